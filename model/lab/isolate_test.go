@@ -1,0 +1,64 @@
+package lab_test
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"testing"
+
+	"nattui/model/lab"
+)
+
+func TestMain(m *testing.M) {
+	lab.Main()
+	os.Exit(m.Run())
+}
+
+func TestIsolate(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	if uid := os.Getuid(); uid != 0 {
+		t.Errorf("uid inside is %d, want 0", uid)
+	}
+	links, err := net.Interfaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(links) != 1 || links[0].Name != "lo" || links[0].Flags&net.FlagUp == 0 {
+		t.Errorf("interfaces inside are %v, want lo alone, up", links)
+	}
+	if target, err := os.Readlink("/proc/self"); err != nil || target == "" {
+		t.Errorf("/proc/self: %q, %v", target, err)
+	}
+	if got := os.Getppid(); got != 1 {
+		t.Errorf("parent inside is %d, want 1, the keeper", got)
+	}
+	run(t, "iptables", "-w", "5", "-t", "nat", "-A", "PREROUTING", "-p", "tcp", "--dport", "80", "-j", "REDIRECT", "--to-ports", "8080")
+	run(t, "ip", "netns", "list")
+	t.Run("subtest", func(t *testing.T) {
+		if lab.Isolate(t) {
+			t.Error("Isolate inside returned true")
+		}
+	})
+}
+
+func run(t testing.TB, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %q: %v\n%s", name, args, err, out)
+	}
+	return string(out)
+}
+
+func BenchmarkIsolate(b *testing.B) {
+	if lab.Isolate(b) {
+		return
+	}
+	for b.Loop() {
+		_ = os.Getuid()
+	}
+}

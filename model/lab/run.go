@@ -1,0 +1,4 @@
+package lab
+
+// Main must be called first in main.
+func Main() {}
