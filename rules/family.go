@@ -1,0 +1,98 @@
+package rules
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// Family is the address family a table belongs to.
+type Family uint8
+
+// The two families that have NAT tables.
+const (
+	IPv4 Family = iota
+	IPv6
+)
+
+// Families lists both families in the order they are shown.
+var Families = [...]Family{IPv4, IPv6}
+
+// String returns the name used in JSON and on the command line: ipv4 or ipv6.
+func (f Family) String() string {
+	if f == IPv6 {
+		return "ipv6"
+	}
+	return "ipv4"
+}
+
+// Title returns the name as people write it: IPv4 or IPv6.
+func (f Family) Title() string {
+	if f == IPv6 {
+		return "IPv6"
+	}
+	return "IPv4"
+}
+
+// Bits is the length of an address of the family, 32 or 128.
+func (f Family) Bits() int {
+	if f == IPv6 {
+		return 128
+	}
+	return 32
+}
+
+// Holds reports whether the address belongs to the family.
+func (f Family) Holds(a netip.Addr) bool {
+	return a.IsValid() && (a.Is4() == (f == IPv4))
+}
+
+// Command is the program that changes tables of the family.
+func (f Family) Command() string {
+	if f == IPv6 {
+		return "ip6tables"
+	}
+	return "iptables"
+}
+
+// ParseFamily reads ipv4 or ipv6; the short forms 4 and 6 are understood too.
+func ParseFamily(s string) (Family, error) {
+	switch s {
+	case "ipv4", "IPv4", "4", "ip4", "inet":
+		return IPv4, nil
+	case "ipv6", "IPv6", "6", "ip6", "inet6":
+		return IPv6, nil
+	}
+	return IPv4, fmt.Errorf("unknown family %q: use ipv4 or ipv6", s)
+}
+
+// Backend is the kernel interface that holds a rule set. Both may be in use on
+// one host at the same time; each has rules that the other's programs do not show.
+type Backend uint8
+
+// The two backends of iptables.
+const (
+	NFT Backend = iota
+	Legacy
+)
+
+// Backends lists both backends in the order they are shown.
+var Backends = [...]Backend{NFT, Legacy}
+
+// String returns the name used in JSON and on the command line: nft or legacy.
+func (b Backend) String() string {
+	if b == Legacy {
+		return "legacy"
+	}
+	return "nft"
+}
+
+// ParseBackend reads nft or legacy.
+func ParseBackend(s string) (Backend, error) {
+	switch s {
+	case "nft", "nf_tables":
+		return NFT, nil
+	case "legacy", "xtables":
+		return Legacy, nil
+	}
+	return NFT, fmt.Errorf("unknown backend %q: use nft or legacy", s)
+}

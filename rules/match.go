@@ -1,0 +1,894 @@
+package rules
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// Match is one -m block of a rule: the name of an extension and its options.
+// A rule meets its matches in order, and all of them must hold.
+//
+// Matches that nattui understands have types of their own; every other one is
+// an Opaque, which keeps the words that were printed.
+type Match interface {
+	// Module is the name after -m.
+	Module() string
+	// options are what follows the name, in the order iptables-save prints them.
+	options() []option
+}
+
+// option is one option of an extension as printed: an optional "!", a name
+// with its dashes, and its arguments.
+type option struct {
+	not  bool
+	name string
+	args []string
+}
+
+func opt(not bool, name string, args ...string) option { return option{not, name, args} }
+
+// single returns the one argument of an option that has exactly one.
+func (o option) single() (string, bool) {
+	if len(o.args) != 1 {
+		return "", false
+	}
+	return o.args[0], true
+}
+
+// Opaque is a match that nattui does not understand, word for word.
+type Opaque struct {
+	Name  string
+	Words []string // everything after the name
+}
+
+func (m Opaque) Module() string { return m.Name }
+func (m Opaque) options() []option {
+	if len(m.Words) == 0 {
+		return nil
+	}
+	return []option{{args: m.Words}}
+}
+
+// PortMatch is a match on one port or range of ports, with its negation.
+type PortMatch struct {
+	Not bool
+	Ports
+}
+
+// Transport is the match that comes with a protocol that has ports: tcp, udp,
+// udplite, sctp, dccp (xt_tcpudp, xt_sctp, xt_dccp).
+type Transport struct {
+	Proto        string
+	Source, Dest *PortMatch
+	Flags        *TCPFlags  // tcp
+	Option       *TCPOption // tcp
+}
+
+// TCPFlags compares those flags of a TCP header that Mask names with Comp.
+type TCPFlags struct {
+	Not        bool
+	Mask, Comp uint8
+}
+
+// TCPOption asks for an option in the TCP header by its number.
+type TCPOption struct {
+	Not    bool
+	Number uint8
+}
+
+func (m Transport) Module() string { return m.Proto }
+func (m Transport) options() (o []option) {
+	if m.Source != nil {
+		o = append(o, opt(m.Source.Not, "--sport", m.Source.String()))
+	}
+	if m.Dest != nil {
+		o = append(o, opt(m.Dest.Not, "--dport", m.Dest.String()))
+	}
+	if m.Option != nil {
+		o = append(o, opt(m.Option.Not, "--tcp-option", strconv.Itoa(int(m.Option.Number))))
+	}
+	if m.Flags != nil {
+		o = append(o, opt(m.Flags.Not, "--tcp-flags", flagNames(m.Flags.Mask), flagNames(m.Flags.Comp)))
+	}
+	return o
+}
+
+func parseTransport(module string, opts []option) (Match, bool) {
+	m := Transport{Proto: module}
+	for _, o := range opts {
+		switch o.name {
+		case "--sport", "--dport":
+			text, _ := o.single()
+			p, ok := parsePorts(text, ":")
+			if !ok {
+				return nil, false
+			}
+			if o.name == "--sport" {
+				m.Source = &PortMatch{o.not, p}
+			} else {
+				m.Dest = &PortMatch{o.not, p}
+			}
+		case "--tcp-flags":
+			if module != "tcp" || len(o.args) != 2 {
+				return nil, false
+			}
+			mask, ok1 := parseFlags(o.args[0])
+			comp, ok2 := parseFlags(o.args[1])
+			if !ok1 || !ok2 {
+				return nil, false
+			}
+			m.Flags = &TCPFlags{o.not, mask, comp}
+		case "--tcp-option":
+			text, _ := o.single()
+			n, err := strconv.ParseUint(text, 10, 8)
+			if module != "tcp" || err != nil {
+				return nil, false
+			}
+			m.Option = &TCPOption{o.not, uint8(n)}
+		default:
+			return nil, false
+		}
+	}
+	return m, true
+}
+
+var tcpFlags = [...]string{"FIN", "SYN", "RST", "PSH", "ACK", "URG"}
+
+func flagNames(f uint8) string {
+	if f == 0 {
+		return "NONE"
+	}
+	var names []string
+	for i, name := range tcpFlags {
+		if f>>i&1 == 1 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+func parseFlags(s string) (f uint8, ok bool) {
+	switch s {
+	case "NONE":
+		return 0, true
+	case "ALL":
+		return 0x3f, true
+	}
+words:
+	for name := range strings.SplitSeq(s, ",") {
+		for i, flag := range tcpFlags {
+			if name == flag {
+				f |= 1 << i
+				continue words
+			}
+		}
+		return 0, false
+	}
+	return f, true
+}
+
+// Multiport is a list of up to 15 ports and ranges (xt_multiport).
+type Multiport struct {
+	Not  bool
+	Side Side
+	List []Ports
+}
+
+// Side says which end of a packet a match looks at.
+type Side uint8
+
+// The sides of a packet. EitherSide is met by source or destination.
+const (
+	SourceSide Side = iota
+	DestSide
+	EitherSide
+)
+
+var multiportOptions = [...]string{SourceSide: "--sports", DestSide: "--dports", EitherSide: "--ports"}
+
+func (m Multiport) Module() string { return "multiport" }
+func (m Multiport) options() []option {
+	text := make([]string, len(m.List))
+	for i, p := range m.List {
+		text[i] = p.String()
+	}
+	return []option{opt(m.Not, multiportOptions[m.Side], strings.Join(text, ","))}
+}
+
+func parseMultiport(_ string, opts []option) (Match, bool) {
+	if len(opts) != 1 {
+		return nil, false
+	}
+	m := Multiport{Not: opts[0].not}
+	found := false
+	for side, name := range multiportOptions {
+		if opts[0].name == name {
+			m.Side, found = Side(side), true
+		}
+	}
+	text, ok := opts[0].single()
+	if !found || !ok {
+		return nil, false
+	}
+	for item := range strings.SplitSeq(text, ",") {
+		p, ok := parsePorts(item, ":")
+		if !ok {
+			return nil, false
+		}
+		m.List = append(m.List, p)
+	}
+	return m, true
+}
+
+// IPRange is a match on ranges of addresses that need not be networks (xt_iprange).
+type IPRange struct {
+	Source, Dest *AddrsMatch
+}
+
+// AddrsMatch is a range of addresses with its negation.
+type AddrsMatch struct {
+	Not bool
+	Addrs
+}
+
+func (m IPRange) Module() string { return "iprange" }
+func (m IPRange) options() (o []option) {
+	if m.Source != nil {
+		o = append(o, opt(m.Source.Not, "--src-range", addrText(m.Source.Lo)+"-"+addrText(m.Source.Hi)))
+	}
+	if m.Dest != nil {
+		o = append(o, opt(m.Dest.Not, "--dst-range", addrText(m.Dest.Lo)+"-"+addrText(m.Dest.Hi)))
+	}
+	return o
+}
+
+func parseIPRange(_ string, opts []option) (Match, bool) {
+	var m IPRange
+	for _, o := range opts {
+		text, _ := o.single()
+		r, ok := parseAddrs(text)
+		if !ok {
+			return nil, false
+		}
+		switch o.name {
+		case "--src-range":
+			m.Source = &AddrsMatch{o.not, r}
+		case "--dst-range":
+			m.Dest = &AddrsMatch{o.not, r}
+		default:
+			return nil, false
+		}
+	}
+	return m, true
+}
+
+// AddrType is a match on what the routing table says an address is (xt_addrtype).
+type AddrType struct {
+	Source, Dest *TypesMatch
+	LimitIn      bool // look only at addresses of the interface the packet came in by
+	LimitOut     bool // … leaves by
+}
+
+// TypesMatch is a list of route types (LOCAL, UNICAST, …) with its negation.
+type TypesMatch struct {
+	Not   bool
+	Types []string
+}
+
+func (m AddrType) Module() string { return "addrtype" }
+func (m AddrType) options() (o []option) {
+	if m.Source != nil {
+		o = append(o, opt(m.Source.Not, "--src-type", strings.Join(m.Source.Types, ",")))
+	}
+	if m.Dest != nil {
+		o = append(o, opt(m.Dest.Not, "--dst-type", strings.Join(m.Dest.Types, ",")))
+	}
+	if m.LimitIn {
+		o = append(o, opt(false, "--limit-iface-in"))
+	}
+	if m.LimitOut {
+		o = append(o, opt(false, "--limit-iface-out"))
+	}
+	return o
+}
+
+func parseAddrType(_ string, opts []option) (Match, bool) {
+	var m AddrType
+	for _, o := range opts {
+		switch o.name {
+		case "--src-type", "--dst-type":
+			text, ok := o.single()
+			if !ok {
+				return nil, false
+			}
+			t := &TypesMatch{o.not, strings.Split(text, ",")}
+			if o.name == "--src-type" {
+				m.Source = t
+			} else {
+				m.Dest = t
+			}
+		case "--limit-iface-in":
+			m.LimitIn = true
+		case "--limit-iface-out":
+			m.LimitOut = true
+		default:
+			return nil, false
+		}
+	}
+	return m, true
+}
+
+// CTState is the older spelling of a match on the connection's state (-m state).
+type CTState struct {
+	Not    bool
+	States []string // NEW, ESTABLISHED, RELATED, INVALID, UNTRACKED
+}
+
+func (m CTState) Module() string { return "state" }
+func (m CTState) options() []option {
+	return []option{opt(m.Not, "--state", strings.Join(m.States, ","))}
+}
+
+func parseCTState(_ string, opts []option) (Match, bool) {
+	if len(opts) != 1 || opts[0].name != "--state" {
+		return nil, false
+	}
+	text, ok := opts[0].single()
+	return CTState{opts[0].not, strings.Split(text, ",")}, ok
+}
+
+// Conntrack is a match on what connection tracking knows of the packet's flow
+// (xt_conntrack). Every part that is given must hold.
+type Conntrack struct {
+	State                                              *WordsMatch // NEW, ESTABLISHED, RELATED, INVALID, UNTRACKED, SNAT, DNAT
+	Status                                             *WordsMatch // NONE, EXPECTED, SEEN_REPLY, ASSURED, CONFIRMED
+	Proto                                              *Proto
+	OrigSrc                                            *Net
+	OrigDst                                            *Net
+	ReplSrc                                            *Net
+	ReplDst                                            *Net
+	OrigSrcPort, OrigDstPort, ReplSrcPort, ReplDstPort *PortMatch
+	Expire                                             *ExpireMatch
+	Dir                                                string // ORIGINAL, REPLY or ""
+}
+
+// WordsMatch is a list of key words with its negation.
+type WordsMatch struct {
+	Not   bool
+	Words []string
+}
+
+// ExpireMatch is a range of seconds left, with its negation.
+type ExpireMatch struct {
+	Not    bool
+	Lo, Hi uint32
+}
+
+func (m Conntrack) Module() string { return "conntrack" }
+func (m Conntrack) options() (o []option) {
+	if m.State != nil {
+		o = append(o, opt(m.State.Not, "--ctstate", strings.Join(m.State.Words, ",")))
+	}
+	if m.Proto != nil {
+		o = append(o, opt(m.Proto.Not, "--ctproto", m.Proto.Name))
+	}
+	nets := [...]struct {
+		name string
+		net  *Net
+	}{{"--ctorigsrc", m.OrigSrc}, {"--ctorigdst", m.OrigDst}, {"--ctreplsrc", m.ReplSrc}, {"--ctrepldst", m.ReplDst}}
+	for _, n := range nets {
+		if n.net != nil {
+			text := n.net.String()
+			if a, ok := n.net.Host(); ok {
+				text = addrText(a)
+			}
+			o = append(o, opt(n.net.Not, n.name, text))
+		}
+	}
+	if m.Status != nil {
+		o = append(o, opt(m.Status.Not, "--ctstatus", strings.Join(m.Status.Words, ",")))
+	}
+	if m.Expire != nil {
+		text := strconv.FormatUint(uint64(m.Expire.Lo), 10)
+		if m.Expire.Hi != m.Expire.Lo {
+			text += ":" + strconv.FormatUint(uint64(m.Expire.Hi), 10)
+		}
+		o = append(o, opt(m.Expire.Not, "--ctexpire", text))
+	}
+	ports := [...]struct {
+		name string
+		port *PortMatch
+	}{{"--ctorigsrcport", m.OrigSrcPort}, {"--ctorigdstport", m.OrigDstPort}, {"--ctreplsrcport", m.ReplSrcPort}, {"--ctrepldstport", m.ReplDstPort}}
+	for _, p := range ports {
+		if p.port != nil {
+			o = append(o, opt(p.port.Not, p.name, p.port.String()))
+		}
+	}
+	if m.Dir != "" {
+		o = append(o, opt(false, "--ctdir", m.Dir))
+	}
+	return o
+}
+
+func parseConntrack(_ string, opts []option) (Match, bool) {
+	var m Conntrack
+	for _, o := range opts {
+		text, ok := o.single()
+		if !ok {
+			return nil, false
+		}
+		switch o.name {
+		case "--ctstate":
+			m.State = &WordsMatch{o.not, strings.Split(text, ",")}
+		case "--ctstatus":
+			m.Status = &WordsMatch{o.not, strings.Split(text, ",")}
+		case "--ctproto":
+			m.Proto = &Proto{o.not, text}
+		case "--ctdir":
+			m.Dir, ok = text, !o.not
+		case "--ctexpire":
+			m.Expire, ok = parseExpire(o.not, text)
+		case "--ctorigsrc":
+			m.OrigSrc, ok = parseNetMatch(o.not, text)
+		case "--ctorigdst":
+			m.OrigDst, ok = parseNetMatch(o.not, text)
+		case "--ctreplsrc":
+			m.ReplSrc, ok = parseNetMatch(o.not, text)
+		case "--ctrepldst":
+			m.ReplDst, ok = parseNetMatch(o.not, text)
+		case "--ctorigsrcport":
+			m.OrigSrcPort, ok = parsePortMatch(o.not, text)
+		case "--ctorigdstport":
+			m.OrigDstPort, ok = parsePortMatch(o.not, text)
+		case "--ctreplsrcport":
+			m.ReplSrcPort, ok = parsePortMatch(o.not, text)
+		case "--ctrepldstport":
+			m.ReplDstPort, ok = parsePortMatch(o.not, text)
+		default:
+			ok = false
+		}
+		if !ok {
+			return nil, false
+		}
+	}
+	return m, true
+}
+
+func parseNetMatch(not bool, s string) (*Net, bool) {
+	n, ok := ParseNet(s)
+	n.Not = not
+	return &n, ok
+}
+
+func parsePortMatch(not bool, s string) (*PortMatch, bool) {
+	p, ok := parsePorts(s, ":")
+	return &PortMatch{not, p}, ok
+}
+
+func parseExpire(not bool, s string) (*ExpireMatch, bool) {
+	lo, hi, isRange := strings.Cut(s, ":")
+	l, err := strconv.ParseUint(lo, 10, 32)
+	if err != nil {
+		return nil, false
+	}
+	h := l
+	if isRange {
+		if h, err = strconv.ParseUint(hi, 10, 32); err != nil {
+			return nil, false
+		}
+	}
+	return &ExpireMatch{not, uint32(l), uint32(h)}, true
+}
+
+// Mark is a match on the packet's mark (module mark) or on its flow's (connmark).
+type Mark struct {
+	Conn bool
+	Not  bool
+	Bits
+}
+
+func (m Mark) Module() string {
+	if m.Conn {
+		return "connmark"
+	}
+	return "mark"
+}
+
+func (m Mark) options() []option {
+	return []option{opt(m.Not, "--mark", m.words(0xffffffff))}
+}
+
+func parseMark(module string, opts []option) (Match, bool) {
+	if len(opts) != 1 || opts[0].name != "--mark" {
+		return nil, false
+	}
+	text, _ := opts[0].single()
+	b, ok := parseBits(text, 0xffffffff)
+	return Mark{module == "connmark", opts[0].not, b}, ok
+}
+
+// Comment matches always; it is the administrator's note.
+type Comment struct{ Text string }
+
+func (m Comment) Module() string    { return "comment" }
+func (m Comment) options() []option { return []option{opt(false, "--comment", m.Text)} }
+
+func parseComment(_ string, opts []option) (Match, bool) {
+	if len(opts) != 1 || opts[0].name != "--comment" || opts[0].not {
+		return nil, false
+	}
+	text, ok := opts[0].single()
+	return Comment{text}, ok
+}
+
+// TTL compares the time to live (IPv4, module ttl) or hop limit (IPv6, module hl).
+type TTL struct {
+	HopLimit bool
+	Not      bool
+	Compare  string // eq, lt, gt
+	Value    uint8
+}
+
+func (m TTL) Module() string {
+	if m.HopLimit {
+		return "hl"
+	}
+	return "ttl"
+}
+
+func (m TTL) options() []option {
+	return []option{opt(m.Not, "--"+m.Module()+"-"+m.Compare, strconv.Itoa(int(m.Value)))}
+}
+
+func parseTTL(module string, opts []option) (Match, bool) {
+	if len(opts) != 1 {
+		return nil, false
+	}
+	compare, ok := strings.CutPrefix(opts[0].name, "--"+module+"-")
+	text, _ := opts[0].single()
+	n, err := strconv.ParseUint(text, 10, 8)
+	if !ok || err != nil || compare != "eq" && compare != "lt" && compare != "gt" {
+		return nil, false
+	}
+	return TTL{module == "hl", opts[0].not, compare, uint8(n)}, true
+}
+
+// Length is a match on the length of the packet, IP header included, in bytes.
+type Length struct {
+	Not    bool
+	Lo, Hi uint16
+}
+
+func (m Length) Module() string { return "length" }
+func (m Length) options() []option {
+	return []option{opt(m.Not, "--length", Ports{m.Lo, m.Hi}.String())}
+}
+
+func parseLength(_ string, opts []option) (Match, bool) {
+	if len(opts) != 1 || opts[0].name != "--length" {
+		return nil, false
+	}
+	text, _ := opts[0].single()
+	p, ok := parsePorts(text, ":")
+	return Length{opts[0].not, p.Lo, p.Hi}, ok
+}
+
+// TOS is a match on the type-of-service byte under a mask.
+type TOS struct {
+	Not bool
+	Bits
+}
+
+func (m TOS) Module() string { return "tos" }
+func (m TOS) options() []option {
+	return []option{opt(m.Not, "--tos", hex2(m.Value)+"/"+hex2(m.Mask))}
+}
+
+func hex2(v uint32) string {
+	if v < 16 {
+		return "0x0" + strconv.FormatUint(uint64(v), 16)
+	}
+	return hex(v)
+}
+
+func parseTOS(_ string, opts []option) (Match, bool) {
+	if len(opts) != 1 || opts[0].name != "--tos" {
+		return nil, false
+	}
+	text, _ := opts[0].single()
+	b, ok := parseBits(text, 0xff)
+	return TOS{opts[0].not, b}, ok && b.Value < 256 && b.Mask < 256
+}
+
+// DSCP is a match on the upper six bits of the type-of-service byte.
+type DSCP struct {
+	Not   bool
+	Value uint8
+}
+
+func (m DSCP) Module() string    { return "dscp" }
+func (m DSCP) options() []option { return []option{opt(m.Not, "--dscp", hex2(uint32(m.Value)))} }
+
+func parseDSCP(_ string, opts []option) (Match, bool) {
+	if len(opts) != 1 || opts[0].name != "--dscp" {
+		return nil, false
+	}
+	text, _ := opts[0].single()
+	b, ok := parseBits(text, 0x3f)
+	return DSCP{opts[0].not, uint8(b.Value)}, ok && b.Value < 64
+}
+
+// PktType is a match on how the packet reached the link: unicast, broadcast, multicast.
+type PktType struct {
+	Not  bool
+	Type string
+}
+
+func (m PktType) Module() string    { return "pkttype" }
+func (m PktType) options() []option { return []option{opt(m.Not, "--pkt-type", m.Type)} }
+
+func parsePktType(_ string, opts []option) (Match, bool) {
+	if len(opts) != 1 || opts[0].name != "--pkt-type" {
+		return nil, false
+	}
+	text, ok := opts[0].single()
+	return PktType{opts[0].not, text}, ok
+}
+
+// MAC is a match on the Ethernet source address.
+type MAC struct {
+	Not     bool
+	Address string // as printed: six hex bytes
+}
+
+func (m MAC) Module() string    { return "mac" }
+func (m MAC) options() []option { return []option{opt(m.Not, "--mac-source", m.Address)} }
+
+func parseMAC(_ string, opts []option) (Match, bool) {
+	if len(opts) != 1 || opts[0].name != "--mac-source" {
+		return nil, false
+	}
+	text, ok := opts[0].single()
+	return MAC{opts[0].not, text}, ok
+}
+
+// Owner is a match on the process that sends a local packet (OUTPUT and POSTROUTING).
+type Owner struct {
+	UID, GID     *IDMatch
+	SocketExists *bool // value false: negated
+	Suppl        bool  // supplementary groups count too
+}
+
+// IDMatch is a range of user or group ids with its negation.
+type IDMatch struct {
+	Not    bool
+	Lo, Hi uint32
+}
+
+func (m Owner) Module() string { return "owner" }
+func (m Owner) options() (o []option) {
+	if m.SocketExists != nil {
+		o = append(o, opt(!*m.SocketExists, "--socket-exists"))
+	}
+	if m.UID != nil {
+		o = append(o, opt(m.UID.Not, "--uid-owner", m.UID.text()))
+	}
+	if m.GID != nil {
+		o = append(o, opt(m.GID.Not, "--gid-owner", m.GID.text()))
+	}
+	if m.Suppl {
+		o = append(o, opt(false, "--suppl-groups"))
+	}
+	return o
+}
+
+func (m IDMatch) text() string {
+	s := strconv.FormatUint(uint64(m.Lo), 10)
+	if m.Lo != m.Hi {
+		s += "-" + strconv.FormatUint(uint64(m.Hi), 10)
+	}
+	return s
+}
+
+func parseOwner(_ string, opts []option) (Match, bool) {
+	var m Owner
+	for _, o := range opts {
+		ok := true
+		switch o.name {
+		case "--uid-owner":
+			m.UID, ok = parseID(o)
+		case "--gid-owner":
+			m.GID, ok = parseID(o)
+		case "--socket-exists":
+			yes := !o.not
+			m.SocketExists = &yes
+		case "--suppl-groups":
+			m.Suppl = true
+		default:
+			ok = false
+		}
+		if !ok {
+			return nil, false
+		}
+	}
+	return m, true
+}
+
+func parseID(o option) (*IDMatch, bool) {
+	text, _ := o.single()
+	lo, hi, isRange := strings.Cut(text, "-")
+	l, err := strconv.ParseUint(lo, 10, 32)
+	if err != nil {
+		return nil, false
+	}
+	h := l
+	if isRange {
+		if h, err = strconv.ParseUint(hi, 10, 32); err != nil {
+			return nil, false
+		}
+	}
+	return &IDMatch{o.not, uint32(l), uint32(h)}, true
+}
+
+// ICMPType is a match on the type, and where given the code, of an ICMP
+// (module icmp) or ICMPv6 (icmp6) message.
+type ICMPType struct {
+	V6   bool
+	Not  bool
+	Any  bool // "any": every type
+	Type uint8
+	Code *uint8
+}
+
+func (m ICMPType) Module() string {
+	if m.V6 {
+		return "icmp6"
+	}
+	return "icmp"
+}
+
+func (m ICMPType) options() []option {
+	name := "--icmp-type"
+	if m.V6 {
+		name = "--icmpv6-type"
+	}
+	text := strconv.Itoa(int(m.Type))
+	if m.Any {
+		text = "any"
+	}
+	if m.Code != nil {
+		text += "/" + strconv.Itoa(int(*m.Code))
+	}
+	return []option{opt(m.Not, name, text)}
+}
+
+func parseICMPType(module string, opts []option) (Match, bool) {
+	if len(opts) != 1 || opts[0].name != "--icmp-type" && opts[0].name != "--icmpv6-type" {
+		return nil, false
+	}
+	m := ICMPType{V6: module == "icmp6", Not: opts[0].not}
+	text, _ := opts[0].single()
+	if text == "any" {
+		m.Any = true
+		return m, true
+	}
+	kind, code, coded := strings.Cut(text, "/")
+	n, err := strconv.ParseUint(kind, 10, 8)
+	if err != nil {
+		return nil, false
+	}
+	m.Type = uint8(n)
+	if coded {
+		n, err := strconv.ParseUint(code, 10, 8)
+		if err != nil {
+			return nil, false
+		}
+		c := uint8(n)
+		m.Code = &c
+	}
+	return m, true
+}
+
+// Time is a match on the time of day and date (xt_time). The words are kept as
+// printed; the evaluator reads them.
+type Time struct{ Options []TimeOption }
+
+// TimeOption is one condition of a Time match, such as timestart 08:00:00.
+type TimeOption struct {
+	Not   bool
+	Name  string // without dashes
+	Value string
+}
+
+func (m Time) Module() string { return "time" }
+func (m Time) options() (o []option) {
+	for _, t := range m.Options {
+		if t.Value == "" {
+			o = append(o, opt(t.Not, "--"+t.Name))
+		} else {
+			o = append(o, opt(t.Not, "--"+t.Name, t.Value))
+		}
+	}
+	return o
+}
+
+func parseTime(_ string, opts []option) (Match, bool) {
+	var m Time
+	for _, o := range opts {
+		switch o.name {
+		case "--timestart", "--timestop", "--monthdays", "--weekdays", "--datestart", "--datestop":
+			text, ok := o.single()
+			if !ok {
+				return nil, false
+			}
+			m.Options = append(m.Options, TimeOption{o.not, o.name[2:], text})
+		case "--kerneltz", "--contiguous", "--localtz":
+			m.Options = append(m.Options, TimeOption{o.not, o.name[2:], ""})
+		default:
+			return nil, false
+		}
+	}
+	return m, true
+}
+
+// Statistic lets a share of packets through: at random, or every nth (xt_statistic).
+type Statistic struct {
+	Nth         bool
+	Not         bool
+	Probability string // as printed, 0.50000000000
+	Every, At   uint32 // nth mode: one of Every packets, the one numbered At
+}
+
+func (m Statistic) Module() string { return "statistic" }
+func (m Statistic) options() []option {
+	if !m.Nth {
+		return []option{opt(false, "--mode", "random"), opt(m.Not, "--probability", m.Probability)}
+	}
+	o := []option{opt(false, "--mode", "nth"), opt(m.Not, "--every", strconv.FormatUint(uint64(m.Every), 10))}
+	if m.At != 0 {
+		o = append(o, opt(false, "--packet", strconv.FormatUint(uint64(m.At), 10)))
+	}
+	return o
+}
+
+func parseStatistic(_ string, opts []option) (Match, bool) {
+	var m Statistic
+	for _, o := range opts {
+		text, ok := o.single()
+		var err error
+		var n uint64
+		switch o.name {
+		case "--mode":
+			m.Nth = text == "nth"
+		case "--probability":
+			m.Not, m.Probability = o.not, text
+			_, err = strconv.ParseFloat(text, 64)
+		case "--every":
+			n, err = strconv.ParseUint(text, 10, 32)
+			m.Not, m.Every = o.not, uint32(n)
+		case "--packet":
+			n, err = strconv.ParseUint(text, 10, 32)
+			m.At = uint32(n)
+		default:
+			ok = false
+		}
+		if !ok || err != nil {
+			return nil, false
+		}
+	}
+	return m, true
+}
+
+// NetOfAddr is the net that holds just one address.
+func NetOfAddr(a netip.Addr) Net { return NetOf(netip.PrefixFrom(a, a.BitLen())) }
+
+// parsers read the options of the modules that nattui understands.
+var parsers = map[string]func(module string, opts []option) (Match, bool){
+	"tcp": parseTransport, "udp": parseTransport, "udplite": parseTransport, "sctp": parseTransport, "dccp": parseTransport,
+	"multiport": parseMultiport, "iprange": parseIPRange, "addrtype": parseAddrType,
+	"state": parseCTState, "conntrack": parseConntrack, "mark": parseMark, "connmark": parseMark,
+	"comment": parseComment, "ttl": parseTTL, "hl": parseTTL, "length": parseLength,
+	"tos": parseTOS, "dscp": parseDSCP, "pkttype": parsePktType, "mac": parseMAC, "owner": parseOwner,
+	"icmp": parseICMPType, "icmp6": parseICMPType, "time": parseTime, "statistic": parseStatistic,
+}

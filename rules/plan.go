@@ -1,0 +1,244 @@
+package rules
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// Plan is an intention as ordered steps: the value that is shown, checked, run
+// and inverted. Its rule changes are made all together or not at all.
+type Plan struct {
+	Title string // what it is for, in one sentence
+	Steps []Step
+}
+
+// Step is one step of a plan: exactly one of Change, Sysctl and Forget is set.
+type Step struct {
+	Change *Change `json:",omitempty"`
+	Sysctl *Sysctl `json:",omitempty"`
+	Forget *Forget `json:",omitempty"`
+	// Why explains the step to somebody who meets it for the first time.
+	Why string `json:",omitempty"`
+}
+
+// Sysctl is the write of one kernel setting.
+type Sysctl struct {
+	Name  string // with dots: net.ipv4.ip_forward; a dot inside an interface's name is written '/'
+	Value string
+	Old   string // the value it had, for the way back
+	Boot  bool   // also set at boot
+	File  string `json:",omitempty"` // where Boot keeps it
+}
+
+// Forget drops one flow from connection tracking, so that its next packet is
+// treated by today's rules. It cannot be undone, and need not be.
+type Forget struct {
+	Proto    uint8
+	Src, Dst netip.AddrPort // of the original direction; for ICMP the ports are 0
+	Zone     uint16         `json:",omitempty"`
+	ID       uint32         `json:",omitempty"` // 0: whatever flow has the tuple
+	// Code, Type and Ident are set for ICMP and ICMPv6.
+	Type, Code uint8  `json:",omitempty"`
+	Ident      uint16 `json:",omitempty"`
+}
+
+// StepOf is a plan's step that makes one change.
+func StepOf(c Change) Step { return Step{Change: &c} }
+
+// Single is the plan that makes just one change.
+func Single(c Change) Plan {
+	return Plan{Title: c.Sentence(), Steps: []Step{StepOf(c)}}
+}
+
+// Changes lists the rule changes of the plan in order.
+func (p Plan) Changes() []Change {
+	var cs []Change
+	for _, s := range p.Steps {
+		if s.Change != nil {
+			cs = append(cs, *s.Change)
+		}
+	}
+	return cs
+}
+
+// Inverse is the plan that undoes this one: the inverse steps in reverse order.
+// Flows that were forgotten make themselves anew and have no inverse.
+func (p Plan) Inverse() Plan {
+	inv := Plan{Title: "Undo: " + p.Title}
+	for i := len(p.Steps) - 1; i >= 0; i-- {
+		switch s := p.Steps[i]; {
+		case s.Change != nil:
+			c := s.Change.Inverse()
+			inv.Steps = append(inv.Steps, Step{Change: &c})
+		case s.Sysctl != nil:
+			w := *s.Sysctl
+			w.Value, w.Old = w.Old, w.Value
+			inv.Steps = append(inv.Steps, Step{Sysctl: &w})
+		}
+	}
+	return inv
+}
+
+// Apply runs the plan's rule changes on the sets they belong to and returns the
+// sets as they would be, keyed as given. The error is that of the first change
+// that does not fit; a *Conflict where the table has changed.
+func (p Plan) Apply(sets map[Place]*Ruleset) (map[Place]*Ruleset, error) {
+	out := make(map[Place]*Ruleset, len(sets))
+	for k, s := range sets {
+		out[k] = s
+	}
+	for _, c := range p.Changes() {
+		k := Place{c.Family, c.Backend}
+		s := out[k]
+		if s == nil {
+			s = &Ruleset{Family: c.Family, Backend: c.Backend}
+		}
+		next, err := c.Apply(s)
+		if err != nil {
+			return nil, err
+		}
+		out[k] = next
+	}
+	return out, nil
+}
+
+// Place names one rule set of a host.
+type Place struct {
+	Family  Family
+	Backend Backend
+}
+
+// String is the place as the screen's header shows it: IPv4 · nft.
+func (p Place) String() string { return p.Family.Title() + " · " + p.Backend.String() }
+
+// Resolve gives every insertion at the end the position it will have and every
+// change what it needs to be undone exactly, given the sets it starts from.
+func (p Plan) Resolve(sets map[Place]*Ruleset) (Plan, error) {
+	out := p
+	out.Steps = append([]Step(nil), p.Steps...)
+	now := make(map[Place]*Ruleset, len(sets))
+	for k, s := range sets {
+		now[k] = s
+	}
+	for i, s := range out.Steps {
+		if s.Change == nil {
+			continue
+		}
+		k := Place{s.Change.Family, s.Change.Backend}
+		set := now[k]
+		if set == nil {
+			set = &Ruleset{Family: k.Family, Backend: k.Backend}
+		}
+		c := s.Change.Resolve(set)
+		c.completeFrom(set)
+		next, err := c.Apply(set)
+		if err != nil {
+			return p, err
+		}
+		now[k], out.Steps[i].Change = next, &c
+	}
+	return out, nil
+}
+
+// completeFrom notes the counters a deletion ends and the neighbour it leaves,
+// so that its inverse restores the one and checks the other.
+func (c *Change) completeFrom(s *Ruleset) {
+	ch, ok := s.Chain(c.Table, c.Chain)
+	if !ok || c.At < 1 || c.At > len(ch.Rules) {
+		return
+	}
+	here := ch.Rules[c.At-1]
+	switch c.Op {
+	case Delete, Move:
+		if here.Same(c.Rule) {
+			c.Rule = here
+		}
+	case Replace:
+		if here.Same(c.Old) {
+			c.Old = here
+		}
+	}
+}
+
+// Commands are the command lines of the whole plan, each as argv.
+func (p Plan) Commands() [][]string {
+	var all [][]string
+	for _, s := range p.Steps {
+		all = append(all, s.Commands()...)
+	}
+	return all
+}
+
+// Commands are the command lines that a person would type for the step.
+func (s Step) Commands() [][]string {
+	switch {
+	case s.Change != nil:
+		return s.Change.Commands()
+	case s.Sysctl != nil:
+		return [][]string{{"sysctl", "-w", s.Sysctl.Name + "=" + s.Sysctl.Value}}
+	case s.Forget != nil:
+		return [][]string{s.Forget.command()}
+	}
+	return nil
+}
+
+// Sentence says the step in words.
+func (s Step) Sentence() string {
+	switch {
+	case s.Change != nil:
+		return s.Change.Sentence()
+	case s.Sysctl != nil:
+		text := "Set " + s.Sysctl.Name + " to " + s.Sysctl.Value
+		if s.Sysctl.Old != "" {
+			text += " (it is " + s.Sysctl.Old + " now)"
+		}
+		if s.Sysctl.Boot {
+			text += ", now and at boot"
+		}
+		return text + "."
+	case s.Forget != nil:
+		return "Forget the flow " + s.Forget.Src.String() + " to " + s.Forget.Dst.String() + ", so that today's rules decide about its next packet."
+	}
+	return ""
+}
+
+func (f Forget) command() []string {
+	c := []string{"conntrack", "-D", "-p", ProtoName(f.Proto), "-s", f.Src.Addr().String(), "-d", f.Dst.Addr().String()}
+	if f.Src.Addr().Is6() {
+		c = append(c, "-f", "ipv6")
+	}
+	if HasPorts(f.Proto) {
+		c = append(c, "--sport", strconv.Itoa(int(f.Src.Port())), "--dport", strconv.Itoa(int(f.Dst.Port())))
+	}
+	if f.Proto == ICMP || f.Proto == ICMPv6 {
+		c = append(c, "--icmp-type", strconv.Itoa(int(f.Type)), "--icmp-code", strconv.Itoa(int(f.Code)), "--icmp-id", strconv.Itoa(int(f.Ident)))
+	}
+	if f.Zone != 0 {
+		c = append(c, "-w", strconv.Itoa(int(f.Zone)))
+	}
+	return c
+}
+
+// ShellLine prints argv as a line that a POSIX shell reads back as the same
+// words, for showing and copying; nattui itself never runs it through a shell.
+func ShellLine(argv []string) string {
+	words := make([]string, len(argv))
+	for i, w := range argv {
+		words[i] = shellWord(w)
+	}
+	return strings.Join(words, " ")
+}
+
+func shellWord(w string) string {
+	if w == "!" {
+		return w
+	}
+	plain := w != "" && strings.IndexFunc(w, func(r rune) bool {
+		return needsQuote(r) && !strings.ContainsRune("./:,+=%@", r)
+	}) < 0
+	if plain {
+		return w
+	}
+	return "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+}

@@ -1,0 +1,221 @@
+package rules
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Ruleset is a snapshot of the tables of one family on one backend. It is
+// immutable: changes make a new one.
+type Ruleset struct {
+	Family  Family
+	Backend Backend
+	Tables  []Table
+	// Generation is the nft generation the snapshot belongs to; 0 where unknown.
+	Generation uint32
+	// Foreign names what stands in the kernel's tables and iptables cannot show:
+	// native nft chains, sets or maps. Writing with iptables would destroy it, so
+	// a table that has an entry here is read-only.
+	Foreign map[string]string
+}
+
+// Table is one table (nat, filter, raw, mangle, security) with its chains in
+// the order iptables-save prints them.
+type Table struct {
+	Name   string
+	Chains []Chain
+}
+
+// Chain is a list of rules. A chain that the kernel calls has a policy; one
+// that a person made has none.
+type Chain struct {
+	Name     string
+	Policy   string // ACCEPT or DROP; "-" for a person's own chain
+	Counters Counters
+	Rules    []Rule
+}
+
+// BuiltIn reports whether the kernel itself calls the chain.
+func (c Chain) BuiltIn() bool { return c.Policy != "-" && c.Policy != "" }
+
+// Table returns the table of the name.
+func (s *Ruleset) Table(name string) (*Table, bool) {
+	if s == nil {
+		return nil, false
+	}
+	for i := range s.Tables {
+		if s.Tables[i].Name == name {
+			return &s.Tables[i], true
+		}
+	}
+	return nil, false
+}
+
+// Chain returns a chain of a table.
+func (s *Ruleset) Chain(table, name string) (*Chain, bool) {
+	t, ok := s.Table(table)
+	if !ok {
+		return nil, false
+	}
+	return t.Chain(name)
+}
+
+// Chain returns the chain of the name.
+func (t *Table) Chain(name string) (*Chain, bool) {
+	for i := range t.Chains {
+		if t.Chains[i].Name == name {
+			return &t.Chains[i], true
+		}
+	}
+	return nil, false
+}
+
+// Rules counts the rules of the table.
+func (t *Table) Rules() int {
+	n := 0
+	for i := range t.Chains {
+		n += len(t.Chains[i].Rules)
+	}
+	return n
+}
+
+// BuiltInChains are the chains that the kernel calls in each table, in the order
+// a packet meets them.
+var BuiltInChains = map[string][]string{
+	"nat":      {"PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"},
+	"filter":   {"INPUT", "FORWARD", "OUTPUT"},
+	"raw":      {"PREROUTING", "OUTPUT"},
+	"mangle":   {"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"},
+	"security": {"INPUT", "FORWARD", "OUTPUT"},
+}
+
+// IsBuiltIn reports whether the kernel calls the chain in that table.
+func IsBuiltIn(table, chain string) bool {
+	return slices.Contains(BuiltInChains[table], chain)
+}
+
+// Read parses the output of iptables-save (with or without -c) into a set of
+// tables. Every rule is kept, understood or not. An error names the line that is
+// no part of such output.
+func Read(r io.Reader) ([]Table, error) {
+	var tables []Table
+	var at map[string]int // chains of the current table by name
+	var t *Table
+	in := bufio.NewScanner(r)
+	in.Buffer(nil, 1<<20)
+	for n := 1; in.Scan(); n++ {
+		line := in.Text()
+		switch {
+		case t != nil && unfinished(line):
+			// A comment with a raw newline, or a quote that never closes: the rule
+			// goes on in the next line.
+			for in.Scan() {
+				n++
+				line += "\n" + in.Text()
+				if !unfinished(line) || startsItem(in.Text()) {
+					break
+				}
+			}
+			if err := t.add(line, at); err != nil {
+				return tables, fmt.Errorf("line %d: %w", n, err)
+			}
+		case line == "" || line[0] == '#':
+		case line[0] == '*':
+			tables = append(tables, Table{Name: line[1:]})
+			t, at = &tables[len(tables)-1], map[string]int{}
+		case line == "COMMIT":
+			t = nil
+		case t == nil:
+			return tables, fmt.Errorf("line %d: %q stands outside a table", n, line)
+		case line[0] == ':':
+			c, err := parseChain(line)
+			if err != nil {
+				return tables, fmt.Errorf("line %d: %w", n, err)
+			}
+			at[c.Name] = len(t.Chains)
+			t.Chains = append(t.Chains, c)
+		default:
+			if err := t.add(line, at); err != nil {
+				return tables, fmt.Errorf("line %d: %w", n, err)
+			}
+		}
+	}
+	return tables, in.Err()
+}
+
+// unfinished reports a rule line in which a double quote is still open.
+func unfinished(line string) bool {
+	if !strings.HasPrefix(line, "-A ") && !strings.HasPrefix(line, "[") || !strings.Contains(line, `"`) {
+		return false
+	}
+	_, err := Split(line)
+	return err != nil
+}
+
+func startsItem(line string) bool {
+	return strings.HasPrefix(line, "-A ") || strings.HasPrefix(line, "[") && strings.Contains(line, "] -A ") || line == "COMMIT"
+}
+
+// add appends the rule of one line to its chain.
+func (t *Table) add(line string, at map[string]int) error {
+	r, err := Parse(line)
+	if err != nil {
+		return err
+	}
+	i, ok := at[r.Chain]
+	if !ok {
+		return fmt.Errorf("%q: its chain %s was not declared", line, r.Chain)
+	}
+	t.Chains[i].Rules = append(t.Chains[i].Rules, r)
+	return nil
+}
+
+// parseChain reads ":NAME POLICY [packets:bytes]".
+func parseChain(line string) (Chain, error) {
+	f := strings.Fields(line[1:])
+	if len(f) < 2 {
+		return Chain{}, fmt.Errorf("%q: a chain is :NAME POLICY [PACKETS:BYTES]", line)
+	}
+	c := Chain{Name: f[0], Policy: f[1]}
+	if len(f) > 2 {
+		c.Counters, _ = parseCounters(strings.Trim(f[2], "[]"))
+	}
+	return c, nil
+}
+
+// parseCounters reads "packets:bytes".
+func parseCounters(s string) (Counters, bool) {
+	p, b, ok := strings.Cut(s, ":")
+	packets, err1 := strconv.ParseUint(p, 10, 64)
+	bytes, err2 := strconv.ParseUint(b, 10, 64)
+	if !ok || err1 != nil || err2 != nil {
+		return Counters{}, false
+	}
+	return Counters{packets, bytes, true}, true
+}
+
+// Save prints the tables as iptables-save -c would, for comparing and for
+// loading again.
+func Save(w io.Writer, tables []Table) error {
+	out := bufio.NewWriter(w)
+	for _, t := range tables {
+		fmt.Fprintf(out, "*%s\n", t.Name)
+		for _, c := range t.Chains {
+			fmt.Fprintf(out, ":%s %s [%d:%d]\n", c.Name, c.Policy, c.Counters.Packets, c.Counters.Bytes)
+		}
+		for _, c := range t.Chains {
+			for _, r := range c.Rules {
+				if r.Counters.Known {
+					fmt.Fprintf(out, "[%d:%d] ", r.Counters.Packets, r.Counters.Bytes)
+				}
+				fmt.Fprintln(out, r.String())
+			}
+		}
+		fmt.Fprintln(out, "COMMIT")
+	}
+	return out.Flush()
+}
