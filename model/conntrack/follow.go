@@ -1,0 +1,302 @@
+package conntrack
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"nattui/model"
+)
+
+const (
+	// eventDatagrams is how many events are read a call, eventRoom what one may take: the
+	// kernel's are 200 to 700 bytes.
+	eventDatagrams = 512
+	eventRoom      = 2048
+	// dumpSteps is how many datagrams of a dump are read between two looks for events: about 2 ms.
+	dumpSteps = 6
+	// eventReads is how often events are read between two steps of a dump.
+	eventReads = 8
+	// refreshShare is the part of one core that a refresh of the whole table may take
+	// when it is wanted, reconcileShare when it only looks for flows that ended silently.
+	refreshShare   = 0.04
+	reconcileShare = 0.004
+	// refreshRest and reconcileRest are the shortest times between two rounds.
+	refreshRest   = time.Second
+	reconcileRest = 2 * time.Second
+	// eventCost is what an event takes in the receive buffer, as the kernel counts.
+	eventCost = 1280
+)
+
+// follower is the state of one Follow.
+type follower struct {
+	table   *Table
+	deliver func(*model.Batch)
+	batch   model.Batch
+	frame   time.Duration
+
+	listing *listing
+	urgent  bool // the listing under way is not to be paced
+	again   bool // events were missed: another listing is due
+	began   time.Time
+	cost    time.Duration // what the listing under way has cost so far
+	due     time.Time     // when the next listing, or step of a paced one, may be made
+	rested  time.Time     // when a listing may begin even if events were missed
+	drops   uint32
+	silent  int // flows of whose end the kernel may not tell
+}
+
+// Follow keeps deliver informed of the table until ctx is done, which is no
+// error: first of all flows that there are, and of every event from then on, in
+// order, in frames of some milliseconds. The batch is valid only until deliver returns;
+// while deliver runs, the kernel buffers events, and so a slow receiver in the end
+// causes an overrun, which is repaired and shown by Status.
+//
+// Follow may be called again after it has returned, but not twice at a time. It
+// returns early only when the kernel refuses: an error with ErrNotPermitted or ErrUnsupported.
+func (t *Table) Follow(ctx context.Context, deliver func(*model.Batch)) error {
+	for _, group := range eventGroups {
+		if err := t.events.join(group); err != nil {
+			return explain("subscribing to connection events", err)
+		}
+	}
+	defer t.unsubscribe()
+	f := &follower{table: t, frame: frameFor(t.buffer.Got), urgent: true}
+	f.deliver = func(b *model.Batch) {
+		t.delivery.Lock()
+		defer t.delivery.Unlock()
+		deliver(b)
+	}
+	f.drops, _ = t.events.drops()
+	t.state.live.Store(true)
+	defer t.state.live.Store(false)
+	// The deadline is what wakes the loop up when ctx is done while nothing happens.
+	defer context.AfterFunc(ctx, func() { t.events.interrupt(time.Unix(1, 0)) })()
+	return f.run(ctx)
+}
+
+var eventGroups = []int{unix.NFNLGRP_CONNTRACK_NEW, unix.NFNLGRP_CONNTRACK_UPDATE, unix.NFNLGRP_CONNTRACK_DESTROY}
+
+// unsubscribe leaves the groups and forgets what is still in the buffer.
+func (t *Table) unsubscribe() {
+	for _, group := range eventGroups {
+		_ = t.events.leave(group)
+	}
+	t.events.interrupt(time.Time{})
+	for {
+		if n, err := t.events.poll(); n == 0 && err == nil {
+			return
+		}
+	}
+}
+
+// frameFor is how long events may gather between two reads: long enough to take
+// many at once, short enough that a flood of 100,000 a second fills a sixteenth of the buffer.
+func frameFor(buffer int) time.Duration {
+	fill := time.Duration(buffer/eventCost) * (time.Second / 100_000)
+	if d := fill / 16; d >= time.Millisecond {
+		return min(d, 10*time.Millisecond)
+	}
+	return 0
+}
+
+func (f *follower) run(ctx context.Context) error {
+	defer f.abandon()
+	f.begin(true)
+	for ctx.Err() == nil {
+		if err := f.list(); err != nil {
+			return err
+		}
+		n, err := f.read(ctx)
+		if err != nil {
+			return explain("reading connection events", err)
+		}
+		if n > 0 && !f.hurried() && f.frame > 0 {
+			time.Sleep(f.frame)
+		}
+	}
+	return nil
+}
+
+// hurried tells whether a listing is under way that should be over soon.
+func (f *follower) hurried() bool { return f.listing != nil && f.urgent }
+
+// read reads events: those that are there while a listing hurries, else it waits for some.
+func (f *follower) read(ctx context.Context) (total int, err error) {
+	s := f.table.events
+	for reads := 0; reads < eventReads; reads++ {
+		n := 0
+		if total > 0 || f.hurried() {
+			n, err = s.poll()
+		} else {
+			f.setAlarm(ctx)
+			n, err = s.wait()
+		}
+		switch {
+		case errors.Is(err, unix.ENOBUFS):
+			f.overrun()
+			continue
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return total, nil
+		case err != nil:
+			return total, err
+		}
+		if n > 0 {
+			f.frameOf(n)
+		}
+		if total += n; n < eventDatagrams {
+			break
+		}
+	}
+	return total, nil
+}
+
+// setAlarm limits the coming wait to the time when a paced listing goes on.
+func (f *follower) setAlarm(ctx context.Context) {
+	var at time.Time
+	if f.listing != nil || f.wanted() {
+		at = f.due
+	}
+	f.table.events.interrupt(at)
+	if ctx.Err() != nil { // it may have been done just before, and its alarm replaced
+		f.table.events.interrupt(time.Unix(1, 0))
+	}
+}
+
+// frameOf decodes n datagrams of events and delivers them.
+func (f *follower) frameOf(n int) {
+	f.batch.Reset(now())
+	malformed := 0
+	for i := range n {
+		b, whole := f.table.events.datagram(i)
+		m, _, ok := nextMessage(b)
+		if !ok || !whole || !m.event(f.batch.Next()) {
+			if ok && whole {
+				f.batch.Drop()
+			}
+			malformed++
+		}
+	}
+	f.table.state.events.Add(uint64(len(f.batch.Changes)))
+	f.table.state.malformed.Add(uint64(malformed))
+	f.deliver(&f.batch)
+}
+
+// overrun notes that events were lost, how many if the kernel tells, and has the table dumped anew.
+func (f *follower) overrun() {
+	missed := uint32(1)
+	if drops, ok := f.table.events.drops(); ok {
+		missed, f.drops = drops-f.drops, drops
+	}
+	f.table.state.overrun(uint64(missed))
+	f.again = true
+	f.due = f.rested
+}
+
+// wanted tells whether the whole table is to be read from time to time: because
+// events were missed, because somebody wants to see rates, because there are no events, or
+// because there are flows of which the kernel sends none.
+func (f *follower) wanted() bool {
+	return f.again || f.fresh() || f.silent > 0
+}
+
+func (f *follower) fresh() bool {
+	return f.table.keepFresh.Load() || f.table.state.eventsOff.Load()
+}
+
+// pace is what part of a core the listing under way may take, and how long to
+// rest after it at least.
+func (f *follower) pace() (share float64, rest time.Duration) {
+	if f.fresh() {
+		return refreshShare, refreshRest
+	}
+	return reconcileShare, reconcileRest
+}
+
+// list goes on with a listing, or begins one that is due.
+func (f *follower) list() error {
+	if f.listing == nil {
+		if !f.wanted() || time.Now().Before(f.due) {
+			return nil
+		}
+		f.begin(f.again)
+	}
+	if f.again {
+		f.urgent = true // what is under way is finished quickly, another one follows
+	}
+	if f.listing == nil || (!f.urgent && time.Now().Before(f.due)) {
+		return nil
+	}
+	start := time.Now()
+	for range dumpSteps {
+		b, done, err := f.listing.step(f.table.count())
+		if err != nil {
+			f.abandon()
+			if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EOPNOTSUPP) {
+				return explain("reading the connection table", err)
+			}
+			f.retry()
+			return nil
+		}
+		f.deliver(b)
+		if b.End {
+			f.silent = b.Silent
+		}
+		if done {
+			f.cost += time.Since(start)
+			f.finish()
+			return nil
+		}
+	}
+	cost := time.Since(start)
+	f.cost += cost
+	share, _ := f.pace()
+	f.due = start.Add(time.Duration(float64(cost) / share))
+	return nil
+}
+
+// begin starts a listing.
+func (f *follower) begin(urgent bool) {
+	f.table.noteSysctls()
+	l, err := openListing()
+	if err != nil {
+		f.retry()
+		return
+	}
+	f.listing, f.urgent, f.again, f.cost, f.began = l, urgent, false, 0, time.Now()
+	f.table.state.listing.Store(urgent)
+}
+
+// retry has a listing begun anew after a while.
+func (f *follower) retry() {
+	f.again = true
+	f.due = time.Now().Add(refreshRest)
+}
+
+// finish closes a listing and says when the next one may begin: after an overrun soon, but
+// not at once, so that a flood that nobody could keep up with does not become one
+// dump after the other.
+func (f *follower) finish() {
+	end := time.Now()
+	f.again = f.again || f.listing.again
+	f.table.state.malformed.Add(uint64(f.listing.malformed))
+	f.table.state.listed(end.Sub(f.began), f.urgent, f.again)
+	f.rested = end.Add(f.cost)
+	f.due = f.rested
+	if !f.again {
+		share, rest := f.pace()
+		f.due = end.Add(max(rest, time.Duration(float64(f.cost)/share)-end.Sub(f.began)))
+	}
+	f.abandon()
+}
+
+func (f *follower) abandon() {
+	if f.listing != nil {
+		f.listing.socket.close()
+		f.listing = nil
+	}
+	f.table.state.listing.Store(false)
+}

@@ -1,0 +1,187 @@
+package conntrack
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"nattui/model"
+)
+
+const (
+	// queryDatagrams is how many questions are asked at once: each has an answer of its own.
+	queryDatagrams = 64
+	// queryPatience is how long an answer may take. The kernel answers within the call that
+	// asks, so this is for a kernel that does not answer at all.
+	queryPatience = time.Second
+)
+
+// Refresh asks the kernel for the present counters, timeouts and states of some
+// flows, as those on the screen, and delivers a batch with a Refreshed change for each that
+// is still there and a Gone one for each that is not. The batch is valid only until
+// deliver returns; deliver does not run at the same time as that of Follow. A flow
+// costs some microseconds. It blocks for at most a second.
+func (t *Table) Refresh(flows []model.Flow, deliver func(*model.Batch)) error {
+	t.asking.Lock()
+	defer t.asking.Unlock()
+	var b model.Batch
+	b.Reset(now())
+	b.Since = b.At
+	for len(flows) > 0 {
+		n := min(len(flows), queryDatagrams)
+		if err := t.ask(flows[:n], &b); err != nil {
+			return explain("asking for connections", err)
+		}
+		flows = flows[n:]
+	}
+	b.At = now()
+	t.delivery.Lock()
+	defer t.delivery.Unlock()
+	deliver(&b)
+	return nil
+}
+
+// ask asks for some flows in one message to the kernel and adds the answers to b.
+func (t *Table) ask(flows []model.Flow, b *model.Batch) error {
+	questions := make([]byte, 0, 192*len(flows))
+	first := t.seq + 1
+	for i := range flows {
+		t.seq++
+		questions = appendGet(questions, &flows[i], t.seq)
+	}
+	if err := t.query.send(questions); err != nil {
+		return err
+	}
+	t.query.interrupt(time.Now().Add(queryPatience))
+	for answers := 0; answers < len(flows); {
+		n, err := t.query.wait()
+		if errors.Is(err, unix.ENOBUFS) || errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil // what has not come stays as it was
+		}
+		if err != nil {
+			return err
+		}
+		for i := range n {
+			datagram, _ := t.query.datagram(i)
+			got, err := t.answer(datagram, flows, first, b)
+			if err != nil {
+				return err
+			}
+			answers += got
+		}
+	}
+	return nil
+}
+
+// answer reads a datagram of answers and returns how many it had.
+func (t *Table) answer(datagram []byte, flows []model.Flow, first uint32, b *model.Batch) (answers int, err error) {
+	for len(datagram) > 0 {
+		m, rest, ok := nextMessage(datagram)
+		if !ok {
+			break
+		}
+		datagram = rest
+		i := m.seq - first
+		if i >= uint32(len(flows)) {
+			continue // an answer to an earlier question, of which we had given up hope
+		}
+		c := b.Next()
+		switch {
+		case m.kind == msgNew:
+			answers++
+			c.Kind = model.Refreshed
+			if !decode(m.body, c) {
+				b.Drop()
+				t.state.malformed.Add(1)
+			} else if c.Flow.ID != flows[i].ID {
+				// The tuple is in use again: another flow, of which events or a dump will tell.
+				*c = model.Change{Kind: model.Gone, Flow: flows[i]}
+			}
+		case m.kind == unix.NLMSG_ERROR && m.errno() == unix.ENOENT:
+			answers++
+			c.Kind, c.Flow = model.Gone, flows[i]
+		case m.kind == unix.NLMSG_ERROR && m.errno() == unix.EPERM:
+			b.Drop()
+			return answers, m.errno()
+		default:
+			b.Drop()
+			answers++
+		}
+	}
+	return answers, nil
+}
+
+// appendGet appends a question for one flow, by its original tuple and zone.
+func appendGet(b []byte, f *model.Flow, seq uint32) []byte {
+	start := len(b)
+	family := uint8(unix.AF_INET)
+	if f.Family() == model.IPv6 {
+		family = unix.AF_INET6
+	}
+	b = request(b, msgGet, unix.NLM_F_REQUEST, seq, family)
+	b = appendTuple(b, ctaTupleOrig, &f.Orig, f.Zone, f.ZoneSide)
+	if f.Zone != 0 && f.ZoneSide == model.ZoneBoth {
+		b = appendAttribute(b, ctaZone, binary.BigEndian.AppendUint16(nil, f.Zone))
+	}
+	binary.NativeEndian.PutUint32(b[start:], uint32(len(b)-start))
+	return b
+}
+
+func appendTuple(b []byte, kind uint16, t *model.Tuple, zone uint16, side model.ZoneSide) []byte {
+	b, tuple := openNest(b, kind)
+	b, ip := openNest(b, ctaTupleIP)
+	if t.Family == model.IPv6 {
+		b = appendAttribute(b, ctaIPv6Src, t.Src[:])
+		b = appendAttribute(b, ctaIPv6Dst, t.Dst[:])
+	} else {
+		b = appendAttribute(b, ctaIPv4Src, t.Src[12:])
+		b = appendAttribute(b, ctaIPv4Dst, t.Dst[12:])
+	}
+	closeNest(b, ip)
+	b, proto := openNest(b, ctaTupleProto)
+	b = appendAttribute(b, ctaProtoNum, []byte{uint8(t.Proto)})
+	switch t.Proto {
+	case model.ICMP:
+		b = appendU16(b, ctaProtoICMPID, t.SrcPort)
+		b = appendAttribute(b, ctaProtoICMPType, []byte{uint8(t.DstPort >> 8)})
+		b = appendAttribute(b, ctaProtoICMPCode, []byte{uint8(t.DstPort)})
+	case model.ICMPv6:
+		b = appendU16(b, ctaProtoICMPv6ID, t.SrcPort)
+		b = appendAttribute(b, ctaProtoICMPv6Type, []byte{uint8(t.DstPort >> 8)})
+		b = appendAttribute(b, ctaProtoICMPv6Code, []byte{uint8(t.DstPort)})
+	default:
+		b = appendU16(b, ctaProtoSrcPort, t.SrcPort)
+		b = appendU16(b, ctaProtoDstPort, t.DstPort)
+	}
+	closeNest(b, proto)
+	if zone != 0 && side == model.ZoneOrig {
+		b = appendU16(b, ctaTupleZone, zone)
+	}
+	closeNest(b, tuple)
+	return b
+}
+
+func appendU16(b []byte, kind, v uint16) []byte {
+	return appendAttribute(b, kind, []byte{byte(v >> 8), byte(v)})
+}
+
+// appendAttribute appends one attribute and pads it to four bytes.
+func appendAttribute(b []byte, kind uint16, value []byte) []byte {
+	b = binary.NativeEndian.AppendUint16(b, uint16(4+len(value)))
+	b = binary.NativeEndian.AppendUint16(b, kind)
+	b = append(b, value...)
+	return append(b, make([]byte, align(len(value))-len(value))...)
+}
+
+// openNest begins an attribute that contains others, closeNest writes its size.
+func openNest(b []byte, kind uint16) (out []byte, start int) {
+	start = len(b)
+	return appendAttribute(b, kind|unix.NLA_F_NESTED, nil), start
+}
+
+func closeNest(b []byte, start int) {
+	binary.NativeEndian.PutUint16(b[start:], uint16(len(b)-start))
+}
