@@ -45,7 +45,7 @@ var errNotARule = errors.New("not a rule: it has to begin with -A CHAIN")
 func Parse(line string) (Rule, error) {
 	counters, spec := cutCounters(line)
 	words, err := Split(spec)
-	if len(words) < 2 || words[0] != "-A" {
+	if len(words) < 2 || words[0] != "-A" || words[1] == "" {
 		return Rule{}, fmt.Errorf("%q: %w", line, errNotARule)
 	}
 	r := Rule{Chain: words[1], Counters: counters, raw: spec}

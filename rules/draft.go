@@ -1,0 +1,607 @@
+package rules
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Field names one entry of a Draft, for pointing at what a problem is about.
+type Field string
+
+// The fields of a Draft.
+const (
+	FieldChain    Field = "chain"
+	FieldProtocol Field = "protocol"
+	FieldIn       Field = "in"
+	FieldOut      Field = "out"
+	FieldSource   Field = "source"
+	FieldSPorts   Field = "sport"
+	FieldDest     Field = "dest"
+	FieldPorts    Field = "dport"
+	FieldTo       Field = "to"
+	FieldComment  Field = "comment"
+)
+
+// Problem is what is wrong, or doubtful, about one field of a draft. Text says
+// what is wrong and what would be right.
+type Problem struct {
+	Field   Field
+	Text    string
+	Warning bool // the rule can be made, but it may not be what was meant
+}
+
+// Draft is a NAT rule as a person types it: text in fields, checked as it is
+// given. A leading "!" negates an address, an interface or a port.
+type Draft struct {
+	Family Family
+	Kind   Kind // DNAT, SNAT, Masquerade or Redirect
+	Chain  string
+	// Protocol is a name or number; "" and "all" are any.
+	Protocol string
+	In, Out  string // interfaces
+	Source   string // address or network
+	SPorts   string // source ports: 80, 80-90 or 80,443
+	Dest     string
+	Ports    string // destination ports
+	// To is the new place: ADDRESS[:PORT] for DNAT and SNAT, with ranges; a port
+	// or range for Redirect and Masquerade.
+	To      string
+	Comment string
+
+	Random, RandomFully, Persistent bool
+
+	// base is the rule being edited: what the form does not show is kept from it.
+	base *Rule
+}
+
+// DraftKinds are the kinds of rule that a draft can make.
+var DraftKinds = [...]Kind{DNAT, SNAT, Masquerade, Redirect}
+
+// DefaultChain is the chain that a rule of the kind belongs to unless somebody
+// chooses another.
+func DefaultChain(k Kind) string {
+	if k == SNAT || k == Masquerade {
+		return "POSTROUTING"
+	}
+	return "PREROUTING"
+}
+
+// ChainsFor lists the built-in chains of table nat that may hold a rule of the
+// kind (iptables-extensions(8)).
+func ChainsFor(k Kind) []string {
+	switch k {
+	case DNAT, Redirect:
+		return []string{"PREROUTING", "OUTPUT"}
+	case SNAT:
+		return []string{"POSTROUTING", "INPUT"}
+	case Masquerade:
+		return []string{"POSTROUTING"}
+	}
+	return BuiltInChains["nat"]
+}
+
+// DraftOf fills a draft from a rule, for editing. What the draft has no field
+// for stays with it and comes back in the rule. The error says why a rule cannot
+// be edited in fields.
+func DraftOf(f Family, r Rule) (Draft, error) {
+	if r.unparseable != nil {
+		return Draft{}, fmt.Errorf("the rule cannot be taken apart: %w", r.unparseable)
+	}
+	if !slices.Contains(DraftKinds[:], r.Target.Kind) {
+		name := r.Target.Name
+		if name == "" {
+			name = "no target"
+		}
+		return Draft{}, fmt.Errorf("a rule with %s has no form: delete it and add another, or change it with iptables", name)
+	}
+	d := Draft{
+		Family: f, Kind: r.Target.Kind, Chain: r.Chain,
+		Protocol: bang(r.Protocol.Not) + r.Protocol.Name,
+		In:       bang(r.In.Not) + r.In.Name, Out: bang(r.Out.Not) + r.Out.Name,
+		Source: netText(r.Source), Dest: netText(r.Dest),
+		Comment: r.Comment(),
+		Random:  r.Target.To.Random, RandomFully: r.Target.To.RandomFully, Persistent: r.Target.To.Persistent,
+		base: &r,
+	}
+	for _, m := range r.Matches {
+		switch m := m.(type) {
+		case Transport:
+			if m.Source != nil {
+				d.SPorts = bang(m.Source.Not) + m.Source.text("-")
+			}
+			if m.Dest != nil {
+				d.Ports = bang(m.Dest.Not) + m.Dest.text("-")
+			}
+		case Multiport:
+			list := bang(m.Not) + strings.ReplaceAll(portList(m.List), ", ", ",")
+			switch {
+			case m.Side == DestSide && d.Ports == "":
+				d.Ports = list
+			case m.Side == SourceSide && d.SPorts == "":
+				d.SPorts = list
+			}
+		}
+	}
+	d.To = r.Target.To.String()
+	if r.Target.Kind == Masquerade || r.Target.Kind == Redirect {
+		d.To = strings.TrimPrefix(d.To, ":")
+	}
+	return d, nil
+}
+
+// Rule makes the rule and lists what is wrong with the draft. The rule is good
+// to use only if none of the problems is an error (HasErrors).
+func (d Draft) Rule() (Rule, []Problem) {
+	c := draftCheck{Draft: d}
+	c.run()
+	return c.rule, c.problems
+}
+
+// HasErrors reports whether any of the problems keeps the rule from being made.
+func HasErrors(ps []Problem) bool {
+	return slices.ContainsFunc(ps, func(p Problem) bool { return !p.Warning })
+}
+
+// draftCheck turns a draft into a rule, noting problems on the way.
+type draftCheck struct {
+	Draft
+	rule     Rule
+	problems []Problem
+}
+
+func (c *draftCheck) fail(f Field, format string, args ...any) {
+	c.problems = append(c.problems, Problem{Field: f, Text: fmt.Sprintf(format, args...)})
+}
+
+func (c *draftCheck) warn(f Field, format string, args ...any) {
+	c.problems = append(c.problems, Problem{Field: f, Text: fmt.Sprintf(format, args...), Warning: true})
+}
+
+func (c *draftCheck) run() {
+	c.rule = Rule{Chain: strings.TrimSpace(c.Chain)}
+	if c.rule.Chain == "" {
+		c.rule.Chain = DefaultChain(c.Kind)
+	}
+	if c.base != nil {
+		c.rule.Fragment = c.base.Fragment
+	}
+	c.checkChain()
+	c.rule.Protocol = c.protocol()
+	c.rule.In = c.iface(FieldIn, c.In, "POSTROUTING", "OUTPUT")
+	c.rule.Out = c.iface(FieldOut, c.Out, "PREROUTING", "INPUT")
+	c.rule.Source = c.net(FieldSource, c.Source)
+	c.rule.Dest = c.net(FieldDest, c.Dest)
+	c.rule.Matches = c.matches()
+	c.rule.Target = Target{Kind: c.Kind, Name: c.Kind.Name(), To: c.translation()}
+	if !HasErrors(c.problems) {
+		c.doubts()
+	}
+}
+
+func (c *draftCheck) checkChain() {
+	chain := c.rule.Chain
+	if strings.ContainsAny(chain, " \t\"'") || len(chain) > 28 {
+		c.fail(FieldChain, "a chain's name has at most 28 characters and no blanks")
+	}
+	for _, other := range BuiltInChains["nat"] {
+		if chain == other && !slices.Contains(ChainsFor(c.Kind), chain) {
+			c.fail(FieldChain, "%s has no place in %s: it belongs in %s", c.Kind.Name(), chain, strings.Join(ChainsFor(c.Kind), " or "))
+		}
+	}
+	if chain == "FORWARD" {
+		c.fail(FieldChain, "FORWARD is a chain of table filter; %s belongs in %s", c.Kind.Name(), strings.Join(ChainsFor(c.Kind), " or "))
+	}
+}
+
+// cutNot takes a leading "!" off.
+func cutNot(s string) (text string, not bool) {
+	s = strings.TrimSpace(s)
+	text, not = strings.CutPrefix(s, "!")
+	return strings.TrimSpace(text), not
+}
+
+func (c *draftCheck) protocol() Proto {
+	text, not := cutNot(c.Protocol)
+	text = strings.ToLower(text)
+	if text == "" || text == "all" || text == "any" {
+		if not {
+			c.fail(FieldProtocol, "“not any protocol” matches nothing: name a protocol, or leave it empty")
+		}
+		return Proto{}
+	}
+	n, ok := ProtoNumber(text)
+	if !ok {
+		c.fail(FieldProtocol, "%q is no protocol: use tcp, udp, icmp, another name of /etc/protocols, or a number from 1 to 255", text)
+		return Proto{}
+	}
+	switch {
+	case n == ICMPv6 && c.Family == IPv4:
+		c.fail(FieldProtocol, "IPv4 has icmp, not ipv6-icmp")
+	case n == ICMP && c.Family == IPv6:
+		c.fail(FieldProtocol, "IPv6 has ipv6-icmp, not icmp")
+	}
+	return Proto{Not: not, Name: ProtoName(n)}
+}
+
+func (c *draftCheck) iface(f Field, s string, notIn ...string) Iface {
+	text, not := cutNot(s)
+	if text == "" {
+		if not {
+			c.fail(f, "“!” needs the name of an interface after it")
+		}
+		return Iface{}
+	}
+	switch {
+	case slices.Contains(notIn, c.rule.Chain):
+		if f == FieldIn {
+			c.fail(f, "in %s it is no longer known where a packet arrived: choose by the interface it leaves by, or by its source", c.rule.Chain)
+		} else {
+			c.fail(f, "in %s it is not yet known where a packet will leave: choose by the interface it arrives on, or by its destination", c.rule.Chain)
+		}
+	case len(text) > 15:
+		c.fail(f, "%q is too long for an interface: at most 15 characters", text)
+	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == '/' || r == '"' || r == '\'' || r > '~' }):
+		c.fail(f, "%q is no interface: a name has no blanks, quotes or slashes (eth0, or eth+ for all that begin so)", text)
+	case strings.Contains(strings.TrimSuffix(text, "+"), "+"):
+		c.fail(f, "%q: a “+” stands only at the end, for any rest of a name", text)
+	}
+	return Iface{Not: not, Name: text}
+}
+
+func (c *draftCheck) net(f Field, s string) Net {
+	text, not := cutNot(s)
+	if text == "" || text == "any" || text == "0.0.0.0/0" || text == "::/0" {
+		if not {
+			c.fail(f, "“not any address” matches nothing: name an address, or leave it empty")
+		}
+		return Net{}
+	}
+	n, ok := ParseNet(text)
+	if !ok {
+		c.fail(f, "%q is no address: %s", text, c.addressHint(text))
+		return Net{}
+	}
+	if !c.Family.Holds(n.Addr) {
+		c.fail(f, "%s is an %s address, and this is a rule for %s", text, otherFamily(c.Family).Title(), c.Family.Title())
+		return Net{}
+	}
+	if given, _, masked := strings.Cut(text, "/"); masked {
+		if a, err := netip.ParseAddr(given); err == nil && a != n.Addr {
+			c.warn(f, "%s has bits outside its mask: the network is %s", text, n)
+		}
+	}
+	n.Not = not
+	return n
+}
+
+func (c *draftCheck) addressHint(text string) string {
+	example := "192.168.0.2 or 192.168.0.0/24"
+	if c.Family == IPv6 {
+		example = "2001:db8::2 or 2001:db8::/64"
+	}
+	if c.Family == IPv4 && strings.Count(text, ":") == 1 {
+		return "put the port into the port's field"
+	}
+	if strings.Contains(text, ",") {
+		return "one address or network a rule; add a rule for each"
+	}
+	if strings.Contains(text, "-") && strings.Count(text, ".") > 3 {
+		return "a range has to be a network here, such as 192.168.0.0/24"
+	}
+	return "use " + example
+}
+
+func otherFamily(f Family) Family {
+	if f == IPv4 {
+		return IPv6
+	}
+	return IPv4
+}
+
+// serviceNames are ports people write by name.
+var serviceNames = map[string]uint16{
+	"ftp": 21, "ssh": 22, "telnet": 23, "smtp": 25, "domain": 53, "dns": 53, "tftp": 69, "http": 80, "www": 80, "pop3": 110, "ntp": 123,
+	"imap": 143, "imap2": 143, "snmp": 161, "ldap": 389, "https": 443, "submission": 587, "imaps": 993, "pop3s": 995, "openvpn": 1194,
+	"mysql": 3306, "rdp": 3389, "postgresql": 5432, "postgres": 5432, "vnc": 5900, "wireguard": 51820,
+}
+
+// ports reads 80, 80-90, 80:90, 80,443 and names of well-known services.
+func (c *draftCheck) ports(f Field, s string) (list []Ports, not bool) {
+	text, not := cutNot(s)
+	if text == "" {
+		if not {
+			c.fail(f, "“!” needs a port after it")
+		}
+		return nil, false
+	}
+	for item := range strings.SplitSeq(text, ",") {
+		p, why := onePort(strings.TrimSpace(item))
+		if why != "" {
+			c.fail(f, "%s", why)
+			return nil, not
+		}
+		list = append(list, p)
+	}
+	slots := 0
+	for _, p := range list {
+		slots++
+		if !p.Single() {
+			slots++
+		}
+	}
+	if len(list) > 1 && slots > 15 {
+		c.fail(f, "a list holds at most 15 ports, a range counting as two; this one needs %d: add a second rule for the rest", slots)
+	}
+	return list, not
+}
+
+// onePort reads a port or a range; why says what is wrong with it.
+func onePort(item string) (p Ports, why string) {
+	sep := "-"
+	if strings.Contains(item, ":") {
+		sep = ":"
+	}
+	lo, hi, isRange := strings.Cut(item, sep)
+	l, why := portNumber(lo)
+	if why != "" {
+		return Ports{}, why
+	}
+	if !isRange {
+		return Port(l), ""
+	}
+	h, why := portNumber(hi)
+	if why != "" {
+		return Ports{}, why
+	}
+	if h < l {
+		return Ports{}, fmt.Sprintf("%s runs backwards: write %d-%d", item, h, l)
+	}
+	return Ports{l, h}, ""
+}
+
+func portNumber(s string) (uint16, string) {
+	s = strings.TrimSpace(s)
+	if n, ok := serviceNames[strings.ToLower(s)]; ok {
+		return n, ""
+	}
+	n, err := strconv.ParseUint(s, 10, 32)
+	switch {
+	case s == "":
+		return 0, "a port is missing: use a number from 1 to 65535, or a range such as 8000-8010"
+	case err != nil:
+		return 0, fmt.Sprintf("%q is no port: use a number from 1 to 65535, or a range such as 8000-8010", s)
+	case n < 1 || n > 65535:
+		return 0, fmt.Sprintf("%d is no port: ports go from 1 to 65535", n)
+	}
+	return uint16(n), ""
+}
+
+// matches builds the -m blocks: the transport's ports, the comment, and what
+// the edited rule had besides, in its order.
+func (c *draftCheck) matches() []Match {
+	source, sourceNot := c.ports(FieldSPorts, c.SPorts)
+	dest, destNot := c.ports(FieldPorts, c.Ports)
+	if len(source) > 0 {
+		c.needPorts(FieldSPorts)
+	}
+	if len(dest) > 0 {
+		c.needPorts(FieldPorts)
+	}
+	var made []Match
+	t := Transport{Proto: c.rule.Protocol.Name}
+	if len(source) == 1 && !c.hadList(SourceSide) {
+		t.Source = &PortMatch{sourceNot, source[0]}
+	}
+	if len(dest) == 1 && !c.hadList(DestSide) {
+		t.Dest = &PortMatch{destNot, dest[0]}
+	}
+	if old, ok := c.oldTransport(); ok && old.Proto == t.Proto {
+		t.Flags, t.Option = old.Flags, old.Option
+	}
+	if t.Source != nil || t.Dest != nil || t.Flags != nil || t.Option != nil {
+		made = append(made, t)
+	}
+	if len(source) > 0 && t.Source == nil {
+		made = append(made, Multiport{sourceNot, SourceSide, source})
+	}
+	if len(dest) > 0 && t.Dest == nil {
+		made = append(made, Multiport{destNot, DestSide, dest})
+	}
+	if text := c.comment(); text != "" {
+		made = append(made, Comment{text})
+	}
+	return c.keepOthers(made)
+}
+
+// hadList reports whether the edited rule gives its ports of that side as a list.
+func (c *draftCheck) hadList(side Side) bool {
+	return c.base != nil && slices.ContainsFunc(c.base.Matches, func(m Match) bool {
+		list, ok := m.(Multiport)
+		return ok && list.Side == side
+	})
+}
+
+func (c *draftCheck) oldTransport() (Transport, bool) {
+	if c.base != nil {
+		for _, m := range c.base.Matches {
+			if t, ok := m.(Transport); ok {
+				return t, true
+			}
+		}
+	}
+	return Transport{}, false
+}
+
+// keepOthers puts the new matches where the edited rule had theirs, and keeps
+// those that the draft has no field for.
+func (c *draftCheck) keepOthers(made []Match) []Match {
+	if c.base == nil {
+		return made
+	}
+	var out []Match
+	use := func(same func(Match) bool) {
+		if i := slices.IndexFunc(made, same); i >= 0 {
+			out = append(out, made[i])
+			made = slices.Delete(made, i, i+1)
+		}
+	}
+	for _, old := range c.base.Matches {
+		switch old := old.(type) {
+		case Transport:
+			use(func(m Match) bool { _, ok := m.(Transport); return ok })
+		case Comment:
+			use(func(m Match) bool { _, ok := m.(Comment); return ok })
+		case Multiport:
+			if old.Side == EitherSide {
+				out = append(out, old)
+				continue
+			}
+			use(func(m Match) bool { p, ok := m.(Multiport); return ok && p.Side == old.Side })
+		default:
+			out = append(out, old)
+		}
+	}
+	return append(made, out...)
+}
+
+func (c *draftCheck) needPorts(f Field) {
+	if !c.rule.Protocol.HasPorts() && !c.failed(FieldProtocol) {
+		name := c.Protocol
+		if name == "" {
+			c.fail(f, "a port needs a protocol that has ports: choose tcp or udp")
+			return
+		}
+		c.fail(f, "%s has no ports: choose tcp or udp, or leave the port empty", name)
+	}
+}
+
+func (c *draftCheck) failed(f Field) bool {
+	return slices.ContainsFunc(c.problems, func(p Problem) bool { return p.Field == f && !p.Warning })
+}
+
+// maxComment is XT_MAX_COMMENT_LEN without its final zero.
+const maxComment = 255
+
+func (c *draftCheck) comment() string {
+	text := c.Comment
+	switch {
+	case len(text) > maxComment:
+		c.fail(FieldComment, "a comment holds at most %d bytes; this one has %d", maxComment, len(text))
+	case !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		c.fail(FieldComment, "a comment is one line of text without control characters")
+	}
+	return text
+}
+
+func (c *draftCheck) translation() Translation {
+	t := Translation{Random: c.Random, RandomFully: c.RandomFully, Persistent: c.Persistent}
+	text := strings.TrimSpace(c.To)
+	switch c.Kind {
+	case Redirect, Masquerade:
+		c.toPorts(&t, text)
+	default:
+		c.toPlace(&t, text)
+	}
+	if c.base != nil && c.base.Target.Kind == c.Kind && c.base.Target.To.HasBase && t.HasPorts && t.Ports == c.base.Target.To.Ports {
+		t.Base, t.HasBase = c.base.Target.To.Base, true
+	}
+	return t
+}
+
+// toPorts reads the new port of REDIRECT and MASQUERADE.
+func (c *draftCheck) toPorts(t *Translation, text string) {
+	text = strings.TrimPrefix(text, ":")
+	if text == "" {
+		return
+	}
+	if a, err := netip.ParseAddrPort(text); err == nil {
+		c.fail(FieldTo, "%s takes a port only, since the address is this host's: %d", c.Kind.Name(), a.Port())
+		return
+	}
+	if _, err := netip.ParseAddr(text); err == nil {
+		c.fail(FieldTo, "%s takes a port, not an address; to send packets to another host use DNAT", c.Kind.Name())
+		return
+	}
+	p, why := onePort(text)
+	if why != "" {
+		c.fail(FieldTo, "%s", why)
+		return
+	}
+	t.Ports, t.HasPorts = p, true
+	c.needPorts(FieldTo)
+}
+
+// toPlace reads the new address and port of DNAT and SNAT.
+func (c *draftCheck) toPlace(t *Translation, text string) {
+	example := "192.168.0.2 or 192.168.0.2:8080"
+	if c.Family == IPv6 {
+		example = "2001:db8::2 or [2001:db8::2]:8080"
+	}
+	if text == "" {
+		c.fail(FieldTo, "%s needs a new address: %s", c.Kind.Name(), example)
+		return
+	}
+	if strings.Contains(text, "/") && !strings.Contains(text, ":") {
+		c.fail(FieldTo, "%s is a network: give one address, or a range such as 192.168.0.2-192.168.0.9", text)
+		return
+	}
+	if !t.parseTo(text) {
+		c.fail(FieldTo, "%q is no place to go: use %s", text, example)
+		return
+	}
+	if !t.Addrs.IsZero() {
+		switch {
+		case !c.Family.Holds(t.Addrs.Lo):
+			c.fail(FieldTo, "%s is an %s address, and this is a rule for %s", t.Addrs.Lo, otherFamily(c.Family).Title(), c.Family.Title())
+		case t.Addrs.Hi.Less(t.Addrs.Lo):
+			c.fail(FieldTo, "the range runs backwards: write %s-%s", t.Addrs.Hi, t.Addrs.Lo)
+		case t.Addrs.Lo.IsUnspecified() || t.Addrs.Lo.IsMulticast():
+			c.fail(FieldTo, "%s cannot be the address of one host: use %s", t.Addrs.Lo, example)
+		}
+	}
+	if t.HasPorts {
+		if t.Ports.Hi < t.Ports.Lo {
+			c.fail(FieldTo, "the range of ports runs backwards: write %d-%d", t.Ports.Hi, t.Ports.Lo)
+		}
+		if t.Ports.Lo == 0 {
+			c.fail(FieldTo, "0 is no port: ports go from 1 to 65535")
+		}
+		c.needPorts(FieldTo)
+	}
+}
+
+// doubts warns of rules that can be made and are seldom meant.
+func (c *draftCheck) doubts() {
+	r := c.rule
+	switch c.Kind {
+	case DNAT, Redirect:
+		if r.Chain == "PREROUTING" && r.Dest.Any() && r.In.Any() {
+			c.warn(FieldDest, "with neither an address nor an interface this also catches what your own network sends to anybody%s", forPorts(r))
+		}
+		if a := r.Target.To.Addrs; !a.IsZero() && a.Lo.IsLoopback() {
+			c.warn(FieldTo, "the kernel refuses packets from outside for 127.0.0.0/8 unless route_localnet is on: let the service listen on another address")
+		}
+	case Masquerade, SNAT:
+		if r.Chain == "POSTROUTING" && r.Out.Any() && r.Dest.Any() {
+			c.warn(FieldOut, "with neither an interface to leave by nor a destination this also hides clients from your own servers")
+		}
+	}
+}
+
+func forPorts(r Rule) string {
+	for _, m := range r.Matches {
+		switch m := m.(type) {
+		case Transport:
+			if m.Dest != nil {
+				return "'s " + portWords(*m.Dest)
+			}
+		case Multiport:
+			return "'s ports " + portList(m.List)
+		}
+	}
+	return ""
+}
