@@ -1,9 +1,9 @@
 package lab
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -48,6 +48,9 @@ const (
 var takeRole = sync.OnceValue(func() role {
 	r := role(os.Getenv(roleVariable))
 	os.Unsetenv(roleVariable)
+	if r == testInmate || r == labInmate {
+		unix.CloseOnExec(inmateComplaint)
+	}
 	switch r {
 	case outside, testKeeper, testInmate, labKeeper, labInmate:
 		return r
@@ -55,20 +58,31 @@ var takeRole = sync.OnceValue(func() role {
 	return unknownRole
 })
 
-// statusNoCell is the keeper's exit status when it could not prepare the cell.
-// The reason is then on its standard error, behind noCellMark.
+// Descriptors beyond the standard three. The life line tells the keeper when to
+// begin, by one byte, and when its opener has ended, by its end. The complaint
+// is where keeper and inmate say why the cell cannot be; the opener reads it.
 const (
-	statusNoCell = 117
-	noCellMark   = "nattui lab: no cell: "
+	keeperLifeLine  = 3
+	keeperComplaint = 4
+	inmateComplaint = 3
 )
 
-// keeperFiles is the descriptor of the life line in the keeper, the first
-// after standard error.
-const lifeLine = 3
+// ErrNamespaces is wrapped by errors that mean: the kernel, or whoever
+// configured it, does not let this user make namespaces.
+var ErrNamespaces = errors.New("private namespaces are not allowed here")
 
-// errNoNamespaces is wrapped by the errors of a cell that the kernel, or
-// whoever configured it, does not allow.
-var errNoNamespaces = errors.New("private namespaces are not allowed here")
+// inCell calls run to open a cell with a user namespace, and again without one
+// if that is refused and the caller is root, who can do without. It keeps the
+// OS thread meanwhile, which the parent-death signal depends on.
+func inCell(run func(asUser bool) error) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err := run(true)
+	if errors.Is(err, ErrNamespaces) && os.Geteuid() == 0 {
+		return run(false)
+	}
+	return err
+}
 
 // cellCommand prepares the keeper: this program again, with args, as the first
 // process of fresh namespaces. With asUser it gets a user namespace in which
@@ -130,55 +144,112 @@ func withoutRole(environ []string) []string {
 	return kept
 }
 
-// startCell starts the keeper and returns a function that waits for its end.
-// It must be called on a locked OS thread, and the thread must stay until wait
-// has returned: the parent-death signal follows the thread, not the process.
-func startCell(cmd *exec.Cmd) (wait func() error, err error) {
-	reads, writes, err := os.Pipe()
+// cell is a keeper that has been started.
+type cell struct {
+	cmd       *exec.Cmd
+	lifeLine  *os.File
+	complaint *os.File
+}
+
+// startCell starts the keeper, which then waits for begin. It must be called
+// on a locked OS thread, and the thread must stay until wait has returned: the
+// parent-death signal follows the thread, not the process.
+func startCell(cmd *exec.Cmd) (*cell, error) {
+	lifeRead, lifeWrite, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("pipe to the lab's first process: %w", err)
 	}
-	defer reads.Close()
-	cmd.ExtraFiles = append([]*os.File{reads}, cmd.ExtraFiles...)
-	if err := cmd.Start(); err != nil {
-		writes.Close()
-		return nil, fmt.Errorf("%w: %w", errNoNamespaces, err)
+	defer lifeRead.Close()
+	complaintRead, complaintWrite, err := os.Pipe()
+	if err != nil {
+		lifeWrite.Close()
+		return nil, fmt.Errorf("pipe from the lab's first process: %w", err)
 	}
-	return func() error {
-		defer writes.Close()
-		return cmd.Wait()
-	}, nil
+	defer complaintWrite.Close()
+	cmd.ExtraFiles = []*os.File{keeperLifeLine - 3: lifeRead, keeperComplaint - 3: complaintWrite}
+	if err := cmd.Start(); err != nil {
+		lifeWrite.Close()
+		complaintRead.Close()
+		return nil, fmt.Errorf("%w: %w", ErrNamespaces, err)
+	}
+	return &cell{cmd: cmd, lifeLine: lifeWrite, complaint: complaintRead}, nil
+}
+
+// begin lets the keeper go to work. An error is left for wait to tell: the
+// keeper has ended already.
+func (c *cell) begin() { _, _ = c.lifeLine.Write([]byte{1}) }
+
+// wait returns when the cell is gone. The error is the cell's own complaint if
+// there was one, with ErrNamespaces if the kernel refused something, or
+// whatever exec.Cmd.Wait says.
+func (c *cell) wait() error {
+	defer c.lifeLine.Close()
+	defer c.complaint.Close()
+	text, readErr := io.ReadAll(c.complaint) // ends with the cell, or earlier
+	err := c.cmd.Wait()
+	switch kind, reason, _ := strings.Cut(string(text), ":"); {
+	case readErr != nil:
+		return fmt.Errorf("read from the lab's first process: %w", readErr)
+	case kind == noCell:
+		return fmt.Errorf("%w:%s", ErrNamespaces, reason)
+	case kind == noLab:
+		return errors.New(strings.TrimSpace(reason))
+	}
+	return err
+}
+
+// The two kinds of complaint: the namespaces could not be made habitable, and
+// the lab could not be built in them.
+const (
+	noCell = "cell"
+	noLab  = "lab"
+)
+
+// complain ends this process after telling the opener why.
+func complain(descriptor int, kind string, err error) {
+	_, _ = unix.Write(descriptor, []byte(kind+": "+err.Error()))
+	leave(1)
 }
 
 // keep is the keeper's life: prepare the cell, run this program again as the
 // inmate with the same arguments, reap until the inmate ends, and end the cell
 // with its exit status. It does not return.
 func keep(inmate role) {
-	go endWithOpener()
+	unix.CloseOnExec(keeperLifeLine)
+	unix.CloseOnExec(keeperComplaint)
 	drainSignals()
+	waitForOpener()
 	if err := furnish(); err != nil {
-		fmt.Fprintf(os.Stderr, "%s%v\n", noCellMark, err)
-		leave(statusNoCell)
+		complain(keeperComplaint, noCell, err)
 	}
 	pid, err := startInmate(inmate)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "%sstart this program again: %v\n", noCellMark, err)
-		leave(statusNoCell)
+		complain(keeperComplaint, noCell, fmt.Errorf("start this program again: %w", err))
 	}
-	leave(reapUntil(pid, nil))
+	unix.Close(keeperComplaint)
+	leave(waitFor(pid, anyChild))
 }
 
 // leave exits without the hooks that package testing hangs on os.Exit: to it,
 // a keeper is a test that exits successfully in the middle.
 func leave(status int) { syscall.Exit(status) }
 
-// endWithOpener ends the cell when the process that opened it has ended, which
-// closes the other end of the life line.
-func endWithOpener() {
-	file := os.NewFile(lifeLine, "life line")
-	unix.CloseOnExec(lifeLine)
-	_, _ = bufio.NewReader(file).ReadByte()
-	leave(128 + int(syscall.SIGKILL))
+// waitForOpener returns when the opener says begin. When the opener has ended,
+// which closes the other end of the life line, then or later, so does the cell.
+func waitForOpener() {
+	lifeLine := os.NewFile(keeperLifeLine, "life line")
+	one := make([]byte, 1)
+	readOrEnd := func() {
+		if n, _ := lifeLine.Read(one); n == 0 {
+			leave(128 + int(syscall.SIGKILL))
+		}
+	}
+	readOrEnd()
+	go func() {
+		for {
+			readOrEnd()
+		}
+	}()
 }
 
 // drainSignals keeps the terminal's signals from ending the process. They are
@@ -199,27 +270,28 @@ func startInmate(inmate role) (pid int, err error) {
 	runtime.LockOSThread() // for good: the parent-death signal follows the thread
 	return syscall.ForkExec("/proc/self/exe", os.Args, &syscall.ProcAttr{
 		Env:   append(withoutRole(os.Environ()), roleVariable+"="+string(inmate)),
-		Files: []uintptr{0, 1, 2},
+		Files: []uintptr{0, 1, 2, inmateComplaint: keeperComplaint},
 		Sys:   &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL},
 	})
 }
 
-// reapUntil collects ended children until pid is among them, and returns its
-// exit status as a shell would: 128 and the signal's number for a violent end.
-// A child that is stopped is made to go on at once, since nobody inside of a
-// cell could; stopped, if not nil, is told first.
-func reapUntil(pid int, stopped func(pid int)) int {
+// anyChild makes waitFor reap every child, which the first process of a PID
+// namespace owes to all orphans in it.
+const anyChild = -1
+
+// waitFor waits for the end of the child pid, collecting the children that
+// which stands for, and returns its exit status as a shell would: 128 and the
+// signal's number for a violent end. A child that is stopped is made to go on
+// at once, since nobody in a cell could do that later.
+func waitFor(pid, which int) int {
 	for {
 		var status syscall.WaitStatus
-		ended, err := syscall.Wait4(-1, &status, syscall.WUNTRACED, nil)
+		ended, err := syscall.Wait4(which, &status, syscall.WUNTRACED, nil)
 		switch {
 		case errors.Is(err, syscall.EINTR):
 		case err != nil:
 			return 1
 		case status.Stopped():
-			if stopped != nil {
-				stopped(ended)
-			}
 			_ = syscall.Kill(ended, syscall.SIGCONT)
 		case ended != pid:
 		case status.Signaled():

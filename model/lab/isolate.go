@@ -6,9 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"regexp"
-	"runtime"
 	"strings"
 	"time"
 )
@@ -54,8 +52,13 @@ func Isolate(t TB) bool {
 	default:
 		t.Fatalf("lab: this test binary was started as part of a lab; call lab.Main in TestMain")
 	}
-	output, err := runIsolated(t)
-	if errors.Is(err, errNoNamespaces) {
+	var output string
+	err := inCell(func(asUser bool) error {
+		printed, err := runInCell(t, asUser)
+		output = printed
+		return err
+	})
+	if errors.Is(err, ErrNamespaces) {
 		t.Skipf("lab: %v", err)
 		return true
 	}
@@ -63,37 +66,19 @@ func Isolate(t TB) bool {
 	return true
 }
 
-// runIsolated runs the test inside, in a user namespace if possible. It
-// returns what the test printed and the error of its process, if any.
-func runIsolated(t TB) (output string, err error) {
-	// The parent-death signal follows the thread that starts the child.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	output, err = runInCell(t, true)
-	if errors.Is(err, errNoNamespaces) && os.Geteuid() == 0 {
-		return runInCell(t, false)
-	}
-	return output, err
-}
-
-func runInCell(t TB, asUser bool) (string, error) {
+// runInCell runs t inside and returns what it printed and the error of its
+// process, if any.
+func runInCell(t TB, asUser bool) (output string, err error) {
 	var printed bytes.Buffer
 	cmd := cellCommand(testKeeper, asUser, testArguments(t), os.Environ())
 	cmd.Stdout = &printed
 	cmd.Stderr = &printed
-	// A process that keeps the output open cannot outlive the cell, but the
-	// pipe may still be read after the keeper is gone.
-	cmd.WaitDelay = 10 * time.Second
-	wait, err := startCell(cmd)
+	c, err := startCell(cmd)
 	if err != nil {
 		return "", err
 	}
-	err = wait()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() == statusNoCell {
-		_, reason, _ := strings.Cut(printed.String(), noCellMark)
-		return "", fmt.Errorf("%w: %s", errNoNamespaces, strings.TrimSpace(reason))
-	}
+	c.begin()
+	err = c.wait()
 	return printed.String(), err
 }
 

@@ -1,6 +1,7 @@
 package lab_test
 
 import (
+	"bufio"
 	"net"
 	"os"
 	"os/exec"
@@ -52,6 +53,20 @@ func run(t testing.TB, name string, args ...string) string {
 		t.Fatalf("%s %q: %v\n%s", name, args, err, out)
 	}
 	return string(out)
+}
+
+// watchFlows starts to print the events of new flows.
+func watchFlows(t *testing.T) (stop func(), events *bufio.Reader) {
+	t.Helper()
+	cmd := exec.Command("conntrack", "-E", "-e", "NEW", "-b", "8388608")
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }, bufio.NewReader(stdout)
 }
 
 func BenchmarkIsolate(b *testing.B) {
