@@ -1,0 +1,439 @@
+package model
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+	"unsafe"
+)
+
+const second = int64(time.Second)
+
+// testFlow is the i-th of many different flows: some translated, some not, of several protocols.
+func testFlow(i int) Flow {
+	client := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), uint16(1024+i%60000))
+	public := netip.MustParseAddrPort("203.0.113.1:80")
+	f := Flow{Orig: MakeTuple(TCP, client, public), ID: uint32(i)*2654435761 + 1, State: TCPEstablished, Timeout: 432000}
+	f.Reply = f.Orig.Mirror()
+	switch i % 4 {
+	case 1:
+		f.Reply = MakeTuple(TCP, netip.MustParseAddrPort("192.168.0.2:8080"), client)
+		f.Status = StatusDstNAT
+	case 2:
+		f.Reply = MakeTuple(TCP, public, netip.AddrPortFrom(netip.MustParseAddr("198.51.100.1"), client.Port()))
+		f.State = TCPTimeWait
+	case 3:
+		f.Orig.Proto, f.Reply.Proto, f.State = UDP, UDP, 0
+	}
+	return f
+}
+
+func listed(n int) *Flows {
+	t := NewFlows()
+	var b Batch
+	b.Reset(second)
+	b.Since, b.Begin, b.End, b.Count = second, true, true, n
+	for i := range n {
+		c := b.Next()
+		c.Kind, c.Flow = Listed, testFlow(i)
+		c.Flow.SetCounts(uint64(i), uint64(i)*100, uint64(i), uint64(i)*1000)
+		c.Has = HasStatus | HasState | HasTimeout | HasCounts
+	}
+	t.Apply(&b)
+	return t
+}
+
+func apply(t *Flows, at int64, changes ...Change) {
+	t.Apply(&Batch{At: at, Changes: changes})
+}
+
+func event(kind ChangeKind, f Flow) Change {
+	return Change{Kind: kind, Has: HasStatus | HasState | HasTimeout, Flow: f}
+}
+
+// check holds the table against itself: what it counts must be what it has.
+func check(t *testing.T, table *Flows) {
+	t.Helper()
+	var want Totals
+	seen := map[Key]bool{}
+	for ref, f := range table.Each {
+		want.add(f, f.NAT(), 1)
+		if seen[f.Key()] {
+			t.Fatalf("%v is there twice", f.Orig)
+		}
+		seen[f.Key()] = true
+		if _, found, ok := table.Lookup(f.Key()); !ok || found != ref {
+			t.Fatalf("%v is at %v and found at %v, %v", f.Orig, ref, found, ok)
+		}
+	}
+	got := table.Totals()
+	want.Vanished, want.Unheard = got.Vanished, got.Unheard
+	if got != want {
+		t.Fatalf("totals are %+v, the flows make %+v", got, want)
+	}
+	used := 0
+	for i := range table.index.shards {
+		used += table.index.shards[i].used
+	}
+	if used != got.Flows {
+		t.Fatalf("the index has %d entries for %d flows", used, got.Flows)
+	}
+}
+
+func TestFlowSize(t *testing.T) {
+	if size := unsafe.Sizeof(Flow{}); size > 176 {
+		t.Errorf("a flow takes %d bytes", size)
+	}
+}
+
+// TestFlowsAgainstMap applies many random changes to the table and to a map that does the same plainly.
+func TestFlowsAgainstMap(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	table, plain := NewFlows(), map[Key]Flow{}
+	for step := range 2000 {
+		var b Batch
+		b.Reset(int64(step+1) * second)
+		for range r.IntN(60) {
+			f := testFlow(r.IntN(5000))
+			f.ID += uint32(r.IntN(2)) // a tuple may be used again
+			c := b.Next()
+			*c = event(EventNew, f)
+			switch {
+			case step/200%2 == 1 && r.IntN(3) > 0, r.IntN(3) == 0:
+				c.Kind = EventDestroy
+				delete(plain, f.Key())
+			default:
+				plain[f.Key()] = f
+			}
+		}
+		table.Apply(&b)
+		if step%100 == 0 {
+			check(t, table)
+		}
+	}
+	check(t, table)
+	if table.Len() != len(plain) {
+		t.Fatalf("the table has %d flows, the map %d", table.Len(), len(plain))
+	}
+	for k := range plain {
+		if _, _, ok := table.Lookup(k); !ok {
+			t.Errorf("%v is missing", k)
+		}
+	}
+}
+
+func TestEventsMergeIntoWhatIsKnown(t *testing.T) {
+	table := listed(8)
+	f := testFlow(4)
+	f.State, f.Timeout = TCPFinWait, 120
+	b := Batch{At: 5 * second, Changes: []Change{{Kind: EventUpdate, Has: HasState | HasTimeout, Flow: f}}}
+	table.Apply(&b)
+	got, _, _ := table.Lookup(f.Key())
+	if got.State != TCPFinWait || got.Timeout != 120 || got.Told != 5*second {
+		t.Errorf("the update was not taken: %+v", got)
+	}
+	if !got.Counts() || got.OrigBytes != 400 || got.First != second {
+		t.Errorf("the update took away what it did not mention: %+v", got)
+	}
+	if b.Changes[0].Flow != got {
+		t.Errorf("the change was not completed: %+v", b.Changes[0].Flow)
+	}
+	check(t, table)
+
+	last := testFlow(4)
+	last.SetCounts(10, 1000, 20, 2000)
+	b = Batch{At: 6 * second, Changes: []Change{{Kind: EventDestroy, Has: HasCounts, Stop: 7, Flow: last}}}
+	table.Apply(&b)
+	if c := b.Changes[0]; c.Unknown || c.Flow.OrigBytes != 1000 || c.Flow.State != TCPFinWait || c.Flow.First != second {
+		t.Errorf("the end was not completed: %+v", c)
+	}
+	if _, _, ok := table.Lookup(f.Key()); ok {
+		t.Error("the flow is still there")
+	}
+	check(t, table)
+}
+
+func TestReusedTupleIsAnotherFlow(t *testing.T) {
+	table := listed(1)
+	old := testFlow(0)
+	again := old
+	again.ID++
+	apply(table, 2*second, event(EventNew, again))
+	if table.Len() != 2 {
+		t.Fatalf("%d flows of 2", table.Len())
+	}
+	apply(table, 3*second, event(EventDestroy, old))
+	got, _, ok := table.Lookup(Key{Orig: old.Orig})
+	if !ok || got.ID != again.ID || got.Counts() {
+		t.Errorf("the new flow is %+v, %v", got, ok)
+	}
+}
+
+// TestReconcile has a dump with gaps: flows that nobody names vanish, flows made or ended meanwhile do not come back.
+func TestReconcile(t *testing.T) {
+	table := listed(100)
+	line := func(i int) Change {
+		c := event(Listed, testFlow(i))
+		return c
+	}
+	var first []Change
+	for i := range 40 {
+		first = append(first, line(i))
+	}
+	table.Apply(&Batch{At: 10 * second, Since: 10 * second, Begin: true, Count: 80, Changes: first})
+	apply(table, 11*second, event(EventNew, testFlow(200)), event(EventDestroy, testFlow(41)), event(EventDestroy, testFlow(201)))
+	// This one was read from the kernel before those events came, and names the dead.
+	table.Apply(&Batch{At: 12 * second, Since: 10 * second, Changes: []Change{line(40), line(41), line(201)}})
+	apply(table, 13*second, event(EventUpdate, testFlow(60)))
+	end := Batch{At: 14 * second, Since: 12 * second, End: true, Changes: []Change{line(42)}}
+	table.Apply(&end)
+	check(t, table)
+	want := map[Key]bool{}
+	for i := range 43 {
+		if i != 41 {
+			f := testFlow(i)
+			want[f.Key()] = true
+		}
+	}
+	for _, i := range []int{60, 200} {
+		f := testFlow(i)
+		want[f.Key()] = true
+	}
+	for _, f := range table.Each {
+		if !want[f.Key()] {
+			t.Errorf("%v should have gone", f.Orig)
+		}
+		delete(want, f.Key())
+	}
+	for k := range want {
+		t.Errorf("%v is missing", k.Orig)
+	}
+	if n := table.Totals().Vanished; n != 56 {
+		t.Errorf("%d flows vanished, not 56", n)
+	}
+	if end.Silent != 42 {
+		t.Errorf("%d silent flows, not 42", end.Silent)
+	}
+}
+
+// TestEventOutrunsListing: what a dump says of a flow is older than an event that came meanwhile.
+func TestEventOutrunsListing(t *testing.T) {
+	table := listed(1)
+	f := testFlow(0)
+	f.State = TCPFinWait
+	apply(table, 20*second, event(EventUpdate, f))
+	old := Change{Kind: Refreshed, Has: HasState | HasCounts, Flow: testFlow(0)}
+	old.Flow.SetCounts(1, 2, 3, 4)
+	table.Apply(&Batch{At: 21 * second, Since: 19 * second, Changes: []Change{old}})
+	got, _, _ := table.Lookup(f.Key())
+	if got.State != TCPFinWait || got.OrigBytes != 2 {
+		t.Errorf("state %s, %d bytes", got.StateName(), got.OrigBytes)
+	}
+	table.Apply(&Batch{At: 23 * second, Since: 22 * second, Changes: []Change{old}})
+	if got, _, _ = table.Lookup(f.Key()); got.State != TCPEstablished {
+		t.Errorf("state %s after a newer answer", got.StateName())
+	}
+	check(t, table)
+}
+
+func TestRefreshDoesNotBringBackTheDead(t *testing.T) {
+	table := listed(2)
+	apply(table, 2*second, event(EventDestroy, testFlow(1)))
+	table.Apply(&Batch{At: 3 * second, Since: second, Changes: []Change{event(Refreshed, testFlow(1)), event(Gone, testFlow(0))}})
+	if table.Len() != 0 {
+		t.Errorf("%d flows are left", table.Len())
+	}
+}
+
+func TestRates(t *testing.T) {
+	var f Flow
+	counted := func(at, bytes int64) {
+		var told Flow
+		told.SetCounts(uint64(bytes/1000), uint64(bytes), 0, 0)
+		f.count(&told, at, false)
+	}
+	counted(10*second, 1_000_000)
+	if f.HasRate() {
+		t.Error("a rate from one reading")
+	}
+	counted(10*second+second/10, 5_000_000) // too close
+	if f.HasRate() || f.OrigBytes != 1_000_000 {
+		t.Error("a reading after a tenth of a second was taken")
+	}
+	for i := int64(1); i <= 20; i++ {
+		counted(10*second+i*second, 1_000_000+i*500_000)
+	}
+	if f.ByteRate < 499_000 || f.ByteRate > 501_000 || f.PacketRate < 499 || f.PacketRate > 501 {
+		t.Errorf("rate %v B/s, %v packets/s", f.ByteRate, f.PacketRate)
+	}
+	counted(45*second, 11_000_000)
+	if f.ByteRate > 5000 {
+		t.Errorf("rate %v after 15 quiet seconds", f.ByteRate)
+	}
+	counted(50*second, 10)
+	if f.HasRate() {
+		t.Error("a rate although the counters went back")
+	}
+}
+
+func TestSelectSortsTheWindow(t *testing.T) {
+	table := listed(5000)
+	s := NewSelector(table)
+	for _, by := range Columns() {
+		for _, descending := range []bool{false, true} {
+			order := Sort{by, descending}
+			all, err := s.Select(context.Background(), Query{}, order, Window{Limit: -1}, 100*second)
+			if err != nil || len(all.Rows) != 5000 || all.Total != 5000 {
+				t.Fatalf("%v: %d rows of %d, %v", order, len(all.Rows), all.Total, err)
+			}
+			if !slices.IsSortedFunc(all.Rows, func(a, b Row) int {
+				ra, rb := order.rank(&a.Flow, 100*second), order.rank(&b.Flow, 100*second)
+				ra.pos, rb.pos = a.Ref.Pos, b.Ref.Pos
+				return ra.compare(rb)
+			}) {
+				t.Errorf("%v is not sorted", order)
+			}
+			for _, from := range []int{0, 1, 40, 2500, 4960, 4999, 6000} {
+				part, err := s.Select(context.Background(), Query{}, order, Window{Offset: from, Limit: 40}, 100*second)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if want := min(from, 4960); part.Offset != want || !slices.Equal(part.Rows, all.Rows[want:want+40]) {
+					t.Errorf("%v from %d: offset %d and other rows", order, from, part.Offset)
+				}
+			}
+			around, err := s.Select(context.Background(), Query{}, order, Window{Limit: 20, Around: all.Rows[3000].Ref, Lead: 7}, 100*second)
+			if err != nil || around.Offset != 2993 || around.Rows[7] != all.Rows[3000] {
+				t.Errorf("%v: around a flow the offset is %d, %v", order, around.Offset, err)
+			}
+		}
+	}
+}
+
+func TestSelectPutsUnknownLast(t *testing.T) {
+	table := listed(10)
+	apply(table, 2*second, event(EventNew, testFlow(20)))
+	s := NewSelector(table)
+	for _, descending := range []bool{false, true} {
+		sel, err := s.Select(context.Background(), Query{}, Sort{ColumnBytes, descending}, Window{Limit: -1}, 3*second)
+		if err != nil || sel.Rows[10].Flow.Counts() {
+			t.Errorf("descending %v: the flow without counters is not last", descending)
+		}
+	}
+}
+
+func TestSelectStops(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := NewSelector(listed(10)).Select(ctx, Query{}, Sort{}, Window{Limit: 5}, 0); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestReadersAndWriter runs readers beside a writer; the race detector watches.
+func TestReadersAndWriter(t *testing.T) {
+	table := listed(3000)
+	stop := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 2 {
+		readers.Go(func() {
+			s := NewSelector(table)
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				sel, err := s.Select(context.Background(), Query{}, Sort{By: ColumnBytes}, Window{Limit: 20}, 5*second)
+				if err != nil || sel.Total > sel.Of {
+					t.Errorf("%d of %d, %v", sel.Total, sel.Of, err)
+				}
+				var f Flow
+				for _, row := range sel.Rows {
+					table.Read(row.Ref, &f)
+				}
+				table.Totals()
+			}
+		})
+	}
+	for step := range 300 {
+		var b Batch
+		b.Reset(int64(step+2) * second)
+		for i := range 300 {
+			c := b.Next()
+			*c = event(EventNew, testFlow(3000+(step*31+i)%4000))
+			if (step/10)%2 == 1 {
+				c.Kind = EventDestroy
+			}
+		}
+		table.Apply(&b)
+	}
+	close(stop)
+	readers.Wait()
+	check(t, table)
+}
+
+func TestExplain(t *testing.T) {
+	table := listed(3000)
+	asked := 0
+	explain := func(f *Flow) (uint32, bool) {
+		asked++
+		return uint32(f.NAT()) + 1, asked%1000 == 0
+	}
+	for table.Explain(2, explain) {
+	}
+	if asked != 3000 {
+		t.Fatalf("asked %d times", asked)
+	}
+	f := testFlow(1)
+	got, _, _ := table.Lookup(f.Key())
+	if got.Rule != 3 || got.RuleGen != 2 {
+		t.Errorf("rule %d of generation %d", got.Rule, got.RuleGen)
+	}
+	apply(table, 3*second, event(EventNew, testFlow(5000)))
+	for table.Explain(2, explain) {
+	}
+	if asked != 3001 {
+		t.Errorf("asked %d times after one more flow", asked)
+	}
+	for table.Explain(3, explain) {
+	}
+	if asked != 6002 {
+		t.Errorf("asked %d times in a new generation", asked)
+	}
+}
+
+func TestChunksComeAndGo(t *testing.T) {
+	table := listed(10 * chunkSize)
+	var b Batch
+	b.Reset(2 * second)
+	for i := range 10 * chunkSize {
+		*b.Next() = event(EventDestroy, testFlow(i))
+	}
+	table.Apply(&b)
+	for i, k := range table.chunks {
+		if k != nil {
+			t.Errorf("chunk %d is still there", i)
+		}
+	}
+	for i := range b.Changes {
+		b.Changes[i] = event(EventNew, testFlow(i))
+	}
+	table.Apply(&b)
+	check(t, table)
+	if len(table.chunks) != 10 {
+		t.Errorf("%d chunks", len(table.chunks))
+	}
+}
+
+func ExampleFlow_NAT() {
+	f := testFlow(1)
+	fmt.Println(f.NAT(), f.Client(), "asked for", f.AskedFor(), "and is served by", f.ServedBy())
+	// Output: dnat 10.0.0.1:1025 asked for 203.0.113.1:80 and is served by 192.168.0.2:8080
+}

@@ -1,0 +1,71 @@
+package model
+
+// Query is a filter for flows, made by ParseQuery from a line such as
+//
+//	dst 192.168.0.0/24 dport 80 nat dnat state established rate>1M not src 10.0.0.5 rule 3
+//
+// The zero query matches every flow. A query is a value that may be used by
+// several goroutines.
+//
+// Conditions that stand side by side must all hold; "or" separates alternatives,
+// "not" turns the next condition around, parentheses group. Conditions are
+//
+//	src A      the client's address, or as whom the server sees it
+//	dst A      the address that was asked for, or the one that serves
+//	host A     any of the four
+//	client A, asked A, server A, seen A
+//	           exactly that one of the four (see Flow.Client …)
+//	orig src A, orig dst A, reply src A, reply dst A
+//	           the same four by the names that conntrack gives them
+//	sport N, dport N, port N
+//	           ports, of the same sides as src, dst and host; also with orig or reply before them
+//	proto P    tcp, udp, icmp, a number …
+//	state S    established, syn_sent …; also assured, unassured, replied, unreplied, offload
+//	nat K      dnat, snat (flows with both are either), both, none, any
+//	family F   ipv4 or ipv6
+//	rule R     the rule that made the flow, as the explanation names it; none
+//	mark N, mark N/MASK, zone N, id N
+//	rate N, bytes N, packets N
+//	           with =, !=, >, >=, <, <= and k, M, G (powers of 1000); rate is bytes a second, pps packets a second
+//	age D, timeout D
+//	           with the same signs and s, m, h, d
+//
+// A is an address, a network such as 192.168.0.0/24, a range A-B, or a list of these with commas; N of a
+// port may be a range or a list too. Any other word is free text: it matches a flow whose line on the
+// screen has it somewhere, and quotes make a text of several words.
+type Query struct {
+	text string
+	test condition
+}
+
+// condition is a compiled query or a part of one.
+type condition func(f *Flow, now int64) bool
+
+// Match tells whether the flow passes at the time now (nanoseconds since 1970).
+func (q Query) Match(f *Flow, now int64) bool { return q.test == nil || q.test(f, now) }
+
+// IsZero tells whether the query matches everything because it says nothing.
+func (q Query) IsZero() bool { return q.test == nil }
+
+// String is the line that the query was made from.
+func (q Query) String() string { return q.text }
+
+// RuleFinder tells which explanations (Flow.Rule) are meant by a word such as 3 or
+// POSTROUTING/3. Its error says which words would be right.
+type RuleFinder func(ref string) (match func(rule uint32) bool, err error)
+
+// QueryError tells where a line is not understood, and why.
+type QueryError struct {
+	// Pos and End are the bytes of the word in question.
+	Pos, End int
+	Word     string
+	// Problem says what is wrong and what would be right.
+	Problem string
+}
+
+func (e *QueryError) Error() string {
+	if e.Word == "" {
+		return e.Problem
+	}
+	return e.Word + ": " + e.Problem
+}

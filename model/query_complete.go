@@ -1,0 +1,128 @@
+package model
+
+import (
+	"slices"
+	"strings"
+)
+
+// Completion is something that could stand at the cursor of a filter line.
+type Completion struct {
+	// Text replaces the bytes from From to To of the line.
+	Text     string
+	From, To int
+	// Hint says what it means or what comes next.
+	Hint string
+}
+
+// queryOrder are the properties in the order in which they are offered, with what they mean.
+var queryOrder = []struct{ name, hint string }{
+	{"src", "client, or as whom it is seen"},
+	{"dst", "address asked for, or the one that serves"},
+	{"dport", "port asked for, or the one that serves"},
+	{"sport", "port of the client"},
+	{"nat", "kind of translation"},
+	{"state", "state of the connection"},
+	{"proto", "protocol"},
+	{"rule", "rule that made the flow"},
+	{"rate", "bytes a second, as in rate>1M"},
+	{"bytes", "as in bytes>10M"},
+	{"packets", "as in packets>10k"},
+	{"pps", "packets a second, as in pps>100"},
+	{"age", "as in age>5m"},
+	{"timeout", "as in timeout<30s"},
+	{"host", "any of the four addresses"},
+	{"port", "any of the four ports"},
+	{"client", "who began the flow"},
+	{"asked", "whom the client addressed"},
+	{"server", "who really answers"},
+	{"seen", "as whom the server sees the client"},
+	{"orig", "the original direction: orig src …"},
+	{"reply", "the reply direction: reply src …"},
+	{"family", "ipv4 or ipv6"},
+	{"mark", "as in mark 0x10/0xff"},
+	{"zone", "conntrack zone"},
+	{"id", "the kernel's identifier"},
+	{"not", "turns the next condition around"},
+	{"or", "alternatives"},
+}
+
+// Complete tells what could stand at the cursor, a byte offset into the line:
+// properties where one may begin, values where the property before has a known set of
+// them. values may add more of them, as the addresses or rules of this gateway, for a property by its name; it may be nil.
+func Complete(text string, cursor int, values func(key string) []string) []Completion {
+	cursor = max(0, min(cursor, len(text)))
+	words := queryWords(text[:cursor])
+	begun := word{pos: cursor, end: cursor}
+	if n := len(words); n > 0 && words[n-1].end == cursor && !words[n-1].is("(", ")") && !isSign(words[n-1].text0()) {
+		begun, words = words[n-1], words[:n-1]
+	}
+	if begun.quoted {
+		return nil
+	}
+	typed := strings.ToLower(begun.text)
+	var found []Completion
+	offer := func(text, hint string) {
+		if strings.HasPrefix(text, typed) && text != typed {
+			found = append(found, Completion{text, begun.pos, cursor, hint})
+		}
+	}
+	key, isValue, isSide := expecting(words)
+	switch {
+	case isSide:
+		for _, name := range []string{"src", "dst", "sport", "dport"} {
+			offer(name, queryKeys[key+" "+name].wants)
+		}
+	case isValue:
+		list := slices.Clone(queryKeys[key].values)
+		if values != nil {
+			list = append(list, values(key)...)
+		}
+		for _, v := range list {
+			offer(v, queryKeys[key].wants)
+		}
+	default:
+		for _, k := range queryOrder {
+			offer(k.name, k.hint)
+		}
+	}
+	return found
+}
+
+func (w word) text0() byte {
+	if w.text == "" || w.quoted {
+		return 0
+	}
+	return w.text[0]
+}
+
+// expecting tells what comes after some words: the value of a property, one of src, dst, sport and
+// dport after orig or reply, or the beginning of a condition.
+func expecting(words []word) (key string, isValue, isSide bool) {
+	for len(words) > 0 {
+		w := words[0]
+		words = words[1:]
+		name := strings.ToLower(w.text)
+		if w.quoted {
+			continue
+		}
+		if name == "orig" || name == "original" || name == "reply" {
+			side := strings.TrimSuffix(name, "inal")
+			if len(words) == 0 {
+				return side, false, true
+			}
+			name = side + " " + strings.ToLower(words[0].text)
+			words = words[1:]
+		}
+		if _, ok := queryKeys[name]; !ok {
+			continue
+		}
+		if len(words) > 0 && isSign(words[0].text0()) {
+			words = words[1:]
+		}
+		if len(words) == 0 {
+			return name, true, false
+		}
+		words = words[1:]
+	}
+	return "", false, false
+}

@@ -1,0 +1,272 @@
+package model
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// ParseQuery reads a filter line. An error is always a *QueryError. rules may be nil;
+// then a rule is named by its number in the table of explanations.
+func ParseQuery(text string, rules RuleFinder) (Query, error) {
+	p := &queryParser{words: queryWords(text), end: len(text), rules: rules}
+	if len(p.words) == 0 {
+		return Query{}, nil
+	}
+	test, err := p.alternatives()
+	if err != nil {
+		return Query{}, err
+	}
+	if w, ok := p.peek(); ok {
+		return Query{}, w.problem("there is no parenthesis open here")
+	}
+	return Query{text: text, test: test}, nil
+}
+
+// word is a part of the line: between blanks, a parenthesis, a sign of comparison, or a quoted text.
+type word struct {
+	text     string
+	pos, end int
+	quoted   bool
+}
+
+func (w word) problem(format string, args ...any) error {
+	return &QueryError{w.pos, w.end, w.text, fmt.Sprintf(format, args...)}
+}
+
+func (w word) is(texts ...string) bool {
+	return !w.quoted && slices.Contains(texts, strings.ToLower(w.text))
+}
+
+// queryWords splits a line. A quote that is not closed runs to the end: the line is still being typed.
+func queryWords(text string) []word {
+	var words []word
+	for i := 0; i < len(text); {
+		start := i
+		switch c := text[i]; {
+		case isBlank(c):
+			i++
+			continue
+		case c == '(' || c == ')':
+			i++
+		case isSign(c):
+			for i < len(text) && isSign(text[i]) {
+				i++
+			}
+		case c == '"':
+			close := strings.IndexByte(text[i+1:], '"')
+			if close < 0 {
+				close = len(text) - i - 1
+			}
+			i = min(len(text), i+close+2)
+			words = append(words, word{strings.Trim(text[start:i], `"`), start, i, true})
+			continue
+		default:
+			for i < len(text) && !isBlank(text[i]) && !isSign(text[i]) && text[i] != '(' && text[i] != ')' && text[i] != '"' {
+				i++
+			}
+		}
+		words = append(words, word{text[start:i], start, i, false})
+	}
+	return words
+}
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
+
+func isSign(c byte) bool { return c == '=' || c == '<' || c == '>' || c == '!' }
+
+// queryParser reads words from left to right. depth keeps a line of ten thousand
+// parentheses from exhausting the stack.
+type queryParser struct {
+	words []word
+	end   int
+	rules RuleFinder
+	depth int
+}
+
+const queryDepth = 100
+
+func (p *queryParser) peek() (word, bool) {
+	if len(p.words) == 0 {
+		return word{pos: p.end, end: p.end}, false
+	}
+	return p.words[0], true
+}
+
+func (p *queryParser) take() (word, bool) {
+	w, ok := p.peek()
+	if ok {
+		p.words = p.words[1:]
+	}
+	return w, ok
+}
+
+// alternatives reads: all { "or" all }.
+func (p *queryParser) alternatives() (condition, error) {
+	first, err := p.all()
+	if err != nil {
+		return nil, err
+	}
+	tests := []condition{first}
+	for {
+		if w, ok := p.peek(); !ok || !w.is("or", "||", "|") {
+			break
+		}
+		p.take()
+		next, err := p.all()
+		if err != nil {
+			return nil, err
+		}
+		tests = append(tests, next)
+	}
+	if len(tests) == 1 {
+		return first, nil
+	}
+	return func(f *Flow, now int64) bool {
+		for _, test := range tests {
+			if test(f, now) {
+				return true
+			}
+		}
+		return false
+	}, nil
+}
+
+// all reads conditions up to an "or", a closing parenthesis or the end.
+func (p *queryParser) all() (condition, error) {
+	var tests []condition
+	for {
+		w, ok := p.peek()
+		if !ok || w.is("or", "||", "|", ")") {
+			if len(tests) == 0 {
+				return nil, w.problem("a condition is missing here, such as dst 192.168.0.2 or nat dnat")
+			}
+			return every(tests), nil
+		}
+		if w.is("and", "&&") {
+			p.take()
+			continue
+		}
+		test, err := p.one()
+		if err != nil {
+			return nil, err
+		}
+		tests = append(tests, test)
+	}
+}
+
+func every(tests []condition) condition {
+	switch len(tests) {
+	case 1:
+		return tests[0]
+	case 2:
+		a, b := tests[0], tests[1]
+		return func(f *Flow, now int64) bool { return a(f, now) && b(f, now) }
+	}
+	return func(f *Flow, now int64) bool {
+		for _, test := range tests {
+			if !test(f, now) {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// one reads: "not" one, "(" alternatives ")", or a condition.
+func (p *queryParser) one() (condition, error) {
+	w, ok := p.take()
+	if p.depth++; p.depth > queryDepth {
+		return nil, w.problem("nested too deeply")
+	}
+	defer func() { p.depth-- }()
+	switch {
+	case !ok:
+		return nil, w.problem("a condition is missing here")
+	case w.is("not", "!"):
+		test, err := p.one()
+		if err != nil {
+			return nil, err
+		}
+		return func(f *Flow, now int64) bool { return !test(f, now) }, nil
+	case w.is("("):
+		test, err := p.alternatives()
+		if err != nil {
+			return nil, err
+		}
+		if c, ok := p.take(); !ok || !c.is(")") {
+			return nil, w.problem("the parenthesis is not closed")
+		}
+		return test, nil
+	case w.is(")"):
+		return nil, w.problem("there is no parenthesis open here")
+	case w.quoted:
+		return freeText(w.text), nil
+	case isSign(w.text[0]):
+		return nil, w.problem("a comparison needs a property before it, such as rate>1M")
+	}
+	return p.condition(w)
+}
+
+// condition reads what a property needs after it, or takes the word as free text.
+func (p *queryParser) condition(key word) (condition, error) {
+	name := strings.ToLower(key.text)
+	if name == "orig" || name == "original" || name == "reply" {
+		return p.side(key, name)
+	}
+	k, ok := queryKeys[name]
+	if !ok {
+		if w, more := p.peek(); more && !w.quoted && isSign(w.text[0]) && w.text[0] != '!' {
+			return nil, key.problem("is no property of a flow that can be compared; these are: %s", strings.Join(orderedKeys, ", "))
+		}
+		return freeText(key.text), nil
+	}
+	sign, value, err := p.value(key, k)
+	if err != nil {
+		return nil, err
+	}
+	return k.compile(p, sign, value)
+}
+
+// value reads an optional sign and the value of a property.
+func (p *queryParser) value(key word, k queryKey) (sign string, value word, err error) {
+	if w, ok := p.peek(); ok && !w.quoted && isSign(w.text[0]) {
+		sign = w.text
+		switch {
+		case !slices.Contains([]string{"=", "==", "!=", "<", "<=", ">", ">="}, sign):
+			return "", w, w.problem("is no comparison; these are: = != < <= > >=")
+		case !k.ordered && sign != "=" && sign != "==" && sign != "!=":
+			return "", w, w.problem("%s can be compared with = and != alone", key.text)
+		}
+		p.take()
+	}
+	value, ok := p.take()
+	if !ok || value.is("(", ")") {
+		if sign == "" {
+			value = key
+		}
+		return "", value, value.problem("%s needs %s", key.text, k.wants)
+	}
+	return sign, value, nil
+}
+
+// side reads "orig src A" and its like.
+func (p *queryParser) side(key word, name string) (condition, error) {
+	w, ok := p.take()
+	full := "orig "
+	if name == "reply" {
+		full = "reply "
+	}
+	k, known := queryKeys[full+strings.ToLower(w.text)]
+	if !ok || !known {
+		if !ok {
+			w = key
+		}
+		return nil, w.problem("after %s comes src, dst, sport or dport", key.text)
+	}
+	sign, value, err := p.value(w, k)
+	if err != nil {
+		return nil, err
+	}
+	return k.compile(p, sign, value)
+}

@@ -1,0 +1,253 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// queryFlows are flows by a short name, for tests of the filter language.
+func queryFlows() map[string]*Flow {
+	port := netip.MustParseAddrPort
+	web := &Flow{
+		Orig: MakeTuple(TCP, port("203.0.113.10:55474"), port("203.0.113.1:80")), Reply: MakeTuple(TCP, port("192.168.0.2:8080"), port("203.0.113.10:55474")),
+		State: TCPEstablished, Status: StatusDstNAT | StatusAssured | StatusSeenReply, Mark: 0x11, Rule: 3, ID: 1, Timeout: 100, Told: second, First: second,
+		ByteRate: 2e6, known: countsKnown | ratesKnown, OrigBytes: 5000,
+	}
+	out := &Flow{
+		Orig: MakeTuple(UDP, port("192.168.0.7:53211"), port("8.8.8.8:53")), Reply: MakeTuple(UDP, port("8.8.8.8:53"), port("203.0.113.1:53211")),
+		Status: StatusSrcNAT, Zone: 5, ID: 2, First: 50 * second, Told: 50 * second,
+	}
+	six := &Flow{Orig: MakeTuple(TCP, port("[2001:db8::7]:4000"), port("[2001:db8::1]:443")), State: TCPSynSent, ID: 3, First: 90 * second}
+	six.Reply = six.Orig.Mirror()
+	ping := &Flow{Orig: MakeICMP(ICMP, netip.MustParseAddr("192.168.0.7"), netip.MustParseAddr("1.1.1.1"), 80, 8, 0), ID: 4, First: 90 * second}
+	ping.Reply = ping.Orig.Mirror()
+	return map[string]*Flow{"web": web, "out": out, "six": six, "ping": ping}
+}
+
+func matching(t *testing.T, q string) string {
+	t.Helper()
+	query, err := ParseQuery(q, nil)
+	if err != nil {
+		t.Fatalf("%q: %v", q, err)
+	}
+	var names []string
+	for name, f := range queryFlows() {
+		if query.Match(f, 100*second) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
+}
+
+func TestQuery(t *testing.T) {
+	for q, want := range map[string]string{
+		"":                         "out ping six web",
+		"dst 192.168.0.0/24":       "web",
+		"dst 192.168.0.2":          "web",
+		"dst 203.0.113.1":          "web",
+		"asked 192.168.0.2":        "",
+		"server 192.168.0.2":       "web",
+		"src 192.168.0.7":          "out ping",
+		"src 203.0.113.1":          "out",
+		"client 203.0.113.1":       "",
+		"seen 203.0.113.1":         "out",
+		"orig src 192.168.0.7":     "out ping",
+		"reply dst 203.0.113.1":    "out",
+		"reply sport 8080":         "web",
+		"dport 80":                 "web",
+		"dport 80,53":              "out web",
+		"dport 50-60":              "out",
+		"dport>=443":               "six web",
+		"port 53211":               "out",
+		"dport != 80":              "out ping six",
+		"host 2001:db8::/32":       "six",
+		"dst 8.8.8.0-8.8.8.9":      "out",
+		"src 1.2.3.4,192.168.0.7":  "out ping",
+		"nat dnat":                 "web",
+		"nat snat":                 "out",
+		"nat any":                  "out web",
+		"nat none":                 "ping six",
+		"nat both":                 "",
+		"proto udp":                "out",
+		"proto=tcp,icmp":           "ping six web",
+		"state established":        "web",
+		"state est":                "web",
+		"state syn":                "six",
+		"state SYN-SENT":           "six",
+		"state assured":            "web",
+		"state unreplied":          "out ping six",
+		"family ipv6":              "six",
+		"rate>1M":                  "web",
+		"rate > 1M":                "web",
+		"rate>3M":                  "",
+		"rate<3M":                  "web",
+		"bytes>=5k":                "web",
+		"age>1m":                   "web",
+		"age<=50s":                 "out ping six",
+		"timeout 1s":               "web",
+		"zone 5":                   "out",
+		"mark 0x10/0xf0":           "web",
+		"mark 17":                  "web",
+		"mark!=0":                  "web",
+		"id 3":                     "six",
+		"rule 3":                   "web",
+		"rule none":                "out ping six",
+		"not nat any":              "ping six",
+		"!nat any":                 "ping six",
+		"not src 192.168.0.7":      "six web",
+		"nat dnat or nat snat":     "out web",
+		"(nat dnat or zone 5) udp": "out",
+		"not (tcp or udp)":         "ping",
+		"tcp and dport 80":         "web",
+		"udp":                      "out",
+		"8.8.8":                    "out",
+		"192.168.0.7":              "out ping",
+		"192.168.0":                "out ping web",
+		"8080":                     "web",
+		"established":              "web",
+		`"203.0.113.1:80 192"`:     "web",
+		`"no such text`:            "",
+		"dst 192.168.0.0/24 dport 80 nat dnat state established rate>1M not src 10.0.0.5 rule 3": "web",
+	} {
+		if got := matching(t, q); got != want {
+			t.Errorf("%q matches %q, not %q", q, got, want)
+		}
+	}
+}
+
+func TestQueryErrorsPointAtTheWord(t *testing.T) {
+	for q, want := range map[string]string{
+		"dst":                  "dst: dst needs an address",
+		"nat dnat dst 1.2.3.x": "1.2.3.x: is no address",
+		"dst 1.2.3.4/33":       "1.2.3.4/33: is no address",
+		"dport http":           "http: is no port",
+		"dport 80-70":          "80-70: is no port",
+		"dport<80,90":          "80,90: < needs one port",
+		"nat xnat":             "xnat: is no kind of translation; right would be dnat",
+		"state foo":            "foo: is no state",
+		"rate>fast":            "fast: is no number; right would be bytes a second",
+		"rate=>1":              "=>: is no comparison",
+		"nat>dnat":             ">: nat can be compared with = and != alone",
+		"foo>3":                "foo: is no property",
+		"orig foo 3":           "foo: after orig comes src",
+		"reply":                "reply: after reply comes src",
+		"(nat dnat":            "(: the parenthesis is not closed",
+		"nat dnat )":           "): there is no parenthesis open here",
+		"nat dnat or":          "a condition is missing here",
+		"mark 0x10/z":          "0x10/z: is no mark",
+		"> 5":                  ">: a comparison needs a property",
+		"family 5":             "5: is no family",
+		"rule x":               "x: is no rule",
+		"proto foo":            "foo: is no protocol",
+	} {
+		_, err := ParseQuery(q, nil)
+		var problem *QueryError
+		if !errors.As(err, &problem) {
+			t.Errorf("%q: error %v", q, err)
+			continue
+		}
+		if !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%q: %q, not %q", q, err, want)
+		}
+		if problem.Word != q[problem.Pos:problem.End] {
+			t.Errorf("%q: the error is at %d to %d, which is %q", q, problem.Pos, problem.End, q[problem.Pos:problem.End])
+		}
+	}
+}
+
+func TestQueryRuleFinder(t *testing.T) {
+	finder := func(ref string) (func(uint32) bool, error) {
+		if ref != "POSTROUTING/1" {
+			return nil, fmt.Errorf("is no rule; right would be POSTROUTING/1")
+		}
+		return func(rule uint32) bool { return rule == 3 }, nil
+	}
+	q, err := ParseQuery("rule POSTROUTING/1", finder)
+	if err != nil || !q.Match(queryFlows()["web"], 0) || q.Match(queryFlows()["out"], 0) {
+		t.Errorf("the rule is not found, %v", err)
+	}
+	if _, err = ParseQuery("rule 9", finder); err == nil || err.Error() != "9: is no rule; right would be POSTROUTING/1" {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestComplete(t *testing.T) {
+	for line, want := range map[string]string{
+		"":               "src dst dport sport nat state proto rule rate bytes packets pps age timeout host port client asked server seen orig reply family mark zone id not or",
+		"s":              "src sport state server seen",
+		"nat ":           "dnat snat both none any",
+		"nat d":          "dnat",
+		"nat=d":          "dnat",
+		"nat dnat st":    "state",
+		"state est":      "established",
+		"orig ":          "src dst sport dport",
+		"reply sp":       "sport",
+		"not fam":        "family",
+		"dst ":           "192.168.0.2",
+		"dst 192":        "192.168.0.2",
+		"(nat dnat or r": "rule rate reply",
+		`"r`:             "",
+	} {
+		var got []string
+		for _, c := range Complete(line, len(line), func(key string) []string {
+			if key == "dst" {
+				return []string{"192.168.0.2"}
+			}
+			return nil
+		}) {
+			got = append(got, c.Text)
+			if c.Hint == "" || !strings.HasPrefix(c.Text, line[c.From:c.To]) {
+				t.Errorf("%q: %+v", line, c)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%q is completed with %q, not %q", line, got, want)
+		}
+	}
+}
+
+// TestEveryKeyIsOffered holds the completion against the language.
+func TestEveryKeyIsOffered(t *testing.T) {
+	for key := range queryKeys {
+		if !strings.Contains(key, " ") && !slices.ContainsFunc(queryOrder, func(o struct{ name, hint string }) bool { return o.name == key }) {
+			t.Errorf("%s is never offered", key)
+		}
+	}
+	for _, key := range orderedKeys {
+		if !queryKeys[key].ordered {
+			t.Errorf("%s is said to have an order", key)
+		}
+	}
+}
+
+func FuzzParseQuery(f *testing.F) {
+	for _, q := range []string{
+		"dst 192.168.0.0/24 dport 80 nat dnat state established rate>1M not src 10.0.0.5 rule 3", "(a or b) not (c)", `"x y" zone!=3`, "orig src ::1 or reply dst 1.1.1.1-2.2.2.2",
+		"mark 1/2 age<1h30m", "((((", "not not not x", "=", `"`, "dst [::1]", "proto 1,2,tcp", "rate>1e400", "src ,",
+	} {
+		f.Add(q)
+	}
+	flows := queryFlows()
+	f.Fuzz(func(t *testing.T, text string) {
+		q, err := ParseQuery(text, nil)
+		var problem *QueryError
+		if err != nil && (!errors.As(err, &problem) || problem.Pos < 0 || problem.End > len(text) || problem.Pos > problem.End) {
+			t.Fatalf("%q: %#v", text, err)
+		}
+		for _, flow := range flows {
+			q.Match(flow, 100*second)
+		}
+		for cursor := 0; cursor <= len(text); cursor++ {
+			for _, c := range Complete(text, cursor, nil) {
+				if c.From < 0 || c.To != cursor || c.From > c.To {
+					t.Fatalf("%q at %d: %+v", text, cursor, c)
+				}
+			}
+		}
+	})
+}
