@@ -90,6 +90,7 @@ func inCell(run func(asUser bool) error) error {
 // It must be started by startCell.
 func cellCommand(keeper role, asUser bool, args, environ []string) *exec.Cmd {
 	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.Args[0] = os.Args[0]
 	cmd.Env = append(withoutRole(environ), roleVariable+"="+string(keeper))
 	attr := &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS,

@@ -10,11 +10,6 @@ import (
 	"nattui/model/lab"
 )
 
-func TestMain(m *testing.M) {
-	lab.Main()
-	os.Exit(m.Run())
-}
-
 func TestIsolate(t *testing.T) {
 	if lab.Isolate(t) {
 		return
