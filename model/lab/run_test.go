@@ -176,9 +176,10 @@ func TestRunWhereForbidden(t *testing.T) {
 	})
 	t.Run("as a user it says what to do", func(t *testing.T) {
 		cmd := labCommand(t, "true")
+		cmd.Path = publicCopy(t)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody, NoSetGroups: true}}
 		out, err := cmd.CombinedOutput()
-		if errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EINVAL) {
+		if errors.Is(err, syscall.EINVAL) {
 			t.Skip("this cell has no other users")
 		}
 		if err == nil || !strings.Contains(string(out), "sudo nattui lab") {
@@ -195,20 +196,8 @@ func TestAsOrdinaryUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("the other tests ran as an ordinary user already")
 	}
-	dir := t.TempDir()
-	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
-		if err := os.Chmod(d, 0o777); err != nil {
-			t.Fatal(err)
-		}
-	}
-	program := filepath.Join(dir, "lab.test")
-	binary, err := os.ReadFile("/proc/self/exe")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(program, binary, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	program := publicCopy(t)
+	dir := filepath.Dir(program)
 	names := []string{"TestIsolate", "TestTranslation", "TestRun", "TestRunLegacy", "TestGone"}
 	cmd := exec.Command(program, "-test.v", "-test.run=^("+strings.Join(names, "|")+")$")
 	cmd.Dir = dir
@@ -228,6 +217,27 @@ func TestAsOrdinaryUser(t *testing.T) {
 	}
 }
 
+// publicCopy is a copy of the test binary that every user may run, alone in a
+// directory that every user may write to.
+func publicCopy(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
+		if err := os.Chmod(d, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	binary, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(dir, "lab.test")
+	if err := os.WriteFile(program, binary, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return program
+}
+
 // TestGone kills each process of a lab in turn and looks for what is left.
 func TestGone(t *testing.T) {
 	needNamespaces(t)
@@ -237,11 +247,13 @@ func TestGone(t *testing.T) {
 			mounts, links, temporary := mountTable(t), interfaces(t), t.TempDir()
 			cmd := labCommand(t, "sh", "-c", "echo ready; read never; exit 1")
 			cmd.Env = append(cmd.Env, "TMPDIR="+temporary)
-			stdin, err := cmd.StdinPipe() // keeps the command reading
+			stdin, keepsReading, err := os.Pipe()
 			if err != nil {
 				t.Fatal(err)
 			}
+			defer keepsReading.Close()
 			defer stdin.Close()
+			cmd.Stdin = stdin
 			stdout, err := cmd.StdoutPipe()
 			if err != nil {
 				t.Fatal(err)
