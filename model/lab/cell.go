@@ -293,13 +293,26 @@ func waitFor(pid, which int) int {
 		case err != nil:
 			return 1
 		case status.Stopped():
-			_ = syscall.Kill(ended, syscall.SIGCONT)
+			resumeGroup(ended)
 		case ended != pid:
 		case status.Signaled():
 			return 128 + int(status.Signal())
 		default:
 			return status.ExitStatus()
 		}
+	}
+}
+
+// resumeGroup makes the whole job go on that a stopped process belongs to: the
+// keyboard stops all of it, and only our own children are reported to us.
+func resumeGroup(pid int) {
+	group, err := syscall.Getpgid(pid)
+	switch {
+	case err != nil:
+	case group == syscall.Getpgrp():
+		_ = syscall.Kill(0, syscall.SIGCONT) // minus the number may be -1, which is everybody
+	default:
+		_ = syscall.Kill(-group, syscall.SIGCONT)
 	}
 }
 

@@ -369,6 +369,35 @@ func endsSoon(handle int) bool {
 	}
 }
 
+// TestSuspend presses the key that stops a job, which nobody could continue,
+// and then the one that interrupts it.
+func TestSuspend(t *testing.T) {
+	needNamespaces(t)
+	ptmx, tty := openPty(t)
+	cmd := labCommand(t, "sh", "-c", "(trap 'echo continued' CONT; echo ready; while :; do read line; done); exit 1")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := ptmx.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	screen := bufio.NewReader(ptmx)
+	expectLine(t, screen, "ready")
+	if _, err := ptmx.Write([]byte{'\x1a'}); err != nil {
+		t.Fatal(err)
+	}
+	expectLine(t, screen, "continued")
+	if _, err := ptmx.Write([]byte{'\x03'}); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if status := cmd.ProcessState.ExitCode(); status != 128+int(syscall.SIGINT) {
+		t.Errorf("exit status %d, want 130", status)
+	}
+}
+
 // tellTerminal prints what a full-screen program would depend on, then every
 // resize, and ends with status 3 at the keyboard's interrupt.
 func tellTerminal() int {
