@@ -25,10 +25,12 @@ type Table struct {
 	events *socket
 	buffer Buffer
 
-	asking  sync.Mutex // held while the two sockets below are used
+	asking  sync.Mutex // held while the query socket is used
 	query   *socket
 	request *timo.Conn
 	seq     uint32
+	// questions is room for the messages to the query socket.
+	questions []byte
 
 	delivery  sync.Mutex // held while a batch of Follow or Refresh is delivered
 	keepFresh atomic.Bool

@@ -25,34 +25,93 @@ const (
 // deliver returns; deliver does not run at the same time as that of Follow. A flow
 // costs some microseconds. It blocks for at most a second.
 func (t *Table) Refresh(flows []model.Flow, deliver func(*model.Batch)) error {
-	t.asking.Lock()
-	defer t.asking.Unlock()
 	var b model.Batch
 	b.Reset(now())
 	b.Since = b.At
-	for len(flows) > 0 {
-		n := min(len(flows), queryDatagrams)
-		if err := t.ask(flows[:n], &b); err != nil {
-			return explain("asking for connections", err)
+	err := t.ask(flows, appendGet, func(f *model.Flow, m *message) {
+		c := b.Next()
+		switch {
+		case m.kind == msgNew:
+			c.Kind = model.Refreshed
+			if !decode(m.body, c) {
+				b.Drop()
+				t.state.malformed.Add(1)
+			} else if c.Flow.ID != f.ID {
+				// The tuple is in use again: another flow, of which events or a dump will tell.
+				*c = model.Change{Kind: model.Gone, Flow: *f}
+			}
+		case m.errno() == unix.ENOENT:
+			c.Kind, c.Flow = model.Gone, *f
+		default:
+			b.Drop()
 		}
-		flows = flows[n:]
+	})
+	if err != nil {
+		return explain("asking for connections", err)
 	}
-	b.At = now()
-	t.delivery.Lock()
-	defer t.delivery.Unlock()
-	deliver(&b)
+	t.give(&b, deliver)
 	return nil
 }
 
-// ask asks for some flows in one message to the kernel and adds the answers to b.
-func (t *Table) ask(flows []model.Flow, b *model.Batch) error {
-	questions := make([]byte, 0, 192*len(flows))
+// Forget deletes flows from the kernel's table, delivers a Gone change for each, and
+// returns how many were still there. One that has gone already is no error. What is in the table
+// under the same tuple but with another ID is another flow, and stays.
+//
+// This does not end connections: the next packet of a live one makes a new flow,
+// which passes the NAT rules of today.
+func (t *Table) Forget(flows []model.Flow, deliver func(*model.Batch)) (forgotten int, err error) {
+	var b model.Batch
+	b.Reset(now())
+	var refused unix.Errno
+	err = t.ask(flows, appendDelete, func(f *model.Flow, m *message) {
+		switch errno := m.errno(); errno {
+		case 0:
+			forgotten++
+			fallthrough
+		case unix.ENOENT:
+			c := b.Next()
+			c.Kind, c.Flow = model.Gone, *f
+		default:
+			refused = errno
+		}
+	})
+	t.give(&b, deliver)
+	if err == nil && refused != 0 {
+		err = refused
+	}
+	return forgotten, explain("forgetting connections", err)
+}
+
+func (t *Table) give(b *model.Batch, deliver func(*model.Batch)) {
+	b.At = now()
+	t.delivery.Lock()
+	defer t.delivery.Unlock()
+	deliver(b)
+}
+
+// ask sends a question for each flow, many in one message to the kernel, and calls answer
+// with what the kernel says to each.
+func (t *Table) ask(flows []model.Flow, question func([]byte, *model.Flow, uint32) []byte, answer func(*model.Flow, *message)) error {
+	t.asking.Lock()
+	defer t.asking.Unlock()
+	for len(flows) > 0 {
+		n := min(len(flows), queryDatagrams)
+		if err := t.askSome(flows[:n], question, answer); err != nil {
+			return err
+		}
+		flows = flows[n:]
+	}
+	return nil
+}
+
+func (t *Table) askSome(flows []model.Flow, question func([]byte, *model.Flow, uint32) []byte, answer func(*model.Flow, *message)) error {
+	t.questions = t.questions[:0]
 	first := t.seq + 1
 	for i := range flows {
 		t.seq++
-		questions = appendGet(questions, &flows[i], t.seq)
+		t.questions = question(t.questions, &flows[i], t.seq)
 	}
-	if err := t.query.send(questions); err != nil {
+	if err := t.query.send(t.questions); err != nil {
 		return err
 	}
 	t.query.interrupt(time.Now().Add(queryPatience))
@@ -66,67 +125,56 @@ func (t *Table) ask(flows []model.Flow, b *model.Batch) error {
 		}
 		for i := range n {
 			datagram, _ := t.query.datagram(i)
-			got, err := t.answer(datagram, flows, first, b)
-			if err != nil {
-				return err
+			for len(datagram) > 0 {
+				m, rest, ok := nextMessage(datagram)
+				if !ok {
+					break
+				}
+				datagram = rest
+				// What does not belong to these questions answers earlier ones, of which we had given up hope.
+				if i := m.seq - first; i < uint32(len(flows)) {
+					answers++
+					if m.kind == unix.NLMSG_ERROR && m.errno() == unix.EPERM {
+						return m.errno()
+					}
+					answer(&flows[i], &m)
+				}
 			}
-			answers += got
 		}
 	}
 	return nil
 }
 
-// answer reads a datagram of answers and returns how many it had.
-func (t *Table) answer(datagram []byte, flows []model.Flow, first uint32, b *model.Batch) (answers int, err error) {
-	for len(datagram) > 0 {
-		m, rest, ok := nextMessage(datagram)
-		if !ok {
-			break
-		}
-		datagram = rest
-		i := m.seq - first
-		if i >= uint32(len(flows)) {
-			continue // an answer to an earlier question, of which we had given up hope
-		}
-		c := b.Next()
-		switch {
-		case m.kind == msgNew:
-			answers++
-			c.Kind = model.Refreshed
-			if !decode(m.body, c) {
-				b.Drop()
-				t.state.malformed.Add(1)
-			} else if c.Flow.ID != flows[i].ID {
-				// The tuple is in use again: another flow, of which events or a dump will tell.
-				*c = model.Change{Kind: model.Gone, Flow: flows[i]}
-			}
-		case m.kind == unix.NLMSG_ERROR && m.errno() == unix.ENOENT:
-			answers++
-			c.Kind, c.Flow = model.Gone, flows[i]
-		case m.kind == unix.NLMSG_ERROR && m.errno() == unix.EPERM:
-			b.Drop()
-			return answers, m.errno()
-		default:
-			b.Drop()
-			answers++
-		}
-	}
-	return answers, nil
-}
-
 // appendGet appends a question for one flow, by its original tuple and zone.
 func appendGet(b []byte, f *model.Flow, seq uint32) []byte {
 	start := len(b)
+	b = appendFlow(b, f, msgGet, 0, seq)
+	return closeMessage(b, start)
+}
+
+// appendDelete appends a request to delete one flow, which the kernel heeds only if the ID is the same too.
+func appendDelete(b []byte, f *model.Flow, seq uint32) []byte {
+	start := len(b)
+	b = appendFlow(b, f, msgDelete, unix.NLM_F_ACK, seq)
+	b = appendAttribute(b, ctaID, binary.BigEndian.AppendUint32(nil, f.ID))
+	return closeMessage(b, start)
+}
+
+func closeMessage(b []byte, start int) []byte {
+	binary.NativeEndian.PutUint32(b[start:], uint32(len(b)-start))
+	return b
+}
+
+func appendFlow(b []byte, f *model.Flow, kind, flags uint16, seq uint32) []byte {
 	family := uint8(unix.AF_INET)
 	if f.Family() == model.IPv6 {
 		family = unix.AF_INET6
 	}
-	b = request(b, msgGet, unix.NLM_F_REQUEST, seq, family)
+	b = request(b, kind, unix.NLM_F_REQUEST|flags, seq, family)
 	b = appendTuple(b, ctaTupleOrig, &f.Orig, f.Zone, f.ZoneSide)
 	if f.Zone != 0 && f.ZoneSide == model.ZoneBoth {
-		b = appendAttribute(b, ctaZone, binary.BigEndian.AppendUint16(nil, f.Zone))
+		b = appendU16(b, ctaZone, f.Zone)
 	}
-	binary.NativeEndian.PutUint32(b[start:], uint32(len(b)-start))
 	return b
 }
 

@@ -1,0 +1,346 @@
+package conntrack
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"os"
+	"testing"
+
+	"github.com/mdlayher/netlink"
+	timo "github.com/ti-mo/conntrack"
+	"golang.org/x/sys/unix"
+
+	"nattui/model"
+	"nattui/model/lab"
+)
+
+// testdata/messages has messages as a kernel sent them: dump lines and events of flows of many kinds.
+const messagesFile = "testdata/messages"
+
+// With NATTUI_RECORD=1 TestDecodersAgreeOnLiveFlows writes that file anew.
+var record = os.Getenv("NATTUI_RECORD") == "1"
+
+// oracle is what ti-mo/conntrack makes of the bytes of one netlink message.
+func oracle(b []byte) (c model.Change, ok bool) {
+	var m netlink.Message
+	if m.UnmarshalBinary(b) != nil {
+		return c, false
+	}
+	var e timo.Event
+	if e.Unmarshal(m) != nil || e.Flow == nil {
+		return c, false
+	}
+	c = fromTimo(e.Flow)
+	switch e.Type {
+	case timo.EventNew:
+		c.Kind = model.EventNew
+	case timo.EventUpdate:
+		c.Kind = model.EventUpdate
+	case timo.EventDestroy:
+		c.Kind = model.EventDestroy
+	}
+	return c, true
+}
+
+// plain leaves out of a change what ti-mo cannot tell: which of the fields were there.
+func plain(c model.Change) model.Change {
+	c.Has = 0
+	f := &c.Flow
+	counts := f.OrigPackets | f.OrigBytes | f.ReplyPackets | f.ReplyBytes
+	kept := *f
+	*f = model.Flow{
+		Orig: kept.Orig, Reply: kept.Reply, Zone: kept.Zone, ZoneSide: kept.ZoneSide, State: kept.State,
+		ID: kept.ID, Status: kept.Status, Mark: kept.Mark, Timeout: kept.Timeout, Start: kept.Start,
+	}
+	if counts != 0 {
+		f.SetCounts(kept.OrigPackets, kept.OrigBytes, kept.ReplyPackets, kept.ReplyBytes)
+	}
+	if f.Zone == 0 {
+		f.ZoneSide = model.ZoneBoth
+	}
+	return c
+}
+
+// compareDecoders gives one message to both decoders and returns what ours made of it.
+func compareDecoders(t *testing.T, b []byte) model.Change {
+	t.Helper()
+	want, ok := oracle(b)
+	if !ok {
+		t.Fatalf("ti-mo cannot read % x", b)
+	}
+	var got model.Change
+	m, rest, whole := nextMessage(b)
+	if !whole || len(rest) != 0 || !m.event(&got) {
+		t.Fatalf("a message of %v was not understood: % x", want.Flow.Orig, b)
+	}
+	if plain(got) != plain(want) {
+		t.Errorf("decoded\n%+v\nti-mo has\n%+v\nof % x", plain(got), plain(want), b)
+	}
+	return got
+}
+
+func recorded(t testing.TB) (messages [][]byte) {
+	t.Helper()
+	b, err := os.ReadFile(messagesFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return split(t, b)
+}
+
+func split(t testing.TB, b []byte) (messages [][]byte) {
+	t.Helper()
+	for len(b) > 0 {
+		m, rest, ok := nextMessage(b)
+		if !ok {
+			t.Fatalf("a broken message in % x", b)
+		}
+		messages = append(messages, b[:sizeofHeader+len(m.body)])
+		b = rest
+	}
+	return messages
+}
+
+func TestDecodersAgreeOnRecordedMessages(t *testing.T) {
+	messages := recorded(t)
+	if len(messages) < 30 {
+		t.Errorf("only %d messages", len(messages))
+	}
+	for _, b := range messages {
+		compareDecoders(t, b)
+	}
+}
+
+// TestDecodersAgreeOnLiveFlows makes flows of every kind, lets the kernel tell of them
+// by events and by a dump, and gives all its messages to both decoders.
+func TestDecodersAgreeOnLiveFlows(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	track(t)
+	setSysctl(t, "nf_conntrack_acct", "1")
+	setSysctl(t, "nf_conntrack_timestamp", "1")
+	s, err := openSocket(64, eventRoom)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	s.setReceiveBuffer(4 << 20)
+	for _, group := range eventGroups {
+		if err := s.join(group); err != nil {
+			t.Fatal(err)
+		}
+	}
+	makeFlows(t)
+	dumped := dumpMessages(t)
+	c, err := timo.Dial(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	all := append(eventMessages(t, s), dumped...)
+	seen := map[string]int{}
+	for _, b := range all {
+		got := compareDecoders(t, b)
+		f := &got.Flow
+		note := func(what string, yes bool) {
+			if yes {
+				seen[what]++
+			}
+		}
+		note(f.Proto().String(), true)
+		note(f.Family().String(), true)
+		note(f.NAT().String(), true)
+		note(got.Kind.String(), true)
+		note("counters", f.Counts() && f.OrigBytes > 0)
+		note("start", f.Start != 0)
+		note("stop", got.Stop != 0)
+		note("mark", f.Mark == 0x10)
+		note("zone", f.Zone == 7 && f.ZoneSide == model.ZoneBoth)
+		note("zone orig", f.Zone == 8 && f.ZoneSide == model.ZoneOrig)
+		note("state", f.StateName() == "ESTABLISHED")
+		note("assured", f.Status&model.StatusAssured != 0)
+	}
+	for _, what := range []string{
+		"tcp", "udp", "icmp", "icmpv6", "sctp", "gre", "254", "ipv4", "ipv6", "none", "snat", "dnat", "both", "new", "update", "destroy",
+		"counters", "start", "stop", "mark", "zone", "zone orig", "state", "assured",
+	} {
+		if seen[what] == 0 {
+			t.Errorf("no message with %s among %d: %v", what, len(all), seen)
+		}
+	}
+	if record {
+		var file []byte
+		for _, b := range all {
+			file = append(file, b...)
+			file = append(file, make([]byte, align(len(b))-len(b))...)
+		}
+		if err := os.WriteFile(messagesFile, file, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func dumpMessages(t *testing.T) (messages [][]byte) {
+	l, err := openListing()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.socket.close()
+	for {
+		if _, err := l.socket.wait(); err != nil {
+			t.Fatal(err)
+		}
+		b, _ := l.socket.datagram(0)
+		for _, m := range split(t, append([]byte(nil), b...)) {
+			if binary.NativeEndian.Uint16(m[4:]) == unix.NLMSG_DONE {
+				return messages
+			}
+			messages = append(messages, m)
+		}
+	}
+}
+
+func eventMessages(t *testing.T, s *socket) (messages [][]byte) {
+	for {
+		n, err := s.poll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			return messages
+		}
+		for i := range n {
+			b, _ := s.datagram(i)
+			messages = append(messages, split(t, append([]byte(nil), b...))...)
+		}
+	}
+}
+
+// makeFlows makes connections over the loopback, and flows that no packet makes
+// here over ctnetlink.
+func makeFlows(t *testing.T) {
+	t.Helper()
+	for _, rule := range [][]string{
+		{"iptables", "-t", "nat", "-A", "OUTPUT", "-p", "tcp", "-d", "127.0.0.2", "--dport", "80", "-j", "REDIRECT", "--to-ports", "8080"},
+		{"iptables", "-t", "nat", "-A", "POSTROUTING", "-d", "127.0.0.3", "-j", "SNAT", "--to-source", "127.0.0.9"},
+		{"iptables", "-t", "nat", "-A", "OUTPUT", "-p", "tcp", "-d", "127.0.0.4", "-j", "DNAT", "--to-destination", "127.0.0.3:8080"},
+		{"iptables", "-t", "mangle", "-A", "OUTPUT", "-p", "udp", "-j", "CONNMARK", "--set-mark", "0x10"},
+		{"iptables", "-t", "raw", "-A", "OUTPUT", "-d", "127.0.0.7", "-j", "CT", "--zone", "7"},
+		{"iptables", "-t", "raw", "-A", "OUTPUT", "-d", "127.0.0.8", "-j", "CT", "--zone-orig", "8"},
+	} {
+		run(t, rule[0], append([]string{"-w", "5"}, rule[1:]...)...)
+	}
+	for _, listen := range []string{"127.0.0.1:8080", "127.0.0.3:8080", "127.0.0.3:8081", "[::1]:8080"} {
+		serve(t, listen)
+	}
+	for _, to := range []string{"127.0.0.1:8080", "127.0.0.2:80", "127.0.0.3:8081", "127.0.0.4:9000", "[::1]:8080"} {
+		talk(t, "tcp", to, []byte("hello"), true)
+	}
+	for _, to := range []string{"127.0.0.1:9", "127.0.0.7:9", "127.0.0.8:9", "[::1]:9"} {
+		talk(t, "udp", to, []byte("hello"), false)
+	}
+	echo := []byte{8, 0, 0, 0, 0, 7, 0, 1}
+	binary.BigEndian.PutUint16(echo[2:], ^uint16(0x0800+0x0007+0x0001))
+	talk(t, "ip4:icmp", "127.0.0.1", echo, true)
+	talk(t, "ip6:ipv6-icmp", "::1", []byte{128, 0, 0, 0, 0, 7, 0, 1}, true)
+	talk(t, "ip4:254", "127.0.0.1", []byte("hello"), false)
+
+	c, err := timo.Dial(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	a, b := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	gre := timo.NewFlow(unix.IPPROTO_GRE, 0, a, b, 100, 200, 60, 5)
+	sctp := timo.NewFlow(unix.IPPROTO_SCTP, timo.StatusConfirmed|timo.StatusAssured|timo.StatusSeenReply, a, b, 5000, 5001, 60, 0)
+	sctp.ProtoInfo.SCTP = &timo.ProtoInfoSCTP{State: 4, VTagOriginal: 1, VTagReply: 2}
+	for _, f := range []timo.Flow{gre, sctp} {
+		if err := c.Create(f); err != nil {
+			t.Fatalf("creating %v: %v", f.TupleOrig, err)
+		}
+	}
+}
+
+// serve answers every connection with what it says.
+func serve(t *testing.T, address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				b := make([]byte, 64)
+				n, _ := c.Read(b)
+				_, _ = c.Write(b[:n])
+			}()
+		}
+	}()
+}
+
+func talk(t *testing.T, network, to string, say []byte, answered bool) {
+	t.Helper()
+	c, err := net.Dial(network, to)
+	if err != nil {
+		t.Fatalf("%s %s: %v", network, to, err)
+	}
+	defer c.Close()
+	if _, err := c.Write(say); err != nil {
+		t.Fatalf("%s %s: %v", network, to, err)
+	}
+	if answered {
+		if _, err := c.Read(make([]byte, 64)); err != nil {
+			t.Fatalf("%s %s: %v", network, to, err)
+		}
+	}
+}
+
+func TestDecodeDoesNotAllocate(t *testing.T) {
+	messages := recorded(t)
+	var b model.Batch
+	b.Changes = make([]model.Change, 0, len(messages))
+	if n := testing.AllocsPerRun(100, func() {
+		b.Reset(1)
+		for _, raw := range messages {
+			m, _, _ := nextMessage(raw)
+			m.event(b.Next())
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// FuzzDecode feeds both decoders with garbage: what both take they must take for the same.
+func FuzzDecode(f *testing.F) {
+	for _, m := range recorded(f) {
+		f.Add(m)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var got model.Change
+		m, rest, ok := nextMessage(b)
+		if !ok || !m.event(&got) {
+			return
+		}
+		_ = got.Flow.Orig.String()
+		_ = got.Flow.NAT()
+		if len(rest) != 0 {
+			return // ti-mo takes one message at a time
+		}
+		want, ok := oracle(b)
+		if ok && plain(got) != plain(want) {
+			t.Errorf("decoded\n%+v\nti-mo has\n%+v", plain(got), plain(want))
+		}
+	})
+}

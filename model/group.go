@@ -1,0 +1,282 @@
+package model
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// GroupBy is what flows of one group have in common.
+type GroupBy uint8
+
+// The groupings: by who asks, by what is asked for (protocol, address and port), by
+// the rule that made the flow, by translation (what becomes what), by the port asked for.
+const (
+	GroupByClient GroupBy = iota
+	GroupByService
+	GroupByRule
+	GroupByTranslation
+	GroupByPort
+	groupings
+)
+
+var groupNames = [groupings]string{"client", "service", "rule", "translation", "port"}
+
+// String is the grouping's name on the command line.
+func (g GroupBy) String() string {
+	if g < groupings {
+		return groupNames[g]
+	}
+	return ""
+}
+
+// ParseGroupBy finds a grouping by its name.
+func ParseGroupBy(name string) (GroupBy, bool) {
+	i := slices.Index(groupNames[:], strings.ToLower(name))
+	return GroupBy(max(i, 0)), i >= 0
+}
+
+// GroupKey is what the flows of a group have in common; what they do not is zero.
+type GroupKey struct {
+	By     GroupBy
+	Family Family
+	Proto  Proto
+	NAT    NAT
+	Rule   uint32
+	// asked and served are of services and translations, seen of translations, client of clients.
+	client, asked, served, seen [16]byte
+	askedPort, servedPort       uint16
+}
+
+// Group is one group with its totals.
+type Group struct {
+	Key   GroupKey
+	Flows int
+	// Packets, Bytes and ByteRate are sums over the flows of which they are known, Counted
+	// how many those are.
+	Counted        int
+	Packets, Bytes uint64
+	ByteRate       float64
+}
+
+// GroupOrder is what groups are sorted by, the largest first.
+type GroupOrder uint8
+
+// The orders of groups.
+const (
+	GroupsByFlows GroupOrder = iota
+	GroupsByBytes
+	GroupsByPackets
+	GroupsByRate
+)
+
+// key is the group to which a flow belongs.
+func (g GroupBy) key(f *Flow) GroupKey {
+	k := GroupKey{By: g}
+	switch g {
+	case GroupByClient:
+		k.Family, k.client = f.Orig.Family, f.Orig.Src
+	case GroupByService:
+		k.Family, k.Proto, k.asked, k.askedPort = f.Orig.Family, f.Orig.Proto, f.Orig.Dst, f.askedPort()
+	case GroupByRule:
+		k.Rule = f.Rule
+	case GroupByTranslation:
+		k.NAT = f.NAT()
+		if k.NAT != NATNone {
+			k.Family, k.Proto = f.Orig.Family, f.Orig.Proto
+		}
+		if k.NAT&NATDst != 0 {
+			k.asked, k.askedPort = f.Orig.Dst, f.askedPort()
+			k.served, k.servedPort = f.Reply.Src, f.ServedBy().Port()
+		}
+		if k.NAT&NATSrc != 0 {
+			k.seen = f.Reply.Dst
+		}
+	case GroupByPort:
+		k.Proto, k.askedPort = f.Orig.Proto, f.askedPort()
+	}
+	return k
+}
+
+func (f *Flow) askedPort() uint16 {
+	if !f.Orig.Proto.HasPorts() {
+		return 0
+	}
+	return f.Orig.DstPort
+}
+
+// Groups gathers the flows that match q at the time now into groups and returns the
+// largest, up to limit of them (below 0: all), and how many there are. Like Select it
+// reads the table without holding it up and is for a goroutine of its own; it returns
+// ctx's error when that is done.
+func (t *Flows) Groups(ctx context.Context, q Query, by GroupBy, order GroupOrder, limit int, now int64) (groups []Group, total int, err error) {
+	places := map[GroupKey]int{}
+	for c := 0; ; c++ {
+		if err := ctx.Err(); err != nil {
+			return nil, 0, err
+		}
+		t.mu.RLock()
+		if c >= len(t.chunks) {
+			t.mu.RUnlock()
+			break
+		}
+		t.eachOf(c, func(_ uint32, f *Flow) {
+			if !q.Match(f, now) {
+				return
+			}
+			k := by.key(f)
+			i, ok := places[k]
+			if !ok {
+				i = len(groups)
+				places[k] = i
+				groups = append(groups, Group{Key: k})
+			}
+			groups[i].add(f)
+		})
+		t.mu.RUnlock()
+	}
+	total = len(groups)
+	slices.SortFunc(groups, func(a, b Group) int {
+		return cmp.Or(-order.compare(&a, &b), -cmp.Compare(a.Flows, b.Flows), strings.Compare(a.Key.String(), b.Key.String()))
+	})
+	if limit >= 0 && limit < len(groups) {
+		groups = slices.Clone(groups[:limit])
+	}
+	return groups, total, nil
+}
+
+func (g *Group) add(f *Flow) {
+	g.Flows++
+	if f.Counts() {
+		g.Counted++
+		g.Packets += f.Packets()
+		g.Bytes += f.Bytes()
+	}
+	g.ByteRate += float64(f.ByteRate)
+}
+
+func (o GroupOrder) compare(a, b *Group) int {
+	switch o {
+	case GroupsByBytes:
+		return cmp.Compare(a.Bytes, b.Bytes)
+	case GroupsByPackets:
+		return cmp.Compare(a.Packets, b.Packets)
+	case GroupsByRate:
+		return cmp.Compare(a.ByteRate, b.ByteRate)
+	}
+	return cmp.Compare(a.Flows, b.Flows)
+}
+
+// Client, AskedFor, ServedBy and SeenAs are what the flows of the group have in
+// common there; an address that they do not have in common is not valid.
+func (k *GroupKey) Client() netip.Addr { return k.addr(&k.client) }
+
+// AskedFor is the service of the group.
+func (k *GroupKey) AskedFor() netip.AddrPort {
+	return netip.AddrPortFrom(k.addr(&k.asked), k.askedPort)
+}
+
+// ServedBy is who serves the group.
+func (k *GroupKey) ServedBy() netip.AddrPort {
+	return netip.AddrPortFrom(k.addr(&k.served), k.servedPort)
+}
+
+// SeenAs is the address as which the clients of the group are seen.
+func (k *GroupKey) SeenAs() netip.Addr { return k.addr(&k.seen) }
+
+func (k *GroupKey) addr(a *[16]byte) netip.Addr {
+	if *a == ([16]byte{}) && (k.Family == 0 || k.By == GroupByTranslation) {
+		return netip.Addr{}
+	}
+	t := Tuple{Family: k.Family}
+	return t.addr(a)
+}
+
+// String is the group in a few words: "10.0.0.1", "tcp 203.0.113.1:80",
+// "dnat tcp 203.0.113.1:80 to 192.168.0.2:8080", "snat to 203.0.113.1", "tcp 443".
+func (k *GroupKey) String() string {
+	switch k.By {
+	case GroupByClient:
+		return k.Client().String()
+	case GroupByService:
+		return k.Proto.String() + " " + endpointText(k.Proto, k.AskedFor())
+	case GroupByRule:
+		if k.Rule == 0 {
+			return "no rule"
+		}
+		return fmt.Sprintf("rule %d", k.Rule)
+	case GroupByPort:
+		if !k.Proto.HasPorts() {
+			return k.Proto.String()
+		}
+		return fmt.Sprintf("%v %d", k.Proto, k.askedPort)
+	}
+	if k.NAT == NATNone {
+		return "not translated"
+	}
+	text := k.NAT.String() + " " + k.Proto.String()
+	if k.NAT&NATDst != 0 {
+		text += " " + endpointText(k.Proto, k.AskedFor()) + " to " + endpointText(k.Proto, k.ServedBy())
+	}
+	if k.NAT&NATSrc != 0 {
+		text += " seen as " + k.SeenAs().String()
+	}
+	return text
+}
+
+func endpointText(p Proto, e netip.AddrPort) string {
+	if p.HasPorts() {
+		return e.String()
+	}
+	return e.Addr().String()
+}
+
+// Query is the filter line that finds the flows of the group, for a look inside. ruleName
+// names a rule in the way that the RuleFinder of the filter understands; nil is by number.
+func (k *GroupKey) Query(ruleName func(uint32) string) string {
+	switch k.By {
+	case GroupByClient:
+		return "client " + k.Client().String()
+	case GroupByService:
+		return "proto " + k.Proto.String() + k.end("asked", "orig dport", k.AskedFor())
+	case GroupByRule:
+		switch {
+		case k.Rule == 0:
+			return "rule none"
+		case ruleName != nil:
+			return "rule " + ruleName(k.Rule)
+		}
+		return fmt.Sprintf("rule %d", k.Rule)
+	case GroupByPort:
+		if !k.Proto.HasPorts() {
+			return "proto " + k.Proto.String()
+		}
+		return fmt.Sprintf("proto %v orig dport %d", k.Proto, k.askedPort)
+	}
+	line := "nat " + k.NAT.String()
+	if k.NAT == NATNone {
+		return line
+	}
+	line += " proto " + k.Proto.String()
+	if k.NAT != NATBoth {
+		line += " not nat both"
+	}
+	if k.NAT&NATDst != 0 {
+		line += k.end("asked", "orig dport", k.AskedFor()) + k.end("server", "reply sport", k.ServedBy())
+	}
+	if k.NAT&NATSrc != 0 {
+		line += " seen " + k.SeenAs().String()
+	}
+	return line
+}
+
+func (k *GroupKey) end(addr, port string, e netip.AddrPort) string {
+	text := " " + addr + " " + e.Addr().String()
+	if k.Proto.HasPorts() {
+		text += fmt.Sprintf(" %s %d", port, e.Port())
+	}
+	return text
+}

@@ -1,0 +1,138 @@
+package model
+
+import (
+	"fmt"
+	"time"
+)
+
+// Setting is a switch of the kernel that may be missing.
+type Setting uint8
+
+// The positions of a switch. Auto is that of nf_conntrack_events=2: events for flows that
+// begin while somebody listens.
+const (
+	SettingUnknown Setting = iota
+	SettingOff
+	SettingOn
+	SettingAuto
+)
+
+// Health is the state of the kernel's connection table as a whole. What is
+// unknown is SettingUnknown, or -1 where it is a number.
+type Health struct {
+	At int64
+	// Tracking tells whether connections of this network namespace are tracked at all: a
+	// namespace other than the first begins to when a rule refers to NAT or to connection state.
+	Tracking Setting
+	// Count of flows, how many there may be at most, and the hash table's size.
+	Count, Max, Buckets int
+	// Accounting is nf_conntrack_acct, Timestamps nf_conntrack_timestamp, Events nf_conntrack_events.
+	Accounting, Timestamps, Events Setting
+	// Stats are the sums over all processors, known if HasStats.
+	HasStats bool
+	Stats    TableStats
+}
+
+// TableStats are what has happened to the table since the namespace was made (struct
+// ip_conntrack_stat; conntrack -S shows the same).
+type TableStats struct {
+	Found, Invalid, Insert, InsertFailed, Drop, EarlyDrop uint64
+	Error, SearchRestart, ClashResolve, ChainTooLong      uint64
+}
+
+// HealthNote is something that whoever runs the gateway should know about the table.
+type HealthNote struct {
+	Name     string // stable, such as table-full
+	Severity string // note, warning or error
+	Sentence string
+	Cure     []string // commands that would help, if there are any
+}
+
+// Share is how full the table is, from 0 to 1, or 0 if that is unknown.
+func (h *Health) Share() float64 {
+	if h.Count < 0 || h.Max <= 0 {
+		return 0
+	}
+	return float64(h.Count) / float64(h.Max)
+}
+
+// Growth is how many flows a second the table has grown since earlier, negative if it shrinks.
+func (h *Health) Growth(earlier *Health) float64 {
+	seconds := time.Duration(h.At - earlier.At).Seconds()
+	if earlier.At == 0 || seconds <= 0 || h.Count < 0 || earlier.Count < 0 {
+		return 0
+	}
+	return float64(h.Count-earlier.Count) / seconds
+}
+
+// Notes are what is wrong or missing now, the worst first. earlier is what was
+// measured some time before, to tell what is happening from what has happened once; its zero value is
+// allowed.
+func (h *Health) Notes(earlier *Health) []HealthNote {
+	var notes []HealthNote
+	add := func(name, severity, sentence string, cure ...string) {
+		notes = append(notes, HealthNote{name, severity, sentence, cure})
+	}
+	larger := fmt.Sprintf("sysctl -w net.netfilter.nf_conntrack_max=%d", 2*max(h.Max, 1))
+	share, growth := h.Share(), h.Growth(earlier)
+	switch {
+	case share >= 0.95:
+		add("table-full", "error", fmt.Sprintf("The table is full to %.0f %% (%d of %d): new connections are refused or push out others.", 100*share, h.Count, h.Max), larger)
+	case share >= 0.8:
+		add("table-filling", "warning", fmt.Sprintf("The table is full to %.0f %% (%d of %d).", 100*share, h.Count, h.Max), larger)
+	case growth > 0 && h.Max > h.Count && share > 0.1 && float64(h.Max-h.Count)/growth < 600:
+		left := time.Duration(float64(h.Max-h.Count)/growth) * time.Second
+		add("table-growing", "warning", fmt.Sprintf("The table grows by %.0f flows a second and would be full in %v.", growth, left.Round(time.Second)), larger)
+	}
+	if h.HasStats {
+		notes = append(notes, h.losses(earlier, larger)...)
+	}
+	switch {
+	case h.Tracking == SettingOff:
+		add("not-tracking", "note", "Nothing is tracked yet: the kernel begins with the first rule that refers to NAT or to connection state.")
+	case h.Tracking == SettingUnknown && h.Count == 0:
+		add("nothing-tracked", "note", "Nothing is tracked: either nothing has passed yet, or no rule refers to NAT or to connection state, with which the kernel begins to track.")
+	}
+	if h.Events == SettingOff {
+		add("events-off", "warning", "The kernel sends no events: flows are found by reading the whole table again and again, and short ones are missed.",
+			"sysctl -w net.netfilter.nf_conntrack_events=1")
+	}
+	if h.Accounting == SettingOff {
+		add("accounting-off", "note", "The kernel counts neither packets nor bytes of flows; switched on it does for flows that begin afterwards.",
+			"sysctl -w net.netfilter.nf_conntrack_acct=1")
+	}
+	if h.Timestamps == SettingOff {
+		add("timestamps-off", "note", "The kernel does not note when flows begin, so ages count from when they were first seen here.",
+			"sysctl -w net.netfilter.nf_conntrack_timestamp=1")
+	}
+	if h.Buckets > 0 && h.Count > 4*h.Buckets {
+		add("table-crowded", "warning", fmt.Sprintf("%d flows share %d hash buckets, which makes every packet slower.", h.Count, h.Buckets),
+			fmt.Sprintf("sysctl -w net.netfilter.nf_conntrack_buckets=%d", h.Count))
+	}
+	return notes
+}
+
+// losses are notes about connections that the table has turned away. What
+// happened before earlier is told as past.
+func (h *Health) losses(earlier *Health, larger string) (notes []HealthNote) {
+	lost := func(name string, now, before uint64, what, why string, cure ...string) {
+		if now == 0 {
+			return
+		}
+		severity, since := "note", fmt.Sprintf("%d %s so far", now, what)
+		if earlier.HasStats && now > before {
+			severity, since = "error", fmt.Sprintf("%d %s just now, %d so far", now-before, what, now)
+		}
+		if severity == "note" {
+			cure = nil // it is over
+		}
+		notes = append(notes, HealthNote{name, severity, since + ": " + why, cure})
+	}
+	s, e := &h.Stats, &earlier.Stats
+	lost("drop", s.Drop, e.Drop, "packets were dropped", "the table was full, or there was no memory for another flow.", larger)
+	lost("early-drop", s.EarlyDrop, e.EarlyDrop, "flows were pushed out", "the table was full, and connections without an answer made room for new ones.", larger)
+	lost("insert-failed", s.InsertFailed, e.InsertFailed, "flows could not be entered", "two packets of one connection raced each other (usual for DNS), or no free port was left for SNAT.")
+	lost("chain-too-long", s.ChainTooLong, e.ChainTooLong, "flows were refused", "too many share a hash bucket.",
+		fmt.Sprintf("sysctl -w net.netfilter.nf_conntrack_buckets=%d", max(h.Count, 2*h.Buckets, 1)))
+	return notes
+}
