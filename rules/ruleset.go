@@ -21,6 +21,20 @@ type Ruleset struct {
 	// native nft chains, sets or maps. Writing with iptables would destroy it, so
 	// a table that has an entry here is read-only.
 	Foreign map[string]string
+	// Name is the program that people type for this set, such as
+	// ip6tables-legacy; "" is the family's plain one.
+	Name string
+}
+
+// Program is the iptables program that people type for the set.
+func (s *Ruleset) Program() string {
+	switch {
+	case s == nil:
+		return IPv4.Command()
+	case s.Name == "":
+		return s.Family.Command()
+	}
+	return s.Name
 }
 
 // Table is one table (nat, filter, raw, mangle, security) with its chains in
