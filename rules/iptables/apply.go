@@ -1,0 +1,553 @@
+package iptables
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"nattui/rules"
+)
+
+// Apply makes the changes, all or none, and returns them as they were made: with
+// their positions, the counters of what they deleted, and each new rule as the
+// kernel prints it, so that their inverses fit.
+//
+// It reads the tables again and checks every change first: *rules.Conflict
+// where a rule is not where the change expects it, *rules.ReadOnly where
+// iptables would destroy native nft objects. Then it runs one iptables-restore
+// --noflush for each place, in the order in which the changes first name it, and
+// inside a place one transaction for each table, in the same order. Where a later
+// one fails, the earlier ones are undone by the inverse changes; *Partial if
+// that fails. Last it reads the tables once more and compares: *Mismatch.
+//
+// On legacy it holds the xtables lock from the check to the comparison, so that
+// no program which heeds the lock can come between. On nft it hands iptables
+// everything but the word to commit, makes sure that the generation is still
+// the one it checked, and then gives the word; what comes in between those two
+// system calls cannot make it hit another rule, and is reported.
+//
+// Other errors: *Rejected with the words of iptables or the kernel, *Locked,
+// *Unmakeable, and such that wrap ErrPermission. ctx ends the waiting and the
+// reading; a transaction that has begun is finished.
+func (h *Host) Apply(ctx context.Context, changes []rules.Change) ([]rules.Change, error) {
+	h.writing.Lock()
+	defer h.writing.Unlock()
+	places, byPlace := group(changes)
+	if err := h.fit(ctx, places, byPlace); err != nil {
+		return nil, err
+	}
+	made := make([]rules.Change, len(changes))
+	var done []rules.Change
+	var mismatch error
+	for _, place := range places {
+		one, err := h.applyPlace(ctx, place, byPlace[place].changes)
+		if e := (*Mismatch)(nil); errors.As(err, &e) {
+			mismatch, err = errors.Join(mismatch, err), nil
+		}
+		if err != nil {
+			return nil, h.undo(done, err)
+		}
+		for i, c := range one {
+			made[byPlace[place].index[i]] = c
+		}
+		done = append(done, one...)
+	}
+	return made, mismatch
+}
+
+// Check reports whether Apply could make the changes, as far as can be told
+// without making them: that they fit the tables as they are, that every chain
+// jumped to is there, and that iptables understands them (iptables-restore
+// --test). The kernel's own word is had by making them only.
+func (h *Host) Check(ctx context.Context, changes []rules.Change) error {
+	places, byPlace := group(changes)
+	if err := h.fit(ctx, places, byPlace); err != nil {
+		return err
+	}
+	for _, place := range places {
+		p, err := h.programs(place)
+		if err != nil {
+			return err
+		}
+		before, err := h.Read(ctx, place)
+		if err != nil {
+			return err
+		}
+		resolved, err := resolve(before, byPlace[place].changes)
+		if err != nil {
+			return err
+		}
+		s, after, err := compose(before, resolved, nil)
+		if err != nil {
+			return err
+		}
+		if err := jumpsFit(p, after, s); err != nil {
+			return err
+		}
+		if err := p.test(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// test runs iptables-restore without committing.
+func (p *programs) test(ctx context.Context, s *script) error {
+	head, rest := s.split()
+	words, err := p.runRestore(ctx, nil, bytes.NewReader(append(slices.Clip(head), rest...)), nil, "--test")
+	if err == nil || notFound(words) {
+		return nil // --test does not see what earlier lines made or deleted
+	}
+	return p.refusal(ctx, s, words, err)
+}
+
+// jumpsFit checks that the chains which new rules jump to are there: --test
+// does not.
+func jumpsFit(p *programs, after *rules.Ruleset, s *script) error {
+	for i, c := range s.changes {
+		if c.Op != rules.Insert && c.Op != rules.Replace {
+			continue
+		}
+		t := c.Rule.Target
+		if t.Kind != rules.Jump && t.Kind != rules.Goto {
+			continue
+		}
+		if _, ok := after.Chain(c.Table, t.Name); ok || p.hasTarget(t.Name) {
+			continue
+		}
+		words := fmt.Sprintf("table %s has no chain %s", c.Table, t.Name)
+		return &Rejected{Place: p.place, Program: p.restore, Words: words, Change: &s.changes[i]}
+	}
+	return nil
+}
+
+// placeChanges are the changes of one place, and where they stood in the list.
+type placeChanges struct {
+	changes []rules.Change
+	index   []int
+}
+
+// group sorts changes by place, in the order in which they first name it.
+func group(changes []rules.Change) ([]rules.Place, map[rules.Place]*placeChanges) {
+	var places []rules.Place
+	byPlace := map[rules.Place]*placeChanges{}
+	for i, c := range changes {
+		place := rules.Place{Family: c.Family, Backend: c.Backend}
+		if byPlace[place] == nil {
+			places = append(places, place)
+			byPlace[place] = &placeChanges{}
+		}
+		g := byPlace[place]
+		g.changes, g.index = append(g.changes, c), append(g.index, i)
+	}
+	return places, byPlace
+}
+
+// fit checks all changes before any is made, where several places are concerned;
+// for a single one, applyPlace does.
+func (h *Host) fit(ctx context.Context, places []rules.Place, byPlace map[rules.Place]*placeChanges) error {
+	for _, place := range places {
+		if _, err := h.programs(place); err != nil {
+			return err
+		}
+	}
+	if len(places) < 2 {
+		return nil
+	}
+	sets, err := h.readPlaces(ctx, places)
+	if err != nil {
+		return err
+	}
+	for _, place := range places {
+		resolved, err := resolve(sets[place], byPlace[place].changes)
+		if err != nil {
+			return err
+		}
+		if _, _, err := compose(sets[place], resolved, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// resolve gives the changes of one place their positions and counters.
+func resolve(s *rules.Ruleset, changes []rules.Change) ([]rules.Change, error) {
+	var plan rules.Plan
+	for _, c := range changes {
+		plan.Steps = append(plan.Steps, rules.StepOf(c))
+	}
+	plan, err := plan.Resolve(map[rules.Place]*rules.Ruleset{{Family: s.Family, Backend: s.Backend}: s})
+	return plan.Changes(), err
+}
+
+// undo takes back changes that were made before one failed, and returns the
+// error to give.
+func (h *Host) undo(done []rules.Change, cause error) error {
+	for len(done) > 0 {
+		last := done[len(done)-1]
+		place := rules.Place{Family: last.Family, Backend: last.Backend}
+		at := len(done)
+		for at > 0 && done[at-1].Family == last.Family && done[at-1].Backend == last.Backend {
+			at--
+		}
+		if _, err := h.applyPlace(context.Background(), place, inverses(done[at:])); err != nil {
+			return &Partial{done, cause, err}
+		}
+		done = done[:at]
+	}
+	return cause
+}
+
+// inverses undo the changes: the inverse of each, in reverse order.
+func inverses(changes []rules.Change) []rules.Change {
+	inv := make([]rules.Change, 0, len(changes))
+	for _, c := range slices.Backward(changes) {
+		inv = append(inv, c.Inverse())
+	}
+	return inv
+}
+
+// gateAttempts is how often a change is prepared anew because somebody changed
+// some table meanwhile; after that it is made and verified only.
+const gateAttempts = 20
+
+// errMoved says that the tables changed between the check and the commit.
+var errMoved = errors.New("the tables changed meanwhile")
+
+// applyPlace makes the changes of one place.
+func (h *Host) applyPlace(ctx context.Context, place rules.Place, changes []rules.Change) ([]rules.Change, error) {
+	p, err := h.programs(place)
+	if err != nil {
+		return nil, err
+	}
+	var lock *xtablesLock
+	if place.Backend == rules.Legacy && takesSpareLock(p.restore) {
+		if lock, err = takeLock(ctx); err != nil {
+			return nil, err
+		}
+		defer lock.release()
+	}
+	numbered := map[int]bool{}
+	for attempt := 0; ; attempt++ {
+		before, err := h.Read(ctx, place)
+		if err != nil {
+			return nil, err
+		}
+		resolved, err := resolve(before, changes)
+		if err != nil {
+			return nil, err
+		}
+		s, after, err := compose(before, resolved, numbered)
+		if err != nil {
+			return nil, err
+		}
+		t := transaction{host: h, programs: p, lock: lock, script: s, before: before, want: after, gated: attempt < gateAttempts}
+		words, err := t.run(ctx)
+		switch {
+		case errors.Is(err, errMoved):
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			continue
+		case err != nil && notFound(words):
+			refused := p.refusal(ctx, s, words, err)
+			if i := s.deletes(refused); i >= 0 && !numbered[i] {
+				numbered[i] = true
+				continue
+			}
+			return nil, t.takeBack(refused)
+		case err != nil:
+			return nil, t.takeBack(p.refusal(ctx, s, words, err))
+		}
+		return t.verify(context.WithoutCancel(ctx), readAttempts)
+	}
+}
+
+// deletes returns the index of the change whose deletion by specification was
+// refused, -1 if it is not known.
+func (s *script) deletes(err error) int {
+	var r *Rejected
+	if !errors.As(err, &r) || r.Change == nil || !strings.HasPrefix(r.Line, "-D ") && len(s.changes) > 1 {
+		return -1
+	}
+	for i := range s.changes {
+		if r.Change == &s.changes[i] {
+			return i
+		}
+	}
+	return -1
+}
+
+// transaction is one run of iptables-restore that changes tables.
+type transaction struct {
+	host         *Host
+	programs     *programs
+	lock         *xtablesLock
+	script       *script
+	before, want *rules.Ruleset
+	gated        bool
+}
+
+// run feeds the script to iptables-restore. Words are what it said on failure.
+func (t *transaction) run(ctx context.Context) (words string, err error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	// A transaction that has begun is finished; the limit is far beyond what the
+	// largest table takes and what the lock may.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
+	defer cancel()
+	head, rest := t.script.split()
+	input, feed := io.Pipe()
+	moved := make(chan error, 1)
+	go func() {
+		_, err := feed.Write(head)
+		if err == nil {
+			err = t.stillThere()
+		}
+		moved <- err
+		if err == nil {
+			_, err = feed.Write(rest)
+		}
+		// Without its COMMIT, iptables-restore changes nothing.
+		feed.CloseWithError(err)
+	}()
+	words, err = t.programs.runRestore(ctx, t.lock, input, t.begin)
+	input.Close() // lets the writer go, if iptables-restore ended early
+	after, _ := t.generation()
+	t.host.own.end(after)
+	if gate := <-moved; errors.Is(gate, errMoved) {
+		return "", gate
+	}
+	return words, err
+}
+
+func (t *transaction) begin(pid int) {
+	t.host.own.begin(pid, t.programs.restore, t.before.Generation)
+}
+
+func (t *transaction) generation() (uint32, error) {
+	if t.programs.place.Backend == rules.Legacy {
+		return 0, nil
+	}
+	return generation()
+}
+
+// stillThere checks, on nft, that the tables are those that the change was
+// checked against.
+func (t *transaction) stillThere() error {
+	if t.programs.place.Backend == rules.Legacy || !t.gated {
+		return nil
+	}
+	now, err := generation()
+	if err == nil && now != t.before.Generation {
+		return errMoved
+	}
+	return err
+}
+
+// runRestore runs iptables-restore --noflush -c on the input. began is called
+// with its process id.
+func (p *programs) runRestore(ctx context.Context, lock *xtablesLock, input io.Reader, began func(pid int), extra ...string) (words string, err error) {
+	args := append([]string{"--noflush", "-c", "-w", fmt.Sprint(int(LockWait.Seconds()))}, extra...)
+	cmd := command(ctx, p.restore, args...)
+	if lock != nil {
+		cmd.ExtraFiles = []*os.File{lock.spare}
+		cmd.Env = append(cmd.Env, lockVariable+"=/proc/self/fd/3")
+	}
+	// What ends the terminal's foreground does not end a transaction.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	var out bytes.Buffer
+	cmd.Stdin, cmd.Stderr = input, &out
+	if err := cmd.Start(); err != nil {
+		if began != nil {
+			began(0)
+		}
+		return "", err
+	}
+	if began != nil {
+		began(cmd.Process.Pid)
+	}
+	err = cmd.Wait()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) && cmd.ProcessState.Success() {
+		err = nil // only the feeding was cut short, and the program did not mind
+	}
+	return out.String(), err
+}
+
+// refusal makes the error of a restore that failed.
+func (p *programs) refusal(ctx context.Context, s *script, words string, err error) error {
+	exit := (*exec.ExitError)(nil)
+	switch {
+	case !errors.As(err, &exit):
+		return p.failure(ctx, "changing the tables of "+p.place.String(), p.restore, words, err)
+	case strings.Contains(words, "xtables lock"):
+		locked := &Locked{Path: lockPath()}
+		if file, err := os.Open(locked.Path); err == nil {
+			locked.Holders = holders(file)
+			file.Close()
+		}
+		return locked
+	case isPermission(words):
+		return permission("changing the tables of " + p.place.String())
+	}
+	return s.rejected(p, words)
+}
+
+// takeBack undoes the tables of a script that were committed before a later one
+// was refused, and returns the error to give.
+func (t *transaction) takeBack(cause error) error {
+	if t.script.tables() < 2 {
+		return cause
+	}
+	now, err := t.host.Read(context.Background(), t.programs.place)
+	if err != nil {
+		return &Partial{nil, cause, err}
+	}
+	var committed []rules.Change
+	for _, c := range t.script.changes {
+		if !sameTable(t.before, now, c.Table) && sameTable(t.want, now, c.Table) {
+			committed = append(committed, c)
+		}
+	}
+	if len(committed) == 0 {
+		return cause
+	}
+	undo, err := resolve(now, inverses(committed))
+	if err != nil {
+		return &Partial{committed, cause, err}
+	}
+	s, want, err := compose(now, undo, nil)
+	if err != nil {
+		return &Partial{committed, cause, err}
+	}
+	back := transaction{host: t.host, programs: t.programs, lock: t.lock, script: s, before: now, want: want}
+	if words, err := back.run(context.Background()); err != nil {
+		return &Partial{committed, cause, t.programs.refusal(context.Background(), s, words, err)}
+	}
+	return cause
+}
+
+// sameTable compares one table of two sets.
+func sameTable(a, b *rules.Ruleset, name string) bool {
+	only := func(s *rules.Ruleset) *rules.Ruleset {
+		if t, ok := s.Table(name); ok {
+			return &rules.Ruleset{Tables: []rules.Table{*t}}
+		}
+		return &rules.Ruleset{}
+	}
+	return sameRules(only(a), only(b))
+}
+
+// verify reads the tables back, and gives the changes the rules as printed. It
+// begins anew, so many times, when somebody changes the tables meanwhile.
+func (t *transaction) verify(ctx context.Context, again int) ([]rules.Change, error) {
+	got, err := t.host.Read(ctx, t.programs.place)
+	if err != nil {
+		return nil, fmt.Errorf("the change was made, but could not be verified: %w", err)
+	}
+	printed := printedAs(t.want, got, t.script.changes)
+	made := make([]rules.Change, len(t.script.changes))
+	for i, c := range t.script.changes {
+		made[i] = reprint(c, printed)
+	}
+	want, err := reworded(t.before, made)
+	if err != nil {
+		want = t.want
+	}
+	for _, name := range touched(made) {
+		if !sameTable(want, got, name) {
+			return made, &Mismatch{Place: t.programs.place, Want: want, Got: got}
+		}
+	}
+	if t.programs.place.Backend == rules.Legacy {
+		return made, nil
+	}
+	t.host.own.begin(os.Getpid(), t.programs.restore, got.Generation)
+	err = keepCounters(want, got, touched(made))
+	after, _ := t.generation()
+	t.host.own.end(after)
+	if errors.Is(err, errMoved) && again > 0 {
+		return t.verify(ctx, again-1)
+	}
+	if err != nil {
+		return made, fmt.Errorf("the change was made, but counters were lost: %w", err)
+	}
+	return made, nil
+}
+
+// touched lists the tables of changes.
+func touched(changes []rules.Change) []string {
+	var names []string
+	for _, c := range changes {
+		if !slices.Contains(names, c.Table) {
+			names = append(names, c.Table)
+		}
+	}
+	return names
+}
+
+// reworded applies the changes as printed to what there was before.
+func reworded(before *rules.Ruleset, made []rules.Change) (*rules.Ruleset, error) {
+	s := before
+	for _, c := range made {
+		next, err := c.Apply(s)
+		if err != nil {
+			return nil, err
+		}
+		s = next
+	}
+	return s, nil
+}
+
+// printedAs finds how iptables prints the rules that the changes made: at the
+// places where the rule wanted is one of them and another line stands.
+func printedAs(want, got *rules.Ruleset, changes []rules.Change) map[string]rules.Rule {
+	made := map[string]bool{}
+	for _, c := range changes {
+		if c.Op == rules.Insert || c.Op == rules.Replace {
+			made[c.Rule.InChain(c.Chain).String()] = true
+		}
+	}
+	printed := map[string]rules.Rule{}
+	for _, name := range touched(changes) {
+		t, ok := want.Table(name)
+		if !ok {
+			continue
+		}
+		for _, c := range t.Chains {
+			other, ok := got.Chain(name, c.Name)
+			if !ok || len(other.Rules) != len(c.Rules) {
+				continue
+			}
+			for i, r := range c.Rules {
+				if line := r.String(); made[line] && !other.Rules[i].Same(r) {
+					printed[line] = other.Rules[i]
+				}
+			}
+		}
+	}
+	return printed
+}
+
+// reprint puts printed lines in place of the ones that were asked for.
+func reprint(c rules.Change, printed map[string]rules.Rule) rules.Change {
+	for _, r := range []*rules.Rule{&c.Rule, &c.Old} {
+		if as, ok := printed[r.InChain(c.Chain).String()]; ok && !r.IsZero() {
+			as.Counters = r.Counters
+			*r = as
+		}
+	}
+	if as, ok := printed[c.Next]; ok {
+		c.Next = as.String()
+	}
+	return c
+}

@@ -1,0 +1,304 @@
+package iptables
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"nattui/rules"
+)
+
+// ErrChanged is wrapped by the error of Counters when the rules are no longer
+// those of the snapshot: it has to be read again.
+var ErrChanged = errors.New("the rules have changed")
+
+// Counters returns the snapshot with the counters as they are now. It asks the
+// kernel directly and runs no program, at a small part of the cost of Read. Chains
+// whose counters did not move are shared with s, and s itself is returned where
+// none did. The error wraps ErrChanged where the rules are other ones.
+func (h *Host) Counters(ctx context.Context, s *rules.Ruleset) (*rules.Ruleset, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	var now tally
+	var err error
+	if s.Backend == rules.NFT {
+		now, err = tallyNFT(s)
+	} else {
+		now, _, err = tallyLegacy(s.Family)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return now.onto(s)
+}
+
+// tally holds the counters of chains by table and name.
+type tally map[string]map[string]*chainCounters
+
+func (t tally) chain(table, name string) *chainCounters {
+	if t[table] == nil {
+		t[table] = map[string]*chainCounters{}
+	}
+	c := t[table][name]
+	if c == nil {
+		c = &chainCounters{}
+		t[table][name] = c
+	}
+	return c
+}
+
+// onto puts the counters into a snapshot of the same rules.
+func (t tally) onto(s *rules.Ruleset) (*rules.Ruleset, error) {
+	tables, moved := s.Tables, false
+	for ti := range s.Tables {
+		chains, own := s.Tables[ti].Chains, false
+		for ci, c := range chains {
+			k := t.chain(s.Tables[ti].Name, c.Name)
+			if len(k.rules) != len(c.Rules) {
+				return nil, fmt.Errorf("%w: %s %s has %d of them, not %d", ErrChanged, s.Tables[ti].Name, c.Name, len(k.rules), len(c.Rules))
+			}
+			next, differs := k.onto(c)
+			if !differs {
+				continue
+			}
+			if !own {
+				chains, own = append([]rules.Chain(nil), chains...), true
+			}
+			chains[ci] = next
+		}
+		if own {
+			if !moved {
+				tables, moved = append([]rules.Table(nil), tables...), true
+			}
+			tables[ti].Chains = chains
+		}
+	}
+	if !moved {
+		return s, nil
+	}
+	out := *s
+	out.Tables = tables
+	return &out, nil
+}
+
+// onto puts the counters into a chain; differs is false where they are the same.
+func (k *chainCounters) onto(c rules.Chain) (next rules.Chain, differs bool) {
+	if k.hasPolicy && k.policy != c.Counters {
+		c.Counters, differs = k.policy, true
+	}
+	for i := range c.Rules {
+		if c.Rules[i].Counters == k.rules[i] {
+			continue
+		}
+		list := append([]rules.Rule(nil), c.Rules...)
+		for j := range list {
+			list[j].Counters = k.rules[j]
+		}
+		c.Rules = list
+		return c, true
+	}
+	return c, differs
+}
+
+// tallyNFT reads the counters of the generation that the snapshot belongs to.
+func tallyNFT(s *rules.Ruleset) (tally, error) {
+	kernel, err := dialNfnl()
+	if err != nil {
+		return nil, err
+	}
+	defer kernel.close()
+	t := tally{}
+	other := false // a message of another generation
+	same := func(m nftMessage) bool {
+		other = other || s.Generation != 0 && m.generation != uint16(s.Generation)
+		return !other
+	}
+	err = kernel.dump(unix.NFT_MSG_GETCHAIN, nftFamily(s.Family), nil, func(m nftMessage) {
+		if value := m.attrs.get(unix.NFTA_CHAIN_COUNTERS); value != nil && same(m) {
+			c := t.chain(m.attrs.text(unix.NFTA_CHAIN_TABLE), m.attrs.text(unix.NFTA_CHAIN_NAME))
+			c.policy, c.hasPolicy = counterValue(value), true
+		}
+	})
+	for i := range s.Tables {
+		if err != nil || other {
+			break
+		}
+		name := s.Tables[i].Name
+		var chain *chainCounters
+		var last []byte
+		err = kernel.dump(unix.NFT_MSG_GETRULE, nftFamily(s.Family), appendText(nil, unix.NFTA_RULE_TABLE, name), func(m nftMessage) {
+			if !same(m) {
+				return
+			}
+			if at := m.attrs.get(unix.NFTA_RULE_CHAIN); chain == nil || !bytes.Equal(at, last) {
+				last = append(last[:0], at...)
+				chain = t.chain(name, string(untilNul(at)))
+			}
+			chain.rules = append(chain.rules, ruleCounters(m.attrs.get(unix.NFTA_RULE_EXPRESSIONS)))
+		})
+	}
+	if other || errors.Is(err, errInterrupted) {
+		return nil, ErrChanged
+	}
+	return t, err
+}
+
+// ruleCounters finds the counter among a rule's expressions.
+func ruleCounters(expressions attributes) rules.Counters {
+	for {
+		_, expression, ok := expressions.next()
+		if !ok {
+			return rules.Counters{Known: true} // as iptables-save prints it
+		}
+		parts := attributes(expression)
+		if string(untilNul(parts.get(unix.NFTA_EXPR_NAME))) == "counter" {
+			return counterValue(parts.get(unix.NFTA_EXPR_DATA))
+		}
+	}
+}
+
+func counterValue(a attributes) rules.Counters {
+	number := func(kind uint16) uint64 {
+		if v := a.get(kind); len(v) == 8 {
+			return binary.BigEndian.Uint64(v)
+		}
+		return 0
+	}
+	return rules.Counters{Packets: number(unix.NFTA_COUNTER_PACKETS), Bytes: number(unix.NFTA_COUNTER_BYTES), Known: true}
+}
+
+// tallyLegacy reads the counters of the loaded tables and, from the same data,
+// the fingerprint of the rules.
+func tallyLegacy(family rules.Family) (tally, uint64, error) {
+	names, err := loadedTables(family)
+	if errors.Is(err, os.ErrNotExist) {
+		return tally{}, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	t, print := tally{}, newPrint()
+	var buf []byte
+	for _, name := range names {
+		b, err := readBlob(family, name, buf)
+		if err != nil {
+			return nil, 0, err
+		}
+		t[name] = b.chains()
+		print.add(name, b)
+		buf = b.entries[:0]
+	}
+	return t, print.sum(), nil
+}
+
+// keepCounters gives rules their counters, where iptables made them with lower
+// ones than it was told: ip6tables-nft 1.8.9 ignores counters. It replaces each
+// such rule by itself with a higher counter, in one transaction that fails if
+// anybody changed the tables since got was read.
+func keepCounters(want, got *rules.Ruleset, tables []string) error {
+	kernel, err := dialNfnl()
+	if err != nil {
+		return err
+	}
+	defer kernel.close()
+	var batch [][]byte
+	for _, name := range tables {
+		t, ok := want.Table(name)
+		if !ok {
+			continue
+		}
+		type place struct {
+			chain string
+			at    int
+		}
+		low := map[place]rules.Rule{}
+		for _, c := range t.Chains {
+			now, ok := got.Chain(name, c.Name)
+			if !ok || len(now.Rules) != len(c.Rules) {
+				continue
+			}
+			for i, r := range c.Rules {
+				if r.Counters.Packets > now.Rules[i].Counters.Packets || r.Counters.Bytes > now.Rules[i].Counters.Bytes {
+					low[place{c.Name, i}] = r
+				}
+			}
+		}
+		if len(low) == 0 {
+			continue
+		}
+		at := map[string]int{}
+		err := kernel.dump(unix.NFT_MSG_GETRULE, nftFamily(want.Family), appendText(nil, unix.NFTA_RULE_TABLE, name), func(m nftMessage) {
+			chain := m.attrs.text(unix.NFTA_RULE_CHAIN)
+			if r, ok := low[place{chain, at[chain]}]; ok {
+				batch = append(batch, recount(m.attrs, r))
+			}
+			at[chain]++
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if len(batch) == 0 {
+		return nil
+	}
+	return kernel.replaceRules(nftFamily(want.Family), got.Generation, batch)
+}
+
+// recount makes the attributes of the request that replaces a rule by itself
+// with the counters of r added to its own.
+func recount(attrs attributes, r rules.Rule) []byte {
+	var out []byte
+	for rest := attrs; ; {
+		kind, value, ok := rest.next()
+		if !ok {
+			break
+		}
+		switch kind {
+		case unix.NFTA_RULE_EXPRESSIONS:
+			value = bytes.Clone(value)
+			addCounters(value, r.Counters)
+			out = appendAttribute(out, kind|unix.NLA_F_NESTED, value)
+		case unix.NFTA_RULE_TABLE, unix.NFTA_RULE_CHAIN, unix.NFTA_RULE_HANDLE, unix.NFTA_RULE_USERDATA:
+			out = appendAttribute(out, kind, value)
+		}
+	}
+	// The kernel checks the extensions of a protocol against it, and does not
+	// tell it when it lists a rule.
+	if number, ok := r.Protocol.Number(); ok && !r.Protocol.Any() {
+		var flags uint32
+		if r.Protocol.Not {
+			flags = unix.NFT_RULE_COMPAT_F_INV
+		}
+		compat := appendAttribute(nil, unix.NFTA_RULE_COMPAT_PROTO, binary.BigEndian.AppendUint32(nil, uint32(number)))
+		compat = appendAttribute(compat, unix.NFTA_RULE_COMPAT_FLAGS, binary.BigEndian.AppendUint32(nil, flags))
+		out = appendAttribute(out, unix.NFTA_RULE_COMPAT|unix.NLA_F_NESTED, compat)
+	}
+	return out
+}
+
+// addCounters adds to the counter among a rule's expressions, in place.
+func addCounters(expressions attributes, c rules.Counters) {
+	for {
+		_, expression, ok := expressions.next()
+		if !ok {
+			return
+		}
+		parts := attributes(expression)
+		if string(untilNul(parts.get(unix.NFTA_EXPR_NAME))) != "counter" {
+			continue
+		}
+		data := attributes(parts.get(unix.NFTA_EXPR_DATA))
+		for kind, n := range map[uint16]uint64{unix.NFTA_COUNTER_PACKETS: c.Packets, unix.NFTA_COUNTER_BYTES: c.Bytes} {
+			if v := data.get(kind); len(v) == 8 {
+				binary.BigEndian.PutUint64(v, binary.BigEndian.Uint64(v)+n)
+			}
+		}
+		return
+	}
+}

@@ -1,0 +1,205 @@
+package iptables
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"nattui/rules"
+)
+
+// ErrPermission is wrapped by every error that means: this process lacks
+// CAP_NET_ADMIN (or, for legacy tables, CAP_NET_RAW).
+var ErrPermission = errors.New("not permitted")
+
+// permission says what was tried and what would work.
+func permission(what string) error {
+	return fmt.Errorf("%s: %w: it needs the capabilities CAP_NET_ADMIN and CAP_NET_RAW; run it as root, for example: sudo nattui", what, ErrPermission)
+}
+
+// NotInstalled is the error of Open on a host without any iptables.
+type NotInstalled struct {
+	// Install is the command that would install it on this host; "" where the
+	// package manager is none that nattui knows.
+	Install string
+	// Absent says for each place what is missing.
+	Absent []Absence
+}
+
+// Error says what is missing and how to get it.
+func (e *NotInstalled) Error() string {
+	for _, a := range e.Absent {
+		if a.Reason != Missing {
+			return "no iptables can be used here: " + a.String()
+		}
+	}
+	text := "iptables is not installed"
+	if e.Install != "" {
+		return text + "; install it with: " + e.Install
+	}
+	return text + "; install the package iptables"
+}
+
+// Rejected is the error of a change that iptables or the kernel refused. Nothing
+// was changed.
+type Rejected struct {
+	Place   rules.Place
+	Program string // the restore program that was run
+	// Words is what it said, verbatim, without trailing newlines.
+	Words string
+	// Line is the line of the restore input that it named, as it was written;
+	// "" where it named none, or only the end of the table.
+	Line string
+	// Change is the change that the line belongs to; nil where unknown.
+	Change *rules.Change
+}
+
+// Error is the refusal in its own words, with the command it is about.
+func (e *Rejected) Error() string {
+	words := strings.Join(strings.Fields(e.Words), " ")
+	if words == "" {
+		words = "no reason given"
+	}
+	if e.Change != nil {
+		commands := e.Change.Commands()
+		return fmt.Sprintf("refused: %s (%s); nothing was changed", words, rules.ShellLine(commands[len(commands)-1]))
+	}
+	return fmt.Sprintf("refused by %s: %s; nothing was changed", e.Program, words)
+}
+
+// Locked is the error of a change that found the xtables lock held for longer
+// than LockWait. Nothing was changed.
+type Locked struct {
+	Path string
+	// Holders are the processes that hold the lock, as far as /proc/locks tells.
+	Holders []Process
+}
+
+// Error names who could hold the lock.
+func (e *Locked) Error() string {
+	who := "another program"
+	if len(e.Holders) > 0 {
+		var names []string
+		for _, p := range e.Holders {
+			names = append(names, p.String())
+		}
+		who = strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("the lock %s is held by %s, still after %v; nothing was changed", e.Path, who, LockWait)
+}
+
+// Mismatch is the error of a change after which the tables are not what was
+// intended: either another program changed them in the same moment, or iptables
+// made something else of a rule. The changes are made.
+type Mismatch struct {
+	Place rules.Place
+	// Want is what was intended, Got what stands there now.
+	Want, Got *rules.Ruleset
+	// Others are the processes that changed the tables meanwhile, if known.
+	Others []Process
+}
+
+// Error says where the two first differ.
+func (e *Mismatch) Error() string {
+	text := fmt.Sprintf("the change was made, but %s is not as intended: %s", e.Place, difference(e.Want, e.Got))
+	if len(e.Others) > 0 {
+		text += fmt.Sprintf("; %s changed the tables at the same time", e.Others[0])
+	}
+	return text
+}
+
+// Unmakeable is the error of a change that would have to make a rule which no
+// restore input can express: iptables printed it in a way that it cannot read.
+type Unmakeable struct {
+	Change rules.Change
+	Why    error
+}
+
+// Error says which rule and why.
+func (e *Unmakeable) Error() string {
+	return fmt.Sprintf("iptables cannot make the rule %q again (%v), so it can be deleted but not moved or restored; nothing was changed", e.Change.Rule.String(), e.Why)
+}
+
+// Unwrap is why.
+func (e *Unmakeable) Unwrap() error { return e.Why }
+
+// Partial is the error of a change to several tables of which some were made and
+// could not be undone after a later one failed.
+type Partial struct {
+	Made []rules.Change // what stands, in the order it was made
+	Err  error          // why the rest failed
+	Undo error          // why it could not be undone
+}
+
+// Error says what stands.
+func (e *Partial) Error() string {
+	return fmt.Sprintf("%d of the changes were made before the next failed (%v) and could not be undone: %v", len(e.Made), e.Err, e.Undo)
+}
+
+// Unwrap gives both reasons.
+func (e *Partial) Unwrap() []error { return []error{e.Err, e.Undo} }
+
+// difference tells the first place in which two sets differ, counters aside.
+func difference(want, got *rules.Ruleset) string {
+	for _, t := range want.Tables {
+		for _, c := range t.Chains {
+			other, ok := got.Chain(t.Name, c.Name)
+			if !ok {
+				if len(c.Rules) > 0 || !c.BuiltIn() || c.Policy != "ACCEPT" {
+					return fmt.Sprintf("%s %s is missing", t.Name, c.Name)
+				}
+				continue
+			}
+			if c.Policy != other.Policy {
+				return fmt.Sprintf("%s %s has the policy %s, not %s", t.Name, c.Name, other.Policy, c.Policy)
+			}
+			for i := range max(len(c.Rules), len(other.Rules)) {
+				w, g := lineAt(c.Rules, i), lineAt(other.Rules, i)
+				if w != g {
+					return fmt.Sprintf("rule %d of %s %s is %q, not %q", i+1, t.Name, c.Name, g, w)
+				}
+			}
+		}
+	}
+	for _, t := range got.Tables {
+		for _, c := range t.Chains {
+			if _, ok := want.Chain(t.Name, c.Name); !ok && (!c.BuiltIn() || len(c.Rules) > 0) {
+				return fmt.Sprintf("%s %s is there", t.Name, c.Name)
+			}
+		}
+	}
+	return "nothing differs any more"
+}
+
+func lineAt(list []rules.Rule, i int) string {
+	if i >= len(list) {
+		return ""
+	}
+	return list[i].String()
+}
+
+// sameRules reports whether two sets hold the same chains, policies and rules.
+// A built-in chain that is missing equals one that is empty and accepts: the nft
+// backend makes chains when they are first used.
+func sameRules(a, b *rules.Ruleset) bool {
+	return holds(a, b) && holds(b, a)
+}
+
+func holds(a, b *rules.Ruleset) bool {
+	for _, t := range b.Tables {
+		for _, c := range t.Chains {
+			other, ok := a.Chain(t.Name, c.Name)
+			if !ok {
+				if !c.BuiltIn() || c.Policy != "ACCEPT" || len(c.Rules) > 0 {
+					return false
+				}
+				continue
+			}
+			if other.Policy != c.Policy || !slices.EqualFunc(other.Rules, c.Rules, rules.Rule.Same) {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,189 @@
+package iptables
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"nattui/rules"
+)
+
+// iptablesExpressions are the nf_tables expressions that iptables-nft makes and
+// understands (iptables/nft.c, supported_exprs). Any other was put there with nft.
+var iptablesExpressions = map[string]bool{
+	"match": true, "target": true, "payload": true, "meta": true, "cmp": true, "bitwise": true, "counter": true,
+	"immediate": true, "lookup": true, "range": true, "limit": true, "log": true,
+}
+
+// foreign says for each table of the family that holds native nft objects what
+// they are; nil where there are none. text is what iptables-nft-save printed.
+func foreign(kernel *nfnl, family rules.Family, text []byte) (map[string]string, error) {
+	found := map[string][]string{}
+	add := func(table, what string) {
+		if _, known := rules.BuiltInChains[table]; known && !slices.Contains(found[table], what) {
+			found[table] = append(found[table], what)
+		}
+	}
+	if err := foreignObjects(kernel, family, add); err != nil {
+		return nil, err
+	}
+	for _, table := range incompatibleTables(text) {
+		if err := foreignRules(kernel, family, table, add); err != nil {
+			return nil, err
+		}
+		if len(found[table]) == 0 {
+			add(table, "native nft rules")
+		}
+	}
+	if len(found) == 0 {
+		return nil, nil
+	}
+	why := map[string]string{}
+	for table, what := range found {
+		sort.Strings(what)
+		const most = 4
+		if more := len(what) - most; more > 0 {
+			what = append(what[:most:most], fmt.Sprintf("%d more", more))
+		}
+		why[table] = strings.Join(what, ", ")
+	}
+	return why, nil
+}
+
+// foreignObjects finds base chains, named sets and maps, objects and flowtables
+// that iptables never makes.
+func foreignObjects(kernel *nfnl, family rules.Family, add func(table, what string)) error {
+	err := kernel.dump(unix.NFT_MSG_GETCHAIN, nftFamily(family), nil, func(m nftMessage) {
+		table, name := m.attrs.text(unix.NFTA_CHAIN_TABLE), m.attrs.text(unix.NFTA_CHAIN_NAME)
+		if m.attrs.get(unix.NFTA_CHAIN_HOOK) != nil && !rules.IsBuiltIn(table, name) {
+			add(table, "the native nft chain "+name)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for _, o := range []struct {
+		kind uint16
+		what string
+	}{
+		{unix.NFT_MSG_GETSET, "the nft set "},
+		{unix.NFT_MSG_GETOBJ, "the nft object "},
+		{unix.NFT_MSG_GETFLOWTABLE, "the nft flowtable "},
+	} {
+		err := kernel.dump(o.kind, nftFamily(family), nil, func(m nftMessage) {
+			// NFTA_SET_TABLE and _NAME have the same numbers for objects and flowtables.
+			table, name := m.attrs.text(unix.NFTA_SET_TABLE), m.attrs.text(unix.NFTA_SET_NAME)
+			if o.kind == unix.NFT_MSG_GETSET && isAnonymous(m) {
+				return
+			}
+			add(table, o.what+name)
+		})
+		// Kernels before 4.16 know no flowtables, before 4.10 no objects.
+		if err != nil && !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EINVAL) {
+			return err
+		}
+	}
+	return nil
+}
+
+// isAnonymous reports a set that belongs to one rule, which iptables may make too.
+func isAnonymous(m nftMessage) bool {
+	flags := m.attrs.get(unix.NFTA_SET_FLAGS)
+	return len(flags) == 4 && binary.BigEndian.Uint32(flags)&unix.NFT_SET_ANONYMOUS != 0
+}
+
+// foreignRules names the chains of a table in which rules were made with nft.
+func foreignRules(kernel *nfnl, family rules.Family, table string, add func(table, what string)) error {
+	return kernel.dump(unix.NFT_MSG_GETRULE, nftFamily(family), appendText(nil, unix.NFTA_RULE_TABLE, table), func(m nftMessage) {
+		if m.attrs.text(unix.NFTA_RULE_TABLE) != table {
+			return
+		}
+		list := attributes(m.attrs.get(unix.NFTA_RULE_EXPRESSIONS))
+		for {
+			_, expression, ok := list.next()
+			if !ok {
+				return
+			}
+			name := untilNul(attributes(expression).get(unix.NFTA_EXPR_NAME))
+			if !iptablesExpressions[string(name)] {
+				add(table, "native nft rules in "+m.attrs.text(unix.NFTA_RULE_CHAIN))
+				return
+			}
+		}
+	})
+}
+
+// NativeTable is an nft table, not one of iptables', whose chains translate
+// addresses too. Its rules are not shown by any iptables.
+type NativeTable struct {
+	Family string   // as nft names it: ip, ip6, inet
+	Name   string   // such as firewalld
+	Chains []string // those that hook into NAT, such as nat_PREROUTING
+}
+
+// String is the table as nft names it: "table inet firewalld".
+func (t NativeTable) String() string { return "table " + t.Family + " " + t.Name }
+
+// Natives lists the native nft tables beside those of iptables that translate
+// addresses; none where the kernel has no nf_tables. It needs CAP_NET_ADMIN, no
+// nft program, and takes about a millisecond.
+func (h *Host) Natives(ctx context.Context) ([]NativeTable, error) {
+	kernel, err := dialNfnl()
+	if err != nil {
+		return nil, nil
+	}
+	defer kernel.close()
+	for {
+		var all []NativeTable
+		err := kernel.dump(unix.NFT_MSG_GETCHAIN, unix.NFPROTO_UNSPEC, nil, func(m nftMessage) {
+			table := m.attrs.text(unix.NFTA_CHAIN_TABLE)
+			iptables := (m.family == unix.NFPROTO_IPV4 || m.family == unix.NFPROTO_IPV6) && rules.BuiltInChains[table] != nil
+			if iptables || !bytes.Equal(untilNul(m.attrs.get(unix.NFTA_CHAIN_TYPE)), []byte("nat")) {
+				return
+			}
+			chain := m.attrs.text(unix.NFTA_CHAIN_NAME)
+			for i := range all {
+				if all[i].Family == familyName(m.family) && all[i].Name == table {
+					all[i].Chains = append(all[i].Chains, chain)
+					return
+				}
+			}
+			all = append(all, NativeTable{familyName(m.family), table, []string{chain}})
+		})
+		switch {
+		case errors.Is(err, errInterrupted) && ctx.Err() == nil:
+			continue
+		case errors.Is(err, ErrPermission):
+			return nil, err
+		case err != nil:
+			return nil, nil
+		}
+		return all, nil
+	}
+}
+
+// familyName is nft's word for a family.
+func familyName(family byte) string {
+	switch family {
+	case unix.NFPROTO_IPV4:
+		return "ip"
+	case unix.NFPROTO_IPV6:
+		return "ip6"
+	case unix.NFPROTO_INET:
+		return "inet"
+	case unix.NFPROTO_BRIDGE:
+		return "bridge"
+	case unix.NFPROTO_NETDEV:
+		return "netdev"
+	case unix.NFPROTO_ARP:
+		return "arp"
+	}
+	return fmt.Sprintf("family %d", family)
+}

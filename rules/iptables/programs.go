@@ -1,0 +1,353 @@
+package iptables
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	goiptables "github.com/coreos/go-iptables/iptables"
+
+	"nattui/rules"
+)
+
+// Host is the iptables of this host, in the network namespace of the process.
+type Host struct {
+	places  map[rules.Place]*programs
+	absent  []Absence
+	standby rules.Backend // what the plain program means
+	own     own
+	writing sync.Mutex
+}
+
+// programs are the programs that serve one place.
+type programs struct {
+	place rules.Place
+	// shown is the name to show in commands: the plain one where that serves this place.
+	shown               string
+	path, save, restore string
+	version             version
+	single              *goiptables.IPTables
+}
+
+type version [3]int
+
+func (v version) String() string { return fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2]) }
+
+func (v version) before(o version) bool {
+	for i := range v {
+		if v[i] != o[i] {
+			return v[i] < o[i]
+		}
+	}
+	return false
+}
+
+// oldest is the first version whose iptables-restore waits for the lock (-w).
+var oldest = version{1, 6, 2}
+
+// Reason says why a place cannot be used.
+type Reason uint8
+
+// The reasons of an Absence.
+const (
+	Missing    Reason = iota // its programs are not installed
+	TooOld                   // its programs are too old
+	KernelLack               // the kernel lacks it
+	Broken                   // its program does not run
+)
+
+// Absence is a place that cannot be used on this host, with the reason. It is
+// worth saying once.
+type Absence struct {
+	Place  rules.Place
+	Reason Reason
+	Detail string
+}
+
+// String is the reason in one sentence's part: "ip6tables-legacy is not installed".
+func (a Absence) String() string { return a.Place.String() + ": " + a.Detail }
+
+// extraDirs are searched after PATH: administration tools live there, where
+// ordinary users do not look.
+var extraDirs = []string{"/usr/local/sbin", "/usr/sbin", "/sbin"}
+
+// find returns the path of a program, "" if there is none. Relative parts of
+// PATH are left out, since this may run as root.
+func find(name string) string {
+	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), extraDirs...) {
+		path := filepath.Join(dir, name)
+		if info, err := os.Stat(path); filepath.IsAbs(dir) && err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return path
+		}
+	}
+	return ""
+}
+
+// Open finds out which iptables this host has. It runs each program found once,
+// for its version, and asks the kernel once; it changes nothing. The error is
+// *NotInstalled where nothing can be used, and wraps ErrPermission where the
+// process may not read the tables.
+func Open(ctx context.Context) (*Host, error) {
+	h := &Host{places: map[rules.Place]*programs{}, own: own{pids: map[int]bool{}}}
+	var found [len(rules.Families)][len(rules.Backends)]*programs
+	var absent [len(rules.Families)][len(rules.Backends)]*Absence
+	var wait sync.WaitGroup
+	for i, family := range rules.Families {
+		wait.Go(func() {
+			plain := plainBackend(ctx, family)
+			for j, backend := range rules.Backends {
+				found[i][j], absent[i][j] = detect(rules.Place{Family: family, Backend: backend}, plain)
+			}
+		})
+	}
+	wait.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for j, backend := range rules.Backends {
+		for i, family := range rules.Families {
+			place := rules.Place{Family: family, Backend: backend}
+			p, missing := found[i][j], absent[i][j]
+			if p != nil {
+				detail, err := kernelLacks(place)
+				if err != nil {
+					return nil, err
+				}
+				if detail != "" {
+					p, missing = nil, &Absence{place, KernelLack, detail}
+				}
+			}
+			if missing != nil {
+				h.absent = append(h.absent, *missing)
+				continue
+			}
+			h.places[place] = p
+		}
+	}
+	if len(h.places) == 0 {
+		return nil, &NotInstalled{Install: installCommand(), Absent: h.absent}
+	}
+	h.standby = h.chooseDefault()
+	return h, nil
+}
+
+// chooseDefault is the backend of the plain programs, or else the first there is.
+func (h *Host) chooseDefault() rules.Backend {
+	for _, family := range rules.Families {
+		for _, backend := range rules.Backends {
+			if p, ok := h.places[rules.Place{Family: family, Backend: backend}]; ok && p.shown == family.Command() {
+				return backend
+			}
+		}
+	}
+	for _, backend := range rules.Backends {
+		for _, family := range rules.Families {
+			if _, ok := h.places[rules.Place{Family: family, Backend: backend}]; ok {
+				return backend
+			}
+		}
+	}
+	return rules.NFT
+}
+
+// plainBackend asks the plain program which backend it is, such as "iptables
+// v1.8.9 (nf_tables)"; versions before 1.8 name none and are legacy. It returns
+// -1 where there is no plain program or it does not run.
+func plainBackend(ctx context.Context, family rules.Family) int {
+	path := find(family.Command())
+	if path == "" {
+		return -1
+	}
+	out, err := command(ctx, path, "-V").Output()
+	switch {
+	case err != nil:
+		return -1
+	case strings.Contains(string(out), "(nf_tables)"):
+		return int(rules.NFT)
+	}
+	return int(rules.Legacy)
+}
+
+// detect finds the programs of a place. The explicit save and restore programs
+// are preferred, since they cannot be anything else.
+func detect(place rules.Place, plain int) (*programs, *Absence) {
+	explicit := place.Family.Command() + "-" + place.Backend.String()
+	p := &programs{place: place, shown: explicit, path: find(explicit)}
+	base := explicit
+	if plain == int(place.Backend) {
+		p.shown = place.Family.Command()
+		if p.path == "" {
+			p.path, base = find(p.shown), p.shown
+		}
+	}
+	if p.path == "" {
+		return nil, &Absence{place, Missing, explicit + " is not installed"}
+	}
+	if p.save, p.restore = find(base+"-save"), find(base+"-restore"); p.save == "" || p.restore == "" {
+		return nil, &Absence{place, Missing, fmt.Sprintf("%s is there, but %s-save or %s-restore is not installed", base, base, base)}
+	}
+	protocol := goiptables.ProtocolIPv4
+	if place.Family == rules.IPv6 {
+		protocol = goiptables.ProtocolIPv6
+	}
+	single, err := goiptables.New(goiptables.Path(p.path), goiptables.IPFamily(protocol), goiptables.Timeout(int(LockWait.Seconds())))
+	if err != nil {
+		return nil, &Absence{place, Broken, err.Error()}
+	}
+	p.single = single
+	p.version[0], p.version[1], p.version[2] = single.GetIptablesVersion()
+	if p.version.before(oldest) {
+		return nil, &Absence{place, TooOld, fmt.Sprintf("%s is version %s, and nattui needs %s or newer", base, p.version, oldest)}
+	}
+	return p, nil
+}
+
+// kernelLacks asks whether the kernel has the place; "" means it does, or might
+// once something is written. An error wraps ErrPermission.
+func kernelLacks(place rules.Place) (string, error) {
+	if place.Family == rules.IPv6 && missing("/proc/sys/net/ipv6") {
+		return "the kernel runs without IPv6", nil
+	}
+	if place.Backend == rules.NFT {
+		_, err := generation()
+		switch {
+		case errors.Is(err, ErrPermission):
+			return "", err
+		case err != nil:
+			return "the kernel has no nf_tables: " + err.Error(), nil
+		}
+		return "", nil
+	}
+	names, err := loadedTables(place.Family)
+	switch {
+	case errors.Is(err, ErrPermission):
+		return "", err
+	case errors.Is(err, os.ErrNotExist):
+		if module := legacyModule(place.Family); !canLoad(module) {
+			return "the kernel has no module " + module, nil
+		}
+		return "", nil
+	case err != nil:
+		return "", err
+	case len(names) == 0:
+		return "", nil
+	}
+	_, err = readBlob(place.Family, names[0], nil)
+	if errors.Is(err, ErrPermission) {
+		return "", err
+	}
+	return "", nil
+}
+
+func missing(path string) bool {
+	_, err := os.Stat(path)
+	return errors.Is(err, os.ErrNotExist)
+}
+
+func legacyModule(family rules.Family) string {
+	if family == rules.IPv6 {
+		return "ip6_tables"
+	}
+	return "ip_tables"
+}
+
+// canLoad says whether the running kernel's modules include the module. Where
+// no list of modules is there, in a container for instance, nothing can be loaded.
+func canLoad(module string) bool {
+	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		return true
+	}
+	dir := filepath.Join("/lib/modules", strings.TrimSpace(string(release)))
+	for _, list := range []string{"modules.dep", "modules.builtin"} {
+		text, err := os.ReadFile(filepath.Join(dir, list))
+		if err == nil && strings.Contains(string(text), "/"+module+".ko") {
+			return true
+		}
+	}
+	return false
+}
+
+// installers are the package managers nattui knows, by the program that gives
+// them away.
+var installers = []struct{ program, command string }{
+	{"apt-get", "apt-get install iptables"},
+	{"dnf", "dnf install iptables-nft"},
+	{"yum", "yum install iptables"},
+	{"apk", "apk add iptables"},
+	{"pacman", "pacman -S iptables-nft"},
+	{"zypper", "zypper install iptables"},
+	{"opkg", "opkg install iptables-nft ip6tables-nft"},
+	{"xbps-install", "xbps-install -S iptables"},
+	{"emerge", "emerge net-firewall/iptables"},
+	{"nix-env", "nix-env -iA nixos.iptables"},
+}
+
+// installCommand is how this host's package manager installs iptables.
+func installCommand() string {
+	for _, i := range installers {
+		if find(i.program) == "" {
+			continue
+		}
+		if os.Geteuid() != 0 && runtime.GOOS == "linux" {
+			return "sudo " + i.command
+		}
+		return i.command
+	}
+	return ""
+}
+
+// Places lists what can be used, the default backend first, IPv4 before IPv6.
+func (h *Host) Places() []rules.Place {
+	order := []rules.Backend{h.standby, rules.NFT + rules.Legacy - h.standby}
+	var all []rules.Place
+	for _, backend := range order {
+		for _, family := range rules.Families {
+			if place := (rules.Place{Family: family, Backend: backend}); h.places[place] != nil {
+				all = append(all, place)
+			}
+		}
+	}
+	return all
+}
+
+// Absent lists what cannot be used, and why.
+func (h *Host) Absent() []Absence { return append([]Absence(nil), h.absent...) }
+
+// Default is the backend that the plain programs iptables and ip6tables use.
+func (h *Host) Default() rules.Backend { return h.standby }
+
+// Program is the name of the program that changes the place, for
+// rules.Change.Program: iptables where that is it, else iptables-legacy or the like.
+func (h *Host) Program(place rules.Place) string {
+	if p := h.places[place]; p != nil {
+		return p.shown
+	}
+	return place.Family.Command() + "-" + place.Backend.String()
+}
+
+// Version is the version of the place's programs, such as 1.8.9; "" if absent.
+func (h *Host) Version(place rules.Place) string {
+	if p := h.places[place]; p != nil {
+		return p.version.String()
+	}
+	return ""
+}
+
+// programs returns the programs of a place, or the error that says why there are none.
+func (h *Host) programs(place rules.Place) (*programs, error) {
+	if p := h.places[place]; p != nil {
+		return p, nil
+	}
+	for _, a := range h.absent {
+		if a.Place == place {
+			return nil, &NotInstalled{Install: installCommand(), Absent: []Absence{a}}
+		}
+	}
+	return nil, fmt.Errorf("%s: no such place", place)
+}

@@ -1,0 +1,164 @@
+package iptables
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"sync"
+
+	"nattui/rules"
+)
+
+// Read takes one snapshot of all tables of a place, with counters. On nft it
+// belongs to one generation; on legacy each table is consistent in itself, and
+// all of them unless somebody changed one during every attempt. Tables that do not
+// exist are not there and are not made.
+//
+// It needs CAP_NET_ADMIN and blocks while iptables-save runs; see the package
+// comment for how long.
+func (h *Host) Read(ctx context.Context, place rules.Place) (*rules.Ruleset, error) {
+	p, err := h.programs(place)
+	if err != nil {
+		return nil, err
+	}
+	if place.Backend == rules.NFT {
+		return p.readNFT(ctx)
+	}
+	return p.readLegacy(ctx)
+}
+
+// ReadAll reads every place of the host at once. The error joins those of the
+// places that could not be read; the others are in the map all the same.
+func (h *Host) ReadAll(ctx context.Context) (map[rules.Place]*rules.Ruleset, error) {
+	return h.readPlaces(ctx, h.Places())
+}
+
+func (h *Host) readPlaces(ctx context.Context, places []rules.Place) (map[rules.Place]*rules.Ruleset, error) {
+	sets := make([]*rules.Ruleset, len(places))
+	errs := make([]error, len(places))
+	var wait sync.WaitGroup
+	for i, place := range places {
+		wait.Go(func() { sets[i], errs[i] = h.Read(ctx, place) })
+	}
+	wait.Wait()
+	all := map[rules.Place]*rules.Ruleset{}
+	for i, s := range sets {
+		if s != nil {
+			all[places[i]] = s
+		}
+	}
+	return all, errors.Join(errs...)
+}
+
+// readAttempts is how often a read is repeated that another program disturbed.
+const readAttempts = 5
+
+// readNFT reads the nft backend. iptables-nft-save itself repeats its work until
+// it has seen one generation; which one that was is known when none came while it
+// ran. A namespace that never rests leaves the snapshot's generation unknown, 0.
+func (p *programs) readNFT(ctx context.Context) (*rules.Ruleset, error) {
+	kernel, err := dialNfnl()
+	if err != nil {
+		return nil, err
+	}
+	defer kernel.close()
+	for attempt := 1; ; attempt++ {
+		before, err := kernel.generation()
+		if err != nil {
+			return nil, err
+		}
+		text, err := p.saved(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s, err := p.parse(text)
+		if err != nil {
+			return nil, err
+		}
+		if s.Foreign, err = foreign(kernel, p.place.Family, text); err != nil && !errors.Is(err, errInterrupted) {
+			return nil, err
+		}
+		after, genErr := kernel.generation()
+		if genErr != nil {
+			return nil, genErr
+		}
+		if err == nil && before == after {
+			s.Generation = before
+			return s, nil
+		}
+		if err == nil && attempt >= readAttempts {
+			return s, nil
+		}
+		if attempt >= 10*readAttempts {
+			return nil, err
+		}
+	}
+}
+
+// readLegacy reads the legacy backend, and runs nothing where no table is
+// loaded: iptables-legacy would load one.
+func (p *programs) readLegacy(ctx context.Context) (*rules.Ruleset, error) {
+	for attempt := 1; ; attempt++ {
+		names, err := loadedTables(p.place.Family)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+		if len(names) == 0 {
+			return &rules.Ruleset{Family: p.place.Family, Backend: rules.Legacy}, nil
+		}
+		before, err := fingerprint(p.place.Family)
+		if err != nil {
+			return nil, err
+		}
+		text, err := p.saved(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s, err := p.parse(text)
+		if err != nil {
+			return nil, err
+		}
+		after, err := fingerprint(p.place.Family)
+		if err != nil {
+			return nil, err
+		}
+		if before == after || attempt >= readAttempts {
+			return s, nil
+		}
+	}
+}
+
+func (p *programs) parse(text []byte) (*rules.Ruleset, error) {
+	tables, err := rules.Read(bytes.NewReader(text))
+	if err != nil {
+		return nil, fmt.Errorf("understanding what %s printed: %w", p.save, err)
+	}
+	return &rules.Ruleset{Family: p.place.Family, Backend: p.place.Backend, Tables: tables}, nil
+}
+
+// incompatible is what iptables-nft-save prints, on standard output and with
+// success, about a table that it cannot show in full.
+var incompatible = regexp.MustCompile("^# Table `([^']+)' (is incompatible|contains incompatible)")
+
+// incompatibleTables finds such lines, outside of tables: inside one the same
+// words could be the second line of somebody's comment.
+func incompatibleTables(text []byte) []string {
+	var names []string
+	inside := false
+	for line := range bytes.Lines(text) {
+		switch {
+		case line[0] == '*':
+			inside = true
+		case string(bytes.TrimSpace(line)) == "COMMIT":
+			inside = false
+		case !inside:
+			if m := incompatible.FindSubmatch(line); m != nil {
+				names = append(names, string(m[1]))
+			}
+		}
+	}
+	return names
+}

@@ -1,0 +1,80 @@
+package iptables
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+
+	"nattui/rules"
+)
+
+// command prepares a program, with its words in English.
+func command(ctx context.Context, path string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	return cmd
+}
+
+// saved runs the place's iptables-save -c and returns what it printed.
+func (p *programs) saved(ctx context.Context) ([]byte, error) {
+	var out, complaint bytes.Buffer
+	cmd := command(ctx, p.save, "-c")
+	cmd.Stdout, cmd.Stderr = &out, &complaint
+	if err := cmd.Run(); err != nil {
+		return nil, p.failure(ctx, "reading the tables of "+p.place.String(), p.save, complaint.String(), err)
+	}
+	return out.Bytes(), nil
+}
+
+// failure makes an error of a program that failed.
+func (p *programs) failure(ctx context.Context, what, program, words string, err error) error {
+	words = strings.TrimSpace(words)
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s: %w", what, ctx.Err())
+	case isPermission(words) || errors.Is(err, os.ErrPermission):
+		return permission(what)
+	case words != "":
+		return fmt.Errorf("%s: %s: %w: %s", what, program, err, words)
+	}
+	return fmt.Errorf("%s: %s: %w", what, program, err)
+}
+
+// isPermission recognises the ways in which the programs say that they may not.
+func isPermission(words string) bool {
+	return strings.Contains(words, "Permission denied") || strings.Contains(words, "you must be root") || strings.Contains(words, "Operation not permitted")
+}
+
+// Process is a process that did something to the tables.
+type Process struct {
+	PID  int    // in the first PID namespace where the kernel reported it; 0: unknown
+	Name string // as in /proc/PID/comm, at most 15 bytes; "" if unknown
+}
+
+// String is "name (pid)".
+func (p Process) String() string {
+	switch {
+	case p.Name == "" && p.PID == 0:
+		return "an unknown process"
+	case p.Name == "":
+		return fmt.Sprintf("process %d", p.PID)
+	case p.PID == 0:
+		return p.Name
+	}
+	return fmt.Sprintf("%s (process %d)", p.Name, p.PID)
+}
+
+// tableRank orders tables the way the kernel's hooks meet them, for what has no
+// other order.
+func tableRank(name string) int {
+	for i, n := range []string{"raw", "mangle", "nat", "filter", "security"} {
+		if n == name {
+			return i
+		}
+	}
+	return len(rules.BuiltInChains)
+}
