@@ -1,0 +1,485 @@
+package rules
+
+import (
+	"fmt"
+	"hash/maphash"
+	"net/netip"
+	"sync"
+)
+
+// Evaluator says what the kernel will do with packets: the whole way of a
+// flow's first packet through raw, mangle, nat and filter on both backends, the
+// routing decision and the translation (net/netfilter/nf_nat_core.c and the
+// xt_* modules, Linux 5.10 to 6.18). It is immutable and safe for concurrent use.
+type Evaluator struct {
+	host     Host
+	addrs    hostAddrs
+	families [2]tables
+}
+
+// tables are the chains of one family that the kernel calls, by stage.
+type tables struct {
+	hooks    [stages][]*program
+	programs []*Program
+	nat      bool
+	chains   int
+	hidden   []Doubt // what stands in the kernel and no rule set shows
+}
+
+// NewEvaluator makes an evaluator for a host and the programs of its rule sets,
+// of either family and either backend. A rule set that is not given counts as empty.
+func NewEvaluator(h Host, programs ...*Program) *Evaluator {
+	e := &Evaluator{host: h, addrs: indexAddrs(h.Interfaces)}
+	for _, p := range programs {
+		t := &e.families[p.set.Family]
+		t.programs = append(t.programs, p)
+		t.nat = t.nat || p.nat
+		t.chains += len(p.chains)
+		for stage, c := range p.hooks {
+			if c != nil {
+				t.hooks[stage] = append(t.hooks[stage], c)
+			}
+		}
+		for table, what := range p.set.Foreign {
+			t.hidden = append(t.hidden, Doubt{What: fmt.Sprintf("the table %s holds %s, which iptables does not show", table, what)})
+		}
+	}
+	return e
+}
+
+// Evaluate follows one packet through the tables of one rule set, on a host of
+// which nothing else is known. For more than that make an Evaluator.
+func Evaluate(s *Ruleset, p Packet) (Path, error) {
+	return NewEvaluator(Host{}, Compile(s)).Evaluate(p)
+}
+
+// Evaluate follows a packet and tells every rule it meets. The error says why
+// the packet makes no sense on this host.
+func (e *Evaluator) Evaluate(p Packet) (Path, error) {
+	if err := e.check(&p); err != nil {
+		return Path{}, err
+	}
+	path := Path{Packet: p, Assumed: e.complete(&p)}
+	m := machines.Get().(*machine)
+	defer m.release()
+	m.reset(e, &p)
+	m.path = &path
+	m.run()
+	path.Outcomes = append([]Outcome(nil), m.outcomes...)
+	path.Certain, path.Incomplete = m.certain(), m.incomplete
+	if path.Certain {
+		path.Doubts = nil
+	} else if len(path.Doubts) == 0 {
+		path.Doubts = []Doubt{{What: "the kernel chooses a port at random"}}
+	}
+	return path, nil
+}
+
+// Outcomes appends to buf what may become of a packet, and reports whether that
+// is certain: just one, down to the port. It says nothing of the rules met, and
+// allocates nothing beyond buf where the packet decides every match. A packet
+// that makes no sense has no outcome.
+func (e *Evaluator) Outcomes(buf []Outcome, p *Packet) (outcomes []Outcome, certain bool) {
+	m := machines.Get().(*machine)
+	defer m.release()
+	m.packet = *p
+	if m.packet.Validate() != nil {
+		return buf, false
+	}
+	e.complete(&m.packet)
+	m.reset(e, &m.packet)
+	m.run()
+	return append(buf, m.outcomes...), m.certain()
+}
+
+func (e *Evaluator) check(p *Packet) error {
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	for _, name := range [...]string{p.In, p.Out} {
+		if name != "" && e.addrs.known && e.addrs.interfaceOf(name) == nil {
+			return fmt.Errorf("%w: this host has no interface %s", errPacket, name)
+		}
+	}
+	return nil
+}
+
+// complete finds out where a packet comes from that does not say it.
+func (e *Evaluator) complete(p *Packet) (assumed string) {
+	if p.Local || p.In != "" {
+		return ""
+	}
+	if e.addrs.known && e.addrs.isLocal(p.Src) {
+		p.Local = true
+		return "sent by this host, which has the address"
+	}
+	if e.host.Route == nil {
+		return ""
+	}
+	back := e.host.Route(RouteQuery{Src: p.Dst, Dst: p.Src})
+	if back.Kind == RouteForward {
+		p.In = back.Out
+	}
+	if p.In == "" {
+		return ""
+	}
+	return "arrives by " + p.In + ", where the route back to it leads"
+}
+
+// machine follows one packet. What cannot be known divides its way; every
+// branch is a state, and branches that come to the same state become one.
+type machine struct {
+	e      *Evaluator
+	tables *tables
+	family Family
+	packet Packet
+	pkt    *Packet
+
+	now      state // of the branch that is followed
+	stack    []frame
+	work     []branch
+	seen     map[visited]struct{} // nil until the way divides
+	outcomes []Outcome
+	budget   int
+
+	incomplete bool
+	path       *Path // nil: only the outcomes are wanted
+	told       map[toldVisit]int
+}
+
+var machines = sync.Pool{New: func() any { return new(machine) }}
+
+// Limits on the work one packet may cause. No rule set that people write comes
+// near them; the answer is then incomplete and says so.
+const (
+	maxRules    = 4 << 20
+	maxBranches = 4096
+	maxOutcomes = 1024
+)
+
+// branch is a way that remains to be followed.
+type branch struct {
+	state state
+	stack []frame
+}
+
+type visited struct {
+	state state
+	stack uint64
+}
+
+type toldVisit struct {
+	stage  stage
+	looped bool
+	chain  *program
+	rule   int32
+}
+
+func (m *machine) reset(e *Evaluator, p *Packet) {
+	m.e, m.pkt, m.family = e, p, familyOf(p.Src)
+	m.tables = &e.families[m.family]
+	m.stack, m.work, m.outcomes = m.stack[:0], m.work[:0], m.outcomes[:0]
+	m.seen, m.told = nil, nil
+	m.budget, m.incomplete, m.path = maxRules, false, nil
+}
+
+func (m *machine) release() {
+	m.e, m.tables, m.pkt, m.path, m.seen, m.told = nil, nil, nil, nil, nil, nil
+	clear(m.work[:cap(m.work)])
+	machines.Put(m)
+}
+
+// run follows every branch to its end.
+func (m *machine) run() {
+	if len(m.tables.hidden) > 0 {
+		m.incomplete = true
+		for _, d := range m.tables.hidden {
+			m.doubt(d)
+		}
+	}
+	m.now = m.firstState()
+	m.follow(&m.now)
+	for i := 0; len(m.work) > 0; i++ {
+		last := len(m.work) - 1
+		b := m.work[last]
+		m.work = m.work[:last]
+		if i == maxBranches || len(m.outcomes) >= maxOutcomes {
+			m.incomplete = true
+			m.doubt(Doubt{What: "more possibilities than are followed"})
+			return
+		}
+		m.stack = append(m.stack[:0], b.stack...)
+		m.now = b.state
+		m.follow(&m.now)
+	}
+}
+
+// follow takes one branch from where it stands to its end.
+func (m *machine) follow(st *state) {
+	resumed := m.seen != nil
+	for {
+		if len(m.stack) == 0 && !m.begin(st, resumed) {
+			return
+		}
+		resumed = false
+		if !m.walk(st) {
+			return
+		}
+		m.stack = m.stack[:0]
+	}
+}
+
+// fork puts a branch aside to be followed later, unless one like it was met.
+func (m *machine) fork(st *state) {
+	if m.seen == nil {
+		m.seen = make(map[visited]struct{})
+	}
+	if m.fresh(st) {
+		m.work = append(m.work, branch{*st, append([]frame(nil), m.stack...)})
+	}
+}
+
+// fresh reports whether no branch stood here in this state before.
+func (m *machine) fresh(st *state) bool {
+	v := visited{*st, m.stackHash()}
+	if _, ok := m.seen[v]; ok {
+		return false
+	}
+	m.seen[v] = struct{}{}
+	return true
+}
+
+var stackSeed = maphash.MakeSeed()
+
+func (m *machine) stackHash() uint64 {
+	h := uint64(len(m.stack))
+	for i := range m.stack {
+		f := &m.stack[i]
+		h = maphash.Comparable(stackSeed, [3]uint64{h, uint64(f.pos), uint64(f.chain.id)<<1 | uint64(f.chain.place.Backend)})
+	}
+	return h
+}
+
+// finish notes an outcome.
+func (m *machine) finish(st *state, d Delivery, by RuleRef, why string) {
+	o := Outcome{
+		Delivered: d, Src: m.endpoint(st, true), Dst: m.endpoint(st, false),
+		SNAT: st.ct.snat, DNAT: st.ct.dnat, Mark: st.mark, ConnMark: st.connMark,
+		DNATBy: st.dnatBy.ref(), SNATBy: st.snatBy.ref(), DroppedBy: by, Why: why,
+		Tracked: st.ct.confirmed,
+	}
+	if !m.pkt.Local {
+		o.In = m.pkt.In
+	}
+	if d == Forwarded && st.has&unknownOut == 0 {
+		o.Out = st.leave
+	}
+	for i := range m.outcomes {
+		if m.outcomes[i].sameFate(&o) && m.outcomes[i].DNATBy == o.DNATBy && m.outcomes[i].SNATBy == o.SNATBy {
+			return
+		}
+	}
+	m.outcomes = append(m.outcomes, o)
+}
+
+func (m *machine) endpoint(st *state, source bool) Endpoint {
+	a, known := st.addr(source)
+	e := Endpoint{Ports: *st.port(source)}
+	if known {
+		e.Addr = a.addr(m.family)
+	}
+	return e
+}
+
+// certain reports whether all outcomes are one and the same, down to the port.
+func (m *machine) certain() bool {
+	if m.incomplete || len(m.outcomes) == 0 {
+		return false
+	}
+	first := &m.outcomes[0]
+	for i := range m.outcomes[1:] {
+		if !m.outcomes[i+1].sameFate(first) {
+			return false
+		}
+	}
+	if first.Delivered == Dropped && !first.Tracked || first.Delivered == NoRoute {
+		return true
+	}
+	asked := m.firstState()
+	settled := func(e Endpoint, given Ports) bool {
+		return e.Addr.IsValid() && (e.Ports.Single() || e.Ports == given)
+	}
+	return settled(first.Src, asked.sport) && settled(first.Dst, asked.dport)
+}
+
+func (m *machine) doubt(d Doubt) {
+	if m.path == nil {
+		return
+	}
+	for _, known := range m.path.Doubts {
+		if known == d {
+			return
+		}
+	}
+	m.path.Doubts = append(m.path.Doubts, d)
+}
+
+// tell records a rule that was met; a branch that meets it with another answer
+// makes it unknown.
+func (m *machine) tell(st *state, c *program, rule int32, t Truth, unknown string) {
+	key := toldVisit{st.stage, st.looped, c, rule}
+	if at, ok := m.told[key]; ok {
+		if v := &m.path.Visits[at]; v.Verdict != t {
+			v.Verdict = Unknown
+		}
+		return
+	}
+	if m.told == nil {
+		m.told = make(map[toldVisit]int)
+	}
+	m.told[key] = len(m.path.Visits)
+	v := Visit{RuleRef: ruleRef{c, rule}.ref(), Verdict: t, Unknown: unknown}
+	if rule >= 0 {
+		v.Rule = c.rules[rule].rule
+	}
+	m.path.Visits = append(m.path.Visits, v)
+}
+
+// ruleRef is a RuleRef before it is put into words.
+type ruleRef struct {
+	chain *program
+	rule  int32 // from 0; -1 is the policy
+}
+
+func (r ruleRef) ref() RuleRef {
+	if r.chain == nil {
+		return RuleRef{}
+	}
+	return RuleRef{r.chain.place, r.chain.table, r.chain.chain.Name, int(r.rule) + 1}
+}
+
+// state is all that can change on a packet's way. It is comparable: equal
+// states have equal futures.
+type state struct {
+	stage   stage
+	sub     uint8 // how many backends' chains were met at this stage
+	swapped bool  // they are met in the other order
+	looped  bool  // sent by this host to itself, and now arriving
+	toLocal bool  // redirected: to this host, whatever the address is
+	has     unknowns
+
+	src, dst     bits128
+	sport, dport Ports
+	in, out      string // as the rules of this hook see them
+	leave        string // where the route leads
+	nextHop      netip.Addr
+
+	mark, blurred         uint32 // blurred bits are not known
+	connMark, connBlurred uint32
+	stageMark             uint32 // as the packet came to this stage
+	ttl                   uint8
+
+	ct               tracking
+	dstDone, srcDone bool // bindings are made
+	dnatBy, snatBy   ruleRef
+}
+
+// unknowns says what of a state is not known.
+type unknowns uint8
+
+const (
+	unknownSrc unknowns = 1 << iota
+	unknownDst
+	unknownIn
+	unknownOut
+	blurredTTL
+	blurredTOS
+)
+
+// tracking is what connection tracking knows of the packet.
+type tracking struct {
+	seen       bool // it has passed connection tracking, or was told not to
+	state      ConnState
+	dnat, snat bool
+	confirmed  bool // its flow is in the table
+}
+
+func (t *tracking) hasFlow() bool { return t.seen && t.state < StateInvalid }
+
+func (st *state) addr(source bool) (bits128, bool) {
+	if source {
+		return st.src, st.has&unknownSrc == 0
+	}
+	return st.dst, st.has&unknownDst == 0
+}
+
+func (st *state) port(source bool) *Ports {
+	if source {
+		return &st.sport
+	}
+	return &st.dport
+}
+
+func (st *state) iface(in bool) (string, bool) {
+	if in {
+		return st.in, st.has&unknownIn == 0
+	}
+	return st.out, st.has&unknownOut == 0
+}
+
+func (m *machine) firstState() state {
+	p := m.pkt
+	t := p.Tuple()
+	st := state{
+		stage: stageRawPrerouting, src: bitsOf(p.Src), dst: bitsOf(p.Dst),
+		sport: Port(t.Src.Port()), dport: Port(t.Dst.Port()),
+		in: p.In, mark: p.Mark, connMark: p.ConnMark, ttl: p.TTL,
+	}
+	if HasPorts(p.Protocol) {
+		if p.SrcPort == 0 {
+			st.sport = Ports{1, 65535}
+		}
+		if p.DstPort == 0 {
+			st.dport = Ports{1, 65535}
+		}
+	}
+	switch {
+	case p.Local:
+		st.stage = stageRouteOutput
+	case p.In == "":
+		st.has |= unknownIn
+	}
+	return st
+}
+
+// flowAddr is an address of the flow's original or reply tuple.
+func (m *machine) flowAddr(st *state, reply, source bool) (bits128, bool) {
+	if m.pkt.State != StateNew {
+		return bits128{}, false
+	}
+	if reply {
+		return st.addr(!source)
+	}
+	if source {
+		return bitsOf(m.pkt.Src), true
+	}
+	return bitsOf(m.pkt.Dst), true
+}
+
+// flowPort is a port of the flow's original or reply tuple.
+func (m *machine) flowPort(st *state, reply, source bool) (Ports, bool) {
+	if m.pkt.State != StateNew {
+		return Ports{}, false
+	}
+	first := m.firstState()
+	switch {
+	case !reply:
+		return *first.port(source), true
+	case !m.pkt.isICMP():
+		return *st.port(!source), true
+	case source:
+		return st.sport, true
+	}
+	kind, code := m.pkt.icmp()
+	return Port(uint16(icmpAnswer(m.pkt.Protocol, kind))<<8 | uint16(code)), true
+}

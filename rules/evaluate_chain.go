@@ -1,0 +1,302 @@
+package rules
+
+// frame is a chain that a packet is in, and how far.
+type frame struct {
+	chain *program
+	pos   int32 // the next rule, from 0
+	lists int8  // how many of the index's lists are left; 0: read rule by rule
+	left  [4][]int32
+}
+
+// enter puts a chain on the stack.
+func (m *machine) enter(c *program, st *state) {
+	m.stack = append(m.stack, frame{chain: c})
+	x := c.index
+	if x == nil || m.path != nil || st.has&(unknownSrc|unknownDst) != 0 {
+		return
+	}
+	f := &m.stack[len(m.stack)-1]
+	add := func(list []int32) {
+		if len(list) > 0 {
+			f.left[f.lists] = list
+			f.lists++
+		}
+	}
+	if len(x.byPort) > 0 {
+		if !st.dport.Single() {
+			return
+		}
+		add(x.byPort[portKey(m.pkt.Protocol, st.dport.Lo)])
+	}
+	if len(x.byDst) > 0 {
+		add(x.byDst[st.dst])
+	}
+	if len(x.bySrc) > 0 {
+		add(x.bySrc[st.src])
+	}
+	add(x.rest)
+	if f.lists == 0 { // nothing can be met
+		f.pos = int32(len(c.rules))
+	}
+}
+
+// next is the next rule the packet may meet; -1 at the chain's end.
+func (f *frame) next() int32 {
+	if f.lists == 0 {
+		if int(f.pos) >= len(f.chain.rules) {
+			return -1
+		}
+		f.pos++
+		return f.pos - 1
+	}
+	best, from := int32(-1), 0
+	for i := range f.left[:f.lists] {
+		if l := f.left[i]; len(l) > 0 && (best < 0 || l[0] < best) {
+			best, from = l[0], i
+		}
+	}
+	if best < 0 {
+		return -1
+	}
+	f.left[from] = f.left[from][1:]
+	f.pos = best + 1
+	return best
+}
+
+// walk takes the packet through the chain on the stack, up to what ends it:
+// true if the packet goes on to the next chain the kernel calls.
+func (m *machine) walk(st *state) bool {
+	for {
+		f := &m.stack[len(m.stack)-1]
+		at := f.next()
+		if at < 0 {
+			if !m.back(st) {
+				return false
+			}
+			if len(m.stack) == 0 {
+				return true
+			}
+			continue
+		}
+		if m.budget--; m.budget < 0 {
+			m.incomplete = true
+			m.doubt(Doubt{What: "more rules to meet than are followed"})
+			return false
+		}
+		r := &f.chain.rules[at]
+		t, open := m.meets(r, st)
+		if m.path != nil {
+			m.tell(st, f.chain, at, t, open)
+		}
+		if t == No {
+			continue
+		}
+		if t == Unknown && r.act != actNothing {
+			m.doubt(Doubt{ruleRef{f.chain, at}.ref(), open})
+			m.fork(st)
+			f = &m.stack[len(m.stack)-1]
+		}
+		here := ruleRef{f.chain, at}
+		switch r.act {
+		case actNothing:
+		case actMark, actConnMark, actUntrack, actBlurTTL, actBlurTOS, actBlurMark:
+			m.alter(st, r)
+		case actAccept:
+			return true
+		case actDrop:
+			m.finish(st, Dropped, here.ref(), "")
+			return false
+		case actReturn:
+			if !m.back(st) {
+				return false
+			}
+			if len(m.stack) == 0 {
+				return true
+			}
+		case actJump:
+			m.enter(m.programOf(f.chain).chains[r.to], st)
+		case actGoto:
+			next := m.programOf(f.chain).chains[r.to]
+			// What follows in a chain the kernel calls is its policy, which the frame
+			// below stands for.
+			if len(m.stack) > 1 {
+				m.stack = m.stack[:len(m.stack)-1]
+			} else {
+				m.stack[0].seekEnd()
+			}
+			m.enter(next, st)
+		case actTranslate:
+			if !m.translate(st, r, here) {
+				return false
+			}
+			return true
+		default:
+			return m.unknownTarget(st, r, here)
+		}
+	}
+}
+
+// seekEnd leaves nothing of the chain to meet but its policy.
+func (f *frame) seekEnd() {
+	f.pos, f.lists = int32(len(f.chain.rules)), 0
+}
+
+// back returns from a chain; from one the kernel calls, with its policy.
+func (m *machine) back(st *state) bool {
+	last := len(m.stack) - 1
+	c := m.stack[last].chain
+	m.stack = m.stack[:last]
+	if last > 0 {
+		return m.seen == nil || m.fresh(st)
+	}
+	if m.path != nil {
+		m.tell(st, c, -1, Yes, "")
+	}
+	if c.drops {
+		m.finish(st, Dropped, ruleRef{c, -1}.ref(), "")
+		return false
+	}
+	return true
+}
+
+// programOf is the program that a chain belongs to.
+func (m *machine) programOf(c *program) *Program {
+	for _, p := range m.tables.programs {
+		if p.set.Backend == c.place.Backend && c.id < len(p.chains) && p.chains[c.id] == c {
+			return p
+		}
+	}
+	return nil
+}
+
+// meets compares the packet with a rule. open names the first match that cannot
+// be decided.
+func (m *machine) meets(r *code, st *state) (t Truth, open string) {
+	t = Yes
+	if what := r.what; what != 0 {
+		if what&(onNever|onUnknown) != 0 {
+			if what&onNever != 0 {
+				return No, ""
+			}
+			t, open = Unknown, "a rule that cannot be read"
+		}
+		if what&onDst != 0 && st.has&unknownDst == 0 && r.dst.holds(st.dst) == (r.flip&onDst != 0) {
+			return No, ""
+		}
+		if what&onSrc != 0 && st.has&unknownSrc == 0 && r.src.holds(st.src) == (r.flip&onSrc != 0) {
+			return No, ""
+		}
+		if what&onProtocol != 0 && what&onUnknown == 0 && (r.protocol == m.pkt.Protocol) == (r.flip&onProtocol != 0) {
+			return No, ""
+		}
+		if what&onIn != 0 && st.has&unknownIn == 0 && r.in.holds(st.in) == (r.flip&onIn != 0) {
+			return No, ""
+		}
+		if what&onOut != 0 && st.has&unknownOut == 0 && r.out.holds(st.out) == (r.flip&onOut != 0) {
+			return No, ""
+		}
+		if what&onDport != 0 {
+			switch within(st.dport, r.dport).flip(r.flip&onDport != 0) {
+			case No:
+				return No, ""
+			case Unknown:
+				t, open = Unknown, "the destination port"
+			}
+		}
+		if what&onSport != 0 {
+			switch within(st.sport, r.sport).flip(r.flip&onSport != 0) {
+			case No:
+				return No, ""
+			case Unknown:
+				t, open = Unknown, "the source port"
+			}
+		}
+		if st.has != 0 {
+			if u := st.unknownOf(what); u != "" {
+				t, open = Unknown, u
+			}
+		}
+	}
+	for i := range r.tests {
+		switch r.tests[i].holds(m, st) {
+		case No:
+			return No, ""
+		case Unknown:
+			if t == Yes {
+				t, open = Unknown, r.tests[i].name
+			}
+		}
+	}
+	return t, open
+}
+
+// unknownOf names which of the things a rule compares is not known.
+func (st *state) unknownOf(what uint16) string {
+	switch {
+	case what&onSrc != 0 && st.has&unknownSrc != 0:
+		return "the source address"
+	case what&onDst != 0 && st.has&unknownDst != 0:
+		return "the destination address"
+	case what&onIn != 0 && st.has&unknownIn != 0:
+		return "the incoming interface"
+	case what&onOut != 0 && st.has&unknownOut != 0:
+		return "the outgoing interface"
+	}
+	return ""
+}
+
+// alter does what the targets do that let a packet go on changed.
+func (m *machine) alter(st *state, r *code) {
+	change := &r.rule.Target.Mark
+	switch r.act {
+	case actMark:
+		setMark(&st.mark, &st.blurred, change.Set)
+	case actConnMark:
+		m.alterConnMark(st, change)
+	case actUntrack:
+		if !st.ct.seen {
+			st.ct.seen, st.ct.state = true, StateUntracked
+		}
+	case actBlurTTL:
+		st.has |= blurredTTL
+	case actBlurTOS:
+		st.has |= blurredTOS
+	case actBlurMark:
+		st.mark, st.blurred = 0, ^uint32(0)
+	}
+}
+
+func setMark(mark, blurred *uint32, set Bits) {
+	*mark = *mark&^set.Mask ^ set.Value
+	*blurred &^= set.Mask
+}
+
+// alterConnMark copies or sets the flow's mark (connmark_tg). A packet without
+// a flow has none.
+func (m *machine) alterConnMark(st *state, c *MarkChange) {
+	if !st.ct.hasFlow() {
+		return
+	}
+	switch {
+	case c.Save:
+		st.connMark = st.connMark&^c.CTMask ^ st.mark&c.NFMask
+		st.connBlurred = st.connBlurred&^c.CTMask | st.blurred&c.NFMask
+	case c.Restore:
+		st.mark = st.mark&^c.NFMask ^ st.connMark&c.CTMask
+		st.blurred = st.blurred&^c.NFMask | st.connBlurred&c.CTMask
+	default:
+		setMark(&st.connMark, &st.connBlurred, c.Set)
+	}
+}
+
+// unknownTarget follows what a target may do that is not understood: let the
+// packet go on, take it, or change it in ways that cannot be told.
+func (m *machine) unknownTarget(st *state, r *code, here ruleRef) bool {
+	name := r.rule.Target.Name
+	m.doubt(Doubt{here.ref(), "what " + name + " does with it"})
+	m.finish(st, Dropped, here.ref(), name)
+	if r.act != actVerdict {
+		m.incomplete = true
+	}
+	return true
+}

@@ -1,0 +1,341 @@
+package rules
+
+import (
+	"net/netip"
+)
+
+// Host is what the evaluation of a packet needs to know of the gateway besides
+// its rules, as values and functions so that it can be a recorded one. The zero
+// Host knows nothing; what hangs on that is then uncertain.
+type Host struct {
+	// Interfaces are all interfaces with their addresses in the kernel's order,
+	// as "ip address" lists them. nil: not known.
+	Interfaces []Interface
+	// Route is the kernel's routing decision, forwarding switch and reverse path
+	// filter included. It must not block. nil: not known.
+	Route func(RouteQuery) Route
+	// Flows are the flows that exist already, whose tuples are taken. nil: none.
+	Flows FlowTable
+	// RandomDNATPort is set for kernels that choose at random from a DNAT's range
+	// of ports; others take the first free one (since Linux 6.2).
+	RandomDNATPort bool
+}
+
+// Interface is a network interface and its addresses in the kernel's order.
+type Interface struct {
+	Name  string
+	Addrs []InterfaceAddr
+}
+
+// InterfaceAddr is one address of an interface.
+type InterfaceAddr struct {
+	netip.Prefix            // the address and the length of its network
+	Peer         netip.Addr // of a point-to-point link; invalid if none
+	Broadcast    netip.Addr // invalid if none
+	Secondary    bool       // IPv4: not the first of its network (IFA_F_SECONDARY)
+	Scope        AddrScope
+	Deprecated   bool // IPv6: not for new flows
+	Tentative    bool // IPv6: not usable yet
+	Temporary    bool // IPv6: a privacy address
+}
+
+// AddrScope is how far an IPv4 address is valid.
+type AddrScope uint8
+
+// The scopes (rt_scope_t).
+const (
+	ScopeGlobal AddrScope = iota
+	ScopeLink
+	ScopeHost
+)
+
+// RouteQuery is what a routing decision depends on.
+type RouteQuery struct {
+	Src, Dst netip.Addr
+	In       string // "": sent by this host
+	Mark     uint32
+	TOS      uint8
+}
+
+// RouteKind is what the routes say of a packet.
+type RouteKind uint8
+
+// The kinds of decision.
+const (
+	RouteUnknown RouteKind = iota
+	RouteLocal             // to this host
+	RouteForward           // out by an interface
+	RouteNone              // no route, or one that refuses
+	RouteRefused           // forwarding is off, or the source cannot come that way: dropped
+)
+
+// Route is a routing decision.
+type Route struct {
+	Kind RouteKind
+	Out  string // the interface it leaves by; lo for what a host sends to itself
+	// NextHop is the gateway; invalid where the destination is reached directly.
+	NextHop netip.Addr
+	Why     string // for RouteNone and RouteRefused
+}
+
+// FlowTable tells of the flows that exist. It is asked only by packets that
+// begin a flow, and must be safe for concurrent use.
+type FlowTable interface {
+	// InUse reports whether any flow has the tuple, in either direction.
+	InUse(Tuple) bool
+	// Mapped calls yield with the source that each flow of the given original
+	// source has after translation, until yield returns false.
+	Mapped(protocol uint8, src netip.AddrPort, yield func(netip.AddrPort) bool)
+}
+
+// hostAddrs is what is looked up in a host's addresses.
+type hostAddrs struct {
+	known      bool
+	local      map[netip.Addr][]string // address to the interfaces that have it
+	localNets  []netip.Prefix          // of the loopback interface: all of it is local
+	broadcasts map[netip.Addr][]string
+	interfaces []Interface
+}
+
+func indexAddrs(interfaces []Interface) hostAddrs {
+	h := hostAddrs{
+		known: interfaces != nil, interfaces: interfaces,
+		local: map[netip.Addr][]string{}, broadcasts: map[netip.Addr][]string{},
+	}
+	for _, i := range interfaces {
+		for _, a := range i.Addrs {
+			if a.Tentative {
+				continue
+			}
+			addr := a.Addr()
+			h.local[addr] = append(h.local[addr], i.Name)
+			if addr.Is4() && addr.IsLoopback() {
+				h.localNets = append(h.localNets, a.Masked())
+			}
+			if a.Broadcast.IsValid() {
+				h.broadcasts[a.Broadcast] = append(h.broadcasts[a.Broadcast], i.Name)
+			}
+			if addr.Is4() && a.Bits() < 31 {
+				last := lastOf(a.Prefix)
+				h.broadcasts[last] = append(h.broadcasts[last], i.Name)
+			}
+		}
+	}
+	return h
+}
+
+// lastOf is the highest address of an IPv4 network.
+func lastOf(p netip.Prefix) netip.Addr {
+	b, m := p.Addr().As4(), maskOf(32, p.Bits()).As4()
+	for i := range b {
+		b[i] |= ^m[i]
+	}
+	return netip.AddrFrom4(b)
+}
+
+// isLocal reports whether the address is this host's.
+func (h *hostAddrs) isLocal(a netip.Addr) bool {
+	if _, ok := h.local[a]; ok {
+		return true
+	}
+	for _, n := range h.localNets {
+		if n.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// addrType is what the local routing table says of an IPv4 address, looking at
+// one interface only if dev is given (__inet_dev_addr_type).
+func (h *hostAddrs) addrType(a netip.Addr, dev string) string {
+	b := a.As4()
+	switch {
+	case b[0] == 0 || b == [4]byte{255, 255, 255, 255}:
+		return "BROADCAST"
+	case a.IsMulticast():
+		return "MULTICAST"
+	case on(h.local[a], dev):
+		return "LOCAL"
+	case on(h.broadcasts[a], dev):
+		return "BROADCAST"
+	}
+	if dev == "" || dev == "lo" {
+		for _, n := range h.localNets {
+			if n.Contains(a) {
+				return "LOCAL"
+			}
+		}
+	}
+	return "UNICAST"
+}
+
+func on(interfaces []string, dev string) bool {
+	if dev == "" {
+		return len(interfaces) > 0
+	}
+	for _, i := range interfaces {
+		if i == dev {
+			return true
+		}
+	}
+	return false
+}
+
+func (h *hostAddrs) interfaceOf(name string) *Interface {
+	for i := range h.interfaces {
+		if h.interfaces[i].Name == name {
+			return &h.interfaces[i]
+		}
+	}
+	return nil
+}
+
+// redirectTo is the address that REDIRECT gives a packet that arrived by the
+// interface: the first one (nf_nat_redirect_ipv4, nf_nat_redirect_ipv6).
+func (h *hostAddrs) redirectTo(name string, dst netip.Addr) (netip.Addr, bool) {
+	i := h.interfaceOf(name)
+	if i == nil {
+		return netip.Addr{}, false
+	}
+	for _, a := range i.Addrs {
+		if a.Addr().Is4() != dst.Is4() || a.Tentative || dst.Is6() && a.Addr().Is4In6() {
+			continue
+		}
+		if dst.Is6() && dst.IsLinkLocalUnicast() && !a.Addr().IsLinkLocalUnicast() {
+			continue
+		}
+		return a.Addr(), true
+	}
+	return netip.Addr{}, false
+}
+
+// masqueradeAs is the address that MASQUERADE gives a packet that leaves by the
+// interface (inet_select_addr, ipv6_dev_get_saddr).
+func (h *hostAddrs) masqueradeAs(name string, dst, nextHop netip.Addr) (netip.Addr, bool) {
+	if dst.Is6() {
+		return h.select6(name, dst)
+	}
+	if !nextHop.Is4() {
+		nextHop = dst
+	}
+	var first netip.Addr
+	if i := h.interfaceOf(name); i != nil {
+		for _, a := range i.Addrs {
+			if !a.Addr().Is4() || a.Secondary || a.Scope != ScopeGlobal {
+				continue
+			}
+			reached := a.Prefix
+			if a.Peer.Is4() {
+				reached = netip.PrefixFrom(a.Peer, a.Bits())
+			}
+			if reached.Contains(nextHop) {
+				return a.Addr(), true
+			}
+			if !first.IsValid() {
+				first = a.Addr()
+			}
+		}
+	}
+	if first.IsValid() {
+		return first, true
+	}
+	for _, i := range h.interfaces {
+		for _, a := range i.Addrs {
+			if a.Addr().Is4() && !a.Secondary && a.Scope == ScopeGlobal {
+				return a.Addr(), true
+			}
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// select6 chooses an IPv6 source address (RFC 6724, section 5, as far as it
+// depends on the addresses alone).
+func (h *hostAddrs) select6(name string, dst netip.Addr) (netip.Addr, bool) {
+	var best InterfaceAddr
+	bestOn := ""
+	for _, i := range h.interfaces {
+		if i.Name != name && (dst.IsMulticast() || dst.IsLinkLocalUnicast()) {
+			continue
+		}
+		for _, a := range i.Addrs {
+			if !a.Addr().Is6() || a.Tentative || a.Addr().IsMulticast() {
+				continue
+			}
+			if bestOn == "" || prefers6(a, i.Name, best, bestOn, name, dst) {
+				best, bestOn = a, i.Name
+			}
+		}
+	}
+	return best.Addr(), bestOn != ""
+}
+
+// prefers6 reports whether a is better than b as source of packets to dst.
+func prefers6(a InterfaceAddr, aOn string, b InterfaceAddr, bOn, out string, dst netip.Addr) bool {
+	if x, y := a.Addr() == dst, b.Addr() == dst; x != y {
+		return x
+	}
+	if x, y := scope6(a.Addr()), scope6(b.Addr()); x != y {
+		want := scope6(dst)
+		if x < y {
+			return x >= want
+		}
+		return y < want
+	}
+	if a.Deprecated != b.Deprecated {
+		return b.Deprecated
+	}
+	if x, y := aOn == out, bOn == out; x != y {
+		return x
+	}
+	if x, y := label6(a.Addr()) == label6(dst), label6(b.Addr()) == label6(dst); x != y {
+		return x
+	}
+	if a.Temporary != b.Temporary {
+		return b.Temporary
+	}
+	return commonBits(a.Addr(), dst, a.Bits()) > commonBits(b.Addr(), dst, b.Bits())
+}
+
+func scope6(a netip.Addr) int {
+	switch {
+	case a.IsLoopback():
+		return 1
+	case a.IsLinkLocalUnicast(), a.IsLinkLocalMulticast():
+		return 2
+	}
+	return 14
+}
+
+// labels6 are the address selection labels every Linux starts with (net/ipv6/addrlabel.c).
+var labels6 = []struct {
+	net   netip.Prefix
+	label int
+}{
+	{netip.MustParsePrefix("::1/128"), 0},
+	{netip.MustParsePrefix("::/96"), 3},
+	{netip.MustParsePrefix("2001::/32"), 6},
+	{netip.MustParsePrefix("2001:10::/28"), 7},
+	{netip.MustParsePrefix("2002::/16"), 2},
+	{netip.MustParsePrefix("fc00::/7"), 5},
+	{netip.MustParsePrefix("::/0"), 1},
+}
+
+func label6(a netip.Addr) int {
+	for _, l := range labels6 {
+		if l.net.Contains(a) {
+			return l.label
+		}
+	}
+	return 1
+}
+
+func commonBits(a, b netip.Addr, limit int) int {
+	x, y := a.As16(), b.As16()
+	n := 0
+	for n < limit && x[n/8]>>(7-n%8)&1 == y[n/8]>>(7-n%8)&1 {
+		n++
+	}
+	return n
+}

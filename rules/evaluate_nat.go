@@ -1,0 +1,495 @@
+package rules
+
+import (
+	"math/bits"
+	"net/netip"
+)
+
+// translation is what a NAT target asks for (struct nf_nat_range2).
+type translation struct {
+	kind       Kind
+	lo, hi     bits128
+	addrs      bool // lo and hi are given
+	mask       bits128
+	ports      Ports
+	hasPorts   bool
+	base       uint16
+	hasBase    bool
+	random     bool // NF_NAT_RANGE_PROTO_RANDOM or _RANDOM_FULLY
+	persistent bool
+}
+
+func translationOf(t Target) *translation {
+	to := t.To
+	r := &translation{
+		kind: t.Kind, ports: to.Ports, hasPorts: to.HasPorts, base: to.Base, hasBase: to.HasBase,
+		random: to.Random || to.RandomFully, persistent: to.Persistent,
+	}
+	if !to.Addrs.IsZero() {
+		r.lo, r.hi, r.addrs = bitsOf(to.Addrs.Lo), bitsOf(to.Addrs.Hi), true
+	}
+	if !to.Net.Any() {
+		r.lo, r.mask = bitsOf(to.Net.Addr), bitsOf(to.Net.Mask)
+	}
+	if r.ports.Lo > r.ports.Hi {
+		r.ports.Lo, r.ports.Hi = r.ports.Hi, r.ports.Lo
+	}
+	return r
+}
+
+// translate does what a NAT target does with a flow's first packet; false: the
+// packet is dropped. After it no other rule of the nat table is asked.
+func (m *machine) translate(st *state, r *code, here ruleRef) bool {
+	source := st.stage.bindsSource()
+	t := *r.translation
+	fits := t.kind == Netmap || source == (t.kind == SNAT || t.kind == Masquerade)
+	if !fits || !st.stage.isNAT() {
+		return m.unknownTarget(st, r, here)
+	}
+	switch t.kind {
+	case Masquerade:
+		if m.pkt.Src.Is4() && m.pkt.Src.IsUnspecified() {
+			return true // no source yet: left alone
+		}
+		if !m.masquerade(st, &t) {
+			m.finish(st, Dropped, here.ref(), "the outgoing interface has no address to masquerade as")
+			return false
+		}
+	case Redirect:
+		if !m.redirect(st, &t) {
+			m.finish(st, Dropped, here.ref(), "the incoming interface has no address to redirect to")
+			return false
+		}
+	case Netmap:
+		a, known := st.addr(source)
+		if !known {
+			t.hi = bits128{^uint64(0), ^uint64(0)}
+		}
+		t.lo = bits128{a.hi&^t.mask.hi | t.lo.hi&t.mask.hi, a.lo&^t.mask.lo | t.lo.lo&t.mask.lo}
+		t.hi, t.addrs = t.lo, true
+		if !known {
+			m.bindUnknown(st, &t, source, here)
+			return true
+		}
+	}
+	m.stack = m.stack[:0] // the table is done with
+	if st.has&blurredBinding != 0 {
+		st.has &^= blurredBinding
+		m.bindUnknown(st, &t, source, here)
+		return true
+	}
+	m.bind(st, &t, here)
+	return true
+}
+
+// blurredBinding marks, for the moment, a translation to an address of this
+// host that is not known.
+const blurredBinding unknowns = 1 << 7
+
+func (m *machine) masquerade(st *state, t *translation) bool {
+	if !m.e.addrs.known || st.has&(unknownOut|unknownDst) != 0 {
+		m.doubt(Doubt{What: "the address of the outgoing interface is not known"})
+		st.has |= blurredBinding
+		return true
+	}
+	a, ok := m.e.addrs.masqueradeAs(st.out, st.dst.addr(m.family), st.nextHop)
+	if ok {
+		t.lo, t.hi, t.addrs = bitsOf(a), bitsOf(a), true
+	}
+	return ok
+}
+
+func (m *machine) redirect(st *state, t *translation) bool {
+	a := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	if m.family == IPv6 {
+		a = netip.IPv6Loopback()
+	}
+	if st.stage == stageNATPrerouting {
+		if !m.e.addrs.known || st.has&unknownIn != 0 {
+			m.doubt(Doubt{What: "the address of the incoming interface is not known"})
+			st.has |= blurredBinding
+			st.toLocal = true
+			return true
+		}
+		var ok bool
+		if a, ok = m.e.addrs.redirectTo(st.in, m.pkt.Dst); !ok {
+			return false
+		}
+	}
+	t.lo, t.hi, t.addrs = bitsOf(a), bitsOf(a), true
+	return true
+}
+
+// bindUnknown makes a binding to an address that is not known.
+func (m *machine) bindUnknown(st *state, t *translation, source bool, by ruleRef) {
+	if source {
+		st.has |= unknownSrc
+	} else {
+		st.has |= unknownDst
+	}
+	ports := *st.port(source)
+	switch {
+	case t.hasPorts:
+		ports = t.ports
+	case t.random && source:
+		ports = portClass(ports)
+	}
+	m.bound(st, source, bits128{}, ports, true, by)
+}
+
+// bound notes a binding and translates the packet.
+func (m *machine) bound(st *state, source bool, a bits128, ports Ports, changed bool, by ruleRef) {
+	if source {
+		st.src, st.srcDone, st.snatBy = a, true, by
+		st.ct.snat = st.ct.snat || changed
+	} else {
+		st.dst, st.dstDone, st.dnatBy = a, true, by
+		st.ct.dnat = st.ct.dnat || changed
+	}
+	if m.pkt.isICMP() {
+		st.sport = ports // the identifier, whichever end is translated
+	} else {
+		*st.port(source) = ports
+	}
+}
+
+// keyPorts is what the kernel may change besides the address: the port of the
+// translated end, or the identifier of an ICMP message.
+func (m *machine) keyPorts(st *state, source bool) *Ports {
+	if m.pkt.isICMP() {
+		return &st.sport
+	}
+	return st.port(source)
+}
+
+// bind chooses the new address and port of a flow as nf_nat_setup_info and
+// get_unique_tuple do. Without a rule (t nil) the address stays, and the port
+// too unless that clashes with another flow.
+func (m *machine) bind(st *state, t *translation, by ruleRef) {
+	source := st.stage.bindsSource()
+	if t == nil {
+		a, known := st.addr(source)
+		t = &translation{lo: a, hi: a, addrs: true}
+		if !known {
+			m.bound(st, source, a, *m.keyPorts(st, source), false, by)
+			return
+		}
+	}
+	have, _ := st.addr(source)
+	key := *m.keyPorts(st, source)
+	choose := func(a bits128, ports Ports) {
+		m.bound(st, source, a, ports, a != have || ports != key, by)
+	}
+	if source && !t.random {
+		if t.inRange(m, have, key) == Yes {
+			if m.takenWith(st, source, have, key) == No {
+				choose(have, key)
+				return
+			}
+		} else if m.e.host.Flows != nil && m.followMapped(st, t, key, by) {
+			return
+		}
+	}
+	a := have
+	if t.addrs {
+		a = m.pickAddr(st, t, source)
+	}
+	if !t.random {
+		if !t.hasPorts {
+			if m.takenWith(st, source, a, key) == No {
+				choose(a, key)
+				return
+			}
+		} else if !t.hasBase && m.portsHold(t, key) == Yes && (t.ports.Single() || m.takenWith(st, source, a, key) == No) {
+			choose(a, key)
+			return
+		}
+	}
+	choose(a, m.pickPorts(st, t, source, a, key))
+}
+
+// portsHold is l4proto_in_range.
+func (m *machine) portsHold(t *translation, key Ports) Truth {
+	if !m.pkt.isICMP() && !HasPorts(m.pkt.Protocol) {
+		return Yes
+	}
+	return within(key, t.ports)
+}
+
+// inRange reports whether a source lies in what the rule asks for (nf_in_range).
+func (t *translation) inRange(m *machine, a bits128, key Ports) Truth {
+	if t.addrs && (a.less(t.lo) || t.hi.less(a)) {
+		return No
+	}
+	if !t.hasPorts {
+		return Yes
+	}
+	return m.portsHold(t, key)
+}
+
+// followMapped takes the translation that another flow of the same source has,
+// where it suits and is free: a source keeps its face (find_appropriate_src).
+// Flows with different ones divide the way.
+func (m *machine) followMapped(st *state, t *translation, key Ports, by ruleRef) bool {
+	if !key.Single() || st.has&unknownSrc != 0 {
+		return false
+	}
+	var seen []netip.AddrPort
+	from := netip.AddrPortFrom(st.src.addr(m.family), key.Lo)
+	m.e.host.Flows.Mapped(m.pkt.Protocol, from, func(a netip.AddrPort) bool {
+		if t.inRange(m, bitsOf(a.Addr()), Port(a.Port())) == Yes {
+			for _, b := range seen {
+				if a == b {
+					return true
+				}
+			}
+			seen = append(seen, a)
+		}
+		return true
+	})
+	if len(seen) == 0 {
+		return false
+	}
+	before, took := *st, false
+	for _, a := range seen {
+		if m.takenWith(&before, true, bitsOf(a.Addr()), Port(a.Port())) == Yes {
+			continue
+		}
+		next := before
+		m.bound(&next, true, bitsOf(a.Addr()), Port(a.Port()), bitsOf(a.Addr()) != before.src || Port(a.Port()) != key, by)
+		if !took {
+			*st, took = next, true
+			continue
+		}
+		next.sub = finished
+		m.fork(&next)
+		m.doubt(Doubt{by.ref(), "which translation of the same source is taken up"})
+	}
+	if took && len(seen) > 1 {
+		// The first that suits is tried alone; were it taken, the kernel would choose anew.
+		return true
+	}
+	return took
+}
+
+// pickAddr is find_best_ips_proto: an address of the range by a hash of the
+// packet's addresses, the same on every host. (The words of the hash are read
+// as on little-endian machines.)
+func (m *machine) pickAddr(st *state, t *translation, source bool) bits128 {
+	if t.lo == t.hi {
+		return t.lo
+	}
+	words := 1
+	if m.family == IPv6 {
+		words = 4
+	}
+	src, dst := wireWords(st.src, m.family), wireWords(st.dst, m.family)
+	lo, hi := numbers(t.lo, m.family), numbers(t.hi, m.family)
+	var seed uint32
+	if !t.persistent {
+		seed = dst[words-1]
+	}
+	j := jhash4(src, seed)
+	var picked [4]uint32
+	full := false
+	for i := range words {
+		from, span := lo[i], hi[i]-lo[i]+1
+		if full {
+			from, span = 0, ^uint32(0)
+		}
+		picked[i] = from + uint32(uint64(j)*uint64(span)>>32)
+		if picked[i] != hi[i] {
+			full = true
+		}
+		if !t.persistent {
+			word := dst[i]
+			if !source { // the destination is what is being written
+				word = bits.ReverseBytes32(picked[i])
+			}
+			j ^= word
+		}
+	}
+	if m.family == IPv4 {
+		return bits128{0, uint64(picked[0])}
+	}
+	return bits128{uint64(picked[0])<<32 | uint64(picked[1]), uint64(picked[2])<<32 | uint64(picked[3])}
+}
+
+// numbers are an address' 32-bit words as numbers, the first one first.
+func numbers(a bits128, f Family) [4]uint32 {
+	if f == IPv4 {
+		return [4]uint32{uint32(a.lo)}
+	}
+	return [4]uint32{uint32(a.hi >> 32), uint32(a.hi), uint32(a.lo >> 32), uint32(a.lo)}
+}
+
+// wireWords are the words as a little-endian machine reads them off the wire.
+func wireWords(a bits128, f Family) [4]uint32 {
+	w := numbers(a, f)
+	for i := range w {
+		w[i] = bits.ReverseBytes32(w[i])
+	}
+	return w
+}
+
+// jhash4 is Bob Jenkins' lookup3 hash of four words (jhash2 of linux/jhash.h).
+func jhash4(k [4]uint32, seed uint32) uint32 {
+	const length = uint32(len(k))
+	a := 0xdeadbeef + length<<2 + seed
+	b, c := a, a
+	a, b, c = a+k[0], b+k[1], c+k[2]
+	a -= c
+	a ^= bits.RotateLeft32(c, 4)
+	c += b
+	b -= a
+	b ^= bits.RotateLeft32(a, 6)
+	a += c
+	c -= b
+	c ^= bits.RotateLeft32(b, 8)
+	b += a
+	a -= c
+	a ^= bits.RotateLeft32(c, 16)
+	c += b
+	b -= a
+	b ^= bits.RotateLeft32(a, 19)
+	a += c
+	c -= b
+	c ^= bits.RotateLeft32(b, 4)
+	b += a
+
+	a += k[3]
+	c ^= b
+	c -= bits.RotateLeft32(b, 14)
+	a ^= c
+	a -= bits.RotateLeft32(c, 11)
+	b ^= a
+	b -= bits.RotateLeft32(a, 25)
+	c ^= b
+	c -= bits.RotateLeft32(b, 16)
+	a ^= c
+	a -= bits.RotateLeft32(c, 4)
+	b ^= a
+	b -= bits.RotateLeft32(a, 14)
+	c ^= b
+	c -= bits.RotateLeft32(b, 24)
+	return c
+}
+
+// portClass are the ports that a source port may be exchanged for where the
+// rule names none: system ports stay among themselves.
+func portClass(p Ports) Ports {
+	class := func(port uint16) Ports {
+		switch {
+		case port < 512:
+			return Ports{1, 511}
+		case port < 1024:
+			return Ports{600, 1023}
+		}
+		return Ports{1024, 65535}
+	}
+	lo, hi := class(p.Lo), class(p.Hi)
+	return Ports{min(lo.Lo, p.Lo), max(hi.Hi, p.Hi)}
+}
+
+// pickPorts is nf_nat_l4proto_unique_tuple: the ports out of which the kernel
+// takes one, a single one where it has no choice.
+func (m *machine) pickPorts(st *state, t *translation, source bool, a bits128, key Ports) Ports {
+	span := t.ports
+	switch {
+	case m.pkt.isICMP():
+		if !t.hasPorts {
+			span = Ports{0, 65535}
+		}
+	case !HasPorts(m.pkt.Protocol):
+		return key
+	case !t.hasPorts && !source:
+		return key // a destination's port is changed only on demand
+	case !t.hasPorts:
+		span = portClass(key)
+		if key.Single() {
+			break
+		}
+		return span
+	}
+	size := uint32(span.Hi) - uint32(span.Lo) + 1
+	if size == 1 {
+		return span
+	}
+	var offset uint32
+	switch {
+	case t.hasBase:
+		if !key.Single() {
+			return span
+		}
+		offset = uint32(key.Lo - t.base)
+	case t.random || source || m.e.host.RandomDNATPort:
+		return span
+	}
+	const attempts = 128 // NF_NAT_MAX_ATTEMPTS
+	for range min(size, attempts) {
+		p := Port(span.Lo + uint16(offset%size))
+		switch m.takenWith(st, source, a, p) {
+		case No:
+			return p
+		case Unknown:
+			return span
+		}
+		offset = uint32(uint16(offset + 1))
+	}
+	return span
+}
+
+// takenWith asks whether a flow has the tuple already that the packet's would
+// be with another source or destination.
+func (m *machine) takenWith(st *state, source bool, a bits128, key Ports) Truth {
+	if m.e.host.Flows == nil {
+		return No
+	}
+	src, dst, sport, dport := st.src, st.dst, st.sport, st.dport
+	if source {
+		src = a
+	} else {
+		dst = a
+	}
+	switch {
+	case source || m.pkt.isICMP():
+		sport = key
+	default:
+		dport = key
+	}
+	return m.taken(st, src, sport, dst, dport)
+}
+
+// maxLookups is how many ports of a set are looked up one by one.
+const maxLookups = 64
+
+func (m *machine) taken(st *state, src bits128, sport Ports, dst bits128, dport Ports) Truth {
+	if m.e.host.Flows == nil {
+		return No
+	}
+	if st.has&(unknownSrc|unknownDst) != 0 {
+		return Unknown
+	}
+	count := (int(sport.Hi) - int(sport.Lo) + 1) * (int(dport.Hi) - int(dport.Lo) + 1)
+	if count > maxLookups {
+		return Unknown
+	}
+	used := 0
+	t := Tuple{Protocol: m.pkt.Protocol}
+	for s := int(sport.Lo); s <= int(sport.Hi); s++ {
+		for d := int(dport.Lo); d <= int(dport.Hi); d++ {
+			t.Src = netip.AddrPortFrom(src.addr(m.family), uint16(s))
+			t.Dst = netip.AddrPortFrom(dst.addr(m.family), uint16(d))
+			if m.e.host.Flows.InUse(t.Mirror()) {
+				used++
+			}
+		}
+	}
+	switch used {
+	case 0:
+		return No
+	case count:
+		return Yes
+	}
+	return Unknown
+}

@@ -1,0 +1,309 @@
+package rules
+
+// stage is a place on a packet's way: a table's chain at a hook, or what the
+// kernel does between them.
+type stage uint8
+
+const (
+	stageRawPrerouting stage = iota
+	stageTrackPrerouting
+	stageManglePrerouting
+	stageNATPrerouting
+	stageRouteInput
+	stageMangleInput
+	stageFilterInput
+	stageSecurityInput
+	stageNATInput
+	stageDeliver
+	stageMangleForward
+	stageFilterForward
+	stageSecurityForward
+	stageManglePostrouting
+	stageNATPostrouting
+	stageLeave
+	stageRouteOutput
+	stageRawOutput
+	stageTrackOutput
+	stageMangleOutput
+	stageNATOutput
+	stageFilterOutput
+	stageSecurityOutput
+	stages
+)
+
+// hooks are the chains that the kernel calls at the stages, which follow one
+// another by the priorities of linux/netfilter_ipv4.h.
+var hooks = [stages]struct{ table, chain string }{
+	stageRawPrerouting:     {"raw", "PREROUTING"},
+	stageManglePrerouting:  {"mangle", "PREROUTING"},
+	stageNATPrerouting:     {"nat", "PREROUTING"},
+	stageMangleInput:       {"mangle", "INPUT"},
+	stageFilterInput:       {"filter", "INPUT"},
+	stageSecurityInput:     {"security", "INPUT"},
+	stageNATInput:          {"nat", "INPUT"},
+	stageMangleForward:     {"mangle", "FORWARD"},
+	stageFilterForward:     {"filter", "FORWARD"},
+	stageSecurityForward:   {"security", "FORWARD"},
+	stageManglePostrouting: {"mangle", "POSTROUTING"},
+	stageNATPostrouting:    {"nat", "POSTROUTING"},
+	stageRawOutput:         {"raw", "OUTPUT"},
+	stageMangleOutput:      {"mangle", "OUTPUT"},
+	stageNATOutput:         {"nat", "OUTPUT"},
+	stageFilterOutput:      {"filter", "OUTPUT"},
+	stageSecurityOutput:    {"security", "OUTPUT"},
+}
+
+// isNAT reports whether flows get a binding at the stage.
+func (s stage) isNAT() bool {
+	switch s {
+	case stageNATPrerouting, stageNATInput, stageNATPostrouting, stageNATOutput:
+		return true
+	}
+	return false
+}
+
+// bindsSource reports which end a NAT stage translates (HOOK2MANIP).
+func (s stage) bindsSource() bool { return s == stageNATPostrouting || s == stageNATInput }
+
+// finished marks a stage whose chains need not be met any more.
+const finished = 0xff
+
+// begin brings a packet to the next chain it meets; false: its way has ended. A
+// branch that is resumed was compared with the others when it was put aside.
+func (m *machine) begin(st *state, resumed bool) bool {
+	for ; ; resumed = false {
+		if hooks[st.stage].table == "" {
+			if !m.pass(st) {
+				return false
+			}
+			continue
+		}
+		chains := m.tables.hooks[st.stage]
+		nat := st.stage.isNAT()
+		if st.sub == 0 {
+			if m.seen != nil && !resumed && !m.fresh(st) {
+				return false
+			}
+			if nat && (!m.tables.nat || st.bound() || !st.ct.hasFlow() || st.ct.state == StateEstablished) {
+				st.stage++
+				continue
+			}
+			st.stageMark = st.mark
+			if len(chains) > 1 && !st.swapped && orderMatters(chains, nat) {
+				other := *st
+				other.swapped = true
+				m.fork(&other)
+				m.doubt(Doubt{What: "both backends have " + hooks[st.stage].table + " rules in " + hooks[st.stage].chain + ", and which come first depends on which were loaded first"})
+			}
+		}
+		if int(st.sub) < len(chains) && !(nat && st.bound()) {
+			at := int(st.sub)
+			if st.swapped {
+				at = len(chains) - 1 - at
+			}
+			st.sub++
+			m.enter(chains[at], st)
+			return true
+		}
+		if nat && !st.bound() {
+			m.bind(st, nil, ruleRef{})
+		}
+		if !m.leaveStage(st) {
+			return false
+		}
+	}
+}
+
+// orderMatters reports whether two chains at one hook may answer differently in
+// the other order.
+func orderMatters(chains []*program, nat bool) bool {
+	busy := 0
+	alters := nat
+	for _, c := range chains {
+		if len(c.rules) > 0 || c.drops {
+			busy++
+		}
+		alters = alters || c.alters
+	}
+	return busy > 1 && alters
+}
+
+// bound reports whether the binding of the stage's kind is made already.
+func (st *state) bound() bool {
+	if st.stage.bindsSource() {
+		return st.srcDone
+	}
+	return st.dstDone
+}
+
+// leaveStage goes on after the last chain of a stage. Local packets are routed
+// anew where mangle changed their mark or nat their destination.
+func (m *machine) leaveStage(st *state) bool {
+	at := st.stage
+	st.sub, st.swapped = 0, false
+	switch at {
+	case stageSecurityForward, stageSecurityOutput:
+		st.stage, st.out = stageManglePostrouting, st.leave
+	default:
+		st.stage++
+	}
+	anew := at == stageMangleOutput && st.mark != st.stageMark ||
+		at == stageNATOutput && (st.dst != bitsOf(m.pkt.Dst) || st.has&unknownDst != 0)
+	st.stageMark = 0
+	return !anew || m.routeOutput(st, true)
+}
+
+// pass does what the kernel does between the tables; false: the way has ended.
+func (m *machine) pass(st *state) bool {
+	switch st.stage {
+	case stageTrackPrerouting, stageTrackOutput:
+		if !st.ct.seen {
+			st.ct.seen, st.ct.state = true, m.pkt.beginsFlow()
+		}
+		st.stage++
+	case stageRouteInput:
+		return m.routeInput(st)
+	case stageRouteOutput:
+		st.stage = stageRawOutput
+		if !m.routeOutput(st, false) {
+			return false
+		}
+		st.out = st.leave
+	case stageDeliver:
+		if m.confirm(st) {
+			m.finish(st, Delivered, RuleRef{}, "")
+		}
+		return false
+	case stageLeave:
+		if !m.confirm(st) {
+			return false
+		}
+		if st.leave != "lo" || st.has&unknownOut != 0 {
+			m.finish(st, Forwarded, RuleRef{}, "")
+			return false
+		}
+		st.stage, st.looped = stageRawPrerouting, true
+		st.in, st.out = "lo", ""
+	}
+	return true
+}
+
+// confirm puts the flow into the table, which fails if one with the same tuple
+// is there (__nf_conntrack_confirm).
+func (m *machine) confirm(st *state) bool {
+	if st.ct.confirmed || !st.ct.hasFlow() {
+		return true
+	}
+	if st.ct.state != StateEstablished && m.e.host.Flows != nil {
+		switch m.taken(st, st.src, st.sport, st.dst, st.dport) {
+		case Yes:
+			m.finish(st, Dropped, RuleRef{}, "another flow has the same translation")
+			return false
+		case Unknown:
+			lost := *st
+			m.finish(&lost, Dropped, RuleRef{}, "another flow may have the same translation")
+		}
+	}
+	st.ct.confirmed = true
+	return true
+}
+
+// routeInput decides between this host and another one.
+func (m *machine) routeInput(st *state) bool {
+	r, known := m.decide(st, st.in)
+	if !known {
+		m.doubt(Doubt{What: "the host's routes are not known: " + m.endpoint(st, false).String() + " may be this host or another"})
+		other := *st
+		other.stage = stageMangleInput
+		m.fork(&other)
+		r.Kind = RouteForward
+	}
+	switch r.Kind {
+	case RouteLocal:
+		st.stage = stageMangleInput
+		return true
+	case RouteForward:
+		return m.forward(st, r)
+	case RouteRefused:
+		m.finish(st, Dropped, RuleRef{}, r.Why)
+	default:
+		m.finish(st, NoRoute, RuleRef{}, r.Why)
+	}
+	return false
+}
+
+func (m *machine) forward(st *state, r Route) bool {
+	src := st.src.addr(m.family)
+	if m.family == IPv6 && st.has&unknownSrc == 0 && (src.IsLinkLocalUnicast() || src.IsUnspecified() || src.IsLoopback()) {
+		m.finish(st, Dropped, RuleRef{}, "packets from "+src.String()+" are not forwarded")
+		return false
+	}
+	if st.ttl == 1 && st.has&blurredTTL == 0 {
+		m.finish(st, Dropped, RuleRef{}, "its time to live ends here")
+		return false
+	}
+	if st.ttl > 0 {
+		st.ttl--
+	}
+	m.leaveBy(st, r)
+	st.out = st.leave
+	st.stage = stageMangleForward
+	return true
+}
+
+func (m *machine) leaveBy(st *state, r Route) {
+	st.leave, st.nextHop = r.Out, r.NextHop
+	st.has &^= unknownOut
+	if r.Out == "" {
+		st.has |= unknownOut
+	}
+}
+
+// routeOutput decides where a local packet leaves.
+func (m *machine) routeOutput(st *state, again bool) bool {
+	r, known := m.decide(st, "")
+	if !known {
+		m.doubt(Doubt{What: "the host's routes are not known"})
+		r = Route{Kind: RouteForward, Out: m.pkt.Out}
+	}
+	switch r.Kind {
+	case RouteLocal:
+		r.Out = "lo"
+		fallthrough
+	case RouteForward:
+		m.leaveBy(st, r)
+		return true
+	}
+	if again {
+		m.finish(st, Dropped, RuleRef{}, r.Why)
+	} else {
+		m.finish(st, NoRoute, RuleRef{}, r.Why)
+	}
+	return false
+}
+
+// decide asks the host's routes; known is false if nobody can tell.
+func (m *machine) decide(st *state, in string) (r Route, known bool) {
+	dst, dstKnown := st.addr(false)
+	src, srcKnown := st.addr(true)
+	if st.looped || st.toLocal {
+		return Route{Kind: RouteLocal}, true
+	}
+	if !dstKnown {
+		return Route{}, false
+	}
+	to := dst.addr(m.family)
+	if m.e.host.Route != nil && srcKnown && (st.has&unknownIn == 0 || m.pkt.Local) {
+		q := RouteQuery{Src: src.addr(m.family), Dst: to, In: in, Mark: st.mark, TOS: m.pkt.TOS}
+		if r := m.e.host.Route(q); r.Kind != RouteUnknown {
+			return r, true
+		}
+	}
+	switch {
+	case m.e.addrs.known && (m.e.addrs.isLocal(to) || to.Is4() && m.e.addrs.addrType(to, "") == "BROADCAST"):
+		return Route{Kind: RouteLocal}, true
+	case m.pkt.Out != "":
+		return Route{Kind: RouteForward, Out: m.pkt.Out}, true
+	}
+	return Route{Kind: RouteForward}, m.e.addrs.known && !to.IsMulticast()
+}

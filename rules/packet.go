@@ -1,0 +1,250 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// Packet is a packet as it reaches this host, or as one of its programs sends
+// it: what the rules can ask about it. What is not said is not known, and a
+// rule that asks for it cannot be decided; where a field has a usual value for
+// the first packet of a new flow, its zero value stands for that.
+type Packet struct {
+	Protocol uint8 // IANA number
+	Src, Dst netip.Addr
+	// SrcPort and DstPort are for protocols with ports; 0: not known.
+	SrcPort, DstPort uint16
+	// ICMPType and ICMPCode count with HasICMP; an echo request otherwise.
+	ICMPType, ICMPCode uint8
+	ICMPID             uint16
+
+	// In is the interface it arrives by; "" not known, or Local.
+	In string
+	// Out is the interface it leaves by. The routes decide that; it is asked
+	// only where the host's routes are not known.
+	Out string
+	// Local marks a packet that a program of this host sends.
+	Local bool
+
+	// State is what connection tracking will say of it.
+	State ConnState
+	// Mark is the packet's mark as it begins its way, ConnMark that of its flow.
+	Mark, ConnMark uint32
+
+	TTL     uint8  // time to live or hop limit as it arrives; 0: not known
+	Length  uint16 // bytes with the IP header; 0: not known
+	TOS     uint8  // with HasTOS
+	PktType string // unicast, broadcast or multicast; "": as its destination says
+	MAC     string // Ethernet source as aa:bb:cc:dd:ee:ff; "": not known
+	// UID and GID are the sending program's, with HasUID and HasGID.
+	UID, GID uint32
+	TCPFlags uint8     // with HasTCPFlags; SYN alone for a new flow otherwise
+	Time     time.Time // when it arrives; zero: not known
+	Has      PacketFields
+}
+
+// PacketFields says which fields of a Packet are known whose zero is a value too.
+type PacketFields uint8
+
+// The fields that need saying.
+const (
+	HasICMP PacketFields = 1 << iota
+	HasTOS
+	HasUID
+	HasGID
+	HasTCPFlags
+)
+
+// ConnState is what connection tracking says of a packet (-m conntrack --ctstate).
+type ConnState uint8
+
+// The states. A new flow is the rule: only its first packet visits the nat table.
+const (
+	StateNew ConnState = iota
+	StateEstablished
+	StateRelated
+	StateInvalid
+	StateUntracked
+)
+
+var connStates = [...]string{"NEW", "ESTABLISHED", "RELATED", "INVALID", "UNTRACKED"}
+
+// String is the state as rules write it.
+func (s ConnState) String() string { return connStates[s] }
+
+// Bits of a TCP header's flags.
+const (
+	tcpFIN = 1 << iota
+	tcpSYN
+	tcpRST
+	tcpPSH
+	tcpACK
+	tcpURG
+)
+
+var errPacket = errors.New("this packet cannot be")
+
+// NewPacket is the first packet of a new flow from src to dst. The ports are 0
+// for a protocol without them, or where they are not known. For ICMP the
+// source's port is the echo identifier. The error says what makes no sense.
+func NewPacket(protocol uint8, src, dst netip.AddrPort) (Packet, error) {
+	p := Packet{Protocol: protocol, Src: src.Addr(), Dst: dst.Addr(), SrcPort: src.Port(), DstPort: dst.Port()}
+	if p.isICMP() {
+		p.ICMPID, p.SrcPort = p.SrcPort, 0
+	}
+	return p, p.Validate()
+}
+
+// Validate reports why a packet makes no sense, nil if it does.
+func (p *Packet) Validate() error {
+	refuse := func(format string, args ...any) error {
+		return fmt.Errorf("%w: %s", errPacket, fmt.Sprintf(format, args...))
+	}
+	switch {
+	case !p.Src.IsValid() || !p.Dst.IsValid():
+		return refuse("it needs a source and a destination address")
+	case p.Src.Is4() != p.Dst.Is4():
+		return refuse("%s is an %s address and %s an %s one; a packet has two of one kind",
+			p.Src, familyOf(p.Src).Title(), p.Dst, familyOf(p.Dst).Title())
+	case p.Src.Zone() != "" || p.Dst.Zone() != "":
+		return refuse("name the interface apart from the address %s", p.Dst)
+	case p.Protocol == 0:
+		return refuse("it needs a protocol, such as tcp, udp or icmp")
+	case p.Protocol == ICMP && p.Src.Is6(), p.Protocol == ICMPv6 && p.Src.Is4():
+		return refuse("%s does not go with %s addresses", ProtoName(p.Protocol), familyOf(p.Src).Title())
+	case !HasPorts(p.Protocol) && (p.SrcPort != 0 || p.DstPort != 0):
+		return refuse("%s has no ports", ProtoName(p.Protocol))
+	case p.Src.IsMulticast():
+		return refuse("%s is a group address, which nobody sends from", p.Src)
+	case p.Local && p.In != "":
+		return refuse("it is sent by this host and yet arrives by %s", p.In)
+	case p.State > StateUntracked:
+		return refuse("its state is none of new, established, related, invalid and untracked")
+	case p.Has&HasTCPFlags != 0 && p.Protocol != TCP:
+		return refuse("%s has no TCP flags", ProtoName(p.Protocol))
+	case p.Has&(HasUID|HasGID) != 0 && p.In != "":
+		return refuse("it arrives by %s: no user of this host sends it", p.In)
+	}
+	switch p.PktType {
+	case "", "unicast", "broadcast", "multicast":
+		return nil
+	}
+	return refuse("%q is no kind of delivery: use unicast, broadcast or multicast", p.PktType)
+}
+
+func (p *Packet) isICMP() bool { return p.Protocol == ICMP || p.Protocol == ICMPv6 }
+
+// icmp is the message's type and code.
+func (p *Packet) icmp() (kind, code uint8) {
+	switch {
+	case p.Has&HasICMP != 0:
+		return p.ICMPType, p.ICMPCode
+	case p.Protocol == ICMPv6:
+		return 128, 0
+	}
+	return 8, 0
+}
+
+func (p *Packet) tcpFlags() (flags uint8, known bool) {
+	switch {
+	case p.Has&HasTCPFlags != 0:
+		return p.TCPFlags, true
+	case p.State == StateNew:
+		return tcpSYN, true
+	}
+	return 0, false
+}
+
+func familyOf(a netip.Addr) Family {
+	if a.Is4() {
+		return IPv4
+	}
+	return IPv6
+}
+
+// Tuple is one direction of a flow as connection tracking keys it. For ICMP the
+// source's port is the identifier and the destination's type<<8 | code; other
+// protocols without ports have zeros (struct nf_conntrack_tuple).
+type Tuple struct {
+	Protocol uint8
+	Src, Dst netip.AddrPort
+}
+
+// Tuple is the packet's own direction.
+func (p *Packet) Tuple() Tuple {
+	sport, dport := p.SrcPort, p.DstPort
+	if p.isICMP() {
+		kind, code := p.icmp()
+		sport, dport = p.ICMPID, uint16(kind)<<8|uint16(code)
+	}
+	return Tuple{p.Protocol, netip.AddrPortFrom(p.Src, sport), netip.AddrPortFrom(p.Dst, dport)}
+}
+
+// Mirror is the tuple of the replies to t where nothing is translated
+// (nf_ct_invert_tuple).
+func (t Tuple) Mirror() Tuple {
+	if t.Protocol != ICMP && t.Protocol != ICMPv6 {
+		return Tuple{t.Protocol, t.Dst, t.Src}
+	}
+	message := t.Dst.Port()
+	message = uint16(icmpAnswer(t.Protocol, uint8(message>>8)))<<8 | message&0xff
+	return Tuple{t.Protocol, netip.AddrPortFrom(t.Dst.Addr(), t.Src.Port()), netip.AddrPortFrom(t.Src.Addr(), message)}
+}
+
+// icmpPairs are the types of request and answer (invmap of
+// nf_conntrack_proto_icmp.c and nf_conntrack_proto_icmpv6.c).
+var (
+	icmpPairs   = [...][2]uint8{{8, 0}, {13, 14}, {15, 16}, {17, 18}}
+	icmpv6Pairs = [...][2]uint8{{128, 129}, {139, 140}}
+)
+
+func icmpAnswer(protocol, kind uint8) uint8 {
+	for _, pair := range pairsOf(protocol) {
+		switch kind {
+		case pair[0]:
+			return pair[1]
+		case pair[1]:
+			return pair[0]
+		}
+	}
+	return kind
+}
+
+func pairsOf(protocol uint8) [][2]uint8 {
+	if protocol == ICMPv6 {
+		return icmpv6Pairs[:]
+	}
+	return icmpPairs[:]
+}
+
+// beginsFlow reports whether connection tracking makes a flow of a packet that
+// belongs to none: false is invalid to it. Neighbour discovery and the like are
+// never tracked (nf_conntrack_proto_{tcp,icmp,icmpv6}.c).
+func (p *Packet) beginsFlow() ConnState {
+	if p.State != StateNew {
+		return p.State
+	}
+	switch p.Protocol {
+	case ICMP, ICMPv6:
+		kind, _ := p.icmp()
+		for _, pair := range pairsOf(p.Protocol) {
+			if kind == pair[0] {
+				return StateNew
+			}
+		}
+		if p.Protocol == ICMPv6 && (kind >= 130 && kind <= 137 || kind == 143) {
+			return StateUntracked
+		}
+		return StateInvalid
+	case TCP:
+		flags, _ := p.tcpFlags()
+		switch flags &^ (tcpPSH | tcpURG) {
+		case tcpSYN, tcpACK: // without the handshake: picked up (nf_conntrack_tcp_loose)
+			return StateNew
+		}
+		return StateInvalid
+	}
+	return StateNew
+}
