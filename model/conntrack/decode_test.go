@@ -322,6 +322,19 @@ func TestDecodeDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// odd tells of a message that no kernel sends and on which the decoders may differ: an attribute type above
+// 255, which ti-mo cuts off, or the same attribute twice, of which it takes parts of both.
+func odd(b []byte, depth int) bool {
+	var seen [256]bool
+	for a := (attributes{rest: b}); a.next(); {
+		if a.kind > 255 || seen[a.kind] || depth > 0 && odd(a.value, depth-1) {
+			return true
+		}
+		seen[a.kind] = true
+	}
+	return false
+}
+
 // FuzzDecode feeds both decoders with garbage: what both take they must take for the same.
 func FuzzDecode(f *testing.F) {
 	for _, m := range recorded(f) {
@@ -335,7 +348,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		_ = got.Flow.Orig.String()
 		_ = got.Flow.NAT()
-		if len(rest) != 0 {
+		if len(rest) != 0 || odd(m.body[sizeofNfgenmsg:], 3) {
 			return // ti-mo takes one message at a time
 		}
 		want, ok := oracle(b)

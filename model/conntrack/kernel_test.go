@@ -2,9 +2,13 @@ package conntrack
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
+	"runtime"
 	"testing"
 	"time"
 
@@ -130,7 +134,7 @@ func follow(t testing.TB, o Options) *following {
 			t.Errorf("Follow: %v", err)
 		}
 	})
-	f.await(t, "the first dump", func() bool { return f.Status().Live && !f.Status().Listing })
+	f.await(t, "the first dump", func() bool { s := f.Status(); return s.Live && s.Listings > 0 })
 	return f
 }
 
@@ -149,6 +153,37 @@ func (f *following) await(t testing.TB, what string, ok func() bool) {
 	}
 }
 
+func dial(t testing.TB) *timo.Conn {
+	t.Helper()
+	c, err := timo.Dial(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// differences tells which flows only the kernel or only the table has.
+func differences(t testing.TB, flows *model.Flows) (kernel, table int) {
+	t.Helper()
+	dump, err := dial(t).Dump(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := map[model.Key]bool{}
+	for i := range dump {
+		c := fromTimo(&dump[i])
+		keys[c.Flow.Key()] = true
+	}
+	for _, f := range flows.Each {
+		if !keys[f.Key()] {
+			table++
+		}
+		delete(keys, f.Key())
+	}
+	return len(keys), table
+}
+
 func TestFollowSeesWhatIsThereAndWhatComes(t *testing.T) {
 	if lab.Isolate(t) {
 		return
@@ -157,23 +192,264 @@ func TestFollowSeesWhatIsThereAndWhatComes(t *testing.T) {
 	fill(t, 1000)
 	f := follow(t, Options{})
 	f.await(t, "the flows that were there", func() bool { return f.flows.Len() == 1000 })
-	c, err := timo.Dial(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := dial(t)
 	if err := c.Create(filled(1000)); err != nil {
 		t.Fatal(err)
 	}
 	f.await(t, "a new flow", func() bool { return f.flows.Len() == 1001 })
-	if err := c.Delete(filled(0)); err != nil {
-		t.Fatal(err)
+	// The kernel sends no events of the flow that is older than the subscription, so
+	// its end is found by reading the table again.
+	for _, i := range []int{0, 1000} {
+		if err := c.Delete(filled(i)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	f.await(t, "the end of a flow", func() bool { return f.flows.Len() == 1000 })
-	if n := f.flows.Totals().NAT[model.NATDst]; n != 1000 {
-		t.Errorf("%d flows of 1000 with dnat", n)
+	f.await(t, "the end of two flows", func() bool { return f.flows.Len() == 999 })
+	if n := f.flows.Totals().NAT[model.NATDst]; n != 999 {
+		t.Errorf("%d flows of 999 with dnat", n)
+	}
+	if kernel, table := differences(t, f.flows); kernel+table != 0 {
+		t.Errorf("%d flows are missing, %d too many", kernel, table)
 	}
 	if err := f.stop(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestOverrun lets the kernel overrun a small buffer while nobody reads.
+func TestOverrun(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	track(t)
+	fill(t, 50)
+	table, flows := open(t, Options{ReceiveBuffer: 4096}), model.NewFlows()
+	if b := table.Status().Buffer; b.Got > 64<<10 {
+		t.Fatalf("the buffer has %d bytes", b.Got)
+	}
+	blocked, release, repaired := make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() {
+		first := true
+		ended <- table.Follow(ctx, func(b *model.Batch) {
+			flows.Apply(b)
+			if len(b.Changes) > 0 && b.Changes[0].Kind.IsEvent() && first {
+				first = false
+				close(blocked)
+				<-release
+			}
+			if b.End && !first {
+				repaired <- struct{}{}
+			}
+		})
+	}()
+	for table.Status().Listings == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	c := dial(t)
+	for i := 50; i < 3000; i++ {
+		if err := c.Create(filled(i)); err != nil {
+			t.Fatal(err)
+		}
+		if i == 50 {
+			<-blocked
+		}
+	}
+	for i := 100; i < 200; i++ {
+		if err := c.Delete(filled(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(release)
+	<-repaired
+	for table.Status().Resyncs == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	s := table.Status()
+	if s.Overruns == 0 || s.Missed == 0 || s.Missed+s.Events != 2950+100 || s.LastMissed == 0 || s.LastResync <= 0 {
+		t.Errorf("status %+v of 3050 events", s)
+	}
+	if kernel, table := differences(t, flows); kernel+table != 0 {
+		t.Errorf("%d flows are missing, %d too many", kernel, table)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRefreshForgetDetails(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	track(t)
+	setSysctl(t, "nf_conntrack_acct", "1")
+	f := follow(t, Options{})
+	makeFlows(t)
+	f.await(t, "the flows", func() bool { k, n := differences(t, f.flows); return k+n == 0 && f.flows.Len() > 12 })
+	var rows []model.Flow
+	for _, flow := range f.flows.Each {
+		rows = append(rows, *flow)
+		d, err := f.Details(flow)
+		if err != nil || d.Flow.Key() != flow.Key() || d.Use == 0 {
+			t.Errorf("details of %v: %+v, %v", flow.Orig, d, err)
+		}
+		if sctp := flow.Proto() == model.SCTP; sctp != (d.SCTP != nil) || sctp && d.SCTP.ReplyTag != 2 {
+			t.Errorf("details of %v: %+v", flow.Orig, d.SCTP)
+		}
+	}
+	counted := 0
+	if err := f.Refresh(rows, func(b *model.Batch) {
+		if len(b.Changes) != len(rows) {
+			t.Errorf("%d answers to %d questions", len(b.Changes), len(rows))
+		}
+		for i := range b.Changes {
+			c := &b.Changes[i]
+			if c.Kind != model.Refreshed {
+				t.Errorf("%v of %v", c.Kind, c.Flow.Orig)
+			}
+			if c.Flow.Counts() {
+				counted++
+			}
+		}
+		f.flows.Apply(b)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if counted < 10 {
+		t.Errorf("counters of %d flows of %d", counted, len(rows))
+	}
+
+	other := rows[0]
+	other.ID++
+	apply := func(b *model.Batch) { f.flows.Apply(b) }
+	if n, err := f.Forget([]model.Flow{other}, apply); n != 0 || err != nil {
+		t.Errorf("forgot %d flows of another ID, %v", n, err)
+	}
+	if _, err := f.Details(&other); !errors.Is(err, ErrGone) {
+		t.Errorf("details of a flow of another ID: %v", err)
+	}
+	for want := len(rows); want >= 0; want -= len(rows) {
+		if n, err := f.Forget(rows, apply); n != want || err != nil {
+			t.Errorf("forgot %d flows of %d, %v", n, want, err)
+		}
+	}
+	if f.flows.Len() != 0 {
+		t.Errorf("%d flows are left", f.flows.Len())
+	}
+	if kernel, _ := differences(t, f.flows); kernel != 0 {
+		t.Errorf("the kernel still has %d flows", kernel)
+	}
+	if err := f.Refresh(rows, func(b *model.Batch) {
+		for i := range b.Changes {
+			if b.Changes[i].Kind != model.Gone {
+				t.Errorf("%v of a flow that has gone", b.Changes[i].Kind)
+			}
+		}
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestKeepFreshBringsRates(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	track(t)
+	setSysctl(t, "nf_conntrack_acct", "1")
+	f := follow(t, Options{})
+	c, err := net.Dial("udp", "127.0.0.1:9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	f.KeepFresh(true)
+	f.await(t, "a rate", func() bool {
+		_, _ = c.Write(make([]byte, 1000))
+		for _, flow := range f.flows.Each {
+			if flow.Proto() == model.UDP && flow.ByteRate > 1000 {
+				return true
+			}
+		}
+		return false
+	})
+	if s := f.Status(); !s.Fresh || s.Round <= 0 {
+		t.Errorf("status %+v", s)
+	}
+}
+
+// TestWithoutEvents: where events are off the table is still known, by reading it again and again.
+func TestWithoutEvents(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	track(t)
+	setSysctl(t, "nf_conntrack_events", "0")
+	f := follow(t, Options{})
+	fill(t, 100)
+	f.await(t, "flows without events", func() bool { return f.flows.Len() == 100 })
+	if err := dial(t).Flush(); err != nil {
+		t.Fatal(err)
+	}
+	f.await(t, "the end of flows without events", func() bool { return f.flows.Len() == 0 })
+	if s := f.Status(); !s.EventsOff || s.Events != 0 {
+		t.Errorf("status %+v", s)
+	}
+	if h := f.Health(); h.Events != model.SettingOff || h.Count != 0 || h.Max <= 0 || !h.HasStats {
+		t.Errorf("health %+v", h)
+	}
+}
+
+// TestNotPermitted runs without CAP_NET_ADMIN and wants an error that says so.
+func TestNotPermitted(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	runtime.LockOSThread() // the thread loses its capabilities for good
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var none [2]unix.CapUserData
+	if err := unix.Capset(&header, &none[0]); err != nil {
+		t.Fatal(err)
+	}
+	table, err := Open(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer table.Close()
+	nothing := func(*model.Batch) { t.Error("something was delivered") }
+	flow := model.Flow{Orig: model.MakeTuple(model.UDP, netip.MustParseAddrPort("1.1.1.1:1"), netip.MustParseAddrPort("1.1.1.2:1"))}
+	_, forget := table.Forget([]model.Flow{flow}, func(*model.Batch) {})
+	_, details := table.Details(&flow)
+	for what, err := range map[string]error{
+		"Follow": table.Follow(context.Background(), nothing), "Dump": table.Dump(context.Background(), nothing),
+		"Refresh": table.Refresh([]model.Flow{flow}, nothing), "Forget": forget, "Details": details,
+	} {
+		if !errors.Is(err, ErrNotPermitted) || !errors.Is(err, fs.ErrPermission) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// TestFollowStops: a quiet Follow ends at once when its context does, and can be begun again.
+func TestFollowStops(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	track(t)
+	f := follow(t, Options{})
+	if err := f.stop(); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, 3)
+	ctx, cancel := context.WithCancel(context.Background())
+	again := model.NewFlows()
+	if err := f.Follow(ctx, func(b *model.Batch) {
+		again.Apply(b)
+		if b.End {
+			cancel()
+		}
+	}); err != nil || again.Len() != 3 {
+		t.Errorf("%d flows of 3, %v", again.Len(), err)
 	}
 }

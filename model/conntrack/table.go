@@ -108,7 +108,9 @@ type Status struct {
 	// Live is true while Follow runs. Listing is true while it reads the whole table in a
 	// hurry, at the beginning or after an overrun.
 	Live, Listing bool
-	Events        uint64 // events received
+	// Listings is how often the whole table has been read since Open.
+	Listings uint64
+	Events   uint64 // events received
 	// Missed is how many events the kernel could not deliver, in how many Overruns (where
 	// the kernel is older than 4.12, one an overrun). LastMissed is that of the last overrun, and of all that came
 	// before the table was whole again.
@@ -131,12 +133,12 @@ type state struct {
 	live, listing, eventsOff atomic.Bool
 	events, malformed        atomic.Uint64
 
-	mu                 sync.Mutex
-	missed, lastMissed uint64
-	overruns, resyncs  uint64
-	lastResync, round  time.Duration
-	lost               bool      // events have been missed and not yet been made up for
-	lostAt             time.Time // since when
+	mu                          sync.Mutex
+	missed, lastMissed          uint64
+	overruns, resyncs, listings uint64
+	lastResync, round           time.Duration
+	lost                        bool      // events have been missed and not yet been made up for
+	lostAt                      time.Time // since when
 }
 
 // overrun notes that so many events are missing.
@@ -156,6 +158,7 @@ func (s *state) overrun(missed uint64) {
 func (s *state) listed(took time.Duration, urgent, again bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.listings++
 	if !urgent {
 		s.round = took
 	}
@@ -171,7 +174,7 @@ func (t *Table) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return Status{
-		Live: s.live.Load(), Listing: s.listing.Load(), Events: s.events.Load(),
+		Live: s.live.Load(), Listing: s.listing.Load(), Listings: s.listings, Events: s.events.Load(),
 		Missed: s.missed, LastMissed: s.lastMissed, Overruns: s.overruns,
 		LastResync: s.lastResync, Resyncs: s.resyncs,
 		Malformed: s.malformed.Load(), Buffer: t.buffer,
