@@ -1,0 +1,313 @@
+package model
+
+import (
+	"encoding"
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// Facts are what is known of the gateway besides its rules and flows, at one
+// moment: an immutable snapshot. What could not be read is left at its unknown
+// value, and Gaps says why. Encoded as JSON they come back the same, so that a
+// gateway can be recorded in one place and examined in another.
+type Facts struct {
+	// At is when they were read, in nanoseconds since 1970.
+	At       int64
+	Hostname string
+	// Kernel is the release, as uname -r prints it.
+	Kernel string
+	// Init is the system that starts services: systemd, openrc, procd, or
+	// empty if none of them.
+	Init string
+
+	Links     []Link
+	Addresses []Address // of each link in the kernel's order
+	// Routes are those of all tables, the local one included. RoutesCut is
+	// set if there were too many to record; Lookup then is never certain.
+	Routes      []RouteEntry
+	RoutesCut   bool
+	PolicyRules []PolicyRule // in the order the kernel tries them
+	Neighbours  []Neighbour
+	Settings    Settings
+	Listeners   []Listener
+	// Session is the SSH connection that the operator sits at, if any.
+	Session *Session
+	// Presences are programs found that make rules or addresses of their own.
+	Presences []Presence
+	// Gaps say what could not be read, and why.
+	Gaps []string
+}
+
+// Link is a network interface.
+type Link struct {
+	Index int
+	Name  string
+	// Kind is what kind of virtual interface it is, such as veth, bridge,
+	// vlan, wireguard, tun, vrf; "device" for hardware, "loopback" for lo.
+	Kind string
+	// Up is set by the administrator, Running by a carrier besides.
+	Up, Running  bool
+	PointToPoint bool
+	MTU          int
+	MAC          string // as 02:00:00:00:00:01, or empty
+	// Master is the bridge, bond or VRF that it is a part of, or empty.
+	Master string
+	// VRF is the routing table of the VRF that it is or belongs to, or 0.
+	VRF uint32
+}
+
+// Address is an address of an interface.
+type Address struct {
+	Link string
+	// Prefix is the address together with the length of its network.
+	Prefix netip.Prefix
+	// Peer is the other end of a point-to-point link, if it has an address of
+	// its own; Broadcast is as set, and may be invalid.
+	Peer, Broadcast netip.Addr
+	Scope           AddressScope
+	// Secondary is set for an IPv4 address that is not the first of its
+	// network on the link (IFA_F_SECONDARY).
+	Secondary bool
+	// Dynamic addresses came with a lifetime, from DHCP or a router, and may
+	// change: what translates to them is better a MASQUERADE.
+	Dynamic bool
+	// Valid and Preferred are the lifetimes that were left, in seconds;
+	// 0 stands for ever.
+	Valid, Preferred                 uint32
+	Deprecated, Tentative, Temporary bool
+}
+
+// AddressScope is how far an address is valid (enum rt_scope_t).
+type AddressScope uint8
+
+// The scopes.
+const (
+	ScopeGlobal AddressScope = iota
+	ScopeSite
+	ScopeLink
+	ScopeHost
+)
+
+var scopeNames = []string{"global", "site", "link", "host"}
+
+// String is global, site, link or host.
+func (s AddressScope) String() string { return nameOf(scopeNames, s) }
+
+// MarshalText encodes the name.
+func (s AddressScope) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (s *AddressScope) UnmarshalText(text []byte) error {
+	return parseName(s, scopeNames, text, "scope")
+}
+
+// Neighbour is a machine on a network of the gateway, as ARP or neighbour
+// discovery know it.
+type Neighbour struct {
+	Link string
+	Addr netip.Addr
+	MAC  string // empty while it is asked for
+	// Reachable is set while the kernel has reason to believe that it
+	// answers. Router is told by IPv6 alone.
+	Reachable, Router bool
+}
+
+// Listener is a socket that takes connections or datagrams.
+type Listener struct {
+	Proto Proto
+	// Address is what it is bound to; the unspecified address stands for all.
+	Address netip.AddrPort
+	// BothFamilies is set for an IPv6 socket on :: that takes IPv4 as well.
+	// It is the rule; a socket may have chosen otherwise.
+	BothFamilies bool
+	// Process is the program's name, empty where that may not be read.
+	Process string
+	PID     int
+}
+
+// Session is the SSH connection that this process was started from.
+type Session struct {
+	// Client and Server are the connection's ends as this host sees them.
+	Client, Server netip.AddrPort
+	// Live is on if the connection is established now, off if it is not, as
+	// in a tmux that outlived it.
+	Live Setting
+	// Evidence says how it was found.
+	Evidence string
+}
+
+// Presence is a program on the gateway that changes rules or addresses by
+// itself.
+type Presence struct {
+	// Name is the one that rules.OwnerOf uses for its rules, where it has any.
+	Name    string
+	Running bool
+	// Evidence is the process, file or socket that it was told by.
+	Evidence string
+}
+
+// LinkNamed is the link of that name.
+func (f *Facts) LinkNamed(name string) (Link, bool) {
+	i := slices.IndexFunc(f.Links, func(l Link) bool { return l.Name == name })
+	if i < 0 {
+		return Link{}, false
+	}
+	return f.Links[i], true
+}
+
+// AddressesOn lists the addresses of a link in the kernel's order.
+func (f *Facts) AddressesOn(link string) []Address {
+	var found []Address
+	for _, a := range f.Addresses {
+		if a.Link == link {
+			found = append(found, a)
+		}
+	}
+	return found
+}
+
+// IsLocal says whether packets to an address are for this host: its own
+// addresses, the loopback network and whatever else the local table says.
+func (f *Facts) IsLocal(addr netip.Addr) bool {
+	addr = addr.Unmap()
+	for _, r := range f.Routes {
+		if r.Kind == RouteLocal && r.Table == TableLocal && r.Dst.Contains(addr) {
+			return true
+		}
+	}
+	return addr.IsLoopback() || slices.ContainsFunc(f.Addresses, func(a Address) bool { return a.Prefix.Addr() == addr })
+}
+
+// LinkOf is the link that has an address or, for an address of somebody else,
+// the link whose network it is in.
+func (f *Facts) LinkOf(addr netip.Addr) (link string, ok bool) {
+	addr = addr.Unmap()
+	longest := -1
+	for _, a := range f.Addresses {
+		switch {
+		case a.Prefix.Addr() == addr:
+			return a.Link, true
+		case a.Peer == addr && a.Peer.IsValid(), a.Prefix.Contains(addr):
+			if a.Prefix.Bits() > longest && a.Scope != ScopeLink {
+				link, longest = a.Link, a.Prefix.Bits()
+			}
+		}
+	}
+	return link, longest >= 0
+}
+
+// ListensOn finds who takes what comes to a local address and port.
+func (f *Facts) ListensOn(proto Proto, to netip.AddrPort) (Listener, bool) {
+	addr := to.Addr().Unmap()
+	var found Listener
+	ok := false
+	for _, l := range f.Listeners {
+		if l.Proto != proto || l.Address.Port() != to.Port() {
+			continue
+		}
+		if bound := l.Address.Addr(); bound == addr {
+			return l, true
+		} else if bound.IsUnspecified() && (bound.Is4() == addr.Is4() || l.BothFamilies) {
+			found, ok = l, true
+		}
+	}
+	return found, ok
+}
+
+// Present tells whether a program that changes rules or addresses was found,
+// by the name that rules.OwnerOf gives it.
+func (f *Facts) Present(name string) (Presence, bool) {
+	i := slices.IndexFunc(f.Presences, func(p Presence) bool { return p.Name == name })
+	if i < 0 {
+		return Presence{}, false
+	}
+	return f.Presences[i], true
+}
+
+// Uplink is the gateway's way to the world: the link of its best default route.
+type Uplink struct {
+	Link string
+	// Router is the next hop, invalid on a link that needs none.
+	Router netip.Addr
+	// IPv4 and IPv6 are the addresses that the gateway has there.
+	IPv4, IPv6 Address
+}
+
+// Address is the uplink's address to show: the IPv4 one if there is one.
+func (u Uplink) Address() netip.Addr {
+	if u.IPv4.Prefix.IsValid() {
+		return u.IPv4.Prefix.Addr()
+	}
+	return u.IPv6.Prefix.Addr()
+}
+
+// WAN guesses the interface to the world: that of the IPv4 default route with
+// the lowest metric, or of the IPv6 one; false if there is no default route.
+func (f *Facts) WAN() (Uplink, bool) {
+	for _, whole := range []netip.Prefix{wholeIPv4, wholeIPv6} {
+		best, ok := f.defaultRoute(whole)
+		if !ok {
+			continue
+		}
+		up := Uplink{Link: best.Hops[0].Out, Router: best.Hops[0].Gateway}
+		for _, a := range f.AddressesOn(up.Link) {
+			switch {
+			case a.Scope != ScopeGlobal || a.Deprecated:
+			case a.Prefix.Addr().Is4() && !up.IPv4.Prefix.IsValid():
+				up.IPv4 = a
+			case a.Prefix.Addr().Is6() && !up.IPv6.Prefix.IsValid() && !a.Temporary:
+				up.IPv6 = a
+			}
+		}
+		return up, true
+	}
+	return Uplink{}, false
+}
+
+var (
+	wholeIPv4 = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	wholeIPv6 = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+)
+
+// defaultRoute is the best usable default route of the main table.
+func (f *Facts) defaultRoute(whole netip.Prefix) (best RouteEntry, ok bool) {
+	for _, r := range f.Routes {
+		usable := r.Dst == whole && r.Table == TableMain && r.Kind == RouteUnicast && len(r.Hops) > 0 && !r.Hops[0].Dead
+		if usable && (!ok || r.Metric < best.Metric) {
+			best, ok = r, true
+		}
+	}
+	return best, ok
+}
+
+// MarshalText encodes a switch as unknown, off, on or auto.
+func (s Setting) MarshalText() ([]byte, error) { return []byte(nameOf(settingNames, s)), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (s *Setting) UnmarshalText(text []byte) error {
+	return parseName(s, settingNames, text, "setting")
+}
+
+var settingNames = []string{"unknown", "off", "on", "auto"}
+
+func nameOf[T ~uint8](names []string, value T) string {
+	if int(value) < len(names) {
+		return names[value]
+	}
+	return fmt.Sprintf("%d", value)
+}
+
+func parseName[T ~uint8](value *T, names []string, text []byte, what string) error {
+	i := slices.Index(names, string(text))
+	if i < 0 {
+		return fmt.Errorf("%s %q: want one of %v", what, text, names)
+	}
+	*value = T(i)
+	return nil
+}
+
+var (
+	_ encoding.TextUnmarshaler = (*Setting)(nil)
+	_ encoding.TextUnmarshaler = (*AddressScope)(nil)
+)

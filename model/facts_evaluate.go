@@ -1,0 +1,102 @@
+package model
+
+import (
+	"fmt"
+	"net/netip"
+
+	"nattui/rules"
+)
+
+// Host is the gateway as the evaluation of rules wants it, from these facts and
+// the flows that are there; flows may be nil.
+func (f *Facts) Host(flows rules.FlowTable) rules.Host {
+	return rules.Host{Interfaces: f.interfaces(), Route: f.decide, Flows: flows, RandomDNATPort: f.randomDNATPort()}
+}
+
+func (f *Facts) interfaces() []rules.Interface {
+	if f.Links == nil {
+		return nil
+	}
+	scopes := map[AddressScope]rules.AddrScope{ScopeLink: rules.ScopeLink, ScopeHost: rules.ScopeHost}
+	list := make([]rules.Interface, 0, len(f.Links))
+	for _, link := range f.Links {
+		i := rules.Interface{Name: link.Name}
+		for _, a := range f.AddressesOn(link.Name) {
+			i.Addrs = append(i.Addrs, rules.InterfaceAddr{
+				Prefix: a.Prefix, Peer: a.Peer, Broadcast: a.Broadcast, Scope: scopes[a.Scope],
+				Secondary: a.Secondary, Deprecated: a.Deprecated, Tentative: a.Tentative, Temporary: a.Temporary,
+			})
+		}
+		list = append(list, i)
+	}
+	return list
+}
+
+// randomDNATPort tells whether this kernel chooses at random among the ports
+// of a DNAT's range, as it does since Linux 6.2.
+func (f *Facts) randomDNATPort() bool {
+	var major, minor int
+	_, err := fmt.Sscanf(f.Kernel, "%d.%d", &major, &minor)
+	return err == nil && (major > 6 || major == 6 && minor >= 2)
+}
+
+// decide is the whole routing decision for an evaluated packet: the route, and
+// for one that arrived, whether it may be forwarded and whether its source is
+// believed.
+func (f *Facts) decide(q rules.RouteQuery) rules.Route {
+	query := RouteQuery{Dst: q.Dst, Src: q.Src, In: q.In, Mark: q.Mark, TOS: q.TOS}
+	route, certain := f.Lookup(query)
+	answer := rules.Route{Out: route.Out, NextHop: route.Gateway}
+	switch route.Kind {
+	case RouteLocal:
+		answer.Kind = rules.RouteLocal
+	case RouteUnicast:
+		answer.Kind = rules.RouteForward
+	case RouteBroadcast, RouteAnycast:
+		answer.Kind = rules.RouteLocal
+	case RouteMulticast, RouteOther:
+		return rules.Route{Kind: rules.RouteUnknown, Why: "what becomes of a multicast is not known here"}
+	case RouteNone:
+		answer = rules.Route{Kind: rules.RouteNone, Why: fmt.Sprintf("there is no route to %s", q.Dst)}
+	default:
+		answer = rules.Route{Kind: rules.RouteNone, Why: fmt.Sprintf("the route to %s is of type %s", q.Dst, route.Kind)}
+	}
+	if !certain {
+		return rules.Route{Kind: rules.RouteUnknown, Out: answer.Out, Why: fmt.Sprintf("the route to %s depends on what is not known here", q.Dst)}
+	}
+	if q.In == "" {
+		return answer
+	}
+	return f.admit(query, answer)
+}
+
+// admit refuses a packet that arrived but may not go its way.
+func (f *Facts) admit(q RouteQuery, answer rules.Route) rules.Route {
+	refuse := func(certain bool, why string) rules.Route {
+		if certain {
+			return rules.Route{Kind: rules.RouteRefused, Out: answer.Out, Why: why}
+		}
+		return rules.Route{Kind: rules.RouteUnknown, Out: answer.Out, Why: why}
+	}
+	if q.Dst.Is4() && q.Dst.IsLoopback() && q.In != "lo" {
+		if allowed := f.Settings.RouteLocalnetOn(q.In); allowed != SettingOn {
+			return refuse(allowed == SettingOff, fmt.Sprintf("route_localnet is not on for %s, so nothing that arrives there reaches %s", q.In, q.Dst))
+		}
+	}
+	if back := f.ReversePath(q); !back.Passes {
+		return refuse(back.Certain, back.Why)
+	}
+	if answer.Kind == rules.RouteForward {
+		if on := f.Settings.ForwardsFrom(q.In, familyOf(q.Dst.Unmap())); on != SettingOn {
+			return refuse(on == SettingOff, fmt.Sprintf("forwarding is %s for what arrives on %s", nameOf(settingNames, on), q.In))
+		}
+	}
+	return answer
+}
+
+// Reachable tells by which link an address is reached from here, and whether
+// that is certain; false if it is not reached at all.
+func (f *Facts) Reachable(addr netip.Addr) (route Route, certain, ok bool) {
+	route, certain = f.Lookup(RouteQuery{Dst: addr})
+	return route, certain, route.Kind == RouteUnicast || route.Kind == RouteLocal
+}

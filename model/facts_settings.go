@@ -1,0 +1,144 @@
+package model
+
+// Settings are the kernel's switches that NAT depends on, as sysctl names them.
+// Numbers are -1 where they are unknown.
+type Settings struct {
+	// Forwarding4 is net.ipv4.ip_forward, Forwarding6 is
+	// net.ipv6.conf.all.forwarding: without them nothing passes the gateway.
+	Forwarding4, Forwarding6 Setting
+	// All and Default are the conf.all and conf.default of the per-link ones.
+	All, Default LinkSettings
+	Links        map[string]LinkSettings
+
+	// ConntrackMax and ConntrackCount are how many flows there may be and are,
+	// ConntrackBuckets is the size of the hash table.
+	ConntrackMax, ConntrackCount, ConntrackBuckets int
+	// ConntrackAccounting makes the kernel count packets and bytes of flows,
+	// ConntrackTimestamps note when they began, ConntrackEvents announce them.
+	ConntrackAccounting, ConntrackTimestamps, ConntrackEvents Setting
+	// ConntrackLiberal lets TCP packets outside of the window pass
+	// (nf_conntrack_tcp_be_liberal), ConntrackLoose lets flows be picked up in
+	// the middle (nf_conntrack_tcp_loose), ConntrackHelper assigned helpers by
+	// port until Linux 6.0 (nf_conntrack_helper).
+	ConntrackLiberal, ConntrackLoose, ConntrackHelper Setting
+	// TCPEstablishedTimeout is how long, in seconds, an idle connection is
+	// remembered.
+	TCPEstablishedTimeout int
+	// LocalPorts is the range that the host's own connections use
+	// (net.ipv4.ip_local_port_range).
+	LocalPorts [2]int
+	// IgnoreLinkDown makes routes over links without carrier unused
+	// (net.ipv4.conf.all.ignore_routes_with_linkdown).
+	IgnoreLinkDown Setting
+	// BridgeCallsIptables sends bridged IPv4 packets through iptables
+	// (net.bridge.bridge-nf-call-iptables); unknown without br_netfilter.
+	BridgeCallsIptables Setting
+}
+
+// UnknownSettings has every switch unknown.
+func UnknownSettings() Settings {
+	return Settings{
+		All: UnknownLinkSettings(), Default: UnknownLinkSettings(),
+		ConntrackMax: -1, ConntrackCount: -1, ConntrackBuckets: -1,
+		TCPEstablishedTimeout: -1, LocalPorts: [2]int{-1, -1},
+	}
+}
+
+// LinkSettings are the switches that each link has, under net.ipv4.conf and
+// net.ipv6.conf.
+type LinkSettings struct {
+	Forwarding4, Forwarding6 Setting
+	// RPFilter is the link's own reverse path filter; see RPFilterOn for the
+	// one in effect.
+	RPFilter RPFilter
+	// RouteLocalnet lets packets to 127.0.0.0/8 be routed, as a DNAT to a
+	// service on the loopback address needs.
+	RouteLocalnet Setting
+	// AcceptLocal takes packets from outside that have one of the host's own
+	// addresses as source, SrcValidMark lets the reverse path filter see a
+	// packet's mark.
+	AcceptLocal, SrcValidMark Setting
+	SendRedirects             Setting
+	ProxyARP                  Setting
+	// AcceptRA is net.ipv6.conf.LINK.accept_ra: a forwarding host hears
+	// routers only with 2. -1 is unknown.
+	AcceptRA int
+}
+
+// UnknownLinkSettings has every switch unknown.
+func UnknownLinkSettings() LinkSettings { return LinkSettings{RPFilter: RPFilterUnknown, AcceptRA: -1} }
+
+// RPFilter is how strictly the kernel checks that the source of a packet could
+// have come the way it came (RFC 3704; net.ipv4.conf.*.rp_filter).
+type RPFilter uint8
+
+// The modes: off, only by the interface a packet back would take, by any
+// interface.
+const (
+	RPFilterUnknown RPFilter = iota
+	RPFilterOff
+	RPFilterStrict
+	RPFilterLoose
+)
+
+var rpFilterNames = []string{"unknown", "off", "strict", "loose"}
+
+// String is unknown, off, strict or loose.
+func (m RPFilter) String() string { return nameOf(rpFilterNames, m) }
+
+// MarshalText encodes the name.
+func (m RPFilter) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (m *RPFilter) UnmarshalText(text []byte) error {
+	return parseName(m, rpFilterNames, text, "rp_filter mode")
+}
+
+// On are a link's settings, unknown if the link is.
+func (s *Settings) On(link string) LinkSettings {
+	if l, ok := s.Links[link]; ok {
+		return l
+	}
+	return UnknownLinkSettings()
+}
+
+// RPFilterOn is the reverse path filter in effect on a link: the larger of its
+// own number and that of all links, where strict is 1 and loose 2.
+func (s *Settings) RPFilterOn(link string) RPFilter {
+	own := s.On(link).RPFilter
+	if own == RPFilterUnknown || s.All.RPFilter == RPFilterUnknown {
+		return RPFilterUnknown
+	}
+	return max(own, s.All.RPFilter)
+}
+
+// either is how most per-link switches take effect: on for all links or on for
+// this one (IN_DEV_ORCONF in include/linux/inetdevice.h).
+func either(all, own Setting) Setting {
+	switch {
+	case all == SettingOn || own == SettingOn:
+		return SettingOn
+	case all == SettingOff && own == SettingOff:
+		return SettingOff
+	}
+	return SettingUnknown
+}
+
+// RouteLocalnetOn tells whether packets that arrive on a link may be routed to
+// the loopback network.
+func (s *Settings) RouteLocalnetOn(link string) Setting {
+	return either(s.All.RouteLocalnet, s.On(link).RouteLocalnet)
+}
+
+// ForwardsFrom tells whether packets of a family that arrive on a link are
+// forwarded at all. In IPv4 that is the link's own switch, which ip_forward
+// sets together with all others; IPv6 asks the switch for all links.
+func (s *Settings) ForwardsFrom(link string, family Family) Setting {
+	if family == IPv6 {
+		return s.Forwarding6
+	}
+	if own := s.On(link).Forwarding4; own != SettingUnknown {
+		return own
+	}
+	return s.Forwarding4
+}

@@ -1,0 +1,106 @@
+package host
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// process is a running program.
+type process struct {
+	pid  int
+	name string // at most 15 bytes, as the kernel keeps it
+}
+
+// socketSearch bounds the time spent on finding out whose sockets are whose: on
+// a host with tens of thousands of open files the names are not worth the wait.
+const socketSearch = 150 * time.Millisecond
+
+func (r *reading) processes() {
+	dir, err := os.Open("/proc")
+	if err != nil {
+		r.gap("processes", err)
+		return
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	r.gap("processes", err)
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		if comm, err := readLine("/proc/" + name + "/comm"); err == nil {
+			r.running = append(r.running, process{pid, comm})
+		}
+	}
+	r.findHolders(time.Now().Add(socketSearch))
+}
+
+// findHolders learns which process holds which socket, from the names of its
+// open files. Other users' are hidden from all but root.
+func (r *reading) findHolders(until time.Time) {
+	r.holders = map[uint64]process{}
+	for _, p := range r.running {
+		if time.Now().After(until) {
+			r.gap("programs of listeners", fmt.Errorf("gave up after %v", socketSearch))
+			return
+		}
+		for _, inode := range socketsOf(p.pid) {
+			r.holders[inode] = p
+		}
+	}
+}
+
+// socketsOf are the inodes of the sockets that a process holds.
+func socketsOf(pid int) []uint64 {
+	dir := fmt.Sprintf("/proc/%d/fd", pid)
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	var inodes []uint64
+	for _, file := range files {
+		target, err := os.Readlink(dir + "/" + file.Name())
+		if err != nil {
+			continue
+		}
+		text, isSocket := strings.CutPrefix(target, "socket:[")
+		if inode, err := strconv.ParseUint(strings.TrimSuffix(text, "]"), 10, 64); isSocket && err == nil {
+			inodes = append(inodes, inode)
+		}
+	}
+	return inodes
+}
+
+// parentOf is the process that started another, 0 for none.
+func parentOf(pid int) int {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	// pid (name) state parent …, and the name may be anything
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) < 2 {
+		return 0
+	}
+	parent, _ := strconv.Atoi(fields[1])
+	return parent
+}
+
+// environmentOf is a variable of a process's environment as it was started.
+func environmentOf(pid int, name string) (string, bool) {
+	environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	if err != nil {
+		return "", false
+	}
+	for entry := range bytes.SplitSeq(environ, []byte{0}) {
+		if value, ok := bytes.CutPrefix(entry, []byte(name+"=")); ok {
+			return string(value), true
+		}
+	}
+	return "", false
+}

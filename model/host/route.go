@@ -1,0 +1,314 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"nattui/model"
+)
+
+// maxRoutes is how many routes of a family a snapshot holds. A router with the
+// whole Internet's asks the kernel instead, by Lookup.
+const maxRoutes = 20000
+
+var errEnough = errors.New("more routes than a snapshot holds")
+
+func (r *reading) routes() {
+	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
+		count := 0
+		everyTable := &netlink.Route{Table: unix.RT_TABLE_UNSPEC}
+		err := netlink.RouteListFilteredIter(family, everyTable, netlink.RT_FILTER_TABLE, func(route netlink.Route) bool {
+			if route.Flags&unix.RTM_F_CLONED != 0 {
+				return true
+			}
+			if count++; count > maxRoutes {
+				r.facts.RoutesCut = true
+				return false
+			}
+			r.facts.Routes = append(r.facts.Routes, r.route(family, route))
+			return true
+		})
+		r.gap("routes", tolerable(err))
+		if r.facts.RoutesCut {
+			r.gap("routes", errEnough)
+		}
+	}
+}
+
+var routeKinds = map[int]model.RouteKind{
+	unix.RTN_UNICAST: model.RouteUnicast, unix.RTN_LOCAL: model.RouteLocal, unix.RTN_BROADCAST: model.RouteBroadcast,
+	unix.RTN_ANYCAST: model.RouteAnycast, unix.RTN_MULTICAST: model.RouteMulticast, unix.RTN_BLACKHOLE: model.RouteBlackhole,
+	unix.RTN_UNREACHABLE: model.RouteUnreachable, unix.RTN_PROHIBIT: model.RouteProhibit, unix.RTN_THROW: model.RouteThrow,
+}
+
+func routeKind(kind int) model.RouteKind {
+	if k, ok := routeKinds[kind]; ok {
+		return k
+	}
+	return model.RouteOther
+}
+
+func (r *reading) route(family int, route netlink.Route) model.RouteEntry {
+	entry := model.RouteEntry{
+		Table: uint32(route.Table), Kind: routeKind(route.Type), Metric: uint32(route.Priority), TOS: uint8(route.Tos),
+		Origin: route.Protocol.String(),
+	}
+	entry.Opaque = entry.Kind == model.RouteOther || route.Encap != nil || route.MPLSDst != nil
+	entry.Dst = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	if family == unix.AF_INET6 {
+		entry.Dst = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+	}
+	if dst, ok := prefixOf(route.Dst); ok && dst.Bits() >= 0 {
+		entry.Dst = dst
+	}
+	entry.PrefSrc, _ = addrOf(route.Src)
+	if len(route.MultiPath) == 0 {
+		entry.Hops = []model.Hop{r.hop(route.LinkIndex, route.Gw, route.Via, route.Flags)}
+	}
+	for _, path := range route.MultiPath {
+		entry.Hops = append(entry.Hops, r.hop(path.LinkIndex, path.Gw, path.Via, path.Flags))
+	}
+	return entry
+}
+
+func (r *reading) hop(link int, gateway net.IP, via netlink.Destination, flags int) model.Hop {
+	hop := model.Hop{Out: r.linkName(link), Dead: flags&unix.RTNH_F_DEAD != 0, LinkDown: flags&unix.RTNH_F_LINKDOWN != 0}
+	hop.Gateway, _ = addrOf(gateway)
+	if v, ok := via.(*netlink.Via); ok {
+		hop.Gateway, _ = addrOf(v.Addr)
+	}
+	return hop
+}
+
+// policyRules reads the rules by themselves: package netlink leaves out their
+// actions, which are half of what they say.
+func (r *reading) policyRules() {
+	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
+		request := nl.NewNetlinkRequest(unix.RTM_GETRULE, unix.NLM_F_DUMP)
+		request.AddData(nl.NewIfInfomsg(family))
+		messages, err := request.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWRULE)
+		if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EAFNOSUPPORT) {
+			r.facts.PolicyRules = append(r.facts.PolicyRules, withoutPolicy(family)...)
+			continue
+		}
+		r.gap("policy rules", tolerable(err))
+		for _, message := range messages {
+			rule, err := policyRule(message)
+			r.gap("policy rules", err)
+			r.facts.PolicyRules = append(r.facts.PolicyRules, rule)
+		}
+	}
+}
+
+// withoutPolicy is what a kernel without policy routing does.
+func withoutPolicy(family int) []model.PolicyRule {
+	var rules []model.PolicyRule
+	for _, table := range []uint32{model.TableLocal, model.TableMain} {
+		rules = append(rules, model.PolicyRule{Family: familyOf(family), Table: table, SuppressPrefix: -1})
+	}
+	return rules
+}
+
+func familyOf(family int) model.Family {
+	if family == unix.AF_INET6 {
+		return model.IPv6
+	}
+	return model.IPv4
+}
+
+var ruleActions = map[uint8]model.RuleAction{
+	nl.FR_ACT_TO_TBL: model.RuleTable, nl.FR_ACT_GOTO: model.RuleGoto, nl.FR_ACT_NOP: model.RuleNop,
+	nl.FR_ACT_BLACKHOLE: model.RuleBlackhole, nl.FR_ACT_UNREACHABLE: model.RuleUnreachable, nl.FR_ACT_PROHIBIT: model.RuleProhibit,
+}
+
+// policyRule decodes a message of RTM_NEWRULE (struct fib_rule_hdr and
+// attributes). What it does not know makes the rule opaque.
+func policyRule(message []byte) (model.PolicyRule, error) {
+	header := nl.DeserializeRtMsg(message)
+	attributes, err := nl.ParseRouteAttr(message[header.Len():])
+	if err != nil {
+		return model.PolicyRule{Opaque: true}, fmt.Errorf("decode a rule: %w", err)
+	}
+	rule := model.PolicyRule{
+		Family: familyOf(int(header.Family)), TOS: header.Tos, Table: uint32(header.Table),
+		Not: header.Flags&netlink.FibRuleInvert != 0, SuppressPrefix: -1,
+	}
+	action, known := ruleActions[header.Type]
+	rule.Action, rule.Opaque = action, !known
+	const unresolved = 0x4 // FIB_RULE_UNRESOLVED: there is nothing to go to
+	if header.Flags&unresolved != 0 {
+		rule.Action = model.RuleNop
+	}
+	for _, a := range attributes {
+		if !decodeRuleAttribute(&rule, header, int(a.Attr.Type), a.Value) {
+			rule.Opaque = true
+		}
+	}
+	return rule, nil
+}
+
+// decodeRuleAttribute is false for a condition that it does not know.
+func decodeRuleAttribute(rule *model.PolicyRule, header *nl.RtMsg, kind int, value []byte) bool {
+	number := func() uint32 {
+		if len(value) < 4 {
+			return 0
+		}
+		return nl.NativeEndian().Uint32(value)
+	}
+	switch kind {
+	case unix.RTA_TABLE:
+		rule.Table = number()
+	case nl.FRA_PRIORITY:
+		rule.Priority = number()
+	case nl.FRA_GOTO:
+		rule.Goto = number()
+	case nl.FRA_SRC:
+		rule.From = networkOf(value, int(header.Src_len))
+	case nl.FRA_DST:
+		rule.To = networkOf(value, int(header.Dst_len))
+	case nl.FRA_IIFNAME:
+		rule.In = strings.TrimRight(string(value), "\x00")
+	case nl.FRA_OIFNAME:
+		rule.Out = strings.TrimRight(string(value), "\x00")
+	case nl.FRA_FWMARK:
+		rule.Mark = number()
+	case nl.FRA_FWMASK:
+		rule.Mask = number()
+	case nl.FRA_SUPPRESS_PREFIXLEN:
+		rule.SuppressPrefix = int(int32(number()))
+	case nl.FRA_SUPPRESS_IFGROUP:
+		return number() == ^uint32(0)
+	case nl.FRA_L3MDEV:
+		rule.L3Master = len(value) > 0 && value[0] != 0
+	case nl.FRA_IP_PROTO:
+		rule.Proto = value[0]
+	case nl.FRA_SPORT_RANGE:
+		rule.SrcPorts = portRange(value)
+	case nl.FRA_DPORT_RANGE:
+		rule.DstPorts = portRange(value)
+	case nl.FRA_PROTOCOL, nl.FRA_PAD:
+	default: // a tunnel's number, a user, a DSCP, a realm, or something new
+		return false
+	}
+	return true
+}
+
+func networkOf(value []byte, bits int) netip.Prefix {
+	addr, _ := netip.AddrFromSlice(value)
+	return netip.PrefixFrom(addr, bits)
+}
+
+func portRange(value []byte) [2]uint16 {
+	if len(value) < 4 {
+		return [2]uint16{}
+	}
+	return [2]uint16{nl.NativeEndian().Uint16(value), nl.NativeEndian().Uint16(value[2:])}
+}
+
+// Lookup asks the kernel where a packet goes (RTM_GETROUTE). With q.In the
+// kernel decides as for a packet that arrives there, which includes whether it
+// believes the source and forwards at all; without, q.Src must be an address of
+// this host or invalid. A refusal is not an error but a Route of the kind that
+// the kernel's error stands for; packets whose source it does not believe are
+// dropped as by a blackhole.
+func Lookup(q model.RouteQuery) (model.Route, error) {
+	request, err := routeRequest(q)
+	if err != nil {
+		return model.Route{}, err
+	}
+	messages, err := request.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWROUTE)
+	switch {
+	case errors.Is(err, unix.ENETUNREACH), errors.Is(err, unix.ESRCH):
+		return model.Route{Kind: model.RouteNone}, nil
+	case errors.Is(err, unix.EHOSTUNREACH):
+		return model.Route{Kind: model.RouteUnreachable}, nil
+	case errors.Is(err, unix.EACCES):
+		return model.Route{Kind: model.RouteProhibit}, nil
+	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.EXDEV):
+		return model.Route{Kind: model.RouteBlackhole}, nil
+	case err != nil:
+		return model.Route{}, fmt.Errorf("ask the kernel for the route to %s: %w", q.Dst, err)
+	case len(messages) == 0:
+		return model.Route{}, fmt.Errorf("ask the kernel for the route to %s: no answer", q.Dst)
+	}
+	return decodeRoute(messages[0])
+}
+
+func routeRequest(q model.RouteQuery) (*nl.NetlinkRequest, error) {
+	q.Dst, q.Src = q.Dst.Unmap(), q.Src.Unmap()
+	if !q.Dst.IsValid() {
+		return nil, errors.New("a route is looked up by its destination, and there is none")
+	}
+	family := unix.AF_INET
+	if q.Dst.Is6() {
+		family = unix.AF_INET6
+	}
+	request := nl.NewNetlinkRequest(unix.RTM_GETROUTE, 0)
+	header := &nl.RtMsg{RtMsg: unix.RtMsg{
+		Family: uint8(family), Dst_len: uint8(q.Dst.BitLen()), Tos: q.TOS, Flags: unix.RTM_F_LOOKUP_TABLE,
+	}}
+	if q.Src.IsValid() {
+		header.Src_len = uint8(q.Src.BitLen())
+	}
+	request.AddData(header)
+	request.AddData(nl.NewRtAttr(unix.RTA_DST, q.Dst.AsSlice()))
+	if q.Src.IsValid() {
+		request.AddData(nl.NewRtAttr(unix.RTA_SRC, q.Src.AsSlice()))
+	}
+	for attribute, name := range map[int]string{unix.RTA_IIF: q.In, unix.RTA_OIF: q.Out} {
+		if name == "" {
+			continue
+		}
+		link, err := net.InterfaceByName(name)
+		if err != nil {
+			return nil, fmt.Errorf("look up a route by %s: %w", name, err)
+		}
+		request.AddData(nl.NewRtAttr(attribute, nl.Uint32Attr(uint32(link.Index))))
+	}
+	if q.Mark != 0 {
+		request.AddData(nl.NewRtAttr(unix.RTA_MARK, nl.Uint32Attr(q.Mark)))
+	}
+	if q.Proto != 0 {
+		request.AddData(nl.NewRtAttr(unix.RTA_IP_PROTO, nl.Uint8Attr(q.Proto)))
+		request.AddData(nl.NewRtAttr(unix.RTA_SPORT, bigEndian(q.SrcPort)))
+		request.AddData(nl.NewRtAttr(unix.RTA_DPORT, bigEndian(q.DstPort)))
+	}
+	return request, nil
+}
+
+func bigEndian(port uint16) []byte { return []byte{byte(port >> 8), byte(port)} }
+
+func decodeRoute(message []byte) (model.Route, error) {
+	header := nl.DeserializeRtMsg(message)
+	attributes, err := nl.ParseRouteAttr(message[header.Len():])
+	if err != nil {
+		return model.Route{}, fmt.Errorf("decode the kernel's route: %w", err)
+	}
+	route := model.Route{Kind: routeKind(int(header.Type)), Table: uint32(header.Table)}
+	for _, a := range attributes {
+		switch a.Attr.Type {
+		case unix.RTA_OIF:
+			link, err := net.InterfaceByIndex(int(nl.NativeEndian().Uint32(a.Value)))
+			if err != nil {
+				return route, fmt.Errorf("the kernel's route: %w", err)
+			}
+			route.Out = link.Name
+		case unix.RTA_GATEWAY:
+			route.Gateway, _ = addrOf(a.Value)
+		case unix.RTA_VIA:
+			route.Gateway, _ = addrOf(a.Value[2:])
+		case unix.RTA_PREFSRC:
+			route.PrefSrc, _ = addrOf(a.Value)
+		case unix.RTA_TABLE:
+			route.Table = nl.NativeEndian().Uint32(a.Value)
+		}
+	}
+	return route, nil
+}
