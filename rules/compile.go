@@ -15,6 +15,7 @@ type Program struct {
 	chains []*program // all of them; program.id is the place
 	hooks  [stages]*program
 	nat    bool // the nat table exists, so every new flow gets a binding
+	tracks bool // some rule needs connection tracking, which is idle otherwise
 }
 
 // Ruleset is what the program was made from.
@@ -163,6 +164,7 @@ func (p *Program) compileTable(t *Table) {
 		c.rules = make([]code, len(c.chain.Rules))
 		for i := range c.chain.Rules {
 			c.rules[i] = compileRule(p.set.Family, t.Name, &c.chain.Rules[i], ids)
+			p.tracks = p.tracks || needsTracking(&c.chain.Rules[i])
 		}
 		c.index = indexChain(c.rules)
 	}
@@ -207,6 +209,22 @@ func (p *Program) survey(c *program, seen []uint8) {
 		}
 	}
 	seen[c.id] = done
+}
+
+// trackers are the modules and targets that switch connection tracking on in
+// their network namespace (nf_ct_netns_get); NAT targets do too.
+var trackers = map[string]bool{
+	"conntrack": true, "state": true, "connmark": true, "connbytes": true, "connlimit": true, "connlabel": true, "helper": true, "cluster": true,
+	"CONNMARK": true, "CONNSECMARK": true, "SYNPROXY": true, "CT": true,
+}
+
+func needsTracking(r *Rule) bool {
+	for _, m := range r.Matches {
+		if trackers[m.Module()] {
+			return true
+		}
+	}
+	return r.Target.Kind.Translates() || trackers[r.Target.Name] && actOf(r.Target) != actUntrack
 }
 
 func compileRule(f Family, table string, r *Rule, chains map[string]int32) code {

@@ -22,7 +22,7 @@ type tables struct {
 	hooks    [stages][]*program
 	programs []*Program
 	nat      bool
-	chains   int
+	tracks   bool
 	hidden   []Doubt // what stands in the kernel and no rule set shows
 }
 
@@ -34,7 +34,7 @@ func NewEvaluator(h Host, programs ...*Program) *Evaluator {
 		t := &e.families[p.set.Family]
 		t.programs = append(t.programs, p)
 		t.nat = t.nat || p.nat
-		t.chains += len(p.chains)
+		t.tracks = t.tracks || p.tracks || h.Tracks
 		for stage, c := range p.hooks {
 			if c != nil {
 				t.hooks[stage] = append(t.hooks[stage], c)

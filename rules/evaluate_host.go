@@ -16,6 +16,9 @@ type Host struct {
 	Route func(RouteQuery) Route
 	// Flows are the flows that exist already, whose tuples are taken. nil: none.
 	Flows FlowTable
+	// Tracks is set if connection tracking is at work even without a rule of the
+	// given sets that needs it, for example because another nft table does.
+	Tracks bool
 	// RandomDNATPort is set for kernels that choose at random from a DNAT's range
 	// of ports; others take the first free one (since Linux 6.2).
 	RandomDNATPort bool

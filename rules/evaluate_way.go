@@ -159,6 +159,9 @@ func (m *machine) pass(st *state) bool {
 	case stageTrackPrerouting, stageTrackOutput:
 		if !st.ct.seen {
 			st.ct.seen, st.ct.state = true, m.pkt.beginsFlow()
+			if !m.tables.tracks {
+				st.ct.state = StateUntracked
+			}
 		}
 		st.stage++
 	case stageRouteInput:

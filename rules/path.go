@@ -136,7 +136,8 @@ type Outcome struct {
 	// policy that dropped.
 	DNATBy, SNATBy, DroppedBy RuleRef
 	Mark, ConnMark            uint32
-	// Tracked is set if connection tracking keeps a flow of it.
+	// Tracked is set if connection tracking keeps a flow of it. Without a rule that
+	// needs it there is no tracking.
 	Tracked bool
 	// Why says what ended the packet's way, where no rule did.
 	Why string

@@ -1,0 +1,351 @@
+package rules_test
+
+import (
+	"bytes"
+
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"nattui/model/lab"
+	"nattui/rules"
+)
+
+// The evaluator is held against the kernel: random tables, random packets that
+// are really sent through a gateway, and for each of them what it predicted
+// compared with the flow that connection tracking made, the interface the
+// packet left by and the address it bore, or the host that got it.
+//
+// NATTUI_SEED repeats a run, NATTUI_TABLES makes it longer or shorter, NATTUI_ONLY is
+// the one table to run.
+
+// seedOf is the seed of the run, which a failure prints.
+func seedOf(t *testing.T) uint64 {
+	seed := uint64(time.Now().UnixNano())
+	if text := os.Getenv("NATTUI_SEED"); text != "" {
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			t.Fatalf("NATTUI_SEED %q: %v", text, err)
+		}
+		seed = n
+	}
+	t.Logf("NATTUI_SEED=%d", seed)
+	return seed
+}
+
+func number(t *testing.T, variable string, otherwise int) int {
+	text := os.Getenv(variable)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("%s %q: %v", variable, text, err)
+	}
+	return n
+}
+
+func TestAgreesWithTheKernel(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		backends []rules.Backend
+		tables   int
+	}{
+		{"nft", []rules.Backend{rules.NFT}, 60},
+		{"legacy", []rules.Backend{rules.Legacy}, 60},
+		{"both", []rules.Backend{rules.NFT, rules.Legacy}, 20},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if lab.Isolate(t) {
+				return
+			}
+			tables := number(t, "NATTUI_TABLES", c.tables)
+			if testing.Short() {
+				tables = min(tables, 4)
+			}
+			agree(t, c.backends, seedOf(t), tables)
+		})
+	}
+}
+
+// tally counts what the comparison saw.
+type tally struct {
+	packets, flows, translated, forwarded, local, gone int
+	uncertain, uncertainForNothing, plain              int
+	wrong                                              int
+}
+
+const packetsPerTable = 50
+
+func agree(t *testing.T, backends []rules.Backend, seed uint64, tables int) {
+	g := openGround(t)
+	var sum tally
+	only := number(t, "NATTUI_ONLY", -1)
+	for n := range tables {
+		if only >= 0 && n != only {
+			continue
+		}
+		r := rand.New(rand.NewPCG(seed, uint64(n)))
+		family := rules.Families[n%2]
+		gen := &generator{Rand: r, family: family, open: r.IntN(10) < 4}
+		var programs []*rules.Program
+		var text strings.Builder
+		clearTables(t, family, backends)
+		for _, b := range backends {
+			tables := gen.tables(b)
+			restore(t, family, b, tables)
+			set := save(t, family, b)
+			programs = append(programs, rules.Compile(set))
+			fmt.Fprintf(&text, "# %s %s\n%s", family, b, rulesOf(set))
+		}
+		g.forgetFlows(t)
+		e := rules.NewEvaluator(g.host, programs...)
+		openTable := gen.opened || len(backends) > 1
+		for i := range packetsPerTable {
+			p := gen.packet(g, i)
+			if g.flows.InUse(p.Tuple()) {
+				continue // not the first packet of a flow
+			}
+			what, ok := compare(t, g, e, p, openTable, &sum)
+			if !ok {
+				t.Errorf("seed %d, table %d, packet %d:\n%s\n%s", seed, n, i, what, text.String())
+				if os.Getenv("NATTUI_DEBUG") != "" {
+					for _, b := range backends {
+						t.Log(run(t, "", program(family, b, "save"), "-c"))
+					}
+					t.Log(run(t, "", "/usr/sbin/nft", "--debug=netlink", "list", "table", "ip6", "nat"))
+					t.FailNow()
+				}
+				if sum.wrong++; sum.wrong > 3 {
+					t.Fatalf("after %+v", sum)
+				}
+			}
+		}
+	}
+	t.Logf("%+v", sum)
+	if sum.uncertainForNothing*50 > sum.plain {
+		t.Errorf("%d of %d answers were uncertain though the rules leave nothing open", sum.uncertainForNothing, sum.plain)
+	}
+	if only < 0 && tables >= 20 && (sum.translated < sum.packets/20 || sum.forwarded < sum.packets/10 || sum.local < sum.packets/20 || sum.gone < sum.packets/20) {
+		t.Errorf("the run was too uniform to tell much: %+v", sum)
+	}
+}
+
+// compare sends a packet and holds what was predicted against what happened.
+func compare(t *testing.T, g *ground, e *rules.Evaluator, p rules.Packet, open bool, sum *tally) (string, bool) {
+	path, err := e.Evaluate(p)
+	if err != nil {
+		return fmt.Sprintf("%+v: %v", p, err), false
+	}
+	quick, quickCertain := e.Outcomes(nil, &p)
+	got := g.send(t, p)
+	sum.count(path, got, open)
+	fits := func(outcomes []rules.Outcome) bool {
+		for i := range outcomes {
+			if got.fits(&outcomes[i]) {
+				return true
+			}
+		}
+		return path.Incomplete
+	}
+	if fits(path.Outcomes) && fits(quick) && quickCertain == path.Certain && (!path.Certain || got.fits(&path.Outcomes[0])) {
+		return "", true
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%+v\nthe kernel: %s\npredicted (certain %v, quick %v):\n", p, got, path.Certain, quickCertain)
+	for _, o := range path.Outcomes {
+		fmt.Fprintf(&b, "  %s %s > %s %s out %s tracked %v, %s, %s, dropped by %s %s\n", o.Delivered, o.Src, o.Dst, o.NAT(), o.Out, o.Tracked, o.DNATBy, o.SNATBy, o.DroppedBy, o.Why)
+	}
+	for _, o := range quick {
+		fmt.Fprintf(&b, "  quick: %s %s > %s out %s\n", o.Delivered, o.Src, o.Dst, o.Out)
+	}
+	for _, v := range path.Visits {
+		if v.Verdict != rules.No {
+			fmt.Fprintf(&b, "  %s %s %v\n", v.RuleRef, v.Verdict, v.Rule)
+		}
+	}
+	fmt.Fprintf(&b, "  doubts %v\n", path.Doubts)
+	return b.String(), false
+}
+
+func (s *tally) count(path rules.Path, got event, open bool) {
+	s.packets++
+	if got.tracked {
+		s.flows++
+	}
+	if got.translated {
+		s.translated++
+	}
+	switch {
+	case got.out != "":
+		s.forwarded++
+	case got.local:
+		s.local++
+	default:
+		s.gone++
+	}
+	if !open {
+		s.plain++
+	}
+	if !path.Certain {
+		s.uncertain++
+		if !open {
+			s.uncertainForNothing++
+		}
+	}
+}
+
+func program(f rules.Family, b rules.Backend, what string) string {
+	name := "iptables"
+	if f == rules.IPv6 {
+		name = "ip6tables"
+	}
+	path, err := exec.LookPath(name + "-" + b.String() + "-" + what)
+	if err != nil {
+		path = filepath.Join("/usr/sbin", name+"-"+b.String()+"-"+what)
+	}
+	return path
+}
+
+func run(t *testing.T, input string, argv ...string) string {
+	t.Helper()
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	cmd.Stdin = strings.NewReader(input)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v: %v\n%s\n%s", argv, err, errs.String(), input)
+	}
+	return out.String()
+}
+
+func restore(t *testing.T, f rules.Family, b rules.Backend, text string) {
+	t.Helper()
+	run(t, text, program(f, b, "restore"))
+}
+
+func save(t *testing.T, f rules.Family, b rules.Backend) *rules.Ruleset {
+	t.Helper()
+	tables, err := rules.Read(strings.NewReader(run(t, "", program(f, b, "save"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &rules.Ruleset{Family: f, Backend: b, Tables: tables}
+}
+
+// rulesOf prints a rule set without its counters.
+func rulesOf(s *rules.Ruleset) string {
+	var b bytes.Buffer
+	if err := rules.Save(&b, s.Tables); err != nil {
+		return err.Error()
+	}
+	return b.String()
+}
+
+// clearTables empties what an earlier table left behind.
+func clearTables(t *testing.T, f rules.Family, backends []rules.Backend) {
+	var b strings.Builder
+	for _, table := range []string{"raw", "mangle", "nat", "filter"} {
+		fmt.Fprintf(&b, "*%s\n", table)
+		for _, chain := range rules.BuiltInChains[table] {
+			fmt.Fprintf(&b, ":%s ACCEPT [0:0]\n", chain)
+		}
+		b.WriteString("COMMIT\n")
+	}
+	for _, backend := range backends {
+		restore(t, f, backend, b.String())
+	}
+}
+
+// event is what became of a packet that was sent.
+type event struct {
+	tracked    bool
+	src, dst   netip.AddrPort // as translated, where tracked
+	translated bool
+	out        string // the interface it left by, "" if none
+	seenSrc    netip.Addr
+	seenDst    netip.Addr
+	local      bool // this host got it
+}
+
+func (e event) String() string {
+	s := "no flow"
+	if e.tracked {
+		s = fmt.Sprintf("flow %s > %s", e.src, e.dst)
+	}
+	if e.out != "" {
+		s += fmt.Sprintf(", left by %s as %s > %s", e.out, e.seenSrc, e.seenDst)
+	}
+	if e.local {
+		s += ", delivered here"
+	}
+	return s
+}
+
+// fits reports whether that is what an outcome says.
+func (e event) fits(o *rules.Outcome) bool {
+	if e.tracked != o.Tracked || e.tracked && (!o.Matches(e.src, e.dst) || e.translated && o.NAT() == "none") {
+		return false
+	}
+	switch o.Delivered {
+	case rules.Forwarded:
+		return e.out != "" && (o.Out == "" || o.Out == e.out) && !e.local &&
+			(!o.Src.Addr.IsValid() || o.Src.Addr == e.seenSrc) && (!o.Dst.Addr.IsValid() || o.Dst.Addr == e.seenDst)
+	case rules.Delivered:
+		return e.local && e.out == ""
+	}
+	return !e.local && e.out == ""
+}
+
+// flowTable keeps the flows that exist, as the kernel tells of them.
+type flowTable struct {
+	replies map[rules.Tuple]rules.Tuple // original to reply
+	taken   map[rules.Tuple]int
+}
+
+func (f *flowTable) add(orig, reply rules.Tuple) {
+	f.replies[orig] = reply
+	f.taken[orig]++
+	f.taken[reply]++
+}
+
+func (f *flowTable) remove(orig, reply rules.Tuple) {
+	if _, ok := f.replies[orig]; !ok {
+		return
+	}
+	delete(f.replies, orig)
+	for _, t := range []rules.Tuple{orig, reply} {
+		if f.taken[t]--; f.taken[t] <= 0 {
+			delete(f.taken, t)
+		}
+	}
+}
+
+func (f *flowTable) InUse(t rules.Tuple) bool { return f.taken[t] > 0 }
+
+func (f *flowTable) Mapped(protocol uint8, src netip.AddrPort, yield func(netip.AddrPort) bool) {
+	for orig, reply := range f.replies {
+		if orig.Protocol != protocol || orig.Src != src {
+			continue
+		}
+		if !yield(reply.Mirror().Src) {
+			return
+		}
+	}
+}
+
+// nonce marks the payload of a packet, to know it again wherever it comes out.
+func nonce(p rules.Packet, serial uint64) []byte {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%+v %d", p, serial)
+	return h.Sum([]byte("nattui:"))
+}
