@@ -102,6 +102,9 @@ func (h *Host) Check(ctx context.Context, changes []rules.Change) error {
 // test runs iptables-restore without committing.
 func (p *programs) test(ctx context.Context, s *script) error {
 	head, rest := s.split()
+	if s.tables() == 0 {
+		return nil
+	}
 	words, err := p.runRestore(ctx, nil, bytes.NewReader(append(slices.Clip(head), rest...)), nil, "--test")
 	if err == nil || notFound(words) {
 		return nil // --test does not see what earlier lines made or deleted
@@ -250,8 +253,11 @@ func (h *Host) applyPlace(ctx context.Context, place rules.Place, changes []rule
 			return nil, err
 		}
 		t := transaction{host: h, programs: p, lock: lock, script: s, before: before, want: after, gated: attempt < gateAttempts}
-		words, err := t.run(ctx)
+		made, words, err := t.make(ctx)
+		defer t.commits.close()
 		switch {
+		case err == nil || made != nil:
+			return made, err
 		case errors.Is(err, errMoved):
 			if err := ctx.Err(); err != nil {
 				return nil, err
@@ -267,8 +273,17 @@ func (h *Host) applyPlace(ctx context.Context, place rules.Place, changes []rule
 		case err != nil:
 			return nil, t.takeBack(p.refusal(ctx, s, words, err))
 		}
-		return t.verify(context.WithoutCancel(ctx), readAttempts)
 	}
+}
+
+// make runs the transaction and verifies it. made is nil where nothing was made;
+// words are what iptables said about that.
+func (t *transaction) make(ctx context.Context) (made []rules.Change, words string, err error) {
+	if words, err = t.run(ctx); err != nil {
+		return nil, words, err
+	}
+	made, err = t.verify(context.WithoutCancel(ctx))
+	return made, "", err
 }
 
 // deletes returns the index of the change whose deletion by specification was
@@ -294,17 +309,24 @@ type transaction struct {
 	script       *script
 	before, want *rules.Ruleset
 	gated        bool
+	commits      *commits // on nft
+	pid          int
 }
 
 // run feeds the script to iptables-restore. Words are what it said on failure.
 func (t *transaction) run(ctx context.Context) (words string, err error) {
-	if err := ctx.Err(); err != nil {
+	if err := ctx.Err(); err != nil || t.script.tables() == 0 {
 		return "", err
 	}
 	// A transaction that has begun is finished; the limit is far beyond what the
 	// largest table takes and what the lock may.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
 	defer cancel()
+	if t.programs.place.Backend == rules.NFT {
+		if t.commits, err = listenToCommits(t.programs.place.Family); err != nil {
+			return "", err
+		}
+	}
 	head, rest := t.script.split()
 	input, feed := io.Pipe()
 	moved := make(chan error, 1)
@@ -331,6 +353,7 @@ func (t *transaction) run(ctx context.Context) (words string, err error) {
 }
 
 func (t *transaction) begin(pid int) {
+	t.pid = pid
 	t.host.own.begin(pid, t.programs.restore, t.before.Generation)
 }
 
@@ -408,8 +431,9 @@ func (t *transaction) takeBack(cause error) error {
 	if t.script.tables() < 2 {
 		return cause
 	}
+	lost := t.keepCounters()
 	now, err := t.host.Read(context.Background(), t.programs.place)
-	if err != nil {
+	if err = errors.Join(lost, err); err != nil {
 		return &Partial{nil, cause, err}
 	}
 	var committed []rules.Change
@@ -430,8 +454,12 @@ func (t *transaction) takeBack(cause error) error {
 		return &Partial{committed, cause, err}
 	}
 	back := transaction{host: t.host, programs: t.programs, lock: t.lock, script: s, before: now, want: want}
-	if words, err := back.run(context.Background()); err != nil {
+	defer func() { back.commits.close() }()
+	switch made, words, err := back.make(context.Background()); {
+	case made == nil && err != nil:
 		return &Partial{committed, cause, t.programs.refusal(context.Background(), s, words, err)}
+	case err != nil:
+		return &Partial{committed, cause, err}
 	}
 	return cause
 }
@@ -447,12 +475,17 @@ func sameTable(a, b *rules.Ruleset, name string) bool {
 	return sameRules(only(a), only(b))
 }
 
-// verify reads the tables back, and gives the changes the rules as printed. It
-// begins anew, so many times, when somebody changes the tables meanwhile.
-func (t *transaction) verify(ctx context.Context, again int) ([]rules.Change, error) {
+// verify reads the tables back, compares them with what was wanted, and returns
+// the changes with the rules as printed.
+func (t *transaction) verify(ctx context.Context) ([]rules.Change, error) {
 	got, err := t.host.Read(ctx, t.programs.place)
 	if err != nil {
-		return nil, fmt.Errorf("the change was made, but could not be verified: %w", err)
+		return t.script.changes, fmt.Errorf("the change was made, but could not be verified: %w", err)
+	}
+	if got.Backend == rules.Legacy {
+		if print, err := fingerprint(got.Family); err == nil {
+			t.host.own.left(got.Family, print)
+		}
 	}
 	printed := printedAs(t.want, got, t.script.changes)
 	made := make([]rules.Change, len(t.script.changes))
@@ -463,25 +496,55 @@ func (t *transaction) verify(ctx context.Context, again int) ([]rules.Change, er
 	if err != nil {
 		want = t.want
 	}
-	for _, name := range touched(made) {
-		if !sameTable(want, got, name) {
-			return made, &Mismatch{Place: t.programs.place, Want: want, Got: got}
-		}
+	if lost := t.keepCounters(); lost != nil {
+		return made, fmt.Errorf("the change was made, but counters were lost: %w", lost)
 	}
-	if t.programs.place.Backend == rules.Legacy {
+	tables := touched(made)
+	same := !slices.ContainsFunc(tables, func(name string) bool { return !sameTable(want, got, name) })
+	if same {
 		return made, nil
 	}
-	t.host.own.begin(os.Getpid(), t.programs.restore, got.Generation)
-	err = keepCounters(want, got, touched(made))
+	mismatch := &Mismatch{Place: t.programs.place, Want: want, Got: got}
+	if t.commits != nil {
+		t.commits.catchUp()
+		var after bool
+		if mismatch.Others, after = t.commits.around(t.ours, tables); after && len(mismatch.Others) == 0 {
+			return made, nil // ours was made as intended, and changed by others since
+		}
+	}
+	return made, mismatch
+}
+
+// keepCounters makes up for counters that the nft programs forgot.
+func (t *transaction) keepCounters() error {
+	if t.commits == nil {
+		return nil
+	}
+	t.commits.catchUp()
+	t.host.own.begin(os.Getpid(), t.programs.restore, t.before.Generation)
+	err := t.commits.keepCounters(t.ours, t.script)
 	after, _ := t.generation()
 	t.host.own.end(after)
-	if errors.Is(err, errMoved) && again > 0 {
-		return t.verify(ctx, again-1)
+	return err
+}
+
+// ours recognises the commits of the program that this transaction ran.
+func (t *transaction) ours(k commit) bool {
+	if inFirstNamespace() {
+		return k.by.PID == t.pid
 	}
-	if err != nil {
-		return made, fmt.Errorf("the change was made, but counters were lost: %w", err)
+	// The kernel's process ids mean nothing here. Another program of the same
+	// name is told apart by the tables it changed and the rules it made.
+	if k.by.Name != commOf(t.programs.restore) {
+		return false
 	}
-	return made, nil
+	wanted, tables := t.script.made(), touched(t.script.changes)
+	for _, name := range k.tables {
+		if !slices.Contains(tables, name) || len(wanted[name]) != len(k.made) {
+			return false
+		}
+	}
+	return len(k.tables) > 0
 }
 
 // touched lists the tables of changes.

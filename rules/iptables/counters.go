@@ -197,59 +197,6 @@ func tallyLegacy(family rules.Family) (tally, uint64, error) {
 	return t, print.sum(), nil
 }
 
-// keepCounters gives rules their counters, where iptables made them with lower
-// ones than it was told: ip6tables-nft 1.8.9 ignores counters. It replaces each
-// such rule by itself with a higher counter, in one transaction that fails if
-// anybody changed the tables since got was read.
-func keepCounters(want, got *rules.Ruleset, tables []string) error {
-	kernel, err := dialNfnl()
-	if err != nil {
-		return err
-	}
-	defer kernel.close()
-	var batch [][]byte
-	for _, name := range tables {
-		t, ok := want.Table(name)
-		if !ok {
-			continue
-		}
-		type place struct {
-			chain string
-			at    int
-		}
-		low := map[place]rules.Rule{}
-		for _, c := range t.Chains {
-			now, ok := got.Chain(name, c.Name)
-			if !ok || len(now.Rules) != len(c.Rules) {
-				continue
-			}
-			for i, r := range c.Rules {
-				if r.Counters.Packets > now.Rules[i].Counters.Packets || r.Counters.Bytes > now.Rules[i].Counters.Bytes {
-					low[place{c.Name, i}] = r
-				}
-			}
-		}
-		if len(low) == 0 {
-			continue
-		}
-		at := map[string]int{}
-		err := kernel.dump(unix.NFT_MSG_GETRULE, nftFamily(want.Family), appendText(nil, unix.NFTA_RULE_TABLE, name), func(m nftMessage) {
-			chain := m.attrs.text(unix.NFTA_RULE_CHAIN)
-			if r, ok := low[place{chain, at[chain]}]; ok {
-				batch = append(batch, recount(m.attrs, r))
-			}
-			at[chain]++
-		})
-		if err != nil {
-			return err
-		}
-	}
-	if len(batch) == 0 {
-		return nil
-	}
-	return kernel.replaceRules(nftFamily(want.Family), got.Generation, batch)
-}
-
 // recount makes the attributes of the request that replaces a rule by itself
 // with the counters of r added to its own.
 func recount(attrs attributes, r rules.Rule) []byte {

@@ -113,12 +113,13 @@ func (e *Mismatch) Error() string {
 // restore input can express: iptables printed it in a way that it cannot read.
 type Unmakeable struct {
 	Change rules.Change
+	Rule   rules.Rule
 	Why    error
 }
 
 // Error says which rule and why.
 func (e *Unmakeable) Error() string {
-	return fmt.Sprintf("iptables cannot make the rule %q again (%v), so it can be deleted but not moved or restored; nothing was changed", e.Change.Rule.String(), e.Why)
+	return fmt.Sprintf("iptables-restore cannot read the rule %q (%v), so it can be deleted but not made, moved or restored; nothing was changed", e.Rule.String(), e.Why)
 }
 
 // Unwrap is why.

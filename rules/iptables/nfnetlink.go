@@ -249,23 +249,19 @@ func generation() (uint32, error) {
 	return n.generation()
 }
 
-// replaceRules replaces rules, given the attributes of each request, in one
-// transaction on the generation; all of them or none. The error is errMoved
-// where the generation is another by now.
-func (n *nfnl) replaceRules(family byte, generation uint32, requests [][]byte) error {
-	id := appendAttribute(nil, unix.NFNL_BATCH_GENID, binary.BigEndian.AppendUint32(nil, generation))
-	begin := n.seq + 1
-	n.seq += uint32(len(requests)) + 2
-	batch := appendMessage(nil, unix.NFNL_MSG_BATCH_BEGIN, unix.NLM_F_REQUEST, begin, unix.NFPROTO_UNSPEC, unix.NFNL_SUBSYS_NFTABLES, id)
-	for i, attrs := range requests {
-		const flags = unix.NLM_F_REQUEST | unix.NLM_F_ACK | unix.NLM_F_REPLACE
-		batch = appendMessage(batch, nftSubsystem|unix.NFT_MSG_NEWRULE, flags, begin+1+uint32(i), family, 0, attrs)
-	}
-	batch = appendMessage(batch, unix.NFNL_MSG_BATCH_END, unix.NLM_F_REQUEST, n.seq, unix.NFPROTO_UNSPEC, unix.NFNL_SUBSYS_NFTABLES, nil)
+// replaceRule replaces a rule, given the attributes of the request, in a
+// transaction of its own.
+func (n *nfnl) replaceRule(family byte, attrs []byte) error {
+	begin, replace := n.seq+1, n.seq+2
+	n.seq += 3
+	const nft = unix.NFNL_SUBSYS_NFTABLES
+	batch := appendMessage(nil, unix.NFNL_MSG_BATCH_BEGIN, unix.NLM_F_REQUEST, begin, unix.NFPROTO_UNSPEC, nft, nil)
+	batch = appendMessage(batch, nftSubsystem|unix.NFT_MSG_NEWRULE, unix.NLM_F_REQUEST|unix.NLM_F_ACK|unix.NLM_F_REPLACE, replace, family, 0, attrs)
+	batch = appendMessage(batch, unix.NFNL_MSG_BATCH_END, unix.NLM_F_REQUEST, n.seq, unix.NFPROTO_UNSPEC, nft, nil)
 	if err := unix.Sendto(n.fd, batch, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return fmt.Errorf("send a transaction to nf_tables: %w", err)
 	}
-	for acks := 0; acks < len(requests); {
+	for {
 		got, _, err := unix.Recvfrom(n.fd, n.buf, 0)
 		if errors.Is(err, unix.EINTR) {
 			continue
@@ -273,20 +269,18 @@ func (n *nfnl) replaceRules(family byte, generation uint32, requests [][]byte) e
 		if err != nil {
 			return fmt.Errorf("read nf_tables' answer: %w", err)
 		}
-		for b := n.buf[:got]; len(b) >= unix.SizeofNlMsghdr+4; acks++ {
+		for b := n.buf[:got]; len(b) >= unix.SizeofNlMsghdr+4; {
 			size := int(binary.NativeEndian.Uint32(b))
-			code := int32(binary.NativeEndian.Uint32(b[unix.SizeofNlMsghdr:]))
-			if code == -int32(unix.ERESTART) {
-				return errMoved
-			}
-			if err := errnoOf(code); err != nil {
-				return err
-			}
 			if size < unix.SizeofNlMsghdr || size > len(b) {
 				return errors.New("nf_tables' answer is cut short")
+			}
+			if err := errnoOf(int32(binary.NativeEndian.Uint32(b[unix.SizeofNlMsghdr:]))); err != nil {
+				return err
+			}
+			if binary.NativeEndian.Uint32(b[8:]) == replace {
+				return nil
 			}
 			b = b[min(align4(size), len(b)):]
 		}
 	}
-	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"nattui/rules"
 )
 
 // own remembers which changes of the tables are this Host's, so that a notice of
@@ -16,6 +18,8 @@ type own struct {
 	// between which the last of them worked.
 	inFlight int
 	from, to uint32
+	// prints are the fingerprints of the legacy tables after the last change.
+	prints map[rules.Family]uint64
 }
 
 // inFirstNamespace says whether the kernel's process ids are this process's:
@@ -55,7 +59,21 @@ func (o *own) made(by Process, generation uint32) bool {
 	if inFirstNamespace() {
 		return o.pids[by.PID]
 	}
-	return by.Name != "" && by.Name == o.name && generation > o.from && generation <= o.to
+	return by.Name != "" && (by.Name == o.name || by.Name == commandName(os.Getpid())) && generation > o.from && generation <= o.to
+}
+
+// left notes what the legacy tables are like after a change.
+func (o *own) left(family rules.Family, print uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.prints[family] = print
+}
+
+// printed says whether this Host left the legacy tables like that.
+func (o *own) printed(family rules.Family, print uint64) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return print != 0 && o.prints[family] == print
 }
 
 // commOf is the name that a process running the program has: the first 15 bytes

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,121 +27,208 @@ type script struct {
 type scriptLine struct {
 	text   string
 	change int
+	makes  *rules.Rule // the rule that the line makes, with its counters
 }
 
 // compose writes the script that makes the changes, which must fit the set and
-// be resolved. A rule goes by its specification, never by its number, so that
-// whatever somebody else does in the same moment, no other rule can be hit;
-// unless iptables cannot read the rule's line, or the change's index is in
-// numbered.
+// be resolved, and returns the set as it will be. The script holds what the
+// changes amount to, not each in turn: what goes from a chain first, then what
+// comes, from the front. iptables-nft loses track of a rule that is made, used as
+// the place for another, and deleted again in one transaction.
+//
+// A rule goes by its specification, never by its number, so that whatever
+// somebody else does in the same moment, no other rule can be hit; unless
+// iptables cannot read the rule's line, or the change's index is in numbered.
 func compose(before *rules.Ruleset, changes []rules.Change, numbered map[int]bool) (*script, *rules.Ruleset, error) {
 	s := &script{changes: changes, numbered: numbered}
-	var tables []string
-	byTable := map[string][]scriptLine{}
+	var drafts []*draft
 	now := before
 	for i, c := range changes {
-		if _, seen := byTable[c.Table]; !seen {
-			tables = append(tables, c.Table)
-			byTable[c.Table] = nil
-		}
-		var list []rules.Rule
-		chain, ok := now.Chain(c.Table, c.Chain)
-		if ok {
-			list = chain.Rules
-		}
 		next, err := c.Apply(now)
 		if err != nil {
 			return nil, nil, err
 		}
-		lines, err := s.linesOf(i, c, list, chain)
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, text := range lines {
-			byTable[c.Table] = append(byTable[c.Table], scriptLine{text, i})
-		}
 		now = next
+		at := slices.IndexFunc(drafts, func(d *draft) bool { return d.table == c.Table && d.name == c.Chain })
+		if at < 0 {
+			at = len(drafts)
+			drafts = append(drafts, newDraft(before, c.Table, c.Chain))
+		}
+		drafts[at].take(i, c)
 	}
-	for _, table := range tables {
-		s.lines = append(s.lines, scriptLine{"*" + table, -1})
-		s.lines = append(s.lines, byTable[table]...)
-		s.lines = append(s.lines, scriptLine{"COMMIT", -1})
+	for _, table := range touched(changes) {
+		var lines []scriptLine
+		for _, part := range []func(*draft) ([]scriptLine, error){(*draft).beginning, s.deletions, s.insertions, (*draft).ending} {
+			for _, d := range drafts {
+				if d.table != table {
+					continue
+				}
+				more, err := part(d)
+				if err != nil {
+					return nil, nil, err
+				}
+				lines = append(lines, more...)
+			}
+		}
+		if len(lines) > 0 {
+			s.lines = append(s.lines, scriptLine{text: "*" + table, change: -1})
+			s.lines = append(append(s.lines, lines...), scriptLine{text: "COMMIT", change: -1})
+		}
 	}
 	return s, now, nil
 }
 
-// linesOf are the lines of one change to a chain that holds list now.
-func (s *script) linesOf(i int, c rules.Change, list []rules.Rule, chain *rules.Chain) ([]string, error) {
+// draft is a chain while changes are put together.
+type draft struct {
+	table, name   string
+	was           *rules.Chain // nil where the chain did not exist
+	exists        bool
+	policy        string
+	list          []drafted
+	gone          map[int]int // places in was.Rules of what goes, and the change that says so
+	changed, born int         // the changes that last set the policy and the chain's existence
+}
+
+// drafted is a rule of a draft: at its old place, or made anew.
+type drafted struct {
+	rule   rules.Rule
+	was    int // place in draft.was.Rules, -1 for one that is made
+	change int // that makes it
+}
+
+func newDraft(s *rules.Ruleset, table, name string) *draft {
+	d := &draft{table: table, name: name, gone: map[int]int{}}
+	if rules.IsBuiltIn(table, name) {
+		d.exists, d.policy = true, "ACCEPT"
+	}
+	if c, ok := s.Chain(table, name); ok {
+		d.was, d.exists, d.policy = c, true, c.Policy
+		for i, r := range c.Rules {
+			d.list = append(d.list, drafted{rule: r, was: i})
+		}
+	}
+	return d
+}
+
+// take puts in change number i.
+func (d *draft) take(i int, c rules.Change) {
 	switch c.Op {
 	case rules.Insert:
-		return s.insertion(c, c.Rule, c.Rule.Counters, c.At, len(list))
+		d.list = slices.Insert(d.list, c.At-1, drafted{c.Rule, -1, i})
 	case rules.Delete:
-		return s.deletion(i, c, list)
+		d.drop(i, c.At-1)
 	case rules.Replace:
-		lines, err := s.deletion(i, c, list)
-		if err != nil {
-			return nil, err
-		}
-		made, err := s.insertion(c, c.Rule, list[c.At-1].Counters, c.At, len(list)-1)
-		return append(lines, made...), err
+		made := c.Rule
+		made.Counters = d.list[c.At-1].rule.Counters
+		d.drop(i, c.At-1)
+		d.list = slices.Insert(d.list, c.At-1, drafted{made, -1, i})
 	case rules.Move:
-		rule := list[c.At-1]
-		lines, err := s.deletion(i, c, list)
-		if err != nil {
-			return nil, err
-		}
-		made, err := s.insertion(c, rule, rule.Counters, c.To, len(list)-1)
-		return append(lines, made...), err
+		moved := d.list[c.At-1].rule
+		d.drop(i, c.At-1)
+		d.list = slices.Insert(d.list, c.To-1, drafted{moved, -1, i})
 	case rules.SetPolicy:
-		var counters rules.Counters
-		if chain != nil {
-			counters = chain.Counters
-		}
-		return []string{fmt.Sprintf(":%s %s %s", word(c.Chain), word(c.Policy), counted(counters))}, nil
+		d.policy, d.changed = c.Policy, i
 	case rules.NewChain:
-		return []string{"-N " + word(c.Chain)}, nil
+		d.exists, d.born = true, i
 	case rules.DeleteChain:
-		return []string{"-X " + word(c.Chain)}, nil
+		d.exists, d.born = false, i
 	}
-	return nil, fmt.Errorf("no such operation: %d", c.Op)
 }
 
-// insertion makes a rule stand at a place of a chain of so many rules, with
-// its counters.
-func (s *script) insertion(c rules.Change, r rules.Rule, counters rules.Counters, at, length int) ([]string, error) {
-	if err := unreadable(r); err != nil {
-		return nil, &Unmakeable{c, err}
+func (d *draft) drop(i, at int) {
+	if was := d.list[at].was; was >= 0 {
+		d.gone[was] = i
 	}
-	place := "-A " + word(c.Chain)
-	if at <= length {
-		place = "-I " + word(c.Chain) + " " + strconv.Itoa(at)
-	}
-	return []string{counted(counters) + " " + place + specification(r)}, nil
+	d.list = slices.Delete(d.list, at, at+1)
 }
 
-// deletion makes the rule at c.At go. To delete by specification takes the first
-// of equal rules: where the one meant is a later one, all up to it are deleted
-// and the others put back.
-func (s *script) deletion(i int, c rules.Change, list []rules.Rule) ([]string, error) {
-	rule := list[c.At-1]
-	if s.numbered[i] || unreadable(rule) != nil {
-		return []string{"-D " + word(c.Chain) + " " + strconv.Itoa(c.At)}, nil
+// beginning makes the chain, or sets its policy.
+func (d *draft) beginning() ([]scriptLine, error) {
+	switch {
+	case d.exists && d.was == nil && !rules.IsBuiltIn(d.table, d.name):
+		return []scriptLine{{text: "-N " + word(d.name), change: d.born}}, nil
+	case !rules.IsBuiltIn(d.table, d.name):
+		return nil, nil
+	case d.was == nil && d.policy != "ACCEPT":
+		return []scriptLine{{text: fmt.Sprintf(":%s %s [0:0]", d.name, d.policy), change: d.changed}}, nil
+	case d.was != nil && d.policy != d.was.Policy:
+		return []scriptLine{{text: fmt.Sprintf(":%s %s %s", d.name, d.policy, counted(d.was.Counters)), change: d.changed}}, nil
 	}
-	var lines, back []string
-	for at, r := range list[:c.At] {
-		if !r.Same(rule) {
+	return nil, nil
+}
+
+// ending removes the chain.
+func (d *draft) ending() ([]scriptLine, error) {
+	if d.was == nil || d.exists {
+		return nil, nil
+	}
+	return []scriptLine{{text: "-X " + word(d.name), change: d.born}}, nil
+}
+
+// deletions make go what goes. To delete by specification takes the first of
+// equal rules: where one before it is to stay, that one goes too and is made again.
+func (s *script) deletions(d *draft) ([]scriptLine, error) {
+	var byNumber, bySpec []scriptLine
+	places := slices.Sorted(maps.Keys(d.gone))
+	for _, at := range slices.Backward(places) {
+		change, rule := d.gone[at], d.was.Rules[at]
+		if s.numbered[change] || unreadable(rule) != nil || equalBefore(d.was.Rules, at+1) > mostEqual {
+			byNumber = append(byNumber, scriptLine{text: "-D " + word(d.name) + " " + strconv.Itoa(at+1), change: change})
 			continue
 		}
-		lines = append(lines, "-D "+word(c.Chain)+specification(rule))
-		if at < c.At-1 {
-			again, err := s.insertion(c, r, r.Counters, at+1, len(list)-len(lines)+len(back))
-			if err != nil {
-				return nil, err
+		bySpec = append(bySpec, scriptLine{text: "-D " + word(d.name) + specification(rule), change: change})
+		for i := range d.list {
+			item := &d.list[i]
+			if item.was >= 0 && item.was < at && item.rule.Same(rule) {
+				bySpec = append(bySpec, scriptLine{text: "-D " + word(d.name) + specification(rule), change: change})
+				item.was, item.change = -1, change
 			}
-			back = append(back, again...)
 		}
 	}
-	return append(lines, back...), nil
+	return append(byNumber, bySpec...), nil
+}
+
+// insertions make the new rules, from the front of the chain to its end, so that
+// each stands before one that was there already.
+func (s *script) insertions(d *draft) ([]scriptLine, error) {
+	var lines []scriptLine
+	length := 0
+	for _, item := range d.list {
+		if item.was >= 0 {
+			length++
+		}
+	}
+	for i, item := range d.list {
+		if item.was >= 0 {
+			continue
+		}
+		if err := unreadable(item.rule); err != nil {
+			return nil, &Unmakeable{s.changes[item.change], item.rule, err}
+		}
+		place := "-A " + word(d.name)
+		if i < length {
+			place = "-I " + word(d.name) + " " + strconv.Itoa(i+1)
+		}
+		length++
+		text := counted(item.rule.Counters) + " " + place + specification(item.rule)
+		lines = append(lines, scriptLine{text: text, change: item.change, makes: &item.rule})
+	}
+	return lines, nil
+}
+
+// mostEqual is how many equal rules are put back at most for the deletion of a
+// later one. Where there are more, it goes by number.
+const mostEqual = 16
+
+// equalBefore counts the rules equal to the one at a place that stand before it.
+func equalBefore(list []rules.Rule, at int) int {
+	n := 0
+	for _, r := range list[:at-1] {
+		if r.Same(list[at-1]) {
+			n++
+		}
+	}
+	return n
 }
 
 var errLineBreak = errors.New("it contains a line break")
@@ -191,6 +280,30 @@ func (s *script) tables() int {
 	n := 0
 	for _, l := range s.lines {
 		if l.text == "COMMIT" {
+			n++
+		}
+	}
+	return n
+}
+
+// made lists the rules that the script makes in each table, with the counters
+// they are to have, in its order.
+func (s *script) made() map[string][]rules.Rule {
+	all := map[string][]rules.Rule{}
+	for _, l := range s.lines {
+		if l.makes != nil {
+			table := s.changes[l.change].Table
+			all[table] = append(all[table], *l.makes)
+		}
+	}
+	return all
+}
+
+// makes counts the rules that the script makes.
+func (s *script) makes() int {
+	n := 0
+	for _, l := range s.lines {
+		if l.makes != nil {
 			n++
 		}
 	}

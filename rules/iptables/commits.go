@@ -1,0 +1,151 @@
+package iptables
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"nattui/rules"
+)
+
+// commit is one transaction of the nft backend, as the kernel announced it.
+type commit struct {
+	generation uint32
+	by         Process
+	tables     []string     // tables of iptables that it changed
+	made       []attributes // the rules it made, in the order of its requests
+}
+
+// commits listens to the transactions on one family while a change is made.
+type commits struct {
+	family   byte
+	listener *listener
+	open     commit
+	seen     []commit
+	lost     bool // some were not announced, for want of room
+}
+
+func listenToCommits(family rules.Family) (*commits, error) {
+	l, err := listen()
+	if err != nil {
+		return nil, err
+	}
+	return &commits{family: nftFamily(family), listener: l}, nil
+}
+
+func (c *commits) close() {
+	if c != nil {
+		c.listener.file.Close()
+	}
+}
+
+// catchUp takes in what has been announced. A program that has ended has its
+// transactions announced already.
+func (c *commits) catchUp() {
+	for {
+		datagram, err := c.listener.poll()
+		switch {
+		case errors.Is(err, unix.ENOBUFS):
+			c.lost = true
+			continue
+		case err != nil || len(datagram) == 0:
+			return
+		}
+		eachMessage(datagram, c.take)
+	}
+}
+
+func (c *commits) take(m nftMessage) {
+	if m.kind == unix.NFT_MSG_NEWGEN {
+		c.open.generation, c.open.by = generationNotice(m)
+		c.seen = append(c.seen, c.open)
+		c.open = commit{}
+		return
+	}
+	table := m.attrs.text(unix.NFTA_TABLE_NAME)
+	if m.family != c.family || rules.BuiltInChains[table] == nil {
+		return
+	}
+	if !slices.Contains(c.open.tables, table) {
+		c.open.tables = append(c.open.tables, table)
+	}
+	if m.kind == unix.NFT_MSG_NEWRULE {
+		c.open.made = append(c.open.made, bytes.Clone(m.attrs))
+	}
+}
+
+// around tells who else changed the tables: between the snapshot and the last
+// transaction that is ours, and after that.
+func (c *commits) around(ours func(commit) bool, tables []string) (between []Process, after bool) {
+	last := -1
+	for i := range c.seen {
+		if ours(c.seen[i]) {
+			last = i
+		}
+	}
+	for i, k := range c.seen {
+		concerns := slices.ContainsFunc(k.tables, func(name string) bool { return slices.Contains(tables, name) })
+		switch {
+		case !concerns || ours(k):
+		case i < last:
+			between = append(between, k.by)
+		default:
+			after = true
+		}
+	}
+	return between, after
+}
+
+// keepCounters gives the rules that a script made their counters, where iptables
+// ignored them, as ip6tables-nft 1.8.9 does. Each such rule is replaced by itself
+// with a higher counter, by its handle, so that no other rule can be hit; one that
+// somebody has deleted meanwhile is left out.
+func (c *commits) keepCounters(ours func(commit) bool, s *script) error {
+	wanted := s.made()
+	var made []attributes
+	var want []rules.Rule
+	for _, k := range c.seen {
+		if !ours(k) || len(k.tables) != 1 {
+			continue
+		}
+		if n := len(wanted[k.tables[0]]); n != len(k.made) {
+			return fmt.Errorf("iptables made %d rules in %s, as far as the kernel announced, not %d", len(k.made), k.tables[0], n)
+		}
+		made, want = append(made, k.made...), append(want, wanted[k.tables[0]]...)
+	}
+	if c.lost && len(made) < s.makes() {
+		return errors.New("there were too many changes at the same time to tell which are ours")
+	}
+	kernel, err := dialNfnl()
+	if err != nil {
+		return err
+	}
+	defer kernel.close()
+	for i, attrs := range made {
+		have := ruleCounters(attrs.get(unix.NFTA_RULE_EXPRESSIONS))
+		if have.Packets >= want[i].Counters.Packets && have.Bytes >= want[i].Counters.Bytes {
+			continue
+		}
+		now, err := kernel.rule(c.family, attrs)
+		if err == nil {
+			err = kernel.replaceRule(c.family, recount(now, want[i]))
+		}
+		if err != nil && !errors.Is(err, unix.ENOENT) {
+			return err
+		}
+	}
+	return nil
+}
+
+// rule asks for one rule by its handle.
+func (n *nfnl) rule(family byte, known attributes) (attributes, error) {
+	var ask, found []byte
+	for _, kind := range []uint16{unix.NFTA_RULE_TABLE, unix.NFTA_RULE_CHAIN, unix.NFTA_RULE_HANDLE} {
+		ask = appendAttribute(ask, kind, known.get(kind))
+	}
+	err := n.ask(unix.NFT_MSG_GETRULE, 0, family, ask, func(m nftMessage) { found = bytes.Clone(m.attrs) })
+	return found, err
+}

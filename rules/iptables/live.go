@@ -1,0 +1,189 @@
+package iptables
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"sync"
+	"time"
+
+	"nattui/rules"
+)
+
+// Snapshot is what Live delivers: the tables of one place at one moment.
+type Snapshot struct {
+	Place rules.Place
+	// Rules is never changed afterwards; where Err is set, it is the last that
+	// could be read, or nil.
+	Rules *rules.Ruleset
+	// Changed is set where the rules are others than in the snapshot before, not
+	// only their counters. It is set in the first one.
+	Changed bool
+	// By is who changed them last, where known, and Own tells that this Host did.
+	By  Process
+	Own bool
+	// Err is why the tables could not be read this time. It is tried again.
+	Err error
+}
+
+// Live delivers the tables of the places, all there are if none is given: first
+// as they are, then after every change by anybody, and whenever counters have
+// moved. Counters are refreshed once a second, or as often as keeps the work
+// under a twentieth of one core. The channel is closed when ctx ends. A reader
+// that is slow gets fewer snapshots, not old ones.
+//
+// The places are read at the same time, each by its own goroutine.
+func (h *Host) Live(ctx context.Context, places ...rules.Place) (<-chan Snapshot, error) {
+	if len(places) == 0 {
+		places = h.Places()
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	out := make(chan Snapshot)
+	var running sync.WaitGroup
+	for _, place := range places {
+		notices, err := h.notices(ctx, place)
+		if err != nil {
+			cancel()
+			return nil, err
+		}
+		l := &life{host: h, place: place, out: out}
+		running.Go(func() { l.run(ctx, notices) })
+	}
+	go func() {
+		running.Wait()
+		cancel()
+		close(out)
+	}()
+	return out, nil
+}
+
+// notices are those of an nft place. Legacy tables are looked at with every
+// refresh of their counters, which costs nothing more.
+func (h *Host) notices(ctx context.Context, place rules.Place) (<-chan Notice, error) {
+	if _, err := h.programs(place); err != nil {
+		return nil, err
+	}
+	if place.Backend == rules.Legacy {
+		return nil, nil
+	}
+	return h.Watch(ctx, place)
+}
+
+// life is the state of one place that Live delivers.
+type life struct {
+	host  *Host
+	place rules.Place
+	out   chan<- Snapshot
+	now   *rules.Ruleset
+	print uint64 // of the legacy rules in now
+	// failing is set while the tables cannot be read, so that it is said once.
+	failing bool
+}
+
+func (l *life) run(ctx context.Context, notices <-chan Notice) {
+	due := time.Now().Add(l.read(ctx, Notice{}))
+	for {
+		refresh := time.NewTimer(time.Until(due))
+		select {
+		case <-ctx.Done():
+			refresh.Stop()
+			return
+		case n, ok := <-notices:
+			refresh.Stop()
+			if !ok {
+				notices = nil
+				continue
+			}
+			if !l.knows(n) {
+				due = time.Now().Add(l.read(ctx, n))
+			}
+		case <-refresh.C:
+			due = time.Now().Add(l.recount(ctx))
+		}
+	}
+}
+
+// knows reports a notice of what the snapshot already shows.
+func (l *life) knows(n Notice) bool {
+	return l.now != nil && !n.Resync && l.now.Generation != 0 && n.Generation != 0 && int32(l.now.Generation-n.Generation) >= 0
+}
+
+// read reads the tables anew and delivers them, and returns how long to wait
+// before counting. Reading itself waits, so that even a storm of changes to a
+// large table leaves half of a core alone.
+func (l *life) read(ctx context.Context, why Notice) time.Duration {
+	begin := time.Now()
+	print := uint64(0)
+	if l.place.Backend == rules.Legacy {
+		print, _ = fingerprint(l.place.Family)
+	}
+	s, err := l.host.Read(ctx, l.place)
+	cost := time.Since(begin)
+	if err != nil {
+		if !l.failing {
+			l.failing = true
+			l.deliver(ctx, Snapshot{Place: l.place, Rules: l.now, Err: err})
+		}
+		return Refresh(cost)
+	}
+	changed := l.now == nil || l.failing || !sameRules(l.now, s) || !maps.Equal(l.now.Foreign, s.Foreign)
+	l.failing = false
+	l.now, l.print = s, print
+	l.deliver(ctx, Snapshot{Place: l.place, Rules: s, Changed: changed, By: why.By, Own: why.Own})
+	if cost > restAfter {
+		sleep(ctx, cost)
+	}
+	return LegacyPoll
+}
+
+// restAfter is the cost of reading from which on it is followed by a rest.
+const restAfter = 200 * time.Millisecond
+
+// recount refreshes the counters and returns how long to wait before the next time.
+func (l *life) recount(ctx context.Context) time.Duration {
+	if l.now == nil || l.failing {
+		return l.read(ctx, Notice{})
+	}
+	begin := time.Now()
+	next, print, err := l.counted()
+	cost := time.Since(begin)
+	switch {
+	case ctx.Err() != nil:
+		return 0
+	case err == nil && print == l.print:
+		if next != l.now {
+			l.now = next
+			l.deliver(ctx, Snapshot{Place: l.place, Rules: next})
+		}
+	case err == nil || errors.Is(err, ErrChanged):
+		l.read(ctx, Notice{Own: l.host.own.printed(l.place.Family, print)})
+	default:
+		l.read(ctx, Notice{}) // which says what is wrong
+	}
+	return Refresh(cost)
+}
+
+// counted returns the present snapshot with new counters, and on legacy the
+// fingerprint of the rules they belong to.
+func (l *life) counted() (*rules.Ruleset, uint64, error) {
+	if l.place.Backend == rules.NFT {
+		next, err := l.host.Counters(context.Background(), l.now)
+		return next, 0, err
+	}
+	t, print, err := tallyLegacy(l.place.Family)
+	if err != nil {
+		return nil, 0, err
+	}
+	if print != l.print {
+		return nil, print, nil
+	}
+	next, err := t.onto(l.now)
+	return next, print, err
+}
+
+func (l *life) deliver(ctx context.Context, s Snapshot) {
+	select {
+	case l.out <- s:
+	case <-ctx.Done():
+	}
+}

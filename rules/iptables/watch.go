@@ -1,0 +1,341 @@
+package iptables
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"nattui/rules"
+)
+
+// Notice says that somebody changed the tables of a place.
+type Notice struct {
+	Place rules.Place
+	// Tables are those that changed, sorted; nil means that any may have.
+	Tables []string
+	// Generation is the nft generation that the change made; 0 on legacy.
+	Generation uint32
+	// By is who made the change, as the kernel reports it on nft; unknown on legacy.
+	By Process
+	// Own is set for a change that this Host made with Apply.
+	Own bool
+	// Resync is set where notices were lost, because there were too many of them.
+	Resync bool
+}
+
+// join adds a later notice of the same place that comes before this one was taken.
+func (n Notice) join(later Notice) Notice {
+	if n.Tables == nil || later.Tables == nil {
+		later.Tables = nil
+	} else {
+		later.Tables = append(slices.Clone(n.Tables), later.Tables...)
+		slices.Sort(later.Tables)
+		later.Tables = slices.Compact(later.Tables)
+	}
+	later.Own = n.Own && later.Own
+	later.Resync = n.Resync || later.Resync
+	return later
+}
+
+// LegacyPoll is how often the legacy backend, which announces nothing, is asked
+// whether it has changed; less often where asking is dear, see Refresh.
+const LegacyPoll = time.Second
+
+// Refresh is how long to wait after work that took so long and is to be repeated
+// for good: one second, or what keeps it under 4% of one core.
+func Refresh(cost time.Duration) time.Duration {
+	return max(LegacyPoll, 25*cost)
+}
+
+// Watch announces changes of the places, from its return until ctx ends, when
+// the channel is closed; without places, of all that there are. On nft the
+// kernel announces each at once (netlink group NFNLGRP_NFTABLES), one notice for
+// a place and generation; on legacy a poll finds them within two seconds.
+// Notices that nobody takes are joined, so that a slow reader loses only detail.
+//
+// It needs CAP_NET_ADMIN. It runs no programs.
+func (h *Host) Watch(ctx context.Context, places ...rules.Place) (<-chan Notice, error) {
+	if len(places) == 0 {
+		places = h.Places()
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	in := make(chan Notice)
+	sources := 0
+	ended := make(chan struct{})
+	begin := func(source func()) {
+		sources++
+		go func() {
+			source()
+			ended <- struct{}{}
+		}()
+	}
+	var announced []rules.Place
+	for _, place := range places {
+		if _, err := h.programs(place); err != nil {
+			cancel()
+			go drain(ended, sources)
+			return nil, err
+		}
+		if place.Backend == rules.NFT {
+			announced = append(announced, place)
+			continue
+		}
+		last, err := fingerprint(place.Family)
+		if err != nil {
+			cancel()
+			go drain(ended, sources)
+			return nil, err
+		}
+		begin(func() { h.poll(ctx, place.Family, last, in) })
+	}
+	if len(announced) > 0 {
+		listener, err := listen()
+		if err != nil {
+			cancel()
+			go drain(ended, sources)
+			return nil, err
+		}
+		begin(func() { h.follow(ctx, listener, announced, in) })
+	}
+	out := make(chan Notice)
+	go func() {
+		drain(ended, sources)
+		close(in)
+	}()
+	go func() {
+		defer cancel()
+		forward(ctx, in, out)
+	}()
+	return out, nil
+}
+
+func drain(ended <-chan struct{}, n int) {
+	for range n {
+		<-ended
+	}
+}
+
+// forward hands notices on, and joins those of one place that have to wait.
+func forward(ctx context.Context, in <-chan Notice, out chan<- Notice) {
+	defer close(out)
+	var waiting []Notice
+	for {
+		var next chan<- Notice
+		var first Notice
+		if len(waiting) > 0 {
+			next, first = out, waiting[0]
+		}
+		select {
+		case n, ok := <-in:
+			if !ok {
+				return
+			}
+			at := slices.IndexFunc(waiting, func(w Notice) bool { return w.Place == n.Place })
+			if at < 0 {
+				waiting = append(waiting, n)
+			} else {
+				waiting[at] = waiting[at].join(n)
+			}
+		case next <- first:
+			waiting = waiting[1:]
+		case <-ctx.Done():
+			for range in { // until the sources have ended
+			}
+			return
+		}
+	}
+}
+
+// poll looks at the legacy tables of a family until ctx ends.
+func (h *Host) poll(ctx context.Context, family rules.Family, last uint64, in chan<- Notice) {
+	wait := LegacyPoll
+	for sleep(ctx, wait) {
+		begin := time.Now()
+		now, err := fingerprint(family)
+		wait = Refresh(time.Since(begin))
+		if err != nil || now == last {
+			continue
+		}
+		last = now
+		n := Notice{Place: rules.Place{Family: family, Backend: rules.Legacy}, Own: h.own.printed(family, now)}
+		select {
+		case in <- n:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// sleep waits; false means that ctx ended.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// listener is a socket that has joined the group of nf_tables' notices.
+type listener struct {
+	file *os.File
+	raw  syscall.RawConn
+	buf  []byte
+}
+
+// listenBuffer holds the notices of a change of some ten thousand rules.
+const listenBuffer = 8 << 20
+
+func listen() (*listener, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_NETFILTER)
+	if err != nil {
+		return nil, fmt.Errorf("open a netlink socket for nf_tables: %w", err)
+	}
+	if err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err == nil {
+		err = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, unix.NFNLGRP_NFTABLES)
+	}
+	if err != nil {
+		unix.Close(fd)
+		if errors.Is(err, unix.EPERM) {
+			return nil, permission("listening to changes of nf_tables")
+		}
+		return nil, fmt.Errorf("listen to changes of nf_tables: %w", err)
+	}
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, listenBuffer) != nil {
+		// Without the privilege in the first user namespace, as much as is allowed;
+		// an overrun is told as Resync.
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, listenBuffer)
+	}
+	l := &listener{file: os.NewFile(uintptr(fd), "nf_tables"), buf: make([]byte, 128<<10)}
+	if l.raw, err = l.file.SyscallConn(); err != nil {
+		l.file.Close()
+		return nil, fmt.Errorf("listen to changes of nf_tables: %w", err)
+	}
+	return l, nil
+}
+
+// receive waits for a datagram.
+func (l *listener) receive() ([]byte, error) {
+	var n int
+	var err error
+	if e := l.raw.Read(func(fd uintptr) bool {
+		n, _, err = unix.Recvfrom(int(fd), l.buf, 0)
+		return !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR)
+	}); e != nil {
+		return nil, e
+	}
+	return l.buf[:max(n, 0)], err
+}
+
+// poll takes a datagram that is there already; none, if none is.
+func (l *listener) poll() ([]byte, error) {
+	var n int
+	var err error
+	if e := l.raw.Control(func(fd uintptr) { n, _, err = unix.Recvfrom(int(fd), l.buf, 0) }); e != nil {
+		return nil, e
+	}
+	if errors.Is(err, unix.EAGAIN) {
+		return nil, nil
+	}
+	return l.buf[:max(n, 0)], err
+}
+
+// follow announces changes of the places on nft until ctx ends. A notice of the
+// kernel names tables and chains, and one with the new generation ends each change.
+func (h *Host) follow(ctx context.Context, l *listener, places []rules.Place, in chan<- Notice) {
+	stop := context.AfterFunc(ctx, func() { l.file.Close() })
+	defer func() {
+		if stop() {
+			l.file.Close()
+		}
+	}()
+	send := func(n Notice) {
+		select {
+		case in <- n:
+		case <-ctx.Done():
+		}
+	}
+	touched := map[rules.Family]map[string]bool{rules.IPv4: {}, rules.IPv6: {}}
+	for ctx.Err() == nil {
+		datagram, err := l.receive()
+		switch {
+		case errors.Is(err, unix.ENOBUFS):
+			for _, place := range places {
+				clear(touched[place.Family])
+				send(Notice{Place: place, Resync: true})
+			}
+			continue
+		case err != nil:
+			if ctx.Err() == nil && !sleep(ctx, LegacyPoll) {
+				return
+			}
+			continue
+		}
+		eachMessage(datagram, func(m nftMessage) {
+			if m.kind != unix.NFT_MSG_NEWGEN {
+				noteTable(touched, m)
+				return
+			}
+			generation, by := generationNotice(m)
+			for _, place := range places {
+				tables := slices.Sorted(maps.Keys(touched[place.Family]))
+				if len(tables) > 0 {
+					send(Notice{Place: place, Tables: tables, Generation: generation, By: by, Own: h.own.made(by, generation)})
+				}
+			}
+			clear(touched[rules.IPv4])
+			clear(touched[rules.IPv6])
+		})
+	}
+}
+
+// noteTable notes the table that a notice is about, if it is one of iptables'.
+// The attribute with the table's name has the same number in all kinds of notice.
+func noteTable(touched map[rules.Family]map[string]bool, m nftMessage) {
+	family := rules.IPv4
+	switch m.family {
+	case unix.NFPROTO_IPV4:
+	case unix.NFPROTO_IPV6:
+		family = rules.IPv6
+	default:
+		return
+	}
+	name := untilNul(m.attrs.get(unix.NFTA_TABLE_NAME))
+	if _, known := rules.BuiltInChains[string(name)]; known && !touched[family][string(name)] {
+		touched[family][string(name)] = true
+	}
+}
+
+func generationNotice(m nftMessage) (uint32, Process) {
+	number := func(kind uint16) uint32 {
+		if v := m.attrs.get(kind); len(v) == 4 {
+			return binary.BigEndian.Uint32(v)
+		}
+		return 0
+	}
+	return number(unix.NFTA_GEN_ID), Process{int(number(unix.NFTA_GEN_PROC_PID)), m.attrs.text(unix.NFTA_GEN_PROC_NAME)}
+}
+
+// eachMessage calls do for each nf_tables message of a datagram.
+func eachMessage(b []byte, do func(nftMessage)) {
+	for len(b) >= unix.SizeofNlMsghdr {
+		size := int(binary.NativeEndian.Uint32(b))
+		if size < unix.SizeofNlMsghdr || size > len(b) {
+			return
+		}
+		if m, ok := decode(binary.NativeEndian.Uint16(b[4:]), b[unix.SizeofNlMsghdr:size]); ok {
+			do(m)
+		}
+		b = b[min(align4(size), len(b)):]
+	}
+}
