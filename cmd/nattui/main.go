@@ -1,26 +1,28 @@
-// Command nattui is the NAT cockpit of a Linux gateway.
+// Command nattui is the NAT cockpit of a Linux gateway: it shows the rules in the
+// order the kernel evaluates them, changes them without risk, and shows every
+// translation as the kernel makes it.
+//
+// Standard output is data, standard error is talk. Messages are one line, in
+// lower case, without a full stop, and say what to do where something can be
+// done.
 package main
 
 import (
 	"context"
-	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"nattui/model/lab"
 )
 
+// version is set when a release is built: -ldflags '-X main.version=…'.
+var version = "dev"
+
 func main() {
 	lab.Main()
-	if len(os.Args) < 2 || os.Args[1] != "lab" {
-		fmt.Fprintln(os.Stderr, "usage: nattui lab [COMMAND...]")
-		os.Exit(2)
-	}
-	status, err := lab.Run(context.Background(), lab.Options{
-		Argv: os.Args[2:], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-	})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "nattui lab:", err)
-		os.Exit(1)
-	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	status := run(ctx, os.Args[1:])
+	stop()
 	os.Exit(status)
 }

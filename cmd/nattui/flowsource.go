@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"nattui/model"
+	"nattui/model/conntrack"
+)
+
+// flowSource keeps a flow table up to date with the kernel's, for the screens.
+type flowSource struct {
+	kernel  *conntrack.Table
+	flows   *model.Flows
+	log     *model.EventLog
+	changed chan struct{}
+
+	mu     sync.Mutex // one batch at a time: Follow's and Refresh's
+	err    atomic.Pointer[error]
+	asking atomic.Bool // a refresh of visible rows is under way
+	health atomic.Pointer[model.Health]
+}
+
+// eventsKept is how many events can be looked back at.
+const eventsKept = 20_000
+
+// followFlows begins to follow the kernel's table until ctx is done.
+func followFlows(ctx context.Context) (*flowSource, error) {
+	kernel, err := conntrack.Open(conntrack.Options{})
+	if err != nil {
+		return nil, err
+	}
+	s := &flowSource{kernel: kernel, flows: model.NewFlows(), log: model.NewEventLog(eventsKept), changed: make(chan struct{}, 1)}
+	go func() {
+		defer kernel.Close()
+		if err := kernel.Follow(ctx, s.take); err != nil {
+			s.err.Store(&err)
+			s.notify()
+		}
+	}()
+	go s.watchHealth(ctx)
+	return s, nil
+}
+
+// take applies a batch of the kernel's.
+func (s *flowSource) take(b *model.Batch) {
+	s.mu.Lock()
+	s.flows.Apply(b)
+	s.log.Append(b)
+	s.mu.Unlock()
+	s.notify()
+}
+
+func (s *flowSource) notify() {
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}
+
+// healthPace is how often the table's health is read.
+const healthPace = 2 * time.Second
+
+func (s *flowSource) watchHealth(ctx context.Context) {
+	tick := time.NewTicker(healthPace)
+	defer tick.Stop()
+	for {
+		h := s.kernel.Health()
+		s.health.Store(&h)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *flowSource) Table() *model.Flows      { return s.flows }
+func (s *flowSource) Log() *model.EventLog     { return s.log }
+func (s *flowSource) Changed() <-chan struct{} { return s.changed }
+func (s *flowSource) KeepFresh(on bool)        { s.kernel.KeepFresh(on) }
+
+func (s *flowSource) Health() model.Health {
+	if h := s.health.Load(); h != nil {
+		return *h
+	}
+	return model.Health{Count: -1}
+}
+
+func (s *flowSource) Feed() model.Feed {
+	st := s.kernel.Status()
+	f := model.Feed{
+		Live: st.Live, Listing: st.Listing, Events: st.Events, Missed: st.Missed, LastMissed: st.LastMissed, Overruns: st.Overruns,
+		LastResync: st.LastResync, Resyncs: st.Resyncs, Malformed: st.Malformed,
+		Buffer: model.Buffer{Wished: st.Buffer.Wished, Got: st.Buffer.Got, Short: st.Buffer.Short},
+		Fresh:  st.Fresh, Round: st.Round, EventsOff: st.EventsOff,
+	}
+	if err := s.err.Load(); err != nil {
+		f.Err = *err
+	}
+	return f
+}
+
+// Refresh asks for visible flows in the background; while one question is open
+// the next is left out.
+func (s *flowSource) Refresh(flows []model.Flow) {
+	if len(flows) == 0 || !s.asking.CompareAndSwap(false, true) {
+		return
+	}
+	go func() {
+		defer s.asking.Store(false)
+		_ = s.kernel.Refresh(flows, s.take) // what is not refreshed now is in a second
+	}()
+}
+
+func (s *flowSource) Forget(_ context.Context, flows []model.Flow) (int, error) {
+	return s.kernel.Forget(flows, s.take)
+}
+
+func (s *flowSource) Details(_ context.Context, f model.Flow) (model.Details, error) {
+	return s.kernel.Details(&f)
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"nattui/rules"
+	"nattui/rules/iptables"
+	"nattui/ui"
+)
+
+// followTables turns the adapter's snapshots, one a place, into looks at all
+// places together.
+func followTables(ctx context.Context, host *iptables.Host) (<-chan ui.Tables, error) {
+	snapshots, err := host.Live(ctx)
+	if err != nil {
+		return nil, err
+	}
+	absent := map[rules.Place]string{}
+	for _, a := range host.Absent() {
+		absent[a.Place] = a.String()
+	}
+	out := make(chan ui.Tables)
+	go gatherTables(ctx, host, snapshots, absent, out)
+	return out, nil
+}
+
+// gatherTables keeps the latest of every place and hands on what has changed as
+// soon as somebody takes it.
+func gatherTables(ctx context.Context, host *iptables.Host, snapshots <-chan iptables.Snapshot, absent map[rules.Place]string, out chan<- ui.Tables) {
+	defer close(out)
+	sets := map[rules.Place]*rules.Ruleset{}
+	failed := map[rules.Place]error{}
+	waiting := len(host.Places())
+	var next ui.Tables
+	var ready chan<- ui.Tables
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case ready <- next:
+			ready, next = nil, ui.Tables{}
+		case s, ok := <-snapshots:
+			if !ok {
+				return
+			}
+			if _, seen := sets[s.Place]; !seen && waiting > 0 {
+				waiting--
+			}
+			if s.Rules != nil {
+				s.Rules.Name = host.Program(s.Place)
+				sets[s.Place] = s.Rules
+			}
+			failed[s.Place] = s.Err
+			next.Changed = next.Changed || s.Changed
+			if s.Changed && !s.Own && s.By.Name != "" {
+				next.By = s.By.String()
+			}
+			next.Sets, next.Absent, next.At, next.Err = maps.Clone(sets), absent, time.Now(), firstError(failed)
+			if waiting == 0 {
+				ready = out
+			}
+		}
+	}
+}
+
+func firstError(failed map[rules.Place]error) error {
+	for _, err := range failed {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

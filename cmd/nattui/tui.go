@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/term"
+
+	"nattui/model/conntrack"
+	"nattui/rules/iptables"
+	"nattui/ui"
+	"nattui/ui/theme"
+)
+
+type tuiOptions struct {
+	readOnly bool
+}
+
+// runTUI opens the screens on this host.
+func runTUI(ctx context.Context, o tuiOptions) error {
+	if !term.IsTerminal(os.Stdin.Fd()) || !term.IsTerminal(os.Stdout.Fd()) {
+		return usagef("the screens need a terminal; without one use  nattui rules  or  nattui flows")
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	gw, err := openGateway(ctx, o)
+	if err != nil {
+		return err
+	}
+	app := ui.New(gw, ui.Options{UTF8: theme.UTF8(os.Getenv)})
+	_, err = tea.NewProgram(app, tea.WithContext(ctx), tea.WithFPS(30)).Run()
+	switch {
+	case errors.Is(err, tea.ErrInterrupted), ctx.Err() != nil:
+		return nil
+	case err != nil:
+		return fmt.Errorf("the screens ended: %w", err)
+	}
+	return nil
+}
+
+// openGateway plugs the kernel's adapters into what the screens ask for.
+func openGateway(ctx context.Context, o tuiOptions) (ui.Gateway, error) {
+	gw := ui.Gateway{ReadOnly: o.readOnly}
+	tables, err := iptables.Open(ctx)
+	if err != nil {
+		return gw, err
+	}
+	if gw.Tables, err = followTables(ctx, tables); err != nil {
+		return gw, err
+	}
+	flows, err := followFlows(ctx)
+	switch {
+	case errors.Is(err, conntrack.ErrUnsupported):
+		gw.Trouble = append(gw.Trouble, err.Error())
+	case err != nil:
+		return gw, err
+	default:
+		gw.Flows = flows
+	}
+	gw.Facts = followFacts(ctx)
+	if !o.readOnly {
+		c := changes{tables: tables}
+		if flows != nil {
+			c.flows = flows.kernel
+		}
+		gw.Changes = c
+	}
+	for _, a := range tables.Absent() {
+		if a.Reason == iptables.TooOld || a.Reason == iptables.Broken || a.Place.Backend == tables.Default() {
+			gw.Trouble = append(gw.Trouble, a.String())
+		}
+	}
+	return gw, nil
+}

@@ -1,0 +1,38 @@
+package model
+
+import "time"
+
+// Feed tells how well the flow table is known: whether the kernel's events
+// arrive, what was missed, and how it was made good.
+type Feed struct {
+	// Live is true while events are followed. Listing is true while the whole
+	// table is read in a hurry, at the beginning or after an overrun.
+	Live, Listing bool
+	// Events received. Missed is how many the kernel could not deliver, in how
+	// many Overruns; LastMissed is that of the last overrun.
+	Events, Missed, LastMissed, Overruns uint64
+	// LastResync is how long it took from an overrun until the table was whole
+	// again, Resyncs how often that was.
+	LastResync time.Duration
+	Resyncs    uint64
+	// Malformed messages made no sense and were left out.
+	Malformed uint64
+	// Buffer is the receive buffer for events.
+	Buffer Buffer
+	// Fresh tells whether the whole table is being refreshed, Round how long the
+	// last round took.
+	Fresh bool
+	Round time.Duration
+	// EventsOff tells that nf_conntrack_events is 0, so that the table is known by
+	// reading it again and again alone.
+	EventsOff bool
+	// Err is why the table cannot be followed at all; nil while it is.
+	Err error
+}
+
+// Buffer is the receive buffer for events, in bytes.
+type Buffer struct {
+	Wished, Got int
+	// Short says why Got is less than Wished, and what would help.
+	Short string
+}

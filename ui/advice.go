@@ -1,0 +1,109 @@
+package ui
+
+import (
+	"slices"
+	"strconv"
+
+	"nattui/model"
+	"nattui/rules"
+)
+
+// What the host is known to have, offered in the form's fields.
+
+func (f *form) links() []string {
+	if f.facts == nil {
+		return nil
+	}
+	return values(f.facts.SuggestInterfaces())
+}
+
+// addresses are the host's own.
+func (f *form) addresses() []string {
+	if f.facts == nil {
+		return nil
+	}
+	return values(f.facts.SuggestAddresses(modelFamily(f.draft.Family)))
+}
+
+// networks are those the host is connected to.
+func (f *form) networks() []string {
+	if f.facts == nil {
+		return nil
+	}
+	return values(f.facts.SuggestNetworks(modelFamily(f.draft.Family)))
+}
+
+// hosts are neighbours that the host has talked to.
+func (f *form) hosts() []string {
+	if f.facts == nil {
+		return nil
+	}
+	return values(f.facts.SuggestHosts(modelFamily(f.draft.Family)))
+}
+
+// listening are the ports on which something listens here, for a redirection.
+func (f *form) listening() []string {
+	if f.facts == nil {
+		return nil
+	}
+	var ports []string
+	for _, l := range f.facts.Listeners {
+		port := strconv.Itoa(int(l.Address.Port()))
+		if !l.Address.Addr().IsLoopback() && !slices.Contains(ports, port) {
+			ports = append(ports, port)
+		}
+	}
+	return ports
+}
+
+func values(list []model.Suggestion) []string {
+	all := make([]string, len(list))
+	for i := range list {
+		all[i] = list[i].Value
+	}
+	return all
+}
+
+// suggestions are what is known for the field that is being filled.
+func (f *form) suggestions() []string {
+	switch rules.Field(f.fields.GetFocusedField().GetKey()) {
+	case rules.FieldIn, rules.FieldOut:
+		return f.links()
+	case rules.FieldSource:
+		return f.networks()
+	case rules.FieldDest:
+		if f.kind == rules.DNAT || f.kind == rules.Redirect {
+			return f.addresses()
+		}
+		return f.hosts()
+	case rules.FieldTo:
+		switch f.kind {
+		case rules.DNAT:
+			return f.hosts()
+		case rules.SNAT:
+			return f.addresses()
+		case rules.Redirect:
+			return f.listening()
+		}
+	}
+	return nil
+}
+
+// warnings are doubts about a rule that can be made: those of its text alone,
+// and those that this host and its tables raise.
+func (f *form) warnings(r rules.Rule, problems []rules.Problem) []string {
+	var ws []string
+	for _, p := range problems {
+		if p.Warning {
+			ws = append(ws, p.Text)
+		}
+	}
+	return append(ws, model.Doubts(f.facts, f.set(), r, f.old)...)
+}
+
+func modelFamily(f rules.Family) model.Family {
+	if f == rules.IPv6 {
+		return model.IPv6
+	}
+	return model.IPv4
+}

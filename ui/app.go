@@ -1,0 +1,552 @@
+// Package ui is the terminal. App routes messages to six screens and to the
+// dialogs above them; screens draw what the gateway told and never touch the
+// kernel themselves.
+//
+// Data reaches every screen, input exactly one consumer: the topmost dialog,
+// else the active screen, else App. Nothing in Update or View waits for
+// anything, and View changes nothing.
+package ui
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/colorprofile"
+	"github.com/charmbracelet/x/ansi"
+
+	"nattui/model"
+	"nattui/rules"
+	"nattui/ui/text"
+	"nattui/ui/theme"
+)
+
+// The smallest terminal on which the screens work.
+const (
+	minWidth  = 40
+	minHeight = 12
+)
+
+// Options are what App needs to know of the terminal before it can ask it.
+type Options struct {
+	UTF8 bool // the terminal shows more than ASCII
+	// Now is the clock of the screens; nil is time.Now.
+	Now func() time.Time
+}
+
+// App is the whole program's model.
+type App struct {
+	desk
+	screens [6]screen
+	active  int
+	clock   func() time.Time
+	dark    bool
+	utf8    bool
+	profile colorprofile.Profile
+}
+
+// New makes the program's model for a gateway.
+func New(gw Gateway, o Options) *App {
+	a := &App{desk: desk{gw: gw, width: 80, height: 24}, clock: o.Now, dark: true, utf8: o.UTF8, profile: colorprofile.TrueColor}
+	if a.clock == nil {
+		a.clock = time.Now
+	}
+	a.now = a.clock()
+	a.restyle()
+	a.screens = [6]screen{newRulesScreen(&a.desk), newFlowsScreen(&a.desk), nil, nil, nil, nil}
+	if len(gw.Trouble) > 0 {
+		a.said = status{text: strings.Join(gw.Trouble, " · "), failed: true}
+	}
+	return a
+}
+
+func (a *App) restyle() { a.look = theme.New(a.dark, a.utf8, a.profile) }
+
+type (
+	tablesMsg Tables
+	factsMsg  struct{ *model.Facts }
+	flowsMsg  struct{}
+	// frameMsg comes at most ten times a second while flows change.
+	frameMsg struct{}
+)
+
+// frame is the shortest time between two redraws of live data.
+const frame = 100 * time.Millisecond
+
+// Init asks the terminal for its background and begins to listen to the gateway.
+func (a *App) Init() tea.Cmd {
+	return tea.Batch(tea.RequestBackgroundColor, a.nextTables(), a.nextFacts(), a.nextFlows())
+}
+
+func (a *App) nextTables() tea.Cmd {
+	if a.gw.Tables == nil {
+		return nil
+	}
+	ch := a.gw.Tables
+	return func() tea.Msg {
+		t, ok := <-ch
+		if !ok {
+			return nil
+		}
+		return tablesMsg(t)
+	}
+}
+
+func (a *App) nextFacts() tea.Cmd {
+	if a.gw.Facts == nil {
+		return nil
+	}
+	ch := a.gw.Facts
+	return func() tea.Msg {
+		f, ok := <-ch
+		if !ok {
+			return nil
+		}
+		return factsMsg{f}
+	}
+}
+
+func (a *App) nextFlows() tea.Cmd {
+	if a.gw.Flows == nil {
+		return nil
+	}
+	ch := a.gw.Flows.Changed()
+	return func() tea.Msg {
+		if _, ok := <-ch; !ok {
+			return nil
+		}
+		return flowsMsg{}
+	}
+}
+
+// Update takes one message. It never waits.
+func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	a.now = a.clock()
+	cmd := a.route(msg)
+	a.settle()
+	return a, cmd
+}
+
+func (a *App) route(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		a.width, a.height = msg.Width, msg.Height
+		return a.toDialogs(msg)
+	case tea.BackgroundColorMsg:
+		a.dark = msg.IsDark()
+		a.restyle()
+		return a.toDialogs(msg)
+	case tea.ColorProfileMsg:
+		a.profile = msg.Profile
+		a.restyle()
+		return nil
+	case tea.KeyPressMsg:
+		return a.key(msg)
+	case tea.PasteMsg:
+		if top := a.top(); top != nil {
+			return top.Update(msg)
+		}
+		return a.screen().Paste(msg.Content)
+	case tea.MouseWheelMsg:
+		a.wheel(msg)
+		return nil
+	case tea.MouseClickMsg:
+		return a.click(msg)
+	case tablesMsg:
+		a.receiveTables(Tables(msg))
+		return tea.Batch(a.toScreens(msg), a.toDialogs(msg), a.nextTables())
+	case factsMsg:
+		a.facts = msg.Facts
+		return tea.Batch(a.toScreens(msg), a.toDialogs(msg), a.nextFacts())
+	case flowsMsg:
+		// The next change is fetched after a frame: a flood redraws ten times a
+		// second, and a quiet table not at all.
+		return tea.Batch(a.toScreens(msg), tea.Tick(frame, func(time.Time) tea.Msg { return frameMsg{} }))
+	case frameMsg:
+		return a.nextFlows()
+	case appliedMsg:
+		return a.applied(msg)
+	}
+	return tea.Batch(a.toScreens(msg), a.toDialogs(msg))
+}
+
+func (a *App) screen() screen { return a.screens[a.active] }
+
+func (a *App) top() dialog {
+	if n := len(a.dialogs); n > 0 {
+		return a.dialogs[n-1]
+	}
+	return nil
+}
+
+func (a *App) toScreens(msg tea.Msg) tea.Cmd {
+	var cmds []tea.Cmd
+	for _, s := range a.screens {
+		if s != nil {
+			cmds = append(cmds, s.Receive(msg))
+		}
+	}
+	return tea.Batch(cmds...)
+}
+
+func (a *App) toDialogs(msg tea.Msg) tea.Cmd {
+	var cmds []tea.Cmd
+	for _, d := range append([]dialog(nil), a.dialogs...) {
+		cmds = append(cmds, d.Update(msg))
+	}
+	return tea.Batch(cmds...)
+}
+
+// key gives a key to exactly one consumer.
+func (a *App) key(msg tea.KeyPressMsg) tea.Cmd {
+	if key.Matches(msg, keys.Redraw) {
+		return tea.ClearScreen
+	}
+	if top := a.top(); top != nil {
+		return top.Update(msg)
+	}
+	if msg.String() == "ctrl+c" {
+		return tea.Quit
+	}
+	if a.screen().Typing() {
+		return a.screen().Key(msg)
+	}
+	for i, b := range keys.Screens {
+		if key.Matches(msg, b) && a.screens[i] != nil {
+			return a.show(i)
+		}
+	}
+	switch {
+	case key.Matches(msg, keys.Help):
+		a.open(newHelp(&a.desk, a.screen()))
+		return nil
+	case key.Matches(msg, keys.Undo):
+		return a.undo()
+	case key.Matches(msg, keys.Redo):
+		return a.redo()
+	}
+	if key.Matches(msg, keys.Quit) {
+		if back, ok := a.screen().(interface{ Back() bool }); ok && back.Back() {
+			return nil
+		}
+		return tea.Quit
+	}
+	return a.screen().Key(msg)
+}
+
+// show makes a screen the active one.
+func (a *App) show(i int) tea.Cmd {
+	if s, ok := a.screen().(interface{ Hidden() }); ok && i != a.active {
+		s.Hidden()
+	}
+	a.active = i
+	return a.screen().Receive(shownMsg{})
+}
+
+// shownMsg tells a screen that it has become the active one.
+type shownMsg struct{}
+
+func (a *App) wheel(msg tea.MouseWheelMsg) {
+	if a.top() != nil {
+		return
+	}
+	switch msg.Button {
+	case tea.MouseWheelUp:
+		a.screen().Wheel(-3)
+	case tea.MouseWheelDown:
+		a.screen().Wheel(3)
+	}
+}
+
+// click chooses a tab; a screen that takes clicks gets the others.
+func (a *App) click(msg tea.MouseClickMsg) tea.Cmd {
+	if a.top() != nil || msg.Button != tea.MouseLeft {
+		return nil
+	}
+	if msg.Y == 1 {
+		x := 1
+		for i, label := range a.tabLabels() {
+			if w := ansi.StringWidth(label); msg.X >= x && msg.X < x+w && a.screens[i] != nil {
+				return a.show(i)
+			} else {
+				x += w + tabGap
+			}
+		}
+		return nil
+	}
+	if s, ok := a.screen().(interface{ Click(x, y int) }); ok {
+		s.Click(msg.X, msg.Y-headLines)
+	}
+	return nil
+}
+
+const (
+	headLines = 3 // header, tabs, a blank line
+	footLines = 2 // keys, status
+	tabGap    = 2
+)
+
+func (a *App) bodyHeight() int {
+	h := a.height - headLines - footLines
+	if a.height < 20 {
+		h++ // the blank line under the tabs goes first
+	}
+	return h
+}
+
+// settle fits the active screen to the terminal.
+func (a *App) settle() {
+	if a.width >= minWidth && a.height >= minHeight {
+		a.screen().Settle(a.width, a.bodyHeight())
+	}
+}
+
+// View draws the terminal.
+func (a *App) View() tea.View {
+	v := tea.NewView(a.draw())
+	v.AltScreen = true
+	v.MouseMode = tea.MouseModeCellMotion
+	v.WindowTitle = "nattui"
+	if a.facts != nil {
+		v.WindowTitle = "nattui " + text.Safe(a.facts.Hostname)
+	}
+	return v
+}
+
+func (a *App) draw() string {
+	if a.width < minWidth || a.height < minHeight {
+		return a.tooSmall()
+	}
+	lines := []string{a.header(), a.tabs()}
+	if a.height >= 20 {
+		lines = append(lines, "")
+	}
+	body := a.screen().View(a.width, a.bodyHeight())
+	for len(body) < a.bodyHeight() {
+		body = append(body, "")
+	}
+	lines = append(lines, body[:a.bodyHeight()]...)
+	lines = append(lines, a.keyLine(), a.statusLine())
+	base := strings.Join(lines, "\n")
+	for _, d := range a.dialogs {
+		base = a.over(base, d.View(a.width, a.height))
+	}
+	return base
+}
+
+// over lays a box over the middle of the screen.
+func (a *App) over(base, box string) string {
+	x := max(0, (a.width-lipgloss.Width(box))/2)
+	y := max(0, (a.height-lipgloss.Height(box))/2)
+	return lipgloss.NewCompositor(lipgloss.NewLayer(base), lipgloss.NewLayer(box).X(x).Y(y).Z(1)).Render()
+}
+
+func (a *App) tooSmall() string {
+	line := "nattui needs " + strconv.Itoa(minWidth) + "x" + strconv.Itoa(minHeight) + "; this is " + strconv.Itoa(a.width) + "x" + strconv.Itoa(a.height)
+	return strings.Join(text.Wrap(line, max(1, a.width), max(1, a.height)), "\n")
+}
+
+// header says which gateway this is and how it is.
+func (a *App) header() string {
+	var parts []string
+	faint, plain := a.look.Faint, a.look.Text
+	if a.facts != nil {
+		parts = append(parts, a.look.Strong.Render(text.Safe(a.facts.Hostname)))
+		if name, addr := a.wan(); name != "" {
+			parts = append(parts, faint.Render(text.Safe(name)+" ")+plain.Render(addr))
+		}
+		if f := a.forwarding(); f != "" {
+			parts = append(parts, f)
+		}
+	} else {
+		parts = append(parts, a.look.Strong.Render("nattui"))
+	}
+	if a.gw.Flows != nil {
+		parts = append(parts, a.flowCount())
+	}
+	right := a.liveness()
+	room := a.width - 2 - ansi.StringWidth(right) - 2
+	left := ""
+	for i, p := range parts {
+		sep := ""
+		if i > 0 {
+			sep = "  "
+		}
+		if ansi.StringWidth(left+sep+p) > room {
+			break
+		}
+		left += sep + p
+	}
+	return a.ends(left, right)
+}
+
+func (a *App) flowCount() string {
+	n := uint64(a.gw.Flows.Table().Len())
+	s := a.look.Faint.Render("flows ") + a.look.Text.Render(text.Exact(n))
+	h := a.gw.Flows.Health()
+	if h.Max == 0 {
+		return s
+	}
+	of := " of " + text.Count(uint64(h.Max))
+	if float64(n) > 0.8*float64(h.Max) {
+		return s + a.look.Attention.Render(of+" !")
+	}
+	return s + a.look.Faint.Render(of)
+}
+
+// liveness says whether what is seen is now.
+func (a *App) liveness() string {
+	g := a.look.Glyphs
+	if a.tables.Err != nil {
+		return a.look.Broken.Render(g.Cross + " rules unread")
+	}
+	if s, ok := a.screen().(interface{ Paused() bool }); ok && s.Paused() {
+		return a.look.Attention.Render("paused")
+	}
+	if a.gw.Flows != nil {
+		switch feed := a.gw.Flows.Feed(); {
+		case feed.Listing && feed.Overruns > 0:
+			return a.look.Attention.Render("resync")
+		case !feed.Live:
+			return a.look.Broken.Render(g.Cross + " flows unread")
+		}
+	}
+	return a.look.Good.Render(g.Live) + a.look.Faint.Render(" live")
+}
+
+func (a *App) ends(left, right string) string {
+	fill := a.width - 2 - ansi.StringWidth(left) - ansi.StringWidth(right)
+	return " " + left + strings.Repeat(" ", max(1, fill)) + right
+}
+
+func (a *App) tabLabels() []string {
+	long := a.width >= 64
+	var labels []string
+	for i, b := range keys.Screens {
+		name := b.Help().Desc
+		name = strings.ToUpper(name[:1]) + name[1:]
+		if !long && i != a.active {
+			name = name[:1]
+		}
+		labels = append(labels, b.Help().Key+" "+name)
+	}
+	return labels
+}
+
+func (a *App) tabs() string {
+	var b strings.Builder
+	for i, label := range a.tabLabels() {
+		if a.screens[i] == nil {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteString(strings.Repeat(" ", tabGap))
+		}
+		style := a.look.Faint
+		if i == a.active {
+			style = a.look.Accent.Bold(true)
+		}
+		b.WriteString(style.Render(label))
+	}
+	right := a.look.Faint.Render(a.place.String())
+	if !a.utf8 {
+		right = a.look.Faint.Render(strings.ReplaceAll(a.place.String(), "·", "-"))
+	}
+	return a.ends(b.String(), right)
+}
+
+// keyLine shows as many keys as there is room for.
+func (a *App) keyLine() string {
+	bindings := a.screen().Keys()
+	if top := a.top(); top != nil {
+		bindings = top.Keys()
+	}
+	more := a.look.Accent.Render("?") + a.look.Faint.Render(" more")
+	if a.top() != nil {
+		more = ""
+	}
+	room := a.width - 2 - ansi.StringWidth(more)
+	line, used := "", 0
+	for _, b := range bindings {
+		if !b.Enabled() {
+			continue
+		}
+		h := b.Help()
+		w := ansi.StringWidth(h.Key+" "+h.Desc) + 2
+		if used+w > room {
+			break
+		}
+		line += a.look.Accent.Render(a.plainKeys(h.Key)) + a.look.Faint.Render(" "+h.Desc) + "  "
+		used += w
+	}
+	return " " + line + more
+}
+
+func (a *App) plainKeys(s string) string {
+	if a.utf8 {
+		return s
+	}
+	return strings.NewReplacer("↑", "up", "↓", "down", "←", "left", "→", "right").Replace(s)
+}
+
+func (a *App) statusLine() string {
+	if line, ok := a.screen().(interface {
+		Line(width int) (string, bool)
+	}); ok && a.top() == nil {
+		if s, typing := line.Line(a.width - 2); typing {
+			return " " + s
+		}
+	}
+	if a.busy {
+		return " " + a.look.Faint.Render("working"+strings.Repeat(".", 3))
+	}
+	if a.said.text == "" {
+		return ""
+	}
+	g := a.look.Glyphs
+	mark := a.look.Good.Render(g.Tick)
+	style := a.look.Faint
+	if a.said.failed {
+		mark, style = a.look.Broken.Render(g.Cross), a.look.Text
+	}
+	tail := ""
+	if a.said.undo && len(a.done) > 0 {
+		tail = "   " + a.look.Accent.Render("u") + a.look.Faint.Render(" undo")
+	}
+	room := a.width - 4 - ansi.StringWidth(tail)
+	return " " + mark + " " + style.Render(text.Fit(text.Safe(a.said.text), room)) + tail
+}
+
+// wan is the interface and address towards the world.
+func (a *App) wan() (name, addr string) {
+	up, ok := a.facts.WAN()
+	if !ok {
+		return "", ""
+	}
+	shown := up.Address()
+	if a.place.Family == rules.IPv6 && up.IPv6.Prefix.IsValid() {
+		shown = up.IPv6.Prefix.Addr()
+	}
+	if shown.IsValid() {
+		addr = shown.String()
+	}
+	return up.Link, addr
+}
+
+// forwarding says whether anything passes the gateway at all.
+func (a *App) forwarding() string {
+	setting := a.facts.Settings.Forwarding4
+	if a.place.Family == rules.IPv6 {
+		setting = a.facts.Settings.Forwarding6
+	}
+	switch setting {
+	case model.SettingOn:
+		return a.look.Faint.Render("forwarding ") + a.look.Good.Render("on")
+	case model.SettingOff:
+		return a.look.Faint.Render("forwarding ") + a.look.Broken.Render("off")
+	}
+	return ""
+}

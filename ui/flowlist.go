@@ -1,0 +1,402 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
+
+	"nattui/model"
+	"nattui/ui/table"
+	"nattui/ui/text"
+)
+
+type noteStyle = lipgloss.Style
+
+func visibleWidth(s string) int { return lipgloss.Width(s) }
+
+// flowList is a window of the sorted table. Its rows come from selections made
+// beside Update; the cursor moves at once and rows that are not there yet are
+// drawn empty.
+type flowList struct {
+	screen   *flowsScreen
+	selector *model.Selector
+
+	rows   []model.Row
+	offset int // of rows[0] within the whole order
+	total  int // flows that match
+	of     int // flows there are
+
+	cursor int       // within the whole order
+	top    int       // first row on the screen
+	ref    model.Ref // the flow under the cursor, once it is known
+	height int
+	widths []int // what columns have needed so far
+
+	running, again bool
+	generation     int
+	frozen         bool
+	version        uint64
+}
+
+type selectedMsg struct {
+	generation int
+	sel        model.Selection
+	err        error
+	lead       bool // the selection was made around the cursor's flow
+}
+
+// reset goes back to the top, for a new order or filter.
+func (l *flowList) reset() {
+	l.generation++
+	l.cursor, l.top, l.ref = 0, 0, model.Ref{}
+	l.version = 0
+	l.frozen = false
+}
+
+// frozenRows is how many rows stay at hand while the screen is paused.
+const frozenRows = 2000
+
+// load makes a selection in the background. While one is being made, another is
+// noted and made afterwards.
+func (l *flowList) load() tea.Cmd {
+	if l.frozen || l.selector == nil {
+		return nil
+	}
+	if l.running {
+		l.again = true
+		return nil
+	}
+	s := l.screen
+	limit := 3 * max(1, l.height)
+	lead := l.cursor - l.top + l.height
+	if s.paused {
+		limit, lead = frozenRows, frozenRows/2
+		l.frozen = true
+	}
+	w := model.Window{Offset: max(0, l.top-l.height), Limit: limit}
+	if l.ref != (model.Ref{}) && l.cursor > 0 {
+		w.Around, w.Lead = l.ref, lead
+	}
+	l.running = true
+	selector, q, order, now, generation := l.selector, s.query, s.sort, s.now.UnixNano(), l.generation
+	return func() tea.Msg {
+		sel, err := selector.Select(context.Background(), q, order, w, now)
+		return selectedMsg{generation, sel, err, w.Around != (model.Ref{})}
+	}
+}
+
+// selected takes a selection. The cursor stays on its flow, and the flow on its
+// line of the screen.
+func (l *flowList) selected(msg selectedMsg) tea.Cmd {
+	l.running = false
+	if msg.err == nil && msg.generation == l.generation {
+		l.take(msg.sel)
+	}
+	if l.again || msg.generation != l.generation {
+		l.again = false
+		return l.load()
+	}
+	return nil
+}
+
+func (l *flowList) take(sel model.Selection) {
+	l.rows, l.offset, l.total, l.of = sel.Rows, sel.Offset, sel.Total, sel.Of
+	line := l.cursor - l.top
+	found := false
+	for i := range l.rows {
+		if l.cursor > 0 && l.rows[i].Ref == l.ref {
+			l.cursor = l.offset + i
+			found = true
+			break
+		}
+	}
+	l.cursor = max(0, min(l.cursor, l.total-1))
+	if found {
+		l.top = max(0, l.cursor-line)
+	}
+	l.note()
+	l.keepInSight()
+}
+
+// note remembers which flow is under the cursor.
+func (l *flowList) note() {
+	if r, ok := l.row(l.cursor); ok {
+		l.ref = r.Ref
+	} else {
+		l.ref = model.Ref{}
+	}
+}
+
+func (l *flowList) row(i int) (*model.Row, bool) {
+	if i < l.offset || i >= l.offset+len(l.rows) {
+		return nil, false
+	}
+	return &l.rows[i-l.offset], true
+}
+
+func (l *flowList) keepInSight() {
+	if l.height <= 0 {
+		return
+	}
+	l.top = min(max(l.top, l.cursor-l.height+1), l.cursor)
+	l.top = max(0, min(l.top, l.total-l.height))
+}
+
+// move moves the cursor; rows that are missing then are asked for.
+func (l *flowList) move(by int) tea.Cmd {
+	low, high := 0, l.total-1
+	if l.frozen {
+		low, high = l.offset, l.offset+len(l.rows)-1
+	}
+	l.cursor = max(low, min(l.cursor+by, high))
+	l.keepInSight()
+	l.note()
+	_, first := l.row(l.top)
+	_, last := l.row(min(l.top+l.height, l.total) - 1)
+	if first && last && l.ref != (model.Ref{}) {
+		return nil
+	}
+	l.generation++
+	return l.load()
+}
+
+// freeze fetches what can be scrolled through while the screen is paused.
+func (l *flowList) freeze() tea.Cmd { return l.load() }
+
+func (l *flowList) current() (model.Flow, bool) {
+	r, ok := l.row(l.cursor)
+	if !ok {
+		return model.Flow{}, false
+	}
+	return r.Flow, true
+}
+
+// visible are the flows on the screen.
+func (l *flowList) visible() []model.Flow {
+	var flows []model.Flow
+	for i := l.top; i < l.top+l.height; i++ {
+		if r, ok := l.row(i); ok {
+			flows = append(flows, r.Flow)
+		}
+	}
+	return flows
+}
+
+func (l *flowList) settle(height, _ int) {
+	l.height = height
+	if !l.screen.paused {
+		l.frozen = false
+	}
+	l.keepInSight()
+	l.measure()
+}
+
+// The columns of the list, in the order of flowColumns.
+const (
+	colProto = iota
+	colClient
+	colAsked
+	colServed
+	colSeen
+	colState
+	colRate
+	colAge
+	colTimeout
+	colPackets
+	colBytes
+	colRule
+	colMark
+	colZone
+	flowCols
+)
+
+var sortColumnOf = map[model.Column]int{
+	model.ColumnProto: colProto, model.ColumnClient: colClient, model.ColumnAskedFor: colAsked, model.ColumnServedBy: colServed, model.ColumnSeenAs: colSeen,
+	model.ColumnState: colState, model.ColumnRate: colRate, model.ColumnAge: colAge, model.ColumnTimeout: colTimeout, model.ColumnPackets: colPackets,
+	model.ColumnBytes: colBytes, model.ColumnRule: colRule, model.ColumnMark: colMark, model.ColumnZone: colZone, model.ColumnNAT: colServed,
+}
+
+// columns of the list. Address columns are as wide as what they have shown so far.
+func (l *flowList) columns() []table.Column {
+	cols := []table.Column{
+		colProto:   {Title: "proto", Min: 4, Want: 5},
+		colClient:  {Title: "client", Min: 14, Want: 15},
+		colAsked:   {Title: "asked for", Min: 14, Want: 15},
+		colServed:  {Title: "  served by", Min: 14, Want: 17},
+		colSeen:    {Title: "  seen as", Min: 14, Want: 17, Order: 5},
+		colState:   {Title: "state", Min: 5, Want: 5, Order: 3},
+		colRate:    {Title: "B/s", Min: 5, Want: 5, Right: true, Order: 4},
+		colAge:     {Title: "age", Min: 6, Want: 6, Right: true, Order: 6},
+		colTimeout: {Title: "timeout", Min: 7, Want: 7, Right: true, Order: 7},
+		colPackets: {Title: "packets", Min: 7, Want: 7, Right: true, Order: 8},
+		colBytes:   {Title: "bytes", Min: 7, Want: 7, Right: true, Order: 9},
+		colRule:    {Title: "rule", Min: 14, Want: 16, Order: 10},
+		colMark:    {Title: "mark", Min: 6, Want: 10, Order: 11},
+		colZone:    {Title: "zone", Min: 4, Want: 5, Right: true, Order: 12},
+	}
+	for i := range cols {
+		if i < len(l.widths) && l.widths[i] > cols[i].Want {
+			cols[i].Want = l.widths[i]
+		}
+	}
+	g := l.screen.look.Glyphs
+	if l.screen.mode == listMode {
+		if i, ok := sortColumnOf[l.screen.sort.By]; ok {
+			sign := g.Up
+			if l.screen.sort.Descending {
+				sign = g.Down
+			}
+			cols[i].Title += sign
+			cols[i].Order = min(cols[i].Order, 2)
+		}
+	}
+	return cols
+}
+
+// measure notes how wide the addresses on the screen are, so that columns grow
+// once and then stay.
+func (l *flowList) measure() {
+	if l.widths == nil {
+		l.widths = make([]int, flowCols)
+	}
+	for i := l.top; i < l.top+l.height; i++ {
+		r, ok := l.row(i)
+		if !ok {
+			continue
+		}
+		l.screen.measureFlow(&r.Flow, l.widths)
+	}
+}
+
+func (s *flowsScreen) measureFlow(f *model.Flow, widths []int) {
+	grow := func(col, n int) { widths[col] = max(widths[col], n) }
+	grow(colClient, len(s.endpoint(f, f.Client())))
+	grow(colAsked, len(s.endpoint(f, f.AskedFor())))
+	if f.NAT()&model.NATDst != 0 {
+		grow(colServed, len(s.endpoint(f, f.ServedBy()))+2)
+	}
+	if f.NAT()&model.NATSrc != 0 {
+		grow(colSeen, len(s.endpoint(f, f.SeenAs()))+2)
+	}
+	grow(colState, min(11, len(f.StateName())))
+}
+
+// view draws the list.
+func (l *flowList) view(width int) []string {
+	s := l.screen
+	cols := l.columns()
+	widths := table.Widths(cols, width-4)
+	if widths[colSeen] == 0 {
+		cols[colServed].Title = "  becomes"
+	}
+	lines := []string{"   " + table.Head(cols, widths, s.look.Faint)}
+	if l.total == 0 {
+		return append(lines, "   "+s.look.Faint.Render(text.Fit(text.Safe(s.emptyNote()), width-4)))
+	}
+	for i := l.top; i < min(l.top+l.height, l.total); i++ {
+		r, ok := l.row(i)
+		if !ok {
+			lines = append(lines, s.bar(i == l.cursor)+s.look.Faint.Render("…"))
+			continue
+		}
+		lines = append(lines, s.flowLine(&r.Flow, cols, widths, i == l.cursor))
+	}
+	return lines
+}
+
+// bar marks the row under the cursor.
+func (s *flowsScreen) bar(on bool) string {
+	if !on {
+		return "   "
+	}
+	return " " + s.look.Accent.Render(s.look.Glyphs.Bar) + s.look.Cursor.Render(" ")
+}
+
+func (s *flowsScreen) flowLine(f *model.Flow, cols []table.Column, widths []int, on bool) string {
+	var over *lipgloss.Style
+	if on {
+		over = &s.look.Cursor
+	}
+	return s.bar(on) + table.Line(cols, widths, s.flowCells(f, widths[colSeen] == 0), over)
+}
+
+// flowCells are the values of a flow's row. Where there is no column for the new
+// source, it stands in the one for the new destination.
+func (s *flowsScreen) flowCells(f *model.Flow, merged bool) []table.Cell {
+	look, g := s.look, s.look.Glyphs
+	now := s.now.UnixNano()
+	faint := func(t string) table.Cell { return table.Cell{Text: t, Style: look.Faint} }
+	plain := func(t string) table.Cell { return table.Cell{Text: t, Style: look.Text} }
+	nat := f.NAT()
+	cells := make([]table.Cell, flowCols)
+	cells[colProto] = faint(f.Proto().String())
+	cells[colClient] = plain(s.endpoint(f, f.Client()))
+	cells[colAsked] = plain(s.endpoint(f, f.AskedFor()))
+	cells[colServed], cells[colSeen] = faint("  ="), faint("  =")
+	if nat&model.NATDst != 0 {
+		cells[colServed] = table.Cell{Text: g.Becomes + " " + s.endpoint(f, f.ServedBy()), Style: s.natStyle(f)}
+	}
+	if nat&model.NATSrc != 0 {
+		seen := table.Cell{Text: g.Outof + " " + s.endpoint(f, f.SeenAs()), Style: look.SNAT}
+		cells[colSeen] = seen
+		if merged && nat == model.NATSrc {
+			cells[colServed] = seen
+		}
+	}
+	cells[colState] = s.stateCell(f)
+	for _, c := range []int{colRate, colPackets, colBytes, colRule, colMark, colZone} {
+		cells[c] = faint(g.None)
+	}
+	if f.HasRate() {
+		cells[colRate] = plain(text.Rate(float64(f.ByteRate)))
+		if f.ByteRate == 0 {
+			cells[colRate].Style = look.Faint
+		}
+	}
+	cells[colAge] = faint(text.Duration(f.Age(now)))
+	cells[colTimeout] = faint(text.Duration(time.Duration(f.Remaining(now)) * time.Second))
+	if f.Counts() {
+		cells[colPackets] = plain(text.Count(f.Packets()))
+		cells[colBytes] = plain(text.Count(f.Bytes()))
+	}
+	if f.Mark != 0 {
+		cells[colMark] = plain(fmt.Sprintf("0x%x", f.Mark))
+	}
+	if f.Zone != 0 {
+		cells[colZone] = plain(fmt.Sprint(f.Zone))
+	}
+	return cells
+}
+
+// shortStates are the states that are longer than their column.
+var shortStates = map[string]string{
+	"ESTABLISHED": "ESTAB", "SYN_SENT": "SYN", "SYN_SENT2": "SYN2", "SYN_RECV": "SYN+", "FIN_WAIT": "FIN", "CLOSE_WAIT": "CLSW", "LAST_ACK": "LACK", "TIME_WAIT": "TIMEW",
+	"COOKIE_WAIT": "COOKW", "COOKIE_ECHOED": "COOKE", "SHUTDOWN_SENT": "SHUTS", "SHUTDOWN_RECD": "SHUTR", "SHUTDOWN_ACK_SENT": "SHUTA",
+}
+
+func (s *flowsScreen) stateCell(f *model.Flow) table.Cell {
+	name := f.StateName()
+	if short, ok := shortStates[name]; ok && s.width < 120 {
+		name = short
+	}
+	style := s.look.Faint
+	switch {
+	case f.Status&model.StatusSeenReply == 0:
+		style = s.look.Attention
+		if name == "" {
+			name = "wait"
+		}
+	case f.StateName() == "ESTABLISHED", name == "":
+		style = s.look.Good
+		if name == "" {
+			name = "ok"
+		}
+	case strings.HasPrefix(f.StateName(), "SYN"):
+		style = s.look.Attention
+	}
+	return table.Cell{Text: name, Style: style}
+}

@@ -1,0 +1,720 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+
+	"nattui/model"
+	"nattui/rules"
+	"nattui/ui/text"
+)
+
+// flowsScreen shows every translation live: a window of the sorted and filtered
+// table, the groups of it, or the events as they happen. What it shows is
+// computed beside Update, so that keys act at once however large the table is.
+type flowsScreen struct {
+	*desk
+	mode   flowsMode
+	query  model.Query
+	sort   model.Sort
+	chosen bool // the operator chose the order
+	filter lineInput
+	list   flowList
+	groups groupList
+	events eventList
+	paused bool
+
+	health, earlier model.Health
+	shown           bool // the screen was looked at
+	ticking         bool
+}
+
+// flowsMode is what the screen shows.
+type flowsMode uint8
+
+const (
+	listMode flowsMode = iota
+	groupMode
+	eventMode
+)
+
+func newFlowsScreen(d *desk) *flowsScreen {
+	s := &flowsScreen{desk: d, sort: model.Sort{By: model.ColumnAge}}
+	s.filter = newLineInput(d, "/", "dport 80 nat dnat state established rate>1M not src 10.0.0.5")
+	s.list.screen, s.groups.screen, s.events.screen = s, s, s
+	if d.gw.Flows != nil {
+		s.list.selector = model.NewSelector(d.gw.Flows.Table())
+	}
+	return s
+}
+
+// secondMsg comes once a second while the screen is looked at: visible counters
+// and the table's health are asked for.
+type secondMsg struct{}
+
+// Receive takes news.
+func (s *flowsScreen) Receive(msg tea.Msg) tea.Cmd {
+	if s.gw.Flows == nil {
+		return nil
+	}
+	switch msg := msg.(type) {
+	case shownMsg:
+		s.shown = true
+		return tea.Batch(s.reload(), s.tick())
+	case flowsMsg:
+		if s.looked() && !s.paused {
+			return s.reload()
+		}
+	case secondMsg:
+		s.ticking = false
+		if !s.looked() {
+			return nil
+		}
+		s.second()
+		return s.tick()
+	case selectedMsg:
+		return s.list.selected(msg)
+	case groupedMsg:
+		return s.groups.grouped(msg)
+	case detailsMsg, forgottenMsg, forgetAllMsg:
+		return s.answered(msg)
+	}
+	return nil
+}
+
+// looked tells whether this is the active screen.
+func (s *flowsScreen) looked() bool { return s.shown }
+
+// Hidden tells the screen that another one is active now.
+func (s *flowsScreen) Hidden() {
+	s.shown = false
+	if s.gw.Flows != nil {
+		s.gw.Flows.KeepFresh(false)
+	}
+}
+
+func (s *flowsScreen) tick() tea.Cmd {
+	if s.ticking {
+		return nil
+	}
+	s.ticking = true
+	return tea.Tick(time.Second, func(time.Time) tea.Msg { return secondMsg{} })
+}
+
+// second refreshes what changes without an event.
+func (s *flowsScreen) second() {
+	h := s.gw.Flows.Health()
+	if time.Duration(h.At-s.earlier.At) > 10*time.Second {
+		s.earlier = s.health
+	}
+	s.health = h
+	if !s.chosen && h.Accounting == model.SettingOn && s.sort.By == model.ColumnAge {
+		s.sort = model.Sort{By: model.ColumnRate, Descending: true}
+	}
+	s.gw.Flows.KeepFresh(s.mode != eventMode && (s.sort.By == model.ColumnRate || s.sort.By == model.ColumnBytes || s.sort.By == model.ColumnPackets))
+	if s.mode == listMode && !s.paused {
+		s.gw.Flows.Refresh(s.list.visible())
+	}
+}
+
+// reload computes what is shown anew, unless that is under way.
+func (s *flowsScreen) reload() tea.Cmd {
+	switch s.mode {
+	case groupMode:
+		return s.groups.load()
+	case eventMode:
+		s.events.load()
+		return nil
+	}
+	return s.list.load()
+}
+
+// Typing tells that the filter line is open.
+func (s *flowsScreen) Typing() bool { return s.filter.open }
+
+// Paused tells that the screen stands still while the table goes on.
+func (s *flowsScreen) Paused() bool { return s.paused }
+
+// Paste goes to the filter line.
+func (s *flowsScreen) Paste(t string) tea.Cmd {
+	if !s.filter.open {
+		return nil
+	}
+	s.filter.paste(t)
+	return s.filterChanged()
+}
+
+// Wheel moves the cursor.
+func (s *flowsScreen) Wheel(by int) { s.cursorBy(by) }
+
+// Back leaves groups and events, then the filter.
+func (s *flowsScreen) Back() bool {
+	switch {
+	case s.filter.text() != "":
+		s.filter.clear()
+		s.filterChanged()
+	case s.mode != listMode:
+		s.mode = listMode
+	default:
+		return false
+	}
+	return true
+}
+
+// filterChanged takes the filter line if it is understood; else the last good
+// filter stays in force and the line says where it stopped making sense.
+func (s *flowsScreen) filterChanged() tea.Cmd {
+	q, err := model.ParseQuery(s.filter.text(), nil)
+	s.filter.wrong = ""
+	var bad *model.QueryError
+	switch {
+	case errors.As(err, &bad):
+		s.filter.wrong = bad.Error()
+		return nil
+	case err != nil:
+		s.filter.wrong = err.Error()
+		return nil
+	}
+	s.query = q
+	s.list.reset()
+	if s.gw.Flows != nil {
+		s.gw.Flows.Log().SetQuery(q, s.now.UnixNano())
+	}
+	return s.reload()
+}
+
+// Line is the filter line.
+func (s *flowsScreen) Line(width int) (string, bool) {
+	if !s.filter.open && s.filter.text() == "" {
+		return "", false
+	}
+	return s.filter.view(width, s.count())
+}
+
+func (s *flowsScreen) count() string {
+	switch s.mode {
+	case eventMode:
+		return plural(int(s.events.last), "event")
+	case groupMode:
+		return plural(s.groups.total, "group")
+	}
+	return fmt.Sprintf("%s of %s", text.Exact(uint64(s.list.total)), plural(s.list.of, "flow"))
+}
+
+// Key takes one key.
+func (s *flowsScreen) Key(msg tea.KeyPressMsg) tea.Cmd {
+	if s.gw.Flows == nil {
+		return nil
+	}
+	if s.filter.open {
+		if msg.String() == "tab" {
+			return s.complete()
+		}
+		if s.filter.key(msg) {
+			return s.filterChanged()
+		}
+		return nil
+	}
+	page := max(1, s.list.height-1)
+	switch {
+	case key.Matches(msg, keys.Up):
+		return s.cursorBy(-1)
+	case key.Matches(msg, keys.Down):
+		return s.cursorBy(1)
+	case key.Matches(msg, keys.PageUp):
+		return s.cursorBy(-page)
+	case key.Matches(msg, keys.PageDown):
+		return s.cursorBy(page)
+	case key.Matches(msg, keys.Top):
+		return s.cursorBy(-1 << 30)
+	case key.Matches(msg, keys.Bottom):
+		return s.cursorBy(1 << 30)
+	case key.Matches(msg, keys.Filter):
+		s.filter.start()
+	case key.Matches(msg, keys.Close):
+		s.Back()
+		return s.reload()
+	case key.Matches(msg, keys.Pause):
+		return s.pause()
+	case key.Matches(msg, keys.Events):
+		s.toggle(eventMode)
+		return s.reload()
+	case key.Matches(msg, keys.Group):
+		return s.groups.next()
+	case key.Matches(msg, keys.Sort):
+		return s.nextSort()
+	case key.Matches(msg, keys.Reverse):
+		s.sort.Descending = !s.sort.Descending
+		s.chosen = true
+		s.list.reset()
+		return s.reload()
+	case key.Matches(msg, keys.Details):
+		return s.details()
+	case key.Matches(msg, keys.Forget):
+		s.askForget()
+	case key.Matches(msg, keys.ForgetAll):
+		return s.askForgetAll()
+	case key.Matches(msg, keys.Switches):
+		s.askSwitches()
+	}
+	return nil
+}
+
+// complete finishes the word at the end of the filter line.
+func (s *flowsScreen) complete() tea.Cmd {
+	line := s.filter.text()
+	options := model.Complete(line, len(line), nil)
+	if len(options) == 0 {
+		return nil
+	}
+	s.filter.input.SetValue(line[:options[0].From] + options[0].Text + " ")
+	s.filter.input.CursorEnd()
+	return s.filterChanged()
+}
+
+func (s *flowsScreen) toggle(m flowsMode) {
+	if s.mode == m {
+		m = listMode
+	}
+	s.mode = m
+}
+
+func (s *flowsScreen) pause() tea.Cmd {
+	s.paused = !s.paused
+	if s.paused {
+		s.events.freeze()
+		return s.list.freeze()
+	}
+	s.events.until = 0
+	return s.reload()
+}
+
+func (s *flowsScreen) cursorBy(by int) tea.Cmd {
+	switch s.mode {
+	case groupMode:
+		s.groups.move(by)
+		return nil
+	case eventMode:
+		s.events.move(by)
+		return nil
+	}
+	return s.list.move(by)
+}
+
+// sortColumns are the columns that s goes through.
+var sortColumns = []model.Column{model.ColumnRate, model.ColumnAge, model.ColumnBytes, model.ColumnPackets, model.ColumnClient, model.ColumnAskedFor,
+	model.ColumnServedBy, model.ColumnState, model.ColumnTimeout, model.ColumnProto, model.ColumnNAT, model.ColumnRule, model.ColumnMark, model.ColumnZone}
+
+func (s *flowsScreen) nextSort() tea.Cmd {
+	s.chosen = true
+	if s.mode == groupMode {
+		return s.groups.nextOrder()
+	}
+	next := sortColumns[0]
+	for i, c := range sortColumns {
+		if c == s.sort.By {
+			next = sortColumns[(i+1)%len(sortColumns)]
+		}
+	}
+	s.sort = model.Sort{By: next, Descending: next == model.ColumnRate || next == model.ColumnBytes || next == model.ColumnPackets}
+	s.list.reset()
+	return s.reload()
+}
+
+// Keys are the bindings that work now.
+func (s *flowsScreen) Keys() []key.Binding {
+	with := func(b key.Binding, on bool) key.Binding { b.SetEnabled(on); return b }
+	_, onFlow := s.current()
+	if s.gw.Flows == nil {
+		return nil
+	}
+	can := !s.gw.ReadOnly
+	pause := keys.Pause
+	if s.paused {
+		pause.SetHelp("space", "go on")
+	}
+	events := keys.Events
+	if s.mode == eventMode {
+		events.SetHelp("e", "flows")
+	}
+	return []key.Binding{keys.Filter, with(keys.Sort, s.mode != eventMode), with(keys.Reverse, s.mode == listMode), keys.Group, pause, events,
+		with(keys.Details, onFlow || s.mode == groupMode), with(keys.Forget, onFlow && can), with(keys.ForgetAll, can && s.mode == listMode && !s.query.IsZero()),
+		with(keys.Switches, can && s.switchable()), keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom}
+}
+
+// current is the flow under the cursor.
+func (s *flowsScreen) current() (model.Flow, bool) {
+	switch s.mode {
+	case listMode:
+		return s.list.current()
+	case eventMode:
+		return s.events.current()
+	}
+	return model.Flow{}, false
+}
+
+// Settle fits the lists to the size.
+func (s *flowsScreen) Settle(width, height int) {
+	rows := height - 1 - s.footHeight(height)
+	s.list.settle(rows, width)
+	s.groups.settle(rows)
+	s.events.settle(rows, width)
+}
+
+func (s *flowsScreen) footHeight(height int) int {
+	if height < 12 {
+		return 0
+	}
+	return 4
+}
+
+// View draws what is looked at and, beneath it, the flow under the cursor.
+func (s *flowsScreen) View(width, height int) []string {
+	if s.gw.Flows == nil {
+		return []string{"   " + s.look.Faint.Render("flows cannot be followed here")}
+	}
+	var lines []string
+	switch s.mode {
+	case groupMode:
+		lines = s.groups.view(width)
+	case eventMode:
+		lines = s.events.view(width)
+	default:
+		lines = s.list.view(width)
+	}
+	foot := s.foot(width, s.footHeight(height))
+	for len(lines) < height-len(foot) {
+		lines = append(lines, "")
+	}
+	return append(lines[:height-len(foot)], foot...)
+}
+
+// emptyNote says why there is nothing to see.
+func (s *flowsScreen) emptyNote() string {
+	feed := s.gw.Flows.Feed()
+	switch {
+	case feed.Err != nil:
+		return feed.Err.Error()
+	case !s.query.IsZero() && s.gw.Flows.Table().Len() > 0:
+		return "no flow matches: esc shows all"
+	case feed.Listing:
+		return "reading the table…"
+	case s.health.Tracking == model.SettingOff:
+		return "nothing is tracked yet: conntrack starts with the first NAT rule"
+	case s.health.Events == model.SettingOff:
+		return "no flows; and the kernel sends no events (nf_conntrack_events=0), so short ones are missed"
+	}
+	return "no flows yet: they appear here as the kernel makes them"
+}
+
+// foot are the lines beneath the list: the flow in words, its history, and what
+// is wrong with the table.
+func (s *flowsScreen) foot(width, height int) []string {
+	if height == 0 {
+		return nil
+	}
+	look := s.look
+	lines := []string{" " + look.Line.Render(strings.Repeat(look.Glyphs.Rule, width-2))}
+	if f, ok := s.current(); ok {
+		lines = append(lines, " "+s.sentence(&f, width-2), " "+look.Faint.Render(text.Fit(s.story(&f), width-2)))
+	}
+	if s.filter.open {
+		lines = lines[:1]
+		for _, c := range s.completions(width) {
+			lines = append(lines, c)
+		}
+	} else if note, style := s.note(); note != "" {
+		lines = append(lines, " "+style.Render(text.Fit(note, width-2)))
+	}
+	for len(lines) < height {
+		lines = append(lines, "")
+	}
+	return lines[:height]
+}
+
+// completions are what may be typed next in the filter.
+func (s *flowsScreen) completions(width int) []string {
+	line := s.filter.text()
+	var lines []string
+	row := ""
+	for _, c := range model.Complete(line, len(line), nil) {
+		if len(lines) == 3 {
+			break
+		}
+		item := s.look.Accent.Render(c.Text) + s.look.Faint.Render(" "+c.Hint)
+		next := row + "  " + item
+		if visibleWidth(next) > width-2 {
+			lines = append(lines, row)
+			next = "  " + item
+		}
+		row = next
+	}
+	if len(lines) < 3 {
+		lines = append(lines, row)
+	}
+	for i := range lines {
+		lines[i] = text.Fit(" "+strings.TrimLeft(lines[i], " "), width)
+	}
+	return lines
+}
+
+// sentence says the flow in words, its translation in its colour.
+func (s *flowsScreen) sentence(f *model.Flow, width int) string {
+	look := s.look
+	plain := look.Text.Render
+	out := look.Strong.Render(s.endpoint(f, f.Client())) + plain(" asked for ") + look.Strong.Render(s.endpoint(f, f.AskedFor()))
+	nat := f.NAT()
+	if nat&model.NATDst != 0 {
+		out += plain(", served by ") + s.natStyle(f).Render(s.endpoint(f, f.ServedBy()))
+	}
+	if nat&model.NATSrc != 0 {
+		out += plain(", seen as ") + look.SNAT.Render(s.endpoint(f, f.SeenAs()))
+	}
+	if nat == model.NATNone {
+		out += look.Faint.Render(", not translated")
+	}
+	return text.Fit(out, width)
+}
+
+// story is the flow's history in one line.
+func (s *flowsScreen) story(f *model.Flow) string {
+	now := s.now.UnixNano()
+	dot := " " + s.look.Glyphs.Dot + " "
+	var parts []string
+	if at, exact := f.Since(); at != 0 {
+		word := "since "
+		if !exact {
+			word = "first seen "
+		}
+		parts = append(parts, word+time.Unix(0, at).Format("15:04:05"))
+	}
+	if name := f.StateName(); name != "" {
+		parts = append(parts, strings.ToLower(name))
+	}
+	if f.Status&model.StatusSeenReply == 0 {
+		parts = append(parts, "no answer yet")
+	}
+	if f.Counts() {
+		parts = append(parts, text.Exact(f.Packets())+" packets, "+text.Bytes(f.Bytes()))
+	}
+	if f.Status&(model.StatusOffloaded|model.StatusHWOffloaded) != 0 {
+		parts = append(parts, "offloaded")
+	} else {
+		parts = append(parts, "expires in "+text.Duration(time.Duration(f.Remaining(now))*time.Second))
+	}
+	if f.Mark != 0 {
+		parts = append(parts, fmt.Sprintf("mark 0x%x", f.Mark))
+	}
+	if f.Zone != 0 {
+		parts = append(parts, fmt.Sprintf("zone %d", f.Zone))
+	}
+	return strings.Join(parts, dot)
+}
+
+// note is the most pressing thing to know of the table.
+func (s *flowsScreen) note() (string, noteStyle) {
+	feed := s.gw.Flows.Feed()
+	if feed.Missed > 0 && feed.LastMissed > 0 {
+		return fmt.Sprintf("%s events missed, resynced in %s", text.Exact(feed.LastMissed), text.Duration(feed.LastResync)), s.look.Attention
+	}
+	for _, n := range s.health.Notes(&s.earlier) {
+		style := s.look.Faint
+		switch n.Severity {
+		case "error":
+			style = s.look.Broken
+		case "warning":
+			style = s.look.Attention
+		}
+		sentence := n.Sentence
+		if n.Name == "accounting-off" || n.Name == "timestamps-off" {
+			sentence = "Counters and ages are off in the kernel"
+			if !s.gw.ReadOnly {
+				sentence += ": w switches them on"
+			}
+		}
+		return sentence, style
+	}
+	return "", s.look.Faint
+}
+
+// endpoint is an address with its port, where the protocol has ports.
+func (s *flowsScreen) endpoint(f *model.Flow, a netip.AddrPort) string {
+	if !f.Proto().HasPorts() {
+		return a.Addr().String()
+	}
+	return a.String()
+}
+
+// natStyle is the colour of a new destination: this host's is a redirection.
+func (s *flowsScreen) natStyle(f *model.Flow) noteStyle {
+	if s.isLocal(f.ServedBy().Addr()) {
+		return s.look.Redirect
+	}
+	return s.look.DNAT
+}
+
+func (s *flowsScreen) isLocal(a netip.Addr) bool { return s.facts != nil && s.facts.IsLocal(a) }
+
+// switchable tells whether accounting or timestamps could be switched on.
+func (s *flowsScreen) switchable() bool {
+	return s.health.Accounting == model.SettingOff || s.health.Timestamps == model.SettingOff
+}
+
+// askSwitches offers to switch accounting and timestamps on.
+func (s *flowsScreen) askSwitches() {
+	if s.gw.ReadOnly || !s.switchable() {
+		s.say("the kernel counts and times flows already")
+		return
+	}
+	p := rules.Plan{Title: "Let the kernel count and time flows"}
+	for _, w := range []struct {
+		name string
+		now  model.Setting
+	}{{"net.netfilter.nf_conntrack_acct", s.health.Accounting}, {"net.netfilter.nf_conntrack_timestamp", s.health.Timestamps}} {
+		if w.now == model.SettingOff {
+			p.Steps = append(p.Steps, rules.Step{Sysctl: &rules.Sysctl{Name: w.name, Value: "1", Old: "0"}})
+		}
+	}
+	s.open(newQuestion(s.desk, "Let the kernel count and time flows?", []string{
+		"It then keeps packets, bytes and the beginning of every flow that is made from now on; flows that exist stay without. It costs the kernel very little.",
+	}, p, "switch on"))
+}
+
+// askForget asks before the flow under the cursor is dropped from the table.
+func (s *flowsScreen) askForget() {
+	f, ok := s.current()
+	if !ok || s.gw.ReadOnly {
+		return
+	}
+	if s.isOwn(&f) {
+		s.said = status{text: "that is your own connection: forgetting it could cut you off", failed: true}
+		return
+	}
+	lines := []string{fmt.Sprintf("%s from %s to %s leaves the connection table. A live connection goes on: its next packet is treated by today's rules as if it were new.",
+		strings.ToUpper(f.Proto().String()), s.endpoint(&f, f.Client()), s.endpoint(&f, f.AskedFor()))}
+	q := newQuestion(s.desk, "Forget this flow?", lines, rules.Plan{}, "forget")
+	q.act = func() tea.Cmd { return s.forget([]model.Flow{f}) }
+	s.open(q)
+}
+
+// forgetLimit is how many flows are forgotten at a time.
+const forgetLimit = 100_000
+
+// askForgetAll asks before every flow that the filter shows is dropped.
+func (s *flowsScreen) askForgetAll() tea.Cmd {
+	if s.gw.ReadOnly || s.query.IsZero() || s.mode != listMode {
+		s.say("X forgets the flows that a filter shows: type / first")
+		return nil
+	}
+	q, now, selector := s.query, s.now.UnixNano(), model.NewSelector(s.gw.Flows.Table())
+	return func() tea.Msg {
+		sel, err := selector.Select(context.Background(), q, model.Sort{}, model.Window{Limit: forgetLimit}, now)
+		return forgetAllMsg{sel, err}
+	}
+}
+
+type forgetAllMsg struct {
+	sel model.Selection
+	err error
+}
+
+type forgottenMsg struct {
+	asked, done int
+	err         error
+}
+
+func (s *flowsScreen) forget(flows []model.Flow) tea.Cmd {
+	source := s.gw.Flows
+	return func() tea.Msg {
+		done, err := source.Forget(context.Background(), flows)
+		return forgottenMsg{len(flows), done, err}
+	}
+}
+
+// isOwn tells whether the flow carries the operator's own session.
+func (s *flowsScreen) isOwn(f *model.Flow) bool {
+	if s.facts == nil || s.facts.Session == nil || f.Proto() != model.TCP {
+		return false
+	}
+	own := s.facts.Session
+	ends := [...]netip.AddrPort{f.Client(), f.AskedFor(), f.ServedBy(), f.SeenAs()}
+	return slices.Contains(ends[:], own.Client)
+}
+
+// answered takes what was asked of the kernel.
+func (s *flowsScreen) answered(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case forgottenMsg:
+		if msg.err != nil {
+			s.fail(msg.err)
+		} else {
+			s.say(plural(msg.done, "flow") + " forgotten")
+		}
+		return s.reload()
+	case detailsMsg:
+		if msg.err != nil {
+			s.fail(msg.err)
+			return nil
+		}
+		s.desk.open(newFlowDetails(s, msg.details))
+	case forgetAllMsg:
+		if msg.err != nil {
+			s.fail(msg.err)
+			return nil
+		}
+		var flows []model.Flow
+		own := 0
+		for i := range msg.sel.Rows {
+			if f := &msg.sel.Rows[i].Flow; s.isOwn(f) {
+				own++
+			} else {
+				flows = append(flows, *f)
+			}
+		}
+		if len(flows) == 0 {
+			s.say("no flow to forget")
+			return nil
+		}
+		lines := []string{fmt.Sprintf("%s that match “%s” leave the connection table, among them:", plural(len(flows), "flow"), s.query)}
+		for i := range min(3, len(flows)) {
+			f := &flows[i]
+			lines = append(lines, fmt.Sprintf("  %s %s to %s", f.Proto(), s.endpoint(f, f.Client()), s.endpoint(f, f.AskedFor())))
+		}
+		if own > 0 {
+			lines = append(lines, "Your own connection matches too and stays.")
+		}
+		q := newQuestion(s.desk, "Forget "+plural(len(flows), "flow")+"?", lines, rules.Plan{}, "forget")
+		q.act = func() tea.Cmd { return s.forget(flows) }
+		s.open(q)
+	}
+	return nil
+}
+
+type detailsMsg struct {
+	details model.Details
+	err     error
+}
+
+// details opens a group, or asks for everything about the flow under the cursor.
+func (s *flowsScreen) details() tea.Cmd {
+	if s.mode == groupMode {
+		return s.groups.open()
+	}
+	f, ok := s.current()
+	if !ok {
+		return nil
+	}
+	source := s.gw.Flows
+	return func() tea.Msg {
+		d, err := source.Details(context.Background(), f)
+		return detailsMsg{d, err}
+	}
+}

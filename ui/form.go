@@ -1,0 +1,453 @@
+package ui
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+	"charm.land/huh/v2"
+	"charm.land/lipgloss/v2"
+
+	"nattui/rules"
+	"nattui/ui/text"
+)
+
+// form adds a rule, or edits one. Fields stand beside what they make: the
+// command, the sentence, and what speaks against it.
+type form struct {
+	*desk
+	draft  *rules.Draft
+	fields *huh.Form
+	kind   rules.Kind // the kind that the fields were made for
+	place  string     // where the rule comes to stand: one of the places
+	beside ruleItem   // the rule that the cursor was on
+	old    *rules.Rule
+	at     int // position of the edited rule
+
+	ready   bool // all fields are filled; enter applies
+	sending bool
+	refused string // the kernel's own words
+}
+
+// The places at which a new rule can stand.
+const (
+	placeEnd    = "end"
+	placeFirst  = "first"
+	placeBefore = "before"
+)
+
+// newForm makes the form for a draft. beside is the row under the cursor; old is
+// the rule being edited, nil for a new one.
+func newForm(d *desk, draft rules.Draft, beside ruleItem, old *rules.Rule) *form {
+	f := &form{desk: d, draft: &draft, place: placeEnd, beside: beside, old: old, at: beside.at}
+	f.build()
+	return f
+}
+
+// Init puts the cursor into the first field.
+func (f *form) Init() tea.Cmd { return f.fields.Init() }
+
+// build makes the fields that the draft's kind needs.
+func (f *form) build() {
+	f.kind = f.draft.Kind
+	title := f.label
+	kinds := huh.NewSelect[rules.Kind]().Key("kind").Title(title("Kind")).Inline(true).Value(&f.draft.Kind).Options(
+		huh.NewOption("DNAT: publish a server", rules.DNAT),
+		huh.NewOption("SNAT: a fixed source", rules.SNAT),
+		huh.NewOption("MASQUERADE: share a link", rules.Masquerade),
+		huh.NewOption("REDIRECT: to this host", rules.Redirect),
+	)
+	list := []huh.Field{kinds, f.chainField(title("Chain"))}
+	protocol := f.input("Protocol", rules.FieldProtocol, &f.draft.Protocol, "any", []string{"tcp", "udp", "icmp", "sctp", "gre"})
+	source := f.input("From", rules.FieldSource, &f.draft.Source, "anywhere", f.networks())
+	comment := f.input("Comment", rules.FieldComment, &f.draft.Comment, "", nil)
+	port := f.input("Port", rules.FieldPorts, &f.draft.Ports, "any", nil)
+	switch f.kind {
+	case rules.DNAT, rules.Redirect:
+		list = append(list, protocol)
+		if f.draft.Chain != "OUTPUT" || f.draft.In != "" {
+			list = append(list, f.input("Arrives on", rules.FieldIn, &f.draft.In, "any interface", f.links()))
+		}
+		if f.draft.Out != "" {
+			list = append(list, f.input("Leaves by", rules.FieldOut, &f.draft.Out, "any interface", f.links()))
+		}
+		list = append(list, source,
+			f.input("Asked for", rules.FieldDest, &f.draft.Dest, "any address", f.addresses()), port)
+	default:
+		list = append(list, source)
+		if f.draft.Chain != "INPUT" || f.draft.Out != "" {
+			list = append(list, f.input("Leaves by", rules.FieldOut, &f.draft.Out, "any interface", f.links()))
+		}
+		if f.draft.In != "" {
+			list = append(list, f.input("Arrives on", rules.FieldIn, &f.draft.In, "any interface", f.links()))
+		}
+		list = append(list, protocol, f.input("Asked for", rules.FieldDest, &f.draft.Dest, "any address", f.hosts()), port)
+	}
+	if f.draft.SPorts != "" {
+		list = append(list, f.input("From port", rules.FieldSPorts, &f.draft.SPorts, "any", nil))
+	}
+	switch f.kind {
+	case rules.DNAT:
+		list = append(list, f.input("Goes to", rules.FieldTo, &f.draft.To, "address[:port]", f.hosts()))
+	case rules.SNAT:
+		list = append(list, f.input("Seen as", rules.FieldTo, &f.draft.To, "address[:port]", f.addresses()))
+	case rules.Redirect:
+		list = append(list, f.input("To port", rules.FieldTo, &f.draft.To, "the same port", f.listening()))
+	case rules.Masquerade:
+		list = append(list, f.input("From ports", rules.FieldTo, &f.draft.To, "chosen by the kernel", nil))
+	}
+	list = append(list, comment)
+	if f.old == nil {
+		list = append(list, f.placeField(title("Place")))
+	}
+	f.fields = huh.NewForm(huh.NewGroup(list...).WithShowErrors(false).WithShowHelp(false)).
+		WithShowHelp(false).WithShowErrors(false).WithTheme(huh.ThemeFunc(f.theme)).WithKeyMap(formKeys()).
+		WithWidth(formWidth - 4)
+	f.fields.SubmitCmd = func() tea.Msg { return formFilledMsg{f} }
+}
+
+// formFilledMsg says that the last field was left.
+type formFilledMsg struct{ form *form }
+
+const (
+	formWidth  = 42
+	labelWidth = 11
+)
+
+func (f *form) label(s string) string { return text.Pad(s, labelWidth, false) }
+
+// input is one line to type in, checked together with all the others.
+func (f *form) input(title string, field rules.Field, value *string, hint string, suggestions []string) huh.Field {
+	return huh.NewInput().Key(string(field)).Title(f.label(title)).Inline(true).Prompt("").Value(value).
+		Placeholder(hint).Suggestions(suggestions).
+		Validate(func(string) error { return f.check(field) })
+}
+
+// check is what is wrong with one field; what others still lack does not count.
+func (f *form) check(field rules.Field) error {
+	_, problems := f.draft.Rule()
+	for _, p := range problems {
+		if p.Field == field && !p.Warning {
+			return errors.New(p.Text)
+		}
+	}
+	return nil
+}
+
+func (f *form) chainField(title string) huh.Field {
+	var options []huh.Option[string]
+	known := false
+	for _, c := range rules.ChainsFor(f.draft.Kind) {
+		options = append(options, huh.NewOption(c, c))
+		known = known || c == f.draft.Chain
+	}
+	if t, ok := f.set().Table("nat"); ok {
+		for _, c := range t.Chains {
+			if !c.BuiltIn() {
+				options = append(options, huh.NewOption(text.Safe(c.Name), c.Name))
+				known = known || c.Name == f.draft.Chain
+			}
+		}
+	}
+	if !known {
+		f.draft.Chain = rules.DefaultChain(f.draft.Kind)
+	}
+	return huh.NewSelect[string]().Key("chain").Title(title).Inline(true).Value(&f.draft.Chain).Options(options...)
+}
+
+func (f *form) placeField(title string) huh.Field {
+	options := []huh.Option[string]{huh.NewOption("at the end", placeEnd), huh.NewOption("first", placeFirst)}
+	if f.beside.at > 0 {
+		options = append(options, huh.NewOption(fmt.Sprintf("before rule %d", f.beside.at), placeBefore))
+	}
+	return huh.NewSelect[string]().Key("place").Title(title).Inline(true).Value(&f.place).Options(options...)
+}
+
+// formKeys are the keys within the form.
+func formKeys() *huh.KeyMap {
+	k := huh.NewDefaultKeyMap()
+	next, back := []string{"enter", "tab", "down"}, []string{"shift+tab", "up"}
+	k.Input.Next.SetKeys(next...)
+	k.Input.Submit.SetKeys(next...)
+	k.Input.Prev.SetKeys(back...)
+	k.Input.AcceptSuggestion.SetKeys("right", "ctrl+e")
+	k.Select.Next.SetKeys(next...)
+	k.Select.Submit.SetKeys(next...)
+	k.Select.Prev.SetKeys(back...)
+	k.Select.Left.SetKeys("left", "h")
+	k.Select.Right.SetKeys("right", "l", "space")
+	k.Select.Up.SetEnabled(false)
+	k.Select.Down.SetEnabled(false)
+	k.Select.Filter.SetEnabled(false)
+	k.Quit.SetKeys()
+	return k
+}
+
+// theme gives the fields the look of the screens.
+func (f *form) theme(dark bool) *huh.Styles {
+	s := huh.ThemeBase(dark)
+	for _, x := range []*huh.FieldStyles{&s.Focused, &s.Blurred} {
+		x.Base = lipgloss.NewStyle()
+		x.Title = f.look.Faint
+		x.TextInput.Text = f.look.Input
+		x.TextInput.Placeholder = f.look.Faint
+		x.TextInput.Prompt = f.look.Accent
+		x.SelectedOption = f.look.Text
+		x.Option = f.look.Text
+		x.PrevIndicator = lipgloss.NewStyle()
+		x.NextIndicator = lipgloss.NewStyle()
+		x.ErrorIndicator = lipgloss.NewStyle()
+	}
+	s.Focused.Title = f.look.Accent.Bold(true)
+	s.Focused.PrevIndicator = f.look.Accent.SetString("‹ ")
+	s.Focused.NextIndicator = f.look.Accent.SetString(" ›")
+	if f.look.Glyphs.Rule == "-" {
+		s.Focused.PrevIndicator = f.look.Accent.SetString("< ")
+		s.Focused.NextIndicator = f.look.Accent.SetString(" >")
+	}
+	s.Group.Base = lipgloss.NewStyle()
+	s.Form.Base = lipgloss.NewStyle()
+	s.FieldSeparator = lipgloss.NewStyle().SetString("\n")
+	return s
+}
+
+// Update takes keys, pastes and the form's own messages.
+func (f *form) Update(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case formFilledMsg:
+		if msg.form == f {
+			f.ready = true
+		}
+		return nil
+	case tea.KeyPressMsg:
+		if f.sending {
+			return nil
+		}
+		if k := msg.String(); k == "esc" || k == "ctrl+c" {
+			if f.ready {
+				return f.backToFields()
+			}
+			f.close(f)
+			return nil
+		}
+		if msg.String() == "ctrl+s" {
+			return f.send()
+		}
+		if f.ready {
+			return f.readyKey(msg)
+		}
+		f.refused = ""
+	case tea.WindowSizeMsg, tablesMsg, factsMsg, flowsMsg, frameMsg:
+		return nil
+	case tea.PasteMsg:
+		msg.Content = strings.TrimSpace(msg.Content)
+		if f.ready || f.sending {
+			return nil
+		}
+		return f.toFields(msg)
+	}
+	return f.toFields(msg)
+}
+
+func (f *form) toFields(msg tea.Msg) tea.Cmd {
+	m, cmd := f.fields.Update(msg)
+	f.fields = m.(*huh.Form)
+	if f.draft.Kind != f.kind {
+		f.build()
+		return tea.Batch(cmd, f.fields.Init())
+	}
+	return cmd
+}
+
+// readyKey takes keys while the preview waits to be applied.
+func (f *form) readyKey(msg tea.KeyPressMsg) tea.Cmd {
+	switch msg.String() {
+	case "enter", "y":
+		return f.send()
+	case "up", "shift+tab", "left", "e", "n":
+		return f.backToFields()
+	}
+	return nil
+}
+
+func (f *form) backToFields() tea.Cmd {
+	f.ready = false
+	f.build()
+	return f.fields.Init()
+}
+
+// plan is the change that the form makes, as far as it is filled.
+func (f *form) plan() (rules.Plan, []rules.Problem) {
+	r, problems := f.draft.Rule()
+	c := rules.Change{Op: rules.Insert, Family: f.draft.Family, Backend: f.desk.place.Backend, Table: "nat", Chain: r.Chain, Rule: r, Program: f.set().Program()}
+	switch {
+	case f.old != nil && r.Chain == f.old.Chain:
+		c.Op, c.At, c.Old = rules.Replace, f.at, *f.old
+	case f.old != nil:
+		del := c
+		del.Op, del.Chain, del.At, del.Rule = rules.Delete, f.old.Chain, f.at, *f.old
+		return rules.Plan{Title: "Move the rule to " + r.Chain, Steps: []rules.Step{rules.StepOf(del), rules.StepOf(c)}}, problems
+	case f.place == placeFirst:
+		c.At = 1
+	case f.place == placeBefore && r.Chain == f.beside.chain:
+		c.At = f.beside.at
+	}
+	return rules.Single(c), problems
+}
+
+// send applies the change, unless something speaks against it.
+func (f *form) send() tea.Cmd {
+	p, problems := f.plan()
+	if rules.HasErrors(problems) {
+		f.ready = false
+		return nil
+	}
+	if f.old != nil {
+		if r, _ := f.draft.Rule(); r.Same(*f.old) {
+			f.close(f)
+			f.say("nothing was changed")
+			return nil
+		}
+	}
+	f.refused = ""
+	cmd := f.apply(p, appliedNew, func(err error) tea.Cmd {
+		f.sending = false
+		if err == nil {
+			f.close(f)
+			return nil
+		}
+		f.refused = err.Error()
+		return f.backToFields()
+	})
+	f.sending = cmd != nil
+	return cmd
+}
+
+// Keys are the form's keys.
+func (f *form) Keys() []key.Binding {
+	if f.ready {
+		return []key.Binding{bind("enter", "apply"), bind("esc", "back to the fields")}
+	}
+	return []key.Binding{bind("tab/↓", "next"), bind("↑", "back"), bind("→", "accept suggestion"), bind("ctrl+s", "apply"), bind("esc", "close")}
+}
+
+// View draws the fields with what they make beside them, or beneath where it is
+// narrow.
+func (f *form) View(width, height int) string {
+	title := "Add a rule"
+	if f.old != nil {
+		title = fmt.Sprintf("Edit rule %d of %s", f.at, f.old.Chain)
+	}
+	title += " " + f.look.Glyphs.Dot + " " + f.draft.Family.Title()
+	if width >= formWidth+34 {
+		w := min(width-2, 130)
+		side := w - 4 - (formWidth - 4) - 3
+		left, right := f.fieldLines(height-4), f.preview(side, height-4)
+		var lines []string
+		for i := range max(len(left), len(right)) {
+			lines = append(lines, text.Pad(at(left, i), formWidth-4, false)+" "+f.look.Line.Render(f.look.Glyphs.Pipe)+" "+at(right, i))
+		}
+		return box(f.desk, title, lines, w)
+	}
+	w := min(width, formWidth+4)
+	rows := height - 2
+	left := f.fieldLines(max(4, rows-5))
+	lines := append(left, f.look.Line.Render(strings.Repeat(f.look.Glyphs.Rule, w-4)))
+	right := f.preview(w-4, max(1, rows-len(lines)))
+	return box(f.desk, title, append(lines, right...), w)
+}
+
+// fieldLines are the fields, scrolled to the one that is being filled.
+func (f *form) fieldLines(limit int) []string {
+	all := strings.Split(strings.TrimRight(f.fields.View(), "\n "), "\n")
+	for i := range all {
+		all[i] = strings.TrimRight(all[i], " ")
+	}
+	if len(all) <= limit {
+		return all
+	}
+	focus := f.focusLine()
+	from := max(0, min(focus-limit/2, len(all)-limit))
+	return all[from : from+limit]
+}
+
+// focusLine is the number of the field that is being filled.
+func (f *form) focusLine() int {
+	key := f.fields.GetFocusedField().GetKey()
+	for i, line := range f.fieldOrder() {
+		if line == key {
+			return i
+		}
+	}
+	return 0
+}
+
+// fieldOrder are the keys of the fields in the order they stand.
+func (f *form) fieldOrder() []string {
+	order := []string{"kind", "chain"}
+	switch f.kind {
+	case rules.DNAT, rules.Redirect:
+		order = append(order, "protocol", "in", "source", "dest", "dport", "to", "comment", "place")
+	default:
+		order = append(order, "source", "out", "protocol", "dest", "dport", "to", "comment", "place")
+	}
+	return order
+}
+
+// preview says what the fields make.
+func (f *form) preview(width, height int) []string {
+	p, problems := f.plan()
+	look := f.look
+	var lines []string
+	add := func(style lipgloss.Style, s string, limit int) {
+		for _, l := range text.Wrap(s, width, limit) {
+			lines = append(lines, style.Render(l))
+		}
+	}
+	if f.sending {
+		add(look.Attention, "the kernel is being asked…", 1)
+	} else if f.ready {
+		add(look.Good.Bold(true), "enter applies it, esc goes back", 1)
+	}
+	if f.refused != "" {
+		add(look.Broken, "refused: "+text.Safe(f.refused), 6)
+	}
+	for _, pr := range problems {
+		if !pr.Warning && f.shows(pr.Field) {
+			add(look.Broken, look.Glyphs.Cross+" "+pr.Text, 3)
+		}
+	}
+	if !rules.HasErrors(problems) {
+		for _, c := range p.Commands() {
+			add(look.Strong, "$ "+text.Safe(rules.ShellLine(c)), 6)
+		}
+		r, _ := f.draft.Rule()
+		add(look.Text, r.Sentence(), 4)
+		for _, w := range f.warnings(r, problems) {
+			add(look.Attention, "! "+text.Safe(w), 3)
+		}
+	} else if len(lines) == 0 {
+		add(look.Faint, "The command and what it does appear here as you fill the fields.", 3)
+	}
+	if s := f.suggestions(); len(s) > 0 && !f.ready {
+		add(look.Faint, "known here: "+text.Safe(strings.Join(s, "  ")), 2)
+	}
+	if len(lines) > height {
+		lines = lines[:max(0, height)]
+	}
+	return lines
+}
+
+// shows tells whether a problem is to be said already: not while nothing was
+// typed into its field, unless the form has been filled to its end.
+func (f *form) shows(field rules.Field) bool {
+	values := map[rules.Field]string{rules.FieldProtocol: f.draft.Protocol, rules.FieldIn: f.draft.In, rules.FieldOut: f.draft.Out, rules.FieldSource: f.draft.Source,
+		rules.FieldSPorts: f.draft.SPorts, rules.FieldDest: f.draft.Dest, rules.FieldPorts: f.draft.Ports, rules.FieldTo: f.draft.To, rules.FieldComment: f.draft.Comment}
+	if v, ok := values[field]; ok && strings.TrimSpace(v) == "" {
+		focused := f.fields.GetFocusedField()
+		return focused.GetKey() == string(field) && focused.Error() != nil
+	}
+	return true
+}

@@ -1,0 +1,92 @@
+package ui
+
+import (
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+
+	"nattui/ui/text"
+)
+
+// help lists every key that works on the screen beneath it.
+type help struct {
+	*desk
+	groups []KeyGroup
+	offset int
+}
+
+// KeyGroup is a set of bindings under a heading.
+type KeyGroup struct {
+	Title string
+	Keys  []key.Binding
+}
+
+// everywhere are the keys that work on every screen.
+func everywhere() []key.Binding {
+	return append(append([]key.Binding(nil), keys.Screens[:]...), keys.Undo, keys.Redo, keys.Help, keys.Redraw, keys.Quit)
+}
+
+func newHelp(d *desk, s screen) *help {
+	return &help{desk: d, groups: []KeyGroup{{"on this screen", s.Keys()}, {"everywhere", everywhere()}}}
+}
+
+// Update scrolls, or closes on any other key.
+func (h *help) Update(msg tea.Msg) tea.Cmd {
+	k, ok := msg.(tea.KeyPressMsg)
+	if !ok {
+		return nil
+	}
+	switch {
+	case key.Matches(k, keys.Down):
+		h.offset++
+	case key.Matches(k, keys.Up):
+		h.offset = max(0, h.offset-1)
+	default:
+		h.close(h)
+	}
+	return nil
+}
+
+// Keys closes it.
+func (h *help) Keys() []key.Binding { return []key.Binding{keys.Up, keys.Down, keys.Close} }
+
+// View draws the box.
+func (h *help) View(width, height int) string {
+	w := min(64, width-2)
+	var entries []string
+	seen := map[string]bool{}
+	for _, g := range h.groups {
+		entries = append(entries, h.look.Faint.Render(g.Title))
+		for _, b := range g.Keys {
+			k := b.Help()
+			if !b.Enabled() || seen[k.Key+k.Desc] {
+				continue
+			}
+			seen[k.Key+k.Desc] = true
+			entries = append(entries, h.look.Accent.Render(text.Pad(k.Key, 8, false))+h.look.Text.Render(k.Desc))
+		}
+	}
+	room := max(3, height-6)
+	columns := 1
+	if len(entries) > room && w >= 56 {
+		columns = 2
+	}
+	per := room
+	if columns == 2 {
+		per = max((len(entries)+1)/2, 1)
+	}
+	offset := min(h.offset, max(0, per-room))
+	if columns == 1 {
+		offset = min(h.offset, max(0, len(entries)-room))
+	}
+	var lines []string
+	for i := offset; i < offset+min(room, per); i++ {
+		line := ""
+		for c := range columns {
+			if j := i + c*per; j < len(entries) {
+				line += text.Pad(entries[j], (w-4)/columns, false)
+			}
+		}
+		lines = append(lines, line)
+	}
+	return box(h.desk, "Keys", lines, w)
+}

@@ -1,0 +1,39 @@
+package ui
+
+import "charm.land/bubbles/v2/key"
+
+// bind makes a key binding; the first key is the one that help shows unless a
+// label is given.
+func bind(label, help string, keys ...string) key.Binding {
+	return key.NewBinding(key.WithKeys(keys...), key.WithHelp(label, help))
+}
+
+// keys are all bindings of the program. A key means the same on every screen
+// that has it. Help, the key line and the README's table are made from these.
+var keys = struct {
+	Screens                                                [6]key.Binding
+	Up, Down, PageUp, PageDown, Top, Bottom, Pane          key.Binding
+	Help, Quit, Filter, Details, Close, Redraw             key.Binding
+	Add, Edit, Delete, MoveUp, MoveDown, Park              key.Binding
+	Undo, Redo                                             key.Binding
+	Chains, Family, Backend                                key.Binding
+	Forget, ForgetAll, Pause, Events, Sort, Reverse, Group key.Binding
+	Switches, Names                                        key.Binding
+}{
+	Screens: [6]key.Binding{
+		bind("1", "rules", "1"), bind("2", "flows", "2"), bind("3", "guide", "3"),
+		bind("4", "doctor", "4"), bind("5", "trace", "5"), bind("6", "history", "6"),
+	},
+	Up: bind("↑/k", "up", "up", "k"), Down: bind("↓/j", "down", "down", "j"),
+	PageUp: bind("pgup", "a page up", "pgup", "ctrl+b"), PageDown: bind("pgdn", "a page down", "pgdown", "ctrl+f"),
+	Top: bind("g", "top", "g", "home"), Bottom: bind("G", "bottom", "G", "end"), Pane: bind("tab", "next pane", "tab", "shift+tab"),
+	Help: bind("?", "help", "?"), Quit: bind("q", "back, quit", "q", "ctrl+c"), Filter: bind("/", "filter", "/"),
+	Details: bind("enter", "details", "enter"), Close: bind("esc", "close", "esc"), Redraw: bind("ctrl+l", "redraw", "ctrl+l"),
+	Add: bind("a", "add", "a"), Edit: bind("e", "edit", "e"), Delete: bind("d", "delete", "d"),
+	MoveUp: bind("K", "move up", "K"), MoveDown: bind("J", "move down", "J"), Park: bind("p", "park", "p"),
+	Undo: bind("u", "undo", "u"), Redo: bind("U", "redo", "U"),
+	Chains: bind("c", "chains", "c"), Family: bind("v", "IPv4/IPv6", "v"), Backend: bind("b", "nft/legacy", "b"),
+	Forget: bind("x", "forget", "x"), ForgetAll: bind("X", "forget all shown", "X"), Pause: bind("space", "pause", "space"),
+	Events: bind("e", "events", "e"), Sort: bind("s", "sort", "s"), Reverse: bind("S", "reverse", "S"), Group: bind("b", "group", "b"),
+	Switches: bind("w", "switches", "w"), Names: bind("n", "names", "n"),
+}

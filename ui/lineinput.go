@@ -1,0 +1,82 @@
+package ui
+
+import (
+	"charm.land/bubbles/v2/textinput"
+	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
+
+	"nattui/ui/text"
+)
+
+// lineInput is a line typed at the bottom of a screen: a filter. While it is open
+// it takes every key; closed, its text stays in force until it is cleared.
+type lineInput struct {
+	*desk
+	input  textinput.Model
+	prompt string
+	open   bool
+	// wrong says where and why the text is not understood.
+	wrong string
+}
+
+func newLineInput(d *desk, prompt, hint string) lineInput {
+	in := textinput.New()
+	in.Prompt = ""
+	in.Placeholder = hint
+	in.SetVirtualCursor(true)
+	return lineInput{desk: d, input: in, prompt: prompt}
+}
+
+func (l *lineInput) text() string { return l.input.Value() }
+
+func (l *lineInput) start() {
+	l.open = true
+	l.input.Focus()
+	l.input.CursorEnd()
+}
+
+func (l *lineInput) clear() {
+	l.input.SetValue("")
+	l.wrong = ""
+	l.close()
+}
+
+func (l *lineInput) close() {
+	l.open = false
+	l.input.Blur()
+}
+
+func (l *lineInput) paste(s string) { l.input, _ = l.input.Update(tea.PasteMsg{Content: s}) }
+
+// key takes one key and tells whether the text has changed.
+func (l *lineInput) key(msg tea.KeyPressMsg) bool {
+	before := l.text()
+	switch msg.String() {
+	case "enter", "down", "up":
+		l.close()
+	case "esc", "ctrl+c":
+		l.clear()
+	default:
+		l.input, _ = l.input.Update(msg)
+	}
+	return l.text() != before
+}
+
+// view draws the line with a count at its end; true while it is to be shown.
+func (l *lineInput) view(width int, count string) (string, bool) {
+	prompt := l.look.Accent.Render(l.prompt) + " "
+	tail := "  " + l.look.Faint.Render(count)
+	if l.wrong != "" {
+		tail = "  " + l.look.Broken.Render(l.wrong)
+	}
+	room := max(8, width-2-lipgloss.Width(tail))
+	if !l.open {
+		return prompt + l.look.Text.Render(text.Fit(l.text(), room)) + tail, true
+	}
+	in := l.input
+	in.SetWidth(max(4, min(room-1, lipgloss.Width(in.Value())+2)))
+	if in.Value() == "" {
+		in.SetWidth(room - 1)
+	}
+	return prompt + in.View() + tail, true
+}

@@ -1,0 +1,95 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+
+	"nattui/rules"
+	"nattui/ui/text"
+)
+
+// ruleDetails is everything about one rule, kept true while the table changes.
+type ruleDetails struct {
+	*desk
+	table  string
+	item   ruleItem
+	offset int
+}
+
+func newRuleDetails(d *desk, table string, it ruleItem) *ruleDetails {
+	return &ruleDetails{desk: d, table: table, item: it}
+}
+
+// Update scrolls, or closes on any other key.
+func (r *ruleDetails) Update(msg tea.Msg) tea.Cmd {
+	k, ok := msg.(tea.KeyPressMsg)
+	if !ok {
+		return nil
+	}
+	switch {
+	case key.Matches(k, keys.Down):
+		r.offset++
+	case key.Matches(k, keys.Up):
+		r.offset = max(0, r.offset-1)
+	default:
+		r.close(r)
+	}
+	return nil
+}
+
+// Keys are those of the box.
+func (r *ruleDetails) Keys() []key.Binding { return []key.Binding{keys.Up, keys.Down, keys.Close} }
+
+// View draws the box.
+func (r *ruleDetails) View(width, height int) string {
+	w := min(78, width-2)
+	lines := r.lines(w - 4)
+	room := max(3, height-4)
+	from := max(0, min(r.offset, len(lines)-room))
+	return box(r.desk, fmt.Sprintf("Rule %d of %s", r.item.at, text.Safe(r.item.chain)), lines[from:min(len(lines), from+room)], w)
+}
+
+func (r *ruleDetails) lines(width int) []string {
+	rule, ok := ruleAt(r.set(), r.table, r.item.chain, r.item.at)
+	if !ok {
+		return []string{r.look.Faint.Render("the rule is gone")}
+	}
+	var lines []string
+	add := func(label, value string) {
+		for i, l := range text.Wrap(text.Safe(value), width-11, 0) {
+			head := ""
+			if i == 0 {
+				head = label
+			}
+			lines = append(lines, r.look.Faint.Render(text.Pad(head, 11, false))+r.look.Text.Render(l))
+		}
+	}
+	for _, l := range text.Wrap(text.Safe(rule.Sentence()), width, 0) {
+		lines = append(lines, r.look.Strong.Render(l))
+	}
+	lines = append(lines, "")
+	if rule.Counters.Known {
+		add("met", fmt.Sprintf("%s packets, %s", text.Exact(rule.Counters.Packets), text.Bytes(rule.Counters.Bytes)))
+	}
+	if rate, ok := r.packetRate(r.table, r.item.chain, r.item.at); ok {
+		add("now", text.Rate(rate)+" packets a second")
+	}
+	if r.table == "nat" {
+		add("counts", "only the first packet of each connection meets a NAT rule")
+	}
+	add("owner", rules.OwnerOf(*rule))
+	add("comment", rule.Comment())
+	if names := rule.Opaque(); len(names) > 0 {
+		add("as it is", strings.Join(names, ", ")+": not taken apart, kept word for word")
+	}
+	add("table", r.place.String()+" "+r.table)
+	add("saved as", rule.String())
+	spec, err := rule.Spec()
+	if err == nil {
+		add("command", rules.ShellLine(append([]string{r.set().Program(), "-t", r.table, "-A", rule.Chain}, spec...)))
+	}
+	return lines
+}

@@ -1,0 +1,709 @@
+package ui
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
+
+	"nattui/rules"
+	"nattui/ui/table"
+	"nattui/ui/text"
+)
+
+// rulesScreen shows chains as the kernel evaluates them: PREROUTING and
+// POSTROUTING in the packet's order, or one chain that was chosen.
+type rulesScreen struct {
+	*desk
+	table  string // which table is looked at
+	only   string // the one chain looked at; "" for the packet's way
+	panes  []*pane
+	active int
+	open   map[string]bool // jumps whose chains are shown beneath them
+	filter lineInput
+	wide   bool
+	// details are the lines under the chains about the rule under the cursor.
+	details []string
+}
+
+// pane is one chain with whatever is opened in it, scrolled on its own.
+type pane struct {
+	chain  string
+	items  []ruleItem
+	cursor table.Cursor[string]
+	height int // rows that are shown
+	rules  int // in the chain itself
+}
+
+// ruleItem is one row: a rule, or a note where there is none.
+type ruleItem struct {
+	key   string
+	chain string
+	at    int // position in the chain from 1; 0 is a note
+	depth int
+	note  string
+}
+
+func newRulesScreen(d *desk) *rulesScreen {
+	s := &rulesScreen{desk: d, table: "nat", open: map[string]bool{}}
+	s.filter = newLineInput(d, "/", "words to look for")
+	s.arrange()
+	return s
+}
+
+// arrange makes the panes for what is looked at.
+func (s *rulesScreen) arrange() {
+	chains := []string{"PREROUTING", "POSTROUTING"}
+	if s.only != "" {
+		chains = []string{s.only}
+	}
+	s.panes = nil
+	for _, c := range chains {
+		s.panes = append(s.panes, &pane{chain: c})
+	}
+	s.active = 0
+	s.list()
+}
+
+// list makes the rows of every pane anew from the rule set.
+func (s *rulesScreen) list() {
+	for _, p := range s.panes {
+		p.items = p.items[:0]
+		p.rules = 0
+		if c, ok := s.set().Chain(s.table, p.chain); ok {
+			p.rules = len(c.Rules)
+		}
+		s.listChain(p, p.chain, "", 0)
+		if len(p.items) == 0 {
+			p.items = append(p.items, ruleItem{key: "note", chain: p.chain, note: s.emptyNote(p)})
+		}
+		p.cursor.Follow(len(p.items), p.key)
+	}
+}
+
+func (p *pane) key(i int) string { return p.items[i].key }
+
+// maxDepth is how deep chains are opened within chains.
+const maxDepth = 8
+
+func (s *rulesScreen) listChain(p *pane, chain, parent string, depth int) {
+	c, ok := s.set().Chain(s.table, chain)
+	if !ok {
+		return
+	}
+	seen := map[string]int{}
+	words := strings.Fields(strings.ToLower(s.filter.text()))
+	for i := range c.Rules {
+		r := &c.Rules[i]
+		line := r.String()
+		seen[line]++
+		key := parent + "\n" + line
+		if n := seen[line]; n > 1 {
+			key += "\n" + strconv.Itoa(n)
+		}
+		opened := s.open[key] && depth < maxDepth
+		before := len(p.items)
+		if len(words) == 0 || matchesWords(r, words) {
+			p.items = append(p.items, ruleItem{key: key, chain: chain, at: i + 1, depth: depth})
+		}
+		if opened {
+			inside := len(p.items)
+			s.listChain(p, r.Target.Name, key, depth+1)
+			if len(p.items) == inside && before < inside {
+				p.items = append(p.items, ruleItem{key: key + "\nempty", chain: r.Target.Name, depth: depth + 1, note: r.Target.Name + " is empty"})
+			}
+		}
+	}
+}
+
+// matchesWords reports whether every word occurs in what is known of the rule.
+func matchesWords(r *rules.Rule, words []string) bool {
+	hay := strings.ToLower(r.String() + " " + r.MatchText() + " " + r.Becomes() + " " + rules.OwnerOf(*r))
+	for _, w := range words {
+		if !strings.Contains(hay, w) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *rulesScreen) emptyNote(p *pane) string {
+	switch {
+	case s.tables.Sets == nil:
+		return "reading the tables…"
+	case s.set() == nil:
+		return "there is no rule set here"
+	case s.filter.text() != "":
+		return fmt.Sprintf("none of %s has “%s”: esc shows all", plural(p.rules, "rule"), s.filter.text())
+	case s.gw.ReadOnly:
+		return "no rules"
+	}
+	return "no rules yet: press a to add one"
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return text.Exact(uint64(n)) + " " + what + "s"
+}
+
+// Receive takes news of the tables.
+func (s *rulesScreen) Receive(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case tablesMsg:
+		s.list()
+		if msg.Changed && msg.By != "" {
+			s.say("rules were changed by " + text.Safe(msg.By))
+		}
+	case shownMsg:
+		s.list()
+	}
+	return nil
+}
+
+func (s *rulesScreen) pane() *pane { return s.panes[min(s.active, len(s.panes)-1)] }
+
+// current is the rule under the cursor.
+func (s *rulesScreen) current() (*rules.Rule, ruleItem, bool) {
+	p := s.pane()
+	if len(p.items) == 0 {
+		return nil, ruleItem{}, false
+	}
+	it := p.items[min(p.cursor.Index(), len(p.items)-1)]
+	if it.at == 0 {
+		return nil, it, false
+	}
+	r, ok := ruleAt(s.set(), s.table, it.chain, it.at)
+	return r, it, ok
+}
+
+// Typing tells that the filter line is open.
+func (s *rulesScreen) Typing() bool { return s.filter.open }
+
+// Paste goes to the filter line.
+func (s *rulesScreen) Paste(t string) tea.Cmd {
+	if s.filter.open {
+		s.filter.paste(t)
+		s.list()
+	}
+	return nil
+}
+
+// Line is the filter line, while it is open or has text.
+func (s *rulesScreen) Line(width int) (string, bool) {
+	if !s.filter.open && s.filter.text() == "" {
+		return "", false
+	}
+	shown := 0
+	for _, p := range s.panes {
+		for _, it := range p.items {
+			if it.at > 0 {
+				shown++
+			}
+		}
+	}
+	return s.filter.view(width, plural(shown, "rule"))
+}
+
+// Back leaves what was opened last: the filter, then the chosen chain.
+func (s *rulesScreen) Back() bool {
+	switch {
+	case s.filter.text() != "":
+		s.filter.clear()
+		s.list()
+	case s.only != "":
+		s.only, s.table = "", "nat"
+		s.arrange()
+	default:
+		return false
+	}
+	return true
+}
+
+// Wheel scrolls the pane under the cursor.
+func (s *rulesScreen) Wheel(by int) {
+	p := s.pane()
+	p.cursor.Go(p.cursor.Index()+by, len(p.items), p.key)
+}
+
+// Key takes one key.
+func (s *rulesScreen) Key(msg tea.KeyPressMsg) tea.Cmd {
+	if s.filter.open {
+		if s.filter.key(msg) {
+			s.list()
+		}
+		return nil
+	}
+	p := s.pane()
+	n := len(p.items)
+	move := func(to int) { p.cursor.Go(to, n, p.key) }
+	switch {
+	case key.Matches(msg, keys.Up):
+		if p.cursor.Index() == 0 && s.active > 0 && !s.wide {
+			s.active--
+			q := s.pane()
+			q.cursor.Go(len(q.items)-1, len(q.items), q.key)
+			return nil
+		}
+		move(p.cursor.Index() - 1)
+	case key.Matches(msg, keys.Down):
+		if p.cursor.Index() == n-1 && s.active < len(s.panes)-1 && !s.wide {
+			s.active++
+			q := s.pane()
+			q.cursor.Go(0, len(q.items), q.key)
+			return nil
+		}
+		move(p.cursor.Index() + 1)
+	case key.Matches(msg, keys.PageUp):
+		move(p.cursor.Index() - max(1, p.height-1))
+	case key.Matches(msg, keys.PageDown):
+		move(p.cursor.Index() + max(1, p.height-1))
+	case key.Matches(msg, keys.Top):
+		move(0)
+	case key.Matches(msg, keys.Bottom):
+		move(n - 1)
+	case key.Matches(msg, keys.Pane):
+		s.active = (s.active + 1) % len(s.panes)
+	case key.Matches(msg, keys.Filter):
+		s.filter.start()
+	case key.Matches(msg, keys.Close):
+		s.Back()
+	case key.Matches(msg, keys.Family):
+		s.turn(func(p rules.Place) rules.Place { p.Family ^= 1; return p })
+	case key.Matches(msg, keys.Backend):
+		s.turn(func(p rules.Place) rules.Place { p.Backend ^= 1; return p })
+	case key.Matches(msg, keys.Chains):
+		s.openChains()
+	case key.Matches(msg, keys.Details):
+		s.openDetails()
+	case key.Matches(msg, keys.Add):
+		return s.add()
+	case key.Matches(msg, keys.Edit):
+		return s.edit()
+	case key.Matches(msg, keys.Delete):
+		s.askDelete()
+	case key.Matches(msg, keys.MoveUp):
+		return s.move(-1)
+	case key.Matches(msg, keys.MoveDown):
+		return s.move(1)
+	}
+	return nil
+}
+
+// Keys are the bindings that work now.
+func (s *rulesScreen) Keys() []key.Binding {
+	r, _, onRule := s.current()
+	can := !s.gw.ReadOnly && s.set() != nil
+	with := func(b key.Binding, on bool) key.Binding { b.SetEnabled(on); return b }
+	details := keys.Details
+	if onRule && (r.Target.Kind == rules.Jump || r.Target.Kind == rules.Goto) {
+		details.SetHelp("enter", "open chain")
+	}
+	return []key.Binding{
+		with(keys.Add, can && s.table == "nat"), with(keys.Edit, can && onRule && s.table == "nat"), with(keys.Delete, can && onRule),
+		with(bind("J/K", "move"), can && onRule), with(details, onRule), keys.Filter, keys.Chains,
+		with(keys.Family, len(places(s.tables.Sets)) > 1), with(keys.Backend, len(places(s.tables.Sets)) > 1),
+		keys.Pane, keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom, with(keys.Undo, can), with(keys.Redo, can),
+	}
+}
+
+// turn looks at another place, or says why there is none.
+func (s *rulesScreen) turn(to func(rules.Place) rules.Place) {
+	p := to(s.place)
+	if _, ok := s.tables.Sets[p]; !ok {
+		why := s.tables.Absent[p]
+		if why == "" {
+			why = "this host has none"
+		}
+		s.said = status{text: p.String() + ": " + why, failed: true}
+		return
+	}
+	s.place = p
+	if s.only != "" {
+		if _, ok := s.set().Chain(s.table, s.only); !ok {
+			s.only, s.table = "", "nat"
+		}
+	}
+	s.arrange()
+}
+
+// openDetails opens the chain that a rule jumps to, in place, or everything
+// about a rule in a box.
+func (s *rulesScreen) openDetails() {
+	r, it, ok := s.current()
+	if !ok {
+		return
+	}
+	if r.Target.Kind == rules.Jump || r.Target.Kind == rules.Goto {
+		s.open[it.key] = !s.open[it.key]
+		s.list()
+		return
+	}
+	s.desk.open(newRuleDetails(s.desk, s.table, it))
+}
+
+// change is a Change with everything but the operation filled in.
+func (s *rulesScreen) change(op rules.Op, chain string, at int) rules.Change {
+	return rules.Change{Op: op, Family: s.place.Family, Backend: s.place.Backend, Table: s.table, Chain: chain, At: at, Program: s.program()}
+}
+
+// program is the iptables program that people would type for this place.
+func (s *rulesScreen) program() string { return s.set().Program() }
+
+func (s *rulesScreen) askDelete() {
+	r, it, ok := s.current()
+	if !ok || s.gw.ReadOnly {
+		return
+	}
+	c := s.change(rules.Delete, it.chain, it.at)
+	c.Rule = *r
+	title := fmt.Sprintf("Delete rule %d of %s?", it.at, it.chain)
+	lines := []string{r.Sentence()}
+	if o := rules.OwnerOf(*r); o != "" {
+		lines = append(lines, "It belongs to "+o+", which may make it again or miss it.")
+	}
+	lines = append(lines, "Connections that it has translated go on as they are; new ones are no longer translated. u brings it back.")
+	s.desk.open(newQuestion(s.desk, title, lines, rules.Single(c), "delete"))
+}
+
+// move moves the rule under the cursor by one place.
+func (s *rulesScreen) move(by int) tea.Cmd {
+	r, it, ok := s.current()
+	if !ok || s.gw.ReadOnly {
+		return nil
+	}
+	ch, _ := s.set().Chain(s.table, it.chain)
+	to := it.at + by
+	if to < 1 || to > len(ch.Rules) {
+		s.say("it is the " + map[bool]string{true: "first", false: "last"}[by < 0] + " rule of " + it.chain + " already")
+		return nil
+	}
+	c := s.change(rules.Move, it.chain, it.at)
+	c.Rule, c.To = *r, to
+	return s.apply(rules.Single(c), appliedNew, nil)
+}
+
+// add opens the form for a new rule.
+func (s *rulesScreen) add() tea.Cmd {
+	if s.gw.ReadOnly || s.set() == nil {
+		return nil
+	}
+	if s.table != "nat" {
+		s.say("the form makes NAT rules: esc goes back to table nat")
+		return nil
+	}
+	_, it, _ := s.current()
+	chain := s.pane().chain
+	if it.chain != "" {
+		chain = it.chain
+	}
+	kind := rules.DNAT
+	if chain == "POSTROUTING" || chain == "INPUT" {
+		kind = rules.Masquerade
+	}
+	f := newForm(s.desk, rules.Draft{Family: s.place.Family, Kind: kind, Chain: chain}, it, nil)
+	s.desk.open(f)
+	return f.Init()
+}
+
+// edit opens the form for the rule under the cursor.
+func (s *rulesScreen) edit() tea.Cmd {
+	r, it, ok := s.current()
+	if !ok || s.gw.ReadOnly || s.table != "nat" {
+		return nil
+	}
+	d, err := rules.DraftOf(s.place.Family, *r)
+	if err != nil {
+		s.fail(err)
+		return nil
+	}
+	f := newForm(s.desk, d, it, r)
+	s.desk.open(f)
+	return f.Init()
+}
+
+// sideBySide is the width from which both chains stand beside each other.
+const sideBySide = 150
+
+// Settle shares the height among the panes.
+func (s *rulesScreen) Settle(width, height int) {
+	s.wide = width >= sideBySide && len(s.panes) > 1
+	s.details = s.detailLines(width, height)
+	rows := height - len(s.details)
+	perPane := 2 // the section's line and the column titles
+	if s.wide {
+		for _, p := range s.panes {
+			p.height = max(1, rows-perPane)
+		}
+	} else {
+		s.share(rows, perPane)
+	}
+	for _, p := range s.panes {
+		p.cursor.Follow(len(p.items), p.key)
+		p.cursor.Settle(len(p.items), p.height)
+	}
+}
+
+// share gives each of the stacked panes what it needs, and half of the height at
+// most where that is too much for both.
+func (s *rulesScreen) share(rows, perPane int) {
+	room := rows - perPane*len(s.panes) - (len(s.panes) - 1)
+	if height := len(s.panes); height == 1 {
+		s.panes[0].height = max(1, rows-perPane)
+		return
+	}
+	a, b := s.panes[0], s.panes[1]
+	needA, needB := len(a.items), len(b.items)
+	switch half := room / 2; {
+	case needA+needB <= room:
+		a.height, b.height = needA, needB
+	case needA <= half:
+		a.height, b.height = needA, room-needA
+	case needB <= room-half:
+		a.height, b.height = room-needB, needB
+	default:
+		a.height, b.height = half, room-half
+	}
+	a.height, b.height = max(1, a.height), max(1, b.height)
+}
+
+// View draws the panes and, beneath them, the rule under the cursor.
+func (s *rulesScreen) View(width, height int) []string {
+	var lines []string
+	if s.wide {
+		left := (width - 1) / 2
+		a, b := s.paneLines(0, left), s.paneLines(1, width-1-left)
+		for i := range max(len(a), len(b)) {
+			lines = append(lines, text.Pad(at(a, i), left, false)+" "+at(b, i))
+		}
+	} else {
+		for i := range s.panes {
+			if i > 0 {
+				lines = append(lines, "")
+			}
+			lines = append(lines, s.paneLines(i, width)...)
+		}
+	}
+	for len(lines) < height-len(s.details) {
+		lines = append(lines, "")
+	}
+	if cut := height - len(s.details); len(lines) > cut {
+		lines = lines[:max(0, cut)]
+	}
+	return append(lines, s.details...)
+}
+
+func at(lines []string, i int) string {
+	if i < len(lines) {
+		return lines[i]
+	}
+	return ""
+}
+
+// paneLines draws one pane: its place on the packet's way, titles, rows.
+func (s *rulesScreen) paneLines(i, width int) []string {
+	p := s.panes[i]
+	cols := s.columns(width)
+	widths := table.Widths(cols, width-3)
+	lines := []string{s.sectionLine(p, width), "   " + table.Head(cols, widths, s.look.Faint)}
+	from, to := p.cursor.Window(len(p.items), p.height)
+	for row := from; row < to; row++ {
+		lines = append(lines, s.row(p, row, i == s.active, cols, widths, width))
+	}
+	return lines
+}
+
+// sectionLine names the chain, drawn as a stretch of the packet's way.
+func (s *rulesScreen) sectionLine(p *pane, width int) string {
+	g := s.look.Glyphs
+	faint, strong := s.look.Faint.Render, s.look.Strong.Render
+	name := strong(text.Safe(p.chain))
+	var left string
+	arrow := faint(" " + g.Into + " ")
+	switch {
+	case s.table != "nat":
+		left = faint(s.table+" ") + name
+	case p.chain == "PREROUTING":
+		left = faint("in") + arrow + name
+	case p.chain == "POSTROUTING":
+		left = faint("routing") + arrow + name + arrow + faint("out")
+	case p.chain == "OUTPUT":
+		left = faint("this host") + arrow + name
+	case p.chain == "INPUT":
+		left = faint("routing") + arrow + name + arrow + faint("this host")
+	default:
+		left = faint("chain ") + name
+	}
+	right := plural(p.rules, "rule")
+	if c, ok := s.set().Chain(s.table, p.chain); ok && c.Policy == "DROP" {
+		right = "policy DROP, " + right
+	}
+	style := s.look.Faint
+	if why, ok := foreign(s.set(), s.table); ok {
+		right, style = "read-only: "+why, s.look.Attention
+	}
+	if len(p.items) > p.height {
+		from, to := p.cursor.Window(len(p.items), p.height)
+		right = fmt.Sprintf("%d-%d of %s", from+1, to, right)
+	}
+	used := lipgloss.Width(left)
+	right = text.Fit(text.Safe(right), max(8, width-used-8))
+	fill := width - 1 - used - 1 - 1 - lipgloss.Width(right) - 4
+	return " " + left + " " + s.look.Line.Render(strings.Repeat(g.Rule, max(0, fill))) + " " + style.Render(right) + " " + s.look.Line.Render(strings.Repeat(g.Rule, 2))
+}
+
+func foreign(s *rules.Ruleset, table string) (string, bool) {
+	if s == nil {
+		return "", false
+	}
+	why, ok := s.Foreign[table]
+	return why, ok
+}
+
+// columns of the list at a width.
+func (s *rulesScreen) columns(width int) []table.Column {
+	return []table.Column{
+		{Title: "#", Min: 3, Want: 3, Right: true},
+		{Title: "match", Min: 10, Want: 28, Grow: 3},
+		{Title: "  becomes", Min: 10, Want: 24, Grow: 2},
+		{Title: "pkts", Min: 5, Want: 6, Right: true, Order: 4},
+		{Title: "/s", Min: 5, Want: 5, Right: true, Order: 5},
+		{Title: "flows", Min: 5, Want: 5, Right: true, Order: 3},
+		{Title: "bytes", Min: 6, Want: 6, Right: true, Order: 8},
+		{Title: "owner", Min: 9, Want: 10, Order: 9},
+		{Title: "comment", Min: 16, Want: 24, Grow: 2, Order: 10},
+	}
+}
+
+// row draws one rule.
+func (s *rulesScreen) row(p *pane, i int, active bool, cols []table.Column, widths []int, width int) string {
+	it := p.items[i]
+	g := s.look.Glyphs
+	bar, over := "   ", (*lipgloss.Style)(nil)
+	if active && i == p.cursor.Index() {
+		bar = " " + s.look.Accent.Render(g.Bar) + s.look.Cursor.Render(" ")
+		over = &s.look.Cursor
+	}
+	if it.at == 0 {
+		return bar + s.look.Faint.Render(text.Fit(strings.Repeat("  ", it.depth)+"  "+text.Safe(it.note), width-4))
+	}
+	r, ok := ruleAt(s.set(), s.table, it.chain, it.at)
+	if !ok {
+		return bar
+	}
+	return bar + table.Line(cols, widths, s.cells(r, it), over)
+}
+
+// cells are the values of a rule's row.
+func (s *rulesScreen) cells(r *rules.Rule, it ruleItem) []table.Cell {
+	look := s.look
+	indent := strings.Repeat("  ", it.depth)
+	matchStyle := look.Text
+	if r.Target.Kind == rules.NoTarget || r.Unparseable() != nil {
+		matchStyle = look.Faint
+	}
+	owner := rules.OwnerOf(*r)
+	becomes, style := s.becomes(r)
+	cells := []table.Cell{
+		{Text: strconv.Itoa(it.at), Style: look.Faint},
+		{Text: indent + text.Safe(r.MatchText()), Style: matchStyle},
+		{Text: becomes, Style: style},
+		{Text: text.Unknown, Style: look.Faint},
+		{Text: text.Unknown, Style: look.Faint},
+		{Text: text.Unknown, Style: look.Faint},
+		{Text: text.Unknown, Style: look.Faint},
+		{Text: owner, Style: look.Faint},
+		{Text: text.Safe(r.Comment()), Style: look.Faint},
+	}
+	if r.Counters.Known {
+		numbers := look.Text
+		if r.Counters.Packets == 0 {
+			numbers = look.Faint
+		}
+		cells[3] = table.Cell{Text: text.Count(r.Counters.Packets), Style: numbers}
+		cells[6] = table.Cell{Text: text.Count(r.Counters.Bytes), Style: numbers}
+	}
+	if rate, ok := s.packetRate(s.table, it.chain, it.at); ok {
+		style := look.Text
+		if rate == 0 {
+			style = look.Faint
+		}
+		cells[4] = table.Cell{Text: text.Rate(rate), Style: style}
+	}
+	for i := range cells {
+		if cells[i].Text == text.Unknown {
+			cells[i].Text = look.Glyphs.None
+		}
+	}
+	return cells
+}
+
+// becomes is the translation of a rule with the sign and colour of its kind.
+func (s *rulesScreen) becomes(r *rules.Rule) (string, lipgloss.Style) {
+	g, look := s.look.Glyphs, s.look
+	what := text.Safe(r.Becomes())
+	switch r.Target.Kind {
+	case rules.DNAT:
+		return g.Into + " " + what, look.DNAT
+	case rules.SNAT, rules.Masquerade:
+		return g.Outof + " " + what, look.SNAT
+	case rules.Netmap:
+		if strings.HasPrefix(what, "from ") {
+			return g.Outof + " " + what, look.SNAT
+		}
+		return g.Into + " " + what, look.DNAT
+	case rules.Redirect:
+		return g.Into + " " + what, look.Redirect
+	case rules.Jump, rules.Goto:
+		if o := rules.OwnerOf(*r); o != "" {
+			what += "  " + o
+		}
+		return g.Branch + " " + what, look.Faint
+	case rules.Drop:
+		return g.Cross + " dropped", look.Broken
+	}
+	return "  " + what, look.Faint
+}
+
+// detailLines say everything that there is room for about the rule under the
+// cursor.
+func (s *rulesScreen) detailLines(width, height int) []string {
+	if height < 12 {
+		return nil
+	}
+	line := " " + s.look.Line.Render(strings.Repeat(s.look.Glyphs.Rule, width-2))
+	r, it, ok := s.current()
+	if !ok {
+		return nil
+	}
+	lines := []string{line}
+	for _, l := range text.Wrap(text.Safe(r.Sentence()), width-2, 2) {
+		lines = append(lines, " "+s.look.Text.Render(l))
+	}
+	if meta := s.metaWords(r, it); meta != "" {
+		lines = append(lines, " "+s.look.Faint.Render(text.Fit(meta, width-2)))
+	}
+	return append(lines, " "+s.look.Faint.Render(text.Fit(text.Safe(r.String()), width-2)))
+}
+
+// metaWords are what is known about a rule besides what it does.
+func (s *rulesScreen) metaWords(r *rules.Rule, _ ruleItem) string {
+	var parts []string
+	if o := rules.OwnerOf(*r); o != "" {
+		parts = append(parts, "made by "+o)
+	}
+	if c := r.Comment(); c != "" {
+		parts = append(parts, "“"+text.Safe(c)+"”")
+	}
+	if names := r.Opaque(); len(names) > 0 {
+		parts = append(parts, "shown as it is: "+text.Safe(strings.Join(names, ", ")))
+	}
+	if r.Counters.Known && r.Counters.Packets > 0 {
+		parts = append(parts, text.Exact(r.Counters.Packets)+" packets, "+text.Bytes(r.Counters.Bytes))
+	}
+	return strings.Join(parts, " "+s.look.Glyphs.Dot+" ")
+}

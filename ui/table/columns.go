@@ -1,0 +1,128 @@
+// Package table lays out columns, draws lines of cells, and keeps a cursor on
+// its row while rows come and go. It knows nothing of what the rows are.
+package table
+
+import (
+	"strings"
+
+	"charm.land/lipgloss/v2"
+
+	"nattui/ui/text"
+)
+
+// Column describes one column of a table.
+type Column struct {
+	Title string
+	Min   int  // the narrowest width that is of use
+	Want  int  // the width that shows most values whole
+	Grow  int  // share of what is left over; 0 never grows
+	Right bool // numbers
+	// Order is when the column gives way as the line gets narrow: the highest
+	// goes first; 0 never goes.
+	Order int
+}
+
+// gap is the number of blanks between two columns.
+const gap = 2
+
+// Widths shares out a line among columns. A column that has no room has width 0.
+func Widths(cols []Column, width int) []int {
+	w := make([]int, len(cols))
+	for i := range cols {
+		w[i] = cols[i].Min
+	}
+	for total(w) > width {
+		last := -1
+		for i := range cols {
+			if w[i] > 0 && cols[i].Order > 0 && (last < 0 || cols[i].Order > cols[last].Order) {
+				last = i
+			}
+		}
+		if last < 0 {
+			break
+		}
+		w[last] = 0
+	}
+	spread(w, width, func(i int) (want, share int) { return cols[i].Want, 1 })
+	spread(w, width, func(i int) (want, share int) {
+		if cols[i].Grow == 0 {
+			return w[i], 0
+		}
+		return width, cols[i].Grow
+	})
+	return w
+}
+
+// spread hands out what is left of the width, a cell at a time in turn, to
+// columns that want more.
+func spread(w []int, width int, want func(i int) (int, int)) {
+	for left := width - total(w); left > 0; {
+		given := false
+		for i := range w {
+			limit, share := want(i)
+			for ; share > 0 && left > 0 && w[i] > 0 && w[i] < limit; share-- {
+				w[i]++
+				left--
+				given = true
+			}
+		}
+		if !given {
+			return
+		}
+	}
+}
+
+func total(w []int) int {
+	sum, n := 0, 0
+	for _, x := range w {
+		if x > 0 {
+			sum += x
+			n++
+		}
+	}
+	return sum + gap*max(0, n-1)
+}
+
+// Cell is one value of a line, with the style of its role.
+type Cell struct {
+	Text  string
+	Style lipgloss.Style
+}
+
+// Line draws cells at their widths. A row under the cursor gets the background
+// of over.
+func Line(cols []Column, widths []int, cells []Cell, over *lipgloss.Style) string {
+	var b strings.Builder
+	first := true
+	fill := func(n int) {
+		blanks := strings.Repeat(" ", n)
+		if over != nil {
+			blanks = over.Render(blanks)
+		}
+		b.WriteString(blanks)
+	}
+	for i, w := range widths {
+		if w == 0 || i >= len(cells) {
+			continue
+		}
+		if !first {
+			fill(gap)
+		}
+		first = false
+		style := cells[i].Style
+		if over != nil {
+			style = style.Inherit(*over)
+		}
+		b.WriteString(style.Render(text.Pad(cells[i].Text, w, cols[i].Right)))
+	}
+	return b.String()
+}
+
+// Head draws the titles of the columns.
+func Head(cols []Column, widths []int, style lipgloss.Style) string {
+	cells := make([]Cell, len(cols))
+	for i := range cols {
+		cells[i] = Cell{cols[i].Title, style}
+	}
+	return Line(cols, widths, cells, nil)
+}
