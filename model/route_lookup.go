@@ -1,7 +1,9 @@
 package model
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
 )
 
 // Lookup decides where a packet goes, from the recorded policy rules and routes
@@ -120,69 +122,55 @@ func inRange(ports [2]uint16, port uint16) bool {
 // inTable looks the destination up in the rule's table: the longest network
 // first, then the lowest metric. found is false if the next rule is to be tried.
 func (l *lookup) inTable(r PolicyRule) (route Route, found bool) {
-	for bits := l.query.Dst.BitLen(); bits >= 0; bits-- {
-		entries := l.entries(r.Table, bits)
-		for i := range entries {
-			hops := l.usable(entries[i])
-			if hops == nil && hasHops(entries[i].Kind) {
-				continue
-			}
-			if entries[i].Opaque || tie(entries, i) || differ(hops) {
-				l.certain = false
-			}
-			if entries[i].Kind == RouteThrow {
-				return Route{}, false
-			}
-			delivers := hasHops(entries[i].Kind)
-			if delivers && r.SuppressPrefix >= bits {
-				return Route{}, false
-			}
-			return l.routeBy(entries[i], hops), true
+	candidates := l.candidates(r.Table)
+	for i, e := range candidates {
+		hops := l.usable(e)
+		if len(hops) == 0 && hasHops(e.Kind) {
+			continue
 		}
+		if e.Opaque || tie(candidates, i) || differ(hops) {
+			l.certain = false
+		}
+		if e.Kind == RouteThrow || hasHops(e.Kind) && r.SuppressPrefix >= e.Dst.Bits() {
+			return Route{}, false
+		}
+		return l.routeBy(e, hops), true
 	}
 	return Route{}, false
 }
 
-// entries are the table's routes for the destination whose network is bits
-// long, the preferred ones first.
-func (l *lookup) entries(table uint32, bits int) []RouteEntry {
-	var found []RouteEntry
-	for _, e := range l.facts.Routes {
-		fits := e.Table == table && e.Dst.Bits() == bits && e.Dst.Addr().BitLen() == l.query.Dst.BitLen() && e.Dst.Contains(l.query.Dst)
-		if !fits || e.TOS != 0 && e.TOS != l.query.TOS&dscpMask {
-			continue
+// candidates are the table's routes for the destination, the preferred ones
+// first.
+func (l *lookup) candidates(table uint32) []*RouteEntry {
+	var found []*RouteEntry
+	for i := range l.facts.Routes {
+		e := &l.facts.Routes[i]
+		if e.Table == table && e.Dst.Contains(l.query.Dst) && (e.TOS == 0 || e.TOS == l.query.TOS&dscpMask) {
+			found = append(found, e)
 		}
-		at := len(found)
-		for at > 0 && preferred(e, found[at-1]) {
-			at--
-		}
-		found = append(found[:at], append([]RouteEntry{e}, found[at:]...)...)
 	}
+	slices.SortStableFunc(found, byPreference)
 	return found
 }
 
-// preferred orders routes to the same network: those for a type of service
-// first (fib_find_alias in net/ipv4/fib_trie.c), then by metric.
-func preferred(a, b RouteEntry) bool {
-	if a.TOS != b.TOS {
-		return a.TOS > b.TOS
-	}
-	return a.Metric < b.Metric
+// byPreference orders routes to one destination: by the length of their
+// network, those for a type of service first (fib_find_alias in
+// net/ipv4/fib_trie.c), then by metric.
+func byPreference(a, b *RouteEntry) int {
+	return cmp.Or(cmp.Compare(b.Dst.Bits(), a.Dst.Bits()), cmp.Compare(b.TOS, a.TOS), cmp.Compare(a.Metric, b.Metric))
 }
 
-// tie tells whether an IPv6 route has an equal besides it, between which the
+// tie tells whether an IPv6 route has an equal beside it, between which the
 // kernel chooses by what it knows of the routers (find_rr_leaf in
 // net/ipv6/route.c). In IPv4 the first one is taken.
-func tie(entries []RouteEntry, i int) bool {
-	if entries[i].Dst.Addr().Is4() {
+func tie(candidates []*RouteEntry, i int) bool {
+	if candidates[i].Dst.Addr().Is4() {
 		return false
 	}
-	for k, e := range entries {
-		if k != i && e.Metric == entries[i].Metric {
-			return true
-		}
+	equal := func(k int) bool {
+		return k >= 0 && k < len(candidates) && byPreference(candidates[i], candidates[k]) == 0
 	}
-	return false
+	return equal(i-1) || equal(i+1)
 }
 
 func hasHops(k RouteKind) bool {
@@ -194,7 +182,7 @@ func hasHops(k RouteKind) bool {
 }
 
 // usable are the hops of a route that the packet may take.
-func (l *lookup) usable(e RouteEntry) []Hop {
+func (l *lookup) usable(e *RouteEntry) []Hop {
 	var hops []Hop
 	only := l.query.Out
 	if (e.Kind == RouteLocal || e.Kind == RouteAnycast) && e.Dst.Addr().Is6() {
@@ -222,7 +210,7 @@ func differ(hops []Hop) bool {
 	return false
 }
 
-func (l *lookup) routeBy(e RouteEntry, hops []Hop) Route {
+func (l *lookup) routeBy(e *RouteEntry, hops []Hop) Route {
 	route := Route{Kind: e.Kind, Table: e.Table, PrefSrc: e.PrefSrc}
 	if len(hops) == 0 {
 		return route
