@@ -14,7 +14,7 @@ import (
 //
 // A flow keeps its position as long as it lives. Flows are kept in chunks that
 // are never moved and go back to the heap when they are empty; with the index a flow
-// costs 190 bytes at most.
+// costs some 190 bytes.
 type Flows struct {
 	mu     sync.RWMutex
 	seed   maphash.Seed
@@ -45,7 +45,7 @@ type chunk struct {
 	used        int
 	unexplained int // flows whose RuleGen is not the current one
 	roomy       bool
-	flows       [chunkSize]Flow
+	flows       *[chunkSize]Flow // on its own, as it fills whole pages
 }
 
 // listing is a dump that is under way.
@@ -444,7 +444,7 @@ func (t *Flows) newChunk() *chunk {
 	k := t.spare
 	t.spare = nil
 	if k == nil {
-		k = new(chunk)
+		k = &chunk{flows: new([chunkSize]Flow)}
 	}
 	k.roomy = true
 	return k

@@ -3,7 +3,6 @@ package conntrack
 import (
 	"encoding/binary"
 	"errors"
-	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -114,14 +113,13 @@ func (t *Table) askSome(flows []model.Flow, question func([]byte, *model.Flow, u
 	if err := t.query.send(t.questions); err != nil {
 		return err
 	}
-	t.query.interrupt(time.Now().Add(queryPatience))
 	for answers := 0; answers < len(flows); {
-		n, err := t.query.wait()
-		if errors.Is(err, unix.ENOBUFS) || errors.Is(err, os.ErrDeadlineExceeded) {
-			return nil // what has not come stays as it was
-		}
-		if err != nil {
+		n, err := t.query.wait(queryPatience)
+		if err != nil && !errors.Is(err, unix.ENOBUFS) {
 			return err
+		}
+		if n == 0 {
+			return nil // what has not come stays as it was
 		}
 		for i := range n {
 			datagram, _ := t.query.datagram(i)

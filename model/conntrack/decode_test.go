@@ -192,7 +192,7 @@ func dumpMessages(t *testing.T) (messages [][]byte) {
 	}
 	defer l.socket.close()
 	for {
-		if _, err := l.socket.wait(); err != nil {
+		if _, err := l.socket.wait(queryPatience); err != nil {
 			t.Fatal(err)
 		}
 		b, _ := l.socket.datagram(0)

@@ -41,9 +41,12 @@ func openListing() (*listing, error) {
 
 // step reads and decodes one datagram. The batch is valid until the next step.
 func (l *listing) step(count int) (b *model.Batch, done bool, err error) {
-	n, err := l.socket.wait()
+	n, err := l.socket.wait(queryPatience)
 	if err != nil {
 		return nil, false, err
+	}
+	if n == 0 {
+		return nil, false, unix.ETIMEDOUT
 	}
 	at := now()
 	l.batch.Reset(at)

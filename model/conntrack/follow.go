@@ -3,7 +3,6 @@ package conntrack
 import (
 	"context"
 	"errors"
-	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -73,8 +72,7 @@ func (t *Table) Follow(ctx context.Context, deliver func(*model.Batch)) error {
 	f.drops, _ = t.events.drops()
 	t.state.live.Store(true)
 	defer t.state.live.Store(false)
-	// The deadline is what wakes the loop up when ctx is done while nothing happens.
-	defer context.AfterFunc(ctx, func() { t.events.interrupt(time.Unix(1, 0)) })()
+	defer context.AfterFunc(ctx, t.events.interrupt)()
 	return f.run(ctx)
 }
 
@@ -85,7 +83,6 @@ func (t *Table) unsubscribe() {
 	for _, group := range eventGroups {
 		_ = t.events.leave(group)
 	}
-	t.events.interrupt(time.Time{})
 	for {
 		if n, err := t.events.poll(); n == 0 && err == nil {
 			return
@@ -94,10 +91,10 @@ func (t *Table) unsubscribe() {
 }
 
 // frameFor is how long events may gather between two reads: long enough to take
-// many at once, short enough that a flood of 100,000 a second fills a sixteenth of the buffer.
+// many at once, short enough that a flood of 100,000 a second fills no more than a fifth of the buffer.
 func frameFor(buffer int) time.Duration {
 	fill := time.Duration(buffer/eventCost) * (time.Second / 100_000)
-	if d := fill / 16; d >= time.Millisecond {
+	if d := fill / 5; d >= time.Millisecond {
 		return min(d, 10*time.Millisecond)
 	}
 	return 0
@@ -110,7 +107,7 @@ func (f *follower) run(ctx context.Context) error {
 		if err := f.list(); err != nil {
 			return err
 		}
-		n, err := f.read(ctx)
+		n, err := f.read()
 		if err != nil {
 			return explain("reading connection events", err)
 		}
@@ -125,22 +122,19 @@ func (f *follower) run(ctx context.Context) error {
 func (f *follower) hurried() bool { return f.listing != nil && f.urgent }
 
 // read reads events: those that are there while a listing hurries, else it waits for some.
-func (f *follower) read(ctx context.Context) (total int, err error) {
+func (f *follower) read() (total int, err error) {
 	s := f.table.events
 	for reads := 0; reads < eventReads; reads++ {
 		n := 0
 		if total > 0 || f.hurried() {
 			n, err = s.poll()
 		} else {
-			f.setAlarm(ctx)
-			n, err = s.wait()
+			n, err = s.wait(f.patience())
 		}
 		switch {
 		case errors.Is(err, unix.ENOBUFS):
 			f.overrun()
 			continue
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			return total, nil
 		case err != nil:
 			return total, err
 		}
@@ -154,16 +148,12 @@ func (f *follower) read(ctx context.Context) (total int, err error) {
 	return total, nil
 }
 
-// setAlarm limits the coming wait to the time when a paced listing goes on.
-func (f *follower) setAlarm(ctx context.Context) {
-	var at time.Time
-	if f.listing != nil || f.wanted() {
-		at = f.due
+// patience is how long to wait for events: until the next step of a listing may be made.
+func (f *follower) patience() time.Duration {
+	if f.listing == nil && !f.wanted() {
+		return -1
 	}
-	f.table.events.interrupt(at)
-	if ctx.Err() != nil { // it may have been done just before, and its alarm replaced
-		f.table.events.interrupt(time.Unix(1, 0))
-	}
+	return max(0, time.Until(f.due))
 }
 
 // frameOf decodes n datagrams of events and delivers them.

@@ -2,8 +2,6 @@ package conntrack
 
 import (
 	"encoding/binary"
-	"os"
-	"syscall"
 	"time"
 	"unsafe"
 
@@ -11,21 +9,19 @@ import (
 )
 
 // socket is a netlink socket of the netfilter family with buffers of its own for
-// many datagrams a call. One goroutine at a time may use it.
+// many datagrams a call. One goroutine at a time may use it; interrupt may be called by any.
+//
+// It is not with the runtime's poller: that would be woken by every single datagram
+// of a flood, also while nobody wants to read, which costs more than all the rest.
 type socket struct {
-	fd   int
-	file *os.File
-	raw  syscall.RawConn
+	fd    int
+	alarm int // an eventfd that ends a wait
 
 	room  int
 	space []byte
 	iov   []unix.Iovec
 	vec   []mmsghdr
-	got   int
-	// attempt is what the runtime calls when the socket may be readable; made once,
-	// as a closure in each call would be an allocation.
-	attempt func(fd uintptr) bool
-	errno   unix.Errno
+	polls [2]unix.PollFd
 }
 
 // mmsghdr is struct mmsghdr of recvmmsg(2).
@@ -44,13 +40,15 @@ func openSocket(n, room int) (*socket, error) {
 		unix.Close(fd)
 		return nil, err
 	}
-	s := &socket{
-		fd: fd, file: os.NewFile(uintptr(fd), "netlink"), room: room,
-		space: make([]byte, n*room), iov: make([]unix.Iovec, n), vec: make([]mmsghdr, n),
-	}
-	if s.raw, err = s.file.SyscallConn(); err != nil {
-		s.file.Close()
+	alarm, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		unix.Close(fd)
 		return nil, err
+	}
+	s := &socket{
+		fd: fd, alarm: alarm, room: room,
+		space: make([]byte, n*room), iov: make([]unix.Iovec, n), vec: make([]mmsghdr, n),
+		polls: [2]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(alarm), Events: unix.POLLIN}},
 	}
 	for i := range s.vec {
 		s.iov[i].Base = &s.space[i*room]
@@ -58,43 +56,56 @@ func openSocket(n, room int) (*socket, error) {
 		s.vec[i].header.Iov = &s.iov[i]
 		s.vec[i].header.SetIovlen(1)
 	}
-	s.attempt = func(fd uintptr) bool {
-		for {
-			n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&s.vec[0])), uintptr(len(s.vec)), unix.MSG_DONTWAIT, 0, 0)
-			if s.got, s.errno = int(n), errno; errno != unix.EINTR {
-				return errno != unix.EAGAIN
-			}
-		}
-	}
 	return s, nil
 }
 
-func (s *socket) close() { s.file.Close() }
+func (s *socket) close() {
+	unix.Close(s.fd)
+	unix.Close(s.alarm)
+}
 
-// wait blocks until there are datagrams, the socket has an error, or the
-// deadline of the file is over, and returns the number of datagrams.
-func (s *socket) wait() (int, error) {
-	s.got, s.errno = 0, 0
-	if err := s.raw.Read(s.attempt); err != nil {
+// wait blocks until there are datagrams and returns their number, or an error of
+// the socket. It returns 0 when it has been interrupted or the time patience is over;
+// below 0 it has no limit. It occupies a thread while it blocks.
+func (s *socket) wait(patience time.Duration) (int, error) {
+	if n, err := s.poll(); n != 0 || err != nil {
+		return n, err
+	}
+	var limit *unix.Timespec
+	if patience >= 0 {
+		t := unix.NsecToTimespec(int64(patience))
+		limit = &t
+	}
+	if _, err := unix.Ppoll(s.polls[:], limit, nil); err != nil && err != unix.EINTR {
 		return 0, err
 	}
-	return s.result()
+	if s.polls[1].Revents != 0 {
+		var count [8]byte
+		_, _ = unix.Read(s.alarm, count[:])
+	}
+	return s.poll()
+}
+
+// interrupt ends a wait, or the next one at once if none is going on.
+func (s *socket) interrupt() {
+	one := [8]byte{1, 0, 0, 0, 0, 0, 0, 1} // not 0 in either byte order
+	_, _ = unix.Write(s.alarm, one[:])
 }
 
 // poll returns the number of datagrams that are there now, perhaps none.
 func (s *socket) poll() (int, error) {
-	s.attempt(uintptr(s.fd))
-	if s.errno == unix.EAGAIN {
-		return 0, nil
+	for {
+		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&s.vec[0])), uintptr(len(s.vec)), unix.MSG_DONTWAIT, 0, 0)
+		switch errno {
+		case 0:
+			return int(n), nil
+		case unix.EAGAIN:
+			return 0, nil
+		case unix.EINTR:
+		default:
+			return 0, errno
+		}
 	}
-	return s.result()
-}
-
-func (s *socket) result() (int, error) {
-	if s.errno != 0 {
-		return 0, s.errno
-	}
-	return s.got, nil
 }
 
 // datagram is one of those that the last wait or poll brought. It is not whole
@@ -139,9 +150,6 @@ func (s *socket) drops() (uint32, bool) {
 		uintptr(unsafe.Pointer(&info[0])), uintptr(unsafe.Pointer(&size)), 0)
 	return info[drops], errno == 0 && size >= (drops+1)*4
 }
-
-// interrupt ends a wait at the given time; the zero time is never.
-func (s *socket) interrupt(at time.Time) { _ = s.file.SetReadDeadline(at) }
 
 // request begins a ctnetlink message: its two headers, to be followed by attributes.
 func request(b []byte, kind, flags uint16, seq uint32, family uint8) []byte {

@@ -96,10 +96,10 @@ func (t *Table) setBuffer(wished int) {
 // KeepFresh says whether Follow is to read the whole table again and again, for
 // counters and rates of all flows. It takes no more than a few per cent of one core; how
 // long one round takes then, Status tells. It is off at first, except where the
-// kernel sends no events. A change takes effect within a second when events arrive, else with the next one.
+// kernel sends no events.
 func (t *Table) KeepFresh(on bool) {
 	if t.keepFresh.Swap(on) != on && on {
-		t.events.interrupt(time.Unix(1, 0)) // wake Follow up
+		t.events.interrupt() // wake Follow up
 	}
 }
 
