@@ -26,6 +26,7 @@ import (
 type ground struct {
 	host  rules.Host
 	flows *flowTable
+	alone *rules.Evaluator // predicts as if no flow existed
 
 	far      map[string]int // gateway interface to the frame socket at its far end
 	farIndex map[string]int

@@ -90,7 +90,7 @@ func (g *generator) portRange(sep string) string {
 		return fmt.Sprint(g.port())
 	}
 	lo := g.port()
-	return fmt.Sprintf("%d%s%d", lo, sep, min(65535, lo+g.IntN(3000)))
+	return fmt.Sprintf("%d%s%d", lo, sep, lo+1+g.IntN(3000))
 }
 
 // place is where a rule stands: what is allowed there.

@@ -105,9 +105,44 @@ func (c *code) compileMatch(f Family, m Match) {
 		}
 	case Statistic:
 		add(m.compile())
+	case Opaque:
+		if typed, ok := m.asConntrack(); ok {
+			typed.compile(add)
+			return
+		}
+		add(unknownTest)
 	default:
 		add(unknownTest)
 	}
+}
+
+// asConntrack reads a conntrack match that cannot be printed from its typed form
+// as it stood, and so is no Conntrack: one with bits outside its masks
+// (--ctorigsrc 10.0.0.1/8), which the kernel keeps and never looks at, or with
+// its options in another order.
+func (m Opaque) asConntrack() (Conntrack, bool) {
+	opts, ok := splitOptions(m.Words)
+	if m.Name != "conntrack" || !ok {
+		return Conntrack{}, false
+	}
+	parsed, ok := parseConntrack(m.Name, opts)
+	if !ok {
+		return Conntrack{}, false
+	}
+	typed, ok := parsed.(Conntrack)
+	return typed, ok && slices.Equal(masked(matchWords(nil, parsed)[2:]), masked(m.Words))
+}
+
+// masked returns the words in order, addresses cut to their masks.
+func masked(words []string) []string {
+	words = slices.Clone(words)
+	for i, w := range words {
+		if n, ok := ParseNet(w); ok {
+			words[i] = n.String()
+		}
+	}
+	slices.Sort(words)
+	return words
 }
 
 func unknownTest(*machine, *state) Truth { return Unknown }

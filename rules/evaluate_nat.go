@@ -131,14 +131,17 @@ func (m *machine) bindUnknown(st *state, t *translation, source bool, by ruleRef
 	switch {
 	case t.hasPorts:
 		ports = t.ports
-	case t.random && source:
+	case source && (t.random || m.e.host.Flows != nil):
 		ports = portClass(ports)
 	}
-	m.bound(st, source, bits128{}, ports, true, by)
+	m.bound(st, source, bits128{}, ports, by)
 }
 
-// bound notes a binding and translates the packet.
-func (m *machine) bound(st *state, source bool, a bits128, ports Ports, changed bool, by ruleRef) {
+// bound notes a binding and translates the packet. The flow counts as
+// translated if that changes anything.
+func (m *machine) bound(st *state, source bool, a bits128, ports Ports, by ruleRef) {
+	before, known := st.addr(source)
+	changed := !known || a != before || ports != *m.keyPorts(st, source)
 	if source {
 		st.src, st.srcDone, st.snatBy = a, true, by
 		st.ct.snat = st.ct.snat || changed
@@ -171,19 +174,15 @@ func (m *machine) bind(st *state, t *translation, by ruleRef) {
 		a, known := st.addr(source)
 		t = &translation{lo: a, hi: a, addrs: true}
 		if !known {
-			m.bound(st, source, a, *m.keyPorts(st, source), false, by)
+			m.bound(st, source, a, *m.keyPorts(st, source), by)
 			return
 		}
 	}
 	have, _ := st.addr(source)
 	key := *m.keyPorts(st, source)
-	choose := func(a bits128, ports Ports) {
-		m.bound(st, source, a, ports, a != have || ports != key, by)
-	}
 	if source && !t.random {
 		if t.inRange(m, have, key) == Yes {
-			if m.takenWith(st, source, have, key) == No {
-				choose(have, key)
+			if m.takeIfFree(st, source, have, key, by) {
 				return
 			}
 		} else if m.e.host.Flows != nil && m.followMapped(st, t, key, by) {
@@ -196,16 +195,42 @@ func (m *machine) bind(st *state, t *translation, by ruleRef) {
 	}
 	if !t.random {
 		if !t.hasPorts {
-			if m.takenWith(st, source, a, key) == No {
-				choose(a, key)
+			if m.takeIfFree(st, source, a, key, by) {
 				return
 			}
-		} else if !t.hasBase && m.portsHold(t, key) == Yes && (t.ports.Single() || m.takenWith(st, source, a, key) == No) {
-			choose(a, key)
-			return
+		} else if !t.hasBase && m.portsHold(t, key) == Yes {
+			if t.ports.Single() {
+				m.bound(st, source, a, key, by)
+				return
+			}
+			if m.takeIfFree(st, source, a, key, by) {
+				return
+			}
 		}
 	}
-	choose(a, m.pickPorts(st, t, source, a, key))
+	m.bound(st, source, a, m.pickPorts(st, t, source, a, key), by)
+}
+
+// takeIfFree makes a binding unless a flow has the tuple that it leads to. Where
+// that cannot be known, a branch takes it and this one does not.
+func (m *machine) takeIfFree(st *state, source bool, a bits128, key Ports, by ruleRef) bool {
+	switch m.takenWith(st, source, a, key) {
+	case No:
+		m.bound(st, source, a, key, by)
+		return true
+	case Unknown:
+		m.forkBound(st, source, a, key, by)
+	}
+	return false
+}
+
+// forkBound puts a branch aside that has the binding.
+func (m *machine) forkBound(st *state, source bool, a bits128, key Ports, by ruleRef) {
+	other := *st
+	m.bound(&other, source, a, key, by)
+	other.sub = finished
+	m.fork(&other)
+	m.doubt(Doubt{by.ref(), "which of the flows that exist are in its way"})
 }
 
 // portsHold is l4proto_in_range.
@@ -247,29 +272,32 @@ func (m *machine) followMapped(st *state, t *translation, key Ports, by ruleRef)
 		}
 		return true
 	})
-	if len(seen) == 0 {
-		return false
-	}
-	before, took := *st, false
+	// The kernel looks at one of them, whichever it finds first, and chooses anew
+	// if that is taken.
+	anew, free := len(seen) == 0, 0
 	for _, a := range seen {
-		if m.takenWith(&before, true, bitsOf(a.Addr()), Port(a.Port())) == Yes {
+		switch m.takenWith(st, true, bitsOf(a.Addr()), Port(a.Port())) {
+		case Yes:
+			anew = true
+		case Unknown:
+			anew = true
+			free++
+		case No:
+			free++
+		}
+	}
+	for _, a := range seen {
+		to, port := bitsOf(a.Addr()), Port(a.Port())
+		if m.takenWith(st, true, to, port) == Yes {
 			continue
 		}
-		next := before
-		m.bound(&next, true, bitsOf(a.Addr()), Port(a.Port()), bitsOf(a.Addr()) != before.src || Port(a.Port()) != key, by)
-		if !took {
-			*st, took = next, true
-			continue
+		if free--; free == 0 && !anew {
+			m.bound(st, true, to, port, by)
+			return true
 		}
-		next.sub = finished
-		m.fork(&next)
-		m.doubt(Doubt{by.ref(), "which translation of the same source is taken up"})
+		m.forkBound(st, true, to, port, by)
 	}
-	if took && len(seen) > 1 {
-		// The first that suits is tried alone; were it taken, the kernel would choose anew.
-		return true
-	}
-	return took
+	return false
 }
 
 // pickAddr is find_best_ips_proto: an address of the range by a hash of the
