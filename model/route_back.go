@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"net/netip"
 )
 
 // ReversePath is whether the kernel believes that a packet can have come from
@@ -32,7 +33,17 @@ func (f *Facts) ReversePath(q RouteQuery) ReversePath {
 	if either(f.Settings.All.SrcValidMark, f.Settings.On(q.In).SrcValidMark) == SettingOn {
 		back.Mark = q.Mark
 	}
-	route, certain := f.Lookup(back)
+	// The kernel looks the way back up as if the answer came in where the packet
+	// goes out, which policy rules may ask for.
+	forth, certain := f.Lookup(q)
+	switch forth.Kind {
+	case RouteUnicast:
+		back.In = forth.Out
+	case RouteBroadcast:
+		back.Src = netip.IPv4Unspecified()
+	}
+	route, certainBack := f.Lookup(back)
+	certain = certain && certainBack
 	p := ReversePath{Certain: certain && mode != RPFilterUnknown, Mode: mode, Back: route}
 	localnet := f.Settings.RouteLocalnetOn(q.In)
 	switch {

@@ -223,19 +223,16 @@ func (l *lookup) routeBy(e *RouteEntry, hops []Hop) Route {
 		}
 	}
 	if !route.PrefSrc.IsValid() && l.query.Dst.Is4() {
-		nextHop := l.query.Dst
-		if route.Gateway.Is4() {
-			nextHop = route.Gateway
-		}
-		route.PrefSrc = l.facts.sourceOn(route.Out, nextHop)
+		route.PrefSrc = l.facts.sourceOn(route.Out, route.Gateway)
 	}
 	return route
 }
 
 // sourceOn is the IPv4 address that packets by a link take as source: the first
-// whose network has the next hop, or the first at all, or one of another link
-// (inet_select_addr in net/ipv4/devinet.c).
-func (f *Facts) sourceOn(link string, nextHop netip.Addr) netip.Addr {
+// whose network has the gateway, if there is one, or the first at all, or one of
+// another link (fib_info_update_nhc_saddr in net/ipv4/fib_semantics.c,
+// inet_select_addr in net/ipv4/devinet.c).
+func (f *Facts) sourceOn(link string, gateway netip.Addr) netip.Addr {
 	var first, elsewhere netip.Addr
 	for _, a := range f.Addresses {
 		addr := a.Prefix.Addr()
@@ -247,7 +244,7 @@ func (f *Facts) sourceOn(link string, nextHop netip.Addr) netip.Addr {
 			network = netip.PrefixFrom(a.Peer, a.Prefix.Bits())
 		}
 		switch {
-		case a.Link == link && network.Contains(nextHop):
+		case a.Link == link && network.Contains(gateway):
 			return addr
 		case a.Link == link && !first.IsValid():
 			first = addr

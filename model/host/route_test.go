@@ -19,6 +19,16 @@ import (
 type maze struct {
 	random *rand.Rand
 	family model.Family
+	// networks are those of its routes, few enough for some to meet.
+	networks []netip.Prefix
+}
+
+func newMaze(seed uint64, family model.Family) maze {
+	m := maze{random: rand.New(rand.NewPCG(seed, 1)), family: family}
+	for range 8 {
+		m.networks = append(m.networks, m.network())
+	}
+	return m
 }
 
 // The maze's links and their addresses, whose networks overlap with its routes.
@@ -79,7 +89,7 @@ func (m maze) table() int { return []int{100, 101, 102, 254, 254}[m.random.IntN(
 // the kernel does with equal IPv6 routes depends on more than the routes.
 func (m maze) route(metric int) string {
 	kind := []string{"unicast", "unicast", "unicast", "unicast", "unicast", "blackhole", "unreachable", "prohibit", "throw"}[m.random.IntN(9)]
-	command := fmt.Sprintf("%s route add %s %s table %d metric %d", m.flag(), kind, m.network(), m.table(), metric)
+	command := fmt.Sprintf("route add %s %s table %d metric %d", kind, m.networks[m.random.IntN(len(m.networks))], m.table(), metric)
 	if kind != "unicast" {
 		return command
 	}
@@ -132,28 +142,27 @@ func (m maze) policy(priority int) string {
 		words = append(words, fmt.Sprintf("lookup %d", m.table()))
 		add(4, "suppress_prefixlength %d", m.random.IntN(20))
 	}
-	return fmt.Sprintf("%s rule add priority %d %s", m.flag(), priority, strings.Join(words, " "))
+	return fmt.Sprintf("rule add priority %d %s", priority, strings.Join(words, " "))
 }
 
 // build replaces the last maze by a new one. Some of the random commands make
 // no sense and are refused, which -force overlooks.
 func (m maze) build(t *testing.T) {
 	t.Helper()
-	commands := []string{m.flag() + " rule flush", m.flag() + " rule add priority 32766 lookup main"}
+	commands := []string{"rule flush", "rule add priority 32766 lookup main"}
 	if m.family == model.IPv6 {
-		commands = append(commands, "-6 rule add priority 0 lookup local")
+		commands = append(commands, "rule add priority 0 lookup local")
 	}
-	for _, table := range []string{"100", "101", "102"} {
-		commands = append(commands, m.flag()+" route flush table "+table)
+	for _, table := range []string{"100", "101", "102", "main proto boot"} {
+		commands = append(commands, "route flush table "+table)
 	}
-	commands = append(commands, m.flag()+" route flush table main proto boot")
 	for i := range 25 {
 		commands = append(commands, m.route(10+i))
 	}
 	for i := range m.random.IntN(10) {
 		commands = append(commands, m.policy(1000+10*i))
 	}
-	cmd := exec.Command("ip", "-force", "-batch", "-")
+	cmd := exec.Command("ip", m.flag(), "-force", "-batch", "-")
 	cmd.Stdin = strings.NewReader(strings.Join(commands, "\n") + "\n")
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	_ = cmd.Run()
@@ -182,14 +191,20 @@ func TestLookup(t *testing.T) {
 	for _, family := range []model.Family{model.IPv4, model.IPv6} {
 		t.Run(family.String(), func(t *testing.T) {
 			const mazes, queries = 40, 100
-			certain, found := 0, 0
+			certain, found, routes, policies := 0, 0, 0, 0
 			for seed := range uint64(mazes) {
-				m := maze{random: rand.New(rand.NewPCG(seed, 1)), family: family}
+				m := newMaze(seed, family)
 				if _, err := host.WriteSysctl("net.ipv4.conf.all.rp_filter", fmt.Sprint(seed%3)); err != nil {
 					t.Fatal(err)
 				}
 				m.build(t)
 				facts := read(t)
+				routes += count(facts.Routes, func(r model.RouteEntry) bool {
+					return r.Origin == "boot" && r.Dst.Addr().Is4() == (family == model.IPv4)
+				})
+				policies += count(facts.PolicyRules, func(r model.PolicyRule) bool {
+					return r.Family == family && r.Priority >= 1000 && r.Priority < 2000
+				})
 				for range queries {
 					q := m.query()
 					kernel, err := host.Lookup(q)
@@ -208,12 +223,25 @@ func TestLookup(t *testing.T) {
 					}
 				}
 			}
-			t.Logf("%d of %d lookups were certain, %d found a way out", certain, mazes*queries, found)
+			t.Logf("%d of %d lookups were certain, %d found a way out; %d routes, %d policy rules", certain, mazes*queries, found, routes, policies)
 			if certain < mazes*queries*9/10 || found < mazes*queries/10 {
-				t.Errorf("only %d of %d lookups were certain, and %d found a way out", certain, mazes*queries, found)
+				t.Error("too few lookups found anything")
+			}
+			if routes < mazes*15 || policies < mazes*3 {
+				t.Error("the mazes are too simple: most routes or policy rules were refused")
 			}
 		})
 	}
+}
+
+func count[T any](list []T, is func(T) bool) int {
+	n := 0
+	for _, element := range list {
+		if is(element) {
+			n++
+		}
+	}
+	return n
 }
 
 type verdict struct {

@@ -35,8 +35,10 @@ var tables = []struct {
 	proto model.Proto
 	wants uint8
 }{
-	{"tcp", unix.IPPROTO_TCP, listening}, {"tcp6", unix.IPPROTO_TCP, listening},
-	{"udp", unix.IPPROTO_UDP, unconnected}, {"udp6", unix.IPPROTO_UDP, unconnected},
+	{"tcp", unix.IPPROTO_TCP, listening},
+	{"tcp6", unix.IPPROTO_TCP, listening},
+	{"udp", unix.IPPROTO_UDP, unconnected},
+	{"udp6", unix.IPPROTO_UDP, unconnected},
 }
 
 func (r *reading) listeners() {
