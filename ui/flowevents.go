@@ -86,7 +86,7 @@ func (l *eventList) view(width int) []string {
 	flow := list.columns()
 	cols := []table.Column{{Title: "time", Min: 8, Want: 12}, {Title: "event", Min: 7, Want: 7}}
 	cols = append(cols, flow[colProto], flow[colClient], flow[colAsked], flow[colServed], flow[colSeen], flow[colState], flow[colPackets], flow[colBytes])
-	widths := table.Widths(cols, width-4)
+	widths := table.Widths(cols, width-3)
 	merged := widths[6] == 0
 	if merged {
 		cols[5].Title = "  becomes"

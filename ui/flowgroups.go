@@ -129,7 +129,7 @@ func (l *groupList) view(width int) []string {
 	}
 	column := map[model.GroupOrder]int{model.GroupsByFlows: 1, model.GroupsByPackets: 2, model.GroupsByBytes: 3, model.GroupsByRate: 4}[l.order]
 	cols[column].Title += s.look.Glyphs.Down
-	widths := table.Widths(cols, width-4)
+	widths := table.Widths(cols, width-3)
 	lines := []string{"   " + table.Head(cols, widths, s.look.Faint)}
 	if len(l.groups) == 0 {
 		return append(lines, "   "+s.look.Faint.Render(text.Fit(s.emptyNote(), width-4)))

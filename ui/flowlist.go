@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -241,6 +242,9 @@ func (l *flowList) columns() []table.Column {
 	for i := range cols {
 		if i < len(l.widths) && l.widths[i] > cols[i].Want {
 			cols[i].Want = l.widths[i]
+			if most := narrowWidths[i]; most > 0 && l.screen.width < 100 {
+				cols[i].Want = min(cols[i].Want, most)
+			}
 		}
 	}
 	g := l.screen.look.Glyphs
@@ -256,6 +260,10 @@ func (l *flowList) columns() []table.Column {
 	}
 	return cols
 }
+
+// narrowWidths are how wide addresses may become where state and rate need the
+// room too; longer ones lose their middle.
+var narrowWidths = map[int]int{colClient: 18, colAsked: 16, colServed: 18, colState: 5}
 
 // measure notes how wide the addresses on the screen are, so that columns grow
 // once and then stay.
@@ -289,7 +297,7 @@ func (s *flowsScreen) measureFlow(f *model.Flow, widths []int) {
 func (l *flowList) view(width int) []string {
 	s := l.screen
 	cols := l.columns()
-	widths := table.Widths(cols, width-4)
+	widths := table.Widths(cols, width-3)
 	if widths[colSeen] == 0 {
 		cols[colServed].Title = "  becomes"
 	}
@@ -333,15 +341,22 @@ func (s *flowsScreen) flowCells(f *model.Flow, merged bool) []table.Cell {
 	plain := func(t string) table.Cell { return table.Cell{Text: t, Style: look.Text} }
 	nat := f.NAT()
 	cells := make([]table.Cell, flowCols)
+	short := func(a netip.AddrPort, col, mark int) string {
+		t := s.endpoint(f, a)
+		if s.width < 100 {
+			t = shorten(t, narrowWidths[col]-mark)
+		}
+		return t
+	}
 	cells[colProto] = faint(f.Proto().String())
-	cells[colClient] = plain(s.endpoint(f, f.Client()))
-	cells[colAsked] = plain(s.endpoint(f, f.AskedFor()))
+	cells[colClient] = plain(short(f.Client(), colClient, 0))
+	cells[colAsked] = plain(short(f.AskedFor(), colAsked, 0))
 	cells[colServed], cells[colSeen] = faint("  ="), faint("  =")
 	if nat&model.NATDst != 0 {
-		cells[colServed] = table.Cell{Text: g.Becomes + " " + s.endpoint(f, f.ServedBy()), Style: s.natStyle(f)}
+		cells[colServed] = table.Cell{Text: g.Becomes + " " + short(f.ServedBy(), colServed, 2), Style: s.natStyle(f)}
 	}
 	if nat&model.NATSrc != 0 {
-		seen := table.Cell{Text: g.Outof + " " + s.endpoint(f, f.SeenAs()), Style: look.SNAT}
+		seen := table.Cell{Text: g.Outof + " " + short(f.SeenAs(), colServed, 2), Style: look.SNAT}
 		cells[colSeen] = seen
 		if merged && nat == model.NATSrc {
 			cells[colServed] = seen
@@ -399,4 +414,16 @@ func (s *flowsScreen) stateCell(f *model.Flow) table.Cell {
 		style = s.look.Attention
 	}
 	return table.Cell{Text: name, Style: style}
+}
+
+// shorten cuts an endpoint's address in its middle, so that its port stays.
+func shorten(endpoint string, width int) string {
+	if len(endpoint) <= width {
+		return endpoint
+	}
+	tail := 0
+	if i := strings.LastIndexByte(endpoint, ':'); i >= 0 && len(endpoint)-i < width-2 {
+		tail = len(endpoint) - i
+	}
+	return endpoint[:max(0, width-tail-1)] + "…" + endpoint[len(endpoint)-tail:]
 }

@@ -3,6 +3,7 @@ package ui
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"charm.land/bubbles/v2/key"
@@ -53,13 +54,7 @@ func (f *form) Init() tea.Cmd { return f.fields.Init() }
 func (f *form) build() {
 	f.kind = f.draft.Kind
 	title := f.label
-	kinds := huh.NewSelect[rules.Kind]().Key("kind").Title(title("Kind")).Inline(true).Value(&f.draft.Kind).Options(
-		huh.NewOption("DNAT: publish a server", rules.DNAT),
-		huh.NewOption("SNAT: a fixed source", rules.SNAT),
-		huh.NewOption("MASQUERADE: share a link", rules.Masquerade),
-		huh.NewOption("REDIRECT: to this host", rules.Redirect),
-	)
-	list := []huh.Field{kinds, f.chainField(title("Chain"))}
+	list := []huh.Field{f.kindField(title("Kind")), f.chainField(title("Chain"))}
 	protocol := f.input("Protocol", rules.FieldProtocol, &f.draft.Protocol, "any", []string{"tcp", "udp", "icmp", "sctp", "gre"})
 	source := f.input("From", rules.FieldSource, &f.draft.Source, "anywhere", f.networks())
 	comment := f.input("Comment", rules.FieldComment, &f.draft.Comment, "", nil)
@@ -136,33 +131,48 @@ func (f *form) check(field rules.Field) error {
 	return nil
 }
 
-func (f *form) chainField(title string) huh.Field {
-	var options []huh.Option[string]
-	known := false
-	for _, c := range rules.ChainsFor(f.draft.Kind) {
-		options = append(options, huh.NewOption(c, c))
-		known = known || c == f.draft.Chain
+// kindLabels say what each kind of rule is for.
+var kindLabels = map[rules.Kind]string{
+	rules.DNAT: "DNAT: publish a server", rules.SNAT: "SNAT: a fixed source",
+	rules.Masquerade: "MASQUERADE: share", rules.Redirect: "REDIRECT: to this host",
+}
+
+func (f *form) kindField(title string) huh.Field {
+	var options []choiceOption
+	for _, k := range rules.DraftKinds {
+		options = append(options, choiceOption{kindLabels[k], k.Name()})
 	}
+	at := slices.Index(rules.DraftKinds[:], f.draft.Kind)
+	return newChoice(f, "kind", title, options, at, func(i int) { f.draft.Kind = rules.DraftKinds[i] })
+}
+
+func (f *form) chainField(title string) huh.Field {
+	chains := slices.Clone(rules.ChainsFor(f.draft.Kind))
 	if t, ok := f.set().Table("nat"); ok {
 		for _, c := range t.Chains {
 			if !c.BuiltIn() {
-				options = append(options, huh.NewOption(text.Safe(c.Name), c.Name))
-				known = known || c.Name == f.draft.Chain
+				chains = append(chains, c.Name)
 			}
 		}
 	}
-	if !known {
+	if !slices.Contains(chains, f.draft.Chain) {
 		f.draft.Chain = rules.DefaultChain(f.draft.Kind)
 	}
-	return huh.NewSelect[string]().Key("chain").Title(title).Inline(true).Value(&f.draft.Chain).Options(options...)
+	var options []choiceOption
+	for _, c := range chains {
+		options = append(options, choiceOption{text.Safe(c), c})
+	}
+	return newChoice(f, "chain", title, options, slices.Index(chains, f.draft.Chain), func(i int) { f.draft.Chain = chains[i] })
 }
 
 func (f *form) placeField(title string) huh.Field {
-	options := []huh.Option[string]{huh.NewOption("at the end", placeEnd), huh.NewOption("first", placeFirst)}
+	places := []string{placeEnd, placeFirst}
+	options := []choiceOption{{"at the end", placeEnd}, {"first", placeFirst}}
 	if f.beside.at > 0 {
-		options = append(options, huh.NewOption(fmt.Sprintf("before rule %d", f.beside.at), placeBefore))
+		places = append(places, placeBefore)
+		options = append(options, choiceOption{fmt.Sprintf("before rule %d", f.beside.at), placeBefore})
 	}
-	return huh.NewSelect[string]().Key("place").Title(title).Inline(true).Value(&f.place).Options(options...)
+	return newChoice(f, "place", title, options, slices.Index(places, f.place), func(i int) { f.place = places[i] })
 }
 
 // formKeys are the keys within the form.
@@ -178,9 +188,6 @@ func formKeys() *huh.KeyMap {
 	k.Select.Prev.SetKeys(back...)
 	k.Select.Left.SetKeys("left", "h")
 	k.Select.Right.SetKeys("right", "l", "space")
-	k.Select.Up.SetEnabled(false)
-	k.Select.Down.SetEnabled(false)
-	k.Select.Filter.SetEnabled(false)
 	k.Quit.SetKeys()
 	return k
 }
@@ -194,19 +201,9 @@ func (f *form) theme(dark bool) *huh.Styles {
 		x.TextInput.Text = f.look.Input
 		x.TextInput.Placeholder = f.look.Faint
 		x.TextInput.Prompt = f.look.Accent
-		x.SelectedOption = f.look.Text
-		x.Option = f.look.Text
-		x.PrevIndicator = lipgloss.NewStyle()
-		x.NextIndicator = lipgloss.NewStyle()
 		x.ErrorIndicator = lipgloss.NewStyle()
 	}
 	s.Focused.Title = f.look.Accent.Bold(true)
-	s.Focused.PrevIndicator = f.look.Accent.SetString("‹ ")
-	s.Focused.NextIndicator = f.look.Accent.SetString(" ›")
-	if f.look.Glyphs.Rule == "-" {
-		s.Focused.PrevIndicator = f.look.Accent.SetString("< ")
-		s.Focused.NextIndicator = f.look.Accent.SetString(" >")
-	}
 	s.Group.Base = lipgloss.NewStyle()
 	s.Form.Base = lipgloss.NewStyle()
 	s.FieldSeparator = lipgloss.NewStyle().SetString("\n")
@@ -342,7 +339,7 @@ func (f *form) View(width, height int) string {
 	}
 	title += " " + f.look.Glyphs.Dot + " " + f.draft.Family.Title()
 	if width >= formWidth+34 {
-		w := min(width-2, 130)
+		w := min(width, 130)
 		side := w - 4 - (formWidth - 4) - 3
 		left, right := f.fieldLines(height-4), f.preview(side, height-4)
 		var lines []string

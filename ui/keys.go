@@ -2,9 +2,12 @@ package ui
 
 import "charm.land/bubbles/v2/key"
 
-// bind makes a key binding; the first key is the one that help shows unless a
-// label is given.
+// bind makes a key binding that help shows under a label. Without keys it is for
+// showing alone.
 func bind(label, help string, keys ...string) key.Binding {
+	if len(keys) == 0 {
+		keys = []string{label}
+	}
 	return key.NewBinding(key.WithKeys(keys...), key.WithHelp(label, help))
 }
 
@@ -36,4 +39,14 @@ var keys = struct {
 	Forget: bind("x", "forget", "x"), ForgetAll: bind("X", "forget all shown", "X"), Pause: bind("space", "pause", "space"),
 	Events: bind("e", "events", "e"), Sort: bind("s", "sort", "s"), Reverse: bind("S", "reverse", "S"), Group: bind("b", "group", "b"),
 	Switches: bind("w", "switches", "w"), Names: bind("n", "names", "n"),
+}
+
+// KeyTable is every binding of the program, for the README and the manual page.
+func KeyTable() []KeyGroup {
+	return []KeyGroup{
+		{"everywhere", append(everywhere(), keys.Close)},
+		{"in lists", []key.Binding{keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom, keys.Pane, keys.Filter, keys.Details}},
+		{"Rules", []key.Binding{keys.Add, keys.Edit, keys.Delete, keys.MoveUp, keys.MoveDown, keys.Chains, keys.Family, keys.Backend}},
+		{"Flows", []key.Binding{keys.Sort, keys.Reverse, keys.Group, keys.Pause, keys.Events, keys.Forget, keys.ForgetAll, keys.Switches}},
+	}
 }

@@ -568,9 +568,9 @@ func foreign(s *rules.Ruleset, table string) (string, bool) {
 func (s *rulesScreen) columns(width int) []table.Column {
 	return []table.Column{
 		{Title: "#", Min: 3, Want: 3, Right: true},
-		{Title: "match", Min: 10, Want: 28, Grow: 3},
-		{Title: "  becomes", Min: 10, Want: 24, Grow: 2},
-		{Title: "pkts", Min: 5, Want: 6, Right: true, Order: 4},
+		{Title: "match", Min: 10, Want: 26, Grow: 3},
+		{Title: "  becomes", Min: 10, Want: 21, Grow: 2},
+		{Title: "pkts", Min: 5, Want: 5, Right: true, Order: 4},
 		{Title: "/s", Min: 5, Want: 5, Right: true, Order: 5},
 		{Title: "flows", Min: 5, Want: 5, Right: true, Order: 3},
 		{Title: "bytes", Min: 6, Want: 6, Right: true, Order: 8},

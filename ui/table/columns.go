@@ -3,6 +3,7 @@
 package table
 
 import (
+	"slices"
 	"strings"
 
 	"charm.land/lipgloss/v2"
@@ -25,23 +26,23 @@ type Column struct {
 // gap is the number of blanks between two columns.
 const gap = 2
 
-// Widths shares out a line among columns. A column that has no room has width 0.
+// Widths shares out a line among columns. Columns that may give way come in, the
+// lowest order first, as long as those already there have what they want; one
+// that has no room has width 0.
 func Widths(cols []Column, width int) []int {
 	w := make([]int, len(cols))
+	wanted := make([]int, len(cols))
 	for i := range cols {
-		w[i] = cols[i].Min
-	}
-	for total(w) > width {
-		last := -1
-		for i := range cols {
-			if w[i] > 0 && cols[i].Order > 0 && (last < 0 || cols[i].Order > cols[last].Order) {
-				last = i
-			}
+		if cols[i].Order == 0 {
+			w[i], wanted[i] = cols[i].Min, max(cols[i].Min, cols[i].Want)
 		}
-		if last < 0 {
+	}
+	for _, i := range byOrder(cols) {
+		wanted[i] = cols[i].Min
+		if total(wanted) > width {
 			break
 		}
-		w[last] = 0
+		w[i], wanted[i] = cols[i].Min, max(cols[i].Min, cols[i].Want)
 	}
 	spread(w, width, func(i int) (want, share int) { return cols[i].Want, 1 })
 	spread(w, width, func(i int) (want, share int) {
@@ -51,6 +52,18 @@ func Widths(cols []Column, width int) []int {
 		return width, cols[i].Grow
 	})
 	return w
+}
+
+// byOrder lists the columns that may give way, the last to go first.
+func byOrder(cols []Column) []int {
+	var list []int
+	for i := range cols {
+		if cols[i].Order > 0 {
+			list = append(list, i)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b int) int { return cols[a].Order - cols[b].Order })
+	return list
 }
 
 // spread hands out what is left of the width, a cell at a time in turn, to
