@@ -486,12 +486,11 @@ func TestCollectedRules(t *testing.T) {
 		var b strings.Builder
 		b.WriteString("*nat\n")
 		for line := range strings.Lines(string(data)) {
-			input, printed, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+			_, printed, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
 			r, err := rules.Parse(strings.ReplaceAll(printed, `\t`, "\t"))
 			if err != nil || strings.Contains(printed, `\n`) || r.Unparseable() != nil {
 				continue
 			}
-			_ = input
 			if !rules.IsBuiltIn("nat", r.Chain) && !strings.Contains(b.String(), ":"+r.Chain+" ") {
 				fmt.Fprintf(&b, ":%s - [0:0]\n", r.Chain)
 			}
@@ -528,6 +527,70 @@ func TestCollectedRules(t *testing.T) {
 	})
 }
 
+// TestCollectedInputs loads every line of the collection with iptables-restore
+// itself, and compares what is read with what iptables-save prints.
+func TestCollectedInputs(t *testing.T) {
+	dir := os.Getenv("NATTUI_CORPORA")
+	if dir == "" {
+		t.Skip("NATTUI_CORPORA names no folder of collected rules")
+	}
+	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Place) {
+		suffix := map[rules.Family]string{rules.IPv4: "", rules.IPv6: "-ip6"}[at.Family]
+		data, err := os.ReadFile(filepath.Join(dir, "canonical-"+at.Backend.String()+suffix+".tsv"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		chains, lines := map[string]bool{}, []string{}
+		for line := range strings.Lines(string(data)) {
+			input, _, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+			lines = append(lines, strings.ReplaceAll(input, `\t`, "\t"))
+			words := strings.Fields(input)
+			for i, w := range words[:len(words)-1] {
+				name := words[i+1]
+				if (w == "-A" || w == "-j" || w == "-g") && len(name) < 29 && strings.IndexFunc(name, unusual) < 0 {
+					chains[name] = true
+				}
+			}
+		}
+		for name := range chains {
+			// A name that is a target's, not a chain's, makes no difference here.
+			if r, err := rules.Parse("-A PREROUTING -j " + name); err == nil && r.Target.Kind == rules.Jump && !rules.IsBuiltIn("nat", name) {
+				load(t, at, "*nat\n:"+name+" - [0:0]\nCOMMIT\n", "--noflush")
+			}
+		}
+		refused := restoreAll(at, lines)
+		if got, want := text(t, read(t, h, at)), saved(t, at, "-c"); got != want {
+			t.Errorf("what is read differs from what iptables-save prints")
+		}
+		table, _ := read(t, h, at).Table("nat")
+		t.Logf("%d lines, of which %d refused, became %d rules", len(lines), refused, table.Rules())
+		if table.Rules() < len(lines)-refused || refused*5 > len(lines) {
+			t.Errorf("too few rules")
+		}
+	})
+}
+
+func unusual(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-')
+}
+
+// restoreAll gives lines to iptables-restore, halving what is refused, and
+// returns how many were.
+func restoreAll(at rules.Place, lines []string) int {
+	if len(lines) > 256 {
+		return restoreAll(at, lines[:256]) + restoreAll(at, lines[256:])
+	}
+	_, err := try("*nat\n"+strings.Join(lines, "\n")+"\nCOMMIT\n", program(at)+"-restore", "--noflush")
+	switch {
+	case err == nil:
+		return 0
+	case len(lines) == 1:
+		return 1
+	}
+	half := len(lines) / 2
+	return restoreAll(at, lines[:half]) + restoreAll(at, lines[half:])
+}
+
 // insertAll inserts the rules, halving what is refused until the culprits stand
 // alone, and returns how many those are.
 func insertAll(t *testing.T, h *iptables.Host, batch []rules.Change) int {
@@ -538,6 +601,7 @@ func insertAll(t *testing.T, h *iptables.Host, batch []rules.Change) int {
 	var rejected *iptables.Rejected
 	var mismatch *iptables.Mismatch
 	if len(batch) == 1 {
+		t.Log(err)
 		if !errors.As(err, &rejected) {
 			t.Errorf("%s: %v", batch[0].Rule, err)
 		}

@@ -119,31 +119,33 @@ func tallyNFT(s *rules.Ruleset) (tally, error) {
 		other = other || s.Generation != 0 && m.generation != uint16(s.Generation)
 		return !other
 	}
+	var ask []byte
 	err = kernel.dump(unix.NFT_MSG_GETCHAIN, nftFamily(s.Family), nil, func(m nftMessage) {
 		if value := m.attrs.get(unix.NFTA_CHAIN_COUNTERS); value != nil && same(m) {
 			c := t.chain(m.attrs.text(unix.NFTA_CHAIN_TABLE), m.attrs.text(unix.NFTA_CHAIN_NAME))
 			c.policy, c.hasPolicy = counterValue(value), true
 		}
 	})
-	for i := range s.Tables {
-		if err != nil || other {
-			break
+	for _, table := range s.Tables {
+		for _, c := range table.Chains {
+			// Chain by chain: a dump of a whole table begins at its first rule again
+			// for every 32 KB of answer.
+			if len(c.Rules) == 0 || err != nil || other {
+				continue
+			}
+			chain := t.chain(table.Name, c.Name)
+			chain.rules = make([]rules.Counters, 0, len(c.Rules))
+			ask = appendText(appendText(ask[:0], unix.NFTA_RULE_TABLE, table.Name), unix.NFTA_RULE_CHAIN, c.Name)
+			err = kernel.dump(unix.NFT_MSG_GETRULE, nftFamily(s.Family), ask, func(m nftMessage) {
+				// Old kernels answer with all chains, whichever is asked for.
+				if same(m) && m.attrs.is(unix.NFTA_RULE_CHAIN, c.Name) {
+					chain.rules = append(chain.rules, ruleCounters(m.attrs.get(unix.NFTA_RULE_EXPRESSIONS)))
+				}
+			})
 		}
-		name := s.Tables[i].Name
-		var chain *chainCounters
-		var last []byte
-		err = kernel.dump(unix.NFT_MSG_GETRULE, nftFamily(s.Family), appendText(nil, unix.NFTA_RULE_TABLE, name), func(m nftMessage) {
-			if !same(m) {
-				return
-			}
-			if at := m.attrs.get(unix.NFTA_RULE_CHAIN); chain == nil || !bytes.Equal(at, last) {
-				last = append(last[:0], at...)
-				chain = t.chain(name, string(untilNul(at)))
-			}
-			chain.rules = append(chain.rules, ruleCounters(m.attrs.get(unix.NFTA_RULE_EXPRESSIONS)))
-		})
 	}
-	if other || errors.Is(err, errInterrupted) {
+	// A chain that is gone is no error to anybody who asks what it holds.
+	if other || errors.Is(err, errInterrupted) || errors.Is(err, unix.ENOENT) {
 		return nil, ErrChanged
 	}
 	return t, err

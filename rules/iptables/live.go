@@ -146,21 +146,22 @@ func (l *life) recount(ctx context.Context) time.Duration {
 	}
 	begin := time.Now()
 	next, print, err := l.counted()
-	cost := time.Since(begin)
 	switch {
 	case ctx.Err() != nil:
 		return 0
 	case err == nil && print == l.print:
+		wait := Refresh(time.Since(begin))
 		if next != l.now {
 			l.now = next
 			l.deliver(ctx, Snapshot{Place: l.place, Rules: next})
 		}
+		return wait
 	case err == nil || errors.Is(err, ErrChanged):
 		l.read(ctx, Notice{Own: l.host.own.printed(l.place.Family, print)})
 	default:
 		l.read(ctx, Notice{}) // which says what is wrong
 	}
-	return Refresh(cost)
+	return Refresh(time.Since(begin))
 }
 
 // counted returns the present snapshot with new counters, and on legacy the

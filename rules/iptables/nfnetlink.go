@@ -99,6 +99,9 @@ func (a attributes) get(kind uint16) []byte {
 // text returns a string attribute.
 func (a attributes) text(kind uint16) string { return string(untilNul(a.get(kind))) }
 
+// is compares a string attribute, without making a string of it.
+func (a attributes) is(kind uint16, s string) bool { return string(untilNul(a.get(kind))) == s }
+
 func align4(n int) int { return (n + 3) &^ 3 }
 
 func untilNul(b []byte) []byte {

@@ -8,8 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-
-	"nattui/rules"
 )
 
 // command prepares a program, with its words in English.
@@ -66,15 +64,4 @@ func (p Process) String() string {
 		return p.Name
 	}
 	return fmt.Sprintf("%s (process %d)", p.Name, p.PID)
-}
-
-// tableRank orders tables the way the kernel's hooks meet them, for what has no
-// other order.
-func tableRank(name string) int {
-	for i, n := range []string{"raw", "mangle", "nat", "filter", "security"} {
-		if n == name {
-			return i
-		}
-	}
-	return len(rules.BuiltInChains)
 }

@@ -1,0 +1,70 @@
+package iptables
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"nattui/model/lab"
+	"nattui/rules"
+)
+
+// TestOverrun gives the listener so little room that the notices of one change
+// do not fit: it must say so, and hear what comes after.
+func TestOverrun(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	h, err := Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.SetsockoptInt(int(l.file.Fd()), unix.SOL_SOCKET, unix.SO_RCVBUF, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.SetNonblock(int(l.file.Fd()), true); err != nil {
+		t.Fatal(err)
+	}
+	var many strings.Builder
+	many.WriteString("*nat\n")
+	for i := range 300 {
+		fmt.Fprintf(&many, "-A PREROUTING -p tcp -m tcp --dport %d -j ACCEPT\n", 1+i)
+	}
+	many.WriteString("COMMIT\n")
+	restore := exec.Command("iptables-nft-restore")
+	restore.Stdin = strings.NewReader(many.String())
+	if out, err := restore.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	place := rules.Place{Family: rules.IPv4, Backend: rules.NFT}
+	notices, ended := make(chan Notice), make(chan struct{})
+	go func() {
+		h.follow(ctx, l, []rules.Place{place}, notices)
+		close(ended)
+	}()
+	for n := range notices {
+		if n.Resync {
+			break
+		}
+	}
+	if out, err := exec.Command("iptables-nft", "-t", "mangle", "-A", "INPUT").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for n := range notices {
+		if slices.Contains(n.Tables, "mangle") {
+			break
+		}
+	}
+	cancel()
+	<-ended
+}
