@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
+	"sync"
 	"testing"
+	"time"
 )
 
 // sizes are the tables that the benchmarks have: an office, a provider's gateway, and the aim.
@@ -133,4 +136,59 @@ func BenchmarkGroups(b *testing.B) {
 			})
 		}
 	})
+}
+
+// BenchmarkLookUnderFlood reads 60 rows of a table of a million flows, as a key press
+// does, while one goroutine applies 60,000 events a second in frames and another selects
+// all the time. It reports the 99th percentile.
+func BenchmarkLookUnderFlood(b *testing.B) {
+	var batch Batch
+	t := NewFlows()
+	fillTable(t, 1_000_000, &batch, second)
+	sel, err := NewSelector(t).Select(context.Background(), Query{}, Sort{By: ColumnBytes}, Window{Limit: 60}, 2*second)
+	if err != nil {
+		b.Fatal(err)
+	}
+	stop := make(chan struct{})
+	var busy sync.WaitGroup
+	busy.Go(func() {
+		for next := 1_000_000; ; next += 300 {
+			select {
+			case <-stop:
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+			for _, kind := range []ChangeKind{EventNew, EventDestroy} {
+				batch.Reset(2 * second)
+				for i := range 300 {
+					*batch.Next() = event(kind, testFlow(next+i))
+				}
+				t.Apply(&batch)
+			}
+		}
+	})
+	busy.Go(func() {
+		for s := NewSelector(t); ; {
+			select {
+			case <-stop:
+				return
+			default:
+				_, _ = s.Select(context.Background(), Query{}, Sort{By: ColumnBytes}, Window{Limit: 60}, 2*second)
+			}
+		}
+	})
+	var took []time.Duration
+	var f Flow
+	for b.Loop() {
+		begun := time.Now()
+		for _, row := range sel.Rows {
+			t.Read(row.Ref, &f)
+		}
+		took = append(took, time.Since(begun))
+		time.Sleep(time.Millisecond)
+	}
+	close(stop)
+	busy.Wait()
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 }

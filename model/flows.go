@@ -23,18 +23,16 @@ type Flows struct {
 	spare  *chunk
 	index  index
 	totals Totals
-	// changes counts what has happened to the table; journal has the positions of the last ones.
+	// changes counts what has happened to the table.
 	changes uint64
-	journal [journalSize]uint32
 
 	listing listing
 	ruleGen uint16
 }
 
 const (
-	chunkBits   = 10
-	chunkSize   = 1 << chunkBits
-	journalSize = 1 << 15
+	chunkBits = 10
+	chunkSize = 1 << chunkBits
 	// applySlice is how many changes are made under one lock: about 0.1 ms.
 	applySlice = 256
 )
@@ -355,7 +353,7 @@ func (t *Flows) insert(hash uint64, c *Change, at int64) {
 	k.unexplained++
 	t.index.insert(hash, pos)
 	t.totals.add(f, f.NAT(), 1)
-	t.note(pos)
+	t.changes++
 }
 
 // change lets edit alter a flow and keeps the totals true.
@@ -373,7 +371,7 @@ func (t *Flows) change(pos uint32, edit func(*Flow)) {
 			t.unexplain(pos, f)
 		}
 	}
-	t.note(pos)
+	t.changes++
 }
 
 // hear notes that the kernel sends events of a flow.
@@ -396,7 +394,7 @@ func (t *Flows) remove(hash uint64, pos uint32) {
 	f := t.at(pos)
 	t.totals.add(f, f.NAT(), -1)
 	t.index.remove(hash, pos)
-	t.note(pos)
+	t.changes++
 	c, i := pos>>chunkBits, pos&(chunkSize-1)
 	k := t.chunks[c]
 	if f.RuleGen != t.ruleGen {
@@ -461,11 +459,6 @@ func (t *Flows) release(c uint32) {
 		k.used, k.unexplained = 0, 0
 		t.spare = k
 	}
-}
-
-func (t *Flows) note(pos uint32) {
-	t.journal[t.changes%journalSize] = pos
-	t.changes++
 }
 
 // add counts a flow in, or with a d of -1 out.
@@ -588,7 +581,7 @@ func (t *Flows) explainChunk(c int, explain func(*Flow) (uint32, bool)) (stopped
 		f.Rule, stopped = explain(f)
 		f.RuleGen = t.ruleGen
 		k.unexplained--
-		t.note(pos)
+		t.changes++
 	})
 	return stopped
 }

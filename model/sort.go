@@ -252,6 +252,9 @@ func (s *Selector) gather(ctx context.Context, q Query, order Sort, around Ref, 
 	t := s.flows
 	sel.Version = t.Version()
 	s.ranks = s.ranks[:0]
+	if n := t.Len(); q.IsZero() && cap(s.ranks) < n {
+		s.ranks = make([]rank, 0, n+n/16) // at once, as growing step by step would need twice the room
+	}
 	for c := 0; ; c++ {
 		if err := ctx.Err(); err != nil {
 			return sel, nil, err

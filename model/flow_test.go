@@ -1,0 +1,100 @@
+package model
+
+import (
+	"encoding/json"
+	"net/netip"
+	"reflect"
+	"testing"
+	"time"
+)
+
+func TestNATFromTuplesAlone(t *testing.T) {
+	port := netip.MustParseAddrPort
+	client, asked, server := port("10.0.0.1:1000"), port("203.0.113.1:80"), port("192.168.0.2:8080")
+	ping := MakeICMP(ICMP, client.Addr(), asked.Addr(), 7, 8, 0)
+	otherID := ping.Mirror()
+	otherID.SrcPort = 9
+	for name, c := range map[string]struct {
+		orig, reply Tuple
+		want        NAT
+	}{
+		"mirror":        {MakeTuple(TCP, client, asked), MakeTuple(TCP, asked, client), NATNone},
+		"other server":  {MakeTuple(TCP, client, asked), MakeTuple(TCP, server, client), NATDst},
+		"other port":    {MakeTuple(TCP, client, asked), MakeTuple(TCP, port("203.0.113.1:8080"), client), NATDst},
+		"other client":  {MakeTuple(UDP, client, asked), MakeTuple(UDP, asked, port("198.51.100.1:1000")), NATSrc},
+		"client's port": {MakeTuple(UDP, client, asked), MakeTuple(UDP, asked, port("10.0.0.1:1001")), NATSrc},
+		"hairpin":       {MakeTuple(TCP, client, asked), MakeTuple(TCP, server, port("192.168.0.1:1000")), NATBoth},
+		"ping":          {ping, ping.Mirror(), NATNone},
+		"ping's id":     {ping, otherID, NATSrc},
+	} {
+		f := Flow{Orig: c.orig, Reply: c.reply, Status: 1<<7 | 1<<8} // the DONE bits tell nothing
+		if got := f.NAT(); got != c.want {
+			t.Errorf("%s: %v, not %v", name, got, c.want)
+		}
+	}
+	f := Flow{Orig: MakeTuple(TCP, client, asked), Status: StatusSrcNAT | StatusDstNAT}
+	f.Reply = f.Orig.Mirror()
+	if f.NAT() != NATBoth {
+		t.Errorf("the status bits are not believed: %v", f.NAT())
+	}
+}
+
+func TestMirrorTwiceIsTheSame(t *testing.T) {
+	a, b := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")
+	for _, proto := range []Proto{ICMP, ICMPv6} {
+		for kind := range 256 {
+			tuple := MakeICMP(proto, a, b, 5, uint8(kind), 1)
+			if m := tuple.Mirror(); m.Mirror() != tuple || m.SrcAddr() != b || m.SrcPort != 5 {
+				t.Errorf("%v is mirrored to %v", tuple, m)
+			}
+		}
+	}
+}
+
+func TestTimes(t *testing.T) {
+	f := Flow{First: 10 * second, Told: 20 * second, Timeout: 30}
+	if f.Age(15*second) != 5*time.Second || f.Age(5*second) != 0 {
+		t.Errorf("age %v", f.Age(15*second))
+	}
+	if f.Start = 8 * second; f.Age(15*second) != 7*time.Second {
+		t.Errorf("age %v from the kernel's start", f.Age(15*second))
+	}
+	for now, want := range map[int64]uint32{10: 30, 20: 30, 35: 15, 50: 0, 60: 0} {
+		if got := f.Remaining(now * second); got != want {
+			t.Errorf("%d s are left at %d, not %d", got, now, want)
+		}
+	}
+}
+
+func TestAppendJSON(t *testing.T) {
+	f := *queryFlows()["web"]
+	f.SetCounts(1, 2, 3, 4)
+	f.Start = 1_700_000_000*second + 5
+	var got map[string]any
+	if err := json.Unmarshal(f.AppendJSON(nil, 31*second, `"event":"new"`), &got); err != nil {
+		t.Fatal(err)
+	}
+	side := func(src string, sport float64, dst string, dport, packets, bytes float64) map[string]any {
+		return map[string]any{"src": src, "sport": sport, "dst": dst, "dport": dport, "packets": packets, "bytes": bytes}
+	}
+	want := map[string]any{
+		"proto": "tcp", "state": "ESTABLISHED", "nat": "dnat",
+		"orig":    side("203.0.113.10", 55474, "203.0.113.1", 80, 1, 2),
+		"reply":   side("192.168.0.2", 8080, "203.0.113.10", 55474, 3, 4),
+		"timeout": 70.0, "mark": 17.0, "zone": 0.0, "id": 1.0, "assured": true, "seen_reply": true,
+		"start": "2023-11-14T22:13:20.000000005Z", "event": "new",
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%v\nis not\n%v", got, want)
+	}
+	for name, flow := range queryFlows() {
+		var members map[string]any
+		if err := json.Unmarshal(flow.AppendJSON(nil, 0, ""), &members); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		_, counted := members["orig"].(map[string]any)["packets"]
+		if counted != flow.Counts() {
+			t.Errorf("%s: counters that the kernel does not keep are to be absent: %v", name, members)
+		}
+	}
+}
