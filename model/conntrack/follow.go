@@ -22,7 +22,7 @@ const (
 	// refreshShare is the part of one core that a refresh of the whole table may take
 	// when it is wanted, reconcileShare when it only looks for flows that ended silently.
 	refreshShare   = 0.04
-	reconcileShare = 0.004
+	reconcileShare = 0.003
 	// refreshRest and reconcileRest are the shortest times between two rounds.
 	refreshRest   = time.Second
 	reconcileRest = 2 * time.Second

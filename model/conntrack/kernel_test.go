@@ -189,24 +189,24 @@ func TestFollowSeesWhatIsThereAndWhatComes(t *testing.T) {
 		return
 	}
 	track(t)
-	fill(t, 1000)
+	fill(t, 200)
 	f := follow(t, Options{})
-	f.await(t, "the flows that were there", func() bool { return f.flows.Len() == 1000 })
+	f.await(t, "the flows that were there", func() bool { return f.flows.Len() == 200 })
 	c := dial(t)
-	if err := c.Create(filled(1000)); err != nil {
+	if err := c.Create(filled(200)); err != nil {
 		t.Fatal(err)
 	}
-	f.await(t, "a new flow", func() bool { return f.flows.Len() == 1001 })
+	f.await(t, "a new flow", func() bool { return f.flows.Len() == 201 })
 	// The kernel sends no events of the flow that is older than the subscription, so
 	// its end is found by reading the table again.
-	for _, i := range []int{0, 1000} {
+	for _, i := range []int{0, 200} {
 		if err := c.Delete(filled(i)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	f.await(t, "the end of two flows", func() bool { return f.flows.Len() == 999 })
-	if n := f.flows.Totals().NAT[model.NATDst]; n != 999 {
-		t.Errorf("%d flows of 999 with dnat", n)
+	f.await(t, "the end of two flows", func() bool { return f.flows.Len() == 199 })
+	if n := f.flows.Totals().NAT[model.NATDst]; n != 199 {
+		t.Errorf("%d flows of 199 with dnat", n)
 	}
 	if kernel, table := differences(t, f.flows); kernel+table != 0 {
 		t.Errorf("%d flows are missing, %d too many", kernel, table)

@@ -143,10 +143,10 @@ func (s *socket) setReceiveBuffer(bytes int) (got int, forced bool) {
 // drops is how many datagrams the kernel could not deliver to the socket so far
 // (SK_MEMINFO_DROPS of SO_MEMINFO, Linux 4.12). It is false on older kernels.
 func (s *socket) drops() (uint32, bool) {
-	const drops, soMeminfo = 8, 55
+	const drops = 8
 	var info [9]uint32
 	size := uint32(unsafe.Sizeof(info))
-	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(s.fd), unix.SOL_SOCKET, soMeminfo,
+	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(s.fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
 		uintptr(unsafe.Pointer(&info[0])), uintptr(unsafe.Pointer(&size)), 0)
 	return info[drops], errno == 0 && size >= (drops+1)*4
 }
