@@ -334,6 +334,9 @@ func (a *App) draw() string {
 	for _, d := range a.dialogs {
 		base = a.over(base, d.View(a.width, a.height))
 	}
+	if !a.utf8 {
+		return strings.Map(theme.ASCII, base)
+	}
 	return base
 }
 
@@ -452,9 +455,6 @@ func (a *App) tabs() string {
 		b.WriteString(style.Render(label))
 	}
 	right := a.look.Faint.Render(a.place.String())
-	if !a.utf8 {
-		right = a.look.Faint.Render(strings.ReplaceAll(a.place.String(), "·", "-"))
-	}
 	return a.ends(b.String(), right)
 }
 
@@ -479,17 +479,10 @@ func (a *App) keyLine() string {
 		if used+w > room {
 			break
 		}
-		line += a.look.Accent.Render(a.plainKeys(h.Key)) + a.look.Faint.Render(" "+h.Desc) + "  "
+		line += a.look.Accent.Render(h.Key) + a.look.Faint.Render(" "+h.Desc) + "  "
 		used += w
 	}
 	return " " + line + more
-}
-
-func (a *App) plainKeys(s string) string {
-	if a.utf8 {
-		return s
-	}
-	return strings.NewReplacer("↑", "up", "↓", "down", "←", "left", "→", "right").Replace(s)
 }
 
 func (a *App) statusLine() string {

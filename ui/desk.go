@@ -32,6 +32,7 @@ type desk struct {
 	done    []rules.Plan // what was changed here, latest last
 	undone  []rules.Plan // what was taken back, latest last
 	busy    bool         // a plan is running
+	seek    string       // the line of the rule that was made last, until it is seen
 }
 
 // status is the last line: what was done, or what went wrong.
@@ -213,6 +214,11 @@ func (d *desk) applied(msg appliedMsg) tea.Cmd {
 			d.done = append(d.done, msg.plan)
 		}
 		d.said = status{text: commandLine(msg.plan), undo: msg.kind != appliedUndo}
+		for _, c := range msg.plan.Changes() {
+			if c.Op == rules.Insert || c.Op == rules.Replace {
+				d.seek = c.Rule.String()
+			}
+		}
 	}
 	if msg.then != nil {
 		return msg.then(msg.err)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"charm.land/bubbles/v2/cursor"
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 	"charm.land/huh/v2"
@@ -30,6 +31,7 @@ type form struct {
 	ready   bool // all fields are filled; enter applies
 	sending bool
 	refused string // the kernel's own words
+	drawn   string // the fields as they were last drawn: a filled form of huh draws nothing
 }
 
 // The places at which a new rule can stand.
@@ -48,7 +50,11 @@ func newForm(d *desk, draft rules.Draft, beside ruleItem, old *rules.Rule) *form
 }
 
 // Init puts the cursor into the first field.
-func (f *form) Init() tea.Cmd { return f.fields.Init() }
+func (f *form) Init() tea.Cmd {
+	cmd := f.fields.Init()
+	f.drawn = f.fields.View()
+	return cmd
+}
 
 // build makes the fields that the draft's kind needs.
 func (f *form) build() {
@@ -188,6 +194,8 @@ func formKeys() *huh.KeyMap {
 	k.Select.Prev.SetKeys(back...)
 	k.Select.Left.SetKeys("left", "h")
 	k.Select.Right.SetKeys("right", "l", "space")
+	k.Select.Left.SetEnabled(true)
+	k.Select.Right.SetEnabled(true)
 	k.Quit.SetKeys()
 	return k
 }
@@ -238,6 +246,8 @@ func (f *form) Update(msg tea.Msg) tea.Cmd {
 		f.refused = ""
 	case tea.WindowSizeMsg, tablesMsg, factsMsg, flowsMsg, frameMsg:
 		return nil
+	case cursor.BlinkMsg:
+		return nil // a cursor that blinks would redraw a slow line for nothing
 	case tea.PasteMsg:
 		msg.Content = strings.TrimSpace(msg.Content)
 		if f.ready || f.sending {
@@ -253,7 +263,10 @@ func (f *form) toFields(msg tea.Msg) tea.Cmd {
 	f.fields = m.(*huh.Form)
 	if f.draft.Kind != f.kind {
 		f.build()
-		return tea.Batch(cmd, f.fields.Init())
+		cmd = tea.Batch(cmd, f.fields.Init())
+	}
+	if f.fields.State == huh.StateNormal {
+		f.drawn = f.fields.View()
 	}
 	return cmd
 }
@@ -272,7 +285,7 @@ func (f *form) readyKey(msg tea.KeyPressMsg) tea.Cmd {
 func (f *form) backToFields() tea.Cmd {
 	f.ready = false
 	f.build()
-	return f.fields.Init()
+	return f.Init()
 }
 
 // plan is the change that the form makes, as far as it is filled.
@@ -358,7 +371,7 @@ func (f *form) View(width, height int) string {
 
 // fieldLines are the fields, scrolled to the one that is being filled.
 func (f *form) fieldLines(limit int) []string {
-	all := strings.Split(strings.TrimRight(f.fields.View(), "\n "), "\n")
+	all := strings.Split(strings.TrimRight(f.drawn, "\n "), "\n")
 	for i := range all {
 		all[i] = strings.TrimRight(all[i], " ")
 	}
@@ -437,14 +450,14 @@ func (f *form) preview(width, height int) []string {
 	return lines
 }
 
-// shows tells whether a problem is to be said already: not while nothing was
-// typed into its field, unless the form has been filled to its end.
+// shows tells whether a problem is to be said already: that of the field being
+// filled once it was to be left, that of another when something stands in it.
 func (f *form) shows(field rules.Field) bool {
+	if focused := f.fields.GetFocusedField(); !f.ready && focused.GetKey() == string(field) {
+		return focused.Error() != nil
+	}
 	values := map[rules.Field]string{rules.FieldProtocol: f.draft.Protocol, rules.FieldIn: f.draft.In, rules.FieldOut: f.draft.Out, rules.FieldSource: f.draft.Source,
 		rules.FieldSPorts: f.draft.SPorts, rules.FieldDest: f.draft.Dest, rules.FieldPorts: f.draft.Ports, rules.FieldTo: f.draft.To, rules.FieldComment: f.draft.Comment}
-	if v, ok := values[field]; ok && strings.TrimSpace(v) == "" {
-		focused := f.fields.GetFocusedField()
-		return focused.GetKey() == string(field) && focused.Error() != nil
-	}
-	return true
+	v, typed := values[field]
+	return !typed || strings.TrimSpace(v) != ""
 }

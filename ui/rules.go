@@ -156,6 +156,7 @@ func (s *rulesScreen) Receive(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case tablesMsg:
 		s.list()
+		s.find()
 		if msg.Changed && msg.By != "" {
 			s.say("rules were changed by " + text.Safe(msg.By))
 		}
@@ -163,6 +164,23 @@ func (s *rulesScreen) Receive(msg tea.Msg) tea.Cmd {
 		s.list()
 	}
 	return nil
+}
+
+// find puts the cursor on the rule that was just made or moved here, as soon as
+// the kernel shows it.
+func (s *rulesScreen) find() {
+	if s.seek == "" {
+		return
+	}
+	for i, p := range s.panes {
+		for at, it := range p.items {
+			if r, ok := ruleAt(s.set(), s.table, it.chain, it.at); ok && r.String() == s.seek {
+				s.active, s.seek = i, ""
+				p.cursor.Go(at, len(p.items), p.key)
+				return
+			}
+		}
+	}
 }
 
 func (s *rulesScreen) pane() *pane { return s.panes[min(s.active, len(s.panes)-1)] }
@@ -508,7 +526,7 @@ func at(lines []string, i int) string {
 func (s *rulesScreen) paneLines(i, width int) []string {
 	p := s.panes[i]
 	cols := s.columns(width)
-	widths := table.Widths(cols, width-3)
+	widths := table.Widths(cols, width-4)
 	lines := []string{s.sectionLine(p, width), "   " + table.Head(cols, widths, s.look.Faint)}
 	from, to := p.cursor.Window(len(p.items), p.height)
 	for row := from; row < to; row++ {

@@ -86,17 +86,46 @@ func Pad(s string, width int, right bool) string {
 
 // Wrap breaks text at blanks into lines of at most width cells, and at most
 // limit lines; what does not fit ends in an ellipsis. A limit of 0 is none.
+// Words longer than a line are broken where it ends.
 func Wrap(s string, width, limit int) []string {
 	if width <= 0 || s == "" {
 		return nil
 	}
-	lines := strings.Split(ansi.Wrap(s, width, " /"), "\n")
-	if limit > 0 && len(lines) > limit {
-		rest := strings.Join(lines[limit-1:], " ")
-		lines = append(lines[:limit-1], ansi.Truncate(rest+" …", width, "…"))
+	var lines []string
+	line, used := "", 0
+	for word := range strings.FieldsSeq(s) {
+		w := ansi.StringWidth(word)
+		for w > width { // hard breaks
+			if used > 0 {
+				lines, line, used = append(lines, line), "", 0
+			}
+			head := ansi.Truncate(word, width, "")
+			lines = append(lines, head)
+			word = strings.TrimPrefix(word, head)
+			w = ansi.StringWidth(word)
+			if head == "" {
+				break
+			}
+		}
+		switch {
+		case used == 0:
+			line, used = word, w
+		case used+1+w <= width:
+			line, used = line+" "+word, used+1+w
+		default:
+			lines = append(lines, line)
+			line, used = word, w
+		}
 	}
-	for i := range lines {
-		lines[i] = strings.TrimRight(lines[i], " ")
+	if used > 0 {
+		lines = append(lines, line)
+	}
+	if limit > 0 && len(lines) > limit {
+		last := lines[limit-1] + " …"
+		if ansi.StringWidth(last) > width {
+			last = ansi.Truncate(lines[limit-1], width-1, "") + "…"
+		}
+		lines = append(lines[:limit-1], last)
 	}
 	return lines
 }

@@ -58,6 +58,23 @@ var asciiGlyphs = Glyphs{
 	Into: ">", Outof: "<", Becomes: "=>", Live: "*", Cross: "x", Tick: "+", Bar: "|", Rule: "-", Branch: "`>", Down: "v", Up: "^", Dot: "-", Pipe: "|", None: "-",
 }
 
+// ASCII stands in for a character on a terminal that shows no other, cell for
+// cell; what has no likeness becomes a question mark.
+func ASCII(r rune) rune {
+	if r < 0x7f {
+		return r
+	}
+	if likeness, ok := likenesses[r]; ok {
+		return likeness
+	}
+	return '?'
+}
+
+var likenesses = map[rune]rune{
+	'…': '~', '“': '"', '”': '"', '‘': '\'', '’': '\'', '–': '-', '—': '-', '·': '-', '↑': '^', '↓': 'v', '←': '<', '→': '>', '‹': '<', '›': '>',
+	'⇒': '>', '▸': '>', '◂': '<', '●': '*', '×': 'x', '✓': '+', '▌': '|', '─': '-', '│': '|', '▾': 'v', '▴': '^', '↳': '>',
+}
+
 // UTF8 tells from the environment whether the terminal shows more than ASCII: its
 // locale says UTF-8, and it is not the kernel's console.
 func UTF8(getenv func(string) string) bool {

@@ -1,0 +1,336 @@
+package ui
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	tea "charm.land/bubbletea/v2"
+
+	"nattui/rules"
+)
+
+func TestRulesScreen(t *testing.T) {
+	for _, size := range []struct{ w, h int }{{80, 24}, {120, 40}, {40, 12}, {170, 50}, {250, 70}} {
+		t.Run(fmt.Sprintf("%dx%d", size.w, size.h), func(t *testing.T) {
+			newStage(t, size.w, size.h, gatewayRules).golden(fmt.Sprintf("rules-%dx%d", size.w, size.h))
+		})
+	}
+}
+
+func TestSizesInBetween(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, gatewayRules)
+		for w := 38; w <= 200; w += 9 {
+			for h := 10; h <= 60; h += 7 {
+				s.send(tea.WindowSizeMsg{Width: w, Height: h})
+				if w >= minWidth && h >= minHeight {
+					s.fits()
+					s.press("a")
+					s.fits()
+					s.press("esc", "?")
+					s.fits()
+					s.press("esc", "d")
+					s.fits()
+					s.press("n")
+				}
+			}
+		}
+	})
+}
+
+func TestTooSmallSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 39, 11, gatewayRules)
+		s.sees("nattui needs 40x12")
+	})
+}
+
+func TestJumpOpensInPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, gatewayRules)
+		s.press("down", "down", "down", "enter")
+		s.golden("rules-jump-open")
+		s.press("enter")
+		if strings.Contains(s.screen(), "172.17.0.2") {
+			t.Error("the chain is still open")
+		}
+	})
+}
+
+func TestEmptyTableTeaches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, "*nat\n:PREROUTING ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\nCOMMIT\n")
+		s.sees("no rules yet: press a to add one")
+	})
+}
+
+func TestFilterFindsRules(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, gatewayRules)
+		s.press("/")
+		s.write("8443")
+		s.sees("192.168.0.3:443")
+		if strings.Contains(s.screen(), "this host :8888") {
+			t.Error("a rule that does not match is shown")
+		}
+		s.press("q") // goes to the filter line and to nobody else
+		s.sees("none of 4 rules has “8443q”")
+		s.press("esc")
+		s.sees("this host :8888")
+	})
+}
+
+// The cursor stays on its rule when somebody inserts another above it.
+func TestCursorFollowsItsRule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, gatewayRules)
+		s.press("down")
+		s.sees("TCP to 203.0.113.1 port 8443")
+		c := rules.Change{Op: rules.Insert, Table: "nat", Chain: "PREROUTING", At: 1, Rule: parse(t, "-A PREROUTING -i other0 -j ACCEPT")}
+		next, err := rules.Single(c).Apply(s.kernel.sets)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.kernel.sets = next
+		s.tables(true)
+		s.sees("TCP to 203.0.113.1 port 8443")
+		s.sees("▌   3  tcp to 203.0.113.1:8443")
+	})
+}
+
+func parse(t testing.TB, line string) rules.Rule {
+	t.Helper()
+	r, err := rules.Parse(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestDeleteAsksAndUndoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, gatewayRules)
+		s.press("down", "d")
+		s.golden("delete-question")
+		s.press("enter") // No is chosen at first
+		if len(s.kernel.applied) != 0 {
+			t.Fatal("enter deleted the rule")
+		}
+		s.press("d", "y")
+		s.tables(true)
+		if strings.Contains(s.screen(), "192.168.0.3:443") {
+			t.Error("the rule is still shown")
+		}
+		s.sees("✓ iptables -t nat -D PREROUTING")
+		s.press("u")
+		s.tables(true)
+		s.sees("192.168.0.3:443")
+		s.press("U")
+		s.tables(true)
+		if strings.Contains(s.screen(), "192.168.0.3:443") {
+			t.Error("redo did not delete it again")
+		}
+	})
+}
+
+func TestMoveKeepsTheCursorOnTheRule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, gatewayRules)
+		s.press("J")
+		s.tables(true)
+		s.sees("▌   2  tcp to 203.0.113.1:80")
+		s.press("K")
+		s.tables(true)
+		s.press("K")
+		s.sees("it is the first rule")
+	})
+}
+
+func TestConflictIsSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, gatewayRules)
+		s.press("d")
+		s.kernel.sets = sets(t, map[rules.Place]string{v4: "*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n"})
+		s.press("y")
+		s.sees("× the table has changed")
+	})
+}
+
+func TestAddThroughTheForm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, gatewayRules)
+		s.press("a")
+		s.golden("form-empty")
+		s.press("enter", "enter")
+		s.write("tcp")
+		s.press("enter")
+		s.write("wan0")
+		s.press("enter", "enter")
+		s.write("203.0.113.1")
+		s.press("tab")
+		s.write("22")
+		s.press("enter")
+		s.write("192.168.0.9")
+		s.press("enter")
+		s.write("it's \"ssh\"")
+		s.press("enter", "right", "enter")
+		s.golden("form-ready")
+		s.press("enter")
+		s.tables(true)
+		if len(s.kernel.applied) != 1 {
+			t.Fatalf("%d plans were applied", len(s.kernel.applied))
+		}
+		c, _ := s.kernel.sets[v4].Chain("nat", "PREROUTING")
+		want := `-A PREROUTING -d 203.0.113.1/32 -i wan0 -p tcp -m tcp --dport 22 -m comment --comment "it\'s \"ssh\"" -j DNAT --to-destination 192.168.0.9`
+		if got := c.Rules[0].String(); got != want {
+			t.Errorf("made %s\nnot  %s", got, want)
+		}
+		s.sees("▌   1  tcp to 203.0.113.1:22")
+	})
+}
+
+func TestFormKeepsAWrongFieldAndSaysWhy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, gatewayRules)
+		s.press("a", "enter", "enter")
+		s.write("tpc")
+		s.press("enter")
+		s.sees(`"tpc" is no protocol`)
+		s.press("backspace", "backspace")
+		s.write("cp")
+		s.press("enter")
+		if strings.Contains(s.screen(), "no protocol") {
+			t.Error("the protocol is still complained of")
+		}
+	})
+}
+
+func TestRefusalKeepsTheForm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, gatewayRules)
+		s.kernel.refuses = errors.New("iptables-restore: line 3 failed: No chain/target/match by that name.")
+		s.press("a", "enter", "enter", "enter")
+		s.write("wan0")
+		s.press("enter", "enter", "enter", "enter")
+		s.write("192.168.0.9")
+		s.press("ctrl+s")
+		s.sees("refused: iptables-restore: line 3")
+		s.sees("192.168.0.9")
+		s.kernel.refuses = nil
+		s.press("ctrl+s")
+		s.tables(true)
+		s.sees("▌   5  in wan0")
+	})
+}
+
+func TestKindChangesTheFields(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, gatewayRules)
+		s.press("a", "right", "right")
+		s.golden("form-masquerade")
+		s.press("right")
+		s.sees("To port")
+		s.press("esc")
+		if len(s.app.dialogs) != 0 {
+			t.Error("the form is still open")
+		}
+	})
+}
+
+func TestEditKeepsWhatTheFormDoesNotShow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, strings.Replace(gatewayRules, "--dport 8443 -j", "--dport 8443 -m limit --limit 5/sec -j", 1))
+		s.press("down", "e")
+		s.sees("Edit rule 2 of PREROUTING")
+		s.press("enter", "enter", "enter", "enter", "enter", "enter", "enter")
+		for range "192.168.0.3:443" {
+			s.press("backspace")
+		}
+		s.write("192.168.0.4:443")
+		s.press("ctrl+s")
+		c, _ := s.kernel.sets[v4].Chain("nat", "PREROUTING")
+		if got := c.Rules[1].String(); !strings.Contains(got, "--limit 5/sec -j DNAT --to-destination 192.168.0.4:443") {
+			t.Errorf("edited to %s", got)
+		}
+	})
+}
+
+func TestReadOnlyChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, gatewayRules)
+		s.app.gw.ReadOnly = true
+		for _, k := range []string{"a", "e", "d", "J", "K", "u", "U"} {
+			s.press(k)
+			if len(s.app.dialogs) > 0 || len(s.kernel.applied) > 0 {
+				t.Errorf("%s did something", k)
+			}
+		}
+	})
+}
+
+func TestControlCharactersAreEscaped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 120, 30, "*nat\n:PREROUTING ACCEPT [0:0]\n[0:0] -A PREROUTING -m comment --comment \"red \x1b[31m \u202e bell\x07\" -j ACCEPT\nCOMMIT\n")
+		s.sees(`\x1b[31m`)
+		for _, bad := range []string{"\x07", "\u202e", "\x1b[31m "} {
+			if strings.Contains(s.app.draw(), bad) {
+				t.Errorf("%q reaches the terminal", bad)
+			}
+		}
+	})
+}
+
+// View draws the same again and again, and changes nothing.
+func TestViewChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, gatewayRules)
+		s.press("a")
+		first := s.app.draw()
+		for range 3 {
+			if s.app.draw() != first {
+				t.Fatal("a second View is another")
+			}
+		}
+	})
+}
+
+func TestASCIIOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, gatewayRules)
+		s.app.utf8 = false
+		s.app.restyle()
+		for _, keys := range [][]string{nil, {"a"}, {"esc", "d"}, {"n", "?"}, {"esc", "enter"}, {"esc", "c"}} {
+			s.press(keys...)
+			for _, r := range s.screen() {
+				if r > 0x7e {
+					t.Errorf("%q is shown after %v:\n%s", r, keys, s.screen())
+					break
+				}
+			}
+		}
+	})
+}
+
+// Every key of a screen is bound once.
+func TestNoKeyTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, gatewayRules)
+		for _, sc := range s.app.screens {
+			if sc == nil {
+				continue
+			}
+			seen := map[string]string{}
+			for _, b := range append(sc.Keys(), everywhere()...) {
+				for _, k := range b.Keys() {
+					if other, ok := seen[k]; ok && other != b.Help().Desc {
+						t.Errorf("%T: %s means %s and %s", sc, k, other, b.Help().Desc)
+					}
+					seen[k] = b.Help().Desc
+				}
+			}
+		}
+	})
+}
