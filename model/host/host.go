@@ -19,7 +19,7 @@ import (
 )
 
 // Read takes a snapshot. What cannot be read is left unknown, and said in the
-// snapshot's Gaps; the error is only ever that of ctx. It takes some ten
+// snapshot's Gaps; the error is only ever that of ctx. It takes a few
 // milliseconds on an ordinary gateway, and blocks meanwhile.
 func Read(ctx context.Context) (model.Facts, error) {
 	r := reading{facts: model.Facts{At: time.Now().UnixNano(), Settings: model.UnknownSettings()}}

@@ -190,3 +190,14 @@ func TestSysctl(t *testing.T) {
 		t.Errorf("error %v, want os.ErrNotExist", err)
 	}
 }
+
+func BenchmarkRead(b *testing.B) {
+	if lab.Isolate(b) {
+		return
+	}
+	for b.Loop() {
+		if _, err := host.Read(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,16 +17,7 @@ const sshVariable = "SSH_CONNECTION"
 // own environment, or, since sudo and su clean that, from that of the processes
 // it descends from, or from the SSH server among them and its socket.
 func (r *reading) session() {
-	var connections []socket
-	for _, table := range []string{"tcp", "tcp6"} {
-		_ = eachSocket(table, func(s socket) bool {
-			if s.state == established {
-				connections = append(connections, s)
-			}
-			return true
-		})
-	}
-	r.facts.Session = findSession(os.Getpid(), connections, r.nameOf)
+	r.facts.Session = findSession(os.Getpid(), r.nameOf)
 }
 
 func (r *reading) nameOf(pid int) string {
@@ -37,9 +29,9 @@ func (r *reading) nameOf(pid int) string {
 	return ""
 }
 
-func findSession(pid int, connections []socket, nameOf func(pid int) string) *model.Session {
+func findSession(pid int, nameOf func(pid int) string) *model.Session {
 	if value, ok := os.LookupEnv(sshVariable); ok {
-		if s := sessionFrom(value, connections); s != nil {
+		if s := sessionFrom(value); s != nil {
 			s.Evidence = sshVariable
 			return s
 		}
@@ -50,13 +42,13 @@ func findSession(pid int, connections []socket, nameOf func(pid int) string) *mo
 			return nil
 		}
 		if value, ok := environmentOf(pid, sshVariable); ok {
-			if s := sessionFrom(value, connections); s != nil {
+			if s := sessionFrom(value); s != nil {
 				s.Evidence = fmt.Sprintf("%s of process %d (%s)", sshVariable, pid, nameOf(pid))
 				return s
 			}
 		}
 		if name := nameOf(pid); isSSHServer(name) {
-			if s := sessionOf(pid, connections); s != nil {
+			if s := sessionOf(pid); s != nil {
 				s.Evidence = fmt.Sprintf("the socket of process %d (%s)", pid, name)
 				return s
 			}
@@ -71,7 +63,7 @@ func isSSHServer(name string) bool {
 
 // sessionFrom reads the value of SSH_CONNECTION: the client's address and port
 // and the server's, separated by spaces (ssh(1)).
-func sessionFrom(value string, connections []socket) *model.Session {
+func sessionFrom(value string) *model.Session {
 	fields := strings.Fields(value)
 	if len(fields) != 4 {
 		return nil
@@ -82,10 +74,8 @@ func sessionFrom(value string, connections []socket) *model.Session {
 		return nil
 	}
 	s := &model.Session{Client: client, Server: server, Live: model.SettingOff}
-	for _, c := range connections {
-		if c.local == server && c.remote == client {
-			s.Live = model.SettingOn
-		}
+	if connected(server, client) {
+		s.Live = model.SettingOn
 	}
 	return s
 }
@@ -97,12 +87,11 @@ func endpoint(address, port string) (netip.AddrPort, bool) {
 }
 
 // sessionOf is the connection that an SSH server's process holds.
-func sessionOf(pid int, connections []socket) *model.Session {
-	for _, inode := range socketsOf(pid) {
-		for _, c := range connections {
-			if c.inode == inode {
-				return &model.Session{Client: c.remote, Server: c.local, Live: model.SettingOn}
-			}
+func sessionOf(pid int) *model.Session {
+	held := socketsOf(pid)
+	for _, c := range connections() {
+		if slices.Contains(held, c.inode) {
+			return &model.Session{Client: c.remote, Server: c.local, Live: model.SettingOn}
 		}
 	}
 	return nil

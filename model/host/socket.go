@@ -11,16 +11,18 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"nattui/model"
 )
 
-// socket is a line of /proc/net/tcp and its kin.
+// socket is an Internet socket of this network namespace.
 type socket struct {
 	local, remote netip.AddrPort
 	state         uint8 // as TCP numbers its states; UDP uses two of them
 	inode         uint64
+	onlyIPv6      bool
 }
 
 const (
@@ -29,58 +31,167 @@ const (
 	listening   = 10
 )
 
-// tables are the kernel's lists of sockets, by protocol and family.
-var tables = []struct {
-	file  string
-	proto model.Proto
-	wants uint8
-}{
-	{"tcp", unix.IPPROTO_TCP, listening},
-	{"tcp6", unix.IPPROTO_TCP, listening},
-	{"udp", unix.IPPROTO_UDP, unconnected},
-	{"udp6", unix.IPPROTO_UDP, unconnected},
-}
-
 func (r *reading) listeners() {
-	for _, table := range tables {
-		err := eachSocket(table.file, func(s socket) bool {
-			// TCP lists listeners first; a busy proxy has many others.
-			if s.state != table.wants {
-				return table.wants != listening
-			}
-			holder := r.holders[s.inode]
-			r.facts.Listeners = append(r.facts.Listeners, model.Listener{
-				Proto: table.proto, Address: s.local, Process: holder.name, PID: holder.pid,
-				BothFamilies: s.local.Addr() == netip.IPv6Unspecified(),
-			})
-			return true
-		})
-		if !errors.Is(err, os.ErrNotExist) { // without IPv6 there is no tcp6
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		for _, kind := range []struct{ protocol, state uint8 }{{unix.IPPROTO_TCP, listening}, {unix.IPPROTO_UDP, unconnected}} {
+			sockets, err := sockets(family, kind.protocol, kind.state)
 			r.gap("listeners", err)
+			for _, s := range sockets {
+				holder := r.holders[s.inode]
+				r.facts.Listeners = append(r.facts.Listeners, model.Listener{
+					Proto: model.Proto(kind.protocol), Address: s.local, Process: holder.name, PID: holder.pid,
+					BothFamilies: s.local.Addr() == netip.IPv6Unspecified() && !s.onlyIPv6,
+				})
+			}
 		}
 	}
 }
 
-// eachSocket reads a table of sockets until yield returns false. It is the
-// calling thread's network namespace that counts.
-func eachSocket(table string, yield func(socket) bool) error {
-	file, err := os.Open("/proc/thread-self/net/" + table)
+// sockets lists those in one state. It asks by sock_diag, which looks only
+// where such sockets can be; where that is missing, /proc tells it too, after
+// walking through the whole of the kernel's hash tables.
+func sockets(family, protocol, state uint8) ([]socket, error) {
+	found, err := diagnosed(diagRequest{family: family, protocol: protocol, states: 1 << state}, unix.NLM_F_DUMP)
+	if err == nil {
+		return found, nil
+	}
+	found, err = listed(family, protocol, state)
+	if errors.Is(err, os.ErrNotExist) { // without IPv6 there is no tcp6
+		return nil, nil
+	}
+	return found, err
+}
+
+// connected tells whether there is an established TCP connection between two
+// ends, of which local is here.
+func connected(local, remote netip.AddrPort) bool {
+	family := uint8(unix.AF_INET)
+	if local.Addr().Is6() {
+		family = unix.AF_INET6
+	}
+	found, err := diagnosed(diagRequest{family: family, protocol: unix.IPPROTO_TCP, states: 1 << established, local: local, remote: remote}, 0)
+	if errors.Is(err, unix.ENOENT) {
+		return false
+	}
 	if err != nil {
-		return err
+		found = connections()
+	}
+	for _, s := range found {
+		if s.local == local && s.remote == remote && s.state == established {
+			return true
+		}
+	}
+	return false
+}
+
+// connections are all established TCP connections.
+func connections() []socket {
+	var all []socket
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		found, _ := sockets(family, unix.IPPROTO_TCP, established)
+		all = append(all, found...)
+	}
+	return all
+}
+
+// diagRequest is a question to sock_diag (struct inet_diag_req_v2 in
+// include/uapi/linux/inet_diag.h): about sockets in the states of a bit mask, or
+// about the one between two ends.
+type diagRequest struct {
+	family, protocol uint8
+	states           uint32
+	local, remote    netip.AddrPort
+}
+
+const (
+	diagRequestSize = 56
+	diagAnswerSize  = 72
+	diagOnlyIPv6    = 11 // INET_DIAG_SKV6ONLY
+)
+
+// Len is the size of the request.
+func (q diagRequest) Len() int { return diagRequestSize }
+
+// Serialize encodes the request.
+func (q diagRequest) Serialize() []byte {
+	b := make([]byte, diagRequestSize)
+	b[0], b[1] = q.family, q.protocol
+	binary.NativeEndian.PutUint32(b[4:], q.states)
+	binary.BigEndian.PutUint16(b[8:], q.local.Port())
+	binary.BigEndian.PutUint16(b[10:], q.remote.Port())
+	copy(b[12:28], q.local.Addr().AsSlice())
+	copy(b[28:44], q.remote.Addr().AsSlice())
+	binary.NativeEndian.PutUint64(b[48:], ^uint64(0)) // whichever socket it is
+	return b
+}
+
+func diagnosed(q diagRequest, flags int) ([]socket, error) {
+	request := nl.NewNetlinkRequest(nl.SOCK_DIAG_BY_FAMILY, flags)
+	request.AddData(q)
+	messages, err := request.Execute(unix.NETLINK_INET_DIAG, 0)
+	if err := tolerable(err); err != nil {
+		return nil, fmt.Errorf("list sockets: %w", err)
+	}
+	var found []socket
+	for _, m := range messages {
+		s, err := decodeDiag(m)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, s)
+	}
+	return found, nil
+}
+
+// decodeDiag reads an answer (struct inet_diag_msg).
+func decodeDiag(m []byte) (socket, error) {
+	if len(m) < diagAnswerSize {
+		return socket{}, fmt.Errorf("an answer about a socket of %d bytes, want %d", len(m), diagAnswerSize)
+	}
+	end := func(port, address int) netip.AddrPort {
+		addr := netip.AddrFrom4([4]byte(m[address:]))
+		if m[0] == unix.AF_INET6 {
+			addr = netip.AddrFrom16([16]byte(m[address:])).Unmap()
+		}
+		return netip.AddrPortFrom(addr, binary.BigEndian.Uint16(m[port:]))
+	}
+	s := socket{local: end(4, 8), remote: end(6, 24), state: m[1], inode: uint64(binary.NativeEndian.Uint32(m[68:]))}
+	attributes, err := nl.ParseRouteAttr(m[diagAnswerSize:])
+	if err != nil {
+		return s, fmt.Errorf("an answer about a socket: %w", err)
+	}
+	for _, a := range attributes {
+		if a.Attr.Type == diagOnlyIPv6 && len(a.Value) > 0 {
+			s.onlyIPv6 = a.Value[0] != 0
+		}
+	}
+	return s, nil
+}
+
+// listed reads a table of /proc/net, in the calling thread's namespace.
+func listed(family, protocol, state uint8) ([]socket, error) {
+	name := map[uint8]string{unix.IPPROTO_TCP: "tcp", unix.IPPROTO_UDP: "udp"}[protocol]
+	if family == unix.AF_INET6 {
+		name += "6"
+	}
+	file, err := os.Open("/proc/thread-self/net/" + name)
+	if err != nil {
+		return nil, err
 	}
 	defer file.Close()
+	var found []socket
 	lines := bufio.NewScanner(file)
 	lines.Scan() // the heading
 	for lines.Scan() {
 		s, err := parseSocket(lines.Text())
 		if err != nil {
-			return fmt.Errorf("/proc/net/%s: %w", table, err)
+			return found, fmt.Errorf("/proc/net/%s: %w", name, err)
 		}
-		if !yield(s) {
-			return nil
+		if s.state == state {
+			found = append(found, s)
 		}
 	}
-	return lines.Err()
+	return found, lines.Err()
 }
 
 // parseSocket reads a line: number, local and remote address, state, queues,
@@ -94,7 +205,7 @@ func parseSocket(line string) (socket, error) {
 	remote, errRemote := parseEndpoint(fields[2])
 	state, errState := strconv.ParseUint(fields[3], 16, 8)
 	inode, errInode := strconv.ParseUint(fields[9], 10, 64)
-	return socket{local, remote, uint8(state), inode}, errors.Join(errLocal, errRemote, errState, errInode)
+	return socket{local: local, remote: remote, state: uint8(state), inode: inode}, errors.Join(errLocal, errRemote, errState, errInode)
 }
 
 // parseEndpoint reads an address as words of four bytes in the machine's order,

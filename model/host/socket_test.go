@@ -1,0 +1,87 @@
+package host
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"nattui/model/lab"
+)
+
+// TestSockets holds the two ways to list sockets against each other.
+func TestSockets(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	for _, l := range []struct{ network, address string }{{"tcp4", "127.0.0.1:8080"}, {"tcp", ":8081"}, {"tcp6", "[::1]:8082"}, {"tcp6", "[::]:8083"}} {
+		listener, err := net.Listen(l.network, l.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close()
+	}
+	for _, l := range []struct{ network, address string }{{"udp4", "127.0.0.1:5353"}, {"udp6", "[::1]:5354"}} {
+		conn, err := net.ListenPacket(l.network, l.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+	}
+	conn, err := net.Dial("tcp", "127.0.0.1:8080")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	total := 0
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		for _, kind := range []struct{ protocol, state uint8 }{
+			{unix.IPPROTO_TCP, listening}, {unix.IPPROTO_UDP, unconnected}, {unix.IPPROTO_TCP, established},
+		} {
+			asked, err := diagnosed(diagRequest{family: family, protocol: kind.protocol, states: 1 << kind.state}, unix.NLM_F_DUMP)
+			if err != nil {
+				t.Fatal(err)
+			}
+			read, err := listed(family, kind.protocol, kind.state)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range asked {
+				if only := asked[i].local == netip.MustParseAddrPort("[::]:8083") || asked[i].local == netip.MustParseAddrPort("[::1]:8082") || asked[i].local == netip.MustParseAddrPort("[::1]:5354"); asked[i].onlyIPv6 != only {
+					t.Errorf("%s takes IPv6 only: %v, want %v", asked[i].local, asked[i].onlyIPv6, only)
+				}
+				asked[i].onlyIPv6 = false // which /proc does not tell
+			}
+			order := func(a, b socket) int { return int(a.inode) - int(b.inode) }
+			slices.SortFunc(asked, order)
+			slices.SortFunc(read, order)
+			if !slices.Equal(asked, read) {
+				t.Errorf("family %d, %+v: sock_diag says\n%+v\n/proc says\n%+v", family, kind, asked, read)
+			}
+			total += len(asked)
+		}
+	}
+	if total != 8 { // six that listen, two ends of a connection
+		t.Errorf("%d sockets found, want 8", total)
+	}
+	local, remote := conn.LocalAddr().(*net.TCPAddr).AddrPort(), conn.RemoteAddr().(*net.TCPAddr).AddrPort()
+	if !connected(local, remote) {
+		t.Errorf("%s is not connected to %s", local, remote)
+	}
+	if other := netip.AddrPortFrom(local.Addr(), local.Port()^1); connected(other, remote) {
+		t.Errorf("%s is connected to %s", other, remote)
+	}
+}
+
+func TestParseSocketRefuses(t *testing.T) {
+	for _, line := range []string{
+		"", "0: 0100007F:0016", "0: 0100007F 00000000:0000 0A 0:0 0:0 0 0 0 1 1", "0: XX00007F:0016 00000000:0000 0A 0:0 0:0 0 0 0 1 1",
+		"0: 0100:0016 00000000:0000 0A 0:0 0:0 0 0 0 1 1", "0: 0100007F:0016 00000000:0000 ZZ 0:0 0:0 0 0 0 1 1",
+	} {
+		if s, err := parseSocket(line); err == nil {
+			t.Errorf("line %q was read as %+v", line, s)
+		}
+	}
+}
