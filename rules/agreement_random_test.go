@@ -18,6 +18,7 @@ type generator struct {
 	open   bool // rules that leave the answer open may come up
 	opened bool // and one did
 	now    time.Time
+	themes []int // kinds of match that this table is fond of, so that its rules meet
 }
 
 // chance is true once in n.
@@ -115,6 +116,7 @@ func (p place) user() bool { return !rules.IsBuiltIn(p.table, p.chain) }
 // tables writes a whole set for iptables-restore.
 func (g *generator) tables(b rules.Backend) string {
 	g.now = time.Now().UTC()
+	g.themes = []int{g.IntN(matchKinds), g.IntN(matchKinds)}
 	var out strings.Builder
 	for _, table := range []string{"raw", "mangle", "nat", "filter"} {
 		if table != "nat" && g.chance(3) {
@@ -223,11 +225,21 @@ func optionOf(match string) string {
 	return module
 }
 
+// matchKinds counts the cases of match.
+const matchKinds = 21
+
 // match writes one match.
 func (g *generator) match(p place, proto string) string {
 	ported := proto == "tcp" || proto == "udp"
 	tracked := p.table != "raw"
-	switch g.IntN(20) {
+	kind := g.IntN(matchKinds)
+	if g.chance(2) {
+		kind = pick(g, g.themes...)
+	}
+	if p.table == "filter" && g.chance(5) {
+		kind = 12 // marks are made to be looked at there
+	}
+	switch kind {
 	case 0, 1, 2:
 		if ported {
 			return fmt.Sprintf("-m %s %s--dport %s", proto, g.not(), g.portRange(":"))
@@ -266,7 +278,7 @@ func (g *generator) match(p place, proto string) string {
 	case 11:
 		return fmt.Sprintf("-m state %s--state %s", g.not(), pick(g, "NEW", "ESTABLISHED,RELATED", "INVALID", "NEW,UNTRACKED"))
 	case 12, 13:
-		return fmt.Sprintf("-m %s %s--mark %s", pick(g, "mark", "mark", "connmark"), g.not(), pick(g, "0x1", "0x0", "0x1/0x1", "0x40/0x40", "0x3/0x7", "0x80/0xf0"))
+		return fmt.Sprintf("-m %s %s--mark %s", pick(g, "mark", "mark", "connmark"), g.not(), pick(g, "0x1", "0x0", "0x1/0x1", "0x40/0x40", "0x3/0x7", "0x80/0xf0", "0x4/0x4", "0x2/0x3"))
 	case 14:
 		if g.family == rules.IPv6 {
 			return fmt.Sprintf("-m hl %s", pick(g, "--hl-eq 64", "--hl-lt 60", "--hl-gt 62", "! --hl-eq 63"))
@@ -276,7 +288,7 @@ func (g *generator) match(p place, proto string) string {
 		return fmt.Sprintf("-m length %s--length %s", g.not(), pick(g, "43", "30:50", "60:", ":55"))
 	case 16:
 		return pick(g, "-m dscp --dscp 0x0a", "-m dscp ! --dscp 0x0a", "-m tos --tos 0x28/0x3f", "-m tos ! --tos 0x10/0xff")
-	case 17:
+	case 17, 20:
 		if p.only("PREROUTING", "INPUT", "FORWARD") {
 			return fmt.Sprintf("-m mac %s--mac-source %s", g.not(), pick(g, "02:00:00:00:00:01", "02:00:00:00:00:02"))
 		}
@@ -367,7 +379,7 @@ func (g *generator) target(p place) (text string, needsPorts bool) {
 	case "raw":
 		return pick(g, "-j MARK --set-xmark 0x2/0x2", "-j CT --notrack", "-j ACCEPT", "-j MARK --set-xmark 0x40/0x40", "-j RETURN", "-j NFLOG"), false
 	case "mangle":
-		return pick(g, "-j MARK --set-xmark 0x1/0xffffffff", "-j MARK --set-xmark 0x41/0x43", "-j MARK --set-xmark 0x0/0x40", "-j MARK --set-xmark 0x7/0x3",
+		return pick(g, "-j MARK --set-xmark 0x1/0xffffffff", "-j MARK --set-xmark 0x41/0x43", "-j MARK --set-xmark 0x0/0x40", "-j MARK --set-xmark 0x7/0x3", "-j MARK --set-xmark 0x3/0x0",
 			"-j CONNMARK --set-xmark 0x81/0xff", "-j CONNMARK --save-mark --nfmask 0xff --ctmask 0xff", "-j CONNMARK --restore-mark --nfmask 0xf0 --ctmask 0xf0",
 			"-j ACCEPT", "-j RETURN"), false
 	case "filter":
@@ -505,10 +517,10 @@ func (g *generator) packet(w *ground, serial int) rules.Packet {
 		if g.chance(8) {
 			p.TCPFlags = pick(g, uint8(0x10), 0x01, 0x12, 0x18)
 		}
-		p.SrcPort, p.DstPort = uint16(g.port()), uint16(g.port())
+		p.SrcPort, p.DstPort = g.sourcePort(), uint16(g.port())
 	case rules.UDP:
 		header = 8
-		p.SrcPort, p.DstPort = uint16(g.port()), uint16(g.port())
+		p.SrcPort, p.DstPort = g.sourcePort(), uint16(g.port())
 	default:
 		header = 8
 		p.ICMPID, p.Has = pick(g, uint16(1), 2, 3, 700, 40000), p.Has|rules.HasICMP
@@ -525,4 +537,12 @@ func (g *generator) packet(w *ground, serial int) rules.Packet {
 	}
 	p.Length = uint16(ip + header + helloPayload)
 	return p
+}
+
+// sourcePort is often the same, so that flows of one source come about.
+func (g *generator) sourcePort() uint16 {
+	if g.chance(2) {
+		return pick(g, uint16(600), 40000)
+	}
+	return uint16(g.port())
 }

@@ -2,7 +2,6 @@ package rules_test
 
 import (
 	"bytes"
-
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -59,9 +58,9 @@ func TestAgreesWithTheKernel(t *testing.T) {
 		backends []rules.Backend
 		tables   int
 	}{
-		{"nft", []rules.Backend{rules.NFT}, 60},
-		{"legacy", []rules.Backend{rules.Legacy}, 60},
-		{"both", []rules.Backend{rules.NFT, rules.Legacy}, 20},
+		{"nft", []rules.Backend{rules.NFT}, 200},
+		{"legacy", []rules.Backend{rules.Legacy}, 200},
+		{"both", []rules.Backend{rules.NFT, rules.Legacy}, 60},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if lab.Isolate(t) {
