@@ -31,8 +31,10 @@ import (
 // On legacy it holds the xtables lock from the check to the comparison, so that
 // no program which heeds the lock can come between. On nft it hands iptables
 // everything but the word to commit, makes sure that the generation is still
-// the one it checked, and then gives the word; what comes in between those two
-// system calls cannot make it hit another rule, and is reported.
+// the one it checked, and then gives the word. What comes between these two
+// steps, within a millisecond, is told as *Mismatch if it matters; no other rule
+// is hit, because rules go by what they are, not by where they stand, unless
+// iptables cannot tell the rule from a similar one.
 //
 // Other errors: *Rejected with the words of iptables or the kernel, *Locked,
 // *Unmakeable, and such that wrap ErrPermission. ctx ends the waiting and the
@@ -239,41 +241,46 @@ func (h *Host) applyPlace(ctx context.Context, place rules.Place, changes []rule
 		defer lock.release()
 	}
 	numbered := map[int]bool{}
-	for attempt := 0; ; attempt++ {
-		before, err := h.Read(ctx, place)
-		if err != nil {
-			return nil, err
-		}
-		resolved, err := resolve(before, changes)
-		if err != nil {
-			return nil, err
-		}
-		s, after, err := compose(before, resolved, numbered)
-		if err != nil {
-			return nil, err
-		}
-		t := transaction{host: h, programs: p, lock: lock, script: s, before: before, want: after, gated: attempt < gateAttempts}
-		made, words, err := t.make(ctx)
-		defer t.commits.close()
-		switch {
-		case err == nil || made != nil:
+	for n := 0; ; n++ {
+		made, err := h.attempt(ctx, p, lock, changes, numbered, n < gateAttempts)
+		if !errors.Is(err, errMoved) {
 			return made, err
-		case errors.Is(err, errMoved):
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
-			continue
-		case err != nil && notFound(words):
-			refused := p.refusal(ctx, s, words, err)
-			if i := s.deletes(refused); i >= 0 && !numbered[i] {
-				numbered[i] = true
-				continue
-			}
-			return nil, t.takeBack(refused)
-		case err != nil:
-			return nil, t.takeBack(p.refusal(ctx, s, words, err))
 		}
 	}
+}
+
+// attempt reads the tables of a place, makes the changes and verifies them. The
+// error is errMoved where nothing was made and it is to be tried anew: somebody
+// changed the tables meanwhile, or iptables cannot find a rule by its own
+// specification, which is noted in numbered.
+func (h *Host) attempt(ctx context.Context, p *programs, lock *xtablesLock, changes []rules.Change, numbered map[int]bool, gated bool) ([]rules.Change, error) {
+	before, err := h.Read(ctx, p.place)
+	if err != nil {
+		return nil, err
+	}
+	resolved, err := resolve(before, changes)
+	if err != nil {
+		return nil, err
+	}
+	s, after, err := compose(before, resolved, numbered)
+	if err != nil {
+		return nil, err
+	}
+	t := transaction{host: h, programs: p, lock: lock, script: s, before: before, want: after, gated: gated}
+	defer func() { t.commits.close() }()
+	made, words, err := t.make(ctx)
+	if err == nil || made != nil || errors.Is(err, errMoved) {
+		return made, err
+	}
+	refused := p.refusal(ctx, s, words, err)
+	if err := t.takeBack(refused); err != nil {
+		return nil, err
+	}
+	if i := s.deletes(refused); notFound(words) && i >= 0 && !numbered[i] {
+		numbered[i] = true
+		return nil, errMoved
+	}
+	return nil, refused
 }
 
 // make runs the transaction and verifies it. made is nil where nothing was made;
@@ -311,6 +318,7 @@ type transaction struct {
 	gated        bool
 	commits      *commits // on nft
 	pid          int
+	span         *span
 }
 
 // run feeds the script to iptables-restore. Words are what it said on failure.
@@ -345,7 +353,7 @@ func (t *transaction) run(ctx context.Context) (words string, err error) {
 	words, err = t.programs.runRestore(ctx, t.lock, input, t.begin)
 	input.Close() // lets the writer go, if iptables-restore ended early
 	after, _ := t.generation()
-	t.host.own.end(after)
+	t.host.own.end(t.span, after)
 	if gate := <-moved; errors.Is(gate, errMoved) {
 		return "", gate
 	}
@@ -354,7 +362,7 @@ func (t *transaction) run(ctx context.Context) (words string, err error) {
 
 func (t *transaction) begin(pid int) {
 	t.pid = pid
-	t.host.own.begin(pid, t.programs.restore, t.before.Generation)
+	t.span = t.host.own.begin(pid, commOf(t.programs.restore), t.before.Generation)
 }
 
 func (t *transaction) generation() (uint32, error) {
@@ -426,10 +434,10 @@ func (p *programs) refusal(ctx context.Context, s *script, words string, err err
 }
 
 // takeBack undoes the tables of a script that were committed before a later one
-// was refused, and returns the error to give.
+// was refused; its error is *Partial.
 func (t *transaction) takeBack(cause error) error {
 	if t.script.tables() < 2 {
-		return cause
+		return nil
 	}
 	lost := t.keepCounters()
 	now, err := t.host.Read(context.Background(), t.programs.place)
@@ -443,7 +451,7 @@ func (t *transaction) takeBack(cause error) error {
 		}
 	}
 	if len(committed) == 0 {
-		return cause
+		return nil
 	}
 	undo, err := resolve(now, inverses(committed))
 	if err != nil {
@@ -461,7 +469,7 @@ func (t *transaction) takeBack(cause error) error {
 	case err != nil:
 		return &Partial{committed, cause, err}
 	}
-	return cause
+	return nil
 }
 
 // sameTable compares one table of two sets.
@@ -521,10 +529,10 @@ func (t *transaction) keepCounters() error {
 		return nil
 	}
 	t.commits.catchUp()
-	t.host.own.begin(os.Getpid(), t.programs.restore, t.before.Generation)
+	span := t.host.own.begin(os.Getpid(), commandName(os.Getpid()), t.before.Generation)
 	err := t.commits.keepCounters(t.ours, t.script)
 	after, _ := t.generation()
-	t.host.own.end(after)
+	t.host.own.end(span, after)
 	return err
 }
 

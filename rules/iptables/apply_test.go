@@ -62,6 +62,33 @@ func TestDuplicatesKeepTheirOrder(t *testing.T) {
 	})
 }
 
+// TestSimilarRules deletes rules that iptables, given their specification, takes
+// for an earlier one.
+func TestSimilarRules(t *testing.T) {
+	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Place) {
+		wide, narrow := "10.0.0.0/8", "10.0.0.0/16"
+		if at.Family == rules.IPv6 {
+			wide, narrow = "fd00::/8", "fd00::/16"
+		}
+		for _, pair := range [][2]string{
+			{"-A PREROUTING -s " + wide + " -j ACCEPT", "-A PREROUTING -s " + narrow + " -j ACCEPT"},
+			{"-A PREROUTING -m helper ! --helper abc -j ACCEPT", "-A PREROUTING -m helper ! --helper cba -j ACCEPT"},
+			{"-A PREROUTING -p tcp -m tcp --dport 80 -j ACCEPT", "-A PREROUTING -p tcp -m tcp --dport 81 -j ACCEPT"},
+		} {
+			ruleset(t, h, at, 1)
+			first, second, del := change(at, rules.Insert), change(at, rules.Insert), change(at, rules.Delete)
+			first.Rule, second.Rule = parse(t, pair[0]), parse(t, pair[1])
+			apply(t, h, first, second)
+			del.At, del.Rule = 3, second.Rule
+			apply(t, h, del)
+			c, _ := read(t, h, at).Chain("nat", "PREROUTING")
+			if len(c.Rules) != 2 || c.Rules[1].String() != pair[0] {
+				t.Errorf("deleting %q left %v", pair[1], c.Rules)
+			}
+		}
+	})
+}
+
 // TestConcurrentWriter has another program insert and delete rules above ours as
 // fast as it can, while ours are moved and replaced. Its rules must not suffer:
 // the other program's own deletions fail if one of them is gone.
@@ -524,7 +551,29 @@ func TestCollectedRules(t *testing.T) {
 		if refused*5 > taken {
 			t.Errorf("more than a fifth was refused")
 		}
+		deleteAll(t, h, at)
 	})
+}
+
+// deleteAll deletes the rules of the nat table from behind, some at a time.
+func deleteAll(t *testing.T, h *iptables.Host, at rules.Place) {
+	for {
+		table, _ := read(t, h, at).Table("nat")
+		var batch []rules.Change
+		for _, c := range table.Chains {
+			for i := len(c.Rules); i > 0 && len(batch) < 64; i-- {
+				del := change(at, rules.Delete)
+				del.Chain, del.At, del.Rule = c.Name, i, c.Rules[i-1]
+				batch = append(batch, del)
+			}
+		}
+		if len(batch) == 0 {
+			return
+		}
+		if _, err := h.Apply(context.Background(), batch); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // TestCollectedInputs loads every line of the collection with iptables-restore

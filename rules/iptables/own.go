@@ -3,6 +3,7 @@ package iptables
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"nattui/rules"
@@ -11,16 +12,21 @@ import (
 // own remembers which changes of the tables are this Host's, so that a notice of
 // them can say so.
 type own struct {
-	mu   sync.Mutex
-	pids map[int]bool
-	name string // of the program that is running or ran last
-	// inFlight counts programs that are running; from and to are the generations
-	// between which the last of them worked.
-	inFlight int
-	from, to uint32
+	mu    sync.Mutex
+	spans []*span
 	// prints are the fingerprints of the legacy tables after the last change.
 	prints map[rules.Family]uint64
 }
+
+// span is the work of one process for this Host: generations after from, up to
+// and including to, are its own if they are by the process.
+type span struct {
+	by       Process
+	from, to uint32
+}
+
+// mostSpans is how many are remembered: a notice comes soon after its change.
+const mostSpans = 64
 
 // inFirstNamespace says whether the kernel's process ids are this process's:
 // notices carry those of the first PID namespace.
@@ -30,25 +36,24 @@ var inFirstNamespace = sync.OnceValue(func() bool {
 	return err == nil && name == first
 })
 
-// begin notes a program that is about to change the tables.
-func (o *own) begin(pid int, program string, from uint32) {
+// begin notes a process that is about to change the tables.
+func (o *own) begin(pid int, name string, from uint32) *span {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.pids[pid] = true
-	o.name = commOf(program)
-	o.inFlight++
-	if o.inFlight == 1 {
-		o.from = from
+	s := &span{Process{pid, name}, from, ^uint32(0)}
+	if len(o.spans) == mostSpans {
+		o.spans = o.spans[1:]
 	}
-	o.to = ^uint32(0)
+	o.spans = append(o.spans, s)
+	return s
 }
 
-// end notes that it ended, at the latest with the generation to.
-func (o *own) end(to uint32) {
+// end notes that it has ended, at the latest with the generation to.
+func (o *own) end(s *span, to uint32) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.inFlight--; o.inFlight == 0 {
-		o.to = to
+	if s != nil {
+		s.to = to
 	}
 }
 
@@ -56,10 +61,13 @@ func (o *own) end(to uint32) {
 func (o *own) made(by Process, generation uint32) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if inFirstNamespace() {
-		return o.pids[by.PID]
-	}
-	return by.Name != "" && (by.Name == o.name || by.Name == commandName(os.Getpid())) && generation > o.from && generation <= o.to
+	return slices.ContainsFunc(o.spans, func(s *span) bool {
+		same := s.by.Name == by.Name
+		if inFirstNamespace() {
+			same = s.by.PID == by.PID
+		}
+		return same && generation > s.from && generation <= s.to
+	})
 }
 
 // left notes what the legacy tables are like after a change.

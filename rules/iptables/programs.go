@@ -93,7 +93,7 @@ func find(name string) string {
 // *NotInstalled where nothing can be used, and wraps ErrPermission where the
 // process may not read the tables.
 func Open(ctx context.Context) (*Host, error) {
-	h := &Host{places: map[rules.Place]*programs{}, own: own{pids: map[int]bool{}, prints: map[rules.Family]uint64{}}}
+	h := &Host{places: map[rules.Place]*programs{}, own: own{prints: map[rules.Family]uint64{}}}
 	var found [len(rules.Families)][len(rules.Backends)]*programs
 	var absent [len(rules.Families)][len(rules.Backends)]*Absence
 	var wait sync.WaitGroup

@@ -83,6 +83,9 @@ func TestOneFamilyOfOneBackend(t *testing.T) {
 	c := change(at, rules.Insert)
 	c.Rule = numbered(t, at, 1)
 	apply(t, h, c)
+	if got := read(t, h, at).Name; got != "iptables-nft" {
+		t.Errorf("the snapshot's program is %q, want iptables-nft", got)
+	}
 	var notInstalled *iptables.NotInstalled
 	if _, err := h.Read(context.Background(), rules.Place{Family: rules.IPv6}); !errors.As(err, &notInstalled) {
 		t.Errorf("reading what is absent: %v", err)

@@ -107,7 +107,7 @@ func (p *programs) readLegacy(ctx context.Context) (*rules.Ruleset, error) {
 			return nil, err
 		}
 		if len(names) == 0 {
-			return &rules.Ruleset{Family: p.place.Family, Backend: rules.Legacy}, nil
+			return &rules.Ruleset{Family: p.place.Family, Backend: rules.Legacy, Name: p.shown}, nil
 		}
 		before, err := fingerprint(p.place.Family)
 		if err != nil {
@@ -136,7 +136,7 @@ func (p *programs) parse(text []byte) (*rules.Ruleset, error) {
 	if err != nil {
 		return nil, fmt.Errorf("understanding what %s printed: %w", p.save, err)
 	}
-	return &rules.Ruleset{Family: p.place.Family, Backend: p.place.Backend, Tables: tables}, nil
+	return &rules.Ruleset{Family: p.place.Family, Backend: p.place.Backend, Tables: tables, Name: p.shown}, nil
 }
 
 // incompatible is what iptables-nft-save prints, on standard output and with

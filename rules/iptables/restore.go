@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -36,9 +37,10 @@ type scriptLine struct {
 // comes, from the front. iptables-nft loses track of a rule that is made, used as
 // the place for another, and deleted again in one transaction.
 //
-// A rule goes by its specification, never by its number, so that whatever
-// somebody else does in the same moment, no other rule can be hit; unless
-// iptables cannot read the rule's line, or the change's index is in numbered.
+// A rule goes by its specification, not by its number, so that whatever somebody
+// else does in the same moment, no other rule can be hit. By number go rules whose
+// line iptables cannot read, those it could take another rule for, and the
+// deletions of the changes in numbered.
 func compose(before *rules.Ruleset, changes []rules.Change, numbered map[int]bool) (*script, *rules.Ruleset, error) {
 	s := &script{changes: changes, numbered: numbered}
 	var drafts []*draft
@@ -172,7 +174,7 @@ func (s *script) deletions(d *draft) ([]scriptLine, error) {
 	places := slices.Sorted(maps.Keys(d.gone))
 	for _, at := range slices.Backward(places) {
 		change, rule := d.gone[at], d.was.Rules[at]
-		if s.numbered[change] || unreadable(rule) != nil || equalBefore(d.was.Rules, at+1) > mostEqual {
+		if s.numbered[change] || unreadable(rule) != nil || equalBefore(d.was.Rules, at+1) > mostEqual || mistakable(d.was.Rules[:at], rule) {
 			byNumber = append(byNumber, scriptLine{text: "-D " + word(d.name) + " " + strconv.Itoa(at+1), change: change})
 			continue
 		}
@@ -229,6 +231,39 @@ func equalBefore(list []rules.Rule, at int) int {
 		}
 	}
 	return n
+}
+
+// mistakable reports whether iptables, asked to delete the rule by its
+// specification, could take one of the earlier rules for it. Version 1.8.9 does
+// not compare the masks of IPv6 addresses on nft, nor all that the extensions
+// connlabel and helper hold; nobody knows of all extensions. So rules that differ
+// only in masks, or in the options of something that nattui does not understand,
+// count as mistakable.
+func mistakable(earlier []rules.Rule, r rules.Rule) bool {
+	return slices.ContainsFunc(earlier, func(e rules.Rule) bool { return alike(e, r) && !e.Same(r) })
+}
+
+func alike(a, b rules.Rule) bool {
+	return a.In == b.In && a.Out == b.Out && a.Protocol == b.Protocol && a.Fragment == b.Fragment &&
+		alikeNet(a.Source, b.Source) && alikeNet(a.Dest, b.Dest) && alikeTarget(a.Target, b.Target) &&
+		slices.EqualFunc(a.Matches, b.Matches, alikeMatch)
+}
+
+// alikeNet compares networks but for their masks. No network is like ::/64.
+func alikeNet(a, b rules.Net) bool {
+	zero := func(n rules.Net) bool { return n.Any() || n.Addr.IsUnspecified() }
+	return a.Not == b.Not && (a.Addr == b.Addr || zero(a) && zero(b))
+}
+
+func alikeTarget(a, b rules.Target) bool {
+	return a.Kind == b.Kind && a.Name == b.Name && (a.Kind == rules.Other || reflect.DeepEqual(a, b))
+}
+
+func alikeMatch(a, b rules.Match) bool {
+	if _, opaque := a.(rules.Opaque); opaque {
+		return a.Module() == b.Module()
+	}
+	return reflect.DeepEqual(a, b)
 }
 
 var errLineBreak = errors.New("it contains a line break")
