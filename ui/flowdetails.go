@@ -113,6 +113,16 @@ func (f *flowDetails) lines(width int) []string {
 	if fl.Zone != 0 {
 		add("zone", fmt.Sprint(fl.Zone))
 	}
+	if e := f.gw.Flows.Explain(fl); e.Confidence != model.NotAsked {
+		word := e.String()
+		if e.Confidence != model.Exact {
+			word += ", " + e.Confidence.String()
+		}
+		if e.Confidence == model.Stale {
+			word = "stale: today's rules would translate it otherwise; x forgets it"
+		}
+		add("rule", word)
+	}
 	add("id", fmt.Sprint(fl.ID))
 	add("helper", f.d.Helper)
 	add("security", f.d.SecurityContext)
@@ -120,7 +130,7 @@ func (f *flowDetails) lines(width int) []string {
 		add("related to", fmt.Sprintf("%s to %s", f.d.Master.Source(), f.d.Master.Destination()))
 	}
 	if t := f.d.TCP; t != nil {
-		add("tcp", fmt.Sprintf("%+v", *t))
+		add("tcp", fmt.Sprintf("window scale %d and %d", t.OrigScale, t.ReplyScale))
 	}
 	return lines
 }

@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
@@ -108,13 +109,28 @@ func (l *groupList) open() tea.Cmd {
 	}
 	g := l.groups[min(l.cursor.Index(), len(l.groups)-1)]
 	s := l.screen
-	line := g.Key.Query(nil)
+	line := g.Key.Query(s.ruleWord)
 	if old := s.filter.text(); old != "" {
 		line = "(" + old + ") " + line
 	}
 	s.filter.input.SetValue(line)
 	s.mode = listMode
 	return s.filterChanged()
+}
+
+// groupName names a group; that of a rule by the rule.
+func (s *flowsScreen) groupName(k *model.GroupKey) string {
+	if k.By == model.GroupByRule {
+		return s.gw.Flows.RuleName(k.Rule)
+	}
+	return k.String()
+}
+
+// ruleWord names a rule as the filter understands it.
+func (s *flowsScreen) ruleWord(number uint32) string {
+	name := s.gw.Flows.RuleName(number)
+	first, _, _ := strings.Cut(name, " + ")
+	return strings.ReplaceAll(first, " ", "/")
 }
 
 func (l *groupList) view(width int) []string {
@@ -143,7 +159,7 @@ func (l *groupList) view(width int) []string {
 			over = &s.look.Cursor
 		}
 		none := table.Cell{Text: s.look.Glyphs.None, Style: s.look.Faint}
-		cells := []table.Cell{{Text: text.Safe(g.Key.String()), Style: s.look.Text}, {Text: text.Exact(uint64(g.Flows)), Style: s.look.Strong}, none, none, none}
+		cells := []table.Cell{{Text: text.Safe(s.groupName(&g.Key)), Style: s.look.Text}, {Text: text.Exact(uint64(g.Flows)), Style: s.look.Strong}, none, none, none}
 		if g.Counted > 0 {
 			cells[2] = table.Cell{Text: text.Count(g.Packets), Style: s.look.Text}
 			cells[3] = table.Cell{Text: text.Count(g.Bytes), Style: s.look.Text}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -378,6 +379,7 @@ func (s *flowsScreen) flowCells(f *model.Flow, merged bool) []table.Cell {
 		cells[colPackets] = plain(text.Count(f.Packets()))
 		cells[colBytes] = plain(text.Count(f.Bytes()))
 	}
+	cells[colRule] = s.ruleCell(f)
 	if f.Mark != 0 {
 		cells[colMark] = plain(fmt.Sprintf("0x%x", f.Mark))
 	}
@@ -385,6 +387,24 @@ func (s *flowsScreen) flowCells(f *model.Flow, merged bool) []table.Cell {
 		cells[colZone] = plain(fmt.Sprint(f.Zone))
 	}
 	return cells
+}
+
+// ruleCell names the rule that made the flow.
+func (s *flowsScreen) ruleCell(f *model.Flow) table.Cell {
+	e := s.gw.Flows.Explain(f)
+	switch {
+	case e.Confidence == model.NotAsked:
+		return table.Cell{Text: s.look.Glyphs.None, Style: s.look.Faint}
+	case e.Confidence == model.Stale:
+		return table.Cell{Text: "! stale", Style: s.look.Attention}
+	case e.Rule().IsZero():
+		return table.Cell{Text: s.look.Glyphs.None, Style: s.look.Faint}
+	}
+	style := s.look.Text
+	if e.Confidence != model.Exact {
+		style = s.look.Faint
+	}
+	return table.Cell{Text: e.Rule().Chain + " " + strconv.Itoa(e.Rule().Position), Style: style}
 }
 
 // shortStates are the states that are longer than their column.

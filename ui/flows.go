@@ -172,7 +172,7 @@ func (s *flowsScreen) Back() bool {
 // filterChanged takes the filter line if it is understood; else the last good
 // filter stays in force and the line says where it stopped making sense.
 func (s *flowsScreen) filterChanged() tea.Cmd {
-	q, err := model.ParseQuery(s.filter.text(), nil)
+	q, err := model.ParseQuery(s.filter.text(), s.findRule())
 	s.filter.wrong = ""
 	var bad *model.QueryError
 	switch {
@@ -189,6 +189,13 @@ func (s *flowsScreen) filterChanged() tea.Cmd {
 		s.gw.Flows.Log().SetQuery(q, s.now.UnixNano())
 	}
 	return s.reload()
+}
+
+func (s *flowsScreen) findRule() model.RuleFinder {
+	if s.gw.Flows == nil {
+		return nil
+	}
+	return s.gw.Flows.FindRule
 }
 
 // Line is the filter line.
@@ -510,6 +517,16 @@ func (s *flowsScreen) story(f *model.Flow) string {
 	} else {
 		parts = append(parts, "expires in "+text.Duration(time.Duration(f.Remaining(now))*time.Second))
 	}
+	switch e := s.gw.Flows.Explain(f); {
+	case e.Confidence == model.Stale:
+		parts = append(parts, "stale: today's rules would translate it otherwise")
+	case !e.Rule().IsZero():
+		word := e.String()
+		if e.Confidence != model.Exact {
+			word += " (" + e.Confidence.String() + ")"
+		}
+		parts = append(parts, "by "+word)
+	}
 	if f.Mark != 0 {
 		parts = append(parts, fmt.Sprintf("mark 0x%x", f.Mark))
 	}
@@ -525,7 +542,15 @@ func (s *flowsScreen) note() (string, noteStyle) {
 	if feed.Missed > 0 && feed.LastMissed > 0 {
 		return fmt.Sprintf("%s events missed, resynced in %s", text.Exact(feed.LastMissed), text.Duration(feed.LastResync)), s.look.Attention
 	}
-	for _, n := range s.health.Notes(&s.earlier) {
+	notes := s.health.Notes(&s.earlier)
+	if _, stale := s.gw.Flows.RuleFlows(); stale > 0 && (len(notes) == 0 || notes[0].Severity == "note") {
+		what := plural(stale, "flow") + " keep a translation that today's rules would not make: / rule stale shows them"
+		if stale == 1 {
+			what = "1 flow keeps a translation that today's rules would not make: / rule stale shows it"
+		}
+		return "! " + what, s.look.Attention
+	}
+	for _, n := range notes {
 		style := s.look.Faint
 		switch n.Severity {
 		case "error":

@@ -61,6 +61,14 @@ type Flows interface {
 	Changed() <-chan struct{}
 	// Feed tells how well the table is known.
 	Feed() model.Feed
+	// Explain tells which rules made a flow.
+	Explain(f *model.Flow) model.Explanation
+	// RuleFlows are how many live flows each rule explains, as of a moment ago, and
+	// how many flows today's rules would translate otherwise; nil while unknown.
+	RuleFlows() (byRule map[rules.RuleRef]int, stale int)
+	// RuleName and FindRule are the names that groups and filters use for rules.
+	RuleName(number uint32) string
+	FindRule(ref string) (match func(number uint32) bool, err error)
 	// Health is the state of the kernel's own table.
 	Health() model.Health
 	// Refresh asks for the counters and timeouts of flows that are on the screen.

@@ -652,12 +652,35 @@ func (s *rulesScreen) cells(r *rules.Rule, it ruleItem) []table.Cell {
 		}
 		cells[4] = table.Cell{Text: text.Rate(rate), Style: style}
 	}
+	if n, ok := s.ruleFlows(it); ok {
+		style := look.Faint
+		if n > 0 {
+			style = look.Good
+		}
+		cells[5] = table.Cell{Text: text.Count(uint64(n)), Style: style}
+	}
 	for i := range cells {
 		if cells[i].Text == text.Unknown {
 			cells[i].Text = look.Glyphs.None
 		}
 	}
 	return cells
+}
+
+// ruleFlows is how many live flows the rule has made, where that is known.
+func (s *rulesScreen) ruleFlows(it ruleItem) (int, bool) {
+	if s.gw.Flows == nil || s.table != "nat" {
+		return 0, false
+	}
+	r, ok := ruleAt(s.set(), s.table, it.chain, it.at)
+	if !ok || !r.Target.Kind.Translates() {
+		return 0, false
+	}
+	byRule, _ := s.gw.Flows.RuleFlows()
+	if byRule == nil {
+		return 0, false
+	}
+	return byRule[rules.RuleRef{Place: s.place, Table: s.table, Chain: it.chain, Position: it.at}], true
 }
 
 // becomes is the translation of a rule with the sign and colour of its kind.
@@ -709,8 +732,11 @@ func (s *rulesScreen) detailLines(width, height int) []string {
 }
 
 // metaWords are what is known about a rule besides what it does.
-func (s *rulesScreen) metaWords(r *rules.Rule, _ ruleItem) string {
+func (s *rulesScreen) metaWords(r *rules.Rule, it ruleItem) string {
 	var parts []string
+	if n, ok := s.ruleFlows(it); ok && n > 0 {
+		parts = append(parts, plural(n, "flow")+" now")
+	}
 	if o := rules.OwnerOf(*r); o != "" {
 		parts = append(parts, "made by "+o)
 	}

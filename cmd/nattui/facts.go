@@ -13,8 +13,8 @@ import (
 const factsPace = 10 * time.Second
 
 // followFacts delivers what is known of the host, anew when links, addresses or
-// routes change and from time to time.
-func followFacts(ctx context.Context) <-chan *model.Facts {
+// routes change and from time to time. changed hears of it first.
+func followFacts(ctx context.Context, changed func(*model.Facts)) <-chan *model.Facts {
 	out := make(chan *model.Facts)
 	changes, err := host.Watch(ctx)
 	if err != nil {
@@ -26,6 +26,7 @@ func followFacts(ctx context.Context) <-chan *model.Facts {
 		defer tick.Stop()
 		for {
 			if f, err := host.Read(ctx); err == nil {
+				changed(&f)
 				select {
 				case out <- &f:
 				case <-ctx.Done():

@@ -8,6 +8,7 @@ import (
 
 	"nattui/model"
 	"nattui/model/conntrack"
+	"nattui/rules"
 )
 
 // flowSource keeps a flow table up to date with the kernel's, for the screens.
@@ -16,6 +17,7 @@ type flowSource struct {
 	flows   *model.Flows
 	log     *model.EventLog
 	changed chan struct{}
+	explain *explainer
 
 	mu     sync.Mutex // one batch at a time: Follow's and Refresh's
 	err    atomic.Pointer[error]
@@ -33,6 +35,7 @@ func followFlows(ctx context.Context) (*flowSource, error) {
 		return nil, err
 	}
 	s := &flowSource{kernel: kernel, flows: model.NewFlows(), log: model.NewEventLog(eventsKept), changed: make(chan struct{}, 1)}
+	s.explain = newExplainer(s.flows)
 	go func() {
 		defer kernel.Close()
 		if err := kernel.Follow(ctx, s.take); err != nil {
@@ -41,6 +44,7 @@ func followFlows(ctx context.Context) (*flowSource, error) {
 		}
 	}()
 	go s.watchHealth(ctx)
+	go s.explain.run(ctx)
 	return s, nil
 }
 
@@ -81,6 +85,13 @@ func (s *flowSource) Table() *model.Flows      { return s.flows }
 func (s *flowSource) Log() *model.EventLog     { return s.log }
 func (s *flowSource) Changed() <-chan struct{} { return s.changed }
 func (s *flowSource) KeepFresh(on bool)        { s.kernel.KeepFresh(on) }
+
+func (s *flowSource) Explain(f *model.Flow) model.Explanation { return s.explain.Of(f) }
+func (s *flowSource) RuleFlows() (map[rules.RuleRef]int, int) { return s.explain.RuleFlows() }
+func (s *flowSource) RuleName(number uint32) string           { return s.explain.Name(number) }
+func (s *flowSource) FindRule(ref string) (func(uint32) bool, error) {
+	return s.explain.Finder(ref)
+}
 
 func (s *flowSource) Health() model.Health {
 	if h := s.health.Load(); h != nil {

@@ -11,8 +11,8 @@ import (
 )
 
 // followTables turns the adapter's snapshots, one a place, into looks at all
-// places together.
-func followTables(ctx context.Context, host *iptables.Host) (<-chan ui.Tables, error) {
+// places together. changed hears of the rules whenever they are others.
+func followTables(ctx context.Context, host *iptables.Host, changed func(map[rules.Place]*rules.Ruleset)) (<-chan ui.Tables, error) {
 	snapshots, err := host.Live(ctx)
 	if err != nil {
 		return nil, err
@@ -22,13 +22,13 @@ func followTables(ctx context.Context, host *iptables.Host) (<-chan ui.Tables, e
 		absent[a.Place] = a.String()
 	}
 	out := make(chan ui.Tables)
-	go gatherTables(ctx, host, snapshots, absent, out)
+	go gatherTables(ctx, host, snapshots, absent, changed, out)
 	return out, nil
 }
 
 // gatherTables keeps the latest of every place and hands on what has changed as
 // soon as somebody takes it.
-func gatherTables(ctx context.Context, host *iptables.Host, snapshots <-chan iptables.Snapshot, absent map[rules.Place]string, out chan<- ui.Tables) {
+func gatherTables(ctx context.Context, host *iptables.Host, snapshots <-chan iptables.Snapshot, absent map[rules.Place]string, changed func(map[rules.Place]*rules.Ruleset), out chan<- ui.Tables) {
 	defer close(out)
 	sets := map[rules.Place]*rules.Ruleset{}
 	failed := map[rules.Place]error{}
@@ -49,7 +49,6 @@ func gatherTables(ctx context.Context, host *iptables.Host, snapshots <-chan ipt
 				waiting--
 			}
 			if s.Rules != nil {
-				s.Rules.Name = host.Program(s.Place)
 				sets[s.Place] = s.Rules
 			}
 			failed[s.Place] = s.Err
@@ -60,6 +59,9 @@ func gatherTables(ctx context.Context, host *iptables.Host, snapshots <-chan ipt
 			next.Sets, next.Absent, next.At, next.Err = maps.Clone(sets), absent, time.Now(), firstError(failed)
 			if waiting == 0 {
 				ready = out
+				if s.Changed {
+					changed(next.Sets)
+				}
 			}
 		}
 	}

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/term"
 
+	"nattui/model"
 	"nattui/model/conntrack"
+	"nattui/rules"
 	"nattui/rules/iptables"
 	"nattui/ui"
 	"nattui/ui/theme"
@@ -26,6 +29,9 @@ func runTUI(ctx context.Context, o tuiOptions) error {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	// The flow table is most of the heap and holds no pointers: collecting often is
+	// cheap, and a million flows stay within 300 MB.
+	debug.SetGCPercent(25)
 	gw, err := openGateway(ctx, o)
 	if err != nil {
 		return err
@@ -48,10 +54,8 @@ func openGateway(ctx context.Context, o tuiOptions) (ui.Gateway, error) {
 	if err != nil {
 		return gw, err
 	}
-	if gw.Tables, err = followTables(ctx, tables); err != nil {
-		return gw, err
-	}
 	flows, err := followFlows(ctx)
+	rulesChanged, factsChanged := func(map[rules.Place]*rules.Ruleset) {}, func(*model.Facts) {}
 	switch {
 	case errors.Is(err, conntrack.ErrUnsupported):
 		gw.Trouble = append(gw.Trouble, err.Error())
@@ -59,8 +63,12 @@ func openGateway(ctx context.Context, o tuiOptions) (ui.Gateway, error) {
 		return gw, err
 	default:
 		gw.Flows = flows
+		rulesChanged, factsChanged = flows.explain.setRules, flows.explain.setFacts
 	}
-	gw.Facts = followFacts(ctx)
+	if gw.Tables, err = followTables(ctx, tables, rulesChanged); err != nil {
+		return gw, err
+	}
+	gw.Facts = followFacts(ctx, factsChanged)
 	if !o.readOnly {
 		c := changes{tables: tables}
 		if flows != nil {

@@ -251,7 +251,7 @@ func (n *Network) addAddress(link netlink.Link, prefix netip.Prefix) error {
 	}
 	if prefix == routerIPv6 {
 		// Deprecated, so that the client does not speak as the router.
-		address.ValidLft, address.PreferedLft = math.MaxUint32, 0
+		address.ValidLft, address.PreferedLft = math.MaxInt32, 0
 	}
 	if err := netlink.AddrAdd(link, address); err != nil {
 		return fmt.Errorf("add address %s to %s: %w", prefix, link.Attrs().Name, err)

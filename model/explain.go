@@ -1,0 +1,318 @@
+package model
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+
+	"nattui/rules"
+)
+
+// Confidence is how sure an explanation is.
+type Confidence uint8
+
+// The degrees of confidence. The kernel does not keep which rule made a flow; it
+// is found out by evaluating the flow's first packet under today's rules.
+const (
+	// NotAsked: the flow has not been evaluated yet.
+	NotAsked Confidence = iota
+	// Exact: today's rules would translate it just like that, and no other way.
+	Exact
+	// Inferred: today's rules lead to these addresses; a port was chosen by the
+	// kernel, or a match that cannot be known was taken as met.
+	Inferred
+	// Ambiguous: several rules could have made it.
+	Ambiguous
+	// Stale: today's rules would translate it otherwise. It keeps the translation
+	// it was made with until it ends or is forgotten.
+	Stale
+)
+
+var confidences = [...]string{"", "exact", "inferred", "ambiguous", "stale"}
+
+// String is exact, inferred, ambiguous or stale, as in the JSON output.
+func (c Confidence) String() string { return confidences[c] }
+
+// Explanation is why a flow is translated as it is: the rules that give it
+// another destination and another source.
+type Explanation struct {
+	DNAT, SNAT rules.RuleRef // zero: no rule
+	Confidence Confidence
+}
+
+// Rule is the rule to name first: the one that gives another destination, else
+// the one that gives another source; zero if none does.
+func (e Explanation) Rule() rules.RuleRef {
+	if !e.DNAT.IsZero() {
+		return e.DNAT
+	}
+	return e.SNAT
+}
+
+// Explainer tells for every flow of a table which rule made it. It evaluates
+// flows a few at a time, so that a change of the rules costs nothing on the spot,
+// and writes the answers into the flows. It is safe for concurrent use.
+type Explainer struct {
+	flows *Flows
+
+	mu         sync.RWMutex
+	evaluator  *rules.Evaluator
+	generation uint16
+	known      []Explanation          // by Flow.Rule - 1, of this generation
+	numbers    map[Explanation]uint32 // the other way round
+}
+
+// NewExplainer explains the flows of a table once it has been told the rules.
+func NewExplainer(flows *Flows) *Explainer { return &Explainer{flows: flows} }
+
+// SetRules begins to explain by other rules or another host; every flow counts as
+// not asked again.
+func (x *Explainer) SetRules(sets map[rules.Place]*rules.Ruleset, host rules.Host) {
+	programs := make([]*rules.Program, 0, len(sets))
+	for _, s := range sets {
+		programs = append(programs, rules.Compile(s))
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.evaluator = rules.NewEvaluator(host, programs...)
+	x.generation++
+	if x.generation == 0 {
+		x.generation = 1
+	}
+	x.known, x.numbers = nil, map[Explanation]uint32{}
+}
+
+// Work explains up to so many flows that were not asked yet, and tells whether
+// there are more. A flow takes about a microsecond in an ordinary table.
+func (x *Explainer) Work(limit int) (more bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.evaluator == nil {
+		return false
+	}
+	var buf []rules.Outcome
+	return x.flows.Explain(x.generation, func(f *Flow) (uint32, bool) {
+		limit--
+		var e Explanation
+		e, buf = explain(x.evaluator, f, buf[:0])
+		return x.number(e), limit <= 0
+	})
+}
+
+// number is how an explanation is written into a flow.
+func (x *Explainer) number(e Explanation) uint32 {
+	if n, ok := x.numbers[e]; ok {
+		return n
+	}
+	x.known = append(x.known, e)
+	n := uint32(len(x.known))
+	x.numbers[e] = n
+	return n
+}
+
+// Of is the explanation of a flow. One that was not asked yet is asked now.
+func (x *Explainer) Of(f *Flow) Explanation {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if f.RuleGen == x.generation && f.Rule != 0 && int(f.Rule) <= len(x.known) {
+		return x.known[f.Rule-1]
+	}
+	if x.evaluator == nil {
+		return Explanation{}
+	}
+	e, _ := explain(x.evaluator, f, nil)
+	return e
+}
+
+// RuleCounts are how many live flows each rule explains, and how many flows are
+// stale. Flows that were not asked yet are missing. It passes over the whole table.
+func (x *Explainer) RuleCounts(ctx context.Context) (counts map[rules.RuleRef]int, stale int, err error) {
+	groups, _, err := x.flows.Groups(ctx, Query{}, GroupByRule, GroupsByFlows, 1<<20, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	counts = map[rules.RuleRef]int{}
+	for i := range groups {
+		n := groups[i].Key.Rule
+		if n == 0 || int(n) > len(x.known) {
+			continue
+		}
+		e := x.known[n-1]
+		if e.Confidence == Stale {
+			stale += groups[i].Flows
+			continue
+		}
+		for _, r := range [...]rules.RuleRef{e.DNAT, e.SNAT} {
+			if !r.IsZero() {
+				counts[r] += groups[i].Flows
+			}
+		}
+	}
+	return counts, stale, nil
+}
+
+// Name is the text of an explanation's number, as groups and filters show it.
+func (x *Explainer) Name(number uint32) string {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if number == 0 || int(number) > len(x.known) {
+		return "not known yet"
+	}
+	return x.known[number-1].String()
+}
+
+// String names the rules: PREROUTING 1 + POSTROUTING 2, with "stale" or
+// "ambiguous" where it is so.
+func (e Explanation) String() string {
+	var parts []string
+	for _, r := range [...]rules.RuleRef{e.DNAT, e.SNAT} {
+		if !r.IsZero() {
+			parts = append(parts, r.Chain+" "+strconv.Itoa(r.Position))
+		}
+	}
+	text := strings.Join(parts, " + ")
+	switch e.Confidence {
+	case Stale:
+		return "stale"
+	case Ambiguous:
+		return strings.TrimSpace("ambiguous " + text)
+	}
+	if text == "" {
+		return "none"
+	}
+	return text
+}
+
+// Finder reads a filter's rule condition: a position, CHAIN/POSITION, stale,
+// ambiguous, or a chain.
+func (x *Explainer) Finder(ref string) (func(uint32) bool, error) {
+	chain, position, both := strings.Cut(ref, "/")
+	at := 0
+	if n, err := strconv.Atoi(ref); err == nil {
+		chain, at = "", n
+	} else if both {
+		if at, err = strconv.Atoi(position); err != nil {
+			return nil, fmt.Errorf("%q is no rule: use 3, PREROUTING/3, PREROUTING, stale, ambiguous or none", ref)
+		}
+	}
+	meant := func(r rules.RuleRef) bool {
+		return !r.IsZero() && (chain == "" || strings.EqualFold(chain, r.Chain)) && (at == 0 || at == r.Position)
+	}
+	return func(number uint32) bool {
+		x.mu.RLock()
+		defer x.mu.RUnlock()
+		if number == 0 || int(number) > len(x.known) {
+			return false
+		}
+		switch e := x.known[number-1]; strings.ToLower(ref) {
+		case "stale":
+			return e.Confidence == Stale
+		case "ambiguous":
+			return e.Confidence == Ambiguous
+		case "none":
+			return e.Rule().IsZero() && e.Confidence != Stale
+		default:
+			return meant(e.DNAT) || meant(e.SNAT)
+		}
+	}, nil
+}
+
+// explain evaluates a flow's first packet and compares what would become of it
+// with what became of the flow.
+func explain(e *rules.Evaluator, f *Flow, buf []rules.Outcome) (Explanation, []rules.Outcome) {
+	p := f.FirstPacket()
+	outcomes, certain := e.Outcomes(buf, &p)
+	nat := f.NAT()
+	var fits []rules.Outcome
+	loose := false
+	for i := range outcomes {
+		same, port := sameTranslation(&outcomes[i], f, nat)
+		if same {
+			fits = append(fits, outcomes[i])
+			loose = loose || !port
+		}
+	}
+	switch {
+	case len(fits) == 0 && !certain && undecided(outcomes):
+		return Explanation{Confidence: Ambiguous}, outcomes
+	case len(fits) == 0:
+		return Explanation{Confidence: Stale}, outcomes
+	}
+	x := Explanation{DNAT: fits[0].DNATBy, SNAT: fits[0].SNATBy, Confidence: Exact}
+	for i := range fits[1:] {
+		if o := &fits[i+1]; o.DNATBy != x.DNAT || o.SNATBy != x.SNAT {
+			x.Confidence = Ambiguous
+		}
+	}
+	if x.Confidence == Exact && (loose || !certain) {
+		x.Confidence = Inferred
+	}
+	return x, outcomes
+}
+
+// undecided tells that an outcome has places that are not known.
+func undecided(outcomes []rules.Outcome) bool {
+	for i := range outcomes {
+		if !outcomes[i].Src.Addr.IsValid() || !outcomes[i].Dst.Addr.IsValid() {
+			return true
+		}
+	}
+	return len(outcomes) == 0
+}
+
+// sameTranslation compares an outcome with what became of a flow. port tells
+// whether the ports agree as well; the kernel takes others when they are in use.
+func sameTranslation(o *rules.Outcome, f *Flow, nat NAT) (same, port bool) {
+	if o.DNAT != (nat&NATDst != 0) {
+		return false, false
+	}
+	served, seen := f.ServedBy(), f.SeenAs()
+	if o.DNAT && !holdsAddr(o.Dst, served.Addr()) {
+		return false, false
+	}
+	port = !o.DNAT || !f.Proto().HasPorts() || o.Dst.Holds(served)
+	if o.DNAT && !port {
+		return false, false // a destination's port is never chosen otherwise
+	}
+	if o.Delivered == rules.Dropped || o.Delivered == rules.NoRoute {
+		// Today's rules end it before its source would be changed.
+		return true, false
+	}
+	if !o.SNAT {
+		// Without a rule the kernel changes a source port alone, when it is in use.
+		if nat&NATSrc == 0 {
+			return true, port
+		}
+		return seen.Addr() == f.Client().Addr(), false
+	}
+	if nat&NATSrc == 0 {
+		// A rule that keeps address and port changes nothing that is seen.
+		return holdsAddr(o.Src, f.Client().Addr()), port
+	}
+	if !holdsAddr(o.Src, seen.Addr()) {
+		return false, false
+	}
+	return true, port && (!f.Proto().HasPorts() || o.Src.Holds(seen))
+}
+
+func holdsAddr(e rules.Endpoint, a netip.Addr) bool {
+	return !e.Addr.IsValid() || e.Addr == a
+}
+
+// FirstPacket is the packet that began the flow, as far as the flow tells.
+func (f *Flow) FirstPacket() rules.Packet {
+	client, asked := f.Client(), f.AskedFor()
+	p := rules.Packet{Protocol: uint8(f.Proto()), Src: client.Addr(), Dst: asked.Addr(), ConnMark: 0}
+	switch id, kind, code, ok := f.Orig.ICMP(); {
+	case ok:
+		p.ICMPID, p.ICMPType, p.ICMPCode, p.Has = id, kind, code, rules.HasICMP
+	case f.Proto().HasPorts():
+		p.SrcPort, p.DstPort = client.Port(), asked.Port()
+	}
+	return p
+}
