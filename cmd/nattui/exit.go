@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
-	"syscall"
 
 	"nattui/model/conntrack"
 	"nattui/rules"
@@ -29,21 +27,30 @@ type usageError struct{ error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
+func (e usageError) Unwrap() error { return e.error }
+
+// missingError is the error of a command about a rule or chain that is not there:
+// the table is not what its caller took it for.
+type missingError struct{ error }
+
+func missingf(format string, args ...any) error { return missingError{fmt.Errorf(format, args...)} }
+
 // exitStatus is what an error means to whoever started the command.
 func exitStatus(err error) int {
 	var conflict *rules.Conflict
+	var missing missingError
 	var usage usageError
 	var status statusError
 	switch {
-	case err == nil, errors.Is(err, syscall.EPIPE), errors.Is(err, context.Canceled):
+	case err == nil, errors.Is(err, errReaderGone):
 		return exitDone
 	case errors.As(err, &status):
 		return int(status)
-	case errors.As(err, &conflict):
+	case errors.As(err, &conflict), errors.As(err, &missing):
 		return exitConflict
 	case errors.Is(err, iptables.ErrPermission), errors.Is(err, conntrack.ErrNotPermitted), errors.Is(err, os.ErrPermission):
 		return exitNotPermitted
-	case errors.As(err, &usage), isUsage(err):
+	case errors.As(err, &usage):
 		return exitUsage
 	}
 	return exitFailed
@@ -54,25 +61,19 @@ type statusError int
 
 func (s statusError) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
-// isUsage tells the errors that cobra makes of a command line.
-func isUsage(err error) bool {
-	for _, begin := range []string{"unknown command", "unknown flag", "unknown shorthand", "flag needs", "invalid argument", "accepts ", "requires at least", "required flag", "if any flags", "bad flag"} {
-		if strings.HasPrefix(err.Error(), begin) {
-			return true
-		}
-	}
-	return false
-}
-
-// complain says an error on standard error, and what would help where it is a
-// matter of permission.
-func complain(w io.Writer, err error) {
+// complain says an error on standard error and, where it is a matter of
+// permission, the command that would work.
+func complain(w io.Writer, err error, args []string) {
 	var status statusError
 	if errors.As(err, &status) || exitStatus(err) == exitDone {
 		return
 	}
-	fmt.Fprintln(w, "nattui:", err)
+	if errors.Is(err, context.Canceled) {
+		say(w, "interrupted")
+		return
+	}
+	say(w, err.Error())
 	if exitStatus(err) == exitNotPermitted {
-		fmt.Fprintln(w, "nattui: this needs root or CAP_NET_ADMIN and CAP_NET_RAW: try  sudo nattui  or, to look around without,  nattui lab")
+		say(w, "this would work: "+rules.ShellLine(append([]string{"sudo", "nattui"}, args...))+"  (to look around without root: nattui lab)")
 	}
 }

@@ -3,18 +3,33 @@ package main
 import (
 	"context"
 	"os"
+	"os/signal"
+	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 )
 
 // run carries out a command line and returns its exit status.
 func run(ctx context.Context, args []string) int {
+	// Writing to a pipe that nobody reads any more is then an error like any
+	// other, and not a signal that kills. Unlike ignoring it, this is not
+	// inherited by the programs started from here.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+
 	root := newRoot()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
-	complain(os.Stderr, err)
+	complain(os.Stderr, err, args)
 	return exitStatus(err)
 }
+
+// The groups in which help lists the commands.
+const (
+	groupLook   = "look"
+	groupChange = "change"
+	groupOther  = "other"
+)
 
 // newRoot makes the command tree.
 func newRoot() *cobra.Command {
@@ -22,17 +37,85 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "nattui",
 		Short: "The NAT cockpit of a Linux gateway",
-		Long: "nattui shows the NAT rules of this host in the order the kernel evaluates them,\n" +
-			"changes them without risk, and shows every translation as the kernel makes it.\n" +
-			"Without a command it opens the terminal screens.",
+		Long: "nattui shows the NAT rules of this host in the order the kernel evaluates them, changes them without risk, " +
+			"and shows every translation as the kernel makes it. Without a command it opens the terminal screens.",
+		Example:       "sudo nattui\nnattui lab\nsudo nattui flows --filter 'nat dnat'",
 		Version:       version,
-		Args:          cobra.NoArgs,
+		Args:          noSuchCommand,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return runTUI(cmd.Context(), o) },
 	}
 	root.Flags().BoolVar(&o.readOnly, "read-only", false, "look only: nothing can be changed")
 	root.SetVersionTemplate("nattui {{.Version}}\n")
-	root.AddCommand(newLabCommand())
+	root.AddGroup(
+		&cobra.Group{ID: groupLook, Title: "Look"},
+		&cobra.Group{ID: groupChange, Title: "Change"},
+		&cobra.Group{ID: groupOther, Title: "Other"},
+	)
+	root.SetHelpCommandGroupID(groupOther)
+	root.SetCompletionCommandGroupID(groupOther)
+	add := func(group string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add(groupLook, newRulesCommand(), newFlowsCommand(), newLabCommand())
+	add(groupChange, newAddCommand(), newDeleteCommand())
+	add(groupOther, newVersionCommand(), newManualCommand())
+	root.InitDefaultCompletionCmd()
+	settle(root)
 	return root
+}
+
+// settle gives a command and those beneath it what they have in common: errors
+// that count as wrong usage, and help in one manner.
+func settle(c *cobra.Command) {
+	c.SetHelpFunc(help)
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usagef("%w; see  %s --help", err, c.CommandPath())
+	})
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return usageError{err}
+			}
+			return nil
+		}
+	}
+	for _, sub := range c.Commands() {
+		settle(sub)
+	}
+}
+
+// noArgs refuses every argument.
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("%q is one word too many; see  %s --help", args[0], c.CommandPath())
+	}
+	return nil
+}
+
+// noSuchCommand refuses every argument of a command that has commands of its own,
+// and says which one may have been meant.
+func noSuchCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	c.SuggestionsMinimumDistance = 2
+	if meant := c.SuggestionsFor(args[0]); len(meant) > 0 {
+		return usagef("there is no command %q: did you mean  %s %s?", args[0], c.CommandPath(), meant[0])
+	}
+	return usagef("there is no command %q; %s has %s", args[0], c.CommandPath(), strings.Join(commandNames(c), ", "))
+}
+
+func commandNames(c *cobra.Command) []string {
+	var names []string
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	return names
 }

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nattui/model"
+	"nattui/model/host"
+	"nattui/rules"
+	"nattui/rules/iptables"
+	"nattui/ui/text"
+)
+
+// addOptions are the flags of "nattui add KIND".
+type addOptions struct {
+	placeFlags
+	approval
+	draft rules.Draft
+	at    int
+}
+
+// newAddCommand makes "nattui add" with a command for each kind of rule.
+func newAddCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "add",
+		Short: "Add a DNAT, SNAT, MASQUERADE or REDIRECT rule",
+		Long: "add makes a rule of table nat. What is given is checked first, each field and all of them together; then add shows the command, asks, and runs it. " +
+			"On a terminal it asks, elsewhere it needs --yes. It prints the command that ran.",
+		Example: "nattui add dnat --proto tcp --in wan0 --dport 80 --to 192.168.0.2:8080\n" +
+			"nattui add masquerade --source 192.168.0.0/24 --out wan0\n" +
+			"nattui add redirect --proto tcp --in lan0 --dport 80 --to 8888 --dry-run",
+		Args: noSuchCommand,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return usagef("say what to add: %s", strings.Join(commandNames(c), ", "))
+		},
+	}
+	c.AddCommand(
+		addKind(rules.DNAT, "send packets to another destination", "the new destination: ADDRESS, ADDRESS:PORT or :PORT, with ranges",
+			"nattui add dnat --proto tcp --in wan0 --dport 80 --to 192.168.0.2:8080\nnattui add dnat --proto tcp --dest 2001:db8::1 --dport 443 --to '[fd00::2]:8443' --comment 'web'"),
+		addKind(rules.SNAT, "give packets another source, of a fixed address", "the new source: ADDRESS, ADDRESS:PORT or :PORT, with ranges",
+			"nattui add snat --source 192.168.0.0/24 --out wan0 --to 203.0.113.1"),
+		addKind(rules.Masquerade, "give packets the address of the interface they leave by", "the source ports to choose from: PORT or PORT-PORT",
+			"nattui add masquerade --source 192.168.0.0/24 --out wan0"),
+		addKind(rules.Redirect, "send packets to this host itself", "the port on this host: PORT or PORT-PORT",
+			"nattui add redirect --proto tcp --in lan0 --dport 80 --to 8888"),
+	)
+	return c
+}
+
+// addKind makes the command that adds one kind of rule.
+func addKind(kind rules.Kind, short, to, example string) *cobra.Command {
+	o := addOptions{draft: rules.Draft{Kind: kind}}
+	d := &o.draft
+	c := &cobra.Command{
+		Use:     strings.ToLower(kind.Name()),
+		Short:   strings.ToUpper(short[:1]) + short[1:],
+		Long:    fmt.Sprintf("%s: %s. A \"!\" before an address, an interface or a port negates it.", kind.Name(), short),
+		Example: example,
+		Args:    noArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return o.run(c) },
+	}
+	f := c.Flags()
+	f.SortFlags = false
+	f.StringVarP(&d.Protocol, "proto", "p", "", "protocol: tcp, udp, a name or a number; any otherwise")
+	f.StringVarP(&d.In, "in", "i", "", "interface that the packets arrive on")
+	f.StringVarP(&d.Out, "out", "o", "", "interface that they leave by")
+	f.StringVarP(&d.Source, "source", "s", "", "address or network that they come from")
+	f.StringVar(&d.SPorts, "sport", "", "source ports: 80, 80-90 or 80,443")
+	f.StringVarP(&d.Dest, "dest", "d", "", "address or network that they are for")
+	f.StringVar(&d.Ports, "dport", "", "destination ports: 80, 80-90 or 80,443")
+	f.StringVar(&d.To, "to", "", to)
+	f.StringVar(&d.Comment, "comment", "", "a note that stays with the rule")
+	f.BoolVar(&d.Random, "random", false, "choose the new port at random")
+	f.BoolVar(&d.RandomFully, "random-fully", false, "choose the new port wholly at random")
+	f.BoolVar(&d.Persistent, "persistent", false, "give a client the same address each time")
+	f.StringVar(&d.Chain, "chain", rules.DefaultChain(kind), "chain to add it to")
+	f.IntVar(&o.at, "at", 0, "position in the chain, from 1; the end otherwise")
+	o.placeFlags.register(c, "that of the addresses otherwise", "that of the program iptables otherwise")
+	o.approval.register(c)
+	offer(c, "chain", rules.ChainsFor(kind)...)
+	offer(c, "proto", "tcp", "udp", "sctp", "icmp")
+	for _, flag := range []string{"in", "out"} {
+		_ = c.RegisterFlagCompletionFunc(flag, completeInterfaces)
+	}
+	return c
+}
+
+func completeInterfaces(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	facts, err := host.Read(c.Context())
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var names []string
+	for _, s := range facts.SuggestInterfaces() {
+		names = append(names, s.Value+"\t"+s.Note)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+func (o *addOptions) run(c *cobra.Command) error {
+	if err := o.placeFlags.check(); err != nil {
+		return err
+	}
+	if o.at < 0 || o.at == 0 && c.Flags().Changed("at") {
+		return usagef("--at %d: positions count from 1; without --at the rule goes to the end", o.at)
+	}
+	o.draft.Family = o.guessFamily()
+	rule, problems := o.draft.Rule()
+	for _, p := range problems {
+		sayProblem(c, p)
+	}
+	if rules.HasErrors(problems) {
+		return statusError(exitUsage)
+	}
+	if err := o.approval.check(); err != nil {
+		return err
+	}
+	host, err := iptables.Open(c.Context())
+	if err != nil {
+		return err
+	}
+	place, err := o.one(host, o.draft.Family)
+	if err != nil {
+		return err
+	}
+	set, err := host.Read(c.Context(), place)
+	if err != nil {
+		return err
+	}
+	plan, err := o.plan(set, rule)
+	if err != nil {
+		return err
+	}
+	if err := sayDoubts(c, set, rule); err != nil {
+		return err
+	}
+	return o.carryOut(c, host, plan)
+}
+
+// guessFamily is the family that was asked for, or that of the addresses given.
+func (o *addOptions) guessFamily() rules.Family {
+	d := &o.draft
+	if o.family != "" {
+		family, _ := rules.ParseFamily(o.family)
+		return family
+	}
+	return guessFamily(d.Source, d.Dest, d.To, d.Protocol)
+}
+
+// guessFamily tells from the words of a rule what family they are of: an IPv6
+// address has at least two colons, an IPv4 address with a port one.
+func guessFamily(words ...string) rules.Family {
+	for _, w := range words {
+		if strings.Count(w, ":") >= 2 || strings.Contains(w, "ipv6-icmp") || strings.Contains(w, "icmpv6") {
+			return rules.IPv6
+		}
+	}
+	return rules.IPv4
+}
+
+// plan is to insert the rule where it was asked for.
+func (o *addOptions) plan(set *rules.Ruleset, rule rules.Rule) (rules.Plan, error) {
+	change := rules.Change{
+		Op: rules.Insert, Family: set.Family, Backend: set.Backend, Table: "nat", Chain: rule.Chain, At: o.at, Rule: rule, Program: set.Name,
+	}
+	chain, ok := set.Chain("nat", rule.Chain)
+	switch {
+	case !ok && !rules.IsBuiltIn("nat", rule.Chain):
+		return rules.Plan{}, usagef("--chain %s: there is no such chain in table nat of %s", text.Safe(rule.Chain), rules.Place{Family: set.Family, Backend: set.Backend})
+	case !ok:
+		chain = &rules.Chain{Name: rule.Chain}
+	}
+	switch {
+	case o.at > len(chain.Rules)+1:
+		return rules.Plan{}, usagef("--at %d: %s has %d rules, so use 1 to %d, or leave it out for the end", o.at, text.Safe(rule.Chain), len(chain.Rules), len(chain.Rules)+1)
+	case o.at > 0 && o.at <= len(chain.Rules):
+		change.Next = chain.Rules[o.at-1].String()
+	}
+	return rules.Single(change).Resolve(map[rules.Place]*rules.Ruleset{{Family: set.Family, Backend: set.Backend}: set})
+}
+
+// sayProblem says what is wrong with a field, or doubtful, by the name of its flag.
+func sayProblem(c *cobra.Command, p rules.Problem) {
+	flag := string(p.Field)
+	if p.Field == rules.FieldProtocol {
+		flag = "proto"
+	}
+	if p.Warning {
+		flag = "warning: --" + flag
+	} else {
+		flag = "--" + flag
+	}
+	say(c.ErrOrStderr(), flag+": "+text.Safe(p.Text))
+}
+
+// sayDoubts says what on this host speaks against a rule.
+func sayDoubts(c *cobra.Command, set *rules.Ruleset, rule rules.Rule) error {
+	facts, err := host.Read(c.Context())
+	if err != nil {
+		return err
+	}
+	for _, doubt := range model.Doubts(&facts, set, rule, nil) {
+		say(c.ErrOrStderr(), "warning: "+text.Safe(doubt))
+	}
+	return nil
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nattui/rules"
+	"nattui/rules/iptables"
+	"nattui/ui/text"
+)
+
+// deleteOptions are the flags and arguments of "nattui delete".
+type deleteOptions struct {
+	placeFlags
+	approval
+	table, spec string
+}
+
+// newDeleteCommand makes "nattui delete".
+func newDeleteCommand() *cobra.Command {
+	var o deleteOptions
+	c := &cobra.Command{
+		Use:   "delete {CHAIN NUMBER | --spec 'LINE'}",
+		Short: "Delete a rule, by its place or by its line",
+		Long: "delete takes one rule out. It is named by its chain and its number, as \"nattui rules\" counts, or by its line as iptables-save prints it. " +
+			"A rule that is not there any more when it comes to deleting makes a conflict, and nothing is deleted.",
+		Example: "nattui delete PREROUTING 2\n" +
+			"nattui delete --spec '-A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE' --yes",
+		Args: o.checkArgs,
+		RunE: func(c *cobra.Command, args []string) error { return o.run(c, args) },
+	}
+	c.Flags().StringVar(&o.spec, "spec", "", "the rule's line: -A CHAIN …")
+	c.Flags().StringVar(&o.table, "table", "nat", "another table: "+strings.Join(tableNames[1:], ", "))
+	o.placeFlags.register(c, "ipv4 otherwise, or that of the line's addresses", "that of the program iptables otherwise")
+	o.approval.register(c)
+	offer(c, "table", tableNames...)
+	c.ValidArgs = rules.BuiltInChains["nat"]
+	return c
+}
+
+func (o *deleteOptions) checkArgs(c *cobra.Command, args []string) error {
+	switch {
+	case c.Flags().Changed("spec") && len(args) > 0:
+		return fmt.Errorf("give either CHAIN NUMBER or --spec, not both")
+	case !c.Flags().Changed("spec") && len(args) != 2:
+		return fmt.Errorf("which rule? give its CHAIN and NUMBER, or its line with --spec; nattui rules lists them")
+	}
+	return nil
+}
+
+func (o *deleteOptions) run(c *cobra.Command, args []string) error {
+	if err := o.placeFlags.check(); err != nil {
+		return err
+	}
+	if err := checkTable(o.table); err != nil {
+		return err
+	}
+	find, err := o.finder(c, args)
+	if err != nil {
+		return err
+	}
+	if err := o.approval.check(); err != nil {
+		return err
+	}
+	host, err := iptables.Open(c.Context())
+	if err != nil {
+		return err
+	}
+	place, err := o.one(host, guessFamily(strings.Fields(o.spec)...))
+	if err != nil {
+		return err
+	}
+	set, err := host.Read(c.Context(), place)
+	if err != nil {
+		return err
+	}
+	chain, position, err := find(set)
+	if err != nil {
+		return err
+	}
+	rule := chain.Rules[position-1]
+	if o.dryRun || o.yes { // else the question shows it
+		say(c.ErrOrStderr(), fmt.Sprintf("%s %d: %s", text.Safe(chain.Name), position, text.Safe(rule.String())))
+	}
+	return o.carryOut(c, host, rules.Single(rules.Change{
+		Op: rules.Delete, Family: set.Family, Backend: set.Backend, Table: o.table, Chain: chain.Name, At: position, Rule: rule, Program: set.Name,
+	}))
+}
+
+// finder makes of the command line what finds the rule in a set.
+func (o *deleteOptions) finder(c *cobra.Command, args []string) (func(*rules.Ruleset) (*rules.Chain, int, error), error) {
+	if !c.Flags().Changed("spec") {
+		number, err := strconv.Atoi(args[1])
+		if err != nil || number < 1 {
+			return nil, usagef("%q is no position: rules count from 1", args[1])
+		}
+		return func(set *rules.Ruleset) (*rules.Chain, int, error) { return o.byNumber(set, args[0], number) }, nil
+	}
+	line := strings.TrimSpace(o.spec)
+	rule, err := rules.Parse(line)
+	if err != nil {
+		return nil, usagef("--spec: %w; give the line as nattui rules --json has it in spec: -A CHAIN …", err)
+	}
+	return func(set *rules.Ruleset) (*rules.Chain, int, error) { return o.bySpec(c, set, rule) }, nil
+}
+
+func (o *deleteOptions) chain(set *rules.Ruleset, name string) (*rules.Chain, error) {
+	chain, ok := set.Chain(o.table, name)
+	if !ok && rules.IsBuiltIn(o.table, name) {
+		return &rules.Chain{Name: name}, nil
+	}
+	if !ok {
+		return nil, missingf("there is no chain %s in table %s of %s", text.Safe(name), o.table, rules.Place{Family: set.Family, Backend: set.Backend})
+	}
+	return chain, nil
+}
+
+func (o *deleteOptions) byNumber(set *rules.Ruleset, name string, number int) (*rules.Chain, int, error) {
+	chain, err := o.chain(set, name)
+	if err != nil {
+		return nil, 0, err
+	}
+	if number > len(chain.Rules) {
+		return nil, 0, missingf("%s has no rule %d: there are %d", text.Safe(name), number, len(chain.Rules))
+	}
+	return chain, number, nil
+}
+
+// bySpec finds the first rule that is the same, however its line is written.
+func (o *deleteOptions) bySpec(c *cobra.Command, set *rules.Ruleset, wanted rules.Rule) (*rules.Chain, int, error) {
+	chain, err := o.chain(set, wanted.Chain)
+	if err != nil {
+		return nil, 0, err
+	}
+	canonical := wanted.Edited()
+	first, equal := 0, 0
+	for i, r := range chain.Rules {
+		if !r.Same(wanted) && !r.Edited().Same(canonical) {
+			continue
+		}
+		if equal++; first == 0 {
+			first = i + 1
+		}
+	}
+	switch {
+	case first == 0:
+		return nil, 0, missingf("no rule of table %s is  %s", o.table, text.Safe(wanted.String()))
+	case equal > 1:
+		say(c.ErrOrStderr(), fmt.Sprintf("%d rules of %s are equal: it is the first, number %d", equal, text.Safe(chain.Name), first))
+	}
+	return chain, first, nil
+}

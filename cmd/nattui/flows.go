@@ -1,0 +1,396 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"nattui/model"
+	"nattui/model/conntrack"
+	"nattui/ui/text"
+)
+
+// flowsOptions are the flags of "nattui flows".
+type flowsOptions struct {
+	json, follow bool
+	filter, sort string
+	limit        int
+
+	query model.Query
+	order *model.Sort // nil: as the kernel tells them
+}
+
+// newFlowsCommand makes "nattui flows".
+func newFlowsCommand() *cobra.Command {
+	var o flowsOptions
+	c := &cobra.Command{
+		Use:   "flows",
+		Short: "Print the connections of now, or every event as it happens",
+		Long: "flows prints the connections that the kernel tracks: who asked for what, who serves it, and as whom it is seen there. " +
+			"On a terminal \"=\" means unchanged. Elsewhere it is one flow a line: protocol, state, nat, client, asked for, served by, seen as, seconds left, packets, bytes; what is not known is a dash.\n" +
+			"With --follow it prints no list, but every event from then on: new, update, destroy. Events that the kernel could not deliver are counted on standard error.\n" +
+			"\nA filter is made of conditions that must all hold; \"or\", \"not\" and parentheses combine them:\n" +
+			"  src A, dst A, host A, client A, asked A, server A, seen A    A: address, network, range or list\n" +
+			"  sport N, dport N, port N     proto tcp|udp|…     state established|…|assured|unreplied\n" +
+			"  nat dnat|snat|both|none|any     family ipv4|ipv6     mark N     zone N     id N\n" +
+			"  bytes, packets, timeout, age with = != > >= < <=, as in  bytes>1M  age<30s\n" +
+			"Any other word is looked for in the whole line.\n" +
+			"\nColumns to sort by: " + strings.Join(sortColumns(), ", ") + ".",
+		Example: "nattui flows --filter 'nat dnat dport 80'\n" +
+			"nattui flows --sort -bytes --limit 10\n" +
+			"nattui flows --follow --json --filter 'not host 192.168.0.7'",
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return o.run(c) },
+	}
+	f := c.Flags()
+	f.BoolVar(&o.json, "json", false, "one JSON object a flow and line")
+	f.BoolVar(&o.follow, "follow", false, "print events as they happen, until interrupted")
+	f.StringVar(&o.filter, "filter", "", "only flows that match")
+	f.StringVar(&o.sort, "sort", "", "sort by a column, the largest first with a minus: bytes, -bytes")
+	f.IntVar(&o.limit, "limit", 0, "stop after so many; 0 is no limit")
+	offer(c, "sort", sortColumns()...)
+	_ = c.RegisterFlagCompletionFunc("filter", completeFilter)
+	return c
+}
+
+// sortColumns are the columns that one look at the table knows: a rate takes two,
+// and the rules are not looked at here.
+func sortColumns() []string {
+	var names []string
+	for _, c := range model.Columns() {
+		if c != model.ColumnRate && c != model.ColumnRule {
+			names = append(names, c.String())
+		}
+	}
+	return names
+}
+
+func completeFilter(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	var lines []string
+	for _, c := range model.Complete(typed, len(typed), nil) {
+		lines = append(lines, typed[:c.From]+c.Text+typed[c.To:]+"\t"+c.Hint)
+	}
+	return lines, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}
+
+func (o *flowsOptions) run(c *cobra.Command) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	table, err := conntrack.Open(conntrack.Options{})
+	if err != nil {
+		return err
+	}
+	defer table.Close()
+	p := &flowPrinter{output: newOutput(c), json: o.json, left: math.MaxInt}
+	if o.limit > 0 {
+		p.left = o.limit
+	}
+	switch {
+	case o.follow:
+		err = o.runFollow(c, table, p)
+	case o.order != nil:
+		err = o.runSorted(c, table, p)
+	default:
+		err = o.runList(c, table, p)
+	}
+	if flushErr := p.Flush(); p.err == nil {
+		p.err = flushErr
+	}
+	if p.err != nil {
+		return p.err
+	}
+	if err == nil && !p.printed {
+		sayWhyEmpty(c, table)
+	}
+	return err
+}
+
+// check reads the flags that are little languages of their own.
+func (o *flowsOptions) check() error {
+	var err error
+	var wrong *model.QueryError
+	if o.query, err = model.ParseQuery(o.filter, noRules); errors.As(err, &wrong) {
+		return usagef("--filter: %s\n%s", text.Safe(wrong.Error()), pointAt(o.filter, wrong.Pos, wrong.End))
+	}
+	if o.limit < 0 {
+		return usagef("--limit %d: use a number from 0, which is no limit", o.limit)
+	}
+	if o.sort == "" {
+		return nil
+	}
+	if o.follow {
+		return usagef("--sort and --follow: events come in their own order; leave one of the two out")
+	}
+	name, descending := strings.CutPrefix(o.sort, "-")
+	column, ok := model.ParseColumn(name)
+	if !ok || !slices.Contains(sortColumns(), column.String()) {
+		return usagef("--sort %s: use %s, with a minus in front for the largest first", text.Safe(o.sort), strings.Join(sortColumns(), ", "))
+	}
+	o.order = &model.Sort{By: column, Descending: descending}
+	return nil
+}
+
+// noRules answers a filter that asks for the rule of a flow.
+func noRules(string) (func(uint32) bool, error) {
+	return nil, errors.New("the rule of a flow is known to the screens only; filter by what it matches, such as dport 80 nat dnat")
+}
+
+// pointAt prints a line and marks a word of it beneath.
+func pointAt(line string, from, to int) string {
+	indent := cells(line[:from])
+	return "  " + text.Safe(line) + "\n  " + strings.Repeat(" ", indent) + strings.Repeat("^", max(cells(line[from:to]), 1))
+}
+
+// runList prints the flows while the kernel tells them.
+func (o *flowsOptions) runList(c *cobra.Command, table *conntrack.Table, p *flowPrinter) error {
+	ctx, stop := context.WithCancel(c.Context())
+	defer stop()
+	err := table.Dump(ctx, func(b *model.Batch) {
+		for i := range b.Changes {
+			change := &b.Changes[i]
+			if change.Kind != model.Listed {
+				continue
+			}
+			f := &change.Flow
+			f.Told, f.First = b.At, b.At
+			if o.query.Match(f, b.At) && !p.flow(f, b.At) {
+				stop()
+				return
+			}
+		}
+	})
+	if p.full() {
+		return nil
+	}
+	return err
+}
+
+// runSorted prints the flows in order, once all are known.
+func (o *flowsOptions) runSorted(c *cobra.Command, table *conntrack.Table, p *flowPrinter) error {
+	flows := model.NewFlows()
+	if err := table.Dump(c.Context(), flows.Apply); err != nil {
+		return err
+	}
+	window := model.Window{Limit: -1}
+	if o.limit > 0 {
+		window.Limit = o.limit
+	}
+	now := time.Now().UnixNano()
+	selection, err := model.NewSelector(flows).Select(c.Context(), o.query, *o.order, window, now)
+	if err != nil {
+		return err
+	}
+	for i := range selection.Rows {
+		if !p.flow(&selection.Rows[i].Flow, now) {
+			break
+		}
+	}
+	return nil
+}
+
+// runFollow prints events until it is interrupted, the limit is reached or
+// nobody reads any more.
+func (o *flowsOptions) runFollow(c *cobra.Command, table *conntrack.Table, p *flowPrinter) error {
+	ctx, stop := context.WithCancel(c.Context())
+	defer stop()
+	go func() {
+		waitForHangup(os.Stdout)
+		stop()
+	}()
+	flows := model.NewFlows() // what an event leaves out was told before
+	loss := lossTeller{command: c, table: table}
+	err := table.Follow(ctx, func(b *model.Batch) {
+		flows.Apply(b)
+		for i := range b.Changes {
+			change := &b.Changes[i]
+			if !change.Kind.IsEvent() || !o.query.Match(&change.Flow, b.At) {
+				continue
+			}
+			if !p.event(change.Kind, &change.Flow, b.At) {
+				stop()
+				break
+			}
+		}
+		if err := p.Flush(); err != nil && p.err == nil {
+			p.err = err
+			stop()
+		}
+		loss.tell()
+	})
+	loss.tell()
+	p.printed = true // silence is no wonder here
+	return err
+}
+
+// lossTeller says on standard error what the kernel could not deliver.
+type lossTeller struct {
+	command   *cobra.Command
+	table     *conntrack.Table
+	missed    uint64
+	eventsOff bool
+}
+
+func (l *lossTeller) tell() {
+	s := l.table.Status()
+	if s.Missed > l.missed {
+		say(l.command.ErrOrStderr(), fmt.Sprintf("%s events were missed, %s since the start: they came faster than they could be written", text.Exact(s.Missed-l.missed), text.Exact(s.Missed)))
+		l.missed = s.Missed
+	}
+	if s.EventsOff && !l.eventsOff {
+		say(l.command.ErrOrStderr(), "the kernel tells no events here: switch them on with  sysctl net.netfilter.nf_conntrack_events=1")
+		l.eventsOff = true
+	}
+}
+
+// waitForHangup waits until nobody can read a pipe or terminal any more. On a
+// file it waits for ever.
+func waitForHangup(f *os.File) {
+	fds := []unix.PollFd{{Fd: int32(f.Fd())}}
+	for {
+		_, err := unix.Poll(fds, -1)
+		if err == nil || !errors.Is(err, unix.EINTR) {
+			return
+		}
+	}
+}
+
+// sayWhyEmpty explains an empty list where it is not that nothing matches.
+func sayWhyEmpty(c *cobra.Command, table *conntrack.Table) {
+	if h := table.Health(); h.Tracking == model.SettingOff {
+		say(c.ErrOrStderr(), "nothing is tracked here yet: connection tracking starts with the first NAT rule")
+	}
+}
+
+// flowPrinter prints flows as they come, as JSON, as lines of columns, or as a
+// page for a person. It keeps what is needed to print the next without
+// allocating.
+type flowPrinter struct {
+	*output
+	json    bool
+	left    int // of the limit
+	printed bool
+	line    []byte
+	page    *flowPage
+	at      int64     // the time that extra is for
+	extra   [3]string // of new, update and destroy
+	err     error
+}
+
+func (p *flowPrinter) full() bool { return p.left <= 0 || p.err != nil }
+
+// flow prints a flow and tells whether there is room for more.
+func (p *flowPrinter) flow(f *model.Flow, now int64) (more bool) { return p.print(0, f, now) }
+
+// event prints an event.
+func (p *flowPrinter) event(kind model.ChangeKind, f *model.Flow, at int64) (more bool) {
+	return p.print(kind, f, at)
+}
+
+func (p *flowPrinter) print(kind model.ChangeKind, f *model.Flow, now int64) (more bool) {
+	if p.full() {
+		return false
+	}
+	p.line = p.line[:0]
+	switch {
+	case p.json:
+		p.line = append(f.AppendJSON(p.line, now, p.extraOf(kind, now)), '\n')
+	case p.terminal:
+		if p.page == nil {
+			p.page = newFlowPage(p.output, kind != 0)
+			p.line = append(p.line, p.page.head()...)
+		}
+		p.line = append(p.line, p.page.row(kind, f, now)...)
+	default:
+		p.line = appendFlow(p.line, kind, f, now)
+	}
+	if _, p.err = p.Write(p.line); p.err != nil {
+		return false
+	}
+	p.printed = true
+	p.left--
+	return p.left > 0
+}
+
+// extraOf are the members that events have besides, made once for all events of
+// one time.
+func (p *flowPrinter) extraOf(kind model.ChangeKind, at int64) string {
+	if kind == 0 {
+		return ""
+	}
+	if p.at != at {
+		p.at, p.extra = at, [3]string{}
+	}
+	i := kind - model.EventNew
+	if p.extra[i] == "" {
+		p.extra[i] = `"event":"` + kind.String() + `","at":"` + time.Unix(0, at).UTC().Format(time.RFC3339Nano) + `"`
+	}
+	return p.extra[i]
+}
+
+// The widths of a line's columns; longer values push the rest to the right.
+const (
+	protoWidth   = 5
+	stateWidth   = 11
+	natWidth     = 4
+	addressWidth = 21 // 255.255.255.255:65535
+	secondsWidth = 6
+)
+
+// appendFlow appends a flow as a line of columns.
+func appendFlow(b []byte, kind model.ChangeKind, f *model.Flow, now int64) []byte {
+	if kind != 0 {
+		b = appendWord(b, kind.String(), len("destroy"))
+	}
+	start := len(b)
+	b = fill(f.Proto().AppendName(b), start, protoWidth)
+	b = appendWord(b, f.StateName(), stateWidth)
+	b = appendWord(b, f.NAT().String(), natWidth)
+	for _, end := range flowEnds(f) {
+		start := len(b)
+		b = fill(end.append(b), start, addressWidth)
+	}
+	b = appendNumber(b, uint64(f.Remaining(now)), secondsWidth, true)
+	b = appendNumber(append(b, ' '), f.Packets(), 7, f.Counts())
+	b = appendNumber(append(b, ' '), f.Bytes(), 10, f.Counts())
+	return append(b, '\n')
+}
+
+// appendWord appends a word and blanks up to the next column.
+func appendWord(b []byte, word string, width int) []byte {
+	if word == "" {
+		word = unknown
+	}
+	start := len(b)
+	return fill(append(b, word...), start, width)
+}
+
+// fill appends blanks after a value that began at start, one at least.
+func fill(b []byte, start, width int) []byte {
+	for len(b)-start < width {
+		b = append(b, ' ')
+	}
+	return append(b, ' ')
+}
+
+// appendNumber appends a number at the right of its column.
+func appendNumber(b []byte, n uint64, width int, known bool) []byte {
+	var digits [20]byte
+	d := strconv.AppendUint(digits[:0], n, 10)
+	if !known {
+		d = append(digits[:0], unknown...)
+	}
+	for range width - len(d) {
+		b = append(b, ' ')
+	}
+	return append(b, d...)
+}

@@ -1,0 +1,278 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"charm.land/lipgloss/v2"
+	"github.com/spf13/cobra"
+
+	"nattui/rules"
+	"nattui/rules/iptables"
+	"nattui/ui/table"
+	"nattui/ui/text"
+)
+
+// rulesOptions are the flags of "nattui rules".
+type rulesOptions struct {
+	placeFlags
+	json         bool
+	table, chain string
+
+	printed bool // a page has begun
+}
+
+// tableNames are the tables that iptables knows.
+var tableNames = []string{"nat", "filter", "mangle", "raw", "security"}
+
+// newRulesCommand makes "nattui rules".
+func newRulesCommand() *cobra.Command {
+	var o rulesOptions
+	c := &cobra.Command{
+		Use:   "rules",
+		Short: "Print the NAT rules in the order packets meet them",
+		Long: "rules prints the rules of table nat, of both families and both backends of iptables. " +
+			"On a terminal it is a table of what becomes of what. Elsewhere it is one rule a line: family, backend, table, chain, position, packets, bytes, and the rule as iptables-save prints it. " +
+			"Counters that are not known are a dash.",
+		Example: "nattui rules\n" +
+			"nattui rules --family ipv4 --chain PREROUTING\n" +
+			"nattui rules --json | jq -r 'select(.target == \"DNAT\") | .to'",
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return o.run(c) },
+	}
+	c.Flags().BoolVar(&o.json, "json", false, "one JSON object a rule and line")
+	c.Flags().StringVar(&o.chain, "chain", "", "only this chain")
+	c.Flags().StringVar(&o.table, "table", "nat", "another table: "+strings.Join(tableNames[1:], ", "))
+	o.register(c, "both otherwise", "both otherwise")
+	offer(c, "table", tableNames...)
+	offer(c, "chain", rules.BuiltInChains["nat"]...)
+	return c
+}
+
+func (o *rulesOptions) run(c *cobra.Command) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	if err := checkTable(o.table); err != nil {
+		return err
+	}
+	ctx := c.Context()
+	host, err := iptables.Open(ctx)
+	if err != nil {
+		return err
+	}
+	places, err := o.chosen(host)
+	if err != nil {
+		return err
+	}
+	sets, readErr := readPlaces(ctx, host, places)
+	for _, note := range placeNotes(ctx, host, sets) {
+		say(c.ErrOrStderr(), note)
+	}
+	if o.chain != "" && readErr == nil && !o.anyHasChain(sets) {
+		return fmt.Errorf("there is no chain %s in table %s", o.chain, o.table)
+	}
+	out := newOutput(c)
+	for _, p := range places {
+		if err := o.print(out, sets[p]); err != nil {
+			return err
+		}
+	}
+	if out.terminal && !o.json && !o.printed {
+		fmt.Fprintln(out, out.ink.faint.Render("no rules in table "+o.table+" yet: add one with  nattui add"))
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	return readErr
+}
+
+func checkTable(name string) error {
+	if !slices.Contains(tableNames, name) {
+		return usagef("--table %s: use %s", name, strings.Join(tableNames, ", "))
+	}
+	return nil
+}
+
+func (o *rulesOptions) anyHasChain(sets map[rules.Place]*rules.Ruleset) bool {
+	if rules.IsBuiltIn(o.table, o.chain) { // on nft it is there once it is used
+		return true
+	}
+	for _, set := range sets {
+		if _, ok := set.Chain(o.table, o.chain); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// chains are the chains of a set that are to be printed.
+func (o *rulesOptions) chains(set *rules.Ruleset) []rules.Chain {
+	table, ok := set.Table(o.table)
+	if !ok {
+		return nil
+	}
+	if o.chain == "" {
+		return table.Chains
+	}
+	if chain, ok := table.Chain(o.chain); ok {
+		return []rules.Chain{*chain}
+	}
+	return nil
+}
+
+func (o *rulesOptions) print(out *output, set *rules.Ruleset) error {
+	switch {
+	case set == nil: // could not be read
+	case o.json:
+		return o.printJSON(out, set)
+	case out.terminal:
+		o.printPage(out, set)
+	default:
+		o.printLines(out, set)
+	}
+	return nil
+}
+
+// ruleJSON is a rule as "nattui rules --json" prints it. The names are for good.
+type ruleJSON struct {
+	Family   string  `json:"family"`
+	Backend  string  `json:"backend"`
+	Table    string  `json:"table"`
+	Chain    string  `json:"chain"`
+	Position int     `json:"position"`
+	Target   string  `json:"target"`
+	To       string  `json:"to"`
+	Packets  *uint64 `json:"packets,omitempty"`
+	Bytes    *uint64 `json:"bytes,omitempty"`
+	Spec     string  `json:"spec"`
+	Owner    string  `json:"owner"`
+	Sentence string  `json:"sentence"`
+}
+
+func (o *rulesOptions) printJSON(out *output, set *rules.Ruleset) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	line := ruleJSON{Family: set.Family.String(), Backend: set.Backend.String(), Table: o.table}
+	for _, chain := range o.chains(set) {
+		line.Chain = chain.Name
+		for i := range chain.Rules {
+			r := &chain.Rules[i]
+			line.Position, line.Target, line.To = i+1, r.Target.Name, ""
+			if r.Target.Kind.Translates() {
+				line.To = translation(r.Target)
+			}
+			line.Packets, line.Bytes = nil, nil
+			if r.Counters.Known {
+				line.Packets, line.Bytes = &r.Counters.Packets, &r.Counters.Bytes
+			}
+			line.Spec, line.Owner, line.Sentence = r.String(), rules.OwnerOf(*r), r.Sentence()
+			if err := encoder.Encode(&line); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// translation is where a translating target leads to, as its option says it.
+func translation(t rules.Target) string {
+	if t.Kind == rules.Netmap {
+		return t.To.Net.String()
+	}
+	return t.To.String()
+}
+
+// printLines prints one rule a line, for other programs and for grep.
+func (o *rulesOptions) printLines(out *output, set *rules.Ruleset) {
+	chains := o.chains(set)
+	width := 0
+	for i := range chains {
+		width = max(width, cells(chains[i].Name))
+	}
+	for _, chain := range chains {
+		for i := range chain.Rules {
+			r := &chain.Rules[i]
+			packets, bytes := unknown, unknown
+			if r.Counters.Known {
+				packets, bytes = strconv.FormatUint(r.Counters.Packets, 10), strconv.FormatUint(r.Counters.Bytes, 10)
+			}
+			fmt.Fprintf(out, "%s %-6s %s %s %4d %9s %12s %s\n", set.Family, set.Backend, o.table, text.Pad(text.Safe(chain.Name), width, false), i+1, packets, bytes, text.Safe(r.String()))
+		}
+	}
+}
+
+// printPage prints a set for a person: chain by chain, what becomes of what.
+// Chains and sets in which nothing happens are left out.
+func (o *rulesOptions) printPage(out *output, set *rules.Ruleset) {
+	chains := slices.DeleteFunc(slices.Clone(o.chains(set)), func(c rules.Chain) bool { return len(c.Rules) == 0 && c.Policy != "DROP" })
+	if len(chains) == 0 {
+		return
+	}
+	o.printed = true
+	out.heading(rules.Place{Family: set.Family, Backend: set.Backend}.String())
+	columns := ruleColumns(chains)
+	widths := table.Widths(columns, out.width)
+	fmt.Fprintln(out, table.Head(columns, widths, out.ink.faint))
+	for _, chain := range chains {
+		about := "1 rule"
+		if n := len(chain.Rules); n != 1 {
+			about = fmt.Sprintf("%d rules", n)
+		}
+		if chain.BuiltIn() && chain.Policy != "ACCEPT" {
+			about += ", policy " + chain.Policy
+		}
+		fmt.Fprintln(out, text.Safe(chain.Name)+"  "+out.ink.faint.Render(about))
+		for i := range chain.Rules {
+			fmt.Fprintln(out, table.Line(columns, widths, ruleCells(out.ink, i+1, &chain.Rules[i]), nil))
+		}
+	}
+}
+
+// ruleColumns are columns as wide as the rules need.
+func ruleColumns(chains []rules.Chain) []table.Column {
+	number, match, becomes, owner := 1, 1, 1, 0
+	for _, chain := range chains {
+		number = max(number, len(strconv.Itoa(len(chain.Rules))))
+		for i := range chain.Rules {
+			r := &chain.Rules[i]
+			match = max(match, cells(r.MatchText()))
+			becomes = max(becomes, cells(r.Becomes()))
+			owner = max(owner, cells(rules.OwnerOf(*r)))
+		}
+	}
+	const least = 12 // of a column that gives way to others
+	columns := []table.Column{
+		{Title: "#", Min: number + 2, Right: true}, // indented beneath the chain's name
+		{Title: "match", Min: min(match, least), Want: match},
+		{Title: "becomes", Min: min(becomes, least), Want: becomes},
+		{Title: "pkts", Min: countWidth, Right: true, Order: 1},
+		{Title: "bytes", Min: countWidth, Right: true, Order: 2},
+	}
+	if owner > 0 {
+		columns = append(columns, table.Column{Title: "owner", Min: min(owner, least), Want: owner, Order: 3})
+	}
+	return columns
+}
+
+// countWidth is the width of a counter (text.Count).
+const countWidth = 6
+
+func ruleCells(ink ink, position int, r *rules.Rule) []table.Cell {
+	packets, bytes := text.Unknown, text.Unknown
+	if r.Counters.Known {
+		packets, bytes = text.Count(r.Counters.Packets), text.Count(r.Counters.Bytes)
+	}
+	plain := lipgloss.NewStyle()
+	return []table.Cell{
+		{Text: strconv.Itoa(position), Style: ink.faint},
+		{Text: text.Safe(r.MatchText()), Style: plain},
+		{Text: text.Safe(r.Becomes()), Style: ink.of(r.Target.Kind)},
+		{Text: packets, Style: plain},
+		{Text: bytes, Style: plain},
+		{Text: text.Safe(rules.OwnerOf(*r)), Style: ink.faint},
+	}
+}
