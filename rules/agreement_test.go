@@ -75,6 +75,82 @@ func TestAgreesWithTheKernel(t *testing.T) {
 	}
 }
 
+// countdown is a table at every place a packet passes, each of which takes the
+// packet's mark one further if it is what the place before made it: only in the
+// right order does it reach the last one, which translates.
+var countdown = []struct {
+	table, chain string
+	from, to     int    // to 0: translate
+	only         string // the backend, where they differ
+}{
+	{"raw", "PREROUTING", 0, 1, ""},
+	{"mangle", "PREROUTING", 1, 2, ""},
+	{"nat", "PREROUTING", 2, 3, ""},
+	{"mangle", "INPUT", 3, 4, ""},
+	{"filter", "INPUT", 4, 5, ""},
+	{"security", "INPUT", 5, 6, ""},
+	{"nat", "INPUT", 6, 0, "legacy"},
+	{"nat", "INPUT", 5, 0, "nft"},
+	{"mangle", "FORWARD", 3, 4, ""},
+	{"filter", "FORWARD", 4, 5, ""},
+	{"security", "FORWARD", 5, 6, ""},
+	{"mangle", "POSTROUTING", 6, 7, ""},
+	{"nat", "POSTROUTING", 7, 0, ""},
+	{"raw", "OUTPUT", 0, 17, ""},
+	{"mangle", "OUTPUT", 17, 18, ""},
+	{"nat", "OUTPUT", 18, 19, ""},
+	{"filter", "OUTPUT", 19, 20, ""},
+	{"security", "OUTPUT", 20, 21, ""},
+	{"mangle", "POSTROUTING", 21, 22, ""},
+	{"nat", "POSTROUTING", 22, 0, ""},
+}
+
+// precedences holds the order of the tables at every hook against the kernel's.
+func precedences(t *testing.T, g *ground, f rules.Family, b rules.Backend) {
+	own, stranger, server, face := "192.168.0.1", "203.0.113.10", "192.168.0.2", "198.51.100.99"
+	if f == rules.IPv6 {
+		own, stranger, server, face = "2001:db8:2::1", "2001:db8:1::10", "2001:db8:2::2", "2001:db8:98::99"
+	}
+	var text strings.Builder
+	for _, table := range []string{"raw", "mangle", "nat", "filter", "security"} {
+		fmt.Fprintf(&text, "*%s\n", table)
+		for _, c := range countdown {
+			target := fmt.Sprintf("MARK --set-mark %d", c.to)
+			if c.to == 0 {
+				target = "SNAT --to-source " + face
+			}
+			if c.table == table && (c.only == "" || c.only == b.String()) {
+				fmt.Fprintf(&text, "-A %s -m mark --mark %d -j %s\n", c.chain, c.from, target)
+			}
+		}
+		text.WriteString("COMMIT\n")
+	}
+	restore(t, f, b, text.String())
+	defer restore(t, f, b, "*security\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\nCOMMIT\n")
+	program := rules.Compile(save(t, f, b))
+	gen := &generator{Rand: rand.New(rand.NewPCG(1, 1)), family: f}
+	for i, to := range []struct {
+		src, dst string
+		local    bool
+	}{{stranger, own, false}, {stranger, server, false}, {own, server, true}} {
+		p := gen.packet(g, i)
+		p.Protocol, p.SrcPort, p.DstPort, p.TTL, p.TCPFlags, p.Has = rules.UDP, 1000, 2000, 64, 0, rules.HasTOS
+		p.Src, p.Dst, p.Local, p.Mark = netip.MustParseAddr(to.src), netip.MustParseAddr(to.dst), to.local, 0
+		p.In, p.MAC = "", ""
+		if !p.Local {
+			p.In, p.MAC = "wan0", "02:00:00:00:00:01"
+		}
+		g.forgetFlows(t)
+		e := rules.NewEvaluator(g.host, program)
+		g.alone = e
+		path, err := e.Evaluate(p)
+		what, ok := compare(t, g, e, p, false, new(tally))
+		if !ok || err != nil || len(path.Outcomes) != 1 || path.Outcomes[0].SNATBy.IsZero() {
+			t.Errorf("the order of the tables for %s > %s: %v %s %+v", p.Src, p.Dst, err, what, path.Outcomes)
+		}
+	}
+}
+
 // tally counts what the comparison saw.
 type tally struct {
 	packets, flows, translated, forwarded, local, gone int
@@ -86,6 +162,9 @@ const packetsPerTable = 50
 
 func agree(t *testing.T, backends []rules.Backend, seed uint64, tables int) {
 	g := openGround(t)
+	for _, f := range rules.Families {
+		precedences(t, g, f, backends[0])
+	}
 	var sum tally
 	only := number(t, "NATTUI_ONLY", -1)
 	for n := range tables {

@@ -172,12 +172,12 @@ func (p *Program) compileTable(t *Table) {
 	for _, c := range p.chains[first:] {
 		p.survey(c, marks)
 	}
-	for stage, h := range hooks {
-		if h.table != t.Name {
+	for at, h := range hooks {
+		if h.table != t.Name || !stage(at).of(p.set.Backend) {
 			continue
 		}
 		if id, ok := ids[h.chain]; ok {
-			p.hooks[stage] = p.chains[id]
+			p.hooks[at] = p.chains[id]
 			p.nat = p.nat || t.Name == "nat"
 		}
 	}

@@ -381,6 +381,7 @@ type state struct {
 
 	ct               tracking
 	dstDone, srcDone bool // bindings are made
+	free             bool // no other flow has this one's tuple, whichever that will be
 	dnatBy, snatBy   ruleRef
 }
 

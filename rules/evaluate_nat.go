@@ -140,6 +140,7 @@ func (m *machine) bindUnknown(st *state, t *translation, source bool, by ruleRef
 // bound notes a binding and translates the packet. The flow counts as
 // translated if that changes anything.
 func (m *machine) bound(st *state, source bool, a bits128, ports Ports, by ruleRef) {
+	st.free = false
 	before, known := st.addr(source)
 	changed := !known || a != before || ports != *m.keyPorts(st, source)
 	if source {
@@ -208,7 +209,10 @@ func (m *machine) bind(st *state, t *translation, by ruleRef) {
 			}
 		}
 	}
-	m.bound(st, source, a, m.pickPorts(st, t, source, a, key), by)
+	picked := m.pickPorts(st, t, source, a, key)
+	m.bound(st, source, a, picked, by)
+	// Out of several the kernel picks one that is free, if there is any.
+	st.free = !picked.Single() && picked != key && m.taken(st, st.src, st.sport, st.dst, st.dport) != Yes
 }
 
 // takeIfFree makes a binding unless a flow has the tuple that it leads to. Where

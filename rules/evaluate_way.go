@@ -14,6 +14,7 @@ const (
 	stageFilterInput
 	stageSecurityInput
 	stageNATInput
+	stageLateSecurityInput // iptables-nft gives its security chains a priority after nat's
 	stageDeliver
 	stageMangleForward
 	stageFilterForward
@@ -41,6 +42,7 @@ var hooks = [stages]struct{ table, chain string }{
 	stageFilterInput:       {"filter", "INPUT"},
 	stageSecurityInput:     {"security", "INPUT"},
 	stageNATInput:          {"nat", "INPUT"},
+	stageLateSecurityInput: {"security", "INPUT"},
 	stageMangleForward:     {"mangle", "FORWARD"},
 	stageFilterForward:     {"filter", "FORWARD"},
 	stageSecurityForward:   {"security", "FORWARD"},
@@ -51,6 +53,17 @@ var hooks = [stages]struct{ table, chain string }{
 	stageNATOutput:         {"nat", "OUTPUT"},
 	stageFilterOutput:      {"filter", "OUTPUT"},
 	stageSecurityOutput:    {"security", "OUTPUT"},
+}
+
+// of reports whether a backend's chain is called at the stage.
+func (s stage) of(b Backend) bool {
+	switch s {
+	case stageSecurityInput:
+		return b == Legacy
+	case stageLateSecurityInput:
+		return b == NFT
+	}
+	return true
 }
 
 // isNAT reports whether flows get a binding at the stage.
@@ -197,7 +210,7 @@ func (m *machine) confirm(st *state) bool {
 	if st.ct.confirmed || !st.ct.hasFlow() {
 		return true
 	}
-	if st.ct.state != StateEstablished && m.e.host.Flows != nil {
+	if st.ct.state != StateEstablished && m.e.host.Flows != nil && !st.free {
 		switch m.taken(st, st.src, st.sport, st.dst, st.dport) {
 		case Yes:
 			m.finish(st, Dropped, RuleRef{}, "another flow has the same translation")
