@@ -126,8 +126,7 @@ func (a *App) nextFlows() tea.Cmd {
 func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	a.now = a.clock()
 	cmd := a.route(msg)
-	a.settle()
-	return a, cmd
+	return a, tea.Batch(cmd, a.settle())
 }
 
 func (a *App) route(msg tea.Msg) tea.Cmd {
@@ -298,10 +297,11 @@ func (a *App) bodyHeight() int {
 }
 
 // settle fits the active screen to the terminal.
-func (a *App) settle() {
-	if a.width >= minWidth && a.height >= minHeight {
-		a.screen().Settle(a.width, a.bodyHeight())
+func (a *App) settle() tea.Cmd {
+	if a.width < minWidth || a.height < minHeight {
+		return nil
 	}
+	return a.screen().Settle(a.width, a.bodyHeight())
 }
 
 // View draws the terminal.

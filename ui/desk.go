@@ -53,7 +53,8 @@ type screen interface {
 	Wheel(by int)
 	// Settle fits the screen's cursor and windows to a size, after anything has
 	// changed. View draws exactly what Settle left.
-	Settle(width, height int)
+	// What it returns fetches what the new windows lack.
+	Settle(width, height int) tea.Cmd
 	View(width, height int) []string
 	// Keys are the bindings that work now, the most wanted first.
 	Keys() []key.Binding

@@ -95,7 +95,7 @@ func (f *flowDetails) lines(width int) []string {
 		if !exact {
 			word = "first seen "
 		}
-		add("age", text.Duration(fl.Age(now))+", "+word+time.Unix(0, at).Format("2006-01-02 15:04:05"))
+		add("age", text.Duration(fl.Age(now))+", "+word+time.Unix(0, at).In(s.now.Location()).Format("2006-01-02 15:04:05"))
 	}
 	add("timeout", text.Duration(time.Duration(fl.Remaining(now))*time.Second))
 	if fl.Counts() {

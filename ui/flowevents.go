@@ -50,7 +50,7 @@ func (l *eventList) freeze() {
 
 func (l *eventList) move(by int) { l.back = max(0, min(l.back-by, len(l.events)-1)) }
 
-func (l *eventList) settle(height, _ int) {
+func (l *eventList) settle(height int) {
 	l.height = height
 	if l.widths == nil {
 		l.widths = make([]int, flowCols)
@@ -115,7 +115,7 @@ func (s *flowsScreen) eventTime(e *model.Event, width int) table.Cell {
 	if width >= 12 {
 		layout = "15:04:05.000"
 	}
-	return table.Cell{Text: time.Unix(0, e.At).Format(layout), Style: s.look.Faint}
+	return table.Cell{Text: time.Unix(0, e.At).In(s.now.Location()).Format(layout), Style: s.look.Faint}
 }
 
 func (s *flowsScreen) eventWord(e *model.Event) table.Cell {

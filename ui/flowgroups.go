@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
@@ -24,6 +25,7 @@ type groupList struct {
 	height  int
 	running bool
 	again   bool
+	next    time.Time // when live data may be added up again
 }
 
 type groupedMsg struct {
@@ -31,7 +33,11 @@ type groupedMsg struct {
 	groups []model.Group
 	total  int
 	err    error
+	cost   time.Duration
 }
+
+// groupPace is the shortest time between two additions of live data.
+const groupPace = 500 * time.Millisecond
 
 // groupLimit is how many groups are listed, the largest ones.
 const groupLimit = 500
@@ -64,6 +70,14 @@ func (l *groupList) nextOrder() tea.Cmd {
 	return l.load()
 }
 
+// live adds up anew, at a small share of one core.
+func (l *groupList) live() tea.Cmd {
+	if l.screen.now.Before(l.next) {
+		return nil
+	}
+	return l.load()
+}
+
 func (l *groupList) load() tea.Cmd {
 	if l.running {
 		l.again = true
@@ -72,13 +86,15 @@ func (l *groupList) load() tea.Cmd {
 	l.running = true
 	t, q, by, order, now := l.screen.gw.Flows.Table(), l.screen.query, l.by, l.order, l.screen.now.UnixNano()
 	return func() tea.Msg {
+		start := time.Now()
 		groups, total, err := t.Groups(context.Background(), q, by, order, groupLimit, now)
-		return groupedMsg{by, groups, total, err}
+		return groupedMsg{by, groups, total, err, time.Since(start)}
 	}
 }
 
 func (l *groupList) grouped(msg groupedMsg) tea.Cmd {
 	l.running = false
+	l.next = l.screen.now.Add(max(groupPace, min(paceOfCost*msg.cost, slowestPace)))
 	if msg.err == nil && msg.by == l.by {
 		l.groups, l.total = msg.groups, msg.total
 		l.cursor.Follow(len(l.groups), l.key)

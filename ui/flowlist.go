@@ -41,21 +41,47 @@ type flowList struct {
 	running, again bool
 	generation     int
 	frozen         bool
-	version        uint64
+
+	next time.Time // when live data may be selected again
+	due  bool      // a selection at that time is arranged
 }
 
 type selectedMsg struct {
 	generation int
 	sel        model.Selection
 	err        error
-	lead       bool // the selection was made around the cursor's flow
+	cost       time.Duration
+}
+
+// dueMsg says that live data may be selected again.
+type dueMsg struct{}
+
+// The pace of live data: a row that changes costs the line some bytes and gets
+// so much time, and a selection takes a small share of one core at most.
+const (
+	pacePerRow  = 25 * time.Millisecond
+	paceOfCost  = 25
+	slowestPace = 5 * time.Second
+)
+
+// live takes changes of the table as soon as a new selection is due.
+func (l *flowList) live() tea.Cmd {
+	wait := l.next.Sub(l.screen.now)
+	if wait <= 0 {
+		return l.load()
+	}
+	if l.due {
+		return nil
+	}
+	l.due = true
+	return tea.Tick(wait, func(time.Time) tea.Msg { return dueMsg{} })
 }
 
 // reset goes back to the top, for a new order or filter.
 func (l *flowList) reset() {
 	l.generation++
 	l.cursor, l.top, l.ref = 0, 0, model.Ref{}
-	l.version = 0
+	l.next = time.Time{}
 	l.frozen = false
 }
 
@@ -86,8 +112,9 @@ func (l *flowList) load() tea.Cmd {
 	l.running = true
 	selector, q, order, now, generation := l.selector, s.query, s.sort, s.now.UnixNano(), l.generation
 	return func() tea.Msg {
+		start := time.Now()
 		sel, err := selector.Select(context.Background(), q, order, w, now)
-		return selectedMsg{generation, sel, err, w.Around != (model.Ref{})}
+		return selectedMsg{generation, sel, err, time.Since(start)}
 	}
 }
 
@@ -96,13 +123,38 @@ func (l *flowList) load() tea.Cmd {
 func (l *flowList) selected(msg selectedMsg) tea.Cmd {
 	l.running = false
 	if msg.err == nil && msg.generation == l.generation {
+		before := l.shown()
 		l.take(msg.sel)
+		pace := max(frame, min(paceOfCost*msg.cost, slowestPace), time.Duration(l.differs(before))*pacePerRow)
+		l.next = l.screen.now.Add(pace)
 	}
 	if l.again || msg.generation != l.generation {
 		l.again = false
 		return l.load()
 	}
 	return nil
+}
+
+// shown are the flows on the screen, line by line.
+func (l *flowList) shown() []model.Flow {
+	flows := make([]model.Flow, l.height)
+	for i := range flows {
+		if r, ok := l.row(l.top + i); ok {
+			flows[i] = r.Flow
+		}
+	}
+	return flows
+}
+
+// differs counts the lines that are not what they were.
+func (l *flowList) differs(before []model.Flow) int {
+	n := 0
+	for i, f := range l.shown() {
+		if i < len(before) && f != before[i] {
+			n++
+		}
+	}
+	return n
 }
 
 func (l *flowList) take(sel model.Selection) {
@@ -188,13 +240,20 @@ func (l *flowList) visible() []model.Flow {
 	return flows
 }
 
-func (l *flowList) settle(height, _ int) {
+// settle fits the list to a height and asks for rows that are missing there.
+func (l *flowList) settle(height int) tea.Cmd {
 	l.height = height
-	if !l.screen.paused {
-		l.frozen = false
-	}
 	l.keepInSight()
 	l.measure()
+	if l.total == 0 || l.running || l.frozen {
+		return nil
+	}
+	_, first := l.row(l.top)
+	_, last := l.row(min(l.top+l.height, l.total) - 1)
+	if first && last {
+		return nil
+	}
+	return l.load()
 }
 
 // The columns of the list, in the order of flowColumns.
@@ -225,9 +284,9 @@ var sortColumnOf = map[model.Column]int{
 // columns of the list. Address columns are as wide as what they have shown so far.
 func (l *flowList) columns() []table.Column {
 	cols := []table.Column{
-		colProto:   {Title: "proto", Min: 4, Want: 5},
+		colProto:   {Title: "proto", Min: 4, Want: 6},
 		colClient:  {Title: "client", Min: 14, Want: 15},
-		colAsked:   {Title: "asked for", Min: 14, Want: 15},
+		colAsked:   {Title: "asked for", Min: 14, Want: 15, Order: 1},
 		colServed:  {Title: "  served by", Min: 14, Want: 17},
 		colSeen:    {Title: "  seen as", Min: 14, Want: 17, Order: 5},
 		colState:   {Title: "state", Min: 5, Want: 5, Order: 3},
@@ -248,6 +307,9 @@ func (l *flowList) columns() []table.Column {
 			}
 		}
 	}
+	if l.screen.width < 100 {
+		cols[colProto].Title, cols[colProto].Want = "", 4
+	}
 	g := l.screen.look.Glyphs
 	if l.screen.mode == listMode {
 		if i, ok := sortColumnOf[l.screen.sort.By]; ok {
@@ -256,7 +318,9 @@ func (l *flowList) columns() []table.Column {
 				sign = g.Down
 			}
 			cols[i].Title += sign
-			cols[i].Order = min(cols[i].Order, 2)
+			if cols[i].Order > 2 {
+				cols[i].Order = 2
+			}
 		}
 	}
 	return cols

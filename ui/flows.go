@@ -68,10 +68,16 @@ func (s *flowsScreen) Receive(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case shownMsg:
 		s.shown = true
+		s.second()
 		return tea.Batch(s.reload(), s.tick())
 	case flowsMsg:
 		if s.looked() && !s.paused {
-			return s.reload()
+			return s.live()
+		}
+	case dueMsg:
+		s.list.due = false
+		if s.looked() && !s.paused && s.mode == listMode {
+			return s.list.load()
 		}
 	case secondMsg:
 		s.ticking = false
@@ -120,8 +126,8 @@ func (s *flowsScreen) second() {
 		s.sort = model.Sort{By: model.ColumnRate, Descending: true}
 	}
 	s.gw.Flows.KeepFresh(s.mode != eventMode && (s.sort.By == model.ColumnRate || s.sort.By == model.ColumnBytes || s.sort.By == model.ColumnPackets))
-	if s.mode == listMode && !s.paused {
-		s.gw.Flows.Refresh(s.list.visible())
+	if visible := s.list.visible(); s.mode == listMode && !s.paused && len(visible) > 0 {
+		s.gw.Flows.Refresh(visible)
 	}
 }
 
@@ -135,6 +141,17 @@ func (s *flowsScreen) reload() tea.Cmd {
 		return nil
 	}
 	return s.list.load()
+}
+
+// live takes what has changed, at the pace of the list.
+func (s *flowsScreen) live() tea.Cmd {
+	switch s.mode {
+	case listMode:
+		return s.list.live()
+	case groupMode:
+		return s.groups.live()
+	}
+	return s.reload()
 }
 
 // Typing tells that the filter line is open.
@@ -300,7 +317,7 @@ func (s *flowsScreen) pause() tea.Cmd {
 		s.events.freeze()
 		return s.list.freeze()
 	}
-	s.events.until = 0
+	s.events.until, s.list.frozen = 0, false
 	return s.reload()
 }
 
@@ -369,11 +386,11 @@ func (s *flowsScreen) current() (model.Flow, bool) {
 }
 
 // Settle fits the lists to the size.
-func (s *flowsScreen) Settle(width, height int) {
+func (s *flowsScreen) Settle(_, height int) tea.Cmd {
 	rows := height - 1 - s.footHeight(height)
-	s.list.settle(rows, width)
 	s.groups.settle(rows)
-	s.events.settle(rows, width)
+	s.events.settle(rows)
+	return s.list.settle(rows)
 }
 
 func (s *flowsScreen) footHeight(height int) int {
@@ -496,26 +513,11 @@ func (s *flowsScreen) story(f *model.Flow) string {
 	now := s.now.UnixNano()
 	dot := " " + s.look.Glyphs.Dot + " "
 	var parts []string
-	if at, exact := f.Since(); at != 0 {
-		word := "since "
-		if !exact {
-			word = "first seen "
-		}
-		parts = append(parts, word+time.Unix(0, at).Format("15:04:05"))
-	}
 	if name := f.StateName(); name != "" {
 		parts = append(parts, strings.ToLower(name))
 	}
 	if f.Status&model.StatusSeenReply == 0 {
 		parts = append(parts, "no answer yet")
-	}
-	if f.Counts() {
-		parts = append(parts, text.Exact(f.Packets())+" packets, "+text.Bytes(f.Bytes()))
-	}
-	if f.Status&(model.StatusOffloaded|model.StatusHWOffloaded) != 0 {
-		parts = append(parts, "offloaded")
-	} else {
-		parts = append(parts, "expires in "+text.Duration(time.Duration(f.Remaining(now))*time.Second))
 	}
 	switch e := s.gw.Flows.Explain(f); {
 	case e.Confidence == model.Stale:
@@ -526,6 +528,21 @@ func (s *flowsScreen) story(f *model.Flow) string {
 			word += " (" + e.Confidence.String() + ")"
 		}
 		parts = append(parts, "by "+word)
+	}
+	if f.Counts() {
+		parts = append(parts, text.Exact(f.Packets())+" packets, "+text.Bytes(f.Bytes()))
+	}
+	if at, exact := f.Since(); at != 0 {
+		word := "since "
+		if !exact {
+			word = "first seen "
+		}
+		parts = append(parts, word+time.Unix(0, at).In(s.now.Location()).Format("15:04:05"))
+	}
+	if f.Status&(model.StatusOffloaded|model.StatusHWOffloaded) != 0 {
+		parts = append(parts, "offloaded")
+	} else {
+		parts = append(parts, "expires in "+text.Duration(time.Duration(f.Remaining(now))*time.Second))
 	}
 	if f.Mark != 0 {
 		parts = append(parts, fmt.Sprintf("mark 0x%x", f.Mark))

@@ -448,7 +448,7 @@ func (s *rulesScreen) edit() tea.Cmd {
 const sideBySide = 150
 
 // Settle shares the height among the panes.
-func (s *rulesScreen) Settle(width, height int) {
+func (s *rulesScreen) Settle(width, height int) tea.Cmd {
 	s.wide = width >= sideBySide && len(s.panes) > 1
 	s.details = s.detailLines(width, height)
 	rows := height - len(s.details)
@@ -464,6 +464,7 @@ func (s *rulesScreen) Settle(width, height int) {
 		p.cursor.Follow(len(p.items), p.key)
 		p.cursor.Settle(len(p.items), p.height)
 	}
+	return nil
 }
 
 // share gives each of the stacked panes what it needs, and half of the height at

@@ -1,0 +1,340 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"nattui/model"
+	"nattui/rules"
+)
+
+// feed is a flow source whose events a test tells.
+type feed struct {
+	table     *model.Flows
+	log       *model.EventLog
+	changed   chan struct{}
+	explainer *model.Explainer
+	health    model.Health
+	status    model.Feed
+	forgotten []model.Flow
+	fresh     bool
+	now       func() time.Time
+}
+
+func newFeed() *feed {
+	f := &feed{table: model.NewFlows(), log: model.NewEventLog(1000), changed: make(chan struct{}, 1), status: model.Feed{Live: true}, now: func() time.Time { return clock }}
+	f.explainer = model.NewExplainer(f.table)
+	f.health = model.Health{At: clock.UnixNano(), Tracking: model.SettingOn, Events: model.SettingOn, Accounting: model.SettingOn, Timestamps: model.SettingOn, Max: 262144, Buckets: 262144}
+	return f
+}
+
+func (f *feed) Table() *model.Flows                          { return f.table }
+func (f *feed) Log() *model.EventLog                         { return f.log }
+func (f *feed) Changed() <-chan struct{}                     { return f.changed }
+func (f *feed) Feed() model.Feed                             { return f.status }
+func (f *feed) Health() model.Health                         { return f.health }
+func (f *feed) Refresh([]model.Flow)                         {}
+func (f *feed) KeepFresh(on bool)                            { f.fresh = on }
+func (f *feed) Explain(x *model.Flow) model.Explanation      { return f.explainer.Of(x) }
+func (f *feed) RuleName(n uint32) string                     { return f.explainer.Name(n) }
+func (f *feed) FindRule(r string) (func(uint32) bool, error) { return f.explainer.Finder(r) }
+
+func (f *feed) RuleFlows() (map[rules.RuleRef]int, int) {
+	counts, stale, _ := f.explainer.RuleCounts(context.Background())
+	return counts, stale
+}
+
+func (f *feed) Forget(_ context.Context, flows []model.Flow) (int, error) {
+	f.forgotten = append(f.forgotten, flows...)
+	return len(flows), nil
+}
+
+func (f *feed) Details(_ context.Context, x model.Flow) (model.Details, error) {
+	return model.Details{Flow: x}, nil
+}
+
+// tell gives the table an event of a flow.
+func (f *feed) tell(kind model.ChangeKind, flows ...model.Flow) {
+	b := &model.Batch{At: f.now().UnixNano()}
+	for _, x := range flows {
+		c := b.Next()
+		c.Kind, c.Flow = kind, x
+		c.Has = ^model.Fields(0)
+	}
+	f.table.Apply(b)
+	f.log.Append(b)
+	f.health.Count = f.table.Len()
+	for f.explainer.Work(100) {
+	}
+}
+
+// flow is a TCP flow by its four ends.
+func flow(id int, client, asked, served, seen string) model.Flow {
+	at := netip.MustParseAddrPort
+	x := model.Flow{
+		ID:   uint32(id),
+		Orig: model.MakeTuple(model.TCP, at(client), at(asked)), Reply: model.MakeTuple(model.TCP, at(served), at(seen)),
+		State: model.TCPEstablished, Status: model.StatusSeenReply | model.StatusAssured | model.StatusConfirmed, Timeout: 432000,
+		Start: clock.Add(-time.Duration(id) * time.Minute).UnixNano(),
+	}
+	if client != seen {
+		x.Status |= model.StatusSrcNAT
+	}
+	if asked != served {
+		x.Status |= model.StatusDstNAT
+	}
+	x.SetCounts(uint64(10*id), uint64(1000*id), uint64(9*id), uint64(9000*id))
+	return x
+}
+
+// someFlows are the ones of the sketch: published, shared, redirected, plain.
+func someFlows() []model.Flow {
+	pending := flow(5, "198.51.100.9:40001", "203.0.113.1:8443", "192.168.0.3:443", "198.51.100.9:40001")
+	pending.State, pending.Status = model.TCPSynSent, model.StatusDstNAT|model.StatusConfirmed
+	return []model.Flow{
+		flow(1, "203.0.113.10:55474", "203.0.113.1:80", "192.168.0.2:8080", "192.168.0.1:55474"),
+		flow(2, "192.168.0.7:41022", "93.184.216.34:443", "93.184.216.34:443", "203.0.113.1:41022"),
+		flow(3, "192.168.0.9:50100", "198.51.100.20:80", "192.168.0.1:8888", "192.168.0.9:50100"),
+		flow(4, "192.168.0.7:22000", "192.168.0.1:22", "192.168.0.1:22", "192.168.0.7:22000"),
+		pending,
+	}
+}
+
+func flowStage(t *testing.T, width, height int, flows ...model.Flow) (*stage, *feed) {
+	f := newFeed()
+	k := &kernel{sets: sets(t, map[rules.Place]string{v4: gatewayRules})}
+	s := &stage{t: t, kernel: k}
+	s.app = New(Gateway{Changes: k, Flows: f}, Options{UTF8: true, Now: func() time.Time { return clock }})
+	f.explainer.SetRules(k.sets, facts().Host(nil))
+	f.tell(model.Listed, flows...)
+	s.tables(true)
+	s.send(factsMsg{facts()})
+	s.send(tea.WindowSizeMsg{Width: width, Height: height})
+	s.quiet(shownFlows)
+	return s, f
+}
+
+// shownFlows opens the flows screen.
+func shownFlows(s *stage) { s.press("2") }
+
+// quiet runs something without the ticks that would go on for ever.
+func (s *stage) quiet(do func(*stage)) {
+	s.stopTicks()
+	do(s)
+}
+
+// stopTicks makes the flows screen believe that its clock ticks already.
+func (s *stage) stopTicks() { s.app.screens[1].(*flowsScreen).ticking = true }
+
+// refresh lets the screen take what the table has become.
+func (s *stage) refresh() {
+	cmd := s.app.screens[1].Receive(flowsMsg{})
+	s.run(cmd)
+	s.run(s.app.settle())
+}
+
+func TestFlowsScreen(t *testing.T) {
+	for _, size := range []struct{ w, h int }{{80, 24}, {120, 40}, {40, 12}, {200, 30}} {
+		t.Run(fmt.Sprintf("%dx%d", size.w, size.h), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, _ := flowStage(t, size.w, size.h, someFlows()...)
+				s.golden(fmt.Sprintf("flows-%dx%d", size.w, size.h))
+			})
+		})
+	}
+}
+
+func TestFlowsEmptyTeaches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := flowStage(t, 80, 24)
+		s.sees("no flows yet")
+		f.health.Tracking = model.SettingOff
+		s.app.screens[1].(*flowsScreen).second()
+		s.run(s.app.settle())
+		s.sees("conntrack starts with the first NAT rule")
+	})
+}
+
+func TestFlowFilter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := flowStage(t, 80, 24, someFlows()...)
+		s.press("/")
+		s.write("nat snat")
+		s.sees("2 of 5 flows")
+		s.write(" nat bogus")
+		if s.app.screens[1].(*flowsScreen).filter.wrong == "" {
+			t.Error("a filter that makes no sense is not complained of")
+		}
+		s.sees("192.168.0.7:41022") // the last good one stays in force
+		s.press("esc")
+		s.sees("198.51.100.9:40001")
+	})
+}
+
+func TestFilterByRule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := flowStage(t, 120, 30, someFlows()...)
+		s.press("/")
+		s.write("rule PREROUTING/3")
+		s.sees("1 of 5 flows")
+		s.sees("192.168.0.9:50100")
+	})
+}
+
+// The cursor stays on its flow, and the flow on its line, while others come and go.
+func TestCursorFollowsItsFlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var flows []model.Flow
+		for i := range 100 {
+			flows = append(flows, flow(i+1, fmt.Sprintf("10.0.0.%d:1000", i+1), "203.0.113.1:80", "192.168.0.2:8080", fmt.Sprintf("10.0.0.%d:1000", i+1)))
+		}
+		s, f := flowStage(t, 80, 24, flows...)
+		for range 30 {
+			s.press("down")
+		}
+		before := lineOf(s.screen(), "▌")
+		newer := flow(200, "10.9.9.9:1", "203.0.113.1:80", "192.168.0.2:8080", "10.9.9.9:1")
+		newer.Start = clock.UnixNano()
+		f.tell(model.EventNew, newer)
+		f.tell(model.EventDestroy, flows[3])
+		s.refresh()
+		if after := lineOf(s.screen(), "▌"); after != before {
+			t.Errorf("the cursor was on\n%s\nand is on\n%s", before, after)
+		}
+	})
+}
+
+func lineOf(screen, mark string) string {
+	for line := range strings.Lines(screen) {
+		if strings.Contains(line, mark) {
+			return line
+		}
+	}
+	return ""
+}
+
+func TestScrollingThroughManyFlows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var flows []model.Flow
+		for i := range 5000 {
+			client := fmt.Sprintf("10.0.%d.%d:1000", i/250, i%250+1)
+			flows = append(flows, flow(i+1, client, "203.0.113.1:80", "192.168.0.2:8080", client))
+		}
+		s, _ := flowStage(t, 80, 24, flows...)
+		s.press("G")
+		s.sees("10.0.19.250:1000")
+		s.press("g")
+		s.sees("▌ tcp   10.0.0.1:1000")
+		for range 40 {
+			s.press("pgdown")
+		}
+		if strings.Contains(s.screen(), "   …\n") {
+			t.Errorf("rows were not loaded:\n%s", s.screen())
+		}
+	})
+}
+
+func TestPauseStandsStill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := flowStage(t, 80, 24, someFlows()...)
+		s.press("space")
+		s.sees("paused")
+		f.tell(model.EventDestroy, someFlows()[0])
+		s.refresh()
+		s.sees("203.0.113.10:55474")
+		s.press("space")
+		if strings.Contains(s.screen(), "203.0.113.10:55474") {
+			t.Errorf("a flow that ended is still shown:\n%s", s.screen())
+		}
+	})
+}
+
+func TestEventStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := flowStage(t, 80, 24)
+		s.press("e")
+		f.tell(model.EventNew, someFlows()[0])
+		f.tell(model.EventDestroy, someFlows()[0])
+		s.refresh()
+		s.golden("events-80x24")
+		s.press("e")
+	})
+}
+
+func TestGroups(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := flowStage(t, 80, 24, someFlows()...)
+		s.press("b")
+		s.golden("groups-80x24")
+		s.press("enter")
+		s.sees("client 192.168.0.7")
+		s.sees("2 of 5 flows")
+	})
+}
+
+func TestForgetAsksFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := flowStage(t, 80, 24, someFlows()...)
+		s.press("x")
+		s.sees("Forget this flow?")
+		s.press("enter")
+		if len(f.forgotten) > 0 {
+			t.Fatal("enter forgot the flow")
+		}
+		s.press("x", "y")
+		if len(f.forgotten) != 1 {
+			t.Errorf("%d flows were forgotten", len(f.forgotten))
+		}
+		s.press("/")
+		s.write("client 192.168.0.7")
+		s.press("enter", "X")
+		s.sees("Forget 2 flows?")
+		s.press("y")
+		if len(f.forgotten) != 3 {
+			t.Errorf("%d flows were forgotten", len(f.forgotten))
+		}
+	})
+}
+
+func TestOwnConnectionIsNeverForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := flowStage(t, 80, 24, someFlows()...)
+		own := facts()
+		own.Session = &model.Session{Client: netip.MustParseAddrPort("192.168.0.7:22000"), Server: netip.MustParseAddrPort("192.168.0.1:22")}
+		s.send(factsMsg{own})
+		s.press("/")
+		s.write("client 192.168.0.7")
+		s.press("enter", "X")
+		s.sees("Your own connection matches too and stays.")
+		s.press("y")
+		if len(f.forgotten) != 1 || f.forgotten[0].Client().Port() == 22000 {
+			t.Errorf("forgotten: %v", f.forgotten)
+		}
+	})
+}
+
+func TestStaleFlowsAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old := flow(6, "203.0.113.44:1000", "203.0.113.1:80", "192.168.0.99:8080", "203.0.113.44:1000")
+		s, _ := flowStage(t, 130, 24, append(someFlows(), old)...)
+		s.sees("1 flow keeps a translation that today's rules would not make")
+		s.press("/")
+		s.write("rule stale")
+		s.sees("1 of 6 flows")
+	})
+}
+
+func TestDetailsShowBothWays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := flowStage(t, 80, 24, someFlows()...)
+		s.press("enter")
+		s.golden("flow-details")
+	})
+}
