@@ -25,7 +25,7 @@ type groupList struct {
 	height  int
 	running bool
 	again   bool
-	next    time.Time // when live data may be added up again
+	rested  time.Time // when live data may be added up again
 }
 
 type groupedMsg struct {
@@ -72,7 +72,7 @@ func (l *groupList) nextOrder() tea.Cmd {
 
 // live adds up anew, at a small share of one core.
 func (l *groupList) live() tea.Cmd {
-	if l.screen.now.Before(l.next) {
+	if l.screen.now.Before(l.rested) {
 		return nil
 	}
 	return l.load()
@@ -94,7 +94,7 @@ func (l *groupList) load() tea.Cmd {
 
 func (l *groupList) grouped(msg groupedMsg) tea.Cmd {
 	l.running = false
-	l.next = l.screen.now.Add(max(groupPace, min(paceOfCost*msg.cost, slowestPace)))
+	l.rested = l.screen.now.Add(max(groupPace, min(paceOfCost*msg.cost, slowestPace)))
 	if msg.err == nil && msg.by == l.by {
 		l.groups, l.total = msg.groups, msg.total
 		l.cursor.Follow(len(l.groups), l.key)
