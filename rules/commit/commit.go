@@ -1,0 +1,389 @@
+package commit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"nattui/rules"
+)
+
+// Tables changes the rules.
+type Tables interface {
+	// Read takes a snapshot of one place.
+	Read(ctx context.Context, place rules.Place) (*rules.Ruleset, error)
+	// Apply makes the changes, all or none, and returns them as they were made. A
+	// *rules.Conflict says that the tables are not as expected. Changes returned
+	// together with an error were made, and are not what was intended.
+	Apply(ctx context.Context, changes []rules.Change) ([]rules.Change, error)
+}
+
+// Settings changes the kernel's settings.
+type Settings interface {
+	// Sysctl reads one; names are written as in rules.Sysctl.
+	Sysctl(name string) (string, error)
+	// WriteSysctl sets one and returns what it was.
+	WriteSysctl(name, value string) (old string, err error)
+}
+
+// Flows changes what connection tracking knows.
+type Flows interface {
+	// Forget drops a flow; one that is gone already counts as done.
+	Forget(ctx context.Context, f rules.Forget) error
+}
+
+// Kernel is what changes are made to. Flows may be nil where there is no
+// connection tracking.
+type Kernel struct {
+	Tables   Tables
+	Settings Settings
+	Flows    Flows
+}
+
+// Committer runs plans on this host. It may be used by several goroutines and,
+// over the same state directory, by several processes.
+type Committer struct {
+	store  *Store
+	kernel Kernel
+	clock  Clock
+	guard  []string // argv that the id of an entry is added to
+	root   string
+	log    logger
+	// step is told what is about to be done, for the tests that interrupt it there.
+	step func(name string)
+}
+
+// Setup says how a Committer is to work.
+type Setup struct {
+	// Guard is the command that runs Committer.Guard on the entry whose id is
+	// added to it, in another process. Empty: this program with the argument guard.
+	Guard []string
+	// Clock tells the time; nil: the kernel's.
+	Clock Clock
+	// Root is where the host's files are, for those that are read at boot; "" is /.
+	Root string
+}
+
+// New makes a Committer that keeps its state in the store.
+func New(store *Store, kernel Kernel, setup Setup) *Committer {
+	c := &Committer{store: store, kernel: kernel, clock: setup.Clock, guard: setup.Guard, root: setup.Root, step: func(string) {}}
+	if c.clock == nil {
+		c.clock = kernelClock{}
+	}
+	if len(c.guard) == 0 {
+		c.guard = []string{"/proc/self/exe", "guard"}
+	}
+	return c
+}
+
+// Store is where the state is kept.
+func (c *Committer) Store() *Store { return c.store }
+
+// Options say how a plan is to be run, and for whom.
+type Options struct {
+	// Confirm is how long the change waits to be confirmed before it is taken
+	// back; 0: it stands at once.
+	Confirm time.Duration
+	// For is how long the change is to stand before it ends by itself; 0: for good.
+	For time.Duration
+	// By is who makes it, From the address of the SSH client.
+	By, From string
+	// Leash takes a change that waits to be confirmed back also when the terminal
+	// of this process goes away: the shell on it ends or the connection is cut.
+	Leash bool
+	// Kind and Undoes are for the journal.
+	Kind   Kind
+	Undoes string
+}
+
+// Unsettled is the error of a change while another one still waits to be confirmed.
+type Unsettled struct{ Entry Entry }
+
+// Error says whose it is and until when.
+func (e *Unsettled) Error() string {
+	text := "change " + e.Entry.ID + whose(e.Entry) + " waits to be confirmed"
+	if !e.Entry.Deadline.IsZero() {
+		text += " until " + e.Entry.Deadline.Local().Format("15:04:05")
+	}
+	return text + "; settle it first: nattui confirm, or nattui rollback"
+}
+
+func whose(e Entry) string {
+	text := ""
+	if e.By != "" {
+		text += " by " + e.By
+	}
+	if e.From != "" {
+		text += " from " + e.From
+	}
+	return text
+}
+
+// Changed is the error of a step whose setting is not what the plan expects.
+// Nothing was changed.
+type Changed struct{ Name, Want, Found string }
+
+// Error says what was expected and what is there.
+func (e *Changed) Error() string {
+	return fmt.Sprintf("the setting has changed: %s was expected to be %q and is now %q; nothing was changed", e.Name, e.Want, e.Found)
+}
+
+// Run makes the change that the plan describes and returns its entry once the
+// change stands. Where it was given time to be confirmed, a guard will take it
+// back unless Confirm is called by then, from any process.
+//
+// Errors: *rules.Conflict and *Changed where the world is not as the plan expects,
+// *Unsettled, *Busy, what the kernel's adapters report, and what keeps the
+// journal from being written: in all these cases nothing is changed, or
+// everything was taken back, and Entry.State tells; *Stuck where it could not be.
+func (c *Committer) Run(ctx context.Context, plan rules.Plan, o Options) (Entry, error) {
+	c.step("lock")
+	l, err := c.store.acquire(ctx)
+	if err != nil {
+		return Entry{}, err
+	}
+	defer l.release()
+	j, err := c.open(ctx, l)
+	if err != nil {
+		return Entry{}, err
+	}
+	return c.run(ctx, l, j, plan, o)
+}
+
+// run is Run under the lock.
+func (c *Committer) run(ctx context.Context, l *lock, j *journal, plan rules.Plan, o Options) (Entry, error) {
+	for _, e := range j.entries {
+		if e.Unconfirmed() {
+			return Entry{}, &Unsettled{*e}
+		}
+	}
+	c.step("check")
+	e, before, err := c.prepare(ctx, plan, o)
+	if err != nil {
+		return Entry{}, err
+	}
+	e.ID = j.next()
+	c.step("journal")
+	if err := c.store.append(recordOf(e)); err != nil {
+		return Entry{}, fmt.Errorf("%w; nothing was changed", err)
+	}
+	if !e.deadline.zero() || !e.expires.zero() {
+		c.step("guard")
+		if err := c.startGuard(ctx, e.ID); err != nil {
+			return c.fail(e, fmt.Errorf("start the guard: %w; nothing was changed", err))
+		}
+	}
+	l.inherited(func() { err = c.make(ctx, e, before) })
+	if err != nil {
+		return c.abandon(ctx, l, e, err)
+	}
+	c.step("stands")
+	e.State = Applied
+	c.setTimes(e, o)
+	r := updateOf(e)
+	r.setPlan(e)
+	if err := c.store.append(r); err != nil {
+		return c.abandon(ctx, l, e, err)
+	}
+	c.settled(e)
+	c.step("done")
+	return *e, nil
+}
+
+// prepare checks the plan against the gateway as it is and makes its entry.
+func (c *Committer) prepare(ctx context.Context, plan rules.Plan, o Options) (*Entry, map[rules.Place]*rules.Ruleset, error) {
+	before, err := c.read(ctx, plan)
+	if err != nil {
+		return nil, nil, err
+	}
+	if plan, err = plan.Resolve(before); err != nil {
+		return nil, nil, err
+	}
+	for i, s := range plan.Steps {
+		if s.Sysctl == nil {
+			continue
+		}
+		w, err := c.checkSetting(*s.Sysctl)
+		if err != nil {
+			return nil, nil, err
+		}
+		plan.Steps[i].Sysctl = &w
+	}
+	e := &Entry{Kind: o.Kind, At: c.clock.Now(), By: o.By, From: o.From, State: Pending, Plan: plan, Undoes: o.Undoes, begun: in(c.clock, 0)}
+	if o.Leash && o.Confirm > 0 {
+		e.terminal = ownTerminal()
+	}
+	c.setTimes(e, o)
+	e.marks, err = marksOf(plan, before)
+	return e, before, err
+}
+
+func (c *Committer) setTimes(e *Entry, o Options) {
+	if o.Confirm > 0 {
+		e.Deadline, e.deadline = c.clock.Now().Add(o.Confirm), in(c.clock, o.Confirm)
+	}
+	if o.For > 0 {
+		e.Expires, e.expires = c.clock.Now().Add(o.For), in(c.clock, o.For)
+	}
+}
+
+// read takes snapshots of the places that a plan changes.
+func (c *Committer) read(ctx context.Context, plan rules.Plan) (map[rules.Place]*rules.Ruleset, error) {
+	sets := map[rules.Place]*rules.Ruleset{}
+	for _, ch := range plan.Changes() {
+		place := rules.Place{Family: ch.Family, Backend: ch.Backend}
+		if sets[place] != nil {
+			continue
+		}
+		s, err := c.kernel.Tables.Read(ctx, place)
+		if err != nil {
+			return nil, err
+		}
+		sets[place] = s
+	}
+	return sets, nil
+}
+
+func (c *Committer) checkSetting(w rules.Sysctl) (rules.Sysctl, error) {
+	now, err := c.kernel.Settings.Sysctl(w.Name)
+	if err != nil {
+		return w, err
+	}
+	if w.Old != "" && !sameValue(now, w.Old) && !sameValue(now, w.Value) {
+		return w, &Changed{w.Name, w.Old, now}
+	}
+	w.Old = now
+	return w, nil
+}
+
+// sameValue compares settings; those of several numbers are printed with tabs.
+func sameValue(a, b string) bool {
+	return strings.Join(strings.Fields(a), " ") == strings.Join(strings.Fields(b), " ")
+}
+
+// make changes the kernel: rules, then settings, then flows.
+func (c *Committer) make(ctx context.Context, e *Entry, before map[rules.Place]*rules.Ruleset) error {
+	if changes := e.Plan.Changes(); len(changes) > 0 {
+		c.step("tables")
+		made, err := c.kernel.Tables.Apply(ctx, changes)
+		if made == nil && err != nil {
+			return err
+		}
+		e.complete(made, before)
+		if err != nil {
+			if lost := c.missing(ctx, e); lost != nil {
+				return err
+			}
+			e.Result = err.Error() // ours stands; others changed the tables in the same moment
+		}
+	}
+	for _, s := range e.Plan.Steps {
+		switch {
+		case s.Sysctl != nil:
+			c.step("setting")
+			if _, err := c.kernel.Settings.WriteSysctl(s.Sysctl.Name, s.Sysctl.Value); err != nil {
+				return err
+			}
+		case s.Forget != nil && c.kernel.Flows != nil:
+			c.step("flow")
+			if err := c.kernel.Flows.Forget(ctx, *s.Forget); err != nil {
+				e.Result = join(e.Result, "a flow could not be forgotten: "+err.Error())
+			}
+		}
+	}
+	return nil
+}
+
+// complete puts the changes as they were made in place of those that were asked for.
+func (e *Entry) complete(made []rules.Change, before map[rules.Place]*rules.Ruleset) {
+	steps := append([]rules.Step(nil), e.Plan.Steps...)
+	i := 0
+	for n := range steps {
+		if steps[n].Change != nil && i < len(made) {
+			change := made[i]
+			steps[n].Change = &change
+			i++
+		}
+	}
+	e.Plan.Steps = steps
+	if marks, err := marksOf(e.Plan, before); err == nil {
+		e.marks = marks
+	}
+}
+
+// missing says whether any change of the entry does not stand.
+func (c *Committer) missing(ctx context.Context, e *Entry) error {
+	sets, err := c.read(context.WithoutCancel(ctx), e.Plan)
+	if err != nil {
+		return err
+	}
+	back, _ := wayBack(e.Plan, e.marks, sets)
+	if len(back) < len(e.Plan.Changes()) {
+		return errors.New("not all of the changes stand")
+	}
+	return nil
+}
+
+// Stuck is the error of a change that failed and could not be taken back
+// altogether. What Recover or the guard can still do, they will.
+type Stuck struct {
+	Entry Entry
+	Err   error // why the change failed
+	Back  error // why it could not be taken back
+}
+
+// Error says both.
+func (e *Stuck) Error() string {
+	return fmt.Sprintf("%v; and what had been made of change %s could not be taken back: %v", e.Err, e.Entry.ID, e.Back)
+}
+
+// Unwrap gives both reasons.
+func (e *Stuck) Unwrap() []error { return []error{e.Err, e.Back} }
+
+// abandon takes back what there is of a change that failed.
+func (c *Committer) abandon(ctx context.Context, l *lock, e *Entry, cause error) (Entry, error) {
+	c.step("abandon")
+	notes, err := c.takeBack(context.WithoutCancel(ctx), l, e)
+	if err != nil {
+		return *e, &Stuck{*e, cause, err}
+	}
+	e.Result = strings.Join(notes, "; ")
+	return c.fail(e, cause)
+}
+
+// fail notes that a change was not made.
+func (c *Committer) fail(e *Entry, cause error) (Entry, error) {
+	e.State, e.Result = Failed, join(cause.Error(), e.Result)
+	e.forgetTimes()
+	if err := c.store.append(updateOf(e)); err != nil {
+		c.log.write(e) // the next nattui finds nothing standing, and notes that
+		return *e, cause
+	}
+	c.log.write(e)
+	return *e, cause
+}
+
+func (e *Entry) forgetTimes() {
+	e.Deadline, e.deadline, e.Expires, e.expires = time.Time{}, moment{}, time.Time{}, moment{}
+}
+
+// settled does what is due once a change stands for good.
+func (c *Committer) settled(e *Entry) {
+	c.log.write(e)
+	if e.Unconfirmed() || !e.expires.zero() {
+		return
+	}
+	if err := c.keepSettings(e.Plan); err != nil {
+		e.Result = join(e.Result, "not kept for boot: "+err.Error())
+		_ = c.store.append(updateOf(e))
+	}
+}
+
+func join(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + "; " + b
+}

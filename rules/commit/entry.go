@@ -1,0 +1,96 @@
+package commit
+
+import (
+	"time"
+
+	"nattui/rules"
+)
+
+// State is how far a change has come.
+type State string
+
+// The states of an entry. Pending becomes Applied, or Failed where nothing was
+// changed, or RolledBack. Applied is the end for a change without a deadline.
+const (
+	Pending    State = "pending"     // written down; perhaps being made
+	Applied    State = "applied"     // stands
+	Confirmed  State = "confirmed"   // stands, and somebody said that it may
+	RolledBack State = "rolled-back" // was made and taken back
+	Failed     State = "failed"      // was refused; nothing of it stands
+)
+
+// Kind is what an entry is the record of.
+type Kind string
+
+// The kinds of entries.
+const (
+	KindPlan Kind = ""     // a plan was run
+	KindUndo Kind = "undo" // the entry that Undoes names was taken back
+	KindPark Kind = "park" // a rule was put away; undoing this brings it back
+	KindSave Kind = "save" // the rules were kept for boot
+)
+
+// Entry is one change of the gateway as the journal tells it.
+type Entry struct {
+	ID    string // a number, counted up
+	Kind  Kind
+	At    time.Time // when it was begun
+	By    string    // who: a user, and through whom: "root (sudo: alice)"
+	From  string    // the address of the SSH client; "" for a local terminal
+	State State
+	// Deadline is when it is taken back unless confirmed; zero: never.
+	Deadline time.Time
+	// Expires is when a temporary change ends; zero: never.
+	Expires time.Time
+	Plan    rules.Plan // resolved, and once made, as the kernel prints it
+	// Result says what became of it, where there is something to say: the words of
+	// the refusal, why it was taken back, what of it could not be.
+	Result string
+	// Undoes is the entry that this one takes back.
+	Undoes string
+	// Files are what was written for boot.
+	Files []File
+
+	marks    []mark
+	begun    moment
+	deadline moment // the same as Deadline, on a clock that does not jump
+	expires  moment
+	terminal terminal
+}
+
+// Unconfirmed reports whether the change could still be taken back by itself:
+// it is being made, or waits to be confirmed.
+func (e *Entry) Unconfirmed() bool {
+	return e.State == Pending || e.State == Applied && !e.deadline.zero()
+}
+
+// Stands reports whether the change is in force as far as this journal knows:
+// made, and neither taken back nor refused. Undoing is an entry of its own.
+func (e *Entry) Stands() bool { return e.State == Applied || e.State == Confirmed }
+
+// temporary reports whether the change still has to end by itself.
+func (e *Entry) temporary() bool { return e.Stands() && !e.expires.zero() }
+
+// open reports whether somebody still has to do something about the entry.
+func (e *Entry) open() bool { return e.Unconfirmed() || e.temporary() }
+
+// Commands are the command lines of the entry, each as a shell reads it.
+func (e *Entry) Commands() []string {
+	var lines []string
+	for _, argv := range e.Plan.Commands() {
+		lines = append(lines, rules.ShellLine(argv))
+	}
+	return lines
+}
+
+// Summary is the entry in one line.
+func (e *Entry) Summary() string { return e.Plan.Title }
+
+// File is a file that was written for boot, and what it was before.
+type File struct {
+	Path     string
+	Old, New []byte
+	Existed  bool // before
+	Mode     uint32
+	Link     bool // New is the target of a symbolic link
+}

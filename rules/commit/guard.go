@@ -1,0 +1,331 @@
+package commit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// guardWait is how long a guard may take to start.
+const guardWait = 10 * time.Second
+
+// startGuard starts the process that takes an entry back when its time is over,
+// and waits until it says that it is there.
+func (c *Committer) startGuard(ctx context.Context, id string) error {
+	if argv := c.unit(id); argv != nil {
+		cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+		cmd.Env = append(os.Environ(), "LC_ALL=C")
+		if cmd.Run() == nil && c.awaitGuard(ctx, id, nil) == nil {
+			return nil
+		}
+		// systemd is there and does not do it: then a process of our own.
+	}
+	argv := append(append([]string(nil), c.guard...), id)
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Dir = "/"
+	cmd.Env = append(os.Environ(), StateVariable+"="+c.store.dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	return c.awaitGuard(ctx, id, ended)
+}
+
+// awaitGuard waits for the guard's word: that it holds its lock.
+func (c *Committer) awaitGuard(ctx context.Context, id string, ended <-chan error) error {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	late := time.NewTimer(guardWait)
+	defer late.Stop()
+	for !c.store.guarded(id) {
+		select {
+		case err := <-ended:
+			return fmt.Errorf("it ended at once (%v)", err)
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-late.C:
+			return fmt.Errorf("it did not say a word within %v", guardWait)
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// unit is the command that starts the guard as a transient systemd unit, which
+// outlives the session of whoever starts it; nil where that is not possible: no
+// systemd, or one that lives in other namespaces than this process.
+func (c *Committer) unit(id string) []string {
+	if info, err := os.Lstat("/run/systemd/system"); err != nil || !info.IsDir() || !inNamespacesOfInit() {
+		return nil
+	}
+	program, err := exec.LookPath("systemd-run")
+	if err != nil {
+		return nil
+	}
+	argv := append([]string(nil), c.guard...)
+	if argv[0] == "/proc/self/exe" {
+		if argv[0], err = os.Executable(); err != nil {
+			return nil
+		}
+	}
+	if _, err := os.Stat(argv[0]); err != nil {
+		return nil // replaced since it was started
+	}
+	run := []string{
+		program, "--quiet", "--collect", fmt.Sprintf("--unit=nattui-guard-%s-%d", id, os.Getpid()),
+		"--description=Takes change " + id + " of nattui back unless it is confirmed",
+		"--property=KillMode=mixed", "--property=Restart=on-failure", "--property=RestartSec=1",
+		"--setenv=" + StateVariable + "=" + c.store.dir,
+	}
+	for _, name := range []string{"PATH", "XTABLES_LOCKFILE"} {
+		if value, ok := os.LookupEnv(name); ok {
+			run = append(run, "--setenv="+name+"="+value)
+		}
+	}
+	return append(append(append(run, "--"), argv...), id)
+}
+
+// inNamespacesOfInit reports whether a unit of systemd sees the same network and
+// the same processes and files as this process.
+func inNamespacesOfInit() bool {
+	for _, name := range []string{"net", "pid", "mnt", "user"} {
+		own, err1 := os.Readlink("/proc/self/ns/" + name)
+		first, err2 := os.Readlink("/proc/1/ns/" + name)
+		if err1 != nil || err2 != nil || own != first {
+			return false
+		}
+	}
+	return true
+}
+
+// Guard watches over the entry of the id until nothing can happen to it any more:
+// it takes it back when it is not confirmed in time, when its terminal goes away,
+// when its maker is killed, when its own time is over, and when the guard itself
+// is told to end (SIGTERM). SIGHUP and SIGINT mean nothing to it. It is what the
+// guard's process runs; it returns at once where the entry has a guard.
+func (c *Committer) Guard(ctx context.Context, id string) error {
+	if _, err := strconv.ParseUint(id, 10, 63); err != nil {
+		return &Absent{fmt.Sprintf("%q is no change", id)}
+	}
+	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE, syscall.SIGQUIT)
+	mark, err := c.store.beGuard(id)
+	if errors.Is(err, errGuarded) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer mark.Close()
+	alarm, err := c.store.watch()
+	if err != nil {
+		return err
+	}
+	defer alarm.close()
+	g := guard{c: c, id: id}
+	for {
+		pause, err := g.look(context.WithoutCancel(ctx), alarm.told())
+		if err == nil && pause < 0 {
+			_ = os.Remove(mark.Name())
+			return nil
+		}
+		if err != nil {
+			pause = time.Second // the lock of the tables, perhaps: try again
+		}
+		alarm.wait(pause)
+	}
+}
+
+// guard is the state of a guard.
+type guard struct {
+	c    *Committer
+	id   string
+	last *Entry // as last read
+	// ended is set when the entry was taken back and only the journal does not say
+	// so yet.
+	ended *Entry
+}
+
+const (
+	pendingPause  = 10 * time.Millisecond
+	terminalPause = 250 * time.Millisecond
+	longestPause  = 10 * time.Second // since poll(2) does not count the time asleep
+)
+
+// look does what is due and returns how long nothing else will be; negative: never.
+func (g *guard) look(ctx context.Context, told bool) (time.Duration, error) {
+	if g.ended != nil {
+		return g.noteEnd(ctx)
+	}
+	g.last = g.read()
+	e := g.last
+	switch {
+	case e == nil:
+		return 0, errors.New("the entry cannot be read")
+	case !e.open():
+		return -1, nil
+	case e.State == Pending:
+		return g.lookForMaker(ctx)
+	}
+	end, why := e.expires, "its time was over"
+	if e.Unconfirmed() {
+		end, why = e.deadline, "it was not confirmed in time"
+	}
+	left := end.left(g.c.clock)
+	switch {
+	case left == 0:
+	case e.Unconfirmed() && e.terminal.gone():
+		why = "the terminal went away"
+	case told:
+		why = "its guard was told to end"
+	case e.Unconfirmed() && e.terminal != (terminal{}):
+		return min(left, terminalPause), nil
+	default:
+		return min(left, longestPause), nil
+	}
+	return g.end(ctx, why)
+}
+
+// read is the entry as the journal has it. Where the journal cannot be read any
+// more, what was last read of it counts.
+func (g *guard) read() *Entry {
+	if j, err := g.c.store.readJournal(); err == nil && j.byID[g.id] != nil {
+		return j.byID[g.id]
+	}
+	return g.last
+}
+
+// lookForMaker waits for the word that the change stands. Its maker holds the
+// lock until then.
+func (g *guard) lookForMaker(ctx context.Context) (time.Duration, error) {
+	l, err := g.c.store.tryLock()
+	if errors.Is(err, errHeld) {
+		return pendingPause, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer l.release()
+	e := g.read()
+	if e.State != Pending {
+		return 0, nil
+	}
+	return 0, g.retreat(ctx, l, e, "nattui was ended while it was being made")
+}
+
+// end takes the entry back, unless it was settled meanwhile.
+func (g *guard) end(ctx context.Context, why string) (time.Duration, error) {
+	l, err := g.c.store.acquire(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer l.release()
+	e := g.read()
+	if !e.open() || e.State != g.last.State {
+		return 0, nil
+	}
+	return 0, g.retreat(ctx, l, e, why)
+}
+
+// retreat takes the entry back.
+func (g *guard) retreat(ctx context.Context, l *lock, e *Entry, why string) error {
+	err := g.c.retreat(ctx, l, e, why)
+	switch {
+	case err == nil:
+		return nil
+	case e.State == RolledBack:
+		g.ended = e
+	case g.c.givenUp(e, err):
+		return nil
+	}
+	return err
+}
+
+// noteEnd tries again to write down that the entry was taken back.
+func (g *guard) noteEnd(ctx context.Context) (time.Duration, error) {
+	l, err := g.c.store.acquire(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer l.release()
+	if e := g.read(); e != nil && !e.open() {
+		return -1, nil
+	}
+	if err := g.c.store.append(updateOf(g.ended)); err != nil {
+		if g.ended.begun.At+patience < g.c.clock.SinceBoot() {
+			return -1, nil // the next nattui finds that nothing stands, and says so
+		}
+		return 0, err
+	}
+	return -1, nil
+}
+
+// alarm wakes a guard: the journal was written, or the guard was told to end.
+type alarm struct {
+	inotify int
+	pipe    [2]int
+	signals chan os.Signal
+	end     bool
+}
+
+// watch begins to watch the state directory.
+func (s *Store) watch() (*alarm, error) {
+	a := &alarm{signals: make(chan os.Signal, 1)}
+	var err error
+	if a.inotify, err = unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK); err != nil {
+		return nil, fmt.Errorf("watch the journal: %w", err)
+	}
+	if _, err = unix.InotifyAddWatch(a.inotify, s.dir, unix.IN_MODIFY|unix.IN_MOVED_TO); err == nil {
+		err = unix.Pipe2(a.pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK)
+	}
+	if err != nil {
+		unix.Close(a.inotify)
+		return nil, fmt.Errorf("watch the journal: %w", err)
+	}
+	signal.Notify(a.signals, syscall.SIGTERM)
+	go func() {
+		for range a.signals {
+			_, _ = unix.Write(a.pipe[1], []byte{0})
+		}
+	}()
+	return a, nil
+}
+
+func (a *alarm) close() {
+	signal.Stop(a.signals)
+	close(a.signals)
+	unix.Close(a.inotify)
+}
+
+// told reports whether the guard was told to end.
+func (a *alarm) told() bool {
+	var b [16]byte
+	if n, _ := unix.Read(a.pipe[0], b[:]); n > 0 {
+		a.end = true
+	}
+	return a.end
+}
+
+// wait returns after the pause, or before it when something has happened.
+func (a *alarm) wait(pause time.Duration) {
+	milliseconds := int((pause + time.Millisecond - 1) / time.Millisecond)
+	fds := []unix.PollFd{{Fd: int32(a.inotify), Events: unix.POLLIN}, {Fd: int32(a.pipe[0]), Events: unix.POLLIN}}
+	if _, err := unix.Poll(fds, milliseconds); err != nil {
+		return
+	}
+	var events [4096]byte
+	for {
+		if n, _ := unix.Read(a.inotify, events[:]); n <= 0 {
+			return
+		}
+	}
+}

@@ -1,0 +1,280 @@
+package commit
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	journalName = "journal"
+	// rotateAt is the size at which the journal is rotated, keptEntries how many
+	// entries go on, and keptJournals how many old ones stay, as journal.1 and so on.
+	rotateAt     = 4 << 20
+	keptEntries  = 200
+	keptJournals = 4
+	// reserve is the room on the disk that is made sure of together with the
+	// record of a change, so that what becomes of it can be noted too.
+	reserve = 32 << 10
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// envelope is a line of the journal.
+type envelope struct {
+	Sum    string          `json:"sum"`
+	Len    int             `json:"len"`
+	Record json.RawMessage `json:"record"`
+}
+
+func checksum(b []byte) string { return fmt.Sprintf("%08x", crc32.Checksum(b, castagnoli)) }
+
+// seal makes the line of a record.
+func seal(r record) ([]byte, error) {
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false) // the envelope must hold the very bytes that were summed
+	if err := enc.Encode(r); err != nil {
+		return nil, fmt.Errorf("write the entry %s down: %w", r.ID, err)
+	}
+	b := bytes.TrimSpace(body.Bytes())
+	return fmt.Appendf(nil, `{"sum":%q,"len":%d,"record":%s}`+"\n", checksum(b), len(b), b), nil
+}
+
+// unseal reads a line, without its newline.
+func unseal(line []byte) (record, bool) {
+	var e envelope
+	var r record
+	if json.Unmarshal(line, &e) != nil || len(e.Record) != e.Len || checksum(e.Record) != e.Sum {
+		return r, false
+	}
+	return r, json.Unmarshal(e.Record, &r) == nil && r.ID != ""
+}
+
+// journal is what was read of the journal.
+type journal struct {
+	entries []*Entry
+	byID    map[string]*Entry
+	good    []byte // the lines that could be read
+	damaged []byte // those that could not
+}
+
+// readJournal reads what can be read. An absent journal is an empty one.
+func (s *Store) readJournal() (*journal, error) {
+	file, err := s.open(journalName, os.O_RDONLY)
+	if missing(err) {
+		return &journal{byID: map[string]*Entry{}}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the journal: %w", err)
+	}
+	defer file.Close()
+	var all bytes.Buffer
+	if _, err := all.ReadFrom(file); err != nil {
+		return nil, fmt.Errorf("read the journal: %w", err)
+	}
+	return parseJournal(all.Bytes()), nil
+}
+
+func parseJournal(all []byte) *journal {
+	j := &journal{byID: map[string]*Entry{}}
+	for line := range bytes.Lines(all) {
+		if len(line) == 1 {
+			continue
+		}
+		r, ok := unseal(bytes.TrimSuffix(line, []byte("\n")))
+		if ok && line[len(line)-1] == '\n' && j.take(r) {
+			j.good = append(j.good, line...)
+			continue
+		}
+		j.damaged = append(j.damaged, line...)
+	}
+	return j
+}
+
+// take brings the entries up to a record; false where it makes no sense.
+func (j *journal) take(r record) bool {
+	e := j.byID[r.ID]
+	if e == nil {
+		if r.Update {
+			return false
+		}
+		e = &Entry{}
+		if e.take(r) != nil {
+			return false
+		}
+		j.entries, j.byID[r.ID] = append(j.entries, e), e
+		return true
+	}
+	return e.take(r) == nil
+}
+
+// next is the id for a new entry.
+func (j *journal) next() string {
+	last := 0
+	for _, e := range j.entries {
+		if n, err := strconv.Atoi(e.ID); err == nil {
+			last = max(last, n)
+		}
+	}
+	return strconv.Itoa(last + 1)
+}
+
+// append adds a record, synced, and makes sure of room for what will follow it.
+// The lock must be held.
+func (s *Store) append(r record) error {
+	line, err := seal(r)
+	if err != nil {
+		return err
+	}
+	_, statErr := os.Lstat(s.path(journalName))
+	file, err := s.open(journalName, os.O_RDWR|os.O_CREATE)
+	if err != nil {
+		return fmt.Errorf("open the journal: %w", err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return fmt.Errorf("open the journal: %w", err)
+	}
+	end := info.Size()
+	if last := make([]byte, 1); end > 0 {
+		if _, err := file.ReadAt(last, end-1); err == nil && last[0] != '\n' {
+			line = append([]byte("\n"), line...) // after half a line that could not be set aside
+		}
+	}
+	if !r.Update {
+		// Not every file system can reserve; then the word of the last record counts.
+		err := unix.Fallocate(int(file.Fd()), unix.FALLOC_FL_KEEP_SIZE, end, int64(len(line))+reserve)
+		if err == unix.ENOSPC || err == unix.EDQUOT {
+			return fmt.Errorf("write the journal %s: %w", s.path(journalName), err)
+		}
+	}
+	if _, err = file.WriteAt(line, end); err == nil {
+		err = file.Sync()
+	}
+	if err == nil && missing(statErr) {
+		err = s.syncDir()
+	}
+	if err != nil {
+		_ = file.Truncate(end) // no half a line, if that can still be done
+		return fmt.Errorf("write the journal %s: %w", s.path(journalName), err)
+	}
+	return nil
+}
+
+// replace puts content in place of a file, durably, in one step.
+func (s *Store) replace(name string, content []byte) error {
+	file, err := s.open(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+	if err != nil {
+		return err
+	}
+	if _, err = file.Write(content); err == nil {
+		err = file.Sync()
+	}
+	file.Close()
+	if err == nil {
+		err = os.Rename(file.Name(), s.path(name))
+	}
+	if err != nil {
+		_ = os.Remove(file.Name())
+		return err
+	}
+	return s.syncDir()
+}
+
+// tidy sets aside what is damaged and rotates a journal that has grown. The lock
+// must be held. It returns the path of the file that the damaged lines are in now,
+// "" if there were none.
+func (s *Store) tidy(j *journal, now time.Time) (aside string, err error) {
+	if len(j.damaged) > 0 {
+		name := fmt.Sprintf("%s.damaged-%s", journalName, now.UTC().Format("20060102T150405"))
+		for n := 2; ; n++ {
+			if _, err := os.Lstat(s.path(name)); missing(err) {
+				break
+			}
+			name = fmt.Sprintf("%s.damaged-%s-%d", journalName, now.UTC().Format("20060102T150405"), n)
+		}
+		if err = s.replace(name, j.damaged); err == nil {
+			err = s.replace(journalName, j.good)
+		}
+		if err != nil {
+			return "", fmt.Errorf("set aside what is damaged of the journal: %w", err)
+		}
+		aside, j.damaged = s.path(name), nil
+	}
+	if len(j.good) > rotateAt {
+		if err := s.rotate(j); err != nil {
+			return aside, fmt.Errorf("rotate the journal: %w", err)
+		}
+	}
+	return aside, nil
+}
+
+// rotate begins a new journal with the latest entries and all open ones.
+func (s *Store) rotate(j *journal) error {
+	var fresh []byte
+	kept := j.entries[max(0, len(j.entries)-keptEntries):]
+	// Entries that hold long plans may be all of the journal's size already.
+	for len(kept) > 1 && sizeOf(kept) > rotateAt/2 {
+		kept = kept[len(kept)/2:]
+	}
+	for i, e := range j.entries {
+		if i < len(j.entries)-len(kept) && !e.open() {
+			continue
+		}
+		line, err := seal(recordOf(e))
+		if err != nil {
+			return err
+		}
+		fresh = append(fresh, line...)
+	}
+	for n := keptJournals; n > 1; n-- {
+		if err := os.Rename(s.path(old(n-1)), s.path(old(n))); err != nil && !missing(err) {
+			return err
+		}
+	}
+	if err := os.Link(s.path(journalName), s.path(old(1))); err != nil {
+		return err
+	}
+	j.good = fresh
+	return s.replace(journalName, fresh)
+}
+
+func sizeOf(entries []*Entry) int {
+	n := 0
+	for _, e := range entries {
+		line, _ := seal(recordOf(e))
+		n += len(line)
+	}
+	return n
+}
+
+func old(n int) string { return journalName + "." + strconv.Itoa(n) }
+
+// History are the entries of the journal, oldest first. aside are the files in
+// which damaged parts of it were put. It needs no lock: what is just being
+// written is not there yet.
+func (s *Store) History() (entries []Entry, aside []string, err error) {
+	j, err := s.readJournal()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, e := range j.entries {
+		entries = append(entries, *e)
+	}
+	names, _ := os.ReadDir(s.dir)
+	for _, n := range names {
+		if strings.HasPrefix(n.Name(), journalName+".damaged-") && !strings.HasSuffix(n.Name(), ".new") {
+			aside = append(aside, s.path(n.Name()))
+		}
+	}
+	return entries, aside, nil
+}

@@ -1,0 +1,45 @@
+package commit
+
+import (
+	"fmt"
+	"log/syslog"
+	"strings"
+	"sync"
+)
+
+// logger tells the system log, where there is one, what becomes of changes.
+type logger struct {
+	once sync.Once
+	out  *syslog.Writer
+}
+
+func (l *logger) say(text string) {
+	l.once.Do(func() { l.out, _ = syslog.New(syslog.LOG_NOTICE|syslog.LOG_AUTHPRIV, "nattui") })
+	if l.out != nil {
+		_ = l.out.Notice(strings.Map(printable, text))
+	}
+}
+
+// printable keeps what somebody put into a rule from forging lines of the log.
+func printable(r rune) rune {
+	if r < ' ' || r == 0x7f {
+		return ' '
+	}
+	return r
+}
+
+func (l *logger) write(e *Entry) {
+	text := fmt.Sprintf("change %s%s is %s", e.ID, whose(*e), e.State)
+	if !e.Deadline.IsZero() {
+		text += " until " + e.Deadline.Format("15:04:05") + " unless confirmed"
+	}
+	if e.Result != "" {
+		text += " (" + e.Result + ")"
+	}
+	const most = 8
+	commands := e.Commands()
+	if len(commands) > most {
+		commands = append(commands[:most:most], fmt.Sprintf("and %d more", len(commands)-most))
+	}
+	l.say(text + ": " + strings.Join(commands, "; "))
+}

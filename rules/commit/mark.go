@@ -1,0 +1,347 @@
+package commit
+
+import (
+	"fmt"
+	"slices"
+
+	"nattui/rules"
+)
+
+// mark is what a change found at its place before it was made: what tells later
+// whether it stands, and where its inverse belongs after others changed the table.
+type mark struct {
+	Len   int  `json:"len,omitempty"`   // rules in the chain
+	Count int  `json:"count,omitempty"` // of them, equal to the change's rule
+	Prev  text `json:"prev,omitempty"`  // the rule before the place; "": the chain's start
+	Next  text `json:"next,omitempty"`  // the rule after it; "": the chain's end
+	// ToPrev and ToNext are around the new place of a moved rule.
+	ToPrev text `json:"to-prev,omitempty"`
+	ToNext text `json:"to-next,omitempty"`
+}
+
+// marksOf takes the mark of every change of a resolved plan, given the sets that
+// it starts from.
+func marksOf(p rules.Plan, sets map[rules.Place]*rules.Ruleset) ([]mark, error) {
+	now := map[rules.Place]*rules.Ruleset{}
+	var marks []mark
+	for _, c := range p.Changes() {
+		place := rules.Place{Family: c.Family, Backend: c.Backend}
+		before := now[place]
+		if before == nil {
+			before = setOf(sets, place)
+		}
+		after, err := c.Apply(before)
+		if err != nil {
+			return nil, err
+		}
+		marks, now[place] = append(marks, markOf(c, before, after)), after
+	}
+	return marks, nil
+}
+
+func setOf(sets map[rules.Place]*rules.Ruleset, place rules.Place) *rules.Ruleset {
+	if s := sets[place]; s != nil {
+		return s
+	}
+	return &rules.Ruleset{Family: place.Family, Backend: place.Backend}
+}
+
+func markOf(c rules.Change, before, after *rules.Ruleset) mark {
+	list := listOf(before, c)
+	m := mark{Len: len(list), Count: countOf(list, c.Rule.InChain(c.Chain))}
+	switch c.Op {
+	case rules.Insert:
+		m.Prev, m.Next = lineAt(list, c.At-1), lineAt(list, c.At)
+	case rules.Delete, rules.Replace:
+		m.Prev, m.Next = lineAt(list, c.At-1), lineAt(list, c.At+1)
+	case rules.Move:
+		m.Prev, m.Next = lineAt(list, c.At-1), lineAt(list, c.At+1)
+		moved := listOf(after, c)
+		m.ToPrev, m.ToNext = lineAt(moved, c.To-1), lineAt(moved, c.To+1)
+	}
+	return m
+}
+
+// listOf are the rules of the change's chain.
+func listOf(s *rules.Ruleset, c rules.Change) []rules.Rule {
+	if ch, ok := s.Chain(c.Table, c.Chain); ok {
+		return ch.Rules
+	}
+	return nil
+}
+
+func countOf(list []rules.Rule, r rules.Rule) int {
+	n := 0
+	for i := range list {
+		if list[i].Same(r) {
+			n++
+		}
+	}
+	return n
+}
+
+// lineAt is the line at a place, counted from 1; "" outside of the chain.
+func lineAt(list []rules.Rule, at int) text {
+	if at < 1 || at > len(list) {
+		return ""
+	}
+	return text(list[at-1].String())
+}
+
+// agrees scores how well the surroundings of a place are the expected ones.
+func agrees(prev, next, wantPrev, wantNext text) int {
+	n := 0
+	if prev == wantPrev {
+		n++
+	}
+	if next == wantNext {
+		n++
+	}
+	return n
+}
+
+// best is the candidate with the highest score; among equals the one nearest to
+// at. 0 if there is none.
+func best(candidates []int, at int, score func(int) int) int {
+	found := 0
+	for _, p := range candidates {
+		d := score(p)
+		if found != 0 {
+			d -= score(found)
+		}
+		if found == 0 || d > 0 || d == 0 && distance(p, at) < distance(found, at) {
+			found = p
+		}
+	}
+	return found
+}
+
+func distance(a, b int) int { return max(a-b, b-a) }
+
+// placesOf are the places at which a rule equal to r stands.
+func placesOf(list []rules.Rule, r rules.Rule) []int {
+	var at []int
+	for i := range list {
+		if list[i].Same(r) {
+			at = append(at, i+1)
+		}
+	}
+	return at
+}
+
+// wayBack works out how to take the changes of a plan back in the sets as they
+// are now: the changes to make, in order, and notes on what no longer fits. A
+// change that does not stand, because it was never made or somebody else took it
+// back, needs nothing.
+func wayBack(p rules.Plan, marks []mark, sets map[rules.Place]*rules.Ruleset) (back []rules.Change, notes []string) {
+	changes := p.Changes()
+	now := map[rules.Place]*rules.Ruleset{}
+	for i, c := range slices.Backward(changes) {
+		place := rules.Place{Family: c.Family, Backend: c.Backend}
+		set := now[place]
+		if set == nil {
+			set = setOf(sets, place)
+		}
+		var m mark
+		if i < len(marks) {
+			m = marks[i]
+		}
+		inv, note := m.inverse(c, set)
+		if note != "" {
+			notes = append(notes, note)
+		}
+		if inv == nil {
+			continue
+		}
+		next, err := inv.Apply(set)
+		if err != nil {
+			notes = append(notes, fmt.Sprintf("left as it is: %s (%v)", firstCommand(*inv), err))
+			continue
+		}
+		back, now[place] = append(back, *inv), next
+	}
+	return back, notes
+}
+
+func firstCommand(c rules.Change) string { return rules.ShellLine(c.Commands()[0]) }
+
+// inverse is what takes one change back in the set as it is now; nil where
+// nothing is to be done.
+func (m mark) inverse(c rules.Change, s *rules.Ruleset) (*rules.Change, string) {
+	inv := c.Inverse()
+	list := listOf(s, c)
+	ch, exists := s.Chain(c.Table, c.Chain)
+	switch c.Op {
+	case rules.Insert:
+		return m.removal(c, inv, list)
+	case rules.Delete:
+		if !exists && !rules.IsBuiltIn(c.Table, c.Chain) {
+			return nil, fmt.Sprintf("the chain %s is gone, so its rule stays deleted: %s", c.Chain, c.Rule.String())
+		}
+		return m.restoration(c, inv, list)
+	case rules.Replace:
+		at, ok := m.find(c, list)
+		if !ok {
+			if countOf(list, c.Old) > 0 {
+				return nil, ""
+			}
+			return nil, fmt.Sprintf("the rule to be changed back is gone: %s", c.Rule.String())
+		}
+		inv.At, inv.Old = at, list[at-1]
+		return &inv, ""
+	case rules.Move:
+		return m.homecoming(c, inv, list)
+	case rules.SetPolicy:
+		policy := "ACCEPT"
+		if exists {
+			policy = ch.Policy
+		}
+		switch policy {
+		case c.Policy:
+			return &inv, ""
+		case c.OldPolicy:
+			return nil, ""
+		}
+		return nil, fmt.Sprintf("the policy of %s is %s now", c.Chain, policy)
+	case rules.NewChain:
+		switch {
+		case !exists:
+			return nil, ""
+		case len(list) > 0:
+			return nil, fmt.Sprintf("the chain %s stays: it holds %d rules that this change did not make", c.Chain, len(list))
+		}
+		if user := jumpTo(s, c.Table, c.Chain); user != "" {
+			return nil, fmt.Sprintf("the chain %s stays: it is used by %q", c.Chain, user)
+		}
+		return &inv, ""
+	case rules.DeleteChain:
+		if exists {
+			return nil, ""
+		}
+		return &inv, ""
+	}
+	return nil, ""
+}
+
+// find looks for the rule that an Insert or a Replace made.
+func (m mark) find(c rules.Change, list []rules.Rule) (at int, ok bool) {
+	made := c.Rule.InChain(c.Chain)
+	score := func(p int) int { return agrees(lineAt(list, p-1), lineAt(list, p+1), m.Prev, m.Next) }
+	if at := placesOf(list, made); len(at) > m.Count {
+		return best(at, c.At, score), true
+	}
+	// The kernel may print the rule otherwise than it was written, and nattui may
+	// have been killed before it saw how: then it is the one rule of the kind that
+	// stands exactly between the neighbours.
+	grown := len(list) > m.Len
+	if c.Op == rules.Replace {
+		grown = len(list) >= m.Len && countOf(list, c.Old) == 0
+	}
+	if !grown || m.Count > 0 {
+		return 0, false
+	}
+	var like []int
+	for i := range list {
+		if score(i+1) == 2 && alike(list[i], made) {
+			like = append(like, i+1)
+		}
+	}
+	if len(like) != 1 {
+		return 0, false
+	}
+	return like[0], true
+}
+
+// alike reports whether one rule may be how the kernel prints the other.
+func alike(a, b rules.Rule) bool {
+	return a.Target.Kind == b.Target.Kind && a.Target.Name == b.Target.Name && a.In == b.In && a.Out == b.Out && a.Comment() == b.Comment()
+}
+
+// removal takes back an insertion.
+func (m mark) removal(c, inv rules.Change, list []rules.Rule) (*rules.Change, string) {
+	at, ok := m.find(c, list)
+	if !ok {
+		return nil, ""
+	}
+	inv.At, inv.Rule = at, list[at-1]
+	return &inv, ""
+}
+
+// restoration takes back a deletion.
+func (m mark) restoration(c, inv rules.Change, list []rules.Rule) (*rules.Change, string) {
+	if m.Count == 0 {
+		m.Count = 1
+	}
+	if countOf(list, c.Rule.InChain(c.Chain)) >= m.Count {
+		return nil, ""
+	}
+	at, sure := m.slot(list, c.At)
+	inv.At, inv.Next = at, expectation(list, at)
+	if !sure {
+		return &inv, fmt.Sprintf("what stood around rule %d of %s has changed: it was put back as rule %d: %s", c.At, c.Chain, at, c.Rule.String())
+	}
+	return &inv, ""
+}
+
+// slot is the place between the rules that were the neighbours, or beside one of
+// them; false where both are gone and the old number is all there is.
+func (m mark) slot(list []rules.Rule, at int) (int, bool) {
+	var all []int
+	score := func(p int) int { return agrees(lineAt(list, p-1), lineAt(list, p), m.Prev, m.Next) }
+	for p := 1; p <= len(list)+1; p++ {
+		if score(p) > 0 {
+			all = append(all, p)
+		}
+	}
+	if p := best(all, at, score); p > 0 {
+		return p, true
+	}
+	return min(max(at, 1), len(list)+1), false
+}
+
+func expectation(list []rules.Rule, at int) string {
+	if line := lineAt(list, at); line != "" {
+		return string(line)
+	}
+	return rules.EndOfChain
+}
+
+// homecoming takes back a move.
+func (m mark) homecoming(c, inv rules.Change, list []rules.Rule) (*rules.Change, string) {
+	at := placesOf(list, c.Rule.InChain(c.Chain))
+	if len(at) == 0 {
+		return nil, fmt.Sprintf("the moved rule is gone: %s", c.Rule.String())
+	}
+	score := func(p int) int { return agrees(lineAt(list, p-1), lineAt(list, p+1), m.ToPrev, m.ToNext) }
+	from := best(at, c.To, score)
+	origin := agrees(lineAt(list, from-1), lineAt(list, from+1), m.Prev, m.Next)
+	if origin > score(from) || origin == 2 {
+		return nil, "" // it stands where it did before
+	}
+	rest := slices.Delete(slices.Clone(list), from-1, from)
+	to, sure := m.slot(rest, c.At)
+	inv.At, inv.To, inv.Rule = from, to, list[from-1]
+	switch {
+	case to == from:
+		return nil, ""
+	case !sure:
+		return &inv, fmt.Sprintf("what stood around rule %d of %s has changed: it was moved back to %d: %s", c.At, c.Chain, to, c.Rule.String())
+	}
+	return &inv, ""
+}
+
+// jumpTo is the first rule of the table that jumps to the chain, "" if none does.
+func jumpTo(s *rules.Ruleset, table, chain string) string {
+	t, ok := s.Table(table)
+	if !ok {
+		return ""
+	}
+	for _, c := range t.Chains {
+		for _, r := range c.Rules {
+			if (r.Target.Kind == rules.Jump || r.Target.Kind == rules.Goto) && r.Target.Name == chain {
+				return r.String()
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,333 @@
+package commit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"nattui/rules"
+)
+
+// open reads the journal under the lock and settles what a process that was
+// killed left behind.
+func (c *Committer) open(ctx context.Context, l *lock) (*journal, error) {
+	j, err := c.store.readJournal()
+	if err != nil {
+		return nil, err
+	}
+	if aside, err := c.store.tidy(j, c.clock.Now()); err != nil {
+		c.log.say(err.Error())
+	} else if aside != "" {
+		c.log.say("a part of the journal was damaged and is in " + aside + " now")
+	}
+	c.store.sweep()
+	return j, c.recover(ctx, l, j)
+}
+
+// overdue is how long a guard may be late before others do its work.
+const overdue = 2 * time.Second
+
+// recover does the work of guards that are no more.
+func (c *Committer) recover(ctx context.Context, l *lock, j *journal) error {
+	for _, e := range j.entries {
+		if !e.open() {
+			continue
+		}
+		if err := c.recoverOne(ctx, l, e); err != nil && !c.givenUp(e, err) {
+			return fmt.Errorf("settle change %s, which was interrupted: %w", e.ID, err)
+		}
+	}
+	return nil
+}
+
+// patience is how long it is tried to take a change back that cannot be.
+const patience = time.Hour
+
+// givenUp notes that a change could not be taken back and never will be, so that
+// it does not stand in the way of everything else for ever.
+func (c *Committer) givenUp(e *Entry, err error) bool {
+	if e.begun.Boot == c.clock.Boot() && e.begun.At+patience > c.clock.SinceBoot() {
+		return false
+	}
+	e.State, e.Result = Failed, join("it could not be taken back: "+err.Error(), e.Result)
+	e.forgetTimes()
+	c.log.write(e)
+	return c.store.append(updateOf(e)) == nil
+}
+
+func (c *Committer) recoverOne(ctx context.Context, l *lock, e *Entry) error {
+	switch {
+	case e.State == Pending:
+		// Whoever makes a change holds the lock until it stands, and we hold it now.
+		return c.retreat(ctx, l, e, "nattui was ended while it was being made")
+	case e.Unconfirmed():
+		return c.watchOver(ctx, l, e, e.deadline, "it was not confirmed in time")
+	case e.temporary():
+		return c.watchOver(ctx, l, e, e.expires, "its time was over")
+	}
+	return nil
+}
+
+// watchOver makes sure that an entry with an end has a guard, or ends.
+func (c *Committer) watchOver(ctx context.Context, l *lock, e *Entry, end moment, why string) error {
+	rebooted := end.Boot != c.clock.Boot()
+	left := end.left(c.clock)
+	guarded := c.store.guarded(e.ID)
+	switch {
+	case rebooted:
+		return c.retreat(ctx, l, e, "the host was started anew")
+	case left == 0 && (!guarded || end.At+overdue < c.clock.SinceBoot()):
+		return c.retreat(ctx, l, e, why)
+	case left > 0 && !guarded:
+		if err := c.startGuard(ctx, e.ID); err != nil {
+			return c.retreat(ctx, l, e, "its guard was ended and could not be started again")
+		}
+	}
+	return nil
+}
+
+// retreat takes a change back and notes why.
+func (c *Committer) retreat(ctx context.Context, l *lock, e *Entry, why string) error {
+	c.step("retreat")
+	notes, err := c.takeBack(ctx, l, e)
+	if err != nil {
+		return err
+	}
+	e.State, e.Result = RolledBack, join(join(why, e.Result), strings.Join(notes, "; "))
+	e.forgetTimes()
+	c.step("retreated")
+	c.log.write(e)
+	return c.store.append(updateOf(e))
+}
+
+// takeBackAttempts is how often the way back is worked out anew because the
+// tables were changed meanwhile.
+const takeBackAttempts = 50
+
+// takeBack takes back what stands of an entry. notes tell what no longer fits;
+// an error means that it should be tried again.
+func (c *Committer) takeBack(ctx context.Context, l *lock, e *Entry) (notes []string, err error) {
+	l.inherited(func() {
+		notes, err = c.takeBackRules(ctx, e)
+		if err == nil {
+			notes = append(notes, c.takeBackSettings(e)...)
+		}
+	})
+	return notes, err
+}
+
+func (c *Committer) takeBackRules(ctx context.Context, e *Entry) ([]string, error) {
+	var err error
+	for range takeBackAttempts {
+		sets, readErr := c.read(ctx, e.Plan)
+		if readErr != nil {
+			return nil, readErr
+		}
+		back, notes := wayBack(e.Plan, e.marks, sets)
+		if len(back) == 0 {
+			return notes, nil
+		}
+		c.step("back")
+		var made []rules.Change
+		var conflict *rules.Conflict
+		made, err = c.kernel.Tables.Apply(ctx, back)
+		switch {
+		case made != nil || err == nil:
+			return notes, nil
+		case errors.As(err, &conflict):
+			continue
+		case len(back) == 1:
+			return nil, err
+		}
+		return c.takeBackSingly(ctx, e, err)
+	}
+	return nil, err
+}
+
+// takeBackSingly takes back as much as can be, one change at a time, where the
+// kernel refuses all together.
+func (c *Committer) takeBackSingly(ctx context.Context, e *Entry, cause error) ([]string, error) {
+	refused := map[string]error{}
+	done := false
+	for range takeBackAttempts * max(1, len(e.Plan.Steps)) {
+		sets, err := c.read(ctx, e.Plan)
+		if err != nil {
+			return nil, err
+		}
+		back, notes := wayBack(e.Plan, e.marks, sets)
+		next := slices.IndexFunc(back, func(b rules.Change) bool { return refused[firstCommand(b)] == nil })
+		if next < 0 {
+			for _, b := range back {
+				notes = append(notes, fmt.Sprintf("refused: %s (%v)", firstCommand(b), refused[firstCommand(b)]))
+			}
+			if !done && len(back) > 0 {
+				return nil, cause // nothing can be done now: perhaps later
+			}
+			return notes, nil
+		}
+		made, err := c.kernel.Tables.Apply(ctx, back[next:next+1])
+		var conflict *rules.Conflict
+		switch {
+		case made != nil || err == nil:
+			done = true
+		case !errors.As(err, &conflict):
+			refused[firstCommand(back[next])] = err
+		}
+	}
+	return nil, cause
+}
+
+func (c *Committer) takeBackSettings(e *Entry) (notes []string) {
+	for _, s := range slices.Backward(e.Plan.Steps) {
+		w := s.Sysctl
+		if w == nil || sameValue(w.Value, w.Old) {
+			continue
+		}
+		now, err := c.kernel.Settings.Sysctl(w.Name)
+		switch {
+		case err != nil:
+		case sameValue(now, w.Old):
+			continue
+		case sameValue(now, w.Value):
+			c.step("setting back")
+			_, err = c.kernel.Settings.WriteSysctl(w.Name, w.Old)
+		default:
+			err = fmt.Errorf("it is %q now", now)
+		}
+		if err != nil {
+			notes = append(notes, fmt.Sprintf("%s was not set back to %s: %v", w.Name, w.Old, err))
+		}
+	}
+	return notes
+}
+
+// Recover settles what processes that were killed left behind: a change that was
+// being made is taken back as far as it was made, one whose guard is gone is
+// taken back if its time is over and otherwise guarded anew. Every nattui calls
+// it when it starts; it does nothing where there is nothing to do.
+func (c *Committer) Recover(ctx context.Context) error {
+	j, err := c.store.readJournal()
+	if err != nil {
+		return err
+	}
+	if len(j.damaged) == 0 && !slices.ContainsFunc(j.entries, (*Entry).open) {
+		return nil
+	}
+	l, err := c.store.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer l.release()
+	_, err = c.open(ctx, l)
+	return err
+}
+
+// Absent is the error for an entry that is not there, or of which there is
+// nothing to be done.
+type Absent struct{ Text string }
+
+// Error says what is absent.
+func (e *Absent) Error() string { return e.Text }
+
+// Waiting is the entry that waits to be confirmed; nil if none does.
+func (s *Store) Waiting() (*Entry, error) {
+	j, err := s.readJournal()
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range j.entries {
+		if e.Unconfirmed() {
+			return e, nil
+		}
+	}
+	return nil, nil
+}
+
+// choose finds the entry of the id, or the one that waits to be confirmed.
+func (j *journal) choose(id string) (*Entry, error) {
+	if id != "" {
+		if e := j.byID[id]; e != nil {
+			return e, nil
+		}
+		return nil, &Absent{fmt.Sprintf("there is no change %s in the journal", id)}
+	}
+	for _, e := range j.entries {
+		if e.Unconfirmed() {
+			return e, nil
+		}
+	}
+	if len(j.entries) > 0 {
+		last := j.entries[len(j.entries)-1]
+		if last.State == RolledBack {
+			return nil, &Absent{fmt.Sprintf("no change waits to be confirmed: change %s was taken back (%s)", last.ID, last.Result)}
+		}
+	}
+	return nil, &Absent{"no change waits to be confirmed"}
+}
+
+// Confirm says that a change may stand. id "" is the one that waits for it. The
+// error is *Absent where none does, also because it came too late.
+func (c *Committer) Confirm(ctx context.Context, id string) (Entry, error) {
+	return c.decide(ctx, id, func(_ *lock, e *Entry) error {
+		switch {
+		case e.State == Confirmed:
+			return nil
+		case !e.Unconfirmed():
+			return &Absent{fmt.Sprintf("change %s does not wait to be confirmed: it is %s%s", e.ID, e.State, inBrackets(e.Result))}
+		}
+		e.State = Confirmed
+		e.Deadline, e.deadline = time.Time{}, moment{}
+		if err := c.store.append(updateOf(e)); err != nil {
+			return err
+		}
+		c.settled(e)
+		return nil
+	})
+}
+
+// Rollback takes a change back that waits to be confirmed. id "" is the one that
+// does. The error is *Absent where none does.
+func (c *Committer) Rollback(ctx context.Context, id string) (Entry, error) {
+	return c.decide(ctx, id, func(l *lock, e *Entry) error {
+		switch {
+		case e.State == RolledBack:
+			return nil
+		case !e.Unconfirmed():
+			return &Absent{fmt.Sprintf("change %s does not wait to be confirmed: it is %s%s; to take it back: nattui undo %s", e.ID, e.State, inBrackets(e.Result), e.ID)}
+		}
+		return c.retreat(ctx, l, e, "somebody said so")
+	})
+}
+
+func (c *Committer) decide(ctx context.Context, id string, then func(*lock, *Entry) error) (Entry, error) {
+	l, err := c.store.acquire(ctx)
+	if err != nil {
+		return Entry{}, err
+	}
+	defer l.release()
+	j, err := c.open(ctx, l)
+	if err != nil {
+		return Entry{}, err
+	}
+	e, err := j.choose(id)
+	if err != nil {
+		return Entry{}, err
+	}
+	// A guard that is a moment late has not got the lock yet.
+	if e.State == Applied && !e.deadline.zero() && e.deadline.left(c.clock) == 0 {
+		if err := c.retreat(ctx, l, e, "it was not confirmed in time"); err != nil {
+			return *e, err
+		}
+	}
+	return *e, then(l, e)
+}
+
+func inBrackets(text string) string {
+	if text == "" {
+		return ""
+	}
+	return " (" + text + ")"
+}

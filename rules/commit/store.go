@@ -1,0 +1,226 @@
+package commit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// DefaultDirectory is where the state lives unless the administrator says
+// otherwise with the environment variable NATTUI_STATE.
+const DefaultDirectory = "/var/lib/nattui"
+
+// StateVariable names the state directory in the environment.
+const StateVariable = "NATTUI_STATE"
+
+// LockWait is how long a change waits for another one that is being made.
+const LockWait = 10 * time.Second
+
+// Store is the state directory of one host: the lock, the journal and the marks
+// of live guards. It is private to its owner, who is root on a gateway.
+type Store struct {
+	dir string
+}
+
+// Directory is the state directory that the environment asks for.
+func Directory() string {
+	if dir := os.Getenv(StateVariable); dir != "" {
+		return dir
+	}
+	return DefaultDirectory
+}
+
+// Open makes the directory, with mode 0700, where it is missing. The error wraps
+// os.ErrPermission where it may not be used, also where it belongs to another user.
+func Open(dir string) (*Store, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("find the state directory: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the state directory: %w", err)
+	}
+	var stat unix.Stat_t
+	if err := unix.Lstat(dir, &stat); err != nil {
+		return nil, fmt.Errorf("look at the state directory %s: %w", dir, err)
+	}
+	switch {
+	case stat.Mode&unix.S_IFMT != unix.S_IFDIR:
+		return nil, fmt.Errorf("the state directory %s is a link or a file; name a directory in %s", dir, StateVariable)
+	case int(stat.Uid) != os.Geteuid():
+		return nil, fmt.Errorf("the state directory %s belongs to user %d, who could forge what is in it: %w; name another one in %s", dir, stat.Uid, os.ErrPermission, StateVariable)
+	case stat.Mode&0o077 != 0:
+		if err := os.Chmod(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("make the state directory private: %w", err)
+		}
+	}
+	return &Store{dir}, nil
+}
+
+// Dir is the path of the state directory.
+func (s *Store) Dir() string { return s.dir }
+
+func (s *Store) path(name string) string { return filepath.Join(s.dir, name) }
+
+// open opens a file of the directory, never through a link.
+func (s *Store) open(name string, flags int) (*os.File, error) {
+	return os.OpenFile(s.path(name), flags|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+}
+
+// syncDir makes the directory's own entries durable.
+func (s *Store) syncDir() error {
+	dir, err := os.Open(s.dir)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}
+
+// lock is the lock of the state directory, held.
+type lock struct {
+	file *os.File
+}
+
+// lockName is the file whose flock is held around every change.
+const lockName = "lock"
+
+// Busy is the error of a change that found another process changing something
+// for longer than LockWait. Nothing was changed.
+type Busy struct {
+	Path string
+	Who  string // as that process described itself; "" if unknown
+}
+
+// Error says who is at it.
+func (e *Busy) Error() string {
+	who := e.Who
+	if who == "" {
+		who = "another process"
+	}
+	return fmt.Sprintf("%s is changing the gateway and holds %s, still after %v; nothing was changed", who, e.Path, LockWait)
+}
+
+// errHeld says that somebody else holds a lock.
+var errHeld = errors.New("the lock is held")
+
+// acquire waits for the lock, up to LockWait.
+func (s *Store) acquire(ctx context.Context) (*lock, error) {
+	const pause = 5 * time.Millisecond
+	deadline := time.Now().Add(LockWait)
+	for {
+		l, err := s.tryLock()
+		if !errors.Is(err, errHeld) {
+			return l, err
+		}
+		if time.Now().After(deadline) {
+			who, _ := os.ReadFile(s.path(lockName))
+			return nil, &Busy{s.path(lockName), strings.TrimSpace(string(who))}
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// tryLock takes the lock at once or fails with errHeld.
+func (s *Store) tryLock() (*lock, error) {
+	file, err := s.open(lockName, os.O_RDWR|os.O_CREATE)
+	if err != nil {
+		return nil, fmt.Errorf("open the lock: %w", err)
+	}
+	defer file.Close()
+	switch err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); {
+	case errors.Is(err, unix.EWOULDBLOCK), errors.Is(err, unix.EINTR):
+		return nil, errHeld
+	case err != nil:
+		return nil, fmt.Errorf("lock %s: %w", file.Name(), err)
+	}
+	// A high number, which no program that is handed files of its own loses.
+	high, err := unix.FcntlInt(file.Fd(), unix.F_DUPFD_CLOEXEC, 200)
+	if err != nil {
+		return nil, fmt.Errorf("keep the lock: %w", err)
+	}
+	held := os.NewFile(uintptr(high), file.Name())
+	// Who holds it is only for the message that others get: no room on the disk is
+	// no reason not to go on.
+	if held.Truncate(0) == nil {
+		_, _ = held.WriteAt(fmt.Appendf(nil, "%s (process %d)\n", filepath.Base(os.Args[0]), os.Getpid()), 0)
+	}
+	return &lock{held}, nil
+}
+
+// release gives the lock back, for every process that inherited it as well.
+func (l *lock) release() {
+	_ = unix.Flock(int(l.file.Fd()), unix.LOCK_UN)
+	l.file.Close()
+}
+
+// inherited runs f while programs that are started inherit the lock, so that it
+// stays held until the last of them is gone, should this process be killed.
+func (l *lock) inherited(f func()) {
+	fd := int(l.file.Fd())
+	_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0)
+	defer func() { _, _ = unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC) }()
+	f()
+}
+
+// guardName is the file that the guard of an entry keeps locked while it lives.
+func guardName(id string) string { return "guard-" + id }
+
+// errGuarded says that an entry has a guard already.
+var errGuarded = errors.New("it has a guard")
+
+// wholeFile is a lock of a whole file for one open file description (fcntl(2)),
+// whose holder can be asked about without taking it.
+func wholeFile() *unix.Flock_t { return &unix.Flock_t{Type: unix.F_WRLCK} }
+
+// beGuard locks the mark of an entry's guard, or fails with errGuarded.
+func (s *Store) beGuard(id string) (*os.File, error) {
+	file, err := s.open(guardName(id), os.O_RDWR|os.O_CREATE)
+	if err != nil {
+		return nil, fmt.Errorf("open the mark of the guard: %w", err)
+	}
+	if err := unix.FcntlFlock(file.Fd(), unix.F_OFD_SETLK, wholeFile()); err != nil {
+		file.Close()
+		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
+			return nil, errGuarded
+		}
+		return nil, fmt.Errorf("lock %s: %w", s.path(guardName(id)), err)
+	}
+	return file, nil
+}
+
+// guarded reports whether an entry has a live guard.
+func (s *Store) guarded(id string) bool {
+	file, err := s.open(guardName(id), os.O_RDWR)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	question := wholeFile()
+	return unix.FcntlFlock(file.Fd(), unix.F_OFD_GETLK, question) == nil && question.Type != unix.F_UNLCK
+}
+
+// sweep removes the marks of guards that are no more.
+func (s *Store) sweep() {
+	entries, _ := os.ReadDir(s.dir)
+	for _, e := range entries {
+		id, ok := strings.CutPrefix(e.Name(), guardName(""))
+		if ok && !s.guarded(id) {
+			_ = os.Remove(s.path(e.Name()))
+		}
+	}
+}
+
+// missing reports whether an error says that there is no such file.
+func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

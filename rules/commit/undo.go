@@ -1,0 +1,231 @@
+package commit
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"nattui/rules"
+)
+
+// UndoPlan is the plan that takes a settled entry back on the gateway as it is
+// now, found by what stands around its rules today. id "" is the latest change
+// that stands; undoing an undo makes the change again. The error is a
+// *rules.Conflict or *Changed where the entry fits no more, *Absent where there
+// is nothing to undo, *Unsettled for one that waits to be confirmed.
+func (c *Committer) UndoPlan(ctx context.Context, id string) (Entry, rules.Plan, error) {
+	j, err := c.store.readJournal()
+	if err != nil {
+		return Entry{}, rules.Plan{}, err
+	}
+	e, err := j.undoable(id)
+	if err != nil {
+		return Entry{}, rules.Plan{}, err
+	}
+	plan, err := c.undoPlan(ctx, e)
+	return *e, plan, err
+}
+
+// undoable finds the entry to undo.
+func (j *journal) undoable(id string) (*Entry, error) {
+	undone := j.undone()
+	if id == "" {
+		for _, e := range slices.Backward(j.entries) {
+			if e.Unconfirmed() || e.Stands() && e.Kind != KindUndo && undone[e.ID] == "" {
+				id = e.ID
+				break
+			}
+		}
+		if id == "" {
+			return nil, &Absent{"there is no change that could be undone"}
+		}
+	}
+	e := j.byID[id]
+	switch {
+	case e == nil:
+		return nil, &Absent{fmt.Sprintf("there is no change %s in the journal", id)}
+	case e.Unconfirmed():
+		return nil, &Unsettled{*e}
+	case !e.Stands():
+		return nil, &Absent{fmt.Sprintf("change %s does not stand: it is %s%s", e.ID, e.State, inBrackets(e.Result))}
+	case undone[id] != "":
+		return nil, &Absent{fmt.Sprintf("change %s was undone by change %s already; to make it again: nattui undo %s", id, undone[id], undone[id])}
+	}
+	return e, nil
+}
+
+// Redoable is the latest undo that could itself be undone; "" if there is none,
+// also because something else was changed since.
+func (s *Store) Redoable() (string, error) {
+	j, err := s.readJournal()
+	if err != nil {
+		return "", err
+	}
+	for _, e := range slices.Backward(j.entries) {
+		if !e.Stands() {
+			continue
+		}
+		if e.Kind != KindUndo {
+			return "", nil
+		}
+		if redone := j.byID[e.Undoes]; redone != nil && redone.Kind == KindUndo {
+			continue
+		}
+		if _, err := j.undoable(e.ID); err == nil {
+			return e.ID, nil
+		}
+	}
+	return "", nil
+}
+
+// undone tells which entry each undone one was undone by. Undoing an undo makes
+// what it had undone stand again, and so on.
+func (j *journal) undone() map[string]string {
+	by := map[string]string{}
+	var set func(id, undo string)
+	set = func(id, undo string) {
+		if undo == "" {
+			delete(by, id)
+		} else {
+			by[id] = undo
+		}
+		e := j.byID[id]
+		switch {
+		case e == nil || e.Kind != KindUndo:
+		case undo == "":
+			set(e.Undoes, id)
+		default:
+			set(e.Undoes, "")
+		}
+	}
+	for _, e := range j.entries {
+		if e.Kind == KindUndo && e.Stands() {
+			set(e.Undoes, e.ID)
+		}
+	}
+	return by
+}
+
+// undoPlan works the way back out and insists that all of it fits.
+func (c *Committer) undoPlan(ctx context.Context, e *Entry) (rules.Plan, error) {
+	title := "Undo: " + e.Plan.Title
+	if rest, ok := strings.CutPrefix(e.Plan.Title, "Undo: "); ok && e.Kind == KindUndo {
+		title = rest
+	}
+	plan := rules.Plan{Title: title}
+	for _, s := range slices.Backward(e.Plan.Steps) {
+		if s.Sysctl == nil {
+			continue
+		}
+		w := *s.Sysctl
+		w.Value, w.Old = w.Old, w.Value
+		if _, err := c.checkSetting(w); err != nil {
+			return plan, err
+		}
+		plan.Steps = append(plan.Steps, rules.Step{Sysctl: &w})
+	}
+	sets, err := c.read(ctx, e.Plan)
+	if err != nil {
+		return plan, err
+	}
+	back, notes := wayBack(e.Plan, e.marks, sets)
+	if len(notes) > 0 || len(back) < len(e.Plan.Changes()) {
+		return plan, undoConflict(e, sets, back, notes)
+	}
+	for _, b := range back {
+		plan.Steps = append(plan.Steps, rules.StepOf(b))
+	}
+	return plan, nil
+}
+
+// undoConflict explains why an entry cannot be undone as a whole.
+func undoConflict(e *Entry, sets map[rules.Place]*rules.Ruleset, back []rules.Change, notes []string) error {
+	conflict := &rules.Conflict{}
+	for i, c := range slices.Backward(e.Plan.Changes()) {
+		var m mark
+		if i < len(e.marks) {
+			m = e.marks[i]
+		}
+		set := setOf(sets, rules.Place{Family: c.Family, Backend: c.Backend})
+		if inv, note := m.inverse(c, set); inv != nil && note == "" {
+			continue
+		}
+		conflict.Change = c.Inverse()
+		conflict.Want, conflict.Found = c.Rule.String(), string(lineAt(listOf(set, c), c.At))
+		break
+	}
+	if len(notes) == 0 {
+		notes = []string{fmt.Sprintf("%d of its %d changes stand no more: others have taken them back already", len(e.Plan.Changes())-len(back), len(e.Plan.Changes()))}
+	}
+	return fmt.Errorf("change %s cannot be undone any more: %s: %w", e.ID, strings.Join(notes, "; "), conflict)
+}
+
+// Undo takes a settled entry back as a change of its own, which can be undone in
+// turn; see UndoPlan for which and for the errors, and Run.
+func (c *Committer) Undo(ctx context.Context, id string, o Options) (Entry, error) {
+	l, err := c.store.acquire(ctx)
+	if err != nil {
+		return Entry{}, err
+	}
+	defer l.release()
+	j, err := c.open(ctx, l)
+	if err != nil {
+		return Entry{}, err
+	}
+	e, err := j.undoable(id)
+	if err != nil {
+		return Entry{}, err
+	}
+	if e.Kind == KindSave {
+		return c.undoSave(e, j, o)
+	}
+	plan, err := c.undoPlan(ctx, e)
+	if err != nil {
+		return Entry{}, err
+	}
+	o.Kind, o.Undoes = KindUndo, e.ID
+	undone, err := c.run(ctx, l, j, plan, o)
+	if err == nil && e.temporary() {
+		e.Expires, e.expires = undone.Expires, moment{}
+		err = c.store.append(updateOf(e)) // what was undone does not end a second time
+	}
+	return undone, err
+}
+
+// Park puts a rule away: it goes from its chain, and the journal keeps it with its
+// place and counters. Unpark brings it back. at is the rule's position.
+func (c *Committer) Park(ctx context.Context, place rules.Place, table, chain string, at int, rule rules.Rule, o Options) (Entry, error) {
+	change := rules.Change{Op: rules.Delete, Family: place.Family, Backend: place.Backend, Table: table, Chain: chain, At: at, Rule: rule}
+	o.Kind = KindPark
+	plan := rules.Single(change)
+	plan.Title = fmt.Sprintf("Park rule %d of %s: %s", at, chain, rule.Sentence())
+	return c.Run(ctx, plan, o)
+}
+
+// Unpark brings a parked rule back to its place, with the counters it had.
+func (c *Committer) Unpark(ctx context.Context, id string, o Options) (Entry, error) {
+	j, err := c.store.readJournal()
+	if err != nil {
+		return Entry{}, err
+	}
+	if e := j.byID[id]; e == nil || e.Kind != KindPark {
+		return Entry{}, &Absent{fmt.Sprintf("no rule was parked by change %q", id)}
+	}
+	return c.Undo(ctx, id, o)
+}
+
+// Parked lists the entries whose rules are parked now, oldest first.
+func (s *Store) Parked() ([]Entry, error) {
+	j, err := s.readJournal()
+	if err != nil {
+		return nil, err
+	}
+	var parked []Entry
+	for _, e := range j.entries {
+		if _, err := j.undoable(e.ID); err == nil && e.Kind == KindPark {
+			parked = append(parked, *e)
+		}
+	}
+	return parked, nil
+}
