@@ -85,6 +85,10 @@ func (l *eventList) view(width int) []string {
 	list := flowList{screen: s, widths: l.widths}
 	flow := list.columns()
 	cols := []table.Column{{Title: "time", Min: 8, Want: 12}, {Title: "event", Min: 7, Want: 7}}
+	if s.width < 100 {
+		cols[0].Want = 8
+	}
+	flow[colAsked].Order = flow[colState].Order + 1 // what has changed says more than what was asked for
 	cols = append(cols, flow[colProto], flow[colClient], flow[colAsked], flow[colServed], flow[colSeen], flow[colState], flow[colPackets], flow[colBytes])
 	widths := table.Widths(cols, width-3)
 	merged := widths[6] == 0

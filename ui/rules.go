@@ -614,11 +614,12 @@ func (s *rulesScreen) row(p *pane, i int, active bool, cols []table.Column, widt
 	if !ok {
 		return bar
 	}
-	return bar + table.Line(cols, widths, s.cells(r, it), over)
+	return bar + table.Line(cols, widths, s.cells(r, it, widths[7] > 0), over)
 }
 
-// cells are the values of a rule's row.
-func (s *rulesScreen) cells(r *rules.Rule, it ruleItem) []table.Cell {
+// cells are the values of a rule's row. An owner that has no column stands behind
+// the chain that is jumped to.
+func (s *rulesScreen) cells(r *rules.Rule, it ruleItem, ownerShown bool) []table.Cell {
 	look := s.look
 	indent := strings.Repeat("  ", it.depth)
 	matchStyle := look.Text
@@ -627,6 +628,9 @@ func (s *rulesScreen) cells(r *rules.Rule, it ruleItem) []table.Cell {
 	}
 	owner := rules.OwnerOf(*r)
 	becomes, style := s.becomes(r)
+	if owner != "" && !ownerShown && (r.Target.Kind == rules.Jump || r.Target.Kind == rules.Goto) {
+		becomes += "  " + owner
+	}
 	cells := []table.Cell{
 		{Text: strconv.Itoa(it.at), Style: look.Faint},
 		{Text: indent + text.Safe(r.MatchText()), Style: matchStyle},
@@ -701,9 +705,6 @@ func (s *rulesScreen) becomes(r *rules.Rule) (string, lipgloss.Style) {
 	case rules.Redirect:
 		return g.Into + " " + what, look.Redirect
 	case rules.Jump, rules.Goto:
-		if o := rules.OwnerOf(*r); o != "" {
-			what += "  " + o
-		}
 		return g.Branch + " " + what, look.Faint
 	case rules.Drop:
 		return g.Cross + " dropped", look.Broken
