@@ -84,7 +84,10 @@ const (
 )
 
 // maskedAddr is an address and the bits of it that count.
-type maskedAddr struct{ value, mask bits128 }
+type maskedAddr struct {
+	value, mask bits128
+	single      bool // all bits count
+}
 
 // bits128 is an address as two numbers; IPv4 in the low half of lo.
 type bits128 struct{ hi, lo uint64 }
@@ -111,6 +114,11 @@ func (b bits128) addr(f Family) netip.Addr {
 }
 
 func (b bits128) less(c bits128) bool { return b.hi < c.hi || b.hi == c.hi && b.lo < c.lo }
+
+func maskedAddrOf(n Net) maskedAddr {
+	_, single := n.Host()
+	return maskedAddr{bitsOf(n.Addr), bitsOf(n.Mask), single}
+}
 
 func (m *maskedAddr) holds(a bits128) bool {
 	return (a.hi^m.value.hi)&m.mask.hi|(a.lo^m.value.lo)&m.mask.lo == 0
@@ -266,7 +274,7 @@ func (c *code) compareAddr(what uint16, m *maskedAddr, n Net) {
 	if n.Any() {
 		return
 	}
-	m.value, m.mask = bitsOf(n.Addr), bitsOf(n.Mask)
+	*m = maskedAddrOf(n)
 	c.set(what, n.Not)
 }
 
@@ -384,8 +392,8 @@ const indexedLength = 24
 func portKey(protocol uint8, port uint16) uint32 { return uint32(protocol)<<16 | uint32(port) }
 
 // host is the single address a comparison asks for.
-func (c *code) host(what uint16, m *maskedAddr, whole bits128) (bits128, bool) {
-	return m.value, c.what&what != 0 && c.flip&what == 0 && m.mask == whole
+func (c *code) host(what uint16, m *maskedAddr) (bits128, bool) {
+	return m.value, c.what&what != 0 && c.flip&what == 0 && m.single
 }
 
 func (c *code) singlePort() (uint32, bool) {
@@ -394,25 +402,27 @@ func (c *code) singlePort() (uint32, bool) {
 	return portKey(c.protocol, c.dport.Lo), ok
 }
 
-// indexChain puts each rule under the most selective of its keys.
+// indexChain makes the index of a chain, where one pays.
 func indexChain(rules []code) *chainIndex {
 	if len(rules) < indexedLength {
 		return nil
 	}
-	whole4, whole6 := bits128{0, 0xffffffff}, bits128{^uint64(0), ^uint64(0)}
-	whole := func(m *maskedAddr) bits128 {
-		if m.mask == whole6 {
-			return whole6
-		}
-		return whole4
+	x := indexFully(rules)
+	if len(x.rest) > len(rules)*3/4 {
+		return nil
 	}
+	return x
+}
+
+// indexFully puts each rule under the most selective of its keys.
+func indexFully(rules []code) *chainIndex {
 	dsts, srcs, ports := map[bits128]int{}, map[bits128]int{}, map[uint32]int{}
 	for i := range rules {
 		r := &rules[i]
-		if k, ok := r.host(onDst, &r.dst, whole(&r.dst)); ok {
+		if k, ok := r.host(onDst, &r.dst); ok {
 			dsts[k]++
 		}
-		if k, ok := r.host(onSrc, &r.src, whole(&r.src)); ok {
+		if k, ok := r.host(onSrc, &r.src); ok {
 			srcs[k]++
 		}
 		if k, ok := r.singlePort(); ok {
@@ -422,23 +432,27 @@ func indexChain(rules []code) *chainIndex {
 	x := &chainIndex{map[bits128][]int32{}, map[bits128][]int32{}, map[uint32][]int32{}, nil}
 	for i := range rules {
 		r := &rules[i]
-		dst, hasDst := r.host(onDst, &r.dst, whole(&r.dst))
-		src, hasSrc := r.host(onSrc, &r.src, whole(&r.src))
-		port, hasPort := r.singlePort()
+		dst, byDst := r.host(onDst, &r.dst)
+		src, bySrc := r.host(onSrc, &r.src)
+		port, byPort := r.singlePort()
 		best := len(rules) + 1
-		put := func() { x.rest = append(x.rest, int32(i)) }
-		consider := func(ok bool, n int, p func()) {
-			if ok && n < best {
-				best, put = n, p
-			}
+		if byDst {
+			best = dsts[dst]
 		}
-		consider(hasDst, dsts[dst], func() { x.byDst[dst] = append(x.byDst[dst], int32(i)) })
-		consider(hasSrc, srcs[src], func() { x.bySrc[src] = append(x.bySrc[src], int32(i)) })
-		consider(hasPort, ports[port], func() { x.byPort[port] = append(x.byPort[port], int32(i)) })
-		put()
-	}
-	if len(x.rest) > len(rules)*3/4 {
-		return nil
+		if bySrc = bySrc && srcs[src] < best; bySrc {
+			best = srcs[src]
+		}
+		byPort = byPort && ports[port] < best
+		switch at := int32(i); {
+		case byPort:
+			x.byPort[port] = append(x.byPort[port], at)
+		case bySrc:
+			x.bySrc[src] = append(x.bySrc[src], at)
+		case byDst:
+			x.byDst[dst] = append(x.byDst[dst], at)
+		default:
+			x.rest = append(x.rest, at)
+		}
 	}
 	return x
 }

@@ -324,7 +324,7 @@ func (m Conntrack) compile(add func(func(*machine, *state) Truth)) {
 	}{{m.OrigSrc, false, true}, {m.OrigDst, false, false}, {m.ReplSrc, true, true}, {m.ReplDst, true, false}}
 	for _, n := range nets {
 		if n.net != nil {
-			masked := maskedAddr{bitsOf(n.net.Addr), bitsOf(n.net.Mask)}
+			masked := maskedAddrOf(*n.net)
 			flow(func(mc *machine, st *state) Truth {
 				a, known := mc.flowAddr(st, n.reply, n.source)
 				if !known {

@@ -145,6 +145,7 @@ type machine struct {
 	incomplete bool
 	path       *Path // nil: only the outcomes are wanted
 	told       map[toldVisit]int
+	doubts     map[Doubt]struct{}
 }
 
 var machines = sync.Pool{New: func() any { return new(machine) }}
@@ -152,7 +153,7 @@ var machines = sync.Pool{New: func() any { return new(machine) }}
 // Limits on the work one packet may cause. No rule set that people write comes
 // near them; the answer is then incomplete and says so.
 const (
-	maxRules    = 4 << 20
+	maxRules    = 1 << 20
 	maxBranches = 4096
 	maxOutcomes = 1024
 )
@@ -179,12 +180,12 @@ func (m *machine) reset(e *Evaluator, p *Packet) {
 	m.e, m.pkt, m.family = e, p, familyOf(p.Src)
 	m.tables = &e.families[m.family]
 	m.stack, m.work, m.outcomes = m.stack[:0], m.work[:0], m.outcomes[:0]
-	m.seen, m.told = nil, nil
+	m.seen, m.told, m.doubts = nil, nil, nil
 	m.budget, m.incomplete, m.path = maxRules, false, nil
 }
 
 func (m *machine) release() {
-	m.e, m.tables, m.pkt, m.path, m.seen, m.told = nil, nil, nil, nil, nil, nil
+	m.e, m.tables, m.pkt, m.path, m.seen, m.told, m.doubts = nil, nil, nil, nil, nil, nil, nil
 	clear(m.work[:cap(m.work)])
 	machines.Put(m)
 }
@@ -264,7 +265,7 @@ func (m *machine) stackHash() uint64 {
 func (m *machine) finish(st *state, d Delivery, by RuleRef, why string) {
 	o := Outcome{
 		Delivered: d, Src: m.endpoint(st, true), Dst: m.endpoint(st, false),
-		SNAT: st.ct.snat, DNAT: st.ct.dnat, Mark: st.mark, ConnMark: st.connMark,
+		SNAT: st.ct.snat, DNAT: st.ct.dnat,
 		DNATBy: st.dnatBy.ref(), SNATBy: st.snatBy.ref(), DroppedBy: by, Why: why,
 		Tracked: st.ct.confirmed,
 	}
@@ -316,12 +317,13 @@ func (m *machine) doubt(d Doubt) {
 	if m.path == nil {
 		return
 	}
-	for _, known := range m.path.Doubts {
-		if known == d {
-			return
-		}
+	if m.doubts == nil {
+		m.doubts = make(map[Doubt]struct{})
 	}
-	m.path.Doubts = append(m.path.Doubts, d)
+	if _, known := m.doubts[d]; !known {
+		m.doubts[d] = struct{}{}
+		m.path.Doubts = append(m.path.Doubts, d)
+	}
 }
 
 // tell records a rule that was met; a branch that meets it with another answer

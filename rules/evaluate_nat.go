@@ -264,9 +264,10 @@ func (m *machine) followMapped(st *state, t *translation, key Ports, by ruleRef)
 		return false
 	}
 	var seen []netip.AddrPort
+	want := *t // t itself is not to be kept alive by what follows
 	from := netip.AddrPortFrom(st.src.addr(m.family), key.Lo)
 	m.e.host.Flows.Mapped(m.pkt.Protocol, from, func(a netip.AddrPort) bool {
-		if t.inRange(m, bitsOf(a.Addr()), Port(a.Port())) == Yes {
+		if want.inRange(m, bitsOf(a.Addr()), Port(a.Port())) == Yes {
 			for _, b := range seen {
 				if a == b {
 					return true

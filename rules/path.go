@@ -135,7 +135,6 @@ type Outcome struct {
 	// DNATBy and SNATBy are the rules that translated, DroppedBy the rule or
 	// policy that dropped.
 	DNATBy, SNATBy, DroppedBy RuleRef
-	Mark, ConnMark            uint32
 	// Tracked is set if connection tracking keeps a flow of it. Without a rule that
 	// needs it there is no tracking.
 	Tracked bool

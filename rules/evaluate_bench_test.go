@@ -1,0 +1,139 @@
+package rules
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+// kubeTable is a nat table as kube-proxy writes it: services, each with its own
+// chain that chooses among endpoints by chance.
+func kubeTable(services int) string {
+	var b strings.Builder
+	b.WriteString("*nat\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n" +
+		":KUBE-SERVICES - [0:0]\n:KUBE-MARK-MASQ - [0:0]\n:KUBE-POSTROUTING - [0:0]\n")
+	for i := range services {
+		fmt.Fprintf(&b, ":KUBE-SVC-%d - [0:0]\n:KUBE-SEP-%d-0 - [0:0]\n:KUBE-SEP-%d-1 - [0:0]\n", i, i, i)
+	}
+	b.WriteString("-A PREROUTING -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES\n-A OUTPUT -j KUBE-SERVICES\n-A POSTROUTING -j KUBE-POSTROUTING\n" +
+		"-A KUBE-MARK-MASQ -j MARK --set-xmark 0x4000/0x4000\n" +
+		"-A KUBE-POSTROUTING -m mark ! --mark 0x4000/0x4000 -j RETURN\n-A KUBE-POSTROUTING -j MARK --set-xmark 0x4000/0x0\n-A KUBE-POSTROUTING -j MASQUERADE --random-fully\n")
+	for i := range services {
+		ip := fmt.Sprintf("10.96.%d.%d", i/250, i%250+1)
+		fmt.Fprintf(&b, "-A KUBE-SERVICES -d %s/32 -p tcp -m comment --comment \"default/s%d cluster IP\" -m tcp --dport 80 -j KUBE-SVC-%d\n", ip, i, i)
+	}
+	b.WriteString("-A KUBE-SERVICES -m addrtype --dst-type LOCAL -j RETURN\n")
+	for i := range services {
+		ip := fmt.Sprintf("10.96.%d.%d", i/250, i%250+1)
+		fmt.Fprintf(&b, "-A KUBE-SVC-%d ! -s 10.244.0.0/16 -d %s/32 -p tcp -m tcp --dport 80 -j KUBE-MARK-MASQ\n", i, ip)
+		fmt.Fprintf(&b, "-A KUBE-SVC-%d -m statistic --mode random --probability 0.50000000000 -j KUBE-SEP-%d-0\n-A KUBE-SVC-%d -j KUBE-SEP-%d-1\n", i, i, i, i)
+		for end := range 2 {
+			fmt.Fprintf(&b, "-A KUBE-SEP-%d-%d -s 10.244.%d.%d/32 -j KUBE-MARK-MASQ\n-A KUBE-SEP-%d-%d -p tcp -m tcp -j DNAT --to-destination 10.244.%d.%d:8080\n",
+				i, end, i/250, i%250+1, i, end, i/250, (i+end)%250+1)
+		}
+	}
+	b.WriteString("COMMIT\n")
+	return b.String()
+}
+
+const kubeServices = 1250 // ten thousand rules
+
+// twentyRules is a filter chain of an ordinary gateway, of which the packet of
+// the benchmarks meets the last one.
+func twentyRules() string {
+	var b strings.Builder
+	b.WriteString("*filter\n:FORWARD DROP [0:0]\n")
+	for i := range 19 {
+		fmt.Fprintf(&b, "-A FORWARD -i wan0 -d 192.168.0.%d/32 -p tcp -m tcp --dport %d -j ACCEPT\n", i%5+1, 1000+i)
+	}
+	b.WriteString("-A FORWARD -p tcp -m conntrack --ctstate NEW -m multiport --dports 80,443 -j ACCEPT\nCOMMIT\n")
+	return b.String()
+}
+
+func benchmarkOutcomes(b *testing.B, p *Program, packets ...Packet) {
+	e := NewEvaluator(gateway(), p)
+	var buf []Outcome
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		buf, _ = e.Outcomes(buf[:0], &packets[i%len(packets)])
+	}
+	if len(buf) == 0 {
+		b.Fatal("no outcome")
+	}
+}
+
+func BenchmarkTwentyRules(b *testing.B) {
+	benchmarkOutcomes(b, Compile(setOf(b, IPv4, NFT, twentyRules())), parsePacket(b, "tcp 203.0.113.10:1000 192.168.0.9:80 in=wan0"))
+}
+
+// BenchmarkKubeProxy sends packets through a kube-proxy table of 10,000 rules:
+// with the index, with each rule read, and for a packet that no service is
+// meant by.
+func BenchmarkKubeProxy(b *testing.B) {
+	set := setOf(b, IPv4, NFT, kubeTable(kubeServices))
+	var packets []Packet
+	for i := range 64 {
+		at := i * kubeServices / 64
+		packets = append(packets, parsePacket(b, fmt.Sprintf("tcp 192.168.0.7:1000 10.96.%d.%d:80 in=lan0", at/250, at%250+1)))
+	}
+	plain := Compile(set)
+	for _, c := range plain.chains {
+		c.index = nil
+	}
+	stranger := parsePacket(b, "tcp 192.168.0.7:1000 1.2.3.4:80 in=lan0")
+	b.Run("indexed", func(b *testing.B) { benchmarkOutcomes(b, Compile(set), packets...) })
+	b.Run("every-rule", func(b *testing.B) { benchmarkOutcomes(b, plain, packets...) })
+	b.Run("stranger-indexed", func(b *testing.B) { benchmarkOutcomes(b, Compile(set), stranger) })
+	b.Run("stranger-every-rule", func(b *testing.B) { benchmarkOutcomes(b, plain, stranger) })
+}
+
+func BenchmarkCompileKubeProxy(b *testing.B) {
+	set := setOf(b, IPv4, NFT, kubeTable(kubeServices))
+	b.ReportAllocs()
+	for b.Loop() {
+		Compile(set)
+	}
+}
+
+func BenchmarkReachKubeProxy(b *testing.B) {
+	p := Compile(setOf(b, IPv4, NFT, kubeTable(kubeServices)))
+	for b.Loop() {
+		if found := p.Reach("nat"); len(found) != 0 {
+			b.Fatal(found[0].Sentence())
+		}
+	}
+}
+
+// TestCostsLittle holds what the screens count on: a packet that decides every
+// match costs no allocation, and a long table little more than a short one.
+func TestCostsLittle(t *testing.T) {
+	short := NewEvaluator(gateway(), Compile(setOf(t, IPv4, NFT, published)))
+	packet := parsePacket(t, "tcp 203.0.113.10:999 203.0.113.1:80 in=wan0")
+	var buf []Outcome
+	allocs := testing.AllocsPerRun(200, func() {
+		var certain bool
+		if buf, certain = short.Outcomes(buf[:0], &packet); !certain {
+			t.Fatal("not certain")
+		}
+	})
+	if allocs >= 1 { // the pool may be emptied now and then
+		t.Errorf("a packet costs %.1f allocations", allocs)
+	}
+	kube := Compile(setOf(t, IPv4, NFT, kubeTable(kubeServices)))
+	m := new(machine)
+	e := NewEvaluator(gateway(), kube)
+	p := parsePacket(t, "tcp 192.168.0.7:1000 10.96.2.9:80 in=lan0")
+	m.reset(e, &p)
+	m.run()
+	if met := maxRules - m.budget; met > 100 {
+		t.Errorf("a packet to a service meets %d of 10,000 rules", met)
+	}
+	if len(m.outcomes) < 2 || m.certain() {
+		t.Errorf("the endpoint is chance: %+v", m.outcomes)
+	}
+	dst := m.outcomes[0].Dst.AddrPort()
+	if !netip.MustParsePrefix("10.244.0.0/16").Contains(dst.Addr()) || dst.Port() != 8080 {
+		t.Errorf("served by %s", dst)
+	}
+}

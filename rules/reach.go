@@ -1,0 +1,462 @@
+package rules
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Finding is a rule that no packet ever meets, or a chain that none ever enters.
+type Finding struct {
+	Kind FindingKind
+	RuleRef
+	// Rule never matches; nil for a chain nobody jumps to, whose Position is 0.
+	Rule *Rule
+	// By is the earlier rule that takes every packet; zero for Orphaned.
+	By     RuleRef
+	ByRule *Rule
+}
+
+// FindingKind is why a rule is never met.
+type FindingKind uint8
+
+// The kinds of Finding.
+const (
+	Shadowed  FindingKind = iota // an earlier rule takes all that it would
+	Duplicate                    // an earlier rule is the same
+	AfterAll                     // an earlier rule takes everything
+	Orphaned                     // nothing leads from the kernel to its chain
+)
+
+var findingNames = [...]string{"shadowed", "duplicate", "after-all", "orphaned"}
+
+// String is shadowed, duplicate, after-all or orphaned.
+func (k FindingKind) String() string { return findingNames[k] }
+
+// Sentence says the finding in words.
+func (f Finding) Sentence() string {
+	rule := fmt.Sprintf("Rule %d of %s", f.Position, f.Chain)
+	by := fmt.Sprintf("rule %d", f.By.Position)
+	if f.By.Chain != f.Chain {
+		by += " of " + f.By.Chain
+	}
+	switch f.Kind {
+	case Orphaned:
+		return fmt.Sprintf("No packet comes to the chain %s: no chain that the kernel calls leads there.", f.Chain)
+	case Duplicate:
+		return rule + " never matches: " + by + " is the same."
+	case AfterAll:
+		return rule + " never matches: " + by + " takes every packet that comes that far."
+	}
+	return rule + " never matches: " + by + " takes all that it would."
+}
+
+// Reach finds the rules of a table that can never match because earlier ones
+// take everything, and the chains that hold rules and are never entered. It
+// says nothing where it is not certain: a rule with a match that nattui does not
+// understand, or that depends on chance, takes nothing for sure, and rules that
+// only together take everything are not put together.
+//
+// The work is about one comparison for each rule, more where many rules of a
+// chain have neither an address nor a port of their own.
+func Reach(s *Ruleset, table string) []Finding {
+	return Compile(s).Reach(table)
+}
+
+// Reach is the package's Reach for a rule set that is compiled already.
+func (p *Program) Reach(table string) []Finding {
+	r := reacher{program: p, swallows: map[*program]*program{}}
+	for _, c := range p.chains {
+		if c.table == table {
+			r.chains = append(r.chains, c)
+		}
+	}
+	r.survey()
+	var found []Finding
+	for _, c := range r.chains {
+		if !r.entered[c] {
+			if len(c.rules) > 0 && !r.blind {
+				found = append(found, Finding{Kind: Orphaned, RuleRef: ruleRef{c, -1}.ref()})
+			}
+			continue
+		}
+		for at := range c.rules {
+			if f, ok := r.finding(c, int32(at)); ok {
+				found = append(found, f)
+			}
+		}
+	}
+	return found
+}
+
+// reacher is a table under examination.
+type reacher struct {
+	program  *Program
+	chains   []*program
+	callers  map[*program][]ruleRef
+	entered  map[*program]bool
+	swallows map[*program]*program // a chain that nothing comes back from, to itself; nil: not so
+	indexes  map[*program]*chainIndex
+	alters   bool // some rule changes what later ones see
+	blind    bool // there may be jumps that are not seen
+}
+
+func (r *reacher) survey() {
+	r.callers, r.entered, r.indexes = map[*program][]ruleRef{}, map[*program]bool{}, map[*program]*chainIndex{}
+	var enter func(c *program)
+	enter = func(c *program) {
+		if r.entered[c] {
+			return
+		}
+		r.entered[c] = true
+		for i := range c.rules {
+			if t := r.target(c, int32(i)); t != nil {
+				r.callers[t] = append(r.callers[t], ruleRef{c, int32(i)})
+				enter(t)
+			}
+		}
+	}
+	for _, c := range r.chains {
+		r.alters = r.alters || c.alters
+		for i := range c.rules {
+			r.blind = r.blind || c.rules[i].what&onUnknown != 0
+		}
+		r.indexes[c] = indexFully(c.rules)
+	}
+	for _, c := range r.chains {
+		if IsBuiltIn(c.table, c.chain.Name) {
+			enter(c)
+		}
+	}
+	if len(r.chains) > 0 {
+		_, hidden := r.program.set.Foreign[r.chains[0].table]
+		r.blind = r.blind || hidden
+	}
+}
+
+// target is the chain that a rule jumps to.
+func (r *reacher) target(c *program, at int32) *program {
+	if a := c.rules[at].act; a == actJump || a == actGoto {
+		return r.program.chains[c.rules[at].to]
+	}
+	return nil
+}
+
+// finding looks for a rule that takes all that the rule would: earlier in its
+// chain, or in the one chain that leads there.
+func (r *reacher) finding(c *program, at int32) (Finding, bool) {
+	rule := &c.rules[at]
+	conditions := []*code{rule}
+	chain, before := c, at
+	for range len(r.chains) {
+		if by, ok := r.taker(chain, before, conditions); ok {
+			culprit := &chain.rules[by]
+			f := Finding{
+				Kind: Shadowed, RuleRef: ruleRef{c, at}.ref(), Rule: rule.rule,
+				By: ruleRef{chain, by}.ref(), ByRule: culprit.rule,
+			}
+			switch {
+			case culprit.what == 0 && len(culprit.tests) == 0:
+				f.Kind = AfterAll
+			case chain == c && culprit.rule.Same(*rule.rule):
+				f.Kind = Duplicate
+			}
+			// A chain's rules share the fate of the one jump to it, which is found itself.
+			return f, chain == c || !r.taken(chain, before, conditions[1:])
+		}
+		callers := r.callers[chain]
+		if len(callers) != 1 || r.blind || IsBuiltIn(chain.table, chain.chain.Name) || chain.loops {
+			return Finding{}, false
+		}
+		chain, before = callers[0].chain, callers[0].rule
+		conditions = append(conditions, &chain.rules[before])
+	}
+	return Finding{}, false
+}
+
+func (r *reacher) taken(c *program, before int32, conditions []*code) bool {
+	_, ok := r.taker(c, before, conditions)
+	return ok
+}
+
+// taker is the first rule before the given one that takes every packet meeting
+// the conditions.
+func (r *reacher) taker(c *program, before int32, conditions []*code) (int32, bool) {
+	best := before
+	look := func(list []int32) {
+		for _, i := range list {
+			if i >= best {
+				return
+			}
+			if r.takes(c, i) && r.implied(&c.rules[i], conditions) {
+				best = i
+				return
+			}
+		}
+	}
+	x := r.indexes[c]
+	look(x.rest)
+	for _, k := range conditions {
+		if a, ok := k.host(onDst, &k.dst); ok {
+			look(x.byDst[a])
+		}
+		if a, ok := k.host(onSrc, &k.src); ok {
+			look(x.bySrc[a])
+		}
+		if p, ok := k.singlePort(); ok {
+			look(x.byPort[p])
+		}
+	}
+	return best, best < before
+}
+
+// takes reports whether a packet that meets the rule never comes to the next.
+func (r *reacher) takes(c *program, at int32) bool {
+	switch c.rules[at].act {
+	case actAccept, actDrop, actReturn, actGoto, actTranslate:
+		return true
+	case actJump:
+		return r.swallowsAll(r.target(c, at))
+	}
+	return false
+}
+
+// swallowsAll reports whether nothing ever returns from a chain.
+func (r *reacher) swallowsAll(c *program) bool {
+	if known, ok := r.swallows[c]; ok {
+		return known != nil
+	}
+	r.swallows[c] = nil // a loop never gets here; if it did, nothing would be certain
+	for i := range c.rules {
+		rule := &c.rules[i]
+		always := rule.what == 0 && len(rule.tests) == 0
+		gone := false
+		switch rule.act {
+		case actAccept, actDrop, actTranslate:
+			gone = always
+		case actReturn, actUnknown:
+			return false
+		case actGoto:
+			if !r.swallowsAll(r.target(c, int32(i))) {
+				return false
+			}
+			gone = always
+		case actJump:
+			gone = always && r.swallowsAll(r.target(c, int32(i)))
+		}
+		if gone {
+			r.swallows[c] = c
+			return true
+		}
+	}
+	return false
+}
+
+// implied reports whether a packet that meets all the conditions certainly
+// meets the rule.
+func (r *reacher) implied(rule *code, conditions []*code) bool {
+	if rule.what&(onUnknown|onNever) != 0 {
+		return false
+	}
+	for what := onSrc; what <= onDport; what <<= 1 {
+		if rule.what&what != 0 && !slices.ContainsFunc(conditions, func(k *code) bool { return k.implies(rule, what) }) {
+			return false
+		}
+	}
+	for _, m := range rule.rule.Matches {
+		if !r.impliedMatch(rule, m, conditions) {
+			return false
+		}
+	}
+	return true
+}
+
+// implies reports whether one comparison of a rule follows from this one's.
+func (c *code) implies(rule *code, what uint16) bool {
+	if c.what&what == 0 {
+		return what == onDport && rule.dport.inAll(c.portLists(DestSide), rule.flip&what != 0) ||
+			what == onSport && rule.sport.inAll(c.portLists(SourceSide), rule.flip&what != 0)
+	}
+	mine, its := c.flip&what != 0, rule.flip&what != 0
+	switch what {
+	case onSrc:
+		return setImplies(mine, its, c.src.inside(&rule.src), rule.src.inside(&c.src), c.src.apart(&rule.src))
+	case onDst:
+		return setImplies(mine, its, c.dst.inside(&rule.dst), rule.dst.inside(&c.dst), c.dst.apart(&rule.dst))
+	case onIn:
+		return setImplies(mine, its, c.in.inside(&rule.in), rule.in.inside(&c.in), c.in.apart(&rule.in))
+	case onOut:
+		return setImplies(mine, its, c.out.inside(&rule.out), rule.out.inside(&c.out), c.out.apart(&rule.out))
+	case onProtocol:
+		same := c.protocol == rule.protocol
+		return setImplies(mine, its, same, same, !same)
+	case onSport:
+		return portsImply(mine, its, c.sport, rule.sport)
+	}
+	return portsImply(mine, its, c.dport, rule.dport)
+}
+
+// setImplies reports whether being in one set, or outside of it (mine), means
+// being in another, or outside of that (its).
+func setImplies(mine, its, inside, contains, apart bool) bool {
+	switch {
+	case !mine && !its:
+		return inside
+	case mine && its:
+		return contains
+	case its:
+		return apart
+	}
+	return false
+}
+
+func portsImply(mine, its bool, a, b Ports) bool {
+	if a.Lo > a.Hi || b.Lo > b.Hi {
+		return false // a range that holds nothing is another matter
+	}
+	return setImplies(mine, its, b.Lo <= a.Lo && a.Hi <= b.Hi, a.Lo <= b.Lo && b.Hi <= a.Hi, a.Hi < b.Lo || b.Hi < a.Lo)
+}
+
+// portLists are the ports that a multiport match of the rule asks for.
+func (c *code) portLists(side Side) []Ports {
+	for _, m := range c.rule.Matches {
+		if list, ok := m.(Multiport); ok && list.Side == side && !list.Not {
+			return list.List
+		}
+	}
+	return nil
+}
+
+// inAll reports whether every one of the ports meets a comparison with p.
+func (p Ports) inAll(list []Ports, not bool) bool {
+	for _, q := range list {
+		if !portsImply(false, not, q, p) {
+			return false
+		}
+	}
+	return len(list) > 0
+}
+
+func (m *maskedAddr) inside(n *maskedAddr) bool {
+	return n.mask.hi&^m.mask.hi|n.mask.lo&^m.mask.lo == 0 && n.holds(m.value)
+}
+
+func (m *maskedAddr) apart(n *maskedAddr) bool {
+	return (m.value.hi^n.value.hi)&m.mask.hi&n.mask.hi|(m.value.lo^n.value.lo)&m.mask.lo&n.mask.lo != 0
+}
+
+func (t *ifaceTest) inside(u *ifaceTest) bool {
+	if u.stem {
+		return strings.HasPrefix(t.name, u.name)
+	}
+	return !t.stem && t.name == u.name
+}
+
+func (t *ifaceTest) apart(u *ifaceTest) bool {
+	switch {
+	case t.stem && u.stem:
+		return !strings.HasPrefix(t.name, u.name) && !strings.HasPrefix(u.name, t.name)
+	case t.stem:
+		return !strings.HasPrefix(u.name, t.name)
+	case u.stem:
+		return !strings.HasPrefix(t.name, u.name)
+	}
+	return t.name != u.name
+}
+
+// impliedMatch reports whether a match follows from those of the conditions.
+// Only matches that answer alike for one and the same packet can.
+func (r *reacher) impliedMatch(rule *code, m Match, conditions []*code) bool {
+	switch m := m.(type) {
+	case Comment:
+		return true
+	case Transport:
+		if !rule.compares(onSport, rule.sport, m.Source) || !rule.compares(onDport, rule.dport, m.Dest) {
+			return false // the second of its kind
+		}
+		if m.Flags == nil && m.Option == nil {
+			return true // its ports are compared already
+		}
+	case Mark, TTL, TOS, DSCP:
+		if r.alters {
+			return false
+		}
+	case Conntrack, CTState, ICMPType, AddrType, Owner, PktType, MAC, Length, Multiport, IPRange:
+		if r.alters && r.chains[0].table == "raw" {
+			return false
+		}
+	default:
+		return false
+	}
+	for _, c := range conditions {
+		for _, other := range c.rule.Matches {
+			if reflect.DeepEqual(m, other) || wider(m, other) {
+				return true
+			}
+		}
+		if list, ok := m.(Multiport); ok && list.holdsAll(c) {
+			return true
+		}
+	}
+	return false
+}
+
+// compares reports whether a port match is the one among the plain comparisons.
+func (c *code) compares(what uint16, plain Ports, m *PortMatch) bool {
+	return m == nil || m.Ports == plain && m.Not == (c.flip&what != 0)
+}
+
+// wider reports whether a match takes all that another one takes.
+func wider(m, other Match) bool {
+	switch m := m.(type) {
+	case CTState:
+		o, ok := other.(CTState)
+		return ok && !m.Not && !o.Not && subset(o.States, m.States)
+	case Conntrack:
+		o, ok := other.(Conntrack)
+		if !ok || m.State == nil || o.State == nil || m.State.Not || o.State.Not {
+			return false
+		}
+		rest := m
+		rest.State = nil
+		return reflect.DeepEqual(rest, Conntrack{}) && subset(o.State.Words, m.State.Words)
+	case Transport:
+		o, ok := other.(Transport)
+		return ok && m.Proto == o.Proto && m.Option == nil && m.Flags != nil && o.Flags != nil && *m.Flags == *o.Flags
+	case Multiport:
+		o, ok := other.(Multiport)
+		return ok && !m.Not && !o.Not && m.Side == o.Side && m.covers(o.List)
+	case ICMPType:
+		o, ok := other.(ICMPType)
+		return ok && !m.Not && !o.Not && m.V6 == o.V6 && m.Code == nil && (m.Any || !o.Any && m.Type == o.Type)
+	}
+	return false
+}
+
+func subset(few, many []string) bool {
+	for _, w := range few {
+		if !slices.Contains(many, w) {
+			return false
+		}
+	}
+	return true
+}
+
+func (m Multiport) covers(list []Ports) bool {
+	for _, p := range list {
+		if !slices.ContainsFunc(m.List, func(q Ports) bool { return portsImply(false, false, p, q) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// holdsAll reports whether the ports a rule asks for are all in the list.
+func (m Multiport) holdsAll(c *code) bool {
+	if m.Not {
+		return false
+	}
+	return m.Side != SourceSide && c.what&onDport != 0 && c.flip&onDport == 0 && m.covers([]Ports{c.dport}) ||
+		m.Side != DestSide && c.what&onSport != 0 && c.flip&onSport == 0 && m.covers([]Ports{c.sport})
+}
