@@ -10,7 +10,8 @@ import (
 // Evaluator says what the kernel will do with packets: the whole way of a
 // flow's first packet through raw, mangle, nat and filter on both backends, the
 // routing decision and the translation (net/netfilter/nf_nat_core.c and the
-// xt_* modules, Linux 5.10 to 6.18). It is immutable and safe for concurrent use.
+// xt_* modules). A test holds it against the kernel it runs on; Linux 6.18 was the
+// one it was written with. It is immutable and safe for concurrent use.
 type Evaluator struct {
 	host     Host
 	addrs    hostAddrs

@@ -19,8 +19,8 @@ type Host struct {
 	// Tracks is set if connection tracking is at work even without a rule of the
 	// given sets that needs it, for example because another nft table does.
 	Tracks bool
-	// RandomDNATPort is set for kernels that choose at random from a DNAT's range
-	// of ports; others take the first free one (since Linux 6.2).
+	// RandomDNATPort is set for older kernels that choose at random from a DNAT's
+	// range of ports. Linux 6.18 takes the first free one unless told --random.
 	RandomDNATPort bool
 }
 
