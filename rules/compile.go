@@ -303,9 +303,9 @@ func (c *code) comparePort(what uint16, place *Ports, name string, m *PortMatch)
 	}})
 }
 
-// harmless are targets after which a packet goes on as it was, for all that
+// passedOn are the targets after which a packet goes on as it was, for all that
 // other rules can see.
-var harmless = map[string]bool{
+var passedOn = map[string]bool{
 	"LOG": true, "ULOG": true, "NFLOG": true, "TRACE": true, "AUDIT": true, "CHECKSUM": true, "CLASSIFY": true, "CONNSECMARK": true,
 	"IDLETIMER": true, "LED": true, "RATEEST": true, "SECMARK": true, "SET": true, "TEE": true, "TCPMSS": true, "TCPOPTSTRIP": true,
 	"CONTINUE": true, "NETFLOW": true,
@@ -349,7 +349,7 @@ func (c *code) compileTarget(f Family, table string, t Target, chains map[string
 // actOf is what the targets do that rules has no kind for.
 func actOf(t Target) act {
 	switch {
-	case harmless[t.Name]:
+	case passedOn[t.Name]:
 		return actNothing
 	case t.Name == "REJECT" || t.Name == "MIRROR":
 		return actDrop

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Finding is a rule that no packet ever meets, or a chain that none ever enters.
-type Finding struct {
-	Kind FindingKind
+// DeadRule is a rule that no packet ever meets, or a chain that none ever enters.
+type DeadRule struct {
+	Kind DeadKind
 	RuleRef
 	// Rule never matches; nil for a chain nobody jumps to, whose Position is 0.
 	Rule *Rule
@@ -18,24 +18,24 @@ type Finding struct {
 	ByRule *Rule
 }
 
-// FindingKind is why a rule is never met.
-type FindingKind uint8
+// DeadKind is why a rule is never met.
+type DeadKind uint8
 
-// The kinds of Finding.
+// The kinds of DeadRule, by cause.
 const (
-	Shadowed  FindingKind = iota // an earlier rule takes all that it would
+	Shadowed  DeadKind = iota // an earlier rule takes all that it would
 	Duplicate                    // an earlier rule is the same
 	AfterAll                     // an earlier rule takes everything
 	Orphaned                     // nothing leads from the kernel to its chain
 )
 
-var findingNames = [...]string{"shadowed", "duplicate", "after-all", "orphaned"}
+var deadNames = [...]string{"shadowed", "duplicate", "after-all", "orphaned"}
 
 // String is shadowed, duplicate, after-all or orphaned.
-func (k FindingKind) String() string { return findingNames[k] }
+func (k DeadKind) String() string { return deadNames[k] }
 
-// Sentence says the finding in words.
-func (f Finding) Sentence() string {
+// Sentence says it in words.
+func (f DeadRule) Sentence() string {
 	rule := fmt.Sprintf("Rule %d of %s", f.Position, f.Chain)
 	by := fmt.Sprintf("rule %d", f.By.Position)
 	if f.By.Chain != f.Chain {
@@ -60,12 +60,12 @@ func (f Finding) Sentence() string {
 //
 // The work is about one comparison for each rule, more where many rules of a
 // chain have neither an address nor a port of their own.
-func Reach(s *Ruleset, table string) []Finding {
+func Reach(s *Ruleset, table string) []DeadRule {
 	return Compile(s).Reach(table)
 }
 
 // Reach is the package's Reach for a rule set that is compiled already.
-func (p *Program) Reach(table string) []Finding {
+func (p *Program) Reach(table string) []DeadRule {
 	r := reacher{program: p, swallows: map[*program]*program{}}
 	for _, c := range p.chains {
 		if c.table == table {
@@ -73,16 +73,16 @@ func (p *Program) Reach(table string) []Finding {
 		}
 	}
 	r.survey()
-	var found []Finding
+	var found []DeadRule
 	for _, c := range r.chains {
 		if !r.entered[c] {
 			if len(c.rules) > 0 && !r.blind {
-				found = append(found, Finding{Kind: Orphaned, RuleRef: ruleRef{c, -1}.ref()})
+				found = append(found, DeadRule{Kind: Orphaned, RuleRef: ruleRef{c, -1}.ref()})
 			}
 			continue
 		}
 		for at := range c.rules {
-			if f, ok := r.finding(c, int32(at)); ok {
+			if f, ok := r.dead(c, int32(at)); ok {
 				found = append(found, f)
 			}
 		}
@@ -143,16 +143,16 @@ func (r *reacher) target(c *program, at int32) *program {
 	return nil
 }
 
-// finding looks for a rule that takes all that the rule would: earlier in its
+// dead looks for a rule that takes all that the rule would: earlier in its
 // chain, or in the one chain that leads there.
-func (r *reacher) finding(c *program, at int32) (Finding, bool) {
+func (r *reacher) dead(c *program, at int32) (DeadRule, bool) {
 	rule := &c.rules[at]
 	conditions := []*code{rule}
 	chain, before := c, at
 	for range len(r.chains) {
 		if by, ok := r.taker(chain, before, conditions); ok {
 			culprit := &chain.rules[by]
-			f := Finding{
+			f := DeadRule{
 				Kind: Shadowed, RuleRef: ruleRef{c, at}.ref(), Rule: rule.rule,
 				By: ruleRef{chain, by}.ref(), ByRule: culprit.rule,
 			}
@@ -167,12 +167,12 @@ func (r *reacher) finding(c *program, at int32) (Finding, bool) {
 		}
 		callers := r.callers[chain]
 		if len(callers) != 1 || r.blind || IsBuiltIn(chain.table, chain.chain.Name) || chain.loops {
-			return Finding{}, false
+			return DeadRule{}, false
 		}
 		chain, before = callers[0].chain, callers[0].rule
 		conditions = append(conditions, &chain.rules[before])
 	}
-	return Finding{}, false
+	return DeadRule{}, false
 }
 
 func (r *reacher) taken(c *program, before int32, conditions []*code) bool {

@@ -156,7 +156,7 @@ func TestReachRaisesNoFalseAlarm(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, v := range path.Visits {
-				i := slices.IndexFunc(dead, func(f Finding) bool {
+				i := slices.IndexFunc(dead, func(f DeadRule) bool {
 					return f.Chain == v.Chain && (f.Kind == Orphaned || f.Position == v.Position)
 				})
 				if i >= 0 && v.Verdict == Yes && v.Rule != nil {
