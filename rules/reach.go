@@ -24,9 +24,9 @@ type DeadKind uint8
 // The kinds of DeadRule, by cause.
 const (
 	Shadowed  DeadKind = iota // an earlier rule takes all that it would
-	Duplicate                    // an earlier rule is the same
-	AfterAll                     // an earlier rule takes everything
-	Orphaned                     // nothing leads from the kernel to its chain
+	Duplicate                 // an earlier rule is the same
+	AfterAll                  // an earlier rule takes everything
+	Orphaned                  // nothing leads from the kernel to its chain
 )
 
 var deadNames = [...]string{"shadowed", "duplicate", "after-all", "orphaned"}
