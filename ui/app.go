@@ -46,6 +46,10 @@ type App struct {
 	dark    bool
 	utf8    bool
 	profile colorprofile.Profile
+	// drawn is the screen as of the last Update that could have changed it.
+	drawn string
+	// lastFlows is when flows were last seen to change.
+	lastFlows time.Time
 }
 
 // New makes the program's model for a gateway.
@@ -57,6 +61,7 @@ func New(gw Gateway, o Options) *App {
 	a.now = a.clock()
 	a.restyle()
 	a.screens = [6]screen{newRulesScreen(&a.desk), newFlowsScreen(&a.desk), nil, nil, nil, nil}
+	a.drawn = a.draw()
 	if len(gw.Trouble) > 0 {
 		a.said = status{text: strings.Join(gw.Trouble, " · "), failed: true}
 	}
@@ -73,8 +78,12 @@ type (
 	frameMsg struct{}
 )
 
-// frame is the shortest time between two redraws of live data.
-const frame = 100 * time.Millisecond
+// frame is the shortest time between two redraws of live data, floodFrame that
+// while data changes all the time.
+const (
+	frame      = 100 * time.Millisecond
+	floodFrame = 250 * time.Millisecond
+)
 
 // Init asks the terminal for its background and begins to listen to the gateway.
 func (a *App) Init() tea.Cmd {
@@ -125,8 +134,11 @@ func (a *App) nextFlows() tea.Cmd {
 // Update takes one message. It never waits.
 func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	a.now = a.clock()
-	cmd := a.route(msg)
-	return a, tea.Batch(cmd, a.settle())
+	cmd := tea.Batch(a.route(msg), a.settle())
+	if _, idle := msg.(frameMsg); !idle {
+		a.drawn = a.draw()
+	}
+	return a, cmd
 }
 
 func (a *App) route(msg tea.Msg) tea.Cmd {
@@ -161,9 +173,14 @@ func (a *App) route(msg tea.Msg) tea.Cmd {
 		a.facts = msg.Facts
 		return tea.Batch(a.toScreens(msg), a.toDialogs(msg), a.nextFacts())
 	case flowsMsg:
-		// The next change is fetched after a frame: a flood redraws ten times a
-		// second, and a quiet table not at all.
-		return tea.Batch(a.toScreens(msg), tea.Tick(frame, func(time.Time) tea.Msg { return frameMsg{} }))
+		// The next change is fetched after a frame: a single change is seen at once,
+		// a flood four times a second, and a quiet table is not drawn at all.
+		wait := frame
+		if a.now.Sub(a.lastFlows) < time.Second {
+			wait = floodFrame
+		}
+		a.lastFlows = a.now
+		return tea.Batch(a.toScreens(msg), tea.Tick(wait, func(time.Time) tea.Msg { return frameMsg{} }))
 	case frameMsg:
 		return a.nextFlows()
 	case appliedMsg:
@@ -306,7 +323,7 @@ func (a *App) settle() tea.Cmd {
 
 // View draws the terminal.
 func (a *App) View() tea.View {
-	v := tea.NewView(a.draw())
+	v := tea.NewView(a.drawn)
 	v.AltScreen = true
 	v.MouseMode = tea.MouseModeCellMotion
 	v.WindowTitle = "nattui"

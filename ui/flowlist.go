@@ -59,7 +59,7 @@ type dueMsg struct{}
 // The pace of live data: a row that changes costs the line some bytes and gets
 // so much time, and a selection takes a small share of one core at most.
 const (
-	pacePerRow  = 25 * time.Millisecond
+	pacePerRow  = 45 * time.Millisecond
 	paceOfCost  = 25
 	slowestPace = 5 * time.Second
 )

@@ -77,7 +77,7 @@ const (
 // run explains until ctx is done, at no more than a fifth of one core while there
 // is much to do.
 func (x *explainer) run(ctx context.Context) {
-	var version, counted uint64
+	var last, now, version, counted uint64
 	var nextCount time.Time
 	wait := time.NewTimer(0)
 	defer wait.Stop()
@@ -90,14 +90,14 @@ func (x *explainer) run(ctx context.Context) {
 			fresh = x.takeRules()
 		case <-wait.C:
 		}
-		now := x.flows.Version()
+		last, now = now, x.flows.Version()
 		pause := explainPace
 		if fresh || now != version {
 			version = now
 			start := time.Now()
 			if more := x.Work(explainSlice); more {
 				version--
-				pause = min(explainPace, 4*time.Since(start))
+				pause = restAfter(time.Since(start), now-last)
 			}
 		}
 		if now != counted && time.Now().After(nextCount) {
@@ -110,6 +110,15 @@ func (x *explainer) run(ctx context.Context) {
 		}
 		wait.Reset(pause)
 	}
+}
+
+// restAfter is how long to rest after a slice: while the table stands rather still
+// a fifth of one core is used to get done, in a flood a fiftieth.
+func restAfter(cost time.Duration, changes uint64) time.Duration {
+	if changes > explainSlice/4 {
+		return 50 * cost
+	}
+	return min(explainPace, 4*cost)
 }
 
 // takeRules begins to explain by the latest rules.

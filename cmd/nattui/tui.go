@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/term"
@@ -29,9 +28,6 @@ func runTUI(ctx context.Context, o tuiOptions) error {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	// The flow table is most of the heap and holds no pointers: collecting often is
-	// cheap, and a million flows stay within 300 MB.
-	debug.SetGCPercent(25)
 	gw, err := openGateway(ctx, o)
 	if err != nil {
 		return err

@@ -1,0 +1,266 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ti-mo/conntrack"
+	"golang.org/x/sys/unix"
+
+	"nattui/model/lab"
+)
+
+// seat is the program on a pseudo-terminal.
+type seat struct {
+	cmd    *exec.Cmd
+	tty    *os.File
+	begun  time.Time
+	output chan []byte
+	bytes  atomic.Int64
+}
+
+// buildProgram makes the static binary that is released.
+func buildProgram(b *testing.B) string {
+	b.Helper()
+	path := filepath.Join(b.TempDir(), "nattui")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.Fatalf("%v: %s", err, out)
+	}
+	return path
+}
+
+// sit starts the program on a terminal of 120x40.
+func sit(b *testing.B, path string) *seat {
+	b.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		b.Fatal(err)
+	}
+	if err := unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 40, Col: 120}); err != nil {
+		b.Fatal(err)
+	}
+	slave, err := os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer slave.Close()
+	s := &seat{cmd: exec.Command(path), tty: master, output: make(chan []byte, 1024)}
+	s.cmd.Env = append(os.Environ(), "TERM=xterm-256color", "SSH_TTY=/dev/pts/0")
+	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = slave, slave, slave
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	s.begun = time.Now()
+	if err := s.cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	go s.read()
+	return s
+}
+
+func (s *seat) read() {
+	defer close(s.output)
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := s.tty.Read(buf)
+		if err != nil {
+			return
+		}
+		s.bytes.Add(int64(n))
+		select {
+		case s.output <- bytes.Clone(buf[:n]):
+		default: // nobody looks at it any more
+		}
+	}
+}
+
+// waitFor reads until a text has been written.
+func (s *seat) waitFor(b *testing.B, text string) time.Duration {
+	b.Helper()
+	var seen []byte
+	timeout := time.After(20 * time.Second)
+	for {
+		select {
+		case p, ok := <-s.output:
+			seen = append(seen, p...)
+			if bytes.Contains(seen, []byte(text)) {
+				return time.Since(s.begun)
+			}
+			if !ok {
+				b.Fatalf("ended without %q: %q", text, seen)
+			}
+		case <-timeout:
+			b.Fatalf("no %q in 20 s: %q", text, seen)
+		}
+	}
+}
+
+func (s *seat) quit(b *testing.B) {
+	b.Helper()
+	_, _ = s.tty.Write([]byte("q"))
+	if err := s.cmd.Wait(); err != nil {
+		b.Error(err)
+	}
+	_ = s.tty.Close()
+}
+
+// manyRules loads so many DNAT rules.
+func manyRules(b *testing.B, n int) {
+	b.Helper()
+	for from := 0; from < n; from += 150 {
+		var text strings.Builder
+		text.WriteString("*nat\n")
+		for i := from; i < min(n, from+150); i++ {
+			fmt.Fprintf(&text, "-A PREROUTING -d 203.0.%d.%d/32 -p tcp -m tcp --dport %d -j DNAT --to-destination 192.168.0.2:8080\n", 1+i/250, i%250, 1+i%65535)
+		}
+		text.WriteString("COMMIT\n")
+		cmd := exec.Command("iptables-restore", "--noflush", "-w", "5")
+		cmd.Stdin = strings.NewReader(text.String())
+		if out, err := cmd.CombinedOutput(); err != nil {
+			b.Fatalf("%v: %s", err, out)
+		}
+	}
+}
+
+// manyFlows puts so many flows into the kernel's table.
+func manyFlows(b *testing.B, n int) {
+	b.Helper()
+	c, err := conntrack.Dial(nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	for i := range n {
+		client := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+		f := conntrack.NewFlow(unix.IPPROTO_UDP, 0, client, netip.MustParseAddr("203.0.113.1"), uint16(1024+i%60000), 80, 600, 0)
+		if err := c.Create(f); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkFirstFrame is the time from the start of the program to its screen, with
+// 1,000 rules and 10,000 flows; 150 ms is the bound.
+func BenchmarkFirstFrame(b *testing.B) {
+	if lab.Isolate(b) {
+		return
+	}
+	path := buildProgram(b)
+	manyRules(b, 1000)
+	manyFlows(b, 10_000)
+	var first, rows time.Duration
+	for b.Loop() {
+		s := sit(b, path)
+		first += s.waitFor(b, "PREROUTING")
+		rows += s.waitFor(b, "203.0.1.1")
+		s.quit(b)
+	}
+	b.ReportMetric(float64(first.Milliseconds())/float64(b.N), "ms-first-frame")
+	b.ReportMetric(float64(rows.Milliseconds())/float64(b.N), "ms-rules-shown")
+}
+
+// BenchmarkFloodOnScreen is the CPU time of the whole program for each new flow at
+// 20,000 a second, its Flows screen included, beside conntrack -E; and what it
+// writes to the terminal meanwhile.
+func BenchmarkFloodOnScreen(b *testing.B) {
+	if lab.Isolate(b) {
+		return
+	}
+	path := buildProgram(b)
+	shell(b, "iptables", "-w", "5", "-t", "nat", "-A", "POSTROUTING", "-o", "nowhere", "-j", "MASQUERADE")
+	shell(b, "ip", "addr", "add", "10.9.0.2/32", "dev", "lo")
+	shell(b, "iptables", "-w", "5", "-A", "INPUT", "-d", "10.9.0.2", "-j", "DROP")
+	const rate, seconds = 20_000, 5
+	var ours, tool time.Duration
+	var written int64
+	for b.Loop() {
+		s := sit(b, path)
+		s.waitFor(b, "PREROUTING")
+		_, _ = s.tty.Write([]byte("2"))
+		s.waitFor(b, "client")
+		before, bytesBefore := usage(s.cmd.Process.Pid), s.bytes.Load()
+		flood(b, rate, seconds)
+		ours += usage(s.cmd.Process.Pid) - before
+		written += s.bytes.Load() - bytesBefore
+		s.quit(b)
+		shell(b, "conntrack", "-F")
+		tool += toolFlood(b, rate, seconds)
+		shell(b, "conntrack", "-F")
+	}
+	n := float64(rate * seconds * b.N)
+	b.ReportMetric(float64(ours.Microseconds())/n, "cpu-us/event")
+	b.ReportMetric(float64(ours)/float64(tool), "x-conntrack-E")
+	b.ReportMetric(float64(written)/float64(seconds*b.N), "bytes/s")
+}
+
+func shell(b *testing.B, argv ...string) {
+	b.Helper()
+	if out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {
+		b.Fatalf("%v: %v: %s", argv, err, out)
+	}
+}
+
+// usage is the CPU time of a running process, from /proc/PID/stat.
+func usage(pid int) time.Duration {
+	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	f := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
+	user, _ := strconv.Atoi(f[11])
+	system, _ := strconv.Atoi(f[12])
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// flood sends datagrams, each a flow of its own, to an address that drops them.
+func flood(b *testing.B, rate, seconds int) {
+	b.Helper()
+	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(10, 9, 0, 2), Port: 0})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	sent := 0
+	begun := time.Now()
+	for sent < rate*seconds {
+		for due := min(rate*seconds, int(time.Since(begun).Seconds()*float64(rate))); sent < due; sent++ {
+			if sent%60_000 == 59_999 {
+				_ = c.Close()
+				if c, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(10, 9, 0, 2), Port: 0}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			_, _ = c.WriteToUDPAddrPort([]byte{0}, netip.AddrPortFrom(netip.MustParseAddr("10.9.0.2"), uint16(1+sent%60_000)))
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// toolFlood is the CPU time that conntrack -E takes for the same flood.
+func toolFlood(b *testing.B, rate, seconds int) time.Duration {
+	b.Helper()
+	cmd := exec.Command("conntrack", "-E", "-b", strconv.Itoa(64<<20))
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	time.Sleep(200 * time.Millisecond)
+	flood(b, rate, seconds)
+	_ = cmd.Process.Signal(unix.SIGINT)
+	_ = cmd.Wait()
+	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+}
