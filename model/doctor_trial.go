@@ -1,0 +1,280 @@
+package model
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"nattui/rules"
+)
+
+// trial is the gateway as it is, or as it would be after a plan: cures are tried
+// on it before anybody is told of them.
+type trial struct {
+	facts     *Facts
+	sets      map[rules.Place]*rules.Ruleset
+	programs  map[*rules.Ruleset]*rules.Program
+	evaluator *rules.Evaluator
+}
+
+// newTrial compiles the rule sets; those that known has already are not
+// compiled again.
+func newTrial(f *Facts, sets map[rules.Place]*rules.Ruleset, known map[*rules.Ruleset]*rules.Program) trial {
+	t := trial{facts: f, sets: sets, programs: map[*rules.Ruleset]*rules.Program{}}
+	var programs []*rules.Program
+	for _, s := range sets {
+		p := known[s]
+		if p == nil {
+			p = rules.Compile(s)
+		}
+		t.programs[s] = p
+		programs = append(programs, p)
+	}
+	t.evaluator = rules.NewEvaluator(f.Host(nil), programs...)
+	return t
+}
+
+// after is the gateway once a plan has been carried out; false if the plan does
+// not fit.
+func (t *trial) after(p rules.Plan) (trial, bool) {
+	sets, err := p.Apply(t.sets)
+	if err != nil {
+		return trial{}, false
+	}
+	f := t.facts
+	for _, s := range p.Steps {
+		if s.Sysctl != nil {
+			f = f.withSetting(s.Sysctl.Name, s.Sysctl.Value)
+		}
+	}
+	return newTrial(f, sets, t.programs), true
+}
+
+// withSetting is the host with another value of a switch that routing depends on.
+func (f *Facts) withSetting(name, value string) *Facts {
+	changed := *f
+	s := &changed.Settings
+	on := SettingOff
+	if value != "0" {
+		on = SettingOn
+	}
+	switch name {
+	case "net.ipv4.ip_forward":
+		s.Forwarding4 = on
+		s.Links = maps.Clone(s.Links)
+		for link, l := range s.Links { // ip_forward sets all links at once (inet_forward_change)
+			l.Forwarding4 = on
+			s.Links[link] = l
+		}
+		return &changed
+	case "net.ipv6.conf.all.forwarding":
+		s.Forwarding6 = on
+		return &changed
+	}
+	rest, ok := strings.CutPrefix(name, "net.ipv4.conf.")
+	at := strings.LastIndexByte(rest, '.')
+	if !ok || at < 0 {
+		return &changed
+	}
+	link, setting := strings.ReplaceAll(rest[:at], "/", "."), rest[at+1:]
+	l := s.On(link)
+	switch setting {
+	case "forwarding":
+		l.Forwarding4 = on
+	case "route_localnet":
+		l.RouteLocalnet = on
+	case "rp_filter":
+		l.RPFilter = map[string]RPFilter{"0": RPFilterOff, "1": RPFilterStrict, "2": RPFilterLoose}[value]
+	}
+	s.Links = maps.Clone(s.Links)
+	if s.Links == nil {
+		s.Links = map[string]LinkSettings{}
+	}
+	s.Links[link] = l
+	return &changed
+}
+
+// fate is what becomes of a packet, as far as can be told.
+type fate struct {
+	rules.Path
+	known bool
+}
+
+func (t *trial) fate(p rules.Packet) fate {
+	path, err := t.evaluator.Evaluate(p)
+	return fate{path, err == nil && len(path.Outcomes) > 0}
+}
+
+// blocked is how the packet ends, if it certainly does not arrive.
+func (x *fate) blocked() (rules.Outcome, bool) {
+	if !x.known || x.Incomplete {
+		return rules.Outcome{}, false
+	}
+	for i := range x.Outcomes {
+		if o := &x.Outcomes[i]; o.Delivered != rules.Dropped && o.Delivered != rules.NoRoute {
+			return rules.Outcome{}, false
+		}
+	}
+	return x.Outcomes[0], true
+}
+
+// arrives tells that the packet may arrive.
+func (x *fate) arrives() bool {
+	return x.known && slices.ContainsFunc(x.Outcomes, func(o rules.Outcome) bool {
+		return o.Delivered == rules.Forwarded || o.Delivered == rules.Delivered
+	})
+}
+
+// by tells that a rule may translate the packet's destination.
+func (x *fate) by(r rules.RuleRef) bool {
+	return slices.ContainsFunc(x.Outcomes, func(o rules.Outcome) bool { return o.DNATBy == r || o.SNATBy == r })
+}
+
+// visit finds how the packet met a rule; false if it did not come to it.
+func (x *fate) visit(r rules.RuleRef) (rules.Visit, bool) {
+	i := slices.IndexFunc(x.Visits, func(v rules.Visit) bool { return v.RuleRef == r })
+	if i < 0 {
+		return rules.Visit{}, false
+	}
+	return x.Visits[i], true
+}
+
+// hook is the chain that the kernel called when a packet met a rule, and the
+// rule of that chain which led there.
+func (x *fate) hook(r rules.RuleRef) rules.RuleRef {
+	last := r
+	for _, v := range x.Visits {
+		if v.Place == r.Place && v.Table == r.Table && rules.IsBuiltIn(v.Table, v.Chain) {
+			last = v.RuleRef
+		}
+		if v.RuleRef == r {
+			break
+		}
+	}
+	return last
+}
+
+// passage is a packet that ought to get through, with the rule that would let
+// it: an iptables line with %s for the chain.
+type passage struct {
+	packet rules.Packet
+	accept string
+	why    string
+}
+
+// open makes a plan that lets packets through which filter rules drop, and tries
+// it. It begins with what was planned before. false: no such plan was found.
+func (t *trial) open(begin []rules.Step, wanted []passage, works func(*trial) bool) (rules.Plan, bool) {
+	plan := rules.Plan{Steps: begin}
+	now, ok := t.after(plan)
+	for range len(wanted) + 2 {
+		if !ok {
+			return rules.Plan{}, false
+		}
+		i := slices.IndexFunc(wanted, func(w passage) bool { x := now.fate(w.packet); _, blocked := x.blocked(); return blocked })
+		if i < 0 {
+			return plan, len(plan.Steps) > 0 && works(&now)
+		}
+		step, next, found := now.openOne(wanted[i])
+		if !found {
+			return rules.Plan{}, false
+		}
+		plan.Steps, now = append(slices.Clone(plan.Steps), step), next
+	}
+	return rules.Plan{}, false
+}
+
+// openOne finds the place for a rule that lets one packet through.
+func (t *trial) openOne(w passage) (rules.Step, trial, bool) {
+	x := t.fate(w.packet)
+	end, _ := x.blocked()
+	if end.DroppedBy.IsZero() {
+		return rules.Step{}, trial{}, false
+	}
+	for _, at := range t.spots(&x, end.DroppedBy) {
+		step, ok := t.insert(at, w.accept, w.why)
+		if !ok {
+			continue
+		}
+		next, ok := t.after(rules.Plan{Steps: []rules.Step{step}})
+		if !ok {
+			continue
+		}
+		if y := next.fate(w.packet); y.arrives() {
+			return step, next, true
+		}
+	}
+	return rules.Step{}, trial{}, false
+}
+
+// spots are the places to try for a rule that goes before the one that drops:
+// where the owner of the tables wants such rules, before the rule itself, and in
+// front of everything. Position 0 is the end.
+func (t *trial) spots(x *fate, dropper rules.RuleRef) []rules.RuleRef {
+	var spots []rules.RuleRef
+	hook := x.hook(dropper)
+	set := t.sets[dropper.Place]
+	if _, ok := set.Chain(dropper.Table, "DOCKER-USER"); ok && hook.Chain == "FORWARD" && dropper.Table == "filter" {
+		spots = append(spots, rules.RuleRef{Place: dropper.Place, Table: "filter", Chain: "DOCKER-USER", Position: 1})
+	}
+	if rules.ChainOwner(dropper.Chain) == "" {
+		spots = append(spots, dropper)
+	}
+	first := hook
+	first.Position = 1
+	return append(spots, hook, first)
+}
+
+// insert is the step that puts a rule in a place. Where the policy drops that
+// is the end of the chain.
+func (t *trial) insert(at rules.RuleRef, line, why string) (rules.Step, bool) {
+	r, err := rules.Parse(strings.Replace(line, "%s", at.Chain, 1))
+	if err != nil || r.Unparseable() != nil {
+		return rules.Step{}, false
+	}
+	set := t.sets[at.Place]
+	if set == nil {
+		return rules.Step{}, false
+	}
+	return rules.Step{Why: why, Change: &rules.Change{
+		Op: rules.Insert, Family: at.Family, Backend: at.Backend, Table: at.Table, Chain: at.Chain, At: at.Position, Rule: r, Program: set.Program(),
+	}}, true
+}
+
+// change begins a change of the rule that a reference names.
+func (t *trial) change(op rules.Op, r rules.RuleRef) rules.Change {
+	return rules.Change{
+		Op: op, Family: r.Family, Backend: r.Backend, Table: r.Table, Chain: r.Chain, At: r.Position, Program: t.sets[r.Place].Program(),
+	}
+}
+
+// replace is the step that changes a rule.
+func (t *trial) replace(r rules.RuleRef, old, changed rules.Rule, why string) rules.Step {
+	c := t.change(rules.Replace, r)
+	c.Old, c.Rule = old, changed.Edited()
+	return rules.Step{Change: &c, Why: why}
+}
+
+// set is the step that writes a setting, now and at boot.
+func (t *trial) set(name, old, value, why string) rules.Step {
+	return rules.Step{Sysctl: &rules.Sysctl{Name: name, Value: value, Old: old, Boot: true}, Why: why}
+}
+
+// linkSetting is the name of a setting of an interface, whose dots are written
+// as slashes.
+func linkSetting(link, setting string) string {
+	return "net.ipv4.conf." + strings.ReplaceAll(link, ".", "/") + "." + setting
+}
+
+// answerTo is the first packet that comes back from a server.
+func answerTo(client, server netip.AddrPort, protocol uint8, in string) rules.Packet {
+	p := rules.Packet{Protocol: protocol, Src: server.Addr(), Dst: client.Addr(), In: in, State: rules.StateEstablished}
+	if rules.HasPorts(protocol) {
+		p.SrcPort, p.DstPort = server.Port(), client.Port()
+	}
+	return p
+}
+
+// whole is the address as a network of its own, as rules print it.
+func whole(a netip.Addr) string { return netip.PrefixFrom(a, a.BitLen()).String() }
