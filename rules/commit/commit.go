@@ -149,22 +149,41 @@ func (c *Committer) Run(ctx context.Context, plan rules.Plan, o Options) (Entry,
 	if err != nil {
 		return Entry{}, err
 	}
-	return c.run(ctx, l, j, plan, o)
+	return c.run(ctx, l, j, source{plan, func(sets) (rules.Plan, error) { return plan, nil }}, o)
+}
+
+// anew is how often a plan is prepared again because others changed the tables
+// between the check and the change, while it still fits.
+const anew = 50
+
+// sets are snapshots of places.
+type sets = map[rules.Place]*rules.Ruleset
+
+// source makes a plan for the tables as they are at a moment. About names the
+// places that are concerned.
+type source struct {
+	about rules.Plan
+	plan  func(sets) (rules.Plan, error)
 }
 
 // run is Run under the lock.
-func (c *Committer) run(ctx context.Context, l *lock, j *journal, plan rules.Plan, o Options) (Entry, error) {
+func (c *Committer) run(ctx context.Context, l *lock, j *journal, wanted source, o Options) (Entry, error) {
 	for _, e := range j.entries {
 		if e.Unconfirmed() {
 			return Entry{}, &Unsettled{*e}
 		}
 	}
 	c.step("check")
-	e, before, err := c.prepare(ctx, plan, o)
+	d, err := c.draw(ctx, wanted)
 	if err != nil {
 		return Entry{}, err
 	}
-	e.ID = j.next()
+	e := &Entry{ID: j.next(), Kind: o.Kind, At: c.clock.Now(), By: o.By, From: o.From, State: Pending, Undoes: o.Undoes, begun: in(c.clock, 0)}
+	if o.Leash && o.Confirm > 0 {
+		e.terminal = ownTerminal()
+	}
+	c.setTimes(e, o)
+	e.Plan, e.marks = d.plan, d.marks
 	c.step("journal")
 	if err := c.store.append(recordOf(e)); err != nil {
 		return Entry{}, fmt.Errorf("%w; nothing was changed", err)
@@ -175,16 +194,31 @@ func (c *Committer) run(ctx context.Context, l *lock, j *journal, plan rules.Pla
 			return c.fail(e, fmt.Errorf("start the guard: %w; nothing was changed", err))
 		}
 	}
-	l.inherited(func() { err = c.make(ctx, e, before) })
+	for attempt := 1; ; attempt++ {
+		l.inherited(func() { err = c.make(ctx, e, d) })
+		var moved *rules.Conflict
+		if !errors.As(err, &moved) || attempt >= anew {
+			break
+		}
+		// A conflict at the second of several places can leave something of the first.
+		if _, back := c.takeBack(context.WithoutCancel(ctx), l, e); back != nil {
+			break
+		}
+		if d, err = c.draw(ctx, wanted); err != nil {
+			break
+		}
+		e.Plan, e.marks = d.plan, d.marks
+		if err = c.store.append(withPlan(e)); err != nil {
+			break
+		}
+	}
 	if err != nil {
 		return c.abandon(ctx, l, e, err)
 	}
 	c.step("stands")
 	e.State = Applied
 	c.setTimes(e, o)
-	r := updateOf(e)
-	r.setPlan(e)
-	if err := c.store.append(r); err != nil {
+	if err := c.store.append(withPlan(e)); err != nil {
 		return c.abandon(ctx, l, e, err)
 	}
 	c.settled(e)
@@ -192,32 +226,40 @@ func (c *Committer) run(ctx context.Context, l *lock, j *journal, plan rules.Pla
 	return *e, nil
 }
 
-// prepare checks the plan against the gateway as it is and makes its entry.
-func (c *Committer) prepare(ctx context.Context, plan rules.Plan, o Options) (*Entry, map[rules.Place]*rules.Ruleset, error) {
-	before, err := c.read(ctx, plan)
+// drawing is a plan that was checked against the gateway as it is.
+type drawing struct {
+	plan   rules.Plan
+	asked  []rules.Change // its changes, with those at the end of a chain left so
+	marks  []mark
+	before sets
+}
+
+// draw checks a plan against the gateway as it is.
+func (c *Committer) draw(ctx context.Context, wanted source) (drawing, error) {
+	before, err := c.read(ctx, wanted.about)
 	if err != nil {
-		return nil, nil, err
+		return drawing{}, err
 	}
-	if plan, err = plan.Resolve(before); err != nil {
-		return nil, nil, err
+	plan, err := wanted.plan(before)
+	if err != nil {
+		return drawing{}, err
 	}
-	for i, s := range plan.Steps {
+	d := drawing{asked: plan.Changes(), before: before}
+	if d.plan, err = plan.Resolve(d.before); err != nil {
+		return d, err
+	}
+	for i, s := range d.plan.Steps {
 		if s.Sysctl == nil {
 			continue
 		}
 		w, err := c.checkSetting(*s.Sysctl)
 		if err != nil {
-			return nil, nil, err
+			return d, err
 		}
-		plan.Steps[i].Sysctl = &w
+		d.plan.Steps[i].Sysctl = &w
 	}
-	e := &Entry{Kind: o.Kind, At: c.clock.Now(), By: o.By, From: o.From, State: Pending, Plan: plan, Undoes: o.Undoes, begun: in(c.clock, 0)}
-	if o.Leash && o.Confirm > 0 {
-		e.terminal = ownTerminal()
-	}
-	c.setTimes(e, o)
-	e.marks, err = marksOf(plan, before)
-	return e, before, err
+	d.marks, err = marksOf(d.plan, d.before)
+	return d, err
 }
 
 func (c *Committer) setTimes(e *Entry, o Options) {
@@ -230,20 +272,20 @@ func (c *Committer) setTimes(e *Entry, o Options) {
 }
 
 // read takes snapshots of the places that a plan changes.
-func (c *Committer) read(ctx context.Context, plan rules.Plan) (map[rules.Place]*rules.Ruleset, error) {
-	sets := map[rules.Place]*rules.Ruleset{}
+func (c *Committer) read(ctx context.Context, plan rules.Plan) (sets, error) {
+	all := sets{}
 	for _, ch := range plan.Changes() {
 		place := rules.Place{Family: ch.Family, Backend: ch.Backend}
-		if sets[place] != nil {
+		if all[place] != nil {
 			continue
 		}
 		s, err := c.kernel.Tables.Read(ctx, place)
 		if err != nil {
 			return nil, err
 		}
-		sets[place] = s
+		all[place] = s
 	}
-	return sets, nil
+	return all, nil
 }
 
 func (c *Committer) checkSetting(w rules.Sysctl) (rules.Sysctl, error) {
@@ -264,14 +306,14 @@ func sameValue(a, b string) bool {
 }
 
 // make changes the kernel: rules, then settings, then flows.
-func (c *Committer) make(ctx context.Context, e *Entry, before map[rules.Place]*rules.Ruleset) error {
-	if changes := e.Plan.Changes(); len(changes) > 0 {
+func (c *Committer) make(ctx context.Context, e *Entry, d drawing) error {
+	if len(d.asked) > 0 {
 		c.step("tables")
-		made, err := c.kernel.Tables.Apply(ctx, changes)
+		made, err := c.kernel.Tables.Apply(ctx, d.asked)
 		if made == nil && err != nil {
 			return err
 		}
-		e.complete(made, before)
+		e.complete(made, d.before)
 		if err != nil {
 			if lost := c.missing(ctx, e); lost != nil {
 				return err
@@ -297,7 +339,7 @@ func (c *Committer) make(ctx context.Context, e *Entry, before map[rules.Place]*
 }
 
 // complete puts the changes as they were made in place of those that were asked for.
-func (e *Entry) complete(made []rules.Change, before map[rules.Place]*rules.Ruleset) {
+func (e *Entry) complete(made []rules.Change, before sets) {
 	steps := append([]rules.Step(nil), e.Plan.Steps...)
 	i := 0
 	for n := range steps {
@@ -315,11 +357,11 @@ func (e *Entry) complete(made []rules.Change, before map[rules.Place]*rules.Rule
 
 // missing says whether any change of the entry does not stand.
 func (c *Committer) missing(ctx context.Context, e *Entry) error {
-	sets, err := c.read(context.WithoutCancel(ctx), e.Plan)
+	now, err := c.read(context.WithoutCancel(ctx), e.Plan)
 	if err != nil {
 		return err
 	}
-	back, _ := wayBack(e.Plan, e.marks, sets)
+	back, _ := wayBack(e.Plan, e.marks, now)
 	if len(back) < len(e.Plan.Changes()) {
 		return errors.New("not all of the changes stand")
 	}

@@ -15,8 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"nattui/model"
-	"nattui/model/conntrack"
 	"nattui/model/host"
 	"nattui/model/lab"
 	"nattui/rules"
@@ -78,7 +76,7 @@ func maker() error {
 			time.Sleep(time.Hour) // until the signal has arrived
 		}
 	})
-	_, err := c.Run(context.Background(), o.plan(), commit.Options{Confirm: o.Confirm, For: o.For, By: "maker"})
+	_, err := c.Run(context.Background(), o.plan(), commit.Options{Confirm: o.Confirm, For: o.For, By: "maker", Leash: true})
 	return err
 }
 
@@ -110,14 +108,6 @@ func (settings) Sysctl(name string) (string, error) { return host.Sysctl(name) }
 
 func (settings) WriteSysctl(name, value string) (string, error) { return host.WriteSysctl(name, value) }
 
-// flows forgets in the kernel's own table.
-type flows struct{ table *conntrack.Table }
-
-func (f flows) Forget(_ context.Context, w rules.Forget) error {
-	_, err := f.table.Forget([]model.Flow{{Orig: model.MakeTuple(model.Proto(w.Proto), w.Src, w.Dst)}}, func(*model.Batch) {})
-	return err
-}
-
 func newCommitter(tables commit.Tables) *commit.Committer {
 	return newCommitterIn(os.Getenv(commit.StateVariable), tables, nil)
 }
@@ -134,11 +124,16 @@ func newCommitterIn(dir string, tables commit.Tables, clock commit.Clock) *commi
 		}
 		tables = h
 	}
-	guard := []string{"/usr/bin/env", roleVariable + "=guard", "/proc/self/exe"}
-	if self, err := os.Executable(); err == nil {
-		guard[2] = self
+	return commit.New(store, commit.Kernel{Tables: tables, Settings: settings{}}, commit.Setup{Guard: guardCommand(), Clock: clock})
+}
+
+// guardCommand runs this test binary as a guard.
+func guardCommand() []string {
+	self, err := os.Executable()
+	if err != nil {
+		exit(err)
 	}
-	return commit.New(store, commit.Kernel{Tables: tables, Settings: settings{}}, commit.Setup{Guard: guard, Clock: clock})
+	return []string{"/usr/bin/env", roleVariable + "=guard", self}
 }
 
 var places = []rules.Place{
@@ -327,9 +322,7 @@ func processes() []int {
 		if err != nil || pid == 1 || pid == os.Getpid() {
 			continue
 		}
-		if text, err := os.ReadFile("/proc/" + e.Name() + "/stat"); err == nil && !strings.Contains(string(text), ") Z ") {
-			all = append(all, pid)
-		}
+		all = append(all, pid)
 	}
 	return all
 }
@@ -338,6 +331,10 @@ func processes() []int {
 func (g *gateway) nobodyLeft() {
 	g.Helper()
 	g.until("nothing of nattui is left running", func() bool { return len(processes()) == 0 })
+	// The mark of a guard that was killed goes with the next nattui.
+	if err := g.c.Recover(context.Background()); err != nil {
+		g.Fatal(err)
+	}
 	left, err := filepath.Glob(filepath.Join(g.dir, "guard-*"))
 	if err != nil || len(left) > 0 {
 		g.Errorf("marks of guards are left: %v, %v", left, err)

@@ -93,4 +93,5 @@ type File struct {
 	Existed  bool // before
 	Mode     uint32
 	Link     bool // New is the target of a symbolic link
+	Remove   bool // it is removed instead
 }

@@ -257,7 +257,7 @@ func (g *guard) noteEnd(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	defer l.release()
-	if e := g.read(); e != nil && !e.open() {
+	if j, err := g.c.store.readJournal(); err == nil && j.byID[g.id] != nil && !j.byID[g.id].open() {
 		return -1, nil
 	}
 	if err := g.c.store.append(updateOf(g.ended)); err != nil {

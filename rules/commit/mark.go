@@ -21,14 +21,14 @@ type mark struct {
 
 // marksOf takes the mark of every change of a resolved plan, given the sets that
 // it starts from.
-func marksOf(p rules.Plan, sets map[rules.Place]*rules.Ruleset) ([]mark, error) {
-	now := map[rules.Place]*rules.Ruleset{}
+func marksOf(p rules.Plan, all sets) ([]mark, error) {
+	now := sets{}
 	var marks []mark
 	for _, c := range p.Changes() {
 		place := rules.Place{Family: c.Family, Backend: c.Backend}
 		before := now[place]
 		if before == nil {
-			before = setOf(sets, place)
+			before = setOf(all, place)
 		}
 		after, err := c.Apply(before)
 		if err != nil {
@@ -39,8 +39,8 @@ func marksOf(p rules.Plan, sets map[rules.Place]*rules.Ruleset) ([]mark, error) 
 	return marks, nil
 }
 
-func setOf(sets map[rules.Place]*rules.Ruleset, place rules.Place) *rules.Ruleset {
-	if s := sets[place]; s != nil {
+func setOf(all sets, place rules.Place) *rules.Ruleset {
+	if s := all[place]; s != nil {
 		return s
 	}
 	return &rules.Ruleset{Family: place.Family, Backend: place.Backend}
@@ -133,14 +133,14 @@ func placesOf(list []rules.Rule, r rules.Rule) []int {
 // are now: the changes to make, in order, and notes on what no longer fits. A
 // change that does not stand, because it was never made or somebody else took it
 // back, needs nothing.
-func wayBack(p rules.Plan, marks []mark, sets map[rules.Place]*rules.Ruleset) (back []rules.Change, notes []string) {
+func wayBack(p rules.Plan, marks []mark, all sets) (back []rules.Change, notes []string) {
 	changes := p.Changes()
-	now := map[rules.Place]*rules.Ruleset{}
+	now := sets{}
 	for i, c := range slices.Backward(changes) {
 		place := rules.Place{Family: c.Family, Backend: c.Backend}
 		set := now[place]
 		if set == nil {
-			set = setOf(sets, place)
+			set = setOf(all, place)
 		}
 		var m mark
 		if i < len(marks) {

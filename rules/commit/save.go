@@ -1,3 +1,392 @@
 package commit
 
-func (c *Committer) undoSave(e *Entry, j *journal, o Options) (Entry, error) { return Entry{}, nil }
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"nattui/rules"
+)
+
+// SaveOptions say what is known of the host, and for whom rules are kept.
+type SaveOptions struct {
+	// Sets are the running rules, by place; Standby is the backend that the plain
+	// programs serve, and so what restores them at boot.
+	Sets    map[rules.Place]*rules.Ruleset
+	Standby rules.Backend
+	// Managers are the programs on this host that make rules by themselves, by the
+	// names that rules.OwnerOf uses.
+	Managers []string
+	// Programs are the restore programs of the places, as absolute paths.
+	Programs map[rules.Place]string
+	// By and From are for the journal.
+	By, From string
+}
+
+// Saving is what is kept for boot, where, and what is not.
+type Saving struct {
+	// Method is what restores the rules at boot, in words.
+	Method string
+	// Files are to be written, with what they hold now.
+	Files []File
+	// Kept counts rules; Left counts those of other programs by their owner.
+	Kept int
+	Left map[string]int
+	// Notes are what somebody should know: places that cannot be kept, managers
+	// that own a part, a step that is left to do.
+	Notes []string
+}
+
+// Changes reports whether saving would change any file.
+func (s Saving) Changes() bool {
+	return slices.ContainsFunc(s.Files, func(f File) bool { return !f.Existed || !bytes.Equal(f.Old, f.New) })
+}
+
+// PlanSave works out how the administrator's own rules, and nobody else's, are
+// kept for the next start of the host, and changes nothing. Rules that end by
+// themselves are not kept.
+func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
+	where, err := findKeeper(c.root)
+	if err != nil {
+		return Saving{}, err
+	}
+	temporary, err := c.store.temporary()
+	if err != nil {
+		return Saving{}, err
+	}
+	out := Saving{Method: where.method, Left: map[string]int{}}
+	out.Notes = append(out.Notes, where.notes...)
+	own := map[rules.Place][]rules.Table{}
+	for _, place := range placesIn(o.Sets) {
+		tables, kept, left := ownTables(o.Sets[place], temporary[place])
+		for owner, n := range left {
+			out.Left[owner] += n
+		}
+		path, ok := where.path(place, o.Standby)
+		if !ok {
+			if kept > 0 {
+				out.Notes = append(out.Notes, fmt.Sprintf("%d rules of %s are not kept: %s restores those of %s only", kept, place, where.method, o.Standby))
+			}
+			continue
+		}
+		out.Kept += kept
+		own[place] = tables
+		if err := out.add(c.root, path, savedText(tables), 0o600, false, kept > 0); err != nil {
+			return Saving{}, err
+		}
+		out.Notes = append(out.Notes, setNotes(tables)...)
+	}
+	for _, extra := range where.extra(own, o) {
+		if err := out.add(c.root, extra.Path, extra.New, os.FileMode(extra.Mode), extra.Link, out.Kept > 0); err != nil {
+			return Saving{}, err
+		}
+	}
+	if err := c.addSettings(&out); err != nil {
+		return Saving{}, err
+	}
+	out.Notes = append(out.Notes, managerNotes(o.Managers, where)...)
+	slices.Sort(out.Notes)
+	out.Notes = slices.Compact(out.Notes)
+	return out, nil
+}
+
+// add notes a file to be written. A file that would hold nothing is not made.
+func (s *Saving) add(root, path string, text []byte, mode os.FileMode, link, needed bool) error {
+	f := File{Path: path, New: text, Mode: uint32(mode), Link: link}
+	full := filepath.Join("/", root, path)
+	var err error
+	if link {
+		var target string
+		target, err = os.Readlink(full)
+		f.Old = []byte(target)
+	} else {
+		f.Old, err = os.ReadFile(full)
+	}
+	if err != nil && !missing(err) {
+		return fmt.Errorf("look at what is kept for boot: %w", err)
+	}
+	f.Existed = err == nil
+	if f.Existed || needed {
+		s.Files = append(s.Files, f)
+	}
+	return nil
+}
+
+// addSettings has the settings kept that nattui has changed, and that are still
+// as it left them.
+func (c *Committer) addSettings(s *Saving) error {
+	j, err := c.store.readJournal()
+	if err != nil {
+		return err
+	}
+	values := map[string]string{}
+	for _, e := range j.entries {
+		if !e.Stands() || e.temporary() {
+			continue
+		}
+		for _, step := range e.Plan.Steps {
+			if w := step.Sysctl; w != nil && w.File == "" {
+				if values[w.Name] = w.Value; e.Kind == KindUndo {
+					delete(values, w.Name) // back to what the host itself says
+				}
+			}
+		}
+	}
+	for name, value := range values {
+		if now, err := c.kernel.Settings.Sysctl(name); err != nil || !sameValue(now, value) {
+			delete(values, name)
+		}
+	}
+	if len(values) == 0 {
+		return nil
+	}
+	old, err := os.ReadFile(filepath.Join("/", c.root, settingsFile))
+	if err != nil && !missing(err) {
+		return fmt.Errorf("look at what is kept for boot: %w", err)
+	}
+	return s.add(c.root, settingsFile, withSettings(old, values), 0o644, false, true)
+}
+
+// Save keeps the rules for boot as PlanSave says, and returns its entry, which
+// can be undone. The error wraps os.ErrPermission where the files may not be
+// written. Where nothing has changed, nothing is written and the entry is zero.
+func (c *Committer) Save(ctx context.Context, o SaveOptions) (Entry, Saving, error) {
+	l, err := c.store.acquire(ctx)
+	if err != nil {
+		return Entry{}, Saving{}, err
+	}
+	defer l.release()
+	j, err := c.open(ctx, l)
+	if err != nil {
+		return Entry{}, Saving{}, err
+	}
+	for _, e := range j.entries {
+		if e.Unconfirmed() {
+			return Entry{}, Saving{}, &Unsettled{*e}
+		}
+	}
+	saving, err := c.PlanSave(o)
+	if err != nil || !saving.Changes() {
+		return Entry{}, saving, err
+	}
+	e := &Entry{
+		Kind: KindSave, By: o.By, From: o.From, Files: saving.Files,
+		Plan: rules.Plan{Title: fmt.Sprintf("Keep %d rules for boot (%s).", saving.Kept, saving.Method)},
+	}
+	entry, err := c.writeFiles(j, e)
+	return entry, saving, err
+}
+
+// undoSave puts the files back that a saving wrote, unless somebody has written
+// them since.
+func (c *Committer) undoSave(saved *Entry, j *journal, o Options) (Entry, error) {
+	e := &Entry{Kind: KindUndo, By: o.By, From: o.From, Undoes: saved.ID, Plan: rules.Plan{Title: "Undo: " + saved.Plan.Title}}
+	for _, f := range saved.Files {
+		now, err := f.read(c.root)
+		if err != nil && !missing(err) {
+			return Entry{}, err
+		}
+		if !bytes.Equal(now, f.New) {
+			return Entry{}, fmt.Errorf("change %s cannot be undone: %s was written by somebody else since: %w", saved.ID, f.Path, &Changed{f.Path, "what nattui wrote", "something else"})
+		}
+		e.Files = append(e.Files, File{Path: f.Path, Old: f.New, New: f.Old, Existed: true, Mode: f.Mode, Link: f.Link, Remove: !f.Existed})
+	}
+	return c.writeFiles(j, e)
+}
+
+func (f File) read(root string) ([]byte, error) {
+	path := filepath.Join("/", root, f.Path)
+	if f.Link {
+		target, err := os.Readlink(path)
+		return []byte(target), err
+	}
+	return os.ReadFile(path)
+}
+
+// writeFiles writes what an entry says, after it is in the journal. If a file
+// cannot be written, those before it are put back.
+func (c *Committer) writeFiles(j *journal, e *Entry) (Entry, error) {
+	e.ID, e.At, e.State, e.begun = j.next(), c.clock.Now(), Pending, in(c.clock, 0)
+	if err := c.store.append(recordOf(e)); err != nil {
+		return Entry{}, fmt.Errorf("%w; nothing was changed", err)
+	}
+	for i, f := range e.Files {
+		c.step("file")
+		if err := f.write(c.root, f.New, f.Remove); err != nil {
+			back := putBack(c.root, e.Files[:i])
+			return c.fail(e, errors.Join(fmt.Errorf("write what is kept for boot: %w", err), back))
+		}
+	}
+	e.State = Applied
+	c.log.write(e)
+	return *e, c.store.append(updateOf(e))
+}
+
+// putBack puts files back that are still as they were written.
+func putBack(root string, files []File) error {
+	var all error
+	for _, f := range slices.Backward(files) {
+		now, err := f.read(root)
+		if missing(err) && !f.Existed {
+			continue
+		}
+		if bytes.Equal(now, f.New) {
+			all = errors.Join(all, f.write(root, f.Old, !f.Existed))
+		}
+	}
+	return all
+}
+
+func (f File) write(root string, text []byte, remove bool) error {
+	path := filepath.Join("/", root, f.Path)
+	if remove {
+		err := os.Remove(path)
+		if missing(err) {
+			return nil
+		}
+		return err
+	}
+	if !f.Link {
+		return writeFile(path, text, os.FileMode(f.Mode))
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil && !missing(err) {
+		return err
+	}
+	return os.Symlink(string(text), path)
+}
+
+// temporary are the lines, by place, of rules that end by themselves, as
+// "table line".
+func (s *Store) temporary() (map[rules.Place]map[string]int, error) {
+	j, err := s.readJournal()
+	if err != nil {
+		return nil, err
+	}
+	all := map[rules.Place]map[string]int{}
+	for _, e := range j.entries {
+		if !e.temporary() {
+			continue
+		}
+		for _, c := range e.Plan.Changes() {
+			place := rules.Place{Family: c.Family, Backend: c.Backend}
+			if c.Op == rules.Insert {
+				if all[place] == nil {
+					all[place] = map[string]int{}
+				}
+				all[place][c.Table+" "+c.Rule.InChain(c.Chain).String()]++
+			}
+		}
+	}
+	return all, nil
+}
+
+// ownTables are the tables with nothing in them but what is the administrator's.
+// A chain that holds rules of another program keeps the policy which that program
+// gives it, so it is left out here.
+func ownTables(s *rules.Ruleset, except map[string]int) (tables []rules.Table, kept int, left map[string]int) {
+	left = map[string]int{}
+	seen := map[string]int{}
+	for _, t := range s.Tables {
+		if _, foreign := s.Foreign[t.Name]; foreign {
+			continue
+		}
+		own := rules.Table{Name: t.Name}
+		something := false
+		for _, c := range t.Chains {
+			owner := rules.ChainOwner(c.Name)
+			mine := rules.Chain{Name: c.Name, Policy: c.Policy}
+			shared := false
+			for _, r := range c.Rules {
+				if by := rules.OwnerOf(r); by != "" {
+					left[by]++
+					shared = true
+					continue
+				}
+				key := t.Name + " " + r.String()
+				if seen[key]++; seen[key] <= except[key] {
+					continue
+				}
+				r.Counters = rules.Counters{}
+				mine.Rules = append(mine.Rules, r)
+			}
+			if owner != "" {
+				continue
+			}
+			if shared && c.BuiltIn() {
+				mine.Policy = "-"
+			}
+			kept += len(mine.Rules)
+			something = something || len(mine.Rules) > 0 || !c.BuiltIn() || mine.Policy == "DROP"
+			if len(mine.Rules) > 0 || !c.BuiltIn() || mine.Policy != "-" {
+				own.Chains = append(own.Chains, mine)
+			}
+		}
+		if something {
+			tables = append(tables, own)
+		}
+	}
+	return tables, kept, left
+}
+
+// savedText is what iptables-restore --noflush reads.
+func savedText(tables []rules.Table) []byte {
+	var b bytes.Buffer
+	b.WriteString("# Kept by nattui: the administrator's own rules. Rules of Docker, Kubernetes and\n# other programs are not here; they make theirs anew.\n")
+	_ = rules.Save(&b, tables) // a buffer takes everything
+	return b.Bytes()
+}
+
+// setNotes warn of what a rule needs at boot besides itself.
+func setNotes(tables []rules.Table) []string {
+	var notes []string
+	for _, t := range tables {
+		for _, c := range t.Chains {
+			for _, r := range c.Rules {
+				if strings.Contains(r.String(), "--match-set ") {
+					notes = append(notes, "a rule uses an ipset: that has to be restored before the rules, with ipset restore")
+				}
+			}
+		}
+	}
+	return notes
+}
+
+// managerNotes say who else makes rules here, and that nattui does not interfere.
+func managerNotes(managers []string, where keeper) []string {
+	var notes []string
+	for _, m := range managers {
+		switch m {
+		case "firewalld":
+			notes = append(notes, "firewalld owns the firewall of this host: what should last is better given to it (firewall-cmd --permanent); its own rules are left to it")
+		case "ufw":
+			notes = append(notes, "ufw owns the table filter of this host: what should last is better put into /etc/ufw/before.rules; its own rules are left to it")
+		case "docker", "podman", "kubernetes", "calico", "cilium", "flannel", "libvirt", "tailscale", "lxd", "incus", "fail2ban":
+			notes = append(notes, m+" makes its own rules anew when it starts: they are left to it")
+		case "nftables-service":
+			if where.flushedByNft {
+				notes = append(notes, "the service nftables loads /etc/nftables.conf at boot, and a \"flush ruleset\" in it would remove the rules kept here if it comes later")
+			}
+		}
+	}
+	return notes
+}
+
+func placesIn(all map[rules.Place]*rules.Ruleset) []rules.Place {
+	var places []rules.Place
+	for _, b := range rules.Backends {
+		for _, f := range rules.Families {
+			if p := (rules.Place{Family: f, Backend: b}); all[p] != nil {
+				places = append(places, p)
+			}
+		}
+	}
+	return places
+}

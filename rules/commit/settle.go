@@ -114,6 +114,7 @@ func (c *Committer) takeBack(ctx context.Context, l *lock, e *Entry) (notes []st
 		notes, err = c.takeBackRules(ctx, e)
 		if err == nil {
 			notes = append(notes, c.takeBackSettings(e)...)
+			err = putBack(c.root, e.Files)
 		}
 	})
 	return notes, err
@@ -122,11 +123,11 @@ func (c *Committer) takeBack(ctx context.Context, l *lock, e *Entry) (notes []st
 func (c *Committer) takeBackRules(ctx context.Context, e *Entry) ([]string, error) {
 	var err error
 	for range takeBackAttempts {
-		sets, readErr := c.read(ctx, e.Plan)
+		now, readErr := c.read(ctx, e.Plan)
 		if readErr != nil {
 			return nil, readErr
 		}
-		back, notes := wayBack(e.Plan, e.marks, sets)
+		back, notes := wayBack(e.Plan, e.marks, now)
 		if len(back) == 0 {
 			return notes, nil
 		}
@@ -153,11 +154,11 @@ func (c *Committer) takeBackSingly(ctx context.Context, e *Entry, cause error) (
 	refused := map[string]error{}
 	done := false
 	for range takeBackAttempts * max(1, len(e.Plan.Steps)) {
-		sets, err := c.read(ctx, e.Plan)
+		now, err := c.read(ctx, e.Plan)
 		if err != nil {
 			return nil, err
 		}
-		back, notes := wayBack(e.Plan, e.marks, sets)
+		back, notes := wayBack(e.Plan, e.marks, now)
 		next := slices.IndexFunc(back, func(b rules.Change) bool { return refused[firstCommand(b)] == nil })
 		if next < 0 {
 			for _, b := range back {
@@ -213,7 +214,7 @@ func (c *Committer) Recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(j.damaged) == 0 && !slices.ContainsFunc(j.entries, (*Entry).open) {
+	if len(j.damaged) == 0 && !slices.ContainsFunc(j.entries, (*Entry).open) && len(c.store.strays()) == 0 {
 		return nil
 	}
 	l, err := c.store.acquire(ctx)

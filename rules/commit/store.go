@@ -26,7 +26,8 @@ const LockWait = 10 * time.Second
 // Store is the state directory of one host: the lock, the journal and the marks
 // of live guards. It is private to its owner, who is root on a gateway.
 type Store struct {
-	dir string
+	dir  string
+	wait time.Duration // for the lock
 }
 
 // Directory is the state directory that the environment asks for.
@@ -61,7 +62,7 @@ func Open(dir string) (*Store, error) {
 			return nil, fmt.Errorf("make the state directory private: %w", err)
 		}
 	}
-	return &Store{dir}, nil
+	return &Store{dir, LockWait}, nil
 }
 
 // Dir is the path of the state directory.
@@ -97,6 +98,7 @@ const lockName = "lock"
 type Busy struct {
 	Path string
 	Who  string // as that process described itself; "" if unknown
+	Wait time.Duration
 }
 
 // Error says who is at it.
@@ -105,7 +107,7 @@ func (e *Busy) Error() string {
 	if who == "" {
 		who = "another process"
 	}
-	return fmt.Sprintf("%s is changing the gateway and holds %s, still after %v; nothing was changed", who, e.Path, LockWait)
+	return fmt.Sprintf("%s is changing the gateway and holds %s, still after %v; nothing was changed", who, e.Path, e.Wait)
 }
 
 // errHeld says that somebody else holds a lock.
@@ -114,7 +116,7 @@ var errHeld = errors.New("the lock is held")
 // acquire waits for the lock, up to LockWait.
 func (s *Store) acquire(ctx context.Context) (*lock, error) {
 	const pause = 5 * time.Millisecond
-	deadline := time.Now().Add(LockWait)
+	deadline := time.Now().Add(s.wait)
 	for {
 		l, err := s.tryLock()
 		if !errors.Is(err, errHeld) {
@@ -122,7 +124,7 @@ func (s *Store) acquire(ctx context.Context) (*lock, error) {
 		}
 		if time.Now().After(deadline) {
 			who, _ := os.ReadFile(s.path(lockName))
-			return nil, &Busy{s.path(lockName), strings.TrimSpace(string(who))}
+			return nil, &Busy{s.path(lockName), strings.TrimSpace(string(who)), s.wait}
 		}
 		select {
 		case <-ctx.Done():
@@ -211,14 +213,23 @@ func (s *Store) guarded(id string) bool {
 	return unix.FcntlFlock(file.Fd(), unix.F_OFD_GETLK, question) == nil && question.Type != unix.F_UNLCK
 }
 
-// sweep removes the marks of guards that are no more.
-func (s *Store) sweep() {
+// strays are the marks of guards that are no more. Unless the lock is held, one
+// may be that of a guard that is just starting.
+func (s *Store) strays() []string {
+	var names []string
 	entries, _ := os.ReadDir(s.dir)
 	for _, e := range entries {
-		id, ok := strings.CutPrefix(e.Name(), guardName(""))
-		if ok && !s.guarded(id) {
-			_ = os.Remove(s.path(e.Name()))
+		if id, ok := strings.CutPrefix(e.Name(), guardName("")); ok && !s.guarded(id) {
+			names = append(names, e.Name())
 		}
+	}
+	return names
+}
+
+// sweep removes them.
+func (s *Store) sweep() {
+	for _, name := range s.strays() {
+		_ = os.Remove(s.path(name))
 	}
 }
 

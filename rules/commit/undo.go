@@ -23,7 +23,11 @@ func (c *Committer) UndoPlan(ctx context.Context, id string) (Entry, rules.Plan,
 	if err != nil {
 		return Entry{}, rules.Plan{}, err
 	}
-	plan, err := c.undoPlan(ctx, e)
+	now, err := c.read(ctx, e.Plan)
+	if err != nil {
+		return *e, rules.Plan{}, err
+	}
+	plan, err := c.undoPlan(e, now)
 	return *e, plan, err
 }
 
@@ -108,7 +112,7 @@ func (j *journal) undone() map[string]string {
 }
 
 // undoPlan works the way back out and insists that all of it fits.
-func (c *Committer) undoPlan(ctx context.Context, e *Entry) (rules.Plan, error) {
+func (c *Committer) undoPlan(e *Entry, now sets) (rules.Plan, error) {
 	title := "Undo: " + e.Plan.Title
 	if rest, ok := strings.CutPrefix(e.Plan.Title, "Undo: "); ok && e.Kind == KindUndo {
 		title = rest
@@ -125,13 +129,9 @@ func (c *Committer) undoPlan(ctx context.Context, e *Entry) (rules.Plan, error) 
 		}
 		plan.Steps = append(plan.Steps, rules.Step{Sysctl: &w})
 	}
-	sets, err := c.read(ctx, e.Plan)
-	if err != nil {
-		return plan, err
-	}
-	back, notes := wayBack(e.Plan, e.marks, sets)
+	back, notes := wayBack(e.Plan, e.marks, now)
 	if len(notes) > 0 || len(back) < len(e.Plan.Changes()) {
-		return plan, undoConflict(e, sets, back, notes)
+		return plan, undoConflict(e, now, back, notes)
 	}
 	for _, b := range back {
 		plan.Steps = append(plan.Steps, rules.StepOf(b))
@@ -140,14 +140,14 @@ func (c *Committer) undoPlan(ctx context.Context, e *Entry) (rules.Plan, error) 
 }
 
 // undoConflict explains why an entry cannot be undone as a whole.
-func undoConflict(e *Entry, sets map[rules.Place]*rules.Ruleset, back []rules.Change, notes []string) error {
+func undoConflict(e *Entry, now sets, back []rules.Change, notes []string) error {
 	conflict := &rules.Conflict{}
 	for i, c := range slices.Backward(e.Plan.Changes()) {
 		var m mark
 		if i < len(e.marks) {
 			m = e.marks[i]
 		}
-		set := setOf(sets, rules.Place{Family: c.Family, Backend: c.Backend})
+		set := setOf(now, rules.Place{Family: c.Family, Backend: c.Backend})
 		if inv, note := m.inverse(c, set); inv != nil && note == "" {
 			continue
 		}
@@ -180,12 +180,8 @@ func (c *Committer) Undo(ctx context.Context, id string, o Options) (Entry, erro
 	if e.Kind == KindSave {
 		return c.undoSave(e, j, o)
 	}
-	plan, err := c.undoPlan(ctx, e)
-	if err != nil {
-		return Entry{}, err
-	}
 	o.Kind, o.Undoes = KindUndo, e.ID
-	undone, err := c.run(ctx, l, j, plan, o)
+	undone, err := c.run(ctx, l, j, source{e.Plan, func(now sets) (rules.Plan, error) { return c.undoPlan(e, now) }}, o)
 	if err == nil && e.temporary() {
 		e.Expires, e.expires = undone.Expires, moment{}
 		err = c.store.append(updateOf(e)) // what was undone does not end a second time

@@ -172,6 +172,13 @@ func updateOf(e *Entry) record {
 	return r
 }
 
+// withPlan is the record of an entry's new state and of its plan as it is now.
+func withPlan(e *Entry) record {
+	r := updateOf(e)
+	r.setPlan(e)
+	return r
+}
+
 func (r *record) setPlan(e *Entry) {
 	for _, s := range e.Plan.Steps {
 		r.Steps = append(r.Steps, stepOf(s))

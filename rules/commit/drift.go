@@ -1,0 +1,141 @@
+package commit
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"nattui/rules"
+)
+
+// Drift is what differs between the rules that run and those that are kept for
+// boot; the administrator's own ones only.
+type Drift struct {
+	Running []Drifted // run, and would be gone after the next start
+	Saved   []Drifted // are kept, and do not run
+	// Order are the chains whose rules are the same and stand in another order.
+	Order []Drifted
+	// Nothing is kept for boot at all.
+	Nothing bool
+	Method  string // what restores the rules at boot
+	Notes   []string
+}
+
+// None reports that what runs is what is kept.
+func (d Drift) None() bool { return len(d.Running)+len(d.Saved)+len(d.Order) == 0 }
+
+// Drifted is one difference.
+type Drifted struct {
+	Place rules.Place
+	Table string
+	Chain string
+	// Line is the rule, or ":CHAIN POLICY"; "" in Drift.Order.
+	Line string
+}
+
+// Drift compares the running rules with what is kept for boot.
+func (c *Committer) Drift(o SaveOptions) (Drift, error) {
+	plan, err := c.PlanSave(o)
+	if err != nil {
+		return Drift{}, err
+	}
+	where, err := findKeeper(c.root)
+	if err != nil {
+		return Drift{}, err
+	}
+	d := Drift{Method: plan.Method, Notes: plan.Notes, Nothing: true}
+	for _, place := range placesIn(o.Sets) {
+		path, ok := where.path(place, o.Standby)
+		if !ok {
+			continue
+		}
+		i := slices.IndexFunc(plan.Files, func(f File) bool { return f.Path == path })
+		if i < 0 {
+			continue
+		}
+		file := plan.Files[i]
+		d.Nothing = d.Nothing && !file.Existed
+		running, err := rules.Read(bytes.NewReader(file.New))
+		if err != nil {
+			return d, fmt.Errorf("compare the rules of %s: %w", place, err)
+		}
+		saved, err := rules.Read(bytes.NewReader(file.Old))
+		if err != nil {
+			return d, fmt.Errorf("understand %s: %w", path, err)
+		}
+		// What others had made when somebody saved everything is theirs all the same.
+		saved, _, _ = ownTables(&rules.Ruleset{Tables: saved}, nil)
+		d.compare(place, running, saved)
+	}
+	return d, nil
+}
+
+func (d *Drift) compare(place rules.Place, running, saved []rules.Table) {
+	a, b := chainsOf(running), chainsOf(saved)
+	for _, key := range keysOf(running, saved) {
+		now, kept := a[key], b[key]
+		extra, lacking := without(now, kept), without(kept, now)
+		for _, line := range extra {
+			d.Running = append(d.Running, Drifted{place, key.table, key.chain, line})
+		}
+		for _, line := range lacking {
+			d.Saved = append(d.Saved, Drifted{place, key.table, key.chain, line})
+		}
+		if len(extra)+len(lacking) == 0 && !slices.Equal(now, kept) {
+			d.Order = append(d.Order, Drifted{Place: place, Table: key.table, Chain: key.chain})
+		}
+	}
+}
+
+type chainKey struct{ table, chain string }
+
+// chainsOf are the lines of each chain: what it is, where that is not a matter
+// of course, and its rules.
+func chainsOf(tables []rules.Table) map[chainKey][]string {
+	all := map[chainKey][]string{}
+	for _, t := range tables {
+		for _, c := range t.Chains {
+			var lines []string
+			if !rules.IsBuiltIn(t.Name, c.Name) || c.Policy == "DROP" {
+				lines = append(lines, ":"+c.Name+" "+c.Policy)
+			}
+			for _, r := range c.Rules {
+				lines = append(lines, r.String())
+			}
+			all[chainKey{t.Name, c.Name}] = lines
+		}
+	}
+	return all
+}
+
+// keysOf are the chains of both, in the order in which they are printed.
+func keysOf(both ...[]rules.Table) []chainKey {
+	var keys []chainKey
+	for _, tables := range both {
+		for _, t := range tables {
+			for _, c := range t.Chains {
+				if key := (chainKey{t.Name, c.Name}); !slices.Contains(keys, key) {
+					keys = append(keys, key)
+				}
+			}
+		}
+	}
+	return keys
+}
+
+// without are the lines of a that b does not have, each as often as that is so.
+func without(a, b []string) []string {
+	count := map[string]int{}
+	for _, line := range b {
+		count[line]++
+	}
+	var rest []string
+	for _, line := range a {
+		if count[line] > 0 {
+			count[line]--
+			continue
+		}
+		rest = append(rest, line)
+	}
+	return rest
+}

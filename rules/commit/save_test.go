@@ -1,0 +1,394 @@
+package commit_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"nattui/model/host"
+	"nattui/model/lab"
+	"nattui/rules"
+	"nattui/rules/commit"
+)
+
+// dockerLike is what Docker makes, told by its names.
+const dockerLike = `*nat
+:DOCKER - [0:0]
+-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
+-A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80
+COMMIT
+*filter
+:FORWARD DROP [0:0]
+:DOCKER-USER - [0:0]
+-A FORWARD -j DOCKER-USER
+-A DOCKER-USER -j RETURN
+COMMIT
+`
+
+const ours = `*nat
+:MINE - [0:0]
+-A PREROUTING -i wan0 -p tcp -m tcp --dport 80 -j MINE
+-A POSTROUTING -o wan0 -j MASQUERADE
+-A MINE -m comment --comment "the shop, \"new\"" -j DNAT --to-destination 192.168.0.2
+COMMIT
+*filter
+:INPUT DROP [0:0]
+-A INPUT -i lo -j ACCEPT
+-A FORWARD -i wan0 -p tcp -m tcp --dport 80 -j ACCEPT
+COMMIT
+`
+
+// booting is a host whose boot is to be tried: files at a root of its own.
+type booting struct {
+	*gateway
+	root string
+}
+
+// onHost runs a test on a host that has the files.
+func onHost(t *testing.T, files []string, test func(b *booting)) {
+	t.Helper()
+	for _, at := range []rules.Place{places[0], places[2]} {
+		t.Run(at.Backend.String(), func(t *testing.T) {
+			if lab.Isolate(t) {
+				return
+			}
+			b := &booting{newGateway(t, at), t.TempDir()}
+			for _, name := range files {
+				path := filepath.Join(b.root, name)
+				if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, nil, 0o755)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			store, err := commit.Open(b.dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.c = commit.New(store, commit.Kernel{Tables: b.tables, Settings: settings{}}, commit.Setup{Root: b.root, Guard: guardCommand()})
+			test(b)
+		})
+	}
+}
+
+func (b *booting) load(text string) {
+	b.Helper()
+	cmd := exec.Command(b.program()+"-restore", "--noflush")
+	cmd.Stdin = strings.NewReader(text)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.Fatalf("%v: %s", err, out)
+	}
+}
+
+func (b *booting) options(managers ...string) commit.SaveOptions {
+	b.Helper()
+	all, err := b.tables.ReadAll(context.Background())
+	if err != nil {
+		b.Fatal(err)
+	}
+	for place := range all {
+		if place != b.at {
+			delete(all, place)
+		}
+	}
+	return commit.SaveOptions{Sets: all, Standby: b.at.Backend, Managers: managers}
+}
+
+func (b *booting) file(path string) string {
+	b.Helper()
+	text, err := os.ReadFile(filepath.Join(b.root, path))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return string(text)
+}
+
+// clear leaves the tables as they are when a host starts.
+func (b *booting) clear() {
+	b.Helper()
+	for _, table := range []string{"nat", "filter"} {
+		b.iptables("-t", table, "-F")
+		b.iptables("-t", table, "-X")
+	}
+	for _, chain := range []string{"INPUT", "FORWARD", "OUTPUT"} {
+		b.iptables("-P", chain, "ACCEPT")
+	}
+	_ = os.Remove("/run/nattui.restored")
+}
+
+func (b *booting) save(managers ...string) (commit.Entry, commit.Saving) {
+	b.Helper()
+	e, saving, err := b.c.Save(context.Background(), b.options(managers...))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return e, saving
+}
+
+// TestOwnUnit keeps the rules on a host where nothing else does, starts the host
+// anew with Docker there first, and finds both.
+func TestOwnUnit(t *testing.T) {
+	onHost(t, []string{"/usr/lib/systemd/systemd"}, func(b *booting) {
+		b.load(ours)
+		own := b.state()
+		b.load(dockerLike)
+		both := lines(b.state())
+		e, saving := b.save("docker")
+		if saving.Method != "the unit nattui.service" || saving.Kept != 5 || saving.Left["docker"] != 5 {
+			b.Errorf("saved: %+v", saving)
+		}
+		if !slices.Contains(saving.Notes, "docker makes its own rules anew when it starts: they are left to it") {
+			b.Errorf("the notes are %q", saving.Notes)
+		}
+		if link, err := os.Readlink(filepath.Join(b.root, "/etc/systemd/system/multi-user.target.wants/nattui.service")); err != nil || link != "/etc/systemd/system/nattui.service" {
+			b.Errorf("the unit is not enabled: %q, %v", link, err)
+		}
+		if drift, err := b.c.Drift(b.options()); err != nil || !drift.None() || drift.Nothing {
+			b.Errorf("drift right after saving: %+v, %v", drift, err)
+		}
+		restore := func() {
+			script := strings.ReplaceAll(b.file("/etc/nattui/restore"), "/etc/nattui", filepath.Join(b.root, "/etc/nattui"))
+			if out, err := exec.Command("/bin/sh", "-c", script).CombinedOutput(); err != nil {
+				b.Fatalf("%v: %s", err, out)
+			}
+		}
+		b.clear()
+		restore()
+		if got, want := lines(b.state()), lines(own); !slices.Equal(got, want) {
+			b.Errorf("after a start without Docker:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		b.clear()
+		b.load(dockerLike)
+		restore()
+		restore() // once more changes nothing
+		if got := lines(b.state()); !slices.Equal(got, both) {
+			b.Errorf("after a start with Docker:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(both, "\n"))
+		}
+		if again, saving := b.save(); again.ID != "" || saving.Changes() {
+			b.Errorf("saving again changed something: %+v", again)
+		}
+		if _, err := b.c.Undo(context.Background(), e.ID, commit.Options{}); err != nil {
+			b.Fatal(err)
+		}
+		for _, f := range saving.Files {
+			if _, err := os.Lstat(filepath.Join(b.root, f.Path)); err == nil {
+				b.Errorf("%s is still there", f.Path)
+			}
+		}
+	})
+}
+
+// lines sorts what stands where nothing but the order of chains may differ.
+func lines(state string) []string { return slices.Sorted(strings.Lines(state)) }
+
+func TestNetfilterPersistent(t *testing.T) {
+	onHost(t, []string{"/usr/sbin/netfilter-persistent"}, func(b *booting) {
+		b.load(ours)
+		own := b.state()
+		b.load(dockerLike)
+		path := filepath.Join(b.root, "/etc/iptables/rules.v4")
+		old := "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -s 10.9.9.9/32 -j ACCEPT\nCOMMIT\n"
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(old), 0o640)); err != nil {
+			b.Fatal(err)
+		}
+		drift, err := b.c.Drift(b.options())
+		if err != nil || len(drift.Saved) != 1 || drift.Saved[0].Line != "-A PREROUTING -s 10.9.9.9/32 -j ACCEPT" || len(drift.Running) != 7 {
+			b.Errorf("drift: %+v, %v", drift, err)
+		}
+		e, saving := b.save()
+		if saving.Method != "netfilter-persistent" || len(saving.Files) != 1 {
+			b.Errorf("saved: %+v", saving)
+		}
+		b.clear()
+		cmd := exec.Command(b.program() + "-restore")
+		cmd.Stdin = strings.NewReader(b.file("/etc/iptables/rules.v4"))
+		if out, err := cmd.CombinedOutput(); err != nil {
+			b.Fatalf("%v: %s", err, out)
+		}
+		if got, want := lines(b.state()), lines(own); !slices.Equal(got, want) {
+			b.Errorf("after a start:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		b.iptables("-t", "nat", "-A", "POSTROUTING", "-s", "10.8.8.8", "-j", "ACCEPT")
+		if drift, err = b.c.Drift(b.options()); err != nil || len(drift.Running) != 1 || len(drift.Saved) != 0 {
+			b.Errorf("drift: %+v, %v", drift, err)
+		}
+		if _, err := b.c.Undo(context.Background(), e.ID, commit.Options{}); err != nil {
+			b.Fatal(err)
+		}
+		if got := b.file("/etc/iptables/rules.v4"); got != old {
+			b.Errorf("after undoing, the file is %q", got)
+		}
+	})
+}
+
+// TestSavingIsInterrupted ends nattui between the files it writes: the next one
+// puts back what was written.
+func TestSavingIsInterrupted(t *testing.T) {
+	onHost(t, []string{"/usr/lib/systemd/systemd"}, func(b *booting) {
+		b.load(ours)
+		for last := 1; last <= 4; last++ {
+			b.interrupt(last)
+			if e := b.entry("1"); e.State != commit.Pending {
+				b.Fatalf("interrupted at file %d, the entry is %s", last, e.State)
+			}
+			if err := b.c.Recover(context.Background()); err != nil {
+				b.Fatal(err)
+			}
+			if e := b.entry("1"); e.State != commit.RolledBack {
+				b.Errorf("the entry is %s", e.State)
+			}
+			left, err := filepath.Glob(filepath.Join(b.root, "/etc/nattui/*"))
+			if err != nil || len(left) > 0 {
+				b.Errorf("interrupted at file %d, %q is left, %v", last, left, err)
+			}
+			b.forgetAll()
+		}
+	})
+}
+
+// interrupt begins to save and stops before the file of the number. The lock goes
+// as it does with a process.
+func (b *booting) interrupt(last int) {
+	n := 0
+	b.c.OnStep(func(name string) {
+		if name != "file" {
+			return
+		}
+		if n++; n == last {
+			panic(name)
+		}
+	})
+	defer func() {
+		_ = recover()
+		b.c.OnStep(func(string) {})
+	}()
+	_, _, _ = b.c.Save(context.Background(), b.options())
+	b.Fatalf("there is no file %d", last)
+}
+
+func TestSavingIsRefused(t *testing.T) {
+	onHost(t, []string{"/usr/lib/systemd/systemd"}, func(b *booting) {
+		b.load(ours)
+		wants := filepath.Join(b.root, "/etc/systemd/system")
+		// The last of the files cannot be written: there is a file where its directory should be.
+		if err := errors.Join(os.MkdirAll(wants, 0o755), os.WriteFile(filepath.Join(wants, "multi-user.target.wants"), nil, 0o644)); err != nil {
+			b.Fatal(err)
+		}
+		e, saving, err := b.c.Save(context.Background(), b.options())
+		if !errors.Is(err, syscall.ENOTDIR) {
+			b.Errorf("the error is %v", err)
+		}
+		if e.State == commit.Applied {
+			b.Errorf("the entry is %+v", e)
+		}
+		for _, f := range saving.Files {
+			if _, err := os.Lstat(filepath.Join(b.root, f.Path)); err == nil {
+				b.Errorf("%s is left", f.Path)
+			}
+		}
+	})
+}
+
+// TestWhatElseIsKept: temporary rules are not, settings that nattui has changed are.
+func TestWhatElseIsKept(t *testing.T) {
+	onHost(t, []string{"/usr/sbin/netfilter-persistent"}, func(b *booting) {
+		b.load(ours)
+		flip := flipped(b.T)
+		b.run(rules.Plan{Title: "Test.", Steps: []rules.Step{{Sysctl: &rules.Sysctl{Name: "net.ipv4.ip_forward", Value: flip}}}}, commit.Options{})
+		b.run(order{Place: b.at, Lines: []string{"nat -A PREROUTING -s 10.7.7.7/32 -j ACCEPT"}}.plan(), commit.Options{For: time.Hour})
+		b.save()
+		if text := b.file("/etc/iptables/rules.v4"); strings.Contains(text, "10.7.7.7") || !strings.Contains(text, "MASQUERADE") {
+			b.Errorf("the rules kept are\n%s", text)
+		}
+		if text := b.file("/etc/sysctl.d/90-nattui.conf"); text != "# Kept by nattui.\nnet.ipv4.ip_forward = "+flip+"\n" {
+			b.Errorf("the settings kept are\n%s", text)
+		}
+		for _, id := range []string{"3", "2", "1"} {
+			if _, err := b.c.Undo(context.Background(), id, commit.Options{}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if now, err := host.Sysctl("net.ipv4.ip_forward"); err != nil || now == flip {
+			b.Errorf("ip_forward is %q, %v", now, err)
+		}
+		// A setting of a recipe that is meant for boot is kept at once.
+		boot := &rules.Sysctl{Name: "net.ipv4.conf.all.route_localnet", Value: "1", Boot: true}
+		e := b.run(rules.Plan{Title: "Test.", Steps: []rules.Step{{Sysctl: boot}}}, commit.Options{Confirm: time.Hour})
+		if _, err := os.Stat(filepath.Join(b.root, "/etc/sysctl.d/90-nattui.conf")); err == nil {
+			b.Error("kept before it was confirmed")
+		}
+		if _, err := b.c.Confirm(context.Background(), e.ID); err != nil {
+			b.Fatal(err)
+		}
+		if text := b.file("/etc/sysctl.d/90-nattui.conf"); !strings.Contains(text, "net.ipv4.conf.all.route_localnet = 1\n") {
+			b.Errorf("the settings kept are\n%s", text)
+		}
+		b.nobodyLeft()
+	})
+}
+
+func TestKeepers(t *testing.T) {
+	tests := map[string]struct {
+		files   []string
+		conf    string // /etc/conf.d/iptables
+		method  string
+		written []string
+	}{
+		"fedora":  {[]string{"/etc/sysconfig/iptables", "/usr/lib/systemd/systemd"}, "", "iptables-services", []string{"/etc/sysconfig/iptables"}},
+		"arch":    {[]string{"/usr/lib/systemd/system/iptables.service"}, "", "the unit iptables.service", []string{"/etc/iptables/iptables.rules"}},
+		"gentoo":  {[]string{"/etc/init.d/iptables"}, "", "the OpenRC service iptables", []string{"/var/lib/iptables/rules-save"}},
+		"alpine":  {[]string{"/etc/init.d/iptables"}, "IPTABLES_SAVE=\"/etc/iptables/rules-save\"\n", "the OpenRC service iptables", []string{"/etc/iptables/rules-save"}},
+		"openrc":  {[]string{"/sbin/openrc-run"}, "", "the OpenRC service nattui", []string{"/etc/init.d/nattui", "/etc/nattui/ipv4.nft", "/etc/nattui/restore", "/etc/runlevels/default/nattui"}},
+		"nothing": {nil, "", "/etc/nattui", []string{"/etc/nattui/ipv4.nft", "/etc/nattui/restore"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			put := func(name, text string) {
+				path := filepath.Join(root, name)
+				if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, f := range test.files {
+				put(f, "")
+			}
+			if test.conf != "" {
+				put("/etc/conf.d/iptables", test.conf)
+			}
+			store, err := commit.Open(filepath.Join(t.TempDir(), "state"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := commit.New(store, commit.Kernel{Settings: settings{}}, commit.Setup{Root: root})
+			tables, err := rules.Read(strings.NewReader("*nat\n:POSTROUTING ACCEPT [0:0]\n-A POSTROUTING -o wan0 -j MASQUERADE\nCOMMIT\n"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			place := rules.Place{Family: rules.IPv4, Backend: rules.NFT}
+			_, saving, err := c.Save(context.Background(), commit.SaveOptions{
+				Sets: map[rules.Place]*rules.Ruleset{place: {Family: place.Family, Backend: place.Backend, Tables: tables}}, Standby: rules.NFT,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			written := map[string]bool{}
+			for _, f := range saving.Files {
+				written[f.Path] = true
+				if _, err := os.Lstat(filepath.Join(root, f.Path)); err != nil {
+					t.Error(err)
+				}
+			}
+			if got := slices.Sorted(maps.Keys(written)); saving.Method != test.method || !slices.Equal(got, test.written) {
+				t.Errorf("kept by %q in %q, want %q in %q", saving.Method, got, test.method, test.written)
+			}
+		})
+	}
+}
