@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,45 +22,38 @@ type addOptions struct {
 
 // newAddCommand makes "nattui add" with a command for each kind of rule.
 func newAddCommand() *cobra.Command {
+	var o addOptions
 	c := &cobra.Command{
 		Use:   "add",
 		Short: "Add a DNAT, SNAT, MASQUERADE or REDIRECT rule",
 		Long: "add makes a rule of table nat. What is given is checked first, each field and all of them together; then add shows the command, asks, and runs it. " +
-			"On a terminal it asks, elsewhere it needs --yes. It prints the command that ran.",
+			"On a terminal it asks, elsewhere it needs --yes. It prints the command that ran. A \"!\" before an address, an interface or a port negates it.",
 		Example: "nattui add dnat --proto tcp --in wan0 --dport 80 --to 192.168.0.2:8080\n" +
 			"nattui add masquerade --source 192.168.0.0/24 --out wan0\n" +
 			"nattui add redirect --proto tcp --in lan0 --dport 80 --to 8888 --dry-run",
-		Args: noSuchCommand,
+		Args:                  noSuchCommand,
+		DisableFlagsInUseLine: true,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return usagef("say what to add: %s", strings.Join(commandNames(c), ", "))
 		},
 	}
+	o.register(c)
 	c.AddCommand(
-		addKind(rules.DNAT, "send packets to another destination", "the new destination: ADDRESS, ADDRESS:PORT or :PORT, with ranges",
-			"nattui add dnat --proto tcp --in wan0 --dport 80 --to 192.168.0.2:8080\nnattui add dnat --proto tcp --dest 2001:db8::1 --dport 443 --to '[fd00::2]:8443' --comment 'web'"),
-		addKind(rules.SNAT, "give packets another source, of a fixed address", "the new source: ADDRESS, ADDRESS:PORT or :PORT, with ranges",
+		o.kind(rules.DNAT, "send packets to another destination", "the new destination: ADDRESS, ADDRESS:PORT or :PORT, with ranges",
+			"nattui add dnat --proto tcp --in wan0 --dport 80 --to 192.168.0.2:8080\nnattui add dnat --proto tcp --dest 2001:db8::1 --dport 443 --to '[fd00::2]:8443' --comment web"),
+		o.kind(rules.SNAT, "give packets another source, of a fixed address", "the new source: ADDRESS, ADDRESS:PORT or :PORT, with ranges",
 			"nattui add snat --source 192.168.0.0/24 --out wan0 --to 203.0.113.1"),
-		addKind(rules.Masquerade, "give packets the address of the interface they leave by", "the source ports to choose from: PORT or PORT-PORT",
+		o.kind(rules.Masquerade, "give packets the address of the interface they leave by", "the source ports to choose from: PORT or PORT-PORT",
 			"nattui add masquerade --source 192.168.0.0/24 --out wan0"),
-		addKind(rules.Redirect, "send packets to this host itself", "the port on this host: PORT or PORT-PORT",
+		o.kind(rules.Redirect, "send packets to this host itself", "the port on this host: PORT or PORT-PORT",
 			"nattui add redirect --proto tcp --in lan0 --dport 80 --to 8888"),
 	)
 	return c
 }
 
-// addKind makes the command that adds one kind of rule.
-func addKind(kind rules.Kind, short, to, example string) *cobra.Command {
-	o := addOptions{draft: rules.Draft{Kind: kind}}
-	d := &o.draft
-	c := &cobra.Command{
-		Use:     strings.ToLower(kind.Name()),
-		Short:   strings.ToUpper(short[:1]) + short[1:],
-		Long:    fmt.Sprintf("%s: %s. A \"!\" before an address, an interface or a port negates it.", kind.Name(), short),
-		Example: example,
-		Args:    noArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return o.run(c) },
-	}
-	f := c.Flags()
+// register makes the flags that every kind of rule has.
+func (o *addOptions) register(c *cobra.Command) {
+	d, f := &o.draft, c.PersistentFlags()
 	f.SortFlags = false
 	f.StringVarP(&d.Protocol, "proto", "p", "", "protocol: tcp, udp, a name or a number; any otherwise")
 	f.StringVarP(&d.In, "in", "i", "", "interface that the packets arrive on")
@@ -70,20 +62,36 @@ func addKind(kind rules.Kind, short, to, example string) *cobra.Command {
 	f.StringVar(&d.SPorts, "sport", "", "source ports: 80, 80-90 or 80,443")
 	f.StringVarP(&d.Dest, "dest", "d", "", "address or network that they are for")
 	f.StringVar(&d.Ports, "dport", "", "destination ports: 80, 80-90 or 80,443")
-	f.StringVar(&d.To, "to", "", to)
 	f.StringVar(&d.Comment, "comment", "", "a note that stays with the rule")
 	f.BoolVar(&d.Random, "random", false, "choose the new port at random")
 	f.BoolVar(&d.RandomFully, "random-fully", false, "choose the new port wholly at random")
 	f.BoolVar(&d.Persistent, "persistent", false, "give a client the same address each time")
-	f.StringVar(&d.Chain, "chain", rules.DefaultChain(kind), "chain to add it to")
+	f.StringVar(&d.Chain, "chain", "", "chain to add it to; otherwise PREROUTING, or POSTROUTING for SNAT and MASQUERADE")
 	f.IntVar(&o.at, "at", 0, "position in the chain, from 1; the end otherwise")
-	o.placeFlags.register(c, "that of the addresses otherwise", "that of the program iptables otherwise")
-	o.approval.register(c)
-	offer(c, "chain", rules.ChainsFor(kind)...)
+	o.placeFlags.register(f, "that of the addresses otherwise", "that of the program iptables otherwise")
+	o.approval.register(f)
+	o.offerPlaces(c)
 	offer(c, "proto", "tcp", "udp", "sctp", "icmp")
+	offer(c, "chain", rules.BuiltInChains["nat"]...)
 	for _, flag := range []string{"in", "out"} {
 		_ = c.RegisterFlagCompletionFunc(flag, completeInterfaces)
 	}
+}
+
+// kind makes the command that adds one kind of rule.
+func (o *addOptions) kind(kind rules.Kind, short, to, example string) *cobra.Command {
+	c := &cobra.Command{
+		Use:     strings.ToLower(kind.Name()),
+		Short:   strings.ToUpper(short[:1]) + short[1:],
+		Long:    kind.Name() + ": " + short + ".",
+		Example: example,
+		Args:    noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			o.draft.Kind = kind
+			return o.run(c)
+		},
+	}
+	c.Flags().StringVar(&o.draft.To, "to", "", to)
 	return c
 }
 
@@ -178,7 +186,7 @@ func (o *addOptions) plan(set *rules.Ruleset, rule rules.Rule) (rules.Plan, erro
 	case o.at > 0 && o.at <= len(chain.Rules):
 		change.Next = chain.Rules[o.at-1].String()
 	}
-	return rules.Single(change).Resolve(map[rules.Place]*rules.Ruleset{{Family: set.Family, Backend: set.Backend}: set})
+	return rules.Single(change), nil
 }
 
 // sayProblem says what is wrong with a field, or doubtful, by the name of its flag.

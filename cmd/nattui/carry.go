@@ -11,6 +11,7 @@ import (
 
 	"github.com/charmbracelet/x/term"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"nattui/rules"
 	"nattui/rules/iptables"
@@ -22,9 +23,9 @@ type approval struct {
 	dryRun, yes bool
 }
 
-func (a *approval) register(c *cobra.Command) {
-	c.Flags().BoolVar(&a.dryRun, "dry-run", false, "print the commands that would run, and do nothing")
-	c.Flags().BoolVar(&a.yes, "yes", false, "do not ask; needed where standard input is no terminal")
+func (a *approval) register(flags *pflag.FlagSet) {
+	flags.BoolVar(&a.dryRun, "dry-run", false, "print the commands that would run, and do nothing")
+	flags.BoolVar(&a.yes, "yes", false, "do not ask; needed where standard input is no terminal")
 }
 
 // check refuses to begin what could not be agreed to in the end.
@@ -51,11 +52,10 @@ func (a *approval) carryOut(c *cobra.Command, host *iptables.Host, plan rules.Pl
 		}
 	}
 	// From here on an interrupt comes too late: what has begun is finished.
-	done, err := changes{tables: host}.Apply(context.WithoutCancel(ctx), plan)
-	if err != nil {
+	if _, err := (changes{tables: host}).Apply(context.WithoutCancel(ctx), plan); err != nil {
 		return err
 	}
-	return printCommands(c.OutOrStdout(), done)
+	return printCommands(c.OutOrStdout(), plan)
 }
 
 func printCommands(w io.Writer, plan rules.Plan) error {

@@ -34,8 +34,9 @@ func newDeleteCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&o.spec, "spec", "", "the rule's line: -A CHAIN …")
 	c.Flags().StringVar(&o.table, "table", "nat", "another table: "+strings.Join(tableNames[1:], ", "))
-	o.placeFlags.register(c, "ipv4 otherwise, or that of the line's addresses", "that of the program iptables otherwise")
-	o.approval.register(c)
+	o.placeFlags.register(c.Flags(), "ipv4 otherwise, or that of the line's addresses", "that of the program iptables otherwise")
+	o.approval.register(c.Flags())
+	o.offerPlaces(c)
 	offer(c, "table", tableNames...)
 	c.ValidArgs = rules.BuiltInChains["nat"]
 	return c

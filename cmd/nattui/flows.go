@@ -266,8 +266,11 @@ func waitForHangup(f *os.File) {
 
 // sayWhyEmpty explains an empty list where it is not that nothing matches.
 func sayWhyEmpty(c *cobra.Command, table *conntrack.Table) {
-	if h := table.Health(); h.Tracking == model.SettingOff {
-		say(c.ErrOrStderr(), "nothing is tracked here yet: connection tracking starts with the first NAT rule")
+	h := table.Health()
+	for _, note := range h.Notes(&h) {
+		if note.Name == "not-tracking" || note.Name == "nothing-tracked" {
+			say(c.ErrOrStderr(), strings.ToLower(note.Sentence[:1])+strings.TrimSuffix(note.Sentence[1:], "."))
+		}
 	}
 }
 

@@ -52,10 +52,8 @@ func help(c *cobra.Command, _ []string) {
 		helpCommands(o, c, group.ID, group.Title)
 	}
 	helpCommands(o, c, "", "Commands")
-	if flags := c.LocalFlags(); flags.HasAvailableFlags() {
-		o.heading("Flags")
-		fmt.Fprint(o, flags.FlagUsagesWrapped(width))
-	}
+	o.heading("Flags")
+	fmt.Fprint(o, c.LocalFlags().FlagUsagesWrapped(width), c.InheritedFlags().FlagUsagesWrapped(width))
 }
 
 func helpCommands(o *output, c *cobra.Command, group, title string) {

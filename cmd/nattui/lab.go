@@ -21,9 +21,9 @@ func newLabCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "lab [--scenario NAME] [-- COMMAND ...]",
 		Short: "A private model gateway to try things on, without root",
-		Long: "lab runs nattui, or a command, on the gateway of a model network: a client, a\n" +
-			"gateway and two servers in namespaces of their own, with real rules and real\n" +
-			"traffic of the kernel. It touches nothing of this host and is gone when it ends.\n\nScenarios:\n" + strings.TrimRight(list.String(), "\n"),
+		Long: "lab runs nattui, or a command, on the gateway of a model network: a client, a gateway and two servers in namespaces of their own, with real rules and real traffic of the kernel. " +
+			"It touches nothing of this host and is gone when it ends.\n\nScenarios:\n" + strings.TrimRight(list.String(), "\n"),
+		Example: "nattui lab\nnattui lab --scenario share\nnattui lab -- nattui flows --follow",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			status, err := lab.Run(cmd.Context(), lab.Options{Scenario: scenario, Argv: args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr})
 			switch {

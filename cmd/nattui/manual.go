@@ -35,19 +35,21 @@ func manualPage(root *cobra.Command) []byte {
 	fmt.Fprintf(&b, "# DESCRIPTION\n\n%s\n\n%s\n", paragraphs(root.Long), flagList(root))
 	b.WriteString("# COMMANDS\n\n")
 	for _, c := range documented(root)[1:] {
-		fmt.Fprintf(&b, "## %s\n\n`%s`\n\n%s\n\n%s", strings.TrimPrefix(c.CommandPath(), "nattui "), c.UseLine(), paragraphs(longOf(c)), flagList(c))
+		fmt.Fprintf(&b, "### %s\n\n`%s`\n\n%s\n\n", strings.TrimPrefix(c.CommandPath(), "nattui "), c.UseLine(), paragraphs(longOf(c)))
 		if c.Example != "" {
 			fmt.Fprintf(&b, "```\n%s\n```\n\n", c.Example)
 		}
+		b.WriteString(flagList(c))
 	}
 	b.WriteString("# KEYS\n\n")
 	for _, group := range ui.KeyTable() {
-		fmt.Fprintf(&b, "## %s\n\n", group.Title)
+		fmt.Fprintf(&b, "### %s\n\n", group.Title)
 		for _, k := range group.Keys {
-			fmt.Fprintf(&b, "**%s**\n: %s\n\n", k.Help().Key, k.Help().Desc)
+			fmt.Fprintf(&b, "**%s**\n: %s\n\n", escapeMarkdown(k.Help().Key), k.Help().Desc)
 		}
 	}
-	fmt.Fprintf(&b, "# EXIT STATUS\n\n%s\n# JSON\n\n%s", statusText, jsonText)
+	fmt.Fprintf(&b, "# EXIT STATUS\n\n%s", entryList(exitEntries))
+	fmt.Fprintf(&b, "# JSON\n\n%s\n\n### A rule\n\n%s### A flow\n\n%s", jsonNote, entryList(ruleEntries), entryList(flowEntries))
 	b.WriteString("# SEE ALSO\n\n**iptables**(8), **iptables-extensions**(8), **conntrack**(8), **nft**(8)\n")
 	return md2man.Render([]byte(b.String()))
 }
@@ -89,7 +91,7 @@ func paragraphs(help string) string {
 			b.WriteString("  " + line + "\n") // four blanks and more are a block
 			continue
 		}
-		b.WriteString("\n" + strings.NewReplacer("<", "\\<", ">", "\\>", "*", "\\*", "_", "\\_").Replace(line) + "\n")
+		b.WriteString("\n" + escapeMarkdown(line) + "\n")
 		if strings.HasSuffix(line, ":") {
 			b.WriteString("\n")
 		}

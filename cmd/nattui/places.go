@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"nattui/rules"
 	"nattui/rules/iptables"
@@ -17,9 +18,13 @@ type placeFlags struct {
 	family, backend string
 }
 
-func (f *placeFlags) register(c *cobra.Command, family, backend string) {
-	c.Flags().StringVar(&f.family, "family", "", "ipv4 or ipv6; "+family)
-	c.Flags().StringVar(&f.backend, "backend", "", "nft or legacy; "+backend)
+func (f *placeFlags) register(flags *pflag.FlagSet, family, backend string) {
+	flags.StringVar(&f.family, "family", "", "ipv4 or ipv6; "+family)
+	flags.StringVar(&f.backend, "backend", "", "nft or legacy; "+backend)
+}
+
+// offerPlaces completes the flags.
+func (f *placeFlags) offerPlaces(c *cobra.Command) {
 	offer(c, "family", "ipv4", "ipv6")
 	offer(c, "backend", "nft", "legacy")
 }
@@ -34,12 +39,21 @@ func (f *placeFlags) wants(p rules.Place) bool {
 	return (f.family == "" || f.family == p.Family.String()) && (f.backend == "" || f.backend == p.Backend.String())
 }
 
+// check reads what was given in any spelling and keeps it in one.
 func (f *placeFlags) check() error {
-	if _, err := rules.ParseFamily(f.family); f.family != "" && err != nil {
-		return usagef("--family %s: use ipv4 or ipv6", f.family)
+	if f.family != "" {
+		family, err := rules.ParseFamily(f.family)
+		if err != nil {
+			return usagef("--family %s: use ipv4 or ipv6", f.family)
+		}
+		f.family = family.String()
 	}
-	if _, err := rules.ParseBackend(f.backend); f.backend != "" && err != nil {
-		return usagef("--backend %s: use nft or legacy", f.backend)
+	if f.backend != "" {
+		backend, err := rules.ParseBackend(f.backend)
+		if err != nil {
+			return usagef("--backend %s: use nft or legacy", f.backend)
+		}
+		f.backend = backend.String()
 	}
 	return nil
 }

@@ -46,7 +46,8 @@ func newRulesCommand() *cobra.Command {
 	c.Flags().BoolVar(&o.json, "json", false, "one JSON object a rule and line")
 	c.Flags().StringVar(&o.chain, "chain", "", "only this chain")
 	c.Flags().StringVar(&o.table, "table", "nat", "another table: "+strings.Join(tableNames[1:], ", "))
-	o.register(c, "both otherwise", "both otherwise")
+	o.register(c.Flags(), "both otherwise", "both otherwise")
+	o.offerPlaces(c)
 	offer(c, "table", tableNames...)
 	offer(c, "chain", rules.BuiltInChains["nat"]...)
 	return c
