@@ -1,0 +1,525 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// iptables takes one command of an iptables program. tolerant says that the
+// script goes on if it fails.
+func (im *importer) iptables(words []scriptWord, tolerant bool) {
+	im.iptablesAs(words, words[0].text, tolerant)
+}
+
+// mended is a command after its mistakes were corrected.
+type mended struct {
+	reader   *commandReader
+	hopeless bool // a mistake has no correction
+}
+
+// maxMends bounds the corrections of one command.
+const maxMends = 40
+
+func (im *importer) iptablesAs(words []scriptWord, program string, tolerant bool) {
+	queue := [][]scriptWord{words}
+	for n := 0; len(queue) > 0 && n < 16; n++ {
+		one, more := im.mend(queue[0], program)
+		queue = append(more, queue[1:]...)
+		if one.reader == nil {
+			continue
+		}
+		im.ask(one.reader.questions)
+		line := commandText(one.reader.words)
+		if !one.hopeless {
+			if keep := im.carry(one.reader, tolerant); !keep {
+				line = "# " + line
+			}
+		}
+		im.out.Corrected = append(im.out.Corrected, line)
+	}
+}
+
+// commandText prints a command for a shell, with its gaps as they were written.
+func commandText(words []scriptWord) string {
+	parts := make([]string, len(words))
+	for i, w := range words {
+		parts[i] = shellWord(w.text)
+		if len(w.unknown) > 0 {
+			parts[i] = w.text
+			if strings.ContainsAny(w.text, " \t") && !strings.HasPrefix(w.text, "<") {
+				parts[i] = `"` + w.text + `"`
+			}
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// mend reads a command, corrects its first mistake, and reads it again until
+// there is none. more are commands that the line came to besides.
+func (im *importer) mend(words []scriptWord, program string) (one mended, more [][]scriptWord) {
+	for range maxMends {
+		r := &commandReader{ground: &im.ground, words: slices.Clone(words)}
+		if len(words[0].unknown) == 0 {
+			program = words[0].text
+		}
+		r.family, r.backend, r.explicit, _ = iptablesProgram(program)
+		if !r.explicit {
+			r.backend = im.ground.Backend
+		}
+		m := r.read()
+		if m == nil && !im.ground.accepts() {
+			m = r.doubt()
+		}
+		words = r.words
+		for _, note := range r.notes {
+			if !slices.Contains(im.out.Findings, note) {
+				im.find(note)
+			}
+		}
+		if m == nil {
+			return mended{reader: r}, more
+		}
+		if m.severity == SeverityDoubt && im.ground.accepts() {
+			return mended{reader: r}, more
+		}
+		at := words[min(m.at, len(words)-1)]
+		im.find(Finding{at.line, at.col, at.text, m.severity, m.text, m.fix})
+		if m.mend == nil && m.instead == nil {
+			return mended{reader: r, hopeless: true}, more
+		}
+		if len(m.instead) > 0 && m.instead[0] == "\n" {
+			more = append(more, slices.Clone(words[m.at:]))
+			words = slices.Clone(words[:m.at])
+			continue
+		}
+		if m.mend != nil {
+			words = m.mend(words)
+		}
+		for i, alternative := range m.instead {
+			other := putWords(words, m.at, 1, []string{alternative})
+			if i > 0 {
+				more = append(more, other)
+			}
+		}
+		if len(m.instead) > 0 {
+			words = putWords(words, m.at, 1, m.instead[:1])
+		}
+	}
+	return mended{reader: &commandReader{ground: &im.ground, words: words}, hopeless: true}, more
+}
+
+// remark says something about the word that holds the command.
+func (im *importer) remark(r *commandReader, s Severity, format string, args ...any) {
+	w := r.words[min(r.opAt, len(r.words)-1)]
+	im.find(Finding{Line: w.line, Column: w.col, Word: w.text, Severity: s, Text: fmt.Sprintf(format, args...)})
+}
+
+// failed says that a command could not be carried out on the tables as they are.
+func (im *importer) failed(r *commandReader, tolerant bool, format string, args ...any) {
+	im.last = false
+	s := SeverityError
+	if tolerant {
+		s = SeverityNote
+	}
+	im.remark(r, s, format, args...)
+}
+
+func (im *importer) set(p Place) *Ruleset {
+	if s := im.ground.Sets[p]; s != nil {
+		return s
+	}
+	return &Ruleset{Family: p.Family, Backend: p.Backend}
+}
+
+// carry turns a command into changes. It returns false for a line that should
+// not be there.
+func (im *importer) carry(r *commandReader, tolerant bool) bool {
+	place := Place{r.family, r.backend}
+	set := im.set(place)
+	base := Change{Family: r.family, Backend: r.backend, Table: r.table, Chain: r.chain}
+	if set.Name != "" || r.explicit {
+		base.Program = set.Name
+		if r.explicit {
+			base.Program = r.words[0].text[strings.LastIndexByte(r.words[0].text, '/')+1:]
+		}
+	}
+	switch r.op {
+	case 'A', 'I':
+		im.insert(r, base, set, tolerant)
+	case 'D':
+		im.delete(r, base, set, tolerant)
+	case 'R':
+		im.replace(r, base, set, tolerant)
+	case 'P':
+		return im.policy(r, base, set)
+	case 'N':
+		if im.ground.hasChain(r.family, r.backend, r.table, r.chain) {
+			im.failed(r, tolerant, "table %s has a chain %s already", r.table, r.chain)
+			return true
+		}
+		base.Op = NewChain
+		im.step(r, base, tolerant)
+	case 'X':
+		im.deleteChains(r, base, set, tolerant)
+	case 'F':
+		return im.flush(r, base, set, tolerant)
+	case 'E':
+		im.rename(r, base, set, tolerant)
+	case 'C':
+		im.last = im.stands(r, set)
+	case 'Z':
+		im.remark(r, SeverityNote, "counters are left as they are: they say what happened")
+	case 'L', 'S':
+		im.remark(r, SeverityNote, "this only shows rules, and is left out")
+	}
+	return true
+}
+
+// step adds one change to the plan and makes it in the tables that later
+// commands are held against.
+func (im *importer) step(r *commandReader, c Change, tolerant bool) bool {
+	place := Place{c.Family, c.Backend}
+	next, err := c.Apply(im.set(place))
+	if err != nil {
+		im.failed(r, tolerant, "%s", err)
+		return false
+	}
+	im.ground.Sets[place] = next
+	im.steps = append(im.steps, StepOf(c))
+	return true
+}
+
+func (im *importer) insert(r *commandReader, c Change, set *Ruleset, tolerant bool) {
+	chain, _ := set.Chain(r.table, r.chain)
+	length := 0
+	if chain != nil {
+		length = len(chain.Rules)
+	}
+	if r.op == 'I' {
+		c.At = 1
+		if r.numbered {
+			c.At = r.number
+		}
+		if c.At > length+1 {
+			im.failed(r, tolerant, "%s has %d rules, so there is no place %d", r.chain, length, c.At)
+			return
+		}
+	}
+	for _, rule := range r.rules() {
+		if at := standsAt(chain, rule); at > 0 && r.op == 'A' {
+			im.remark(r, SeverityNote, "the same rule stands there already as rule %d of %s", at, r.chain)
+		}
+		c.Op, c.Rule = Insert, rule
+		if !im.step(r, c, tolerant) {
+			return
+		}
+	}
+}
+
+// standsAt is where the same rule stands in a chain, however its line is
+// written; 0 if nowhere.
+func standsAt(chain *Chain, rule Rule) int {
+	if chain == nil {
+		return 0
+	}
+	for i, other := range chain.Rules {
+		if other.Same(rule) || other.Unparseable() == nil && other.Edited().Same(rule) {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+func (im *importer) stands(r *commandReader, set *Ruleset) bool {
+	chain, _ := set.Chain(r.table, r.chain)
+	for _, rule := range r.rules() {
+		if standsAt(chain, rule) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func (im *importer) delete(r *commandReader, c Change, set *Ruleset, tolerant bool) {
+	chain, _ := set.Chain(r.table, r.chain)
+	c.Op = Delete
+	if r.byNumber() {
+		if chain == nil || r.number > len(chain.Rules) {
+			im.failed(r, tolerant, "%s has no rule %d", r.chain, r.number)
+			return
+		}
+		c.At, c.Rule = r.number, chain.Rules[r.number-1]
+		if im.step(r, c, tolerant) {
+			im.remark(r, SeverityNote, "this deletes what is rule %d now: %s", r.number, c.Rule.Sentence())
+		}
+		return
+	}
+	for _, rule := range r.rules() {
+		chain, _ = im.set(Place{c.Family, c.Backend}).Chain(r.table, r.chain)
+		c.At = standsAt(chain, rule)
+		if c.At == 0 {
+			text := fmt.Sprintf("%s has no such rule to delete", r.chain)
+			if near := alike(chain, rule); near != "" {
+				text += "; the most alike is  " + near
+			}
+			im.failed(r, tolerant, "%s", text)
+			return
+		}
+		c.Rule = chain.Rules[c.At-1]
+		if !im.step(r, c, tolerant) {
+			return
+		}
+	}
+}
+
+// alike is the rule of a chain that shares most words with another, if it shares
+// more than half of them.
+func alike(chain *Chain, rule Rule) string {
+	if chain == nil {
+		return ""
+	}
+	want, _ := rule.Spec()
+	best, line := len(want)/2, ""
+	for _, other := range chain.Rules {
+		have, err := other.Spec()
+		if err != nil {
+			continue
+		}
+		shared := 0
+		for _, w := range want {
+			if slices.Contains(have, w) {
+				shared++
+			}
+		}
+		if shared > best {
+			best, line = shared, other.String()
+		}
+	}
+	return line
+}
+
+func (im *importer) replace(r *commandReader, c Change, set *Ruleset, tolerant bool) {
+	chain, _ := set.Chain(r.table, r.chain)
+	all := r.rules()
+	switch {
+	case !r.numbered:
+		im.failed(r, false, "-R needs the number of the rule: -R %s NUMBER", r.chain)
+	case len(all) > 1:
+		im.failed(r, false, "-R puts one rule in place of one: no list of addresses")
+	case chain == nil || r.number > len(chain.Rules):
+		im.failed(r, tolerant, "%s has no rule %d", r.chain, r.number)
+	default:
+		c.Op, c.At, c.Rule, c.Old = Replace, r.number, all[0], chain.Rules[r.number-1]
+		if im.step(r, c, tolerant) {
+			im.remark(r, SeverityNote, "this takes the place of what is rule %d now: %s", r.number, c.Old.Sentence())
+		}
+	}
+}
+
+func (im *importer) policy(r *commandReader, c Change, set *Ruleset) bool {
+	c.Op, c.Policy, c.OldPolicy = SetPolicy, r.other, "ACCEPT"
+	if chain, ok := set.Chain(r.table, r.chain); ok {
+		c.OldPolicy = chain.Policy
+	}
+	if c.Policy == c.OldPolicy {
+		im.remark(r, SeverityNote, "the policy of %s is %s already", r.chain, c.Policy)
+		return true
+	}
+	im.step(r, c, false)
+	if im.ground.accepts() {
+		return true
+	}
+	what := map[string]string{
+		"FORWARD": "everything that passes this gateway", "INPUT": "everything that is for this host itself, also this session over SSH",
+		"OUTPUT": "everything that this host sends, also its answers to you",
+	}[r.chain]
+	if what == "" {
+		what = "every packet"
+	}
+	im.remark(r, SeverityDoubt, "a policy decides about %s unless a rule says otherwise: from now on it would be %s", what, policyWord(c.Policy))
+	return false
+}
+
+func (im *importer) deleteChains(r *commandReader, c Change, set *Ruleset, tolerant bool) {
+	c.Op = DeleteChain
+	if r.chain != "" {
+		if by := jumpTo(set, r.table, r.chain); by != "" {
+			im.failed(r, tolerant, "%s cannot go while a rule jumps to it:  %s", r.chain, by)
+			return
+		}
+		im.step(r, c, tolerant)
+		return
+	}
+	names := im.ground.chains(r.family, r.backend, r.table)
+	if len(names) == 0 {
+		im.remark(r, SeverityNote, "table %s has no chains of its own to remove", r.table)
+		return
+	}
+	for _, name := range names {
+		if by := jumpTo(im.set(Place{c.Family, c.Backend}), r.table, name); by != "" {
+			im.failed(r, tolerant, "%s cannot go while a rule jumps to it:  %s", name, by)
+			return
+		}
+		c.Chain = name
+		if !im.step(r, c, tolerant) {
+			return
+		}
+	}
+	im.remark(r, SeverityNote, "this removes the chains %s", strings.Join(names, ", "))
+}
+
+// jumpTo is the line of a rule that leads to a chain; "" if none does.
+func jumpTo(set *Ruleset, table, chain string) string {
+	t, ok := set.Table(table)
+	if !ok {
+		return ""
+	}
+	for _, c := range t.Chains {
+		for _, rule := range c.Rules {
+			if (rule.Target.Kind == Jump || rule.Target.Kind == Goto) && rule.Target.Name == chain {
+				return rule.String()
+			}
+		}
+	}
+	return ""
+}
+
+func (im *importer) flush(r *commandReader, c Change, set *Ruleset, tolerant bool) bool {
+	t, ok := set.Table(r.table)
+	n, owned := 0, map[string]int{}
+	if ok {
+		for _, chain := range t.Chains {
+			if r.chain != "" && chain.Name != r.chain {
+				continue
+			}
+			for at := len(chain.Rules); at > 0; at-- {
+				rule := chain.Rules[at-1]
+				c.Op, c.Chain, c.At, c.Rule = Delete, chain.Name, at, rule
+				if !im.step(r, c, tolerant) {
+					return true
+				}
+				n++
+				if o := OwnerOf(rule); o != "" {
+					owned[o]++
+				}
+			}
+		}
+	}
+	where := "table " + r.table
+	if r.chain != "" {
+		where = r.chain
+	}
+	own := r.chain != "" && !IsBuiltIn(r.table, r.chain)
+	if im.ground.accepts() || n == 0 && own {
+		if n == 0 {
+			im.remark(r, SeverityNote, "%s has no rules to delete", where)
+		}
+		return true
+	}
+	text := fmt.Sprintf("-F deletes every rule of %s: %d now", where, n)
+	if n == 0 {
+		text = fmt.Sprintf("-F deletes every rule of %s, whoever made it", where)
+	}
+	var owners []string
+	for o, k := range owned {
+		owners = append(owners, fmt.Sprintf("%d of %s", k, o))
+	}
+	if slices.Sort(owners); len(owners) > 0 {
+		text += ", among them " + strings.Join(owners, ", ") + ", which will miss them"
+	}
+	im.remark(r, SeverityDoubt, "%s; what follows does not need it", text)
+	return false
+}
+
+// rename makes a chain of the new name, moves the rules and those that jump to
+// it, and removes the old one.
+func (im *importer) rename(r *commandReader, c Change, set *Ruleset, tolerant bool) {
+	chain, ok := set.Chain(r.table, r.chain)
+	if !ok || chain.BuiltIn() {
+		im.failed(r, tolerant, "there is no chain %s that could be renamed", r.chain)
+		return
+	}
+	made := c
+	made.Op, made.Chain = NewChain, r.other
+	if !im.step(r, made, tolerant) {
+		return
+	}
+	for _, rule := range chain.Rules {
+		made.Op, made.Rule = Insert, rule.InChain(r.other)
+		im.step(r, made, tolerant)
+	}
+	t, _ := set.Table(r.table)
+	for _, other := range t.Chains {
+		for i, rule := range other.Rules {
+			if (rule.Target.Kind != Jump && rule.Target.Kind != Goto) || rule.Target.Name != r.chain || other.Name == r.chain {
+				continue
+			}
+			change := c
+			change.Op, change.Chain, change.At, change.Old = Replace, other.Name, i+1, rule
+			rule.Target.Name = r.other
+			change.Rule = rule.Edited()
+			im.step(r, change, tolerant)
+		}
+	}
+	for at := len(chain.Rules); at > 0; at-- {
+		c.Op, c.At, c.Rule = Delete, at, chain.Rules[at-1]
+		im.step(r, c, tolerant)
+	}
+	c.Op, c.At, c.Rule = DeleteChain, 0, Rule{}
+	im.step(r, c, tolerant)
+}
+
+// sysctl takes  sysctl -w name=value.
+func (im *importer) sysctl(words []scriptWord) {
+	im.out.Corrected = append(im.out.Corrected, commandText(words))
+	for i := 1; i < len(words); i++ {
+		w := words[i]
+		if strings.HasPrefix(w.text, "-") {
+			if strings.Contains(w.text, "p") || w.text == "--system" || w.text == "--load" {
+				im.find(Finding{w.line, w.col, w.text, SeverityNote, "settings from files are left as they are", ""})
+				return
+			}
+			continue
+		}
+		name, value, ok := strings.Cut(w.text, "=")
+		if !ok && i+2 < len(words) && words[i+1].text == "=" {
+			name, value, ok = w.text, words[i+2].text, true
+			i += 2
+		}
+		if !ok {
+			im.find(Finding{w.line, w.col, w.text, SeverityNote, "this only shows a setting, and is left out", ""})
+			continue
+		}
+		im.write(w, strings.ReplaceAll(strings.TrimSpace(name), "/", "."), value)
+	}
+}
+
+// procWrite takes  echo value > /proc/sys/….
+func (im *importer) procWrite(words []scriptWord, to scriptWord) {
+	path := strings.TrimPrefix(to.text, "/proc/sys/")
+	name := strings.NewReplacer("/", ".", ".", "/").Replace(path)
+	value := strings.Join(texts(words[1:]), " ")
+	im.out.Corrected = append(im.out.Corrected, "sysctl -w "+name+"="+value)
+	im.write(to, name, value)
+}
+
+func (im *importer) write(w scriptWord, name, value string) {
+	if !strings.HasPrefix(name, "net.") {
+		im.find(Finding{w.line, w.col, w.text, SeverityDoubt, name + " has nothing to do with the network, and is not written", ""})
+		return
+	}
+	old := ""
+	if im.ground.Setting != nil {
+		have, ok := im.ground.Setting(name)
+		if !ok {
+			im.find(Finding{w.line, w.col, w.text, SeverityError, "this kernel has no setting " + name, ""})
+			return
+		}
+		if old = have; have == value {
+			im.find(Finding{w.line, w.col, w.text, SeverityNote, name + " is " + value + " already", ""})
+			return
+		}
+	}
+	im.steps = append(im.steps, Step{Sysctl: &Sysctl{Name: name, Value: value, Old: old}})
+}

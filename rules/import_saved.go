@@ -1,0 +1,190 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// isSaved reports the output of iptables-save, rather than commands.
+func isSaved(text string) bool {
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		return len(line) > 1 && line[0] == '*' && strings.IndexFunc(line[1:], func(r rune) bool { return r < 'a' || r > 'z' }) < 0
+	}
+	return false
+}
+
+// saved takes the output of iptables-save. What stands in the tables stays, as
+// with iptables-restore --noflush, and a rule that stands there already is not
+// made a second time.
+func (im *importer) saved(text string, from int, family Family, backend Backend, explicit bool) {
+	s := savedReader{importer: im, family: family, backend: backend, program: family.Command(), owned: map[string]int{}}
+	if explicit {
+		s.program += "-" + backend.String()
+	}
+	n := from
+	for line := range strings.Lines(strings.ReplaceAll(text, "\r\n", "\n")) {
+		s.line(n, strings.TrimRight(line, "\n"))
+		n++
+	}
+	if s.table != "" {
+		im.find(Finding{n - 1, 1, "", SeverityNote, "COMMIT is missing at the end: the table is taken as whole", "COMMIT"})
+	}
+	if s.present > 0 {
+		im.find(Finding{from, 1, "", SeverityNote, fmt.Sprintf("%d of its rules stand in the tables already and are left as they are", s.present), ""})
+	}
+	for owner, n := range s.owned {
+		im.find(Finding{from, 1, "", SeverityNote, fmt.Sprintf("%d of its rules are of %s, which makes them itself when it needs them", n, owner), ""})
+	}
+	im.find(Finding{from, 1, "", SeverityNote, "what stands in the tables now stays: these rules are added to it", ""})
+}
+
+type savedReader struct {
+	*importer
+	family  Family
+	backend Backend
+	program string
+	table   string
+	present int
+	owned   map[string]int
+	lines   map[string]map[string]bool // lines of the rules that stood there, by chain
+}
+
+func (s *savedReader) line(n int, line string) {
+	trimmed := strings.TrimSpace(line)
+	fail := func(text string) {
+		s.find(Finding{n, 1, trimmed, SeverityError, text, ""})
+	}
+	switch {
+	case trimmed == "" || trimmed[0] == '#':
+		return
+	case trimmed[0] == '*':
+		s.table = trimmed[1:]
+		if _, ok := BuiltInChains[s.table]; !ok {
+			m := nearest(s.table, []string{"nat", "filter", "mangle", "raw", "security"})
+			s.find(Finding{n, 1, trimmed, SeverityError, fmt.Sprintf("there is no table %q", s.table), "*" + m})
+			if s.table = m; m == "" {
+				s.table = "nat"
+			}
+		}
+		s.remember()
+	case trimmed == "COMMIT":
+		s.table = ""
+	case s.table == "":
+		fail("this line stands outside a table: it has to come between *TABLE and COMMIT")
+	case trimmed[0] == ':':
+		s.chain(n, trimmed)
+	default:
+		s.rule(n, line)
+	}
+}
+
+// remember notes which rules stand in the table before anything is added.
+func (s *savedReader) remember() {
+	s.lines = map[string]map[string]bool{}
+	if t, ok := s.set(Place{s.family, s.backend}).Table(s.table); ok {
+		for _, c := range t.Chains {
+			have := make(map[string]bool, len(c.Rules))
+			for _, r := range c.Rules {
+				have[r.String()] = true
+			}
+			s.lines[c.Name] = have
+		}
+	}
+}
+
+func (s *savedReader) chain(n int, line string) {
+	c, err := parseChain(line)
+	if err != nil {
+		s.find(Finding{n, 1, line, SeverityError, err.Error(), ""})
+		return
+	}
+	word := func(text string) scriptWord { return scriptWord{text: text, line: n, col: 1} }
+	switch {
+	case IsBuiltIn(s.table, c.Name):
+		have, ok := s.set(Place{s.family, s.backend}).Chain(s.table, c.Name)
+		if c.Policy == "-" || ok && have.Policy == c.Policy || !ok && c.Policy == "ACCEPT" {
+			return
+		}
+		s.iptables([]scriptWord{word(s.program), word("-t"), word(s.table), word("-P"), word(c.Name), word(c.Policy)}, false)
+	case !s.ground.hasChain(s.family, s.backend, s.table, c.Name):
+		s.iptables([]scriptWord{word(s.program), word("-t"), word(s.table), word("-N"), word(c.Name)}, false)
+	}
+}
+
+func (s *savedReader) rule(n int, line string) {
+	_, spec := cutCounters(strings.TrimLeft(line, " \t"))
+	offset := len(line) - len(spec)
+	words, err := savedWords(spec, n, offset)
+	if err != nil {
+		s.find(Finding{n, offset + 1, "", SeverityError, err.Error(), ""})
+		return
+	}
+	if r, err := Parse(strings.TrimRight(spec, " \t")); err == nil {
+		if s.lines[r.Chain][r.String()] {
+			s.present++
+			return
+		}
+		if o := OwnerOf(r); o != "" {
+			s.owned[o]++
+		}
+	}
+	front := []scriptWord{{text: s.program, line: n, col: offset + 1}, {text: "-t", line: n, col: offset + 1}, {text: s.table, line: n, col: offset + 1}}
+	s.iptables(slices.Concat(front, words), false)
+}
+
+// savedWords is Split with the places of the words.
+func savedWords(line string, n, offset int) ([]scriptWord, error) {
+	texts, err := Split(line)
+	if err != nil {
+		return nil, err
+	}
+	words := make([]scriptWord, 0, len(texts))
+	at := 0
+	for _, t := range texts {
+		for at < len(line) && (line[at] == ' ' || line[at] == '\t') {
+			at++
+		}
+		w := scriptWord{text: t, line: n, col: offset + at + 1, quoted: at < len(line) && line[at] == '"'}
+		quoted := false
+		for ; at < len(line); at++ {
+			if quoted && line[at] == '\\' {
+				at++
+				continue
+			}
+			if line[at] == '"' {
+				quoted = !quoted
+			}
+			if !quoted && (line[at] == ' ' || line[at] == '\t') {
+				break
+			}
+		}
+		words = append(words, w)
+	}
+	return words, nil
+}
+
+// restore takes iptables-restore with a here-document; a file is not opened.
+func (im *importer) restore(sc *scriptCommand, name string) {
+	family, backend, explicit := IPv4, im.ground.Backend, false
+	if strings.HasPrefix(name, "ip6") {
+		family = IPv6
+	}
+	switch {
+	case strings.Contains(name, "-legacy"):
+		backend, explicit = Legacy, true
+	case strings.Contains(name, "-nft"):
+		backend, explicit = NFT, true
+	}
+	if sc.input == "" {
+		w := sc.words[0]
+		im.find(Finding{w.line, w.col, w.text, SeverityDoubt, "files are not opened from here: give the file itself to nattui import", "nattui import FILE"})
+		im.out.Corrected = append(im.out.Corrected, "# "+commandText(sc.words))
+		return
+	}
+	im.saved(sc.input, sc.inputLine, family, backend, explicit)
+}

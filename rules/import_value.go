@@ -1,0 +1,570 @@
+package rules
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// badValue says what is wrong with a value, and what it should be where that is
+// known.
+type badValue struct {
+	text string
+	fix  string
+	// doubt is set where iptables would take the value all the same.
+	doubt bool
+}
+
+// normalise turns a value as people type it into what iptables-save prints.
+func (c *commandReader) normalise(kind valueKind, s string) (string, *badValue) {
+	switch kind {
+	case kindPort:
+		return portValue(s)
+	case kindPorts:
+		return portsValue(s)
+	case kindStates:
+		return wordsValue(s, stateWords, "a state")
+	case kindStatuses:
+		return wordsValue(s, statusWords, "a status")
+	case kindTypes:
+		return wordsValue(s, addrTypeWords, "a type of address")
+	case kindNumber:
+		return numberValue(s)
+	case kindSpan:
+		return spanValue(s)
+	case kindMark:
+		return markValue(s)
+	case kindRate:
+		return rateValue(s)
+	case kindICMP:
+		return c.icmpValue(s)
+	case kindRange:
+		return rangeValue(s)
+	case kindMAC:
+		return strings.ToLower(s), nil
+	case kindUser:
+		return ownerValue(s, c.ground.UserID, "user")
+	case kindGroup:
+		return ownerValue(s, c.ground.GroupID, "group")
+	case kindNet:
+		return c.netValue(s)
+	case kindTo:
+		return c.toValue(s)
+	case kindToPorts:
+		return toPortsValue(s)
+	case kindReject:
+		return c.rejectValue(s)
+	case kindLevel:
+		return levelValue(s)
+	case kindProto:
+		if n, ok := ProtoNumber(s); ok {
+			return strconv.Itoa(int(n)), nil
+		}
+	}
+	return s, nil
+}
+
+// services are names of ports that iptables looks up (getservbyname), besides
+// those that forms know.
+var services = map[string]uint16{
+	"ftp-data": 20, "bootps": 67, "bootpc": 68, "finger": 79, "kerberos": 88, "sunrpc": 111, "auth": 113, "nntp": 119, "netbios-ns": 137, "netbios-dgm": 138,
+	"netbios-ssn": 139, "irc": 194, "microsoft-ds": 445, "isakmp": 500, "syslog": 514, "rsync": 873, "ftps": 990, "socks": 1080, "ms-sql-s": 1433, "l2f": 1701,
+	"radius": 1812, "nfs": 2049, "svn": 3690, "ipsec-nat-t": 4500, "sip": 5060, "sip-tls": 5061, "xmpp-client": 5222, "mdns": 5353, "http-alt": 8080,
+	"pptp": 1723, "gopher": 70, "whois": 43, "time": 37, "echo": 7, "discard": 9,
+}
+
+// notServices are names that forms understand and /etc/services does not have.
+var notServices = []string{"dns", "www", "rdp", "vnc", "postgres", "wireguard", "imap"}
+
+func portWord(s string) (string, *badValue) {
+	if n, err := strconv.ParseUint(s, 0, 32); err == nil {
+		if n > 65535 {
+			return s, &badValue{text: fmt.Sprintf("%s is no port: ports go from 1 to 65535", s)}
+		}
+		return strconv.FormatUint(n, 10), nil
+	}
+	low := strings.ToLower(s)
+	n, ok := services[low]
+	if !ok {
+		n, ok = serviceNames[low]
+	}
+	switch {
+	case !ok:
+		return s, &badValue{text: fmt.Sprintf("%q is neither a port nor a service that is known", s)}
+	case slices.Contains(notServices, low) && low != "www" && low != "imap" || low != s:
+		fix := strconv.Itoa(int(n))
+		return fix, &badValue{text: fmt.Sprintf("%q is no service that iptables knows; its port is %s", s, fix), fix: fix}
+	}
+	return strconv.Itoa(int(n)), nil
+}
+
+// portValue reads a port or a range with a colon.
+func portValue(s string) (string, *badValue) {
+	switch {
+	case strings.Contains(s, ","):
+		return s, &badValue{text: "a list of ports needs -m multiport, and --dports or --sports"}
+	case strings.Count(s, "-") == 1 && !strings.Contains(s, ":") && isDigits(strings.Replace(s, "-", "", 1)):
+		fix := strings.Replace(s, "-", ":", 1)
+		return fix, &badValue{text: "a range of ports is written with a colon here", fix: fix}
+	}
+	lo, hi, isRange := strings.Cut(s, ":")
+	if !isRange {
+		return portWord(s)
+	}
+	if lo == "" {
+		lo = "0"
+	}
+	if hi == "" {
+		hi = "65535"
+	}
+	l, bad := portWord(lo)
+	if bad != nil {
+		return s, bad
+	}
+	h, bad := portWord(hi)
+	if bad != nil {
+		return s, bad
+	}
+	a, _ := strconv.Atoi(l)
+	b, _ := strconv.Atoi(h)
+	switch {
+	case a > b:
+		return s, &badValue{text: "the range runs backwards, so it matches nothing", fix: h + ":" + l, doubt: true}
+	case a == b:
+		return l, nil
+	}
+	return l + ":" + h, nil
+}
+
+func isDigits(s string) bool {
+	return s != "" && strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' }) < 0
+}
+
+func portsValue(s string) (string, *badValue) {
+	var out []string
+	slots := 0
+	for item := range strings.SplitSeq(s, ",") {
+		slots++
+		lo, hi, isRange := strings.Cut(item, ":")
+		a, bad := portWord(lo)
+		if bad != nil {
+			if strings.Count(item, "-") == 1 && isDigits(strings.Replace(item, "-", "", 1)) {
+				return s, &badValue{text: "a range of ports is written with a colon here", fix: strings.ReplaceAll(s, "-", ":")}
+			}
+			if item == "" {
+				return s, &badValue{text: "a port is missing between the commas", fix: strings.Trim(strings.ReplaceAll(s, ",,", ","), ",")}
+			}
+			return s, bad
+		}
+		if isRange {
+			slots++
+			b, bad := portWord(hi)
+			if bad != nil {
+				return s, bad
+			}
+			a += ":" + b
+		}
+		out = append(out, a)
+	}
+	if slots > 15 {
+		return s, &badValue{text: fmt.Sprintf("a list holds at most 15 ports, a range counting as two; this one has %d: make a second rule for the rest", slots)}
+	}
+	return strings.Join(out, ","), nil
+}
+
+// The words of a list in the order iptables-save prints them.
+var (
+	stateWords    = []string{"INVALID", "NEW", "RELATED", "ESTABLISHED", "UNTRACKED", "SNAT", "DNAT"}
+	statusWords   = []string{"NONE", "EXPECTED", "SEEN_REPLY", "ASSURED", "CONFIRMED"}
+	addrTypeWords = []string{"UNSPEC", "UNICAST", "LOCAL", "BROADCAST", "ANYCAST", "MULTICAST", "BLACKHOLE", "UNREACHABLE", "PROHIBIT", "THROW", "NAT", "XRESOLVE"}
+)
+
+func wordsValue(s string, all []string, what string) (string, *badValue) {
+	have := map[string]bool{}
+	var fixed []string
+	var wrong string
+	for item := range strings.SplitSeq(strings.TrimRight(s, ","), ",") {
+		w := strings.ToUpper(strings.TrimSpace(item))
+		if !slices.Contains(all, w) {
+			if meant := nearest(w, all); meant != "" {
+				w = meant
+			} else {
+				return s, &badValue{text: fmt.Sprintf("%q is not %s: there are %s", item, what, strings.Join(all, ", "))}
+			}
+			wrong = item
+		}
+		have[w] = true
+		fixed = append(fixed, w)
+	}
+	var out []string
+	for _, w := range all {
+		if have[w] {
+			out = append(out, w)
+		}
+	}
+	switch {
+	case wrong != "":
+		return strings.Join(out, ","), &badValue{text: fmt.Sprintf("%q is not %s", wrong, what), fix: strings.Join(fixed, ",")}
+	case strings.HasSuffix(s, ","):
+		return strings.Join(out, ","), &badValue{text: "the list ends in a comma: nothing may stand between its words but commas", fix: strings.Join(fixed, ",")}
+	}
+	return strings.Join(out, ","), nil
+}
+
+func numberValue(s string) (string, *badValue) {
+	n, err := strconv.ParseUint(s, 0, 32)
+	if err != nil {
+		return s, &badValue{text: fmt.Sprintf("%q is no number", s)}
+	}
+	return strconv.FormatUint(n, 10), nil
+}
+
+func spanValue(s string) (string, *badValue) {
+	lo, hi, isRange := strings.Cut(s, ":")
+	l, err := strconv.ParseUint(lo, 0, 32)
+	if lo == "" && isRange {
+		l, err = 0, nil
+	}
+	if err != nil {
+		return s, &badValue{text: fmt.Sprintf("%q is no number or range of numbers", s)}
+	}
+	if !isRange {
+		return strconv.FormatUint(l, 10), nil
+	}
+	if hi == "" {
+		hi = "65535"
+	}
+	h, err := strconv.ParseUint(hi, 0, 32)
+	if err != nil {
+		return s, &badValue{text: fmt.Sprintf("%q is no number or range of numbers", s)}
+	}
+	if l == h {
+		return strconv.FormatUint(l, 10), nil
+	}
+	return strconv.FormatUint(l, 10) + ":" + strconv.FormatUint(h, 10), nil
+}
+
+func markValue(s string) (string, *badValue) {
+	b, ok := parseBits(s, 0xffffffff)
+	if !ok {
+		return s, &badValue{text: fmt.Sprintf("%q is no mark: use a number, or number/mask", s)}
+	}
+	return b.words(0xffffffff), nil
+}
+
+// rates are the units of -m limit with their length in ten thousandths of a second.
+var rates = []struct {
+	name   string
+	period uint64
+}{{"day", 864000000}, {"hour", 36000000}, {"min", 600000}, {"sec", 10000}}
+
+// rateValue prints a rate in the largest unit in which it is a whole number, as
+// xt_limit's print_rate does.
+func rateValue(s string) (string, *badValue) {
+	text, unit, _ := strings.Cut(s, "/")
+	n, err := strconv.ParseUint(text, 10, 32)
+	if unit == "" {
+		unit = "sec"
+	}
+	i := slices.IndexFunc(rates, func(r struct {
+		name   string
+		period uint64
+	}) bool {
+		return strings.HasPrefix(r.name, strings.ToLower(unit)) || strings.HasPrefix(strings.ToLower(unit), r.name) && strings.HasPrefix(map[string]string{"day": "day", "hour": "hour", "min": "minute", "sec": "second"}[r.name], strings.ToLower(unit))
+	})
+	if err != nil || n == 0 || i < 0 {
+		return s, &badValue{text: fmt.Sprintf("%q is no rate: write it like 5/second, 10/minute or 3/hour", s)}
+	}
+	period := rates[i].period / n
+	if period == 0 {
+		return s, &badValue{text: fmt.Sprintf("%s is faster than the kernel can count", s)}
+	}
+	at := 0
+	for i := 1; i < len(rates); i++ {
+		if period > rates[i].period || rates[i].period/period < rates[i].period%period {
+			break
+		}
+		at = i
+	}
+	return strconv.FormatUint(rates[at].period/period, 10) + "/" + rates[at].name, nil
+}
+
+// icmpTypes are the names that iptables knows for ICMP, with type and code.
+var icmpTypes = map[string]string{
+	"any": "any", "echo-reply": "0", "pong": "0", "destination-unreachable": "3", "network-unreachable": "3/0", "host-unreachable": "3/1",
+	"protocol-unreachable": "3/2", "port-unreachable": "3/3", "fragmentation-needed": "3/4", "source-route-failed": "3/5", "network-unknown": "3/6",
+	"host-unknown": "3/7", "network-prohibited": "3/9", "host-prohibited": "3/10", "communication-prohibited": "3/13", "source-quench": "4", "redirect": "5",
+	"echo-request": "8", "ping": "8", "router-advertisement": "9", "router-solicitation": "10", "time-exceeded": "11", "ttl-exceeded": "11",
+	"ttl-zero-during-transit": "11/0", "ttl-zero-during-reassembly": "11/1", "parameter-problem": "12", "timestamp-request": "13", "timestamp-reply": "14",
+	"address-mask-request": "17", "address-mask-reply": "18",
+}
+
+var icmp6Types = map[string]string{
+	"destination-unreachable": "1", "no-route": "1/0", "communication-prohibited": "1/1", "beyond-scope": "1/2", "address-unreachable": "1/3",
+	"port-unreachable": "1/4", "packet-too-big": "2", "time-exceeded": "3", "ttl-exceeded": "3", "parameter-problem": "4", "echo-request": "128", "ping": "128",
+	"echo-reply": "129", "pong": "129", "router-solicitation": "133", "router-advertisement": "134", "neighbour-solicitation": "135",
+	"neighbor-solicitation": "135", "neighbour-advertisement": "136", "neighbor-advertisement": "136", "redirect": "137",
+}
+
+func (c *commandReader) icmpValue(s string) (string, *badValue) {
+	types := icmpTypes
+	if c.family == IPv6 {
+		types = icmp6Types
+	}
+	if code, ok := types[strings.ToLower(s)]; ok {
+		return code, nil
+	}
+	kind, code, coded := strings.Cut(s, "/")
+	n, err := strconv.ParseUint(kind, 10, 8)
+	text := strconv.FormatUint(n, 10)
+	if err == nil && n == 255 && c.family == IPv4 && !coded {
+		return "any", nil
+	}
+	if err == nil && coded {
+		var m uint64
+		m, err = strconv.ParseUint(code, 10, 8)
+		text += "/" + strconv.FormatUint(m, 10)
+	}
+	if err != nil {
+		var names []string
+		for name := range types {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		return s, &badValue{text: fmt.Sprintf("%q is no type of ICMP message", s), fix: nearest(s, names)}
+	}
+	return text, nil
+}
+
+func rangeValue(s string) (string, *badValue) {
+	r, ok := parseAddrs(s)
+	if !ok {
+		if n, isNet := ParseNet(s); isNet && strings.Contains(s, "/") {
+			return s, &badValue{text: fmt.Sprintf("%s is a network: -s and -d take those; a range is written %s-ADDRESS", s, n.Addr)}
+		}
+		return s, &badValue{text: fmt.Sprintf("%q is no range of addresses: write 192.168.0.10-192.168.0.20", s)}
+	}
+	return addrText(r.Lo) + "-" + addrText(r.Hi), nil
+}
+
+func ownerValue(s string, lookup func(string) (uint32, bool), what string) (string, *badValue) {
+	if isDigits(strings.Replace(s, "-", "", 1)) {
+		return s, nil
+	}
+	if s == "root" {
+		return "0", nil
+	}
+	if lookup != nil {
+		if id, ok := lookup(s); ok {
+			return strconv.FormatUint(uint64(id), 10), nil
+		}
+	}
+	return s, &badValue{text: fmt.Sprintf("this host has no %s %q", what, s)}
+}
+
+// netValue reads one address or network, which a match or NETMAP takes.
+func (c *commandReader) netValue(s string) (string, *badValue) {
+	n, bad := c.parseNet(s)
+	if bad != nil && bad.fix == "" {
+		return s, bad
+	}
+	if a, ok := n.Host(); ok && !strings.Contains(s, "/") {
+		return addrText(a), nil
+	}
+	return n.String(), bad
+}
+
+// parseNet reads an address or network in all the ways that iptables takes one.
+func (c *commandReader) parseNet(s string) (Net, *badValue) {
+	if net, ok := looseNet(s); ok {
+		s = net
+	}
+	text, mask, masked := strings.Cut(s, "/")
+	n, ok := ParseNet(s)
+	a, err := netip.ParseAddr(text)
+	switch {
+	case err == nil && !c.family.Holds(a):
+		return n, &badValue{text: fmt.Sprintf("%s is an %s address, and %s is for %s", text, otherFamily(c.family).Title(), c.family.Command(), c.family.Title())}
+	case !ok && err == nil && masked:
+		return n, &badValue{text: fmt.Sprintf("/%s is no mask: use a length from 0 to %d, or a mask such as 255.255.255.0", mask, c.family.Bits())}
+	case !ok:
+		return n, c.notAddress(s)
+	}
+	if m, err := netip.ParseAddr(mask); masked && err == nil && m.Is4() {
+		if b := m.As4(); b[0] == 0 && b != [4]byte{} {
+			for i := range b {
+				b[i] = ^b[i]
+			}
+			inverse := netip.AddrFrom4(b)
+			if bits, isPrefix := prefixLen(inverse); isPrefix {
+				fix := text + "/" + strconv.Itoa(bits)
+				return n, &badValue{text: fmt.Sprintf("/%s is a mask the wrong way round, as routers write access lists", mask), fix: fix, doubt: true}
+			}
+		}
+	}
+	if a != n.Addr && masked {
+		return n, &badValue{
+			text: fmt.Sprintf("%s has host bits: the network is %s; the one host would be %s", s, n, text), fix: shortNet(n), doubt: true,
+		}
+	}
+	return n, nil
+}
+
+// shortNet prints a network the way people write it.
+func shortNet(n Net) string {
+	if a, ok := n.Host(); ok {
+		return addrText(a)
+	}
+	return n.String()
+}
+
+var looseAddress = regexp.MustCompile(`^[0-9]+(\.[0-9]+){0,3}$`)
+
+// looseNet completes an IPv4 address of fewer than four numbers, or with octal
+// ones, as xtables_numeric_to_ipaddr reads it.
+func looseNet(s string) (string, bool) {
+	text, mask, masked := strings.Cut(s, "/")
+	if !looseAddress.MatchString(text) {
+		return s, false
+	}
+	parts := strings.Split(text, ".")
+	for i, p := range parts {
+		n, err := strconv.ParseUint(p, 0, 8)
+		if err != nil {
+			return s, false
+		}
+		parts[i] = strconv.FormatUint(n, 10)
+	}
+	for len(parts) < 4 {
+		parts = append(parts, "0")
+	}
+	text = strings.Join(parts, ".")
+	if masked {
+		text += "/" + mask
+	}
+	return text, true
+}
+
+var (
+	addressPort = regexp.MustCompile(`^(\d+\.\d+\.\d+\.\d+)(/\d+)?:(\d+|\d+[:-]\d+)$`)
+	hostName    = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$`)
+	dottedQuad  = regexp.MustCompile(`^\d+\.\d+\.\d+\.\d+`)
+)
+
+// notAddress says why a word is no address.
+func (c *commandReader) notAddress(s string) *badValue {
+	example := "192.168.0.2 or 192.168.0.0/24"
+	if c.family == IPv6 {
+		example = "2001:db8::2 or 2001:db8::/64"
+	}
+	switch {
+	case dottedQuad.MatchString(s):
+		return &badValue{text: fmt.Sprintf("%s is no address: each of its numbers goes from 0 to 255", s)}
+	case strings.Contains(s, "-") && strings.Count(s, ".") >= 6:
+		return &badValue{text: "-s and -d take an address or a network; a range needs -m iprange with --src-range or --dst-range"}
+	case hostName.MatchString(s) || s == "localhost":
+		return &badValue{text: fmt.Sprintf("%s is a name: iptables would look it up once, when the rule is made; write the address", s)}
+	}
+	return &badValue{text: fmt.Sprintf("%q is no address: use %s", s, example)}
+}
+
+// toValue reads the new address and port of DNAT and SNAT.
+func (c *commandReader) toValue(s string) (string, *badValue) {
+	var t Translation
+	if !t.parseTo(s) || strings.HasSuffix(s, ":") && strings.Count(s, ":") == 1 {
+		if i := strings.LastIndexByte(s, ':'); i > 0 && strings.Count(s, ":") == 2 && c.family == IPv4 {
+			if first := strings.IndexByte(s, ':'); isDigits(s[first+1:i]) && isDigits(s[i+1:]) {
+				fix := s[:i] + "-" + s[i+1:]
+				return fix, &badValue{text: "a range of new ports is written with a dash", fix: fix}
+			}
+		}
+		if host, _, isNet := strings.Cut(s, "/"); isNet {
+			if a, err := netip.ParseAddr(host); err == nil {
+				return s, &badValue{text: "the new address is one address, or a range A-B, and no network", fix: a.String()}
+			}
+		}
+		if a, err := netip.ParseAddr(strings.Trim(s, ":")); err == nil && a.Is4() {
+			return a.String(), &badValue{text: "a port is missing behind the colon", fix: a.String()}
+		}
+		return s, &badValue{text: fmt.Sprintf("%q is no new address: write ADDRESS, ADDRESS:PORT or :PORT", s)}
+	}
+	switch {
+	case !t.Addrs.IsZero() && !c.family.Holds(t.Addrs.Lo):
+		return s, &badValue{text: fmt.Sprintf("%s is an %s address, and %s is for %s", t.Addrs.Lo, otherFamily(c.family).Title(), c.family.Command(), c.family.Title())}
+	case !t.Addrs.IsZero() && t.Addrs.Hi.Less(t.Addrs.Lo):
+		return s, &badValue{text: "the range of addresses runs backwards", fix: strings.Replace(s, t.Addrs.String(), t.Addrs.Hi.String()+"-"+t.Addrs.Lo.String(), 1)}
+	case t.HasPorts && t.Ports.Hi < t.Ports.Lo:
+		return s, &badValue{text: "the range of ports runs backwards"}
+	case t.HasPorts && t.Ports.Lo == 0:
+		return s, &badValue{text: "0 is no port: ports go from 1 to 65535"}
+	}
+	return t.String(), nil
+}
+
+func toPortsValue(s string) (string, *badValue) {
+	if p, ok := parsePorts(s, "-"); ok && p.Lo > 0 {
+		if p.Hi < p.Lo {
+			return s, &badValue{text: "the range of ports runs backwards", fix: fmt.Sprintf("%d-%d", p.Hi, p.Lo)}
+		}
+		return p.text("-"), nil
+	}
+	if n, bad := portWord(s); bad == nil && n != "0" {
+		return n, nil
+	}
+	if p, ok := parsePorts(s, ":"); ok && strings.Count(s, ":") == 1 && p.Lo > 0 {
+		fix := p.text("-")
+		text := "a range of new ports is written with a dash"
+		if strings.HasPrefix(s, ":") {
+			text, fix = "--to-ports takes a port alone", s[1:]
+		}
+		return fix, &badValue{text: text, fix: fix}
+	}
+	if i := strings.LastIndexByte(s, ':'); i >= 0 && isDigits(s[i+1:]) {
+		return s[i+1:], &badValue{text: "--to-ports takes a port alone, since the address is this host's", fix: s[i+1:]}
+	}
+	return s, &badValue{text: fmt.Sprintf("%q is no port: use a number from 1 to 65535, or a range such as 8000-8010", s)}
+}
+
+// The ways of REJECT, with their other names.
+var rejects = [2]map[string]string{
+	IPv4: {
+		"icmp-net-unreachable": "", "icmp-host-unreachable": "", "icmp-port-unreachable": "", "icmp-proto-unreachable": "", "icmp-net-prohibited": "",
+		"icmp-host-prohibited": "", "icmp-admin-prohibited": "", "tcp-reset": "",
+		"net-unreach": "icmp-net-unreachable", "host-unreach": "icmp-host-unreachable", "proto-unreach": "icmp-proto-unreachable", "port-unreach": "icmp-port-unreachable",
+		"net-prohib": "icmp-net-prohibited", "host-prohib": "icmp-host-prohibited", "tcp-rst": "tcp-reset", "admin-prohib": "icmp-admin-prohibited",
+	},
+	IPv6: {
+		"icmp6-no-route": "", "icmp6-adm-prohibited": "", "icmp6-addr-unreachable": "", "icmp6-port-unreachable": "", "tcp-reset": "", "icmp6-policy-fail": "", "icmp6-reject-route": "",
+		"no-route": "icmp6-no-route", "adm-prohibited": "icmp6-adm-prohibited", "addr-unreach": "icmp6-addr-unreachable", "port-unreach": "icmp6-port-unreachable",
+	},
+}
+
+func (c *commandReader) rejectValue(s string) (string, *badValue) {
+	full, ok := rejects[c.family][s]
+	if !ok {
+		var names []string
+		for name := range rejects[c.family] {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		return s, &badValue{text: fmt.Sprintf("%q is no way to refuse", s), fix: nearest(s, names)}
+	}
+	if full != "" {
+		return full, nil
+	}
+	return s, nil
+}
+
+var logLevels = []string{"emerg", "alert", "crit", "error", "warning", "notice", "info", "debug"}
+
+func levelValue(s string) (string, *badValue) {
+	for i, name := range logLevels {
+		if s == name || s == strconv.Itoa(i) || name == "emerg" && s == "panic" || name == "warning" && s == "warn" || name == "error" && s == "err" {
+			return strconv.Itoa(i), nil
+		}
+	}
+	return s, &badValue{text: fmt.Sprintf("%q is no log level", s), fix: nearest(s, logLevels)}
+}

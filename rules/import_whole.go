@@ -1,0 +1,644 @@
+package rules
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// nets reads the value of -s or -d: an address, a network, or a list of them.
+func (c *commandReader) nets(value string, at int, not bool) ([]Net, *mistake) {
+	name := c.global(c.words[at-1].text).name
+	if m := addressPort.FindStringSubmatch(value); m != nil {
+		port := map[string]string{"-s": "--sport", "-d": "--dport"}[name]
+		with := []string{name, m[1] + m[2], port, strings.ReplaceAll(m[3], "-", ":")}
+		if _, later := c.laterWord(at, "-p", "--protocol"); !c.proto.HasPorts() && !later {
+			with = slices.Insert(with, 2, "-p", "tcp")
+		}
+		return nil, c.fail(at, "an address takes no port: that is an option of its own").replace(at-1, 2, with...)
+	}
+	var list []Net
+	for item := range strings.SplitSeq(value, ",") {
+		if item == "" {
+			if strings.HasSuffix(value, ",") && at+1 < len(c.words) && !c.isOption(at+1) {
+				return nil, c.fail(at, "the blank behind the comma ends the list").replace(at, 2, value+c.words[at+1].text)
+			}
+			return nil, c.fail(at, "an address is missing between the commas").replace(at, 1, strings.Trim(strings.ReplaceAll(value, ",,", ","), ","))
+		}
+		n, bad := c.parseNet(item)
+		if bad != nil && !c.hasUnknown(at) {
+			if m := c.badNet(bad, item, value, at, name); m != nil {
+				return nil, m
+			}
+		}
+		n.Not = not
+		list = append(list, n)
+	}
+	if not && len(list) > 1 {
+		return nil, c.fail(at, "! does not go with a list: nothing would be left out")
+	}
+	return list, nil
+}
+
+// badNet is the mistake of one item of a list of addresses.
+func (c *commandReader) badNet(bad *badValue, item, value string, at int, name string) *mistake {
+	m := c.fail(at, "%s", bad.text)
+	if bad.doubt {
+		if c.ground.accepts() {
+			return nil
+		}
+		m.severity = SeverityDoubt
+	}
+	if a, err := netip.ParseAddr(strings.Split(item, "/")[0]); err == nil && !c.family.Holds(a) && bad.fix == "" {
+		other := otherFamily(c.family)
+		m.fix = strings.Replace(c.words[0].text, c.family.Command(), other.Command(), 1)
+		m.mend = func(ws []scriptWord) []scriptWord { return putWords(ws, 0, 1, []string{m.fix}) }
+		return m
+	}
+	if _, ok := parseAddrs(item); ok && strings.Contains(item, "-") {
+		option := map[string]string{"-s": "--src-range", "-d": "--dst-range"}[name]
+		return m.replace(at-1, 2, "-m", "iprange", option, item)
+	}
+	if bad.fix != "" {
+		return m.replace(at, 1, strings.Replace(value, item, bad.fix, 1))
+	}
+	return m
+}
+
+// whole checks what the options come to together.
+func (c *commandReader) whole() *mistake {
+	if c.table == "" {
+		c.table = "filter"
+	}
+	if c.op == 0 {
+		m := c.fail(0, "it is not said what to do: -A adds a rule, -D deletes one")
+		if c.target != nil {
+			chain := "FORWARD"
+			if kind, ok := natKinds[c.target.name]; ok {
+				chain = DefaultChain(kind)
+			}
+			return m.replace(1, 0, "-A", chain)
+		}
+		return m
+	}
+	for _, check := range []func() *mistake{c.checkChain, c.checkTarget, c.checkBlocks, c.checkSides, c.checkPorts} {
+		if m := check(); m != nil {
+			return m
+		}
+	}
+	return nil
+}
+
+// makesRule reports a command with a rule in it.
+func (c *commandReader) makesRule() bool {
+	return strings.IndexByte("AIRDC", c.op) >= 0 && !c.byNumber()
+}
+
+// byNumber reports a deletion by the rule's number.
+func (c *commandReader) byNumber() bool { return c.op == 'D' && c.numbered }
+
+// checkChain holds the chain against the table.
+func (c *commandReader) checkChain() *mistake {
+	if c.chain == "" || c.hasUnknown(c.opAt+1) {
+		return nil
+	}
+	at := c.opAt + 1
+	switch {
+	case c.op == 'N':
+		if c.isChain(c.chain) && IsBuiltIn(c.table, c.chain) {
+			return c.fail(at, "%s is there from the start", c.chain)
+		}
+		if len(c.chain) > 28 {
+			return c.fail(at, "a chain's name has at most 28 characters")
+		}
+		return nil
+	case c.op == 'P' && !IsBuiltIn(c.table, c.chain) && c.ground.hasChain(c.family, c.backend, c.table, c.chain):
+		return c.fail(at, "only chains that the kernel calls have a policy")
+	case IsBuiltIn(c.table, c.chain) || c.ground.hasChain(c.family, c.backend, c.table, c.chain):
+		return nil
+	}
+	m := c.fail(at, "table %s has no chain %s", c.table, c.chain)
+	if c.target != nil {
+		if kind, ok := natKinds[c.target.name]; ok && c.table != "nat" && slices.Contains(ChainsFor(kind), strings.ToUpper(c.chain)) {
+			m.text += fmt.Sprintf(": %s belongs to table nat", c.target.name)
+			return c.setTable(m, "nat")
+		}
+	}
+	names := append(slices.Clone(BuiltInChains[c.table]), c.ground.chains(c.family, c.backend, c.table)...)
+	if meant := nearest(c.chain, names); meant != "" {
+		return m.replace(at, 1, meant)
+	}
+	for _, table := range []string{"nat", "filter", "mangle"} {
+		if IsBuiltIn(table, c.chain) {
+			m.text += fmt.Sprintf("; table %s has", table)
+			if table == "filter" {
+				return c.setTable(m, "")
+			}
+			return c.setTable(m, table)
+		}
+		if table != c.table && c.ground.hasChain(c.family, c.backend, table, c.chain) {
+			m.text += fmt.Sprintf("; table %s has", table)
+			return c.setTable(m, table)
+		}
+	}
+	// A misspelt chain of another table.
+	for _, table := range []string{"nat", "filter"} {
+		if meant := nearest(c.chain, BuiltInChains[table]); meant != "" {
+			return m.replace(at, 1, meant)
+		}
+	}
+	if strings.IndexByte("AIR", c.op) >= 0 {
+		m.text += ": make it first"
+		m.fix = fmt.Sprintf("-t %s -N %s", c.table, c.chain)
+	}
+	return m
+}
+
+// setTable mends by naming another table; "" is the usual one.
+func (c *commandReader) setTable(m *mistake, table string) *mistake {
+	at, given := c.at["-t"]
+	switch {
+	case table == "" && given:
+		m.replace(at, 2)
+		m.fix = "without -t " + c.table
+	case given:
+		m.replace(at+1, 1, table)
+	default:
+		m.replace(1, 0, "-t", table)
+	}
+	return m
+}
+
+// checkTarget holds the target against table and chain, and asks for options
+// that it needs.
+func (c *commandReader) checkTarget() *mistake {
+	if c.op == 'P' && c.table == "nat" && c.other == "DROP" {
+		return c.fail(c.opAt+2, "table nat is not for filtering: iptables refuses to drop there")
+	}
+	if c.target == nil || !c.makesRule() {
+		return nil
+	}
+	t, at := c.target, c.target.at
+	kind, translates := natKinds[t.name]
+	builtIn := c.isBuiltInAnywhere()
+	switch {
+	case c.goes && knownTarget(t.name):
+		return c.fail(at, "-g goes to a chain, and %s is a target", t.name).replace(at, 2, "-j", t.name)
+	case translates && c.table != "nat":
+		m := c.fail(at+1, "%s belongs to table nat, not %s", t.name, c.table)
+		if builtIn && !slices.Contains(c.chainsFor(kind), c.chain) {
+			m.fix = "-t nat, chain " + DefaultChain(kind)
+			chainAt := c.opAt + 1
+			set := c.setTable(c.fail(0, ""), "nat").mend
+			m.mend = func(ws []scriptWord) []scriptWord { return set(putWords(ws, chainAt, 1, []string{DefaultChain(kind)})) }
+			return m
+		}
+		return c.setTable(m, "nat")
+	case translates && builtIn && !slices.Contains(c.chainsFor(kind), c.chain):
+		m := c.fail(c.opAt+1, "%s has no place in %s: it belongs in %s", t.name, c.chain, strings.Join(c.chainsFor(kind), " or "))
+		return m.replace(c.opAt+1, 1, DefaultChain(kind))
+	case (t.name == "DROP" || t.name == "REJECT") && c.table == "nat":
+		m := c.fail(at+1, "table nat is not for filtering: %s belongs in table filter", t.name)
+		if slices.Contains(BuiltInChains["filter"], c.chain) {
+			return c.setTable(m, "")
+		}
+		return m
+	case t.name == "REJECT" && c.table != "filter":
+		return c.setTable(c.fail(at+1, "REJECT belongs in table filter"), "")
+	case t.name == "TCPMSS" && c.proto.Name != "tcp":
+		return c.fail(at, "TCPMSS needs -p tcp --tcp-flags SYN,RST SYN").replace(at, 0, "-p", "tcp", "--tcp-flags", "SYN,RST", "SYN")
+	}
+	return c.checkTargetOptions(kind)
+}
+
+// chainsFor are the chains of a translating target, NETMAP's included.
+func (c *commandReader) chainsFor(k Kind) []string { return ChainsFor(k) }
+
+func (c *commandReader) isBuiltInAnywhere() bool {
+	for table := range BuiltInChains {
+		if IsBuiltIn(table, c.chain) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *commandReader) checkTargetOptions(kind Kind) *mistake {
+	t, at := c.target, c.target.at
+	needs := map[string]string{"DNAT": "--to-destination", "SNAT": "--to-source", "NETMAP": "--to"}[t.name]
+	if needs != "" {
+		if _, ok := t.has(needs); !ok {
+			m := c.fail(at+1, "%s needs %s with the new address", t.name, needs)
+			if t.name == "SNAT" && c.ground.uplinkAddr(c.family).IsValid() {
+				return m.replace(at+2, 0, needs, c.ground.uplinkAddr(c.family).String())
+			}
+			m.fix = fmt.Sprintf("-j %s %s ADDRESS", t.name, needs)
+			return m
+		}
+	}
+	if !kind.Translates() || kind == Netmap {
+		return nil
+	}
+	for i, o := range t.opts {
+		port := o.name == "--to-ports"
+		if len(o.args) == 1 && (o.name == "--to-destination" || o.name == "--to-source") {
+			var to Translation
+			port = to.parseTo(o.args[0]) && to.HasPorts
+		}
+		if !port || c.proto.HasPorts() || c.proto.Name != "" && c.hasUnknown(c.at["-p"]+1) {
+			continue
+		}
+		where := t.optAt[i]
+		if c.proto.Name != "" {
+			return c.fail(where, "%s has no ports, so there is no new one to give", c.proto.Name)
+		}
+		m := c.fail(where, "a new port needs a protocol that has ports, and none is given: -p tcp or -p udp")
+		if p, all := c.at["-p"]; all {
+			return m.replace(p+1, 1, "tcp")
+		}
+		return m.replace(at, 0, "-p", "tcp")
+	}
+	return nil
+}
+
+// checkBlocks asks each match for what it needs.
+func (c *commandReader) checkBlocks() *mistake {
+	if !c.makesRule() {
+		return nil
+	}
+	for _, b := range c.blocks {
+		if b.name == "multiport" && !c.proto.HasPorts() && !(c.proto.Name != "" && c.hasUnknown(c.at["-p"]+1)) {
+			m := c.fail(b.at, "-m multiport needs a protocol that has ports: -p tcp or -p udp")
+			if p, given := c.at["-p"]; given {
+				return m.replace(p+1, 1, "tcp")
+			}
+			return m.replace(b.at, 0, "-p", "tcp")
+		}
+		if _, every := b.has("--every"); every {
+			if _, ok := b.has("--packet"); !ok {
+				return c.fail(b.optAt[len(b.optAt)-1], "--every needs --packet, which of so many it is").replace(b.optAt[len(b.optAt)-1], 0, "--packet", "0")
+			}
+		}
+		if len(b.opts) > 0 {
+			continue
+		}
+		need := map[string]string{
+			"state": "--state", "conntrack": "--ctstate", "comment": "--comment", "multiport": "--dports", "iprange": "--src-range or --dst-range",
+			"mac": "--mac-source", "mark": "--mark", "connmark": "--mark", "addrtype": "--dst-type", "owner": "--uid-owner", "length": "--length",
+			"set": "--match-set", "string": "--string and --algo", "connlimit": "--connlimit-above", "helper": "--helper", "pkttype": "--pkt-type",
+		}[b.name]
+		if need != "" {
+			m := c.fail(b.at+1, "-m %s needs %s", b.name, need)
+			if b.name == "comment" || b.name == "multiport" {
+				return m.replace(b.at, 2)
+			}
+			return m
+		}
+	}
+	return nil
+}
+
+// checkSides refuses interfaces where they are not known (iptables(8)).
+func (c *commandReader) checkSides() *mistake {
+	if i, ok := c.at["-i"]; ok && (c.chain == "POSTROUTING" || c.chain == "OUTPUT") {
+		m := c.fail(i, "in %s it is no longer known where a packet arrived: -i has no place there", c.chain)
+		if c.chain == "POSTROUTING" && c.out.Any() {
+			m.text += "; is -o, the interface it leaves by, meant?"
+			return m.replace(i, 1, "-o")
+		}
+		return m.replace(c.optionStart(i), i-c.optionStart(i)+2)
+	}
+	if i, ok := c.at["-o"]; ok && (c.chain == "PREROUTING" || c.chain == "INPUT") {
+		m := c.fail(i, "in %s it is not yet known where a packet will leave: -o has no place there", c.chain)
+		if c.in.Any() {
+			m.text += "; is -i, the interface it arrives on, meant?"
+			return m.replace(i, 1, "-i")
+		}
+		return m.replace(c.optionStart(i), i-c.optionStart(i)+2)
+	}
+	return nil
+}
+
+// checkPorts warns of rules whose ports are on the wrong side of the translation.
+func (c *commandReader) checkPorts() *mistake { return nil }
+
+// doubt says what can be made and is seldom meant, with what to write instead.
+func (c *commandReader) doubt() *mistake {
+	if c.op != 'A' && c.op != 'I' && c.op != 'R' || c.target == nil {
+		return nil
+	}
+	doubt := func(at int, format string, args ...any) *mistake {
+		m := c.fail(at, format, args...)
+		m.severity = SeverityDoubt
+		return m
+	}
+	kind := natKinds[c.target.name]
+	at := c.target.at
+	limited := c.limits()
+	switch {
+	case (kind == DNAT || kind == Redirect) && c.chain == "PREROUTING" && len(c.dst) == 0 && c.in.Any() && !limited:
+		return doubt(at+1, "with neither -d nor -i this also catches what your own network sends to anybody%s", c.portPhrase()).
+			replace(c.ruleStart(), 0, "-i", c.uplinkName())
+	case (kind == DNAT || kind == Redirect) && c.chain == "OUTPUT" && len(c.dst) == 0 && c.out.Any() && !limited:
+		return doubt(at+1, "with neither -d nor -o this catches everything this host itself sends%s", c.portPhrase())
+	case (kind == Masquerade || kind == SNAT) && c.chain == "POSTROUTING" && len(c.dst) == 0 && c.out.Any() && !limited:
+		return doubt(at+1, "with neither -o nor -d this also hides your clients from your own servers").replace(at, 0, "-o", c.uplinkName())
+	}
+	return nil
+}
+
+// limits reports a match that narrows a rule in ways of its own: marks, sets,
+// types of address.
+func (c *commandReader) limits() bool {
+	return slices.ContainsFunc(c.blocks, func(b *optionBlock) bool {
+		return slices.Contains([]string{"mark", "connmark", "set", "addrtype", "iprange", "policy", "physdev", "conntrack", "owner", "realm", "geoip", "mac", "ipvs"}, b.name)
+	})
+}
+
+// ruleStart is where the rule's own words begin, after command and chain.
+func (c *commandReader) ruleStart() int {
+	next := c.opAt + 2
+	if c.numbered {
+		next++
+	}
+	return next
+}
+
+// UplinkPlaceholder stands in corrected lines for the interface to the world
+// where that is not known.
+const UplinkPlaceholder = "WAN_INTERFACE"
+
+func (c *commandReader) uplinkName() string {
+	if c.ground.Uplink != "" {
+		return c.ground.Uplink
+	}
+	return UplinkPlaceholder
+}
+
+func (c *commandReader) portPhrase() string {
+	for _, b := range c.blocks {
+		for _, o := range b.opts {
+			if (o.name == "--dport" || o.name == "--dports") && len(o.args) == 1 {
+				return "'s port " + o.args[0]
+			}
+		}
+	}
+	return ""
+}
+
+// rules are what the command makes: one rule, or one for each pair of addresses
+// where lists are given.
+func (c *commandReader) rules() []Rule {
+	r := Rule{Chain: c.chain, In: c.in, Out: c.out, Protocol: c.proto, Fragment: c.fragment, Counters: c.counters}
+	if c.in.Name == "+" && !c.in.Not {
+		r.In = Iface{}
+	}
+	if c.out.Name == "+" && !c.out.Not {
+		r.Out = Iface{}
+	}
+	for _, b := range c.blocks {
+		r.Matches = append(r.Matches, c.matchOf(b))
+	}
+	if c.target != nil {
+		r.Target = c.targetOf()
+	}
+	sources, dests := c.src, c.dst
+	if len(sources) == 0 {
+		sources = []Net{{}}
+	}
+	if len(dests) == 0 {
+		dests = []Net{{}}
+	}
+	var all []Rule
+	for _, s := range sources {
+		for _, d := range dests {
+			one := r
+			one.Source, one.Dest = everywhere(s), everywhere(d)
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+// everywhere turns 0.0.0.0/0 into no restriction, as iptables prints it.
+func everywhere(n Net) Net {
+	if p, ok := n.Prefix(); ok && p.Bits() == 0 && !n.Not {
+		return Net{}
+	}
+	return n
+}
+
+// matchOf is a match in the form that iptables-save prints.
+func (c *commandReader) matchOf(b *optionBlock) Match {
+	opts := c.canonicalOptions(b)
+	if parse, ok := parsers[b.name]; ok {
+		if m, ok := parse(b.name, opts); ok && slices.Equal(matchWords(nil, m)[2:], optionWords(opts)) {
+			return m
+		}
+	}
+	return Opaque{b.name, optionWords(opts)}
+}
+
+func optionWords(opts []option) []string {
+	var words []string
+	for _, o := range opts {
+		if o.not {
+			words = append(words, "!")
+		}
+		words = append(append(words, o.name), o.args...)
+	}
+	return words
+}
+
+// canonicalOptions are the options of a match as iptables-save prints them, in
+// its order and without those that say what holds anyway.
+func (c *commandReader) canonicalOptions(b *optionBlock) []option {
+	var out []option
+	for _, o := range b.opts {
+		switch {
+		case o.name == "--syn":
+			o = option{o.not, "--tcp-flags", []string{"FIN,SYN,RST,ACK", "SYN"}}
+		case o.name == "--tcp-flags":
+			for i, names := range o.args {
+				if f, ok := parseFlags(names); ok {
+					o.args = slices.Clone(o.args)
+					o.args[i] = flagNames(f)
+				}
+			}
+		case (o.name == "--sport" || o.name == "--dport") && !o.not && len(o.args) == 1 && o.args[0] == "0:65535":
+			continue
+		case o.name == "--limit-burst" && o.args[0] == "5":
+			continue
+		case o.name == "--probability":
+			o.args = []string{probability(o.args[0])}
+		case o.name == "--timestart" || o.name == "--timestop":
+			o.args = []string{clockTime(o.args[0])}
+		}
+		out = append(out, o)
+	}
+	if b.name == "limit" && !slices.ContainsFunc(out, func(o option) bool { return o.name == "--limit" }) {
+		out = slices.Insert(out, 0, opt(false, "--limit", "3/hour"))
+	}
+	if b.name == "time" {
+		out = wholeTime(out)
+	}
+	if b.name == "connlimit" {
+		return c.connlimit(out)
+	}
+	if b.loose {
+		return out
+	}
+	order := map[string]int{}
+	for i, s := range b.specs {
+		order[s.name] = i
+	}
+	slices.SortStableFunc(out, func(x, y option) int { return order[x.name] - order[y.name] })
+	return out
+}
+
+// probability is a share as the kernel keeps it, in parts of 2^31.
+func probability(s string) string {
+	p, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return s
+	}
+	return strconv.FormatFloat(math.Round(p*(1<<31))/(1<<31), 'f', 11, 64)
+}
+
+// wholeTime adds the ends that -m time fills in where only one is given.
+func wholeTime(opts []option) []option {
+	have := func(name string) bool {
+		return slices.ContainsFunc(opts, func(o option) bool { return o.name == name })
+	}
+	if have("--timestart") && !have("--timestop") {
+		opts = append(opts, opt(false, "--timestop", "23:59:59"))
+	}
+	if have("--timestop") && !have("--timestart") {
+		opts = append(opts, opt(false, "--timestart", "00:00:00"))
+	}
+	if !have("--datestop") {
+		opts = append(opts, opt(false, "--datestop", "2038-01-19T03:14:07"))
+	}
+	for i, o := range opts {
+		if strings.HasPrefix(o.name, "--date") && len(o.args[0]) == len("2020-01-01") {
+			opts[i].args = []string{o.args[0] + "T00:00:00"}
+		}
+	}
+	return opts
+}
+
+// clockTime completes HH:MM.
+func clockTime(s string) string {
+	parts := strings.Split(s, ":")
+	for len(parts) < 3 {
+		parts = append(parts, "00")
+	}
+	for i, p := range parts {
+		if len(p) == 1 {
+			parts[i] = "0" + p
+		}
+	}
+	return strings.Join(parts, ":")
+}
+
+// connlimit adds what iptables prints of a limit on connections in any case.
+func (c *commandReader) connlimit(opts []option) []option {
+	mask, side := opt(false, "--connlimit-mask", fmt.Sprint(c.family.Bits())), opt(false, "--connlimit-saddr")
+	var out []option
+	for _, o := range opts {
+		switch o.name {
+		case "--connlimit-mask":
+			mask = o
+		case "--connlimit-saddr", "--connlimit-daddr":
+			side = o
+		default:
+			out = append(out, o)
+		}
+	}
+	return append(out, mask, side)
+}
+
+// targetOf is the target in the form that iptables-save prints.
+func (c *commandReader) targetOf() Target {
+	t := c.target
+	if c.goes {
+		return Target{Kind: Goto, Name: t.name}
+	}
+	opts := slices.Clone(t.opts)
+	order := map[string]int{}
+	for i, s := range t.specs {
+		order[s.name] = i
+	}
+	slices.SortStableFunc(opts, func(x, y option) int { return order[x.name] - order[y.name] })
+	switch t.name {
+	case "REJECT":
+		if len(opts) == 0 {
+			how := "icmp-port-unreachable"
+			if c.family == IPv6 {
+				how = "icmp6-port-unreachable"
+			}
+			opts = []option{opt(false, "--reject-with", how)}
+		}
+	case "LOG":
+		opts = slices.DeleteFunc(opts, func(o option) bool { return o.name == "--log-level" && o.args[0] == "4" })
+	case "MARK", "CONNMARK":
+		opts = canonicalMark(opts)
+	}
+	var words []string
+	for _, o := range opts {
+		words = append(append(words, o.name), o.args...)
+	}
+	return parseTarget(t.name, words)
+}
+
+// canonicalMark turns the ways of setting a mark into --set-xmark, which is how
+// the kernel keeps all of them (xt_MARK, xt_CONNMARK).
+func canonicalMark(opts []option) []option {
+	var out []option
+	var masks []option
+	moves := false
+	for _, o := range opts {
+		var b Bits
+		if len(o.args) == 1 {
+			b, _ = parseBits(o.args[0], 0xffffffff)
+		}
+		switch o.name {
+		case "--set-mark":
+			b.Mask |= b.Value
+		case "--and-mark":
+			b = Bits{0, ^b.Value}
+		case "--or-mark":
+			b = Bits{b.Value, b.Value}
+		case "--xor-mark":
+			b = Bits{b.Value, 0}
+		case "--set-xmark":
+		case "--nfmask", "--ctmask":
+			masks = append(masks, opt(false, o.name, hex(b.Value)))
+			continue
+		case "--mask":
+			masks = append(masks, opt(false, "--nfmask", hex(b.Value)), opt(false, "--ctmask", hex(b.Value)))
+			continue
+		default:
+			moves = true
+			out = append(out, o)
+			continue
+		}
+		out = append(out, opt(false, "--set-xmark", hex(b.Value)+"/"+hex(b.Mask)))
+	}
+	if !moves {
+		return out
+	}
+	for _, name := range []string{"--nfmask", "--ctmask"} {
+		value := hex(0xffffffff)
+		for _, m := range masks {
+			if m.name == name {
+				value = m.args[0]
+			}
+		}
+		out = append(out, opt(false, name, value))
+	}
+	return out
+}

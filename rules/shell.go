@@ -1,0 +1,475 @@
+package rules
+
+import (
+	"regexp"
+	"strings"
+)
+
+// scriptWord is one word of a shell line, with quotes and escapes taken off.
+// What a shell would fill in stands in it as it was written.
+type scriptWord struct {
+	text      string
+	line, col int // where it began, from 1; columns count characters
+	// unknown are the parts that somebody has to fill in.
+	unknown []unknownPart
+	quoted  bool // some of it stood in quotes, or was escaped
+	made    bool // put in by a correction
+}
+
+// unknownPart is a variable, a substitution or a placeholder within a word.
+type unknownPart struct {
+	from, to int    // in the word's text
+	name     string // as it is asked for
+	fallback string // of ${NAME:-fallback}
+}
+
+// joint says when a shell runs a command, after the one before it.
+type joint uint8
+
+const (
+	straight joint = iota
+	ifDone
+	ifFailed
+)
+
+// scriptCommand is one simple command of a script.
+type scriptCommand struct {
+	words []scriptWord
+	after joint
+	// tolerant is set where the script goes on if the command fails: || follows.
+	tolerant bool
+	// redirects are words behind >, >> and <, with the sign before them.
+	redirects []scriptRedirect
+	// input is a here-document, which begins on line inputLine.
+	input     string
+	inputLine int
+	line      int
+}
+
+type scriptRedirect struct {
+	sign string
+	to   scriptWord
+}
+
+// trouble is what a script's text alone has wrong with it.
+type trouble struct {
+	line, col int
+	word      string
+	severity  Severity
+	text      string
+	fix       string
+}
+
+// scriptReader cuts a script into commands as a POSIX shell does (IEEE 1003.1,
+// Shell Command Language, 2.3), and runs nothing of it.
+type scriptReader struct {
+	src       []rune
+	at        int
+	line, col int
+	answers   map[string]string
+
+	commands []scriptCommand
+	troubles []trouble
+	now      scriptCommand
+	next     joint
+	heredocs []*heredoc
+}
+
+type heredoc struct {
+	end     string
+	tabs    bool // <<-: leading tabs do not count
+	command int  // index of the command it belongs to
+}
+
+// readScript cuts text into commands. answers fill in variables.
+func readScript(text string, answers map[string]string) ([]scriptCommand, []trouble) {
+	text = strings.ReplaceAll(text, "\r\n", "\n")
+	r := &scriptReader{src: []rune(text), line: 1, col: 1, answers: answers}
+	for r.at < len(r.src) {
+		r.step()
+	}
+	r.end(straight)
+	return r.commands, r.troubles
+}
+
+func (r *scriptReader) peek(n int) rune {
+	if r.at+n < len(r.src) {
+		return r.src[r.at+n]
+	}
+	return 0
+}
+
+// take moves on by one character.
+func (r *scriptReader) take() rune {
+	c := r.src[r.at]
+	r.at++
+	if c == '\n' {
+		r.line++
+		r.col = 1
+	} else {
+		r.col++
+	}
+	return c
+}
+
+func (r *scriptReader) skip(n int) {
+	for range n {
+		if r.at < len(r.src) {
+			r.take()
+		}
+	}
+}
+
+func (r *scriptReader) say(line, col int, word string, s Severity, text, fix string) {
+	r.troubles = append(r.troubles, trouble{line, col, word, s, text, fix})
+}
+
+// end closes the command that is being read; after says how the next hangs on it.
+func (r *scriptReader) end(after joint) {
+	if len(r.now.words) > 0 || len(r.now.redirects) > 0 {
+		r.now.after = r.next
+		r.now.tolerant = after == ifFailed
+		r.commands = append(r.commands, r.now)
+	}
+	for _, h := range r.heredocs {
+		if h.command < 0 {
+			h.command = len(r.commands) - 1
+		}
+	}
+	r.now, r.next = scriptCommand{}, after
+}
+
+// step reads one word, sign or blank.
+func (r *scriptReader) step() {
+	line, col := r.line, r.col
+	switch c := r.peek(0); {
+	case c == '\n':
+		after := straight
+		if len(r.now.words) == 0 {
+			after = r.next // a line may end after && and ||
+		}
+		r.take()
+		r.end(after)
+		r.readHeredocs()
+	case c == ' ' || c == '\t' || c == '\r':
+		r.take()
+	case c == '\\' && r.continues() > 0:
+		n := r.continues()
+		if n > 2 {
+			r.say(line, col, `\`, SeverityNote, "blanks follow the backslash, so a shell does not continue the line here; it is taken as continued", "")
+		}
+		r.skip(n)
+	case c == '#':
+		r.comment()
+	case c == '&' && r.peek(1) == '&':
+		r.skip(2)
+		r.end(ifDone)
+	case c == '|' && r.peek(1) == '|':
+		r.skip(2)
+		r.end(ifFailed)
+	case c == ';':
+		r.take()
+		r.end(straight)
+	case c == '&' && r.peek(1) == '>':
+		r.redirect(2)
+	case c == '&':
+		r.take()
+		r.end(straight)
+	case c == '|':
+		r.take()
+		r.say(line, col, "|", SeverityError, "a pipe joins programs, and nothing is run here: paste the iptables commands alone", "")
+		r.end(straight)
+	case c == '(' || c == ')':
+		r.take()
+		r.say(line, col, string(c), SeverityError, "parentheses are shell logic, and nothing is run here: paste the iptables commands alone", "")
+		r.end(straight)
+	case c == '<' && r.placeholder() > 0:
+		r.word()
+	case c == '<' || c == '>':
+		n := 1
+		if r.peek(1) == c || r.peek(1) == '&' {
+			n = 2
+		}
+		r.redirect(n)
+	case c >= '0' && c <= '9' && (r.peek(1) == '>' || r.peek(1) == '<'):
+		n := 2
+		if r.peek(2) == '>' || r.peek(2) == '&' {
+			n = 3
+		}
+		r.redirect(n)
+	default:
+		r.word()
+	}
+}
+
+// continues is the length of a backslash at a line's end, blanks after it included.
+func (r *scriptReader) continues() int {
+	for i := r.at + 1; i < len(r.src); i++ {
+		switch r.src[i] {
+		case ' ', '\t', '\r':
+		case '\n':
+			return i + 1 - r.at
+		default:
+			return 0
+		}
+	}
+	return 0
+}
+
+// promptComment is a command pasted with the prompt of root's shell.
+var promptComment = regexp.MustCompile(`^#\s+(sudo\s+)?(/\S*/)?ip6?tables(-\w+)?\s`)
+
+func (r *scriptReader) comment() {
+	line, col, from := r.line, r.col, r.at
+	for r.at < len(r.src) && r.src[r.at] != '\n' {
+		r.take()
+	}
+	text := string(r.src[from:r.at])
+	if len(r.now.words) == 0 && promptComment.MatchString(text) {
+		r.say(line, col, "#", SeverityNote, "a line that begins with # is a comment and is left out; if # is the prompt it was copied with, paste it without", strings.TrimSpace(text[1:]))
+	}
+}
+
+// placeholder is the length of something like <your address> here, 0 if it is
+// no such thing but a redirection.
+func (r *scriptReader) placeholder() int {
+	for i := 1; i < 40; i++ {
+		switch c := r.peek(i); {
+		case c == '>':
+			if i == 1 {
+				return 0
+			}
+			return i + 1
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == '_', c == '-' && i > 1, c == '.' && i > 1, c >= '0' && c <= '9' && i > 1, c == '\'' && i > 1:
+		case c == ' ' && i > 1:
+		default:
+			return 0
+		}
+	}
+	return 0
+}
+
+func (r *scriptReader) redirect(n int) {
+	sign := string(r.src[r.at:min(r.at+n, len(r.src))])
+	r.skip(n)
+	if strings.HasSuffix(sign, "<<") {
+		r.heredocStart()
+		return
+	}
+	for r.peek(0) == ' ' || r.peek(0) == '\t' {
+		r.take()
+	}
+	if c := r.peek(0); c == 0 || c == '\n' || c == ';' {
+		return
+	}
+	before := len(r.now.words)
+	r.word()
+	if len(r.now.words) > before {
+		r.now.redirects = append(r.now.redirects, scriptRedirect{sign, r.now.words[before]})
+		r.now.words = r.now.words[:before]
+	}
+}
+
+func (r *scriptReader) heredocStart() {
+	h := &heredoc{command: -1}
+	if r.peek(0) == '-' {
+		h.tabs = true
+		r.take()
+	}
+	for r.peek(0) == ' ' || r.peek(0) == '\t' {
+		r.take()
+	}
+	before := len(r.now.words)
+	if r.at < len(r.src) && r.peek(0) != '\n' {
+		r.word()
+	}
+	if len(r.now.words) > before {
+		h.end = r.now.words[before].text
+		r.now.words = r.now.words[:before]
+	}
+	r.heredocs = append(r.heredocs, h)
+}
+
+// readHeredocs reads the documents announced on the line that has just ended.
+func (r *scriptReader) readHeredocs() {
+	pending := r.heredocs
+	r.heredocs = nil
+	for _, h := range pending {
+		start := r.line
+		var lines []string
+		for r.at < len(r.src) {
+			from := r.at
+			for r.at < len(r.src) && r.src[r.at] != '\n' {
+				r.take()
+			}
+			text := string(r.src[from:r.at])
+			if r.at < len(r.src) {
+				r.take()
+			}
+			if h.tabs {
+				text = strings.TrimLeft(text, "\t")
+			}
+			if text == h.end {
+				break
+			}
+			lines = append(lines, text)
+		}
+		if h.command >= 0 && h.command < len(r.commands) {
+			c := &r.commands[h.command]
+			c.input, c.inputLine = strings.Join(lines, "\n"), start
+		}
+	}
+}
+
+// word reads one word, quotes and all.
+func (r *scriptReader) word() {
+	w := scriptWord{line: r.line, col: r.col}
+	if len(r.now.words) == 0 {
+		r.now.line = r.line
+	}
+	var b strings.Builder
+	quote := rune(0)
+	open := [2]int{r.line, r.col}
+	for r.at < len(r.src) {
+		c := r.peek(0)
+		switch {
+		case quote == '\'':
+			r.take()
+			if c == '\'' {
+				quote = 0
+			} else {
+				b.WriteRune(c)
+			}
+			continue
+		case c == '$' || c == '`':
+			if r.fill(&w, &b) {
+				continue
+			}
+			b.WriteRune(r.take())
+			continue
+		case quote == '"':
+			r.take()
+			switch {
+			case c == '"':
+				quote = 0
+			case c == '\\' && r.at < len(r.src) && strings.ContainsRune("\\\"$`", r.peek(0)):
+				b.WriteRune(r.take())
+			case c == '\\' && r.peek(0) == '\n':
+				r.take()
+			default:
+				b.WriteRune(c)
+			}
+			continue
+		case c == '\'' || c == '"':
+			open = [2]int{r.line, r.col}
+			quote, w.quoted = c, true
+			r.take()
+			continue
+		case c == '\\':
+			if n := r.continues(); n > 0 {
+				r.skip(n)
+				continue
+			}
+			r.take()
+			w.quoted = true
+			if r.at < len(r.src) {
+				b.WriteRune(r.take())
+			}
+			continue
+		case c == '<' && r.placeholder() > 0:
+			n := r.placeholder()
+			from := b.Len()
+			b.WriteString(string(r.src[r.at : r.at+n]))
+			r.skip(n)
+			r.ask(&w, &b, from, b.String()[from:], "")
+			continue
+		}
+		if strings.ContainsRune(" \t\n;&|<>()", c) {
+			break
+		}
+		b.WriteRune(r.take())
+	}
+	if quote != 0 {
+		r.say(open[0], open[1], string(quote), SeverityError, "a quote is opened here and never closed", "")
+	}
+	w.text = b.String()
+	r.now.words = append(r.now.words, w)
+}
+
+// fill reads what a shell would fill in: a variable, or what a command prints.
+func (r *scriptReader) fill(w *scriptWord, b *strings.Builder) bool {
+	from := r.at
+	n := r.unknownLength()
+	if n == 0 {
+		return false
+	}
+	text := string(r.src[from : from+n])
+	name, fallback := text, ""
+	switch {
+	case strings.HasPrefix(text, "${"):
+		name = strings.TrimSuffix(text[2:], "}")
+		if i := strings.IndexAny(name, ":-=+?%#"); i > 0 {
+			fallback = strings.TrimLeft(name[i:], ":-=")
+			name = name[:i]
+		}
+	case text[0] == '$' && len(text) > 1 && text[1] != '(':
+		name = text[1:]
+	}
+	start := b.Len()
+	r.skip(n)
+	b.WriteString(text)
+	r.ask(w, b, start, name, fallback)
+	return true
+}
+
+// unknownLength is how much text at the cursor a shell would replace.
+func (r *scriptReader) unknownLength() int {
+	if r.peek(0) == '`' {
+		for i := 1; r.at+i < len(r.src); i++ {
+			if r.peek(i) == '`' {
+				return i + 1
+			}
+		}
+		return len(r.src) - r.at
+	}
+	switch c := r.peek(1); {
+	case c == '{' || c == '(':
+		closing := map[rune]rune{'{': '}', '(': ')'}[c]
+		depth := 0
+		for i := 1; r.at+i < len(r.src); i++ {
+			switch r.peek(i) {
+			case c:
+				depth++
+			case closing:
+				if depth--; depth == 0 {
+					return i + 1
+				}
+			}
+		}
+		return len(r.src) - r.at
+	case isNameRune(c) && (c < '0' || c > '9'):
+		n := 2
+		for isNameRune(r.peek(n)) {
+			n++
+		}
+		return n
+	case c >= '0' && c <= '9' || strings.ContainsRune("@*#?!-$", c) && c != 0:
+		return 2
+	}
+	return 0
+}
+
+func isNameRune(c rune) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_'
+}
+
+// ask notes an unknown part that ends at the end of b, or fills it in.
+func (r *scriptReader) ask(w *scriptWord, b *strings.Builder, from int, name, fallback string) {
+	if value, ok := r.answers[name]; ok {
+		text := b.String()[:from] + value
+		b.Reset()
+		b.WriteString(text)
+		return
+	}
+	w.unknown = append(w.unknown, unknownPart{from, b.Len(), name, fallback})
+}
