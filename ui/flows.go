@@ -286,6 +286,12 @@ func (s *flowsScreen) Key(msg tea.KeyPressMsg) tea.Cmd {
 		s.askForget()
 	case key.Matches(msg, keys.ForgetAll):
 		return s.askForgetAll()
+	case key.Matches(msg, keys.WhatIf):
+		line := ""
+		if f, ok := s.current(); ok {
+			line = packetOfFlow(&f)
+		}
+		s.open(newWhatIf(s.desk, line))
 	case key.Matches(msg, keys.Switches):
 		s.askSwitches()
 	}
@@ -370,7 +376,7 @@ func (s *flowsScreen) Keys() []key.Binding {
 		events.SetHelp("e", "flows")
 	}
 	return []key.Binding{keys.Filter, with(keys.Sort, s.mode != eventMode), with(keys.Reverse, s.mode == listMode), keys.Group, pause, events,
-		with(keys.Details, onFlow || s.mode == groupMode), with(keys.Forget, onFlow && can), with(keys.ForgetAll, can && s.mode == listMode && !s.query.IsZero()),
+		with(keys.Details, onFlow || s.mode == groupMode), keys.WhatIf, with(keys.Forget, onFlow && can), with(keys.ForgetAll, can && s.mode == listMode && !s.query.IsZero()),
 		with(keys.Switches, can && s.switchable()), keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom}
 }
 

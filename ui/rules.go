@@ -25,6 +25,7 @@ type rulesScreen struct {
 	open   map[string]bool // jumps whose chains are shown beneath them
 	filter lineInput
 	wide   bool
+	dead   deadRules // rules that no packet reaches
 	// details are the lines under the chains about the rule under the cursor.
 	details []string
 }
@@ -160,6 +161,14 @@ func (s *rulesScreen) Receive(msg tea.Msg) tea.Cmd {
 		if msg.Changed && msg.By != "" {
 			s.say("rules were changed by " + text.Safe(msg.By))
 		}
+		if msg.Changed {
+			s.dead = nil
+			return findDead(s.set())
+		}
+	case reachMsg:
+		if msg.of == s.set() || s.dead == nil {
+			s.dead = msg.dead
+		}
 	case shownMsg:
 		s.list()
 	}
@@ -292,12 +301,20 @@ func (s *rulesScreen) Key(msg tea.KeyPressMsg) tea.Cmd {
 		s.Back()
 	case key.Matches(msg, keys.Family):
 		s.turn(func(p rules.Place) rules.Place { p.Family ^= 1; return p })
+		return findDead(s.set())
 	case key.Matches(msg, keys.Backend):
 		s.turn(func(p rules.Place) rules.Place { p.Backend ^= 1; return p })
+		return findDead(s.set())
 	case key.Matches(msg, keys.Chains):
 		s.openChains()
 	case key.Matches(msg, keys.Details):
 		s.openDetails()
+	case key.Matches(msg, keys.WhatIf):
+		line := ""
+		if r, _, ok := s.current(); ok {
+			line = packetOf(s.place.Family, r)
+		}
+		s.desk.open(newWhatIf(s.desk, line))
 	case key.Matches(msg, keys.Add):
 		return s.add()
 	case key.Matches(msg, keys.Edit):
@@ -323,7 +340,7 @@ func (s *rulesScreen) Keys() []key.Binding {
 	}
 	return []key.Binding{
 		with(keys.Add, can && s.table == "nat"), with(keys.Edit, can && onRule && s.table == "nat"), with(keys.Delete, can && onRule),
-		with(bind("J/K", "move"), can && onRule), with(details, onRule), keys.Filter, keys.Chains,
+		with(bind("J/K", "move"), can && onRule), with(details, onRule), keys.Filter, keys.Chains, keys.WhatIf,
 		with(keys.Family, len(places(s.tables.Sets)) > 1), with(keys.Backend, len(places(s.tables.Sets)) > 1),
 		keys.Pane, keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom, with(keys.Undo, can), with(keys.Redo, can),
 	}
@@ -341,6 +358,7 @@ func (s *rulesScreen) turn(to func(rules.Place) rules.Place) {
 		return
 	}
 	s.place = p
+	s.dead = nil
 	if s.only != "" {
 		if _, ok := s.set().Chain(s.table, s.only); !ok {
 			s.only, s.table = "", "nat"
@@ -626,6 +644,10 @@ func (s *rulesScreen) cells(r *rules.Rule, it ruleItem, ownerShown bool) []table
 	if r.Target.Kind == rules.NoTarget || r.Unparseable() != nil {
 		matchStyle = look.Faint
 	}
+	match := text.Safe(r.MatchText())
+	if _, dead := s.deadAt(it); dead {
+		match, matchStyle = "! "+match, look.Attention
+	}
 	owner := rules.OwnerOf(*r)
 	becomes, style := s.becomes(r)
 	if owner != "" && !ownerShown && (r.Target.Kind == rules.Jump || r.Target.Kind == rules.Goto) {
@@ -633,7 +655,7 @@ func (s *rulesScreen) cells(r *rules.Rule, it ruleItem, ownerShown bool) []table
 	}
 	cells := []table.Cell{
 		{Text: strconv.Itoa(it.at), Style: look.Faint},
-		{Text: indent + text.Safe(r.MatchText()), Style: matchStyle},
+		{Text: indent + match, Style: matchStyle},
 		{Text: becomes, Style: style},
 		{Text: text.Unknown, Style: look.Faint},
 		{Text: text.Unknown, Style: look.Faint},
@@ -670,6 +692,12 @@ func (s *rulesScreen) cells(r *rules.Rule, it ruleItem, ownerShown bool) []table
 		}
 	}
 	return cells
+}
+
+// deadAt tells why no packet reaches a rule, where that is so.
+func (s *rulesScreen) deadAt(it ruleItem) (rules.DeadRule, bool) {
+	d, ok := s.dead[rules.RuleRef{Place: s.place, Table: s.table, Chain: it.chain, Position: it.at}]
+	return d, ok
 }
 
 // ruleFlows is how many live flows the rule has made, where that is known.
@@ -727,7 +755,9 @@ func (s *rulesScreen) detailLines(width, height int) []string {
 	for _, l := range text.Wrap(text.Safe(r.Sentence()), width-2, 2) {
 		lines = append(lines, " "+s.look.Text.Render(l))
 	}
-	if meta := s.metaWords(r, it); meta != "" {
+	if d, dead := s.deadAt(it); dead {
+		lines = append(lines, " "+s.look.Attention.Render(text.Fit("! "+text.Safe(d.Sentence()), width-2)))
+	} else if meta := s.metaWords(r, it); meta != "" {
 		lines = append(lines, " "+s.look.Faint.Render(text.Fit(meta, width-2)))
 	}
 	return append(lines, " "+s.look.Faint.Render(text.Fit(text.Safe(r.String()), width-2)))

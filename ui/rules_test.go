@@ -334,3 +334,28 @@ func TestNoKeyTwice(t *testing.T) {
 		}
 	})
 }
+
+func TestShadowedRuleIsMarked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, "*nat\n:PREROUTING ACCEPT [0:0]\n[0:0] -A PREROUTING -i wan0 -p tcp -j DNAT --to-destination 192.168.0.2\n[0:0] -A PREROUTING -i wan0 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.3\nCOMMIT\n")
+		s.sees("! tcp :80 in wan0")
+		s.press("down")
+		s.sees("Rule 2 of PREROUTING never matches: rule 1 takes all that it would.")
+	})
+}
+
+func TestWhatIfFollowsAPacket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, gatewayRules)
+		s.press("t")
+		s.golden("whatif")
+		for range 80 {
+			s.press("backspace")
+		}
+		s.write("tcp 192.168.0.7:4000 198.51.100.20")
+		s.sees("tcp needs a port to go to")
+		s.write(":443 lan0")
+		s.sees("seen as 203.0.113.1:4000 by nat")
+		s.press("esc")
+	})
+}

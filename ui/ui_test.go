@@ -75,7 +75,7 @@ func facts() *model.Facts {
 		Routes:    []model.RouteEntry{route("0.0.0.0/0", "wan0", "203.0.113.254"), route("203.0.113.0/24", "wan0", ""), route("192.168.0.0/24", "lan0", "")},
 	}
 	for i, table := range []uint32{model.TableLocal, model.TableMain, model.TableDefault} {
-		f.PolicyRules = append(f.PolicyRules, model.PolicyRule{Priority: []uint32{0, 32766, 32767}[i], Action: model.RuleTable, Table: table, Family: model.IPv4})
+		f.PolicyRules = append(f.PolicyRules, model.PolicyRule{Priority: []uint32{0, 32766, 32767}[i], Action: model.RuleTable, Table: table, Family: model.IPv4, SuppressPrefix: -1})
 	}
 	f.Settings.Forwarding4 = model.SettingOn
 	f.Listeners = []model.Listener{{Proto: model.TCP, Address: netip.MustParseAddrPort("0.0.0.0:8888")}}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nattui/model"
+	"nattui/model/host"
+	"nattui/rules"
+	"nattui/rules/iptables"
+)
+
+// recording is a gateway as it was at one moment: enough to evaluate packets on
+// it elsewhere.
+type recording struct {
+	Version int             `json:"version"`
+	Facts   *model.Facts    `json:"facts"`
+	Tables  []recordedTable `json:"tables"`
+}
+
+// recordedTable is one rule set as iptables-save -c prints it.
+type recordedTable struct {
+	Family  string            `json:"family"`
+	Backend string            `json:"backend"`
+	Save    string            `json:"save"`
+	Foreign map[string]string `json:"foreign,omitempty"`
+}
+
+// recordingVersion is the form that this program writes.
+const recordingVersion = 1
+
+func newRecordCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "record",
+		Short: "Write this gateway's rules, addresses and routes to a file, to ask about elsewhere",
+		Long: "record prints what is needed to say what this gateway does with a packet: its rule sets, links, addresses, routes and settings, as JSON. " +
+			"Give it to  nattui whatif --gateway FILE  on any machine.",
+		Example: "sudo nattui record > gw1.json\nnattui whatif --gateway gw1.json tcp 203.0.113.10:4000 203.0.113.1:80",
+		Args:    noArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return record(c.Context()) },
+	}
+}
+
+func record(ctx context.Context) error {
+	sets, facts, err := readGateway(ctx)
+	if err != nil {
+		return err
+	}
+	r := recording{Version: recordingVersion, Facts: facts}
+	for place, s := range sets {
+		var save bytes.Buffer
+		if err := rules.Save(&save, s.Tables); err != nil {
+			return err
+		}
+		r.Tables = append(r.Tables, recordedTable{place.Family.String(), place.Backend.String(), save.String(), s.Foreign})
+	}
+	out := json.NewEncoder(os.Stdout)
+	out.SetIndent("", " ")
+	return out.Encode(r)
+}
+
+// readGateway reads the rule sets and the facts of this host.
+func readGateway(ctx context.Context) (map[rules.Place]*rules.Ruleset, *model.Facts, error) {
+	tables, err := iptables.Open(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	sets, err := tables.ReadAll(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	facts, err := host.Read(ctx)
+	return sets, &facts, err
+}
+
+// loadGateway reads a recorded gateway. The error says what is missing from it.
+func loadGateway(path string) (map[rules.Place]*rules.Ruleset, *model.Facts, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	var r recording
+	if err := json.Unmarshal(data, &r); err != nil {
+		return nil, nil, fmt.Errorf("%s is no recorded gateway (nattui record writes one): %w", path, err)
+	}
+	if r.Version > recordingVersion {
+		return nil, nil, fmt.Errorf("%s was recorded by a newer nattui (form %d, this one reads %d)", path, r.Version, recordingVersion)
+	}
+	if missing := r.missing(); len(missing) > 0 {
+		return nil, nil, fmt.Errorf("%s is incomplete: it lacks %s", path, strings.Join(missing, ", "))
+	}
+	sets := map[rules.Place]*rules.Ruleset{}
+	for _, t := range r.Tables {
+		f, err := rules.ParseFamily(t.Family)
+		if err != nil {
+			return nil, nil, err
+		}
+		b, err := rules.ParseBackend(t.Backend)
+		if err != nil {
+			return nil, nil, err
+		}
+		tables, err := rules.Read(strings.NewReader(t.Save))
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: the %s %s rules: %w", path, t.Family, t.Backend, err)
+		}
+		sets[rules.Place{Family: f, Backend: b}] = &rules.Ruleset{Family: f, Backend: b, Tables: tables, Foreign: t.Foreign}
+	}
+	return sets, r.Facts, nil
+}
+
+// missing names what a recording must have and has not.
+func (r *recording) missing() []string {
+	var list []string
+	lacks := func(missing bool, what string) {
+		if missing {
+			list = append(list, what)
+		}
+	}
+	lacks(len(r.Tables) == 0, "rule sets (tables)")
+	lacks(r.Facts == nil, "what is known of the host (facts)")
+	if r.Facts != nil {
+		lacks(len(r.Facts.Links) == 0, "interfaces (facts.Links)")
+		lacks(len(r.Facts.Addresses) == 0, "addresses (facts.Addresses)")
+		lacks(len(r.Facts.Routes) == 0, "routes (facts.Routes)")
+		lacks(len(r.Facts.PolicyRules) == 0, "routing rules (facts.PolicyRules)")
+	}
+	return list
+}

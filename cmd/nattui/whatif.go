@@ -1,0 +1,367 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nattui/model"
+	"nattui/model/conntrack"
+	"nattui/rules"
+)
+
+type whatifOptions struct {
+	json    bool
+	in      string
+	mark    string
+	gateway string
+	quiet   bool
+}
+
+func newWhatifCommand() *cobra.Command {
+	var o whatifOptions
+	c := &cobra.Command{
+		Use:   "whatif PROTO SRC[:PORT] DST[:PORT] | -",
+		Short: "Say what the kernel would do with a packet",
+		Long: "whatif follows the first packet of a new connection through the tables of this gateway, as the kernel would: raw, mangle, nat and filter, the routing decision and the translation. " +
+			"No packet is sent. With - it reads packets from standard input, one a line: PROTO SRC DST [INTERFACE]. " +
+			"Where the rules leave it open (a random choice, a match that a packet alone cannot decide) it says so, and names the rule.",
+		Example: "nattui whatif tcp 203.0.113.10:4000 203.0.113.1:80\nnattui whatif icmp 192.168.0.7 198.51.100.7 --in lan0 --json\nnattui whatif - < packets.txt",
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 && args[0] == "-" || len(args) == 3 {
+				return nil
+			}
+			return usagef("a packet is PROTO SRC[:PORT] DST[:PORT], such as  tcp 203.0.113.10:4000 203.0.113.1:80")
+		},
+		RunE: func(c *cobra.Command, args []string) error { return whatif(c.Context(), o, args) },
+	}
+	c.Flags().BoolVar(&o.json, "json", false, "one JSON object a packet")
+	c.Flags().StringVar(&o.in, "in", "", "the interface it arrives by; where the route back to its source leads, if not given")
+	c.Flags().StringVar(&o.mark, "mark", "", "the mark it begins with, such as 0x10")
+	c.Flags().StringVar(&o.gateway, "gateway", "", "ask about a recorded gateway (nattui record) instead of this one")
+	c.Flags().BoolVar(&o.quiet, "brief", false, "the outcome without the rules that were met")
+	return c
+}
+
+// asked is one packet with the words it was given by.
+type asked struct {
+	packet rules.Packet
+	line   string
+}
+
+func whatif(ctx context.Context, o whatifOptions, args []string) error {
+	var sets map[rules.Place]*rules.Ruleset
+	var facts *model.Facts
+	var flows rules.FlowTable
+	var err error
+	if o.gateway != "" {
+		sets, facts, err = loadGateway(o.gateway)
+	} else {
+		if sets, facts, err = readGateway(ctx); err == nil {
+			flows, err = flowsInUse(ctx)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	programs := make([]*rules.Program, 0, len(sets))
+	for _, s := range sets {
+		programs = append(programs, rules.Compile(s))
+	}
+	evaluator := rules.NewEvaluator(facts.Host(flows), programs...)
+	out := bufio.NewWriterSize(os.Stdout, 1<<16)
+	defer out.Flush()
+	if args[0] != "-" {
+		p, err := parsePacket(args, o)
+		if err != nil {
+			return err
+		}
+		return answer(out, evaluator, p, o)
+	}
+	return answerAll(out, evaluator, os.Stdin, o)
+}
+
+// answerAll answers for every line of the input. A line that makes no sense is
+// complained of and does not stop the others.
+func answerAll(out *bufio.Writer, e *rules.Evaluator, in io.Reader, o whatifOptions) error {
+	lines := bufio.NewScanner(in)
+	bad := 0
+	for n := 1; lines.Scan(); n++ {
+		fields := strings.Fields(lines.Text())
+		if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {
+			continue
+		}
+		o := o
+		fields = takeInterface(fields, &o)
+		err := error(usagef("a packet is PROTO SRC DST [INTERFACE]"))
+		if len(fields) == 3 {
+			var p rules.Packet
+			if p, err = parsePacket(fields, o); err == nil {
+				err = answer(out, e, p, o)
+			}
+		}
+		if err != nil {
+			bad++
+			fmt.Fprintf(os.Stderr, "nattui: line %d: %v\n", n, err)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return err
+	}
+	if bad > 0 {
+		return statusError(exitUsage)
+	}
+	return nil
+}
+
+// takeInterface takes the interface off the end of a line's words.
+func takeInterface(fields []string, o *whatifOptions) []string {
+	n := len(fields)
+	switch {
+	case n == 5 && (fields[3] == "--in" || fields[3] == "in"):
+		o.in = fields[4]
+		return fields[:3]
+	case n == 4:
+		o.in = strings.TrimPrefix(strings.TrimPrefix(fields[3], "--in="), "in=")
+		return fields[:3]
+	}
+	return fields
+}
+
+// parsePacket reads PROTO SRC[:PORT] DST[:PORT].
+func parsePacket(words []string, o whatifOptions) (rules.Packet, error) {
+	var p rules.Packet
+	proto, ok := rules.ProtoNumber(strings.ToLower(words[0]))
+	if !ok {
+		return p, usagef("%q is no protocol: use tcp, udp, icmp, another name or a number", words[0])
+	}
+	src, err := endpoint(words[1])
+	if err != nil {
+		return p, err
+	}
+	dst, err := endpoint(words[2])
+	if err != nil {
+		return p, err
+	}
+	if rules.HasPorts(proto) && dst.Port() == 0 {
+		return p, usagef("%s needs a port to go to: %s", words[0], netip.AddrPortFrom(dst.Addr(), 80))
+	}
+	if proto == rules.ICMP && dst.Addr().Is6() {
+		proto = rules.ICMPv6
+	}
+	p, err = rules.NewPacket(proto, src, dst)
+	if err != nil {
+		return p, usageError{err}
+	}
+	if o.mark != "" {
+		mark, err := strconv.ParseUint(o.mark, 0, 32)
+		if err != nil {
+			return p, usagef("--mark %s: use a number such as 16 or 0x10", o.mark)
+		}
+		p.Mark = uint32(mark)
+	}
+	if o.in == "lo" || o.in == "" {
+		return p, nil
+	}
+	p.In = o.in
+	return p, nil
+}
+
+// endpoint reads ADDRESS or ADDRESS:PORT.
+func endpoint(s string) (netip.AddrPort, error) {
+	if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+		return netip.AddrPortFrom(a, 0), nil
+	}
+	if ap, err := netip.ParseAddrPort(s); err == nil {
+		return ap, nil
+	}
+	return netip.AddrPort{}, usagef("%q is no address: use 192.0.2.1:80 or [2001:db8::1]:80", s)
+}
+
+// answer evaluates one packet and prints what becomes of it.
+func answer(out *bufio.Writer, e *rules.Evaluator, p rules.Packet, o whatifOptions) error {
+	path, err := e.Evaluate(p)
+	if err != nil {
+		return usageError{err}
+	}
+	if o.json {
+		return json.NewEncoder(out).Encode(whatifJSON(path, o.quiet))
+	}
+	writePath(out, path, o.quiet)
+	return nil
+}
+
+// The JSON form of an answer.
+type (
+	jsonWhatif struct {
+		Orig      jsonEnds    `json:"orig"`
+		Result    jsonEnds    `json:"result"`
+		NAT       string      `json:"nat"`
+		Certain   bool        `json:"certain"`
+		Delivered string      `json:"delivered"`
+		In        string      `json:"in"`
+		Out       string      `json:"out"`
+		Path      []jsonVisit `json:"path,omitempty"`
+		Doubts    []string    `json:"doubts,omitempty"`
+		Others    []jsonOther `json:"others,omitempty"`
+	}
+	jsonEnds struct {
+		Src   string `json:"src"`
+		Sport uint16 `json:"sport"`
+		Dst   string `json:"dst"`
+		Dport uint16 `json:"dport"`
+	}
+	jsonVisit struct {
+		Table    string `json:"table"`
+		Chain    string `json:"chain"`
+		Position int    `json:"position"`
+		Spec     string `json:"spec"`
+		Verdict  string `json:"verdict"`
+	}
+	jsonOther struct {
+		Result    jsonEnds `json:"result"`
+		NAT       string   `json:"nat"`
+		Delivered string   `json:"delivered"`
+		Out       string   `json:"out"`
+	}
+)
+
+func whatifJSON(path rules.Path, brief bool) jsonWhatif {
+	p := &path.Packet
+	w := jsonWhatif{
+		Orig:    jsonEnds{p.Src.String(), p.SrcPort, p.Dst.String(), p.DstPort},
+		Certain: path.Certain, In: p.In,
+	}
+	for i := range path.Outcomes {
+		o := &path.Outcomes[i]
+		if i == 0 {
+			w.Result, w.NAT, w.Delivered, w.Out = resultEnds(o, p), o.NAT(), o.Delivered.String(), o.Out
+			if w.In == "" {
+				w.In = o.In
+			}
+			continue
+		}
+		w.Others = append(w.Others, jsonOther{resultEnds(o, p), o.NAT(), o.Delivered.String(), o.Out})
+	}
+	for _, d := range path.Doubts {
+		w.Doubts = append(w.Doubts, d.String())
+	}
+	if !brief {
+		for _, v := range path.Visits {
+			w.Path = append(w.Path, jsonVisit{v.Table, v.Chain, v.Position, visitSpec(v), v.Verdict.String()})
+		}
+	}
+	return w
+}
+
+// resultEnds are the ends as the receiver sees them. ICMP has no ports.
+func resultEnds(o *rules.Outcome, p *rules.Packet) jsonEnds {
+	e := jsonEnds{Src: o.Src.Addr.String(), Dst: o.Dst.Addr.String()}
+	if !o.Src.Addr.IsValid() {
+		e.Src = ""
+	}
+	if !o.Dst.Addr.IsValid() {
+		e.Dst = ""
+	}
+	if rules.HasPorts(p.Protocol) {
+		e.Sport, e.Dport = o.Src.Ports.Lo, o.Dst.Ports.Lo
+	}
+	return e
+}
+
+func visitSpec(v rules.Visit) string {
+	if v.Rule == nil {
+		return "policy"
+	}
+	return v.Rule.String()
+}
+
+// writePath says an answer in words.
+func writePath(out *bufio.Writer, path rules.Path, brief bool) {
+	p := &path.Packet
+	fmt.Fprintln(out, path.Sentence())
+	if !brief {
+		for _, v := range path.Visits {
+			verdict := map[string]string{"match": "yes", "no": "no", "unknown": "?"}[v.Verdict.String()]
+			if v.Rule == nil {
+				verdict = ""
+			}
+			fmt.Fprintf(out, "  %-28s %-4s %s\n", v.RuleRef.String(), verdict, visitSpec(v))
+			if v.Unknown != "" {
+				fmt.Fprintf(out, "  %-28s      not known: %s\n", "", v.Unknown)
+			}
+		}
+	}
+	for i := range path.Outcomes {
+		word := "=> "
+		if i > 0 {
+			word = "or "
+		}
+		fmt.Fprintf(out, "%s%s\n", word, path.Outcomes[i].Sentence(p))
+	}
+	if !path.Certain {
+		for _, d := range path.Doubts {
+			fmt.Fprintf(out, "   not certain: %s\n", d)
+		}
+		if path.Incomplete {
+			fmt.Fprintln(out, "   and other outcomes are possible")
+		}
+	}
+}
+
+// kernelFlows are the tuples of the flows that exist, in which a new one may not
+// take a place.
+type kernelFlows struct {
+	used   map[rules.Tuple]bool
+	mapped map[rules.Tuple][]netip.AddrPort // by protocol and original source
+}
+
+// flowsInUse reads the kernel's table once. Without connection tracking there are
+// no flows.
+func flowsInUse(ctx context.Context) (rules.FlowTable, error) {
+	table, err := conntrack.Open(conntrack.Options{})
+	if errors.Is(err, conntrack.ErrUnsupported) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer table.Close()
+	k := kernelFlows{map[rules.Tuple]bool{}, map[rules.Tuple][]netip.AddrPort{}}
+	err = table.Dump(ctx, func(b *model.Batch) {
+		for i := range b.Changes {
+			k.add(&b.Changes[i].Flow)
+		}
+	})
+	if errors.Is(err, conntrack.ErrUnsupported) {
+		return nil, nil
+	}
+	return k, err
+}
+
+func (k kernelFlows) add(f *model.Flow) {
+	proto := uint8(f.Proto())
+	k.used[rules.Tuple{Protocol: proto, Src: f.Orig.Source(), Dst: f.Orig.Destination()}] = true
+	k.used[rules.Tuple{Protocol: proto, Src: f.Reply.Source(), Dst: f.Reply.Destination()}] = true
+	from := rules.Tuple{Protocol: proto, Src: f.Orig.Source()}
+	k.mapped[from] = append(k.mapped[from], f.Reply.Destination())
+}
+
+func (k kernelFlows) InUse(t rules.Tuple) bool { return k.used[t] }
+
+func (k kernelFlows) Mapped(protocol uint8, src netip.AddrPort, yield func(netip.AddrPort) bool) {
+	for _, a := range k.mapped[rules.Tuple{Protocol: protocol, Src: src}] {
+		if !yield(a) {
+			return
+		}
+	}
+}

@@ -1,0 +1,110 @@
+package rules
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// Sentence says in a line what becomes of the packet.
+func (o *Outcome) Sentence(p *Packet) string {
+	src, dst := o.Src.String(), o.Dst.String()
+	if !HasPorts(p.Protocol) {
+		src, dst = o.Src.Addr.String(), o.Dst.Addr.String()
+	}
+	var b strings.Builder
+	switch o.Delivered {
+	case Dropped:
+		b.WriteString("dropped")
+		switch {
+		case !o.DroppedBy.IsZero():
+			b.WriteString(" by " + o.DroppedBy.String())
+		case o.Why != "":
+			b.WriteString(": " + o.Why)
+		}
+	case NoRoute:
+		b.WriteString("goes nowhere: " + o.Why)
+	case Delivered:
+		b.WriteString("to this host at " + dst)
+	default:
+		b.WriteString("out by " + o.Out + " to " + dst)
+	}
+	if o.DNAT {
+		b.WriteString(", sent there by " + o.DNATBy.String())
+	}
+	if o.SNAT {
+		b.WriteString(", seen as " + src + " by " + o.SNATBy.String())
+	} else if o.Delivered == Forwarded && !o.DNAT {
+		b.WriteString(", not translated")
+	}
+	return b.String()
+}
+
+// Sentence says which packet it is and how it gets here.
+func (p *Path) Sentence() string {
+	text := ProtoName(p.Packet.Protocol) + " " + endWords(p.Packet.Src, p.Packet.SrcPort) + " to " + endWords(p.Packet.Dst, p.Packet.DstPort)
+	switch {
+	case p.Assumed != "":
+		text += ", " + p.Assumed
+	case p.Packet.In != "":
+		text += ", arrives by " + p.Packet.In
+	}
+	return text
+}
+
+func endWords(a netip.Addr, port uint16) string {
+	if port == 0 {
+		return a.String()
+	}
+	return netip.AddrPortFrom(a, port).String()
+}
+
+// SamplePacket is a packet that is made to meet the rule: it takes what the rule
+// asks for, and plausible values for what it leaves open. It is false where the
+// rule gives nothing to go by.
+func (r Rule) SamplePacket(f Family) (proto uint8, src, dst netip.AddrPort, in string, ok bool) {
+	proto = TCP
+	if n, known := r.Protocol.Number(); known && !r.Protocol.Any() && !r.Protocol.Not {
+		proto = n
+	}
+	source, dest := netip.MustParseAddr("198.51.100.9"), netip.MustParseAddr("198.51.100.20")
+	if f == IPv6 {
+		source, dest = netip.MustParseAddr("2001:db8:9::9"), netip.MustParseAddr("2001:db8:9::20")
+	}
+	sport, dport := uint16(40000), uint16(80)
+	if !r.Source.Any() && !r.Source.Not {
+		source = sampleOf(r.Source)
+	}
+	if !r.Dest.Any() && !r.Dest.Not {
+		dest = sampleOf(r.Dest)
+	}
+	for _, m := range r.Matches {
+		switch m := m.(type) {
+		case Transport:
+			if m.Dest != nil && !m.Dest.Not {
+				dport = m.Dest.Lo
+			}
+			if m.Source != nil && !m.Source.Not {
+				sport = m.Source.Lo
+			}
+		case Multiport:
+			if len(m.List) > 0 && !m.Not && m.Side != SourceSide {
+				dport = m.List[0].Lo
+			}
+		}
+	}
+	if !HasPorts(proto) {
+		sport, dport = 0, 0
+	}
+	if !r.In.Any() && !r.In.Not && !strings.HasSuffix(r.In.Name, "+") {
+		in = r.In.Name
+	}
+	return proto, netip.AddrPortFrom(source, sport), netip.AddrPortFrom(dest, dport), in, r.unparseable == nil
+}
+
+// sampleOf is an address of the net: the host itself, or the second of a network.
+func sampleOf(n Net) netip.Addr {
+	if a, ok := n.Host(); ok {
+		return a
+	}
+	return n.Addr.Next().Next()
+}

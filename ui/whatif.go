@@ -1,0 +1,220 @@
+package ui
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"charm.land/bubbles/v2/key"
+	"charm.land/bubbles/v2/textinput"
+	tea "charm.land/bubbletea/v2"
+
+	"nattui/model"
+	"nattui/rules"
+	"nattui/ui/text"
+)
+
+// whatIf asks what the kernel would do with a packet: a line to type it, and its
+// way beneath, evaluated as it is typed. Nothing is sent.
+type whatIf struct {
+	*desk
+	input     textinput.Model
+	evaluator *rules.Evaluator
+	path      rules.Path
+	wrong     string
+	offset    int
+}
+
+// newWhatIf opens the question with a packet that is to be begun with.
+func newWhatIf(d *desk, packet string) *whatIf {
+	in := textinput.New()
+	in.Prompt = ""
+	in.Placeholder = "tcp 203.0.113.10:4000 203.0.113.1:80 [interface]"
+	in.SetValue(packet)
+	in.Focus()
+	in.CursorEnd()
+	w := &whatIf{desk: d, input: in}
+	w.compile()
+	w.evaluate()
+	return w
+}
+
+func (w *whatIf) compile() {
+	var programs []*rules.Program
+	for _, s := range w.tables.Sets {
+		programs = append(programs, rules.Compile(s))
+	}
+	host := rules.Host{}
+	if w.facts != nil {
+		host = w.facts.Host(nil)
+	}
+	w.evaluator = rules.NewEvaluator(host, programs...)
+}
+
+// evaluate follows the packet that is typed.
+func (w *whatIf) evaluate() {
+	w.wrong, w.path = "", rules.Path{}
+	p, err := parsePacketLine(w.input.Value())
+	if err == nil {
+		w.path, err = w.evaluator.Evaluate(p)
+	}
+	if err != nil {
+		w.wrong = err.Error()
+	}
+}
+
+// parsePacketLine reads PROTO SRC[:PORT] DST[:PORT] [INTERFACE].
+func parsePacketLine(line string) (rules.Packet, error) {
+	f := strings.Fields(line)
+	if len(f) != 3 && len(f) != 4 {
+		return rules.Packet{}, fmt.Errorf("a packet is PROTO SRC:PORT DST:PORT, and the interface it arrives by if you like")
+	}
+	proto, ok := rules.ProtoNumber(strings.ToLower(f[0]))
+	if !ok {
+		return rules.Packet{}, fmt.Errorf("%q is no protocol: tcp, udp, icmp, another name or a number", f[0])
+	}
+	ends := [2]netip.AddrPort{}
+	for i, s := range f[1:3] {
+		if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+			ends[i] = netip.AddrPortFrom(a, 0)
+		} else if ends[i], err = netip.ParseAddrPort(s); err != nil {
+			return rules.Packet{}, fmt.Errorf("%q is no address: 192.0.2.1:80 or [2001:db8::1]:80", s)
+		}
+	}
+	if proto == rules.ICMP && ends[1].Addr().Is6() {
+		proto = rules.ICMPv6
+	}
+	if rules.HasPorts(proto) && ends[1].Port() == 0 {
+		return rules.Packet{}, fmt.Errorf("%s needs a port to go to: %s", f[0], netip.AddrPortFrom(ends[1].Addr(), 80))
+	}
+	p, err := rules.NewPacket(proto, ends[0], ends[1])
+	if len(f) == 4 {
+		p.In = f[3]
+	}
+	return p, err
+}
+
+// packetOf is the line for a rule's sample packet.
+func packetOf(f rules.Family, r *rules.Rule) string {
+	proto, src, dst, in, ok := r.SamplePacket(f)
+	if !ok {
+		return ""
+	}
+	return packetLine(proto, src, dst, in)
+}
+
+// packetOfFlow is the line for the first packet of a flow.
+func packetOfFlow(f *model.Flow) string {
+	src, dst := f.Client(), f.AskedFor()
+	if !f.Proto().HasPorts() {
+		src, dst = netip.AddrPortFrom(src.Addr(), 0), netip.AddrPortFrom(dst.Addr(), 0)
+	}
+	return packetLine(uint8(f.Proto()), src, dst, "")
+}
+
+func packetLine(proto uint8, src, dst netip.AddrPort, in string) string {
+	end := func(a netip.AddrPort) string {
+		if a.Port() == 0 {
+			return a.Addr().String()
+		}
+		return a.String()
+	}
+	return strings.TrimSpace(rules.ProtoName(proto) + " " + end(src) + " " + end(dst) + " " + in)
+}
+
+// Update types, scrolls and closes.
+func (w *whatIf) Update(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case tablesMsg:
+		if msg.Changed {
+			w.compile()
+			w.evaluate()
+		}
+	case tea.PasteMsg:
+		w.input, _ = w.input.Update(msg)
+		w.evaluate()
+	case tea.KeyPressMsg:
+		switch msg.String() {
+		case "esc", "ctrl+c", "enter":
+			w.close(w)
+		case "down", "pgdown":
+			w.offset++
+		case "up", "pgup":
+			w.offset = max(0, w.offset-1)
+		default:
+			w.input, _ = w.input.Update(msg)
+			w.offset = 0
+			w.evaluate()
+		}
+	}
+	return nil
+}
+
+// Keys are those of the box.
+func (w *whatIf) Keys() []key.Binding {
+	return []key.Binding{bind("type", "a packet"), bind("↑/↓", "scroll"), bind("esc", "close")}
+}
+
+// View draws the packet, what becomes of it, and the rules it meets.
+func (w *whatIf) View(width, height int) string {
+	boxWidth := min(110, width)
+	inner := boxWidth - 4
+	in := w.input
+	in.SetWidth(inner - 9)
+	lines := []string{w.look.Faint.Render("packet  ") + in.View(), ""}
+	if w.wrong != "" {
+		for _, l := range text.Wrap(text.Safe(w.wrong), inner, 3) {
+			lines = append(lines, w.look.Broken.Render(l))
+		}
+		return box(w.desk, "What if", lines, boxWidth)
+	}
+	for i := range w.path.Outcomes {
+		mark := w.look.Glyphs.Becomes + " "
+		if i > 0 {
+			mark = "or "
+		}
+		for _, l := range text.Wrap(mark+text.Safe(w.path.Outcomes[i].Sentence(&w.path.Packet)), inner, 2) {
+			lines = append(lines, w.look.Strong.Render(l))
+		}
+	}
+	if w.path.Assumed != "" {
+		lines = append(lines, w.look.Faint.Render(text.Fit(text.Safe(w.path.Assumed), inner)))
+	}
+	for _, d := range w.path.Doubts {
+		lines = append(lines, w.look.Attention.Render(text.Fit("! not certain: "+text.Safe(d.String()), inner)))
+	}
+	lines = append(lines, "")
+	visits := w.visits(inner)
+	room := max(1, height-4-len(lines))
+	from := max(0, min(w.offset, len(visits)-room))
+	lines = append(lines, visits[from:min(len(visits), from+room)]...)
+	return box(w.desk, "What if", lines, boxWidth)
+}
+
+// visits are the rules that the packet meets, one a line.
+func (w *whatIf) visits(width int) []string {
+	var lines []string
+	for _, v := range w.path.Visits {
+		verdict, style := "no", w.look.Faint
+		switch v.Verdict {
+		case rules.Yes:
+			verdict, style = "yes", w.look.Good
+		case rules.Unknown:
+			verdict, style = "?", w.look.Attention
+		}
+		what := "policy"
+		if v.Rule == nil {
+			verdict, style = "", w.look.Faint
+		} else {
+			what = v.Rule.MatchText() + "  " + w.look.Glyphs.Into + " " + v.Rule.Becomes()
+		}
+		head := text.Pad(v.Table+" "+v.Chain, 20, false)
+		if v.Position > 0 {
+			head += text.Pad(fmt.Sprint(v.Position), 4, true)
+		} else {
+			head += "    "
+		}
+		lines = append(lines, w.look.Faint.Render(text.Safe(head))+"  "+style.Render(text.Pad(verdict, 4, false))+w.look.Text.Render(text.Fit(text.Safe(what), width-30)))
+	}
+	return lines
+}
