@@ -42,8 +42,8 @@ func (c *crowd) add(f *Flow) {
 // tally is what became of the flows of one forward.
 type tally struct {
 	flows, replied int
+	half           int // the server has answered, and the client has not heard it
 	unanswered     int // for a second or longer
-	refused        int
 	hairpin        int // unanswered, between two machines of one network
 	inside         int // asked for from inside, not translated, in vain
 	examples       []Flow
@@ -125,14 +125,13 @@ func (c *census) count(d *doctor, f *Flow, e Explanation, asked []*Forward) {
 		c.outdated(d, f)
 	}
 	waiting := d.unanswered(f)
-	refused := f.Proto() == TCP && f.Status&(StatusSeenReply|StatusAssured) == StatusSeenReply && f.StateName() == "CLOSE"
 	switch {
 	case !e.DNAT.IsZero() && nat&NATDst != 0:
 		t := c.at(e.DNAT)
 		t.flows++
 		switch {
-		case refused:
-			t.refused++
+		case f.Proto() == TCP && f.StateName() == "SYN_RECV":
+			t.half++
 		case f.Status&StatusSeenReply != 0:
 			t.replied++
 		case waiting && nat&NATSrc == 0 && d.neighbours(f.Client().Addr(), f.ServedBy().Addr()):
@@ -142,7 +141,7 @@ func (c *census) count(d *doctor, f *Flow, e Explanation, asked []*Forward) {
 			t.unanswered++
 			t.example(f)
 		}
-	case nat&NATDst == 0 && (waiting || refused):
+	case nat&NATDst == 0 && waiting:
 		for _, w := range asked {
 			link, ok := d.f.LinkOf(f.Client().Addr())
 			if ok && w.Proto == f.Proto() && w.Owner == "" && link != w.Link && !d.f.IsLocal(f.Client().Addr()) {

@@ -254,14 +254,8 @@ func (d *doctor) stepServed(f *Forward) Finding {
 		}
 	}
 	seen := d.census.of(f.Rule)
-	switch {
-	case seen.refused > 0 && seen.refused == seen.flows:
-		return Finding{
-			Check: "server-refuses", Severity: SeverityError, Evidence: []string{fmt.Sprintf("%s of %d were refused by %s", plural(seen.refused, "connection"), seen.flows, f.Server)},
-			Sentence: fmt.Sprintf("Nothing listens at %s: its machine refuses connections there.", f.Server),
-		}
-	case seen.replied > 0:
-		return Finding{Sentence: fmt.Sprintf("%s answers.", f.Server), Evidence: []string{fmt.Sprintf("%s, %d of them answered", plural(seen.flows, "flow"), seen.replied)}}
+	if seen.replied+seen.half > 0 {
+		return Finding{Sentence: fmt.Sprintf("%s answers.", f.Server), Evidence: []string{fmt.Sprintf("%s, %d of them answered", plural(seen.flows, "flow"), seen.replied+seen.half)}}
 	}
 	if p := d.Probes[f.Server]; p.Connected {
 		return Finding{Sentence: fmt.Sprintf("%s answers this host.", f.Server), Evidence: []string{"a connection from here was accepted"}}

@@ -272,25 +272,50 @@ func (d *doctor) forward(at rules.RuleRef, r *rules.Rule, s sketch) (Forward, bo
 	if !ok {
 		return f, false
 	}
-	port := uint16(0)
-	if rules.HasPorts(s.proto) {
-		if port = s.dport.Lo; port == 0 {
-			port = 80
-		}
-	}
-	f.Asked = netip.AddrPortFrom(asked, port)
-	d.serve(&f, r, port)
+	ports := s.ports()
+	f.aim(asked, ports[0])
+	d.serve(&f, r, ports[0])
 	client, ok := d.clientOn(f.Link, s, f.Server.Addr())
 	if !ok {
 		return f, false
 	}
-	f.packet = rules.Packet{Protocol: s.proto, Src: client, Dst: asked, In: f.Link, DstPort: port}
+	f.packet.Protocol, f.packet.Src, f.packet.In = s.proto, client, f.Link
 	if rules.HasPorts(s.proto) {
 		if f.packet.SrcPort = s.sport.Lo; f.packet.SrcPort == 0 {
 			f.packet.SrcPort = 51515
 		}
 	}
+	// A rule for many ports may stand behind others for some of them.
+	for _, port := range ports {
+		if f.aim(asked, port); len(ports) == 1 {
+			break
+		}
+		if x := d.fate(f.packet); x.by(at) {
+			break
+		}
+		f.aim(asked, ports[0])
+	}
+	d.serve(&f, r, f.Asked.Port())
 	return f, true
+}
+
+// aim makes the forward's packet one to a port of the address that is asked for.
+func (f *Forward) aim(asked netip.Addr, port uint16) {
+	f.Asked = netip.AddrPortFrom(asked, port)
+	f.packet.Dst, f.packet.DstPort = asked, port
+}
+
+// ports are those that a packet may have, some of them where they are many.
+func (s *sketch) ports() []uint16 {
+	switch {
+	case !rules.HasPorts(s.proto):
+		return []uint16{0}
+	case s.dport == rules.Ports{}:
+		return []uint16{80, 443, 33434, 47808, 9}
+	case s.dport.Single():
+		return []uint16{s.dport.Lo}
+	}
+	return []uint16{s.dport.Lo, s.dport.Hi, s.dport.Lo + (s.dport.Hi-s.dport.Lo)/2}
 }
 
 // serve finds out where a forward leads to.

@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"nattui/rules"
@@ -64,6 +65,10 @@ func (f *Forward) subject(given string) string {
 	return ruleName(f.Rule)
 }
 
+// everybodys are the faults that other programs' forwards suffer from as well: what
+// these programs do not see to themselves.
+var everybodys = []string{"forwarding-off", "forward-dropped", "answers-dropped", "rp-filter"}
+
 // forwards examines every forward and tells of the first failure of each.
 func (d *doctor) forwards() {
 	for i := range d.all {
@@ -74,7 +79,7 @@ func (d *doctor) forwards() {
 			if found.Severity == SeverityOK {
 				continue
 			}
-			if f.Owner != "" && found.Severity == SeverityNote {
+			if f.Owner != "" && !slices.Contains(everybodys, found.Check) {
 				continue // other programs know what they do
 			}
 			d.add(found)
