@@ -31,18 +31,24 @@ const gap = 2
 // that has no room has width 0.
 func Widths(cols []Column, width int) []int {
 	w := make([]int, len(cols))
-	wanted := make([]int, len(cols))
 	for i := range cols {
 		if cols[i].Order == 0 {
-			w[i], wanted[i] = cols[i].Min, max(cols[i].Min, cols[i].Want)
+			w[i] = max(cols[i].Min, cols[i].Want)
 		}
 	}
-	for _, i := range byOrder(cols) {
-		wanted[i] = cols[i].Min
-		if total(wanted) > width {
-			break
+	if total(w) > width { // not even these have what they want
+		for i := range cols {
+			w[i] = min(w[i], cols[i].Min)
 		}
-		w[i], wanted[i] = cols[i].Min, max(cols[i].Min, cols[i].Want)
+	} else {
+		for _, i := range byOrder(cols) {
+			w[i] = cols[i].Min
+			if total(w) > width {
+				w[i] = 0
+				break
+			}
+			w[i] = min(max(cols[i].Min, cols[i].Want), cols[i].Min+width-total(w))
+		}
 	}
 	spread(w, width, func(i int) (want, share int) { return cols[i].Want, 1 })
 	spread(w, width, func(i int) (want, share int) {
