@@ -1,0 +1,285 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"syscall"
+	"time"
+
+	"charm.land/lipgloss/v2"
+	"github.com/spf13/cobra"
+
+	"nattui/model"
+	"nattui/model/conntrack"
+	"nattui/model/host"
+	"nattui/rules"
+	"nattui/rules/iptables"
+	"nattui/ui/text"
+)
+
+// doctorOptions are the flags of "nattui doctor".
+type doctorOptions struct {
+	approval
+	json, probe bool
+	fix         string
+}
+
+// newDoctorCommand makes "nattui doctor".
+func newDoctorCommand() *cobra.Command {
+	var o doctorOptions
+	c := &cobra.Command{
+		Use:   "doctor [FORWARD]",
+		Short: "Say what is wrong with this gateway's NAT, or why a forward does not work",
+		Long: "doctor looks for what is wrong, risky or worth knowing about the NAT of this gateway: switches, filter rules that drop what was translated, answers that go another way, flows that no rule would make any more, and more. " +
+			"Every finding has its evidence and, where there is one, the commands that cure it. Nothing is changed and nobody is asked, unless --fix or --probe say so.\n" +
+			"With a FORWARD it follows that one from the packet that arrives to the answer that leaves, and stops at the first failure: a rule (PREROUTING 1), or what is asked for ([tcp] 203.0.113.1:80).\n" +
+			"\nIt exits with 10 if it has found a warning or an error.",
+		Example: "nattui doctor\nnattui doctor tcp 203.0.113.1:80 --probe\nnattui doctor --fix forwarding-off\nnattui doctor --json | jq -r 'select(.severity == \"error\") | .sentence'",
+		Args:    cobra.MaximumNArgs(3),
+		RunE:    func(c *cobra.Command, args []string) error { return o.run(c, strings.Join(args, " ")) },
+	}
+	f := c.Flags()
+	f.BoolVar(&o.json, "json", false, "one JSON object a finding and line")
+	f.BoolVar(&o.probe, "probe", false, "with a FORWARD: ask its server for a TCP connection")
+	f.StringVar(&o.fix, "fix", "", "cure what a check has found, such as forwarding-off")
+	o.register(f)
+	return c
+}
+
+func (o *doctorOptions) run(c *cobra.Command, forward string) error {
+	switch {
+	case o.probe && forward == "":
+		return usagef("--probe asks the server of one forward: name it, such as  nattui doctor --probe tcp 203.0.113.1:80")
+	case o.fix == "" && (o.dryRun || o.yes):
+		return usagef("--dry-run and --yes go with --fix CHECK")
+	}
+	if o.fix != "" {
+		if err := o.check(); err != nil {
+			return err
+		}
+	}
+	ctx := c.Context()
+	tables, err := iptables.Open(ctx)
+	if err != nil {
+		return err
+	}
+	g, err := examined(ctx, tables)
+	if err != nil {
+		return err
+	}
+	found, err := o.examine(ctx, g, forward)
+	if err != nil {
+		return err
+	}
+	if o.fix != "" {
+		return o.cure(c, tables, found)
+	}
+	out := newOutput(c)
+	for i := range found {
+		if err := o.print(out, &found[i]); err != nil {
+			return err
+		}
+	}
+	if out.terminal && model.Worst(found) < model.SeverityWarning && !o.json {
+		fmt.Fprintln(out, o.verdict(found, forward))
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	if model.Worst(found) >= model.SeverityWarning {
+		return statusError(exitProblems)
+	}
+	return nil
+}
+
+func (o *doctorOptions) verdict(found []model.Finding, forward string) string {
+	switch {
+	case forward != "":
+		return "Nothing was found that keeps it from working."
+	case len(found) == 0:
+		return "Nothing is wrong, as far as can be seen from here."
+	}
+	return "Nothing is wrong; the notes are worth knowing."
+}
+
+// examine looks at the whole gateway, or at one forward.
+func (o *doctorOptions) examine(ctx context.Context, g *model.Gateway, forward string) ([]model.Finding, error) {
+	if forward == "" {
+		return model.Examine(g), nil
+	}
+	f, err := model.FindForward(model.Forwards(g), forward)
+	if err != nil {
+		return nil, err
+	}
+	if o.probe && f.Proto == model.TCP {
+		g.Probes = map[netip.AddrPort]model.Probe{f.Server: ask(ctx, f.Server)}
+		if facts, err := host.Read(ctx); err == nil {
+			g.Facts = &facts // who answered for the address is known now
+		}
+	}
+	return model.ExamineForward(g, f), nil
+}
+
+// probeTime is how long a server may take to accept a connection.
+const probeTime = 2 * time.Second
+
+// ask asks a server for a connection and closes it at once.
+func ask(ctx context.Context, server netip.AddrPort) model.Probe {
+	dialer := net.Dialer{Timeout: probeTime}
+	conn, err := dialer.DialContext(ctx, "tcp", server.String())
+	if err != nil {
+		return model.Probe{Refused: errors.Is(err, syscall.ECONNREFUSED), Why: err.Error()}
+	}
+	_ = conn.Close()
+	return model.Probe{Connected: true}
+}
+
+// lossTime is how far apart two looks at the connection table's losses are.
+const lossTime = 300 * time.Millisecond
+
+// examined reads everything that the doctor looks at.
+func examined(ctx context.Context, tables *iptables.Host) (*model.Gateway, error) {
+	g := &model.Gateway{}
+	flows, err := conntrack.Open(conntrack.Options{})
+	switch {
+	case errors.Is(err, conntrack.ErrUnsupported):
+		g.Unseen = append(g.Unseen, err.Error())
+	case err != nil:
+		return nil, err
+	default:
+		defer flows.Close()
+		g.Earlier = flows.Health()
+	}
+	began := time.Now()
+	if g.Sets, err = tables.ReadAll(ctx); err != nil {
+		return nil, err
+	}
+	if flows != nil {
+		g.Flows = model.NewFlows()
+		if err := flows.Dump(ctx, g.Flows.Apply); err != nil {
+			return nil, err
+		}
+	}
+	facts, err := host.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	g.Facts = &facts
+	if err := surroundings(ctx, tables, &g.Surroundings); err != nil {
+		return nil, err
+	}
+	if flows == nil {
+		return g, nil
+	}
+	if s := g.Earlier.Stats; s.Drop+s.EarlyDrop+s.InsertFailed > 0 {
+		// Whether it goes on takes a second look.
+		select {
+		case <-time.After(time.Until(began.Add(lossTime))):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	g.Health = flows.Health()
+	return g, nil
+}
+
+// surroundings reads what bears on NAT besides rules, flows and facts.
+func surroundings(ctx context.Context, tables *iptables.Host, s *model.Surroundings) error {
+	natives, err := tables.Natives(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range natives {
+		s.Natives = append(s.Natives, model.NativeTable{Name: n.String(), Chains: n.Chains})
+	}
+	for _, a := range tables.Absent() {
+		if a.Reason == iptables.TooOld || a.Reason == iptables.Broken {
+			s.Unseen = append(s.Unseen, a.String())
+		}
+	}
+	s.Saved = savedRules()
+	s.BootSettings = bootSettings()
+	s.ReversePathDrops = reversePathDrops()
+	return nil
+}
+
+// cure carries out the cures of a check's findings.
+func (o *doctorOptions) cure(c *cobra.Command, tables *iptables.Host, found []model.Finding) error {
+	var plan rules.Plan
+	seen := false
+	for _, f := range found {
+		if f.Check != o.fix {
+			continue
+		}
+		seen = true
+		for _, argv := range f.Commands {
+			say(c.ErrOrStderr(), "besides, run: "+text.Safe(rules.ShellLine(argv)))
+		}
+		if len(f.Cure.Steps) > 0 && len(plan.Steps) == 0 {
+			plan = f.Cure // cures may touch the same places: one at a time
+		}
+	}
+	switch {
+	case !seen:
+		return missingf("the doctor has found no %s now", text.Safe(o.fix))
+	case len(plan.Steps) == 0:
+		return fmt.Errorf("there is no plan that cures %s: it takes somebody who knows what is meant", text.Safe(o.fix))
+	}
+	return o.carryOut(c, tables, plan)
+}
+
+// findingJSON is a finding as "nattui doctor --json" prints it. The names are for good.
+type findingJSON struct {
+	Check    string   `json:"check"`
+	Severity string   `json:"severity"`
+	Subject  string   `json:"subject"`
+	Evidence string   `json:"evidence"`
+	Sentence string   `json:"sentence"`
+	Cure     []string `json:"cure,omitempty"`
+}
+
+func (o *doctorOptions) print(out *output, f *model.Finding) error {
+	if o.json {
+		line := findingJSON{f.Check, f.Severity.String(), f.Subject, strings.Join(f.Evidence, "; "), f.Sentence, nil}
+		for _, argv := range f.CureCommands() {
+			line.Cure = append(line.Cure, rules.ShellLine(argv))
+		}
+		encoder := json.NewEncoder(out)
+		encoder.SetEscapeHTML(false)
+		return encoder.Encode(line)
+	}
+	mark := map[model.Severity]lipgloss.Style{
+		model.SeverityError: lipgloss.NewStyle().Foreground(lipgloss.Color("1")), model.SeverityWarning: lipgloss.NewStyle().Foreground(lipgloss.Color("3")),
+		model.SeverityNote: lipgloss.NewStyle(), model.SeverityOK: lipgloss.NewStyle().Foreground(lipgloss.Color("2")),
+	}[f.Severity]
+	word := text.Pad(f.Severity.String(), 7, false)
+	if out.terminal {
+		word = mark.Render(word)
+	}
+	fmt.Fprintf(out, "%s  %s  %s\n", word, out.ink.strong.Render(f.Check), out.ink.faint.Render(text.Safe(f.Subject)))
+	for _, l := range out.wrap(f.Sentence) {
+		fmt.Fprintln(out, "         "+l)
+	}
+	for _, e := range f.Evidence {
+		for _, l := range out.wrap(e) {
+			fmt.Fprintln(out, "         "+out.ink.faint.Render(l))
+		}
+	}
+	for _, argv := range f.CureCommands() {
+		fmt.Fprintln(out, "         $ "+text.Safe(rules.ShellLine(argv)))
+	}
+	return nil
+}
+
+// wrap breaks a sentence where the terminal ends; elsewhere it is one line.
+func (o *output) wrap(sentence string) []string {
+	if !o.terminal {
+		return []string{text.Safe(sentence)}
+	}
+	return text.Wrap(text.Safe(sentence), max(30, o.width-10), 0)
+}

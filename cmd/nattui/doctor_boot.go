@@ -1,0 +1,100 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nattui/model"
+	"nattui/rules"
+)
+
+// savedFiles are where programs keep rules that are loaded at boot, by family,
+// the first that is there counts. Several files of one entry belong together.
+var savedFiles = [...][][]string{
+	rules.IPv4: {{"/etc/iptables/rules.v4"}, {"/etc/sysconfig/iptables"}, {"/etc/iptables/iptables.rules"}, {"/var/lib/iptables/rules-save"}, {"/etc/nattui/ipv4.nft", "/etc/nattui/ipv4.legacy"}},
+	rules.IPv6: {{"/etc/iptables/rules.v6"}, {"/etc/sysconfig/ip6tables"}, {"/etc/iptables/ip6tables.rules"}, {"/var/lib/ip6tables/rules-save"}, {"/etc/nattui/ipv6.nft", "/etc/nattui/ipv6.legacy"}},
+}
+
+// savedRules reads the rules that are loaded at boot; what cannot be read or
+// understood is left out.
+func savedRules() []model.SavedRules {
+	saved := []model.SavedRules{}
+	for _, family := range rules.Families {
+		for _, files := range savedFiles[family] {
+			one := model.SavedRules{Family: family}
+			for _, path := range files {
+				content, err := os.ReadFile(path)
+				if err != nil {
+					continue
+				}
+				tables, err := rules.Read(bytes.NewReader(content))
+				if err != nil {
+					continue
+				}
+				one.Path, one.Tables = cmp.Or(one.Path, path), append(one.Tables, tables...)
+			}
+			if one.Path != "" {
+				saved = append(saved, one)
+				break
+			}
+		}
+	}
+	return saved
+}
+
+// bootSettings reads the settings that files set at boot, in the order in which
+// sysctl --system reads them (sysctl(8)).
+func bootSettings() map[string]model.BootSetting {
+	byName := map[string]string{} // a file hides those of its name in directories before
+	for _, dir := range []string{"/usr/lib/sysctl.d", "/usr/local/lib/sysctl.d", "/run/sysctl.d", "/etc/sysctl.d"} {
+		paths, _ := filepath.Glob(dir + "/*.conf")
+		for _, path := range paths {
+			byName[filepath.Base(path)] = path
+		}
+	}
+	names := make([]string, 0, len(byName))
+	for name := range byName {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	settings := map[string]model.BootSetting{}
+	for _, name := range names {
+		if content, err := os.ReadFile(byName[name]); err == nil {
+			model.ParseSysctlFile(string(content), byName[name], settings)
+		}
+	}
+	if content, err := os.ReadFile("/etc/sysctl.conf"); err == nil {
+		model.ParseSysctlFile(string(content), "/etc/sysctl.conf", settings)
+	}
+	return settings
+}
+
+// reversePathDrops is how many packets the reverse path filter has dropped in
+// this network namespace; 0 if that cannot be read.
+func reversePathDrops() uint64 {
+	content, err := os.ReadFile("/proc/thread-self/net/netstat")
+	if err != nil {
+		return 0
+	}
+	var names []string
+	for line := range strings.Lines(string(content)) {
+		words := strings.Fields(line)
+		if len(words) == 0 || words[0] != "TcpExt:" {
+			continue
+		}
+		if names == nil {
+			names = words
+			continue
+		}
+		if i := slices.Index(names, "IPReversePathFilter"); i >= 0 && i < len(words) {
+			n, _ := strconv.ParseUint(words[i], 10, 64)
+			return n
+		}
+	}
+	return 0
+}
