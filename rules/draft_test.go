@@ -12,16 +12,24 @@ func TestDraftMakesRules(t *testing.T) {
 		draft Draft
 		want  string
 	}{
-		{Draft{Kind: DNAT, Protocol: "TCP", In: "wan0", Dest: "203.0.113.1", Ports: "http", To: "192.168.0.2:8080", Comment: "the web"},
-			`-A PREROUTING -d 203.0.113.1/32 -i wan0 -p tcp -m tcp --dport 80 -m comment --comment "the web" -j DNAT --to-destination 192.168.0.2:8080`},
-		{Draft{Kind: DNAT, Protocol: "udp", Dest: "203.0.113.1", Ports: "5000-5010,6000", To: "192.168.0.2"},
-			`-A PREROUTING -d 203.0.113.1/32 -p udp -m multiport --dports 5000:5010,6000 -j DNAT --to-destination 192.168.0.2`},
-		{Draft{Kind: SNAT, Source: "192.168.0.0/24", Out: "wan0", To: "203.0.113.1-203.0.113.4", Persistent: true},
-			`-A POSTROUTING -s 192.168.0.0/24 -o wan0 -j SNAT --to-source 203.0.113.1-203.0.113.4 --persistent`},
+		{
+			Draft{Kind: DNAT, Protocol: "TCP", In: "wan0", Dest: "203.0.113.1", Ports: "http", To: "192.168.0.2:8080", Comment: "the web"},
+			`-A PREROUTING -d 203.0.113.1/32 -i wan0 -p tcp -m tcp --dport 80 -m comment --comment "the web" -j DNAT --to-destination 192.168.0.2:8080`,
+		},
+		{
+			Draft{Kind: DNAT, Protocol: "udp", Dest: "203.0.113.1", Ports: "5000-5010,6000", To: "192.168.0.2"},
+			`-A PREROUTING -d 203.0.113.1/32 -p udp -m multiport --dports 5000:5010,6000 -j DNAT --to-destination 192.168.0.2`,
+		},
+		{
+			Draft{Kind: SNAT, Source: "192.168.0.0/24", Out: "wan0", To: "203.0.113.1-203.0.113.4", Persistent: true},
+			`-A POSTROUTING -s 192.168.0.0/24 -o wan0 -j SNAT --to-source 203.0.113.1-203.0.113.4 --persistent`,
+		},
 		{Draft{Kind: Masquerade, Source: "!10.0.0.0/8", Out: "ppp+"}, `-A POSTROUTING ! -s 10.0.0.0/8 -o ppp+ -j MASQUERADE`},
 		{Draft{Kind: Redirect, Protocol: "6", In: "lan0", Ports: "80", To: "8888"}, `-A PREROUTING -i lan0 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 8888`},
-		{Draft{Kind: DNAT, Family: IPv6, Protocol: "tcp", Dest: "2001:db8::1", Ports: "443", To: "[fd00::2]:8443"},
-			`-A PREROUTING -d 2001:db8::1/128 -p tcp -m tcp --dport 443 -j DNAT --to-destination [fd00::2]:8443`},
+		{
+			Draft{Kind: DNAT, Family: IPv6, Protocol: "tcp", Dest: "2001:db8::1", Ports: "443", To: "[fd00::2]:8443"},
+			`-A PREROUTING -d 2001:db8::1/128 -p tcp -m tcp --dport 443 -j DNAT --to-destination [fd00::2]:8443`,
+		},
 	} {
 		r, problems := c.draft.Rule()
 		if HasErrors(problems) || r.String() != c.want {

@@ -272,7 +272,8 @@ func rateValue(s string) (string, *badValue) {
 	i := slices.IndexFunc(rates, func(r struct {
 		name   string
 		period uint64
-	}) bool {
+	},
+	) bool {
 		return strings.HasPrefix(r.name, strings.ToLower(unit)) || strings.HasPrefix(strings.ToLower(unit), r.name) && strings.HasPrefix(map[string]string{"day": "day", "hour": "hour", "min": "minute", "sec": "second"}[r.name], strings.ToLower(unit))
 	})
 	if err != nil || n == 0 || i < 0 {

@@ -234,8 +234,10 @@ func conntrackPhrases(m Conntrack) (rest []string) {
 	if m.State != nil {
 		rest = append(rest, "in "+notWord(m.State.Not)+strings.Join(m.State.Words, " or ")+" connections")
 	}
-	words := Conntrack{Status: m.Status, Proto: m.Proto, OrigSrc: m.OrigSrc, OrigDst: m.OrigDst, ReplSrc: m.ReplSrc, ReplDst: m.ReplDst,
-		OrigSrcPort: m.OrigSrcPort, OrigDstPort: m.OrigDstPort, ReplSrcPort: m.ReplSrcPort, ReplDstPort: m.ReplDstPort, Expire: m.Expire}
+	words := Conntrack{
+		Status: m.Status, Proto: m.Proto, OrigSrc: m.OrigSrc, OrigDst: m.OrigDst, ReplSrc: m.ReplSrc, ReplDst: m.ReplDst,
+		OrigSrcPort: m.OrigSrcPort, OrigDstPort: m.OrigDstPort, ReplSrcPort: m.ReplSrcPort, ReplDstPort: m.ReplDstPort, Expire: m.Expire,
+	}
 	names := map[string]string{
 		"--ctorigsrc": "whose connection came from", "--ctorigdst": "whose connection asked for",
 		"--ctreplsrc": "whose connection is served by", "--ctrepldst": "whose connection is seen as",

@@ -340,8 +340,10 @@ func (s *flowsScreen) cursorBy(by int) tea.Cmd {
 }
 
 // sortColumns are the columns that s goes through.
-var sortColumns = []model.Column{model.ColumnRate, model.ColumnAge, model.ColumnBytes, model.ColumnPackets, model.ColumnClient, model.ColumnAskedFor,
-	model.ColumnServedBy, model.ColumnState, model.ColumnTimeout, model.ColumnProto, model.ColumnNAT, model.ColumnRule, model.ColumnMark, model.ColumnZone}
+var sortColumns = []model.Column{
+	model.ColumnRate, model.ColumnAge, model.ColumnBytes, model.ColumnPackets, model.ColumnClient, model.ColumnAskedFor,
+	model.ColumnServedBy, model.ColumnState, model.ColumnTimeout, model.ColumnProto, model.ColumnNAT, model.ColumnRule, model.ColumnMark, model.ColumnZone,
+}
 
 func (s *flowsScreen) nextSort() tea.Cmd {
 	s.chosen = true
@@ -375,9 +377,11 @@ func (s *flowsScreen) Keys() []key.Binding {
 	if s.mode == eventMode {
 		events.SetHelp("e", "flows")
 	}
-	return []key.Binding{keys.Filter, with(keys.Sort, s.mode != eventMode), with(keys.Reverse, s.mode == listMode), keys.Group, pause, events,
+	return []key.Binding{
+		keys.Filter, with(keys.Sort, s.mode != eventMode), with(keys.Reverse, s.mode == listMode), keys.Group, pause, events,
 		with(keys.Details, onFlow || s.mode == groupMode), keys.WhatIf, with(keys.Forget, onFlow && can), with(keys.ForgetAll, can && s.mode == listMode && !s.query.IsZero()),
-		with(keys.Switches, can && s.switchable()), keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom}
+		with(keys.Switches, can && s.switchable()), keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom,
+	}
 }
 
 // current is the flow under the cursor.

@@ -456,8 +456,10 @@ func (f *form) shows(field rules.Field) bool {
 	if focused := f.fields.GetFocusedField(); !f.ready && focused.GetKey() == string(field) {
 		return focused.Error() != nil
 	}
-	values := map[rules.Field]string{rules.FieldProtocol: f.draft.Protocol, rules.FieldIn: f.draft.In, rules.FieldOut: f.draft.Out, rules.FieldSource: f.draft.Source,
-		rules.FieldSPorts: f.draft.SPorts, rules.FieldDest: f.draft.Dest, rules.FieldPorts: f.draft.Ports, rules.FieldTo: f.draft.To, rules.FieldComment: f.draft.Comment}
+	values := map[rules.Field]string{
+		rules.FieldProtocol: f.draft.Protocol, rules.FieldIn: f.draft.In, rules.FieldOut: f.draft.Out, rules.FieldSource: f.draft.Source,
+		rules.FieldSPorts: f.draft.SPorts, rules.FieldDest: f.draft.Dest, rules.FieldPorts: f.draft.Ports, rules.FieldTo: f.draft.To, rules.FieldComment: f.draft.Comment,
+	}
 	v, typed := values[field]
 	return !typed || strings.TrimSpace(v) != ""
 }
