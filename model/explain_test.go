@@ -1,0 +1,145 @@
+package model
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"nattui/rules"
+)
+
+// explainGateway is wan0 203.0.113.1 and lan0 192.168.0.1 with a few rules.
+func explainGateway(t *testing.T, extra string) (*Facts, map[rules.Place]*rules.Ruleset) {
+	t.Helper()
+	text := "*nat\n:PREROUTING ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n" +
+		"-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8080\n" + extra +
+		"-A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE\nCOMMIT\n"
+	tables, err := rules.Read(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	route := func(dst, out string) RouteEntry {
+		return RouteEntry{Table: TableMain, Kind: RouteUnicast, Dst: netip.MustParsePrefix(dst), Hops: []Hop{{Out: out}}}
+	}
+	f := &Facts{
+		Settings: UnknownSettings(),
+		Links:    []Link{{Index: 1, Name: "lo", Up: true, Running: true}, {Index: 2, Name: "wan0", Up: true, Running: true}, {Index: 3, Name: "lan0", Up: true, Running: true}},
+		Addresses: []Address{
+			{Link: "wan0", Prefix: netip.MustParsePrefix("203.0.113.1/24")}, {Link: "lan0", Prefix: netip.MustParsePrefix("192.168.0.1/24")},
+		},
+		Routes:      []RouteEntry{route("0.0.0.0/0", "wan0"), route("203.0.113.0/24", "wan0"), route("192.168.0.0/24", "lan0")},
+		PolicyRules: []PolicyRule{{Family: IPv4, Priority: 32766, Table: TableMain, SuppressPrefix: -1}},
+	}
+	f.Routes = append(f.Routes, RouteEntry{Table: TableLocal, Kind: RouteLocal, Dst: netip.MustParsePrefix("203.0.113.1/32"), Hops: []Hop{{Out: "wan0"}}},
+		RouteEntry{Table: TableLocal, Kind: RouteLocal, Dst: netip.MustParsePrefix("192.168.0.1/32"), Hops: []Hop{{Out: "lan0"}}})
+	f.PolicyRules = append([]PolicyRule{{Family: IPv4, Table: TableLocal, SuppressPrefix: -1}}, f.PolicyRules...)
+	f.Settings.Forwarding4 = SettingOn
+	f.Settings.All.RPFilter, f.Settings.Default.RPFilter = RPFilterOff, RPFilterOff
+	return f, map[rules.Place]*rules.Ruleset{{}: {Tables: tables}}
+}
+
+func explainedFlow(id uint32, client, asked, served, seen string) Flow {
+	at := netip.MustParseAddrPort
+	f := Flow{ID: id, Orig: MakeTuple(TCP, at(client), at(asked)), Reply: MakeTuple(TCP, at(served), at(seen)), Status: StatusConfirmed}
+	if client != seen {
+		f.Status |= StatusSrcNAT
+	}
+	if asked != served {
+		f.Status |= StatusDstNAT
+	}
+	return f
+}
+
+func TestExplainer(t *testing.T) {
+	facts, sets := explainGateway(t, "")
+	cases := []struct {
+		name string
+		flow Flow
+		want string
+		sure Confidence
+	}{
+		{"published", explainedFlow(1, "198.51.100.7:4000", "203.0.113.1:80", "192.168.0.2:8080", "198.51.100.7:4000"), "PREROUTING 1", Exact},
+		{"shared", explainedFlow(2, "192.168.0.9:4000", "198.51.100.7:443", "198.51.100.7:443", "203.0.113.1:4000"), "POSTROUTING 1", Exact},
+		{"shared by another port", explainedFlow(3, "192.168.0.9:4001", "198.51.100.7:443", "198.51.100.7:443", "203.0.113.1:1024"), "POSTROUTING 1", Inferred},
+		{"plain", explainedFlow(4, "198.51.100.7:4000", "203.0.113.1:22", "203.0.113.1:22", "198.51.100.7:4000"), "none", Exact},
+		{"to where it goes no more", explainedFlow(5, "198.51.100.7:4001", "203.0.113.1:80", "192.168.0.3:8080", "198.51.100.7:4001"), "stale", Stale},
+		{"from before the rule", explainedFlow(6, "198.51.100.7:4002", "203.0.113.1:80", "203.0.113.1:80", "198.51.100.7:4002"), "stale", Stale},
+		{"masqueraded as an address of long ago", explainedFlow(7, "192.168.0.9:4002", "198.51.100.7:443", "198.51.100.7:443", "203.0.113.77:4002"), "stale", Stale},
+	}
+	table := NewFlows()
+	b := &Batch{At: 1}
+	for _, c := range cases {
+		change := b.Next()
+		change.Kind, change.Flow = Listed, c.flow
+	}
+	table.Apply(b)
+	x := NewExplainer(table)
+	if x.Work(10) {
+		t.Error("there is work without rules")
+	}
+	x.SetRules(sets, facts.Host(nil))
+	for range len(cases) {
+		x.Work(1)
+	}
+	for _, c := range cases {
+		f, _, ok := table.Lookup(c.flow.Key())
+		if !ok {
+			t.Fatalf("%s: gone", c.name)
+		}
+		e := x.Of(&f)
+		if e.String() != c.want || e.Confidence != c.sure {
+			t.Errorf("%s: %s, %s; want %s, %s", c.name, e, e.Confidence, c.want, c.sure)
+		}
+	}
+	counts, stale, err := x.RuleCounts(context.Background())
+	if err != nil || stale != 3 || counts[rules.RuleRef{Table: "nat", Chain: "POSTROUTING", Position: 1}] != 2 {
+		t.Errorf("%v, %d stale, %v", counts, stale, err)
+	}
+	stalest, err := x.Finder("stale")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, _, _ := table.Lookup(cases[4].flow.Key())
+	if !stalest(f.Rule) {
+		t.Error("a stale flow is not found as such")
+	}
+}
+
+func TestBlast(t *testing.T) {
+	facts, before := explainGateway(t, "")
+	facts.Session = &Session{Client: netip.MustParseAddrPort("198.51.100.9:50000"), Server: netip.MustParseAddrPort("203.0.113.1:22")}
+	table := NewFlows()
+	b := &Batch{At: 1}
+	change := b.Next()
+	change.Kind, change.Flow = Listed, explainedFlow(1, "198.51.100.7:4000", "203.0.113.1:80", "192.168.0.2:8080", "198.51.100.7:4000")
+	table.Apply(b)
+	plan := func(line string, at int) rules.Plan {
+		r, err := rules.Parse(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rules.Single(rules.Change{Op: rules.Insert, Table: "nat", Chain: r.Chain, At: at, Rule: r})
+	}
+	for _, c := range []struct {
+		plan    rules.Plan
+		own     bool
+		changed int
+	}{
+		{plan("-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 8443 -j DNAT --to-destination 192.168.0.3:443", 1), false, 0},
+		{plan("-A PREROUTING -d 203.0.113.1/32 -p tcp -j DNAT --to-destination 192.168.0.3", 1), true, 1},
+		{plan("-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.3:80", 1), false, 1},
+		{plan("-A PREROUTING -p tcp -m tcp --dport 22 -m limit --limit 1/sec -j REDIRECT --to-ports 2222", 1), true, 0},
+		{rules.Plan{Steps: []rules.Step{{Sysctl: &rules.Sysctl{Name: "net.ipv4.ip_forward", Value: "1"}}}}, false, 0},
+		{rules.Plan{Steps: []rules.Step{{Sysctl: &rules.Sysctl{Name: "net.ipv4.conf.all.rp_filter", Value: "1"}}}}, true, 0},
+	} {
+		after, err := c.plan.Apply(before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := BlastOf(facts, before, after, c.plan, table, 1000)
+		if got.Own != c.own || got.Changed != c.changed {
+			t.Errorf("%v: own %v (%s), %d changed; want %v, %d", c.plan.Commands(), got.Own, got.OwnWhy, got.Changed, c.own, c.changed)
+		}
+	}
+}
