@@ -42,7 +42,7 @@ type flowPage struct {
 }
 
 func newFlowPage(o *output, events bool) *flowPage {
-	const addressMin = 13
+	const addressMin = 8
 	p := &flowPage{output: o, events: events}
 	if events {
 		p.columns = append(p.columns, table.Column{Title: "event", Min: len("destroy")})

@@ -39,10 +39,16 @@ func newFlowsCommand() *cobra.Command {
 			"On a terminal \"=\" means unchanged. Elsewhere it is one flow a line: protocol, state, nat, client, asked for, served by, seen as, seconds left, packets, bytes; what is not known is a dash.\n" +
 			"With --follow it prints no list, but every event from then on: new, update, destroy. Events that the kernel could not deliver are counted on standard error.\n" +
 			"\nA filter is made of conditions that must all hold; \"or\", \"not\" and parentheses combine them:\n" +
-			"  src A, dst A, host A, client A, asked A, server A, seen A    A: address, network, range or list\n" +
-			"  sport N, dport N, port N     proto tcp|udp|…     state established|…|assured|unreplied\n" +
-			"  nat dnat|snat|both|none|any     family ipv4|ipv6     mark N     zone N     id N\n" +
-			"  bytes, packets, timeout, age with = != > >= < <=, as in  bytes>1M  age<30s\n" +
+			"  src A, dst A, host A, client A, asked A, server A, seen A\n" +
+			"                   A is an address, a network, a range, or a list of these\n" +
+			"  sport N, dport N, port N\n" +
+			"                   N is a port, a range, or a list of these\n" +
+			"  proto tcp        or any other name or number\n" +
+			"  state S          established, syn_sent …; assured, replied, unreplied\n" +
+			"  nat dnat         or snat, both, none, any\n" +
+			"  family ipv4, mark N, zone N, id N\n" +
+			"  bytes, packets, timeout, age\n" +
+			"                   with = != > >= < <=, as in  bytes>1M  age<30s\n" +
 			"Any other word is looked for in the whole line.\n" +
 			"\nColumns to sort by: " + strings.Join(sortColumns(), ", ") + ".",
 		Example: "nattui flows --filter 'nat dnat dport 80'\n" +

@@ -49,7 +49,10 @@ func manualPage(root *cobra.Command) []byte {
 		}
 	}
 	fmt.Fprintf(&b, "# EXIT STATUS\n\n%s", entryList(exitEntries))
-	fmt.Fprintf(&b, "# JSON\n\n%s\n\n### A rule\n\n%s### A flow\n\n%s", jsonNote, entryList(ruleEntries), entryList(flowEntries))
+	fmt.Fprintf(&b, "# JSON\n\n%s\n\n", jsonNote)
+	for _, j := range jsonEntries {
+		fmt.Fprintf(&b, "### %s\n\n%s", j.title, entryList(j.fields))
+	}
 	b.WriteString("# SEE ALSO\n\n**iptables**(8), **iptables-extensions**(8), **conntrack**(8), **nft**(8)\n")
 	return md2man.Render([]byte(b.String()))
 }

@@ -18,6 +18,7 @@ var exitEntries = []entry{
 	{"2", "wrong usage"},
 	{"3", "conflict: the rule or chain is not, or no longer, what the command took it for"},
 	{"4", "not permitted"},
+	{"10", "doctor found problems"},
 }
 
 // ruleEntries are the fields of a rule as JSON.
@@ -41,6 +42,33 @@ var flowEntries = []entry{
 	{"assured, seen_reply", "true or false"},
 	{"start", "when it began (RFC 3339), where the kernel keeps timestamps"},
 	{"event, at", "with --follow: new, update or destroy, and when"},
+}
+
+// whatifEntries are the fields of an answer of whatif as JSON.
+var whatifEntries = []entry{
+	{"orig, result", "the packet as it comes and as it ends its way, each with src, sport, dst, dport"},
+	{"nat", "none, snat, dnat or both"},
+	{"certain", "false as soon as a match that the packet alone cannot decide, or a random choice, could change the outcome"},
+	{"delivered", "forward, local, dropped or no-route"},
+	{"in, out", "the interfaces"},
+	{"path", "the rules it meets, each with table, chain, position, spec and verdict: match, no or unknown"},
+}
+
+// doctorEntries are the fields of a finding of doctor as JSON.
+var doctorEntries = []entry{
+	{"check", "a stable name"},
+	{"severity", "ok, note, warning or error"},
+	{"subject, evidence", "what it is about, and what it was told by"},
+	{"sentence", "the finding in words"},
+	{"cure", "the commands that would help, where there are any"},
+}
+
+// jsonEntries are all of them, with what they describe.
+var jsonEntries = []struct {
+	title  string
+	fields []entry
+}{
+	{"rule", ruleEntries}, {"flow", flowEntries}, {"whatif", whatifEntries}, {"doctor", doctorEntries},
 }
 
 // jsonNote goes before the fields.

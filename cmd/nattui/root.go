@@ -61,7 +61,7 @@ func newRoot() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add(groupLook, newRulesCommand(), newFlowsCommand(), newWhatifCommand(), newRecordCommand(), newLabCommand())
+	add(groupLook, newRulesCommand(), newFlowsCommand(), newWhatifCommand(), newDoctorCommand(), newRecordCommand(), newLabCommand())
 	add(groupChange, newAddCommand(), newDeleteCommand())
 	add(groupOther, newVersionCommand(), newManualCommand())
 	root.InitDefaultCompletionCmd()

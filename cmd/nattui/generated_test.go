@@ -1,0 +1,150 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"nattui/ui"
+)
+
+//go:generate go test -run ^TestGeneratedTextIsFresh$ -write .
+
+// The parts of the README and the manual page that the program knows by itself
+// are made from it. go generate writes them, and the test fails when they are
+// stale.
+
+var write = flag.Bool("write", false, "write the generated text instead of comparing it")
+
+func TestGeneratedTextIsFresh(t *testing.T) {
+	commands := newRoot()
+	readme := filepath.Join(root, "README.md")
+	text := readFile(t, readme)
+	for _, part := range []struct{ name, text string }{
+		{"keys", keyTable()},
+		{"commands", commandTable(commands)},
+		{"flags", flagTable(commands)},
+		{"exit", entryTable("status", exitEntries)},
+		{"json", jsonTables()},
+	} {
+		text = replacePart(t, text, part.name, part.text)
+	}
+	fresh(t, readme, text)
+	fresh(t, filepath.Join(root, "docs", "nattui.1"), string(manualPage(commands)))
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// fresh compares a file with what it should be, or makes it so.
+func fresh(t *testing.T, path, want string) {
+	t.Helper()
+	if *write {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if readFile(t, path) != want {
+		t.Errorf("%s is stale: run  make generate", path)
+	}
+}
+
+// replacePart puts text between the two marks of a part.
+func replacePart(t *testing.T, document, name, text string) string {
+	t.Helper()
+	begin, end := "<!-- generated: "+name+" -->\n", "<!-- end -->"
+	before, rest, ok := strings.Cut(document, begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !ok || !closed {
+		t.Fatalf("the README has no part %q", name)
+	}
+	return before + begin + text + end + after
+}
+
+func TestReplacePart(t *testing.T) {
+	got := replacePart(t, "a\n<!-- generated: x -->\nold\n<!-- end -->\nb\n<!-- generated: y -->\n<!-- end -->\n", "x", "new\n")
+	if want := "a\n<!-- generated: x -->\nnew\n<!-- end -->\nb\n<!-- generated: y -->\n<!-- end -->\n"; got != want {
+		t.Errorf("%q", got)
+	}
+}
+
+// commandTable lists the commands with what they do.
+func commandTable(root *cobra.Command) string {
+	var b strings.Builder
+	b.WriteString("| command | |\n|---|---|\n")
+	for _, c := range documented(root) {
+		if c.HasSubCommands() && c != root {
+			continue
+		}
+		short := c.Short
+		if c == root {
+			short = "The screens, on this host"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s |\n", cell(strings.TrimSuffix(c.UseLine(), " [flags]")), cell(short))
+	}
+	return b.String()
+}
+
+// flagTable lists the flags of the commands.
+func flagTable(root *cobra.Command) string {
+	var b strings.Builder
+	b.WriteString("| command | flags |\n|---|---|\n")
+	for _, c := range documented(root) {
+		var names []string
+		visitFlags(c, func(f *pflag.Flag) { names = append(names, "`"+flagUsage(f)+"`") })
+		if len(names) > 0 {
+			fmt.Fprintf(&b, "| `%s` | %s |\n", c.CommandPath(), cell(strings.Join(names, " ")))
+		}
+	}
+	return b.String()
+}
+
+func entryTable(title string, entries []entry) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "| %s | |\n|---|---|\n", title)
+	for _, e := range entries {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", cell(e.name), cell(e.meaning))
+	}
+	return b.String()
+}
+
+func jsonTables() string {
+	var tables []string
+	for _, j := range jsonEntries {
+		tables = append(tables, entryTable(j.title, j.fields))
+	}
+	return strings.Join(tables, "\n")
+}
+
+// keyTable lists the keys of the screens.
+func keyTable() string {
+	var b strings.Builder
+	b.WriteString("| | key | |\n|---|---|---|\n")
+	for _, group := range ui.KeyTable() {
+		title := group.Title
+		for _, k := range group.Keys {
+			fmt.Fprintf(&b, "| %s | `%s` | %s |\n", title, cell(k.Help().Key), cell(k.Help().Desc))
+			title = ""
+		}
+	}
+	return b.String()
+}
+
+// cell makes text fit for a cell of a table in markdown.
+func cell(s string) string { return strings.ReplaceAll(s, "|", "\\|") }
