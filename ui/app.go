@@ -8,6 +8,7 @@
 package ui
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -60,7 +61,7 @@ func New(gw Gateway, o Options) *App {
 	}
 	a.now = a.clock()
 	a.restyle()
-	a.screens = [6]screen{newRulesScreen(&a.desk), newFlowsScreen(&a.desk), nil, nil, nil, nil}
+	a.screens = [6]screen{newRulesScreen(&a.desk), newFlowsScreen(&a.desk), nil, nil, nil, newHistoryScreen(&a.desk)}
 	a.drawn = a.draw()
 	if len(gw.Trouble) > 0 {
 		a.said = status{text: strings.Join(gw.Trouble, " · "), failed: true}
@@ -87,7 +88,7 @@ const (
 
 // Init asks the terminal for its background and begins to listen to the gateway.
 func (a *App) Init() tea.Cmd {
-	return tea.Batch(tea.RequestBackgroundColor, a.nextTables(), a.nextFacts(), a.nextFlows())
+	return tea.Batch(tea.RequestBackgroundColor, a.nextTables(), a.nextFacts(), a.nextFlows(), a.lookForPending())
 }
 
 func (a *App) nextTables() tea.Cmd {
@@ -184,7 +185,16 @@ func (a *App) route(msg tea.Msg) tea.Cmd {
 	case frameMsg:
 		return a.nextFlows()
 	case appliedMsg:
-		return a.applied(msg)
+		return tea.Batch(a.applied(msg), a.toScreens(msg))
+	case pendingMsg:
+		return a.seePending(msg)
+	case settledMsg:
+		if msg.err != nil {
+			a.fail(msg.err)
+		} else {
+			a.say(msg.what)
+		}
+		return tea.Batch(a.toScreens(msg), a.lookForPending())
 	}
 	return tea.Batch(a.toScreens(msg), a.toDialogs(msg))
 }
@@ -239,7 +249,14 @@ func (a *App) key(msg tea.KeyPressMsg) tea.Cmd {
 	case key.Matches(msg, keys.Help):
 		a.open(newHelp(&a.desk, a.screen()))
 		return nil
+	case key.Matches(msg, keys.Confirm) && a.pending != nil:
+		return a.confirm()
+	case key.Matches(msg, keys.Rollback) && a.pending != nil:
+		return a.rollback()
 	case key.Matches(msg, keys.Undo):
+		if s, ok := a.screen().(interface{ Undo() tea.Cmd }); ok {
+			return s.Undo()
+		}
 		return a.undo()
 	case key.Matches(msg, keys.Redo):
 		return a.redo()
@@ -509,6 +526,11 @@ func (a *App) statusLine() string {
 		if s, typing := line.Line(a.width - 2); typing {
 			return " " + s
 		}
+	}
+	if p := a.pending; p != nil {
+		left := max(0, p.left(a.now)).Round(time.Second)
+		return " " + a.look.Attention.Render(text.Fit(fmt.Sprintf("! change %s is taken back in %s unless confirmed", p.id, left), a.width-30)) +
+			"  " + a.look.Accent.Render("C") + a.look.Faint.Render(" keep it  ") + a.look.Accent.Render("R") + a.look.Faint.Render(" take it back")
 	}
 	if a.busy {
 		return " " + a.look.Faint.Render("working"+strings.Repeat(".", 3))

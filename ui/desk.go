@@ -32,6 +32,7 @@ type desk struct {
 	done    []rules.Plan // what was changed here, latest last
 	undone  []rules.Plan // what was taken back, latest last
 	busy    bool         // a plan is running
+	pending *pending     // the change that waits to be confirmed
 	seek    string       // the line of the rule that was made last, until it is seen
 }
 
@@ -161,8 +162,9 @@ func ruleAt(s *rules.Ruleset, table, chain string, at int) (*rules.Rule, bool) {
 
 // appliedMsg tells how a plan went.
 type appliedMsg struct {
-	plan rules.Plan
-	err  error
+	plan     rules.Plan
+	deadline time.Time // when it is taken back unless confirmed; zero: never
+	err      error
 	// kind says whether the plan was new, an undo or a redo.
 	kind appliedKind
 	then func(error) tea.Cmd
@@ -187,13 +189,37 @@ func (d *desk) apply(p rules.Plan, kind appliedKind, then func(error) tea.Cmd) t
 		d.say("one change at a time: the last one is still being made")
 		return nil
 	}
+	if d.pending != nil {
+		d.said = status{text: "change " + d.pending.id + " waits to be confirmed: C keeps it, R takes it back", failed: true}
+		return nil
+	}
 	d.busy = true
-	changes := d.gw.Changes
+	changes, confirm := d.gw.Changes, d.confirmTime(p)
 	return func() tea.Msg {
-		done, err := changes.Apply(context.Background(), p)
-		return appliedMsg{done, err, kind, then}
+		done, deadline, err := changes.Apply(context.Background(), p, confirm)
+		return appliedMsg{done, deadline, err, kind, then}
 	}
 }
+
+// confirmTime is how long a change waits to be confirmed: not at all where it
+// certainly leaves the operator's own connection alone.
+func (d *desk) confirmTime(p rules.Plan) time.Duration {
+	if d.gw.Journal == nil {
+		return 0
+	}
+	after, err := p.Apply(d.tables.Sets)
+	if err != nil {
+		return 0 // it will be refused
+	}
+	if model.BlastOf(d.facts, d.tables.Sets, after, p, nil, 0).Own {
+		return confirmTime
+	}
+	return 0
+}
+
+// confirmTime is how long a change that may touch the operator's own connection
+// waits to be confirmed.
+const confirmTime = 90 * time.Second
 
 // applied notes the outcome of a plan.
 func (d *desk) applied(msg appliedMsg) tea.Cmd {
@@ -221,10 +247,14 @@ func (d *desk) applied(msg appliedMsg) tea.Cmd {
 			}
 		}
 	}
-	if msg.then != nil {
-		return msg.then(msg.err)
+	var cmds []tea.Cmd
+	if !msg.deadline.IsZero() {
+		cmds = append(cmds, d.lookForPending())
 	}
-	return nil
+	if msg.then != nil {
+		cmds = append(cmds, msg.then(msg.err))
+	}
+	return tea.Batch(cmds...)
 }
 
 func commandLine(p rules.Plan) string {

@@ -19,8 +19,13 @@ type Gateway struct {
 	Facts <-chan *model.Facts
 	// Changes carries out plans.
 	Changes Changes
+	// Journal is the record of changes; nil where none is kept.
+	Journal Journal
 	// Flows is the live flow table with its sources.
 	Flows Flows
+	// Surroundings reads what else bears on NAT, for the doctor; it may take some
+	// milliseconds. nil: nothing is known of it.
+	Surroundings func(ctx context.Context) (model.Surroundings, error)
 	// Trouble is said once, at the start: a family or backend that is missing.
 	Trouble []string
 	// ReadOnly hides everything that changes something.
@@ -46,8 +51,48 @@ type Changes interface {
 	// Apply checks and runs the plan and returns it as it was run, completed with
 	// what its inverse needs. It blocks until the kernel has answered, at most
 	// some seconds. The error is a *rules.Conflict where the tables have changed.
-	Apply(ctx context.Context, p rules.Plan) (rules.Plan, error)
+	// With a confirm time the change is taken back after it, unless Journal.Confirm
+	// is called; deadline is then when, else zero.
+	Apply(ctx context.Context, p rules.Plan, confirm time.Duration) (done rules.Plan, deadline time.Time, err error)
 }
+
+// Journal is the record of changes on this host. Its methods may block for some
+// seconds, but for Waiting.
+type Journal interface {
+	// Entries lists all changes, the latest first.
+	Entries() ([]Entry, error)
+	// Waiting is the change that waits to be confirmed; nil if none does.
+	Waiting() (*Entry, error)
+	Confirm(ctx context.Context, id string) error
+	Rollback(ctx context.Context, id string) error
+	// Undo takes a settled change back by a change of its own.
+	Undo(ctx context.Context, id string) error
+	// Drift compares what runs with what is kept for boot; Save keeps what runs.
+	Drift(ctx context.Context) (Drift, error)
+	Save(ctx context.Context) error
+}
+
+// Entry is one change as the journal tells it.
+type Entry struct {
+	ID       string
+	At       time.Time
+	By, From string
+	State    string // pending, applied, confirmed, rolled-back or failed
+	Deadline time.Time
+	Summary  string
+	Commands []string
+	Result   string // what became of it, where there is something to say
+	Stands   bool
+}
+
+// Drift is what differs between the rules that run and those kept for boot.
+type Drift struct {
+	Rules int      // how many differ
+	Lines []string // in words
+}
+
+// None reports that what runs is what is kept.
+func (d Drift) None() bool { return d.Rules == 0 }
 
 // Flows is the live flow table and the questions that can be asked about it.
 // All methods but Forget, Details and SetSwitch return at once.

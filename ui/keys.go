@@ -18,7 +18,7 @@ var keys = struct {
 	Up, Down, PageUp, PageDown, Top, Bottom, Pane          key.Binding
 	Help, Quit, Filter, Details, Close, Redraw             key.Binding
 	Add, Edit, Delete, MoveUp, MoveDown, Park              key.Binding
-	Undo, Redo                                             key.Binding
+	Undo, Redo, Confirm, Rollback, Save                    key.Binding
 	Chains, Family, Backend                                key.Binding
 	Forget, ForgetAll, Pause, Events, Sort, Reverse, Group key.Binding
 	WhatIf, Switches, Names                                key.Binding
@@ -34,7 +34,7 @@ var keys = struct {
 	Details: bind("enter", "details", "enter"), Close: bind("esc", "close", "esc"), Redraw: bind("ctrl+l", "redraw", "ctrl+l"),
 	Add: bind("a", "add", "a"), Edit: bind("e", "edit", "e"), Delete: bind("d", "delete", "d"),
 	MoveUp: bind("K", "move up", "K"), MoveDown: bind("J", "move down", "J"), Park: bind("p", "park", "p"),
-	Undo: bind("u", "undo", "u"), Redo: bind("U", "redo", "U"),
+	Undo: bind("u", "undo", "u"), Redo: bind("U", "redo", "U"), Confirm: bind("C", "confirm", "C"), Rollback: bind("R", "roll back", "R"), Save: bind("w", "keep for boot", "w"),
 	Chains: bind("c", "chains", "c"), Family: bind("v", "IPv4/IPv6", "v"), Backend: bind("b", "nft/legacy", "b"),
 	Forget: bind("x", "forget", "x"), ForgetAll: bind("X", "forget all shown", "X"), Pause: bind("space", "pause", "space"),
 	Events: bind("e", "events", "e"), Sort: bind("s", "sort", "s"), Reverse: bind("S", "reverse", "S"), Group: bind("b", "group", "b"),
@@ -47,6 +47,7 @@ func KeyTable() []KeyGroup {
 		{"everywhere", append(everywhere(), keys.Close)},
 		{"in lists", []key.Binding{keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom, keys.Pane, keys.Filter, keys.Details, keys.WhatIf}},
 		{"Rules", []key.Binding{keys.Add, keys.Edit, keys.Delete, keys.MoveUp, keys.MoveDown, keys.Chains, keys.Family, keys.Backend}},
+		{"History", []key.Binding{keys.Save}},
 		{"Flows", []key.Binding{keys.Sort, keys.Reverse, keys.Group, keys.Pause, keys.Events, keys.Forget, keys.ForgetAll, keys.Switches}},
 	}
 }

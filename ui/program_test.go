@@ -123,12 +123,12 @@ func (g *liveGateway) show(changed bool) {
 	g.tables <- Tables{Sets: g.kernel.sets, At: time.Now(), Changed: changed}
 }
 
-func (g *liveGateway) Apply(ctx context.Context, p rules.Plan) (rules.Plan, error) {
-	p, err := g.kernel.Apply(ctx, p)
+func (g *liveGateway) Apply(ctx context.Context, p rules.Plan, confirm time.Duration) (rules.Plan, time.Time, error) {
+	p, deadline, err := g.kernel.Apply(ctx, p, confirm)
 	if err == nil {
 		g.show(true)
 	}
-	return p, err
+	return p, deadline, err
 }
 
 // tell makes an event and announces it.

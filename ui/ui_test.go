@@ -92,7 +92,12 @@ type kernel struct {
 	out     chan Tables
 }
 
-func (k *kernel) Apply(_ context.Context, p rules.Plan) (rules.Plan, error) {
+func (k *kernel) Apply(_ context.Context, p rules.Plan, _ time.Duration) (rules.Plan, time.Time, error) {
+	p, err := k.make(p)
+	return p, time.Time{}, err
+}
+
+func (k *kernel) make(p rules.Plan) (rules.Plan, error) {
 	if k.refuses != nil {
 		return p, k.refuses
 	}
@@ -242,4 +247,9 @@ func (s *stage) sees(want string) {
 	if !strings.Contains(s.screen(), want) {
 		s.t.Errorf("%q is not on the screen:\n%s", want, s.screen())
 	}
+}
+
+// session is the operator's connection.
+func session(client, server string) *model.Session {
+	return &model.Session{Client: netip.MustParseAddrPort(client), Server: netip.MustParseAddrPort(server)}
 }

@@ -70,6 +70,7 @@ func (o *addOptions) register(c *cobra.Command) {
 	f.IntVar(&o.at, "at", 0, "position in the chain, from 1; the end otherwise")
 	o.placeFlags.register(f, "that of the addresses otherwise", "that of the program iptables otherwise")
 	o.approval.register(f)
+	o.approval.registerTime(f)
 	o.offerPlaces(c)
 	offer(c, "proto", "tcp", "udp", "sctp", "icmp")
 	offer(c, "chain", rules.BuiltInChains["nat"]...)

@@ -8,12 +8,16 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/charmbracelet/x/term"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"nattui/model"
+	"nattui/model/host"
 	"nattui/rules"
+	"nattui/rules/commit"
 	"nattui/rules/iptables"
 	"nattui/ui/text"
 )
@@ -21,6 +25,8 @@ import (
 // approval are the flags of every command that changes something.
 type approval struct {
 	dryRun, yes bool
+	confirm     confirmation
+	lasts       time.Duration
 }
 
 func (a *approval) register(flags *pflag.FlagSet) {
@@ -28,8 +34,20 @@ func (a *approval) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&a.yes, "yes", false, "do not ask; needed where standard input is no terminal")
 }
 
+// registerTime adds the flags about how long a change stands.
+func (a *approval) registerTime(flags *pflag.FlagSet) {
+	a.confirm.register(flags)
+	flags.DurationVar(&a.lasts, "for", 0, "how long it is to stand before it ends by itself, such as 2h; 0 is for good")
+}
+
 // check refuses to begin what could not be agreed to in the end.
 func (a *approval) check() error {
+	if err := a.confirm.check(); err != nil {
+		return err
+	}
+	if a.lasts < 0 {
+		return usagef("--for %s: a time that is over; say for example 2h", a.lasts)
+	}
 	if !a.dryRun && !a.yes && !term.IsTerminal(os.Stdin.Fd()) {
 		return usagef("this changes the rules, and standard input is no terminal to ask on: say --yes, or --dry-run to see what would run")
 	}
@@ -38,10 +56,10 @@ func (a *approval) check() error {
 
 // carryOut shows what a plan does, asks, and makes it so. On standard output are
 // the commands that ran, or would run.
-func (a *approval) carryOut(c *cobra.Command, host *iptables.Host, plan rules.Plan) error {
+func (a *approval) carryOut(c *cobra.Command, tables *iptables.Host, plan rules.Plan) error {
 	ctx := c.Context()
 	if a.dryRun {
-		if err := host.Check(ctx, plan.Changes()); err != nil {
+		if err := tables.Check(ctx, plan.Changes()); err != nil {
 			return err
 		}
 		return printCommands(c.OutOrStdout(), plan)
@@ -51,11 +69,46 @@ func (a *approval) carryOut(c *cobra.Command, host *iptables.Host, plan rules.Pl
 			return err
 		}
 	}
-	// From here on an interrupt comes too late: what has begun is finished.
-	if _, err := (changes{tables: host}).Apply(context.WithoutCancel(ctx), plan); err != nil {
+	committer, err := openCommitter(tables, nil)
+	if err != nil {
 		return err
 	}
+	o, affected, err := blastRadius(ctx, tables, plan)
+	if err != nil {
+		return err
+	}
+	if o.Confirm, err = a.confirm.time(affected); err != nil {
+		return err
+	}
+	o.For = a.lasts
+	// From here on an interrupt comes too late: what has begun is finished.
+	e, err := committer.Run(context.WithoutCancel(ctx), plan, o)
+	if err != nil {
+		return asConflict(err)
+	}
+	sayStands(c.ErrOrStderr(), e)
 	return printCommands(c.OutOrStdout(), plan)
+}
+
+// blastRadius tells who makes a change, and whether it may touch his own connection.
+func blastRadius(ctx context.Context, tables *iptables.Host, plan rules.Plan) (o commit.Options, affected bool, err error) {
+	o, overSSH := operator(ctx)
+	if !overSSH {
+		return o, false, nil
+	}
+	sets, err := tables.ReadAll(ctx)
+	if err != nil {
+		return o, false, err
+	}
+	facts, err := host.Read(ctx)
+	if err != nil {
+		return o, false, err
+	}
+	after, err := plan.Apply(sets)
+	if err != nil {
+		return o, false, err
+	}
+	return o, model.BlastOf(&facts, sets, after, plan, nil, 0).Own, nil
 }
 
 func printCommands(w io.Writer, plan rules.Plan) error {

@@ -36,6 +36,7 @@ func newDeleteCommand() *cobra.Command {
 	c.Flags().StringVar(&o.table, "table", "nat", "another table: "+strings.Join(tableNames[1:], ", "))
 	o.placeFlags.register(c.Flags(), "ipv4 otherwise, or that of the line's addresses", "that of the program iptables otherwise")
 	o.approval.register(c.Flags())
+	o.approval.registerTime(c.Flags())
 	o.offerPlaces(c)
 	offer(c, "table", tableNames...)
 	c.ValidArgs = rules.BuiltInChains["nat"]

@@ -61,8 +61,9 @@ func newRoot() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add(groupLook, newRulesCommand(), newFlowsCommand(), newWhatifCommand(), newDoctorCommand(), newRecordCommand(), newLabCommand())
+	add(groupLook, newRulesCommand(), newFlowsCommand(), newWhatifCommand(), newDoctorCommand(), newRecordCommand(), newDoctorCommand(), newLabCommand())
 	add(groupChange, newAddCommand(), newDeleteCommand())
+	add(groupChange, newChangeCommands()...)
 	add(groupOther, newVersionCommand(), newManualCommand())
 	root.InitDefaultCompletionCmd()
 	settle(root)

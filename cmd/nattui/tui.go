@@ -66,11 +66,17 @@ func openGateway(ctx context.Context, o tuiOptions) (ui.Gateway, error) {
 	}
 	gw.Facts = followFacts(ctx, factsChanged)
 	if !o.readOnly {
-		c := changes{tables: tables}
+		var kernel *conntrack.Table
 		if flows != nil {
-			c.flows = flows.kernel
+			kernel = flows.kernel
 		}
-		gw.Changes = c
+		safe, err := openSafeChanges(ctx, tables, kernel)
+		if err != nil {
+			gw.ReadOnly = true
+			gw.Trouble = append(gw.Trouble, withoutJournal(err))
+		} else {
+			gw.Changes, gw.Journal = safe, safe
+		}
 	}
 	for _, a := range tables.Absent() {
 		if a.Reason == iptables.TooOld || a.Reason == iptables.Broken || a.Place.Backend == tables.Default() {

@@ -1,0 +1,422 @@
+package ui
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
+
+	"nattui/rules"
+	"nattui/ui/table"
+	"nattui/ui/text"
+)
+
+// historyScreen shows every change that the journal knows: who, when, what, how it
+// ended; and takes one back.
+type historyScreen struct {
+	*desk
+	entries []Entry
+	err     error
+	cursor  table.Cursor[string]
+	height  int
+	shown   bool
+	drift   Drift
+	drifted bool // drift is known
+}
+
+func newHistoryScreen(d *desk) *historyScreen { return &historyScreen{desk: d} }
+
+type historyMsg struct {
+	entries []Entry
+	drift   Drift
+	drifted bool
+	err     error
+}
+
+// read reads the journal beside Update.
+func (s *historyScreen) read() tea.Cmd {
+	if s.gw.Journal == nil {
+		return nil
+	}
+	journal := s.gw.Journal
+	return func() tea.Msg {
+		entries, err := journal.Entries()
+		drift, driftErr := journal.Drift(context.Background())
+		return historyMsg{entries, drift, driftErr == nil, err}
+	}
+}
+
+// Receive takes news.
+func (s *historyScreen) Receive(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case shownMsg:
+		s.shown = true
+		return s.read()
+	case tablesMsg:
+		if s.shown && msg.Changed {
+			return s.read()
+		}
+	case appliedMsg, settledMsg:
+		if s.shown {
+			return s.read()
+		}
+	case historyMsg:
+		s.entries, s.err, s.drift, s.drifted = msg.entries, msg.err, msg.drift, msg.drifted
+		s.cursor.Follow(len(s.entries), s.key)
+	}
+	return nil
+}
+
+// Hidden tells that another screen is shown.
+func (s *historyScreen) Hidden() { s.shown = false }
+
+func (s *historyScreen) key(i int) string { return s.entries[i].ID }
+
+func (s *historyScreen) Typing() bool         { return false }
+func (s *historyScreen) Paste(string) tea.Cmd { return nil }
+
+func (s *historyScreen) Wheel(by int) {
+	s.cursor.Go(s.cursor.Index()+by, len(s.entries), s.key)
+}
+
+func (s *historyScreen) current() (Entry, bool) {
+	if len(s.entries) == 0 {
+		return Entry{}, false
+	}
+	return s.entries[min(s.cursor.Index(), len(s.entries)-1)], true
+}
+
+// Key takes one key.
+func (s *historyScreen) Key(msg tea.KeyPressMsg) tea.Cmd {
+	n := len(s.entries)
+	move := func(to int) { s.cursor.Go(to, n, s.key) }
+	switch {
+	case key.Matches(msg, keys.Up):
+		move(s.cursor.Index() - 1)
+	case key.Matches(msg, keys.Down):
+		move(s.cursor.Index() + 1)
+	case key.Matches(msg, keys.PageUp):
+		move(s.cursor.Index() - max(1, s.height-1))
+	case key.Matches(msg, keys.PageDown):
+		move(s.cursor.Index() + max(1, s.height-1))
+	case key.Matches(msg, keys.Top):
+		move(0)
+	case key.Matches(msg, keys.Bottom):
+		move(n - 1)
+	case key.Matches(msg, keys.Details):
+		if e, ok := s.current(); ok {
+			s.open(&entryDetails{desk: s.desk, entry: e})
+		}
+	case key.Matches(msg, keys.Save):
+		return s.askSave()
+	}
+	return nil
+}
+
+// Undo takes back the entry under the cursor.
+func (s *historyScreen) Undo() tea.Cmd {
+	e, ok := s.current()
+	if !ok || s.gw.ReadOnly || s.gw.Journal == nil {
+		return nil
+	}
+	if !e.Stands {
+		s.say("change " + e.ID + " does not stand: " + e.State)
+		return nil
+	}
+	lines := []string{e.Summary, "What came after it stays, unless it no longer fits: then nothing is changed and you are told."}
+	q := newQuestion(s.desk, "Take change "+e.ID+" back?", lines, rules.Plan{}, "take back")
+	journal := s.gw.Journal
+	q.act = func() tea.Cmd {
+		return func() tea.Msg {
+			return settledMsg{"change " + e.ID + " is taken back", journal.Undo(context.Background(), e.ID)}
+		}
+	}
+	s.open(q)
+	return nil
+}
+
+// askSave offers to keep the running rules for boot.
+func (s *historyScreen) askSave() tea.Cmd {
+	if s.gw.ReadOnly || s.gw.Journal == nil {
+		return nil
+	}
+	if s.drifted && s.drift.None() {
+		s.say("what runs is what is kept for boot already")
+		return nil
+	}
+	lines := []string{"Your own rules are written to where this host restores them from when it starts; rules of other programs are left to them."}
+	lines = append(lines, s.drift.Lines...)
+	q := newQuestion(s.desk, "Keep what runs for the next start?", lines, rules.Plan{}, "keep")
+	journal := s.gw.Journal
+	q.act = func() tea.Cmd {
+		return func() tea.Msg { return settledMsg{"kept for boot", journal.Save(context.Background())} }
+	}
+	s.open(q)
+	return nil
+}
+
+// Keys are the bindings that work now.
+func (s *historyScreen) Keys() []key.Binding {
+	with := func(b key.Binding, on bool) key.Binding { b.SetEnabled(on); return b }
+	e, ok := s.current()
+	can := !s.gw.ReadOnly && s.gw.Journal != nil
+	return []key.Binding{with(keys.Undo, can && ok && e.Stands), with(keys.Details, ok), with(keys.Save, can), keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom}
+}
+
+// Settle fits the list to the size.
+func (s *historyScreen) Settle(_, height int) tea.Cmd {
+	s.height = height - 1 - s.footHeight(height)
+	s.cursor.Follow(len(s.entries), s.key)
+	s.cursor.Settle(len(s.entries), s.height)
+	return nil
+}
+
+func (s *historyScreen) footHeight(height int) int {
+	if height < 12 {
+		return 0
+	}
+	return 4
+}
+
+// View draws the list and, beneath it, the entry under the cursor.
+func (s *historyScreen) View(width, height int) []string {
+	cols := []table.Column{
+		{Title: "#", Min: 3, Want: 4, Right: true},
+		{Title: "when", Min: 8, Want: 16},
+		{Title: "what", Min: 14, Want: 26, Grow: 1},
+		{Title: "state", Min: 9, Want: 11},
+		{Title: "who", Min: 8, Want: 16, Order: 1},
+		{Title: "from", Min: 9, Want: 15, Order: 2},
+	}
+	if width < 60 {
+		cols[1].Want = 8
+	}
+	widths := table.Widths(cols, width-4)
+	lines := []string{"   " + table.Head(cols, widths, s.look.Faint)}
+	from, to := s.cursor.Window(len(s.entries), s.height)
+	for i := from; i < to; i++ {
+		lines = append(lines, s.row(&s.entries[i], cols, widths, i == s.cursor.Index()))
+	}
+	if note := s.emptyNote(); note != "" {
+		lines = append(lines, "   "+s.look.Faint.Render(text.Fit(text.Safe(note), width-4)))
+	}
+	foot := s.foot(width, s.footHeight(height))
+	for len(lines) < height-len(foot) {
+		lines = append(lines, "")
+	}
+	return append(lines[:height-len(foot)], foot...)
+}
+
+func (s *historyScreen) emptyNote() string {
+	switch {
+	case s.gw.Journal == nil:
+		return "there is no journal here: this nattui only looks"
+	case s.err != nil:
+		return s.err.Error()
+	case len(s.entries) == 0:
+		return "nothing was changed by nattui on this host yet"
+	}
+	return ""
+}
+
+func (s *historyScreen) row(e *Entry, cols []table.Column, widths []int, on bool) string {
+	var over *lipgloss.Style
+	bar := "   "
+	if on {
+		over = &s.look.Cursor
+		bar = " " + s.look.Accent.Render(s.look.Glyphs.Bar) + s.look.Cursor.Render(" ")
+	}
+	layout := "2006-01-02 15:04"
+	if widths[1] < 16 {
+		layout = "15:04:05"
+	}
+	cells := []table.Cell{
+		{Text: e.ID, Style: s.look.Faint},
+		{Text: e.At.In(s.now.Location()).Format(layout), Style: s.look.Faint},
+		{Text: text.Safe(e.Summary), Style: s.look.Text},
+		{Text: e.State, Style: s.stateStyle(e.State)},
+		{Text: text.Safe(e.By), Style: s.look.Faint},
+		{Text: text.Safe(e.From), Style: s.look.Faint},
+	}
+	return bar + table.Line(cols, widths, cells, over)
+}
+
+func (s *historyScreen) stateStyle(state string) lipgloss.Style {
+	switch state {
+	case "confirmed", "applied":
+		return s.look.Good
+	case "pending":
+		return s.look.Attention
+	case "failed":
+		return s.look.Broken
+	}
+	return s.look.Faint
+}
+
+func (s *historyScreen) foot(width, height int) []string {
+	if height == 0 {
+		return nil
+	}
+	lines := []string{" " + s.look.Line.Render(strings.Repeat(s.look.Glyphs.Rule, width-2))}
+	if e, ok := s.current(); ok {
+		if len(e.Commands) > 0 {
+			line := "$ " + e.Commands[0]
+			if n := len(e.Commands) - 1; n > 0 {
+				line += " (and " + plural(n, "more command") + ")"
+			}
+			lines = append(lines, " "+s.look.Text.Render(text.Fit(text.Safe(line), width-2)))
+		}
+		if e.Result != "" {
+			lines = append(lines, " "+s.look.Faint.Render(text.Fit(text.Safe(e.Result), width-2)))
+		}
+	}
+	if s.drifted && s.gw.Journal != nil {
+		style, word := s.look.Good, "what runs is what is kept for boot"
+		if !s.drift.None() {
+			style, word = s.look.Attention, "! what runs is not what boots: " + plural(s.drift.Rules, "rule") + " apart; w keeps what runs"
+		}
+		lines = append(lines, " "+style.Render(text.Fit(word, width-2)))
+	}
+	for len(lines) < height {
+		lines = append(lines, "")
+	}
+	return lines[:height]
+}
+
+// entryDetails is everything about one change.
+type entryDetails struct {
+	*desk
+	entry  Entry
+	offset int
+}
+
+// Update scrolls, or closes on any other key.
+func (d *entryDetails) Update(msg tea.Msg) tea.Cmd {
+	k, ok := msg.(tea.KeyPressMsg)
+	if !ok {
+		return nil
+	}
+	switch {
+	case key.Matches(k, keys.Down):
+		d.offset++
+	case key.Matches(k, keys.Up):
+		d.offset = max(0, d.offset-1)
+	default:
+		d.close(d)
+	}
+	return nil
+}
+
+// Keys are those of the box.
+func (d *entryDetails) Keys() []key.Binding { return []key.Binding{keys.Up, keys.Down, keys.Close} }
+
+// View draws the box.
+func (d *entryDetails) View(width, height int) string {
+	w := min(84, width-2)
+	var lines []string
+	add := func(style lipgloss.Style, s string) {
+		for _, l := range text.Wrap(text.Safe(s), w-4, 0) {
+			lines = append(lines, style.Render(l))
+		}
+	}
+	e := &d.entry
+	add(d.look.Strong, e.Summary)
+	who := e.By
+	if e.From != "" {
+		who += " from " + e.From
+	}
+	add(d.look.Text, e.State+" "+d.look.Glyphs.Dot+" "+e.At.In(d.now.Location()).Format("2006-01-02 15:04:05")+" "+d.look.Glyphs.Dot+" "+who)
+	if e.Result != "" {
+		add(d.look.Text, e.Result)
+	}
+	lines = append(lines, "")
+	for _, c := range e.Commands {
+		add(d.look.Faint, "$ "+c)
+	}
+	room := max(3, height-4)
+	from := max(0, min(d.offset, len(lines)-room))
+	return box(d.desk, "Change "+e.ID, lines[from:min(len(lines), from+room)], w)
+}
+
+// settledMsg tells how something about the journal went.
+type settledMsg struct {
+	what string
+	err  error
+}
+
+// pending is a change that is taken back by itself unless it is confirmed.
+type pending struct {
+	id       string
+	deadline time.Time
+}
+
+// left is how long it still stands.
+func (p *pending) left(now time.Time) time.Duration { return p.deadline.Sub(now) }
+
+// pendingMsg comes once a second while a change waits to be confirmed.
+type pendingMsg struct {
+	entry *Entry // nil: none waits any more
+	err   error
+}
+
+// watchPending looks after a change that waits to be confirmed: it may be
+// confirmed, or taken back, from elsewhere.
+func (d *desk) watchPending() tea.Cmd {
+	journal := d.gw.Journal
+	if journal == nil {
+		return nil
+	}
+	return tea.Tick(time.Second, func(time.Time) tea.Msg {
+		e, err := journal.Waiting()
+		return pendingMsg{e, err}
+	})
+}
+
+// lookForPending asks once whether a change waits, at the start.
+func (d *desk) lookForPending() tea.Cmd {
+	journal := d.gw.Journal
+	if journal == nil {
+		return nil
+	}
+	return func() tea.Msg {
+		e, err := journal.Waiting()
+		return pendingMsg{e, err}
+	}
+}
+
+// seePending takes what the journal says of the change that waits.
+func (d *desk) seePending(msg pendingMsg) tea.Cmd {
+	switch {
+	case msg.err != nil:
+		d.fail(msg.err)
+		return d.watchPending()
+	case msg.entry == nil:
+		if d.pending != nil {
+			d.pending = nil
+			d.say("the change is settled: see History")
+		}
+		return nil
+	}
+	d.pending = &pending{msg.entry.ID, msg.entry.Deadline}
+	return d.watchPending()
+}
+
+// confirm says that the change that waits may stand; rollback takes it back.
+func (d *desk) confirm() tea.Cmd {
+	return d.settlePending("the change stands", Journal.Confirm)
+}
+
+func (d *desk) rollback() tea.Cmd {
+	return d.settlePending("the change is taken back", Journal.Rollback)
+}
+
+func (d *desk) settlePending(what string, act func(Journal, context.Context, string) error) tea.Cmd {
+	if d.pending == nil || d.gw.Journal == nil {
+		return nil
+	}
+	journal, id := d.gw.Journal, d.pending.id
+	return func() tea.Msg { return settledMsg{what, act(journal, context.Background(), id)} }
+}

@@ -1,0 +1,115 @@
+package ui
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"nattui/rules"
+)
+
+// journal is a record that a test fills.
+type journal struct {
+	entries []Entry
+	waiting *Entry
+	said    []string
+}
+
+func (j *journal) Entries() ([]Entry, error) { return j.entries, nil }
+func (j *journal) Waiting() (*Entry, error)  { return j.waiting, nil }
+
+func (j *journal) Confirm(_ context.Context, id string) error {
+	j.said, j.waiting = append(j.said, "confirm "+id), nil
+	return nil
+}
+
+func (j *journal) Rollback(_ context.Context, id string) error {
+	j.said, j.waiting = append(j.said, "rollback "+id), nil
+	return nil
+}
+
+func (j *journal) Undo(_ context.Context, id string) error {
+	j.said = append(j.said, "undo "+id)
+	return nil
+}
+
+func (j *journal) Drift(context.Context) (Drift, error) {
+	return Drift{Rules: 1, Lines: []string{"runs, and is not kept: IPv4 · nft nat -A PREROUTING -i wan0 -j ACCEPT"}}, nil
+}
+
+func (j *journal) Save(context.Context) error {
+	j.said = append(j.said, "save")
+	return nil
+}
+
+func historyStage(t *testing.T, width, height int) (*stage, *journal) {
+	j := &journal{entries: []Entry{
+		{ID: "2", At: clock, By: "root (sudo: alice)", From: "198.51.100.7", State: "rolled-back", Summary: "Delete rule 2 of PREROUTING", Commands: []string{"iptables -t nat -D PREROUTING -i wan0 -j ACCEPT"}, Result: "it was not confirmed in time"},
+		{ID: "1", At: clock.Add(-time.Hour), By: "root", State: "confirmed", Summary: "Add to the end of PREROUTING: TCP to port 80 goes to 192.168.0.2.", Commands: []string{"iptables -t nat -A PREROUTING -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2"}, Stands: true},
+	}}
+	s := newStage(t, width, height, gatewayRules)
+	s.app.gw.Journal = j
+	s.press("6")
+	return s, j
+}
+
+func TestHistoryScreen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, j := historyStage(t, 80, 24)
+		s.golden("history-80x24")
+		s.press("u")
+		s.sees("does not stand")
+		s.press("down", "u")
+		s.sees("Take change 1 back?")
+		s.press("y", "w", "y")
+		if len(j.said) != 2 || j.said[0] != "undo 1" || j.said[1] != "save" {
+			t.Errorf("the journal was told %v", j.said)
+		}
+		s.press("enter")
+		s.golden("history-details")
+	})
+}
+
+// A change that waits is announced on every screen, and only C or R settle it.
+func TestPendingChangeWaitsForADeliberateKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, j := historyStage(t, 80, 24)
+		waiting := j.entries[1]
+		waiting.State, waiting.Deadline = "pending", clock.Add(87*time.Second)
+		s.press("1")
+		s.app.seePending(pendingMsg{entry: &waiting})
+		s.app.drawn = s.app.draw()
+		s.sees("! change 1 is taken back in 1m27s unless")
+		s.press("enter", "esc", "d", "y")
+		if len(s.kernel.applied) > 0 {
+			t.Error("another change was made meanwhile")
+		}
+		s.sees("! change 1")
+		s.press("C")
+		if len(j.said) != 1 || j.said[0] != "confirm 1" {
+			t.Errorf("the journal was told %v", j.said)
+		}
+		if s.app.pending != nil {
+			t.Error("the change still waits")
+		}
+	})
+}
+
+func TestConfirmTimeWhereTheOwnConnectionIsMet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := historyStage(t, 80, 24)
+		own := facts()
+		own.Session = session("198.51.100.9:50000", "203.0.113.1:22")
+		s.send(factsMsg{own})
+		insert := func(line string) rules.Plan {
+			return rules.Single(rules.Change{Op: rules.Insert, Table: "nat", Chain: "PREROUTING", At: 1, Rule: parse(t, line)})
+		}
+		if got := s.app.confirmTime(insert("-A PREROUTING -p tcp -m tcp --dport 22 -j REDIRECT --to-ports 2222")); got != confirmTime {
+			t.Errorf("a redirection of SSH waits %v", got)
+		}
+		if got := s.app.confirmTime(insert("-A PREROUTING -i wan0 -p tcp -m tcp --dport 81 -j DNAT --to-destination 192.168.0.2")); got != 0 {
+			t.Errorf("a forward of port 81 waits %v", got)
+		}
+	})
+}
