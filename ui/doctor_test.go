@@ -1,0 +1,201 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"nattui/model"
+	"nattui/rules"
+)
+
+// brokenRules are a gateway on which FORWARD drops what is forwarded, a rule is
+// there twice and another catches too much.
+const brokenRules = `*nat
+:PREROUTING ACCEPT [31:1860]
+:INPUT ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+:POSTROUTING ACCEPT [9:540]
+[12:720] -A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -m comment --comment web -j DNAT --to-destination 192.168.0.2:8080
+[0:0] -A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -m comment --comment web -j DNAT --to-destination 192.168.0.2:8080
+[3:180] -A PREROUTING -p tcp -m tcp --dport 8443 -j DNAT --to-destination 192.168.0.3:443
+[417:25020] -A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE
+COMMIT
+*filter
+:INPUT ACCEPT [0:0]
+:FORWARD DROP [12:720]
+:OUTPUT ACCEPT [0:0]
+-A FORWARD -i lan0 -o wan0 -j ACCEPT
+-A FORWARD -i wan0 -o lan0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+COMMIT
+`
+
+// soundRules are a gateway with nothing to complain of.
+const soundRules = `*nat
+:PREROUTING ACCEPT [31:1860]
+:POSTROUTING ACCEPT [9:540]
+[12:720] -A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8080
+[417:25020] -A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE
+COMMIT
+`
+
+// doctorStage is a stage on which the doctor's screen is shown.
+func doctorStage(t *testing.T, width, height int, text string) *stage {
+	s := newStage(t, width, height, text)
+	if s.app.screens[3] == nil {
+		s.app.screens[3] = newDoctorScreen(&s.app.desk)
+	}
+	s.press("4")
+	return s
+}
+
+func TestDoctorScreen(t *testing.T) {
+	for _, size := range []struct{ w, h int }{{80, 24}, {120, 40}, {40, 12}} {
+		t.Run(fmt.Sprintf("%dx%d", size.w, size.h), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				doctorStage(t, size.w, size.h, brokenRules).golden(fmt.Sprintf("doctor-%dx%d", size.w, size.h))
+			})
+		})
+	}
+}
+
+func TestDoctorOnASoundGateway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := doctorStage(t, 80, 24, soundRules)
+		s.sees("Nothing is wrong")
+		for _, word := range []string{"error", "warning"} {
+			if strings.Contains(s.screen(), word) {
+				t.Errorf("a sound gateway shows %q:\n%s", word, s.screen())
+			}
+		}
+	})
+}
+
+// Every character of the screen has a likeness on a terminal without UTF-8.
+func TestDoctorWithoutUTF8(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := doctorStage(t, 80, 24, brokenRules)
+		s.app.utf8 = false
+		s.app.restyle()
+		s.press("enter")
+		for _, r := range ansi.Strip(s.app.draw()) {
+			if r >= 0x7f {
+				t.Fatalf("%q is drawn on a terminal that cannot show it:\n%s", r, s.screen())
+			}
+		}
+		if strings.Contains(s.screen(), "?  ?") {
+			t.Errorf("something has no likeness:\n%s", s.screen())
+		}
+	})
+}
+
+func TestDoctorShowsEvidenceAndCure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := doctorStage(t, 80, 24, brokenRules)
+		s.press("enter")
+		s.golden("doctor-details")
+		s.press("esc")
+		s.sees("Doctor")
+	})
+}
+
+// A cure is carried out only after a yes, and the doctor looks again afterwards.
+func TestDoctorFixes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := doctorStage(t, 80, 24, brokenRules)
+		s.press("f")
+		s.golden("doctor-question")
+		s.press("n")
+		if len(s.kernel.applied) != 0 {
+			t.Fatal("a no was taken for a yes")
+		}
+		s.press("f", "y")
+		if len(s.kernel.applied) != 1 {
+			t.Fatalf("%d plans were applied", len(s.kernel.applied))
+		}
+		s.tables(true)
+		c, _ := s.kernel.sets[v4].Chain("filter", "FORWARD")
+		if got := c.Rules[len(c.Rules)-1].String(); got != "-A FORWARD -d 192.168.0.2/32 -p tcp -m tcp --dport 8080 -j ACCEPT" {
+			t.Errorf("the last rule of FORWARD is %s", got)
+		}
+		if strings.Contains(s.screen(), "drops the packet to 192.168.0.2:8080") {
+			t.Errorf("the finding is still there:\n%s", s.screen())
+		}
+		s.press("u")
+		s.tables(true)
+		s.press("g")
+		s.sees("drops the packet to 192.168.0.2:8080")
+	})
+}
+
+// A switch is set and taken back like a rule.
+func TestDoctorSwitchesForwarding(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := doctorStage(t, 80, 24, soundRules)
+		f := facts()
+		f.Settings.Forwarding4 = model.SettingOff
+		s.send(factsMsg{f})
+		s.sees("net.ipv4.ip_forward")
+		s.press("g", "f", "y")
+		if len(s.kernel.applied) != 1 {
+			t.Fatal("nothing was applied")
+		}
+		step := s.kernel.applied[0].Steps[0].Sysctl
+		if step == nil || step.Name != "net.ipv4.ip_forward" || step.Value != "1" || step.Old != "0" || !step.Boot {
+			t.Errorf("the plan's step is %+v", step)
+		}
+		s.press("u")
+		if back := s.kernel.applied[1].Steps[0].Sysctl; back == nil || back.Value != "0" {
+			t.Errorf("it is taken back by %+v", back)
+		}
+	})
+}
+
+func TestDoctorFollowsAForward(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := doctorStage(t, 80, 24, brokenRules)
+		s.press("G", "up", "up", "enter") // three forwards, the first
+		s.golden("doctor-forward")
+		s.sees("the way of PREROUTING 1")
+		s.sees("forward-dropped")
+		s.press("q")
+		s.sees("what is wrong or risky now")
+	})
+}
+
+// Nothing is examined while another screen is shown.
+func TestDoctorRestsWhileHidden(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := doctorStage(t, 80, 24, soundRules)
+		d := s.app.screens[3].(*doctorScreen)
+		s.press("1")
+		before := d.next
+		s.kernel.sets = sets(t, map[rules.Place]string{v4: brokenRules})
+		s.tables(true)
+		if d.running || d.due || len(d.rows) == 0 || d.next.After(before) {
+			t.Errorf("the doctor is at work while nobody looks: running %v, due %v", d.running, d.due)
+		}
+		s.press("4")
+		s.sees("drops the packet to 192.168.0.2:8080")
+	})
+}
+
+func TestDoctorFitsEverySize(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for w := minWidth; w <= 160; w += 30 {
+			for h := minHeight; h <= 50; h += 9 {
+				s := doctorStage(t, w, h, brokenRules)
+				s.fits()
+				s.press("enter")
+				s.fits()
+				s.press("esc", "f")
+				s.fits()
+				s.press("n", "G", "enter")
+				s.fits()
+			}
+		}
+	})
+}
