@@ -1,0 +1,76 @@
+package model
+
+import (
+	"net/netip"
+
+	"nattui/rules"
+	"nattui/rules/guide"
+)
+
+// GuideHost is the gateway as recipes want it: these facts, the tables as they
+// are, and the backend that new rules go to. flows may be nil; of them those that
+// are translated are told.
+func (f *Facts) GuideHost(sets map[rules.Place]*rules.Ruleset, backend rules.Backend, flows *Flows) guide.Host {
+	h := guide.Host{
+		Sets: sets, Backend: backend, Kernel: f.Host(nil),
+		Forwards: func(family rules.Family) (on, known bool) {
+			s := f.Settings.Forwarding4
+			if family == rules.IPv6 {
+				s = f.Settings.Forwarding6
+			}
+			return s == SettingOn, s == SettingOn || s == SettingOff
+		},
+		Listens: func(protocol uint8, to netip.AddrPort) (string, bool) {
+			l, ok := f.ListensOn(Proto(protocol), to)
+			return l.Process, ok
+		},
+	}
+	for _, l := range f.Links {
+		h.Links = append(h.Links, guide.Link{Name: l.Name, Kind: l.Kind, MTU: l.MTU, Up: l.Up})
+	}
+	for family, whole := range map[rules.Family]netip.Prefix{rules.IPv4: wholeIPv4, rules.IPv6: wholeIPv6} {
+		if route, ok := f.defaultRoute(whole); ok {
+			h.Uplinks[family] = f.guideUplink(family, route.Hops[0].Out)
+		}
+	}
+	for _, p := range f.Presences {
+		if p.Running {
+			h.Managers = append(h.Managers, p.Name)
+		}
+	}
+	if f.Session != nil {
+		h.Session = f.Session.Server
+	}
+	if flows != nil {
+		h.Flows = guideFlows(flows)
+	}
+	return h
+}
+
+// guideUplink is a way to the world with the address that this host has there.
+func (f *Facts) guideUplink(family rules.Family, link string) guide.Uplink {
+	up := guide.Uplink{Link: link}
+	for _, a := range f.AddressesOn(link) {
+		if !family.Holds(a.Prefix.Addr()) || a.Scope != ScopeGlobal || a.Deprecated || a.Temporary {
+			continue
+		}
+		if !up.Addr.IsValid() {
+			up.Addr, up.Dynamic = a.Prefix.Addr(), a.Dynamic
+		}
+	}
+	return up
+}
+
+// guideFlows are the flows whose destination is translated.
+func guideFlows(flows *Flows) []guide.Flow {
+	var list []guide.Flow
+	flows.Each(func(_ Ref, f *Flow) bool {
+		server := f.Reply.Source()
+		if server != f.Orig.Destination() && !f.Proto().IsICMP() {
+			forget := rules.Forget{Proto: uint8(f.Proto()), Src: f.Orig.Source(), Dst: f.Orig.Destination(), Zone: f.Zone, ID: f.ID}
+			list = append(list, guide.Flow{Forget: forget, Server: server})
+		}
+		return true
+	})
+	return list
+}

@@ -1,0 +1,142 @@
+package guide
+
+import (
+	"slices"
+
+	"nattui/rules"
+)
+
+// evaluator says what becomes of packets under the rules planned so far, with
+// forwarding taken as on: that is a step of its own.
+func (b *builder) evaluator() *rules.Evaluator {
+	kernel := b.Kernel
+	if route := kernel.Route; route != nil {
+		kernel.Route = func(q rules.RouteQuery) rules.Route {
+			r := route(q)
+			if r.Kind == rules.RouteRefused && r.Out != "" {
+				r.Kind = rules.RouteForward
+			}
+			return r
+		}
+	}
+	var programs []*rules.Program
+	for _, backend := range rules.Backends {
+		if s := b.sets[rules.Place{Family: b.family, Backend: backend}]; s != nil {
+			programs = append(programs, rules.Compile(s))
+		}
+	}
+	return rules.NewEvaluator(kernel, programs...)
+}
+
+// dropped finds the rule or policy of table filter that stops a packet, now or
+// possibly.
+func dropped(p rules.Path) (rules.RuleRef, bool) {
+	for _, o := range p.Outcomes {
+		if o.Delivered == rules.Dropped && !o.DroppedBy.IsZero() {
+			return o.DroppedBy, true
+		}
+	}
+	return rules.RuleRef{}, false
+}
+
+// passage is a packet that has to pass, and the rule that lets it, written for
+// the chain of the kernel's that it meets: FORWARD, or INPUT.
+type passage struct {
+	packet rules.Packet
+	accept rules.Rule
+	why    string
+}
+
+// pass lets a packet through where something stops it. Where nothing does,
+// nothing is added.
+func (b *builder) pass(p passage) {
+	hook := p.accept.Chain
+	for try := range 4 {
+		path, err := b.evaluator().Evaluate(p.packet)
+		if err != nil {
+			return
+		}
+		by, stopped := dropped(path)
+		if !stopped {
+			return
+		}
+		if by.Table != "filter" || try == 3 {
+			b.warn("", "", "%s still stops it: %s", by, b.lineOf(by))
+			return
+		}
+		chain, at := b.where(by, hook, path, try)
+		before := len(b.plan.Steps)
+		accept := p.accept.InChain(chain)
+		b.add(by.Place, "filter", accept, at, p.why)
+		if len(b.plan.Steps) > before {
+			b.proof.Passing = append(b.proof.Passing, Watched{by.Place, "filter", chain, accept.String()})
+		}
+	}
+}
+
+func (b *builder) lineOf(r rules.RuleRef) string {
+	chain, ok := b.set(r.Place).Chain(r.Table, r.Chain)
+	switch {
+	case !ok || r.Position > len(chain.Rules):
+		return "unknown"
+	case r.Position == 0:
+		return "policy " + chain.Policy
+	}
+	return chain.Rules[r.Position-1].String()
+}
+
+// where is the place for a rule that lets a packet through: one that the program
+// which manages the chain keeps for others, else before what stops the packet.
+func (b *builder) where(by rules.RuleRef, hook string, path rules.Path, try int) (chain string, at int) {
+	set := b.set(by.Place)
+	jumps := func(to string) bool {
+		c, ok := set.Chain("filter", hook)
+		return ok && slices.ContainsFunc(c.Rules, func(r rules.Rule) bool { return r.Target.Kind == rules.Jump && r.Target.Name == to })
+	}
+	if _, ok := set.Chain("filter", "DOCKER-USER"); ok && hook == "FORWARD" && jumps("DOCKER-USER") && try == 0 {
+		b.note("Docker sets the policy of FORWARD to DROP; what stands in DOCKER-USER it leaves alone, also when it restarts.")
+		return "DOCKER-USER", 1
+	}
+	ufw := map[rules.Family]string{rules.IPv4: "ufw-user-", rules.IPv6: "ufw6-user-"}[b.family]
+	ufw += map[string]string{"FORWARD": "forward", "INPUT": "input"}[hook]
+	if _, ok := set.Chain("filter", ufw); ok && try == 0 {
+		b.note("ufw writes its chains anew when it is reloaded: to keep this, say it to ufw as well (ufw route allow …), or put it into /etc/ufw/before.rules.")
+		return ufw, 1
+	}
+	if slices.Contains(b.Managers, "firewalld") {
+		b.note("firewalld owns this firewall and sets it up anew when it is reloaded: its own commands (firewall-cmd --permanent --add-forward-port …, --add-masquerade) are kept.")
+	}
+	if try > 0 || by.Chain == hook && by.Position == 0 {
+		return hook, min(try, 1) // the end first, then the beginning
+	}
+	at = 1
+	for _, v := range path.Visits {
+		if v.Table == "filter" && v.Chain == hook && v.Place == by.Place && v.Position > 0 && v.Verdict != rules.No {
+			at = v.Position
+		}
+	}
+	return hook, at
+}
+
+// answers is the rule that lets the packets of existing flows pass.
+const answers = "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"
+
+// narrow reports an interface by which packets have to be smaller than on
+// Ethernet, so that large ones would be lost where ICMP is.
+func (l Link) narrow() bool {
+	switch l.Kind {
+	case "ppp", "pppoe", "tun", "wireguard", "ipip", "gre", "sit", "vti", "xfrm":
+		return true
+	}
+	return l.MTU > 0 && l.MTU < 1500
+}
+
+// clamp makes TCP agree on packets that fit through an interface.
+func (b *builder) clamp(name string) {
+	l, ok := b.link(name)
+	if !ok || !l.narrow() {
+		return
+	}
+	r := rule("-A FORWARD -o %s -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu", name)
+	b.add(b.place(), "mangle", r, 0, "Packets by "+name+" have to be smaller than elsewhere. This makes both ends of a TCP connection choose a size that fits; without it small pages load and large ones hang.")
+}

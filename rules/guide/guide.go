@@ -1,0 +1,421 @@
+// Package guide turns an intention into a plan: share a connection, publish a
+// service, send packets to a proxy of this host, map one network onto another,
+// let a VPN out, move a service to another machine. It knows no kernel: what it
+// needs of the gateway it is given as values, and what it proposes is a
+// rules.Plan, whose every step says why.
+package guide
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"nattui/rules"
+)
+
+// Host is what recipes need to know of the gateway.
+type Host struct {
+	// Sets are the tables as they are now, Backend is where new rules go.
+	Sets    map[rules.Place]*rules.Ruleset
+	Backend rules.Backend
+	// Kernel has the interfaces and the routes.
+	Kernel rules.Host
+	Links  []Link
+	// Uplinks are the ways to the world, by family; one without a Link is none.
+	Uplinks [2]Uplink
+	// Forwards tells whether packets of a family are forwarded; nil: not known.
+	Forwards func(rules.Family) (on, known bool)
+	// Listens tells which program takes what comes to an address of this host;
+	// nil: not known.
+	Listens func(protocol uint8, to netip.AddrPort) (program string, ok bool)
+	// Managers are programs that make rules of their own and run now.
+	Managers []string
+	// Session is the address and port at which the operator reached this host;
+	// invalid where that was not over the network.
+	Session netip.AddrPort
+	// Flows are the flows that exist, for moving a service.
+	Flows []Flow
+}
+
+// Link is an interface as far as recipes care.
+type Link struct {
+	Name string
+	Kind string // such as device, ppp, tun, wireguard, bridge
+	MTU  int    // bytes; 0: not known
+	Up   bool
+}
+
+// Uplink is the interface to the world with its address.
+type Uplink struct {
+	Link string
+	Addr netip.Addr
+	// Dynamic is set for an address that may change.
+	Dynamic bool
+}
+
+// Flow is a flow that exists: how to forget it, and who serves it.
+type Flow struct {
+	rules.Forget
+	Server netip.AddrPort
+}
+
+// Problem is what speaks against an answer. Nearest is the answer most like it
+// that would work.
+type Problem struct {
+	Field   string // the field's name in the recipe, in lower case: net, out, to, …
+	Text    string
+	Nearest string
+	Warning bool // it can be done, and may not be what is meant
+}
+
+// String is the problem with what would work.
+func (p Problem) String() string {
+	if p.Nearest == "" {
+		return p.Text
+	}
+	return p.Text + " (try " + p.Nearest + ")"
+}
+
+// Advice is what a recipe comes to.
+type Advice struct {
+	// Plan has no steps while something is wrong, and where nothing is to do.
+	Plan     rules.Plan
+	Problems []Problem
+	// Notes are worth knowing: what is there already, and what it means.
+	Notes []string
+	Proof Proof
+}
+
+// Wrong reports a problem that has to be solved first.
+func (a Advice) Wrong() bool {
+	return slices.ContainsFunc(a.Problems, func(p Problem) bool { return !p.Warning })
+}
+
+// Proof is how to see that a recipe works: what to try, and what will then be
+// seen of the first packet.
+type Proof struct {
+	Try string
+	// Translating and Passing are the rules that the packet meets.
+	Translating, Passing []Watched
+	// The flow that will be seen: its protocol, what it asked for (publish), where
+	// it comes from (share), and who serves it. Invalid parts are any.
+	Protocol uint8
+	Asked    netip.AddrPort
+	From     netip.Prefix
+	Server   netip.AddrPort
+}
+
+// Watched is a rule whose counter shows that a packet came by.
+type Watched struct {
+	rules.Place
+	Table, Chain, Line string
+}
+
+// Recipe is an intention with its answers.
+type Recipe interface {
+	// Advise makes the plan, or says what is wrong with the answers.
+	Advise(h Host) Advice
+}
+
+// builder makes a plan step by step, on sets that change as the plan would
+// change them.
+type builder struct {
+	Host
+	family   rules.Family
+	sets     map[rules.Place]*rules.Ruleset
+	plan     rules.Plan
+	problems []Problem
+	notes    []string
+	proof    Proof
+}
+
+func newBuilder(h Host, family rules.Family, title string) *builder {
+	b := &builder{Host: h, family: family, sets: maps.Clone(h.Sets), plan: rules.Plan{Title: title}}
+	if b.sets == nil {
+		b.sets = map[rules.Place]*rules.Ruleset{}
+	}
+	return b
+}
+
+func (b *builder) place() rules.Place { return rules.Place{Family: b.family, Backend: b.Backend} }
+
+func (b *builder) wrong(field, nearest, format string, args ...any) {
+	b.problems = append(b.problems, Problem{Field: field, Text: fmt.Sprintf(format, args...), Nearest: nearest})
+}
+
+func (b *builder) warn(field, nearest, format string, args ...any) {
+	b.problems = append(b.problems, Problem{Field: field, Text: fmt.Sprintf(format, args...), Nearest: nearest, Warning: true})
+}
+
+func (b *builder) note(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if !slices.Contains(b.notes, text) {
+		b.notes = append(b.notes, text)
+	}
+}
+
+func (b *builder) failed() bool {
+	return slices.ContainsFunc(b.problems, func(p Problem) bool { return !p.Warning })
+}
+
+// advice is what has been built.
+func (b *builder) advice() Advice {
+	a := Advice{Plan: b.plan, Problems: b.problems, Notes: b.notes, Proof: b.proof}
+	if a.Wrong() {
+		a.Plan.Steps = nil
+	}
+	if len(a.Plan.Steps) == 0 && !a.Wrong() {
+		a.Notes = append(a.Notes, "everything it needs is there already")
+	}
+	return a
+}
+
+// rule is a rule from its line, as iptables-save prints it.
+func rule(format string, args ...any) rules.Rule {
+	r, err := rules.Parse(fmt.Sprintf(format, args...))
+	if err == nil {
+		err = r.Unparseable()
+	}
+	if err != nil {
+		panic(err) // the recipes write whole lines
+	}
+	return r.Edited()
+}
+
+// add puts a rule into a chain of the place that is worked on, at a position, 0
+// for the end, unless it stands there already.
+func (b *builder) add(place rules.Place, table string, r rules.Rule, at int, why string) {
+	set := b.set(place)
+	if chain, ok := set.Chain(table, r.Chain); ok {
+		for i, other := range chain.Rules {
+			if other.Same(r) {
+				b.note("rule %d of %s does it already: %s", i+1, r.Chain, r.Sentence())
+				return
+			}
+		}
+		if at > len(chain.Rules) {
+			at = 0
+		}
+	} else {
+		at = 0
+	}
+	c := rules.Change{
+		Op: rules.Insert, Family: place.Family, Backend: place.Backend, Table: table, Chain: r.Chain, At: at, Rule: r, Program: set.Name,
+	}
+	b.change(c, why)
+}
+
+// change adds a step and makes it in the sets.
+func (b *builder) change(c rules.Change, why string) {
+	place := rules.Place{Family: c.Family, Backend: c.Backend}
+	next, err := c.Apply(b.set(place))
+	if err != nil {
+		b.wrong("", "", "%v", err)
+		return
+	}
+	b.sets[place] = next
+	b.plan.Steps = append(b.plan.Steps, rules.Step{Change: &c, Why: why})
+}
+
+func (b *builder) set(p rules.Place) *rules.Ruleset {
+	if s := b.sets[p]; s != nil {
+		return s
+	}
+	return &rules.Ruleset{Family: p.Family, Backend: p.Backend}
+}
+
+// translate adds a rule of table nat and notes it as one to watch. It stands at
+// the end, or before the rule that would take the packet first.
+func (b *builder) translate(r rules.Rule, at int, why string) {
+	b.add(b.place(), "nat", r, at, why)
+	b.proof.Translating = append(b.proof.Translating, Watched{b.place(), "nat", r.Chain, r.String()})
+}
+
+// forwarding turns the switch on, now and at boot.
+func (b *builder) forwarding(out string) {
+	if b.Forwards == nil {
+		return
+	}
+	on, known := b.Forwards(b.family)
+	if on && known {
+		return
+	}
+	name := "net.ipv4.ip_forward"
+	why := "Linux is no router until it is told to be one: without this nothing passes from one interface to another. It is kept for the next boot as well."
+	if b.family == rules.IPv6 {
+		name = "net.ipv6.conf.all.forwarding"
+		if up := b.Uplinks[rules.IPv6]; up.Link != "" && up.Dynamic {
+			b.plan.Steps = append(b.plan.Steps, rules.Step{
+				Sysctl: &rules.Sysctl{Name: "net.ipv6.conf." + strings.ReplaceAll(up.Link, ".", "/") + ".accept_ra", Value: "2", Boot: true},
+				Why:    "A host that forwards no longer listens to routers, and would lose its own address and way out on " + up.Link + "; 2 makes it listen all the same.",
+			})
+		}
+	}
+	old := ""
+	if known {
+		old = "0"
+	}
+	b.plan.Steps = append(b.plan.Steps, rules.Step{Sysctl: &rules.Sysctl{Name: name, Value: "1", Old: old, Boot: true}, Why: why})
+}
+
+func (b *builder) link(name string) (Link, bool) {
+	i := slices.IndexFunc(b.Links, func(l Link) bool { return l.Name == name })
+	if i < 0 {
+		return Link{}, false
+	}
+	return b.Links[i], true
+}
+
+// checkLink holds an interface against those that there are.
+func (b *builder) checkLink(field, name string) bool {
+	if name == "" {
+		b.wrong(field, b.Uplinks[b.family].Link, "an interface is missing")
+		return false
+	}
+	if len(b.Links) == 0 {
+		return true
+	}
+	if _, ok := b.link(name); !ok {
+		names := make([]string, len(b.Links))
+		for i, l := range b.Links {
+			names[i] = l.Name
+		}
+		b.wrong(field, closest(name, names), "this host has no interface %s: it has %s", name, strings.Join(names, ", "))
+		return false
+	}
+	return true
+}
+
+// closest is the word of a list that shares most letters at its beginning, or
+// the first.
+func closest(word string, list []string) string {
+	best, shared := "", -1
+	for _, candidate := range list {
+		n := 0
+		for n < len(word) && n < len(candidate) && word[n] == candidate[n] {
+			n++
+		}
+		if n > shared && candidate != "lo" {
+			best, shared = candidate, n
+		}
+	}
+	return best
+}
+
+// route is where a packet to an address leaves, forwarding taken as on.
+func (b *builder) route(dst netip.Addr) (rules.Route, bool) {
+	if b.Kernel.Route == nil || !dst.IsValid() {
+		return rules.Route{}, false
+	}
+	r := b.Kernel.Route(rules.RouteQuery{Dst: dst})
+	return r, r.Kind != rules.RouteUnknown
+}
+
+// local reports an address of this host, and the interface that has it.
+func (b *builder) local(a netip.Addr) (link string, ok bool) {
+	for _, i := range b.Kernel.Interfaces {
+		for _, have := range i.Addrs {
+			if have.Addr() == a {
+				return i.Name, true
+			}
+		}
+	}
+	return "", false
+}
+
+// netOf is the network that an interface's address lies in and that holds a.
+func (b *builder) netOf(a netip.Addr) (link string, net netip.Prefix, ok bool) {
+	for _, i := range b.Kernel.Interfaces {
+		for _, have := range i.Addrs {
+			if have.Masked().Contains(a) && !have.Addr().IsLoopback() {
+				return i.Name, have.Masked(), true
+			}
+		}
+	}
+	return "", netip.Prefix{}, false
+}
+
+// addressOn is this host's first address of the family on an interface.
+func (b *builder) addressOn(link string) netip.Addr {
+	for _, i := range b.Kernel.Interfaces {
+		if i.Name != link {
+			continue
+		}
+		for _, a := range i.Addrs {
+			if b.family.Holds(a.Addr()) && !a.Addr().IsLinkLocalUnicast() && !a.Secondary {
+				return a.Addr()
+			}
+		}
+	}
+	return netip.Addr{}
+}
+
+// world is an address that stands for anybody on the Internet: of the blocks for
+// documentation (RFC 5737, RFC 3849), so that it is nobody's.
+func world(f rules.Family) netip.Addr {
+	if f == rules.IPv6 {
+		return netip.MustParseAddr("2001:db8:ffff::77")
+	}
+	return netip.MustParseAddr("198.51.100.77")
+}
+
+// someHost is an address of a network that is not this host's own.
+func (b *builder) someHost(net netip.Prefix) netip.Addr {
+	if net.IsSingleIP() {
+		return net.Addr()
+	}
+	a := net.Masked().Addr().Next()
+	for range 8 {
+		if _, own := b.local(a); !own {
+			return a
+		}
+		a = a.Next()
+	}
+	return a
+}
+
+// someHosts are a few addresses of a network, from its beginning and its end.
+func (b *builder) someHosts(net netip.Prefix) []netip.Addr {
+	first := b.someHost(net)
+	if net.IsSingleIP() {
+		return []netip.Addr{first}
+	}
+	list := []netip.Addr{first}
+	if next := first.Next(); net.Contains(next) {
+		list = append(list, next)
+	}
+	bytes := first.AsSlice()
+	for i := range bytes {
+		bytes[i] |= 0xff >> max(0, min(8, net.Bits()-8*i))
+	}
+	if last, ok := netip.AddrFromSlice(bytes); ok && net.Contains(last.Prev()) {
+		list = append(list, last.Prev())
+	}
+	return slices.DeleteFunc(list, func(a netip.Addr) bool { _, own := b.local(a); return own })
+}
+
+// familyOf tells the family of what was typed: an address with two colons is IPv6.
+func familyOf(words ...string) rules.Family {
+	for _, w := range words {
+		if strings.Count(w, ":") >= 2 {
+			return rules.IPv6
+		}
+	}
+	return rules.IPv4
+}
+
+// full is an address as iptables-save prints one of a rule.
+func full(a netip.Addr) string { return rules.NetOfAddr(a).String() }
+
+// withPort is a new destination as iptables prints it.
+func withPort(a netip.Addr, ports string) string {
+	switch {
+	case ports == "":
+		return a.String()
+	case a.Is6():
+		return "[" + a.String() + "]:" + ports
+	}
+	return a.String() + ":" + ports
+}

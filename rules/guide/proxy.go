@@ -1,0 +1,230 @@
+package guide
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"nattui/rules"
+)
+
+// Proxy sends what passes the gateway to a service of the gateway itself, as a
+// transparent proxy wants it.
+type Proxy struct {
+	Family   rules.Family
+	Protocol string // tcp or udp; "" is tcp
+	In       string // the interface that the clients' packets arrive on
+	Port     string // what the clients ask for
+	ToPort   string // where the service of this host listens
+	// Except is a network that is left alone; "" none.
+	Except string
+}
+
+// Advise makes the plan.
+func (p Proxy) Advise(h Host) Advice {
+	b := newBuilder(h, p.Family, "Redirect port "+p.Port)
+	if p.Protocol == "" {
+		p.Protocol = "tcp"
+	}
+	number, ok := rules.ProtoNumber(p.Protocol)
+	if !ok || !rules.HasPorts(number) {
+		b.wrong("proto", "tcp", "%q has no ports: choose tcp or udp", p.Protocol)
+	}
+	b.checkLink("in", p.In)
+	port, ok1 := b.ports("port", p.Port)
+	to, ok2 := b.ports("to", p.ToPort)
+	if ok2 && !to.Single() {
+		b.wrong("to", fmt.Sprint(to.Lo), "a service listens on one port")
+	}
+	if !ok1 || !ok2 || b.failed() {
+		return b.advice()
+	}
+	if p.In == h.Uplinks[p.Family].Link {
+		b.warn("in", b.insideLink(p.In), "%s is the way to the world: strangers would be sent to the proxy, and not your own machines", p.In)
+	}
+	b.plan.Title = fmt.Sprintf("Redirect %s port %s from %s to port %d of this host", p.Protocol, portText(port), p.In, to.Lo)
+	local := b.checkListener(p, number, port, to.Lo)
+	except := ""
+	if p.Except != "" {
+		net, ok := b.network("except", p.Except)
+		if !ok {
+			return b.advice()
+		}
+		except = "! -d " + net.String()
+	}
+	match := fmt.Sprintf("-A PREROUTING %s -i %s -p %s -m %s --dport %s", except, p.In, p.Protocol, p.Protocol, port)
+	if local {
+		match += " -m addrtype ! --dst-type LOCAL"
+	}
+	b.translate(rule("%s -j REDIRECT --to-ports %d", match, to.Lo), 0,
+		fmt.Sprintf("What arrives on %s for port %s, whoever it was meant for, is given to port %d of this host. Only what arrives there: what the proxy itself sends passes OUTPUT, and is not caught in a circle.", p.In, portText(port), to.Lo))
+	b.passProxy(p, number, port, to.Lo)
+	b.proof.Protocol = number
+	b.proof.Try = fmt.Sprintf("from a machine behind %s, open a connection to port %d of anybody", p.In, port.Lo)
+	if own := b.addressOn(p.In); own.IsValid() {
+		b.proof.Server = netip.AddrPortFrom(own, to.Lo)
+	}
+	return b.advice()
+}
+
+func (b *builder) insideLink(out string) string {
+	for _, l := range b.Links {
+		if l.Name != out && l.Name != "lo" && l.Up && b.addressOn(l.Name).IsValid() {
+			return l.Name
+		}
+	}
+	return ""
+}
+
+// checkListener asks whether anything takes what is redirected; local is set
+// where the host has a service of its own at the port asked for.
+func (b *builder) checkListener(p Proxy, number uint8, port rules.Ports, to uint16) (local bool) {
+	if b.Listens == nil {
+		return false
+	}
+	own := b.addressOn(p.In)
+	if !own.IsValid() {
+		b.warn("in", "", "%s has no %s address, and REDIRECT needs one to send packets to", p.In, b.family.Title())
+		return false
+	}
+	if _, ok := b.Listens(number, netip.AddrPortFrom(own, to)); !ok {
+		loopback := netip.MustParseAddr("127.0.0.1")
+		if b.family == rules.IPv6 {
+			loopback = netip.IPv6Loopback()
+		}
+		if program, ok := b.Listens(number, netip.AddrPortFrom(loopback, to)); ok {
+			b.warn("to", "", "%s listens on %s only: what is redirected comes to %s, so it has to listen there, or on all addresses", strings.TrimSpace("the service "+program), loopback, own)
+		} else {
+			b.warn("to", "", "nothing listens on port %d now: until something does, clients are refused", to)
+		}
+	}
+	if program, ok := b.Listens(number, netip.AddrPortFrom(own, port.Lo)); ok && port.Lo != to {
+		if program == "" {
+			program = "a program"
+		}
+		b.note("%s of this host listens on port %d itself: what is meant for this host is left to it.", program, port.Lo)
+		return true
+	}
+	return false
+}
+
+// passProxy lets the redirected packets through INPUT.
+func (b *builder) passProxy(p Proxy, number uint8, port rules.Ports, to uint16) {
+	_, net, ok := b.netOf(b.addressOn(p.In))
+	src := world(b.family)
+	if ok {
+		src = b.someHost(net)
+	}
+	b.pass(passage{
+		rules.Packet{Protocol: number, Src: src, Dst: world(b.family), SrcPort: 40000, DstPort: port.Lo, In: p.In},
+		rule("-A INPUT -i %s -p %s -m %s --dport %d -j ACCEPT", p.In, p.Protocol, p.Protocol, to),
+		fmt.Sprintf("After the redirection the packets are for this host itself, and its firewall does not let them in at port %d.", to),
+	})
+}
+
+// OneToOne maps an outer address or network onto an inner one, all ports, both ways.
+type OneToOne struct {
+	Outside, Inside string // both addresses, or networks of the same length
+	Out             string // the interface to the world; "" is that of the default route
+}
+
+// Advise makes the plan.
+func (o OneToOne) Advise(h Host) Advice {
+	family := familyOf(o.Outside, o.Inside)
+	b := newBuilder(h, family, fmt.Sprintf("Map %s onto %s", o.Outside, o.Inside))
+	if o.Out == "" {
+		o.Out = h.Uplinks[family].Link
+	}
+	b.checkLink("out", o.Out)
+	outside, ok1 := b.network("outside", o.Outside)
+	inside, ok2 := b.network("inside", o.Inside)
+	if !ok1 || !ok2 || b.failed() {
+		return b.advice()
+	}
+	b.problems = nil // that a network is one machine is what is wanted here
+	if outside.Bits() != inside.Bits() {
+		b.wrong("inside", netip.PrefixFrom(inside.Addr(), outside.Bits()).Masked().String(), "%s has %d bits and %s %d: one to one needs as many addresses on both sides", outside, outside.Bits(), inside, inside.Bits())
+		return b.advice()
+	}
+	r, known := b.route(b.someHost(inside))
+	if known && (r.Kind == rules.RouteNone || r.Out == o.Out) {
+		b.wrong("inside", b.anInsideNet(o.Out), "%s is not behind this gateway", inside)
+		return b.advice()
+	}
+	b.forwarding(o.Out)
+	b.oneToOne(o, outside, inside)
+	b.passBoth(o, outside, inside, r.Out)
+	b.checkArrival(o, outside)
+	b.proof.Asked, b.proof.Server = netip.AddrPortFrom(outside.Addr(), 0), netip.AddrPortFrom(inside.Addr(), 0)
+	b.proof.Try = fmt.Sprintf("from outside, reach %s", outside.Addr())
+	return b.advice()
+}
+
+func (b *builder) oneToOne(o OneToOne, outside, inside netip.Prefix) {
+	at := 0
+	if b.translatedAlready(inside, o.Out) != "" {
+		at = 1
+		b.note("it stands first in POSTROUTING: a wider rule there would take these packets before.")
+	}
+	b.proof.Translating = nil
+	const whyIn = "What comes for %s goes to %s, whatever port it asks for."
+	const whyOut = "What %s itself begins is seen as %s: the way out has to match the way in."
+	if inside.IsSingleIP() {
+		b.translate(rule("-A PREROUTING -d %s -i %s -j DNAT --to-destination %s", outside, o.Out, inside.Addr()), 0, fmt.Sprintf(whyIn, outside.Addr(), inside.Addr()))
+		b.add(b.place(), "nat", rule("-A POSTROUTING -s %s -o %s -j SNAT --to-source %s", inside, o.Out, outside.Addr()), at, fmt.Sprintf(whyOut, inside.Addr(), outside.Addr()))
+		return
+	}
+	b.translate(rule("-A PREROUTING -d %s -i %s -j NETMAP --to %s", outside, o.Out, inside), 0, fmt.Sprintf(whyIn+" The machine's own part of the address stays.", outside, inside))
+	b.add(b.place(), "nat", rule("-A POSTROUTING -s %s -o %s -j NETMAP --to %s", inside, o.Out, outside), at, fmt.Sprintf(whyOut, inside, outside))
+}
+
+func (b *builder) passBoth(o OneToOne, outside, inside netip.Prefix, in string) {
+	if in == "" {
+		return
+	}
+	for _, host := range b.someHosts(inside) {
+		b.pass(passage{
+			rules.Packet{Protocol: rules.TCP, Src: world(b.family), Dst: counterpart(host, outside), SrcPort: 40000, DstPort: 80, In: o.Out},
+			rule("-A FORWARD -d %s -i %s -o %s -j ACCEPT", inside, o.Out, in), fmt.Sprintf("The firewall stops what passes the gateway: this lets everything for %s in.", inside),
+		})
+		b.pass(passage{
+			rules.Packet{Protocol: rules.TCP, Src: host, Dst: world(b.family), SrcPort: 40000, DstPort: 443, In: in, Out: o.Out},
+			rule("-A FORWARD -s %s -i %s -o %s -j ACCEPT", inside, in, o.Out), fmt.Sprintf("This lets everything from %s out, its answers as well.", inside),
+		})
+		b.pass(passage{
+			rules.Packet{Protocol: rules.TCP, Src: world(b.family), Dst: host, SrcPort: 443, DstPort: 40000, In: o.Out, Out: in, State: rules.StateEstablished},
+			rule("-A FORWARD -d %s -i %s -o %s %s", inside, o.Out, in, answers), "Answers come back.",
+		})
+	}
+}
+
+// counterpart is the address of a network with the machine's part of another
+// (xt_NETMAP).
+func counterpart(host netip.Addr, net netip.Prefix) netip.Addr {
+	bytes, base := host.AsSlice(), net.Addr().AsSlice()
+	for i := range bytes {
+		bits := max(0, min(8, net.Bits()-8*i))
+		mask := byte(0xff << (8 - bits))
+		bytes[i] = base[i]&mask | bytes[i]&^mask
+	}
+	a, _ := netip.AddrFromSlice(bytes)
+	return a
+}
+
+// checkArrival says what the router in front has to know.
+func (b *builder) checkArrival(o OneToOne, outside netip.Prefix) {
+	if _, own := b.local(outside.Addr()); own && outside.IsSingleIP() {
+		if outside.Addr() == b.Uplinks[b.family].Addr {
+			b.warn("outside", "", "%s is this host's own address: everything that asks for it goes to %s, also what is for this host", outside.Addr(), o.Inside)
+		}
+		if b.Session.Addr().Unmap() == outside.Addr() {
+			b.warn("outside", "", "you are connected to %s: new sessions like yours would go to %s", outside.Addr(), o.Inside)
+		}
+		return
+	}
+	if link, net, ok := b.netOf(outside.Addr()); ok && link == o.Out {
+		b.warn("outside", "", "%s lies in %s, the network of %s, and nobody answers when the router asks who has these addresses: give each to the interface, as with  ip address add %s dev %s", outside, net, link, full(outside.Addr()), link)
+		return
+	}
+	b.note("the router in front has to send what is for %s to this gateway", outside)
+}

@@ -1,0 +1,392 @@
+package guide
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nattui/rules"
+)
+
+// Publish makes an inner service reachable at an address of the gateway.
+type Publish struct {
+	Protocol string // tcp, udp or both; "" is tcp
+	// At is the public address; "" is the way out's own.
+	At string
+	// Port is the public port, or a range such as 8000-8010.
+	Port string
+	// To is the server inside, ADDRESS or ADDRESS:PORT; without a port it is Port.
+	To string
+	// Inside makes it reachable by the same address from the server's own
+	// network, ThisHost from the gateway itself.
+	Inside, ThisHost bool
+	// WayBack is "gateway" where the server's answers pass this gateway, which
+	// they do if it is its router; with "elsewhere" the server sees the gateway as
+	// the client. "" chooses.
+	WayBack string
+	Comment string
+}
+
+// service is a published service with its answers understood.
+type service struct {
+	Publish
+	at       netip.Addr
+	out      string // the interface that the address is on
+	dynamic  bool
+	ports    rules.Ports
+	server   netip.Addr
+	toPorts  rules.Ports
+	link     string // towards the server
+	net      netip.Prefix
+	oneArmed bool // the server is on the side that clients come from
+}
+
+// Advise makes the plan.
+func (p Publish) Advise(h Host) Advice {
+	b := newBuilder(h, familyOf(p.To, p.At), "Publish "+p.To)
+	s, ok := b.understand(p)
+	if !ok {
+		return b.advice()
+	}
+	b.plan.Title = fmt.Sprintf("Publish %s at %s port %s", withPort(s.server, portText(s.toPorts)), s.at, portText(s.ports))
+	protocols := []string{s.Protocol}
+	if s.Protocol == "both" {
+		protocols = []string{"tcp", "udp"}
+	}
+	b.forwarding(s.out)
+	for _, proto := range protocols {
+		b.publish(s, proto)
+	}
+	number, _ := rules.ProtoNumber(protocols[0])
+	b.proof.Protocol, b.proof.Asked = number, netip.AddrPortFrom(s.at, s.ports.Lo)
+	b.proof.Server = netip.AddrPortFrom(s.server, s.toPorts.Lo)
+	b.proof.Try = fmt.Sprintf("from outside, open a connection to %s (%s)", withPort(s.at, portText(rules.Port(s.ports.Lo))), protocols[0])
+	return b.advice()
+}
+
+func portText(p rules.Ports) string {
+	if p.Single() {
+		return strconv.Itoa(int(p.Lo))
+	}
+	return fmt.Sprintf("%d-%d", p.Lo, p.Hi)
+}
+
+// understand reads the answers and holds them against the host.
+func (b *builder) understand(p Publish) (service, bool) {
+	s := service{Publish: p}
+	if s.Protocol == "" {
+		s.Protocol = "tcp"
+	}
+	if !slices.Contains([]string{"tcp", "udp", "both", "sctp"}, s.Protocol) {
+		b.wrong("proto", "tcp", "%q has no ports: choose tcp, udp or both", s.Protocol)
+	}
+	var ok bool
+	if s.ports, ok = b.ports("port", p.Port); !ok {
+		return s, false
+	}
+	b.understandServer(&s)
+	b.understandAddress(&s)
+	if b.failed() {
+		return s, false
+	}
+	s.oneArmed = s.link == s.out
+	if s.oneArmed && s.WayBack != "elsewhere" {
+		if s.WayBack == "gateway" {
+			b.warn("way-back", "elsewhere", "the server is on %s, where clients come in as well: its answers would reach them directly, from an address they never asked", s.link)
+		} else {
+			s.WayBack = "elsewhere"
+			b.note("the server is on %s, where clients come in as well, so that its answers would go past the gateway: they are made to come back.", s.link)
+		}
+	}
+	switch s.WayBack {
+	case "":
+		s.WayBack = "gateway"
+		b.note("the server has to answer by way of this gateway, so it has to be its router; if it is not, say that the way back is elsewhere.")
+	case "gateway", "elsewhere":
+	default:
+		b.wrong("way-back", "gateway", "%q is neither gateway nor elsewhere", s.WayBack)
+	}
+	b.doubtService(&s)
+	return s, !b.failed()
+}
+
+// ports reads a port or a range.
+func (b *builder) ports(field, text string) (rules.Ports, bool) {
+	lo, hi, isRange := strings.Cut(strings.ReplaceAll(text, ":", "-"), "-")
+	l, err := strconv.ParseUint(strings.TrimSpace(lo), 10, 16)
+	h := l
+	if isRange && err == nil {
+		h, err = strconv.ParseUint(strings.TrimSpace(hi), 10, 16)
+	}
+	switch {
+	case text == "":
+		b.wrong(field, "", "a port is missing: a number from 1 to 65535, or a range such as 8000-8010")
+	case err != nil || l == 0:
+		b.wrong(field, map[string]string{"http": "80", "https": "443", "ssh": "22", "dns": "53"}[strings.ToLower(text)], "%q is no port: a number from 1 to 65535, or a range such as 8000-8010", text)
+	case h < l:
+		b.wrong(field, fmt.Sprintf("%d-%d", h, l), "the range %s runs backwards", text)
+	default:
+		return rules.Ports{Lo: uint16(l), Hi: uint16(h)}, true
+	}
+	return rules.Ports{}, false
+}
+
+func (b *builder) understandServer(s *service) {
+	addr, port := s.To, ""
+	if a, err := netip.ParseAddr(strings.Trim(s.To, "[]")); err == nil {
+		addr = a.String()
+	} else if i := strings.LastIndexByte(s.To, ':'); i >= 0 {
+		addr, port = strings.Trim(s.To[:i], "[]"), s.To[i+1:]
+	}
+	server, err := netip.ParseAddr(addr)
+	if err != nil || server.Zone() != "" {
+		b.wrong("to", "", "%q is no server: write its address, such as 192.168.0.2 or 192.168.0.2:8080", s.To)
+		return
+	}
+	s.server, s.toPorts = server, s.ports
+	if port != "" {
+		var ok bool
+		if s.toPorts, ok = b.ports("to", port); !ok {
+			return
+		}
+		if !s.ports.Single() && !s.toPorts.Single() && s.toPorts != s.ports {
+			b.wrong("to", withPort(server, ""), "a range of ports goes to the same ports: the kernel would choose any of %s for each connection", port)
+			return
+		}
+	}
+	switch {
+	case server.IsLoopback():
+		b.wrong("to", "", "%s is this host talking to itself; for a service on this host use the recipe for a proxy (REDIRECT)", server)
+		return
+	case server.IsUnspecified() || server.IsMulticast():
+		b.wrong("to", "", "%s is not the address of one machine", server)
+		return
+	}
+	if link, own := b.local(server); own {
+		b.wrong("to", "", "%s is this host's own address on %s: a service of this host needs no forwarding; another port is the recipe for a proxy (REDIRECT)", server, link)
+		return
+	}
+	r, known := b.route(server)
+	switch {
+	case known && r.Kind == rules.RouteNone:
+		b.wrong("to", b.anInsideNet(b.Uplinks[b.family].Link), "there is no route to %s; a network inside is", server)
+		return
+	case known:
+		s.link = r.Out
+	}
+	if link, net, ok := b.netOf(server); ok {
+		s.net = net
+		if s.link == "" {
+			s.link = link
+		}
+	}
+}
+
+func (b *builder) understandAddress(s *service) {
+	up := b.Uplinks[b.family]
+	s.out, s.at, s.dynamic = up.Link, up.Addr, up.Dynamic
+	if s.At != "" {
+		a, err := netip.ParseAddr(s.At)
+		if err != nil || !b.family.Holds(a) {
+			b.wrong("at", up.Addr.String(), "%q is no %s address", s.At, b.family.Title())
+			return
+		}
+		s.at, s.dynamic = a, up.Dynamic && a == up.Addr
+		if link, own := b.local(a); own {
+			s.out = link
+		} else if len(b.Kernel.Interfaces) > 0 {
+			b.warn("at", up.Addr.String(), "%s is not an address of this host: it works only if the router sends its packets here", a)
+		}
+		return
+	}
+	if !s.at.IsValid() {
+		b.wrong("at", "", "this host's address to the world is not known: say which one clients will ask for")
+	}
+}
+
+// doubtService warns of services that hide something that works now.
+func (b *builder) doubtService(s *service) {
+	for _, proto := range []string{"tcp", "udp"} {
+		if s.Protocol != proto && s.Protocol != "both" || b.Listens == nil {
+			continue
+		}
+		number, _ := rules.ProtoNumber(proto)
+		for port := int(s.ports.Lo); port <= int(s.ports.Hi) && port < int(s.ports.Lo)+64; port++ {
+			if program, ok := b.Listens(number, netip.AddrPortFrom(s.at, uint16(port))); ok {
+				if program == "" {
+					program = "a program"
+				}
+				b.warn("port", "", "%s of this host itself listens on port %d: it would no longer be reached at %s", program, port, s.at)
+			}
+		}
+	}
+	if b.Session.IsValid() && s.ports.Contains(b.Session.Port()) && b.Session.Addr().Unmap() == s.at && s.Protocol != "udp" {
+		b.warn("port", "", "you are connected to this host by port %d: new sessions like yours would go to %s", b.Session.Port(), s.server)
+	}
+	if private(s.at) {
+		b.note("%s is a private address: clients on the Internet reach it only if another router in front forwards to it", s.at)
+	}
+}
+
+// shared is the block that providers use behind a NAT of their own (RFC 6598).
+var shared = netip.MustParsePrefix("100.64.0.0/10")
+
+func private(a netip.Addr) bool { return a.IsPrivate() || shared.Contains(a) }
+
+// publish adds the rules of one protocol.
+func (b *builder) publish(s service, proto string) {
+	ports, toPorts := s.ports.String(), s.toPorts.String()
+	to := s.server.String()
+	if s.toPorts != s.ports {
+		to = withPort(s.server, portText(s.toPorts))
+	}
+	comment := ""
+	if s.Comment != "" {
+		comment = "-m comment --comment " + rules.Quote(s.Comment)
+	}
+	match := fmt.Sprintf("-p %s -m %s --dport %s %s", proto, proto, ports, comment)
+	asked := "-d " + full(s.at)
+	if s.dynamic {
+		asked = ""
+	}
+	number, _ := rules.ProtoNumber(proto)
+	first := rules.Packet{Protocol: number, Src: world(b.family), Dst: s.at, SrcPort: 40000, DstPort: s.ports.Lo, In: s.out}
+	r := rule("-A PREROUTING %s -i %s %s -j DNAT --to-destination %s", asked, s.out, match, to)
+	switch {
+	case s.Inside && s.dynamic:
+		r = rule("-A PREROUTING -p %s -m %s --dport %s -m addrtype --dst-type LOCAL %s -j DNAT --to-destination %s", proto, proto, ports, comment, to)
+		b.note("the address may change, so every address of this host is meant, also those inside.")
+	case s.Inside:
+		r = rule("-A PREROUTING %s %s -j DNAT --to-destination %s", asked, match, to)
+	}
+	if !b.taken(first, s) {
+		b.translate(r, b.exception(first, r), fmt.Sprintf("What asks for port %s of %s goes to %s instead. This happens before routing, so that the packet takes the way to the server.", portText(s.ports), s.at, to))
+	}
+	if b.failed() {
+		return
+	}
+	b.passService(s, proto, first, toPorts)
+	b.wayBack(s, proto, toPorts)
+	if s.ThisHost {
+		own := asked
+		if own == "" {
+			own = "-m addrtype --dst-type LOCAL"
+			b.add(b.place(), "nat", rule("-A OUTPUT -p %s -m %s --dport %s %s -j DNAT --to-destination %s", proto, proto, ports, own, to), 0, hostWhy)
+		} else {
+			b.add(b.place(), "nat", rule("-A OUTPUT %s -p %s -m %s --dport %s -j DNAT --to-destination %s", own, proto, proto, ports, to), 0, hostWhy)
+		}
+	}
+}
+
+const hostWhy = "What this host itself sends does not pass PREROUTING: the same rule in OUTPUT makes the service reachable from here as well."
+
+// taken looks for a rule that translates the packet already: to where it should
+// go, or elsewhere, which is a problem.
+func (b *builder) taken(first rules.Packet, s service) bool {
+	path, err := b.evaluator().Evaluate(first)
+	if err != nil {
+		return false
+	}
+	for _, o := range path.Outcomes {
+		if o.DNATBy.IsZero() {
+			continue
+		}
+		if o.Dst.Addr == s.server && o.Dst.Ports.Contains(s.toPorts.Lo) && path.Certain {
+			b.note("rule %d of %s sends it there already: %s", o.DNATBy.Position, o.DNATBy.Chain, b.lineOf(o.DNATBy))
+			b.proof.Translating = append(b.proof.Translating, Watched{o.DNATBy.Place, "nat", o.DNATBy.Chain, b.lineOf(o.DNATBy)})
+			return true
+		}
+		b.wrong("port", "", "port %d of %s is taken: rule %d of %s sends it to %s; choose another port, or move that service", s.ports.Lo, s.at, o.DNATBy.Position, o.DNATBy.Chain, o.Dst)
+		return true
+	}
+	return false
+}
+
+// exception is the place before a rule of PREROUTING that would let the packet go
+// untranslated if the new rule came last; 0 if none does.
+func (b *builder) exception(first rules.Packet, last rules.Rule) int {
+	trial := newBuilder(b.Host, b.family, "")
+	trial.sets = maps.Clone(b.sets)
+	trial.add(b.place(), "nat", last, 0, "")
+	path, err := trial.evaluator().Evaluate(first)
+	if err != nil || slices.ContainsFunc(path.Outcomes, func(o rules.Outcome) bool { return o.DNAT }) {
+		return 0
+	}
+	for _, v := range path.Visits {
+		if v.Table == "nat" && v.Chain == "PREROUTING" && v.Position > 0 && v.Verdict == rules.Yes && v.Place == b.place() {
+			b.note("it stands before rule %d of PREROUTING, which would let the packet go untranslated: %s", v.Position, v.Rule)
+			return v.Position
+		}
+	}
+	return 0
+}
+
+// passService lets the translated packet and its answers through FORWARD.
+func (b *builder) passService(s service, proto string, first rules.Packet, toPorts string) {
+	accept := rule("-A FORWARD -d %s -p %s -m %s --dport %s -j ACCEPT", full(s.server), proto, proto, toPorts)
+	b.pass(passage{first, accept, fmt.Sprintf("The firewall stops what passes the gateway. It sees the packet after translation, so it is the server's address and port, %s, that have to be let through.", withPort(s.server, portText(s.toPorts)))})
+	if s.Inside && s.net.IsValid() {
+		from := first
+		from.In, from.Src = s.link, b.otherHost(s)
+		b.pass(passage{from, accept, "The firewall also stops what comes from inside and goes back inside."})
+	}
+	back := rules.Packet{
+		Protocol: first.Protocol, Src: s.server, Dst: world(b.family), SrcPort: s.toPorts.Lo, DstPort: 40000, In: s.link, Out: s.out, State: rules.StateEstablished,
+	}
+	b.pass(passage{
+		back, rule("-A FORWARD -s %s -p %s -m %s --sport %s %s", full(s.server), proto, proto, toPorts, answers),
+		"The server's answers have to pass as well: those of connections that were let in.",
+	})
+}
+
+// otherHost is another machine of the server's network.
+func (b *builder) otherHost(s service) netip.Addr {
+	a := b.someHost(s.net)
+	if a == s.server {
+		a = b.someHost(netip.PrefixFrom(a.Next(), a.BitLen()))
+		if _, own := b.local(a); own {
+			a = a.Next()
+		}
+	}
+	return a
+}
+
+// wayBack makes the server's answers return by the gateway where they would not.
+func (b *builder) wayBack(s service, proto, toPorts string) {
+	own := b.addressOn(s.link)
+	action := "-j MASQUERADE"
+	if own.IsValid() && !(s.link == s.out && s.dynamic) {
+		action = "-j SNAT --to-source " + own.String()
+	}
+	match := fmt.Sprintf("-p %s -m %s --dport %s -m conntrack --ctstate DNAT", proto, proto, toPorts)
+	if s.WayBack == "elsewhere" {
+		b.note("the server will see the gateway as the client of every connection: its log no longer tells who it was.")
+		b.add(b.place(), "nat", rule("-A POSTROUTING -d %s -o %s %s %s", full(s.server), s.link, match, action), b.beforeOthers(s, s.out, world(b.family)),
+			"The server would answer the client directly or by another way, from an address that the client never asked. With the gateway's own address as the source, its answers come back here. This is the step that everyone forgets.")
+		return
+	}
+	if s.Inside && s.net.IsValid() {
+		b.add(b.place(), "nat", rule("-A POSTROUTING -s %s -d %s %s %s", s.net, full(s.server), match, action), b.beforeOthers(s, s.link, b.otherHost(s)),
+			fmt.Sprintf("A machine in %s that asks for %s would be answered by the server directly, from an address it never asked. With the gateway's address as the source the answer comes back here. The server sees the gateway as the client of these connections only.", s.net, s.at))
+	}
+}
+
+// beforeOthers is the place before a rule of POSTROUTING that takes the packet
+// first, 0 if none does.
+func (b *builder) beforeOthers(s service, in string, src netip.Addr) int {
+	number, _ := rules.ProtoNumber(strings.Replace(s.Protocol, "both", "tcp", 1))
+	path, err := b.evaluator().Evaluate(rules.Packet{Protocol: number, Src: src, Dst: s.at, SrcPort: 40000, DstPort: s.ports.Lo, In: in})
+	if err != nil {
+		return 0
+	}
+	for _, v := range path.Visits {
+		if v.Table == "nat" && v.Chain == "POSTROUTING" && v.Position > 0 && v.Verdict == rules.Yes && v.Place == b.place() &&
+			v.Rule != nil && (v.Rule.Target.Kind == rules.Accept || v.Rule.Target.Kind == rules.Return) {
+			return v.Position
+		}
+	}
+	return 0
+}

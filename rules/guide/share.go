@@ -1,0 +1,229 @@
+package guide
+
+import (
+	"fmt"
+	"net/netip"
+
+	"nattui/rules"
+)
+
+// Share lets the machines of a network out by one of the gateway's addresses.
+type Share struct {
+	// Net is the network inside, such as 192.168.0.0/24.
+	Net string
+	// Out is the interface to the world; "" is the one of the default route.
+	Out string
+	// As is the address to be seen as; "" chooses: the interface's own if it is
+	// fixed, MASQUERADE if it may change.
+	As string
+	// VPN marks a network of remote machines that come in by a tunnel, and In is
+	// that tunnel; for others In is found by the routes.
+	VPN bool
+	In  string
+	// Reach is a network inside that the VPN's machines reach as well; "" none.
+	Reach string
+}
+
+// Advise makes the plan.
+func (s Share) Advise(h Host) Advice {
+	family := familyOf(s.Net, s.As)
+	b := newBuilder(h, family, fmt.Sprintf("Let %s out", s.Net))
+	if s.Out == "" {
+		s.Out = h.Uplinks[family].Link
+	}
+	net, in, ok := b.checkShare(&s)
+	if !ok {
+		return b.advice()
+	}
+	b.plan.Title = fmt.Sprintf("Let %s out by %s", net, s.Out)
+	b.forwarding(s.Out)
+	b.shareRule(s, net)
+	b.passShare(s, net, in)
+	b.clamp(s.Out)
+	if in != "" && in != s.Out {
+		b.clamp(in)
+	}
+	if s.Reach != "" {
+		b.reach(s, net, in)
+	}
+	b.proof.From = net
+	b.proof.Try = fmt.Sprintf("from a machine in %s, open any page on the Internet", net)
+	return b.advice()
+}
+
+// checkShare holds the answers against the host.
+func (b *builder) checkShare(s *Share) (net netip.Prefix, in string, ok bool) {
+	b.checkLink("out", s.Out)
+	net, good := b.network("net", s.Net)
+	if !good || b.failed() {
+		return net, "", false
+	}
+	in = s.In
+	if in != "" {
+		b.checkLink("in", in)
+	}
+	if r, known := b.route(b.someHost(net)); known && in == "" {
+		in = r.Out
+		switch {
+		case r.Kind == rules.RouteNone:
+			b.wrong("net", b.anInsideNet(s.Out), "there is no route to %s: no answer would find its way back", net)
+		case in == s.Out:
+			b.wrong("net", b.anInsideNet(s.Out), "%s lies on the side of %s, which is the way out", net, s.Out)
+		case r.Kind == rules.RouteLocal:
+			in = ""
+		}
+	}
+	if r, known := b.route(world(b.family)); known && r.Out != s.Out && r.Kind != rules.RouteLocal {
+		if r.Kind == rules.RouteNone {
+			b.warn("out", "", "this host has no default route, so it does not reach the world itself")
+		} else {
+			b.warn("out", r.Out, "packets to the world leave by %s and not by %s, so this rule would not see them", r.Out, s.Out)
+		}
+	}
+	if s.As != "" {
+		as, err := netip.ParseAddr(s.As)
+		own := b.addressOn(s.Out)
+		switch {
+		case err != nil || !b.family.Holds(as):
+			b.wrong("as", own.String(), "%q is no %s address", s.As, b.family.Title())
+		default:
+			if _, local := b.local(as); !local && own.IsValid() {
+				b.warn("as", own.String(), "%s is not an address of this host: answers come back only if the router sends them here", as)
+			}
+		}
+	}
+	return net, in, !b.failed()
+}
+
+// network reads a network, and says which one is meant where host bits are set.
+func (b *builder) network(field, text string) (netip.Prefix, bool) {
+	if text == "" {
+		b.wrong(field, b.anInsideNet(b.Uplinks[b.family].Link), "a network is missing")
+		return netip.Prefix{}, false
+	}
+	net, err := netip.ParsePrefix(text)
+	if err != nil {
+		if a, err := netip.ParseAddr(text); err == nil {
+			if link, whole, ok := b.netOf(a); ok {
+				b.warn(field, whole.String(), "%s is one machine on %s only", text, link)
+			}
+			return netip.PrefixFrom(a, a.BitLen()), true
+		}
+		b.wrong(field, b.anInsideNet(b.Uplinks[b.family].Link), "%q is no network: write it like 192.168.0.0/24", text)
+		return netip.Prefix{}, false
+	}
+	if net.Masked() != net {
+		b.warn(field, net.Masked().String(), "%s is taken as the network %s", text, net.Masked())
+	}
+	if net.Bits() == 0 {
+		b.wrong(field, b.anInsideNet(b.Uplinks[b.family].Link), "%s is everybody: name the network inside", text)
+		return net, false
+	}
+	return net.Masked(), true
+}
+
+// anInsideNet is a network of this host that is not on the way out.
+func (b *builder) anInsideNet(out string) string {
+	for _, i := range b.Kernel.Interfaces {
+		if i.Name == out {
+			continue
+		}
+		for _, a := range i.Addrs {
+			if b.family.Holds(a.Addr()) && !a.Addr().IsLoopback() && !a.Addr().IsLinkLocalUnicast() && !a.IsSingleIP() {
+				return a.Masked().String()
+			}
+		}
+	}
+	return ""
+}
+
+// shareRule is the SNAT or MASQUERADE.
+func (b *builder) shareRule(s Share, net netip.Prefix) {
+	if who := b.translatedAlready(net, s.Out); who != "" {
+		b.note("%s", who)
+		return
+	}
+	up := b.Uplinks[b.family]
+	as, _ := netip.ParseAddr(s.As)
+	if !as.IsValid() && up.Link == s.Out && !up.Dynamic && up.Addr.IsValid() {
+		if l, ok := b.link(s.Out); !ok || l.Kind != "ppp" {
+			as = up.Addr
+		}
+	}
+	if as.IsValid() {
+		b.translate(rule("-A POSTROUTING -s %s -o %s -j SNAT --to-source %s", net, s.Out, as), 0,
+			fmt.Sprintf("Machines in %s have addresses that the world cannot answer to. What leaves by %s gets the gateway's own address %s, which does not change, and answers are translated back.", net, s.Out, as))
+		return
+	}
+	b.translate(rule("-A POSTROUTING -s %s -o %s -j MASQUERADE", net, s.Out), 0,
+		fmt.Sprintf("Machines in %s have addresses that the world cannot answer to. What leaves by %s gets the address that %s has at that moment, since it may change; answers are translated back.", net, s.Out, s.Out))
+}
+
+// translatedAlready says which rule translates the network's packets as it is.
+func (b *builder) translatedAlready(net netip.Prefix, out string) string {
+	packet := rules.Packet{Protocol: rules.TCP, Src: b.someHost(net), Dst: world(b.family), SrcPort: 40000, DstPort: 443, Out: out}
+	if r, ok := b.route(packet.Src); ok {
+		packet.In = r.Out
+	}
+	path, err := b.evaluator().Evaluate(packet)
+	if err != nil || len(path.Outcomes) == 0 {
+		return ""
+	}
+	for _, o := range path.Outcomes {
+		if o.SNATBy.IsZero() {
+			return ""
+		}
+	}
+	by := path.Outcomes[0].SNATBy
+	b.proof.Translating = append(b.proof.Translating, Watched{by.Place, by.Table, by.Chain, b.lineOf(by)})
+	return fmt.Sprintf("rule %d of %s translates %s already: %s", by.Position, by.Chain, net, b.lineOf(by))
+}
+
+// passShare is the pair of FORWARD: everything out, answers back.
+func (b *builder) passShare(s Share, net netip.Prefix, in string) {
+	if in == "" {
+		return
+	}
+	for _, inside := range b.someHosts(net) {
+		for _, try := range tries {
+			b.pass(passage{
+				rules.Packet{Protocol: try.protocol, Src: inside, Dst: world(b.family), SrcPort: 40000, DstPort: try.port, In: in, Out: s.Out},
+				rule("-A FORWARD -s %s -i %s -o %s -j ACCEPT", net, in, s.Out),
+				fmt.Sprintf("The firewall stops what passes from one interface to another; this lets what comes from %s out.", net),
+			})
+			b.pass(passage{
+				rules.Packet{Protocol: try.protocol, Src: world(b.family), Dst: inside, SrcPort: try.port, DstPort: 40000, In: s.Out, Out: in, State: rules.StateEstablished},
+				rule("-A FORWARD -d %s -i %s -o %s %s", net, s.Out, in, answers),
+				fmt.Sprintf("Answers come back by %s: only what belongs to a connection that was begun inside gets in.", s.Out),
+			})
+		}
+	}
+}
+
+// tries are packets of several kinds: a rule that lets one kind through does not
+// let all.
+var tries = []struct {
+	protocol uint8
+	port     uint16
+}{{rules.TCP, 443}, {rules.UDP, 53}, {rules.TCP, 61234}}
+
+// reach lets the machines of a VPN reach a network inside.
+func (b *builder) reach(s Share, net netip.Prefix, in string) {
+	inside, ok := b.network("reach", s.Reach)
+	if !ok {
+		return
+	}
+	r, known := b.route(b.someHost(inside))
+	if !known || r.Out == "" {
+		return
+	}
+	b.pass(passage{
+		rules.Packet{Protocol: rules.TCP, Src: b.someHost(net), Dst: b.someHost(inside), SrcPort: 40000, DstPort: 443, In: in, Out: r.Out},
+		rule("-A FORWARD -s %s -d %s -i %s -o %s -j ACCEPT", net, inside, in, r.Out), fmt.Sprintf("Machines of the VPN reach %s.", inside),
+	})
+	b.pass(passage{
+		rules.Packet{Protocol: rules.TCP, Src: b.someHost(inside), Dst: b.someHost(net), SrcPort: 443, DstPort: 40000, In: r.Out, Out: in, State: rules.StateEstablished},
+		rule("-A FORWARD -s %s -d %s -i %s -o %s %s", inside, net, r.Out, in, answers), fmt.Sprintf("Answers from %s come back.", inside),
+	})
+	b.note("machines in %s have to know that %s is behind this gateway; they do if it is their router", inside, net)
+}
