@@ -116,7 +116,7 @@ type Probe struct {
 func Examine(g *Gateway) []Finding {
 	d := newDoctor(g, Now(g))
 	for _, check := range []func(){
-		d.forwards, d.shares, d.reach, d.rules, d.flows, d.table, d.place, d.boot,
+		d.reach, d.forwards, d.shares, d.rules, d.flows, d.table, d.place, d.boot,
 	} {
 		check()
 	}

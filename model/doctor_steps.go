@@ -73,6 +73,10 @@ var everybodys = []string{"forwarding-off", "forward-dropped", "answers-dropped"
 func (d *doctor) forwards() {
 	for i := range d.all {
 		f := &d.all[i]
+		if d.isDead(f.Rule) {
+			continue // no packet comes to it, and that has been said
+		}
+		sound := true
 		for _, s := range steps {
 			found := s.look(d, f)
 			found.Subject = f.subject(found.Subject)
@@ -84,13 +88,20 @@ func (d *doctor) forwards() {
 			}
 			d.add(found)
 			if found.IsProblem() {
+				sound = false
 				break
 			}
 		}
-		if f.Owner == "" {
+		if f.Owner == "" && sound {
 			d.add(d.fromInside(f))
 		}
 	}
+}
+
+// isDead tells that no packet was found to ever meet a rule.
+func (d *doctor) isDead(r rules.RuleRef) bool {
+	name := ruleName(r)
+	return d.has("shadowed-rule", name) || d.has("duplicate-rule", name) || d.has("rule-after-all", name)
 }
 
 // stepArrives asks whether the packet comes to the NAT rules at all.
@@ -350,7 +361,11 @@ func (d *doctor) stepBelieved(f *Forward) Finding {
 		}
 		return d.disbelieved(f, src, to, back)
 	}
-	return Finding{Sentence: fmt.Sprintf("The reverse path filter of %s is %s and lets clients' packets pass.", f.Link, d.f.Settings.RPFilterOn(f.Link))}
+	mode := d.f.Settings.RPFilterOn(f.Link)
+	if mode == RPFilterUnknown {
+		return Finding{Sentence: fmt.Sprintf("What the reverse path filter of %s does is not known.", f.Link)}
+	}
+	return Finding{Sentence: fmt.Sprintf("The reverse path filter of %s is %s and lets clients' packets pass.", f.Link, mode)}
 }
 
 // clientsBy are addresses that clients of a forward may have.
