@@ -276,7 +276,7 @@ func (s *historyScreen) foot(width, height int) []string {
 	if s.drifted && s.gw.Journal != nil {
 		style, word := s.look.Good, "what runs is what is kept for boot"
 		if !s.drift.None() {
-			style, word = s.look.Attention, "! what runs is not what boots: " + plural(s.drift.Rules, "rule") + " apart; w keeps what runs"
+			style, word = s.look.Attention, "! what runs is not what boots: "+plural(s.drift.Rules, "rule")+" apart; w keeps what runs"
 		}
 		lines = append(lines, " "+style.Render(text.Fit(word, width-2)))
 	}
