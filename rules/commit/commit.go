@@ -154,7 +154,7 @@ func (c *Committer) Run(ctx context.Context, plan rules.Plan, o Options) (Entry,
 
 // anew is how often a plan is prepared again because others changed the tables
 // between the check and the change, while it still fits.
-const anew = 50
+const anew = 100
 
 // sets are snapshots of places.
 type sets = map[rules.Place]*rules.Ruleset
@@ -211,6 +211,7 @@ func (c *Committer) run(ctx context.Context, l *lock, j *journal, wanted source,
 		if err = c.store.append(withPlan(e)); err != nil {
 			break
 		}
+		sidestep(attempt)
 	}
 	if err != nil {
 		return c.abandon(ctx, l, e, err)

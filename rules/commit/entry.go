@@ -68,6 +68,10 @@ func (e *Entry) Unconfirmed() bool {
 // made, and neither taken back nor refused. Undoing is an entry of its own.
 func (e *Entry) Stands() bool { return e.State == Applied || e.State == Confirmed }
 
+// Leashed reports whether the change is also taken back when the terminal goes
+// away that it was made from.
+func (e *Entry) Leashed() bool { return e.Unconfirmed() && e.terminal != (terminal{}) }
+
 // temporary reports whether the change still has to end by itself.
 func (e *Entry) temporary() bool { return e.Stands() && !e.expires.zero() }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -105,7 +106,16 @@ func (c *Committer) retreat(ctx context.Context, l *lock, e *Entry, why string) 
 
 // takeBackAttempts is how often the way back is worked out anew because the
 // tables were changed meanwhile.
-const takeBackAttempts = 50
+const takeBackAttempts = 200
+
+// sidestep waits a moment of random length, at most a few times as long as a
+// change takes, once a few attempts have come to nothing: another program that
+// inserts and deletes in turn could otherwise stay in step with ours.
+func sidestep(attempt int) {
+	if attempt >= 3 {
+		time.Sleep(rand.N(40 * time.Millisecond))
+	}
+}
 
 // takeBack takes back what stands of an entry. notes tell what no longer fits;
 // an error means that it should be tried again.
@@ -122,7 +132,7 @@ func (c *Committer) takeBack(ctx context.Context, l *lock, e *Entry) (notes []st
 
 func (c *Committer) takeBackRules(ctx context.Context, e *Entry) ([]string, error) {
 	var err error
-	for range takeBackAttempts {
+	for attempt := range takeBackAttempts {
 		now, readErr := c.read(ctx, e.Plan)
 		if readErr != nil {
 			return nil, readErr
@@ -132,6 +142,7 @@ func (c *Committer) takeBackRules(ctx context.Context, e *Entry) ([]string, erro
 			return notes, nil
 		}
 		c.step("back")
+		sidestep(attempt)
 		var made []rules.Change
 		var conflict *rules.Conflict
 		made, err = c.kernel.Tables.Apply(ctx, back)
@@ -153,7 +164,7 @@ func (c *Committer) takeBackRules(ctx context.Context, e *Entry) ([]string, erro
 func (c *Committer) takeBackSingly(ctx context.Context, e *Entry, cause error) ([]string, error) {
 	refused := map[string]error{}
 	done := false
-	for range takeBackAttempts * max(1, len(e.Plan.Steps)) {
+	for attempt := range takeBackAttempts * max(1, len(e.Plan.Steps)) {
 		now, err := c.read(ctx, e.Plan)
 		if err != nil {
 			return nil, err
@@ -169,6 +180,7 @@ func (c *Committer) takeBackSingly(ctx context.Context, e *Entry, cause error) (
 			}
 			return notes, nil
 		}
+		sidestep(attempt)
 		made, err := c.kernel.Tables.Apply(ctx, back[next:next+1])
 		var conflict *rules.Conflict
 		switch {
@@ -224,6 +236,14 @@ func (c *Committer) Recover(ctx context.Context) error {
 	defer l.release()
 	_, err = c.open(ctx, l)
 	return err
+}
+
+// Unfinished reports whether there is anything for Recover to look at. It reads
+// the journal only, and makes no directory.
+func Unfinished(dir string) bool {
+	s := &Store{dir: dir}
+	j, err := s.readJournal()
+	return err == nil && (len(j.damaged) > 0 || slices.ContainsFunc(j.entries, (*Entry).open))
 }
 
 // Absent is the error for an entry that is not there, or of which there is
@@ -297,7 +317,7 @@ func (c *Committer) Rollback(ctx context.Context, id string) (Entry, error) {
 		case e.State == RolledBack:
 			return nil
 		case !e.Unconfirmed():
-			return &Absent{fmt.Sprintf("change %s does not wait to be confirmed: it is %s%s; to take it back: nattui undo %s", e.ID, e.State, inBrackets(e.Result), e.ID)}
+			return notWaiting(e)
 		}
 		return c.retreat(ctx, l, e, "somebody said so")
 	})
@@ -324,6 +344,15 @@ func (c *Committer) decide(ctx context.Context, id string, then func(*lock, *Ent
 		}
 	}
 	return *e, then(l, e)
+}
+
+// notWaiting is the error of rolling back what does not wait any more.
+func notWaiting(e *Entry) error {
+	text := fmt.Sprintf("change %s does not wait to be confirmed: it is %s%s", e.ID, e.State, inBrackets(e.Result))
+	if e.Stands() {
+		text += "; to take it back: nattui undo " + e.ID
+	}
+	return &Absent{text}
 }
 
 func inBrackets(text string) string {

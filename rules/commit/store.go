@@ -65,6 +65,15 @@ func Open(dir string) (*Store, error) {
 	return &Store{dir, LockWait}, nil
 }
 
+// Look is a Store for reading only: the directory is not made and need not be there.
+func Look(dir string) (*Store, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("find the state directory: %w", err)
+	}
+	return &Store{dir, LockWait}, nil
+}
+
 // Dir is the path of the state directory.
 func (s *Store) Dir() string { return s.dir }
 

@@ -31,6 +31,37 @@ func (c *Committer) UndoPlan(ctx context.Context, id string) (Entry, rules.Plan,
 	return *e, plan, err
 }
 
+// RollbackPlan is what Rollback would do now to the change that waits to be
+// confirmed; the errors are the same. What no longer fits is not in it.
+func (c *Committer) RollbackPlan(ctx context.Context, id string) (Entry, rules.Plan, error) {
+	j, err := c.store.readJournal()
+	if err != nil {
+		return Entry{}, rules.Plan{}, err
+	}
+	e, err := j.choose(id)
+	if err != nil {
+		return Entry{}, rules.Plan{}, err
+	}
+	if !e.Unconfirmed() {
+		return *e, rules.Plan{}, notWaiting(e)
+	}
+	now, err := c.read(ctx, e.Plan)
+	if err != nil {
+		return *e, rules.Plan{}, err
+	}
+	plan := rules.Plan{Title: "Undo: " + e.Plan.Title}
+	back, _ := wayBack(e.Plan, e.marks, now)
+	for _, b := range back {
+		plan.Steps = append(plan.Steps, rules.StepOf(b))
+	}
+	for _, s := range e.Plan.Inverse().Steps {
+		if s.Sysctl != nil && !sameValue(s.Sysctl.Value, s.Sysctl.Old) {
+			plan.Steps = append(plan.Steps, s)
+		}
+	}
+	return *e, plan, nil
+}
+
 // undoable finds the entry to undo.
 func (j *journal) undoable(id string) (*Entry, error) {
 	undone := j.undone()

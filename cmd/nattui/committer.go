@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"nattui/model"
+	"nattui/model/conntrack"
+	"nattui/model/host"
+	"nattui/rules"
+	"nattui/rules/commit"
+	"nattui/rules/iptables"
+)
+
+// openCommitter opens the state directory over the kernel's adapters. flows may be
+// nil: it is opened when a plan has a flow to forget.
+func openCommitter(tables *iptables.Host, flows *conntrack.Table) (*commit.Committer, error) {
+	store, err := commit.Open(commit.Directory())
+	if err != nil {
+		return nil, err
+	}
+	kernel := commit.Kernel{Tables: tables, Settings: kernelSettings{}, Flows: forgetting{flows}}
+	return commit.New(store, kernel, commit.Setup{}), nil
+}
+
+// kernelSettings are the kernel's settings, for package commit.
+type kernelSettings struct{}
+
+func (kernelSettings) Sysctl(name string) (string, error) { return host.Sysctl(name) }
+
+func (kernelSettings) WriteSysctl(name, value string) (string, error) {
+	return host.WriteSysctl(name, value)
+}
+
+// forgetting drops flows, for package commit.
+type forgetting struct{ table *conntrack.Table }
+
+func (f forgetting) Forget(_ context.Context, w rules.Forget) error {
+	table := f.table
+	if table == nil {
+		opened, err := conntrack.Open(conntrack.Options{})
+		if err != nil {
+			return err
+		}
+		defer opened.Close()
+		table = opened
+	}
+	tuple := model.MakeTuple(model.Proto(w.Proto), w.Src, w.Dst)
+	if proto := model.Proto(w.Proto); proto.IsICMP() {
+		tuple = model.MakeICMP(proto, w.Src.Addr(), w.Dst.Addr(), w.Ident, w.Type, w.Code)
+	}
+	_, err := table.Forget([]model.Flow{{Orig: tuple, Zone: w.Zone, ID: w.ID}}, func(*model.Batch) {})
+	return err
+}
+
+// committed carries out plans with a journal and a way back.
+type committed struct {
+	*commit.Committer
+	options commit.Options
+}
+
+// Apply runs the plan and returns it as it was run.
+func (c committed) Apply(ctx context.Context, p rules.Plan) (rules.Plan, error) {
+	e, err := c.Run(ctx, p, c.options)
+	if err != nil {
+		return p, asConflict(err)
+	}
+	return e.Plan, nil
+}
+
+// asConflict has a setting that is not as expected end the program like a rule
+// that is not.
+func asConflict(err error) error {
+	if errors.As(err, new(*commit.Changed)) {
+		return missingError{err}
+	}
+	return err
+}
+
+// settleInterrupted does what is left to do of a change whose nattui and whose
+// guard were killed. Every command begins with it; where there is nothing to do
+// it costs reading the journal.
+func settleInterrupted(ctx context.Context) error {
+	if !commit.Unfinished(commit.Directory()) {
+		return nil
+	}
+	tables, err := iptables.Open(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := openCommitter(tables, nil)
+	if err != nil {
+		return err
+	}
+	return c.Recover(ctx)
+}
+
+// operator tells who is at it, and whether over SSH, and from where.
+func operator(ctx context.Context) (o commit.Options, overSSH bool) {
+	o.By = fmt.Sprintf("user %d", os.Getuid())
+	if u, err := user.Current(); err == nil {
+		o.By = u.Username
+	}
+	if through := os.Getenv("SUDO_USER"); through != "" && through != o.By {
+		o.By += " (sudo: " + through + ")"
+	}
+	o.Leash = true
+	facts, err := host.Read(ctx)
+	if err == nil && facts.Session != nil {
+		o.From = facts.Session.Client.Addr().String()
+	}
+	return o, o.From != ""
+}
+
+// confirmation is the flag --confirm.
+type confirmation struct{ text string }
+
+// confirmTime is how long a change waits to be confirmed that may touch the
+// operator's own connection.
+const confirmTime = 90 * time.Second
+
+func (f *confirmation) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.text, "confirm", "auto", "take it back unless \"nattui confirm\" follows: auto, off, or a time such as 2m")
+}
+
+// check reads the flag's value.
+func (f *confirmation) check() error {
+	_, err := f.time(false)
+	return err
+}
+
+// time is how long to wait for confirmation; 0: not at all. affected says whether
+// the change may touch the operator's own connection.
+func (f *confirmation) time(affected bool) (time.Duration, error) {
+	switch f.text {
+	case "off":
+		return 0, nil
+	case "auto", "":
+		if affected {
+			return confirmTime, nil
+		}
+		return 0, nil
+	}
+	d, err := time.ParseDuration(f.text)
+	if err != nil || d < time.Second || d > 24*time.Hour {
+		return 0, usagef("--confirm %q: say auto, off, or a time from 1s to 24h, such as 90s or 5m", f.text)
+	}
+	return d, nil
+}
+
+// restorePrograms are the programs that restore the rules of each place at boot.
+func restorePrograms(tables *iptables.Host) map[rules.Place]string {
+	all := map[rules.Place]string{}
+	for _, place := range tables.Places() {
+		for _, name := range []string{place.Family.Command() + "-" + place.Backend.String() + "-restore", tables.Program(place) + "-restore"} {
+			if path := programPath(name); path != "" {
+				all[place] = path
+				break
+			}
+		}
+	}
+	return all
+}
+
+// programPath finds a program where administration tools are, also when PATH has
+// no such directory; "" if there is none.
+func programPath(name string) string {
+	for _, dir := range []string{"/usr/local/sbin", "/usr/sbin", "/sbin"} {
+		path := filepath.Join(dir, name)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return path
+		}
+	}
+	path, _ := exec.LookPath(name)
+	return path
+}

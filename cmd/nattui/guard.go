@@ -1,0 +1,47 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"nattui/rules/iptables"
+)
+
+// newChangeCommands makes the commands about changes that were made.
+func newChangeCommands() []*cobra.Command {
+	return []*cobra.Command{
+		newHistoryCommand(), newUndoCommand(), newConfirmCommand(), newRollbackCommand(), newSaveCommand(),
+		newGuardCommand(), newRecoverCommand(),
+	}
+}
+
+// newGuardCommand makes "nattui guard", which runs by itself.
+func newGuardCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "guard ID",
+		Short:  "Take a change back unless it is confirmed in time; started by nattui itself",
+		Hidden: true,
+		Args:   cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			tables, err := iptables.Open(c.Context())
+			if err != nil {
+				return err
+			}
+			committer, err := openCommitter(tables, nil)
+			if err != nil {
+				return err
+			}
+			return committer.Guard(c.Context(), args[0])
+		},
+	}
+}
+
+// newRecoverCommand makes "nattui recover", for the start of a host.
+func newRecoverCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "recover",
+		Short:  "Settle changes that were interrupted, as every command of nattui does first",
+		Hidden: true,
+		Args:   noArgs,
+		RunE:   func(c *cobra.Command, _ []string) error { return settleInterrupted(c.Context()) },
+	}
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nattui/rules/commit"
+	"nattui/ui/text"
+)
+
+// historyLine is a change as JSON. The names are stable.
+type historyLine struct {
+	ID       string   `json:"id"`
+	At       string   `json:"at"`
+	By       string   `json:"by"`
+	From     string   `json:"from,omitempty"`
+	State    string   `json:"state"`
+	Deadline string   `json:"deadline,omitempty"`
+	Commands []string `json:"commands"`
+	Summary  string   `json:"summary"`
+	// What not every change has.
+	Kind    string `json:"kind,omitempty"`
+	Undoes  string `json:"undoes,omitempty"`
+	Expires string `json:"expires,omitempty"`
+	Result  string `json:"result,omitempty"`
+}
+
+// newHistoryCommand makes "nattui history".
+func newHistoryCommand() *cobra.Command {
+	var asJSON bool
+	var limit int
+	c := &cobra.Command{
+		Use:   "history",
+		Short: "List the changes made with nattui, by whom, and what became of them",
+		Long: "history lists the changes that were made with nattui on this host, the latest last: when, by whom and from where, " +
+			"what it was in commands, and whether it stands, waits to be confirmed, or was taken back.",
+		Example: "nattui history\nnattui history --json | jq 'select(.state==\"pending\")'",
+		Args:    noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if limit < 0 {
+				return usagef("--limit %d: say how many of the latest changes, or 0 for all", limit)
+			}
+			store, err := commit.Look(commit.Directory())
+			if err != nil {
+				return err
+			}
+			entries, aside, err := store.History()
+			if err != nil {
+				return err
+			}
+			if limit > 0 {
+				entries = entries[max(0, len(entries)-limit):]
+			}
+			for _, path := range aside {
+				say(c.ErrOrStderr(), "a part of the journal was damaged; it is in "+path)
+			}
+			out := newOutput(c)
+			if asJSON {
+				err = out.historyJSON(entries)
+			} else {
+				out.history(entries)
+			}
+			if err != nil {
+				return err
+			}
+			return out.Flush()
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	c.Flags().IntVar(&limit, "limit", 0, "only so many of the latest changes")
+	return c
+}
+
+func (o *output) historyJSON(entries []commit.Entry) error {
+	enc := json.NewEncoder(o)
+	enc.SetEscapeHTML(false)
+	for _, e := range entries {
+		line := historyLine{
+			ID: e.ID, At: e.At.Format(time.RFC3339), By: e.By, From: e.From, State: string(e.State), Deadline: moment(e.Deadline),
+			Commands: append([]string{}, e.Commands()...), Summary: e.Summary(),
+			Kind: string(e.Kind), Undoes: e.Undoes, Expires: moment(e.Expires), Result: e.Result,
+		}
+		if err := enc.Encode(line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format(time.RFC3339)
+}
+
+// history prints the changes for a person.
+func (o *output) history(entries []commit.Entry) {
+	if len(entries) == 0 {
+		fmt.Fprintln(o, "Nothing was changed with nattui here yet.")
+		return
+	}
+	for _, e := range entries {
+		who := e.By
+		if e.From != "" {
+			who += " from " + e.From
+		}
+		fmt.Fprintf(o, "%s  %s  %s\n", o.ink.strong.Render(e.ID), e.At.Local().Format("2006-01-02 15:04:05"), text.Safe(strings.TrimSpace(who+"  "+fate(e))))
+		fmt.Fprintln(o, "    "+text.Safe(e.Summary()))
+		for _, line := range e.Commands() {
+			fmt.Fprintln(o, "    "+o.ink.faint.Render(text.Safe(line)))
+		}
+		for _, f := range e.Files {
+			fmt.Fprintln(o, "    "+o.ink.faint.Render(text.Safe("wrote "+f.Path)))
+		}
+	}
+}
+
+// fate is what became of a change, in words.
+func fate(e commit.Entry) string {
+	words := string(e.State)
+	switch {
+	case e.Unconfirmed() && !e.Deadline.IsZero():
+		words = "waits to be confirmed until " + e.Deadline.Local().Format("15:04:05")
+	case e.State == commit.Applied:
+		words = "stands"
+	case e.State == commit.Confirmed:
+		words = "stands, confirmed"
+	case e.State == commit.RolledBack:
+		words = "taken back"
+	case e.State == commit.Pending:
+		words = "being made"
+	}
+	if !e.Expires.IsZero() {
+		words += ", ends " + e.Expires.Local().Format("2006-01-02 15:04:05")
+	}
+	if e.Result != "" {
+		words += ": " + e.Result
+	}
+	return words
+}
+
+// offerChanges completes the id of a change.
+func offerChanges(c *cobra.Command, which func(commit.Entry) bool) {
+	c.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		store, err := commit.Look(commit.Directory())
+		if err != nil || len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		entries, _, _ := store.History()
+		var ids []string
+		for _, e := range slices.Backward(entries) {
+			if which(e) {
+				ids = append(ids, e.ID+"\t"+text.Safe(e.Summary()))
+			}
+		}
+		return ids, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// oneID allows the id of a change, or none.
+func oneID(c *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return usagef("give one change at most; see  %s --help", c.CommandPath())
+	}
+	return nil
+}
+
+func firstOf(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"nattui/rules/commit"
+	"nattui/ui/text"
+)
+
+// newRollbackCommand makes "nattui rollback".
+func newRollbackCommand() *cobra.Command {
+	var a approval
+	c := &cobra.Command{
+		Use:   "rollback [ID]",
+		Short: "Take the change back now that waits to be confirmed",
+		Long: "rollback takes back the change that waits to be confirmed, without waiting for its deadline. What other programs changed meanwhile stays; " +
+			"what fits no more is left and told. For a change that stands already, there is nattui undo.",
+		Example: "nattui rollback --yes",
+		Args:    oneID,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := a.check(); err != nil {
+				return err
+			}
+			return rollback(c, &a, firstOf(args))
+		},
+	}
+	a.register(c.Flags())
+	offerChanges(c, func(e commit.Entry) bool { return e.Unconfirmed() })
+	return c
+}
+
+func rollback(c *cobra.Command, a *approval, id string) error {
+	ctx := c.Context()
+	committer, err := committerHere(ctx)
+	if err != nil {
+		return err
+	}
+	waiting, plan, err := committer.RollbackPlan(ctx, id)
+	if err != nil {
+		return err
+	}
+	if a.dryRun {
+		return printCommands(c.OutOrStdout(), plan)
+	}
+	if !a.yes {
+		if err := a.ask(ctx, c.ErrOrStderr(), plan); err != nil {
+			return err
+		}
+	}
+	e, err := committer.Rollback(context.WithoutCancel(ctx), waiting.ID)
+	if err != nil {
+		return err
+	}
+	say(c.ErrOrStderr(), text.Safe("change "+e.ID+" is taken back: "+e.Result))
+	return printCommands(c.OutOrStdout(), plan)
+}

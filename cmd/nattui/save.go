@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"nattui/model/host"
+	"nattui/rules"
+	"nattui/rules/commit"
+	"nattui/rules/iptables"
+	"nattui/ui/text"
+)
+
+// newSaveCommand makes "nattui save".
+func newSaveCommand() *cobra.Command {
+	var a approval
+	c := &cobra.Command{
+		Use:   "save",
+		Short: "Keep your own rules for the next start of the host",
+		Long: "save writes your own rules, and settings that nattui has changed, to where this host restores them from when it starts: netfilter-persistent, iptables-services, " +
+			"an OpenRC service, or a small unit of nattui's own. Rules of Docker, Kubernetes and other programs are left to them. " +
+			"With --dry-run it shows what differs between the rules that run and those that are kept.",
+		Example: "nattui save --dry-run\nnattui save --yes",
+		Args:    noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := a.check(); err != nil {
+				return err
+			}
+			return save(c, &a)
+		},
+	}
+	a.register(c.Flags())
+	return c
+}
+
+func save(c *cobra.Command, a *approval) error {
+	ctx := c.Context()
+	tables, err := iptables.Open(ctx)
+	if err != nil {
+		return err
+	}
+	committer, err := openCommitter(tables, nil)
+	if err != nil {
+		return err
+	}
+	o, err := saveOptions(ctx, tables)
+	if err != nil {
+		return err
+	}
+	drift, err := committer.Drift(o)
+	if err != nil {
+		return err
+	}
+	saving, err := committer.PlanSave(o)
+	if err != nil {
+		return err
+	}
+	tellSaving(c.ErrOrStderr(), saving, drift)
+	if a.dryRun {
+		return printDrift(c.OutOrStdout(), drift)
+	}
+	if !saving.Changes() {
+		say(c.ErrOrStderr(), "what runs is what is kept already")
+		return nil
+	}
+	if !a.yes {
+		if err := a.ask(ctx, c.ErrOrStderr(), rules.Plan{}); err != nil {
+			return err
+		}
+	}
+	who, _ := operator(ctx)
+	o.By, o.From = who.By, who.From
+	e, saving, err := committer.Save(context.WithoutCancel(ctx), o)
+	if err != nil {
+		return err
+	}
+	sayStands(c.ErrOrStderr(), e)
+	for _, f := range saving.Files {
+		if _, err := fmt.Fprintln(pipe{c.OutOrStdout()}, f.Path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// saveOptions reads what runs, and who else makes rules on this host.
+func saveOptions(ctx context.Context, tables *iptables.Host) (commit.SaveOptions, error) {
+	o := commit.SaveOptions{Standby: tables.Default(), Programs: restorePrograms(tables)}
+	var err error
+	if o.Sets, err = tables.ReadAll(ctx); err != nil {
+		return o, err
+	}
+	facts, err := host.Read(ctx)
+	if err != nil {
+		return o, err
+	}
+	for _, p := range facts.Presences {
+		o.Managers = append(o.Managers, p.Name)
+	}
+	return o, nil
+}
+
+// tellSaving says what is kept, where, and what is not.
+func tellSaving(w io.Writer, s commit.Saving, d commit.Drift) {
+	say(w, fmt.Sprintf("%d rules of your own are for %s", s.Kept, s.Method))
+	for _, owner := range slices.Sorted(maps.Keys(s.Left)) {
+		say(w, fmt.Sprintf("%d rules of %s are left to it", s.Left[owner], owner))
+	}
+	for _, note := range s.Notes {
+		say(w, text.Safe(note))
+	}
+	for _, f := range s.Files {
+		word := "write " + f.Path
+		if f.Existed {
+			word = "replace " + f.Path
+		}
+		say(w, "would "+word)
+	}
+	if d.Nothing {
+		say(w, "nothing is kept for boot so far")
+	}
+}
+
+// printDrift prints what would be gone after a start with a +, and what is kept and
+// does not run with a -.
+func printDrift(w io.Writer, d commit.Drift) error {
+	show := func(sign string, list []commit.Drifted) error {
+		for _, l := range list {
+			line := l.Line
+			if line == "" {
+				line = "the rules of " + l.Chain + " stand in another order"
+			}
+			if _, err := fmt.Fprintf(pipe{w}, "%s %s %s %s %s\n", sign, l.Place.Family, l.Place.Backend, l.Table, text.Safe(line)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := show("+", d.Running); err != nil {
+		return err
+	}
+	if err := show("-", d.Saved); err != nil {
+		return err
+	}
+	return show("~", d.Order)
+}

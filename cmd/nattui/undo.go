@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"nattui/rules/commit"
+	"nattui/rules/iptables"
+	"nattui/ui/text"
+)
+
+// newUndoCommand makes "nattui undo".
+func newUndoCommand() *cobra.Command {
+	var a approval
+	var confirm confirmation
+	c := &cobra.Command{
+		Use:   "undo [ID]",
+		Short: "Take a change back that stands; undoing an undo makes it again",
+		Long: "undo takes back the latest change that stands, or the one of the id, as a change of its own. It looks for the rules by what stands around them now, " +
+			"so that what others changed since stays. Where a change fits no more, nothing is done, and it says why.",
+		Example: "nattui undo\nnattui undo 12 --dry-run",
+		Args:    oneID,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := confirm.check(); err != nil {
+				return err
+			}
+			if err := a.check(); err != nil {
+				return err
+			}
+			return undo(c, &a, &confirm, firstOf(args))
+		},
+	}
+	a.register(c.Flags())
+	confirm.register(c.Flags())
+	offerChanges(c, func(e commit.Entry) bool { return e.Stands() && !e.Unconfirmed() })
+	return c
+}
+
+func undo(c *cobra.Command, a *approval, confirm *confirmation, id string) error {
+	ctx := c.Context()
+	tables, err := iptables.Open(ctx)
+	if err != nil {
+		return err
+	}
+	committer, err := openCommitter(tables, nil)
+	if err != nil {
+		return err
+	}
+	entry, plan, err := committer.UndoPlan(ctx, id)
+	if err != nil {
+		return asConflict(err)
+	}
+	if a.dryRun {
+		return printCommands(c.OutOrStdout(), plan)
+	}
+	if !a.yes {
+		fmt.Fprintln(c.ErrOrStderr(), text.Safe(fmt.Sprintf("Change %s: %s", entry.ID, plan.Title)))
+		for _, f := range entry.Files {
+			fmt.Fprintln(c.ErrOrStderr(), "  "+text.Safe("put back "+f.Path))
+		}
+		if err := a.ask(ctx, c.ErrOrStderr(), plan); err != nil {
+			return err
+		}
+	}
+	o, overSSH := operator(ctx)
+	if o.Confirm, err = confirm.time(overSSH); err != nil {
+		return err
+	}
+	undone, err := committer.Undo(context.WithoutCancel(ctx), entry.ID, o)
+	if err != nil {
+		return asConflict(err)
+	}
+	sayStands(c.ErrOrStderr(), undone)
+	return printCommands(c.OutOrStdout(), undone.Plan)
+}
+
+// sayStands tells the id of a change that stands, and until when.
+func sayStands(w io.Writer, e commit.Entry) {
+	line := "change " + e.ID + " stands"
+	if e.Unconfirmed() {
+		line = fmt.Sprintf("change %s is taken back at %s", e.ID, e.Deadline.Local().Format("15:04:05"))
+		if e.Leashed() {
+			line += ", or when this terminal goes away,"
+		}
+		line += " unless you log in anew and say: nattui confirm"
+	}
+	if e.Result != "" {
+		line += " (" + text.Safe(e.Result) + ")"
+	}
+	say(w, line)
+}
