@@ -24,13 +24,25 @@ import (
 // The scripts in testdata run the real commands on the real kernel, each in
 // namespaces of its own.
 
+// programs are what the scripts can run besides the system's programs.
+var programs = map[string]func(){
+	"nattui":       main,
+	"unprivileged": unprivileged,
+	"traffic":      traffic,
+}
+
+// programsVariable is set where the programs are on the PATH already: within the
+// namespaces of a test, whose processes may end without cleaning up.
+const programsVariable = "NATTUI_TEST_PROGRAMS"
+
 func TestMain(m *testing.M) {
 	lab.Main()
-	testscript.Main(m, map[string]func(){
-		"nattui":       main,
-		"unprivileged": unprivileged,
-		"traffic":      traffic,
-	})
+	_, isProgram := programs[filepath.Base(os.Args[0])]
+	if !isProgram && os.Getenv(programsVariable) != "" {
+		os.Exit(m.Run())
+	}
+	os.Setenv(programsVariable, "yes")
+	testscript.Main(m, programs)
 }
 
 func TestScripts(t *testing.T) {
