@@ -320,6 +320,7 @@ func world(w *ward) *lab.Node { return w.Client }
 func TestDoctorCuresBrokenGateways(t *testing.T) {
 	for _, trouble := range troubles {
 		t.Run(trouble.name, func(t *testing.T) {
+			t.Parallel()
 			if lab.Isolate(t) {
 				return
 			}
