@@ -63,12 +63,21 @@ var doctorEntries = []entry{
 	{"cure", "the commands that would help, where there are any"},
 }
 
+// historyEntries are the fields of a change as JSON.
+var historyEntries = []entry{
+	{"id, at", "its number, and when it was made (RFC 3339)"},
+	{"by, from", "who made it, and from where"},
+	{"state", "pending, applied, confirmed, rolled-back or failed"},
+	{"deadline", "until when it has to be confirmed, if it has to"},
+	{"commands, summary", "what ran, and what it was for"},
+}
+
 // jsonEntries are all of them, with what they describe.
 var jsonEntries = []struct {
 	title  string
 	fields []entry
 }{
-	{"rule", ruleEntries}, {"flow", flowEntries}, {"whatif", whatifEntries}, {"doctor", doctorEntries},
+	{"rule", ruleEntries}, {"flow", flowEntries}, {"whatif", whatifEntries}, {"doctor", doctorEntries}, {"history", historyEntries},
 }
 
 // jsonNote goes before the fields.
