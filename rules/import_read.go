@@ -63,7 +63,6 @@ func (b *optionBlock) has(name string) (option, bool) {
 // mistake is what stops a command from being read, and how to mend it.
 type mistake struct {
 	at       int // the word it is about
-	word     string
 	severity Severity
 	text     string
 	fix      string // what to write, in short
@@ -279,7 +278,6 @@ func (c *commandReader) longOption(i int, not bool) (int, *mistake) {
 				c.words[i].unknown[k].to += len(found.full) - len(name)
 			}
 		}
-		name = found.full
 	}
 	if found.block == nil {
 		return c.globalOption(found.spec, i, not)

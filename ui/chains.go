@@ -17,7 +17,6 @@ type chainChoice struct {
 	screen *rulesScreen
 	rows   []chainRow
 	cursor table.Cursor[chainRow]
-	height int
 }
 
 type chainRow struct{ table, chain string }

@@ -462,9 +462,7 @@ func (s *flowsScreen) foot(width, height int) []string {
 	}
 	if s.filter.open {
 		lines = lines[:1]
-		for _, c := range s.completions(width) {
-			lines = append(lines, c)
-		}
+		lines = append(lines, s.completions(width)...)
 	} else if note, style := s.note(); note != "" {
 		lines = append(lines, " "+style.Render(text.Fit(note, width-2)))
 	}
@@ -577,24 +575,25 @@ func (s *flowsScreen) note() (string, noteStyle) {
 		}
 		return "! " + what, s.look.Attention
 	}
-	for _, n := range notes {
-		style := s.look.Faint
-		switch n.Severity {
-		case "error":
-			style = s.look.Broken
-		case "warning":
-			style = s.look.Attention
-		}
-		sentence := n.Sentence
-		if n.Name == "accounting-off" || n.Name == "timestamps-off" {
-			sentence = "Counters and ages are off in the kernel"
-			if !s.gw.ReadOnly {
-				sentence += ": w switches them on"
-			}
-		}
-		return sentence, style
+	if len(notes) == 0 {
+		return "", s.look.Faint
 	}
-	return "", s.look.Faint
+	n := notes[0]
+	style := s.look.Faint
+	switch n.Severity {
+	case "error":
+		style = s.look.Broken
+	case "warning":
+		style = s.look.Attention
+	}
+	sentence := n.Sentence
+	if n.Name == "accounting-off" || n.Name == "timestamps-off" {
+		sentence = "Counters and ages are off in the kernel"
+		if !s.gw.ReadOnly {
+			sentence += ": w switches them on"
+		}
+	}
+	return sentence, style
 }
 
 // endpoint is an address with its port, where the protocol has ports.

@@ -25,7 +25,6 @@ type terminal struct {
 	mu      sync.Mutex
 	screen  *vt.Emulator
 	program *tea.Program
-	keys    *io.PipeWriter
 	written int
 	done    chan error
 }

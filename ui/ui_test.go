@@ -89,7 +89,6 @@ type kernel struct {
 	sets    map[rules.Place]*rules.Ruleset
 	refuses error
 	applied []rules.Plan
-	out     chan Tables
 }
 
 func (k *kernel) Apply(_ context.Context, p rules.Plan, _ time.Duration) (rules.Plan, time.Time, error) {

@@ -61,21 +61,6 @@ func (f forgetting) Forget(_ context.Context, w rules.Forget) error {
 	return err
 }
 
-// committed carries out plans with a journal and a way back.
-type committed struct {
-	*commit.Committer
-	options commit.Options
-}
-
-// Apply runs the plan and returns it as it was run.
-func (c committed) Apply(ctx context.Context, p rules.Plan) (rules.Plan, error) {
-	e, err := c.Run(ctx, p, c.options)
-	if err != nil {
-		return p, asConflict(err)
-	}
-	return e.Plan, nil
-}
-
 // asConflict has a setting that is not as expected end the program like a rule
 // that is not.
 func asConflict(err error) error {

@@ -52,12 +52,6 @@ func newWhatifCommand() *cobra.Command {
 	return c
 }
 
-// asked is one packet with the words it was given by.
-type asked struct {
-	packet rules.Packet
-	line   string
-}
-
 func whatif(ctx context.Context, o whatifOptions, args []string) error {
 	var sets map[rules.Place]*rules.Ruleset
 	var facts *model.Facts
