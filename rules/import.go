@@ -78,6 +78,10 @@ type ImportGround struct {
 	Answers map[string]string
 	// AcceptDoubts takes doubtful lines as they are given.
 	AcceptDoubts bool
+	// AnyChain takes chains that are not known for ones that are there, and rules
+	// to be deleted or replaced for ones that stand: for lines that are only to be
+	// explained.
+	AnyChain bool
 	// Uplink is the interface to the world and its addresses, for corrections.
 	Uplink           string
 	Uplink4, Uplink6 netip.Addr
@@ -124,7 +128,19 @@ func (g *ImportGround) chains(f Family, b Backend, table string) []string {
 }
 
 func (g *ImportGround) hasChain(f Family, b Backend, table, name string) bool {
-	return slices.Contains(g.chains(f, b, table), name)
+	return slices.Contains(g.chains(f, b, table), name) || g.AnyChain && !looksLikeKnown(name)
+}
+
+// looksLikeKnown reports a name that is rather a misspelt one of iptables' own.
+func looksLikeKnown(name string) bool {
+	var names []string
+	for _, chains := range BuiltInChains {
+		names = append(names, chains...)
+	}
+	for target := range targetOptions {
+		names = append(names, target)
+	}
+	return len(name) > 3 && nearest(name, names) != ""
 }
 
 // ReadImport makes a plan of pasted text: one iptables command, several, a shell
@@ -143,7 +159,7 @@ func ReadImport(text string, ground ImportGround) Import {
 	} else {
 		im.script(text)
 	}
-	if len(im.out.Corrected) == 0 && !im.out.InDoubt() {
+	if len(im.out.Corrected) == 0 && !im.out.InDoubt() && !im.present {
 		im.find(Finding{Line: 1, Column: 1, Severity: SeverityError, Text: "there is no iptables command in it"})
 	}
 	slices.SortStableFunc(im.out.Findings, func(a, b Finding) int {
@@ -162,11 +178,12 @@ func ReadImport(text string, ground ImportGround) Import {
 // importer carries a text from line to line. Its ground's sets change as the
 // commands would change them.
 type importer struct {
-	ground ImportGround
-	out    Import
-	steps  []Step
-	saw    map[string]bool // questions asked already
-	last   bool            // the last command would have succeeded
+	ground  ImportGround
+	out     Import
+	steps   []Step
+	saw     map[string]bool // questions asked already
+	present bool            // rules of a saved table stand already
+	last    bool            // the last command would have succeeded
 }
 
 func (im *importer) title() string {

@@ -136,6 +136,9 @@ func (im *importer) set(p Place) *Ruleset {
 // not be there.
 func (im *importer) carry(r *commandReader, tolerant bool) bool {
 	place := Place{r.family, r.backend}
+	if im.ground.AnyChain {
+		im.suppose(r, place)
+	}
 	set := im.set(place)
 	base := Change{Family: r.family, Backend: r.backend, Table: r.table, Chain: r.chain}
 	if set.Name != "" || r.explicit {
@@ -174,6 +177,41 @@ func (im *importer) carry(r *commandReader, tolerant bool) bool {
 		im.remark(r, SeverityNote, "this only shows rules, and is left out")
 	}
 	return true
+}
+
+// suppose makes the tables such that the command fits them.
+func (im *importer) suppose(r *commandReader, place Place) {
+	make := func(c Change) {
+		c.Family, c.Backend, c.Table, c.Chain = r.family, r.backend, r.table, r.chain
+		if next, err := c.Apply(im.set(place)); err == nil {
+			im.ground.Sets[place] = next
+		}
+	}
+	if _, ok := im.set(place).Chain(r.table, r.chain); !ok && r.chain != "" && r.op != 'N' {
+		make(Change{Op: NewChain})
+	}
+	if r.op != 'D' && r.op != 'R' && r.op != 'I' || r.number > 1000 {
+		return
+	}
+	chain, _ := im.set(place).Chain(r.table, r.chain)
+	for _, rule := range r.rules() {
+		if standsAt(chain, rule) == 0 && r.op != 'I' && !r.byNumber() {
+			make(Change{Op: Insert, Rule: rule})
+		}
+		if r.op == 'I' && chain == nil {
+			chain = &Chain{}
+		}
+		for n := len(chainRules(chain)); r.numbered && n < r.number; n++ {
+			make(Change{Op: Insert, Rule: rule})
+		}
+	}
+}
+
+func chainRules(c *Chain) []Rule {
+	if c == nil {
+		return nil
+	}
+	return c.Rules
 }
 
 // step adds one change to the plan and makes it in the tables that later

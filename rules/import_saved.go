@@ -35,6 +35,7 @@ func (im *importer) saved(text string, from int, family Family, backend Backend,
 		im.find(Finding{n - 1, 1, "", SeverityNote, "COMMIT is missing at the end: the table is taken as whole", "COMMIT"})
 	}
 	if s.present > 0 {
+		im.present = true
 		im.find(Finding{from, 1, "", SeverityNote, fmt.Sprintf("%d of its rules stand in the tables already and are left as they are", s.present), ""})
 	}
 	for owner, n := range s.owned {

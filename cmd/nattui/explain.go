@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nattui/rules"
+	"nattui/rules/guide"
+	"nattui/rules/iptables"
+	"nattui/ui/text"
+	"nattui/ui/theme"
+)
+
+func newExplainCommand() *cobra.Command {
+	return &cobra.Command{
+		// The line begins with a dash as often as not.
+		DisableFlagParsing: true,
+
+		Use:   "explain 'LINE'",
+		Short: "Say in words what an iptables line does, and where on a packet's way",
+		Long: "explain takes any iptables command, or a rule as iptables-save prints it, and says what it does to which packets, with the packet's way drawn. " +
+			"It changes nothing. Mistakes in the line are said, and the line is explained as it should be.",
+		Example: "nattui explain 'iptables -t nat -A PREROUTING -i eth0 -p tcp --dport 80 -j REDIRECT --to-port 8888'\nnattui explain '-A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE'",
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usagef("explain takes one argument: put the line into quotes, as in  nattui explain '-A POSTROUTING …'")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			if args[0] == "--help" || args[0] == "-h" {
+				return c.Help()
+			}
+			return explainLine(c, args[0])
+		},
+	}
+}
+
+func explainLine(c *cobra.Command, line string) error {
+	ground, err := liveGround(c.Context())
+	if err != nil {
+		return err
+	}
+	ground.AcceptDoubts, ground.AnyChain = true, true
+	if table, bare := bareRule(line); bare {
+		line = "iptables -t " + table + " " + strings.TrimSpace(line)
+		if guessFamily(strings.Fields(line)...) == rules.IPv6 {
+			line = "ip6" + line[2:]
+		}
+	}
+	im := rules.ReadImport(line, ground)
+	sayFindings(c.ErrOrStderr(), "", line, im)
+	wrong := im.InDoubt()
+	if wrong {
+		// What is corrected can be explained all the same; so can what has gaps.
+		im = rules.ReadImport(strings.Join(im.Corrected, "\n"), withExamples(ground, im.Questions))
+	}
+	out := newOutput(c)
+	printExplanation(out, im.Plan, ground.Sets)
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	if wrong || len(im.Plan.Steps) == 0 {
+		return statusError(exitFailed)
+	}
+	return nil
+}
+
+// liveGround is this host where it may be read, and nothing where it may not: a
+// line can be explained anywhere.
+func liveGround(ctx context.Context) (rules.ImportGround, error) {
+	if tables, err := iptables.Open(ctx); err == nil {
+		if g, err := importGround(ctx, tables); err == nil {
+			return g, nil
+		}
+	}
+	return rules.ImportGround{Sets: map[rules.Place]*rules.Ruleset{}, UserID: userID, GroupID: groupID}, ctx.Err()
+}
+
+// bareRule reports a rule without its program, and the table that it is most
+// likely of.
+func bareRule(line string) (table string, bare bool) {
+	words := strings.Fields(line)
+	if len(words) == 0 || !strings.HasPrefix(words[0], "-") {
+		return "", false
+	}
+	for i, w := range words {
+		if w == "-t" && i+1 < len(words) {
+			return words[i+1], true
+		}
+	}
+	for _, w := range words {
+		switch w {
+		case "PREROUTING", "POSTROUTING", "DNAT", "SNAT", "MASQUERADE", "REDIRECT", "NETMAP":
+			return "nat", true
+		}
+	}
+	return "filter", true
+}
+
+// withExamples fills gaps with addresses that are nobody's, so that the rest can
+// be explained.
+func withExamples(g rules.ImportGround, questions []rules.Question) rules.ImportGround {
+	g.Answers = map[string]string{}
+	for _, q := range questions {
+		value := map[string]string{"an address": "192.0.2.1", "a port": "1", "an interface": "if0", "a protocol": "tcp", "a number": "1", "the length of a network": "32", "the program": "iptables"}[q.What]
+		if q.Suggestion != "" {
+			value = q.Suggestion
+		}
+		if value == "" {
+			value = "x"
+		}
+		g.Answers[q.Name] = value
+	}
+	g.Answers[rules.UplinkPlaceholder] = "wan0"
+	return g
+}
+
+func printExplanation(o *output, plan rules.Plan, sets map[rules.Place]*rules.Ruleset) {
+	width := helpWidth
+	if o.terminal {
+		width = min(o.width, helpWidth)
+	}
+	paragraph := func(s string) {
+		for _, l := range text.Wrap(text.Safe(s), width, 0) {
+			fmt.Fprintln(o, l)
+		}
+	}
+	for i, step := range plan.Steps {
+		if i > 0 {
+			fmt.Fprintln(o)
+		}
+		paragraph(step.Sentence())
+		change := step.Change
+		if change == nil {
+			continue
+		}
+		chains := guide.Leads(sets[rules.Place{Family: change.Family, Backend: change.Backend}], change.Table, change.Chain)
+		fmt.Fprintln(o)
+		for _, l := range guide.Way(chains...) {
+			if o.terminal && !theme.UTF8(os.Getenv) {
+				l = strings.Map(theme.ASCII, l)
+			}
+			fmt.Fprintln(o, " "+l)
+		}
+		fmt.Fprintln(o)
+		paragraph(guide.Moment(change.Table, change.Chain))
+		for _, argv := range step.Commands() {
+			fmt.Fprintln(o, "  "+text.Safe(rules.ShellLine(argv)))
+		}
+	}
+}

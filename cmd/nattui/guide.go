@@ -1,0 +1,267 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nattui/model"
+	"nattui/model/conntrack"
+	"nattui/model/host"
+	"nattui/rules"
+	"nattui/rules/guide"
+	"nattui/rules/iptables"
+	"nattui/ui/text"
+)
+
+// newGuideCommands makes the commands that take an intention or a pasted text:
+// guide, import and explain.
+func newGuideCommands() []*cobra.Command {
+	return []*cobra.Command{newGuideCommand(), newImportCommand(), newExplainCommand()}
+}
+
+// guideOptions are the flags that every recipe has.
+type guideOptions struct {
+	approval
+	backend string
+}
+
+func newGuideCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "guide",
+		Short: "Say what you want; get the rules, settings and reasons for it",
+		Long: "guide makes a plan of what you want to reach: rules in the right chains and places, the forwarding switch now and at boot, the way back. " +
+			"Each step says why it is needed. What is there already is not made again.",
+		Example: "nattui guide share --net 192.168.0.0/24\nnattui guide publish --port 80 --to 192.168.0.2:8080 --inside --this-host\nnattui guide proxy --in lan0 --port 80 --to 8888 --dry-run",
+		Args:    noSuchCommand,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return usagef("say what you want: %s", strings.Join(commandNames(c), ", "))
+		},
+	}
+	c.AddCommand(guideShare(), guidePublish(), guideProxy(), guideOneToOne(), guideVPN(), guideMove())
+	return c
+}
+
+// recipeCommand makes the command of one recipe.
+func recipeCommand(use, short, long, example string, flags func(c *cobra.Command), recipe func() (guide.Recipe, error)) *cobra.Command {
+	var o guideOptions
+	c := &cobra.Command{
+		Use: use, Short: short, Long: long, Example: example, Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			r, err := recipe()
+			if err != nil {
+				return err
+			}
+			return o.run(c, r)
+		},
+	}
+	c.Flags().SortFlags = false
+	flags(c)
+	c.Flags().StringVar(&o.backend, "backend", "", "nft or legacy: where new rules go; that of the program iptables otherwise")
+	offer(c, "backend", "nft", "legacy")
+	for _, name := range []string{"in", "out"} {
+		if c.Flags().Lookup(name) != nil {
+			_ = c.RegisterFlagCompletionFunc(name, completeInterfaces)
+		}
+	}
+	o.approval.register(c.Flags())
+	o.approval.registerTime(c.Flags())
+	return c
+}
+
+func guideShare() *cobra.Command {
+	var r guide.Share
+	return recipeCommand("share", "Let the machines of a network out by this gateway's address",
+		"share lets a network inside reach the world: SNAT where the address is fixed and MASQUERADE where it may change, both ways through the firewall, forwarding now and at boot, and packets small enough where the way out is a tunnel.",
+		"nattui guide share --net 192.168.0.0/24\nnattui guide share --net 2001:db8:2::/64 --out wan0 --dry-run",
+		func(c *cobra.Command) {
+			c.Flags().StringVar(&r.Net, "net", "", "the network inside, such as 192.168.0.0/24")
+			c.Flags().StringVar(&r.Out, "out", "", "the interface to the world; that of the default route otherwise")
+			c.Flags().StringVar(&r.As, "as", "", "the address to be seen as; the interface's own otherwise")
+		},
+		func() (guide.Recipe, error) { return r, nil })
+}
+
+func guidePublish() *cobra.Command {
+	var r guide.Publish
+	return recipeCommand("publish", "Make a service inside reachable at this gateway's address",
+		"publish sends what asks for a port of this gateway to a server inside, lets it through the firewall under its new address, and brings the answers back.",
+		"nattui guide publish --port 80 --to 192.168.0.2:8080 --inside --this-host\nnattui guide publish --proto udp --port 27000-27010 --to 192.168.0.5\nnattui guide publish --port 443 --to '[2001:db8:2::2]:8443'",
+		func(c *cobra.Command) {
+			f := c.Flags()
+			f.StringVarP(&r.Protocol, "proto", "p", "tcp", "tcp, udp or both")
+			f.StringVar(&r.At, "at", "", "the public address; that of the way out otherwise")
+			f.StringVar(&r.Port, "port", "", "the public port, or a range such as 8000-8010")
+			f.StringVar(&r.To, "to", "", "the server inside: ADDRESS or ADDRESS:PORT")
+			f.BoolVar(&r.Inside, "inside", false, "also from the server's own network, by the public address")
+			f.BoolVar(&r.ThisHost, "this-host", false, "also from this host itself")
+			f.StringVar(&r.WayBack, "way-back", "", "gateway: the server's answers pass this gateway, which is its router; elsewhere: they would not, so that the server is made to see this gateway as the client")
+			f.StringVar(&r.Comment, "comment", "", "a note that stays with the rule")
+			offer(c, "proto", "tcp", "udp", "both")
+			offer(c, "way-back", "gateway", "elsewhere")
+		},
+		func() (guide.Recipe, error) { return r, nil })
+}
+
+func guideProxy() *cobra.Command {
+	var r guide.Proxy
+	var family string
+	return recipeCommand("proxy", "Redirect what passes by to a service of this host",
+		"proxy gives what arrives on an interface for some port, whoever it was meant for, to a service of this host, as a transparent proxy wants it. What the service itself sends is left alone.",
+		"nattui guide proxy --in lan0 --port 80 --to 8888\nnattui guide proxy --in lan0 --proto udp --port 53 --to 5353",
+		func(c *cobra.Command) {
+			f := c.Flags()
+			f.StringVarP(&r.In, "in", "i", "", "the interface that the clients' packets arrive on")
+			f.StringVarP(&r.Protocol, "proto", "p", "tcp", "tcp or udp")
+			f.StringVar(&r.Port, "port", "", "the port that clients ask for, or a range")
+			f.StringVar(&r.ToPort, "to", "", "the port that the service listens on")
+			f.StringVar(&r.Except, "except", "", "a network that is left alone")
+			f.StringVar(&family, "family", "ipv4", "ipv4 or ipv6")
+			offer(c, "proto", "tcp", "udp")
+			offer(c, "family", "ipv4", "ipv6")
+		},
+		func() (guide.Recipe, error) {
+			f, err := rules.ParseFamily(family)
+			if err != nil {
+				return nil, usagef("--family %s: use ipv4 or ipv6", family)
+			}
+			r.Family = f
+			return r, nil
+		})
+}
+
+func guideOneToOne() *cobra.Command {
+	var r guide.OneToOne
+	return recipeCommand("one-to-one", "Map an outer address or network onto an inner one, both ways",
+		"one-to-one gives a machine inside, or a whole network of them, addresses of their own outside: every port, in and out.",
+		"nattui guide one-to-one --outside 203.0.113.9 --inside 192.168.0.9\nnattui guide one-to-one --outside 198.51.100.0/24 --inside 10.1.2.0/24",
+		func(c *cobra.Command) {
+			c.Flags().StringVar(&r.Outside, "outside", "", "the outer address or network")
+			c.Flags().StringVar(&r.Inside, "inside", "", "the inner address or network, of the same size")
+			c.Flags().StringVar(&r.Out, "out", "", "the interface to the world; that of the default route otherwise")
+		},
+		func() (guide.Recipe, error) { return r, nil })
+}
+
+func guideVPN() *cobra.Command {
+	r := guide.Share{VPN: true}
+	return recipeCommand("vpn", "Let the machines of a VPN out by this gateway, and to its networks",
+		"vpn lets the network of a VPN server on this host (OpenVPN, WireGuard, PPTP) reach the world, with packets small enough for the tunnel, and a network inside where --reach names one.",
+		"nattui guide vpn --net 10.8.0.0/24 --in tun0\nnattui guide vpn --net 10.8.0.0/24 --in wg0 --reach 192.168.0.0/24",
+		func(c *cobra.Command) {
+			c.Flags().StringVar(&r.Net, "net", "", "the VPN's network, such as 10.8.0.0/24")
+			c.Flags().StringVarP(&r.In, "in", "i", "", "the tunnel's interface; found by the routes otherwise")
+			c.Flags().StringVar(&r.Out, "out", "", "the interface to the world; that of the default route otherwise")
+			c.Flags().StringVar(&r.As, "as", "", "the address to be seen as; the interface's own otherwise")
+			c.Flags().StringVar(&r.Reach, "reach", "", "a network inside that the VPN reaches as well")
+		},
+		func() (guide.Recipe, error) { return r, nil })
+}
+
+func guideMove() *cobra.Command {
+	var r guide.Move
+	return recipeCommand("move", "Send a published service to another machine",
+		"move changes every rule that names a server to name another: the new destination, what the firewall lets through, the way back. Connections that are open are forgotten, so that clients come to the new one.",
+		"nattui guide move --from 192.168.0.2:8080 --to 192.168.0.3",
+		func(c *cobra.Command) {
+			c.Flags().StringVar(&r.From, "from", "", "the server now: ADDRESS or ADDRESS:PORT")
+			c.Flags().StringVar(&r.To, "to", "", "the new one: ADDRESS or ADDRESS:PORT")
+		},
+		func() (guide.Recipe, error) { return r, nil })
+}
+
+func (o *guideOptions) run(c *cobra.Command, recipe guide.Recipe) error {
+	if err := o.approval.check(); err != nil {
+		return err
+	}
+	tables, err := iptables.Open(c.Context())
+	if err != nil {
+		return err
+	}
+	h, err := o.host(c.Context(), tables, recipe)
+	if err != nil {
+		return err
+	}
+	a := recipe.Advise(h)
+	for _, p := range a.Problems {
+		sayAdvice(c, p)
+	}
+	if a.Wrong() {
+		return statusError(exitUsage)
+	}
+	for _, n := range a.Notes {
+		say(c.ErrOrStderr(), text.Safe(n))
+	}
+	if len(a.Plan.Steps) == 0 {
+		return nil
+	}
+	for i, step := range a.Plan.Steps {
+		fmt.Fprintf(c.ErrOrStderr(), "%2d. %s\n", i+1, text.Safe(step.Why))
+	}
+	if err := o.carryOut(c, tables, a.Plan); err != nil {
+		return err
+	}
+	if !o.dryRun && a.Proof.Try != "" {
+		say(c.ErrOrStderr(), "to see it work: "+text.Safe(a.Proof.Try))
+	}
+	return nil
+}
+
+// host is this gateway as recipes want it.
+func (o *guideOptions) host(ctx context.Context, tables *iptables.Host, recipe guide.Recipe) (guide.Host, error) {
+	backend := tables.Default()
+	if o.backend != "" {
+		b, err := rules.ParseBackend(o.backend)
+		if err != nil {
+			return guide.Host{}, usagef("--backend %s: use nft or legacy", o.backend)
+		}
+		backend = b
+	}
+	sets, err := tables.ReadAll(ctx)
+	if err != nil {
+		return guide.Host{}, err
+	}
+	for place, set := range sets {
+		set.Name = tables.Program(place)
+	}
+	facts, err := host.Read(ctx)
+	if err != nil {
+		return guide.Host{}, err
+	}
+	var flows *model.Flows
+	if _, moves := recipe.(guide.Move); moves {
+		if flows, err = readFlows(ctx); err != nil {
+			return guide.Host{}, err
+		}
+	}
+	return facts.GuideHost(sets, backend, flows), nil
+}
+
+// readFlows reads the flow table once.
+func readFlows(ctx context.Context) (*model.Flows, error) {
+	kernel, err := conntrack.Open(conntrack.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer kernel.Close()
+	flows := model.NewFlows()
+	return flows, kernel.Dump(ctx, flows.Apply)
+}
+
+// sayAdvice says what is wrong with an answer, or doubtful, by the name of its
+// flag, with the nearest that would work.
+func sayAdvice(c *cobra.Command, p guide.Problem) {
+	line := text.Safe(p.Text)
+	if p.Field != "" {
+		line = "--" + p.Field + ": " + line
+	}
+	if p.Warning {
+		line = "warning: " + line
+	}
+	if p.Nearest != "" {
+		line += fmt.Sprintf("; this would work:  --%s %s", p.Field, text.Safe(p.Nearest))
+	}
+	say(c.ErrOrStderr(), line)
+}

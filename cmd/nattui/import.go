@@ -1,0 +1,298 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/charmbracelet/x/term"
+	"github.com/spf13/cobra"
+
+	"nattui/model/host"
+	"nattui/rules"
+	"nattui/rules/iptables"
+	"nattui/ui/text"
+)
+
+// importOptions are the flags of "nattui import".
+type importOptions struct {
+	approval
+	answers                 []string
+	corrected, acceptDoubts bool
+}
+
+func newImportCommand() *cobra.Command {
+	var o importOptions
+	c := &cobra.Command{
+		Use:   "import FILE | - | 'iptables …'",
+		Short: "Check pasted iptables commands, correct them, and apply them",
+		Long: "import reads iptables commands as a shell would, without running anything: one command, several, a script, or the output of iptables-save. " +
+			"Each mistake is said with its place and what would be right. Nothing is applied while anything is in doubt; then the lines as they should be are printed, and the exit status is 1. " +
+			"What the text leaves open ($VARIABLES, YOUR_IP, x.x.x.x) is asked for, or given with --set.",
+		Example: "nattui import 'iptables -t nat -A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE'\n" +
+			"nattui import gateway.sh --set WAN=wan0 --set LAN=192.168.0.0/24 --dry-run\niptables-save | ssh gw nattui import - --yes",
+		Args: func(c *cobra.Command, args []string) error {
+			switch {
+			case len(args) == 0:
+				return usagef("say what to import: a file, - for standard input, or a command in quotes; see  %s --help", c.CommandPath())
+			case len(args) > 1:
+				return usagef("import takes one argument: put the command into quotes, as in  nattui import 'iptables -t nat …'")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error { return o.run(c, args[0]) },
+	}
+	f := c.Flags()
+	f.SortFlags = false
+	f.StringArrayVar(&o.answers, "set", nil, "NAME=VALUE: what stands for a variable or a placeholder; may be given several times")
+	f.BoolVar(&o.corrected, "corrected", false, "apply the corrected lines in place of those with mistakes")
+	f.BoolVar(&o.acceptDoubts, "accept-doubts", false, "apply lines that are doubtful, such as -F, as they are")
+	o.approval.register(f)
+	o.approval.registerTime(f)
+	return c
+}
+
+func (o *importOptions) run(c *cobra.Command, what string) error {
+	answers, err := parseAnswers(o.answers)
+	if err != nil {
+		return err
+	}
+	pasted, name, err := readPasted(c.InOrStdin(), what)
+	if err != nil {
+		return err
+	}
+	if name == "-" && !o.yes && !o.dryRun {
+		return usagef("standard input is the text, so there is nobody to ask: say --yes, or --dry-run to see what would run")
+	}
+	if err := o.approval.check(); err != nil {
+		return err
+	}
+	tables, err := iptables.Open(c.Context())
+	if err != nil {
+		return err
+	}
+	ground, err := importGround(c.Context(), tables)
+	if err != nil {
+		return err
+	}
+	ground.Answers, ground.AcceptDoubts = answers, o.acceptDoubts
+	im := rules.ReadImport(pasted, ground)
+	sayFindings(c.ErrOrStderr(), name, pasted, im)
+	if len(im.Questions) > 0 && o.mayAsk() {
+		if im, err = o.askGaps(c, pasted, ground, im); err != nil {
+			return err
+		}
+	}
+	if o.corrected && im.InDoubt() {
+		im = rules.ReadImport(strings.Join(im.Corrected, "\n"), ground)
+	}
+	if im.InDoubt() {
+		return o.refuse(c, im)
+	}
+	if len(im.Plan.Steps) == 0 {
+		say(c.ErrOrStderr(), "there is nothing to change")
+		return nil
+	}
+	return o.carryOut(c, tables, im.Plan)
+}
+
+// mayAsk tells whether somebody is there to answer.
+func (o *importOptions) mayAsk() bool {
+	return !o.yes && term.IsTerminal(os.Stdin.Fd())
+}
+
+// refuse prints the lines as they should be, and applies nothing.
+func (o *importOptions) refuse(c *cobra.Command, im rules.Import) error {
+	w := bufio.NewWriter(pipe{c.OutOrStdout()})
+	for _, line := range im.Corrected {
+		fmt.Fprintln(w, line)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, q := range im.Questions {
+		hint := ""
+		if q.Suggestion != "" {
+			hint = fmt.Sprintf("; perhaps %s", q.Suggestion)
+		}
+		say(c.ErrOrStderr(), fmt.Sprintf("line %d: %s is needed for %s: --set %s%s", q.Line, q.What, text.Safe(q.Name), text.Safe(assignment(q.Name)), text.Safe(hint)))
+	}
+	say(c.ErrOrStderr(), "nothing was changed; on standard output are the lines as they should be")
+	return statusError(exitFailed)
+}
+
+// assignment is NAME=…, as it is typed behind --set.
+func assignment(name string) string {
+	if rules.ShellLine([]string{name}) != name {
+		return "'" + strings.ReplaceAll(name, "'", `'\''`) + "=…'"
+	}
+	return name + "=…"
+}
+
+// askGaps asks for what the text leaves open.
+func (o *importOptions) askGaps(c *cobra.Command, pasted string, ground rules.ImportGround, im rules.Import) (rules.Import, error) {
+	in := bufio.NewReader(os.Stdin)
+	for _, q := range im.Questions {
+		hint := ""
+		if q.Suggestion != "" {
+			hint = " [" + text.Safe(q.Suggestion) + "]"
+		}
+		fmt.Fprintf(c.ErrOrStderr(), "%s, %s for %s%s: ", text.Safe(q.Name), q.What, q.Option, hint)
+		line, err := in.ReadString('\n')
+		if err != nil && line == "" {
+			fmt.Fprintln(c.ErrOrStderr())
+			return im, errDeclined
+		}
+		if line = strings.TrimSpace(line); line == "" {
+			line = q.Suggestion
+		}
+		if line != "" {
+			ground.Answers[q.Name] = line
+		}
+	}
+	next := rules.ReadImport(pasted, ground)
+	sayFindings(c.ErrOrStderr(), "", pasted, rules.Import{Findings: newFindings(im.Findings, next.Findings)})
+	return next, nil
+}
+
+// newFindings are those that were not said before.
+func newFindings(before, now []rules.Finding) []rules.Finding {
+	said := map[rules.Finding]bool{}
+	for _, f := range before {
+		said[f] = true
+	}
+	var fresh []rules.Finding
+	for _, f := range now {
+		if !said[f] {
+			fresh = append(fresh, f)
+		}
+	}
+	return fresh
+}
+
+func parseAnswers(list []string) (map[string]string, error) {
+	answers := map[string]string{}
+	for _, a := range list {
+		name, value, ok := strings.Cut(a, "=")
+		if !ok || name == "" {
+			return nil, usagef("--set %s: write NAME=VALUE", a)
+		}
+		answers[strings.TrimPrefix(strings.TrimSuffix(strings.TrimPrefix(name, "${"), "}"), "$")] = value
+	}
+	return answers, nil
+}
+
+// maxPasted is the most text that is read: far more than any table people write.
+const maxPasted = 64 << 20
+
+// readPasted reads the text to import: from standard input, from a file, or the
+// argument itself.
+func readPasted(in io.Reader, what string) (pasted, name string, err error) {
+	read := func(r io.Reader) (string, error) {
+		b, err := io.ReadAll(io.LimitReader(r, maxPasted+1))
+		if err == nil && len(b) > maxPasted {
+			err = fmt.Errorf("it is longer than %d MiB", maxPasted>>20)
+		}
+		return string(b), err
+	}
+	if what == "-" {
+		pasted, err = read(in)
+		if err != nil {
+			err = fmt.Errorf("read standard input: %w", err)
+		}
+		return pasted, "-", err
+	}
+	file, err := os.Open(what)
+	switch {
+	case err == nil:
+		defer file.Close()
+		pasted, err = read(file)
+		return pasted, what, err
+	case strings.ContainsAny(what, " \n"):
+		return what, "", nil
+	case errors.Is(err, os.ErrNotExist):
+		return "", "", fmt.Errorf("there is no file %s; a command is given in quotes, as in  nattui import 'iptables -t nat …'", what)
+	}
+	return "", "", err
+}
+
+// sayFindings says what is found, each with its line and a mark under the word.
+func sayFindings(w io.Writer, name, pasted string, im rules.Import) {
+	lines := strings.Split(pasted, "\n")
+	for _, f := range im.Findings {
+		place := fmt.Sprintf("%d:%d: ", f.Line, f.Column)
+		if name != "" && name != "-" {
+			place = text.Safe(name) + ":" + place
+		}
+		line := place + f.Severity.String() + ": " + text.Safe(f.Text)
+		if f.Correction != "" {
+			line += "; write  " + text.Safe(f.Correction)
+		}
+		say(w, line)
+		if f.Severity == rules.SeverityNote || f.Line < 1 || f.Line > len(lines) {
+			continue
+		}
+		source := []rune(strings.TrimSuffix(lines[f.Line-1], "\r"))
+		if f.Column-1 > len(source) {
+			continue
+		}
+		before := text.Safe(string(source[:f.Column-1]))
+		fmt.Fprintf(w, "  %s\n  %s%s\n", text.Safe(string(source)), strings.Repeat(" ", cells(before)), strings.Repeat("^", max(1, utf8.RuneCountInString(f.Word))))
+	}
+}
+
+// importGround is this host, as far as pasted text is held against it.
+func importGround(ctx context.Context, tables *iptables.Host) (rules.ImportGround, error) {
+	sets, err := tables.ReadAll(ctx)
+	if err != nil {
+		return rules.ImportGround{}, err
+	}
+	for place, set := range sets {
+		set.Name = tables.Program(place)
+	}
+	g := rules.ImportGround{
+		Sets: sets, Backend: tables.Default(), Answers: map[string]string{},
+		UserID: userID, GroupID: groupID,
+		Setting: func(name string) (string, bool) {
+			value, err := host.Sysctl(name)
+			return value, err == nil
+		},
+	}
+	facts, err := host.Read(ctx)
+	if err != nil {
+		return g, nil // without it only suggestions are lacking
+	}
+	if up, ok := facts.WAN(); ok {
+		g.Uplink = up.Link
+		g.Uplink4, g.Uplink6 = up.IPv4.Prefix.Addr(), up.IPv6.Prefix.Addr()
+	}
+	for _, l := range facts.Links {
+		g.Links = append(g.Links, l.Name)
+	}
+	return g, nil
+}
+
+func userID(name string) (uint32, bool) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(u.Uid, 10, 32)
+	return uint32(n), err == nil
+}
+
+func groupID(name string) (uint32, bool) {
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(g.Gid, 10, 32)
+	return uint32(n), err == nil
+}
