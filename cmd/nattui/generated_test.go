@@ -77,6 +77,20 @@ func replacePart(t *testing.T, document, name, text string) string {
 	return before + begin + text + end + after
 }
 
+// Several hands add commands, and cobra takes one twice without a word.
+func TestCommandsAreThereOnce(t *testing.T) {
+	seen := map[string]bool{}
+	for _, c := range documented(newRoot()) {
+		if seen[c.CommandPath()] {
+			t.Errorf("%s is there twice", c.CommandPath())
+		}
+		seen[c.CommandPath()] = true
+	}
+	if len(seen) < 10 {
+		t.Errorf("only %d commands", len(seen))
+	}
+}
+
 func TestReplacePart(t *testing.T) {
 	got := replacePart(t, "a\n<!-- generated: x -->\nold\n<!-- end -->\nb\n<!-- generated: y -->\n<!-- end -->\n", "x", "new\n")
 	if want := "a\n<!-- generated: x -->\nnew\n<!-- end -->\nb\n<!-- generated: y -->\n<!-- end -->\n"; got != want {

@@ -61,7 +61,7 @@ func newRoot() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add(groupLook, newRulesCommand(), newFlowsCommand(), newWhatifCommand(), newDoctorCommand(), newRecordCommand(), newDoctorCommand(), newLabCommand())
+	add(groupLook, newRulesCommand(), newFlowsCommand(), newWhatifCommand(), newDoctorCommand(), newRecordCommand(), newLabCommand())
 	add(groupChange, newAddCommand(), newDeleteCommand())
 	add(groupChange, newChangeCommands()...)
 	add(groupOther, newVersionCommand(), newManualCommand())
