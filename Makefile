@@ -40,7 +40,7 @@ race:
 	else echo "no C compiler: the race detector is left out"; fi
 
 bench: deps
-	$(GO) test -run '^$$' -bench . -benchmem -timeout 30m ./...
+	.ci/bench docs/performance.md
 
 demo: build
 	$(TAPE) demo.tape

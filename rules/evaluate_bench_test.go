@@ -108,6 +108,9 @@ func BenchmarkReachKubeProxy(b *testing.B) {
 // TestCostsLittle holds what the screens count on: a packet that decides every
 // match costs no allocation, and a long table little more than a short one.
 func TestCostsLittle(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
 	short := NewEvaluator(gateway(), Compile(setOf(t, IPv4, NFT, published)))
 	packet := parsePacket(t, "tcp 203.0.113.10:999 203.0.113.1:80 in=wan0")
 	var buf []Outcome
