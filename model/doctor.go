@@ -194,9 +194,26 @@ func (d *doctor) has(check, subject string) bool {
 	return slices.ContainsFunc(d.found, func(f Finding) bool { return f.Check == check && f.Subject == subject })
 }
 
+// alike is how many findings of one check are told; the last of them counts the rest.
+const alike = 20
+
 func (d *doctor) sorted() []Finding {
 	slices.SortStableFunc(d.found, func(a, b Finding) int { return cmp.Compare(b.Severity, a.Severity) })
-	return d.found
+	counts, last := map[string]int{}, map[string]int{}
+	var list []Finding
+	for _, f := range d.found {
+		if counts[f.Check]++; counts[f.Check] <= alike {
+			last[f.Check] = len(list)
+			list = append(list, f)
+		}
+	}
+	for check, n := range counts {
+		if more := n - alike; more > 0 {
+			f := &list[last[check]]
+			f.Evidence = append(slices.Clip(f.Evidence), fmt.Sprintf("and %d more like it", more))
+		}
+	}
+	return list
 }
 
 // places lists the rule sets in a fixed order.

@@ -69,10 +69,30 @@ func (f *Forward) subject(given string) string {
 // these programs do not see to themselves.
 var everybodys = []string{"forwarding-off", "forward-dropped", "answers-dropped", "rp-filter"}
 
+// Of gateways with thousands of rules not every forward's cure is tried, nor is
+// the same note told of each.
+const (
+	curesTried   = 24
+	hairpinNotes = 8
+	// visitsTold is how many meetings of packets and rules are told, about half a
+	// second's worth; forwards that come later are not looked at.
+	visitsTold = 2_000_000
+)
+
 // forwards examines every forward and tells of the first failure of each.
 func (d *doctor) forwards() {
+	tries, visits, hairpins := curesTried, 0, 0
+	d.tries, d.visits = &tries, &visits
+	defer func() { d.tries, d.visits = nil, nil }()
 	for i := range d.all {
 		f := &d.all[i]
+		if visits > visitsTold {
+			d.add(Finding{
+				Check: "not-examined", Severity: SeverityNote, Subject: "forwards", Evidence: []string{fmt.Sprintf("%d of %s", len(d.all)-i, plural(len(d.all), "forward"))},
+				Sentence: "Not all forwards were looked at, because there are so many rules: ask for one by its name.",
+			})
+			return
+		}
 		if d.isDead(f.Rule) {
 			continue // no packet comes to it, and that has been said
 		}
@@ -92,8 +112,11 @@ func (d *doctor) forwards() {
 				break
 			}
 		}
-		if f.Owner == "" && sound {
-			d.add(d.fromInside(f))
+		if f.Owner == "" && sound && hairpins < hairpinNotes {
+			if found := d.fromInside(f); found.Check != "" {
+				d.add(found)
+				hairpins++
+			}
 		}
 	}
 }
@@ -211,6 +234,7 @@ func (d *doctor) stepTranslated(f *Forward) Finding {
 	if !x.known || x.by(f.Rule) {
 		return Finding{Sentence: fmt.Sprintf("The rule translates %s to %s.", f.Asked, f.Server), Evidence: []string{d.ruleCount(f)}}
 	}
+	x = d.told(f.packet)
 	if v, met := x.visit(f.Rule); met && v.Verdict != rules.Yes || x.Incomplete || f.via.unsure || f.via.marked {
 		return Finding{Sentence: "Whether a packet meets the rule hangs on what is not known here."}
 	}

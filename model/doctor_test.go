@@ -295,24 +295,32 @@ func TestParseSysctlFile(t *testing.T) {
 	}
 }
 
-// With a large table and many flows the doctor is still quick.
+// With a large table and many flows the doctor is still quick, also where much is
+// wrong.
 func TestDoctorIsQuick(t *testing.T) {
+	const forwards = 5000
 	var b strings.Builder
 	b.WriteString("*nat\n:PREROUTING ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n")
-	const forwards = 5000
 	for i := range forwards {
-		b.WriteString("-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport ")
-		b.WriteString(strconv.Itoa(10000 + i))
-		b.WriteString(" -j DNAT --to-destination 192.168.0.2:80\n")
+		b.WriteString("-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport " + strconv.Itoa(10000+i) + " -j DNAT --to-destination 192.168.0.2:80\n")
 	}
 	b.WriteString("-A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE\nCOMMIT\n")
-	g := gatewayOf(t, map[rules.Place]string{nft4: b.String()})
-	g.Flows = listed(300_000)
-	began := time.Now()
-	Examine(g)
-	if took := time.Since(began); took > 5*time.Second { // on a busy machine; usually well under one
-		t.Errorf("it took %v", took)
-	} else {
-		t.Logf("%d rules, %d flows: %v", forwards, g.Flows.Len(), took)
+	for name, filter := range map[string]string{
+		"sound": "", "dropped": "*filter\n:FORWARD DROP [0:0]\nCOMMIT\n", "uncertain": "*filter\n:FORWARD DROP [0:0]\n-A FORWARD -m set --match-set allowed src -j ACCEPT\nCOMMIT\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := gatewayOf(t, map[rules.Place]string{nft4: b.String() + filter})
+			g.Flows = listed(300_000)
+			began := time.Now()
+			found := Examine(g)
+			took := time.Since(began)
+			t.Logf("%d rules, %d flows, %d findings: %v", forwards, g.Flows.Len(), len(found), took)
+			if took > 10*time.Second { // on a machine busy with all else; a tenth of it is usual
+				t.Errorf("it took %v", took)
+			}
+			if name == "dropped" && (len(found) == 0 || found[0].Check != "forward-dropped" || len(found[0].Cure.Steps) == 0) {
+				t.Errorf("that FORWARD drops is not said first, with its cure: %v", found)
+			}
+		})
 	}
 }

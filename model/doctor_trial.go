@@ -16,6 +16,11 @@ type trial struct {
 	sets      map[rules.Place]*rules.Ruleset
 	programs  map[*rules.Ruleset]*rules.Program
 	evaluator *rules.Evaluator
+	// tries is how many more cures may be tried, which takes a moment each where
+	// the tables are large; nil is no limit.
+	tries *int
+	// visits counts the rules that packets were told to have met; nil does not.
+	visits *int
 }
 
 // newTrial compiles the rule sets; those that known has already are not
@@ -101,8 +106,22 @@ type fate struct {
 	known bool
 }
 
+// fate follows a packet. The rules that it met are told only where it does not
+// arrive, or where that is not certain: to tell them all takes much longer.
 func (t *trial) fate(p rules.Packet) fate {
+	outcomes, certain := t.evaluator.Outcomes(nil, &p)
+	if certain && (outcomes[0].Delivered == rules.Forwarded || outcomes[0].Delivered == rules.Delivered) {
+		return fate{rules.Path{Packet: p, Outcomes: outcomes, Certain: true}, true}
+	}
+	return t.told(p)
+}
+
+// told follows a packet and tells every rule that it met.
+func (t *trial) told(p rules.Packet) fate {
 	path, err := t.evaluator.Evaluate(p)
+	if t.visits != nil {
+		*t.visits += len(path.Visits)
+	}
 	return fate{path, err == nil && len(path.Outcomes) > 0}
 }
 
@@ -166,6 +185,11 @@ type passage struct {
 // open makes a plan that lets packets through which filter rules drop, and tries
 // it. It begins with what was planned before. false: no such plan was found.
 func (t *trial) open(begin []rules.Step, wanted []passage, works func(*trial) bool) (rules.Plan, bool) {
+	if t.tries != nil {
+		if *t.tries--; *t.tries < 0 {
+			return rules.Plan{}, false
+		}
+	}
 	plan := rules.Plan{Steps: begin}
 	now, ok := t.after(plan)
 	for range len(wanted) + 2 {
