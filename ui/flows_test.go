@@ -39,12 +39,17 @@ func (f *feed) Table() *model.Flows                          { return f.table }
 func (f *feed) Log() *model.EventLog                         { return f.log }
 func (f *feed) Changed() <-chan struct{}                     { return f.changed }
 func (f *feed) Feed() model.Feed                             { return f.status }
-func (f *feed) Health() model.Health                         { return f.health }
 func (f *feed) Refresh([]model.Flow)                         {}
 func (f *feed) KeepFresh(on bool)                            { f.fresh = on }
 func (f *feed) Explain(x *model.Flow) model.Explanation      { return f.explainer.Of(x) }
 func (f *feed) RuleName(n uint32) string                     { return f.explainer.Name(n) }
 func (f *feed) FindRule(r string) (func(uint32) bool, error) { return f.explainer.Finder(r) }
+
+func (f *feed) Health() model.Health {
+	h := f.health
+	h.Count = f.table.Len()
+	return h
+}
 
 func (f *feed) RuleFlows() (map[rules.RuleRef]int, int) {
 	counts, stale, _ := f.explainer.RuleCounts(context.Background())
@@ -70,7 +75,6 @@ func (f *feed) tell(kind model.ChangeKind, flows ...model.Flow) {
 	}
 	f.table.Apply(b)
 	f.log.Append(b)
-	f.health.Count = f.table.Len()
 	for f.explainer.Work(100) {
 	}
 }

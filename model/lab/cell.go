@@ -93,8 +93,11 @@ func cellCommand(keeper role, asUser bool, args, environ []string) *exec.Cmd {
 	cmd.Args[0] = os.Args[0]
 	cmd.Env = append(withoutRole(environ), roleVariable+"="+string(keeper))
 	attr := &syscall.SysProcAttr{
-		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS,
-		Pdeathsig:  syscall.SIGKILL,
+		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS,
+		// The network namespace comes after the user namespace has its map: its /proc
+		// files belong to whoever is root at that moment, and to nobody before.
+		Unshareflags: unix.CLONE_NEWNET,
+		Pdeathsig:    syscall.SIGKILL,
 	}
 	if asUser {
 		attr.Cloneflags |= unix.CLONE_NEWUSER
