@@ -170,9 +170,11 @@ func examined(ctx context.Context, tables *iptables.Host) (*model.Gateway, error
 		return nil, err
 	}
 	g.Facts = &facts
-	if err := surroundings(ctx, tables, &g.Surroundings); err != nil {
+	unseen := g.Unseen
+	if g.Surroundings, err = surroundings(ctx, tables); err != nil {
 		return nil, err
 	}
+	g.Unseen = append(unseen, g.Unseen...)
 	if flows == nil {
 		return g, nil
 	}
@@ -189,10 +191,10 @@ func examined(ctx context.Context, tables *iptables.Host) (*model.Gateway, error
 }
 
 // surroundings reads what bears on NAT besides rules, flows and facts.
-func surroundings(ctx context.Context, tables *iptables.Host, s *model.Surroundings) error {
+func surroundings(ctx context.Context, tables *iptables.Host) (s model.Surroundings, err error) {
 	natives, err := tables.Natives(ctx)
 	if err != nil {
-		return err
+		return s, err
 	}
 	for _, n := range natives {
 		s.Natives = append(s.Natives, model.NativeTable{Name: n.String(), Chains: n.Chains})
@@ -205,7 +207,7 @@ func surroundings(ctx context.Context, tables *iptables.Host, s *model.Surroundi
 	s.Saved = savedRules()
 	s.BootSettings = bootSettings()
 	s.ReversePathDrops = reversePathDrops()
-	return nil
+	return s, nil
 }
 
 // cure carries out the cures of a check's findings.
