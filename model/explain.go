@@ -127,6 +127,35 @@ func (x *Explainer) Of(f *Flow) Explanation {
 	return e
 }
 
+// Asker explains flows for one goroutine without allocating for each.
+func (x *Explainer) Asker() func(*Flow) Explanation {
+	var buf []rules.Outcome
+	return func(f *Flow) (e Explanation) {
+		x.mu.RLock()
+		defer x.mu.RUnlock()
+		if x.evaluator == nil {
+			return e
+		}
+		e, buf = explain(x.evaluator, f, buf[:0])
+		return e
+	}
+}
+
+// AppendJSON appends the member "rule" of a flow's JSON object, nothing for a flow
+// that no rule has made.
+func (e Explanation) AppendJSON(b []byte) []byte {
+	r := e.Rule()
+	if r.IsZero() && e.Confidence != Stale && e.Confidence != Ambiguous {
+		return b
+	}
+	b = append(b, `"rule":{`...)
+	if !r.IsZero() {
+		b = append(strconv.AppendQuote(append(b, `"chain":`...), r.Chain), `,"position":`...)
+		b = append(strconv.AppendInt(b, int64(r.Position), 10), ',')
+	}
+	return append(append(append(b, `"confidence":"`...), e.Confidence.String()...), `"}`...)
+}
+
 // RuleCounts are how many live flows each rule explains, and how many flows are
 // stale. Flows that were not asked yet are missing. It passes over the whole table.
 func (x *Explainer) RuleCounts(ctx context.Context) (counts map[rules.RuleRef]int, stale int, err error) {

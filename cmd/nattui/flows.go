@@ -68,6 +68,17 @@ func newFlowsCommand() *cobra.Command {
 	return c
 }
 
+// explainHere explains flows by this host's rules; nil where those cannot be read.
+func explainHere(ctx context.Context) func(*model.Flow) model.Explanation {
+	sets, facts, err := readGateway(ctx)
+	if err != nil {
+		return nil
+	}
+	x := model.NewExplainer(nil)
+	x.SetRules(sets, facts.Host(nil))
+	return x.Asker()
+}
+
 // sortColumns are the columns that one look at the table knows: a rate takes two,
 // and the rules are not looked at here.
 func sortColumns() []string {
@@ -100,6 +111,9 @@ func (o *flowsOptions) run(c *cobra.Command) error {
 	p := &flowPrinter{output: newOutput(c), json: o.json, left: math.MaxInt}
 	if o.limit > 0 {
 		p.left = o.limit
+	}
+	if o.json {
+		p.explain = explainHere(c.Context())
 	}
 	switch {
 	case o.follow:
@@ -293,6 +307,9 @@ type flowPrinter struct {
 	at      int64     // the time that extra is for
 	extra   [3]string // of new, update and destroy
 	err     error
+	// explain tells which rule made a flow; nil where the rules are not known.
+	explain func(*model.Flow) model.Explanation
+	members []byte // of the line that is being printed, besides the flow's own
 }
 
 func (p *flowPrinter) full() bool { return p.left <= 0 || p.err != nil }
@@ -312,7 +329,7 @@ func (p *flowPrinter) print(kind model.ChangeKind, f *model.Flow, now int64) (mo
 	p.line = p.line[:0]
 	switch {
 	case p.json:
-		p.line = append(f.AppendJSON(p.line, now, p.extraOf(kind, now)), '\n')
+		p.line = append(f.AppendJSON(p.line, now, p.membersOf(kind, f, now)), '\n')
 	case p.terminal:
 		if p.page == nil {
 			p.page = newFlowPage(p.output, kind != 0)
@@ -328,6 +345,21 @@ func (p *flowPrinter) print(kind model.ChangeKind, f *model.Flow, now int64) (mo
 	p.printed = true
 	p.left--
 	return p.left > 0
+}
+
+// membersOf are the members of a flow's object that the flow itself does not know:
+// its rule, and what happened.
+func (p *flowPrinter) membersOf(kind model.ChangeKind, f *model.Flow, now int64) string {
+	extra := p.extraOf(kind, now)
+	if p.explain == nil {
+		return extra
+	}
+	p.members = p.explain(f).AppendJSON(p.members[:0])
+	if len(p.members) > 0 && extra != "" {
+		p.members = append(p.members, ',')
+	}
+	p.members = append(p.members, extra...)
+	return string(p.members)
 }
 
 // extraOf are the members that events have besides, made once for all events of
