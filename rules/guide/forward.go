@@ -9,6 +9,9 @@ import (
 // evaluator says what becomes of packets under the rules planned so far, with
 // forwarding taken as on: that is a step of its own.
 func (b *builder) evaluator() *rules.Evaluator {
+	if b.now != nil {
+		return b.now
+	}
 	kernel := b.Kernel
 	if route := kernel.Route; route != nil {
 		kernel.Route = func(q rules.RouteQuery) rules.Route {
@@ -25,7 +28,8 @@ func (b *builder) evaluator() *rules.Evaluator {
 			programs = append(programs, rules.Compile(s))
 		}
 	}
-	return rules.NewEvaluator(kernel, programs...)
+	b.now = rules.NewEvaluator(kernel, programs...)
+	return b.now
 }
 
 // dropped finds the rule or policy of table filter that stops a packet, now or

@@ -129,6 +129,7 @@ type builder struct {
 	problems []Problem
 	notes    []string
 	proof    Proof
+	now      *rules.Evaluator // of the sets as they are; nil once they have changed
 }
 
 func newBuilder(h Host, family rules.Family, title string) *builder {
@@ -215,7 +216,7 @@ func (b *builder) change(c rules.Change, why string) {
 		b.wrong("", "", "%v", err)
 		return
 	}
-	b.sets[place] = next
+	b.sets[place], b.now = next, nil
 	b.plan.Steps = append(b.plan.Steps, rules.Step{Change: &c, Why: why})
 }
 

@@ -1,0 +1,476 @@
+package ui
+
+import (
+	"strings"
+
+	"charm.land/bubbles/v2/cursor"
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+	"charm.land/huh/v2"
+
+	"nattui/rules/guide"
+	"nattui/ui/text"
+)
+
+// guideScreen asks what somebody wants, and makes a gateway that does it: a list
+// of intentions, a few questions with the plan beside them, and at the end a look
+// at whether the first packet comes through.
+type guideScreen struct {
+	*desk
+	at int // the intention under the cursor
+
+	// asked is the intention that is being filled in; nil shows the list.
+	asked   *intention
+	answers answers
+	manner  *form     // how fields look and which keys they take
+	fields  *huh.Form // the questions
+	drawn   string    // the fields as they were last drawn
+	ready   bool      // all are answered: enter applies
+	sending bool
+	refused string // the kernel's own words
+
+	advice     guide.Advice
+	known      bool // the advice is there
+	generation int  // of the answers that the advice is wanted for
+	running    bool
+	again      bool
+
+	plan   []string // the plan as it is drawn, and how far it is scrolled
+	scroll int
+	room   int
+
+	proof *proof // waiting for the first packet; nil otherwise
+}
+
+// intention is something that people want of a gateway.
+type intention struct {
+	name, what string
+	// fields are the questions; recipe makes the recipe of their answers.
+	fields func(s *guideScreen) []huh.Field
+	recipe func(s *guideScreen) guide.Recipe
+}
+
+// guideMsg says that an advice has been made.
+type guideMsg struct {
+	generation int
+	advice     guide.Advice
+}
+
+// guideFilledMsg says that the last question was answered.
+type guideFilledMsg struct{ fields *huh.Form }
+
+func newGuideScreen(d *desk) screen { return &guideScreen{desk: d, manner: &form{desk: d}} }
+
+// Receive takes news of the gateway, advice, and the fields' own messages.
+func (s *guideScreen) Receive(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case tablesMsg:
+		var cmd tea.Cmd
+		if s.proof != nil {
+			cmd = s.proof.look(s.desk)
+		}
+		if !msg.Changed {
+			return cmd
+		}
+		return tea.Batch(cmd, s.advise())
+	case factsMsg:
+		return s.advise()
+	case flowsMsg:
+		if s.proof != nil {
+			return s.proof.search(s.desk)
+		}
+		return nil
+	case provedMsg:
+		if s.proof == msg.proof {
+			s.proof.found(msg)
+		}
+		return nil
+	case guideMsg:
+		return s.advised(msg)
+	case guideFilledMsg:
+		if msg.fields == s.fields {
+			s.ready, s.scroll = true, 0
+		}
+		return nil
+	case shownMsg, frameMsg, cursor.BlinkMsg, tea.WindowSizeMsg:
+		return nil
+	}
+	if s.fields != nil && !s.ready {
+		return s.toFields(msg)
+	}
+	return nil
+}
+
+// Typing tells that a question is being answered, which takes every key.
+func (s *guideScreen) Typing() bool { return s.asked != nil && s.proof == nil }
+
+// Paste puts text into the field.
+func (s *guideScreen) Paste(pasted string) tea.Cmd {
+	if s.fields == nil || s.ready || s.sending || s.proof != nil {
+		return nil
+	}
+	return s.toFields(tea.PasteMsg{Content: strings.TrimSpace(pasted)})
+}
+
+// Wheel scrolls the plan, or moves in the list.
+func (s *guideScreen) Wheel(by int) {
+	if s.asked == nil {
+		s.move(by / 3)
+		return
+	}
+	s.scrollBy(by)
+}
+
+func (s *guideScreen) move(by int) { s.at = max(0, min(len(intentions)-1, s.at+by)) }
+
+func (s *guideScreen) scrollBy(by int) { s.scroll = max(0, min(len(s.plan)-s.room, s.scroll+by)) }
+
+// Back leaves what is shown for what was before; false on the list.
+func (s *guideScreen) Back() bool {
+	if s.asked == nil {
+		return false
+	}
+	s.asked, s.fields, s.proof, s.ready = nil, nil, nil, false
+	return true
+}
+
+// Key takes a key.
+func (s *guideScreen) Key(msg tea.KeyPressMsg) tea.Cmd {
+	switch {
+	case s.proof != nil:
+		if k := msg.String(); k == "enter" || k == "esc" {
+			s.Back()
+		}
+		return nil
+	case s.asked != nil:
+		return s.fieldKey(msg)
+	}
+	switch {
+	case key.Matches(msg, keys.Up):
+		s.move(-1)
+	case key.Matches(msg, keys.Down):
+		s.move(1)
+	case key.Matches(msg, keys.Top):
+		s.move(-len(intentions))
+	case key.Matches(msg, keys.Bottom):
+		s.move(len(intentions))
+	case key.Matches(msg, keys.Details):
+		return s.begin(intentions[s.at])
+	}
+	return nil
+}
+
+// begin asks the questions of an intention.
+func (s *guideScreen) begin(i *intention) tea.Cmd {
+	if i.recipe == nil {
+		s.open(newImport(s.desk))
+		return nil
+	}
+	if s.facts == nil || s.tables.Sets == nil {
+		s.say("the gateway is not known yet")
+		return nil
+	}
+	s.asked, s.proof, s.refused, s.known = i, nil, "", false
+	s.answers = s.defaults()
+	return tea.Batch(s.build(), s.advise())
+}
+
+// build makes the fields anew and puts the cursor into the first.
+func (s *guideScreen) build() tea.Cmd {
+	s.ready = false
+	s.fields = huh.NewForm(huh.NewGroup(s.asked.fields(s)...).WithShowErrors(false).WithShowHelp(false)).
+		WithShowHelp(false).WithShowErrors(false).WithTheme(huh.ThemeFunc(s.manner.theme)).WithKeyMap(formKeys()).WithWidth(formWidth - 4)
+	fields := s.fields
+	s.fields.SubmitCmd = func() tea.Msg { return guideFilledMsg{fields} }
+	cmd := s.fields.Init()
+	s.drawn = s.fields.View()
+	return cmd
+}
+
+func (s *guideScreen) fieldKey(msg tea.KeyPressMsg) tea.Cmd {
+	if s.sending {
+		return nil
+	}
+	switch k := msg.String(); {
+	case k == "esc" || k == "ctrl+c":
+		if s.ready {
+			return s.build()
+		}
+		s.Back()
+		return nil
+	case k == "ctrl+s":
+		return s.send()
+	case k == "pgdown":
+		s.scrollBy(max(1, s.room-1))
+		return nil
+	case k == "pgup":
+		s.scrollBy(-max(1, s.room-1))
+		return nil
+	case !s.ready:
+		s.refused = ""
+		return s.toFields(msg)
+	case k == "enter" || k == "y":
+		return s.send()
+	case k == "down" || k == "j":
+		s.scrollBy(1)
+	case k == "up" || k == "k":
+		if s.scroll == 0 {
+			return s.build()
+		}
+		s.scrollBy(-1)
+	}
+	return nil
+}
+
+func (s *guideScreen) toFields(msg tea.Msg) tea.Cmd {
+	before := s.answers
+	m, cmd := s.fields.Update(msg)
+	s.fields = m.(*huh.Form)
+	if s.fields.State == huh.StateNormal {
+		s.drawn = s.fields.View()
+	}
+	if s.answers != before {
+		return tea.Batch(cmd, s.advise())
+	}
+	return cmd
+}
+
+// advise asks the recipe beside Update: on a large table it takes its time.
+// Answers that change meanwhile are asked about afterwards.
+func (s *guideScreen) advise() tea.Cmd {
+	if s.asked == nil || s.proof != nil || s.sending || s.facts == nil {
+		return nil
+	}
+	s.generation++
+	if s.running {
+		s.again = true
+		return nil
+	}
+	s.running = true
+	recipe, generation := s.asked.recipe(s), s.generation
+	facts, sets, backend := s.facts, s.tables.Sets, s.desk.place.Backend
+	flows := s.gw.Flows
+	_, moves := recipe.(guide.Move)
+	return func() tea.Msg {
+		if moves && flows != nil {
+			return guideMsg{generation, recipe.Advise(facts.GuideHost(sets, backend, flows.Table()))}
+		}
+		return guideMsg{generation, recipe.Advise(facts.GuideHost(sets, backend, nil))}
+	}
+}
+
+func (s *guideScreen) advised(msg guideMsg) tea.Cmd {
+	s.running = false
+	if s.asked != nil && msg.generation == s.generation {
+		s.advice, s.known = msg.advice, true
+	}
+	if s.again {
+		s.again = false
+		return s.advise()
+	}
+	return nil
+}
+
+// send applies the plan, unless something speaks against it.
+func (s *guideScreen) send() tea.Cmd {
+	switch {
+	case !s.known || s.running:
+		s.say("the plan is still being made")
+		return nil
+	case s.advice.Wrong():
+		return s.build()
+	}
+	done := s.advice
+	if len(done.Plan.Steps) == 0 {
+		s.proof = newProof(s.desk, done.Proof)
+		return s.proof.search(s.desk)
+	}
+	cmd := s.apply(done.Plan, appliedNew, func(err error) tea.Cmd {
+		s.sending = false
+		if err != nil {
+			s.refused = err.Error()
+			return s.build()
+		}
+		s.proof = newProof(s.desk, done.Proof)
+		return s.proof.search(s.desk)
+	})
+	s.sending = cmd != nil
+	return cmd
+}
+
+// Keys are the bindings that work now.
+func (s *guideScreen) Keys() []key.Binding {
+	switch {
+	case s.proof != nil:
+		return []key.Binding{bind("esc", "back to the list"), keys.Undo}
+	case s.asked == nil:
+		enter := keys.Details
+		enter.SetHelp("enter", "begin")
+		return []key.Binding{enter, keys.Up, keys.Down, keys.Top, keys.Bottom, keys.Undo, keys.Redo}
+	case s.ready:
+		return []key.Binding{bind("enter", "apply"), bind("↑/↓", "read on"), bind("esc", "back to the questions")}
+	}
+	return []key.Binding{bind("tab/↓", "next"), bind("↑", "back"), bind("→", "accept suggestion"), bind("ctrl+s", "apply"), bind("pgdn", "read on"), bind("esc", "close")}
+}
+
+// Settle draws the plan for the size and keeps its window within it.
+func (s *guideScreen) Settle(width, height int) tea.Cmd {
+	if s.asked == nil || s.proof != nil {
+		return nil
+	}
+	w, room := s.planRoom(width, height)
+	s.room = room
+	s.plan = s.planLines(w)
+	s.scrollBy(0)
+	return nil
+}
+
+// planRoom is the space for the plan: the whole screen once all is answered,
+// beside the fields where there is room, else beneath them.
+func (s *guideScreen) planRoom(width, height int) (w, room int) {
+	switch {
+	case s.ready:
+		return width - 4, max(1, height-2)
+	case beside(width):
+		return width - formWidth - 3, max(1, height-1)
+	}
+	return width - 3, max(1, height-2-s.fieldRoom(height))
+}
+
+// fieldRoom is how many lines the fields take where the plan is beneath them.
+func (s *guideScreen) fieldRoom(height int) int {
+	return min(strings.Count(strings.TrimRight(s.drawn, "\n "), "\n")+1, max(3, height-6))
+}
+
+func beside(width int) bool { return width >= formWidth+34 }
+
+// View draws the screen.
+func (s *guideScreen) View(width, height int) []string {
+	switch {
+	case s.asked == nil:
+		return s.list(width, height)
+	case s.proof != nil:
+		return s.proof.view(s.desk, s.asked.name, width, height)
+	}
+	head := s.headline(s.asked.name, width)
+	if s.ready {
+		return append([]string{head}, s.planWindow(" ")...)
+	}
+	fields := s.fieldLines(height)
+	lines := []string{head}
+	if beside(width) {
+		plan := s.planWindow("")
+		for i := range height - 1 {
+			lines = append(lines, " "+text.Pad(at(fields, i), formWidth-2, false)+s.look.Line.Render(s.look.Glyphs.Pipe)+" "+at(plan, i))
+		}
+		return lines
+	}
+	for _, f := range fields[:min(len(fields), s.fieldRoom(height))] {
+		lines = append(lines, " "+text.Fit(f, width-2))
+	}
+	lines = append(lines, " "+s.look.Line.Render(strings.Repeat(s.look.Glyphs.Rule, width-2)))
+	return append(lines, s.planWindow(" ")...)
+}
+
+// headline names what is shown, with a rule to the edge.
+func (s *guideScreen) headline(title string, width int) string {
+	return " " + s.look.Strong.Render(title) + " " + s.look.Line.Render(strings.Repeat(s.look.Glyphs.Rule, max(0, width-3-len(title))))
+}
+
+const guideQuestion = "What do you want to do?"
+
+// list draws the intentions, each with what it is for.
+func (s *guideScreen) list(width, height int) []string {
+	lines := []string{s.headline(guideQuestion, width)}
+	widest := 0
+	for _, i := range intentions {
+		widest = max(widest, len(i.name))
+	}
+	wide := width >= 70
+	for n, i := range intentions {
+		bar, name := "  ", s.look.Text.Render(text.Pad(i.name, widest, false))
+		if n == s.at {
+			bar, name = s.look.Accent.Render(s.look.Glyphs.Bar)+" ", s.look.Accent.Bold(true).Render(text.Pad(i.name, widest, false))
+		}
+		line := " " + bar + name
+		if wide {
+			line += "  " + s.look.Faint.Render(text.Fit(i.what, width-widest-6))
+		}
+		lines = append(lines, line)
+	}
+	if !wide {
+		lines = append(lines, "")
+		for _, l := range text.Wrap(intentions[s.at].what, width-3, 3) {
+			lines = append(lines, "  "+s.look.Faint.Render(l))
+		}
+	}
+	if about := s.about(); about != "" && len(lines)+2 <= height {
+		lines = append(lines, "")
+		for _, l := range text.Wrap(text.Safe(about), width-4, 3) {
+			lines = append(lines, "   "+s.look.Faint.Render(l))
+		}
+	}
+	return lines
+}
+
+// about says what the guide knows of the gateway.
+func (s *guideScreen) about() string {
+	if s.facts == nil {
+		return ""
+	}
+	var parts []string
+	if name, addr := (&App{desk: *s.desk}).wan(); name != "" {
+		parts = append(parts, "the way out is "+name+", "+addr)
+	}
+	if nets := s.networks(); len(nets) > 0 {
+		parts = append(parts, "inside "+plainList(nets))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "This gateway: " + strings.Join(parts, "; ") + "."
+}
+
+func plainList(words []string) string {
+	if len(words) > 3 {
+		return strings.Join(words[:3], ", ") + " and more"
+	}
+	return strings.Join(words, ", ")
+}
+
+// fieldLines are the fields, scrolled to the one that is being filled.
+func (s *guideScreen) fieldLines(height int) []string {
+	all := strings.Split(strings.TrimRight(s.drawn, "\n "), "\n")
+	for i := range all {
+		all[i] = strings.TrimRight(all[i], " ")
+	}
+	limit := max(1, height-1)
+	if len(all) > s.fieldRoom(height) {
+		limit = min(limit, s.fieldRoom(height))
+	}
+	if len(all) <= limit {
+		return all
+	}
+	focus := 0
+	for i, k := range s.order() {
+		if k == s.fields.GetFocusedField().GetKey() {
+			focus = i
+		}
+	}
+	from := max(0, min(focus-limit/2, len(all)-limit))
+	return all[from : from+limit]
+}
+
+// planWindow is the part of the plan that is to be seen.
+func (s *guideScreen) planWindow(indent string) []string {
+	to := min(len(s.plan), s.scroll+s.room)
+	from := min(s.scroll, to)
+	lines := make([]string, 0, to-from)
+	for _, l := range s.plan[from:to] {
+		lines = append(lines, indent+l)
+	}
+	if rest := len(s.plan) - to; rest > 0 && len(lines) > 1 {
+		lines[len(lines)-1] = indent + s.look.Faint.Render(s.look.Glyphs.Down+" "+plural(rest+1, "more line")+" (pgdn)")
+	}
+	return lines
+}

@@ -1,0 +1,261 @@
+package ui
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"nattui/model"
+	"nattui/rules"
+	"nattui/rules/guide"
+)
+
+const bareRules = "*filter\n:FORWARD DROP [0:0]\nCOMMIT\n*nat\n:PREROUTING ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\nCOMMIT\n"
+
+// guideStage shows screen 3.
+func guideStage(t *testing.T, width, height int, tables string) *stage {
+	s := newStage(t, width, height, tables)
+	if s.app.screens[2] == nil {
+		s.app.screens[2] = newGuideScreen(&s.app.desk)
+	}
+	s.press("3")
+	return s
+}
+
+func (s *stage) guide() *guideScreen { return s.app.screens[2].(*guideScreen) }
+
+func TestGuideScreen(t *testing.T) {
+	for _, size := range []struct{ w, h int }{{80, 24}, {120, 40}, {40, 12}} {
+		t.Run(fmt.Sprintf("%dx%d", size.w, size.h), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				guideStage(t, size.w, size.h, bareRules).golden(fmt.Sprintf("guide-%dx%d", size.w, size.h))
+			})
+		})
+	}
+}
+
+func TestGuideShare(t *testing.T) {
+	for _, size := range []struct{ w, h int }{{80, 24}, {120, 40}, {40, 12}} {
+		synctest.Test(t, func(t *testing.T) {
+			s := guideStage(t, size.w, size.h, bareRules)
+			s.press("enter")
+			s.golden(fmt.Sprintf("guide-share-%dx%d", size.w, size.h))
+			s.press("enter", "enter", "enter")
+			s.golden(fmt.Sprintf("guide-share-plan-%dx%d", size.w, size.h))
+			s.press("enter")
+			if len(s.kernel.applied) != 1 || len(s.kernel.applied[0].Steps) != 3 {
+				t.Fatalf("applied %+v", s.kernel.applied)
+			}
+			s.golden(fmt.Sprintf("guide-share-proof-%dx%d", size.w, size.h))
+		})
+	}
+}
+
+func TestGuidePublish(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := guideStage(t, 80, 24, bareRules)
+		s.press("down", "enter")
+		s.press("enter", "enter")
+		s.write("80q") // goes to the field and to nobody else
+		s.press("enter")
+		s.sees(`"80q" is no port`)
+		s.press("backspace", "enter")
+		s.write("192.168.0.1:8080")
+		s.press("enter")
+		s.sees("192.168.0.1 is this host's own")
+		for range "1:8080" {
+			s.press("backspace")
+		}
+		s.write("2:8080")
+		s.golden("guide-publish")
+		s.press("enter", "enter", "enter", "enter", "enter")
+		s.golden("guide-publish-plan")
+		s.press("enter")
+		chain, _ := s.kernel.sets[v4].Chain("nat", "PREROUTING")
+		if want := "-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8080"; len(chain.Rules) != 1 || chain.Rules[0].String() != want {
+			t.Errorf("made %v", chain.Rules)
+		}
+	})
+}
+
+// The ticks come with the rules' counters and with the flow.
+func TestGuideProof(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := guideStage(t, 80, 24, bareRules)
+		s.press("enter", "ctrl+s")
+		s.sees("Waiting for your first packet")
+		s.sees("· arrived")
+		s.tables(true)
+		for i, set := range s.kernel.sets {
+			var lines strings.Builder
+			if err := rules.Save(&lines, set.Tables); err != nil {
+				t.Fatal(err)
+			}
+			counted := strings.ReplaceAll(lines.String(), "\n-A POSTROUTING", "\n[1:60] -A POSTROUTING")
+			s.kernel.sets[i] = sets(t, map[rules.Place]string{i: counted})[i]
+		}
+		s.tables(false)
+		s.sees("✓ arrived")
+		s.sees("✓ translated")
+		s.sees("· let through")
+		p := s.guide().proof
+		s.send(provedMsg{proof: p, arrived: true, translated: true, answered: true, flow: "tcp 192.168.0.7:4000 198.51.100.7:80"})
+		s.sees("It works")
+		s.sees("✓ let through")
+		s.sees("tcp 192.168.0.7:4000")
+		s.press("esc")
+		s.sees("What do you want to do?")
+	})
+}
+
+func TestGuideProofSaysWhatIsMissing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := guideStage(t, 80, 24, bareRules)
+		s.press("enter", "ctrl+s")
+		s.guide().proof.began = clock.Add(-time.Minute)
+		s.tables(false)
+		s.sees("Nothing has arrived for 1m")
+	})
+}
+
+func TestProofKnowsItsFlow(t *testing.T) {
+	flow := func(src, dst, replySrc, replyDst string) *model.Flow {
+		tuple := func(a, b string) model.Tuple {
+			return model.MakeTuple(model.TCP, netip.MustParseAddrPort(a), netip.MustParseAddrPort(b))
+		}
+		return &model.Flow{Orig: tuple(src, dst), Reply: tuple(replySrc, replyDst)}
+	}
+	published := &proof{wanted: guide.Proof{Protocol: rules.TCP, Asked: netip.MustParseAddrPort("203.0.113.1:80")}}
+	shared := &proof{wanted: guide.Proof{From: netip.MustParsePrefix("192.168.0.0/24")}}
+	in := flow("198.51.100.1:4000", "203.0.113.1:80", "192.168.0.2:8080", "198.51.100.1:4000")
+	out := flow("192.168.0.7:4000", "198.51.100.1:443", "198.51.100.1:443", "203.0.113.1:4000")
+	if !published.matches(in) || published.matches(out) || shared.matches(in) || !shared.matches(out) {
+		t.Error("the wrong flows are taken for proof")
+	}
+}
+
+func TestGuideKeepsWhatWasTyped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := guideStage(t, 80, 24, bareRules)
+		s.kernel.refuses = errors.New("iptables-restore: line 2 failed")
+		s.press("enter", "ctrl+s")
+		s.sees("× iptables-restore: line 2 failed")
+		s.sees("refused: iptables-restore")
+		s.sees("192.168.0.0/24")
+		s.kernel.refuses = nil
+		s.press("ctrl+s")
+		s.sees("Waiting for your first packet")
+	})
+}
+
+func TestGuideFitsEverywhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := guideStage(t, 80, 24, bareRules)
+		for w := 40; w <= 150; w += 11 {
+			for h := 12; h <= 50; h += 9 {
+				s.send(tea.WindowSizeMsg{Width: w, Height: h})
+				for i := range intentions {
+					s.guide().at = i
+					s.press("enter")
+					s.fits()
+					if len(s.app.dialogs) > 0 {
+						s.send(tea.PasteMsg{Content: "iptables -t nat -A POSTROUTING -s 192.168.0.1/24 MASQUERADE\n"})
+						s.fits()
+						s.press("esc")
+						continue
+					}
+					s.press("enter", "enter", "enter", "enter", "enter", "enter")
+					s.fits()
+					s.press("pgdown", "esc", "esc")
+					s.fits()
+				}
+			}
+		}
+	})
+}
+
+func TestGuideASCII(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := guideStage(t, 80, 24, bareRules)
+		s.app.utf8 = false
+		s.app.restyle()
+		for _, keys := range [][]string{nil, {"enter"}, {"enter", "enter", "enter"}, {"enter"}, {"esc", "G", "enter"}} {
+			s.press(keys...)
+			for _, r := range s.screen() {
+				if r > 0x7e {
+					t.Errorf("%q is shown after %v:\n%s", r, keys, s.screen())
+					break
+				}
+			}
+		}
+	})
+}
+
+// importStage opens the dialog for pasted commands.
+func importStage(t *testing.T, width, height int, tables string) *stage {
+	s := guideStage(t, width, height, tables)
+	s.press("1")
+	s.app.open(newImport(&s.app.desk))
+	return s
+}
+
+func TestImportDialog(t *testing.T) {
+	for _, size := range []struct{ w, h int }{{80, 24}, {120, 40}, {40, 12}} {
+		synctest.Test(t, func(t *testing.T) {
+			s := importStage(t, size.w, size.h, bareRules)
+			s.send(tea.PasteMsg{Content: "iptables -t nat -A POSTROUTING -s 192.168.0.1/24 MASQUERADE\niptables -A FORWARD -i lan0 -o wan0 -j ACCEPT\n"})
+			s.golden(fmt.Sprintf("import-%dx%d", size.w, size.h))
+			if s.press("ctrl+s"); len(s.kernel.applied) > 0 {
+				t.Fatal("applied what is in doubt")
+			}
+			s.press("ctrl+t")
+			s.sees("enter applies 2 changes")
+			s.press("enter")
+			if len(s.kernel.applied) != 1 || len(s.app.dialogs) != 0 {
+				t.Fatalf("%d plans were applied, %d dialogs are open", len(s.kernel.applied), len(s.app.dialogs))
+			}
+			chain, _ := s.kernel.sets[v4].Chain("nat", "POSTROUTING")
+			if want := "-A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE"; chain.Rules[0].String() != want {
+				t.Errorf("made %s", chain.Rules[0])
+			}
+		})
+	}
+}
+
+func TestImportDialogAsksForGaps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := importStage(t, 80, 24, bareRules)
+		s.write("iptables -t nat -A POSTROUTING -o $WAN -j SNAT --to a.b.c.d")
+		s.sees("WAN stands for an interface")
+		s.press("enter") // in doubt: a new line, nothing is applied
+		s.press("tab", "enter")
+		s.sees("a.b.c.d stands for an address")
+		s.press("tab")
+		s.sees("203.0.113.1")
+		s.press("enter")
+		s.sees("enter applies 1 change")
+		s.press("enter")
+		chain, _ := s.kernel.sets[v4].Chain("nat", "POSTROUTING")
+		if want := "-A POSTROUTING -o wan0 -j SNAT --to-source 203.0.113.1"; len(chain.Rules) != 1 || chain.Rules[0].String() != want {
+			t.Errorf("made %v", chain.Rules)
+		}
+	})
+}
+
+func TestImportDialogAcceptsDoubts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := importStage(t, 80, 24, gatewayRules)
+		s.write("iptables -t nat -F POSTROUTING")
+		s.sees("deletes every rule of POSTROUTING: 2 now")
+		s.press("ctrl+y", "enter")
+		if chain, _ := s.kernel.sets[v4].Chain("nat", "POSTROUTING"); len(chain.Rules) != 0 {
+			t.Errorf("%d rules are left", len(chain.Rules))
+		}
+	})
+}

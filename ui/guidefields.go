@@ -1,0 +1,327 @@
+package ui
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"charm.land/huh/v2"
+	"charm.land/lipgloss/v2"
+
+	"nattui/rules"
+	"nattui/rules/guide"
+	"nattui/ui/text"
+)
+
+// answers are what was typed, for all intentions alike.
+type answers struct {
+	net, in, out, as, reach      string
+	proto, at, port, to, comment string
+	inside, thisHost, elsewhere  bool
+	toPort, except               string
+	outside, inner               string
+	from                         string
+}
+
+// defaults are taken from the host itself: its way out, its networks.
+func (s *guideScreen) defaults() answers {
+	a := answers{proto: "tcp", inside: true}
+	host := s.facts.GuideHost(s.tables.Sets, s.desk.place.Backend, nil)
+	up := host.Uplinks[s.desk.place.Family]
+	a.out = up.Link
+	if nets := s.networks(); len(nets) > 0 {
+		a.net = nets[0]
+	}
+	for _, l := range s.facts.SuggestInterfaces() {
+		link, _ := s.facts.LinkNamed(l.Value)
+		if l.Value != up.Link && link.Kind != "loopback" && a.in == "" {
+			a.in = l.Value
+		}
+		if slices.Contains([]string{"tun", "wireguard", "ppp"}, link.Kind) && l.Value != up.Link && s.asked != nil && s.asked.name == "Let a VPN out" {
+			a.in = l.Value
+			for _, addr := range s.facts.AddressesOn(l.Value) {
+				a.net = addr.Prefix.Masked().String()
+			}
+		}
+	}
+	if up.Addr.IsValid() {
+		a.at = up.Addr.String()
+	}
+	return a
+}
+
+// The intentions in the order they are offered.
+var intentions = []*intention{
+	{
+		"Share a connection", "machines inside reach the world by this address",
+		func(s *guideScreen) []huh.Field {
+			return []huh.Field{
+				s.input("Network", "net", &s.answers.net, "192.168.0.0/24", s.networks()),
+				s.input("Way out", "out", &s.answers.out, "interface", s.linkNames()),
+				s.input("Seen as", "as", &s.answers.as, "its own address", s.ownAddresses()),
+			}
+		},
+		func(s *guideScreen) guide.Recipe {
+			return guide.Share{Net: s.answers.net, Out: s.answers.out, As: s.answers.as}
+		},
+	},
+	{
+		"Publish a service", "a server inside is reached from outside",
+		func(s *guideScreen) []huh.Field {
+			return []huh.Field{
+				s.choice("Protocol", "proto", []choiceOption{{"tcp", "tcp"}, {"udp", "udp"}, {"tcp and udp", "both"}}, s.answers.proto, func(v string) { s.answers.proto = v }),
+				s.input("Asked at", "at", &s.answers.at, "address", s.ownAddresses()),
+				s.input("Port", "port", &s.answers.port, "80 or 8000-8010", nil),
+				s.input("Server", "to", &s.answers.to, "address[:port]", s.hostNames()),
+				s.yesNo("Inside too", "inside", &s.answers.inside),
+				s.yesNo("Here too", "this-host", &s.answers.thisHost),
+				s.choice("Its router", "way-back", []choiceOption{{"is this gateway", "gateway"}, {"is another, or unsure", "elsewhere"}}, "gateway", func(v string) { s.answers.elsewhere = v == "elsewhere" }),
+				s.input("Comment", "comment", &s.answers.comment, "", nil),
+			}
+		},
+		func(s *guideScreen) guide.Recipe {
+			back := ""
+			if s.answers.elsewhere {
+				back = "elsewhere"
+			}
+			return guide.Publish{
+				Protocol: s.answers.proto, At: s.answers.at, Port: s.answers.port, To: s.answers.to,
+				Inside: s.answers.inside, ThisHost: s.answers.thisHost, WayBack: back, Comment: s.answers.comment,
+			}
+		},
+	},
+	{
+		"Redirect to a proxy here", "what passes by goes to a service of this host",
+		func(s *guideScreen) []huh.Field {
+			return []huh.Field{
+				s.input("Arrives on", "in", &s.answers.in, "interface", s.linkNames()),
+				s.choice("Protocol", "proto", []choiceOption{{"tcp", "tcp"}, {"udp", "udp"}}, s.answers.proto, func(v string) { s.answers.proto = v }),
+				s.input("Port", "port", &s.answers.port, "80", nil),
+				s.input("To port", "to", &s.answers.toPort, "8888", s.listeningPorts()),
+				s.input("But not to", "except", &s.answers.except, "no exception", s.networks()),
+			}
+		},
+		func(s *guideScreen) guide.Recipe {
+			return guide.Proxy{
+				Family: s.desk.place.Family, Protocol: s.answers.proto, In: s.answers.in, Port: s.answers.port, ToPort: s.answers.toPort, Except: s.answers.except,
+			}
+		},
+	},
+	{
+		"Map one to one", "a machine inside gets an outer address of its own",
+		func(s *guideScreen) []huh.Field {
+			return []huh.Field{
+				s.input("Outside", "outside", &s.answers.outside, "203.0.113.9 or a network", nil),
+				s.input("Inside", "inside", &s.answers.inner, "192.168.0.9 or a network", s.hostNames()),
+				s.input("Way out", "out", &s.answers.out, "interface", s.linkNames()),
+			}
+		},
+		func(s *guideScreen) guide.Recipe {
+			return guide.OneToOne{Outside: s.answers.outside, Inside: s.answers.inner, Out: s.answers.out}
+		},
+	},
+	{
+		"Let a VPN out", "machines of a VPN reach the world",
+		func(s *guideScreen) []huh.Field {
+			return []huh.Field{
+				s.input("Network", "net", &s.answers.net, "10.8.0.0/24", s.networks()),
+				s.input("Tunnel", "in", &s.answers.in, "interface", s.linkNames()),
+				s.input("Way out", "out", &s.answers.out, "interface", s.linkNames()),
+				s.input("Also to", "reach", &s.answers.reach, "no network inside", s.networks()),
+			}
+		},
+		func(s *guideScreen) guide.Recipe {
+			return guide.Share{VPN: true, Net: s.answers.net, In: s.answers.in, Out: s.answers.out, Reach: s.answers.reach}
+		},
+	},
+	{
+		"Move a service", "what went to one server goes to another",
+		func(s *guideScreen) []huh.Field {
+			return []huh.Field{
+				s.input("From", "from", &s.answers.from, "address[:port]", s.servers()),
+				s.input("To", "to", &s.answers.to, "address[:port]", s.hostNames()),
+			}
+		},
+		func(s *guideScreen) guide.Recipe { return guide.Move{From: s.answers.from, To: s.answers.to} },
+	},
+	{name: "Paste commands", what: "iptables lines, checked and corrected"},
+}
+
+// order are the keys of the fields in the order they stand.
+func (s *guideScreen) order() []string {
+	var order []string
+	for _, f := range s.asked.fields(s) {
+		order = append(order, f.GetKey())
+	}
+	return order
+}
+
+func (s *guideScreen) input(title, key string, value *string, hint string, suggestions []string) huh.Field {
+	return huh.NewInput().Key(key).Title(s.manner.label(title)).Inline(true).Prompt("").Value(value).
+		Placeholder(hint).Suggestions(suggestions).Validate(func(string) error { return s.check(key) })
+}
+
+func (s *guideScreen) choice(title, key string, options []choiceOption, value string, chosen func(string)) huh.Field {
+	at := slices.IndexFunc(options, func(o choiceOption) bool { return o.value == value })
+	return newChoice(s.manner, key, s.manner.label(title), options, at, func(i int) { chosen(options[i].value) })
+}
+
+func (s *guideScreen) yesNo(title, key string, value *bool) huh.Field {
+	at := "no"
+	if *value {
+		at = "yes"
+	}
+	return s.choice(title, key, []choiceOption{{"yes", "yes"}, {"no", "no"}}, at, func(v string) { *value = v == "yes" })
+}
+
+// check is what the latest advice has against one answer.
+func (s *guideScreen) check(field string) error {
+	if s.running {
+		return nil // it will be said once it is known
+	}
+	for _, p := range s.advice.Problems {
+		if p.Field == field && !p.Warning {
+			return errors.New(p.Text)
+		}
+	}
+	return nil
+}
+
+func (s *guideScreen) networks() []string {
+	return values(s.facts.SuggestNetworks(modelFamily(s.desk.place.Family)))
+}
+
+func (s *guideScreen) linkNames() []string { return values(s.facts.SuggestInterfaces()) }
+
+func (s *guideScreen) ownAddresses() []string {
+	return values(s.facts.SuggestAddresses(modelFamily(s.desk.place.Family)))
+}
+
+func (s *guideScreen) hostNames() []string {
+	return values(s.facts.SuggestHosts(modelFamily(s.desk.place.Family)))
+}
+
+// listeningPorts are where something listens on this host.
+func (s *guideScreen) listeningPorts() []string { return s.manner.listening() }
+
+// servers are those that rules send to.
+func (s *guideScreen) servers() []string {
+	var list []string
+	t, ok := s.set().Table("nat")
+	if !ok {
+		return nil
+	}
+	for _, c := range t.Chains {
+		for _, r := range c.Rules {
+			if r.Target.Kind == rules.DNAT && rules.OwnerOf(r) == "" && !slices.Contains(list, r.Target.To.String()) {
+				list = append(list, r.Target.To.String())
+			}
+		}
+	}
+	return list
+}
+
+// planLines are what speaks against the answers, then the steps, each with its
+// commands and, once all is answered, its reason.
+func (s *guideScreen) planLines(width int) []string {
+	look := s.look
+	var lines []string
+	add := func(style lipgloss.Style, first, rest, words string, limit int) {
+		for i, l := range text.Wrap(words, max(8, width-len([]rune(first))), limit) {
+			if i > 0 {
+				first = rest
+			}
+			lines = append(lines, style.Render(first+l))
+		}
+	}
+	switch {
+	case s.sending:
+		add(look.Attention, "", "", "the kernel is being asked…", 1)
+	case s.ready && !s.advice.Wrong() && len(s.advice.Plan.Steps) > 0:
+		add(look.Good.Bold(true), "", "", "enter applies it, esc goes back", 1)
+	case s.ready && !s.advice.Wrong():
+		add(look.Good.Bold(true), "", "", "nothing is to be done; enter waits for a packet", 2)
+	}
+	if s.refused != "" {
+		add(look.Broken, "", "", "refused: "+text.Safe(s.refused), 6)
+	}
+	if !s.known {
+		add(look.Faint, "", "", "the plan is being made…", 1)
+		return lines
+	}
+	for _, p := range s.advice.Problems {
+		if !s.shows(p) {
+			continue
+		}
+		mark, style := look.Glyphs.Cross+" ", look.Broken
+		if p.Warning {
+			mark, style = "! ", look.Attention
+		}
+		words := text.Safe(p.Text)
+		if p.Nearest != "" {
+			words += "; this would work: " + text.Safe(p.Nearest)
+		}
+		add(style, mark, "  ", words, 6)
+	}
+	if s.advice.Wrong() {
+		if len(lines) == 0 {
+			add(look.Faint, "", "", "The commands and why they are needed appear here as you answer.", 3)
+		}
+		s.suggestLine(add)
+		return lines
+	}
+	for n, step := range s.advice.Plan.Steps {
+		if s.ready && n > 0 {
+			lines = append(lines, "")
+		}
+		if s.ready {
+			add(look.Text, "", "", text.Safe(step.Why), 0)
+		}
+		for _, argv := range step.Commands() {
+			add(look.Strong, "$ ", "  ", text.Safe(rules.ShellLine(argv)), 0)
+		}
+	}
+	for _, note := range s.advice.Notes {
+		if s.ready {
+			lines = append(lines, "")
+		}
+		add(look.Faint, look.Glyphs.Dot+" ", "  ", text.Safe(note), 0)
+	}
+	s.suggestLine(add)
+	return lines
+}
+
+func (s *guideScreen) suggestLine(add func(style lipgloss.Style, first, rest, words string, limit int)) {
+	if s.ready {
+		return
+	}
+	known := map[string][]string{"net": s.networks(), "reach": s.networks(), "out": s.linkNames(), "in": s.linkNames(), "at": s.ownAddresses(), "as": s.ownAddresses(), "from": s.servers()}
+	field := s.fields.GetFocusedField().GetKey()
+	list := known[field]
+	if field == "to" || field == "inside" {
+		list = s.hostNames()
+		if s.asked.name == "Redirect to a proxy here" {
+			list = s.listeningPorts()
+		}
+	}
+	if len(list) > 0 {
+		add(s.look.Faint, "", "", "known here: "+text.Safe(strings.Join(list, "  ")), 2)
+	}
+}
+
+// shows tells whether a problem is to be said already: not that a field is empty
+// which nobody has come to yet.
+func (s *guideScreen) shows(p guide.Problem) bool {
+	if p.Warning || s.ready {
+		return true
+	}
+	typed := map[string]string{
+		"net": s.answers.net, "in": s.answers.in, "out": s.answers.out, "as": s.answers.as, "reach": s.answers.reach, "at": s.answers.at,
+		"port": s.answers.port, "to": s.answers.to + s.answers.toPort, "except": s.answers.except, "outside": s.answers.outside, "inside": s.answers.inner, "from": s.answers.from,
+	}
+	if value, ok := typed[p.Field]; ok && strings.TrimSpace(value) == "" {
+		f := s.fields.GetFocusedField()
+		return f.GetKey() == p.Field && f.Error() != nil
+	}
+	return true
+}

@@ -1,0 +1,351 @@
+package ui
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+
+	"charm.land/bubbles/v2/cursor"
+	"charm.land/bubbles/v2/key"
+	"charm.land/bubbles/v2/textarea"
+	"charm.land/bubbles/v2/textinput"
+	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
+
+	"nattui/rules"
+	"nattui/ui/text"
+)
+
+// importDialog takes pasted iptables commands: what is wrong stands beneath them
+// with its correction, and nothing is applied while anything is in doubt.
+type importDialog struct {
+	*desk
+	area    textarea.Model
+	answers map[string]string
+	doubts  bool // doubtful lines are accepted as they are
+	// gap is the question that is being answered; "" while text is typed.
+	gap   string
+	input textinput.Model
+
+	found      rules.Import
+	known      bool // found is of the text as it stands
+	generation int
+	running    bool
+	sending    bool
+	refused    string
+}
+
+// importedMsg brings what a text has come to.
+type importedMsg struct {
+	dialog     *importDialog
+	generation int
+	found      rules.Import
+}
+
+// newImport makes the dialog for pasted commands.
+func newImport(d *desk) *importDialog {
+	area := textarea.New()
+	area.Prompt, area.ShowLineNumbers = "", true
+	area.Placeholder = "paste iptables commands, a script, or the output of iptables-save"
+	area.CharLimit, area.MaxHeight = 0, 0
+	area.KeyMap.InsertNewline.SetKeys("enter", "alt+enter", "ctrl+j")
+	input := textinput.New()
+	input.Prompt = ""
+	x := &importDialog{desk: d, area: area, input: input, answers: map[string]string{}}
+	x.restyle()
+	x.area.Focus() // what it returns makes the cursor blink, which would redraw a slow line for nothing
+	return x
+}
+
+func (x *importDialog) restyle() {
+	s := textarea.DefaultStyles(x.look.Dark)
+	for _, state := range []*textarea.StyleState{&s.Focused, &s.Blurred} {
+		plain := lipgloss.NewStyle()
+		state.Base, state.CursorLine, state.EndOfBuffer, state.Prompt = plain, plain, x.look.Faint, plain
+		state.Text, state.Placeholder, state.LineNumber, state.CursorLineNumber = x.look.Input, x.look.Faint, x.look.Faint, x.look.Accent
+	}
+	s.Cursor.Blink = false
+	x.area.SetStyles(s)
+}
+
+// Update takes keys, pastes and what has been found.
+func (x *importDialog) Update(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case importedMsg:
+		return x.take(msg)
+	case tea.BackgroundColorMsg:
+		x.restyle()
+		return nil
+	case tablesMsg:
+		if msg.Changed {
+			return x.read()
+		}
+		return nil
+	case tea.PasteMsg:
+		if x.sending {
+			return nil
+		}
+		if x.gap != "" {
+			msg.Content = strings.TrimSpace(msg.Content)
+			x.input, _ = x.input.Update(msg)
+			return nil
+		}
+		// The text stands as it was pasted, whatever it ends in.
+		x.area.InsertString(strings.TrimRight(strings.ReplaceAll(msg.Content, "\r\n", "\n"), "\n"))
+		return x.read()
+	case tea.KeyPressMsg:
+		if x.sending {
+			return nil
+		}
+		if x.gap != "" {
+			return x.gapKey(msg)
+		}
+		return x.key(msg)
+	case factsMsg, flowsMsg, frameMsg, tea.WindowSizeMsg, cursor.BlinkMsg:
+		return nil
+	}
+	return nil
+}
+
+func (x *importDialog) key(msg tea.KeyPressMsg) tea.Cmd {
+	x.refused = ""
+	switch msg.String() {
+	case "esc", "ctrl+c":
+		x.close(x)
+		return nil
+	case "ctrl+s":
+		return x.send()
+	case "enter":
+		if x.applicable() {
+			return x.send()
+		}
+	case "ctrl+t":
+		return x.correct()
+	case "ctrl+y":
+		x.doubts = !x.doubts
+		return x.read()
+	case "tab":
+		if len(x.found.Questions) > 0 {
+			x.askFor(x.found.Questions[0])
+		}
+		return nil
+	}
+	before := x.area.Value()
+	x.area, _ = x.area.Update(msg)
+	if x.area.Value() != before {
+		return x.read()
+	}
+	return nil
+}
+
+// gapKey answers a question.
+func (x *importDialog) gapKey(msg tea.KeyPressMsg) tea.Cmd {
+	switch msg.String() {
+	case "esc", "ctrl+c":
+		x.gap = ""
+		return nil
+	case "enter", "tab":
+		if value := strings.TrimSpace(x.input.Value()); value != "" {
+			x.answers[x.gap] = value
+		}
+		x.gap = ""
+		return x.read()
+	}
+	x.input, _ = x.input.Update(msg)
+	return nil
+}
+
+func (x *importDialog) askFor(q rules.Question) {
+	x.gap = q.Name
+	x.input.SetValue(q.Suggestion)
+	x.input.CursorEnd()
+	x.input.Focus()
+}
+
+// correct puts the corrected lines in place of the text.
+func (x *importDialog) correct() tea.Cmd {
+	if !x.known || !x.found.InDoubt() || len(x.found.Corrected) == 0 {
+		return nil
+	}
+	x.area.SetValue(strings.Join(x.found.Corrected, "\n"))
+	return x.read()
+}
+
+// read looks through the text beside Update; a text that changes meanwhile is
+// read again afterwards.
+func (x *importDialog) read() tea.Cmd {
+	x.generation++
+	x.known = false
+	if x.running {
+		return nil
+	}
+	x.running = true
+	pasted, generation, ground := x.area.Value(), x.generation, x.ground()
+	return func() tea.Msg { return importedMsg{x, generation, rules.ReadImport(pasted, ground)} }
+}
+
+func (x *importDialog) take(msg importedMsg) tea.Cmd {
+	if msg.dialog != x {
+		return nil
+	}
+	x.running = false
+	if msg.generation != x.generation {
+		return x.read()
+	}
+	x.found, x.known = msg.found, true
+	return nil
+}
+
+// ground is the host as the text is held against it.
+func (x *importDialog) ground() rules.ImportGround {
+	g := rules.ImportGround{Sets: x.tables.Sets, Backend: x.desk.place.Backend, Answers: maps.Clone(x.answers), AcceptDoubts: x.doubts}
+	if x.facts == nil {
+		return g
+	}
+	if up, ok := x.facts.WAN(); ok {
+		g.Uplink = up.Link
+		g.Uplink4, g.Uplink6 = up.IPv4.Prefix.Addr(), up.IPv6.Prefix.Addr()
+	}
+	for _, l := range x.facts.Links {
+		g.Links = append(g.Links, l.Name)
+	}
+	return g
+}
+
+// applicable tells whether every line can be carried out.
+func (x *importDialog) applicable() bool {
+	return x.known && !x.found.InDoubt() && len(x.found.Plan.Steps) > 0
+}
+
+func (x *importDialog) send() tea.Cmd {
+	if !x.applicable() {
+		return nil
+	}
+	cmd := x.apply(x.found.Plan, appliedNew, func(err error) tea.Cmd {
+		x.sending = false
+		if err != nil {
+			x.refused = err.Error()
+			return x.read()
+		}
+		x.close(x)
+		return nil
+	})
+	x.sending = cmd != nil
+	return cmd
+}
+
+// Keys are the dialog's keys.
+func (x *importDialog) Keys() []key.Binding {
+	if x.gap != "" {
+		return []key.Binding{bind("enter", "answer"), bind("esc", "back to the text")}
+	}
+	var list []key.Binding
+	if x.applicable() {
+		list = append(list, bind("enter", "apply"))
+	}
+	if x.known && len(x.found.Questions) > 0 {
+		list = append(list, bind("tab", "fill the gaps"))
+	}
+	if x.known && x.found.InDoubt() && strings.TrimSpace(x.area.Value()) != "" {
+		list = append(list, bind("ctrl+t", "take the corrections"), bind("ctrl+y", "accept doubts"))
+	}
+	return append(list, bind("esc", "close"))
+}
+
+// View draws the text and, beneath it, what was found.
+func (x *importDialog) View(width, height int) string {
+	w := min(width, 120)
+	inner := w - 4
+	rows := height - 2
+	below := x.report(inner, max(2, rows/2))
+	room := max(2, rows-1-len(below))
+	area := x.area
+	area.SetWidth(inner)
+	area.SetHeight(min(room, max(3, area.LineCount()+1)))
+	lines := strings.Split(strings.TrimRight(area.View(), "\n"), "\n")
+	if len(lines) > room {
+		lines = lines[:room]
+	}
+	lines = append(lines, x.look.Line.Render(strings.Repeat(x.look.Glyphs.Rule, inner)))
+	return box(x.desk, "Paste commands", append(lines, below...), w)
+}
+
+// report says what was found, at most as many lines as there is room for.
+func (x *importDialog) report(width, limit int) []string {
+	look := x.look
+	var lines []string
+	add := func(style lipgloss.Style, words string, rows int) {
+		for i, l := range text.Wrap(words, max(8, width-2), rows) {
+			if i > 0 {
+				l = "  " + l
+			}
+			lines = append(lines, style.Render(l))
+		}
+	}
+	switch {
+	case x.sending:
+		add(look.Attention, "the kernel is being asked…", 1)
+	case x.refused != "":
+		add(look.Broken, "refused: "+text.Safe(x.refused), 4)
+	case x.gap != "":
+		lines = append(lines, x.gapLine(width))
+	case strings.TrimSpace(x.area.Value()) == "":
+		add(look.Faint, "Nothing of it is run: it is read as a shell would, and what is wrong is said here.", 3)
+		return lines
+	case !x.known:
+		add(look.Faint, "reading…", 1)
+		return lines
+	case x.applicable():
+		add(look.Good.Bold(true), "enter applies "+plural(len(x.found.Plan.Steps), "change"), 1)
+	case !x.found.InDoubt():
+		add(look.Faint, "there is nothing to change", 1)
+	}
+	for _, f := range x.found.Findings {
+		style, mark := look.Faint, look.Glyphs.Dot
+		switch f.Severity {
+		case rules.SeverityError:
+			style, mark = look.Broken, look.Glyphs.Cross
+		case rules.SeverityDoubt:
+			style, mark = look.Attention, "!"
+		}
+		words := fmt.Sprintf("%s %d:%d %s", mark, f.Line, f.Column, text.Safe(f.Text))
+		if f.Correction != "" {
+			words += "; write  " + text.Safe(f.Correction)
+		}
+		add(style, words, 3)
+	}
+	for _, q := range x.found.Questions {
+		add(look.Attention, fmt.Sprintf("? %d:%d %s stands for %s", q.Line, q.Column, text.Safe(q.Name), q.What), 2)
+	}
+	if x.found.InDoubt() && x.gap == "" {
+		for _, l := range x.found.Corrected {
+			add(look.Strong, "$ "+text.Safe(l), 3)
+		}
+	} else if x.gap == "" {
+		for _, argv := range x.found.Plan.Commands() {
+			add(look.Strong, "$ "+text.Safe(rules.ShellLine(argv)), 3)
+			if len(lines) > limit {
+				break
+			}
+		}
+	}
+	if len(lines) > limit {
+		rest := len(lines) - limit + 1
+		lines = append(lines[:limit-1:limit-1], look.Faint.Render(look.Glyphs.Down+" "+plural(rest, "more line")))
+	}
+	return lines
+}
+
+// gapLine is the question that is being answered.
+func (x *importDialog) gapLine(width int) string {
+	what := ""
+	for _, q := range x.found.Questions {
+		if q.Name == x.gap {
+			what = q.What + " for " + q.Option
+		}
+	}
+	head := text.Fit(text.Safe(x.gap)+", "+what+": ", max(8, width/2))
+	in := x.input
+	in.SetWidth(max(4, width-lipgloss.Width(head)-2))
+	return x.look.Accent.Bold(true).Render(head) + in.View()
+}
