@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,6 +32,7 @@ type flowsScreen struct {
 	groups groupList
 	events eventList
 	paused bool
+	names  nameBook
 
 	health, earlier model.Health
 	shown           bool // the screen was looked at
@@ -85,7 +87,10 @@ func (s *flowsScreen) Receive(msg tea.Msg) tea.Cmd {
 			return nil
 		}
 		s.second()
-		return s.tick()
+		return tea.Batch(s.tick(), s.names.ask(s.gw.Name, s.list.visible()))
+	case nameMsg:
+		s.names.answer(msg)
+		return s.names.ask(s.gw.Name, s.list.visible())
 	case selectedMsg:
 		return s.list.selected(msg)
 	case groupedMsg:
@@ -286,6 +291,9 @@ func (s *flowsScreen) Key(msg tea.KeyPressMsg) tea.Cmd {
 		s.askForget()
 	case key.Matches(msg, keys.ForgetAll):
 		return s.askForgetAll()
+	case key.Matches(msg, keys.Names):
+		s.names.on = !s.names.on
+		return s.names.ask(s.gw.Name, s.list.visible())
 	case key.Matches(msg, keys.WhatIf):
 		line := ""
 		if f, ok := s.current(); ok {
@@ -379,7 +387,7 @@ func (s *flowsScreen) Keys() []key.Binding {
 	}
 	return []key.Binding{
 		keys.Filter, with(keys.Sort, s.mode != eventMode), with(keys.Reverse, s.mode == listMode), keys.Group, pause, events,
-		with(keys.Details, onFlow || s.mode == groupMode), keys.WhatIf, with(keys.Forget, onFlow && can), with(keys.ForgetAll, can && s.mode == listMode && !s.query.IsZero()),
+		with(keys.Details, onFlow || s.mode == groupMode), keys.WhatIf, with(keys.Names, s.gw.Name != nil), with(keys.Forget, onFlow && can), with(keys.ForgetAll, can && s.mode == listMode && !s.query.IsZero()),
 		with(keys.Switches, can && s.switchable()), keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom,
 	}
 }
@@ -598,7 +606,13 @@ func (s *flowsScreen) note() (string, noteStyle) {
 
 // endpoint is an address with its port, where the protocol has ports.
 func (s *flowsScreen) endpoint(f *model.Flow, a netip.AddrPort) string {
-	if !f.Proto().HasPorts() {
+	name, named := s.names.name(a.Addr())
+	switch {
+	case named && f.Proto().HasPorts():
+		return name + ":" + strconv.Itoa(int(a.Port()))
+	case named:
+		return name
+	case !f.Proto().HasPorts():
 		return a.Addr().String()
 	}
 	return a.String()

@@ -342,3 +342,26 @@ func TestDetailsShowBothWays(t *testing.T) {
 		s.golden("flow-details")
 	})
 }
+
+// Names are asked for only when wanted, and never waited for.
+func TestNamesOnDemand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := flowStage(t, 120, 24, someFlows()...)
+		asked := 0
+		s.app.gw.Name = func(_ context.Context, a netip.Addr) string {
+			asked++
+			if a == netip.MustParseAddr("192.168.0.2") {
+				return "web.lan\x1b"
+			}
+			return ""
+		}
+		s.refresh()
+		if asked > 0 {
+			t.Fatal("names were asked for without being wanted")
+		}
+		s.press("n")
+		s.sees("web.lan\\x1b:8080")
+		s.press("n")
+		s.sees("192.168.0.2:8080")
+	})
+}

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"nattui/model"
@@ -26,6 +27,9 @@ type Gateway struct {
 	// Surroundings reads what else bears on NAT, for the doctor; it may take some
 	// milliseconds. nil: nothing is known of it.
 	Surroundings func(ctx context.Context) (model.Surroundings, error)
+	// Name looks up the name of an address, "" if it has none; nil where names are not
+	// to be had. It may block until its context ends.
+	Name func(ctx context.Context, a netip.Addr) string
 	// Trouble is said once, at the start: a family or backend that is missing.
 	Trouble []string
 	// ReadOnly hides everything that changes something.

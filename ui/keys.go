@@ -48,6 +48,6 @@ func KeyTable() []KeyGroup {
 		{"in lists", []key.Binding{keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom, keys.Pane, keys.Filter, keys.Details, keys.WhatIf}},
 		{"Rules", []key.Binding{keys.Add, keys.Edit, keys.Delete, keys.MoveUp, keys.MoveDown, keys.Chains, keys.Family, keys.Backend}},
 		{"History", []key.Binding{keys.Save}},
-		{"Flows", []key.Binding{keys.Sort, keys.Reverse, keys.Group, keys.Pause, keys.Events, keys.Forget, keys.ForgetAll, keys.Switches}},
+		{"Flows", []key.Binding{keys.Sort, keys.Reverse, keys.Group, keys.Pause, keys.Events, keys.Forget, keys.ForgetAll, keys.Switches, keys.Names}},
 	}
 }

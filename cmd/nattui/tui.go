@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
+	"strings"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/term"
@@ -64,6 +67,7 @@ func openGateway(ctx context.Context, o tuiOptions) (ui.Gateway, error) {
 	if gw.Tables, err = followTables(ctx, tables, rulesChanged); err != nil {
 		return gw, err
 	}
+	gw.Name = nameOf
 	gw.Facts = followFacts(ctx, factsChanged)
 	if !o.readOnly {
 		var kernel *conntrack.Table
@@ -84,4 +88,13 @@ func openGateway(ctx context.Context, o tuiOptions) (ui.Gateway, error) {
 		}
 	}
 	return gw, nil
+}
+
+// nameOf asks the resolver for the name of an address.
+func nameOf(ctx context.Context, a netip.Addr) string {
+	names, err := net.DefaultResolver.LookupAddr(ctx, a.String())
+	if err != nil || len(names) == 0 {
+		return ""
+	}
+	return strings.TrimSuffix(names[0], ".")
 }

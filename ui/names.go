@@ -1,0 +1,76 @@
+package ui
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"nattui/model"
+	"nattui/ui/text"
+)
+
+// nameBook keeps names of addresses. They are asked for only once somebody wants
+// names, a few at a time and beside Update; an address without an answer stays one.
+type nameBook struct {
+	on    bool
+	names map[netip.Addr]string // "" while asked for, or where there is none
+	open  int                   // questions under way
+}
+
+// nameMsg is an answer.
+type nameMsg struct {
+	addr netip.Addr
+	name string
+}
+
+const (
+	namesAtOnce = 4
+	nameWait    = 3 * time.Second
+	namesKept   = 10_000
+)
+
+// name is what to show for an address.
+func (b *nameBook) name(a netip.Addr) (string, bool) {
+	if !b.on {
+		return "", false
+	}
+	n := b.names[a]
+	return n, n != ""
+}
+
+// ask asks for addresses that were not asked for yet.
+func (b *nameBook) ask(lookup func(context.Context, netip.Addr) string, flows []model.Flow) tea.Cmd {
+	if !b.on || lookup == nil {
+		return nil
+	}
+	if b.names == nil || len(b.names) > namesKept {
+		b.names = map[netip.Addr]string{}
+	}
+	var cmds []tea.Cmd
+	for i := range flows {
+		f := &flows[i]
+		for _, a := range [...]netip.Addr{f.Client().Addr(), f.AskedFor().Addr(), f.ServedBy().Addr()} {
+			if _, asked := b.names[a]; asked || b.open >= namesAtOnce {
+				continue
+			}
+			b.names[a] = ""
+			b.open++
+			cmds = append(cmds, func() tea.Msg {
+				ctx, stop := context.WithTimeout(context.Background(), nameWait)
+				defer stop()
+				return nameMsg{a, text.Safe(lookup(ctx, a))}
+			})
+		}
+	}
+	return tea.Batch(cmds...)
+}
+
+// answer takes an answer.
+func (b *nameBook) answer(msg nameMsg) {
+	b.open--
+	if b.names != nil {
+		b.names[msg.addr] = msg.name
+	}
+}
