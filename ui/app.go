@@ -61,7 +61,7 @@ func New(gw Gateway, o Options) *App {
 	}
 	a.now = a.clock()
 	a.restyle()
-	a.screens = [6]screen{newRulesScreen(&a.desk), newFlowsScreen(&a.desk), nil, newDoctorScreen(&a.desk), nil, newHistoryScreen(&a.desk)}
+	a.screens = [6]screen{newRulesScreen(&a.desk), newFlowsScreen(&a.desk), newGuideScreen(&a.desk), newDoctorScreen(&a.desk), nil, newHistoryScreen(&a.desk)}
 	a.drawn = a.draw()
 	if len(gw.Trouble) > 0 {
 		a.said = status{text: strings.Join(gw.Trouble, " · "), failed: true}

@@ -142,7 +142,7 @@ func (s *rulesScreen) emptyNote(p *pane) string {
 	case s.gw.ReadOnly:
 		return "no rules"
 	}
-	return "no rules yet: press a to add one"
+	return "no rules yet: press a to add one, or 3 for the guide"
 }
 
 func plural(n int, what string) string {
@@ -309,6 +309,8 @@ func (s *rulesScreen) Key(msg tea.KeyPressMsg) tea.Cmd {
 		s.openChains()
 	case key.Matches(msg, keys.Details):
 		s.openDetails()
+	case key.Matches(msg, keys.Import) && !s.gw.ReadOnly:
+		s.desk.open(newImport(s.desk))
 	case key.Matches(msg, keys.WhatIf):
 		line := ""
 		if r, _, ok := s.current(); ok {
@@ -340,7 +342,7 @@ func (s *rulesScreen) Keys() []key.Binding {
 	}
 	return []key.Binding{
 		with(keys.Add, can && s.table == "nat"), with(keys.Edit, can && onRule && s.table == "nat"), with(keys.Delete, can && onRule),
-		with(bind("J/K", "move"), can && onRule), with(details, onRule), keys.Filter, keys.Chains, keys.WhatIf,
+		with(bind("J/K", "move"), can && onRule), with(details, onRule), keys.Filter, keys.Chains, keys.WhatIf, with(keys.Import, can),
 		with(keys.Family, len(places(s.tables.Sets)) > 1), with(keys.Backend, len(places(s.tables.Sets)) > 1),
 		keys.Pane, keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom, with(keys.Undo, can), with(keys.Redo, can),
 	}

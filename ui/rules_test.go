@@ -63,7 +63,7 @@ func TestJumpOpensInPlace(t *testing.T) {
 func TestEmptyTableTeaches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, 80, 24, "*nat\n:PREROUTING ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\nCOMMIT\n")
-		s.sees("no rules yet: press a to add one")
+		s.sees("no rules yet: press a to add one, or 3 for the guide")
 	})
 }
 

@@ -68,6 +68,7 @@ func openGateway(ctx context.Context, o tuiOptions) (ui.Gateway, error) {
 		return gw, err
 	}
 	gw.Name = nameOf
+	gw.Surroundings = func(ctx context.Context) (model.Surroundings, error) { return surroundings(ctx, tables) }
 	gw.Facts = followFacts(ctx, factsChanged)
 	if !o.readOnly {
 		var kernel *conntrack.Table
