@@ -53,6 +53,8 @@ type order struct {
 	Setting string // value of net.ipv4.ip_forward, "" leaves it
 	Confirm time.Duration
 	For     time.Duration
+	// Rollback takes back what waits to be confirmed, instead of making a change.
+	Rollback bool
 	// Step and Signal end the maker when it comes to the step for the Nth time.
 	Step   string
 	Nth    int
@@ -76,6 +78,10 @@ func maker() error {
 			time.Sleep(time.Hour) // until the signal has arrived
 		}
 	})
+	if o.Rollback {
+		_, err := c.Rollback(context.Background(), "")
+		return err
+	}
 	_, err := c.Run(context.Background(), o.plan(), commit.Options{Confirm: o.Confirm, For: o.For, By: "maker", Leash: true})
 	return err
 }
@@ -250,11 +256,12 @@ func (g *gateway) same(what, got, want string) {
 	}
 }
 
-// order is a change of two tables and a setting.
+// order is a change of two tables and a setting. The kernel prints the second rule
+// otherwise than it is written.
 func (g *gateway) order() order {
 	return order{Place: g.at, Setting: flipped(g.T), Lines: []string{
 		"nat -A PREROUTING -s " + g.addr(9) + " -j ACCEPT",
-		"filter -A FORWARD -s " + g.addr(9) + " -j ACCEPT",
+		"filter -A FORWARD -s " + g.addr(9) + " -m limit --limit 120/minute -j ACCEPT",
 	}}
 }
 

@@ -56,6 +56,9 @@ type Entry struct {
 	deadline moment // the same as Deadline, on a clock that does not jump
 	expires  moment
 	terminal terminal
+	// leaving is why the change is being taken back, from before that is begun: it
+	// may be half gone, and cannot be confirmed any more.
+	leaving string
 }
 
 // Unconfirmed reports whether the change could still be taken back by itself:

@@ -191,6 +191,45 @@ func TestEndedAtEveryStep(t *testing.T) {
 	})
 }
 
+// TestRollbackEndedAtEveryStep ends nattui while it takes a change back, kills the
+// guard too, and has somebody confirm at once what may be half gone.
+func TestRollbackEndedAtEveryStep(t *testing.T) {
+	everywhere(t, func(g *gateway) {
+		o := g.order()
+		o.Confirm = time.Hour
+		old, changed, _ := g.both(o)
+		for _, step := range []string{"leave", "retreat", "back", "setting back", "retreated"} {
+			for _, signal := range ends {
+				g.run(o.plan(), commit.Options{Confirm: time.Hour})
+				maker, out := g.start(order{Rollback: true, Step: step, Nth: 1, Signal: signal})
+				reached := false
+				for out.Scan() {
+					if reached = reached || out.Text() == step; reached {
+						for _, pid := range processes() {
+							if pid != maker.Process.Pid {
+								_ = syscall.Kill(pid, syscall.SIGKILL)
+							}
+						}
+					}
+				}
+				if err := maker.Wait(); err == nil || !reached {
+					g.Fatalf("the rollback survived %v at %q", signal, step)
+				}
+				_, err := g.c.Confirm(context.Background(), "")
+				if err != nil && !errors.As(err, new(*commit.Absent)) {
+					g.Fatal(err)
+				}
+				got := g.settle(old, changed)
+				if (got == standing) != (err == nil) || (got == standing) != (step == "leave") {
+					g.Errorf("%v at %q, then confirmed (%v): %s", signal, step, err, got)
+				}
+				g.reset(got, old)
+				g.forgetAll()
+			}
+		}
+	})
+}
+
 // kills is how many processes TestKilledAtRandom ends at each place: some, or as
 // many as NATTUI_KILLS says for the figures in docs/reliability.md.
 func kills(t *testing.T) int {

@@ -173,6 +173,8 @@ func (g *guard) look(ctx context.Context, told bool) (time.Duration, error) {
 		return 0, errors.New("the entry cannot be read")
 	case !e.open():
 		return -1, nil
+	case e.leaving != "":
+		return g.end(ctx, e.leaving)
 	case e.State == Pending:
 		return g.lookForMaker(ctx)
 	}

@@ -10,8 +10,8 @@ import (
 // mark is what a change found at its place before it was made: what tells later
 // whether it stands, and where its inverse belongs after others changed the table.
 type mark struct {
-	Len   int  `json:"len,omitempty"`   // rules in the chain
-	Count int  `json:"count,omitempty"` // of them, equal to the change's rule
+	Count int  `json:"count,omitempty"` // rules in the chain equal to the change's
+	Like  int  `json:"like,omitempty"`  // rules that could be it, printed otherwise
 	Prev  text `json:"prev,omitempty"`  // the rule before the place; "": the chain's start
 	Next  text `json:"next,omitempty"`  // the rule after it; "": the chain's end
 	// ToPrev and ToNext are around the new place of a moved rule.
@@ -48,7 +48,11 @@ func setOf(all sets, place rules.Place) *rules.Ruleset {
 
 func markOf(c rules.Change, before, after *rules.Ruleset) mark {
 	list := listOf(before, c)
-	m := mark{Len: len(list), Count: countOf(list, c.Rule.InChain(c.Chain))}
+	made := c.Rule.InChain(c.Chain)
+	m := mark{Count: countOf(list, made), Like: len(alikeTo(list, made))}
+	if c.Op == rules.Replace && alike(c.Old, made) {
+		m.Like-- // it goes
+	}
 	switch c.Op {
 	case rules.Insert:
 		m.Prev, m.Next = lineAt(list, c.At-1), lineAt(list, c.At)
@@ -231,30 +235,29 @@ func (m mark) find(c rules.Change, list []rules.Rule) (at int, ok bool) {
 		return best(at, c.At, score), true
 	}
 	// The kernel may print the rule otherwise than it was written, and nattui may
-	// have been killed before it saw how: then it is the one rule of the kind that
-	// stands exactly between the neighbours.
-	grown := len(list) > m.Len
-	if c.Op == rules.Replace {
-		grown = len(list) >= m.Len && countOf(list, c.Old) == 0
-	}
-	if !grown || m.Count > 0 {
+	// have been killed before it saw how.
+	like := alikeTo(list, made)
+	if m.Count > 0 || len(like) <= m.Like || c.Op == rules.Replace && countOf(list, c.Old) > 0 {
 		return 0, false
 	}
-	var like []int
-	for i := range list {
-		if score(i+1) == 2 && alike(list[i], made) {
-			like = append(like, i+1)
-		}
-	}
-	if len(like) != 1 {
-		return 0, false
-	}
-	return like[0], true
+	return best(like, c.At, score), true
 }
 
-// alike reports whether one rule may be how the kernel prints the other.
+// alikeTo are the places of rules that may be how the kernel prints the rule.
+func alikeTo(list []rules.Rule, r rules.Rule) []int {
+	var at []int
+	for i := range list {
+		if alike(list[i], r) {
+			at = append(at, i+1)
+		}
+	}
+	return at
+}
+
+// alike compares what the kernel prints as it was written.
 func alike(a, b rules.Rule) bool {
-	return a.Target.Kind == b.Target.Kind && a.Target.Name == b.Target.Name && a.In == b.In && a.Out == b.Out && a.Comment() == b.Comment()
+	return a.Target.Kind == b.Target.Kind && a.Target.Name == b.Target.Name && a.In == b.In && a.Out == b.Out &&
+		a.Source.String() == b.Source.String() && a.Dest.String() == b.Dest.String() && a.Comment() == b.Comment()
 }
 
 // removal takes back an insertion.

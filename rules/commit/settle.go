@@ -53,6 +53,7 @@ func (c *Committer) givenUp(e *Entry, err error) bool {
 	if e.begun.Boot == c.clock.Boot() && e.begun.At+patience > c.clock.SinceBoot() {
 		return false
 	}
+	e.leaving = ""
 	e.State, e.Result = Failed, join("it could not be taken back: "+err.Error(), e.Result)
 	e.forgetTimes()
 	c.log.write(e)
@@ -61,6 +62,8 @@ func (c *Committer) givenUp(e *Entry, err error) bool {
 
 func (c *Committer) recoverOne(ctx context.Context, l *lock, e *Entry) error {
 	switch {
+	case e.leaving != "":
+		return c.retreat(ctx, l, e, e.leaving)
 	case e.State == Pending:
 		// Whoever makes a change holds the lock until it stands, and we hold it now.
 		return c.retreat(ctx, l, e, "nattui was ended while it was being made")
@@ -92,12 +95,19 @@ func (c *Committer) watchOver(ctx context.Context, l *lock, e *Entry, end moment
 
 // retreat takes a change back and notes why.
 func (c *Committer) retreat(ctx context.Context, l *lock, e *Entry, why string) error {
+	if e.leaving == "" {
+		c.step("leave")
+		e.leaving = why
+		if err := c.store.append(updateOf(e)); err != nil {
+			c.log.say(err.Error()) // it is taken back all the same
+		}
+	}
 	c.step("retreat")
 	notes, err := c.takeBack(ctx, l, e)
 	if err != nil {
 		return err
 	}
-	e.State, e.Result = RolledBack, join(join(why, e.Result), strings.Join(notes, "; "))
+	e.State, e.Result, e.leaving = RolledBack, join(join(why, e.Result), strings.Join(notes, "; ")), ""
 	e.forgetTimes()
 	c.step("retreated")
 	c.log.write(e)

@@ -49,6 +49,7 @@ type record struct {
 	Steps    []step     `json:"plan,omitempty"`
 	Marks    []mark     `json:"marks,omitempty"`
 	Result   text       `json:"result,omitempty"`
+	Leaving  text       `json:"leaving,omitempty"`
 	Undoes   string     `json:"undoes,omitempty"`
 	Files    []File     `json:"files,omitempty"`
 	// Update marks a record that changes an entry's state and repeats only what changed.
@@ -162,7 +163,7 @@ func recordOf(e *Entry) record {
 
 // updateOf is the record of an entry's new state.
 func updateOf(e *Entry) record {
-	r := record{ID: e.ID, State: e.State, Result: text(e.Result), Update: true}
+	r := record{ID: e.ID, State: e.State, Result: text(e.Result), Leaving: text(e.leaving), Update: true}
 	if !e.deadline.zero() {
 		r.Deadline, r.Until = &e.Deadline, &e.deadline
 	}
@@ -195,7 +196,7 @@ func (e *Entry) take(r record) error {
 		*e = Entry{ID: r.ID, Kind: r.Kind, At: r.At, By: string(r.By), From: string(r.From), Undoes: r.Undoes, Files: r.Files}
 		e.Plan.Title = string(r.Title)
 	}
-	e.State, e.Result = r.State, string(r.Result)
+	e.State, e.Result, e.leaving = r.State, string(r.Result), string(r.Leaving)
 	if r.Begun != nil {
 		e.begun = *r.Begun
 	}

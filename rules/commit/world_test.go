@@ -139,13 +139,17 @@ func TestJournalGoesAway(t *testing.T) {
 		old, changed, _ := g.both(o)
 		e := g.run(o.plan(), commit.Options{Confirm: 300 * time.Millisecond})
 		journal, aside := filepath.Join(g.dir, "journal"), filepath.Join(g.TempDir(), "journal")
-		if err := errors.Join(os.Rename(journal, aside), os.Mkdir(journal, 0o700)); err != nil {
+		if err := os.Mkdir(aside, 0o700); err != nil {
 			g.Fatal(err)
 		}
+		exchange := func() {
+			if err := unix.Renameat2(unix.AT_FDCWD, journal, unix.AT_FDCWD, aside, unix.RENAME_EXCHANGE); err != nil {
+				g.Fatal(err)
+			}
+		}
+		exchange()
 		g.until("the guard has taken the change back", func() bool { return g.state() == old })
-		if err := errors.Join(os.Remove(journal), os.Rename(aside, journal)); err != nil {
-			g.Fatal(err)
-		}
+		exchange()
 		g.untilState(e.ID, commit.RolledBack)
 		if got := g.settle(old, changed); got != backed {
 			g.Error(got)
@@ -736,5 +740,43 @@ func TestUndoExplainsConflicts(t *testing.T) {
 		if _, err := g.c.Undo(context.Background(), e.ID, commit.Options{}); err != nil {
 			g.Errorf("a setting that is back already is no conflict: %v", err)
 		}
+	})
+}
+
+// TestReplacedRuleInAnotherForm ends nattui before it could see how the kernel
+// prints the rule that it put in place of another.
+func TestReplacedRuleInAnotherForm(t *testing.T) {
+	everywhere(t, func(g *gateway) {
+		g.seed()
+		old := g.state()
+		parse := func(line string) rules.Rule {
+			r, err := rules.Parse(line)
+			if err != nil {
+				g.Fatal(err)
+			}
+			return r
+		}
+		c := rules.Change{
+			Op: rules.Replace, Family: g.at.Family, Backend: g.at.Backend, Table: "nat", Chain: "PREROUTING", At: 2,
+			Old: parse("-A PREROUTING -s " + g.addr(2) + " -j ACCEPT"), Rule: parse("-A PREROUTING -s " + g.addr(2) + " -m limit --limit 120/minute -j ACCEPT"),
+		}
+		g.c.OnStep(func(name string) {
+			if name == "stands" {
+				panic(name)
+			}
+		})
+		func() {
+			defer func() { _ = recover() }()
+			_, err := g.c.Run(context.Background(), rules.Single(c), commit.Options{})
+			g.Fatalf("it was not ended: %v", err)
+		}()
+		g.c.OnStep(func(string) {})
+		if !strings.Contains(g.state(), "--limit 2/sec") {
+			g.Fatalf("the rule is not there:\n%s", g.state())
+		}
+		if err := g.c.Recover(context.Background()); err != nil {
+			g.Fatal(err)
+		}
+		g.same("afterwards", g.state(), old)
 	})
 }
