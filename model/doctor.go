@@ -265,10 +265,3 @@ func plural(n int, what string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, what)
 }
-
-func familyOfPlace(f rules.Family) Family {
-	if f == rules.IPv6 {
-		return IPv6
-	}
-	return IPv4
-}

@@ -174,7 +174,6 @@ type trouble struct {
 }
 
 func client(w *ward) *lab.Node  { return w.Client }
-func server2(w *ward) *lab.Node { return w.Server2 }
 func server3(w *ward) *lab.Node { return w.Server3 }
 
 const web = "203.0.113.1:80"

@@ -63,6 +63,7 @@ func newRoot() *cobra.Command {
 	}
 	add(groupLook, newRulesCommand(), newFlowsCommand(), newWhatifCommand(), newDoctorCommand(), newRecordCommand(), newLabCommand())
 	add(groupChange, newAddCommand(), newDeleteCommand())
+	add(groupChange, newGuideCommands()...)
 	add(groupChange, newChangeCommands()...)
 	add(groupOther, newVersionCommand(), newManualCommand())
 	root.InitDefaultCompletionCmd()

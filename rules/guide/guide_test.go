@@ -114,12 +114,21 @@ func TestAdvice(t *testing.T) {
 			"iptables -t filter -A FORWARD -d 192.168.0.2/32 -p tcp -m tcp --dport 8080 -j ACCEPT",
 			"iptables -t filter -A FORWARD -s 192.168.0.2/32 -p tcp -m tcp --sport 8080 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT", "- POSTROUTING",
 		}},
-		{"publish a port that is taken", "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -i wan0 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.9\nCOMMIT\n",
-			Publish{Port: "80", To: "192.168.0.2:8080"}, []string{"x port: port 80 of 203.0.113.1 is taken: rule 1 of PREROUTING sends it to 192.168.0.9:80"}},
-		{"publish what is published", "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -i wan0 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8080\nCOMMIT\n",
-			Publish{Port: "80", To: "192.168.0.2:8080"}, []string{"rule 1 of PREROUTING sends it there already", "- iptables"}},
-		{"publish behind an exception", "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -i wan0 -p tcp -j ACCEPT\nCOMMIT\n",
-			Publish{Port: "80", To: "192.168.0.2:8080"}, []string{"iptables -t nat -I PREROUTING 1 -d 203.0.113.1/32"}},
+		{
+			"publish a port that is taken", "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -i wan0 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.9\nCOMMIT\n",
+			Publish{Port: "80", To: "192.168.0.2:8080"},
+			[]string{"x port: port 80 of 203.0.113.1 is taken: rule 1 of PREROUTING sends it to 192.168.0.9:80"},
+		},
+		{
+			"publish what is published", "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -i wan0 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8080\nCOMMIT\n",
+			Publish{Port: "80", To: "192.168.0.2:8080"},
+			[]string{"rule 1 of PREROUTING sends it there already", "- iptables"},
+		},
+		{
+			"publish behind an exception", "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -i wan0 -p tcp -j ACCEPT\nCOMMIT\n",
+			Publish{Port: "80", To: "192.168.0.2:8080"},
+			[]string{"iptables -t nat -I PREROUTING 1 -d 203.0.113.1/32"},
+		},
 		{"publish SSH away", "", Publish{Port: "22", To: "192.168.0.2"}, []string{"! port: sshd of this host itself listens on port 22", "! port: you are connected to this host by port 22"}},
 		{"publish this host", "", Publish{Port: "80", To: "192.168.0.1:8080"}, []string{"x to: 192.168.0.1 is this host's own address on lan0"}},
 		{"publish the loopback", "", Publish{Port: "80", To: "127.0.0.1:8080"}, []string{"x to: 127.0.0.1 is this host talking to itself"}},
@@ -137,8 +146,11 @@ func TestAdvice(t *testing.T) {
 			"iptables -t nat -A POSTROUTING -s 192.168.0.8/29 -o wan0 -j NETMAP --to 198.51.100.8/29",
 		}},
 		{"one to several", "", OneToOne{Outside: "198.51.100.8/29", Inside: "192.168.0.0/24"}, []string{"x inside: 198.51.100.8/29 has 29 bits and 192.168.0.0/24 24", "(try 192.168.0.0/29)"}},
-		{"move nothing", "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -i wan0 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8080\nCOMMIT\n",
-			Move{From: "192.168.0.4", To: "192.168.0.5"}, []string{"x from: no rule sends anything to 192.168.0.4 (try 192.168.0.2:8080)"}},
+		{
+			"move nothing", "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -i wan0 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8080\nCOMMIT\n",
+			Move{From: "192.168.0.4", To: "192.168.0.5"},
+			[]string{"x from: no rule sends anything to 192.168.0.4 (try 192.168.0.2:8080)"},
+		},
 	} {
 		got := told(c.recipe.Advise(gateway(t, c.tables)))
 		for _, want := range c.want {
