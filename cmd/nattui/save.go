@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -107,19 +108,20 @@ func saveOptions(ctx context.Context, tables *iptables.Host) (commit.SaveOptions
 
 // tellSaving says what is kept, where, and what is not.
 func tellSaving(w io.Writer, s commit.Saving, d commit.Drift) {
-	say(w, fmt.Sprintf("%d rules of your own are for %s", s.Kept, s.Method))
+	say(w, fmt.Sprintf("your own rules are for %s: %d", s.Method, s.Kept))
 	for _, owner := range slices.Sorted(maps.Keys(s.Left)) {
-		say(w, fmt.Sprintf("%d rules of %s are left to it", s.Left[owner], owner))
+		say(w, fmt.Sprintf("rules of %s, which are left to it: %d", owner, s.Left[owner]))
 	}
 	for _, note := range s.Notes {
 		say(w, text.Safe(note))
 	}
 	for _, f := range s.Files {
-		word := "write " + f.Path
-		if f.Existed {
-			word = "replace " + f.Path
+		switch {
+		case !f.Existed:
+			say(w, "to be written: "+f.Path)
+		case !bytes.Equal(f.Old, f.New):
+			say(w, "to be replaced: "+f.Path)
 		}
-		say(w, "would "+word)
 	}
 	if d.Nothing {
 		say(w, "nothing is kept for boot so far")

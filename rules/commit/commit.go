@@ -73,7 +73,7 @@ func New(store *Store, kernel Kernel, setup Setup) *Committer {
 		c.clock = kernelClock{}
 	}
 	if len(c.guard) == 0 {
-		c.guard = []string{"/proc/self/exe", "guard"}
+		c.guard = []string{ownProgram, "guard"}
 	}
 	return c
 }

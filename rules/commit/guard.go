@@ -17,6 +17,9 @@ import (
 // guardWait is how long a guard may take to start.
 const guardWait = 10 * time.Second
 
+// ownProgram is this very program, also after its file was replaced.
+const ownProgram = "/proc/self/exe"
+
 // startGuard starts the process that takes an entry back when its time is over,
 // and waits until it says that it is there.
 func (c *Committer) startGuard(ctx context.Context, id string) error {
@@ -30,6 +33,9 @@ func (c *Committer) startGuard(ctx context.Context, id string) error {
 	}
 	argv := append(append([]string(nil), c.guard...), id)
 	cmd := exec.Command(argv[0], argv[1:]...)
+	if argv[0] == ownProgram {
+		cmd.Args[0] = os.Args[0] // what ps shows
+	}
 	cmd.Dir = "/"
 	cmd.Env = append(os.Environ(), StateVariable+"="+c.store.dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -73,7 +79,7 @@ func (c *Committer) unit(id string) []string {
 		return nil
 	}
 	argv := append([]string(nil), c.guard...)
-	if argv[0] == "/proc/self/exe" {
+	if argv[0] == ownProgram {
 		if argv[0], err = os.Executable(); err != nil {
 			return nil
 		}
@@ -99,13 +105,19 @@ func (c *Committer) unit(id string) []string {
 // the same processes and files as this process.
 func inNamespacesOfInit() bool {
 	for _, name := range []string{"net", "pid", "mnt", "user"} {
-		own, err1 := os.Readlink("/proc/self/ns/" + name)
-		first, err2 := os.Readlink("/proc/1/ns/" + name)
-		if err1 != nil || err2 != nil || own != first {
+		if same, known := likeInit(name); !same || !known {
 			return false
 		}
 	}
 	return true
+}
+
+// likeInit reports whether this process and the first one are in the same
+// namespace; known is false where that may not be seen.
+func likeInit(name string) (same, known bool) {
+	own, err1 := os.Readlink("/proc/self/ns/" + name)
+	first, err2 := os.Readlink("/proc/1/ns/" + name)
+	return own == first, err1 == nil && err2 == nil
 }
 
 // Guard watches over the entry of the id until nothing can happen to it any more:

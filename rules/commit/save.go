@@ -47,10 +47,17 @@ func (s Saving) Changes() bool {
 	return slices.ContainsFunc(s.Files, func(f File) bool { return !f.Existed || !bytes.Equal(f.Old, f.New) })
 }
 
+// errOtherNetwork is the error of keeping the rules of a network namespace that is
+// not there yet when the host starts.
+var errOtherNetwork = errors.New("these are the rules of another network namespace than the host's own, and would be restored in the host's: whatever makes this namespace has to make its rules too")
+
 // PlanSave works out how the administrator's own rules, and nobody else's, are
 // kept for the next start of the host, and changes nothing. Rules that end by
 // themselves are not kept.
 func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
+	if same, known := likeInit("net"); known && !same {
+		return Saving{}, errOtherNetwork
+	}
 	where, err := findKeeper(c.root)
 	if err != nil {
 		return Saving{}, err
