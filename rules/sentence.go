@@ -11,23 +11,19 @@ func (r Rule) Sentence() string {
 	if r.unparseable != nil {
 		return "This rule cannot be read: " + r.unparseable.Error() + "."
 	}
-	subject, plural := r.subject()
-	text := subject + r.conditions(plural) + " " + r.outcome(plural)
+	text := r.subject() + r.conditions() + " " + r.outcome()
 	return strings.ToUpper(text[:1]) + text[1:] + "."
 }
 
-// subject names the packets by protocol, and tells whether the word is a plural.
-func (r Rule) subject() (text string, plural bool) {
+// subject names the packets by protocol.
+func (r Rule) subject() string {
 	switch {
 	case r.Protocol.Any():
-		if r.Source.Any() && r.Dest.Any() && r.In.Any() && r.Out.Any() && len(r.Matches) == 0 {
-			return "everything", false
-		}
-		return "whatever", false
+		return "everything"
 	case r.Protocol.Not:
-		return "whatever is not " + protocolTitle(r.Protocol.Name) + " and", false
+		return "everything but " + protocolTitle(r.Protocol.Name)
 	}
-	return protocolTitle(r.Protocol.Name), false
+	return protocolTitle(r.Protocol.Name)
 }
 
 func protocolTitle(name string) string {
@@ -44,7 +40,7 @@ func protocolTitle(name string) string {
 }
 
 // conditions are the parts of the rule that restrict it, in words.
-func (r Rule) conditions(_ bool) string {
+func (r Rule) conditions() string {
 	var b strings.Builder
 	var from, to []string // what is said of the two ends
 	say := func(format string, args ...any) { fmt.Fprintf(&b, " "+format, args...) }
@@ -304,7 +300,7 @@ func flip(p float64, not bool) float64 {
 }
 
 // outcome says what becomes of the packets.
-func (r Rule) outcome(_ bool) string {
+func (r Rule) outcome() string {
 	t := r.Target
 	extra := t.To.flagWords()
 	switch t.Kind {
