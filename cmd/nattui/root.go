@@ -44,7 +44,18 @@ func newRoot() *cobra.Command {
 		Args:          noSuchCommand,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return runTUI(cmd.Context(), o) },
+		// What an interrupted nattui left undone is settled by the next command that
+		// looks at this host; where that is not permitted, somebody else will.
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			if c.GroupID == groupOther || c.Hidden || c.Name() == "lab" {
+				return nil
+			}
+			if err := settleInterrupted(c.Context()); err != nil && exitStatus(err) != exitNotPermitted {
+				return err
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return runTUI(cmd.Context(), o) },
 	}
 	root.Flags().BoolVar(&o.readOnly, "read-only", false, "look only: nothing can be changed")
 	root.SetVersionTemplate("nattui {{.Version}}\n")

@@ -58,7 +58,11 @@ func TestScripts(t *testing.T) {
 			testscript.Run(t, testscript.Params{
 				Files:               []string{path},
 				RequireExplicitExec: true,
-				Condition:           condition,
+				Setup: func(env *testscript.Env) error {
+					env.Setenv("NATTUI_STATE", filepath.Join(env.WorkDir, "state")) // never this machine's own
+					return nil
+				},
+				Condition: condition,
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
 					"exits":       exits,
 					"jsonfields":  jsonFields,
