@@ -467,18 +467,19 @@ func parsePortMatch(not bool, s string) (*PortMatch, bool) {
 }
 
 func parseExpire(not bool, s string) (*ExpireMatch, bool) {
-	lo, hi, isRange := strings.Cut(s, ":")
-	l, err := strconv.ParseUint(lo, 10, 32)
-	if err != nil {
-		return nil, false
+	lo, hi, ok := parseRange(s, ":")
+	return &ExpireMatch{not, lo, hi}, ok
+}
+
+// parseRange reads a number, or two with a sign between them.
+func parseRange(s, sep string) (lo, hi uint32, ok bool) {
+	first, last, isRange := strings.Cut(s, sep)
+	if !isRange {
+		last = first
 	}
-	h := l
-	if isRange {
-		if h, err = strconv.ParseUint(hi, 10, 32); err != nil {
-			return nil, false
-		}
-	}
-	return &ExpireMatch{not, uint32(l), uint32(h)}, true
+	l, err1 := strconv.ParseUint(first, 10, 32)
+	h, err2 := strconv.ParseUint(last, 10, 32)
+	return uint32(l), uint32(h), err1 == nil && err2 == nil
 }
 
 // Mark is a match on the packet's mark (module mark) or on its flow's (connmark).
@@ -717,18 +718,8 @@ func parseOwner(_ string, opts []option) (Match, bool) {
 
 func parseID(o option) (*IDMatch, bool) {
 	text, _ := o.single()
-	lo, hi, isRange := strings.Cut(text, "-")
-	l, err := strconv.ParseUint(lo, 10, 32)
-	if err != nil {
-		return nil, false
-	}
-	h := l
-	if isRange {
-		if h, err = strconv.ParseUint(hi, 10, 32); err != nil {
-			return nil, false
-		}
-	}
-	return &IDMatch{o.not, uint32(l), uint32(h)}, true
+	lo, hi, ok := parseRange(text, "-")
+	return &IDMatch{o.not, lo, hi}, ok
 }
 
 // ICMPType is a match on the type, and where given the code, of an ICMP

@@ -44,6 +44,11 @@ func TestParseUnderstands(t *testing.T) {
 			m := r.Matches[0].(Conntrack)
 			return m.State.Not && m.OrigDst.Addr.String() == "10.0.0.1" && m.Dir == "REPLY" && r.Target.Kind == Goto
 		}},
+		{`-A OUTPUT -m owner --gid-owner 7 -m conntrack --ctexpire 5 -j RETURN`, func(r Rule) bool {
+			o, isOwner := r.Matches[0].(Owner)
+			c, isConntrack := r.Matches[1].(Conntrack)
+			return isOwner && o.GID.Lo == 7 && o.GID.Hi == 7 && isConntrack && c.Expire.Lo == 5 && c.Expire.Hi == 5
+		}},
 		{`-A X -m comment --comment -j -j Y`, func(r Rule) bool { return r.Comment() == "-j" && r.Target.Kind == Jump && r.Target.Name == "Y" }},
 		{`-A X -m comment --comment "it\'s \"so\" \\ -m x" -m limit --limit 5/sec -j MARK --set-xmark 0x1/0xff`, func(r Rule) bool {
 			_, opaque := r.Matches[1].(Opaque)
