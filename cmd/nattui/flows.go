@@ -261,7 +261,7 @@ type lossTeller struct {
 }
 
 func (l *lossTeller) tell() {
-	s := l.table.Status()
+	s := l.table.Feed()
 	if s.Missed > l.missed {
 		say(l.command.ErrOrStderr(), fmt.Sprintf("%s events were missed, %s since the start: they came faster than they could be written", text.Exact(s.Missed-l.missed), text.Exact(s.Missed)))
 		l.missed = s.Missed

@@ -113,13 +113,7 @@ func (s *flowSource) Health() model.Health {
 }
 
 func (s *flowSource) Feed() model.Feed {
-	st := s.kernel.Status()
-	f := model.Feed{
-		Live: st.Live, Listing: st.Listing, Events: st.Events, Missed: st.Missed, LastMissed: st.LastMissed, Overruns: st.Overruns,
-		LastResync: st.LastResync, Resyncs: st.Resyncs, Malformed: st.Malformed,
-		Buffer: model.Buffer{Wished: st.Buffer.Wished, Got: st.Buffer.Got, Short: st.Buffer.Short},
-		Fresh:  st.Fresh, Round: st.Round, EventsOff: st.EventsOff,
-	}
+	f := s.kernel.Feed()
 	if err := s.err.Load(); err != nil {
 		f.Err = *err
 	}

@@ -243,7 +243,7 @@ func followFlood(b *testing.B, n, rate int) (took time.Duration, missed uint64) 
 		// A datagram to the port it comes from is a reply to another one, so there may be fewer than n.
 		for end := time.Now().Add(10 * time.Second); flows.Len() < table.count(); time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(end) {
-				b.Fatalf("%d flows of %d, %+v", flows.Len(), n, table.Status())
+				b.Fatalf("%d flows of %d, %+v", flows.Len(), n, table.Feed())
 			}
 		}
 		cancel()
@@ -251,7 +251,7 @@ func followFlood(b *testing.B, n, rate int) (took time.Duration, missed uint64) 
 			b.Fatal(err)
 		}
 	})
-	return took, table.Status().Missed
+	return took, table.Feed().Missed
 }
 
 // bareFlood reads the events of a flood in frames and decodes nothing.
@@ -327,11 +327,11 @@ func BenchmarkResync(b *testing.B) {
 		}
 		end := time.Now()
 		f.await(b, "a whole table", func() bool {
-			s := f.Status()
+			s := f.Feed()
 			return f.flows.Len() == f.count() && s.Resyncs > 0 && !s.Listing
 		})
 		late += time.Since(end)
-		missed += f.Status().Missed
+		missed += f.Feed().Missed
 		if kernel, table := differences(b, f.flows); kernel+table != 0 {
 			b.Fatalf("%d flows are missing, %d too many", kernel, table)
 		}

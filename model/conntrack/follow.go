@@ -52,7 +52,7 @@ type follower struct {
 // error: first of all flows that there are, and of every event from then on, in
 // order, in frames of some milliseconds. The batch is valid only until deliver returns;
 // while deliver runs, the kernel buffers events, and so a slow receiver in the end
-// causes an overrun, which is repaired and shown by Status.
+// causes an overrun, which is repaired and told by Feed.
 //
 // Follow may be called again after it has returned, but not twice at a time. It
 // returns early only when the kernel refuses: an error with ErrNotPermitted or ErrUnsupported.

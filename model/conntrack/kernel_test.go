@@ -134,7 +134,7 @@ func follow(t testing.TB, o Options) *following {
 			t.Errorf("Follow: %v", err)
 		}
 	})
-	f.await(t, "the first dump", func() bool { s := f.Status(); return s.Live && s.Listings > 0 })
+	f.await(t, "the first dump", func() bool { s := f.Feed(); return s.Live && s.Listings > 0 })
 	return f
 }
 
@@ -146,9 +146,9 @@ func (f *following) await(t testing.TB, what string, ok func() bool) {
 	for !ok() {
 		select {
 		case <-f.batches:
-		case <-time.After(20 * time.Millisecond): // Status changes after the batch
+		case <-time.After(20 * time.Millisecond): // Feed changes after the batch
 		case <-limit.C:
-			t.Fatalf("waited in vain for %s; status %+v, %d flows", what, f.Status(), f.flows.Len())
+			t.Fatalf("waited in vain for %s; status %+v, %d flows", what, f.Feed(), f.flows.Len())
 		}
 	}
 }
@@ -223,7 +223,7 @@ func TestOverrun(t *testing.T) {
 	}
 	track(t)
 	table, flows := open(t, Options{ReceiveBuffer: 4096}), model.NewFlows()
-	if b := table.Status().Buffer; b.Got > 64<<10 {
+	if b := table.Feed().Buffer; b.Got > 64<<10 {
 		t.Fatalf("the buffer has %d bytes", b.Got)
 	}
 	blocked, release, repaired := make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
@@ -243,7 +243,7 @@ func TestOverrun(t *testing.T) {
 			}
 		})
 	}()
-	for table.Status().Listings == 0 {
+	for table.Feed().Listings == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	c := dial(t)
@@ -262,10 +262,10 @@ func TestOverrun(t *testing.T) {
 	}
 	close(release)
 	<-repaired
-	for table.Status().Resyncs == 0 {
+	for table.Feed().Resyncs == 0 {
 		time.Sleep(time.Millisecond)
 	}
-	s := table.Status()
+	s := table.Feed()
 	if s.Overruns == 0 || s.Missed == 0 || s.Missed+s.Events != 3000+100 || s.LastMissed == 0 || s.LastResync <= 0 {
 		t.Errorf("status %+v of 3100 events", s)
 	}
@@ -373,7 +373,7 @@ func TestKeepFreshBringsRates(t *testing.T) {
 		}
 		return false
 	})
-	if s := f.Status(); !s.Fresh || s.Round <= 0 {
+	if s := f.Feed(); !s.Fresh || s.Round <= 0 {
 		t.Errorf("status %+v", s)
 	}
 }
@@ -392,7 +392,7 @@ func TestWithoutEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.await(t, "the end of flows without events", func() bool { return f.flows.Len() == 0 })
-	if s := f.Status(); !s.EventsOff || s.Events != 0 {
+	if s := f.Feed(); !s.EventsOff || s.Events != 0 {
 		t.Errorf("status %+v", s)
 	}
 	if h := f.Health(); h.Events != model.SettingOff || h.Count != 0 || h.Max <= 0 || !h.HasStats {

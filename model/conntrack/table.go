@@ -7,6 +7,8 @@ import (
 	"time"
 
 	timo "github.com/ti-mo/conntrack"
+
+	"nattui/model"
 )
 
 // Options say how a Table is to be opened. The zero value is what is best for a gateway.
@@ -23,7 +25,7 @@ const defaultReceiveBuffer = 64 << 20
 // may be called from several goroutines, but Follow from one at a time.
 type Table struct {
 	events *socket
-	buffer Buffer
+	buffer model.Buffer
 
 	asking  sync.Mutex // held while the query socket is used
 	query   *socket
@@ -35,13 +37,6 @@ type Table struct {
 	delivery  sync.Mutex // held while a batch of Follow or Refresh is delivered
 	keepFresh atomic.Bool
 	state     state
-}
-
-// Buffer is the receive buffer for events.
-type Buffer struct {
-	Wished, Got int // bytes
-	// Short says why Got is less than Wished, and what would help; empty if it is not.
-	Short string
 }
 
 // Open opens the sockets. It needs no privilege by itself; the first question or
@@ -84,7 +79,7 @@ func (t *Table) setBuffer(wished int) {
 		wished = defaultReceiveBuffer
 	}
 	got, forced := t.events.setReceiveBuffer(wished)
-	t.buffer = Buffer{Wished: wished, Got: got}
+	t.buffer = model.Buffer{Wished: wished, Got: got}
 	if got < wished && !forced {
 		t.buffer.Short = fmt.Sprintf("net.core.rmem_max allows no more than %d bytes, and going beyond it needs CAP_NET_ADMIN outside of any user namespace; "+
 			"sysctl -w net.core.rmem_max=%d on the host would help", got, wished)
@@ -95,7 +90,7 @@ func (t *Table) setBuffer(wished int) {
 
 // KeepFresh says whether Follow is to read the whole table again and again, for
 // counters and rates of all flows. It takes no more than a few per cent of one core; how
-// long one round takes then, Status tells. It is off at first, except where the
+// long one round takes then, Feed tells. It is off at first, except where the
 // kernel sends no events.
 func (t *Table) KeepFresh(on bool) {
 	if t.keepFresh.Swap(on) != on && on {
@@ -103,32 +98,7 @@ func (t *Table) KeepFresh(on bool) {
 	}
 }
 
-// Status tells how well the table is known.
-type Status struct {
-	// Live is true while Follow runs. Listing is true while it reads the whole table in a
-	// hurry, at the beginning or after an overrun.
-	Live, Listing bool
-	// Listings is how often the whole table has been read since Open.
-	Listings uint64
-	Events   uint64 // events received
-	// Missed is how many events the kernel could not deliver, in how many Overruns (where
-	// the kernel is older than 4.12, one an overrun). LastMissed is that of the last overrun, and of all that came
-	// before the table was whole again.
-	Missed, LastMissed uint64
-	Overruns           uint64
-	// LastResync is how long it took from an overrun until the table was whole again, Resyncs how often that was.
-	LastResync time.Duration
-	Resyncs    uint64
-	Malformed  uint64 // messages that made no sense and were left out
-	Buffer     Buffer
-	// Fresh tells whether the whole table is being refreshed, Round how long the last round took.
-	Fresh bool
-	Round time.Duration
-	// EventsOff tells that nf_conntrack_events is 0, so that the table is known by reading it again and again alone.
-	EventsOff bool
-}
-
-// state is what Status is made of, written by Follow.
+// state is what Feed tells, written by Follow.
 type state struct {
 	live, listing, eventsOff atomic.Bool
 	events, malformed        atomic.Uint64
@@ -136,7 +106,8 @@ type state struct {
 	mu                          sync.Mutex
 	missed, lastMissed          uint64
 	overruns, resyncs, listings uint64
-	lastResync, round           time.Duration
+	lastResync, round, every    time.Duration
+	roundEnd                    time.Time // of the last round that was not urgent
 	lost                        bool      // events have been missed and not yet been made up for
 	lostAt                      time.Time // since when
 }
@@ -159,8 +130,13 @@ func (s *state) listed(took time.Duration, urgent, again bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.listings++
-	if !urgent {
-		s.round = took
+	if now := time.Now(); urgent {
+		s.roundEnd = time.Time{}
+	} else {
+		if s.round = took; !s.roundEnd.IsZero() {
+			s.every = now.Sub(s.roundEnd)
+		}
+		s.roundEnd = now
 	}
 	if s.lost && !again {
 		s.lost, s.lastResync = false, time.Since(s.lostAt)
@@ -168,16 +144,20 @@ func (s *state) listed(took time.Duration, urgent, again bool) {
 	}
 }
 
-// Status tells how well the table is known. It does not block.
-func (t *Table) Status() Status {
+// Feed tells how well the table is known. It does not block.
+func (t *Table) Feed() model.Feed {
 	s := &t.state
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Status{
+	f := model.Feed{
 		Live: s.live.Load(), Listing: s.listing.Load(), Listings: s.listings, Events: s.events.Load(),
-		Missed: s.missed, LastMissed: s.lastMissed, Overruns: s.overruns,
+		Missed: s.missed, LastMissed: s.lastMissed, Overruns: s.overruns, Lost: s.lost,
 		LastResync: s.lastResync, Resyncs: s.resyncs,
 		Malformed: s.malformed.Load(), Buffer: t.buffer,
-		Fresh: t.keepFresh.Load() || s.eventsOff.Load(), Round: s.round, EventsOff: s.eventsOff.Load(),
+		Fresh: t.keepFresh.Load() || s.eventsOff.Load(), Round: s.round, Every: s.every, EventsOff: s.eventsOff.Load(),
 	}
+	if !s.lostAt.IsZero() {
+		f.LostAt = s.lostAt.UnixNano()
+	}
+	return f
 }
