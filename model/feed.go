@@ -25,7 +25,21 @@ type Feed struct {
 	Resyncs    uint64
 	// Malformed messages made no sense, or were cut off, and were left out.
 	Malformed uint64
-	// Buffer is the receive buffer for events, in bytes.
+	// Buffer is the receive buffer for events.
+	Buffer Buffer
+	// Fresh tells whether the whole table is being refreshed, Round how long the
+	// last round took, and Every the time from one round to the next, rests
+	// included; 0 before two rounds are over.
+	Fresh        bool
+	Round, Every time.Duration
+	// EventsOff tells that nf_conntrack_events is 0, so that the table is known by
+	// reading it again and again alone.
+	EventsOff bool
+	// Err is why the table cannot be followed at all; nil while it is.
+	Err error
+}
+
+// Buffer is the receive buffer for events, in bytes.
 type Buffer struct {
 	Wished, Got int
 	// Short says why Got is less than Wished, and what would help.
