@@ -28,7 +28,9 @@ type Sysctl struct {
 	Value string
 	Old   string // the value it had, for the way back
 	Boot  bool   // also set at boot
-	File  string `json:",omitempty"` // where Boot keeps it
+	File  string `json:",omitempty"` // where Boot keeps it; SysctlFile if empty
+	// AtBoot is what Boot does to File, and what it was before; nil keeps Value.
+	AtBoot *Kept `json:",omitempty"`
 }
 
 // Forget drops one flow from connection tracking, so that its next packet is
@@ -72,8 +74,7 @@ func (p Plan) Inverse() Plan {
 			c := s.Change.Inverse()
 			inv.Steps = append(inv.Steps, Step{Change: &c})
 		case s.Sysctl != nil:
-			w := *s.Sysctl
-			w.Value, w.Old = w.Old, w.Value
+			w := s.Sysctl.Inverse()
 			inv.Steps = append(inv.Steps, Step{Sysctl: &w})
 		}
 	}
@@ -176,7 +177,7 @@ func (s Step) Commands() [][]string {
 	case s.Change != nil:
 		return s.Change.Commands()
 	case s.Sysctl != nil:
-		return [][]string{{"sysctl", "-w", s.Sysctl.Name + "=" + s.Sysctl.Value}}
+		return s.Sysctl.commands()
 	case s.Forget != nil:
 		return [][]string{s.Forget.command()}
 	}
@@ -189,14 +190,7 @@ func (s Step) Sentence() string {
 	case s.Change != nil:
 		return s.Change.Sentence()
 	case s.Sysctl != nil:
-		text := "Set " + s.Sysctl.Name + " to " + s.Sysctl.Value
-		if s.Sysctl.Old != "" {
-			text += " (it is " + s.Sysctl.Old + " now)"
-		}
-		if s.Sysctl.Boot {
-			text += ", now and at boot"
-		}
-		return text + "."
+		return s.Sysctl.sentence()
 	case s.Forget != nil:
 		return "Forget the flow " + s.Forget.Src.String() + " to " + s.Forget.Dst.String() + ", so that today's rules decide about its next packet."
 	}
@@ -226,6 +220,9 @@ func ShellLine(argv []string) string {
 	words := make([]string, len(argv))
 	for i, w := range argv {
 		words[i] = shellWord(w)
+		if w == appends && i > 0 && argv[0] == "echo" {
+			words[i] = w
+		}
 	}
 	return strings.Join(words, " ")
 }

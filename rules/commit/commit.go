@@ -298,7 +298,12 @@ func (c *Committer) checkSetting(w rules.Sysctl) (rules.Sysctl, error) {
 		return w, &Changed{w.Name, w.Old, now}
 	}
 	w.Old = now
-	return w, nil
+	if !w.Boot {
+		return w, nil
+	}
+	old, err := c.kept(w)
+	w.AtBoot = &rules.Kept{Value: w.KeptValue(), Old: old}
+	return w, err
 }
 
 // sameValue compares settings; those of several numbers are printed with tabs.

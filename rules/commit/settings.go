@@ -11,8 +11,15 @@ import (
 	"nattui/rules"
 )
 
-// settingsFile is where settings are kept for boot (sysctl.d(5)).
-const settingsFile = "/etc/sysctl.d/90-nattui.conf"
+// settingsFile is where settings are kept for boot.
+const settingsFile = rules.SysctlFile
+
+// modulesFile has modules loaded before the settings are set at boot
+// (modules-load.d(5)): those of connection tracking are there only with it.
+const modulesFile = "/etc/modules-load.d/90-nattui.conf"
+
+// settingModules are the modules that settings belong to, by what these begin with.
+var settingModules = map[string]string{"net.netfilter.nf_conntrack_": "nf_conntrack", "net.bridge.": "br_netfilter"}
 
 // keepSettings writes the settings of a plan that are meant for boot as well.
 func (c *Committer) keepSettings(p rules.Plan) error {
@@ -21,15 +28,14 @@ func (c *Committer) keepSettings(p rules.Plan) error {
 		if s.Sysctl == nil || !s.Sysctl.Boot {
 			continue
 		}
-		path := s.Sysctl.File
-		if path == "" {
-			path = settingsFile
-		}
-		path = filepath.Join("/", c.root, path)
+		path := c.keptIn(*s.Sysctl)
 		if byFile[path] == nil {
 			byFile[path] = map[string]string{}
 		}
-		byFile[path][s.Sysctl.Name] = s.Sysctl.Value
+		byFile[path][s.Sysctl.Name] = s.Sysctl.KeptValue()
+		if err := c.keepModule(*s.Sysctl); err != nil {
+			return err
+		}
 	}
 	for path, values := range byFile {
 		old, err := os.ReadFile(path)
@@ -45,7 +51,51 @@ func (c *Committer) keepSettings(p rules.Plan) error {
 	return nil
 }
 
-// withSettings is the text of a sysctl.d file in which the settings have the values.
+// keptIn is the path of the file that keeps a setting.
+func (c *Committer) keptIn(w rules.Sysctl) string { return filepath.Join("/", c.root, w.BootFile()) }
+
+// kept is what is kept of a setting for boot; "" nothing.
+func (c *Committer) kept(w rules.Sysctl) (string, error) {
+	text, err := os.ReadFile(c.keptIn(w))
+	if err != nil && !missing(err) {
+		return "", fmt.Errorf("look at what is kept for boot: %w", err)
+	}
+	value := ""
+	for line := range strings.Lines(string(text)) {
+		if name, v, ok := strings.Cut(line, "="); ok && strings.TrimPrefix(strings.TrimSpace(name), "-") == w.Name {
+			value = strings.TrimSpace(v)
+		}
+	}
+	return value, nil
+}
+
+// keepModule has the module loaded at boot without which there is no such setting
+// when settings are set.
+func (c *Committer) keepModule(w rules.Sysctl) error {
+	path := filepath.Join("/", c.root, modulesFile)
+	for prefix, module := range settingModules {
+		if !strings.HasPrefix(w.Name, prefix) || w.KeptValue() == "" {
+			continue
+		}
+		old, err := os.ReadFile(path)
+		if err != nil && !missing(err) {
+			return fmt.Errorf("keep a module for boot: %w", err)
+		}
+		if slices.Contains(strings.Fields(string(old)), module) {
+			continue
+		}
+		if len(old) == 0 {
+			old = []byte("# Kept by nattui.\n")
+		}
+		if err := writeFile(path, append(old, module+"\n"...), 0o644); err != nil {
+			return fmt.Errorf("keep a module for boot: %w", err)
+		}
+	}
+	return nil
+}
+
+// withSettings is the text of a sysctl.d file in which the settings have the
+// values; of those with none nothing is said.
 func withSettings(text []byte, values map[string]string) []byte {
 	var out strings.Builder
 	written := map[string]bool{}
@@ -57,6 +107,9 @@ func withSettings(text []byte, values map[string]string) []byte {
 				continue
 			}
 			written[name] = true
+			if value == "" {
+				continue
+			}
 			line = name + " = " + value + "\n"
 		}
 		out.WriteString(line)
@@ -68,7 +121,7 @@ func withSettings(text []byte, values map[string]string) []byte {
 	}
 	names := make([]string, 0, len(values))
 	for name := range values {
-		if !written[name] {
+		if !written[name] && values[name] != "" {
 			names = append(names, name)
 		}
 	}

@@ -153,8 +153,7 @@ func (c *Committer) undoPlan(e *Entry, now sets) (rules.Plan, error) {
 		if s.Sysctl == nil {
 			continue
 		}
-		w := *s.Sysctl
-		w.Value, w.Old = w.Old, w.Value
+		w := s.Sysctl.Inverse()
 		if _, err := c.checkSetting(w); err != nil {
 			return plan, err
 		}
