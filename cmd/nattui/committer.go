@@ -15,7 +15,6 @@ import (
 	"nattui/model"
 	"nattui/model/conntrack"
 	"nattui/model/host"
-	"nattui/model/lab"
 	"nattui/rules"
 	"nattui/rules/commit"
 	"nattui/rules/iptables"
@@ -29,12 +28,7 @@ func openCommitter(tables *iptables.Host, flows *conntrack.Table) (*commit.Commi
 		return nil, err
 	}
 	kernel := commit.Kernel{Tables: tables, Settings: kernelSettings{}, Flows: forgetting{flows}}
-	var setup commit.Setup
-	if os.Getenv(lab.ScenarioVariable) != "" {
-		// The lab shares the files of its host, which are not the model gateway's.
-		setup.Root = filepath.Join(store.Dir(), "host")
-	}
-	return commit.New(store, kernel, setup), nil
+	return commit.New(store, kernel, commit.Setup{Root: filesRoot()}), nil
 }
 
 // kernelSettings are the kernel's settings, for package commit.

@@ -10,7 +10,9 @@ import (
 	"strings"
 
 	"nattui/model"
+	"nattui/model/lab"
 	"nattui/rules"
+	"nattui/rules/commit"
 )
 
 // savedFiles are where programs keep rules that are loaded at boot, by family,
@@ -20,15 +22,24 @@ var savedFiles = [...][][]string{
 	rules.IPv6: {{"/etc/iptables/rules.v6"}, {"/etc/sysconfig/ip6tables"}, {"/etc/iptables/ip6tables.rules"}, {"/var/lib/ip6tables/rules-save"}, {"/etc/nattui/ipv6.nft", "/etc/nattui/ipv6.legacy"}},
 }
 
+// filesRoot is the directory that the gateway's own files are under: the lab
+// shares the files of its host, which are not the model gateway's.
+func filesRoot() string {
+	if os.Getenv(lab.ScenarioVariable) != "" {
+		return filepath.Join(commit.Directory(), "host")
+	}
+	return "/"
+}
+
 // savedRules reads the rules that are loaded at boot; what cannot be read or
 // understood is left out.
 func savedRules() []model.SavedRules {
-	saved := []model.SavedRules{}
+	root, saved := filesRoot(), []model.SavedRules{}
 	for _, family := range rules.Families {
 		for _, files := range savedFiles[family] {
 			one := model.SavedRules{Family: family}
 			for _, path := range files {
-				content, err := os.ReadFile(path)
+				content, err := os.ReadFile(filepath.Join(root, path))
 				if err != nil {
 					continue
 				}
@@ -50,11 +61,12 @@ func savedRules() []model.SavedRules {
 // bootSettings reads the settings that files set at boot, in the order in which
 // sysctl --system reads them (sysctl(8)).
 func bootSettings() map[string]model.BootSetting {
+	root := filesRoot()
 	byName := map[string]string{} // a file hides those of its name in directories before
 	for _, dir := range []string{"/usr/lib/sysctl.d", "/usr/local/lib/sysctl.d", "/run/sysctl.d", "/etc/sysctl.d"} {
-		paths, _ := filepath.Glob(dir + "/*.conf")
+		paths, _ := filepath.Glob(filepath.Join(root, dir, "*.conf"))
 		for _, path := range paths {
-			byName[filepath.Base(path)] = path
+			byName[filepath.Base(path)] = filepath.Join(dir, filepath.Base(path))
 		}
 	}
 	names := make([]string, 0, len(byName))
@@ -64,11 +76,11 @@ func bootSettings() map[string]model.BootSetting {
 	slices.Sort(names)
 	settings := map[string]model.BootSetting{}
 	for _, name := range names {
-		if content, err := os.ReadFile(byName[name]); err == nil {
+		if content, err := os.ReadFile(filepath.Join(root, byName[name])); err == nil {
 			model.ParseSysctlFile(string(content), byName[name], settings)
 		}
 	}
-	if content, err := os.ReadFile("/etc/sysctl.conf"); err == nil {
+	if content, err := os.ReadFile(filepath.Join(root, "/etc/sysctl.conf")); err == nil {
 		model.ParseSysctlFile(string(content), "/etc/sysctl.conf", settings)
 	}
 	return settings

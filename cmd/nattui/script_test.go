@@ -60,6 +60,11 @@ func TestScripts(t *testing.T) {
 				RequireExplicitExec: true,
 				Setup: func(env *testscript.Env) error {
 					env.Setenv("NATTUI_STATE", filepath.Join(env.WorkDir, "state")) // never this machine's own
+					for _, dir := range []string{"/etc/sysctl.d", "/etc/modules-load.d"} {
+						if err := unix.Mount("tmpfs", dir, "tmpfs", 0, ""); err != nil && !errors.Is(err, os.ErrNotExist) {
+							return err
+						}
+					}
 					return nil
 				},
 				Condition: condition,
