@@ -154,10 +154,10 @@ func (c Change) Apply(s *Ruleset) (*Ruleset, error) {
 	return &out, nil
 }
 
-// Resolve gives an Insert at the end its position.
+// Resolve gives an Insert at the end its position, and notes that it is the end.
 func (c Change) Resolve(s *Ruleset) Change {
 	if c.Op == Insert && c.At == 0 {
-		c.At = 1
+		c.At, c.Next = 1, EndOfChain
 		if ch, ok := s.Chain(c.Table, c.Chain); ok {
 			c.At = len(ch.Rules) + 1
 		}
@@ -305,7 +305,7 @@ func (c Change) Args() []string {
 	spec, _ := c.Rule.Spec()
 	switch c.Op {
 	case Insert:
-		if c.At == 0 {
+		if c.At == 0 || c.Next == EndOfChain {
 			return append(append(a, "-A", c.Chain), spec...)
 		}
 		return append(append(a, "-I", c.Chain, at), spec...)
@@ -342,7 +342,7 @@ func (c Change) Commands() [][]string {
 func (c Change) Sentence() string {
 	switch c.Op {
 	case Insert:
-		if c.At == 0 {
+		if c.At == 0 || c.Next == EndOfChain {
 			return fmt.Sprintf("Add to the end of %s: %s", c.Chain, c.Rule.Sentence())
 		}
 		return fmt.Sprintf("Add as rule %d of %s: %s", c.At, c.Chain, c.Rule.Sentence())

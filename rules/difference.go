@@ -1,0 +1,295 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+)
+
+// Difference is the plan that makes of one snapshot of a place another, such as
+// what somebody else has done meanwhile: chains that are new first, then the
+// rules, then chains that are gone. A rule that was moved is deleted and
+// inserted. Counters and tables that are [Ruleset.Foreign] do not count.
+func Difference(before, after *Ruleset) Plan {
+	var d difference
+	d.like = Change{Family: after.Family, Backend: after.Backend, Program: after.Name}
+	for _, name := range tableNames(before, after) {
+		if after.Foreign[name] != "" || before.Foreign[name] != "" {
+			continue
+		}
+		d.table(name, chainsOf(before, name), chainsOf(after, name))
+	}
+	return Plan{Steps: d.steps}
+}
+
+// difference gathers the steps from one snapshot to another.
+type difference struct {
+	like  Change
+	steps []Step
+}
+
+func tableNames(a, b *Ruleset) []string {
+	var names []string
+	for _, s := range [...]*Ruleset{a, b} {
+		for i := range s.Tables {
+			if !slices.Contains(names, s.Tables[i].Name) {
+				names = append(names, s.Tables[i].Name)
+			}
+		}
+	}
+	return names
+}
+
+func chainsOf(s *Ruleset, table string) []Chain {
+	if t, ok := s.Table(table); ok {
+		return t.Chains
+	}
+	return nil
+}
+
+func (d *difference) add(op Op, edit func(*Change)) {
+	c := d.like
+	c.Op = op
+	edit(&c)
+	d.steps = append(d.steps, StepOf(c))
+}
+
+func (d *difference) table(name string, before, after []Chain) {
+	d.like.Table = name
+	was := map[string]*Chain{}
+	for i := range before {
+		was[before[i].Name] = &before[i]
+	}
+	for i := range after {
+		if c := &after[i]; was[c.Name] == nil && !c.BuiltIn() {
+			d.add(NewChain, func(n *Change) { n.Chain = c.Name })
+		}
+	}
+	for i := range after {
+		c := &after[i]
+		old := was[c.Name]
+		delete(was, c.Name)
+		if old == nil {
+			old = &Chain{Policy: "ACCEPT"}
+		}
+		if c.BuiltIn() && old.Policy != c.Policy {
+			d.add(SetPolicy, func(n *Change) { n.Chain, n.Policy, n.OldPolicy = c.Name, c.Policy, old.Policy })
+		}
+		d.chain(c.Name, old.Rules, c.Rules)
+	}
+	var gone []string
+	for i := range before {
+		if c := &before[i]; was[c.Name] != nil {
+			d.chain(c.Name, c.Rules, nil)
+			switch {
+			case !c.BuiltIn():
+				gone = append(gone, c.Name)
+			case c.Policy != "ACCEPT":
+				d.add(SetPolicy, func(n *Change) { n.Chain, n.Policy, n.OldPolicy = c.Name, "ACCEPT", c.Policy })
+			}
+		}
+	}
+	for _, name := range gone {
+		d.add(DeleteChain, func(n *Change) { n.Chain = name })
+	}
+}
+
+// chain takes the steps from one list of rules to another. Each step is placed in
+// the list as the ones before have left it.
+func (d *difference) chain(name string, before, after []Rule) {
+	at, length := 1, len(before)
+	for _, e := range editsOf(before, after) {
+		switch e.sign {
+		case ' ':
+			at++
+		case '-':
+			d.add(Delete, func(c *Change) { c.Chain, c.At, c.Rule = name, at, before[e.at-1] })
+			length--
+		case '+':
+			d.add(Insert, func(c *Change) {
+				c.Chain, c.At, c.Rule = name, at, after[e.at-1]
+				if at > length {
+					c.Next = EndOfChain
+				}
+			})
+			at++
+			length++
+		}
+	}
+}
+
+// edit is one line on the way from one list to another: ' ' stays, '-' goes, '+'
+// comes. at is its place in the list it is of, the new one for what stays.
+type edit struct {
+	sign byte
+	at   int
+}
+
+// mostCells bounds the work of finding the fewest edits; beyond it, what lies
+// between an equal beginning and an equal end counts as replaced altogether.
+const mostCells = 1 << 20
+
+// editsOf are the edits that make of one list of rules another.
+func editsOf(before, after []Rule) []edit {
+	head := 0
+	for head < len(before) && head < len(after) && before[head].Same(after[head]) {
+		head++
+	}
+	tail := 0
+	for tail < len(before)-head && tail < len(after)-head && before[len(before)-1-tail].Same(after[len(after)-1-tail]) {
+		tail++
+	}
+	edits := make([]edit, 0, max(len(before), len(after)))
+	for i := range head {
+		edits = append(edits, edit{' ', i + 1})
+	}
+	edits = between(edits, before[head:len(before)-tail], after[head:len(after)-tail], head)
+	for i := len(after) - tail; i < len(after); i++ {
+		edits = append(edits, edit{' ', i + 1})
+	}
+	return edits
+}
+
+// between adds the edits of what has no equal beginning nor end: by the longest
+// common subsequence, deletions before insertions.
+func between(edits []edit, a, b []Rule, head int) []edit {
+	width := len(b) + 1
+	var longest []int32 // of a[i:] and b[j:], at i*width+j
+	if len(a)*len(b) > 0 && len(a)*len(b) <= mostCells {
+		longest = make([]int32, (len(a)+1)*width)
+		for i := len(a) - 1; i >= 0; i-- {
+			for j := len(b) - 1; j >= 0; j-- {
+				if a[i].Same(b[j]) {
+					longest[i*width+j] = longest[(i+1)*width+j+1] + 1
+				} else {
+					longest[i*width+j] = max(longest[(i+1)*width+j], longest[i*width+j+1])
+				}
+			}
+		}
+	}
+	i, j := 0, 0
+	for i < len(a) || j < len(b) {
+		switch {
+		case longest != nil && i < len(a) && j < len(b) && a[i].Same(b[j]):
+			edits = append(edits, edit{' ', head + j + 1})
+			i, j = i+1, j+1
+		case i < len(a) && (j == len(b) || longest == nil || longest[(i+1)*width+j] >= longest[i*width+j+1]):
+			edits = append(edits, edit{'-', head + i + 1})
+			i++
+		default:
+			edits = append(edits, edit{'+', head + j + 1})
+			j++
+		}
+	}
+	return edits
+}
+
+// DiffLine is one line of a plan that is shown as a diff.
+type DiffLine struct {
+	// Sign is '-' for what goes, '+' for what comes, ' ' for a rule beside it that
+	// stays, and '@' for the line that says where the next ones stand.
+	Sign byte
+	// At is the rule's position: before the plan for '-', after it otherwise; 0 for
+	// what is no rule.
+	At   int
+	Text string
+}
+
+// String is the line as it is printed, without colours.
+func (l DiffLine) String() string {
+	at := ""
+	if l.At > 0 {
+		at = strconv.Itoa(l.At)
+	}
+	if l.Sign == '@' {
+		return "@@ " + l.Text + " @@"
+	}
+	return fmt.Sprintf("%c %3s  %s", l.Sign, at, l.Text)
+}
+
+// Diff shows what a plan does to the sets, chain by chain, each change with the
+// rule before and after it. The error is that of Apply.
+func (p Plan) Diff(sets map[Place]*Ruleset) ([]DiffLine, error) {
+	after, err := p.Apply(sets)
+	if err != nil {
+		return nil, err
+	}
+	type where struct {
+		place        Place
+		table, chain string
+	}
+	var lines []DiffLine
+	seen := map[where]bool{}
+	for _, c := range p.Changes() {
+		w := where{Place{c.Family, c.Backend}, c.Table, c.Chain}
+		if seen[w] {
+			continue
+		}
+		seen[w] = true
+		if of := chainDiff(sets[w.place], after[w.place], w.table, w.chain); len(of) > 0 {
+			title := w.table + " " + w.chain
+			if w.place.Family == IPv6 {
+				title += ", IPv6"
+			}
+			lines = append(append(lines, DiffLine{Sign: '@', Text: title}), of...)
+		}
+	}
+	return append(lines, p.settingsDiff()...), nil
+}
+
+func chainDiff(before, after *Ruleset, table, name string) []DiffLine {
+	was, had := before.Chain(table, name)
+	is, has := after.Chain(table, name)
+	if !had {
+		was = &Chain{Policy: "ACCEPT"}
+		if has && !is.BuiltIn() {
+			was.Policy = ""
+		}
+	}
+	if !has {
+		is = &Chain{}
+	}
+	var lines []DiffLine
+	line := func(sign byte, policy string) {
+		switch policy {
+		case "":
+		case "-":
+			lines = append(lines, DiffLine{Sign: sign, Text: "the chain itself"})
+		default:
+			lines = append(lines, DiffLine{Sign: sign, Text: "policy " + policy})
+		}
+	}
+	if was.Policy != is.Policy {
+		line('-', was.Policy)
+		line('+', is.Policy)
+	}
+	edits := editsOf(was.Rules, is.Rules)
+	for i, e := range edits {
+		beside := i > 0 && edits[i-1].sign != ' ' || i+1 < len(edits) && edits[i+1].sign != ' '
+		switch {
+		case e.sign == '-':
+			lines = append(lines, DiffLine{'-', e.at, was.Rules[e.at-1].String()})
+		case e.sign == '+' || beside:
+			lines = append(lines, DiffLine{e.sign, e.at, is.Rules[e.at-1].String()})
+		}
+	}
+	return lines
+}
+
+// settingsDiff are the lines about settings.
+func (p Plan) settingsDiff() []DiffLine {
+	var lines []DiffLine
+	for _, s := range p.Steps {
+		if s.Sysctl == nil {
+			continue
+		}
+		if len(lines) == 0 {
+			lines = append(lines, DiffLine{Sign: '@', Text: "settings"})
+		}
+		if s.Sysctl.Old != "" && s.Sysctl.Old != s.Sysctl.Value {
+			lines = append(lines, DiffLine{Sign: '-', Text: s.Sysctl.Name + " = " + s.Sysctl.Old})
+		}
+		lines = append(lines, DiffLine{Sign: '+', Text: s.Sysctl.Name + " = " + s.Sysctl.Value})
+	}
+	return lines
+}
