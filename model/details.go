@@ -1,5 +1,13 @@
 package model
 
+import (
+	"errors"
+	"time"
+)
+
+// ErrGone is in the chain of an error about a flow that is no longer in the table.
+var ErrGone = errors.New("the connection is no longer in the table")
+
 // Details are what the kernel knows of one flow beyond what is kept of every one.
 // They are asked for when somebody looks at the flow.
 type Details struct {
@@ -15,6 +23,12 @@ type Details struct {
 	// Master is the flow that this one is related to, if HasMaster.
 	HasMaster bool
 	Master    Tuple
+	// Expected are the flows that the helper expects because of this one.
+	Expected []Expectation
+	// TimeoutSetting is what the kernel set the flow's timeout from (see
+	// Flow.TimeoutSetting), TimeoutWhole its value, in seconds; empty and 0 if unknown.
+	TimeoutSetting string
+	TimeoutWhole   uint32
 	// TCP, SCTP and DCCP are what the protocol keeps, nil if it is another one.
 	TCP  *TCPDetails
 	SCTP *SCTPDetails
@@ -53,4 +67,15 @@ type Expectation struct {
 	ID                  uint32
 	Zone                uint16
 	Helper, Function    string // text from the kernel
+}
+
+// Idle is how long ago the flow's last packet passed, at the time now: the part of
+// its timeout that is over. It is false where the whole timeout is not known, and
+// where the flow has more left than that, so that something else has set it.
+func (d *Details) Idle(now int64) (time.Duration, bool) {
+	left := d.Flow.Remaining(now)
+	if d.TimeoutWhole == 0 || left > d.TimeoutWhole || d.Flow.Remaining(d.Flow.Told) == 0 {
+		return 0, false
+	}
+	return time.Duration(d.TimeoutWhole-left) * time.Second, true
 }

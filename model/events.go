@@ -1,6 +1,9 @@
 package model
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // Event is something that the kernel told of a flow, with all that was known of the
 // flow then. Events of one log are numbered in their order, from 1.
@@ -12,7 +15,11 @@ type Event struct {
 	Stop int64
 	// Unknown tells that the flow ended without its beginning ever having been told.
 	Unknown bool
-	Flow    Flow
+	// Missed marks a gap: no event, but how many could not be delivered here; Kind
+	// is 0 then. Resync is how long it took to make up for them, 0 while that goes on.
+	Missed uint64
+	Resync time.Duration
+	Flow   Flow
 }
 
 // EventLog keeps the last events that match a filter: what scrolls by on the
@@ -25,6 +32,10 @@ type EventLog struct {
 	room   int
 	total  uint64 // events kept so far, also those that have made room
 	counts EventCounts
+	gap    uint64 // number of the last gap
+	// recent remembers moments of all flows, watched is the story of one.
+	recent  traces
+	watched *Story
 }
 
 // EventCounts are how many events there have been, whether or not they match.
@@ -32,7 +43,7 @@ type EventCounts struct {
 	New, Update, Destroy uint64
 }
 
-// NewEventLog keeps up to so many events, 200 bytes each, which are allocated as they come.
+// NewEventLog keeps up to so many events, 220 bytes each, which are allocated as they come.
 func NewEventLog(room int) *EventLog { return &EventLog{room: max(1, room)} }
 
 // Append adds the events of a batch to which Flows.Apply has been applied. It
@@ -45,6 +56,9 @@ func (l *EventLog) Append(b *Batch) {
 	defer l.mu.Unlock()
 	for i := range b.Changes {
 		c := &b.Changes[i]
+		if l.watched != nil {
+			l.watch(c, b)
+		}
 		switch c.Kind {
 		case EventNew:
 			l.counts.New++
@@ -55,15 +69,33 @@ func (l *EventLog) Append(b *Batch) {
 		default:
 			continue
 		}
+		l.recent.keep(c, b.At)
 		if l.query.Match(&c.Flow, b.At) {
-			l.keep(c, b.At)
+			l.keep(Event{At: b.At, Kind: c.Kind, Stop: c.Stop, Unknown: c.Unknown, Flow: c.Flow})
 		}
 	}
 }
 
-func (l *EventLog) keep(c *Change, at int64) {
+// Gap notes that so many events could not be delivered at a time, and how long it
+// took to make up for them: 0 while that goes on. A gap whose resync was still to
+// come is told of by the same entry.
+func (l *EventLog) Gap(missed uint64, at int64, resync time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.gap != 0 && l.total-l.gap < uint64(len(l.ring)) {
+		if e := &l.ring[(l.gap-1)%uint64(l.room)]; e.Missed > 0 && e.Resync == 0 {
+			e.Missed, e.Resync = missed, resync
+			return
+		}
+	}
+	l.keep(Event{At: at, Missed: missed, Resync: resync})
+	l.gap = l.total
+}
+
+// keep puts an event into the ring.
+func (l *EventLog) keep(e Event) {
 	l.total++
-	e := Event{l.total, at, c.Kind, c.Stop, c.Unknown, c.Flow}
+	e.Number = l.total
 	if len(l.ring) < l.room {
 		l.ring = append(l.ring, e)
 		return
@@ -109,11 +141,14 @@ func (l *EventLog) SetQuery(q Query, now int64) {
 	kept := l.Tail(l.room, 0)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.query, l.total = q, 0
+	l.query, l.total, l.gap = q, 0, 0
 	l.ring = l.ring[:0]
 	for i := range kept {
-		if e := &kept[i]; q.Match(&e.Flow, now) {
+		if e := &kept[i]; e.Missed > 0 || q.Match(&e.Flow, now) {
 			l.total++
+			if e.Missed > 0 {
+				l.gap = l.total
+			}
 			e.Number = l.total
 			l.ring = append(l.ring, *e)
 		}

@@ -65,6 +65,56 @@ func (h *Health) Growth(earlier *Health) float64 {
 	return float64(h.Count-earlier.Count) / seconds
 }
 
+// TimeToFull is how long the table would take to fill at the growth since earlier;
+// false where it does not grow, or fewer than ten flows a minute.
+func (h *Health) TimeToFull(earlier *Health) (time.Duration, bool) {
+	growth := h.Growth(earlier)
+	if growth*60 < 10 || h.Max <= h.Count {
+		return 0, false
+	}
+	return time.Duration(float64(h.Max-h.Count) / growth * float64(time.Second)), true
+}
+
+// HealthCounter is one of TableStats with what it means to whoever runs the gateway.
+type HealthCounter struct {
+	Name  string // as conntrack -S prints it
+	Total uint64
+	// Since is by how much it has grown since the earlier look.
+	Since uint64
+	// Means says what is counted, Advice what to do when it grows; Cure are commands for that.
+	Means, Advice string
+	Cure          []string
+}
+
+// Counters are the statistics of the table, the most serious first; nil where the
+// kernel does not tell them. earlier may be the zero value.
+func (h *Health) Counters(earlier *Health) []HealthCounter {
+	if !h.HasStats {
+		return nil
+	}
+	s, e := &h.Stats, &earlier.Stats
+	if !earlier.HasStats {
+		e = s
+	}
+	larger := fmt.Sprintf("sysctl -w net.netfilter.nf_conntrack_max=%d", 2*max(h.Max, 1))
+	buckets := fmt.Sprintf("sysctl -w net.netfilter.nf_conntrack_buckets=%d", max(h.Count, 2*h.Buckets, 1))
+	of := func(name string, now, before uint64, means, advice string, cure ...string) HealthCounter {
+		return HealthCounter{name, now, now - min(before, now), means, advice, cure}
+	}
+	return []HealthCounter{
+		of("drop", s.Drop, e.Drop, "packets dropped because there was no room for a new flow", "make the table larger", larger),
+		of("early_drop", s.EarlyDrop, e.EarlyDrop, "flows without an answer pushed out to make room", "make the table larger, or find who floods (b groups by client)", larger),
+		of("insert_failed", s.InsertFailed, e.InsertFailed, "packets lost because another took their place in the table", "usual for DNS, whose two questions race; else SNAT has no free port left: give it more addresses"),
+		of("chaintoolong", s.ChainTooLong, e.ChainTooLong, "flows refused because too many share a hash bucket", "give the table more buckets", buckets),
+		of("error", s.Error, e.Error, "broken ICMP and other packets that could not be looked at", "nothing, unless it grows fast: then something sends broken packets"),
+		of("invalid", s.Invalid, e.Invalid, "packets that belong to no flow, or fit its state badly", "look whether replies take another way past this gateway; nf_conntrack_log_invalid tells which packets"),
+		of("clash_resolve", s.ClashResolve, e.ClashResolve, "races of two packets of one flow, settled", "nothing: none was lost"),
+		of("search_restart", s.SearchRestart, e.SearchRestart, "look-ups begun again while the table changed", "nothing; if it grows fast, more buckets help", buckets),
+		of("found", s.Found, e.Found, "flows found by NAT when looking for a free port", "nothing"),
+		of("insert", s.Insert, e.Insert, "flows entered", "nothing"),
+	}
+}
+
 // Notes are what is wrong or missing now, the worst first. earlier is what was
 // measured some time before, to tell what is happening from what has happened once; its zero value is
 // allowed.

@@ -11,16 +11,13 @@ import (
 	"nattui/model"
 )
 
-// ErrGone is in the chain of an error about a flow that is no longer in the table.
-var ErrGone = errors.New("the connection is no longer in the table")
-
 // Details asks the kernel for everything it knows of one flow. It blocks for one
-// question and answer. An error has ErrGone in its chain if the flow has gone, also
+// question and answer. An error has model.ErrGone in its chain if the flow has gone, also
 // if its tuple is in use by another one.
 func (t *Table) Details(f *model.Flow) (model.Details, error) {
 	got, err := t.request.Get(timo.Flow{TupleOrig: toTimo(&f.Orig, f, model.ZoneOrig), Zone: wholeZone(f)})
 	if errors.Is(err, unix.ENOENT) || err == nil && got.ID != f.ID {
-		return model.Details{}, fmt.Errorf("%v: %w", f.Orig, ErrGone)
+		return model.Details{}, fmt.Errorf("%v: %w", f.Orig, model.ErrGone)
 	}
 	if err != nil {
 		return model.Details{}, explain("asking for a connection", err)
@@ -46,7 +43,37 @@ func (t *Table) Details(f *model.Flow) (model.Details, error) {
 	if p := got.SynProxy; p != (timo.SynProxy{}) {
 		d.SynProxy = &model.SynProxy{ISN: p.ISN, ITS: p.ITS, TimestampOffset: p.TSOff}
 	}
+	d.TimeoutSetting, d.TimeoutWhole = timeoutOf(&d.Flow)
+	if d.Helper != "" {
+		if d.Expected, err = t.expectedBy(&d.Flow); err != nil {
+			return d, err
+		}
+	}
 	return d, nil
+}
+
+// timeoutOf reads what the kernel set the flow's timeout from.
+func timeoutOf(f *model.Flow) (name string, seconds uint32) {
+	name, ok := f.TimeoutSetting()
+	if !ok {
+		return "", 0
+	}
+	n, ok := sysctl(name)
+	if !ok || n < 0 {
+		return "", 0
+	}
+	return name, uint32(n)
+}
+
+// expectedBy are the expectations that have a flow as their master.
+func (t *Table) expectedBy(f *model.Flow) (of []model.Expectation, err error) {
+	all, err := t.Expectations()
+	for i := range all {
+		if all[i].Master == f.Orig {
+			of = append(of, all[i])
+		}
+	}
+	return of, err
 }
 
 // Expectations are the flows that helpers expect now.

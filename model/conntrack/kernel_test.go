@@ -326,7 +326,7 @@ func TestRefreshForgetDetails(t *testing.T) {
 	if n, err := f.Forget([]model.Flow{other}, apply); n != 0 || err != nil {
 		t.Errorf("forgot %d flows of another ID, %v", n, err)
 	}
-	if _, err := f.Details(&other); !errors.Is(err, ErrGone) {
+	if _, err := f.Details(&other); !errors.Is(err, model.ErrGone) {
 		t.Errorf("details of a flow of another ID: %v", err)
 	}
 	for want := len(rows); want >= 0; want -= len(rows) {
