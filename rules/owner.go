@@ -9,6 +9,9 @@ import (
 // is the administrator's own. It is told by the names these programs use for
 // their chains, interfaces and comments.
 func OwnerOf(r Rule) string {
+	if r.Chain == DockerUser {
+		return dockerUserOwner(r)
+	}
 	if o := ChainOwner(r.Chain); o != "" {
 		return o
 	}
@@ -21,6 +24,21 @@ func OwnerOf(r Rule) string {
 		if o := interfaceOwner(i); o != "" {
 			return o
 		}
+	}
+	return commentOwner(r.Comment())
+}
+
+// DockerUser is the chain of table filter that Docker makes, and jumps to, for
+// rules of the administrator's own (docs.docker.com, "Packet filtering and
+// firewalls"). Docker leaves alone what stands in it, and a chain of that name
+// that is there before Docker starts.
+const DockerUser = "DOCKER-USER"
+
+// dockerUserOwner tells the administrator's rules from the one that Docker puts at
+// the chain's end.
+func dockerUserOwner(r Rule) string {
+	if r.String() == "-A "+DockerUser+" -j RETURN" {
+		return "docker"
 	}
 	return commentOwner(r.Comment())
 }

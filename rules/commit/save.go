@@ -324,7 +324,10 @@ func ownTables(s *rules.Ruleset, except map[string]int) (tables []rules.Table, k
 				r.Counters = rules.Counters{}
 				mine.Rules = append(mine.Rules, r)
 			}
-			if owner != "" {
+			switch {
+			case c.Name == rules.DockerUser && len(mine.Rules) > 0:
+				// Made before Docker starts, it is taken as it is.
+			case owner != "":
 				continue
 			}
 			if shared && c.BuiltIn() {

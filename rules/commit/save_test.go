@@ -185,6 +185,54 @@ func TestOwnUnit(t *testing.T) {
 	})
 }
 
+// Rules that the administrator put into Docker's DOCKER-USER are his own: they are
+// back after a start, whether Docker comes later or was there first, and nothing
+// of Docker's comes with them.
+func TestDockerUserRulesAreKept(t *testing.T) {
+	onHost(t, []string{"/usr/lib/systemd/systemd"}, func(b *booting) {
+		b.load(dockerLike)
+		b.iptables("-I", "DOCKER-USER", "-s", "10.66.0.0/16", "-j", "DROP")
+		_, saving := b.save("docker")
+		if saving.Kept != 1 || saving.Left["docker"] != 5 {
+			b.Errorf("saved: %+v", saving)
+		}
+		kept := b.file("/etc/nattui/ipv4." + b.at.Backend.String())
+		for line := range strings.Lines(kept) {
+			if strings.HasPrefix(line, "-A") && line != "-A DOCKER-USER -s 10.66.0.0/16 -j DROP\n" {
+				b.Errorf("of Docker's own, this is kept: %s", line)
+			}
+		}
+		restore := func() {
+			script := strings.ReplaceAll(b.file("/etc/nattui/restore"), "/etc/nattui", filepath.Join(b.root, "/etc/nattui"))
+			if out, err := exec.Command("/bin/sh", "-c", script).CombinedOutput(); err != nil {
+				b.Fatalf("%v: %s", err, out)
+			}
+		}
+		b.clear()
+		restore()
+		// As Docker starts: the chain is made unless it is there, ended by RETURN
+		// unless it has that, and jumped to from the front of FORWARD.
+		if exec.Command(b.program(), "-n", "-L", "DOCKER-USER").Run() != nil {
+			b.iptables("-N", "DOCKER-USER")
+		}
+		if exec.Command(b.program(), "-C", "DOCKER-USER", "-j", "RETURN").Run() != nil {
+			b.iptables("-A", "DOCKER-USER", "-j", "RETURN")
+		}
+		b.iptables("-I", "FORWARD", "-j", "DOCKER-USER")
+		want := "filter -A FORWARD -j DOCKER-USER\nfilter :DOCKER-USER -\nfilter -A DOCKER-USER -s 10.66.0.0/16 -j DROP\nfilter -A DOCKER-USER -j RETURN\n"
+		if got := b.state(); !strings.Contains(got, want) {
+			b.Errorf("after a start before Docker:\n%s", got)
+		}
+		b.clear()
+		b.load(dockerLike)
+		restore()
+		want = "filter -A FORWARD -j DOCKER-USER\nfilter :DOCKER-USER -\nfilter -A DOCKER-USER -s 10.66.0.0/16 -j DROP\n"
+		if got := b.state(); !strings.Contains(got, want) || !strings.Contains(got, "-A DOCKER ! -i docker0") {
+			b.Errorf("after a start behind Docker:\n%s", got)
+		}
+	})
+}
+
 // lines sorts what stands where nothing but the order of chains may differ.
 func lines(state string) []string { return slices.Sorted(strings.Lines(state)) }
 
