@@ -1,14 +1,19 @@
 package model
 
 import (
+	"context"
 	"fmt"
+	"net/netip"
 	"slices"
+	"strconv"
 
 	"nattui/rules"
 )
 
 // Blast is what a plan would touch besides what it is meant for.
 type Blast struct {
+	// Session is the operator's SSH connection; nil where there is none.
+	Session *Session
 	// Own tells whether the operator's own connection may be affected, OwnWhy how.
 	// It is false only where that is certain, or where nobody is connected by SSH.
 	Own    bool
@@ -18,8 +23,64 @@ type Blast struct {
 	// or are forgotten.
 	Changed  int
 	Examples []Flow
-	// Looked is how many flows were evaluated.
-	Looked int
+	// Looked is how many flows were evaluated, Flows how many there are.
+	Looked, Flows int
+}
+
+// OwnSentence says whether the operator's own connection may be affected.
+func (b *Blast) OwnSentence() string {
+	switch {
+	case b.Own && b.Session != nil:
+		return fmt.Sprintf("Your SSH connection from %v may be affected: %s.", b.Session.Client.Addr(), b.OwnWhy)
+	case b.Own:
+		return "Your own connection may be affected: " + b.OwnWhy + "."
+	case b.Session == nil:
+		return "You are not connected by SSH: there is no connection of yours to lose."
+	}
+	return fmt.Sprintf("Your SSH connection from %v is certainly not affected, nor would a new one be.", b.Session.Client.Addr())
+}
+
+// FlowsSentence says how many live flows would be translated otherwise, and of how
+// many that is; "" where no flows were looked at.
+func (b *Blast) FlowsSentence() string {
+	of := grouped(b.Flows) + " live flows"
+	if b.Looked < b.Flows {
+		of = fmt.Sprintf("the first %s of %s live flows", grouped(b.Looked), grouped(b.Flows))
+	}
+	switch {
+	case b.Looked == 0 && b.Flows > 0, b.Looked == 0 && b.Changed == 0 && b.Flows == 0:
+		return ""
+	case b.Changed == 0:
+		return "None of " + of + " would be translated otherwise."
+	case b.Changed == 1:
+		return "1 of " + of + " would be translated otherwise; it stays as it is until it ends or is forgotten."
+	}
+	return grouped(b.Changed) + " of " + of + " would be translated otherwise; they stay as they are until they end or are forgotten."
+}
+
+// Line is the flow in words, as it is named where there is no table of flows.
+func (f *Flow) Line() string {
+	line := fmt.Sprintf("%s %v to %v", f.Proto(), f.Client(), f.AskedFor())
+	nat := f.NAT()
+	if nat&NATDst != 0 {
+		line += fmt.Sprintf(", served by %v", f.ServedBy())
+	}
+	if nat&NATSrc != 0 {
+		line += fmt.Sprintf(", seen as %v", f.SeenAs())
+	}
+	if nat&(NATDst|NATSrc) == 0 {
+		line += ", not translated"
+	}
+	return line
+}
+
+// grouped prints a number with its thousands apart.
+func grouped(n int) string {
+	s := strconv.Itoa(n)
+	for at := len(s) - 3; at > 0; at -= 3 {
+		s = s[:at] + "," + s[at:]
+	}
+	return s
 }
 
 // blastExamples is how many flows are named.
@@ -33,12 +94,80 @@ func BlastOf(f *Facts, before, after map[rules.Place]*rules.Ruleset, plan rules.
 		b.Own, b.OwnWhy = true, "it is not known yet who is connected to this host"
 		return b
 	}
+	b.Session = f.Session
 	old, fresh := evaluatorOf(f, before), evaluatorOf(f, after)
 	b.ownConnection(f, old, fresh, plan)
-	if flows != nil {
-		b.flows(old, fresh, flows, limit)
+	if flows == nil || limit == 0 {
+		return b
 	}
+	b.Flows = flows.Len()
+	t := comparison{old: old, fresh: fresh}
+	flows.Each(func(_ Ref, f *Flow) bool {
+		if b.Looked >= limit {
+			return false
+		}
+		b.Looked++
+		if t.changes(f) {
+			b.Changed++
+			if len(b.Examples) < blastExamples {
+				b.Examples = append(b.Examples, *f)
+			}
+		}
+		return true
+	})
+	b.Flows = max(b.Flows, b.Looked)
 	return b
+}
+
+// KeptFlows are the live flows that keep a translation which the rules gave them
+// before, and would not give them after: exactly those that a change has left
+// behind. At most so many are returned; changed counts them all. The operator's own
+// connection is never among them. It looks at the whole table, a million flows in
+// about two seconds, and ends early with ctx.
+func KeptFlows(ctx context.Context, f *Facts, before, after map[rules.Place]*rules.Ruleset, flows *Flows, most int) (kept []Flow, changed int) {
+	if f == nil || flows == nil {
+		return nil, 0
+	}
+	t := comparison{old: evaluatorOf(f, before), fresh: evaluatorOf(f, after)}
+	flows.Each(func(_ Ref, g *Flow) bool {
+		if ctx.Err() != nil {
+			return false
+		}
+		if t.changes(g) && !g.belongsTo(f.Session) {
+			changed++
+			if len(kept) < most {
+				kept = append(kept, *g)
+			}
+		}
+		return true
+	})
+	return kept, changed
+}
+
+// belongsTo tells whether a flow is the SSH connection of the session.
+func (f *Flow) belongsTo(s *Session) bool {
+	if s == nil || f.Proto() != TCP {
+		return false
+	}
+	ends := [...]netip.AddrPort{f.Client(), f.AskedFor(), f.ServedBy(), f.SeenAs()}
+	return slices.Contains(ends[:], s.Client)
+}
+
+// comparison finds flows that two rule sets would translate otherwise.
+type comparison struct {
+	old, fresh *rules.Evaluator
+	was, is    []rules.Outcome
+}
+
+// changes reports a flow that is translated as the old rules say, and would not be
+// by the new ones.
+func (t *comparison) changes(f *Flow) bool {
+	var was, is Explanation
+	if is, t.is = explain(t.fresh, f, t.is[:0]); is.Confidence != Stale {
+		return false
+	}
+	was, t.was = explain(t.old, f, t.was[:0])
+	return was.Confidence != Stale
 }
 
 func evaluatorOf(f *Facts, sets map[rules.Place]*rules.Ruleset) *rules.Evaluator {
@@ -111,25 +240,4 @@ func sameFate(old, fresh *rules.Evaluator, p *rules.Packet) (same bool, why stri
 		}
 	}
 	return true, ""
-}
-
-// flows counts those that would begin otherwise.
-func (b *Blast) flows(old, fresh *rules.Evaluator, flows *Flows, limit int) {
-	var x, y []rules.Outcome
-	flows.Each(func(_ Ref, f *Flow) bool {
-		if b.Looked >= limit {
-			return false
-		}
-		b.Looked++
-		var was, is Explanation
-		was, x = explain(old, f, x[:0])
-		is, y = explain(fresh, f, y[:0])
-		if was.Confidence != Stale && is.Confidence == Stale {
-			b.Changed++
-			if len(b.Examples) < blastExamples {
-				b.Examples = append(b.Examples, *f)
-			}
-		}
-		return true
-	})
 }

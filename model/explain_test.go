@@ -106,6 +106,53 @@ func TestExplainer(t *testing.T) {
 	}
 }
 
+// What is forgotten after a change is never the operator's own connection, even
+// where today's rules would lead it elsewhere.
+func TestKeptFlowsSpareTheOperator(t *testing.T) {
+	facts, before := explainGateway(t, "")
+	table := NewFlows()
+	b := &Batch{At: 1}
+	for i, client := range []string{"198.51.100.9:50000", "198.51.100.9:50001"} {
+		c := b.Next()
+		c.Kind, c.Flow = Listed, explainedFlow(uint32(i+1), client, "203.0.113.1:80", "192.168.0.2:8080", client)
+	}
+	table.Apply(b)
+	r, err := rules.Parse("-A PREROUTING -d 203.0.113.1/32 -p tcp -j DNAT --to-destination 192.168.0.3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := rules.Single(rules.Change{Op: rules.Insert, Table: "nat", Chain: r.Chain, At: 1, Rule: r})
+	after, err := plan.Apply(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	facts.Session = &Session{Client: netip.MustParseAddrPort("198.51.100.9:50000"), Server: netip.MustParseAddrPort("192.168.0.2:8080")}
+	kept, changed := KeptFlows(context.Background(), facts, before, after, table, 10)
+	if changed != 1 || len(kept) != 1 || kept[0].Client().Port() != 50001 {
+		t.Errorf("%d: %v", changed, kept)
+	}
+}
+
+func TestBlastInWords(t *testing.T) {
+	session := &Session{Client: netip.MustParseAddrPort("198.51.100.9:50000")}
+	for _, c := range []struct {
+		blast      Blast
+		own, flows string
+	}{
+		{Blast{}, "You are not connected by SSH", ""},
+		{Blast{Session: session, Looked: 1431, Flows: 1431}, "from 198.51.100.9 is certainly not affected", "None of 1,431 live flows would"},
+		{Blast{Session: session, Own: true, OwnWhy: "it would go", Changed: 1, Looked: 5, Flows: 5}, "may be affected: it would go.", "1 of 5 live flows would be translated otherwise; it stays"},
+		{Blast{Changed: 1200, Looked: 20000, Flows: 1000000}, "", "1,200 of the first 20,000 of 1,000,000 live flows"},
+	} {
+		if got := c.blast.OwnSentence(); !strings.Contains(got, c.own) {
+			t.Errorf("%q lacks %q", got, c.own)
+		}
+		if got := c.blast.FlowsSentence(); !strings.Contains(got, c.flows) || c.flows == "" && got != "" && c.blast.Flows == 0 {
+			t.Errorf("%q lacks %q", got, c.flows)
+		}
+	}
+}
+
 func TestBlast(t *testing.T) {
 	facts, before := explainGateway(t, "")
 	facts.Session = &Session{Client: netip.MustParseAddrPort("198.51.100.9:50000"), Server: netip.MustParseAddrPort("203.0.113.1:22")}
@@ -140,6 +187,10 @@ func TestBlast(t *testing.T) {
 		got := BlastOf(facts, before, after, c.plan, table, 1000)
 		if got.Own != c.own || got.Changed != c.changed {
 			t.Errorf("%v: own %v (%s), %d changed; want %v, %d", c.plan.Commands(), got.Own, got.OwnWhy, got.Changed, c.own, c.changed)
+		}
+		kept, changed := KeptFlows(context.Background(), facts, before, after, table, 10)
+		if changed != c.changed || len(kept) != c.changed {
+			t.Errorf("%v: %d flows keep their translation, %d of them named; want %d", c.plan.Commands(), changed, len(kept), c.changed)
 		}
 	}
 }
