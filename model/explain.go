@@ -63,6 +63,7 @@ type Explainer struct {
 	generation uint16
 	known      []Explanation          // by Flow.Rule - 1, of this generation
 	numbers    map[Explanation]uint32 // the other way round
+	last       uint32                 // the number given last: flows of one kind come together
 }
 
 // NewExplainer explains the flows of a table once it has been told the rules.
@@ -82,7 +83,7 @@ func (x *Explainer) SetRules(sets map[rules.Place]*rules.Ruleset, host rules.Hos
 	if x.generation == 0 {
 		x.generation = 1
 	}
-	x.known, x.numbers = nil, map[Explanation]uint32{}
+	x.known, x.numbers, x.last = nil, map[Explanation]uint32{}, 0
 }
 
 // Work explains up to so many flows that were not asked yet, and tells whether
@@ -104,12 +105,16 @@ func (x *Explainer) Work(limit int) (more bool) {
 
 // number is how an explanation is written into a flow.
 func (x *Explainer) number(e Explanation) uint32 {
-	if n, ok := x.numbers[e]; ok {
-		return n
+	if x.last != 0 && x.known[x.last-1] == e {
+		return x.last
 	}
-	x.known = append(x.known, e)
-	n := uint32(len(x.known))
-	x.numbers[e] = n
+	n, ok := x.numbers[e]
+	if !ok {
+		x.known = append(x.known, e)
+		n = uint32(len(x.known))
+		x.numbers[e] = n
+	}
+	x.last = n
 	return n
 }
 
@@ -257,28 +262,27 @@ func explain(e *rules.Evaluator, f *Flow, buf []rules.Outcome) (Explanation, []r
 	p := f.FirstPacket()
 	outcomes, certain := e.Outcomes(buf, &p)
 	nat := f.NAT()
-	var fits []rules.Outcome
+	var x Explanation
 	loose := false
 	for i := range outcomes {
-		same, port := sameTranslation(&outcomes[i], f, nat)
-		if same {
-			fits = append(fits, outcomes[i])
-			loose = loose || !port
-		}
-	}
-	switch {
-	case len(fits) == 0 && !certain && undecided(outcomes):
-		return Explanation{Confidence: Ambiguous}, outcomes
-	case len(fits) == 0:
-		return Explanation{Confidence: Stale}, outcomes
-	}
-	x := Explanation{DNAT: fits[0].DNATBy, SNAT: fits[0].SNATBy, Confidence: Exact}
-	for i := range fits[1:] {
-		if o := &fits[i+1]; o.DNATBy != x.DNAT || o.SNATBy != x.SNAT {
+		o := &outcomes[i]
+		same, port := sameTranslation(o, f, nat)
+		switch {
+		case !same:
+			continue
+		case x.Confidence == NotAsked:
+			x = Explanation{DNAT: o.DNATBy, SNAT: o.SNATBy, Confidence: Exact}
+		case o.DNATBy != x.DNAT || o.SNATBy != x.SNAT:
 			x.Confidence = Ambiguous
 		}
+		loose = loose || !port
 	}
-	if x.Confidence == Exact && (loose || !certain) {
+	switch {
+	case x.Confidence == NotAsked && !certain && undecided(outcomes):
+		x.Confidence = Ambiguous
+	case x.Confidence == NotAsked:
+		x.Confidence = Stale
+	case x.Confidence == Exact && (loose || !certain):
 		x.Confidence = Inferred
 	}
 	return x, outcomes

@@ -226,6 +226,10 @@ func decode(body []byte, c *model.Change) bool {
 }
 
 func decodeTuple(b []byte, t *model.Tuple, f *model.Flow, side model.ZoneSide) bool {
+	return plainTuple(b, t) || walkTuple(b, t, f, side)
+}
+
+func walkTuple(b []byte, t *model.Tuple, f *model.Flow, side model.ZoneSide) bool {
 	ok := true
 	a := attributes{rest: b}
 	for ok && a.next() {
@@ -241,6 +245,71 @@ func decodeTuple(b []byte, t *model.Tuple, f *model.Flow, side model.ZoneSide) b
 	return ok && !a.broken
 }
 
+// head is the first word of an attribute (struct nlattr) as it lies in memory.
+func head(size, kind uint16) uint32 {
+	var b [4]byte
+	binary.NativeEndian.PutUint16(b[:], size)
+	binary.NativeEndian.PutUint16(b[2:], kind)
+	return binary.NativeEndian.Uint32(b[:])
+}
+
+// The attributes of a tuple with ports, in the one order in which the kernel writes
+// them (ctnetlink_dump_tuples in nf_conntrack_netlink.c).
+var (
+	headIPv4    = head(4+8+8, unix.NLA_F_NESTED|ctaTupleIP)
+	headIPv4Src = head(8, ctaIPv4Src)
+	headIPv4Dst = head(8, ctaIPv4Dst)
+	headIPv6    = head(4+20+20, unix.NLA_F_NESTED|ctaTupleIP)
+	headIPv6Src = head(20, ctaIPv6Src)
+	headIPv6Dst = head(20, ctaIPv6Dst)
+	headProto   = head(4+3*8, unix.NLA_F_NESTED|ctaTupleProto)
+	headNum     = head(5, ctaProtoNum)
+	headSrcPort = head(6, ctaProtoSrcPort)
+	headDstPort = head(6, ctaProtoDstPort)
+)
+
+// plainTuple decodes a tuple of two addresses and two ports without walking its
+// attributes, which takes a third of the time; nearly all tuples are like that. Where it is
+// false nothing has been written.
+func plainTuple(b []byte, t *model.Tuple) bool {
+	word := binary.NativeEndian.Uint32
+	var ports []byte
+	switch len(b) {
+	case 4 + 2*8 + 4 + 3*8:
+		if ports = b[20:]; word(b) != headIPv4 || word(b[4:]) != headIPv4Src || word(b[12:]) != headIPv4Dst || !plainPorts(ports) {
+			return false
+		}
+		t.Family = model.IPv4
+		t.Src = mapped([4]byte(b[8:]))
+		t.Dst = mapped([4]byte(b[16:]))
+	case 4 + 2*20 + 4 + 3*8:
+		if ports = b[44:]; word(b) != headIPv6 || word(b[4:]) != headIPv6Src || word(b[24:]) != headIPv6Dst || !plainPorts(ports) {
+			return false
+		}
+		t.Family = model.IPv6
+		t.Src = [16]byte(b[8:])
+		t.Dst = [16]byte(b[28:])
+	default:
+		return false
+	}
+	t.Proto = model.Proto(ports[8])
+	t.SrcPort = binary.BigEndian.Uint16(ports[16:])
+	t.DstPort = binary.BigEndian.Uint16(ports[24:])
+	return true
+}
+
+// plainPorts tells whether b is a protocol with two ports.
+func plainPorts(b []byte) bool {
+	word := binary.NativeEndian.Uint32
+	return len(b) == 4+3*8 && word(b) == headProto && word(b[4:]) == headNum && word(b[12:]) == headSrcPort && word(b[20:]) == headDstPort &&
+		!model.Proto(b[8]).IsICMP()
+}
+
+// mapped is an IPv4 address as a tuple keeps it.
+func mapped(a [4]byte) [16]byte {
+	return [16]byte{10: 0xff, 11: 0xff, 12: a[0], 13: a[1], 14: a[2], 15: a[3]}
+}
+
 func decodeAddresses(b []byte, t *model.Tuple) bool {
 	seen := 0
 	a := attributes{rest: b}
@@ -254,8 +323,7 @@ func decodeAddresses(b []byte, t *model.Tuple) bool {
 			if a.kind == ctaIPv4Dst {
 				to = &t.Dst
 			}
-			to[10], to[11] = 0xff, 0xff
-			copy(to[12:], a.value)
+			*to = mapped([4]byte(a.value))
 			t.Family = model.IPv4
 		case ctaIPv6Src, ctaIPv6Dst:
 			if len(a.value) != 16 {

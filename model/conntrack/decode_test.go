@@ -357,3 +357,42 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// recordedTuples are the tuples of the recorded messages, as attributes.
+func recordedTuples(t testing.TB) (tuples [][]byte) {
+	for _, b := range recorded(t) {
+		m, _, _ := nextMessage(b)
+		for a := (attributes{rest: m.body[sizeofNfgenmsg:]}); a.next(); {
+			if a.kind == ctaTupleOrig || a.kind == ctaTupleReply {
+				tuples = append(tuples, a.value)
+			}
+		}
+	}
+	return tuples
+}
+
+// What plainTuple understands at a glance is what walking the attributes finds.
+func FuzzPlainTuple(f *testing.F) {
+	plain := 0
+	for _, b := range recordedTuples(f) {
+		f.Add(b)
+		if plainTuple(b, new(model.Tuple)) {
+			plain++
+		}
+	}
+	if plain == 0 {
+		f.Error("no tuple of a real message is plain")
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var quick, walked model.Tuple
+		if !plainTuple(b, &quick) {
+			if quick != (model.Tuple{}) {
+				t.Errorf("% x is not plain, but left %+v", b, quick)
+			}
+			return
+		}
+		if !walkTuple(b, &walked, new(model.Flow), model.ZoneOrig) || quick != walked {
+			t.Errorf("% x is %+v at a glance, %+v when walked", b, quick, walked)
+		}
+	})
+}
