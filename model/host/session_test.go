@@ -8,8 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"nattui/model"
 	"nattui/model/host"
@@ -103,6 +107,65 @@ func TestSession(t *testing.T) {
 			t.Errorf("found %+v, want the connection that sshd holds", found)
 		}
 	})
+}
+
+// A login is a connection that a process called sshd holds, and it begins when that
+// process does: the one from before a moment is told from the one after it.
+func TestLogins(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	n, err := lab.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { n.Close() })
+	listener, err := n.Gateway.Listen(t.Context(), netip.AddrPortFrom(n.Gateway.IPv4, 22))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	sshd := program(t, "/bin/sleep", "sshd")
+	login := func(client string) time.Duration {
+		conn, err := n.Client.Dial(t.Context(), "tcp", netip.MustParseAddrPort(client), netip.AddrPortFrom(n.Gateway.IPv4, 22))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		accepted, err := listener.AcceptTCP()
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := accepted.File()
+		accepted.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var before unix.Timespec
+		if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &before); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(sshd, "1000")
+		cmd.ExtraFiles = []*os.File{file}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		file.Close()
+		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+		return time.Duration(before.Nano())
+	}
+	const tick = 10 * time.Millisecond
+	first := login("203.0.113.10:50022")
+	second := login("203.0.113.10:50023")
+	found := host.Logins()
+	if len(found) != 2 || found[0].Began+tick < first || found[1].Began+tick < second || found[1].Began < found[0].Began {
+		t.Fatalf("found %v; they began after %v and %v", found, first, second)
+	}
+	clients := []string{found[0].Client.String(), found[1].Client.String()}
+	slices.Sort(clients)
+	if !slices.Equal(clients, []string{"203.0.113.10:50022", "203.0.113.10:50023"}) || found[0].Server.Port() != 22 {
+		t.Errorf("found %v", found)
+	}
 }
 
 func sessionBelow(t *testing.T, variable, script string) *model.Session {

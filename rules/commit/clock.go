@@ -20,6 +20,9 @@ type Clock interface {
 	SinceBoot() time.Duration
 }
 
+// KernelClock is the clock of this host.
+func KernelClock() Clock { return kernelClock{} }
+
 // kernelClock reads CLOCK_BOOTTIME and /proc/sys/kernel/random/boot_id.
 type kernelClock struct{}
 

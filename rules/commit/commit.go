@@ -217,7 +217,7 @@ func (c *Committer) run(ctx context.Context, l *lock, j *journal, wanted source,
 		return c.abandon(ctx, l, e, err)
 	}
 	c.step("stands")
-	e.State = Applied
+	e.State, e.made = Applied, in(c.clock, 0)
 	c.setTimes(e, o)
 	if err := c.store.append(withPlan(e)); err != nil {
 		return c.abandon(ctx, l, e, err)

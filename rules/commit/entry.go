@@ -28,6 +28,8 @@ const (
 	KindUndo Kind = "undo" // the entry that Undoes names was taken back
 	KindPark Kind = "park" // a rule was put away; undoing this brings it back
 	KindSave Kind = "save" // the rules were kept for boot
+	// KindOutside was changed by another program, and only seen.
+	KindOutside Kind = "outside"
 )
 
 // Entry is one change of the gateway as the journal tells it.
@@ -56,6 +58,9 @@ type Entry struct {
 	deadline moment // the same as Deadline, on a clock that does not jump
 	expires  moment
 	terminal terminal
+	made     moment
+	// touched is the number of the journal's record that last told of the entry.
+	touched int
 	// leaving is why the change is being taken back, from before that is begun: it
 	// may be half gone, and cannot be confirmed any more.
 	leaving string
@@ -74,6 +79,34 @@ func (e *Entry) Stands() bool { return e.State == Applied || e.State == Confirme
 // Leashed reports whether the change is also taken back when the terminal goes
 // away that it was made from.
 func (e *Entry) Leashed() bool { return e.Unconfirmed() && e.terminal != (terminal{}) }
+
+// Made is when the change came to stand, as the time since the host was started
+// (CLOCK_BOOTTIME); 0 where that is not known or was before this start.
+func (e *Entry) Made(c Clock) time.Duration {
+	if e.made.Boot != c.Boot() {
+		return 0
+	}
+	return e.made.At
+}
+
+// FromHere reports whether the change was made from the terminal of this process.
+func (e *Entry) FromHere() bool {
+	return e.terminal != (terminal{}) && e.terminal == ownTerminal()
+}
+
+// Return is the change that brings back, in the sets as they are now, the rule
+// that a park entry has put away: where it comes to stand. It is false where it
+// would not.
+func (e *Entry) Return(now map[rules.Place]*rules.Ruleset) (rules.Change, bool) {
+	back, _ := wayBack(e.Plan, e.marks, now)
+	if e.Kind != KindPark || len(back) != 1 {
+		return rules.Change{}, false
+	}
+	return back[0], true
+}
+
+// Temporary reports whether the change still has to end by itself.
+func (e *Entry) Temporary() bool { return e.temporary() }
 
 // temporary reports whether the change still has to end by itself.
 func (e *Entry) temporary() bool { return e.Stands() && !e.expires.zero() }

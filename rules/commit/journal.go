@@ -15,10 +15,12 @@ import (
 
 const (
 	journalName = "journal"
-	// rotateAt is the size at which the journal is rotated, keptEntries how many
-	// entries go on, and keptJournals how many old ones stay, as journal.1 and so on.
+	// rotateAt is the size at which the journal is rotated, keptEntries and keptOutside
+	// how many entries go on, of nattui's and of other programs' changes, and
+	// keptJournals how many old ones stay, as journal.1 and so on.
 	rotateAt     = 4 << 20
 	keptEntries  = 200
+	keptOutside  = 50
 	keptJournals = 4
 	// reserve is the room on the disk that is made sure of together with the
 	// record of a change, so that what becomes of it can be noted too.
@@ -62,7 +64,8 @@ func unseal(line []byte) (record, bool) {
 type journal struct {
 	entries []*Entry
 	byID    map[string]*Entry
-	good    []byte // the lines that could be read
+	records int    // how many could be read
+	good    []byte // their lines
 	damaged []byte // those that could not
 }
 
@@ -91,6 +94,8 @@ func parseJournal(all []byte) *journal {
 		}
 		r, ok := unseal(bytes.TrimSuffix(line, []byte("\n")))
 		if ok && line[len(line)-1] == '\n' && j.take(r) {
+			j.records++
+			j.byID[r.ID].touched = j.records
 			j.good = append(j.good, line...)
 			continue
 		}
@@ -221,13 +226,9 @@ func (s *Store) tidy(j *journal, now time.Time) (aside string, err error) {
 // rotate begins a new journal with the latest entries and all open ones.
 func (s *Store) rotate(j *journal) error {
 	var fresh []byte
-	kept := j.entries[max(0, len(j.entries)-keptEntries):]
-	// Entries that hold long plans may be all of the journal's size already.
-	for len(kept) > 1 && sizeOf(kept) > rotateAt/2 {
-		kept = kept[len(kept)/2:]
-	}
-	for i, e := range j.entries {
-		if i < len(j.entries)-len(kept) && !e.open() {
+	kept := j.latest()
+	for _, e := range j.entries {
+		if !kept[e] && !e.open() {
 			continue
 		}
 		line, err := seal(recordOf(e))
@@ -246,6 +247,31 @@ func (s *Store) rotate(j *journal) error {
 	}
 	j.good = fresh
 	return s.replace(journalName, fresh)
+}
+
+// latest are the entries that go on when the journal is rotated: what other
+// programs did must not crowd out what was done with nattui.
+func (j *journal) latest() map[*Entry]bool {
+	var own, others []*Entry
+	for _, e := range j.entries {
+		if e.Kind == KindOutside {
+			others = append(others, e)
+		} else {
+			own = append(own, e)
+		}
+	}
+	own, others = own[max(0, len(own)-keptEntries):], others[max(0, len(others)-keptOutside):]
+	// Entries that hold long plans may be all of the journal's size already.
+	for _, list := range []*[]*Entry{&own, &others} {
+		for len(*list) > 1 && sizeOf(*list) > rotateAt/4 {
+			*list = (*list)[len(*list)/2:]
+		}
+	}
+	kept := map[*Entry]bool{}
+	for _, e := range append(own, others...) {
+		kept[e] = true
+	}
+	return kept
 }
 
 func sizeOf(entries []*Entry) int {

@@ -67,7 +67,8 @@ func (j *journal) undoable(id string) (*Entry, error) {
 	undone := j.undone()
 	if id == "" {
 		for _, e := range slices.Backward(j.entries) {
-			if e.Unconfirmed() || e.Stands() && e.Kind != KindUndo && undone[e.ID] == "" {
+			// What others did is undone only when it is named.
+			if e.Unconfirmed() || e.Stands() && e.Kind != KindUndo && e.Kind != KindOutside && undone[e.ID] == "" {
 				id = e.ID
 				break
 			}
@@ -86,6 +87,8 @@ func (j *journal) undoable(id string) (*Entry, error) {
 		return nil, &Absent{fmt.Sprintf("change %s does not stand: it is %s%s", e.ID, e.State, inBrackets(e.Result))}
 	case undone[id] != "":
 		return nil, &Absent{fmt.Sprintf("change %s was undone by change %s already; to make it again: nattui undo %s", id, undone[id], undone[id])}
+	case e.Kind == KindOutside && len(e.Plan.Steps) == 0:
+		return nil, &Absent{fmt.Sprintf("change %s was made outside nattui and is too large to be taken back from here", id)}
 	}
 	return e, nil
 }
@@ -98,7 +101,7 @@ func (s *Store) Redoable() (string, error) {
 		return "", err
 	}
 	for _, e := range slices.Backward(j.entries) {
-		if !e.Stands() {
+		if !e.Stands() || e.Kind == KindOutside {
 			continue
 		}
 		if e.Kind != KindUndo {
@@ -219,13 +222,12 @@ func (c *Committer) Undo(ctx context.Context, id string, o Options) (Entry, erro
 	return undone, err
 }
 
-// Park puts a rule away: it goes from its chain, and the journal keeps it with its
-// place and counters. Unpark brings it back. at is the rule's position.
-func (c *Committer) Park(ctx context.Context, place rules.Place, table, chain string, at int, rule rules.Rule, o Options) (Entry, error) {
-	change := rules.Change{Op: rules.Delete, Family: place.Family, Backend: place.Backend, Table: table, Chain: chain, At: at, Rule: rule}
+// Park puts the rule away that the deletion names: it goes from its chain, and the
+// journal keeps it with its place and counters. Unpark brings it back.
+func (c *Committer) Park(ctx context.Context, deletion rules.Change, o Options) (Entry, error) {
 	o.Kind = KindPark
-	plan := rules.Single(change)
-	plan.Title = fmt.Sprintf("Park rule %d of %s: %s", at, chain, rule.Sentence())
+	plan := rules.Single(deletion)
+	plan.Title = fmt.Sprintf("Park rule %d of %s: %s", deletion.At, deletion.Chain, deletion.Rule.Sentence())
 	return c.Run(ctx, plan, o)
 }
 

@@ -43,6 +43,7 @@ type record struct {
 	Expires  *time.Time `json:"expires,omitempty"`
 	Ends     *moment    `json:"ends,omitempty"`
 	Begun    *moment    `json:"begun,omitempty"`
+	Made     *moment    `json:"made,omitempty"`
 	Terminal *terminal  `json:"terminal,omitempty"`
 	Title    text       `json:"summary,omitempty"`
 	Commands []text     `json:"commands,omitempty"` // for people; not read back
@@ -170,6 +171,9 @@ func updateOf(e *Entry) record {
 	if !e.expires.zero() {
 		r.Expires, r.Ends = &e.Expires, &e.expires
 	}
+	if !e.made.zero() {
+		r.Made = &e.made
+	}
 	return r
 }
 
@@ -199,6 +203,9 @@ func (e *Entry) take(r record) error {
 	e.State, e.Result, e.leaving = r.State, string(r.Result), string(r.Leaving)
 	if r.Begun != nil {
 		e.begun = *r.Begun
+	}
+	if r.Made != nil {
+		e.made = *r.Made
 	}
 	if r.Terminal != nil {
 		e.terminal = *r.Terminal

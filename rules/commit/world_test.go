@@ -636,7 +636,9 @@ func TestPark(t *testing.T) {
 		if err != nil {
 			g.Fatal(err)
 		}
-		e, err := g.c.Park(context.Background(), g.at, "nat", "PREROUTING", 2, rule, commit.Options{})
+		e, err := g.c.Park(context.Background(), rules.Change{
+			Op: rules.Delete, Family: g.at.Family, Backend: g.at.Backend, Table: "nat", Chain: "PREROUTING", At: 2, Rule: rule,
+		}, commit.Options{})
 		if err != nil {
 			g.Fatal(err)
 		}
@@ -648,6 +650,13 @@ func TestPark(t *testing.T) {
 		}
 		// Others go on: its place is where its neighbours are.
 		g.iptables("-t", "nat", "-I", "PREROUTING", "-s", g.addr(4), "-j", "ACCEPT")
+		now, err := g.tables.ReadAll(context.Background())
+		if err != nil {
+			g.Fatal(err)
+		}
+		if back, ok := e.Return(now); !ok || back.At != 3 || !back.Rule.Same(rule) {
+			g.Errorf("it would come back as %+v, %v", back, ok)
+		}
 		if _, err := g.c.Unpark(context.Background(), e.ID, commit.Options{}); err != nil {
 			g.Fatal(err)
 		}
