@@ -21,7 +21,7 @@ var keys = struct {
 	Undo, Redo, Confirm, Rollback, Save                    key.Binding
 	Chains, Family, Backend                                key.Binding
 	Forget, ForgetAll, Pause, Events, Sort, Reverse, Group key.Binding
-	Import, WhatIf, Switches, Names                        key.Binding
+	Import, WhatIf, Switches, Names, Health                key.Binding
 }{
 	Screens: [6]key.Binding{
 		bind("1", "rules", "1"), bind("2", "flows", "2"), bind("3", "guide", "3"),
@@ -38,7 +38,7 @@ var keys = struct {
 	Chains: bind("c", "chains", "c"), Family: bind("v", "IPv4/IPv6", "v"), Backend: bind("b", "nft/legacy", "b"),
 	Forget: bind("x", "forget", "x"), ForgetAll: bind("X", "forget all shown", "X"), Pause: bind("space", "pause", "space"),
 	Events: bind("e", "events", "e"), Sort: bind("s", "sort", "s"), Reverse: bind("S", "reverse", "S"), Group: bind("b", "group", "b"),
-	Import: bind("i", "import", "i"), WhatIf: bind("t", "test a packet", "t"), Switches: bind("w", "switches", "w"), Names: bind("n", "names", "n"),
+	Import: bind("i", "import", "i"), WhatIf: bind("t", "test a packet", "t"), Switches: bind("w", "switches", "w"), Names: bind("n", "names", "n"), Health: bind("h", "health", "h"),
 }
 
 // KeyTable is every binding of the program, for the README and the manual page.
@@ -49,6 +49,6 @@ func KeyTable() []KeyGroup {
 		{"Rules", []key.Binding{keys.Add, keys.Edit, keys.Delete, keys.MoveUp, keys.MoveDown, keys.Import, keys.Chains, keys.Family, keys.Backend}},
 		{"Doctor", []key.Binding{keyFix}},
 		{"History", []key.Binding{keys.Save}},
-		{"Flows", []key.Binding{keys.Sort, keys.Reverse, keys.Group, keys.Pause, keys.Events, keys.Forget, keys.ForgetAll, keys.Switches, keys.Names}},
+		{"Flows", []key.Binding{keys.Sort, keys.Reverse, keys.Group, keys.Pause, keys.Events, keys.Forget, keys.ForgetAll, keys.Health, keys.Switches, keys.Names}},
 	}
 }
