@@ -29,6 +29,9 @@ const (
 	// longestFrame is how long events gather at most. The first event after a rest is delivered at once;
 	// each frame wakes the runtime, which at 100 frames a second costs as much as decoding 20,000 events.
 	longestFrame = 40 * time.Millisecond
+	// calmAfter is how long no event must have been missed until the table is read again
+	// without further waiting.
+	calmAfter = 50 * time.Millisecond
 	// eventCost is what an event takes in the receive buffer, as the kernel counts.
 	eventCost = 1280
 )
@@ -47,6 +50,8 @@ type follower struct {
 	cost    time.Duration // what the listing under way has cost so far
 	due     time.Time     // when the next listing, or step of a paced one, may be made
 	rested  time.Time     // when a listing may begin even if events were missed
+	lost    time.Time     // when events were last missed since the last listing began, zero if none were
+	anew    bool          // the listing under way replaced one that could not be whole
 	drops   uint32
 	silent  int // flows of whose end the kernel may not tell
 }
@@ -156,7 +161,11 @@ func (f *follower) patience() time.Duration {
 	if f.listing == nil && !f.wanted() {
 		return -1
 	}
-	return max(0, time.Until(f.due))
+	due := f.due
+	if calm := f.lost.Add(calmAfter); !f.lost.IsZero() && calm.Before(due) {
+		due = calm
+	}
+	return max(0, time.Until(due))
 }
 
 // frameOf decodes n datagrams of events and delivers them.
@@ -187,7 +196,12 @@ func (f *follower) overrun() {
 	f.table.state.overrun(uint64(missed))
 	f.again = true
 	f.due = f.rested
+	f.lost = time.Now()
 }
+
+// calm tells that events were missed, but none since a while: the flood is over, or
+// has become one that we keep up with.
+func (f *follower) calm() bool { return !f.lost.IsZero() && time.Since(f.lost) >= calmAfter }
 
 // wanted tells whether the whole table is to be read from time to time: because
 // events were missed, because somebody wants to see rates, because there are no events, or
@@ -212,10 +226,17 @@ func (f *follower) pace() (share float64, rest time.Duration) {
 // list goes on with a listing, or begins one that is due.
 func (f *follower) list() error {
 	if f.listing == nil {
-		if !f.wanted() || time.Now().Before(f.due) {
+		if !f.wanted() || time.Now().Before(f.due) && !f.calm() {
 			return nil
 		}
 		f.begin(f.again)
+	}
+	if f.calm() && !f.anew {
+		// What is under way cannot become whole any more, so its end is not waited for. That
+		// which replaces it is: else losses that come again and again would let none end.
+		f.abandon()
+		f.begin(true)
+		f.anew = true
 	}
 	if f.again {
 		f.urgent = true // what is under way is finished quickly, another one follows
@@ -259,13 +280,13 @@ func (f *follower) begin(urgent bool) {
 		f.retry()
 		return
 	}
-	f.listing, f.urgent, f.again, f.cost, f.began = l, urgent, false, 0, time.Now()
+	f.listing, f.urgent, f.again, f.cost, f.began, f.lost = l, urgent, false, 0, time.Now(), time.Time{}
 	f.table.state.listing.Store(urgent)
 }
 
 // retry has a listing begun anew after a while.
 func (f *follower) retry() {
-	f.again = true
+	f.again, f.lost = true, time.Time{}
 	f.due = time.Now().Add(refreshRest)
 }
 
@@ -278,7 +299,7 @@ func (f *follower) finish() {
 	f.table.state.malformed.Add(uint64(f.listing.malformed))
 	f.table.state.listed(end.Sub(f.began), f.urgent, f.again)
 	f.rested = end.Add(f.cost)
-	f.due = f.rested
+	f.due, f.anew = f.rested, false
 	if !f.again {
 		share, rest := f.pace()
 		f.due = end.Add(max(rest, time.Duration(float64(f.cost)/share)-end.Sub(f.began)))
