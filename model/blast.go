@@ -128,20 +128,30 @@ func KeptFlows(ctx context.Context, f *Facts, before, after map[rules.Place]*rul
 	if f == nil || flows == nil {
 		return nil, 0
 	}
-	t := comparison{old: evaluatorOf(f, before), fresh: evaluatorOf(f, after)}
+	return comparison{old: evaluatorOf(f, before), fresh: evaluatorOf(f, after)}.gather(ctx, f, flows, most)
+}
+
+// StaleFlows are the live flows that the rules of today would translate otherwise,
+// however long ago they changed; for the rest see KeptFlows.
+func StaleFlows(ctx context.Context, f *Facts, sets map[rules.Place]*rules.Ruleset, flows *Flows, most int) (stale []Flow, count int) {
+	return comparison{fresh: evaluatorOf(f, sets)}.gather(ctx, f, flows, most)
+}
+
+// gather finds the flows that fit, but for the operator's own connection.
+func (t comparison) gather(ctx context.Context, f *Facts, flows *Flows, most int) (found []Flow, count int) {
 	flows.Each(func(_ Ref, g *Flow) bool {
 		if ctx.Err() != nil {
 			return false
 		}
 		if t.changes(g) && !g.belongsTo(f.Session) {
-			changed++
-			if len(kept) < most {
-				kept = append(kept, *g)
+			count++
+			if len(found) < most {
+				found = append(found, *g)
 			}
 		}
 		return true
 	})
-	return kept, changed
+	return found, count
 }
 
 // belongsTo tells whether a flow is the SSH connection of the session.
@@ -155,7 +165,7 @@ func (f *Flow) belongsTo(s *Session) bool {
 
 // comparison finds flows that two rule sets would translate otherwise.
 type comparison struct {
-	old, fresh *rules.Evaluator
+	old, fresh *rules.Evaluator // old may be nil: whatever the rules were
 	was, is    []rules.Outcome
 }
 
@@ -165,6 +175,9 @@ func (t *comparison) changes(f *Flow) bool {
 	var was, is Explanation
 	if is, t.is = explain(t.fresh, f, t.is[:0]); is.Confidence != Stale {
 		return false
+	}
+	if t.old == nil {
+		return true
 	}
 	was, t.was = explain(t.old, f, t.was[:0])
 	return was.Confidence != Stale
