@@ -79,3 +79,13 @@ func (d *Details) Idle(now int64) (time.Duration, bool) {
 	}
 	return time.Duration(d.TimeoutWhole-left) * time.Second, true
 }
+
+// KeepRates gives a flow that was read just now the rates and the history that
+// were known of it before.
+func (f *Flow) KeepRates(known *Flow) {
+	if known.HasRate() {
+		f.ByteRate, f.PacketRate = known.ByteRate, known.PacketRate
+		f.known |= ratesKnown
+	}
+	f.First, f.Rule, f.RuleGen = known.First, known.Rule, known.RuleGen
+}

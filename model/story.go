@@ -78,9 +78,9 @@ func (s *Story) Lines() []StoryLine {
 	if !s.Begun() {
 		switch {
 		case f.Start != 0:
-			lines = append(lines, StoryLine{f.Start, true, "NEW", "made by the kernel; not watched until " + s.watched()})
+			lines = append(lines, StoryLine{f.Start, true, "NEW", "made by the kernel; watched from " + s.watched()})
 		default:
-			lines = append(lines, StoryLine{f.First, false, "", "first seen; the kernel did not note when it began"})
+			lines = append(lines, StoryLine{f.First, false, "", "first seen; when it began was not noted"})
 		}
 	}
 	var before Moment
@@ -109,20 +109,20 @@ func (s *Story) Lines() []StoryLine {
 // watched is how far from the beginning the first moment is, in words.
 func (s *Story) watched() string {
 	if len(s.Moments) == 0 {
-		return "now"
+		return "now on"
 	}
 	late := time.Duration(s.Moments[0].At - s.Flow.Start)
 	switch {
 	case late < time.Second:
-		return "just after"
+		return "then on"
 	case late < time.Minute:
-		return fmt.Sprintf("%.0f s later", late.Seconds())
+		return fmt.Sprintf("%.0f s later on", late.Seconds())
 	case late < time.Hour:
-		return fmt.Sprintf("%.0f min later", late.Minutes())
+		return fmt.Sprintf("%.0f min later on", late.Minutes())
 	case late < 48*time.Hour:
-		return fmt.Sprintf("%.0f h later", late.Hours())
+		return fmt.Sprintf("%.0f h later on", late.Hours())
 	}
-	return fmt.Sprintf("%.0f days later", late.Hours()/24)
+	return fmt.Sprintf("%.0f days later on", late.Hours()/24)
 }
 
 func (s *Story) stateOf(m Moment) string { return StateName(s.Flow.Orig.Proto, m.State) }
@@ -148,8 +148,6 @@ func (s *Story) means(m, before Moment, first bool) string {
 		return "the kernel dropped it"
 	case m.Kind == Gone:
 		return "found gone when asked; no event told its end"
-	case first && m.Kind != EventNew:
-		add(true, "first look")
 	}
 	if meaning := tcpMeanings[m.State]; s.Flow.Orig.Proto == TCP && (first || m.State != before.State) {
 		if m.Kind == EventNew && m.State != TCPSynSent {
@@ -161,10 +159,13 @@ func (s *Story) means(m, before Moment, first bool) string {
 		add(m.Kind == EventNew, "the first packet")
 		add(turned&StatusSeenReply != 0, "answered")
 	}
-	add(turned&StatusAssured != 0, "assured: stays when the table is full")
+	add(turned&StatusAssured != 0, "assured")
 	add(turned&(StatusOffloaded|StatusHWOffloaded) != 0, "offloaded: its packets pass by conntrack")
 	add(before.Status&^m.Status&(StatusOffloaded|StatusHWOffloaded) != 0, "no longer offloaded")
 	add(m.Mark != before.Mark, fmt.Sprintf("mark 0x%x", m.Mark))
+	if first && m.Kind != EventNew {
+		return strings.TrimSuffix("first look: "+strings.Join(words, ", "), ": ")
+	}
 	return strings.Join(words, ", ")
 }
 

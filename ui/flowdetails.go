@@ -1,153 +1,538 @@
 package ui
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
 
 	"nattui/model"
+	"nattui/rules"
 	"nattui/ui/text"
 )
 
-// flowDetails is everything the kernel knows of one flow, both directions drawn
-// as a way through the gateway.
+// flowView is one flow looked at closely: its way through the gateway, its story,
+// its timers, and all that the kernel knows besides. It is asked for anew every second.
+type flowView struct {
+	screen *flowsScreen
+	key    model.Key
+	d      model.Details
+	asked  bool // the kernel has answered once
+	asking bool
+	gone   bool
+	err    error
+}
+
+// detailsMsg is the kernel's answer about one flow.
+type detailsMsg struct {
+	key     model.Key
+	details model.Details
+	err     error
+}
+
+// look begins to look at a flow.
+func (v *flowView) look(f model.Flow) tea.Cmd {
+	v.key, v.d, v.asked, v.gone, v.err = f.Key(), model.Details{Flow: f}, false, false, nil
+	v.screen.gw.Flows.Log().Watch(&f, v.screen.now.UnixNano())
+	return v.ask()
+}
+
+// ask asks the kernel for everything, unless a question is under way.
+func (v *flowView) ask() tea.Cmd {
+	if v.asking || v.gone || v.key == (model.Key{}) {
+		return nil
+	}
+	v.asking = true
+	source, f, k := v.screen.gw.Flows, v.d.Flow, v.key
+	return func() tea.Msg {
+		d, err := source.Details(context.Background(), f)
+		return detailsMsg{k, d, err}
+	}
+}
+
+// answered takes the kernel's answer.
+func (v *flowView) answered(msg detailsMsg) tea.Cmd {
+	v.asking = false
+	if msg.key != v.key {
+		return v.ask() // another flow is looked at meanwhile
+	}
+	switch {
+	case errors.Is(msg.err, model.ErrGone):
+		v.gone = true
+	case msg.err != nil:
+		v.err = msg.err
+	default:
+		rates := v.d.Flow
+		v.d, v.asked, v.err = msg.details, true, nil
+		if kept, _, ok := v.screen.gw.Flows.Table().Lookup(v.key); ok {
+			rates = kept
+		}
+		v.d.Flow.KeepRates(&rates)
+	}
+	return nil
+}
+
+// story is what is known of the flow's life.
+func (v *flowView) story() model.Story {
+	s, ok := v.screen.gw.Flows.Log().Story(v.key)
+	if !ok {
+		s = model.Story{Flow: v.d.Flow}
+	}
+	return s
+}
+
+// title names the flow.
+func (v *flowView) title() string {
+	f := &v.d.Flow
+	return f.Proto().String() + " " + v.screen.endpoint(f, f.Client()) + " to " + v.screen.endpoint(f, f.AskedFor())
+}
+
+// lines draw the flow at a width. room is how many lines there are: a long story is
+// told shorter where it would push the rest out of sight.
+func (v *flowView) lines(width, room int) []string {
+	lines := v.way(width)
+	lines = append(lines, "")
+	rest := v.facts(width)
+	story := v.told(width, max(4, room-len(lines)-len(rest)-1))
+	lines = append(lines, story...)
+	return append(append(lines, ""), rest...)
+}
+
+// way draws both directions: on the left what the client sees, on the right what the
+// server sees, between them the gateway and the rule that changes what passes.
+func (v *flowView) way(width int) []string {
+	s, look := v.screen, v.screen.look
+	f := &v.d.Flow
+	e := s.gw.Flows.Explain(f)
+	end := func(a netip.AddrPort) string { return s.endpoint(f, a) }
+	left := [...]string{end(f.Client()), end(f.AskedFor())}
+	right := [...]string{end(f.SeenAs()), end(f.ServedBy())}
+	nat := f.NAT()
+	changed := [...]bool{nat&model.NATSrc != 0, nat&model.NATDst != 0}
+	styles := [...]lipgloss.Style{look.SNAT, s.natStyle(f)}
+	kinds := [...]string{"snat", s.destinationKind(f)}
+	refs := [...]rules.RuleRef{e.SNAT, e.DNAT}
+
+	const head = 7 // "  from "
+	l := max(lipgloss.Width(left[0]), lipgloss.Width(left[1]), 11)
+	r := max(lipgloss.Width(right[0]), lipgloss.Width(right[1]), 11)
+	between := width - head - l - r - 2
+	stacked := between < 10
+	side := func(a netip.Addr, name string) string {
+		if at := s.whereIs(a); at != "" {
+			return name + ", " + at
+		}
+		return name
+	}
+	clientSide, serverSide := side(f.Client().Addr(), "client side"), side(f.ServedBy().Addr(), "server side")
+	var lines []string
+	if !stacked {
+		gap := width - head - lipgloss.Width(clientSide) - lipgloss.Width(serverSide)
+		at := head + l + 1 + between + 1
+		if lipgloss.Width(serverSide) > r { // it may stick out to the left, not to the right
+			at = width - lipgloss.Width(serverSide)
+		}
+		if gap > 0 && at > head+lipgloss.Width(clientSide)+1 {
+			lines = append(lines, look.Faint.Render(strings.Repeat(" ", head)+text.Pad(clientSide, at-head, false)+serverSide))
+		}
+	}
+	row := func(label string, i int, back bool) {
+		arrow := v.arrow(between, changed[i], back, kinds[i], refs[i], styles[i])
+		from, to := look.Text.Render(left[i]), look.Text.Render(right[i])
+		if changed[i] {
+			to = styles[i].Render(right[i])
+		}
+		label = look.Faint.Render(text.Pad("  "+label, head, false))
+		if !stacked {
+			lines = append(lines, label+text.Pad(from, l, false)+" "+arrow+" "+to)
+			return
+		}
+		lines = append(lines, text.Fit(label+from, width))
+		if changed[i] {
+			arrow = v.arrow(min(24, max(8, width-head-lipgloss.Width(right[i])-1)), true, back, kinds[i], refs[i], styles[i])
+			lines = append(lines, text.Fit(strings.Repeat(" ", head)+arrow+" "+to, width))
+		}
+	}
+	heading := func(word string, packets, bytes uint64) {
+		what := text.Exact(packets) + " packets, " + text.Bytes(bytes)
+		if packets == 1 {
+			what = "1 packet, " + text.Bytes(bytes)
+		}
+		if !f.Counts() {
+			what = "not counted"
+		}
+		lines = append(lines, look.Strong.Render(word)+look.Faint.Render("  "+what))
+	}
+	heading("request", f.OrigPackets, f.OrigBytes)
+	row("from", 0, false)
+	row("to", 1, false)
+	heading("answer ", f.ReplyPackets, f.ReplyBytes)
+	row("from", 1, true)
+	row("to", 0, true)
+	return lines
+}
+
+// arrow is a line from one side to the other that carries what changes on the way.
+func (v *flowView) arrow(width int, changed, back bool, kind string, by rules.RuleRef, style lipgloss.Style) string {
+	look := v.screen.look
+	g := look.Glyphs
+	word := ""
+	if changed && !back {
+		word = kind
+		if !by.IsZero() {
+			rule := text.Safe(by.Chain) + " " + strconv.Itoa(by.Position)
+			switch {
+			case lipgloss.Width(kind+" "+rule)+6 <= width:
+				word = kind + " " + rule
+			case lipgloss.Width(rule)+6 <= width:
+				word = rule
+			}
+		}
+	}
+	if changed && back {
+		word = "back"
+	}
+	if word != "" {
+		word = " " + word + " "
+	}
+	fill := max(0, width-1-lipgloss.Width(word))
+	before := min(2, fill)
+	line := look.Line.Render(strings.Repeat(g.Rule, before)) + style.Render(word) + look.Line.Render(strings.Repeat(g.Rule, fill-before))
+	if !changed {
+		line = look.Line.Render(strings.Repeat(g.Rule, fill))
+	}
+	if back {
+		return look.Line.Render(g.Outof) + line
+	}
+	return line + look.Line.Render(g.Into)
+}
+
+// destinationKind names what was done to the destination.
+func (s *flowsScreen) destinationKind(f *model.Flow) string {
+	if s.isLocal(f.ServedBy().Addr()) && !s.isLocal(f.AskedFor().Addr()) {
+		return "redirect"
+	}
+	return "dnat"
+}
+
+// whereIs is the link behind which an address is, or this host itself.
+func (s *flowsScreen) whereIs(a netip.Addr) string {
+	if s.facts == nil {
+		return ""
+	}
+	if s.facts.IsLocal(a) {
+		return "this host"
+	}
+	if route, certain, ok := s.facts.Reachable(a); ok && certain {
+		return text.Safe(route.Out)
+	}
+	return ""
+}
+
+// told is the story, at most room lines of it.
+func (v *flowView) told(width, room int) []string {
+	s, look := v.screen, v.screen.look
+	story := v.story()
+	told := story.Lines()
+	if len(told) > room {
+		cut := len(told) - room + 1
+		left := model.StoryLine{What: look.Glyphs.None, Means: fmt.Sprintf("%d more turns", cut)}
+		told = append([]model.StoryLine{told[0], left}, told[1+cut:]...)
+	}
+	states := 11
+	for _, l := range told {
+		states = max(states, min(len(l.What), 16))
+	}
+	if width < 50 {
+		states = 9
+	}
+	var lines []string
+	for _, l := range told {
+		when := ""
+		if l.At != 0 {
+			when = s.moment(l.At, l.Exact)
+		}
+		style := look.Text
+		switch l.What {
+		case "DESTROY", "GONE":
+			style = look.Attention
+		case "ESTABLISHED":
+			style = look.Good
+		}
+		line := look.Faint.Render(text.Pad(when, 14, false)) + style.Render(text.Pad(l.What, states, false)) + "  " + look.Text.Render(text.Safe(l.Means))
+		lines = append(lines, text.Fit(line, width))
+	}
+	return lines
+}
+
+// moment is a time of day, with the date before it if it is not today's, and
+// a sign where it is when something was noticed rather than when it was.
+func (s *flowsScreen) moment(at int64, exact bool) string {
+	t := time.Unix(0, at).In(s.now.Location())
+	layout := "15:04:05.000"
+	if s.now.Sub(t) > 20*time.Hour || t.YearDay() != s.now.YearDay() {
+		layout = "01-02 15:04"
+	}
+	sign := " "
+	if !exact {
+		sign = "~"
+	}
+	return sign + t.Format(layout)
+}
+
+// facts are the timers and everything that has one value, what is 0 or missing left out.
+func (v *flowView) facts(width int) []string {
+	s, look := v.screen, v.screen.look
+	f := &v.d.Flow
+	var lines []string
+	add := func(style lipgloss.Style, label, value string) {
+		for i, l := range text.Wrap(text.Safe(value), width-10, 0) {
+			if i > 0 {
+				label = ""
+			}
+			lines = append(lines, look.Faint.Render(text.Pad(label, 10, false))+style.Render(l))
+		}
+	}
+	say := func(label, value string) { add(look.Text, label, value) }
+	story := v.story()
+	switch {
+	case story.Ended || v.gone:
+		add(look.Attention, "now", "gone from the table; what is above is what it was at the end")
+	default:
+		say("now", v.present(&story))
+		lines = append(lines, v.timeout(width)...)
+	}
+	if f.HasRate() {
+		say("rate", text.Rate(float64(f.ByteRate))+" B/s, "+text.Rate(float64(f.PacketRate))+" packets/s over the last seconds")
+	}
+	switch e := s.gw.Flows.Explain(f); {
+	case e.Confidence == model.NotAsked || story.Ended || v.gone:
+	case e.Confidence == model.Stale:
+		add(look.Attention, "rule", "stale: today's rules would translate it otherwise; x forgets it")
+	case e.Confidence != model.Exact:
+		say("rule", e.String()+", "+e.Confidence.String())
+	case width < 60 || f.NAT() == model.NATNone:
+		say("rule", e.String())
+	}
+	if v.d.HasMaster {
+		say("expected", "by "+tupleText(v.d.Master)+", to which it belongs")
+	}
+	say("helper", v.d.Helper)
+	for _, e := range v.d.Expected {
+		say("expects", fmt.Sprintf("%s, for %s more", tupleText(e.Tuple), text.Duration(time.Duration(e.Timeout)*time.Second)))
+	}
+	if id, kind, code, ok := f.Orig.ICMP(); ok {
+		say("icmp", fmt.Sprintf("type %d, code %d, id %d", kind, code, id))
+	}
+	var small []string
+	if f.Mark != 0 {
+		small = append(small, fmt.Sprintf("mark 0x%x", f.Mark))
+	}
+	if f.Zone != 0 {
+		small = append(small, fmt.Sprintf("zone %d%s", f.Zone, [...]string{"", " (original direction)", " (reply direction)"}[f.ZoneSide]))
+	}
+	small = append(small, "id "+strconv.FormatUint(uint64(f.ID), 10))
+	if words := statusWords(f.Status); words != "" {
+		small = append(small, words)
+	}
+	say("besides", strings.Join(small, ", "))
+	if labels := labelText(v.d.Labels); labels != "" {
+		say("labels", labels)
+	}
+	say("security", v.d.SecurityContext)
+	if t := v.d.TCP; t != nil && t.OrigScale|t.ReplyScale != 0 {
+		say("tcp", fmt.Sprintf("window scale %d and %d", t.OrigScale, t.ReplyScale))
+	}
+	if a, b := v.d.OrigAdjust, v.d.ReplyAdjust; a.After|b.After != 0 {
+		say("shifted", fmt.Sprintf("sequence numbers by %d and %d, as the helper changed the text", int32(a.After), int32(b.After)))
+	}
+	if v.d.SynProxy != nil {
+		say("synproxy", "SYNPROXY answered for the server until the client proved itself")
+	}
+	if v.err != nil {
+		add(look.Broken, "unread", v.err.Error())
+	}
+	return lines
+}
+
+// present is what the flow is now: state, how old, when its last packet passed.
+func (v *flowView) present(story *model.Story) string {
+	f, now := &v.d.Flow, v.screen.now.UnixNano()
+	var parts []string
+	if name := f.StateName(); name != "" {
+		parts = append(parts, name)
+	}
+	if f.Status&model.StatusSeenReply == 0 {
+		parts = append(parts, "no answer yet")
+	}
+	age := text.Duration(f.Age(now).Truncate(time.Second)) + " old"
+	if _, exact := f.Since(); !exact && !story.Begun() {
+		age = "at least " + age
+	}
+	parts = append(parts, age)
+	if idle, ok := v.d.Idle(now); ok && f.Status&model.StatusSeenReply != 0 {
+		if idle < 2*time.Second {
+			parts = append(parts, "busy")
+		} else {
+			parts = append(parts, "last packet "+text.Duration(idle)+" ago")
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// gaugeWidth is how many cells a gauge has.
+const gaugeWidth = 20
+
+// timeout counts down what is left, beside what the kernel gave.
+func (v *flowView) timeout(width int) []string {
+	look := v.screen.look
+	f := &v.d.Flow
+	label := look.Faint.Render(text.Pad("ends", 10, false))
+	if f.Status&(model.StatusOffloaded|model.StatusHWOffloaded) != 0 {
+		return []string{label + look.Text.Render(text.Fit("when the flow table that it is offloaded to lets go of it", width-10))}
+	}
+	left := time.Duration(f.Remaining(v.screen.now.UnixNano())) * time.Second
+	line := "in " + text.Duration(left)
+	if v.d.TimeoutWhole == 0 {
+		return []string{label + look.Text.Render(text.Fit(line+" unless a packet passes", width-10))}
+	}
+	whole := time.Duration(v.d.TimeoutWhole) * time.Second
+	line += " of " + text.Duration(whole) + " unless a packet passes"
+	lines := []string{label + look.Text.Render(text.Fit(line, width-10))}
+	full := min(gaugeWidth, int(gaugeWidth*left/max(whole, 1)))
+	bar := look.Accent.Render(strings.Repeat("━", full)) + look.Line.Render(strings.Repeat("─", gaugeWidth-full))
+	return append(lines, text.Fit(strings.Repeat(" ", 10)+bar+look.Faint.Render("  "+v.d.TimeoutSetting), width))
+}
+
+func tupleText(t model.Tuple) string {
+	from, to := t.Source(), t.Destination()
+	if t.Proto.HasPorts() && from.Port() != 0 {
+		return fmt.Sprintf("%v %v to %v", t.Proto, from, to)
+	}
+	return fmt.Sprintf("%v %v to %v", t.Proto, from.Addr(), to)
+}
+
+// labelText are the numbers of the label bits that are set.
+func labelText(labels []byte) string {
+	var set []string
+	for i, b := range labels {
+		for bit := range 8 {
+			if b>>bit&1 != 0 {
+				set = append(set, strconv.Itoa(8*i+bit))
+			}
+		}
+	}
+	return strings.Join(set, ", ")
+}
+
+// statusWords are the status bits that the story does not tell.
+func statusWords(s model.Status) string {
+	var words []string
+	for _, w := range []struct {
+		bit  model.Status
+		word string
+	}{
+		{model.StatusAssured, "assured"}, {model.StatusExpected, "expected"}, {model.StatusFixedTimeout, "fixed timeout"},
+		{model.StatusOffloaded, "offloaded"}, {model.StatusHWOffloaded, "offloaded to hardware"},
+	} {
+		if s&w.bit != 0 {
+			words = append(words, w.word)
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// flowDetails is a flow's view in a box over the screen.
 type flowDetails struct {
 	*desk
-	screen *flowsScreen
-	d      model.Details
+	view   *flowView
 	offset int
 }
 
-func newFlowDetails(s *flowsScreen, d model.Details) *flowDetails {
-	return &flowDetails{desk: s.desk, screen: s, d: d}
-}
-
-// Update scrolls, or closes on any other key.
-func (f *flowDetails) Update(msg tea.Msg) tea.Cmd {
+// Update scrolls, forgets, or closes on any other key.
+func (d *flowDetails) Update(msg tea.Msg) tea.Cmd {
 	k, ok := msg.(tea.KeyPressMsg)
 	if !ok {
 		return nil
 	}
 	switch {
 	case key.Matches(k, keys.Down):
-		f.offset++
+		d.offset++
 	case key.Matches(k, keys.Up):
-		f.offset = max(0, f.offset-1)
+		d.offset--
+	case key.Matches(k, keys.PageDown):
+		d.offset += 10
+	case key.Matches(k, keys.PageUp):
+		d.offset -= 10
+	case key.Matches(k, keys.Names):
+		return d.view.screen.toggleNames()
 	case key.Matches(k, keys.Forget):
-		f.close(f)
-		f.screen.askForget()
+		d.close(d)
+		d.view.screen.askForgetOf(d.view.d.Flow)
+		return nil
 	default:
-		f.close(f)
+		d.close(d)
 	}
+	lines, room := d.fit(d.width, d.height)
+	d.offset = max(0, min(d.offset, len(lines)-room))
 	return nil
 }
 
 // Keys are those of the box.
-func (f *flowDetails) Keys() []key.Binding {
-	return []key.Binding{keys.Forget, keys.Up, keys.Down, keys.Close}
+func (d *flowDetails) Keys() []key.Binding {
+	forget := keys.Forget
+	forget.SetEnabled(!d.gw.ReadOnly)
+	return []key.Binding{forget, keys.Names, keys.Up, keys.Down, keys.Close}
+}
+
+const detailsWidth = 80
+
+// fit are the lines of the box and how many of them it shows.
+func (d *flowDetails) fit(width, height int) (lines []string, room int) {
+	room = max(3, height-4)
+	if height < 20 {
+		room = max(3, height-3)
+	}
+	lines = d.view.lines(min(detailsWidth, width-2)-4, room)
+	return lines, min(room, len(lines))
 }
 
 // View draws the box.
-func (f *flowDetails) View(width, height int) string {
-	w := min(76, width-2)
-	lines := f.lines(w - 4)
-	room := max(3, height-4)
-	from := max(0, min(f.offset, len(lines)-room))
-	return box(f.desk, "Flow", lines[from:min(len(lines), from+room)], w)
+func (d *flowDetails) View(width, height int) string {
+	lines, room := d.fit(width, height)
+	from := max(0, min(d.offset, len(lines)-room))
+	title := text.Safe(d.view.title())
+	if len(lines) > room {
+		title = fmt.Sprintf("%s (%d%%)", title, 100*(from+room)/len(lines))
+	}
+	return box(d.desk, title, lines[from:from+room], min(detailsWidth, width-2))
 }
 
-func (f *flowDetails) lines(width int) []string {
-	s, look := f.screen, f.look
-	fl := &f.d.Flow
-	g := look.Glyphs
-	var lines []string
-	add := func(label, value string) {
-		if value == "" {
-			return
-		}
-		for i, l := range text.Wrap(text.Safe(value), width-12, 0) {
-			head := ""
-			if i == 0 {
-				head = label
-			}
-			lines = append(lines, look.Faint.Render(text.Pad(head, 12, false))+look.Text.Render(l))
-		}
-	}
-	lines = append(lines, s.sentence(fl, width), "")
-	way := func(label, from, to string, changedFrom, changedTo string) {
-		line := from + " " + g.Into + " " + to
-		lines = append(lines, look.Faint.Render(text.Pad(label, 12, false))+look.Text.Render(line))
-		if changedFrom != from || changedTo != to {
-			lines = append(lines, look.Faint.Render(text.Pad("  becomes", 12, false))+s.natStyle(fl).Render(changedFrom+" "+g.Into+" "+changedTo))
-		}
-	}
-	way("request", s.endpoint(fl, fl.Client()), s.endpoint(fl, fl.AskedFor()), s.endpoint(fl, fl.SeenAs()), s.endpoint(fl, fl.ServedBy()))
-	way("answer", s.endpoint(fl, fl.ServedBy()), s.endpoint(fl, fl.SeenAs()), s.endpoint(fl, fl.AskedFor()), s.endpoint(fl, fl.Client()))
-	lines = append(lines, "")
-	now := s.now.UnixNano()
-	add("protocol", fl.Proto().String())
-	add("state", strings.TrimSpace(strings.ToLower(fl.StateName())+" "+statusWords(fl.Status)))
-	if at, exact := fl.Since(); at != 0 {
-		word := "began "
-		if !exact {
-			word = "first seen "
-		}
-		add("age", text.Duration(fl.Age(now))+", "+word+time.Unix(0, at).In(s.now.Location()).Format("2006-01-02 15:04:05"))
-	}
-	add("timeout", text.Duration(time.Duration(fl.Remaining(now))*time.Second))
-	if fl.Counts() {
-		add("request", fmt.Sprintf("%s packets, %s", text.Exact(fl.OrigPackets), text.Bytes(fl.OrigBytes)))
-		add("answer", fmt.Sprintf("%s packets, %s", text.Exact(fl.ReplyPackets), text.Bytes(fl.ReplyBytes)))
-	} else {
-		add("counters", "not kept for this flow")
-	}
-	if id, kind, code, ok := fl.Orig.ICMP(); ok {
-		add("icmp", fmt.Sprintf("type %d code %d id %d", kind, code, id))
-	}
-	if fl.Mark != 0 {
-		add("mark", fmt.Sprintf("0x%x", fl.Mark))
-	}
-	if fl.Zone != 0 {
-		add("zone", fmt.Sprint(fl.Zone))
-	}
-	if e := f.gw.Flows.Explain(fl); e.Confidence != model.NotAsked {
-		word := e.String()
-		if e.Confidence != model.Exact {
-			word += ", " + e.Confidence.String()
-		}
-		if e.Confidence == model.Stale {
-			word = "stale: today's rules would translate it otherwise; x forgets it"
-		}
-		add("rule", word)
-	}
-	add("id", fmt.Sprint(fl.ID))
-	add("helper", f.d.Helper)
-	add("security", f.d.SecurityContext)
-	if f.d.HasMaster {
-		add("related to", fmt.Sprintf("%s to %s", f.d.Master.Source(), f.d.Master.Destination()))
-	}
-	if t := f.d.TCP; t != nil {
-		add("tcp", fmt.Sprintf("window scale %d and %d", t.OrigScale, t.ReplyScale))
-	}
-	return lines
-}
+// The screen is split from splitWidth on: the list, and the flow under the cursor beside it.
+const (
+	splitWidth  = 180
+	splitHeight = 20
+	sideWidth   = 76
+)
 
-// statusWords are the status bits that tell something.
-func statusWords(s model.Status) string {
-	var words []string
-	for _, w := range []struct {
-		bit  model.Status
-		word string
-	}{{model.StatusAssured, "assured"}, {model.StatusExpected, "expected"}, {model.StatusFixedTimeout, "fixed timeout"}, {model.StatusOffloaded, "offloaded"}, {model.StatusHWOffloaded, "offloaded to hardware"}} {
-		if s&w.bit != 0 {
-			words = append(words, w.word)
-		}
+// side draws the flow beside the list, all lines of the height.
+func (v *flowView) side(height int) []string {
+	look := v.screen.look
+	inner := sideWidth - 3
+	lines := []string{look.Strong.Render(text.Fit(text.Safe(v.title()), inner)), ""}
+	lines = append(lines, v.lines(inner, height-2)...)
+	for len(lines) < height {
+		lines = append(lines, "")
 	}
-	if s&model.StatusSeenReply == 0 {
-		words = append(words, "no answer yet")
+	for i := range lines[:height] {
+		lines[i] = look.Line.Render(look.Glyphs.Pipe) + " " + text.Fit(lines[i], inner)
 	}
-	return strings.Join(words, ", ")
+	return lines[:height]
 }

@@ -57,7 +57,9 @@ func (l *eventList) settle(height int) {
 	}
 	from, to := l.window()
 	for i := from; i < to; i++ {
-		l.screen.measureFlow(&l.events[i].Flow, l.widths)
+		if e := &l.events[i]; e.Missed == 0 {
+			l.screen.measureFlow(&e.Flow, l.widths)
+		}
 	}
 }
 
@@ -77,7 +79,8 @@ func (l *eventList) current() (model.Flow, bool) {
 	if len(l.events) == 0 {
 		return model.Flow{}, false
 	}
-	return l.events[len(l.events)-1-l.back].Flow, true
+	e := &l.events[len(l.events)-1-l.back]
+	return e.Flow, e.Missed == 0
 }
 
 func (l *eventList) view(width int) []string {
@@ -85,7 +88,7 @@ func (l *eventList) view(width int) []string {
 	list := flowList{screen: s, widths: l.widths}
 	flow := list.columns()
 	cols := []table.Column{{Title: "time", Min: 8, Want: 12}, {Title: "event", Min: 7, Want: 7}}
-	if s.width < 100 {
+	if s.listWidth() < 100 {
 		cols[0].Want = 8
 	}
 	flow[colAsked].Order = flow[colState].Order + 1 // what has changed says more than what was asked for
@@ -103,6 +106,10 @@ func (l *eventList) view(width int) []string {
 	for i := from; i < to; i++ {
 		e := &l.events[i]
 		on := i == len(l.events)-1-l.back
+		if e.Missed > 0 {
+			lines = append(lines, s.bar(on)+s.gapLine(e, widths[0], width-3))
+			continue
+		}
 		var over *lipgloss.Style
 		if on {
 			over = &s.look.Cursor
@@ -112,6 +119,17 @@ func (l *eventList) view(width int) []string {
 		lines = append(lines, s.bar(on)+table.Line(cols, widths, cells, over))
 	}
 	return lines
+}
+
+// gapLine stands where events are missing.
+func (s *flowsScreen) gapLine(e *model.Event, time, width int) string {
+	what := plural(int(e.Missed), "event") + " missed here: they came faster than they could be read; "
+	if e.Resync > 0 {
+		what += "resynced in " + seconds(e.Resync)
+	} else {
+		what += "the table is being read anew"
+	}
+	return s.look.Faint.Render(text.Pad(s.eventTime(e, time).Text, time, false)) + "  " + s.look.Attention.Render(text.Fit("! "+what, width-time-2))
 }
 
 func (s *flowsScreen) eventTime(e *model.Event, width int) table.Cell {

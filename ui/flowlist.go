@@ -28,9 +28,11 @@ type flowList struct {
 	selector *model.Selector
 
 	rows   []model.Row
-	offset int // of rows[0] within the whole order
-	total  int // flows that match
-	of     int // flows there are
+	offset int     // of rows[0] within the whole order
+	total  int     // flows that match
+	of     int     // flows there are
+	bytes  uint64  // of those that match, as far as they are known
+	rate   float64 // bytes a second
 
 	cursor int       // within the whole order
 	top    int       // first row on the screen
@@ -159,6 +161,7 @@ func (l *flowList) differs(before []model.Flow) int {
 
 func (l *flowList) take(sel model.Selection) {
 	l.rows, l.offset, l.total, l.of = sel.Rows, sel.Offset, sel.Total, sel.Of
+	l.bytes, l.rate = sel.Bytes, sel.ByteRate
 	line := l.cursor - l.top
 	found := false
 	for i := range l.rows {
@@ -302,12 +305,12 @@ func (l *flowList) columns() []table.Column {
 	for i := range cols {
 		if i < len(l.widths) && l.widths[i] > cols[i].Want {
 			cols[i].Want = l.widths[i]
-			if most := narrowWidths[i]; most > 0 && l.screen.width < 100 {
+			if most := narrowWidths[i]; most > 0 && l.screen.listWidth() < 100 {
 				cols[i].Want = min(cols[i].Want, most)
 			}
 		}
 	}
-	if l.screen.width < 100 {
+	if l.screen.listWidth() < 100 {
 		cols[colProto].Title, cols[colProto].Want = "", 4
 	}
 	g := l.screen.look.Glyphs
@@ -408,7 +411,7 @@ func (s *flowsScreen) flowCells(f *model.Flow, merged bool) []table.Cell {
 	cells := make([]table.Cell, flowCols)
 	short := func(a netip.AddrPort, col, mark int) string {
 		t := s.endpoint(f, a)
-		if s.width < 100 {
+		if s.listWidth() < 100 {
 			t = shorten(t, narrowWidths[col]-mark)
 		}
 		return t
@@ -479,7 +482,7 @@ var shortStates = map[string]string{
 
 func (s *flowsScreen) stateCell(f *model.Flow) table.Cell {
 	name := f.StateName()
-	if short, ok := shortStates[name]; ok && s.width < 120 {
+	if short, ok := shortStates[name]; ok && s.listWidth() < 120 {
 		name = short
 	}
 	style := s.look.Faint

@@ -12,6 +12,7 @@ import (
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
 
 	"nattui/model"
 	"nattui/rules"
@@ -23,20 +24,28 @@ import (
 // computed beside Update, so that keys act at once however large the table is.
 type flowsScreen struct {
 	*desk
-	mode   flowsMode
-	query  model.Query
-	sort   model.Sort
-	chosen bool // the operator chose the order
-	filter lineInput
-	list   flowList
-	groups groupList
-	events eventList
-	paused bool
-	names  nameBook
+	mode    flowsMode
+	query   model.Query
+	sort    model.Sort
+	chosen  bool // the operator chose the order
+	filter  lineInput
+	list    flowList
+	groups  groupList
+	events  eventList
+	view    flowView // the flow looked at closely
+	sideOff bool     // no flow beside the list, although there is room
+	names   nameBook
 
-	health, earlier model.Health
-	shown           bool // the screen was looked at
-	ticking         bool
+	paused   bool
+	pausedAt time.Time
+	waiting  model.Feed // how the feed was when the screen was paused
+
+	completed completed
+	wrongWord model.QueryError // where the filter line is not understood
+	health    model.Health
+	looks     []model.Health // earlier ones, oldest first
+	shown     bool           // the screen was looked at
+	ticking   bool
 }
 
 // flowsMode is what the screen shows.
@@ -51,7 +60,7 @@ const (
 func newFlowsScreen(d *desk) *flowsScreen {
 	s := &flowsScreen{desk: d, sort: model.Sort{By: model.ColumnAge}}
 	s.filter = newLineInput(d, "/", "dport 80 nat dnat state established rate>1M not src 10.0.0.5")
-	s.list.screen, s.groups.screen, s.events.screen = s, s, s
+	s.list.screen, s.groups.screen, s.events.screen, s.view.screen = s, s, s, s
 	if d.gw.Flows != nil {
 		s.list.selector = model.NewSelector(d.gw.Flows.Table())
 	}
@@ -87,7 +96,11 @@ func (s *flowsScreen) Receive(msg tea.Msg) tea.Cmd {
 			return nil
 		}
 		s.second()
-		return tea.Batch(s.tick(), s.names.ask(s.gw.Name, s.list.visible()))
+		cmds := []tea.Cmd{s.tick(), s.names.ask(s.gw.Name, s.list.visible())}
+		if !s.paused && (s.split() || s.detailsOpen()) {
+			cmds = append(cmds, s.view.ask())
+		}
+		return tea.Batch(cmds...)
 	case nameMsg:
 		s.names.answer(msg)
 		return s.names.ask(s.gw.Name, s.list.visible())
@@ -95,7 +108,9 @@ func (s *flowsScreen) Receive(msg tea.Msg) tea.Cmd {
 		return s.list.selected(msg)
 	case groupedMsg:
 		return s.groups.grouped(msg)
-	case detailsMsg, forgottenMsg, forgetAllMsg:
+	case detailsMsg:
+		return s.view.answered(msg)
+	case forgottenMsg, forgetAllMsg:
 		return s.answered(msg)
 	}
 	return nil
@@ -120,20 +135,47 @@ func (s *flowsScreen) tick() tea.Cmd {
 	return tea.Tick(time.Second, func(time.Time) tea.Msg { return secondMsg{} })
 }
 
+// healthSpan is the time over which the growth of the table is taken.
+const healthSpan = 12 * time.Second
+
+// earlier is how the table was some seconds ago.
+func (s *flowsScreen) earlier() *model.Health {
+	if len(s.looks) == 0 {
+		return &model.Health{}
+	}
+	return &s.looks[0]
+}
+
 // second refreshes what changes without an event.
 func (s *flowsScreen) second() {
 	h := s.gw.Flows.Health()
-	if time.Duration(h.At-s.earlier.At) > 10*time.Second {
-		s.earlier = s.health
+	if h.At != s.health.At {
+		if s.health.At != 0 {
+			s.looks = append(s.looks, s.health)
+		}
+		for len(s.looks) > 1 && time.Duration(h.At-s.looks[1].At) >= healthSpan {
+			s.looks = s.looks[1:]
+		}
 	}
 	s.health = h
 	if !s.chosen && h.Accounting == model.SettingOn && s.sort.By == model.ColumnAge {
 		s.sort = model.Sort{By: model.ColumnRate, Descending: true}
 	}
-	s.gw.Flows.KeepFresh(s.mode != eventMode && (s.sort.By == model.ColumnRate || s.sort.By == model.ColumnBytes || s.sort.By == model.ColumnPackets))
+	s.gw.Flows.KeepFresh(s.wantsCounters())
 	if visible := s.list.visible(); s.mode == listMode && !s.paused && len(visible) > 0 {
 		s.gw.Flows.Refresh(visible)
 	}
+}
+
+// wantsCounters tells whether the counters of all flows are wanted, not just of those in sight.
+func (s *flowsScreen) wantsCounters() bool {
+	switch s.mode {
+	case eventMode:
+		return false
+	case groupMode:
+		return true
+	}
+	return s.sort.By == model.ColumnRate || s.sort.By == model.ColumnBytes || s.sort.By == model.ColumnPackets
 }
 
 // reload computes what is shown anew, unless that is under way.
@@ -199,7 +241,7 @@ func (s *flowsScreen) filterChanged() tea.Cmd {
 	var bad *model.QueryError
 	switch {
 	case errors.As(err, &bad):
-		s.filter.wrong = bad.Error()
+		s.filter.wrong, s.wrongWord = bad.Error(), *bad
 		return nil
 	case err != nil:
 		s.filter.wrong = err.Error()
@@ -244,8 +286,11 @@ func (s *flowsScreen) Key(msg tea.KeyPressMsg) tea.Cmd {
 		return nil
 	}
 	if s.filter.open {
-		if msg.String() == "tab" {
-			return s.complete()
+		switch msg.String() {
+		case "tab":
+			return s.complete(1)
+		case "shift+tab":
+			return s.complete(-1)
 		}
 		if s.filter.key(msg) {
 			return s.filterChanged()
@@ -292,8 +337,9 @@ func (s *flowsScreen) Key(msg tea.KeyPressMsg) tea.Cmd {
 	case key.Matches(msg, keys.ForgetAll):
 		return s.askForgetAll()
 	case key.Matches(msg, keys.Names):
-		s.names.on = !s.names.on
-		return s.names.ask(s.gw.Name, s.list.visible())
+		return s.toggleNames()
+	case key.Matches(msg, keys.Health):
+		s.open(&flowHealth{desk: s.desk, screen: s})
 	case key.Matches(msg, keys.WhatIf):
 		line := ""
 		if f, ok := s.current(); ok {
@@ -306,18 +352,6 @@ func (s *flowsScreen) Key(msg tea.KeyPressMsg) tea.Cmd {
 	return nil
 }
 
-// complete finishes the word at the end of the filter line.
-func (s *flowsScreen) complete() tea.Cmd {
-	line := s.filter.text()
-	options := model.Complete(line, len(line), nil)
-	if len(options) == 0 {
-		return nil
-	}
-	s.filter.input.SetValue(line[:options[0].From] + options[0].Text + " ")
-	s.filter.input.CursorEnd()
-	return s.filterChanged()
-}
-
 func (s *flowsScreen) toggle(m flowsMode) {
 	if s.mode == m {
 		m = listMode
@@ -328,6 +362,7 @@ func (s *flowsScreen) toggle(m flowsMode) {
 func (s *flowsScreen) pause() tea.Cmd {
 	s.paused = !s.paused
 	if s.paused {
+		s.waiting, s.pausedAt = s.gw.Flows.Feed(), s.now
 		s.events.freeze()
 		return s.list.freeze()
 	}
@@ -387,7 +422,7 @@ func (s *flowsScreen) Keys() []key.Binding {
 	}
 	return []key.Binding{
 		keys.Filter, with(keys.Sort, s.mode != eventMode), with(keys.Reverse, s.mode == listMode), keys.Group, pause, events,
-		with(keys.Details, onFlow || s.mode == groupMode), keys.WhatIf, with(keys.Names, s.gw.Name != nil), with(keys.Forget, onFlow && can), with(keys.ForgetAll, can && s.mode == listMode && !s.query.IsZero()),
+		with(keys.Details, onFlow || s.mode == groupMode), keys.WhatIf, with(keys.Names, s.gw.Name != nil), keys.Health, with(keys.Forget, onFlow && can), with(keys.ForgetAll, can && s.mode == listMode && !s.query.IsZero()),
 		with(keys.Switches, can && s.switchable()), keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom,
 	}
 }
@@ -408,7 +443,34 @@ func (s *flowsScreen) Settle(_, height int) tea.Cmd {
 	rows := height - 1 - s.footHeight(height)
 	s.groups.settle(rows)
 	s.events.settle(rows)
-	return s.list.settle(rows)
+	cmd := s.list.settle(rows)
+	if f, ok := s.current(); ok && s.split() && f.Key() != s.view.key {
+		cmd = tea.Batch(cmd, s.view.look(f))
+	}
+	return cmd
+}
+
+// split tells that the flow under the cursor is shown beside the list.
+func (s *flowsScreen) split() bool {
+	return s.gw.Flows != nil && s.width >= splitWidth && s.height >= splitHeight && s.mode != groupMode && !s.sideOff
+}
+
+// listWidth is how wide the list is.
+func (s *flowsScreen) listWidth() int {
+	if s.split() {
+		return s.width - sideWidth
+	}
+	return s.width
+}
+
+// detailsOpen tells that a flow is shown in a box.
+func (s *flowsScreen) detailsOpen() bool {
+	for _, d := range s.dialogs {
+		if _, ok := d.(*flowDetails); ok {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *flowsScreen) footHeight(height int) int {
@@ -423,6 +485,8 @@ func (s *flowsScreen) View(width, height int) []string {
 	if s.gw.Flows == nil {
 		return []string{"   " + s.look.Faint.Render("flows cannot be followed here")}
 	}
+	whole := width
+	width = min(width, s.listWidth())
 	var lines []string
 	switch s.mode {
 	case groupMode:
@@ -436,7 +500,13 @@ func (s *flowsScreen) View(width, height int) []string {
 	for len(lines) < height-len(foot) {
 		lines = append(lines, "")
 	}
-	return append(lines[:height-len(foot)], foot...)
+	lines = append(lines[:height-len(foot)], foot...)
+	if width < whole && s.view.key != (model.Key{}) {
+		for i, l := range s.view.side(height) {
+			lines[i] = text.Pad(lines[i], width, false) + l
+		}
+	}
+	return lines
 }
 
 // emptyNote says why there is nothing to see.
@@ -457,20 +527,19 @@ func (s *flowsScreen) emptyNote() string {
 	return "no flows yet: they appear here as the kernel makes them"
 }
 
-// foot are the lines beneath the list: the flow in words, its history, and what
-// is wrong with the table.
+// foot are the lines beneath the list: what the list adds up to and how fresh it is,
+// the flow in words, its state, and what is wrong with the table.
 func (s *flowsScreen) foot(width, height int) []string {
 	if height == 0 {
 		return nil
 	}
 	look := s.look
-	lines := []string{" " + look.Line.Render(strings.Repeat(look.Glyphs.Rule, width-2))}
+	lines := []string{s.divider(width)}
 	if f, ok := s.current(); ok {
-		lines = append(lines, " "+s.sentence(&f, width-2), " "+look.Faint.Render(text.Fit(s.story(&f), width-2)))
+		lines = append(lines, " "+s.sentence(&f, width-2), " "+look.Faint.Render(text.Fit(s.summary(&f), width-2)))
 	}
 	if s.filter.open {
-		lines = lines[:1]
-		lines = append(lines, s.completions(width)...)
+		lines = append(lines[:1], s.filterHelp(width)...)
 	} else if note, style := s.note(); note != "" {
 		lines = append(lines, " "+style.Render(text.Fit(note, width-2)))
 	}
@@ -480,30 +549,74 @@ func (s *flowsScreen) foot(width, height int) []string {
 	return lines[:height]
 }
 
-// completions are what may be typed next in the filter.
-func (s *flowsScreen) completions(width int) []string {
-	line := s.filter.text()
-	var lines []string
-	row := ""
-	for _, c := range model.Complete(line, len(line), nil) {
-		if len(lines) == 3 {
-			break
-		}
-		item := s.look.Accent.Render(c.Text) + s.look.Faint.Render(" "+c.Hint)
-		next := row + "  " + item
-		if visibleWidth(next) > width-2 {
-			lines = append(lines, row)
-			next = "  " + item
-		}
-		row = next
+// divider is the line beneath the list. It carries what the list adds up to, and
+// how old its numbers may be.
+func (s *flowsScreen) divider(width int) string {
+	look := s.look
+	left, right := s.sums(), s.freshness()
+	if lipgloss.Width(left)+lipgloss.Width(right)+12 > width {
+		left = ""
 	}
-	if len(lines) < 3 {
-		lines = append(lines, row)
+	rule := func(n int) string { return look.Line.Render(strings.Repeat(look.Glyphs.Rule, max(0, n))) }
+	line, used := " ", 1
+	if left != "" {
+		line += rule(2) + " " + look.Faint.Render(left) + " "
+		used += 4 + lipgloss.Width(left)
 	}
-	for i := range lines {
-		lines[i] = text.Fit(" "+strings.TrimLeft(lines[i], " "), width)
+	if right == "" {
+		return line + rule(width-1-used)
 	}
-	return lines
+	right = text.Fit(right, width-8)
+	style := look.Faint
+	if s.paused || s.gw.Flows.Feed().Lost {
+		style = look.Attention
+	}
+	return line + rule(width-5-used-lipgloss.Width(right)) + " " + style.Render(right) + " " + rule(2)
+}
+
+// sums are the totals of what the list shows.
+func (s *flowsScreen) sums() string {
+	if s.mode != listMode || s.list.total == 0 {
+		return ""
+	}
+	dot := " " + s.look.Glyphs.Dot + " "
+	out := plural(s.list.total, "flow")
+	if s.list.bytes > 0 {
+		out += dot + text.Bytes(s.list.bytes)
+	}
+	if s.list.rate > 0 {
+		out += dot + text.Rate(s.list.rate) + " B/s"
+	}
+	return out
+}
+
+// freshness says how old what is seen may be: paused and how much waits, events that
+// are missing, or how often the counters of all flows are read.
+func (s *flowsScreen) freshness() string {
+	feed := s.gw.Flows.Feed()
+	dot := " " + s.look.Glyphs.Dot + " "
+	switch {
+	case s.paused:
+		return "paused at " + s.pausedAt.Format("15:04:05") + dot + plural(int(feed.Events-s.waiting.Events), "change") + " waiting"
+	case feed.Lost:
+		return plural(int(feed.LastMissed), "event") + " missed, reading the table anew"
+	case s.mode == eventMode:
+		c := s.gw.Flows.Log().Counts()
+		return fmt.Sprintf("%s new, %s updated, %s ended since the start", text.Exact(c.New), text.Exact(c.Update), text.Exact(c.Destroy))
+	case !s.wantsCounters() || s.health.Accounting == model.SettingOff && s.list.bytes == 0:
+		return ""
+	case feed.Every > 0:
+		return "counters read every " + seconds(feed.Every)
+	}
+	return "reading the counters"
+}
+
+// seconds is a time in seconds with one decimal, for a pace.
+func seconds(d time.Duration) string {
+	if d >= 10*time.Second {
+		return fmt.Sprintf("%.0f s", d.Seconds())
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
 }
 
 // sentence says the flow in words, its translation in its colour.
@@ -524,8 +637,8 @@ func (s *flowsScreen) sentence(f *model.Flow, width int) string {
 	return text.Fit(out, width)
 }
 
-// story is the flow's history in one line.
-func (s *flowsScreen) story(f *model.Flow) string {
+// summary is the flow's state in one line.
+func (s *flowsScreen) summary(f *model.Flow) string {
 	now := s.now.UnixNano()
 	dot := " " + s.look.Glyphs.Dot + " "
 	var parts []string
@@ -567,41 +680,6 @@ func (s *flowsScreen) story(f *model.Flow) string {
 		parts = append(parts, fmt.Sprintf("zone %d", f.Zone))
 	}
 	return strings.Join(parts, dot)
-}
-
-// note is the most pressing thing to know of the table.
-func (s *flowsScreen) note() (string, noteStyle) {
-	feed := s.gw.Flows.Feed()
-	if feed.Missed > 0 && feed.LastMissed > 0 {
-		return fmt.Sprintf("%s events missed, resynced in %s", text.Exact(feed.LastMissed), text.Duration(feed.LastResync)), s.look.Attention
-	}
-	notes := s.health.Notes(&s.earlier)
-	if _, stale := s.gw.Flows.RuleFlows(); stale > 0 && (len(notes) == 0 || notes[0].Severity == "note") {
-		what := plural(stale, "flow") + " keep a translation that today's rules would not make: / rule stale shows them"
-		if stale == 1 {
-			what = "1 flow keeps a translation that today's rules would not make: / rule stale shows it"
-		}
-		return "! " + what, s.look.Attention
-	}
-	if len(notes) == 0 {
-		return "", s.look.Faint
-	}
-	n := notes[0]
-	style := s.look.Faint
-	switch n.Severity {
-	case "error":
-		style = s.look.Broken
-	case "warning":
-		style = s.look.Attention
-	}
-	sentence := n.Sentence
-	if n.Name == "accounting-off" || n.Name == "timestamps-off" {
-		sentence = "Counters and ages are off in the kernel"
-		if !s.gw.ReadOnly {
-			sentence += ": w switches them on"
-		}
-	}
-	return sentence, style
 }
 
 // endpoint is an address with its port, where the protocol has ports.
@@ -655,8 +733,13 @@ func (s *flowsScreen) askSwitches() {
 
 // askForget asks before the flow under the cursor is dropped from the table.
 func (s *flowsScreen) askForget() {
-	f, ok := s.current()
-	if !ok || s.gw.ReadOnly {
+	if f, ok := s.current(); ok {
+		s.askForgetOf(f)
+	}
+}
+
+func (s *flowsScreen) askForgetOf(f model.Flow) {
+	if s.gw.ReadOnly {
 		return
 	}
 	if s.isOwn(&f) {
@@ -724,12 +807,6 @@ func (s *flowsScreen) answered(msg tea.Msg) tea.Cmd {
 			s.say(plural(msg.done, "flow") + " forgotten")
 		}
 		return s.reload()
-	case detailsMsg:
-		if msg.err != nil {
-			s.fail(msg.err)
-			return nil
-		}
-		s.desk.open(newFlowDetails(s, msg.details))
 	case forgetAllMsg:
 		if msg.err != nil {
 			s.fail(msg.err)
@@ -763,23 +840,26 @@ func (s *flowsScreen) answered(msg tea.Msg) tea.Cmd {
 	return nil
 }
 
-type detailsMsg struct {
-	details model.Details
-	err     error
-}
-
-// details opens a group, or asks for everything about the flow under the cursor.
+// details opens a group, or looks closely at the flow under the cursor. Where
+// there is room for it beside the list, it comes and goes there.
 func (s *flowsScreen) details() tea.Cmd {
 	if s.mode == groupMode {
 		return s.groups.open()
+	}
+	if s.split() || s.sideOff && s.width >= splitWidth {
+		s.sideOff = !s.sideOff
+		return nil
 	}
 	f, ok := s.current()
 	if !ok {
 		return nil
 	}
-	source := s.gw.Flows
-	return func() tea.Msg {
-		d, err := source.Details(context.Background(), f)
-		return detailsMsg{d, err}
-	}
+	s.open(&flowDetails{desk: s.desk, view: &s.view})
+	return s.view.look(f)
+}
+
+// toggleNames shows names of addresses, or addresses again.
+func (s *flowsScreen) toggleNames() tea.Cmd {
+	s.names.on = !s.names.on
+	return s.names.ask(s.gw.Name, s.list.visible())
 }

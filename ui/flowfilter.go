@@ -1,0 +1,209 @@
+package ui
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"nattui/model"
+	"nattui/rules"
+	"nattui/ui/text"
+)
+
+// completed is what tab has done to the filter line: pressed again it takes the next option.
+type completed struct {
+	line    string // as tab left it
+	base    string // as it was typed
+	options []model.Completion
+	at      int
+}
+
+// complete finishes the word at the end of the filter line; by goes through the options.
+func (s *flowsScreen) complete(by int) tea.Cmd {
+	c, line := &s.completed, s.filter.text()
+	if line != c.line || len(c.options) == 0 {
+		*c = completed{base: line, options: model.Complete(line, len(line), s.valuesSeen)}
+		if by < 0 {
+			c.at = len(c.options) - 1
+		}
+	} else {
+		c.at = (c.at + by + len(c.options)) % len(c.options)
+	}
+	if len(c.options) == 0 {
+		return nil
+	}
+	o := c.options[c.at]
+	c.line = c.base[:o.From] + o.Text + " "
+	s.filter.input.SetValue(c.line)
+	s.filter.input.CursorEnd()
+	return s.filterChanged()
+}
+
+// valuesSeen are values for a property of the filter: what the flows on the screen
+// have, and the rules of this gateway.
+func (s *flowsScreen) valuesSeen(property string) []string {
+	if property == "rule" {
+		return s.ruleWords()
+	}
+	var values []string
+	for _, f := range s.list.visible() {
+		for _, v := range seenIn(&f, property) {
+			if v != "" && !slices.Contains(values, v) {
+				values = append(values, v)
+			}
+		}
+	}
+	return values
+}
+
+// seenIn are the values that one flow has for a property of the filter.
+func seenIn(f *model.Flow, property string) []string {
+	addr := func(of ...netip.AddrPort) (out []string) {
+		for _, a := range of {
+			out = append(out, a.Addr().String())
+		}
+		return out
+	}
+	port := func(of ...netip.AddrPort) (out []string) {
+		if !f.Proto().HasPorts() {
+			return nil
+		}
+		for _, a := range of {
+			out = append(out, strconv.Itoa(int(a.Port())))
+		}
+		return out
+	}
+	client, asked, served, seen := f.Client(), f.AskedFor(), f.ServedBy(), f.SeenAs()
+	switch property {
+	case "src":
+		return addr(client, seen)
+	case "dst":
+		return addr(asked, served)
+	case "host":
+		return addr(client, asked, served, seen)
+	case "client", "orig src":
+		return addr(client)
+	case "asked", "orig dst":
+		return addr(asked)
+	case "server", "reply src":
+		return addr(served)
+	case "seen", "reply dst":
+		return addr(seen)
+	case "dport":
+		return port(asked, served)
+	case "sport":
+		return port(client)
+	case "port":
+		return port(asked, served, client)
+	case "orig dport":
+		return port(asked)
+	case "orig sport":
+		return port(client)
+	case "reply sport":
+		return port(served)
+	case "reply dport":
+		return port(seen)
+	case "mark":
+		return []string{fmt.Sprintf("0x%x", f.Mark)}
+	case "zone":
+		return []string{strconv.Itoa(int(f.Zone))}
+	}
+	return nil
+}
+
+// ruleWords are the rules that flows may come of, those with most flows first.
+func (s *flowsScreen) ruleWords() []string {
+	byRule, stale := s.gw.Flows.RuleFlows()
+	refs := make([]rules.RuleRef, 0, len(byRule))
+	for r := range byRule {
+		refs = append(refs, r)
+	}
+	slices.SortFunc(refs, func(a, b rules.RuleRef) int {
+		if byRule[a] != byRule[b] {
+			return byRule[b] - byRule[a]
+		}
+		return strings.Compare(a.Chain+strconv.Itoa(a.Position), b.Chain+strconv.Itoa(b.Position))
+	})
+	var words []string
+	for _, r := range refs {
+		if w := r.Chain + "/" + strconv.Itoa(r.Position); !slices.Contains(words, w) {
+			words = append(words, w)
+		}
+	}
+	if stale > 0 {
+		words = append(words, "stale")
+	}
+	return append(words, "ambiguous")
+}
+
+// filterLines are how many lines of help there are while a filter is typed.
+const filterLines = 3
+
+// filterHelp says what may be typed next, or where the line is not understood.
+func (s *flowsScreen) filterHelp(width int) []string {
+	look, line := s.look, s.filter.text()
+	if bad := s.wrongWord; s.filter.wrong != "" && bad.End <= len(line) && bad.Pos <= bad.End {
+		return s.pointAtWord(width, line, bad)
+	}
+	options := model.Complete(line, len(line), s.valuesSeen)
+	if line == "" {
+		return []string{
+			" " + text.Fit(look.Text.Render("words side by side must all hold; ")+look.Accent.Render("or  not  ( )")+look.Text.Render(" combine; any other word is looked for"), width-2),
+			" " + text.Fit(look.Faint.Render("dport 80 nat dnat · src 10.0.0.0/8 not host 10.0.0.5 · state established rate>1M · rule 3"), width-2),
+			" " + text.Fit(look.Accent.Render("tab")+look.Faint.Render(" completes  ")+offered(s, options), width-2),
+		}
+	}
+	var lines []string
+	row := ""
+	for i, c := range options {
+		item := look.Accent.Render(text.Safe(c.Text))
+		if len(options) <= 6 || i == 0 || options[i-1].Hint != c.Hint {
+			item += look.Faint.Render(" " + c.Hint)
+		}
+		if next := row + "  " + item; row == "" || visibleWidth(next) <= width-2 {
+			row = strings.TrimPrefix(next, "  ")
+			continue
+		}
+		lines = append(lines, " "+text.Fit(row, width-2))
+		if row = item; len(lines) == filterLines {
+			return lines
+		}
+	}
+	return append(lines, " "+text.Fit(row, width-2))
+}
+
+// offered are the names of what may be typed.
+func offered(s *flowsScreen, options []model.Completion) string {
+	var names []string
+	for _, c := range options {
+		names = append(names, s.look.Accent.Render(c.Text))
+	}
+	return strings.Join(names, " ")
+}
+
+// pointAtWord shows the line with the word that is not understood, and why; and
+// which filter is in force meanwhile.
+func (s *flowsScreen) pointAtWord(width int, line string, bad model.QueryError) []string {
+	look := s.look
+	from := max(0, visibleWidth(text.Safe(line[:bad.Pos]))-(width-20)) // a long line is shown from where the word is in sight
+	shown := text.Safe(line)
+	before, word := text.Safe(line[:bad.Pos]), text.Safe(line[bad.Pos:bad.End])
+	after := strings.TrimPrefix(shown, before+word)
+	if from > 0 {
+		before = "…" + before[min(len(before), from+1):]
+	}
+	marks := strings.Repeat("^", max(1, visibleWidth(word)))
+	force := "everything is shown meanwhile"
+	if !s.query.IsZero() {
+		force = "in force meanwhile: " + s.query.String()
+	}
+	return []string{
+		" " + text.Fit(look.Faint.Render(before)+look.Broken.Render(word)+look.Faint.Render(after), width-2),
+		" " + text.Fit(strings.Repeat(" ", visibleWidth(before))+look.Broken.Render(marks)+" "+look.Faint.Render(text.Safe(force)), width-2),
+		" " + text.Fit(look.Text.Render(text.Safe(bad.Error())), width-2),
+	}
+}

@@ -1,0 +1,328 @@
+package ui
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
+
+	"nattui/model"
+	"nattui/ui/text"
+)
+
+// lossShown is how long a loss of events is told of after it has been made good.
+const lossShown = time.Minute
+
+// notes are what is wrong or missing with the table and with what is known of it,
+// the worst first.
+func (s *flowsScreen) notes() []model.HealthNote {
+	notes := append(s.feedNotes(), s.health.Notes(s.earlier())...)
+	if _, stale := s.gw.Flows.RuleFlows(); stale > 0 {
+		what := plural(stale, "flow") + " keep a translation that today's rules would not make: / rule stale shows them"
+		if stale == 1 {
+			what = "1 flow keeps a translation that today's rules would not make: / rule stale shows it"
+		}
+		notes = append(notes, model.HealthNote{Name: "stale", Severity: "warning", Sentence: what})
+	}
+	slices.SortStableFunc(notes, func(a, b model.HealthNote) int { return cmp.Compare(severity(a), severity(b)) })
+	return notes
+}
+
+func severity(n model.HealthNote) int {
+	return slices.Index([]string{"error", "warning", "note"}, n.Severity)
+}
+
+// feedNotes are what is wrong with the way in which flows become known.
+func (s *flowsScreen) feedNotes() (notes []model.HealthNote) {
+	feed := s.gw.Flows.Feed()
+	add := func(name, severity, sentence string, cure ...string) {
+		notes = append(notes, model.HealthNote{Name: name, Severity: severity, Sentence: sentence, Cure: cure})
+	}
+	lost := plural(int(feed.LastMissed), "event") + " missed"
+	switch ago := s.now.Sub(time.Unix(0, feed.LostAt)); {
+	case feed.Lost:
+		add("events-missed", "error", lost+" so far: they come faster than they can be read; the table is read anew.")
+	case feed.LostAt != 0 && ago < lossShown:
+		add("events-missed", "warning", fmt.Sprintf("%s, resynced in %s: the list is whole again.", lost, seconds(feed.LastResync)))
+	}
+	if b := feed.Buffer; b.Short != "" {
+		add("buffer-small", "note", fmt.Sprintf("The kernel keeps %s of events for us while we are busy, not %s: %s.", text.Bytes(uint64(b.Got)), text.Bytes(uint64(b.Wished)), b.Short))
+	}
+	if n := feed.Malformed; n > 0 {
+		add("malformed", "warning", plural(int(n), "message")+" of the kernel made no sense and were skipped.")
+	}
+	return notes
+}
+
+// note is the most pressing thing to know of the table, in one line.
+func (s *flowsScreen) note() (string, noteStyle) {
+	notes := s.notes()
+	if len(notes) == 0 {
+		return "", s.look.Faint
+	}
+	n := notes[0]
+	sentence, style := strings.TrimSuffix(n.Sentence, "."), s.noteStyle(n)
+	if n.Name == "accounting-off" || n.Name == "timestamps-off" {
+		sentence = "Counters and ages are off in the kernel"
+		if !s.gw.ReadOnly {
+			sentence += ": w switches them on"
+		}
+	}
+	if n.Severity != "note" {
+		sentence = "! " + sentence
+	}
+	if more := len(notes) - 1; more > 0 || len(n.Cure) > 0 {
+		tail := " (h tells what to do)"
+		if more > 0 {
+			tail = fmt.Sprintf(" (h: %d more)", more)
+		}
+		return text.Fit(sentence, s.listWidth()-2-len(tail)) + tail, style
+	}
+	return sentence, style
+}
+
+func (s *flowsScreen) noteStyle(n model.HealthNote) noteStyle {
+	switch n.Severity {
+	case "error":
+		return s.look.Broken
+	case "warning":
+		return s.look.Attention
+	}
+	return s.look.Faint
+}
+
+// flowHealth is the health of the kernel's table, and of what is known of it here.
+type flowHealth struct {
+	*desk
+	screen *flowsScreen
+	offset int
+}
+
+// Update scrolls, switches, or closes on any other key.
+func (h *flowHealth) Update(msg tea.Msg) tea.Cmd {
+	k, ok := msg.(tea.KeyPressMsg)
+	if !ok {
+		return nil
+	}
+	switch {
+	case key.Matches(k, keys.Down):
+		h.offset++
+	case key.Matches(k, keys.Up):
+		h.offset--
+	case key.Matches(k, keys.PageDown), k.String() == "space":
+		h.offset += max(1, h.room(h.height)-1)
+	case key.Matches(k, keys.PageUp):
+		h.offset -= max(1, h.room(h.height)-1)
+	case key.Matches(k, keys.Switches):
+		h.close(h)
+		return h.screen.Key(k)
+	default:
+		h.close(h)
+	}
+	h.offset = max(0, min(h.offset, len(h.lines(h.inner(h.width)))-h.room(h.height)))
+	return nil
+}
+
+// Keys are those of the box.
+func (h *flowHealth) Keys() []key.Binding {
+	switches := keys.Switches
+	switches.SetEnabled(!h.gw.ReadOnly)
+	return []key.Binding{switches, keys.Up, keys.Down, keys.PageDown, keys.Close}
+}
+
+func (h *flowHealth) inner(width int) int { return min(100, width-2) - 4 }
+
+func (h *flowHealth) room(height int) int { return max(3, height-4) }
+
+// View draws the box.
+func (h *flowHealth) View(width, height int) string {
+	lines, room := h.lines(h.inner(width)), h.room(height)
+	from := max(0, min(h.offset, len(lines)-room))
+	title := "Health of the connection table"
+	if len(lines) > room {
+		title += fmt.Sprintf(" (%d%%)", 100*min(len(lines), from+room)/len(lines))
+	}
+	return box(h.desk, title, lines[from:min(len(lines), from+room)], h.inner(width)+4)
+}
+
+func (h *flowHealth) lines(width int) []string {
+	lines := h.fill(width)
+	lines = append(lines, h.troubles(width)...)
+	lines = append(lines, h.news(width)...)
+	return append(lines, h.counters(width)...)
+}
+
+// healthLabel is how wide the labels of the health box are.
+const healthLabel = 12
+
+// row is a label with a value that may take several lines.
+func (h *flowHealth) row(style lipgloss.Style, label, value string, width int) (lines []string) {
+	for i, l := range text.Wrap(text.Safe(value), width-healthLabel, 0) {
+		if i > 0 {
+			label = ""
+		}
+		lines = append(lines, h.look.Faint.Render(text.Pad(label, healthLabel, false))+style.Render(l))
+	}
+	return lines
+}
+
+// fill tells how full the table is, and how soon it will be.
+func (h *flowHealth) fill(width int) []string {
+	look, t, earlier := h.look, &h.screen.health, h.screen.earlier()
+	if t.Count < 0 {
+		return h.row(look.Text, "flows", "the kernel does not tell how many there are", width)
+	}
+	line := text.Exact(uint64(t.Count)) + " flows"
+	if t.Max > 0 {
+		line += " of " + text.Exact(uint64(t.Max))
+		if t.Count > 0 {
+			line += fmt.Sprintf(", %.1f %%", 100*t.Share())
+		}
+	}
+	style := look.Text
+	if t.Share() >= 0.8 {
+		style = look.Broken
+	}
+	lines := h.row(style, "flows", line, width)
+	if t.Max > 0 {
+		cells := max(4, width-healthLabel)
+		full := min(cells, int(float64(cells)*t.Share()+0.5))
+		lines = append(lines, strings.Repeat(" ", healthLabel)+style.Render(strings.Repeat("━", full))+look.Line.Render(strings.Repeat("─", cells-full)))
+	}
+	growth := "steady"
+	if g := t.Growth(earlier); g >= 0.5 {
+		growth = fmt.Sprintf("grows by %s flows a second", text.Rate(g))
+		if left, ok := t.TimeToFull(earlier); ok {
+			growth += ", full in " + text.Duration(left)
+		}
+	} else if g <= -0.5 {
+		growth = fmt.Sprintf("shrinks by %s flows a second", text.Rate(-g))
+	}
+	lines = append(lines, h.row(look.Text, "growth", growth, width)...)
+	if t.Buckets > 0 {
+		lines = append(lines, h.row(look.Text, "hash table", fmt.Sprintf("%s buckets, %.1f flows in each", text.Exact(uint64(t.Buckets)), float64(t.Count)/float64(t.Buckets)), width)...)
+	}
+	lines = append(lines, h.row(look.Text, "kernel", strings.Join([]string{
+		"counts " + switchWord(t.Accounting), "times " + switchWord(t.Timestamps), "sends events " + switchWord(t.Events),
+	}, ", "), width)...)
+	return lines
+}
+
+// switchWord says the position of a switch of the kernel.
+func switchWord(s model.Setting) string {
+	switch s {
+	case model.SettingOff:
+		return "no"
+	case model.SettingOn:
+		return "yes"
+	case model.SettingAuto:
+		return "yes, of flows that begin while somebody listens"
+	}
+	return "unknown"
+}
+
+// troubles are all notes with what to do.
+func (h *flowHealth) troubles(width int) []string {
+	notes := h.screen.notes()
+	if len(notes) == 0 {
+		return append([]string{""}, h.row(h.look.Good, "well", "nothing is wrong with the table", width)...)
+	}
+	lines := []string{""}
+	for _, n := range notes {
+		lines = append(lines, h.row(h.screen.noteStyle(n), n.Severity, n.Sentence, width)...)
+		for _, c := range n.Cure {
+			for _, l := range text.Wrap("$ "+c, width-healthLabel, 0) {
+				lines = append(lines, strings.Repeat(" ", healthLabel)+h.look.Accent.Render(l))
+			}
+		}
+	}
+	return lines
+}
+
+// news tells how events arrive.
+func (h *flowHealth) news(width int) []string {
+	look, feed := h.look, h.screen.gw.Flows.Feed()
+	lines := append([]string{""}, h.row(look.Text, "events", fmt.Sprintf("%s received, %s missed in %s, %s skipped",
+		text.Exact(feed.Events), text.Exact(feed.Missed), plural(int(feed.Overruns), "overrun"), plural(int(feed.Malformed), "malformed message")), width)...)
+	if feed.Resyncs > 0 {
+		last := time.Unix(0, feed.LostAt).In(h.now.Location()).Format("15:04:05")
+		lines = append(lines, h.row(look.Text, "resync", fmt.Sprintf("%s, the last at %s in %s", times(feed.Resyncs), last, seconds(feed.LastResync)), width)...)
+	}
+	buffer := text.Bytes(uint64(feed.Buffer.Got)) + " for events that wait"
+	if feed.Buffer.Short == "" {
+		buffer += ", as large as was asked for"
+	} else {
+		buffer += ", less than was asked for (above)"
+	}
+	lines = append(lines, h.row(look.Text, "buffer", buffer, width)...)
+	pace := "only those of flows in sight are read; sorting by rate reads all"
+	if feed.Fresh {
+		pace = "all are being read"
+		if feed.Every > 0 {
+			pace = "all are read every " + seconds(feed.Every) + ", so that it takes less than 5 % of one core"
+		}
+	}
+	return append(lines, h.row(look.Text, "counters", pace, width)...)
+}
+
+func times(n uint64) string {
+	switch n {
+	case 1:
+		return "once"
+	case 2:
+		return "twice"
+	}
+	return text.Exact(n) + " times"
+}
+
+// counters are the kernel's statistics, each with what it means and, where it grows, what to do.
+func (h *flowHealth) counters(width int) []string {
+	look := h.look
+	counters := h.screen.health.Counters(h.screen.earlier())
+	if counters == nil {
+		return append([]string{""}, h.row(look.Text, "statistics", "the kernel does not tell them", width)...)
+	}
+	lines := []string{"", look.Faint.Render(text.Fit("since the namespace was made (conntrack -S), and in the last seconds", width))}
+	const name, total, since = 15, 8, 8
+	for _, c := range counters {
+		style, recent := look.Faint, ""
+		if c.Total > 0 {
+			style = look.Text
+		}
+		bad := c.Since > 0 && c.Advice != "nothing"
+		if c.Since > 0 {
+			recent = "+" + text.Count(c.Since)
+		}
+		value := look.Text
+		if bad && !strings.HasPrefix(c.Advice, "nothing") {
+			value = look.Attention
+		}
+		head := style.Render(text.Pad(c.Name, name, false)) + value.Render(text.Pad(text.Count(c.Total), total, true)+text.Pad(recent, since, true)) + "  "
+		means := c.Means
+		if c.Since > 0 {
+			means += " - " + c.Advice
+		}
+		room := width - name - total - since - 2
+		if room < 20 {
+			lines = append(lines, text.Fit(head, width))
+			continue
+		}
+		for i, l := range text.Wrap(means, room, 0) {
+			if i > 0 {
+				head = strings.Repeat(" ", name+total+since+2)
+			}
+			lines = append(lines, head+style.Render(l))
+		}
+		for _, cure := range c.Cure {
+			if c.Since > 0 {
+				lines = append(lines, strings.Repeat(" ", name+total+since+2)+look.Accent.Render(text.Fit("$ "+cure, room)))
+			}
+		}
+	}
+	return lines
+}
