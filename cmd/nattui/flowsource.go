@@ -20,10 +20,11 @@ type flowSource struct {
 	changed chan struct{}
 	explain *explainer
 
-	mu     sync.Mutex // one batch at a time: Follow's and Refresh's
-	err    atomic.Pointer[error]
-	asking atomic.Bool // a refresh of visible rows is under way
-	health atomic.Pointer[model.Health]
+	mu              sync.Mutex // one batch at a time: Follow's and Refresh's
+	missed, resyncs uint64     // as the event log knows
+	err             atomic.Pointer[error]
+	asking          atomic.Bool // a refresh of visible rows is under way
+	health          atomic.Pointer[model.Health]
 }
 
 // eventsKept is how many events can be looked back at.
@@ -54,8 +55,22 @@ func (s *flowSource) take(b *model.Batch) {
 	s.mu.Lock()
 	s.flows.Apply(b)
 	s.log.Append(b)
+	s.noteGap(b.At)
 	s.mu.Unlock()
 	s.notify()
+}
+
+// noteGap puts into the event log where events were missed, and what became of it.
+func (s *flowSource) noteGap(at int64) {
+	feed := s.kernel.Feed()
+	switch {
+	case feed.Missed > s.missed:
+		s.missed = feed.Missed
+		s.log.Gap(feed.LastMissed, at, 0)
+	case feed.Resyncs > s.resyncs:
+		s.resyncs = feed.Resyncs
+		s.log.Gap(feed.LastMissed, at, feed.LastResync)
+	}
 }
 
 func (s *flowSource) notify() {
