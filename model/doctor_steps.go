@@ -299,7 +299,7 @@ func (d *doctor) forwardingOff(family rules.Family, link, who string) Finding {
 	s := &d.f.Settings
 	found := Finding{Check: "forwarding-off", Severity: SeverityError}
 	switch {
-	case family == rules.IPv6 && s.Forwarding6 == SettingOff:
+	case family == rules.IPv6 && s.ForwardsFrom(link, IPv6) == SettingOff:
 		found.Subject = "net.ipv6.conf.all.forwarding"
 		found.Sentence = "IPv6 forwarding is off: nothing that arrives passes through this host, whatever the NAT rules say."
 		found.Cure.Title = "Let IPv6 packets pass through this host"
@@ -325,12 +325,21 @@ func (d *doctor) forwardingOff(family rules.Family, link, who string) Finding {
 // hearRouters keeps a host that learns its default route from a router from
 // losing it as it begins to forward (Documentation/networking/ip-sysctl.rst, accept_ra).
 func (d *doctor) hearRouters() (rules.Step, bool) {
-	r, ok := d.f.defaultRoute(wholeIPv6)
-	if !ok || r.Origin != "ra" || d.f.Settings.On(r.Hops[0].Out).AcceptRA != 1 {
+	name, ok := d.f.deafToRouters()
+	if !ok {
 		return rules.Step{}, false
 	}
-	name := "net.ipv6.conf." + strings.ReplaceAll(r.Hops[0].Out, ".", "/") + ".accept_ra"
 	return d.set(name, "1", "2", "a host that forwards hears its own router only with 2, and would lose its default route"), true
+}
+
+// deafToRouters is the setting of the link by which this host learns its IPv6
+// default route, if it would lose that as it begins to forward.
+func (f *Facts) deafToRouters() (setting string, ok bool) {
+	r, ok := f.defaultRoute(wholeIPv6)
+	if !ok || r.Origin != "ra" || f.Settings.On(r.Hops[0].Out).AcceptRA != 1 {
+		return "", false
+	}
+	return linkSetting6(r.Hops[0].Out, "accept_ra"), true
 }
 
 // localnet asks whether what arrives may go to the loopback network.

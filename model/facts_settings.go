@@ -33,6 +33,9 @@ type Settings struct {
 	// BridgeCallsIptables sends bridged IPv4 packets through iptables
 	// (net.bridge.bridge-nf-call-iptables); unknown without br_netfilter.
 	BridgeCallsIptables Setting
+	// Fixed are the names of settings that cannot be written here, as those of
+	// the connection table's size in a network namespace other than the first.
+	Fixed []string
 }
 
 // UnknownSettings has every switch unknown.
@@ -48,6 +51,9 @@ func UnknownSettings() Settings {
 // net.ipv6.conf.
 type LinkSettings struct {
 	Forwarding4, Forwarding6 Setting
+	// ForceForwarding6 forwards what arrives on the link whatever the switch for
+	// all says (net.ipv6.conf.LINK.force_forwarding, since Linux 6.17).
+	ForceForwarding6 Setting
 	// RPFilter is the link's own reverse path filter; see RPFilterOn for the
 	// one in effect.
 	RPFilter RPFilter
@@ -132,9 +138,13 @@ func (s *Settings) RouteLocalnetOn(link string) Setting {
 
 // ForwardsFrom tells whether packets of a family that arrive on a link are
 // forwarded at all. In IPv4 that is the link's own switch, which ip_forward
-// sets together with all others; IPv6 asks the switch for all links.
+// sets together with all others; IPv6 asks the switch for all links, and where
+// that is off whether the link is forced.
 func (s *Settings) ForwardsFrom(link string, family Family) Setting {
 	if family == IPv6 {
+		if s.Forwarding6 == SettingOff && s.On(link).ForceForwarding6 == SettingOn {
+			return SettingOn
+		}
 		return s.Forwarding6
 	}
 	if own := s.On(link).Forwarding4; own != SettingUnknown {

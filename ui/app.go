@@ -260,6 +260,8 @@ func (a *App) key(msg tea.KeyPressMsg) tea.Cmd {
 		return a.undo()
 	case key.Matches(msg, keys.Redo):
 		return a.redo()
+	case key.Matches(msg, keys.Switches) && a.hasSwitches():
+		return a.openSwitches("")
 	}
 	if key.Matches(msg, keys.Quit) {
 		if back, ok := a.screen().(interface{ Back() bool }); ok && back.Back() {
@@ -268,6 +270,16 @@ func (a *App) key(msg tea.KeyPressMsg) tea.Cmd {
 		return tea.Quit
 	}
 	return a.screen().Key(msg)
+}
+
+// hasSwitches tells that the key for switches opens them on this screen; elsewhere
+// it has another use.
+func (a *App) hasSwitches() bool {
+	switch a.screen().(type) {
+	case *rulesScreen, *guideScreen, *doctorScreen:
+		return true
+	}
+	return false
 }
 
 // show makes a screen the active one.
@@ -578,7 +590,11 @@ func (a *App) forwarding() string {
 	case model.SettingOn:
 		return a.look.Faint.Render("forwarding ") + a.look.Good.Render("on")
 	case model.SettingOff:
-		return a.look.Faint.Render("forwarding ") + a.look.Broken.Render("off")
+		off := a.look.Faint.Render("forwarding ") + a.look.Broken.Render("off")
+		if a.hasSwitches() && a.width >= 64 {
+			off += a.look.Accent.Render(" w")
+		}
+		return off
 	}
 	return ""
 }

@@ -406,7 +406,7 @@ func (s *doctorScreen) Keys() []key.Binding {
 	}
 	can := ok && !s.gw.ReadOnly && len(r.finding.Cure.Steps) > 0
 	return []key.Binding{
-		with(keyFix, can), with(details, ok), with(keys.Close, s.follows != nil),
+		with(keyFix, can), with(details, ok), with(keys.Close, s.follows != nil), keys.Switches,
 		keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom, with(keys.Undo, !s.gw.ReadOnly), with(keys.Redo, !s.gw.ReadOnly),
 	}
 }

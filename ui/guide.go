@@ -306,7 +306,7 @@ func (s *guideScreen) Keys() []key.Binding {
 	case s.asked == nil:
 		enter := keys.Details
 		enter.SetHelp("enter", "begin")
-		return []key.Binding{enter, keys.Up, keys.Down, keys.Top, keys.Bottom, keys.Undo, keys.Redo}
+		return []key.Binding{enter, keys.Switches, keys.Up, keys.Down, keys.Top, keys.Bottom, keys.Undo, keys.Redo}
 	case s.ready:
 		return []key.Binding{bind("enter", "apply"), bind("↑/↓", "read on"), bind("esc", "back to the questions")}
 	}

@@ -6,6 +6,8 @@ import (
 
 	"nattui/model"
 	"nattui/model/host"
+	"nattui/rules"
+	"nattui/ui"
 )
 
 // factsPace is how often what the kernel does not announce (settings, listeners,
@@ -13,8 +15,8 @@ import (
 const factsPace = 10 * time.Second
 
 // followFacts delivers what is known of the host, anew when links, addresses or
-// routes change and from time to time. changed hears of it first.
-func followFacts(ctx context.Context, changed func(*model.Facts)) <-chan *model.Facts {
+// routes change, on request, and from time to time. changed hears of it first.
+func followFacts(ctx context.Context, request <-chan struct{}, changed func(*model.Facts)) <-chan *model.Facts {
 	out := make(chan *model.Facts)
 	changes, err := host.Watch(ctx)
 	if err != nil {
@@ -37,9 +39,27 @@ func followFacts(ctx context.Context, changed func(*model.Facts)) <-chan *model.
 			case <-ctx.Done():
 				return
 			case <-changes:
+			case <-request:
 			case <-tick.C:
 			}
 		}
 	}()
 	return out
+}
+
+// noticed has the facts read again as soon as a change was made here: settings
+// change without the kernel announcing it.
+type noticed struct {
+	ui.Changes
+	facts chan<- struct{}
+}
+
+// Apply runs the plan.
+func (n noticed) Apply(ctx context.Context, p rules.Plan, confirm time.Duration) (rules.Plan, time.Time, error) {
+	done, deadline, err := n.Changes.Apply(ctx, p, confirm)
+	select {
+	case n.facts <- struct{}{}:
+	default: // somebody has asked already
+	}
+	return done, deadline, err
 }

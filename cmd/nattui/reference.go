@@ -54,6 +54,15 @@ var whatifEntries = []entry{
 	{"path", "the rules it meets, each with table, chain, position, spec and verdict: match, no or unknown"},
 }
 
+// switchEntries are the fields of a switch as JSON.
+var switchEntries = []entry{
+	{"name, interface", "as sysctl names it; the interface that it is for, if it is for one"},
+	{"value, word", "what it is now, as a number and in a word"},
+	{"boot, boot_file", "what it will be after the next start, and the file that says so; absent where none does"},
+	{"purpose, depends", "what it is for; what hangs on it here"},
+	{"fixed", "why it cannot be changed here, if it cannot"},
+}
+
 // doctorEntries are the fields of a finding of doctor as JSON.
 var doctorEntries = []entry{
 	{"check", "a stable name"},
@@ -77,7 +86,7 @@ var jsonEntries = []struct {
 	title  string
 	fields []entry
 }{
-	{"rule", ruleEntries}, {"flow", flowEntries}, {"whatif", whatifEntries}, {"doctor", doctorEntries}, {"history", historyEntries},
+	{"rule", ruleEntries}, {"flow", flowEntries}, {"whatif", whatifEntries}, {"doctor", doctorEntries}, {"switches", switchEntries}, {"history", historyEntries},
 }
 
 // jsonNote goes before the fields.

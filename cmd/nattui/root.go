@@ -72,8 +72,8 @@ func newRoot() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add(groupLook, newRulesCommand(), newFlowsCommand(), newWhatifCommand(), newDoctorCommand(), newRecordCommand(), newLabCommand())
-	add(groupChange, newAddCommand(), newDeleteCommand())
+	add(groupLook, newRulesCommand(), newFlowsCommand(), newWhatifCommand(), newDoctorCommand(), newSwitchesCommand(), newRecordCommand(), newLabCommand())
+	add(groupChange, newAddCommand(), newDeleteCommand(), newSwitchCommand())
 	add(groupChange, newGuideCommands()...)
 	add(groupChange, newChangeCommands()...)
 	add(groupOther, newVersionCommand(), newManualCommand())

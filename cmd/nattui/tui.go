@@ -69,7 +69,8 @@ func openGateway(ctx context.Context, o tuiOptions) (ui.Gateway, error) {
 	}
 	gw.Name = nameOf
 	gw.Surroundings = func(ctx context.Context) (model.Surroundings, error) { return surroundings(ctx, tables) }
-	gw.Facts = followFacts(ctx, factsChanged)
+	anew := make(chan struct{}, 1)
+	gw.Facts = followFacts(ctx, anew, factsChanged)
 	if !o.readOnly {
 		var kernel *conntrack.Table
 		if flows != nil {
@@ -80,7 +81,7 @@ func openGateway(ctx context.Context, o tuiOptions) (ui.Gateway, error) {
 			gw.ReadOnly = true
 			gw.Trouble = append(gw.Trouble, withoutJournal(err))
 		} else {
-			gw.Changes, gw.Journal = safe, safe
+			gw.Changes, gw.Journal = noticed{safe, anew}, safe
 		}
 	}
 	for _, a := range tables.Absent() {

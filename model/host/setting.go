@@ -71,6 +71,11 @@ func (r *reading) settings() {
 	s.ConntrackMax = number("net/netfilter/nf_conntrack_max")
 	s.ConntrackCount = number("net/netfilter/nf_conntrack_count")
 	s.ConntrackBuckets = number("net/netfilter/nf_conntrack_buckets")
+	for _, name := range []string{"net.netfilter.nf_conntrack_max", "net.netfilter.nf_conntrack_buckets"} {
+		if fixed(name) {
+			s.Fixed = append(s.Fixed, name)
+		}
+	}
 	s.ConntrackAccounting = setting("net/netfilter/nf_conntrack_acct")
 	s.ConntrackTimestamps = setting("net/netfilter/nf_conntrack_timestamp")
 	s.ConntrackEvents = setting("net/netfilter/nf_conntrack_events")
@@ -100,7 +105,8 @@ func linkSettings(link string) model.LinkSettings {
 	v4, v6 := "net/ipv4/conf/"+link+"/", "net/ipv6/conf/"+link+"/"
 	s := model.LinkSettings{
 		Forwarding4: setting(v4 + "forwarding"), Forwarding6: setting(v6 + "forwarding"),
-		RouteLocalnet: setting(v4 + "route_localnet"), AcceptLocal: setting(v4 + "accept_local"),
+		ForceForwarding6: setting(v6 + "force_forwarding"),
+		RouteLocalnet:    setting(v4 + "route_localnet"), AcceptLocal: setting(v4 + "accept_local"),
 		SrcValidMark: setting(v4 + "src_valid_mark"), SendRedirects: setting(v4 + "send_redirects"),
 		ProxyARP: setting(v4 + "proxy_arp"), AcceptRA: number(v6 + "accept_ra"),
 	}
@@ -108,6 +114,17 @@ func linkSettings(link string) model.LinkSettings {
 		s.RPFilter = model.RPFilterOff + model.RPFilter(mode)
 	}
 	return s
+}
+
+// fixed reports a setting that exists and that nobody may write here, root not
+// either: the kernel decides when the file is opened.
+func fixed(name string) bool {
+	path, err := sysctlPath(name)
+	if err != nil {
+		return false
+	}
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().Perm()&0o222 == 0
 }
 
 // number is -1 for a setting that cannot be read.

@@ -1,0 +1,369 @@
+package ui
+
+import (
+	"context"
+	"strings"
+
+	"charm.land/bubbles/v2/key"
+	"charm.land/bubbles/v2/textinput"
+	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
+
+	"nattui/model"
+	"nattui/rules"
+	"nattui/ui/table"
+	"nattui/ui/text"
+)
+
+// switches is the box with the kernel's settings that NAT needs: each as it is now
+// and as it will be after the next start, what it is for, and what hangs on it.
+type switches struct {
+	*desk
+	all    *model.Switches
+	boot   map[string]model.BootSetting
+	read   bool // the files that set them at boot were looked at
+	cursor table.Cursor[string]
+	height int
+	// now leaves what is set at boot as it is.
+	now     bool
+	input   textinput.Model // the number that is typed
+	typing  bool
+	refused string
+}
+
+// switchesMsg brings what files set at boot.
+type switchesMsg struct {
+	box  *switches
+	boot map[string]model.BootSetting
+}
+
+// openSwitches shows the switches, with the cursor on the one of that name.
+func (d *desk) openSwitches(name string) tea.Cmd {
+	if d.facts == nil {
+		d.say("the gateway has not been looked at yet")
+		return nil
+	}
+	in := textinput.New()
+	in.Prompt = ""
+	s := &switches{desk: d, input: in}
+	s.list()
+	for i := range s.all.List {
+		if s.all.List[i].Name == name {
+			s.cursor.Go(i, len(s.all.List), s.key)
+		}
+	}
+	d.open(s)
+	return s.files()
+}
+
+// list makes the switches anew of the latest facts.
+func (s *switches) list() {
+	g := &model.Gateway{Facts: s.facts, Sets: s.tables.Sets}
+	if s.gw.Flows != nil {
+		g.Health = s.gw.Flows.Health()
+	}
+	g.BootSettings = s.boot
+	s.all = model.SwitchesOf(g)
+	s.cursor.Follow(len(s.all.List), s.key)
+}
+
+// files looks at what is set at boot, beside Update.
+func (s *switches) files() tea.Cmd {
+	look := s.gw.Surroundings
+	if look == nil {
+		return nil
+	}
+	return func() tea.Msg {
+		around, err := look(context.Background())
+		if err != nil {
+			return nil
+		}
+		return switchesMsg{s, around.BootSettings}
+	}
+}
+
+func (s *switches) key(i int) string { return s.all.List[i].Name }
+
+func (s *switches) current() (*model.Switch, bool) {
+	if len(s.all.List) == 0 {
+		return nil, false
+	}
+	return &s.all.List[min(s.cursor.Index(), len(s.all.List)-1)], true
+}
+
+// Update moves, changes, or closes.
+func (s *switches) Update(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case switchesMsg:
+		if msg.box == s {
+			s.boot, s.read = msg.boot, true
+			s.list()
+		}
+	case factsMsg:
+		s.list()
+		return s.files()
+	case tablesMsg:
+		if msg.Changed {
+			s.list()
+		}
+	case tea.PasteMsg:
+		if s.typing {
+			s.input, _ = s.input.Update(msg)
+		}
+	case tea.KeyPressMsg:
+		if s.typing {
+			return s.typed(msg)
+		}
+		return s.press(msg)
+	}
+	return nil
+}
+
+func (s *switches) press(msg tea.KeyPressMsg) tea.Cmd {
+	n := len(s.all.List)
+	move := func(to int) tea.Cmd {
+		s.refused = ""
+		s.cursor.Go(to, n, s.key)
+		return nil
+	}
+	switch {
+	case key.Matches(msg, keys.Up):
+		return move(s.cursor.Index() - 1)
+	case key.Matches(msg, keys.Down):
+		return move(s.cursor.Index() + 1)
+	case key.Matches(msg, keys.PageUp):
+		return move(s.cursor.Index() - max(1, s.height-1))
+	case key.Matches(msg, keys.PageDown):
+		return move(s.cursor.Index() + max(1, s.height-1))
+	case key.Matches(msg, keys.Top):
+		return move(0)
+	case key.Matches(msg, keys.Bottom):
+		return move(n - 1)
+	case key.Matches(msg, keys.Undo):
+		return s.undo()
+	case key.Matches(msg, keys.Redo):
+		return s.redo()
+	case key.Matches(msg, keyBoot):
+		s.now = !s.now
+		return nil
+	case key.Matches(msg, keys.Details), key.Matches(msg, keys.Pause):
+		return s.change()
+	case key.Matches(msg, keys.Close), key.Matches(msg, keys.Quit), key.Matches(msg, keys.Switches):
+		s.close(s)
+	}
+	return nil
+}
+
+// keyBoot chooses whether a change is made at boot too.
+var keyBoot = bind("b", "at boot too", "b")
+
+// change begins to change the switch under the cursor.
+func (s *switches) change() tea.Cmd {
+	x, ok := s.current()
+	switch {
+	case !ok:
+	case s.gw.ReadOnly || s.gw.Changes == nil:
+		s.refused = "this nattui only looks: it was started with --read-only"
+	case x.Fixed != "":
+		s.refused = "It cannot be changed here: " + x.Fixed + "."
+	case x.Next() != "":
+		s.ask(x, x.Next())
+	default:
+		s.typing, s.refused = true, ""
+		s.input.SetValue(x.Now)
+		s.input.CursorEnd()
+		return s.input.Focus()
+	}
+	return nil
+}
+
+// typed takes a key of the number that is typed.
+func (s *switches) typed(msg tea.KeyPressMsg) tea.Cmd {
+	x, ok := s.current()
+	switch msg.String() {
+	case "esc", "ctrl+c":
+		s.typing, s.refused = false, ""
+	case "enter":
+		if ok {
+			s.ask(x, s.input.Value())
+		}
+	default:
+		s.input, _ = s.input.Update(msg)
+		s.refused = ""
+		if _, err := s.all.Plan(x, s.input.Value(), !s.now); ok && err != nil {
+			s.refused = upper(err.Error()) + "."
+		}
+	}
+	return nil
+}
+
+// ask asks whether to give a switch a value, or says why it cannot have it. A
+// value that has no effect because of another switch is passed over.
+func (s *switches) ask(x *model.Switch, value string) {
+	plan, err := s.all.Plan(x, value, !s.now)
+	if err != nil {
+		s.refused = upper(err.Error()) + "."
+		if next := overNext(s.all, x, value); next != "" && !s.typing {
+			if p, err := s.all.Plan(x, next, !s.now); err == nil {
+				plan = p
+				s.open(s.question(x, plan))
+			}
+		}
+		return
+	}
+	s.typing, s.refused = false, ""
+	s.open(s.question(x, plan))
+}
+
+// overNext is the value after one that cannot work, if that one can; "" if none.
+func overNext(all *model.Switches, x *model.Switch, value string) string {
+	for i := range x.Values() {
+		n := string(rune('0' + i))
+		if n != x.Now && n != value {
+			if _, err := all.Plan(x, n, false); err == nil {
+				return n
+			}
+		}
+	}
+	return ""
+}
+
+func (s *switches) question(x *model.Switch, plan rules.Plan) dialog {
+	lines := []string{x.Purpose}
+	for _, d := range x.Depends {
+		lines = append(lines, upper(d)+".")
+	}
+	if s.desk.height < 20 {
+		lines = lines[:1]
+	}
+	q := newQuestion(s.desk, plan.Title+"?", lines, plan, "change")
+	q.act = func() tea.Cmd {
+		return s.apply(plan, appliedNew, func(err error) tea.Cmd {
+			if err != nil {
+				s.refused = err.Error()
+			}
+			return s.files()
+		})
+	}
+	return q
+}
+
+// Keys are those of the box.
+func (s *switches) Keys() []key.Binding {
+	if s.typing {
+		return []key.Binding{bind("type", "a number"), bind("enter", "change", "enter"), keys.Close}
+	}
+	change, boot := bind("enter", "change", "enter"), keyBoot
+	if !s.now {
+		boot.SetHelp("b", "now only")
+	}
+	change.SetEnabled(!s.gw.ReadOnly)
+	boot.SetEnabled(!s.gw.ReadOnly)
+	return []key.Binding{change, boot, keys.Undo, keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom, keys.Close}
+}
+
+// View draws the list and, beneath it, all about the switch under the cursor.
+func (s *switches) View(width, height int) string {
+	w := min(96, width)
+	inner := w - 4
+	foot := s.foot(inner, height)
+	s.height = max(2, height-6-len(foot)) // the frame, the head, and the two lines at the bottom
+	cols := []table.Column{
+		{Title: "switch", Min: 12, Want: 23, Grow: 1},
+		{Title: "now", Min: 6, Want: 7},
+		{Title: "at boot", Min: 7, Want: 7},
+		{Title: "name", Min: 20, Want: 40, Order: 1},
+	}
+	widths := table.Widths(cols, inner-2)
+	lines := []string{"  " + table.Head(cols, widths, s.look.Faint)}
+	c := s.cursor
+	c.Settle(len(s.all.List), s.height)
+	from, to := c.Window(len(s.all.List), s.height)
+	for i := from; i < to; i++ {
+		lines = append(lines, s.row(i, cols, widths))
+	}
+	return box(s.desk, "Switches", append(lines, foot...), w)
+}
+
+func (s *switches) row(i int, cols []table.Column, widths []int) string {
+	x := &s.all.List[i]
+	bar, over := "  ", (*lipgloss.Style)(nil)
+	if i == s.cursor.Index() {
+		bar, over = s.look.Accent.Render(s.look.Glyphs.Bar)+s.look.Cursor.Render(" "), &s.look.Cursor
+	}
+	boot, style := s.look.Glyphs.None, s.look.Faint
+	if x.Boot != "" {
+		boot = x.Word(x.Boot)
+		if x.Boot != x.Now {
+			style = s.look.Attention
+		}
+	}
+	label := x.Short
+	switch {
+	case strings.Contains(x.Name, "rp_filter"):
+		label = "source " + x.Short
+	case strings.Contains(x.Name, "route_localnet"):
+		label = "loopback " + x.Short
+	case strings.Contains(x.Name, "forward"):
+		label = "forward " + x.Short
+	}
+	return bar + table.Line(cols, widths, []table.Cell{
+		{Text: text.Safe(label), Style: s.look.Text}, {Text: x.Word(x.Now), Style: s.valueStyle(x)}, {Text: boot, Style: style}, {Text: text.Safe(x.Name), Style: s.look.Faint},
+	}, over)
+}
+
+// valueStyle shows a switch without which nothing passes, and that is off.
+func (s *switches) valueStyle(x *model.Switch) lipgloss.Style {
+	switch {
+	case x.Link == "" && strings.Contains(x.Name, "forward") && x.Now == "0" && len(x.Depends) > 0:
+		return s.look.Broken
+	case x.Now == "1" && len(x.Values()) == 2:
+		return s.look.Good
+	}
+	return s.look.Strong
+}
+
+// foot tells about the switch under the cursor.
+func (s *switches) foot(width, height int) []string {
+	x, ok := s.current()
+	if !ok {
+		return nil
+	}
+	room := max(2, min(7, height/3-2))
+	lines := []string{s.look.Line.Render(strings.Repeat(s.look.Glyphs.Rule, width))}
+	add := func(style lipgloss.Style, line string) {
+		for _, l := range text.Wrap(text.Safe(line), width, 0) {
+			if len(lines) <= room {
+				lines = append(lines, style.Render(l))
+			}
+		}
+	}
+	if s.typing {
+		in := s.input
+		in.SetWidth(max(10, width-len(x.Short)-14))
+		lines = append(lines, s.look.Faint.Render("new number  ")+in.View())
+	}
+	if s.refused != "" {
+		add(s.look.Broken, s.refused)
+	}
+	add(s.look.Text, x.Purpose)
+	if x.Fixed != "" {
+		add(s.look.Attention, upper(x.Fixed)+".")
+	}
+	for _, d := range x.Depends {
+		add(s.look.Faint, upper(d)+".")
+	}
+	switch {
+	case x.BootFile != "":
+		add(s.look.Faint, "At boot "+x.BootFile+" sets it to "+x.Word(x.Boot)+".")
+	case s.read:
+		add(s.look.Faint, "No file sets it at boot.")
+	}
+	if s.now {
+		add(s.look.Attention, "Changes are made now, and not at boot (b).")
+	}
+	for len(lines) <= room {
+		lines = append(lines, "")
+	}
+	return lines
+}

@@ -1,0 +1,116 @@
+package ui
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"nattui/model"
+)
+
+// switchStage has a gateway that forwards nothing, and shows its switches.
+func switchStage(t *testing.T, width, height int) *stage {
+	s := newStage(t, width, height, gatewayRules)
+	f := facts()
+	f.Settings.Forwarding4 = model.SettingOff
+	f.Settings.ConntrackMax, f.Settings.ConntrackBuckets, f.Settings.ConntrackCount = 65536, 16384, 1000
+	link := model.UnknownLinkSettings()
+	link.Forwarding4, link.RPFilter, link.RouteLocalnet = model.SettingOff, model.RPFilterStrict, model.SettingOff
+	f.Settings.All = link
+	f.Settings.Links = map[string]model.LinkSettings{"wan0": link, "lan0": link}
+	s.send(factsMsg{f})
+	return s
+}
+
+func TestSwitchesScreen(t *testing.T) {
+	for name, size := range map[string][2]int{"switches": {80, 24}, "switches-wide": {120, 40}, "switches-small": {40, 12}} {
+		t.Run(name, func(t *testing.T) {
+			s := switchStage(t, size[0], size[1])
+			s.press("4", "w")
+			s.golden(name)
+		})
+	}
+}
+
+// The header says where forwarding is switched on.
+func TestHeaderLeadsToSwitches(t *testing.T) {
+	s := switchStage(t, 80, 24)
+	s.sees("forwarding off w")
+	s.press("w")
+	s.sees("Switches")
+	s.press("esc", "2")
+	if strings.Contains(s.screen(), "forwarding off w") {
+		t.Error("the key is shown where it does something else")
+	}
+}
+
+func TestSwitchIsChangedAndUndone(t *testing.T) {
+	s := switchStage(t, 80, 24)
+	s.press("1", "w", "enter")
+	s.sees("Switch net.ipv4.ip_forward on?")
+	s.sees("$ sysctl -w net.ipv4.ip_forward=1")
+	s.sees(">> /etc/sysctl.d/90-nattui.conf")
+	s.press("y")
+	if len(s.kernel.applied) != 1 {
+		t.Fatal("nothing was applied")
+	}
+	if w := s.kernel.applied[0].Steps[0].Sysctl; w.Value != "1" || w.Old != "0" || !w.Boot {
+		t.Errorf("the plan's step is %+v", w)
+	}
+	s.press("u")
+	if len(s.kernel.applied) != 2 || s.kernel.applied[1].Steps[0].Sysctl.Value != "0" {
+		t.Errorf("u did not take it back: %+v", s.kernel.applied)
+	}
+	s.press("b", "enter", "y")
+	if w := s.kernel.applied[2].Steps[0].Sysctl; w.Boot {
+		t.Error("at boot as well, although b chose now only")
+	}
+}
+
+// A number is typed, and what cannot work is said at every key.
+func TestSwitchNumber(t *testing.T) { synctest.Test(t, typeNumber) }
+
+func typeNumber(t *testing.T) {
+	s := switchStage(t, 80, 24)
+	s.press("1", "w", "G", "up", "enter")
+	for range 5 {
+		s.press("backspace")
+	}
+	s.write("77")
+	s.sees("too few")
+	s.sees("nf_conntrack_max 1250")
+	s.write("777")
+	s.press("enter")
+	s.sees("Set net.netfilter.nf_conntrack_max to 77777?")
+	s.press("n", "esc")
+}
+
+// A value that another switch would overrule is passed over, and said.
+func TestSwitchOverruled(t *testing.T) {
+	s := switchStage(t, 80, 24)
+	s.press("1", "w")
+	d := s.app.top().(*switches)
+	for i := range d.all.List {
+		if d.all.List[i].Name == "net.ipv4.conf.wan0.rp_filter" {
+			d.cursor.Go(i, len(d.all.List), d.key)
+		}
+	}
+	s.press("enter")
+	s.sees("Make net.ipv4.conf.wan0.rp_filter loose?")
+}
+
+func TestSwitchesFitEverySize(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // the cursor of an input blinks
+		for w := minWidth; w <= 160; w += 30 {
+			for h := minHeight; h <= 50; h += 6 {
+				s := switchStage(t, w, h)
+				s.press("4", "w")
+				s.fits()
+				s.press("G", "enter")
+				s.fits()
+				s.press("esc", "up", "up")
+				s.fits()
+			}
+		}
+	})
+}
