@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // Difference is the plan that makes of one snapshot of a place another, such as
@@ -268,13 +269,16 @@ func chainDiff(before, after *Ruleset, table, name string) []DiffLine {
 		beside := i > 0 && edits[i-1].sign != ' ' || i+1 < len(edits) && edits[i+1].sign != ' '
 		switch {
 		case e.sign == '-':
-			lines = append(lines, DiffLine{'-', e.at, was.Rules[e.at-1].String()})
+			lines = append(lines, DiffLine{'-', e.at, lineIn(&was.Rules[e.at-1], name)})
 		case e.sign == '+' || beside:
-			lines = append(lines, DiffLine{e.sign, e.at, is.Rules[e.at-1].String()})
+			lines = append(lines, DiffLine{e.sign, e.at, lineIn(&is.Rules[e.at-1], name)})
 		}
 	}
 	return lines
 }
+
+// lineIn is a rule's line beneath the name of its chain.
+func lineIn(r *Rule, chain string) string { return strings.TrimPrefix(r.String(), "-A "+chain+" ") }
 
 // settingsDiff are the lines about settings.
 func (p Plan) settingsDiff() []DiffLine {

@@ -8,7 +8,6 @@
 package ui
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -168,8 +167,16 @@ func (a *App) route(msg tea.Msg) tea.Cmd {
 	case tea.MouseClickMsg:
 		return a.click(msg)
 	case tablesMsg:
+		first := a.tables.Sets == nil
 		a.receiveTables(Tables(msg))
-		return tea.Batch(a.toScreens(msg), a.toDialogs(msg), a.nextTables())
+		cmds := []tea.Cmd{a.toScreens(msg), a.toDialogs(msg), a.nextTables()}
+		if first || msg.Changed {
+			cmds = append(cmds, a.readNotes())
+		}
+		if msg.Changed && !first && a.pending == nil {
+			cmds = append(cmds, a.lookForPending()) // another operator's, perhaps
+		}
+		return tea.Batch(cmds...)
 	case factsMsg:
 		a.facts = msg.Facts
 		return tea.Batch(a.toScreens(msg), a.toDialogs(msg), a.nextFacts())
@@ -181,20 +188,27 @@ func (a *App) route(msg tea.Msg) tea.Cmd {
 			wait = floodFrame
 		}
 		a.lastFlows = a.now
-		return tea.Batch(a.toScreens(msg), tea.Tick(wait, func(time.Time) tea.Msg { return frameMsg{} }))
+		return tea.Batch(a.toScreens(msg), a.toDialogs(msg), tea.Tick(wait, func(time.Time) tea.Msg { return frameMsg{} }))
 	case frameMsg:
 		return a.nextFlows()
 	case appliedMsg:
 		return tea.Batch(a.applied(msg), a.toScreens(msg))
 	case pendingMsg:
 		return a.seePending(msg)
+	case impactMsg:
+		return msg.of.take(msg)
+	case keptMsg:
+		a.kept = kept(msg)
+		return nil
+	case notesMsg:
+		a.notes = RuleNotes(msg)
 	case settledMsg:
 		if msg.err != nil {
 			a.fail(msg.err)
 		} else {
 			a.say(msg.what)
 		}
-		return tea.Batch(a.toScreens(msg), a.lookForPending())
+		return tea.Batch(a.toScreens(msg), a.lookForPending(), a.readNotes())
 	}
 	return tea.Batch(a.toScreens(msg), a.toDialogs(msg))
 }
@@ -253,6 +267,9 @@ func (a *App) key(msg tea.KeyPressMsg) tea.Cmd {
 		return a.confirm()
 	case key.Matches(msg, keys.Rollback) && a.pending != nil:
 		return a.rollback()
+	case key.Matches(msg, keys.Forget) && a.offersKept():
+		a.open(newKeptFlows(&a.desk))
+		return nil
 	case key.Matches(msg, keys.Undo):
 		if s, ok := a.screen().(interface{ Undo() tea.Cmd }); ok {
 			return s.Undo()
@@ -280,6 +297,13 @@ func (a *App) hasSwitches() bool {
 		return true
 	}
 	return false
+}
+
+// offersKept tells that there are flows which the last change left behind, and that
+// the key for forgetting is theirs.
+func (a *App) offersKept() bool {
+	_, flows := a.screen().(*flowsScreen)
+	return a.kept.count > 0 && !flows
 }
 
 // show makes a screen the active one.
@@ -347,7 +371,11 @@ func (a *App) settle() tea.Cmd {
 	if a.width < minWidth || a.height < minHeight {
 		return nil
 	}
-	return a.screen().Settle(a.width, a.bodyHeight())
+	cmd := a.screen().Settle(a.width, a.bodyHeight())
+	if d, ok := a.top().(interface{ Settle() tea.Cmd }); ok {
+		cmd = tea.Batch(cmd, d.Settle())
+	}
+	return cmd
 }
 
 // View draws the terminal.
@@ -368,7 +396,7 @@ func (a *App) draw() string {
 	}
 	lines := []string{a.header(), a.tabs()}
 	if a.height >= 20 {
-		lines = append(lines, "")
+		lines = append(lines, a.proofLine())
 	}
 	body := a.screen().View(a.width, a.bodyHeight())
 	for len(body) < a.bodyHeight() {
@@ -506,6 +534,9 @@ func (a *App) tabs() string {
 
 // keyLine shows as many keys as there is room for.
 func (a *App) keyLine() string {
+	if a.pending != nil && a.height < 20 && a.top() == nil {
+		return a.proofLine()
+	}
 	bindings := a.screen().Keys()
 	if top := a.top(); top != nil {
 		bindings = top.Keys()
@@ -539,10 +570,8 @@ func (a *App) statusLine() string {
 			return " " + s
 		}
 	}
-	if p := a.pending; p != nil {
-		left := max(0, p.left(a.now)).Round(time.Second)
-		return " " + a.look.Attention.Render(text.Fit(fmt.Sprintf("! change %s is taken back in %s unless confirmed", p.id, left), a.width-30)) +
-			"  " + a.look.Accent.Render("C") + a.look.Faint.Render(" keep it  ") + a.look.Accent.Render("R") + a.look.Faint.Render(" take it back")
+	if a.pending != nil {
+		return a.countdownLine()
 	}
 	if a.busy {
 		return " " + a.look.Faint.Render("working"+strings.Repeat(".", 3))
@@ -559,6 +588,9 @@ func (a *App) statusLine() string {
 	tail := ""
 	if a.said.undo && len(a.done) > 0 {
 		tail = "   " + a.look.Accent.Render("u") + a.look.Faint.Render(" undo")
+	}
+	if a.offersKept() && !a.said.failed {
+		tail += "   " + a.look.Accent.Render("x") + a.look.Attention.Render(" "+plural(a.kept.count, "flow")+" as before")
 	}
 	room := a.width - 4 - ansi.StringWidth(tail)
 	return " " + mark + " " + style.Render(text.Fit(text.Safe(a.said.text), room)) + tail

@@ -29,11 +29,17 @@ type desk struct {
 
 	dialogs []dialog
 	said    status
-	done    []rules.Plan // what was changed here, latest last
-	undone  []rules.Plan // what was taken back, latest last
-	busy    bool         // a plan is running
-	pending *pending     // the change that waits to be confirmed
-	seek    string       // the line of the rule that was made last, until it is seen
+	done    []Done   // what was changed here, latest last
+	undone  []Done   // what was taken back, latest last
+	busy    bool     // a plan is running
+	pending *pending // the change that waits to be confirmed
+	seek    string   // the line of the rule that was made last, until it is seen
+	kept    kept     // flows that the last change left behind
+	notes   RuleNotes
+	// countdown is chosen for the next change, by the dialog that asks for it.
+	countdown countdown
+	// looks counts how often rules were seen to be others.
+	looks int
 }
 
 // status is the last line: what was done, or what went wrong.
@@ -90,6 +96,7 @@ func (d *desk) set() *rules.Ruleset { return d.tables.Sets[d.place] }
 // receiveTables takes a new snapshot.
 func (d *desk) receiveTables(t Tables) {
 	if t.Changed || d.tables.Sets == nil {
+		d.looks++
 		d.history = d.history[:0]
 	} else {
 		d.history = append(d.history, d.tables)
@@ -162,12 +169,13 @@ func ruleAt(s *rules.Ruleset, table, chain string, at int) (*rules.Rule, bool) {
 
 // appliedMsg tells how a plan went.
 type appliedMsg struct {
-	plan     rules.Plan
-	deadline time.Time // when it is taken back unless confirmed; zero: never
-	err      error
+	Done
+	err error
 	// kind says whether the plan was new, an undo or a redo.
 	kind appliedKind
 	then func(error) tea.Cmd
+	// before is what the plan was applied to, as it was seen here.
+	before map[rules.Place]*rules.Ruleset
 }
 
 type appliedKind uint8
@@ -181,45 +189,70 @@ const (
 // apply runs a plan in the background. then hears of the outcome in Update; nil
 // leaves it to the status line.
 func (d *desk) apply(p rules.Plan, kind appliedKind, then func(error) tea.Cmd) tea.Cmd {
-	if d.gw.ReadOnly || d.gw.Changes == nil {
+	return d.applyOn(p, kind, Terms{}, then)
+}
+
+// applyOn is apply on terms other than the usual ones. How long the change waits to
+// be confirmed is as was chosen in d.countdown.
+func (d *desk) applyOn(p rules.Plan, kind appliedKind, t Terms, then func(error) tea.Cmd) tea.Cmd {
+	if !d.mayChange() {
+		return nil
+	}
+	changes := d.gw.Changes
+	terms := d.termsOf(t)
+	return d.change(kind, then, func(ctx context.Context) (Done, error) {
+		return changes.Apply(ctx, p, terms(p))
+	})
+}
+
+// mayChange tells whether a change can be begun now, and says why not.
+func (d *desk) mayChange() bool {
+	switch {
+	case d.gw.ReadOnly || d.gw.Changes == nil:
 		d.said = status{text: "this nattui only looks: it was started with --read-only", failed: true}
-		return nil
-	}
-	if d.busy {
+	case d.busy:
 		d.say("one change at a time: the last one is still being made")
-		return nil
+	case d.pending != nil:
+		d.said = status{text: d.pending.whose() + " waits to be confirmed until " + d.pending.deadline.In(d.now.Location()).Format("15:04:05") + ": C keeps it, R takes it back", failed: true}
+	default:
+		return true
 	}
-	if d.pending != nil {
-		d.said = status{text: "change " + d.pending.id + " waits to be confirmed: C keeps it, R takes it back", failed: true}
-		return nil
-	}
+	return false
+}
+
+// change makes a change beside Update.
+func (d *desk) change(kind appliedKind, then func(error) tea.Cmd, make func(context.Context) (Done, error)) tea.Cmd {
 	d.busy = true
-	changes, confirm := d.gw.Changes, d.confirmTime(p)
+	before := d.tables.Sets
 	return func() tea.Msg {
-		done, deadline, err := changes.Apply(context.Background(), p, confirm)
-		return appliedMsg{done, deadline, err, kind, then}
+		done, err := make(context.Background())
+		return appliedMsg{Done: done, err: err, kind: kind, then: then, before: before}
 	}
 }
 
-// confirmTime is how long a change waits to be confirmed: not at all where it
-// certainly leaves the operator's own connection alone.
-func (d *desk) confirmTime(p rules.Plan) time.Duration {
-	if d.gw.Journal == nil {
-		return 0
+// termsOf takes the choice of the countdown, and returns what completes the terms for a
+// plan: it evaluates the plan, so it is not for Update.
+func (d *desk) termsOf(t Terms) func(rules.Plan) Terms {
+	choice := d.countdown
+	d.countdown = countdownAuto
+	facts, before, journal := d.facts, d.tables.Sets, d.gw.Journal != nil
+	return func(p rules.Plan) Terms {
+		if journal {
+			t.Confirm = choice.time(func() bool { return mayCutOff(facts, before, p) })
+		}
+		return t
 	}
-	after, err := p.Apply(d.tables.Sets)
+}
+
+// mayCutOff tells whether a plan may touch the operator's own connection.
+func mayCutOff(facts *model.Facts, before map[rules.Place]*rules.Ruleset, p rules.Plan) bool {
+	after, err := p.Apply(before)
 	if err != nil {
-		return 0 // it will be refused
+		return false // it will be refused
 	}
-	if model.BlastOf(d.facts, d.tables.Sets, after, p, nil, 0).Own {
-		return confirmTime
-	}
-	return 0
+	b := model.BlastOf(facts, before, after, p, nil, 0)
+	return b.Own
 }
-
-// confirmTime is how long a change that may touch the operator's own connection
-// waits to be confirmed.
-const confirmTime = 90 * time.Second
 
 // applied notes the outcome of a plan.
 func (d *desk) applied(msg appliedMsg) tea.Cmd {
@@ -229,28 +262,32 @@ func (d *desk) applied(msg appliedMsg) tea.Cmd {
 	} else {
 		switch msg.kind {
 		case appliedNew:
-			d.done, d.undone = append(d.done, msg.plan), nil
+			d.done, d.undone = append(d.done, msg.Done), nil
 		case appliedUndo:
 			if n := len(d.done); n > 0 {
-				d.undone, d.done = append(d.undone, d.done[n-1]), d.done[:n-1]
+				d.undone, d.done = append(d.undone, msg.Done), d.done[:n-1]
 			}
 		case appliedRedo:
 			if n := len(d.undone); n > 0 {
 				d.undone = d.undone[:n-1]
 			}
-			d.done = append(d.done, msg.plan)
+			d.done = append(d.done, msg.Done)
 		}
-		d.said = status{text: commandLine(msg.plan), undo: msg.kind != appliedUndo}
-		for _, c := range msg.plan.Changes() {
+		d.said = status{text: commandLine(msg.Plan), undo: msg.kind != appliedUndo}
+		for _, c := range msg.Plan.Changes() {
 			if c.Op == rules.Insert || c.Op == rules.Replace {
 				d.seek = c.Rule.String()
 			}
 		}
 	}
 	var cmds []tea.Cmd
-	if !msg.deadline.IsZero() {
+	if !msg.Deadline.IsZero() {
 		cmds = append(cmds, d.lookForPending())
 	}
+	if msg.err == nil {
+		cmds = append(cmds, d.findKept(msg.before, msg.Plan))
+	}
+	cmds = append(cmds, d.readNotes())
 	if msg.then != nil {
 		cmds = append(cmds, msg.then(msg.err))
 	}
@@ -275,7 +312,7 @@ func (d *desk) undo() tea.Cmd {
 		d.say("nothing was changed here yet")
 		return nil
 	}
-	return d.apply(d.done[len(d.done)-1].Inverse(), appliedUndo, nil)
+	return d.takeBack(d.done[len(d.done)-1], appliedUndo)
 }
 
 // redo makes the last change again that was taken back.
@@ -284,5 +321,47 @@ func (d *desk) redo() tea.Cmd {
 		d.say("nothing was taken back here")
 		return nil
 	}
-	return d.apply(d.undone[len(d.undone)-1], appliedRedo, nil)
+	return d.takeBack(d.undone[len(d.undone)-1], appliedRedo)
 }
+
+// takeBack undoes a change that was made here, by the journal where one is kept: it
+// finds the rules by what stands around them now.
+func (d *desk) takeBack(last Done, kind appliedKind) tea.Cmd {
+	if last.ID == "" || d.gw.Journal == nil {
+		return d.apply(last.Plan.Inverse(), kind, nil)
+	}
+	return d.undoEntry(last.ID, kind, nil)
+}
+
+// undoEntry takes back the entry of the journal.
+func (d *desk) undoEntry(id string, kind appliedKind, then func(error) tea.Cmd) tea.Cmd {
+	if !d.mayChange() {
+		return nil
+	}
+	journal, terms := d.gw.Journal, d.termsOf(Terms{})
+	return d.change(kind, then, func(ctx context.Context) (Done, error) {
+		plan, err := journal.UndoPlan(ctx, id)
+		if err != nil {
+			return Done{}, err
+		}
+		return journal.Undo(ctx, id, terms(plan))
+	})
+}
+
+// readNotes asks the journal what it knows about the rules.
+func (d *desk) readNotes() tea.Cmd {
+	journal, sets := d.gw.Journal, d.tables.Sets
+	if journal == nil || sets == nil {
+		return nil
+	}
+	return func() tea.Msg {
+		notes, err := journal.RuleNotes(sets)
+		if err != nil {
+			return nil // History says what is wrong with the journal
+		}
+		return notesMsg(notes)
+	}
+}
+
+// notesMsg is what the journal knows about the rules.
+type notesMsg RuleNotes

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"charm.land/bubbles/v2/cursor"
 	"charm.land/bubbles/v2/key"
@@ -31,7 +32,11 @@ type form struct {
 	ready   bool // all fields are filled; enter applies
 	sending bool
 	refused string // the kernel's own words
-	drawn   string // the fields as they were last drawn: a filled form of huh draws nothing
+	lasts   time.Duration
+	impact  impact
+	// chosen is how long the change is to wait to be confirmed.
+	chosen countdown
+	drawn  string // the fields as they were last drawn: a filled form of huh draws nothing
 }
 
 // The places at which a new rule can stand.
@@ -44,7 +49,7 @@ const (
 // newForm makes the form for a draft. beside is the row under the cursor; old is
 // the rule being edited, nil for a new one.
 func newForm(d *desk, draft rules.Draft, beside ruleItem, old *rules.Rule) *form {
-	f := &form{desk: d, draft: &draft, place: placeEnd, beside: beside, old: old, at: beside.at}
+	f := &form{desk: d, draft: &draft, place: placeEnd, beside: beside, old: old, at: beside.at, impact: impact{desk: d}}
 	f.build()
 	return f
 }
@@ -102,6 +107,9 @@ func (f *form) build() {
 	list = append(list, comment)
 	if f.old == nil {
 		list = append(list, f.placeField(title("Place")))
+	}
+	if f.gw.Journal != nil {
+		list = append(list, f.lastsField(title("Lasts")))
 	}
 	f.fields = huh.NewForm(huh.NewGroup(list...).WithShowErrors(false).WithShowHelp(false)).
 		WithShowHelp(false).WithShowErrors(false).WithTheme(huh.ThemeFunc(f.theme)).WithKeyMap(formKeys()).
@@ -179,6 +187,24 @@ func (f *form) placeField(title string) huh.Field {
 		options = append(options, choiceOption{fmt.Sprintf("before rule %d", f.beside.at), placeBefore})
 	}
 	return newChoice(f, "place", title, options, slices.Index(places, f.place), func(i int) { f.place = places[i] })
+}
+
+// lasting are the times that a rule can be made for.
+var lasting = []struct {
+	label string
+	time  time.Duration
+}{{"for good", 0}, {"10 minutes", 10 * time.Minute}, {"1 hour", time.Hour}, {"2 hours", 2 * time.Hour}, {"8 hours", 8 * time.Hour}, {"1 day", 24 * time.Hour}}
+
+func (f *form) lastsField(title string) huh.Field {
+	var options []choiceOption
+	at := 0
+	for i, l := range lasting {
+		options = append(options, choiceOption{l.label, l.label})
+		if l.time == f.lasts {
+			at = i
+		}
+	}
+	return newChoice(f, "lasts", title, options, at, func(i int) { f.lasts = lasting[i].time })
 }
 
 // formKeys are the keys within the form.
@@ -278,6 +304,10 @@ func (f *form) readyKey(msg tea.KeyPressMsg) tea.Cmd {
 		return f.send()
 	case "up", "shift+tab", "left", "e", "n":
 		return f.backToFields()
+	case "c":
+		if f.gw.Journal != nil {
+			f.chosen = f.chosen.next()
+		}
 	}
 	return nil
 }
@@ -322,7 +352,8 @@ func (f *form) send() tea.Cmd {
 		}
 	}
 	f.refused = ""
-	cmd := f.apply(p, appliedNew, func(err error) tea.Cmd {
+	f.desk.countdown = f.chosen
+	cmd := f.applyOn(p, appliedNew, Terms{For: f.lasts}, func(err error) tea.Cmd {
 		f.sending = false
 		if err == nil {
 			f.close(f)
@@ -338,9 +369,25 @@ func (f *form) send() tea.Cmd {
 // Keys are the form's keys.
 func (f *form) Keys() []key.Binding {
 	if f.ready {
-		return []key.Binding{bind("enter", "apply"), bind("esc", "back to the fields")}
+		list := []key.Binding{bind("enter", "apply"), bind("esc", "back to the fields")}
+		if f.gw.Journal != nil {
+			list = append(list, keyCountdown)
+		}
+		return list
 	}
 	return []key.Binding{bind("tab/↓", "next"), bind("↑", "back"), bind("→", "accept suggestion"), bind("ctrl+s", "apply"), bind("esc", "close")}
+}
+
+// Settle has what the fields make weighed, as far as it can be made.
+func (f *form) Settle() tea.Cmd {
+	if f.sending {
+		return nil
+	}
+	p, problems := f.plan()
+	if rules.HasErrors(problems) {
+		return nil
+	}
+	return f.impact.weigh(p)
 }
 
 // View draws the fields with what they make beside them, or beneath where it is
@@ -399,9 +446,9 @@ func (f *form) fieldOrder() []string {
 	order := []string{"kind", "chain"}
 	switch f.kind {
 	case rules.DNAT, rules.Redirect:
-		order = append(order, "protocol", "in", "source", "dest", "dport", "to", "comment", "place")
+		order = append(order, "protocol", "in", "source", "dest", "dport", "to", "comment", "place", "lasts")
 	default:
-		order = append(order, "source", "out", "protocol", "dest", "dport", "to", "comment", "place")
+		order = append(order, "source", "out", "protocol", "dest", "dport", "to", "comment", "place", "lasts")
 	}
 	return order
 }
@@ -435,8 +482,16 @@ func (f *form) preview(width, height int) []string {
 		}
 		r, _ := f.draft.Rule()
 		add(look.Text, r.Sentence(), 4)
+		if f.lasts > 0 {
+			add(look.Text, "It ends by itself after "+text.Duration(f.lasts)+".", 1)
+		}
+		lines = append(lines, f.safety(width)...)
 		for _, w := range f.warnings(r, problems) {
 			add(look.Attention, "! "+text.Safe(w), 3)
+		}
+		lines = append(lines, f.impact.flowLines(width)...)
+		if d := f.impact.diffLines(width); len(d) > 0 && len(lines)+len(d) < height {
+			lines = append(append(lines, ""), d...)
 		}
 	} else if len(lines) == 0 {
 		add(look.Faint, "The command and what it does appear here as you fill the fields.", 3)
@@ -448,6 +503,26 @@ func (f *form) preview(width, height int) []string {
 		lines = lines[:max(0, height)]
 	}
 	return lines
+}
+
+// safety says whether the operator may be cut off, and what is done about that.
+func (f *form) safety(width int) []string {
+	if f.gw.Journal == nil || !f.impact.ready() || f.impact.err != nil {
+		return nil
+	}
+	affected := f.impact.blast.Own
+	lines := f.impact.ownLines(width)
+	if !f.ready && !affected {
+		return lines
+	}
+	style, key := f.look.Faint, ""
+	if affected || f.chosen > countdownOff {
+		style = f.look.Attention
+	}
+	if f.ready {
+		key = f.look.Accent.Render("c") + " "
+	}
+	return append(lines, key+style.Render(text.Fit(f.chosen.words(affected, true), width-2)))
 }
 
 // shows tells whether a problem is to be said already: that of the field being

@@ -52,16 +52,33 @@ type Tables struct {
 
 // Changes carries out plans on the kernel.
 type Changes interface {
-	// Apply checks and runs the plan and returns it as it was run, completed with
-	// what its inverse needs. It blocks until the kernel has answered, at most
-	// some seconds. The error is a *rules.Conflict where the tables have changed.
-	// With a confirm time the change is taken back after it, unless Journal.Confirm
-	// is called; deadline is then when, else zero.
-	Apply(ctx context.Context, p rules.Plan, confirm time.Duration) (done rules.Plan, deadline time.Time, err error)
+	// Apply checks and runs the plan. It blocks until the kernel has answered, at
+	// most some seconds. The error is a *rules.Conflict where the tables have changed.
+	Apply(ctx context.Context, p rules.Plan, t Terms) (Done, error)
 }
 
-// Journal is the record of changes on this host. Its methods may block for some
-// seconds, but for Waiting.
+// Terms say how a change is to be made.
+type Terms struct {
+	// Confirm is how long it waits to be confirmed before it is taken back; 0: it
+	// stands at once.
+	Confirm time.Duration
+	// For is how long it is to stand before it ends by itself; 0: for good.
+	For time.Duration
+	// Park says that the rule which the plan deletes is to be kept, with its place
+	// and counters, and brought back by Journal.Undo.
+	Park bool
+}
+
+// Done is a change that stands.
+type Done struct {
+	ID string // in the journal; "" where none is kept
+	// Plan is the plan as it was run, completed with what its inverse needs.
+	Plan     rules.Plan
+	Deadline time.Time // when it is taken back unless confirmed; zero: never
+}
+
+// Journal is the record of all changes, and the way back. Its methods block while
+// another process changes something, at most some seconds.
 type Journal interface {
 	// Entries lists all changes, the latest first.
 	Entries() ([]Entry, error)
@@ -69,8 +86,12 @@ type Journal interface {
 	Waiting() (*Entry, error)
 	Confirm(ctx context.Context, id string) error
 	Rollback(ctx context.Context, id string) error
-	// Undo takes a settled change back by a change of its own.
-	Undo(ctx context.Context, id string) error
+	// UndoPlan is what takes a settled change back on the gateway as it is now; the
+	// error says why it fits no more. Undo does it, by a change of its own.
+	UndoPlan(ctx context.Context, id string) (rules.Plan, error)
+	Undo(ctx context.Context, id string, t Terms) (Done, error)
+	// RuleNotes tells what is known about the rules of the sets.
+	RuleNotes(sets map[rules.Place]*rules.Ruleset) (RuleNotes, error)
 	// Drift compares what runs with what is kept for boot; Save keeps what runs.
 	Drift(ctx context.Context) (Drift, error)
 	Save(ctx context.Context) error
@@ -83,10 +104,50 @@ type Entry struct {
 	By, From string
 	State    string // pending, applied, confirmed, rolled-back or failed
 	Deadline time.Time
+	Expires  time.Time // when a temporary change ends; zero: never
 	Summary  string
 	Commands []string
 	Result   string // what became of it, where there is something to say
 	Stands   bool
+	// Outside is set for what another program changed, By then names it.
+	Outside bool
+	// Proof is, for a change that waits, the first SSH connection that got through
+	// after it was made; nil so far.
+	Proof *Login
+}
+
+// Login is an SSH connection that got through after a change was made.
+type Login struct {
+	From  netip.Addr
+	After time.Duration
+}
+
+// RuleNotes are what the journal knows about rules.
+type RuleNotes struct {
+	// Parked are the rules that were put away, in the order in which that was done.
+	Parked []Parked
+	// Made tells of the rules that were made with nattui and stand.
+	Made map[RuleLine]RuleNote
+}
+
+// RuleLine names a rule by its line.
+type RuleLine struct {
+	Place       rules.Place
+	Table, Line string
+}
+
+// RuleNote is who made a rule, and when, and when it ends by itself; zero: never.
+type RuleNote struct {
+	ID, By, From string
+	At, Expires  time.Time
+}
+
+// Parked is a rule that was put away.
+type Parked struct {
+	ID, By string
+	At     time.Time
+	// Return brings it back: an insertion at its place in the sets as they are now.
+	Return rules.Change
 }
 
 // Drift is what differs between the rules that run and those kept for boot.

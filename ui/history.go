@@ -3,7 +3,6 @@ package ui
 import (
 	"context"
 	"strings"
-	"time"
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
@@ -63,6 +62,8 @@ func (s *historyScreen) Receive(msg tea.Msg) tea.Cmd {
 		if s.shown {
 			return s.read()
 		}
+	case undoPlanMsg:
+		s.askUndo(msg)
 	case historyMsg:
 		s.entries, s.err, s.drift, s.drifted = msg.entries, msg.err, msg.drift, msg.drifted
 		s.cursor.Follow(len(s.entries), s.key)
@@ -126,16 +127,33 @@ func (s *historyScreen) Undo() tea.Cmd {
 		s.say("change " + e.ID + " does not stand: " + e.State)
 		return nil
 	}
-	lines := []string{e.Summary, "What came after it stays, unless it no longer fits: then nothing is changed and you are told."}
-	q := newQuestion(s.desk, "Take change "+e.ID+" back?", lines, rules.Plan{}, "take back")
-	journal := s.gw.Journal
-	q.act = func() tea.Cmd {
-		return func() tea.Msg {
-			return settledMsg{"change " + e.ID + " is taken back", journal.Undo(context.Background(), e.ID)}
-		}
+	if !s.mayChange() {
+		return nil
 	}
+	journal := s.gw.Journal
+	return func() tea.Msg {
+		plan, err := journal.UndoPlan(context.Background(), e.ID)
+		return undoPlanMsg{e, plan, err}
+	}
+}
+
+// undoPlanMsg is what would take an entry back.
+type undoPlanMsg struct {
+	entry Entry
+	plan  rules.Plan
+	err   error
+}
+
+// askUndo shows what would take an entry back, or why it cannot be.
+func (s *historyScreen) askUndo(msg undoPlanMsg) {
+	if msg.err != nil {
+		s.open(&notice{desk: s.desk, title: "Change " + msg.entry.ID + " cannot be taken back", text: msg.err.Error()})
+		return
+	}
+	lines := []string{msg.entry.Summary, "What came after it stays."}
+	q := newQuestion(s.desk, "Take change "+msg.entry.ID+" back?", lines, msg.plan, "take back")
+	q.act = func() tea.Cmd { return s.undoEntry(msg.entry.ID, appliedNew, nil) }
 	s.open(q)
-	return nil
 }
 
 // askSave offers to keep the running rules for boot.
@@ -217,7 +235,7 @@ func (s *historyScreen) emptyNote() string {
 	case s.err != nil:
 		return s.err.Error()
 	case len(s.entries) == 0:
-		return "nothing was changed by nattui on this host yet"
+		return "nothing was changed on this host yet, as far as nattui has seen"
 	}
 	return ""
 }
@@ -237,11 +255,19 @@ func (s *historyScreen) row(e *Entry, cols []table.Column, widths []int, on bool
 		{Text: e.ID, Style: s.look.Faint},
 		{Text: e.At.In(s.now.Location()).Format(layout), Style: s.look.Faint},
 		{Text: text.Safe(e.Summary), Style: s.look.Text},
-		{Text: e.State, Style: s.stateStyle(e.State)},
+		{Text: e.stateWord(), Style: s.stateStyle(e.stateWord())},
 		{Text: text.Safe(e.By), Style: s.look.Faint},
 		{Text: text.Safe(e.From), Style: s.look.Faint},
 	}
 	return bar + table.Line(cols, widths, cells, over)
+}
+
+// stateWord is the state in a word: what others did is not nattui's to confirm.
+func (e *Entry) stateWord() string {
+	if e.Outside {
+		return "outside"
+	}
+	return e.State
 }
 
 func (s *historyScreen) stateStyle(state string) lipgloss.Style {
@@ -269,8 +295,8 @@ func (s *historyScreen) foot(width, height int) []string {
 			}
 			lines = append(lines, " "+s.look.Text.Render(text.Fit(text.Safe(line), width-2)))
 		}
-		if e.Result != "" {
-			lines = append(lines, " "+s.look.Faint.Render(text.Fit(text.Safe(e.Result), width-2)))
+		if note := s.noteOf(&e); note != "" {
+			lines = append(lines, " "+s.look.Faint.Render(text.Fit(text.Safe(note), width-2)))
 		}
 	}
 	if s.drifted && s.gw.Journal != nil {
@@ -284,6 +310,19 @@ func (s *historyScreen) foot(width, height int) []string {
 		lines = append(lines, "")
 	}
 	return lines[:height]
+}
+
+// noteOf says what became of an entry, or is to become of it.
+func (s *historyScreen) noteOf(e *Entry) string {
+	switch {
+	case e.Result != "":
+		return e.Result
+	case e.Outside:
+		return "by " + e.By + ", outside nattui"
+	case !e.Expires.IsZero() && e.Stands:
+		return "ends by itself in " + text.Duration(e.Expires.Sub(s.now))
+	}
+	return ""
 }
 
 // entryDetails is everything about one change.
@@ -328,7 +367,10 @@ func (d *entryDetails) View(width, height int) string {
 	if e.From != "" {
 		who += " from " + e.From
 	}
-	add(d.look.Text, e.State+" "+d.look.Glyphs.Dot+" "+e.At.In(d.now.Location()).Format("2006-01-02 15:04:05")+" "+d.look.Glyphs.Dot+" "+who)
+	if e.Outside {
+		who += ", outside nattui"
+	}
+	add(d.look.Text, e.stateWord()+" "+d.look.Glyphs.Dot+" "+e.At.In(d.now.Location()).Format("2006-01-02 15:04:05")+" "+d.look.Glyphs.Dot+" "+who)
 	if e.Result != "" {
 		add(d.look.Text, e.Result)
 	}
@@ -345,78 +387,4 @@ func (d *entryDetails) View(width, height int) string {
 type settledMsg struct {
 	what string
 	err  error
-}
-
-// pending is a change that is taken back by itself unless it is confirmed.
-type pending struct {
-	id       string
-	deadline time.Time
-}
-
-// left is how long it still stands.
-func (p *pending) left(now time.Time) time.Duration { return p.deadline.Sub(now) }
-
-// pendingMsg comes once a second while a change waits to be confirmed.
-type pendingMsg struct {
-	entry *Entry // nil: none waits any more
-	err   error
-}
-
-// watchPending looks after a change that waits to be confirmed: it may be
-// confirmed, or taken back, from elsewhere.
-func (d *desk) watchPending() tea.Cmd {
-	journal := d.gw.Journal
-	if journal == nil {
-		return nil
-	}
-	return tea.Tick(time.Second, func(time.Time) tea.Msg {
-		e, err := journal.Waiting()
-		return pendingMsg{e, err}
-	})
-}
-
-// lookForPending asks once whether a change waits, at the start.
-func (d *desk) lookForPending() tea.Cmd {
-	journal := d.gw.Journal
-	if journal == nil {
-		return nil
-	}
-	return func() tea.Msg {
-		e, err := journal.Waiting()
-		return pendingMsg{e, err}
-	}
-}
-
-// seePending takes what the journal says of the change that waits.
-func (d *desk) seePending(msg pendingMsg) tea.Cmd {
-	switch {
-	case msg.err != nil:
-		d.fail(msg.err)
-		return d.watchPending()
-	case msg.entry == nil:
-		if d.pending != nil {
-			d.pending = nil
-			d.say("the change is settled: see History")
-		}
-		return nil
-	}
-	d.pending = &pending{msg.entry.ID, msg.entry.Deadline}
-	return d.watchPending()
-}
-
-// confirm says that the change that waits may stand; rollback takes it back.
-func (d *desk) confirm() tea.Cmd {
-	return d.settlePending("the change stands", Journal.Confirm)
-}
-
-func (d *desk) rollback() tea.Cmd {
-	return d.settlePending("the change is taken back", Journal.Rollback)
-}
-
-func (d *desk) settlePending(what string, act func(Journal, context.Context, string) error) tea.Cmd {
-	if d.pending == nil || d.gw.Journal == nil {
-		return nil
-	}
-	journal, id := d.gw.Journal, d.pending.id
-	return func() tea.Msg { return settledMsg{what, act(journal, context.Background(), id)} }
 }

@@ -14,6 +14,10 @@ type journal struct {
 	entries []Entry
 	waiting *Entry
 	said    []string
+	back    rules.Plan // what undoing would do
+	stuck   error      // why it would not
+	terms   Terms      // of the last undo
+	notes   RuleNotes
 }
 
 func (j *journal) Entries() ([]Entry, error) { return j.entries, nil }
@@ -29,10 +33,16 @@ func (j *journal) Rollback(_ context.Context, id string) error {
 	return nil
 }
 
-func (j *journal) Undo(_ context.Context, id string) error {
-	j.said = append(j.said, "undo "+id)
-	return nil
+func (j *journal) UndoPlan(_ context.Context, id string) (rules.Plan, error) {
+	return j.back, j.stuck
 }
+
+func (j *journal) Undo(_ context.Context, id string, t Terms) (Done, error) {
+	j.said, j.terms = append(j.said, "undo "+id), t
+	return Done{ID: "u" + id, Plan: j.back}, nil
+}
+
+func (j *journal) RuleNotes(map[rules.Place]*rules.Ruleset) (RuleNotes, error) { return j.notes, nil }
 
 func (j *journal) Drift(context.Context) (Drift, error) {
 	return Drift{Rules: 1, Lines: []string{"runs, and is not kept: IPv4 · nft nat -A PREROUTING -i wan0 -j ACCEPT"}}, nil
@@ -105,11 +115,19 @@ func TestConfirmTimeWhereTheOwnConnectionIsMet(t *testing.T) {
 		insert := func(line string) rules.Plan {
 			return rules.Single(rules.Change{Op: rules.Insert, Table: "nat", Chain: "PREROUTING", At: 1, Rule: parse(t, line)})
 		}
-		if got := s.app.confirmTime(insert("-A PREROUTING -p tcp -m tcp --dport 22 -j REDIRECT --to-ports 2222")); got != confirmTime {
+		confirm := func(p rules.Plan) time.Duration { return s.app.termsOf(Terms{})(p).Confirm }
+		if got := confirm(insert("-A PREROUTING -p tcp -m tcp --dport 22 -j REDIRECT --to-ports 2222")); got != confirmTime {
 			t.Errorf("a redirection of SSH waits %v", got)
 		}
-		if got := s.app.confirmTime(insert("-A PREROUTING -i wan0 -p tcp -m tcp --dport 81 -j DNAT --to-destination 192.168.0.2")); got != 0 {
+		if got := confirm(insert("-A PREROUTING -i wan0 -p tcp -m tcp --dport 81 -j DNAT --to-destination 192.168.0.2")); got != 0 {
 			t.Errorf("a forward of port 81 waits %v", got)
+		}
+		s.app.countdown = countdownLong
+		if got := confirm(insert("-A PREROUTING -i wan0 -p tcp -m tcp --dport 81 -j DNAT --to-destination 192.168.0.2")); got != 5*time.Minute {
+			t.Errorf("where five minutes were chosen, it waits %v", got)
+		}
+		if got := confirm(insert("-A PREROUTING -i wan0 -p tcp -m tcp --dport 81 -j DNAT --to-destination 192.168.0.2")); got != 0 {
+			t.Errorf("the choice outlives its change: %v", got)
 		}
 	})
 }

@@ -122,12 +122,12 @@ func (g *liveGateway) show(changed bool) {
 	g.tables <- Tables{Sets: g.kernel.sets, At: time.Now(), Changed: changed}
 }
 
-func (g *liveGateway) Apply(ctx context.Context, p rules.Plan, confirm time.Duration) (rules.Plan, time.Time, error) {
-	p, deadline, err := g.kernel.Apply(ctx, p, confirm)
+func (g *liveGateway) Apply(ctx context.Context, p rules.Plan, t Terms) (Done, error) {
+	done, err := g.kernel.Apply(ctx, p, t)
 	if err == nil {
 		g.show(true)
 	}
-	return p, deadline, err
+	return done, err
 }
 
 // tell makes an event and announces it.
@@ -158,7 +158,7 @@ func TestWholeProgram(t *testing.T) {
 		x.press("enter", "enter", "enter", "enter")
 		x.write("192.168.0.2:22")
 		x.press("ctrl+s")
-		x.sees("PREROUTING 5")
+		x.sees("-A PREROUTING -i wan0")
 		x.press("2")
 		g.tell(model.EventNew, someFlows()...)
 		time.Sleep(time.Second)

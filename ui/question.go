@@ -12,7 +12,8 @@ import (
 )
 
 // question asks before something is done that is not wanted by mistake. It says
-// what will happen, with the exact commands; No is chosen at first.
+// what will happen, with the exact commands, and what else that would touch; No is
+// chosen at first.
 type question struct {
 	*desk
 	title string
@@ -22,12 +23,29 @@ type question struct {
 	yes   bool
 	// act is what Yes does; by default it applies the plan.
 	act func() tea.Cmd
+
+	impact    impact
+	countdown countdown
+	offset    int // rows scrolled
+	most      int // rows that can be scrolled
 }
 
 func newQuestion(d *desk, title string, lines []string, p rules.Plan, verb string) *question {
-	q := &question{desk: d, title: title, lines: lines, plan: p, verb: verb}
+	q := &question{desk: d, title: title, lines: lines, plan: p, verb: verb, impact: impact{desk: d}}
 	q.act = func() tea.Cmd { return d.apply(p, appliedNew, nil) }
 	return q
+}
+
+// changes tells that the question is about a change of the gateway that can be
+// taken back by itself.
+func (q *question) changes() bool { return len(q.plan.Steps) > 0 && q.gw.Journal != nil }
+
+// Settle has the plan weighed, and keeps what is shown within the box.
+func (q *question) Settle() tea.Cmd {
+	body, room := q.body(q.inner()), q.room(q.desk.height)
+	q.most = max(0, len(body)-room)
+	q.offset = min(q.offset, q.most)
+	return q.impact.weigh(q.plan)
 }
 
 // Update takes the answer.
@@ -43,6 +61,14 @@ func (q *question) Update(msg tea.Msg) tea.Cmd {
 		return q.answer(false)
 	case "left", "right", "tab", "shift+tab", "h", "l":
 		q.yes = !q.yes
+	case "up", "k":
+		q.offset = max(0, q.offset-1)
+	case "down", "j":
+		q.offset = min(q.most, q.offset+1)
+	case "c":
+		if q.changes() {
+			q.countdown = q.countdown.next()
+		}
 	case "enter":
 		return q.answer(q.yes)
 	}
@@ -54,17 +80,39 @@ func (q *question) answer(yes bool) tea.Cmd {
 	if !yes {
 		return nil
 	}
+	q.desk.countdown = q.countdown
 	return q.act()
 }
 
 // Keys are the answers.
 func (q *question) Keys() []key.Binding {
-	return []key.Binding{bind("y", q.verb, "y"), bind("n", "no", "n"), bind("←/→", "choose", "left", "right"), bind("enter", "answer", "enter")}
+	list := []key.Binding{bind("y", q.verb, "y"), bind("n", "no", "n")}
+	if q.changes() {
+		list = append(list, keyCountdown)
+	}
+	if q.most > 0 {
+		list = append(list, bind("↑/↓", "scroll", "up", "down"))
+	}
+	return append(list, bind("←/→", "choose", "left", "right"), bind("enter", "answer", "enter"))
 }
 
-// View draws the box.
-func (q *question) View(width, _ int) string {
-	inner := min(72, width-4) - 4
+// keyCountdown goes through the choices of how long a change waits to be confirmed.
+var keyCountdown = bind("c", "countdown", "c")
+
+func (q *question) width() int { return min(84, q.desk.width-4) }
+func (q *question) inner() int { return q.width() - 4 }
+
+// room is how many rows there are for the body, in a terminal of that height.
+func (q *question) room(height int) int {
+	rows := height - 4 // the frame, a blank row, the answers
+	if q.changes() {
+		rows--
+	}
+	return max(1, rows)
+}
+
+// body is everything between the title and the answers.
+func (q *question) body(inner int) []string {
 	var lines []string
 	for _, l := range q.lines {
 		for _, w := range text.Wrap(text.Safe(l), inner, 0) {
@@ -79,12 +127,64 @@ func (q *question) View(width, _ int) string {
 			}
 		}
 	}
-	no, yes := q.look.Accent.Bold(true).Render("["+" No "+"]"), q.look.Faint.Render("  "+q.verb+"  ")
+	for _, part := range [][]string{append(q.impact.ownLines(inner), q.impact.flowLines(inner)...), q.impact.diffLines(inner)} {
+		if len(part) > 0 {
+			lines = append(append(lines, ""), part...)
+		}
+	}
+	return lines
+}
+
+// View draws the box.
+func (q *question) View(_, height int) string {
+	inner := q.inner()
+	body, room := q.body(inner), q.room(height)
+	from := min(q.offset, max(0, len(body)-room))
+	lines := append([]string(nil), body[from:min(len(body), from+room)]...)
+	if rest := len(body) - from - room; rest > 0 {
+		lines[len(lines)-1] = q.look.Faint.Render(q.look.Glyphs.Down + " " + plural(rest+1, "more line"))
+	}
+	if q.changes() {
+		known := q.impact.ready()
+		affected := known && q.impact.blast.Own
+		style := q.look.Faint
+		if affected || q.countdown > countdownOff {
+			style = q.look.Attention
+		}
+		lines = append(lines, q.look.Accent.Render("c")+" "+style.Render(text.Fit(q.countdown.words(affected, known), inner-2)))
+	}
+	no, yes := q.look.Accent.Bold(true).Render("[ No ]"), q.look.Faint.Render("  "+q.verb+"  ")
 	if q.yes {
 		no, yes = q.look.Faint.Render("  No  "), q.look.Accent.Bold(true).Render("[ "+q.verb+" ]")
 	}
-	lines = append(lines, "", no+"   "+yes)
-	return box(q.desk, q.title, lines, min(72, width-4))
+	return box(q.desk, q.title, append(lines, "", no+"   "+yes), q.width())
+}
+
+// notice tells something that takes more room than the status line has.
+type notice struct {
+	*desk
+	title, text string
+}
+
+// Update closes it on any key.
+func (n *notice) Update(msg tea.Msg) tea.Cmd {
+	if _, ok := msg.(tea.KeyPressMsg); ok {
+		n.close(n)
+	}
+	return nil
+}
+
+// Keys are those of the box.
+func (n *notice) Keys() []key.Binding { return []key.Binding{keys.Close} }
+
+// View draws the box.
+func (n *notice) View(width, height int) string {
+	w := min(84, width-4)
+	var lines []string
+	for _, l := range text.Wrap(text.Safe(n.text), w-4, max(1, height-2)) {
+		lines = append(lines, n.look.Text.Render(l))
+	}
+	return box(n.desk, n.title, lines, w)
 }
 
 // box draws a titled frame around lines.

@@ -82,6 +82,13 @@ func (r *ruleDetails) lines(width int) []string {
 	}
 	add("owner", rules.OwnerOf(*rule))
 	add("comment", rule.Comment())
+	if n, ok := r.noteOf(r.table, rule); ok {
+		words := n.words(r.now)
+		add("history", words[len(words)-1]+", change "+n.ID)
+		if len(words) > 1 {
+			add("ends", words[0])
+		}
+	}
 	if names := rule.Opaque(); len(names) > 0 {
 		add("as it is", strings.Join(names, ", ")+": not taken apart, kept word for word")
 	}

@@ -2,8 +2,10 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
@@ -46,6 +48,8 @@ type ruleItem struct {
 	at    int // position in the chain from 1; 0 is a note
 	depth int
 	note  string
+	// parked is the rule that was put away from here; nil otherwise.
+	parked *Parked
 }
 
 func newRulesScreen(d *desk) *rulesScreen {
@@ -97,7 +101,9 @@ func (s *rulesScreen) listChain(p *pane, chain, parent string, depth int) {
 	}
 	seen := map[string]int{}
 	words := strings.Fields(strings.ToLower(s.filter.text()))
+	away := s.parkedIn(chain)
 	for i := range c.Rules {
+		away = s.listParked(p, away, i+1, parent, depth, words)
 		r := &c.Rules[i]
 		line := r.String()
 		seen[line]++
@@ -118,6 +124,33 @@ func (s *rulesScreen) listChain(p *pane, chain, parent string, depth int) {
 			}
 		}
 	}
+	s.listParked(p, away, len(c.Rules)+1, parent, depth, words)
+}
+
+// parkedIn are the parked rules of a chain, by the place they would come back to.
+func (s *rulesScreen) parkedIn(chain string) []*Parked {
+	var away []*Parked
+	for i := range s.notes.Parked {
+		k := &s.notes.Parked[i]
+		c := &k.Return
+		if (rules.Place{Family: c.Family, Backend: c.Backend}) == s.place && c.Table == s.table && c.Chain == chain {
+			away = append(away, k)
+		}
+	}
+	slices.SortStableFunc(away, func(a, b *Parked) int { return a.Return.At - b.Return.At })
+	return away
+}
+
+// listParked lists the parked rules that belong before the position, and returns
+// the others.
+func (s *rulesScreen) listParked(p *pane, away []*Parked, at int, parent string, depth int, words []string) []*Parked {
+	for len(away) > 0 && away[0].Return.At <= at {
+		if k := away[0]; len(words) == 0 || matchesWords(&k.Return.Rule, words) {
+			p.items = append(p.items, ruleItem{key: parent + "\nparked " + k.ID, chain: k.Return.Chain, depth: depth, parked: k})
+		}
+		away = away[1:]
+	}
+	return away
 }
 
 // matchesWords reports whether every word occurs in what is known of the rule.
@@ -169,8 +202,9 @@ func (s *rulesScreen) Receive(msg tea.Msg) tea.Cmd {
 		if msg.of == s.set() || s.dead == nil {
 			s.dead = msg.dead
 		}
-	case shownMsg:
+	case shownMsg, notesMsg:
 		s.list()
+		s.find()
 	}
 	return nil
 }
@@ -323,6 +357,8 @@ func (s *rulesScreen) Key(msg tea.KeyPressMsg) tea.Cmd {
 		return s.edit()
 	case key.Matches(msg, keys.Delete):
 		s.askDelete()
+	case key.Matches(msg, keys.Park):
+		return s.park()
 	case key.Matches(msg, keys.MoveUp):
 		return s.move(-1)
 	case key.Matches(msg, keys.MoveDown):
@@ -340,9 +376,14 @@ func (s *rulesScreen) Keys() []key.Binding {
 	if onRule && (r.Target.Kind == rules.Jump || r.Target.Kind == rules.Goto) {
 		details.SetHelp("enter", "open chain")
 	}
+	_, it, _ := s.current()
+	park := keys.Park
+	if it.parked != nil {
+		park.SetHelp("p", "restore")
+	}
 	return []key.Binding{
 		with(keys.Add, can && s.table == "nat"), with(keys.Edit, can && onRule && s.table == "nat"), with(keys.Delete, can && onRule),
-		with(bind("J/K", "move"), can && onRule), with(details, onRule), keys.Filter, keys.Chains, keys.WhatIf, with(keys.Import, can),
+		with(bind("J/K", "move"), can && onRule), with(park, can && s.gw.Journal != nil && (onRule || it.parked != nil)), with(details, onRule), keys.Filter, keys.Chains, keys.WhatIf, with(keys.Import, can),
 		with(keys.Family, len(places(s.tables.Sets)) > 1), with(keys.Backend, len(places(s.tables.Sets)) > 1),
 		keys.Pane, keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom, with(keys.Undo, can), with(keys.Redo, can),
 	}
@@ -423,6 +464,25 @@ func (s *rulesScreen) move(by int) tea.Cmd {
 	c := s.change(rules.Move, it.chain, it.at)
 	c.Rule, c.To = *r, to
 	return s.apply(rules.Single(c), appliedNew, nil)
+}
+
+// park puts the rule under the cursor away, or brings it back.
+func (s *rulesScreen) park() tea.Cmd {
+	r, it, ok := s.current()
+	switch {
+	case s.gw.ReadOnly:
+		return nil
+	case s.gw.Journal == nil:
+		s.say("without a journal a rule that is parked could not be brought back")
+		return nil
+	case it.parked != nil:
+		return s.undoEntry(it.parked.ID, appliedNew, nil)
+	case !ok:
+		return nil
+	}
+	c := s.change(rules.Delete, it.chain, it.at)
+	c.Rule = *r
+	return s.applyOn(rules.Single(c), appliedNew, Terms{Park: true}, nil)
 }
 
 // add opens the form for a new rule.
@@ -627,6 +687,9 @@ func (s *rulesScreen) row(p *pane, i int, active bool, cols []table.Column, widt
 		bar = " " + s.look.Accent.Render(g.Bar) + s.look.Cursor.Render(" ")
 		over = &s.look.Cursor
 	}
+	if it.parked != nil {
+		return bar + table.Line(cols, widths, s.parkedCells(it), over)
+	}
 	if it.at == 0 {
 		return bar + s.look.Faint.Render(text.Fit(strings.Repeat("  ", it.depth)+"  "+text.Safe(it.note), width-4))
 	}
@@ -647,6 +710,9 @@ func (s *rulesScreen) cells(r *rules.Rule, it ruleItem, ownerShown bool) []table
 		matchStyle = look.Faint
 	}
 	match := text.Safe(r.MatchText())
+	if n, ok := s.noteOf(s.table, r); ok && !n.Expires.IsZero() {
+		match = text.Duration(n.Expires.Sub(s.now)) + " left: " + match
+	}
 	if _, dead := s.deadAt(it); dead {
 		match, matchStyle = "! "+match, look.Attention
 	}
@@ -694,6 +760,52 @@ func (s *rulesScreen) cells(r *rules.Rule, it ruleItem, ownerShown bool) []table
 		}
 	}
 	return cells
+}
+
+// parkedCells are the values of a parked rule's row.
+func (s *rulesScreen) parkedCells(it ruleItem) []table.Cell {
+	r := &it.parked.Return.Rule
+	becomes, _ := s.becomes(r)
+	cells := []table.Cell{
+		{Text: s.look.Glyphs.None}, {Text: strings.Repeat("  ", it.depth) + "parked: " + text.Safe(r.MatchText())}, {Text: becomes},
+		{}, {}, {}, {}, {Text: rules.OwnerOf(*r)}, {Text: text.Safe(r.Comment())},
+	}
+	if r.Counters.Known {
+		cells[3].Text, cells[6].Text = text.Count(r.Counters.Packets), text.Count(r.Counters.Bytes)
+	}
+	for i := range cells {
+		cells[i].Style = s.look.Faint
+	}
+	return cells
+}
+
+// noteOf is what the journal knows about a rule; false where nothing.
+func (d *desk) noteOf(table string, r *rules.Rule) (RuleNote, bool) {
+	n, ok := d.notes.Made[RuleLine{d.place, table, r.String()}]
+	if ok && !n.Expires.IsZero() && !n.Expires.After(d.now) {
+		return RuleNote{}, false
+	}
+	return n, ok
+}
+
+// words say who made a rule and when, and how long it still stands.
+func (n RuleNote) words(now time.Time) []string {
+	var parts []string
+	if !n.Expires.IsZero() {
+		parts = append(parts, "gone in "+text.Duration(n.Expires.Sub(now)))
+	}
+	made := "made"
+	if n.By != "" {
+		made += " by " + n.By
+	}
+	if n.From != "" {
+		made += " from " + n.From
+	}
+	ago := "just now"
+	if d := now.Sub(n.At); d >= time.Minute {
+		ago = text.Duration(d) + " ago"
+	}
+	return append(parts, made+" "+ago)
 }
 
 // deadAt tells why no packet reaches a rule, where that is so.
@@ -750,6 +862,9 @@ func (s *rulesScreen) detailLines(width, height int) []string {
 	}
 	line := " " + s.look.Line.Render(strings.Repeat(s.look.Glyphs.Rule, width-2))
 	r, it, ok := s.current()
+	if it.parked != nil {
+		return append([]string{line}, s.parkedDetails(it.parked, width)...)
+	}
 	if !ok {
 		return nil
 	}
@@ -763,6 +878,17 @@ func (s *rulesScreen) detailLines(width, height int) []string {
 		lines = append(lines, " "+s.look.Faint.Render(text.Fit(meta, width-2)))
 	}
 	return append(lines, " "+s.look.Faint.Render(text.Fit(text.Safe(r.String()), width-2)))
+}
+
+// parkedDetails are the lines about a parked rule.
+func (s *rulesScreen) parkedDetails(k *Parked, width int) []string {
+	r := &k.Return.Rule
+	var lines []string
+	for _, l := range text.Wrap(text.Safe(r.Sentence()), width-2, 2) {
+		lines = append(lines, " "+s.look.Text.Render(l))
+	}
+	words := fmt.Sprintf("Parked: it is not in force. p brings it back as rule %d, with its counters.", k.Return.At)
+	return append(lines, " "+s.look.Attention.Render(text.Fit(words, width-2)), " "+s.look.Faint.Render(text.Fit(text.Safe(r.String()), width-2)))
 }
 
 // metaWords are what is known about a rule besides what it does.
@@ -779,6 +905,11 @@ func (s *rulesScreen) metaWords(r *rules.Rule, it ruleItem) string {
 	}
 	if names := r.Opaque(); len(names) > 0 {
 		parts = append(parts, "shown as it is: "+text.Safe(strings.Join(names, ", ")))
+	}
+	if n, ok := s.noteOf(s.table, r); ok {
+		for _, w := range n.words(s.now) {
+			parts = append(parts, text.Safe(w))
+		}
 	}
 	if r.Counters.Known && r.Counters.Packets > 0 {
 		parts = append(parts, text.Exact(r.Counters.Packets)+" packets, "+text.Bytes(r.Counters.Bytes))

@@ -89,11 +89,13 @@ type kernel struct {
 	sets    map[rules.Place]*rules.Ruleset
 	refuses error
 	applied []rules.Plan
+	terms   Terms // of the last one
 }
 
-func (k *kernel) Apply(_ context.Context, p rules.Plan, _ time.Duration) (rules.Plan, time.Time, error) {
+func (k *kernel) Apply(_ context.Context, p rules.Plan, t Terms) (Done, error) {
 	p, err := k.make(p)
-	return p, time.Time{}, err
+	k.terms = t
+	return Done{Plan: p}, err
 }
 
 func (k *kernel) make(p rules.Plan) (rules.Plan, error) {

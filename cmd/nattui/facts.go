@@ -55,11 +55,11 @@ type noticed struct {
 }
 
 // Apply runs the plan.
-func (n noticed) Apply(ctx context.Context, p rules.Plan, confirm time.Duration) (rules.Plan, time.Time, error) {
-	done, deadline, err := n.Changes.Apply(ctx, p, confirm)
+func (n noticed) Apply(ctx context.Context, p rules.Plan, t ui.Terms) (ui.Done, error) {
+	done, err := n.Changes.Apply(ctx, p, t)
 	select {
 	case n.facts <- struct{}{}:
 	default: // somebody has asked already
 	}
-	return done, deadline, err
+	return done, err
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nattui/model/conntrack"
+	"nattui/model/host"
 	"nattui/rules"
 	"nattui/rules/commit"
 	"nattui/rules/iptables"
@@ -36,14 +37,25 @@ func openSafeChanges(ctx context.Context, tables *iptables.Host, flows *conntrac
 }
 
 // Apply runs the plan.
-func (s *safeChanges) Apply(ctx context.Context, p rules.Plan, confirm time.Duration) (rules.Plan, time.Time, error) {
-	o, _ := operator(ctx)
-	o.Confirm = confirm
-	e, err := s.committer.Run(ctx, p, o)
-	if err != nil {
-		return p, time.Time{}, asConflict(err)
+func (s *safeChanges) Apply(ctx context.Context, p rules.Plan, t ui.Terms) (ui.Done, error) {
+	o := optionsOf(ctx, t)
+	if changes := p.Changes(); t.Park && len(changes) == 1 {
+		return doneOf(s.committer.Park(ctx, changes[0], o))
 	}
-	return e.Plan, e.Deadline, nil
+	return doneOf(s.committer.Run(ctx, p, o))
+}
+
+func optionsOf(ctx context.Context, t ui.Terms) commit.Options {
+	o, _ := operator(ctx)
+	o.Confirm, o.For = t.Confirm, t.For
+	return o
+}
+
+func doneOf(e commit.Entry, err error) (ui.Done, error) {
+	if err != nil {
+		return ui.Done{}, asConflict(err)
+	}
+	return ui.Done{ID: e.ID, Plan: e.Plan, Deadline: e.Deadline}, nil
 }
 
 // Entries lists all changes, the latest first.
@@ -65,8 +77,8 @@ func (s *safeChanges) Entries() ([]ui.Entry, error) {
 
 func shownEntry(e *commit.Entry) ui.Entry {
 	return ui.Entry{
-		ID: e.ID, At: e.At, By: e.By, From: e.From, State: string(e.State), Deadline: e.Deadline,
-		Summary: e.Summary(), Commands: e.Commands(), Result: e.Result, Stands: e.Stands(),
+		ID: e.ID, At: e.At, By: e.By, From: e.From, State: string(e.State), Deadline: e.Deadline, Expires: e.Expires,
+		Summary: e.Summary(), Commands: e.Commands(), Result: e.Result, Stands: e.Stands(), Outside: e.Kind == commit.KindOutside,
 	}
 }
 
@@ -77,7 +89,66 @@ func (s *safeChanges) Waiting() (*ui.Entry, error) {
 		return nil, err
 	}
 	shown := shownEntry(e)
+	if l, after, ok := proofOf(e); ok {
+		shown.Proof = &ui.Login{From: l.Client.Addr(), After: after}
+	}
 	return &shown, nil
+}
+
+// proofOf finds the first SSH connection that got through after a change was made,
+// one from its maker's address before others: that one shows that he is not locked
+// out.
+func proofOf(e *commit.Entry) (l host.Login, after time.Duration, ok bool) {
+	made := e.Made(commit.KernelClock())
+	if made == 0 {
+		return l, 0, false
+	}
+	for _, login := range host.Logins() {
+		if login.Began < made {
+			continue
+		}
+		own := login.Client.Addr().String() == e.From
+		if !ok || own {
+			l, after, ok = login, login.Began-made, true
+		}
+		if own {
+			break
+		}
+	}
+	return l, after, ok
+}
+
+// RuleNotes tells which rules are parked, and who made the others and until when.
+func (s *safeChanges) RuleNotes(sets map[rules.Place]*rules.Ruleset) (ui.RuleNotes, error) {
+	store := s.committer.Store()
+	parked, err := store.Parked()
+	if err != nil {
+		return ui.RuleNotes{}, err
+	}
+	notes := ui.RuleNotes{Made: map[ui.RuleLine]ui.RuleNote{}}
+	for i := range parked {
+		e := &parked[i]
+		if back, ok := e.Return(sets); ok {
+			notes.Parked = append(notes.Parked, ui.Parked{ID: e.ID, By: e.By, At: e.At, Return: back})
+		}
+	}
+	history, _, err := store.History()
+	if err != nil {
+		return notes, err
+	}
+	for i := range history {
+		e := &history[i]
+		if !e.Stands() || e.Kind == commit.KindOutside || e.Kind == commit.KindUndo {
+			continue
+		}
+		for _, c := range e.Plan.Changes() {
+			if c.Op == rules.Insert || c.Op == rules.Replace {
+				at := ui.RuleLine{Place: rules.Place{Family: c.Family, Backend: c.Backend}, Table: c.Table, Line: c.Rule.InChain(c.Chain).String()}
+				notes.Made[at] = ui.RuleNote{ID: e.ID, By: e.By, From: e.From, At: e.At, Expires: e.Expires}
+			}
+		}
+	}
+	return notes, nil
 }
 
 func (s *safeChanges) Confirm(ctx context.Context, id string) error {
@@ -90,10 +161,15 @@ func (s *safeChanges) Rollback(ctx context.Context, id string) error {
 	return err
 }
 
-func (s *safeChanges) Undo(ctx context.Context, id string) error {
-	o, _ := operator(ctx)
-	_, err := s.committer.Undo(ctx, id, o)
-	return asConflict(err)
+// UndoPlan is what takes a change back as things are now.
+func (s *safeChanges) UndoPlan(ctx context.Context, id string) (rules.Plan, error) {
+	_, plan, err := s.committer.UndoPlan(ctx, id)
+	return plan, err
+}
+
+// Undo takes a change back.
+func (s *safeChanges) Undo(ctx context.Context, id string, t ui.Terms) (ui.Done, error) {
+	return doneOf(s.committer.Undo(ctx, id, optionsOf(ctx, t)))
 }
 
 // Drift compares what runs with what is kept for boot.

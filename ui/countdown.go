@@ -1,0 +1,64 @@
+package ui
+
+import "time"
+
+// countdown is the choice of how long a change waits to be confirmed.
+type countdown uint8
+
+// The choices, in the order in which one goes through them.
+const (
+	countdownAuto  countdown = iota // only where the operator's own connection may be affected
+	countdownOff                    // never
+	countdownShort                  // always, for so long
+	countdownUsual
+	countdownLong
+	countdowns
+)
+
+// confirmTime is how long a change that may touch the operator's own connection
+// waits to be confirmed.
+const confirmTime = 90 * time.Second
+
+// time is how long a change waits. affected tells whether it may touch the
+// operator's own connection.
+func (c countdown) time(affected func() bool) time.Duration {
+	switch c {
+	case countdownOff:
+		return 0
+	case countdownShort:
+		return 30 * time.Second
+	case countdownUsual:
+		return confirmTime
+	case countdownLong:
+		return 5 * time.Minute
+	}
+	if affected() {
+		return confirmTime
+	}
+	return 0
+}
+
+// next is the choice after this one.
+func (c countdown) next() countdown { return (c + 1) % countdowns }
+
+// words say what the choice comes to. known tells whether it is known yet that the
+// operator's own connection may be affected.
+func (c countdown) words(affected, known bool) string {
+	switch {
+	case c == countdownAuto && !known:
+		return "auto: a countdown of 90 s if it may cut you off"
+	case c == countdownAuto && affected:
+		return "auto: taken back after 90 s unless you confirm"
+	case c == countdownAuto:
+		return "auto: none is needed, it stands at once"
+	case c == countdownOff && affected:
+		return "off: it stands at once, even if it cuts you off"
+	case c == countdownOff:
+		return "off: it stands at once"
+	case c == countdownShort:
+		return "taken back after 30 s unless you confirm"
+	case c == countdownLong:
+		return "taken back after 5 min unless you confirm"
+	}
+	return "taken back after 90 s unless you confirm"
+}

@@ -1,0 +1,158 @@
+package ui
+
+import (
+	"strconv"
+
+	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
+
+	"nattui/model"
+	"nattui/rules"
+	"nattui/ui/text"
+)
+
+// impact is what a plan would do beyond itself, worked out beside Update: whether
+// the operator may be cut off, which live flows would be translated otherwise, and
+// the plan as a diff. It is for a dialog that shows a plan before it is applied.
+type impact struct {
+	*desk
+	wanted  string // the plan that is to be known, by its commands
+	plan    rules.Plan
+	running bool
+
+	known string // the plan that is known
+	blast model.Blast
+	diff  []rules.DiffLine
+	err   error
+}
+
+// impactFlows bounds the flows that are evaluated before a change: a fifth of a
+// second of one core.
+const impactFlows = 100_000
+
+// impactMsg is the answer.
+type impactMsg struct {
+	of    *impact
+	plan  string
+	blast model.Blast
+	diff  []rules.DiffLine
+	err   error
+}
+
+// weigh has the plan worked out, unless it is known or being asked about already.
+// What comes in between is left out: the latest plan is what is asked about next.
+func (i *impact) weigh(p rules.Plan) tea.Cmd {
+	i.wanted, i.plan = i.nameOf(p), p
+	if i.running || i.wanted == i.known || len(p.Steps) == 0 || i.tables.Sets == nil {
+		return nil
+	}
+	i.running = true
+	name, facts, before := i.wanted, i.facts, i.tables.Sets
+	var flows *model.Flows
+	if i.gw.Flows != nil {
+		flows = i.gw.Flows.Table()
+	}
+	return func() tea.Msg {
+		msg := impactMsg{of: i, plan: name}
+		after, err := p.Apply(before)
+		if err != nil {
+			msg.err = err
+			return msg
+		}
+		msg.diff, msg.err = p.Diff(before)
+		msg.blast = model.BlastOf(facts, before, after, p, flows, impactFlows)
+		return msg
+	}
+}
+
+// nameOf tells plans apart, and the same plan over other tables.
+func (i *impact) nameOf(p rules.Plan) string {
+	name := strconv.Itoa(i.looks) + "\n"
+	for _, argv := range p.Commands() {
+		name += rules.ShellLine(argv) + "\n"
+	}
+	return name
+}
+
+// take takes the answer, and asks anew where the plan is another by now.
+func (i *impact) take(msg impactMsg) tea.Cmd {
+	i.running = false
+	i.known, i.blast, i.diff, i.err = msg.plan, msg.blast, msg.diff, msg.err
+	if i.wanted != i.known {
+		return i.weigh(i.plan)
+	}
+	return nil
+}
+
+// ready tells that what is known is about the plan in question.
+func (i *impact) ready() bool { return i.known == i.wanted && i.known != "" }
+
+// ownLines say whether the operator may be cut off.
+func (i *impact) ownLines(width int) []string {
+	if !i.ready() || i.err != nil {
+		return nil
+	}
+	style, mark := i.look.Good, i.look.Glyphs.Tick+" "
+	switch {
+	case i.blast.Own:
+		style, mark = i.look.Attention, "! "
+	case i.blast.Session == nil:
+		style, mark = i.look.Faint, ""
+	}
+	return i.wrapped(style, mark+i.blast.OwnSentence(), width)
+}
+
+// flowLines say which live flows would be translated otherwise.
+func (i *impact) flowLines(width int) []string {
+	switch {
+	case !i.ready():
+		if i.running {
+			return []string{i.look.Faint.Render(text.Fit("looking at the live flows…", width))}
+		}
+		return nil
+	case i.err != nil:
+		return nil
+	}
+	style := i.look.Faint
+	if i.blast.Changed > 0 {
+		style = i.look.Text
+	}
+	lines := i.wrapped(style, i.blast.FlowsSentence(), width)
+	for n := range i.blast.Examples {
+		lines = append(lines, i.look.Faint.Render(text.Fit("  "+i.blast.Examples[n].Line(), width)))
+	}
+	if more := i.blast.Changed - len(i.blast.Examples); more > 0 {
+		lines = append(lines, i.look.Faint.Render("  and "+text.Exact(uint64(more))+" more"))
+	}
+	return lines
+}
+
+// diffLines are the plan as a diff.
+func (i *impact) diffLines(width int) []string {
+	if !i.ready() {
+		return nil
+	}
+	var lines []string
+	for _, l := range i.diff {
+		style := i.look.Faint
+		switch l.Sign {
+		case '+':
+			style = i.look.Good
+		case '-':
+			style = i.look.Broken
+		}
+		lines = append(lines, style.Render(text.Fit(text.Safe(l.String()), width)))
+	}
+	return lines
+}
+
+func (i *impact) wrapped(style lipgloss.Style, s string, width int) []string {
+	if s == "" {
+		return nil
+	}
+	var lines []string
+	for _, l := range text.Wrap(text.Safe(s), width, 0) {
+		lines = append(lines, style.Render(l))
+	}
+	return lines
+}

@@ -1,0 +1,204 @@
+package ui
+
+import (
+	"context"
+
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+
+	"nattui/model"
+	"nattui/rules"
+	"nattui/ui/table"
+	"nattui/ui/text"
+)
+
+// kept are the flows that a change left behind with their old translation.
+type kept struct {
+	flows []model.Flow
+	count int // of all of them; flows may be fewer
+}
+
+// mostKept is how many flows are kept by name.
+const mostKept = 20_000
+
+// keptMsg tells which flows the last change left behind.
+type keptMsg kept
+
+// findKept looks for the flows that a change has left behind, beside Update.
+func (d *desk) findKept(before map[rules.Place]*rules.Ruleset, done rules.Plan) tea.Cmd {
+	d.kept = kept{}
+	if d.gw.Flows == nil || d.facts == nil {
+		return nil
+	}
+	after, err := done.Apply(before)
+	if err != nil {
+		return nil // others changed the tables meanwhile: nobody can tell any more
+	}
+	facts, flows := d.facts, d.gw.Flows.Table()
+	return func() tea.Msg {
+		found, count := model.KeptFlows(context.Background(), facts, before, after, flows, mostKept)
+		return keptMsg{found, count}
+	}
+}
+
+// keptFlows lists the flows that keep their old translation, and forgets them if
+// that is wanted.
+type keptFlows struct {
+	*desk
+	cursor  table.Cursor[model.Key]
+	height  int
+	working bool
+}
+
+func newKeptFlows(d *desk) *keptFlows { return &keptFlows{desk: d} }
+
+func (k *keptFlows) key(i int) model.Key { return k.kept.flows[i].Key() }
+
+// keptForgottenMsg tells how forgetting went.
+type keptForgottenMsg struct {
+	dialog *keptFlows
+	flows  []model.Flow
+	done   int
+	err    error
+}
+
+// Update takes a key, or the news that flows are forgotten.
+func (k *keptFlows) Update(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case keptForgottenMsg:
+		if msg.dialog == k {
+			k.forgotten(msg)
+		}
+	case flowsMsg, frameMsg:
+		k.dropEnded()
+	case tea.KeyPressMsg:
+		return k.press(msg)
+	}
+	return nil
+}
+
+func (k *keptFlows) press(msg tea.KeyPressMsg) tea.Cmd {
+	n := len(k.kept.flows)
+	move := func(to int) { k.cursor.Go(to, n, k.key) }
+	switch {
+	case key.Matches(msg, keys.Up):
+		move(k.cursor.Index() - 1)
+	case key.Matches(msg, keys.Down):
+		move(k.cursor.Index() + 1)
+	case key.Matches(msg, keys.PageUp):
+		move(k.cursor.Index() - max(1, k.height-1))
+	case key.Matches(msg, keys.PageDown):
+		move(k.cursor.Index() + max(1, k.height-1))
+	case key.Matches(msg, keys.Top):
+		move(0)
+	case key.Matches(msg, keys.Bottom):
+		move(n - 1)
+	case n == 0 || msg.String() == "esc" || msg.String() == "q" || msg.String() == "ctrl+c":
+		k.close(k)
+	case key.Matches(msg, keys.Forget):
+		i := min(k.cursor.Index(), n-1)
+		return k.forget(k.kept.flows[i : i+1])
+	case key.Matches(msg, keys.ForgetAll):
+		return k.forget(k.kept.flows)
+	}
+	return nil
+}
+
+func (k *keptFlows) forget(flows []model.Flow) tea.Cmd {
+	if k.working || k.gw.ReadOnly {
+		return nil
+	}
+	k.working = true
+	kernel := k.gw.Flows
+	flows = append([]model.Flow(nil), flows...)
+	return func() tea.Msg {
+		done, err := kernel.Forget(context.Background(), flows)
+		return keptForgottenMsg{k, flows, done, err}
+	}
+}
+
+func (k *keptFlows) forgotten(msg keptForgottenMsg) {
+	k.working = false
+	if msg.err != nil {
+		k.fail(msg.err)
+		return
+	}
+	gone := map[model.Key]bool{}
+	for i := range msg.flows {
+		gone[msg.flows[i].Key()] = true
+	}
+	k.without(func(key model.Key) bool { return gone[key] })
+	k.say(plural(msg.done, "flow") + " forgotten: the next packet of each is for today's rules")
+	if k.kept.count == 0 {
+		k.close(k)
+	}
+}
+
+// dropEnded takes flows away that have ended by themselves.
+func (k *keptFlows) dropEnded() {
+	flows := k.gw.Flows.Table()
+	k.without(func(key model.Key) bool {
+		_, _, lives := flows.Lookup(key)
+		return !lives
+	})
+}
+
+func (k *keptFlows) without(gone func(model.Key) bool) {
+	rest := k.kept.flows[:0:0]
+	for i := range k.kept.flows {
+		if !gone(k.kept.flows[i].Key()) {
+			rest = append(rest, k.kept.flows[i])
+		}
+	}
+	k.kept.count -= len(k.kept.flows) - len(rest)
+	k.kept.flows = rest
+	k.cursor.Follow(len(rest), k.key)
+}
+
+// Settle fits the list to the terminal.
+func (k *keptFlows) Settle() tea.Cmd {
+	k.height = max(1, min(len(k.kept.flows), k.desk.height-8))
+	k.cursor.Follow(len(k.kept.flows), k.key)
+	k.cursor.Settle(len(k.kept.flows), k.height)
+	return nil
+}
+
+// Keys are the dialog's keys.
+func (k *keptFlows) Keys() []key.Binding {
+	if len(k.kept.flows) == 0 {
+		return []key.Binding{keys.Close}
+	}
+	all := keys.ForgetAll
+	all.SetHelp("X", "forget all of them")
+	return []key.Binding{keys.Forget, all, keys.Up, keys.Down, keys.Close}
+}
+
+// View draws the box.
+func (k *keptFlows) View(width, _ int) string {
+	w := min(100, width-2)
+	inner := w - 4
+	var lines []string
+	words := "They began before the last change and stay as they are until they end. One that is forgotten begins anew with its next packet, under today's rules. Your own connection is not among them."
+	if len(k.kept.flows) == 0 {
+		words = "None is left: all have ended or were forgotten."
+	}
+	for _, l := range text.Wrap(words, inner, max(1, k.desk.height-7-k.height)) {
+		lines = append(lines, k.look.Faint.Render(l))
+	}
+	from, to := k.cursor.Window(len(k.kept.flows), k.height)
+	for i := from; i < to; i++ {
+		line := text.Fit(k.kept.flows[i].Line(), inner-2)
+		if i == k.cursor.Index() {
+			lines = append(lines, k.look.Accent.Render(k.look.Glyphs.Bar)+k.look.Cursor.Render(" "+text.Pad(line, inner-2, false)))
+			continue
+		}
+		lines = append(lines, "  "+k.look.Text.Render(line))
+	}
+	if more := k.kept.count - len(k.kept.flows); more > 0 {
+		lines = append(lines, k.look.Faint.Render("  and "+text.Exact(uint64(more))+" more, which are named when these are gone"))
+	}
+	if k.working {
+		lines = append(lines, k.look.Attention.Render("forgetting…"))
+	}
+	return box(k.desk, plural(k.kept.count, "flow")+" with the old translation", lines, w)
+}

@@ -1,0 +1,139 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"nattui/ui/text"
+)
+
+// pending is a change that is taken back by itself unless it is confirmed.
+type pending struct {
+	id, by, from string
+	deadline     time.Time
+	proof        *Login
+}
+
+// left is how long it still stands.
+func (p *pending) left(now time.Time) time.Duration { return p.deadline.Sub(now) }
+
+// whose names the change and who made it.
+func (p *pending) whose() string {
+	s := "change " + p.id
+	if p.by != "" {
+		s += " by " + p.by
+	}
+	if p.from != "" {
+		s += " from " + p.from
+	}
+	return s
+}
+
+// countdownLine says how long the change still stands, and which keys settle it.
+func (d *desk) countdownLine() string {
+	left := max(0, d.pending.left(d.now)).Round(time.Second)
+	keep := "  " + d.look.Accent.Render("C") + d.look.Faint.Render(" keep it  ") + d.look.Accent.Render("R") + d.look.Faint.Render(" take back")
+	const keepWidth = 24
+	line := fmt.Sprintf("! change %s is taken back in %s unless confirmed", d.pending.id, left)
+	if d.width < 64 {
+		line = fmt.Sprintf("! %s left", left)
+	}
+	return " " + d.look.Attention.Render(text.Fit(line, max(10, d.width-2-keepWidth))) + keep
+}
+
+// proofLine tells, while a change waits, whether somebody has got through since; ""
+// while none does.
+func (d *desk) proofLine() string {
+	p := d.pending
+	switch {
+	case p == nil:
+		return ""
+	case p.proof != nil:
+		line := fmt.Sprintf("%s a new SSH connection from %s got through %s after the change", d.look.Glyphs.Tick, p.proof.From, p.proof.After.Round(time.Second))
+		return " " + d.look.Good.Render(text.Fit(line, d.width-2))
+	}
+	line := "made by " + p.by + "; without a word from you it is taken back"
+	if p.from != "" || d.facts != nil && d.facts.Session != nil {
+		line = "a new SSH login that gets through will be shown here; made by " + p.by
+		if p.from != "" {
+			line += " from " + p.from
+		}
+	}
+	return " " + d.look.Faint.Render(text.Fit(text.Safe(line), d.width-2))
+}
+
+// pendingMsg comes once a second while a change waits to be confirmed.
+type pendingMsg struct {
+	entry *Entry // nil: none waits any more
+	err   error
+	again bool // it comes of watchPending
+}
+
+// watchPending looks after a change that waits to be confirmed: it may be
+// confirmed, or taken back, from elsewhere.
+func (d *desk) watchPending() tea.Cmd {
+	journal := d.gw.Journal
+	if journal == nil {
+		return nil
+	}
+	return tea.Tick(time.Second, func(time.Time) tea.Msg {
+		e, err := journal.Waiting()
+		return pendingMsg{e, err, true}
+	})
+}
+
+// lookForPending asks once whether a change waits.
+func (d *desk) lookForPending() tea.Cmd {
+	journal := d.gw.Journal
+	if journal == nil {
+		return nil
+	}
+	return func() tea.Msg {
+		e, err := journal.Waiting()
+		return pendingMsg{entry: e, err: err}
+	}
+}
+
+// seePending takes what the journal says of the change that waits.
+func (d *desk) seePending(msg pendingMsg) tea.Cmd {
+	watched := d.pending != nil && !msg.again
+	switch e := msg.entry; {
+	case msg.err != nil:
+		d.fail(msg.err)
+		if d.pending == nil {
+			return nil
+		}
+	case e == nil:
+		if d.pending != nil {
+			d.pending = nil
+			d.say("the change is settled: see History")
+		}
+		return nil
+	default:
+		d.pending = &pending{e.ID, e.By, e.From, e.Deadline, e.Proof}
+	}
+	if watched {
+		return nil // the next look is under way
+	}
+	return d.watchPending()
+}
+
+// confirm says that the change that waits may stand; rollback takes it back.
+func (d *desk) confirm() tea.Cmd {
+	return d.settlePending("the change stands", Journal.Confirm)
+}
+
+func (d *desk) rollback() tea.Cmd {
+	return d.settlePending("the change is taken back", Journal.Rollback)
+}
+
+func (d *desk) settlePending(what string, act func(Journal, context.Context, string) error) tea.Cmd {
+	if d.pending == nil || d.gw.Journal == nil {
+		return nil
+	}
+	journal, id := d.gw.Journal, d.pending.id
+	return func() tea.Msg { return settledMsg{what, act(journal, context.Background(), id)} }
+}
