@@ -102,15 +102,15 @@ func (h *Health) Counters(earlier *Health) []HealthCounter {
 		return HealthCounter{name, now, now - min(before, now), means, advice, cure}
 	}
 	return []HealthCounter{
-		of("drop", s.Drop, e.Drop, "packets dropped because there was no room for a new flow", "make the table larger", larger),
-		of("early_drop", s.EarlyDrop, e.EarlyDrop, "flows without an answer pushed out to make room", "make the table larger, or find who floods (b groups by client)", larger),
-		of("insert_failed", s.InsertFailed, e.InsertFailed, "packets lost because another took their place in the table", "usual for DNS, whose two questions race; else SNAT has no free port left: give it more addresses"),
-		of("chaintoolong", s.ChainTooLong, e.ChainTooLong, "flows refused because too many share a hash bucket", "give the table more buckets", buckets),
-		of("error", s.Error, e.Error, "broken ICMP and other packets that could not be looked at", "nothing, unless it grows fast: then something sends broken packets"),
-		of("invalid", s.Invalid, e.Invalid, "packets that belong to no flow, or fit its state badly", "look whether replies take another way past this gateway; nf_conntrack_log_invalid tells which packets"),
-		of("clash_resolve", s.ClashResolve, e.ClashResolve, "races of two packets of one flow, settled", "nothing: none was lost"),
-		of("search_restart", s.SearchRestart, e.SearchRestart, "look-ups begun again while the table changed", "nothing; if it grows fast, more buckets help", buckets),
-		of("found", s.Found, e.Found, "flows found by NAT when looking for a free port", "nothing"),
+		of("drop", s.Drop, e.Drop, "packets dropped: no room for a new flow", "make the table larger", larger),
+		of("early_drop", s.EarlyDrop, e.EarlyDrop, "unanswered flows pushed out to make room", "make the table larger, or find who floods (b groups by client)", larger),
+		of("insert_failed", s.InsertFailed, e.InsertFailed, "packets lost: another took their place", "usual for DNS, whose two questions race; else SNAT has no free port left: give it more addresses"),
+		of("chaintoolong", s.ChainTooLong, e.ChainTooLong, "refused: too many flows in a hash bucket", "give the table more buckets", buckets),
+		of("error", s.Error, e.Error, "broken packets, not looked at", "nothing, unless it grows fast: then something sends broken packets"),
+		of("invalid", s.Invalid, e.Invalid, "packets that belong to no flow", "look whether replies take another way past this gateway; nf_conntrack_log_invalid tells which packets"),
+		of("clash_resolve", s.ClashResolve, e.ClashResolve, "races of two packets, settled", "nothing: none was lost"),
+		of("search_restart", s.SearchRestart, e.SearchRestart, "look-ups begun anew: the table changed", "nothing; if it grows fast, more buckets help", buckets),
+		of("found", s.Found, e.Found, "flows met while looking for a free port", "nothing"),
 		of("insert", s.Insert, e.Insert, "flows entered", "nothing"),
 	}
 }

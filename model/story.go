@@ -131,7 +131,7 @@ func (s *Story) stateOf(m Moment) string { return StateName(s.Flow.Orig.Proto, m
 var tcpMeanings = map[State]string{
 	TCPSynSent: "the client asks to connect", TCPSynRecv: "the server agrees", TCPEstablished: "connected",
 	TCPFinWait: "one side has said it all", TCPCloseWait: "the other side knows", TCPLastAck: "both have said it all",
-	TCPTimeWait: "closed; late packets are awaited", TCPClose: "broken off (RST)", TCPSynSent2: "both ask to connect at once",
+	TCPTimeWait: "closed, awaits stragglers", TCPClose: "broken off (RST)", TCPSynSent2: "both ask to connect at once",
 }
 
 // means says a moment in words: what has turned since the one before.

@@ -304,12 +304,12 @@ func (v *flowView) facts(width int) []string {
 	story := v.story()
 	switch {
 	case story.Ended || v.gone:
-		add(look.Attention, "now", "gone from the table; what is above is what it was at the end")
+		add(look.Attention, "now", "gone from the table; this is what it was at the end")
 	default:
 		say("now", v.present(&story))
 		lines = append(lines, v.timeout(width)...)
 	}
-	if f.HasRate() {
+	if f.HasRate() && !story.Ended && !v.gone {
 		say("rate", text.Rate(float64(f.ByteRate))+" B/s, "+text.Rate(float64(f.PacketRate))+" packets/s over the last seconds")
 	}
 	switch e := s.gw.Flows.Explain(f); {

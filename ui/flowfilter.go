@@ -152,8 +152,8 @@ func (s *flowsScreen) filterHelp(width int) []string {
 	options := model.Complete(line, len(line), s.valuesSeen)
 	if line == "" {
 		return []string{
-			" " + text.Fit(look.Text.Render("words side by side must all hold; ")+look.Accent.Render("or  not  ( )")+look.Text.Render(" combine; any other word is looked for"), width-2),
-			" " + text.Fit(look.Faint.Render("dport 80 nat dnat · src 10.0.0.0/8 not host 10.0.0.5 · state established rate>1M · rule 3"), width-2),
+			" " + text.Fit(look.Text.Render("all conditions must hold; ")+look.Accent.Render("or not ( )")+look.Text.Render(" combine; other words are searched for"), width-2),
+			" " + text.Fit(look.Faint.Render("dport 80 nat dnat · not src 10.0.0.5 · state established rate>1M · rule 3"), width-2),
 			" " + text.Fit(look.Accent.Render("tab")+look.Faint.Render(" completes  ")+offered(s, options), width-2),
 		}
 	}

@@ -50,8 +50,8 @@ func (s *flowsScreen) feedNotes() (notes []model.HealthNote) {
 	case feed.LostAt != 0 && ago < lossShown:
 		add("events-missed", "warning", fmt.Sprintf("%s, resynced in %s: the list is whole again.", lost, seconds(feed.LastResync)))
 	}
-	if b := feed.Buffer; b.Short != "" {
-		add("buffer-small", "note", fmt.Sprintf("The kernel keeps %s of events for us while we are busy, not %s: %s.", text.Bytes(uint64(b.Got)), text.Bytes(uint64(b.Wished)), b.Short))
+	if b := feed.Buffer; b.Short != "" && feed.Missed > 0 {
+		add("buffer-small", "warning", fmt.Sprintf("The receive buffer is small, so events are missed when many come: %s.", b.Short))
 	}
 	if n := feed.Malformed; n > 0 {
 		add("malformed", "warning", plural(int(n), "message")+" of the kernel made no sense and were skipped.")
@@ -180,8 +180,11 @@ func (h *flowHealth) fill(width int) []string {
 	line := text.Exact(uint64(t.Count)) + " flows"
 	if t.Max > 0 {
 		line += " of " + text.Exact(uint64(t.Max))
-		if t.Count > 0 {
-			line += fmt.Sprintf(", %.1f %%", 100*t.Share())
+		switch share := 100 * t.Share(); {
+		case share >= 0.1:
+			line += fmt.Sprintf(", %.1f %%", share)
+		case t.Count > 0:
+			line += ", less than 0.1 %"
 		}
 	}
 	style := look.Text
@@ -208,7 +211,7 @@ func (h *flowHealth) fill(width int) []string {
 		lines = append(lines, h.row(look.Text, "hash table", fmt.Sprintf("%s buckets, %.1f flows in each", text.Exact(uint64(t.Buckets)), float64(t.Count)/float64(t.Buckets)), width)...)
 	}
 	lines = append(lines, h.row(look.Text, "kernel", strings.Join([]string{
-		"counts " + switchWord(t.Accounting), "times " + switchWord(t.Timestamps), "sends events " + switchWord(t.Events),
+		"counts " + switchWord(t.Accounting), "times " + switchWord(t.Timestamps), "events " + switchWord(t.Events),
 	}, ", "), width)...)
 	return lines
 }
@@ -217,11 +220,11 @@ func (h *flowHealth) fill(width int) []string {
 func switchWord(s model.Setting) string {
 	switch s {
 	case model.SettingOff:
-		return "no"
+		return "off"
 	case model.SettingOn:
-		return "yes"
+		return "on"
 	case model.SettingAuto:
-		return "yes, of flows that begin while somebody listens"
+		return "on while somebody listens"
 	}
 	return "unknown"
 }
@@ -247,24 +250,22 @@ func (h *flowHealth) troubles(width int) []string {
 // news tells how events arrive.
 func (h *flowHealth) news(width int) []string {
 	look, feed := h.look, h.screen.gw.Flows.Feed()
-	lines := append([]string{""}, h.row(look.Text, "events", fmt.Sprintf("%s received, %s missed in %s, %s skipped",
-		text.Exact(feed.Events), text.Exact(feed.Missed), plural(int(feed.Overruns), "overrun"), plural(int(feed.Malformed), "malformed message")), width)...)
+	lines := append([]string{""}, h.row(look.Text, "events", fmt.Sprintf("%s received, %s missed, %s skipped as malformed",
+		text.Exact(feed.Events), text.Exact(feed.Missed), text.Exact(feed.Malformed)), width)...)
 	if feed.Resyncs > 0 {
 		last := time.Unix(0, feed.LostAt).In(h.now.Location()).Format("15:04:05")
-		lines = append(lines, h.row(look.Text, "resync", fmt.Sprintf("%s, the last at %s in %s", times(feed.Resyncs), last, seconds(feed.LastResync)), width)...)
+		lines = append(lines, h.row(look.Text, "resync", fmt.Sprintf("%s after %s, the last at %s in %s", times(feed.Resyncs), plural(int(feed.Overruns), "overrun"), last, seconds(feed.LastResync)), width)...)
 	}
 	buffer := text.Bytes(uint64(feed.Buffer.Got)) + " for events that wait"
-	if feed.Buffer.Short == "" {
-		buffer += ", as large as was asked for"
-	} else {
-		buffer += ", less than was asked for (above)"
+	if b := feed.Buffer; b.Short != "" {
+		buffer += ", not " + text.Bytes(uint64(b.Wished)) + ": " + b.Short
 	}
 	lines = append(lines, h.row(look.Text, "buffer", buffer, width)...)
 	pace := "only those of flows in sight are read; sorting by rate reads all"
 	if feed.Fresh {
 		pace = "all are being read"
 		if feed.Every > 0 {
-			pace = "all are read every " + seconds(feed.Every) + ", so that it takes less than 5 % of one core"
+			pace = "all are read every " + seconds(feed.Every) + ", in less than 5 % of one core"
 		}
 	}
 	return append(lines, h.row(look.Text, "counters", pace, width)...)
@@ -287,8 +288,8 @@ func (h *flowHealth) counters(width int) []string {
 	if counters == nil {
 		return append([]string{""}, h.row(look.Text, "statistics", "the kernel does not tell them", width)...)
 	}
-	lines := []string{"", look.Faint.Render(text.Fit("since the namespace was made (conntrack -S), and in the last seconds", width))}
-	const name, total, since = 15, 8, 8
+	lines := []string{"", look.Faint.Render(text.Fit("so far (conntrack -S), and in the last seconds", width))}
+	const name, total, since = 15, 6, 7
 	for _, c := range counters {
 		style, recent := look.Faint, ""
 		if c.Total > 0 {

@@ -41,6 +41,7 @@ type flowList struct {
 	widths []int // what columns have needed so far
 
 	running, again bool
+	stale          bool // another order or filter is wanted than that of rows
 	generation     int
 	frozen         bool
 
@@ -84,7 +85,7 @@ func (l *flowList) reset() {
 	l.generation++
 	l.cursor, l.top, l.ref = 0, 0, model.Ref{}
 	l.next = time.Time{}
-	l.frozen = false
+	l.frozen, l.stale = false, true
 }
 
 // frozenRows is how many rows stay at hand while the screen is paused.
@@ -111,7 +112,7 @@ func (l *flowList) load() tea.Cmd {
 	if l.ref != (model.Ref{}) && l.cursor > 0 {
 		w.Around, w.Lead = l.ref, lead
 	}
-	l.running = true
+	l.running, l.stale = true, false
 	selector, q, order, now, generation := l.selector, s.query, s.sort, s.now.UnixNano(), l.generation
 	return func() tea.Msg {
 		start := time.Now()
@@ -248,6 +249,9 @@ func (l *flowList) settle(height int) tea.Cmd {
 	l.height = height
 	l.keepInSight()
 	l.measure()
+	if l.stale && !l.running {
+		return l.load()
+	}
 	if l.total == 0 || l.running || l.frozen {
 		return nil
 	}

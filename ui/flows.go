@@ -224,7 +224,7 @@ func (s *flowsScreen) Back() bool {
 	switch {
 	case s.filter.text() != "":
 		s.filter.clear()
-		s.filterChanged()
+		s.filterBy(model.Query{})
 	case s.mode != listMode:
 		s.mode = listMode
 	default:
@@ -247,12 +247,17 @@ func (s *flowsScreen) filterChanged() tea.Cmd {
 		s.filter.wrong = err.Error()
 		return nil
 	}
+	s.filterBy(q)
+	return s.reload()
+}
+
+// filterBy takes another filter; the list is selected anew when it is settled.
+func (s *flowsScreen) filterBy(q model.Query) {
 	s.query = q
 	s.list.reset()
 	if s.gw.Flows != nil {
 		s.gw.Flows.Log().SetQuery(q, s.now.UnixNano())
 	}
-	return s.reload()
 }
 
 func (s *flowsScreen) findRule() model.RuleFinder {
@@ -267,7 +272,11 @@ func (s *flowsScreen) Line(width int) (string, bool) {
 	if !s.filter.open && s.filter.text() == "" {
 		return "", false
 	}
-	return s.filter.view(width, s.count())
+	line := s.filter
+	if line.open && line.wrong != "" && s.footHeight(s.height) > 0 {
+		line.wrong = "not understood" // the lines above say why
+	}
+	return line.view(width, s.count())
 }
 
 func (s *flowsScreen) count() string {

@@ -365,3 +365,21 @@ func TestNamesOnDemand(t *testing.T) {
 		s.sees("192.168.0.2:8080")
 	})
 }
+
+// Leaving a filter shows all flows again, by whichever key.
+func TestFilterIsLeft(t *testing.T) {
+	for _, key := range []string{"esc", "q"} {
+		synctest.Test(t, func(t *testing.T) {
+			s, _ := flowStage(t, 80, 24, someFlows()...)
+			s.press("/")
+			s.write("nat snat")
+			s.press("enter")
+			s.sees("2 of 5 flows")
+			s.press(key)
+			s.sees("198.51.100.9:40001")
+			s.press("/")
+			s.write("nat none")
+			s.sees("1 of 5 flows")
+		})
+	}
+}
