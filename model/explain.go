@@ -132,16 +132,18 @@ func (x *Explainer) Of(f *Flow) Explanation {
 	return e
 }
 
-// Asker explains flows for one goroutine without allocating for each.
-func (x *Explainer) Asker() func(*Flow) Explanation {
+// Marker explains flows that are in no table, for one goroutine: it writes into each
+// which rule made it, as filters and sorting by rule ask for.
+func (x *Explainer) Marker() func(*Flow) Explanation {
 	var buf []rules.Outcome
 	return func(f *Flow) (e Explanation) {
-		x.mu.RLock()
-		defer x.mu.RUnlock()
+		x.mu.Lock()
+		defer x.mu.Unlock()
 		if x.evaluator == nil {
 			return e
 		}
 		e, buf = explain(x.evaluator, f, buf[:0])
+		f.Rule, f.RuleGen = x.number(e), x.generation
 		return e
 	}
 }

@@ -1,13 +1,14 @@
 package model
 
 import (
+	"math"
 	"strconv"
 	"time"
 )
 
 // AppendJSON appends the flow as one JSON object without a line end, as `nattui
 // flows --json` prints it: proto, state, nat, orig, reply, timeout, mark, zone, id, assured, seen_reply,
-// start. What is not known is absent. extra, if not empty, are more members, such as
+// start, rate (bytes a second). What is not known is absent. extra, if not empty, are more members, such as
 // `"event":"new"`, which come last and must be valid JSON; now is the time for which the timeout is told.
 //
 // It allocates nothing but what b needs to grow: a quarter of a million flows take about as long as
@@ -31,6 +32,9 @@ func (f *Flow) AppendJSON(b []byte, now int64, extra string) []byte {
 	if f.Start != 0 {
 		b = append(b, `,"start":"`...)
 		b = append(time.Unix(0, f.Start).UTC().AppendFormat(b, time.RFC3339Nano), '"')
+	}
+	if f.HasRate() {
+		b = strconv.AppendInt(append(b, `,"rate":`...), int64(math.Round(float64(f.ByteRate))), 10)
 	}
 	if extra != "" {
 		b = append(append(b, ','), extra...)

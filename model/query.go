@@ -36,6 +36,8 @@ package model
 type Query struct {
 	text string
 	test condition
+	// rates and rules tell that conditions ask for them.
+	rates, rules bool
 }
 
 // condition is a compiled query or a part of one.
@@ -46,6 +48,12 @@ func (q Query) Match(f *Flow, now int64) bool { return q.test == nil || q.test(f
 
 // IsZero tells whether the query matches everything because it says nothing.
 func (q Query) IsZero() bool { return q.test == nil }
+
+// NeedsRates tells whether the query asks for rates, which take two readings of the counters.
+func (q Query) NeedsRates() bool { return q.rates }
+
+// NeedsRules tells whether the query asks for the rule that made a flow (Flow.Rule).
+func (q Query) NeedsRules() bool { return q.rules }
 
 // String is the line that the query was made from.
 func (q Query) String() string { return q.text }

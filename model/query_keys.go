@@ -303,10 +303,10 @@ func familyTest(_ *queryParser, sign string, v word) (condition, error) {
 }
 
 func ruleTest(p *queryParser, sign string, v word) (condition, error) {
-	if v.is("none") {
-		return signed(sign, func(f *Flow, _ int64) bool { return f.Rule == 0 }), nil
-	}
 	if p.rules == nil {
+		if v.is("none") {
+			return signed(sign, func(f *Flow, _ int64) bool { return f.Rule == 0 }), nil
+		}
 		n, err := strconv.ParseUint(v.text, 10, 32)
 		if err != nil {
 			return nil, v.problem("is no rule; right would be a number or none")

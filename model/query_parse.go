@@ -20,7 +20,7 @@ func ParseQuery(text string, rules RuleFinder) (Query, error) {
 	if w, ok := p.peek(); ok {
 		return Query{}, w.problem("there is no parenthesis open here")
 	}
-	return Query{text: text, test: test}, nil
+	return Query{text: text, test: test, rates: p.rates, rules: p.asksRules}, nil
 }
 
 // word is a part of the line: between blanks, a parenthesis, a sign of comparison, or a quoted text.
@@ -82,6 +82,8 @@ type queryParser struct {
 	end   int
 	rules RuleFinder
 	depth int
+	// rates and asksRules tell what the conditions so far ask for.
+	rates, asksRules bool
 }
 
 const queryDepth = 100
@@ -225,6 +227,8 @@ func (p *queryParser) condition(key word) (condition, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.rates = p.rates || name == "rate" || name == "pps"
+	p.asksRules = p.asksRules || name == "rule"
 	return k.compile(p, sign, value)
 }
 

@@ -39,11 +39,12 @@ type flowPage struct {
 	columns []table.Column
 	widths  []int
 	events  bool
+	rates   bool
 }
 
-func newFlowPage(o *output, events bool) *flowPage {
+func newFlowPage(o *output, events, rates bool) *flowPage {
 	const addressMin = 8
-	p := &flowPage{output: o, events: events}
+	p := &flowPage{output: o, events: events, rates: rates}
 	if events {
 		p.columns = append(p.columns, table.Column{Title: "event", Min: len("destroy")})
 	}
@@ -59,6 +60,9 @@ func newFlowPage(o *output, events bool) *flowPage {
 		table.Column{Title: "packets", Min: countWidth + 1, Right: true, Order: 5},
 		table.Column{Title: "bytes", Min: countWidth, Right: true, Order: 4},
 	)
+	if rates {
+		p.columns = append(p.columns, table.Column{Title: "B/s", Min: countWidth, Right: true, Order: 2})
+	}
 	p.widths = table.Widths(p.columns, o.width)
 	return p
 }
@@ -96,5 +100,12 @@ func (p *flowPage) row(kind model.ChangeKind, f *model.Flow, now int64) string {
 		table.Cell{Text: packets, Style: plain},
 		table.Cell{Text: bytes, Style: plain},
 	)
+	if p.rates {
+		rate := text.Unknown
+		if f.HasRate() {
+			rate = text.Rate(float64(f.ByteRate))
+		}
+		row = append(row, table.Cell{Text: rate, Style: plain})
+	}
 	return table.Line(p.columns, p.widths, row, nil) + "\n"
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +15,7 @@ import (
 
 	"nattui/model"
 	"nattui/model/conntrack"
+	"nattui/rules"
 	"nattui/ui/text"
 )
 
@@ -27,6 +27,7 @@ type flowsOptions struct {
 
 	query model.Query
 	order *model.Sort // nil: as the kernel tells them
+	rules ruleBook
 }
 
 // newFlowsCommand makes "nattui flows".
@@ -36,7 +37,7 @@ func newFlowsCommand() *cobra.Command {
 		Use:   "flows",
 		Short: "Print the connections of now, or every event as it happens",
 		Long: "flows prints the connections that the kernel tracks: who asked for what, who serves it, and as whom it is seen there. " +
-			"On a terminal \"=\" means unchanged. Elsewhere it is one flow a line: protocol, state, nat, client, asked for, served by, seen as, seconds left, packets, bytes; what is not known is a dash.\n" +
+			"On a terminal \"=\" means unchanged. Elsewhere it is one flow a line: protocol, state, nat, client, asked for, served by, seen as, seconds left, packets, bytes, and bytes a second if asked for; what is not known is a dash.\n" +
 			"With --follow it prints no list, but every event from then on: new, update, destroy. Events that the kernel could not deliver are counted on standard error.\n" +
 			"\nA filter is made of conditions that must all hold; \"or\", \"not\" and parentheses combine them:\n" +
 			"  src A, dst A, host A, client A, asked A, server A, seen A\n" +
@@ -46,13 +47,17 @@ func newFlowsCommand() *cobra.Command {
 			"  proto tcp        or any other name or number\n" +
 			"  state S          established, syn_sent …; assured, replied, unreplied\n" +
 			"  nat dnat         or snat, both, none, any\n" +
+			"  rule R           the rule that made it: 3, PREROUTING/3, PREROUTING, none, stale, ambiguous\n" +
 			"  family ipv4, mark N, zone N, id N\n" +
-			"  bytes, packets, timeout, age\n" +
-			"                   with = != > >= < <=, as in  bytes>1M  age<30s\n" +
+			"  bytes, packets, rate, pps, timeout, age\n" +
+			"                   with = != > >= < <=, as in  bytes>1M  rate>10k  age<30s\n" +
 			"Any other word is looked for in the whole line.\n" +
-			"\nColumns to sort by: " + strings.Join(sortColumns(), ", ") + ".",
+			"\nColumns to sort by: " + strings.Join(sortColumns(), ", ") + ".\n" +
+			"\nA rate is measured: to sort or filter by one, the whole table is read twice, a second apart, and every flow gets its bytes a second " +
+			"(the last column, or \"rate\"). A flow that began in that second has none.",
 		Example: "nattui flows --filter 'nat dnat dport 80'\n" +
-			"nattui flows --sort -bytes --limit 10\n" +
+			"nattui flows --sort -rate --limit 10\n" +
+			"nattui flows --filter 'rule PREROUTING/1'\n" +
 			"nattui flows --follow --json --filter 'not host 192.168.0.7'",
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c) },
@@ -68,25 +73,40 @@ func newFlowsCommand() *cobra.Command {
 	return c
 }
 
-// explainHere explains flows by this host's rules; nil where those cannot be read.
-func explainHere(ctx context.Context) func(*model.Flow) model.Explanation {
-	sets, facts, err := readGateway(ctx)
-	if err != nil {
-		return nil
-	}
-	x := model.NewExplainer(nil)
-	x.SetRules(sets, facts.Host(nil))
-	return x.Asker()
+// ruleBook knows the rules of this host once something asks for them.
+type ruleBook struct {
+	ctx       context.Context
+	explainer *model.Explainer
+	err       error
 }
 
-// sortColumns are the columns that one look at the table knows: a rate takes two,
-// and the rules are not looked at here.
+// open reads the rules, once.
+func (r *ruleBook) open() (*model.Explainer, error) {
+	if r.explainer == nil && r.err == nil {
+		var sets map[rules.Place]*rules.Ruleset
+		var facts *model.Facts
+		if sets, facts, r.err = readGateway(r.ctx); r.err == nil {
+			r.explainer = model.NewExplainer(nil)
+			r.explainer.SetRules(sets, facts.Host(nil))
+		}
+	}
+	return r.explainer, r.err
+}
+
+// find reads the rule condition of a filter.
+func (r *ruleBook) find(ref string) (func(uint32) bool, error) {
+	x, err := r.open()
+	if err != nil {
+		return nil, fmt.Errorf("the rules cannot be read: %w", err)
+	}
+	return x.Finder(ref)
+}
+
+// sortColumns are the names of the columns.
 func sortColumns() []string {
 	var names []string
 	for _, c := range model.Columns() {
-		if c != model.ColumnRate && c != model.ColumnRule {
-			names = append(names, c.String())
-		}
+		names = append(names, c.String())
 	}
 	return names
 }
@@ -100,6 +120,7 @@ func completeFilter(_ *cobra.Command, _ []string, typed string) ([]string, cobra
 }
 
 func (o *flowsOptions) run(c *cobra.Command) error {
+	o.rules.ctx = c.Context()
 	if err := o.check(); err != nil {
 		return err
 	}
@@ -112,13 +133,16 @@ func (o *flowsOptions) run(c *cobra.Command) error {
 	if o.limit > 0 {
 		p.left = o.limit
 	}
-	if o.json {
-		p.explain = explainHere(c.Context())
+	if o.json || o.query.NeedsRules() || o.order != nil && o.order.By == model.ColumnRule {
+		if x, err := o.rules.open(); err == nil {
+			p.mark, p.explain = x.Marker(), x.Of
+		}
 	}
+	p.rates = o.wantsRates()
 	switch {
 	case o.follow:
 		err = o.runFollow(c, table, p)
-	case o.order != nil:
+	case o.order != nil || o.wantsRates():
 		err = o.runSorted(c, table, p)
 	default:
 		err = o.runList(c, table, p)
@@ -139,7 +163,7 @@ func (o *flowsOptions) run(c *cobra.Command) error {
 func (o *flowsOptions) check() error {
 	var err error
 	var wrong *model.QueryError
-	if o.query, err = model.ParseQuery(o.filter, noRules); errors.As(err, &wrong) {
+	if o.query, err = model.ParseQuery(o.filter, o.rules.find); errors.As(err, &wrong) {
 		return usagef("--filter: %s\n%s", text.Safe(wrong.Error()), pointAt(o.filter, wrong.Pos, wrong.End))
 	}
 	if o.limit < 0 {
@@ -153,16 +177,11 @@ func (o *flowsOptions) check() error {
 	}
 	name, descending := strings.CutPrefix(o.sort, "-")
 	column, ok := model.ParseColumn(name)
-	if !ok || !slices.Contains(sortColumns(), column.String()) {
+	if !ok {
 		return usagef("--sort %s: use %s, with a minus in front for the largest first", text.Safe(o.sort), strings.Join(sortColumns(), ", "))
 	}
 	o.order = &model.Sort{By: column, Descending: descending}
 	return nil
-}
-
-// noRules answers a filter that asks for the rule of a flow.
-func noRules(string) (func(uint32) bool, error) {
-	return nil, errors.New("the rule of a flow is known to the screens only; filter by what it matches, such as dport 80 nat dnat")
 }
 
 // pointAt prints a line and marks a word of it beneath.
@@ -183,6 +202,7 @@ func (o *flowsOptions) runList(c *cobra.Command, table *conntrack.Table, p *flow
 			}
 			f := &change.Flow
 			f.Told, f.First = b.At, b.At
+			p.note(f)
 			if o.query.Match(f, b.At) && !p.flow(f, b.At) {
 				stop()
 				return
@@ -195,18 +215,48 @@ func (o *flowsOptions) runList(c *cobra.Command, table *conntrack.Table, p *flow
 	return err
 }
 
+// wantsRates tells whether rates are asked for, which takes two readings.
+func (o *flowsOptions) wantsRates() bool {
+	return o.query.NeedsRates() || o.order != nil && o.order.By == model.ColumnRate
+}
+
+// rateTime is the time between the two readings that a rate is made of.
+const rateTime = time.Second
+
 // runSorted prints the flows in order, once all are known.
 func (o *flowsOptions) runSorted(c *cobra.Command, table *conntrack.Table, p *flowPrinter) error {
 	flows := model.NewFlows()
-	if err := table.Dump(c.Context(), flows.Apply); err != nil {
+	apply := func(b *model.Batch) {
+		for i := range b.Changes {
+			p.note(&b.Changes[i].Flow)
+		}
+		flows.Apply(b)
+	}
+	again := time.NewTimer(rateTime)
+	defer again.Stop()
+	if err := table.Dump(c.Context(), apply); err != nil {
 		return err
+	}
+	if o.wantsRates() {
+		select {
+		case <-again.C:
+		case <-c.Context().Done():
+			return c.Context().Err()
+		}
+		if err := table.Dump(c.Context(), apply); err != nil {
+			return err
+		}
+	}
+	order := model.Sort{By: model.ColumnAge}
+	if o.order != nil {
+		order = *o.order
 	}
 	window := model.Window{Limit: -1}
 	if o.limit > 0 {
 		window.Limit = o.limit
 	}
 	now := time.Now().UnixNano()
-	selection, err := model.NewSelector(flows).Select(c.Context(), o.query, *o.order, window, now)
+	selection, err := model.NewSelector(flows).Select(c.Context(), o.query, order, window, now)
 	if err != nil {
 		return err
 	}
@@ -228,12 +278,17 @@ func (o *flowsOptions) runFollow(c *cobra.Command, table *conntrack.Table, p *fl
 		stop()
 	}()
 	flows := model.NewFlows() // what an event leaves out was told before
+	table.KeepFresh(o.wantsRates())
 	loss := lossTeller{command: c, table: table}
 	err := table.Follow(ctx, func(b *model.Batch) {
 		flows.Apply(b)
 		for i := range b.Changes {
 			change := &b.Changes[i]
-			if !change.Kind.IsEvent() || !o.query.Match(&change.Flow, b.At) {
+			if !change.Kind.IsEvent() {
+				continue
+			}
+			p.note(&change.Flow)
+			if !o.query.Match(&change.Flow, b.At) {
 				continue
 			}
 			if !p.event(change.Kind, &change.Flow, b.At) {
@@ -307,9 +362,18 @@ type flowPrinter struct {
 	at      int64     // the time that extra is for
 	extra   [3]string // of new, update and destroy
 	err     error
-	// explain tells which rule made a flow; nil where the rules are not known.
-	explain func(*model.Flow) model.Explanation
-	members []byte // of the line that is being printed, besides the flow's own
+	// mark writes into a flow which rule made it, explain tells that of a marked one; nil where
+	// the rules are not known or not asked for.
+	mark, explain func(*model.Flow) model.Explanation
+	rates         bool   // of flows are wanted
+	members       []byte // of the line that is being printed, besides the flow's own
+}
+
+// note prepares a flow for conditions on its rule.
+func (p *flowPrinter) note(f *model.Flow) {
+	if p.mark != nil {
+		p.mark(f)
+	}
 }
 
 func (p *flowPrinter) full() bool { return p.left <= 0 || p.err != nil }
@@ -332,12 +396,12 @@ func (p *flowPrinter) print(kind model.ChangeKind, f *model.Flow, now int64) (mo
 		p.line = append(f.AppendJSON(p.line, now, p.membersOf(kind, f, now)), '\n')
 	case p.terminal:
 		if p.page == nil {
-			p.page = newFlowPage(p.output, kind != 0)
+			p.page = newFlowPage(p.output, kind != 0, p.rates)
 			p.line = append(p.line, p.page.head()...)
 		}
 		p.line = append(p.line, p.page.row(kind, f, now)...)
 	default:
-		p.line = appendFlow(p.line, kind, f, now)
+		p.line = appendFlow(p.line, kind, f, now, p.rates)
 	}
 	if _, p.err = p.Write(p.line); p.err != nil {
 		return false
@@ -388,7 +452,7 @@ const (
 )
 
 // appendFlow appends a flow as a line of columns.
-func appendFlow(b []byte, kind model.ChangeKind, f *model.Flow, now int64) []byte {
+func appendFlow(b []byte, kind model.ChangeKind, f *model.Flow, now int64, rates bool) []byte {
 	if kind != 0 {
 		b = appendWord(b, kind.String(), len("destroy"))
 	}
@@ -403,6 +467,9 @@ func appendFlow(b []byte, kind model.ChangeKind, f *model.Flow, now int64) []byt
 	b = appendNumber(b, uint64(f.Remaining(now)), secondsWidth, true)
 	b = appendNumber(append(b, ' '), f.Packets(), 7, f.Counts())
 	b = appendNumber(append(b, ' '), f.Bytes(), 10, f.Counts())
+	if rates {
+		b = appendNumber(append(b, ' '), uint64(f.ByteRate+0.5), 9, f.HasRate())
+	}
 	return append(b, '\n')
 }
 
