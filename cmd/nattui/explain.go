@@ -20,22 +20,32 @@ func newExplainCommand() *cobra.Command {
 		// The line begins with a dash as often as not.
 		DisableFlagParsing: true,
 
-		Use:   "explain 'LINE'",
-		Short: "Say in words what an iptables line does, and where on a packet's way",
+		Use:   "explain 'LINE' | --flow TUPLE",
+		Short: "Say in words what an iptables line does, or what a flow is and which rule made it",
 		Long: "explain takes any iptables command, or a rule as iptables-save prints it, and says what it does to which packets, with the packet's way drawn. " +
-			"It changes nothing. Mistakes in the line are said, and the line is explained as it should be.",
-		Example: "nattui explain 'iptables -t nat -A PREROUTING -i eth0 -p tcp --dport 80 -j REDIRECT --to-port 8888'\nnattui explain '-A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE'",
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usagef("explain takes one argument: put the line into quotes, as in  nattui explain '-A POSTROUTING …'")
+			"It changes nothing. Mistakes in the line are said, and the line is explained as it should be.\n" +
+			"With --flow it looks a flow up in the live table, described as PROTO SRC:PORT DST:PORT in either direction; a port, an end or the protocol may be left out or be *, and a line of conntrack -L is understood. " +
+			"It says what the flow is, which rule made it and how sure that is, whether today's rules would do otherwise, and draws its way. --json prints it as an object.",
+		Example: "nattui explain 'iptables -t nat -A PREROUTING -i eth0 -p tcp --dport 80 -j REDIRECT --to-port 8888'\nnattui explain '-A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE'\nnattui explain --flow 'tcp 203.0.113.10:55474 203.0.113.1:80'\nnattui explain --json --flow ':8080'",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 1 && (args[0] == "--help" || args[0] == "-h") {
+				return nil
 			}
-			return nil
+			_, _, err := explainArgs(args)
+			return err
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			if args[0] == "--help" || args[0] == "-h" {
 				return c.Help()
 			}
-			return explainLine(c, args[0])
+			o, line, err := explainArgs(args)
+			if err != nil {
+				return err
+			}
+			if o.flow != "" {
+				return explainFlow(c, o)
+			}
+			return explainLine(c, line)
 		},
 	}
 }
