@@ -33,7 +33,7 @@ var keys = struct {
 	Help: bind("?", "help", "?"), Quit: bind("q", "back, quit", "q", "ctrl+c"), Filter: bind("/", "filter", "/"),
 	Details: bind("enter", "details", "enter"), Close: bind("esc", "close", "esc"), Redraw: bind("ctrl+l", "redraw", "ctrl+l"),
 	Add: bind("a", "add", "a"), Edit: bind("e", "edit", "e"), Delete: bind("d", "delete", "d"),
-	MoveUp: bind("K", "move up", "K"), MoveDown: bind("J", "move down", "J"), Park: bind("p", "park", "p"),
+	MoveUp: bind("K", "move up", "K"), MoveDown: bind("J", "move down", "J"), Park: bind("p", "park/restore", "p"),
 	Undo: bind("u", "undo", "u"), Redo: bind("U", "redo", "U"), Confirm: bind("C", "confirm", "C"), Rollback: bind("R", "roll back", "R"), Save: bind("w", "keep for boot", "w"),
 	Chains: bind("c", "chains", "c"), Family: bind("v", "IPv4/IPv6", "v"), Backend: bind("b", "nft/legacy", "b"),
 	Forget: bind("x", "forget", "x"), ForgetAll: bind("X", "forget all shown", "X"), Pause: bind("space", "pause", "space"),
@@ -46,7 +46,7 @@ func KeyTable() []KeyGroup {
 	return []KeyGroup{
 		{"everywhere", append(everywhere(), keys.Close)},
 		{"in lists", []key.Binding{keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom, keys.Pane, keys.Filter, keys.Details, keys.WhatIf}},
-		{"Rules", []key.Binding{keys.Add, keys.Edit, keys.Delete, keys.MoveUp, keys.MoveDown, keys.Import, keys.Chains, keys.Family, keys.Backend, keys.Switches}},
+		{"Rules", []key.Binding{keys.Add, keys.Edit, keys.Delete, keys.MoveUp, keys.MoveDown, keys.Park, keys.Import, keys.Chains, keys.Family, keys.Backend, keys.Switches}},
 		{"Guide", []key.Binding{keys.Switches}},
 		{"Switches", []key.Binding{bind("enter", "change", "enter"), keyBoot}},
 		{"Doctor", []key.Binding{keyFix, keys.Switches}},

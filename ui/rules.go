@@ -378,7 +378,7 @@ func (s *rulesScreen) Keys() []key.Binding {
 	}
 	_, it, _ := s.current()
 	park := keys.Park
-	if it.parked != nil {
+	if park.SetHelp("p", "park"); it.parked != nil {
 		park.SetHelp("p", "restore")
 	}
 	return []key.Binding{

@@ -14,8 +14,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"nattui/model"
-	"nattui/model/host"
 	"nattui/rules"
 	"nattui/rules/commit"
 	"nattui/rules/iptables"
@@ -27,6 +25,7 @@ type approval struct {
 	dryRun, yes bool
 	confirm     confirmation
 	lasts       time.Duration
+	forget      bool
 }
 
 func (a *approval) register(flags *pflag.FlagSet) {
@@ -38,6 +37,7 @@ func (a *approval) register(flags *pflag.FlagSet) {
 func (a *approval) registerTime(flags *pflag.FlagSet) {
 	a.confirm.register(flags)
 	flags.DurationVar(&a.lasts, "for", 0, "how long it is to stand before it ends by itself, such as 2h; 0 is for good")
+	flags.BoolVar(&a.forget, "forget", false, "then forget the live flows that keep the translation they had, but for your own connection")
 }
 
 // check refuses to begin what could not be agreed to in the end.
@@ -57,15 +57,29 @@ func (a *approval) check() error {
 // carryOut shows what a plan does, asks, and makes it so. On standard output are
 // the commands that ran, or would run.
 func (a *approval) carryOut(c *cobra.Command, tables *iptables.Host, plan rules.Plan) error {
+	return a.carry(c, tables, plan, func(ctx context.Context, committer *commit.Committer, o commit.Options) (commit.Entry, error) {
+		return committer.Run(ctx, plan, o)
+	})
+}
+
+// carry is carryOut for a plan that is run in a way of its own.
+func (a *approval) carry(c *cobra.Command, tables *iptables.Host, plan rules.Plan, run func(context.Context, *commit.Committer, commit.Options) (commit.Entry, error)) error {
 	ctx := c.Context()
 	if a.dryRun {
 		if err := tables.Check(ctx, plan.Changes()); err != nil {
 			return err
 		}
+	}
+	p, err := a.weigh(ctx, tables, plan)
+	if err != nil {
+		return err
+	}
+	if a.dryRun {
+		p.tell(c.ErrOrStderr())
 		return printCommands(c.OutOrStdout(), plan)
 	}
 	if !a.yes {
-		if err := a.ask(ctx, c.ErrOrStderr(), plan); err != nil {
+		if err := a.ask(ctx, c.ErrOrStderr(), plan, p.tell); err != nil {
 			return err
 		}
 	}
@@ -73,42 +87,22 @@ func (a *approval) carryOut(c *cobra.Command, tables *iptables.Host, plan rules.
 	if err != nil {
 		return err
 	}
-	o, affected, err := blastRadius(ctx, tables, plan)
-	if err != nil {
-		return err
-	}
-	if o.Confirm, err = a.confirm.time(affected); err != nil {
-		return err
-	}
-	o.For = a.lasts
 	// From here on an interrupt comes too late: what has begun is finished.
-	e, err := committer.Run(context.WithoutCancel(ctx), plan, o)
+	e, err := run(context.WithoutCancel(ctx), committer, p.options)
 	if err != nil {
 		return asConflict(err)
 	}
 	sayStands(c.ErrOrStderr(), e)
-	return printCommands(c.OutOrStdout(), plan)
+	if err := printCommands(c.OutOrStdout(), plan); err != nil {
+		return err
+	}
+	return p.tellKept(c, a.forget)
 }
 
-// blastRadius tells who makes a change, and whether it may touch his own connection.
-func blastRadius(ctx context.Context, tables *iptables.Host, plan rules.Plan) (o commit.Options, affected bool, err error) {
-	o, overSSH := operator(ctx)
-	if !overSSH {
-		return o, false, nil
+func printDiff(w io.Writer, lines []rules.DiffLine) {
+	for _, l := range lines {
+		fmt.Fprintln(w, text.Safe(l.String()))
 	}
-	sets, err := tables.ReadAll(ctx)
-	if err != nil {
-		return o, false, err
-	}
-	facts, err := host.Read(ctx)
-	if err != nil {
-		return o, false, err
-	}
-	after, err := plan.Apply(sets)
-	if err != nil {
-		return o, false, err
-	}
-	return o, model.BlastOf(&facts, sets, after, plan, nil, 0).Own, nil
 }
 
 func printCommands(w io.Writer, plan rules.Plan) error {
@@ -122,15 +116,24 @@ func printCommands(w io.Writer, plan rules.Plan) error {
 
 var errDeclined = errors.New("nothing was changed")
 
-// ask shows the plan and waits for a word. Nothing but y or yes is agreement.
-func (a *approval) ask(ctx context.Context, w io.Writer, plan rules.Plan) error {
+// ask shows the plan, and whatever more tells about it, and waits for a word.
+// Nothing but y or yes is agreement.
+func (a *approval) ask(ctx context.Context, w io.Writer, plan rules.Plan, more func(io.Writer)) error {
 	for _, step := range plan.Steps {
 		fmt.Fprintln(w, text.Safe(step.Sentence()))
 		for _, argv := range step.Commands() {
 			fmt.Fprintln(w, "  "+text.Safe(rules.ShellLine(argv)))
 		}
 	}
-	fmt.Fprint(w, "Make this change? [y/N] ")
+	if more != nil {
+		more(w)
+	}
+	return a.agree(ctx, w, "Make this change?")
+}
+
+// agree asks for a yes.
+func (a *approval) agree(ctx context.Context, w io.Writer, question string) error {
+	fmt.Fprint(w, question+" [y/N] ")
 	answer := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(os.Stdin).ReadString('\n') // an end without an answer is a no

@@ -33,14 +33,19 @@ func newDeleteCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error { return o.run(c, args) },
 	}
 	c.Flags().StringVar(&o.spec, "spec", "", "the rule's line: -A CHAIN …")
-	c.Flags().StringVar(&o.table, "table", "nat", "another table: "+strings.Join(tableNames[1:], ", "))
-	o.placeFlags.register(c.Flags(), "ipv4 otherwise, or that of the line's addresses", "that of the program iptables otherwise")
+	o.registerPlaces(c)
 	o.approval.register(c.Flags())
 	o.approval.registerTime(c.Flags())
+	return c
+}
+
+// registerPlaces adds the flags that say where the rule is.
+func (o *deleteOptions) registerPlaces(c *cobra.Command) {
+	c.Flags().StringVar(&o.table, "table", "nat", "another table: "+strings.Join(tableNames[1:], ", "))
+	o.placeFlags.register(c.Flags(), "ipv4 otherwise, or that of the line's addresses", "that of the program iptables otherwise")
 	o.offerPlaces(c)
 	offer(c, "table", tableNames...)
 	c.ValidArgs = rules.BuiltInChains["nat"]
-	return c
 }
 
 func (o *deleteOptions) checkArgs(c *cobra.Command, args []string) error {
@@ -54,42 +59,52 @@ func (o *deleteOptions) checkArgs(c *cobra.Command, args []string) error {
 }
 
 func (o *deleteOptions) run(c *cobra.Command, args []string) error {
-	if err := o.placeFlags.check(); err != nil {
+	tables, deletion, err := o.find(c, args)
+	if err != nil {
 		return err
 	}
+	return o.carryOut(c, tables, rules.Single(deletion))
+}
+
+// find is the deletion of the rule that the command line names.
+func (o *deleteOptions) find(c *cobra.Command, args []string) (*iptables.Host, rules.Change, error) {
+	var none rules.Change
+	if err := o.placeFlags.check(); err != nil {
+		return nil, none, err
+	}
 	if err := checkTable(o.table); err != nil {
-		return err
+		return nil, none, err
 	}
 	find, err := o.finder(c, args)
 	if err != nil {
-		return err
+		return nil, none, err
 	}
 	if err := o.approval.check(); err != nil {
-		return err
+		return nil, none, err
 	}
 	host, err := iptables.Open(c.Context())
 	if err != nil {
-		return err
+		return nil, none, err
 	}
 	place, err := o.one(host, guessFamily(strings.Fields(o.spec)...))
 	if err != nil {
-		return err
+		return nil, none, err
 	}
 	set, err := host.Read(c.Context(), place)
 	if err != nil {
-		return err
+		return nil, none, err
 	}
 	chain, position, err := find(set)
 	if err != nil {
-		return err
+		return nil, none, err
 	}
 	rule := chain.Rules[position-1]
 	if o.dryRun || o.yes { // else the question shows it
 		say(c.ErrOrStderr(), fmt.Sprintf("%s %d: %s", text.Safe(chain.Name), position, text.Safe(rule.String())))
 	}
-	return o.carryOut(c, host, rules.Single(rules.Change{
+	return host, rules.Change{
 		Op: rules.Delete, Family: set.Family, Backend: set.Backend, Table: o.table, Chain: chain.Name, At: position, Rule: rule, Program: set.Name,
-	}))
+	}, nil
 }
 
 // finder makes of the command line what finds the rule in a set.

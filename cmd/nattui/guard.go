@@ -9,6 +9,7 @@ import (
 // newChangeCommands makes the commands about changes that were made.
 func newChangeCommands() []*cobra.Command {
 	return []*cobra.Command{
+		newParkCommand(), newUnparkCommand(), newForgetCommand(),
 		newHistoryCommand(), newUndoCommand(), newConfirmCommand(), newRollbackCommand(), newSaveCommand(),
 		newGuardCommand(), newRecoverCommand(),
 	}

@@ -38,7 +38,8 @@ func newHistoryCommand() *cobra.Command {
 		Use:   "history",
 		Short: "List the changes made with nattui, by whom, and what became of them",
 		Long: "history lists the changes that were made with nattui on this host, the latest last: when, by whom and from where, " +
-			"what it was in commands, and whether it stands, waits to be confirmed, or was taken back.",
+			"what it was in commands, and whether it stands, waits to be confirmed, or was taken back. " +
+			"What other programs changed while the screens of a nattui were open is there too, with the program's name where the kernel tells it (nft).",
 		Example: "nattui history\nnattui history --json | jq 'select(.state==\"pending\")'",
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -107,6 +108,9 @@ func (o *output) history(entries []commit.Entry) {
 	}
 	for _, e := range entries {
 		who := e.By
+		if e.Kind == commit.KindOutside {
+			who = "by " + who + ", outside nattui"
+		}
 		if e.From != "" {
 			who += " from " + e.From
 		}
@@ -118,6 +122,11 @@ func (o *output) history(entries []commit.Entry) {
 		for _, f := range e.Files {
 			fmt.Fprintln(o, "    "+o.ink.faint.Render(text.Safe("wrote "+f.Path)))
 		}
+		if e.Unconfirmed() {
+			if l, after, ok := proofOf(&e); ok {
+				fmt.Fprintf(o, "    a new SSH connection from %v got through %s\n", l.Client.Addr(), age(after))
+			}
+		}
 	}
 }
 
@@ -125,6 +134,8 @@ func (o *output) history(entries []commit.Entry) {
 func fate(e commit.Entry) string {
 	words := string(e.State)
 	switch {
+	case e.Kind == commit.KindOutside:
+		return ""
 	case e.Unconfirmed() && !e.Deadline.IsZero():
 		words = "waits to be confirmed until " + e.Deadline.Local().Format("15:04:05")
 	case e.State == commit.Applied:

@@ -45,7 +45,7 @@ func rollback(c *cobra.Command, a *approval, id string) error {
 		return printCommands(c.OutOrStdout(), plan)
 	}
 	if !a.yes {
-		if err := a.ask(ctx, c.ErrOrStderr(), plan); err != nil {
+		if err := a.ask(ctx, c.ErrOrStderr(), plan, nil); err != nil {
 			return err
 		}
 	}

@@ -20,7 +20,9 @@ import (
 type rulesOptions struct {
 	placeFlags
 	json         bool
+	withParked   bool
 	table, chain string
+	parked       []parkedRule
 
 	printed bool // a page has begun
 }
@@ -44,6 +46,7 @@ func newRulesCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c) },
 	}
 	c.Flags().BoolVar(&o.json, "json", false, "one JSON object a rule and line")
+	c.Flags().BoolVar(&o.withParked, "parked", false, "with --json also the rules that are parked: they have no position, and the change that parked them as \"parked\"")
 	c.Flags().StringVar(&o.chain, "chain", "", "only this chain")
 	c.Flags().StringVar(&o.table, "table", "nat", "another table: "+strings.Join(tableNames[1:], ", "))
 	o.register(c.Flags(), "both otherwise", "both otherwise")
@@ -77,6 +80,7 @@ func (o *rulesOptions) run(c *cobra.Command) error {
 		return fmt.Errorf("there is no chain %s in table %s", o.chain, o.table)
 	}
 	out := newOutput(c)
+	o.parked = parkedRules(sets)
 	for _, p := range places {
 		if err := o.print(out, sets[p]); err != nil {
 			return err
@@ -144,7 +148,7 @@ type ruleJSON struct {
 	Backend  string  `json:"backend"`
 	Table    string  `json:"table"`
 	Chain    string  `json:"chain"`
-	Position int     `json:"position"`
+	Position int     `json:"position,omitempty"`
 	Target   string  `json:"target"`
 	To       string  `json:"to"`
 	Packets  *uint64 `json:"packets,omitempty"`
@@ -152,6 +156,20 @@ type ruleJSON struct {
 	Spec     string  `json:"spec"`
 	Owner    string  `json:"owner"`
 	Sentence string  `json:"sentence"`
+	Parked   string  `json:"parked,omitempty"`
+}
+
+// parkedAt are the parked rules that would come back to the position.
+func (o *rulesOptions) parkedAt(set *rules.Ruleset, chain *rules.Chain, at int) []parkedRule {
+	var found []parkedRule
+	for _, p := range o.parked {
+		c := &p.back
+		last := at > len(chain.Rules) && c.At > at
+		if c.Family == set.Family && c.Backend == set.Backend && c.Table == o.table && c.Chain == chain.Name && (c.At == at || last) {
+			found = append(found, p)
+		}
+	}
+	return found
 }
 
 func (o *rulesOptions) printJSON(out *output, set *rules.Ruleset) error {
@@ -160,23 +178,39 @@ func (o *rulesOptions) printJSON(out *output, set *rules.Ruleset) error {
 	line := ruleJSON{Family: set.Family.String(), Backend: set.Backend.String(), Table: o.table}
 	for _, chain := range o.chains(set) {
 		line.Chain = chain.Name
-		for i := range chain.Rules {
-			r := &chain.Rules[i]
-			line.Position, line.Target, line.To = i+1, r.Target.Name, ""
-			if r.Target.Kind.Translates() {
-				line.To = translation(r.Target)
+		for i := range len(chain.Rules) + 1 {
+			if o.withParked {
+				for _, p := range o.parkedAt(set, &chain, i+1) {
+					line.Position, line.Parked = 0, p.id
+					if err := line.print(encoder, &p.back.Rule); err != nil {
+						return err
+					}
+				}
 			}
-			line.Packets, line.Bytes = nil, nil
-			if r.Counters.Known {
-				line.Packets, line.Bytes = &r.Counters.Packets, &r.Counters.Bytes
+			if i == len(chain.Rules) {
+				break
 			}
-			line.Spec, line.Owner, line.Sentence = r.String(), rules.OwnerOf(*r), r.Sentence()
-			if err := encoder.Encode(&line); err != nil {
+			line.Position, line.Parked = i+1, ""
+			if err := line.print(encoder, &chain.Rules[i]); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// print prints the line of a rule whose place is filled in.
+func (l *ruleJSON) print(encoder *json.Encoder, r *rules.Rule) error {
+	l.Target, l.To = r.Target.Name, ""
+	if r.Target.Kind.Translates() {
+		l.To = translation(r.Target)
+	}
+	l.Packets, l.Bytes = nil, nil
+	if r.Counters.Known {
+		l.Packets, l.Bytes = &r.Counters.Packets, &r.Counters.Bytes
+	}
+	l.Spec, l.Owner, l.Sentence = r.String(), rules.OwnerOf(*r), r.Sentence()
+	return encoder.Encode(l)
 }
 
 // translation is where a translating target leads to, as its option says it.
@@ -194,14 +228,21 @@ func (o *rulesOptions) printLines(out *output, set *rules.Ruleset) {
 	for i := range chains {
 		width = max(width, cells(chains[i].Name))
 	}
+	line := func(chain, at string, r *rules.Rule) {
+		packets, bytes := unknown, unknown
+		if r.Counters.Known {
+			packets, bytes = strconv.FormatUint(r.Counters.Packets, 10), strconv.FormatUint(r.Counters.Bytes, 10)
+		}
+		fmt.Fprintf(out, "%s %-6s %s %s %4s %9s %12s %s\n", set.Family, set.Backend, o.table, text.Pad(text.Safe(chain), width, false), at, packets, bytes, text.Safe(r.String()))
+	}
 	for _, chain := range chains {
-		for i := range chain.Rules {
-			r := &chain.Rules[i]
-			packets, bytes := unknown, unknown
-			if r.Counters.Known {
-				packets, bytes = strconv.FormatUint(r.Counters.Packets, 10), strconv.FormatUint(r.Counters.Bytes, 10)
+		for i := range len(chain.Rules) + 1 {
+			for _, p := range o.parkedAt(set, &chain, i+1) {
+				line(chain.Name, "parked", &p.back.Rule)
 			}
-			fmt.Fprintf(out, "%s %-6s %s %s %4d %9s %12s %s\n", set.Family, set.Backend, o.table, text.Pad(text.Safe(chain.Name), width, false), i+1, packets, bytes, text.Safe(r.String()))
+			if i < len(chain.Rules) {
+				line(chain.Name, strconv.Itoa(i+1), &chain.Rules[i])
+			}
 		}
 	}
 }
@@ -209,7 +250,9 @@ func (o *rulesOptions) printLines(out *output, set *rules.Ruleset) {
 // printPage prints a set for a person: chain by chain, what becomes of what.
 // Chains and sets in which nothing happens are left out.
 func (o *rulesOptions) printPage(out *output, set *rules.Ruleset) {
-	chains := slices.DeleteFunc(slices.Clone(o.chains(set)), func(c rules.Chain) bool { return len(c.Rules) == 0 && c.Policy != "DROP" })
+	chains := slices.DeleteFunc(slices.Clone(o.chains(set)), func(c rules.Chain) bool {
+		return len(c.Rules) == 0 && c.Policy != "DROP" && len(o.parkedAt(set, &c, 1)) == 0
+	})
 	if len(chains) == 0 {
 		return
 	}
@@ -227,8 +270,13 @@ func (o *rulesOptions) printPage(out *output, set *rules.Ruleset) {
 			about += ", policy " + chain.Policy
 		}
 		fmt.Fprintln(out, text.Safe(chain.Name)+"  "+out.ink.faint.Render(about))
-		for i := range chain.Rules {
-			fmt.Fprintln(out, table.Line(columns, widths, ruleCells(out.ink, i+1, &chain.Rules[i]), nil))
+		for i := range len(chain.Rules) + 1 {
+			for _, p := range o.parkedAt(set, &chain, i+1) {
+				fmt.Fprintln(out, table.Line(columns, widths, parkedCells(out.ink, &p.back.Rule), nil))
+			}
+			if i < len(chain.Rules) {
+				fmt.Fprintln(out, table.Line(columns, widths, ruleCells(out.ink, i+1, &chain.Rules[i]), nil))
+			}
 		}
 	}
 }
@@ -257,6 +305,17 @@ func ruleColumns(chains []rules.Chain) []table.Column {
 		columns = append(columns, table.Column{Title: "owner", Min: min(owner, least), Want: owner, Order: 3})
 	}
 	return columns
+}
+
+// parkedCells are those of a rule that is parked: it has no position, and is not in
+// force.
+func parkedCells(ink ink, r *rules.Rule) []table.Cell {
+	cells := ruleCells(ink, 0, r)
+	cells[0].Text, cells[1].Text = text.Unknown, "parked: "+cells[1].Text
+	for i := range cells {
+		cells[i].Style = ink.faint
+	}
+	return cells
 }
 
 // countWidth is the width of a counter (text.Count).

@@ -70,7 +70,7 @@ func save(c *cobra.Command, a *approval) error {
 		return nil
 	}
 	if !a.yes {
-		if err := a.ask(ctx, c.ErrOrStderr(), rules.Plan{}); err != nil {
+		if err := a.ask(ctx, c.ErrOrStderr(), rules.Plan{}, nil); err != nil {
 			return err
 		}
 	}

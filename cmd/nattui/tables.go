@@ -11,8 +11,9 @@ import (
 )
 
 // followTables turns the adapter's snapshots, one a place, into looks at all
-// places together. changed hears of the rules whenever they are others.
-func followTables(ctx context.Context, host *iptables.Host, changed func(map[rules.Place]*rules.Ruleset)) (<-chan ui.Tables, error) {
+// places together. changed hears of the rules whenever they are others, and others of each change that this process has not made,
+// with the program where it is known.
+func followTables(ctx context.Context, host *iptables.Host, changed func(map[rules.Place]*rules.Ruleset), others func(at rules.Place, by string)) (<-chan ui.Tables, error) {
 	snapshots, err := host.Live(ctx)
 	if err != nil {
 		return nil, err
@@ -22,13 +23,13 @@ func followTables(ctx context.Context, host *iptables.Host, changed func(map[rul
 		absent[a.Place] = a.String()
 	}
 	out := make(chan ui.Tables)
-	go gatherTables(ctx, host, snapshots, absent, changed, out)
+	go gatherTables(ctx, host, snapshots, absent, changed, others, out)
 	return out, nil
 }
 
 // gatherTables keeps the latest of every place and hands on what has changed as
 // soon as somebody takes it.
-func gatherTables(ctx context.Context, host *iptables.Host, snapshots <-chan iptables.Snapshot, absent map[rules.Place]string, changed func(map[rules.Place]*rules.Ruleset), out chan<- ui.Tables) {
+func gatherTables(ctx context.Context, host *iptables.Host, snapshots <-chan iptables.Snapshot, absent map[rules.Place]string, changed func(map[rules.Place]*rules.Ruleset), others func(rules.Place, string), out chan<- ui.Tables) {
 	defer close(out)
 	sets := map[rules.Place]*rules.Ruleset{}
 	failed := map[rules.Place]error{}
@@ -45,7 +46,8 @@ func gatherTables(ctx context.Context, host *iptables.Host, snapshots <-chan ipt
 			if !ok {
 				return
 			}
-			if _, seen := sets[s.Place]; !seen && waiting > 0 {
+			_, seen := sets[s.Place]
+			if !seen && waiting > 0 {
 				waiting--
 			}
 			if s.Rules != nil {
@@ -55,6 +57,13 @@ func gatherTables(ctx context.Context, host *iptables.Host, snapshots <-chan ipt
 			next.Changed = next.Changed || s.Changed
 			if s.Changed && !s.Own && s.By.Name != "" {
 				next.By = s.By.String()
+			}
+			if s.Changed && !s.Own && seen {
+				name := ""
+				if s.By.Name != "" {
+					name = s.By.String()
+				}
+				others(s.Place, name)
 			}
 			next.Sets, next.Absent, next.At, next.Err = maps.Clone(sets), absent, time.Now(), firstError(failed)
 			if waiting == 0 {

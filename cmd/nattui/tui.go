@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/term"
@@ -30,13 +31,15 @@ func runTUI(ctx context.Context, o tuiOptions) error {
 		return usagef("the screens need a terminal; without one use  nattui rules  or  nattui flows")
 	}
 	ctx, stop := context.WithCancel(ctx)
+	var working sync.WaitGroup
+	defer working.Wait()
 	defer stop()
-	gw, err := openGateway(ctx, o)
+	gw, err := openGateway(ctx, o, &working)
 	if err != nil {
 		return err
 	}
 	app := ui.New(gw, ui.Options{UTF8: theme.UTF8(os.Getenv)})
-	_, err = tea.NewProgram(app, tea.WithContext(ctx), tea.WithFPS(30)).Run()
+	_, err = ui.NewProgram(app, tea.WithContext(ctx)).Run()
 	switch {
 	case errors.Is(err, tea.ErrInterrupted), ctx.Err() != nil:
 		return nil
@@ -46,8 +49,9 @@ func runTUI(ctx context.Context, o tuiOptions) error {
 	return nil
 }
 
-// openGateway plugs the kernel's adapters into what the screens ask for.
-func openGateway(ctx context.Context, o tuiOptions) (ui.Gateway, error) {
+// openGateway plugs the kernel's adapters into what the screens ask for. working is
+// what still has to be written down when ctx has ended.
+func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui.Gateway, error) {
 	gw := ui.Gateway{ReadOnly: o.readOnly}
 	tables, err := iptables.Open(ctx)
 	if err != nil {
@@ -64,7 +68,8 @@ func openGateway(ctx context.Context, o tuiOptions) (ui.Gateway, error) {
 		gw.Flows = flows
 		rulesChanged, factsChanged = flows.explain.setRules, flows.explain.setFacts
 	}
-	if gw.Tables, err = followTables(ctx, tables, rulesChanged); err != nil {
+	others := newOutsiders()
+	if gw.Tables, err = followTables(ctx, tables, rulesChanged, others.saw); err != nil {
 		return gw, err
 	}
 	gw.Name = nameOf
@@ -82,6 +87,7 @@ func openGateway(ctx context.Context, o tuiOptions) (ui.Gateway, error) {
 			gw.Trouble = append(gw.Trouble, withoutJournal(err))
 		} else {
 			gw.Changes, gw.Journal = noticed{safe, anew}, safe
+			working.Go(func() { others.note(ctx, safe.committer, tables.Places()) })
 		}
 	}
 	for _, a := range tables.Absent() {

@@ -53,7 +53,13 @@ func undo(c *cobra.Command, a *approval, confirm *confirmation, id string) error
 	if err != nil {
 		return asConflict(err)
 	}
+	weighed := approval{dryRun: a.dryRun, yes: a.yes, confirm: *confirm}
+	p, err := weighed.weigh(ctx, tables, plan)
+	if err != nil {
+		return err
+	}
 	if a.dryRun {
+		p.tell(c.ErrOrStderr())
 		return printCommands(c.OutOrStdout(), plan)
 	}
 	if !a.yes {
@@ -61,20 +67,19 @@ func undo(c *cobra.Command, a *approval, confirm *confirmation, id string) error
 		for _, f := range entry.Files {
 			fmt.Fprintln(c.ErrOrStderr(), "  "+text.Safe("put back "+f.Path))
 		}
-		if err := a.ask(ctx, c.ErrOrStderr(), plan); err != nil {
+		if err := a.ask(ctx, c.ErrOrStderr(), plan, p.tell); err != nil {
 			return err
 		}
 	}
-	o, overSSH := operator(ctx)
-	if o.Confirm, err = confirm.time(overSSH); err != nil {
-		return err
-	}
-	undone, err := committer.Undo(context.WithoutCancel(ctx), entry.ID, o)
+	undone, err := committer.Undo(context.WithoutCancel(ctx), entry.ID, p.options)
 	if err != nil {
 		return asConflict(err)
 	}
 	sayStands(c.ErrOrStderr(), undone)
-	return printCommands(c.OutOrStdout(), undone.Plan)
+	if err := printCommands(c.OutOrStdout(), undone.Plan); err != nil {
+		return err
+	}
+	return p.tellKept(c, false)
 }
 
 // sayStands tells the id of a change that stands, and until when.

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"nattui/model"
+	"nattui/model/host"
+	"nattui/rules/iptables"
+	"nattui/ui/text"
+)
+
+// newForgetCommand makes "nattui forget".
+func newForgetCommand() *cobra.Command {
+	var a approval
+	c := &cobra.Command{
+		Use:   "forget",
+		Short: "Forget the live flows that today's rules would translate otherwise",
+		Long: "forget drops from connection tracking the flows that keep a translation which today's rules would not give them: those that began before a change. " +
+			"The next packet of each begins a new flow, under today's rules; a connection that now leads elsewhere breaks. Your own SSH connection is left alone. It prints the flows, one a line.",
+		Example: "nattui forget --dry-run\nnattui forget --yes",
+		Args:    noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := a.check(); err != nil {
+				return err
+			}
+			return forgetStale(c, &a)
+		},
+	}
+	a.register(c.Flags())
+	return c
+}
+
+func forgetStale(c *cobra.Command, a *approval) error {
+	ctx := c.Context()
+	tables, err := iptables.Open(ctx)
+	if err != nil {
+		return err
+	}
+	sets, err := tables.ReadAll(ctx)
+	if err != nil {
+		return err
+	}
+	facts, err := host.Read(ctx)
+	if err != nil {
+		return err
+	}
+	kernel, flows, err := dumpFlows(ctx)
+	if err != nil {
+		return err
+	}
+	defer kernel.Close()
+	stale, n := model.StaleFlows(ctx, &facts, sets, flows, flows.Len())
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if n == 0 {
+		say(c.ErrOrStderr(), fmt.Sprintf("none of %s live flows would be translated otherwise by today's rules", text.Exact(uint64(flows.Len()))))
+		return nil
+	}
+	if !a.dryRun && !a.yes {
+		w := c.ErrOrStderr()
+		fmt.Fprintf(w, "Of %s live flows, today's rules would translate %s otherwise: %s.\n", text.Exact(uint64(flows.Len())), text.Exact(uint64(n)), named(stale, n))
+		if err := a.agree(ctx, w, "Forget them?"); err != nil {
+			return err
+		}
+	}
+	for i := range stale {
+		if _, err := fmt.Fprintln(pipe{c.OutOrStdout()}, stale[i].Line()); err != nil {
+			return err
+		}
+	}
+	if a.dryRun {
+		return nil
+	}
+	done, err := kernel.Forget(stale, func(*model.Batch) {})
+	if err != nil {
+		return fmt.Errorf("forget flows: %w", err)
+	}
+	say(c.ErrOrStderr(), counted(done, "flow")+" forgotten")
+	return context.Cause(ctx)
+}

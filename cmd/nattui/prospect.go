@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nattui/model"
+	"nattui/model/conntrack"
+	"nattui/model/host"
+	"nattui/rules"
+	"nattui/rules/commit"
+	"nattui/rules/iptables"
+	"nattui/ui/text"
+)
+
+// prospect is what is known of a plan before it is made: what it would do, and to
+// whom besides.
+type prospect struct {
+	before, after map[rules.Place]*rules.Ruleset
+	facts         model.Facts
+	diff          []rules.DiffLine
+	blast         model.Blast
+	options       commit.Options
+}
+
+const (
+	// flowsBefore bounds the flows that are evaluated before a change: a fifth of a
+	// second of one core.
+	flowsBefore = 100_000
+	// flowsUnasked is the size up to which the table is looked through after a change
+	// that nobody was asked about: what a script may be made to wait.
+	flowsUnasked = 50_000
+	// flowsNamed is how many flows are named in a sentence.
+	flowsNamed = 3
+)
+
+// weigh works out what a plan would do beyond itself, and on what terms it is to
+// be made.
+func (a *approval) weigh(ctx context.Context, tables *iptables.Host, plan rules.Plan) (*prospect, error) {
+	var p prospect
+	var err error
+	p.options, _ = operator(ctx)
+	p.options.For = a.lasts
+	if p.before, err = tables.ReadAll(ctx); err != nil {
+		return nil, err
+	}
+	if p.facts, err = host.Read(ctx); err != nil {
+		return nil, err
+	}
+	if p.after, err = plan.Apply(p.before); err != nil {
+		return nil, asConflict(err)
+	}
+	if p.diff, err = plan.Diff(p.before); err != nil {
+		return nil, asConflict(err)
+	}
+	var flows *model.Flows
+	if a.dryRun || !a.yes {
+		if flows, err = readFlows(ctx); err != nil {
+			flows = nil // who may read the rules may read these; else there is no connection tracking
+		}
+	}
+	p.blast = model.BlastOf(&p.facts, p.before, p.after, plan, flows, flowsBefore)
+	p.options.Confirm, err = a.confirm.time(p.blast.Own)
+	return &p, err
+}
+
+// tell shows what a plan does, before and after, and what it would touch besides.
+func (p *prospect) tell(w io.Writer) {
+	printDiff(w, p.diff)
+	fmt.Fprintln(w, text.Safe(p.blast.OwnSentence()))
+	if s := p.blast.FlowsSentence(); s != "" {
+		fmt.Fprintln(w, s)
+	}
+	for i := range p.blast.Examples {
+		fmt.Fprintln(w, "  "+p.blast.Examples[i].Line())
+	}
+	if more := p.blast.Changed - len(p.blast.Examples); more > 0 {
+		fmt.Fprintf(w, "  and %s more\n", text.Exact(uint64(more)))
+	}
+	if d := p.options.Confirm; d > 0 {
+		fmt.Fprintf(w, "It is taken back after %s unless you confirm it: nattui confirm, from a new login.\n", text.Duration(d))
+	}
+	if d := p.options.For; d > 0 {
+		fmt.Fprintf(w, "It ends by itself after %s.\n", text.Duration(d))
+	}
+}
+
+// tellKept names the flows that keep their old translation after the change, and
+// forgets them if that is wanted.
+func (p *prospect) tellKept(c *cobra.Command, forget bool) error {
+	count := p.facts.Settings.ConntrackCount
+	switch {
+	case count <= 0:
+		return nil
+	case !forget && count > flowsUnasked:
+		say(c.ErrOrStderr(), fmt.Sprintf("which of %s live flows keep the translation they had was not looked at: see  nattui forget --dry-run", text.Exact(uint64(count))))
+		return nil
+	}
+	ctx := context.WithoutCancel(c.Context())
+	kernel, flows, err := dumpFlows(ctx)
+	if err != nil {
+		return nil // there is no connection tracking
+	}
+	defer kernel.Close()
+	most := flowsNamed
+	if forget {
+		most = flows.Len()
+	}
+	kept, n := model.KeptFlows(ctx, &p.facts, p.before, p.after, flows, most)
+	if n == 0 {
+		return nil
+	}
+	if !forget {
+		say(c.ErrOrStderr(), fmt.Sprintf("%s the translation they had until they end: %s; to have today's rules decide:  nattui forget", keeping(n), named(kept, n)))
+		return nil
+	}
+	done, err := kernel.Forget(kept, func(*model.Batch) {})
+	if err != nil {
+		return fmt.Errorf("the change stands; forget the flows from before it: %w", err)
+	}
+	say(c.ErrOrStderr(), fmt.Sprintf("%s from before the change forgotten: %s", counted(done, "flow"), named(kept, n)))
+	return nil
+}
+
+func keeping(n int) string {
+	if n == 1 {
+		return "1 live flow keeps"
+	}
+	return text.Exact(uint64(n)) + " live flows keep"
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return text.Exact(uint64(n)) + " " + what + "s"
+}
+
+// named names the first of n flows.
+func named(flows []model.Flow, n int) string {
+	words := ""
+	for i := range flows[:min(flowsNamed, len(flows))] {
+		if i > 0 {
+			words += "; "
+		}
+		words += flows[i].Line()
+	}
+	if more := n - min(flowsNamed, len(flows)); more > 0 {
+		words += "; and " + text.Exact(uint64(more)) + " more"
+	}
+	return words
+}
+
+// dumpFlows reads the flow table once. The kernel's table is to be closed.
+func dumpFlows(ctx context.Context) (*conntrack.Table, *model.Flows, error) {
+	kernel, err := conntrack.Open(conntrack.Options{})
+	if err != nil {
+		return nil, nil, err
+	}
+	flows := model.NewFlows()
+	if err := kernel.Dump(ctx, flows.Apply); err != nil {
+		kernel.Close()
+		return nil, nil, err
+	}
+	return kernel, flows, nil
+}
+
+// age is how long ago something was, in words.
+func age(d time.Duration) string {
+	if d < time.Second {
+		return "at once"
+	}
+	return text.Duration(d.Round(time.Second)) + " after the change"
+}
