@@ -135,7 +135,7 @@ func (o *flowsOptions) run(c *cobra.Command) error {
 	}
 	if o.json || o.query.NeedsRules() || o.order != nil && o.order.By == model.ColumnRule {
 		if x, err := o.rules.open(); err == nil {
-			p.mark, p.explain = x.Marker(), x.Of
+			p.mark, p.explain, p.members = x.Marker(), x.Of, map[uint32]string{}
 		}
 	}
 	p.rates = o.wantsRates()
@@ -366,7 +366,7 @@ type flowPrinter struct {
 	// the rules are not known or not asked for.
 	mark, explain func(*model.Flow) model.Explanation
 	rates         bool   // of flows are wanted
-	members       []byte // of the line that is being printed, besides the flow's own
+	members       map[uint32]string // the rule's member of a flow's object, by Flow.Rule: there are few
 }
 
 // note prepares a flow for conditions on its rule.
@@ -418,12 +418,18 @@ func (p *flowPrinter) membersOf(kind model.ChangeKind, f *model.Flow, now int64)
 	if p.explain == nil {
 		return extra
 	}
-	p.members = p.explain(f).AppendJSON(p.members[:0])
-	if len(p.members) > 0 && extra != "" {
-		p.members = append(p.members, ',')
+	rule, ok := p.members[f.Rule]
+	if !ok {
+		rule = string(p.explain(f).AppendJSON(nil))
+		p.members[f.Rule] = rule
 	}
-	p.members = append(p.members, extra...)
-	return string(p.members)
+	switch {
+	case extra == "":
+		return rule
+	case rule == "":
+		return extra
+	}
+	return rule + "," + extra
 }
 
 // extraOf are the members that events have besides, made once for all events of
