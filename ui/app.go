@@ -50,6 +50,7 @@ type App struct {
 	drawn string
 	// lastFlows is when flows were last seen to change.
 	lastFlows time.Time
+	pulse     *pulse // nil where no program runs
 }
 
 // New makes the program's model for a gateway.
@@ -137,6 +138,9 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	cmd := tea.Batch(a.route(msg), a.settle())
 	if _, idle := msg.(frameMsg); !idle {
 		a.drawn = a.draw()
+		if a.pulse != nil {
+			a.pulse.quicken()
+		}
 	}
 	return a, cmd
 }

@@ -63,8 +63,8 @@ func open(t *testing.T, gw Gateway, profile colorprofile.Profile, env ...string)
 	_, _ = x.screen.Write([]byte("\x1b[20h")) // a line feed returns, as the tty makes it
 	go func() { _, _ = io.Copy(io.Discard, x.screen) }()
 	app := New(gw, Options{UTF8: true, Now: time.Now})
-	x.program = tea.NewProgram(app, tea.WithInput(nil), tea.WithOutput(x), tea.WithoutSignalHandler(), tea.WithoutSignals(), tea.WithWindowSize(80, 24),
-		tea.WithColorProfile(profile), tea.WithEnvironment(append([]string{"TERM=xterm-256color"}, env...)), tea.WithFPS(30))
+	x.program = NewProgram(app, tea.WithInput(nil), tea.WithOutput(x), tea.WithoutSignalHandler(), tea.WithoutSignals(), tea.WithWindowSize(80, 24),
+		tea.WithColorProfile(profile), tea.WithEnvironment(append([]string{"TERM=xterm-256color"}, env...)))
 	go func() {
 		_, err := x.program.Run()
 		x.done <- err

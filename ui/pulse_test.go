@@ -1,0 +1,44 @@
+package ui
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/charmbracelet/colorprofile"
+)
+
+// A key press is on the terminal within 16 ms, after a rest and in the middle of others, and
+// at rest the renderer does not look at all.
+func TestKeysAreWrittenAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newLiveGateway(t)
+		x := open(t, g.Gateway, colorprofile.TrueColor)
+		time.Sleep(2 * time.Second)
+		ticker := rendererTicker(x.program)
+		if ticker == nil {
+			t.Fatal("bubbletea keeps its ticker elsewhere now")
+		}
+		for _, pause := range []time.Duration{time.Minute, time.Millisecond, 3 * time.Millisecond, beat, rest, rest + 1, time.Second} {
+			time.Sleep(pause)
+			x.program.Send(keyPress("?"))
+			time.Sleep(16 * time.Millisecond)
+			if !strings.Contains(x.text(), "esc") {
+				t.Errorf("16 ms after a key that came %v after the last one:\n%s", pause, x.text())
+			}
+			x.program.Send(keyPress("esc"))
+			time.Sleep(16 * time.Millisecond)
+			if strings.Contains(x.text(), "esc") {
+				t.Errorf("the help is still there %v and 16 ms after it was closed", pause)
+			}
+		}
+		time.Sleep(time.Second)
+		select {
+		case <-ticker.C: // it would be the renderer's, but of many we would get some
+			t.Error("the renderer still looks for a new screen")
+		case <-time.After(time.Minute):
+		}
+		x.quit(g)
+	})
+}
