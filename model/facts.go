@@ -37,6 +37,8 @@ type Facts struct {
 	Presences []Presence
 	// Gaps say what could not be read, and why.
 	Gaps []string
+
+	memo *routeMemo // decisions of Lookup, nil where they are not remembered
 }
 
 // Link is a network interface.

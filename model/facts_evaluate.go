@@ -10,7 +10,7 @@ import (
 // Host is the gateway as the evaluation of rules wants it, from these facts and
 // the flows that are there; flows may be nil.
 func (f *Facts) Host(flows rules.FlowTable) rules.Host {
-	return rules.Host{Interfaces: f.interfaces(), Route: f.decide, Flows: flows, RandomDNATPort: f.randomDNATPort()}
+	return rules.Host{Interfaces: f.interfaces(), Route: f.remembering().decide, Flows: flows, RandomDNATPort: f.randomDNATPort()}
 }
 
 func (f *Facts) interfaces() []rules.Interface {

@@ -16,6 +16,14 @@ import (
 // ForwardsFrom and ReversePath.
 func (f *Facts) Lookup(q RouteQuery) (route Route, certain bool) {
 	q.Dst, q.Src = q.Dst.Unmap(), q.Src.Unmap()
+	if f.memo != nil {
+		return f.memo.lookup(q, f.look)
+	}
+	return f.look(q)
+}
+
+// look decides; Lookup may have the answer already.
+func (f *Facts) look(q RouteQuery) (route Route, certain bool) {
 	l := lookup{facts: f, query: q, certain: !f.RoutesCut}
 	if !q.Dst.IsValid() {
 		return Route{}, false
