@@ -190,29 +190,64 @@ func pointAt(line string, from, to int) string {
 	return "  " + text.Safe(line) + "\n  " + strings.Repeat(" ", indent) + strings.Repeat("^", max(cells(line[from:to]), 1))
 }
 
-// runList prints the flows while the kernel tells them.
+// runList prints the flows while the kernel tells them: one goroutine reads, this
+// one explains and prints.
 func (o *flowsOptions) runList(c *cobra.Command, table *conntrack.Table, p *flowPrinter) error {
 	ctx, stop := context.WithCancel(c.Context())
 	defer stop()
-	err := table.Dump(ctx, func(b *model.Batch) {
-		for i := range b.Changes {
-			change := &b.Changes[i]
-			if change.Kind != model.Listed {
-				continue
-			}
-			f := &change.Flow
-			f.Told, f.First = b.At, b.At
-			p.note(f)
-			if o.query.Match(f, b.At) && !p.flow(f, b.At) {
-				stop()
-				return
-			}
-		}
-	})
-	if p.full() {
-		return nil
+	told, spare := make(chan toldFlows, toldAhead), make(chan toldFlows, toldAhead)
+	for range toldAhead {
+		spare <- toldFlows{}
 	}
-	return err
+	ended := make(chan error, 1)
+	go func() {
+		defer close(told)
+		ended <- table.Dump(ctx, func(b *model.Batch) {
+			t := <-spare
+			t.at, t.flows = b.At, t.flows[:0]
+			for i := range b.Changes {
+				if b.Changes[i].Kind == model.Listed {
+					t.flows = append(t.flows, b.Changes[i].Flow)
+				}
+			}
+			told <- t
+		})
+	}()
+	for t := range told {
+		o.printList(p, t)
+		if p.full() {
+			stop()
+		}
+		spare <- t
+	}
+	if err := <-ended; !p.full() {
+		return err
+	}
+	return nil
+}
+
+// toldFlows are some flows as the kernel told them.
+type toldFlows struct {
+	at    int64
+	flows []model.Flow
+}
+
+// toldAhead is how many of these may be read before they are printed.
+const toldAhead = 16
+
+// printList prints those flows that match.
+func (o *flowsOptions) printList(p *flowPrinter, t toldFlows) {
+	for i := range t.flows {
+		if p.full() {
+			return
+		}
+		f := &t.flows[i]
+		f.Told, f.First = t.at, t.at
+		p.note(f)
+		if o.query.Match(f, t.at) {
+			p.flow(f, t.at)
+		}
+	}
 }
 
 // wantsRates tells whether rates are asked for, which takes two readings.
@@ -365,7 +400,7 @@ type flowPrinter struct {
 	// mark writes into a flow which rule made it, explain tells that of a marked one; nil where
 	// the rules are not known or not asked for.
 	mark, explain func(*model.Flow) model.Explanation
-	rates         bool   // of flows are wanted
+	rates         bool              // of flows are wanted
 	members       map[uint32]string // the rule's member of a flow's object, by Flow.Rule: there are few
 }
 
