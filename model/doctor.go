@@ -72,6 +72,8 @@ type Gateway struct {
 type Surroundings struct {
 	// Natives are nft tables besides those of iptables that translate too.
 	Natives []NativeTable
+	// Filters are the filter rules that were made with nft; nil if there are none.
+	Filters *Nftables
 	// Unseen says of each family and backend that is not shown, why.
 	Unseen []string
 	// Saved are the rules that are loaded at boot, a file each.

@@ -36,7 +36,26 @@ func (d *doctor) stepLetThrough(f *Forward) Finding {
 			return d.dropped("answers-dropped", f, &y, o, "on the way back")
 		}
 	}
+	if found := d.nativeForward(f); found.Check != "" {
+		return found
+	}
 	return Finding{Sentence: fmt.Sprintf("%s lets the packet to %s and its answer through.", hook, f.Server)}
+}
+
+// nativeForward asks the filters that were made with nft.
+func (d *doctor) nativeForward(f *Forward) Finding {
+	hook, out := "input", ""
+	if !f.local {
+		hook = "forward"
+		if route, certain := d.f.Lookup(RouteQuery{Dst: f.Server.Addr()}); certain {
+			out = route.Out
+		}
+	}
+	seen := d.census.of(f.Rule)
+	if f.Link == "" || !f.Server.Addr().IsValid() || seen.replied > 0 {
+		return Finding{}
+	}
+	return d.nativeStops(hook, f.packet, f.Server, f.Link, out, ruleName(f.Rule), seen.unanswered > 0)
 }
 
 // answer is what a server sends back; false where it does not pass through here.
@@ -260,7 +279,12 @@ func (d *doctor) stepServed(f *Forward) Finding {
 	if p := d.Probes[f.Server]; p.Connected {
 		return Finding{Sentence: fmt.Sprintf("%s answers this host.", f.Server), Evidence: []string{"a connection from here was accepted"}}
 	}
-	return Finding{Sentence: fmt.Sprintf("Whether %s answers is not known: nobody has been answered yet.", f.Server), Evidence: []string{plural(seen.flows, "flow") + ", none answered"}}
+	found := Finding{Sentence: fmt.Sprintf("Whether %s answers is not known: nobody has been answered yet.", f.Server), Evidence: []string{plural(seen.flows, "flow") + ", none answered"}}
+	if f.Proto == TCP && seen.flows == 0 && f.rule.Counters.Packets > 0 {
+		// The kernel forgets a connection that is reset at once.
+		found.Sentence = fmt.Sprintf("Whether %s answers is not known: packets came, and no connection is left of them. Where the server refuses it is so; asking it tells (nattui doctor --probe).", f.Server)
+	}
+	return found
 }
 
 // listened asks whether a program of this host takes what is redirected to it.

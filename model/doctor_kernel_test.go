@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -67,6 +71,18 @@ func (w *ward) look() *model.Gateway {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	filters, err := w.tables.NativeFilters(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, text := range filters {
+		if g.Filters == nil {
+			g.Filters = &model.Nftables{}
+		}
+		if err := g.Filters.Parse(text, iptables.MadeChain); err != nil {
+			w.t.Fatal(err)
+		}
+	}
 	for _, n := range natives {
 		g.Natives = append(g.Natives, model.NativeTable{Name: n.String(), Chains: n.Chains})
 	}
@@ -104,6 +120,33 @@ func (w *ward) iptables(program string, args ...string) {
 		w.t.Fatal(err)
 	}
 }
+
+// nft loads native nft rules on the gateway.
+func (w *ward) nft(text string) {
+	w.t.Helper()
+	path := filepath.Join(w.t.TempDir(), "rules.nft")
+	text = strings.NewReplacer(" } }", " }\n}\n", "}; chain", "}\nchain").Replace(text)
+	if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	w.run(w.Gateway, "nft", "-f", path)
+}
+
+// firewalld are tables as firewalld makes them: what was translated by its own
+// rules passes, and what a policy or a zone lets through.
+const firewalld = `table inet firewalld {
+	chain filter_FWD_public_allow { }
+	chain filter_FWD_public { jump filter_FWD_public_allow; ip protocol icmp accept; reject with icmpx admin-prohibited; }
+	chain filter_FORWARD_ZONES { iifname "wan0" goto filter_FWD_public; iifname "lan0" accept; goto filter_FWD_public; }
+	chain filter_FORWARD {
+		type filter hook forward priority filter + 10; policy accept;
+		ct state { established, related } accept
+		iifname "lo" accept
+		ct state { invalid } drop
+		jump filter_FORWARD_ZONES
+		reject with icmpx admin-prohibited
+	}
+}`
 
 func (w *ward) run(n *lab.Node, args ...string) {
 	w.t.Helper()
@@ -169,6 +212,8 @@ type trouble struct {
 	answered bool
 	// note is set for what leaves no trace of having failed.
 	note bool
+	// beyond is set if the client asks with an address beyond the default route.
+	beyond bool
 	// also carries out what the cure leaves to the operator.
 	also bool
 }
@@ -294,6 +339,39 @@ var troubles = []trouble{
 	{name: "filter in the raw table", check: "dropped-early", spoil: func(w *ward) {
 		w.iptables("iptables", "-t", "raw", "-A", "PREROUTING", "-i", "wan0", "-p", "tcp", "-j", "DROP")
 	}, from: nil},
+	{name: "a native nft chain drops what is forwarded", check: "native-drop", also: true, spoil: func(w *ward) {
+		w.nft("table inet filter { chain forward { type filter hook forward priority filter; policy drop; ct state established,related accept; iifname \"lan0\" accept; } }")
+	}, from: client, to: web},
+	{name: "a native nft rule drops what is forwarded", check: "native-drop", also: true, spoil: func(w *ward) {
+		w.nft("table ip guard { set bad { type inet_service; elements = { 25, 8080 } }; chain spam { tcp dport @bad counter drop; }; chain watch { type filter hook forward priority 10; iifname vmap { \"wan0\" : jump spam }; } }")
+	}, from: client, to: web},
+	{name: "a native nft chain drops answers", check: "native-drop", also: true, spoil: func(w *ward) {
+		w.nft("table ip filter { chain forward { type filter hook forward priority filter; iifname \"lan0\" oifname \"wan0\" ct state != new drop; } }")
+	}, from: client, to: web},
+	{name: "a native nft chain drops what the LAN sends", check: "native-drop", also: true, spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "nat", "-F", "PREROUTING")
+		w.nft("table inet fw { chain forward { type filter hook forward priority filter; policy drop; } }")
+	}, from: server3, to: "198.51.100.7:80"},
+	{name: "a native nft chain drops IPv6", check: "native-drop", also: true, spoil: func(w *ward) {
+		w.iptables("ip6tables", "-t", "nat", "-A", "PREROUTING", "-d", "2001:db8:1::1", "-p", "tcp", "--dport", "80", "-j", "DNAT", "--to-destination", "[2001:db8:2::2]:8080")
+		w.serve(w.Server2, "tcp", "[2001:db8:2::2]:8080")
+		w.nft("table inet filter { chain forward { type filter hook forward priority filter; policy drop; meta nfproto ipv4 accept; } }")
+	}, from: client, to: "[2001:db8:1::1]:80"},
+	{name: "firewalld rejects what is forwarded", check: "native-drop", spoil: func(w *ward) {
+		w.nft(firewalld)
+	}, from: nil},
+	{name: "answers leave by another provider", check: "answer-leaves-elsewhere", also: true, spoil: func(w *ward) {
+		w.run(w.Gateway, "ip", "link", "add", "wan1", "type", "veth", "peer", "name", "far")
+		w.run(w.Gateway, "ip", "link", "set", "far", "up")
+		w.run(w.Gateway, "ip", "addr", "add", "100.64.9.2/24", "dev", "wan1")
+		w.run(w.Gateway, "ip", "link", "set", "wan1", "up")
+		w.run(w.Gateway, "ip", "route", "add", "default", "via", "100.64.9.1", "metric", "100")
+		w.run(w.Gateway, "ip", "route", "del", "default", "via", "203.0.113.254", "metric", "0")
+		w.run(w.Gateway, "ip", "route", "add", "default", "via", "203.0.113.254", "metric", "500")
+		for _, s := range []string{"all", "wan0", "wan1"} {
+			w.sysctl("net/ipv4/conf/"+s+"/rp_filter", "0")
+		}
+	}, from: world, to: web, beyond: true},
 	{name: "no route to the server", check: "no-route", spoil: func(w *ward) {
 		w.iptables("iptables", "-t", "nat", "-R", "PREROUTING", "1", "-d", "203.0.113.1", "-p", "tcp", "--dport", "80", "-j", "DNAT", "--to-destination", "10.9.9.9:80")
 	}, from: nil},
@@ -338,7 +416,7 @@ func TestDoctorCuresBrokenGateways(t *testing.T) {
 			if trouble.from == nil {
 				return
 			}
-			if len(found[i].Cure.Steps) == 0 {
+			if len(found[i].Cure.Steps) == 0 && !trouble.also {
 				t.Fatal("there is no cure")
 			}
 			w.apply(found[i].Cure)
@@ -357,7 +435,7 @@ func (w *ward) question(x trouble) (lab.Answer, error) {
 	if network == "" {
 		network = "tcp"
 	}
-	if x.check == "rp-filter" {
+	if x.check == "rp-filter" || x.beyond {
 		ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 		defer cancel()
 		return x.from(w).AskFrom(ctx, network, netip.AddrPortFrom(lab.WorldIPv4, 0), netip.MustParseAddrPort(x.to))
@@ -553,4 +631,120 @@ func TestChecklistStopsAtTheFault(t *testing.T) {
 	if got := names(model.ExamineForward(g, f)); got[len(got)-1] != "server-refuses" {
 		t.Errorf("a server that refuses the probe: %v", got)
 	}
+}
+
+// A flow keeps the address that the gateway had when it began, also when the
+// gateway has it no more.
+func TestDoctorForgetsGoneAddresses(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	w := newWard(t)
+	w.base()
+	w.serve(w.Client, "udp", "198.51.100.7:53")
+	from, to := netip.MustParseAddrPort("192.168.0.3:5000"), netip.MustParseAddrPort("198.51.100.7:53")
+	ask := func() (lab.Answer, error) {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		return w.Server3.AskFrom(ctx, "udp", from, to)
+	}
+	if _, err := ask(); err != nil {
+		t.Fatal(err)
+	}
+	// MASQUERADE forgets its flows when an address goes; SNAT does not.
+	w.iptables("iptables", "-t", "nat", "-R", "POSTROUTING", "1", "-s", "192.168.0.0/24", "-o", "wan0", "-j", "SNAT", "--to-source", "203.0.113.1")
+	if _, err := w.kernel.Forget(w.flows(), func(*model.Batch) {}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ask(); err != nil {
+		t.Fatal(err)
+	}
+	w.run(w.Gateway, "ip", "addr", "add", "203.0.113.5/24", "dev", "wan0")
+	w.run(w.Gateway, "ip", "addr", "del", "203.0.113.1/24", "dev", "wan0")
+	w.run(w.Gateway, "ip", "addr", "replace", "203.0.113.5/24", "dev", "wan0")
+	w.run(w.Gateway, "ip", "route", "replace", "default", "via", "203.0.113.254")
+	w.iptables("iptables", "-t", "nat", "-R", "POSTROUTING", "1", "-s", "192.168.0.0/24", "-o", "wan0", "-j", "SNAT", "--to-source", "203.0.113.5")
+	w.run(w.Client, "ip", "neigh", "flush", "all") // who had the address is forgotten
+	if answer, err := ask(); err == nil {
+		t.Fatalf("the gateway is not broken: %+v", answer)
+	}
+	found := model.Examine(w.look())
+	i := slices.IndexFunc(found, func(f model.Finding) bool { return f.Check == "gone-address" && f.IsProblem() })
+	if i < 0 {
+		t.Fatalf("the doctor does not see it:\n%s", text(found))
+	}
+	w.apply(found[i].Cure)
+	answer, err := ask()
+	if err != nil || answer.Peer.Addr().String() != "203.0.113.5" {
+		t.Errorf("after %q: %+v, %v", found[i].Cure.Title, answer, err)
+	}
+}
+
+// flows are those of the kernel's table.
+func (w *ward) flows() (list []model.Flow) {
+	w.look().Flows.Each(func(_ model.Ref, f *model.Flow) bool {
+		list = append(list, *f)
+		return true
+	})
+	return list
+}
+
+// Through a narrow way small pages load and large ones hang, where nobody is told
+// of packets that do not fit.
+func TestDoctorLetsLargePacketsThrough(t *testing.T) {
+	for _, family := range rules.Families {
+		t.Run(family.String(), func(t *testing.T) {
+			if lab.Isolate(t) {
+				return
+			}
+			w := newWard(t)
+			w.base()
+			program, server, net, wan, kind := "iptables", "198.51.100.7:99", "192.168.0.0/24", "203.0.113.1", []string{"-p", "icmp", "--icmp-type", "fragmentation-needed"}
+			if family == rules.IPv6 {
+				program, server, net, wan, kind = "ip6tables", "[2001:db8:1::10]:99", "2001:db8:2::/64", "2001:db8:1::1", []string{"-p", "icmpv6", "--icmpv6-type", "packet-too-big"}
+				w.iptables(program, "-t", "nat", "-A", "POSTROUTING", "-s", net, "-o", "wan0", "-j", "SNAT", "--to-source", wan)
+			}
+			w.run(w.Gateway, "ip", "link", "set", "wan0", "mtu", "1400")
+			w.iptables(program, append(append([]string{"-A", "OUTPUT"}, kind...), "-j", "DROP")...)
+			to := netip.MustParseAddrPort(server)
+			listener, err := w.Client.Listen(t.Context(), to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer listener.Close()
+			if err := w.send(listener, to); err == nil {
+				t.Fatal("the gateway is not broken: a large page gets through")
+			}
+			found := model.Examine(w.look())
+			i := slices.IndexFunc(found, func(f model.Finding) bool { return f.Check == "mss-clamp" && f.Subject == "wan0" })
+			if i < 0 {
+				t.Fatalf("the doctor does not say mss-clamp:\n%s", text(found))
+			}
+			w.apply(found[i].Cure)
+			if err := w.send(listener, to); err != nil {
+				t.Errorf("after %q: %v", found[i].Cure.Title, err)
+			}
+		})
+	}
+}
+
+// send sends a large page from inside to the world and waits until it is there.
+func (w *ward) send(listener *net.TCPListener, to netip.AddrPort) error {
+	ctx, cancel := context.WithTimeout(w.t.Context(), 3*time.Second)
+	defer cancel()
+	conn, err := w.Server3.Dial(ctx, "tcp", netip.AddrPort{}, to)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	got, err := listener.Accept()
+	if err != nil {
+		return err
+	}
+	defer got.Close()
+	const size = 100 << 10
+	go func() { _, _ = conn.Write(make([]byte, size)) }()
+	_ = got.SetReadDeadline(time.Now().Add(patience))
+	_, err = io.ReadFull(got, make([]byte, size))
+	return err
 }

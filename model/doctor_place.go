@@ -246,14 +246,27 @@ func (d *doctor) segments() {
 		if isTunnel(l) {
 			found.Severity = SeverityWarning
 		}
-		if p, ok := d.usual(rules.IPv4); ok {
-			line := fmt.Sprintf("-A %%s -o %s -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu", l.Name)
-			if step, ok := d.insert(rules.RuleRef{Place: p, Table: "mangle", Chain: "FORWARD"}, line, "each side of a TCP connection then sends segments that fit"); ok {
-				found.Cure = rules.Plan{Title: "Let TCP through " + l.Name + " use smaller segments", Steps: []rules.Step{step}}
-			}
-		}
+		found.Cure = d.clamp(l.Name)
 		d.add(found)
 	}
+}
+
+// clamp is the plan that has both ends of TCP connections choose segments that fit
+// the narrower side of this host, in both directions.
+func (d *doctor) clamp(link string) rules.Plan {
+	plan := rules.Plan{Title: "Let TCP through " + link + " use smaller segments"}
+	for _, family := range rules.Families {
+		p, ok := d.usual(family)
+		of := map[rules.Family]Family{rules.IPv4: IPv4, rules.IPv6: IPv6}[family]
+		if !ok || d.f.Settings.ForwardsFrom(link, of) != SettingOn {
+			continue
+		}
+		const line = "-A %s -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu"
+		if step, ok := d.insert(rules.RuleRef{Place: p, Table: "mangle", Chain: "FORWARD"}, line, "each side of a TCP connection then sends segments that fit"); ok {
+			plan.Steps = append(plan.Steps, step)
+		}
+	}
+	return plan
 }
 
 // clamps tells that some rule changes TCP's segment size already.
@@ -272,7 +285,7 @@ func (d *doctor) clamps() bool {
 
 // passes tells that the host is a gateway: it forwards and translates.
 func (d *doctor) passes() bool {
-	return d.f.Settings.Forwarding4 == SettingOn && slices.ContainsFunc(d.places(), func(p rules.Place) bool {
+	return (d.f.Settings.Forwarding4 == SettingOn || d.f.Settings.Forwarding6 == SettingOn) && slices.ContainsFunc(d.places(), func(p rules.Place) bool {
 		t, ok := d.sets[p].Table("nat")
 		return ok && t.Rules() > 0
 	})

@@ -140,7 +140,7 @@ func (d *doctor) shared(s *share) Finding {
 		})
 		return found
 	}
-	return Finding{}
+	return d.nativeStops("forward", s.packet, netip.AddrPortFrom(s.packet.Dst, s.packet.DstPort), s.in, s.out, ruleName(s.at), false)
 }
 
 // anyAllowed tells that filter rules let some machines or services of the network

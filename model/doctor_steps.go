@@ -67,7 +67,7 @@ func (f *Forward) subject(given string) string {
 
 // everybodys are the faults that other programs' forwards suffer from as well: what
 // these programs do not see to themselves.
-var everybodys = []string{"forwarding-off", "forward-dropped", "answers-dropped", "rp-filter"}
+var everybodys = []string{"forwarding-off", "forward-dropped", "answers-dropped", "rp-filter", "native-drop"}
 
 // Of gateways with thousands of rules not every forward's cure is tried, nor is
 // the same note told of each.

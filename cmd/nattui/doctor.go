@@ -199,6 +199,9 @@ func surroundings(ctx context.Context, tables *iptables.Host) (s model.Surroundi
 	for _, n := range natives {
 		s.Natives = append(s.Natives, model.NativeTable{Name: n.String(), Chains: n.Chains})
 	}
+	if s.Filters, err = nativeFilters(ctx, tables); err != nil {
+		s.Unseen = append(s.Unseen, err.Error())
+	}
 	for _, a := range tables.Absent() {
 		if a.Reason == iptables.TooOld || a.Reason == iptables.Broken {
 			s.Unseen = append(s.Unseen, a.String())
@@ -208,6 +211,21 @@ func surroundings(ctx context.Context, tables *iptables.Host) (s model.Surroundi
 	s.BootSettings = bootSettings()
 	s.ReversePathDrops = reversePathDrops()
 	return s, nil
+}
+
+// nativeFilters reads the filter rules that were made with nft.
+func nativeFilters(ctx context.Context, tables *iptables.Host) (*model.Nftables, error) {
+	texts, err := tables.NativeFilters(ctx)
+	if len(texts) == 0 {
+		return nil, err
+	}
+	filters := &model.Nftables{}
+	for _, text := range texts {
+		if err := filters.Parse(text, iptables.MadeChain); err != nil {
+			return nil, err
+		}
+	}
+	return filters, err
 }
 
 // cure carries out the cures of a check's findings.

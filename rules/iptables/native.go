@@ -169,6 +169,54 @@ func (h *Host) Natives(ctx context.Context) ([]NativeTable, error) {
 	}
 }
 
+// MadeChain tells that a chain, by its names for nft, is one that the kernel calls
+// for iptables.
+func MadeChain(family, table, chain string) bool {
+	return (family == "ip" || family == "ip6") && rules.IsBuiltIn(table, chain)
+}
+
+// NativeFilters prints, as  nft -j list table  does, each native table with a
+// chain that filters what is forwarded or comes to this host: what these drop no
+// iptables shows. It runs nft for each table, and is nil where there is no such table; the error is that of nft, also
+// where there is none.
+func (h *Host) NativeFilters(ctx context.Context) (texts [][]byte, err error) {
+	kernel, err := dialNfnl()
+	if err != nil {
+		return nil, nil
+	}
+	defer kernel.close()
+	var tables []NativeTable
+	err = kernel.dump(unix.NFT_MSG_GETCHAIN, unix.NFPROTO_UNSPEC, nil, func(m nftMessage) {
+		table, chain := m.attrs.text(unix.NFTA_CHAIN_TABLE), m.attrs.text(unix.NFTA_CHAIN_NAME)
+		ip := m.family == unix.NFPROTO_IPV4 || m.family == unix.NFPROTO_IPV6
+		if m.attrs.get(unix.NFTA_CHAIN_HOOK) == nil || !ip && m.family != unix.NFPROTO_INET ||
+			ip && rules.IsBuiltIn(table, chain) || !m.attrs.is(unix.NFTA_CHAIN_TYPE, "filter") {
+			return
+		}
+		one := NativeTable{Family: familyName(m.family), Name: table}
+		if !slices.ContainsFunc(tables, func(t NativeTable) bool { return t.Family == one.Family && t.Name == one.Name }) {
+			tables = append(tables, one)
+		}
+	})
+	if err != nil || len(tables) == 0 {
+		return nil, nil
+	}
+	nft := find("nft")
+	if nft == "" {
+		return nil, fmt.Errorf("%s filters too, and without the program nft it cannot be read", tables[0])
+	}
+	for _, t := range tables {
+		var out, complaint bytes.Buffer
+		cmd := command(ctx, nft, "-j", "list", "table", t.Family, t.Name)
+		cmd.Stdout, cmd.Stderr = &out, &complaint
+		if err := cmd.Run(); err != nil {
+			return texts, fmt.Errorf("reading the nft %s: %w: %s", t, err, bytes.TrimSpace(complaint.Bytes()))
+		}
+		texts = append(texts, out.Bytes())
+	}
+	return texts, nil
+}
+
 // familyName is nft's word for a family.
 func familyName(family byte) string {
 	switch family {

@@ -1,0 +1,546 @@
+package model
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nattui/rules"
+)
+
+// Nftables are filter rules that were made with nft, beside those of iptables:
+// packets meet both, and what either drops is gone. Only as much of nft's language
+// is understood as filters usually use; of all else it is said that it is not.
+type Nftables struct {
+	chains []*nftChain
+	sets   map[string][]json.RawMessage // by table and name
+}
+
+type nftChain struct {
+	Family, Table, Name string
+	Type, Hook, Policy  string
+	Prio                int
+	rules               []nftRule
+}
+
+type nftRule struct {
+	Handle  int
+	Comment string
+	Expr    []map[string]json.RawMessage
+}
+
+// Parse adds what  nft -j list table  has printed of a table
+// (libnftables-json(5)). Chains that iptables made are to be left out by skip,
+// which may be nil.
+func (n *Nftables) Parse(text []byte, skip func(family, table, chain string) bool) error {
+	var doc struct {
+		Nftables []map[string]json.RawMessage `json:"nftables"`
+	}
+	if err := json.Unmarshal(text, &doc); err != nil {
+		return fmt.Errorf("understand what nft printed: %w", err)
+	}
+	if n.sets == nil {
+		n.sets = map[string][]json.RawMessage{}
+	}
+	for _, object := range doc.Nftables {
+		if err := n.object(object, skip); err != nil {
+			return fmt.Errorf("understand what nft printed: %w", err)
+		}
+	}
+	return nil
+}
+
+func (n *Nftables) object(object map[string]json.RawMessage, skip func(family, table, chain string) bool) error {
+	switch {
+	case object["chain"] != nil:
+		c := &nftChain{}
+		if err := json.Unmarshal(object["chain"], c); err != nil {
+			// A priority may be a word in old versions; nothing hangs on it here.
+			if typeError := (*json.UnmarshalTypeError)(nil); !errors.As(err, &typeError) {
+				return err
+			}
+		}
+		if skip == nil || !skip(c.Family, c.Table, c.Name) {
+			n.chains = append(n.chains, c)
+		}
+	case object["set"] != nil, object["map"] != nil:
+		kind := "set"
+		if object["set"] == nil {
+			kind = "map"
+		}
+		var s struct {
+			Family, Table, Name string
+			Elem                []json.RawMessage
+		}
+		if err := json.Unmarshal(object[kind], &s); err != nil {
+			return err
+		}
+		n.sets[s.Family+" "+s.Table+" "+s.Name] = append([]json.RawMessage{}, s.Elem...)
+	case object["rule"] != nil:
+		var r struct {
+			Family, Table, Chain, Comment string
+			Handle                        int
+			Expr                          []map[string]json.RawMessage
+		}
+		if err := json.Unmarshal(object["rule"], &r); err != nil {
+			return err
+		}
+		if c := n.chain(r.Family, r.Table, r.Chain); c != nil {
+			c.rules = append(c.rules, nftRule{r.Handle, r.Comment, r.Expr})
+		}
+	}
+	return nil
+}
+
+func (n *Nftables) chain(family, table, name string) *nftChain {
+	for _, c := range n.chains {
+		if c.Family == family && c.Table == table && c.Name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// nftPacket is a packet as filters meet it.
+type nftPacket struct {
+	src, dst     netip.AddrPort
+	proto        uint8
+	in, out      string
+	established  bool
+	dnat, snat   bool
+	beforeRoutes bool // out is not known yet
+}
+
+// nftEnd is what native filters do with a packet.
+type nftEnd struct {
+	dropped, certain bool
+	chain            *nftChain // that the kernel calls, in which it ends
+	by               *nftRule  // nil: the policy
+	in               *nftChain // the chain of the rule
+}
+
+// judge follows a packet through the native filter chains of a hook. It tells the
+// first that drops it; not certain where something on the way is not understood.
+func (n *Nftables) judge(hook string, p nftPacket) nftEnd {
+	if n == nil {
+		return nftEnd{certain: true}
+	}
+	end := nftEnd{certain: true}
+	for _, c := range n.chains {
+		if c.Hook != hook || c.Type != "filter" || !c.sees(p) {
+			continue
+		}
+		j := nftJudge{Nftables: n, p: p, certain: true}
+		switch verdict := j.walk(c, 0); {
+		case verdict == "drop" && j.certain:
+			return nftEnd{true, true, c, j.by, j.in}
+		case verdict == "drop" || !j.certain && (verdict == "" && c.Policy == "drop" || j.mayDrop):
+			if !end.dropped {
+				end = nftEnd{true, false, c, j.by, j.in}
+			}
+		case verdict == "" && c.Policy == "drop":
+			return nftEnd{true, true, c, nil, c}
+		}
+	}
+	return end
+}
+
+func (c *nftChain) sees(p nftPacket) bool {
+	switch c.Family {
+	case "inet":
+		return true
+	case "ip":
+		return p.dst.Addr().Is4()
+	case "ip6":
+		return p.dst.Addr().Is6()
+	}
+	return false
+}
+
+// nftJudge is one packet's way through one base chain.
+type nftJudge struct {
+	*Nftables
+	p       nftPacket
+	certain bool
+	mayDrop bool // something that is not understood may have dropped it
+	by      *nftRule
+	in      *nftChain
+}
+
+// walk is the verdict of a chain: accept, drop, or "" where its rules end.
+func (j *nftJudge) walk(c *nftChain, depth int) string {
+	if depth > 16 {
+		j.certain = false
+		return ""
+	}
+	for i := range c.rules {
+		r := &c.rules[i]
+		verdict, matched := j.rule(c, r)
+		if matched == rules.No || verdict == nil {
+			continue
+		}
+		sure := matched == rules.Yes
+		kind, target := verdict.kind, verdict.target
+		if kind == "jump" || kind == "goto" {
+			into := j.chain(c.Family, c.Table, target)
+			if into == nil {
+				j.certain = false
+				continue
+			}
+			kind = j.walk(into, depth+1)
+			if !sure {
+				j.certain = false
+				j.mayDrop = j.mayDrop || kind == "drop"
+				continue
+			}
+			if kind == "" && verdict.kind == "goto" {
+				return ""
+			}
+			if kind != "" {
+				return kind
+			}
+			continue
+		}
+		if !sure {
+			j.certain = false
+			j.mayDrop = j.mayDrop || kind == "drop"
+			continue
+		}
+		if kind == "drop" {
+			j.by, j.in = r, c
+		}
+		if kind == "return" {
+			return ""
+		}
+		return kind
+	}
+	return ""
+}
+
+type nftVerdict struct{ kind, target string }
+
+// verdictOf reads accept, drop, return, reject, jump and goto; nil: no verdict.
+func verdictOf(name string, value json.RawMessage) *nftVerdict {
+	switch name {
+	case "accept", "drop", "return":
+		return &nftVerdict{kind: name}
+	case "reject":
+		return &nftVerdict{kind: "drop"}
+	case "jump", "goto":
+		var to struct{ Target string }
+		_ = json.Unmarshal(value, &to)
+		return &nftVerdict{name, to.Target}
+	}
+	return nil
+}
+
+// rule is a rule's verdict, and whether the packet meets it.
+func (j *nftJudge) rule(c *nftChain, r *nftRule) (*nftVerdict, rules.Truth) {
+	matched := rules.Yes
+	and := func(v rules.Truth) {
+		if v == rules.No || matched == rules.Yes {
+			matched = v
+		}
+	}
+	for _, statement := range r.Expr {
+		for name, value := range statement {
+			switch name {
+			case "match":
+				and(j.match(c, value))
+			case "vmap":
+				v, met := j.vmap(c, value)
+				and(met)
+				if matched == rules.No {
+					return nil, rules.No
+				}
+				return v, matched
+			case "counter", "log", "comment", "mangle", "ct helper", "meter", "notrack", "flow":
+			case "limit", "quota", "xt", "ct count", "connlimit", "socket", "queue":
+				and(rules.Unknown)
+			default:
+				if v := verdictOf(name, value); v != nil {
+					return v, matched
+				}
+			}
+			if matched == rules.No {
+				return nil, rules.No
+			}
+		}
+	}
+	return nil, matched
+}
+
+func (j *nftJudge) vmap(c *nftChain, value json.RawMessage) (*nftVerdict, rules.Truth) {
+	var m struct{ Key, Data json.RawMessage }
+	if json.Unmarshal(value, &m) != nil {
+		return nil, rules.Unknown
+	}
+	var inline struct{ Set []json.RawMessage }
+	elements := inline.Set
+	if json.Unmarshal(m.Data, &inline) == nil {
+		elements = inline.Set
+	} else if name, ok := textOf(m.Data); ok {
+		elements = j.sets[c.Family+" "+c.Table+" "+strings.TrimPrefix(name, "@")]
+	}
+	for _, e := range elements {
+		var pair []json.RawMessage
+		if json.Unmarshal(e, &pair) != nil || len(pair) != 2 {
+			return nil, rules.Unknown
+		}
+		met := j.equal(c, m.Key, pair[0])
+		if met == rules.No {
+			continue
+		}
+		var statement map[string]json.RawMessage
+		_ = json.Unmarshal(pair[1], &statement)
+		for name, v := range statement {
+			return verdictOf(name, v), met
+		}
+	}
+	return nil, rules.No
+}
+
+func (j *nftJudge) match(c *nftChain, value json.RawMessage) rules.Truth {
+	var m struct {
+		Op          string
+		Left, Right json.RawMessage
+	}
+	if json.Unmarshal(value, &m) != nil {
+		return rules.Unknown
+	}
+	met := j.equal(c, m.Left, m.Right)
+	switch m.Op {
+	case "==", "in", "":
+		return met
+	case "!=":
+		switch met {
+		case rules.Yes:
+			return rules.No
+		case rules.No:
+			return rules.Yes
+		}
+	}
+	return rules.Unknown
+}
+
+// equal compares what an expression says of the packet with a value, a list, a
+// range, a network or a set.
+func (j *nftJudge) equal(c *nftChain, left, right json.RawMessage) rules.Truth {
+	have, known := j.have(left)
+	if !known {
+		return rules.Unknown
+	}
+	return j.among(c, have, right, 0)
+}
+
+// have are the values that the packet has of an expression; nil: it has none, so
+// that nothing matches.
+func (j *nftJudge) have(left json.RawMessage) (values []string, known bool) {
+	var e struct {
+		Meta    *struct{ Key string }
+		CT      *struct{ Key string } `json:"ct"`
+		Payload *struct{ Protocol, Field string }
+	}
+	if json.Unmarshal(left, &e) != nil {
+		return nil, false
+	}
+	p := &j.p
+	proto := []string{rules.ProtoName(p.proto), strconv.Itoa(int(p.proto))}
+	family := map[bool]string{true: "ip", false: "ip6"}[p.dst.Addr().Is4()]
+	switch {
+	case e.Meta != nil:
+		switch e.Meta.Key {
+		case "iifname", "iif":
+			return []string{p.in}, p.in != ""
+		case "oifname", "oif":
+			return []string{p.out}, !p.beforeRoutes && p.out != ""
+		case "l4proto":
+			return proto, true
+		case "nfproto":
+			return []string{map[string]string{"ip": "ipv4", "ip6": "ipv6"}[family]}, true
+		case "protocol":
+			return []string{family}, true
+		}
+	case e.CT != nil:
+		switch e.CT.Key {
+		case "state":
+			if p.established {
+				return []string{"established"}, true
+			}
+			return []string{"new"}, true
+		case "status":
+			return p.status(), true
+		case "direction":
+			return []string{map[bool]string{true: "reply", false: "original"}[p.established]}, true
+		}
+	case e.Payload != nil:
+		return j.payload(e.Payload.Protocol, e.Payload.Field, family, proto)
+	}
+	return nil, false
+}
+
+func (p *nftPacket) status() []string {
+	status := []string{}
+	if p.dnat {
+		status = append(status, "dnat")
+	}
+	if p.snat {
+		status = append(status, "snat")
+	}
+	if p.established {
+		status = append(status, "seen-reply", "confirmed")
+	}
+	return status
+}
+
+func (j *nftJudge) payload(protocol, field, family string, proto []string) ([]string, bool) {
+	p := &j.p
+	switch protocol {
+	case "ip", "ip6":
+		if protocol != family {
+			return nil, true
+		}
+		switch field {
+		case "saddr":
+			return []string{p.src.Addr().String()}, true
+		case "daddr":
+			return []string{p.dst.Addr().String()}, true
+		case "protocol", "nexthdr":
+			return proto, true
+		}
+	case "tcp", "udp", "th", "sctp", "udplite":
+		if protocol != "th" && protocol != proto[0] {
+			return nil, true
+		}
+		switch field {
+		case "sport":
+			return []string{strconv.Itoa(int(p.src.Port()))}, true
+		case "dport":
+			return []string{strconv.Itoa(int(p.dst.Port()))}, true
+		}
+	case "icmp", "icmpv6":
+		if !slices.Contains(proto, map[string]string{"icmp": "1", "icmpv6": "58"}[protocol]) {
+			return nil, true
+		}
+	}
+	return nil, false
+}
+
+func textOf(value json.RawMessage) (string, bool) {
+	var s string
+	if json.Unmarshal(value, &s) == nil {
+		return s, true
+	}
+	var n json.Number
+	if json.Unmarshal(value, &n) == nil {
+		return n.String(), true
+	}
+	return "", false
+}
+
+// among tells whether one of the packet's values is among those of a rule.
+func (j *nftJudge) among(c *nftChain, have []string, right json.RawMessage, depth int) rules.Truth {
+	if s, ok := textOf(right); ok {
+		if name, named := strings.CutPrefix(s, "@"); named {
+			elements, ok := j.sets[c.Family+" "+c.Table+" "+name]
+			if !ok {
+				return rules.Unknown
+			}
+			return j.any(c, have, elements, depth)
+		}
+		return yesNo(slices.ContainsFunc(have, func(h string) bool { return sameWord(h, s) }))
+	}
+	var list []json.RawMessage
+	if json.Unmarshal(right, &list) == nil {
+		return j.any(c, have, list, depth)
+	}
+	var e struct {
+		Set    []json.RawMessage
+		Range  []json.RawMessage
+		Prefix *struct {
+			Addr string
+			Len  int
+		}
+		Elem *struct{ Val json.RawMessage }
+	}
+	if json.Unmarshal(right, &e) != nil {
+		return rules.Unknown
+	}
+	switch {
+	case e.Set != nil:
+		return j.any(c, have, e.Set, depth)
+	case e.Elem != nil && depth < 8:
+		return j.among(c, have, e.Elem.Val, depth+1)
+	case e.Prefix != nil:
+		addr, err := netip.ParseAddr(e.Prefix.Addr)
+		if err != nil {
+			return rules.Unknown
+		}
+		net := netip.PrefixFrom(addr, e.Prefix.Len)
+		return yesNo(slices.ContainsFunc(have, func(h string) bool { a, err := netip.ParseAddr(h); return err == nil && net.Contains(a) }))
+	case len(e.Range) == 2:
+		lo, ok1 := textOf(e.Range[0])
+		hi, ok2 := textOf(e.Range[1])
+		if !ok1 || !ok2 {
+			return rules.Unknown
+		}
+		return inNFTRange(have, lo, hi)
+	}
+	return rules.Unknown
+}
+
+func (j *nftJudge) any(c *nftChain, have []string, list []json.RawMessage, depth int) rules.Truth {
+	best := rules.No
+	for _, e := range list {
+		switch j.among(c, have, e, depth+1) {
+		case rules.Yes:
+			return rules.Yes
+		case rules.Unknown:
+			best = rules.Unknown
+		}
+	}
+	return best
+}
+
+func yesNo(yes bool) rules.Truth {
+	if yes {
+		return rules.Yes
+	}
+	return rules.No
+}
+
+// sameWord compares a value with one of a rule, in which a star at the end of an
+// interface's name stands for any rest.
+func sameWord(have, want string) bool {
+	if rest, wild := strings.CutSuffix(want, "*"); wild {
+		return strings.HasPrefix(have, rest)
+	}
+	if a, err := netip.ParseAddr(want); err == nil {
+		b, err := netip.ParseAddr(have)
+		return err == nil && a == b
+	}
+	return have == want
+}
+
+func inNFTRange(have []string, lo, hi string) rules.Truth {
+	if a, err := netip.ParseAddr(lo); err == nil {
+		b, err := netip.ParseAddr(hi)
+		if err != nil {
+			return rules.Unknown
+		}
+		return yesNo(slices.ContainsFunc(have, func(h string) bool {
+			x, err := netip.ParseAddr(h)
+			return err == nil && a.Compare(x) <= 0 && x.Compare(b) <= 0
+		}))
+	}
+	from, err1 := strconv.Atoi(lo)
+	to, err2 := strconv.Atoi(hi)
+	if err1 != nil || err2 != nil {
+		return rules.Unknown
+	}
+	return yesNo(slices.ContainsFunc(have, func(h string) bool { n, err := strconv.Atoi(h); return err == nil && from <= n && n <= to }))
+}
