@@ -98,12 +98,15 @@ func (s *flowSource) watchHealth(ctx context.Context) {
 	}
 }
 
-// limitHeap has a large table collected more often: it holds no pointers, so that
-// costs little, and a million flows stay within 300 MB.
+// limitHeap has a large table collected more often: it holds no pointers, so a collection costs
+// some milliseconds whatever its size, and a million flows stay within 300 MB, also while they are read in.
 func (s *flowSource) limitHeap() {
-	if s.flows.Len() > 200_000 {
+	switch n := max(s.flows.Len(), s.Health().Count); {
+	case n > 200_000:
+		debug.SetGCPercent(10)
+	case n > 50_000:
 		debug.SetGCPercent(25)
-	} else {
+	default:
 		debug.SetGCPercent(100)
 	}
 }
