@@ -211,6 +211,7 @@ func (a *App) route(msg tea.Msg) tea.Cmd {
 			a.fail(msg.err)
 		} else {
 			a.say(msg.what)
+			a.pending = nil // unless the journal says otherwise
 		}
 		return tea.Batch(a.toScreens(msg), a.lookForPending(), a.readNotes())
 	}

@@ -477,6 +477,11 @@ func (f *form) preview(width, height int) []string {
 		}
 	}
 	if !rules.HasErrors(problems) {
+		safety := f.safety(width)
+		if height < 8 && f.impact.ready() && f.impact.blast.Own {
+			lines = append(lines, safety[:min(len(safety), 2)]...) // before all else, where room is scarce
+			safety = nil
+		}
 		for _, c := range p.Commands() {
 			add(look.Strong, "$ "+text.Safe(rules.ShellLine(c)), 6)
 		}
@@ -485,7 +490,7 @@ func (f *form) preview(width, height int) []string {
 		if f.lasts > 0 {
 			add(look.Text, "It ends by itself after "+text.Duration(f.lasts)+".", 1)
 		}
-		lines = append(lines, f.safety(width)...)
+		lines = append(lines, safety...)
 		for _, w := range f.warnings(r, problems) {
 			add(look.Attention, "! "+text.Safe(w), 3)
 		}
@@ -522,7 +527,13 @@ func (f *form) safety(width int) []string {
 	if f.ready {
 		key = f.look.Accent.Render("c") + " "
 	}
-	return append(lines, key+style.Render(text.Fit(f.chosen.words(affected, true), width-2)))
+	for i, l := range text.Wrap(f.chosen.words(affected, true), width-2, 0) {
+		if i > 0 && key != "" {
+			key = "  "
+		}
+		lines = append(lines, key+style.Render(l))
+	}
+	return lines
 }
 
 // shows tells whether a problem is to be said already: that of the field being

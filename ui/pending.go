@@ -55,12 +55,16 @@ func (d *desk) proofLine() string {
 		line := fmt.Sprintf("%s a new SSH connection from %s got through %s after the change", d.look.Glyphs.Tick, p.proof.From, p.proof.After.Round(time.Second))
 		return " " + d.look.Good.Render(text.Fit(line, d.width-2))
 	}
-	line := "made by " + p.by + "; without a word from you it is taken back"
+	line := "without a word from you it is taken back"
 	if p.from != "" || d.facts != nil && d.facts.Session != nil {
-		line = "a new SSH login that gets through will be shown here; made by " + p.by
-		if p.from != "" {
-			line += " from " + p.from
-		}
+		line = "a new SSH login that gets through is shown here"
+	}
+	switch {
+	case p.by == "" || d.width < 60:
+	case p.from != "":
+		line = "by " + p.by + " from " + p.from + ": " + line
+	default:
+		line = "by " + p.by + ": " + line
 	}
 	return " " + d.look.Faint.Render(text.Fit(text.Safe(line), d.width-2))
 }

@@ -107,6 +107,9 @@ func (q *question) room(height int) int {
 	rows := height - 4 // the frame, a blank row, the answers
 	if q.changes() {
 		rows--
+		if height >= 20 {
+			rows-- // a blank row above the countdown
+		}
 	}
 	return max(1, rows)
 }
@@ -150,6 +153,9 @@ func (q *question) View(_, height int) string {
 		style := q.look.Faint
 		if affected || q.countdown > countdownOff {
 			style = q.look.Attention
+		}
+		if height >= 20 {
+			lines = append(lines, "")
 		}
 		lines = append(lines, q.look.Accent.Render("c")+" "+style.Render(text.Fit(q.countdown.words(affected, known), inner-2)))
 	}

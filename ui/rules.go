@@ -20,14 +20,15 @@ import (
 // POSTROUTING in the packet's order, or one chain that was chosen.
 type rulesScreen struct {
 	*desk
-	table  string // which table is looked at
-	only   string // the one chain looked at; "" for the packet's way
-	panes  []*pane
-	active int
-	open   map[string]bool // jumps whose chains are shown beneath them
-	filter lineInput
-	wide   bool
-	dead   deadRules // rules that no packet reaches
+	table   string // which table is looked at
+	only    string // the one chain looked at; "" for the packet's way
+	panes   []*pane
+	active  int
+	open    map[string]bool // jumps whose chains are shown beneath them
+	filter  lineInput
+	wide    bool
+	dead    deadRules     // rules that no packet reaches
+	parking *rules.Change // the rule that is just being parked, until its row is seen
 	// details are the lines under the chains about the rule under the cursor.
 	details []string
 }
@@ -205,8 +206,26 @@ func (s *rulesScreen) Receive(msg tea.Msg) tea.Cmd {
 	case shownMsg, notesMsg:
 		s.list()
 		s.find()
+		s.findParked()
 	}
 	return nil
+}
+
+// findParked puts the cursor on the rule that was just parked here, which is where
+// it was.
+func (s *rulesScreen) findParked() {
+	if s.parking == nil {
+		return
+	}
+	for _, p := range s.panes {
+		for at, it := range p.items {
+			if it.parked != nil && it.parked.Return.Rule.Same(s.parking.Rule) && it.chain == s.parking.Chain {
+				s.parking = nil
+				p.cursor.Go(at, len(p.items), p.key)
+				return
+			}
+		}
+	}
 }
 
 // find puts the cursor on the rule that was just made or moved here, as soon as
@@ -482,7 +501,13 @@ func (s *rulesScreen) park() tea.Cmd {
 	}
 	c := s.change(rules.Delete, it.chain, it.at)
 	c.Rule = *r
-	return s.applyOn(rules.Single(c), appliedNew, Terms{Park: true}, nil)
+	s.parking = &c
+	return s.applyOn(rules.Single(c), appliedNew, Terms{Park: true}, func(err error) tea.Cmd {
+		if err != nil {
+			s.parking = nil
+		}
+		return nil
+	})
 }
 
 // add opens the form for a new rule.
