@@ -136,13 +136,26 @@ func (a *App) nextFlows() tea.Cmd {
 func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	a.now = a.clock()
 	cmd := tea.Batch(a.route(msg), a.settle())
-	if _, idle := msg.(frameMsg); !idle {
+	if a.shows(msg) {
 		a.drawn = a.draw()
 		if a.pulse != nil {
 			a.pulse.quicken()
 		}
 	}
 	return a, cmd
+}
+
+// shows tells whether a message may be seen on the screen. Live flows are drawn once a
+// selection of them has come, not as well when it is asked for.
+func (a *App) shows(msg tea.Msg) bool {
+	switch msg.(type) {
+	case frameMsg:
+		return false
+	case flowsMsg, dueMsg:
+		s, ok := a.screen().(*flowsScreen)
+		return !ok || !s.expecting()
+	}
+	return true
 }
 
 func (a *App) route(msg tea.Msg) tea.Cmd {

@@ -71,6 +71,11 @@ func newFlowsScreen(d *desk) *flowsScreen {
 // and the table's health are asked for.
 type secondMsg struct{}
 
+// expecting tells that flows are being selected for the screen, or will be soon.
+func (s *flowsScreen) expecting() bool {
+	return s.mode == listMode && !s.paused && (s.list.running || s.list.due)
+}
+
 // Receive takes news.
 func (s *flowsScreen) Receive(msg tea.Msg) tea.Cmd {
 	if s.gw.Flows == nil {
