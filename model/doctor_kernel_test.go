@@ -28,6 +28,8 @@ type ward struct {
 	t      *testing.T
 	tables *iptables.Host
 	kernel *conntrack.Table
+
+	variant variant
 }
 
 func newWard(t *testing.T) *ward {
@@ -116,7 +118,11 @@ func (w *ward) apply(p rules.Plan) {
 
 func (w *ward) iptables(program string, args ...string) {
 	w.t.Helper()
-	if _, err := w.Gateway.Output(w.t.Context(), program, append([]string{"-w", "5"}, args...)...); err != nil {
+	words := []string{"-w", "5"}
+	for _, a := range args {
+		words = append(words, w.say(a))
+	}
+	if _, err := w.Gateway.Output(w.t.Context(), w.say(program), words...); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -125,7 +131,7 @@ func (w *ward) iptables(program string, args ...string) {
 func (w *ward) nft(text string) {
 	w.t.Helper()
 	path := filepath.Join(w.t.TempDir(), "rules.nft")
-	text = strings.NewReplacer(" } }", " }\n}\n", "}; chain", "}\nchain").Replace(text)
+	text = strings.NewReplacer(" } }", " }\n}\n", "}; chain", "}\nchain").Replace(w.say(text))
 	if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
@@ -150,14 +156,18 @@ const firewalld = `table inet firewalld {
 
 func (w *ward) run(n *lab.Node, args ...string) {
 	w.t.Helper()
-	if _, err := n.Output(w.t.Context(), args[0], args[1:]...); err != nil {
+	words := slices.Clone(args)
+	for i := range words {
+		words[i] = w.say(words[i])
+	}
+	if _, err := n.Output(w.t.Context(), words[0], words[1:]...); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
 func (w *ward) sysctl(name, value string) {
 	w.t.Helper()
-	if err := w.Gateway.SetSysctl(name, value); err != nil {
+	if err := w.Gateway.SetSysctl(w.say(name), value); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -395,39 +405,56 @@ var troubles = []trouble{
 func world(w *ward) *lab.Node { return w.Client }
 
 func TestDoctorCuresBrokenGateways(t *testing.T) {
-	for _, trouble := range troubles {
+	for i, trouble := range troubles {
 		t.Run(trouble.name, func(t *testing.T) {
-			t.Parallel()
-			if lab.Isolate(t) {
-				return
-			}
-			w := newWard(t)
-			w.base()
-			trouble.spoil(w)
-			if trouble.from != nil {
-				w.spoiled(trouble)
-			}
-			found := model.Examine(w.look())
-			i := slices.IndexFunc(found, func(f model.Finding) bool { return f.Check == trouble.check && (f.IsProblem() || trouble.note) })
-			if i < 0 {
-				t.Fatalf("the doctor does not say %s:\n%s", trouble.check, text(found))
-			}
-			t.Log(text(found[i : i+1]))
-			if trouble.from == nil {
-				return
-			}
-			if len(found[i].Cure.Steps) == 0 && !trouble.also {
-				t.Fatal("there is no cure")
-			}
-			w.apply(found[i].Cure)
-			if trouble.also {
-				for _, c := range found[i].Commands {
-					w.run(w.Gateway, c...)
+			fit := slices.DeleteFunc(slices.Clone(variants), func(v variant) bool { return slices.Contains(v.unfit, trouble.name) })
+			for j, v := range fit {
+				if everyVariant || j == i%len(fit) {
+					t.Run(v.name, func(t *testing.T) { cure(t, trouble, v) })
 				}
 			}
-			w.cured(trouble, found[i])
 		})
 	}
+}
+
+// cure breaks a gateway, has the doctor look at it, and tries what it advises.
+func cure(t *testing.T, trouble trouble, v variant) {
+	t.Parallel()
+	if lab.Isolate(t) {
+		return
+	}
+	w := newWard(t)
+	if v.ready != nil {
+		v.ready(w)
+	}
+	w.variant = v
+	w.base()
+	if v.dress != nil {
+		v.dress(w)
+	}
+	trouble.spoil(w)
+	if trouble.from != nil {
+		w.spoiled(trouble)
+	}
+	found := model.Examine(w.look())
+	i := slices.IndexFunc(found, func(f model.Finding) bool { return f.Check == trouble.check && (f.IsProblem() || trouble.note) })
+	if i < 0 {
+		t.Fatalf("the doctor does not say %s:\n%s", trouble.check, text(found))
+	}
+	t.Log(text(found[i : i+1]))
+	if trouble.from == nil {
+		return
+	}
+	if len(found[i].Cure.Steps) == 0 && !trouble.also {
+		t.Fatal("there is no cure")
+	}
+	w.apply(found[i].Cure)
+	if trouble.also {
+		for _, c := range found[i].Commands {
+			w.exec(c...)
+		}
+	}
+	w.cured(trouble, found[i])
 }
 
 func (w *ward) question(x trouble) (lab.Answer, error) {
@@ -458,7 +485,7 @@ func (w *ward) spoiled(x trouble) {
 func (w *ward) cured(x trouble, f model.Finding) {
 	w.t.Helper()
 	if x.check == "rp-filter" {
-		if on := w.look().Facts.ReversePath(model.RouteQuery{Dst: w.Server2.IPv4, Src: lab.WorldIPv4, In: "wan0"}); !on.Passes {
+		if on := w.look().Facts.ReversePath(model.RouteQuery{Dst: w.Server2.IPv4, Src: lab.WorldIPv4, In: w.say("wan0")}); !on.Passes {
 			w.t.Errorf("after %q packets are still not believed: %s", f.Cure.Title, on.Why)
 		}
 		return

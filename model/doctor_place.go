@@ -48,6 +48,11 @@ func (d *doctor) curedBy(f *Finding, command string) {
 	}
 	old := ""
 	s := &d.f.Settings
+	if slices.Contains(s.Fixed, name) {
+		f.Sentence += " It is one for the whole host: it is changed outside of this network namespace."
+		f.Commands = append(f.Commands, []string{"nsenter", "-t", "1", "-n", "sysctl", "-w", name + "=" + value})
+		return
+	}
 	switch {
 	case strings.HasSuffix(name, "_max") && s.ConntrackMax >= 0:
 		old = fmt.Sprint(s.ConntrackMax)
@@ -63,7 +68,7 @@ func (d *doctor) curedBy(f *Finding, command string) {
 // largerBuckets keeps a larger table as quick: two flows a bucket are usual.
 func (d *doctor) largerBuckets(f *Finding) {
 	h := &d.Health
-	if h.Buckets <= 0 || 2*h.Max <= 2*h.Buckets {
+	if h.Buckets <= 0 || h.Max <= h.Buckets || slices.Contains(d.f.Settings.Fixed, settingBuckets) {
 		return
 	}
 	f.Cure.Steps = append(f.Cure.Steps, d.set("net.netfilter.nf_conntrack_buckets", fmt.Sprint(h.Buckets), fmt.Sprint(h.Max), "a larger table needs more hash buckets to stay quick"))
