@@ -76,7 +76,7 @@ func newRoot() *cobra.Command {
 	add(groupChange, newAddCommand(), newDeleteCommand(), newSwitchCommand())
 	add(groupChange, newGuideCommands()...)
 	add(groupChange, newChangeCommands()...)
-	add(groupOther, newVersionCommand(), newManualCommand())
+	add(groupOther, newForwardCommand(), newVersionCommand(), newManualCommand())
 	root.InitDefaultCompletionCmd()
 	settle(root)
 	return root

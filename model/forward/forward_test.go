@@ -1,0 +1,359 @@
+package forward
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// patience is how long a test waits for what must come.
+const patience = 20 * time.Second
+
+// target is a service that does with every connection what serve does.
+func target(t *testing.T, serve func(*net.TCPConn)) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() {
+				defer c.Close()
+				serve(c.(*net.TCPConn))
+			})
+		}
+	})
+	t.Cleanup(func() { l.Close(); all.Wait() })
+	return l.Addr().String()
+}
+
+// recorded are the events of a forwarder.
+type recorded struct {
+	all  chan Event
+	ends chan error
+	*Forwarder
+}
+
+// start forwards to a target, and checks at the end that Serve came to its end.
+func start(t *testing.T, o Options) *recorded {
+	t.Helper()
+	r := &recorded{all: make(chan Event, 1<<16), ends: make(chan error, 1)}
+	o.Listen = "127.0.0.1:0"
+	o.Log = func(e Event) {
+		e.Data = bytes.Clone(e.Data)
+		r.all <- e
+	}
+	f, err := Listen(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Forwarder = f
+	go func() { r.ends <- f.Serve() }()
+	t.Cleanup(func() { f.Abort() })
+	return r
+}
+
+// await waits for an event of a kind.
+func (r *recorded) await(t *testing.T, k Kind) Event {
+	t.Helper()
+	limit := time.After(patience)
+	for {
+		select {
+		case e := <-r.all:
+			if e.Kind == k {
+				return e
+			}
+		case <-limit:
+			t.Fatalf("no event of kind %d", k)
+		}
+	}
+}
+
+func (r *recorded) awaitEnd(t *testing.T) error {
+	t.Helper()
+	select {
+	case err := <-r.ends:
+		return err
+	case <-time.After(patience):
+		t.Fatal("Serve did not end")
+		return nil
+	}
+}
+
+func (r *recorded) dial(t *testing.T) *net.TCPConn {
+	t.Helper()
+	c, err := net.Dial("tcp", r.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c.(*net.TCPConn)
+}
+
+func echo(c *net.TCPConn) { _, _ = io.Copy(c, c) }
+
+// afterTheEnd answers with the length of a request once that has ended.
+func afterTheEnd(c *net.TCPConn) {
+	n, err := io.Copy(io.Discard, c)
+	fmt.Fprintf(c, "%d bytes, %v", n, err)
+}
+
+func TestHalfClose(t *testing.T) {
+	for _, dump := range []bool{false, true} {
+		t.Run(fmt.Sprintf("dump %v", dump), func(t *testing.T) {
+			r := start(t, Options{Target: target(t, afterTheEnd), Dump: dump})
+			c := r.dial(t)
+			if _, err := c.Write(make([]byte, 300_000)); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			answer, err := io.ReadAll(c)
+			if err != nil || string(answer) != "300000 bytes, <nil>" {
+				t.Fatalf("after the end of the request came %q, %v", answer, err)
+			}
+			e := r.await(t, Closed)
+			if e.Sent != 300_000 || e.Received != int64(len(answer)) || e.Err != nil {
+				t.Errorf("the log says %d sent, %d received, %v", e.Sent, e.Received, e.Err)
+			}
+		})
+	}
+}
+
+// TestServerEndsFirst is the half-close the other way about.
+func TestServerEndsFirst(t *testing.T) {
+	heard := make(chan string, 1)
+	r := start(t, Options{Target: target(t, func(c *net.TCPConn) {
+		fmt.Fprint(c, "that is all")
+		_ = c.CloseWrite()
+		rest, _ := io.ReadAll(c)
+		heard <- string(rest)
+	})})
+	c := r.dial(t)
+	if said, err := io.ReadAll(c); err != nil || string(said) != "that is all" {
+		t.Fatalf("the server said %q, %v", said, err)
+	}
+	fmt.Fprint(c, "understood")
+	c.Close()
+	if got := <-heard; got != "understood" {
+		t.Errorf("after its own end the server heard %q", got)
+	}
+	if e := r.await(t, Closed); e.Err != nil {
+		t.Error(e.Err)
+	}
+}
+
+func TestManyConnections(t *testing.T) {
+	r := start(t, Options{Target: target(t, echo)})
+	const connections, size = 200, 100_000
+	var all sync.WaitGroup
+	for n := range connections {
+		c := r.dial(t)
+		all.Go(func() {
+			said := bytes.Repeat([]byte{byte(n)}, size)
+			go func() {
+				_, _ = c.Write(said)
+				_ = c.CloseWrite()
+			}()
+			if heard, err := io.ReadAll(c); err != nil || !bytes.Equal(heard, said) {
+				t.Errorf("connection %d: %d bytes came back, %v", n, len(heard), err)
+			}
+		})
+	}
+	all.Wait()
+	r.Shut()
+	if err := r.awaitEnd(t); err != nil {
+		t.Error(err)
+	}
+	closed, sent := 0, int64(0)
+	for close(r.all); ; {
+		e, more := <-r.all
+		if !more {
+			break
+		}
+		if e.Kind == Closed {
+			closed++
+			sent += e.Sent
+		}
+	}
+	if closed != connections || sent != connections*size {
+		t.Errorf("the log has %d connections that ended, with %d bytes", closed, sent)
+	}
+}
+
+func TestShutLetsRunningOnesEnd(t *testing.T) {
+	r := start(t, Options{Target: target(t, echo)})
+	c := r.dial(t)
+	r.await(t, Opened)
+	if n := r.Shut(); n != 1 {
+		t.Errorf("%d connections ran", n)
+	}
+	if late, err := net.Dial("tcp", r.Addr().String()); !errors.Is(err, unix.ECONNREFUSED) {
+		t.Errorf("a late connection: %v, %v", late, err)
+	}
+	word := make([]byte, 5)
+	fmt.Fprint(c, "still")
+	if _, err := io.ReadFull(c, word); err != nil || string(word) != "still" {
+		t.Fatalf("the running connection says %q, %v", word, err)
+	}
+	select {
+	case err := <-r.ends:
+		t.Fatalf("Serve ended before the last connection: %v", err)
+	default:
+	}
+	c.Close()
+	if err := r.awaitEnd(t); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAbort(t *testing.T) {
+	r := start(t, Options{Target: target(t, echo)})
+	c := r.dial(t)
+	r.await(t, Opened)
+	if n := r.Abort(); n != 1 {
+		t.Errorf("%d connections ran", n)
+	}
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, unix.ECONNRESET) {
+		t.Errorf("an aborted connection reads %v, want a reset", err)
+	}
+	if e := r.await(t, Closed); !errors.Is(e.Err, ErrAborted) {
+		t.Errorf("the log says %v", e.Err)
+	}
+	if err := r.awaitEnd(t); !errors.Is(err, ErrAborted) {
+		t.Errorf("Serve returned %v", err)
+	}
+}
+
+func TestNobodyAtTheTarget(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	r := start(t, Options{Target: l.Addr().String()})
+	for range 2 { // the first failure is no reason to stop
+		c, err := net.Dial("tcp", r.Addr().String()) // the reset may be there first
+		if err == nil {
+			_, err = c.Read(make([]byte, 1))
+			c.Close()
+		}
+		if !errors.Is(err, unix.ECONNRESET) {
+			t.Errorf("the client sees %v, want a reset", err)
+		}
+		if e := r.await(t, Failed); !errors.Is(e.Err, unix.ECONNREFUSED) {
+			t.Errorf("the log says %v", e.Err)
+		}
+	}
+}
+
+func TestResetIsPassedOn(t *testing.T) {
+	r := start(t, Options{Target: target(t, func(c *net.TCPConn) {
+		_, _ = io.ReadFull(c, make([]byte, 4))
+		_ = c.SetLinger(0)
+	})})
+	c := r.dial(t)
+	fmt.Fprint(c, "bang")
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, unix.ECONNRESET) {
+		t.Errorf("the client reads %v, want a reset", err)
+	}
+	if e := r.await(t, Closed); !errors.Is(e.Err, unix.ECONNRESET) {
+		t.Errorf("the log says %v", e.Err)
+	}
+}
+
+func TestDumpEscapes(t *testing.T) {
+	r := start(t, Options{Target: target(t, afterTheEnd), Dump: true})
+	c := r.dial(t)
+	fmt.Fprint(c, "hello\r\n\x1b[2Jwörld\x00\xff")
+	_ = c.CloseWrite()
+	var lines []string
+	for len(lines) < 2 {
+		e := r.await(t, Data)
+		if e.Direction != Request {
+			t.Fatalf("%s before the request was whole", e.Direction)
+		}
+		for _, l := range e.Lines() {
+			_, said, _ := strings.Cut(l, "#1 ")
+			lines = append(lines, said)
+		}
+	}
+	want := []string{`> "hello\r\n"`, `> "\x1b[2Jwörld\x00\xff"`}
+	if strings.Join(lines, "\n") != strings.Join(want, "\n") {
+		t.Errorf("dumped %q, want %q", lines, want)
+	}
+	if e := r.await(t, Data); e.Direction != Reply {
+		t.Errorf("the answer goes %s", e.Direction)
+	}
+}
+
+func TestLongLinesAreBroken(t *testing.T) {
+	e := Event{Kind: Data, Data: []byte(strings.Repeat("ä", dumpWidth))}
+	lines := e.Lines()
+	if len(lines) != 3 && len(lines) != 2 {
+		t.Fatalf("%d lines", len(lines))
+	}
+	for _, l := range lines {
+		if strings.Contains(l, `\x`) {
+			t.Errorf("a character was broken: %.60s", l)
+		}
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, test := range []struct {
+		listen, target string
+		want           error
+	}{
+		{"127.0.0.1:0", "192.0.2.1:80", nil},
+		{"0", "localhost:80", nil},
+		{"[::1]:0", "[2001:db8::2]:80", nil},
+		{":http", "192.0.2.1:80", ErrAddress},
+		{":70000", "192.0.2.1:80", ErrAddress},
+		{"192.0.2.1", "192.0.2.1:80", ErrAddress},
+		{":0", "192.0.2.1", ErrAddress},
+		{":0", ":80", ErrAddress},
+		{":0", "192.0.2.1:0", ErrAddress},
+		{":0", "192.0.2.1:http", ErrAddress},
+		{taken.Addr().String(), "192.0.2.1:80", unix.EADDRINUSE},
+		{"192.0.2.1:0", "192.0.2.1:80", unix.EADDRNOTAVAIL},
+	} {
+		f, err := Listen(context.Background(), Options{Listen: test.listen, Target: test.target})
+		if !errors.Is(err, test.want) || (err == nil) != (test.want == nil) {
+			t.Errorf("Listen(%q, %q): %v, want %v", test.listen, test.target, err, test.want)
+		}
+		if f != nil {
+			f.Abort()
+		}
+	}
+	port := taken.Addr().(*net.TCPAddr).Port
+	taken.Close()
+	at := fmt.Sprintf("127.0.0.1:%d", port)
+	if _, err := Listen(context.Background(), Options{Listen: fmt.Sprintf(":%d", port), Target: at}); !errors.Is(err, ErrAddress) {
+		t.Errorf("a forwarder to itself: %v", err)
+	}
+}
