@@ -25,9 +25,10 @@ type flowsOptions struct {
 	filter, sort string
 	limit        int
 
-	query model.Query
-	order *model.Sort // nil: as the kernel tells them
-	rules ruleBook
+	buffer int // for events, in bytes; 0 is as much as is good
+	query  model.Query
+	order  *model.Sort // nil: as the kernel tells them
+	rules  ruleBook
 }
 
 // newFlowsCommand makes "nattui flows".
@@ -124,7 +125,7 @@ func (o *flowsOptions) run(c *cobra.Command) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	table, err := conntrack.Open(conntrack.Options{})
+	table, err := conntrack.Open(conntrack.Options{ReceiveBuffer: o.buffer})
 	if err != nil {
 		return err
 	}
@@ -335,9 +336,9 @@ func (o *flowsOptions) runFollow(c *cobra.Command, table *conntrack.Table, p *fl
 			p.err = err
 			stop()
 		}
-		loss.tell()
+		loss.tell(false)
 	})
-	loss.tell()
+	loss.tell(true)
 	p.printed = true // silence is no wonder here
 	return err
 }
@@ -347,20 +348,35 @@ type lossTeller struct {
 	command   *cobra.Command
 	table     *conntrack.Table
 	missed    uint64
+	malformed uint64
+	said      time.Time // when a loss was last told of
 	eventsOff bool
 }
 
-func (l *lossTeller) tell() {
-	s := l.table.Feed()
-	if s.Missed > l.missed {
-		say(l.command.ErrOrStderr(), fmt.Sprintf("%s events were missed, %s since the start: they came faster than they could be written", text.Exact(s.Missed-l.missed), text.Exact(s.Missed)))
-		l.missed = s.Missed
-	}
-	if s.EventsOff && !l.eventsOff {
-		say(l.command.ErrOrStderr(), "the kernel tells no events here: switch them on with  sysctl net.netfilter.nf_conntrack_events=1")
+// lossPace is the shortest time between two lines about losses.
+const lossPace = time.Second
+
+// tell says what was lost since it last did, at its pace, or at once at the end.
+func (l *lossTeller) tell(end bool) {
+	feed := l.table.Feed()
+	if feed.EventsOff && !l.eventsOff {
+		l.say("the kernel sends no events here (nf_conntrack_events=0), which is not to say that nothing happens: switch them on with  sysctl -w net.netfilter.nf_conntrack_events=1")
 		l.eventsOff = true
 	}
+	if !end && time.Since(l.said) < lossPace {
+		return
+	}
+	if n := feed.Missed - l.missed; n > 0 {
+		l.say(fmt.Sprintf("%s events were missed, %s since the start: they came faster than they could be written", text.Exact(n), text.Exact(feed.Missed)))
+		l.missed, l.said = feed.Missed, time.Now()
+	}
+	if n := feed.Malformed - l.malformed; n > 0 {
+		l.say(fmt.Sprintf("%s messages of the kernel made no sense and were skipped", text.Exact(n)))
+		l.malformed, l.said = feed.Malformed, time.Now()
+	}
 }
+
+func (l *lossTeller) say(sentence string) { say(l.command.ErrOrStderr(), sentence) }
 
 // waitForHangup waits until nobody can read a pipe or terminal any more. On a
 // file it waits for ever.
