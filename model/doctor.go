@@ -78,6 +78,9 @@ type Surroundings struct {
 	Unseen []string
 	// Saved are the rules that are loaded at boot, a file each.
 	Saved []SavedRules
+	// Drift is how what runs differs from what is kept for boot, where that was
+	// compared already; nil has the doctor compare with Saved itself.
+	Drift *BootDrift
 	// BootSettings are the settings that files set at boot; nil if those were
 	// not read.
 	BootSettings map[string]BootSetting
@@ -98,6 +101,17 @@ type SavedRules struct {
 	Path   string
 	Family rules.Family
 	Tables []rules.Table
+}
+
+// BootDrift is what differs between the rules that run and those kept for boot.
+type BootDrift struct {
+	// Gone are rules that run and would be gone after the next start, Back those
+	// that are kept and do not run; Orders is how many chains stand in another order.
+	Gone, Back []string
+	Orders     int
+	// Nothing is kept at all. By is what restores the rules.
+	Nothing bool
+	By      string
 }
 
 // BootSetting is a setting as a file has it.

@@ -16,6 +16,9 @@ func (d *doctor) boot() {
 	for _, family := range rules.Families {
 		d.savedRules(family)
 	}
+	if d.Drift != nil && !d.Drift.Nothing {
+		d.drifted(d.Drift.By, d.Drift.Gone, d.Drift.Back, d.Drift.Orders)
+	}
 	d.bootSetting("net.ipv4.ip_forward", d.f.Settings.Forwarding4, rules.IPv4)
 	d.bootSetting("net.ipv6.conf.all.forwarding", d.f.Settings.Forwarding6, rules.IPv6)
 }
@@ -55,13 +58,22 @@ func (d *doctor) savedRules(family rules.Family) {
 			Sentence: fmt.Sprintf("%s holds rules that %s makes by itself: at boot they come back stale, or twice.", file.Path, strings.Join(distinct(strange), " and ")),
 		})
 	}
-	lost, back := missing(running, saved), missing(saved, running)
-	if len(lost) == 0 && len(back) == 0 {
+	if d.Drift == nil {
+		d.drifted(file.Path, missing(running, saved), missing(saved, running), 0)
+	}
+}
+
+// drifted tells that other rules boot than run.
+func (d *doctor) drifted(by string, lost, back []string, orders int) {
+	if len(lost)+len(back)+orders == 0 {
 		return
 	}
 	found := Finding{
-		Check: "boot-drift", Severity: SeverityWarning, Subject: file.Path,
-		Sentence: fmt.Sprintf("After the next start the NAT rules are others than now: %s would be gone, %s would come back.", plural(len(lost), "rule"), plural(len(back), "rule")),
+		Check: "boot-drift", Severity: SeverityWarning, Subject: by,
+		Sentence: fmt.Sprintf("After the next start the rules are others than now: %s would be gone, %s would come back.", plural(len(lost), "rule"), plural(len(back), "rule")),
+	}
+	if orders > 0 {
+		found.Sentence += fmt.Sprintf(" In %s they would stand in another order.", plural(orders, "chain"))
 	}
 	for _, l := range lost[:min(3, len(lost))] {
 		found.Evidence = append(found.Evidence, "runs, not saved: "+l)

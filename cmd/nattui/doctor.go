@@ -171,7 +171,7 @@ func examined(ctx context.Context, tables *iptables.Host) (*model.Gateway, error
 	}
 	g.Facts = &facts
 	unseen := g.Unseen
-	if g.Surroundings, err = surroundings(ctx, tables); err != nil {
+	if g.Surroundings, err = surroundings(ctx, tables, g.Sets); err != nil {
 		return nil, err
 	}
 	g.Unseen = append(unseen, g.Unseen...)
@@ -191,7 +191,7 @@ func examined(ctx context.Context, tables *iptables.Host) (*model.Gateway, error
 }
 
 // surroundings reads what bears on NAT besides rules, flows and facts.
-func surroundings(ctx context.Context, tables *iptables.Host) (s model.Surroundings, err error) {
+func surroundings(ctx context.Context, tables *iptables.Host, sets map[rules.Place]*rules.Ruleset) (s model.Surroundings, err error) {
 	natives, err := tables.Natives(ctx)
 	if err != nil {
 		return s, err
@@ -208,6 +208,7 @@ func surroundings(ctx context.Context, tables *iptables.Host) (s model.Surroundi
 		}
 	}
 	s.Saved = savedRules()
+	s.Drift = bootDrift(ctx, tables, sets)
 	s.BootSettings = bootSettings()
 	s.ReversePathDrops = reversePathDrops()
 	return s, nil

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,9 +11,11 @@ import (
 	"strings"
 
 	"nattui/model"
+	"nattui/model/host"
 	"nattui/model/lab"
 	"nattui/rules"
 	"nattui/rules/commit"
+	"nattui/rules/iptables"
 )
 
 // savedFiles are where programs keep rules that are loaded at boot, by family,
@@ -56,6 +59,34 @@ func savedRules() []model.SavedRules {
 		}
 	}
 	return saved
+}
+
+// bootDrift compares what runs with what is kept for boot, as History does; nil
+// where that cannot be told.
+func bootDrift(ctx context.Context, tables *iptables.Host, sets map[rules.Place]*rules.Ruleset) *model.BootDrift {
+	facts, err := host.Read(ctx)
+	if err != nil || sets == nil {
+		return nil
+	}
+	committer, err := openCommitter(tables, nil)
+	if err != nil {
+		return nil
+	}
+	o := commit.SaveOptions{Sets: sets, Standby: tables.Default(), Programs: restorePrograms(tables)}
+	for _, p := range facts.Presences {
+		o.Managers = append(o.Managers, p.Name)
+	}
+	d, err := committer.Drift(o)
+	if err != nil {
+		return nil
+	}
+	lines := func(list []commit.Drifted) (lines []string) {
+		for _, l := range list {
+			lines = append(lines, l.Table+" "+l.Line)
+		}
+		return lines
+	}
+	return &model.BootDrift{Gone: lines(d.Running), Back: lines(d.Saved), Orders: len(d.Order), Nothing: d.Nothing, By: d.Method}
 }
 
 // bootSettings reads the settings that files set at boot, in the order in which

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/term"
@@ -69,11 +70,19 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 		rulesChanged, factsChanged = flows.explain.setRules, flows.explain.setFacts
 	}
 	others := newOutsiders()
-	if gw.Tables, err = followTables(ctx, tables, rulesChanged, others.saw); err != nil {
+	var latest atomic.Pointer[map[rules.Place]*rules.Ruleset]
+	seen := func(sets map[rules.Place]*rules.Ruleset) { latest.Store(&sets); rulesChanged(sets) }
+	if gw.Tables, err = followTables(ctx, tables, seen, others.saw); err != nil {
 		return gw, err
 	}
 	gw.Name = nameOf
-	gw.Surroundings = func(ctx context.Context) (model.Surroundings, error) { return surroundings(ctx, tables) }
+	gw.Surroundings = func(ctx context.Context) (model.Surroundings, error) {
+		var sets map[rules.Place]*rules.Ruleset
+		if now := latest.Load(); now != nil {
+			sets = *now
+		}
+		return surroundings(ctx, tables, sets)
+	}
 	anew := make(chan struct{}, 1)
 	gw.Facts = followFacts(ctx, anew, factsChanged)
 	if !o.readOnly {
