@@ -33,7 +33,7 @@ func TestStory(t *testing.T) {
 		{EventUpdate, at(TCPEstablished, StatusSeenReply)},
 		{EventUpdate, at(TCPEstablished, StatusSeenReply|StatusAssured)},
 		{EventUpdate, at(TCPEstablished, StatusSeenReply|StatusAssured)}, // says nothing new
-		{EventDestroy, at(TCPTimeWait, StatusSeenReply|StatusAssured)},
+		{EventDestroy, at(TCPEstablished, StatusSeenReply|StatusAssured)},
 	}
 	const whole = "NEW SYN_SENT: the client asks to connect, mark 0x11\nSYN_RECV: the server agrees\nESTABLISHED: connected\nESTABLISHED: assured\nDESTROY: the kernel dropped it"
 	for look := range len(life) + 1 {
