@@ -477,7 +477,7 @@ func (f *form) preview(width, height int) []string {
 		}
 	}
 	if !rules.HasErrors(problems) {
-		safety := f.safety(width)
+		safety := f.impact.safety(f.chosen, f.ready, width)
 		if height < 8 && f.impact.ready() && f.impact.blast.Own {
 			lines = append(lines, safety[:min(len(safety), 2)]...) // before all else, where room is scarce
 			safety = nil
@@ -506,32 +506,6 @@ func (f *form) preview(width, height int) []string {
 	}
 	if len(lines) > height {
 		lines = lines[:max(0, height)]
-	}
-	return lines
-}
-
-// safety says whether the operator may be cut off, and what is done about that.
-func (f *form) safety(width int) []string {
-	if f.gw.Journal == nil || !f.impact.ready() || f.impact.err != nil {
-		return nil
-	}
-	affected := f.impact.blast.Own
-	lines := f.impact.ownLines(width)
-	if !f.ready && !affected {
-		return lines
-	}
-	style, key := f.look.Faint, ""
-	if affected || f.chosen > countdownOff {
-		style = f.look.Attention
-	}
-	if f.ready {
-		key = f.look.Accent.Render("c") + " "
-	}
-	for i, l := range text.Wrap(f.chosen.words(affected, true), width-2, 0) {
-		if i > 0 && key != "" {
-			key = "  "
-		}
-		lines = append(lines, key+style.Render(l))
 	}
 	return lines
 }

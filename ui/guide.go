@@ -40,6 +40,9 @@ type guideScreen struct {
 	room   int
 
 	proof *proof // waiting for the first packet; nil otherwise
+
+	impact impact
+	chosen countdown // how long the plan is to wait to be confirmed
 }
 
 // intention is something that people want of a gateway.
@@ -59,7 +62,9 @@ type guideMsg struct {
 // guideFilledMsg says that the last question was answered.
 type guideFilledMsg struct{ fields *huh.Form }
 
-func newGuideScreen(d *desk) screen { return &guideScreen{desk: d, manner: &form{desk: d}} }
+func newGuideScreen(d *desk) screen {
+	return &guideScreen{desk: d, manner: &form{desk: d}, impact: impact{desk: d}}
+}
 
 // Receive takes news of the gateway, advice, and the fields' own messages.
 func (s *guideScreen) Receive(msg tea.Msg) tea.Cmd {
@@ -211,6 +216,8 @@ func (s *guideScreen) fieldKey(msg tea.KeyPressMsg) tea.Cmd {
 		return s.toFields(msg)
 	case k == "enter" || k == "y":
 		return s.send()
+	case k == "c" && s.gw.Journal != nil:
+		s.chosen = s.chosen.next()
 	case k == "down" || k == "j":
 		s.scrollBy(1)
 	case k == "up" || k == "k":
@@ -285,6 +292,7 @@ func (s *guideScreen) send() tea.Cmd {
 		s.proof = newProof(s.desk, done.Proof)
 		return s.proof.search(s.desk)
 	}
+	s.desk.countdown, s.chosen = s.chosen, countdownAuto
 	cmd := s.apply(done.Plan, appliedNew, func(err error) tea.Cmd {
 		s.sending = false
 		if err != nil {
@@ -308,7 +316,9 @@ func (s *guideScreen) Keys() []key.Binding {
 		enter.SetHelp("enter", "begin")
 		return []key.Binding{enter, keys.Switches, keys.Up, keys.Down, keys.Top, keys.Bottom, keys.Undo, keys.Redo}
 	case s.ready:
-		return []key.Binding{bind("enter", "apply"), bind("↑/↓", "read on"), bind("esc", "back to the questions")}
+		count := keyCountdown
+		count.SetEnabled(s.gw.Journal != nil)
+		return []key.Binding{bind("enter", "apply"), bind("↑/↓", "read on"), count, bind("esc", "back to the questions")}
 	}
 	return []key.Binding{bind("tab/↓", "next"), bind("↑", "back"), bind("→", "accept suggestion"), bind("ctrl+s", "apply"), bind("pgdn", "read on"), bind("esc", "close")}
 }
@@ -322,7 +332,10 @@ func (s *guideScreen) Settle(width, height int) tea.Cmd {
 	s.room = room
 	s.plan = s.planLines(w)
 	s.scrollBy(0)
-	return nil
+	if !s.known || s.sending || s.advice.Wrong() {
+		return nil
+	}
+	return s.impact.weigh(s.advice.Plan)
 }
 
 // planRoom is the space for the plan: the whole screen once all is answered,

@@ -270,8 +270,11 @@ func (s *guideScreen) planLines(width int) []string {
 		s.suggestLine(add)
 		return lines
 	}
+	if s.ready {
+		lines = append(lines, s.impact.safety(s.chosen, true, width)...)
+	}
 	for n, step := range s.advice.Plan.Steps {
-		if s.ready && n > 0 {
+		if s.ready && (n > 0 || len(lines) > 1) {
 			lines = append(lines, "")
 		}
 		if s.ready {
@@ -286,6 +289,13 @@ func (s *guideScreen) planLines(width int) []string {
 			lines = append(lines, "")
 		}
 		add(look.Faint, look.Glyphs.Dot+" ", "  ", text.Safe(note), 0)
+	}
+	if s.ready {
+		for _, part := range [][]string{s.impact.flowLines(width), s.impact.diffLines(width)} {
+			if len(part) > 0 {
+				lines = append(append(lines, ""), part...)
+			}
+		}
 	}
 	s.suggestLine(add)
 	return lines

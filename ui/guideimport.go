@@ -33,6 +33,7 @@ type importDialog struct {
 	running    bool
 	sending    bool
 	refused    string
+	impact     impact
 }
 
 // importedMsg brings what a text has come to.
@@ -51,7 +52,7 @@ func newImport(d *desk) *importDialog {
 	area.KeyMap.InsertNewline.SetKeys("enter", "alt+enter", "ctrl+j")
 	input := textinput.New()
 	input.Prompt = ""
-	x := &importDialog{desk: d, area: area, input: input, answers: map[string]string{}}
+	x := &importDialog{desk: d, area: area, input: input, answers: map[string]string{}, impact: impact{desk: d}}
 	x.restyle()
 	x.area.Focus() // what it returns makes the cursor blink, which would redraw a slow line for nothing
 	return x
@@ -252,6 +253,14 @@ func (x *importDialog) Keys() []key.Binding {
 	return append(list, bind("esc", "close"))
 }
 
+// Settle has the plan weighed that the text makes.
+func (x *importDialog) Settle() tea.Cmd {
+	if !x.applicable() || x.sending {
+		return nil
+	}
+	return x.impact.weigh(x.found.Plan)
+}
+
 // View draws the text and, beneath it, what was found.
 func (x *importDialog) View(width, height int) string {
 	w := min(width, 120)
@@ -297,6 +306,7 @@ func (x *importDialog) report(width, limit int) []string {
 		return lines
 	case x.applicable():
 		add(look.Good.Bold(true), "enter applies "+plural(len(x.found.Plan.Steps), "change"), 1)
+		lines = append(lines, x.impact.safety(countdownAuto, false, width)...)
 	case !x.found.InDoubt():
 		add(look.Faint, "there is nothing to change", 1)
 	}
@@ -327,6 +337,9 @@ func (x *importDialog) report(width, limit int) []string {
 			if len(lines) > limit {
 				break
 			}
+		}
+		if x.applicable() {
+			lines = append(append(lines, x.impact.flowLines(width)...), x.impact.diffLines(width)...)
 		}
 	}
 	if len(lines) > limit {

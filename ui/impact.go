@@ -102,6 +102,32 @@ func (i *impact) ownLines(width int) []string {
 	return i.wrapped(style, mark+i.blast.OwnSentence(), width)
 }
 
+// safety says whether the operator may be cut off, and what is done about that by
+// the countdown that was chosen; may tells that it can be chosen now.
+func (i *impact) safety(chosen countdown, may bool, width int) []string {
+	if i.gw.Journal == nil || !i.ready() || i.err != nil {
+		return nil
+	}
+	lines := i.ownLines(width)
+	if !may && !i.blast.Own {
+		return lines
+	}
+	style, key := i.look.Faint, ""
+	if i.blast.Own || chosen > countdownOff {
+		style = i.look.Attention
+	}
+	if may {
+		key = i.look.Accent.Render("c") + " "
+	}
+	for n, l := range text.Wrap(chosen.words(i.blast.Own, true), width-2, 0) {
+		if n > 0 && may {
+			key = "  "
+		}
+		lines = append(lines, key+style.Render(l))
+	}
+	return lines
+}
+
 // flowLines say which live flows would be translated otherwise.
 func (i *impact) flowLines(width int) []string {
 	switch {

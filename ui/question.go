@@ -117,6 +117,10 @@ func (q *question) room(height int) int {
 // body is everything between the title and the answers.
 func (q *question) body(inner int) []string {
 	var lines []string
+	own := q.impact.ownLines(inner)
+	if q.impact.ready() && q.impact.blast.Own {
+		lines, own = append(own, ""), nil // danger comes first
+	}
 	for _, l := range q.lines {
 		for _, w := range text.Wrap(text.Safe(l), inner, 0) {
 			lines = append(lines, q.look.Text.Render(w))
@@ -130,7 +134,7 @@ func (q *question) body(inner int) []string {
 			}
 		}
 	}
-	for _, part := range [][]string{append(q.impact.ownLines(inner), q.impact.flowLines(inner)...), q.impact.diffLines(inner)} {
+	for _, part := range [][]string{append(own, q.impact.flowLines(inner)...), q.impact.diffLines(inner)} {
 		if len(part) > 0 {
 			lines = append(append(lines, ""), part...)
 		}

@@ -1,0 +1,171 @@
+package ui
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"nattui/rules"
+)
+
+// sshStage is a stage with a journal, whose operator is connected by SSH.
+func sshStage(t *testing.T, width, height int) (*stage, *journal) {
+	s, j := historyStage(t, width, height)
+	own := facts()
+	own.Session = session("198.51.100.9:50000", "203.0.113.1:22")
+	s.send(factsMsg{own})
+	s.press("1")
+	return s, j
+}
+
+// A question about a change shows it as a diff, says whether the operator may be cut
+// off, and has the countdown chosen.
+func TestQuestionTellsWhatAChangeTouches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := sshStage(t, 80, 24)
+		s.press("down", "d")
+		s.golden("delete-over-ssh-80x24")
+		s.sees("from 198.51.100.9 is certainly not affected")
+		s.sees("stands at once")
+		s.press("c", "c", "c")
+		s.sees("taken back after 90 s unless you confirm")
+		s.press("y")
+		if s.kernel.terms.Confirm != confirmTime {
+			t.Errorf("it waits %v", s.kernel.terms.Confirm)
+		}
+		s.tables(true)
+		// The choice was for that change alone.
+		s.press("d", "y")
+		if len(s.kernel.applied) != 2 || s.kernel.terms.Confirm != 0 {
+			t.Errorf("after %d changes, the next waits %v", len(s.kernel.applied), s.kernel.terms.Confirm)
+		}
+	})
+}
+
+// In 40x12 a question keeps its answers in sight, and the rest can be scrolled.
+func TestQuestionFitsASmallTerminal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := sshStage(t, 40, 12)
+		s.press("d")
+		s.golden("delete-over-ssh-40x12")
+		s.press("G", "down", "down", "down", "down", "down", "down", "down", "down", "down", "down", "down", "down", "down", "down", "down")
+		s.sees("[ No ]")
+		s.sees("-   1  ")
+	})
+}
+
+// The form says that a rule would lead the operator's own connection elsewhere, and
+// makes it for a time.
+func TestFormWarnsOfALockout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := sshStage(t, 80, 24)
+		s.press("a", "tab", "tab", "t", "c", "p", "tab", "tab", "tab", "tab", "2", "2", "tab")
+		for _, r := range "192.168.0.9" {
+			s.press(string(r))
+		}
+		s.press("tab", "tab", "tab", "right", "right", "tab")
+		s.sees("Your SSH connection from")
+		s.sees("It ends by itself after 1h")
+		s.golden("form-lockout-80x24")
+		s.press("enter")
+		if s.kernel.terms.Confirm != confirmTime || s.kernel.terms.For != time.Hour {
+			t.Errorf("the terms are %+v", s.kernel.terms)
+		}
+	})
+}
+
+// A parked rule stays in sight at its place, and the same key brings it back.
+func TestParkedRuleStaysInItsPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, j := sshStage(t, 80, 24)
+		s.press("down")
+		rule, _ := ruleAt(s.kernel.sets[v4], "nat", "PREROUTING", 2)
+		back := rules.Change{Op: rules.Insert, Table: "nat", Chain: "PREROUTING", At: 2, Rule: *rule}
+		j.notes.Parked = []Parked{{ID: "7", By: "root", At: clock, Return: back}}
+		s.press("p")
+		if !s.kernel.terms.Park || len(s.kernel.applied) != 1 || s.kernel.applied[0].Changes()[0].At != 2 {
+			t.Fatalf("p made %v on %+v", s.kernel.applied, s.kernel.terms)
+		}
+		s.tables(true)
+		s.golden("parked-80x24")
+		s.press("p")
+		if got := strings.Join(j.said, ", "); got != "undo 7" {
+			t.Errorf("the journal was told %s", got)
+		}
+	})
+}
+
+// A rule that ends by itself says when, in the list and beneath it.
+func TestTemporaryRuleSaysWhenItEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, j := sshStage(t, 80, 24)
+		rule, _ := ruleAt(s.kernel.sets[v4], "nat", "PREROUTING", 2)
+		line := RuleLine{v4, "nat", rule.String()}
+		j.notes.Made = map[RuleLine]RuleNote{line: {ID: "3", By: "root", From: "198.51.100.9", At: clock.Add(-time.Minute), Expires: clock.Add(2*time.Hour - time.Minute)}}
+		s.tables(true)
+		s.press("down")
+		s.sees("1h59m left: tcp to")
+		s.sees("gone in 1h59m")
+		s.sees("made by root from 198.51.100.9")
+	})
+}
+
+// Flows that a change left behind are listed on x, and forgotten if wanted.
+func TestFlowsLeftBehindAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, feed := flowStage(t, 80, 24, someFlows()...)
+		s.press("1", "d", "y")
+		s.sees("as before")
+		before := s.app.kept.count
+		s.press("x")
+		s.sees("with the old translation")
+		s.golden("kept-80x24")
+		s.press("x")
+		if n := len(feed.forgotten); n != 1 {
+			t.Errorf("%d flows were forgotten on x", n)
+		}
+		s.press("X")
+		if n := len(feed.forgotten); n != before {
+			t.Errorf("%d of %d flows were forgotten", n, before)
+		}
+	})
+}
+
+// The first new SSH login after a change is shown as the proof it is.
+func TestProofIsShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := sshStage(t, 80, 24)
+		waiting := Entry{ID: "9", By: "root", From: "198.51.100.7", State: "applied", Deadline: clock.Add(80 * time.Second)}
+		s.app.seePending(pendingMsg{entry: &waiting})
+		s.app.drawn = s.app.draw()
+		s.sees("by root from 198.51.100.7: a new SSH login")
+		waiting.Proof = &Login{netip.MustParseAddr("198.51.100.7"), 4200 * time.Millisecond}
+		s.app.seePending(pendingMsg{entry: &waiting})
+		s.app.drawn = s.app.draw()
+		s.sees("a new SSH connection from 198.51.100.7 got through 4s after the change")
+		s.sees("change 9 is taken back in 1m20s unless confirmed")
+		// A second change is told whose waits, and until when.
+		s.press("d", "y")
+		if len(s.kernel.applied) > 0 || !strings.Contains(s.app.said.text, "change 9 by root from 198.51.100.7 waits to be confirmed until 02:31:20") {
+			t.Errorf("%d changes were made; it says %q", len(s.kernel.applied), s.app.said.text)
+		}
+	})
+}
+
+// What cannot be undone any more says why, and nothing is done.
+func TestUndoThatFitsNoMoreIsExplained(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, j := historyStage(t, 80, 24)
+		j.stuck = errors.New("change 1 cannot be undone any more: the rule is gone")
+		s.press("down", "u")
+		s.sees("Change 1 cannot be taken back")
+		s.sees("the rule is gone")
+		s.press("esc")
+		if len(j.said) > 0 {
+			t.Errorf("the journal was told %v", j.said)
+		}
+	})
+}
