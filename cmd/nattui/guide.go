@@ -26,6 +26,7 @@ func newGuideCommands() []*cobra.Command {
 type guideOptions struct {
 	approval
 	backend string
+	watch   bool
 }
 
 func newGuideCommand() *cobra.Command {
@@ -61,6 +62,7 @@ func recipeCommand(use, short, long, example string, flags func(c *cobra.Command
 	flags(c)
 	c.Flags().StringVar(&o.backend, "backend", "", "nft or legacy: where new rules go; that of the program iptables otherwise")
 	offer(c, "backend", "nft", "legacy")
+	c.Flags().BoolVar(&o.watch, "watch", false, "afterwards wait for the first packet, and tick off how far it comes; so it is on a terminal")
 	for _, name := range []string{"in", "out"} {
 		if c.Flags().Lookup(name) != nil {
 			_ = c.RegisterFlagCompletionFunc(name, completeInterfaces)
@@ -205,6 +207,9 @@ func (o *guideOptions) run(c *cobra.Command, recipe guide.Recipe) error {
 	}
 	if !o.dryRun && a.Proof.Try != "" {
 		say(c.ErrOrStderr(), "to see it work: "+text.Safe(a.Proof.Try))
+		if o.watches(c) {
+			return watchFirst(c, tables, a.Proof)
+		}
 	}
 	return nil
 }

@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +20,7 @@ import (
 func command(t *testing.T, stdin string, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	t.Setenv("NATTUI_STATE", filepath.Join(t.TempDir(), "state"))
+	t.Setenv(lab.ScenarioVariable, "empty") // what boots is never this machine's own
 	root := newRoot()
 	if !slices.ContainsFunc(root.Commands(), func(c *cobra.Command) bool { return c.Name() == "guide" }) {
 		root.AddCommand(newGuideCommands()...)
@@ -137,7 +140,7 @@ func TestGuideCommand(t *testing.T) {
 			t.Fatal(err)
 		}
 		status, stdout, stderr := command(t, "", "guide", "share", "--net", "192.168.0.0/24", "--dry-run")
-		if status != 0 || stdout != "sysctl -w net.ipv4.ip_forward=1\niptables -t nat -A POSTROUTING -s 192.168.0.0/24 -o wan0 -j SNAT --to-source 203.0.113.1\n" {
+		if status != 0 || stdout != "sysctl -w net.ipv4.ip_forward=1\necho 'net.ipv4.ip_forward = 1' >> /etc/sysctl.d/90-nattui.conf\niptables -t nat -A POSTROUTING -s 192.168.0.0/24 -o wan0 -j SNAT --to-source 203.0.113.1\n" {
 			t.Errorf("share: exit status %d\n%s%s", status, stdout, stderr)
 		}
 		if !strings.Contains(stderr, " 1. Linux is no router until it is told to be one") {
@@ -198,6 +201,44 @@ are translated alike, and answers back.
 		}
 		if status, stdout, _ := command(t, "", "explain", "iptables -t nat -A POSTROUTING -s 10.0.0.0/8 -o $WAN MASQUERADE"); status != 1 || !strings.Contains(stdout, "MASQUERADE") {
 			t.Errorf("with a mistake: exit status %d\n%s", status, stdout)
+		}
+	})
+}
+
+// TestGuideWatch has the guide wait for its first packet, which comes.
+func TestGuideWatch(t *testing.T) {
+	onGateway(t, func(t *testing.T, n *lab.Network) {
+		if _, err := n.Server2.Serve(t.Context(), "tcp", netip.MustParseAddrPort("192.168.0.2:8080")); err != nil {
+			t.Fatal(err)
+		}
+		over := make(chan struct{})
+		asked := make(chan struct{})
+		go func() {
+			defer close(asked)
+			for {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				_, _ = n.Client.Ask(ctx, "tcp", netip.MustParseAddrPort("203.0.113.1:80")) // until there is an answer
+				cancel()
+				select {
+				case <-over:
+					return
+				default:
+				}
+			}
+		}()
+		status, _, stderr := command(t, "", "guide", "publish", "--port", "80", "--to", "192.168.0.2:8080", "--watch", "--yes")
+		close(over)
+		<-asked
+		if status != 0 {
+			t.Fatalf("status %d:\n%s", status, stderr)
+		}
+		at := 0
+		for _, want := range []string{"waiting for the first packet", "arrived", "translated", "answered", "it works"} {
+			i := strings.Index(stderr[at:], want)
+			if i < 0 {
+				t.Fatalf("%q is not said, or too early:\n%s", want, stderr)
+			}
+			at += i
 		}
 	})
 }
