@@ -10,7 +10,7 @@ import (
 
 const (
 	// beat is how soon after a change the screen is written.
-	beat = 4 * time.Millisecond
+	beat = 2 * time.Millisecond
 	// rest is how long after the last change the renderer goes on looking: two beats, as the first may come
 	// before the program has handed over what Update has drawn.
 	rest = 2*beat + beat/2
@@ -18,7 +18,7 @@ const (
 	steadyFPS = 60
 )
 
-// NewProgram is the program on a terminal, to be run once. It writes a change within 4 ms and
+// NewProgram is the program on a terminal, to be run once. It writes a change within some milliseconds and
 // does not wake the machine while nothing changes.
 func NewProgram(app *App, options ...tea.ProgramOption) *tea.Program {
 	p := tea.NewProgram(app, append(options, tea.WithFPS(steadyFPS))...)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -48,6 +49,16 @@ func runTUI(ctx context.Context, o tuiOptions) error {
 		return fmt.Errorf("the screens ended: %w", err)
 	}
 	return nil
+}
+
+// shareCores leaves it to the kernel to share the cores between what the screens do
+// and the work behind them. Where each core has one of Go's processors and a sort of a million flows
+// keeps it busy, Go looks for a key press every 10 ms only; the kernel wakes whoever has rested at once.
+func shareCores() {
+	const behind = 4 // at work behind the screens at a time: follow, explain, select, collect garbage
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.NumCPU() + behind)
+	}
 }
 
 // openGateway plugs the kernel's adapters into what the screens ask for. working is
@@ -96,7 +107,7 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 			gw.Trouble = append(gw.Trouble, withoutJournal(err))
 		} else {
 			gw.Changes, gw.Journal = noticed{safe, anew}, safe
-			working.Go(func() { others.note(ctx, safe.committer, tables.Places()) })
+			working.Go(func() { others.note(ctx, firstLook(ctx, safe.committer, tables.Places())) })
 		}
 	}
 	for _, a := range tables.Absent() {
