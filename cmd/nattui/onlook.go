@@ -54,14 +54,19 @@ func (o *outsiders) take() map[rules.Place][]string {
 	return all
 }
 
-// note writes to the journal what others change, until ctx ends; what is gathered
-// then is still noted.
-func (o *outsiders) note(ctx context.Context, committer *commit.Committer, places []rules.Place) {
+// firstLook has an onlooker see the places as they are. One that cannot be read now
+// is seen when it has changed.
+func firstLook(ctx context.Context, committer *commit.Committer, places []rules.Place) *commit.Onlooker {
 	look := committer.Onlooker()
 	for _, place := range places {
-		// A place that cannot be read now is looked at when it has changed.
 		_, _ = look.Look(ctx, place)
 	}
+	return look
+}
+
+// note writes to the journal what others change, until ctx ends; what is gathered
+// then is still noted.
+func (o *outsiders) note(ctx context.Context, look *commit.Onlooker) {
 	wait := shortestGathering
 	var last time.Time
 	for {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -93,9 +94,9 @@ func parkedID(id string) (string, error) {
 		}
 	}
 	if id == "" {
-		return "", missingf("no rule is parked")
+		return "", errors.New("no rule is parked")
 	}
-	return "", missingf("no rule is parked by a change %s", text.Safe(id))
+	return "", fmt.Errorf("no rule is parked by a change %s", text.Safe(id))
 }
 
 // parkedRules are the rules that are parked, by where they would come back to in
