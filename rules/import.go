@@ -286,6 +286,8 @@ func (im *importer) command(sc *scriptCommand) {
 		im.sysctl(words)
 	case name == "echo" && len(sc.redirects) > 0 && strings.HasPrefix(sc.redirects[0].to.text, "/proc/sys/"):
 		im.procWrite(words, sc.redirects[0].to)
+	case name == "echo" && len(sc.redirects) > 0 && isSettingsFile(sc.redirects[0].to.text):
+		im.fileWrite(words, sc.redirects[0])
 	case name == "modprobe" || name == "insmod":
 		place(SeverityNote, "the kernel loads what a rule needs by itself: %s is left out", name)
 	case slices.Contains(idleCommands, name) && len(sc.redirects) == 0:

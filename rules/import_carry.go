@@ -515,7 +515,9 @@ func (im *importer) sysctl(words []scriptWord) {
 		w := words[i]
 		if strings.HasPrefix(w.text, "-") {
 			if strings.Contains(w.text, "p") || w.text == "--system" || w.text == "--load" {
-				im.find(Finding{w.line, w.col, w.text, SeverityNote, "settings from files are left as they are", ""})
+				if !im.setKept() {
+					im.find(Finding{w.line, w.col, w.text, SeverityNote, "settings from files are left as they are", ""})
+				}
 				return
 			}
 			continue
@@ -540,6 +542,57 @@ func (im *importer) procWrite(words []scriptWord, to scriptWord) {
 	value := strings.Join(texts(words[1:]), " ")
 	im.out.Corrected = append(im.out.Corrected, "sysctl -w "+name+"="+value)
 	im.write(to, name, value)
+}
+
+// isSettingsFile tells a file of settings that are set at boot (sysctl.d(5)).
+func isSettingsFile(path string) bool {
+	return path == "/etc/sysctl.conf" || strings.HasPrefix(path, "/etc/sysctl.d/") && strings.HasSuffix(path, ".conf")
+}
+
+// fileWrite takes  echo name=value >> /etc/sysctl.conf: the setting is kept for
+// boot, and what runs stays as it is.
+func (im *importer) fileWrite(words []scriptWord, to scriptRedirect) {
+	name, value, ok := strings.Cut(strings.Join(texts(words[1:]), " "), "=")
+	name, value = strings.ReplaceAll(strings.TrimSpace(name), "/", "."), strings.TrimSpace(value)
+	if !ok || name == "" || value == "" {
+		im.find(Finding{words[0].line, words[0].col, words[0].text, SeverityDoubt, "a setting is written NAME=VALUE into " + to.to.text, ""})
+		return
+	}
+	im.out.Corrected = append(im.out.Corrected, ShellLine([]string{"echo", name + " = " + value, appends, to.to.text}))
+	if to.sign == ">" && to.to.text == "/etc/sysctl.conf" {
+		im.find(Finding{to.to.line, to.to.col, ">", SeverityError, "one > empties the file first, with all other settings in it", appends})
+	}
+	before := len(im.steps)
+	im.write(words[0], name, value)
+	if len(im.steps) == before {
+		if have, known := im.setting(name); !known || have != value {
+			return // it was refused
+		}
+		im.steps = append(im.steps, Step{Sysctl: &Sysctl{Name: name, Value: value, Old: value}})
+	}
+	w := im.steps[len(im.steps)-1].Sysctl
+	w.Boot, w.File = true, to.to.text
+	if w.Old != "" {
+		w.Value, w.AtBoot = w.Old, &Kept{Value: value}
+	}
+}
+
+func (im *importer) setting(name string) (string, bool) {
+	if im.ground.Setting == nil {
+		return "", false
+	}
+	return im.ground.Setting(name)
+}
+
+// setKept has settings that were only to be kept for boot set now as well, which
+// sysctl -p does; false if there are none.
+func (im *importer) setKept() (any bool) {
+	for i := range im.steps {
+		if w := im.steps[i].Sysctl; w != nil && w.AtBoot != nil {
+			w.Value, w.AtBoot, any = w.AtBoot.Value, nil, true
+		}
+	}
+	return any
 }
 
 func (im *importer) write(w scriptWord, name, value string) {

@@ -158,6 +158,10 @@ var meantFor = map[string]map[string]string{
 func (c *commandReader) unknownLong(i int, name string) *mistake {
 	name, _, _ = strings.Cut(name, "=")
 	m := c.fail(i, "there is no option %s here", name)
+	if table := strings.TrimPrefix(name, "--"); BuiltInChains[table] != nil {
+		m.text = "a table is named with -t"
+		return m.replace(i, 1, "-t", table)
+	}
 	if c.target != nil {
 		if meant := meantFor[c.target.name][name]; meant != "" {
 			return c.mixedUp(i, name, meant)

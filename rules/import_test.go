@@ -513,3 +513,35 @@ func FuzzImport(f *testing.F) {
 		}
 	})
 }
+
+// What people write into the files that are read at boot is kept there, and set
+// now as well where the text says so.
+func TestImportKeepsSettings(t *testing.T) {
+	g := ground()
+	g.Setting = func(name string) (string, bool) { return "0", name == "net.ipv4.ip_forward" }
+	for text, want := range map[string]string{
+		`echo "net.ipv4.ip_forward=1" >> /etc/sysctl.conf`:                                       "echo 'net.ipv4.ip_forward = 1' >> /etc/sysctl.conf",
+		"echo net.ipv4.ip_forward = 1 >> /etc/sysctl.d/99-nat.conf":                              "echo 'net.ipv4.ip_forward = 1' >> /etc/sysctl.d/99-nat.conf",
+		"echo net.ipv4.ip_forward=1 | cat":                                                       "",
+		"sudo echo net.ipv4.ip_forward=1 >> /etc/sysctl.conf\nsysctl -p":                         "sysctl -w net.ipv4.ip_forward=1\necho 'net.ipv4.ip_forward = 1' >> /etc/sysctl.conf",
+		"echo net.ipv4.ip_forward=1 >> /etc/sysctl.conf; echo 1 > /proc/sys/net/ipv4/ip_forward": "echo 'net.ipv4.ip_forward = 1' >> /etc/sysctl.conf\nsysctl -w net.ipv4.ip_forward=1",
+		"echo net.ipv4.ip_forward=0 >> /etc/sysctl.conf":                                         "echo 'net.ipv4.ip_forward = 0' >> /etc/sysctl.conf",
+	} {
+		im := ReadImport(text, g)
+		var lines []string
+		for _, argv := range im.Plan.Commands() {
+			lines = append(lines, ShellLine(argv))
+		}
+		if got := strings.Join(lines, "\n"); got != want {
+			t.Errorf("%s\nis\n%s\nwant\n%s", text, got, want)
+		}
+	}
+	im := ReadImport("echo net.ipv4.ip_forward=1 > /etc/sysctl.conf", g)
+	if !im.InDoubt() || !strings.Contains(describe(im), ">>") {
+		t.Errorf("a file that would be emptied:\n%s", describe(im))
+	}
+	im = ReadImport("iptables -nat -A POSTROUTING -o wan0 -j MASQUERADE", ground())
+	if !im.InDoubt() || len(im.Corrected) != 1 || im.Corrected[0] != "iptables -t nat -A POSTROUTING -o wan0 -j MASQUERADE" {
+		t.Errorf("-nat:\n%s", describe(im))
+	}
+}
