@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -263,4 +264,73 @@ func toolFlood(b *testing.B, rate, seconds int) time.Duration {
 	_ = cmd.Process.Signal(unix.SIGINT)
 	_ = cmd.Wait()
 	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+}
+
+// BenchmarkKeyOnScreen is the time from a key press to its effect on the terminal, on the
+// Flows screen of the real program, with a table of 150,000 flows to which 15,000 a second are added; and the
+// program's largest resident memory. NATTUI_BENCH_FLOWS says how many flows there are at first, where
+// nf_conntrack_max allows more: it belongs to the first network namespace.
+func BenchmarkKeyOnScreen(b *testing.B) {
+	if lab.Isolate(b) {
+		return
+	}
+	path := buildProgram(b)
+	shell(b, "iptables", "-w", "5", "-t", "nat", "-A", "POSTROUTING", "-o", "nowhere", "-j", "MASQUERADE")
+	shell(b, "ip", "addr", "add", "10.9.0.2/32", "dev", "lo")
+	shell(b, "iptables", "-w", "5", "-A", "INPUT", "-d", "10.9.0.2", "-j", "DROP")
+	n := 150_000
+	if given, err := strconv.Atoi(os.Getenv("NATTUI_BENCH_FLOWS")); err == nil && given > 0 {
+		n = given
+	}
+	const rate, seconds, presses = 15_000, 6, 100
+	var took []time.Duration
+	var resident int
+	for b.Loop() {
+		manyFlows(b, n)
+		s := sit(b, path)
+		s.waitFor(b, "PREROUTING")
+		_, _ = s.tty.Write([]byte("2"))
+		s.waitFor(b, "203.0.113.1")
+		flooded := make(chan struct{})
+		go func() {
+			defer close(flooded)
+			flood(b, rate, seconds)
+		}()
+		for range presses {
+			took = append(took, s.press(b, "?", "esc"))
+			_, _ = s.tty.Write([]byte("q"))
+			time.Sleep(50 * time.Millisecond) // the dialog closes, and the list is drawn some times
+		}
+		<-flooded
+		resident = max(resident, peakMemory(s.cmd.Process.Pid))
+		s.quit(b)
+		shell(b, "conntrack", "-F")
+	}
+	slices.Sort(took)
+	ms := func(part float64) float64 {
+		return float64(took[int(part*float64(len(took)-1))].Microseconds()) / 1000
+	}
+	b.ReportMetric(ms(0.5), "p50-ms")
+	b.ReportMetric(ms(0.99), "p99-ms")
+	b.ReportMetric(float64(resident)/1000, "peak-MB")
+}
+
+// press sends a key and waits for a text that its effect brings.
+func (s *seat) press(b *testing.B, key, text string) time.Duration {
+	for len(s.output) > 0 {
+		<-s.output
+	}
+	begun := time.Now()
+	_, _ = s.tty.Write([]byte(key))
+	s.waitFor(b, text)
+	return time.Since(begun)
+}
+
+// peakMemory is a process's largest resident memory so far, in kB.
+func peakMemory(pid int) (kB int) {
+	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if _, after, ok := strings.Cut(string(data), "VmHWM:"); ok {
+		_, _ = fmt.Sscan(after, &kB)
+	}
+	return kB
 }
