@@ -30,6 +30,9 @@ type Gateway struct {
 	// Name looks up the name of an address, "" if it has none; nil where names are not
 	// to be had. It may block until its context ends.
 	Name func(ctx context.Context, a netip.Addr) string
+	// UserID and GroupID look up the numbers of users and groups that a pasted rule
+	// names; nil where names are not to be had.
+	UserID, GroupID func(name string) (uint32, bool)
 	// Trouble is said once, at the start: a family or backend that is missing.
 	Trouble []string
 	// ReadOnly hides everything that changes something.

@@ -6,8 +6,10 @@ import (
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
 
 	"nattui/rules"
+	"nattui/rules/guide"
 	"nattui/ui/text"
 )
 
@@ -70,7 +72,7 @@ func (r *ruleDetails) lines(width int) []string {
 	for _, l := range text.Wrap(text.Safe(rule.Sentence()), width, 0) {
 		lines = append(lines, r.look.Strong.Render(l))
 	}
-	lines = append(lines, "")
+	lines = append(lines, r.way(width)...)
 	if rule.Counters.Known {
 		add("met", fmt.Sprintf("%s packets, %s", text.Exact(rule.Counters.Packets), text.Bytes(rule.Counters.Bytes)))
 	}
@@ -99,4 +101,18 @@ func (r *ruleDetails) lines(width int) []string {
 		add("command", rules.ShellLine(append([]string{r.set().Program(), "-t", r.table, "-A", rule.Chain}, spec...)))
 	}
 	return lines
+}
+
+// way draws a packet's way with the chains marked in which the rule is met; just
+// a blank line where there is no room for it.
+func (r *ruleDetails) way(width int) []string {
+	lines := []string{""}
+	drawn := guide.Way(guide.Leads(r.set(), r.table, r.item.chain)...)
+	for _, l := range drawn {
+		if lipgloss.Width(l) > width {
+			return lines
+		}
+		lines = append(lines, r.look.Faint.Render(l))
+	}
+	return append(lines, "")
 }
