@@ -82,7 +82,7 @@ func TestAppendJSON(t *testing.T) {
 		"orig":    side("203.0.113.10", 55474, "203.0.113.1", 80, 1, 2),
 		"reply":   side("192.168.0.2", 8080, "203.0.113.10", 55474, 3, 4),
 		"timeout": 70.0, "mark": 17.0, "zone": 0.0, "id": 1.0, "assured": true, "seen_reply": true,
-		"start": "2023-11-14T22:13:20.000000005Z", "event": "new",
+		"start": "2023-11-14T22:13:20.000000005Z", "rate": 2e6, "event": "new",
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%v\nis not\n%v", got, want)

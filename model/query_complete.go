@@ -62,7 +62,7 @@ func Complete(text string, cursor int, values func(key string) []string) []Compl
 	typed := strings.ToLower(begun.text)
 	var found []Completion
 	offer := func(text, hint string) {
-		if strings.HasPrefix(text, typed) && text != typed {
+		if strings.HasPrefix(strings.ToLower(text), typed) && text != begun.text {
 			found = append(found, Completion{text, begun.pos, cursor, hint})
 		}
 	}
@@ -86,6 +86,28 @@ func Complete(text string, cursor int, values func(key string) []string) []Compl
 		}
 	}
 	return found
+}
+
+// Unfinished is where the word at the end of a line begins that may be on its way to
+// become a property, as "sta" on the way to state; the line's length if it is not. Whoever
+// filters while a line is typed leaves such a word out, which would else be free text.
+func Unfinished(text string) int {
+	words := queryWords(text)
+	n := len(words)
+	if n == 0 || words[n-1].end != len(text) || words[n-1].quoted {
+		return len(text)
+	}
+	last := words[n-1]
+	if _, isValue, isSide := expecting(words[:n-1]); isValue || isSide {
+		return len(text)
+	}
+	typed := strings.ToLower(last.text)
+	for _, k := range queryOrder {
+		if typed != "" && k.name != typed && strings.HasPrefix(k.name, typed) {
+			return last.pos
+		}
+	}
+	return len(text)
 }
 
 func (w word) text0() byte {

@@ -211,6 +211,17 @@ func TestComplete(t *testing.T) {
 	}
 }
 
+func TestUnfinished(t *testing.T) {
+	for line, want := range map[string]string{
+		"": "", "sta": "", "nat dnat sta": "nat dnat ", "nat dnat web": "nat dnat web", "state est": "state est", "state": "state", "dst 10 ": "dst 10 ",
+		"(no": "(", `"sta`: `"sta`, "orig s": "orig s", "rate>1M r": "rate>1M ", "o": "",
+	} {
+		if got := line[:Unfinished(line)]; got != want {
+			t.Errorf("of %q %q is finished, not %q", line, got, want)
+		}
+	}
+}
+
 // TestEveryKeyIsOffered holds the completion against the language.
 func TestEveryKeyIsOffered(t *testing.T) {
 	for key := range queryKeys {

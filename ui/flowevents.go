@@ -100,7 +100,7 @@ func (l *eventList) view(width int) []string {
 	}
 	lines := []string{"   " + table.Head(cols, widths, s.look.Faint)}
 	if len(l.events) == 0 {
-		return append(lines, "   "+s.look.Faint.Render("nothing has happened yet: events appear here as the kernel reports them"))
+		return append(lines, "   "+s.look.Faint.Render(text.Fit(s.silence(), width-4)))
 	}
 	from, to := l.window()
 	for i := from; i < to; i++ {
@@ -121,9 +121,23 @@ func (l *eventList) view(width int) []string {
 	return lines
 }
 
+// silence says why there are no events to see.
+func (s *flowsScreen) silence() string {
+	counts := s.gw.Flows.Log().Counts()
+	switch {
+	case s.health.Events == model.SettingOff || s.gw.Flows.Feed().EventsOff:
+		return "the kernel sends no events: sysctl -w net.netfilter.nf_conntrack_events=1"
+	case !s.query.IsZero() && counts.New+counts.Update+counts.Destroy > 0:
+		return "no event matches: esc shows all"
+	case s.health.Tracking == model.SettingOff:
+		return "nothing is tracked yet: conntrack starts with the first NAT rule"
+	}
+	return "nothing has happened yet: events appear here as the kernel reports them"
+}
+
 // gapLine stands where events are missing.
 func (s *flowsScreen) gapLine(e *model.Event, time, width int) string {
-	what := plural(int(e.Missed), "event") + " missed here: they came faster than they could be read; "
+	what := plural(int(e.Missed), "event") + " missed here; "
 	if e.Resync > 0 {
 		what += "resynced in " + seconds(e.Resync)
 	} else {

@@ -146,10 +146,10 @@ const filterLines = 3
 // filterHelp says what may be typed next, or where the line is not understood.
 func (s *flowsScreen) filterHelp(width int) []string {
 	look, line := s.look, s.filter.text()
-	if bad := s.wrongWord; s.filter.wrong != "" && bad.End <= len(line) && bad.Pos <= bad.End {
+	options := model.Complete(line, len(line), s.valuesSeen)
+	if bad := s.wrongWord; s.filter.wrong != "" && len(options) == 0 && bad.End <= len(line) && bad.Pos <= bad.End {
 		return s.pointAtWord(width, line, bad)
 	}
-	options := model.Complete(line, len(line), s.valuesSeen)
 	if line == "" {
 		return []string{
 			" " + text.Fit(look.Text.Render("all conditions must hold; ")+look.Accent.Render("or not ( )")+look.Text.Render(" combine; other words are searched for"), width-2),

@@ -241,7 +241,11 @@ func (s *flowsScreen) Back() bool {
 // filterChanged takes the filter line if it is understood; else the last good
 // filter stays in force and the line says where it stopped making sense.
 func (s *flowsScreen) filterChanged() tea.Cmd {
-	q, err := model.ParseQuery(s.filter.text(), s.findRule())
+	line := s.filter.text()
+	if s.filter.open {
+		line = line[:model.Unfinished(line)]
+	}
+	q, err := model.ParseQuery(line, s.findRule())
 	s.filter.wrong = ""
 	var bad *model.QueryError
 	switch {
@@ -280,6 +284,9 @@ func (s *flowsScreen) Line(width int) (string, bool) {
 	line := s.filter
 	if line.open && line.wrong != "" && s.footHeight(s.height) > 0 {
 		line.wrong = "not understood" // the lines above say why
+		if t := line.text(); len(model.Complete(t, len(t), s.valuesSeen)) > 0 {
+			line.wrong = "" // or how it may go on
+		}
 	}
 	return line.view(width, s.count())
 }
@@ -306,7 +313,7 @@ func (s *flowsScreen) Key(msg tea.KeyPressMsg) tea.Cmd {
 		case "shift+tab":
 			return s.complete(-1)
 		}
-		if s.filter.key(msg) {
+		if s.filter.key(msg) || !s.filter.open {
 			return s.filterChanged()
 		}
 		return nil
@@ -673,7 +680,7 @@ func (s *flowsScreen) summary(f *model.Flow) string {
 		parts = append(parts, "by "+word)
 	}
 	if f.Counts() {
-		parts = append(parts, text.Exact(f.Packets())+" packets, "+text.Bytes(f.Bytes()))
+		parts = append(parts, plural(int(f.Packets()), "packet")+", "+text.Bytes(f.Bytes()))
 	}
 	if at, exact := f.Since(); at != 0 {
 		word := "since "

@@ -383,3 +383,99 @@ func TestFilterIsLeft(t *testing.T) {
 		})
 	}
 }
+
+// Silence is told from a kernel that does not speak.
+func TestEventsThatAreOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := flowStage(t, 80, 24)
+		s.press("e")
+		s.sees("nothing has happened yet")
+		f.health.Events = model.SettingOff
+		f.health.At++
+		s.app.screens[1].(*flowsScreen).second()
+		s.refresh()
+		s.sees("the kernel sends no events: sysctl -w net.netfilter.nf_conntrack_events=1")
+	})
+}
+
+// A loss of events is told on the screen, in the stream where it happened, and with
+// the table's health; so is how long what is seen stands still.
+func TestLossIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := flowStage(t, 80, 24, someFlows()...)
+		f.tell(model.EventUpdate, someFlows()[0])
+		f.status.Missed, f.status.LastMissed, f.status.Overruns, f.status.Lost = 1204, 1204, 1, true
+		f.log.Gap(1204, clock.UnixNano(), 0)
+		s.refresh()
+		s.sees("1,204 events missed, reading the table anew")
+		f.status.Lost, f.status.LostAt, f.status.LastResync, f.status.Resyncs = false, clock.UnixNano(), 400*time.Millisecond, 1
+		f.log.Gap(1204, clock.UnixNano(), 400*time.Millisecond)
+		s.refresh()
+		s.sees("1,204 events missed, resynced in 0.4 s: the list is whole again")
+		s.press("e")
+		s.sees("! 1,204 events missed here; resynced in 0.4 s")
+		s.press("e", "space")
+		f.status.Events += 77
+		s.refresh()
+		s.sees("77 changes waiting")
+		s.press("space")
+		f.status.Every = 4 * time.Second
+		s.refresh()
+		s.sees("counters read every 4.0 s")
+	})
+}
+
+func TestHealthOfTheTable(t *testing.T) {
+	for _, size := range []struct{ w, h int }{{80, 24}, {40, 12}, {120, 40}} {
+		synctest.Test(t, func(t *testing.T) {
+			s, f := flowStage(t, size.w, size.h, someFlows()...)
+			earlier := f.health
+			f.health.HasStats, earlier.HasStats = true, true
+			s.app.screens[1].(*flowsScreen).looks = []model.Health{earlier}
+			f.health.At += int64(10 * time.Second)
+			f.health.Stats = model.TableStats{Insert: 90_000, InsertFailed: 31, EarlyDrop: 12, SearchRestart: 5}
+			f.status.Buffer = model.Buffer{Wished: 64 << 20, Got: 208 << 10, Short: "net.core.rmem_max allows no more than 212992 bytes"}
+			s.app.screens[1].(*flowsScreen).second()
+			s.press("h")
+			s.golden(fmt.Sprintf("flow-health-%dx%d", size.w, size.h))
+			s.press("pgdown", "pgdown", "pgdown", "pgdown", "pgdown", "pgdown", "pgdown")
+			s.fits()
+			s.sees("insert ")
+		})
+	}
+}
+
+// A filter that makes no sense is pointed at, and says which one is in force.
+func TestWrongWordIsPointedAt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := flowStage(t, 80, 24, someFlows()...)
+		s.press("/")
+		s.sees("all conditions must hold")
+		s.write("nat snat state ")
+		s.sees("established")
+		s.write("bogus")
+		s.golden("filter-wrong-80x24")
+	})
+}
+
+// Tab goes through what could stand at the cursor, values of the flows in sight too.
+func TestFilterCompletes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := flowStage(t, 80, 24, someFlows()...)
+		line := func() string { return s.app.screens[1].(*flowsScreen).filter.text() }
+		s.press("/")
+		s.write("server 192.168.0.")
+		s.press("tab")
+		first := line()
+		s.press("tab")
+		if second := line(); first != "server 192.168.0.2 " || second == first || !strings.HasPrefix(second, "server 192.168.0.") {
+			t.Errorf("tab makes %q, and again %q", first, second)
+		}
+		s.press("esc", "/")
+		s.write("rule PRE")
+		s.press("tab")
+		if !strings.HasPrefix(line(), "rule PREROUTING/") {
+			t.Errorf("tab makes %q", line())
+		}
+	})
+}
