@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"strings"
+	"time"
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
@@ -35,6 +36,13 @@ type historyMsg struct {
 	err     error
 }
 
+// historyAgainMsg has the journal read again: what others did is noted a moment
+// after they did it.
+type historyAgainMsg struct{}
+
+// notedAfter is when that has been done.
+const notedAfter = 1500 * time.Millisecond
+
 // read reads the journal beside Update.
 func (s *historyScreen) read() tea.Cmd {
 	if s.gw.Journal == nil {
@@ -55,7 +63,16 @@ func (s *historyScreen) Receive(msg tea.Msg) tea.Cmd {
 		s.shown = true
 		return s.read()
 	case tablesMsg:
+		var cmds []tea.Cmd
 		if s.shown && msg.Changed {
+			cmds = append(cmds, s.read())
+		}
+		if msg.By != "" && s.gw.Journal != nil {
+			cmds = append(cmds, tea.Tick(notedAfter, func(time.Time) tea.Msg { return historyAgainMsg{} }))
+		}
+		return tea.Batch(cmds...)
+	case historyAgainMsg:
+		if s.shown {
 			return s.read()
 		}
 	case appliedMsg, settledMsg:

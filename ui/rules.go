@@ -792,8 +792,15 @@ func (s *rulesScreen) parkedCells(it ruleItem) []table.Cell {
 	r := &it.parked.Return.Rule
 	becomes, _ := s.becomes(r)
 	cells := []table.Cell{
-		{Text: s.look.Glyphs.None}, {Text: strings.Repeat("  ", it.depth) + "parked: " + text.Safe(r.MatchText())}, {Text: becomes},
-		{}, {}, {}, {}, {Text: rules.OwnerOf(*r)}, {Text: text.Safe(r.Comment())},
+		{Text: s.look.Glyphs.None},
+		{Text: strings.Repeat("  ", it.depth) + "parked: " + text.Safe(r.MatchText())},
+		{Text: becomes},
+		{},
+		{},
+		{},
+		{},
+		{Text: rules.OwnerOf(*r)},
+		{Text: text.Safe(r.Comment())},
 	}
 	if r.Counters.Known {
 		cells[3].Text, cells[6].Text = text.Count(r.Counters.Packets), text.Count(r.Counters.Bytes)
