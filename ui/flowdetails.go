@@ -439,8 +439,11 @@ func statusWords(s model.Status) string {
 		bit  model.Status
 		word string
 	}{
-		{model.StatusAssured, "assured"}, {model.StatusExpected, "expected"}, {model.StatusFixedTimeout, "fixed timeout"},
-		{model.StatusOffloaded, "offloaded"}, {model.StatusHWOffloaded, "offloaded to hardware"},
+		{model.StatusAssured, "assured"},
+		{model.StatusExpected, "expected"},
+		{model.StatusFixedTimeout, "fixed timeout"},
+		{model.StatusOffloaded, "offloaded"},
+		{model.StatusHWOffloaded, "offloaded to hardware"},
 	} {
 		if s&w.bit != 0 {
 			words = append(words, w.word)
