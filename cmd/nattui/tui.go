@@ -32,6 +32,7 @@ func runTUI(ctx context.Context, o tuiOptions) error {
 	if !term.IsTerminal(os.Stdin.Fd()) || !term.IsTerminal(os.Stdout.Fd()) {
 		return usagef("the screens need a terminal; without one use  nattui rules  or  nattui flows")
 	}
+	shareCores()
 	ctx, stop := context.WithCancel(ctx)
 	var working sync.WaitGroup
 	defer working.Wait()
