@@ -65,7 +65,14 @@ func (h *TraceHop) Where() string {
 // What says what the hop did: the rule as match and outcome, or the policy.
 func (h *TraceHop) What(sets map[rules.Place]*rules.Ruleset) (match, outcome string) {
 	if r, ok := h.Rule(sets); ok {
-		return r.MatchText(), r.Becomes()
+		outcome = r.Becomes()
+		switch k := r.Target.Kind; {
+		case k == rules.DNAT || k == rules.Netmap:
+			outcome = k.Name() + " to " + outcome
+		case k.Translates():
+			outcome = k.Name() + " " + outcome
+		}
+		return r.MatchText(), outcome
 	}
 	outcome = h.Verdict
 	if h.To != "" {
@@ -86,6 +93,9 @@ func (t *Traced) Outcome() string {
 	switch t.End {
 	case TraceForwarded:
 		s = "out by " + t.Last.Out
+		if t.Last.Out == "lo" {
+			s += ", to this host"
+		}
 	case TraceLocal:
 		s = "to this host"
 	case TraceDropped, TraceStolen:
@@ -154,7 +164,8 @@ func (t *Traced) agrees(o *rules.Outcome) bool {
 	case TraceStolen:
 		return false
 	case TraceForwarded:
-		if o.Delivered != rules.Forwarded || o.Out != "" && o.Out != t.Last.Out {
+		home := t.Last.Out == "lo" && o.Delivered == rules.Delivered
+		if !home && (o.Delivered != rules.Forwarded || o.Out != "" && o.Out != t.Last.Out) {
 			return false
 		}
 	case TraceLocal:

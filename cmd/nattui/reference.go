@@ -54,6 +54,19 @@ var whatifEntries = []entry{
 	{"path", "the rules it meets, each with table, chain, position, spec and verdict: match, no or unknown"},
 }
 
+// traceEntries are the fields of a traced packet as JSON.
+var traceEntries = []entry{
+	{"number, at", "counted from 1; when it came (RFC 3339)"},
+	{"reply, reply_to", "true for an answer, and the number of the packet that it answers"},
+	{"proto, sort", "tcp, udp …; which packet of its protocol it is, such as syn or echo request"},
+	{"orig, result", "the packet as it came and as it was last seen, each with src, sport, dst, dport"},
+	{"delivered", "forward, local, dropped, stolen, or unknown where it was not seen any more"},
+	{"in, out, mark, ttl, length", "the interfaces, and more of the packet as it came"},
+	{"path", "what it met: family, table, chain, position, handle, spec (or policy, end), verdict, and to, the chain of a jump"},
+	{"predicted", "whether the rules say the same as happened; absent where nothing can be said"},
+	{"outcome", "what became of it, in words"},
+}
+
 // switchEntries are the fields of a switch as JSON.
 var switchEntries = []entry{
 	{"name, interface", "as sysctl names it; the interface that it is for, if it is for one"},
@@ -86,7 +99,7 @@ var jsonEntries = []struct {
 	title  string
 	fields []entry
 }{
-	{"rule", ruleEntries}, {"flow", flowEntries}, {"whatif", whatifEntries}, {"doctor", doctorEntries}, {"switches", switchEntries}, {"history", historyEntries},
+	{"rule", ruleEntries}, {"flow", flowEntries}, {"whatif", whatifEntries}, {"trace", traceEntries}, {"doctor", doctorEntries}, {"switches", switchEntries}, {"history", historyEntries},
 }
 
 // jsonNote goes before the fields.

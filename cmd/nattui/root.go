@@ -72,7 +72,7 @@ func newRoot() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add(groupLook, newRulesCommand(), newFlowsCommand(), newWhatifCommand(), newDoctorCommand(), newSwitchesCommand(), newRecordCommand(), newLabCommand())
+	add(groupLook, newRulesCommand(), newFlowsCommand(), newWhatifCommand(), newTraceCommand(), newDoctorCommand(), newSwitchesCommand(), newRecordCommand(), newLabCommand())
 	add(groupChange, newAddCommand(), newDeleteCommand(), newSwitchCommand())
 	add(groupChange, newGuideCommands()...)
 	add(groupChange, newChangeCommands()...)

@@ -16,10 +16,10 @@ import (
 type handles struct {
 	trace      *Trace
 	generation uint32
-	tables     map[tableName]*tableRules
+	tables     map[tableID]*tableRules
 }
 
-type tableName struct{ family, name string }
+type tableID struct{ family, name string }
 
 // tableRules are the rules of a table by their handles.
 type tableRules struct {
@@ -36,7 +36,7 @@ func (h *handles) resolve(p *model.Traced) {
 		return // their handles are shown
 	}
 	if generation != h.generation || h.tables == nil {
-		h.generation, h.tables = generation, map[tableName]*tableRules{}
+		h.generation, h.tables = generation, map[tableID]*tableRules{}
 	}
 	p.Generation = generation
 	for i := range p.Hops {
@@ -44,13 +44,13 @@ func (h *handles) resolve(p *model.Traced) {
 		if hop.Kind != model.HopRule {
 			continue
 		}
-		t := h.table(tableName{hop.Family, hop.Table})
+		t := h.table(tableID{hop.Family, hop.Table})
 		hop.Position, hop.Text = t.positions[hop.Handle], t.texts[hop.Handle]
 	}
 }
 
 // table reads a table, once a generation.
-func (h *handles) table(n tableName) *tableRules {
+func (h *handles) table(n tableID) *tableRules {
 	if t := h.tables[n]; t != nil {
 		return t
 	}

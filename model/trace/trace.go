@@ -37,7 +37,6 @@ type Trace struct {
 	events, requests *netlink.Conn
 	name             string
 	owned            bool
-	text             []string
 
 	packets  chan *model.Traced
 	stopping context.Context
@@ -52,6 +51,9 @@ type Trace struct {
 	mu     sync.Mutex // of requests
 	missed int
 }
+
+// tableName is the name of this process's table.
+func tableName() string { return "nattui_trace_" + strconv.Itoa(os.Getpid()) }
 
 // tableOwner is NFT_TABLE_F_OWNER: the table belongs to the socket that made it, and
 // goes with it.
@@ -68,7 +70,7 @@ const receiveBuffer = 4 << 20
 // The error wraps ErrUnsupported, or os.ErrPermission without CAP_NET_ADMIN.
 func Start(ctx context.Context, f model.TraceFilter) (*Trace, error) {
 	t := &Trace{
-		name: "nattui_trace_" + strconv.Itoa(os.Getpid()), packets: make(chan *model.Traced, 64), ended: make(chan struct{}),
+		name: tableName(), packets: make(chan *model.Traced, 64), ended: make(chan struct{}),
 		links: map[uint32]string{},
 	}
 	t.join.FirstReplies = f.New
@@ -118,12 +120,10 @@ func (t *Trace) install(f model.TraceFilter) error {
 	}
 	table := attrs{text(unix.NFTA_TABLE_NAME, t.name), number(unix.NFTA_TABLE_FLAGS, flags)}
 	batch := []netlink.Message{nftMessage(unix.NFT_MSG_NEWTABLE, netlink.Create|netlink.Excl, unix.NFPROTO_INET, table)}
-	t.text = []string{"nft add table inet " + t.name}
 	for _, c := range chainsFor(f) {
 		batch = append(batch, t.newChain(c))
 		for _, r := range c.rules {
 			batch = append(batch, t.newRule(c.name, r))
-			t.text = append(t.text, "nft add rule inet "+t.name+" "+c.name+" "+r.text)
 		}
 	}
 	return transact(t.requests, batch)
@@ -174,9 +174,8 @@ func (t *Trace) Missed() int {
 	return t.missed
 }
 
-// Commands are what nft would be told to set the same trace off, without the chains
-// that only mark a packet's end.
-func (t *Trace) Commands() []string { return t.text }
+// Table is what sets the trace off: inet nattui_trace_PID.
+func (t *Trace) Table() string { return "inet " + t.name }
 
 // Leftover says what stays behind, and how to remove it, should this process be
 // killed; "" where the kernel removes it (Linux 5.12).

@@ -74,6 +74,21 @@ func chainsFor(f model.TraceFilter) []ownChain {
 	}
 }
 
+// Commands are what nft would be told to set the same trace off, each as argv. The
+// table that they make belongs to nobody, and stays until it is deleted.
+func Commands(f model.TraceFilter) [][]string {
+	table := tableName()
+	all := [][]string{{"nft", "add", "table", "inet", table}}
+	hooks := map[uint32]string{unix.NF_INET_PRE_ROUTING: "prerouting", unix.NF_INET_LOCAL_IN: "input", unix.NF_INET_LOCAL_OUT: "output", unix.NF_INET_POST_ROUTING: "postrouting"}
+	for _, c := range chainsFor(f) {
+		all = append(all, []string{"nft", "add", "chain", "inet", table, c.name, "{ type filter hook " + hooks[c.hook] + " priority " + strconv.Itoa(int(c.priority)) + "; }"})
+		for _, r := range c.rules {
+			all = append(all, []string{"nft", "add", "rule", "inet", table, c.name, r.text})
+		}
+	}
+	return all
+}
+
 // requestRule traces what fits the filter.
 func requestRule(f model.TraceFilter, arriving bool) rule {
 	var r rule

@@ -1,0 +1,293 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nattui/model"
+	"nattui/model/host"
+	"nattui/model/trace"
+	"nattui/rules"
+	"nattui/rules/iptables"
+	"nattui/ui/text"
+)
+
+type traceOptions struct {
+	json    bool
+	count   int
+	timeout time.Duration
+	dryRun  bool
+}
+
+func newTraceCommand() *cobra.Command {
+	var o traceOptions
+	c := &cobra.Command{
+		Use:   "trace FILTER",
+		Short: "Follow packets through tables, chains and rules, as the kernel reports it",
+		Long: "trace shows the way of single packets and of the replies to them: every rule that matched and every policy, what translated or dropped them, and where they went. " +
+			"The kernel reports that itself; rules that did not match it does not report. The filter asks for packets as they come, before translation, in words that nattui flows has too: " +
+			"proto (or tcp, udp, icmp), src, dst, sport, dport, in, family, and new for the first packets of TCP connections; or FROM > TO. " +
+			"\n\nWhat sets the trace off is an nft table of its own, inet nattui_trace_PID, which traces at most ten packets a second of each kind and is removed at the end; the kernel removes it should nattui be killed (Linux 5.12). " +
+			"The rules of the legacy backend are not reported.",
+		Example: "sudo nattui trace tcp dport 80 new\nsudo nattui trace '203.0.113.10 > 203.0.113.1:80' --count 2\nsudo nattui trace icmp in wan0 --json",
+		RunE: func(c *cobra.Command, args []string) error {
+			return tracePackets(c, o, strings.Join(args, " "))
+		},
+	}
+	c.Flags().BoolVar(&o.json, "json", false, "one JSON object a packet")
+	c.Flags().IntVar(&o.count, "count", 0, "end after so many packets, replies included; 0: go on")
+	c.Flags().DurationVar(&o.timeout, "timeout", 10*time.Minute, "end after this time")
+	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "print what would set the trace off, and do nothing")
+	return c
+}
+
+func tracePackets(c *cobra.Command, o traceOptions, filter string) error {
+	f, err := model.ParseTraceFilter(filter)
+	if err != nil {
+		return usageError{err}
+	}
+	if o.count < 0 || o.timeout <= 0 {
+		return usagef("--count is a number of packets, --timeout a time such as 30s")
+	}
+	if o.dryRun {
+		for _, command := range trace.Commands(f) {
+			fmt.Fprintln(c.OutOrStdout(), rules.ShellLine(command))
+		}
+		return nil
+	}
+	ctx, stop := context.WithTimeout(c.Context(), o.timeout)
+	defer stop()
+	w, err := newWitness(ctx)
+	if err != nil {
+		return err
+	}
+	t, err := trace.Start(ctx, f)
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	for _, worth := range append(w.unseen(), t.Leftover()) {
+		if worth != "" {
+			say(os.Stderr, worth)
+		}
+	}
+	say(os.Stderr, fmt.Sprintf("tracing %s, set off by table %s", f, t.Table()))
+	out := newOutput(c)
+	defer out.Flush()
+	missed := 0
+	for n := 1; ; n++ {
+		p, more := <-t.Packets()
+		if !more {
+			break
+		}
+		if err := w.tell(ctx, out, p, o.json); err != nil {
+			return err
+		}
+		if now := t.Missed(); now > missed {
+			missed = now
+			say(os.Stderr, "reports came faster than they could be taken: some hops are missing")
+		}
+		if n == o.count {
+			return nil
+		}
+	}
+	if err := t.Err(); err != nil {
+		return err
+	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) && o.count > 0 {
+		return fmt.Errorf("no more packets came within %s", o.timeout)
+	}
+	return nil
+}
+
+// witness tells what is seen of packets, with the rules that they met.
+type witness struct {
+	tables    *iptables.Host
+	sets      map[rules.Place]*rules.Ruleset
+	evaluator *rules.Evaluator
+}
+
+func newWitness(ctx context.Context) (*witness, error) {
+	tables, err := iptables.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w := &witness{tables: tables}
+	return w, w.read(ctx)
+}
+
+// read reads the rules as they are now.
+func (w *witness) read(ctx context.Context) error {
+	sets, err := w.tables.ReadAll(ctx)
+	if err != nil {
+		return err
+	}
+	facts, err := host.Read(ctx)
+	if err != nil {
+		return err
+	}
+	w.sets = sets
+	programs := make([]*rules.Program, 0, len(sets))
+	for _, s := range sets {
+		programs = append(programs, rules.Compile(s))
+	}
+	w.evaluator = rules.NewEvaluator(facts.Host(nil), programs...)
+	return nil
+}
+
+// current reads the rules again if they have changed since.
+func (w *witness) current(ctx context.Context, p *model.Traced) {
+	for place, s := range w.sets {
+		if place.Backend == rules.NFT && s.Generation != 0 && s.Generation != p.Generation {
+			_ = w.read(ctx) // what is known of them is shown all the same
+			return
+		}
+	}
+}
+
+// unseen says which rules of this host are not traced.
+func (w *witness) unseen() []string {
+	var worth []string
+	for _, f := range rules.Families {
+		s := w.sets[rules.Place{Family: f, Backend: rules.Legacy}]
+		if s == nil {
+			continue
+		}
+		n := 0
+		for i := range s.Tables {
+			n += s.Tables[i].Rules()
+		}
+		if n > 0 {
+			worth = append(worth, fmt.Sprintf("%d %s rules are those of the legacy backend, whose traces go to the kernel's log: they act, and are not shown here", n, f.Title()))
+		}
+	}
+	return worth
+}
+
+func (w *witness) tell(ctx context.Context, out *output, p *model.Traced, asJSON bool) error {
+	w.current(ctx, p)
+	if asJSON {
+		encoder := json.NewEncoder(out)
+		encoder.SetEscapeHTML(false)
+		if err := encoder.Encode(w.json(p)); err != nil {
+			return err
+		}
+	} else {
+		w.write(out, p)
+	}
+	return out.Flush()
+}
+
+// write says a packet's way in words.
+func (w *witness) write(out *output, p *model.Traced) {
+	head := fmt.Sprintf("#%d ", p.Number)
+	if p.Reply {
+		head += fmt.Sprintf("reply to #%d: ", p.ReplyTo)
+	}
+	fmt.Fprintf(out, "%s %s%s\n", out.ink.faint.Render(p.At.Format("15:04:05.000")), head, out.ink.strong.Render(text.Safe(p.Title())))
+	before := p.First
+	for i := range p.Hops {
+		h := &p.Hops[i]
+		if h.Packet.Src != before.Src || h.Packet.Dst != before.Dst {
+			w.writeChange(out, &h.Packet)
+			before = h.Packet
+		}
+		match, outcome := h.What(w.sets)
+		what := text.Safe(strings.TrimPrefix(match+"  ", "  "))
+		ink := out.ink.faint
+		if r, ok := h.Rule(w.sets); ok {
+			if r.Target.Kind.Translates() {
+				ink = out.ink.of(r.Target.Kind)
+			}
+		}
+		fmt.Fprintf(out, "  %-28s %s%s\n", text.Safe(h.Where()), what, ink.Render(text.Safe(outcome)))
+	}
+	if p.Last.Src != before.Src || p.Last.Dst != before.Dst {
+		w.writeChange(out, &p.Last)
+	}
+	fmt.Fprintf(out, "%s %s", out.becomes, text.Safe(p.Outcome()))
+	if said, agrees := p.Forecast(w.evaluator); agrees {
+		fmt.Fprintf(out, "  %s", out.ink.faint.Render("("+text.Safe(said)+")"))
+	} else if said != "" {
+		fmt.Fprintf(out, "\n   %s", text.Safe(said))
+	}
+	fmt.Fprintln(out)
+}
+
+// writeChange says what the packet has become.
+func (w *witness) writeChange(out *output, p *model.TracedPacket) {
+	fmt.Fprintf(out, "  %-28s %s\n", "", "now "+text.Safe(p.Ends()))
+}
+
+// The JSON form of a packet's way.
+type (
+	jsonTraced struct {
+		Number    int       `json:"number"`
+		At        string    `json:"at"`
+		Reply     bool      `json:"reply"`
+		ReplyTo   int       `json:"reply_to,omitempty"`
+		Proto     string    `json:"proto"`
+		Sort      string    `json:"sort,omitempty"`
+		Orig      jsonEnds  `json:"orig"`
+		Result    jsonEnds  `json:"result"`
+		Delivered string    `json:"delivered"`
+		In        string    `json:"in"`
+		Out       string    `json:"out"`
+		Mark      uint32    `json:"mark"`
+		TTL       uint8     `json:"ttl"`
+		Length    uint16    `json:"length"`
+		Path      []jsonHop `json:"path"`
+		Predicted *bool     `json:"predicted,omitempty"`
+		Outcome   string    `json:"outcome"`
+	}
+	jsonHop struct {
+		Family   string `json:"family"`
+		Table    string `json:"table"`
+		Chain    string `json:"chain"`
+		Position int    `json:"position"`
+		Handle   uint64 `json:"handle,omitempty"`
+		Spec     string `json:"spec"`
+		Verdict  string `json:"verdict"`
+		To       string `json:"to,omitempty"`
+	}
+)
+
+func (w *witness) json(p *model.Traced) jsonTraced {
+	j := jsonTraced{
+		Number: p.Number, At: p.At.Format(time.RFC3339Nano), Reply: p.Reply, ReplyTo: p.ReplyTo, Proto: p.First.Proto.String(), Sort: p.First.Sort(),
+		Orig: tracedEnds(&p.First), Result: tracedEnds(&p.Last), Delivered: p.End.String(), In: p.First.In, Out: p.Last.Out,
+		Mark: p.First.Mark, TTL: p.First.TTL, Length: p.First.Length, Path: []jsonHop{}, Outcome: p.Outcome(),
+	}
+	for i := range p.Hops {
+		h := &p.Hops[i]
+		spec := h.Text
+		if r, ok := h.Rule(w.sets); ok {
+			spec = r.String()
+		} else if h.Kind != model.HopRule {
+			spec = "policy"
+			if h.Kind == model.HopReturn {
+				spec = "end"
+			}
+		}
+		j.Path = append(j.Path, jsonHop{h.Family, h.Table, h.Chain, h.Position, h.Handle, spec, h.Verdict, h.To})
+	}
+	if said, agrees := p.Forecast(w.evaluator); said != "" {
+		j.Predicted = &agrees
+	}
+	return j
+}
+
+func tracedEnds(p *model.TracedPacket) jsonEnds {
+	e := jsonEnds{Src: p.Src.Addr().String(), Dst: p.Dst.Addr().String()}
+	if p.Proto.HasPorts() {
+		e.Sport, e.Dport = p.Src.Port(), p.Dst.Port()
+	}
+	return e
+}
