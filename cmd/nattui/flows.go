@@ -48,7 +48,8 @@ func newFlowsCommand() *cobra.Command {
 			"  proto tcp        or any other name or number\n" +
 			"  state S          established, syn_sent …; assured, replied, unreplied\n" +
 			"  nat dnat         or snat, both, none, any\n" +
-			"  rule R           the rule that made it: 3, PREROUTING/3, PREROUTING, none, stale, ambiguous\n" +
+			"  rule R           the rule that made it: 3, PREROUTING/3, PREROUTING,\n" +
+			"                   none, stale, ambiguous\n" +
 			"  family ipv4, mark N, zone N, id N\n" +
 			"  bytes, packets, rate, pps, timeout, age\n" +
 			"                   with = != > >= < <=, as in  bytes>1M  rate>10k  age<30s\n" +

@@ -103,7 +103,7 @@ func (t *Table) unsubscribe() {
 func frameFor(buffer int) time.Duration {
 	fill := time.Duration(buffer/eventCost) * (time.Second / 100_000)
 	if d := fill / 5; d >= time.Millisecond {
-		return min(d, 40*time.Millisecond)
+		return min(d, longestFrame)
 	}
 	return 0
 }
