@@ -41,6 +41,8 @@ var flowEntries = []entry{
 	{"mark, zone, id", "as the kernel keeps them"},
 	{"assured, seen_reply", "true or false"},
 	{"start", "when it began (RFC 3339), where the kernel keeps timestamps"},
+	{"rule", "the rule that made it: chain, position and confidence (exact, inferred, ambiguous or stale)"},
+	{"rate", "bytes a second, both directions, where it was measured"},
 	{"event, at", "with --follow: new, update or destroy, and when"},
 }
 
