@@ -44,7 +44,7 @@ func dropped(p rules.Path) (rules.RuleRef, bool) {
 }
 
 // passage is a packet that has to pass, and the rule that lets it, written for
-// the chain of the kernel's that it meets: FORWARD, or INPUT.
+// the chain of the kernel's that it meets: FORWARD, INPUT or OUTPUT.
 type passage struct {
 	packet rules.Packet
 	accept rules.Rule
@@ -102,7 +102,7 @@ func (b *builder) where(by rules.RuleRef, hook string, path rules.Path, try int)
 		return "DOCKER-USER", 1
 	}
 	ufw := map[rules.Family]string{rules.IPv4: "ufw-user-", rules.IPv6: "ufw6-user-"}[b.family]
-	ufw += map[string]string{"FORWARD": "forward", "INPUT": "input"}[hook]
+	ufw += map[string]string{"FORWARD": "forward", "INPUT": "input", "OUTPUT": "output"}[hook]
 	if _, ok := set.Chain("filter", ufw); ok && try == 0 {
 		b.note("ufw writes its chains anew when it is reloaded: to keep this, say it to ufw as well (ufw route allow …), or put it into /etc/ufw/before.rules.")
 		return ufw, 1

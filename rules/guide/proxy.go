@@ -120,6 +120,15 @@ func (b *builder) passProxy(p Proxy, number uint8, port rules.Ports, to uint16) 
 		rule("-A INPUT -i %s -p %s -m %s --dport %d -j ACCEPT", p.In, p.Protocol, p.Protocol, to),
 		fmt.Sprintf("After the redirection the packets are for this host itself, and its firewall does not let them in at port %d.", to),
 	})
+	own := b.addressOn(p.In)
+	if !own.IsValid() {
+		return
+	}
+	b.pass(passage{
+		rules.Packet{Protocol: number, Src: own, Dst: src, SrcPort: to, DstPort: 40000, Out: p.In, Local: true, State: rules.StateEstablished},
+		rule("-A OUTPUT -o %s -p %s -m %s --sport %d %s", p.In, p.Protocol, p.Protocol, to, answers),
+		fmt.Sprintf("What port %d answers has to leave this host as well.", to),
+	})
 }
 
 // OneToOne maps an outer address or network onto an inner one, all ports, both ways.

@@ -278,7 +278,25 @@ func (b *builder) publish(s service, proto string) {
 		} else {
 			b.add(b.place(), "nat", rule("-A OUTPUT %s -p %s -m %s --dport %s -j DNAT --to-destination %s", own, proto, proto, ports, to), 0, hostWhy)
 		}
+		b.passHost(s, proto, first, toPorts)
 	}
+}
+
+// passHost lets this host's own connections to the service out, and their answers in.
+func (b *builder) passHost(s service, proto string, first rules.Packet, toPorts string) {
+	own := first
+	own.In, own.Src, own.Local = "", s.at, true
+	b.pass(passage{
+		own, rule("-A OUTPUT -d %s -p %s -m %s --dport %s -j ACCEPT", full(s.server), proto, proto, toPorts),
+		"The firewall also stops what this host itself sends to the server.",
+	})
+	answer := rules.Packet{
+		Protocol: first.Protocol, Src: s.server, Dst: s.at, SrcPort: s.toPorts.Lo, DstPort: 40000, In: s.link, State: rules.StateEstablished,
+	}
+	b.pass(passage{
+		answer, rule("-A INPUT -s %s -p %s -m %s --sport %s %s", full(s.server), proto, proto, toPorts, answers),
+		"The server's answers to this host have to be let in as well.",
+	})
 }
 
 const hostWhy = "What this host itself sends does not pass PREROUTING: the same rule in OUTPUT makes the service reachable from here as well."
