@@ -205,3 +205,30 @@ func (t *Traced) Forecast(e *rules.Evaluator) (sentence string, agrees bool) {
 	}
 	return "nattui would have said: " + strings.Join(said, ", or "), false
 }
+
+// Brief is Outcome in a few words: where the packet went as what.
+func (t *Traced) Brief() string {
+	by, to := " by "+t.Last.Out, ""
+	switch t.End {
+	case TraceForwarded:
+	case TraceLocal:
+		by = " here"
+	case TraceLost:
+		return "not seen" + t.after()
+	default:
+		return t.Outcome()
+	}
+	switch {
+	case t.Last.Dst != t.First.Dst:
+		to = t.Last.end(t.Last.Dst)
+	case t.End == TraceForwarded:
+		to = "out"
+	default:
+		return "this host"
+	}
+	to += by
+	if t.Last.Src != t.First.Src {
+		to += " as " + t.Last.end(t.Last.Src)
+	}
+	return to
+}

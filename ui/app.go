@@ -61,7 +61,7 @@ func New(gw Gateway, o Options) *App {
 	}
 	a.now = a.clock()
 	a.restyle()
-	a.screens = [6]screen{newRulesScreen(&a.desk), newFlowsScreen(&a.desk), newGuideScreen(&a.desk), newDoctorScreen(&a.desk), nil, newHistoryScreen(&a.desk)}
+	a.screens = [6]screen{newRulesScreen(&a.desk), newFlowsScreen(&a.desk), newGuideScreen(&a.desk), newDoctorScreen(&a.desk), newTraceScreen(&a.desk), newHistoryScreen(&a.desk)}
 	a.drawn = a.draw()
 	if len(gw.Trouble) > 0 {
 		a.said = status{text: strings.Join(gw.Trouble, " · "), failed: true}
@@ -297,6 +297,10 @@ func (a *App) key(msg tea.KeyPressMsg) tea.Cmd {
 		return a.redo()
 	case key.Matches(msg, keys.Switches) && a.hasSwitches():
 		return a.openSwitches("")
+	case key.Matches(msg, keyTrace):
+		if filter, ok := a.traceable(); ok {
+			return a.openTrace(filter)
+		}
 	}
 	if key.Matches(msg, keys.Quit) {
 		if back, ok := a.screen().(interface{ Back() bool }); ok && back.Back() {
@@ -546,8 +550,11 @@ func (a *App) tabs() string {
 		}
 		b.WriteString(style.Render(label))
 	}
-	right := a.look.Faint.Render(a.place.String())
-	return a.ends(b.String(), right)
+	right := a.place.String()
+	if ansi.StringWidth(b.String()+right)+3 > a.width {
+		right = a.place.Family.Title()
+	}
+	return a.ends(b.String(), a.look.Faint.Render(text.Fit(right, max(0, a.width-3-ansi.StringWidth(b.String())))))
 }
 
 // keyLine shows as many keys as there is room for.

@@ -443,7 +443,7 @@ func (s *flowsScreen) Keys() []key.Binding {
 	}
 	return []key.Binding{
 		keys.Filter, with(keys.Sort, s.mode != eventMode), with(keys.Reverse, s.mode == listMode), keys.Group, pause, events,
-		with(keys.Details, onFlow || s.mode == groupMode), keys.WhatIf, with(keys.Names, s.gw.Name != nil), keys.Health, with(keys.Forget, onFlow && can), with(keys.ForgetAll, can && s.mode == listMode && !s.query.IsZero()),
+		with(keys.Details, onFlow || s.mode == groupMode), keys.WhatIf, keyTrace, with(keys.Names, s.gw.Name != nil), keys.Health, with(keys.Forget, onFlow && can), with(keys.ForgetAll, can && s.mode == listMode && !s.query.IsZero()),
 		with(keys.Switches, can && s.switchable()), keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom,
 	}
 }

@@ -33,6 +33,10 @@ type Gateway struct {
 	// UserID and GroupID look up the numbers of users and groups that a pasted rule
 	// names; nil where names are not to be had.
 	UserID, GroupID func(name string) (uint32, bool)
+	// Trace sets a trace of single packets off; nil where there is none, and NoTrace then
+	// says why. It blocks some milliseconds.
+	Trace   func(ctx context.Context, f model.TraceFilter) (Tracing, error)
+	NoTrace string
 	// Trouble is said once, at the start: a family or backend that is missing.
 	Trouble []string
 	// ReadOnly hides everything that changes something.
@@ -192,4 +196,20 @@ type Flows interface {
 	Forget(ctx context.Context, flows []model.Flow) (done int, err error)
 	// Details asks for everything the kernel knows of one flow.
 	Details(ctx context.Context, f model.Flow) (model.Details, error)
+}
+
+// Tracing is a trace of packets that runs.
+type Tracing interface {
+	// Packets delivers packets when their way has ended; it is closed when the trace ends.
+	Packets() <-chan *model.Traced
+	// Err is why it ended, once Packets is closed; nil where it was asked to.
+	Err() error
+	// Missed is how many times reports were lost.
+	Missed() int
+	// Table is the table in the kernel that sets it off; Leftover says how to remove it
+	// should this process be killed, "" where the kernel does.
+	Table() string
+	Leftover() string
+	// Close ends it, and removes what set it off.
+	Close() error
 }

@@ -22,7 +22,7 @@ type KeyGroup struct {
 
 // everywhere are the keys that work on every screen.
 func everywhere() []key.Binding {
-	return append(append([]key.Binding(nil), keys.Screens[0], keys.Screens[1], keys.Screens[2], keys.Screens[3], keys.Screens[5]), keys.Undo, keys.Redo, keys.Confirm, keys.Rollback, keys.Help, keys.Redraw, keys.Quit)
+	return append(append([]key.Binding(nil), keys.Screens[0], keys.Screens[1], keys.Screens[2], keys.Screens[3], keys.Screens[4], keys.Screens[5]), keys.Undo, keys.Redo, keys.Confirm, keys.Rollback, keys.Help, keys.Redraw, keys.Quit)
 }
 
 func newHelp(d *desk, s screen) *help {

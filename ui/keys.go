@@ -45,11 +45,12 @@ var keys = struct {
 func KeyTable() []KeyGroup {
 	return []KeyGroup{
 		{"everywhere", append(everywhere(), keys.Close)},
-		{"in lists", []key.Binding{keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom, keys.Pane, keys.Filter, keys.Details, keys.WhatIf}},
+		{"in lists", []key.Binding{keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom, keys.Pane, keys.Filter, keys.Details, keys.WhatIf, keyTrace}},
 		{"Rules", []key.Binding{keys.Add, keys.Edit, keys.Delete, keys.MoveUp, keys.MoveDown, keys.Park, keys.Import, keys.Chains, keys.Family, keys.Backend, keys.Switches}},
 		{"Guide", []key.Binding{keys.Switches}},
 		{"Switches", []key.Binding{bind("enter", "change", "enter"), keyBoot}},
 		{"Doctor", []key.Binding{keyFix, keys.Switches}},
+		{"Trace", []key.Binding{bind("/", "what to trace"), keyStart, keyStop}},
 		{"History", []key.Binding{keys.Save}},
 		{"Flows", []key.Binding{keys.Sort, keys.Reverse, keys.Group, keys.Pause, keys.Events, keys.Forget, keys.ForgetAll, keys.Health, keys.Switches, keys.Names}},
 	}

@@ -402,7 +402,7 @@ func (s *rulesScreen) Keys() []key.Binding {
 	}
 	return []key.Binding{
 		with(keys.Add, can && s.table == "nat"), with(keys.Edit, can && onRule && s.table == "nat"), with(keys.Delete, can && onRule),
-		with(bind("J/K", "move"), can && onRule), with(park, can && s.gw.Journal != nil && (onRule || it.parked != nil)), with(details, onRule), keys.Filter, keys.Chains, keys.WhatIf, with(keys.Import, can),
+		with(bind("J/K", "move"), can && onRule), with(park, can && s.gw.Journal != nil && (onRule || it.parked != nil)), with(details, onRule), keys.Filter, keys.Chains, keys.WhatIf, keyTrace, with(keys.Import, can),
 		with(keys.Family, len(places(s.tables.Sets)) > 1), with(keys.Backend, len(places(s.tables.Sets)) > 1),
 		keys.Pane, keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom, with(keys.Undo, can), with(keys.Redo, can),
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"nattui/model/trace"
 	"nattui/rules"
 	"nattui/rules/iptables"
+	"nattui/ui"
 	"nattui/ui/text"
 )
 
@@ -105,6 +107,21 @@ func tracePackets(c *cobra.Command, o traceOptions, filter string) error {
 		return fmt.Errorf("no more packets came within %s", o.timeout)
 	}
 	return nil
+}
+
+// tracer sets traces off for the screens, which end with ctx; where it cannot it says
+// why.
+func tracer(ctx context.Context, tables *iptables.Host) (start func(context.Context, model.TraceFilter) (ui.Tracing, error), why string) {
+	if !slices.ContainsFunc(tables.Places(), func(p rules.Place) bool { return p.Backend == rules.NFT }) {
+		return nil, "this host has the legacy backend alone, whose traces go to the kernel's log"
+	}
+	return func(_ context.Context, f model.TraceFilter) (ui.Tracing, error) {
+		t, err := trace.Start(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		return t, nil
+	}, ""
 }
 
 // witness tells what is seen of packets, with the rules that they met.

@@ -87,6 +87,7 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 	if gw.Tables, err = followTables(ctx, tables, seen, others.saw); err != nil {
 		return gw, err
 	}
+	gw.Trace, gw.NoTrace = tracer(ctx, tables)
 	gw.Name, gw.UserID, gw.GroupID = nameOf, userID, groupID
 	gw.Surroundings = func(ctx context.Context) (model.Surroundings, error) {
 		var sets map[rules.Place]*rules.Ruleset

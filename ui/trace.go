@@ -1,0 +1,555 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
+
+	"nattui/model"
+	"nattui/rules"
+	"nattui/ui/table"
+	"nattui/ui/text"
+)
+
+// traceScreen follows single packets and the replies to them through tables, chains
+// and rules, as the kernel reports it.
+type traceScreen struct {
+	*desk
+	filter lineInput
+	// asked is the filter that runs, or ran last; zero before the first.
+	asked   model.TraceFilter
+	tracing Tracing // nil while nothing is traced
+	ends    time.Time
+	begun   bool // something was traced
+	busy    bool // a trace is being set off
+	// generation tells the messages of this trace from those of an earlier one.
+	generation int
+
+	rows    []tracedRow
+	dropped int // rows that were let go
+	cursor  table.Cursor[int]
+	tail    bool // the cursor stays on the latest
+	height  int
+	details []string
+}
+
+// tracedRow is a packet with what is said about it.
+type tracedRow struct {
+	*model.Traced
+	sets     map[rules.Place]*rules.Ruleset // as they were seen when it came
+	forecast string
+	agrees   bool
+}
+
+// maxTraced is how many packets are kept, traceTime how long a trace lasts at most.
+const (
+	maxTraced = 1000
+	traceTime = 10 * time.Minute
+)
+
+// tracingMsg says that a trace was set off, or why not.
+type tracingMsg struct {
+	generation int
+	tracing    Tracing
+	err        error
+}
+
+// tracedMsg brings packets; more says that the trace goes on.
+type tracedMsg struct {
+	generation int
+	rows       []tracedRow
+	more       bool
+}
+
+// traceStoppedMsg says that what had set a trace off is gone.
+type traceStoppedMsg struct{ err error }
+
+// keyTrace traces what is under the cursor, keyStop ends the trace.
+var (
+	keyTrace = bind("T", "trace", "T")
+	keyStart = bind("enter", "start", "enter")
+	keyStop  = bind("esc", "stop", "esc")
+)
+
+func newTraceScreen(d *desk) screen {
+	return &traceScreen{desk: d, filter: newLineInput(d, "trace", "tcp dport 80 new")}
+}
+
+// Receive takes what the trace brings.
+func (s *traceScreen) Receive(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case tracingMsg:
+		return s.started(msg)
+	case tracedMsg:
+		return s.take(msg)
+	case traceStoppedMsg:
+		if msg.err != nil {
+			s.fail(msg.err)
+		}
+	}
+	return nil
+}
+
+// suggest opens the line with a filter, for enter to start.
+func (s *traceScreen) suggest(filter string) {
+	s.filter.input.SetValue(filter)
+	s.filter.start()
+	s.check()
+}
+
+// check says where the line is not understood.
+func (s *traceScreen) check() {
+	s.filter.wrong = ""
+	if s.filter.text() == "" {
+		return
+	}
+	if _, err := model.ParseTraceFilter(s.filter.text()); err != nil {
+		s.filter.wrong = "not understood"
+	}
+}
+
+// start sets a trace off, in place of the one that runs.
+func (s *traceScreen) start() tea.Cmd {
+	f, err := model.ParseTraceFilter(s.filter.text())
+	switch {
+	case err != nil:
+		s.filter.wrong = "not understood"
+		return nil
+	case s.gw.ReadOnly:
+		s.filter.close()
+		s.fail(errors.New("this nattui only looks: it was started with --read-only, and a trace needs a table of its own in the kernel"))
+		return nil
+	case s.gw.Trace == nil:
+		s.filter.close()
+		s.fail(errors.New("packets cannot be traced here: " + s.gw.NoTrace))
+		return nil
+	}
+	stop := s.stop()
+	s.filter.close()
+	s.asked, s.busy, s.begun, s.rows, s.dropped, s.tail = f, true, true, nil, 0, false
+	s.cursor = table.Cursor[int]{}
+	generation, begin := s.generation, s.gw.Trace
+	return tea.Sequence(stop, func() tea.Msg {
+		tracing, err := begin(context.Background(), f)
+		return tracingMsg{generation, tracing, err}
+	})
+}
+
+// started listens to a trace, or says why there is none.
+func (s *traceScreen) started(msg tracingMsg) tea.Cmd {
+	switch {
+	case msg.err != nil && msg.generation == s.generation:
+		s.busy = false
+		s.fail(msg.err)
+		return nil
+	case msg.err != nil:
+		return nil
+	case msg.generation != s.generation: // stopped before it began
+		return closeTracing(msg.tracing)
+	}
+	s.busy, s.tracing, s.ends = false, msg.tracing, s.now.Add(traceTime)
+	s.say("tracing, set off by table " + msg.tracing.Table())
+	if left := msg.tracing.Leftover(); left != "" {
+		s.say(left)
+	}
+	return s.next()
+}
+
+// next waits for packets beside Update, and gathers those of a frame.
+func (s *traceScreen) next() tea.Cmd {
+	tracing, generation, ends := s.tracing, s.generation, s.ends
+	sets, facts := s.tables.Sets, s.facts
+	return func() tea.Msg {
+		msg := tracedMsg{generation: generation, more: true}
+		limit := time.NewTimer(time.Until(ends))
+		defer limit.Stop()
+		select {
+		case p, ok := <-tracing.Packets():
+			msg.add(p, ok)
+		case <-limit.C:
+			msg.more = false
+		}
+		for quiet := time.After(frame); msg.more; {
+			select {
+			case p, ok := <-tracing.Packets():
+				msg.add(p, ok)
+				continue
+			case <-quiet:
+			}
+			break
+		}
+		msg.explain(sets, facts)
+		return msg
+	}
+}
+
+func (m *tracedMsg) add(p *model.Traced, ok bool) {
+	if !ok {
+		m.more = false
+		return
+	}
+	m.rows = append(m.rows, tracedRow{Traced: p})
+}
+
+// explain compares the packets' ways with what the rules say.
+func (m *tracedMsg) explain(sets map[rules.Place]*rules.Ruleset, facts *model.Facts) {
+	var evaluator *rules.Evaluator
+	for i := range m.rows {
+		r := &m.rows[i]
+		r.sets = sets
+		if _, ok := r.Question(); !ok || facts == nil {
+			continue
+		}
+		if evaluator == nil {
+			var programs []*rules.Program
+			for _, s := range sets {
+				programs = append(programs, rules.Compile(s))
+			}
+			evaluator = rules.NewEvaluator(facts.Host(nil), programs...)
+		}
+		r.forecast, r.agrees = r.Forecast(evaluator)
+	}
+}
+
+// take takes packets, and waits for the next ones.
+func (s *traceScreen) take(msg tracedMsg) tea.Cmd {
+	if msg.generation != s.generation {
+		return nil
+	}
+	s.rows = append(s.rows, msg.rows...)
+	if over := len(s.rows) - maxTraced; over > 0 {
+		s.rows, s.dropped = append([]tracedRow(nil), s.rows[over:]...), s.dropped+over
+	}
+	s.cursor.Follow(len(s.rows), s.key)
+	if s.tail {
+		s.cursor.Go(len(s.rows)-1, len(s.rows), s.key)
+	}
+	if msg.more {
+		return s.next()
+	}
+	timeUp := !s.now.Before(s.ends)
+	stop := s.stop()
+	if timeUp {
+		s.say("the trace has ended after " + text.Duration(traceTime) + ", and its table is gone")
+	}
+	return stop
+}
+
+// stop ends the trace that runs.
+func (s *traceScreen) stop() tea.Cmd {
+	s.generation++
+	s.busy = false
+	tracing := s.tracing
+	s.tracing = nil
+	if tracing == nil {
+		return nil
+	}
+	s.say("stopped; table " + tracing.Table() + " is gone")
+	return closeTracing(tracing)
+}
+
+func closeTracing(t Tracing) tea.Cmd {
+	return func() tea.Msg {
+		if err := t.Close(); err != nil {
+			return traceStoppedMsg{err}
+		}
+		return traceStoppedMsg{t.Err()}
+	}
+}
+
+func (s *traceScreen) key(i int) int { return s.rows[i].Number }
+
+func (s *traceScreen) current() (*tracedRow, bool) {
+	if len(s.rows) == 0 {
+		return nil, false
+	}
+	return &s.rows[min(s.cursor.Index(), len(s.rows)-1)], true
+}
+
+// Typing tells that the filter line is open.
+func (s *traceScreen) Typing() bool { return s.filter.open }
+
+// Paste types into the filter line, which it opens.
+func (s *traceScreen) Paste(pasted string) tea.Cmd {
+	if !s.filter.open {
+		s.filter.start()
+	}
+	s.filter.paste(pasted)
+	s.check()
+	return nil
+}
+
+// Wheel moves the cursor.
+func (s *traceScreen) Wheel(by int) { s.move(by) }
+
+func (s *traceScreen) move(by int) {
+	s.tail = false
+	s.cursor.Go(s.cursor.Index()+by, len(s.rows), s.key)
+}
+
+// Key takes one key.
+func (s *traceScreen) Key(msg tea.KeyPressMsg) tea.Cmd {
+	if s.filter.open {
+		return s.typed(msg)
+	}
+	switch {
+	case key.Matches(msg, keys.Filter):
+		s.filter.start()
+		s.check()
+	case key.Matches(msg, keyStop):
+		return s.stop()
+	case key.Matches(msg, keys.Up):
+		s.move(-1)
+	case key.Matches(msg, keys.Down):
+		s.move(1)
+	case key.Matches(msg, keys.PageUp):
+		s.move(-max(1, s.height-1))
+	case key.Matches(msg, keys.PageDown):
+		s.move(max(1, s.height-1))
+	case key.Matches(msg, keys.Top):
+		s.move(-len(s.rows))
+	case key.Matches(msg, keys.Bottom):
+		s.move(len(s.rows))
+		s.tail = true
+	case key.Matches(msg, keys.Details):
+		if r, ok := s.current(); ok {
+			s.desk.open(&traceDetails{desk: s.desk, row: *r})
+			return nil
+		}
+		if !s.busy && s.tracing == nil {
+			s.filter.start()
+			s.check()
+		}
+	}
+	return nil
+}
+
+// typed gives a key to the filter line: enter starts, esc leaves it.
+func (s *traceScreen) typed(msg tea.KeyPressMsg) tea.Cmd {
+	switch msg.String() {
+	case "enter":
+		return s.start()
+	case "esc", "ctrl+c":
+		s.filter.close()
+		s.filter.wrong = ""
+	case "up", "down":
+	default:
+		if s.filter.key(msg) {
+			s.check()
+		}
+	}
+	return nil
+}
+
+// Keys are the bindings that work now.
+func (s *traceScreen) Keys() []key.Binding {
+	with := func(b key.Binding, on bool) key.Binding { b.SetEnabled(on); return b }
+	if s.filter.open {
+		return []key.Binding{with(keyStart, s.filter.wrong == "" && s.filter.text() != ""), bind("esc", "leave")}
+	}
+	some := len(s.rows) > 0
+	return []key.Binding{
+		bind("/", "what to trace"), with(keyStop, s.tracing != nil), with(keys.Details, some),
+		with(keys.Up, some), with(keys.Down, some), with(keys.PageUp, some), with(keys.PageDown, some), with(keys.Top, some), with(bind("G", "the latest"), some),
+	}
+}
+
+// Line is the filter line while it is open.
+func (s *traceScreen) Line(width int) (string, bool) {
+	if !s.filter.open {
+		return "", false
+	}
+	return s.filter.view(width, "enter starts")
+}
+
+// Settle fits the list and the packet's way beneath it to the screen.
+func (s *traceScreen) Settle(width, height int) tea.Cmd {
+	s.details = s.wayUnder(width, height)
+	s.height = max(1, height-len(s.details)-1)
+	s.cursor.Settle(len(s.rows), s.height)
+	return nil
+}
+
+// wayUnder is the way of the packet under the cursor, as far as there is room.
+func (s *traceScreen) wayUnder(width, height int) []string {
+	r, ok := s.current()
+	if !ok || height < 7 {
+		return nil
+	}
+	lines := s.wayLines(r, width-2)
+	room := height * 2 / 3
+	if len(lines) > room-1 {
+		// What became of it comes last and is what matters.
+		lines = append(lines[:max(0, room-3)], s.look.Faint.Render("… enter shows all"), lines[len(lines)-1])
+	}
+	out := []string{" " + s.look.Line.Render(strings.Repeat(s.look.Glyphs.Rule, width-2))}
+	for _, l := range lines {
+		out = append(out, " "+l)
+	}
+	return out
+}
+
+// View draws the packets and, beneath them, the way of the one under the cursor.
+func (s *traceScreen) View(width, height int) []string {
+	lines := []string{s.headLine(width)}
+	if len(s.rows) == 0 {
+		lines = append(lines, s.teach(width)...)
+	} else {
+		lines = append(lines, s.list(width)...)
+	}
+	for len(lines) < height-len(s.details) {
+		lines = append(lines, "")
+	}
+	return append(lines[:max(0, height-len(s.details))], s.details...)
+}
+
+// headLine says what is traced, and how much of it came.
+func (s *traceScreen) headLine(width int) string {
+	left, right := s.look.Faint.Render("one packet's way"), "not tracing"
+	if s.begun {
+		left = s.look.Faint.Render("trace ") + s.look.Strong.Render(text.Fit(text.Safe(s.asked.String()), max(8, width-34)))
+	}
+	style := s.look.Faint
+	switch {
+	case s.busy:
+		right = "starting"
+	case s.tracing != nil:
+		right, style = plural(len(s.rows)+s.dropped, "packet"), s.look.Good
+		if s.tracing.Missed() > 0 {
+			right, style = right+", reports lost", s.look.Attention
+		}
+		right = s.look.Glyphs.Live + " " + right
+	case s.begun:
+		right = plural(len(s.rows)+s.dropped, "packet") + ", stopped"
+	}
+	fill := width - 2 - lipgloss.Width(left) - 2 - lipgloss.Width(right) - 3
+	return " " + left + " " + s.look.Line.Render(strings.Repeat(s.look.Glyphs.Rule, max(0, fill))) + " " + style.Render(right) + " " + s.look.Line.Render(strings.Repeat(s.look.Glyphs.Rule, 2))
+}
+
+// teach says what this screen is for while it shows no packets.
+func (s *traceScreen) teach(width int) []string {
+	say := []string{
+		"", "The kernel can report every rule that a packet meets, and what becomes of it; the reply too.", "",
+		"Press / and say which packets, as they come, before any translation:",
+	}
+	examples := []string{"tcp dport 80 new", "203.0.113.10 > 203.0.113.1:80", "icmp in wan0"}
+	note := []string{"", "T on a rule or a flow comes here with its packets. At most ten packets a second are traced; what sets it off is a table of nattui's own, gone when you press esc."}
+	if s.gw.Trace == nil && s.gw.NoTrace != "" {
+		say, examples, note = []string{"", "Packets cannot be traced here: " + s.gw.NoTrace}, nil, nil
+	}
+	if s.tracing != nil || s.busy {
+		say = []string{"", "Waiting for a packet that fits."}
+		examples = nil
+		note = []string{"", "It counts how packets are when they come, before DNAT. If none fits, none has come: try a filter that asks for less."}
+	}
+	var lines []string
+	add := func(style lipgloss.Style, all []string) {
+		for _, l := range all {
+			for _, w := range text.Wrap(text.Safe(l), min(76, width-6), 0) {
+				lines = append(lines, "   "+style.Render(w))
+			}
+			if l == "" {
+				lines = append(lines, "")
+			}
+		}
+	}
+	add(s.look.Text, say)
+	for _, e := range examples {
+		lines = append(lines, "     "+s.look.Accent.Render(e))
+	}
+	add(s.look.Faint, append(note, s.unseen()...))
+	return lines
+}
+
+// unseen says which rules act without being reported.
+func (s *traceScreen) unseen() []string {
+	for place, set := range s.tables.Sets {
+		if place.Backend != rules.Legacy {
+			continue
+		}
+		for i := range set.Tables {
+			if set.Tables[i].Rules() > 0 {
+				return []string{"", "The rules of the legacy backend act, but are not shown: the kernel writes their traces to its log."}
+			}
+		}
+	}
+	return nil
+}
+
+// list draws the packets.
+func (s *traceScreen) list(width int) []string {
+	cols := []table.Column{
+		{Title: "#", Min: 3, Want: 3, Right: true},
+		{Title: "packet", Min: max(14, min(40, width-42)), Want: 40, Grow: 1},
+		{Title: "", Min: 1, Want: 1},
+		{Title: "became", Min: 10, Want: 46, Grow: 2},
+	}
+	widths := table.Widths(cols, width-4)
+	var lines []string
+	from, to := s.cursor.Window(len(s.rows), s.height)
+	for i := from; i < to; i++ {
+		r := &s.rows[i]
+		bar, over := "   ", (*lipgloss.Style)(nil)
+		if i == s.cursor.Index() {
+			bar = " " + s.look.Accent.Render(s.look.Glyphs.Bar) + s.look.Cursor.Render(" ")
+			over = &s.look.Cursor
+		}
+		packet, style := sortOf(r)+" "+r.First.Ends(), s.look.Text
+		if r.Reply {
+			from, _, _ := strings.Cut(r.First.Ends(), " > ")
+			packet, style = s.look.Glyphs.Branch+" "+sortOf(r)+" from "+from, s.look.Faint
+		}
+		lines = append(lines, bar+table.Line(cols, widths, []table.Cell{
+			{Text: fmt.Sprint(r.Number), Style: s.look.Faint},
+			{Text: text.Safe(packet), Style: style},
+			s.mark(r),
+			{Text: text.Safe(r.Brief()), Style: s.endStyle(r)},
+		}, over))
+	}
+	return lines
+}
+
+// sortOf says in a word or two what kind of packet it is.
+func sortOf(r *tracedRow) string {
+	if k := r.First.Sort(); k != "" && r.First.Proto == model.TCP {
+		return k
+	} else if k != "" {
+		return r.First.Proto.String() + " " + k
+	}
+	return r.First.Proto.String()
+}
+
+// mark is the sign before what became of a packet; one that went otherwise than the
+// rules say has its own.
+func (s *traceScreen) mark(r *tracedRow) table.Cell {
+	switch {
+	case r.forecast != "" && !r.agrees:
+		return table.Cell{Text: "!", Style: s.look.Attention}
+	case r.End == model.TraceDropped || r.End == model.TraceLost:
+		return table.Cell{Text: s.look.Glyphs.Cross, Style: s.look.Broken}
+	}
+	return table.Cell{Text: s.look.Glyphs.Becomes, Style: s.look.Faint}
+}
+
+// endStyle is the colour of what became of a packet: of its translation, where it was.
+func (s *traceScreen) endStyle(r *tracedRow) lipgloss.Style {
+	switch {
+	case r.End == model.TraceDropped:
+		return s.look.Broken
+	case r.End == model.TraceLost:
+		return s.look.Attention
+	case r.Reply:
+		return s.look.Faint
+	case r.Last.Dst != r.First.Dst:
+		return s.look.DNAT
+	case r.Last.Src != r.First.Src:
+		return s.look.SNAT
+	}
+	return s.look.Text
+}

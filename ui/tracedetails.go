@@ -1,0 +1,147 @@
+package ui
+
+import (
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
+
+	"nattui/model"
+	"nattui/rules"
+	"nattui/ui/text"
+)
+
+// wayLines draw a packet's way: how it came, what it met and became, and its end.
+func (s *desk) wayLines(r *tracedRow, width int) []string {
+	lines := []string{s.look.Strong.Render(text.Fit(text.Safe(r.Title()), width))}
+	place := 12
+	for i := range r.Hops {
+		place = max(place, lipgloss.Width(r.Hops[i].Where()))
+	}
+	place = min(place, width/3)
+	before := r.First
+	for i := range r.Hops {
+		h := &r.Hops[i]
+		lines = s.becomes(lines, before, h.Packet, place, width)
+		before = h.Packet
+		lines = append(lines, s.hopLine(h, r.sets, place, width))
+	}
+	lines = s.becomes(lines, before, r.Last, place, width)
+	style := s.look.Good
+	switch r.End {
+	case model.TraceDropped:
+		style = s.look.Broken
+	case model.TraceLost, model.TraceStolen:
+		style = s.look.Attention
+	}
+	end := style.Render(text.Safe(s.look.Glyphs.Becomes + " " + r.Outcome()))
+	if r.forecast != "" && !r.agrees {
+		lines = append(lines, s.look.Attention.Render(text.Fit(text.Safe("! "+r.forecast), width)))
+	} else if r.forecast != "" {
+		end += s.look.Faint.Render("  " + text.Safe(r.forecast))
+	}
+	return append(lines, text.Fit(end, width))
+}
+
+// becomes adds what the packet has become, if it has.
+func (s *desk) becomes(lines []string, before, now model.TracedPacket, place, width int) []string {
+	if before.Src == now.Src && before.Dst == now.Dst {
+		return lines
+	}
+	style := s.look.SNAT
+	if before.Dst != now.Dst {
+		style = s.look.DNAT
+	}
+	return append(lines, text.Fit(text.Pad("", place, false)+"  "+s.look.Faint.Render("now ")+style.Render(text.Safe(now.Ends())), width))
+}
+
+// hopLine is one thing that the packet met.
+func (s *desk) hopLine(h *model.TraceHop, sets map[rules.Place]*rules.Ruleset, place, width int) string {
+	match, outcome := h.What(sets)
+	style := s.look.Faint
+	if r, ok := h.Rule(sets); ok {
+		switch k := r.Target.Kind; {
+		case k == rules.SNAT || k == rules.Masquerade:
+			style = s.look.SNAT
+		case k == rules.Redirect:
+			style = s.look.Redirect
+		case k.Translates():
+			style = s.look.DNAT
+		}
+	}
+	if h.Verdict == "drop" {
+		style = s.look.Broken
+	}
+	if match != "" {
+		match += "  "
+	}
+	where := text.Pad(text.Fit(text.Safe(h.Where()), place), place, false)
+	return text.Fit(s.look.Faint.Render(where)+"  "+s.look.Text.Render(text.Safe(match))+style.Render(text.Safe(outcome)), width)
+}
+
+// traceDetails is everything about one packet's way.
+type traceDetails struct {
+	*desk
+	row    tracedRow
+	offset int
+}
+
+// Update scrolls, or closes on any other key.
+func (d *traceDetails) Update(msg tea.Msg) tea.Cmd {
+	k, ok := msg.(tea.KeyPressMsg)
+	if !ok {
+		return nil
+	}
+	switch {
+	case key.Matches(k, keys.Down):
+		d.offset++
+	case key.Matches(k, keys.Up):
+		d.offset = max(0, d.offset-1)
+	default:
+		d.close(d)
+	}
+	return nil
+}
+
+// Keys are those of the box.
+func (d *traceDetails) Keys() []key.Binding { return []key.Binding{keys.Up, keys.Down, keys.Close} }
+
+// View draws the box.
+func (d *traceDetails) View(width, height int) string {
+	w := min(110, width-2)
+	lines := d.lines(w - 4)
+	room := max(3, height-4)
+	from := max(0, min(d.offset, len(lines)-room))
+	return box(d.desk, d.title(), lines[from:min(len(lines), from+room)], w)
+}
+
+func (d *traceDetails) title() string {
+	if d.row.Reply {
+		return "Packet " + text.Exact(uint64(d.row.Number)) + ", reply to " + text.Exact(uint64(d.row.ReplyTo))
+	}
+	return "Packet " + text.Exact(uint64(d.row.Number))
+}
+
+// lines are the way, and the rules that were met as iptables prints them.
+func (d *traceDetails) lines(width int) []string {
+	r := &d.row
+	lines := d.wayLines(r, width)
+	if r.forecast != "" && !r.agrees || lipgloss.Width(r.Outcome()) > width-2 {
+		lines = append(lines, "")
+		for _, said := range []string{r.Outcome(), r.forecast} {
+			for _, l := range text.Wrap(text.Safe(said), width, 0) {
+				lines = append(lines, d.look.Text.Render(l))
+			}
+		}
+	}
+	lines = append(lines, "", d.look.Faint.Render(text.Fit("came at "+r.At.Format("15:04:05.000")+", time to live "+text.Exact(uint64(r.First.TTL))+", "+text.Exact(uint64(r.First.Length))+" bytes", width)))
+	for i := range r.Hops {
+		spec := r.Hops[i].Text
+		if rule, ok := r.Hops[i].Rule(r.sets); ok {
+			spec = rule.String()
+		}
+		for _, l := range text.Wrap(text.Safe(spec), width, 0) {
+			lines = append(lines, d.look.Accent.Render(l))
+		}
+	}
+	return append(lines, "", d.look.Faint.Render(text.Fit("Rules that did not match are not reported by the kernel.", width)))
+}
