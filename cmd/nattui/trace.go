@@ -103,8 +103,11 @@ func tracePackets(c *cobra.Command, o traceOptions, filter string) error {
 	if err := t.Err(); err != nil {
 		return err
 	}
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) && o.count > 0 {
+	switch timeUp := errors.Is(ctx.Err(), context.DeadlineExceeded); {
+	case timeUp && o.count > 0:
 		return fmt.Errorf("no more packets came within %s", o.timeout)
+	case timeUp:
+		say(os.Stderr, fmt.Sprintf("ended after %s; --timeout makes it longer", o.timeout))
 	}
 	return nil
 }
