@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -30,11 +31,10 @@ func (im *importer) iptablesAs(words []scriptWord, program string, tolerant bool
 			continue
 		}
 		im.ask(one.reader.questions)
+		keep := one.hopeless || im.carry(one.reader, tolerant)
 		line := commandText(one.reader.words)
-		if !one.hopeless {
-			if keep := im.carry(one.reader, tolerant); !keep {
-				line = "# " + line
-			}
+		if !keep {
+			line = "# " + line
 		}
 		im.out.Corrected = append(im.out.Corrected, line)
 	}
@@ -123,6 +123,16 @@ func (im *importer) failed(r *commandReader, tolerant bool, format string, args 
 		s = SeverityNote
 	}
 	im.remark(r, s, format, args...)
+}
+
+// appendInstead corrects -I CHAIN N whose place the chain does not have.
+func (im *importer) appendInstead(r *commandReader) {
+	at := r.opAt
+	if at+2 >= len(r.words) || r.words[at+1].text != r.chain || r.words[at+2].text != strconv.Itoa(r.number) {
+		return
+	}
+	r.words = putWords(r.words, at, 3, []string{"-A", r.chain})
+	im.out.Findings[len(im.out.Findings)-1].Correction = "-A " + r.chain
 }
 
 func (im *importer) set(p Place) *Ruleset {
@@ -241,6 +251,7 @@ func (im *importer) insert(r *commandReader, c Change, set *Ruleset, tolerant bo
 		}
 		if c.At > length+1 {
 			im.failed(r, tolerant, "%s has %d rules, so there is no place %d", r.chain, length, c.At)
+			im.appendInstead(r)
 			return
 		}
 	}

@@ -564,6 +564,11 @@ func (c *commandReader) takeIface(value string, at int) *mistake {
 }
 
 // bothProtocols are ways in which people write "tcp and udp".
+// otherWords are what other firewalls call the targets.
+var otherWords = map[string]string{
+	"ALLOW": "ACCEPT", "PERMIT": "ACCEPT", "PASS": "ACCEPT", "OK": "ACCEPT", "DENY": "DROP", "BLOCK": "DROP", "MASQ": "MASQUERADE", "NAT": "MASQUERADE", "RDR": "REDIRECT",
+}
+
 var bothProtocols = []string{"tcp/udp", "tcp,udp", "udp,tcp", "udp/tcp", "tcp+udp", "tcpudp", "both", "tcp&udp", "tcp|udp", "tcp_udp"}
 
 func (c *commandReader) takeProto(value string, at int, not bool) *mistake {
@@ -580,6 +585,9 @@ func (c *commandReader) takeProto(value string, at int, not bool) *mistake {
 		names := []string{"tcp", "udp", "icmp", "sctp", "dccp", "udplite", "gre", "esp", "ah", "igmp", "ipv6-icmp", "all"}
 		if meant := nearest(low, names); meant != "" {
 			m.replace(at, 1, meant)
+		} else if port, bad := portWord(low); bad == nil && !slices.ContainsFunc(c.words, func(w scriptWord) bool { return w.text == "--dport" || w.text == "--dports" }) {
+			m.text = fmt.Sprintf("%q is no protocol but a port: a port stands behind its protocol", value)
+			m.replace(at, 1, "tcp", "--dport", port)
 		}
 		return m
 	case n == 0:
@@ -655,6 +663,10 @@ func (c *commandReader) takeTarget(option, value string, i int) *mistake {
 		if knownTarget(strings.ToUpper(value)) {
 			m.text = fmt.Sprintf("targets are written in capitals: %q would be a chain, and there is none", value)
 			return m.replace(i+1, 1, strings.ToUpper(value))
+		}
+		if meant := otherWords[strings.ToUpper(value)]; meant != "" {
+			m.text = fmt.Sprintf("there is no target %s in iptables: it is called %s", value, meant)
+			return m.replace(i+1, 1, meant)
 		}
 		if meant := nearest(value, append(names, c.ground.chains(c.family, c.backend, c.tableName())...)); meant != "" {
 			return m.replace(i+1, 1, meant)

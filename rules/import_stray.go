@@ -243,11 +243,37 @@ func (c *commandReader) mixedUp(i int, name, meant string) *mistake {
 		}
 		return m
 	case name == "--to-ports" && isDigits(strings.ReplaceAll(value, "-", "")):
+		if at, joined := c.addressAlone(meant, value); joined != "" {
+			m.text += fmt.Sprintf("; the new port stands behind the new address: %s %s", meant, joined)
+			m.fix = meant + " " + joined
+			m.mend = func(ws []scriptWord) []scriptWord {
+				return putWords(putWords(ws, i, 2, nil), at, 1, []string{joined})
+			}
+			return m
+		}
 		m.text += "; a new port alone is written :PORT"
 		return m.replace(i, 2, meant, ":"+value)
 	}
 	m.text += fmt.Sprintf(": it takes %s", meant)
 	return m.replace(i, 1, meant)
+}
+
+// addressAlone finds the new address that was given without a port, and what it
+// is with one.
+func (c *commandReader) addressAlone(option, port string) (at int, joined string) {
+	for j := c.target.at + 2; j+1 < len(c.words); j++ {
+		if c.words[j].text != option {
+			continue
+		}
+		var t Translation
+		if value := c.words[j+1].text; t.parseTo(value) && !t.HasPorts {
+			if strings.Contains(value, ":") {
+				value = "[" + strings.Trim(value, "[]") + "]"
+			}
+			return j + 1, value + ":" + port
+		}
+	}
+	return 0, ""
 }
 
 // targetMissing mends an option of a target that has not been named yet.

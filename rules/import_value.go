@@ -487,6 +487,9 @@ func (c *commandReader) toValue(s string) (string, *badValue) {
 				return s, &badValue{text: "the new address is one address, or a range A-B, and no network", fix: a.String()}
 			}
 		}
+		if fix, ok := namedPort(s); ok {
+			return fix, &badValue{text: "the new port is a number: iptables looks no names up here", fix: fix}
+		}
 		if a, err := netip.ParseAddr(strings.Trim(s, ":")); err == nil && a.Is4() {
 			return a.String(), &badValue{text: "a port is missing behind the colon", fix: a.String()}
 		}
@@ -502,7 +505,64 @@ func (c *commandReader) toValue(s string) (string, *badValue) {
 	case t.HasPorts && t.Ports.Lo == 0:
 		return s, &badValue{text: "0 is no port: ports go from 1 to 65535"}
 	}
+	if fix, ok := swallowedPort(s); ok {
+		return t.String(), &badValue{text: fmt.Sprintf("%s is one whole address: a port behind an IPv6 address needs brackets around the address", s), fix: fix, doubt: true}
+	}
 	return t.String(), nil
+}
+
+// namedPort reads ADDRESS:SERVICE or :SERVICE and writes the service's number.
+func namedPort(s string) (fix string, ok bool) {
+	i := strings.LastIndexByte(s, ':')
+	if i < 0 {
+		return "", false
+	}
+	lo, hi, isRange := strings.Cut(s[i+1:], "-")
+	port, ok := newPort(lo)
+	if isRange && ok {
+		var last string
+		last, ok = newPort(hi)
+		port += "-" + last
+	}
+	var t Translation
+	fix = s[:i+1] + port
+	if i > 0 && strings.Count(s[:i], ":") > 1 && !strings.HasPrefix(s, "[") {
+		fix = "[" + s[:i] + "]:" + port
+	}
+	return fix, ok && t.parseTo(fix)
+}
+
+// newPort is the number of a port or of a service that is known.
+func newPort(s string) (string, bool) {
+	if isDigits(s) {
+		return s, true
+	}
+	n, bad := portWord(s)
+	if bad != nil {
+		return bad.fix, bad.fix != ""
+	}
+	return n, true
+}
+
+// swallowedPort finds an IPv6 address that was probably meant as an address and a
+// port: its last group is a number that ports have, and it is one without it.
+func swallowedPort(s string) (fix string, ok bool) {
+	i := strings.LastIndexByte(s, ':')
+	if i < 0 || strings.ContainsAny(s, "[]-.") || !isDigits(s[i+1:]) {
+		return "", false
+	}
+	a, err := netip.ParseAddr(s[:i])
+	n, numErr := strconv.ParseUint(s[i+1:], 10, 16)
+	if err != nil || numErr != nil || !a.Is6() {
+		return "", false
+	}
+	known := n > 1023
+	for _, ports := range []map[string]uint16{services, serviceNames} {
+		for _, port := range ports {
+			known = known || uint64(port) == n && n > 19
+		}
+	}
+	return "[" + s[:i] + "]:" + s[i+1:], known
 }
 
 func toPortsValue(s string) (string, *badValue) {

@@ -156,7 +156,7 @@ func (r *scriptReader) step() {
 	case c == '\\' && r.continues() > 0:
 		n := r.continues()
 		if n > 2 {
-			r.say(line, col, `\`, SeverityNote, "blanks follow the backslash, so a shell does not continue the line here; it is taken as continued", "")
+			r.say(line, col, `\`, SeverityError, "blanks follow the backslash, so a shell does not continue the line here: the backslash has to be the last character", "")
 		}
 		r.skip(n)
 	case c == '#':
