@@ -20,7 +20,8 @@ type explainer struct {
 	mu    sync.Mutex
 	sets  map[rules.Place]*rules.Ruleset
 	facts *model.Facts
-	news  chan struct{}
+	news  chan struct{} // other rules or facts
+	moves chan struct{} // flows have come or changed
 
 	counts atomic.Pointer[ruleCounts]
 }
@@ -31,7 +32,7 @@ type ruleCounts struct {
 }
 
 func newExplainer(flows *model.Flows) *explainer {
-	return &explainer{Explainer: model.NewExplainer(flows), flows: flows, news: make(chan struct{}, 1)}
+	return &explainer{Explainer: model.NewExplainer(flows), flows: flows, news: make(chan struct{}, 1), moves: make(chan struct{}, 1)}
 }
 
 // setRules hears of the rule sets after they have changed.
@@ -53,10 +54,15 @@ func (x *explainer) setFacts(f *model.Facts) {
 	}
 }
 
-func (x *explainer) wake() {
+func (x *explainer) wake() { nudge(x.news) }
+
+// moved hears that flows have come or changed.
+func (x *explainer) moved() { nudge(x.moves) }
+
+func nudge(c chan<- struct{}) {
 	select {
-	case x.news <- struct{}{}:
-	default:
+	case c <- struct{}{}:
+	default: // it is nudged already
 	}
 }
 
@@ -70,44 +76,56 @@ func sameWays(a, b *model.Facts) bool {
 
 const (
 	explainSlice = 2000                   // flows evaluated at a time
-	explainPace  = 200 * time.Millisecond // between looks for flows that are new
+	explainPace  = 200 * time.Millisecond // between looks for flows that are new, if any come
 	countPace    = 2 * time.Second        // between counts of flows a rule
 )
 
 // run explains until ctx is done, at no more than a fifth of one core while there
-// is much to do.
+// is much to do. It sleeps while nothing moves.
 func (x *explainer) run(ctx context.Context) {
-	var last, now, version, counted uint64
+	var before, now uint64
 	var nextCount time.Time
+	more, uncounted := true, true
 	wait := time.NewTimer(0)
 	defer wait.Stop()
+	var moves chan struct{} // nil during a rest
 	for {
-		fresh := false
 		select {
 		case <-ctx.Done():
 			return
 		case <-x.news:
-			fresh = x.takeRules()
+			if x.takeRules() {
+				more, uncounted = true, true
+			}
+		case <-moves:
+			more, uncounted = true, true
 		case <-wait.C:
-		}
-		last, now = now, x.flows.Version()
-		pause := explainPace
-		if fresh || now != version {
-			version = now
-			start := time.Now()
-			if more := x.Work(explainSlice); more {
-				version--
-				pause = restAfter(time.Since(start), now-last)
+			moves = x.moves
+			if !more && !uncounted {
+				continue
 			}
 		}
-		if now != counted && time.Now().After(nextCount) {
-			counted = now
+		before, now = now, x.flows.Version()
+		pause := explainPace
+		if more {
+			start := time.Now()
+			if more = x.Work(explainSlice); more {
+				pause = restAfter(time.Since(start), now-before)
+			}
+		}
+		if uncounted && time.Now().After(nextCount) {
+			uncounted = false
 			start := time.Now()
 			if byRule, stale, err := x.RuleCounts(ctx); err == nil {
 				x.counts.Store(&ruleCounts{byRule, stale})
 			}
 			nextCount = time.Now().Add(max(countPace, 25*time.Since(start)))
 		}
+		if uncounted && !more {
+			pause = max(pause, time.Until(nextCount))
+		}
+		uncounted = uncounted || more // what is explained next is counted again
+		moves = nil
 		wait.Reset(pause)
 	}
 }

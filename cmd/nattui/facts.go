@@ -10,9 +10,19 @@ import (
 	"nattui/ui"
 )
 
-// factsPace is how often what the kernel does not announce (settings, listeners,
-// neighbours) is read again.
-const factsPace = 10 * time.Second
+// What the kernel does not announce (settings, listeners, neighbours) is read again after
+// factsRest, or later where that would take more than factsShare of one core: who listens is found by
+// looking through all processes.
+const (
+	factsRest        = 10 * time.Second
+	factsShare       = 0.0005
+	longestFactsRest = time.Minute
+)
+
+// factsPause is how long to rest after a reading that took so long.
+func factsPause(took time.Duration) time.Duration {
+	return max(factsRest, min(time.Duration(float64(took)/factsShare), longestFactsRest))
+}
 
 // followFacts delivers what is known of the host, anew when links, addresses or
 // routes change, on request, and from time to time. changed hears of it first.
@@ -24,10 +34,12 @@ func followFacts(ctx context.Context, request <-chan struct{}, changed func(*mod
 	}
 	go func() {
 		defer close(out)
-		tick := time.NewTicker(factsPace)
-		defer tick.Stop()
+		rest := time.NewTimer(factsRest)
+		defer rest.Stop()
 		for {
+			start := time.Now()
 			if f, err := host.Read(ctx); err == nil {
+				rest.Reset(factsPause(time.Since(start)))
 				changed(&f)
 				select {
 				case out <- &f:
@@ -40,7 +52,8 @@ func followFacts(ctx context.Context, request <-chan struct{}, changed func(*mod
 				return
 			case <-changes:
 			case <-request:
-			case <-tick.C:
+			case <-rest.C:
+				rest.Reset(factsRest) // if it cannot be read now
 			}
 		}
 	}()

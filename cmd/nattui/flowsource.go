@@ -57,6 +57,7 @@ func (s *flowSource) take(b *model.Batch) {
 	s.log.Append(b)
 	s.noteGap(b.At)
 	s.mu.Unlock()
+	s.explain.moved()
 	s.notify()
 }
 
@@ -74,10 +75,7 @@ func (s *flowSource) noteGap(at int64) {
 }
 
 func (s *flowSource) notify() {
-	select {
-	case s.changed <- struct{}{}:
-	default:
-	}
+	nudge(s.changed)
 }
 
 // healthPace is how often the table's health is read.

@@ -27,6 +27,7 @@ func (t *Table) Refresh(flows []model.Flow, deliver func(*model.Batch)) error {
 	var b model.Batch
 	b.Reset(now())
 	b.Since = b.At
+	resting, moved := t.resting.Load(), false
 	err := t.ask(flows, appendGet, func(f *model.Flow, m *message) {
 		c := b.Next()
 		switch {
@@ -38,9 +39,11 @@ func (t *Table) Refresh(flows []model.Flow, deliver func(*model.Batch)) error {
 			} else if c.Flow.ID != f.ID {
 				// The tuple is in use again: another flow, of which events or a dump will tell.
 				*c = model.Change{Kind: model.Gone, Flow: *f}
+			} else if resting && sumOf(&c.Flow) != sumOf(f) {
+				moved = true
 			}
 		case m.errno() == unix.ENOENT:
-			c.Kind, c.Flow = model.Gone, *f
+			c.Kind, c.Flow, moved = model.Gone, *f, resting
 		default:
 			b.Drop()
 		}
@@ -49,6 +52,9 @@ func (t *Table) Refresh(flows []model.Flow, deliver func(*model.Batch)) error {
 		return explain("asking for connections", err)
 	}
 	t.give(&b, deliver)
+	if moved && !t.stirred.Swap(true) {
+		t.events.interrupt() // counters move: Follow has rested long enough
+	}
 	return nil
 }
 

@@ -21,6 +21,9 @@ type listing struct {
 	// again is set when the kernel said that the table changed under the dump (NLM_F_DUMP_INTR).
 	again     bool
 	malformed int
+	// sum is of the counters, states and identities of all flows so far, in whatever order: equal ones tell
+	// that nothing has moved.
+	sum uint64
 }
 
 // A dump's datagrams have up to 32 KiB (netlink_dump in net/netlink/af_netlink.c).
@@ -91,10 +94,19 @@ func (l *listing) decode(datagram []byte) (done bool, err error) {
 			if !decode(m.body, c) {
 				l.batch.Drop()
 				l.malformed++
+				continue
 			}
+			l.sum += sumOf(&c.Flow)
 		}
 	}
 	return false, nil
+}
+
+// sumOf is a number that changes when a flow moves, for adding up.
+func sumOf(f *model.Flow) uint64 {
+	const odd1, odd2, odd3 = 0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f, 0x165667b19e3779f9
+	n := uint64(f.ID)<<32 | uint64(f.Status)<<8 | uint64(f.State)
+	return n*odd1 + f.Packets()*odd2 + f.Bytes()*odd3
 }
 
 // Dump reads the whole table once and calls deliver for about every 170 flows.

@@ -26,6 +26,14 @@ const (
 	// refreshRest and reconcileRest are the shortest times between two rounds.
 	refreshRest   = time.Second
 	reconcileRest = 2 * time.Second
+	// Where nothing moved in calmRounds rounds one after the other, each rest is twice the one before, until
+	// the rounds take no more than idleShare of one core or longestRest is reached: reading walks the kernel's whole hash
+	// table, which all namespaces share, also where there is next to nothing in it.
+	calmRounds  = 2
+	idleShare   = 0.001
+	longestRest = 30 * time.Second
+	// eventlessRest is the longest rest where no event would end it.
+	eventlessRest = 5 * time.Second
 	// longestFrame is how long events gather at most. The first event after a rest is delivered at once;
 	// each frame wakes the runtime, which at 100 frames a second costs as much as decoding 20,000 events.
 	longestFrame = 40 * time.Millisecond
@@ -54,6 +62,10 @@ type follower struct {
 	anew    bool          // the listing under way replaced one that could not be whole
 	drops   uint32
 	silent  int // flows of whose end the kernel may not tell
+
+	still    int    // rounds in which nothing moved, one after the other
+	sum      uint64 // of what the last round told
+	wasFresh bool   // the whole table was wanted when that was last looked at
 }
 
 // Follow keeps deliver informed of the table until ctx is done, which is no
@@ -185,6 +197,39 @@ func (f *follower) frameOf(n int) {
 	f.table.state.events.Add(uint64(len(f.batch.Changes)))
 	f.table.state.malformed.Add(uint64(malformed))
 	f.deliver(&f.batch)
+	if f.fresh() {
+		f.stir() // what has events has traffic
+	}
+}
+
+// stir ends a long rest between two rounds: something moves again.
+func (f *follower) stir() {
+	if f.still == 0 {
+		return
+	}
+	f.still = 0
+	f.table.resting.Store(false)
+	if _, rest := f.pace(); f.listing == nil {
+		if soon := f.rested.Add(rest); soon.Before(f.due) {
+			f.due = soon
+		}
+	}
+}
+
+// noteMoves counts the rounds in which nothing moved: no counter if counters are wanted, else none
+// of the flows of whose end the kernel may not tell.
+func (f *follower) noteMoves(silent int) {
+	sum := uint64(silent)
+	if f.fresh() {
+		sum = f.listing.sum
+	}
+	if sum == f.sum {
+		f.still++
+	} else {
+		f.still = 0
+	}
+	f.sum = sum
+	f.table.resting.Store(f.still > calmRounds)
 }
 
 // overrun notes that events were lost, how many if the kernel tells, and has the table dumped anew.
@@ -225,6 +270,10 @@ func (f *follower) pace() (share float64, rest time.Duration) {
 
 // list goes on with a listing, or begins one that is due.
 func (f *follower) list() error {
+	if fresh := f.fresh(); fresh != f.wasFresh || f.table.stirred.Swap(false) {
+		f.wasFresh = fresh
+		f.stir()
+	}
 	if f.listing == nil {
 		if !f.wanted() || time.Now().Before(f.due) && !f.calm() {
 			return nil
@@ -257,6 +306,7 @@ func (f *follower) list() error {
 		}
 		f.deliver(b)
 		if b.End {
+			f.noteMoves(b.Silent)
 			f.silent = b.Silent
 		}
 		if done {
@@ -304,10 +354,25 @@ func (f *follower) finish() {
 	f.rested = end.Add(f.cost)
 	f.due, f.anew = f.rested, false
 	if !f.again {
-		share, rest := f.pace()
-		f.due = end.Add(max(rest, time.Duration(float64(f.cost)/share)-end.Sub(f.began)))
+		f.due = end.Add(f.restAfter(end.Sub(f.began)))
 	}
 	f.abandon()
+}
+
+// restAfter is how long to rest after a round that took so long.
+func (f *follower) restAfter(took time.Duration) time.Duration {
+	share, least := f.pace()
+	pause := max(least, time.Duration(float64(f.cost)/share)-took)
+	doublings := f.still - calmRounds
+	if doublings <= 0 {
+		return pause
+	}
+	longest := min(time.Duration(float64(f.cost)/idleShare), longestRest)
+	if f.table.state.eventsOff.Load() {
+		longest = min(longest, eventlessRest)
+	}
+	const most = 5 // 32 times the least is longer than the longest
+	return max(pause, min(pause<<min(doublings, most), longest))
 }
 
 func (f *follower) abandon() {

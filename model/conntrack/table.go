@@ -36,6 +36,8 @@ type Table struct {
 
 	delivery  sync.Mutex // held while a batch of Follow or Refresh is delivered
 	keepFresh atomic.Bool
+	resting   atomic.Bool // Follow takes long rests between its rounds
+	stirred   atomic.Bool // somebody else saw a counter move meanwhile
 	state     state
 }
 
@@ -90,7 +92,7 @@ func (t *Table) setBuffer(wished int) {
 
 // KeepFresh says whether Follow is to read the whole table again and again, for
 // counters and rates of all flows. It takes no more than a few per cent of one core; how
-// long one round takes then, Feed tells. It is off at first, except where the
+// long one round takes then, Feed tells; rounds become rare while no counter moves. It is off at first, except where the
 // kernel sends no events.
 func (t *Table) KeepFresh(on bool) {
 	if t.keepFresh.Swap(on) != on && on {
