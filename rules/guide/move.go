@@ -17,7 +17,7 @@ type Move struct {
 // Advise makes the plan: every rule that names the old server, and the flows that
 // still go there.
 func (m Move) Advise(h Host) Advice {
-	b := newBuilder(h, familyOf(m.From, m.To), fmt.Sprintf("Move %s to %s", m.From, m.To))
+	b := newBuilder(h, familyOf(m.From), fmt.Sprintf("Move %s to %s", m.From, m.To))
 	from, ok1 := b.endpoint("from", m.From)
 	to, ok2 := b.endpoint("to", m.To)
 	if !ok1 || !ok2 {
@@ -25,14 +25,13 @@ func (m Move) Advise(h Host) Advice {
 	}
 	switch {
 	case from == to:
-		b.wrong("to", "", "it is there already")
+		b.wrong("to", "", "it is there already: write the address of the new server")
 		return b.advice()
 	case from.Addr().Is4() != to.Addr().Is4():
 		b.wrong("to", "", "%s and %s are of two families, and NAT does not go from one to the other", from.Addr(), to.Addr())
 		return b.advice()
 	}
-	if r, known := b.route(to.Addr()); known && r.Kind == rules.RouteNone {
-		b.wrong("to", b.anInsideNet(b.Uplinks[b.family].Link), "there is no route to %s; a network inside is", to.Addr())
+	if _, ok := b.machine("to", to.Addr()); !ok {
 		return b.advice()
 	}
 	moved := b.moveRules(from, to)
@@ -60,8 +59,19 @@ func (b *builder) endpoint(field, text string) (netip.AddrPort, bool) {
 		return netip.AddrPortFrom(a, 0), true
 	}
 	ap, err := netip.ParseAddrPort(text)
-	if err != nil {
-		b.wrong(field, "", "%q is no server: write ADDRESS or ADDRESS:PORT", text)
+	switch {
+	case text == "" && field == "from":
+		b.wrong(field, b.aServer(), "the server as it is now is missing: ADDRESS or ADDRESS:PORT")
+		return netip.AddrPort{}, false
+	case text == "":
+		b.wrong(field, "", "the new server is missing: ADDRESS or ADDRESS:PORT")
+		return netip.AddrPort{}, false
+	case err != nil || ap.Port() == 0:
+		nearest := nearestServer(text)
+		if field == "from" {
+			nearest = b.aServer()
+		}
+		b.wrong(field, nearest, "%q is no server: write ADDRESS or ADDRESS:PORT", text)
 		return netip.AddrPort{}, false
 	}
 	return ap, true

@@ -3,6 +3,7 @@ package guide
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"nattui/rules"
@@ -39,6 +40,10 @@ func (p Proxy) Advise(h Host) Advice {
 	if !ok1 || !ok2 || b.failed() {
 		return b.advice()
 	}
+	if p.In == "lo" {
+		b.wrong("in", b.insideLink(p.In), "nothing from outside arrives on lo, which is this host talking to itself")
+		return b.advice()
+	}
 	if p.In == h.Uplinks[p.Family].Link {
 		b.warn("in", b.insideLink(p.In), "%s is the way to the world: strangers would be sent to the proxy, and not your own machines", p.In)
 	}
@@ -47,7 +52,10 @@ func (p Proxy) Advise(h Host) Advice {
 	except := ""
 	if p.Except != "" {
 		net, ok := b.network("except", p.Except)
-		if !ok {
+		if ok && !b.family.Holds(net.Addr()) {
+			b.wrong("except", "", "this is about %s, and %s is not", b.family.Title(), net)
+		}
+		if b.failed() {
 			return b.advice()
 		}
 		except = "! -d " + net.String()
@@ -139,18 +147,34 @@ type OneToOne struct {
 
 // Advise makes the plan.
 func (o OneToOne) Advise(h Host) Advice {
-	family := familyOf(o.Outside, o.Inside)
+	family := familyOf(o.Outside)
 	b := newBuilder(h, family, fmt.Sprintf("Map %s onto %s", o.Outside, o.Inside))
 	if o.Out == "" {
 		o.Out = h.Uplinks[family].Link
 	}
-	b.checkLink("out", o.Out)
+	b.checkWayOut("out", o.Out)
 	outside, ok1 := b.network("outside", o.Outside)
 	inside, ok2 := b.network("inside", o.Inside)
+	b.problems = slices.DeleteFunc(b.problems, func(p Problem) bool { return p.Warning }) // one machine is what is wanted here
 	if !ok1 || !ok2 || b.failed() {
 		return b.advice()
 	}
-	b.problems = nil // that a network is one machine is what is wanted here
+	switch {
+	case outside.Addr().Is4() != inside.Addr().Is4():
+		b.wrong("inside", b.anInsideNet(o.Out), "%s and %s are of two families, and NAT does not go from one to the other", outside.Addr(), inside.Addr())
+	case outside.Overlaps(inside):
+		b.wrong("inside", b.anInsideNet(o.Out), "%s is the outer address itself: write the one that the machine has inside", inside)
+	case outside.Addr().IsUnspecified() || outside.Addr().IsLoopback() || outside.Addr().IsMulticast():
+		b.wrong("outside", "", "%s is not the address of one machine", outside.Addr())
+	case inside.IsSingleIP():
+		b.machine("inside", inside.Addr())
+	}
+	if b.failed() {
+		return b.advice()
+	}
+	if link, net, ok := b.netOf(outside.Addr()); ok && link != o.Out {
+		b.warn("outside", "", "%s lies in %s, the network of %s, and not on the way out", outside.Addr(), net, link)
+	}
 	if outside.Bits() != inside.Bits() {
 		b.wrong("inside", netip.PrefixFrom(inside.Addr(), outside.Bits()).Masked().String(), "%s has %d bits and %s %d: one to one needs as many addresses on both sides", outside, outside.Bits(), inside, inside.Bits())
 		return b.advice()

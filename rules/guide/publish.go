@@ -46,7 +46,7 @@ type service struct {
 
 // Advise makes the plan.
 func (p Publish) Advise(h Host) Advice {
-	b := newBuilder(h, familyOf(p.To, p.At), "Publish "+p.To)
+	b := newBuilder(h, familyOf(p.To), "Publish "+p.To)
 	s, ok := b.understand(p)
 	if !ok {
 		return b.advice()
@@ -124,8 +124,10 @@ func (b *builder) ports(field, text string) (rules.Ports, bool) {
 	switch {
 	case text == "":
 		b.wrong(field, "", "a port is missing: a number from 1 to 65535, or a range such as 8000-8010")
+	case strings.Contains(text, ",") || len(strings.Fields(text)) > 1:
+		b.wrong(field, strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })[0], "%q are several ports: one at a time, or a range such as 8000-8010", text)
 	case err != nil || l == 0:
-		b.wrong(field, map[string]string{"http": "80", "https": "443", "ssh": "22", "dns": "53"}[strings.ToLower(text)], "%q is no port: a number from 1 to 65535, or a range such as 8000-8010", text)
+		b.wrong(field, nearestPort(text), "%q is no port: a number from 1 to 65535, or a range such as 8000-8010", text)
 	case h < l:
 		b.wrong(field, fmt.Sprintf("%d-%d", h, l), "the range %s runs backwards", text)
 	default:
@@ -142,46 +144,50 @@ func (b *builder) understandServer(s *service) {
 		addr, port = strings.Trim(s.To[:i], "[]"), s.To[i+1:]
 	}
 	server, err := netip.ParseAddr(addr)
-	if err != nil || server.Zone() != "" {
-		b.wrong("to", "", "%q is no server: write its address, such as 192.168.0.2 or 192.168.0.2:8080", s.To)
+	switch {
+	case s.To == "":
+		b.wrong("to", "", "a server is missing: write its address, such as 192.168.0.2 or 192.168.0.2:8080")
+		return
+	case err != nil || server.Zone() != "":
+		nearest := nearestServer(s.To)
+		if nearest == "" && s.To[0] >= '0' && s.To[0] <= '9' {
+			nearest = b.machineLike(netip.Addr{})
+		}
+		b.wrong("to", nearest, "%q is no server: write its address, such as 192.168.0.2 or 192.168.0.2:8080", s.To)
 		return
 	}
 	s.server, s.toPorts = server, s.ports
 	if port != "" {
 		var ok bool
+		before := len(b.problems)
 		if s.toPorts, ok = b.ports("to", port); !ok {
+			for i := range b.problems[before:] {
+				if p := &b.problems[before+i]; p.Nearest != "" {
+					p.Nearest = withPort(server, p.Nearest)
+				}
+			}
 			return
 		}
-		if !s.ports.Single() && !s.toPorts.Single() && s.toPorts != s.ports {
-			b.wrong("to", withPort(server, ""), "a range of ports goes to the same ports: the kernel would choose any of %s for each connection", port)
+		if !s.toPorts.Single() && s.toPorts != s.ports {
+			nearest := withPort(server, portText(rules.Port(s.toPorts.Lo)))
+			if !s.ports.Single() {
+				nearest = server.String()
+			}
+			b.wrong("to", nearest, "a range of ports goes to the same ports: the kernel would choose any of %s for each connection", port)
 			return
 		}
 	}
-	switch {
-	case server.IsLoopback():
-		b.wrong("to", "", "%s is this host talking to itself; for a service on this host use the recipe for a proxy (REDIRECT)", server)
+	var ok bool
+	if s.link, ok = b.machine("to", server); !ok {
 		return
-	case server.IsUnspecified() || server.IsMulticast():
-		b.wrong("to", "", "%s is not the address of one machine", server)
-		return
-	}
-	if link, own := b.local(server); own {
-		b.wrong("to", "", "%s is this host's own address on %s: a service of this host needs no forwarding; another port is the recipe for a proxy (REDIRECT)", server, link)
-		return
-	}
-	r, known := b.route(server)
-	switch {
-	case known && r.Kind == rules.RouteNone:
-		b.wrong("to", b.anInsideNet(b.Uplinks[b.family].Link), "there is no route to %s; a network inside is", server)
-		return
-	case known:
-		s.link = r.Out
 	}
 	if link, net, ok := b.netOf(server); ok {
 		s.net = net
 		if s.link == "" {
 			s.link = link
 		}
+	} else if s.link != "" && s.link == b.Uplinks[b.family].Link && private(server) {
+		b.warn("to", b.machineLike(server), "%s is in no network inside: its packets would leave by %s, which is the way to the world", server, s.link)
 	}
 }
 
@@ -190,20 +196,27 @@ func (b *builder) understandAddress(s *service) {
 	s.out, s.at, s.dynamic = up.Link, up.Addr, up.Dynamic
 	if s.At != "" {
 		a, err := netip.ParseAddr(s.At)
-		if err != nil || !b.family.Holds(a) {
-			b.wrong("at", up.Addr.String(), "%q is no %s address", s.At, b.family.Title())
+		switch {
+		case err != nil:
+			b.wrong("at", spell(up.Addr), "%q is no %s address", s.At, b.family.Title())
+			return
+		case !b.family.Holds(a):
+			b.wrong("at", spell(up.Addr), "the server's address is %s and %s is not: NAT does not go from one family to the other", b.family.Title(), a)
+			return
+		case a.IsLoopback() || a.IsUnspecified() || a.IsMulticast():
+			b.wrong("at", spell(up.Addr), "nobody outside can ask for %s", a)
 			return
 		}
 		s.at, s.dynamic = a, up.Dynamic && a == up.Addr
 		if link, own := b.local(a); own {
 			s.out = link
 		} else if len(b.Kernel.Interfaces) > 0 {
-			b.warn("at", up.Addr.String(), "%s is not an address of this host: it works only if the router sends its packets here", a)
+			b.warn("at", spell(up.Addr), "%s is not an address of this host: it works only if the router sends its packets here", a)
 		}
 		return
 	}
 	if !s.at.IsValid() {
-		b.wrong("at", "", "this host's address to the world is not known: say which one clients will ask for")
+		b.wrong("at", "", "this host's %s address to the world is not known: say which one clients will ask for", b.family.Title())
 	}
 }
 
@@ -317,10 +330,25 @@ func (b *builder) taken(first rules.Packet, s service) bool {
 			b.proof.Translating = append(b.proof.Translating, Watched{o.DNATBy.Place, "nat", o.DNATBy.Chain, b.lineOf(o.DNATBy)})
 			return true
 		}
-		b.wrong("port", "", "port %d of %s is taken: rule %d of %s sends it to %s; choose another port, or move that service", s.ports.Lo, s.at, o.DNATBy.Position, o.DNATBy.Chain, o.Dst)
+		b.wrong("port", b.freePort(s, first), "port %d of %s is taken: rule %d of %s sends it to %s; choose another port, or move that service", s.ports.Lo, s.at, o.DNATBy.Position, o.DNATBy.Chain, o.Dst)
 		return true
 	}
 	return false
+}
+
+// freePort is a port that no rule translates yet.
+func (b *builder) freePort(s service, first rules.Packet) string {
+	for _, port := range []uint16{s.ports.Lo + 8000, s.ports.Lo + 8001, s.ports.Lo + 10000} {
+		first.DstPort = port
+		if port < s.ports.Lo || !s.ports.Single() {
+			continue
+		}
+		path, err := b.evaluator().Evaluate(first)
+		if err == nil && !slices.ContainsFunc(path.Outcomes, func(o rules.Outcome) bool { return !o.DNATBy.IsZero() }) {
+			return strconv.Itoa(int(port))
+		}
+	}
+	return ""
 }
 
 // exception is the place before a rule of PREROUTING that would let the packet go

@@ -26,7 +26,7 @@ type Share struct {
 
 // Advise makes the plan.
 func (s Share) Advise(h Host) Advice {
-	family := familyOf(s.Net, s.As)
+	family := familyOf(s.Net)
 	b := newBuilder(h, family, fmt.Sprintf("Let %s out", s.Net))
 	if s.Out == "" {
 		s.Out = h.Uplinks[family].Link
@@ -53,20 +53,21 @@ func (s Share) Advise(h Host) Advice {
 
 // checkShare holds the answers against the host.
 func (b *builder) checkShare(s *Share) (net netip.Prefix, in string, ok bool) {
-	b.checkLink("out", s.Out)
+	b.checkWayOut("out", s.Out)
 	net, good := b.network("net", s.Net)
 	if !good || b.failed() {
 		return net, "", false
 	}
-	in = s.In
-	if in != "" {
-		b.checkLink("in", in)
+	if in = s.In; in != "" {
+		b.checkTunnel(s, net)
 	}
 	if r, known := b.route(b.someHost(net)); known && in == "" {
 		in = r.Out
 		switch {
 		case r.Kind == rules.RouteNone:
 			b.wrong("net", b.anInsideNet(s.Out), "there is no route to %s: no answer would find its way back", net)
+		case in == s.Out && s.Out != b.Uplinks[b.family].Link:
+			b.wrong("out", b.Uplinks[b.family].Link, "%s itself is on %s: the way out is another interface", net, s.Out)
 		case in == s.Out:
 			b.wrong("net", b.anInsideNet(s.Out), "%s lies on the side of %s, which is the way out", net, s.Out)
 		case r.Kind == rules.RouteLocal:
@@ -84,15 +85,67 @@ func (b *builder) checkShare(s *Share) (net netip.Prefix, in string, ok bool) {
 		as, err := netip.ParseAddr(s.As)
 		own := b.addressOn(s.Out)
 		switch {
-		case err != nil || !b.family.Holds(as):
-			b.wrong("as", own.String(), "%q is no %s address", s.As, b.family.Title())
+		case err != nil:
+			b.wrong("as", spell(own), "%q is no %s address", s.As, b.family.Title())
+		case !b.family.Holds(as):
+			b.wrong("as", spell(own), "%s is %s and %s is not: NAT does not go from one family to the other", net, b.family.Title(), as)
 		default:
 			if _, local := b.local(as); !local && own.IsValid() {
 				b.warn("as", own.String(), "%s is not an address of this host: answers come back only if the router sends them here", as)
 			}
 		}
 	}
+	b.checkReach(s, net)
 	return net, in, !b.failed()
+}
+
+// checkTunnel holds the tunnel of a VPN against its network.
+func (b *builder) checkTunnel(s *Share, net netip.Prefix) {
+	if !b.checkLink("in", s.In) {
+		return
+	}
+	if s.In == s.Out || s.In == "lo" {
+		b.wrong("in", b.tunnel(s.Out), "%s is the way out: the VPN's machines come in by another interface, their tunnel", s.In)
+		return
+	}
+	for _, i := range b.Kernel.Interfaces {
+		for _, a := range i.Addrs {
+			if i.Name != s.In && b.family.Holds(a.Addr()) && !a.IsSingleIP() && a.Masked().Overlaps(net) {
+				b.wrong("net", b.netOn(s.In), "%s overlaps %s, the network of %s: the gateway cannot tell which machine is meant", net, a.Masked(), i.Name)
+				return
+			}
+		}
+	}
+	if r, known := b.route(b.someHost(net)); known && r.Out != s.In && r.Kind != rules.RouteLocal {
+		by := "by " + r.Out
+		if r.Kind == rules.RouteNone {
+			by = "nowhere"
+		}
+		b.wrong("net", b.netOn(s.In), "answers to %s would go %s and not by %s", net, by, s.In)
+	}
+}
+
+// checkReach holds the network that a VPN's machines reach as well.
+func (b *builder) checkReach(s *Share, net netip.Prefix) {
+	if s.Reach == "" {
+		return
+	}
+	reach, ok := b.network("reach", s.Reach)
+	if !ok {
+		return
+	}
+	r, known := b.route(b.someHost(reach))
+	nearest := b.insideNetBesides(s.Out, s.In)
+	switch {
+	case !b.family.Holds(reach.Addr()):
+		b.wrong("reach", nearest, "%s is %s and %s is not", net, b.family.Title(), reach)
+	case reach.Overlaps(net):
+		b.wrong("reach", nearest, "%s is the VPN's own network", reach)
+	case known && r.Kind == rules.RouteNone:
+		b.wrong("reach", nearest, "there is no route to %s", reach)
+	case known && r.Out == s.Out:
+		b.warn("reach", nearest, "%s is reached by %s, the way out, and not inside", reach, r.Out)
+	}
 }
 
 // network reads a network, and says which one is meant where host bits are set.
@@ -109,7 +162,11 @@ func (b *builder) network(field, text string) (netip.Prefix, bool) {
 			}
 			return netip.PrefixFrom(a, a.BitLen()), true
 		}
-		b.wrong(field, b.anInsideNet(b.Uplinks[b.family].Link), "%q is no network: write it like 192.168.0.0/24", text)
+		nearest := b.netOn(text)
+		if nearest == "" {
+			nearest = b.anInsideNet(b.Uplinks[b.family].Link)
+		}
+		b.wrong(field, nearest, "%q is no network: write it like 192.168.0.0/24", text)
 		return netip.Prefix{}, false
 	}
 	if net.Masked() != net {
