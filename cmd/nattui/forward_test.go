@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -36,7 +37,9 @@ func startForward(t *testing.T) *forwarding {
 			go func() { defer c.Close(); _, _ = io.Copy(c, c) }()
 		}
 	}()
-	f := &forwarding{Cmd: exec.CommandContext(t.Context(), "nattui", "forward", "127.0.0.1:0", service.Addr().String())}
+	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second) // what hangs is killed, and its output ends
+	t.Cleanup(stop)
+	f := &forwarding{Cmd: exec.CommandContext(ctx, "nattui", "forward", "127.0.0.1:0", service.Addr().String())}
 	stdout, err1 := f.StdoutPipe()
 	stderr, err2 := f.StderrPipe()
 	if err1 != nil || err2 != nil {
