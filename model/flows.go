@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"slices"
 	"sync"
+	"time"
 )
 
 // Flows is the table of the flows that live now. One goroutine at a time applies
@@ -84,7 +85,7 @@ func NewFlows() *Flows {
 }
 
 // Version changes whenever a flow has come, gone or changed. As long as it
-// stays, whatever was drawn from the table is still true.
+// stays, whatever was drawn from the table is still true, as timeouts run down by themselves.
 func (t *Flows) Version() uint64 {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -359,10 +360,10 @@ func (t *Flows) insert(hash uint64, c *Change, at int64) {
 // change lets edit alter a flow and keeps the totals true.
 func (t *Flows) change(pos uint32, edit func(*Flow)) {
 	f := t.at(pos)
-	nat, state := f.NAT(), f.State
+	before, nat := *f, f.NAT()
 	edit(f)
-	if now := f.NAT(); now != nat || f.State != state {
-		was := State(state)
+	if now := f.NAT(); now != nat || f.State != before.State {
+		was := before.State
 		t.totals.NAT[nat]--
 		t.totals.NAT[now]++
 		t.totals.state(f.Orig.Proto, was, -1)
@@ -371,8 +372,26 @@ func (t *Flows) change(pos uint32, edit func(*Flow)) {
 			t.unexplain(pos, f)
 		}
 	}
-	t.changes++
+	if f.moved(&before) {
+		t.changes++
+	}
 }
+
+// moved tells whether a flow is another than it was: that it was heard of again, and that its
+// timeout runs down, is no change.
+func (f *Flow) moved(before *Flow) bool {
+	was := *before
+	was.Told, was.Timeout, was.Counted, was.epoch = f.Told, f.Timeout, f.Counted, f.epoch
+	if was != *f {
+		return true
+	}
+	const rounding = 2 * int64(time.Second) // the kernel tells whole seconds
+	d := f.ends() - before.ends()
+	return d > rounding || d < -rounding
+}
+
+// ends is when the flow's timeout is over.
+func (f *Flow) ends() int64 { return f.Told + int64(f.Timeout)*int64(time.Second) }
 
 // hear notes that the kernel sends events of a flow.
 func (t *Flows) hear(f *Flow) {

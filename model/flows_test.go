@@ -437,3 +437,34 @@ func ExampleFlow_NAT() {
 	fmt.Println(f.NAT(), f.Client(), "asked for", f.AskedFor(), "and is served by", f.ServedBy())
 	// Output: dnat 10.0.0.1:1025 asked for 203.0.113.1:80 and is served by 192.168.0.2:8080
 }
+
+// TestVersionStaysWhereNothingMoved: hearing of a flow again is no change, what is seen of it is.
+func TestVersionStaysWhereNothingMoved(t *testing.T) {
+	table := listed(3)
+	told := testFlow(1)
+	told.SetCounts(1, 100, 1, 1000)
+	refresh := func(at int64, f Flow) bool {
+		before := table.Version()
+		table.Apply(&Batch{At: at, Since: at, Changes: []Change{{Kind: Refreshed, Has: HasStatus | HasState | HasTimeout | HasCounts, Flow: f}}})
+		return table.Version() != before
+	}
+	refresh(2*second, told) // the first rate: none
+	at := 12 * second
+	told.Timeout -= 11
+	if refresh(at, told) {
+		t.Error("only time has passed, and the version is another")
+	}
+	for name, change := range map[string]func(f *Flow){
+		"a new timeout": func(f *Flow) { f.Timeout += 11 }, "a state": func(f *Flow) { f.State = TCPTimeWait },
+		"a mark": func(f *Flow) { f.Mark = 7 }, "packets": func(f *Flow) { f.SetCounts(2, 200, 1, 1000) },
+	} {
+		other := told
+		change(&other)
+		at += second / 10
+		if !refresh(at, other) {
+			t.Errorf("%s makes no other version", name)
+		}
+		at += second / 10
+		refresh(at, told)
+	}
+}

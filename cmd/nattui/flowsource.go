@@ -21,6 +21,7 @@ type flowSource struct {
 	explain *explainer
 
 	mu              sync.Mutex // one batch at a time: Follow's and Refresh's
+	version         uint64     // of the flows when the screens were last told of them
 	missed, resyncs uint64     // as the event log knows
 	err             atomic.Pointer[error]
 	asking          atomic.Bool // a refresh of visible rows is under way
@@ -50,15 +51,23 @@ func followFlows(ctx context.Context) (*flowSource, error) {
 	return s, nil
 }
 
-// take applies a batch of the kernel's.
+// take applies a batch of the kernel's. The screens hear of what has changed, and of the
+// beginning and end of a listing, which say how fresh all is.
 func (s *flowSource) take(b *model.Batch) {
 	s.mu.Lock()
 	s.flows.Apply(b)
 	s.log.Append(b)
 	s.noteGap(b.At)
+	version := s.flows.Version()
+	moved := version != s.version
+	s.version = version
 	s.mu.Unlock()
-	s.explain.moved()
-	s.notify()
+	if moved {
+		s.explain.moved()
+	}
+	if moved || b.Begin || b.End {
+		s.notify()
+	}
 }
 
 // noteGap puts into the event log where events were missed, and what became of it.
