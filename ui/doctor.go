@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -26,6 +27,9 @@ type doctorScreen struct {
 	cursor table.Cursor[string]
 	// follows is the forward whose way is shown; nil shows the whole gateway.
 	follows *model.Forward
+	// probed is what its server said when it was asked; probing while it is.
+	probed  map[netip.AddrPort]model.Probe
+	probing bool
 	before  table.Cursor[string] // where the cursor was on the whole gateway
 	details []string             // under the list, about the row under the cursor
 	height  int
@@ -61,6 +65,12 @@ type examinedMsg struct {
 	cost       time.Duration
 }
 
+// probedMsg brings what the server of a forward said.
+type probedMsg struct {
+	server netip.AddrPort
+	probe  model.Probe
+}
+
 // doctorDueMsg says that it is time to look again.
 type doctorDueMsg struct{}
 
@@ -73,6 +83,9 @@ const (
 
 // keyFix cures what is under the cursor.
 var keyFix = bind("f", "fix", "f")
+
+// keyProbe asks the server of a forward for a connection.
+var keyProbe = bind("p", "ask the server", "p")
 
 func newDoctorScreen(d *desk) screen { return &doctorScreen{desk: d} }
 
@@ -94,6 +107,8 @@ func (s *doctorScreen) Receive(msg tea.Msg) tea.Cmd {
 		return s.live()
 	case examinedMsg:
 		return s.found(msg)
+	case probedMsg:
+		return s.answered(msg)
 	}
 	return nil
 }
@@ -128,6 +143,9 @@ func (s *doctorScreen) examine() tea.Cmd {
 	g := &model.Gateway{Facts: s.facts, Sets: s.tables.Sets, Earlier: s.earlier}
 	if s.gw.Flows != nil {
 		g.Flows, g.Health = s.gw.Flows.Table(), s.gw.Flows.Health()
+	}
+	if s.follows != nil {
+		g.Probes = s.probed
 	}
 	generation, follows, surroundings := s.generation, s.follows, s.gw.Surroundings
 	return func() tea.Msg {
@@ -270,6 +288,7 @@ func (s *doctorScreen) Back() bool {
 // turn looks at one forward, or at the whole gateway again.
 func (s *doctorScreen) turn(f *model.Forward) {
 	s.follows, s.rows, s.examined, s.led = f, nil, false, false
+	s.probed, s.probing = nil, false
 	if f == nil {
 		s.rows, s.examined = s.whole, true
 	}
@@ -300,8 +319,67 @@ func (s *doctorScreen) Key(msg tea.KeyPressMsg) tea.Cmd {
 		return s.enter()
 	case key.Matches(msg, keyFix):
 		s.fix()
+	case key.Matches(msg, keyProbe):
+		return s.askServer()
 	}
 	return nil
+}
+
+// askServer asks whether to ask the server of the forward for a connection: the
+// only thing that the doctor does and others see.
+func (s *doctorScreen) askServer() tea.Cmd {
+	f := s.follows
+	if r, ok := s.current(); f == nil && ok {
+		f = r.forward
+	}
+	switch {
+	case s.gw.Probe == nil:
+		s.say("servers cannot be asked from here")
+		return nil
+	case f == nil:
+		s.say("choose a forward first: its server is asked")
+		return nil
+	case f.Proto != model.TCP || !f.Server.IsValid() || f.Server.Port() == 0:
+		s.say("only a server of TCP at one port can be asked for a connection")
+		return nil
+	case s.probing:
+		s.say("the server is being asked")
+		return nil
+	}
+	server := f.Server
+	q := newQuestion(s.desk, fmt.Sprintf("Ask %s for a connection?", server), []string{
+		"One TCP connection is opened from this host and closed at once. The server sees it, and may note it in its log. Nothing on this gateway changes.",
+	}, rules.Plan{}, "ask")
+	q.act = func() tea.Cmd {
+		var follow tea.Cmd
+		if s.follows == nil {
+			follow = s.enter()
+		}
+		s.probing = true
+		probe := s.gw.Probe
+		return tea.Batch(follow, func() tea.Msg { return probedMsg{server, probe(context.Background(), server)} })
+	}
+	s.desk.open(q)
+	return nil
+}
+
+// answered examines the forward with what its server said.
+func (s *doctorScreen) answered(msg probedMsg) tea.Cmd {
+	if !s.probing || s.follows == nil || s.follows.Server != msg.server {
+		return nil // left meanwhile
+	}
+	s.probing, s.led, s.next = false, false, time.Time{}
+	s.probed = map[netip.AddrPort]model.Probe{msg.server: msg.probe}
+	switch {
+	case msg.probe.Connected:
+		s.say(fmt.Sprintf("%s accepts connections from here", msg.server))
+	case msg.probe.Refused:
+		s.fail(fmt.Errorf("%s refuses connections", msg.server))
+	default:
+		s.fail(fmt.Errorf("%s does not answer: %s", msg.server, msg.probe.Why))
+	}
+	s.generation++
+	return s.live()
 }
 
 // enter follows the forward under the cursor, or shows all about a finding.
@@ -404,9 +482,10 @@ func (s *doctorScreen) Keys() []key.Binding {
 	if ok && r.forward != nil {
 		details.SetHelp("enter", "follow it")
 	}
+	asks := s.gw.Probe != nil && (s.follows != nil || ok && r.forward != nil)
 	can := ok && !s.gw.ReadOnly && len(r.finding.Cure.Steps) > 0
 	return []key.Binding{
-		with(keyFix, can), with(details, ok), with(keys.Close, s.follows != nil), keys.Switches,
+		with(keyFix, can), with(keyProbe, asks), with(details, ok), with(keys.Close, s.follows != nil), keys.Switches,
 		keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom, with(keys.Undo, !s.gw.ReadOnly), with(keys.Redo, !s.gw.ReadOnly),
 	}
 }

@@ -1,7 +1,9 @@
 package ui
 
 import (
+	"context"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -196,6 +198,44 @@ func TestDoctorFitsEverySize(t *testing.T) {
 				s.press("n", "G", "enter")
 				s.fits()
 			}
+		}
+	})
+}
+
+// A server is asked only after a yes, and what it says is part of the forward's way.
+func TestDoctorAsksTheServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := doctorStage(t, 80, 24, soundRules)
+		asked := 0
+		s.app.gw.Probe = func(_ context.Context, server netip.AddrPort) model.Probe {
+			if asked++; server != netip.MustParseAddrPort("192.168.0.2:8080") {
+				t.Errorf("asks %s", server)
+			}
+			if asked > 1 {
+				return model.Probe{Connected: true}
+			}
+			return model.Probe{Refused: true, Why: "connection refused"}
+		}
+		s.press("p")
+		s.sees("choose a forward first")
+		s.press("G", "p")
+		s.golden("doctor-probe")
+		s.press("enter")
+		if asked != 0 {
+			t.Error("a server is asked although nobody said so")
+		}
+		s.press("p", "y")
+		s.sees("192.168.0.2:8080 refuses connections")
+		s.sees("server-refuses")
+		s.golden("doctor-refuses")
+		s.press("p", "y")
+		s.sees("accepts connections from here")
+		if strings.Contains(s.screen(), "server-refuses") {
+			t.Errorf("what it said before still stands:\n%s", s.screen())
+		}
+		s.press("esc", "enter")
+		if strings.Contains(s.screen(), "accepts") && asked != 2 {
+			t.Errorf("asked %d times", asked)
 		}
 	})
 }

@@ -27,6 +27,9 @@ type Gateway struct {
 	// Surroundings reads what else bears on NAT, for the doctor; it may take some
 	// milliseconds. nil: nothing is known of it.
 	Surroundings func(ctx context.Context) (model.Surroundings, error)
+	// Probe asks a server for a TCP connection and closes it at once; it blocks some
+	// seconds at most. nil where that cannot be done.
+	Probe func(ctx context.Context, server netip.AddrPort) model.Probe
 	// Name looks up the name of an address, "" if it has none; nil where names are not
 	// to be had. It may block until its context ends.
 	Name func(ctx context.Context, a netip.Addr) string

@@ -49,7 +49,7 @@ func KeyTable() []KeyGroup {
 		{"Rules", []key.Binding{keys.Add, keys.Edit, keys.Delete, keys.MoveUp, keys.MoveDown, keys.Park, keys.Import, keys.Chains, keys.Family, keys.Backend, keys.Switches}},
 		{"Guide", []key.Binding{keys.Switches}},
 		{"Switches", []key.Binding{bind("enter", "change", "enter"), keyBoot}},
-		{"Doctor", []key.Binding{keyFix, keys.Switches}},
+		{"Doctor", []key.Binding{keyFix, keyProbe, keys.Switches}},
 		{"Trace", []key.Binding{bind("/", "what to trace"), keyStart, keyStop}},
 		{"History", []key.Binding{keys.Save}},
 		{"Flows", []key.Binding{keys.Sort, keys.Reverse, keys.Group, keys.Pause, keys.Events, keys.Forget, keys.ForgetAll, keys.Health, keys.Switches, keys.Names}},

@@ -89,6 +89,7 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 	}
 	gw.Trace, gw.NoTrace = tracer(ctx, tables)
 	gw.Name, gw.UserID, gw.GroupID = nameOf, userID, groupID
+	gw.Probe = ask
 	gw.Surroundings = func(ctx context.Context) (model.Surroundings, error) {
 		var sets map[rules.Place]*rules.Ruleset
 		if now := latest.Load(); now != nil {
