@@ -139,7 +139,9 @@ type machine struct {
 	now      state // of the branch that is followed
 	stack    []frame
 	work     []branch
-	seen     map[visited]struct{} // nil until the way divides
+	put      int                  // how many branches were put aside at a time
+	divided  bool                 // what cannot be known has divided the way
+	seen     map[visited]struct{} // since it has
 	outcomes []Outcome
 	budget   int
 
@@ -157,6 +159,8 @@ const (
 	maxRules    = 1 << 20
 	maxBranches = 4096
 	maxOutcomes = 1024
+	// keptStates is for how many states the room is kept from one packet to the next.
+	keptStates = 64
 )
 
 // branch is a way that remains to be followed.
@@ -181,13 +185,18 @@ func (m *machine) reset(e *Evaluator, p *Packet) {
 	m.e, m.pkt, m.family = e, p, familyOf(p.Src)
 	m.tables = &e.families[m.family]
 	m.stack, m.work, m.outcomes = m.stack[:0], m.work[:0], m.outcomes[:0]
-	m.seen, m.told, m.doubts = nil, nil, nil
+	m.divided, m.told, m.doubts = false, nil, nil
 	m.budget, m.incomplete, m.path = maxRules, false, nil
 }
 
 func (m *machine) release() {
-	m.e, m.tables, m.pkt, m.path, m.seen, m.told, m.doubts = nil, nil, nil, nil, nil, nil, nil
-	clear(m.work[:cap(m.work)])
+	m.e, m.tables, m.pkt, m.path, m.told, m.doubts = nil, nil, nil, nil, nil, nil
+	if len(m.seen) > keptStates {
+		m.seen = nil
+	}
+	clear(m.seen)
+	clear(m.work[:m.put])
+	m.work, m.put = m.work[:0], 0
 	machines.Put(m)
 }
 
@@ -218,7 +227,7 @@ func (m *machine) run() {
 
 // follow takes one branch from where it stands to its end.
 func (m *machine) follow(st *state) {
-	resumed := m.seen != nil
+	resumed := m.divided
 	for {
 		if len(m.stack) == 0 && !m.begin(st, resumed) {
 			return
@@ -233,11 +242,13 @@ func (m *machine) follow(st *state) {
 
 // fork puts a branch aside to be followed later, unless one like it was met.
 func (m *machine) fork(st *state) {
+	m.divided = true
 	if m.seen == nil {
 		m.seen = make(map[visited]struct{})
 	}
 	if m.fresh(st) {
 		m.work = append(m.work, branch{*st, append([]frame(nil), m.stack...)})
+		m.put = max(m.put, len(m.work))
 	}
 }
 

@@ -147,7 +147,7 @@ func (m *machine) back(st *state) bool {
 	c := m.stack[last].chain
 	m.stack = m.stack[:last]
 	if last > 0 {
-		return m.seen == nil || m.fresh(st)
+		return !m.divided || m.fresh(st)
 	}
 	if m.path != nil {
 		m.tell(st, c, -1, Yes, "")

@@ -94,7 +94,7 @@ func (m *machine) begin(st *state, resumed bool) bool {
 		chains := m.tables.hooks[st.stage]
 		nat := st.stage.isNAT()
 		if st.sub == 0 {
-			if m.seen != nil && !resumed && !m.fresh(st) {
+			if m.divided && !resumed && !m.fresh(st) {
 				return false
 			}
 			if nat && (!m.tables.nat || st.bound() || !st.ct.hasFlow() || st.ct.state == StateEstablished) {
