@@ -62,14 +62,20 @@ func (l *lineInput) key(msg tea.KeyPressMsg) bool {
 	return l.text() != before
 }
 
+// lineLeast is the room that is kept for what is typed.
+const lineLeast = 12
+
 // view draws the line with a count at its end; true while it is to be shown.
 func (l *lineInput) view(width int, count string) (string, bool) {
 	prompt := l.look.Accent.Render(l.prompt) + " "
-	tail := "  " + l.look.Faint.Render(count)
+	style, words := l.look.Faint, count
 	if l.wrong != "" {
-		tail = "  " + l.look.Broken.Render(l.wrong)
+		style, words = l.look.Broken, l.wrong
 	}
-	room := max(8, width-2-lipgloss.Width(tail))
+	room := width - 1 - lipgloss.Width(prompt)
+	words = text.Fit(words, max(0, min(lipgloss.Width(words), room-2-lineLeast)))
+	tail := "  " + style.Render(words)
+	room = max(lineLeast, room-lipgloss.Width(tail))
 	if !l.open {
 		return prompt + l.look.Text.Render(text.Fit(l.text(), room)) + tail, true
 	}

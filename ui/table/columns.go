@@ -28,7 +28,8 @@ const gap = 2
 
 // Widths shares out a line among columns. Columns that may give way come in, the
 // lowest order first, as long as those already there have what they want; one
-// that has no room has width 0.
+// that has no room has width 0. Where there is not even the least for those that
+// stay, the widest give way.
 func Widths(cols []Column, width int) []int {
 	w := make([]int, len(cols))
 	for i := range cols {
@@ -40,6 +41,7 @@ func Widths(cols []Column, width int) []int {
 		for i := range cols {
 			w[i] = min(w[i], cols[i].Min)
 		}
+		squeeze(w, width)
 	} else {
 		for _, i := range byOrder(cols) {
 			w[i] = cols[i].Min
@@ -58,6 +60,22 @@ func Widths(cols []Column, width int) []int {
 		return width, cols[i].Grow
 	})
 	return w
+}
+
+// squeeze takes from the widest columns what even the least widths have too much.
+func squeeze(w []int, width int) {
+	for total(w) > width {
+		widest := 0
+		for i := range w {
+			if w[i] > w[widest] {
+				widest = i
+			}
+		}
+		if len(w) == 0 || w[widest] <= 1 {
+			return
+		}
+		w[widest]--
+	}
 }
 
 // byOrder lists the columns that may give way, the last to go first.
