@@ -1,9 +1,11 @@
 package model
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -67,7 +69,55 @@ type Explainer struct {
 }
 
 // NewExplainer explains the flows of a table once it has been told the rules.
-func NewExplainer(flows *Flows) *Explainer { return &Explainer{flows: flows} }
+func NewExplainer(flows *Flows) *Explainer {
+	x := &Explainer{flows: flows}
+	if flows != nil {
+		flows.OrderRules(x.Places)
+	}
+	return x
+}
+
+// Places are the places of explanations in the order in which packets meet the rules, by Flow.Rule:
+// chain by chain, rule by rule, what no rule made last.
+func (x *Explainer) Places() []uint32 {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	numbers := make([]uint32, len(x.known))
+	for i := range numbers {
+		numbers[i] = uint32(i + 1)
+	}
+	slices.SortFunc(numbers, func(a, b uint32) int {
+		return compareExplanations(&x.known[a-1], &x.known[b-1])
+	})
+	places := make([]uint32, len(x.known)+1)
+	places[0] = noPlace
+	place := uint32(0)
+	for i, n := range numbers {
+		if i > 0 && compareExplanations(&x.known[n-1], &x.known[numbers[i-1]-1]) != 0 {
+			place++
+		}
+		if places[n] = place; x.known[n-1].Rule().IsZero() {
+			places[n] = noPlace
+		}
+	}
+	return places
+}
+
+// compareExplanations compares by the rule to name first, then by the other one.
+func compareExplanations(a, b *Explanation) int {
+	return cmp.Or(compareRefs(a.Rule(), b.Rule()), compareRefs(a.SNAT, b.SNAT))
+}
+
+// compareRefs has the hooks' chains in the packet's order before all others.
+func compareRefs(a, b rules.RuleRef) int {
+	way := func(chain string) int {
+		if i := slices.Index([]string{"PREROUTING", "OUTPUT", "INPUT", "POSTROUTING"}, chain); i >= 0 {
+			return i
+		}
+		return 4
+	}
+	return cmp.Or(cmp.Compare(way(a.Chain), way(b.Chain)), strings.Compare(a.Chain, b.Chain), cmp.Compare(a.Position, b.Position))
+}
 
 // SetRules begins to explain by other rules or another host; every flow counts as
 // not asked again.

@@ -3,6 +3,7 @@ package model
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -191,6 +192,44 @@ func TestBlast(t *testing.T) {
 		kept, changed := KeptFlows(context.Background(), facts, before, after, table, 10)
 		if changed != c.changed || len(kept) != c.changed {
 			t.Errorf("%v: %d flows keep their translation, %d of them named; want %d", c.plan.Commands(), changed, len(kept), c.changed)
+		}
+	}
+}
+
+// TestSortByRule: flows stand in the order in which packets meet the rules, not in that in which
+// the rules were first seen at work.
+func TestSortByRule(t *testing.T) {
+	facts, sets := explainGateway(t, "-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 81 -j DNAT --to-destination 192.168.0.3:8080\n")
+	table := NewFlows()
+	b := &Batch{At: 1}
+	for _, f := range []Flow{
+		explainedFlow(1, "198.51.100.7:4000", "203.0.113.1:22", "203.0.113.1:22", "198.51.100.7:4000"),
+		explainedFlow(2, "192.168.0.9:4000", "198.51.100.7:443", "198.51.100.7:443", "203.0.113.1:4000"),
+		explainedFlow(3, "198.51.100.7:4000", "203.0.113.1:81", "192.168.0.3:8080", "198.51.100.7:4000"),
+		explainedFlow(4, "198.51.100.7:4000", "203.0.113.1:80", "192.168.0.2:8080", "198.51.100.7:4000"),
+	} {
+		c := b.Next()
+		c.Kind, c.Flow = Listed, f
+	}
+	table.Apply(b)
+	x := NewExplainer(table)
+	x.SetRules(sets, facts.Host(nil))
+	for x.Work(1) {
+	}
+	for descending, want := range map[bool][]string{
+		false: {"PREROUTING 1", "PREROUTING 2", "POSTROUTING 1", "none"},
+		true:  {"POSTROUTING 1", "PREROUTING 2", "PREROUTING 1", "none"},
+	} {
+		sel, err := NewSelector(table).Select(context.Background(), Query{}, Sort{By: ColumnRule, Descending: descending}, Window{Limit: -1}, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for i := range sel.Rows {
+			got = append(got, x.Of(&sel.Rows[i].Flow).String())
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("descending %v: %q, not %q", descending, got, want)
 		}
 	}
 }

@@ -175,5 +175,8 @@ func (f *Flow) rate(told *Flow, seconds float64) {
 	}
 	f.ByteRate += float32(weight * (bytes - float64(f.ByteRate)))
 	f.PacketRate += float32(weight * (packets - float64(f.PacketRate)))
+	if bytes == 0 && packets == 0 && f.ByteRate < 1 && f.PacketRate < 0.1 {
+		f.ByteRate, f.PacketRate = 0, 0 // it would become ever less, and never nothing
+	}
 	f.known |= ratesKnown
 }

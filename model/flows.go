@@ -29,6 +29,8 @@ type Flows struct {
 
 	listing listing
 	ruleGen uint16
+	// places has the order of what Flow.Rule stands for, for sorting; nil where nobody knows it.
+	places func() []uint32
 }
 
 const (
@@ -90,6 +92,27 @@ func (t *Flows) Version() uint64 {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return t.changes
+}
+
+// noPlace is the place of what no rule made.
+const noPlace = ^uint32(0)
+
+// OrderRules says how to sort by rule: places returns the place of every number that
+// Flow.Rule may have, by that number.
+func (t *Flows) OrderRules(places func() []uint32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.places = places
+}
+
+func (t *Flows) rulePlaces() []uint32 {
+	t.mu.RLock()
+	places := t.places
+	t.mu.RUnlock()
+	if places == nil {
+		return nil
+	}
+	return places()
 }
 
 // Len is the number of flows.

@@ -454,17 +454,32 @@ func TestVersionStaysWhereNothingMoved(t *testing.T) {
 	if refresh(at, told) {
 		t.Error("only time has passed, and the version is another")
 	}
-	for name, change := range map[string]func(f *Flow){
-		"a new timeout": func(f *Flow) { f.Timeout += 11 }, "a state": func(f *Flow) { f.State = TCPTimeWait },
-		"a mark": func(f *Flow) { f.Mark = 7 }, "packets": func(f *Flow) { f.SetCounts(2, 200, 1, 1000) },
+	for _, c := range []struct {
+		name   string
+		change func(f *Flow)
+	}{
+		{"a new timeout", func(f *Flow) { f.Timeout += 11 }},
+		{"a state", func(f *Flow) { f.State = TCPTimeWait }},
+		{"a mark", func(f *Flow) { f.Mark = 7 }},
+		{"packets", func(f *Flow) { f.SetCounts(2, 200, 1, 1000) }},
 	} {
 		other := told
-		change(&other)
-		at += second / 10
-		if !refresh(at, other) {
-			t.Errorf("%s makes no other version", name)
+		c.change(&other)
+		if at += second; !refresh(at, other) {
+			t.Errorf("%s makes no other version", c.name)
 		}
-		at += second / 10
+		told.SetCounts(other.OrigPackets, other.OrigBytes, other.ReplyPackets, other.ReplyBytes)
+		at += second
 		refresh(at, told)
+	}
+	for range 30 { // until the rate is none any more
+		at += second
+		told.Timeout--
+		refresh(at, told)
+	}
+	at += second
+	told.Timeout--
+	if refresh(at, told) {
+		t.Error("half a minute after the last packet a rate still moves")
 	}
 }

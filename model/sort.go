@@ -109,6 +109,16 @@ func (s Sort) rank(f *Flow, now int64) rank {
 	return r
 }
 
+// rankOfRule is the place of a flow that a rule with that place made; those that no rule made come last.
+func (s Sort) rankOfRule(place uint32) (r rank) {
+	r.known(place != noPlace)
+	r.a = uint64(place)
+	if s.Descending && r.unknown == 0 {
+		r.a = ^r.a
+	}
+	return r
+}
+
 func (c Column) rank(f *Flow, now int64) (r rank) {
 	switch c {
 	case ColumnProto:
@@ -251,6 +261,10 @@ func (s *Selector) Select(ctx context.Context, q Query, order Sort, w Window, no
 func (s *Selector) gather(ctx context.Context, q Query, order Sort, around Ref, now int64) (sel Selection, found *rank, err error) {
 	t := s.flows
 	sel.Version = t.Version()
+	var places []uint32
+	if order.By == ColumnRule {
+		places = t.rulePlaces()
+	}
 	s.ranks = s.ranks[:0]
 	if n := t.Len(); q.IsZero() && cap(s.ranks) < n {
 		s.ranks = make([]rank, 0, n+n/16) // at once, as growing step by step would need twice the room
@@ -270,6 +284,9 @@ func (s *Selector) gather(ctx context.Context, q Query, order Sort, around Ref, 
 				return
 			}
 			r := order.rank(f, now)
+			if int(f.Rule) < len(places) {
+				r = order.rankOfRule(places[f.Rule])
+			}
 			r.pos = pos
 			s.ranks = append(s.ranks, r)
 			if pos == around.Pos && f.ID == around.ID && around != (Ref{}) {

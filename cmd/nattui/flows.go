@@ -263,6 +263,9 @@ const rateTime = time.Second
 // runSorted prints the flows in order, once all are known.
 func (o *flowsOptions) runSorted(c *cobra.Command, table *conntrack.Table, p *flowPrinter) error {
 	flows := model.NewFlows()
+	if x := o.rules.explainer; x != nil {
+		flows.OrderRules(x.Places)
+	}
 	apply := func(b *model.Batch) {
 		for i := range b.Changes {
 			p.note(&b.Changes[i].Flow)
