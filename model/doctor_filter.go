@@ -515,7 +515,7 @@ func (d *doctor) markedRoute(f *Forward) (rules.Plan, [][]string) {
 			}
 		}
 	}
-	if !router.IsValid() || f.Rule.Family == rules.IPv6 {
+	if !router.IsValid() {
 		return rules.Plan{}, nil
 	}
 	route, _ := d.f.Lookup(RouteQuery{Dst: f.Server.Addr()})
@@ -530,8 +530,12 @@ func (d *doctor) markedRoute(f *Forward) (rules.Plan, [][]string) {
 		}
 		plan.Steps = append(plan.Steps, step)
 	}
+	ip := []string{"ip"}
+	if f.Rule.Family == rules.IPv6 {
+		ip = append(ip, "-6")
+	}
 	return plan, [][]string{
-		{"ip", "route", "add", "default", "via", router.String(), "dev", f.Link, "table", table},
-		{"ip", "rule", "add", "fwmark", mark, "lookup", table},
+		slices.Concat(ip, []string{"route", "add", "default", "via", router.String(), "dev", f.Link, "table", table}),
+		slices.Concat(ip, []string{"rule", "add", "fwmark", mark, "lookup", table}),
 	}
 }

@@ -382,6 +382,16 @@ var troubles = []trouble{
 			w.sysctl("net/ipv4/conf/"+s+"/rp_filter", "0")
 		}
 	}, from: world, to: web, beyond: true},
+	{name: "answers of IPv6 leave by another provider", check: "answer-leaves-elsewhere", also: true, spoil: func(w *ward) {
+		w.sysctl("net/ipv6/conf/all/forwarding", "1")
+		w.iptables("ip6tables", "-t", "nat", "-A", "PREROUTING", "-d", "2001:db8:1::1", "-p", "tcp", "--dport", "80", "-j", "DNAT", "--to-destination", "[2001:db8:2::2]:8080")
+		w.serve(w.Server2, "tcp", "[2001:db8:2::2]:8080")
+		w.run(w.Gateway, "ip", "link", "add", "wan1", "type", "veth", "peer", "name", "far")
+		w.run(w.Gateway, "ip", "link", "set", "far", "up")
+		w.run(w.Gateway, "ip", "addr", "add", "2001:db8:99::2/64", "dev", "wan1", "nodad")
+		w.run(w.Gateway, "ip", "link", "set", "wan1", "up")
+		w.run(w.Gateway, "ip", "-6", "route", "add", "default", "via", "2001:db8:99::1", "dev", "wan1", "metric", "10")
+	}, from: world, to: "[2001:db8:1::1]:80", beyond: true},
 	{name: "no route to the server", check: "no-route", spoil: func(w *ward) {
 		w.iptables("iptables", "-t", "nat", "-R", "PREROUTING", "1", "-d", "203.0.113.1", "-p", "tcp", "--dport", "80", "-j", "DNAT", "--to-destination", "10.9.9.9:80")
 	}, from: nil},
@@ -465,7 +475,11 @@ func (w *ward) question(x trouble) (lab.Answer, error) {
 	if x.check == "rp-filter" || x.beyond {
 		ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 		defer cancel()
-		return x.from(w).AskFrom(ctx, network, netip.AddrPortFrom(lab.WorldIPv4, 0), netip.MustParseAddrPort(x.to))
+		to, as := netip.MustParseAddrPort(x.to), lab.WorldIPv4
+		if to.Addr().Is6() {
+			as = lab.WorldIPv6
+		}
+		return x.from(w).AskFrom(ctx, network, netip.AddrPortFrom(as, 0), to)
 	}
 	return w.ask(x.from(w), network, x.to)
 }
