@@ -18,6 +18,9 @@ type Tables interface {
 	// *rules.Conflict says that the tables are not as expected. Changes returned
 	// together with an error were made, and are not what was intended.
 	Apply(ctx context.Context, changes []rules.Change) ([]rules.Change, error)
+	// Follow is Apply for changes of one place that are worked out from the tables
+	// as they are, and again when they change meanwhile.
+	Follow(ctx context.Context, place rules.Place, plan func(now *rules.Ruleset) ([]rules.Change, error)) ([]rules.Change, error)
 }
 
 // Settings changes the kernel's settings.
@@ -152,9 +155,12 @@ func (c *Committer) Run(ctx context.Context, plan rules.Plan, o Options) (Entry,
 	return c.run(ctx, l, j, source{plan, func(sets) (rules.Plan, error) { return plan, nil }}, o)
 }
 
-// anew is how often a plan is prepared again because others changed the tables
-// between the check and the change, while it still fits.
-const anew = 100
+// A plan is prepared again because others changed the tables between the check and
+// the change, while it still fits, for anewTime and anewAttempts at least.
+const (
+	anewTime     = 5 * time.Second
+	anewAttempts = 10
+)
 
 // sets are snapshots of places.
 type sets = map[rules.Place]*rules.Ruleset
@@ -194,10 +200,11 @@ func (c *Committer) run(ctx context.Context, l *lock, j *journal, wanted source,
 			return c.fail(e, fmt.Errorf("start the guard: %w; nothing was changed", err))
 		}
 	}
+	began := time.Now()
 	for attempt := 1; ; attempt++ {
-		l.inherited(func() { err = c.make(ctx, e, d) })
+		l.inherited(func() { err = c.make(ctx, e, d, wanted) })
 		var moved *rules.Conflict
-		if !errors.As(err, &moved) || attempt >= anew {
+		if !errors.As(err, &moved) || attempt >= anewAttempts && time.Since(began) > anewTime {
 			break
 		}
 		// A conflict at the second of several places can leave something of the first.
@@ -312,10 +319,10 @@ func sameValue(a, b string) bool {
 }
 
 // make changes the kernel: rules, then settings, then flows.
-func (c *Committer) make(ctx context.Context, e *Entry, d drawing) error {
+func (c *Committer) make(ctx context.Context, e *Entry, d drawing, wanted source) error {
 	if len(d.asked) > 0 {
 		c.step("tables")
-		made, err := c.kernel.Tables.Apply(ctx, d.asked)
+		made, err := c.change(ctx, d, wanted)
 		if made == nil && err != nil {
 			return err
 		}
@@ -342,6 +349,22 @@ func (c *Committer) make(ctx context.Context, e *Entry, d drawing) error {
 		}
 	}
 	return nil
+}
+
+// change changes the tables. What is at one place only is worked out anew whenever
+// others change that place meanwhile; it is in d.before then as it was in the end.
+func (c *Committer) change(ctx context.Context, d drawing, wanted source) ([]rules.Change, error) {
+	if len(d.before) != 1 {
+		return c.kernel.Tables.Apply(ctx, d.asked)
+	}
+	for place := range d.before {
+		return c.kernel.Tables.Follow(ctx, place, func(now *rules.Ruleset) ([]rules.Change, error) {
+			d.before[place] = now
+			plan, err := wanted.plan(d.before)
+			return plan.Changes(), err
+		})
+	}
+	return nil, nil
 }
 
 // complete puts the changes as they were made in place of those that were asked for.

@@ -116,7 +116,7 @@ func (c *Committer) retreat(ctx context.Context, l *lock, e *Entry, why string) 
 
 // takeBackAttempts is how often the way back is worked out anew because the
 // tables were changed meanwhile.
-const takeBackAttempts = 200
+const takeBackAttempts = 20
 
 // sidestep waits a moment of random length, at most a few times as long as a
 // change takes, once a few attempts have come to nothing: another program that
@@ -140,46 +140,84 @@ func (c *Committer) takeBack(ctx context.Context, l *lock, e *Entry) (notes []st
 	return notes, err
 }
 
-func (c *Committer) takeBackRules(ctx context.Context, e *Entry) ([]string, error) {
-	var err error
+func (c *Committer) takeBackRules(ctx context.Context, e *Entry) (notes []string, err error) {
+	for _, place := range slices.Backward(placesOfPlan(e.Plan)) {
+		more, err := c.takeBackAt(ctx, e, place)
+		if err != nil {
+			return nil, err
+		}
+		notes = append(notes, more...)
+	}
+	return notes, nil
+}
+
+// placesOfPlan are the places that a plan changes, in the order in which it first
+// names them.
+func placesOfPlan(p rules.Plan) []rules.Place {
+	var all []rules.Place
+	for _, c := range p.Changes() {
+		if place := (rules.Place{Family: c.Family, Backend: c.Backend}); !slices.Contains(all, place) {
+			all = append(all, place)
+		}
+	}
+	return all
+}
+
+// takeBackAt takes back what stands of an entry at one place, found by its rules
+// and their neighbours in the tables as they are in the very moment.
+func (c *Committer) takeBackAt(ctx context.Context, e *Entry, place rules.Place) (notes []string, err error) {
+	plan, marks := partAt(place, e)
 	for attempt := range takeBackAttempts {
-		now, readErr := c.read(ctx, e.Plan)
-		if readErr != nil {
-			return nil, readErr
-		}
-		back, notes := wayBack(e.Plan, e.marks, now)
-		if len(back) == 0 {
-			return notes, nil
-		}
-		c.step("back")
 		sidestep(attempt)
+		var back []rules.Change
 		var made []rules.Change
+		made, err = c.kernel.Tables.Follow(ctx, place, func(now *rules.Ruleset) ([]rules.Change, error) {
+			if back, notes = wayBack(plan, marks, sets{place: now}); len(back) > 0 {
+				c.step("back")
+			}
+			return back, nil
+		})
 		var conflict *rules.Conflict
-		made, err = c.kernel.Tables.Apply(ctx, back)
 		switch {
 		case made != nil || err == nil:
 			return notes, nil
 		case errors.As(err, &conflict):
 			continue
-		case len(back) == 1:
+		case len(back) <= 1:
 			return nil, err
 		}
-		return c.takeBackSingly(ctx, e, err)
+		return c.takeBackSingly(ctx, plan, marks, err)
 	}
 	return nil, err
 }
 
+// partAt is what an entry changes at one place, and the marks of that.
+func partAt(place rules.Place, e *Entry) (rules.Plan, []mark) {
+	var plan rules.Plan
+	var marks []mark
+	for i, c := range e.Plan.Changes() {
+		if (rules.Place{Family: c.Family, Backend: c.Backend}) != place {
+			continue
+		}
+		plan.Steps = append(plan.Steps, rules.StepOf(c))
+		if i < len(e.marks) {
+			marks = append(marks, e.marks[i])
+		}
+	}
+	return plan, marks
+}
+
 // takeBackSingly takes back as much as can be, one change at a time, where the
 // kernel refuses all together.
-func (c *Committer) takeBackSingly(ctx context.Context, e *Entry, cause error) ([]string, error) {
+func (c *Committer) takeBackSingly(ctx context.Context, plan rules.Plan, marks []mark, cause error) ([]string, error) {
 	refused := map[string]error{}
 	done := false
-	for attempt := range takeBackAttempts * max(1, len(e.Plan.Steps)) {
-		now, err := c.read(ctx, e.Plan)
+	for attempt := range takeBackAttempts * max(1, len(plan.Steps)) {
+		now, err := c.read(ctx, plan)
 		if err != nil {
 			return nil, err
 		}
-		back, notes := wayBack(e.Plan, e.marks, now)
+		back, notes := wayBack(plan, marks, now)
 		next := slices.IndexFunc(back, func(b rules.Change) bool { return refused[firstCommand(b)] == nil })
 		if next < 0 {
 			for _, b := range back {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"slices"
@@ -50,7 +51,7 @@ func (h *Host) Apply(ctx context.Context, changes []rules.Change) ([]rules.Chang
 	var done []rules.Change
 	var mismatch error
 	for _, place := range places {
-		one, err := h.applyPlace(ctx, place, byPlace[place].changes)
+		one, err := h.applyPlace(ctx, place, fixed(byPlace[place].changes))
 		if e := (*Mismatch)(nil); errors.As(err, &e) {
 			mismatch, err = errors.Join(mismatch, err), nil
 		}
@@ -63,6 +64,34 @@ func (h *Host) Apply(ctx context.Context, changes []rules.Change) ([]rules.Chang
 		done = append(done, one...)
 	}
 	return made, mismatch
+}
+
+// Follow makes, at one place, the changes that plan works out from the tables as
+// they are. It is Apply for what goes by its rules and their neighbours, and not
+// by numbers: where another program changes the tables in the same moment, plan is
+// asked again, so that this is no conflict. After a second or so of that it is
+// made beside the other program, and what it put elsewhere than meant among the
+// rules that stayed is moved to its place. Where plan returns no changes, nothing
+// is done; its errors are returned as they are, the others are those of Apply.
+func (h *Host) Follow(ctx context.Context, place rules.Place, plan func(now *rules.Ruleset) ([]rules.Change, error)) ([]rules.Change, error) {
+	h.writing.Lock()
+	defer h.writing.Unlock()
+	return h.applyPlace(ctx, place, func(now *rules.Ruleset) ([]rules.Change, error) {
+		changes, err := plan(now)
+		if err != nil || len(changes) == 0 {
+			return nil, err
+		}
+		return resolve(now, changes)
+	})
+}
+
+// proposal works out the changes of one place from a snapshot of it, with their
+// positions and counters.
+type proposal func(now *rules.Ruleset) ([]rules.Change, error)
+
+// fixed proposes the same changes over any snapshot that they fit.
+func fixed(changes []rules.Change) proposal {
+	return func(now *rules.Ruleset) ([]rules.Change, error) { return resolve(now, changes) }
 }
 
 // Check reports whether Apply could make the changes, as far as can be told
@@ -203,7 +232,7 @@ func (h *Host) undo(done []rules.Change, cause error) error {
 		for at > 0 && done[at-1].Family == last.Family && done[at-1].Backend == last.Backend {
 			at--
 		}
-		if _, err := h.applyPlace(context.Background(), place, inverses(done[at:])); err != nil {
+		if _, err := h.applyPlace(context.Background(), place, fixed(inverses(done[at:]))); err != nil {
 			return &Partial{done, cause, err}
 		}
 		done = done[:at]
@@ -220,15 +249,25 @@ func inverses(changes []rules.Change) []rules.Change {
 	return inv
 }
 
-// gateAttempts is how often a change is prepared anew because somebody changed
-// some table meanwhile; after that it is made and verified only.
-const gateAttempts = 20
+// How long a change is prepared anew because somebody else changes the tables.
+const (
+	// gatedTime is how long nothing is made over other tables than were read, with
+	// gatedAttempts at least; after that it is made and verified only.
+	gatedTime     = time.Second
+	gatedAttempts = 5
+	// refusedTime is how long a change is tried again that was refused while the
+	// tables changed: its place may have been gone.
+	refusedTime = 5 * time.Second
+	// straightenTime is how long rules are moved that came to stand elsewhere than
+	// meant, because the chain changed in the moment they were made.
+	straightenTime = 4 * time.Second
+)
 
 // errMoved says that the tables changed between the check and the commit.
 var errMoved = errors.New("the tables changed meanwhile")
 
 // applyPlace makes the changes of one place.
-func (h *Host) applyPlace(ctx context.Context, place rules.Place, changes []rules.Change) ([]rules.Change, error) {
+func (h *Host) applyPlace(ctx context.Context, place rules.Place, propose proposal) ([]rules.Change, error) {
 	p, err := h.programs(place)
 	if err != nil {
 		return nil, err
@@ -241,32 +280,60 @@ func (h *Host) applyPlace(ctx context.Context, place rules.Place, changes []rule
 		defer lock.release()
 	}
 	numbered := map[int]bool{}
+	began := time.Now()
 	for n := 0; ; n++ {
-		made, err := h.attempt(ctx, p, lock, changes, numbered, n < gateAttempts)
+		spent := time.Since(began)
+		a := attempt{host: h, programs: p, lock: lock, propose: propose, numbered: numbered, gated: n < gatedAttempts || spent < gatedTime, again: spent < refusedTime}
+		made, err := a.run(ctx)
+		if e := (*Mismatch)(nil); errors.As(err, &e) && lock == nil {
+			h.straighten(context.WithoutCancel(ctx), p, e.Want, made)
+		}
 		if !errors.Is(err, errMoved) {
 			return made, err
 		}
+		sidestep(n)
 	}
 }
 
-// attempt reads the tables of a place, makes the changes and verifies them. The
-// error is errMoved where nothing was made and it is to be tried anew: somebody
-// changed the tables meanwhile, or iptables cannot find a rule by its own
-// specification, which is noted in numbered.
-func (h *Host) attempt(ctx context.Context, p *programs, lock *xtablesLock, changes []rules.Change, numbered map[int]bool, gated bool) ([]rules.Change, error) {
-	before, err := h.Read(ctx, p.place)
+// sidestep waits a moment of random length, once a few attempts have come to
+// nothing: another program that inserts and deletes in turn could otherwise stay in
+// step with ours.
+func sidestep(attempt int) {
+	if attempt >= 3 {
+		time.Sleep(rand.N(20 * time.Millisecond))
+	}
+}
+
+// attempt is one try to make the changes of a place.
+type attempt struct {
+	host     *Host
+	programs *programs
+	lock     *xtablesLock
+	propose  proposal
+	numbered map[int]bool // changes whose deletions go by number
+	gated    bool         // nothing is made over other tables than were read
+	again    bool         // what is refused while others change the tables is tried anew
+}
+
+// run reads the tables, makes the changes and verifies them. The error is
+// errMoved where nothing was made and it is to be tried anew: somebody changed the
+// tables meanwhile, or iptables cannot find a rule by its own specification, which
+// is noted in numbered.
+func (a *attempt) run(ctx context.Context) ([]rules.Change, error) {
+	p := a.programs
+	before, err := a.host.Read(ctx, p.place)
 	if err != nil {
 		return nil, err
 	}
-	resolved, err := resolve(before, changes)
+	changes, err := a.propose(before)
+	if err != nil || len(changes) == 0 {
+		return nil, err
+	}
+	s, after, err := compose(before, changes, a.numbered)
 	if err != nil {
 		return nil, err
 	}
-	s, after, err := compose(before, resolved, numbered)
-	if err != nil {
-		return nil, err
-	}
-	t := transaction{host: h, programs: p, lock: lock, script: s, before: before, want: after, gated: gated}
+	t := transaction{host: a.host, programs: p, lock: a.lock, script: s, before: before, want: after, gated: a.gated}
 	defer func() { t.commits.close() }()
 	made, words, err := t.make(ctx)
 	if err == nil || made != nil || errors.Is(err, errMoved) {
@@ -276,11 +343,20 @@ func (h *Host) attempt(ctx context.Context, p *programs, lock *xtablesLock, chan
 	if err := t.takeBack(refused); err != nil {
 		return nil, err
 	}
-	if i := s.deletes(refused); notFound(words) && i >= 0 && !numbered[i] {
-		numbered[i] = true
+	if i := s.deletes(refused); notFound(words) && i >= 0 && !a.numbered[i] && a.gated {
+		a.numbered[i] = true
+		return nil, errMoved
+	}
+	if e := (*Rejected)(nil); a.again && errors.As(refused, &e) && t.moved() {
 		return nil, errMoved
 	}
 	return nil, refused
+}
+
+// moved tells whether anybody changed tables of the nft backend since the snapshot.
+func (t *transaction) moved() bool {
+	now, err := t.generation()
+	return err == nil && now != t.before.Generation
 }
 
 // make runs the transaction and verifies it. made is nil where nothing was made;
@@ -516,7 +592,7 @@ func (t *transaction) verify(ctx context.Context) ([]rules.Change, error) {
 	if t.commits != nil {
 		t.commits.catchUp()
 		var after bool
-		if mismatch.Others, after = t.commits.around(t.ours, tables); after && len(mismatch.Others) == 0 {
+		if mismatch.Others, after = t.commits.around(t.ours, tables); after && len(mismatch.Others) == 0 && !t.commits.lost {
 			return made, nil // ours was made as intended, and changed by others since
 		}
 	}
@@ -580,7 +656,9 @@ func reworded(before *rules.Ruleset, made []rules.Change) (*rules.Ruleset, error
 }
 
 // printedAs finds how iptables prints the rules that the changes made: at the
-// places where the rule wanted is one of them and another line stands.
+// places where the rule wanted is one of them and another line stands. Where
+// somebody else changed the chain as well, that line may be theirs: there it has to
+// be alike, and ours to be missing.
 func printedAs(want, got *rules.Ruleset, changes []rules.Change) map[string]rules.Rule {
 	made := map[string]bool{}
 	for _, c := range changes {
@@ -599,14 +677,27 @@ func printedAs(want, got *rules.Ruleset, changes []rules.Change) map[string]rule
 			if !ok || len(other.Rules) != len(c.Rules) {
 				continue
 			}
+			quiet := true
 			for i, r := range c.Rules {
-				if line := r.String(); made[line] && !other.Rules[i].Same(r) {
-					printed[line] = other.Rules[i]
+				quiet = quiet && (made[r.String()] || other.Rules[i].Same(r))
+			}
+			for i, r := range c.Rules {
+				as := other.Rules[i]
+				line := r.String()
+				if !made[line] || as.Same(r) || !quiet && (!samePlaces(as, r) || slices.ContainsFunc(other.Rules, r.Same)) {
+					continue
 				}
+				printed[line] = as
 			}
 		}
 	}
 	return printed
+}
+
+// samePlaces compares where rules match and what they do, but for the options.
+func samePlaces(a, b rules.Rule) bool {
+	return a.In == b.In && a.Out == b.Out && a.Protocol == b.Protocol && a.Target.Kind == b.Target.Kind && a.Target.Name == b.Target.Name &&
+		a.Source.String() == b.Source.String() && a.Dest.String() == b.Dest.String()
 }
 
 // reprint puts printed lines in place of the ones that were asked for.

@@ -59,12 +59,15 @@ const readAttempts = 5
 // readNFT reads the nft backend. iptables-nft-save itself repeats its work until
 // it has seen one generation; which one that was is known when none came while it
 // ran. A namespace that never rests leaves the snapshot's generation unknown, 0.
+// There iptables-nft-save 1.8.9 now and then prints rules twice, or not at all: what
+// the two reads before agreed upon has to be there again.
 func (p *programs) readNFT(ctx context.Context) (*rules.Ruleset, error) {
 	kernel, err := dialNfnl()
 	if err != nil {
 		return nil, err
 	}
 	defer kernel.close()
+	var earlier []map[string]int
 	for attempt := 1; ; attempt++ {
 		before, err := kernel.generation()
 		if err != nil {
@@ -89,13 +92,49 @@ func (p *programs) readNFT(ctx context.Context) (*rules.Ruleset, error) {
 			s.Generation = before
 			return s, nil
 		}
-		if err == nil && attempt >= readAttempts {
+		lines := lineCounts(s)
+		likely := attempt >= readAttempts && plausible(lines, earlier)
+		if err == nil && (likely || attempt >= 10*readAttempts) {
 			return s, nil
 		}
 		if attempt >= 10*readAttempts {
 			return nil, err
 		}
+		earlier = append(earlier[max(0, len(earlier)-1):], lines)
 	}
+}
+
+// lineCounts tells how often each line stands in each table.
+func lineCounts(s *rules.Ruleset) map[string]int {
+	n := map[string]int{}
+	for _, t := range s.Tables {
+		for _, c := range t.Chains {
+			for _, r := range c.Rules {
+				n[t.Name+" "+r.String()]++
+			}
+		}
+	}
+	return n
+}
+
+// plausible tells whether a read has each line as often as the two before it have,
+// where those agree.
+func plausible(lines map[string]int, earlier []map[string]int) bool {
+	if len(earlier) < 2 {
+		return true
+	}
+	a, b := earlier[0], earlier[1]
+	for line, n := range a {
+		if b[line] == n && lines[line] != n {
+			return false
+		}
+	}
+	for line, n := range lines {
+		if a[line] == b[line] && a[line] > 0 && n != a[line] {
+			return false
+		}
+	}
+	return true
 }
 
 // readLegacy reads the legacy backend, and runs nothing where no table is

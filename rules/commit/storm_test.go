@@ -1,0 +1,173 @@
+package commit_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"nattui/rules"
+	"nattui/rules/commit"
+)
+
+// storm is another program that inserts and deletes rules at full speed: one
+// process that is fed transactions without a pause, several hundred to several
+// thousand a second, rather than a process for each.
+type storm struct {
+	cmd          *exec.Cmd
+	stop         chan struct{}
+	done         chan error
+	out          bytes.Buffer
+	transactions atomic.Int64
+	began        time.Time
+}
+
+// storm starts it. Each round inserts above and between our rules and appends
+// beneath them, in two tables, and then deletes the same rules: if one of them is
+// not there, it fails.
+func (g *gateway) storm() *storm {
+	g.Helper()
+	s := &storm{stop: make(chan struct{}), done: make(chan error, 1), began: time.Now()}
+	s.cmd = exec.Command(g.program()+"-restore", "--noflush", "-w", "60")
+	s.cmd.Env = append(os.Environ(), "LC_ALL=C")
+	s.cmd.Stdout, s.cmd.Stderr = &s.out, &s.out
+	feed, err := s.cmd.StdinPipe()
+	if err != nil {
+		g.Fatal(err)
+	}
+	if err := s.cmd.Start(); err != nil {
+		g.Fatal(err)
+	}
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-s.stop:
+				feed.Close()
+				err := s.cmd.Wait()
+				if err != nil {
+					err = fmt.Errorf("the other program: %w: %s", err, s.out.Bytes())
+				}
+				s.done <- err
+				return
+			default:
+			}
+			var b strings.Builder
+			for _, chain := range []string{"nat PREROUTING", "filter FORWARD"} {
+				table, name, _ := strings.Cut(chain, " ")
+				above, between, beneath := g.addr(100+n%50), g.addr(150+n%50), g.addr(200+n%50)
+				fmt.Fprintf(&b, "*%s\n-I %s -s %s -j ACCEPT\n-I %[2]s 3 -s %[4]s -j ACCEPT\n-A %[2]s -s %[5]s -j ACCEPT\nCOMMIT\n", table, name, above, between, beneath)
+				fmt.Fprintf(&b, "*%s\n-D %s -s %s -j ACCEPT\n-D %[2]s -s %[4]s -j ACCEPT\n-D %[2]s -s %[5]s -j ACCEPT\nCOMMIT\n", table, name, above, between, beneath)
+			}
+			if _, err := io.WriteString(feed, b.String()); err != nil {
+				_ = s.cmd.Wait()
+				s.done <- fmt.Errorf("the other program ended: %s", s.out.Bytes())
+				return
+			}
+			s.transactions.Add(4)
+		}
+	}()
+	return s
+}
+
+// end stops it; the error says that it missed one of its rules.
+func (s *storm) end() error {
+	close(s.stop)
+	return <-s.done
+}
+
+// pace is how many transactions it makes in a second.
+func (s *storm) pace() float64 { return float64(s.transactions.Load()) / time.Since(s.began).Seconds() }
+
+// stormLimit is far beyond what a change beside such a program takes: about two
+// seconds.
+const stormLimit = 30 * time.Second
+
+// TestStorm makes changes of every kind, rolls them back and undoes them beside a
+// program that changes the same chains many hundred times a second. Each ends in
+// the new state and then in the old one, in time, and says so; in the end every rule
+// stands where it stood before.
+func TestStorm(t *testing.T) {
+	everywhere(t, func(g *gateway) {
+		g.seed()
+		old := g.state()
+		s := g.storm()
+		g.until("the other program is at work", func() bool { return s.transactions.Load() > 100 })
+		longest := time.Duration(0)
+		for name, plan := range g.stormPlans() {
+			for _, way := range []string{"rolled back", "undone"} {
+				hardest := name == "delete" && way == "undone" || name == "order" && way == "rolled back" && g.at.Family == rules.IPv4
+				if !hardest && os.Getenv("NATTUI_KILLS") == "" {
+					continue // all of them take a minute
+				}
+				began := time.Now()
+				if err := g.thereAndBack(plan, way == "undone"); err != nil {
+					t.Errorf("%s, %s: %v", name, way, err)
+				}
+				longest = max(longest, time.Since(began))
+			}
+		}
+		t.Logf("a change and the way back took %v at most, beside %.0f transactions a second", longest, s.pace())
+		if longest > stormLimit {
+			t.Errorf("that is more than %v", stormLimit)
+		}
+		if err := s.end(); err != nil {
+			t.Error(err)
+		}
+		g.same("after all", g.state(), old)
+		g.nobodyLeft()
+	})
+}
+
+// thereAndBack makes a change and takes it back.
+func (g *gateway) thereAndBack(plan rules.Plan, undo bool) error {
+	e, err := g.c.Run(context.Background(), plan, commit.Options{Confirm: time.Hour})
+	for conflict := (*rules.Conflict)(nil); errors.As(err, &conflict); {
+		// The rule to be deleted stood elsewhere already, and nothing was done. Whoever
+		// looks again, and is fast enough, gets through.
+		plan.Steps[0].Change.At = max(conflict.Elsewhere, 1)
+		e, err = g.c.Run(context.Background(), plan, commit.Options{Confirm: time.Hour})
+	}
+	if err != nil {
+		return err
+	}
+	if !undo {
+		e, err = g.c.Rollback(context.Background(), "")
+		if err == nil && e.State != commit.RolledBack {
+			err = fmt.Errorf("it is %s", e.State)
+		}
+		return err
+	}
+	if _, err := g.c.Confirm(context.Background(), ""); err != nil {
+		return err
+	}
+	e, err = g.c.Undo(context.Background(), e.ID, commit.Options{})
+	if err == nil && e.State != commit.Applied {
+		err = fmt.Errorf("the undo is %s", e.State)
+	}
+	return err
+}
+
+// stormPlans are changes at the end of a chain, at its front, in its middle, and
+// over two tables.
+func (g *gateway) stormPlans() map[string]rules.Plan {
+	change := func(op rules.Op, at, to, n int) rules.Step {
+		r, err := rules.Parse("-A PREROUTING -s " + g.addr(n) + " -j ACCEPT")
+		if err != nil {
+			g.Fatal(err)
+		}
+		return rules.StepOf(rules.Change{Op: op, Family: g.at.Family, Backend: g.at.Backend, Table: "nat", Chain: "PREROUTING", At: at, To: to, Rule: r})
+	}
+	return map[string]rules.Plan{
+		"order":  g.order().plan(),
+		"append": {Title: "Append.", Steps: []rules.Step{change(rules.Insert, 0, 0, 9)}},
+		"first":  {Title: "First.", Steps: []rules.Step{change(rules.Insert, 1, 0, 9)}},
+		"delete": {Title: "Delete.", Steps: []rules.Step{change(rules.Delete, 2, 0, 2)}},
+	}
+}
