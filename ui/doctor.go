@@ -438,6 +438,7 @@ func (s *doctorScreen) cureQuestion(f *model.Finding) dialog {
 		last = "Of " + plural(len(plan.Steps), "step") + ", the first:"
 	}
 	q := newQuestion(s.desk, plan.Title+"?", s.fitLines(lines, last, room-3*steps), shown, "fix")
+	q.whole = plan
 	q.act = func() tea.Cmd {
 		return s.apply(plan, appliedNew, func(error) tea.Cmd {
 			s.next = time.Time{}

@@ -477,7 +477,11 @@ func (f *form) preview(width, height int) []string {
 		}
 	}
 	if !rules.HasErrors(problems) {
-		safety := f.impact.safety(f.chosen, f.ready, width)
+		key := ""
+		if f.ready {
+			key = keyCountdown.Help().Key
+		}
+		safety := f.impact.safety(f.chosen, key, width)
 		if height < 8 && f.impact.ready() && f.impact.blast.Own {
 			lines = append(lines, safety[:min(len(safety), 2)]...) // before all else, where room is scarce
 			safety = nil

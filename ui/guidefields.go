@@ -271,7 +271,7 @@ func (s *guideScreen) planLines(width int) []string {
 		return lines
 	}
 	if s.ready {
-		lines = append(lines, s.impact.safety(s.chosen, true, width)...)
+		lines = append(lines, s.impact.safety(s.chosen, keyCountdown.Help().Key, width)...)
 	}
 	for n, step := range s.advice.Plan.Steps {
 		if s.ready && (n > 0 || len(lines) > 1) {

@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"charm.land/bubbles/v2/cursor"
@@ -34,6 +35,7 @@ type importDialog struct {
 	sending    bool
 	refused    string
 	impact     impact
+	chosen     countdown // how long the plan is to wait to be confirmed
 }
 
 // importedMsg brings what a text has come to.
@@ -125,6 +127,11 @@ func (x *importDialog) key(msg tea.KeyPressMsg) tea.Cmd {
 	case "ctrl+y":
 		x.doubts = !x.doubts
 		return x.read()
+	case "ctrl+o":
+		if x.choosable() {
+			x.chosen = x.chosen.next()
+		}
+		return nil
 	case "tab":
 		if len(x.found.Questions) > 0 {
 			x.askFor(x.found.Questions[0])
@@ -218,10 +225,17 @@ func (x *importDialog) applicable() bool {
 	return x.known && !x.found.InDoubt() && len(x.found.Plan.Steps) > 0
 }
 
+// keyImportCountdown goes through the choices where letters are text.
+var keyImportCountdown = bind("ctrl+o", "countdown", "ctrl+o")
+
+// choosable tells whether the countdown can be chosen now.
+func (x *importDialog) choosable() bool { return x.applicable() && x.gw.Journal != nil }
+
 func (x *importDialog) send() tea.Cmd {
 	if !x.applicable() {
 		return nil
 	}
+	x.desk.countdown = x.chosen
 	cmd := x.apply(x.found.Plan, appliedNew, func(err error) tea.Cmd {
 		x.sending = false
 		if err != nil {
@@ -243,6 +257,9 @@ func (x *importDialog) Keys() []key.Binding {
 	var list []key.Binding
 	if x.applicable() {
 		list = append(list, bind("enter", "apply"))
+	}
+	if x.choosable() {
+		list = append(list, keyImportCountdown)
 	}
 	if x.known && len(x.found.Questions) > 0 {
 		list = append(list, bind("tab", "fill the gaps"))
@@ -306,7 +323,11 @@ func (x *importDialog) report(width, limit int) []string {
 		return lines
 	case x.applicable():
 		add(look.Good.Bold(true), "enter applies "+plural(len(x.found.Plan.Steps), "change"), 1)
-		lines = append(lines, x.impact.safety(countdownAuto, false, width)...)
+		safety := x.impact.safety(x.chosen, keyImportCountdown.Help().Key, width)
+		if own := len(x.impact.ownLines(width)); limit < 8 && own < len(safety) {
+			safety = slices.Concat(safety[own:], safety[:own]) // what can be chosen is in sight
+		}
+		lines = append(lines, safety...)
 	case !x.found.InDoubt():
 		add(look.Faint, "there is nothing to change", 1)
 	}

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"strconv"
+	"strings"
 
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
@@ -103,25 +104,27 @@ func (i *impact) ownLines(width int) []string {
 }
 
 // safety says whether the operator may be cut off, and what is done about that by
-// the countdown that was chosen; may tells that it can be chosen now.
-func (i *impact) safety(chosen countdown, may bool, width int) []string {
+// the countdown that was chosen; key is the one that chooses it, "" where that
+// cannot be done now.
+func (i *impact) safety(chosen countdown, key string, width int) []string {
 	if i.gw.Journal == nil || !i.ready() || i.err != nil {
 		return nil
 	}
 	lines := i.ownLines(width)
-	if !may && !i.blast.Own {
+	if key == "" && !i.blast.Own {
 		return lines
 	}
-	style, key := i.look.Faint, ""
+	style, indent := i.look.Faint, ""
 	if i.blast.Own || chosen > countdownOff {
 		style = i.look.Attention
 	}
-	if may {
-		key = i.look.Accent.Render("c") + " "
+	if key != "" {
+		indent = strings.Repeat(" ", len(key)+1)
+		key = i.look.Accent.Render(key) + " "
 	}
-	for n, l := range text.Wrap(chosen.words(i.blast.Own, true), width-2, 0) {
-		if n > 0 && may {
-			key = "  "
+	for n, l := range text.Wrap(chosen.words(i.blast.Own, true), width-len(indent), 0) {
+		if n > 0 {
+			key = indent
 		}
 		lines = append(lines, key+style.Render(l))
 	}

@@ -19,6 +19,8 @@ type question struct {
 	title string
 	lines []string
 	plan  rules.Plan
+	// whole is what is weighed and what Yes applies; plan may be its first steps.
+	whole rules.Plan
 	verb  string // what Yes does, in one word
 	yes   bool
 	// act is what Yes does; by default it applies the plan.
@@ -31,21 +33,21 @@ type question struct {
 }
 
 func newQuestion(d *desk, title string, lines []string, p rules.Plan, verb string) *question {
-	q := &question{desk: d, title: title, lines: lines, plan: p, verb: verb, impact: impact{desk: d}}
+	q := &question{desk: d, title: title, lines: lines, plan: p, whole: p, verb: verb, impact: impact{desk: d}}
 	q.act = func() tea.Cmd { return d.apply(p, appliedNew, nil) }
 	return q
 }
 
 // changes tells that the question is about a change of the gateway that can be
 // taken back by itself.
-func (q *question) changes() bool { return len(q.plan.Steps) > 0 && q.gw.Journal != nil }
+func (q *question) changes() bool { return len(q.whole.Steps) > 0 && q.gw.Journal != nil }
 
 // Settle has the plan weighed, and keeps what is shown within the box.
 func (q *question) Settle() tea.Cmd {
 	body, room := q.body(q.inner()), q.room(q.desk.height)
 	q.most = max(0, len(body)-room)
 	q.offset = min(q.offset, q.most)
-	return q.impact.weigh(q.plan)
+	return q.impact.weigh(q.whole)
 }
 
 // Update takes the answer.

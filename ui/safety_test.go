@@ -2,12 +2,16 @@ package ui
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	tea "charm.land/bubbletea/v2"
+
+	"nattui/model"
 	"nattui/rules"
 )
 
@@ -167,5 +171,45 @@ func TestUndoThatFitsNoMoreIsExplained(t *testing.T) {
 		if len(j.said) > 0 {
 			t.Errorf("the journal was told %v", j.said)
 		}
+	})
+}
+
+// Pasted commands say what they would touch before they are applied, and how long
+// they wait to be confirmed can be chosen while they are text.
+func TestImportHasTheCountdownChosen(t *testing.T) {
+	for _, size := range []struct{ w, h int }{{80, 24}, {120, 40}, {40, 12}} {
+		synctest.Test(t, func(t *testing.T) {
+			s, _ := sshStage(t, size.w, size.h)
+			s.app.open(newImport(&s.app.desk))
+			s.send(tea.PasteMsg{Content: "iptables -t nat -A POSTROUTING -s 192.168.7.0/24 -o wan0 -j MASQUERADE\niptables -A FORWARD -i lan0 -o wan0 -j ACCEPT\n"})
+			s.sees("stands at once")
+			s.press("ctrl+o", "ctrl+o", "ctrl+o", "ctrl+o")
+			s.sees("taken back after 5 min")
+			s.golden(fmt.Sprintf("import-over-ssh-%dx%d", size.w, size.h))
+			s.press("enter")
+			if len(s.kernel.applied) != 1 || s.kernel.terms.Confirm != 5*time.Minute {
+				t.Errorf("%d plans were applied, and wait %v", len(s.kernel.applied), s.kernel.terms.Confirm)
+			}
+		})
+	}
+}
+
+// A question that shows the first steps of a plan weighs and names all of it.
+func TestQuestionWeighsTheWholePlan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := sshStage(t, 80, 40)
+		r, err := rules.Parse("-A PREROUTING -p tcp -m tcp --dport 22 -j DNAT --to-destination 192.168.0.9")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var cure rules.Plan
+		for range shownSteps {
+			cure.Steps = append(cure.Steps, rules.Step{Sysctl: &rules.Sysctl{Name: "net.ipv4.ip_forward", Value: "1"}})
+		}
+		cure.Steps = append(cure.Steps, rules.StepOf(rules.Change{Op: rules.Insert, Table: "nat", Chain: "PREROUTING", At: 1, Rule: r}))
+		d := &doctorScreen{desk: &s.app.desk}
+		s.app.open(d.cureQuestion(&model.Finding{Sentence: "Something is wrong.", Cure: cure}))
+		s.press("j", "k")
+		s.sees("taken back after 90 s unless you confirm")
 	})
 }
