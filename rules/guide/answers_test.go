@@ -29,6 +29,7 @@ func TestWrongAnswersSayWhatWouldWork(t *testing.T) {
 		{Share{Net: "192.168.0.0/24", As: "1.2.3"}, []string{`x as: "1.2.3" is no IPv4 address (try 203.0.113.1)`}},
 		{Share{Net: "fd00::/64"}, []string{`x out: an interface is missing: this host has no default route for IPv6, so its way to the world is not known`}},
 		{Share{VPN: true, Net: "10.8.0.0/24", In: "wan0"}, []string{`x in: wan0 is the way out: the VPN's machines come in by another interface, their tunnel (try tun0)`}},
+		{Share{VPN: true, Net: "192.168.0.0/24", In: "lan0"}, []string{`! in: lan0 does not look like a VPN's tunnel: for a network of your own, share a connection (try tun0)`}},
 		{Share{VPN: true, Net: "10.8.0.0/24", In: "eth5"}, []string{`x in: this host has no interface eth5: it has lo, wan0, lan0, tun0 (try wan0)`}},
 		{Share{VPN: true, Net: "192.168.0.0/24", In: "tun0"}, []string{`x net: 192.168.0.0/24 overlaps 192.168.0.0/24, the network of lan0: the gateway cannot tell which machine is meant (try 10.8.0.0/24)`}},
 		{Share{VPN: true, Net: "192.168.0.128/25", In: "tun0"}, []string{`x net: 192.168.0.128/25 overlaps 192.168.0.0/24, the network of lan0: the gateway cannot tell which machine is meant (try 10.8.0.0/24)`}},

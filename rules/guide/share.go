@@ -108,6 +108,13 @@ func (b *builder) checkTunnel(s *Share, net netip.Prefix) {
 		b.wrong("in", b.tunnel(s.Out), "%s is the way out: the VPN's machines come in by another interface, their tunnel", s.In)
 		return
 	}
+	if l, ok := b.link(s.In); s.VPN && ok && !l.narrow() {
+		nearest := b.tunnel(s.Out)
+		if nearest == s.In {
+			nearest = ""
+		}
+		b.warn("in", nearest, "%s does not look like a VPN's tunnel: for a network of your own, share a connection", s.In)
+	}
 	for _, i := range b.Kernel.Interfaces {
 		for _, a := range i.Addrs {
 			if i.Name != s.In && b.family.Holds(a.Addr()) && !a.IsSingleIP() && a.Masked().Overlaps(net) {
