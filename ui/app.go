@@ -137,12 +137,22 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	a.now = a.clock()
 	cmd := tea.Batch(a.route(msg), a.settle())
 	if a.shows(msg) {
+		before := a.drawn
 		a.drawn = a.draw()
-		if a.pulse != nil {
+		if a.pulse != nil && (a.drawn != before || !byItself(msg)) {
 			a.pulse.quicken()
 		}
 	}
 	return a, cmd
+}
+
+// byItself tells whether a message comes without anybody doing anything, again and again.
+func byItself(msg tea.Msg) bool {
+	switch msg.(type) {
+	case flowsMsg, dueMsg, secondMsg, selectedMsg, groupedMsg, detailsMsg, tablesMsg, factsMsg:
+		return true
+	}
+	return false
 }
 
 // shows tells whether a message may be seen on the screen. Live flows are drawn once a

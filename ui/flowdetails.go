@@ -399,16 +399,33 @@ func (v *flowView) timeout(width int) []string {
 		return []string{label + look.Text.Render(text.Fit("when the flow table that it is offloaded to lets go of it", width-10))}
 	}
 	left := time.Duration(f.Remaining(v.screen.now.UnixNano())) * time.Second
-	line := "in " + text.Duration(left)
+	line := "in " + untilEnd(left)
 	if v.d.TimeoutWhole == 0 {
 		return []string{label + look.Text.Render(text.Fit(line+" unless a packet passes", width-10))}
 	}
 	whole := time.Duration(v.d.TimeoutWhole) * time.Second
-	line += " of " + text.Duration(whole) + " unless a packet passes"
+	line += " of " + untilEnd(whole) + " unless a packet passes"
 	lines := []string{label + look.Text.Render(text.Fit(line, width-10))}
-	full := min(gaugeWidth, int(gaugeWidth*left/max(whole, 1)))
+	// The part that is gone shows as soon as there is one: most flows are used long before they end.
+	full := min(gaugeWidth, int((gaugeWidth*left+whole-1)/max(whole, 1)))
+	if left < whole {
+		full = min(full, gaugeWidth-1)
+	}
 	bar := look.Accent.Render(strings.Repeat("━", full)) + look.Line.Render(strings.Repeat("─", gaugeWidth-full))
 	return append(lines, text.Fit(strings.Repeat(" ", 10)+bar+look.Faint.Render("  "+v.d.TimeoutSetting), width))
+}
+
+// untilEnd is a time in hours, minutes and seconds, so that it is seen to run down however
+// long it is: 119:59:42, 4:05.
+func untilEnd(d time.Duration) string {
+	s := int64(max(d, 0) / time.Second)
+	switch {
+	case s < 60:
+		return strconv.FormatInt(s, 10) + "s"
+	case s < 3600:
+		return fmt.Sprintf("%d:%02d", s/60, s%60)
+	}
+	return fmt.Sprintf("%d:%02d:%02d", s/3600, s%3600/60, s%60)
 }
 
 func tupleText(t model.Tuple) string {
