@@ -213,3 +213,29 @@ func TestQuestionWeighsTheWholePlan(t *testing.T) {
 		s.sees("taken back after 90 s unless you confirm")
 	})
 }
+
+// Started to look only, no key of any screen changes anything, nor do two in turn.
+func TestReadOnlyOnEveryScreen(t *testing.T) {
+	var list []string
+	for k := '!'; k <= '~'; k++ {
+		list = append(list, string(k))
+	}
+	list = append(list, "enter", "space", "tab", "down", "ctrl+s", "ctrl+t", "ctrl+y", "ctrl+o", "delete")
+	synctest.Test(t, func(t *testing.T) {
+		s, j := sshStage(t, 80, 24)
+		s.app.gw.ReadOnly = true
+		for _, screen := range []string{"1", "2", "3", "4", "6"} {
+			for _, k := range list {
+				if strings.Contains("q!", k) {
+					continue // leaves, or needs a terminal
+				}
+				for _, then := range []string{"enter", "y"} {
+					s.press(screen, k, then, "ctrl+s", "esc", "esc", "esc")
+					if len(s.kernel.applied) > 0 || len(j.said) > 0 {
+						t.Fatalf("%s, then %s on screen %s: applied %v, told the journal %v", k, then, screen, s.kernel.applied, j.said)
+					}
+				}
+			}
+		}
+	})
+}
