@@ -26,6 +26,7 @@ type groupList struct {
 	running bool
 	again   bool
 	rested  time.Time // when live data may be added up again
+	skipped bool      // there was news before that
 }
 
 type groupedMsg struct {
@@ -73,9 +74,18 @@ func (l *groupList) nextOrder() tea.Cmd {
 // live adds up anew, at a small share of one core.
 func (l *groupList) live() tea.Cmd {
 	if l.screen.now.Before(l.rested) {
+		l.skipped = true
 		return nil
 	}
 	return l.load()
+}
+
+// late adds up what was skipped, once that may be.
+func (l *groupList) late() tea.Cmd {
+	if !l.skipped {
+		return nil
+	}
+	return l.live()
 }
 
 func (l *groupList) load() tea.Cmd {
@@ -83,7 +93,7 @@ func (l *groupList) load() tea.Cmd {
 		l.again = true
 		return nil
 	}
-	l.running = true
+	l.running, l.skipped = true, false
 	t, q, by, order, now := l.screen.gw.Flows.Table(), l.screen.query, l.by, l.order, l.screen.now.UnixNano()
 	return func() tea.Msg {
 		start := time.Now()

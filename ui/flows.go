@@ -102,6 +102,9 @@ func (s *flowsScreen) Receive(msg tea.Msg) tea.Cmd {
 		}
 		s.second()
 		cmds := []tea.Cmd{s.tick(), s.names.ask(s.gw.Name, s.list.visible())}
+		if !s.paused && s.mode == groupMode {
+			cmds = append(cmds, s.groups.late())
+		}
 		if !s.paused && (s.split() || s.detailsOpen()) {
 			cmds = append(cmds, s.view.ask())
 		}

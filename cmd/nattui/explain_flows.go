@@ -22,6 +22,7 @@ type explainer struct {
 	facts *model.Facts
 	news  chan struct{} // other rules or facts
 	moves chan struct{} // flows have come or changed
+	told  func()        // hears when flows have been explained
 
 	counts atomic.Pointer[ruleCounts]
 }
@@ -32,7 +33,7 @@ type ruleCounts struct {
 }
 
 func newExplainer(flows *model.Flows) *explainer {
-	return &explainer{Explainer: model.NewExplainer(flows), flows: flows, news: make(chan struct{}, 1), moves: make(chan struct{}, 1)}
+	return &explainer{Explainer: model.NewExplainer(flows), flows: flows, news: make(chan struct{}, 1), moves: make(chan struct{}, 1), told: func() {}}
 }
 
 // setRules hears of the rule sets after they have changed.
@@ -111,6 +112,9 @@ func (x *explainer) run(ctx context.Context) {
 			start := time.Now()
 			if more = x.Work(explainSlice); more {
 				pause = restAfter(time.Since(start), now-before)
+			}
+			if x.flows.Version() != now {
+				x.told()
 			}
 		}
 		if uncounted && time.Now().After(nextCount) {

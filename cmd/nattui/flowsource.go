@@ -39,6 +39,7 @@ func followFlows(ctx context.Context) (*flowSource, error) {
 	}
 	s := &flowSource{kernel: kernel, flows: model.NewFlows(), log: model.NewEventLog(eventsKept), changed: make(chan struct{}, 1)}
 	s.explain = newExplainer(s.flows)
+	s.explain.told = s.notify
 	go func() {
 		defer kernel.Close()
 		if err := kernel.Follow(ctx, s.take); err != nil {
