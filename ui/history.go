@@ -345,22 +345,13 @@ func (s *historyScreen) noteOf(e *Entry) string {
 // entryDetails is everything about one change.
 type entryDetails struct {
 	*desk
-	entry  Entry
-	offset int
+	entry Entry
+	reading
 }
 
 // Update scrolls, or closes on any other key.
 func (d *entryDetails) Update(msg tea.Msg) tea.Cmd {
-	k, ok := msg.(tea.KeyPressMsg)
-	if !ok {
-		return nil
-	}
-	switch {
-	case key.Matches(k, keys.Down):
-		d.offset++
-	case key.Matches(k, keys.Up):
-		d.offset = max(0, d.offset-1)
-	default:
+	if k, ok := msg.(tea.KeyPressMsg); ok && !d.reads(k) {
 		d.close(d)
 	}
 	return nil

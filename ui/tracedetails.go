@@ -81,22 +81,13 @@ func (s *desk) hopLine(h *model.TraceHop, sets map[rules.Place]*rules.Ruleset, p
 // traceDetails is everything about one packet's way.
 type traceDetails struct {
 	*desk
-	row    tracedRow
-	offset int
+	row tracedRow
+	reading
 }
 
 // Update scrolls, or closes on any other key.
 func (d *traceDetails) Update(msg tea.Msg) tea.Cmd {
-	k, ok := msg.(tea.KeyPressMsg)
-	if !ok {
-		return nil
-	}
-	switch {
-	case key.Matches(k, keys.Down):
-		d.offset++
-	case key.Matches(k, keys.Up):
-		d.offset = max(0, d.offset-1)
-	default:
+	if k, ok := msg.(tea.KeyPressMsg); ok && !d.reads(k) {
 		d.close(d)
 	}
 	return nil
