@@ -328,6 +328,25 @@ func TestSelectPutsUnknownLast(t *testing.T) {
 	}
 }
 
+// TestSelectAllocatesByTheWindow has a selection cost the heap what its window takes, however many flows it passes.
+func TestSelectAllocatesByTheWindow(t *testing.T) {
+	const flows = 4000
+	var batch Batch
+	table := NewFlows()
+	fillTable(table, flows, &batch, second)
+	s := NewSelector(table)
+	_, ref, _ := table.Lookup(Key{Orig: testFlow(flows / 2).Orig})
+	w := Window{Limit: 100, Around: ref, Lead: 50}
+	per := testing.AllocsPerRun(10, func() {
+		if _, err := s.Select(t.Context(), Query{}, Sort{By: ColumnBytes}, w, second); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if per > 20 {
+		t.Errorf("a selection of 100 of %d flows allocates %v times", flows, per)
+	}
+}
+
 func TestSelectStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

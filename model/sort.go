@@ -290,7 +290,8 @@ func (s *Selector) gather(ctx context.Context, q Query, order Sort, around Ref, 
 			r.pos = pos
 			s.ranks = append(s.ranks, r)
 			if pos == around.Pos && f.ID == around.ID && around != (Ref{}) {
-				found = &r
+				here := r // r itself would then be on the heap for every flow
+				found = &here
 			}
 			if f.Counts() {
 				sel.Packets += f.Packets()
