@@ -40,8 +40,11 @@ const (
 	// calmAfter is how long no event must have been missed until the table is read again
 	// without further waiting.
 	calmAfter = 50 * time.Millisecond
-	// eventCost is what an event takes in the receive buffer, as the kernel counts.
-	eventCost = 1280
+	// eventCost is what an event takes in the receive buffer, as the kernel counts, eventLeast less than any takes.
+	eventCost  = 1280
+	eventLeast = 256
+	// settingsPace is how often it is looked at whether the kernel still sends events: it does not say so.
+	settingsPace = 2 * time.Second
 )
 
 // follower is the state of one Follow.
@@ -60,8 +63,14 @@ type follower struct {
 	rested  time.Time     // when a listing may begin even if events were missed
 	lost    time.Time     // when events were last missed since the last listing began, zero if none were
 	anew    bool          // the listing under way replaced one that could not be whole
-	drops   uint32
-	silent  int // flows of whose end the kernel may not tell
+	silent  int           // flows of whose end the kernel may not tell
+
+	drops     uint32 // datagrams that the kernel has dropped so far
+	counted   bool   // it may be that some were, of which the kernel is still to say that it did
+	congested int    // how many more may be read while the kernel still drops what comes; 0 if it does not
+
+	looked time.Time // at the settings
+	off    bool      // there were no events then
 
 	still    int    // rounds in which nothing moved, one after the other
 	sum      uint64 // of what the last round told
@@ -122,6 +131,7 @@ func frameFor(buffer int) time.Duration {
 
 func (f *follower) run(ctx context.Context) error {
 	defer f.abandon()
+	defer f.lose()
 	f.begin(true)
 	for ctx.Err() == nil {
 		if err := f.list(); err != nil {
@@ -161,6 +171,7 @@ func (f *follower) read() (total int, err error) {
 		if n > 0 {
 			f.frameOf(n)
 		}
+		f.drain(n)
 		if total += n; n < eventDatagrams {
 			break
 		}
@@ -168,14 +179,15 @@ func (f *follower) read() (total int, err error) {
 	return total, nil
 }
 
-// patience is how long to wait for events: until the next step of a listing may be made.
+// patience is how long to wait for events: until the next step of a listing may be made, or
+// the settings are to be looked at.
 func (f *follower) patience() time.Duration {
-	if f.listing == nil && !f.wanted() {
-		return -1
-	}
 	due := f.due
 	if calm := f.lost.Add(calmAfter); !f.lost.IsZero() && calm.Before(due) {
 		due = calm
+	}
+	if look := f.looked.Add(settingsPace); look.Before(due) {
+		due = look
 	}
 	return max(0, time.Until(due))
 }
@@ -207,9 +219,14 @@ func (f *follower) stir() {
 	if f.still == 0 {
 		return
 	}
+	f.hasten()
+}
+
+// hasten has the next round begin as if something had moved in the last one.
+func (f *follower) hasten() {
 	f.still = 0
 	f.table.resting.Store(false)
-	if _, rest := f.pace(); f.listing == nil {
+	if _, rest := f.pace(); f.listing == nil && f.wanted() {
 		if soon := f.rested.Add(rest); soon.Before(f.due) {
 			f.due = soon
 		}
@@ -223,7 +240,7 @@ func (f *follower) noteMoves(silent int) {
 	if f.fresh() {
 		sum = f.listing.sum
 	}
-	if sum == f.sum {
+	if sum == f.sum && (f.fresh() || silent > 0) {
 		f.still++
 	} else {
 		f.still = 0
@@ -232,13 +249,49 @@ func (f *follower) noteMoves(silent int) {
 	f.table.resting.Store(f.still > calmRounds)
 }
 
-// overrun notes that events were lost, how many if the kernel tells, and has the table dumped anew.
+// overrun notes that events were lost. The kernel says so once, and then drops all that comes until
+// what is in the buffer has been read (netlink_overrun and netlink_rcv_wake in net/netlink/af_netlink.c).
 func (f *follower) overrun() {
-	missed := uint32(1)
-	if drops, ok := f.table.events.drops(); ok {
-		missed, f.drops = drops-f.drops, drops
+	f.table.state.overrun()
+	if f.lose() == 0 && !f.counted {
+		f.missed(1) // one was lost before it came to the socket, or the kernel does not count them
+	} else {
+		f.missed(0)
 	}
-	f.table.state.overrun(uint64(missed))
+	f.counted = false
+	f.congested = 2*f.table.buffer.Got/eventLeast + 1
+}
+
+// drain notes that so many datagrams were read, and counts what was lost meanwhile when the buffer
+// is empty. No listing begins before: what is dropped after it passed would never be known.
+func (f *follower) drain(n int) {
+	if f.congested == 0 {
+		return
+	}
+	if f.congested = max(0, f.congested-n); n < eventDatagrams {
+		f.congested = 0
+	}
+	if f.congested == 0 && f.lose() > 0 {
+		f.counted = true
+	}
+}
+
+// lose counts the events that were lost since it last did, if the kernel tells.
+func (f *follower) lose() (missed uint32) {
+	drops, ok := f.table.events.drops()
+	if !ok {
+		return 0
+	}
+	missed, f.drops = drops-f.drops, drops
+	if missed > 0 {
+		f.missed(missed)
+	}
+	return missed
+}
+
+// missed has the table dumped anew.
+func (f *follower) missed(events uint32) {
+	f.table.state.miss(uint64(events))
 	f.again = true
 	f.due = f.rested
 	f.lost = time.Now()
@@ -248,9 +301,10 @@ func (f *follower) overrun() {
 // has become one that we keep up with.
 func (f *follower) calm() bool { return !f.lost.IsZero() && time.Since(f.lost) >= calmAfter }
 
-// wanted tells whether the whole table is to be read from time to time: because
+// wanted tells whether the whole table is to be read again soon: because
 // events were missed, because somebody wants to see rates, because there are no events, or
-// because there are flows of which the kernel sends none.
+// because there are flows of which the kernel sends none. Else it is read now and then
+// all the same, as not all that happens to a flow makes an event.
 func (f *follower) wanted() bool {
 	return f.again || f.fresh() || f.silent > 0
 }
@@ -270,12 +324,20 @@ func (f *follower) pace() (share float64, rest time.Duration) {
 
 // list goes on with a listing, or begins one that is due.
 func (f *follower) list() error {
-	if fresh := f.fresh(); fresh != f.wasFresh || f.table.stirred.Swap(false) {
+	if time.Since(f.looked) >= settingsPace {
+		f.look()
+	}
+	if fresh := f.fresh(); fresh != f.wasFresh {
 		f.wasFresh = fresh
+		f.hasten()
+	} else if f.table.stirred.Swap(false) {
 		f.stir()
 	}
+	if f.congested > 0 {
+		return nil
+	}
 	if f.listing == nil {
-		if !f.wanted() || time.Now().Before(f.due) && !f.calm() {
+		if time.Now().Before(f.due) && !f.calm() {
 			return nil
 		}
 		f.begin(f.again)
@@ -322,9 +384,19 @@ func (f *follower) list() error {
 	return nil
 }
 
+// look looks at the settings. Of what began while the kernel sent no events it never will.
+func (f *follower) look() {
+	f.looked = time.Now()
+	f.table.noteSysctls()
+	if off := f.table.state.eventsOff.Load(); off != f.off {
+		f.off, f.again = off, true
+		f.due = f.rested
+	}
+}
+
 // begin starts a listing.
 func (f *follower) begin(urgent bool) {
-	f.table.noteSysctls()
+	f.look()
 	start := time.Now()
 	l, err := openListing()
 	if err != nil {
@@ -361,6 +433,9 @@ func (f *follower) finish() {
 
 // restAfter is how long to rest after a round that took so long.
 func (f *follower) restAfter(took time.Duration) time.Duration {
+	if !f.wanted() {
+		return max(longestRest, time.Duration(float64(f.cost)/idleShare))
+	}
 	share, least := f.pace()
 	pause := max(least, time.Duration(float64(f.cost)/share)-took)
 	doublings := f.still - calmRounds

@@ -278,6 +278,85 @@ func TestOverrun(t *testing.T) {
 	}
 }
 
+// TestLossesWhileTheBufferIsRead: once a buffer has overrun the kernel drops all that comes until it has been read
+// to its end, and says so only at the beginning. That is not to be missed: neither what is dropped
+// while the table is read already, nor its number.
+func TestLossesWhileTheBufferIsRead(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	track(t)
+	table, flows := open(t, Options{ReceiveBuffer: 8 << 20}), model.NewFlows()
+	if b := table.Feed().Buffer; b.Got < 2<<20 {
+		t.Skipf("a buffer of %d bytes is read at once", b.Got)
+	}
+	first, second := make(chan struct{}), make(chan struct{})
+	gate := make(chan struct{})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() {
+		events, ends := 0, 0
+		ended <- table.Follow(ctx, func(b *model.Batch) {
+			flows.Apply(b)
+			if len(b.Changes) > 0 && b.Changes[0].Kind.IsEvent() {
+				if events++; events == 1 {
+					close(first)
+					<-gate
+				}
+			}
+			if b.End || events == 3 {
+				if ends++; ends == 2 { // of a listing, or in the middle of the buffer
+					close(second)
+					<-gate
+				}
+			}
+		})
+	}()
+	for table.Feed().Listings == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	c, sent := dial(t), uint64(0)
+	must := func(err error) {
+		t.Helper()
+		if sent++; err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 100 {
+		must(c.Create(filled(i)))
+	}
+	<-first
+	one := filled(0)
+	for before, _ := table.events.drops(); ; {
+		one.Mark++
+		must(c.Update(one))
+		if now, ok := table.events.drops(); !ok {
+			t.Skip("the kernel does not count")
+		} else if now > before {
+			break
+		}
+	}
+	gate <- struct{}{}
+	<-second
+	must(c.Create(filled(100)))
+	must(c.Delete(filled(50)))
+	gate <- struct{}{}
+	for limit := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		s := table.Feed()
+		kernel, here := differences(t, flows)
+		if s.Resyncs > 0 && !s.Lost && kernel+here == 0 && s.Missed+s.Events == sent {
+			break
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("%d flows are missing, %d too many; %d of %d events told or missed; %+v", kernel, here, s.Missed+s.Events, sent, s)
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRefreshForgetDetails(t *testing.T) {
 	if lab.Isolate(t) {
 		return

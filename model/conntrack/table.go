@@ -114,16 +114,22 @@ type state struct {
 	lostAt                      time.Time // since when
 }
 
-// overrun notes that so many events are missing.
-func (s *state) overrun(missed uint64) {
+// overrun notes that the kernel could not deliver all events.
+func (s *state) overrun() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.overruns++
+}
+
+// miss notes that so many events are missing, which may have been noted before.
+func (s *state) miss(events uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.lost {
 		s.lost, s.lostAt, s.lastMissed = true, time.Now(), 0
 	}
-	s.overruns++
-	s.missed += missed
-	s.lastMissed += missed
+	s.missed += events
+	s.lastMissed += events
 }
 
 // listed notes that the whole table has been read. It makes up for what was
