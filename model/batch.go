@@ -57,7 +57,7 @@ type Change struct {
 type Batch struct {
 	// At is when the batch was read; all its changes are taken to be of that time.
 	At int64
-	// Since is how old a Listed or Refreshed change may be at most: an event of a
+	// Since is how old a Listed, Refreshed or Gone change may be at most: an event of a
 	// later time than that knows better.
 	Since int64
 	// Begin and End enclose a dump of the whole table, which may come in many
@@ -70,6 +70,11 @@ type Batch struct {
 	// Silent is how many flows of the table are known by dumps alone: the kernel may
 	// not tell of their end. Flows.Apply sets it at the end of a dump.
 	Silent int
+}
+
+// lists tells whether the batch is a part of a dump.
+func (b *Batch) lists() bool {
+	return b.Begin || b.End || len(b.Changes) > 0 && b.Changes[0].Kind == Listed
 }
 
 // Reset empties the batch and keeps its room.

@@ -20,8 +20,9 @@ type Flow struct {
 	ZoneSide ZoneSide
 	State    State
 
-	// ID is the kernel's identifier, which differs for two flows that have the
-	// same tuple one after the other (ctnetlink's CTA_ID).
+	// ID is the kernel's identifier (ctnetlink's CTA_ID), which mostly differs for two flows that
+	// have the same tuple one after the other: it is made of the tuple and of where in memory the kernel keeps the
+	// flow (nf_ct_get_id in nf_conntrack_core.c).
 	ID     uint32
 	Status Status
 	Mark   uint32

@@ -241,7 +241,7 @@ func (t *Flows) Apply(b *Batch) {
 		t.mu.Unlock()
 		rest = rest[n:]
 	}
-	if t.listing.on && (b.Since != 0 || b.End) {
+	if t.listing.on && b.lists() {
 		t.listing.ended, t.listing.endedBefore = t.listing.endedBefore, t.listing.ended
 		clear(t.listing.ended)
 	}
@@ -257,6 +257,10 @@ func (t *Flows) apply(c *Change, b *Batch) {
 	pos := t.find(hash, &f.Orig, f.Zone, f.ID)
 	switch c.Kind {
 	case EventNew, EventUpdate:
+		if pos >= 0 && c.Kind == EventNew && t.at(uint32(pos)).known&heard != 0 {
+			t.vanish(hash, uint32(pos)) // the kernel may give the same ID again
+			pos = -1
+		}
 		if pos < 0 {
 			t.insert(hash, c, b.At)
 			return
@@ -268,6 +272,9 @@ func (t *Flows) apply(c *Change, b *Batch) {
 		t.hear(t.at(uint32(pos)))
 		c.Flow = *t.at(uint32(pos))
 	case EventDestroy, Gone:
+		if c.Kind == Gone && pos >= 0 && t.at(uint32(pos)).heardSince(b.Since) {
+			return // its end will be told, or this is already another one
+		}
 		if t.listing.on {
 			t.listing.ended[hash^uint64(f.ID)] = struct{}{}
 		}
@@ -285,6 +292,10 @@ func (t *Flows) apply(c *Change, b *Batch) {
 		c.Flow = *kept
 		t.remove(hash, uint32(pos))
 	case Listed:
+		if pos >= 0 && t.at(uint32(pos)).startedElse(c) {
+			t.vanish(hash, uint32(pos))
+			pos = -1
+		}
 		if pos < 0 {
 			if !t.hasEnded(hash ^ uint64(f.ID)) {
 				t.insert(hash, c, b.At)
@@ -357,6 +368,14 @@ func (f *Flow) list(c *Change, b *Batch) {
 	if c.Has&HasCounts != 0 {
 		f.count(told, b.At, false)
 	}
+}
+
+// heardSince tells whether an event has told of the flow at that time or later.
+func (f *Flow) heardSince(at int64) bool { return at != 0 && f.known&heard != 0 && f.Told >= at }
+
+// startedElse tells whether the kernel made the flow of c at another time than this one.
+func (f *Flow) startedElse(c *Change) bool {
+	return c.Has&HasStart != 0 && f.Start != 0 && f.Start != c.Flow.Start
 }
 
 // insert puts a flow into the table that nobody had told of before.
@@ -572,12 +591,17 @@ func (t *Flows) endListing() {
 		}
 		t.eachOf(c, func(pos uint32, f *Flow) {
 			if f.epoch != t.listing.epoch {
-				t.totals.Vanished++
-				t.remove(t.hash(&f.Orig, f.Zone), pos)
+				t.vanish(t.hash(&f.Orig, f.Zone), pos)
 			}
 		})
 		t.mu.Unlock()
 	}
+}
+
+// vanish removes a flow of whose end nobody has told.
+func (t *Flows) vanish(hash uint64, pos uint32) {
+	t.totals.Vanished++
+	t.remove(hash, pos)
 }
 
 // Explain asks which rule made each flow that has not been explained since

@@ -175,6 +175,68 @@ func TestReusedTupleIsAnotherFlow(t *testing.T) {
 	}
 }
 
+// TestSameIDAgain: where the kernel put the second flow into the place of the first it gives it the same ID.
+func TestSameIDAgain(t *testing.T) {
+	f := testFlow(0)
+	f.Mark = 7
+	table := NewFlows()
+	made := event(EventNew, f)
+	made.Has |= HasMark
+	apply(table, second, made)
+	f.Mark = 0
+	apply(table, 5*second, event(EventNew, f)) // the end of the first was missed
+	got, _, _ := table.Lookup(f.Key())
+	if got.First != 5*second || got.Mark != 0 || table.Totals().Vanished != 1 {
+		t.Errorf("the second flow has mark %d and began at %d; %d vanished", got.Mark, got.First, table.Totals().Vanished)
+	}
+	check(t, table)
+
+	line := event(Listed, f)
+	line.Has, line.Flow.Start = line.Has|HasStart, 6*second
+	table.Apply(&Batch{At: 7 * second, Since: 7 * second, Begin: true, End: true, Changes: []Change{line}})
+	if got, _, _ := table.Lookup(f.Key()); got.First != 5*second || got.Start != 6*second {
+		t.Errorf("the time was told of the flow that was known, which now began at %d", got.First)
+	}
+	line.Flow.Start = 8 * second
+	table.Apply(&Batch{At: 9 * second, Since: 9 * second, Begin: true, End: true, Changes: []Change{line}})
+	if got, _, _ := table.Lookup(f.Key()); got.First != 9*second || table.Len() != 1 {
+		t.Errorf("the third flow began at %d", got.First)
+	}
+	check(t, table)
+}
+
+// TestGoneIsOfTheFlowAskedFor: what begins after the question, with the same ID, is not gone.
+func TestGoneIsOfTheFlowAskedFor(t *testing.T) {
+	table, f := NewFlows(), testFlow(0)
+	apply(table, 2*second, event(EventNew, f))
+	table.Apply(&Batch{At: 3 * second, Since: second, Changes: []Change{{Kind: Gone, Flow: f}}})
+	if table.Len() != 1 {
+		t.Error("a flow that began after the question has gone")
+	}
+	table.Apply(&Batch{At: 5 * second, Since: 4 * second, Changes: []Change{{Kind: Gone, Flow: f}}})
+	if table.Len() != 0 {
+		t.Error("a flow that is not there any more has not gone")
+	}
+	check(t, table)
+}
+
+// TestAnswersDoNotAgeADump: answers to questions come while a dump goes on, as many as there are; they must not
+// have it forget what ended meanwhile.
+func TestAnswersDoNotAgeADump(t *testing.T) {
+	table := listed(3)
+	line := func(i int) Change { return event(Listed, testFlow(i)) }
+	table.Apply(&Batch{At: 10 * second, Since: 10 * second, Begin: true, Changes: []Change{line(0)}})
+	apply(table, 11*second, event(EventDestroy, testFlow(1)))
+	for at := int64(12); at < 15; at++ {
+		table.Apply(&Batch{At: at * second, Since: at * second, Changes: []Change{event(Refreshed, testFlow(0))}})
+	}
+	table.Apply(&Batch{At: 16 * second, Since: 10 * second, End: true, Changes: []Change{line(1), line(2)}})
+	if f := testFlow(1); table.Len() != 2 {
+		t.Errorf("%d flows of 2; the one that ended is %v", table.Len(), f.Orig)
+	}
+	check(t, table)
+}
+
 // TestReconcile has a dump with gaps: flows that nobody names vanish, flows made or ended meanwhile do not come back.
 func TestReconcile(t *testing.T) {
 	table := listed(100)

@@ -67,6 +67,7 @@ func (t *Table) Refresh(flows []model.Flow, deliver func(*model.Batch)) error {
 func (t *Table) Forget(flows []model.Flow, deliver func(*model.Batch)) (forgotten int, err error) {
 	var b model.Batch
 	b.Reset(now())
+	b.Since = b.At
 	var refused unix.Errno
 	err = t.ask(flows, appendDelete, func(f *model.Flow, m *message) {
 		switch errno := m.errno(); errno {
