@@ -81,6 +81,7 @@ const (
 	onDport
 	onNever   // no packet of those that are evaluated
 	onUnknown // nothing is known of the rule
+	onHoles   // an address under a mask with holes, which is no cut between classes
 )
 
 // maskedAddr is an address and the bits of it that count.
@@ -146,6 +147,24 @@ func ifaceTestOf(i Iface) ifaceTest {
 type test struct {
 	name  string // the module, for naming it where it cannot be decided
 	holds func(*machine, *state) Truth
+	// sees cuts classes of packets apart where the answer changes with an address
+	// or a port; nil: where that is cannot be said, so that the answer for one packet
+	// says nothing of another one.
+	sees func(*cuts)
+}
+
+// seesNone is for a test that looks at neither an address nor a port, or at nothing
+// in them that is not cut in any case: this host's addresses, groups, protocols and
+// ICMP messages.
+func seesNone(*cuts) {}
+
+// seesPorts is for a test that compares with some ports.
+func seesPorts(of end, list ...Ports) func(*cuts) {
+	return func(c *cuts) {
+		for _, p := range list {
+			c.ports(of, p)
+		}
+	}
 }
 
 // Compile makes a rule set ready for evaluating packets.
@@ -241,8 +260,8 @@ func compileRule(f Family, table string, r *Rule, chains map[string]int32) code 
 		c.what, c.act = onUnknown, actUnknown
 		return c
 	}
-	c.compareAddr(onSrc, &c.src, r.Source)
-	c.compareAddr(onDst, &c.dst, r.Dest)
+	c.compareAddr(f, onSrc, &c.src, r.Source)
+	c.compareAddr(f, onDst, &c.dst, r.Dest)
 	c.compareIface(onIn, &c.in, r.In)
 	c.compareIface(onOut, &c.out, r.Out)
 	if !r.Protocol.Any() {
@@ -270,12 +289,15 @@ func (c *code) set(what uint16, not bool) {
 	}
 }
 
-func (c *code) compareAddr(what uint16, m *maskedAddr, n Net) {
+func (c *code) compareAddr(f Family, what uint16, m *maskedAddr, n Net) {
 	if n.Any() {
 		return
 	}
 	*m = maskedAddrOf(n)
 	c.set(what, n.Not)
+	if _, whole := m.hosts(f); !whole {
+		c.what |= onHoles
+	}
 }
 
 func (c *code) compareIface(what uint16, t *ifaceTest, i Iface) {
@@ -297,10 +319,13 @@ func (c *code) comparePort(what uint16, place *Ports, name string, m *PortMatch)
 		c.set(what, m.Not)
 		return
 	}
-	ports, not, source := m.Ports, m.Not, what == onSport
+	ports, not, source, of := m.Ports, m.Not, what == onSport, ofDest
+	if source {
+		of = ofSource
+	}
 	c.tests = append(c.tests, test{name, func(_ *machine, st *state) Truth {
 		return within(*st.port(source), ports).flip(not)
-	}})
+	}, seesPorts(of, ports)})
 }
 
 // passedOn are the targets after which a packet goes on as it was, for all that

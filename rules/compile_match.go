@@ -49,10 +49,13 @@ func within(have, want Ports) Truth {
 	return Unknown
 }
 
+// addTest adds a test to a rule.
+type addTest func(holds func(*machine, *state) Truth, sees func(*cuts))
+
 // compileMatch adds the comparisons of one match.
 func (c *code) compileMatch(f Family, m Match) {
-	add := func(holds func(*machine, *state) Truth) {
-		c.tests = append(c.tests, test{m.Module(), holds})
+	add := func(holds func(*machine, *state) Truth, sees func(*cuts)) {
+		c.tests = append(c.tests, test{m.Module(), holds, sees})
 	}
 	switch m := m.(type) {
 	case Comment:
@@ -60,59 +63,66 @@ func (c *code) compileMatch(f Family, m Match) {
 		c.comparePort(onSport, &c.sport, m.Proto, m.Source)
 		c.comparePort(onDport, &c.dport, m.Proto, m.Dest)
 		if m.Flags != nil {
-			add(m.Flags.holds)
+			add(m.Flags.holds, seesNone)
 		}
 		if m.Option != nil {
-			add(unknownTest)
+			add(unknownTest, seesNone)
 		}
 	case Multiport:
-		add(m.holds)
+		of := ofBoth
+		switch m.Side {
+		case SourceSide:
+			of = ofSource
+		case DestSide:
+			of = ofDest
+		}
+		add(m.holds, seesPorts(of, m.List...))
 	case ICMPType:
-		add(m.holds)
+		add(m.holds, seesNone)
 	case IPRange:
 		addRange(add, m.Source, true)
 		addRange(add, m.Dest, false)
 	case AddrType:
 		m.compile(f, add)
 	case CTState:
-		add(stateTest(&WordsMatch{m.Not, m.States}))
+		add(stateTest(&WordsMatch{m.Not, m.States}), seesNone)
 	case Conntrack:
-		m.compile(add)
+		m.compile(f, add)
 	case Mark:
-		add(m.holds)
+		add(m.holds, seesNone)
 	case TTL:
-		add(m.holds)
+		add(m.holds, seesNone)
 	case Length:
 		add(func(mc *machine, _ *state) Truth {
 			if mc.pkt.Length == 0 {
 				return Unknown
 			}
 			return truth(m.Lo <= mc.pkt.Length && mc.pkt.Length <= m.Hi).flip(m.Not)
-		})
+		}, seesNone)
 	case TOS:
-		add(func(mc *machine, st *state) Truth { return mc.tos(st, m.Mask, m.Value).flip(m.Not) })
+		add(func(mc *machine, st *state) Truth { return mc.tos(st, m.Mask, m.Value).flip(m.Not) }, seesNone)
 	case DSCP:
-		add(func(mc *machine, st *state) Truth { return mc.tos(st, 0xfc, uint32(m.Value)<<2).flip(m.Not) })
+		add(func(mc *machine, st *state) Truth { return mc.tos(st, 0xfc, uint32(m.Value)<<2).flip(m.Not) }, seesNone)
 	case PktType:
-		add(func(mc *machine, st *state) Truth { return mc.delivery(st, m.Type).flip(m.Not) })
+		add(func(mc *machine, st *state) Truth { return mc.delivery(st, m.Type).flip(m.Not) }, seesNone)
 	case MAC:
-		add(m.holds)
+		add(m.holds, seesNone)
 	case Owner:
-		add(m.holds)
+		add(m.holds, seesNone)
 	case Time:
 		if holds := m.compile(); holds != nil {
-			add(holds)
+			add(holds, seesNone)
 		}
 	case Statistic:
-		add(m.compile())
+		add(m.compile(), seesNone)
 	case Opaque:
 		if typed, ok := m.asConntrack(); ok {
-			typed.compile(add)
+			typed.compile(f, add)
 			return
 		}
-		add(unknownTest)
+		add(unknownTest, seesNone)
 	default:
-		add(unknownTest)
+		add(unknownTest, seesNone)
 	}
 }
 
@@ -180,23 +190,27 @@ func (m ICMPType) holds(mc *machine, _ *state) Truth {
 	return truth(hit).flip(m.Not)
 }
 
-func addRange(add func(func(*machine, *state) Truth), r *AddrsMatch, source bool) {
+func addRange(add addTest, r *AddrsMatch, source bool) {
 	if r == nil {
 		return
 	}
 	lo, hi := bitsOf(r.Lo), bitsOf(r.Hi)
+	of := ofDest
+	if source {
+		of = ofSource
+	}
 	add(func(_ *machine, st *state) Truth {
 		a, known := st.addr(source)
 		if !known {
 			return Unknown
 		}
 		return truth(!a.less(lo) && !hi.less(a)).flip(r.Not)
-	})
+	}, func(c *cuts) { c.addrs(of, lo, hi) })
 }
 
 // compile reads the match as xt_addrtype does, which treats the families
 // differently.
-func (m AddrType) compile(f Family, add func(func(*machine, *state) Truth)) {
+func (m AddrType) compile(f Family, add addTest) {
 	one := func(t *TypesMatch, source bool) {
 		if t == nil {
 			return
@@ -218,7 +232,7 @@ func (m AddrType) compile(f Family, add func(func(*machine, *state) Truth)) {
 				}
 			}
 			return holds(&mc.e.addrs, a.addr(f), dev, t.Types).flip(t.Not)
-		})
+		}, seesNone)
 	}
 	one(m.Source, true)
 	one(m.Dest, false)
@@ -295,20 +309,20 @@ func stateTest(w *WordsMatch) func(*machine, *state) Truth {
 
 // compile reads the match as xt_conntrack does: a packet without a flow meets
 // nothing but --ctstate.
-func (m Conntrack) compile(add func(func(*machine, *state) Truth)) {
+func (m Conntrack) compile(f Family, add addTest) {
 	if m.State != nil {
-		add(stateTest(m.State))
+		add(stateTest(m.State), seesNone)
 	}
-	flow := func(holds func(*machine, *state) Truth) {
+	flow := func(holds func(*machine, *state) Truth, sees func(*cuts)) {
 		withState := m.State != nil
 		add(func(mc *machine, st *state) Truth {
 			if !st.ct.hasFlow() {
 				return truth(withState)
 			}
 			return holds(mc, st)
-		})
+		}, sees)
 	}
-	flow(func(*machine, *state) Truth { return Yes })
+	flow(func(*machine, *state) Truth { return Yes }, seesNone)
 	if m.Proto != nil {
 		n, ok := m.Proto.Number()
 		flow(func(mc *machine, _ *state) Truth {
@@ -316,7 +330,7 @@ func (m Conntrack) compile(add func(func(*machine, *state) Truth)) {
 				return Unknown
 			}
 			return truth(mc.pkt.Protocol == n).flip(m.Proto.Not)
-		})
+		}, seesNone)
 	}
 	nets := [...]struct {
 		net           *Net
@@ -331,7 +345,7 @@ func (m Conntrack) compile(add func(func(*machine, *state) Truth)) {
 					return Unknown
 				}
 				return truth(masked.holds(a)).flip(n.net.Not)
-			})
+			}, seesNet(f, &masked))
 		}
 	}
 	ports := [...]struct {
@@ -346,14 +360,14 @@ func (m Conntrack) compile(add func(func(*machine, *state) Truth)) {
 					return Unknown
 				}
 				return within(have, p.port.Ports).flip(p.port.Not)
-			})
+			}, seesPorts(ofBoth, p.port.Ports))
 		}
 	}
 	if m.Status != nil {
-		flow(m.Status.statusHolds)
+		flow(m.Status.statusHolds, seesNone)
 	}
 	if m.Expire != nil {
-		flow(unknownTest)
+		flow(unknownTest, seesNone)
 	}
 	if m.Dir != "" {
 		flow(func(_ *machine, st *state) Truth {
@@ -361,8 +375,16 @@ func (m Conntrack) compile(add func(func(*machine, *state) Truth)) {
 				return Unknown
 			}
 			return truth(m.Dir == "ORIGINAL")
-		})
+		}, seesNone)
 	}
+}
+
+// seesNet is for a test that compares either address with a network.
+func seesNet(f Family, m *maskedAddr) func(*cuts) {
+	if _, whole := m.hosts(f); !whole {
+		return nil
+	}
+	return func(c *cuts) { c.net(ofBoth, m) }
 }
 
 // statusHolds is --ctstatus. A new flow is neither expected, nor answered, nor

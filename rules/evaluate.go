@@ -83,14 +83,22 @@ func (e *Evaluator) Evaluate(p Packet) (Path, error) {
 func (e *Evaluator) Outcomes(buf []Outcome, p *Packet) (outcomes []Outcome, certain bool) {
 	m := machines.Get().(*machine)
 	defer m.release()
+	if !m.begins(e, p) {
+		return buf, false
+	}
+	m.run()
+	return append(buf, m.outcomes...), m.certain()
+}
+
+// begins makes the machine ready for a packet; false if that makes no sense.
+func (m *machine) begins(e *Evaluator, p *Packet) bool {
 	m.packet = *p
 	if m.packet.Validate() != nil {
-		return buf, false
+		return false
 	}
 	e.complete(&m.packet)
 	m.reset(e, &m.packet)
-	m.run()
-	return append(buf, m.outcomes...), m.certain()
+	return true
 }
 
 func (e *Evaluator) check(p *Packet) error {
@@ -145,6 +153,7 @@ type machine struct {
 	outcomes []Outcome
 	budget   int
 
+	particular bool // something was looked at that classes of packets do not tell apart
 	incomplete bool
 	path       *Path // nil: only the outcomes are wanted
 	told       map[toldVisit]int
@@ -186,7 +195,7 @@ func (m *machine) reset(e *Evaluator, p *Packet) {
 	m.tables = &e.families[m.family]
 	m.stack, m.work, m.outcomes = m.stack[:0], m.work[:0], m.outcomes[:0]
 	m.divided, m.told, m.doubts = false, nil, nil
-	m.budget, m.incomplete, m.path = maxRules, false, nil
+	m.budget, m.incomplete, m.particular, m.path = maxRules, false, false, nil
 }
 
 func (m *machine) release() {

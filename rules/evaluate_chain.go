@@ -174,11 +174,14 @@ func (m *machine) programOf(c *program) *Program {
 func (m *machine) meets(r *code, st *state) (t Truth, open string) {
 	t = Yes
 	if what := r.what; what != 0 {
-		if what&(onNever|onUnknown) != 0 {
+		if what&(onNever|onUnknown|onHoles) != 0 {
 			if what&onNever != 0 {
 				return No, ""
 			}
-			t, open = Unknown, "a rule that cannot be read"
+			if what&onUnknown != 0 {
+				t, open = Unknown, "a rule that cannot be read"
+			}
+			m.particular = m.particular || what&onHoles != 0
 		}
 		if what&onDst != 0 && st.has&unknownDst == 0 && r.dst.holds(st.dst) == (r.flip&onDst != 0) {
 			return No, ""
@@ -218,6 +221,7 @@ func (m *machine) meets(r *code, st *state) (t Truth, open string) {
 		}
 	}
 	for i := range r.tests {
+		m.particular = m.particular || r.tests[i].sees == nil
 		switch r.tests[i].holds(m, st) {
 		case No:
 			return No, ""

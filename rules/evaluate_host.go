@@ -14,6 +14,12 @@ type Host struct {
 	// Route is the kernel's routing decision, forwarding switch and reverse path
 	// filter included. It must not block. nil: not known.
 	Route func(RouteQuery) Route
+	// RouteNets are the networks that Route tells apart, in a packet's source or
+	// destination: of two addresses that lie in the same of them, and in the same of
+	// the host's own networks, of 127.0.0.0/8, 169.254.0.0/16, 0.0.0.0/8, ::1/128 and
+	// fe80::/10, it treats one like the other, unless they are of groups. nil: not
+	// known, and then there are no Classes.
+	RouteNets []netip.Prefix
 	// Flows are the flows that exist already, whose tuples are taken. nil: none.
 	Flows FlowTable
 	// Tracks is set if connection tracking is at work even without a rule of the

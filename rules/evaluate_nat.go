@@ -42,6 +42,11 @@ func translationOf(t Target) *translation {
 func (m *machine) translate(st *state, r *code, here ruleRef) bool {
 	source := st.stage.bindsSource()
 	t := *r.translation
+	switch t.kind {
+	case DNAT, SNAT, Masquerade, Redirect:
+	default:
+		m.particular = true // the new address is made of the old one
+	}
 	fits := t.kind == Netmap || source == (t.kind == SNAT || t.kind == Masquerade)
 	if !fits || !st.stage.isNAT() {
 		return m.unknownTarget(st, r, here)
@@ -312,6 +317,7 @@ func (m *machine) pickAddr(st *state, t *translation, source bool) bits128 {
 	if t.lo == t.hi {
 		return t.lo
 	}
+	m.particular = true
 	words := 1
 	if m.family == IPv6 {
 		words = 4
@@ -451,6 +457,7 @@ func (m *machine) pickPorts(st *state, t *translation, source bool, a bits128, k
 	var offset uint32
 	switch {
 	case t.hasBase:
+		m.particular = true
 		if !key.Single() {
 			return span
 		}

@@ -1,0 +1,458 @@
+package rules_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"nattui/rules"
+)
+
+// TestClassesAreAlike holds what classes promise: under random tables, on random
+// hosts, packets of one class come to the same end, but for what passes through
+// unchanged. NATTUI_SEED repeats a run, NATTUI_CLASS_TABLES makes it longer.
+func TestClassesAreAlike(t *testing.T) {
+	tables := number(t, "NATTUI_CLASS_TABLES", 150)
+	g := &generator{Rand: rand.New(rand.NewPCG(seedOf(t), 7)), open: true}
+	var packets, compared, alone, particular int
+	for n := range tables {
+		g.family = rules.Family(n % 2)
+		text := g.divisible()
+		read, err := rules.Read(strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		programs := []*rules.Program{rules.Compile(&rules.Ruleset{Family: g.family, Tables: read})}
+		if g.chance(4) {
+			programs = append(programs, rules.Compile(&rules.Ruleset{Family: g.family, Backend: rules.Legacy, Tables: read}))
+		}
+		host := g.host()
+		e := rules.NewEvaluator(host, programs...)
+		classes := e.Classes()
+		if classes == nil {
+			t.Fatal("no classes")
+		}
+		near := g.landmarks(text, host)
+		first := map[rules.Class]fate{}
+		var p rules.Packet
+		for i := range 600 {
+			if i%6 == 0 {
+				p = g.plain(near)
+			} else {
+				p = g.neighbour(p, near)
+			}
+			packets++
+			h := headerOf(&p)
+			class, ok := classes.Of(&h, &h)
+			if !ok {
+				alone++
+				continue
+			}
+			got := fate{packet: p, common: true}
+			var outcomes []rules.Outcome
+			outcomes, got.certain, got.common = classes.Outcomes(nil, &p)
+			if whole, certain := e.Outcomes(nil, &p); certain != got.certain || len(whole) != len(outcomes) {
+				t.Fatalf("%+v: certain %t with classes, %t without", p, got.certain, certain)
+			}
+			got.end = passing(&p, outcomes)
+			before, known := first[class]
+			switch {
+			case !known:
+				first[class] = got
+			case before.common != got.common || got.common && (before.certain != got.certain || before.end != got.end):
+				t.Fatalf("table %d:\n%s\n%+v\nof one class:\n%+v\n%+v", n, text, host.Interfaces, before, got)
+			case got.common:
+				compared++
+			}
+			if !got.common {
+				particular++
+			}
+		}
+	}
+	t.Logf("%d packets, %d compared with another of their class, %d in none, %d particular", packets, compared, alone, particular)
+	if compared < packets/10 || alone > packets/4 || particular > packets/2 {
+		t.Error("the packets say little about classes")
+	}
+}
+
+// TestTranslationsOfAClass holds that flows of one class were translated alike, as
+// far as it can be compared with an outcome.
+func TestTranslationsOfAClass(t *testing.T) {
+	g := &generator{Rand: rand.New(rand.NewPCG(seedOf(t), 8)), open: true}
+	compared := 0
+	for n := range number(t, "NATTUI_CLASS_TABLES", 150) {
+		g.family = rules.Family(n % 2)
+		text := g.divisible()
+		read, err := rules.Read(strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		host := g.host()
+		classes := rules.NewEvaluator(host, rules.Compile(&rules.Ruleset{Family: g.family, Tables: read})).Classes()
+		near := g.landmarks(text, host)
+		type shape struct{ text, example string }
+		first := map[rules.Class]shape{}
+		var p, last rules.Packet
+		for i := range 400 {
+			if i%8 != 0 {
+				p = g.neighbour(p, near)
+			} else {
+				p = g.plain(near)
+			}
+			outcomes, _, common := classes.Outcomes(nil, &p)
+			last.Protocol, last.ICMPType, last.ICMPCode, last.Has = p.Protocol, p.ICMPType, p.ICMPCode, p.Has
+			if i%8 == 0 || g.chance(4) {
+				last = p
+			}
+			if g.chance(2) {
+				last.Src = pick(g, near.addrs...)
+			}
+			if g.chance(2) {
+				last.Dst = pick(g, near.addrs...)
+			}
+			if rules.HasPorts(p.Protocol) && g.chance(2) {
+				last.SrcPort, last.DstPort = g.near(near.ports), pick(g, p.DstPort, g.near(near.ports))
+			} else if p.ICMPID != 0 && g.chance(3) {
+				last.ICMPID = g.near(near.ports)
+			}
+			if g.chance(2) && len(outcomes) > 0 {
+				o := pick(g, outcomes...)
+				if o.Src.Addr.IsValid() && o.Dst.Addr.IsValid() {
+					last.Src, last.Dst = o.Src.Addr, o.Dst.Addr
+				}
+			}
+			from, to := headerOf(&p), headerOf(&last)
+			class, ok := classes.Of(&from, &to)
+			if !ok || !common {
+				continue
+			}
+			src, dst := last.Tuple().Src, last.Tuple().Dst
+			got := shape{text: fmt.Sprint(last.Src == p.Src, last.Dst == p.Dst, src.Port() == p.Tuple().Src.Port(), dst.Port() == p.Tuple().Dst.Port())}
+			for _, o := range outcomes {
+				if last.Protocol == p.Protocol && o.Dst.Addr.IsValid() && !rules.HasPorts(p.Protocol) {
+					dst = netip.AddrPortFrom(dst.Addr(), o.Dst.Ports.Lo)
+				}
+				got.text += fmt.Sprint(" ", o.Src.Holds(src), o.Src.Addr == last.Src, o.Src.Addr == p.Src, o.Dst.Holds(dst), o.Dst.Addr == last.Dst)
+			}
+			got.example = fmt.Sprintf("%+v\nbecame %+v", p, last)
+			before, known := first[class]
+			switch {
+			case !known:
+				first[class] = got
+			case before.text != got.text:
+				t.Fatalf("table %d:\n%s\nof one class:\n%s\n%s", n, text, before, got)
+			default:
+				compared++
+			}
+		}
+	}
+	t.Logf("%d compared", compared)
+	if compared < 3000 && number(t, "NATTUI_CLASS_TABLES", 150) >= 150 {
+		t.Error("the packets say little about classes")
+	}
+}
+
+// TestNoClasses: where what bears on a packet is not known, there are none.
+func TestNoClasses(t *testing.T) {
+	route := func(rules.RouteQuery) rules.Route { return rules.Route{} }
+	if rules.NewEvaluator(rules.Host{Route: route}).Classes() != nil {
+		t.Error("classes, where nobody knows what the routes look at")
+	}
+	if rules.NewEvaluator(rules.Host{Flows: noFlows{}}).Classes() != nil {
+		t.Error("classes, where other flows bear on each packet")
+	}
+	classes := rules.NewEvaluator(rules.Host{Route: route, RouteNets: []netip.Prefix{}}).Classes()
+	of := func(src, dst string) bool {
+		h := headerOf(&rules.Packet{Protocol: rules.UDP, Src: netip.MustParseAddr(src), Dst: netip.MustParseAddr(dst)})
+		_, ok := classes.Of(&h, &h)
+		return ok
+	}
+	if !of("192.0.2.1", "192.0.2.2") || !of("2001:db8::1", "2001:db8::2") {
+		t.Error("an ordinary flow is in no class")
+	}
+	if of("192.0.2.1", "224.0.0.1") || of("2001:db8::1", "ff02::1") || of("2001:db8::1", "::ffff:192.0.2.1") {
+		t.Error("a group, or an IPv4 address in the clothes of IPv6, is in a class")
+	}
+}
+
+type noFlows struct{}
+
+func (noFlows) InUse(rules.Tuple) bool                                  { return false }
+func (noFlows) Mapped(uint8, netip.AddrPort, func(netip.AddrPort) bool) {}
+
+// fate is what is to be alike in a class.
+type fate struct {
+	packet          rules.Packet
+	end             string
+	certain, common bool
+}
+
+// passing writes outcomes down, with what a packet brought as "its own".
+func passing(p *rules.Packet, outcomes []rules.Outcome) string {
+	var b strings.Builder
+	t := p.Tuple()
+	point := func(e rules.Endpoint, own netip.AddrPort) {
+		if e.Addr == own.Addr() {
+			b.WriteString(" own")
+		} else {
+			fmt.Fprint(&b, " ", e.Addr)
+		}
+		if e.Ports == rules.Port(own.Port()) {
+			b.WriteString(":own")
+		} else {
+			fmt.Fprint(&b, ":", e.Ports)
+		}
+	}
+	for _, o := range outcomes {
+		fmt.Fprint(&b, o.Delivered, o.NAT(), " ", o.In, " ", o.Out, " ", o.Tracked, " [", o.DNATBy, "] [", o.SNATBy, "] [", o.DroppedBy, "]")
+		point(o.Src, t.Src)
+		point(o.Dst, t.Dst)
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+func headerOf(p *rules.Packet) rules.Header {
+	t := p.Tuple()
+	h := rules.Header{Protocol: p.Protocol, Src: p.Src.As16(), Dst: p.Dst.As16(), SrcPort: t.Src.Port(), DstPort: t.Dst.Port()}
+	if p.Src.Is6() {
+		h.Family = rules.IPv6
+	}
+	return h
+}
+
+// divisible is a table of which most rules are such as classes are divided by.
+func (g *generator) divisible() string {
+	text := g.tables(rules.NFT)
+	if g.chance(5) {
+		return text
+	}
+	return strings.NewReplacer("/255.255.0.7", "/20", "/ffff:ffff:ffff::7", "/56", "-j NETMAP --to", "-j RETURN -m comment --comment", g.span(), g.of(lan4, lan6)).Replace(text)
+}
+
+// landmarks are the addresses and ports that tables and hosts have to do with.
+type landmarks struct {
+	addrs []netip.Addr
+	ports []uint16
+}
+
+// landmarks are those that the text names, and those of the host.
+func (g *generator) landmarks(text string, h rules.Host) landmarks {
+	var near landmarks
+	add := func(a netip.Addr) {
+		if a.IsValid() && a.Is6() == (g.family == rules.IPv6) {
+			near.addrs = append(near.addrs, a, a.Next(), a.Prev())
+		}
+	}
+	addNet := func(p netip.Prefix) {
+		add(p.Addr())
+		add(p.Masked().Addr())
+		last := p.Masked().Addr().As16()
+		for i := p.Bits() + 128 - p.Addr().BitLen(); i < 128; i++ {
+			last[i/8] |= 0x80 >> (i % 8)
+		}
+		end := netip.AddrFrom16(last)
+		if p.Addr().Is4() {
+			end = end.Unmap()
+		}
+		add(end)
+	}
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \n-[],", r) }) {
+		if p, err := netip.ParsePrefix(word); err == nil {
+			addNet(p)
+		}
+		if a, err := netip.ParseAddr(word); err == nil {
+			add(a)
+		}
+		if a, err := netip.ParseAddrPort(word); err == nil {
+			add(a.Addr())
+		}
+	}
+	for _, i := range h.Interfaces {
+		for _, a := range i.Addrs {
+			addNet(a.Prefix)
+			add(a.Peer)
+			add(a.Broadcast)
+		}
+	}
+	for _, p := range h.RouteNets {
+		addNet(p)
+	}
+	for _, s := range []string{"0.0.0.0", "127.0.0.1", "127.3.0.1", "255.255.255.255", "169.254.0.9", "224.0.0.251", "::", "::1", "fe80::5", "ff02::1", "2002::1", "fd00::1", "::ffff:192.0.2.1"} {
+		add(netip.MustParseAddr(s))
+	}
+	near.addrs = slicesOf(near.addrs)
+	near.ports = []uint16{0, 1, 2, 511, 512, 550, 551, 599, 600, 1023, 1024, 65535, 2000, 2009, 6000, 6009, 6999, 30000, 40000}
+	for _, p := range ports {
+		near.ports = append(near.ports, uint16(p))
+	}
+	return near
+}
+
+// slicesOf leaves out what is no address.
+func slicesOf(addrs []netip.Addr) []netip.Addr {
+	kept := addrs[:0]
+	for _, a := range addrs {
+		if a.IsValid() {
+			kept = append(kept, a)
+		}
+	}
+	return kept
+}
+
+// near is a port by a landmark, or anywhere.
+func (g *generator) near(ports []uint16) uint16 {
+	if g.chance(3) {
+		return uint16(g.IntN(65536))
+	}
+	return pick(g, ports...) + uint16(g.IntN(3)) - 1
+}
+
+// plain is a packet as a flow tells of it, often by a landmark.
+func (g *generator) plain(near landmarks) rules.Packet {
+	addr := func() netip.Addr {
+		switch g.IntN(4) {
+		case 0: // somewhere in the same network
+			a := pick(g, near.addrs...)
+			if b := a.AsSlice(); len(b) > 0 {
+				b[len(b)-1-g.IntN(min(3, len(b)))] = byte(g.Uint32())
+				a, _ = netip.AddrFromSlice(b)
+			}
+			return a
+		case 1:
+			return netip.MustParseAddr(g.anyAddr())
+		}
+		return pick(g, near.addrs...)
+	}
+	p := rules.Packet{Protocol: pick(g, rules.TCP, rules.TCP, rules.UDP, uint8(rules.ICMP), rules.GRE), Src: addr(), Dst: addr()}
+	switch p.Protocol {
+	case rules.TCP, rules.UDP:
+		p.SrcPort, p.DstPort = g.near(near.ports), g.near(near.ports)
+		if g.chance(2) {
+			p.SrcPort = 40001 + uint16(g.IntN(20000))
+		}
+	case rules.ICMP:
+		if g.family == rules.IPv6 {
+			p.Protocol = rules.ICMPv6
+		}
+		p.ICMPID, p.Has = g.near(near.ports), rules.HasICMP
+		p.ICMPType = pick(g, uint8(8), 13, 128, 128, 8, 0, 135)
+	}
+	return p
+}
+
+// neighbour is a packet that differs from another one a little.
+func (g *generator) neighbour(p rules.Packet, near landmarks) rules.Packet {
+	beside := func(a netip.Addr) netip.Addr {
+		b := a.AsSlice()
+		at := len(b) - 1 - g.IntN(min(4, len(b)))
+		if g.chance(2) {
+			at = len(b) - 1
+		}
+		b[at] ^= 1 << g.IntN(8)
+		a, _ = netip.AddrFromSlice(b)
+		return a
+	}
+	for range 1 + g.IntN(2) {
+		switch g.IntN(4) {
+		case 0:
+			p.Src = beside(p.Src)
+		case 1:
+			p.Dst = beside(p.Dst)
+		case 2:
+			if rules.HasPorts(p.Protocol) {
+				p.SrcPort ^= 1 << g.IntN(16)
+			} else if p.Has&rules.HasICMP != 0 {
+				p.ICMPID ^= 1 << g.IntN(16)
+			}
+		case 3:
+			if rules.HasPorts(p.Protocol) {
+				p.DstPort ^= 1 << g.IntN(16)
+			}
+		}
+	}
+	return p
+}
+
+// host is a gateway with random networks and routes.
+func (g *generator) host() rules.Host {
+	var h rules.Host
+	networks := func(name string, four, six []string) {
+		i := rules.Interface{Name: name}
+		for _, text := range append(append([]string{}, four...), six...) {
+			a := netip.MustParseAddr(text)
+			bits := pick(g, 24, 16, 30, 32, 31)
+			if a.Is6() {
+				bits = pick(g, 64, 48, 128, 120)
+			}
+			at := rules.InterfaceAddr{
+				Prefix: netip.PrefixFrom(a, bits), Secondary: g.chance(8), Deprecated: g.chance(8), Tentative: g.chance(10), Temporary: g.chance(8),
+				Scope: pick(g, rules.ScopeGlobal, rules.ScopeGlobal, rules.ScopeLink),
+			}
+			if g.chance(5) {
+				at.Peer = netip.MustParseAddr(g.anyAddr())
+			}
+			if a.Is4() && g.chance(5) {
+				at.Broadcast = netip.MustParseAddr(pick(g, far4...))
+			}
+			i.Addrs = append(i.Addrs, at)
+		}
+		h.Interfaces = append(h.Interfaces, i)
+	}
+	if !g.chance(6) {
+		networks("lo", []string{"127.0.0.1"}, []string{"::1"})
+		h.Interfaces[0].Addrs[0].Prefix = netip.MustParsePrefix("127.0.0.1/8")
+		networks("wan0", own4[:2], own6[:2])
+		networks("lan0", own4[3:4], append([]string{"fe80::1"}, own6[2:3]...))
+		networks("dmz0", own4[4:], own6[3:])
+	}
+	h.Tracks, h.RandomDNATPort = g.chance(3), g.chance(6)
+	if g.chance(6) {
+		return h
+	}
+	// A route leads each network somewhere, and there are sources that are not believed.
+	type way struct {
+		net   netip.Prefix
+		route rules.Route
+	}
+	var ways, sources []way
+	for range 2 + g.IntN(8) {
+		a := netip.MustParseAddr(g.anyAddr())
+		p := netip.PrefixFrom(a, g.IntN(a.BitLen()+1))
+		r := rules.Route{Kind: pick(g, rules.RouteForward, rules.RouteForward, rules.RouteForward, rules.RouteLocal, rules.RouteNone, rules.RouteUnknown), Out: pick(g, "wan0", "lan0", "dmz0")}
+		if g.chance(2) {
+			r.NextHop = netip.MustParseAddr(g.anyAddr())
+		}
+		if g.chance(4) {
+			sources = append(sources, way{p, rules.Route{Kind: rules.RouteRefused}})
+		} else {
+			ways = append(ways, way{p, r})
+		}
+		h.RouteNets = append(h.RouteNets, p)
+	}
+	local := map[netip.Addr]bool{}
+	for _, i := range h.Interfaces {
+		for _, a := range i.Addrs {
+			local[a.Addr()] = true
+		}
+	}
+	h.Route = func(q rules.RouteQuery) rules.Route {
+		if local[q.Dst] {
+			return rules.Route{Kind: rules.RouteLocal, Out: "lo"}
+		}
+		for _, w := range sources {
+			if w.net.Contains(q.Src) && q.In != "" {
+				return w.route
+			}
+		}
+		for _, w := range ways {
+			if w.net.Contains(q.Dst) && (q.Mark == 0 || w.route.Out != "dmz0") {
+				return w.route
+			}
+		}
+		return rules.Route{Kind: rules.RouteForward, Out: "wan0"}
+	}
+	return h
+}
