@@ -20,31 +20,52 @@ package model
 //	sport N, dport N, port N
 //	           ports, of the same sides as src, dst and host; also with orig or reply before them
 //	proto P    tcp, udp, icmp, a number …
-//	state S    established, syn_sent …; also assured, unassured, replied, unreplied, offload
-//	nat K      dnat, snat (flows with both are either), both, none, any
+//	state S    established, syn_sent …; also assured, unassured, replied, unreplied, offload; or a list
+//	nat K      dnat, snat (flows with both are either), both, none, any; or a list
 //	family F   ipv4 or ipv6
 //	rule R     the rule that made the flow, as the explanation names it; none
 //	mark N, mark N/MASK, zone N, id N
 //	rate N, bytes N, packets N
-//	           with =, !=, >, >=, <, <= and k, M, G (powers of 1000); rate is bytes a second, pps packets a second
+//	           with =, !=, >, >=, <, <= and k, M, G (powers of 1000), or as 10MB, 4KiB, 8Mbit/s, or a range
+//	           4k-1M; rate is bytes a second, pps packets a second
 //	age D, timeout D
-//	           with the same signs and s, m, h, d
+//	           with the same signs and s, m, h, d (1h30m, 5min), or a range
+//	event E    new, update, destroy: of the stream of events alone
 //
-// A is an address, a network such as 192.168.0.0/24, a range A-B, or a list of these with commas; N of a
-// port may be a range or a list too. Any other word is free text: it matches a flow whose line on the
-// screen has it somewhere, and quotes make a text of several words.
+// A is an address, a network such as 192.168.0.0/24 or 192.168.0.*, a range A-B, an address with a port, or a
+// list of these with commas; N of a port may be a range, a list, or a service's name such as https. A value may
+// also follow a colon (dst:10.0.0.1), and a "not" may stand before it. Any other word is free text: it matches
+// a flow whose line on the screen has it somewhere, and quotes make a text of several words. A word that
+// no flow can have, as a property that is spelt wrongly, is an error.
 type Query struct {
 	text string
 	test condition
 	// rates and rules tell that conditions ask for them.
 	rates, rules bool
+	// event is the first word that asks for a kind of event, if there is one.
+	event word
 }
 
-// condition is a compiled query or a part of one.
-type condition func(f *Flow, now int64) bool
+// condition is a compiled query or a part of one. The kind is that of the event which is
+// looked at, 0 for a flow of the table.
+type condition func(f *Flow, now int64, kind ChangeKind) bool
 
 // Match tells whether the flow passes at the time now (nanoseconds since 1970).
-func (q Query) Match(f *Flow, now int64) bool { return q.test == nil || q.test(f, now) }
+func (q Query) Match(f *Flow, now int64) bool { return q.test == nil || q.test(f, now, 0) }
+
+// MatchEvent tells whether an event of that kind, with the flow as it was then, passes.
+func (q Query) MatchEvent(kind ChangeKind, f *Flow, now int64) bool {
+	return q.test == nil || q.test(f, now, kind)
+}
+
+// OfFlows is nil where the query can be asked of flows, and else a *QueryError at the
+// condition that can be asked of events alone.
+func (q Query) OfFlows() error {
+	if q.event.text == "" {
+		return nil
+	}
+	return q.event.problem("is asked of the stream of events, not of a list of flows; there state would be right")
+}
 
 // IsZero tells whether the query matches everything because it says nothing.
 func (q Query) IsZero() bool { return q.test == nil }

@@ -42,6 +42,7 @@ var queryOrder = []struct{ name, hint string }{
 	{"mark", "as in mark 0x10/0xff"},
 	{"zone", "conntrack zone"},
 	{"id", "the kernel's identifier"},
+	{"event", "of the event stream: new, update, destroy"},
 	{"not", "turns the next condition around"},
 	{"or", "alternatives"},
 }
@@ -102,13 +103,28 @@ func Unfinished(text string) int {
 		return len(text)
 	}
 	typed := strings.ToLower(last.text)
-	for _, k := range queryOrder {
-		if typed != "" && k.name != typed && strings.HasPrefix(k.name, typed) {
+	for _, name := range knownWords {
+		if typed != "" && name != typed && strings.HasPrefix(name, typed) {
 			return last.pos
 		}
 	}
 	return len(text)
 }
+
+// knownWords are all that a word which is being typed may become: properties, by all their names, and
+// the words that stand for themselves.
+var knownWords = func() (names []string) {
+	for _, k := range queryOrder {
+		names = append(names, k.name)
+	}
+	for name := range keyNames {
+		names = append(names, name)
+	}
+	for name := range statusStates {
+		names = append(names, name)
+	}
+	return append(names, "ipv4", "ipv6", "ping")
+}()
 
 func (w word) text0() byte {
 	if w.text == "" || w.quoted {
@@ -123,22 +139,22 @@ func expecting(words []word) (key string, isValue, isSide bool) {
 	for len(words) > 0 {
 		w := words[0]
 		words = words[1:]
-		name := strings.ToLower(w.text)
+		name := keyName(w.text)
 		if w.quoted {
 			continue
 		}
-		if name == "orig" || name == "original" || name == "reply" {
-			side := strings.TrimSuffix(name, "inal")
+		if name == "orig" || name == "reply" {
+			side := name
 			if len(words) == 0 {
 				return side, false, true
 			}
-			name = side + " " + strings.ToLower(words[0].text)
+			name = side + " " + keyName(words[0].text)
 			words = words[1:]
 		}
 		if _, ok := queryKeys[name]; !ok {
 			continue
 		}
-		if len(words) > 0 && isSign(words[0].text0()) {
+		if len(words) > 0 && (isSign(words[0].text0()) || words[0].is("not")) {
 			words = words[1:]
 		}
 		if len(words) == 0 {

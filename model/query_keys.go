@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // queryKey is a property of the filter language.
@@ -15,6 +14,7 @@ type queryKey struct {
 	wants   string // what its value is, for errors and completion
 	values  []string
 	ordered bool // can be compared with < and >
+	units   units
 	compile func(p *queryParser, sign string, value word) (condition, error)
 }
 
@@ -31,7 +31,7 @@ func replyDst(f *Flow) (*[16]byte, uint16) { return &f.Reply.Dst, f.Reply.DstPor
 
 const (
 	wantsAddress = "an address or a network, such as 192.168.0.2 or 192.168.0.0/24"
-	wantsPort    = "a port, such as 80, 8000-8099 or 80,443"
+	wantsPort    = "a port, such as 80, https, 8000-8099 or 80,443"
 )
 
 // queryKeys has every property by its name. It is filled by init, as its functions
@@ -66,12 +66,13 @@ func init() {
 		},
 		"nat":    {wants: "dnat, snat, both, none or any", values: []string{"dnat", "snat", "both", "none", "any"}, compile: natTest},
 		"family": {wants: "ipv4 or ipv6", values: []string{"ipv4", "ipv6"}, compile: familyTest},
-		"rule":   {wants: "a rule, such as 3, or none", values: []string{"none"}, compile: ruleTest},
+		"rule":   {wants: "a rule, such as 3 or PREROUTING/3, or none", values: []string{"none"}, compile: ruleTest},
+		"event":  {wants: "new, update or destroy", values: []string{"new", "update", "destroy"}, compile: eventTest},
 
-		"rate":    number("bytes a second, such as 1M", unitSize, func(f *Flow, _ int64) (float64, bool) { return float64(f.ByteRate), f.HasRate() }),
-		"pps":     number("packets a second, such as 100", unitSize, func(f *Flow, _ int64) (float64, bool) { return float64(f.PacketRate), f.HasRate() }),
+		"rate":    number("bytes a second, such as 1M or 8Mbit", unitRate, func(f *Flow, _ int64) (float64, bool) { return float64(f.ByteRate), f.HasRate() }),
+		"pps":     number("packets a second, such as 100", unitCount, func(f *Flow, _ int64) (float64, bool) { return float64(f.PacketRate), f.HasRate() }),
 		"bytes":   number("bytes, such as 10M", unitSize, func(f *Flow, _ int64) (float64, bool) { return float64(f.Bytes()), f.Counts() }),
-		"packets": number("packets, such as 10k", unitSize, func(f *Flow, _ int64) (float64, bool) { return float64(f.Packets()), f.Counts() }),
+		"packets": number("packets, such as 10k", unitCount, func(f *Flow, _ int64) (float64, bool) { return float64(f.Packets()), f.Counts() }),
 		"age": number("a time, such as 5m", unitTime, func(f *Flow, now int64) (float64, bool) {
 			return f.Age(now).Seconds(), true
 		}),
@@ -82,21 +83,24 @@ func init() {
 	}
 }
 
-// addressTest compiles a list of addresses, networks and ranges.
+// addressTest compiles a list of addresses, networks and ranges, each with a port or without.
 func addressTest(parts []part, sign string, v word) (condition, error) {
 	var spans []span
 	for _, item := range strings.Split(v.text, ",") {
-		s, ok := parseSpan(item)
+		s, ok := spanOf(item)
 		if !ok {
+			if n, begun := networkOf(item + "."); begun {
+				return nil, v.problem("is no address; for all that begin with it, right would be %v", n)
+			}
 			return nil, v.problem("is no address; right would be %s", wantsAddress)
 		}
 		spans = append(spans, s)
 	}
-	test := func(f *Flow, _ int64) bool {
+	test := func(f *Flow, _ int64, _ ChangeKind) bool {
 		for _, part := range parts {
-			a, _ := part(f)
+			a, port := part(f)
 			for i := range spans {
-				if spans[i].has(f.Orig.Family, a) {
+				if s := &spans[i]; s.has(f.Orig.Family, a) && (s.port < 0 || s.port == int(port) && f.Orig.Proto.HasPorts()) {
 					return true
 				}
 			}
@@ -106,9 +110,10 @@ func addressTest(parts []part, sign string, v word) (condition, error) {
 	return signed(sign, test), nil
 }
 
-// span is a range of addresses of one family.
+// span is a range of addresses of one family, with one port or with any (-1).
 type span struct {
 	family              Family
+	port                int
 	fromHigh, fromLow   uint64
 	untilHigh, untilLow uint64
 }
@@ -122,7 +127,21 @@ func (s *span) has(family Family, a *[16]byte) bool {
 		(high < s.untilHigh || high == s.untilHigh && low <= s.untilLow)
 }
 
-// parseSpan reads an address, a network in which host bits may be set, or a range.
+// spanOf reads addresses, or one with a port.
+func spanOf(text string) (span, bool) {
+	if s, ok := parseSpan(text); ok {
+		return s, true
+	}
+	end, err := netip.ParseAddrPort(text)
+	if err != nil || end.Addr().Zone() != "" {
+		return span{}, false
+	}
+	s := makeSpan(end.Addr(), end.Addr())
+	s.port = int(end.Port())
+	return s, true
+}
+
+// parseSpan reads an address, a network in which host bits may be set, one whose end is a star, or a range.
 func parseSpan(text string) (span, bool) {
 	text = strings.Trim(text, "[]")
 	if first, last, ok := strings.Cut(text, "-"); ok {
@@ -135,7 +154,10 @@ func parseSpan(text string) (span, bool) {
 	}
 	n, err := netip.ParsePrefix(text)
 	if err != nil {
-		return span{}, false
+		var ok bool
+		if n, ok = networkOf(strings.TrimRight(text, ".*") + "."); !ok || !strings.HasSuffix(text, ".") && !strings.HasSuffix(text, ".*") {
+			return span{}, false
+		}
 	}
 	first := n.Masked().Addr()
 	last := first.As16()
@@ -153,8 +175,20 @@ func parseSpan(text string) (span, bool) {
 	return makeSpan(first, end), true
 }
 
+// networkOf is the network of all IPv4 addresses that begin with one to three numbers, each with a dot
+// behind it.
+func networkOf(text string) (netip.Prefix, bool) {
+	numbers := strings.Count(text, ".")
+	if numbers < 1 || numbers > 3 {
+		return netip.Prefix{}, false
+	}
+	a, err := netip.ParseAddr(text + strings.Repeat("0.", 3-numbers) + "0")
+	return netip.PrefixFrom(a, 8*numbers), err == nil
+}
+
 func makeSpan(first, last netip.Addr) span {
-	s := span{family: IPv4}
+	first, last = first.Unmap(), last.Unmap()
+	s := span{family: IPv4, port: -1}
 	if first.Is6() {
 		s.family = IPv6
 	}
@@ -164,63 +198,12 @@ func makeSpan(first, last netip.Addr) span {
 	return s
 }
 
-// portTest compiles a list of ports and ranges, or a comparison.
-func portTest(parts []part, sign string, v word) (condition, error) {
-	type ports struct{ from, to uint16 }
-	var list []ports
-	for _, item := range strings.Split(v.text, ",") {
-		first, last, ranged := strings.Cut(item, "-")
-		if !ranged {
-			last = first
-		}
-		a, err1 := strconv.ParseUint(first, 10, 16)
-		b, err2 := strconv.ParseUint(last, 10, 16)
-		if err1 != nil || err2 != nil || b < a {
-			return nil, v.problem("is no port; right would be %s", wantsPort)
-		}
-		list = append(list, ports{uint16(a), uint16(b)})
-	}
-	switch ordered := sign == "<" || sign == "<=" || sign == ">" || sign == ">="; {
-	case ordered && (len(list) > 1 || list[0].from != list[0].to):
-		return nil, v.problem("%s needs one port", sign)
-	case ordered:
-		n := list[0].from
-		switch {
-		case sign == "<" && n == 0, sign == ">" && n == math.MaxUint16:
-			return func(*Flow, int64) bool { return false }, nil
-		case sign == "<":
-			list[0] = ports{0, n - 1}
-		case sign == "<=":
-			list[0] = ports{0, n}
-		case sign == ">":
-			list[0] = ports{n + 1, math.MaxUint16}
-		default:
-			list[0] = ports{n, math.MaxUint16}
-		}
-	}
-	test := func(f *Flow, _ int64) bool {
-		if !f.Orig.Proto.HasPorts() {
-			return false
-		}
-		for _, part := range parts {
-			_, port := part(f)
-			for _, p := range list {
-				if port >= p.from && port <= p.to {
-					return true
-				}
-			}
-		}
-		return false
-	}
-	return signed(sign, test), nil
-}
-
 // signed turns a test around for !=.
 func signed(sign string, test condition) condition {
 	if sign != "!=" {
 		return test
 	}
-	return func(f *Flow, now int64) bool { return !test(f, now) }
+	return func(f *Flow, now int64, kind ChangeKind) bool { return !test(f, now, kind) }
 }
 
 func protoTest(_ *queryParser, sign string, v word) (condition, error) {
@@ -232,61 +215,98 @@ func protoTest(_ *queryParser, sign string, v word) (condition, error) {
 		}
 		want[p] = true
 	}
-	return signed(sign, func(f *Flow, _ int64) bool { return want[f.Orig.Proto] }), nil
+	return signed(sign, func(f *Flow, _ int64, _ ChangeKind) bool { return want[f.Orig.Proto] }), nil
 }
 
-// stateTest compiles a state, which may be shortened as long as it is the beginning of one.
+// stateTest compiles a list of states.
 func stateTest(_ *queryParser, sign string, v word) (condition, error) {
-	name := strings.ReplaceAll(strings.ToLower(v.text), "-", "_")
-	bit := func(s Status, want bool) (condition, error) {
-		return signed(sign, func(f *Flow, _ int64) bool { return f.Status&s != 0 == want }), nil
+	return listTest(sign, v, stateOf, "is no state; right would be one of "+strings.Join(queryKeys["state"].values, ", "))
+}
+
+// listTest compiles a list of which one must hold; of reads an entry of it.
+func listTest(sign string, v word, of func(name string) condition, problem string) (condition, error) {
+	var tests []condition
+	for _, name := range strings.Split(v.text, ",") {
+		test := of(strings.ToLower(name))
+		if test == nil {
+			return nil, v.problem("%s", problem)
+		}
+		tests = append(tests, test)
 	}
-	switch name {
-	case "assured":
-		return bit(StatusAssured, true)
-	case "unassured":
-		return bit(StatusAssured, false)
-	case "replied":
-		return bit(StatusSeenReply, true)
-	case "unreplied":
-		return bit(StatusSeenReply, false)
-	case "offload", "offloaded":
-		return bit(StatusOffloaded|StatusHWOffloaded, true)
+	return signed(sign, anyOf(tests)), nil
+}
+
+// states that are bits of a flow's status rather than steps of its protocol.
+var statusStates = map[string]struct {
+	bits Status
+	set  bool
+}{
+	"assured": {StatusAssured, true}, "unassured": {StatusAssured, false},
+	"replied": {StatusSeenReply, true}, "unreplied": {StatusSeenReply, false},
+	"offload": {StatusOffloaded | StatusHWOffloaded, true}, "offloaded": {StatusOffloaded | StatusHWOffloaded, true},
+}
+
+// stateOf is the condition of one state, which may be shortened as long as it is the beginning of one; nil
+// for what is none. Hyphens and underscores make no difference.
+func stateOf(name string) condition {
+	if s, ok := statusStates[name]; ok {
+		return func(f *Flow, _ int64, _ ChangeKind) bool { return f.Status&s.bits != 0 == s.set }
 	}
+	plain := strings.NewReplacer("_", "", "-", "")
+	name = plain.Replace(name)
 	var want [256][16]bool
 	found := false
 	for _, p := range []Proto{TCP, SCTP, DCCP} {
-		names := statesOf(p)
-		exact := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
-		for i, n := range names {
-			if i == exact || exact < 0 && strings.HasPrefix(strings.ToLower(n), name) {
+		exact := slices.IndexFunc(statesOf(p), func(n string) bool { return strings.EqualFold(plain.Replace(n), name) })
+		for i, n := range statesOf(p) {
+			if i == exact || exact < 0 && strings.HasPrefix(strings.ToLower(plain.Replace(n)), name) {
 				want[p][i], found = true, true
 			}
 		}
 	}
-	if !found {
-		return nil, v.problem("is no state; right would be one of %s", strings.Join(queryKeys["state"].values, ", "))
+	if !found || name == "" {
+		return nil
 	}
-	return signed(sign, func(f *Flow, _ int64) bool { return want[f.Orig.Proto][f.State&15] }), nil
+	return func(f *Flow, _ int64, _ ChangeKind) bool { return want[f.Orig.Proto][f.State&15] }
 }
 
 func natTest(_ *queryParser, sign string, v word) (condition, error) {
-	var test condition
-	switch strings.ToLower(v.text) {
+	return listTest(sign, v, natOf, "is no kind of translation; right would be dnat, snat, both, none or any")
+}
+
+// natOf is the condition of one kind of translation, nil for what is none.
+func natOf(name string) condition {
+	switch name {
 	case "dnat", "redirect":
-		test = func(f *Flow, _ int64) bool { return f.NAT()&NATDst != 0 }
+		return func(f *Flow, _ int64, _ ChangeKind) bool { return f.NAT()&NATDst != 0 }
 	case "snat", "masquerade":
-		test = func(f *Flow, _ int64) bool { return f.NAT()&NATSrc != 0 }
+		return func(f *Flow, _ int64, _ ChangeKind) bool { return f.NAT()&NATSrc != 0 }
 	case "both":
-		test = func(f *Flow, _ int64) bool { return f.NAT() == NATBoth }
+		return func(f *Flow, _ int64, _ ChangeKind) bool { return f.NAT() == NATBoth }
 	case "none", "no":
-		test = func(f *Flow, _ int64) bool { return f.NAT() == NATNone }
+		return func(f *Flow, _ int64, _ ChangeKind) bool { return f.NAT() == NATNone }
 	case "any", "yes":
-		test = func(f *Flow, _ int64) bool { return f.NAT() != NATNone }
-	default:
-		return nil, v.problem("is no kind of translation; right would be dnat, snat, both, none or any")
+		return func(f *Flow, _ int64, _ ChangeKind) bool { return f.NAT() != NATNone }
 	}
-	return signed(sign, test), nil
+	return nil
+}
+
+func eventTest(p *queryParser, sign string, v word) (condition, error) {
+	of := func(name string) condition {
+		var want ChangeKind
+		switch name {
+		case "new", "begin", "begun":
+			want = EventNew
+		case "update", "updated", "change", "changed":
+			want = EventUpdate
+		case "destroy", "destroyed", "end", "ended":
+			want = EventDestroy
+		default:
+			return nil
+		}
+		return func(_ *Flow, _ int64, kind ChangeKind) bool { return kind == want }
+	}
+	return listTest(sign, v, of, "is no event; right would be new, update or destroy")
 }
 
 func familyTest(_ *queryParser, sign string, v word) (condition, error) {
@@ -299,25 +319,25 @@ func familyTest(_ *queryParser, sign string, v word) (condition, error) {
 	default:
 		return nil, v.problem("is no family; right would be ipv4 or ipv6")
 	}
-	return signed(sign, func(f *Flow, _ int64) bool { return f.Orig.Family == want }), nil
+	return signed(sign, func(f *Flow, _ int64, _ ChangeKind) bool { return f.Orig.Family == want }), nil
 }
 
 func ruleTest(p *queryParser, sign string, v word) (condition, error) {
 	if p.rules == nil {
 		if v.is("none") {
-			return signed(sign, func(f *Flow, _ int64) bool { return f.Rule == 0 }), nil
+			return signed(sign, func(f *Flow, _ int64, _ ChangeKind) bool { return f.Rule == 0 }), nil
 		}
 		n, err := strconv.ParseUint(v.text, 10, 32)
 		if err != nil {
 			return nil, v.problem("is no rule; right would be a number or none")
 		}
-		return signed(sign, func(f *Flow, _ int64) bool { return f.Rule == uint32(n) }), nil
+		return signed(sign, func(f *Flow, _ int64, _ ChangeKind) bool { return f.Rule == uint32(n) }), nil
 	}
 	match, err := p.rules(v.text)
 	if err != nil {
 		return nil, v.problem("%v", err)
 	}
-	return signed(sign, func(f *Flow, _ int64) bool { return f.Rule != 0 && match(f.Rule) }), nil
+	return signed(sign, func(f *Flow, _ int64, _ ChangeKind) bool { return f.Rule != 0 && match(f.Rule) }), nil
 }
 
 func markTest(_ *queryParser, sign string, v word) (condition, error) {
@@ -330,67 +350,5 @@ func markTest(_ *queryParser, sign string, v word) (condition, error) {
 	if err != nil {
 		return nil, v.problem("is no mark; right would be a number such as 16 or 0x10, or one with a mask such as 0x10/0xff")
 	}
-	return func(f *Flow, _ int64) bool { return holds(sign, cmp.Compare(uint64(f.Mark)&mask, value)) }, nil
-}
-
-// units of numbers in the filter language.
-type units map[byte]float64
-
-var (
-	unitNone units
-	unitSize = units{'k': 1e3, 'm': 1e6, 'g': 1e9, 't': 1e12}
-	unitTime = units{'s': 1, 'm': 60, 'h': 3600, 'd': 86400}
-)
-
-// number is a property that is compared with a number. A flow that does not have
-// it passes no comparison.
-func number(wants string, u units, get func(f *Flow, now int64) (float64, bool)) queryKey {
-	return queryKey{wants: wants, ordered: true, compile: func(_ *queryParser, sign string, v word) (condition, error) {
-		want, ok := parseNumber(v.text, u)
-		if !ok {
-			return nil, v.problem("is no number; right would be %s", wants)
-		}
-		return func(f *Flow, now int64) bool {
-			n, known := get(f, now)
-			return known && holds(sign, cmp.Compare(n, want))
-		}, nil
-	}}
-}
-
-// parseNumber reads a number with an optional unit; times may be written as 1h30m too.
-func parseNumber(text string, u units) (float64, bool) {
-	if text == "" {
-		return 0, false
-	}
-	scale := 1.0
-	number := text
-	if by, ok := u[text[len(text)-1]|0x20]; ok {
-		scale, number = by, text[:len(text)-1]
-	}
-	if n, err := strconv.ParseFloat(number, 64); err == nil && n >= 0 && !math.IsInf(n, 0) && !math.IsNaN(n) {
-		return n * scale, true
-	}
-	if u['h'] != 0 {
-		if d, err := time.ParseDuration(text); err == nil && d >= 0 {
-			return d.Seconds(), true
-		}
-	}
-	return 0, false
-}
-
-// holds tells whether a comparison that came out as c is what the sign asks for.
-func holds(sign string, c int) bool {
-	switch sign {
-	case "!=":
-		return c != 0
-	case "<":
-		return c < 0
-	case "<=":
-		return c <= 0
-	case ">":
-		return c > 0
-	case ">=":
-		return c >= 0
-	}
-	return c == 0
+	return func(f *Flow, _ int64, _ ChangeKind) bool { return holds(sign, cmp.Compare(uint64(f.Mark)&mask, value)) }, nil
 }

@@ -20,7 +20,7 @@ func ParseQuery(text string, rules RuleFinder) (Query, error) {
 	if w, ok := p.peek(); ok {
 		return Query{}, w.problem("there is no parenthesis open here")
 	}
-	return Query{text: text, test: test, rates: p.rates, rules: p.asksRules}, nil
+	return Query{text: text, test: test, rates: p.rates, rules: p.asksRules, event: p.event}, nil
 }
 
 // word is a part of the line: between blanks, a parenthesis, a sign of comparison, or a quoted text.
@@ -53,16 +53,16 @@ func queryWords(text string) []word {
 			for i < len(text) && isSign(text[i]) {
 				i++
 			}
-		case c == '"':
-			close := strings.IndexByte(text[i+1:], '"')
+		case isQuote(c):
+			close := strings.IndexByte(text[i+1:], c)
 			if close < 0 {
 				close = len(text) - i - 1
 			}
 			i = min(len(text), i+close+2)
-			words = append(words, word{strings.Trim(text[start:i], `"`), start, i, true})
+			words = append(words, word{strings.Trim(text[start:i], string(c)), start, i, true})
 			continue
 		default:
-			for i < len(text) && !isBlank(text[i]) && !isSign(text[i]) && text[i] != '(' && text[i] != ')' && text[i] != '"' {
+			for i < len(text) && !isBlank(text[i]) && !isSign(text[i]) && text[i] != '(' && text[i] != ')' && !isQuote(text[i]) {
 				i++
 			}
 		}
@@ -73,6 +73,8 @@ func queryWords(text string) []word {
 
 func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
 
+func isQuote(c byte) bool { return c == '"' || c == '\'' }
+
 func isSign(c byte) bool { return c == '=' || c == '<' || c == '>' || c == '!' }
 
 // queryParser reads words from left to right. depth keeps a line of ten thousand
@@ -82,8 +84,9 @@ type queryParser struct {
 	end   int
 	rules RuleFinder
 	depth int
-	// rates and asksRules tell what the conditions so far ask for.
+	// rates, asksRules and event tell what the conditions so far ask for.
 	rates, asksRules bool
+	event            word
 }
 
 const queryDepth = 100
@@ -121,17 +124,22 @@ func (p *queryParser) alternatives() (condition, error) {
 		}
 		tests = append(tests, next)
 	}
+	return anyOf(tests), nil
+}
+
+// anyOf is true where one of the tests is.
+func anyOf(tests []condition) condition {
 	if len(tests) == 1 {
-		return first, nil
+		return tests[0]
 	}
-	return func(f *Flow, now int64) bool {
+	return func(f *Flow, now int64, kind ChangeKind) bool {
 		for _, test := range tests {
-			if test(f, now) {
+			if test(f, now, kind) {
 				return true
 			}
 		}
 		return false
-	}, nil
+	}
 }
 
 // all reads conditions up to an "or", a closing parenthesis or the end.
@@ -145,7 +153,7 @@ func (p *queryParser) all() (condition, error) {
 			}
 			return every(tests), nil
 		}
-		if w.is("and", "&&") {
+		if w.is("and", "&&", "&") {
 			p.take()
 			continue
 		}
@@ -163,11 +171,11 @@ func every(tests []condition) condition {
 		return tests[0]
 	case 2:
 		a, b := tests[0], tests[1]
-		return func(f *Flow, now int64) bool { return a(f, now) && b(f, now) }
+		return func(f *Flow, now int64, kind ChangeKind) bool { return a(f, now, kind) && b(f, now, kind) }
 	}
-	return func(f *Flow, now int64) bool {
+	return func(f *Flow, now int64, kind ChangeKind) bool {
 		for _, test := range tests {
-			if !test(f, now) {
+			if !test(f, now, kind) {
 				return false
 			}
 		}
@@ -190,7 +198,7 @@ func (p *queryParser) one() (condition, error) {
 		if err != nil {
 			return nil, err
 		}
-		return func(f *Flow, now int64) bool { return !test(f, now) }, nil
+		return func(f *Flow, now int64, kind ChangeKind) bool { return !test(f, now, kind) }, nil
 	case w.is("("):
 		test, err := p.alternatives()
 		if err != nil {
@@ -212,30 +220,61 @@ func (p *queryParser) one() (condition, error) {
 
 // condition reads what a property needs after it, or takes the word as free text.
 func (p *queryParser) condition(key word) (condition, error) {
-	name := strings.ToLower(key.text)
-	if name == "orig" || name == "original" || name == "reply" {
+	key = p.cutColon(key)
+	name := keyName(key.text)
+	if name == "orig" || name == "reply" {
 		return p.side(key, name)
 	}
 	k, ok := queryKeys[name]
 	if !ok {
-		if w, more := p.peek(); more && !w.quoted && isSign(w.text[0]) && w.text[0] != '!' {
-			return nil, key.problem("is no property of a flow that can be compared; these are: %s", strings.Join(orderedKeys, ", "))
-		}
-		return freeText(key.text), nil
+		return p.text(key)
 	}
-	sign, value, err := p.value(key, k)
+	sign, value, err := p.value(key, name, k)
 	if err != nil {
 		return nil, err
 	}
 	p.rates = p.rates || name == "rate" || name == "pps"
 	p.asksRules = p.asksRules || name == "rule"
+	if name == "event" && p.event.text == "" {
+		p.event = key
+	}
 	return k.compile(p, sign, value)
 }
 
+// cutColon takes a colon behind a property for a blank: dst:10.0.0.1.
+func (p *queryParser) cutColon(key word) word {
+	name, value, ok := strings.Cut(key.text, ":")
+	if _, known := queryKeys[keyName(name)]; !ok || !known {
+		return key
+	}
+	middle := key.pos + len(name) + 1
+	if value != "" {
+		p.words = slices.Concat([]word{{text: value, pos: middle, end: key.end}}, p.words)
+	}
+	return word{text: name, pos: key.pos, end: middle - 1}
+}
+
+// text takes a word as free text, unless no flow can have it.
+func (p *queryParser) text(w word) (condition, error) {
+	if next, more := p.peek(); more && !next.quoted && isSign(next.text[0]) && next.text[0] != '!' {
+		return nil, w.problem("is no property of a flow that can be compared; these are: %s", strings.Join(orderedKeys, ", "))
+	}
+	if test := bareWord(w.text); test != nil {
+		return test, nil
+	}
+	if why := hopeless(w.text); why != "" {
+		return nil, w.problem("%s", why)
+	}
+	return freeText(w.text), nil
+}
+
 // value reads an optional sign and the value of a property.
-func (p *queryParser) value(key word, k queryKey) (sign string, value word, err error) {
-	if w, ok := p.peek(); ok && !w.quoted && isSign(w.text[0]) {
+func (p *queryParser) value(key word, name string, k queryKey) (sign string, value word, err error) {
+	if w, ok := p.peek(); ok && !w.quoted && (isSign(w.text[0]) || w.is("not")) {
 		sign = w.text
+		if sign == "!" || w.is("not") {
+			sign = "!="
+		}
 		switch {
 		case !slices.Contains([]string{"=", "==", "!=", "<", "<=", ">", ">="}, sign):
 			return "", w, w.problem("is no comparison; these are: = != < <= > >=")
@@ -251,24 +290,63 @@ func (p *queryParser) value(key word, k queryKey) (sign string, value word, err 
 		}
 		return "", value, value.problem("%s needs %s", key.text, k.wants)
 	}
-	return sign, value, nil
+	return sign, p.whole(value, name, k), nil
 }
+
+// whole takes up what belongs to a value although a blank stands between: the rest of a list after or
+// before a comma, the unit of a number, the number of a rule behind its chain.
+func (p *queryParser) whole(value word, name string, k queryKey) word {
+	join := func(between string) {
+		next, _ := p.take()
+		value.text, value.end = value.text+between+next.text, next.end
+	}
+	for {
+		next, more := p.peek()
+		switch {
+		case !more || next.quoted || value.quoted || isSign(next.text[0]) || next.is("(", ")"):
+			return value
+		case strings.HasSuffix(value.text, ",") != strings.HasPrefix(next.text, ","):
+			join("")
+		case k.units != nil && isUnit(next.text, k.units) && isPlain(value.text):
+			join("")
+		case name == "rule" && isPlain(next.text) && strings.ToUpper(value.text) == value.text && !strings.ContainsAny(value.text, "/0123456789"):
+			join("/")
+		default:
+			return value
+		}
+	}
+}
+
+// isUnit tells whether a word is a unit alone.
+func isUnit(text string, u units) bool {
+	_, ok := u(strings.ToLower(text))
+	return ok && text != ""
+}
+
+// isPlain tells whether a word is a number without a unit.
+func isPlain(text string) bool { return text != "" && strings.Trim(text, "0123456789.") == "" }
 
 // side reads "orig src A" and its like.
 func (p *queryParser) side(key word, name string) (condition, error) {
 	w, ok := p.take()
-	full := "orig "
-	if name == "reply" {
-		full = "reply "
+	side := word{text: w.text, pos: w.pos, end: w.end}
+	if first, rest, cut := strings.Cut(w.text, ":"); cut {
+		if _, known := queryKeys[name+" "+keyName(first)]; known {
+			side = word{text: first, pos: w.pos, end: w.pos + len(first)}
+			if rest != "" {
+				p.words = slices.Concat([]word{{text: rest, pos: side.end + 1, end: w.end}}, p.words)
+			}
+		}
 	}
-	k, known := queryKeys[full+strings.ToLower(w.text)]
+	full := name + " " + keyName(side.text)
+	k, known := queryKeys[full]
 	if !ok || !known {
 		if !ok {
 			w = key
 		}
 		return nil, w.problem("after %s comes src, dst, sport or dport", key.text)
 	}
-	sign, value, err := p.value(w, k)
+	sign, value, err := p.value(side, full, k)
 	if err != nil {
 		return nil, err
 	}

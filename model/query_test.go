@@ -125,7 +125,7 @@ func TestQueryErrorsPointAtTheWord(t *testing.T) {
 		"dst":                  "dst: dst needs an address",
 		"nat dnat dst 1.2.3.x": "1.2.3.x: is no address",
 		"dst 1.2.3.4/33":       "1.2.3.4/33: is no address",
-		"dport http":           "http: is no port",
+		"dport htpt":           "htpt: is no port",
 		"dport 80-70":          "80-70: is no port",
 		"dport<80,90":          "80,90: < needs one port",
 		"nat xnat":             "xnat: is no kind of translation; right would be dnat",
@@ -178,7 +178,7 @@ func TestQueryRuleFinder(t *testing.T) {
 
 func TestComplete(t *testing.T) {
 	for line, want := range map[string]string{
-		"":               "src dst dport sport nat state proto rule rate bytes packets pps age timeout host port client asked server seen orig reply family mark zone id not or",
+		"":               "src dst dport sport nat state proto rule rate bytes packets pps age timeout host port client asked server seen orig reply family mark zone id event not or",
 		"s":              "src sport state server seen",
 		"nat ":           "dnat snat both none any",
 		"nat d":          "dnat",
@@ -192,6 +192,12 @@ func TestComplete(t *testing.T) {
 		"dst 192":        "192.168.0.2",
 		"(nat dnat or r": "rule rate reply",
 		`"r`:             "",
+		"ev":             "event",
+		"event ":         "new update destroy",
+		"not ip":         "",
+		"saddr":          "",
+		"daddr 19":       "192.168.0.2",
+		"nat not d":      "dnat",
 	} {
 		var got []string
 		for _, c := range Complete(line, len(line), func(key string) []string {
@@ -261,4 +267,159 @@ func FuzzParseQuery(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestQueryAsPeopleWriteIt has what people bring along from other tools and from everyday language.
+func TestQueryAsPeopleWriteIt(t *testing.T) {
+	for q, want := range map[string]string{
+		// properties by the names that other tools give them, and with a colon
+		"saddr 192.168.0.7":   "out ping",
+		"daddr 203.0.113.1":   "web",
+		"source 192.168.0.7":  "out ping",
+		"ip 8.8.8.8":          "out",
+		"addr 2001:db8::/32":  "six",
+		"status assured":      "web",
+		"protocol udp":        "out",
+		"dst:192.168.0.2":     "web",
+		"dst:2001:db8::1":     "six",
+		"nat:dnat proto: tcp": "web",
+		"orig src:8.8.8.8":    "",
+		// addresses with a port, with a star, mapped ones
+		"dst 192.168.0.2:8080":                 "web",
+		"dst 192.168.0.2:80":                   "",
+		"dst 203.0.113.1:80,[2001:db8::1]:443": "six web",
+		"src 192.168.0.*":                      "out ping",
+		"src 192.168.*.*":                      "out ping",
+		"src 192.168.":                         "out ping",
+		"dst ::ffff:8.8.8.8":                   "out",
+		"dst != 203.0.113.1:80":                "out ping six",
+		// ports by service, and ranges as iptables writes them
+		"dport http":             "web",
+		"dport https,domain":     "out six",
+		"dport 50:60":            "out",
+		"dport:50:60":            "out",
+		"dport 80, 53":           "out web",
+		"dport 80 ,53":           "out web",
+		"dport 80 , 53 nat dnat": "web",
+		// not, wherever one puts it
+		"dport !80":             "out ping six",
+		"dport not 80":          "out ping six",
+		"dst not 203.0.113.1":   "out ping six",
+		"nat ! dnat":            "out ping six",
+		"not (nat any or ping)": "six",
+		"tcp & dport 80":        "web",
+		// sizes and times with the units that they are shown with
+		"rate>1MB":                       "web",
+		"rate>1MB/s":                     "web",
+		"rate>15Mbit":                    "web",
+		"rate>17Mbit/s":                  "",
+		"rate>1 M":                       "web",
+		"rate > 3 MB":                    "",
+		"bytes>4.8KiB":                   "web",
+		"bytes>4.9KiB":                   "",
+		"bytes 4k-6kB":                   "web",
+		"bytes 5001-6k":                  "",
+		"age 5s-15s":                     "ping six",
+		"age 10s":                        "ping six",
+		"age=10":                         "ping six",
+		"age>1min":                       "web",
+		"age>1 min":                      "web",
+		"age>1m30s":                      "web",
+		"age<0.5hours":                   "out ping six web",
+		"age>1d":                         "",
+		"timeout>0s timeout < 2 minutes": "web",
+		// states as the list shows them, several at once
+		"state estab":                   "web",
+		"state syn-sent":                "six",
+		"state synsent":                 "six",
+		"state established,syn_sent":    "six web",
+		"state != established,syn_sent": "out ping",
+		"assured":                       "web",
+		"unreplied":                     "out ping six",
+		"not replied":                   "out ping six",
+		"ipv6":                          "six",
+		"nat dnat,snat":                 "out web",
+		"'udp 192'":                     "out",
+	} {
+		if got := matching(t, q); got != want {
+			t.Errorf("%q matches %q, not %q", q, got, want)
+		}
+	}
+}
+
+// TestQueryWordsThatNoFlowHas: a property that is spelt wrongly is not taken for text that is found nowhere.
+func TestQueryWordsThatNoFlowHas(t *testing.T) {
+	for q, want := range map[string]string{
+		"sate established": "sate: is no property, and no flow reads like it; perhaps state?",
+		"nat dnat clint":   "clint: is no property, and no flow reads like it; perhaps client?",
+		"example.com":      "example.com: is no property, and no flow reads like it",
+		"helper ftp":       "helper: is told by the details of a flow alone",
+		"in wan0":          "in: is not known of flows",
+		"dst 192.168.0":    "192.168.0: is no address; for all that begin with it, right would be 192.168.0.0/24",
+		"dst 192.168":      "192.168: is no address; for all that begin with it, right would be 192.168.0.0/16",
+		"dst 300.1.1.1":    "300.1.1.1: is no address; right would be an address",
+		"rate>1Mbyte/h":    "1Mbyte/h: is no number",
+		"packets>10Mbit":   "10Mbit: is no number",
+		"event new":        "",
+		"bytes>1k-2k":      "1k-2k: > needs one number",
+		"\x1b[31m":         "\x1b[31m: is no property",
+	} {
+		_, err := ParseQuery(q, nil)
+		switch {
+		case want == "" && err != nil:
+			t.Errorf("%q: %v", q, err)
+		case want != "" && (err == nil || !strings.HasPrefix(err.Error(), want)):
+			t.Errorf("%q: %v, not %s", q, err, want)
+		}
+	}
+	for _, q := range []string{"tcp", "192.168", ":443", "2001:db8", "estab", "SYN", "dnat", "8.8.8.8:53", `"example.com"`, "t", "[2001", "cafe"} {
+		if _, err := ParseQuery(q, nil); err != nil {
+			t.Errorf("%q could be in a flow's line: %v", q, err)
+		}
+	}
+}
+
+func TestQueryOfEvents(t *testing.T) {
+	f := queryFlows()["web"]
+	for q, want := range map[string]string{
+		"event new": "new", "event destroy": "destroy", "event ended": "destroy", "event new,update": "new update", "not event update": "new destroy",
+		"event != new": "update destroy", "event new dport 53": "", "event destroy or dport 53": "destroy", "nat dnat": "new update destroy",
+	} {
+		query, err := ParseQuery(q, nil)
+		if err != nil {
+			t.Errorf("%q: %v", q, err)
+			continue
+		}
+		var got []string
+		for _, kind := range []ChangeKind{EventNew, EventUpdate, EventDestroy} {
+			if query.MatchEvent(kind, f, 0) {
+				got = append(got, kind.String())
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%q passes %q, not %q", q, got, want)
+		}
+		var problem *QueryError
+		if wrong := query.OfFlows(); strings.Contains(q, "event") != (wrong != nil) || wrong != nil && (!errors.As(wrong, &problem) || q[problem.Pos:problem.End] != "event") {
+			t.Errorf("%q for flows: %v", q, wrong)
+		}
+	}
+	if _, err := ParseQuery("event gone", nil); err == nil || err.Error() != "gone: is no event; right would be new, update or destroy" {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestQueryRuleAsShown: groups and details write a rule as its chain and its number.
+func TestQueryRuleAsShown(t *testing.T) {
+	var asked []string
+	finder := func(ref string) (func(uint32) bool, error) {
+		asked = append(asked, ref)
+		return func(uint32) bool { return true }, nil
+	}
+	for q, want := range map[string]string{"rule PREROUTING 3": "PREROUTING/3", "rule 3 80": "3", "rule stale 80": "stale", "rule POSTROUTING dport 80": "POSTROUTING"} {
+		asked = nil
+		if _, err := ParseQuery(q, finder); err != nil || strings.Join(asked, " ") != want {
+			t.Errorf("%q asks for %q, %v", q, asked, err)
+		}
+	}
 }

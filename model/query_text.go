@@ -3,6 +3,7 @@ package model
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -12,19 +13,103 @@ import (
 func freeText(text string) condition {
 	if a, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil && a.Zone() == "" {
 		s := makeSpan(a, a)
-		return func(f *Flow, _ int64) bool {
+		return func(f *Flow, _ int64, _ ChangeKind) bool {
 			return s.has(f.Orig.Family, &f.Orig.Src) || s.has(f.Orig.Family, &f.Orig.Dst) ||
 				s.has(f.Orig.Family, &f.Reply.Src) || s.has(f.Orig.Family, &f.Reply.Dst)
 		}
 	}
 	if p, ok := ParseProto(text); ok && text[0] > '9' {
-		return func(f *Flow, _ int64) bool { return f.Orig.Proto == p }
+		return func(f *Flow, _ int64, _ ChangeKind) bool { return f.Orig.Proto == p }
 	}
 	want := []byte(strings.ToLower(text))
-	return func(f *Flow, _ int64) bool {
+	return func(f *Flow, _ int64, _ ChangeKind) bool {
 		var room [256]byte
 		return bytes.Contains(f.AppendLine(room[:0]), want)
 	}
+}
+
+// keyNames are other names of properties, from other tools and from everyday language.
+var keyNames = map[string]string{
+	"saddr": "src", "source": "src", "daddr": "dst", "destination": "dst", "ip": "host", "addr": "host", "address": "host",
+	"protocol": "proto", "status": "state", "original": "orig", "translation": "nat", "events": "event",
+}
+
+// keyName is the property that a word names, in the name that this language has for it.
+func keyName(text string) string {
+	name := strings.ToLower(text)
+	if k, ok := keyNames[name]; ok {
+		return k
+	}
+	return name
+}
+
+// bareWord compiles a word that says by itself which property it is of, nil if it does not.
+func bareWord(text string) condition {
+	name := strings.ToLower(text)
+	if _, ok := statusStates[name]; ok {
+		return stateOf(name)
+	}
+	switch name {
+	case "ipv4", "ip4":
+		return func(f *Flow, _ int64, _ ChangeKind) bool { return f.Orig.Family == IPv4 }
+	case "ipv6", "ip6":
+		return func(f *Flow, _ int64, _ ChangeKind) bool { return f.Orig.Family == IPv6 }
+	case "ping":
+		return func(f *Flow, _ int64, _ ChangeKind) bool { return f.Orig.Proto.IsICMP() }
+	}
+	return nil
+}
+
+// elsewhere is what flows do not have although one may look for it, and where it is told.
+var elsewhere = map[string]string{
+	"helper": "is told by the details of a flow alone (enter)", "label": "is told by the details of a flow alone (enter)", "labels": "is told by the details of a flow alone (enter)",
+	"in": "is not known of flows: they keep no interfaces, so use a network, as in src 192.168.0.0/24", "out": "is not known of flows: they keep no interfaces, so use a network, as in dst 192.168.0.0/24",
+	"user": "is not known of flows", "pid": "is not known of flows", "process": "is not known of flows",
+}
+
+// hopeless says why no flow's line can have a word in it, if that is so: it is neither part of an address
+// with its port nor of a name that is written there.
+func hopeless(text string) string {
+	name := strings.ToLower(text)
+	if why, ok := elsewhere[name]; ok {
+		return why
+	}
+	if strings.Trim(name, "0123456789abcdef.:[]") == "" {
+		return ""
+	}
+	has := func(s string) bool { return strings.Contains(s, name) }
+	if slices.ContainsFunc(protoTexts[:], has) || slices.ContainsFunc(stateNames, has) || slices.ContainsFunc(natNames[:], has) {
+		return ""
+	}
+	why := "is no property, and no flow reads like it"
+	for _, k := range knownWords {
+		if len(name) > 3 && distance(name, k) <= 1+len(name)/6 {
+			return why + "; perhaps " + keyName(k) + "?"
+		}
+	}
+	return why
+}
+
+// distance is how many letters must be changed, left out, put in or swapped with the next to make b of a.
+func distance(a, b string) int {
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		for j := range rows[i] {
+			switch {
+			case i == 0 || j == 0:
+				rows[i][j] = i + j
+			case a[i-1] == b[j-1]:
+				rows[i][j] = rows[i-1][j-1]
+			default:
+				rows[i][j] = 1 + min(rows[i-1][j-1], rows[i-1][j], rows[i][j-1])
+				if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+					rows[i][j] = min(rows[i][j], 1+rows[i-2][j-2])
+				}
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
 }
 
 // AppendLine appends the flow as one line of lower-case text: what free text in a

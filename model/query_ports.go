@@ -1,0 +1,91 @@
+package model
+
+import (
+	"math"
+	"strconv"
+	"strings"
+)
+
+// services are the ports that people know by name: what IANA registers, and what is commonly said.
+var services = map[string]uint16{
+	"ftp-data": 20, "ftp": 21, "ssh": 22, "telnet": 23, "smtp": 25, "domain": 53, "dns": 53, "bootps": 67, "dhcp": 67, "bootpc": 68, "tftp": 69,
+	"http": 80, "kerberos": 88, "pop3": 110, "ntp": 123, "imap": 143, "snmp": 161, "snmptrap": 162, "bgp": 179, "ldap": 389, "https": 443,
+	"submissions": 465, "smtps": 465, "isakmp": 500, "ike": 500, "syslog": 514, "submission": 587, "ldaps": 636, "imaps": 993, "pop3s": 995,
+	"openvpn": 1194, "l2tp": 1701, "pptp": 1723, "radius": 1812, "mqtt": 1883, "nfs": 2049, "squid": 3128, "mysql": 3306, "rdp": 3389,
+	"stun": 3478, "ipsec-nat-t": 4500, "sip": 5060, "sips": 5061, "mdns": 5353, "postgresql": 5432, "vnc": 5900, "redis": 6379,
+	"http-alt": 8080, "https-alt": 8443, "wireguard": 51820,
+}
+
+// ports is a range of them.
+type ports struct{ from, until uint16 }
+
+// parsePorts reads a port, a service, or a range with a hyphen or, as iptables writes it, a colon.
+func parsePorts(text string) (ports, bool) {
+	text = strings.ToLower(text)
+	if n, ok := services[text]; ok {
+		return ports{n, n}, true
+	}
+	first, last, ranged := strings.Cut(text, "-")
+	if !ranged {
+		first, last, ranged = strings.Cut(text, ":")
+	}
+	if !ranged {
+		last = first
+	}
+	a, err1 := strconv.ParseUint(first, 10, 16)
+	b, err2 := strconv.ParseUint(last, 10, 16)
+	return ports{uint16(a), uint16(b)}, err1 == nil && err2 == nil && a <= b
+}
+
+// beyond is the range that a comparison with a port asks for; false where there is none.
+func (p ports) beyond(sign string) (ports, bool) {
+	switch n := p.from; {
+	case sign == "<" && n == 0, sign == ">" && n == math.MaxUint16:
+		return ports{}, false
+	case sign == "<":
+		return ports{0, n - 1}, true
+	case sign == "<=":
+		return ports{0, n}, true
+	case sign == ">":
+		return ports{n + 1, math.MaxUint16}, true
+	default:
+		return ports{n, math.MaxUint16}, true
+	}
+}
+
+// portTest compiles a list of ports and ranges, or a comparison.
+func portTest(parts []part, sign string, v word) (condition, error) {
+	var list []ports
+	for _, item := range strings.Split(v.text, ",") {
+		p, ok := parsePorts(item)
+		if !ok {
+			return nil, v.problem("is no port; right would be %s", wantsPort)
+		}
+		list = append(list, p)
+	}
+	if isOrder(sign) {
+		if len(list) > 1 || list[0].from != list[0].until {
+			return nil, v.problem("%s needs one port", sign)
+		}
+		p, ok := list[0].beyond(sign)
+		if !ok {
+			return func(*Flow, int64, ChangeKind) bool { return false }, nil
+		}
+		list[0] = p
+	}
+	test := func(f *Flow, _ int64, _ ChangeKind) bool {
+		if !f.Orig.Proto.HasPorts() {
+			return false
+		}
+		for _, part := range parts {
+			_, port := part(f)
+			for _, p := range list {
+				if port >= p.from && port <= p.until {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	return signed(sign, test), nil
+}
