@@ -1,6 +1,7 @@
 package model
 
 import (
+	"sort"
 	"sync"
 	"time"
 )
@@ -22,15 +23,14 @@ type Event struct {
 	Flow   Flow
 }
 
-// EventLog keeps the last events that match a filter: what scrolls by on the
-// event screen. Older ones make room for newer ones. Its methods may be called from
-// several goroutines.
+// EventLog keeps the last events, and of those that match a filter the last ones too,
+// however many others there are: what scrolls by on the event screen. Older ones make room
+// for newer ones. Its methods may be called from several goroutines.
 type EventLog struct {
 	mu     sync.RWMutex
 	query  Query
-	ring   []Event
-	room   int
-	total  uint64 // events kept so far, also those that have made room
+	all    eventRing
+	found  eventRing // those that match, while there is a filter
 	counts EventCounts
 	gap    uint64 // number of the last gap
 	// recent remembers moments of all flows, watched is the story of one.
@@ -43,11 +43,11 @@ type EventCounts struct {
 	New, Update, Destroy uint64
 }
 
-// NewEventLog keeps up to so many events, 220 bytes each, which are allocated as they come.
-func NewEventLog(room int) *EventLog { return &EventLog{room: max(1, room)} }
+// NewEventLog keeps up to so many events, 220 bytes each, which are allocated as they come; and
+// as many that match once there is a filter.
+func NewEventLog(room int) *EventLog { return &EventLog{all: eventRing{room: max(1, room)}} }
 
-// Append adds the events of a batch to which Flows.Apply has been applied. It
-// costs nothing for those that do not match.
+// Append adds the events of a batch to which Flows.Apply has been applied.
 func (l *EventLog) Append(b *Batch) {
 	if len(b.Changes) == 0 {
 		return
@@ -70,9 +70,7 @@ func (l *EventLog) Append(b *Batch) {
 			continue
 		}
 		l.recent.keep(c, b.At)
-		if l.query.Match(&c.Flow, b.At) {
-			l.keep(Event{At: b.At, Kind: c.Kind, Stop: c.Stop, Unknown: c.Unknown, Flow: c.Flow})
-		}
+		l.keep(Event{At: b.At, Kind: c.Kind, Stop: c.Stop, Unknown: c.Unknown, Flow: c.Flow})
 	}
 }
 
@@ -82,25 +80,30 @@ func (l *EventLog) Append(b *Batch) {
 func (l *EventLog) Gap(missed uint64, at int64, resync time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.gap != 0 && l.total-l.gap < uint64(len(l.ring)) {
-		if e := &l.ring[(l.gap-1)%uint64(l.room)]; e.Missed > 0 && e.Resync == 0 {
-			e.Missed, e.Resync = missed, resync
-			return
+	told := false
+	for _, ring := range []*eventRing{&l.all, &l.found} {
+		if e := ring.find(l.gap); e != nil && e.Missed > 0 && e.Resync == 0 {
+			e.Missed, e.Resync, told = missed, resync, true
 		}
 	}
-	l.keep(Event{At: at, Missed: missed, Resync: resync})
-	l.gap = l.total
+	if !told {
+		l.keep(Event{At: at, Missed: missed, Resync: resync})
+		l.gap = l.all.total
+	}
 }
 
-// keep puts an event into the ring.
+// keep gives an event its number and puts it where it belongs.
 func (l *EventLog) keep(e Event) {
-	l.total++
-	e.Number = l.total
-	if len(l.ring) < l.room {
-		l.ring = append(l.ring, e)
-		return
+	e.Number = l.all.total + 1
+	l.all.keep(&e)
+	if !l.query.IsZero() && l.query.passes(&e, e.At) {
+		l.found.keep(&e)
 	}
-	l.ring[(l.total-1)%uint64(l.room)] = e
+}
+
+// passes tells whether an event is to be shown. A gap always is.
+func (q *Query) passes(e *Event, now int64) bool {
+	return e.Missed > 0 || q.MatchEvent(e.Kind, &e.Flow, now)
 }
 
 // Counts are how many events there have been.
@@ -110,47 +113,106 @@ func (l *EventLog) Counts() EventCounts {
 	return l.counts
 }
 
-// Last is the number of the newest event that matched, 0 if there is none. As long
-// as it stays, nothing new is to be drawn.
+// Last is the number of the newest event, whether or not it matches, 0 if there is none.
 func (l *EventLog) Last() uint64 {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return l.total
+	return l.all.total
 }
 
-// Tail copies up to n events, oldest first, that end with the one numbered until, or with the
-// newest if until is 0. Where events have already made room for others it begins later.
+// Matched is how many events have been found to match, among them such as have made room since.
+func (l *EventLog) Matched() uint64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.shown().total
+}
+
+// shown are the events that are to be seen.
+func (l *EventLog) shown() *eventRing {
+	if l.query.IsZero() {
+		return &l.all
+	}
+	return &l.found
+}
+
+// Tail copies up to n events that match, oldest first, of which the last is the newest up to the
+// number until, or the newest of all if until is 0. Where events have already made room for others
+// it begins later.
 func (l *EventLog) Tail(n int, until uint64) []Event {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	if until == 0 || until > l.total {
-		until = l.total
+	ring := l.shown()
+	end := len(ring.events)
+	if until != 0 {
+		end = ring.search(until + 1)
 	}
-	oldest := l.total - uint64(len(l.ring)) // the number before the oldest one kept
-	from := max(oldest, until-min(until, uint64(max(0, n))))
-	var events []Event
-	for number := from + 1; number <= until; number++ {
-		events = append(events, l.ring[(number-1)%uint64(l.room)])
+	from := max(0, end-max(0, n))
+	if from == end {
+		return nil
+	}
+	events := make([]Event, 0, end-from)
+	for i := from; i < end; i++ {
+		events = append(events, *ring.at(i))
 	}
 	return events
 }
 
-// SetQuery changes the filter. Of the events kept so far those that match stay, numbered anew; now is for
+// SetQuery changes the filter. What matches is looked for anew among all events that are kept; those which
+// matched the filter before and are kept for that alone stay if they match this one too. now is for
 // conditions on age.
 func (l *EventLog) SetQuery(q Query, now int64) {
-	kept := l.Tail(l.room, 0)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.query, l.total, l.gap = q, 0, 0
-	l.ring = l.ring[:0]
-	for i := range kept {
-		if e := &kept[i]; e.Missed > 0 || q.Match(&e.Flow, now) {
-			l.total++
-			if e.Missed > 0 {
-				l.gap = l.total
+	before := l.found
+	l.query, l.found = q, eventRing{room: l.all.room}
+	if q.IsZero() {
+		return
+	}
+	take := func(from *eventRing, until int) {
+		for i := range until {
+			if e := from.at(i); q.passes(e, now) {
+				l.found.keep(e)
 			}
-			e.Number = l.total
-			l.ring = append(l.ring, *e)
 		}
 	}
+	if len(l.all.events) > 0 {
+		take(&before, before.search(l.all.at(0).Number))
+	}
+	take(&l.all, len(l.all.events))
+}
+
+// eventRing keeps the last events of those that are put into it, in the order of their numbers.
+type eventRing struct {
+	events []Event
+	room   int
+	total  uint64 // put in so far
+}
+
+// keep puts an event in; the oldest makes room.
+func (r *eventRing) keep(e *Event) {
+	if len(r.events) < r.room {
+		r.events = append(r.events, *e)
+	} else {
+		r.events[r.total%uint64(r.room)] = *e
+	}
+	r.total++
+}
+
+// at is the i-th event that is kept, the oldest first.
+func (r *eventRing) at(i int) *Event {
+	first := r.total - uint64(len(r.events))
+	return &r.events[(first+uint64(i))%uint64(r.room)]
+}
+
+// search is the place of the first event with that number or a later one.
+func (r *eventRing) search(number uint64) int {
+	return sort.Search(len(r.events), func(i int) bool { return r.at(i).Number >= number })
+}
+
+// find is the event with that number, nil if it is not kept.
+func (r *eventRing) find(number uint64) *Event {
+	if i := r.search(number); i < len(r.events) && r.at(i).Number == number {
+		return r.at(i)
+	}
+	return nil
 }

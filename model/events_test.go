@@ -49,7 +49,7 @@ func TestEventLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	log.SetQuery(q, second)
-	if got := numbers(99, 0); !slices.Equal(got, []uint64{1, 2}) { // 17 and 21
+	if got := numbers(99, 0); !slices.Equal(got, []uint64{18, 22}) {
 		t.Errorf("after a filter there are %v", got)
 	}
 	step(EventDestroy, 0, 25)
@@ -58,8 +58,56 @@ func TestEventLog(t *testing.T) {
 			t.Errorf("event %+v", e)
 		}
 	}
-	if log.Last() != 8 || log.Counts().Destroy != 25 {
-		t.Errorf("%d events, %+v", log.Last(), log.Counts())
+	if log.Last() != 50 || log.Matched() != 8 || log.Counts().Destroy != 25 {
+		t.Errorf("%d events, %d of them match, %+v", log.Last(), log.Matched(), log.Counts())
+	}
+}
+
+// TestEventFilterLosesNothing: a filter that is typed letter by letter, and taken away again, leaves
+// the events there that the letters on the way to it did not match.
+func TestEventFilterLosesNothing(t *testing.T) {
+	table, log := NewFlows(), NewEventLog(10)
+	happen := func(kind ChangeKind, of ...int) {
+		b := Batch{At: second}
+		for _, i := range of {
+			*b.Next() = event(kind, testFlow(i))
+		}
+		table.Apply(&b)
+		log.Append(&b)
+	}
+	find := func(line string) []uint64 {
+		q, err := ParseQuery(line, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		log.SetQuery(q, second)
+		var numbers []uint64
+		for _, e := range log.Tail(99, 0) {
+			numbers = append(numbers, e.Number)
+		}
+		return numbers
+	}
+	happen(EventNew, 1, 2, 3, 4, 5, 6)
+	want := find("nat dnat")
+	if len(want) == 0 || len(want) == 6 {
+		t.Fatalf("%d of 6 events are told of by the filter", len(want))
+	}
+	if got := find("id 4000000"); len(got) != 0 {
+		t.Errorf("events %v match", got)
+	}
+	if got := find("nat dnat"); !slices.Equal(got, want) {
+		t.Errorf("afterwards %v match, not %v", got, want)
+	}
+	// Those that match stay although many others come.
+	happen(EventUpdate, slices.Repeat([]int{2}, 20)...)
+	if got := find("nat dnat event new"); !slices.Equal(got, want) {
+		t.Errorf("after others %v match, not %v", got, want)
+	}
+	if got := find(""); len(got) != 10 || got[9] != 26 {
+		t.Errorf("without a filter there are %v", got)
+	}
+	if got := log.Tail(99, 20); len(got) != 4 || got[3].Number != 20 {
+		t.Errorf("up to 20 there are %v", got)
 	}
 }
 
