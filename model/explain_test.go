@@ -11,7 +11,7 @@ import (
 )
 
 // explainGateway is wan0 203.0.113.1 and lan0 192.168.0.1 with a few rules.
-func explainGateway(t *testing.T, extra string) (*Facts, map[rules.Place]*rules.Ruleset) {
+func explainGateway(t testing.TB, extra string) (*Facts, map[rules.Place]*rules.Ruleset) {
 	t.Helper()
 	text := "*nat\n:PREROUTING ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n" +
 		"-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8080\n" + extra +

@@ -10,7 +10,25 @@ import (
 // Host is the gateway as the evaluation of rules wants it, from these facts and
 // the flows that are there; flows may be nil.
 func (f *Facts) Host(flows rules.FlowTable) rules.Host {
-	return rules.Host{Interfaces: f.interfaces(), Route: f.remembering().decide, Flows: flows, RandomDNATPort: f.randomDNATPort()}
+	return rules.Host{
+		Interfaces: f.interfaces(), Route: f.remembering().decide, RouteNets: f.routeNets(),
+		Flows: flows, RandomDNATPort: f.randomDNATPort(),
+	}
+}
+
+// routeNets are the networks by which decide tells packets apart: those of the
+// routes, and those that policy rules ask for. A packet's source is looked up like a
+// destination, for the way back. Ports do not bear on it: they are not in the
+// question, and a policy rule that asks for them makes the answer uncertain.
+func (f *Facts) routeNets() []netip.Prefix {
+	nets := make([]netip.Prefix, 0, len(f.Routes)+2*len(f.PolicyRules))
+	for i := range f.Routes {
+		nets = append(nets, f.Routes[i].Dst)
+	}
+	for _, r := range f.PolicyRules {
+		nets = append(nets, r.From, r.To)
+	}
+	return nets
 }
 
 func (f *Facts) interfaces() []rules.Interface {
