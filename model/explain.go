@@ -2,7 +2,6 @@ package model
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -247,32 +246,27 @@ func (e Explanation) AppendJSON(b []byte) []byte {
 }
 
 // RuleCounts are how many live flows each rule explains, and how many flows are
-// stale. Flows that were not asked yet are missing. It passes over the whole table.
-func (x *Explainer) RuleCounts(ctx context.Context) (counts map[rules.RuleRef]int, stale int, err error) {
-	groups, _, err := x.flows.Groups(ctx, Query{}, GroupByRule, GroupsByFlows, 1<<20, 0)
-	if err != nil {
-		return nil, 0, err
-	}
+// stale. Flows that were not asked yet are missing.
+func (x *Explainer) RuleCounts() (counts map[rules.RuleRef]int, stale int) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	counts = map[rules.RuleRef]int{}
-	for i := range groups {
-		n := groups[i].Key.Rule
-		if n == 0 || int(n) > len(x.known) {
+	for n, flows := range x.flows.ByRule(x.generation) {
+		if n == 0 || n > len(x.known) || flows == 0 {
 			continue
 		}
 		e := x.known[n-1]
 		if e.Confidence == Stale {
-			stale += groups[i].Flows
+			stale += flows
 			continue
 		}
 		for _, r := range [...]rules.RuleRef{e.DNAT, e.SNAT} {
 			if !r.IsZero() {
-				counts[r] += groups[i].Flows
+				counts[r] += flows
 			}
 		}
 	}
-	return counts, stale, nil
+	return counts, stale
 }
 
 // Name is the text of an explanation's number, as groups and filters show it.

@@ -29,6 +29,8 @@ type Flows struct {
 
 	listing listing
 	ruleGen uint16
+	// byRule has how many flows each Flow.Rule of this generation has, by its number.
+	byRule []int
 	// places has the order of what Flow.Rule stands for, for sorting; nil where nobody knows it.
 	places func() []uint32
 }
@@ -120,6 +122,16 @@ func (t *Flows) Len() int {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return t.totals.Flows
+}
+
+// ByRule is how many flows Explain has given each rule's number in the generation gen, by the number.
+func (t *Flows) ByRule(gen uint16) []int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if gen != t.ruleGen {
+		return nil
+	}
+	return slices.Clone(t.byRule)
 }
 
 // Totals are the numbers of flows of each kind.
@@ -446,6 +458,7 @@ func (t *Flows) hear(f *Flow) {
 // unexplain forgets which rule made a flow, as its translation is another now.
 func (t *Flows) unexplain(pos uint32, f *Flow) {
 	if f.RuleGen == t.ruleGen {
+		t.byRule[f.Rule]--
 		t.chunks[pos>>chunkBits].unexplained++
 	}
 	f.Rule, f.RuleGen = 0, 0
@@ -458,7 +471,9 @@ func (t *Flows) remove(hash uint64, pos uint32) {
 	t.changes++
 	c, i := pos>>chunkBits, pos&(chunkSize-1)
 	k := t.chunks[c]
-	if f.RuleGen != t.ruleGen {
+	if f.RuleGen == t.ruleGen {
+		t.byRule[f.Rule]--
+	} else {
 		k.unexplained--
 	}
 	k.live[i/64] &^= 1 << (i % 64)
@@ -614,6 +629,7 @@ func (t *Flows) Explain(gen uint16, explain func(*Flow) (rule uint32, stop bool)
 	t.mu.Lock()
 	if t.ruleGen != gen {
 		t.ruleGen = gen
+		clear(t.byRule)
 		for _, k := range t.chunks {
 			if k != nil {
 				k.unexplained = k.used
@@ -646,6 +662,10 @@ func (t *Flows) explainChunk(c int, explain func(*Flow) (uint32, bool)) (stopped
 		}
 		f.Rule, stopped = explain(f)
 		f.RuleGen = t.ruleGen
+		if more := int(f.Rule) + 1 - len(t.byRule); more > 0 {
+			t.byRule = append(t.byRule, make([]int, more)...)
+		}
+		t.byRule[f.Rule]++
 		k.unexplained--
 		t.changes++
 	})

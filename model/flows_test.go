@@ -57,6 +57,20 @@ func event(kind ChangeKind, f Flow) Change {
 	return Change{Kind: kind, Has: HasStatus | HasState | HasTimeout, Flow: f}
 }
 
+// byRule counts the flows that each rule's number explains, one by one.
+func byRule(table *Flows) map[uint32]int {
+	counts := map[uint32]int{}
+	for n := range table.ByRule(table.ruleGen) {
+		counts[uint32(n)] = 0
+	}
+	for _, f := range table.Each {
+		if f.RuleGen == table.ruleGen {
+			counts[f.Rule]++
+		}
+	}
+	return counts
+}
+
 // check holds the table against itself: what it counts must be what it has.
 func check(t *testing.T, table *Flows) {
 	t.Helper()
@@ -76,6 +90,11 @@ func check(t *testing.T, table *Flows) {
 	want.Vanished, want.Unheard = got.Vanished, got.Unheard
 	if got != want {
 		t.Fatalf("totals are %+v, the flows make %+v", got, want)
+	}
+	for n, flows := range byRule(table) {
+		if got := table.ByRule(table.ruleGen); int(n) >= len(got) || got[n] != flows {
+			t.Fatalf("rule %d has %d flows, ByRule tells %v", n, flows, got)
+		}
 	}
 	used := 0
 	for i := range table.index.shards {
@@ -488,6 +507,11 @@ func TestExplain(t *testing.T) {
 	if asked != 6002 {
 		t.Errorf("asked %d times in a new generation", asked)
 	}
+	check(t, table)
+	for i := range 100 {
+		apply(table, 4*second, event(EventDestroy, testFlow(i)))
+	}
+	check(t, table)
 }
 
 func TestChunksComeAndGo(t *testing.T) {

@@ -52,7 +52,7 @@ func (f *feed) Health() model.Health {
 }
 
 func (f *feed) RuleFlows() (map[rules.RuleRef]int, int) {
-	counts, stale, _ := f.explainer.RuleCounts(context.Background())
+	counts, stale := f.explainer.RuleCounts()
 	return counts, stale
 }
 

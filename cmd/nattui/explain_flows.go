@@ -119,11 +119,9 @@ func (x *explainer) run(ctx context.Context) {
 		}
 		if uncounted && time.Now().After(nextCount) {
 			uncounted = false
-			start := time.Now()
-			if byRule, stale, err := x.RuleCounts(ctx); err == nil {
-				x.counts.Store(&ruleCounts{byRule, stale})
-			}
-			nextCount = time.Now().Add(max(countPace, 25*time.Since(start)))
+			byRule, stale := x.RuleCounts()
+			x.counts.Store(&ruleCounts{byRule, stale})
+			nextCount = time.Now().Add(countPace)
 		}
 		if uncounted && !more {
 			pause = max(pause, time.Until(nextCount))

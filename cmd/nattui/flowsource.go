@@ -106,17 +106,20 @@ func (s *flowSource) watchHealth(ctx context.Context) {
 	}
 }
 
-// limitHeap has a large table collected more often: it holds no pointers, so a collection costs
-// some milliseconds whatever its size, and a million flows stay within 300 MB, also while they are read in.
+// The heap's size by the table's: a flow takes some flowBytes with its index, all else some restBytes, and
+// heapRoom of garbage may gather.
+const (
+	flowBytes = 190
+	restBytes = 8 << 20
+	heapRoom  = 24 << 20
+)
+
+// limitHeap keeps the garbage in proportion to a million flows within 300 MB, also while they are read in, and
+// collects it no more often than that needs: the table holds no pointers, so a collection costs the same
+// few milliseconds whatever its size.
 func (s *flowSource) limitHeap() {
-	switch n := max(s.flows.Len(), s.Health().Count); {
-	case n > 200_000:
-		debug.SetGCPercent(10)
-	case n > 50_000:
-		debug.SetGCPercent(25)
-	default:
-		debug.SetGCPercent(100)
-	}
+	table := flowBytes * max(s.flows.Len(), s.Health().Count)
+	debug.SetGCPercent(min(100, max(10, 100*heapRoom/(restBytes+table))))
 }
 
 func (s *flowSource) Table() *model.Flows      { return s.flows }
