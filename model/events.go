@@ -1,6 +1,7 @@
 package model
 
 import (
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -70,7 +71,9 @@ func (l *EventLog) Append(b *Batch) {
 			continue
 		}
 		l.recent.keep(c, b.At)
-		l.keep(Event{At: b.At, Kind: c.Kind, Stop: c.Stop, Unknown: c.Unknown, Flow: c.Flow})
+		e := l.next()
+		*e = Event{Number: e.Number, At: b.At, Kind: c.Kind, Stop: c.Stop, Unknown: c.Unknown, Flow: c.Flow}
+		l.sift(e)
 	}
 }
 
@@ -87,17 +90,24 @@ func (l *EventLog) Gap(missed uint64, at int64, resync time.Duration) {
 		}
 	}
 	if !told {
-		l.keep(Event{At: at, Missed: missed, Resync: resync})
+		e := l.next()
+		*e = Event{Number: e.Number, At: at, Missed: missed, Resync: resync}
+		l.sift(e)
 		l.gap = l.all.total
 	}
 }
 
-// keep gives an event its number and puts it where it belongs.
-func (l *EventLog) keep(e Event) {
-	e.Number = l.all.total + 1
-	l.all.keep(&e)
-	if !l.query.IsZero() && l.query.passes(&e, e.At) {
-		l.found.keep(&e)
+// next is room for another event, in which only its number is written.
+func (l *EventLog) next() *Event {
+	e := l.all.next()
+	e.Number = l.all.total
+	return e
+}
+
+// sift puts an event that is written beside the others that match, if it does.
+func (l *EventLog) sift(e *Event) {
+	if !l.query.IsZero() && l.query.passes(e, e.At) {
+		*l.found.next() = *e
 	}
 }
 
@@ -171,7 +181,7 @@ func (l *EventLog) SetQuery(q Query, now int64) {
 	take := func(from *eventRing, until int) {
 		for i := range until {
 			if e := from.at(i); q.passes(e, now) {
-				l.found.keep(e)
+				*l.found.next() = *e
 			}
 		}
 	}
@@ -188,14 +198,17 @@ type eventRing struct {
 	total  uint64 // put in so far
 }
 
-// keep puts an event in; the oldest makes room.
-func (r *eventRing) keep(e *Event) {
-	if len(r.events) < r.room {
-		r.events = append(r.events, *e)
-	} else {
-		r.events[r.total%uint64(r.room)] = *e
-	}
+// next is room for one event more, which is to be overwritten; the oldest makes room.
+func (r *eventRing) next() *Event {
 	r.total++
+	if n := len(r.events); n < r.room {
+		if n == cap(r.events) {
+			r.events = slices.Grow(r.events, min(max(n, 64), r.room-n))
+		}
+		r.events = r.events[:n+1]
+		return &r.events[n]
+	}
+	return &r.events[(r.total-1)%uint64(r.room)]
 }
 
 // at is the i-th event that is kept, the oldest first.

@@ -111,6 +111,27 @@ func TestEventFilterLosesNothing(t *testing.T) {
 	}
 }
 
+// TestEventsCostNoHeap has a log that is full take events without asking for memory, with and without a filter.
+func TestEventsCostNoHeap(t *testing.T) {
+	all, err := ParseQuery("proto tcp", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []Query{{}, all} {
+		log := NewEventLog(256)
+		log.SetQuery(q, second)
+		var b Batch
+		b.Reset(second)
+		for i := range 512 {
+			*b.Next() = event(EventNew, testFlow(i))
+		}
+		log.Append(&b)
+		if n := testing.AllocsPerRun(20, func() { log.Append(&b) }); n > 0 {
+			t.Errorf("512 events allocate %v times, filtered by %q", n, q)
+		}
+	}
+}
+
 // TestGroups holds each group against the flows that its own filter finds.
 func TestGroups(t *testing.T) {
 	table := listed(4000)
