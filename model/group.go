@@ -55,9 +55,9 @@ type GroupKey struct {
 type Group struct {
 	Key   GroupKey
 	Flows int
-	// Packets, Bytes and ByteRate are sums over the flows of which they are known, Counted
-	// how many those are.
-	Counted        int
+	// Packets, Bytes and ByteRate are sums over the flows of which they are known; Counted and
+	// Rated are how many those are.
+	Counted, Rated int
 	Packets, Bytes uint64
 	ByteRate       float64
 }
@@ -108,15 +108,29 @@ func (f *Flow) askedPort() uint16 {
 	return f.Orig.DstPort
 }
 
-// Groups gathers the flows that match q at the time now into groups and returns the
-// largest, up to limit of them (below 0: all), and how many there are. Like Select it
+// Grouping is what flows add up to.
+type Grouping struct {
+	Groups []Group // the largest
+	Of     int     // how many groups there are
+	Sum    Group   // of all of them; its key is zero
+}
+
+// Groups is Group for those who need no sum.
+func (t *Flows) Groups(ctx context.Context, q Query, by GroupBy, order GroupOrder, limit int, now int64) (groups []Group, total int, err error) {
+	g, err := t.Group(ctx, q, by, order, limit, now)
+	return g.Groups, g.Of, err
+}
+
+// Group gathers the flows that match q at the time now into groups and returns the
+// largest, up to limit of them (below 0: all). Like Select it
 // reads the table without holding it up and is for a goroutine of its own; it returns
 // ctx's error when that is done.
-func (t *Flows) Groups(ctx context.Context, q Query, by GroupBy, order GroupOrder, limit int, now int64) (groups []Group, total int, err error) {
+func (t *Flows) Group(ctx context.Context, q Query, by GroupBy, order GroupOrder, limit int, now int64) (Grouping, error) {
+	var groups []Group
 	places := map[GroupKey]int{}
 	for c := 0; ; c++ {
 		if err := ctx.Err(); err != nil {
-			return nil, 0, err
+			return Grouping{}, err
 		}
 		t.mu.RLock()
 		if c >= len(t.chunks) {
@@ -138,14 +152,36 @@ func (t *Flows) Groups(ctx context.Context, q Query, by GroupBy, order GroupOrde
 		})
 		t.mu.RUnlock()
 	}
-	total = len(groups)
+	all := Grouping{Of: len(groups)}
+	for i := range groups {
+		all.Sum.addGroup(&groups[i])
+	}
 	slices.SortFunc(groups, func(a, b Group) int {
-		return cmp.Or(-order.compare(&a, &b), -cmp.Compare(a.Flows, b.Flows), strings.Compare(a.Key.String(), b.Key.String()))
+		return cmp.Or(-cmp.Compare(order.of(&a), order.of(&b)), -cmp.Compare(a.Flows, b.Flows), strings.Compare(a.Key.String(), b.Key.String()))
 	})
 	if limit >= 0 && limit < len(groups) {
 		groups = slices.Clone(groups[:limit])
 	}
-	return groups, total, nil
+	all.Groups = groups
+	return all, nil
+}
+
+func (g *Group) addGroup(h *Group) {
+	g.Flows += h.Flows
+	g.Counted += h.Counted
+	g.Rated += h.Rated
+	g.Packets += h.Packets
+	g.Bytes += h.Bytes
+	g.ByteRate += h.ByteRate
+}
+
+// Share is which part of whole a group is in an order, from 0 to 1.
+func (g *Group) Share(whole *Group, order GroupOrder) float64 {
+	a, b := order.of(g), order.of(whole)
+	if b <= 0 {
+		return 0
+	}
+	return a / b
 }
 
 func (g *Group) add(f *Flow) {
@@ -155,19 +191,23 @@ func (g *Group) add(f *Flow) {
 		g.Packets += f.Packets()
 		g.Bytes += f.Bytes()
 	}
-	g.ByteRate += float64(f.ByteRate)
+	if f.HasRate() {
+		g.Rated++
+		g.ByteRate += float64(f.ByteRate)
+	}
 }
 
-func (o GroupOrder) compare(a, b *Group) int {
+// of is what an order goes by.
+func (o GroupOrder) of(g *Group) float64 {
 	switch o {
 	case GroupsByBytes:
-		return cmp.Compare(a.Bytes, b.Bytes)
+		return float64(g.Bytes)
 	case GroupsByPackets:
-		return cmp.Compare(a.Packets, b.Packets)
+		return float64(g.Packets)
 	case GroupsByRate:
-		return cmp.Compare(a.ByteRate, b.ByteRate)
+		return g.ByteRate
 	}
-	return cmp.Compare(a.Flows, b.Flows)
+	return float64(g.Flows)
 }
 
 // Client, AskedFor, ServedBy and SeenAs are what the flows of the group have in

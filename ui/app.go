@@ -449,9 +449,16 @@ func (a *App) draw() string {
 // over lays a box over the middle of the screen.
 func (a *App) over(base, box string) string {
 	x := max(0, (a.width-lipgloss.Width(box))/2)
+	if beside := a.width - lipgloss.Width(box); beside > 0 && x <= thinMargin {
+		// Single letters of what is beneath would only look like dirt.
+		box, x = lipgloss.NewStyle().PaddingLeft(x).PaddingRight(beside-x).Render(box), 0
+	}
 	y := max(0, (a.height-lipgloss.Height(box))/2)
 	return lipgloss.NewCompositor(lipgloss.NewLayer(base), lipgloss.NewLayer(box).X(x).Y(y).Z(1)).Render()
 }
+
+// thinMargin is how many cells beside a box are left empty rather than showing what is beneath.
+const thinMargin = 1
 
 func (a *App) tooSmall() string {
 	line := "nattui needs " + strconv.Itoa(minWidth) + "x" + strconv.Itoa(minHeight) + "; this is " + strconv.Itoa(a.width) + "x" + strconv.Itoa(a.height)
@@ -577,8 +584,8 @@ func (a *App) keyLine() string {
 		bindings = top.Keys()
 	}
 	more := a.look.Accent.Render("?") + a.look.Faint.Render(" more")
-	if a.top() != nil {
-		more = ""
+	if _, line := a.screen().(interface{ Line(int) (string, bool) }); a.top() != nil || line && a.screen().Typing() {
+		more = "" // that key is not for help there
 	}
 	room := a.width - 2 - ansi.StringWidth(more)
 	line, used := "", 0

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"sort"
 	"time"
 
 	"charm.land/lipgloss/v2"
@@ -15,40 +16,48 @@ import (
 type eventList struct {
 	screen *flowsScreen
 	events []model.Event // the ones at hand, oldest first
-	last   uint64        // number of the newest there is
-	until  uint64        // number of the newest shown while paused; 0 follows
+	frozen bool          // while paused
+	until  uint64        // number of the newest one then
+	on     uint64        // number of the event under the cursor; 0 follows the newest
 	back   int           // how far the cursor is from the newest one shown
 	height int
 	widths []int
 }
 
-// load takes the latest events.
+// load takes the latest events. The cursor stays on its event while newer ones come.
 func (l *eventList) load() {
-	log := l.screen.gw.Flows.Log()
-	before := l.last
-	l.last = log.Last()
-	until := l.until
-	if until == 0 {
-		until = l.last
-		if l.back > 0 && before > 0 {
-			// The cursor stays on its event while newer ones come.
-			l.back += int(l.last - before)
-		}
+	switch log := l.screen.gw.Flows.Log(); {
+	case l.frozen && l.until == 0:
+		l.events = nil // nothing had happened yet
+	default:
+		l.events = log.Tail(eventsKept, l.until)
 	}
-	l.back = min(l.back, eventsKept-1)
-	l.events = log.Tail(eventsKept, until)
-	l.back = max(0, min(l.back, len(l.events)-1))
+	l.back = 0
+	if n := len(l.events); l.on != 0 && n > 0 {
+		i := sort.Search(n, func(i int) bool { return l.events[i].Number >= l.on })
+		l.back = n - 1 - min(i, n-1)
+	}
 }
 
 // eventsKept is how many events can be scrolled back through.
 const eventsKept = 2000
 
+// freeze has the events stand still, those that have happened so far.
 func (l *eventList) freeze() {
+	l.frozen, l.until = true, l.screen.gw.Flows.Log().Last()
 	l.load()
-	l.until = l.last
 }
 
-func (l *eventList) move(by int) { l.back = max(0, min(l.back-by, len(l.events)-1)) }
+// thaw goes on with what has happened since.
+func (l *eventList) thaw() { l.frozen, l.until = false, 0 }
+
+func (l *eventList) move(by int) {
+	n := len(l.events)
+	l.back, l.on = max(0, min(l.back-by, n-1)), 0
+	if l.back > 0 {
+		l.on = l.events[n-1-l.back].Number
+	}
+}
 
 func (l *eventList) settle(height int) {
 	l.height = height
@@ -83,6 +92,11 @@ func (l *eventList) current() (model.Flow, bool) {
 	return e.Flow, e.Missed == 0
 }
 
+// ended tells that the event under the cursor is the end of its flow.
+func (l *eventList) ended() bool {
+	return len(l.events) > 0 && l.events[len(l.events)-1-l.back].Kind == model.EventDestroy
+}
+
 func (l *eventList) view(width int) []string {
 	s := l.screen
 	list := flowList{screen: s, widths: l.widths}
@@ -92,11 +106,14 @@ func (l *eventList) view(width int) []string {
 		cols[0].Want = 8
 	}
 	flow[colAsked].Order = flow[colState].Order + 1 // what has changed says more than what was asked for
+	if s.listWidth() < tinyWidth {
+		flow[colServed].Order = 1
+	}
 	cols = append(cols, flow[colProto], flow[colClient], flow[colAsked], flow[colServed], flow[colSeen], flow[colState], flow[colPackets], flow[colBytes])
 	widths := table.Widths(cols, width-3)
-	merged := widths[6] == 0
-	if merged {
-		cols[5].Title = "  becomes"
+	ends := endWidths{widths[3], widths[4], widths[5], widths[6]}
+	if ends.seen == 0 {
+		becomes(&cols[5])
 	}
 	lines := []string{"   " + table.Head(cols, widths, s.look.Faint)}
 	if len(l.events) == 0 {
@@ -114,7 +131,7 @@ func (l *eventList) view(width int) []string {
 		if on {
 			over = &s.look.Cursor
 		}
-		f := s.flowCells(&e.Flow, merged)
+		f := s.flowCells(&e.Flow, ends)
 		cells := []table.Cell{s.eventTime(e, widths[0]), s.eventWord(e), f[colProto], f[colClient], f[colAsked], f[colServed], f[colSeen], f[colState], f[colPackets], f[colBytes]}
 		lines = append(lines, s.bar(on)+table.Line(cols, widths, cells, over))
 	}
@@ -126,7 +143,10 @@ func (s *flowsScreen) silence() string {
 	counts := s.gw.Flows.Log().Counts()
 	switch {
 	case s.health.Events == model.SettingOff || s.gw.Flows.Feed().EventsOff:
-		return "the kernel sends no events: sysctl -w net.netfilter.nf_conntrack_events=1"
+		if s.gw.ReadOnly || s.health.Events != model.SettingOff {
+			return "the kernel sends no events: sysctl -w net.netfilter.nf_conntrack_events=1"
+		}
+		return "the kernel sends no events (nf_conntrack_events=0): w switches them on"
 	case !s.query.IsZero() && counts.New+counts.Update+counts.Destroy > 0:
 		return "no event matches: esc shows all"
 	case s.health.Tracking == model.SettingOff:

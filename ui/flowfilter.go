@@ -26,7 +26,7 @@ type completed struct {
 func (s *flowsScreen) complete(by int) tea.Cmd {
 	c, line := &s.completed, s.filter.text()
 	if line != c.line || len(c.options) == 0 {
-		*c = completed{base: line, options: model.Complete(line, len(line), s.valuesSeen)}
+		*c = completed{base: line, options: s.completions(line)}
 		if by < 0 {
 			c.at = len(c.options) - 1
 		}
@@ -41,6 +41,15 @@ func (s *flowsScreen) complete(by int) tea.Cmd {
 	s.filter.input.SetValue(c.line)
 	s.filter.input.CursorEnd()
 	return s.filterChanged()
+}
+
+// completions are what could stand at the end of a filter line.
+func (s *flowsScreen) completions(line string) []model.Completion {
+	options := model.Complete(line, len(line), s.valuesSeen)
+	if s.mode == eventMode {
+		return options
+	}
+	return slices.DeleteFunc(options, func(c model.Completion) bool { return c.Text == "event" })
 }
 
 // valuesSeen are values for a property of the filter: what the flows on the screen
@@ -140,22 +149,32 @@ func (s *flowsScreen) ruleWords() []string {
 	return append(words, "ambiguous")
 }
 
+// examples of filters, for events and for flows.
+var examples = map[bool]string{
+	true:  "event new dport 80 · event destroy not src 10.0.0.5 · state syn_sent",
+	false: "dport 80 nat dnat · not src 10.0.0.5 · state established rate>1M · rule 3",
+}
+
 // filterLines are how many lines of help there are while a filter is typed.
 const filterLines = 3
 
 // filterHelp says what may be typed next, or where the line is not understood.
 func (s *flowsScreen) filterHelp(width int) []string {
 	look, line := s.look, s.filter.text()
-	options := model.Complete(line, len(line), s.valuesSeen)
+	options := s.completions(line)
 	if bad := s.wrongWord; s.filter.wrong != "" && len(options) == 0 && bad.End <= len(line) && bad.Pos <= bad.End {
 		return s.pointAtWord(width, line, bad)
 	}
 	if line == "" {
 		return []string{
 			" " + text.Fit(look.Text.Render("all conditions must hold; ")+look.Accent.Render("or not ( )")+look.Text.Render(" combine; other words are searched for"), width-2),
-			" " + text.Fit(look.Faint.Render("dport 80 nat dnat · not src 10.0.0.5 · state established rate>1M · rule 3"), width-2),
+			" " + text.Fit(look.Faint.Render(examples[s.mode == eventMode]), width-2),
 			" " + text.Fit(look.Accent.Render("tab")+look.Faint.Render(" completes  ")+offered(s, options), width-2),
 		}
+	}
+	if len(options) == 0 {
+		return []string{" " + text.Fit(look.Accent.Render("enter")+look.Faint.Render(" keeps this filter  ")+look.Accent.Render("esc")+look.Faint.Render(" shows all again  ")+
+			look.Accent.Render("or not ( )")+look.Faint.Render(" combine conditions"), width-2)}
 	}
 	var lines []string
 	row := ""

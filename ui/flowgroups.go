@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -16,25 +17,26 @@ import (
 
 // groupList shows flows added up: by client, service, rule, translation or port.
 type groupList struct {
-	screen  *flowsScreen
-	by      model.GroupBy
-	order   model.GroupOrder
-	groups  []model.Group
-	total   int
-	cursor  table.Cursor[model.GroupKey]
-	height  int
-	running bool
-	again   bool
-	rested  time.Time // when live data may be added up again
-	skipped bool      // there was news before that
+	screen    *flowsScreen
+	by        model.GroupBy
+	order     model.GroupOrder
+	groups    []model.Group
+	total     int         // groups there are
+	sum       model.Group // of all of them
+	cursor    table.Cursor[model.GroupKey]
+	height    int
+	running   bool
+	again     bool
+	nameWidth int       // what names have needed so far
+	rested    time.Time // when live data may be added up again
+	skipped   bool      // there was news before that
 }
 
 type groupedMsg struct {
-	by     model.GroupBy
-	groups []model.Group
-	total  int
-	err    error
-	cost   time.Duration
+	by    model.GroupBy
+	found model.Grouping
+	err   error
+	cost  time.Duration
 }
 
 // groupPace is the shortest time between two additions of live data.
@@ -49,17 +51,17 @@ var groupings = []model.GroupBy{model.GroupByClient, model.GroupByService, model
 func (l *groupList) next() tea.Cmd {
 	s := l.screen
 	if s.mode != groupMode {
-		s.mode, l.by = groupMode, groupings[0]
-		l.groups = nil
+		s.show(groupMode)
+		l.by, l.groups, l.nameWidth = groupings[0], nil, 0
 		return l.load()
 	}
 	for i, g := range groupings {
 		if g == l.by {
 			if i+1 == len(groupings) {
-				s.mode = listMode
+				s.show(listMode)
 				return s.reload()
 			}
-			l.by, l.groups = groupings[i+1], nil
+			l.by, l.groups, l.nameWidth = groupings[i+1], nil, 0
 			break
 		}
 	}
@@ -97,8 +99,8 @@ func (l *groupList) load() tea.Cmd {
 	t, q, by, order, now := l.screen.gw.Flows.Table(), l.screen.query, l.by, l.order, l.screen.now.UnixNano()
 	return func() tea.Msg {
 		start := time.Now()
-		groups, total, err := t.Groups(context.Background(), q, by, order, groupLimit, now)
-		return groupedMsg{by, groups, total, err, time.Since(start)}
+		found, err := t.Group(context.Background(), q, by, order, groupLimit, now)
+		return groupedMsg{by, found, err, time.Since(start)}
 	}
 }
 
@@ -106,7 +108,7 @@ func (l *groupList) grouped(msg groupedMsg) tea.Cmd {
 	l.running = false
 	l.rested = l.screen.now.Add(max(groupPace, min(paceOfCost*msg.cost, slowestPace)))
 	if msg.err == nil && msg.by == l.by {
-		l.groups, l.total = msg.groups, msg.total
+		l.groups, l.total, l.sum = msg.found.Groups, msg.found.Of, msg.found.Sum
 		l.cursor.Follow(len(l.groups), l.key)
 	}
 	if l.again {
@@ -126,6 +128,11 @@ func (l *groupList) move(by int) {
 func (l *groupList) settle(height int) {
 	l.height = height
 	l.cursor.Settle(len(l.groups), height)
+	l.nameWidth = max(l.nameWidth, len("by translation"))
+	from, to := l.cursor.Window(len(l.groups), height)
+	for i := from; i < to; i++ {
+		l.nameWidth = max(l.nameWidth, lipgloss.Width(l.screen.groupName(&l.groups[i].Key)))
+	}
 }
 
 // open shows the flows of the group under the cursor.
@@ -140,37 +147,117 @@ func (l *groupList) open() tea.Cmd {
 		line = "(" + old + ") " + line
 	}
 	s.filter.input.SetValue(line)
-	s.mode = listMode
+	s.show(listMode)
 	return s.filterChanged()
 }
 
-// groupName names a group; that of a rule by the rule.
+// current is the group under the cursor.
+func (l *groupList) current() (*model.Group, bool) {
+	if i := l.cursor.Index(); i < len(l.groups) {
+		return &l.groups[i], true
+	}
+	return nil, false
+}
+
+// groupName names a group: that of a rule by the rule, that of a translation as the list draws it.
 func (s *flowsScreen) groupName(k *model.GroupKey) string {
-	if k.By == model.GroupByRule {
+	switch {
+	case k.By == model.GroupByRule && s.gw.Flows.RuleName(k.Rule) == "none":
+		return "no rule"
+	case k.By == model.GroupByRule:
 		return s.gw.Flows.RuleName(k.Rule)
+	case k.By == model.GroupByClient:
+		if name, ok := s.names.name(k.Client()); ok {
+			return name
+		}
+	case k.By == model.GroupByTranslation && k.NAT != model.NATNone:
+		end := func(e netip.AddrPort) string {
+			if k.Proto.HasPorts() {
+				return e.String()
+			}
+			return e.Addr().String()
+		}
+		out := k.Proto.String()
+		if k.NAT&model.NATDst != 0 {
+			out += " " + end(k.AskedFor()) + " " + s.look.Glyphs.Becomes + " " + end(k.ServedBy())
+		}
+		if k.NAT&model.NATSrc != 0 {
+			out += " " + s.look.Glyphs.Outof + " " + k.SeenAs().String()
+		}
+		return out
 	}
 	return k.String()
 }
 
-// ruleWord names a rule as the filter understands it.
+// groupStyle is the colour of a group's name: that of its translation.
+func (s *flowsScreen) groupStyle(k *model.GroupKey) lipgloss.Style {
+	switch {
+	case k.By != model.GroupByTranslation:
+		return s.look.Text
+	case k.NAT == model.NATNone:
+		return s.look.Faint
+	case k.NAT == model.NATSrc:
+		return s.look.SNAT
+	case s.isLocal(k.ServedBy().Addr()):
+		return s.look.Redirect
+	}
+	return s.look.DNAT
+}
+
+// ruleWord names rules as the filter understands them; where two made a flow together, the second
+// is a condition of its own.
 func (s *flowsScreen) ruleWord(number uint32) string {
-	name := s.gw.Flows.RuleName(number)
-	first, _, _ := strings.Cut(name, " + ")
-	return strings.ReplaceAll(first, " ", "/")
+	name, ambiguous := strings.CutPrefix(s.gw.Flows.RuleName(number), "ambiguous")
+	var words []string
+	if ambiguous {
+		words = append(words, "ambiguous")
+	}
+	for _, rule := range strings.Split(name, " + ") {
+		if rule = strings.TrimSpace(rule); rule != "" {
+			words = append(words, strings.ReplaceAll(rule, " ", "/"))
+		}
+	}
+	return strings.Join(words, " rule ")
+}
+
+// The columns of the groups.
+const (
+	groupColName = iota
+	groupColFlows
+	groupColShare
+	groupColPackets
+	groupColBytes
+	groupColRate
+)
+
+// groupColumn is the column of each order.
+var groupColumn = [...]int{
+	model.GroupsByFlows: groupColFlows, model.GroupsByBytes: groupColBytes, model.GroupsByPackets: groupColPackets, model.GroupsByRate: groupColRate,
+}
+
+// shareWidth is how wide the bar of a share is.
+const shareWidth = 10
+
+func (l *groupList) columns(width int) []table.Column {
+	name := min(l.nameWidth, max(20, width-38)) // so that the numbers have their room
+	cols := []table.Column{
+		groupColName:    {Title: "by " + l.by.String(), Min: 16, Want: name},
+		groupColFlows:   {Title: "flows", Min: 6, Want: 7, Right: true},
+		groupColShare:   {Title: "share", Min: shareWidth, Want: shareWidth, Order: 3},
+		groupColPackets: {Title: "packets", Min: 7, Want: 8, Right: true, Order: 5},
+		groupColBytes:   {Title: "bytes", Min: 6, Want: 7, Right: true, Order: 2},
+		groupColRate:    {Title: "B/s", Min: 6, Want: 7, Right: true, Order: 4},
+	}
+	sorted := &cols[groupColumn[l.order]]
+	sorted.Title += l.screen.look.Glyphs.Down
+	sorted.Min = max(sorted.Min, lipgloss.Width(sorted.Title))
+	sorted.Order = min(sorted.Order, 1)
+	return cols
 }
 
 func (l *groupList) view(width int) []string {
 	s := l.screen
-	titles := [...]string{model.GroupsByFlows: "flows", model.GroupsByBytes: "bytes", model.GroupsByPackets: "packets", model.GroupsByRate: "B/s"}
-	cols := []table.Column{
-		{Title: "by " + l.by.String(), Min: 16, Want: 40, Grow: 1},
-		{Title: titles[model.GroupsByFlows], Min: 6, Want: 8, Right: true},
-		{Title: titles[model.GroupsByPackets], Min: 8, Want: 9, Right: true, Order: 2},
-		{Title: titles[model.GroupsByBytes], Min: 7, Want: 9, Right: true, Order: 1},
-		{Title: titles[model.GroupsByRate], Min: 6, Want: 7, Right: true, Order: 3},
-	}
-	column := map[model.GroupOrder]int{model.GroupsByFlows: 1, model.GroupsByPackets: 2, model.GroupsByBytes: 3, model.GroupsByRate: 4}[l.order]
-	cols[column].Title += s.look.Glyphs.Down
+	cols := l.columns(width - 3)
 	widths := table.Widths(cols, width-3)
 	lines := []string{"   " + table.Head(cols, widths, s.look.Faint)}
 	if len(l.groups) == 0 {
@@ -178,23 +265,70 @@ func (l *groupList) view(width int) []string {
 	}
 	from, to := l.cursor.Window(len(l.groups), l.height)
 	for i := from; i < to; i++ {
-		g := &l.groups[i]
 		on := i == l.cursor.Index()
 		var over *lipgloss.Style
 		if on {
 			over = &s.look.Cursor
 		}
-		none := table.Cell{Text: s.look.Glyphs.None, Style: s.look.Faint}
-		cells := []table.Cell{{Text: text.Safe(s.groupName(&g.Key)), Style: s.look.Text}, {Text: text.Exact(uint64(g.Flows)), Style: s.look.Strong}, none, none, none}
-		if g.Counted > 0 {
-			cells[2] = table.Cell{Text: text.Count(g.Packets), Style: s.look.Text}
-			cells[3] = table.Cell{Text: text.Count(g.Bytes), Style: s.look.Text}
-			cells[4] = table.Cell{Text: text.Rate(g.ByteRate), Style: s.look.Text}
-		}
-		lines = append(lines, s.bar(on)+table.Line(cols, widths, cells, over))
+		lines = append(lines, s.bar(on)+table.Line(cols, widths, l.cells(&l.groups[i], widths[groupColName]), over))
 	}
 	if l.total > len(l.groups) && len(lines) <= l.height {
 		lines = append(lines, "   "+s.look.Faint.Render(fmt.Sprintf("and %s more", text.Exact(uint64(l.total-len(l.groups))))))
 	}
 	return lines
+}
+
+func (l *groupList) cells(g *model.Group, width int) []table.Cell {
+	s := l.screen
+	none := table.Cell{Text: s.look.Glyphs.None, Style: s.look.Faint}
+	name := shorten(text.Safe(s.groupName(&g.Key)), width)
+	cells := []table.Cell{{Text: name, Style: s.groupStyle(&g.Key)}, {Text: text.Exact(uint64(g.Flows)), Style: s.look.Strong}, none, none, none, none}
+	full := int(shareWidth*g.Share(&l.sum, l.order) + 0.5)
+	cells[groupColShare] = table.Cell{Text: strings.Repeat("━", full), Style: s.look.Accent}
+	if g.Counted > 0 {
+		cells[groupColPackets] = table.Cell{Text: text.Count(g.Packets), Style: s.look.Text}
+		cells[groupColBytes] = table.Cell{Text: text.Count(g.Bytes), Style: s.look.Text}
+	}
+	if g.Rated > 0 {
+		cells[groupColRate] = table.Cell{Text: text.Rate(g.ByteRate), Style: s.look.Text}
+	}
+	return cells
+}
+
+// sums are the totals of all groups.
+func (l *groupList) sums() string {
+	if len(l.groups) == 0 {
+		return ""
+	}
+	return plural(l.total, "group") + l.screen.dot() + l.screen.totals(&l.sum)
+}
+
+// totals are the sums over flows in words.
+func (s *flowsScreen) totals(g *model.Group) string {
+	out := plural(g.Flows, "flow")
+	if g.Bytes > 0 {
+		out += s.dot() + text.Bytes(g.Bytes)
+	}
+	if g.ByteRate > 0 {
+		out += s.dot() + text.Rate(g.ByteRate) + " B/s"
+	}
+	return out
+}
+
+// dot stands between the parts of a line.
+func (s *flowsScreen) dot() string { return " " + s.look.Glyphs.Dot + " " }
+
+// shares say how large a part of all a group is.
+func (l *groupList) shares(g *model.Group) string {
+	of := func(order model.GroupOrder, what string) string {
+		return fmt.Sprintf("%.0f %% of the %s", 100*g.Share(&l.sum, order), what)
+	}
+	parts := []string{of(model.GroupsByFlows, "flows")}
+	if g.Counted > 0 {
+		parts = append(parts, of(model.GroupsByPackets, "packets"), of(model.GroupsByBytes, "bytes"))
+	}
+	if l.sum.ByteRate > 0 {
+		parts = append(parts, of(model.GroupsByRate, "rate"))
+	}
+	return strings.Join(parts, l.screen.dot())
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -316,6 +317,11 @@ func (l *flowList) columns() []table.Column {
 	}
 	if l.screen.listWidth() < 100 {
 		cols[colProto].Title, cols[colProto].Want = "", 4
+		cols[colRule].Want = cols[colRule].Min
+	}
+	if l.screen.listWidth() < tinyWidth {
+		cols[colProto].Order = 7 // whom it is about says more
+		cols[colClient].Want = min(cols[colClient].Want, 17)
 	}
 	g := l.screen.look.Glyphs
 	if l.screen.mode == listMode {
@@ -324,14 +330,20 @@ func (l *flowList) columns() []table.Column {
 			if l.screen.sort.Descending {
 				sign = g.Down
 			}
-			cols[i].Title += sign
-			if cols[i].Order > 2 {
-				cols[i].Order = 2
+			c := &cols[i]
+			c.Title += sign
+			c.Min = max(c.Min, lipgloss.Width(c.Title))
+			c.Want = max(c.Want, c.Min)
+			if c.Order > 1 { // before anything else that may give way
+				c.Order, cols[colAsked].Order = 1, 2
 			}
 		}
 	}
 	return cols
 }
+
+// Lists narrower than tinyWidth show little more than who is translated to whom.
+const tinyWidth = 48
 
 // narrowWidths are how wide addresses may become where state and rate need the
 // room too; longer ones lose their middle.
@@ -354,13 +366,14 @@ func (l *flowList) measure() {
 
 func (s *flowsScreen) measureFlow(f *model.Flow, widths []int) {
 	grow := func(col, n int) { widths[col] = max(widths[col], n) }
+	mark := lipgloss.Width(s.look.Glyphs.Becomes) + 1
 	grow(colClient, len(s.endpoint(f, f.Client())))
 	grow(colAsked, len(s.endpoint(f, f.AskedFor())))
 	if f.NAT()&model.NATDst != 0 {
-		grow(colServed, len(s.endpoint(f, f.ServedBy()))+2)
+		grow(colServed, len(s.endpoint(f, f.ServedBy()))+mark)
 	}
 	if f.NAT()&model.NATSrc != 0 {
-		grow(colSeen, len(s.endpoint(f, f.SeenAs()))+2)
+		grow(colSeen, len(s.endpoint(f, f.SeenAs()))+mark)
 	}
 	grow(colState, min(11, len(f.StateName())))
 }
@@ -371,7 +384,7 @@ func (l *flowList) view(width int) []string {
 	cols := l.columns()
 	widths := table.Widths(cols, width-3)
 	if widths[colSeen] == 0 {
-		cols[colServed].Title = "  becomes"
+		becomes(&cols[colServed])
 	}
 	lines := []string{"   " + table.Head(cols, widths, s.look.Faint)}
 	if l.total == 0 {
@@ -388,6 +401,11 @@ func (l *flowList) view(width int) []string {
 	return lines
 }
 
+// becomes has a column tell of the new source too; it keeps the sign that it is sorted by.
+func becomes(served *table.Column) {
+	served.Title = strings.Replace(served.Title, "served by", "becomes", 1)
+}
+
 // bar marks the row under the cursor.
 func (s *flowsScreen) bar(on bool) string {
 	if !on {
@@ -401,37 +419,38 @@ func (s *flowsScreen) flowLine(f *model.Flow, cols []table.Column, widths []int,
 	if on {
 		over = &s.look.Cursor
 	}
-	return s.bar(on) + table.Line(cols, widths, s.flowCells(f, widths[colSeen] == 0), over)
+	return s.bar(on) + table.Line(cols, widths, s.flowCells(f, endWidths{widths[colClient], widths[colAsked], widths[colServed], widths[colSeen]}), over)
 }
 
+// endWidths are the widths of the columns of a flow's four ends, 0 where there is no such column.
+type endWidths struct{ client, asked, served, seen int }
+
 // flowCells are the values of a flow's row. Where there is no column for the new
-// source, it stands in the one for the new destination.
-func (s *flowsScreen) flowCells(f *model.Flow, merged bool) []table.Cell {
+// source, it stands in the one for the new destination. Addresses that are too long for
+// their column lose their middle, so that the port stays.
+func (s *flowsScreen) flowCells(f *model.Flow, room endWidths) []table.Cell {
 	look, g := s.look, s.look.Glyphs
 	now := s.now.UnixNano()
 	faint := func(t string) table.Cell { return table.Cell{Text: t, Style: look.Faint} }
 	plain := func(t string) table.Cell { return table.Cell{Text: t, Style: look.Text} }
 	nat := f.NAT()
 	cells := make([]table.Cell, flowCols)
-	short := func(a netip.AddrPort, col, mark int) string {
-		t := s.endpoint(f, a)
-		if s.listWidth() < 100 {
-			t = shorten(t, narrowWidths[col]-mark)
-		}
-		return t
+	short := func(a netip.AddrPort, width int) string { return shorten(s.endpoint(f, a), width) }
+	marked := func(mark string, a netip.AddrPort, width int) string {
+		mark += " "
+		return mark + short(a, width-lipgloss.Width(mark))
 	}
 	cells[colProto] = faint(f.Proto().String())
-	cells[colClient] = plain(short(f.Client(), colClient, 0))
-	cells[colAsked] = plain(short(f.AskedFor(), colAsked, 0))
+	cells[colClient] = plain(short(f.Client(), room.client))
+	cells[colAsked] = plain(short(f.AskedFor(), room.asked))
 	cells[colServed], cells[colSeen] = faint("  ="), faint("  =")
 	if nat&model.NATDst != 0 {
-		cells[colServed] = table.Cell{Text: g.Becomes + " " + short(f.ServedBy(), colServed, 2), Style: s.natStyle(f)}
+		cells[colServed] = table.Cell{Text: marked(g.Becomes, f.ServedBy(), room.served), Style: s.natStyle(f)}
 	}
 	if nat&model.NATSrc != 0 {
-		seen := table.Cell{Text: g.Outof + " " + short(f.SeenAs(), colServed, 2), Style: look.SNAT}
-		cells[colSeen] = seen
-		if merged && nat == model.NATSrc {
-			cells[colServed] = seen
+		cells[colSeen] = table.Cell{Text: marked(g.Outof, f.SeenAs(), room.seen), Style: look.SNAT}
+		if room.seen == 0 && nat == model.NATSrc {
+			cells[colServed] = table.Cell{Text: marked(g.Outof, f.SeenAs(), room.served), Style: look.SNAT}
 		}
 	}
 	cells[colState] = s.stateCell(f)
@@ -444,7 +463,7 @@ func (s *flowsScreen) flowCells(f *model.Flow, merged bool) []table.Cell {
 			cells[colRate].Style = look.Faint
 		}
 	}
-	cells[colAge] = faint(text.Duration(f.Age(now)))
+	cells[colAge] = faint(ageText(f, now))
 	cells[colTimeout] = faint(text.Duration(time.Duration(f.Remaining(now)) * time.Second))
 	if f.Counts() {
 		cells[colPackets] = plain(text.Count(f.Packets()))
@@ -507,14 +526,37 @@ func (s *flowsScreen) stateCell(f *model.Flow) table.Cell {
 	return table.Cell{Text: name, Style: style}
 }
 
+// ageText is how old a flow is, with a sign where it may be older: it was there before it was first seen.
+func ageText(f *model.Flow, now int64) string {
+	age := f.Age(now)
+	if _, exact := f.Since(); exact {
+		return text.Duration(age)
+	}
+	out := ">" + text.Duration(age)
+	if len(out) > 6 {
+		out = ">" + text.Duration(age.Truncate(time.Hour))
+	}
+	return out
+}
+
 // shorten cuts an endpoint's address in its middle, so that its port stays.
 func shorten(endpoint string, width int) string {
-	if len(endpoint) <= width {
+	r := []rune(endpoint)
+	if len(r) <= width {
 		return endpoint
 	}
-	tail := 0
-	if i := strings.LastIndexByte(endpoint, ':'); i >= 0 && len(endpoint)-i < width-2 {
-		tail = len(endpoint) - i
+	if width <= 0 {
+		return ""
 	}
-	return endpoint[:max(0, width-tail-1)] + "…" + endpoint[len(endpoint)-tail:]
+	tail := 0
+	if i := slices.Index(r, ':'); i >= 0 {
+		for r[len(r)-1-tail] != ':' {
+			tail++
+		}
+		tail++
+	}
+	if tail >= width-2 {
+		tail = 0
+	}
+	return string(r[:width-tail-1]) + "…" + string(r[len(r)-tail:])
 }

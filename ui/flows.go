@@ -40,6 +40,7 @@ type flowsScreen struct {
 	pausedAt time.Time
 	waiting  model.Feed // how the feed was when the screen was paused
 
+	aside     setAside // the filter of the events while flows are shown, and the other way round
 	completed completed
 	wrongWord model.QueryError // where the filter line is not understood
 	health    model.Health
@@ -60,6 +61,7 @@ const (
 func newFlowsScreen(d *desk) *flowsScreen {
 	s := &flowsScreen{desk: d, sort: model.Sort{By: model.ColumnAge}}
 	s.filter = newLineInput(d, "/", "dport 80 nat dnat state established rate>1M not src 10.0.0.5")
+	s.aside.filter = newLineInput(d, "/", "event new dport 80 not src 10.0.0.5")
 	s.list.screen, s.groups.screen, s.events.screen, s.view.screen = s, s, s, s
 	if d.gw.Flows != nil {
 		s.list.selector = model.NewSelector(d.gw.Flows.Table())
@@ -209,6 +211,34 @@ func (s *flowsScreen) live() tea.Cmd {
 	return s.reload()
 }
 
+// setAside is a filter that waits for its list to be shown again.
+type setAside struct {
+	filter lineInput
+	query  model.Query
+	own    bool // of the events: it is not that of the flows
+}
+
+// show changes what the screen shows. The events have a filter of their own; until they
+// are given one it is that of the flows.
+func (s *flowsScreen) show(m flowsMode) {
+	before := s.mode
+	s.mode = m
+	if (before == eventMode) == (m == eventMode) {
+		return
+	}
+	s.filter, s.aside.filter = s.aside.filter, s.filter
+	s.query, s.aside.query = s.aside.query, s.query
+	if m != eventMode {
+		s.aside.own = s.aside.filter.text() != "" && s.aside.filter.text() != s.filter.text()
+		return
+	}
+	if !s.aside.own {
+		s.filter.input.SetValue(s.aside.filter.text())
+		s.filter.wrong, s.query = s.aside.filter.wrong, s.aside.query
+	}
+	s.gw.Flows.Log().SetQuery(s.query, s.now.UnixNano())
+}
+
 // Typing tells that the filter line is open.
 func (s *flowsScreen) Typing() bool { return s.filter.open }
 
@@ -234,7 +264,7 @@ func (s *flowsScreen) Back() bool {
 		s.filter.clear()
 		s.filterBy(model.Query{})
 	case s.mode != listMode:
-		s.mode = listMode
+		s.show(listMode)
 	default:
 		return false
 	}
@@ -249,6 +279,9 @@ func (s *flowsScreen) filterChanged() tea.Cmd {
 		line = line[:model.Unfinished(line)]
 	}
 	q, err := model.ParseQuery(line, s.findRule())
+	if err == nil && s.mode != eventMode {
+		err = q.OfFlows()
+	}
 	s.filter.wrong = ""
 	var bad *model.QueryError
 	switch {
@@ -266,10 +299,11 @@ func (s *flowsScreen) filterChanged() tea.Cmd {
 // filterBy takes another filter; the list is selected anew when it is settled.
 func (s *flowsScreen) filterBy(q model.Query) {
 	s.query = q
-	s.list.reset()
-	if s.gw.Flows != nil {
+	if s.mode == eventMode {
 		s.gw.Flows.Log().SetQuery(q, s.now.UnixNano())
+		return
 	}
+	s.list.reset()
 }
 
 func (s *flowsScreen) findRule() model.RuleFinder {
@@ -287,7 +321,7 @@ func (s *flowsScreen) Line(width int) (string, bool) {
 	line := s.filter
 	if line.open && line.wrong != "" && s.footHeight(s.height) > 0 {
 		line.wrong = "not understood" // the lines above say why
-		if t := line.text(); len(model.Complete(t, len(t), s.valuesSeen)) > 0 {
+		if t := line.text(); len(s.completions(t)) > 0 {
 			line.wrong = "" // or how it may go on
 		}
 	}
@@ -297,7 +331,7 @@ func (s *flowsScreen) Line(width int) (string, bool) {
 func (s *flowsScreen) count() string {
 	switch s.mode {
 	case eventMode:
-		return plural(int(s.events.last), "event")
+		return plural(int(s.gw.Flows.Log().Matched()), "event")
 	case groupMode:
 		return plural(s.groups.total, "group")
 	}
@@ -380,7 +414,7 @@ func (s *flowsScreen) toggle(m flowsMode) {
 	if s.mode == m {
 		m = listMode
 	}
-	s.mode = m
+	s.show(m)
 }
 
 func (s *flowsScreen) pause() tea.Cmd {
@@ -390,7 +424,8 @@ func (s *flowsScreen) pause() tea.Cmd {
 		s.events.freeze()
 		return s.list.freeze()
 	}
-	s.events.until, s.list.frozen = 0, false
+	s.events.thaw()
+	s.list.frozen = false
 	return s.reload()
 }
 
@@ -409,7 +444,7 @@ func (s *flowsScreen) cursorBy(by int) tea.Cmd {
 // sortColumns are the columns that s goes through.
 var sortColumns = []model.Column{
 	model.ColumnRate, model.ColumnAge, model.ColumnBytes, model.ColumnPackets, model.ColumnClient, model.ColumnAskedFor,
-	model.ColumnServedBy, model.ColumnState, model.ColumnTimeout, model.ColumnProto, model.ColumnNAT, model.ColumnRule, model.ColumnMark, model.ColumnZone,
+	model.ColumnServedBy, model.ColumnSeenAs, model.ColumnState, model.ColumnTimeout, model.ColumnProto, model.ColumnNAT, model.ColumnRule, model.ColumnMark, model.ColumnZone,
 }
 
 func (s *flowsScreen) nextSort() tea.Cmd {
@@ -424,6 +459,9 @@ func (s *flowsScreen) nextSort() tea.Cmd {
 		}
 	}
 	s.sort = model.Sort{By: next, Descending: next == model.ColumnRate || next == model.ColumnBytes || next == model.ColumnPackets}
+	if s.listWidth() < 60 { // there may be no room for the column with the sign
+		s.say("sorted by " + next.String())
+	}
 	s.list.reset()
 	return s.reload()
 }
@@ -434,6 +472,9 @@ func (s *flowsScreen) Keys() []key.Binding {
 	_, onFlow := s.current()
 	if s.gw.Flows == nil {
 		return nil
+	}
+	if s.filter.open {
+		return []key.Binding{bind("tab", "complete"), bind("enter", "keep"), bind("esc", "show all")}
 	}
 	can := !s.gw.ReadOnly
 	pause := keys.Pause
@@ -562,6 +603,10 @@ func (s *flowsScreen) foot(width, height int) []string {
 	if f, ok := s.current(); ok {
 		lines = append(lines, " "+s.sentence(&f, width-2), " "+look.Faint.Render(text.Fit(s.summary(&f), width-2)))
 	}
+	if g, ok := s.groups.current(); ok && s.mode == groupMode {
+		name := s.groupStyle(&g.Key).Render(text.Safe(s.groupName(&g.Key))) + look.Text.Render(": "+s.totals(g))
+		lines = append(lines, " "+text.Fit(name, width-2), " "+look.Faint.Render(text.Fit(s.groups.shares(g), width-2)))
+	}
 	if s.filter.open {
 		lines = append(lines[:1], s.filterHelp(width)...)
 	} else if note, style := s.note(); note != "" {
@@ -578,8 +623,12 @@ func (s *flowsScreen) foot(width, height int) []string {
 func (s *flowsScreen) divider(width int) string {
 	look := s.look
 	left, right := s.sums(), s.freshness()
-	if lipgloss.Width(left)+lipgloss.Width(right)+12 > width {
+	urgent := s.paused || s.gw.Flows.Feed().Lost
+	switch both := lipgloss.Width(left) + lipgloss.Width(right) + 12; {
+	case both > width && urgent:
 		left = ""
+	case both > width && left != "":
+		left, right = text.Fit(left, width-8), ""
 	}
 	rule := func(n int) string { return look.Line.Render(strings.Repeat(look.Glyphs.Rule, max(0, n))) }
 	line, used := " ", 1
@@ -592,7 +641,7 @@ func (s *flowsScreen) divider(width int) string {
 	}
 	right = text.Fit(right, width-8)
 	style := look.Faint
-	if s.paused || s.gw.Flows.Feed().Lost {
+	if urgent {
 		style = look.Attention
 	}
 	return line + rule(width-5-used-lipgloss.Width(right)) + " " + style.Render(right) + " " + rule(2)
@@ -600,18 +649,13 @@ func (s *flowsScreen) divider(width int) string {
 
 // sums are the totals of what the list shows.
 func (s *flowsScreen) sums() string {
-	if s.mode != listMode || s.list.total == 0 {
+	switch {
+	case s.mode == groupMode:
+		return s.groups.sums()
+	case s.mode != listMode || s.list.total == 0:
 		return ""
 	}
-	dot := " " + s.look.Glyphs.Dot + " "
-	out := plural(s.list.total, "flow")
-	if s.list.bytes > 0 {
-		out += dot + text.Bytes(s.list.bytes)
-	}
-	if s.list.rate > 0 {
-		out += dot + text.Rate(s.list.rate) + " B/s"
-	}
-	return out
+	return s.totals(&model.Group{Flows: s.list.total, Bytes: s.list.bytes, ByteRate: s.list.rate})
 }
 
 // freshness says how old what is seen may be: paused and how much waits, events that
@@ -692,7 +736,9 @@ func (s *flowsScreen) summary(f *model.Flow) string {
 		}
 		parts = append(parts, word+time.Unix(0, at).In(s.now.Location()).Format("15:04:05"))
 	}
-	if f.Status&(model.StatusOffloaded|model.StatusHWOffloaded) != 0 {
+	if s.mode == eventMode && s.events.ended() {
+		parts = append(parts, "ended")
+	} else if f.Status&(model.StatusOffloaded|model.StatusHWOffloaded) != 0 {
 		parts = append(parts, "offloaded")
 	} else {
 		parts = append(parts, "expires in "+text.Duration(time.Duration(f.Remaining(now))*time.Second))
@@ -730,29 +776,45 @@ func (s *flowsScreen) natStyle(f *model.Flow) noteStyle {
 
 func (s *flowsScreen) isLocal(a netip.Addr) bool { return s.facts != nil && s.facts.IsLocal(a) }
 
-// switchable tells whether accounting or timestamps could be switched on.
-func (s *flowsScreen) switchable() bool {
-	return s.health.Accounting == model.SettingOff || s.health.Timestamps == model.SettingOff
+// flowSwitch is a switch of the kernel that has it tell more of flows.
+type flowSwitch struct {
+	name string
+	now  model.Setting
+	verb string // what the kernel then does with flows
+	gain string // what is then known
 }
 
-// askSwitches offers to switch accounting and timestamps on.
+// flowSwitches are those that are off.
+func (s *flowsScreen) flowSwitches() []flowSwitch {
+	return slices.DeleteFunc([]flowSwitch{
+		{"net.netfilter.nf_conntrack_events", s.health.Events, "tell of", "It then tells of every flow as it begins, changes and ends, so that short ones are seen too."},
+		{"net.netfilter.nf_conntrack_acct", s.health.Accounting, "count", "It then keeps packets and bytes of every flow that is made from now on; flows that exist stay without."},
+		{"net.netfilter.nf_conntrack_timestamp", s.health.Timestamps, "time", "It then notes when a flow begins, of those that are made from now on."},
+	}, func(w flowSwitch) bool { return w.now != model.SettingOff })
+}
+
+// switchable tells whether the kernel could tell more of flows.
+func (s *flowsScreen) switchable() bool { return len(s.flowSwitches()) > 0 }
+
+// askSwitches offers to switch on what is off.
 func (s *flowsScreen) askSwitches() {
-	if s.gw.ReadOnly || !s.switchable() {
+	off := s.flowSwitches()
+	if s.gw.ReadOnly || len(off) == 0 {
 		s.say("the kernel counts and times flows already")
 		return
 	}
-	p := rules.Plan{Title: "Let the kernel count and time flows"}
-	for _, w := range []struct {
-		name string
-		now  model.Setting
-	}{{"net.netfilter.nf_conntrack_acct", s.health.Accounting}, {"net.netfilter.nf_conntrack_timestamp", s.health.Timestamps}} {
-		if w.now == model.SettingOff {
-			p.Steps = append(p.Steps, rules.Step{Sysctl: &rules.Sysctl{Name: w.name, Value: "1", Old: "0"}})
-		}
+	var p rules.Plan
+	var verbs, gains []string
+	for _, w := range off {
+		p.Steps = append(p.Steps, rules.Step{Sysctl: &rules.Sysctl{Name: w.name, Value: "1", Old: "0"}})
+		verbs, gains = append(verbs, w.verb), append(gains, w.gain)
 	}
-	s.open(newQuestion(s.desk, "Let the kernel count and time flows?", []string{
-		"It then keeps packets, bytes and the beginning of every flow that is made from now on; flows that exist stay without. It costs the kernel very little.",
-	}, p, "switch on"))
+	what := verbs[len(verbs)-1]
+	if n := len(verbs) - 1; n > 0 {
+		what = strings.Join(verbs[:n], ", ") + " and " + what
+	}
+	p.Title = "Let the kernel " + what + " flows"
+	s.open(newQuestion(s.desk, p.Title+"?", append(gains, "It costs the kernel very little."), p, "switch on"))
 }
 
 // askForget asks before the flow under the cursor is dropped from the table.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -394,6 +395,12 @@ func TestEventsThatAreOff(t *testing.T) {
 		f.health.At++
 		s.app.screens[1].(*flowsScreen).second()
 		s.refresh()
+		s.sees("the kernel sends no events (nf_conntrack_events=0): w switches them on")
+		s.press("w")
+		s.sees("Let the kernel tell of flows?")
+		s.sees("sysctl -w net.netfilter.nf_conntrack_events=1")
+		s.press("esc")
+		s.app.gw.ReadOnly = true
 		s.sees("the kernel sends no events: sysctl -w net.netfilter.nf_conntrack_events=1")
 	})
 }
@@ -476,6 +483,113 @@ func TestFilterCompletes(t *testing.T) {
 		s.press("tab")
 		if !strings.HasPrefix(line(), "rule PREROUTING/") {
 			t.Errorf("tab makes %q", line())
+		}
+	})
+}
+
+// The event stream has a filter of its own, which begins as that of the flows; typed letter by
+// letter it loses no event on the way.
+func TestEventsHaveTheirOwnFilter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := flowStage(t, 80, 24, someFlows()...)
+		f.tell(model.EventUpdate, someFlows()...)
+		f.tell(model.EventDestroy, someFlows()[3])
+		s.press("/")
+		s.write("nat snat")
+		s.press("enter", "e")
+		s.sees("/ nat snat  2 events")
+		s.press("/")
+		s.write(" or event destroy")
+		s.sees("3 events")
+		s.press("enter", "e")
+		s.sees("/ nat snat  2 of 4 flows")
+		s.press("e")
+		s.sees("/ nat snat or event destroy  3 events")
+		s.press("esc")
+		s.sees("203.0.113.10:55474")
+		s.sees("established · 76 packets, 40 kB · since 02:26:00 · ended")
+		s.press("e")
+		s.sees("/ nat snat  2 of 4 flows")
+		s.press("/")
+		s.write(" event new")
+		s.sees("event: is asked of the stream of events")
+	})
+}
+
+// While paused the events stand still, even where there were none, and under another filter.
+func TestEventsStandStillWhilePaused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := flowStage(t, 80, 24)
+		s.press("e", "space")
+		f.tell(model.EventNew, someFlows()[0])
+		s.refresh()
+		s.press("down")
+		if strings.Contains(s.screen(), "203.0.113.10:55474") {
+			t.Errorf("an event came while paused:\n%s", s.screen())
+		}
+		s.press("space")
+		s.sees("203.0.113.10:55474")
+		s.press("space")
+		f.tell(model.EventNew, someFlows()[1], someFlows()[2])
+		s.press("/")
+		s.write("proto tcp")
+		s.press("enter")
+		if strings.Contains(s.screen(), "192.168.0.7:41022") {
+			t.Errorf("an event came while paused:\n%s", s.screen())
+		}
+		s.press("space")
+		s.sees("192.168.0.9:50100")
+	})
+}
+
+// What the groups are sorted by is seen on the narrowest terminal, and what they add up to.
+func TestGroupsShowWhatTheyAreSortedBy(t *testing.T) {
+	for _, width := range []int{40, 80, 200} {
+		synctest.Test(t, func(t *testing.T) {
+			s, _ := flowStage(t, width, 24, someFlows()...)
+			s.press("b")
+			for _, title := range []string{"flows▾", "bytes▾", "packets▾", "B/s▾"} {
+				s.sees(title)
+				s.fits()
+				s.press("s")
+			}
+			s.sees("4 groups · 5 flows")
+			s.sees("40 % of the flows")
+			s.press("b", "b", "b")
+			s.sees("tcp 203.0.113.1:80 ⇒"[:20])
+		})
+	}
+}
+
+// A group of flows that two rules made together is opened with both.
+func TestGroupOfTwoRulesIsOpened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := flowStage(t, 120, 30, someFlows()...)
+		s.press("b", "b", "b")
+		s.sees("PREROUTING 1 + POSTROUTING 1")
+		for !strings.Contains(lineOf(s.screen(), "▌"), " + ") {
+			s.press("down")
+		}
+		s.press("enter")
+		s.sees("rule PREROUTING/1 rule POSTROUTING/1")
+		s.sees("1 of 5 flows")
+	})
+}
+
+// Every column that flows are sorted by carries the sign of it, as far as there is room.
+func TestSortSign(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := flowStage(t, 80, 24, someFlows()...)
+		for range sortColumns {
+			s.press("s")
+			if head := strings.Split(s.screen(), "\n")[3]; !strings.ContainsAny(head, "▴▾") {
+				t.Errorf("sorted by %v: %s", s.app.screens[1].(*flowsScreen).sort.By, head)
+			}
+		}
+		for _, c := range model.Columns() {
+			if c != model.ColumnID && !slices.Contains(sortColumns, c) {
+				t.Errorf("flows cannot be sorted by %v", c)
+			}
 		}
 	})
 }
