@@ -374,9 +374,8 @@ func TestSelectSortsTheWindow(t *testing.T) {
 				t.Fatalf("%v: %d rows of %d, %v", order, len(all.Rows), all.Total, err)
 			}
 			if !slices.IsSortedFunc(all.Rows, func(a, b Row) int {
-				ra, rb := order.rank(&a.Flow, 100*second), order.rank(&b.Flow, 100*second)
-				ra.pos, rb.pos = a.Ref.Pos, b.Ref.Pos
-				return ra.compare(rb)
+				by := ranking{Sort: order}
+				return by.rank(&a.Flow, a.Ref.Pos, 100*second).compare(by.rank(&b.Flow, b.Ref.Pos, 100*second))
 			}) {
 				t.Errorf("%v is not sorted", order)
 			}
@@ -389,9 +388,19 @@ func TestSelectSortsTheWindow(t *testing.T) {
 					t.Errorf("%v from %d: offset %d and other rows", order, from, part.Offset)
 				}
 			}
-			around, err := s.Select(context.Background(), Query{}, order, Window{Limit: 20, Around: all.Rows[3000].Ref, Lead: 7}, 100*second)
-			if err != nil || around.Offset != 2993 || around.Rows[7] != all.Rows[3000] {
-				t.Errorf("%v: around a flow the offset is %d, %v", order, around.Offset, err)
+			for _, at := range []int{0, 3, 2500, 4985, 4999} {
+				for _, w := range []Window{{Limit: 20, Lead: 7}, {Limit: 20}, {Limit: 1, Lead: 90}, {Limit: -1, Lead: 50}, {Limit: 6000}} {
+					w.Around = all.Rows[at].Ref
+					around, err := s.Select(context.Background(), Query{}, order, w, 100*second)
+					from, to := max(0, at-w.Lead), len(all.Rows)
+					if w.Limit >= 0 {
+						from = max(0, min(from, to-w.Limit))
+						to = min(to, from+w.Limit)
+					}
+					if err != nil || around.Offset != from || !slices.Equal(around.Rows, all.Rows[from:to]) {
+						t.Errorf("%v: around flow %d with %+v the offset is %d, not %d, with %d rows, %v", order, at, w, around.Offset, from, len(around.Rows), err)
+					}
+				}
 			}
 		}
 	}

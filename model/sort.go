@@ -100,22 +100,31 @@ func (r rank) compare(s rank) int {
 	return cmp.Compare(r.pos, s.pos)
 }
 
-// rank is the place of a flow in the order; the position is still to be set.
-func (s Sort) rank(f *Flow, now int64) rank {
-	r := s.By.rank(f, now)
+// turned is a rank for the opposite order.
+func (r rank) turned() rank {
+	return rank{^r.a, ^r.b, ^r.pos, ^r.c, 1 - r.unknown}
+}
+
+// ranking is an order with what it needs to know beside the flows: for that by rule the places
+// of the rules, by Flow.Rule.
+type ranking struct {
+	Sort
+	places []uint32
+}
+
+// rank is the place of a flow in the order.
+func (s *ranking) rank(f *Flow, pos uint32, now int64) (r rank) {
+	if int(f.Rule) < len(s.places) {
+		place := s.places[f.Rule]
+		r.known(place != noPlace)
+		r.a = uint64(place)
+	} else {
+		r = s.By.rank(f, now)
+	}
 	if s.Descending && r.unknown == 0 {
 		r.a, r.b, r.c = ^r.a, ^r.b, ^r.c
 	}
-	return r
-}
-
-// rankOfRule is the place of a flow that a rule with that place made; those that no rule made come last.
-func (s Sort) rankOfRule(place uint32) (r rank) {
-	r.known(place != noPlace)
-	r.a = uint64(place)
-	if s.Descending && r.unknown == 0 {
-		r.a = ^r.a
-	}
+	r.pos = pos
 	return r
 }
 
@@ -211,7 +220,9 @@ type Selection struct {
 // for one goroutine at a time.
 type Selector struct {
 	flows *Flows
-	ranks []rank
+	// rest are those from the window's beginning on, before those before the flow that it lies around, the
+	// nearest first.
+	rest, before lowest
 }
 
 // NewSelector is a selector of the flows of a table.
@@ -219,59 +230,61 @@ func NewSelector(t *Flows) *Selector { return &Selector{flows: t} }
 
 // Select finds the flows that match q (all, if it is the zero query) and returns a
 // window of them in the order s, at the time now. It reads the table chunk by chunk without
-// holding it up, and the window is sorted, not the table: a million flows take some 50
+// holding it up, and remembers and sorts no more than the window needs: a million flows take some 20
 // milliseconds, so whoever draws a screen calls it from another goroutine. It
 // returns ctx's error when that is done.
 //
 // Flows that change while it works are in the selection as they were when it came by.
 func (s *Selector) Select(ctx context.Context, q Query, order Sort, w Window, now int64) (Selection, error) {
-	sel, around, err := s.gather(ctx, q, order, w.Around, now)
+	by := ranking{Sort: order}
+	if order.By == ColumnRule {
+		by.places = s.flows.rulePlaces()
+	}
+	sel, around, err := s.gather(ctx, q, by, w, now)
 	if err != nil {
 		return Selection{}, err
 	}
-	from := max(0, w.Offset)
-	if around != nil {
-		before := 0
-		for i := range s.ranks {
-			if s.ranks[i].compare(*around) < 0 {
-				before++
-			}
+	ranks := s.rest.sorted()
+	if around {
+		nearest := s.before.sorted()
+		before := s.before.met
+		sel.Offset = max(0, before-w.Lead)
+		if w.Limit >= 0 {
+			sel.Offset = max(0, min(sel.Offset, sel.Total-w.Limit))
 		}
-		from = max(0, before-w.Lead)
+		joined := make([]rank, 0, before-sel.Offset+len(ranks))
+		for i := before - sel.Offset - 1; i >= 0; i-- {
+			joined = append(joined, nearest[i].turned())
+		}
+		ranks = append(joined, ranks...)
+	} else {
+		from := max(0, w.Offset)
+		if w.Limit >= 0 {
+			from = max(0, min(from, sel.Total-w.Limit))
+		}
+		sel.Offset = min(from, len(ranks))
+		ranks = ranks[sel.Offset:]
 	}
-	to := len(s.ranks)
 	if w.Limit >= 0 {
-		from = max(0, min(from, len(s.ranks)-w.Limit))
-		to = min(from+w.Limit, len(s.ranks))
+		ranks = ranks[:min(w.Limit, len(ranks))]
 	}
-	from = min(from, to)
-	if err := partition(ctx, s.ranks, from, to); err != nil {
-		return Selection{}, err
-	}
-	slices.SortFunc(s.ranks[from:to], rank.compare)
 	if err := ctx.Err(); err != nil {
 		return Selection{}, err
 	}
-	sel.Offset = from
-	sel.Rows = s.flows.rows(s.ranks[from:to])
+	sel.Rows = s.flows.rows(ranks)
 	return sel, nil
 }
 
-// gather ranks all flows that match, and tells the rank of the flow around.
-func (s *Selector) gather(ctx context.Context, q Query, order Sort, around Ref, now int64) (sel Selection, found *rank, err error) {
+// gather ranks all flows that match and keeps those that the window may show. around
+// tells whether the flow around which it is to lie is one of them.
+func (s *Selector) gather(ctx context.Context, q Query, order ranking, w Window, now int64) (sel Selection, around bool, err error) {
 	t := s.flows
 	sel.Version = t.Version()
-	var places []uint32
-	if order.By == ColumnRule {
-		places = t.rulePlaces()
-	}
-	s.ranks = s.ranks[:0]
-	if n := t.Len(); q.IsZero() && cap(s.ranks) < n {
-		s.ranks = make([]rank, 0, n+n/16) // at once, as growing step by step would need twice the room
-	}
+	middle, around := t.rankOf(w.Around, q, order, now)
+	s.prepare(w, around)
 	for c := 0; ; c++ {
 		if err := ctx.Err(); err != nil {
-			return sel, nil, err
+			return sel, false, err
 		}
 		t.mu.RLock()
 		if c >= len(t.chunks) {
@@ -283,15 +296,15 @@ func (s *Selector) gather(ctx context.Context, q Query, order Sort, around Ref, 
 			if !q.Match(f, now) {
 				return
 			}
-			r := order.rank(f, now)
-			if int(f.Rule) < len(places) {
-				r = order.rankOfRule(places[f.Rule])
+			sel.Total++
+			r := order.rank(f, pos, now)
+			if around && pos == middle.pos && f.ID == w.Around.ID {
+				r = middle // it may have changed since
 			}
-			r.pos = pos
-			s.ranks = append(s.ranks, r)
-			if pos == around.Pos && f.ID == around.ID && around != (Ref{}) {
-				here := r // r itself would then be on the heap for every flow
-				found = &here
+			if around && r.compare(middle) < 0 {
+				s.before.add(r.turned())
+			} else {
+				s.rest.add(r)
 			}
 			if f.Counts() {
 				sel.Packets += f.Packets()
@@ -301,8 +314,38 @@ func (s *Selector) gather(ctx context.Context, q Query, order Sort, around Ref, 
 		})
 		t.mu.RUnlock()
 	}
-	sel.Total = len(s.ranks)
-	return sel, found, nil
+	return sel, around, nil
+}
+
+// prepare makes room for what a window needs. A window that would end beyond the last flow begins earlier
+// instead, so around a flow a whole window's length may come to lie before it; one that is only given by its
+// beginning then shows the last of all it has kept.
+func (s *Selector) prepare(w Window, around bool) {
+	n, limit := s.flows.Len(), w.Limit
+	if limit < 0 {
+		limit = math.MaxInt32
+	}
+	if around {
+		s.rest.reset(limit, n)
+		s.before.reset(max(limit, w.Lead), n)
+		return
+	}
+	s.rest.reset(max(0, w.Offset)+limit, n)
+	s.before.reset(0, 0)
+}
+
+// rankOf is the rank of the flow that ref names; false if it has gone or does not match.
+func (t *Flows) rankOf(ref Ref, q Query, order ranking, now int64) (rank, bool) {
+	if ref == (Ref{}) {
+		return rank{}, false
+	}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	f := t.live(ref)
+	if f == nil || !q.Match(f, now) {
+		return rank{}, false
+	}
+	return order.rank(f, ref.Pos, now), true
 }
 
 // rows copies the flows of some ranks; those that have ended since are left out.
@@ -323,26 +366,59 @@ func (t *Flows) rows(ranks []rank) []Row {
 	return rows
 }
 
-// partition moves ranks so that those from the from-th to before the to-th, in
-// order, are in that part of the slice, in any order there (quickselect).
-func partition(ctx context.Context, r []rank, from, to int) error {
-	if from > 0 && from < len(r) {
-		if err := split(ctx, r, from); err != nil {
-			return err
-		}
-	}
-	if to < len(r) && to > from {
-		return split(ctx, r[from:], to-from)
-	}
-	return nil
+// lowest keeps the k lowest ranks of all that are added, in room for some more: most of the others are
+// refused at a look.
+type lowest struct {
+	k     int
+	met   int // added, or refused
+	ranks []rank
+	// bar is the highest of k ranks that have been kept at some time: from there on none is wanted.
+	bar    rank
+	barred bool
 }
 
-// split moves the k smallest ranks to the front.
-func split(ctx context.Context, r []rank, k int) error {
+// reset forgets all, to keep k from now on, of about n.
+func (l *lowest) reset(k, n int) {
+	*l = lowest{k: k, ranks: l.ranks[:0]}
+	want := min(k+l.spare(), n+n/16)
+	if have := cap(l.ranks); have < want || have > 8*max(want, 512) {
+		l.ranks = make([]rank, 0, want) // at once: growing step by step would need twice the room
+	}
+}
+
+// spare is how many ranks beyond k are added before all but the k lowest are dropped.
+func (l *lowest) spare() int { return max(64, l.k) }
+
+func (l *lowest) add(r rank) {
+	l.met++
+	if l.barred && (r.unknown == l.bar.unknown && r.a > l.bar.a || r.compare(l.bar) >= 0) || l.k == 0 {
+		return // mostly the first number is enough
+	}
+	l.ranks = append(l.ranks, r)
+	if len(l.ranks) >= l.k+l.spare() {
+		l.cut()
+	}
+}
+
+// cut drops all but the k lowest.
+func (l *lowest) cut() {
+	split(l.ranks, l.k)
+	l.ranks = l.ranks[:l.k]
+	l.bar, l.barred = slices.MaxFunc(l.ranks, rank.compare), true
+}
+
+// sorted are the k lowest in order. It is valid until the next reset.
+func (l *lowest) sorted() []rank {
+	if len(l.ranks) > l.k {
+		l.cut()
+	}
+	slices.SortFunc(l.ranks, rank.compare)
+	return l.ranks
+}
+
+// split moves the k smallest ranks to the front, in any order (quickselect).
+func split(r []rank, k int) {
 	for len(r) > 32 {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		pivot := median(r[len(r)/4], r[len(r)/2], r[len(r)/4*3])
 		i, j := 0, len(r)-1
 		for i <= j {
@@ -364,11 +440,10 @@ func split(ctx context.Context, r []rank, k int) error {
 		case k >= i:
 			r, k = r[i:], k-i
 		default:
-			return nil
+			return
 		}
 	}
 	slices.SortFunc(r, rank.compare)
-	return nil
 }
 
 func median(a, b, c rank) rank {
