@@ -157,8 +157,18 @@ func (w *storm) blow() {
 		name string
 		play func(*rand.Rand)
 	}{
-		{"flood", w.flood}, {"flood", w.flood}, {"reuse", w.reuse}, {"reuse", w.reuse}, {"talk", w.talks}, {"ping", w.pings}, {"flush", w.flush},
-		{"busy", w.busy}, {"toggle", w.toggle}, {"refresh", w.refresh}, {"forget", w.forget}, {"fresh", w.fresh},
+		{"flood", w.flood},
+		{"flood", w.flood},
+		{"reuse", w.reuse},
+		{"reuse", w.reuse},
+		{"talk", w.talks},
+		{"ping", w.pings},
+		{"flush", w.flush},
+		{"busy", w.busy},
+		{"toggle", w.toggle},
+		{"refresh", w.refresh},
+		{"forget", w.forget},
+		{"fresh", w.fresh},
 	}
 	var all sync.WaitGroup
 	for _, kind := range kinds {
