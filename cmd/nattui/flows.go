@@ -42,17 +42,20 @@ func newFlowsCommand() *cobra.Command {
 			"With --follow it prints no list, but every event from then on: new, update, destroy. Events that the kernel could not deliver are counted on standard error.\n" +
 			"\nA filter is made of conditions that must all hold; \"or\", \"not\" and parentheses combine them:\n" +
 			"  src A, dst A, host A, client A, asked A, server A, seen A\n" +
-			"                   A is an address, a network, a range, or a list of these\n" +
+			"                   A is an address, with a port or without, a network, a range,\n" +
+			"                   or a list of these: 10.0.0.0/8  10.0.*  192.168.0.2:8080\n" +
 			"  sport N, dport N, port N\n" +
-			"                   N is a port, a range, or a list of these\n" +
+			"                   N is a port, a service, a range, or a list: 80,https,8000-8099\n" +
 			"  proto tcp        or any other name or number\n" +
 			"  state S          established, syn_sent …; assured, replied, unreplied\n" +
 			"  nat dnat         or snat, both, none, any\n" +
+			"  event new        or update, destroy: with --follow\n" +
 			"  rule R           the rule that made it: 3, PREROUTING/3, PREROUTING,\n" +
 			"                   none, stale, ambiguous\n" +
 			"  family ipv4, mark N, zone N, id N\n" +
 			"  bytes, packets, rate, pps, timeout, age\n" +
-			"                   with = != > >= < <=, as in  bytes>1M  rate>10k  age<30s\n" +
+			"                   with = != > >= < <=, as in  bytes>1M  rate>8Mbit/s  age<30s,\n" +
+			"                   or a range: bytes 10k-1M\n" +
 			"Any other word is looked for in the whole line.\n" +
 			"\nColumns to sort by: " + strings.Join(sortColumns(), ", ") + ".\n" +
 			"\nA rate is measured: to sort or filter by one, the whole table is read twice, a second apart, and every flow gets its bytes a second " +
@@ -60,7 +63,7 @@ func newFlowsCommand() *cobra.Command {
 		Example: "nattui flows --filter 'nat dnat dport 80'\n" +
 			"nattui flows --sort -rate --limit 10\n" +
 			"nattui flows --filter 'rule PREROUTING/1'\n" +
-			"nattui flows --follow --json --filter 'not host 192.168.0.7'",
+			"nattui flows --follow --json --filter 'event new not host 192.168.0.7'",
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c) },
 	}
@@ -165,7 +168,12 @@ func (o *flowsOptions) run(c *cobra.Command) error {
 func (o *flowsOptions) check() error {
 	var err error
 	var wrong *model.QueryError
-	if o.query, err = model.ParseQuery(o.filter, o.rules.find); errors.As(err, &wrong) {
+	if o.query, err = model.ParseQuery(o.filter, o.rules.find); err == nil && !o.follow {
+		if err = o.query.OfFlows(); err != nil {
+			return usagef("--filter: event is asked of events: add --follow")
+		}
+	}
+	if errors.As(err, &wrong) {
 		return usagef("--filter: %s\n%s", text.Safe(wrong.Error()), pointAt(o.filter, wrong.Pos, wrong.End))
 	}
 	if o.limit < 0 {
@@ -328,7 +336,7 @@ func (o *flowsOptions) runFollow(c *cobra.Command, table *conntrack.Table, p *fl
 				continue
 			}
 			p.note(&change.Flow)
-			if !o.query.Match(&change.Flow, b.At) {
+			if !o.query.MatchEvent(change.Kind, &change.Flow, b.At) {
 				continue
 			}
 			if !p.event(change.Kind, &change.Flow, b.At) {
