@@ -250,9 +250,6 @@ func (v *flowView) told(width, room int) []string {
 	for _, l := range told {
 		states = max(states, min(len(l.What), 16))
 	}
-	if width < 50 {
-		states = 9
-	}
 	var lines []string
 	for _, l := range told {
 		when := ""
@@ -266,11 +263,26 @@ func (v *flowView) told(width, room int) []string {
 		case "ESTABLISHED":
 			style = look.Good
 		}
-		line := look.Faint.Render(text.Pad(when, 14, false)) + style.Render(text.Pad(l.What, states, false)) + "  " + look.Text.Render(text.Safe(l.Means))
-		lines = append(lines, text.Fit(line, width))
+		means := text.Safe(l.Means)
+		if width >= narrowDetails {
+			line := look.Faint.Render(text.Pad(when, 14, false)) + style.Render(text.Pad(l.What, states, false)) + "  " + look.Text.Render(means)
+			lines = append(lines, text.Fit(line, width))
+			continue
+		}
+		if head := look.Faint.Render(text.Pad(when, 14, false)) + style.Render(l.What); l.What != "" {
+			lines = append(lines, text.Fit(head, width))
+		} else if when != "" {
+			lines = append(lines, look.Faint.Render(when))
+		}
+		for _, part := range text.Wrap(means, width-3, 0) {
+			lines = append(lines, "   "+look.Text.Render(part))
+		}
 	}
 	return lines
 }
+
+// narrowDetails is from where on the lines of a flow's story have room for all in one.
+const narrowDetails = 50
 
 // moment is a time of day, with the date before it if it is not today's, and
 // a sign where it is when something was noticed rather than when it was.
@@ -372,19 +384,30 @@ func (v *flowView) present(story *model.Story) string {
 	if f.Status&model.StatusSeenReply == 0 {
 		parts = append(parts, "no answer yet")
 	}
-	age := text.Duration(f.Age(now).Truncate(time.Second)) + " old"
+	age, since := f.Age(now), ""
+	idle, rests := v.d.Idle(now)
 	if _, exact := f.Since(); !exact && !story.Begun() {
-		age = "at least " + age
+		age, since = max(age, idle), "at least "
 	}
-	parts = append(parts, age)
-	if idle, ok := v.d.Idle(now); ok && f.Status&model.StatusSeenReply != 0 {
-		if idle < 2*time.Second {
-			parts = append(parts, "busy")
-		} else {
-			parts = append(parts, "last packet "+text.Duration(idle)+" ago")
-		}
+	parts = append(parts, since+wholeSeconds(age)+" old")
+	switch answered := f.Status&model.StatusSeenReply != 0; {
+	case !rests || !answered:
+	case idle >= 2*time.Second:
+		parts = append(parts, "last packet "+wholeSeconds(idle)+" ago")
+	case f.StateName() == "ESTABLISHED", f.StateName() == "":
+		parts = append(parts, "busy")
+	default:
+		parts = append(parts, "last packet just now")
 	}
 	return strings.Join(parts, ", ")
+}
+
+// wholeSeconds is a time that is looked at once a second.
+func wholeSeconds(d time.Duration) string {
+	if d < 10*time.Second {
+		return strconv.Itoa(int(d/time.Second)) + "s"
+	}
+	return text.Duration(d.Truncate(time.Second))
 }
 
 // gaugeWidth is how many cells a gauge has.
@@ -400,19 +423,40 @@ func (v *flowView) timeout(width int) []string {
 	}
 	left := time.Duration(f.Remaining(v.screen.now.UnixNano())) * time.Second
 	line := "in " + untilEnd(left)
+	if width < narrowDetails {
+		return v.narrowTimeout(label, left, width)
+	}
 	if v.d.TimeoutWhole == 0 {
 		return []string{label + look.Text.Render(text.Fit(line+" unless a packet passes", width-10))}
 	}
 	whole := time.Duration(v.d.TimeoutWhole) * time.Second
 	line += " of " + untilEnd(whole) + " unless a packet passes"
 	lines := []string{label + look.Text.Render(text.Fit(line, width-10))}
-	// The part that is gone shows as soon as there is one: most flows are used long before they end.
+	return append(lines, text.Fit(strings.Repeat(" ", 10)+v.gauge(left, whole)+look.Faint.Render("  "+v.d.TimeoutSetting), width))
+}
+
+// narrowTimeout is the same in lines of half the width; the setting goes by its own name alone.
+func (v *flowView) narrowTimeout(label string, left time.Duration, width int) []string {
+	look := v.screen.look
+	whole := time.Duration(v.d.TimeoutWhole) * time.Second
+	indent := strings.Repeat(" ", 10)
+	lines := []string{label + look.Text.Render(text.Fit("in "+untilEnd(left), width-10))}
+	if whole == 0 {
+		return lines
+	}
+	lines = append(lines, indent+v.gauge(left, whole), indent+look.Faint.Render(text.Fit("of "+untilEnd(whole)+", which is", width-10)))
+	return append(lines, indent+look.Faint.Render(text.Fit(strings.TrimPrefix(v.d.TimeoutSetting, "nf_conntrack_"), width-10)))
+}
+
+// gauge draws how much of a time is left. The part that is gone shows as soon as there is one: most
+// flows are used long before they end.
+func (v *flowView) gauge(left, whole time.Duration) string {
+	look := v.screen.look
 	full := min(gaugeWidth, int((gaugeWidth*left+whole-1)/max(whole, 1)))
 	if left < whole {
 		full = min(full, gaugeWidth-1)
 	}
-	bar := look.Accent.Render(strings.Repeat("━", full)) + look.Line.Render(strings.Repeat("─", gaugeWidth-full))
-	return append(lines, text.Fit(strings.Repeat(" ", 10)+bar+look.Faint.Render("  "+v.d.TimeoutSetting), width))
+	return look.Accent.Render(strings.Repeat("━", full)) + look.Line.Render(strings.Repeat("─", gaugeWidth-full))
 }
 
 // untilEnd is a time in hours, minutes and seconds, so that it is seen to run down however

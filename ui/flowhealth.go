@@ -239,8 +239,12 @@ func (h *flowHealth) troubles(width int) []string {
 	for _, n := range notes {
 		lines = append(lines, h.row(h.screen.noteStyle(n), n.Severity, n.Sentence, width)...)
 		for _, c := range n.Cure {
-			for _, l := range text.Wrap("$ "+c, width-healthLabel, 0) {
-				lines = append(lines, strings.Repeat(" ", healthLabel)+h.look.Accent.Render(l))
+			indent := healthLabel
+			if width < narrowDetails {
+				indent = 0 // so that a setting's name stays in one piece
+			}
+			for _, l := range text.Wrap("$ "+c, width-indent, 0) {
+				lines = append(lines, strings.Repeat(" ", indent)+h.look.Accent.Render(l))
 			}
 		}
 	}

@@ -25,6 +25,7 @@ type feed struct {
 	health    model.Health
 	status    model.Feed
 	forgotten []model.Flow
+	whole     uint32 // of every flow's timeout, in seconds
 	fresh     bool
 	now       func() time.Time
 }
@@ -63,7 +64,10 @@ func (f *feed) Forget(_ context.Context, flows []model.Flow) (int, error) {
 }
 
 func (f *feed) Details(_ context.Context, x model.Flow) (model.Details, error) {
-	return model.Details{Flow: x}, nil
+	if f.whole == 0 {
+		return model.Details{Flow: x}, nil
+	}
+	return model.Details{Flow: x, TimeoutWhole: f.whole, TimeoutSetting: "nf_conntrack_tcp_timeout_established"}, nil
 }
 
 // tell gives the table an event of a flow.
@@ -589,6 +593,43 @@ func TestSortSign(t *testing.T) {
 		for _, c := range model.Columns() {
 			if c != model.ColumnID && !slices.Contains(sortColumns, c) {
 				t.Errorf("flows cannot be sorted by %v", c)
+			}
+		}
+	})
+}
+
+// A flow that was there before is at least as old as its last packet.
+func TestDetailsOfAnOldFlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := someFlows()[3]
+		x.Start, x.Timeout = 0, 431_970
+		s, f := flowStage(t, 80, 24, x)
+		f.whole = 432_000
+		s.press("enter")
+		s.sees("ESTABLISHED, at least 30s old, last packet 30s ago")
+		s.press("esc")
+		s.press("s") // by age
+		s.sees(">0.0s")
+	})
+}
+
+// On the smallest terminal a flow's story and its timer are told whole, in more lines.
+func TestDetailsOnASmallTerminal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := someFlows()[0]
+		x.Timeout = 431_970
+		s, f := flowStage(t, 40, 12, x)
+		f.whole = 432_000
+		s.press("enter")
+		var all strings.Builder
+		for range 4 {
+			all.WriteString(s.screen())
+			s.fits()
+			s.press("pgdown")
+		}
+		for _, want := range []string{"203.0.113.10:55474", "ESTABLISHED ", "first look: connected, assured", "in 119:59:30", "of 120:00:00", "tcp_timeout_established"} {
+			if !strings.Contains(all.String(), want) {
+				t.Errorf("%q is told nowhere:\n%s", want, all.String())
 			}
 		}
 	})
