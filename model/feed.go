@@ -25,6 +25,8 @@ type Feed struct {
 	Resyncs    uint64
 	// Malformed messages made no sense, or were cut off, and were left out.
 	Malformed uint64
+	// Unread events had come when following ended, and nobody wanted them any more.
+	Unread uint64
 	// Buffer is the receive buffer for events.
 	Buffer Buffer
 	// Fresh tells whether the whole table is being refreshed, Round how long the

@@ -325,6 +325,7 @@ func (o *flowsOptions) runFollow(c *cobra.Command, table *conntrack.Table, p *fl
 		waitForHangup(os.Stdout)
 		stop()
 	}()
+	defer context.AfterFunc(c.Context(), func() { time.AfterFunc(readerPatience, func() { leaveReader(c) }) })()
 	flows := model.NewFlows() // what an event leaves out was told before
 	table.KeepFresh(o.wantsRates())
 	loss := lossTeller{command: c, table: table}
@@ -351,8 +352,21 @@ func (o *flowsOptions) runFollow(c *cobra.Command, table *conntrack.Table, p *fl
 		loss.tell(false)
 	})
 	loss.tell(true)
+	if n := table.Feed().Unread; n > 0 && c.Context().Err() != nil {
+		loss.say(fmt.Sprintf("%s more had come when it was interrupted", text.Exact(n)))
+	}
 	p.printed = true // silence is no wonder here
 	return err
+}
+
+// readerPatience is how long an interrupted command waits for a reader that does not read.
+const readerPatience = time.Second
+
+// leaveReader ends the program in the middle of writing to a reader that does not read, such as a pager
+// that shows its first page.
+func leaveReader(c *cobra.Command) {
+	say(c.ErrOrStderr(), "interrupted while nobody read on: the last line may not be whole")
+	os.Exit(1)
 }
 
 // lossTeller says on standard error what the kernel could not deliver.

@@ -86,19 +86,19 @@ type follower struct {
 // Follow may be called again after it has returned, but not twice at a time. It
 // returns early only when the kernel refuses: an error with ErrNotPermitted or ErrUnsupported.
 func (t *Table) Follow(ctx context.Context, deliver func(*model.Batch)) error {
+	f := &follower{table: t, frame: frameFor(t.buffer.Got), urgent: true}
+	f.drops, _ = t.events.drops()
+	defer f.unsubscribe()
 	for _, group := range eventGroups {
 		if err := t.events.join(group); err != nil {
 			return explain("subscribing to connection events", err)
 		}
 	}
-	defer t.unsubscribe()
-	f := &follower{table: t, frame: frameFor(t.buffer.Got), urgent: true}
 	f.deliver = func(b *model.Batch) {
 		t.delivery.Lock()
 		defer t.delivery.Unlock()
 		deliver(b)
 	}
-	f.drops, _ = t.events.drops()
 	t.state.live.Store(true)
 	defer t.state.live.Store(false)
 	defer context.AfterFunc(ctx, t.events.interrupt)()
@@ -107,16 +107,15 @@ func (t *Table) Follow(ctx context.Context, deliver func(*model.Batch)) error {
 
 var eventGroups = []int{unix.NFNLGRP_CONNTRACK_NEW, unix.NFNLGRP_CONNTRACK_UPDATE, unix.NFNLGRP_CONNTRACK_DESTROY}
 
-// unsubscribe leaves the groups and forgets what is still in the buffer.
-func (t *Table) unsubscribe() {
+// unsubscribe leaves the groups, and counts what is still in the buffer and what was lost.
+func (f *follower) unsubscribe() {
 	for _, group := range eventGroups {
-		_ = t.events.leave(group)
+		_ = f.table.events.leave(group)
 	}
-	for {
-		if n, err := t.events.poll(); n == 0 && err == nil {
-			return
-		}
+	for n, err := f.table.events.poll(); n > 0 || err != nil; n, err = f.table.events.poll() {
+		f.table.state.unread.Add(uint64(max(0, n)))
 	}
+	f.lose()
 }
 
 // frameFor is how long events may gather between two reads: long enough to take
@@ -131,7 +130,6 @@ func frameFor(buffer int) time.Duration {
 
 func (f *follower) run(ctx context.Context) error {
 	defer f.abandon()
-	defer f.lose()
 	f.begin(true)
 	for ctx.Err() == nil {
 		if err := f.list(); err != nil {

@@ -104,6 +104,7 @@ func (t *Table) KeepFresh(on bool) {
 type state struct {
 	live, listing, eventsOff atomic.Bool
 	events, malformed        atomic.Uint64
+	unread                   atomic.Uint64
 
 	mu                          sync.Mutex
 	missed, lastMissed          uint64
@@ -161,7 +162,7 @@ func (t *Table) Feed() model.Feed {
 		Live: s.live.Load(), Listing: s.listing.Load(), Listings: s.listings, Events: s.events.Load(),
 		Missed: s.missed, LastMissed: s.lastMissed, Overruns: s.overruns, Lost: s.lost,
 		LastResync: s.lastResync, Resyncs: s.resyncs,
-		Malformed: s.malformed.Load(), Buffer: t.buffer,
+		Malformed: s.malformed.Load(), Unread: s.unread.Load(), Buffer: t.buffer,
 		Fresh: t.keepFresh.Load() || s.eventsOff.Load(), Round: s.round, Every: s.every, EventsOff: s.eventsOff.Load(),
 	}
 	if !s.lostAt.IsZero() {
