@@ -351,14 +351,19 @@ func (a *App) show(i int) tea.Cmd {
 type shownMsg struct{}
 
 func (a *App) wheel(msg tea.MouseWheelMsg) {
-	if a.top() != nil {
-		return
+	var over interface{ Wheel(by int) } = a.screen()
+	if top := a.top(); top != nil {
+		box, ok := top.(interface{ Wheel(by int) })
+		if !ok {
+			return
+		}
+		over = box
 	}
 	switch msg.Button {
 	case tea.MouseWheelUp:
-		a.screen().Wheel(-3)
+		over.Wheel(-3)
 	case tea.MouseWheelDown:
-		a.screen().Wheel(3)
+		over.Wheel(3)
 	}
 }
 
@@ -378,8 +383,9 @@ func (a *App) click(msg tea.MouseClickMsg) tea.Cmd {
 		}
 		return nil
 	}
-	if s, ok := a.screen().(interface{ Click(x, y int) }); ok {
-		s.Click(msg.X, msg.Y-headLines)
+	if s, ok := a.screen().(interface{ Click(x, y int) tea.Cmd }); ok {
+		body := a.height - a.bodyHeight() - footLines
+		return s.Click(msg.X, msg.Y-body)
 	}
 	return nil
 }
@@ -458,7 +464,7 @@ func (a *App) over(base, box string) string {
 }
 
 // thinMargin is how many cells beside a box are left empty rather than showing what is beneath.
-const thinMargin = 1
+const thinMargin = 2
 
 func (a *App) tooSmall() string {
 	line := "nattui needs " + strconv.Itoa(minWidth) + "x" + strconv.Itoa(minHeight) + "; this is " + strconv.Itoa(a.width) + "x" + strconv.Itoa(a.height)

@@ -544,9 +544,14 @@ func (d *flowDetails) Update(msg tea.Msg) tea.Cmd {
 	default:
 		d.close(d)
 	}
-	lines, room := d.fit(d.width, d.height)
-	d.offset = max(0, min(d.offset, len(lines)-room))
+	d.Wheel(0)
 	return nil
+}
+
+// Wheel scrolls.
+func (d *flowDetails) Wheel(by int) {
+	lines, room := d.fit(d.width, d.height)
+	d.offset = max(0, min(d.offset+by, len(lines)-room))
 }
 
 // Keys are those of the box.

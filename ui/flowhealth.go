@@ -124,8 +124,13 @@ func (h *flowHealth) Update(msg tea.Msg) tea.Cmd {
 	default:
 		h.close(h)
 	}
-	h.offset = max(0, min(h.offset, len(h.lines(h.inner(h.width)))-h.room(h.height)))
+	h.Wheel(0)
 	return nil
+}
+
+// Wheel scrolls.
+func (h *flowHealth) Wheel(by int) {
+	h.offset = max(0, min(h.offset+by, len(h.lines(h.inner(h.width)))-h.room(h.height)))
 }
 
 // Keys are those of the box.

@@ -384,10 +384,7 @@ func (s *flowsScreen) Key(msg tea.KeyPressMsg) tea.Cmd {
 	case key.Matches(msg, keys.Sort):
 		return s.nextSort()
 	case key.Matches(msg, keys.Reverse):
-		s.sort.Descending = !s.sort.Descending
-		s.chosen = true
-		s.list.reset()
-		return s.reload()
+		return s.sortBy(s.sort.By, !s.sort.Descending)
 	case key.Matches(msg, keys.Details):
 		return s.details()
 	case key.Matches(msg, keys.Forget):
@@ -458,10 +455,20 @@ func (s *flowsScreen) nextSort() tea.Cmd {
 			next = sortColumns[(i+1)%len(sortColumns)]
 		}
 	}
-	s.sort = model.Sort{By: next, Descending: next == model.ColumnRate || next == model.ColumnBytes || next == model.ColumnPackets}
 	if s.listWidth() < 60 { // there may be no room for the column with the sign
 		s.say("sorted by " + next.String())
 	}
+	return s.sortBy(next, largestFirst(next))
+}
+
+// largestFirst tells how a column is sorted that one has just turned to.
+func largestFirst(c model.Column) bool {
+	return c == model.ColumnRate || c == model.ColumnBytes || c == model.ColumnPackets
+}
+
+// sortBy takes another order, from the top on.
+func (s *flowsScreen) sortBy(c model.Column, descending bool) tea.Cmd {
+	s.chosen, s.sort = true, model.Sort{By: c, Descending: descending}
 	s.list.reset()
 	return s.reload()
 }
@@ -911,19 +918,42 @@ func (s *flowsScreen) answered(msg tea.Msg) tea.Cmd {
 			s.say("no flow to forget")
 			return nil
 		}
-		lines := []string{fmt.Sprintf("%s that match “%s” leave the connection table, among them:", plural(len(flows), "flow"), s.query)}
-		for i := range min(3, len(flows)) {
-			f := &flows[i]
-			lines = append(lines, fmt.Sprintf("  %s %s to %s", f.Proto(), s.endpoint(f, f.Client()), s.endpoint(f, f.AskedFor())))
+		lines := []string{fmt.Sprintf("%s that match “%s” leave the connection table:", plural(len(flows), "flow"), s.query)}
+		if rest := msg.sel.Total - len(msg.sel.Rows); rest > 0 {
+			lines[0] = fmt.Sprintf("The first %s that match “%s” leave the connection table; %s more match, X again asks for those:",
+				plural(len(flows), "flow"), s.query, text.Exact(uint64(rest)))
 		}
 		if own > 0 {
 			lines = append(lines, "Your own connection matches too and stays.")
+		}
+		named := min(namedFlows, len(flows))
+		for i := range named {
+			lines = append(lines, "  "+s.flowWords(&flows[i]))
+		}
+		if more := len(flows) - named; more > 0 {
+			lines = append(lines, "  and "+text.Exact(uint64(more))+" more")
 		}
 		q := newQuestion(s.desk, "Forget "+plural(len(flows), "flow")+"?", lines, rules.Plan{}, "forget")
 		q.act = func() tea.Cmd { return s.forget(flows) }
 		s.open(q)
 	}
 	return nil
+}
+
+// namedFlows is how many flows are named at most before they are forgotten.
+const namedFlows = 100
+
+// flowWords names a flow, with what it is translated to.
+func (s *flowsScreen) flowWords(f *model.Flow) string {
+	out := f.Proto().String() + " " + s.endpoint(f, f.Client()) + " to " + s.endpoint(f, f.AskedFor())
+	nat := f.NAT()
+	if nat&model.NATDst != 0 {
+		out += " " + s.look.Glyphs.Becomes + " " + s.endpoint(f, f.ServedBy())
+	}
+	if nat&model.NATSrc != 0 {
+		out += " " + s.look.Glyphs.Outof + " " + s.endpoint(f, f.SeenAs())
+	}
+	return out
 }
 
 // details opens a group, or looks closely at the flow under the cursor. Where

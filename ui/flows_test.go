@@ -11,6 +11,7 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"nattui/model"
 	"nattui/rules"
@@ -631,6 +632,69 @@ func TestDetailsOnASmallTerminal(t *testing.T) {
 			if !strings.Contains(all.String(), want) {
 				t.Errorf("%q is told nowhere:\n%s", want, all.String())
 			}
+		}
+	})
+}
+
+// A click puts the cursor on a row and opens it, and a click on a title sorts; on low terminals too.
+func TestClicksOnFlows(t *testing.T) {
+	for _, height := range []int{24, 14} {
+		synctest.Test(t, func(t *testing.T) {
+			s, _ := flowStage(t, 80, height, someFlows()...)
+			click := func(line, column string) {
+				t.Helper()
+				lines := strings.Split(s.screen(), "\n")
+				for y, l := range lines {
+					if before, _, ok := strings.Cut(l, column); ok && strings.Contains(l, line) {
+						s.send(tea.MouseClickMsg{X: ansi.StringWidth(before), Y: y, Button: tea.MouseLeft})
+						return
+					}
+				}
+				t.Fatalf("%q is nowhere on\n%s", line, s.screen())
+			}
+			click("192.168.0.9:50100", "192.168.0.9")
+			if l := lineOf(s.screen(), "▌"); !strings.Contains(l, "192.168.0.9:50100") {
+				t.Errorf("the cursor is on %s", l)
+			}
+			click("192.168.0.9:50100", "8888")
+			s.sees("tcp 192.168.0.9:50100 to 198.51.100.20:80")
+			s.press("esc")
+			click("asked for", "asked for")
+			s.sees("asked for▴")
+			click("asked for", "asked for")
+			s.sees("asked for▾")
+			s.press("b")
+			click("by client", "bytes")
+			s.sees("bytes▾")
+			click("203.0.113.10", "203.0.113.10")
+			if l := lineOf(s.screen(), "▌"); !strings.Contains(l, "203.0.113.10") {
+				t.Errorf("the cursor is on %s", l)
+			}
+		})
+	}
+}
+
+// Before all that match are forgotten they are named, with what they are translated to.
+func TestForgetAllNamesThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var flows []model.Flow
+		for i := range 120 {
+			client := fmt.Sprintf("10.0.0.%d:1000", i+1)
+			flows = append(flows, flow(i+1, client, "203.0.113.1:80", "192.168.0.2:8080", client))
+		}
+		s, f := flowStage(t, 80, 24, flows...)
+		s.press("/")
+		s.write("nat dnat")
+		s.press("enter", "X")
+		s.sees("120 flows that match “nat dnat” leave the connection table:")
+		s.sees("tcp 10.0.0.1:1000 to 203.0.113.1:80 ⇒ 192.168.0.2:8080")
+		for range 12 {
+			s.press("pgdown")
+		}
+		s.sees("and 20 more")
+		s.press("y")
+		if len(f.forgotten) != 120 {
+			t.Errorf("%d flows were forgotten", len(f.forgotten))
 		}
 	})
 }

@@ -64,9 +64,13 @@ func (q *question) Update(msg tea.Msg) tea.Cmd {
 	case "left", "right", "tab", "shift+tab", "h", "l":
 		q.yes = !q.yes
 	case "up", "k":
-		q.offset = max(0, q.offset-1)
+		q.Wheel(-1)
 	case "down", "j":
-		q.offset = min(q.most, q.offset+1)
+		q.Wheel(1)
+	case "pgup", "ctrl+b":
+		q.Wheel(-q.page())
+	case "pgdown", "ctrl+f":
+		q.Wheel(q.page())
 	case "c":
 		if q.changes() {
 			q.countdown = q.countdown.next()
@@ -76,6 +80,12 @@ func (q *question) Update(msg tea.Msg) tea.Cmd {
 	}
 	return nil
 }
+
+// Wheel scrolls.
+func (q *question) Wheel(by int) { q.offset = max(0, min(q.offset+by, q.most)) }
+
+// page is how far a key for a page scrolls.
+func (q *question) page() int { return max(1, q.room(q.desk.height)-2) }
 
 func (q *question) answer(yes bool) tea.Cmd {
 	q.close(q)

@@ -163,3 +163,18 @@ func Head(cols []Column, widths []int, style lipgloss.Style) string {
 	}
 	return Line(cols, widths, cells, nil)
 }
+
+// At is the column that is x cells from the beginning of a line, -1 where there is none.
+func At(widths []int, x int) int {
+	from := 0
+	for i, w := range widths {
+		if w == 0 {
+			continue
+		}
+		if x >= from && x < from+w {
+			return i
+		}
+		from += w + gap
+	}
+	return -1
+}
