@@ -130,11 +130,16 @@ func (l *EventLog) Last() uint64 {
 	return l.all.total
 }
 
-// Matched is how many events have been found to match, among them such as have made room since.
-func (l *EventLog) Matched() uint64 {
+// Matched is how many events up to the number until, or of all if until is 0, have been found to match,
+// among them such as have made room since.
+func (l *EventLog) Matched(until uint64) uint64 {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return l.shown().total
+	ring := l.shown()
+	if until == 0 {
+		return ring.total
+	}
+	return ring.total - uint64(len(ring.events)-ring.search(until+1))
 }
 
 // shown are the events that are to be seen.

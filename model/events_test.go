@@ -58,8 +58,8 @@ func TestEventLog(t *testing.T) {
 			t.Errorf("event %+v", e)
 		}
 	}
-	if log.Last() != 50 || log.Matched() != 8 || log.Counts().Destroy != 25 {
-		t.Errorf("%d events, %d of them match, %+v", log.Last(), log.Matched(), log.Counts())
+	if log.Last() != 50 || log.Matched(0) != 8 || log.Matched(25) != 2 || log.Counts().Destroy != 25 {
+		t.Errorf("%d events, %d of them match, %+v", log.Last(), log.Matched(0), log.Counts())
 	}
 }
 

@@ -14,23 +14,23 @@ import (
 // eventList shows what happens to flows as it happens, the newest last. The
 // cursor follows the newest until it is moved up.
 type eventList struct {
-	screen *flowsScreen
-	events []model.Event // the ones at hand, oldest first
-	frozen bool          // while paused
-	until  uint64        // number of the newest one then
-	on     uint64        // number of the event under the cursor; 0 follows the newest
-	back   int           // how far the cursor is from the newest one shown
-	height int
-	widths []int
+	screen  *flowsScreen
+	events  []model.Event // the ones at hand, oldest first
+	frozen  bool          // while paused
+	until   uint64        // number of the newest one then
+	matched int           // how many have matched until then
+	on      uint64        // number of the event under the cursor; 0 follows the newest
+	back    int           // how far the cursor is from the newest one shown
+	height  int
+	widths  []int
 }
 
 // load takes the latest events. The cursor stays on its event while newer ones come.
 func (l *eventList) load() {
-	switch log := l.screen.gw.Flows.Log(); {
-	case l.frozen && l.until == 0:
-		l.events = nil // nothing had happened yet
-	default:
-		l.events = log.Tail(eventsKept, l.until)
+	log := l.screen.gw.Flows.Log()
+	l.events, l.matched = log.Tail(eventsKept, l.until), int(log.Matched(l.until))
+	if l.frozen && l.until == 0 {
+		l.events, l.matched = nil, 0 // nothing had happened yet
 	}
 	l.back = 0
 	if n := len(l.events); l.on != 0 && n > 0 {

@@ -96,7 +96,7 @@ func (l *groupList) load() tea.Cmd {
 		return nil
 	}
 	l.running, l.skipped = true, false
-	t, q, by, order, now := l.screen.gw.Flows.Table(), l.screen.query, l.by, l.order, l.screen.now.UnixNano()
+	t, q, by, order, now := l.screen.gw.Flows.Table(), l.screen.flowQuery(), l.by, l.order, l.screen.now.UnixNano()
 	return func() tea.Msg {
 		start := time.Now()
 		found, err := t.Group(context.Background(), q, by, order, groupLimit, now)

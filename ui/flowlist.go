@@ -114,7 +114,7 @@ func (l *flowList) load() tea.Cmd {
 		w.Around, w.Lead = l.ref, lead
 	}
 	l.running, l.stale = true, false
-	selector, q, order, now, generation := l.selector, s.query, s.sort, s.now.UnixNano(), l.generation
+	selector, q, order, now, generation := l.selector, s.flowQuery(), s.sort, s.now.UnixNano(), l.generation
 	return func() tea.Msg {
 		start := time.Now()
 		sel, err := selector.Select(context.Background(), q, order, w, now)

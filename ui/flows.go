@@ -239,6 +239,14 @@ func (s *flowsScreen) show(m flowsMode) {
 	s.gw.Flows.Log().SetQuery(s.query, s.now.UnixNano())
 }
 
+// flowQuery is the filter of the flows, also while events are shown.
+func (s *flowsScreen) flowQuery() model.Query {
+	if s.mode == eventMode {
+		return s.aside.query
+	}
+	return s.query
+}
+
 // Typing tells that the filter line is open.
 func (s *flowsScreen) Typing() bool { return s.filter.open }
 
@@ -331,7 +339,7 @@ func (s *flowsScreen) Line(width int) (string, bool) {
 func (s *flowsScreen) count() string {
 	switch s.mode {
 	case eventMode:
-		return plural(int(s.gw.Flows.Log().Matched()), "event")
+		return plural(s.events.matched, "event")
 	case groupMode:
 		return plural(s.groups.total, "group")
 	}

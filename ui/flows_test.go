@@ -698,3 +698,29 @@ func TestForgetAllNamesThem(t *testing.T) {
 		}
 	})
 }
+
+// What was paused beside another list is there when it is looked at.
+func TestPauseHoldsTheOtherListsToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := flowStage(t, 80, 24, someFlows()...)
+		s.press("s", "e")
+		f.tell(model.EventUpdate, someFlows()[0])
+		s.press("/")
+		s.write("event update")
+		s.press("enter", "space")
+		f.tell(model.EventNew, flow(9, "10.9.9.9:1", "203.0.113.1:80", "192.168.0.2:8080", "10.9.9.9:1"))
+		s.refresh()
+		s.press("/")
+		s.write(" or proto tcp")
+		s.press("enter")
+		s.sees("/ event update or proto tcp  1 event")
+		if strings.Contains(s.screen(), "1 events") {
+			t.Error("one event is several")
+		}
+		s.press("e")
+		s.sees("192.168.0.7:41022")
+		s.press("b")
+		s.sees("by client")
+		s.sees("192.168.0.7")
+	})
+}
