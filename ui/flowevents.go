@@ -84,6 +84,17 @@ func (l *eventList) window() (from, to int) {
 	return max(0, to-l.height), to
 }
 
+// visible are the flows of the events on the screen.
+func (l *eventList) visible() (flows []model.Flow) {
+	from, to := l.window()
+	for i := from; i < to; i++ {
+		if e := &l.events[i]; e.Missed == 0 {
+			flows = append(flows, e.Flow)
+		}
+	}
+	return flows
+}
+
 func (l *eventList) current() (model.Flow, bool) {
 	if len(l.events) == 0 {
 		return model.Flow{}, false

@@ -59,7 +59,7 @@ func (s *flowsScreen) valuesSeen(property string) []string {
 		return s.ruleWords()
 	}
 	var values []string
-	for _, f := range s.list.visible() {
+	for _, f := range s.inSight() {
 		for _, v := range seenIn(&f, property) {
 			if v != "" && !slices.Contains(values, v) {
 				values = append(values, v)

@@ -365,7 +365,8 @@ func (l *flowList) measure() {
 }
 
 func (s *flowsScreen) measureFlow(f *model.Flow, widths []int) {
-	grow := func(col, n int) { widths[col] = max(widths[col], n) }
+	const longest = 47 // an IPv6 address with its port; a name may be longer
+	grow := func(col, n int) { widths[col] = max(widths[col], min(n, longest)) }
 	mark := lipgloss.Width(s.look.Glyphs.Becomes) + 1
 	grow(colClient, len(s.endpoint(f, f.Client())))
 	grow(colAsked, len(s.endpoint(f, f.AskedFor())))

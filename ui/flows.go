@@ -103,7 +103,7 @@ func (s *flowsScreen) Receive(msg tea.Msg) tea.Cmd {
 			return nil
 		}
 		s.second()
-		cmds := []tea.Cmd{s.tick(), s.names.ask(s.gw.Name, s.list.visible())}
+		cmds := []tea.Cmd{s.tick(), s.names.ask(s.gw.Name, s.inSight())}
 		if !s.paused && s.mode == groupMode {
 			cmds = append(cmds, s.groups.late())
 		}
@@ -113,7 +113,7 @@ func (s *flowsScreen) Receive(msg tea.Msg) tea.Cmd {
 		return tea.Batch(cmds...)
 	case nameMsg:
 		s.names.answer(msg)
-		return s.names.ask(s.gw.Name, s.list.visible())
+		return s.names.ask(s.gw.Name, s.inSight())
 	case selectedMsg:
 		return s.list.selected(msg)
 	case groupedMsg:
@@ -496,13 +496,17 @@ func (s *flowsScreen) Keys() []key.Binding {
 	if s.paused {
 		pause.SetHelp("space", "go on")
 	}
+	names := keys.Names
+	if s.names.on {
+		names.SetHelp("n", "addresses")
+	}
 	events := keys.Events
 	if s.mode == eventMode {
 		events.SetHelp("e", "flows")
 	}
 	return []key.Binding{
 		keys.Filter, with(keys.Sort, s.mode != eventMode), with(keys.Reverse, s.mode == listMode), keys.Group, pause, events,
-		with(keys.Details, onFlow || s.mode == groupMode), keys.WhatIf, keyTrace, with(keys.Names, s.gw.Name != nil), keys.Health, with(keys.Forget, onFlow && can), with(keys.ForgetAll, can && s.mode == listMode && !s.query.IsZero()),
+		with(keys.Details, onFlow || s.mode == groupMode), keys.WhatIf, keyTrace, with(names, s.gw.Name != nil), keys.Health, with(keys.Forget, onFlow && can), with(keys.ForgetAll, can && s.mode == listMode && !s.query.IsZero()),
 		with(keys.Switches, can && s.switchable()), keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom,
 	}
 }
@@ -683,6 +687,8 @@ func (s *flowsScreen) freshness() string {
 		return "paused at " + s.pausedAt.Format("15:04:05") + dot + plural(int(feed.Events-s.waiting.Events), "change") + " waiting"
 	case feed.Lost:
 		return plural(int(feed.LastMissed), "event") + " missed, reading the table anew"
+	case s.names.on:
+		return s.names.state()
 	case s.mode == eventMode:
 		c := s.gw.Flows.Log().Counts()
 		return fmt.Sprintf("%s new, %s updated, %s ended since the start", text.Exact(c.New), text.Exact(c.Update), text.Exact(c.Destroy))
@@ -984,6 +990,14 @@ func (s *flowsScreen) details() tea.Cmd {
 
 // toggleNames shows names of addresses, or addresses again.
 func (s *flowsScreen) toggleNames() tea.Cmd {
-	s.names.on = !s.names.on
-	return s.names.ask(s.gw.Name, s.list.visible())
+	s.names.toggle()
+	return s.names.ask(s.gw.Name, s.inSight())
+}
+
+// inSight are the flows on the screen.
+func (s *flowsScreen) inSight() []model.Flow {
+	if s.mode == eventMode {
+		return s.events.visible()
+	}
+	return s.list.visible()
 }

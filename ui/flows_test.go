@@ -367,6 +367,15 @@ func TestNamesOnDemand(t *testing.T) {
 		}
 		s.press("n")
 		s.sees("web.lan\\x1b:8080")
+		s.sees("1 name known")
+		before := asked
+		s.press("n")
+		s.sees("192.168.0.2:8080")
+		s.press("n") // those without an answer get another chance
+		s.sees("web.lan\\x1b:8080")
+		if asked <= before {
+			t.Error("names that nobody told of are never asked for again")
+		}
 		s.press("n")
 		s.sees("192.168.0.2:8080")
 	})
@@ -722,5 +731,21 @@ func TestPauseHoldsTheOtherListsToo(t *testing.T) {
 		s.press("b")
 		s.sees("by client")
 		s.sees("192.168.0.7")
+	})
+}
+
+// The events on the screen get names too.
+func TestNamesOfEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := flowStage(t, 80, 24)
+		s.app.gw.Name = func(_ context.Context, a netip.Addr) string {
+			if a == netip.MustParseAddr("192.168.0.7") {
+				return "laptop.lan"
+			}
+			return ""
+		}
+		f.tell(model.EventNew, someFlows()[1])
+		s.press("e", "n")
+		s.sees("laptop.lan:41022")
 	})
 }

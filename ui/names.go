@@ -2,6 +2,8 @@ package ui
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"net/netip"
 	"time"
 
@@ -31,6 +33,29 @@ const (
 	namesKept   = 10_000
 )
 
+// toggle shows names, or addresses again. Names that nobody told of are asked for anew.
+func (b *nameBook) toggle() {
+	b.on = !b.on
+	maps.DeleteFunc(b.names, func(_ netip.Addr, name string) bool { return name == "" && b.open == 0 })
+}
+
+// state says how far the names are known.
+func (b *nameBook) state() string {
+	known := 0
+	for _, n := range b.names {
+		if n != "" {
+			known++
+		}
+	}
+	switch {
+	case b.open > 0:
+		return fmt.Sprintf("asking for names, %d known", known)
+	case known == 0:
+		return "nobody knows names of these addresses"
+	}
+	return plural(known, "name") + " known"
+}
+
 // name is what to show for an address.
 func (b *nameBook) name(a netip.Addr) (string, bool) {
 	if !b.on {
@@ -51,7 +76,7 @@ func (b *nameBook) ask(lookup func(context.Context, netip.Addr) string, flows []
 	var cmds []tea.Cmd
 	for i := range flows {
 		f := &flows[i]
-		for _, a := range [...]netip.Addr{f.Client().Addr(), f.AskedFor().Addr(), f.ServedBy().Addr()} {
+		for _, a := range [...]netip.Addr{f.Client().Addr(), f.AskedFor().Addr(), f.ServedBy().Addr(), f.SeenAs().Addr()} {
 			if _, asked := b.names[a]; asked || b.open >= namesAtOnce {
 				continue
 			}
