@@ -90,6 +90,8 @@ type QueryError struct {
 	Word     string
 	// Problem says what is wrong and what would be right.
 	Problem string
+	// Open tells that the line only ends too early: what follows may make it right.
+	Open bool
 }
 
 func (e *QueryError) Error() string {

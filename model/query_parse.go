@@ -31,7 +31,12 @@ type word struct {
 }
 
 func (w word) problem(format string, args ...any) error {
-	return &QueryError{w.pos, w.end, w.text, fmt.Sprintf(format, args...)}
+	return &QueryError{Pos: w.pos, End: w.end, Word: w.text, Problem: fmt.Sprintf(format, args...)}
+}
+
+// lacks is a problem that more words may solve, where none are left.
+func (p *queryParser) lacks(w word, format string, args ...any) error {
+	return &QueryError{Pos: w.pos, End: w.end, Word: w.text, Problem: fmt.Sprintf(format, args...), Open: len(p.words) == 0}
 }
 
 func (w word) is(texts ...string) bool {
@@ -149,7 +154,7 @@ func (p *queryParser) all() (condition, error) {
 		w, ok := p.peek()
 		if !ok || w.is("or", "||", "|", ")") {
 			if len(tests) == 0 {
-				return nil, w.problem("a condition is missing here, such as dst 192.168.0.2 or nat dnat")
+				return nil, p.lacks(w, "a condition is missing here, such as dst 192.168.0.2 or nat dnat")
 			}
 			return every(tests), nil
 		}
@@ -192,7 +197,7 @@ func (p *queryParser) one() (condition, error) {
 	defer func() { p.depth-- }()
 	switch {
 	case !ok:
-		return nil, w.problem("a condition is missing here")
+		return nil, p.lacks(w, "a condition is missing here")
 	case w.is("not", "!"):
 		test, err := p.one()
 		if err != nil {
@@ -205,7 +210,7 @@ func (p *queryParser) one() (condition, error) {
 			return nil, err
 		}
 		if c, ok := p.take(); !ok || !c.is(")") {
-			return nil, w.problem("the parenthesis is not closed")
+			return nil, p.lacks(w, "the parenthesis is not closed")
 		}
 		return test, nil
 	case w.is(")"):
@@ -288,7 +293,7 @@ func (p *queryParser) value(key word, name string, k queryKey) (sign string, val
 		if sign == "" {
 			value = key
 		}
-		return "", value, value.problem("%s needs %s", key.text, k.wants)
+		return "", value, p.lacks(value, "%s needs %s", key.text, k.wants)
 	}
 	return sign, p.whole(value, name, k), nil
 }
@@ -344,7 +349,7 @@ func (p *queryParser) side(key word, name string) (condition, error) {
 		if !ok {
 			w = key
 		}
-		return nil, w.problem("after %s comes src, dst, sport or dport", key.text)
+		return nil, p.lacks(w, "after %s comes src, dst, sport or dport", key.text)
 	}
 	sign, value, err := p.value(side, full, k)
 	if err != nil {

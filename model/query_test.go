@@ -160,6 +160,16 @@ func TestQueryErrorsPointAtTheWord(t *testing.T) {
 	}
 }
 
+func TestQueryThatEndsTooEarly(t *testing.T) {
+	for q, want := range map[string]bool{"dst": true, "nat dnat or": true, "(nat dnat": true, "orig ": true, "rate>": true, "not": true, "dst x": false, "sate ": false, ")": false} {
+		_, err := ParseQuery(q, nil)
+		var problem *QueryError
+		if !errors.As(err, &problem) || problem.Open != want {
+			t.Errorf("%q: %+v", q, err)
+		}
+	}
+}
+
 func TestQueryRuleFinder(t *testing.T) {
 	finder := func(ref string) (func(uint32) bool, error) {
 		if ref != "POSTROUTING/1" {

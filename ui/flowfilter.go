@@ -162,8 +162,8 @@ const filterLines = 3
 func (s *flowsScreen) filterHelp(width int) []string {
 	look, line := s.look, s.filter.text()
 	options := s.completions(line)
-	if bad := s.wrongWord; s.filter.wrong != "" && len(options) == 0 && bad.End <= len(line) && bad.Pos <= bad.End {
-		return s.pointAtWord(width, line, bad)
+	if s.pointing(line, options) {
+		return s.pointAtWord(width, line, s.wrongWord)
 	}
 	if line == "" {
 		return []string{
@@ -195,6 +195,16 @@ func (s *flowsScreen) filterHelp(width int) []string {
 	return append(lines, " "+text.Fit(row, width-2))
 }
 
+// pointing tells whether the line has a word to point at: one that is not understood, unless one of the
+// options would make it right.
+func (s *flowsScreen) pointing(line string, options []model.Completion) bool {
+	bad := s.wrongWord
+	if s.filter.wrong == "" || bad.End > len(line) || bad.Pos > bad.End {
+		return false
+	}
+	return len(options) == 0 || !bad.Open && options[0].From > bad.Pos
+}
+
 // offered are the names of what may be typed.
 func offered(s *flowsScreen, options []model.Completion) string {
 	var names []string
@@ -218,11 +228,23 @@ func (s *flowsScreen) pointAtWord(width int, line string, bad model.QueryError) 
 	marks := strings.Repeat("^", max(1, visibleWidth(word)))
 	force := "everything is shown meanwhile"
 	if !s.query.IsZero() {
-		force = "in force meanwhile: " + s.query.String()
+		force = "in force meanwhile: " + text.Safe(s.query.String())
+	}
+	if width < narrowDetails { // the word is named in what is wrong with it
+		var lines []string
+		for _, l := range text.Wrap(text.Safe(bad.Error()), width-2, filterLines) {
+			lines = append(lines, " "+look.Text.Render(l))
+		}
+		return lines
+	}
+	indent := visibleWidth(before)
+	mark := strings.Repeat(" ", indent) + look.Broken.Render(marks) + " " + look.Faint.Render(force)
+	if room := width - 4 - indent - visibleWidth(marks); room < min(visibleWidth(force), indent-1) {
+		mark = look.Faint.Render(text.Pad(force, indent-1, false)) + " " + look.Broken.Render(marks)
 	}
 	return []string{
 		" " + text.Fit(look.Faint.Render(before)+look.Broken.Render(word)+look.Faint.Render(after), width-2),
-		" " + text.Fit(strings.Repeat(" ", visibleWidth(before))+look.Broken.Render(marks)+" "+look.Faint.Render(text.Safe(force)), width-2),
+		" " + text.Fit(mark, width-2),
 		" " + text.Fit(look.Text.Render(text.Safe(bad.Error())), width-2),
 	}
 }

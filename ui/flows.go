@@ -327,9 +327,9 @@ func (s *flowsScreen) Line(width int) (string, bool) {
 		return "", false
 	}
 	line := s.filter
-	if line.open && line.wrong != "" && s.footHeight(s.height) > 0 {
+	if t := line.text(); line.open && line.wrong != "" {
 		line.wrong = "not understood" // the lines above say why
-		if t := line.text(); len(s.completions(t)) > 0 {
+		if !s.pointing(t, s.completions(t)) {
 			line.wrong = "" // or how it may go on
 		}
 	}
@@ -557,8 +557,10 @@ func (s *flowsScreen) detailsOpen() bool {
 	return false
 }
 
+// footHeight is how many lines there are beneath the list: on a low terminal none, unless a filter is
+// typed, for which they are help.
 func (s *flowsScreen) footHeight(height int) int {
-	if height < 12 {
+	if height < 12 && !s.filter.open || height < 7 {
 		return 0
 	}
 	return 4
@@ -911,7 +913,11 @@ func (s *flowsScreen) answered(msg tea.Msg) tea.Cmd {
 		if msg.err != nil {
 			s.fail(msg.err)
 		} else {
-			s.say(plural(msg.done, "flow") + " forgotten")
+			said := plural(msg.done, "flow") + " forgotten"
+			if gone := msg.asked - msg.done; gone > 0 {
+				said += ", " + text.Exact(uint64(gone)) + " had ended by then"
+			}
+			s.say(said)
 		}
 		return s.reload()
 	case forgetAllMsg:

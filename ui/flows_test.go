@@ -749,3 +749,30 @@ func TestNamesOfEvents(t *testing.T) {
 		s.sees("laptop.lan:41022")
 	})
 }
+
+// A word that is not understood is pointed at although the line goes on with what could be completed, and
+// on the smallest terminal too.
+func TestWrongWordBeforeOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := flowStage(t, 80, 24, someFlows()...)
+		s.press("/")
+		s.write("sate established nat ")
+		s.sees("sate: is no property, and no flow reads like it; perhaps state?")
+		s.sees("not understood")
+		s.press("esc", "/")
+		s.write("nat dnat state established not src 10.0.0.0/8 not src 10.1.0.0/16 and bogus")
+		s.sees("in force meanwhile: nat dnat state established")
+		s.fits()
+	})
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := flowStage(t, 40, 12, someFlows()...)
+		s.press("/")
+		s.sees("all conditions must hold")
+		s.write("nat dnat sate")
+		s.press("space")
+		s.sees("sate: is no property, and no flow")
+		s.sees("reads like it; perhaps state?")
+		s.sees("▌")
+		s.fits()
+	})
+}

@@ -195,7 +195,7 @@ type Flows interface {
 	Refresh(flows []model.Flow)
 	// KeepFresh says whether counters of all flows are wanted, for sorting by rate.
 	KeepFresh(on bool)
-	// Forget drops flows from the kernel's table. Flows already gone count as done.
+	// Forget drops flows from the kernel's table, and tells how many were still there. Flows already gone are no error.
 	Forget(ctx context.Context, flows []model.Flow) (done int, err error)
 	// Details asks for everything the kernel knows of one flow.
 	Details(ctx context.Context, f model.Flow) (model.Details, error)
