@@ -114,6 +114,25 @@ func TestMemoryOfRules(t *testing.T) {
 	}
 }
 
+// TestMemoryPartsRoutes: what the routing decision refuses is no pattern for what it
+// lets pass, where no rule and no route tells the two apart.
+func TestMemoryPartsRoutes(t *testing.T) {
+	facts, sets := explainGateway(t, "")
+	facts.Settings.All.RouteLocalnet = SettingOff
+	facts.Settings.Links = map[string]LinkSettings{"lan0": {RPFilter: RPFilterOff, RouteLocalnet: SettingOff}}
+	x := NewExplainer(nil)
+	x.SetRules(sets, facts.Host(nil))
+	mark := x.Marker()
+	for range 2 {
+		for to, want := range map[string]string{"127.255.255.254:53": "none", "128.0.0.1:53": "POSTROUTING 1"} {
+			f := explainedFlow(1, "192.168.0.9:4000", to, to, "203.0.113.1:4000")
+			if e := mark(&f); e.String() != want {
+				t.Errorf("to %s: %v", to, e)
+			}
+		}
+	}
+}
+
 // TestMemoryIsBounded meets more classes than there is room for.
 func TestMemoryIsBounded(t *testing.T) {
 	var lines strings.Builder
@@ -279,8 +298,10 @@ func (d *dice) gateway() *Facts {
 			route(TableMain, RouteUnicast, at.Prefix.Masked(), Hop{Out: link})
 		}
 	}
-	owns("lo", "127.0.0.1", 8)
-	owns("lo", "::1", 128)
+	if !d.chance(4) {
+		owns("lo", "127.0.0.1", 8)
+		owns("lo", "::1", 128)
+	}
 	owns("wan0", "203.0.113.1", pick(d, 24, 32))
 	owns("wan0", "2001:db8:1::1", 64)
 	owns("lan0", "192.168.0.1", pick(d, 24, 16))
@@ -435,7 +456,7 @@ func (d *dice) table(six bool) string {
 	}
 	b.WriteString("COMMIT\n*nat\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n")
 	for range d.IntN(6) {
-		p := pick(d, "tcp", "udp")
+		p := pick(d, "tcp", "udp", "")
 		target := pick(d,
 			"-j DNAT --to-destination "+d.addr(six).String(),
 			fmt.Sprintf("-j DNAT --to-destination %s:%d", bracket(d.addr(six)), d.port()),
@@ -448,7 +469,7 @@ func (d *dice) table(six bool) string {
 		line(pick(d, "PREROUTING", "PREROUTING", "OUTPUT"), match(p), target)
 	}
 	for range d.IntN(5) {
-		p, a := pick(d, "tcp", "udp"), d.addr(six)
+		p, a := pick(d, "tcp", "udp", ""), d.addr(six)
 		target := pick(d,
 			"-j MASQUERADE", "-j MASQUERADE", "-j MASQUERADE --random", "-j MASQUERADE --to-ports 2000-2009",
 			"-j SNAT --to-source "+a.String(), fmt.Sprintf("-j SNAT --to-source %s:%d-%d", bracket(a), 3000, 3000+d.IntN(40000)),
@@ -509,7 +530,7 @@ func (d *dice) landmarks(f *Facts, text string) (near [2][]netip.Addr) {
 			add(a)
 		}
 	}
-	for _, s := range append(append([]string{"0.0.0.0", "255.255.255.255", "224.0.0.1", "127.9.9.9", "::", "ff02::1", "fe80::1", "::ffff:192.168.0.2"}, dice4...), dice6...) {
+	for _, s := range append(append([]string{"0.0.0.0", "255.255.255.255", "224.0.0.1", "126.1.1.1", "127.9.9.9", "128.1.1.1", "::", "ff02::1", "fe80::1", "::ffff:192.168.0.2"}, dice4...), dice6...) {
 		add(netip.MustParseAddr(s))
 	}
 	return near
@@ -611,7 +632,7 @@ func (d *dice) neighbour(f Flow) Flow {
 		}
 	}
 	for range 1 + d.IntN(2) {
-		switch d.IntN(6) {
+		switch d.IntN(7) {
 		case 0:
 			turn(&f.Orig.Src, &f.Reply.Dst)
 		case 1:
@@ -629,6 +650,8 @@ func (d *dice) neighbour(f Flow) Flow {
 		case 4:
 			turnPort(&f.Reply.DstPort, new(uint16))
 		case 5:
+			turnPort(&f.Reply.SrcPort, new(uint16))
+		case 6:
 			turn(pick(d, &f.Reply.Dst, &f.Reply.Src), new([16]byte))
 		}
 	}

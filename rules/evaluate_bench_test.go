@@ -140,3 +140,29 @@ func TestCostsLittle(t *testing.T) {
 		t.Errorf("served by %s", dst)
 	}
 }
+
+// BenchmarkClassesKubeProxy divides packets by 10,000 rules, and says of packets to
+// their services in which class they are.
+func BenchmarkClassesKubeProxy(b *testing.B) {
+	e := NewEvaluator(gateway(), Compile(setOf(b, IPv4, NFT, kubeTable(kubeServices))))
+	e.host.RouteNets = []netip.Prefix{netip.MustParsePrefix("192.168.0.0/24"), netip.MustParsePrefix("2001:db8:2::/64")}
+	b.Run("divide", func(b *testing.B) {
+		for b.Loop() {
+			e.Classes()
+		}
+	})
+	classes := e.Classes()
+	var headers []Header
+	for i := range kubeServices {
+		src, dst := netip.MustParseAddr("192.168.0.7"), netip.MustParseAddr(fmt.Sprintf("10.96.%d.%d", i/250, i%250+1))
+		headers = append(headers, Header{Protocol: TCP, Src: src.As16(), Dst: dst.As16(), SrcPort: uint16(40000 + i), DstPort: 80})
+	}
+	b.Run("of", func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			h := &headers[i%len(headers)]
+			if _, ok := classes.Of(h, h); !ok {
+				b.Fatal("no class")
+			}
+		}
+	})
+}
