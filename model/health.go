@@ -132,7 +132,7 @@ func (h *Health) Notes(earlier *Health) []HealthNote {
 		add("table-filling", "warning", fmt.Sprintf("The table is full to %.0f %% (%d of %d).", 100*share, h.Count, h.Max), larger)
 	case growth > 0 && h.Max > h.Count && share > 0.1 && float64(h.Max-h.Count)/growth < 600:
 		left := time.Duration(float64(h.Max-h.Count)/growth) * time.Second
-		add("table-growing", "warning", fmt.Sprintf("The table grows by %.0f flows a second and would be full in %v.", growth, left.Round(time.Second)), larger)
+		add("table-growing", "warning", fmt.Sprintf("The table grows by %.0f flows a second: full in %v.", growth, left.Round(time.Second)), larger)
 	}
 	if h.HasStats {
 		notes = append(notes, h.losses(earlier, larger)...)

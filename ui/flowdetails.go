@@ -389,6 +389,7 @@ func (v *flowView) present(story *model.Story) string {
 	if _, exact := f.Since(); !exact && !story.Begun() {
 		age, since = max(age, idle), "at least "
 	}
+	idle = min(idle, age) // it comes in whole seconds
 	parts = append(parts, since+wholeSeconds(age)+" old")
 	switch answered := f.Status&model.StatusSeenReply != 0; {
 	case !rests || !answered:
@@ -535,6 +536,10 @@ func (d *flowDetails) Update(msg tea.Msg) tea.Cmd {
 		d.offset += 10
 	case key.Matches(k, keys.PageUp):
 		d.offset -= 10
+	case key.Matches(k, keys.Top):
+		d.offset = 0
+	case key.Matches(k, keys.Bottom):
+		d.offset = 1 << 20
 	case key.Matches(k, keys.Names):
 		return d.view.screen.toggleNames()
 	case key.Matches(k, keys.Forget):

@@ -115,6 +115,9 @@ func (l *eventList) view(width int) []string {
 	cols := []table.Column{{Title: "time", Min: 8, Want: 12}, {Title: "event", Min: 7, Want: 7}}
 	if s.listWidth() < 100 {
 		cols[0].Want = 8
+		for col, most := range map[int]int{colClient: 20, colServed: 23} { // there are fewer columns than in the list
+			flow[col].Want = min(max(flow[col].Want, l.widths[col]), most)
+		}
 	}
 	flow[colAsked].Order = flow[colState].Order + 1 // what has changed says more than what was asked for
 	if s.listWidth() < tinyWidth {

@@ -321,7 +321,7 @@ func (s *flowsScreen) dot() string { return " " + s.look.Glyphs.Dot + " " }
 // shares say how large a part of all a group is.
 func (l *groupList) shares(g *model.Group) string {
 	of := func(order model.GroupOrder, what string) string {
-		return fmt.Sprintf("%.0f %% of the %s", 100*g.Share(&l.sum, order), what)
+		return fmt.Sprintf("%.0f %% of %s", 100*g.Share(&l.sum, order), what)
 	}
 	parts := []string{of(model.GroupsByFlows, "flows")}
 	if g.Counted > 0 {

@@ -23,9 +23,9 @@ const lossShown = time.Minute
 func (s *flowsScreen) notes() []model.HealthNote {
 	notes := append(s.feedNotes(), s.health.Notes(s.earlier())...)
 	if _, stale := s.gw.Flows.RuleFlows(); stale > 0 {
-		what := plural(stale, "flow") + " keep a translation that today's rules would not make: / rule stale shows them"
+		what := plural(stale, "flow") + " keep a translation of earlier rules: / rule stale shows them"
 		if stale == 1 {
-			what = "1 flow keeps a translation that today's rules would not make: / rule stale shows it"
+			what = "1 flow keeps a translation of earlier rules: / rule stale shows it"
 		}
 		notes = append(notes, model.HealthNote{Name: "stale", Severity: "warning", Sentence: what})
 	}
@@ -67,12 +67,17 @@ func (s *flowsScreen) note() (string, noteStyle) {
 	}
 	n := notes[0]
 	sentence, style := strings.TrimSuffix(n.Sentence, "."), s.noteStyle(n)
-	if n.Name == "accounting-off" || n.Name == "timestamps-off" {
-		sentence = "Counters and ages are off in the kernel"
-		if !s.gw.ReadOnly {
-			sentence += ": w switches them on"
-		}
+	var off string
+	switch n.Name {
+	case "accounting-off", "timestamps-off":
+		off = "Counters and ages are off in the kernel"
+	case "events-off":
+		off = "The kernel sends no events, so short flows are missed"
 	}
+	if off != "" && !s.gw.ReadOnly {
+		off += ": w switches them on"
+	}
+	sentence = cmp.Or(off, sentence)
 	if n.Severity != "note" {
 		sentence = "! " + sentence
 	}
@@ -118,6 +123,10 @@ func (h *flowHealth) Update(msg tea.Msg) tea.Cmd {
 		h.offset += max(1, h.room(h.height)-1)
 	case key.Matches(k, keys.PageUp):
 		h.offset -= max(1, h.room(h.height)-1)
+	case key.Matches(k, keys.Top):
+		h.offset = 0
+	case key.Matches(k, keys.Bottom):
+		h.offset = 1 << 20
 	case key.Matches(k, keys.Switches):
 		h.close(h)
 		return h.screen.Key(k)
@@ -149,6 +158,9 @@ func (h *flowHealth) View(width, height int) string {
 	lines, room := h.lines(h.inner(width)), h.room(height)
 	from := max(0, min(h.offset, len(lines)-room))
 	title := "Health of the connection table"
+	if width < narrowDetails {
+		title = "Health of the table"
+	}
 	if len(lines) > room {
 		title += fmt.Sprintf(" (%d%%)", 100*min(len(lines), from+room)/len(lines))
 	}
@@ -241,9 +253,14 @@ func (h *flowHealth) troubles(width int) []string {
 		return append([]string{""}, h.row(h.look.Good, "well", "nothing is wrong with the table", width)...)
 	}
 	lines := []string{""}
+	told := map[string]bool{} // one cure may be that of several
 	for _, n := range notes {
 		lines = append(lines, h.row(h.screen.noteStyle(n), n.Severity, n.Sentence, width)...)
 		for _, c := range n.Cure {
+			if told[c] {
+				continue
+			}
+			told[c] = true
 			indent := healthLabel
 			if width < narrowDetails {
 				indent = 0 // so that a setting's name stays in one piece
@@ -320,6 +337,11 @@ func (h *flowHealth) counters(width int) []string {
 		room := width - name - total - since - 2
 		if room < 20 {
 			lines = append(lines, text.Fit(head, width))
+			if c.Total > 0 {
+				for _, l := range text.Wrap(means, width-2, 0) {
+					lines = append(lines, "  "+style.Render(l))
+				}
+			}
 			continue
 		}
 		for i, l := range text.Wrap(means, room, 0) {

@@ -347,7 +347,7 @@ const tinyWidth = 48
 
 // narrowWidths are how wide addresses may become where state and rate need the
 // room too; longer ones lose their middle.
-var narrowWidths = map[int]int{colClient: 18, colAsked: 16, colServed: 18, colState: 5}
+var narrowWidths = map[int]int{colClient: 18, colAsked: 16, colServed: 19, colState: 5}
 
 // measure notes how wide the addresses on the screen are, so that columns grow
 // once and then stay.
@@ -374,7 +374,11 @@ func (s *flowsScreen) measureFlow(f *model.Flow, widths []int) {
 		grow(colServed, len(s.endpoint(f, f.ServedBy()))+mark)
 	}
 	if f.NAT()&model.NATSrc != 0 {
-		grow(colSeen, len(s.endpoint(f, f.SeenAs()))+mark)
+		seen := len(s.endpoint(f, f.SeenAs())) + mark
+		grow(colSeen, seen)
+		if s.listWidth() < 100 && f.NAT() == model.NATSrc {
+			grow(colServed, seen) // which has it there
+		}
 	}
 	grow(colState, min(11, len(f.StateName())))
 }

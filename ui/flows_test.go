@@ -334,7 +334,7 @@ func TestStaleFlowsAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		old := flow(6, "203.0.113.44:1000", "203.0.113.1:80", "192.168.0.99:8080", "203.0.113.44:1000")
 		s, _ := flowStage(t, 130, 24, append(someFlows(), old)...)
-		s.sees("1 flow keeps a translation that today's rules would not make")
+		s.sees("1 flow keeps a translation of earlier rules: / rule stale shows it")
 		s.press("/")
 		s.write("rule stale")
 		s.sees("1 of 6 flows")
@@ -459,9 +459,11 @@ func TestHealthOfTheTable(t *testing.T) {
 			s.app.screens[1].(*flowsScreen).second()
 			s.press("h")
 			s.golden(fmt.Sprintf("flow-health-%dx%d", size.w, size.h))
-			s.press("pgdown", "pgdown", "pgdown", "pgdown", "pgdown", "pgdown", "pgdown")
+			s.press("G")
 			s.fits()
 			s.sees("insert ")
+			s.press("g")
+			s.sees("growth")
 		})
 	}
 }
@@ -568,7 +570,7 @@ func TestGroupsShowWhatTheyAreSortedBy(t *testing.T) {
 				s.press("s")
 			}
 			s.sees("4 groups · 5 flows")
-			s.sees("40 % of the flows")
+			s.sees("40 % of flows")
 			s.press("b", "b", "b")
 			s.sees("tcp 203.0.113.1:80 ⇒"[:20])
 		})
@@ -775,4 +777,38 @@ func TestWrongWordBeforeOthers(t *testing.T) {
 		s.sees("▌")
 		s.fits()
 	})
+}
+
+// A table that is full, and loses connections, is told of on every screen's width with what to do.
+func TestHealthOfAFullTable(t *testing.T) {
+	for _, size := range []struct{ w, h int }{{80, 24}, {40, 12}} {
+		synctest.Test(t, func(t *testing.T) {
+			s, f := flowStage(t, size.w, size.h, someFlows()...)
+			screen := s.app.screens[1].(*flowsScreen)
+			f.health.Max, f.health.HasStats = 5, true
+			earlier := f.health
+			earlier.Count = 4
+			screen.looks = []model.Health{earlier}
+			f.health.At += int64(10 * time.Second)
+			f.health.Stats = model.TableStats{Drop: 1204, EarlyDrop: 12, InsertFailed: 31}
+			screen.second()
+			s.run(s.app.settle())
+			if size.h > 12 {
+				s.sees("! The table is full to 100 % (5 of 5): new con")
+				s.sees("(h: 3 more)")
+			}
+			s.press("h")
+			s.golden(fmt.Sprintf("flow-health-full-%dx%d", size.w, size.h))
+			all := ""
+			for range 12 {
+				all += s.screen()
+				s.press("pgdown")
+			}
+			for _, want := range []string{"1204 packets were dropped just now", "12 flows were pushed out just now", "net.netfilter.nf_conntrack_max=10", "make the table larger"} {
+				if words := strings.Join(strings.FieldsFunc(all, func(r rune) bool { return r == ' ' || r == '\n' || r == '│' }), " "); !strings.Contains(words, want) {
+					t.Errorf("%q is told nowhere:\n%s", want, all)
+				}
+			}
+		})
+	}
 }
