@@ -196,12 +196,17 @@ func (f *follower) frameOf(n int) {
 	malformed := 0
 	for i := range n {
 		b, whole := f.table.events.datagram(i)
-		m, _, ok := nextMessage(b)
-		if !ok || !whole || !m.event(f.batch.Next()) {
-			if ok && whole {
-				f.batch.Drop()
+		for more := true; more; more = len(b) > 0 {
+			var m message
+			var ok bool
+			if m, b, ok = nextMessage(b); !ok || !whole {
+				malformed++
+				break
 			}
-			malformed++
+			if !m.event(f.batch.Next()) {
+				f.batch.Drop()
+				malformed++
+			}
 		}
 	}
 	f.table.state.events.Add(uint64(len(f.batch.Changes)))
