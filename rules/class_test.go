@@ -536,11 +536,13 @@ func TestClassesPart(t *testing.T) {
 		},
 		{
 			"the network of a peer", "-A POSTROUTING -j MASQUERADE",
-			[]rules.Interface{link("wan0", at("10.9.9.9/24"), peer)}, "udp 192.0.2.1:9 172.16.5.9:53", "udp 192.0.2.1:9 172.16.6.9:53",
+			[]rules.Interface{link("wan0", at("10.9.9.9/24"), peer)},
+			"udp 192.0.2.1:9 172.16.5.9:53", "udp 192.0.2.1:9 172.16.6.9:53",
 		},
 		{
 			"the network of an address", "-A POSTROUTING -j MASQUERADE",
-			[]rules.Interface{link("wan0", at("10.9.9.9/24"), at("10.1.1.1/24"))}, "udp 192.0.2.1:9 10.1.1.254:53", "udp 192.0.2.1:9 10.1.2.0:53",
+			[]rules.Interface{link("wan0", at("10.9.9.9/24"), at("10.1.1.1/24"))},
+			"udp 192.0.2.1:9 10.1.1.254:53", "udp 192.0.2.1:9 10.1.2.0:53",
 		},
 		{"an identifier in a range of ports", "-A POSTROUTING -j MASQUERADE --to-ports 2000-2009", []rules.Interface{wan}, "icmp 203.0.113.1:2005 192.0.2.7", "icmp 203.0.113.1:2010 192.0.2.7"},
 		{"an identifier that a port is for", "-A POSTROUTING -j SNAT --to-source 203.0.113.1:2000-2009", []rules.Interface{wan}, "icmp 203.0.113.1:1999 192.0.2.7", "icmp 203.0.113.1:2000 192.0.2.7"},
