@@ -326,6 +326,8 @@ func (v *flowView) facts(width int) []string {
 	}
 	switch e := s.gw.Flows.Explain(f); {
 	case e.Confidence == model.NotAsked || story.Ended || v.gone:
+	case isRelated(f, e):
+		say("rule", "none: it belongs to another connection, whose helper did it")
 	case e.Confidence == model.Stale:
 		add(look.Attention, "rule", "stale: today's rules would translate it otherwise; x forgets it")
 	case e.Confidence != model.Exact:

@@ -488,6 +488,8 @@ func (s *flowsScreen) flowCells(f *model.Flow, room endWidths) []table.Cell {
 func (s *flowsScreen) ruleCell(f *model.Flow) table.Cell {
 	e := s.gw.Flows.Explain(f)
 	switch {
+	case isRelated(f, e):
+		return table.Cell{Text: "related", Style: s.look.Faint}
 	case e.Confidence == model.NotAsked:
 		return table.Cell{Text: s.look.Glyphs.None, Style: s.look.Faint}
 	case e.Confidence == model.Stale:
@@ -500,6 +502,12 @@ func (s *flowsScreen) ruleCell(f *model.Flow) table.Cell {
 		style = s.look.Faint
 	}
 	return table.Cell{Text: e.Rule().Chain + " " + strconv.Itoa(e.Rule().Position), Style: style}
+}
+
+// isRelated tells that a flow was translated because it belongs to another one, by that one's helper and
+// not by a rule: the data of FTP, for instance.
+func isRelated(f *model.Flow, e model.Explanation) bool {
+	return f.Status&model.StatusExpected != 0 && e.Confidence != model.Exact
 }
 
 // shortStates are the states that are longer than their column.

@@ -740,6 +740,8 @@ func (s *flowsScreen) summary(f *model.Flow) string {
 		parts = append(parts, "no answer yet")
 	}
 	switch e := s.gw.Flows.Explain(f); {
+	case isRelated(f, e):
+		parts = append(parts, "belongs to another connection")
 	case e.Confidence == model.Stale:
 		parts = append(parts, "stale: today's rules would translate it otherwise")
 	case !e.Rule().IsZero():

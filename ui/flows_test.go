@@ -812,3 +812,18 @@ func TestHealthOfAFullTable(t *testing.T) {
 		})
 	}
 }
+
+// What a helper translated, as the data of FTP, follows no rule and is not stale for that.
+func TestRelatedFlowsAreNotStale(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		data := flow(6, "203.0.113.44:1000", "203.0.113.1:51201", "192.168.0.2:51201", "203.0.113.44:1000")
+		data.Status |= model.StatusExpected
+		s, _ := flowStage(t, 80, 24, data)
+		s.sees("established · belongs to another connection")
+		s.press("enter")
+		s.sees("none: it belongs to another connection, whose helper did it")
+		if strings.Contains(s.screen(), "stale: ") {
+			t.Errorf("it is said to be stale:\n%s", s.screen())
+		}
+	})
+}
