@@ -131,7 +131,7 @@ func (l *eventList) view(width int) []string {
 	}
 	lines := []string{"   " + table.Head(cols, widths, s.look.Faint)}
 	if len(l.events) == 0 {
-		return append(lines, "   "+s.look.Faint.Render(text.Fit(s.silence(), width-4)))
+		return append(lines, s.emptyLines(s.silence(), width)...)
 	}
 	from, to := l.window()
 	for i := from; i < to; i++ {
@@ -164,7 +164,9 @@ func (s *flowsScreen) silence() string {
 	case !s.query.IsZero() && counts.New+counts.Update+counts.Destroy > 0:
 		return "no event matches: esc shows all"
 	case s.health.Tracking == model.SettingOff:
-		return "nothing is tracked yet: conntrack starts with the first NAT rule"
+		return "nothing is tracked yet: conntrack starts with the first NAT rule (3 guides)"
+	case s.health.Tracking == model.SettingUnknown && s.health.Count == 0:
+		return s.emptyNote()
 	}
 	return "nothing has happened yet: events appear here as the kernel reports them"
 }

@@ -261,7 +261,7 @@ func (l *groupList) view(width int) []string {
 	widths := table.Widths(cols, width-3)
 	lines := []string{"   " + table.Head(cols, widths, s.look.Faint)}
 	if len(l.groups) == 0 {
-		return append(lines, "   "+s.look.Faint.Render(text.Fit(s.emptyNote(), width-4)))
+		return append(lines, s.emptyLines(s.emptyNote(), width)...)
 	}
 	from, to := l.cursor.Window(len(l.groups), l.height)
 	for i := from; i < to; i++ {

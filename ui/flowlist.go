@@ -393,7 +393,7 @@ func (l *flowList) view(width int) []string {
 	}
 	lines := []string{"   " + table.Head(cols, widths, s.look.Faint)}
 	if l.total == 0 {
-		return append(lines, "   "+s.look.Faint.Render(text.Fit(text.Safe(s.emptyNote()), width-4)))
+		return append(lines, s.emptyLines(s.emptyNote(), width)...)
 	}
 	for i := l.top; i < min(l.top+l.height, l.total); i++ {
 		r, ok := l.row(i)

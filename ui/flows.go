@@ -595,7 +595,15 @@ func (s *flowsScreen) View(width, height int) []string {
 	return lines
 }
 
-// emptyNote says why there is nothing to see.
+// emptyLines say why there is nothing to see.
+func (s *flowsScreen) emptyLines(why string, width int) (lines []string) {
+	for _, l := range text.Wrap(text.Safe(why), width-4, 4) {
+		lines = append(lines, "   "+s.look.Faint.Render(l))
+	}
+	return lines
+}
+
+// emptyNote says why there are no flows to see.
 func (s *flowsScreen) emptyNote() string {
 	feed := s.gw.Flows.Feed()
 	switch {
@@ -606,7 +614,9 @@ func (s *flowsScreen) emptyNote() string {
 	case feed.Listing:
 		return "reading the table…"
 	case s.health.Tracking == model.SettingOff:
-		return "nothing is tracked yet: conntrack starts with the first NAT rule"
+		return "nothing is tracked yet: conntrack starts with the first NAT rule (3 guides)"
+	case s.health.Tracking == model.SettingUnknown && s.health.Count == 0:
+		return "nothing is tracked: either nothing has passed yet, or no rule asks for it; conntrack starts with the first NAT rule (3 guides)"
 	case s.health.Events == model.SettingOff:
 		return "no flows; and the kernel sends no events (nf_conntrack_events=0), so short ones are missed"
 	}

@@ -168,7 +168,19 @@ func TestFlowsEmptyTeaches(t *testing.T) {
 		f.health.Tracking = model.SettingOff
 		s.app.screens[1].(*flowsScreen).second()
 		s.run(s.app.settle())
-		s.sees("conntrack starts with the first NAT rule")
+		s.sees("conntrack starts with the first NAT rule (3 guides)")
+	})
+	synctest.Test(t, func(t *testing.T) { // where it is not known, and on the smallest terminal
+		s, f := flowStage(t, 40, 12)
+		f.health.Tracking = model.SettingUnknown
+		for _, key := range []string{"e", "b", "e"} {
+			s.app.screens[1].(*flowsScreen).second()
+			s.run(s.app.settle())
+			s.sees("   nothing is tracked: either nothing")
+			s.sees("   first NAT rule (3 guides)")
+			s.fits()
+			s.press(key)
+		}
 	})
 }
 
