@@ -125,7 +125,7 @@ func (l *eventList) view(width int) []string {
 	}
 	cols = append(cols, flow[colProto], flow[colClient], flow[colAsked], flow[colServed], flow[colSeen], flow[colState], flow[colPackets], flow[colBytes])
 	widths := table.Widths(cols, width-3)
-	ends := endWidths{widths[3], widths[4], widths[5], widths[6]}
+	ends := endWidths{client: widths[3], asked: widths[4], served: widths[5], seen: widths[6]}
 	if ends.seen == 0 {
 		becomes(&cols[5])
 	}

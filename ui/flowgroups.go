@@ -128,6 +128,9 @@ func (l *groupList) move(by int) {
 func (l *groupList) settle(height int) {
 	l.height = height
 	l.cursor.Settle(len(l.groups), height)
+	if l.screen.mode != groupMode {
+		return
+	}
 	l.nameWidth = max(l.nameWidth, len("by translation"))
 	from, to := l.cursor.Window(len(l.groups), height)
 	for i := from; i < to; i++ {
@@ -239,7 +242,7 @@ var groupColumn = [...]int{
 const shareWidth = 10
 
 func (l *groupList) columns(width int) []table.Column {
-	name := min(l.nameWidth, max(20, width-38)) // so that the numbers have their room
+	name := min(l.nameWidth, width-18) // what tells groups apart has the room of further numbers
 	cols := []table.Column{
 		groupColName:    {Title: "by " + l.by.String(), Min: 16, Want: name},
 		groupColFlows:   {Title: "flows", Min: 6, Want: 7, Right: true},
@@ -247,6 +250,10 @@ func (l *groupList) columns(width int) []table.Column {
 		groupColPackets: {Title: "packets", Min: 7, Want: 8, Right: true, Order: 5},
 		groupColBytes:   {Title: "bytes", Min: 6, Want: 7, Right: true, Order: 2},
 		groupColRate:    {Title: "B/s", Min: 6, Want: 7, Right: true, Order: 4},
+	}
+	if width < tinyWidth {
+		cols[groupColName].Want = min(l.nameWidth, width-9)
+		cols[groupColFlows].Order = 2
 	}
 	sorted := &cols[groupColumn[l.order]]
 	sorted.Title += l.screen.look.Glyphs.Down
@@ -270,7 +277,7 @@ func (l *groupList) view(width int) []string {
 		if on {
 			over = &s.look.Cursor
 		}
-		lines = append(lines, s.bar(on)+table.Line(cols, widths, l.cells(&l.groups[i], widths[groupColName]), over))
+		lines = append(lines, s.bar(on)+table.Line(cols, widths, l.cells(&l.groups[i]), over))
 	}
 	if l.total > len(l.groups) && len(lines) <= l.height {
 		lines = append(lines, "   "+s.look.Faint.Render(fmt.Sprintf("and %s more", text.Exact(uint64(l.total-len(l.groups))))))
@@ -278,10 +285,10 @@ func (l *groupList) view(width int) []string {
 	return lines
 }
 
-func (l *groupList) cells(g *model.Group, width int) []table.Cell {
+func (l *groupList) cells(g *model.Group) []table.Cell {
 	s := l.screen
 	none := table.Cell{Text: s.look.Glyphs.None, Style: s.look.Faint}
-	name := shorten(text.Safe(s.groupName(&g.Key)), width)
+	name := text.Safe(s.groupName(&g.Key))
 	cells := []table.Cell{{Text: name, Style: s.groupStyle(&g.Key)}, {Text: text.Exact(uint64(g.Flows)), Style: s.look.Strong}, none, none, none, none}
 	full := int(shareWidth*g.Share(&l.sum, l.order) + 0.5)
 	cells[groupColShare] = table.Cell{Text: strings.Repeat("━", full), Style: s.look.Accent}

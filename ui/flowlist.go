@@ -13,6 +13,7 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"nattui/model"
+	"nattui/rules"
 	"nattui/ui/table"
 	"nattui/ui/text"
 )
@@ -424,11 +425,11 @@ func (s *flowsScreen) flowLine(f *model.Flow, cols []table.Column, widths []int,
 	if on {
 		over = &s.look.Cursor
 	}
-	return s.bar(on) + table.Line(cols, widths, s.flowCells(f, endWidths{widths[colClient], widths[colAsked], widths[colServed], widths[colSeen]}), over)
+	return s.bar(on) + table.Line(cols, widths, s.flowCells(f, endWidths{widths[colClient], widths[colAsked], widths[colServed], widths[colSeen], widths[colRule]}), over)
 }
 
-// endWidths are the widths of the columns of a flow's four ends, 0 where there is no such column.
-type endWidths struct{ client, asked, served, seen int }
+// endWidths are the widths of the columns of a flow's four ends and of its rule, 0 where there is no such column.
+type endWidths struct{ client, asked, served, seen, rule int }
 
 // flowCells are the values of a flow's row. Where there is no column for the new
 // source, it stands in the one for the new destination. Addresses that are too long for
@@ -474,7 +475,9 @@ func (s *flowsScreen) flowCells(f *model.Flow, room endWidths) []table.Cell {
 		cells[colPackets] = plain(text.Count(f.Packets()))
 		cells[colBytes] = plain(text.Count(f.Bytes()))
 	}
-	cells[colRule] = s.ruleCell(f)
+	if room.rule > 0 {
+		cells[colRule] = s.ruleCell(f, room.rule)
+	}
 	if f.Mark != 0 {
 		cells[colMark] = plain(fmt.Sprintf("0x%x", f.Mark))
 	}
@@ -485,7 +488,7 @@ func (s *flowsScreen) flowCells(f *model.Flow, room endWidths) []table.Cell {
 }
 
 // ruleCell names the rule that made the flow.
-func (s *flowsScreen) ruleCell(f *model.Flow) table.Cell {
+func (s *flowsScreen) ruleCell(f *model.Flow, width int) table.Cell {
 	e := s.gw.Flows.Explain(f)
 	switch {
 	case isRelated(f, e):
@@ -501,7 +504,13 @@ func (s *flowsScreen) ruleCell(f *model.Flow) table.Cell {
 	if e.Confidence != model.Exact {
 		style = s.look.Faint
 	}
-	return table.Cell{Text: e.Rule().Chain + " " + strconv.Itoa(e.Rule().Position), Style: style}
+	return table.Cell{Text: shortenRule(e.Rule(), width), Style: style}
+}
+
+// shortenRule names a rule; a long chain's name gives way to the number.
+func shortenRule(r rules.RuleRef, width int) string {
+	position := " " + strconv.Itoa(r.Position)
+	return text.Fit(r.Chain, width-len(position)) + position
 }
 
 // isRelated tells that a flow was translated because it belongs to another one, by that one's helper and

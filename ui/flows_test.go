@@ -177,7 +177,7 @@ func TestFlowsEmptyTeaches(t *testing.T) {
 			s.app.screens[1].(*flowsScreen).second()
 			s.run(s.app.settle())
 			s.sees("   nothing is tracked: either nothing")
-			s.sees("   first NAT rule (3 guides)")
+			s.sees("NAT rule (3 guides)")
 			s.fits()
 			s.press(key)
 		}
@@ -838,4 +838,33 @@ func TestRelatedFlowsAreNotStale(t *testing.T) {
 			t.Errorf("it is said to be stale:\n%s", s.screen())
 		}
 	})
+}
+
+// Two groups are not drawn alike because their names are long: rather there are fewer columns.
+func TestGroupsWithLongNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var flows []model.Flow
+		for i := range 3 {
+			flows = append(flows, flow(i+1, "203.0.113.10:1000", "203.0.113.1:30000", fmt.Sprintf("192.168.0.%d:8080", i+2), "192.168.0.1:1000"))
+		}
+		s, _ := flowStage(t, 80, 24, flows...)
+		s.press("b", "b", "b", "b")
+		for i := range 3 {
+			s.sees(fmt.Sprintf("tcp 203.0.113.1:30000 ⇒ 192.168.0.%d:8080 ◂ 192.168.0.1", i+2))
+		}
+		s.sees("flows▾")
+		s.send(tea.WindowSizeMsg{Width: 40, Height: 12})
+		s.sees("tcp 203.0.113.1:30000 ⇒ 19")
+		s.sees("flows▾")
+		s.fits()
+	})
+}
+
+// A long chain leaves room for the number of its rule.
+func TestRuleOfALongChain(t *testing.T) {
+	for width, want := range map[int]string{30: "KUBE-SEP-STBKHPS6YA37HZH7 12", 14: "KUBE-SEP-S… 12", 5: "K… 12"} {
+		if got := shortenRule(rules.RuleRef{Chain: "KUBE-SEP-STBKHPS6YA37HZH7", Position: 12}, width); got != want {
+			t.Errorf("in %d cells it is %q, not %q", width, got, want)
+		}
+	}
 }
