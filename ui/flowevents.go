@@ -120,8 +120,11 @@ func (l *eventList) view(width int) []string {
 		}
 	}
 	flow[colAsked].Order = flow[colState].Order + 1 // what has changed says more than what was asked for
-	if s.listWidth() < tinyWidth {
-		flow[colServed].Order = 1
+	tiny := s.listWidth() < tinyWidth
+	if tiny {
+		cols[1] = table.Column{Min: 3, Want: 3}
+		flow[colClient].Want = min(flow[colClient].Want, 15)
+		flow[colState].Order, flow[colServed].Order = 1, 2
 	}
 	cols = append(cols, flow[colProto], flow[colClient], flow[colAsked], flow[colServed], flow[colSeen], flow[colState], flow[colPackets], flow[colBytes])
 	widths := table.Widths(cols, width-3)
@@ -146,7 +149,7 @@ func (l *eventList) view(width int) []string {
 			over = &s.look.Cursor
 		}
 		f := s.flowCells(&e.Flow, ends)
-		cells := []table.Cell{s.eventTime(e, widths[0]), s.eventWord(e), f[colProto], f[colClient], f[colAsked], f[colServed], f[colSeen], f[colState], f[colPackets], f[colBytes]}
+		cells := []table.Cell{s.eventTime(e, widths[0]), s.eventWord(e, tiny), f[colProto], f[colClient], f[colAsked], f[colServed], f[colSeen], f[colState], f[colPackets], f[colBytes]}
 		lines = append(lines, s.bar(on)+table.Line(cols, widths, cells, over))
 	}
 	return lines
@@ -190,12 +193,19 @@ func (s *flowsScreen) eventTime(e *model.Event, width int) table.Cell {
 	return table.Cell{Text: time.Unix(0, e.At).In(s.now.Location()).Format(layout), Style: s.look.Faint}
 }
 
-func (s *flowsScreen) eventWord(e *model.Event) table.Cell {
+func (s *flowsScreen) eventWord(e *model.Event, short bool) table.Cell {
+	word, style := "UPDATE", s.look.Text
 	switch e.Kind {
 	case model.EventNew:
-		return table.Cell{Text: "NEW", Style: s.look.Good}
+		word, style = "NEW", s.look.Good
 	case model.EventDestroy:
-		return table.Cell{Text: "DESTROY", Style: s.look.Faint}
+		word, style = "DESTROY", s.look.Faint
+		if short {
+			word = "END"
+		}
 	}
-	return table.Cell{Text: text.Fit("UPDATE", 7), Style: s.look.Text}
+	if short {
+		word = word[:3]
+	}
+	return table.Cell{Text: word, Style: style}
 }

@@ -286,6 +286,8 @@ func TestEventStream(t *testing.T) {
 		f.tell(model.EventDestroy, someFlows()[0])
 		s.refresh()
 		s.golden("events-80x24")
+		s.send(tea.WindowSizeMsg{Width: 40, Height: 12})
+		s.golden("events-40x12")
 		s.press("e")
 	})
 }
