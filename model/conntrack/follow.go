@@ -58,7 +58,8 @@ type follower struct {
 	urgent  bool // the listing under way is not to be paced
 	again   bool // events were missed: another listing is due
 	began   time.Time
-	cost    time.Duration // what the listing under way has cost so far
+	cost    time.Duration // processor time that the listing under way has taken so far
+	busy    time.Duration // time that went by meanwhile
 	due     time.Time     // when the next listing, or step of a paced one, may be made
 	rested  time.Time     // when a listing may begin even if events were missed
 	lost    time.Time     // when events were last missed since the last listing began, zero if none were
@@ -358,7 +359,7 @@ func (f *follower) list() error {
 	if f.listing == nil || (!f.urgent && time.Now().Before(f.due)) {
 		return nil
 	}
-	start := time.Now()
+	watch := startWatch()
 	for range dumpSteps {
 		b, done, err := f.listing.step(f.table.count())
 		if err != nil {
@@ -375,15 +376,13 @@ func (f *follower) list() error {
 			f.silent = b.Silent
 		}
 		if done {
-			f.cost += time.Since(start)
+			f.spend(watch)
 			f.finish()
 			return nil
 		}
 	}
-	cost := time.Since(start)
-	f.cost += cost
 	share, _ := f.pace()
-	f.due = start.Add(time.Duration(float64(cost) / share))
+	f.due = watch.began.Add(time.Duration(float64(f.spend(watch)) / share))
 	return nil
 }
 
@@ -400,7 +399,7 @@ func (f *follower) look() {
 // begin starts a listing.
 func (f *follower) begin(urgent bool) {
 	f.look()
-	start := time.Now()
+	watch := startWatch()
 	l, err := openListing()
 	if err != nil {
 		f.retry()
@@ -408,8 +407,46 @@ func (f *follower) begin(urgent bool) {
 	}
 	// The kernel finds the first flows while it is asked. Where its hash table is full of
 	// other namespaces' flows, that is nearly all there is to do.
-	f.listing, f.urgent, f.again, f.cost, f.began, f.lost = l, urgent, false, time.Since(start), start, time.Time{}
+	f.listing, f.urgent, f.again, f.began, f.lost = l, urgent, false, watch.began, time.Time{}
+	f.cost, f.busy = 0, 0
+	f.spend(watch)
 	f.table.state.listing.Store(urgent)
+}
+
+// spend adds what a part of the listing under way took, and returns its processor time.
+func (f *follower) spend(w stopwatch) time.Duration {
+	cost, busy := w.read()
+	f.cost += cost
+	f.busy += busy
+	return cost
+}
+
+// stopwatch measures what a piece of work takes: on a busy machine far more time goes by than a listing uses, and
+// if that counted, the table would be read the more seldom the more happens.
+type stopwatch struct {
+	began  time.Time
+	thread int
+	used   time.Duration // by the thread
+}
+
+func startWatch() stopwatch {
+	return stopwatch{time.Now(), unix.Gettid(), threadTime()}
+}
+
+// read returns the processor time and the time that went by. Where the goroutine has moved to another thread,
+// which is rare, it takes the one for the other.
+func (w stopwatch) read() (used, passed time.Duration) {
+	passed = time.Since(w.began)
+	if unix.Gettid() != w.thread {
+		return passed, passed
+	}
+	return min(threadTime()-w.used, passed), passed
+}
+
+func threadTime() time.Duration {
+	var t unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t)
+	return time.Duration(t.Nano())
 }
 
 // retry has a listing begun anew after a while.
@@ -426,7 +463,7 @@ func (f *follower) finish() {
 	f.again = f.again || f.listing.again
 	f.table.state.malformed.Add(uint64(f.listing.malformed))
 	f.table.state.listed(end.Sub(f.began), f.urgent, f.again)
-	f.rested = end.Add(f.cost)
+	f.rested = end.Add(f.busy)
 	f.due, f.anew = f.rested, false
 	if !f.again {
 		f.due = end.Add(f.restAfter(end.Sub(f.began)))
