@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -441,7 +440,7 @@ func (s *flowsScreen) flowCells(f *model.Flow, room endWidths) []table.Cell {
 	plain := func(t string) table.Cell { return table.Cell{Text: t, Style: look.Text} }
 	nat := f.NAT()
 	cells := make([]table.Cell, flowCols)
-	short := func(a netip.AddrPort, width int) string { return shorten(s.endpoint(f, a), width) }
+	short := func(a netip.AddrPort, width int) string { return text.Endpoint(s.endpoint(f, a), width) }
 	marked := func(mark string, a netip.AddrPort, width int) string {
 		mark += " "
 		return mark + short(a, width-lipgloss.Width(mark))
@@ -559,26 +558,4 @@ func ageText(f *model.Flow, now int64) string {
 		out = ">" + text.Duration(age.Truncate(time.Hour))
 	}
 	return out
-}
-
-// shorten cuts an endpoint's address in its middle, so that its port stays.
-func shorten(endpoint string, width int) string {
-	r := []rune(endpoint)
-	if len(r) <= width {
-		return endpoint
-	}
-	if width <= 0 {
-		return ""
-	}
-	tail := 0
-	if i := slices.Index(r, ':'); i >= 0 {
-		for r[len(r)-1-tail] != ':' {
-			tail++
-		}
-		tail++
-	}
-	if tail >= width-2 {
-		tail = 0
-	}
-	return string(r[:width-tail-1]) + "…" + string(r[len(r)-tail:])
 }

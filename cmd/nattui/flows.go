@@ -45,7 +45,8 @@ func newFlowsCommand() *cobra.Command {
 			"                   A is an address, with a port or without, a network, a range,\n" +
 			"                   or a list of these: 10.0.0.0/8  10.0.*  192.168.0.2:8080\n" +
 			"  sport N, dport N, port N\n" +
-			"                   N is a port, a service, a range, or a list: 80,https,8000-8099\n" +
+			"                   N is a port, a service, a range, or a list:\n" +
+			"                   80,https  8000-8099\n" +
 			"  proto tcp        or any other name or number\n" +
 			"  state S          established, syn_sent …; assured, replied, unreplied\n" +
 			"  nat dnat         or snat, both, none, any\n" +
@@ -143,7 +144,7 @@ func (o *flowsOptions) run(c *cobra.Command) error {
 			p.mark, p.explain, p.members = x.Marker(), x.Of, map[uint32]string{}
 		}
 	}
-	p.rates = o.wantsRates()
+	p.rates, p.order = o.wantsRates(), o.order
 	switch {
 	case o.follow:
 		err = o.runFollow(c, table, p)
@@ -443,6 +444,7 @@ type flowPrinter struct {
 	// the rules are not known or not asked for.
 	mark, explain func(*model.Flow) model.Explanation
 	rates         bool              // of flows are wanted
+	order         *model.Sort       // nil: as the kernel tells them
 	members       map[uint32]string // the rule's member of a flow's object, by Flow.Rule: there are few
 }
 
@@ -473,7 +475,7 @@ func (p *flowPrinter) print(kind model.ChangeKind, f *model.Flow, now int64) (mo
 		p.line = append(f.AppendJSON(p.line, now, p.membersOf(kind, f, now)), '\n')
 	case p.terminal:
 		if p.page == nil {
-			p.page = newFlowPage(p.output, kind != 0, p.rates)
+			p.page = newFlowPage(p, kind != 0)
 			p.line = append(p.line, p.page.head()...)
 		}
 		p.line = append(p.line, p.page.row(kind, f, now)...)

@@ -102,9 +102,37 @@ func TestPagesOnATerminal(t *testing.T) {
 		}
 	}
 	page = onTerminal(t, 140, nil, "nattui", "flows")
-	for _, want := range []string{"client", "seen as", "127.0.0.1:5301", "⇒", dnatColour + "127.0.0.1:5391", "packets"} {
+	for _, want := range []string{"client", "seen as", "127.0.0.1:5301", dnatColour + "⇒ 127.0.0.1:5391", "packets"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("flows: no %q in\n%s", want, page)
+		}
+	}
+	// What is translated, and what flows are sorted by, is there on a narrow terminal too.
+	mustRun(t, "iptables", "-t", "nat", "-A", "POSTROUTING", "-p", "udp", "--dport", "5302", "-j", "SNAT", "--to-source", "127.0.0.9")
+	mustRun(t, "traffic", "127.0.0.1", "5302", "5302")
+	for _, c := range []struct {
+		columns int
+		args    []string
+		want    []string
+	}{
+		{80, nil, []string{"becomes", "state", "127.0.0.1:5301", "⇒ 127.0.0.1:5391", "◂ 127.0.0.9:"}},
+		{40, nil, []string{"becomes", ":5391", "◂ 127."}},
+		{80, []string{"--sort", "-rate"}, []string{"B/s"}},
+		{120, []string{"--sort", "-rate"}, []string{"B/s", "seen as"}},
+		{80, []string{"--sort", "bytes"}, []string{"bytes"}},
+		{80, []string{"--sort", "rule"}, []string{"rule", "OUTPUT 1"}},
+		{80, []string{"--sort", "id"}, []string{" id "}},
+	} {
+		page := ansi.Strip(onTerminal(t, c.columns, nil, append([]string{"nattui", "flows"}, c.args...)...))
+		for _, want := range c.want {
+			if !strings.Contains(page, want) {
+				t.Errorf("%d columns, %v: no %q in\n%s", c.columns, c.args, want, page)
+			}
+		}
+		for line := range strings.Lines(page) {
+			if w := ansi.StringWidth(strings.TrimSuffix(line, "\n")); w > c.columns {
+				t.Errorf("%v on %d columns has a line of %d: %q", c.args, c.columns, w, line)
+			}
 		}
 	}
 	page = onTerminal(t, 100, []string{"NO_COLOR=1"}, "nattui", "rules")
@@ -112,7 +140,7 @@ func TestPagesOnATerminal(t *testing.T) {
 		t.Errorf("NO_COLOR: there is colour in %q", page)
 	}
 	page = onTerminal(t, 140, []string{"LC_ALL=C"}, "nattui", "flows")
-	if strings.Contains(page, "⇒") || !strings.Contains(page, "=>") {
+	if strings.ContainsFunc(page, func(r rune) bool { return r > 0x7f }) || !strings.Contains(page, "=>") {
 		t.Errorf("without UTF-8: %q", page)
 	}
 }

@@ -71,6 +71,25 @@ func Fit(s string, width int) string {
 	return ansi.Truncate(s, width, "…")
 }
 
+// Endpoint cuts an address with a port in its middle, so that the port stays.
+func Endpoint(s string, width int) string {
+	r := []rune(s)
+	if len(r) <= width {
+		return s
+	}
+	if width <= 0 {
+		return ""
+	}
+	tail := 0
+	if i := strings.LastIndexByte(s, ':'); i >= 0 {
+		tail = len([]rune(s[i:]))
+	}
+	if tail >= width-2 {
+		tail = 0
+	}
+	return string(r[:width-tail-1]) + "…" + string(r[len(r)-tail:])
+}
+
 // Pad cuts or fills a line to exactly a number of cells.
 func Pad(s string, width int, right bool) string {
 	s = Fit(s, width)
