@@ -90,7 +90,7 @@ func newFlowPage(o *flowPrinter, events bool) *flowPage {
 		pageOther:   gone,
 	}
 	if !p.merged {
-		address := addressWidth + max(0, min(26, (o.width-130)/4)) // for IPv6 where there is room
+		address := addressWidth + max(0, min(26, (o.width-150)/4)) // for IPv6 where there is room
 		p.columns[pageClient].Want, p.columns[pageAsked].Want = address, address
 		p.columns[pageServed] = table.Column{Title: blanks + "served by", Min: 12 + mark, Want: address + mark}
 		p.columns[pageSeen] = table.Column{Title: blanks + "seen as", Min: 12 + mark, Want: address + mark, Order: 3}

@@ -121,7 +121,7 @@ func TestPagesOnATerminal(t *testing.T) {
 		{120, []string{"--sort", "-rate"}, []string{"B/s", "seen as"}},
 		{80, []string{"--sort", "bytes"}, []string{"bytes"}},
 		{80, []string{"--sort", "rule"}, []string{"rule", "OUTPUT 1"}},
-		{80, []string{"--sort", "id"}, []string{" id "}},
+		{80, []string{"--sort", "id"}, []string{" id\n"}},
 	} {
 		page := ansi.Strip(onTerminal(t, c.columns, nil, append([]string{"nattui", "flows"}, c.args...)...))
 		for _, want := range c.want {
