@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -210,19 +211,74 @@ func BenchmarkExplain(b *testing.B) {
 	}
 	facts, sets := explainGateway(b, lines.String())
 	flows := officeFlows(1 << 16)
-	for _, known := range []bool{true, false} {
-		b.Run(map[bool]string{true: "known", false: "evaluated"}[known], func(b *testing.B) {
+	masked6 := sixFlows(1 << 16)
+	facts.Addresses = append(facts.Addresses, Address{Link: "wan0", Prefix: netip.MustParsePrefix("2001:db8:1::1/64")}, Address{Link: "lan0", Prefix: netip.MustParsePrefix("fd00::1/64")})
+	sets[rules.Place{Family: rules.IPv6}] = readSet(b, rules.IPv6, "*nat\n:POSTROUTING ACCEPT [0:0]\n-A POSTROUTING -s fd00::/64 -o wan0 -j MASQUERADE\nCOMMIT\n")
+	for _, c := range []struct {
+		name  string
+		known bool
+		flows []Flow
+	}{{"known", true, flows}, {"known-ipv6", true, masked6}, {"evaluated", false, flows}} {
+		b.Run(c.name, func(b *testing.B) {
 			x := NewExplainer(nil)
 			x.SetRules(sets, facts.Host(nil))
-			if !known {
+			if !c.known {
 				x.memory.begin(nil)
 			}
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				x.explain(&flows[i%len(flows)])
+				x.explain(&c.flows[i%len(c.flows)])
 			}
 		})
 	}
+}
+
+// sixFlows are flows of an IPv6 network that is masked as one address.
+func sixFlows(n int) []Flow {
+	flows := make([]Flow, n)
+	for i := range flows {
+		port := 32768 + i*7919%28000
+		outside := fmt.Sprintf("[2001:db8:%x:%x::9]:443", 0x100+i%1000, i%13)
+		flows[i] = explainedFlow(uint32(i+1), fmt.Sprintf("[fd00::%x]:%d", 2+i%250, port), outside, outside, fmt.Sprintf("[2001:db8:1::1]:%d", port))
+	}
+	return flows
+}
+
+// TestExplainerIsShared asks for explanations while flows are explained and rules
+// change.
+func TestExplainerIsShared(t *testing.T) {
+	facts, sets := explainGateway(t, "")
+	table := NewFlows()
+	b := &Batch{At: 1}
+	flows := officeFlows(64)
+	for i := range flows {
+		c := b.Next()
+		c.Kind, c.Flow = Listed, flows[i]
+	}
+	table.Apply(b)
+	x := NewExplainer(table)
+	x.SetRules(sets, facts.Host(nil))
+	var all sync.WaitGroup
+	all.Go(func() {
+		for range 50 {
+			x.SetRules(sets, facts.Host(nil))
+			for x.Work(7) {
+			}
+		}
+	})
+	for range 2 {
+		all.Go(func() {
+			mark := x.Marker()
+			for i := range 3000 {
+				f := flows[i%len(flows)]
+				want := [...]string{"POSTROUTING 1", "POSTROUTING 1", "PREROUTING 1", "none"}[i%4]
+				if of, marked := x.Of(&f), mark(&f); of.String() != want || marked != of {
+					t.Errorf("%v, marked %v, not %s", of, marked, want)
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 func readSet(t testing.TB, f rules.Family, text string) *rules.Ruleset {
