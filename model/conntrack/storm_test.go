@@ -90,10 +90,9 @@ type storm struct {
 	rand  *rand.Rand
 	size  int // how much of each kind happens
 
-	stir  chan struct{} // a batch was applied
-	asked sync.Mutex    // one deliver at a time
-	held  sync.RWMutex  // held for writing while the receiver is busy with something else
-	told  strings.Builder
+	stir chan struct{} // a batch was applied
+	held sync.RWMutex  // held for writing while the receiver is busy with something else
+	told strings.Builder
 }
 
 func (s *sky) play(seed uint64) {
