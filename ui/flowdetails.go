@@ -546,6 +546,10 @@ func (d *flowDetails) Update(msg tea.Msg) tea.Cmd {
 		return d.view.screen.toggleNames()
 	case key.Matches(k, keys.Forget):
 		d.close(d)
+		if story := d.view.story(); story.Ended || d.view.gone {
+			d.view.screen.sayEnded()
+			return nil
+		}
 		d.view.screen.askForgetOf(d.view.d.Flow)
 		return nil
 	default:

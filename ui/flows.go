@@ -854,10 +854,18 @@ func (s *flowsScreen) askSwitches() {
 
 // askForget asks before the flow under the cursor is dropped from the table.
 func (s *flowsScreen) askForget() {
+	if s.mode == eventMode && s.events.ended() {
+		s.sayEnded()
+		return
+	}
 	if f, ok := s.current(); ok {
 		s.askForgetOf(f)
 	}
 }
+
+// sayEnded is the answer to whoever would forget a flow that has ended. Its addresses may be those of
+// another one by now, even with the same identifier, which is not meant.
+func (s *flowsScreen) sayEnded() { s.say("that flow has ended already: there is nothing to forget") }
 
 func (s *flowsScreen) askForgetOf(f model.Flow) {
 	if s.gw.ReadOnly {

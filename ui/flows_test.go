@@ -870,3 +870,22 @@ func TestRuleOfALongChain(t *testing.T) {
 		}
 	}
 }
+
+// A flow that has ended is not forgotten: another one may have its addresses by now.
+func TestEndedFlowIsNotForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := flowStage(t, 80, 24)
+		f.tell(model.EventNew, someFlows()[0])
+		s.press("e", "enter")
+		f.tell(model.EventDestroy, someFlows()[0])
+		s.refresh()
+		s.press("x")
+		s.sees("that flow has ended already: there is nothing to forget")
+		s.press("x")
+		s.sees("that flow has ended already: there is nothing to forget")
+		s.press("y")
+		if len(f.forgotten) > 0 {
+			t.Errorf("forgotten: %v", f.forgotten)
+		}
+	})
+}
