@@ -164,6 +164,9 @@ func (a *App) shows(msg tea.Msg) bool {
 	case flowsMsg, dueMsg:
 		s, ok := a.screen().(*flowsScreen)
 		return !ok || !s.expecting()
+	case secondMsg:
+		s, ok := a.screen().(*flowsScreen)
+		return !ok || s.ticks()
 	}
 	return true
 }

@@ -469,7 +469,7 @@ func (s *flowsScreen) flowCells(f *model.Flow, room endWidths) []table.Cell {
 		}
 	}
 	cells[colAge] = faint(ageText(f, now))
-	cells[colTimeout] = faint(text.Duration(time.Duration(f.Remaining(now)) * time.Second))
+	cells[colTimeout] = faint(text.Steady(time.Duration(f.Remaining(now)) * time.Second))
 	if f.Counts() {
 		cells[colPackets] = plain(text.Count(f.Packets()))
 		cells[colBytes] = plain(text.Count(f.Bytes()))
@@ -551,9 +551,9 @@ func (s *flowsScreen) stateCell(f *model.Flow) table.Cell {
 func ageText(f *model.Flow, now int64) string {
 	age := f.Age(now)
 	if _, exact := f.Since(); exact {
-		return text.Duration(age)
+		return text.Steady(age)
 	}
-	out := ">" + text.Duration(age)
+	out := ">" + text.Steady(age)
 	if len(out) > 6 {
 		out = ">" + text.Duration(age.Truncate(time.Hour))
 	}

@@ -47,6 +47,7 @@ type flowsScreen struct {
 	looks     []model.Health // earlier ones, oldest first
 	shown     bool           // the screen was looked at
 	ticking   bool
+	lazily    time.Time // when the list was last drawn although little could be seen of a second more
 }
 
 // flowsMode is what the screen shows.
@@ -167,6 +168,11 @@ func (s *flowsScreen) second() {
 			s.looks = s.looks[1:]
 		}
 	}
+	before := s.health
+	before.At = h.At
+	if h != before {
+		s.lazily = time.Time{}
+	}
 	s.health = h
 	if !s.chosen && h.Accounting == model.SettingOn && s.sort.By == model.ColumnAge {
 		s.sort = model.Sort{By: model.ColumnRate, Descending: true}
@@ -175,6 +181,29 @@ func (s *flowsScreen) second() {
 	if visible := s.list.visible(); s.mode == listMode && !s.paused && len(visible) > 0 {
 		s.gw.Flows.Refresh(visible)
 	}
+}
+
+// lazyTick is how often the list is drawn where nothing happens and all it shows counts in minutes.
+const lazyTick = 15 * time.Second
+
+// ticks tells whether a second more can be seen although nothing has happened: by a young flow's age or a timeout
+// that is nearly over. A quiet screen of old flows neither wakes the terminal nor costs much.
+func (s *flowsScreen) ticks() bool {
+	if s.mode != listMode || s.split() || s.detailsOpen() || s.now.Sub(s.lazily) >= lazyTick {
+		s.lazily = s.now
+		return true
+	}
+	for i := s.list.top; i < s.list.top+s.list.height; i++ {
+		r, ok := s.list.row(i)
+		if !ok {
+			continue
+		}
+		now := s.now.UnixNano()
+		if left := time.Duration(r.Flow.Remaining(now)) * time.Second; r.Flow.Age(now) <= 2*time.Minute || left > 0 && left <= 2*time.Minute {
+			return true
+		}
+	}
+	return false
 }
 
 // wantsCounters tells whether the counters of all flows are wanted, not just of those in sight.
@@ -776,7 +805,7 @@ func (s *flowsScreen) summary(f *model.Flow) string {
 	} else if f.Status&(model.StatusOffloaded|model.StatusHWOffloaded) != 0 {
 		parts = append(parts, "offloaded")
 	} else {
-		parts = append(parts, "expires in "+text.Duration(time.Duration(f.Remaining(now))*time.Second))
+		parts = append(parts, "expires in "+text.Steady(time.Duration(f.Remaining(now))*time.Second))
 	}
 	if f.Mark != 0 {
 		parts = append(parts, fmt.Sprintf("mark 0x%x", f.Mark))

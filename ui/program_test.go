@@ -57,13 +57,17 @@ func (x *terminal) sees(want string) {
 	}
 }
 
-// open starts the program.
+// open starts the program on a terminal of 80 columns and 24 lines.
 func open(t *testing.T, gw Gateway, profile colorprofile.Profile, env ...string) *terminal {
-	x := &terminal{t: t, screen: vt.NewEmulator(80, 24), done: make(chan error, 1)}
+	return openSized(t, gw, 80, 24, profile, env...)
+}
+
+func openSized(t *testing.T, gw Gateway, width, height int, profile colorprofile.Profile, env ...string) *terminal {
+	x := &terminal{t: t, screen: vt.NewEmulator(width, height), done: make(chan error, 1)}
 	_, _ = x.screen.Write([]byte("\x1b[20h")) // a line feed returns, as the tty makes it
 	go func() { _, _ = io.Copy(io.Discard, x.screen) }()
 	app := New(gw, Options{UTF8: true, Now: time.Now})
-	x.program = NewProgram(app, tea.WithInput(nil), tea.WithOutput(x), tea.WithoutSignalHandler(), tea.WithoutSignals(), tea.WithWindowSize(80, 24),
+	x.program = NewProgram(app, tea.WithInput(nil), tea.WithOutput(x), tea.WithoutSignalHandler(), tea.WithoutSignals(), tea.WithWindowSize(width, height),
 		tea.WithColorProfile(profile), tea.WithEnvironment(append([]string{"TERM=xterm-256color"}, env...)))
 	go func() {
 		_, err := x.program.Run()
@@ -179,6 +183,33 @@ func TestQuietScreenWritesNothing(t *testing.T) {
 		synctest.Wait()
 		if n := x.bytes() - before; n > 0 {
 			t.Errorf("%d bytes in an hour in which nothing happened", n)
+		}
+		x.quit(g)
+	})
+}
+
+// Flows of which nothing is heard count in minutes after a while, and cost the line next to nothing.
+func TestOldFlowsStandStill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newLiveGateway(t)
+		x := openSized(t, g.Gateway, 120, 24, colorprofile.TrueColor)
+		var flows []model.Flow
+		for i := range 100 {
+			client := fmt.Sprintf("10.0.0.%d:1000", i+1)
+			f := flow(i+1, client, "203.0.113.1:80", "192.168.0.2:8080", client)
+			f.Timeout, f.Start = 86400, time.Now().UnixNano()
+			flows = append(flows, f)
+		}
+		g.tell(model.Listed, flows...)
+		x.press("2")
+		time.Sleep(3 * time.Minute)
+		synctest.Wait()
+		before := x.bytes()
+		const minutes = 10
+		time.Sleep(minutes * time.Minute)
+		synctest.Wait()
+		if n := x.bytes() - before; n == 0 || n > minutes*1000 {
+			t.Errorf("%d bytes in %d minutes in which nothing was heard of old flows", n, minutes)
 		}
 		x.quit(g)
 	})

@@ -238,6 +238,15 @@ func Duration(d time.Duration) string {
 	return two(s/86400, "d", s%86400/3600, "h")
 }
 
+// Steady is a time span for what is drawn again and again: like Duration, but from two minutes on in
+// whole minutes, so that it stands still for most of the time.
+func Steady(d time.Duration) string {
+	if d >= 2*time.Minute {
+		d = d.Truncate(time.Minute)
+	}
+	return Duration(d)
+}
+
 func two(a int64, ua string, b int64, ub string) string {
 	if b == 0 || a >= 10 && ua != "m" {
 		return strconv.FormatInt(a, 10) + ua

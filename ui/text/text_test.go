@@ -25,6 +25,11 @@ func TestNumbers(t *testing.T) {
 			t.Errorf("%v a second is %s, not %s", v, got, want)
 		}
 	}
+	for d, want := range map[time.Duration]string{119 * time.Second: "1m59s", 192 * time.Second: "3m", 3661 * time.Second: "1h1m", -1: "0s"} {
+		if got := Steady(d); got != want {
+			t.Errorf("steady %v is %q, not %q", d, got, want)
+		}
+	}
 	for d, want := range map[time.Duration]string{4200 * time.Millisecond: "4.2s", 59 * time.Second: "59s", 192 * time.Second: "3m12s", 5 * time.Hour: "5h", 432000 * time.Second: "5d", -1: "0s"} {
 		if got := Duration(d); got != want {
 			t.Errorf("%v is %s, not %s", d, got, want)
