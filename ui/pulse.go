@@ -10,10 +10,10 @@ import (
 
 const (
 	// beat is how soon after a change the screen is written.
-	beat = 2 * time.Millisecond
-	// rest is how long after the last change the renderer goes on looking: two beats, as the first may come
+	beat = time.Millisecond
+	// rest is how long after the last change the renderer goes on looking: some beats, as the first may come
 	// before the program has handed over what Update has drawn.
-	rest = 2*beat + beat/2
+	rest = 4*beat + beat/2
 	// steadyFPS is how often it looks if it cannot be told to rest.
 	steadyFPS = 60
 )
