@@ -212,6 +212,8 @@ func TestHealthNotes(t *testing.T) {
 		"unknown":     {now: func(h *Health) { *h = Health{At: second, Count: -1, Max: -1, Buckets: -1} }, want: ""},
 		"dropping":    {now: func(h *Health) { h.Stats.Drop = 5 }, before: func(h *Health) { h.Stats.Drop = 3 }, want: "drop error"},
 		"has dropped": {now: func(h *Health) { h.Stats.Drop = 5 }, before: func(h *Health) { h.Stats.Drop = 5 }, want: "drop note"},
+		"no port":     {now: func(h *Health) { h.Stats.Drop, h.Stats.InsertFailed, h.Stats.Found = 48, 48, 97 }, want: "insert-failed error"},
+		"both":        {now: func(h *Health) { h.Stats.Drop, h.Stats.InsertFailed = 50, 48 }, want: "drop error insert-failed error"},
 		"crowded":     {now: func(h *Health) { h.Count, h.Buckets = 5000, 1000 }, want: "table-crowded warning"},
 	} {
 		now, before := fine, fine

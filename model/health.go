@@ -40,6 +40,10 @@ type TableStats struct {
 	Error, SearchRestart, ClashResolve, ChainTooLong      uint64
 }
 
+// NoRoom is how many packets were dropped because there was no room for another flow. Drop also has those
+// that could not be entered (nf_ct_resolve_clash counts them in both), for which there was room enough.
+func (s *TableStats) NoRoom() uint64 { return s.Drop - min(s.Drop, s.InsertFailed) }
+
 // HealthNote is something that whoever runs the gateway should know about the table.
 type HealthNote struct {
 	Name     string // stable, such as table-full
@@ -98,18 +102,22 @@ func (h *Health) Counters(earlier *Health) []HealthCounter {
 	}
 	larger := fmt.Sprintf("sysctl -w net.netfilter.nf_conntrack_max=%d", 2*max(h.Max, 1))
 	buckets := fmt.Sprintf("sysctl -w net.netfilter.nf_conntrack_buckets=%d", max(h.Count, 2*h.Buckets, 1))
+	drop, cure := "make the table larger", []string{larger}
+	if s.NoRoom() <= e.NoRoom() {
+		drop, cure = "see insert_failed: for these there was room", nil
+	}
 	of := func(name string, now, before uint64, means, advice string, cure ...string) HealthCounter {
 		return HealthCounter{name, now, now - min(before, now), means, advice, cure}
 	}
 	return []HealthCounter{
-		of("drop", s.Drop, e.Drop, "packets dropped: no room for a new flow", "make the table larger", larger),
+		of("drop", s.Drop, e.Drop, "packets dropped: no room for a new flow, or none to enter it at", drop, cure...),
 		of("early_drop", s.EarlyDrop, e.EarlyDrop, "unanswered flows pushed out to make room", "make the table larger, or find who floods (b groups by client)", larger),
-		of("insert_failed", s.InsertFailed, e.InsertFailed, "packets lost: another took their place", "usual for DNS, whose two questions race; else SNAT has no free port left: give it more addresses"),
+		of("insert_failed", s.InsertFailed, e.InsertFailed, "packets lost: another took their place", "usual for DNS, whose two questions race; else SNAT has no free port left: give it more addresses or ports"),
 		of("chaintoolong", s.ChainTooLong, e.ChainTooLong, "refused: too many flows in a hash bucket", "give the table more buckets", buckets),
-		of("error", s.Error, e.Error, "broken packets, not looked at", "nothing, unless it grows fast: then something sends broken packets"),
+		of("error", s.Error, e.Error, "broken packets, not looked at", "nothing to do, unless it grows fast: then something sends broken packets"),
 		of("invalid", s.Invalid, e.Invalid, "packets that belong to no flow", "look whether replies take another way past this gateway; nf_conntrack_log_invalid tells which packets"),
-		of("clash_resolve", s.ClashResolve, e.ClashResolve, "races of two packets, settled", "nothing: none was lost"),
-		of("search_restart", s.SearchRestart, e.SearchRestart, "look-ups begun anew: the table changed", "nothing; if it grows fast, more buckets help", buckets),
+		of("clash_resolve", s.ClashResolve, e.ClashResolve, "races of two packets, settled", "nothing to do: none was lost"),
+		of("search_restart", s.SearchRestart, e.SearchRestart, "look-ups begun anew: the table changed", "nothing to do; if it grows fast, more buckets help", buckets),
 		of("found", s.Found, e.Found, "flows met while looking for a free port", "nothing"),
 		of("insert", s.Insert, e.Insert, "flows entered", "nothing"),
 	}
@@ -179,9 +187,13 @@ func (h *Health) losses(earlier *Health, larger string) (notes []HealthNote) {
 		notes = append(notes, HealthNote{name, severity, since + ": " + why, cure})
 	}
 	s, e := &h.Stats, &earlier.Stats
-	lost("drop", s.Drop, e.Drop, "packets were dropped", "the table was full, or there was no memory for another flow.", larger)
+	lost("drop", s.NoRoom(), e.NoRoom(), "packets were dropped", "the table was full, or there was no memory for another flow.", larger)
 	lost("early-drop", s.EarlyDrop, e.EarlyDrop, "flows were pushed out", "the table was full, and connections without an answer made room for new ones.", larger)
-	lost("insert-failed", s.InsertFailed, e.InsertFailed, "flows could not be entered", "two packets of one connection raced each other (usual for DNS), or no free port was left for SNAT.")
+	why := "two packets of one connection raced each other (usual for DNS), or no free port was left for SNAT."
+	if earlier.HasStats && s.Found > e.Found { // it has looked for one
+		why = "SNAT finds no free port, so give it more addresses or ports; or two packets of one connection raced each other (usual for DNS)."
+	}
+	lost("insert-failed", s.InsertFailed, e.InsertFailed, "packets were lost", why)
 	lost("chain-too-long", s.ChainTooLong, e.ChainTooLong, "flows were refused", "too many share a hash bucket.",
 		fmt.Sprintf("sysctl -w net.netfilter.nf_conntrack_buckets=%d", max(h.Count, 2*h.Buckets, 1)))
 	return notes

@@ -321,18 +321,18 @@ func (h *flowHealth) counters(width int) []string {
 		if c.Total > 0 {
 			style = look.Text
 		}
-		bad := c.Since > 0 && c.Advice != "nothing"
+		quiet := strings.HasPrefix(c.Advice, "nothing")
 		if c.Since > 0 {
 			recent = "+" + text.Count(c.Since)
 		}
 		value := look.Text
-		if bad && !strings.HasPrefix(c.Advice, "nothing") {
+		if c.Since > 0 && !quiet {
 			value = look.Attention
 		}
 		head := style.Render(text.Pad(c.Name, name, false)) + value.Render(text.Pad(text.Count(c.Total), total, true)+text.Pad(recent, since, true)) + "  "
 		means := c.Means
-		if c.Since > 0 {
-			means += " - " + c.Advice
+		if c.Since > 0 && c.Advice != "nothing" {
+			means += ": " + c.Advice
 		}
 		room := width - name - total - since - 2
 		if room < 20 {
@@ -352,7 +352,9 @@ func (h *flowHealth) counters(width int) []string {
 		}
 		for _, cure := range c.Cure {
 			if c.Since > 0 {
-				lines = append(lines, strings.Repeat(" ", name+total+since+2)+look.Accent.Render(text.Fit("$ "+cure, room)))
+				for _, l := range text.Wrap("$ "+cure, room, 0) {
+					lines = append(lines, strings.Repeat(" ", name+total+since+2)+look.Accent.Render(l))
+				}
 			}
 		}
 	}
