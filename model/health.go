@@ -104,13 +104,13 @@ func (h *Health) Counters(earlier *Health) []HealthCounter {
 	buckets := fmt.Sprintf("sysctl -w net.netfilter.nf_conntrack_buckets=%d", max(h.Count, 2*h.Buckets, 1))
 	drop, cure := "make the table larger", []string{larger}
 	if s.NoRoom() <= e.NoRoom() {
-		drop, cure = "see insert_failed: for these there was room", nil
+		drop, cure = "see insert_failed, as there was room", nil
 	}
 	of := func(name string, now, before uint64, means, advice string, cure ...string) HealthCounter {
 		return HealthCounter{name, now, now - min(before, now), means, advice, cure}
 	}
 	return []HealthCounter{
-		of("drop", s.Drop, e.Drop, "packets dropped: no room for a new flow, or none to enter it at", drop, cure...),
+		of("drop", s.Drop, e.Drop, "packets dropped for want of room or of a port", drop, cure...),
 		of("early_drop", s.EarlyDrop, e.EarlyDrop, "unanswered flows pushed out to make room", "make the table larger, or find who floods (b groups by client)", larger),
 		of("insert_failed", s.InsertFailed, e.InsertFailed, "packets lost: another took their place", "usual for DNS, whose two questions race; else SNAT has no free port left: give it more addresses or ports"),
 		of("chaintoolong", s.ChainTooLong, e.ChainTooLong, "refused: too many flows in a hash bucket", "give the table more buckets", buckets),

@@ -81,7 +81,8 @@ func (s *flowsScreen) note() (string, noteStyle) {
 	if n.Severity != "note" {
 		sentence = "! " + sentence
 	}
-	if more := len(notes) - 1; more > 0 || len(n.Cure) > 0 {
+	long := lipgloss.Width(sentence) > s.listWidth()-2
+	if more := len(notes) - 1; more > 0 || len(n.Cure) > 0 || long {
 		tail := " (h tells what to do)"
 		if more > 0 {
 			tail = fmt.Sprintf(" (h: %d more)", more)
