@@ -479,6 +479,24 @@ func TestWithoutEvents(t *testing.T) {
 	}
 }
 
+// TestEventsSwitchedOffMeanwhile: the kernel does not say that it sends none any more.
+func TestEventsSwitchedOffMeanwhile(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	track(t)
+	f := follow(t, Options{})
+	setSysctl(t, "nf_conntrack_events", "0")
+	fill(t, 100)
+	f.await(t, "flows without events", func() bool { return f.flows.Len() == 100 && f.Feed().EventsOff })
+	setSysctl(t, "nf_conntrack_events", "1")
+	f.await(t, "the events", func() bool { return !f.Feed().EventsOff })
+	if err := dial(t).Create(filled(100)); err != nil {
+		t.Fatal(err)
+	}
+	f.await(t, "a flow with an event", func() bool { return f.flows.Len() == 101 && f.Feed().Events == 1 })
+}
+
 // TestNotPermitted runs without CAP_NET_ADMIN and wants an error that says so.
 func TestNotPermitted(t *testing.T) {
 	if lab.Isolate(t) {
