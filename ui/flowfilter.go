@@ -14,6 +14,42 @@ import (
 	"nattui/ui/text"
 )
 
+// setAside is a filter that waits for its list to be shown again.
+type setAside struct {
+	filter lineInput
+	query  model.Query
+	own    bool // of the events: it is not that of the flows
+}
+
+// show changes what the screen shows. The events have a filter of their own; until they
+// are given one it is that of the flows.
+func (s *flowsScreen) show(m flowsMode) {
+	before := s.mode
+	s.mode = m
+	if (before == eventMode) == (m == eventMode) {
+		return
+	}
+	s.filter, s.aside.filter = s.aside.filter, s.filter
+	s.query, s.aside.query = s.aside.query, s.query
+	if m != eventMode {
+		s.aside.own = s.aside.filter.text() != "" && s.aside.filter.text() != s.filter.text()
+		return
+	}
+	if !s.aside.own {
+		s.filter.input.SetValue(s.aside.filter.text())
+		s.filter.wrong, s.query = s.aside.filter.wrong, s.aside.query
+	}
+	s.gw.Flows.Log().SetQuery(s.query, s.now.UnixNano())
+}
+
+// flowQuery is the filter of the flows, also while events are shown.
+func (s *flowsScreen) flowQuery() model.Query {
+	if s.mode == eventMode {
+		return s.aside.query
+	}
+	return s.query
+}
+
 // completed is what tab has done to the filter line: pressed again it takes the next option.
 type completed struct {
 	line    string // as tab left it

@@ -77,3 +77,14 @@ func TestPad(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+func TestEndpointKeepsItsPort(t *testing.T) {
+	for width, want := range map[int]string{30: "203.0.113.10:55474", 18: "203.0.113.10:55474", 16: "203.0.113…:55474", 9: "20…:55474", 8: "203.0.1…", 1: "…", 0: ""} {
+		if got := Endpoint("203.0.113.10:55474", width); got != want {
+			t.Errorf("in %d cells it is %q, not %q", width, got, want)
+		}
+	}
+	if got := Endpoint("пример.испытание:443", 12); got != "пример.…:443" {
+		t.Errorf("a name becomes %q", got)
+	}
+}

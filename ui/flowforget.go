@@ -1,0 +1,159 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"nattui/model"
+	"nattui/rules"
+	"nattui/ui/text"
+)
+
+// askForget asks before the flow under the cursor is dropped from the table.
+func (s *flowsScreen) askForget() {
+	if s.mode == eventMode && s.events.ended() {
+		s.sayEnded()
+		return
+	}
+	if f, ok := s.current(); ok {
+		s.askForgetOf(f)
+	}
+}
+
+// sayEnded is the answer to whoever would forget a flow that has ended. Its addresses may be those of
+// another one by now, even with the same identifier, which is not meant.
+func (s *flowsScreen) sayEnded() { s.say("that flow has ended already: there is nothing to forget") }
+
+func (s *flowsScreen) askForgetOf(f model.Flow) {
+	if s.gw.ReadOnly {
+		return
+	}
+	if s.isOwn(&f) {
+		s.said = status{text: "that is your own connection: forgetting it could cut you off", failed: true}
+		return
+	}
+	lines := []string{fmt.Sprintf("%s from %s to %s leaves the connection table. A live connection goes on: its next packet is treated by today's rules as if it were new.",
+		strings.ToUpper(f.Proto().String()), s.endpoint(&f, f.Client()), s.endpoint(&f, f.AskedFor()))}
+	q := newQuestion(s.desk, "Forget this flow?", lines, rules.Plan{}, "forget")
+	q.act = func() tea.Cmd { return s.forget([]model.Flow{f}) }
+	s.open(q)
+}
+
+// forgetLimit is how many flows are forgotten at a time.
+const forgetLimit = 100_000
+
+// askForgetAll asks before every flow that the filter shows is dropped.
+func (s *flowsScreen) askForgetAll() tea.Cmd {
+	if s.gw.ReadOnly || s.query.IsZero() || s.mode != listMode {
+		s.say("X forgets the flows that a filter shows: type / first")
+		return nil
+	}
+	q, now, selector := s.query, s.now.UnixNano(), model.NewSelector(s.gw.Flows.Table())
+	return func() tea.Msg {
+		sel, err := selector.Select(context.Background(), q, model.Sort{}, model.Window{Limit: forgetLimit}, now)
+		return forgetAllMsg{sel, err}
+	}
+}
+
+type forgetAllMsg struct {
+	sel model.Selection
+	err error
+}
+
+type forgottenMsg struct {
+	asked, done int
+	err         error
+}
+
+func (s *flowsScreen) forget(flows []model.Flow) tea.Cmd {
+	source := s.gw.Flows
+	return func() tea.Msg {
+		done, err := source.Forget(context.Background(), flows)
+		return forgottenMsg{len(flows), done, err}
+	}
+}
+
+// isOwn tells whether the flow carries the operator's own session.
+func (s *flowsScreen) isOwn(f *model.Flow) bool {
+	if s.facts == nil || s.facts.Session == nil || f.Proto() != model.TCP {
+		return false
+	}
+	own := s.facts.Session
+	ends := [...]netip.AddrPort{f.Client(), f.AskedFor(), f.ServedBy(), f.SeenAs()}
+	return slices.Contains(ends[:], own.Client)
+}
+
+// answered takes what was asked of the kernel.
+func (s *flowsScreen) answered(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case forgottenMsg:
+		if msg.err != nil {
+			s.fail(msg.err)
+		} else {
+			said := plural(msg.done, "flow") + " forgotten"
+			if gone := msg.asked - msg.done; gone > 0 {
+				said += ", " + text.Exact(uint64(gone)) + " had ended by then"
+			}
+			s.say(said)
+		}
+		return s.reload()
+	case forgetAllMsg:
+		if msg.err != nil {
+			s.fail(msg.err)
+			return nil
+		}
+		var flows []model.Flow
+		own := 0
+		for i := range msg.sel.Rows {
+			if f := &msg.sel.Rows[i].Flow; s.isOwn(f) {
+				own++
+			} else {
+				flows = append(flows, *f)
+			}
+		}
+		if len(flows) == 0 {
+			s.say("no flow to forget")
+			return nil
+		}
+		lines := []string{fmt.Sprintf("%s that match “%s” leave the connection table:", plural(len(flows), "flow"), s.query)}
+		if rest := msg.sel.Total - len(msg.sel.Rows); rest > 0 {
+			lines[0] = fmt.Sprintf("The first %s that match “%s” leave the connection table; %s more match, X again asks for those:",
+				plural(len(flows), "flow"), s.query, text.Exact(uint64(rest)))
+		}
+		if own > 0 {
+			lines = append(lines, "Your own connection matches too and stays.")
+		}
+		named := min(namedFlows, len(flows))
+		for i := range named {
+			lines = append(lines, "  "+s.flowWords(&flows[i]))
+		}
+		if more := len(flows) - named; more > 0 {
+			lines = append(lines, "  and "+text.Exact(uint64(more))+" more")
+		}
+		q := newQuestion(s.desk, "Forget "+plural(len(flows), "flow")+"?", lines, rules.Plan{}, "forget")
+		q.act = func() tea.Cmd { return s.forget(flows) }
+		s.open(q)
+	}
+	return nil
+}
+
+// namedFlows is how many flows are named at most before they are forgotten.
+const namedFlows = 100
+
+// flowWords names a flow, with what it is translated to.
+func (s *flowsScreen) flowWords(f *model.Flow) string {
+	out := f.Proto().String() + " " + s.endpoint(f, f.Client()) + " to " + s.endpoint(f, f.AskedFor())
+	nat := f.NAT()
+	if nat&model.NATDst != 0 {
+		out += " " + s.look.Glyphs.Becomes + " " + s.endpoint(f, f.ServedBy())
+	}
+	if nat&model.NATSrc != 0 {
+		out += " " + s.look.Glyphs.Outof + " " + s.endpoint(f, f.SeenAs())
+	}
+	return out
+}

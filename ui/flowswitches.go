@@ -1,0 +1,52 @@
+package ui
+
+import (
+	"slices"
+	"strings"
+
+	"nattui/model"
+	"nattui/rules"
+)
+
+// flowSwitch is a switch of the kernel that has it tell more of flows.
+type flowSwitch struct {
+	name string
+	now  model.Setting
+	verb string // what the kernel then does with flows
+	gain string // what is then known
+}
+
+// flowSwitches are those that are off.
+func (s *flowsScreen) flowSwitches() []flowSwitch {
+	return slices.DeleteFunc([]flowSwitch{
+		{"net.netfilter.nf_conntrack_events", s.health.Events, "tell of", "It then tells of every flow as it begins, changes and ends, so that short ones are seen too."},
+		{"net.netfilter.nf_conntrack_acct", s.health.Accounting, "count", "It then keeps packets and bytes of every flow that is made from now on; flows that exist stay without."},
+		{"net.netfilter.nf_conntrack_timestamp", s.health.Timestamps, "time", "It then notes when a flow begins, of those that are made from now on."},
+	}, func(w flowSwitch) bool { return w.now != model.SettingOff })
+}
+
+// switchable tells whether the kernel could tell more of flows.
+func (s *flowsScreen) switchable() bool {
+	return s.health.Events == model.SettingOff || s.health.Accounting == model.SettingOff || s.health.Timestamps == model.SettingOff
+}
+
+// askSwitches offers to switch on what is off.
+func (s *flowsScreen) askSwitches() {
+	off := s.flowSwitches()
+	if s.gw.ReadOnly || len(off) == 0 {
+		s.say("the kernel counts and times flows already")
+		return
+	}
+	var p rules.Plan
+	var verbs, gains []string
+	for _, w := range off {
+		p.Steps = append(p.Steps, rules.Step{Sysctl: &rules.Sysctl{Name: w.name, Value: "1", Old: "0"}})
+		verbs, gains = append(verbs, w.verb), append(gains, w.gain)
+	}
+	what := verbs[len(verbs)-1]
+	if n := len(verbs) - 1; n > 0 {
+		what = strings.Join(verbs[:n], ", ") + " and " + what
+	}
+	p.Title = "Let the kernel " + what + " flows"
+	s.open(newQuestion(s.desk, p.Title+"?", append(gains, "It costs the kernel very little."), p, "switch on"))
+}
