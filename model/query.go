@@ -35,7 +35,8 @@ package model
 // A is an address, a network such as 192.168.0.0/24 or 192.168.0.*, a range A-B, an address with a port, or a
 // list of these with commas; N of a port may be a range, a list, or a service's name such as https. A value may
 // also follow a colon (dst:10.0.0.1), and a "not" may stand before it. Any other word is free text: it matches
-// a flow whose line on the screen has it somewhere, and quotes make a text of several words. A word that
+// a flow whose line on the screen has it somewhere, and quotes make a text of several words; but replied, ipv6, https
+// and their like are taken for the state, the family and the port. A word that
 // no flow can have, as a property that is spelt wrongly, is an error.
 type Query struct {
 	text string

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -117,13 +118,12 @@ var knownWords = func() (names []string) {
 	for _, k := range queryOrder {
 		names = append(names, k.name)
 	}
-	for name := range keyNames {
-		names = append(names, name)
-	}
-	for name := range statusStates {
-		names = append(names, name)
-	}
-	return append(names, "ipv4", "ipv6", "ping")
+	others := []string{"ipv4", "ipv6", "ping"}
+	others = slices.AppendSeq(others, maps.Keys(keyNames))
+	others = slices.AppendSeq(others, maps.Keys(statusStates))
+	others = slices.AppendSeq(others, maps.Keys(services))
+	slices.Sort(others)
+	return append(names, others...)
 }()
 
 func (w word) text0() byte {

@@ -49,6 +49,11 @@ func bareWord(text string) condition {
 	if _, ok := statusStates[name]; ok {
 		return stateOf(name)
 	}
+	if n, ok := services[name]; ok {
+		return func(f *Flow, _ int64, _ ChangeKind) bool {
+			return f.Orig.Proto.HasPorts() && (f.Orig.DstPort == n || f.Reply.SrcPort == n)
+		}
+	}
 	switch name {
 	case "ipv4", "ip4":
 		return func(f *Flow, _ int64, _ ChangeKind) bool { return f.Orig.Family == IPv4 }
