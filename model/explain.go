@@ -23,7 +23,8 @@ const (
 	// Exact: today's rules would translate it just like that, and no other way.
 	Exact
 	// Inferred: today's rules lead to these addresses; a port was chosen by the
-	// kernel, or a match that cannot be known was taken as met.
+	// kernel, or a match that cannot be known was taken as met. Without a rule: the flow belongs to
+	// another, as FTP's data does, whose helper translated it.
 	Inferred
 	// Ambiguous: several rules could have made it.
 	Ambiguous
@@ -368,6 +369,9 @@ func comparing(outcomes []rules.Outcome, certain bool, f *Flow) Explanation {
 	switch {
 	case x.Confidence == NotAsked && !certain && undecided(outcomes):
 		x.Confidence = Ambiguous
+	case x.Confidence == NotAsked && f.Status&StatusExpected != 0:
+		// It was translated as the connection that it belongs to (nf_nat_follow_master), and no rule was asked.
+		x.Confidence = Inferred
 	case x.Confidence == NotAsked:
 		x.Confidence = Stale
 	case x.Confidence == Exact && (loose || !certain):

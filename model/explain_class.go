@@ -23,7 +23,8 @@ import (
 //     cuts of its axis, and the interval in which the flow's end lies, which is in
 //     the class too, is inside or outside of it.
 //
-// A flow whose family or protocol differs between its directions is in no class.
+// A flow whose family or protocol differs between its directions is in no class, nor one that a
+// helper expected.
 //
 // The memory has room for a fixed number of classes, those met lately: one that was
 // driven out is evaluated again.
@@ -67,7 +68,7 @@ func (m *classMemory) begin(classes *rules.Classes) {
 // classOf is what a flow's explanation hangs on; false: on more than can be
 // remembered.
 func (m *classMemory) classOf(f *Flow) (c flowClass, ok bool) {
-	if m.classes == nil {
+	if m.classes == nil || f.Status&StatusExpected != 0 {
 		return c, false
 	}
 	o, r := &f.Orig, &f.Reply

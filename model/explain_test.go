@@ -68,6 +68,14 @@ func TestExplainer(t *testing.T) {
 		{"from before the rule", explainedFlow(6, "198.51.100.7:4002", "203.0.113.1:80", "203.0.113.1:80", "198.51.100.7:4002"), "stale", Stale},
 		{"masqueraded as an address of long ago", explainedFlow(7, "192.168.0.9:4002", "198.51.100.7:443", "198.51.100.7:443", "203.0.113.77:4002"), "stale", Stale},
 	}
+	data := explainedFlow(8, "198.51.100.7:4003", "203.0.113.1:51201", "192.168.0.2:51201", "198.51.100.7:4003")
+	again := explainedFlow(9, "198.51.100.7:4004", "203.0.113.1:51201", "192.168.0.2:51201", "198.51.100.7:4004")
+	again.Status |= StatusExpected
+	cases = append(cases, cases[4])
+	cases[len(cases)-1].name, cases[len(cases)-1].flow = "as no rule does", data
+	cases = append(cases, cases[3])
+	last := &cases[len(cases)-1]
+	last.name, last.flow, last.sure = "data of a connection with a helper", again, Inferred
 	table := NewFlows()
 	b := &Batch{At: 1}
 	for _, c := range cases {
@@ -94,7 +102,7 @@ func TestExplainer(t *testing.T) {
 		}
 	}
 	counts, stale := x.RuleCounts()
-	if stale != 3 || counts[rules.RuleRef{Table: "nat", Chain: "POSTROUTING", Position: 1}] != 2 {
+	if stale != 4 || counts[rules.RuleRef{Table: "nat", Chain: "POSTROUTING", Position: 1}] != 2 {
 		t.Errorf("%v, %d stale", counts, stale)
 	}
 	stalest, err := x.Finder("stale")
