@@ -44,6 +44,8 @@ type flowsScreen struct {
 	looks     []model.Health // earlier ones, oldest first
 	shown     bool           // the screen was looked at
 	ticking   bool
+	version   uint64    // of the table when it was last looked at
+	still     int       // how often it has been the same one after the other
 	lazily    time.Time // when the list was last drawn although little could be seen of a second more
 }
 
@@ -140,7 +142,11 @@ func (s *flowsScreen) tick() tea.Cmd {
 		return nil
 	}
 	s.ticking = true
-	return tea.Tick(time.Second, func(time.Time) tea.Msg { return secondMsg{} })
+	pace := time.Second
+	if s.still >= stillAfter && !s.young() {
+		pace = stillTick
+	}
+	return tea.Tick(pace, func(time.Time) tea.Msg { return secondMsg{} })
 }
 
 // healthSpan is the time over which the growth of the table is taken.
@@ -171,6 +177,11 @@ func (s *flowsScreen) second() {
 		s.lazily = time.Time{}
 	}
 	s.health = h
+	if v := s.gw.Flows.Table().Version(); v == s.version {
+		s.still++
+	} else {
+		s.version, s.still = v, 0
+	}
 	if !s.chosen && h.Accounting == model.SettingOn && s.sort.By == model.ColumnAge {
 		s.sort = model.Sort{By: model.ColumnRate, Descending: true}
 	}
@@ -180,8 +191,13 @@ func (s *flowsScreen) second() {
 	}
 }
 
-// lazyTick is how often the list is drawn where nothing happens and all it shows counts in minutes.
-const lazyTick = 15 * time.Second
+// Where nothing has moved for stillAfter seconds and all that is shown counts in minutes, the
+// counters in sight are asked for every stillTick only, and the list is drawn every lazyTick.
+const (
+	stillAfter = 10
+	stillTick  = 3 * time.Second
+	lazyTick   = 15 * time.Second
+)
 
 // ticks tells whether a second more can be seen although nothing has happened: by a young flow's age or a timeout
 // that is nearly over. A quiet screen of old flows neither wakes the terminal nor costs much.
@@ -190,6 +206,11 @@ func (s *flowsScreen) ticks() bool {
 		s.lazily = s.now
 		return true
 	}
+	return s.young()
+}
+
+// young tells whether the list shows a time in seconds.
+func (s *flowsScreen) young() bool {
 	for i := s.list.top; i < s.list.top+s.list.height; i++ {
 		r, ok := s.list.row(i)
 		if !ok {

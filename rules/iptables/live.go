@@ -78,6 +78,7 @@ type life struct {
 	print uint64 // of the legacy rules in now
 	// failing is set while the tables cannot be read, so that it is said once.
 	failing bool
+	still   int // how often the counters have been the same one after the other
 }
 
 func (l *life) run(ctx context.Context, notices <-chan Notice) {
@@ -152,8 +153,10 @@ func (l *life) recount(ctx context.Context) time.Duration {
 	case err == nil && print == l.print:
 		wait := Refresh(time.Since(begin))
 		if next != l.now {
-			l.now = next
+			l.now, l.still = next, 0
 			l.deliver(ctx, Snapshot{Place: l.place, Rules: next})
+		} else if l.still++; l.still > stillRounds && l.place.Backend == rules.NFT {
+			wait = max(wait, stillRest) // changes of the rules are announced all the same
 		}
 		return wait
 	case err == nil || errors.Is(err, ErrChanged):
@@ -163,6 +166,12 @@ func (l *life) recount(ctx context.Context) time.Duration {
 	}
 	return Refresh(time.Since(begin))
 }
+
+// Counters that have stayed the same in so many rounds are read less often.
+const (
+	stillRounds = 10
+	stillRest   = 2 * time.Second
+)
 
 // counted returns the present snapshot with new counters, and on legacy the
 // fingerprint of the rules they belong to.
