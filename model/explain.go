@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"nattui/rules"
 )
@@ -54,6 +55,12 @@ func (e Explanation) Rule() rules.RuleRef {
 	return e.SNAT
 }
 
+// explanations are those of one generation so far. Others are only ever appended.
+type explanations struct {
+	generation uint16
+	known      []Explanation // by Flow.Rule - 1
+}
+
 // Explainer tells for every flow of a table which rule made it. It evaluates
 // flows a few at a time, so that a change of the rules costs nothing on the spot,
 // and writes the answers into the flows. It is safe for concurrent use.
@@ -68,6 +75,9 @@ type Explainer struct {
 	known      []Explanation          // by Flow.Rule - 1, of this generation
 	numbers    map[Explanation]uint32 // the other way round
 	last       uint32                 // the number given last: flows of one kind come together
+
+	// told is what is known by now, for screens that are drawn and need not wait for a slice of work.
+	told atomic.Pointer[explanations]
 }
 
 // NewExplainer explains the flows of a table once it has been told the rules.
@@ -139,6 +149,7 @@ func (x *Explainer) SetRules(sets map[rules.Place]*rules.Ruleset, host rules.Hos
 		x.generation = 1
 	}
 	x.known, x.numbers, x.last = nil, map[Explanation]uint32{}, 0
+	x.told.Store(&explanations{generation: x.generation})
 }
 
 // Work explains up to so many flows that were not asked yet, and tells whether
@@ -191,6 +202,7 @@ func (x *Explainer) number(e Explanation) uint32 {
 	n, ok := x.numbers[e]
 	if !ok {
 		x.known = append(x.known, e)
+		x.told.Store(&explanations{x.generation, x.known})
 		n = uint32(len(x.known))
 		x.numbers[e] = n
 	}
@@ -198,13 +210,16 @@ func (x *Explainer) number(e Explanation) uint32 {
 	return n
 }
 
-// Of is the explanation of a flow. One that was not asked yet is asked now.
+// Of is the explanation of a flow. One that was not asked yet is asked now, unless others are just being
+// asked: it then remains NotAsked, so that a screen that is drawn never waits.
 func (x *Explainer) Of(f *Flow) Explanation {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	if f.RuleGen == x.generation && f.Rule != 0 && int(f.Rule) <= len(x.known) {
-		return x.known[f.Rule-1]
+	if told := x.told.Load(); told != nil && f.RuleGen == told.generation && f.Rule != 0 && int(f.Rule) <= len(told.known) {
+		return told.known[f.Rule-1]
 	}
+	if !x.mu.TryRLock() {
+		return Explanation{}
+	}
+	defer x.mu.RUnlock()
 	if x.evaluator == nil {
 		return Explanation{}
 	}

@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -26,6 +27,9 @@ type Flows struct {
 	totals Totals
 	// changes counts what has happened to the table.
 	changes uint64
+	// shown are the numbers of flows and of changes as of the last unlock: a screen that is drawn need
+	// not wait for them.
+	shown struct{ flows, changes atomic.Uint64 }
 
 	listing listing
 	ruleGen uint16
@@ -90,10 +94,13 @@ func NewFlows() *Flows {
 
 // Version changes whenever a flow has come, gone or changed. As long as it
 // stays, whatever was drawn from the table is still true, as timeouts run down by themselves.
-func (t *Flows) Version() uint64 {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return t.changes
+func (t *Flows) Version() uint64 { return t.shown.changes.Load() }
+
+// unlock ends a change of the table.
+func (t *Flows) unlock() {
+	t.shown.flows.Store(uint64(t.totals.Flows))
+	t.shown.changes.Store(t.changes)
+	t.mu.Unlock()
 }
 
 // noPlace is the place of what no rule made.
@@ -118,11 +125,7 @@ func (t *Flows) rulePlaces() []uint32 {
 }
 
 // Len is the number of flows.
-func (t *Flows) Len() int {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return t.totals.Flows
-}
+func (t *Flows) Len() int { return int(t.shown.flows.Load()) }
 
 // ByRule is how many flows Explain has given each rule's number in the generation gen, by the number.
 func (t *Flows) ByRule(gen uint16) []int {
@@ -250,7 +253,7 @@ func (t *Flows) Apply(b *Batch) {
 		for i := range rest[:n] {
 			t.apply(&rest[i], b)
 		}
-		t.mu.Unlock()
+		t.unlock()
 		rest = rest[n:]
 	}
 	if t.listing.on && b.lists() {
@@ -579,7 +582,7 @@ func (t *Flows) hasEnded(mark uint64) bool {
 // beginListing starts a new epoch: whatever is not of it when the dump ends has gone.
 func (t *Flows) beginListing(count int) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	defer t.unlock()
 	l := &t.listing
 	l.on = true
 	l.epoch++
@@ -601,7 +604,7 @@ func (t *Flows) endListing() {
 	for c := 0; ; c++ {
 		t.mu.Lock()
 		if c >= len(t.chunks) {
-			t.mu.Unlock()
+			t.unlock()
 			return
 		}
 		t.eachOf(c, func(pos uint32, f *Flow) {
@@ -609,7 +612,7 @@ func (t *Flows) endListing() {
 				t.vanish(t.hash(&f.Orig, f.Zone), pos)
 			}
 		})
-		t.mu.Unlock()
+		t.unlock()
 	}
 }
 
@@ -636,15 +639,19 @@ func (t *Flows) Explain(gen uint16, explain func(*Flow) (rule uint32, stop bool)
 			}
 		}
 	}
-	t.mu.Unlock()
+	t.unlock()
 	for c := 0; ; c++ {
 		t.mu.Lock()
+		// One lock for all chunks without such flows: to wait for each among those who read would take long.
+		for c < len(t.chunks) && (t.chunks[c] == nil || t.chunks[c].unexplained == 0) {
+			c++
+		}
 		if c >= len(t.chunks) {
-			t.mu.Unlock()
+			t.unlock()
 			return false
 		}
 		stopped := t.explainChunk(c, explain)
-		t.mu.Unlock()
+		t.unlock()
 		if stopped {
 			return true
 		}
@@ -653,9 +660,6 @@ func (t *Flows) Explain(gen uint16, explain func(*Flow) (rule uint32, stop bool)
 
 func (t *Flows) explainChunk(c int, explain func(*Flow) (uint32, bool)) (stopped bool) {
 	k := t.chunks[c]
-	if k == nil || k.unexplained == 0 {
-		return false
-	}
 	t.eachOf(c, func(pos uint32, f *Flow) {
 		if stopped || f.RuleGen == t.ruleGen {
 			return
