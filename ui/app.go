@@ -51,6 +51,7 @@ type App struct {
 	// lastFlows is when flows were last seen to change.
 	lastFlows time.Time
 	pulse     *pulse // nil where no program runs
+	unseen    bool   // something was drawn that the renderer has not been told of
 }
 
 // New makes the program's model for a gateway.
@@ -139,9 +140,7 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	if a.shows(msg) {
 		before := a.drawn
 		a.drawn = a.draw()
-		if a.pulse != nil && (a.drawn != before || !byItself(msg)) {
-			a.pulse.quicken()
-		}
+		a.unseen = a.unseen || a.drawn != before || !byItself(msg)
 	}
 	return a, cmd
 }
@@ -421,6 +420,11 @@ func (a *App) settle() tea.Cmd {
 
 // View draws the terminal.
 func (a *App) View() tea.View {
+	if a.unseen && a.pulse != nil {
+		// Not in Update: the program hands the screen over some time after that, and much later on a busy machine.
+		a.pulse.quicken()
+	}
+	a.unseen = false
 	v := tea.NewView(a.drawn)
 	v.AltScreen = true
 	v.MouseMode = tea.MouseModeCellMotion

@@ -12,8 +12,10 @@ const (
 	// beat is how soon after a change the screen is written.
 	beat = time.Millisecond
 	// rest is how long after the last change the renderer goes on looking: some beats, as the first may come
-	// before the program has handed over what Update has drawn.
+	// before the program has handed over what View has told it.
 	rest = 4*beat + beat/2
+	// lateBeat is when it looks once more, in case the machine was so busy that it had not even then.
+	lateBeat = 25 * time.Millisecond
 	// steadyFPS is how often it looks if it cannot be told to rest.
 	steadyFPS = 60
 )
@@ -42,7 +44,7 @@ type pulse struct {
 	last    time.Time
 }
 
-// quicken notes a change. It belongs into Update, which runs after the renderer has begun.
+// quicken notes a change. It belongs into View, which runs after the renderer has begun.
 func (p *pulse) quicken() {
 	if !p.sought {
 		p.sought = true
@@ -70,7 +72,17 @@ func (p *pulse) slacken() {
 		return
 	}
 	p.beating = false
-	p.ticker.Stop()
+	p.ticker.Reset(lateBeat)
+	time.AfterFunc(lateBeat+beat, p.stop)
+}
+
+// stop ends the looking unless there is something new.
+func (p *pulse) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.beating && time.Since(p.last) >= rest+lateBeat {
+		p.ticker.Stop()
+	}
 }
 
 // rendererTicker is the ticker that paces the renderer of a running program, or nil.

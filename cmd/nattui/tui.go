@@ -33,6 +33,7 @@ func runTUI(ctx context.Context, o tuiOptions) error {
 		return usagef("the screens need a terminal; without one use  nattui rules  or  nattui flows")
 	}
 	shareCores()
+	shortSlices()
 	ctx, stop := context.WithCancel(ctx)
 	var working sync.WaitGroup
 	defer working.Wait()
