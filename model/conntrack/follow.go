@@ -36,7 +36,7 @@ const (
 	eventlessRest = 5 * time.Second
 	// longestFrame is how long events gather at most. The first event after a rest is delivered at once;
 	// each frame wakes the runtime, which at 100 frames a second costs as much as decoding 20,000 events.
-	longestFrame = 40 * time.Millisecond
+	longestFrame = 80 * time.Millisecond
 	// calmAfter is how long no event must have been missed until the table is read again
 	// without further waiting.
 	calmAfter = 50 * time.Millisecond
