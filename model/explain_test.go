@@ -241,3 +241,36 @@ func TestSortByRule(t *testing.T) {
 		}
 	}
 }
+
+// TestScreensDoNotWait has what a screen asks for while it is drawn answered although the table and the
+// explanations are held by others at the time.
+func TestScreensDoNotWait(t *testing.T) {
+	facts, sets := explainGateway(t, "")
+	table := NewFlows()
+	b := &Batch{At: 1}
+	for _, f := range officeFlows(8) {
+		c := b.Next()
+		c.Kind, c.Flow = Listed, f
+	}
+	table.Apply(b)
+	x := NewExplainer(table)
+	x.SetRules(sets, facts.Host(nil))
+	for x.Work(100) {
+	}
+	known, unknown := officeFlows(8)[0], officeFlows(8)[1]
+	known, _, _ = table.Lookup(known.Key())
+	version := table.Version()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	table.mu.Lock()
+	defer table.mu.Unlock()
+	if e := x.Of(&known); e.Confidence == NotAsked {
+		t.Error("what has been explained is not known")
+	}
+	if e := x.Of(&unknown); e.Confidence != NotAsked {
+		t.Errorf("%s, although nobody could be asked", e)
+	}
+	if table.Len() != 8 || table.Version() != version {
+		t.Errorf("%d flows, version %d", table.Len(), table.Version())
+	}
+}

@@ -26,6 +26,7 @@ type flowSource struct {
 	err             atomic.Pointer[error]
 	asking          atomic.Bool // a refresh of visible rows is under way
 	health          atomic.Pointer[model.Health]
+	garbage         int // as a part of the heap, in percent, as last set
 }
 
 // eventsKept is how many events can be looked back at.
@@ -119,7 +120,11 @@ const (
 // few milliseconds whatever its size.
 func (s *flowSource) limitHeap() {
 	table := flowBytes * max(s.flows.Len(), s.Health().Count)
-	debug.SetGCPercent(min(100, max(10, 100*heapRoom/(restBytes+table))))
+	percent := min(100, max(10, 100*heapRoom/(restBytes+table)/5*5))
+	if percent != s.garbage { // setting it stops all that runs
+		s.garbage = percent
+		debug.SetGCPercent(percent)
+	}
 }
 
 func (s *flowSource) Table() *model.Flows      { return s.flows }
