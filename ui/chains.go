@@ -50,21 +50,12 @@ func (c *chainChoice) Update(msg tea.Msg) tea.Cmd {
 	if !ok {
 		return nil
 	}
-	n := len(c.rows)
-	go_ := func(i int) { c.cursor.Go(i, n, c.key) }
+	if by, ok := stride(k, c.room()); ok {
+		c.cursor.Go(c.cursor.Index()+by, len(c.rows), c.key)
+		c.cursor.Settle(len(c.rows), c.room())
+		return nil
+	}
 	switch {
-	case key.Matches(k, keys.Up):
-		go_(c.cursor.Index() - 1)
-	case key.Matches(k, keys.Down):
-		go_(c.cursor.Index() + 1)
-	case key.Matches(k, keys.PageUp):
-		go_(c.cursor.Index() - 10)
-	case key.Matches(k, keys.PageDown):
-		go_(c.cursor.Index() + 10)
-	case key.Matches(k, keys.Top):
-		go_(0)
-	case key.Matches(k, keys.Bottom):
-		go_(n - 1)
 	case k.String() == "enter":
 		r := c.rows[c.cursor.Index()]
 		c.close(c)
@@ -82,7 +73,6 @@ func (c *chainChoice) Update(msg tea.Msg) tea.Cmd {
 		c.close(c)
 		return nil
 	}
-	c.cursor.Settle(n, c.room())
 	return nil
 }
 

@@ -298,19 +298,11 @@ func (s *doctorScreen) turn(f *model.Forward) {
 
 // Key takes one key.
 func (s *doctorScreen) Key(msg tea.KeyPressMsg) tea.Cmd {
+	if by, ok := stride(msg, s.height); ok {
+		s.move(by)
+		return nil
+	}
 	switch {
-	case key.Matches(msg, keys.Up):
-		s.move(-1)
-	case key.Matches(msg, keys.Down):
-		s.move(1)
-	case key.Matches(msg, keys.PageUp):
-		s.move(-max(1, s.height-1))
-	case key.Matches(msg, keys.PageDown):
-		s.move(max(1, s.height-1))
-	case key.Matches(msg, keys.Top):
-		s.move(-len(s.rows))
-	case key.Matches(msg, keys.Bottom):
-		s.move(len(s.rows))
 	case key.Matches(msg, keys.Close):
 		if s.Back() {
 			return s.live()

@@ -15,7 +15,7 @@ type findingDetails struct {
 	*desk
 	screen  *doctorScreen
 	finding model.Finding
-	offset  int
+	reading
 }
 
 // Update scrolls, fixes, or closes on any other key.
@@ -25,10 +25,7 @@ func (d *findingDetails) Update(msg tea.Msg) tea.Cmd {
 		return nil
 	}
 	switch {
-	case key.Matches(k, keys.Down):
-		d.offset++
-	case key.Matches(k, keys.Up):
-		d.offset = max(0, d.offset-1)
+	case d.reads(k):
 	case key.Matches(k, keyFix):
 		d.close(d)
 		d.screen.fix()
@@ -49,9 +46,7 @@ func (d *findingDetails) Keys() []key.Binding {
 func (d *findingDetails) View(width, height int) string {
 	w := min(78, width-2)
 	lines := d.lines(w - 4)
-	room := max(3, height-4)
-	from := max(0, min(d.offset, len(lines)-room))
-	return box(d.desk, text.Safe(d.finding.Severity.String()+": "+d.finding.Check), lines[from:min(len(lines), from+room)], w)
+	return box(d.desk, text.Safe(d.finding.Severity.String()+": "+d.finding.Check), d.part(lines, boxRoom(height)), w)
 }
 
 func (d *findingDetails) lines(width int) []string {

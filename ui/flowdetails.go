@@ -519,8 +519,8 @@ func statusWords(s model.Status) string {
 // flowDetails is a flow's view in a box over the screen.
 type flowDetails struct {
 	*desk
-	view   *flowView
-	offset int
+	view *flowView
+	reading
 }
 
 // Update scrolls, forgets, or closes on any other key.
@@ -530,18 +530,7 @@ func (d *flowDetails) Update(msg tea.Msg) tea.Cmd {
 		return nil
 	}
 	switch {
-	case key.Matches(k, keys.Down):
-		d.offset++
-	case key.Matches(k, keys.Up):
-		d.offset--
-	case key.Matches(k, keys.PageDown):
-		d.offset += 10
-	case key.Matches(k, keys.PageUp):
-		d.offset -= 10
-	case key.Matches(k, keys.Top):
-		d.offset = 0
-	case key.Matches(k, keys.Bottom):
-		d.offset = 1 << 20
+	case d.reads(k):
 	case key.Matches(k, keys.Names):
 		return d.view.screen.toggleNames()
 	case key.Matches(k, keys.Forget):
@@ -555,14 +544,7 @@ func (d *flowDetails) Update(msg tea.Msg) tea.Cmd {
 	default:
 		d.close(d)
 	}
-	d.Wheel(0)
 	return nil
-}
-
-// Wheel scrolls.
-func (d *flowDetails) Wheel(by int) {
-	lines, room := d.fit(d.width, d.height)
-	d.offset = max(0, min(d.offset+by, len(lines)-room))
 }
 
 // Keys are those of the box.
@@ -574,25 +556,15 @@ func (d *flowDetails) Keys() []key.Binding {
 
 const detailsWidth = 80
 
-// fit are the lines of the box and how many of them it shows.
-func (d *flowDetails) fit(width, height int) (lines []string, room int) {
-	room = max(3, height-4)
-	if height < 20 {
-		room = max(3, height-3)
-	}
-	lines = d.view.lines(min(detailsWidth, width-2)-4, room)
-	return lines, min(room, len(lines))
-}
-
 // View draws the box.
 func (d *flowDetails) View(width, height int) string {
-	lines, room := d.fit(width, height)
-	from := max(0, min(d.offset, len(lines)-room))
-	title := text.Safe(d.view.title())
-	if len(lines) > room {
-		title = fmt.Sprintf("%s (%d%%)", title, 100*(from+room)/len(lines))
+	room := boxRoom(height)
+	if height < 20 {
+		room = boxRoom(height + 1)
 	}
-	return box(d.desk, title, lines[from:from+room], min(detailsWidth, width-2))
+	lines := d.view.lines(min(detailsWidth, width-2)-4, room)
+	seen := d.part(lines, room)
+	return box(d.desk, text.Safe(d.view.title())+d.progress(len(lines)), seen, min(detailsWidth, width-2))
 }
 
 // The screen is split from splitWidth on: the list, and the flow under the cursor beside it.

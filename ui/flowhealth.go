@@ -106,7 +106,7 @@ func (s *flowsScreen) noteStyle(n model.HealthNote) noteStyle {
 type flowHealth struct {
 	*desk
 	screen *flowsScreen
-	offset int
+	reading
 }
 
 // Update scrolls, switches, or closes on any other key.
@@ -116,31 +116,16 @@ func (h *flowHealth) Update(msg tea.Msg) tea.Cmd {
 		return nil
 	}
 	switch {
-	case key.Matches(k, keys.Down):
-		h.offset++
-	case key.Matches(k, keys.Up):
-		h.offset--
-	case key.Matches(k, keys.PageDown), k.String() == "space":
-		h.offset += max(1, h.room(h.height)-1)
-	case key.Matches(k, keys.PageUp):
-		h.offset -= max(1, h.room(h.height)-1)
-	case key.Matches(k, keys.Top):
-		h.offset = 0
-	case key.Matches(k, keys.Bottom):
-		h.offset = 1 << 20
+	case h.reads(k):
+	case k.String() == "space":
+		h.Wheel(max(1, h.page-1))
 	case key.Matches(k, keys.Switches):
 		h.close(h)
 		return h.screen.Key(k)
 	default:
 		h.close(h)
 	}
-	h.Wheel(0)
 	return nil
-}
-
-// Wheel scrolls.
-func (h *flowHealth) Wheel(by int) {
-	h.offset = max(0, min(h.offset+by, len(h.lines(h.inner(h.width)))-h.room(h.height)))
 }
 
 // Keys are those of the box.
@@ -152,20 +137,15 @@ func (h *flowHealth) Keys() []key.Binding {
 
 func (h *flowHealth) inner(width int) int { return min(100, width-2) - 4 }
 
-func (h *flowHealth) room(height int) int { return max(3, height-4) }
-
 // View draws the box.
 func (h *flowHealth) View(width, height int) string {
-	lines, room := h.lines(h.inner(width)), h.room(height)
-	from := max(0, min(h.offset, len(lines)-room))
+	lines := h.lines(h.inner(width))
+	seen := h.part(lines, boxRoom(height))
 	title := "Health of the connection table"
 	if width < narrowDetails {
 		title = "Health of the table"
 	}
-	if len(lines) > room {
-		title += fmt.Sprintf(" (%d%%)", 100*min(len(lines), from+room)/len(lines))
-	}
-	return box(h.desk, title, lines[from:min(len(lines), from+room)], h.inner(width)+4)
+	return box(h.desk, title+h.progress(len(lines)), seen, h.inner(width)+4)
 }
 
 func (h *flowHealth) lines(width int) []string {

@@ -374,20 +374,10 @@ func (s *flowsScreen) Key(msg tea.KeyPressMsg) tea.Cmd {
 		}
 		return nil
 	}
-	page := max(1, s.list.height-1)
+	if by, ok := stride(msg, s.list.height); ok {
+		return s.cursorBy(by)
+	}
 	switch {
-	case key.Matches(msg, keys.Up):
-		return s.cursorBy(-1)
-	case key.Matches(msg, keys.Down):
-		return s.cursorBy(1)
-	case key.Matches(msg, keys.PageUp):
-		return s.cursorBy(-page)
-	case key.Matches(msg, keys.PageDown):
-		return s.cursorBy(page)
-	case key.Matches(msg, keys.Top):
-		return s.cursorBy(-1 << 30)
-	case key.Matches(msg, keys.Bottom):
-		return s.cursorBy(1 << 30)
 	case key.Matches(msg, keys.Filter):
 		s.filter.start()
 	case key.Matches(msg, keys.Close):

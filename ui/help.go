@@ -11,7 +11,7 @@ import (
 type help struct {
 	*desk
 	groups []KeyGroup
-	offset int
+	reading
 }
 
 // KeyGroup is a set of bindings under a heading.
@@ -31,16 +31,7 @@ func newHelp(d *desk, s screen) *help {
 
 // Update scrolls, or closes on any other key.
 func (h *help) Update(msg tea.Msg) tea.Cmd {
-	k, ok := msg.(tea.KeyPressMsg)
-	if !ok {
-		return nil
-	}
-	switch {
-	case key.Matches(k, keys.Down):
-		h.offset++
-	case key.Matches(k, keys.Up):
-		h.offset = max(0, h.offset-1)
-	default:
+	if k, ok := msg.(tea.KeyPressMsg); ok && !h.reads(k) {
 		h.close(h)
 	}
 	return nil
@@ -70,16 +61,9 @@ func (h *help) View(width, height int) string {
 	if len(entries) > room && w >= 56 {
 		columns = 2
 	}
-	per := room
-	if columns == 2 {
-		per = max((len(entries)+1)/2, 1)
-	}
-	offset := min(h.offset, max(0, per-room))
-	if columns == 1 {
-		offset = min(h.offset, max(0, len(entries)-room))
-	}
-	var lines []string
-	for i := offset; i < offset+min(room, per); i++ {
+	per := (len(entries) + columns - 1) / columns
+	lines := make([]string, 0, per)
+	for i := range per {
 		line := ""
 		for c := range columns {
 			if j := i + c*per; j < len(entries) {
@@ -88,5 +72,5 @@ func (h *help) View(width, height int) string {
 		}
 		lines = append(lines, line)
 	}
-	return box(h.desk, "Keys", lines, w)
+	return box(h.desk, "Keys", h.part(lines, room), w)
 }

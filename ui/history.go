@@ -109,21 +109,11 @@ func (s *historyScreen) current() (Entry, bool) {
 
 // Key takes one key.
 func (s *historyScreen) Key(msg tea.KeyPressMsg) tea.Cmd {
-	n := len(s.entries)
-	move := func(to int) { s.cursor.Go(to, n, s.key) }
+	if by, ok := stride(msg, s.height); ok {
+		s.Wheel(by)
+		return nil
+	}
 	switch {
-	case key.Matches(msg, keys.Up):
-		move(s.cursor.Index() - 1)
-	case key.Matches(msg, keys.Down):
-		move(s.cursor.Index() + 1)
-	case key.Matches(msg, keys.PageUp):
-		move(s.cursor.Index() - max(1, s.height-1))
-	case key.Matches(msg, keys.PageDown):
-		move(s.cursor.Index() + max(1, s.height-1))
-	case key.Matches(msg, keys.Top):
-		move(0)
-	case key.Matches(msg, keys.Bottom):
-		move(n - 1)
 	case key.Matches(msg, keys.Details):
 		if e, ok := s.current(); ok {
 			s.open(&entryDetails{desk: s.desk, entry: e})
@@ -386,9 +376,7 @@ func (d *entryDetails) View(width, height int) string {
 	for _, c := range e.Commands {
 		add(d.look.Faint, "$ "+c)
 	}
-	room := max(3, height-4)
-	from := max(0, min(d.offset, len(lines)-room))
-	return box(d.desk, "Change "+e.ID, lines[from:min(len(lines), from+room)], w)
+	return box(d.desk, "Change "+e.ID, d.part(lines, boxRoom(height)), w)
 }
 
 // settledMsg tells how something about the journal went.

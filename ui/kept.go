@@ -79,20 +79,11 @@ func (k *keptFlows) Update(msg tea.Msg) tea.Cmd {
 
 func (k *keptFlows) press(msg tea.KeyPressMsg) tea.Cmd {
 	n := len(k.kept.flows)
-	move := func(to int) { k.cursor.Go(to, n, k.key) }
+	if by, ok := stride(msg, k.height); ok {
+		k.cursor.Go(k.cursor.Index()+by, n, k.key)
+		return nil
+	}
 	switch {
-	case key.Matches(msg, keys.Up):
-		move(k.cursor.Index() - 1)
-	case key.Matches(msg, keys.Down):
-		move(k.cursor.Index() + 1)
-	case key.Matches(msg, keys.PageUp):
-		move(k.cursor.Index() - max(1, k.height-1))
-	case key.Matches(msg, keys.PageDown):
-		move(k.cursor.Index() + max(1, k.height-1))
-	case key.Matches(msg, keys.Top):
-		move(0)
-	case key.Matches(msg, keys.Bottom):
-		move(n - 1)
 	case n == 0 || msg.String() == "esc" || msg.String() == "q" || msg.String() == "ctrl+c":
 		k.close(k)
 	case key.Matches(msg, keys.Forget):

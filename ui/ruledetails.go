@@ -16,9 +16,9 @@ import (
 // ruleDetails is everything about one rule, kept true while the table changes.
 type ruleDetails struct {
 	*desk
-	table  string
-	item   ruleItem
-	offset int
+	table string
+	item  ruleItem
+	reading
 }
 
 func newRuleDetails(d *desk, table string, it ruleItem) *ruleDetails {
@@ -27,16 +27,7 @@ func newRuleDetails(d *desk, table string, it ruleItem) *ruleDetails {
 
 // Update scrolls, or closes on any other key.
 func (r *ruleDetails) Update(msg tea.Msg) tea.Cmd {
-	k, ok := msg.(tea.KeyPressMsg)
-	if !ok {
-		return nil
-	}
-	switch {
-	case key.Matches(k, keys.Down):
-		r.offset++
-	case key.Matches(k, keys.Up):
-		r.offset = max(0, r.offset-1)
-	default:
+	if k, ok := msg.(tea.KeyPressMsg); ok && !r.reads(k) {
 		r.close(r)
 	}
 	return nil
@@ -49,9 +40,7 @@ func (r *ruleDetails) Keys() []key.Binding { return []key.Binding{keys.Up, keys.
 func (r *ruleDetails) View(width, height int) string {
 	w := min(78, width-2)
 	lines := r.lines(w - 4)
-	room := max(3, height-4)
-	from := max(0, min(r.offset, len(lines)-room))
-	return box(r.desk, fmt.Sprintf("Rule %d of %s", r.item.at, text.Safe(r.item.chain)), lines[from:min(len(lines), from+room)], w)
+	return box(r.desk, fmt.Sprintf("Rule %d of %s", r.item.at, text.Safe(r.item.chain)), r.part(lines, boxRoom(height)), w)
 }
 
 func (r *ruleDetails) lines(width int) []string {

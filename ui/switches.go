@@ -120,25 +120,12 @@ func (s *switches) Update(msg tea.Msg) tea.Cmd {
 }
 
 func (s *switches) press(msg tea.KeyPressMsg) tea.Cmd {
-	n := len(s.all.List)
-	move := func(to int) tea.Cmd {
+	if by, ok := stride(msg, s.height); ok {
 		s.refused = ""
-		s.cursor.Go(to, n, s.key)
+		s.cursor.Go(s.cursor.Index()+by, len(s.all.List), s.key)
 		return nil
 	}
 	switch {
-	case key.Matches(msg, keys.Up):
-		return move(s.cursor.Index() - 1)
-	case key.Matches(msg, keys.Down):
-		return move(s.cursor.Index() + 1)
-	case key.Matches(msg, keys.PageUp):
-		return move(s.cursor.Index() - max(1, s.height-1))
-	case key.Matches(msg, keys.PageDown):
-		return move(s.cursor.Index() + max(1, s.height-1))
-	case key.Matches(msg, keys.Top):
-		return move(0)
-	case key.Matches(msg, keys.Bottom):
-		return move(n - 1)
 	case key.Matches(msg, keys.Undo):
 		return s.undo()
 	case key.Matches(msg, keys.Redo):

@@ -298,25 +298,17 @@ func (s *traceScreen) Key(msg tea.KeyPressMsg) tea.Cmd {
 	if s.filter.open {
 		return s.typed(msg)
 	}
+	if by, ok := stride(msg, s.height); ok {
+		s.move(by)
+		s.tail = key.Matches(msg, keys.Bottom)
+		return nil
+	}
 	switch {
 	case key.Matches(msg, keys.Filter):
 		s.filter.start()
 		s.check()
 	case key.Matches(msg, keyStop):
 		return s.stop()
-	case key.Matches(msg, keys.Up):
-		s.move(-1)
-	case key.Matches(msg, keys.Down):
-		s.move(1)
-	case key.Matches(msg, keys.PageUp):
-		s.move(-max(1, s.height-1))
-	case key.Matches(msg, keys.PageDown):
-		s.move(max(1, s.height-1))
-	case key.Matches(msg, keys.Top):
-		s.move(-len(s.rows))
-	case key.Matches(msg, keys.Bottom):
-		s.move(len(s.rows))
-		s.tail = true
 	case key.Matches(msg, keys.Details):
 		if r, ok := s.current(); ok {
 			s.desk.open(&traceDetails{desk: s.desk, row: *r})

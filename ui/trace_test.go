@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
 	"testing"
 	"testing/synctest"
 
 	tea "charm.land/bubbletea/v2"
-	"github.com/charmbracelet/x/ansi"
 
 	"nattui/model"
 	"nattui/rules"
@@ -246,17 +244,7 @@ func TestTraceFromARule(t *testing.T) {
 // Every character of the screen has a likeness on a terminal without UTF-8.
 func TestTraceWithoutUTF8(t *testing.T) {
 	s, _ := running(t, 80, 24)
-	s.app.utf8 = false
-	s.app.restyle()
-	s.press("enter")
-	for _, r := range ansi.Strip(s.app.draw()) {
-		if r >= 0x7f {
-			t.Fatalf("%q is drawn on a terminal that cannot show it:\n%s", r, s.screen())
-		}
-	}
-	if strings.Contains(s.screen(), "?  ?") {
-		t.Errorf("something has no likeness:\n%s", s.screen())
-	}
+	s.onPlainTerminal("enter")
 }
 
 // What goes otherwise than the rules say stands out.

@@ -100,9 +100,7 @@ func (d *traceDetails) Keys() []key.Binding { return []key.Binding{keys.Up, keys
 func (d *traceDetails) View(width, height int) string {
 	w := min(110, width-2)
 	lines := d.lines(w - 4)
-	room := max(3, height-4)
-	from := max(0, min(d.offset, len(lines)-room))
-	return box(d.desk, d.title(), lines[from:min(len(lines), from+room)], w)
+	return box(d.desk, d.title(), d.part(lines, boxRoom(height)), w)
 }
 
 func (d *traceDetails) title() string {

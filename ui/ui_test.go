@@ -243,6 +243,22 @@ func (s *stage) fits() {
 	}
 }
 
+// onPlainTerminal presses keys on a terminal without UTF-8, on which every character must have a likeness.
+func (s *stage) onPlainTerminal(names ...string) {
+	s.t.Helper()
+	s.app.utf8 = false
+	s.app.restyle()
+	s.press(names...)
+	for _, r := range ansi.Strip(s.app.draw()) {
+		if r >= 0x7f {
+			s.t.Fatalf("%q is drawn on a terminal that cannot show it:\n%s", r, s.screen())
+		}
+	}
+	if strings.Contains(s.screen(), "?  ?") {
+		s.t.Errorf("something has no likeness:\n%s", s.screen())
+	}
+}
+
 func (s *stage) sees(want string) {
 	s.t.Helper()
 	if !strings.Contains(s.screen(), want) {
