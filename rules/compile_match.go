@@ -49,13 +49,16 @@ func within(have, want Ports) Truth {
 	return Unknown
 }
 
+// holds tells whether a packet, as it is at this place of its way, meets a match.
+type holds func(*machine, *state) Truth
+
 // addTest adds a test to a rule.
-type addTest func(holds func(*machine, *state) Truth, sees func(*cuts))
+type addTest func(test holds, sees func(*cuts))
 
 // compileMatch adds the comparisons of one match.
 func (c *code) compileMatch(f Family, m Match) {
-	add := func(holds func(*machine, *state) Truth, sees func(*cuts)) {
-		c.tests = append(c.tests, test{m.Module(), holds, sees})
+	add := func(t holds, sees func(*cuts)) {
+		c.tests = append(c.tests, test{m.Module(), t, sees})
 	}
 	switch m := m.(type) {
 	case Comment:
@@ -63,7 +66,7 @@ func (c *code) compileMatch(f Family, m Match) {
 		c.comparePort(onSport, &c.sport, m.Proto, m.Source)
 		c.comparePort(onDport, &c.dport, m.Proto, m.Dest)
 		if m.Flags != nil {
-			add(m.Flags.holds, seesNone)
+			add(flagsTest(m.Flags), seesNone)
 		}
 		if m.Option != nil {
 			add(unknownTest, seesNone)
@@ -76,22 +79,22 @@ func (c *code) compileMatch(f Family, m Match) {
 		case DestSide:
 			of = ofDest
 		}
-		add(m.holds, seesPorts(of, m.List...))
+		add(multiportTest(m), seesPorts(of, m.List...))
 	case ICMPType:
-		add(m.holds, seesNone)
+		add(icmpTest(m), seesNone)
 	case IPRange:
 		addRange(add, m.Source, true)
 		addRange(add, m.Dest, false)
 	case AddrType:
-		m.compile(f, add)
+		compileAddrType(m, f, add)
 	case CTState:
 		add(stateTest(&WordsMatch{m.Not, m.States}), seesNone)
 	case Conntrack:
-		m.compile(f, add)
+		compileConntrack(m, f, add)
 	case Mark:
-		add(m.holds, seesNone)
+		add(markTest(m), seesNone)
 	case TTL:
-		add(m.holds, seesNone)
+		add(ttlTest(m), seesNone)
 	case Length:
 		add(func(mc *machine, _ *state) Truth {
 			if mc.pkt.Length == 0 {
@@ -106,18 +109,16 @@ func (c *code) compileMatch(f Family, m Match) {
 	case PktType:
 		add(func(mc *machine, st *state) Truth { return mc.delivery(st, m.Type).flip(m.Not) }, seesNone)
 	case MAC:
-		add(m.holds, seesNone)
+		add(macTest(m), seesNone)
 	case Owner:
-		add(m.holds, seesNone)
+		add(ownerTest(m), seesNone)
 	case Time:
-		if holds := m.compile(); holds != nil {
-			add(holds, seesNone)
-		}
+		add(timeTest(m), seesNone)
 	case Statistic:
-		add(m.compile(), seesNone)
+		add(statisticTest(m), seesNone)
 	case Opaque:
-		if typed, ok := m.asConntrack(); ok {
-			typed.compile(f, add)
+		if typed, ok := m.Conntrack(); ok {
+			compileConntrack(typed, f, add)
 			return
 		}
 		add(unknownTest, seesNone)
@@ -126,68 +127,45 @@ func (c *code) compileMatch(f Family, m Match) {
 	}
 }
 
-// asConntrack reads a conntrack match that cannot be printed from its typed form
-// as it stood, and so is no Conntrack: one with bits outside its masks
-// (--ctorigsrc 10.0.0.1/8), which the kernel keeps and never looks at, or with
-// its options in another order.
-func (m Opaque) asConntrack() (Conntrack, bool) {
-	opts, ok := splitOptions(m.Words)
-	if m.Name != "conntrack" || !ok {
-		return Conntrack{}, false
-	}
-	parsed, ok := parseConntrack(m.Name, opts)
-	if !ok {
-		return Conntrack{}, false
-	}
-	typed, ok := parsed.(Conntrack)
-	return typed, ok && slices.Equal(masked(matchWords(nil, parsed)[2:]), masked(m.Words))
-}
-
-// masked returns the words in order, addresses cut to their masks.
-func masked(words []string) []string {
-	words = slices.Clone(words)
-	for i, w := range words {
-		if n, ok := ParseNet(w); ok {
-			words[i] = n.String()
-		}
-	}
-	slices.Sort(words)
-	return words
-}
-
 func unknownTest(*machine, *state) Truth { return Unknown }
 
-func (t *TCPFlags) holds(m *machine, _ *state) Truth {
-	flags, known := m.pkt.tcpFlags()
-	if !known {
-		return Unknown
+func flagsTest(t *TCPFlags) holds {
+	return func(m *machine, _ *state) Truth {
+		flags, known := m.pkt.tcpFlags()
+		if !known {
+			return Unknown
+		}
+		return truth(flags&t.Mask == t.Comp).flip(t.Not)
 	}
-	return truth(flags&t.Mask == t.Comp).flip(t.Not)
 }
 
-func (m Multiport) holds(mc *machine, st *state) Truth {
-	if !HasPorts(mc.pkt.Protocol) {
-		return No
-	}
-	best := No
-	for _, p := range m.List {
-		if m.Side != DestSide {
-			best = max(best, within(st.sport, p))
+func multiportTest(m Multiport) holds {
+	return func(mc *machine, st *state) Truth {
+		if !HasPorts(mc.pkt.Protocol) {
+			return No
 		}
-		if m.Side != SourceSide {
-			best = max(best, within(st.dport, p))
+		best := No
+		for _, p := range m.List {
+			if m.Side != DestSide {
+				best = max(best, within(st.sport, p))
+			}
+			if m.Side != SourceSide {
+				best = max(best, within(st.dport, p))
+			}
 		}
+		return best.flip(m.Not)
 	}
-	return best.flip(m.Not)
 }
 
-func (m ICMPType) holds(mc *machine, _ *state) Truth {
-	if !mc.pkt.isICMP() {
-		return No
+func icmpTest(m ICMPType) holds {
+	return func(mc *machine, _ *state) Truth {
+		if !mc.pkt.isICMP() {
+			return No
+		}
+		kind, code := mc.pkt.icmp()
+		hit := m.Any || m.Type == 0xff && !m.V6 || kind == m.Type && (m.Code == nil || *m.Code == code)
+		return truth(hit).flip(m.Not)
 	}
-	kind, code := mc.pkt.icmp()
-	hit := m.Any || m.Type == 0xff && !m.V6 || kind == m.Type && (m.Code == nil || *m.Code == code)
-	return truth(hit).flip(m.Not)
 }
 
 func addRange(add addTest, r *AddrsMatch, source bool) {
@@ -208,9 +186,9 @@ func addRange(add addTest, r *AddrsMatch, source bool) {
 	}, func(c *cuts) { c.addrs(of, lo, hi) })
 }
 
-// compile reads the match as xt_addrtype does, which treats the families
+// compileAddrType reads the match as xt_addrtype does, which treats the families
 // differently.
-func (m AddrType) compile(f Family, add addTest) {
+func compileAddrType(m AddrType, f Family, add addTest) {
 	one := func(t *TypesMatch, source bool) {
 		if t == nil {
 			return
@@ -277,7 +255,7 @@ func typeTest6(h *hostAddrs, a netip.Addr, dev string, types []string) Truth {
 }
 
 // stateTest is --ctstate and --state.
-func stateTest(w *WordsMatch) func(*machine, *state) Truth {
+func stateTest(w *WordsMatch) holds {
 	wanted := [5]bool{}
 	dnat, snat := false, false
 	for _, word := range w.Words {
@@ -307,19 +285,19 @@ func stateTest(w *WordsMatch) func(*machine, *state) Truth {
 	}
 }
 
-// compile reads the match as xt_conntrack does: a packet without a flow meets
+// compileConntrack reads the match as xt_conntrack does: a packet without a flow meets
 // nothing but --ctstate.
-func (m Conntrack) compile(f Family, add addTest) {
+func compileConntrack(m Conntrack, f Family, add addTest) {
 	if m.State != nil {
 		add(stateTest(m.State), seesNone)
 	}
-	flow := func(holds func(*machine, *state) Truth, sees func(*cuts)) {
+	flow := func(test holds, sees func(*cuts)) {
 		withState := m.State != nil
 		add(func(mc *machine, st *state) Truth {
 			if !st.ct.hasFlow() {
 				return truth(withState)
 			}
-			return holds(mc, st)
+			return test(mc, st)
 		}, sees)
 	}
 	flow(func(*machine, *state) Truth { return Yes }, seesNone)
@@ -364,7 +342,7 @@ func (m Conntrack) compile(f Family, add addTest) {
 		}
 	}
 	if m.Status != nil {
-		flow(m.Status.statusHolds, seesNone)
+		flow(statusTest(m.Status), seesNone)
 	}
 	if m.Expire != nil {
 		flow(unknownTest, seesNone)
@@ -387,48 +365,54 @@ func seesNet(f Family, m *maskedAddr) func(*cuts) {
 	return func(c *cuts) { c.net(ofBoth, m) }
 }
 
-// statusHolds is --ctstatus. A new flow is neither expected, nor answered, nor
+// statusTest is --ctstatus. A new flow is neither expected, nor answered, nor
 // assured; it is confirmed once it has been through.
-func (w *WordsMatch) statusHolds(_ *machine, st *state) Truth {
-	if st.ct.state != StateNew {
-		for _, word := range w.Words {
-			if word != "NONE" {
-				return Unknown
+func statusTest(w *WordsMatch) holds {
+	return func(_ *machine, st *state) Truth {
+		if st.ct.state != StateNew {
+			for _, word := range w.Words {
+				if word != "NONE" {
+					return Unknown
+				}
 			}
 		}
+		return truth(st.ct.confirmed && slices.Contains(w.Words, "CONFIRMED")).flip(w.Not)
 	}
-	return truth(st.ct.confirmed && slices.Contains(w.Words, "CONFIRMED")).flip(w.Not)
 }
 
-func (m Mark) holds(_ *machine, st *state) Truth {
-	value, blurred := st.mark, st.blurred
-	if m.Conn {
-		if !st.ct.hasFlow() {
-			return No
+func markTest(m Mark) holds {
+	return func(_ *machine, st *state) Truth {
+		value, blurred := st.mark, st.blurred
+		if m.Conn {
+			if !st.ct.hasFlow() {
+				return No
+			}
+			value, blurred = st.connMark, st.connBlurred
 		}
-		value, blurred = st.connMark, st.connBlurred
+		switch {
+		case (value&m.Mask^m.Value)&^blurred != 0:
+			return truth(m.Not)
+		case m.Mask&blurred != 0:
+			return Unknown
+		}
+		return truth(!m.Not)
 	}
-	switch {
-	case (value&m.Mask^m.Value)&^blurred != 0:
-		return truth(m.Not)
-	case m.Mask&blurred != 0:
-		return Unknown
-	}
-	return truth(!m.Not)
 }
 
-func (t TTL) holds(_ *machine, st *state) Truth {
-	if st.ttl == 0 || st.has&blurredTTL != 0 {
-		return Unknown
+func ttlTest(t TTL) holds {
+	return func(_ *machine, st *state) Truth {
+		if st.ttl == 0 || st.has&blurredTTL != 0 {
+			return Unknown
+		}
+		hit := st.ttl == t.Value
+		switch t.Compare {
+		case "lt":
+			hit = st.ttl < t.Value
+		case "gt":
+			hit = st.ttl > t.Value
+		}
+		return truth(hit).flip(t.Not)
 	}
-	hit := st.ttl == t.Value
-	switch t.Compare {
-	case "lt":
-		hit = st.ttl < t.Value
-	case "gt":
-		hit = st.ttl > t.Value
-	}
-	return truth(hit).flip(t.Not)
 }
 
 func (m *machine) tos(st *state, mask, value uint32) Truth {
@@ -460,53 +444,57 @@ func (m *machine) delivery(st *state, want string) Truth {
 	return truth(have == want)
 }
 
-func (m MAC) holds(mc *machine, _ *state) Truth {
-	switch {
-	case mc.pkt.Local:
-		return No // the loopback interface is no Ethernet
-	case mc.pkt.MAC == "":
-		return Unknown
+func macTest(m MAC) holds {
+	return func(mc *machine, _ *state) Truth {
+		switch {
+		case mc.pkt.Local:
+			return No // the loopback interface is no Ethernet
+		case mc.pkt.MAC == "":
+			return Unknown
+		}
+		return truth(strings.EqualFold(m.Address, mc.pkt.MAC)).flip(m.Not)
 	}
-	return truth(strings.EqualFold(m.Address, mc.pkt.MAC)).flip(m.Not)
 }
 
-// holds is -m owner. A packet that is forwarded has no owner, which meets what
+// ownerTest is -m owner. A packet that is forwarded has no owner, which meets what
 // is negated.
-func (m Owner) holds(mc *machine, _ *state) Truth {
-	if !mc.pkt.Local {
-		forwarded := (m.UID == nil || m.UID.Not) && (m.GID == nil || m.GID.Not) &&
-			(m.SocketExists == nil || !*m.SocketExists)
-		return truth(forwarded)
-	}
-	all := Yes
-	if m.SocketExists != nil {
-		all = Unknown // an answer of the kernel itself has none
-		if mc.pkt.Has&HasUID != 0 {
-			all = truth(*m.SocketExists)
+func ownerTest(m Owner) holds {
+	return func(mc *machine, _ *state) Truth {
+		if !mc.pkt.Local {
+			forwarded := (m.UID == nil || m.UID.Not) && (m.GID == nil || m.GID.Not) &&
+				(m.SocketExists == nil || !*m.SocketExists)
+			return truth(forwarded)
 		}
-	}
-	if m.UID != nil {
-		all = min(all, m.UID.holds(mc.pkt.UID, mc.pkt.Has&HasUID != 0))
-	}
-	if m.GID != nil {
-		t := m.GID.holds(mc.pkt.GID, mc.pkt.Has&HasGID != 0)
-		if m.Suppl && mc.pkt.Has&HasGID != 0 && (t == Yes) == m.GID.Not {
-			t = Unknown // the supplementary groups are not known
+		all := Yes
+		if m.SocketExists != nil {
+			all = Unknown // an answer of the kernel itself has none
+			if mc.pkt.Has&HasUID != 0 {
+				all = truth(*m.SocketExists)
+			}
 		}
-		all = min(all, t)
+		if m.UID != nil {
+			all = min(all, idHolds(m.UID, mc.pkt.UID, mc.pkt.Has&HasUID != 0))
+		}
+		if m.GID != nil {
+			t := idHolds(m.GID, mc.pkt.GID, mc.pkt.Has&HasGID != 0)
+			if m.Suppl && mc.pkt.Has&HasGID != 0 && (t == Yes) == m.GID.Not {
+				t = Unknown // the supplementary groups are not known
+			}
+			all = min(all, t)
+		}
+		return all
 	}
-	return all
 }
 
-func (i *IDMatch) holds(id uint32, known bool) Truth {
+func idHolds(i *IDMatch, id uint32, known bool) Truth {
 	if !known {
 		return Unknown
 	}
 	return truth(i.Lo <= id && id <= i.Hi).flip(i.Not)
 }
 
-// compile reads the share of packets that a statistic match takes.
-func (m Statistic) compile() func(*machine, *state) Truth {
+// statisticTest reads the share of packets that a statistic match takes.
+func statisticTest(m Statistic) holds {
 	answer := Unknown
 	if m.Nth {
 		if m.Every == 1 {
@@ -528,8 +516,8 @@ type clock struct {
 	contiguous, localZone bool
 }
 
-// compile returns nil for a match that restricts nothing.
-func (m Time) compile() func(*machine, *state) Truth {
+// timeTest compares the time as -m time does.
+func timeTest(m Time) holds {
 	c := clock{stop: 24*3600 - 1}
 	for _, o := range m.Options {
 		if !c.take(o) {

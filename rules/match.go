@@ -2,6 +2,7 @@ package rules
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -882,4 +883,33 @@ var parsers = map[string]func(module string, opts []option) (Match, bool){
 	"comment": parseComment, "ttl": parseTTL, "hl": parseTTL, "length": parseLength,
 	"tos": parseTOS, "dscp": parseDSCP, "pkttype": parsePktType, "mac": parseMAC, "owner": parseOwner,
 	"icmp": parseICMPType, "icmp6": parseICMPType, "time": parseTime, "statistic": parseStatistic,
+}
+
+// Conntrack reads a conntrack match that cannot be printed from its typed form
+// as it stood, and so is kept as its words: one with bits outside its masks
+// (--ctorigsrc 10.0.0.1/8), which the kernel keeps and never looks at, or with
+// its options in another order.
+func (m Opaque) Conntrack() (Conntrack, bool) {
+	opts, ok := splitOptions(m.Words)
+	if m.Name != "conntrack" || !ok {
+		return Conntrack{}, false
+	}
+	parsed, ok := parseConntrack(m.Name, opts)
+	if !ok {
+		return Conntrack{}, false
+	}
+	typed, ok := parsed.(Conntrack)
+	return typed, ok && slices.Equal(masked(matchWords(nil, parsed)[2:]), masked(m.Words))
+}
+
+// masked returns the words in order, addresses cut to their masks.
+func masked(words []string) []string {
+	words = slices.Clone(words)
+	for i, w := range words {
+		if n, ok := ParseNet(w); ok {
+			words[i] = n.String()
+		}
+	}
+	slices.Sort(words)
+	return words
 }

@@ -61,7 +61,7 @@ func endWords(a netip.Addr, port uint16) string {
 // SamplePacket is a packet that is made to meet the rule: it takes what the rule
 // asks for, and plausible values for what it leaves open. It is false where the
 // rule gives nothing to go by.
-func (r Rule) SamplePacket(f Family) (proto uint8, src, dst netip.AddrPort, in string, ok bool) {
+func SamplePacket(r Rule, f Family) (proto uint8, src, dst netip.AddrPort, in string, ok bool) {
 	proto = TCP
 	if n, known := r.Protocol.Number(); known && !r.Protocol.Any() && !r.Protocol.Not {
 		proto = n
@@ -98,7 +98,7 @@ func (r Rule) SamplePacket(f Family) (proto uint8, src, dst netip.AddrPort, in s
 	if !r.In.Any() && !r.In.Not && !strings.HasSuffix(r.In.Name, "+") {
 		in = r.In.Name
 	}
-	return proto, netip.AddrPortFrom(source, sport), netip.AddrPortFrom(dest, dport), in, r.unparseable == nil
+	return proto, netip.AddrPortFrom(source, sport), netip.AddrPortFrom(dest, dport), in, r.Unparseable() == nil
 }
 
 // sampleOf is an address of the net: the host itself, or the second of a network.

@@ -275,8 +275,8 @@ func (r *reacher) implied(rule *code, conditions []*code) bool {
 // implies reports whether one comparison of a rule follows from this one's.
 func (c *code) implies(rule *code, what uint16) bool {
 	if c.what&what == 0 {
-		return what == onDport && rule.dport.inAll(c.portLists(DestSide), rule.flip&what != 0) ||
-			what == onSport && rule.sport.inAll(c.portLists(SourceSide), rule.flip&what != 0)
+		return what == onDport && inAll(rule.dport, c.portLists(DestSide), rule.flip&what != 0) ||
+			what == onSport && inAll(rule.sport, c.portLists(SourceSide), rule.flip&what != 0)
 	}
 	mine, its := c.flip&what != 0, rule.flip&what != 0
 	switch what {
@@ -329,7 +329,7 @@ func (c *code) portLists(side Side) []Ports {
 }
 
 // inAll reports whether every one of the ports meets a comparison with p.
-func (p Ports) inAll(list []Ports, not bool) bool {
+func inAll(p Ports, list []Ports, not bool) bool {
 	for _, q := range list {
 		if !portsImply(false, not, q, p) {
 			return false
@@ -395,7 +395,7 @@ func (r *reacher) impliedMatch(rule *code, m Match, conditions []*code) bool {
 				return true
 			}
 		}
-		if list, ok := m.(Multiport); ok && list.holdsAll(c) {
+		if list, ok := m.(Multiport); ok && holdsAll(list, c) {
 			return true
 		}
 	}
@@ -426,7 +426,7 @@ func wider(m, other Match) bool {
 		return ok && m.Proto == o.Proto && m.Option == nil && m.Flags != nil && o.Flags != nil && *m.Flags == *o.Flags
 	case Multiport:
 		o, ok := other.(Multiport)
-		return ok && !m.Not && !o.Not && m.Side == o.Side && m.covers(o.List)
+		return ok && !m.Not && !o.Not && m.Side == o.Side && coversPorts(m, o.List)
 	case ICMPType:
 		o, ok := other.(ICMPType)
 		return ok && !m.Not && !o.Not && m.V6 == o.V6 && m.Code == nil && (m.Any || !o.Any && m.Type == o.Type)
@@ -443,7 +443,7 @@ func subset(few, many []string) bool {
 	return true
 }
 
-func (m Multiport) covers(list []Ports) bool {
+func coversPorts(m Multiport, list []Ports) bool {
 	for _, p := range list {
 		if !slices.ContainsFunc(m.List, func(q Ports) bool { return portsImply(false, false, p, q) }) {
 			return false
@@ -453,10 +453,10 @@ func (m Multiport) covers(list []Ports) bool {
 }
 
 // holdsAll reports whether the ports a rule asks for are all in the list.
-func (m Multiport) holdsAll(c *code) bool {
+func holdsAll(m Multiport, c *code) bool {
 	if m.Not {
 		return false
 	}
-	return m.Side != SourceSide && c.what&onDport != 0 && c.flip&onDport == 0 && m.covers([]Ports{c.dport}) ||
-		m.Side != DestSide && c.what&onSport != 0 && c.flip&onSport == 0 && m.covers([]Ports{c.sport})
+	return m.Side != SourceSide && c.what&onDport != 0 && c.flip&onDport == 0 && coversPorts(m, []Ports{c.dport}) ||
+		m.Side != DestSide && c.what&onSport != 0 && c.flip&onSport == 0 && coversPorts(m, []Ports{c.sport})
 }

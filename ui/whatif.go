@@ -96,7 +96,7 @@ func parsePacketLine(line string) (rules.Packet, error) {
 
 // packetOf is the line for a rule's sample packet.
 func packetOf(f rules.Family, r *rules.Rule) string {
-	proto, src, dst, in, ok := r.SamplePacket(f)
+	proto, src, dst, in, ok := rules.SamplePacket(*r, f)
 	if !ok {
 		return ""
 	}
