@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // Blast is what a plan would touch besides what it is meant for.
@@ -165,8 +166,8 @@ func (f *Flow) belongsTo(s *Session) bool {
 
 // comparison finds flows that two rule sets would translate otherwise.
 type comparison struct {
-	old, fresh *rules.Evaluator // old may be nil: whatever the rules were
-	was, is    []rules.Outcome
+	old, fresh *evaluate.Evaluator // old may be nil: whatever the rules were
+	was, is    []evaluate.Outcome
 }
 
 // changes reports a flow that is translated as the old rules say, and would not be
@@ -183,12 +184,12 @@ func (t *comparison) changes(f *Flow) bool {
 	return was.Confidence != Stale
 }
 
-func evaluatorOf(f *Facts, sets map[rules.Place]*rules.Ruleset) *rules.Evaluator {
-	var programs []*rules.Program
+func evaluatorOf(f *Facts, sets map[rules.Place]*rules.Ruleset) *evaluate.Evaluator {
+	var programs []*evaluate.Program
 	for _, s := range sets {
-		programs = append(programs, rules.Compile(s))
+		programs = append(programs, evaluate.Compile(s))
 	}
-	return rules.NewEvaluator(f.Host(nil), programs...)
+	return evaluate.NewEvaluator(f.Host(nil), programs...)
 }
 
 // harmless are settings that bear on no packet of a connection to this host.
@@ -199,7 +200,7 @@ var harmless = []string{
 
 // ownConnection compares what becomes of the operator's packets, those of the
 // connection that is there and the first of a new one.
-func (b *Blast) ownConnection(f *Facts, old, fresh *rules.Evaluator, plan rules.Plan) {
+func (b *Blast) ownConnection(f *Facts, old, fresh *evaluate.Evaluator, plan rules.Plan) {
 	if f.Session == nil {
 		return
 	}
@@ -217,20 +218,20 @@ func (b *Blast) ownConnection(f *Facts, old, fresh *rules.Evaluator, plan rules.
 			affect("your own flow would be forgotten")
 		}
 	}
-	arriving, err := rules.NewPacket(rules.TCP, client, server)
+	arriving, err := evaluate.NewPacket(rules.TCP, client, server)
 	if err != nil {
 		affect("your connection is not understood: %v", err)
 		return
 	}
-	leaving, _ := rules.NewPacket(rules.TCP, server, client)
+	leaving, _ := evaluate.NewPacket(rules.TCP, server, client)
 	leaving.Local, leaving.In = true, ""
 	established := arriving
-	established.State, leaving.State = rules.StateEstablished, rules.StateEstablished
-	established.Has |= rules.HasTCPFlags
-	leaving.Has |= rules.HasTCPFlags
+	established.State, leaving.State = evaluate.StateEstablished, evaluate.StateEstablished
+	established.Has |= evaluate.HasTCPFlags
+	leaving.Has |= evaluate.HasTCPFlags
 	established.TCPFlags, leaving.TCPFlags = 0x10, 0x10 // ACK
 	for _, p := range []struct {
-		packet rules.Packet
+		packet evaluate.Packet
 		what   string
 	}{{established, "packets of your connection"}, {leaving, "answers to your connection"}, {arriving, "a new connection of yours"}} {
 		if same, why := sameFate(old, fresh, &p.packet); !same {
@@ -240,7 +241,7 @@ func (b *Blast) ownConnection(f *Facts, old, fresh *rules.Evaluator, plan rules.
 }
 
 // sameFate tells whether a packet certainly ends as it did before.
-func sameFate(old, fresh *rules.Evaluator, p *rules.Packet) (same bool, why string) {
+func sameFate(old, fresh *evaluate.Evaluator, p *evaluate.Packet) (same bool, why string) {
 	was, _ := old.Outcomes(nil, p)
 	is, _ := fresh.Outcomes(nil, p)
 	if len(was) != len(is) {

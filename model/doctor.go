@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // Severity is how much a finding matters.
@@ -247,7 +248,7 @@ func (d *doctor) places() []rules.Place {
 
 // ruleName names a rule as a person would, with its table and place only where
 // they are not the usual ones.
-func ruleName(r rules.RuleRef) string {
+func ruleName(r evaluate.RuleRef) string {
 	name := r.Chain
 	if r.Table != "nat" && !rules.IsBuiltIn("filter", r.Chain) || r.Table == "mangle" || r.Table == "raw" || r.Table == "security" {
 		name = r.Table + " " + name

@@ -7,11 +7,12 @@ import (
 	"time"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // census is what one pass over the flow table tells.
 type census struct {
-	byRule map[rules.RuleRef]*tally
+	byRule map[evaluate.RuleRef]*tally
 	// stale flows have a translation that today's rules would not give; gone are
 	// those of them whose address this host no longer has.
 	stale, gone crowd
@@ -55,14 +56,14 @@ func (t *tally) example(f *Flow) {
 	}
 }
 
-func (c *census) of(r rules.RuleRef) tally {
+func (c *census) of(r evaluate.RuleRef) tally {
 	if t := c.byRule[r]; t != nil {
 		return *t
 	}
 	return tally{}
 }
 
-func (c *census) at(r rules.RuleRef) *tally {
+func (c *census) at(r evaluate.RuleRef) *tally {
 	t := c.byRule[r]
 	if t == nil {
 		t = &tally{}
@@ -82,7 +83,7 @@ type portUse struct {
 
 type portCount struct {
 	flows int
-	rule  rules.RuleRef
+	rule  evaluate.RuleRef
 }
 
 // censusLimit is how many flows are evaluated; a table that holds more is judged
@@ -91,7 +92,7 @@ const censusLimit = 100_000
 
 // takeCensus passes over the flows once.
 func takeCensus(d *doctor) *census {
-	c := &census{byRule: map[rules.RuleRef]*tally{}, bareFrom: map[string]bool{}, ports: map[portUse]*portCount{}}
+	c := &census{byRule: map[evaluate.RuleRef]*tally{}, bareFrom: map[string]bool{}, ports: map[portUse]*portCount{}}
 	if d.Flows == nil {
 		return c
 	}
@@ -99,7 +100,7 @@ func takeCensus(d *doctor) *census {
 	for i := range d.all {
 		asked[d.all[i].Asked] = append(asked[d.all[i].Asked], &d.all[i])
 	}
-	var buf []rules.Outcome
+	var buf []evaluate.Outcome
 	d.Flows.Each(func(_ Ref, f *Flow) bool {
 		if f.Status&StatusTemplate != 0 {
 			return true
@@ -339,7 +340,7 @@ func (d *doctor) portsUsedUp() {
 }
 
 // room is how many source ports may be given towards one service.
-func (d *doctor) room(use portUse, by rules.RuleRef) (ports int, limited bool) {
+func (d *doctor) room(use portUse, by evaluate.RuleRef) (ports int, limited bool) {
 	if r, ok := ruleOf(d.sets, by); ok && r.Target.To.HasPorts {
 		return int(r.Target.To.Ports.Hi) - int(r.Target.To.Ports.Lo) + 1, true
 	}
@@ -350,7 +351,7 @@ func (d *doctor) room(use portUse, by rules.RuleRef) (ports int, limited bool) {
 }
 
 // allPorts takes the limit on ports from a rule.
-func (d *doctor) allPorts(by rules.RuleRef) rules.Plan {
+func (d *doctor) allPorts(by evaluate.RuleRef) rules.Plan {
 	r, ok := ruleOf(d.sets, by)
 	if !ok {
 		return rules.Plan{}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // stepLetThrough asks whether the filter rules let the translated packet, and
@@ -59,13 +60,13 @@ func (d *doctor) nativeForward(f *Forward) Finding {
 }
 
 // answer is what a server sends back; false where it does not pass through here.
-func (d *doctor) answer(f *Forward) (rules.Packet, bool) {
+func (d *doctor) answer(f *Forward) (evaluate.Packet, bool) {
 	if f.local || !f.Server.Addr().IsValid() {
-		return rules.Packet{}, false
+		return evaluate.Packet{}, false
 	}
 	route, certain := d.f.Lookup(RouteQuery{Dst: f.Server.Addr()})
 	if route.Kind != RouteUnicast || !certain {
-		return rules.Packet{}, false
+		return evaluate.Packet{}, false
 	}
 	return answerTo(netip.AddrPortFrom(f.packet.Src, f.packet.SrcPort), f.Server, uint8(f.Proto), route.Out), true
 }
@@ -115,7 +116,7 @@ func (d *doctor) allowedSources(family rules.Family) []rules.Net {
 
 // dropped tells which rule drops a packet of a forward, with the rules that
 // would let it through.
-func (d *doctor) dropped(check string, f *Forward, x *fate, o rules.Outcome, when string) Finding {
+func (d *doctor) dropped(check string, f *Forward, x *fate, o evaluate.Outcome, when string) Finding {
 	hook := x.hook(o.DroppedBy)
 	found := Finding{
 		Check: check, Severity: SeverityError, Subject: ruleName(f.Rule), Evidence: []string{d.dropperText(o.DroppedBy), d.ruleCount(f)},
@@ -136,7 +137,7 @@ func (d *doctor) dropped(check string, f *Forward, x *fate, o rules.Outcome, whe
 
 // dropperName names the rule or policy that drops, with the chain that the
 // kernel calls.
-func dropperName(by, hook rules.RuleRef) string {
+func dropperName(by, hook evaluate.RuleRef) string {
 	if by.Position == 0 {
 		return "The policy of " + by.Chain + placeNote(by.Place)
 	}
@@ -147,7 +148,7 @@ func dropperName(by, hook rules.RuleRef) string {
 	return name
 }
 
-func (d *doctor) dropperText(by rules.RuleRef) string {
+func (d *doctor) dropperText(by evaluate.RuleRef) string {
 	c, ok := d.sets[by.Place].Chain(by.Table, by.Chain)
 	switch {
 	case !ok:
@@ -170,7 +171,7 @@ func (d *doctor) dropperText(by rules.RuleRef) string {
 }
 
 // setBy names the program that is known to set such a policy.
-func (d *doctor) setBy(by rules.RuleRef) string {
+func (d *doctor) setBy(by evaluate.RuleRef) string {
 	if owner := rules.ChainOwner(by.Chain); owner != "" {
 		return "; " + owner + " made it"
 	}
@@ -353,7 +354,7 @@ func (d *doctor) stepReturns(f *Forward) Finding {
 		return Finding{Sentence: "The answer is this host's own."}
 	}
 	x := d.fate(f.packet)
-	masked := slices.ContainsFunc(x.Outcomes, func(o rules.Outcome) bool { return o.SNAT })
+	masked := slices.ContainsFunc(x.Outcomes, func(o evaluate.Outcome) bool { return o.SNAT })
 	seen := d.census.of(f.Rule)
 	if seen.hairpin > 0 {
 		return d.hairpinMissing(f, seen)
@@ -419,9 +420,9 @@ func (d *doctor) hide(f *Forward, title string) rules.Plan {
 
 // translateSource is the plan that inserts a rule into POSTROUTING where it
 // takes effect for a packet: at the end, or else in front.
-func (d *doctor) translateSource(title string, p rules.Place, line string, packet rules.Packet, why string) (rules.Plan, bool) {
+func (d *doctor) translateSource(title string, p rules.Place, line string, packet evaluate.Packet, why string) (rules.Plan, bool) {
 	for _, at := range []int{0, 1} {
-		step, ok := d.insert(rules.RuleRef{Place: p, Table: "nat", Chain: "POSTROUTING", Position: at}, line, why)
+		step, ok := d.insert(evaluate.RuleRef{Place: p, Table: "nat", Chain: "POSTROUTING", Position: at}, line, why)
 		if !ok {
 			return rules.Plan{}, false
 		}
@@ -432,7 +433,7 @@ func (d *doctor) translateSource(title string, p rules.Place, line string, packe
 		}
 		x := t.fate(packet)
 		for _, o := range x.Outcomes {
-			if o.SNAT && o.SNATBy.Chain == "POSTROUTING" && o.Delivered == rules.Forwarded {
+			if o.SNAT && o.SNATBy.Chain == "POSTROUTING" && o.Delivered == evaluate.Forwarded {
 				if r, ok := ruleOf(t.sets, o.SNATBy); ok && r.Same(step.Change.Rule) {
 					return plan, true
 				}
@@ -442,7 +443,7 @@ func (d *doctor) translateSource(title string, p rules.Place, line string, packe
 	return rules.Plan{}, false
 }
 
-func ruleOf(sets map[rules.Place]*rules.Ruleset, at rules.RuleRef) (*rules.Rule, bool) {
+func ruleOf(sets map[rules.Place]*rules.Ruleset, at evaluate.RuleRef) (*rules.Rule, bool) {
 	c, ok := sets[at.Place].Chain(at.Table, at.Chain)
 	if !ok || at.Position < 1 || at.Position > len(c.Rules) {
 		return nil, false
@@ -524,7 +525,7 @@ func (d *doctor) markedRoute(f *Forward) (rules.Plan, [][]string) {
 		{fmt.Sprintf("-A %%s -i %s -m conntrack --ctstate NEW -j CONNMARK --set-xmark %s/0xffffffff", f.Link, mark), "connections that begin at " + f.Link + " get a mark"},
 		{fmt.Sprintf("-A %%s -i %s -m connmark --mark %s -j CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0xffffffff", route.Out, mark), "their answers get it too, before they are routed"},
 	} {
-		step, ok := d.insert(rules.RuleRef{Place: f.Rule.Place, Table: "mangle", Chain: "PREROUTING"}, l.line, l.why)
+		step, ok := d.insert(evaluate.RuleRef{Place: f.Rule.Place, Table: "mangle", Chain: "PREROUTING"}, l.line, l.why)
 		if !ok {
 			return rules.Plan{}, nil
 		}

@@ -8,12 +8,13 @@ import (
 	"strings"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // Forward is a rule that gives what arrives another destination, with a packet
 // of a client that it is meant for.
 type Forward struct {
-	Rule rules.RuleRef
+	Rule evaluate.RuleRef
 	// Owner is the program that made it; empty for the administrator.
 	Owner string
 	Proto Proto
@@ -25,7 +26,7 @@ type Forward struct {
 
 	rule   *rules.Rule
 	via    sketch
-	packet rules.Packet
+	packet evaluate.Packet
 	local  bool // served by this host
 	ranged bool // one of several servers or ports
 }
@@ -102,7 +103,7 @@ const (
 func forwardsOf(d *doctor) []Forward {
 	w := walker{doctor: d}
 	for _, p := range d.places() {
-		w.walk(rules.RuleRef{Place: p, Table: "nat", Chain: "PREROUTING"}, sketch{family: p.Family}, func(at rules.RuleRef, r *rules.Rule, s sketch) {
+		w.walk(evaluate.RuleRef{Place: p, Table: "nat", Chain: "PREROUTING"}, sketch{family: p.Family}, func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
 			switch r.Target.Kind {
 			case rules.DNAT, rules.Redirect, rules.Netmap:
 			default:
@@ -142,7 +143,7 @@ type walker struct {
 // walkLimit ends a walk through tables that nobody could look through either.
 const walkLimit = 200_000
 
-func (w *walker) walk(at rules.RuleRef, s sketch, visit func(rules.RuleRef, *rules.Rule, sketch)) {
+func (w *walker) walk(at evaluate.RuleRef, s sketch, visit func(evaluate.RuleRef, *rules.Rule, sketch)) {
 	chain, ok := w.sets[at.Place].Chain(at.Table, at.Chain)
 	if !ok || s.depth > 12 {
 		return
@@ -261,7 +262,7 @@ func (s *sketch) match(m rules.Match) {
 }
 
 // forward makes a packet that is meant for a rule, and says where it goes.
-func (d *doctor) forward(at rules.RuleRef, r *rules.Rule, s sketch) (Forward, bool) {
+func (d *doctor) forward(at evaluate.RuleRef, r *rules.Rule, s sketch) (Forward, bool) {
 	f := Forward{Rule: at, rule: r, via: s}
 	if s.proto == 0 {
 		s.proto = rules.TCP

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // insideOf is the network from which clients would ask for a server of their own:
@@ -38,7 +39,7 @@ func (d *doctor) fromInside(f *Forward) Finding {
 	translated, returns := false, false
 	for _, o := range x.Outcomes {
 		translated = translated || o.DNAT
-		returns = returns || o.DNAT && o.SNAT && o.Delivered == rules.Forwarded
+		returns = returns || o.DNAT && o.SNAT && o.Delivered == evaluate.Forwarded
 	}
 	if returns {
 		return Finding{}
@@ -58,7 +59,7 @@ func (d *doctor) fromInside(f *Forward) Finding {
 }
 
 // inside is a packet of a client on the server's network.
-func inside(f *Forward, link string, client netip.Addr) rules.Packet {
+func inside(f *Forward, link string, client netip.Addr) evaluate.Packet {
 	p := f.packet
 	p.In, p.Src = link, client
 	return p
@@ -111,7 +112,7 @@ func (d *doctor) hairpin(f *Forward, link string, client netip.Addr) rules.Plan 
 	if name := rules.ProtoName(uint8(f.Proto)); rules.HasPorts(uint8(f.Proto)) {
 		line += fmt.Sprintf(" -p %s -m %s --dport %s", name, name, d.serverPorts(f))
 	}
-	mask, ok := d.insert(rules.RuleRef{Place: f.Rule.Place, Table: "nat", Chain: "POSTROUTING", Position: 1}, line+" -j MASQUERADE",
+	mask, ok := d.insert(evaluate.RuleRef{Place: f.Rule.Place, Table: "nat", Chain: "POSTROUTING", Position: 1}, line+" -j MASQUERADE",
 		"the server then answers this host, which hands the answer on; it sees this host's address instead of its neighbours'")
 	if !ok {
 		return rules.Plan{}
@@ -122,7 +123,7 @@ func (d *doctor) hairpin(f *Forward, link string, client netip.Addr) rules.Plan 
 	plan, ok := d.titled(fmt.Sprintf("Let %s work from the server's own network too", f.Asked), begin, wanted[:1], func(t *trial) bool {
 		y := t.fate(packet)
 		for _, o := range y.Outcomes {
-			if o.DNAT && o.SNAT && o.Delivered == rules.Forwarded {
+			if o.DNAT && o.SNAT && o.Delivered == evaluate.Forwarded {
 				return true
 			}
 		}

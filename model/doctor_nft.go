@@ -7,11 +7,12 @@ import (
 	"strings"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // nativePacket is the packet of a forward as native filters meet it after the
 // translation, and its answer.
-func (d *doctor) nativePacket(p rules.Packet, to netip.AddrPort, in, out string, o *rules.Outcome) (first, answer nftPacket) {
+func (d *doctor) nativePacket(p evaluate.Packet, to netip.AddrPort, in, out string, o *evaluate.Outcome) (first, answer nftPacket) {
 	src := netip.AddrPortFrom(p.Src, p.SrcPort)
 	first = nftPacket{src: src, dst: to, proto: p.Protocol, in: in, out: out}
 	if o != nil {
@@ -24,12 +25,12 @@ func (d *doctor) nativePacket(p rules.Packet, to netip.AddrPort, in, out string,
 
 // nativeStops tells of a native nft filter that drops what is forwarded, or its
 // answer. unanswered says that somebody has tried in vain. who is the subject.
-func (d *doctor) nativeStops(hook string, p rules.Packet, to netip.AddrPort, in, out, who string, tried bool) Finding {
+func (d *doctor) nativeStops(hook string, p evaluate.Packet, to netip.AddrPort, in, out, who string, tried bool) Finding {
 	if d.Filters == nil {
 		return Finding{}
 	}
 	x := d.fate(p)
-	var o *rules.Outcome
+	var o *evaluate.Outcome
 	if x.known {
 		o = &x.Outcomes[0]
 	}

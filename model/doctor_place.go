@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // table tells how the connection table is.
@@ -267,7 +268,7 @@ func (d *doctor) clamp(link string) rules.Plan {
 			continue
 		}
 		const line = "-A %s -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu"
-		if step, ok := d.insert(rules.RuleRef{Place: p, Table: "mangle", Chain: "FORWARD"}, line, "each side of a TCP connection then sends segments that fit"); ok {
+		if step, ok := d.insert(evaluate.RuleRef{Place: p, Table: "mangle", Chain: "FORWARD"}, line, "each side of a TCP connection then sends segments that fit"); ok {
 			plan.Steps = append(plan.Steps, step)
 		}
 	}

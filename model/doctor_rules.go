@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // reachLimit is how many findings of one kind are told for rules of other programs.
@@ -21,16 +22,16 @@ func (d *doctor) reach() {
 	}
 }
 
-func (d *doctor) unreached(r rules.DeadRule, told map[string]int) {
-	check := map[rules.DeadKind]string{
-		rules.Shadowed: "shadowed-rule", rules.Duplicate: "duplicate-rule", rules.AfterAll: "rule-after-all", rules.Orphaned: "chain-unreached",
+func (d *doctor) unreached(r evaluate.DeadRule, told map[string]int) {
+	check := map[evaluate.DeadKind]string{
+		evaluate.Shadowed: "shadowed-rule", evaluate.Duplicate: "duplicate-rule", evaluate.AfterAll: "rule-after-all", evaluate.Orphaned: "chain-unreached",
 	}[r.Kind]
 	owner := rules.ChainOwner(r.Chain)
 	if r.Rule != nil && owner == "" {
 		owner = rules.OwnerOf(*r.Rule)
 	}
 	found := Finding{Check: check, Severity: SeverityWarning, Subject: ruleName(r.RuleRef), Sentence: r.Sentence()}
-	if r.Kind == rules.Orphaned {
+	if r.Kind == evaluate.Orphaned {
 		found.Subject, found.Severity = r.Chain+placeNote(r.Place), SeverityNote
 	}
 	if owner != "" {
@@ -48,7 +49,7 @@ func (d *doctor) unreached(r rules.DeadRule, told map[string]int) {
 	}
 	if r.Rule != nil && owner == "" {
 		switch {
-		case r.Kind == rules.Duplicate:
+		case r.Kind == evaluate.Duplicate:
 			c := d.change(rules.Delete, r.RuleRef)
 			c.Rule = *r.Rule
 			found.Cure = rules.Plan{Title: fmt.Sprintf("Delete rule %d of %s, which is there twice", r.Position, r.Chain), Steps: []rules.Step{{Change: &c, Why: "the first of the two does all the work"}}}
@@ -63,7 +64,7 @@ func (d *doctor) unreached(r rules.DeadRule, told map[string]int) {
 func (d *doctor) rules() {
 	for _, p := range d.places() {
 		w := walker{doctor: d}
-		w.walk(rules.RuleRef{Place: p, Table: "nat", Chain: "PREROUTING"}, sketch{family: p.Family}, func(at rules.RuleRef, r *rules.Rule, s sketch) {
+		w.walk(evaluate.RuleRef{Place: p, Table: "nat", Chain: "PREROUTING"}, sketch{family: p.Family}, func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
 			if ownerOf(r, s) == "" {
 				d.catchesAll(at, r, s)
 			}
@@ -75,7 +76,7 @@ func (d *doctor) rules() {
 }
 
 // catchesAll tells of a translation that takes what is meant for somebody else.
-func (d *doctor) catchesAll(at rules.RuleRef, r *rules.Rule, s sketch) {
+func (d *doctor) catchesAll(at evaluate.RuleRef, r *rules.Rule, s sketch) {
 	if r.Target.Kind != rules.DNAT && r.Target.Kind != rules.Redirect || !s.dst.Any() || !s.in.Any() || s.toHost || s.marked || s.unsure || !s.src.Any() || len(s.notIn) > 0 {
 		return
 	}
@@ -122,7 +123,7 @@ func (d *doctor) innerLinks(family rules.Family, wan string) []string {
 }
 
 // missingLink tells of a rule that names an interface which is not there.
-func (d *doctor) missingLink(at rules.RuleRef, r *rules.Rule, name string) Finding {
+func (d *doctor) missingLink(at evaluate.RuleRef, r *rules.Rule, name string) Finding {
 	found := Finding{
 		Check: "interface-missing", Severity: SeverityWarning, Subject: ruleName(at), Evidence: []string{r.String(), "interfaces: " + d.linkNames()},
 		Sentence: fmt.Sprintf("There is no interface %s: the rule matches nothing.", name),
@@ -236,7 +237,7 @@ func (d *doctor) helpers() {
 			}
 			name := rules.ProtoName(uint8(f.Proto))
 			line := fmt.Sprintf("-A %%s -d %s -p %s -m %s --dport %d -j CT --helper %s", whole(f.Asked.Addr()), name, name, f.Asked.Port(), h.name)
-			if step, ok := d.insert(rules.RuleRef{Place: f.Rule.Place, Table: "raw", Chain: "PREROUTING"}, line, "kernels no longer choose helpers by port; a rule has to give them"); ok {
+			if step, ok := d.insert(evaluate.RuleRef{Place: f.Rule.Place, Table: "raw", Chain: "PREROUTING"}, line, "kernels no longer choose helpers by port; a rule has to give them"); ok {
 				found.Cure = rules.Plan{Title: "Give " + strings.ToUpper(h.name) + " its helper", Steps: []rules.Step{step}}
 				found.Sentence += " The module nf_nat_" + h.name + " has to be loaded as well: modprobe nf_nat_" + h.name + "."
 			}
@@ -292,7 +293,7 @@ func (d *doctor) exposed() {
 			if _, ok := d.sets[p].Chain("filter", "DOCKER-USER"); !ok || p.Family != f.Rule.Family {
 				continue
 			}
-			if step, ok := d.insert(rules.RuleRef{Place: p, Table: "filter", Chain: "DOCKER-USER", Position: 1}, line, "DOCKER-USER is where rules for published ports belong"); ok {
+			if step, ok := d.insert(evaluate.RuleRef{Place: p, Table: "filter", Chain: "DOCKER-USER", Position: 1}, line, "DOCKER-USER is where rules for published ports belong"); ok {
 				found.Cure = rules.Plan{Title: fmt.Sprintf("Close port %d to what comes by %s", f.Asked.Port(), f.Link), Steps: []rules.Step{step}}
 				break
 			}

@@ -7,24 +7,25 @@ import (
 	"strings"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // share is a rule that lets machines inside use this host's way to the world.
 type share struct {
-	at    rules.RuleRef
+	at    evaluate.RuleRef
 	rule  *rules.Rule
 	via   sketch
 	owner string
 	// in and out are the interfaces of what begins inside, packet an example.
 	in, out string
-	packet  rules.Packet
+	packet  evaluate.Packet
 }
 
 // shares examines the rules that give another source to what leaves.
 func (d *doctor) shares() {
 	w := walker{doctor: d}
 	for _, p := range d.places() {
-		w.walk(rules.RuleRef{Place: p, Table: "nat", Chain: "POSTROUTING"}, sketch{family: p.Family}, func(at rules.RuleRef, r *rules.Rule, s sketch) {
+		w.walk(evaluate.RuleRef{Place: p, Table: "nat", Chain: "POSTROUTING"}, sketch{family: p.Family}, func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
 			switch r.Target.Kind {
 			case rules.SNAT, rules.Masquerade, rules.Netmap:
 			default:
@@ -102,7 +103,7 @@ func (d *doctor) insides(s *share) []share {
 		}
 		one := *s
 		one.in, one.out = l.Name, out
-		one.packet = rules.Packet{Protocol: rules.TCP, Src: client, Dst: world, SrcPort: 51515, DstPort: 443, In: l.Name}
+		one.packet = evaluate.Packet{Protocol: rules.TCP, Src: client, Dst: world, SrcPort: 51515, DstPort: 443, In: l.Name}
 		list = append(list, one)
 	}
 	return list
@@ -145,7 +146,7 @@ func (d *doctor) shared(s *share) Finding {
 
 // anyAllowed tells that filter rules let some machines or services of the network
 // through, so that the others are kept out on purpose.
-func (d *doctor) anyAllowed(s *share, p rules.Packet, direction int) bool {
+func (d *doctor) anyAllowed(s *share, p evaluate.Packet, direction int) bool {
 	if direction == 1 {
 		return false // answers are either let through or not
 	}
@@ -230,7 +231,7 @@ func (d *doctor) tooWide(s *share) {
 	}
 	for i := range d.all {
 		x := d.fate(d.all[i].packet)
-		if slices.ContainsFunc(x.Outcomes, func(o rules.Outcome) bool { return o.SNATBy == s.at }) {
+		if slices.ContainsFunc(x.Outcomes, func(o evaluate.Outcome) bool { return o.SNATBy == s.at }) {
 			found.Severity = SeverityWarning
 			found.Evidence = append(found.Evidence, fmt.Sprintf("%s: clients' addresses are hidden from %s", ruleName(d.all[i].Rule), d.all[i].Server.Addr()))
 		}

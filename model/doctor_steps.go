@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // The way of a forward, from the packet that arrives to the answer that leaves,
@@ -122,7 +123,7 @@ func (d *doctor) forwards() {
 }
 
 // isDead tells that no packet was found to ever meet a rule.
-func (d *doctor) isDead(r rules.RuleRef) bool {
+func (d *doctor) isDead(r evaluate.RuleRef) bool {
 	name := ruleName(r)
 	return d.has("shadowed-rule", name) || d.has("duplicate-rule", name) || d.has("rule-after-all", name)
 }
@@ -235,7 +236,7 @@ func (d *doctor) stepTranslated(f *Forward) Finding {
 		return Finding{Sentence: fmt.Sprintf("The rule translates %s to %s.", f.Asked, f.Server), Evidence: []string{d.ruleCount(f)}}
 	}
 	x = d.told(f.packet)
-	if v, met := x.visit(f.Rule); met && v.Verdict != rules.Yes || x.Incomplete || f.via.unsure || f.via.marked {
+	if v, met := x.visit(f.Rule); met && v.Verdict != evaluate.Yes || x.Incomplete || f.via.unsure || f.via.marked {
 		return Finding{Sentence: "Whether a packet meets the rule hangs on what is not known here."}
 	}
 	by, what := d.taker(&x, f)
@@ -256,9 +257,9 @@ func (d *doctor) stepTranslated(f *Forward) Finding {
 }
 
 // taker is the rule of the nat table that takes a packet.
-func (d *doctor) taker(x *fate, f *Forward) (rules.RuleRef, string) {
+func (d *doctor) taker(x *fate, f *Forward) (evaluate.RuleRef, string) {
 	for _, v := range x.Visits {
-		if v.Table != "nat" || v.Verdict != rules.Yes || v.Rule == nil || v.Place != f.Rule.Place {
+		if v.Table != "nat" || v.Verdict != evaluate.Yes || v.Rule == nil || v.Place != f.Rule.Place {
 			continue
 		}
 		switch k := v.Rule.Target.Kind; {
@@ -266,11 +267,11 @@ func (d *doctor) taker(x *fate, f *Forward) (rules.RuleRef, string) {
 			return v.RuleRef, v.Rule.String()
 		}
 	}
-	return rules.RuleRef{}, ""
+	return evaluate.RuleRef{}, ""
 }
 
 // moveBefore is the plan that moves a rule up in its chain, if that helps.
-func (d *doctor) moveBefore(r rules.RuleRef, rule rules.Rule, to int, helps func(*trial) bool) rules.Plan {
+func (d *doctor) moveBefore(r evaluate.RuleRef, rule rules.Rule, to int, helps func(*trial) bool) rules.Plan {
 	c := d.change(rules.Move, r)
 	c.Rule, c.To = rule, to
 	plan := rules.Plan{
@@ -364,7 +365,7 @@ func (d *doctor) localnet(f *Forward) Finding {
 func (d *doctor) openLoopback(p rules.Place, link string) []rules.Step {
 	steps := []rules.Step{d.set(linkSetting(link, "route_localnet"), "0", "1", "without it the kernel drops what is bound for 127.0.0.0/8 and came from outside")}
 	guard := fmt.Sprintf("-A %%s -d 127.0.0.0/8 -i %s -j DROP", link)
-	at := rules.RuleRef{Place: p, Table: "raw", Chain: "PREROUTING", Position: 1}
+	at := evaluate.RuleRef{Place: p, Table: "raw", Chain: "PREROUTING", Position: 1}
 	if c, ok := d.sets[p].Chain("raw", "PREROUTING"); ok {
 		for i := range c.Rules {
 			if c.Rules[i].String() == strings.Replace(guard, "%s", "PREROUTING", 1) {

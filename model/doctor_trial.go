@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // trial is the gateway as it is, or as it would be after a plan: cures are tried
@@ -14,8 +15,8 @@ import (
 type trial struct {
 	facts     *Facts
 	sets      map[rules.Place]*rules.Ruleset
-	programs  map[*rules.Ruleset]*rules.Program
-	evaluator *rules.Evaluator
+	programs  map[*rules.Ruleset]*evaluate.Program
+	evaluator *evaluate.Evaluator
 	// tries is how many more cures may be tried, which takes a moment each where
 	// the tables are large; nil is no limit.
 	tries *int
@@ -25,18 +26,18 @@ type trial struct {
 
 // newTrial compiles the rule sets; those that known has already are not
 // compiled again.
-func newTrial(f *Facts, sets map[rules.Place]*rules.Ruleset, known map[*rules.Ruleset]*rules.Program) trial {
-	t := trial{facts: f, sets: sets, programs: map[*rules.Ruleset]*rules.Program{}}
-	var programs []*rules.Program
+func newTrial(f *Facts, sets map[rules.Place]*rules.Ruleset, known map[*rules.Ruleset]*evaluate.Program) trial {
+	t := trial{facts: f, sets: sets, programs: map[*rules.Ruleset]*evaluate.Program{}}
+	var programs []*evaluate.Program
 	for _, s := range sets {
 		p := known[s]
 		if p == nil {
-			p = rules.Compile(s)
+			p = evaluate.Compile(s)
 		}
 		t.programs[s] = p
 		programs = append(programs, p)
 	}
-	t.evaluator = rules.NewEvaluator(f.Host(nil), programs...)
+	t.evaluator = evaluate.NewEvaluator(f.Host(nil), programs...)
 	return t
 }
 
@@ -102,22 +103,22 @@ func (f *Facts) withSetting(name, value string) *Facts {
 
 // fate is what becomes of a packet, as far as can be told.
 type fate struct {
-	rules.Path
+	evaluate.Path
 	known bool
 }
 
 // fate follows a packet. The rules that it met are told only where it does not
 // arrive, or where that is not certain: to tell them all takes much longer.
-func (t *trial) fate(p rules.Packet) fate {
+func (t *trial) fate(p evaluate.Packet) fate {
 	outcomes, certain := t.evaluator.Outcomes(nil, &p)
-	if certain && (outcomes[0].Delivered == rules.Forwarded || outcomes[0].Delivered == rules.Delivered) {
-		return fate{rules.Path{Packet: p, Outcomes: outcomes, Certain: true}, true}
+	if certain && (outcomes[0].Delivered == evaluate.Forwarded || outcomes[0].Delivered == evaluate.Delivered) {
+		return fate{evaluate.Path{Packet: p, Outcomes: outcomes, Certain: true}, true}
 	}
 	return t.told(p)
 }
 
 // told follows a packet and tells every rule that it met.
-func (t *trial) told(p rules.Packet) fate {
+func (t *trial) told(p evaluate.Packet) fate {
 	path, err := t.evaluator.Evaluate(p)
 	if t.visits != nil {
 		*t.visits += len(path.Visits)
@@ -126,13 +127,13 @@ func (t *trial) told(p rules.Packet) fate {
 }
 
 // blocked is how the packet ends, if it certainly does not arrive.
-func (x *fate) blocked() (rules.Outcome, bool) {
+func (x *fate) blocked() (evaluate.Outcome, bool) {
 	if !x.known || x.Incomplete {
-		return rules.Outcome{}, false
+		return evaluate.Outcome{}, false
 	}
 	for i := range x.Outcomes {
-		if o := &x.Outcomes[i]; o.Delivered != rules.Dropped && o.Delivered != rules.NoRoute {
-			return rules.Outcome{}, false
+		if o := &x.Outcomes[i]; o.Delivered != evaluate.Dropped && o.Delivered != evaluate.NoRoute {
+			return evaluate.Outcome{}, false
 		}
 	}
 	return x.Outcomes[0], true
@@ -140,28 +141,28 @@ func (x *fate) blocked() (rules.Outcome, bool) {
 
 // arrives tells that the packet may arrive.
 func (x *fate) arrives() bool {
-	return x.known && slices.ContainsFunc(x.Outcomes, func(o rules.Outcome) bool {
-		return o.Delivered == rules.Forwarded || o.Delivered == rules.Delivered
+	return x.known && slices.ContainsFunc(x.Outcomes, func(o evaluate.Outcome) bool {
+		return o.Delivered == evaluate.Forwarded || o.Delivered == evaluate.Delivered
 	})
 }
 
 // by tells that a rule may translate the packet's destination.
-func (x *fate) by(r rules.RuleRef) bool {
-	return slices.ContainsFunc(x.Outcomes, func(o rules.Outcome) bool { return o.DNATBy == r || o.SNATBy == r })
+func (x *fate) by(r evaluate.RuleRef) bool {
+	return slices.ContainsFunc(x.Outcomes, func(o evaluate.Outcome) bool { return o.DNATBy == r || o.SNATBy == r })
 }
 
 // visit finds how the packet met a rule; false if it did not come to it.
-func (x *fate) visit(r rules.RuleRef) (rules.Visit, bool) {
-	i := slices.IndexFunc(x.Visits, func(v rules.Visit) bool { return v.RuleRef == r })
+func (x *fate) visit(r evaluate.RuleRef) (evaluate.Visit, bool) {
+	i := slices.IndexFunc(x.Visits, func(v evaluate.Visit) bool { return v.RuleRef == r })
 	if i < 0 {
-		return rules.Visit{}, false
+		return evaluate.Visit{}, false
 	}
 	return x.Visits[i], true
 }
 
 // hook is the chain that the kernel called when a packet met a rule, and the
 // rule of that chain which led there.
-func (x *fate) hook(r rules.RuleRef) rules.RuleRef {
+func (x *fate) hook(r evaluate.RuleRef) evaluate.RuleRef {
 	last := r
 	for _, v := range x.Visits {
 		if v.Place == r.Place && v.Table == r.Table && rules.IsBuiltIn(v.Table, v.Chain) {
@@ -177,7 +178,7 @@ func (x *fate) hook(r rules.RuleRef) rules.RuleRef {
 // passage is a packet that ought to get through, with the rule that would let
 // it: an iptables line with %s for the chain.
 type passage struct {
-	packet rules.Packet
+	packet evaluate.Packet
 	accept string
 	why    string
 }
@@ -235,12 +236,12 @@ func (t *trial) openOne(w passage) (rules.Step, trial, bool) {
 // spots are the places to try for a rule that goes before the one that drops:
 // where the owner of the tables wants such rules, before the rule itself, and in
 // front of everything. Position 0 is the end.
-func (t *trial) spots(x *fate, dropper rules.RuleRef) []rules.RuleRef {
-	var spots []rules.RuleRef
+func (t *trial) spots(x *fate, dropper evaluate.RuleRef) []evaluate.RuleRef {
+	var spots []evaluate.RuleRef
 	hook := x.hook(dropper)
 	set := t.sets[dropper.Place]
 	if _, ok := set.Chain(dropper.Table, "DOCKER-USER"); ok && hook.Chain == "FORWARD" && dropper.Table == "filter" {
-		spots = append(spots, rules.RuleRef{Place: dropper.Place, Table: "filter", Chain: "DOCKER-USER", Position: 1})
+		spots = append(spots, evaluate.RuleRef{Place: dropper.Place, Table: "filter", Chain: "DOCKER-USER", Position: 1})
 	}
 	if rules.ChainOwner(dropper.Chain) == "" {
 		spots = append(spots, dropper)
@@ -252,7 +253,7 @@ func (t *trial) spots(x *fate, dropper rules.RuleRef) []rules.RuleRef {
 
 // insert is the step that puts a rule in a place. Where the policy drops that
 // is the end of the chain.
-func (t *trial) insert(at rules.RuleRef, line, why string) (rules.Step, bool) {
+func (t *trial) insert(at evaluate.RuleRef, line, why string) (rules.Step, bool) {
 	r, err := rules.Parse(strings.Replace(line, "%s", at.Chain, 1))
 	if err != nil || r.Unparseable() != nil {
 		return rules.Step{}, false
@@ -267,14 +268,14 @@ func (t *trial) insert(at rules.RuleRef, line, why string) (rules.Step, bool) {
 }
 
 // change begins a change of the rule that a reference names.
-func (t *trial) change(op rules.Op, r rules.RuleRef) rules.Change {
+func (t *trial) change(op rules.Op, r evaluate.RuleRef) rules.Change {
 	return rules.Change{
 		Op: op, Family: r.Family, Backend: r.Backend, Table: r.Table, Chain: r.Chain, At: r.Position, Program: t.sets[r.Place].Program(),
 	}
 }
 
 // replace is the step that changes a rule.
-func (t *trial) replace(r rules.RuleRef, old, changed rules.Rule, why string) rules.Step {
+func (t *trial) replace(r evaluate.RuleRef, old, changed rules.Rule, why string) rules.Step {
 	c := t.change(rules.Replace, r)
 	c.Old, c.Rule = old, changed.Edited()
 	return rules.Step{Change: &c, Why: why}
@@ -292,8 +293,8 @@ func linkSetting(link, setting string) string {
 }
 
 // answerTo is the first packet that comes back from a server.
-func answerTo(client, server netip.AddrPort, protocol uint8, in string) rules.Packet {
-	p := rules.Packet{Protocol: protocol, Src: server.Addr(), Dst: client.Addr(), In: in, State: rules.StateEstablished}
+func answerTo(client, server netip.AddrPort, protocol uint8, in string) evaluate.Packet {
+	p := evaluate.Packet{Protocol: protocol, Src: server.Addr(), Dst: client.Addr(), In: in, State: evaluate.StateEstablished}
 	if rules.HasPorts(protocol) {
 		p.SrcPort, p.DstPort = server.Port(), client.Port()
 	}

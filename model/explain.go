@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // Confidence is how sure an explanation is.
@@ -42,13 +43,13 @@ func (c Confidence) String() string { return confidences[c] }
 // Explanation is why a flow is translated as it is: the rules that give it
 // another destination and another source.
 type Explanation struct {
-	DNAT, SNAT rules.RuleRef // zero: no rule
+	DNAT, SNAT evaluate.RuleRef // zero: no rule
 	Confidence Confidence
 }
 
 // Rule is the rule to name first: the one that gives another destination, else
 // the one that gives another source; zero if none does.
-func (e Explanation) Rule() rules.RuleRef {
+func (e Explanation) Rule() evaluate.RuleRef {
 	if !e.DNAT.IsZero() {
 		return e.DNAT
 	}
@@ -68,9 +69,9 @@ type Explainer struct {
 	flows *Flows
 
 	mu         sync.RWMutex
-	evaluator  *rules.Evaluator
+	evaluator  *evaluate.Evaluator
 	memory     classMemory // of this generation
-	outcomes   []rules.Outcome
+	outcomes   []evaluate.Outcome
 	generation uint16
 	known      []Explanation          // by Flow.Rule - 1, of this generation
 	numbers    map[Explanation]uint32 // the other way round
@@ -121,7 +122,7 @@ func compareExplanations(a, b *Explanation) int {
 }
 
 // compareRefs has the hooks' chains in the packet's order before all others.
-func compareRefs(a, b rules.RuleRef) int {
+func compareRefs(a, b evaluate.RuleRef) int {
 	way := func(chain string) int {
 		if i := slices.Index([]string{"PREROUTING", "OUTPUT", "INPUT", "POSTROUTING"}, chain); i >= 0 {
 			return i
@@ -133,12 +134,12 @@ func compareRefs(a, b rules.RuleRef) int {
 
 // SetRules begins to explain by other rules or another host; every flow counts as
 // not asked again.
-func (x *Explainer) SetRules(sets map[rules.Place]*rules.Ruleset, host rules.Host) {
-	programs := make([]*rules.Program, 0, len(sets))
+func (x *Explainer) SetRules(sets map[rules.Place]*rules.Ruleset, host evaluate.Host) {
+	programs := make([]*evaluate.Program, 0, len(sets))
 	for _, s := range sets {
-		programs = append(programs, rules.Compile(s))
+		programs = append(programs, evaluate.Compile(s))
 	}
-	evaluator := rules.NewEvaluator(host, programs...)
+	evaluator := evaluate.NewEvaluator(host, programs...)
 	classes := evaluator.Classes()
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -263,10 +264,10 @@ func (e Explanation) AppendJSON(b []byte) []byte {
 
 // RuleCounts are how many live flows each rule explains, and how many flows are
 // stale. Flows that were not asked yet are missing.
-func (x *Explainer) RuleCounts() (counts map[rules.RuleRef]int, stale int) {
+func (x *Explainer) RuleCounts() (counts map[evaluate.RuleRef]int, stale int) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	counts = map[rules.RuleRef]int{}
+	counts = map[evaluate.RuleRef]int{}
 	for n, flows := range x.flows.ByRule(x.generation) {
 		if n == 0 || n > len(x.known) || flows == 0 {
 			continue
@@ -276,7 +277,7 @@ func (x *Explainer) RuleCounts() (counts map[rules.RuleRef]int, stale int) {
 			stale += flows
 			continue
 		}
-		for _, r := range [...]rules.RuleRef{e.DNAT, e.SNAT} {
+		for _, r := range [...]evaluate.RuleRef{e.DNAT, e.SNAT} {
 			if !r.IsZero() {
 				counts[r] += flows
 			}
@@ -299,7 +300,7 @@ func (x *Explainer) Name(number uint32) string {
 // "ambiguous" where it is so.
 func (e Explanation) String() string {
 	var parts []string
-	for _, r := range [...]rules.RuleRef{e.DNAT, e.SNAT} {
+	for _, r := range [...]evaluate.RuleRef{e.DNAT, e.SNAT} {
 		if !r.IsZero() {
 			parts = append(parts, r.Chain+" "+strconv.Itoa(r.Position))
 		}
@@ -329,7 +330,7 @@ func (x *Explainer) Finder(ref string) (func(uint32) bool, error) {
 			return nil, fmt.Errorf("%q is no rule: use 3, PREROUTING/3, PREROUTING, stale, ambiguous or none", ref)
 		}
 	}
-	meant := func(r rules.RuleRef) bool {
+	meant := func(r evaluate.RuleRef) bool {
 		return !r.IsZero() && (chain == "" || strings.EqualFold(chain, r.Chain)) && (at == 0 || at == r.Position)
 	}
 	return func(number uint32) bool {
@@ -352,7 +353,7 @@ func (x *Explainer) Finder(ref string) (func(uint32) bool, error) {
 }
 
 // explain evaluates a flow's first packet and says what that tells of the flow.
-func explain(e *rules.Evaluator, f *Flow, buf []rules.Outcome) (Explanation, []rules.Outcome) {
+func explain(e *evaluate.Evaluator, f *Flow, buf []evaluate.Outcome) (Explanation, []evaluate.Outcome) {
 	p := f.FirstPacket()
 	outcomes, certain := e.Outcomes(buf, &p)
 	return comparing(outcomes, certain, f), outcomes
@@ -364,7 +365,7 @@ func explain(e *rules.Evaluator, f *Flow, buf []rules.Outcome) (Explanation, []r
 // What it looks at in a flow is to be told apart by classMemory.classOf: nothing but
 // the kind of translation, and the ends after it, for being equal to those before
 // it and to ends of outcomes.
-func comparing(outcomes []rules.Outcome, certain bool, f *Flow) Explanation {
+func comparing(outcomes []evaluate.Outcome, certain bool, f *Flow) Explanation {
 	nat := f.NAT()
 	var x Explanation
 	loose := false
@@ -396,7 +397,7 @@ func comparing(outcomes []rules.Outcome, certain bool, f *Flow) Explanation {
 }
 
 // undecided tells that an outcome has places that are not known.
-func undecided(outcomes []rules.Outcome) bool {
+func undecided(outcomes []evaluate.Outcome) bool {
 	for i := range outcomes {
 		if !outcomes[i].Src.Addr.IsValid() || !outcomes[i].Dst.Addr.IsValid() {
 			return true
@@ -407,7 +408,7 @@ func undecided(outcomes []rules.Outcome) bool {
 
 // sameTranslation compares an outcome with what became of a flow. port tells
 // whether the ports agree as well; the kernel takes others when they are in use.
-func sameTranslation(o *rules.Outcome, f *Flow, nat NAT) (same, port bool) {
+func sameTranslation(o *evaluate.Outcome, f *Flow, nat NAT) (same, port bool) {
 	if o.DNAT != (nat&NATDst != 0) {
 		return false, false
 	}
@@ -419,7 +420,7 @@ func sameTranslation(o *rules.Outcome, f *Flow, nat NAT) (same, port bool) {
 	if o.DNAT && !port {
 		return false, false // a destination's port is never chosen otherwise
 	}
-	if o.Delivered == rules.Dropped || o.Delivered == rules.NoRoute {
+	if o.Delivered == evaluate.Dropped || o.Delivered == evaluate.NoRoute {
 		// Today's rules end it before its source would be changed.
 		return true, false
 	}
@@ -440,17 +441,17 @@ func sameTranslation(o *rules.Outcome, f *Flow, nat NAT) (same, port bool) {
 	return true, port && (!f.Proto().HasPorts() || o.Src.Holds(seen))
 }
 
-func holdsAddr(e rules.Endpoint, a netip.Addr) bool {
+func holdsAddr(e evaluate.Endpoint, a netip.Addr) bool {
 	return !e.Addr.IsValid() || e.Addr == a
 }
 
 // FirstPacket is the packet that began the flow, as far as the flow tells.
-func (f *Flow) FirstPacket() rules.Packet {
+func (f *Flow) FirstPacket() evaluate.Packet {
 	client, asked := f.Client(), f.AskedFor()
-	p := rules.Packet{Protocol: uint8(f.Proto()), Src: client.Addr(), Dst: asked.Addr(), ConnMark: 0}
+	p := evaluate.Packet{Protocol: uint8(f.Proto()), Src: client.Addr(), Dst: asked.Addr(), ConnMark: 0}
 	switch id, kind, code, ok := f.Orig.ICMP(); {
 	case ok:
-		p.ICMPID, p.ICMPType, p.ICMPCode, p.Has = id, kind, code, rules.HasICMP
+		p.ICMPID, p.ICMPType, p.ICMPCode, p.Has = id, kind, code, evaluate.HasICMP
 	case f.Proto().HasPorts():
 		p.SrcPort, p.DstPort = client.Port(), asked.Port()
 	}

@@ -4,6 +4,7 @@ import (
 	"math/bits"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // classMemory remembers the explanations of classes of flows. Nearly all flows of a
@@ -12,7 +13,7 @@ import (
 //
 // Why flows of one class have one explanation: the outcomes of their first packets
 // are the same one by one, but for the ends that pass through unchanged, and so are
-// the rules named in them (rules.Classes). Comparing asks beyond that
+// the rules named in them (evaluate.Classes). Comparing asks beyond that
 //
 //   - which ends are translated, as the kernel's status says: it is a part of the key;
 //   - whether the server's source is the client's: what has stayed the same is told
@@ -29,13 +30,13 @@ import (
 // The memory has room for a fixed number of classes, those met lately: one that was
 // driven out is evaluated again.
 type classMemory struct {
-	classes *rules.Classes // nil: nothing is remembered
+	classes *evaluate.Classes // nil: nothing is remembered
 	slots   []classSlot
 }
 
 // flowClass is all of a flow that its explanation hangs on.
 type flowClass struct {
-	class rules.Class
+	class evaluate.Class
 	nat   NAT
 }
 
@@ -53,7 +54,7 @@ const (
 )
 
 // begin forgets everything, and remembers by other classes.
-func (m *classMemory) begin(classes *rules.Classes) {
+func (m *classMemory) begin(classes *evaluate.Classes) {
 	m.classes = classes
 	switch {
 	case classes == nil:
@@ -72,8 +73,8 @@ func (m *classMemory) classOf(f *Flow) (c flowClass, ok bool) {
 		return c, false
 	}
 	o, r := &f.Orig, &f.Reply
-	first := rules.Header{Protocol: uint8(o.Proto), Src: o.Src, Dst: o.Dst, SrcPort: o.SrcPort, DstPort: o.DstPort}
-	last := rules.Header{Protocol: uint8(r.Proto), Src: r.Dst, Dst: r.Src, SrcPort: r.DstPort, DstPort: r.SrcPort}
+	first := evaluate.Header{Protocol: uint8(o.Proto), Src: o.Src, Dst: o.Dst, SrcPort: o.SrcPort, DstPort: o.DstPort}
+	last := evaluate.Header{Protocol: uint8(r.Proto), Src: r.Dst, Dst: r.Src, SrcPort: r.DstPort, DstPort: r.SrcPort}
 	if o.Family != IPv4 {
 		first.Family = rules.IPv6
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // TestRememberedExplanations holds what is remembered for classes of flows against
@@ -41,7 +42,7 @@ func TestRememberedExplanations(t *testing.T) {
 			{}:                   readSet(t, rules.IPv4, text4),
 			{Family: rules.IPv6}: readSet(t, rules.IPv6, text6),
 		}
-		gone := rules.NewEvaluator(facts.Host(nil), rules.Compile(readSet(t, rules.IPv4, d.table(false))), rules.Compile(readSet(t, rules.IPv6, d.table(true))))
+		gone := evaluate.NewEvaluator(facts.Host(nil), evaluate.Compile(readSet(t, rules.IPv4, d.table(false))), evaluate.Compile(readSet(t, rules.IPv6, d.table(true))))
 		x := NewExplainer(nil)
 		x.SetRules(sets, facts.Host(nil))
 		mark := x.Marker()
@@ -629,7 +630,7 @@ func (d *dice) flow(near [2][]netip.Addr) Flow {
 }
 
 // translate gives a flow the translation that rules lead to, or any other.
-func (d *dice) translate(f *Flow, e *rules.Evaluator, near [2][]netip.Addr) {
+func (d *dice) translate(f *Flow, e *evaluate.Evaluator, near [2][]netip.Addr) {
 	f.Reply = f.Orig.Mirror()
 	f.Status = 0
 	six := f.Family() == IPv6

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // explainGateway is wan0 203.0.113.1 and lan0 192.168.0.1 with a few rules.
@@ -102,7 +103,7 @@ func TestExplainer(t *testing.T) {
 		}
 	}
 	counts, stale := x.RuleCounts()
-	if stale != 4 || counts[rules.RuleRef{Table: "nat", Chain: "POSTROUTING", Position: 1}] != 2 {
+	if stale != 4 || counts[evaluate.RuleRef{Table: "nat", Chain: "POSTROUTING", Position: 1}] != 2 {
 		t.Errorf("%v, %d stale", counts, stale)
 	}
 	stalest, err := x.Finder("stale")

@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"net/netip"
 
-	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // Host is the gateway as the evaluation of rules wants it, from these facts and
 // the flows that are there; flows may be nil.
-func (f *Facts) Host(flows rules.FlowTable) rules.Host {
-	return rules.Host{
+func (f *Facts) Host(flows evaluate.FlowTable) evaluate.Host {
+	return evaluate.Host{
 		Interfaces: f.interfaces(), Route: f.remembering().decide, RouteNets: f.routeNets(),
 		Flows: flows, RandomDNATPort: f.randomDNATPort(),
 	}
@@ -31,16 +31,16 @@ func (f *Facts) routeNets() []netip.Prefix {
 	return nets
 }
 
-func (f *Facts) interfaces() []rules.Interface {
+func (f *Facts) interfaces() []evaluate.Interface {
 	if f.Links == nil {
 		return nil
 	}
-	scopes := map[AddressScope]rules.AddrScope{ScopeLink: rules.ScopeLink, ScopeHost: rules.ScopeHost}
-	list := make([]rules.Interface, 0, len(f.Links))
+	scopes := map[AddressScope]evaluate.AddrScope{ScopeLink: evaluate.ScopeLink, ScopeHost: evaluate.ScopeHost}
+	list := make([]evaluate.Interface, 0, len(f.Links))
 	for _, link := range f.Links {
-		i := rules.Interface{Name: link.Name}
+		i := evaluate.Interface{Name: link.Name}
 		for _, a := range f.AddressesOn(link.Name) {
-			i.Addrs = append(i.Addrs, rules.InterfaceAddr{
+			i.Addrs = append(i.Addrs, evaluate.InterfaceAddr{
 				Prefix: a.Prefix, Peer: a.Peer, Broadcast: a.Broadcast, Scope: scopes[a.Scope],
 				Secondary: a.Secondary, Deprecated: a.Deprecated, Tentative: a.Tentative, Temporary: a.Temporary,
 			})
@@ -61,26 +61,26 @@ func (f *Facts) randomDNATPort() bool {
 // decide is the whole routing decision for an evaluated packet: the route, and
 // for one that arrived, whether it may be forwarded and whether its source is
 // believed.
-func (f *Facts) decide(q rules.RouteQuery) rules.Route {
+func (f *Facts) decide(q evaluate.RouteQuery) evaluate.Route {
 	query := RouteQuery{Dst: q.Dst, Src: q.Src, In: q.In, Mark: q.Mark, TOS: q.TOS}
 	route, certain := f.Lookup(query)
-	answer := rules.Route{Out: route.Out, NextHop: route.Gateway}
+	answer := evaluate.Route{Out: route.Out, NextHop: route.Gateway}
 	switch route.Kind {
 	case RouteLocal:
-		answer.Kind = rules.RouteLocal
+		answer.Kind = evaluate.RouteLocal
 	case RouteUnicast:
-		answer.Kind = rules.RouteForward
+		answer.Kind = evaluate.RouteForward
 	case RouteBroadcast, RouteAnycast:
-		answer.Kind = rules.RouteLocal
+		answer.Kind = evaluate.RouteLocal
 	case RouteMulticast, RouteOther:
-		return rules.Route{Kind: rules.RouteUnknown, Why: "what becomes of a multicast is not known here"}
+		return evaluate.Route{Kind: evaluate.RouteUnknown, Why: "what becomes of a multicast is not known here"}
 	case RouteNone:
-		answer = rules.Route{Kind: rules.RouteNone, Why: fmt.Sprintf("there is no route to %s", q.Dst)}
+		answer = evaluate.Route{Kind: evaluate.RouteNone, Why: fmt.Sprintf("there is no route to %s", q.Dst)}
 	default:
-		answer = rules.Route{Kind: rules.RouteNone, Why: fmt.Sprintf("the route to %s is of type %s", q.Dst, route.Kind)}
+		answer = evaluate.Route{Kind: evaluate.RouteNone, Why: fmt.Sprintf("the route to %s is of type %s", q.Dst, route.Kind)}
 	}
 	if !certain {
-		return rules.Route{Kind: rules.RouteUnknown, Out: answer.Out, Why: fmt.Sprintf("the route to %s depends on what is not known here", q.Dst)}
+		return evaluate.Route{Kind: evaluate.RouteUnknown, Out: answer.Out, Why: fmt.Sprintf("the route to %s depends on what is not known here", q.Dst)}
 	}
 	if q.In == "" {
 		return answer
@@ -89,12 +89,12 @@ func (f *Facts) decide(q rules.RouteQuery) rules.Route {
 }
 
 // admit refuses a packet that arrived but may not go its way.
-func (f *Facts) admit(q RouteQuery, answer rules.Route) rules.Route {
-	refuse := func(certain bool, why string) rules.Route {
+func (f *Facts) admit(q RouteQuery, answer evaluate.Route) evaluate.Route {
+	refuse := func(certain bool, why string) evaluate.Route {
 		if certain {
-			return rules.Route{Kind: rules.RouteRefused, Out: answer.Out, Why: why}
+			return evaluate.Route{Kind: evaluate.RouteRefused, Out: answer.Out, Why: why}
 		}
-		return rules.Route{Kind: rules.RouteUnknown, Out: answer.Out, Why: why}
+		return evaluate.Route{Kind: evaluate.RouteUnknown, Out: answer.Out, Why: why}
 	}
 	if q.Dst.Is4() && q.Dst.IsLoopback() && q.In != "lo" {
 		if allowed := f.Settings.RouteLocalnetOn(q.In); allowed != SettingOn {
@@ -104,7 +104,7 @@ func (f *Facts) admit(q RouteQuery, answer rules.Route) rules.Route {
 	if back := f.ReversePath(q); !back.Passes {
 		return refuse(back.Certain, back.Why)
 	}
-	if answer.Kind == rules.RouteForward {
+	if answer.Kind == evaluate.RouteForward {
 		if on := f.Settings.ForwardsFrom(q.In, familyOf(q.Dst.Unmap())); on != SettingOn {
 			return refuse(on == SettingOff, fmt.Sprintf("forwarding is %s for what arrives on %s", nameOf(settingNames, on), q.In))
 		}

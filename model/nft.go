@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // Nftables are filter rules that were made with nft, beside those of iptables:
@@ -180,10 +181,10 @@ func (j *nftJudge) walk(c *nftChain, depth int) string {
 	for i := range c.rules {
 		r := &c.rules[i]
 		verdict, matched := j.rule(c, r)
-		if matched == rules.No || verdict == nil {
+		if matched == evaluate.No || verdict == nil {
 			continue
 		}
-		sure := matched == rules.Yes
+		sure := matched == evaluate.Yes
 		kind, target := verdict.kind, verdict.target
 		if kind == "jump" || kind == "goto" {
 			into := j.chain(c.Family, c.Table, target)
@@ -239,10 +240,10 @@ func verdictOf(name string, value json.RawMessage) *nftVerdict {
 }
 
 // rule is a rule's verdict, and whether the packet meets it.
-func (j *nftJudge) rule(c *nftChain, r *nftRule) (*nftVerdict, rules.Truth) {
-	matched := rules.Yes
-	and := func(v rules.Truth) {
-		if v == rules.No || matched == rules.Yes {
+func (j *nftJudge) rule(c *nftChain, r *nftRule) (*nftVerdict, evaluate.Truth) {
+	matched := evaluate.Yes
+	and := func(v evaluate.Truth) {
+		if v == evaluate.No || matched == evaluate.Yes {
 			matched = v
 		}
 	}
@@ -254,30 +255,30 @@ func (j *nftJudge) rule(c *nftChain, r *nftRule) (*nftVerdict, rules.Truth) {
 			case "vmap":
 				v, met := j.vmap(c, value)
 				and(met)
-				if matched == rules.No {
-					return nil, rules.No
+				if matched == evaluate.No {
+					return nil, evaluate.No
 				}
 				return v, matched
 			case "counter", "log", "comment", "mangle", "ct helper", "meter", "notrack", "flow":
 			case "limit", "quota", "xt", "ct count", "connlimit", "socket", "queue":
-				and(rules.Unknown)
+				and(evaluate.Unknown)
 			default:
 				if v := verdictOf(name, value); v != nil {
 					return v, matched
 				}
 			}
-			if matched == rules.No {
-				return nil, rules.No
+			if matched == evaluate.No {
+				return nil, evaluate.No
 			}
 		}
 	}
 	return nil, matched
 }
 
-func (j *nftJudge) vmap(c *nftChain, value json.RawMessage) (*nftVerdict, rules.Truth) {
+func (j *nftJudge) vmap(c *nftChain, value json.RawMessage) (*nftVerdict, evaluate.Truth) {
 	var m struct{ Key, Data json.RawMessage }
 	if json.Unmarshal(value, &m) != nil {
-		return nil, rules.Unknown
+		return nil, evaluate.Unknown
 	}
 	var inline struct{ Set []json.RawMessage }
 	elements := inline.Set
@@ -289,10 +290,10 @@ func (j *nftJudge) vmap(c *nftChain, value json.RawMessage) (*nftVerdict, rules.
 	for _, e := range elements {
 		var pair []json.RawMessage
 		if json.Unmarshal(e, &pair) != nil || len(pair) != 2 {
-			return nil, rules.Unknown
+			return nil, evaluate.Unknown
 		}
 		met := j.equal(c, m.Key, pair[0])
-		if met == rules.No {
+		if met == evaluate.No {
 			continue
 		}
 		var statement map[string]json.RawMessage
@@ -301,16 +302,16 @@ func (j *nftJudge) vmap(c *nftChain, value json.RawMessage) (*nftVerdict, rules.
 			return verdictOf(name, v), met
 		}
 	}
-	return nil, rules.No
+	return nil, evaluate.No
 }
 
-func (j *nftJudge) match(c *nftChain, value json.RawMessage) rules.Truth {
+func (j *nftJudge) match(c *nftChain, value json.RawMessage) evaluate.Truth {
 	var m struct {
 		Op          string
 		Left, Right json.RawMessage
 	}
 	if json.Unmarshal(value, &m) != nil {
-		return rules.Unknown
+		return evaluate.Unknown
 	}
 	met := j.equal(c, m.Left, m.Right)
 	switch m.Op {
@@ -318,21 +319,21 @@ func (j *nftJudge) match(c *nftChain, value json.RawMessage) rules.Truth {
 		return met
 	case "!=":
 		switch met {
-		case rules.Yes:
-			return rules.No
-		case rules.No:
-			return rules.Yes
+		case evaluate.Yes:
+			return evaluate.No
+		case evaluate.No:
+			return evaluate.Yes
 		}
 	}
-	return rules.Unknown
+	return evaluate.Unknown
 }
 
 // equal compares what an expression says of the packet with a value, a list, a
 // range, a network or a set.
-func (j *nftJudge) equal(c *nftChain, left, right json.RawMessage) rules.Truth {
+func (j *nftJudge) equal(c *nftChain, left, right json.RawMessage) evaluate.Truth {
 	have, known := j.have(left)
 	if !known {
-		return rules.Unknown
+		return evaluate.Unknown
 	}
 	return j.among(c, have, right, 0)
 }
@@ -443,12 +444,12 @@ func textOf(value json.RawMessage) (string, bool) {
 }
 
 // among tells whether one of the packet's values is among those of a rule.
-func (j *nftJudge) among(c *nftChain, have []string, right json.RawMessage, depth int) rules.Truth {
+func (j *nftJudge) among(c *nftChain, have []string, right json.RawMessage, depth int) evaluate.Truth {
 	if s, ok := textOf(right); ok {
 		if name, named := strings.CutPrefix(s, "@"); named {
 			elements, ok := j.sets[c.Family+" "+c.Table+" "+name]
 			if !ok {
-				return rules.Unknown
+				return evaluate.Unknown
 			}
 			return j.any(c, have, elements, depth)
 		}
@@ -468,7 +469,7 @@ func (j *nftJudge) among(c *nftChain, have []string, right json.RawMessage, dept
 		Elem *struct{ Val json.RawMessage }
 	}
 	if json.Unmarshal(right, &e) != nil {
-		return rules.Unknown
+		return evaluate.Unknown
 	}
 	switch {
 	case e.Set != nil:
@@ -478,7 +479,7 @@ func (j *nftJudge) among(c *nftChain, have []string, right json.RawMessage, dept
 	case e.Prefix != nil:
 		addr, err := netip.ParseAddr(e.Prefix.Addr)
 		if err != nil {
-			return rules.Unknown
+			return evaluate.Unknown
 		}
 		net := netip.PrefixFrom(addr, e.Prefix.Len)
 		return yesNo(slices.ContainsFunc(have, func(h string) bool { a, err := netip.ParseAddr(h); return err == nil && net.Contains(a) }))
@@ -486,31 +487,31 @@ func (j *nftJudge) among(c *nftChain, have []string, right json.RawMessage, dept
 		lo, ok1 := textOf(e.Range[0])
 		hi, ok2 := textOf(e.Range[1])
 		if !ok1 || !ok2 {
-			return rules.Unknown
+			return evaluate.Unknown
 		}
 		return inNFTRange(have, lo, hi)
 	}
-	return rules.Unknown
+	return evaluate.Unknown
 }
 
-func (j *nftJudge) any(c *nftChain, have []string, list []json.RawMessage, depth int) rules.Truth {
-	best := rules.No
+func (j *nftJudge) any(c *nftChain, have []string, list []json.RawMessage, depth int) evaluate.Truth {
+	best := evaluate.No
 	for _, e := range list {
 		switch j.among(c, have, e, depth+1) {
-		case rules.Yes:
-			return rules.Yes
-		case rules.Unknown:
-			best = rules.Unknown
+		case evaluate.Yes:
+			return evaluate.Yes
+		case evaluate.Unknown:
+			best = evaluate.Unknown
 		}
 	}
 	return best
 }
 
-func yesNo(yes bool) rules.Truth {
+func yesNo(yes bool) evaluate.Truth {
 	if yes {
-		return rules.Yes
+		return evaluate.Yes
 	}
-	return rules.No
+	return evaluate.No
 }
 
 // sameWord compares a value with one of a rule, in which a star at the end of an
@@ -526,11 +527,11 @@ func sameWord(have, want string) bool {
 	return have == want
 }
 
-func inNFTRange(have []string, lo, hi string) rules.Truth {
+func inNFTRange(have []string, lo, hi string) evaluate.Truth {
 	if a, err := netip.ParseAddr(lo); err == nil {
 		b, err := netip.ParseAddr(hi)
 		if err != nil {
-			return rules.Unknown
+			return evaluate.Unknown
 		}
 		return yesNo(slices.ContainsFunc(have, func(h string) bool {
 			x, err := netip.ParseAddr(h)
@@ -540,7 +541,7 @@ func inNFTRange(have []string, lo, hi string) rules.Truth {
 	from, err1 := strconv.Atoi(lo)
 	to, err2 := strconv.Atoi(hi)
 	if err1 != nil || err2 != nil {
-		return rules.Unknown
+		return evaluate.Unknown
 	}
 	return yesNo(slices.ContainsFunc(have, func(h string) bool { n, err := strconv.Atoi(h); return err == nil && from <= n && n <= to }))
 }

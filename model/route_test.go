@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"nattui/model"
-	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 func addr(s string) netip.Addr     { return netip.MustParseAddr(s) }
@@ -249,17 +249,17 @@ func TestHost(t *testing.T) {
 	host := f.Host(nil)
 	tests := []struct {
 		name  string
-		query rules.RouteQuery
-		want  rules.RouteKind
+		query evaluate.RouteQuery
+		want  evaluate.RouteKind
 		why   string
 	}{
-		{"forwarded", rules.RouteQuery{Src: addr("192.168.0.2"), Dst: addr("198.51.100.9"), In: "lan0"}, rules.RouteForward, ""},
-		{"delivered", rules.RouteQuery{Src: addr("198.51.100.9"), Dst: addr("203.0.113.1"), In: "wan0"}, rules.RouteLocal, ""},
-		{"own", rules.RouteQuery{Dst: addr("198.51.100.9")}, rules.RouteForward, ""},
-		{"no route", rules.RouteQuery{Dst: addr("2001:db8:9::9")}, rules.RouteNone, "no route"},
-		{"to the loopback", rules.RouteQuery{Src: addr("192.168.0.2"), Dst: addr("127.0.0.1"), In: "lan0"}, rules.RouteRefused, "route_localnet"},
-		{"as ourselves", rules.RouteQuery{Src: addr("203.0.113.1"), Dst: addr("198.51.100.9"), In: "lan0"}, rules.RouteRefused, "of this host"},
-		{"multicast", rules.RouteQuery{Src: addr("192.168.0.2"), Dst: addr("224.0.0.251"), In: "lan0"}, rules.RouteUnknown, "multicast"},
+		{"forwarded", evaluate.RouteQuery{Src: addr("192.168.0.2"), Dst: addr("198.51.100.9"), In: "lan0"}, evaluate.RouteForward, ""},
+		{"delivered", evaluate.RouteQuery{Src: addr("198.51.100.9"), Dst: addr("203.0.113.1"), In: "wan0"}, evaluate.RouteLocal, ""},
+		{"own", evaluate.RouteQuery{Dst: addr("198.51.100.9")}, evaluate.RouteForward, ""},
+		{"no route", evaluate.RouteQuery{Dst: addr("2001:db8:9::9")}, evaluate.RouteNone, "no route"},
+		{"to the loopback", evaluate.RouteQuery{Src: addr("192.168.0.2"), Dst: addr("127.0.0.1"), In: "lan0"}, evaluate.RouteRefused, "route_localnet"},
+		{"as ourselves", evaluate.RouteQuery{Src: addr("203.0.113.1"), Dst: addr("198.51.100.9"), In: "lan0"}, evaluate.RouteRefused, "of this host"},
+		{"multicast", evaluate.RouteQuery{Src: addr("192.168.0.2"), Dst: addr("224.0.0.251"), In: "lan0"}, evaluate.RouteUnknown, "multicast"},
 	}
 	for _, test := range tests {
 		if got := host.Route(test.query); got.Kind != test.want || !strings.Contains(got.Why, test.why) {
@@ -268,13 +268,13 @@ func TestHost(t *testing.T) {
 	}
 	f.Settings.Links["lan0"] = model.LinkSettings{RPFilter: model.RPFilterOff, Forwarding4: model.SettingOff, AcceptLocal: model.SettingOff}
 	got := f.Host(nil).Route(tests[0].query)
-	if got.Kind != rules.RouteRefused || !strings.Contains(got.Why, "forwarding is off") {
+	if got.Kind != evaluate.RouteRefused || !strings.Contains(got.Why, "forwarding is off") {
 		t.Errorf("with forwarding off: %+v", got)
 	}
 	if !host.RandomDNATPort {
 		t.Error("Linux 6.12 chooses DNAT ports at random")
 	}
-	if len(host.Interfaces) != 4 || host.Interfaces[0].Addrs[0].Scope != rules.ScopeHost {
+	if len(host.Interfaces) != 4 || host.Interfaces[0].Addrs[0].Scope != evaluate.ScopeHost {
 		t.Errorf("interfaces are %+v", host.Interfaces)
 	}
 	if unread := (&model.Facts{}).Host(nil); unread.Interfaces != nil {

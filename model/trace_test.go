@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 func TestParseTraceFilter(t *testing.T) {
@@ -198,7 +199,7 @@ func TestTraceWords(t *testing.T) {
 	}
 
 	// The forecast knows the same rules.
-	evaluator := rules.NewEvaluator(rules.Host{}, rules.Compile(sets[place]))
+	evaluator := evaluate.NewEvaluator(evaluate.Host{}, evaluate.Compile(sets[place]))
 	p := Traced{First: *traced(TCP, "203.0.113.10:4000", "203.0.113.1:80"), Last: *traced(TCP, "203.0.113.10:4000", "192.168.0.2:8080"), End: TraceForwarded}
 	p.First.In, p.Last.Out = "wan0", "lan0"
 	if said, agrees := p.Forecast(evaluator); !agrees {

@@ -6,20 +6,21 @@ import (
 	"strings"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // Ref is the hop's place among the rules of iptables; false where it is none of
 // theirs, or its position is not known.
-func (h *TraceHop) Ref() (rules.RuleRef, bool) {
+func (h *TraceHop) Ref() (evaluate.RuleRef, bool) {
 	family := rules.IPv4
 	switch h.Family {
 	case "ip":
 	case "ip6":
 		family = rules.IPv6
 	default:
-		return rules.RuleRef{}, false
+		return evaluate.RuleRef{}, false
 	}
-	ref := rules.RuleRef{Place: rules.Place{Family: family, Backend: rules.NFT}, Table: h.Table, Chain: h.Chain}
+	ref := evaluate.RuleRef{Place: rules.Place{Family: family, Backend: rules.NFT}, Table: h.Table, Chain: h.Chain}
 	if h.Kind == HopRule {
 		ref.Position = h.Position
 	}
@@ -123,12 +124,12 @@ func (t *Traced) after() string {
 
 // Question is the packet as the evaluation of rules takes it; false for one that
 // cannot be asked about, since it belongs to a flow that was there.
-func (t *Traced) Question() (rules.Packet, bool) {
+func (t *Traced) Question() (evaluate.Packet, bool) {
 	p := &t.First
 	if t.Reply || !p.begins() || !p.Src.IsValid() || !p.Dst.IsValid() {
-		return rules.Packet{}, false
+		return evaluate.Packet{}, false
 	}
-	q := rules.Packet{
+	q := evaluate.Packet{
 		Protocol: uint8(p.Proto), Src: p.Src.Addr(), Dst: p.Dst.Addr(), In: p.In, Local: p.In == "",
 		Mark: p.Mark, TTL: p.TTL, Length: p.Length,
 	}
@@ -136,17 +137,17 @@ func (t *Traced) Question() (rules.Packet, bool) {
 	case p.Proto.HasPorts():
 		q.SrcPort, q.DstPort = p.Src.Port(), p.Dst.Port()
 	case p.Proto.IsICMP():
-		q.ICMPType, q.ICMPCode, q.ICMPID, q.Has = p.ICMPType, p.ICMPCode, p.Src.Port(), rules.HasICMP
+		q.ICMPType, q.ICMPCode, q.ICMPID, q.Has = p.ICMPType, p.ICMPCode, p.Src.Port(), evaluate.HasICMP
 	}
 	if p.Proto == TCP {
-		q.TCPFlags, q.Has = p.TCPFlags, q.Has|rules.HasTCPFlags
+		q.TCPFlags, q.Has = p.TCPFlags, q.Has|evaluate.HasTCPFlags
 	}
 	return q, q.Validate() == nil
 }
 
 // Agrees tells whether one of the outcomes of an evaluation is what became of the
 // packet. A packet that was lost agrees with one that routing refuses.
-func (t *Traced) Agrees(path *rules.Path) bool {
+func (t *Traced) Agrees(path *evaluate.Path) bool {
 	for i := range path.Outcomes {
 		if t.agrees(&path.Outcomes[i]) {
 			return true
@@ -155,21 +156,21 @@ func (t *Traced) Agrees(path *rules.Path) bool {
 	return false
 }
 
-func (t *Traced) agrees(o *rules.Outcome) bool {
+func (t *Traced) agrees(o *evaluate.Outcome) bool {
 	switch t.End {
 	case TraceLost:
-		return o.Delivered == rules.NoRoute || o.Delivered == rules.Dropped && o.DroppedBy.IsZero()
+		return o.Delivered == evaluate.NoRoute || o.Delivered == evaluate.Dropped && o.DroppedBy.IsZero()
 	case TraceDropped:
-		return o.Delivered == rules.Dropped
+		return o.Delivered == evaluate.Dropped
 	case TraceStolen:
 		return false
 	case TraceForwarded:
-		home := t.Last.Out == "lo" && o.Delivered == rules.Delivered
-		if !home && (o.Delivered != rules.Forwarded || o.Out != "" && o.Out != t.Last.Out) {
+		home := t.Last.Out == "lo" && o.Delivered == evaluate.Delivered
+		if !home && (o.Delivered != evaluate.Forwarded || o.Out != "" && o.Out != t.Last.Out) {
 			return false
 		}
 	case TraceLocal:
-		if o.Delivered != rules.Delivered {
+		if o.Delivered != evaluate.Delivered {
 			return false
 		}
 	}
@@ -179,12 +180,12 @@ func (t *Traced) agrees(o *rules.Outcome) bool {
 	return o.Src.Holds(t.Last.Src) && o.Dst.Holds(t.Last.Dst)
 }
 
-func addrIn(e rules.Endpoint, a netip.Addr) bool { return !e.Addr.IsValid() || e.Addr == a }
+func addrIn(e evaluate.Endpoint, a netip.Addr) bool { return !e.Addr.IsValid() || e.Addr == a }
 
 // Forecast compares the packet's way with what the rules say it should be: a sentence,
 // and whether they agree. "" where nothing can be said: the packet belongs to a flow
 // that was there, for which NAT was decided before.
-func (t *Traced) Forecast(e *rules.Evaluator) (sentence string, agrees bool) {
+func (t *Traced) Forecast(e *evaluate.Evaluator) (sentence string, agrees bool) {
 	q, ok := t.Question()
 	if !ok || e == nil {
 		return "", false

@@ -111,10 +111,10 @@ func DraftOf(f Family, r Rule) (Draft, error) {
 		switch m := m.(type) {
 		case Transport:
 			if m.Source != nil {
-				d.SPorts = bang(m.Source.Not) + m.Source.text("-")
+				d.SPorts = bang(m.Source.Not) + m.Source.Text("-")
 			}
 			if m.Dest != nil {
-				d.Ports = bang(m.Dest.Not) + m.Dest.text("-")
+				d.Ports = bang(m.Dest.Not) + m.Dest.Text("-")
 			}
 		case Multiport:
 			list := bang(m.Not) + strings.ReplaceAll(portList(m.List), ", ", ",")

@@ -570,13 +570,13 @@ func toPortsValue(s string) (string, *badValue) {
 		if p.Hi < p.Lo {
 			return s, &badValue{text: "the range of ports runs backwards", fix: fmt.Sprintf("%d-%d", p.Hi, p.Lo)}
 		}
-		return p.text("-"), nil
+		return p.Text("-"), nil
 	}
 	if n, bad := portWord(s); bad == nil && n != "0" {
 		return n, nil
 	}
 	if p, ok := parsePorts(s, ":"); ok && strings.Count(s, ":") == 1 && p.Lo > 0 {
-		fix := p.text("-")
+		fix := p.Text("-")
 		text := "a range of new ports is written with a dash"
 		if strings.HasPrefix(s, ":") {
 			text, fix = "--to-ports takes a port alone", s[1:]

@@ -177,7 +177,7 @@ func matchPhrases(m Match) (from, to, rest []string) {
 		rest = append(rest, fmt.Sprintf("with a %s %s%s %d", map[bool]string{false: "TTL", true: "hop limit"}[m.HopLimit], notWord(m.Not),
 			map[string]string{"eq": "of", "lt": "below", "gt": "above"}[m.Compare], m.Value))
 	case Length:
-		rest = append(rest, fmt.Sprintf("%sof length %s", notWord(m.Not), Ports{m.Lo, m.Hi}.text(" to ")))
+		rest = append(rest, fmt.Sprintf("%sof length %s", notWord(m.Not), Ports{m.Lo, m.Hi}.Text(" to ")))
 	case TOS:
 		rest = append(rest, fmt.Sprintf("with %sTOS %s/%s", notWord(m.Not), hex2(m.Value), hex2(m.Mask)))
 	case DSCP:
@@ -208,7 +208,7 @@ func notWord(not bool) string {
 func portList(list []Ports) string {
 	text := make([]string, len(list))
 	for i, p := range list {
-		text[i] = p.text("-")
+		text[i] = p.Text("-")
 	}
 	return strings.Join(text, ", ")
 }

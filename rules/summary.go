@@ -22,10 +22,10 @@ func (r Rule) MatchText() string {
 		switch m := m.(type) {
 		case Transport:
 			if m.Source != nil {
-				sports = bang(m.Source.Not) + m.Source.text("-")
+				sports = bang(m.Source.Not) + m.Source.Text("-")
 			}
 			if m.Dest != nil {
-				dports = bang(m.Dest.Not) + m.Dest.text("-")
+				dports = bang(m.Dest.Not) + m.Dest.Text("-")
 			}
 			if m.Flags != nil {
 				rest = append(rest, "flags "+bang(m.Flags.Not)+flagNames(m.Flags.Mask)+"="+flagNames(m.Flags.Comp))
@@ -153,12 +153,12 @@ func (r Rule) Becomes() string {
 			whose = r.Out.Name + "'s address"
 		}
 		if t.To.HasPorts {
-			whose += " :" + t.To.Ports.text("-")
+			whose += " :" + t.To.Ports.Text("-")
 		}
 		return "from " + whose
 	case Redirect:
 		if t.To.HasPorts {
-			return "this host :" + t.To.Ports.text("-")
+			return "this host :" + t.To.Ports.Text("-")
 		}
 		return "this host"
 	case Netmap:

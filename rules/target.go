@@ -88,7 +88,7 @@ func (t Translation) String() string {
 	if !t.Addrs.IsZero() && t.Addrs.Lo.Is6() {
 		addr = "[" + addr + "]"
 	}
-	ports := t.Ports.text("-")
+	ports := t.Ports.Text("-")
 	if t.HasBase {
 		ports += "/" + strconv.Itoa(int(t.Base))
 	}
@@ -111,7 +111,7 @@ func (t Target) words(w []string) []string {
 		w = append(w, "--to-source", t.To.String())
 	case Masquerade, Redirect:
 		if t.To.HasPorts {
-			w = append(w, "--to-ports", t.To.Ports.text("-"))
+			w = append(w, "--to-ports", t.To.Ports.Text("-"))
 		}
 	case Netmap:
 		w = append(w, "--to", t.To.Net.String())

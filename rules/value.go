@@ -16,7 +16,7 @@ type Net struct {
 
 // NetOf is the network of a prefix.
 func NetOf(p netip.Prefix) Net {
-	return Net{Addr: p.Masked().Addr(), Mask: maskOf(p.Addr().BitLen(), p.Bits())}
+	return Net{Addr: p.Masked().Addr(), Mask: MaskOf(p.Addr().BitLen(), p.Bits())}
 }
 
 // Any reports that the net restricts nothing because it was not given.
@@ -85,10 +85,10 @@ func ParseNet(s string) (Net, bool) {
 	if a.Is4In6() && !strings.Contains(text, ":") {
 		return Net{}, false
 	}
-	n := Net{Addr: a, Mask: maskOf(a.BitLen(), a.BitLen())}
+	n := Net{Addr: a, Mask: MaskOf(a.BitLen(), a.BitLen())}
 	if masked {
 		if bits, err := strconv.ParseUint(mask, 10, 8); err == nil && int(bits) <= a.BitLen() {
-			n.Mask = maskOf(a.BitLen(), int(bits))
+			n.Mask = MaskOf(a.BitLen(), int(bits))
 		} else if m, err := netip.ParseAddr(mask); err == nil && m.Is4() == a.Is4() {
 			n.Mask = m
 		} else {
@@ -99,7 +99,8 @@ func ParseNet(s string) (Net, bool) {
 	return n, true
 }
 
-func maskOf(length, bits int) netip.Addr {
+// MaskOf is the netmask of bits leading ones for addresses of the length, 32 or 128.
+func MaskOf(length, bits int) netip.Addr {
 	var b [16]byte
 	for i := range bits {
 		b[i/8] |= 0x80 >> (i % 8)
@@ -178,7 +179,8 @@ func (p Ports) Contains(port uint16) bool { return p.Lo <= port && port <= p.Hi 
 // Single reports a range of exactly one port.
 func (p Ports) Single() bool { return p.Lo == p.Hi }
 
-func (p Ports) text(sep string) string {
+// Text is the range as people write it, its ends joined by sep, or the only port.
+func (p Ports) Text(sep string) string {
 	if p.Single() {
 		return strconv.Itoa(int(p.Lo))
 	}
@@ -186,7 +188,7 @@ func (p Ports) text(sep string) string {
 }
 
 // String prints the range as a match does: 80 or 80:90.
-func (p Ports) String() string { return p.text(":") }
+func (p Ports) String() string { return p.Text(":") }
 
 func parsePorts(s, sep string) (Ports, bool) {
 	lo, hi, isRange := strings.Cut(s, sep)

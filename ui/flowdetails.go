@@ -14,7 +14,7 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"nattui/model"
-	"nattui/rules"
+	"nattui/rules/evaluate"
 	"nattui/ui/text"
 )
 
@@ -118,7 +118,7 @@ func (v *flowView) way(width int) []string {
 	changed := [...]bool{nat&model.NATSrc != 0, nat&model.NATDst != 0}
 	styles := [...]lipgloss.Style{look.SNAT, s.natStyle(f)}
 	kinds := [...]string{"snat", s.destinationKind(f)}
-	refs := [...]rules.RuleRef{e.SNAT, e.DNAT}
+	refs := [...]evaluate.RuleRef{e.SNAT, e.DNAT}
 
 	const head = 7 // "  from "
 	l := max(lipgloss.Width(left[0]), lipgloss.Width(left[1]), 11)
@@ -180,7 +180,7 @@ func (v *flowView) way(width int) []string {
 }
 
 // arrow is a line from one side to the other that carries what changes on the way.
-func (v *flowView) arrow(width int, changed, back bool, kind string, by rules.RuleRef, style lipgloss.Style) string {
+func (v *flowView) arrow(width int, changed, back bool, kind string, by evaluate.RuleRef, style lipgloss.Style) string {
 	look := v.screen.look
 	g := look.Glyphs
 	word := ""

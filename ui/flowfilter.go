@@ -10,7 +10,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model"
-	"nattui/rules"
+	"nattui/rules/evaluate"
 	"nattui/ui/text"
 )
 
@@ -163,11 +163,11 @@ func seenIn(f *model.Flow, property string) []string {
 // ruleWords are the rules that flows may come of, those with most flows first.
 func (s *flowsScreen) ruleWords() []string {
 	byRule, stale := s.gw.Flows.RuleFlows()
-	refs := make([]rules.RuleRef, 0, len(byRule))
+	refs := make([]evaluate.RuleRef, 0, len(byRule))
 	for r := range byRule {
 		refs = append(refs, r)
 	}
-	slices.SortFunc(refs, func(a, b rules.RuleRef) int {
+	slices.SortFunc(refs, func(a, b evaluate.RuleRef) int {
 		if byRule[a] != byRule[b] {
 			return byRule[b] - byRule[a]
 		}

@@ -12,7 +12,7 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"nattui/model"
-	"nattui/rules"
+	"nattui/rules/evaluate"
 	"nattui/ui/table"
 	"nattui/ui/text"
 )
@@ -507,7 +507,7 @@ func (s *flowsScreen) ruleCell(f *model.Flow, width int) table.Cell {
 }
 
 // shortenRule names a rule; a long chain's name gives way to the number.
-func shortenRule(r rules.RuleRef, width int) string {
+func shortenRule(r evaluate.RuleRef, width int) string {
 	position := " " + strconv.Itoa(r.Position)
 	return text.Fit(r.Chain, width-len(position)) + position
 }

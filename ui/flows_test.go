@@ -15,6 +15,7 @@ import (
 
 	"nattui/model"
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // feed is a flow source whose events a test tells.
@@ -54,7 +55,7 @@ func (f *feed) Health() model.Health {
 	return h
 }
 
-func (f *feed) RuleFlows() (map[rules.RuleRef]int, int) {
+func (f *feed) RuleFlows() (map[evaluate.RuleRef]int, int) {
 	counts, stale := f.explainer.RuleCounts()
 	return counts, stale
 }
@@ -865,7 +866,7 @@ func TestGroupsWithLongNames(t *testing.T) {
 // A long chain leaves room for the number of its rule.
 func TestRuleOfALongChain(t *testing.T) {
 	for width, want := range map[int]string{30: "KUBE-SEP-STBKHPS6YA37HZH7 12", 14: "KUBE-SEP-S… 12", 5: "K… 12"} {
-		if got := shortenRule(rules.RuleRef{Chain: "KUBE-SEP-STBKHPS6YA37HZH7", Position: 12}, width); got != want {
+		if got := shortenRule(evaluate.RuleRef{Chain: "KUBE-SEP-STBKHPS6YA37HZH7", Position: 12}, width); got != want {
 			t.Errorf("in %d cells it is %q, not %q", width, got, want)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"nattui/model"
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // Gateway is everything the screens know of and ask from the host. Whoever
@@ -185,7 +186,7 @@ type Flows interface {
 	Explain(f *model.Flow) model.Explanation
 	// RuleFlows are how many live flows each rule explains, as of a moment ago, and
 	// how many flows today's rules would translate otherwise; nil while unknown.
-	RuleFlows() (byRule map[rules.RuleRef]int, stale int)
+	RuleFlows() (byRule map[evaluate.RuleRef]int, stale int)
 	// RuleName and FindRule are the names that groups and filters use for rules.
 	RuleName(number uint32) string
 	FindRule(ref string) (match func(number uint32) bool, err error)

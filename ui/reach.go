@@ -4,11 +4,12 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // deadRules are the rules of a set that can never match, by their place. They are
 // found beside Update, after the rules have changed.
-type deadRules map[rules.RuleRef]rules.DeadRule
+type deadRules map[evaluate.RuleRef]evaluate.DeadRule
 
 type reachMsg struct {
 	of   *rules.Ruleset
@@ -22,7 +23,7 @@ func findDead(s *rules.Ruleset) tea.Cmd {
 	}
 	return func() tea.Msg {
 		dead := deadRules{}
-		for _, d := range rules.Reach(s, "nat") {
+		for _, d := range evaluate.Reach(s, "nat") {
 			dead[d.RuleRef] = d
 		}
 		return reachMsg{s, dead}

@@ -12,6 +12,7 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 	"nattui/ui/table"
 	"nattui/ui/text"
 )
@@ -841,8 +842,8 @@ func (n RuleNote) words(now time.Time) []string {
 }
 
 // deadAt tells why no packet reaches a rule, where that is so.
-func (s *rulesScreen) deadAt(it ruleItem) (rules.DeadRule, bool) {
-	d, ok := s.dead[rules.RuleRef{Place: s.place, Table: s.table, Chain: it.chain, Position: it.at}]
+func (s *rulesScreen) deadAt(it ruleItem) (evaluate.DeadRule, bool) {
+	d, ok := s.dead[evaluate.RuleRef{Place: s.place, Table: s.table, Chain: it.chain, Position: it.at}]
 	return d, ok
 }
 
@@ -859,7 +860,7 @@ func (s *rulesScreen) ruleFlows(it ruleItem) (int, bool) {
 	if byRule == nil {
 		return 0, false
 	}
-	return byRule[rules.RuleRef{Place: s.place, Table: s.table, Chain: it.chain, Position: it.at}], true
+	return byRule[evaluate.RuleRef{Place: s.place, Table: s.table, Chain: it.chain, Position: it.at}], true
 }
 
 // becomes is the translation of a rule with the sign and colour of its kind.

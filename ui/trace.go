@@ -13,6 +13,7 @@ import (
 
 	"nattui/model"
 	"nattui/rules"
+	"nattui/rules/evaluate"
 	"nattui/ui/table"
 	"nattui/ui/text"
 )
@@ -199,7 +200,7 @@ func (m *tracedMsg) add(p *model.Traced, ok bool) {
 
 // explain compares the packets' ways with what the rules say.
 func (m *tracedMsg) explain(sets map[rules.Place]*rules.Ruleset, facts *model.Facts) {
-	var evaluator *rules.Evaluator
+	var evaluator *evaluate.Evaluator
 	for i := range m.rows {
 		r := &m.rows[i]
 		r.sets = sets
@@ -207,11 +208,11 @@ func (m *tracedMsg) explain(sets map[rules.Place]*rules.Ruleset, facts *model.Fa
 			continue
 		}
 		if evaluator == nil {
-			var programs []*rules.Program
+			var programs []*evaluate.Program
 			for _, s := range sets {
-				programs = append(programs, rules.Compile(s))
+				programs = append(programs, evaluate.Compile(s))
 			}
-			evaluator = rules.NewEvaluator(facts.Host(nil), programs...)
+			evaluator = evaluate.NewEvaluator(facts.Host(nil), programs...)
 		}
 		r.forecast, r.agrees = r.Forecast(evaluator)
 	}

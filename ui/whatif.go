@@ -11,6 +11,7 @@ import (
 
 	"nattui/model"
 	"nattui/rules"
+	"nattui/rules/evaluate"
 	"nattui/ui/text"
 )
 
@@ -19,8 +20,8 @@ import (
 type whatIf struct {
 	*desk
 	input     textinput.Model
-	evaluator *rules.Evaluator
-	path      rules.Path
+	evaluator *evaluate.Evaluator
+	path      evaluate.Path
 	wrong     string
 	offset    int
 }
@@ -40,20 +41,20 @@ func newWhatIf(d *desk, packet string) *whatIf {
 }
 
 func (w *whatIf) compile() {
-	var programs []*rules.Program
+	var programs []*evaluate.Program
 	for _, s := range w.tables.Sets {
-		programs = append(programs, rules.Compile(s))
+		programs = append(programs, evaluate.Compile(s))
 	}
-	host := rules.Host{}
+	host := evaluate.Host{}
 	if w.facts != nil {
 		host = w.facts.Host(nil)
 	}
-	w.evaluator = rules.NewEvaluator(host, programs...)
+	w.evaluator = evaluate.NewEvaluator(host, programs...)
 }
 
 // evaluate follows the packet that is typed.
 func (w *whatIf) evaluate() {
-	w.wrong, w.path = "", rules.Path{}
+	w.wrong, w.path = "", evaluate.Path{}
 	p, err := parsePacketLine(w.input.Value())
 	if err == nil {
 		w.path, err = w.evaluator.Evaluate(p)
@@ -64,30 +65,30 @@ func (w *whatIf) evaluate() {
 }
 
 // parsePacketLine reads PROTO SRC[:PORT] DST[:PORT] [INTERFACE].
-func parsePacketLine(line string) (rules.Packet, error) {
+func parsePacketLine(line string) (evaluate.Packet, error) {
 	f := strings.Fields(line)
 	if len(f) != 3 && len(f) != 4 {
-		return rules.Packet{}, fmt.Errorf("a packet is PROTO SRC:PORT DST:PORT, and the interface it arrives by if you like")
+		return evaluate.Packet{}, fmt.Errorf("a packet is PROTO SRC:PORT DST:PORT, and the interface it arrives by if you like")
 	}
 	proto, ok := rules.ProtoNumber(strings.ToLower(f[0]))
 	if !ok {
-		return rules.Packet{}, fmt.Errorf("%q is no protocol: tcp, udp, icmp, another name or a number", f[0])
+		return evaluate.Packet{}, fmt.Errorf("%q is no protocol: tcp, udp, icmp, another name or a number", f[0])
 	}
 	ends := [2]netip.AddrPort{}
 	for i, s := range f[1:3] {
 		if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
 			ends[i] = netip.AddrPortFrom(a, 0)
 		} else if ends[i], err = netip.ParseAddrPort(s); err != nil {
-			return rules.Packet{}, fmt.Errorf("%q is no address: 192.0.2.1:80 or [2001:db8::1]:80", s)
+			return evaluate.Packet{}, fmt.Errorf("%q is no address: 192.0.2.1:80 or [2001:db8::1]:80", s)
 		}
 	}
 	if proto == rules.ICMP && ends[1].Addr().Is6() {
 		proto = rules.ICMPv6
 	}
 	if rules.HasPorts(proto) && ends[1].Port() == 0 {
-		return rules.Packet{}, fmt.Errorf("%s needs a port to go to: %s", f[0], netip.AddrPortFrom(ends[1].Addr(), 80))
+		return evaluate.Packet{}, fmt.Errorf("%s needs a port to go to: %s", f[0], netip.AddrPortFrom(ends[1].Addr(), 80))
 	}
-	p, err := rules.NewPacket(proto, ends[0], ends[1])
+	p, err := evaluate.NewPacket(proto, ends[0], ends[1])
 	if len(f) == 4 {
 		p.In = f[3]
 	}
@@ -96,7 +97,7 @@ func parsePacketLine(line string) (rules.Packet, error) {
 
 // packetOf is the line for a rule's sample packet.
 func packetOf(f rules.Family, r *rules.Rule) string {
-	proto, src, dst, in, ok := rules.SamplePacket(*r, f)
+	proto, src, dst, in, ok := evaluate.SamplePacket(*r, f)
 	if !ok {
 		return ""
 	}
@@ -197,9 +198,9 @@ func (w *whatIf) visits(width int) []string {
 	for _, v := range w.path.Visits {
 		verdict, style := "no", w.look.Faint
 		switch v.Verdict {
-		case rules.Yes:
+		case evaluate.Yes:
 			verdict, style = "yes", w.look.Good
-		case rules.Unknown:
+		case evaluate.Unknown:
 			verdict, style = "?", w.look.Attention
 		}
 		what := "policy"

@@ -13,6 +13,7 @@ import (
 
 	"nattui/model"
 	"nattui/rules"
+	"nattui/rules/evaluate"
 	"nattui/rules/guide"
 	"nattui/ui/text"
 	"nattui/ui/theme"
@@ -164,7 +165,7 @@ func (t *told) way() []wayStep {
 	return append(steps, wayStep{"answer", back, ""})
 }
 
-func (t *told) ruleStep(r rules.RuleRef, chain, what string) wayStep {
+func (t *told) ruleStep(r evaluate.RuleRef, chain, what string) wayStep {
 	if r.IsZero() {
 		if t.why.Confidence == model.Stale {
 			return wayStep{chain, what + ", by a rule that is no more", ""}
@@ -184,11 +185,11 @@ func (t *told) today() string {
 	if t.why.Confidence != model.Stale {
 		return ""
 	}
-	var programs []*rules.Program
+	var programs []*evaluate.Program
 	for _, s := range t.sets {
-		programs = append(programs, rules.Compile(s))
+		programs = append(programs, evaluate.Compile(s))
 	}
-	path, err := rules.NewEvaluator(t.facts.Host(nil), programs...).Evaluate(t.FirstPacket())
+	path, err := evaluate.NewEvaluator(t.facts.Host(nil), programs...).Evaluate(t.FirstPacket())
 	if err != nil || len(path.Outcomes) == 0 {
 		return ""
 	}
@@ -278,7 +279,7 @@ func (t *told) forget() *rules.Forget {
 // marked are the chains of the kernel's that translated the flow.
 func (t *told) marked() []string {
 	var chains []string
-	for _, r := range []rules.RuleRef{t.why.DNAT, t.why.SNAT} {
+	for _, r := range []evaluate.RuleRef{t.why.DNAT, t.why.SNAT} {
 		if !r.IsZero() {
 			chains = append(chains, guide.Leads(t.sets[r.Place], r.Table, r.Chain)...)
 		}

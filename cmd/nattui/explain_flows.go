@@ -9,6 +9,7 @@ import (
 
 	"nattui/model"
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // explainer keeps the explanations of a flow table current: it hears of new
@@ -28,7 +29,7 @@ type explainer struct {
 }
 
 type ruleCounts struct {
-	byRule map[rules.RuleRef]int
+	byRule map[evaluate.RuleRef]int
 	stale  int
 }
 
@@ -155,7 +156,7 @@ func (x *explainer) takeRules() bool {
 
 // RuleFlows are how many live flows each rule explains, and how many are stale,
 // as of the last count.
-func (x *explainer) RuleFlows() (byRule map[rules.RuleRef]int, stale int) {
+func (x *explainer) RuleFlows() (byRule map[evaluate.RuleRef]int, stale int) {
 	c := x.counts.Load()
 	if c == nil {
 		return nil, 0

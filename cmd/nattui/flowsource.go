@@ -9,7 +9,7 @@ import (
 
 	"nattui/model"
 	"nattui/model/conntrack"
-	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // flowSource keeps a flow table up to date with the kernel's, for the screens.
@@ -132,9 +132,9 @@ func (s *flowSource) Log() *model.EventLog     { return s.log }
 func (s *flowSource) Changed() <-chan struct{} { return s.changed }
 func (s *flowSource) KeepFresh(on bool)        { s.kernel.KeepFresh(on) }
 
-func (s *flowSource) Explain(f *model.Flow) model.Explanation { return s.explain.Of(f) }
-func (s *flowSource) RuleFlows() (map[rules.RuleRef]int, int) { return s.explain.RuleFlows() }
-func (s *flowSource) RuleName(number uint32) string           { return s.explain.Name(number) }
+func (s *flowSource) Explain(f *model.Flow) model.Explanation    { return s.explain.Of(f) }
+func (s *flowSource) RuleFlows() (map[evaluate.RuleRef]int, int) { return s.explain.RuleFlows() }
+func (s *flowSource) RuleName(number uint32) string              { return s.explain.Name(number) }
 func (s *flowSource) FindRule(ref string) (func(uint32) bool, error) {
 	return s.explain.Finder(ref)
 }

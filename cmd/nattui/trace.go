@@ -16,6 +16,7 @@ import (
 	"nattui/model/host"
 	"nattui/model/trace"
 	"nattui/rules"
+	"nattui/rules/evaluate"
 	"nattui/rules/iptables"
 	"nattui/ui"
 	"nattui/ui/text"
@@ -131,7 +132,7 @@ func tracer(ctx context.Context, tables *iptables.Host) (start func(context.Cont
 type witness struct {
 	tables    *iptables.Host
 	sets      map[rules.Place]*rules.Ruleset
-	evaluator *rules.Evaluator
+	evaluator *evaluate.Evaluator
 }
 
 func newWitness(ctx context.Context) (*witness, error) {
@@ -154,11 +155,11 @@ func (w *witness) read(ctx context.Context) error {
 		return err
 	}
 	w.sets = sets
-	programs := make([]*rules.Program, 0, len(sets))
+	programs := make([]*evaluate.Program, 0, len(sets))
 	for _, s := range sets {
-		programs = append(programs, rules.Compile(s))
+		programs = append(programs, evaluate.Compile(s))
 	}
-	w.evaluator = rules.NewEvaluator(facts.Host(nil), programs...)
+	w.evaluator = evaluate.NewEvaluator(facts.Host(nil), programs...)
 	return nil
 }
 

@@ -17,6 +17,7 @@ import (
 	"nattui/model"
 	"nattui/model/conntrack"
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 type whatifOptions struct {
@@ -55,7 +56,7 @@ func newWhatifCommand() *cobra.Command {
 func whatif(ctx context.Context, o whatifOptions, args []string) error {
 	var sets map[rules.Place]*rules.Ruleset
 	var facts *model.Facts
-	var flows rules.FlowTable
+	var flows evaluate.FlowTable
 	var err error
 	if o.gateway != "" {
 		sets, facts, err = loadGateway(o.gateway)
@@ -67,11 +68,11 @@ func whatif(ctx context.Context, o whatifOptions, args []string) error {
 	if err != nil {
 		return err
 	}
-	programs := make([]*rules.Program, 0, len(sets))
+	programs := make([]*evaluate.Program, 0, len(sets))
 	for _, s := range sets {
-		programs = append(programs, rules.Compile(s))
+		programs = append(programs, evaluate.Compile(s))
 	}
-	evaluator := rules.NewEvaluator(facts.Host(flows), programs...)
+	evaluator := evaluate.NewEvaluator(facts.Host(flows), programs...)
 	out := bufio.NewWriterSize(os.Stdout, 1<<16)
 	defer out.Flush()
 	if args[0] != "-" {
@@ -86,7 +87,7 @@ func whatif(ctx context.Context, o whatifOptions, args []string) error {
 
 // answerAll answers for every line of the input. A line that makes no sense is
 // complained of and does not stop the others.
-func answerAll(out *bufio.Writer, e *rules.Evaluator, in io.Reader, o whatifOptions) error {
+func answerAll(out *bufio.Writer, e *evaluate.Evaluator, in io.Reader, o whatifOptions) error {
 	lines := bufio.NewScanner(in)
 	bad := 0
 	for n := 1; lines.Scan(); n++ {
@@ -98,7 +99,7 @@ func answerAll(out *bufio.Writer, e *rules.Evaluator, in io.Reader, o whatifOpti
 		fields = takeInterface(fields, &o)
 		err := error(usagef("a packet is PROTO SRC DST [INTERFACE]"))
 		if len(fields) == 3 {
-			var p rules.Packet
+			var p evaluate.Packet
 			if p, err = parsePacket(fields, o); err == nil {
 				err = answer(out, e, p, o)
 			}
@@ -132,8 +133,8 @@ func takeInterface(fields []string, o *whatifOptions) []string {
 }
 
 // parsePacket reads PROTO SRC[:PORT] DST[:PORT].
-func parsePacket(words []string, o whatifOptions) (rules.Packet, error) {
-	var p rules.Packet
+func parsePacket(words []string, o whatifOptions) (evaluate.Packet, error) {
+	var p evaluate.Packet
 	proto, ok := rules.ProtoNumber(strings.ToLower(words[0]))
 	if !ok {
 		return p, usagef("%q is no protocol: use tcp, udp, icmp, another name or a number", words[0])
@@ -152,7 +153,7 @@ func parsePacket(words []string, o whatifOptions) (rules.Packet, error) {
 	if proto == rules.ICMP && dst.Addr().Is6() {
 		proto = rules.ICMPv6
 	}
-	p, err = rules.NewPacket(proto, src, dst)
+	p, err = evaluate.NewPacket(proto, src, dst)
 	if err != nil {
 		return p, usageError{err}
 	}
@@ -182,7 +183,7 @@ func endpoint(s string) (netip.AddrPort, error) {
 }
 
 // answer evaluates one packet and prints what becomes of it.
-func answer(out *bufio.Writer, e *rules.Evaluator, p rules.Packet, o whatifOptions) error {
+func answer(out *bufio.Writer, e *evaluate.Evaluator, p evaluate.Packet, o whatifOptions) error {
 	path, err := e.Evaluate(p)
 	if err != nil {
 		return usageError{err}
@@ -229,7 +230,7 @@ type (
 	}
 )
 
-func whatifJSON(path rules.Path, brief bool) jsonWhatif {
+func whatifJSON(path evaluate.Path, brief bool) jsonWhatif {
 	p := &path.Packet
 	w := jsonWhatif{
 		Orig:    jsonEnds{p.Src.String(), p.SrcPort, p.Dst.String(), p.DstPort},
@@ -258,7 +259,7 @@ func whatifJSON(path rules.Path, brief bool) jsonWhatif {
 }
 
 // resultEnds are the ends as the receiver sees them. ICMP has no ports.
-func resultEnds(o *rules.Outcome, p *rules.Packet) jsonEnds {
+func resultEnds(o *evaluate.Outcome, p *evaluate.Packet) jsonEnds {
 	e := jsonEnds{Src: o.Src.Addr.String(), Dst: o.Dst.Addr.String()}
 	if !o.Src.Addr.IsValid() {
 		e.Src = ""
@@ -272,7 +273,7 @@ func resultEnds(o *rules.Outcome, p *rules.Packet) jsonEnds {
 	return e
 }
 
-func visitSpec(v rules.Visit) string {
+func visitSpec(v evaluate.Visit) string {
 	if v.Rule == nil {
 		return "policy"
 	}
@@ -280,7 +281,7 @@ func visitSpec(v rules.Visit) string {
 }
 
 // writePath says an answer in words.
-func writePath(out *bufio.Writer, path rules.Path, brief bool) {
+func writePath(out *bufio.Writer, path evaluate.Path, brief bool) {
 	p := &path.Packet
 	fmt.Fprintln(out, path.Sentence())
 	if !brief {
@@ -315,13 +316,13 @@ func writePath(out *bufio.Writer, path rules.Path, brief bool) {
 // kernelFlows are the tuples of the flows that exist, in which a new one may not
 // take a place.
 type kernelFlows struct {
-	used   map[rules.Tuple]bool
-	mapped map[rules.Tuple][]netip.AddrPort // by protocol and original source
+	used   map[evaluate.Tuple]bool
+	mapped map[evaluate.Tuple][]netip.AddrPort // by protocol and original source
 }
 
 // flowsInUse reads the kernel's table once. Without connection tracking there are
 // no flows.
-func flowsInUse(ctx context.Context) (rules.FlowTable, error) {
+func flowsInUse(ctx context.Context) (evaluate.FlowTable, error) {
 	table, err := conntrack.Open(conntrack.Options{})
 	if errors.Is(err, conntrack.ErrUnsupported) {
 		return nil, nil
@@ -330,7 +331,7 @@ func flowsInUse(ctx context.Context) (rules.FlowTable, error) {
 		return nil, err
 	}
 	defer table.Close()
-	k := kernelFlows{map[rules.Tuple]bool{}, map[rules.Tuple][]netip.AddrPort{}}
+	k := kernelFlows{map[evaluate.Tuple]bool{}, map[evaluate.Tuple][]netip.AddrPort{}}
 	err = table.Dump(ctx, func(b *model.Batch) {
 		for i := range b.Changes {
 			k.add(&b.Changes[i].Flow)
@@ -344,16 +345,16 @@ func flowsInUse(ctx context.Context) (rules.FlowTable, error) {
 
 func (k kernelFlows) add(f *model.Flow) {
 	proto := uint8(f.Proto())
-	k.used[rules.Tuple{Protocol: proto, Src: f.Orig.Source(), Dst: f.Orig.Destination()}] = true
-	k.used[rules.Tuple{Protocol: proto, Src: f.Reply.Source(), Dst: f.Reply.Destination()}] = true
-	from := rules.Tuple{Protocol: proto, Src: f.Orig.Source()}
+	k.used[evaluate.Tuple{Protocol: proto, Src: f.Orig.Source(), Dst: f.Orig.Destination()}] = true
+	k.used[evaluate.Tuple{Protocol: proto, Src: f.Reply.Source(), Dst: f.Reply.Destination()}] = true
+	from := evaluate.Tuple{Protocol: proto, Src: f.Orig.Source()}
 	k.mapped[from] = append(k.mapped[from], f.Reply.Destination())
 }
 
-func (k kernelFlows) InUse(t rules.Tuple) bool { return k.used[t] }
+func (k kernelFlows) InUse(t evaluate.Tuple) bool { return k.used[t] }
 
 func (k kernelFlows) Mapped(protocol uint8, src netip.AddrPort, yield func(netip.AddrPort) bool) {
-	for _, a := range k.mapped[rules.Tuple{Protocol: protocol, Src: src}] {
+	for _, a := range k.mapped[evaluate.Tuple{Protocol: protocol, Src: src}] {
 		if !yield(a) {
 			return
 		}

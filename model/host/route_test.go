@@ -12,7 +12,7 @@ import (
 	"nattui/model"
 	"nattui/model/host"
 	"nattui/model/lab"
-	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // A maze is a random set of links, routes and policy rules of one family.
@@ -253,8 +253,8 @@ type verdict struct {
 func compare(facts *model.Facts, q model.RouteQuery, kernel model.Route) verdict {
 	if q.In != "" && q.Dst.Is4() {
 		// The kernel answers for an arriving packet as a whole.
-		ours := facts.Host(nil).Route(rules.RouteQuery{Src: q.Src, Dst: q.Dst, In: q.In, Mark: q.Mark, TOS: q.TOS})
-		return verdict{ours.Kind != rules.RouteUnknown, compareDecision(ours, kernel)}
+		ours := facts.Host(nil).Route(evaluate.RouteQuery{Src: q.Src, Dst: q.Dst, In: q.In, Mark: q.Mark, TOS: q.TOS})
+		return verdict{ours.Kind != evaluate.RouteUnknown, compareDecision(ours, kernel)}
 	}
 	ours, certain := facts.Lookup(q)
 	if !certain {
@@ -276,16 +276,16 @@ func compare(facts *model.Facts, q model.RouteQuery, kernel model.Route) verdict
 	return verdict{true, fmt.Sprintf("found %+v", ours)}
 }
 
-func compareDecision(ours rules.Route, kernel model.Route) string {
+func compareDecision(ours evaluate.Route, kernel model.Route) string {
 	agree := false
 	switch ours.Kind {
-	case rules.RouteUnknown:
+	case evaluate.RouteUnknown:
 		agree = true
-	case rules.RouteForward:
+	case evaluate.RouteForward:
 		agree = kernel.Kind == model.RouteUnicast && ours.Out == kernel.Out && ours.NextHop == kernel.Gateway
-	case rules.RouteLocal:
+	case evaluate.RouteLocal:
 		agree = kernel.Kind == model.RouteLocal || kernel.Kind == model.RouteBroadcast
-	case rules.RouteNone, rules.RouteRefused:
+	case evaluate.RouteNone, evaluate.RouteRefused:
 		agree = refusal(kernel.Kind)
 	}
 	if agree {

@@ -4,49 +4,50 @@ import (
 	"slices"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // evaluator says what becomes of packets under the rules planned so far, with
 // forwarding taken as on: that is a step of its own.
-func (b *builder) evaluator() *rules.Evaluator {
+func (b *builder) evaluator() *evaluate.Evaluator {
 	if b.now != nil {
 		return b.now
 	}
 	kernel := b.Kernel
 	if route := kernel.Route; route != nil {
-		kernel.Route = func(q rules.RouteQuery) rules.Route {
+		kernel.Route = func(q evaluate.RouteQuery) evaluate.Route {
 			r := route(q)
-			if r.Kind == rules.RouteRefused && r.Out != "" {
-				r.Kind = rules.RouteForward
+			if r.Kind == evaluate.RouteRefused && r.Out != "" {
+				r.Kind = evaluate.RouteForward
 			}
 			return r
 		}
 	}
-	var programs []*rules.Program
+	var programs []*evaluate.Program
 	for _, backend := range rules.Backends {
 		if s := b.sets[rules.Place{Family: b.family, Backend: backend}]; s != nil {
-			programs = append(programs, rules.Compile(s))
+			programs = append(programs, evaluate.Compile(s))
 		}
 	}
-	b.now = rules.NewEvaluator(kernel, programs...)
+	b.now = evaluate.NewEvaluator(kernel, programs...)
 	return b.now
 }
 
 // dropped finds the rule or policy of table filter that stops a packet, now or
 // possibly.
-func dropped(p rules.Path) (rules.RuleRef, bool) {
+func dropped(p evaluate.Path) (evaluate.RuleRef, bool) {
 	for _, o := range p.Outcomes {
-		if o.Delivered == rules.Dropped && !o.DroppedBy.IsZero() {
+		if o.Delivered == evaluate.Dropped && !o.DroppedBy.IsZero() {
 			return o.DroppedBy, true
 		}
 	}
-	return rules.RuleRef{}, false
+	return evaluate.RuleRef{}, false
 }
 
 // passage is a packet that has to pass, and the rule that lets it, written for
 // the chain of the kernel's that it meets: FORWARD, INPUT or OUTPUT.
 type passage struct {
-	packet rules.Packet
+	packet evaluate.Packet
 	accept rules.Rule
 	why    string
 }
@@ -78,7 +79,7 @@ func (b *builder) pass(p passage) {
 	}
 }
 
-func (b *builder) lineOf(r rules.RuleRef) string {
+func (b *builder) lineOf(r evaluate.RuleRef) string {
 	chain, ok := b.set(r.Place).Chain(r.Table, r.Chain)
 	switch {
 	case !ok || r.Position > len(chain.Rules):
@@ -91,7 +92,7 @@ func (b *builder) lineOf(r rules.RuleRef) string {
 
 // where is the place for a rule that lets a packet through: one that the program
 // which manages the chain keeps for others, else before what stops the packet.
-func (b *builder) where(by rules.RuleRef, hook string, path rules.Path, try int) (chain string, at int) {
+func (b *builder) where(by evaluate.RuleRef, hook string, path evaluate.Path, try int) (chain string, at int) {
 	set := b.set(by.Place)
 	jumps := func(to string) bool {
 		c, ok := set.Chain("filter", hook)
@@ -115,7 +116,7 @@ func (b *builder) where(by rules.RuleRef, hook string, path rules.Path, try int)
 	}
 	at = 1
 	for _, v := range path.Visits {
-		if v.Table == "filter" && v.Chain == hook && v.Place == by.Place && v.Position > 0 && v.Verdict != rules.No {
+		if v.Table == "filter" && v.Chain == hook && v.Place == by.Place && v.Position > 0 && v.Verdict != evaluate.No {
 			at = v.Position
 		}
 	}

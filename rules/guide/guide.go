@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // Host is what recipes need to know of the gateway.
@@ -21,7 +22,7 @@ type Host struct {
 	Sets    map[rules.Place]*rules.Ruleset
 	Backend rules.Backend
 	// Kernel has the interfaces and the routes.
-	Kernel rules.Host
+	Kernel evaluate.Host
 	Links  []Link
 	// Uplinks are the ways to the world, by family; one without a Link is none.
 	Uplinks [2]Uplink
@@ -129,7 +130,7 @@ type builder struct {
 	problems []Problem
 	notes    []string
 	proof    Proof
-	now      *rules.Evaluator // of the sets as they are; nil once they have changed
+	now      *evaluate.Evaluator // of the sets as they are; nil once they have changed
 }
 
 func newBuilder(h Host, family rules.Family, title string) *builder {
@@ -306,12 +307,12 @@ func closest(word string, list []string) string {
 }
 
 // route is where a packet to an address leaves, forwarding taken as on.
-func (b *builder) route(dst netip.Addr) (rules.Route, bool) {
+func (b *builder) route(dst netip.Addr) (evaluate.Route, bool) {
 	if b.Kernel.Route == nil || !dst.IsValid() {
-		return rules.Route{}, false
+		return evaluate.Route{}, false
 	}
-	r := b.Kernel.Route(rules.RouteQuery{Dst: dst})
-	return r, r.Kind != rules.RouteUnknown
+	r := b.Kernel.Route(evaluate.RouteQuery{Dst: dst})
+	return r, r.Kind != evaluate.RouteUnknown
 }
 
 // local reports an address of this host, and the interface that has it.

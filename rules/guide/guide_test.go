@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // gateway is one with an address to the world, a LAN and a VPN, as values.
@@ -25,28 +26,28 @@ func gateway(t *testing.T, tables string) Host {
 	place := rules.Place{Family: rules.IPv4, Backend: rules.NFT}
 	return Host{
 		Sets: map[rules.Place]*rules.Ruleset{place: {Tables: read}},
-		Kernel: rules.Host{
-			Interfaces: []rules.Interface{
-				{Name: "lo", Addrs: []rules.InterfaceAddr{{Prefix: prefix("127.0.0.1/8")}}},
-				{Name: "wan0", Addrs: []rules.InterfaceAddr{{Prefix: prefix(own[0])}}},
-				{Name: "lan0", Addrs: []rules.InterfaceAddr{{Prefix: prefix(own[1])}}},
-				{Name: "tun0", Addrs: []rules.InterfaceAddr{{Prefix: prefix(own[2])}}},
+		Kernel: evaluate.Host{
+			Interfaces: []evaluate.Interface{
+				{Name: "lo", Addrs: []evaluate.InterfaceAddr{{Prefix: prefix("127.0.0.1/8")}}},
+				{Name: "wan0", Addrs: []evaluate.InterfaceAddr{{Prefix: prefix(own[0])}}},
+				{Name: "lan0", Addrs: []evaluate.InterfaceAddr{{Prefix: prefix(own[1])}}},
+				{Name: "tun0", Addrs: []evaluate.InterfaceAddr{{Prefix: prefix(own[2])}}},
 			},
-			Route: func(q rules.RouteQuery) rules.Route {
+			Route: func(q evaluate.RouteQuery) evaluate.Route {
 				for _, a := range own {
 					if prefix(a).Addr() == q.Dst {
-						return rules.Route{Kind: rules.RouteLocal}
+						return evaluate.Route{Kind: evaluate.RouteLocal}
 					}
 				}
 				if prefix("172.16.0.0/12").Contains(q.Dst) {
-					return rules.Route{Kind: rules.RouteNone}
+					return evaluate.Route{Kind: evaluate.RouteNone}
 				}
 				for _, n := range nets {
 					if n.net.Contains(q.Dst) {
-						return rules.Route{Kind: rules.RouteForward, Out: n.link}
+						return evaluate.Route{Kind: evaluate.RouteForward, Out: n.link}
 					}
 				}
-				return rules.Route{Kind: rules.RouteNone}
+				return evaluate.Route{Kind: evaluate.RouteNone}
 			},
 		},
 		Links:    []Link{{Name: "lo", Kind: "loopback", Up: true}, {Name: "wan0", Kind: "device", MTU: 1500, Up: true}, {Name: "lan0", Kind: "device", MTU: 1500, Up: true}, {Name: "tun0", Kind: "tun", MTU: 1400, Up: true}},

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // machine holds an address against what one machine behind this gateway can
@@ -29,7 +29,7 @@ func (b *builder) machine(field string, a netip.Addr) (link string, ok bool) {
 	}
 	r, known := b.route(a)
 	switch {
-	case known && r.Kind == rules.RouteNone:
+	case known && r.Kind == evaluate.RouteNone:
 		b.wrong(field, b.machineLike(a), "there is no route to %s", a)
 		return "", false
 	case known:

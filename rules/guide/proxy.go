@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // Proxy sends what passes the gateway to a service of the gateway itself, as a
@@ -124,7 +125,7 @@ func (b *builder) passProxy(p Proxy, number uint8, port rules.Ports, to uint16) 
 		src = b.someHost(net)
 	}
 	b.pass(passage{
-		rules.Packet{Protocol: number, Src: src, Dst: world(b.family), SrcPort: 40000, DstPort: port.Lo, In: p.In},
+		evaluate.Packet{Protocol: number, Src: src, Dst: world(b.family), SrcPort: 40000, DstPort: port.Lo, In: p.In},
 		rule("-A INPUT -i %s -p %s -m %s --dport %d -j ACCEPT", p.In, p.Protocol, p.Protocol, to),
 		fmt.Sprintf("After the redirection the packets are for this host itself, and its firewall does not let them in at port %d.", to),
 	})
@@ -133,7 +134,7 @@ func (b *builder) passProxy(p Proxy, number uint8, port rules.Ports, to uint16) 
 		return
 	}
 	b.pass(passage{
-		rules.Packet{Protocol: number, Src: own, Dst: src, SrcPort: to, DstPort: 40000, Out: p.In, Local: true, State: rules.StateEstablished},
+		evaluate.Packet{Protocol: number, Src: own, Dst: src, SrcPort: to, DstPort: 40000, Out: p.In, Local: true, State: evaluate.StateEstablished},
 		rule("-A OUTPUT -o %s -p %s -m %s --sport %d %s", p.In, p.Protocol, p.Protocol, to, answers),
 		fmt.Sprintf("What port %d answers has to leave this host as well.", to),
 	})
@@ -180,7 +181,7 @@ func (o OneToOne) Advise(h Host) Advice {
 		return b.advice()
 	}
 	r, known := b.route(b.someHost(inside))
-	if known && (r.Kind == rules.RouteNone || r.Out == o.Out) {
+	if known && (r.Kind == evaluate.RouteNone || r.Out == o.Out) {
 		b.wrong("inside", b.anInsideNet(o.Out), "%s is not behind this gateway", inside)
 		return b.advice()
 	}
@@ -217,15 +218,15 @@ func (b *builder) passBoth(o OneToOne, outside, inside netip.Prefix, in string) 
 	}
 	for _, host := range b.someHosts(inside) {
 		b.pass(passage{
-			rules.Packet{Protocol: rules.TCP, Src: world(b.family), Dst: counterpart(host, outside), SrcPort: 40000, DstPort: 80, In: o.Out},
+			evaluate.Packet{Protocol: rules.TCP, Src: world(b.family), Dst: counterpart(host, outside), SrcPort: 40000, DstPort: 80, In: o.Out},
 			rule("-A FORWARD -d %s -i %s -o %s -j ACCEPT", inside, o.Out, in), fmt.Sprintf("The firewall stops what passes the gateway: this lets everything for %s in.", inside),
 		})
 		b.pass(passage{
-			rules.Packet{Protocol: rules.TCP, Src: host, Dst: world(b.family), SrcPort: 40000, DstPort: 443, In: in, Out: o.Out},
+			evaluate.Packet{Protocol: rules.TCP, Src: host, Dst: world(b.family), SrcPort: 40000, DstPort: 443, In: in, Out: o.Out},
 			rule("-A FORWARD -s %s -i %s -o %s -j ACCEPT", inside, in, o.Out), fmt.Sprintf("This lets everything from %s out, its answers as well.", inside),
 		})
 		b.pass(passage{
-			rules.Packet{Protocol: rules.TCP, Src: world(b.family), Dst: host, SrcPort: 443, DstPort: 40000, In: o.Out, Out: in, State: rules.StateEstablished},
+			evaluate.Packet{Protocol: rules.TCP, Src: world(b.family), Dst: host, SrcPort: 443, DstPort: 40000, In: o.Out, Out: in, State: evaluate.StateEstablished},
 			rule("-A FORWARD -d %s -i %s -o %s %s", inside, o.Out, in, answers), "Answers come back.",
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // Publish makes an inner service reachable at an address of the gateway.
@@ -266,7 +267,7 @@ func (b *builder) publish(s service, proto string) {
 		asked = ""
 	}
 	number, _ := rules.ProtoNumber(proto)
-	first := rules.Packet{Protocol: number, Src: world(b.family), Dst: s.at, SrcPort: 40000, DstPort: s.ports.Lo, In: s.out}
+	first := evaluate.Packet{Protocol: number, Src: world(b.family), Dst: s.at, SrcPort: 40000, DstPort: s.ports.Lo, In: s.out}
 	r := rule("-A PREROUTING %s -i %s %s -j DNAT --to-destination %s", asked, s.out, match, to)
 	switch {
 	case s.Inside && s.dynamic:
@@ -296,15 +297,15 @@ func (b *builder) publish(s service, proto string) {
 }
 
 // passHost lets this host's own connections to the service out, and their answers in.
-func (b *builder) passHost(s service, proto string, first rules.Packet, toPorts string) {
+func (b *builder) passHost(s service, proto string, first evaluate.Packet, toPorts string) {
 	own := first
 	own.In, own.Src, own.Local = "", s.at, true
 	b.pass(passage{
 		own, rule("-A OUTPUT -d %s -p %s -m %s --dport %s -j ACCEPT", full(s.server), proto, proto, toPorts),
 		"The firewall also stops what this host itself sends to the server.",
 	})
-	answer := rules.Packet{
-		Protocol: first.Protocol, Src: s.server, Dst: s.at, SrcPort: s.toPorts.Lo, DstPort: 40000, In: s.link, State: rules.StateEstablished,
+	answer := evaluate.Packet{
+		Protocol: first.Protocol, Src: s.server, Dst: s.at, SrcPort: s.toPorts.Lo, DstPort: 40000, In: s.link, State: evaluate.StateEstablished,
 	}
 	b.pass(passage{
 		answer, rule("-A INPUT -s %s -p %s -m %s --sport %s %s", full(s.server), proto, proto, toPorts, answers),
@@ -316,7 +317,7 @@ const hostWhy = "What this host itself sends does not pass PREROUTING: the same 
 
 // taken looks for a rule that translates the packet already: to where it should
 // go, or elsewhere, which is a problem.
-func (b *builder) taken(first rules.Packet, s service) bool {
+func (b *builder) taken(first evaluate.Packet, s service) bool {
 	path, err := b.evaluator().Evaluate(first)
 	if err != nil {
 		return false
@@ -337,14 +338,14 @@ func (b *builder) taken(first rules.Packet, s service) bool {
 }
 
 // freePort is a port that no rule translates yet.
-func (b *builder) freePort(s service, first rules.Packet) string {
+func (b *builder) freePort(s service, first evaluate.Packet) string {
 	for _, port := range []uint16{s.ports.Lo + 8000, s.ports.Lo + 8001, s.ports.Lo + 10000} {
 		first.DstPort = port
 		if port < s.ports.Lo || !s.ports.Single() {
 			continue
 		}
 		path, err := b.evaluator().Evaluate(first)
-		if err == nil && !slices.ContainsFunc(path.Outcomes, func(o rules.Outcome) bool { return !o.DNATBy.IsZero() }) {
+		if err == nil && !slices.ContainsFunc(path.Outcomes, func(o evaluate.Outcome) bool { return !o.DNATBy.IsZero() }) {
 			return strconv.Itoa(int(port))
 		}
 	}
@@ -353,16 +354,16 @@ func (b *builder) freePort(s service, first rules.Packet) string {
 
 // exception is the place before a rule of PREROUTING that would let the packet go
 // untranslated if the new rule came last; 0 if none does.
-func (b *builder) exception(first rules.Packet, last rules.Rule) int {
+func (b *builder) exception(first evaluate.Packet, last rules.Rule) int {
 	trial := newBuilder(b.Host, b.family, "")
 	trial.sets = maps.Clone(b.sets)
 	trial.add(b.place(), "nat", last, 0, "")
 	path, err := trial.evaluator().Evaluate(first)
-	if err != nil || slices.ContainsFunc(path.Outcomes, func(o rules.Outcome) bool { return o.DNAT }) {
+	if err != nil || slices.ContainsFunc(path.Outcomes, func(o evaluate.Outcome) bool { return o.DNAT }) {
 		return 0
 	}
 	for _, v := range path.Visits {
-		if v.Table == "nat" && v.Chain == "PREROUTING" && v.Position > 0 && v.Verdict == rules.Yes && v.Place == b.place() {
+		if v.Table == "nat" && v.Chain == "PREROUTING" && v.Position > 0 && v.Verdict == evaluate.Yes && v.Place == b.place() {
 			b.note("it stands before rule %d of PREROUTING, which would let the packet go untranslated: %s", v.Position, v.Rule)
 			return v.Position
 		}
@@ -371,7 +372,7 @@ func (b *builder) exception(first rules.Packet, last rules.Rule) int {
 }
 
 // passService lets the translated packet and its answers through FORWARD.
-func (b *builder) passService(s service, proto string, first rules.Packet, toPorts string) {
+func (b *builder) passService(s service, proto string, first evaluate.Packet, toPorts string) {
 	accept := rule("-A FORWARD -d %s -p %s -m %s --dport %s -j ACCEPT", full(s.server), proto, proto, toPorts)
 	b.pass(passage{first, accept, fmt.Sprintf("The firewall stops what passes the gateway. It sees the packet after translation, so it is the server's address and port, %s, that have to be let through.", withPort(s.server, portText(s.toPorts)))})
 	if s.Inside && s.net.IsValid() {
@@ -379,8 +380,8 @@ func (b *builder) passService(s service, proto string, first rules.Packet, toPor
 		from.In, from.Src = s.link, b.otherHost(s)
 		b.pass(passage{from, accept, "The firewall also stops what comes from inside and goes back inside."})
 	}
-	back := rules.Packet{
-		Protocol: first.Protocol, Src: s.server, Dst: world(b.family), SrcPort: s.toPorts.Lo, DstPort: 40000, In: s.link, Out: s.out, State: rules.StateEstablished,
+	back := evaluate.Packet{
+		Protocol: first.Protocol, Src: s.server, Dst: world(b.family), SrcPort: s.toPorts.Lo, DstPort: 40000, In: s.link, Out: s.out, State: evaluate.StateEstablished,
 	}
 	b.pass(passage{
 		back, rule("-A FORWARD -s %s -p %s -m %s --sport %s %s", full(s.server), proto, proto, toPorts, answers),
@@ -424,12 +425,12 @@ func (b *builder) wayBack(s service, proto, toPorts string) {
 // first, 0 if none does.
 func (b *builder) beforeOthers(s service, in string, src netip.Addr) int {
 	number, _ := rules.ProtoNumber(strings.Replace(s.Protocol, "both", "tcp", 1))
-	path, err := b.evaluator().Evaluate(rules.Packet{Protocol: number, Src: src, Dst: s.at, SrcPort: 40000, DstPort: s.ports.Lo, In: in})
+	path, err := b.evaluator().Evaluate(evaluate.Packet{Protocol: number, Src: src, Dst: s.at, SrcPort: 40000, DstPort: s.ports.Lo, In: in})
 	if err != nil {
 		return 0
 	}
 	for _, v := range path.Visits {
-		if v.Table == "nat" && v.Chain == "POSTROUTING" && v.Position > 0 && v.Verdict == rules.Yes && v.Place == b.place() &&
+		if v.Table == "nat" && v.Chain == "POSTROUTING" && v.Position > 0 && v.Verdict == evaluate.Yes && v.Place == b.place() &&
 			v.Rule != nil && (v.Rule.Target.Kind == rules.Accept || v.Rule.Target.Kind == rules.Return) {
 			return v.Position
 		}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // Share lets the machines of a network out by one of the gateway's addresses.
@@ -64,18 +65,18 @@ func (b *builder) checkShare(s *Share) (net netip.Prefix, in string, ok bool) {
 	if r, known := b.route(b.someHost(net)); known && in == "" {
 		in = r.Out
 		switch {
-		case r.Kind == rules.RouteNone:
+		case r.Kind == evaluate.RouteNone:
 			b.wrong("net", b.anInsideNet(s.Out), "there is no route to %s: no answer would find its way back", net)
 		case in == s.Out && s.Out != b.Uplinks[b.family].Link:
 			b.wrong("out", b.Uplinks[b.family].Link, "%s itself is on %s: the way out is another interface", net, s.Out)
 		case in == s.Out:
 			b.wrong("net", b.anInsideNet(s.Out), "%s lies on the side of %s, which is the way out", net, s.Out)
-		case r.Kind == rules.RouteLocal:
+		case r.Kind == evaluate.RouteLocal:
 			in = ""
 		}
 	}
-	if r, known := b.route(world(b.family)); known && r.Out != s.Out && r.Kind != rules.RouteLocal {
-		if r.Kind == rules.RouteNone {
+	if r, known := b.route(world(b.family)); known && r.Out != s.Out && r.Kind != evaluate.RouteLocal {
+		if r.Kind == evaluate.RouteNone {
 			b.warn("out", "", "this host has no default route, so it does not reach the world itself")
 		} else {
 			b.warn("out", r.Out, "packets to the world leave by %s and not by %s, so this rule would not see them", r.Out, s.Out)
@@ -123,9 +124,9 @@ func (b *builder) checkTunnel(s *Share, net netip.Prefix) {
 			}
 		}
 	}
-	if r, known := b.route(b.someHost(net)); known && r.Out != s.In && r.Kind != rules.RouteLocal {
+	if r, known := b.route(b.someHost(net)); known && r.Out != s.In && r.Kind != evaluate.RouteLocal {
 		by := "by " + r.Out
-		if r.Kind == rules.RouteNone {
+		if r.Kind == evaluate.RouteNone {
 			by = "nowhere"
 		}
 		b.wrong("net", b.netOn(s.In), "answers to %s would go %s and not by %s", net, by, s.In)
@@ -148,7 +149,7 @@ func (b *builder) checkReach(s *Share, net netip.Prefix) {
 		b.wrong("reach", nearest, "%s is %s and %s is not", net, b.family.Title(), reach)
 	case reach.Overlaps(net):
 		b.wrong("reach", nearest, "%s is the VPN's own network", reach)
-	case known && r.Kind == rules.RouteNone:
+	case known && r.Kind == evaluate.RouteNone:
 		b.wrong("reach", nearest, "there is no route to %s", reach)
 	case known && r.Out == s.Out:
 		b.warn("reach", nearest, "%s is reached by %s, the way out, and not inside", reach, r.Out)
@@ -225,7 +226,7 @@ func (b *builder) shareRule(s Share, net netip.Prefix) {
 
 // translatedAlready says which rule translates the network's packets as it is.
 func (b *builder) translatedAlready(net netip.Prefix, out string) string {
-	packet := rules.Packet{Protocol: rules.TCP, Src: b.someHost(net), Dst: world(b.family), SrcPort: 40000, DstPort: 443, Out: out}
+	packet := evaluate.Packet{Protocol: rules.TCP, Src: b.someHost(net), Dst: world(b.family), SrcPort: 40000, DstPort: 443, Out: out}
 	if r, ok := b.route(packet.Src); ok {
 		packet.In = r.Out
 	}
@@ -251,12 +252,12 @@ func (b *builder) passShare(s Share, net netip.Prefix, in string) {
 	for _, inside := range b.someHosts(net) {
 		for _, try := range tries {
 			b.pass(passage{
-				rules.Packet{Protocol: try.protocol, Src: inside, Dst: world(b.family), SrcPort: 40000, DstPort: try.port, In: in, Out: s.Out},
+				evaluate.Packet{Protocol: try.protocol, Src: inside, Dst: world(b.family), SrcPort: 40000, DstPort: try.port, In: in, Out: s.Out},
 				rule("-A FORWARD -s %s -i %s -o %s -j ACCEPT", net, in, s.Out),
 				fmt.Sprintf("The firewall stops what passes from one interface to another; this lets what comes from %s out.", net),
 			})
 			b.pass(passage{
-				rules.Packet{Protocol: try.protocol, Src: world(b.family), Dst: inside, SrcPort: try.port, DstPort: 40000, In: s.Out, Out: in, State: rules.StateEstablished},
+				evaluate.Packet{Protocol: try.protocol, Src: world(b.family), Dst: inside, SrcPort: try.port, DstPort: 40000, In: s.Out, Out: in, State: evaluate.StateEstablished},
 				rule("-A FORWARD -d %s -i %s -o %s %s", net, s.Out, in, answers),
 				fmt.Sprintf("Answers come back by %s: only what belongs to a connection that was begun inside gets in.", s.Out),
 			})
@@ -282,11 +283,11 @@ func (b *builder) reach(s Share, net netip.Prefix, in string) {
 		return
 	}
 	b.pass(passage{
-		rules.Packet{Protocol: rules.TCP, Src: b.someHost(net), Dst: b.someHost(inside), SrcPort: 40000, DstPort: 443, In: in, Out: r.Out},
+		evaluate.Packet{Protocol: rules.TCP, Src: b.someHost(net), Dst: b.someHost(inside), SrcPort: 40000, DstPort: 443, In: in, Out: r.Out},
 		rule("-A FORWARD -s %s -d %s -i %s -o %s -j ACCEPT", net, inside, in, r.Out), fmt.Sprintf("Machines of the VPN reach %s.", inside),
 	})
 	b.pass(passage{
-		rules.Packet{Protocol: rules.TCP, Src: b.someHost(inside), Dst: b.someHost(net), SrcPort: 443, DstPort: 40000, In: r.Out, Out: in, State: rules.StateEstablished},
+		evaluate.Packet{Protocol: rules.TCP, Src: b.someHost(inside), Dst: b.someHost(net), SrcPort: 443, DstPort: 40000, In: r.Out, Out: in, State: evaluate.StateEstablished},
 		rule("-A FORWARD -s %s -d %s -i %s -o %s %s", inside, net, r.Out, in, answers), fmt.Sprintf("Answers from %s come back.", inside),
 	})
 	b.note("machines in %s have to know that %s is behind this gateway; they do if it is their router", inside, net)

@@ -1,10 +1,12 @@
-package rules
+package evaluate
 
 import (
 	"errors"
 	"fmt"
 	"net/netip"
 	"time"
+
+	"nattui/rules"
 )
 
 // Packet is a packet as it reaches this host, or as one of its programs sends
@@ -112,18 +114,18 @@ func (p *Packet) Validate() error {
 		return refuse("name the interface apart from the address %s", p.Dst)
 	case p.Protocol == 0:
 		return refuse("it needs a protocol, such as tcp, udp or icmp")
-	case p.Protocol == ICMP && p.Src.Is6(), p.Protocol == ICMPv6 && p.Src.Is4():
-		return refuse("%s does not go with %s addresses", ProtoName(p.Protocol), familyOf(p.Src).Title())
-	case !HasPorts(p.Protocol) && (p.SrcPort != 0 || p.DstPort != 0):
-		return refuse("%s has no ports", ProtoName(p.Protocol))
+	case p.Protocol == rules.ICMP && p.Src.Is6(), p.Protocol == rules.ICMPv6 && p.Src.Is4():
+		return refuse("%s does not go with %s addresses", rules.ProtoName(p.Protocol), familyOf(p.Src).Title())
+	case !rules.HasPorts(p.Protocol) && (p.SrcPort != 0 || p.DstPort != 0):
+		return refuse("%s has no ports", rules.ProtoName(p.Protocol))
 	case p.Src.IsMulticast():
 		return refuse("%s is a group address, which nobody sends from", p.Src)
 	case p.Local && p.In != "":
 		return refuse("it is sent by this host and yet arrives by %s", p.In)
 	case p.State > StateUntracked:
 		return refuse("its state is none of new, established, related, invalid and untracked")
-	case p.Has&HasTCPFlags != 0 && p.Protocol != TCP:
-		return refuse("%s has no TCP flags", ProtoName(p.Protocol))
+	case p.Has&HasTCPFlags != 0 && p.Protocol != rules.TCP:
+		return refuse("%s has no TCP flags", rules.ProtoName(p.Protocol))
 	case p.Has&(HasUID|HasGID) != 0 && p.In != "":
 		return refuse("it arrives by %s: no user of this host sends it", p.In)
 	}
@@ -134,14 +136,14 @@ func (p *Packet) Validate() error {
 	return refuse("%q is no kind of delivery: use unicast, broadcast or multicast", p.PktType)
 }
 
-func (p *Packet) isICMP() bool { return p.Protocol == ICMP || p.Protocol == ICMPv6 }
+func (p *Packet) isICMP() bool { return p.Protocol == rules.ICMP || p.Protocol == rules.ICMPv6 }
 
 // icmp is the message's type and code.
 func (p *Packet) icmp() (kind, code uint8) {
 	switch {
 	case p.Has&HasICMP != 0:
 		return p.ICMPType, p.ICMPCode
-	case p.Protocol == ICMPv6:
+	case p.Protocol == rules.ICMPv6:
 		return 128, 0
 	}
 	return 8, 0
@@ -157,11 +159,11 @@ func (p *Packet) tcpFlags() (flags uint8, known bool) {
 	return 0, false
 }
 
-func familyOf(a netip.Addr) Family {
+func familyOf(a netip.Addr) rules.Family {
 	if a.Is4() {
-		return IPv4
+		return rules.IPv4
 	}
-	return IPv6
+	return rules.IPv6
 }
 
 // Tuple is one direction of a flow as connection tracking keys it. For ICMP the
@@ -185,7 +187,7 @@ func (p *Packet) Tuple() Tuple {
 // Mirror is the tuple of the replies to t where nothing is translated
 // (nf_ct_invert_tuple).
 func (t Tuple) Mirror() Tuple {
-	if t.Protocol != ICMP && t.Protocol != ICMPv6 {
+	if t.Protocol != rules.ICMP && t.Protocol != rules.ICMPv6 {
 		return Tuple{t.Protocol, t.Dst, t.Src}
 	}
 	message := t.Dst.Port()
@@ -213,7 +215,7 @@ func icmpAnswer(protocol, kind uint8) uint8 {
 }
 
 func pairsOf(protocol uint8) [][2]uint8 {
-	if protocol == ICMPv6 {
+	if protocol == rules.ICMPv6 {
 		return icmpv6Pairs[:]
 	}
 	return icmpPairs[:]
@@ -227,18 +229,18 @@ func (p *Packet) beginsFlow() ConnState {
 		return p.State
 	}
 	switch p.Protocol {
-	case ICMP, ICMPv6:
+	case rules.ICMP, rules.ICMPv6:
 		kind, _ := p.icmp()
 		for _, pair := range pairsOf(p.Protocol) {
 			if kind == pair[0] {
 				return StateNew
 			}
 		}
-		if p.Protocol == ICMPv6 && (kind >= 130 && kind <= 137 || kind == 143) {
+		if p.Protocol == rules.ICMPv6 && (kind >= 130 && kind <= 137 || kind == 143) {
 			return StateUntracked
 		}
 		return StateInvalid
-	case TCP:
+	case rules.TCP:
 		flags, _ := p.tcpFlags()
 		switch flags &^ (tcpPSH | tcpURG) {
 		case tcpSYN, tcpACK: // without the handshake: picked up (nf_conntrack_tcp_loose)

@@ -1,6 +1,6 @@
 //go:build race
 
-package rules
+package evaluate
 
 // raceDetector is set while tests run under the race detector, which makes
 // sync.Pool forget at random, so that allocations cannot be counted.

@@ -1,4 +1,6 @@
-package rules
+package evaluate
+
+import "nattui/rules"
 
 // stage is a place on a packet's way: a table's chain at a hook, or what the
 // kernel does between them.
@@ -56,12 +58,12 @@ var hooks = [stages]struct{ table, chain string }{
 }
 
 // of reports whether a backend's chain is called at the stage.
-func (s stage) of(b Backend) bool {
+func (s stage) of(b rules.Backend) bool {
 	switch s {
 	case stageSecurityInput:
-		return b == Legacy
+		return b == rules.Legacy
 	case stageLateSecurityInput:
-		return b == NFT
+		return b == rules.NFT
 	}
 	return true
 }
@@ -250,7 +252,7 @@ func (m *machine) routeInput(st *state) bool {
 
 func (m *machine) forward(st *state, r Route) bool {
 	src := st.src.addr(m.family)
-	if m.family == IPv6 && st.has&unknownSrc == 0 && (src.IsLinkLocalUnicast() || src.IsUnspecified() || src.IsLoopback()) {
+	if m.family == rules.IPv6 && st.has&unknownSrc == 0 && (src.IsLinkLocalUnicast() || src.IsUnspecified() || src.IsLoopback()) {
 		m.finish(st, Dropped, RuleRef{}, "packets from "+src.String()+" are not forwarded")
 		return false
 	}

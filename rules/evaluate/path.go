@@ -1,9 +1,11 @@
-package rules
+package evaluate
 
 import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"nattui/rules"
 )
 
 // Path is a packet's way through the tables: what it met and what becomes of it.
@@ -30,7 +32,7 @@ type Path struct {
 // Visit is a packet meeting a rule, or the end of a chain the kernel calls.
 type Visit struct {
 	RuleRef
-	Rule    *Rule // nil: the chain's policy
+	Rule    *rules.Rule // nil: the chain's policy
 	Verdict Truth
 	Unknown string // the match that cannot be decided, where Verdict is Unknown
 }
@@ -38,7 +40,7 @@ type Visit struct {
 // RuleRef names a rule by its place; Position 0 is the chain's policy, and the
 // zero RuleRef no rule at all.
 type RuleRef struct {
-	Place
+	rules.Place
 	Table, Chain string
 	Position     int // from 1
 }
@@ -92,7 +94,7 @@ type Endpoint struct {
 	Addr netip.Addr // invalid: not known
 	// Ports has one port where it is certain, 0 for protocols without ports, and
 	// for ICMP the identifier (source) and type<<8 | code (destination).
-	Ports Ports
+	Ports rules.Ports
 }
 
 // Certain reports that the endpoint is one address and one port.
@@ -112,13 +114,13 @@ func (e Endpoint) String() string {
 	switch {
 	case !e.Addr.IsValid():
 		b.WriteByte('?')
-	case e.Addr.Is6() && e.Ports != (Ports{}):
+	case e.Addr.Is6() && e.Ports != (rules.Ports{}):
 		b.WriteString("[" + e.Addr.String() + "]")
 	default:
 		b.WriteString(e.Addr.String())
 	}
-	if e.Ports != (Ports{}) {
-		b.WriteString(":" + e.Ports.text("-"))
+	if e.Ports != (rules.Ports{}) {
+		b.WriteString(":" + e.Ports.Text("-"))
 	}
 	return b.String()
 }

@@ -1,17 +1,19 @@
-package rules
+package evaluate
 
 import (
 	"math/bits"
 	"net/netip"
+
+	"nattui/rules"
 )
 
 // translation is what a NAT target asks for (struct nf_nat_range2).
 type translation struct {
-	kind       Kind
+	kind       rules.Kind
 	lo, hi     bits128
 	addrs      bool // lo and hi are given
 	mask       bits128
-	ports      Ports
+	ports      rules.Ports
 	hasPorts   bool
 	base       uint16
 	hasBase    bool
@@ -19,7 +21,7 @@ type translation struct {
 	persistent bool
 }
 
-func translationOf(t Target) *translation {
+func translationOf(t rules.Target) *translation {
 	to := t.To
 	r := &translation{
 		kind: t.Kind, ports: to.Ports, hasPorts: to.HasPorts, base: to.Base, hasBase: to.HasBase,
@@ -43,16 +45,16 @@ func (m *machine) translate(st *state, r *code, here ruleRef) bool {
 	source := st.stage.bindsSource()
 	t := *r.translation
 	switch t.kind {
-	case DNAT, SNAT, Masquerade, Redirect:
+	case rules.DNAT, rules.SNAT, rules.Masquerade, rules.Redirect:
 	default:
 		m.particular = true // the new address is made of the old one
 	}
-	fits := t.kind == Netmap || source == (t.kind == SNAT || t.kind == Masquerade)
+	fits := t.kind == rules.Netmap || source == (t.kind == rules.SNAT || t.kind == rules.Masquerade)
 	if !fits || !st.stage.isNAT() {
 		return m.unknownTarget(st, r, here)
 	}
 	switch t.kind {
-	case Masquerade:
+	case rules.Masquerade:
 		if m.pkt.Src.Is4() && m.pkt.Src.IsUnspecified() {
 			return true // no source yet: left alone
 		}
@@ -60,12 +62,12 @@ func (m *machine) translate(st *state, r *code, here ruleRef) bool {
 			m.finish(st, Dropped, here.ref(), "the outgoing interface has no address to masquerade as")
 			return false
 		}
-	case Redirect:
+	case rules.Redirect:
 		if !m.redirect(st, &t) {
 			m.finish(st, Dropped, here.ref(), "the incoming interface has no address to redirect to")
 			return false
 		}
-	case Netmap:
+	case rules.Netmap:
 		a, known := st.addr(source)
 		if !known {
 			t.hi = bits128{^uint64(0), ^uint64(0)}
@@ -106,7 +108,7 @@ func (m *machine) masquerade(st *state, t *translation) bool {
 
 func (m *machine) redirect(st *state, t *translation) bool {
 	a := netip.AddrFrom4([4]byte{127, 0, 0, 1})
-	if m.family == IPv6 {
+	if m.family == rules.IPv6 {
 		a = netip.IPv6Loopback()
 	}
 	if st.stage == stageNATPrerouting {
@@ -144,7 +146,7 @@ func (m *machine) bindUnknown(st *state, t *translation, source bool, by ruleRef
 
 // bound notes a binding and translates the packet. The flow counts as
 // translated if that changes anything.
-func (m *machine) bound(st *state, source bool, a bits128, ports Ports, by ruleRef) {
+func (m *machine) bound(st *state, source bool, a bits128, ports rules.Ports, by ruleRef) {
 	st.free = false
 	before, known := st.addr(source)
 	changed := !known || a != before || ports != *m.keyPorts(st, source)
@@ -164,7 +166,7 @@ func (m *machine) bound(st *state, source bool, a bits128, ports Ports, by ruleR
 
 // keyPorts is what the kernel may change besides the address: the port of the
 // translated end, or the identifier of an ICMP message.
-func (m *machine) keyPorts(st *state, source bool) *Ports {
+func (m *machine) keyPorts(st *state, source bool) *rules.Ports {
 	if m.pkt.isICMP() {
 		return &st.sport
 	}
@@ -222,7 +224,7 @@ func (m *machine) bind(st *state, t *translation, by ruleRef) {
 
 // takeIfFree makes a binding unless a flow has the tuple that it leads to. Where
 // that cannot be known, a branch takes it and this one does not.
-func (m *machine) takeIfFree(st *state, source bool, a bits128, key Ports, by ruleRef) bool {
+func (m *machine) takeIfFree(st *state, source bool, a bits128, key rules.Ports, by ruleRef) bool {
 	switch m.takenWith(st, source, a, key) {
 	case No:
 		m.bound(st, source, a, key, by)
@@ -234,7 +236,7 @@ func (m *machine) takeIfFree(st *state, source bool, a bits128, key Ports, by ru
 }
 
 // forkBound puts a branch aside that has the binding.
-func (m *machine) forkBound(st *state, source bool, a bits128, key Ports, by ruleRef) {
+func (m *machine) forkBound(st *state, source bool, a bits128, key rules.Ports, by ruleRef) {
 	other := *st
 	m.bound(&other, source, a, key, by)
 	other.sub = finished
@@ -243,15 +245,15 @@ func (m *machine) forkBound(st *state, source bool, a bits128, key Ports, by rul
 }
 
 // portsHold is l4proto_in_range.
-func (m *machine) portsHold(t *translation, key Ports) Truth {
-	if !m.pkt.isICMP() && !HasPorts(m.pkt.Protocol) {
+func (m *machine) portsHold(t *translation, key rules.Ports) Truth {
+	if !m.pkt.isICMP() && !rules.HasPorts(m.pkt.Protocol) {
 		return Yes
 	}
 	return within(key, t.ports)
 }
 
 // inRange reports whether a source lies in what the rule asks for (nf_in_range).
-func (t *translation) inRange(m *machine, a bits128, key Ports) Truth {
+func (t *translation) inRange(m *machine, a bits128, key rules.Ports) Truth {
 	if t.addrs && (a.less(t.lo) || t.hi.less(a)) {
 		return No
 	}
@@ -264,7 +266,7 @@ func (t *translation) inRange(m *machine, a bits128, key Ports) Truth {
 // followMapped takes the translation that another flow of the same source has,
 // where it suits and is free: a source keeps its face (find_appropriate_src).
 // Flows with different ones divide the way.
-func (m *machine) followMapped(st *state, t *translation, key Ports, by ruleRef) bool {
+func (m *machine) followMapped(st *state, t *translation, key rules.Ports, by ruleRef) bool {
 	if !key.Single() || st.has&unknownSrc != 0 {
 		return false
 	}
@@ -272,7 +274,7 @@ func (m *machine) followMapped(st *state, t *translation, key Ports, by ruleRef)
 	want := *t // t itself is not to be kept alive by what follows
 	from := netip.AddrPortFrom(st.src.addr(m.family), key.Lo)
 	m.e.host.Flows.Mapped(m.pkt.Protocol, from, func(a netip.AddrPort) bool {
-		if want.inRange(m, bitsOf(a.Addr()), Port(a.Port())) == Yes {
+		if want.inRange(m, bitsOf(a.Addr()), rules.Port(a.Port())) == Yes {
 			for _, b := range seen {
 				if a == b {
 					return true
@@ -286,7 +288,7 @@ func (m *machine) followMapped(st *state, t *translation, key Ports, by ruleRef)
 	// if that is taken.
 	anew, free := len(seen) == 0, 0
 	for _, a := range seen {
-		switch m.takenWith(st, true, bitsOf(a.Addr()), Port(a.Port())) {
+		switch m.takenWith(st, true, bitsOf(a.Addr()), rules.Port(a.Port())) {
 		case Yes:
 			anew = true
 		case Unknown:
@@ -297,7 +299,7 @@ func (m *machine) followMapped(st *state, t *translation, key Ports, by ruleRef)
 		}
 	}
 	for _, a := range seen {
-		to, port := bitsOf(a.Addr()), Port(a.Port())
+		to, port := bitsOf(a.Addr()), rules.Port(a.Port())
 		if m.takenWith(st, true, to, port) == Yes {
 			continue
 		}
@@ -319,7 +321,7 @@ func (m *machine) pickAddr(st *state, t *translation, source bool) bits128 {
 	}
 	m.particular = true
 	words := 1
-	if m.family == IPv6 {
+	if m.family == rules.IPv6 {
 		words = 4
 	}
 	src, dst := wireWords(st.src, m.family), wireWords(st.dst, m.family)
@@ -348,22 +350,22 @@ func (m *machine) pickAddr(st *state, t *translation, source bool) bits128 {
 			j ^= word
 		}
 	}
-	if m.family == IPv4 {
+	if m.family == rules.IPv4 {
 		return bits128{0, uint64(picked[0])}
 	}
 	return bits128{uint64(picked[0])<<32 | uint64(picked[1]), uint64(picked[2])<<32 | uint64(picked[3])}
 }
 
 // numbers are an address' 32-bit words as numbers, the first one first.
-func numbers(a bits128, f Family) [4]uint32 {
-	if f == IPv4 {
+func numbers(a bits128, f rules.Family) [4]uint32 {
+	if f == rules.IPv4 {
 		return [4]uint32{uint32(a.lo)}
 	}
 	return [4]uint32{uint32(a.hi >> 32), uint32(a.hi), uint32(a.lo >> 32), uint32(a.lo)}
 }
 
 // wireWords are the words as a little-endian machine reads them off the wire.
-func wireWords(a bits128, f Family) [4]uint32 {
+func wireWords(a bits128, f rules.Family) [4]uint32 {
 	w := numbers(a, f)
 	for i := range w {
 		w[i] = bits.ReverseBytes32(w[i])
@@ -416,30 +418,30 @@ func jhash4(k [4]uint32, seed uint32) uint32 {
 
 // portClass are the ports that a source port may be exchanged for where the
 // rule names none: system ports stay among themselves.
-func portClass(p Ports) Ports {
-	class := func(port uint16) Ports {
+func portClass(p rules.Ports) rules.Ports {
+	class := func(port uint16) rules.Ports {
 		switch {
 		case port < 512:
-			return Ports{1, 511}
+			return rules.Ports{Lo: 1, Hi: 511}
 		case port < 1024:
-			return Ports{600, 1023}
+			return rules.Ports{Lo: 600, Hi: 1023}
 		}
-		return Ports{1024, 65535}
+		return rules.Ports{Lo: 1024, Hi: 65535}
 	}
 	lo, hi := class(p.Lo), class(p.Hi)
-	return Ports{min(lo.Lo, p.Lo), max(hi.Hi, p.Hi)}
+	return rules.Ports{Lo: min(lo.Lo, p.Lo), Hi: max(hi.Hi, p.Hi)}
 }
 
 // pickPorts is nf_nat_l4proto_unique_tuple: the ports out of which the kernel
 // takes one, a single one where it has no choice.
-func (m *machine) pickPorts(st *state, t *translation, source bool, a bits128, key Ports) Ports {
+func (m *machine) pickPorts(st *state, t *translation, source bool, a bits128, key rules.Ports) rules.Ports {
 	span := t.ports
 	switch {
 	case m.pkt.isICMP():
 		if !t.hasPorts {
-			span = Ports{0, 65535}
+			span = rules.Ports{Lo: 0, Hi: 65535}
 		}
-	case !HasPorts(m.pkt.Protocol):
+	case !rules.HasPorts(m.pkt.Protocol):
 		return key
 	case !t.hasPorts && !source:
 		return key // a destination's port is changed only on demand
@@ -467,7 +469,7 @@ func (m *machine) pickPorts(st *state, t *translation, source bool, a bits128, k
 	}
 	const attempts = 128 // NF_NAT_MAX_ATTEMPTS
 	for range min(size, attempts) {
-		p := Port(span.Lo + uint16(offset%size))
+		p := rules.Port(span.Lo + uint16(offset%size))
 		switch m.takenWith(st, source, a, p) {
 		case No:
 			return p
@@ -481,7 +483,7 @@ func (m *machine) pickPorts(st *state, t *translation, source bool, a bits128, k
 
 // takenWith asks whether a flow has the tuple already that the packet's would
 // be with another source or destination.
-func (m *machine) takenWith(st *state, source bool, a bits128, key Ports) Truth {
+func (m *machine) takenWith(st *state, source bool, a bits128, key rules.Ports) Truth {
 	if m.e.host.Flows == nil {
 		return No
 	}
@@ -503,7 +505,7 @@ func (m *machine) takenWith(st *state, source bool, a bits128, key Ports) Truth 
 // maxLookups is how many ports of a set are looked up one by one.
 const maxLookups = 64
 
-func (m *machine) taken(st *state, src bits128, sport Ports, dst bits128, dport Ports) Truth {
+func (m *machine) taken(st *state, src bits128, sport rules.Ports, dst bits128, dport rules.Ports) Truth {
 	if m.e.host.Flows == nil {
 		return No
 	}

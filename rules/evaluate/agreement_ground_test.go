@@ -1,4 +1,4 @@
-package rules_test
+package evaluate_test
 
 import (
 	"bytes"
@@ -18,15 +18,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // ground is where packets are sent: this process' network namespace is the
 // gateway, and all its cables end in another one that only sends and collects
 // frames, without a network stack of its own.
 type ground struct {
-	host  rules.Host
+	host  evaluate.Host
 	flows *flowTable
-	alone *rules.Evaluator // predicts as if no flow existed
+	alone *evaluate.Evaluator // predicts as if no flow existed
 
 	far      map[string]int // gateway interface to the frame socket at its far end
 	farIndex map[string]int
@@ -38,7 +39,7 @@ type ground struct {
 	out6     int
 	control  *conntrack.Conn
 	serial   uint64
-	routes   map[rules.RouteQuery]rules.Route
+	routes   map[evaluate.RouteQuery]evaluate.Route
 }
 
 // cables are the gateway's interfaces with their addresses, in the order they
@@ -82,11 +83,11 @@ func openGround(t *testing.T) *ground {
 
 	g := &ground{
 		far: map[string]int{}, farIndex: map[string]int{}, hardware: map[string]net.HardwareAddr{},
-		local: map[uint8]int{}, routes: map[rules.RouteQuery]rules.Route{},
+		local: map[uint8]int{}, routes: map[evaluate.RouteQuery]evaluate.Route{},
 	}
 	g.lay(t)
 	g.listen(t)
-	g.host = rules.Host{Interfaces: interfaces(t), Route: g.route}
+	g.host = evaluate.Host{Interfaces: interfaces(t), Route: g.route}
 	g.forgetFlows(t)
 	return g
 }
@@ -212,17 +213,17 @@ func (g *ground) listen(t *testing.T) {
 func (g *ground) forgetFlows(t *testing.T) {
 	check(t, "flush the flows", g.control.Flush())
 	g.collectEvents(t, nil)
-	g.flows = &flowTable{map[rules.Tuple]rules.Tuple{}, map[rules.Tuple]int{}}
+	g.flows = &flowTable{map[evaluate.Tuple]evaluate.Tuple{}, map[evaluate.Tuple]int{}}
 	g.host.Flows = g.flows
 }
 
 // interfaces are the gateway's own, as the kernel lists them.
-func interfaces(t *testing.T) []rules.Interface {
+func interfaces(t *testing.T) []evaluate.Interface {
 	links, err := vnl.LinkList()
 	check(t, "links", err)
-	var all []rules.Interface
+	var all []evaluate.Interface
 	for _, l := range links {
-		i := rules.Interface{Name: l.Attrs().Name}
+		i := evaluate.Interface{Name: l.Attrs().Name}
 		for _, family := range []int{vnl.FAMILY_V4, vnl.FAMILY_V6} {
 			addrs, err := vnl.AddrList(l, family)
 			check(t, "addresses", err)
@@ -235,10 +236,10 @@ func interfaces(t *testing.T) []rules.Interface {
 	return all
 }
 
-func interfaceAddr(a vnl.Addr) rules.InterfaceAddr {
+func interfaceAddr(a vnl.Addr) evaluate.InterfaceAddr {
 	ip, _ := netip.AddrFromSlice(a.IP)
 	ones, _ := a.Mask.Size()
-	r := rules.InterfaceAddr{Prefix: netip.PrefixFrom(ip.Unmap(), ones)}
+	r := evaluate.InterfaceAddr{Prefix: netip.PrefixFrom(ip.Unmap(), ones)}
 	r.Secondary = a.Flags&unix.IFA_F_SECONDARY != 0 && ip.Unmap().Is4()
 	r.Deprecated = a.Flags&unix.IFA_F_DEPRECATED != 0
 	r.Tentative = a.Flags&unix.IFA_F_TENTATIVE != 0
@@ -247,15 +248,15 @@ func interfaceAddr(a vnl.Addr) rules.InterfaceAddr {
 	}
 	switch a.Scope {
 	case unix.RT_SCOPE_LINK:
-		r.Scope = rules.ScopeLink
+		r.Scope = evaluate.ScopeLink
 	case unix.RT_SCOPE_HOST:
-		r.Scope = rules.ScopeHost
+		r.Scope = evaluate.ScopeHost
 	}
 	return r
 }
 
 // route asks the kernel, once for each question.
-func (g *ground) route(q rules.RouteQuery) rules.Route {
+func (g *ground) route(q evaluate.RouteQuery) evaluate.Route {
 	q.TOS = 0
 	if r, ok := g.routes[q]; ok {
 		return r
@@ -265,35 +266,35 @@ func (g *ground) route(q rules.RouteQuery) rules.Route {
 	return r
 }
 
-func askRoute(q rules.RouteQuery) rules.Route {
+func askRoute(q evaluate.RouteQuery) evaluate.Route {
 	found, err := vnl.RouteGetWithOptions(q.Dst.AsSlice(), &vnl.RouteGetOptions{Iif: q.In, SrcAddr: q.Src.AsSlice(), Mark: q.Mark})
 	switch {
 	case errors.Is(err, unix.EXDEV), errors.Is(err, unix.EINVAL):
-		return rules.Route{Kind: rules.RouteRefused, Why: err.Error()}
+		return evaluate.Route{Kind: evaluate.RouteRefused, Why: err.Error()}
 	case err != nil:
-		return rules.Route{Kind: rules.RouteNone, Why: err.Error()}
+		return evaluate.Route{Kind: evaluate.RouteNone, Why: err.Error()}
 	}
-	r := rules.Route{Kind: rules.RouteForward}
+	r := evaluate.Route{Kind: evaluate.RouteForward}
 	switch found[0].Type {
 	case unix.RTN_LOCAL, unix.RTN_BROADCAST, unix.RTN_ANYCAST:
-		return rules.Route{Kind: rules.RouteLocal, Out: "lo"}
+		return evaluate.Route{Kind: evaluate.RouteLocal, Out: "lo"}
 	case unix.RTN_UNICAST:
 	default:
-		return rules.Route{Kind: rules.RouteNone, Why: "no route"}
+		return evaluate.Route{Kind: evaluate.RouteNone, Why: "no route"}
 	}
 	if hop, ok := netip.AddrFromSlice(found[0].Gw); ok {
 		r.NextHop = hop.Unmap()
 	}
 	link, err := vnl.LinkByIndex(found[0].LinkIndex)
 	if err != nil {
-		return rules.Route{}
+		return evaluate.Route{}
 	}
 	r.Out = link.Attrs().Name
 	return r
 }
 
 // send sends a packet and tells what became of it.
-func (g *ground) send(t *testing.T, p rules.Packet) event {
+func (g *ground) send(t *testing.T, p evaluate.Packet) event {
 	g.serial++
 	mark := nonce(p, g.serial)
 	body := bytesOf(p, mark)
@@ -313,7 +314,7 @@ func (g *ground) send(t *testing.T, p rules.Packet) event {
 		g.ring(t)
 	}
 	var e event
-	g.collectEvents(t, func(orig, reply rules.Tuple) {
+	g.collectEvents(t, func(orig, reply evaluate.Tuple) {
 		if orig != p.Tuple() || e.tracked {
 			return
 		}
@@ -353,7 +354,7 @@ func (g *ground) ring(t *testing.T) {
 	}
 }
 
-func (g *ground) sendLocal(t *testing.T, p rules.Packet, body []byte) {
+func (g *ground) sendLocal(t *testing.T, p evaluate.Packet, body []byte) {
 	fd, to := g.out4, unix.Sockaddr(&unix.SockaddrInet4{Addr: [4]byte(p.Dst.AsSlice()[:4])})
 	if p.Src.Is6() {
 		fd, to = g.out6, &unix.SockaddrInet6{Addr: p.Dst.As16()}
@@ -368,7 +369,7 @@ func (g *ground) sendLocal(t *testing.T, p rules.Packet, body []byte) {
 }
 
 // collectEvents reads what connection tracking has told since.
-func (g *ground) collectEvents(t *testing.T, born func(orig, reply rules.Tuple)) {
+func (g *ground) collectEvents(t *testing.T, born func(orig, reply evaluate.Tuple)) {
 	buf := make([]byte, 1<<16)
 	for {
 		n, _, err := unix.Recvfrom(g.events, buf, unix.MSG_DONTWAIT)
@@ -402,12 +403,12 @@ func (g *ground) collectEvents(t *testing.T, born func(orig, reply rules.Tuple))
 	}
 }
 
-func tupleOf(t conntrack.Tuple) rules.Tuple {
+func tupleOf(t conntrack.Tuple) evaluate.Tuple {
 	src, dst := t.Proto.SourcePort, t.Proto.DestinationPort
 	if t.Proto.ICMPv4 || t.Proto.ICMPv6 {
 		src, dst = t.Proto.ICMPID, uint16(t.Proto.ICMPType)<<8|uint16(t.Proto.ICMPCode)
 	}
-	return rules.Tuple{
+	return evaluate.Tuple{
 		Protocol: t.Proto.Protocol,
 		Src:      netip.AddrPortFrom(t.IP.SourceAddress.Unmap(), src),
 		Dst:      netip.AddrPortFrom(t.IP.DestinationAddress.Unmap(), dst),
@@ -481,7 +482,7 @@ func parseMAC(s string) net.HardwareAddr {
 }
 
 // bytesOf writes a packet as it is on the wire.
-func bytesOf(p rules.Packet, payload []byte) []byte {
+func bytesOf(p evaluate.Packet, payload []byte) []byte {
 	l4 := transportOf(p, payload)
 	if p.Src.Is4() {
 		h := make([]byte, 20, 20+len(l4))
@@ -502,7 +503,7 @@ func bytesOf(p rules.Packet, payload []byte) []byte {
 	return append(h, l4...)
 }
 
-func transportOf(p rules.Packet, payload []byte) []byte {
+func transportOf(p evaluate.Packet, payload []byte) []byte {
 	var h []byte
 	sum := 0
 	switch p.Protocol {

@@ -1,4 +1,4 @@
-package rules
+package evaluate
 
 import (
 	"fmt"
@@ -6,16 +6,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"nattui/rules"
 )
 
 // setOf reads a rule set from lines of iptables-save.
-func setOf(t testing.TB, f Family, b Backend, text string) *Ruleset {
+func setOf(t testing.TB, f rules.Family, b rules.Backend, text string) *rules.Ruleset {
 	t.Helper()
-	tables, err := Read(strings.NewReader(text))
+	tables, err := rules.Read(strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Ruleset{Family: f, Backend: b, Tables: tables}
+	return &rules.Ruleset{Family: f, Backend: b, Tables: tables}
 }
 
 // gateway is a host with a WAN and a LAN.
@@ -46,7 +48,7 @@ func gateway() Host {
 func parsePacket(t testing.TB, text string) Packet {
 	t.Helper()
 	words := strings.Fields(text)
-	proto, ok := ProtoNumber(words[0])
+	proto, ok := rules.ProtoNumber(words[0])
 	if !ok {
 		t.Fatalf("%s: no protocol", words[0])
 	}
@@ -164,7 +166,7 @@ COMMIT
 `
 
 func TestEvaluateTheWholeWay(t *testing.T) {
-	e := NewEvaluator(gateway(), Compile(setOf(t, IPv4, NFT, published)))
+	e := NewEvaluator(gateway(), Compile(setOf(t, rules.IPv4, rules.NFT, published)))
 	tests := []struct{ packet, want string }{
 		{"tcp 203.0.113.10:999 203.0.113.1:80 in=wan0", "forward 192.168.0.1:999>192.168.0.2:8080 both out lan0 by nat WEB 2 by nat POSTROUTING 2"},
 		{"tcp 203.0.113.66:999 203.0.113.1:80 in=wan0", "local 203.0.113.66:999>203.0.113.1:80 none"},
@@ -198,11 +200,11 @@ func TestEvaluateTheWholeWay(t *testing.T) {
 
 func TestNonsenseIsRefused(t *testing.T) {
 	at := netip.MustParseAddrPort
-	_, err := NewPacket(ESP, at("10.0.0.1:5"), at("10.0.0.2:6"))
+	_, err := NewPacket(rules.ESP, at("10.0.0.1:5"), at("10.0.0.2:6"))
 	wantError(t, err, "esp has no ports")
-	_, err = NewPacket(TCP, at("10.0.0.1:5"), at("[2001:db8::1]:6"))
+	_, err = NewPacket(rules.TCP, at("10.0.0.1:5"), at("[2001:db8::1]:6"))
 	wantError(t, err, "IPv4 address and 2001:db8::1 an IPv6 one")
-	_, err = NewPacket(ICMPv6, at("10.0.0.1:0"), at("10.0.0.2:0"))
+	_, err = NewPacket(rules.ICMPv6, at("10.0.0.1:0"), at("10.0.0.2:0"))
 	wantError(t, err, "does not go with IPv4")
 	_, err = NewPacket(0, at("10.0.0.1:5"), at("10.0.0.2:6"))
 	wantError(t, err, "needs a protocol")

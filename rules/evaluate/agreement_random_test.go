@@ -1,4 +1,4 @@
-package rules_test
+package evaluate_test
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // generator makes random tables, and packets that have to do with them.
@@ -476,8 +477,8 @@ func (g *generator) source(post bool) (string, bool) {
 }
 
 // packet makes a packet that the tables above have something to say about.
-func (g *generator) packet(w *ground, serial int) rules.Packet {
-	p := rules.Packet{Protocol: pick(g, rules.TCP, rules.TCP, rules.UDP, rules.UDP, uint8(rules.ICMP)), Time: time.Now()}
+func (g *generator) packet(w *ground, serial int) evaluate.Packet {
+	p := evaluate.Packet{Protocol: pick(g, rules.TCP, rules.TCP, rules.UDP, rules.UDP, uint8(rules.ICMP)), Time: time.Now()}
 	if p.Protocol == rules.ICMP && g.family == rules.IPv6 {
 		p.Protocol = rules.ICMPv6
 	}
@@ -489,7 +490,7 @@ func (g *generator) packet(w *ground, serial int) rules.Packet {
 	if g.chance(3) {
 		p.Local = true
 		p.Src = addr(g.of(own4, own6))
-		p.UID, p.GID, p.Has = 0, 0, rules.HasUID|rules.HasGID
+		p.UID, p.GID, p.Has = 0, 0, evaluate.HasUID|evaluate.HasGID
 		if g.chance(6) {
 			p.Mark = pick(g, uint32(1), 0x40)
 		}
@@ -509,11 +510,11 @@ func (g *generator) packet(w *ground, serial int) rules.Packet {
 	if g.chance(40) {
 		p.TTL = 1
 	}
-	p.TOS, p.Has = pick(g, uint8(0), 0x28, 0x10), p.Has|rules.HasTOS
+	p.TOS, p.Has = pick(g, uint8(0), 0x28, 0x10), p.Has|evaluate.HasTOS
 	header := 20
 	switch p.Protocol {
 	case rules.TCP:
-		p.TCPFlags, p.Has = 2, p.Has|rules.HasTCPFlags
+		p.TCPFlags, p.Has = 2, p.Has|evaluate.HasTCPFlags
 		if g.chance(8) {
 			p.TCPFlags = pick(g, uint8(0x10), 0x01, 0x12, 0x18)
 		}
@@ -523,7 +524,7 @@ func (g *generator) packet(w *ground, serial int) rules.Packet {
 		p.SrcPort, p.DstPort = g.sourcePort(), uint16(g.port())
 	default:
 		header = 8
-		p.ICMPID, p.Has = pick(g, uint16(1), 2, 3, 700, 40000), p.Has|rules.HasICMP
+		p.ICMPID, p.Has = pick(g, uint16(1), 2, 3, 700, 40000), p.Has|evaluate.HasICMP
 		p.ICMPType = 8
 		if p.Protocol == rules.ICMPv6 {
 			p.ICMPType = 128

@@ -1,10 +1,12 @@
-package rules
+package evaluate
 
 import (
 	"encoding/binary"
 	"math/bits"
 	"net/netip"
 	"slices"
+
+	"nattui/rules"
 )
 
 // Class is a value that two flows have in common if neither a rule, nor an address
@@ -15,7 +17,7 @@ type Class [3]uint64
 
 // Header is what is known of a packet by its flow alone (struct nf_conntrack_tuple).
 type Header struct {
-	Family   Family
+	Family   rules.Family
 	Protocol uint8    // IANA number
 	Src, Dst [16]byte // of an IPv4 address the last four bytes count
 	// SrcPort and DstPort count for protocols with ports. For ICMP they are the
@@ -61,7 +63,7 @@ func (e *Evaluator) Classes() *Classes {
 	}
 	c := &Classes{evaluator: e}
 	for f := range c.families {
-		c.families[f] = e.divide(Family(f))
+		c.families[f] = e.divide(rules.Family(f))
 	}
 	return c
 }
@@ -101,7 +103,7 @@ func (c *Classes) Of(first, last *Header) (class Class, ok bool) {
 	}
 	var sport, dport, seenPort, servedPort uint16
 	switch {
-	case HasPorts(first.Protocol):
+	case rules.HasPorts(first.Protocol):
 		if sport = d.sport.at(first.SrcPort); first.SrcPort == last.SrcPort {
 			same, seenPort = same|sameSport, sport
 		} else {
@@ -112,7 +114,7 @@ func (c *Classes) Of(first, last *Header) (class Class, ok bool) {
 		} else {
 			servedPort = d.dport.at(last.DstPort)
 		}
-	case first.Protocol == ICMP || first.Protocol == ICMPv6:
+	case first.Protocol == rules.ICMP || first.Protocol == rules.ICMPv6:
 		dport = first.DstPort // type and code, as they are
 		if sport = d.ident.at(first.SrcPort); first.SrcPort == last.SrcPort {
 			same, seenPort = same|sameSport, sport
@@ -143,8 +145,8 @@ func (c *Classes) Outcomes(buf []Outcome, p *Packet) (outcomes []Outcome, certai
 // addressed is an address as the axes have it, its first bits in the first bits of
 // hi. Group addresses, and IPv4 ones in the clothes of IPv6, belong to no class:
 // they are few, and routes treat them in ways of their own.
-func addressed(f Family, a *[16]byte) (bits128, bool) {
-	if f == IPv4 {
+func addressed(f rules.Family, a *[16]byte) (bits128, bool) {
+	if f == rules.IPv4 {
 		n := uint64(binary.BigEndian.Uint32(a[12:])) << 32
 		return bits128{n, 0}, n>>60 != 0xe
 	}
@@ -205,7 +207,7 @@ type portAxis struct {
 }
 
 // cut makes the ports of a range differ from all others.
-func (x *portAxis) cut(p Ports) {
+func (x *portAxis) cut(p rules.Ports) {
 	if p.Lo > 0 {
 		x.begins[p.Lo/64] |= 1 << (p.Lo % 64)
 	}
@@ -236,14 +238,14 @@ const (
 
 // cuts collects where a family's packets are told apart.
 type cuts struct {
-	family              Family
+	family              rules.Family
 	src, dst            []bits128
 	sport, dport, ident portAxis
 	masquerades         bool
 }
 
 // divide collects the cuts; nil: there are too many.
-func (e *Evaluator) divide(f Family) *division {
+func (e *Evaluator) divide(f rules.Family) *division {
 	c := &cuts{family: f}
 	c.constants()
 	for _, p := range e.families[f].programs {
@@ -273,8 +275,8 @@ func (e *Evaluator) divide(f Family) *division {
 
 // constants are what the evaluation itself tells apart.
 var constants = [2][]netip.Prefix{
-	IPv4: prefixes("0.0.0.0/32", "0.0.0.0/8", "127.0.0.0/8", "127.0.0.1/32", "169.254.0.0/16", "255.255.255.255/32"),
-	IPv6: prefixes("::/128", "::1/128", "fe80::/10"),
+	rules.IPv4: prefixes("0.0.0.0/32", "0.0.0.0/8", "127.0.0.0/8", "127.0.0.1/32", "169.254.0.0/16", "255.255.255.255/32"),
+	rules.IPv6: prefixes("::/128", "::1/128", "fe80::/10"),
 }
 
 func prefixes(texts ...string) []netip.Prefix {
@@ -294,11 +296,11 @@ func (c *cuts) constants() {
 	}
 	// Port 0 stands for one that is not known, and what portClass makes of these
 	// system ports is another range for each.
-	c.ports(ofBoth, Port(0))
+	c.ports(ofBoth, rules.Port(0))
 	for port := uint16(512); port < 600; port++ {
-		c.ports(ofSource, Port(port))
+		c.ports(ofSource, rules.Port(port))
 	}
-	c.ports(ofSource, Ports{600, 1023})
+	c.ports(ofSource, rules.Ports{Lo: 600, Hi: 1023})
 }
 
 // rule collects the comparisons and the translation of a rule.
@@ -327,20 +329,20 @@ func (c *cuts) rule(r *code) {
 
 func (c *cuts) translation(t *translation) {
 	to := ofDest
-	if t.kind == SNAT || t.kind == Masquerade {
+	if t.kind == rules.SNAT || t.kind == rules.Masquerade {
 		to = ofSource
 	}
-	c.masquerades = c.masquerades || t.kind == Masquerade
+	c.masquerades = c.masquerades || t.kind == rules.Masquerade
 	if t.addrs {
 		c.addrs(to, t.lo, t.lo)
 		c.addrs(to, t.hi, t.hi)
 	}
 	if t.hasPorts {
 		c.ports(to, t.ports)
-		c.ports(to, Port(t.ports.Lo))
+		c.ports(to, rules.Port(t.ports.Lo))
 		// An ICMP message has but one, whichever end is translated.
 		c.ident.cut(t.ports)
-		c.ident.cut(Port(t.ports.Lo))
+		c.ident.cut(rules.Port(t.ports.Lo))
 	}
 }
 
@@ -379,7 +381,7 @@ func (c *cuts) single(of end, a netip.Addr) {
 
 func (c *cuts) prefix(of end, p netip.Prefix) {
 	if p.IsValid() && familyOf(p.Addr()) == c.family {
-		c.net(of, &maskedAddr{value: bitsOf(p.Addr()), mask: bitsOf(maskOf(p.Addr().BitLen(), p.Bits()))})
+		c.net(of, &maskedAddr{value: bitsOf(p.Addr()), mask: bitsOf(rules.MaskOf(p.Addr().BitLen(), p.Bits()))})
 	}
 }
 
@@ -393,9 +395,9 @@ func (c *cuts) net(of end, m *maskedAddr) {
 
 // hosts are the bits that do not count; ok is false if some of them stand before
 // one that does.
-func (m *maskedAddr) hosts(f Family) (hosts bits128, ok bool) {
+func (m *maskedAddr) hosts(f rules.Family) (hosts bits128, ok bool) {
 	hosts = bits128{^m.mask.hi, ^m.mask.lo}
-	if f == IPv4 {
+	if f == rules.IPv4 {
 		hosts = bits128{0, uint64(^uint32(m.mask.lo))}
 	}
 	next, _ := hosts.next()
@@ -412,11 +414,11 @@ func (b bits128) next() (bits128, bool) {
 // addrs makes the addresses from lo to hi differ from all others.
 func (c *cuts) addrs(of end, lo, hi bits128) {
 	borders := []bits128{lo}
-	if after, ok := hi.next(); ok && (c.family == IPv6 || after.lo>>32 == 0) {
+	if after, ok := hi.next(); ok && (c.family == rules.IPv6 || after.lo>>32 == 0) {
 		borders = append(borders, after)
 	}
 	for _, b := range borders {
-		if c.family == IPv4 {
+		if c.family == rules.IPv4 {
 			b = bits128{b.lo << 32, 0}
 		}
 		if of&ofSource != 0 {
@@ -430,7 +432,7 @@ func (c *cuts) addrs(of end, lo, hi bits128) {
 
 // ports makes the ports of a range differ from all others. The identifier of an
 // ICMP message stands where others have the source's port.
-func (c *cuts) ports(of end, p Ports) {
+func (c *cuts) ports(of end, p rules.Ports) {
 	if p.Lo > p.Hi {
 		return // none is in it
 	}

@@ -1,10 +1,12 @@
-package rules
+package evaluate
 
 import (
 	"fmt"
 	"hash/maphash"
 	"net/netip"
 	"sync"
+
+	"nattui/rules"
 )
 
 // Evaluator says what the kernel will do with packets: the whole way of a
@@ -50,7 +52,7 @@ func NewEvaluator(h Host, programs ...*Program) *Evaluator {
 
 // Evaluate follows one packet through the tables of one rule set, on a host of
 // which nothing else is known. For more than that make an Evaluator.
-func Evaluate(s *Ruleset, p Packet) (Path, error) {
+func Evaluate(s *rules.Ruleset, p Packet) (Path, error) {
 	return NewEvaluator(Host{}, Compile(s)).Evaluate(p)
 }
 
@@ -140,7 +142,7 @@ func (e *Evaluator) complete(p *Packet) (assumed string) {
 type machine struct {
 	e      *Evaluator
 	tables *tables
-	family Family
+	family rules.Family
 	packet Packet
 	pkt    *Packet
 
@@ -328,7 +330,7 @@ func (m *machine) certain() bool {
 		return true
 	}
 	asked := m.firstState()
-	settled := func(e Endpoint, given Ports) bool {
+	settled := func(e Endpoint, given rules.Ports) bool {
 		return e.Addr.IsValid() && (e.Ports.Single() || e.Ports == given)
 	}
 	return settled(first.Src, asked.sport) && settled(first.Dst, asked.dport)
@@ -392,7 +394,7 @@ type state struct {
 	has     unknowns
 
 	src, dst     bits128
-	sport, dport Ports
+	sport, dport rules.Ports
 	in, out      string // as the rules of this hook see them
 	leave        string // where the route leads
 	nextHop      netip.Addr
@@ -437,7 +439,7 @@ func (st *state) addr(source bool) (bits128, bool) {
 	return st.dst, st.has&unknownDst == 0
 }
 
-func (st *state) port(source bool) *Ports {
+func (st *state) port(source bool) *rules.Ports {
 	if source {
 		return &st.sport
 	}
@@ -456,15 +458,15 @@ func (m *machine) firstState() state {
 	t := p.Tuple()
 	st := state{
 		stage: stageRawPrerouting, src: bitsOf(p.Src), dst: bitsOf(p.Dst),
-		sport: Port(t.Src.Port()), dport: Port(t.Dst.Port()),
+		sport: rules.Port(t.Src.Port()), dport: rules.Port(t.Dst.Port()),
 		in: p.In, mark: p.Mark, connMark: p.ConnMark, ttl: p.TTL,
 	}
-	if HasPorts(p.Protocol) {
+	if rules.HasPorts(p.Protocol) {
 		if p.SrcPort == 0 {
-			st.sport = Ports{1, 65535}
+			st.sport = rules.Ports{Lo: 1, Hi: 65535}
 		}
 		if p.DstPort == 0 {
-			st.dport = Ports{1, 65535}
+			st.dport = rules.Ports{Lo: 1, Hi: 65535}
 		}
 	}
 	switch {
@@ -491,9 +493,9 @@ func (m *machine) flowAddr(st *state, reply, source bool) (bits128, bool) {
 }
 
 // flowPort is a port of the flow's original or reply tuple.
-func (m *machine) flowPort(st *state, reply, source bool) (Ports, bool) {
+func (m *machine) flowPort(st *state, reply, source bool) (rules.Ports, bool) {
 	if m.pkt.State != StateNew {
-		return Ports{}, false
+		return rules.Ports{}, false
 	}
 	first := m.firstState()
 	switch {
@@ -505,5 +507,5 @@ func (m *machine) flowPort(st *state, reply, source bool) (Ports, bool) {
 		return st.sport, true
 	}
 	kind, code := m.pkt.icmp()
-	return Port(uint16(icmpAnswer(m.pkt.Protocol, kind))<<8 | uint16(code)), true
+	return rules.Port(uint16(icmpAnswer(m.pkt.Protocol, kind))<<8 | uint16(code)), true
 }

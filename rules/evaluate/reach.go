@@ -1,10 +1,12 @@
-package rules
+package evaluate
 
 import (
 	"fmt"
 	"reflect"
 	"slices"
 	"strings"
+
+	"nattui/rules"
 )
 
 // DeadRule is a rule that no packet ever meets, or a chain that none ever enters.
@@ -12,10 +14,10 @@ type DeadRule struct {
 	Kind DeadKind
 	RuleRef
 	// Rule never matches; nil for a chain nobody jumps to, whose Position is 0.
-	Rule *Rule
+	Rule *rules.Rule
 	// By is the earlier rule that takes every packet; zero for Orphaned.
 	By     RuleRef
-	ByRule *Rule
+	ByRule *rules.Rule
 }
 
 // DeadKind is why a rule is never met.
@@ -60,7 +62,7 @@ func (f DeadRule) Sentence() string {
 //
 // The work is about one comparison for each rule, more where many rules of a
 // chain have neither an address nor a port of their own.
-func Reach(s *Ruleset, table string) []DeadRule {
+func Reach(s *rules.Ruleset, table string) []DeadRule {
 	return Compile(s).Reach(table)
 }
 
@@ -125,7 +127,7 @@ func (r *reacher) survey() {
 		r.indexes[c] = indexFully(c.rules)
 	}
 	for _, c := range r.chains {
-		if IsBuiltIn(c.table, c.chain.Name) {
+		if rules.IsBuiltIn(c.table, c.chain.Name) {
 			enter(c)
 		}
 	}
@@ -166,7 +168,7 @@ func (r *reacher) dead(c *program, at int32) (DeadRule, bool) {
 			return f, chain == c || !r.taken(chain, before, conditions[1:])
 		}
 		callers := r.callers[chain]
-		if len(callers) != 1 || r.blind || IsBuiltIn(chain.table, chain.chain.Name) || chain.loops {
+		if len(callers) != 1 || r.blind || rules.IsBuiltIn(chain.table, chain.chain.Name) || chain.loops {
 			return DeadRule{}, false
 		}
 		chain, before = callers[0].chain, callers[0].rule
@@ -275,8 +277,8 @@ func (r *reacher) implied(rule *code, conditions []*code) bool {
 // implies reports whether one comparison of a rule follows from this one's.
 func (c *code) implies(rule *code, what uint16) bool {
 	if c.what&what == 0 {
-		return what == onDport && inAll(rule.dport, c.portLists(DestSide), rule.flip&what != 0) ||
-			what == onSport && inAll(rule.sport, c.portLists(SourceSide), rule.flip&what != 0)
+		return what == onDport && inAll(rule.dport, c.portLists(rules.DestSide), rule.flip&what != 0) ||
+			what == onSport && inAll(rule.sport, c.portLists(rules.SourceSide), rule.flip&what != 0)
 	}
 	mine, its := c.flip&what != 0, rule.flip&what != 0
 	switch what {
@@ -311,7 +313,7 @@ func setImplies(mine, its, inside, contains, apart bool) bool {
 	return false
 }
 
-func portsImply(mine, its bool, a, b Ports) bool {
+func portsImply(mine, its bool, a, b rules.Ports) bool {
 	if a.Lo > a.Hi || b.Lo > b.Hi {
 		return false // a range that holds nothing is another matter
 	}
@@ -319,9 +321,9 @@ func portsImply(mine, its bool, a, b Ports) bool {
 }
 
 // portLists are the ports that a multiport match of the rule asks for.
-func (c *code) portLists(side Side) []Ports {
+func (c *code) portLists(side rules.Side) []rules.Ports {
 	for _, m := range c.rule.Matches {
-		if list, ok := m.(Multiport); ok && list.Side == side && !list.Not {
+		if list, ok := m.(rules.Multiport); ok && list.Side == side && !list.Not {
 			return list.List
 		}
 	}
@@ -329,7 +331,7 @@ func (c *code) portLists(side Side) []Ports {
 }
 
 // inAll reports whether every one of the ports meets a comparison with p.
-func inAll(p Ports, list []Ports, not bool) bool {
+func inAll(p rules.Ports, list []rules.Ports, not bool) bool {
 	for _, q := range list {
 		if !portsImply(false, not, q, p) {
 			return false
@@ -367,22 +369,22 @@ func (t *ifaceTest) apart(u *ifaceTest) bool {
 
 // impliedMatch reports whether a match follows from those of the conditions.
 // Only matches that answer alike for one and the same packet can.
-func (r *reacher) impliedMatch(rule *code, m Match, conditions []*code) bool {
+func (r *reacher) impliedMatch(rule *code, m rules.Match, conditions []*code) bool {
 	switch m := m.(type) {
-	case Comment:
+	case rules.Comment:
 		return true
-	case Transport:
+	case rules.Transport:
 		if !rule.compares(onSport, rule.sport, m.Source) || !rule.compares(onDport, rule.dport, m.Dest) {
 			return false // the second of its kind
 		}
 		if m.Flags == nil && m.Option == nil {
 			return true // its ports are compared already
 		}
-	case Mark, TTL, TOS, DSCP:
+	case rules.Mark, rules.TTL, rules.TOS, rules.DSCP:
 		if r.alters {
 			return false
 		}
-	case Conntrack, CTState, ICMPType, AddrType, Owner, PktType, MAC, Length, Multiport, IPRange:
+	case rules.Conntrack, rules.CTState, rules.ICMPType, rules.AddrType, rules.Owner, rules.PktType, rules.MAC, rules.Length, rules.Multiport, rules.IPRange:
 		if r.alters && r.chains[0].table == "raw" {
 			return false
 		}
@@ -395,7 +397,7 @@ func (r *reacher) impliedMatch(rule *code, m Match, conditions []*code) bool {
 				return true
 			}
 		}
-		if list, ok := m.(Multiport); ok && holdsAll(list, c) {
+		if list, ok := m.(rules.Multiport); ok && holdsAll(list, c) {
 			return true
 		}
 	}
@@ -403,32 +405,32 @@ func (r *reacher) impliedMatch(rule *code, m Match, conditions []*code) bool {
 }
 
 // compares reports whether a port match is the one among the plain comparisons.
-func (c *code) compares(what uint16, plain Ports, m *PortMatch) bool {
+func (c *code) compares(what uint16, plain rules.Ports, m *rules.PortMatch) bool {
 	return m == nil || m.Ports == plain && m.Not == (c.flip&what != 0)
 }
 
 // wider reports whether a match takes all that another one takes.
-func wider(m, other Match) bool {
+func wider(m, other rules.Match) bool {
 	switch m := m.(type) {
-	case CTState:
-		o, ok := other.(CTState)
+	case rules.CTState:
+		o, ok := other.(rules.CTState)
 		return ok && !m.Not && !o.Not && subset(o.States, m.States)
-	case Conntrack:
-		o, ok := other.(Conntrack)
+	case rules.Conntrack:
+		o, ok := other.(rules.Conntrack)
 		if !ok || m.State == nil || o.State == nil || m.State.Not || o.State.Not {
 			return false
 		}
 		rest := m
 		rest.State = nil
-		return reflect.DeepEqual(rest, Conntrack{}) && subset(o.State.Words, m.State.Words)
-	case Transport:
-		o, ok := other.(Transport)
+		return reflect.DeepEqual(rest, rules.Conntrack{}) && subset(o.State.Words, m.State.Words)
+	case rules.Transport:
+		o, ok := other.(rules.Transport)
 		return ok && m.Proto == o.Proto && m.Option == nil && m.Flags != nil && o.Flags != nil && *m.Flags == *o.Flags
-	case Multiport:
-		o, ok := other.(Multiport)
+	case rules.Multiport:
+		o, ok := other.(rules.Multiport)
 		return ok && !m.Not && !o.Not && m.Side == o.Side && coversPorts(m, o.List)
-	case ICMPType:
-		o, ok := other.(ICMPType)
+	case rules.ICMPType:
+		o, ok := other.(rules.ICMPType)
 		return ok && !m.Not && !o.Not && m.V6 == o.V6 && m.Code == nil && (m.Any || !o.Any && m.Type == o.Type)
 	}
 	return false
@@ -443,9 +445,9 @@ func subset(few, many []string) bool {
 	return true
 }
 
-func coversPorts(m Multiport, list []Ports) bool {
+func coversPorts(m rules.Multiport, list []rules.Ports) bool {
 	for _, p := range list {
-		if !slices.ContainsFunc(m.List, func(q Ports) bool { return portsImply(false, false, p, q) }) {
+		if !slices.ContainsFunc(m.List, func(q rules.Ports) bool { return portsImply(false, false, p, q) }) {
 			return false
 		}
 	}
@@ -453,10 +455,10 @@ func coversPorts(m Multiport, list []Ports) bool {
 }
 
 // holdsAll reports whether the ports a rule asks for are all in the list.
-func holdsAll(m Multiport, c *code) bool {
+func holdsAll(m rules.Multiport, c *code) bool {
 	if m.Not {
 		return false
 	}
-	return m.Side != SourceSide && c.what&onDport != 0 && c.flip&onDport == 0 && coversPorts(m, []Ports{c.dport}) ||
-		m.Side != DestSide && c.what&onSport != 0 && c.flip&onSport == 0 && coversPorts(m, []Ports{c.sport})
+	return m.Side != rules.SourceSide && c.what&onDport != 0 && c.flip&onDport == 0 && coversPorts(m, []rules.Ports{c.dport}) ||
+		m.Side != rules.DestSide && c.what&onSport != 0 && c.flip&onSport == 0 && coversPorts(m, []rules.Ports{c.sport})
 }

@@ -1,4 +1,4 @@
-package rules
+package evaluate
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"nattui/rules"
 
 	"pgregory.net/rapid"
 )
@@ -55,7 +57,7 @@ func TestReach(t *testing.T) {
 		{"some of several", table("filter", ":FORWARD ACCEPT [0:0]\n", "-A FORWARD -s 1.1.1.1/32 -j ACCEPT\n-A FORWARD -s 1.1.1.0/24 -j ACCEPT\n"), ""},
 	}
 	for _, tt := range tests {
-		set := setOf(t, IPv4, NFT, tt.text)
+		set := setOf(t, rules.IPv4, rules.NFT, tt.text)
 		var got []string
 		for _, f := range Reach(set, set.Tables[0].Name) {
 			s := fmt.Sprintf("%s %s", f.Kind, f.Chain)
@@ -118,11 +120,11 @@ func drawPacket(t *rapid.T) Packet {
 		return netip.AddrFrom4([4]byte{10, 0, 0, rapid.Byte().Draw(t, label) % 4})
 	}
 	p := Packet{
-		Protocol: rapid.SampledFrom([]uint8{TCP, UDP, ICMP}).Draw(t, "protocol"), Src: addr("src"), Dst: addr("dst"),
+		Protocol: rapid.SampledFrom([]uint8{rules.TCP, rules.UDP, rules.ICMP}).Draw(t, "protocol"), Src: addr("src"), Dst: addr("dst"),
 		In: rapid.SampledFrom([]string{"eth0", "eth1", "wan0"}).Draw(t, "in"), Out: "lan0",
 		Mark: rapid.Uint32Range(0, 1).Draw(t, "mark"), Length: rapid.SampledFrom([]uint16{0, 50, 60}).Draw(t, "length"),
 	}
-	if HasPorts(p.Protocol) {
+	if rules.HasPorts(p.Protocol) {
 		p.SrcPort, p.DstPort = rapid.Uint16Range(1, 4).Draw(t, "sport"), rapid.Uint16Range(0, 4).Draw(t, "dport")
 	}
 	return p
@@ -135,11 +137,11 @@ func TestReachRaisesNoFalseAlarm(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		table := rapid.SampledFrom([]string{"filter", "mangle"}).Draw(t, "table")
 		text := drawTable(t, table, "FORWARD")
-		tables, err := Read(strings.NewReader(text))
+		tables, err := rules.Read(strings.NewReader(text))
 		if err != nil {
 			t.Fatal(err)
 		}
-		set := &Ruleset{Tables: tables}
+		set := &rules.Ruleset{Tables: tables}
 		dead := Reach(set, table)
 		found += len(dead)
 		e := NewEvaluator(Host{}, Compile(set))
@@ -148,7 +150,7 @@ func TestReachRaisesNoFalseAlarm(t *testing.T) {
 			// contradict one another.
 			p := drawPacket(t)
 			p.Length = max(p.Length, 50)
-			if HasPorts(p.Protocol) {
+			if rules.HasPorts(p.Protocol) {
 				p.DstPort = max(p.DstPort, 1)
 			}
 			path, err := e.Evaluate(p)

@@ -1,8 +1,10 @@
-package rules
+package evaluate
 
 import (
 	"strings"
 	"testing"
+
+	"nattui/rules"
 )
 
 // TestMatches asks one rule of a filter chain about packets: y it meets it, n it
@@ -82,7 +84,7 @@ func TestMatches(t *testing.T) {
 	}
 	for _, tt := range tests {
 		text := "*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -m conntrack --ctstate UNTRACKED\n-A FORWARD " + tt.rule + " -j DROP\nCOMMIT\n"
-		path, err := NewEvaluator(gateway(), Compile(setOf(t, IPv4, NFT, text))).Evaluate(parsePacket(t, tt.packet))
+		path, err := NewEvaluator(gateway(), Compile(setOf(t, rules.IPv4, rules.NFT, text))).Evaluate(parsePacket(t, tt.packet))
 		if err != nil {
 			t.Errorf("%s: %v", tt.packet, err)
 			continue
@@ -130,7 +132,7 @@ func TestWays(t *testing.T) {
 		{"an unreadable line", "*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -s\nCOMMIT", "?"},
 	}
 	for _, tt := range tests {
-		e := NewEvaluator(gateway(), Compile(setOf(t, IPv4, Legacy, tt.text)))
+		e := NewEvaluator(gateway(), Compile(setOf(t, rules.IPv4, rules.Legacy, tt.text)))
 		path, err := e.Evaluate(parsePacket(t, packet))
 		if err != nil {
 			t.Fatal(err)
@@ -154,7 +156,7 @@ func TestManyUnknownsEnd(t *testing.T) {
 		b.WriteString("-A FORWARD -m u32 --u32 0 -j A\n")
 	}
 	b.WriteString("-A A -m u32 --u32 1 -j RETURN\nCOMMIT\n")
-	path, err := NewEvaluator(gateway(), Compile(setOf(t, IPv4, NFT, b.String()))).Evaluate(parsePacket(t, "udp 203.0.113.10:1000 192.168.0.2:80 in=wan0"))
+	path, err := NewEvaluator(gateway(), Compile(setOf(t, rules.IPv4, rules.NFT, b.String()))).Evaluate(parsePacket(t, "udp 203.0.113.10:1000 192.168.0.2:80 in=wan0"))
 	if err != nil || !path.Certain || path.Outcomes[0].Delivered != Forwarded {
 		t.Errorf("%v %s", err, told(path))
 	}
@@ -167,7 +169,7 @@ func TestBackendsMayDisagreeAboutTheOrder(t *testing.T) {
 	packet := parsePacket(t, "udp 203.0.113.10:1000 203.0.113.1:80 in=wan0")
 	ask := func(a, b string) Path {
 		t.Helper()
-		path, err := NewEvaluator(gateway(), Compile(setOf(t, IPv4, NFT, nat(a))), Compile(setOf(t, IPv4, Legacy, nat(b)))).Evaluate(packet)
+		path, err := NewEvaluator(gateway(), Compile(setOf(t, rules.IPv4, rules.NFT, nat(a))), Compile(setOf(t, rules.IPv4, rules.Legacy, nat(b)))).Evaluate(packet)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -182,7 +184,7 @@ func TestBackendsMayDisagreeAboutTheOrder(t *testing.T) {
 }
 
 func TestWhatTheHostDoesNotTellIsUncertain(t *testing.T) {
-	set := setOf(t, IPv4, NFT, published)
+	set := setOf(t, rules.IPv4, rules.NFT, published)
 	path, err := Evaluate(set, parsePacket(t, "tcp 192.168.0.2:999 1.2.3.4:443 in=lan0 out=wan0"))
 	if err != nil || path.Certain {
 		t.Errorf("masqueraded by an address nobody knows: %v %s", err, told(path))

@@ -1,4 +1,4 @@
-package rules_test
+package evaluate_test
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // TestClassesAreAlike holds what classes promise: under random tables, on random
@@ -28,19 +29,19 @@ func TestClassesAreAlike(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		programs := []*rules.Program{rules.Compile(&rules.Ruleset{Family: g.family, Tables: read})}
+		programs := []*evaluate.Program{evaluate.Compile(&rules.Ruleset{Family: g.family, Tables: read})}
 		if g.chance(4) {
-			programs = append(programs, rules.Compile(&rules.Ruleset{Family: g.family, Backend: rules.Legacy, Tables: read}))
+			programs = append(programs, evaluate.Compile(&rules.Ruleset{Family: g.family, Backend: rules.Legacy, Tables: read}))
 		}
 		host := g.host()
-		e := rules.NewEvaluator(host, programs...)
+		e := evaluate.NewEvaluator(host, programs...)
 		classes := e.Classes()
 		if classes == nil {
 			t.Fatal("no classes")
 		}
 		near := g.landmarks(text, host)
-		first := map[rules.Class]fate{}
-		var p rules.Packet
+		first := map[evaluate.Class]fate{}
+		var p evaluate.Packet
 		for i := range 600 {
 			if i%6 == 0 || n%3 == 0 {
 				p = next(near)
@@ -55,7 +56,7 @@ func TestClassesAreAlike(t *testing.T) {
 				continue
 			}
 			got := fate{packet: p, common: true}
-			var outcomes []rules.Outcome
+			var outcomes []evaluate.Outcome
 			outcomes, got.certain, got.common = classes.Outcomes(nil, &p)
 			if whole, certain := e.Outcomes(nil, &p); certain != got.certain || len(whole) != len(outcomes) {
 				t.Fatalf("%+v: certain %t with classes, %t without", p, got.certain, certain)
@@ -94,11 +95,11 @@ func TestTranslationsOfAClass(t *testing.T) {
 			t.Fatal(err)
 		}
 		host := g.host()
-		classes := rules.NewEvaluator(host, rules.Compile(&rules.Ruleset{Family: g.family, Tables: read})).Classes()
+		classes := evaluate.NewEvaluator(host, evaluate.Compile(&rules.Ruleset{Family: g.family, Tables: read})).Classes()
 		near := g.landmarks(text, host)
 		type shape struct{ text, example string }
-		first := map[rules.Class]shape{}
-		var p, last rules.Packet
+		first := map[evaluate.Class]shape{}
+		var p, last evaluate.Packet
 		for i := range 400 {
 			if i%8 != 0 {
 				p = g.neighbour(p, near)
@@ -160,16 +161,16 @@ func TestTranslationsOfAClass(t *testing.T) {
 
 // TestNoClasses: where what bears on a packet is not known, there are none.
 func TestNoClasses(t *testing.T) {
-	route := func(rules.RouteQuery) rules.Route { return rules.Route{} }
-	if rules.NewEvaluator(rules.Host{Route: route}).Classes() != nil {
+	route := func(evaluate.RouteQuery) evaluate.Route { return evaluate.Route{} }
+	if evaluate.NewEvaluator(evaluate.Host{Route: route}).Classes() != nil {
 		t.Error("classes, where nobody knows what the routes look at")
 	}
-	if rules.NewEvaluator(rules.Host{Flows: noFlows{}}).Classes() != nil {
+	if evaluate.NewEvaluator(evaluate.Host{Flows: noFlows{}}).Classes() != nil {
 		t.Error("classes, where other flows bear on each packet")
 	}
-	classes := rules.NewEvaluator(rules.Host{Route: route, RouteNets: []netip.Prefix{}}).Classes()
+	classes := evaluate.NewEvaluator(evaluate.Host{Route: route, RouteNets: []netip.Prefix{}}).Classes()
 	of := func(src, dst string) bool {
-		h := headerOf(&rules.Packet{Protocol: rules.UDP, Src: netip.MustParseAddr(src), Dst: netip.MustParseAddr(dst)})
+		h := headerOf(&evaluate.Packet{Protocol: rules.UDP, Src: netip.MustParseAddr(src), Dst: netip.MustParseAddr(dst)})
 		_, ok := classes.Of(&h, &h)
 		return ok
 	}
@@ -183,21 +184,21 @@ func TestNoClasses(t *testing.T) {
 
 type noFlows struct{}
 
-func (noFlows) InUse(rules.Tuple) bool                                  { return false }
+func (noFlows) InUse(evaluate.Tuple) bool                               { return false }
 func (noFlows) Mapped(uint8, netip.AddrPort, func(netip.AddrPort) bool) {}
 
 // fate is what is to be alike in a class.
 type fate struct {
-	packet          rules.Packet
+	packet          evaluate.Packet
 	end             string
 	certain, common bool
 }
 
 // passing writes outcomes down, with what a packet brought as "its own".
-func passing(p *rules.Packet, outcomes []rules.Outcome) string {
+func passing(p *evaluate.Packet, outcomes []evaluate.Outcome) string {
 	var b strings.Builder
 	t := p.Tuple()
-	point := func(e rules.Endpoint, own netip.AddrPort) {
+	point := func(e evaluate.Endpoint, own netip.AddrPort) {
 		if e.Addr == own.Addr() {
 			b.WriteString(" own")
 		} else {
@@ -218,9 +219,9 @@ func passing(p *rules.Packet, outcomes []rules.Outcome) string {
 	return b.String()
 }
 
-func headerOf(p *rules.Packet) rules.Header {
+func headerOf(p *evaluate.Packet) evaluate.Header {
 	t := p.Tuple()
-	h := rules.Header{Protocol: p.Protocol, Src: p.Src.As16(), Dst: p.Dst.As16(), SrcPort: t.Src.Port(), DstPort: t.Dst.Port()}
+	h := evaluate.Header{Protocol: p.Protocol, Src: p.Src.As16(), Dst: p.Dst.As16(), SrcPort: t.Src.Port(), DstPort: t.Dst.Port()}
 	if p.Src.Is6() {
 		h.Family = rules.IPv6
 	}
@@ -259,7 +260,7 @@ var corners = [2][]string{
 }
 
 // far is a packet as a flow tells of it, between corners or any other addresses.
-func (g *generator) far(near landmarks) rules.Packet {
+func (g *generator) far(near landmarks) evaluate.Packet {
 	p := g.plain(near)
 	for _, a := range []*netip.Addr{&p.Src, &p.Dst} {
 		*a = netip.MustParseAddr(pick(g, corners[g.family]...))
@@ -282,7 +283,7 @@ type landmarks struct {
 }
 
 // landmarks are those that the text names, and those of the host.
-func (g *generator) landmarks(text string, h rules.Host) landmarks {
+func (g *generator) landmarks(text string, h evaluate.Host) landmarks {
 	var near landmarks
 	add := func(a netip.Addr) {
 		if a.IsValid() && a.Is6() == (g.family == rules.IPv6) {
@@ -354,7 +355,7 @@ func (g *generator) near(ports []uint16) uint16 {
 }
 
 // plain is a packet as a flow tells of it, often by a landmark.
-func (g *generator) plain(near landmarks) rules.Packet {
+func (g *generator) plain(near landmarks) evaluate.Packet {
 	addr := func() netip.Addr {
 		switch g.IntN(4) {
 		case 0: // somewhere in the same network
@@ -369,7 +370,7 @@ func (g *generator) plain(near landmarks) rules.Packet {
 		}
 		return pick(g, near.addrs...)
 	}
-	p := rules.Packet{Protocol: pick(g, rules.TCP, rules.TCP, rules.UDP, uint8(rules.ICMP), rules.GRE), Src: addr(), Dst: addr()}
+	p := evaluate.Packet{Protocol: pick(g, rules.TCP, rules.TCP, rules.UDP, uint8(rules.ICMP), rules.GRE), Src: addr(), Dst: addr()}
 	switch p.Protocol {
 	case rules.TCP, rules.UDP:
 		p.SrcPort, p.DstPort = g.near(near.ports), g.near(near.ports)
@@ -380,14 +381,14 @@ func (g *generator) plain(near landmarks) rules.Packet {
 		if g.family == rules.IPv6 {
 			p.Protocol = rules.ICMPv6
 		}
-		p.ICMPID, p.Has = g.near(near.ports), rules.HasICMP
+		p.ICMPID, p.Has = g.near(near.ports), evaluate.HasICMP
 		p.ICMPType = pick(g, uint8(8), 13, 128, 128, 8, 0, 135)
 	}
 	return p
 }
 
 // neighbour is a packet that differs from another one a little.
-func (g *generator) neighbour(p rules.Packet, near landmarks) rules.Packet {
+func (g *generator) neighbour(p evaluate.Packet, near landmarks) evaluate.Packet {
 	beside := func(a netip.Addr) netip.Addr {
 		b := a.AsSlice()
 		at := len(b) - 1 - g.IntN(min(4, len(b)))
@@ -407,7 +408,7 @@ func (g *generator) neighbour(p rules.Packet, near landmarks) rules.Packet {
 		case 2:
 			if rules.HasPorts(p.Protocol) {
 				p.SrcPort ^= 1 << g.IntN(16)
-			} else if p.Has&rules.HasICMP != 0 {
+			} else if p.Has&evaluate.HasICMP != 0 {
 				p.ICMPID ^= 1 << g.IntN(16)
 			}
 		case 3:
@@ -420,19 +421,19 @@ func (g *generator) neighbour(p rules.Packet, near landmarks) rules.Packet {
 }
 
 // host is a gateway with random networks and routes.
-func (g *generator) host() rules.Host {
-	var h rules.Host
+func (g *generator) host() evaluate.Host {
+	var h evaluate.Host
 	networks := func(name string, four, six []string) {
-		i := rules.Interface{Name: name}
+		i := evaluate.Interface{Name: name}
 		for _, text := range append(append([]string{}, four...), six...) {
 			a := netip.MustParseAddr(text)
 			bits := pick(g, 24, 16, 30, 32, 31)
 			if a.Is6() {
 				bits = pick(g, 64, 48, 128, 120)
 			}
-			at := rules.InterfaceAddr{
+			at := evaluate.InterfaceAddr{
 				Prefix: netip.PrefixFrom(a, bits), Secondary: g.chance(8), Deprecated: g.chance(8), Tentative: g.chance(10), Temporary: g.chance(8),
-				Scope: pick(g, rules.ScopeGlobal, rules.ScopeGlobal, rules.ScopeLink),
+				Scope: pick(g, evaluate.ScopeGlobal, evaluate.ScopeGlobal, evaluate.ScopeLink),
 			}
 			if g.chance(5) {
 				at.Peer = netip.MustParseAddr(g.anyAddr())
@@ -463,18 +464,18 @@ func (g *generator) host() rules.Host {
 	// A route leads each network somewhere, and there are sources that are not believed.
 	type way struct {
 		net   netip.Prefix
-		route rules.Route
+		route evaluate.Route
 	}
 	var ways, sources []way
 	for range 2 + g.IntN(8) {
 		a := netip.MustParseAddr(g.anyAddr())
 		p := netip.PrefixFrom(a, g.IntN(a.BitLen()+1))
-		r := rules.Route{Kind: pick(g, rules.RouteForward, rules.RouteForward, rules.RouteForward, rules.RouteLocal, rules.RouteNone, rules.RouteUnknown), Out: pick(g, "wan0", "lan0", "dmz0", "ppp0")}
+		r := evaluate.Route{Kind: pick(g, evaluate.RouteForward, evaluate.RouteForward, evaluate.RouteForward, evaluate.RouteLocal, evaluate.RouteNone, evaluate.RouteUnknown), Out: pick(g, "wan0", "lan0", "dmz0", "ppp0")}
 		if g.chance(2) {
 			r.NextHop = netip.MustParseAddr(g.anyAddr())
 		}
 		if g.chance(4) {
-			sources = append(sources, way{p, rules.Route{Kind: rules.RouteRefused}})
+			sources = append(sources, way{p, evaluate.Route{Kind: evaluate.RouteRefused}})
 		} else {
 			ways = append(ways, way{p, r})
 		}
@@ -486,9 +487,9 @@ func (g *generator) host() rules.Host {
 			local[a.Addr()] = true
 		}
 	}
-	h.Route = func(q rules.RouteQuery) rules.Route {
+	h.Route = func(q evaluate.RouteQuery) evaluate.Route {
 		if local[q.Dst] {
-			return rules.Route{Kind: rules.RouteLocal, Out: "lo"}
+			return evaluate.Route{Kind: evaluate.RouteLocal, Out: "lo"}
 		}
 		for _, w := range sources {
 			if w.net.Contains(q.Src) && q.In != "" {
@@ -500,7 +501,7 @@ func (g *generator) host() rules.Host {
 				return w.route
 			}
 		}
-		return rules.Route{Kind: rules.RouteForward, Out: uplink}
+		return evaluate.Route{Kind: evaluate.RouteForward, Out: uplink}
 	}
 	return h
 }
@@ -508,52 +509,52 @@ func (g *generator) host() rules.Host {
 // TestClassesPart has pairs of packets that hardly differ, and that something on a
 // gateway treats differently all the same.
 func TestClassesPart(t *testing.T) {
-	link := func(name string, addrs ...rules.InterfaceAddr) rules.Interface {
-		return rules.Interface{Name: name, Addrs: addrs}
+	link := func(name string, addrs ...evaluate.InterfaceAddr) evaluate.Interface {
+		return evaluate.Interface{Name: name, Addrs: addrs}
 	}
-	at := func(prefix string) rules.InterfaceAddr {
-		return rules.InterfaceAddr{Prefix: netip.MustParsePrefix(prefix)}
+	at := func(prefix string) evaluate.InterfaceAddr {
+		return evaluate.InterfaceAddr{Prefix: netip.MustParsePrefix(prefix)}
 	}
-	temporary := func(a rules.InterfaceAddr) rules.InterfaceAddr { a.Temporary = true; return a }
+	temporary := func(a evaluate.InterfaceAddr) evaluate.InterfaceAddr { a.Temporary = true; return a }
 	peer := at("10.1.1.1/24")
 	peer.Peer = netip.MustParseAddr("172.16.5.1")
 	wan := link("wan0", at("203.0.113.1/24"), at("2001:db8:1::1/64"))
 	for _, c := range []struct {
 		name, rules string
-		host        []rules.Interface
+		host        []evaluate.Interface
 		one, other  string
 	}{
-		{"what a REDIRECT of this host's own leads to", "-A OUTPUT -j REDIRECT", []rules.Interface{wan}, "udp 203.0.113.1:9 127.0.0.1:53", "udp 203.0.113.1:9 127.0.0.2:53"},
+		{"what a REDIRECT of this host's own leads to", "-A OUTPUT -j REDIRECT", []evaluate.Interface{wan}, "udp 203.0.113.1:9 127.0.0.1:53", "udp 203.0.113.1:9 127.0.0.2:53"},
 		{
 			"labels of addresses", "-A POSTROUTING -j MASQUERADE",
-			[]rules.Interface{link("wan0", temporary(at("2001:db8:1::1/64")), at("fd00::1/64"))},
+			[]evaluate.Interface{link("wan0", temporary(at("2001:db8:1::1/64")), at("fd00::1/64"))},
 			"udp 2001:db8:9::9:9 2002::1:53", "udp 2001:db8:9::9:9 2003::1:53",
 		},
 		{
 			"bits that addresses have in common", "-A POSTROUTING -j MASQUERADE",
-			[]rules.Interface{link("wan0", at("2001:db8:1::1/64"), at("2001:db8:1:4000::1/64"))},
+			[]evaluate.Interface{link("wan0", at("2001:db8:1::1/64"), at("2001:db8:1:4000::1/64"))},
 			"udp 2001:db8:9::9:9 2001:db8:1:3fff::1:53", "udp 2001:db8:9::9:9 2001:db8:1:4001::1:53",
 		},
 		{
 			"the network of a peer", "-A POSTROUTING -j MASQUERADE",
-			[]rules.Interface{link("wan0", at("10.9.9.9/24"), peer)},
+			[]evaluate.Interface{link("wan0", at("10.9.9.9/24"), peer)},
 			"udp 192.0.2.1:9 172.16.5.9:53", "udp 192.0.2.1:9 172.16.6.9:53",
 		},
 		{
 			"the network of an address", "-A POSTROUTING -j MASQUERADE",
-			[]rules.Interface{link("wan0", at("10.9.9.9/24"), at("10.1.1.1/24"))},
+			[]evaluate.Interface{link("wan0", at("10.9.9.9/24"), at("10.1.1.1/24"))},
 			"udp 192.0.2.1:9 10.1.1.254:53", "udp 192.0.2.1:9 10.1.2.0:53",
 		},
-		{"an identifier in a range of ports", "-A POSTROUTING -j MASQUERADE --to-ports 2000-2009", []rules.Interface{wan}, "icmp 203.0.113.1:2005 192.0.2.7", "icmp 203.0.113.1:2010 192.0.2.7"},
-		{"an identifier that a port is for", "-A POSTROUTING -j SNAT --to-source 203.0.113.1:2000-2009", []rules.Interface{wan}, "icmp 203.0.113.1:1999 192.0.2.7", "icmp 203.0.113.1:2000 192.0.2.7"},
-		{"an identifier, though it is the destination that changes", "-A PREROUTING -j DNAT --to-destination 192.0.2.8:2000-2009", []rules.Interface{wan}, "icmp 198.51.100.7:2009 192.0.2.8", "icmp 198.51.100.7:2010 192.0.2.8"},
-		{"ports that are named twice", "-A PREROUTING -p tcp -m tcp --dport 1:1000 -m tcp ! --dport 80 -j DNAT --to-destination 192.0.2.8", []rules.Interface{wan}, "tcp 198.51.100.7:9000 203.0.113.1:80", "tcp 198.51.100.7:9000 203.0.113.1:81"},
-		{"the first port of a range", "-A PREROUTING -p tcp -j DNAT --to-destination 192.0.2.8:6000-6009", []rules.Interface{wan}, "tcp 198.51.100.7:9000 192.0.2.8:5999", "tcp 198.51.100.7:9000 192.0.2.8:6000"},
-		{"a mask with holes", "-A POSTROUTING -s 10.0.0.5/255.0.0.7 -j MASQUERADE", []rules.Interface{wan}, "udp 10.0.0.5:9 192.0.2.7:53", "udp 10.0.0.4:9 192.0.2.7:53"},
-		{"a mask with holes, of a flow", "-A POSTROUTING -m conntrack --ctorigsrc 10.0.0.5/255.0.0.7 -j MASQUERADE", []rules.Interface{wan}, "udp 10.0.0.5:9 192.0.2.7:53", "udp 10.0.0.4:9 192.0.2.7:53"},
-		{"a network mapped onto another", "-A PREROUTING -d 10.0.0.0/24 -j NETMAP --to 10.9.0.0/24", []rules.Interface{wan}, "udp 198.51.100.7:9 10.0.0.4:53", "udp 198.51.100.7:9 10.0.0.5:53"},
-		{"an address by a hash", "-A POSTROUTING -j SNAT --to-source 192.0.2.64-192.0.2.127", []rules.Interface{wan}, "udp 10.0.0.5:9 192.0.2.7:53", "udp 10.0.0.4:9 192.0.2.7:53"},
-		{"ports from a base", "-A PREROUTING -p tcp -j DNAT --to-destination 192.0.2.8:6000-6999/80", []rules.Interface{wan}, "tcp 198.51.100.7:9000 203.0.113.1:1200", "tcp 198.51.100.7:9000 203.0.113.1:1201"},
+		{"an identifier in a range of ports", "-A POSTROUTING -j MASQUERADE --to-ports 2000-2009", []evaluate.Interface{wan}, "icmp 203.0.113.1:2005 192.0.2.7", "icmp 203.0.113.1:2010 192.0.2.7"},
+		{"an identifier that a port is for", "-A POSTROUTING -j SNAT --to-source 203.0.113.1:2000-2009", []evaluate.Interface{wan}, "icmp 203.0.113.1:1999 192.0.2.7", "icmp 203.0.113.1:2000 192.0.2.7"},
+		{"an identifier, though it is the destination that changes", "-A PREROUTING -j DNAT --to-destination 192.0.2.8:2000-2009", []evaluate.Interface{wan}, "icmp 198.51.100.7:2009 192.0.2.8", "icmp 198.51.100.7:2010 192.0.2.8"},
+		{"ports that are named twice", "-A PREROUTING -p tcp -m tcp --dport 1:1000 -m tcp ! --dport 80 -j DNAT --to-destination 192.0.2.8", []evaluate.Interface{wan}, "tcp 198.51.100.7:9000 203.0.113.1:80", "tcp 198.51.100.7:9000 203.0.113.1:81"},
+		{"the first port of a range", "-A PREROUTING -p tcp -j DNAT --to-destination 192.0.2.8:6000-6009", []evaluate.Interface{wan}, "tcp 198.51.100.7:9000 192.0.2.8:5999", "tcp 198.51.100.7:9000 192.0.2.8:6000"},
+		{"a mask with holes", "-A POSTROUTING -s 10.0.0.5/255.0.0.7 -j MASQUERADE", []evaluate.Interface{wan}, "udp 10.0.0.5:9 192.0.2.7:53", "udp 10.0.0.4:9 192.0.2.7:53"},
+		{"a mask with holes, of a flow", "-A POSTROUTING -m conntrack --ctorigsrc 10.0.0.5/255.0.0.7 -j MASQUERADE", []evaluate.Interface{wan}, "udp 10.0.0.5:9 192.0.2.7:53", "udp 10.0.0.4:9 192.0.2.7:53"},
+		{"a network mapped onto another", "-A PREROUTING -d 10.0.0.0/24 -j NETMAP --to 10.9.0.0/24", []evaluate.Interface{wan}, "udp 198.51.100.7:9 10.0.0.4:53", "udp 198.51.100.7:9 10.0.0.5:53"},
+		{"an address by a hash", "-A POSTROUTING -j SNAT --to-source 192.0.2.64-192.0.2.127", []evaluate.Interface{wan}, "udp 10.0.0.5:9 192.0.2.7:53", "udp 10.0.0.4:9 192.0.2.7:53"},
+		{"ports from a base", "-A PREROUTING -p tcp -j DNAT --to-destination 192.0.2.8:6000-6999/80", []evaluate.Interface{wan}, "tcp 198.51.100.7:9000 203.0.113.1:1200", "tcp 198.51.100.7:9000 203.0.113.1:1201"},
 	} {
 		p, q := parsePlain(t, c.one), parsePlain(t, c.other)
 		family := rules.IPv4
@@ -564,11 +565,11 @@ func TestClassesPart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		host := rules.Host{Interfaces: c.host, RouteNets: []netip.Prefix{}, Route: func(rules.RouteQuery) rules.Route {
-			return rules.Route{Kind: rules.RouteForward, Out: "wan0"}
+		host := evaluate.Host{Interfaces: c.host, RouteNets: []netip.Prefix{}, Route: func(evaluate.RouteQuery) evaluate.Route {
+			return evaluate.Route{Kind: evaluate.RouteForward, Out: "wan0"}
 		}}
-		classes := rules.NewEvaluator(host, rules.Compile(&rules.Ruleset{Family: family, Tables: read})).Classes()
-		of := func(p *rules.Packet) (rules.Class, string, bool) {
+		classes := evaluate.NewEvaluator(host, evaluate.Compile(&rules.Ruleset{Family: family, Tables: read})).Classes()
+		of := func(p *evaluate.Packet) (evaluate.Class, string, bool) {
 			h := headerOf(p)
 			class, ok := classes.Of(&h, &h)
 			if !ok {
@@ -590,7 +591,7 @@ func TestClassesPart(t *testing.T) {
 
 // parsePlain reads PROTOCOL SRC:PORT DST:PORT; for ICMP the identifier stands by the
 // source.
-func parsePlain(t *testing.T, text string) rules.Packet {
+func parsePlain(t *testing.T, text string) evaluate.Packet {
 	t.Helper()
 	words := strings.Fields(text)
 	number, ok := rules.ProtoNumber(words[0])
@@ -610,12 +611,12 @@ func parsePlain(t *testing.T, text string) rules.Packet {
 	}
 	src, sport := end(words[1])
 	dst, dport := end(words[2])
-	p, err := rules.NewPacket(number, netip.AddrPortFrom(src, sport), netip.AddrPortFrom(dst, dport))
+	p, err := evaluate.NewPacket(number, netip.AddrPortFrom(src, sport), netip.AddrPortFrom(dst, dport))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if p.Protocol == rules.ICMP {
-		p.ICMPType, p.Has = 8, rules.HasICMP
+		p.ICMPType, p.Has = 8, evaluate.HasICMP
 	}
 	return p
 }

@@ -1,10 +1,12 @@
-package rules
+package evaluate
 
 import (
 	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
+
+	"nattui/rules"
 )
 
 // kubeTable is a nat table as kube-proxy writes it: services, each with its own
@@ -64,14 +66,14 @@ func benchmarkOutcomes(b *testing.B, p *Program, packets ...Packet) {
 }
 
 func BenchmarkTwentyRules(b *testing.B) {
-	benchmarkOutcomes(b, Compile(setOf(b, IPv4, NFT, twentyRules())), parsePacket(b, "tcp 203.0.113.10:1000 192.168.0.9:80 in=wan0"))
+	benchmarkOutcomes(b, Compile(setOf(b, rules.IPv4, rules.NFT, twentyRules())), parsePacket(b, "tcp 203.0.113.10:1000 192.168.0.9:80 in=wan0"))
 }
 
 // BenchmarkKubeProxy sends packets through a kube-proxy table of 10,000 rules:
 // with the index, with each rule read, and for a packet that no service is
 // meant by.
 func BenchmarkKubeProxy(b *testing.B) {
-	set := setOf(b, IPv4, NFT, kubeTable(kubeServices))
+	set := setOf(b, rules.IPv4, rules.NFT, kubeTable(kubeServices))
 	var packets []Packet
 	for i := range 64 {
 		at := i * kubeServices / 64
@@ -89,7 +91,7 @@ func BenchmarkKubeProxy(b *testing.B) {
 }
 
 func BenchmarkCompileKubeProxy(b *testing.B) {
-	set := setOf(b, IPv4, NFT, kubeTable(kubeServices))
+	set := setOf(b, rules.IPv4, rules.NFT, kubeTable(kubeServices))
 	b.ReportAllocs()
 	for b.Loop() {
 		Compile(set)
@@ -97,7 +99,7 @@ func BenchmarkCompileKubeProxy(b *testing.B) {
 }
 
 func BenchmarkReachKubeProxy(b *testing.B) {
-	p := Compile(setOf(b, IPv4, NFT, kubeTable(kubeServices)))
+	p := Compile(setOf(b, rules.IPv4, rules.NFT, kubeTable(kubeServices)))
 	for b.Loop() {
 		if found := p.Reach("nat"); len(found) != 0 {
 			b.Fatal(found[0].Sentence())
@@ -111,7 +113,7 @@ func TestCostsLittle(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector allocates")
 	}
-	short := NewEvaluator(gateway(), Compile(setOf(t, IPv4, NFT, published)))
+	short := NewEvaluator(gateway(), Compile(setOf(t, rules.IPv4, rules.NFT, published)))
 	packet := parsePacket(t, "tcp 203.0.113.10:999 203.0.113.1:80 in=wan0")
 	var buf []Outcome
 	allocs := testing.AllocsPerRun(200, func() {
@@ -123,7 +125,7 @@ func TestCostsLittle(t *testing.T) {
 	if allocs >= 1 { // the pool may be emptied now and then
 		t.Errorf("a packet costs %.1f allocations", allocs)
 	}
-	kube := Compile(setOf(t, IPv4, NFT, kubeTable(kubeServices)))
+	kube := Compile(setOf(t, rules.IPv4, rules.NFT, kubeTable(kubeServices)))
 	m := new(machine)
 	e := NewEvaluator(gateway(), kube)
 	p := parsePacket(t, "tcp 192.168.0.7:1000 10.96.2.9:80 in=lan0")
@@ -144,7 +146,7 @@ func TestCostsLittle(t *testing.T) {
 // BenchmarkClassesKubeProxy divides packets by 10,000 rules, and says of packets to
 // their services in which class they are.
 func BenchmarkClassesKubeProxy(b *testing.B) {
-	e := NewEvaluator(gateway(), Compile(setOf(b, IPv4, NFT, kubeTable(kubeServices))))
+	e := NewEvaluator(gateway(), Compile(setOf(b, rules.IPv4, rules.NFT, kubeTable(kubeServices))))
 	e.host.RouteNets = []netip.Prefix{netip.MustParsePrefix("192.168.0.0/24"), netip.MustParsePrefix("2001:db8:2::/64")}
 	b.Run("divide", func(b *testing.B) {
 		for b.Loop() {
@@ -155,7 +157,7 @@ func BenchmarkClassesKubeProxy(b *testing.B) {
 	var headers []Header
 	for i := range kubeServices {
 		src, dst := netip.MustParseAddr("192.168.0.7"), netip.MustParseAddr(fmt.Sprintf("10.96.%d.%d", i/250, i%250+1))
-		headers = append(headers, Header{Protocol: TCP, Src: src.As16(), Dst: dst.As16(), SrcPort: uint16(40000 + i), DstPort: 80})
+		headers = append(headers, Header{Protocol: rules.TCP, Src: src.As16(), Dst: dst.As16(), SrcPort: uint16(40000 + i), DstPort: 80})
 	}
 	b.Run("of", func(b *testing.B) {
 		for i := 0; b.Loop(); i++ {

@@ -1,4 +1,6 @@
-package rules
+package evaluate
+
+import "nattui/rules"
 
 // frame is a chain that a packet is in, and how far.
 type frame struct {
@@ -270,14 +272,14 @@ func (m *machine) alter(st *state, r *code) {
 	}
 }
 
-func setMark(mark, blurred *uint32, set Bits) {
+func setMark(mark, blurred *uint32, set rules.Bits) {
 	*mark = *mark&^set.Mask ^ set.Value
 	*blurred &^= set.Mask
 }
 
 // alterConnMark copies or sets the flow's mark (connmark_tg). A packet without
 // a flow has none.
-func (m *machine) alterConnMark(st *state, c *MarkChange) {
+func (m *machine) alterConnMark(st *state, c *rules.MarkChange) {
 	if !st.ct.hasFlow() {
 		return
 	}

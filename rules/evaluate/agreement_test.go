@@ -1,4 +1,4 @@
-package rules_test
+package evaluate_test
 
 import (
 	"bytes"
@@ -16,6 +16,7 @@ import (
 
 	"nattui/model/lab"
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // The evaluator is held against the kernel: random tables, random packets that
@@ -127,21 +128,21 @@ func precedences(t *testing.T, g *ground, f rules.Family, b rules.Backend) {
 	}
 	restore(t, f, b, text.String())
 	defer restore(t, f, b, "*security\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\nCOMMIT\n")
-	program := rules.Compile(save(t, f, b))
+	program := evaluate.Compile(save(t, f, b))
 	gen := &generator{Rand: rand.New(rand.NewPCG(1, 1)), family: f}
 	for i, to := range []struct {
 		src, dst string
 		local    bool
 	}{{stranger, own, false}, {stranger, server, false}, {own, server, true}} {
 		p := gen.packet(g, i)
-		p.Protocol, p.SrcPort, p.DstPort, p.TTL, p.TCPFlags, p.Has = rules.UDP, 1000, 2000, 64, 0, rules.HasTOS
+		p.Protocol, p.SrcPort, p.DstPort, p.TTL, p.TCPFlags, p.Has = rules.UDP, 1000, 2000, 64, 0, evaluate.HasTOS
 		p.Src, p.Dst, p.Local, p.Mark = netip.MustParseAddr(to.src), netip.MustParseAddr(to.dst), to.local, 0
 		p.In, p.MAC = "", ""
 		if !p.Local {
 			p.In, p.MAC = "wan0", "02:00:00:00:00:01"
 		}
 		g.forgetFlows(t)
-		e := rules.NewEvaluator(g.host, program)
+		e := evaluate.NewEvaluator(g.host, program)
 		g.alone = e
 		path, err := e.Evaluate(p)
 		what, ok := compare(t, g, e, p, false, new(tally))
@@ -174,21 +175,21 @@ func agree(t *testing.T, backends []rules.Backend, seed uint64, tables int) {
 		r := rand.New(rand.NewPCG(seed, uint64(n)))
 		family := rules.Families[n%2]
 		gen := &generator{Rand: r, family: family, open: r.IntN(10) < 4}
-		var programs []*rules.Program
+		var programs []*evaluate.Program
 		var text strings.Builder
 		clearTables(t, family, backends)
 		for _, b := range backends {
 			tables := gen.tables(b)
 			restore(t, family, b, tables)
 			set := save(t, family, b)
-			programs = append(programs, rules.Compile(set))
+			programs = append(programs, evaluate.Compile(set))
 			fmt.Fprintf(&text, "# %s %s\n%s", family, b, rulesOf(set))
 		}
 		g.forgetFlows(t)
-		e := rules.NewEvaluator(g.host, programs...)
+		e := evaluate.NewEvaluator(g.host, programs...)
 		alone := g.host
 		alone.Flows = nil
-		g.alone = rules.NewEvaluator(alone, programs...)
+		g.alone = evaluate.NewEvaluator(alone, programs...)
 		openTable := gen.opened || len(backends) > 1
 		for i := range packetsPerTable {
 			p := gen.packet(g, i)
@@ -214,7 +215,7 @@ func agree(t *testing.T, backends []rules.Backend, seed uint64, tables int) {
 }
 
 // compare sends a packet and holds what was predicted against what happened.
-func compare(t *testing.T, g *ground, e *rules.Evaluator, p rules.Packet, open bool, sum *tally) (string, bool) {
+func compare(t *testing.T, g *ground, e *evaluate.Evaluator, p evaluate.Packet, open bool, sum *tally) (string, bool) {
 	path, err := e.Evaluate(p)
 	if err != nil {
 		return fmt.Sprintf("%+v: %v", p, err), false
@@ -222,7 +223,7 @@ func compare(t *testing.T, g *ground, e *rules.Evaluator, p rules.Packet, open b
 	quick, quickCertain := e.Outcomes(nil, &p)
 	got := g.send(t, p)
 	sum.count(path, got, open, neededNothing(g, p, got))
-	fits := func(outcomes []rules.Outcome) bool {
+	fits := func(outcomes []evaluate.Outcome) bool {
 		for i := range outcomes {
 			if got.fits(&outcomes[i]) {
 				return true
@@ -242,7 +243,7 @@ func compare(t *testing.T, g *ground, e *rules.Evaluator, p rules.Packet, open b
 		fmt.Fprintf(&b, "  quick: %s %s > %s out %s\n", o.Delivered, o.Src, o.Dst, o.Out)
 	}
 	for _, v := range path.Visits {
-		if v.Verdict != rules.No {
+		if v.Verdict != evaluate.No {
 			fmt.Fprintf(&b, "  %s %s %v\n", v.RuleRef, v.Verdict, v.Rule)
 		}
 	}
@@ -253,12 +254,12 @@ func compare(t *testing.T, g *ground, e *rules.Evaluator, p rules.Packet, open b
 // neededNothing reports that a packet met with what it would have met without
 // the flows that exist. Where they are in its way, the kernel picks another port
 // at random, and no rule is to blame.
-func neededNothing(g *ground, p rules.Packet, got event) bool {
+func neededNothing(g *ground, p evaluate.Packet, got event) bool {
 	outcomes, certain := g.alone.Outcomes(nil, &p)
 	return !certain || got.fits(&outcomes[0])
 }
 
-func (s *tally) count(path rules.Path, got event, open, alone bool) {
+func (s *tally) count(path evaluate.Path, got event, open, alone bool) {
 	s.packets++
 	if got.tracked {
 		s.flows++
@@ -374,15 +375,15 @@ func (e event) String() string {
 }
 
 // fits reports whether that is what an outcome says.
-func (e event) fits(o *rules.Outcome) bool {
+func (e event) fits(o *evaluate.Outcome) bool {
 	if e.tracked != o.Tracked || e.tracked && (!o.Matches(e.src, e.dst) || e.translated && o.NAT() == "none") {
 		return false
 	}
 	switch o.Delivered {
-	case rules.Forwarded:
+	case evaluate.Forwarded:
 		return e.out != "" && (o.Out == "" || o.Out == e.out) && !e.local &&
 			(!o.Src.Addr.IsValid() || o.Src.Addr == e.seenSrc) && (!o.Dst.Addr.IsValid() || o.Dst.Addr == e.seenDst)
-	case rules.Delivered:
+	case evaluate.Delivered:
 		return e.local && e.out == ""
 	}
 	return !e.local && e.out == ""
@@ -390,29 +391,29 @@ func (e event) fits(o *rules.Outcome) bool {
 
 // flowTable keeps the flows that exist, as the kernel tells of them.
 type flowTable struct {
-	replies map[rules.Tuple]rules.Tuple // original to reply
-	taken   map[rules.Tuple]int
+	replies map[evaluate.Tuple]evaluate.Tuple // original to reply
+	taken   map[evaluate.Tuple]int
 }
 
-func (f *flowTable) add(orig, reply rules.Tuple) {
+func (f *flowTable) add(orig, reply evaluate.Tuple) {
 	f.replies[orig] = reply
 	f.taken[orig]++
 	f.taken[reply]++
 }
 
-func (f *flowTable) remove(orig, reply rules.Tuple) {
+func (f *flowTable) remove(orig, reply evaluate.Tuple) {
 	if _, ok := f.replies[orig]; !ok {
 		return
 	}
 	delete(f.replies, orig)
-	for _, t := range []rules.Tuple{orig, reply} {
+	for _, t := range []evaluate.Tuple{orig, reply} {
 		if f.taken[t]--; f.taken[t] <= 0 {
 			delete(f.taken, t)
 		}
 	}
 }
 
-func (f *flowTable) InUse(t rules.Tuple) bool { return f.taken[t] > 0 }
+func (f *flowTable) InUse(t evaluate.Tuple) bool { return f.taken[t] > 0 }
 
 func (f *flowTable) Mapped(protocol uint8, src netip.AddrPort, yield func(netip.AddrPort) bool) {
 	for orig, reply := range f.replies {
@@ -426,7 +427,7 @@ func (f *flowTable) Mapped(protocol uint8, src netip.AddrPort, yield func(netip.
 }
 
 // nonce marks the payload of a packet, to know it again wherever it comes out.
-func nonce(p rules.Packet, serial uint64) []byte {
+func nonce(p evaluate.Packet, serial uint64) []byte {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%+v %d", p, serial)
 	return h.Sum([]byte("nattui:"))

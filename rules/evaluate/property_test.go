@@ -1,10 +1,12 @@
-package rules
+package evaluate
 
 import (
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
+
+	"nattui/rules"
 
 	"pgregory.net/rapid"
 )
@@ -30,11 +32,11 @@ func TestIndexChangesNothing(t *testing.T) {
 			b.WriteString(line + "\n")
 		}
 		b.WriteString("COMMIT\n")
-		tables, err := Read(strings.NewReader(b.String()))
+		tables, err := rules.Read(strings.NewReader(b.String()))
 		if err != nil {
 			t.Fatal(err)
 		}
-		set := &Ruleset{Tables: tables}
+		set := &rules.Ruleset{Tables: tables}
 		indexed, plain := Compile(set), Compile(set)
 		for _, c := range plain.chains {
 			c.index = nil
@@ -61,11 +63,11 @@ func TestIndexChangesNothing(t *testing.T) {
 func TestUnknownHoldsTheTruth(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := drawTable(t, "filter", "FORWARD")
-		tables, err := Read(strings.NewReader(text))
+		tables, err := rules.Read(strings.NewReader(text))
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := NewEvaluator(Host{}, Compile(&Ruleset{Tables: tables}))
+		e := NewEvaluator(Host{}, Compile(&rules.Ruleset{Tables: tables}))
 		full := drawPacket(t)
 		if full.Length == 0 {
 			full.Length = 50
@@ -94,11 +96,11 @@ func TestUnknownHoldsTheTruth(t *testing.T) {
 // FuzzEvaluate feeds the evaluator and the reachability any text that reads as
 // tables, and any packet: both must come to an end.
 func FuzzEvaluate(f *testing.F) {
-	f.Add(published, []byte{TCP, 10, 0, 0, 1, 10, 0, 0, 2, 1, 2, 3, 4, 5}, false)
-	f.Add("*nat\n:PREROUTING ACCEPT [0:0]\n:A - [0:0]\n-A PREROUTING -j A\n-A A -g A\nCOMMIT\n", []byte{UDP, 1, 2, 3, 4}, true)
-	f.Add("*nat\n:POSTROUTING DROP [0:0]\n-A POSTROUTING -j SNAT --to-source 1.1.1.9-1.1.1.1:9-1\nCOMMIT\n", []byte{ICMP}, false)
+	f.Add(published, []byte{rules.TCP, 10, 0, 0, 1, 10, 0, 0, 2, 1, 2, 3, 4, 5}, false)
+	f.Add("*nat\n:PREROUTING ACCEPT [0:0]\n:A - [0:0]\n-A PREROUTING -j A\n-A A -g A\nCOMMIT\n", []byte{rules.UDP, 1, 2, 3, 4}, true)
+	f.Add("*nat\n:POSTROUTING DROP [0:0]\n-A POSTROUTING -j SNAT --to-source 1.1.1.9-1.1.1.1:9-1\nCOMMIT\n", []byte{rules.ICMP}, false)
 	f.Fuzz(func(t *testing.T, text string, data []byte, six bool) {
-		tables, err := Read(strings.NewReader(text))
+		tables, err := rules.Read(strings.NewReader(text))
 		if err != nil {
 			return
 		}
@@ -110,11 +112,11 @@ func FuzzEvaluate(f *testing.F) {
 			data = data[1:]
 			return b
 		}
-		family := IPv4
+		family := rules.IPv4
 		if six {
-			family = IPv6
+			family = rules.IPv6
 		}
-		set := &Ruleset{Family: family, Tables: tables}
+		set := &rules.Ruleset{Family: family, Tables: tables}
 		p := Packet{Protocol: next()}
 		addr := func() netip.Addr {
 			a := [16]byte{0x20, 0x01, 12: next(), next(), next(), next()}
@@ -124,7 +126,7 @@ func FuzzEvaluate(f *testing.F) {
 			return netip.AddrFrom4([4]byte(a[12:]))
 		}
 		p.Src, p.Dst = addr(), addr()
-		if HasPorts(p.Protocol) {
+		if rules.HasPorts(p.Protocol) {
 			p.SrcPort, p.DstPort = uint16(next())<<8, uint16(next())
 		}
 		p.Local = next()&1 == 0

@@ -1,5 +1,5 @@
 //go:build !race
 
-package rules
+package evaluate
 
 const raceDetector = false

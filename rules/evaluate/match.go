@@ -1,4 +1,4 @@
-package rules
+package evaluate
 
 import (
 	"net/netip"
@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"nattui/rules"
 )
 
 // Truth is the answer of a match in a logic of three values: a match that the
@@ -39,7 +41,7 @@ func (t Truth) flip(not bool) Truth {
 }
 
 // within compares a set of possible ports with the ports a rule wants.
-func within(have, want Ports) Truth {
+func within(have, want rules.Ports) Truth {
 	switch {
 	case want.Lo > want.Hi || have.Hi < want.Lo || have.Lo > want.Hi:
 		return No
@@ -56,13 +58,13 @@ type holds func(*machine, *state) Truth
 type addTest func(test holds, sees func(*cuts))
 
 // compileMatch adds the comparisons of one match.
-func (c *code) compileMatch(f Family, m Match) {
+func (c *code) compileMatch(f rules.Family, m rules.Match) {
 	add := func(t holds, sees func(*cuts)) {
 		c.tests = append(c.tests, test{m.Module(), t, sees})
 	}
 	switch m := m.(type) {
-	case Comment:
-	case Transport:
+	case rules.Comment:
+	case rules.Transport:
 		c.comparePort(onSport, &c.sport, m.Proto, m.Source)
 		c.comparePort(onDport, &c.dport, m.Proto, m.Dest)
 		if m.Flags != nil {
@@ -71,52 +73,52 @@ func (c *code) compileMatch(f Family, m Match) {
 		if m.Option != nil {
 			add(unknownTest, seesNone)
 		}
-	case Multiport:
+	case rules.Multiport:
 		of := ofBoth
 		switch m.Side {
-		case SourceSide:
+		case rules.SourceSide:
 			of = ofSource
-		case DestSide:
+		case rules.DestSide:
 			of = ofDest
 		}
 		add(multiportTest(m), seesPorts(of, m.List...))
-	case ICMPType:
+	case rules.ICMPType:
 		add(icmpTest(m), seesNone)
-	case IPRange:
+	case rules.IPRange:
 		addRange(add, m.Source, true)
 		addRange(add, m.Dest, false)
-	case AddrType:
+	case rules.AddrType:
 		compileAddrType(m, f, add)
-	case CTState:
-		add(stateTest(&WordsMatch{m.Not, m.States}), seesNone)
-	case Conntrack:
+	case rules.CTState:
+		add(stateTest(&rules.WordsMatch{Not: m.Not, Words: m.States}), seesNone)
+	case rules.Conntrack:
 		compileConntrack(m, f, add)
-	case Mark:
+	case rules.Mark:
 		add(markTest(m), seesNone)
-	case TTL:
+	case rules.TTL:
 		add(ttlTest(m), seesNone)
-	case Length:
+	case rules.Length:
 		add(func(mc *machine, _ *state) Truth {
 			if mc.pkt.Length == 0 {
 				return Unknown
 			}
 			return truth(m.Lo <= mc.pkt.Length && mc.pkt.Length <= m.Hi).flip(m.Not)
 		}, seesNone)
-	case TOS:
+	case rules.TOS:
 		add(func(mc *machine, st *state) Truth { return mc.tos(st, m.Mask, m.Value).flip(m.Not) }, seesNone)
-	case DSCP:
+	case rules.DSCP:
 		add(func(mc *machine, st *state) Truth { return mc.tos(st, 0xfc, uint32(m.Value)<<2).flip(m.Not) }, seesNone)
-	case PktType:
+	case rules.PktType:
 		add(func(mc *machine, st *state) Truth { return mc.delivery(st, m.Type).flip(m.Not) }, seesNone)
-	case MAC:
+	case rules.MAC:
 		add(macTest(m), seesNone)
-	case Owner:
+	case rules.Owner:
 		add(ownerTest(m), seesNone)
-	case Time:
+	case rules.Time:
 		add(timeTest(m), seesNone)
-	case Statistic:
+	case rules.Statistic:
 		add(statisticTest(m), seesNone)
-	case Opaque:
+	case rules.Opaque:
 		if typed, ok := m.Conntrack(); ok {
 			compileConntrack(typed, f, add)
 			return
@@ -129,7 +131,7 @@ func (c *code) compileMatch(f Family, m Match) {
 
 func unknownTest(*machine, *state) Truth { return Unknown }
 
-func flagsTest(t *TCPFlags) holds {
+func flagsTest(t *rules.TCPFlags) holds {
 	return func(m *machine, _ *state) Truth {
 		flags, known := m.pkt.tcpFlags()
 		if !known {
@@ -139,17 +141,17 @@ func flagsTest(t *TCPFlags) holds {
 	}
 }
 
-func multiportTest(m Multiport) holds {
+func multiportTest(m rules.Multiport) holds {
 	return func(mc *machine, st *state) Truth {
-		if !HasPorts(mc.pkt.Protocol) {
+		if !rules.HasPorts(mc.pkt.Protocol) {
 			return No
 		}
 		best := No
 		for _, p := range m.List {
-			if m.Side != DestSide {
+			if m.Side != rules.DestSide {
 				best = max(best, within(st.sport, p))
 			}
-			if m.Side != SourceSide {
+			if m.Side != rules.SourceSide {
 				best = max(best, within(st.dport, p))
 			}
 		}
@@ -157,7 +159,7 @@ func multiportTest(m Multiport) holds {
 	}
 }
 
-func icmpTest(m ICMPType) holds {
+func icmpTest(m rules.ICMPType) holds {
 	return func(mc *machine, _ *state) Truth {
 		if !mc.pkt.isICMP() {
 			return No
@@ -168,7 +170,7 @@ func icmpTest(m ICMPType) holds {
 	}
 }
 
-func addRange(add addTest, r *AddrsMatch, source bool) {
+func addRange(add addTest, r *rules.AddrsMatch, source bool) {
 	if r == nil {
 		return
 	}
@@ -188,13 +190,13 @@ func addRange(add addTest, r *AddrsMatch, source bool) {
 
 // compileAddrType reads the match as xt_addrtype does, which treats the families
 // differently.
-func compileAddrType(m AddrType, f Family, add addTest) {
-	one := func(t *TypesMatch, source bool) {
+func compileAddrType(m rules.AddrType, f rules.Family, add addTest) {
+	one := func(t *rules.TypesMatch, source bool) {
 		if t == nil {
 			return
 		}
 		holds := typeTest4
-		if f == IPv6 {
+		if f == rules.IPv6 {
 			holds = typeTest6
 		}
 		add(func(mc *machine, st *state) Truth {
@@ -255,7 +257,7 @@ func typeTest6(h *hostAddrs, a netip.Addr, dev string, types []string) Truth {
 }
 
 // stateTest is --ctstate and --state.
-func stateTest(w *WordsMatch) holds {
+func stateTest(w *rules.WordsMatch) holds {
 	wanted := [5]bool{}
 	dnat, snat := false, false
 	for _, word := range w.Words {
@@ -287,7 +289,7 @@ func stateTest(w *WordsMatch) holds {
 
 // compileConntrack reads the match as xt_conntrack does: a packet without a flow meets
 // nothing but --ctstate.
-func compileConntrack(m Conntrack, f Family, add addTest) {
+func compileConntrack(m rules.Conntrack, f rules.Family, add addTest) {
 	if m.State != nil {
 		add(stateTest(m.State), seesNone)
 	}
@@ -311,7 +313,7 @@ func compileConntrack(m Conntrack, f Family, add addTest) {
 		}, seesNone)
 	}
 	nets := [...]struct {
-		net           *Net
+		net           *rules.Net
 		reply, source bool
 	}{{m.OrigSrc, false, true}, {m.OrigDst, false, false}, {m.ReplSrc, true, true}, {m.ReplDst, true, false}}
 	for _, n := range nets {
@@ -327,7 +329,7 @@ func compileConntrack(m Conntrack, f Family, add addTest) {
 		}
 	}
 	ports := [...]struct {
-		port          *PortMatch
+		port          *rules.PortMatch
 		reply, source bool
 	}{{m.OrigSrcPort, false, true}, {m.OrigDstPort, false, false}, {m.ReplSrcPort, true, true}, {m.ReplDstPort, true, false}}
 	for _, p := range ports {
@@ -358,7 +360,7 @@ func compileConntrack(m Conntrack, f Family, add addTest) {
 }
 
 // seesNet is for a test that compares either address with a network.
-func seesNet(f Family, m *maskedAddr) func(*cuts) {
+func seesNet(f rules.Family, m *maskedAddr) func(*cuts) {
 	if _, whole := m.hosts(f); !whole {
 		return nil
 	}
@@ -367,7 +369,7 @@ func seesNet(f Family, m *maskedAddr) func(*cuts) {
 
 // statusTest is --ctstatus. A new flow is neither expected, nor answered, nor
 // assured; it is confirmed once it has been through.
-func statusTest(w *WordsMatch) holds {
+func statusTest(w *rules.WordsMatch) holds {
 	return func(_ *machine, st *state) Truth {
 		if st.ct.state != StateNew {
 			for _, word := range w.Words {
@@ -380,7 +382,7 @@ func statusTest(w *WordsMatch) holds {
 	}
 }
 
-func markTest(m Mark) holds {
+func markTest(m rules.Mark) holds {
 	return func(_ *machine, st *state) Truth {
 		value, blurred := st.mark, st.blurred
 		if m.Conn {
@@ -399,7 +401,7 @@ func markTest(m Mark) holds {
 	}
 }
 
-func ttlTest(t TTL) holds {
+func ttlTest(t rules.TTL) holds {
 	return func(_ *machine, st *state) Truth {
 		if st.ttl == 0 || st.has&blurredTTL != 0 {
 			return Unknown
@@ -444,7 +446,7 @@ func (m *machine) delivery(st *state, want string) Truth {
 	return truth(have == want)
 }
 
-func macTest(m MAC) holds {
+func macTest(m rules.MAC) holds {
 	return func(mc *machine, _ *state) Truth {
 		switch {
 		case mc.pkt.Local:
@@ -458,7 +460,7 @@ func macTest(m MAC) holds {
 
 // ownerTest is -m owner. A packet that is forwarded has no owner, which meets what
 // is negated.
-func ownerTest(m Owner) holds {
+func ownerTest(m rules.Owner) holds {
 	return func(mc *machine, _ *state) Truth {
 		if !mc.pkt.Local {
 			forwarded := (m.UID == nil || m.UID.Not) && (m.GID == nil || m.GID.Not) &&
@@ -486,7 +488,7 @@ func ownerTest(m Owner) holds {
 	}
 }
 
-func idHolds(i *IDMatch, id uint32, known bool) Truth {
+func idHolds(i *rules.IDMatch, id uint32, known bool) Truth {
 	if !known {
 		return Unknown
 	}
@@ -494,7 +496,7 @@ func idHolds(i *IDMatch, id uint32, known bool) Truth {
 }
 
 // statisticTest reads the share of packets that a statistic match takes.
-func statisticTest(m Statistic) holds {
+func statisticTest(m rules.Statistic) holds {
 	answer := Unknown
 	if m.Nth {
 		if m.Every == 1 {
@@ -517,7 +519,7 @@ type clock struct {
 }
 
 // timeTest compares the time as -m time does.
-func timeTest(m Time) holds {
+func timeTest(m rules.Time) holds {
 	c := clock{stop: 24*3600 - 1}
 	for _, o := range m.Options {
 		if !c.take(o) {
@@ -534,7 +536,7 @@ func timeTest(m Time) holds {
 
 var weekdayNames = [...]string{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"}
 
-func (c *clock) take(o TimeOption) bool {
+func (c *clock) take(o rules.TimeOption) bool {
 	ok := true
 	switch o.Name {
 	case "datestart":

@@ -1,14 +1,16 @@
-package rules
+package evaluate
 
 import (
 	"net/netip"
 	"strings"
+
+	"nattui/rules"
 )
 
 // Sentence says in a line what becomes of the packet.
 func (o *Outcome) Sentence(p *Packet) string {
 	src, dst := o.Src.String(), o.Dst.String()
-	if !HasPorts(p.Protocol) {
+	if !rules.HasPorts(p.Protocol) {
 		src, dst = o.Src.Addr.String(), o.Dst.Addr.String()
 	}
 	var b strings.Builder
@@ -41,7 +43,7 @@ func (o *Outcome) Sentence(p *Packet) string {
 
 // Sentence says which packet it is and how it gets here.
 func (p *Path) Sentence() string {
-	text := ProtoName(p.Packet.Protocol) + " " + endWords(p.Packet.Src, p.Packet.SrcPort) + " to " + endWords(p.Packet.Dst, p.Packet.DstPort)
+	text := rules.ProtoName(p.Packet.Protocol) + " " + endWords(p.Packet.Src, p.Packet.SrcPort) + " to " + endWords(p.Packet.Dst, p.Packet.DstPort)
 	switch {
 	case p.Assumed != "":
 		text += ", " + p.Assumed
@@ -61,13 +63,13 @@ func endWords(a netip.Addr, port uint16) string {
 // SamplePacket is a packet that is made to meet the rule: it takes what the rule
 // asks for, and plausible values for what it leaves open. It is false where the
 // rule gives nothing to go by.
-func SamplePacket(r Rule, f Family) (proto uint8, src, dst netip.AddrPort, in string, ok bool) {
-	proto = TCP
+func SamplePacket(r rules.Rule, f rules.Family) (proto uint8, src, dst netip.AddrPort, in string, ok bool) {
+	proto = rules.TCP
 	if n, known := r.Protocol.Number(); known && !r.Protocol.Any() && !r.Protocol.Not {
 		proto = n
 	}
 	source, dest := netip.MustParseAddr("198.51.100.9"), netip.MustParseAddr("198.51.100.20")
-	if f == IPv6 {
+	if f == rules.IPv6 {
 		source, dest = netip.MustParseAddr("2001:db8:9::9"), netip.MustParseAddr("2001:db8:9::20")
 	}
 	sport, dport := uint16(40000), uint16(80)
@@ -79,20 +81,20 @@ func SamplePacket(r Rule, f Family) (proto uint8, src, dst netip.AddrPort, in st
 	}
 	for _, m := range r.Matches {
 		switch m := m.(type) {
-		case Transport:
+		case rules.Transport:
 			if m.Dest != nil && !m.Dest.Not {
 				dport = m.Dest.Lo
 			}
 			if m.Source != nil && !m.Source.Not {
 				sport = m.Source.Lo
 			}
-		case Multiport:
-			if len(m.List) > 0 && !m.Not && m.Side != SourceSide {
+		case rules.Multiport:
+			if len(m.List) > 0 && !m.Not && m.Side != rules.SourceSide {
 				dport = m.List[0].Lo
 			}
 		}
 	}
-	if !HasPorts(proto) {
+	if !rules.HasPorts(proto) {
 		sport, dport = 0, 0
 	}
 	if !r.In.Any() && !r.In.Not && !strings.HasSuffix(r.In.Name, "+") {
@@ -102,7 +104,7 @@ func SamplePacket(r Rule, f Family) (proto uint8, src, dst netip.AddrPort, in st
 }
 
 // sampleOf is an address of the net: the host itself, or the second of a network.
-func sampleOf(n Net) netip.Addr {
+func sampleOf(n rules.Net) netip.Addr {
 	if a, ok := n.Host(); ok {
 		return a
 	}

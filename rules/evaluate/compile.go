@@ -1,9 +1,11 @@
-package rules
+package evaluate
 
 import (
 	"encoding/binary"
 	"net/netip"
 	"strings"
+
+	"nattui/rules"
 )
 
 // Program is a rule set made ready for evaluating packets: chains resolved,
@@ -11,7 +13,7 @@ import (
 // for concurrent use. Compiling 10,000 rules takes some tens of milliseconds;
 // keep the program as long as the rule set stays.
 type Program struct {
-	set    *Ruleset
+	set    *rules.Ruleset
 	chains []*program // all of them; program.id is the place
 	hooks  [stages]*program
 	nat    bool // the nat table exists, so every new flow gets a binding
@@ -19,14 +21,14 @@ type Program struct {
 }
 
 // Ruleset is what the program was made from.
-func (p *Program) Ruleset() *Ruleset { return p.set }
+func (p *Program) Ruleset() *rules.Ruleset { return p.set }
 
 // program is one chain.
 type program struct {
 	id     int
-	place  Place
+	place  rules.Place
 	table  string
-	chain  *Chain
+	chain  *rules.Chain
 	drops  bool // its policy is DROP
 	rules  []code
 	index  *chainIndex
@@ -61,12 +63,12 @@ type code struct {
 	protocol     uint8
 	act          act
 	flip         uint16 // which of them are negated
-	sport, dport Ports
+	sport, dport rules.Ports
 	src, dst     maskedAddr
 	in, out      ifaceTest
 	tests        []test
 	to           int32 // chain to jump to
-	rule         *Rule
+	rule         *rules.Rule
 	translation  *translation
 }
 
@@ -102,8 +104,8 @@ func bitsOf(a netip.Addr) bits128 {
 	return bits128{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
 }
 
-func (b bits128) addr(f Family) netip.Addr {
-	if f == IPv4 {
+func (b bits128) addr(f rules.Family) netip.Addr {
+	if f == rules.IPv4 {
 		var a [4]byte
 		binary.BigEndian.PutUint32(a[:], uint32(b.lo))
 		return netip.AddrFrom4(a)
@@ -116,7 +118,7 @@ func (b bits128) addr(f Family) netip.Addr {
 
 func (b bits128) less(c bits128) bool { return b.hi < c.hi || b.hi == c.hi && b.lo < c.lo }
 
-func maskedAddrOf(n Net) maskedAddr {
+func maskedAddrOf(n rules.Net) maskedAddr {
 	_, single := n.Host()
 	return maskedAddr{bitsOf(n.Addr), bitsOf(n.Mask), single}
 }
@@ -138,7 +140,7 @@ func (t *ifaceTest) holds(name string) bool {
 	return name == t.name
 }
 
-func ifaceTestOf(i Iface) ifaceTest {
+func ifaceTestOf(i rules.Iface) ifaceTest {
 	name, stem := strings.CutSuffix(i.Name, "+")
 	return ifaceTest{name, stem}
 }
@@ -159,7 +161,7 @@ type test struct {
 func seesNone(*cuts) {}
 
 // seesPorts is for a test that compares with some ports.
-func seesPorts(of end, list ...Ports) func(*cuts) {
+func seesPorts(of end, list ...rules.Ports) func(*cuts) {
 	return func(c *cuts) {
 		for _, p := range list {
 			c.ports(of, p)
@@ -168,7 +170,7 @@ func seesPorts(of end, list ...Ports) func(*cuts) {
 }
 
 // Compile makes a rule set ready for evaluating packets.
-func Compile(s *Ruleset) *Program {
+func Compile(s *rules.Ruleset) *Program {
 	p := &Program{set: s}
 	for i := range s.Tables {
 		p.compileTable(&s.Tables[i])
@@ -176,14 +178,14 @@ func Compile(s *Ruleset) *Program {
 	return p
 }
 
-func (p *Program) compileTable(t *Table) {
+func (p *Program) compileTable(t *rules.Table) {
 	ids := make(map[string]int32, len(t.Chains))
 	first := len(p.chains)
 	for i := range t.Chains {
 		c := &t.Chains[i]
 		ids[c.Name] = int32(len(p.chains))
 		p.chains = append(p.chains, &program{
-			id: len(p.chains), place: Place{p.set.Family, p.set.Backend}, table: t.Name,
+			id: len(p.chains), place: rules.Place{Family: p.set.Family, Backend: p.set.Backend}, table: t.Name,
 			chain: c, drops: c.Policy == "DROP",
 		})
 	}
@@ -245,7 +247,7 @@ var trackers = map[string]bool{
 	"CONNMARK": true, "CONNSECMARK": true, "SYNPROXY": true, "CT": true,
 }
 
-func needsTracking(r *Rule) bool {
+func needsTracking(r *rules.Rule) bool {
 	for _, m := range r.Matches {
 		if trackers[m.Module()] {
 			return true
@@ -254,8 +256,8 @@ func needsTracking(r *Rule) bool {
 	return r.Target.Kind.Translates() || trackers[r.Target.Name] && actOf(r.Target) != actUntrack
 }
 
-func compileRule(f Family, table string, r *Rule, chains map[string]int32) code {
-	c := code{rule: r, sport: Ports{0, 65535}, dport: Ports{0, 65535}}
+func compileRule(f rules.Family, table string, r *rules.Rule, chains map[string]int32) code {
+	c := code{rule: r, sport: rules.Ports{Lo: 0, Hi: 65535}, dport: rules.Ports{Lo: 0, Hi: 65535}}
 	if r.Unparseable() != nil {
 		c.what, c.act = onUnknown, actUnknown
 		return c
@@ -272,7 +274,7 @@ func compileRule(f Family, table string, r *Rule, chains map[string]int32) code 
 		c.protocol = n
 		c.set(onProtocol, r.Protocol.Not)
 	}
-	if r.Fragment == LaterOnly {
+	if r.Fragment == rules.LaterOnly {
 		c.what |= onNever // a flow's first packet is whole: tracking assembles it
 	}
 	for _, m := range r.Matches {
@@ -289,7 +291,7 @@ func (c *code) set(what uint16, not bool) {
 	}
 }
 
-func (c *code) compareAddr(f Family, what uint16, m *maskedAddr, n Net) {
+func (c *code) compareAddr(f rules.Family, what uint16, m *maskedAddr, n rules.Net) {
 	if n.Any() {
 		return
 	}
@@ -300,7 +302,7 @@ func (c *code) compareAddr(f Family, what uint16, m *maskedAddr, n Net) {
 	}
 }
 
-func (c *code) compareIface(what uint16, t *ifaceTest, i Iface) {
+func (c *code) compareIface(what uint16, t *ifaceTest, i rules.Iface) {
 	if i.Any() {
 		return
 	}
@@ -310,7 +312,7 @@ func (c *code) compareIface(what uint16, t *ifaceTest, i Iface) {
 
 // comparePort folds a port match into the plain comparisons; a second one of the
 // same side stands beside it.
-func (c *code) comparePort(what uint16, place *Ports, name string, m *PortMatch) {
+func (c *code) comparePort(what uint16, place *rules.Ports, name string, m *rules.PortMatch) {
 	if m == nil {
 		return
 	}
@@ -336,30 +338,30 @@ var passedOn = map[string]bool{
 	"CONTINUE": true, "NETFLOW": true,
 }
 
-func (c *code) compileTarget(f Family, table string, t Target, chains map[string]int32) {
+func (c *code) compileTarget(f rules.Family, table string, t rules.Target, chains map[string]int32) {
 	switch t.Kind {
-	case NoTarget:
-	case Accept:
+	case rules.NoTarget:
+	case rules.Accept:
 		c.act = actAccept
-	case Drop:
+	case rules.Drop:
 		c.act = actDrop
-	case Return:
+	case rules.Return:
 		c.act = actReturn
-	case Jump, Goto:
+	case rules.Jump, rules.Goto:
 		id, ok := chains[t.Name]
 		switch {
 		case !ok:
 			c.act = actUnknown
-		case t.Kind == Goto:
+		case t.Kind == rules.Goto:
 			c.act, c.to = actGoto, id
 		default:
 			c.act, c.to = actJump, id
 		}
-	case SetMark:
+	case rules.SetMark:
 		c.act = actMark
-	case SetConnMark:
+	case rules.SetConnMark:
 		c.act = actConnMark
-	case DNAT, SNAT, Masquerade, Redirect, Netmap:
+	case rules.DNAT, rules.SNAT, rules.Masquerade, rules.Redirect, rules.Netmap:
 		c.act = actTranslate
 		if table != "nat" {
 			c.act = actUnknown
@@ -372,7 +374,7 @@ func (c *code) compileTarget(f Family, table string, t Target, chains map[string
 }
 
 // actOf is what the targets do that rules has no kind for.
-func actOf(t Target) act {
+func actOf(t rules.Target) act {
 	switch {
 	case passedOn[t.Name]:
 		return actNothing

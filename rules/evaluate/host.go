@@ -1,7 +1,9 @@
-package rules
+package evaluate
 
 import (
 	"net/netip"
+
+	"nattui/rules"
 )
 
 // Host is what the evaluation of a packet needs to know of the gateway besides
@@ -135,7 +137,7 @@ func indexAddrs(interfaces []Interface) hostAddrs {
 
 // lastOf is the highest address of an IPv4 network.
 func lastOf(p netip.Prefix) netip.Addr {
-	b, m := p.Addr().As4(), maskOf(32, p.Bits()).As4()
+	b, m := p.Addr().As4(), rules.MaskOf(32, p.Bits()).As4()
 	for i := range b {
 		b[i] |= ^m[i]
 	}
