@@ -2,6 +2,7 @@ package model
 
 import (
 	"maps"
+	"nattui/rules"
 	"slices"
 	"strings"
 )
@@ -121,7 +122,9 @@ var knownWords = func() (names []string) {
 	others := []string{"ipv4", "ipv6", "ping"}
 	others = slices.AppendSeq(others, maps.Keys(keyNames))
 	others = slices.AppendSeq(others, maps.Keys(statusStates))
-	others = slices.AppendSeq(others, maps.Keys(services))
+	for _, service := range rules.Services() {
+		others = append(others, service.Name)
+	}
 	slices.Sort(others)
 	return append(names, others...)
 }()

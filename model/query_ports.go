@@ -2,19 +2,10 @@ package model
 
 import (
 	"math"
+	"nattui/rules"
 	"strconv"
 	"strings"
 )
-
-// services are the ports that people know by name: what IANA registers, and what is commonly said.
-var services = map[string]uint16{
-	"ftp-data": 20, "ftp": 21, "ssh": 22, "telnet": 23, "smtp": 25, "domain": 53, "dns": 53, "bootps": 67, "dhcp": 67, "bootpc": 68, "tftp": 69,
-	"http": 80, "kerberos": 88, "pop3": 110, "ntp": 123, "imap": 143, "snmp": 161, "snmptrap": 162, "bgp": 179, "ldap": 389, "https": 443,
-	"submissions": 465, "smtps": 465, "isakmp": 500, "ike": 500, "syslog": 514, "submission": 587, "ldaps": 636, "imaps": 993, "pop3s": 995,
-	"openvpn": 1194, "l2tp": 1701, "pptp": 1723, "radius": 1812, "mqtt": 1883, "nfs": 2049, "squid": 3128, "mysql": 3306, "rdp": 3389,
-	"stun": 3478, "ipsec-nat-t": 4500, "sip": 5060, "sips": 5061, "mdns": 5353, "postgresql": 5432, "vnc": 5900, "redis": 6379,
-	"http-alt": 8080, "https-alt": 8443, "wireguard": 51820,
-}
 
 // ports is a range of them.
 type ports struct{ from, until uint16 }
@@ -22,8 +13,8 @@ type ports struct{ from, until uint16 }
 // parsePorts reads a port, a service, or a range with a hyphen or, as iptables writes it, a colon.
 func parsePorts(text string) (ports, bool) {
 	text = strings.ToLower(text)
-	if n, ok := services[text]; ok {
-		return ports{n, n}, true
+	if service, ok := rules.ServiceNamed(text); ok {
+		return ports{service.Port, service.Port}, true
 	}
 	first, last, ranged := strings.Cut(text, "-")
 	if !ranged {

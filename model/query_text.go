@@ -2,6 +2,7 @@ package model
 
 import (
 	"bytes"
+	"nattui/rules"
 	"net/netip"
 	"slices"
 	"strings"
@@ -49,7 +50,8 @@ func bareWord(text string) condition {
 	if _, ok := statusStates[name]; ok {
 		return stateOf(name)
 	}
-	if n, ok := services[name]; ok {
+	if service, ok := rules.ServiceNamed(name); ok {
+		n := service.Port
 		return func(f *Flow, _ int64, _ ChangeKind) bool {
 			return f.Orig.Proto.HasPorts() && (f.Orig.DstPort == n || f.Reply.SrcPort == n)
 		}

@@ -266,7 +266,7 @@ func (c *draftCheck) net(f Field, s string) Net {
 		return Net{}
 	}
 	if !c.Family.Holds(n.Addr) {
-		c.fail(f, "%s is an %s address, and this is a rule for %s", text, otherFamily(c.Family).Title(), c.Family.Title())
+		c.fail(f, "%s is an %s address, and this is a rule for %s", text, c.Family.Other().Title(), c.Family.Title())
 		return Net{}
 	}
 	if given, _, masked := strings.Cut(text, "/"); masked {
@@ -293,20 +293,6 @@ func (c *draftCheck) addressHint(text string) string {
 		return "a range has to be a network here, such as 192.168.0.0/24"
 	}
 	return "use " + example
-}
-
-func otherFamily(f Family) Family {
-	if f == IPv4 {
-		return IPv6
-	}
-	return IPv4
-}
-
-// serviceNames are ports people write by name.
-var serviceNames = map[string]uint16{
-	"ftp": 21, "ssh": 22, "telnet": 23, "smtp": 25, "domain": 53, "dns": 53, "tftp": 69, "http": 80, "www": 80, "pop3": 110, "ntp": 123,
-	"imap": 143, "imap2": 143, "snmp": 161, "ldap": 389, "https": 443, "submission": 587, "imaps": 993, "pop3s": 995, "openvpn": 1194,
-	"mysql": 3306, "rdp": 3389, "postgresql": 5432, "postgres": 5432, "vnc": 5900, "wireguard": 51820,
 }
 
 // ports reads 80, 80-90, 80:90, 80,443 and names of well-known services.
@@ -365,8 +351,8 @@ func onePort(item string) (p Ports, why string) {
 
 func portNumber(s string) (uint16, string) {
 	s = strings.TrimSpace(s)
-	if n, ok := serviceNames[strings.ToLower(s)]; ok {
-		return n, ""
+	if service, ok := ServiceNamed(s); ok {
+		return service.Port, ""
 	}
 	n, err := strconv.ParseUint(s, 10, 32)
 	switch {
@@ -556,7 +542,7 @@ func (c *draftCheck) toPlace(t *Translation, text string) {
 	if !t.Addrs.IsZero() {
 		switch {
 		case !c.Family.Holds(t.Addrs.Lo):
-			c.fail(FieldTo, "%s is an %s address, and this is a rule for %s", t.Addrs.Lo, otherFamily(c.Family).Title(), c.Family.Title())
+			c.fail(FieldTo, "%s is an %s address, and this is a rule for %s", t.Addrs.Lo, c.Family.Other().Title(), c.Family.Title())
 		case t.Addrs.Hi.Less(t.Addrs.Lo):
 			c.fail(FieldTo, "the range runs backwards: write %s-%s", t.Addrs.Hi, t.Addrs.Lo)
 		case t.Addrs.Lo.IsUnspecified() || t.Addrs.Lo.IsMulticast():

@@ -33,6 +33,14 @@ func (f Family) Title() string {
 	return "IPv4"
 }
 
+// Other is the other family.
+func (f Family) Other() Family {
+	if f == IPv6 {
+		return IPv4
+	}
+	return IPv6
+}
+
 // Bits is the length of an address of the family, 32 or 128.
 func (f Family) Bits() int {
 	if f == IPv6 {

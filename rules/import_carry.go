@@ -569,9 +569,9 @@ func (im *importer) fileWrite(words []scriptWord, to scriptRedirect) {
 		im.find(Finding{words[0].line, words[0].col, words[0].text, SeverityDoubt, "a setting is written NAME=VALUE into " + to.to.text, ""})
 		return
 	}
-	im.out.Corrected = append(im.out.Corrected, ShellLine([]string{"echo", name + " = " + value, appends, to.to.text}))
+	im.out.Corrected = append(im.out.Corrected, ShellLine([]string{"echo", name + " = " + value, ">>", to.to.text}))
 	if to.sign == ">" && to.to.text == "/etc/sysctl.conf" {
-		im.find(Finding{to.to.line, to.to.col, ">", SeverityError, "one > empties the file first, with all other settings in it", appends})
+		im.find(Finding{to.to.line, to.to.col, ">", SeverityError, "one > empties the file first, with all other settings in it", ">>"})
 	}
 	before := len(im.steps)
 	im.write(words[0], name, value)

@@ -56,7 +56,7 @@ func importLine(family Family, line string) string {
 	set := &Ruleset{Family: family, Tables: []Table{{Name: "nat"}}}
 	add := func(name string) {
 		if _, ok := set.Chain("nat", name); !ok && !IsBuiltIn("nat", name) && !knownTarget(name) {
-			set.Tables[0].addChain(Chain{Name: name, Policy: "-"})
+			set.Tables[0].Chains = append(set.Tables[0].Chains, Chain{Name: name, Policy: "-"})
 		}
 	}
 	for i, w := range words {

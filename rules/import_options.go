@@ -187,7 +187,7 @@ func knownMatch(name string) bool {
 
 func knownTarget(name string) bool {
 	_, ok := targetOptions[name]
-	return ok || extensions[name]
+	return ok || IsExtension(name)
 }
 
 // nearest finds the word of a list that is most like another: equal but for

@@ -390,8 +390,7 @@ func (c *commandReader) loadProtocol(at int) bool {
 }
 
 func (c *commandReader) addMatch(name string, at int) {
-	_, understood := parsers[name]
-	c.blocks = append(c.blocks, &optionBlock{name: name, at: at, specs: matchOptions[name], loose: !understood && name != "limit"})
+	c.blocks = append(c.blocks, &optionBlock{name: name, at: at, specs: matchOptions[name], loose: !Understands(name) && name != "limit"})
 }
 
 // value is the word that an option's value stands in, with what is not known in
@@ -675,7 +674,7 @@ func (c *commandReader) takeTarget(option, value string, i int) *mistake {
 		return m
 	}
 	specs, listed := targetOptions[value]
-	c.target = &optionBlock{name: value, at: i, specs: specs, loose: !listed && extensions[value]}
+	c.target = &optionBlock{name: value, at: i, specs: specs, loose: !listed && IsExtension(value)}
 	return nil
 }
 

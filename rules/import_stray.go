@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -308,8 +309,13 @@ func (c *commandReader) targetMissing(i int, name string, targets []string) *mis
 	return m
 }
 
-// udpServices are ports that are asked for by UDP.
-var udpServices = []string{"53", "67", "68", "69", "123", "161", "162", "500", "514", "1194", "1701", "4500", "51820", "domain", "ntp", "isakmp", "tftp"}
+// serviceOf is the service of a port given by name or number.
+func serviceOf(port string) (Service, bool) {
+	if n, err := strconv.ParseUint(port, 10, 16); err == nil {
+		return ServiceAt(uint16(n))
+	}
+	return ServiceNamed(port)
+}
 
 // moduleMissing mends an option of a match that has not been named yet.
 func (c *commandReader) moduleMissing(i int, name string, modules []string) *mistake {
@@ -373,7 +379,7 @@ func (c *commandReader) portWithoutProtocol(i int, name, value string) *mistake 
 		return m
 	}
 	proto := "tcp"
-	if slices.Contains(udpServices, value) {
+	if service, ok := serviceOf(value); ok && service.Proto == UDP {
 		proto = "udp"
 	}
 	m := c.fail(i, "a port needs a protocol that has ports, and none is given: -p tcp or -p udp")

@@ -67,18 +67,6 @@ func (c *commandReader) normalise(kind valueKind, s string) (string, *badValue) 
 	return s, nil
 }
 
-// services are names of ports that iptables looks up (getservbyname), besides
-// those that forms know.
-var services = map[string]uint16{
-	"ftp-data": 20, "bootps": 67, "bootpc": 68, "finger": 79, "kerberos": 88, "sunrpc": 111, "auth": 113, "nntp": 119, "netbios-ns": 137, "netbios-dgm": 138,
-	"netbios-ssn": 139, "irc": 194, "microsoft-ds": 445, "isakmp": 500, "syslog": 514, "rsync": 873, "ftps": 990, "socks": 1080, "ms-sql-s": 1433, "l2f": 1701,
-	"radius": 1812, "nfs": 2049, "svn": 3690, "ipsec-nat-t": 4500, "sip": 5060, "sip-tls": 5061, "xmpp-client": 5222, "mdns": 5353, "http-alt": 8080,
-	"pptp": 1723, "gopher": 70, "whois": 43, "time": 37, "echo": 7, "discard": 9,
-}
-
-// notServices are names that forms understand and /etc/services does not have.
-var notServices = []string{"dns", "www", "rdp", "vnc", "postgres", "wireguard", "imap"}
-
 func portWord(s string) (string, *badValue) {
 	if n, err := strconv.ParseUint(s, 0, 32); err == nil {
 		if n > 65535 {
@@ -86,19 +74,15 @@ func portWord(s string) (string, *badValue) {
 		}
 		return strconv.FormatUint(n, 10), nil
 	}
-	low := strings.ToLower(s)
-	n, ok := services[low]
-	if !ok {
-		n, ok = serviceNames[low]
-	}
+	service, ok := ServiceNamed(s)
 	switch {
 	case !ok:
 		return s, &badValue{text: fmt.Sprintf("%q is neither a port nor a service that is known", s)}
-	case slices.Contains(notServices, low) && low != "www" && low != "imap" || low != s:
-		fix := strconv.Itoa(int(n))
+	case !service.Registered || service.Name != s:
+		fix := strconv.Itoa(int(service.Port))
 		return fix, &badValue{text: fmt.Sprintf("%q is no service that iptables knows; its port is %s", s, fix), fix: fix}
 	}
-	return strconv.Itoa(int(n)), nil
+	return strconv.Itoa(int(service.Port)), nil
 }
 
 // portValue reads a port or a range with a colon.
@@ -388,7 +372,7 @@ func (c *commandReader) parseNet(s string) (Net, *badValue) {
 	a, err := netip.ParseAddr(text)
 	switch {
 	case err == nil && !c.family.Holds(a):
-		return n, &badValue{text: fmt.Sprintf("%s is an %s address, and %s is for %s", text, otherFamily(c.family).Title(), c.family.Command(), c.family.Title())}
+		return n, &badValue{text: fmt.Sprintf("%s is an %s address, and %s is for %s", text, c.family.Other().Title(), c.family.Command(), c.family.Title())}
 	case !ok && err == nil && masked:
 		return n, &badValue{text: fmt.Sprintf("/%s is no mask: use a length from 0 to %d, or a mask such as 255.255.255.0", mask, c.family.Bits())}
 	case !ok:
@@ -497,7 +481,7 @@ func (c *commandReader) toValue(s string) (string, *badValue) {
 	}
 	switch {
 	case !t.Addrs.IsZero() && !c.family.Holds(t.Addrs.Lo):
-		return s, &badValue{text: fmt.Sprintf("%s is an %s address, and %s is for %s", t.Addrs.Lo, otherFamily(c.family).Title(), c.family.Command(), c.family.Title())}
+		return s, &badValue{text: fmt.Sprintf("%s is an %s address, and %s is for %s", t.Addrs.Lo, c.family.Other().Title(), c.family.Command(), c.family.Title())}
 	case !t.Addrs.IsZero() && t.Addrs.Hi.Less(t.Addrs.Lo):
 		return s, &badValue{text: "the range of addresses runs backwards", fix: strings.Replace(s, t.Addrs.String(), t.Addrs.Hi.String()+"-"+t.Addrs.Lo.String(), 1)}
 	case t.HasPorts && t.Ports.Hi < t.Ports.Lo:
@@ -556,13 +540,8 @@ func swallowedPort(s string) (fix string, ok bool) {
 	if err != nil || numErr != nil || !a.Is6() {
 		return "", false
 	}
-	known := n > 1023
-	for _, ports := range []map[string]uint16{services, serviceNames} {
-		for _, port := range ports {
-			known = known || uint64(port) == n && n > 19
-		}
-	}
-	return "[" + s[:i] + "]:" + s[i+1:], known
+	_, known := ServiceAt(uint16(n))
+	return "[" + s[:i] + "]:" + s[i+1:], n > 1023 || known && n > 19
 }
 
 func toPortsValue(s string) (string, *badValue) {

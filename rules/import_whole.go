@@ -53,7 +53,7 @@ func (c *commandReader) badNet(bad *badValue, item, value string, at int, name s
 		m.severity = SeverityDoubt
 	}
 	if a, err := netip.ParseAddr(strings.Split(item, "/")[0]); err == nil && !c.family.Holds(a) && bad.fix == "" {
-		other := otherFamily(c.family)
+		other := c.family.Other()
 		m.fix = strings.Replace(c.words[0].text, c.family.Command(), other.Command(), 1)
 		m.mend = func(ws []scriptWord) []scriptWord { return putWords(ws, 0, 1, []string{m.fix}) }
 		return m
@@ -77,7 +77,7 @@ func (c *commandReader) whole() *mistake {
 		m := c.fail(0, "it is not said what to do: -A adds a rule, -D deletes one")
 		if c.target != nil {
 			chain := "FORWARD"
-			if kind, ok := natKinds[c.target.name]; ok {
+			if kind, ok := NATKind(c.target.name); ok {
 				chain = DefaultChain(kind)
 			}
 			return m.replace(1, 0, "-A", chain)
@@ -122,7 +122,7 @@ func (c *commandReader) checkChain() *mistake {
 	}
 	m := c.fail(at, "table %s has no chain %s", c.table, c.chain)
 	if c.target != nil {
-		if kind, ok := natKinds[c.target.name]; ok && c.table != "nat" && slices.Contains(ChainsFor(kind), strings.ToUpper(c.chain)) {
+		if kind, ok := NATKind(c.target.name); ok && c.table != "nat" && slices.Contains(ChainsFor(kind), strings.ToUpper(c.chain)) {
 			m.text += fmt.Sprintf(": %s belongs to table nat", c.target.name)
 			return c.setTable(m, "nat")
 		}
@@ -182,7 +182,7 @@ func (c *commandReader) checkTarget() *mistake {
 		return nil
 	}
 	t, at := c.target, c.target.at
-	kind, translates := natKinds[t.name]
+	kind, translates := NATKind(t.name)
 	builtIn := c.isBuiltInAnywhere()
 	switch {
 	case c.goes && knownTarget(t.name):
@@ -335,7 +335,7 @@ func (c *commandReader) doubt() *mistake {
 		m.severity = SeverityDoubt
 		return m
 	}
-	kind := natKinds[c.target.name]
+	kind, _ := NATKind(c.target.name)
 	at := c.target.at
 	limited := c.limits()
 	switch {
@@ -433,24 +433,7 @@ func everywhere(n Net) Net {
 
 // matchOf is a match in the form that iptables-save prints.
 func (c *commandReader) matchOf(b *optionBlock) Match {
-	opts := c.canonicalOptions(b)
-	if parse, ok := parsers[b.name]; ok {
-		if m, ok := parse(b.name, opts); ok && slices.Equal(matchWords(nil, m)[2:], optionWords(opts)) {
-			return m
-		}
-	}
-	return Opaque{b.name, optionWords(opts)}
-}
-
-func optionWords(opts []option) []string {
-	var words []string
-	for _, o := range opts {
-		if o.not {
-			words = append(words, "!")
-		}
-		words = append(append(words, o.name), o.args...)
-	}
-	return words
+	return NewMatch(b.name, c.canonicalOptions(b))
 }
 
 // canonicalOptions are the options of a match as iptables-save prints them, in

@@ -27,6 +27,7 @@ type option struct {
 	args []string
 }
 
+// opt is an option with its arguments.
 func opt(not bool, name string, args ...string) option { return option{not, name, args} }
 
 // single returns the one argument of an option that has exactly one.
@@ -883,6 +884,42 @@ var parsers = map[string]func(module string, opts []option) (Match, bool){
 	"comment": parseComment, "ttl": parseTTL, "hl": parseTTL, "length": parseLength,
 	"tos": parseTOS, "dscp": parseDSCP, "pkttype": parsePktType, "mac": parseMAC, "owner": parseOwner,
 	"icmp": parseICMPType, "icmp6": parseICMPType, "time": parseTime, "statistic": parseStatistic,
+}
+
+// Understands tells whether matches of the module have a type of their own.
+func Understands(module string) bool {
+	_, ok := parsers[module]
+	return ok
+}
+
+// NewMatch is a match of a module with its options in the order in which iptables-save prints them. It is
+// Opaque where the module is not understood, or its typed form would not print as the same words.
+func NewMatch(module string, opts []option) Match {
+	return matchOf(module, opts, optionWords(opts))
+}
+
+func matchOf(module string, opts []option, words []string) Match {
+	if parse, ok := parsers[module]; ok {
+		if m, ok := parse(module, opts); ok && slices.Equal(matchWords(nil, m)[2:], words) {
+			return m
+		}
+	}
+	return Opaque{module, words}
+}
+
+// optionWords are options as they stand on a command line.
+func optionWords(opts []option) []string {
+	var words []string
+	for _, o := range opts {
+		if o.not {
+			words = append(words, "!")
+		}
+		if o.name != "" {
+			words = append(words, o.name)
+		}
+		words = append(words, o.args...)
+	}
+	return words
 }
 
 // Conntrack reads a conntrack match that cannot be printed from its typed form

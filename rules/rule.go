@@ -180,15 +180,11 @@ func blockEnd(words []string, i int) int {
 // parseMatch reads one -m block. A block whose typed form would not print as
 // the same words stays opaque: what is typed is always faithful.
 func parseMatch(module string, words []string) Match {
-	if parse, ok := parsers[module]; ok {
-		if opts, ok := splitOptions(words); ok {
-			if m, ok := parse(module, opts); ok && slices.Equal(matchWords(nil, m)[2:], words) {
-				return m
-			}
-		}
-	}
 	if len(words) == 0 {
 		words = nil
+	}
+	if opts, ok := splitOptions(words); ok {
+		return matchOf(module, opts, words)
 	}
 	return Opaque{module, words}
 }
@@ -223,17 +219,7 @@ func splitOptions(words []string) ([]option, bool) {
 
 // matchWords prints a match, beginning with -m.
 func matchWords(w []string, m Match) []string {
-	w = append(w, "-m", m.Module())
-	for _, o := range m.options() {
-		if o.not {
-			w = append(w, "!")
-		}
-		if o.name != "" {
-			w = append(w, o.name)
-		}
-		w = append(w, o.args...)
-	}
-	return w
+	return append(append(w, "-m", m.Module()), optionWords(m.options())...)
 }
 
 // specWords prints everything after the chain's name in the order that

@@ -192,6 +192,16 @@ func parseTarget(name string, words []string) Target {
 	return t
 }
 
+// IsExtension tells that a target is an extension which can stand without an option, and
+// no chain of that name.
+func IsExtension(target string) bool { return extensions[target] }
+
+// NATKind is the kind of a target that translates; false for any other.
+func NATKind(target string) (Kind, bool) {
+	kind, ok := natKinds[target]
+	return kind, ok
+}
+
 var natKinds = map[string]Kind{"DNAT": DNAT, "SNAT": SNAT, "MASQUERADE": Masquerade, "REDIRECT": Redirect, "NETMAP": Netmap}
 
 func parseTranslation(kind Kind, words []string) (Translation, bool) {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"nattui/rules"
 	"nattui/rules/evaluate"
 )
 
@@ -119,16 +120,10 @@ func spell(a netip.Addr) string {
 	return a.String()
 }
 
-// portNames are services that people write in place of a number.
-var portNames = map[string]string{
-	"http": "80", "https": "443", "ssh": "22", "dns": "53", "domain": "53", "web": "80", "www": "80", "ftp": "21", "smtp": "25", "mail": "25",
-	"imap": "143", "imaps": "993", "rdp": "3389", "vnc": "5900", "smb": "445", "mysql": "3306", "postgres": "5432", "ntp": "123", "sip": "5060", "wireguard": "51820", "openvpn": "1194",
-}
-
 // nearestPort is the port most like what was written; "" where none is.
 func nearestPort(text string) string {
-	if port := portNames[strings.ToLower(strings.TrimSpace(text))]; port != "" {
-		return port
+	if service, ok := rules.ServiceNamed(strings.TrimSpace(text)); ok {
+		return strconv.Itoa(int(service.Port))
 	}
 	lo, _, _ := strings.Cut(strings.TrimLeft(text, "-:"), "-")
 	n, err := strconv.Atoi(strings.TrimSpace(lo))
@@ -149,7 +144,10 @@ func nearestServer(text string) string {
 	s := strings.TrimSpace(text)
 	port := ""
 	if scheme, rest, ok := strings.Cut(s, "://"); ok {
-		s, port = rest, portNames[strings.ToLower(scheme)]
+		s = rest
+		if service, ok := rules.ServiceNamed(scheme); ok {
+			port = strconv.Itoa(int(service.Port))
+		}
 	}
 	s, _, _ = strings.Cut(s, "/")
 	s = strings.Join(strings.Fields(s), ":")
