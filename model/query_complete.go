@@ -2,9 +2,10 @@ package model
 
 import (
 	"maps"
-	"nattui/rules"
 	"slices"
 	"strings"
+
+	"nattui/rules"
 )
 
 // Completion is something that could stand at the cursor of a filter line.

@@ -2,9 +2,10 @@ package model
 
 import (
 	"math"
-	"nattui/rules"
 	"strconv"
 	"strings"
+
+	"nattui/rules"
 )
 
 // ports is a range of them.

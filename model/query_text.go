@@ -2,10 +2,11 @@ package model
 
 import (
 	"bytes"
-	"nattui/rules"
 	"net/netip"
 	"slices"
 	"strings"
+
+	"nattui/rules"
 )
 
 // freeText compiles a word that is no property: a flow passes if its line, as

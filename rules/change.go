@@ -353,7 +353,7 @@ func (c Change) Sentence() string {
 	case Move:
 		return fmt.Sprintf("Move rule %d of %s to place %d: %s", c.At, c.Chain, c.To, c.Rule.Sentence())
 	case SetPolicy:
-		return fmt.Sprintf("What no rule of %s decides is now %s, not %s.", c.Chain, policyWord(c.Policy), policyWord(c.OldPolicy))
+		return fmt.Sprintf("What no rule of %s decides is now %s, not %s.", c.Chain, PolicyWord(c.Policy), PolicyWord(c.OldPolicy))
 	case NewChain:
 		return fmt.Sprintf("Make the chain %s in table %s.", c.Chain, c.Table)
 	default:
@@ -361,7 +361,8 @@ func (c Change) Sentence() string {
 	}
 }
 
-func policyWord(p string) string {
+// PolicyWord says what becomes of a packet by a policy: “dropped” for DROP, else “let through”.
+func PolicyWord(p string) string {
 	if p == "DROP" {
 		return "dropped"
 	}

@@ -535,7 +535,7 @@ func (c *draftCheck) toPlace(t *Translation, text string) {
 		c.fail(FieldTo, "%s is a network: give one address, or a range such as 192.168.0.2-192.168.0.9", text)
 		return
 	}
-	if !t.parseTo(text) {
+	if !t.Parse(text) {
 		c.fail(FieldTo, "%q is no place to go: use %s", text, example)
 		return
 	}

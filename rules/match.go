@@ -16,26 +16,26 @@ type Match interface {
 	// Module is the name after -m.
 	Module() string
 	// options are what follows the name, in the order iptables-save prints them.
-	options() []option
+	options() []Option
 }
 
 // option is one option of an extension as printed: an optional "!", a name
 // with its dashes, and its arguments.
-type option struct {
-	not  bool
-	name string
-	args []string
+type Option struct {
+	Not  bool
+	Name string
+	Args []string
 }
 
 // opt is an option with its arguments.
-func opt(not bool, name string, args ...string) option { return option{not, name, args} }
+func NewOption(not bool, name string, args ...string) Option { return Option{not, name, args} }
 
 // single returns the one argument of an option that has exactly one.
-func (o option) single() (string, bool) {
-	if len(o.args) != 1 {
+func (o Option) single() (string, bool) {
+	if len(o.Args) != 1 {
 		return "", false
 	}
-	return o.args[0], true
+	return o.Args[0], true
 }
 
 // Opaque is a match that nattui does not understand, word for word.
@@ -45,11 +45,11 @@ type Opaque struct {
 }
 
 func (m Opaque) Module() string { return m.Name }
-func (m Opaque) options() []option {
+func (m Opaque) options() []Option {
 	if len(m.Words) == 0 {
 		return nil
 	}
-	return []option{{args: m.Words}}
+	return []Option{{Args: m.Words}}
 }
 
 // PortMatch is a match on one port or range of ports, with its negation.
@@ -80,54 +80,54 @@ type TCPOption struct {
 }
 
 func (m Transport) Module() string { return m.Proto }
-func (m Transport) options() (o []option) {
+func (m Transport) options() (o []Option) {
 	if m.Source != nil {
-		o = append(o, opt(m.Source.Not, "--sport", m.Source.String()))
+		o = append(o, NewOption(m.Source.Not, "--sport", m.Source.String()))
 	}
 	if m.Dest != nil {
-		o = append(o, opt(m.Dest.Not, "--dport", m.Dest.String()))
+		o = append(o, NewOption(m.Dest.Not, "--dport", m.Dest.String()))
 	}
 	if m.Option != nil {
-		o = append(o, opt(m.Option.Not, "--tcp-option", strconv.Itoa(int(m.Option.Number))))
+		o = append(o, NewOption(m.Option.Not, "--tcp-option", strconv.Itoa(int(m.Option.Number))))
 	}
 	if m.Flags != nil {
-		o = append(o, opt(m.Flags.Not, "--tcp-flags", flagNames(m.Flags.Mask), flagNames(m.Flags.Comp)))
+		o = append(o, NewOption(m.Flags.Not, "--tcp-flags", FlagNames(m.Flags.Mask), FlagNames(m.Flags.Comp)))
 	}
 	return o
 }
 
-func parseTransport(module string, opts []option) (Match, bool) {
+func parseTransport(module string, opts []Option) (Match, bool) {
 	m := Transport{Proto: module}
 	for _, o := range opts {
-		switch o.name {
+		switch o.Name {
 		case "--sport", "--dport":
 			text, _ := o.single()
-			p, ok := parsePorts(text, ":")
+			p, ok := ParsePorts(text, ":")
 			if !ok {
 				return nil, false
 			}
-			if o.name == "--sport" {
-				m.Source = &PortMatch{o.not, p}
+			if o.Name == "--sport" {
+				m.Source = &PortMatch{o.Not, p}
 			} else {
-				m.Dest = &PortMatch{o.not, p}
+				m.Dest = &PortMatch{o.Not, p}
 			}
 		case "--tcp-flags":
-			if module != "tcp" || len(o.args) != 2 {
+			if module != "tcp" || len(o.Args) != 2 {
 				return nil, false
 			}
-			mask, ok1 := parseFlags(o.args[0])
-			comp, ok2 := parseFlags(o.args[1])
+			mask, ok1 := ParseFlags(o.Args[0])
+			comp, ok2 := ParseFlags(o.Args[1])
 			if !ok1 || !ok2 {
 				return nil, false
 			}
-			m.Flags = &TCPFlags{o.not, mask, comp}
+			m.Flags = &TCPFlags{o.Not, mask, comp}
 		case "--tcp-option":
 			text, _ := o.single()
 			n, err := strconv.ParseUint(text, 10, 8)
 			if module != "tcp" || err != nil {
 				return nil, false
 			}
-			m.Option = &TCPOption{o.not, uint8(n)}
+			m.Option = &TCPOption{o.Not, uint8(n)}
 		default:
 			return nil, false
 		}
@@ -137,7 +137,8 @@ func parseTransport(module string, opts []option) (Match, bool) {
 
 var tcpFlags = [...]string{"FIN", "SYN", "RST", "PSH", "ACK", "URG"}
 
-func flagNames(f uint8) string {
+// FlagNames are TCP flags as iptables-save prints them: FIN,SYN, or NONE.
+func FlagNames(f uint8) string {
 	if f == 0 {
 		return "NONE"
 	}
@@ -150,7 +151,8 @@ func flagNames(f uint8) string {
 	return strings.Join(names, ",")
 }
 
-func parseFlags(s string) (f uint8, ok bool) {
+// ParseFlags reads TCP flags as --tcp-flags takes them.
+func ParseFlags(s string) (f uint8, ok bool) {
 	switch s {
 	case "NONE":
 		return 0, true
@@ -190,22 +192,22 @@ const (
 var multiportOptions = [...]string{SourceSide: "--sports", DestSide: "--dports", EitherSide: "--ports"}
 
 func (m Multiport) Module() string { return "multiport" }
-func (m Multiport) options() []option {
+func (m Multiport) options() []Option {
 	text := make([]string, len(m.List))
 	for i, p := range m.List {
 		text[i] = p.String()
 	}
-	return []option{opt(m.Not, multiportOptions[m.Side], strings.Join(text, ","))}
+	return []Option{NewOption(m.Not, multiportOptions[m.Side], strings.Join(text, ","))}
 }
 
-func parseMultiport(_ string, opts []option) (Match, bool) {
+func parseMultiport(_ string, opts []Option) (Match, bool) {
 	if len(opts) != 1 {
 		return nil, false
 	}
-	m := Multiport{Not: opts[0].not}
+	m := Multiport{Not: opts[0].Not}
 	found := false
 	for side, name := range multiportOptions {
-		if opts[0].name == name {
+		if opts[0].Name == name {
 			m.Side, found = Side(side), true
 		}
 	}
@@ -214,7 +216,7 @@ func parseMultiport(_ string, opts []option) (Match, bool) {
 		return nil, false
 	}
 	for item := range strings.SplitSeq(text, ",") {
-		p, ok := parsePorts(item, ":")
+		p, ok := ParsePorts(item, ":")
 		if !ok {
 			return nil, false
 		}
@@ -235,29 +237,29 @@ type AddrsMatch struct {
 }
 
 func (m IPRange) Module() string { return "iprange" }
-func (m IPRange) options() (o []option) {
+func (m IPRange) options() (o []Option) {
 	if m.Source != nil {
-		o = append(o, opt(m.Source.Not, "--src-range", addrText(m.Source.Lo)+"-"+addrText(m.Source.Hi)))
+		o = append(o, NewOption(m.Source.Not, "--src-range", AddrText(m.Source.Lo)+"-"+AddrText(m.Source.Hi)))
 	}
 	if m.Dest != nil {
-		o = append(o, opt(m.Dest.Not, "--dst-range", addrText(m.Dest.Lo)+"-"+addrText(m.Dest.Hi)))
+		o = append(o, NewOption(m.Dest.Not, "--dst-range", AddrText(m.Dest.Lo)+"-"+AddrText(m.Dest.Hi)))
 	}
 	return o
 }
 
-func parseIPRange(_ string, opts []option) (Match, bool) {
+func parseIPRange(_ string, opts []Option) (Match, bool) {
 	var m IPRange
 	for _, o := range opts {
 		text, _ := o.single()
-		r, ok := parseAddrs(text)
+		r, ok := ParseAddrs(text)
 		if !ok {
 			return nil, false
 		}
-		switch o.name {
+		switch o.Name {
 		case "--src-range":
-			m.Source = &AddrsMatch{o.not, r}
+			m.Source = &AddrsMatch{o.Not, r}
 		case "--dst-range":
-			m.Dest = &AddrsMatch{o.not, r}
+			m.Dest = &AddrsMatch{o.Not, r}
 		default:
 			return nil, false
 		}
@@ -279,33 +281,33 @@ type TypesMatch struct {
 }
 
 func (m AddrType) Module() string { return "addrtype" }
-func (m AddrType) options() (o []option) {
+func (m AddrType) options() (o []Option) {
 	if m.Source != nil {
-		o = append(o, opt(m.Source.Not, "--src-type", strings.Join(m.Source.Types, ",")))
+		o = append(o, NewOption(m.Source.Not, "--src-type", strings.Join(m.Source.Types, ",")))
 	}
 	if m.Dest != nil {
-		o = append(o, opt(m.Dest.Not, "--dst-type", strings.Join(m.Dest.Types, ",")))
+		o = append(o, NewOption(m.Dest.Not, "--dst-type", strings.Join(m.Dest.Types, ",")))
 	}
 	if m.LimitIn {
-		o = append(o, opt(false, "--limit-iface-in"))
+		o = append(o, NewOption(false, "--limit-iface-in"))
 	}
 	if m.LimitOut {
-		o = append(o, opt(false, "--limit-iface-out"))
+		o = append(o, NewOption(false, "--limit-iface-out"))
 	}
 	return o
 }
 
-func parseAddrType(_ string, opts []option) (Match, bool) {
+func parseAddrType(_ string, opts []Option) (Match, bool) {
 	var m AddrType
 	for _, o := range opts {
-		switch o.name {
+		switch o.Name {
 		case "--src-type", "--dst-type":
 			text, ok := o.single()
 			if !ok {
 				return nil, false
 			}
-			t := &TypesMatch{o.not, strings.Split(text, ",")}
-			if o.name == "--src-type" {
+			t := &TypesMatch{o.Not, strings.Split(text, ",")}
+			if o.Name == "--src-type" {
 				m.Source = t
 			} else {
 				m.Dest = t
@@ -328,16 +330,16 @@ type CTState struct {
 }
 
 func (m CTState) Module() string { return "state" }
-func (m CTState) options() []option {
-	return []option{opt(m.Not, "--state", strings.Join(m.States, ","))}
+func (m CTState) options() []Option {
+	return []Option{NewOption(m.Not, "--state", strings.Join(m.States, ","))}
 }
 
-func parseCTState(_ string, opts []option) (Match, bool) {
-	if len(opts) != 1 || opts[0].name != "--state" {
+func parseCTState(_ string, opts []Option) (Match, bool) {
+	if len(opts) != 1 || opts[0].Name != "--state" {
 		return nil, false
 	}
 	text, ok := opts[0].single()
-	return CTState{opts[0].not, strings.Split(text, ",")}, ok
+	return CTState{opts[0].Not, strings.Split(text, ",")}, ok
 }
 
 // Conntrack is a match on what connection tracking knows of the packet's flow
@@ -368,12 +370,12 @@ type ExpireMatch struct {
 }
 
 func (m Conntrack) Module() string { return "conntrack" }
-func (m Conntrack) options() (o []option) {
+func (m Conntrack) options() (o []Option) {
 	if m.State != nil {
-		o = append(o, opt(m.State.Not, "--ctstate", strings.Join(m.State.Words, ",")))
+		o = append(o, NewOption(m.State.Not, "--ctstate", strings.Join(m.State.Words, ",")))
 	}
 	if m.Proto != nil {
-		o = append(o, opt(m.Proto.Not, "--ctproto", m.Proto.Name))
+		o = append(o, NewOption(m.Proto.Not, "--ctproto", m.Proto.Name))
 	}
 	nets := [...]struct {
 		name string
@@ -383,20 +385,20 @@ func (m Conntrack) options() (o []option) {
 		if n.net != nil {
 			text := n.net.String()
 			if a, ok := n.net.Host(); ok {
-				text = addrText(a)
+				text = AddrText(a)
 			}
-			o = append(o, opt(n.net.Not, n.name, text))
+			o = append(o, NewOption(n.net.Not, n.name, text))
 		}
 	}
 	if m.Status != nil {
-		o = append(o, opt(m.Status.Not, "--ctstatus", strings.Join(m.Status.Words, ",")))
+		o = append(o, NewOption(m.Status.Not, "--ctstatus", strings.Join(m.Status.Words, ",")))
 	}
 	if m.Expire != nil {
 		text := strconv.FormatUint(uint64(m.Expire.Lo), 10)
 		if m.Expire.Hi != m.Expire.Lo {
 			text += ":" + strconv.FormatUint(uint64(m.Expire.Hi), 10)
 		}
-		o = append(o, opt(m.Expire.Not, "--ctexpire", text))
+		o = append(o, NewOption(m.Expire.Not, "--ctexpire", text))
 	}
 	ports := [...]struct {
 		name string
@@ -404,49 +406,49 @@ func (m Conntrack) options() (o []option) {
 	}{{"--ctorigsrcport", m.OrigSrcPort}, {"--ctorigdstport", m.OrigDstPort}, {"--ctreplsrcport", m.ReplSrcPort}, {"--ctrepldstport", m.ReplDstPort}}
 	for _, p := range ports {
 		if p.port != nil {
-			o = append(o, opt(p.port.Not, p.name, p.port.String()))
+			o = append(o, NewOption(p.port.Not, p.name, p.port.String()))
 		}
 	}
 	if m.Dir != "" {
-		o = append(o, opt(false, "--ctdir", m.Dir))
+		o = append(o, NewOption(false, "--ctdir", m.Dir))
 	}
 	return o
 }
 
-func parseConntrack(_ string, opts []option) (Match, bool) {
+func parseConntrack(_ string, opts []Option) (Match, bool) {
 	var m Conntrack
 	for _, o := range opts {
 		text, ok := o.single()
 		if !ok {
 			return nil, false
 		}
-		switch o.name {
+		switch o.Name {
 		case "--ctstate":
-			m.State = &WordsMatch{o.not, strings.Split(text, ",")}
+			m.State = &WordsMatch{o.Not, strings.Split(text, ",")}
 		case "--ctstatus":
-			m.Status = &WordsMatch{o.not, strings.Split(text, ",")}
+			m.Status = &WordsMatch{o.Not, strings.Split(text, ",")}
 		case "--ctproto":
-			m.Proto = &Proto{o.not, text}
+			m.Proto = &Proto{o.Not, text}
 		case "--ctdir":
-			m.Dir, ok = text, !o.not
+			m.Dir, ok = text, !o.Not
 		case "--ctexpire":
-			m.Expire, ok = parseExpire(o.not, text)
+			m.Expire, ok = parseExpire(o.Not, text)
 		case "--ctorigsrc":
-			m.OrigSrc, ok = parseNetMatch(o.not, text)
+			m.OrigSrc, ok = parseNetMatch(o.Not, text)
 		case "--ctorigdst":
-			m.OrigDst, ok = parseNetMatch(o.not, text)
+			m.OrigDst, ok = parseNetMatch(o.Not, text)
 		case "--ctreplsrc":
-			m.ReplSrc, ok = parseNetMatch(o.not, text)
+			m.ReplSrc, ok = parseNetMatch(o.Not, text)
 		case "--ctrepldst":
-			m.ReplDst, ok = parseNetMatch(o.not, text)
+			m.ReplDst, ok = parseNetMatch(o.Not, text)
 		case "--ctorigsrcport":
-			m.OrigSrcPort, ok = parsePortMatch(o.not, text)
+			m.OrigSrcPort, ok = parsePortMatch(o.Not, text)
 		case "--ctorigdstport":
-			m.OrigDstPort, ok = parsePortMatch(o.not, text)
+			m.OrigDstPort, ok = parsePortMatch(o.Not, text)
 		case "--ctreplsrcport":
-			m.ReplSrcPort, ok = parsePortMatch(o.not, text)
+			m.ReplSrcPort, ok = parsePortMatch(o.Not, text)
 		case "--ctrepldstport":
-			m.ReplDstPort, ok = parsePortMatch(o.not, text)
+			m.ReplDstPort, ok = parsePortMatch(o.Not, text)
 		default:
 			ok = false
 		}
@@ -464,7 +466,7 @@ func parseNetMatch(not bool, s string) (*Net, bool) {
 }
 
 func parsePortMatch(not bool, s string) (*PortMatch, bool) {
-	p, ok := parsePorts(s, ":")
+	p, ok := ParsePorts(s, ":")
 	return &PortMatch{not, p}, ok
 }
 
@@ -498,27 +500,27 @@ func (m Mark) Module() string {
 	return "mark"
 }
 
-func (m Mark) options() []option {
-	return []option{opt(m.Not, "--mark", m.words(0xffffffff))}
+func (m Mark) options() []Option {
+	return []Option{NewOption(m.Not, "--mark", m.Text(0xffffffff))}
 }
 
-func parseMark(module string, opts []option) (Match, bool) {
-	if len(opts) != 1 || opts[0].name != "--mark" {
+func parseMark(module string, opts []Option) (Match, bool) {
+	if len(opts) != 1 || opts[0].Name != "--mark" {
 		return nil, false
 	}
 	text, _ := opts[0].single()
-	b, ok := parseBits(text, 0xffffffff)
-	return Mark{module == "connmark", opts[0].not, b}, ok
+	b, ok := ParseBits(text, 0xffffffff)
+	return Mark{module == "connmark", opts[0].Not, b}, ok
 }
 
 // Comment matches always; it is the administrator's note.
 type Comment struct{ Text string }
 
 func (m Comment) Module() string    { return "comment" }
-func (m Comment) options() []option { return []option{opt(false, "--comment", m.Text)} }
+func (m Comment) options() []Option { return []Option{NewOption(false, "--comment", m.Text)} }
 
-func parseComment(_ string, opts []option) (Match, bool) {
-	if len(opts) != 1 || opts[0].name != "--comment" || opts[0].not {
+func parseComment(_ string, opts []Option) (Match, bool) {
+	if len(opts) != 1 || opts[0].Name != "--comment" || opts[0].Not {
 		return nil, false
 	}
 	text, ok := opts[0].single()
@@ -540,21 +542,21 @@ func (m TTL) Module() string {
 	return "ttl"
 }
 
-func (m TTL) options() []option {
-	return []option{opt(m.Not, "--"+m.Module()+"-"+m.Compare, strconv.Itoa(int(m.Value)))}
+func (m TTL) options() []Option {
+	return []Option{NewOption(m.Not, "--"+m.Module()+"-"+m.Compare, strconv.Itoa(int(m.Value)))}
 }
 
-func parseTTL(module string, opts []option) (Match, bool) {
+func parseTTL(module string, opts []Option) (Match, bool) {
 	if len(opts) != 1 {
 		return nil, false
 	}
-	compare, ok := strings.CutPrefix(opts[0].name, "--"+module+"-")
+	compare, ok := strings.CutPrefix(opts[0].Name, "--"+module+"-")
 	text, _ := opts[0].single()
 	n, err := strconv.ParseUint(text, 10, 8)
 	if !ok || err != nil || compare != "eq" && compare != "lt" && compare != "gt" {
 		return nil, false
 	}
-	return TTL{module == "hl", opts[0].not, compare, uint8(n)}, true
+	return TTL{module == "hl", opts[0].Not, compare, uint8(n)}, true
 }
 
 // Length is a match on the length of the packet, IP header included, in bytes.
@@ -564,17 +566,17 @@ type Length struct {
 }
 
 func (m Length) Module() string { return "length" }
-func (m Length) options() []option {
-	return []option{opt(m.Not, "--length", Ports{m.Lo, m.Hi}.String())}
+func (m Length) options() []Option {
+	return []Option{NewOption(m.Not, "--length", Ports{m.Lo, m.Hi}.String())}
 }
 
-func parseLength(_ string, opts []option) (Match, bool) {
-	if len(opts) != 1 || opts[0].name != "--length" {
+func parseLength(_ string, opts []Option) (Match, bool) {
+	if len(opts) != 1 || opts[0].Name != "--length" {
 		return nil, false
 	}
 	text, _ := opts[0].single()
-	p, ok := parsePorts(text, ":")
-	return Length{opts[0].not, p.Lo, p.Hi}, ok
+	p, ok := ParsePorts(text, ":")
+	return Length{opts[0].Not, p.Lo, p.Hi}, ok
 }
 
 // TOS is a match on the type-of-service byte under a mask.
@@ -584,24 +586,24 @@ type TOS struct {
 }
 
 func (m TOS) Module() string { return "tos" }
-func (m TOS) options() []option {
-	return []option{opt(m.Not, "--tos", hex2(m.Value)+"/"+hex2(m.Mask))}
+func (m TOS) options() []Option {
+	return []Option{NewOption(m.Not, "--tos", hex2(m.Value)+"/"+hex2(m.Mask))}
 }
 
 func hex2(v uint32) string {
 	if v < 16 {
 		return "0x0" + strconv.FormatUint(uint64(v), 16)
 	}
-	return hex(v)
+	return Hex(v)
 }
 
-func parseTOS(_ string, opts []option) (Match, bool) {
-	if len(opts) != 1 || opts[0].name != "--tos" {
+func parseTOS(_ string, opts []Option) (Match, bool) {
+	if len(opts) != 1 || opts[0].Name != "--tos" {
 		return nil, false
 	}
 	text, _ := opts[0].single()
-	b, ok := parseBits(text, 0xff)
-	return TOS{opts[0].not, b}, ok && b.Value < 256 && b.Mask < 256
+	b, ok := ParseBits(text, 0xff)
+	return TOS{opts[0].Not, b}, ok && b.Value < 256 && b.Mask < 256
 }
 
 // DSCP is a match on the upper six bits of the type-of-service byte.
@@ -611,15 +613,15 @@ type DSCP struct {
 }
 
 func (m DSCP) Module() string    { return "dscp" }
-func (m DSCP) options() []option { return []option{opt(m.Not, "--dscp", hex2(uint32(m.Value)))} }
+func (m DSCP) options() []Option { return []Option{NewOption(m.Not, "--dscp", hex2(uint32(m.Value)))} }
 
-func parseDSCP(_ string, opts []option) (Match, bool) {
-	if len(opts) != 1 || opts[0].name != "--dscp" {
+func parseDSCP(_ string, opts []Option) (Match, bool) {
+	if len(opts) != 1 || opts[0].Name != "--dscp" {
 		return nil, false
 	}
 	text, _ := opts[0].single()
-	b, ok := parseBits(text, 0x3f)
-	return DSCP{opts[0].not, uint8(b.Value)}, ok && b.Value < 64
+	b, ok := ParseBits(text, 0x3f)
+	return DSCP{opts[0].Not, uint8(b.Value)}, ok && b.Value < 64
 }
 
 // PktType is a match on how the packet reached the link: unicast, broadcast, multicast.
@@ -629,14 +631,14 @@ type PktType struct {
 }
 
 func (m PktType) Module() string    { return "pkttype" }
-func (m PktType) options() []option { return []option{opt(m.Not, "--pkt-type", m.Type)} }
+func (m PktType) options() []Option { return []Option{NewOption(m.Not, "--pkt-type", m.Type)} }
 
-func parsePktType(_ string, opts []option) (Match, bool) {
-	if len(opts) != 1 || opts[0].name != "--pkt-type" {
+func parsePktType(_ string, opts []Option) (Match, bool) {
+	if len(opts) != 1 || opts[0].Name != "--pkt-type" {
 		return nil, false
 	}
 	text, ok := opts[0].single()
-	return PktType{opts[0].not, text}, ok
+	return PktType{opts[0].Not, text}, ok
 }
 
 // MAC is a match on the Ethernet source address.
@@ -646,14 +648,14 @@ type MAC struct {
 }
 
 func (m MAC) Module() string    { return "mac" }
-func (m MAC) options() []option { return []option{opt(m.Not, "--mac-source", m.Address)} }
+func (m MAC) options() []Option { return []Option{NewOption(m.Not, "--mac-source", m.Address)} }
 
-func parseMAC(_ string, opts []option) (Match, bool) {
-	if len(opts) != 1 || opts[0].name != "--mac-source" {
+func parseMAC(_ string, opts []Option) (Match, bool) {
+	if len(opts) != 1 || opts[0].Name != "--mac-source" {
 		return nil, false
 	}
 	text, ok := opts[0].single()
-	return MAC{opts[0].not, text}, ok
+	return MAC{opts[0].Not, text}, ok
 }
 
 // Owner is a match on the process that sends a local packet (OUTPUT and POSTROUTING).
@@ -670,18 +672,18 @@ type IDMatch struct {
 }
 
 func (m Owner) Module() string { return "owner" }
-func (m Owner) options() (o []option) {
+func (m Owner) options() (o []Option) {
 	if m.SocketExists != nil {
-		o = append(o, opt(!*m.SocketExists, "--socket-exists"))
+		o = append(o, NewOption(!*m.SocketExists, "--socket-exists"))
 	}
 	if m.UID != nil {
-		o = append(o, opt(m.UID.Not, "--uid-owner", m.UID.text()))
+		o = append(o, NewOption(m.UID.Not, "--uid-owner", m.UID.text()))
 	}
 	if m.GID != nil {
-		o = append(o, opt(m.GID.Not, "--gid-owner", m.GID.text()))
+		o = append(o, NewOption(m.GID.Not, "--gid-owner", m.GID.text()))
 	}
 	if m.Suppl {
-		o = append(o, opt(false, "--suppl-groups"))
+		o = append(o, NewOption(false, "--suppl-groups"))
 	}
 	return o
 }
@@ -694,17 +696,17 @@ func (m IDMatch) text() string {
 	return s
 }
 
-func parseOwner(_ string, opts []option) (Match, bool) {
+func parseOwner(_ string, opts []Option) (Match, bool) {
 	var m Owner
 	for _, o := range opts {
 		ok := true
-		switch o.name {
+		switch o.Name {
 		case "--uid-owner":
 			m.UID, ok = parseID(o)
 		case "--gid-owner":
 			m.GID, ok = parseID(o)
 		case "--socket-exists":
-			yes := !o.not
+			yes := !o.Not
 			m.SocketExists = &yes
 		case "--suppl-groups":
 			m.Suppl = true
@@ -718,10 +720,10 @@ func parseOwner(_ string, opts []option) (Match, bool) {
 	return m, true
 }
 
-func parseID(o option) (*IDMatch, bool) {
+func parseID(o Option) (*IDMatch, bool) {
 	text, _ := o.single()
 	lo, hi, ok := parseRange(text, "-")
-	return &IDMatch{o.not, lo, hi}, ok
+	return &IDMatch{o.Not, lo, hi}, ok
 }
 
 // ICMPType is a match on the type, and where given the code, of an ICMP
@@ -741,7 +743,7 @@ func (m ICMPType) Module() string {
 	return "icmp"
 }
 
-func (m ICMPType) options() []option {
+func (m ICMPType) options() []Option {
 	name := "--icmp-type"
 	if m.V6 {
 		name = "--icmpv6-type"
@@ -753,14 +755,14 @@ func (m ICMPType) options() []option {
 	if m.Code != nil {
 		text += "/" + strconv.Itoa(int(*m.Code))
 	}
-	return []option{opt(m.Not, name, text)}
+	return []Option{NewOption(m.Not, name, text)}
 }
 
-func parseICMPType(module string, opts []option) (Match, bool) {
-	if len(opts) != 1 || opts[0].name != "--icmp-type" && opts[0].name != "--icmpv6-type" {
+func parseICMPType(module string, opts []Option) (Match, bool) {
+	if len(opts) != 1 || opts[0].Name != "--icmp-type" && opts[0].Name != "--icmpv6-type" {
 		return nil, false
 	}
-	m := ICMPType{V6: module == "icmp6", Not: opts[0].not}
+	m := ICMPType{V6: module == "icmp6", Not: opts[0].Not}
 	text, _ := opts[0].single()
 	if text == "any" {
 		m.Any = true
@@ -795,29 +797,29 @@ type TimeOption struct {
 }
 
 func (m Time) Module() string { return "time" }
-func (m Time) options() (o []option) {
+func (m Time) options() (o []Option) {
 	for _, t := range m.Options {
 		if t.Value == "" {
-			o = append(o, opt(t.Not, "--"+t.Name))
+			o = append(o, NewOption(t.Not, "--"+t.Name))
 		} else {
-			o = append(o, opt(t.Not, "--"+t.Name, t.Value))
+			o = append(o, NewOption(t.Not, "--"+t.Name, t.Value))
 		}
 	}
 	return o
 }
 
-func parseTime(_ string, opts []option) (Match, bool) {
+func parseTime(_ string, opts []Option) (Match, bool) {
 	var m Time
 	for _, o := range opts {
-		switch o.name {
+		switch o.Name {
 		case "--timestart", "--timestop", "--monthdays", "--weekdays", "--datestart", "--datestop":
 			text, ok := o.single()
 			if !ok {
 				return nil, false
 			}
-			m.Options = append(m.Options, TimeOption{o.not, o.name[2:], text})
+			m.Options = append(m.Options, TimeOption{o.Not, o.Name[2:], text})
 		case "--kerneltz", "--contiguous", "--localtz":
-			m.Options = append(m.Options, TimeOption{o.not, o.name[2:], ""})
+			m.Options = append(m.Options, TimeOption{o.Not, o.Name[2:], ""})
 		default:
 			return nil, false
 		}
@@ -834,32 +836,32 @@ type Statistic struct {
 }
 
 func (m Statistic) Module() string { return "statistic" }
-func (m Statistic) options() []option {
+func (m Statistic) options() []Option {
 	if !m.Nth {
-		return []option{opt(false, "--mode", "random"), opt(m.Not, "--probability", m.Probability)}
+		return []Option{NewOption(false, "--mode", "random"), NewOption(m.Not, "--probability", m.Probability)}
 	}
-	o := []option{opt(false, "--mode", "nth"), opt(m.Not, "--every", strconv.FormatUint(uint64(m.Every), 10))}
+	o := []Option{NewOption(false, "--mode", "nth"), NewOption(m.Not, "--every", strconv.FormatUint(uint64(m.Every), 10))}
 	if m.At != 0 {
-		o = append(o, opt(false, "--packet", strconv.FormatUint(uint64(m.At), 10)))
+		o = append(o, NewOption(false, "--packet", strconv.FormatUint(uint64(m.At), 10)))
 	}
 	return o
 }
 
-func parseStatistic(_ string, opts []option) (Match, bool) {
+func parseStatistic(_ string, opts []Option) (Match, bool) {
 	var m Statistic
 	for _, o := range opts {
 		text, ok := o.single()
 		var err error
 		var n uint64
-		switch o.name {
+		switch o.Name {
 		case "--mode":
 			m.Nth = text == "nth"
 		case "--probability":
-			m.Not, m.Probability = o.not, text
+			m.Not, m.Probability = o.Not, text
 			_, err = strconv.ParseFloat(text, 64)
 		case "--every":
 			n, err = strconv.ParseUint(text, 10, 32)
-			m.Not, m.Every = o.not, uint32(n)
+			m.Not, m.Every = o.Not, uint32(n)
 		case "--packet":
 			n, err = strconv.ParseUint(text, 10, 32)
 			m.At = uint32(n)
@@ -877,7 +879,7 @@ func parseStatistic(_ string, opts []option) (Match, bool) {
 func NetOfAddr(a netip.Addr) Net { return NetOf(netip.PrefixFrom(a, a.BitLen())) }
 
 // parsers read the options of the modules that nattui understands.
-var parsers = map[string]func(module string, opts []option) (Match, bool){
+var parsers = map[string]func(module string, opts []Option) (Match, bool){
 	"tcp": parseTransport, "udp": parseTransport, "udplite": parseTransport, "sctp": parseTransport, "dccp": parseTransport,
 	"multiport": parseMultiport, "iprange": parseIPRange, "addrtype": parseAddrType,
 	"state": parseCTState, "conntrack": parseConntrack, "mark": parseMark, "connmark": parseMark,
@@ -894,11 +896,11 @@ func Understands(module string) bool {
 
 // NewMatch is a match of a module with its options in the order in which iptables-save prints them. It is
 // Opaque where the module is not understood, or its typed form would not print as the same words.
-func NewMatch(module string, opts []option) Match {
+func NewMatch(module string, opts []Option) Match {
 	return matchOf(module, opts, optionWords(opts))
 }
 
-func matchOf(module string, opts []option, words []string) Match {
+func matchOf(module string, opts []Option, words []string) Match {
 	if parse, ok := parsers[module]; ok {
 		if m, ok := parse(module, opts); ok && slices.Equal(matchWords(nil, m)[2:], words) {
 			return m
@@ -908,16 +910,16 @@ func matchOf(module string, opts []option, words []string) Match {
 }
 
 // optionWords are options as they stand on a command line.
-func optionWords(opts []option) []string {
+func optionWords(opts []Option) []string {
 	var words []string
 	for _, o := range opts {
-		if o.not {
+		if o.Not {
 			words = append(words, "!")
 		}
-		if o.name != "" {
-			words = append(words, o.name)
+		if o.Name != "" {
+			words = append(words, o.Name)
 		}
-		words = append(words, o.args...)
+		words = append(words, o.Args...)
 	}
 	return words
 }

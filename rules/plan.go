@@ -219,7 +219,7 @@ func (f Forget) command() []string {
 func ShellLine(argv []string) string {
 	words := make([]string, len(argv))
 	for i, w := range argv {
-		words[i] = shellWord(w)
+		words[i] = ShellWord(w)
 		if w == appends && i > 0 && argv[0] == "echo" {
 			words[i] = w
 		}
@@ -227,7 +227,8 @@ func ShellLine(argv []string) string {
 	return strings.Join(words, " ")
 }
 
-func shellWord(w string) string {
+// ShellWord is a word as a POSIX shell reads it back, quoted where it has to be.
+func ShellWord(w string) string {
 	if w == "!" {
 		return w
 	}

@@ -43,7 +43,7 @@ var errNotARule = errors.New("not a rule: it has to begin with -A CHAIN")
 // understood of it. A line that begins like a rule and cannot be taken apart (a
 // quote that never closes) is returned as an unparseable rule, not as an error.
 func Parse(line string) (Rule, error) {
-	counters, spec := cutCounters(line)
+	counters, spec := CutCounters(line)
 	words, err := Split(spec)
 	if len(words) < 2 || words[0] != "-A" || words[1] == "" {
 		return Rule{}, fmt.Errorf("%q: %w", line, errNotARule)
@@ -59,7 +59,7 @@ func Parse(line string) (Rule, error) {
 }
 
 // cutCounters takes "[packets:bytes] " off the front of a saved line.
-func cutCounters(line string) (Counters, string) {
+func CutCounters(line string) (Counters, string) {
 	if !strings.HasPrefix(line, "[") {
 		return Counters{}, line
 	}
@@ -67,7 +67,7 @@ func cutCounters(line string) (Counters, string) {
 	if !ok {
 		return Counters{}, line
 	}
-	c, ok := parseCounters(text)
+	c, ok := ParseCounters(text)
 	if !ok {
 		return Counters{}, line
 	}
@@ -130,7 +130,7 @@ func (r *Rule) take(words []string) error {
 			if len(rest) == 0 {
 				rest = nil
 			}
-			r.Target = parseTarget(value, rest)
+			r.Target = ParseTarget(value, rest)
 			if !slices.Equal(r.Target.words(nil)[2:], rest) {
 				r.Target = Target{Kind: Other, Name: value, Options: rest}
 			}
@@ -190,28 +190,28 @@ func parseMatch(module string, words []string) Match {
 }
 
 // splitOptions groups the words of a match into options.
-func splitOptions(words []string) ([]option, bool) {
-	var opts []option
+func splitOptions(words []string) ([]Option, bool) {
+	var opts []Option
 	for i := 0; i < len(words); i++ {
 		w := words[i]
 		not := w == "!" && i+1 < len(words) && strings.HasPrefix(words[i+1], "--")
 		switch {
 		case not:
 			i++
-			opts = append(opts, option{not: true, name: words[i]})
+			opts = append(opts, Option{Not: true, Name: words[i]})
 		case strings.HasPrefix(w, "--"):
-			opts = append(opts, option{name: w})
+			opts = append(opts, Option{Name: w})
 		case len(opts) == 0:
 			return nil, false
 		default:
 			last := &opts[len(opts)-1]
-			last.args = append(last.args, w)
+			last.Args = append(last.Args, w)
 			continue
 		}
 		if textOptions[words[i]] != 0 && i+1 < len(words) {
 			i++
 			last := &opts[len(opts)-1]
-			last.args = append(last.args, words[i])
+			last.Args = append(last.Args, words[i])
 		}
 	}
 	return opts, true

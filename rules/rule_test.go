@@ -121,7 +121,7 @@ func plainLines(text string) []string {
 		if line[0] == ':' {
 			line, _, _ = strings.Cut(line, " [")
 		}
-		_, line = cutCounters(line)
+		_, line = CutCounters(line)
 		lines = append(lines, line)
 	}
 	return lines
@@ -156,7 +156,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		_, spec := cutCounters(line)
+		_, spec := CutCounters(line)
 		if r.String() != spec {
 			t.Fatalf("%q came back as %q", spec, r)
 		}

@@ -146,7 +146,7 @@ func Read(r io.Reader) ([]Table, error) {
 		case t == nil:
 			return tables, fmt.Errorf("line %d: %q stands outside a table", n, line)
 		case line[0] == ':':
-			c, err := parseChain(line)
+			c, err := ParseChain(line)
 			if err != nil {
 				return tables, fmt.Errorf("line %d: %w", n, err)
 			}
@@ -189,20 +189,20 @@ func (t *Table) add(line string, at map[string]int) error {
 }
 
 // parseChain reads ":NAME POLICY [packets:bytes]".
-func parseChain(line string) (Chain, error) {
+func ParseChain(line string) (Chain, error) {
 	f := strings.Fields(line[1:])
 	if len(f) < 2 {
 		return Chain{}, fmt.Errorf("%q: a chain is :NAME POLICY [PACKETS:BYTES]", line)
 	}
 	c := Chain{Name: f[0], Policy: f[1]}
 	if len(f) > 2 {
-		c.Counters, _ = parseCounters(strings.Trim(f[2], "[]"))
+		c.Counters, _ = ParseCounters(strings.Trim(f[2], "[]"))
 	}
 	return c, nil
 }
 
 // parseCounters reads "packets:bytes".
-func parseCounters(s string) (Counters, bool) {
+func ParseCounters(s string) (Counters, bool) {
 	p, b, ok := strings.Cut(s, ":")
 	packets, err1 := strconv.ParseUint(p, 10, 64)
 	bytes, err2 := strconv.ParseUint(b, 10, 64)

@@ -91,7 +91,7 @@ func negated(not bool) string {
 
 func netWords(n Net) string {
 	if a, ok := n.Host(); ok {
-		return addrText(a)
+		return AddrText(a)
 	}
 	return n.String()
 }
@@ -133,7 +133,7 @@ func matchPhrases(m Match) (from, to, rest []string) {
 			to = append(to, portWords(*m.Dest))
 		}
 		if m.Flags != nil {
-			rest = append(rest, fmt.Sprintf("with %sTCP flags %s of %s", notWord(m.Flags.Not), flagNames(m.Flags.Comp), flagNames(m.Flags.Mask)))
+			rest = append(rest, fmt.Sprintf("with %sTCP flags %s of %s", notWord(m.Flags.Not), FlagNames(m.Flags.Comp), FlagNames(m.Flags.Mask)))
 		}
 		if m.Option != nil {
 			rest = append(rest, fmt.Sprintf("with %sTCP option %d", notWord(m.Option.Not), m.Option.Number))
@@ -171,7 +171,7 @@ func matchPhrases(m Match) (from, to, rest []string) {
 		if m.Conn {
 			whose = "the connection mark"
 		}
-		rest = append(rest, fmt.Sprintf("with %s %s%s", whose, notWord(m.Not), m.words(0xffffffff)))
+		rest = append(rest, fmt.Sprintf("with %s %s%s", whose, notWord(m.Not), m.Text(0xffffffff)))
 	case Comment:
 	case TTL:
 		rest = append(rest, fmt.Sprintf("with a %s %s%s %d", map[bool]string{false: "TTL", true: "hop limit"}[m.HopLimit], notWord(m.Not),
@@ -242,7 +242,7 @@ func conntrackPhrases(m Conntrack) (rest []string) {
 		"--ctproto": "whose connection is", "--ctstatus": "with connection status", "--ctexpire": "with seconds left:",
 	}
 	for _, o := range words.options() {
-		rest = append(rest, names[o.name]+" "+notWord(o.not)+strings.Join(o.args, " "))
+		rest = append(rest, names[o.Name]+" "+notWord(o.Not)+strings.Join(o.Args, " "))
 	}
 	switch m.Dir {
 	case "ORIGINAL":
@@ -341,7 +341,7 @@ func (r Rule) outcome() string {
 	case Goto:
 		return "goes on in " + t.Name
 	case SetMark:
-		return "gets the mark " + t.Mark.Set.words(0xffffffff)
+		return "gets the mark " + t.Mark.Set.Text(0xffffffff)
 	case SetConnMark:
 		switch {
 		case t.Mark.Save:
@@ -349,7 +349,7 @@ func (r Rule) outcome() string {
 		case t.Mark.Restore:
 			return "gets the mark of its connection"
 		}
-		return "has its connection marked " + t.Mark.Set.words(0xffffffff)
+		return "has its connection marked " + t.Mark.Set.Text(0xffffffff)
 	}
 	return "is handed to " + join(append([]string{t.Name}, t.Options...))
 }
@@ -360,9 +360,9 @@ func (t Translation) place() string {
 	switch {
 	case t.Addrs.IsZero():
 	case t.Addrs.Single():
-		parts = append(parts, addrText(t.Addrs.Lo))
+		parts = append(parts, AddrText(t.Addrs.Lo))
 	default:
-		parts = append(parts, "one of "+addrText(t.Addrs.Lo)+" to "+addrText(t.Addrs.Hi))
+		parts = append(parts, "one of "+AddrText(t.Addrs.Lo)+" to "+AddrText(t.Addrs.Hi))
 	}
 	if t.HasPorts {
 		parts = append(parts, portWords(PortMatch{Ports: t.Ports}))

@@ -28,7 +28,7 @@ func (r Rule) MatchText() string {
 				dports = bang(m.Dest.Not) + m.Dest.Text("-")
 			}
 			if m.Flags != nil {
-				rest = append(rest, "flags "+bang(m.Flags.Not)+flagNames(m.Flags.Mask)+"="+flagNames(m.Flags.Comp))
+				rest = append(rest, "flags "+bang(m.Flags.Not)+FlagNames(m.Flags.Mask)+"="+FlagNames(m.Flags.Comp))
 			}
 			if m.Option != nil {
 				rest = append(rest, fmt.Sprintf("option %s%d", bang(m.Option.Not), m.Option.Number))
@@ -117,9 +117,9 @@ func matchText(m Match) string {
 		return bang(m.Not) + strings.Join(m.States, ",")
 	case Mark:
 		if m.Conn {
-			return "connmark " + bang(m.Not) + m.words(0xffffffff)
+			return "connmark " + bang(m.Not) + m.Text(0xffffffff)
 		}
-		return "mark " + bang(m.Not) + m.words(0xffffffff)
+		return "mark " + bang(m.Not) + m.Text(0xffffffff)
 	case AddrType:
 		var w []string
 		if m.Source != nil {
@@ -132,7 +132,7 @@ func matchText(m Match) string {
 	}
 	var w []string
 	for _, o := range m.options() {
-		w = append(w, strings.TrimSpace(bang(o.not)+strings.TrimPrefix(strings.TrimPrefix(o.name, "--"), "ct")+" "+strings.Join(o.args, " ")))
+		w = append(w, strings.TrimSpace(bang(o.Not)+strings.TrimPrefix(strings.TrimPrefix(o.Name, "--"), "ct")+" "+strings.Join(o.Args, " ")))
 	}
 	return strings.Join(w, " ")
 }
@@ -185,5 +185,5 @@ func (m MarkChange) text() string {
 	case m.Restore:
 		return "restored"
 	}
-	return m.Set.words(0xffffffff)
+	return m.Set.Text(0xffffffff)
 }

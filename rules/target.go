@@ -116,7 +116,7 @@ func (t Target) words(w []string) []string {
 	case Netmap:
 		w = append(w, "--to", t.To.Net.String())
 	case SetMark:
-		w = append(w, "--set-xmark", hex(t.Mark.Set.Value)+"/"+hex(t.Mark.Set.Mask))
+		w = append(w, "--set-xmark", Hex(t.Mark.Set.Value)+"/"+Hex(t.Mark.Set.Mask))
 	case SetConnMark:
 		w = t.Mark.connWords(w)
 	}
@@ -135,11 +135,11 @@ func (t Target) words(w []string) []string {
 func (m MarkChange) connWords(w []string) []string {
 	switch {
 	case m.Save:
-		return append(w, "--save-mark", "--nfmask", hex(m.NFMask), "--ctmask", hex(m.CTMask))
+		return append(w, "--save-mark", "--nfmask", Hex(m.NFMask), "--ctmask", Hex(m.CTMask))
 	case m.Restore:
-		return append(w, "--restore-mark", "--nfmask", hex(m.NFMask), "--ctmask", hex(m.CTMask))
+		return append(w, "--restore-mark", "--nfmask", Hex(m.NFMask), "--ctmask", Hex(m.CTMask))
 	}
-	return append(w, "--set-xmark", hex(m.Set.Value)+"/"+hex(m.Set.Mask))
+	return append(w, "--set-xmark", Hex(m.Set.Value)+"/"+Hex(m.Set.Mask))
 }
 
 // extensions are targets that can stand without an option and would otherwise
@@ -153,7 +153,7 @@ var extensions = map[string]bool{
 }
 
 // parseTarget reads what follows -j.
-func parseTarget(name string, words []string) Target {
+func ParseTarget(name string, words []string) Target {
 	t := Target{Name: name}
 	switch name {
 	case "ACCEPT":
@@ -227,9 +227,9 @@ func parseTranslation(kind Kind, words []string) (Translation, bool) {
 		value := words[i+1]
 		switch {
 		case kind == DNAT && words[i] == "--to-destination", kind == SNAT && words[i] == "--to-source":
-			ok = t.parseTo(value)
+			ok = t.Parse(value)
 		case (kind == Masquerade || kind == Redirect) && words[i] == "--to-ports":
-			t.Ports, ok = parsePorts(value, "-")
+			t.Ports, ok = ParsePorts(value, "-")
 			t.HasPorts = ok
 		case kind == Netmap && words[i] == "--to":
 			t.Net, ok = ParseNet(value)
@@ -244,7 +244,7 @@ func parseTranslation(kind Kind, words []string) (Translation, bool) {
 
 // parseTo reads ADDRESS[-ADDRESS][:PORT[-PORT[/BASE]]], with brackets around
 // IPv6 addresses that have a port.
-func (t *Translation) parseTo(s string) bool {
+func (t *Translation) Parse(s string) bool {
 	addr, ports := s, ""
 	switch {
 	case strings.HasPrefix(s, "["):
@@ -263,7 +263,7 @@ func (t *Translation) parseTo(s string) bool {
 	}
 	if addr != "" {
 		var ok bool
-		if t.Addrs, ok = parseAddrs(addr); !ok {
+		if t.Addrs, ok = ParseAddrs(addr); !ok {
 			return false
 		}
 	}
@@ -279,7 +279,7 @@ func (t *Translation) parseTo(s string) bool {
 		t.Base, t.HasBase = uint16(n), true
 	}
 	var ok bool
-	t.Ports, ok = parsePorts(ports, "-")
+	t.Ports, ok = ParsePorts(ports, "-")
 	t.HasPorts = ok
 	return ok
 }
@@ -297,7 +297,7 @@ func parseMarkChange(kind Kind, words []string) (m MarkChange, ok bool) {
 		if i+1 == len(words) {
 			return m, false
 		}
-		b, valid := parseBits(words[i+1], 0xffffffff)
+		b, valid := ParseBits(words[i+1], 0xffffffff)
 		if !valid {
 			return m, false
 		}

@@ -53,7 +53,7 @@ func (n Net) Prefix() (netip.Prefix, bool) {
 	if n.Any() {
 		return netip.Prefix{}, false
 	}
-	bits, ok := prefixLen(n.Mask)
+	bits, ok := PrefixLen(n.Mask)
 	return netip.PrefixFrom(n.Addr, bits), ok
 }
 
@@ -69,9 +69,9 @@ func (n Net) String() string {
 		return ""
 	}
 	if p, ok := n.Prefix(); ok {
-		return addrText(n.Addr) + "/" + strconv.Itoa(p.Bits())
+		return AddrText(n.Addr) + "/" + strconv.Itoa(p.Bits())
 	}
-	return addrText(n.Addr) + "/" + addrText(n.Mask)
+	return AddrText(n.Addr) + "/" + AddrText(n.Mask)
 }
 
 // ParseNet reads ADDRESS, ADDRESS/LENGTH or ADDRESS/MASK. Bits outside the mask
@@ -111,7 +111,8 @@ func MaskOf(length, bits int) netip.Addr {
 	return netip.AddrFrom16(b)
 }
 
-func prefixLen(mask netip.Addr) (int, bool) {
+// PrefixLen is the number of leading ones of a netmask; false where ones follow a zero.
+func PrefixLen(mask netip.Addr) (int, bool) {
 	bits, ended := 0, false
 	for _, b := range mask.AsSlice() {
 		for i := 7; i >= 0; i-- {
@@ -139,7 +140,7 @@ func and(a, m netip.Addr) netip.Addr {
 
 // addrText prints an address as inet_ntop does, which the iptables programs use:
 // IPv6 addresses of the form ::a.b.c.d end in dotted decimals.
-func addrText(a netip.Addr) string {
+func AddrText(a netip.Addr) string {
 	if a.Is6() && !a.Is4In6() {
 		if b := a.As16(); [12]byte(b[:12]) == [12]byte{} && (b[12] != 0 || b[13] != 0) {
 			return "::" + netip.AddrFrom4([4]byte(b[12:])).String()
@@ -190,7 +191,9 @@ func (p Ports) Text(sep string) string {
 // String prints the range as a match does: 80 or 80:90.
 func (p Ports) String() string { return p.Text(":") }
 
-func parsePorts(s, sep string) (Ports, bool) {
+// ParsePorts reads a port, or a range whose ends are joined by sep.
+// ParsePorts reads a port, or a range whose ends are joined by sep; an end that is left out is 0 or 65535.
+func ParsePorts(s, sep string) (Ports, bool) {
 	lo, hi, isRange := strings.Cut(s, sep)
 	l, err := strconv.ParseUint(lo, 10, 16)
 	if isRange && lo == "" {
@@ -232,12 +235,13 @@ func (r Addrs) String() string {
 		return ""
 	}
 	if r.Single() {
-		return addrText(r.Lo)
+		return AddrText(r.Lo)
 	}
-	return addrText(r.Lo) + "-" + addrText(r.Hi)
+	return AddrText(r.Lo) + "-" + AddrText(r.Hi)
 }
 
-func parseAddrs(s string) (Addrs, bool) {
+// ParseAddrs reads an address, or a range ADDRESS-ADDRESS.
+func ParseAddrs(s string) (Addrs, bool) {
 	lo, hi, isRange := strings.Cut(s, "-")
 	l, err := netip.ParseAddr(lo)
 	if err != nil || l.Zone() != "" {
@@ -256,7 +260,8 @@ func parseAddrs(s string) (Addrs, bool) {
 // Bits is a value under a mask, as marks, TOS and DSCP are compared and set.
 type Bits struct{ Value, Mask uint32 }
 
-func parseBits(s string, all uint32) (Bits, bool) {
+// ParseBits reads VALUE/MASK, or a value with all as its mask.
+func ParseBits(s string, all uint32) (Bits, bool) {
 	value, mask, masked := strings.Cut(s, "/")
 	v, err := strconv.ParseUint(value, 0, 32)
 	if err != nil {
@@ -269,13 +274,15 @@ func parseBits(s string, all uint32) (Bits, bool) {
 	return Bits{uint32(v), uint32(m)}, err == nil
 }
 
-func hex(v uint32) string { return "0x" + strconv.FormatUint(uint64(v), 16) }
+// Hex is a number as iptables-save prints marks.
+func Hex(v uint32) string { return "0x" + strconv.FormatUint(uint64(v), 16) }
 
-func (b Bits) words(all uint32) string {
+// Text is the value with its mask, or alone where the mask is all.
+func (b Bits) Text(all uint32) string {
 	if b.Mask == all {
-		return hex(b.Value)
+		return Hex(b.Value)
 	}
-	return hex(b.Value) + "/" + hex(b.Mask)
+	return Hex(b.Value) + "/" + Hex(b.Mask)
 }
 
 // Counters are a rule's or a chain's packets and bytes.

@@ -14,6 +14,7 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"nattui/rules"
+	"nattui/rules/paste"
 	"nattui/ui/text"
 )
 
@@ -28,7 +29,7 @@ type importDialog struct {
 	gap   string
 	input textinput.Model
 
-	found      rules.Import
+	found      paste.Import
 	known      bool // found is of the text as it stands
 	generation int
 	running    bool
@@ -42,7 +43,7 @@ type importDialog struct {
 type importedMsg struct {
 	dialog     *importDialog
 	generation int
-	found      rules.Import
+	found      paste.Import
 }
 
 // newImport makes the dialog for pasted commands.
@@ -163,7 +164,7 @@ func (x *importDialog) gapKey(msg tea.KeyPressMsg) tea.Cmd {
 	return nil
 }
 
-func (x *importDialog) askFor(q rules.Question) {
+func (x *importDialog) askFor(q paste.Question) {
 	x.gap = q.Name
 	x.input.SetValue(q.Suggestion)
 	x.input.CursorEnd()
@@ -189,7 +190,7 @@ func (x *importDialog) read() tea.Cmd {
 	}
 	x.running = true
 	pasted, generation, ground := x.area.Value(), x.generation, x.ground()
-	return func() tea.Msg { return importedMsg{x, generation, rules.ReadImport(pasted, ground)} }
+	return func() tea.Msg { return importedMsg{x, generation, paste.Read(pasted, ground)} }
 }
 
 func (x *importDialog) take(msg importedMsg) tea.Cmd {
@@ -205,8 +206,8 @@ func (x *importDialog) take(msg importedMsg) tea.Cmd {
 }
 
 // ground is the host as the text is held against it.
-func (x *importDialog) ground() rules.ImportGround {
-	g := rules.ImportGround{Sets: x.tables.Sets, Backend: x.desk.place.Backend, Answers: maps.Clone(x.answers), AcceptDoubts: x.doubts, UserID: x.gw.UserID, GroupID: x.gw.GroupID}
+func (x *importDialog) ground() paste.Ground {
+	g := paste.Ground{Sets: x.tables.Sets, Backend: x.desk.place.Backend, Answers: maps.Clone(x.answers), AcceptDoubts: x.doubts, UserID: x.gw.UserID, GroupID: x.gw.GroupID}
 	if x.facts == nil {
 		return g
 	}
@@ -331,12 +332,12 @@ func (x *importDialog) report(width, limit int) []string {
 	case !x.found.InDoubt():
 		add(look.Faint, "there is nothing to change", 1)
 	}
-	for _, f := range x.found.Findings {
+	for _, f := range x.found.Remarks {
 		style, mark := look.Faint, look.Glyphs.Dot
-		switch f.Severity {
-		case rules.SeverityError:
+		switch f.Level {
+		case paste.Error:
 			style, mark = look.Broken, look.Glyphs.Cross
-		case rules.SeverityDoubt:
+		case paste.Doubt:
 			style, mark = look.Attention, "!"
 		}
 		words := fmt.Sprintf("%s %d:%d %s", mark, f.Line, f.Column, text.Safe(f.Text))

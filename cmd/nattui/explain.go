@@ -11,6 +11,7 @@ import (
 	"nattui/rules"
 	"nattui/rules/guide"
 	"nattui/rules/iptables"
+	"nattui/rules/paste"
 	"nattui/ui/text"
 	"nattui/ui/theme"
 )
@@ -62,12 +63,12 @@ func explainLine(c *cobra.Command, line string) error {
 			line = "ip6" + line[2:]
 		}
 	}
-	im := rules.ReadImport(line, ground)
+	im := paste.Read(line, ground)
 	sayFindings(c.ErrOrStderr(), "", line, im)
 	wrong := im.InDoubt()
 	if wrong {
 		// What is corrected can be explained all the same; so can what has gaps.
-		im = rules.ReadImport(strings.Join(im.Corrected, "\n"), withExamples(ground, im.Questions))
+		im = paste.Read(strings.Join(im.Corrected, "\n"), withExamples(ground, im.Questions))
 	}
 	out := newOutput(c)
 	printExplanation(out, im.Plan, ground.Sets)
@@ -82,13 +83,13 @@ func explainLine(c *cobra.Command, line string) error {
 
 // liveGround is this host where it may be read, and nothing where it may not: a
 // line can be explained anywhere.
-func liveGround(ctx context.Context) (rules.ImportGround, error) {
+func liveGround(ctx context.Context) (paste.Ground, error) {
 	if tables, err := iptables.Open(ctx); err == nil {
 		if g, err := importGround(ctx, tables); err == nil {
 			return g, nil
 		}
 	}
-	return rules.ImportGround{Sets: map[rules.Place]*rules.Ruleset{}, UserID: userID, GroupID: groupID}, ctx.Err()
+	return paste.Ground{Sets: map[rules.Place]*rules.Ruleset{}, UserID: userID, GroupID: groupID}, ctx.Err()
 }
 
 // bareRule reports a rule without its program, and the table that it is most
@@ -114,7 +115,7 @@ func bareRule(line string) (table string, bare bool) {
 
 // withExamples fills gaps with addresses that are nobody's, so that the rest can
 // be explained.
-func withExamples(g rules.ImportGround, questions []rules.Question) rules.ImportGround {
+func withExamples(g paste.Ground, questions []paste.Question) paste.Ground {
 	g.Answers = map[string]string{}
 	for _, q := range questions {
 		value := map[string]string{"an address": "192.0.2.1", "a port": "1", "an interface": "if0", "a protocol": "tcp", "a number": "1", "the length of a network": "32", "the program": "iptables"}[q.What]
@@ -126,7 +127,7 @@ func withExamples(g rules.ImportGround, questions []rules.Question) rules.Import
 		}
 		g.Answers[q.Name] = value
 	}
-	g.Answers[rules.UplinkPlaceholder] = "wan0"
+	g.Answers[paste.UplinkPlaceholder] = "wan0"
 	return g
 }
 

@@ -18,6 +18,7 @@ import (
 	"nattui/model/host"
 	"nattui/rules"
 	"nattui/rules/iptables"
+	"nattui/rules/paste"
 	"nattui/ui/text"
 )
 
@@ -83,7 +84,7 @@ func (o *importOptions) run(c *cobra.Command, what string) error {
 		return err
 	}
 	ground.Answers, ground.AcceptDoubts = answers, o.acceptDoubts
-	im := rules.ReadImport(pasted, ground)
+	im := paste.Read(pasted, ground)
 	sayFindings(c.ErrOrStderr(), name, pasted, im)
 	if len(im.Questions) > 0 && o.mayAsk() {
 		if im, err = o.askGaps(c, pasted, ground, im); err != nil {
@@ -91,7 +92,7 @@ func (o *importOptions) run(c *cobra.Command, what string) error {
 		}
 	}
 	if o.corrected && im.InDoubt() {
-		im = rules.ReadImport(strings.Join(im.Corrected, "\n"), ground)
+		im = paste.Read(strings.Join(im.Corrected, "\n"), ground)
 	}
 	if im.InDoubt() {
 		return o.refuse(c, im)
@@ -109,7 +110,7 @@ func (o *importOptions) mayAsk() bool {
 }
 
 // refuse prints the lines as they should be, and applies nothing.
-func (o *importOptions) refuse(c *cobra.Command, im rules.Import) error {
+func (o *importOptions) refuse(c *cobra.Command, im paste.Import) error {
 	w := bufio.NewWriter(pipe{c.OutOrStdout()})
 	for _, line := range im.Corrected {
 		fmt.Fprintln(w, line)
@@ -137,7 +138,7 @@ func assignment(name string) string {
 }
 
 // askGaps asks for what the text leaves open.
-func (o *importOptions) askGaps(c *cobra.Command, pasted string, ground rules.ImportGround, im rules.Import) (rules.Import, error) {
+func (o *importOptions) askGaps(c *cobra.Command, pasted string, ground paste.Ground, im paste.Import) (paste.Import, error) {
 	in := bufio.NewReader(os.Stdin)
 	for _, q := range im.Questions {
 		hint := ""
@@ -157,18 +158,18 @@ func (o *importOptions) askGaps(c *cobra.Command, pasted string, ground rules.Im
 			ground.Answers[q.Name] = line
 		}
 	}
-	next := rules.ReadImport(pasted, ground)
-	sayFindings(c.ErrOrStderr(), "", pasted, rules.Import{Findings: newFindings(im.Findings, next.Findings)})
+	next := paste.Read(pasted, ground)
+	sayFindings(c.ErrOrStderr(), "", pasted, paste.Import{Remarks: newFindings(im.Remarks, next.Remarks)})
 	return next, nil
 }
 
 // newFindings are those that were not said before.
-func newFindings(before, now []rules.Finding) []rules.Finding {
-	said := map[rules.Finding]bool{}
+func newFindings(before, now []paste.Remark) []paste.Remark {
+	said := map[paste.Remark]bool{}
 	for _, f := range before {
 		said[f] = true
 	}
-	var fresh []rules.Finding
+	var fresh []paste.Remark
 	for _, f := range now {
 		if !said[f] {
 			fresh = append(fresh, f)
@@ -224,19 +225,19 @@ func readPasted(in io.Reader, what string) (pasted, name string, err error) {
 }
 
 // sayFindings says what is found, each with its line and a mark under the word.
-func sayFindings(w io.Writer, name, pasted string, im rules.Import) {
+func sayFindings(w io.Writer, name, pasted string, im paste.Import) {
 	lines := strings.Split(pasted, "\n")
-	for _, f := range im.Findings {
+	for _, f := range im.Remarks {
 		place := fmt.Sprintf("%d:%d: ", f.Line, f.Column)
 		if name != "" && name != "-" {
 			place = text.Safe(name) + ":" + place
 		}
-		line := place + f.Severity.String() + ": " + text.Safe(f.Text)
+		line := place + f.Level.String() + ": " + text.Safe(f.Text)
 		if f.Correction != "" {
 			line += "; write  " + text.Safe(f.Correction)
 		}
 		say(w, line)
-		if f.Severity == rules.SeverityNote || f.Line < 1 || f.Line > len(lines) {
+		if f.Level == paste.Note || f.Line < 1 || f.Line > len(lines) {
 			continue
 		}
 		source := []rune(strings.TrimSuffix(lines[f.Line-1], "\r"))
@@ -249,15 +250,15 @@ func sayFindings(w io.Writer, name, pasted string, im rules.Import) {
 }
 
 // importGround is this host, as far as pasted text is held against it.
-func importGround(ctx context.Context, tables *iptables.Host) (rules.ImportGround, error) {
+func importGround(ctx context.Context, tables *iptables.Host) (paste.Ground, error) {
 	sets, err := tables.ReadAll(ctx)
 	if err != nil {
-		return rules.ImportGround{}, err
+		return paste.Ground{}, err
 	}
 	for place, set := range sets {
 		set.Name = tables.Program(place)
 	}
-	g := rules.ImportGround{
+	g := paste.Ground{
 		Sets: sets, Backend: tables.Default(), Answers: map[string]string{},
 		UserID: userID, GroupID: groupID,
 		Setting: func(name string) (string, bool) {

@@ -78,7 +78,7 @@ func TestWrongAnswersSayWhatWouldWork(t *testing.T) {
 		{Proxy{In: "lan0", Port: "80", ToPort: "80"}, []string{`! to: nothing listens on port 80 now: until something does, clients are refused`}},
 		{Proxy{In: "lan0", Port: "80", ToPort: "8888-8890"}, []string{`x to: a service listens on one port (try 8888)`}},
 		{Proxy{In: "lan0", Port: "", ToPort: "8888"}, []string{`x port: a port is missing: a number from 1 to 65535, or a range such as 8000-8010`}},
-		{Proxy{In: "lan0", Port: "80", ToPort: "squid"}, []string{`x to: "squid" is no port: a number from 1 to 65535, or a range such as 8000-8010`}},
+		{Proxy{In: "lan0", Port: "80", ToPort: "squid"}, []string{`x to: "squid" is no port: a number from 1 to 65535, or a range such as 8000-8010 (try 3128)`}},
 		{Proxy{In: "lan0", Port: "80", ToPort: "0"}, []string{`x to: "0" is no port: a number from 1 to 65535, or a range such as 8000-8010 (try 1)`}},
 		{Proxy{In: "lan0", Port: "80", ToPort: "8888", Except: "x"}, []string{`x except: "x" is no network: write it like 192.168.0.0/24 (try 192.168.0.0/24)`}},
 		{Proxy{In: "lan0", Port: "80", ToPort: "8888", Except: "fd00::/8"}, []string{`x except: this is about IPv4, and fd00::/8 is not`}},

@@ -1,9 +1,11 @@
-package rules
+package paste
 
 import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"nattui/rules"
 )
 
 // isSaved reports the output of iptables-save, rather than commands.
@@ -21,7 +23,7 @@ func isSaved(text string) bool {
 // saved takes the output of iptables-save. What stands in the tables stays, as
 // with iptables-restore --noflush, and a rule that stands there already is not
 // made a second time.
-func (im *importer) saved(text string, from int, family Family, backend Backend, explicit bool) {
+func (im *importer) saved(text string, from int, family rules.Family, backend rules.Backend, explicit bool) {
 	s := savedReader{importer: im, family: family, backend: backend, program: family.Command(), owned: map[string]int{}}
 	if explicit {
 		s.program += "-" + backend.String()
@@ -32,22 +34,22 @@ func (im *importer) saved(text string, from int, family Family, backend Backend,
 		n++
 	}
 	if s.table != "" {
-		im.find(Finding{n - 1, 1, "", SeverityNote, "COMMIT is missing at the end: the table is taken as whole", "COMMIT"})
+		im.find(Remark{n - 1, 1, "", Note, "COMMIT is missing at the end: the table is taken as whole", "COMMIT"})
 	}
 	if s.present > 0 {
 		im.present = true
-		im.find(Finding{from, 1, "", SeverityNote, fmt.Sprintf("%d of its rules stand in the tables already and are left as they are", s.present), ""})
+		im.find(Remark{from, 1, "", Note, fmt.Sprintf("%d of its rules stand in the tables already and are left as they are", s.present), ""})
 	}
 	for owner, n := range s.owned {
-		im.find(Finding{from, 1, "", SeverityNote, fmt.Sprintf("%d of its rules are of %s, which makes them itself when it needs them", n, owner), ""})
+		im.find(Remark{from, 1, "", Note, fmt.Sprintf("%d of its rules are of %s, which makes them itself when it needs them", n, owner), ""})
 	}
-	im.find(Finding{from, 1, "", SeverityNote, "what stands in the tables now stays: these rules are added to it", ""})
+	im.find(Remark{from, 1, "", Note, "what stands in the tables now stays: these rules are added to it", ""})
 }
 
 type savedReader struct {
 	*importer
-	family  Family
-	backend Backend
+	family  rules.Family
+	backend rules.Backend
 	program string
 	table   string
 	present int
@@ -58,16 +60,16 @@ type savedReader struct {
 func (s *savedReader) line(n int, line string) {
 	trimmed := strings.TrimSpace(line)
 	fail := func(text string) {
-		s.find(Finding{n, 1, trimmed, SeverityError, text, ""})
+		s.find(Remark{n, 1, trimmed, Error, text, ""})
 	}
 	switch {
 	case trimmed == "" || trimmed[0] == '#':
 		return
 	case trimmed[0] == '*':
 		s.table = trimmed[1:]
-		if _, ok := BuiltInChains[s.table]; !ok {
+		if _, ok := rules.BuiltInChains[s.table]; !ok {
 			m := nearest(s.table, []string{"nat", "filter", "mangle", "raw", "security"})
-			s.find(Finding{n, 1, trimmed, SeverityError, fmt.Sprintf("there is no table %q", s.table), "*" + m})
+			s.find(Remark{n, 1, trimmed, Error, fmt.Sprintf("there is no table %q", s.table), "*" + m})
 			if s.table = m; m == "" {
 				s.table = "nat"
 			}
@@ -87,7 +89,7 @@ func (s *savedReader) line(n int, line string) {
 // remember notes which rules stand in the table before anything is added.
 func (s *savedReader) remember() {
 	s.lines = map[string]map[string]bool{}
-	if t, ok := s.set(Place{s.family, s.backend}).Table(s.table); ok {
+	if t, ok := s.set(rules.Place{Family: s.family, Backend: s.backend}).Table(s.table); ok {
 		for _, c := range t.Chains {
 			have := make(map[string]bool, len(c.Rules))
 			for _, r := range c.Rules {
@@ -99,15 +101,15 @@ func (s *savedReader) remember() {
 }
 
 func (s *savedReader) chain(n int, line string) {
-	c, err := parseChain(line)
+	c, err := rules.ParseChain(line)
 	if err != nil {
-		s.find(Finding{n, 1, line, SeverityError, err.Error(), ""})
+		s.find(Remark{n, 1, line, Error, err.Error(), ""})
 		return
 	}
 	word := func(text string) scriptWord { return scriptWord{text: text, line: n, col: 1} }
 	switch {
-	case IsBuiltIn(s.table, c.Name):
-		have, ok := s.set(Place{s.family, s.backend}).Chain(s.table, c.Name)
+	case rules.IsBuiltIn(s.table, c.Name):
+		have, ok := s.set(rules.Place{Family: s.family, Backend: s.backend}).Chain(s.table, c.Name)
 		if c.Policy == "-" || ok && have.Policy == c.Policy || !ok && c.Policy == "ACCEPT" {
 			return
 		}
@@ -118,19 +120,19 @@ func (s *savedReader) chain(n int, line string) {
 }
 
 func (s *savedReader) rule(n int, line string) {
-	_, spec := cutCounters(strings.TrimLeft(line, " \t"))
+	_, spec := rules.CutCounters(strings.TrimLeft(line, " \t"))
 	offset := len(line) - len(spec)
 	words, err := savedWords(spec, n, offset)
 	if err != nil {
-		s.find(Finding{n, offset + 1, "", SeverityError, err.Error(), ""})
+		s.find(Remark{n, offset + 1, "", Error, err.Error(), ""})
 		return
 	}
-	if r, err := Parse(strings.TrimRight(spec, " \t")); err == nil {
+	if r, err := rules.Parse(strings.TrimRight(spec, " \t")); err == nil {
 		if s.lines[r.Chain][r.String()] {
 			s.present++
 			return
 		}
-		if o := OwnerOf(r); o != "" {
+		if o := rules.OwnerOf(r); o != "" {
 			s.owned[o]++
 		}
 	}
@@ -140,7 +142,7 @@ func (s *savedReader) rule(n int, line string) {
 
 // savedWords is Split with the places of the words.
 func savedWords(line string, n, offset int) ([]scriptWord, error) {
-	texts, err := Split(line)
+	texts, err := rules.Split(line)
 	if err != nil {
 		return nil, err
 	}
@@ -171,19 +173,19 @@ func savedWords(line string, n, offset int) ([]scriptWord, error) {
 
 // restore takes iptables-restore with a here-document; a file is not opened.
 func (im *importer) restore(sc *scriptCommand, name string) {
-	family, backend, explicit := IPv4, im.ground.Backend, false
+	family, backend, explicit := rules.IPv4, im.ground.Backend, false
 	if strings.HasPrefix(name, "ip6") {
-		family = IPv6
+		family = rules.IPv6
 	}
 	switch {
 	case strings.Contains(name, "-legacy"):
-		backend, explicit = Legacy, true
+		backend, explicit = rules.Legacy, true
 	case strings.Contains(name, "-nft"):
-		backend, explicit = NFT, true
+		backend, explicit = rules.NFT, true
 	}
 	if sc.input == "" {
 		w := sc.words[0]
-		im.find(Finding{w.line, w.col, w.text, SeverityDoubt, "files are not opened from here: give the file itself to nattui import", "nattui import FILE"})
+		im.find(Remark{w.line, w.col, w.text, Doubt, "files are not opened from here: give the file itself to nattui import", "nattui import FILE"})
 		im.out.Corrected = append(im.out.Corrected, "# "+commandText(sc.words))
 		return
 	}

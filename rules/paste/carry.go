@@ -1,10 +1,12 @@
-package rules
+package paste
 
 import (
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+
+	"nattui/rules"
 )
 
 // iptables takes one command of an iptables program. tolerant says that the
@@ -44,7 +46,7 @@ func (im *importer) iptablesAs(words []scriptWord, program string, tolerant bool
 func commandText(words []scriptWord) string {
 	parts := make([]string, len(words))
 	for i, w := range words {
-		parts[i] = shellWord(w.text)
+		parts[i] = rules.ShellWord(w.text)
 		if len(w.unknown) > 0 {
 			parts[i] = w.text
 			if strings.ContainsAny(w.text, " \t") && !strings.HasPrefix(w.text, "<") {
@@ -73,18 +75,18 @@ func (im *importer) mend(words []scriptWord, program string) (one mended, more [
 		}
 		words = r.words
 		for _, note := range r.notes {
-			if !slices.Contains(im.out.Findings, note) {
+			if !slices.Contains(im.out.Remarks, note) {
 				im.find(note)
 			}
 		}
 		if m == nil {
 			return mended{reader: r}, more
 		}
-		if m.severity == SeverityDoubt && im.ground.accepts() {
+		if m.severity == Doubt && im.ground.accepts() {
 			return mended{reader: r}, more
 		}
 		at := words[min(m.at, len(words)-1)]
-		im.find(Finding{at.line, at.col, at.text, m.severity, m.text, m.fix})
+		im.find(Remark{at.line, at.col, at.text, m.severity, m.text, m.fix})
 		if m.mend == nil && m.instead == nil {
 			return mended{reader: r, hopeless: true}, more
 		}
@@ -110,17 +112,17 @@ func (im *importer) mend(words []scriptWord, program string) (one mended, more [
 }
 
 // remark says something about the word that holds the command.
-func (im *importer) remark(r *commandReader, s Severity, format string, args ...any) {
+func (im *importer) remark(r *commandReader, s Level, format string, args ...any) {
 	w := r.words[min(r.opAt, len(r.words)-1)]
-	im.find(Finding{Line: w.line, Column: w.col, Word: w.text, Severity: s, Text: fmt.Sprintf(format, args...)})
+	im.find(Remark{Line: w.line, Column: w.col, Word: w.text, Level: s, Text: fmt.Sprintf(format, args...)})
 }
 
 // failed says that a command could not be carried out on the tables as they are.
 func (im *importer) failed(r *commandReader, tolerant bool, format string, args ...any) {
 	im.last = false
-	s := SeverityError
+	s := Error
 	if tolerant {
-		s = SeverityNote
+		s = Note
 	}
 	im.remark(r, s, format, args...)
 }
@@ -132,25 +134,25 @@ func (im *importer) appendInstead(r *commandReader) {
 		return
 	}
 	r.words = putWords(r.words, at, 3, []string{"-A", r.chain})
-	im.out.Findings[len(im.out.Findings)-1].Correction = "-A " + r.chain
+	im.out.Remarks[len(im.out.Remarks)-1].Correction = "-A " + r.chain
 }
 
-func (im *importer) set(p Place) *Ruleset {
+func (im *importer) set(p rules.Place) *rules.Ruleset {
 	if s := im.ground.Sets[p]; s != nil {
 		return s
 	}
-	return &Ruleset{Family: p.Family, Backend: p.Backend}
+	return &rules.Ruleset{Family: p.Family, Backend: p.Backend}
 }
 
 // carry turns a command into changes. It returns false for a line that should
 // not be there.
 func (im *importer) carry(r *commandReader, tolerant bool) bool {
-	place := Place{r.family, r.backend}
+	place := rules.Place{Family: r.family, Backend: r.backend}
 	if im.ground.AnyChain {
 		im.suppose(r, place)
 	}
 	set := im.set(place)
-	base := Change{Family: r.family, Backend: r.backend, Table: r.table, Chain: r.chain}
+	base := rules.Change{Family: r.family, Backend: r.backend, Table: r.table, Chain: r.chain}
 	if set.Name != "" || r.explicit {
 		base.Program = set.Name
 		if r.explicit {
@@ -171,7 +173,7 @@ func (im *importer) carry(r *commandReader, tolerant bool) bool {
 			im.failed(r, tolerant, "table %s has a chain %s already", r.table, r.chain)
 			return true
 		}
-		base.Op = NewChain
+		base.Op = rules.NewChain
 		im.step(r, base, tolerant)
 	case 'X':
 		im.deleteChains(r, base, set, tolerant)
@@ -182,23 +184,23 @@ func (im *importer) carry(r *commandReader, tolerant bool) bool {
 	case 'C':
 		im.last = im.stands(r, set)
 	case 'Z':
-		im.remark(r, SeverityNote, "counters are left as they are: they say what happened")
+		im.remark(r, Note, "counters are left as they are: they say what happened")
 	case 'L', 'S':
-		im.remark(r, SeverityNote, "this only shows rules, and is left out")
+		im.remark(r, Note, "this only shows rules, and is left out")
 	}
 	return true
 }
 
 // suppose makes the tables such that the command fits them.
-func (im *importer) suppose(r *commandReader, place Place) {
-	make := func(c Change) {
+func (im *importer) suppose(r *commandReader, place rules.Place) {
+	make := func(c rules.Change) {
 		c.Family, c.Backend, c.Table, c.Chain = r.family, r.backend, r.table, r.chain
 		if next, err := c.Apply(im.set(place)); err == nil {
 			im.ground.Sets[place] = next
 		}
 	}
 	if _, ok := im.set(place).Chain(r.table, r.chain); !ok && r.chain != "" && r.op != 'N' {
-		make(Change{Op: NewChain})
+		make(rules.Change{Op: rules.NewChain})
 	}
 	if r.op != 'D' && r.op != 'R' && r.op != 'I' || r.number > 1000 {
 		return
@@ -206,18 +208,18 @@ func (im *importer) suppose(r *commandReader, place Place) {
 	chain, _ := im.set(place).Chain(r.table, r.chain)
 	for _, rule := range r.rules() {
 		if standsAt(chain, rule) == 0 && r.op != 'I' && !r.byNumber() {
-			make(Change{Op: Insert, Rule: rule})
+			make(rules.Change{Op: rules.Insert, Rule: rule})
 		}
 		if r.op == 'I' && chain == nil {
-			chain = &Chain{}
+			chain = &rules.Chain{}
 		}
 		for n := len(chainRules(chain)); r.numbered && n < r.number; n++ {
-			make(Change{Op: Insert, Rule: rule})
+			make(rules.Change{Op: rules.Insert, Rule: rule})
 		}
 	}
 }
 
-func chainRules(c *Chain) []Rule {
+func chainRules(c *rules.Chain) []rules.Rule {
 	if c == nil {
 		return nil
 	}
@@ -226,19 +228,19 @@ func chainRules(c *Chain) []Rule {
 
 // step adds one change to the plan and makes it in the tables that later
 // commands are held against.
-func (im *importer) step(r *commandReader, c Change, tolerant bool) bool {
-	place := Place{c.Family, c.Backend}
+func (im *importer) step(r *commandReader, c rules.Change, tolerant bool) bool {
+	place := rules.Place{Family: c.Family, Backend: c.Backend}
 	next, err := c.Apply(im.set(place))
 	if err != nil {
 		im.failed(r, tolerant, "%s", err)
 		return false
 	}
 	im.ground.Sets[place] = next
-	im.steps = append(im.steps, StepOf(c))
+	im.steps = append(im.steps, rules.StepOf(c))
 	return true
 }
 
-func (im *importer) insert(r *commandReader, c Change, set *Ruleset, tolerant bool) {
+func (im *importer) insert(r *commandReader, c rules.Change, set *rules.Ruleset, tolerant bool) {
 	chain, _ := set.Chain(r.table, r.chain)
 	length := 0
 	if chain != nil {
@@ -257,9 +259,9 @@ func (im *importer) insert(r *commandReader, c Change, set *Ruleset, tolerant bo
 	}
 	for _, rule := range r.rules() {
 		if at := standsAt(chain, rule); at > 0 && r.op == 'A' {
-			im.remark(r, SeverityNote, "the same rule stands there already as rule %d of %s", at, r.chain)
+			im.remark(r, Note, "the same rule stands there already as rule %d of %s", at, r.chain)
 		}
-		c.Op, c.Rule = Insert, rule
+		c.Op, c.Rule = rules.Insert, rule
 		if !im.step(r, c, tolerant) {
 			return
 		}
@@ -268,7 +270,7 @@ func (im *importer) insert(r *commandReader, c Change, set *Ruleset, tolerant bo
 
 // standsAt is where the same rule stands in a chain, however its line is
 // written; 0 if nowhere.
-func standsAt(chain *Chain, rule Rule) int {
+func standsAt(chain *rules.Chain, rule rules.Rule) int {
 	if chain == nil {
 		return 0
 	}
@@ -280,7 +282,7 @@ func standsAt(chain *Chain, rule Rule) int {
 	return 0
 }
 
-func (im *importer) stands(r *commandReader, set *Ruleset) bool {
+func (im *importer) stands(r *commandReader, set *rules.Ruleset) bool {
 	chain, _ := set.Chain(r.table, r.chain)
 	for _, rule := range r.rules() {
 		if standsAt(chain, rule) == 0 {
@@ -290,9 +292,9 @@ func (im *importer) stands(r *commandReader, set *Ruleset) bool {
 	return true
 }
 
-func (im *importer) delete(r *commandReader, c Change, set *Ruleset, tolerant bool) {
+func (im *importer) delete(r *commandReader, c rules.Change, set *rules.Ruleset, tolerant bool) {
 	chain, _ := set.Chain(r.table, r.chain)
-	c.Op = Delete
+	c.Op = rules.Delete
 	if r.byNumber() {
 		if chain == nil || r.number > len(chain.Rules) {
 			im.failed(r, tolerant, "%s has no rule %d", r.chain, r.number)
@@ -300,12 +302,12 @@ func (im *importer) delete(r *commandReader, c Change, set *Ruleset, tolerant bo
 		}
 		c.At, c.Rule = r.number, chain.Rules[r.number-1]
 		if im.step(r, c, tolerant) {
-			im.remark(r, SeverityNote, "this deletes what is rule %d now: %s", r.number, c.Rule.Sentence())
+			im.remark(r, Note, "this deletes what is rule %d now: %s", r.number, c.Rule.Sentence())
 		}
 		return
 	}
 	for _, rule := range r.rules() {
-		chain, _ = im.set(Place{c.Family, c.Backend}).Chain(r.table, r.chain)
+		chain, _ = im.set(rules.Place{Family: c.Family, Backend: c.Backend}).Chain(r.table, r.chain)
 		c.At = standsAt(chain, rule)
 		if c.At == 0 {
 			text := fmt.Sprintf("%s has no such rule to delete", r.chain)
@@ -324,7 +326,7 @@ func (im *importer) delete(r *commandReader, c Change, set *Ruleset, tolerant bo
 
 // alike is the rule of a chain that shares most words with another, if it shares
 // more than half of them.
-func alike(chain *Chain, rule Rule) string {
+func alike(chain *rules.Chain, rule rules.Rule) string {
 	if chain == nil {
 		return ""
 	}
@@ -348,7 +350,7 @@ func alike(chain *Chain, rule Rule) string {
 	return line
 }
 
-func (im *importer) replace(r *commandReader, c Change, set *Ruleset, tolerant bool) {
+func (im *importer) replace(r *commandReader, c rules.Change, set *rules.Ruleset, tolerant bool) {
 	chain, _ := set.Chain(r.table, r.chain)
 	all := r.rules()
 	switch {
@@ -359,20 +361,20 @@ func (im *importer) replace(r *commandReader, c Change, set *Ruleset, tolerant b
 	case chain == nil || r.number > len(chain.Rules):
 		im.failed(r, tolerant, "%s has no rule %d", r.chain, r.number)
 	default:
-		c.Op, c.At, c.Rule, c.Old = Replace, r.number, all[0], chain.Rules[r.number-1]
+		c.Op, c.At, c.Rule, c.Old = rules.Replace, r.number, all[0], chain.Rules[r.number-1]
 		if im.step(r, c, tolerant) {
-			im.remark(r, SeverityNote, "this takes the place of what is rule %d now: %s", r.number, c.Old.Sentence())
+			im.remark(r, Note, "this takes the place of what is rule %d now: %s", r.number, c.Old.Sentence())
 		}
 	}
 }
 
-func (im *importer) policy(r *commandReader, c Change, set *Ruleset) bool {
-	c.Op, c.Policy, c.OldPolicy = SetPolicy, r.other, "ACCEPT"
+func (im *importer) policy(r *commandReader, c rules.Change, set *rules.Ruleset) bool {
+	c.Op, c.Policy, c.OldPolicy = rules.SetPolicy, r.other, "ACCEPT"
 	if chain, ok := set.Chain(r.table, r.chain); ok {
 		c.OldPolicy = chain.Policy
 	}
 	if c.Policy == c.OldPolicy {
-		im.remark(r, SeverityNote, "the policy of %s is %s already", r.chain, c.Policy)
+		im.remark(r, Note, "the policy of %s is %s already", r.chain, c.Policy)
 		return true
 	}
 	im.step(r, c, false)
@@ -386,12 +388,12 @@ func (im *importer) policy(r *commandReader, c Change, set *Ruleset) bool {
 	if what == "" {
 		what = "every packet"
 	}
-	im.remark(r, SeverityDoubt, "a policy decides about %s unless a rule says otherwise: from now on it would be %s", what, policyWord(c.Policy))
+	im.remark(r, Doubt, "a policy decides about %s unless a rule says otherwise: from now on it would be %s", what, rules.PolicyWord(c.Policy))
 	return false
 }
 
-func (im *importer) deleteChains(r *commandReader, c Change, set *Ruleset, tolerant bool) {
-	c.Op = DeleteChain
+func (im *importer) deleteChains(r *commandReader, c rules.Change, set *rules.Ruleset, tolerant bool) {
+	c.Op = rules.DeleteChain
 	if r.chain != "" {
 		if by := jumpTo(set, r.table, r.chain); by != "" {
 			im.failed(r, tolerant, "%s cannot go while a rule jumps to it:  %s", r.chain, by)
@@ -402,11 +404,11 @@ func (im *importer) deleteChains(r *commandReader, c Change, set *Ruleset, toler
 	}
 	names := im.ground.chains(r.family, r.backend, r.table)
 	if len(names) == 0 {
-		im.remark(r, SeverityNote, "table %s has no chains of its own to remove", r.table)
+		im.remark(r, Note, "table %s has no chains of its own to remove", r.table)
 		return
 	}
 	for _, name := range names {
-		if by := jumpTo(im.set(Place{c.Family, c.Backend}), r.table, name); by != "" {
+		if by := jumpTo(im.set(rules.Place{Family: c.Family, Backend: c.Backend}), r.table, name); by != "" {
 			im.failed(r, tolerant, "%s cannot go while a rule jumps to it:  %s", name, by)
 			return
 		}
@@ -415,18 +417,18 @@ func (im *importer) deleteChains(r *commandReader, c Change, set *Ruleset, toler
 			return
 		}
 	}
-	im.remark(r, SeverityNote, "this removes the chains %s", strings.Join(names, ", "))
+	im.remark(r, Note, "this removes the chains %s", strings.Join(names, ", "))
 }
 
 // jumpTo is the line of a rule that leads to a chain; "" if none does.
-func jumpTo(set *Ruleset, table, chain string) string {
+func jumpTo(set *rules.Ruleset, table, chain string) string {
 	t, ok := set.Table(table)
 	if !ok {
 		return ""
 	}
 	for _, c := range t.Chains {
 		for _, rule := range c.Rules {
-			if (rule.Target.Kind == Jump || rule.Target.Kind == Goto) && rule.Target.Name == chain {
+			if (rule.Target.Kind == rules.Jump || rule.Target.Kind == rules.Goto) && rule.Target.Name == chain {
 				return rule.String()
 			}
 		}
@@ -434,7 +436,7 @@ func jumpTo(set *Ruleset, table, chain string) string {
 	return ""
 }
 
-func (im *importer) flush(r *commandReader, c Change, set *Ruleset, tolerant bool) bool {
+func (im *importer) flush(r *commandReader, c rules.Change, set *rules.Ruleset, tolerant bool) bool {
 	t, ok := set.Table(r.table)
 	n, owned := 0, map[string]int{}
 	if ok {
@@ -444,12 +446,12 @@ func (im *importer) flush(r *commandReader, c Change, set *Ruleset, tolerant boo
 			}
 			for at := len(chain.Rules); at > 0; at-- {
 				rule := chain.Rules[at-1]
-				c.Op, c.Chain, c.At, c.Rule = Delete, chain.Name, at, rule
+				c.Op, c.Chain, c.At, c.Rule = rules.Delete, chain.Name, at, rule
 				if !im.step(r, c, tolerant) {
 					return true
 				}
 				n++
-				if o := OwnerOf(rule); o != "" {
+				if o := rules.OwnerOf(rule); o != "" {
 					owned[o]++
 				}
 			}
@@ -459,10 +461,10 @@ func (im *importer) flush(r *commandReader, c Change, set *Ruleset, tolerant boo
 	if r.chain != "" {
 		where = r.chain
 	}
-	own := r.chain != "" && !IsBuiltIn(r.table, r.chain)
+	own := r.chain != "" && !rules.IsBuiltIn(r.table, r.chain)
 	if im.ground.accepts() || n == 0 && own {
 		if n == 0 {
-			im.remark(r, SeverityNote, "%s has no rules to delete", where)
+			im.remark(r, Note, "%s has no rules to delete", where)
 		}
 		return true
 	}
@@ -477,45 +479,45 @@ func (im *importer) flush(r *commandReader, c Change, set *Ruleset, tolerant boo
 	if slices.Sort(owners); len(owners) > 0 {
 		text += ", among them " + strings.Join(owners, ", ") + ", which will miss them"
 	}
-	im.remark(r, SeverityDoubt, "%s; what follows does not need it", text)
+	im.remark(r, Doubt, "%s; what follows does not need it", text)
 	return false
 }
 
 // rename makes a chain of the new name, moves the rules and those that jump to
 // it, and removes the old one.
-func (im *importer) rename(r *commandReader, c Change, set *Ruleset, tolerant bool) {
+func (im *importer) rename(r *commandReader, c rules.Change, set *rules.Ruleset, tolerant bool) {
 	chain, ok := set.Chain(r.table, r.chain)
 	if !ok || chain.BuiltIn() {
 		im.failed(r, tolerant, "there is no chain %s that could be renamed", r.chain)
 		return
 	}
 	made := c
-	made.Op, made.Chain = NewChain, r.other
+	made.Op, made.Chain = rules.NewChain, r.other
 	if !im.step(r, made, tolerant) {
 		return
 	}
 	for _, rule := range chain.Rules {
-		made.Op, made.Rule = Insert, rule.InChain(r.other)
+		made.Op, made.Rule = rules.Insert, rule.InChain(r.other)
 		im.step(r, made, tolerant)
 	}
 	t, _ := set.Table(r.table)
 	for _, other := range t.Chains {
 		for i, rule := range other.Rules {
-			if (rule.Target.Kind != Jump && rule.Target.Kind != Goto) || rule.Target.Name != r.chain || other.Name == r.chain {
+			if (rule.Target.Kind != rules.Jump && rule.Target.Kind != rules.Goto) || rule.Target.Name != r.chain || other.Name == r.chain {
 				continue
 			}
 			change := c
-			change.Op, change.Chain, change.At, change.Old = Replace, other.Name, i+1, rule
+			change.Op, change.Chain, change.At, change.Old = rules.Replace, other.Name, i+1, rule
 			rule.Target.Name = r.other
 			change.Rule = rule.Edited()
 			im.step(r, change, tolerant)
 		}
 	}
 	for at := len(chain.Rules); at > 0; at-- {
-		c.Op, c.At, c.Rule = Delete, at, chain.Rules[at-1]
+		c.Op, c.At, c.Rule = rules.Delete, at, chain.Rules[at-1]
 		im.step(r, c, tolerant)
 	}
-	c.Op, c.At, c.Rule = DeleteChain, 0, Rule{}
+	c.Op, c.At, c.Rule = rules.DeleteChain, 0, rules.Rule{}
 	im.step(r, c, tolerant)
 }
 
@@ -527,7 +529,7 @@ func (im *importer) sysctl(words []scriptWord) {
 		if strings.HasPrefix(w.text, "-") {
 			if strings.Contains(w.text, "p") || w.text == "--system" || w.text == "--load" {
 				if !im.setKept() {
-					im.find(Finding{w.line, w.col, w.text, SeverityNote, "settings from files are left as they are", ""})
+					im.find(Remark{w.line, w.col, w.text, Note, "settings from files are left as they are", ""})
 				}
 				return
 			}
@@ -539,7 +541,7 @@ func (im *importer) sysctl(words []scriptWord) {
 			i += 2
 		}
 		if !ok {
-			im.find(Finding{w.line, w.col, w.text, SeverityNote, "this only shows a setting, and is left out", ""})
+			im.find(Remark{w.line, w.col, w.text, Note, "this only shows a setting, and is left out", ""})
 			continue
 		}
 		im.write(w, strings.ReplaceAll(strings.TrimSpace(name), "/", "."), value)
@@ -566,12 +568,12 @@ func (im *importer) fileWrite(words []scriptWord, to scriptRedirect) {
 	name, value, ok := strings.Cut(strings.Join(texts(words[1:]), " "), "=")
 	name, value = strings.ReplaceAll(strings.TrimSpace(name), "/", "."), strings.TrimSpace(value)
 	if !ok || name == "" || value == "" {
-		im.find(Finding{words[0].line, words[0].col, words[0].text, SeverityDoubt, "a setting is written NAME=VALUE into " + to.to.text, ""})
+		im.find(Remark{words[0].line, words[0].col, words[0].text, Doubt, "a setting is written NAME=VALUE into " + to.to.text, ""})
 		return
 	}
-	im.out.Corrected = append(im.out.Corrected, ShellLine([]string{"echo", name + " = " + value, ">>", to.to.text}))
+	im.out.Corrected = append(im.out.Corrected, rules.ShellLine([]string{"echo", name + " = " + value, ">>", to.to.text}))
 	if to.sign == ">" && to.to.text == "/etc/sysctl.conf" {
-		im.find(Finding{to.to.line, to.to.col, ">", SeverityError, "one > empties the file first, with all other settings in it", ">>"})
+		im.find(Remark{to.to.line, to.to.col, ">", Error, "one > empties the file first, with all other settings in it", ">>"})
 	}
 	before := len(im.steps)
 	im.write(words[0], name, value)
@@ -579,12 +581,12 @@ func (im *importer) fileWrite(words []scriptWord, to scriptRedirect) {
 		if have, known := im.setting(name); !known || have != value {
 			return // it was refused
 		}
-		im.steps = append(im.steps, Step{Sysctl: &Sysctl{Name: name, Value: value, Old: value}})
+		im.steps = append(im.steps, rules.Step{Sysctl: &rules.Sysctl{Name: name, Value: value, Old: value}})
 	}
 	w := im.steps[len(im.steps)-1].Sysctl
 	w.Boot, w.File = true, to.to.text
 	if w.Old != "" {
-		w.Value, w.AtBoot = w.Old, &Kept{Value: value}
+		w.Value, w.AtBoot = w.Old, &rules.Kept{Value: value}
 	}
 }
 
@@ -608,20 +610,20 @@ func (im *importer) setKept() (any bool) {
 
 func (im *importer) write(w scriptWord, name, value string) {
 	if !strings.HasPrefix(name, "net.") {
-		im.find(Finding{w.line, w.col, w.text, SeverityDoubt, name + " has nothing to do with the network, and is not written", ""})
+		im.find(Remark{w.line, w.col, w.text, Doubt, name + " has nothing to do with the network, and is not written", ""})
 		return
 	}
 	old := ""
 	if im.ground.Setting != nil {
 		have, ok := im.ground.Setting(name)
 		if !ok {
-			im.find(Finding{w.line, w.col, w.text, SeverityError, "this kernel has no setting " + name, ""})
+			im.find(Remark{w.line, w.col, w.text, Error, "this kernel has no setting " + name, ""})
 			return
 		}
 		if old = have; have == value {
-			im.find(Finding{w.line, w.col, w.text, SeverityNote, name + " is " + value + " already", ""})
+			im.find(Remark{w.line, w.col, w.text, Note, name + " is " + value + " already", ""})
 			return
 		}
 	}
-	im.steps = append(im.steps, Step{Sysctl: &Sysctl{Name: name, Value: value, Old: old}})
+	im.steps = append(im.steps, rules.Step{Sysctl: &rules.Sysctl{Name: name, Value: value, Old: old}})
 }

@@ -1,4 +1,4 @@
-package rules
+package paste
 
 import (
 	"fmt"
@@ -8,12 +8,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"nattui/rules"
 )
 
 // ground is an empty gateway whose way to the world is known.
-func ground() ImportGround {
-	return ImportGround{
-		Sets:   map[Place]*Ruleset{{IPv4, NFT}: {Family: IPv4, Backend: NFT}, {IPv6, NFT}: {Family: IPv6, Backend: NFT}},
+func ground() Ground {
+	return Ground{
+		Sets:   map[rules.Place]*rules.Ruleset{{Family: rules.IPv4, Backend: rules.NFT}: {Family: rules.IPv4, Backend: rules.NFT}, {Family: rules.IPv6, Backend: rules.NFT}: {Family: rules.IPv6, Backend: rules.NFT}},
 		Uplink: "wan0", Uplink4: netip.MustParseAddr("203.0.113.1"),
 	}
 }
@@ -21,8 +23,8 @@ func ground() ImportGround {
 // describe prints all that an import came to, as lines that can be compared.
 func describe(im Import) string {
 	var b strings.Builder
-	for _, f := range im.Findings {
-		fmt.Fprintf(&b, "%d:%d %s %s: %s", f.Line, f.Column, f.Severity, f.Word, f.Text)
+	for _, f := range im.Remarks {
+		fmt.Fprintf(&b, "%d:%d %s %s: %s", f.Line, f.Column, f.Level, f.Word, f.Text)
 		if f.Correction != "" {
 			fmt.Fprintf(&b, " => %s", f.Correction)
 		}
@@ -39,7 +41,7 @@ func describe(im Import) string {
 		b.WriteString("> " + l + "\n")
 	}
 	for _, argv := range im.Plan.Commands() {
-		b.WriteString("$ " + ShellLine(argv) + "\n")
+		b.WriteString("$ " + rules.ShellLine(argv) + "\n")
 	}
 	return b.String()
 }
@@ -201,19 +203,19 @@ var imported = []struct {
 
 func TestImport(t *testing.T) {
 	for _, c := range imported {
-		im := ReadImport(c.text, ground())
-		ok := len(im.Findings) == len(c.said) && len(im.Questions) == len(c.asked)
-		for i := range min(len(im.Findings), len(c.said)) {
-			f := im.Findings[i]
+		im := Read(c.text, ground())
+		ok := len(im.Remarks) == len(c.said) && len(im.Questions) == len(c.asked)
+		for i := range min(len(im.Remarks), len(c.said)) {
+			f := im.Remarks[i]
 			place, text, _ := strings.Cut(c.said[i], ": ")
-			ok = ok && fmt.Sprintf("%d:%d %s %s", f.Line, f.Column, f.Severity, f.Word) == place && strings.Contains(f.Text, text)
+			ok = ok && fmt.Sprintf("%d:%d %s %s", f.Line, f.Column, f.Level, f.Word) == place && strings.Contains(f.Text, text)
 		}
 		for i, want := range c.asked {
 			ok = ok && strings.Contains(describe(im), "? "+want+"\n") && i < len(im.Questions)
 		}
 		var plan []string
 		for _, argv := range im.Plan.Commands() {
-			plan = append(plan, ShellLine(argv))
+			plan = append(plan, rules.ShellLine(argv))
 		}
 		if !ok || !slices.Equal(im.Corrected, c.corrected) || !slices.Equal(plan, c.plan) {
 			t.Errorf("%s\ncomes to\n%s", c.text, describe(im))
@@ -224,9 +226,9 @@ func TestImport(t *testing.T) {
 // What is corrected is right: read again it has no error and no doubt.
 func TestCorrectedLinesAreRight(t *testing.T) {
 	for _, c := range imported {
-		text := strings.Join(ReadImport(c.text, ground()).Corrected, "\n")
-		for _, f := range ReadImport(text, ground()).Findings {
-			if f.Severity != SeverityNote && !strings.Contains(f.Text, "no iptables command") {
+		text := strings.Join(Read(c.text, ground()).Corrected, "\n")
+		for _, f := range Read(text, ground()).Remarks {
+			if f.Level != Note && !strings.Contains(f.Text, "no iptables command") {
 				t.Errorf("%s\nis corrected to\n%s\nof which is said: %s", c.text, text, f)
 			}
 		}
@@ -236,7 +238,7 @@ func TestCorrectedLinesAreRight(t *testing.T) {
 func TestImportAnswersFillGaps(t *testing.T) {
 	g := ground()
 	g.Answers = map[string]string{"WAN": "eth0", "YOUR_IP": "10.0.0.9", "a.b.c.d": "1.2.3.4"}
-	im := ReadImport("iptables -t nat -A PREROUTING -i ${WAN} -p tcp --dport 80 -j DNAT --to-destination YOUR_IP:8080; iptables -t nat -A POSTROUTING -o \"$WAN\" -j SNAT --to a.b.c.d", g)
+	im := Read("iptables -t nat -A PREROUTING -i ${WAN} -p tcp --dport 80 -j DNAT --to-destination YOUR_IP:8080; iptables -t nat -A POSTROUTING -o \"$WAN\" -j SNAT --to a.b.c.d", g)
 	want := "$ iptables -t nat -A PREROUTING -i eth0 -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.0.0.9:8080\n$ iptables -t nat -A POSTROUTING -o eth0 -j SNAT --to-source 1.2.3.4\n"
 	if !strings.HasSuffix(describe(im), want) {
 		t.Errorf("comes to\n%s", describe(im))
@@ -270,16 +272,16 @@ func TestImportChangesWhatStands(t *testing.T) {
 		"iptables -t nat -E DOCKER box":                                                                  "new-chain 0 \nreplace 2 -A PREROUTING -m addrtype --dst-type LOCAL -j box\ndelete-chain 0 \n",
 	} {
 		g := ground()
-		tables, err := Read(strings.NewReader(standing))
+		tables, err := rules.Read(strings.NewReader(standing))
 		if err != nil {
 			t.Fatal(err)
 		}
-		g.Sets[Place{IPv4, NFT}].Tables = tables
-		im := ReadImport(text, g)
+		g.Sets[rules.Place{Family: rules.IPv4, Backend: rules.NFT}].Tables = tables
+		im := Read(text, g)
 		var b strings.Builder
-		for _, f := range im.Findings {
-			if f.Severity > SeverityNote || len(im.Plan.Steps) == 0 {
-				fmt.Fprintf(&b, "%s %s: %s\n", f.Severity, f.Word, f.Text)
+		for _, f := range im.Remarks {
+			if f.Level > Note || len(im.Plan.Steps) == 0 {
+				fmt.Fprintf(&b, "%s %s: %s\n", f.Level, f.Word, f.Text)
 			}
 		}
 		for _, c := range im.Plan.Changes() {
@@ -300,15 +302,15 @@ func TestImportChangesWhatStands(t *testing.T) {
 
 func TestImportFlushAccepted(t *testing.T) {
 	g := ground()
-	tables, _ := Read(strings.NewReader(standing))
-	g.Sets[Place{IPv4, NFT}].Tables = tables
+	tables, _ := rules.Read(strings.NewReader(standing))
+	g.Sets[rules.Place{Family: rules.IPv4, Backend: rules.NFT}].Tables = tables
 	g.AcceptDoubts = true
-	im := ReadImport("iptables -t nat -F\niptables -t nat -X\niptables -t nat -P OUTPUT ACCEPT", g)
+	im := Read("iptables -t nat -F\niptables -t nat -X\niptables -t nat -P OUTPUT ACCEPT", g)
 	after, err := im.Plan.Apply(g.Sets)
 	if err != nil {
 		t.Fatal(err)
 	}
-	table, _ := after[Place{IPv4, NFT}].Table("nat")
+	table, _ := after[rules.Place{Family: rules.IPv4, Backend: rules.NFT}].Table("nat")
 	if table.Rules() != 0 || len(table.Chains) != 2 {
 		t.Errorf("%d rules and %d chains are left\n%s", table.Rules(), len(table.Chains), describe(im))
 	}
@@ -445,8 +447,8 @@ func TestImportAgreesWithIptables(t *testing.T) {
 		// The line's words, as the shell would give them to iptables.
 		commands, _ := readScript("iptables "+line, nil)
 		argv := texts(commands[0].words)
-		im := ReadImport("iptables "+line, ground())
-		refused := slices.ContainsFunc(im.Findings, func(f Finding) bool { return f.Severity == SeverityError })
+		im := Read("iptables "+line, ground())
+		refused := slices.ContainsFunc(im.Remarks, func(f Remark) bool { return f.Level == Error })
 		cmd := exec.Command("unshare", append([]string{"-n", "sh", "-c", `"$@" && iptables-save`, "sh"}, argv...)...)
 		cmd.Env = append(os.Environ(), "LC_ALL=C")
 		out, err := cmd.Output()
@@ -490,7 +492,7 @@ func FuzzImport(f *testing.F) {
 		if len(text) > 4000 {
 			return
 		}
-		im := ReadImport(text, ground())
+		im := Read(text, ground())
 		if im.InDoubt() != (len(im.Plan.Steps) == 0) && im.InDoubt() {
 			t.Fatalf("a plan although something is in doubt:\n%s", describe(im))
 		}
@@ -498,7 +500,7 @@ func FuzzImport(f *testing.F) {
 			t.Fatalf("the plan does not fit the tables: %v\n%s", err, describe(im))
 		}
 		lines := strings.Count(text, "\n") + 1
-		for _, f := range im.Findings {
+		for _, f := range im.Remarks {
 			if f.Line < 1 || f.Line > lines || f.Column < 1 {
 				t.Fatalf("a place outside the text: %s", f)
 			}
@@ -507,7 +509,7 @@ func FuzzImport(f *testing.F) {
 			if c.Rule.IsZero() {
 				continue
 			}
-			if r, err := Parse(c.Rule.String()); err != nil || r.String() != c.Rule.String() {
+			if r, err := rules.Parse(c.Rule.String()); err != nil || r.String() != c.Rule.String() {
 				t.Fatalf("a rule that does not read back: %s", c.Rule)
 			}
 		}
@@ -527,20 +529,20 @@ func TestImportKeepsSettings(t *testing.T) {
 		"echo net.ipv4.ip_forward=1 >> /etc/sysctl.conf; echo 1 > /proc/sys/net/ipv4/ip_forward": "echo 'net.ipv4.ip_forward = 1' >> /etc/sysctl.conf\nsysctl -w net.ipv4.ip_forward=1",
 		"echo net.ipv4.ip_forward=0 >> /etc/sysctl.conf":                                         "echo 'net.ipv4.ip_forward = 0' >> /etc/sysctl.conf",
 	} {
-		im := ReadImport(text, g)
+		im := Read(text, g)
 		var lines []string
 		for _, argv := range im.Plan.Commands() {
-			lines = append(lines, ShellLine(argv))
+			lines = append(lines, rules.ShellLine(argv))
 		}
 		if got := strings.Join(lines, "\n"); got != want {
 			t.Errorf("%s\nis\n%s\nwant\n%s", text, got, want)
 		}
 	}
-	im := ReadImport("echo net.ipv4.ip_forward=1 > /etc/sysctl.conf", g)
+	im := Read("echo net.ipv4.ip_forward=1 > /etc/sysctl.conf", g)
 	if !im.InDoubt() || !strings.Contains(describe(im), ">>") {
 		t.Errorf("a file that would be emptied:\n%s", describe(im))
 	}
-	im = ReadImport("iptables -nat -A POSTROUTING -o wan0 -j MASQUERADE", ground())
+	im = Read("iptables -nat -A POSTROUTING -o wan0 -j MASQUERADE", ground())
 	if !im.InDoubt() || len(im.Corrected) != 1 || im.Corrected[0] != "iptables -t nat -A POSTROUTING -o wan0 -j MASQUERADE" {
 		t.Errorf("-nat:\n%s", describe(im))
 	}

@@ -1,10 +1,12 @@
-package rules
+package paste
 
 import (
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+
+	"nattui/rules"
 )
 
 // What to make of words that iptables would not understand.
@@ -46,7 +48,7 @@ func (c *commandReader) stray(i int) *mistake {
 	case c.target != nil && isDigits(strings.TrimPrefix(w.text, ":")) && slices.Contains([]string{"--to-destination", "--to-source", "--to"}, c.before(i, 2)):
 		m.text = "address and port are one word, with a colon between them"
 		return m.replace(i-1, 2, strings.TrimSuffix(before, ":")+":"+strings.TrimPrefix(w.text, ":"))
-	case slices.Contains(BuiltInChains["nat"], up) && (c.op == 'A' || c.op == 'I') && !slices.Contains(BuiltInChains["nat"], c.chain):
+	case slices.Contains(rules.BuiltInChains["nat"], up) && (c.op == 'A' || c.op == 'I') && !slices.Contains(rules.BuiltInChains["nat"], c.chain):
 		m.text = fmt.Sprintf("%s stands where %s was taken for the chain", w.text, c.chain)
 		return m
 	case isDigits(w.text) && (c.op == 'A' || c.op == 'N') && i == c.opAt+2:
@@ -82,7 +84,7 @@ func (c *commandReader) needsTo() string {
 }
 
 func (c *commandReader) isChain(name string) bool {
-	for _, chains := range BuiltInChains {
+	for _, chains := range rules.BuiltInChains {
 		if slices.Contains(chains, name) {
 			return true
 		}
@@ -159,7 +161,7 @@ var meantFor = map[string]map[string]string{
 func (c *commandReader) unknownLong(i int, name string) *mistake {
 	name, _, _ = strings.Cut(name, "=")
 	m := c.fail(i, "there is no option %s here", name)
-	if table := strings.TrimPrefix(name, "--"); BuiltInChains[table] != nil {
+	if table := strings.TrimPrefix(name, "--"); rules.BuiltInChains[table] != nil {
 		m.text = "a table is named with -t"
 		return m.replace(i, 1, "-t", table)
 	}
@@ -266,8 +268,8 @@ func (c *commandReader) addressAlone(option, port string) (at int, joined string
 		if c.words[j].text != option {
 			continue
 		}
-		var t Translation
-		if value := c.words[j+1].text; t.parseTo(value) && !t.HasPorts {
+		var t rules.Translation
+		if value := c.words[j+1].text; t.Parse(value) && !t.HasPorts {
 			if strings.Contains(value, ":") {
 				value = "[" + strings.Trim(value, "[]") + "]"
 			}
@@ -310,11 +312,11 @@ func (c *commandReader) targetMissing(i int, name string, targets []string) *mis
 }
 
 // serviceOf is the service of a port given by name or number.
-func serviceOf(port string) (Service, bool) {
+func serviceOf(port string) (rules.Service, bool) {
 	if n, err := strconv.ParseUint(port, 10, 16); err == nil {
-		return ServiceAt(uint16(n))
+		return rules.ServiceAt(uint16(n))
 	}
-	return ServiceNamed(port)
+	return rules.ServiceNamed(port)
 }
 
 // moduleMissing mends an option of a match that has not been named yet.
@@ -370,7 +372,7 @@ func (c *commandReader) portWithoutProtocol(i int, name, value string) *mistake 
 	start := c.optionStart(i)
 	if n, ok := c.proto.Number(); ok && c.proto.Name != "" {
 		m := c.fail(i, "%s has no ports", c.proto.Name)
-		if HasPorts(n) {
+		if rules.HasPorts(n) {
 			m.text = fmt.Sprintf("a port with “not %s” means nothing: name the protocol", c.proto.Name)
 		}
 		if c.proto.Name == "icmp" || c.proto.Name == "ipv6-icmp" {
@@ -379,7 +381,7 @@ func (c *commandReader) portWithoutProtocol(i int, name, value string) *mistake 
 		return m
 	}
 	proto := "tcp"
-	if service, ok := serviceOf(value); ok && service.Proto == UDP {
+	if service, ok := serviceOf(value); ok && service.Proto == rules.UDP {
 		proto = "udp"
 	}
 	m := c.fail(i, "a port needs a protocol that has ports, and none is given: -p tcp or -p udp")

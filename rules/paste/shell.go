@@ -1,4 +1,4 @@
-package rules
+package paste
 
 import (
 	"regexp"
@@ -55,7 +55,7 @@ type scriptRedirect struct {
 type trouble struct {
 	line, col int
 	word      string
-	severity  Severity
+	severity  Level
 	text      string
 	fix       string
 }
@@ -120,7 +120,7 @@ func (r *scriptReader) skip(n int) {
 	}
 }
 
-func (r *scriptReader) say(line, col int, word string, s Severity, text, fix string) {
+func (r *scriptReader) say(line, col int, word string, s Level, text, fix string) {
 	r.troubles = append(r.troubles, trouble{line, col, word, s, text, fix})
 }
 
@@ -156,7 +156,7 @@ func (r *scriptReader) step() {
 	case c == '\\' && r.continues() > 0:
 		n := r.continues()
 		if n > 2 {
-			r.say(line, col, `\`, SeverityError, "blanks follow the backslash, so a shell does not continue the line here: the backslash has to be the last character", "")
+			r.say(line, col, `\`, Error, "blanks follow the backslash, so a shell does not continue the line here: the backslash has to be the last character", "")
 		}
 		r.skip(n)
 	case c == '#':
@@ -177,11 +177,11 @@ func (r *scriptReader) step() {
 		r.end(straight)
 	case c == '|':
 		r.take()
-		r.say(line, col, "|", SeverityError, "a pipe joins programs, and nothing is run here: paste the iptables commands alone", "")
+		r.say(line, col, "|", Error, "a pipe joins programs, and nothing is run here: paste the iptables commands alone", "")
 		r.end(straight)
 	case c == '(' || c == ')':
 		r.take()
-		r.say(line, col, string(c), SeverityError, "parentheses are shell logic, and nothing is run here: paste the iptables commands alone", "")
+		r.say(line, col, string(c), Error, "parentheses are shell logic, and nothing is run here: paste the iptables commands alone", "")
 		r.end(straight)
 	case c == '<' && r.placeholder() > 0:
 		r.word()
@@ -226,7 +226,7 @@ func (r *scriptReader) comment() {
 	}
 	text := string(r.src[from:r.at])
 	if len(r.now.words) == 0 && promptComment.MatchString(text) {
-		r.say(line, col, "#", SeverityNote, "a line that begins with # is a comment and is left out; if # is the prompt it was copied with, paste it without", strings.TrimSpace(text[1:]))
+		r.say(line, col, "#", Note, "a line that begins with # is a comment and is left out; if # is the prompt it was copied with, paste it without", strings.TrimSpace(text[1:]))
 	}
 }
 
@@ -390,7 +390,7 @@ func (r *scriptReader) word() {
 		b.WriteRune(r.take())
 	}
 	if quote != 0 {
-		r.say(open[0], open[1], string(quote), SeverityError, "a quote is opened here and never closed", "")
+		r.say(open[0], open[1], string(quote), Error, "a quote is opened here and never closed", "")
 	}
 	w.text = b.String()
 	r.now.words = append(r.now.words, w)

@@ -1,9 +1,11 @@
-package rules
+package paste
 
 import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"nattui/rules"
 )
 
 // Gaps: what a pasted line leaves for its reader to fill in.
@@ -116,7 +118,7 @@ func (c *commandReader) partKind(text string, u unknownPart, kind valueKind) val
 		switch {
 		case u.from > 0 && text[u.from-1] == '/':
 			return "mask"
-		case kind == kindTo && u.from > 0 && (text[u.from-1] == ':' && c.family == IPv4 || strings.HasSuffix(text[:u.from], "]:")):
+		case kind == kindTo && u.from > 0 && (text[u.from-1] == ':' && c.family == rules.IPv4 || strings.HasSuffix(text[:u.from], "]:")):
 			return kindPort
 		}
 		return kindAddr
@@ -131,12 +133,12 @@ func (c *commandReader) partKind(text string, u unknownPart, kind valueKind) val
 func (c *commandReader) standIn(kind valueKind, text string) string {
 	switch kind {
 	case kindAddr:
-		if c.family == IPv6 {
+		if c.family == rules.IPv6 {
 			return "2001:db8::1"
 		}
 		return "192.0.2.1"
 	case "mask":
-		return map[Family]string{IPv4: "32", IPv6: "128"}[c.family]
+		return map[rules.Family]string{rules.IPv4: "32", rules.IPv6: "128"}[c.family]
 	case kindPort, kindNumber:
 		return "1"
 	case kindIface:

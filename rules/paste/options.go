@@ -1,8 +1,10 @@
-package rules
+package paste
 
 import (
 	"slices"
 	"strings"
+
+	"nattui/rules"
 )
 
 // valueKind says what an option's value is, and so how it is checked and how
@@ -187,7 +189,7 @@ func knownMatch(name string) bool {
 
 func knownTarget(name string) bool {
 	_, ok := targetOptions[name]
-	return ok || IsExtension(name)
+	return ok || rules.IsExtension(name)
 }
 
 // nearest finds the word of a list that is most like another: equal but for

@@ -1,4 +1,4 @@
-package rules
+package paste
 
 import (
 	"fmt"
@@ -6,17 +6,19 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"nattui/rules"
 )
 
 // commandReader takes one iptables command apart, option by option and in the
 // order that iptables does. It stops at the first mistake, which says how to
 // mend the words; then they are read again.
 type commandReader struct {
-	ground *ImportGround
+	ground *Ground
 	words  []scriptWord // the program first
 
-	family   Family
-	backend  Backend
+	family   rules.Family
+	backend  rules.Backend
 	explicit bool // the program's name says the backend
 	table    string
 
@@ -28,16 +30,16 @@ type commandReader struct {
 	other    string // the new name, or the policy
 
 	at       map[string]int // where the options of every rule stand, by their short name
-	src, dst []Net
-	in, out  Iface
-	proto    Proto
-	fragment Fragment
-	counters Counters
+	src, dst []rules.Net
+	in, out  rules.Iface
+	proto    rules.Proto
+	fragment rules.Fragment
+	counters rules.Counters
 	blocks   []*optionBlock // matches, in order
 	target   *optionBlock
 	goes     bool // -g
 
-	notes     []Finding
+	notes     []Remark
 	questions []Question
 }
 
@@ -47,23 +49,23 @@ type optionBlock struct {
 	at    int
 	specs []optionSpec
 	loose bool // its options are not listed: whatever follows is kept
-	opts  []option
+	opts  []rules.Option
 	optAt []int
 }
 
-func (b *optionBlock) has(name string) (option, bool) {
+func (b *optionBlock) has(name string) (rules.Option, bool) {
 	for _, o := range b.opts {
-		if o.name == name {
+		if o.Name == name {
 			return o, true
 		}
 	}
-	return option{}, false
+	return rules.Option{}, false
 }
 
 // mistake is what stops a command from being read, and how to mend it.
 type mistake struct {
 	at       int // the word it is about
-	severity Severity
+	severity Level
 	text     string
 	fix      string // what to write, in short
 	mend     func([]scriptWord) []scriptWord
@@ -73,7 +75,7 @@ type mistake struct {
 }
 
 func (c *commandReader) fail(at int, format string, args ...any) *mistake {
-	return &mistake{at: at, severity: SeverityError, text: fmt.Sprintf(format, args...)}
+	return &mistake{at: at, severity: Error, text: fmt.Sprintf(format, args...)}
 }
 
 // replace mends by putting words in place of n words.
@@ -103,11 +105,11 @@ func putWords(ws []scriptWord, at, n int, with []string) []scriptWord {
 }
 
 // known tells from a word of the command line what program is meant.
-func iptablesProgram(word string) (f Family, b Backend, explicit, ok bool) {
+func iptablesProgram(word string) (f rules.Family, b rules.Backend, explicit, ok bool) {
 	name := path.Base(word)
 	switch {
 	case strings.HasPrefix(name, "ip6tables"):
-		f, name = IPv6, strings.TrimPrefix(name, "ip6tables")
+		f, name = rules.IPv6, strings.TrimPrefix(name, "ip6tables")
 	case strings.HasPrefix(name, "iptables"):
 		name = strings.TrimPrefix(name, "iptables")
 	default:
@@ -115,11 +117,11 @@ func iptablesProgram(word string) (f Family, b Backend, explicit, ok bool) {
 	}
 	switch name {
 	case "":
-		return f, NFT, false, true
+		return f, rules.NFT, false, true
 	case "-nft":
-		return f, NFT, true, true
+		return f, rules.NFT, true, true
 	case "-legacy":
-		return f, Legacy, true, true
+		return f, rules.Legacy, true, true
 	}
 	return 0, 0, false, false
 }
@@ -287,7 +289,7 @@ func (c *commandReader) longOption(i int, not bool) (int, *mistake) {
 
 func (c *commandReader) note(at int, text, fix string) {
 	w := c.words[at]
-	c.notes = append(c.notes, Finding{Line: w.line, Column: w.col, Word: w.text, Severity: SeverityNote, Text: text, Correction: fix})
+	c.notes = append(c.notes, Remark{Line: w.line, Column: w.col, Word: w.text, Level: Note, Text: text, Correction: fix})
 }
 
 // foundOption is an option, and whose it is.
@@ -390,7 +392,7 @@ func (c *commandReader) loadProtocol(at int) bool {
 }
 
 func (c *commandReader) addMatch(name string, at int) {
-	c.blocks = append(c.blocks, &optionBlock{name: name, at: at, specs: matchOptions[name], loose: !Understands(name) && name != "limit"})
+	c.blocks = append(c.blocks, &optionBlock{name: name, at: at, specs: matchOptions[name], loose: !rules.Understands(name) && name != "limit"})
 }
 
 // value is the word that an option's value stands in, with what is not known in
@@ -426,9 +428,9 @@ func (c *commandReader) globalOption(spec *optionSpec, i int, not bool) (int, *m
 	c.at[spec.name] = i
 	switch spec.name {
 	case "-f":
-		c.fragment = LaterOnly
+		c.fragment = rules.LaterOnly
 		if not {
-			c.fragment = NotLaterOnly
+			c.fragment = rules.NotLaterOnly
 		}
 		return i + 1, nil
 	case "-w":
@@ -439,7 +441,7 @@ func (c *commandReader) globalOption(spec *optionSpec, i int, not bool) (int, *m
 	case "-n", "-v", "-x", "--line-numbers":
 		return -(i + 1), nil
 	case "-4", "-6":
-		if (spec.name == "-6") != (c.family == IPv6) {
+		if (spec.name == "-6") != (c.family == rules.IPv6) {
 			// iptables and ip6tables leave out a rule that is for the other.
 			return 0, c.fail(i, "%s makes %s leave this rule out", spec.name, c.family.Command()).replace(i, 1)
 		}
@@ -452,7 +454,7 @@ func (c *commandReader) globalOption(spec *optionSpec, i int, not bool) (int, *m
 			return 0, c.fail(i, "%s needs two values, packets and bytes", name).replace(i, len(c.words)-i)
 		}
 		var ok bool
-		c.counters, ok = parseCounters(c.words[i+1].text + ":" + c.words[i+2].text)
+		c.counters, ok = rules.ParseCounters(c.words[i+1].text + ":" + c.words[i+2].text)
 		if !ok {
 			return 0, c.fail(i+1, "%s needs two numbers, packets and bytes", name)
 		}
@@ -509,9 +511,9 @@ func (c *commandReader) take(name, value string, i int, not bool) *mistake {
 			return m
 		}
 		if name == "-i" {
-			c.in = Iface{not, value}
+			c.in = rules.Iface{Not: not, Name: value}
 		} else {
-			c.out = Iface{not, value}
+			c.out = rules.Iface{Not: not, Name: value}
 		}
 	case "-p":
 		return c.takeProto(value, i+1, not)
@@ -524,11 +526,11 @@ func (c *commandReader) take(name, value string, i int, not bool) *mistake {
 }
 
 func (c *commandReader) takeTable(value string, at int) *mistake {
-	if _, ok := BuiltInChains[value]; !ok {
+	if _, ok := rules.BuiltInChains[value]; !ok {
 		m := c.fail(at, "there is no table %q: there are nat, filter, mangle, raw and security", value)
 		if meant := nearest(value, []string{"nat", "filter", "mangle", "raw", "security"}); meant != "" {
 			m.replace(at, 1, meant)
-		} else if slices.Contains(BuiltInChains["nat"], strings.ToUpper(value)) || strings.HasPrefix(value, "-") {
+		} else if slices.Contains(rules.BuiltInChains["nat"], strings.ToUpper(value)) || strings.HasPrefix(value, "-") {
 			m.replace(at, 1, "nat", value)
 		}
 		return m
@@ -577,7 +579,7 @@ func (c *commandReader) takeProto(value string, at int, not bool) *mistake {
 		m.instead, m.fix = []string{"tcp", "udp"}, "two rules, tcp and udp"
 		return m
 	}
-	n, ok := ProtoNumber(low)
+	n, ok := rules.ProtoNumber(low)
 	switch {
 	case !ok:
 		m := c.fail(at, "%q is no protocol: there are tcp, udp, icmp, sctp, gre, esp and others, or a number", value)
@@ -594,12 +596,12 @@ func (c *commandReader) takeProto(value string, at int, not bool) *mistake {
 			return c.fail(at, "“not any protocol” matches nothing").replace(at-2, 3)
 		}
 		return nil
-	case n == ICMP && c.family == IPv6:
+	case n == rules.ICMP && c.family == rules.IPv6:
 		return c.fail(at, "IPv6 has ipv6-icmp, not icmp").replace(at, 1, "ipv6-icmp")
-	case n == ICMPv6 && c.family == IPv4:
+	case n == rules.ICMPv6 && c.family == rules.IPv4:
 		return c.fail(at, "IPv4 has icmp, not ipv6-icmp").replace(at, 1, "icmp")
 	}
-	c.proto = Proto{not, ProtoName(n)}
+	c.proto = rules.Proto{Not: not, Name: rules.ProtoName(n)}
 	return nil
 }
 
@@ -625,7 +627,7 @@ func (c *commandReader) takeMatch(value string, i int) *mistake {
 		}
 		return m
 	}
-	if n, ok := ProtoNumber(value); ok && slices.Contains([]string{"tcp", "udp", "udplite", "sctp", "dccp"}, value) {
+	if n, ok := rules.ProtoNumber(value); ok && slices.Contains([]string{"tcp", "udp", "udplite", "sctp", "dccp"}, value) {
 		if have, _ := c.proto.Number(); c.proto.Name == "" || c.proto.Not {
 			if _, later := c.laterWord(i, "-p", "--protocol", "--proto"); !later {
 				return c.fail(i, "-m %s goes with -p %s", value, value).replace(i, 0, "-p", value)
@@ -674,7 +676,7 @@ func (c *commandReader) takeTarget(option, value string, i int) *mistake {
 		return m
 	}
 	specs, listed := targetOptions[value]
-	c.target = &optionBlock{name: value, at: i, specs: specs, loose: !listed && IsExtension(value)}
+	c.target = &optionBlock{name: value, at: i, specs: specs, loose: !listed && rules.IsExtension(value)}
 	return nil
 }
 
@@ -705,7 +707,7 @@ func (c *commandReader) blockOption(f foundOption, i int, not bool) (int, *mista
 		return c.looseOption(b, i, not)
 	}
 	n := f.spec.values()
-	o := option{not: not, name: f.spec.name}
+	o := rules.Option{Not: not, Name: f.spec.name}
 	for k := range n {
 		if i+1+k < len(c.words) && c.words[i+1+k].text == "!" && !c.words[i+1+k].quoted {
 			return 0, c.fail(i+1+k, "the ! stands before the option, not behind it").replace(i, 2+k, "!", f.full)
@@ -718,9 +720,9 @@ func (c *commandReader) blockOption(f foundOption, i int, not bool) (int, *mista
 		if m != nil {
 			return 0, m
 		}
-		o.args = append(o.args, value)
+		o.Args = append(o.Args, value)
 	}
-	if _, twice := b.has(o.name); twice && !b.loose && o.name != "--timestart" {
+	if _, twice := b.has(o.Name); twice && !b.loose && o.Name != "--timestart" {
 		return 0, c.fail(i, "%s is given twice", f.full).replace(i, 1+n)
 	}
 	b.opts, b.optAt = append(b.opts, o), append(b.optAt, i)
@@ -752,7 +754,7 @@ func (c *commandReader) check(f foundOption, value string, i, at int) (string, *
 	}
 	m := c.fail(at, "%s", bad.text)
 	if bad.doubt {
-		m.severity = SeverityDoubt
+		m.severity = Doubt
 	}
 	switch {
 	case f.spec.kind == kindPort && strings.Contains(value, ","):
@@ -777,10 +779,10 @@ func (c *commandReader) check(f foundOption, value string, i, at int) (string, *
 // looseOption keeps an option whose match is not known in detail, with the words
 // behind it.
 func (c *commandReader) looseOption(b *optionBlock, i int, not bool) (int, *mistake) {
-	o := option{not: not, name: c.words[i].text}
+	o := rules.Option{Not: not, Name: c.words[i].text}
 	i++
-	for i < len(c.words) && !c.isOption(i) && c.words[i].text != "!" && len(o.args) < 2 {
-		o.args = append(o.args, c.fill(i, o.name, kindText))
+	for i < len(c.words) && !c.isOption(i) && c.words[i].text != "!" && len(o.Args) < 2 {
+		o.Args = append(o.Args, c.fill(i, o.Name, kindText))
 		i++
 	}
 	b.opts, b.optAt = append(b.opts, o), append(b.optAt, i-1)
@@ -853,9 +855,9 @@ func (c *commandReader) command(letter byte, i int) (int, *mistake) {
 // missingChain mends a command without its chain.
 func (c *commandReader) missingChain(m *mistake, i int) *mistake {
 	for k := range c.words {
-		for kind, name := range map[Kind]string{DNAT: "DNAT", SNAT: "SNAT", Masquerade: "MASQUERADE", Redirect: "REDIRECT"} {
+		for kind, name := range map[rules.Kind]string{rules.DNAT: "DNAT", rules.SNAT: "SNAT", rules.Masquerade: "MASQUERADE", rules.Redirect: "REDIRECT"} {
 			if c.words[k].text == name {
-				return m.replace(i, 1, c.words[i].text, DefaultChain(kind))
+				return m.replace(i, 1, c.words[i].text, rules.DefaultChain(kind))
 			}
 		}
 	}

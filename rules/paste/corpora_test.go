@@ -1,4 +1,4 @@
-package rules
+package paste
 
 import (
 	"bufio"
@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"nattui/rules"
 )
 
 // Lines that the kernel's own programs have taken, and what they printed back:
@@ -22,9 +24,9 @@ func TestImportCorpora(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		family := IPv4
+		family := rules.IPv4
 		if strings.Contains(file, "ip6") {
-			family = IPv6
+			family = rules.IPv6
 		}
 		good, all := 0, 0
 		for in := bufio.NewScanner(f); in.Scan(); {
@@ -48,15 +50,15 @@ func TestImportCorpora(t *testing.T) {
 }
 
 // importLine reads one rule of a nat table and returns the rules it makes.
-func importLine(family Family, line string) string {
-	words, err := Split(line)
+func importLine(family rules.Family, line string) string {
+	words, err := rules.Split(line)
 	if err != nil {
 		return err.Error()
 	}
-	set := &Ruleset{Family: family, Tables: []Table{{Name: "nat"}}}
+	set := &rules.Ruleset{Family: family, Tables: []rules.Table{{Name: "nat"}}}
 	add := func(name string) {
-		if _, ok := set.Chain("nat", name); !ok && !IsBuiltIn("nat", name) && !knownTarget(name) {
-			set.Tables[0].Chains = append(set.Tables[0].Chains, Chain{Name: name, Policy: "-"})
+		if _, ok := set.Chain("nat", name); !ok && !rules.IsBuiltIn("nat", name) && !knownTarget(name) {
+			set.Tables[0].Chains = append(set.Tables[0].Chains, rules.Chain{Name: name, Policy: "-"})
 		}
 	}
 	for i, w := range words {
@@ -64,10 +66,10 @@ func importLine(family Family, line string) string {
 			add(words[i+1])
 		}
 	}
-	g := ImportGround{Sets: map[Place]*Ruleset{{family, NFT}: set}, AcceptDoubts: true}
-	im := ReadImport("*nat\n"+line+"\nCOMMIT\n", g)
-	if family == IPv6 {
-		im = ReadImport("ip6tables-restore <<E\n*nat\n"+line+"\nCOMMIT\nE\n", g)
+	g := Ground{Sets: map[rules.Place]*rules.Ruleset{{Family: family, Backend: rules.NFT}: set}, AcceptDoubts: true}
+	im := Read("*nat\n"+line+"\nCOMMIT\n", g)
+	if family == rules.IPv6 {
+		im = Read("ip6tables-restore <<E\n*nat\n"+line+"\nCOMMIT\nE\n", g)
 	}
 	if im.InDoubt() {
 		return describe(im)

@@ -1,40 +1,42 @@
-package rules
+package paste
 
 import (
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
+
+	"nattui/rules"
 )
 
-// Severity is how much a Finding stands in the way.
-type Severity uint8
+// Level is how much a Remark stands in the way.
+type Level uint8
 
-// The severities. A note is good to know; a doubt can be made and is seldom
+// The levels. A note is good to know; a doubt can be made and is seldom
 // meant; an error cannot be made.
 const (
-	SeverityNote Severity = iota
-	SeverityDoubt
-	SeverityError
+	Note Level = iota
+	Doubt
+	Error
 )
 
 // String is note, doubt or error.
-func (s Severity) String() string { return [...]string{"note", "doubt", "error"}[s] }
+func (l Level) String() string { return [...]string{"note", "doubt", "error"}[l] }
 
-// Finding is something to say about one word of a pasted text.
-type Finding struct {
+// Remark is something to say about one word of a pasted text.
+type Remark struct {
 	// Line and Column are where the word begins, counted from 1, columns in characters.
 	Line, Column int
 	Word         string
-	Severity     Severity
+	Level        Level
 	Text         string
 	// Correction is what to write instead, in short; "" where there is none.
 	Correction string
 }
 
-// String is the finding with its place, as compilers print theirs.
-func (f Finding) String() string {
-	text := fmt.Sprintf("%d:%d: %s: %s", f.Line, f.Column, f.Severity, f.Text)
+// String is the remark with its place, as compilers print theirs.
+func (f Remark) String() string {
+	text := fmt.Sprintf("%d:%d: %s: %s", f.Line, f.Column, f.Level, f.Text)
 	if f.Correction != "" {
 		text += "; write  " + f.Correction
 	}
@@ -53,27 +55,27 @@ type Question struct {
 
 // Import is what a pasted text comes to. Nothing of the text was run.
 type Import struct {
-	Findings  []Finding
+	Remarks   []Remark
 	Questions []Question
 	// Corrected are the commands as they should be, each a whole line. A line
 	// that should not be there at all stands as a comment.
 	Corrected []string
 	// Plan carries out every line. It is empty as long as anything is in doubt.
-	Plan Plan
+	Plan rules.Plan
 }
 
 // InDoubt reports that something has to be answered or corrected first.
 func (im Import) InDoubt() bool {
-	return len(im.Questions) > 0 || slices.ContainsFunc(im.Findings, func(f Finding) bool { return f.Severity > SeverityNote })
+	return len(im.Questions) > 0 || slices.ContainsFunc(im.Remarks, func(f Remark) bool { return f.Level > Note })
 }
 
 // ImportGround is what a pasted text is held against. The zero value knows
 // nothing of the host.
-type ImportGround struct {
+type Ground struct {
 	// Sets are the tables as they are now.
-	Sets map[Place]*Ruleset
+	Sets map[rules.Place]*rules.Ruleset
 	// Backend is that of the plain programs, iptables and ip6tables.
-	Backend Backend
+	Backend rules.Backend
 	// Answers fill gaps, by the names of the questions.
 	Answers map[string]string
 	// AcceptDoubts takes doubtful lines as they are given.
@@ -96,9 +98,9 @@ type ImportGround struct {
 	lenient  bool              // accept doubts, to see what the line would do as it is
 }
 
-func (g *ImportGround) accepts() bool { return g.AcceptDoubts || g.lenient }
+func (g *Ground) accepts() bool { return g.AcceptDoubts || g.lenient }
 
-func (g *ImportGround) answer(name string) (string, bool) {
+func (g *Ground) answer(name string) (string, bool) {
 	for _, key := range []string{name, strings.Trim(name, "<>[]{}")} {
 		if v, ok := g.Answers[key]; ok {
 			return v, true
@@ -107,19 +109,19 @@ func (g *ImportGround) answer(name string) (string, bool) {
 	return "", false
 }
 
-func (g *ImportGround) uplinkAddr(f Family) netip.Addr {
-	if f == IPv6 {
+func (g *Ground) uplinkAddr(f rules.Family) netip.Addr {
+	if f == rules.IPv6 {
 		return g.Uplink6
 	}
 	return g.Uplink4
 }
 
 // chains are a table's chains of a person's own.
-func (g *ImportGround) chains(f Family, b Backend, table string) []string {
+func (g *Ground) chains(f rules.Family, b rules.Backend, table string) []string {
 	var names []string
-	if t, ok := g.Sets[Place{f, b}].Table(table); ok {
+	if t, ok := g.Sets[rules.Place{Family: f, Backend: b}].Table(table); ok {
 		for _, c := range t.Chains {
-			if !IsBuiltIn(table, c.Name) {
+			if !rules.IsBuiltIn(table, c.Name) {
 				names = append(names, c.Name)
 			}
 		}
@@ -127,14 +129,14 @@ func (g *ImportGround) chains(f Family, b Backend, table string) []string {
 	return names
 }
 
-func (g *ImportGround) hasChain(f Family, b Backend, table, name string) bool {
+func (g *Ground) hasChain(f rules.Family, b rules.Backend, table, name string) bool {
 	return slices.Contains(g.chains(f, b, table), name) || g.AnyChain && !looksLikeKnown(name)
 }
 
 // looksLikeKnown reports a name that is rather a misspelt one of iptables' own.
 func looksLikeKnown(name string) bool {
 	var names []string
-	for _, chains := range BuiltInChains {
+	for _, chains := range rules.BuiltInChains {
 		names = append(names, chains...)
 	}
 	for target := range targetOptions {
@@ -147,22 +149,22 @@ func looksLikeKnown(name string) bool {
 // script, or the output of iptables-save. It is read as a POSIX shell would,
 // without running anything or filling in variables. Every mistake is found with
 // its place and its correction.
-func ReadImport(text string, ground ImportGround) Import {
+func Read(text string, ground Ground) Import {
 	im := &importer{ground: ground, saw: map[string]bool{}}
-	im.ground.Sets = map[Place]*Ruleset{}
+	im.ground.Sets = map[rules.Place]*rules.Ruleset{}
 	for k, s := range ground.Sets {
 		im.ground.Sets[k] = s
 	}
 	im.ground.assigned = map[string]string{}
 	if isSaved(text) {
-		im.saved(text, 1, IPv4, ground.Backend, false)
+		im.saved(text, 1, rules.IPv4, ground.Backend, false)
 	} else {
 		im.script(text)
 	}
 	if len(im.out.Corrected) == 0 && !im.out.InDoubt() && !im.present {
-		im.find(Finding{Line: 1, Column: 1, Severity: SeverityError, Text: "there is no iptables command in it"})
+		im.find(Remark{Line: 1, Column: 1, Level: Error, Text: "there is no iptables command in it"})
 	}
-	slices.SortStableFunc(im.out.Findings, func(a, b Finding) int {
+	slices.SortStableFunc(im.out.Remarks, func(a, b Remark) int {
 		if a.Line != b.Line {
 			return a.Line - b.Line
 		}
@@ -171,16 +173,16 @@ func ReadImport(text string, ground ImportGround) Import {
 	if im.out.InDoubt() {
 		im.steps = nil
 	}
-	im.out.Plan = Plan{Title: im.title(), Steps: im.steps}
+	im.out.Plan = rules.Plan{Title: im.title(), Steps: im.steps}
 	return im.out
 }
 
 // importer carries a text from line to line. Its ground's sets change as the
 // commands would change them.
 type importer struct {
-	ground  ImportGround
+	ground  Ground
 	out     Import
-	steps   []Step
+	steps   []rules.Step
 	saw     map[string]bool // questions asked already
 	present bool            // rules of a saved table stand already
 	last    bool            // the last command would have succeeded
@@ -193,7 +195,7 @@ func (im *importer) title() string {
 	return im.steps[0].Sentence()
 }
 
-func (im *importer) find(f Finding) { im.out.Findings = append(im.out.Findings, f) }
+func (im *importer) find(f Remark) { im.out.Remarks = append(im.out.Remarks, f) }
 
 func (im *importer) ask(qs []Question) {
 	for _, q := range qs {
@@ -208,7 +210,7 @@ func (im *importer) ask(qs []Question) {
 func (im *importer) script(text string) {
 	commands, troubles := readScript(text, im.ground.Answers)
 	for _, t := range troubles {
-		im.find(Finding{t.line, t.col, t.word, t.severity, t.text, t.fix})
+		im.find(Remark{t.line, t.col, t.word, t.severity, t.text, t.fix})
 	}
 	im.last = true
 	for i := range commands {
@@ -261,11 +263,11 @@ func (im *importer) command(sc *scriptCommand) {
 		return
 	}
 	first := words[0]
-	place := func(s Severity, format string, args ...any) {
-		im.find(Finding{Line: first.line, Column: first.col, Word: first.text, Severity: s, Text: fmt.Sprintf(format, args...)})
+	place := func(s Level, format string, args ...any) {
+		im.find(Remark{Line: first.line, Column: first.col, Word: first.text, Level: s, Text: fmt.Sprintf(format, args...)})
 	}
 	if slices.Contains(shellLogic, first.text) {
-		place(SeverityError, "%s is shell logic, and nothing is run here: paste the iptables commands that it comes to", first.text)
+		place(Error, "%s is shell logic, and nothing is run here: paste the iptables commands that it comes to", first.text)
 	}
 	words = stripPrefix(words)
 	if len(words) == 0 || slices.Contains(shellLogic, words[0].text) {
@@ -289,24 +291,24 @@ func (im *importer) command(sc *scriptCommand) {
 	case name == "echo" && len(sc.redirects) > 0 && isSettingsFile(sc.redirects[0].to.text):
 		im.fileWrite(words, sc.redirects[0])
 	case name == "modprobe" || name == "insmod":
-		place(SeverityNote, "the kernel loads what a rule needs by itself: %s is left out", name)
+		place(Note, "the kernel loads what a rule needs by itself: %s is left out", name)
 	case slices.Contains(idleCommands, name) && len(sc.redirects) == 0:
 	case strings.Contains(name, "tables-save"), name == "netfilter-persistent", name == "service" && len(words) > 1 && strings.HasPrefix(words[1].text, "ip"), name == "invoke-rc.d":
-		place(SeverityNote, "saving is a step of its own here: nattui save")
+		place(Note, "saving is a step of its own here: nattui save")
 	default:
 		if meant := nearest(name, []string{"iptables", "ip6tables"}); meant != "" && len(name) > 5 {
-			im.find(Finding{first.line, first.col, first.text, SeverityError, fmt.Sprintf("there is no program %s", name), meant})
+			im.find(Remark{first.line, first.col, first.text, Error, fmt.Sprintf("there is no program %s", name), meant})
 			words = putWords(words, 0, 1, []string{meant})
 			im.iptables(words, sc.tolerant)
 			return
 		}
 		if strings.HasPrefix(first.text, "-") || isRuleStart(words) {
-			im.find(Finding{first.line, first.col, first.text, SeverityError, "the program is missing in front", "iptables"})
+			im.find(Remark{first.line, first.col, first.text, Error, "the program is missing in front", "iptables"})
 			im.iptables(putWords(words, 0, 0, []string{"iptables"}), sc.tolerant)
 			return
 		}
-		place(SeverityDoubt, "%s is not run: only iptables commands and kernel settings are taken from a text", name)
-		im.out.Corrected = append(im.out.Corrected, "# "+ShellLine(texts(words)))
+		place(Doubt, "%s is not run: only iptables commands and kernel settings are taken from a text", name)
+		im.out.Corrected = append(im.out.Corrected, "# "+rules.ShellLine(texts(words)))
 	}
 }
 

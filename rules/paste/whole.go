@@ -1,4 +1,4 @@
-package rules
+package paste
 
 import (
 	"fmt"
@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"nattui/rules"
 )
 
 // nets reads the value of -s or -d: an address, a network, or a list of them.
-func (c *commandReader) nets(value string, at int, not bool) ([]Net, *mistake) {
+func (c *commandReader) nets(value string, at int, not bool) ([]rules.Net, *mistake) {
 	name := c.global(c.words[at-1].text).name
 	if m := addressPort.FindStringSubmatch(value); m != nil {
 		port := map[string]string{"-s": "--sport", "-d": "--dport"}[name]
@@ -20,7 +22,7 @@ func (c *commandReader) nets(value string, at int, not bool) ([]Net, *mistake) {
 		}
 		return nil, c.fail(at, "an address takes no port: that is an option of its own").replace(at-1, 2, with...)
 	}
-	var list []Net
+	var list []rules.Net
 	for item := range strings.SplitSeq(value, ",") {
 		if item == "" {
 			if strings.HasSuffix(value, ",") && at+1 < len(c.words) && !c.isOption(at+1) {
@@ -50,7 +52,7 @@ func (c *commandReader) badNet(bad *badValue, item, value string, at int, name s
 		if c.ground.accepts() {
 			return nil
 		}
-		m.severity = SeverityDoubt
+		m.severity = Doubt
 	}
 	if a, err := netip.ParseAddr(strings.Split(item, "/")[0]); err == nil && !c.family.Holds(a) && bad.fix == "" {
 		other := c.family.Other()
@@ -58,7 +60,7 @@ func (c *commandReader) badNet(bad *badValue, item, value string, at int, name s
 		m.mend = func(ws []scriptWord) []scriptWord { return putWords(ws, 0, 1, []string{m.fix}) }
 		return m
 	}
-	if _, ok := parseAddrs(item); ok && strings.Contains(item, "-") {
+	if _, ok := rules.ParseAddrs(item); ok && strings.Contains(item, "-") {
 		option := map[string]string{"-s": "--src-range", "-d": "--dst-range"}[name]
 		return m.replace(at-1, 2, "-m", "iprange", option, item)
 	}
@@ -77,8 +79,8 @@ func (c *commandReader) whole() *mistake {
 		m := c.fail(0, "it is not said what to do: -A adds a rule, -D deletes one")
 		if c.target != nil {
 			chain := "FORWARD"
-			if kind, ok := NATKind(c.target.name); ok {
-				chain = DefaultChain(kind)
+			if kind, ok := rules.NATKind(c.target.name); ok {
+				chain = rules.DefaultChain(kind)
 			}
 			return m.replace(1, 0, "-A", chain)
 		}
@@ -108,31 +110,31 @@ func (c *commandReader) checkChain() *mistake {
 	at := c.opAt + 1
 	switch {
 	case c.op == 'N':
-		if c.isChain(c.chain) && IsBuiltIn(c.table, c.chain) {
+		if c.isChain(c.chain) && rules.IsBuiltIn(c.table, c.chain) {
 			return c.fail(at, "%s is there from the start", c.chain)
 		}
 		if len(c.chain) > 28 {
 			return c.fail(at, "a chain's name has at most 28 characters")
 		}
 		return nil
-	case c.op == 'P' && !IsBuiltIn(c.table, c.chain) && c.ground.hasChain(c.family, c.backend, c.table, c.chain):
+	case c.op == 'P' && !rules.IsBuiltIn(c.table, c.chain) && c.ground.hasChain(c.family, c.backend, c.table, c.chain):
 		return c.fail(at, "only chains that the kernel calls have a policy")
-	case IsBuiltIn(c.table, c.chain) || c.ground.hasChain(c.family, c.backend, c.table, c.chain):
+	case rules.IsBuiltIn(c.table, c.chain) || c.ground.hasChain(c.family, c.backend, c.table, c.chain):
 		return nil
 	}
 	m := c.fail(at, "table %s has no chain %s", c.table, c.chain)
 	if c.target != nil {
-		if kind, ok := NATKind(c.target.name); ok && c.table != "nat" && slices.Contains(ChainsFor(kind), strings.ToUpper(c.chain)) {
+		if kind, ok := rules.NATKind(c.target.name); ok && c.table != "nat" && slices.Contains(rules.ChainsFor(kind), strings.ToUpper(c.chain)) {
 			m.text += fmt.Sprintf(": %s belongs to table nat", c.target.name)
 			return c.setTable(m, "nat")
 		}
 	}
-	names := append(slices.Clone(BuiltInChains[c.table]), c.ground.chains(c.family, c.backend, c.table)...)
+	names := append(slices.Clone(rules.BuiltInChains[c.table]), c.ground.chains(c.family, c.backend, c.table)...)
 	if meant := nearest(c.chain, names); meant != "" {
 		return m.replace(at, 1, meant)
 	}
 	for _, table := range []string{"nat", "filter", "mangle"} {
-		if IsBuiltIn(table, c.chain) {
+		if rules.IsBuiltIn(table, c.chain) {
 			m.text += fmt.Sprintf("; table %s has", table)
 			if table == "filter" {
 				return c.setTable(m, "")
@@ -146,7 +148,7 @@ func (c *commandReader) checkChain() *mistake {
 	}
 	// A misspelt chain of another table.
 	for _, table := range []string{"nat", "filter"} {
-		if meant := nearest(c.chain, BuiltInChains[table]); meant != "" {
+		if meant := nearest(c.chain, rules.BuiltInChains[table]); meant != "" {
 			return m.replace(at, 1, meant)
 		}
 	}
@@ -182,7 +184,7 @@ func (c *commandReader) checkTarget() *mistake {
 		return nil
 	}
 	t, at := c.target, c.target.at
-	kind, translates := NATKind(t.name)
+	kind, translates := rules.NATKind(t.name)
 	builtIn := c.isBuiltInAnywhere()
 	switch {
 	case c.goes && knownTarget(t.name):
@@ -190,19 +192,21 @@ func (c *commandReader) checkTarget() *mistake {
 	case translates && c.table != "nat":
 		m := c.fail(at+1, "%s belongs to table nat, not %s", t.name, c.table)
 		if builtIn && !slices.Contains(c.chainsFor(kind), c.chain) {
-			m.fix = "-t nat, chain " + DefaultChain(kind)
+			m.fix = "-t nat, chain " + rules.DefaultChain(kind)
 			chainAt := c.opAt + 1
 			set := c.setTable(c.fail(0, ""), "nat").mend
-			m.mend = func(ws []scriptWord) []scriptWord { return set(putWords(ws, chainAt, 1, []string{DefaultChain(kind)})) }
+			m.mend = func(ws []scriptWord) []scriptWord {
+				return set(putWords(ws, chainAt, 1, []string{rules.DefaultChain(kind)}))
+			}
 			return m
 		}
 		return c.setTable(m, "nat")
 	case translates && builtIn && !slices.Contains(c.chainsFor(kind), c.chain):
 		m := c.fail(c.opAt+1, "%s has no place in %s: it belongs in %s", t.name, c.chain, strings.Join(c.chainsFor(kind), " or "))
-		return m.replace(c.opAt+1, 1, DefaultChain(kind))
+		return m.replace(c.opAt+1, 1, rules.DefaultChain(kind))
 	case (t.name == "DROP" || t.name == "REJECT") && c.table == "nat":
 		m := c.fail(at+1, "table nat is not for filtering: %s belongs in table filter", t.name)
-		if slices.Contains(BuiltInChains["filter"], c.chain) {
+		if slices.Contains(rules.BuiltInChains["filter"], c.chain) {
 			return c.setTable(m, "")
 		}
 		return m
@@ -215,18 +219,18 @@ func (c *commandReader) checkTarget() *mistake {
 }
 
 // chainsFor are the chains of a translating target, NETMAP's included.
-func (c *commandReader) chainsFor(k Kind) []string { return ChainsFor(k) }
+func (c *commandReader) chainsFor(k rules.Kind) []string { return rules.ChainsFor(k) }
 
 func (c *commandReader) isBuiltInAnywhere() bool {
-	for table := range BuiltInChains {
-		if IsBuiltIn(table, c.chain) {
+	for table := range rules.BuiltInChains {
+		if rules.IsBuiltIn(table, c.chain) {
 			return true
 		}
 	}
 	return false
 }
 
-func (c *commandReader) checkTargetOptions(kind Kind) *mistake {
+func (c *commandReader) checkTargetOptions(kind rules.Kind) *mistake {
 	t, at := c.target, c.target.at
 	needs := map[string]string{"DNAT": "--to-destination", "SNAT": "--to-source", "NETMAP": "--to"}[t.name]
 	if needs != "" {
@@ -239,14 +243,14 @@ func (c *commandReader) checkTargetOptions(kind Kind) *mistake {
 			return m
 		}
 	}
-	if !kind.Translates() || kind == Netmap {
+	if !kind.Translates() || kind == rules.Netmap {
 		return nil
 	}
 	for i, o := range t.opts {
-		port := o.name == "--to-ports"
-		if len(o.args) == 1 && (o.name == "--to-destination" || o.name == "--to-source") {
-			var to Translation
-			port = to.parseTo(o.args[0]) && to.HasPorts
+		port := o.Name == "--to-ports"
+		if len(o.Args) == 1 && (o.Name == "--to-destination" || o.Name == "--to-source") {
+			var to rules.Translation
+			port = to.Parse(o.Args[0]) && to.HasPorts
 		}
 		if !port || c.proto.HasPorts() || c.proto.Name != "" && c.hasUnknown(c.at["-p"]+1) {
 			continue
@@ -332,19 +336,19 @@ func (c *commandReader) doubt() *mistake {
 	}
 	doubt := func(at int, format string, args ...any) *mistake {
 		m := c.fail(at, format, args...)
-		m.severity = SeverityDoubt
+		m.severity = Doubt
 		return m
 	}
-	kind, _ := NATKind(c.target.name)
+	kind, _ := rules.NATKind(c.target.name)
 	at := c.target.at
 	limited := c.limits()
 	switch {
-	case (kind == DNAT || kind == Redirect) && c.chain == "PREROUTING" && len(c.dst) == 0 && c.in.Any() && !limited:
+	case (kind == rules.DNAT || kind == rules.Redirect) && c.chain == "PREROUTING" && len(c.dst) == 0 && c.in.Any() && !limited:
 		return doubt(at+1, "with neither -d nor -i this also catches what your own network sends to anybody%s", c.portPhrase()).
 			replace(c.ruleStart(), 0, "-i", c.uplinkName())
-	case (kind == DNAT || kind == Redirect) && c.chain == "OUTPUT" && len(c.dst) == 0 && c.out.Any() && !limited:
+	case (kind == rules.DNAT || kind == rules.Redirect) && c.chain == "OUTPUT" && len(c.dst) == 0 && c.out.Any() && !limited:
 		return doubt(at+1, "with neither -d nor -o this catches everything this host itself sends%s", c.portPhrase())
-	case (kind == Masquerade || kind == SNAT) && c.chain == "POSTROUTING" && len(c.dst) == 0 && c.out.Any() && !limited:
+	case (kind == rules.Masquerade || kind == rules.SNAT) && c.chain == "POSTROUTING" && len(c.dst) == 0 && c.out.Any() && !limited:
 		return doubt(at+1, "with neither -o nor -d this also hides your clients from your own servers").replace(at, 0, "-o", c.uplinkName())
 	}
 	return nil
@@ -381,8 +385,8 @@ func (c *commandReader) uplinkName() string {
 func (c *commandReader) portPhrase() string {
 	for _, b := range c.blocks {
 		for _, o := range b.opts {
-			if (o.name == "--dport" || o.name == "--dports") && len(o.args) == 1 {
-				return "'s port " + o.args[0]
+			if (o.Name == "--dport" || o.Name == "--dports") && len(o.Args) == 1 {
+				return "'s port " + o.Args[0]
 			}
 		}
 	}
@@ -391,13 +395,13 @@ func (c *commandReader) portPhrase() string {
 
 // rules are what the command makes: one rule, or one for each pair of addresses
 // where lists are given.
-func (c *commandReader) rules() []Rule {
-	r := Rule{Chain: c.chain, In: c.in, Out: c.out, Protocol: c.proto, Fragment: c.fragment, Counters: c.counters}
+func (c *commandReader) rules() []rules.Rule {
+	r := rules.Rule{Chain: c.chain, In: c.in, Out: c.out, Protocol: c.proto, Fragment: c.fragment, Counters: c.counters}
 	if c.in.Name == "+" && !c.in.Not {
-		r.In = Iface{}
+		r.In = rules.Iface{}
 	}
 	if c.out.Name == "+" && !c.out.Not {
-		r.Out = Iface{}
+		r.Out = rules.Iface{}
 	}
 	for _, b := range c.blocks {
 		r.Matches = append(r.Matches, c.matchOf(b))
@@ -407,12 +411,12 @@ func (c *commandReader) rules() []Rule {
 	}
 	sources, dests := c.src, c.dst
 	if len(sources) == 0 {
-		sources = []Net{{}}
+		sources = []rules.Net{{}}
 	}
 	if len(dests) == 0 {
-		dests = []Net{{}}
+		dests = []rules.Net{{}}
 	}
-	var all []Rule
+	var all []rules.Rule
 	for _, s := range sources {
 		for _, d := range dests {
 			one := r
@@ -424,46 +428,46 @@ func (c *commandReader) rules() []Rule {
 }
 
 // everywhere turns 0.0.0.0/0 into no restriction, as iptables prints it.
-func everywhere(n Net) Net {
+func everywhere(n rules.Net) rules.Net {
 	if p, ok := n.Prefix(); ok && p.Bits() == 0 && !n.Not {
-		return Net{}
+		return rules.Net{}
 	}
 	return n
 }
 
 // matchOf is a match in the form that iptables-save prints.
-func (c *commandReader) matchOf(b *optionBlock) Match {
-	return NewMatch(b.name, c.canonicalOptions(b))
+func (c *commandReader) matchOf(b *optionBlock) rules.Match {
+	return rules.NewMatch(b.name, c.canonicalOptions(b))
 }
 
 // canonicalOptions are the options of a match as iptables-save prints them, in
 // its order and without those that say what holds anyway.
-func (c *commandReader) canonicalOptions(b *optionBlock) []option {
-	var out []option
+func (c *commandReader) canonicalOptions(b *optionBlock) []rules.Option {
+	var out []rules.Option
 	for _, o := range b.opts {
 		switch {
-		case o.name == "--syn":
-			o = option{o.not, "--tcp-flags", []string{"FIN,SYN,RST,ACK", "SYN"}}
-		case o.name == "--tcp-flags":
-			for i, names := range o.args {
-				if f, ok := parseFlags(names); ok {
-					o.args = slices.Clone(o.args)
-					o.args[i] = flagNames(f)
+		case o.Name == "--syn":
+			o = rules.Option{Not: o.Not, Name: "--tcp-flags", Args: []string{"FIN,SYN,RST,ACK", "SYN"}}
+		case o.Name == "--tcp-flags":
+			for i, names := range o.Args {
+				if f, ok := rules.ParseFlags(names); ok {
+					o.Args = slices.Clone(o.Args)
+					o.Args[i] = rules.FlagNames(f)
 				}
 			}
-		case (o.name == "--sport" || o.name == "--dport") && !o.not && len(o.args) == 1 && o.args[0] == "0:65535":
+		case (o.Name == "--sport" || o.Name == "--dport") && !o.Not && len(o.Args) == 1 && o.Args[0] == "0:65535":
 			continue
-		case o.name == "--limit-burst" && o.args[0] == "5":
+		case o.Name == "--limit-burst" && o.Args[0] == "5":
 			continue
-		case o.name == "--probability":
-			o.args = []string{probability(o.args[0])}
-		case o.name == "--timestart" || o.name == "--timestop":
-			o.args = []string{clockTime(o.args[0])}
+		case o.Name == "--probability":
+			o.Args = []string{probability(o.Args[0])}
+		case o.Name == "--timestart" || o.Name == "--timestop":
+			o.Args = []string{clockTime(o.Args[0])}
 		}
 		out = append(out, o)
 	}
-	if b.name == "limit" && !slices.ContainsFunc(out, func(o option) bool { return o.name == "--limit" }) {
-		out = slices.Insert(out, 0, opt(false, "--limit", "3/hour"))
+	if b.name == "limit" && !slices.ContainsFunc(out, func(o rules.Option) bool { return o.Name == "--limit" }) {
+		out = slices.Insert(out, 0, rules.NewOption(false, "--limit", "3/hour"))
 	}
 	if b.name == "time" {
 		out = wholeTime(out)
@@ -478,7 +482,7 @@ func (c *commandReader) canonicalOptions(b *optionBlock) []option {
 	for i, s := range b.specs {
 		order[s.name] = i
 	}
-	slices.SortStableFunc(out, func(x, y option) int { return order[x.name] - order[y.name] })
+	slices.SortStableFunc(out, func(x, y rules.Option) int { return order[x.Name] - order[y.Name] })
 	return out
 }
 
@@ -492,22 +496,22 @@ func probability(s string) string {
 }
 
 // wholeTime adds the ends that -m time fills in where only one is given.
-func wholeTime(opts []option) []option {
+func wholeTime(opts []rules.Option) []rules.Option {
 	have := func(name string) bool {
-		return slices.ContainsFunc(opts, func(o option) bool { return o.name == name })
+		return slices.ContainsFunc(opts, func(o rules.Option) bool { return o.Name == name })
 	}
 	if have("--timestart") && !have("--timestop") {
-		opts = append(opts, opt(false, "--timestop", "23:59:59"))
+		opts = append(opts, rules.NewOption(false, "--timestop", "23:59:59"))
 	}
 	if have("--timestop") && !have("--timestart") {
-		opts = append(opts, opt(false, "--timestart", "00:00:00"))
+		opts = append(opts, rules.NewOption(false, "--timestart", "00:00:00"))
 	}
 	if !have("--datestop") {
-		opts = append(opts, opt(false, "--datestop", "2038-01-19T03:14:07"))
+		opts = append(opts, rules.NewOption(false, "--datestop", "2038-01-19T03:14:07"))
 	}
 	for i, o := range opts {
-		if strings.HasPrefix(o.name, "--date") && len(o.args[0]) == len("2020-01-01") {
-			opts[i].args = []string{o.args[0] + "T00:00:00"}
+		if strings.HasPrefix(o.Name, "--date") && len(o.Args[0]) == len("2020-01-01") {
+			opts[i].Args = []string{o.Args[0] + "T00:00:00"}
 		}
 	}
 	return opts
@@ -528,11 +532,11 @@ func clockTime(s string) string {
 }
 
 // connlimit adds what iptables prints of a limit on connections in any case.
-func (c *commandReader) connlimit(opts []option) []option {
-	mask, side := opt(false, "--connlimit-mask", fmt.Sprint(c.family.Bits())), opt(false, "--connlimit-saddr")
-	var out []option
+func (c *commandReader) connlimit(opts []rules.Option) []rules.Option {
+	mask, side := rules.NewOption(false, "--connlimit-mask", fmt.Sprint(c.family.Bits())), rules.NewOption(false, "--connlimit-saddr")
+	var out []rules.Option
 	for _, o := range opts {
-		switch o.name {
+		switch o.Name {
 		case "--connlimit-mask":
 			mask = o
 		case "--connlimit-saddr", "--connlimit-daddr":
@@ -545,83 +549,83 @@ func (c *commandReader) connlimit(opts []option) []option {
 }
 
 // targetOf is the target in the form that iptables-save prints.
-func (c *commandReader) targetOf() Target {
+func (c *commandReader) targetOf() rules.Target {
 	t := c.target
 	if c.goes {
-		return Target{Kind: Goto, Name: t.name}
+		return rules.Target{Kind: rules.Goto, Name: t.name}
 	}
 	opts := slices.Clone(t.opts)
 	order := map[string]int{}
 	for i, s := range t.specs {
 		order[s.name] = i
 	}
-	slices.SortStableFunc(opts, func(x, y option) int { return order[x.name] - order[y.name] })
+	slices.SortStableFunc(opts, func(x, y rules.Option) int { return order[x.Name] - order[y.Name] })
 	switch t.name {
 	case "REJECT":
 		if len(opts) == 0 {
 			how := "icmp-port-unreachable"
-			if c.family == IPv6 {
+			if c.family == rules.IPv6 {
 				how = "icmp6-port-unreachable"
 			}
-			opts = []option{opt(false, "--reject-with", how)}
+			opts = []rules.Option{rules.NewOption(false, "--reject-with", how)}
 		}
 	case "LOG":
-		opts = slices.DeleteFunc(opts, func(o option) bool { return o.name == "--log-level" && o.args[0] == "4" })
+		opts = slices.DeleteFunc(opts, func(o rules.Option) bool { return o.Name == "--log-level" && o.Args[0] == "4" })
 	case "MARK", "CONNMARK":
 		opts = canonicalMark(opts)
 	}
 	var words []string
 	for _, o := range opts {
-		words = append(append(words, o.name), o.args...)
+		words = append(append(words, o.Name), o.Args...)
 	}
-	return parseTarget(t.name, words)
+	return rules.ParseTarget(t.name, words)
 }
 
 // canonicalMark turns the ways of setting a mark into --set-xmark, which is how
 // the kernel keeps all of them (xt_MARK, xt_CONNMARK).
-func canonicalMark(opts []option) []option {
-	var out []option
-	var masks []option
+func canonicalMark(opts []rules.Option) []rules.Option {
+	var out []rules.Option
+	var masks []rules.Option
 	moves := false
 	for _, o := range opts {
-		var b Bits
-		if len(o.args) == 1 {
-			b, _ = parseBits(o.args[0], 0xffffffff)
+		var b rules.Bits
+		if len(o.Args) == 1 {
+			b, _ = rules.ParseBits(o.Args[0], 0xffffffff)
 		}
-		switch o.name {
+		switch o.Name {
 		case "--set-mark":
 			b.Mask |= b.Value
 		case "--and-mark":
-			b = Bits{0, ^b.Value}
+			b = rules.Bits{Value: 0, Mask: ^b.Value}
 		case "--or-mark":
-			b = Bits{b.Value, b.Value}
+			b = rules.Bits{Value: b.Value, Mask: b.Value}
 		case "--xor-mark":
-			b = Bits{b.Value, 0}
+			b = rules.Bits{Value: b.Value, Mask: 0}
 		case "--set-xmark":
 		case "--nfmask", "--ctmask":
-			masks = append(masks, opt(false, o.name, hex(b.Value)))
+			masks = append(masks, rules.NewOption(false, o.Name, rules.Hex(b.Value)))
 			continue
 		case "--mask":
-			masks = append(masks, opt(false, "--nfmask", hex(b.Value)), opt(false, "--ctmask", hex(b.Value)))
+			masks = append(masks, rules.NewOption(false, "--nfmask", rules.Hex(b.Value)), rules.NewOption(false, "--ctmask", rules.Hex(b.Value)))
 			continue
 		default:
 			moves = true
 			out = append(out, o)
 			continue
 		}
-		out = append(out, opt(false, "--set-xmark", hex(b.Value)+"/"+hex(b.Mask)))
+		out = append(out, rules.NewOption(false, "--set-xmark", rules.Hex(b.Value)+"/"+rules.Hex(b.Mask)))
 	}
 	if !moves {
 		return out
 	}
 	for _, name := range []string{"--nfmask", "--ctmask"} {
-		value := hex(0xffffffff)
+		value := rules.Hex(0xffffffff)
 		for _, m := range masks {
-			if m.name == name {
-				value = m.args[0]
+			if m.Name == name {
+				value = m.Args[0]
 			}
 		}
-		out = append(out, opt(false, name, value))
+		out = append(out, rules.NewOption(false, name, value))
 	}
 	return out
 }

@@ -1,4 +1,4 @@
-package rules
+package paste
 
 import (
 	"fmt"
@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"nattui/rules"
 )
 
 // badValue says what is wrong with a value, and what it should be where that is
@@ -60,7 +62,7 @@ func (c *commandReader) normalise(kind valueKind, s string) (string, *badValue) 
 	case kindLevel:
 		return levelValue(s)
 	case kindProto:
-		if n, ok := ProtoNumber(s); ok {
+		if n, ok := rules.ProtoNumber(s); ok {
 			return strconv.Itoa(int(n)), nil
 		}
 	}
@@ -74,7 +76,7 @@ func portWord(s string) (string, *badValue) {
 		}
 		return strconv.FormatUint(n, 10), nil
 	}
-	service, ok := ServiceNamed(s)
+	service, ok := rules.ServiceNamed(s)
 	switch {
 	case !ok:
 		return s, &badValue{text: fmt.Sprintf("%q is neither a port nor a service that is known", s)}
@@ -232,11 +234,11 @@ func spanValue(s string) (string, *badValue) {
 }
 
 func markValue(s string) (string, *badValue) {
-	b, ok := parseBits(s, 0xffffffff)
+	b, ok := rules.ParseBits(s, 0xffffffff)
 	if !ok {
 		return s, &badValue{text: fmt.Sprintf("%q is no mark: use a number, or number/mask", s)}
 	}
-	return b.words(0xffffffff), nil
+	return b.Text(0xffffffff), nil
 }
 
 // rates are the units of -m limit with their length in ten thousandths of a second.
@@ -296,7 +298,7 @@ var icmp6Types = map[string]string{
 
 func (c *commandReader) icmpValue(s string) (string, *badValue) {
 	types := icmpTypes
-	if c.family == IPv6 {
+	if c.family == rules.IPv6 {
 		types = icmp6Types
 	}
 	if code, ok := types[strings.ToLower(s)]; ok {
@@ -305,7 +307,7 @@ func (c *commandReader) icmpValue(s string) (string, *badValue) {
 	kind, code, coded := strings.Cut(s, "/")
 	n, err := strconv.ParseUint(kind, 10, 8)
 	text := strconv.FormatUint(n, 10)
-	if err == nil && n == 255 && c.family == IPv4 && !coded {
+	if err == nil && n == 255 && c.family == rules.IPv4 && !coded {
 		return "any", nil
 	}
 	if err == nil && coded {
@@ -325,14 +327,14 @@ func (c *commandReader) icmpValue(s string) (string, *badValue) {
 }
 
 func rangeValue(s string) (string, *badValue) {
-	r, ok := parseAddrs(s)
+	r, ok := rules.ParseAddrs(s)
 	if !ok {
-		if n, isNet := ParseNet(s); isNet && strings.Contains(s, "/") {
+		if n, isNet := rules.ParseNet(s); isNet && strings.Contains(s, "/") {
 			return s, &badValue{text: fmt.Sprintf("%s is a network: -s and -d take those; a range is written %s-ADDRESS", s, n.Addr)}
 		}
 		return s, &badValue{text: fmt.Sprintf("%q is no range of addresses: write 192.168.0.10-192.168.0.20", s)}
 	}
-	return addrText(r.Lo) + "-" + addrText(r.Hi), nil
+	return rules.AddrText(r.Lo) + "-" + rules.AddrText(r.Hi), nil
 }
 
 func ownerValue(s string, lookup func(string) (uint32, bool), what string) (string, *badValue) {
@@ -357,18 +359,18 @@ func (c *commandReader) netValue(s string) (string, *badValue) {
 		return s, bad
 	}
 	if a, ok := n.Host(); ok && !strings.Contains(s, "/") {
-		return addrText(a), nil
+		return rules.AddrText(a), nil
 	}
 	return n.String(), bad
 }
 
 // parseNet reads an address or network in all the ways that iptables takes one.
-func (c *commandReader) parseNet(s string) (Net, *badValue) {
+func (c *commandReader) parseNet(s string) (rules.Net, *badValue) {
 	if net, ok := looseNet(s); ok {
 		s = net
 	}
 	text, mask, masked := strings.Cut(s, "/")
-	n, ok := ParseNet(s)
+	n, ok := rules.ParseNet(s)
 	a, err := netip.ParseAddr(text)
 	switch {
 	case err == nil && !c.family.Holds(a):
@@ -384,7 +386,7 @@ func (c *commandReader) parseNet(s string) (Net, *badValue) {
 				b[i] = ^b[i]
 			}
 			inverse := netip.AddrFrom4(b)
-			if bits, isPrefix := prefixLen(inverse); isPrefix {
+			if bits, isPrefix := rules.PrefixLen(inverse); isPrefix {
 				fix := text + "/" + strconv.Itoa(bits)
 				return n, &badValue{text: fmt.Sprintf("/%s is a mask the wrong way round, as routers write access lists", mask), fix: fix, doubt: true}
 			}
@@ -399,9 +401,9 @@ func (c *commandReader) parseNet(s string) (Net, *badValue) {
 }
 
 // shortNet prints a network the way people write it.
-func shortNet(n Net) string {
+func shortNet(n rules.Net) string {
 	if a, ok := n.Host(); ok {
-		return addrText(a)
+		return rules.AddrText(a)
 	}
 	return n.String()
 }
@@ -442,7 +444,7 @@ var (
 // notAddress says why a word is no address.
 func (c *commandReader) notAddress(s string) *badValue {
 	example := "192.168.0.2 or 192.168.0.0/24"
-	if c.family == IPv6 {
+	if c.family == rules.IPv6 {
 		example = "2001:db8::2 or 2001:db8::/64"
 	}
 	switch {
@@ -458,9 +460,9 @@ func (c *commandReader) notAddress(s string) *badValue {
 
 // toValue reads the new address and port of DNAT and SNAT.
 func (c *commandReader) toValue(s string) (string, *badValue) {
-	var t Translation
-	if !t.parseTo(s) || strings.HasSuffix(s, ":") && strings.Count(s, ":") == 1 {
-		if i := strings.LastIndexByte(s, ':'); i > 0 && strings.Count(s, ":") == 2 && c.family == IPv4 {
+	var t rules.Translation
+	if !t.Parse(s) || strings.HasSuffix(s, ":") && strings.Count(s, ":") == 1 {
+		if i := strings.LastIndexByte(s, ':'); i > 0 && strings.Count(s, ":") == 2 && c.family == rules.IPv4 {
 			if first := strings.IndexByte(s, ':'); isDigits(s[first+1:i]) && isDigits(s[i+1:]) {
 				fix := s[:i] + "-" + s[i+1:]
 				return fix, &badValue{text: "a range of new ports is written with a dash", fix: fix}
@@ -508,12 +510,12 @@ func namedPort(s string) (fix string, ok bool) {
 		last, ok = newPort(hi)
 		port += "-" + last
 	}
-	var t Translation
+	var t rules.Translation
 	fix = s[:i+1] + port
 	if i > 0 && strings.Count(s[:i], ":") > 1 && !strings.HasPrefix(s, "[") {
 		fix = "[" + s[:i] + "]:" + port
 	}
-	return fix, ok && t.parseTo(fix)
+	return fix, ok && t.Parse(fix)
 }
 
 // newPort is the number of a port or of a service that is known.
@@ -540,12 +542,12 @@ func swallowedPort(s string) (fix string, ok bool) {
 	if err != nil || numErr != nil || !a.Is6() {
 		return "", false
 	}
-	_, known := ServiceAt(uint16(n))
+	_, known := rules.ServiceAt(uint16(n))
 	return "[" + s[:i] + "]:" + s[i+1:], n > 1023 || known && n > 19
 }
 
 func toPortsValue(s string) (string, *badValue) {
-	if p, ok := parsePorts(s, "-"); ok && p.Lo > 0 {
+	if p, ok := rules.ParsePorts(s, "-"); ok && p.Lo > 0 {
 		if p.Hi < p.Lo {
 			return s, &badValue{text: "the range of ports runs backwards", fix: fmt.Sprintf("%d-%d", p.Hi, p.Lo)}
 		}
@@ -554,7 +556,7 @@ func toPortsValue(s string) (string, *badValue) {
 	if n, bad := portWord(s); bad == nil && n != "0" {
 		return n, nil
 	}
-	if p, ok := parsePorts(s, ":"); ok && strings.Count(s, ":") == 1 && p.Lo > 0 {
+	if p, ok := rules.ParsePorts(s, ":"); ok && strings.Count(s, ":") == 1 && p.Lo > 0 {
 		fix := p.Text("-")
 		text := "a range of new ports is written with a dash"
 		if strings.HasPrefix(s, ":") {
@@ -570,13 +572,13 @@ func toPortsValue(s string) (string, *badValue) {
 
 // The ways of REJECT, with their other names.
 var rejects = [2]map[string]string{
-	IPv4: {
+	rules.IPv4: {
 		"icmp-net-unreachable": "", "icmp-host-unreachable": "", "icmp-port-unreachable": "", "icmp-proto-unreachable": "", "icmp-net-prohibited": "",
 		"icmp-host-prohibited": "", "icmp-admin-prohibited": "", "tcp-reset": "",
 		"net-unreach": "icmp-net-unreachable", "host-unreach": "icmp-host-unreachable", "proto-unreach": "icmp-proto-unreachable", "port-unreach": "icmp-port-unreachable",
 		"net-prohib": "icmp-net-prohibited", "host-prohib": "icmp-host-prohibited", "tcp-rst": "tcp-reset", "admin-prohib": "icmp-admin-prohibited",
 	},
-	IPv6: {
+	rules.IPv6: {
 		"icmp6-no-route": "", "icmp6-adm-prohibited": "", "icmp6-addr-unreachable": "", "icmp6-port-unreachable": "", "tcp-reset": "", "icmp6-policy-fail": "", "icmp6-reject-route": "",
 		"no-route": "icmp6-no-route", "adm-prohibited": "icmp6-adm-prohibited", "addr-unreach": "icmp6-addr-unreachable", "port-unreach": "icmp6-port-unreachable",
 	},

@@ -1,4 +1,4 @@
-package rules
+package paste
 
 import (
 	"fmt"
@@ -440,10 +440,10 @@ var posted = []struct {
 
 func TestImportOfPostedLines(t *testing.T) {
 	for _, c := range posted {
-		im := ReadImport(c.text, ground())
+		im := Read(c.text, ground())
 		var said []string
-		for _, f := range im.Findings {
-			words := fmt.Sprintf("%d:%d %s %s", f.Line, f.Column, f.Severity, f.Word)
+		for _, f := range im.Remarks {
+			words := fmt.Sprintf("%d:%d %s %s", f.Line, f.Column, f.Level, f.Word)
 			if f.Correction != "" {
 				words += " => " + f.Correction
 			}
@@ -455,8 +455,8 @@ func TestImportOfPostedLines(t *testing.T) {
 		if c.applied {
 			continue
 		}
-		again := ReadImport(strings.Join(im.Corrected, "\n"), ground())
-		if slices.ContainsFunc(again.Findings, func(f Finding) bool { return f.Severity > SeverityNote }) {
+		again := Read(strings.Join(im.Corrected, "\n"), ground())
+		if slices.ContainsFunc(again.Remarks, func(f Remark) bool { return f.Level > Note }) {
 			t.Errorf("%s\nis corrected to what is wrong again:\n%s", c.text, describe(again))
 		}
 	}
