@@ -59,22 +59,6 @@ func (b *Blast) FlowsSentence() string {
 	return grouped(b.Changed) + " of " + of + " would be translated otherwise; they stay as they are until they end or are forgotten."
 }
 
-// Line is the flow in words, as it is named where there is no table of flows.
-func (f *Flow) Line() string {
-	line := fmt.Sprintf("%s %v to %v", f.Proto(), f.Client(), f.AskedFor())
-	nat := f.NAT()
-	if nat&NATDst != 0 {
-		line += fmt.Sprintf(", served by %v", f.ServedBy())
-	}
-	if nat&NATSrc != 0 {
-		line += fmt.Sprintf(", seen as %v", f.SeenAs())
-	}
-	if nat&(NATDst|NATSrc) == 0 {
-		line += ", not translated"
-	}
-	return line
-}
-
 // grouped prints a number with its thousands apart.
 func grouped(n int) string {
 	s := strconv.Itoa(n)
@@ -144,7 +128,7 @@ func (t comparison) gather(ctx context.Context, f *Facts, flows *Flows, most int
 		if ctx.Err() != nil {
 			return false
 		}
-		if t.changes(g) && !g.belongsTo(f.Session) {
+		if t.changes(g) && !belongsTo(g, f.Session) {
 			count++
 			if len(found) < most {
 				found = append(found, *g)
@@ -156,7 +140,7 @@ func (t comparison) gather(ctx context.Context, f *Facts, flows *Flows, most int
 }
 
 // belongsTo tells whether a flow is the SSH connection of the session.
-func (f *Flow) belongsTo(s *Session) bool {
+func belongsTo(f *Flow, s *Session) bool {
 	if s == nil || f.Proto() != TCP {
 		return false
 	}

@@ -84,8 +84,7 @@ func (d *Details) Idle(now int64) (time.Duration, bool) {
 // were known of it before.
 func (f *Flow) KeepRates(known *Flow) {
 	if known.HasRate() {
-		f.ByteRate, f.PacketRate = known.ByteRate, known.PacketRate
-		f.known |= ratesKnown
+		f.SetRates(known.ByteRate, known.PacketRate)
 	}
 	f.First, f.Rule, f.RuleGen = known.First, known.Rule, known.RuleGen
 }

@@ -285,7 +285,7 @@ func (d *doctor) bareFlows() {
 	}
 	net, ok := d.netOf(from, f.Client().Addr())
 	if place, found2 := d.usual(rules.IPv4); ok && found2 {
-		p := f.FirstPacket()
+		p := FirstPacket(f)
 		p.In = from
 		found.Cure, _ = d.translateSource("Share the address of "+route.Out+" with "+net.Masked().String(), place,
 			fmt.Sprintf("-A %%s -s %s -o %s -j MASQUERADE", net.Masked(), route.Out), p, "answers then come to this host, which hands them on")

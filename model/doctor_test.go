@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"nattui/rules"
 )
@@ -91,7 +92,7 @@ func (g *Gateway) give(flows ...Flow) {
 	g.Flows = NewFlows()
 	b := &Batch{}
 	for _, f := range flows {
-		b.Changes = append(b.Changes, event(EventNew, f))
+		b.Changes = append(b.Changes, Change{Kind: EventNew, Has: HasStatus | HasState | HasTimeout, Flow: f})
 	}
 	g.Flows.Apply(b)
 }
@@ -309,7 +310,7 @@ func TestDoctorOnALargeGateway(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := gatewayOf(t, map[rules.Place]string{nft4: b.String() + filter})
-			g.Flows = listed(10_000)
+			g.Flows = manyFlows(10_000)
 			found := Examine(g)
 			if name == "dropped" && (len(found) == 0 || found[0].Check != "forward-dropped" || len(found[0].Cure.Steps) == 0) {
 				t.Errorf("that FORWARD drops is not said first, with its cure: %v", found)
@@ -327,8 +328,26 @@ func BenchmarkExamine(b *testing.B) {
 	}
 	text.WriteString("-A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE\nCOMMIT\n")
 	g := gatewayOf(b, map[rules.Place]string{nft4: text.String()})
-	g.Flows = listed(300_000)
+	g.Flows = manyFlows(300_000)
 	for b.Loop() {
 		Examine(g)
 	}
+}
+
+// manyFlows is a table of n connections from as many clients to one published address.
+func manyFlows(n int) *Flows {
+	b := &Batch{}
+	b.Reset(int64(time.Second))
+	b.Since, b.Begin, b.End, b.Count = b.At, true, true, n
+	public := netip.MustParseAddrPort("203.0.113.1:80")
+	for i := range n {
+		client := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), uint16(1024+i%60000))
+		f := Flow{Orig: MakeTuple(TCP, client, public), ID: uint32(i) + 1, State: TCPEstablished, Timeout: 432000}
+		f.Reply = MakeTuple(TCP, netip.MustParseAddrPort("192.168.0.2:8080"), client)
+		f.Status = StatusDstNAT | StatusSeenReply
+		*b.Next() = Change{Kind: Listed, Has: HasStatus | HasState | HasTimeout, Flow: f}
+	}
+	t := NewFlows()
+	t.Apply(b)
+	return t
 }

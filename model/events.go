@@ -29,7 +29,7 @@ type Event struct {
 // for newer ones. Its methods may be called from several goroutines.
 type EventLog struct {
 	mu     sync.RWMutex
-	query  Query
+	where  Condition // nil: no filter
 	all    eventRing
 	found  eventRing // those that match, while there is a filter
 	counts EventCounts
@@ -106,14 +106,9 @@ func (l *EventLog) next() *Event {
 
 // sift puts an event that is written beside the others that match, if it does.
 func (l *EventLog) sift(e *Event) {
-	if !l.query.IsZero() && l.query.passes(e, e.At) {
+	if l.where != nil && l.where.passes(e, e.At) {
 		*l.found.next() = *e
 	}
-}
-
-// passes tells whether an event is to be shown. A gap always is.
-func (q *Query) passes(e *Event, now int64) bool {
-	return e.Missed > 0 || q.MatchEvent(e.Kind, &e.Flow, now)
 }
 
 // Counts are how many events there have been.
@@ -144,7 +139,7 @@ func (l *EventLog) Matched(until uint64) uint64 {
 
 // shown are the events that are to be seen.
 func (l *EventLog) shown() *eventRing {
-	if l.query.IsZero() {
+	if l.where == nil {
 		return &l.all
 	}
 	return &l.found
@@ -172,20 +167,20 @@ func (l *EventLog) Tail(n int, until uint64) []Event {
 	return events
 }
 
-// SetQuery changes the filter. What matches is looked for anew among all events that are kept; those which
+// SetFilter changes the filter; nil shows everything. What matches is looked for anew among all events that are kept; those which
 // matched the filter before and are kept for that alone stay if they match this one too. now is for
 // conditions on age.
-func (l *EventLog) SetQuery(q Query, now int64) {
+func (l *EventLog) SetFilter(where Condition, now int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	before := l.found
-	l.query, l.found = q, eventRing{room: l.all.room}
-	if q.IsZero() {
+	l.where, l.found = where, eventRing{room: l.all.room}
+	if where == nil {
 		return
 	}
 	take := func(from *eventRing, until int) {
 		for i := range until {
-			if e := from.at(i); q.passes(e, now) {
+			if e := from.at(i); where.passes(e, now) {
 				*l.found.next() = *e
 			}
 		}

@@ -103,14 +103,14 @@ func (x *Explainer) Places() []uint32 {
 		return compareExplanations(&x.known[a-1], &x.known[b-1])
 	})
 	places := make([]uint32, len(x.known)+1)
-	places[0] = noPlace
+	places[0] = NoPlace
 	place := uint32(0)
 	for i, n := range numbers {
 		if i > 0 && compareExplanations(&x.known[n-1], &x.known[numbers[i-1]-1]) != 0 {
 			place++
 		}
 		if places[n] = place; x.known[n-1].Rule().IsZero() {
-			places[n] = noPlace
+			places[n] = NoPlace
 		}
 	}
 	return places
@@ -181,7 +181,7 @@ func (x *Explainer) explain(f *Flow) uint32 {
 	if number != 0 && number != eachByItself {
 		return number
 	}
-	p := f.FirstPacket()
+	p := FirstPacket(f)
 	outcomes, certain, common := x.memory.classes.Outcomes(x.outcomes[:0], &p)
 	x.outcomes = outcomes
 	explanation := x.number(comparing(outcomes, certain, f))
@@ -354,7 +354,7 @@ func (x *Explainer) Finder(ref string) (func(uint32) bool, error) {
 
 // explain evaluates a flow's first packet and says what that tells of the flow.
 func explain(e *evaluate.Evaluator, f *Flow, buf []evaluate.Outcome) (Explanation, []evaluate.Outcome) {
-	p := f.FirstPacket()
+	p := FirstPacket(f)
 	outcomes, certain := e.Outcomes(buf, &p)
 	return comparing(outcomes, certain, f), outcomes
 }
@@ -446,7 +446,7 @@ func holdsAddr(e evaluate.Endpoint, a netip.Addr) bool {
 }
 
 // FirstPacket is the packet that began the flow, as far as the flow tells.
-func (f *Flow) FirstPacket() evaluate.Packet {
+func FirstPacket(f *Flow) evaluate.Packet {
 	client, asked := f.Client(), f.AskedFor()
 	p := evaluate.Packet{Protocol: uint8(f.Proto()), Src: client.Addr(), Dst: asked.Addr(), ConnMark: 0}
 	switch id, kind, code, ok := f.Orig.ICMP(); {

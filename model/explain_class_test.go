@@ -639,7 +639,7 @@ func (d *dice) translate(f *Flow, e *evaluate.Evaluator, near [2][]netip.Addr) {
 	if f.Proto().IsICMP() {
 		seenPort, servedPort = &f.Reply.SrcPort, new(uint16)
 	}
-	p := f.FirstPacket()
+	p := FirstPacket(f)
 	if outcomes, _ := e.Outcomes(nil, &p); len(outcomes) > 0 && !d.chance(3) {
 		o := pick(d, outcomes...)
 		if o.Src.Addr.IsValid() && o.Dst.Addr.IsValid() {

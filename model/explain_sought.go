@@ -149,33 +149,6 @@ func (q *SoughtFlow) rank(f *Flow) int {
 	return 0
 }
 
-// Sentence is the flow in plain words: who asked whom, who answers, seeing whom.
-func (f *Flow) Sentence() string {
-	name := strings.ToUpper(f.Proto().String())
-	end := func(a netip.AddrPort) string {
-		if !f.Proto().HasPorts() {
-			return a.Addr().String()
-		}
-		return a.String()
-	}
-	text := fmt.Sprintf("%s from %s asks for %s", name, end(f.Client()), end(f.AskedFor()))
-	nat := f.NAT()
-	switch {
-	case nat&NATDst != 0 && nat&NATSrc != 0:
-		text += fmt.Sprintf(", and is served by %s, which sees %s as the client", end(f.ServedBy()), end(f.SeenAs()))
-	case nat&NATDst != 0:
-		text += fmt.Sprintf(", and is served by %s, which sees the client's own address", end(f.ServedBy()))
-	case nat&NATSrc != 0:
-		text += fmt.Sprintf(", which sees %s as the client", end(f.SeenAs()))
-	default:
-		text += ", with nothing translated"
-	}
-	if f.Status&StatusSeenReply == 0 {
-		text += "; nobody has answered yet"
-	}
-	return text + "."
-}
-
 // Verdict says how sure an explanation is, in words.
 func (e Explanation) Verdict() string {
 	switch e.Confidence {

@@ -181,3 +181,9 @@ func (f *Flow) rate(told *Flow, seconds float64) {
 	}
 	f.known |= ratesKnown
 }
+
+// SetRates gives the flow the rates of bytes and packets a second that were measured.
+func (f *Flow) SetRates(bytes, packets float32) {
+	f.ByteRate, f.PacketRate = bytes, packets
+	f.known |= ratesKnown
+}

@@ -67,7 +67,7 @@ func TestTimes(t *testing.T) {
 }
 
 func TestAppendJSON(t *testing.T) {
-	f := *queryFlows()["web"]
+	f := *sampleFlows()["web"]
 	f.SetCounts(1, 2, 3, 4)
 	f.Start = 1_700_000_000*second + 5
 	var got map[string]any
@@ -87,7 +87,7 @@ func TestAppendJSON(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%v\nis not\n%v", got, want)
 	}
-	for name, flow := range queryFlows() {
+	for name, flow := range sampleFlows() {
 		var members map[string]any
 		if err := json.Unmarshal(flow.AppendJSON(nil, 0, ""), &members); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -97,4 +97,23 @@ func TestAppendJSON(t *testing.T) {
 			t.Errorf("%s: counters that the kernel does not keep are to be absent: %v", name, members)
 		}
 	}
+}
+
+// sampleFlows are flows by a short name.
+func sampleFlows() map[string]*Flow {
+	port := netip.MustParseAddrPort
+	web := &Flow{
+		Orig: MakeTuple(TCP, port("203.0.113.10:55474"), port("203.0.113.1:80")), Reply: MakeTuple(TCP, port("192.168.0.2:8080"), port("203.0.113.10:55474")),
+		State: TCPEstablished, Status: StatusDstNAT | StatusAssured | StatusSeenReply, Mark: 0x11, Rule: 3, ID: 1, Timeout: 100, Told: second, First: second,
+		ByteRate: 2e6, known: countsKnown | ratesKnown, OrigBytes: 5000,
+	}
+	out := &Flow{
+		Orig: MakeTuple(UDP, port("192.168.0.7:53211"), port("8.8.8.8:53")), Reply: MakeTuple(UDP, port("8.8.8.8:53"), port("203.0.113.1:53211")),
+		Status: StatusSrcNAT, Zone: 5, ID: 2, First: 50 * second, Told: 50 * second,
+	}
+	six := &Flow{Orig: MakeTuple(TCP, port("[2001:db8::7]:4000"), port("[2001:db8::1]:443")), State: TCPSynSent, ID: 3, First: 90 * second}
+	six.Reply = six.Orig.Mirror()
+	ping := &Flow{Orig: MakeICMP(ICMP, netip.MustParseAddr("192.168.0.7"), netip.MustParseAddr("1.1.1.1"), 80, 8, 0), ID: 4, First: 90 * second}
+	ping.Reply = ping.Orig.Mirror()
+	return map[string]*Flow{"web": web, "out": out, "six": six, "ping": ping}
 }

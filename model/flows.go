@@ -103,8 +103,8 @@ func (t *Flows) unlock() {
 	t.mu.Unlock()
 }
 
-// noPlace is the place of what no rule made.
-const noPlace = ^uint32(0)
+// NoPlace is the place of what no rule made.
+const NoPlace = ^uint32(0)
 
 // OrderRules says how to sort by rule: places returns the place of every number that
 // Flow.Rule may have, by that number.

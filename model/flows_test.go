@@ -369,7 +369,7 @@ func TestSelectSortsTheWindow(t *testing.T) {
 	for _, by := range Columns() {
 		for _, descending := range []bool{false, true} {
 			order := Sort{by, descending}
-			all, err := s.Select(context.Background(), Query{}, order, Window{Limit: -1}, 100*second)
+			all, err := s.Select(context.Background(), nil, order, Window{Limit: -1}, 100*second)
 			if err != nil || len(all.Rows) != 5000 || all.Total != 5000 {
 				t.Fatalf("%v: %d rows of %d, %v", order, len(all.Rows), all.Total, err)
 			}
@@ -380,7 +380,7 @@ func TestSelectSortsTheWindow(t *testing.T) {
 				t.Errorf("%v is not sorted", order)
 			}
 			for _, from := range []int{0, 1, 40, 2500, 4960, 4999, 6000} {
-				part, err := s.Select(context.Background(), Query{}, order, Window{Offset: from, Limit: 40}, 100*second)
+				part, err := s.Select(context.Background(), nil, order, Window{Offset: from, Limit: 40}, 100*second)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -391,7 +391,7 @@ func TestSelectSortsTheWindow(t *testing.T) {
 			for _, at := range []int{0, 3, 2500, 4985, 4999} {
 				for _, w := range []Window{{Limit: 20, Lead: 7}, {Limit: 20}, {Limit: 1, Lead: 90}, {Limit: -1, Lead: 50}, {Limit: 6000}} {
 					w.Around = all.Rows[at].Ref
-					around, err := s.Select(context.Background(), Query{}, order, w, 100*second)
+					around, err := s.Select(context.Background(), nil, order, w, 100*second)
 					from, to := max(0, at-w.Lead), len(all.Rows)
 					if w.Limit >= 0 {
 						from = max(0, min(from, to-w.Limit))
@@ -411,7 +411,7 @@ func TestSelectPutsUnknownLast(t *testing.T) {
 	apply(table, 2*second, event(EventNew, testFlow(20)))
 	s := NewSelector(table)
 	for _, descending := range []bool{false, true} {
-		sel, err := s.Select(context.Background(), Query{}, Sort{ColumnBytes, descending}, Window{Limit: -1}, 3*second)
+		sel, err := s.Select(context.Background(), nil, Sort{ColumnBytes, descending}, Window{Limit: -1}, 3*second)
 		if err != nil || sel.Rows[10].Flow.Counts() {
 			t.Errorf("descending %v: the flow without counters is not last", descending)
 		}
@@ -428,7 +428,7 @@ func TestSelectAllocatesByTheWindow(t *testing.T) {
 	_, ref, _ := table.Lookup(Key{Orig: testFlow(flows / 2).Orig})
 	w := Window{Limit: 100, Around: ref, Lead: 50}
 	per := testing.AllocsPerRun(10, func() {
-		if _, err := s.Select(t.Context(), Query{}, Sort{By: ColumnBytes}, w, second); err != nil {
+		if _, err := s.Select(t.Context(), nil, Sort{By: ColumnBytes}, w, second); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -440,7 +440,7 @@ func TestSelectAllocatesByTheWindow(t *testing.T) {
 func TestSelectStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := NewSelector(listed(10)).Select(ctx, Query{}, Sort{}, Window{Limit: 5}, 0); !errors.Is(err, context.Canceled) {
+	if _, err := NewSelector(listed(10)).Select(ctx, nil, Sort{}, Window{Limit: 5}, 0); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -459,7 +459,7 @@ func TestReadersAndWriter(t *testing.T) {
 					return
 				default:
 				}
-				sel, err := s.Select(context.Background(), Query{}, Sort{By: ColumnBytes}, Window{Limit: 20}, 5*second)
+				sel, err := s.Select(context.Background(), nil, Sort{By: ColumnBytes}, Window{Limit: 20}, 5*second)
 				if err != nil || sel.Total > sel.Of {
 					t.Errorf("%d of %d, %v", sel.Total, sel.Of, err)
 				}
@@ -595,5 +595,16 @@ func TestVersionStaysWhereNothingMoved(t *testing.T) {
 	told.Timeout--
 	if refresh(at, told) {
 		t.Error("half a minute after the last packet a rate still moves")
+	}
+}
+
+// TestSizeDoesNotWait has the table's size and version told while it is being changed.
+func TestSizeDoesNotWait(t *testing.T) {
+	table := listed(8)
+	version := table.Version()
+	table.mu.Lock()
+	defer table.mu.Unlock()
+	if table.Len() != 8 || table.Version() != version {
+		t.Errorf("%d flows, version %d", table.Len(), table.Version())
 	}
 }

@@ -116,16 +116,16 @@ type Grouping struct {
 }
 
 // Groups is Group for those who need no sum.
-func (t *Flows) Groups(ctx context.Context, q Query, by GroupBy, order GroupOrder, limit int, now int64) (groups []Group, total int, err error) {
-	g, err := t.Group(ctx, q, by, order, limit, now)
+func (t *Flows) Groups(ctx context.Context, where Condition, by GroupBy, order GroupOrder, limit int, now int64) (groups []Group, total int, err error) {
+	g, err := t.Group(ctx, where, by, order, limit, now)
 	return g.Groups, g.Of, err
 }
 
-// Group gathers the flows that match q at the time now into groups and returns the
+// Group gathers the flows that meet the condition at the time now into groups and returns the
 // largest, up to limit of them (below 0: all). Like Select it
 // reads the table without holding it up and is for a goroutine of its own; it returns
 // ctx's error when that is done.
-func (t *Flows) Group(ctx context.Context, q Query, by GroupBy, order GroupOrder, limit int, now int64) (Grouping, error) {
+func (t *Flows) Group(ctx context.Context, where Condition, by GroupBy, order GroupOrder, limit int, now int64) (Grouping, error) {
 	var groups []Group
 	places := map[GroupKey]int{}
 	for c := 0; ; c++ {
@@ -138,7 +138,7 @@ func (t *Flows) Group(ctx context.Context, q Query, by GroupBy, order GroupOrder
 			break
 		}
 		t.eachOf(c, func(_ uint32, f *Flow) {
-			if !q.Match(f, now) {
+			if !where.holds(f, now) {
 				return
 			}
 			k := by.key(f)

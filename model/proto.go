@@ -43,6 +43,9 @@ var protoTexts = func() (texts [256]string) {
 // String is the name, or the number where there is none.
 func (p Proto) String() string { return protoTexts[p] }
 
+// Named tells whether the protocol has a name.
+func (p Proto) Named() bool { return protoNames[p] != "" }
+
 // AppendName appends what String returns.
 func (p Proto) AppendName(b []byte) []byte { return append(b, protoTexts[p]...) }
 

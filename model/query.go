@@ -47,9 +47,11 @@ type Query struct {
 	event word
 }
 
-// condition is a compiled query or a part of one. The kind is that of the event which is
-// looked at, 0 for a flow of the table.
-type condition func(f *Flow, now int64, kind ChangeKind) bool
+// condition is a compiled query or a part of one.
+type condition = Condition
+
+// Condition is the query as the table of flows and the log of events take it; nil for the zero query.
+func (q Query) Condition() Condition { return q.test }
 
 // Match tells whether the flow passes at the time now (nanoseconds since 1970).
 func (q Query) Match(f *Flow, now int64) bool { return q.test == nil || q.test(f, now, 0) }

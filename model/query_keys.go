@@ -61,7 +61,7 @@ func init() {
 		"proto": {wants: "a protocol, such as tcp", values: []string{"tcp", "udp", "icmp", "icmpv6", "sctp", "gre", "esp", "dccp", "udplite"}, compile: protoTest},
 		"state": {
 			wants:   "a state, such as established",
-			values:  slices.Concat([]string{"established", "assured", "unassured", "replied", "unreplied", "offload"}, slices.DeleteFunc(slices.Clone(stateNames), func(s string) bool { return s == "established" })),
+			values:  slices.Concat([]string{"established", "assured", "unassured", "replied", "unreplied", "offload"}, slices.DeleteFunc(StateNames(), func(s string) bool { return s == "established" })),
 			compile: stateTest,
 		},
 		"nat":    {wants: "dnat, snat, both, none or any", values: []string{"dnat", "snat", "both", "none", "any"}, compile: natTest},
@@ -122,7 +122,7 @@ func (s *span) has(family Family, a *[16]byte) bool {
 	if family != s.family {
 		return false
 	}
-	high, low := words(a)
+	high, low := Halves(a)
 	return (high > s.fromHigh || high == s.fromHigh && low >= s.fromLow) &&
 		(high < s.untilHigh || high == s.untilHigh && low <= s.untilLow)
 }
@@ -193,8 +193,8 @@ func makeSpan(first, last netip.Addr) span {
 		s.family = IPv6
 	}
 	a, b := first.As16(), last.As16()
-	s.fromHigh, s.fromLow = words(&a)
-	s.untilHigh, s.untilLow = words(&b)
+	s.fromHigh, s.fromLow = Halves(&a)
+	s.untilHigh, s.untilLow = Halves(&b)
 	return s
 }
 
@@ -257,8 +257,8 @@ func stateOf(name string) condition {
 	var want [256][16]bool
 	found := false
 	for _, p := range []Proto{TCP, SCTP, DCCP} {
-		exact := slices.IndexFunc(statesOf(p), func(n string) bool { return strings.EqualFold(plain.Replace(n), name) })
-		for i, n := range statesOf(p) {
+		exact := slices.IndexFunc(States(p), func(n string) bool { return strings.EqualFold(plain.Replace(n), name) })
+		for i, n := range States(p) {
 			if i == exact || exact < 0 && strings.HasPrefix(strings.ToLower(plain.Replace(n)), name) {
 				want[p][i], found = true, true
 			}

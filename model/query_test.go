@@ -7,23 +7,27 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
+
+const querySecond = int64(time.Second)
 
 // queryFlows are flows by a short name, for tests of the filter language.
 func queryFlows() map[string]*Flow {
 	port := netip.MustParseAddrPort
 	web := &Flow{
 		Orig: MakeTuple(TCP, port("203.0.113.10:55474"), port("203.0.113.1:80")), Reply: MakeTuple(TCP, port("192.168.0.2:8080"), port("203.0.113.10:55474")),
-		State: TCPEstablished, Status: StatusDstNAT | StatusAssured | StatusSeenReply, Mark: 0x11, Rule: 3, ID: 1, Timeout: 100, Told: second, First: second,
-		ByteRate: 2e6, known: countsKnown | ratesKnown, OrigBytes: 5000,
+		State: TCPEstablished, Status: StatusDstNAT | StatusAssured | StatusSeenReply, Mark: 0x11, Rule: 3, ID: 1, Timeout: 100, Told: querySecond, First: querySecond,
 	}
+	web.SetCounts(0, 5000, 0, 0)
+	web.SetRates(2e6, 0)
 	out := &Flow{
 		Orig: MakeTuple(UDP, port("192.168.0.7:53211"), port("8.8.8.8:53")), Reply: MakeTuple(UDP, port("8.8.8.8:53"), port("203.0.113.1:53211")),
-		Status: StatusSrcNAT, Zone: 5, ID: 2, First: 50 * second, Told: 50 * second,
+		Status: StatusSrcNAT, Zone: 5, ID: 2, First: 50 * querySecond, Told: 50 * querySecond,
 	}
-	six := &Flow{Orig: MakeTuple(TCP, port("[2001:db8::7]:4000"), port("[2001:db8::1]:443")), State: TCPSynSent, ID: 3, First: 90 * second}
+	six := &Flow{Orig: MakeTuple(TCP, port("[2001:db8::7]:4000"), port("[2001:db8::1]:443")), State: TCPSynSent, ID: 3, First: 90 * querySecond}
 	six.Reply = six.Orig.Mirror()
-	ping := &Flow{Orig: MakeICMP(ICMP, netip.MustParseAddr("192.168.0.7"), netip.MustParseAddr("1.1.1.1"), 80, 8, 0), ID: 4, First: 90 * second}
+	ping := &Flow{Orig: MakeICMP(ICMP, netip.MustParseAddr("192.168.0.7"), netip.MustParseAddr("1.1.1.1"), 80, 8, 0), ID: 4, First: 90 * querySecond}
 	ping.Reply = ping.Orig.Mirror()
 	return map[string]*Flow{"web": web, "out": out, "six": six, "ping": ping}
 }
@@ -36,7 +40,7 @@ func matching(t *testing.T, q string) string {
 	}
 	var names []string
 	for name, f := range queryFlows() {
-		if query.Match(f, 100*second) {
+		if query.Match(f, 100*querySecond) {
 			names = append(names, name)
 		}
 	}
@@ -130,7 +134,7 @@ func TestQueryErrorsPointAtTheWord(t *testing.T) {
 		"dport<80,90":          "80,90: < needs one port",
 		"nat xnat":             "xnat: is no kind of translation; right would be dnat",
 		"state foo":            "foo: is no state",
-		"rate>fast":            "fast: is no number; right would be bytes a second",
+		"rate>fast":            "fast: is no number; right would be bytes a querySecond",
 		"rate=>1":              "=>: is no comparison",
 		"nat>dnat":             ">: nat can be compared with = and != alone",
 		"foo>3":                "foo: is no property",
@@ -267,7 +271,7 @@ func FuzzParseQuery(f *testing.F) {
 			t.Fatalf("%q: %#v", text, err)
 		}
 		for _, flow := range flows {
-			q.Match(flow, 100*second)
+			q.Match(flow, 100*querySecond)
 		}
 		for cursor := 0; cursor <= min(len(text), 100); cursor++ {
 			for _, c := range Complete(text, cursor, nil) {
@@ -430,6 +434,35 @@ func TestQueryRuleAsShown(t *testing.T) {
 		asked = nil
 		if _, err := ParseQuery(q, finder); err != nil || strings.Join(asked, " ") != want {
 			t.Errorf("%q asks for %q, %v", q, asked, err)
+		}
+	}
+}
+
+// TestGroupsAreFoundByTheirFilter holds groups against the flows that their own filter lines find.
+func TestGroupsAreFoundByTheirFilter(t *testing.T) {
+	const now = 3 * querySecond
+	var b Batch
+	b.Reset(2 * querySecond)
+	table := NewFlows()
+	for _, f := range queryFlows() {
+		*b.Next() = Change{Kind: EventNew, Has: HasStatus | HasState | HasTimeout, Flow: *f}
+	}
+	table.Apply(&b)
+	for by := GroupByClient; by <= GroupByPort; by++ {
+		groups, _, err := table.Groups(t.Context(), nil, by, GroupsByBytes, -1, now)
+		if err != nil || len(groups) == 0 {
+			t.Fatalf("%v: %v, %v", by, groups, err)
+		}
+		for _, g := range groups {
+			q, err := ParseQuery(g.Key.Query(nil), nil)
+			if err != nil {
+				t.Errorf("%v: %v", g.Key.String(), err)
+				continue
+			}
+			sel, err := NewSelector(table).Select(t.Context(), q.Condition(), Sort{}, Window{Limit: 0}, now)
+			if err != nil || sel.Total != g.Flows || sel.Bytes != g.Bytes {
+				t.Errorf("%q finds %d flows of %d in %v, %v", q, sel.Total, g.Flows, g.Key.String(), err)
+			}
 		}
 	}
 }

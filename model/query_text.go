@@ -3,7 +3,6 @@ package model
 import (
 	"bytes"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"nattui/rules"
@@ -86,7 +85,7 @@ func hopeless(text string) string {
 		return ""
 	}
 	has := func(s string) bool { return strings.Contains(s, name) }
-	if slices.ContainsFunc(protoTexts[:], has) || slices.ContainsFunc(stateNames, has) || slices.ContainsFunc(natNames[:], has) {
+	if AnyWord(has) {
 		return ""
 	}
 	why := "is no property, and no flow reads like it"
@@ -118,27 +117,4 @@ func distance(a, b string) int {
 		}
 	}
 	return rows[len(a)][len(b)]
-}
-
-// AppendLine appends the flow as one line of lower-case text: what free text in a
-// filter is compared with.
-func (f *Flow) AppendLine(b []byte) []byte {
-	b = f.Orig.Proto.AppendName(b)
-	b = append(b, ' ')
-	b = f.Orig.appendEndpoint(b, &f.Orig.Src, f.Orig.SrcPort)
-	b = append(b, ' ')
-	b = f.Orig.appendEndpoint(b, &f.Orig.Dst, f.Orig.DstPort)
-	b = append(b, ' ')
-	b = f.Reply.appendEndpoint(b, &f.Reply.Src, f.Reply.SrcPort)
-	b = append(b, ' ')
-	b = f.Reply.appendEndpoint(b, &f.Reply.Dst, f.Reply.DstPort)
-	b = append(b, ' ')
-	for _, c := range []byte(f.StateName()) {
-		if 'A' <= c && c <= 'Z' {
-			c |= 0x20
-		}
-		b = append(b, c)
-	}
-	b = append(b, ' ')
-	return append(b, f.NAT().String()...)
 }

@@ -116,7 +116,7 @@ type ranking struct {
 func (s *ranking) rank(f *Flow, pos uint32, now int64) (r rank) {
 	if int(f.Rule) < len(s.places) {
 		place := s.places[f.Rule]
-		r.known(place != noPlace)
+		r.known(place != NoPlace)
 		r.a = uint64(place)
 	} else {
 		r = s.By.rank(f, now)
@@ -176,7 +176,7 @@ func (c Column) rank(f *Flow, now int64) (r rank) {
 }
 
 func (r *rank) endpoint(a *[16]byte, port uint16) {
-	r.a, r.b = words(a)
+	r.a, r.b = Halves(a)
 	r.c = port
 }
 
@@ -228,19 +228,19 @@ type Selector struct {
 // NewSelector is a selector of the flows of a table.
 func NewSelector(t *Flows) *Selector { return &Selector{flows: t} }
 
-// Select finds the flows that match q (all, if it is the zero query) and returns a
+// Select finds the flows that meet the condition and returns a
 // window of them in the order s, at the time now. It reads the table chunk by chunk without
 // holding it up, and remembers and sorts no more than the window needs: a million flows take some 20
 // milliseconds, so whoever draws a screen calls it from another goroutine. It
 // returns ctx's error when that is done.
 //
 // Flows that change while it works are in the selection as they were when it came by.
-func (s *Selector) Select(ctx context.Context, q Query, order Sort, w Window, now int64) (Selection, error) {
+func (s *Selector) Select(ctx context.Context, where Condition, order Sort, w Window, now int64) (Selection, error) {
 	by := ranking{Sort: order}
 	if order.By == ColumnRule {
 		by.places = s.flows.rulePlaces()
 	}
-	sel, around, err := s.gather(ctx, q, by, w, now)
+	sel, around, err := s.gather(ctx, where, by, w, now)
 	if err != nil {
 		return Selection{}, err
 	}
@@ -277,10 +277,10 @@ func (s *Selector) Select(ctx context.Context, q Query, order Sort, w Window, no
 
 // gather ranks all flows that match and keeps those that the window may show. around
 // tells whether the flow around which it is to lie is one of them.
-func (s *Selector) gather(ctx context.Context, q Query, order ranking, w Window, now int64) (sel Selection, around bool, err error) {
+func (s *Selector) gather(ctx context.Context, where Condition, order ranking, w Window, now int64) (sel Selection, around bool, err error) {
 	t := s.flows
 	sel.Version = t.Version()
-	middle, around := t.rankOf(w.Around, q, order, now)
+	middle, around := t.rankOf(w.Around, where, order, now)
 	s.prepare(w, around)
 	for c := 0; ; c++ {
 		if err := ctx.Err(); err != nil {
@@ -293,7 +293,7 @@ func (s *Selector) gather(ctx context.Context, q Query, order ranking, w Window,
 		}
 		t.eachOf(c, func(pos uint32, f *Flow) {
 			sel.Of++
-			if !q.Match(f, now) {
+			if !where.holds(f, now) {
 				return
 			}
 			sel.Total++
@@ -335,14 +335,14 @@ func (s *Selector) prepare(w Window, around bool) {
 }
 
 // rankOf is the rank of the flow that ref names; false if it has gone or does not match.
-func (t *Flows) rankOf(ref Ref, q Query, order ranking, now int64) (rank, bool) {
+func (t *Flows) rankOf(ref Ref, where Condition, order ranking, now int64) (rank, bool) {
 	if ref == (Ref{}) {
 		return rank{}, false
 	}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	f := t.live(ref)
-	if f == nil || !q.Match(f, now) {
+	if f == nil || !where.holds(f, now) {
 		return rank{}, false
 	}
 	return order.rank(f, ref.Pos, now), true

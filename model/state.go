@@ -1,6 +1,9 @@
 package model
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // State is the state of a connection in the numbering of its own protocol
 // (enum tcp_conntrack, sctp_conntrack, ct_dccp_states); 0 for the protocols
@@ -31,8 +34,8 @@ var (
 	dccpStates = []string{"NONE", "REQUEST", "RESPOND", "PARTOPEN", "OPEN", "CLOSEREQ", "CLOSING", "TIMEWAIT", "IGNORE", "INVALID"}
 )
 
-// statesOf are the names of a protocol's states, nil if it has none.
-func statesOf(p Proto) []string {
+// States are the names of a protocol's states, nil if it has none.
+func States(p Proto) []string {
 	switch p {
 	case TCP:
 		return tcpStates
@@ -47,7 +50,7 @@ func statesOf(p Proto) []string {
 // StateName is the state's name as conntrack prints it, empty for a protocol
 // without states and "?" for a number that a later kernel may have added.
 func StateName(p Proto, s State) string {
-	names := statesOf(p)
+	names := States(p)
 	switch {
 	case names == nil:
 		return ""
@@ -94,3 +97,6 @@ const (
 	StatusOffloaded    Status = 1 << 14
 	StatusHWOffloaded  Status = 1 << 15
 )
+
+// StateNames are the names of all states, in lower case.
+func StateNames() []string { return slices.Clone(stateNames) }

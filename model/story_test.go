@@ -18,7 +18,7 @@ func told(s Story) string {
 // TestStory tells the life of a TCP flow from its events, whether they came before
 // somebody looked or after.
 func TestStory(t *testing.T) {
-	f := *queryFlows()["web"]
+	f := *sampleFlows()["web"]
 	at := func(state State, status Status) Flow {
 		g := f
 		g.State, g.Status = state, status|StatusConfirmed
@@ -65,7 +65,7 @@ func TestStory(t *testing.T) {
 
 // TestStoryWithoutBeginning says what is not known.
 func TestStoryWithoutBeginning(t *testing.T) {
-	f := *queryFlows()["web"]
+	f := *sampleFlows()["web"]
 	f.First = 5 * second
 	log := NewEventLog(10)
 	f.Start = 0
@@ -94,7 +94,7 @@ func TestStoryWithoutBeginning(t *testing.T) {
 
 // TestStoryStaysShort keeps the beginning and the end of a flow that turns all the time.
 func TestStoryStaysShort(t *testing.T) {
-	f := *queryFlows()["web"]
+	f := *sampleFlows()["web"]
 	log := NewEventLog(10)
 	b := &Batch{At: second}
 	for i := range 3 * storyRoom {
@@ -115,7 +115,7 @@ func TestStoryStaysShort(t *testing.T) {
 
 // TestEventGaps shows a loss of events where it happened, once.
 func TestEventGaps(t *testing.T) {
-	f := *queryFlows()["web"]
+	f := *sampleFlows()["web"]
 	log := NewEventLog(10)
 	event := &Batch{At: second, Changes: []Change{{Kind: EventNew, Flow: f}}}
 	log.Append(event)
@@ -134,8 +134,7 @@ func TestEventGaps(t *testing.T) {
 	if want := []uint64{0, 300, 0, 0}; len(got) != len(want) || got[1] != 300 {
 		t.Errorf("missed %v, not %v", got, want)
 	}
-	q, _ := ParseQuery("proto icmp", nil)
-	log.SetQuery(q, second)
+	log.SetFilter(func(f *Flow, _ int64, _ ChangeKind) bool { return f.Proto() == ICMP }, second)
 	if events := log.Tail(10, 0); len(events) != 1 || events[0].Missed != 300 {
 		t.Errorf("a filter leaves %v", events)
 	}

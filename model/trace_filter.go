@@ -242,7 +242,7 @@ func (f TraceFilter) String() string {
 	var words []string
 	add := func(s ...string) { words = append(words, s...) }
 	if f.Proto != 0 {
-		if protoNames[f.Proto] == "" {
+		if !f.Proto.Named() {
 			add("proto")
 		}
 		add(f.Proto.String())

@@ -154,13 +154,13 @@ func (t *Tuple) Compare(u *Tuple) int {
 }
 
 func compareAddr(a, b *[16]byte) int {
-	ah, al := words(a)
-	bh, bl := words(b)
+	ah, al := Halves(a)
+	bh, bl := Halves(b)
 	return cmp.Or(cmp.Compare(ah, bh), cmp.Compare(al, bl))
 }
 
-// words are the two halves of an address as numbers, for comparing and masking.
-func words(a *[16]byte) (high, low uint64) {
+// Halves are the two halves of an address as numbers, for comparing and masking.
+func Halves(a *[16]byte) (high, low uint64) {
 	return binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:])
 }
 

@@ -39,7 +39,7 @@ func (s *flowsScreen) show(m flowsMode) {
 		s.filter.input.SetValue(s.aside.filter.text())
 		s.filter.wrong, s.query = s.aside.filter.wrong, s.aside.query
 	}
-	s.gw.Flows.Log().SetQuery(s.query, s.now.UnixNano())
+	s.gw.Flows.Log().SetFilter(s.query.Condition(), s.now.UnixNano())
 }
 
 // flowQuery is the filter of the flows, also while events are shown.

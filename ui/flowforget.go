@@ -55,7 +55,7 @@ func (s *flowsScreen) askForgetAll() tea.Cmd {
 	}
 	q, now, selector := s.query, s.now.UnixNano(), model.NewSelector(s.gw.Flows.Table())
 	return func() tea.Msg {
-		sel, err := selector.Select(context.Background(), q, model.Sort{}, model.Window{Limit: forgetLimit}, now)
+		sel, err := selector.Select(context.Background(), q.Condition(), model.Sort{}, model.Window{Limit: forgetLimit}, now)
 		return forgetAllMsg{sel, err}
 	}
 }

@@ -117,7 +117,7 @@ func (l *flowList) load() tea.Cmd {
 	selector, q, order, now, generation := l.selector, s.flowQuery(), s.sort, s.now.UnixNano(), l.generation
 	return func() tea.Msg {
 		start := time.Now()
-		sel, err := selector.Select(context.Background(), q, order, w, now)
+		sel, err := selector.Select(context.Background(), q.Condition(), order, w, now)
 		return selectedMsg{generation, sel, err, time.Since(start)}
 	}
 }

@@ -319,7 +319,7 @@ func (s *flowsScreen) filterChanged() tea.Cmd {
 func (s *flowsScreen) filterBy(q model.Query) {
 	s.query = q
 	if s.mode == eventMode {
-		s.gw.Flows.Log().SetQuery(q, s.now.UnixNano())
+		s.gw.Flows.Log().SetFilter(q.Condition(), s.now.UnixNano())
 		return
 	}
 	s.list.reset()

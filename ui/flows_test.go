@@ -86,8 +86,8 @@ func (f *feed) tell(kind model.ChangeKind, flows ...model.Flow) {
 	}
 }
 
-// flow is a TCP flow by its four ends.
-func flow(id int, client, asked, served, seen string) model.Flow {
+// aFlow is a TCP flow by its four ends.
+func aFlow(id int, client, asked, served, seen string) model.Flow {
 	at := netip.MustParseAddrPort
 	x := model.Flow{
 		ID:   uint32(id),
@@ -107,13 +107,13 @@ func flow(id int, client, asked, served, seen string) model.Flow {
 
 // someFlows are the ones of the sketch: published, shared, redirected, plain.
 func someFlows() []model.Flow {
-	pending := flow(5, "198.51.100.9:40001", "203.0.113.1:8443", "192.168.0.3:443", "198.51.100.9:40001")
+	pending := aFlow(5, "198.51.100.9:40001", "203.0.113.1:8443", "192.168.0.3:443", "198.51.100.9:40001")
 	pending.State, pending.Status = model.TCPSynSent, model.StatusDstNAT|model.StatusConfirmed
 	return []model.Flow{
-		flow(1, "203.0.113.10:55474", "203.0.113.1:80", "192.168.0.2:8080", "192.168.0.1:55474"),
-		flow(2, "192.168.0.7:41022", "93.184.216.34:443", "93.184.216.34:443", "203.0.113.1:41022"),
-		flow(3, "192.168.0.9:50100", "198.51.100.20:80", "192.168.0.1:8888", "192.168.0.9:50100"),
-		flow(4, "192.168.0.7:22000", "192.168.0.1:22", "192.168.0.1:22", "192.168.0.7:22000"),
+		aFlow(1, "203.0.113.10:55474", "203.0.113.1:80", "192.168.0.2:8080", "192.168.0.1:55474"),
+		aFlow(2, "192.168.0.7:41022", "93.184.216.34:443", "93.184.216.34:443", "203.0.113.1:41022"),
+		aFlow(3, "192.168.0.9:50100", "198.51.100.20:80", "192.168.0.1:8888", "192.168.0.9:50100"),
+		aFlow(4, "192.168.0.7:22000", "192.168.0.1:22", "192.168.0.1:22", "192.168.0.7:22000"),
 		pending,
 	}
 }
@@ -216,14 +216,14 @@ func TestCursorFollowsItsFlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var flows []model.Flow
 		for i := range 100 {
-			flows = append(flows, flow(i+1, fmt.Sprintf("10.0.0.%d:1000", i+1), "203.0.113.1:80", "192.168.0.2:8080", fmt.Sprintf("10.0.0.%d:1000", i+1)))
+			flows = append(flows, aFlow(i+1, fmt.Sprintf("10.0.0.%d:1000", i+1), "203.0.113.1:80", "192.168.0.2:8080", fmt.Sprintf("10.0.0.%d:1000", i+1)))
 		}
 		s, f := flowStage(t, 80, 24, flows...)
 		for range 30 {
 			s.press("down")
 		}
 		before := lineOf(s.screen(), "▌")
-		newer := flow(200, "10.9.9.9:1", "203.0.113.1:80", "192.168.0.2:8080", "10.9.9.9:1")
+		newer := aFlow(200, "10.9.9.9:1", "203.0.113.1:80", "192.168.0.2:8080", "10.9.9.9:1")
 		newer.Start = clock.UnixNano()
 		f.tell(model.EventNew, newer)
 		f.tell(model.EventDestroy, flows[3])
@@ -248,7 +248,7 @@ func TestScrollingThroughManyFlows(t *testing.T) {
 		var flows []model.Flow
 		for i := range 5000 {
 			client := fmt.Sprintf("10.0.%d.%d:1000", i/250, i%250+1)
-			flows = append(flows, flow(i+1, client, "203.0.113.1:80", "192.168.0.2:8080", client))
+			flows = append(flows, aFlow(i+1, client, "203.0.113.1:80", "192.168.0.2:8080", client))
 		}
 		s, _ := flowStage(t, 80, 24, flows...)
 		s.press("G")
@@ -347,7 +347,7 @@ func TestOwnConnectionIsNeverForgotten(t *testing.T) {
 
 func TestStaleFlowsAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		old := flow(6, "203.0.113.44:1000", "203.0.113.1:80", "192.168.0.99:8080", "203.0.113.44:1000")
+		old := aFlow(6, "203.0.113.44:1000", "203.0.113.1:80", "192.168.0.99:8080", "203.0.113.44:1000")
 		s, _ := flowStage(t, 130, 24, append(someFlows(), old)...)
 		s.sees("1 flow keeps a translation of earlier rules: / rule stale shows it")
 		s.press("/")
@@ -706,7 +706,7 @@ func TestForgetAllNamesThem(t *testing.T) {
 		var flows []model.Flow
 		for i := range 120 {
 			client := fmt.Sprintf("10.0.0.%d:1000", i+1)
-			flows = append(flows, flow(i+1, client, "203.0.113.1:80", "192.168.0.2:8080", client))
+			flows = append(flows, aFlow(i+1, client, "203.0.113.1:80", "192.168.0.2:8080", client))
 		}
 		s, f := flowStage(t, 80, 24, flows...)
 		s.press("/")
@@ -734,7 +734,7 @@ func TestPauseHoldsTheOtherListsToo(t *testing.T) {
 		s.press("/")
 		s.write("event update")
 		s.press("enter", "space")
-		f.tell(model.EventNew, flow(9, "10.9.9.9:1", "203.0.113.1:80", "192.168.0.2:8080", "10.9.9.9:1"))
+		f.tell(model.EventNew, aFlow(9, "10.9.9.9:1", "203.0.113.1:80", "192.168.0.2:8080", "10.9.9.9:1"))
 		s.refresh()
 		s.press("/")
 		s.write(" or proto tcp")
@@ -831,7 +831,7 @@ func TestHealthOfAFullTable(t *testing.T) {
 // What a helper translated, as the data of FTP, follows no rule and is not stale for that.
 func TestRelatedFlowsAreNotStale(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		data := flow(6, "203.0.113.44:1000", "203.0.113.1:51201", "192.168.0.2:51201", "203.0.113.44:1000")
+		data := aFlow(6, "203.0.113.44:1000", "203.0.113.1:51201", "192.168.0.2:51201", "203.0.113.44:1000")
 		data.Status |= model.StatusExpected
 		s, _ := flowStage(t, 80, 24, data)
 		s.sees("established · belongs to another connection")
@@ -848,7 +848,7 @@ func TestGroupsWithLongNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var flows []model.Flow
 		for i := range 3 {
-			flows = append(flows, flow(i+1, "203.0.113.10:1000", "203.0.113.1:30000", fmt.Sprintf("192.168.0.%d:8080", i+2), "192.168.0.1:1000"))
+			flows = append(flows, aFlow(i+1, "203.0.113.10:1000", "203.0.113.1:30000", fmt.Sprintf("192.168.0.%d:8080", i+2), "192.168.0.1:1000"))
 		}
 		s, _ := flowStage(t, 80, 24, flows...)
 		s.press("b", "b", "b", "b")

@@ -196,7 +196,7 @@ func TestOldFlowsStandStill(t *testing.T) {
 		var flows []model.Flow
 		for i := range 100 {
 			client := fmt.Sprintf("10.0.0.%d:1000", i+1)
-			f := flow(i+1, client, "203.0.113.1:80", "192.168.0.2:8080", client)
+			f := aFlow(i+1, client, "203.0.113.1:80", "192.168.0.2:8080", client)
 			f.Timeout, f.Start = 86400, time.Now().UnixNano()
 			flows = append(flows, f)
 		}
@@ -224,7 +224,7 @@ func TestBusyScreenIsFrugal(t *testing.T) {
 		var flows []model.Flow
 		for i := range 400 {
 			client := fmt.Sprintf("10.0.%d.%d:1000", i/200, i%200+1)
-			flows = append(flows, flow(i+1, client, "203.0.113.1:80", "192.168.0.2:8080", client))
+			flows = append(flows, aFlow(i+1, client, "203.0.113.1:80", "192.168.0.2:8080", client))
 		}
 		g.tell(model.Listed, flows...)
 		x.press("2", "s", "s")

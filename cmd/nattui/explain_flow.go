@@ -189,7 +189,7 @@ func (t *told) today() string {
 	for _, s := range t.sets {
 		programs = append(programs, evaluate.Compile(s))
 	}
-	path, err := evaluate.NewEvaluator(t.facts.Host(nil), programs...).Evaluate(t.FirstPacket())
+	path, err := evaluate.NewEvaluator(t.facts.Host(nil), programs...).Evaluate(model.FirstPacket(t.Flow))
 	if err != nil || len(path.Outcomes) == 0 {
 		return ""
 	}

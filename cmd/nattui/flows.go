@@ -305,7 +305,7 @@ func (o *flowsOptions) runSorted(c *cobra.Command, table *conntrack.Table, p *fl
 		window.Limit = o.limit
 	}
 	now := time.Now().UnixNano()
-	selection, err := model.NewSelector(flows).Select(c.Context(), o.query, order, window, now)
+	selection, err := model.NewSelector(flows).Select(c.Context(), o.query.Condition(), order, window, now)
 	if err != nil {
 		return err
 	}
