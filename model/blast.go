@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -23,7 +24,7 @@ type Blast struct {
 	// now; Examples are the first of them. They keep their translation until they end
 	// or are forgotten.
 	Changed  int
-	Examples []Flow
+	Examples []flow.Flow
 	// Looked is how many flows were evaluated, Flows how many there are.
 	Looked, Flows int
 }
@@ -73,7 +74,7 @@ const blastExamples = 5
 
 // BlastOf evaluates the operator's connection and up to limit flows under the rules as they
 // are and as they would be. A million flows take about two seconds; flows may be nil.
-func BlastOf(f *Facts, before, after map[rules.Place]*rules.Ruleset, plan rules.Plan, flows *Flows, limit int) Blast {
+func BlastOf(f *Facts, before, after map[rules.Place]*rules.Ruleset, plan rules.Plan, flows *flow.Flows, limit int) Blast {
 	var b Blast
 	if f == nil {
 		b.Own, b.OwnWhy = true, "it is not known yet who is connected to this host"
@@ -87,7 +88,7 @@ func BlastOf(f *Facts, before, after map[rules.Place]*rules.Ruleset, plan rules.
 	}
 	b.Flows = flows.Len()
 	t := comparison{old: old, fresh: fresh}
-	flows.Each(func(_ Ref, f *Flow) bool {
+	flows.Each(func(_ flow.Ref, f *flow.Flow) bool {
 		if b.Looked >= limit {
 			return false
 		}
@@ -109,7 +110,7 @@ func BlastOf(f *Facts, before, after map[rules.Place]*rules.Ruleset, plan rules.
 // behind. At most so many are returned; changed counts them all. The operator's own
 // connection is never among them. It looks at the whole table, a million flows in
 // about two seconds, and ends early with ctx.
-func KeptFlows(ctx context.Context, f *Facts, before, after map[rules.Place]*rules.Ruleset, flows *Flows, most int) (kept []Flow, changed int) {
+func KeptFlows(ctx context.Context, f *Facts, before, after map[rules.Place]*rules.Ruleset, flows *flow.Flows, most int) (kept []flow.Flow, changed int) {
 	if f == nil || flows == nil {
 		return nil, 0
 	}
@@ -118,13 +119,13 @@ func KeptFlows(ctx context.Context, f *Facts, before, after map[rules.Place]*rul
 
 // StaleFlows are the live flows that the rules of today would translate otherwise,
 // however long ago they changed; for the rest see KeptFlows.
-func StaleFlows(ctx context.Context, f *Facts, sets map[rules.Place]*rules.Ruleset, flows *Flows, most int) (stale []Flow, count int) {
+func StaleFlows(ctx context.Context, f *Facts, sets map[rules.Place]*rules.Ruleset, flows *flow.Flows, most int) (stale []flow.Flow, count int) {
 	return comparison{fresh: evaluatorOf(f, sets)}.gather(ctx, f, flows, most)
 }
 
 // gather finds the flows that fit, but for the operator's own connection.
-func (t comparison) gather(ctx context.Context, f *Facts, flows *Flows, most int) (found []Flow, count int) {
-	flows.Each(func(_ Ref, g *Flow) bool {
+func (t comparison) gather(ctx context.Context, f *Facts, flows *flow.Flows, most int) (found []flow.Flow, count int) {
+	flows.Each(func(_ flow.Ref, g *flow.Flow) bool {
 		if ctx.Err() != nil {
 			return false
 		}
@@ -140,8 +141,8 @@ func (t comparison) gather(ctx context.Context, f *Facts, flows *Flows, most int
 }
 
 // belongsTo tells whether a flow is the SSH connection of the session.
-func belongsTo(f *Flow, s *Session) bool {
-	if s == nil || f.Proto() != TCP {
+func belongsTo(f *flow.Flow, s *Session) bool {
+	if s == nil || f.Proto() != flow.TCP {
 		return false
 	}
 	ends := [...]netip.AddrPort{f.Client(), f.AskedFor(), f.ServedBy(), f.SeenAs()}
@@ -156,7 +157,7 @@ type comparison struct {
 
 // changes reports a flow that is translated as the old rules say, and would not be
 // by the new ones.
-func (t *comparison) changes(f *Flow) bool {
+func (t *comparison) changes(f *flow.Flow) bool {
 	var was, is Explanation
 	if is, t.is = explain(t.fresh, f, t.is[:0]); is.Confidence != Stale {
 		return false

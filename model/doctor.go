@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -59,7 +60,7 @@ func (f *Finding) IsProblem() bool { return f.Severity >= SeverityWarning }
 type Gateway struct {
 	Facts *Facts
 	Sets  map[rules.Place]*rules.Ruleset
-	Flows *Flows
+	Flows *flow.Flows
 	// Health is that of the connection table; Earlier is the same some seconds
 	// before, to tell what happens from what has happened.
 	Health, Earlier Health

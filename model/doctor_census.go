@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -28,13 +29,13 @@ type census struct {
 // crowd is how many flows there are of a kind, with the first of them.
 type crowd struct {
 	flows int
-	first []Flow
+	first []flow.Flow
 }
 
 // crowdKept is how many flows of a kind are kept, for evidence and to be forgotten.
 const crowdKept = 500
 
-func (c *crowd) add(f *Flow) {
+func (c *crowd) add(f *flow.Flow) {
 	if c.flows++; len(c.first) < crowdKept {
 		c.first = append(c.first, *f)
 	}
@@ -47,10 +48,10 @@ type tally struct {
 	unanswered     int // for a second or longer
 	hairpin        int // unanswered, between two machines of one network
 	inside         int // asked for from inside, not translated, in vain
-	examples       []Flow
+	examples       []flow.Flow
 }
 
-func (t *tally) example(f *Flow) {
+func (t *tally) example(f *flow.Flow) {
 	if len(t.examples) < 50 {
 		t.examples = append(t.examples, *f)
 	}
@@ -75,7 +76,7 @@ func (c *census) at(r evaluate.RuleRef) *tally {
 // portUse is what flows share that need different source ports: the address they
 // are given and the service they go to.
 type portUse struct {
-	proto    Proto
+	proto    flow.Proto
 	from     netip.Addr
 	to       netip.AddrPort
 	lowPorts bool // ports below 1024 are given from a pool of their own
@@ -101,8 +102,8 @@ func takeCensus(d *doctor) *census {
 		asked[d.all[i].Asked] = append(asked[d.all[i].Asked], &d.all[i])
 	}
 	var buf []evaluate.Outcome
-	d.Flows.Each(func(_ Ref, f *Flow) bool {
-		if f.Status&StatusTemplate != 0 {
+	d.Flows.Each(func(_ flow.Ref, f *flow.Flow) bool {
+		if f.Status&flow.StatusTemplate != 0 {
 			return true
 		}
 		var e Explanation
@@ -117,9 +118,9 @@ func takeCensus(d *doctor) *census {
 // closing are the states of connections that end by themselves.
 var closing = []string{"TIME_WAIT", "CLOSE", "LAST_ACK", "FIN_WAIT", "CLOSE_WAIT"}
 
-func (c *census) count(d *doctor, f *Flow, e Explanation, asked []*Forward) {
+func (c *census) count(d *doctor, f *flow.Flow, e Explanation, asked []*Forward) {
 	nat := f.NAT()
-	if nat&NATSrc != 0 {
+	if nat&flow.NATSrc != 0 {
 		c.usePort(f, e)
 	}
 	if e.Confidence == Stale {
@@ -127,22 +128,22 @@ func (c *census) count(d *doctor, f *Flow, e Explanation, asked []*Forward) {
 	}
 	waiting := d.unanswered(f)
 	switch {
-	case !e.DNAT.IsZero() && nat&NATDst != 0:
+	case !e.DNAT.IsZero() && nat&flow.NATDst != 0:
 		t := c.at(e.DNAT)
 		t.flows++
 		switch {
-		case f.Proto() == TCP && f.StateName() == "SYN_RECV":
+		case f.Proto() == flow.TCP && f.StateName() == "SYN_RECV":
 			t.half++
-		case f.Status&StatusSeenReply != 0:
+		case f.Status&flow.StatusSeenReply != 0:
 			t.replied++
-		case waiting && nat&NATSrc == 0 && d.neighbours(f.Client().Addr(), f.ServedBy().Addr()):
+		case waiting && nat&flow.NATSrc == 0 && d.neighbours(f.Client().Addr(), f.ServedBy().Addr()):
 			t.hairpin++
 			t.example(f)
 		case waiting:
 			t.unanswered++
 			t.example(f)
 		}
-	case nat&NATDst == 0 && waiting:
+	case nat&flow.NATDst == 0 && waiting:
 		for _, w := range asked {
 			link, ok := d.f.LinkOf(f.Client().Addr())
 			if ok && w.Proto == f.Proto() && w.Owner == "" && link != w.Link && !d.f.IsLocal(f.Client().Addr()) {
@@ -150,21 +151,21 @@ func (c *census) count(d *doctor, f *Flow, e Explanation, asked []*Forward) {
 			}
 		}
 	}
-	if waiting && nat&NATSrc == 0 && f.Family() == IPv4 && isInner(f.Client().Addr()) && !isInner(f.ServedBy().Addr()) {
+	if waiting && nat&flow.NATSrc == 0 && f.Family() == flow.IPv4 && isInner(f.Client().Addr()) && !isInner(f.ServedBy().Addr()) {
 		c.leftBare(d, f)
 	}
 }
 
 // unanswered tells a flow that waits for an answer for about a second or longer.
-func (d *doctor) unanswered(f *Flow) bool {
-	if f.Status&StatusSeenReply != 0 || !f.Proto().HasPorts() {
+func (d *doctor) unanswered(f *flow.Flow) bool {
+	if f.Status&flow.StatusSeenReply != 0 || !f.Proto().HasPorts() {
 		return false
 	}
 	if f.Counts() && f.OrigPackets >= 2 || f.Start != 0 && f.Age(d.now) >= time.Second {
 		return true
 	}
 	whole := uint32(30) // nf_conntrack_udp_timeout
-	if f.Proto() == TCP {
+	if f.Proto() == flow.TCP {
 		whole = 120 // nf_conntrack_tcp_timeout_syn_sent
 	}
 	return f.Remaining(d.now)+2 <= whole
@@ -182,11 +183,11 @@ func (d *doctor) neighbours(a, b netip.Addr) bool {
 }
 
 // outdated notes a flow that today's rules would treat otherwise.
-func (c *census) outdated(d *doctor, f *Flow) {
-	if d.isSession(f) || f.Status&StatusExpected != 0 || slices.Contains(closing, f.StateName()) {
+func (c *census) outdated(d *doctor, f *flow.Flow) {
+	if d.isSession(f) || f.Status&flow.StatusExpected != 0 || slices.Contains(closing, f.StateName()) {
 		return
 	}
-	if f.NAT()&NATSrc != 0 && d.f.Addresses != nil && !d.f.IsLocal(f.SeenAs().Addr()) {
+	if f.NAT()&flow.NATSrc != 0 && d.f.Addresses != nil && !d.f.IsLocal(f.SeenAs().Addr()) {
 		c.gone.add(f)
 		return
 	}
@@ -194,12 +195,12 @@ func (c *census) outdated(d *doctor, f *Flow) {
 }
 
 // isSession tells the operator's own connection.
-func (d *doctor) isSession(f *Flow) bool {
+func (d *doctor) isSession(f *flow.Flow) bool {
 	s := d.f.Session
-	return s != nil && f.Proto() == TCP && (f.Client() == s.Client || f.ServedBy() == s.Client || f.AskedFor() == s.Client)
+	return s != nil && f.Proto() == flow.TCP && (f.Client() == s.Client || f.ServedBy() == s.Client || f.AskedFor() == s.Client)
 }
 
-func (c *census) usePort(f *Flow, e Explanation) {
+func (c *census) usePort(f *flow.Flow, e Explanation) {
 	if !f.Proto().HasPorts() {
 		return
 	}
@@ -214,7 +215,7 @@ func (c *census) usePort(f *Flow, e Explanation) {
 
 // leftBare notes a flow that left for the world with an address that the world
 // has no way back to.
-func (c *census) leftBare(d *doctor, f *Flow) {
+func (c *census) leftBare(d *doctor, f *flow.Flow) {
 	client := f.Client().Addr()
 	from, ok := d.f.LinkOf(client)
 	route, certain := d.f.Lookup(RouteQuery{Dst: f.ServedBy().Addr(), Src: client, In: from})
@@ -226,7 +227,7 @@ func (c *census) leftBare(d *doctor, f *Flow) {
 }
 
 // forget are the steps that drop flows, so that today's rules decide about them.
-func (d *doctor) forget(flows []Flow) []rules.Step {
+func (d *doctor) forget(flows []flow.Flow) []rules.Step {
 	var steps []rules.Step
 	for i := range flows {
 		f := &flows[i]

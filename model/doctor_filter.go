@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -281,7 +282,7 @@ func (d *doctor) stepServed(f *Forward) Finding {
 		return Finding{Sentence: fmt.Sprintf("%s answers this host.", f.Server), Evidence: []string{"a connection from here was accepted"}}
 	}
 	found := Finding{Sentence: fmt.Sprintf("Whether %s answers is not known: nobody has been answered yet.", f.Server), Evidence: []string{plural(seen.flows, "flow") + ", none answered"}}
-	if f.Proto == TCP && seen.flows == 0 && f.rule.Counters.Packets > 0 {
+	if f.Proto == flow.TCP && seen.flows == 0 && f.rule.Counters.Packets > 0 {
 		// The kernel forgets a connection that is reset at once.
 		found.Sentence = fmt.Sprintf("Whether %s answers is not known: packets came, and no connection is left of them. Where the server refuses it is so; asking it tells (nattui doctor --probe).", f.Server)
 	}
@@ -291,7 +292,7 @@ func (d *doctor) stepServed(f *Forward) Finding {
 // listened asks whether a program of this host takes what is redirected to it.
 func (d *doctor) listened(f *Forward) Finding {
 	to := f.Server
-	if len(d.f.Listeners) == 0 || to.Port() == 0 || f.ranged || f.Proto != TCP && f.Proto != UDP || !to.Addr().IsValid() {
+	if len(d.f.Listeners) == 0 || to.Port() == 0 || f.ranged || f.Proto != flow.TCP && f.Proto != flow.UDP || !to.Addr().IsValid() {
 		return Finding{Sentence: "Whether a program of this host takes it is not known."}
 	}
 	if l, ok := d.f.ListensOn(f.Proto, to); ok {
@@ -381,7 +382,7 @@ func (d *doctor) noAnswer(f *Forward, seen tally, masked bool) Finding {
 	if n, hop, ok := d.neighbour(f.Server.Addr()); ok && n.Reachable {
 		found.Evidence = append(found.Evidence, fmt.Sprintf("ip neigh: %s is there (%s)", hop, n.MAC))
 	}
-	if f.Proto != TCP {
+	if f.Proto != flow.TCP {
 		found.Severity = SeverityNote // one-way protocols are no trouble
 	}
 	if d.Probes[f.Server].Connected {

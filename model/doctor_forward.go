@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -17,7 +18,7 @@ type Forward struct {
 	Rule evaluate.RuleRef
 	// Owner is the program that made it; empty for the administrator.
 	Owner string
-	Proto Proto
+	Proto flow.Proto
 	// Asked is where clients ask, Server where it goes to: an address of this
 	// host for a redirection.
 	Asked, Server netip.AddrPort
@@ -77,7 +78,7 @@ func (f *Forward) meant(words []string) bool {
 		if n, err := strconv.Atoi(words[1]); err == nil && strings.EqualFold(words[0], f.Rule.Chain) {
 			return n == f.Rule.Position
 		}
-		p, ok := ParseProto(words[0])
+		p, ok := flow.ParseProto(words[0])
 		return ok && p == f.Proto && f.meant(words[1:])
 	case 1:
 		if port, err := strconv.ParseUint(strings.TrimPrefix(words[0], ":"), 10, 16); err == nil {
@@ -267,7 +268,7 @@ func (d *doctor) forward(at evaluate.RuleRef, r *rules.Rule, s sketch) (Forward,
 	if s.proto == 0 {
 		s.proto = rules.TCP
 	}
-	f.Proto = Proto(s.proto)
+	f.Proto = flow.Proto(s.proto)
 	f.Link = d.arrivalLink(s)
 	asked, ok := d.askedAddr(s, f.Link, r.Target.Kind)
 	if !ok {

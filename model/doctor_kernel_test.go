@@ -16,6 +16,7 @@ import (
 
 	"nattui/model"
 	"nattui/model/conntrack"
+	"nattui/model/flow"
 	"nattui/model/host"
 	"nattui/model/lab"
 	"nattui/rules"
@@ -65,7 +66,7 @@ func (w *ward) look() *model.Gateway {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	g := &model.Gateway{Facts: &facts, Sets: sets, Flows: model.NewFlows(), Health: w.kernel.Health()}
+	g := &model.Gateway{Facts: &facts, Sets: sets, Flows: flow.NewFlows(), Health: w.kernel.Health()}
 	if err := w.kernel.Dump(w.t.Context(), g.Flows.Apply); err != nil {
 		w.t.Fatal(err)
 	}
@@ -108,8 +109,8 @@ func (w *ward) apply(p rules.Plan) {
 				w.t.Errorf("the plan says that %s is %q now; it is %q", s.Sysctl.Name, s.Sysctl.Old, old)
 			}
 		case s.Forget != nil:
-			f := model.Flow{Orig: model.MakeTuple(model.Proto(s.Forget.Proto), s.Forget.Src, s.Forget.Dst), Zone: s.Forget.Zone, ID: s.Forget.ID}
-			if _, err := w.kernel.Forget([]model.Flow{f}, func(*model.Batch) {}); err != nil {
+			f := flow.Flow{Orig: flow.MakeTuple(flow.Proto(s.Forget.Proto), s.Forget.Src, s.Forget.Dst), Zone: s.Forget.Zone, ID: s.Forget.ID}
+			if _, err := w.kernel.Forget([]flow.Flow{f}, func(*flow.Batch) {}); err != nil {
 				w.t.Fatal(err)
 			}
 		}
@@ -694,7 +695,7 @@ func TestDoctorForgetsGoneAddresses(t *testing.T) {
 	}
 	// MASQUERADE forgets its flows when an address goes; SNAT does not.
 	w.iptables("iptables", "-t", "nat", "-R", "POSTROUTING", "1", "-s", "192.168.0.0/24", "-o", "wan0", "-j", "SNAT", "--to-source", "203.0.113.1")
-	if _, err := w.kernel.Forget(w.flows(), func(*model.Batch) {}); err != nil {
+	if _, err := w.kernel.Forget(w.flows(), func(*flow.Batch) {}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := ask(); err != nil {
@@ -722,8 +723,8 @@ func TestDoctorForgetsGoneAddresses(t *testing.T) {
 }
 
 // flows are those of the kernel's table.
-func (w *ward) flows() (list []model.Flow) {
-	w.look().Flows.Each(func(_ model.Ref, f *model.Flow) bool {
+func (w *ward) flows() (list []flow.Flow) {
+	w.look().Flows.Each(func(_ flow.Ref, f *flow.Flow) bool {
 		list = append(list, *f)
 		return true
 	})

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -83,7 +84,7 @@ func (d *doctor) talkers() []string {
 	counts := map[[16]byte]int{}
 	names := map[[16]byte]string{}
 	seen := 0
-	d.Flows.Each(func(_ Ref, f *Flow) bool {
+	d.Flows.Each(func(_ flow.Ref, f *flow.Flow) bool {
 		if counts[f.Orig.Src]++; counts[f.Orig.Src] == 1 {
 			names[f.Orig.Src] = f.Client().Addr().String()
 		}
@@ -263,7 +264,7 @@ func (d *doctor) clamp(link string) rules.Plan {
 	plan := rules.Plan{Title: "Let TCP through " + link + " use smaller segments"}
 	for _, family := range rules.Families {
 		p, ok := d.usual(family)
-		of := map[rules.Family]Family{rules.IPv4: IPv4, rules.IPv6: IPv6}[family]
+		of := map[rules.Family]flow.Family{rules.IPv4: flow.IPv4, rules.IPv6: flow.IPv6}[family]
 		if !ok || d.f.Settings.ForwardsFrom(link, of) != SettingOn {
 			continue
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -205,16 +206,16 @@ func (d *doctor) foreign(p rules.Place) {
 // helped are protocols that need the kernel's help behind NAT, because they talk
 // of addresses inside of their packets.
 var helped = []struct {
-	proto    Proto
+	proto    flow.Proto
 	port     uint16
 	name     string
 	severity Severity
 	why      string
 }{
-	{TCP, 21, "ftp", SeverityWarning, "FTP opens a second connection for every transfer, which no rule forwards unless a helper listens to the first one"},
-	{UDP, 5060, "sip", SeverityNote, "SIP names addresses for the voice in its messages; without a helper one side may hear nothing, unless the telephone exchange is told its public address"},
-	{UDP, 69, "tftp", SeverityWarning, "TFTP answers from another port, which is let through only with a helper"},
-	{TCP, 1723, "pptp", SeverityWarning, "PPTP carries its data in GRE, which is translated only with a helper"},
+	{flow.TCP, 21, "ftp", SeverityWarning, "FTP opens a second connection for every transfer, which no rule forwards unless a helper listens to the first one"},
+	{flow.UDP, 5060, "sip", SeverityNote, "SIP names addresses for the voice in its messages; without a helper one side may hear nothing, unless the telephone exchange is told its public address"},
+	{flow.UDP, 69, "tftp", SeverityWarning, "TFTP answers from another port, which is let through only with a helper"},
+	{flow.TCP, 1723, "pptp", SeverityWarning, "PPTP carries its data in GRE, which is translated only with a helper"},
 }
 
 // helpers tells of forwards whose protocol needs one.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -300,7 +301,7 @@ func (d *doctor) forwardingOff(family rules.Family, link, who string) Finding {
 	s := &d.f.Settings
 	found := Finding{Check: "forwarding-off", Severity: SeverityError}
 	switch {
-	case family == rules.IPv6 && s.ForwardsFrom(link, IPv6) == SettingOff:
+	case family == rules.IPv6 && s.ForwardsFrom(link, flow.IPv6) == SettingOff:
 		found.Subject = "net.ipv6.conf.all.forwarding"
 		found.Sentence = "IPv6 forwarding is off: nothing that arrives passes through this host, whatever the NAT rules say."
 		found.Cure.Title = "Let IPv6 packets pass through this host"

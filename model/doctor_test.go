@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"nattui/model/flow"
 	"nattui/rules"
 )
 
@@ -34,7 +35,7 @@ func gatewayOf(t testing.TB, texts map[rules.Place]string) *Gateway {
 		Routes:    []RouteEntry{route("0.0.0.0/0", "wan0", "203.0.113.254"), route("203.0.113.0/24", "wan0", ""), route("192.168.0.0/24", "lan0", "")},
 	}
 	for i, table := range []uint32{TableLocal, TableMain, TableDefault} {
-		f.PolicyRules = append(f.PolicyRules, PolicyRule{Priority: []uint32{0, 32766, 32767}[i], Action: RuleTable, Table: table, Family: IPv4, SuppressPrefix: -1})
+		f.PolicyRules = append(f.PolicyRules, PolicyRule{Priority: []uint32{0, 32766, 32767}[i], Action: RuleTable, Table: table, Family: flow.IPv4, SuppressPrefix: -1})
 	}
 	for _, a := range f.Addresses {
 		f.Routes = append(f.Routes, RouteEntry{Table: TableLocal, Kind: RouteLocal, Dst: netip.PrefixFrom(a.Prefix.Addr(), 32), Hops: []Hop{{Out: a.Link}}})
@@ -80,19 +81,19 @@ func (g *Gateway) addLink(l Link, address string) {
 	f.Settings.Links[l.Name] = f.Settings.Links["wan0"]
 }
 
-func flowOf(orig, reply Tuple, status Status, state State) Flow {
-	return Flow{Orig: orig, Reply: reply, Status: status, State: state, ID: 7, Timeout: 60}
+func flowOf(orig, reply flow.Tuple, status flow.Status, state flow.State) flow.Flow {
+	return flow.Flow{Orig: orig, Reply: reply, Status: status, State: state, ID: 7, Timeout: 60}
 }
 
-func tuple(proto Proto, src, dst string) Tuple {
-	return MakeTuple(proto, netip.MustParseAddrPort(src), netip.MustParseAddrPort(dst))
+func tuple(proto flow.Proto, src, dst string) flow.Tuple {
+	return flow.MakeTuple(proto, netip.MustParseAddrPort(src), netip.MustParseAddrPort(dst))
 }
 
-func (g *Gateway) give(flows ...Flow) {
-	g.Flows = NewFlows()
-	b := &Batch{}
+func (g *Gateway) give(flows ...flow.Flow) {
+	g.Flows = flow.NewFlows()
+	b := &flow.Batch{}
 	for _, f := range flows {
-		b.Changes = append(b.Changes, Change{Kind: EventNew, Has: HasStatus | HasState | HasTimeout, Flow: f})
+		b.Changes = append(b.Changes, flow.Change{Kind: flow.EventNew, Has: flow.HasStatus | flow.HasState | flow.HasTimeout, Flow: f})
 	}
 	g.Flows.Apply(b)
 }
@@ -154,10 +155,10 @@ func TestExamine(t *testing.T) {
 			g.Facts.Routes = append(g.Facts.Routes, RouteEntry{Table: TableMain, Kind: RouteUnicast, Metric: 900, Dst: netip.MustParsePrefix("0.0.0.0/0"), Hops: []Hop{{Out: "wan1", Gateway: netip.MustParseAddr("198.18.1.1")}}})
 		}},
 		{name: "address that is gone", check: "gone-address", severity: SeverityWarning, cure: "conntrack -D -p udp -s 192.168.0.7", spoil: func(g *Gateway) {
-			g.give(flowOf(tuple(UDP, "192.168.0.7:5060", "198.51.100.9:5060"), tuple(UDP, "198.51.100.9:5060", "203.0.113.77:5060"), StatusSeenReply|StatusSrcNAT, 0))
+			g.give(flowOf(tuple(flow.UDP, "192.168.0.7:5060", "198.51.100.9:5060"), tuple(flow.UDP, "198.51.100.9:5060", "203.0.113.77:5060"), flow.StatusSeenReply|flow.StatusSrcNAT, 0))
 		}},
 		{name: "stale flow", check: "stale-flows", severity: SeverityWarning, cure: "conntrack -D -p tcp -s 198.51.100.9", spoil: func(g *Gateway) {
-			g.give(flowOf(tuple(TCP, "198.51.100.9:4000", "203.0.113.1:80"), tuple(TCP, "192.168.0.3:80", "198.51.100.9:4000"), StatusSeenReply|StatusAssured|StatusDstNAT, 3))
+			g.give(flowOf(tuple(flow.TCP, "198.51.100.9:4000", "203.0.113.1:80"), tuple(flow.TCP, "192.168.0.3:80", "198.51.100.9:4000"), flow.StatusSeenReply|flow.StatusAssured|flow.StatusDstNAT, 3))
 		}},
 		{name: "published past INPUT", check: "published-past-input", severity: SeverityWarning, subject: "203.0.113.1:8080", cure: "--ctorigdstport 8080", table: `*nat
 :PREROUTING ACCEPT [0:0]
@@ -194,7 +195,7 @@ COMMIT
 		}},
 		{name: "no file switches forwarding on", check: "not-at-boot", severity: SeverityNote, subject: "net.ipv4.ip_forward", spoil: func(g *Gateway) { g.BootSettings = map[string]BootSetting{} }},
 		{name: "policy routing", check: "policy-routing", severity: SeverityNote, spoil: func(g *Gateway) {
-			g.Facts.PolicyRules = append(g.Facts.PolicyRules, PolicyRule{Family: IPv4, Priority: 100, Action: RuleTable, Table: 100, Mark: 1, Mask: 0xff, SuppressPrefix: -1})
+			g.Facts.PolicyRules = append(g.Facts.PolicyRules, PolicyRule{Family: flow.IPv4, Priority: 100, Action: RuleTable, Table: 100, Mark: 1, Mask: 0xff, SuppressPrefix: -1})
 		}},
 		{name: "what could not be read", check: "not-known", severity: SeverityNote, spoil: func(g *Gateway) { g.Facts.Gaps = []string{"listeners: permission denied"} }},
 	}
@@ -245,7 +246,7 @@ func TestDoctorSparesTheSession(t *testing.T) {
 	g := soundGateway(t)
 	client, server := netip.MustParseAddrPort("198.51.100.9:4000"), netip.MustParseAddrPort("203.0.113.1:80")
 	g.Facts.Session = &Session{Client: client, Server: server, Live: SettingOn}
-	g.give(flowOf(tuple(TCP, client.String(), server.String()), tuple(TCP, "192.168.0.3:22", client.String()), StatusSeenReply|StatusAssured|StatusDstNAT, 3))
+	g.give(flowOf(tuple(flow.TCP, client.String(), server.String()), tuple(flow.TCP, "192.168.0.3:22", client.String()), flow.StatusSeenReply|flow.StatusAssured|flow.StatusDstNAT, 3))
 	for _, f := range Examine(g) {
 		if f.Check == "stale-flows" {
 			t.Errorf("the session is among %v", f.CureCommands())
@@ -335,19 +336,19 @@ func BenchmarkExamine(b *testing.B) {
 }
 
 // manyFlows is a table of n connections from as many clients to one published address.
-func manyFlows(n int) *Flows {
-	b := &Batch{}
+func manyFlows(n int) *flow.Flows {
+	b := &flow.Batch{}
 	b.Reset(int64(time.Second))
 	b.Since, b.Begin, b.End, b.Count = b.At, true, true, n
 	public := netip.MustParseAddrPort("203.0.113.1:80")
 	for i := range n {
 		client := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), uint16(1024+i%60000))
-		f := Flow{Orig: MakeTuple(TCP, client, public), ID: uint32(i) + 1, State: TCPEstablished, Timeout: 432000}
-		f.Reply = MakeTuple(TCP, netip.MustParseAddrPort("192.168.0.2:8080"), client)
-		f.Status = StatusDstNAT | StatusSeenReply
-		*b.Next() = Change{Kind: Listed, Has: HasStatus | HasState | HasTimeout, Flow: f}
+		f := flow.Flow{Orig: flow.MakeTuple(flow.TCP, client, public), ID: uint32(i) + 1, State: flow.TCPEstablished, Timeout: 432000}
+		f.Reply = flow.MakeTuple(flow.TCP, netip.MustParseAddrPort("192.168.0.2:8080"), client)
+		f.Status = flow.StatusDstNAT | flow.StatusSeenReply
+		*b.Next() = flow.Change{Kind: flow.Listed, Has: flow.HasStatus | flow.HasState | flow.HasTimeout, Flow: f}
 	}
-	t := NewFlows()
+	t := flow.NewFlows()
 	t.Apply(b)
 	return t
 }

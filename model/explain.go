@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -66,7 +67,7 @@ type explanations struct {
 // flows a few at a time, so that a change of the rules costs nothing on the spot,
 // and writes the answers into the flows. It is safe for concurrent use.
 type Explainer struct {
-	flows *Flows
+	flows *flow.Flows
 
 	mu         sync.RWMutex
 	evaluator  *evaluate.Evaluator
@@ -82,7 +83,7 @@ type Explainer struct {
 }
 
 // NewExplainer explains the flows of a table once it has been told the rules.
-func NewExplainer(flows *Flows) *Explainer {
+func NewExplainer(flows *flow.Flows) *Explainer {
 	x := &Explainer{flows: flows}
 	if flows != nil {
 		flows.OrderRules(x.Places)
@@ -103,14 +104,14 @@ func (x *Explainer) Places() []uint32 {
 		return compareExplanations(&x.known[a-1], &x.known[b-1])
 	})
 	places := make([]uint32, len(x.known)+1)
-	places[0] = NoPlace
+	places[0] = flow.NoPlace
 	place := uint32(0)
 	for i, n := range numbers {
 		if i > 0 && compareExplanations(&x.known[n-1], &x.known[numbers[i-1]-1]) != 0 {
 			place++
 		}
 		if places[n] = place; x.known[n-1].Rule().IsZero() {
-			places[n] = NoPlace
+			places[n] = flow.NoPlace
 		}
 	}
 	return places
@@ -162,7 +163,7 @@ func (x *Explainer) Work(limit int) (more bool) {
 	if x.evaluator == nil {
 		return false
 	}
-	return x.flows.Explain(x.generation, func(f *Flow) (uint32, bool) {
+	return x.flows.Explain(x.generation, func(f *flow.Flow) (uint32, bool) {
 		limit--
 		return x.explain(f), limit <= 0
 	})
@@ -170,7 +171,7 @@ func (x *Explainer) Work(limit int) (more bool) {
 
 // explain is the number of a flow's explanation: what is remembered of its class, or
 // what its evaluation comes to.
-func (x *Explainer) explain(f *Flow) uint32 {
+func (x *Explainer) explain(f *flow.Flow) uint32 {
 	class, ok := x.memory.classOf(f)
 	if !ok {
 		e, outcomes := explain(x.evaluator, f, x.outcomes[:0])
@@ -213,7 +214,7 @@ func (x *Explainer) number(e Explanation) uint32 {
 
 // Of is the explanation of a flow. One that was not asked yet is asked now, unless others are just being
 // asked: it then remains NotAsked, so that a screen that is drawn never waits.
-func (x *Explainer) Of(f *Flow) Explanation {
+func (x *Explainer) Of(f *flow.Flow) Explanation {
 	if told := x.told.Load(); told != nil && f.RuleGen == told.generation && f.Rule != 0 && int(f.Rule) <= len(told.known) {
 		return told.known[f.Rule-1]
 	}
@@ -235,8 +236,8 @@ func (x *Explainer) Of(f *Flow) Explanation {
 
 // Marker explains flows that are in no table, for one goroutine: it writes into each
 // which rule made it, as filters and sorting by rule ask for.
-func (x *Explainer) Marker() func(*Flow) Explanation {
-	return func(f *Flow) Explanation {
+func (x *Explainer) Marker() func(*flow.Flow) Explanation {
+	return func(f *flow.Flow) Explanation {
 		x.mu.Lock()
 		defer x.mu.Unlock()
 		if x.evaluator == nil {
@@ -353,7 +354,7 @@ func (x *Explainer) Finder(ref string) (func(uint32) bool, error) {
 }
 
 // explain evaluates a flow's first packet and says what that tells of the flow.
-func explain(e *evaluate.Evaluator, f *Flow, buf []evaluate.Outcome) (Explanation, []evaluate.Outcome) {
+func explain(e *evaluate.Evaluator, f *flow.Flow, buf []evaluate.Outcome) (Explanation, []evaluate.Outcome) {
 	p := FirstPacket(f)
 	outcomes, certain := e.Outcomes(buf, &p)
 	return comparing(outcomes, certain, f), outcomes
@@ -365,7 +366,7 @@ func explain(e *evaluate.Evaluator, f *Flow, buf []evaluate.Outcome) (Explanatio
 // What it looks at in a flow is to be told apart by classMemory.classOf: nothing but
 // the kind of translation, and the ends after it, for being equal to those before
 // it and to ends of outcomes.
-func comparing(outcomes []evaluate.Outcome, certain bool, f *Flow) Explanation {
+func comparing(outcomes []evaluate.Outcome, certain bool, f *flow.Flow) Explanation {
 	nat := f.NAT()
 	var x Explanation
 	loose := false
@@ -385,7 +386,7 @@ func comparing(outcomes []evaluate.Outcome, certain bool, f *Flow) Explanation {
 	switch {
 	case x.Confidence == NotAsked && !certain && undecided(outcomes):
 		x.Confidence = Ambiguous
-	case x.Confidence == NotAsked && f.Status&StatusExpected != 0:
+	case x.Confidence == NotAsked && f.Status&flow.StatusExpected != 0:
 		// It was translated as the connection that it belongs to (nf_nat_follow_master), and no rule was asked.
 		x.Confidence = Inferred
 	case x.Confidence == NotAsked:
@@ -408,8 +409,8 @@ func undecided(outcomes []evaluate.Outcome) bool {
 
 // sameTranslation compares an outcome with what became of a flow. port tells
 // whether the ports agree as well; the kernel takes others when they are in use.
-func sameTranslation(o *evaluate.Outcome, f *Flow, nat NAT) (same, port bool) {
-	if o.DNAT != (nat&NATDst != 0) {
+func sameTranslation(o *evaluate.Outcome, f *flow.Flow, nat flow.NAT) (same, port bool) {
+	if o.DNAT != (nat&flow.NATDst != 0) {
 		return false, false
 	}
 	served, seen := f.ServedBy(), f.SeenAs()
@@ -426,12 +427,12 @@ func sameTranslation(o *evaluate.Outcome, f *Flow, nat NAT) (same, port bool) {
 	}
 	if !o.SNAT {
 		// Without a rule the kernel changes a source port alone, when it is in use.
-		if nat&NATSrc == 0 {
+		if nat&flow.NATSrc == 0 {
 			return true, port
 		}
 		return seen.Addr() == f.Client().Addr(), false
 	}
-	if nat&NATSrc == 0 {
+	if nat&flow.NATSrc == 0 {
 		// A rule that keeps address and port changes nothing that is seen.
 		return holdsAddr(o.Src, f.Client().Addr()), port
 	}
@@ -446,7 +447,7 @@ func holdsAddr(e evaluate.Endpoint, a netip.Addr) bool {
 }
 
 // FirstPacket is the packet that began the flow, as far as the flow tells.
-func FirstPacket(f *Flow) evaluate.Packet {
+func FirstPacket(f *flow.Flow) evaluate.Packet {
 	client, asked := f.Client(), f.AskedFor()
 	p := evaluate.Packet{Protocol: uint8(f.Proto()), Src: client.Addr(), Dst: asked.Addr(), ConnMark: 0}
 	switch id, kind, code, ok := f.Orig.ICMP(); {

@@ -3,6 +3,7 @@ package model
 import (
 	"math/bits"
 
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -37,7 +38,7 @@ type classMemory struct {
 // flowClass is all of a flow that its explanation hangs on.
 type flowClass struct {
 	class evaluate.Class
-	nat   NAT
+	nat   flow.NAT
 }
 
 type classSlot struct {
@@ -68,17 +69,17 @@ func (m *classMemory) begin(classes *evaluate.Classes) {
 
 // classOf is what a flow's explanation hangs on; false: on more than can be
 // remembered.
-func (m *classMemory) classOf(f *Flow) (c flowClass, ok bool) {
-	if m.classes == nil || f.Status&StatusExpected != 0 {
+func (m *classMemory) classOf(f *flow.Flow) (c flowClass, ok bool) {
+	if m.classes == nil || f.Status&flow.StatusExpected != 0 {
 		return c, false
 	}
 	o, r := &f.Orig, &f.Reply
 	first := evaluate.Header{Protocol: uint8(o.Proto), Src: o.Src, Dst: o.Dst, SrcPort: o.SrcPort, DstPort: o.DstPort}
 	last := evaluate.Header{Protocol: uint8(r.Proto), Src: r.Dst, Dst: r.Src, SrcPort: r.DstPort, DstPort: r.SrcPort}
-	if o.Family != IPv4 {
+	if o.Family != flow.IPv4 {
 		first.Family = rules.IPv6
 	}
-	if r.Family != IPv4 {
+	if r.Family != flow.IPv4 {
 		last.Family = rules.IPv6
 	}
 	if o.Proto.IsICMP() {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -47,7 +48,7 @@ func TestRememberedExplanations(t *testing.T) {
 		x.SetRules(sets, facts.Host(nil))
 		mark := x.Marker()
 		near := d.landmarks(facts, text4+text6)
-		var f, last Flow
+		var f, last flow.Flow
 		for i := range 700 {
 			switch {
 			case i%7 == 0:
@@ -184,8 +185,8 @@ func TestExplainingAllocatesNothing(t *testing.T) {
 }
 
 // officeFlows are flows of many kinds, of a gateway's ordinary day.
-func officeFlows(n int) []Flow {
-	flows := make([]Flow, n)
+func officeFlows(n int) []flow.Flow {
+	flows := make([]flow.Flow, n)
 	for i := range flows {
 		port := 32768 + i*7919%28000
 		inside := fmt.Sprintf("192.168.0.%d:%d", 2+i%250, port)
@@ -218,7 +219,7 @@ func BenchmarkExplain(b *testing.B) {
 	for _, c := range []struct {
 		name  string
 		known bool
-		flows []Flow
+		flows []flow.Flow
 	}{{"known", true, flows}, {"known-ipv6", true, masked6}, {"evaluated", false, flows}} {
 		b.Run(c.name, func(b *testing.B) {
 			x := NewExplainer(nil)
@@ -235,8 +236,8 @@ func BenchmarkExplain(b *testing.B) {
 }
 
 // sixFlows are flows of an IPv6 network that is masked as one address.
-func sixFlows(n int) []Flow {
-	flows := make([]Flow, n)
+func sixFlows(n int) []flow.Flow {
+	flows := make([]flow.Flow, n)
 	for i := range flows {
 		port := 32768 + i*7919%28000
 		outside := fmt.Sprintf("[2001:db8:%x:%x::9]:443", 0x100+i%1000, i%13)
@@ -249,12 +250,12 @@ func sixFlows(n int) []Flow {
 // change.
 func TestExplainerIsShared(t *testing.T) {
 	facts, sets := explainGateway(t, "")
-	table := NewFlows()
-	b := &Batch{At: 1}
+	table := flow.NewFlows()
+	b := &flow.Batch{At: 1}
 	flows := officeFlows(64)
 	for i := range flows {
 		c := b.Next()
-		c.Kind, c.Flow = Listed, flows[i]
+		c.Kind, c.Flow = flow.Listed, flows[i]
 	}
 	table.Apply(b)
 	x := NewExplainer(table)
@@ -399,9 +400,9 @@ func (d *dice) gateway() *Facts {
 
 // policy draws policy rules.
 func (d *dice) policy(f *Facts, six bool) {
-	family := IPv4
+	family := flow.IPv4
 	if six {
-		family = IPv6
+		family = flow.IPv6
 	}
 	rule := func(priority, table uint32) PolicyRule {
 		return PolicyRule{Family: family, Priority: priority, Table: table, SuppressPrefix: -1}
@@ -602,7 +603,7 @@ func (d *dice) near(near [2][]netip.Addr, six bool) netip.Addr {
 }
 
 // flow draws one that is not translated.
-func (d *dice) flow(near [2][]netip.Addr) Flow {
+func (d *dice) flow(near [2][]netip.Addr) flow.Flow {
 	six := d.chance(3)
 	src, dst := d.near(near, six), d.near(near, six)
 	if d.chance(2) {
@@ -611,16 +612,16 @@ func (d *dice) flow(near [2][]netip.Addr) Flow {
 	if d.chance(2) {
 		src = d.addr(six)
 	}
-	proto := pick(d, TCP, TCP, UDP, ICMP, GRE)
-	var f Flow
+	proto := pick(d, flow.TCP, flow.TCP, flow.UDP, flow.ICMP, flow.GRE)
+	var f flow.Flow
 	switch proto {
-	case ICMP:
+	case flow.ICMP:
 		if six {
-			proto = ICMPv6
+			proto = flow.ICMPv6
 		}
-		f.Orig = MakeICMP(proto, src, dst, d.anyPort(), pick(d, uint8(8), 128, 13, 0), pick(d, uint8(0), 0, 1))
+		f.Orig = flow.MakeICMP(proto, src, dst, d.anyPort(), pick(d, uint8(8), 128, 13, 0), pick(d, uint8(0), 0, 1))
 	default:
-		f.Orig = MakeTuple(proto, netip.AddrPortFrom(src, d.anyPort()), netip.AddrPortFrom(dst, d.anyPort()))
+		f.Orig = flow.MakeTuple(proto, netip.AddrPortFrom(src, d.anyPort()), netip.AddrPortFrom(dst, d.anyPort()))
 	}
 	if d.chance(100) {
 		f.Orig.Proto = 0
@@ -630,10 +631,10 @@ func (d *dice) flow(near [2][]netip.Addr) Flow {
 }
 
 // translate gives a flow the translation that rules lead to, or any other.
-func (d *dice) translate(f *Flow, e *evaluate.Evaluator, near [2][]netip.Addr) {
+func (d *dice) translate(f *flow.Flow, e *evaluate.Evaluator, near [2][]netip.Addr) {
 	f.Reply = f.Orig.Mirror()
 	f.Status = 0
-	six := f.Family() == IPv6
+	six := f.Family() == flow.IPv6
 	seen, served := &f.Reply.Dst, &f.Reply.Src
 	seenPort, servedPort := &f.Reply.DstPort, &f.Reply.SrcPort
 	if f.Proto().IsICMP() {
@@ -661,19 +662,19 @@ func (d *dice) translate(f *Flow, e *evaluate.Evaluator, near [2][]netip.Addr) {
 	}
 	switch {
 	case d.chance(20):
-		f.Status = Status(d.Uint32())
+		f.Status = flow.Status(d.Uint32())
 	case !d.chance(5):
-		f.Status = Status(f.NAT()) << 4
+		f.Status = flow.Status(f.NAT()) << 4
 	}
 	if d.chance(60) {
-		f.Reply.Family = pick(d, IPv4, IPv6)
+		f.Reply.Family = pick(d, flow.IPv4, flow.IPv6)
 	}
 }
 
 func mapped(a netip.Addr) [16]byte { return a.As16() }
 
 // neighbour is a flow that differs from another one a little.
-func (d *dice) neighbour(f Flow) Flow {
+func (d *dice) neighbour(f flow.Flow) flow.Flow {
 	turn := func(a, b *[16]byte) {
 		same := *a == *b
 		at := 15 - d.IntN(2)
@@ -717,10 +718,10 @@ func (d *dice) neighbour(f Flow) Flow {
 }
 
 // scene is what somebody who looks for a fault wants to see.
-func (d *dice) scene(f *Facts, text4, text6 string, flow *Flow) string {
+func (d *dice) scene(f *Facts, text4, text6 string, one *flow.Flow) string {
 	text := text4
-	if flow.Family() == IPv6 {
+	if one.Family() == flow.IPv6 {
 		text = text6
 	}
-	return fmt.Sprintf("%s\n%s served by %s, seen as %s, status %x\naddresses %+v\nroutes %+v\npolicy %+v", text, flow.Orig, flow.ServedBy(), flow.SeenAs(), flow.Status, f.Addresses, f.Routes, f.PolicyRules)
+	return fmt.Sprintf("%s\n%s served by %s, seen as %s, status %x\naddresses %+v\nroutes %+v\npolicy %+v", text, one.Orig, one.ServedBy(), one.SeenAs(), one.Status, f.Addresses, f.Routes, f.PolicyRules)
 }

@@ -6,12 +6,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"nattui/model/flow"
 )
 
 // SoughtFlow is a flow as somebody describes it: a protocol and ends, of which
 // any may be left open.
 type SoughtFlow struct {
-	proto Proto // 0: any
+	proto flow.Proto // 0: any
 	ends  []soughtEnd
 }
 
@@ -36,7 +38,7 @@ func ParseSoughtFlow(text string) (SoughtFlow, error) {
 		return parseListed(words)
 	}
 	for _, w := range words {
-		if p, ok := ParseProto(w); ok && q.proto == 0 && len(q.ends) == 0 && !isNumber(w) {
+		if p, ok := flow.ParseProto(w); ok && q.proto == 0 && len(q.ends) == 0 && !isNumber(w) {
 			q.proto = p
 			continue
 		}
@@ -78,7 +80,7 @@ func parseListed(words []string) (q SoughtFlow, err error) {
 	for _, w := range words {
 		name, value, ok := strings.Cut(w, "=")
 		if !ok {
-			if p, known := ParseProto(w); known && q.proto == 0 && !isNumber(w) {
+			if p, known := flow.ParseProto(w); known && q.proto == 0 && !isNumber(w) {
 				q.proto = p
 			}
 			continue
@@ -107,10 +109,10 @@ func parseListed(words []string) (q SoughtFlow, err error) {
 // Find finds the flows that are described, no more than limit of them; total is
 // how many there are. Where some are described by what the client asked for, those
 // described by another of their ends are left out.
-func (q *SoughtFlow) Find(flows *Flows, limit int) (found []Flow, total int) {
+func (q *SoughtFlow) Find(flows *flow.Flows, limit int) (found []flow.Flow, total int) {
 	best := 0
-	flows.Each(func(_ Ref, f *Flow) bool {
-		if q.proto != 0 && q.proto != f.Proto() || f.Status&StatusTemplate != 0 {
+	flows.Each(func(_ flow.Ref, f *flow.Flow) bool {
+		if q.proto != 0 && q.proto != f.Proto() || f.Status&flow.StatusTemplate != 0 {
 			return true
 		}
 		rank := q.rank(f)
@@ -129,7 +131,7 @@ func (q *SoughtFlow) Find(flows *Flows, limit int) (found []Flow, total int) {
 
 // rank is how well a flow is described: by its first packet, by the answer, or by
 // one of these turned round; 0 not at all.
-func (q *SoughtFlow) rank(f *Flow) int {
+func (q *SoughtFlow) rank(f *flow.Flow) int {
 	pairs := [...][2]netip.AddrPort{
 		{f.Client(), f.AskedFor()},
 		{f.ServedBy(), f.SeenAs()},

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -31,24 +32,24 @@ func explainGateway(t testing.TB, extra string) (*Facts, map[rules.Place]*rules.
 			{Link: "wan0", Prefix: netip.MustParsePrefix("203.0.113.1/24")}, {Link: "lan0", Prefix: netip.MustParsePrefix("192.168.0.1/24")},
 		},
 		Routes:      []RouteEntry{route("0.0.0.0/0", "wan0"), route("203.0.113.0/24", "wan0"), route("192.168.0.0/24", "lan0")},
-		PolicyRules: []PolicyRule{{Family: IPv4, Priority: 32766, Table: TableMain, SuppressPrefix: -1}},
+		PolicyRules: []PolicyRule{{Family: flow.IPv4, Priority: 32766, Table: TableMain, SuppressPrefix: -1}},
 	}
 	f.Routes = append(f.Routes, RouteEntry{Table: TableLocal, Kind: RouteLocal, Dst: netip.MustParsePrefix("203.0.113.1/32"), Hops: []Hop{{Out: "wan0"}}},
 		RouteEntry{Table: TableLocal, Kind: RouteLocal, Dst: netip.MustParsePrefix("192.168.0.1/32"), Hops: []Hop{{Out: "lan0"}}})
-	f.PolicyRules = append([]PolicyRule{{Family: IPv4, Table: TableLocal, SuppressPrefix: -1}}, f.PolicyRules...)
+	f.PolicyRules = append([]PolicyRule{{Family: flow.IPv4, Table: TableLocal, SuppressPrefix: -1}}, f.PolicyRules...)
 	f.Settings.Forwarding4 = SettingOn
 	f.Settings.All.RPFilter, f.Settings.Default.RPFilter = RPFilterOff, RPFilterOff
 	return f, map[rules.Place]*rules.Ruleset{{}: {Tables: tables}}
 }
 
-func explainedFlow(id uint32, client, asked, served, seen string) Flow {
+func explainedFlow(id uint32, client, asked, served, seen string) flow.Flow {
 	at := netip.MustParseAddrPort
-	f := Flow{ID: id, Orig: MakeTuple(TCP, at(client), at(asked)), Reply: MakeTuple(TCP, at(served), at(seen)), Status: StatusConfirmed}
+	f := flow.Flow{ID: id, Orig: flow.MakeTuple(flow.TCP, at(client), at(asked)), Reply: flow.MakeTuple(flow.TCP, at(served), at(seen)), Status: flow.StatusConfirmed}
 	if client != seen {
-		f.Status |= StatusSrcNAT
+		f.Status |= flow.StatusSrcNAT
 	}
 	if asked != served {
-		f.Status |= StatusDstNAT
+		f.Status |= flow.StatusDstNAT
 	}
 	return f
 }
@@ -57,7 +58,7 @@ func TestExplainer(t *testing.T) {
 	facts, sets := explainGateway(t, "")
 	cases := []struct {
 		name string
-		flow Flow
+		flow flow.Flow
 		want string
 		sure Confidence
 	}{
@@ -71,17 +72,17 @@ func TestExplainer(t *testing.T) {
 	}
 	data := explainedFlow(8, "198.51.100.7:4003", "203.0.113.1:51201", "192.168.0.2:51201", "198.51.100.7:4003")
 	again := explainedFlow(9, "198.51.100.7:4004", "203.0.113.1:51201", "192.168.0.2:51201", "198.51.100.7:4004")
-	again.Status |= StatusExpected
+	again.Status |= flow.StatusExpected
 	cases = append(cases, cases[4])
 	cases[len(cases)-1].name, cases[len(cases)-1].flow = "as no rule does", data
 	cases = append(cases, cases[3])
 	last := &cases[len(cases)-1]
 	last.name, last.flow, last.sure = "data of a connection with a helper", again, Inferred
-	table := NewFlows()
-	b := &Batch{At: 1}
+	table := flow.NewFlows()
+	b := &flow.Batch{At: 1}
 	for _, c := range cases {
 		change := b.Next()
-		change.Kind, change.Flow = Listed, c.flow
+		change.Kind, change.Flow = flow.Listed, c.flow
 	}
 	table.Apply(b)
 	x := NewExplainer(table)
@@ -120,11 +121,11 @@ func TestExplainer(t *testing.T) {
 // where today's rules would lead it elsewhere.
 func TestKeptFlowsSpareTheOperator(t *testing.T) {
 	facts, before := explainGateway(t, "")
-	table := NewFlows()
-	b := &Batch{At: 1}
+	table := flow.NewFlows()
+	b := &flow.Batch{At: 1}
 	for i, client := range []string{"198.51.100.9:50000", "198.51.100.9:50001"} {
 		c := b.Next()
-		c.Kind, c.Flow = Listed, explainedFlow(uint32(i+1), client, "203.0.113.1:80", "192.168.0.2:8080", client)
+		c.Kind, c.Flow = flow.Listed, explainedFlow(uint32(i+1), client, "203.0.113.1:80", "192.168.0.2:8080", client)
 	}
 	table.Apply(b)
 	r, err := rules.Parse("-A PREROUTING -d 203.0.113.1/32 -p tcp -j DNAT --to-destination 192.168.0.3")
@@ -166,10 +167,10 @@ func TestBlastInWords(t *testing.T) {
 func TestBlast(t *testing.T) {
 	facts, before := explainGateway(t, "")
 	facts.Session = &Session{Client: netip.MustParseAddrPort("198.51.100.9:50000"), Server: netip.MustParseAddrPort("203.0.113.1:22")}
-	table := NewFlows()
-	b := &Batch{At: 1}
+	table := flow.NewFlows()
+	b := &flow.Batch{At: 1}
 	change := b.Next()
-	change.Kind, change.Flow = Listed, explainedFlow(1, "198.51.100.7:4000", "203.0.113.1:80", "192.168.0.2:8080", "198.51.100.7:4000")
+	change.Kind, change.Flow = flow.Listed, explainedFlow(1, "198.51.100.7:4000", "203.0.113.1:80", "192.168.0.2:8080", "198.51.100.7:4000")
 	table.Apply(b)
 	plan := func(line string, at int) rules.Plan {
 		r, err := rules.Parse(line)
@@ -209,16 +210,16 @@ func TestBlast(t *testing.T) {
 // the rules were first seen at work.
 func TestSortByRule(t *testing.T) {
 	facts, sets := explainGateway(t, "-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 81 -j DNAT --to-destination 192.168.0.3:8080\n")
-	table := NewFlows()
-	b := &Batch{At: 1}
-	for _, f := range []Flow{
+	table := flow.NewFlows()
+	b := &flow.Batch{At: 1}
+	for _, f := range []flow.Flow{
 		explainedFlow(1, "198.51.100.7:4000", "203.0.113.1:22", "203.0.113.1:22", "198.51.100.7:4000"),
 		explainedFlow(2, "192.168.0.9:4000", "198.51.100.7:443", "198.51.100.7:443", "203.0.113.1:4000"),
 		explainedFlow(3, "198.51.100.7:4000", "203.0.113.1:81", "192.168.0.3:8080", "198.51.100.7:4000"),
 		explainedFlow(4, "198.51.100.7:4000", "203.0.113.1:80", "192.168.0.2:8080", "198.51.100.7:4000"),
 	} {
 		c := b.Next()
-		c.Kind, c.Flow = Listed, f
+		c.Kind, c.Flow = flow.Listed, f
 	}
 	table.Apply(b)
 	x := NewExplainer(table)
@@ -229,7 +230,7 @@ func TestSortByRule(t *testing.T) {
 		false: {"PREROUTING 1", "PREROUTING 2", "POSTROUTING 1", "none"},
 		true:  {"POSTROUTING 1", "PREROUTING 2", "PREROUTING 1", "none"},
 	} {
-		sel, err := NewSelector(table).Select(context.Background(), nil, Sort{By: ColumnRule, Descending: descending}, Window{Limit: -1}, 2)
+		sel, err := flow.NewSelector(table).Select(context.Background(), nil, flow.Sort{By: flow.ColumnRule, Descending: descending}, flow.Window{Limit: -1}, 2)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -247,11 +248,11 @@ func TestSortByRule(t *testing.T) {
 // explanations are held by others at the time.
 func TestScreensDoNotWait(t *testing.T) {
 	facts, sets := explainGateway(t, "")
-	table := NewFlows()
-	b := &Batch{At: 1}
+	table := flow.NewFlows()
+	b := &flow.Batch{At: 1}
 	for _, f := range officeFlows(8) {
 		c := b.Next()
-		c.Kind, c.Flow = Listed, f
+		c.Kind, c.Flow = flow.Listed, f
 	}
 	table.Apply(b)
 	x := NewExplainer(table)

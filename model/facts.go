@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+
+	"nattui/model/flow"
 )
 
 // Facts are what is known of the gateway besides its rules and flows, at one
@@ -117,7 +119,7 @@ type Neighbour struct {
 
 // Listener is a socket that takes connections or datagrams.
 type Listener struct {
-	Proto Proto
+	Proto flow.Proto
 	// Address is what it is bound to; the unspecified address stands for all.
 	Address netip.AddrPort
 	// BothFamilies is set for an IPv6 socket on :: that takes IPv4 as well.
@@ -200,7 +202,7 @@ func (f *Facts) LinkOf(addr netip.Addr) (link string, ok bool) {
 }
 
 // ListensOn finds who takes what comes to a local address and port.
-func (f *Facts) ListensOn(proto Proto, to netip.AddrPort) (Listener, bool) {
+func (f *Facts) ListensOn(proto flow.Proto, to netip.AddrPort) (Listener, bool) {
 	addr := to.Addr().Unmap()
 	var found Listener
 	ok := false

@@ -3,6 +3,7 @@ package model
 import (
 	"net/netip"
 
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/guide"
 )
@@ -10,7 +11,7 @@ import (
 // GuideHost is the gateway as recipes want it: these facts, the tables as they
 // are, and the backend that new rules go to. flows may be nil; of them those that
 // are translated are told.
-func (f *Facts) GuideHost(sets map[rules.Place]*rules.Ruleset, backend rules.Backend, flows *Flows) guide.Host {
+func (f *Facts) GuideHost(sets map[rules.Place]*rules.Ruleset, backend rules.Backend, flows *flow.Flows) guide.Host {
 	h := guide.Host{
 		Sets: sets, Backend: backend, Kernel: f.Host(nil),
 		Forwards: func(family rules.Family) (on, known bool) {
@@ -21,7 +22,7 @@ func (f *Facts) GuideHost(sets map[rules.Place]*rules.Ruleset, backend rules.Bac
 			return s == SettingOn, s == SettingOn || s == SettingOff
 		},
 		Listens: func(protocol uint8, to netip.AddrPort) (string, bool) {
-			l, ok := f.ListensOn(Proto(protocol), to)
+			l, ok := f.ListensOn(flow.Proto(protocol), to)
 			return l.Process, ok
 		},
 	}
@@ -62,9 +63,9 @@ func (f *Facts) guideUplink(family rules.Family, link string) guide.Uplink {
 }
 
 // guideFlows are the flows whose destination is translated.
-func guideFlows(flows *Flows) []guide.Flow {
+func guideFlows(flows *flow.Flows) []guide.Flow {
 	var list []guide.Flow
-	flows.Each(func(_ Ref, f *Flow) bool {
+	flows.Each(func(_ flow.Ref, f *flow.Flow) bool {
 		server := f.Reply.Source()
 		if server != f.Orig.Destination() && !f.Proto().IsICMP() {
 			forget := rules.Forget{Proto: uint8(f.Proto()), Src: f.Orig.Source(), Dst: f.Orig.Destination(), Zone: f.Zone, ID: f.ID}

@@ -1,5 +1,7 @@
 package model
 
+import "nattui/model/flow"
+
 // Settings are the kernel's switches that NAT depends on, as sysctl names them.
 // Numbers are -1 where they are unknown.
 type Settings struct {
@@ -140,8 +142,8 @@ func (s *Settings) RouteLocalnetOn(link string) Setting {
 // forwarded at all. In IPv4 that is the link's own switch, which ip_forward
 // sets together with all others; IPv6 asks the switch for all links, and where
 // that is off whether the link is forced.
-func (s *Settings) ForwardsFrom(link string, family Family) Setting {
-	if family == IPv6 {
+func (s *Settings) ForwardsFrom(link string, family flow.Family) Setting {
+	if family == flow.IPv6 {
 		if s.Forwarding6 == SettingOff && s.On(link).ForceForwarding6 == SettingOn {
 			return SettingOn
 		}

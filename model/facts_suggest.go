@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"nattui/model/flow"
 )
 
 // Suggestion is something to offer in a field, with what it is.
@@ -50,7 +52,7 @@ func (f *Facts) SuggestInterfaces() []Suggestion {
 
 // SuggestAddresses offers this host's own addresses of a family, those of the
 // way to the world first; the loopback interface's are left out.
-func (f *Facts) SuggestAddresses(family Family) []Suggestion {
+func (f *Facts) SuggestAddresses(family flow.Family) []Suggestion {
 	wan, _ := f.WAN()
 	var first, rest []Suggestion
 	for _, a := range f.Addresses {
@@ -73,7 +75,7 @@ func (f *Facts) SuggestAddresses(family Family) []Suggestion {
 
 // SuggestHosts offers the machines of a family that are known on networks other
 // than the one to the world, those that answer first.
-func (f *Facts) SuggestHosts(family Family) []Suggestion {
+func (f *Facts) SuggestHosts(family flow.Family) []Suggestion {
 	wan, _ := f.WAN()
 	known := slices.DeleteFunc(slices.Clone(f.Neighbours), func(n Neighbour) bool {
 		return familyOf(n.Addr) != family || n.Link == wan.Link || n.MAC == "" || n.Addr.IsLinkLocalUnicast()
@@ -96,7 +98,7 @@ func (f *Facts) SuggestHosts(family Family) []Suggestion {
 
 // SuggestNetworks offers the networks of a family that are behind this host:
 // those of its links, without the one to the world.
-func (f *Facts) SuggestNetworks(family Family) []Suggestion {
+func (f *Facts) SuggestNetworks(family flow.Family) []Suggestion {
 	wan, _ := f.WAN()
 	var offered []Suggestion
 	seen := map[netip.Prefix]bool{}

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/guide"
 )
@@ -67,20 +68,20 @@ func (p *Proving) Look(sets map[rules.Place]*rules.Ruleset) {
 // Search looks through all flows for those that the recipe was made for, and
 // returns what it has found; Take notes it. It changes nothing itself, so that it
 // may run beside everything else.
-func (p *Proving) Search(flows *Flows) (found Proving) {
+func (p *Proving) Search(flows *flow.Flows) (found Proving) {
 	wanted, since := p.Wanted, p.Began
-	flows.Each(func(_ Ref, f *Flow) bool {
+	flows.Each(func(_ flow.Ref, f *flow.Flow) bool {
 		if at, _ := f.Since(); at < since || !proves(&wanted, f) {
 			return true
 		}
 		found.Arrived = true
-		if f.NAT() != NATNone {
+		if f.NAT() != flow.NATNone {
 			found.Translated = true
 		}
-		if found.Flow == "" || f.Status&StatusSeenReply != 0 {
+		if found.Flow == "" || f.Status&flow.StatusSeenReply != 0 {
 			found.Flow = f.Orig.String()
 		}
-		found.Answered = found.Answered || f.NAT() != NATNone && f.Status&StatusSeenReply != 0
+		found.Answered = found.Answered || f.NAT() != flow.NATNone && f.Status&flow.StatusSeenReply != 0
 		return !found.Answered
 	})
 	return found
@@ -98,7 +99,7 @@ func (p *Proving) Take(found Proving) {
 }
 
 // proves tells whether a flow is one that a recipe was made for.
-func proves(w *guide.Proof, f *Flow) bool {
+func proves(w *guide.Proof, f *flow.Flow) bool {
 	if w.Protocol != 0 && uint8(f.Proto()) != w.Protocol {
 		return false
 	}

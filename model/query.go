@@ -1,5 +1,7 @@
 package model
 
+import "nattui/model/flow"
+
 // Query is a filter for flows, made by ParseQuery from a line such as
 //
 //	dst 192.168.0.0/24 dport 80 nat dnat state established rate>1M not src 10.0.0.5 rule 3
@@ -48,16 +50,16 @@ type Query struct {
 }
 
 // condition is a compiled query or a part of one.
-type condition = Condition
+type condition = flow.Condition
 
 // Condition is the query as the table of flows and the log of events take it; nil for the zero query.
-func (q Query) Condition() Condition { return q.test }
+func (q Query) Condition() flow.Condition { return q.test }
 
 // Match tells whether the flow passes at the time now (nanoseconds since 1970).
-func (q Query) Match(f *Flow, now int64) bool { return q.test == nil || q.test(f, now, 0) }
+func (q Query) Match(f *flow.Flow, now int64) bool { return q.test == nil || q.test(f, now, 0) }
 
 // MatchEvent tells whether an event of that kind, with the flow as it was then, passes.
-func (q Query) MatchEvent(kind ChangeKind, f *Flow, now int64) bool {
+func (q Query) MatchEvent(kind flow.ChangeKind, f *flow.Flow, now int64) bool {
 	return q.test == nil || q.test(f, now, kind)
 }
 

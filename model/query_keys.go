@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"nattui/model/flow"
 )
 
 // queryKey is a property of the filter language.
@@ -22,12 +24,12 @@ type queryKey struct {
 var orderedKeys = []string{"rate", "pps", "bytes", "packets", "age", "timeout", "mark", "zone", "id", "port", "sport", "dport"}
 
 // part is one of the four ends of a flow's two tuples.
-type part func(*Flow) (addr *[16]byte, port uint16)
+type part func(*flow.Flow) (addr *[16]byte, port uint16)
 
-func origSrc(f *Flow) (*[16]byte, uint16)  { return &f.Orig.Src, f.Orig.SrcPort }
-func origDst(f *Flow) (*[16]byte, uint16)  { return &f.Orig.Dst, f.Orig.DstPort }
-func replySrc(f *Flow) (*[16]byte, uint16) { return &f.Reply.Src, f.Reply.SrcPort }
-func replyDst(f *Flow) (*[16]byte, uint16) { return &f.Reply.Dst, f.Reply.DstPort }
+func origSrc(f *flow.Flow) (*[16]byte, uint16)  { return &f.Orig.Src, f.Orig.SrcPort }
+func origDst(f *flow.Flow) (*[16]byte, uint16)  { return &f.Orig.Dst, f.Orig.DstPort }
+func replySrc(f *flow.Flow) (*[16]byte, uint16) { return &f.Reply.Src, f.Reply.SrcPort }
+func replyDst(f *flow.Flow) (*[16]byte, uint16) { return &f.Reply.Dst, f.Reply.DstPort }
 
 const (
 	wantsAddress = "an address or a network, such as 192.168.0.2 or 192.168.0.0/24"
@@ -61,7 +63,7 @@ func init() {
 		"proto": {wants: "a protocol, such as tcp", values: []string{"tcp", "udp", "icmp", "icmpv6", "sctp", "gre", "esp", "dccp", "udplite"}, compile: protoTest},
 		"state": {
 			wants:   "a state, such as established",
-			values:  slices.Concat([]string{"established", "assured", "unassured", "replied", "unreplied", "offload"}, slices.DeleteFunc(StateNames(), func(s string) bool { return s == "established" })),
+			values:  slices.Concat([]string{"established", "assured", "unassured", "replied", "unreplied", "offload"}, slices.DeleteFunc(flow.StateNames(), func(s string) bool { return s == "established" })),
 			compile: stateTest,
 		},
 		"nat":    {wants: "dnat, snat, both, none or any", values: []string{"dnat", "snat", "both", "none", "any"}, compile: natTest},
@@ -69,16 +71,16 @@ func init() {
 		"rule":   {wants: "a rule, such as 3 or PREROUTING/3, or none", values: []string{"none"}, compile: ruleTest},
 		"event":  {wants: "new, update or destroy", values: []string{"new", "update", "destroy"}, compile: eventTest},
 
-		"rate":    number("bytes a second, such as 1M or 8Mbit", unitRate, func(f *Flow, _ int64) (float64, bool) { return float64(f.ByteRate), f.HasRate() }),
-		"pps":     number("packets a second, such as 100", unitCount, func(f *Flow, _ int64) (float64, bool) { return float64(f.PacketRate), f.HasRate() }),
-		"bytes":   number("bytes, such as 10M", unitSize, func(f *Flow, _ int64) (float64, bool) { return float64(f.Bytes()), f.Counts() }),
-		"packets": number("packets, such as 10k", unitCount, func(f *Flow, _ int64) (float64, bool) { return float64(f.Packets()), f.Counts() }),
-		"age": number("a time, such as 5m", unitTime, func(f *Flow, now int64) (float64, bool) {
+		"rate":    number("bytes a second, such as 1M or 8Mbit", unitRate, func(f *flow.Flow, _ int64) (float64, bool) { return float64(f.ByteRate), f.HasRate() }),
+		"pps":     number("packets a second, such as 100", unitCount, func(f *flow.Flow, _ int64) (float64, bool) { return float64(f.PacketRate), f.HasRate() }),
+		"bytes":   number("bytes, such as 10M", unitSize, func(f *flow.Flow, _ int64) (float64, bool) { return float64(f.Bytes()), f.Counts() }),
+		"packets": number("packets, such as 10k", unitCount, func(f *flow.Flow, _ int64) (float64, bool) { return float64(f.Packets()), f.Counts() }),
+		"age": number("a time, such as 5m", unitTime, func(f *flow.Flow, now int64) (float64, bool) {
 			return f.Age(now).Seconds(), true
 		}),
-		"timeout": number("a time, such as 30s", unitTime, func(f *Flow, now int64) (float64, bool) { return float64(f.Remaining(now)), true }),
-		"zone":    number("a number, such as 1", unitNone, func(f *Flow, _ int64) (float64, bool) { return float64(f.Zone), true }),
-		"id":      number("a number, such as 1234", unitNone, func(f *Flow, _ int64) (float64, bool) { return float64(f.ID), true }),
+		"timeout": number("a time, such as 30s", unitTime, func(f *flow.Flow, now int64) (float64, bool) { return float64(f.Remaining(now)), true }),
+		"zone":    number("a number, such as 1", unitNone, func(f *flow.Flow, _ int64) (float64, bool) { return float64(f.Zone), true }),
+		"id":      number("a number, such as 1234", unitNone, func(f *flow.Flow, _ int64) (float64, bool) { return float64(f.ID), true }),
 		"mark":    {wants: "a number or number/mask, such as 0x10 or 0x10/0xff", ordered: true, compile: markTest},
 	}
 }
@@ -96,7 +98,7 @@ func addressTest(parts []part, sign string, v word) (condition, error) {
 		}
 		spans = append(spans, s)
 	}
-	test := func(f *Flow, _ int64, _ ChangeKind) bool {
+	test := func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool {
 		for _, part := range parts {
 			a, port := part(f)
 			for i := range spans {
@@ -112,17 +114,17 @@ func addressTest(parts []part, sign string, v word) (condition, error) {
 
 // span is a range of addresses of one family, with one port or with any (-1).
 type span struct {
-	family              Family
+	family              flow.Family
 	port                int
 	fromHigh, fromLow   uint64
 	untilHigh, untilLow uint64
 }
 
-func (s *span) has(family Family, a *[16]byte) bool {
+func (s *span) has(family flow.Family, a *[16]byte) bool {
 	if family != s.family {
 		return false
 	}
-	high, low := Halves(a)
+	high, low := flow.Halves(a)
 	return (high > s.fromHigh || high == s.fromHigh && low >= s.fromLow) &&
 		(high < s.untilHigh || high == s.untilHigh && low <= s.untilLow)
 }
@@ -188,13 +190,13 @@ func networkOf(text string) (netip.Prefix, bool) {
 
 func makeSpan(first, last netip.Addr) span {
 	first, last = first.Unmap(), last.Unmap()
-	s := span{family: IPv4, port: -1}
+	s := span{family: flow.IPv4, port: -1}
 	if first.Is6() {
-		s.family = IPv6
+		s.family = flow.IPv6
 	}
 	a, b := first.As16(), last.As16()
-	s.fromHigh, s.fromLow = Halves(&a)
-	s.untilHigh, s.untilLow = Halves(&b)
+	s.fromHigh, s.fromLow = flow.Halves(&a)
+	s.untilHigh, s.untilLow = flow.Halves(&b)
 	return s
 }
 
@@ -203,19 +205,19 @@ func signed(sign string, test condition) condition {
 	if sign != "!=" {
 		return test
 	}
-	return func(f *Flow, now int64, kind ChangeKind) bool { return !test(f, now, kind) }
+	return func(f *flow.Flow, now int64, kind flow.ChangeKind) bool { return !test(f, now, kind) }
 }
 
 func protoTest(_ *queryParser, sign string, v word) (condition, error) {
 	var want [256]bool
 	for _, name := range strings.Split(v.text, ",") {
-		p, ok := ParseProto(name)
+		p, ok := flow.ParseProto(name)
 		if !ok {
 			return nil, v.problem("is no protocol; right would be tcp, udp, icmp, icmpv6, sctp, gre … or a number up to 255")
 		}
 		want[p] = true
 	}
-	return signed(sign, func(f *Flow, _ int64, _ ChangeKind) bool { return want[f.Orig.Proto] }), nil
+	return signed(sign, func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return want[f.Orig.Proto] }), nil
 }
 
 // stateTest compiles a list of states.
@@ -238,27 +240,27 @@ func listTest(sign string, v word, of func(name string) condition, problem strin
 
 // states that are bits of a flow's status rather than steps of its protocol.
 var statusStates = map[string]struct {
-	bits Status
+	bits flow.Status
 	set  bool
 }{
-	"assured": {StatusAssured, true}, "unassured": {StatusAssured, false},
-	"replied": {StatusSeenReply, true}, "unreplied": {StatusSeenReply, false},
-	"offload": {StatusOffloaded | StatusHWOffloaded, true}, "offloaded": {StatusOffloaded | StatusHWOffloaded, true},
+	"assured": {flow.StatusAssured, true}, "unassured": {flow.StatusAssured, false},
+	"replied": {flow.StatusSeenReply, true}, "unreplied": {flow.StatusSeenReply, false},
+	"offload": {flow.StatusOffloaded | flow.StatusHWOffloaded, true}, "offloaded": {flow.StatusOffloaded | flow.StatusHWOffloaded, true},
 }
 
 // stateOf is the condition of one state, which may be shortened as long as it is the beginning of one; nil
 // for what is none. Hyphens and underscores make no difference.
 func stateOf(name string) condition {
 	if s, ok := statusStates[name]; ok {
-		return func(f *Flow, _ int64, _ ChangeKind) bool { return f.Status&s.bits != 0 == s.set }
+		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Status&s.bits != 0 == s.set }
 	}
 	plain := strings.NewReplacer("_", "", "-", "")
 	name = plain.Replace(name)
 	var want [256][16]bool
 	found := false
-	for _, p := range []Proto{TCP, SCTP, DCCP} {
-		exact := slices.IndexFunc(States(p), func(n string) bool { return strings.EqualFold(plain.Replace(n), name) })
-		for i, n := range States(p) {
+	for _, p := range []flow.Proto{flow.TCP, flow.SCTP, flow.DCCP} {
+		exact := slices.IndexFunc(flow.States(p), func(n string) bool { return strings.EqualFold(plain.Replace(n), name) })
+		for i, n := range flow.States(p) {
 			if i == exact || exact < 0 && strings.HasPrefix(strings.ToLower(plain.Replace(n)), name) {
 				want[p][i], found = true, true
 			}
@@ -267,7 +269,7 @@ func stateOf(name string) condition {
 	if !found || name == "" {
 		return nil
 	}
-	return func(f *Flow, _ int64, _ ChangeKind) bool { return want[f.Orig.Proto][f.State&15] }
+	return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return want[f.Orig.Proto][f.State&15] }
 }
 
 func natTest(_ *queryParser, sign string, v word) (condition, error) {
@@ -278,66 +280,66 @@ func natTest(_ *queryParser, sign string, v word) (condition, error) {
 func natOf(name string) condition {
 	switch name {
 	case "dnat", "redirect":
-		return func(f *Flow, _ int64, _ ChangeKind) bool { return f.NAT()&NATDst != 0 }
+		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.NAT()&flow.NATDst != 0 }
 	case "snat", "masquerade":
-		return func(f *Flow, _ int64, _ ChangeKind) bool { return f.NAT()&NATSrc != 0 }
+		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.NAT()&flow.NATSrc != 0 }
 	case "both":
-		return func(f *Flow, _ int64, _ ChangeKind) bool { return f.NAT() == NATBoth }
+		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.NAT() == flow.NATBoth }
 	case "none", "no":
-		return func(f *Flow, _ int64, _ ChangeKind) bool { return f.NAT() == NATNone }
+		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.NAT() == flow.NATNone }
 	case "any", "yes":
-		return func(f *Flow, _ int64, _ ChangeKind) bool { return f.NAT() != NATNone }
+		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.NAT() != flow.NATNone }
 	}
 	return nil
 }
 
 func eventTest(p *queryParser, sign string, v word) (condition, error) {
 	of := func(name string) condition {
-		var want ChangeKind
+		var want flow.ChangeKind
 		switch name {
 		case "new", "begin", "begun":
-			want = EventNew
+			want = flow.EventNew
 		case "update", "updated", "change", "changed":
-			want = EventUpdate
+			want = flow.EventUpdate
 		case "destroy", "destroyed", "end", "ended":
-			want = EventDestroy
+			want = flow.EventDestroy
 		default:
 			return nil
 		}
-		return func(_ *Flow, _ int64, kind ChangeKind) bool { return kind == want }
+		return func(_ *flow.Flow, _ int64, kind flow.ChangeKind) bool { return kind == want }
 	}
 	return listTest(sign, v, of, "is no event; right would be new, update or destroy")
 }
 
 func familyTest(_ *queryParser, sign string, v word) (condition, error) {
-	var want Family
+	var want flow.Family
 	switch strings.ToLower(v.text) {
 	case "ipv4", "4", "ip4", "inet":
-		want = IPv4
+		want = flow.IPv4
 	case "ipv6", "6", "ip6", "inet6":
-		want = IPv6
+		want = flow.IPv6
 	default:
 		return nil, v.problem("is no family; right would be ipv4 or ipv6")
 	}
-	return signed(sign, func(f *Flow, _ int64, _ ChangeKind) bool { return f.Orig.Family == want }), nil
+	return signed(sign, func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Orig.Family == want }), nil
 }
 
 func ruleTest(p *queryParser, sign string, v word) (condition, error) {
 	if p.rules == nil {
 		if v.is("none") {
-			return signed(sign, func(f *Flow, _ int64, _ ChangeKind) bool { return f.Rule == 0 }), nil
+			return signed(sign, func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Rule == 0 }), nil
 		}
 		n, err := strconv.ParseUint(v.text, 10, 32)
 		if err != nil {
 			return nil, v.problem("is no rule; right would be a number or none")
 		}
-		return signed(sign, func(f *Flow, _ int64, _ ChangeKind) bool { return f.Rule == uint32(n) }), nil
+		return signed(sign, func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Rule == uint32(n) }), nil
 	}
 	match, err := p.rules(v.text)
 	if err != nil {
 		return nil, v.problem("%v", err)
 	}
-	return signed(sign, func(f *Flow, _ int64, _ ChangeKind) bool { return f.Rule != 0 && match(f.Rule) }), nil
+	return signed(sign, func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Rule != 0 && match(f.Rule) }), nil
 }
 
 func markTest(_ *queryParser, sign string, v word) (condition, error) {
@@ -350,5 +352,7 @@ func markTest(_ *queryParser, sign string, v word) (condition, error) {
 	if err != nil {
 		return nil, v.problem("is no mark; right would be a number such as 16 or 0x10, or one with a mask such as 0x10/0xff")
 	}
-	return func(f *Flow, _ int64, _ ChangeKind) bool { return holds(sign, cmp.Compare(uint64(f.Mark)&mask, value)) }, nil
+	return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool {
+		return holds(sign, cmp.Compare(uint64(f.Mark)&mask, value))
+	}, nil
 }

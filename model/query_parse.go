@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"nattui/model/flow"
 )
 
 // ParseQuery reads a filter line. An error is always a *QueryError. rules may be nil;
@@ -137,7 +139,7 @@ func anyOf(tests []condition) condition {
 	if len(tests) == 1 {
 		return tests[0]
 	}
-	return func(f *Flow, now int64, kind ChangeKind) bool {
+	return func(f *flow.Flow, now int64, kind flow.ChangeKind) bool {
 		for _, test := range tests {
 			if test(f, now, kind) {
 				return true
@@ -176,9 +178,9 @@ func every(tests []condition) condition {
 		return tests[0]
 	case 2:
 		a, b := tests[0], tests[1]
-		return func(f *Flow, now int64, kind ChangeKind) bool { return a(f, now, kind) && b(f, now, kind) }
+		return func(f *flow.Flow, now int64, kind flow.ChangeKind) bool { return a(f, now, kind) && b(f, now, kind) }
 	}
-	return func(f *Flow, now int64, kind ChangeKind) bool {
+	return func(f *flow.Flow, now int64, kind flow.ChangeKind) bool {
 		for _, test := range tests {
 			if !test(f, now, kind) {
 				return false
@@ -203,7 +205,7 @@ func (p *queryParser) one() (condition, error) {
 		if err != nil {
 			return nil, err
 		}
-		return func(f *Flow, now int64, kind ChangeKind) bool { return !test(f, now, kind) }, nil
+		return func(f *flow.Flow, now int64, kind flow.ChangeKind) bool { return !test(f, now, kind) }, nil
 	case w.is("("):
 		test, err := p.alternatives()
 		if err != nil {

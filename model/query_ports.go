@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"nattui/model/flow"
 	"nattui/rules"
 )
 
@@ -61,11 +62,11 @@ func portTest(parts []part, sign string, v word) (condition, error) {
 		}
 		p, ok := list[0].beyond(sign)
 		if !ok {
-			return func(*Flow, int64, ChangeKind) bool { return false }, nil
+			return func(*flow.Flow, int64, flow.ChangeKind) bool { return false }, nil
 		}
 		list[0] = p
 	}
-	test := func(f *Flow, _ int64, _ ChangeKind) bool {
+	test := func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool {
 		if !f.Orig.Proto.HasPorts() {
 			return false
 		}

@@ -8,28 +8,30 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"nattui/model/flow"
 )
 
 const querySecond = int64(time.Second)
 
 // queryFlows are flows by a short name, for tests of the filter language.
-func queryFlows() map[string]*Flow {
+func queryFlows() map[string]*flow.Flow {
 	port := netip.MustParseAddrPort
-	web := &Flow{
-		Orig: MakeTuple(TCP, port("203.0.113.10:55474"), port("203.0.113.1:80")), Reply: MakeTuple(TCP, port("192.168.0.2:8080"), port("203.0.113.10:55474")),
-		State: TCPEstablished, Status: StatusDstNAT | StatusAssured | StatusSeenReply, Mark: 0x11, Rule: 3, ID: 1, Timeout: 100, Told: querySecond, First: querySecond,
+	web := &flow.Flow{
+		Orig: flow.MakeTuple(flow.TCP, port("203.0.113.10:55474"), port("203.0.113.1:80")), Reply: flow.MakeTuple(flow.TCP, port("192.168.0.2:8080"), port("203.0.113.10:55474")),
+		State: flow.TCPEstablished, Status: flow.StatusDstNAT | flow.StatusAssured | flow.StatusSeenReply, Mark: 0x11, Rule: 3, ID: 1, Timeout: 100, Told: querySecond, First: querySecond,
 	}
 	web.SetCounts(0, 5000, 0, 0)
 	web.SetRates(2e6, 0)
-	out := &Flow{
-		Orig: MakeTuple(UDP, port("192.168.0.7:53211"), port("8.8.8.8:53")), Reply: MakeTuple(UDP, port("8.8.8.8:53"), port("203.0.113.1:53211")),
-		Status: StatusSrcNAT, Zone: 5, ID: 2, First: 50 * querySecond, Told: 50 * querySecond,
+	out := &flow.Flow{
+		Orig: flow.MakeTuple(flow.UDP, port("192.168.0.7:53211"), port("8.8.8.8:53")), Reply: flow.MakeTuple(flow.UDP, port("8.8.8.8:53"), port("203.0.113.1:53211")),
+		Status: flow.StatusSrcNAT, Zone: 5, ID: 2, First: 50 * querySecond, Told: 50 * querySecond,
 	}
-	six := &Flow{Orig: MakeTuple(TCP, port("[2001:db8::7]:4000"), port("[2001:db8::1]:443")), State: TCPSynSent, ID: 3, First: 90 * querySecond}
+	six := &flow.Flow{Orig: flow.MakeTuple(flow.TCP, port("[2001:db8::7]:4000"), port("[2001:db8::1]:443")), State: flow.TCPSynSent, ID: 3, First: 90 * querySecond}
 	six.Reply = six.Orig.Mirror()
-	ping := &Flow{Orig: MakeICMP(ICMP, netip.MustParseAddr("192.168.0.7"), netip.MustParseAddr("1.1.1.1"), 80, 8, 0), ID: 4, First: 90 * querySecond}
+	ping := &flow.Flow{Orig: flow.MakeICMP(flow.ICMP, netip.MustParseAddr("192.168.0.7"), netip.MustParseAddr("1.1.1.1"), 80, 8, 0), ID: 4, First: 90 * querySecond}
 	ping.Reply = ping.Orig.Mirror()
-	return map[string]*Flow{"web": web, "out": out, "six": six, "ping": ping}
+	return map[string]*flow.Flow{"web": web, "out": out, "six": six, "ping": ping}
 }
 
 func matching(t *testing.T, q string) string {
@@ -134,7 +136,7 @@ func TestQueryErrorsPointAtTheWord(t *testing.T) {
 		"dport<80,90":          "80,90: < needs one port",
 		"nat xnat":             "xnat: is no kind of translation; right would be dnat",
 		"state foo":            "foo: is no state",
-		"rate>fast":            "fast: is no number; right would be bytes a querySecond",
+		"rate>fast":            "fast: is no number; right would be bytes a second",
 		"rate=>1":              "=>: is no comparison",
 		"nat>dnat":             ">: nat can be compared with = and != alone",
 		"foo>3":                "foo: is no property",
@@ -405,7 +407,7 @@ func TestQueryOfEvents(t *testing.T) {
 			continue
 		}
 		var got []string
-		for _, kind := range []ChangeKind{EventNew, EventUpdate, EventDestroy} {
+		for _, kind := range []flow.ChangeKind{flow.EventNew, flow.EventUpdate, flow.EventDestroy} {
 			if query.MatchEvent(kind, f, 0) {
 				got = append(got, kind.String())
 			}
@@ -441,25 +443,25 @@ func TestQueryRuleAsShown(t *testing.T) {
 // TestGroupsAreFoundByTheirFilter holds groups against the flows that their own filter lines find.
 func TestGroupsAreFoundByTheirFilter(t *testing.T) {
 	const now = 3 * querySecond
-	var b Batch
+	var b flow.Batch
 	b.Reset(2 * querySecond)
-	table := NewFlows()
+	table := flow.NewFlows()
 	for _, f := range queryFlows() {
-		*b.Next() = Change{Kind: EventNew, Has: HasStatus | HasState | HasTimeout, Flow: *f}
+		*b.Next() = flow.Change{Kind: flow.EventNew, Has: flow.HasStatus | flow.HasState | flow.HasTimeout, Flow: *f}
 	}
 	table.Apply(&b)
-	for by := GroupByClient; by <= GroupByPort; by++ {
-		groups, _, err := table.Groups(t.Context(), nil, by, GroupsByBytes, -1, now)
+	for by := flow.GroupByClient; by <= flow.GroupByPort; by++ {
+		groups, _, err := table.Groups(t.Context(), nil, by, flow.GroupsByBytes, -1, now)
 		if err != nil || len(groups) == 0 {
 			t.Fatalf("%v: %v, %v", by, groups, err)
 		}
 		for _, g := range groups {
-			q, err := ParseQuery(g.Key.Query(nil), nil)
+			q, err := ParseQuery(g.Key.FilterLine(nil), nil)
 			if err != nil {
 				t.Errorf("%v: %v", g.Key.String(), err)
 				continue
 			}
-			sel, err := NewSelector(table).Select(t.Context(), q.Condition(), Sort{}, Window{Limit: 0}, now)
+			sel, err := flow.NewSelector(table).Select(t.Context(), q.Condition(), flow.Sort{}, flow.Window{Limit: 0}, now)
 			if err != nil || sel.Total != g.Flows || sel.Bytes != g.Bytes {
 				t.Errorf("%q finds %d flows of %d in %v, %v", q, sel.Total, g.Flows, g.Key.String(), err)
 			}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"nattui/model/flow"
 	"nattui/rules"
 )
 
@@ -14,16 +15,16 @@ import (
 func freeText(text string) condition {
 	if a, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil && a.Zone() == "" {
 		s := makeSpan(a, a)
-		return func(f *Flow, _ int64, _ ChangeKind) bool {
+		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool {
 			return s.has(f.Orig.Family, &f.Orig.Src) || s.has(f.Orig.Family, &f.Orig.Dst) ||
 				s.has(f.Orig.Family, &f.Reply.Src) || s.has(f.Orig.Family, &f.Reply.Dst)
 		}
 	}
-	if p, ok := ParseProto(text); ok && text[0] > '9' {
-		return func(f *Flow, _ int64, _ ChangeKind) bool { return f.Orig.Proto == p }
+	if p, ok := flow.ParseProto(text); ok && text[0] > '9' {
+		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Orig.Proto == p }
 	}
 	want := []byte(strings.ToLower(text))
-	return func(f *Flow, _ int64, _ ChangeKind) bool {
+	return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool {
 		var room [256]byte
 		return bytes.Contains(f.AppendLine(room[:0]), want)
 	}
@@ -52,17 +53,17 @@ func bareWord(text string) condition {
 	}
 	if service, ok := rules.ServiceNamed(name); ok {
 		n := service.Port
-		return func(f *Flow, _ int64, _ ChangeKind) bool {
+		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool {
 			return f.Orig.Proto.HasPorts() && (f.Orig.DstPort == n || f.Reply.SrcPort == n)
 		}
 	}
 	switch name {
 	case "ipv4", "ip4":
-		return func(f *Flow, _ int64, _ ChangeKind) bool { return f.Orig.Family == IPv4 }
+		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Orig.Family == flow.IPv4 }
 	case "ipv6", "ip6":
-		return func(f *Flow, _ int64, _ ChangeKind) bool { return f.Orig.Family == IPv6 }
+		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Orig.Family == flow.IPv6 }
 	case "ping":
-		return func(f *Flow, _ int64, _ ChangeKind) bool { return f.Orig.Proto.IsICMP() }
+		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Orig.Proto.IsICMP() }
 	}
 	return nil
 }
@@ -85,7 +86,7 @@ func hopeless(text string) string {
 		return ""
 	}
 	has := func(s string) bool { return strings.Contains(s, name) }
-	if AnyWord(has) {
+	if flow.AnyWord(has) {
 		return ""
 	}
 	why := "is no property, and no flow reads like it"

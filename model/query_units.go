@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"nattui/model/flow"
 )
 
 // units read what stands behind a number: the factor that it is multiplied with.
@@ -73,7 +75,7 @@ func unitTime(suffix string) (float64, bool) {
 // number is a property that is compared with a number, or with a range of them. A flow that
 // does not have it passes no comparison. A number of seconds, bytes or packets is equal to one that
 // differs by less than a whole one.
-func number(wants string, u units, get func(f *Flow, now int64) (float64, bool)) queryKey {
+func number(wants string, u units, get func(f *flow.Flow, now int64) (float64, bool)) queryKey {
 	return queryKey{wants: wants, ordered: true, units: u, compile: func(_ *queryParser, sign string, v word) (condition, error) {
 		from, until, ok := parseRange(v.text, u)
 		switch {
@@ -82,14 +84,14 @@ func number(wants string, u units, get func(f *Flow, now int64) (float64, bool))
 		case from != until && isOrder(sign):
 			return nil, v.problem("%s needs one number", sign)
 		case isOrder(sign):
-			return func(f *Flow, now int64, _ ChangeKind) bool {
+			return func(f *flow.Flow, now int64, _ flow.ChangeKind) bool {
 				n, known := get(f, now)
 				return known && holds(sign, cmp.Compare(n, from))
 			}, nil
 		}
 		want := sign != "!="
 		until = math.Floor(until) + 1
-		return func(f *Flow, now int64, _ ChangeKind) bool {
+		return func(f *flow.Flow, now int64, _ flow.ChangeKind) bool {
 			n, known := get(f, now)
 			return known && (n >= from && n < until) == want
 		}, nil

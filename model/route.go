@@ -2,6 +2,8 @@ package model
 
 import (
 	"net/netip"
+
+	"nattui/model/flow"
 )
 
 // The routing tables that have names of their own (enum rt_class_t).
@@ -78,7 +80,7 @@ type Hop struct {
 
 // PolicyRule says which packets are looked up in which table ("ip rule").
 type PolicyRule struct {
-	Family   Family
+	Family   flow.Family
 	Priority uint32
 	Action   RuleAction
 	// Table is where to look, for RuleTable.

@@ -3,6 +3,8 @@ package model
 import (
 	"fmt"
 	"net/netip"
+
+	"nattui/model/flow"
 )
 
 // ReversePath is whether the kernel believes that a packet can have come from
@@ -78,7 +80,7 @@ func (f *Facts) ReversePath(q RouteQuery) ReversePath {
 // every system starts with.
 func (f *Facts) hasOwnPolicy() bool {
 	for _, r := range f.PolicyRules {
-		if r.Family == IPv4 && r.Priority != 0 && r.Priority != 32766 && r.Priority != 32767 {
+		if r.Family == flow.IPv4 && r.Priority != 0 && r.Priority != 32766 && r.Priority != 32767 {
 			return true
 		}
 	}

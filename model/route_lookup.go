@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+
+	"nattui/model/flow"
 )
 
 // Lookup decides where a packet goes, from the recorded policy rules and routes
@@ -45,11 +47,11 @@ func (f *Facts) inVRF(link string) bool {
 	return ok && l.VRF != 0
 }
 
-func familyOf(a netip.Addr) Family {
+func familyOf(a netip.Addr) flow.Family {
 	if a.Is4() {
-		return IPv4
+		return flow.IPv4
 	}
-	return IPv6
+	return flow.IPv6
 }
 
 // lookup is one decision being made.

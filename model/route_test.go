@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"nattui/model"
+	"nattui/model/flow"
 	"nattui/rules/evaluate"
 )
 
@@ -26,7 +27,7 @@ func unicast(table uint32, dst string, metric uint32, hops ...model.Hop) model.R
 }
 
 func look(priority, table uint32) model.PolicyRule {
-	return model.PolicyRule{Family: model.IPv4, Priority: priority, Table: table, SuppressPrefix: -1}
+	return model.PolicyRule{Family: flow.IPv4, Priority: priority, Table: table, SuppressPrefix: -1}
 }
 
 // gatewayFacts is a gateway with an address that may change, a LAN, and one
@@ -117,11 +118,11 @@ func TestLookup(t *testing.T) {
 		{"bound", plain, model.RouteQuery{Dst: addr("198.51.100.9"), Out: "spare"}, "unicast spare 10.0.0.1"},
 		{"mark", with(func(f *model.Facts) {
 			vpn(f)
-			policy(f, model.PolicyRule{Family: model.IPv4, Priority: 100, Table: 100, Mark: 0x10, Mask: 0xf0, SuppressPrefix: -1})
+			policy(f, model.PolicyRule{Family: flow.IPv4, Priority: 100, Table: 100, Mark: 0x10, Mask: 0xf0, SuppressPrefix: -1})
 		}), model.RouteQuery{Dst: addr("198.51.100.9"), Mark: 0x1f}, "unicast tun0 -"},
 		{"other mark", with(func(f *model.Facts) {
 			vpn(f)
-			policy(f, model.PolicyRule{Family: model.IPv4, Priority: 100, Table: 100, Mark: 0x10, Mask: 0xf0, SuppressPrefix: -1})
+			policy(f, model.PolicyRule{Family: flow.IPv4, Priority: 100, Table: 100, Mark: 0x10, Mask: 0xf0, SuppressPrefix: -1})
 		}), model.RouteQuery{Dst: addr("198.51.100.9"), Mark: 0x2f}, "unicast wan0 203.0.113.254"},
 		// As wg-quick sets it up: all but its own packets by the tunnel, except for
 		// what the main table knows better than by its default route.
@@ -129,27 +130,27 @@ func TestLookup(t *testing.T) {
 			vpn(f)
 			main := look(50, model.TableMain)
 			main.SuppressPrefix = 0
-			policy(f, main, model.PolicyRule{Family: model.IPv4, Priority: 100, Table: 100, Mark: 0xca6c, Mask: 0xffffffff, Not: true, SuppressPrefix: -1})
+			policy(f, main, model.PolicyRule{Family: flow.IPv4, Priority: 100, Table: 100, Mark: 0xca6c, Mask: 0xffffffff, Not: true, SuppressPrefix: -1})
 		}), model.RouteQuery{Dst: addr("198.51.100.9")}, "unicast tun0 -"},
 		{"wireguard, LAN", with(func(f *model.Facts) {
 			vpn(f)
 			main := look(50, model.TableMain)
 			main.SuppressPrefix = 0
-			policy(f, main, model.PolicyRule{Family: model.IPv4, Priority: 100, Table: 100, Mark: 0xca6c, Mask: 0xffffffff, Not: true, SuppressPrefix: -1})
+			policy(f, main, model.PolicyRule{Family: flow.IPv4, Priority: 100, Table: 100, Mark: 0xca6c, Mask: 0xffffffff, Not: true, SuppressPrefix: -1})
 		}), model.RouteQuery{Dst: addr("192.168.0.2")}, "unicast lan0 -"},
 		{"source", with(func(f *model.Facts) {
 			vpn(f)
-			policy(f, model.PolicyRule{Family: model.IPv4, Priority: 100, Table: 100, From: prefix("192.168.0.0/25"), In: "lan0", SuppressPrefix: -1})
+			policy(f, model.PolicyRule{Family: flow.IPv4, Priority: 100, Table: 100, From: prefix("192.168.0.0/25"), In: "lan0", SuppressPrefix: -1})
 		}), model.RouteQuery{Dst: addr("198.51.100.9"), Src: addr("192.168.0.7"), In: "lan0"}, "unicast tun0 -"},
 		{"own packets", with(func(f *model.Facts) {
 			vpn(f)
-			policy(f, model.PolicyRule{Family: model.IPv4, Priority: 100, Table: 100, In: "lo", SuppressPrefix: -1})
+			policy(f, model.PolicyRule{Family: flow.IPv4, Priority: 100, Table: 100, In: "lo", SuppressPrefix: -1})
 		}), model.RouteQuery{Dst: addr("198.51.100.9")}, "unicast tun0 -"},
 		{"prohibited", with(func(f *model.Facts) {
-			policy(f, model.PolicyRule{Family: model.IPv4, Priority: 100, Action: model.RuleProhibit, To: prefix("198.51.100.0/24"), SuppressPrefix: -1})
+			policy(f, model.PolicyRule{Family: flow.IPv4, Priority: 100, Action: model.RuleProhibit, To: prefix("198.51.100.0/24"), SuppressPrefix: -1})
 		}), model.RouteQuery{Dst: addr("198.51.100.9")}, "prohibit  -"},
 		{"goto", with(func(f *model.Facts) {
-			policy(f, model.PolicyRule{Family: model.IPv4, Priority: 100, Action: model.RuleGoto, Goto: 32767, SuppressPrefix: -1})
+			policy(f, model.PolicyRule{Family: flow.IPv4, Priority: 100, Action: model.RuleGoto, Goto: 32767, SuppressPrefix: -1})
 		}), model.RouteQuery{Dst: addr("198.51.100.9")}, "none  -"},
 		{"throw", with(func(f *model.Facts) {
 			f.Routes = append(f.Routes, model.RouteEntry{Table: 100, Dst: prefix("198.51.100.0/24"), Kind: model.RouteThrow})
@@ -157,24 +158,24 @@ func TestLookup(t *testing.T) {
 		}), model.RouteQuery{Dst: addr("198.51.100.9")}, "unicast wan0 203.0.113.254"},
 		{"ports known", with(func(f *model.Facts) {
 			vpn(f)
-			policy(f, model.PolicyRule{Family: model.IPv4, Priority: 100, Table: 100, Proto: 6, DstPorts: [2]uint16{80, 90}, SuppressPrefix: -1})
+			policy(f, model.PolicyRule{Family: flow.IPv4, Priority: 100, Table: 100, Proto: 6, DstPorts: [2]uint16{80, 90}, SuppressPrefix: -1})
 		}), model.RouteQuery{Dst: addr("198.51.100.9"), Proto: 6, DstPort: 85}, "unicast tun0 -"},
 		{"ports not known", with(func(f *model.Facts) {
 			vpn(f)
-			policy(f, model.PolicyRule{Family: model.IPv4, Priority: 100, Table: 100, Proto: 6, DstPorts: [2]uint16{80, 90}, SuppressPrefix: -1})
+			policy(f, model.PolicyRule{Family: flow.IPv4, Priority: 100, Table: 100, Proto: 6, DstPorts: [2]uint16{80, 90}, SuppressPrefix: -1})
 		}), model.RouteQuery{Dst: addr("198.51.100.9")}, "? unicast wan0 203.0.113.254"},
 		{"opaque rule", with(func(f *model.Facts) {
-			policy(f, model.PolicyRule{Family: model.IPv4, Priority: 100, Table: 100, Opaque: true, SuppressPrefix: -1})
+			policy(f, model.PolicyRule{Family: flow.IPv4, Priority: 100, Table: 100, Opaque: true, SuppressPrefix: -1})
 		}), model.RouteQuery{Dst: addr("198.51.100.9")}, "? unicast wan0 203.0.113.254"},
 		{"VRF", with(func(f *model.Facts) {
 			f.Links[1].Master, f.Links[1].VRF = "red", 10
-			policy(f, model.PolicyRule{Family: model.IPv4, Priority: 100, L3Master: true, SuppressPrefix: -1})
+			policy(f, model.PolicyRule{Family: flow.IPv4, Priority: 100, L3Master: true, SuppressPrefix: -1})
 		}), model.RouteQuery{Dst: addr("198.51.100.9"), Src: addr("192.168.0.7"), In: "lan0"}, "? unicast wan0 203.0.113.254"},
 		{"not of the VRF", with(func(f *model.Facts) {
-			policy(f, model.PolicyRule{Family: model.IPv4, Priority: 100, L3Master: true, SuppressPrefix: -1})
+			policy(f, model.PolicyRule{Family: flow.IPv4, Priority: 100, L3Master: true, SuppressPrefix: -1})
 		}), model.RouteQuery{Dst: addr("198.51.100.9")}, "unicast wan0 203.0.113.254"},
 		{"equal IPv6 routes", with(func(f *model.Facts) {
-			f.PolicyRules = append(f.PolicyRules, model.PolicyRule{Family: model.IPv6, Table: model.TableMain, SuppressPrefix: -1})
+			f.PolicyRules = append(f.PolicyRules, model.PolicyRule{Family: flow.IPv6, Table: model.TableMain, SuppressPrefix: -1})
 			f.Routes = append(f.Routes, unicast(model.TableMain, "::/0", 1024, via("wan0", "fe80::a")), unicast(model.TableMain, "::/0", 1024, via("wan0", "fe80::b")))
 		}), model.RouteQuery{Dst: addr("2001:db8::1")}, "? unicast wan0 fe80::a"},
 	}
@@ -333,9 +334,9 @@ func TestSuggestions(t *testing.T) {
 	}
 	for _, test := range []struct{ what, got, want string }{
 		{"interfaces", values(f.SuggestInterfaces()), "wan0 (203.0.113.1/24, 203.0.113.5/24, 2001:db8:1::1/64, default route); lan0 (192.168.0.1/24); spare (down); lo (127.0.0.1/8)"},
-		{"addresses", values(f.SuggestAddresses(model.IPv4)), "203.0.113.1 (on wan0, may change); 203.0.113.5 (on wan0); 192.168.0.1 (on lan0)"},
-		{"hosts", values(f.SuggestHosts(model.IPv4)), "192.168.0.2 (on lan0, 02:00:00:00:00:02); 192.168.0.9 (on lan0, 02:00:00:00:00:09)"},
-		{"networks", values(f.SuggestNetworks(model.IPv4)), "192.168.0.0/24 (on lan0)"},
+		{"addresses", values(f.SuggestAddresses(flow.IPv4)), "203.0.113.1 (on wan0, may change); 203.0.113.5 (on wan0); 192.168.0.1 (on lan0)"},
+		{"hosts", values(f.SuggestHosts(flow.IPv4)), "192.168.0.2 (on lan0, 02:00:00:00:00:02); 192.168.0.9 (on lan0, 02:00:00:00:00:09)"},
+		{"networks", values(f.SuggestNetworks(flow.IPv4)), "192.168.0.0/24 (on lan0)"},
 	} {
 		if test.got != test.want {
 			t.Errorf("%s offered:\n%s\nwant\n%s", test.what, test.got, test.want)

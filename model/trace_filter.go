@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"nattui/model/flow"
 	"nattui/rules"
 )
 
@@ -13,8 +14,8 @@ import (
 // are sent by it, before any translation. The replies to them are traced with them.
 // Zero fields ask for nothing.
 type TraceFilter struct {
-	Family   Family // 0: as the addresses say, or both
-	Proto    Proto
+	Family   flow.Family // 0: as the addresses say, or both
+	Proto    flow.Proto
 	Src, Dst netip.Prefix
 	// SrcPorts and DstPorts need a protocol with ports.
 	SrcPorts, DstPorts rules.Ports
@@ -101,7 +102,7 @@ func (p *traceParser) condition() error {
 	case key.is("ipv4", "ipv6"):
 		return p.family(key)
 	}
-	if _, ok := ParseProto(key.text); ok && len(key.text) > 0 && key.text[0] > '9' {
+	if _, ok := flow.ParseProto(key.text); ok && len(key.text) > 0 && key.text[0] > '9' {
 		return p.proto(key)
 	}
 	return key.problem("is nothing to trace by; right would be %s", traceExample)
@@ -128,7 +129,7 @@ func (p *traceParser) valueOf(key word, wants string, take func(word) error) err
 }
 
 func (p *traceParser) proto(v word) error {
-	proto, ok := ParseProto(v.text)
+	proto, ok := flow.ParseProto(v.text)
 	if !ok || proto == 0 {
 		return v.problem("is no protocol; right would be tcp, udp, icmp, icmpv6, sctp, gre … or a number")
 	}
@@ -139,9 +140,9 @@ func (p *traceParser) proto(v word) error {
 func (p *traceParser) family(v word) error {
 	switch strings.ToLower(v.text) {
 	case "ipv4", "4":
-		p.filter.Family = IPv4
+		p.filter.Family = flow.IPv4
 	case "ipv6", "6":
-		p.filter.Family = IPv6
+		p.filter.Family = flow.IPv6
 	default:
 		return v.problem("is no family; right would be ipv4 or ipv6")
 	}
@@ -199,25 +200,25 @@ func (p *traceParser) settle() error {
 		return refuse("say which packets to trace, such as %s", traceExample)
 	}
 	if f.New && f.Proto == 0 {
-		f.Proto = TCP
+		f.Proto = flow.TCP
 	}
 	ported := f.SrcPorts != rules.Ports{} || f.DstPorts != rules.Ports{}
 	if ported && f.Proto == 0 {
-		f.Proto = TCP
+		f.Proto = flow.TCP
 	}
 	if ported && !f.Proto.HasPorts() {
 		return refuse("%s has no ports", f.Proto)
 	}
-	if f.New && f.Proto != TCP {
+	if f.New && f.Proto != flow.TCP {
 		return refuse("%s has no packets that begin a connection: new is for tcp", f.Proto)
 	}
 	for _, n := range []netip.Prefix{f.Src, f.Dst} {
-		family := IPv4
+		family := flow.IPv4
 		switch {
 		case !n.IsValid():
 			continue
 		case n.Addr().Is6():
-			family = IPv6
+			family = flow.IPv6
 		}
 		if f.Family != 0 && f.Family != family {
 			return refuse("%s is not of the family that the rest asks for, %s", n.Addr(), f.Family)
@@ -225,14 +226,14 @@ func (p *traceParser) settle() error {
 		f.Family = family
 	}
 	switch {
-	case f.Proto == ICMP && f.Family == IPv6:
-		f.Proto = ICMPv6
-	case f.Proto == ICMP:
-		f.Family = IPv4
-	case f.Proto == ICMPv6 && f.Family == IPv4:
+	case f.Proto == flow.ICMP && f.Family == flow.IPv6:
+		f.Proto = flow.ICMPv6
+	case f.Proto == flow.ICMP:
+		f.Family = flow.IPv4
+	case f.Proto == flow.ICMPv6 && f.Family == flow.IPv4:
 		return refuse("icmpv6 does not go with IPv4 addresses")
-	case f.Proto == ICMPv6:
-		f.Family = IPv6
+	case f.Proto == flow.ICMPv6:
+		f.Family = flow.IPv6
 	}
 	return nil
 }
@@ -281,7 +282,7 @@ func (f TraceFilter) String() string {
 }
 
 // TraceOfFlow is the filter for the packets of a flow, as its client sends them.
-func TraceOfFlow(f *Flow) TraceFilter {
+func TraceOfFlow(f *flow.Flow) TraceFilter {
 	src, dst := f.Client(), f.AskedFor()
 	t := TraceFilter{
 		Family: f.Orig.Family, Proto: f.Proto(),
@@ -297,12 +298,12 @@ func TraceOfFlow(f *Flow) TraceFilter {
 // sees packets after translation its destination says nothing of how they come, and
 // is left out.
 func TraceOfRule(family rules.Family, chain string, r *rules.Rule) TraceFilter {
-	t := TraceFilter{Family: IPv4}
+	t := TraceFilter{Family: flow.IPv4}
 	if family == rules.IPv6 {
-		t.Family = IPv6
+		t.Family = flow.IPv6
 	}
 	if n, ok := r.Protocol.Number(); ok && !r.Protocol.Any() && !r.Protocol.Not {
-		t.Proto = Proto(n)
+		t.Proto = flow.Proto(n)
 	}
 	if n, ok := r.Source.Prefix(); ok && !r.Source.Not {
 		t.Src = n

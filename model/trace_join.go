@@ -3,6 +3,8 @@ package model
 import (
 	"net/netip"
 	"time"
+
+	"nattui/model/flow"
 )
 
 // TraceJoin puts the kernel's reports together to packets, and replies to the
@@ -27,7 +29,7 @@ type tracedUnderway struct {
 
 // traceEnds are protocol and ends of a reply that is expected.
 type traceEnds struct {
-	proto    Proto
+	proto    flow.Proto
 	src, dst netip.AddrPort
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -139,7 +140,7 @@ func (t *Traced) Question() (evaluate.Packet, bool) {
 	case p.Proto.IsICMP():
 		q.ICMPType, q.ICMPCode, q.ICMPID, q.Has = p.ICMPType, p.ICMPCode, p.Src.Port(), evaluate.HasICMP
 	}
-	if p.Proto == TCP {
+	if p.Proto == flow.TCP {
 		q.TCPFlags, q.Has = p.TCPFlags, q.Has|evaluate.HasTCPFlags
 	}
 	return q, q.Validate() == nil

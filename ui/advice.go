@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"nattui/model"
+	"nattui/model/flow"
 	"nattui/rules"
 )
 
@@ -101,9 +102,9 @@ func (f *form) warnings(r rules.Rule, problems []rules.Problem) []string {
 	return append(ws, model.Doubts(f.facts, f.set(), r, f.old)...)
 }
 
-func modelFamily(f rules.Family) model.Family {
+func modelFamily(f rules.Family) flow.Family {
 	if f == rules.IPv6 {
-		return model.IPv6
+		return flow.IPv6
 	}
-	return model.IPv4
+	return flow.IPv4
 }

@@ -11,24 +11,24 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"nattui/model"
+	"nattui/model/flow"
 	"nattui/rules"
 )
 
 // manyFlows is the i-th of a million.
-func manyFlows(i int) model.Flow {
+func manyFlows(i int) flow.Flow {
 	client := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), uint16(1024+i%60000))
 	asked, served := netip.MustParseAddrPort("203.0.113.1:80"), netip.MustParseAddrPort("192.168.0.2:8080")
-	f := model.Flow{ID: uint32(i + 1), Orig: model.MakeTuple(model.UDP, client, asked), Reply: model.MakeTuple(model.UDP, served, client), Status: model.StatusDstNAT | model.StatusConfirmed, Timeout: 30}
+	f := flow.Flow{ID: uint32(i + 1), Orig: flow.MakeTuple(flow.UDP, client, asked), Reply: flow.MakeTuple(flow.UDP, served, client), Status: flow.StatusDstNAT | flow.StatusConfirmed, Timeout: 30}
 	f.SetCounts(uint64(i), uint64(i)*10, 0, 0)
 	return f
 }
 
-func fill(table *model.Flows, from, to int) {
-	b := &model.Batch{At: time.Now().UnixNano()}
+func fill(table *flow.Flows, from, to int) {
+	b := &flow.Batch{At: time.Now().UnixNano()}
 	for i := from; i < to; i++ {
 		c := b.Next()
-		c.Kind, c.Flow, c.Has = model.EventNew, manyFlows(i), ^model.Fields(0)
+		c.Kind, c.Flow, c.Has = flow.EventNew, manyFlows(i), ^flow.Fields(0)
 		if len(b.Changes) == 512 || i == to-1 {
 			table.Apply(b)
 			b.Reset(time.Now().UnixNano())
@@ -42,7 +42,7 @@ func fill(table *model.Flows, from, to int) {
 func BenchmarkKeyPress(b *testing.B) {
 	f := newFeed()
 	f.now = time.Now
-	f.table = model.NewFlows()
+	f.table = flow.NewFlows()
 	fill(f.table, 0, 1_000_000)
 	app := New(Gateway{Flows: f, Changes: &kernel{}}, Options{UTF8: true})
 	app.Update(tea.WindowSizeMsg{Width: 120, Height: 40})
@@ -99,7 +99,7 @@ func runCommand(cmd tea.Cmd, answers chan<- tea.Msg) {
 }
 
 // flood makes 60,000 new flows a second, and ends as many.
-func flood(table *model.Flows, stop <-chan struct{}) {
+func flood(table *flow.Flows, stop <-chan struct{}) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for n := 1_000_000; ; n += 600 {
@@ -108,10 +108,10 @@ func flood(table *model.Flows, stop <-chan struct{}) {
 			return
 		case <-tick.C:
 			fill(table, n, n+600)
-			b := &model.Batch{At: time.Now().UnixNano()}
+			b := &flow.Batch{At: time.Now().UnixNano()}
 			for i := n - 600; i < n; i++ {
 				c := b.Next()
-				c.Kind, c.Flow = model.EventDestroy, manyFlows(i)
+				c.Kind, c.Flow = flow.EventDestroy, manyFlows(i)
 			}
 			table.Apply(b)
 		}
@@ -123,7 +123,7 @@ func flood(table *model.Flows, stop <-chan struct{}) {
 func BenchmarkMemory(b *testing.B) {
 	for b.Loop() {
 		f := newFeed()
-		f.table = model.NewFlows()
+		f.table = flow.NewFlows()
 		fill(f.table, 0, 1_000_000)
 		app := New(Gateway{Flows: f}, Options{UTF8: true})
 		app.Update(tea.WindowSizeMsg{Width: 120, Height: 40})

@@ -3,7 +3,7 @@ package ui
 import (
 	tea "charm.land/bubbletea/v2"
 
-	"nattui/model"
+	"nattui/model/flow"
 	"nattui/ui/table"
 )
 
@@ -44,7 +44,7 @@ func (s *flowsScreen) clickTitle(x int) tea.Cmd {
 		at := table.At(table.Widths(s.groups.columns(width), width), x-3)
 		for order, col := range groupColumn {
 			if col == at {
-				s.groups.order = model.GroupOrder(order)
+				s.groups.order = flow.GroupOrder(order)
 				return s.groups.load()
 			}
 		}

@@ -14,6 +14,7 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"nattui/model"
+	"nattui/model/flow"
 	"nattui/rules/evaluate"
 	"nattui/ui/text"
 )
@@ -22,8 +23,8 @@ import (
 // its timers, and all that the kernel knows besides. It is asked for anew every second.
 type flowView struct {
 	screen *flowsScreen
-	key    model.Key
-	d      model.Details
+	key    flow.Key
+	d      flow.Details
 	asked  bool // the kernel has answered once
 	asking bool
 	gone   bool
@@ -32,21 +33,21 @@ type flowView struct {
 
 // detailsMsg is the kernel's answer about one flow.
 type detailsMsg struct {
-	key     model.Key
-	details model.Details
+	key     flow.Key
+	details flow.Details
 	err     error
 }
 
 // look begins to look at a flow.
-func (v *flowView) look(f model.Flow) tea.Cmd {
-	v.key, v.d, v.asked, v.gone, v.err = f.Key(), model.Details{Flow: f}, false, false, nil
+func (v *flowView) look(f flow.Flow) tea.Cmd {
+	v.key, v.d, v.asked, v.gone, v.err = f.Key(), flow.Details{Flow: f}, false, false, nil
 	v.screen.gw.Flows.Log().Watch(&f, v.screen.now.UnixNano())
 	return v.ask()
 }
 
 // ask asks the kernel for everything, unless a question is under way.
 func (v *flowView) ask() tea.Cmd {
-	if v.asking || v.gone || v.key == (model.Key{}) {
+	if v.asking || v.gone || v.key == (flow.Key{}) {
 		return nil
 	}
 	v.asking = true
@@ -64,7 +65,7 @@ func (v *flowView) answered(msg detailsMsg) tea.Cmd {
 		return v.ask() // another flow is looked at meanwhile
 	}
 	switch {
-	case errors.Is(msg.err, model.ErrGone):
+	case errors.Is(msg.err, flow.ErrGone):
 		v.gone = true
 	case msg.err != nil:
 		v.err = msg.err
@@ -80,10 +81,10 @@ func (v *flowView) answered(msg detailsMsg) tea.Cmd {
 }
 
 // story is what is known of the flow's life.
-func (v *flowView) story() model.Story {
+func (v *flowView) story() flow.Story {
 	s, ok := v.screen.gw.Flows.Log().Story(v.key)
 	if !ok {
-		s = model.Story{Flow: v.d.Flow}
+		s = flow.Story{Flow: v.d.Flow}
 	}
 	return s
 }
@@ -115,7 +116,7 @@ func (v *flowView) way(width int) []string {
 	left := [...]string{end(f.Client()), end(f.AskedFor())}
 	right := [...]string{end(f.SeenAs()), end(f.ServedBy())}
 	nat := f.NAT()
-	changed := [...]bool{nat&model.NATSrc != 0, nat&model.NATDst != 0}
+	changed := [...]bool{nat&flow.NATSrc != 0, nat&flow.NATDst != 0}
 	styles := [...]lipgloss.Style{look.SNAT, s.natStyle(f)}
 	kinds := [...]string{"snat", s.destinationKind(f)}
 	refs := [...]evaluate.RuleRef{e.SNAT, e.DNAT}
@@ -215,7 +216,7 @@ func (v *flowView) arrow(width int, changed, back bool, kind string, by evaluate
 }
 
 // destinationKind names what was done to the destination.
-func (s *flowsScreen) destinationKind(f *model.Flow) string {
+func (s *flowsScreen) destinationKind(f *flow.Flow) string {
 	if s.isLocal(f.ServedBy().Addr()) && !s.isLocal(f.AskedFor().Addr()) {
 		return "redirect"
 	}
@@ -243,8 +244,8 @@ func (v *flowView) told(width, room int) []string {
 	told := story.Lines()
 	if len(told) > room {
 		cut := len(told) - room + 1
-		left := model.StoryLine{What: look.Glyphs.None, Means: fmt.Sprintf("%d more turns", cut)}
-		told = append([]model.StoryLine{told[0], left}, told[1+cut:]...)
+		left := flow.StoryLine{What: look.Glyphs.None, Means: fmt.Sprintf("%d more turns", cut)}
+		told = append([]flow.StoryLine{told[0], left}, told[1+cut:]...)
 	}
 	states := 11
 	for _, l := range told {
@@ -332,7 +333,7 @@ func (v *flowView) facts(width int) []string {
 		add(look.Attention, "rule", "stale: today's rules would translate it otherwise; x forgets it")
 	case e.Confidence != model.Exact:
 		say("rule", e.String()+", "+e.Confidence.String())
-	case width < 60 || f.NAT() == model.NATNone:
+	case width < 60 || f.NAT() == flow.NATNone:
 		say("rule", e.String())
 	}
 	if v.d.HasMaster {
@@ -377,13 +378,13 @@ func (v *flowView) facts(width int) []string {
 }
 
 // present is what the flow is now: state, how old, when its last packet passed.
-func (v *flowView) present(story *model.Story) string {
+func (v *flowView) present(story *flow.Story) string {
 	f, now := &v.d.Flow, v.screen.now.UnixNano()
 	var parts []string
 	if name := f.StateName(); name != "" {
 		parts = append(parts, name)
 	}
-	if f.Status&model.StatusSeenReply == 0 {
+	if f.Status&flow.StatusSeenReply == 0 {
 		parts = append(parts, "no answer yet")
 	}
 	age, since := f.Age(now), ""
@@ -393,7 +394,7 @@ func (v *flowView) present(story *model.Story) string {
 	}
 	idle = min(idle, age) // it comes in whole seconds
 	parts = append(parts, since+wholeSeconds(age)+" old")
-	switch answered := f.Status&model.StatusSeenReply != 0; {
+	switch answered := f.Status&flow.StatusSeenReply != 0; {
 	case !rests || !answered:
 	case idle >= 2*time.Second:
 		parts = append(parts, "last packet "+wholeSeconds(idle)+" ago")
@@ -421,7 +422,7 @@ func (v *flowView) timeout(width int) []string {
 	look := v.screen.look
 	f := &v.d.Flow
 	label := look.Faint.Render(text.Pad("ends", 10, false))
-	if f.Status&(model.StatusOffloaded|model.StatusHWOffloaded) != 0 {
+	if f.Status&(flow.StatusOffloaded|flow.StatusHWOffloaded) != 0 {
 		return []string{label + look.Text.Render(text.Fit("when the flow table that it is offloaded to lets go of it", width-10))}
 	}
 	left := time.Duration(f.Remaining(v.screen.now.UnixNano())) * time.Second
@@ -475,7 +476,7 @@ func untilEnd(d time.Duration) string {
 	return fmt.Sprintf("%d:%02d:%02d", s/3600, s%3600/60, s%60)
 }
 
-func tupleText(t model.Tuple) string {
+func tupleText(t flow.Tuple) string {
 	from, to := t.Source(), t.Destination()
 	if t.Proto.HasPorts() && from.Port() != 0 {
 		return fmt.Sprintf("%v %v to %v", t.Proto, from, to)
@@ -497,17 +498,17 @@ func labelText(labels []byte) string {
 }
 
 // statusWords are the status bits that the story does not tell.
-func statusWords(s model.Status) string {
+func statusWords(s flow.Status) string {
 	var words []string
 	for _, w := range []struct {
-		bit  model.Status
+		bit  flow.Status
 		word string
 	}{
-		{model.StatusAssured, "assured"},
-		{model.StatusExpected, "expected"},
-		{model.StatusFixedTimeout, "fixed timeout"},
-		{model.StatusOffloaded, "offloaded"},
-		{model.StatusHWOffloaded, "offloaded to hardware"},
+		{flow.StatusAssured, "assured"},
+		{flow.StatusExpected, "expected"},
+		{flow.StatusFixedTimeout, "fixed timeout"},
+		{flow.StatusOffloaded, "offloaded"},
+		{flow.StatusHWOffloaded, "offloaded to hardware"},
 	} {
 		if s&w.bit != 0 {
 			words = append(words, w.word)

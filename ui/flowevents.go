@@ -7,6 +7,7 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"nattui/model"
+	"nattui/model/flow"
 	"nattui/ui/table"
 	"nattui/ui/text"
 )
@@ -15,12 +16,12 @@ import (
 // cursor follows the newest until it is moved up.
 type eventList struct {
 	screen  *flowsScreen
-	events  []model.Event // the ones at hand, oldest first
-	frozen  bool          // while paused
-	until   uint64        // number of the newest one then
-	matched int           // how many have matched until then
-	on      uint64        // number of the event under the cursor; 0 follows the newest
-	back    int           // how far the cursor is from the newest one shown
+	events  []flow.Event // the ones at hand, oldest first
+	frozen  bool         // while paused
+	until   uint64       // number of the newest one then
+	matched int          // how many have matched until then
+	on      uint64       // number of the event under the cursor; 0 follows the newest
+	back    int          // how far the cursor is from the newest one shown
 	height  int
 	widths  []int
 }
@@ -85,7 +86,7 @@ func (l *eventList) window() (from, to int) {
 }
 
 // visible are the flows of the events on the screen.
-func (l *eventList) visible() (flows []model.Flow) {
+func (l *eventList) visible() (flows []flow.Flow) {
 	from, to := l.window()
 	for i := from; i < to; i++ {
 		if e := &l.events[i]; e.Missed == 0 {
@@ -95,9 +96,9 @@ func (l *eventList) visible() (flows []model.Flow) {
 	return flows
 }
 
-func (l *eventList) current() (model.Flow, bool) {
+func (l *eventList) current() (flow.Flow, bool) {
 	if len(l.events) == 0 {
-		return model.Flow{}, false
+		return flow.Flow{}, false
 	}
 	e := &l.events[len(l.events)-1-l.back]
 	return e.Flow, e.Missed == 0
@@ -105,7 +106,7 @@ func (l *eventList) current() (model.Flow, bool) {
 
 // ended tells that the event under the cursor is the end of its flow.
 func (l *eventList) ended() bool {
-	return len(l.events) > 0 && l.events[len(l.events)-1-l.back].Kind == model.EventDestroy
+	return len(l.events) > 0 && l.events[len(l.events)-1-l.back].Kind == flow.EventDestroy
 }
 
 func (l *eventList) view(width int) []string {
@@ -175,7 +176,7 @@ func (s *flowsScreen) silence() string {
 }
 
 // gapLine stands where events are missing.
-func (s *flowsScreen) gapLine(e *model.Event, time, width int) string {
+func (s *flowsScreen) gapLine(e *flow.Event, time, width int) string {
 	what := plural(int(e.Missed), "event") + " missed here; "
 	if e.Resync > 0 {
 		what += "resynced in " + seconds(e.Resync)
@@ -185,7 +186,7 @@ func (s *flowsScreen) gapLine(e *model.Event, time, width int) string {
 	return s.look.Faint.Render(text.Pad(s.eventTime(e, time).Text, time, false)) + "  " + s.look.Attention.Render(text.Fit("! "+what, width-time-2))
 }
 
-func (s *flowsScreen) eventTime(e *model.Event, width int) table.Cell {
+func (s *flowsScreen) eventTime(e *flow.Event, width int) table.Cell {
 	layout := "15:04:05"
 	if width >= 12 {
 		layout = "15:04:05.000"
@@ -193,12 +194,12 @@ func (s *flowsScreen) eventTime(e *model.Event, width int) table.Cell {
 	return table.Cell{Text: time.Unix(0, e.At).In(s.now.Location()).Format(layout), Style: s.look.Faint}
 }
 
-func (s *flowsScreen) eventWord(e *model.Event, short bool) table.Cell {
+func (s *flowsScreen) eventWord(e *flow.Event, short bool) table.Cell {
 	word, style := "UPDATE", s.look.Text
 	switch e.Kind {
-	case model.EventNew:
+	case flow.EventNew:
 		word, style = "NEW", s.look.Good
-	case model.EventDestroy:
+	case flow.EventDestroy:
 		word, style = "DESTROY", s.look.Faint
 		if short {
 			word = "END"

@@ -10,6 +10,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model"
+	"nattui/model/flow"
 	"nattui/rules/evaluate"
 	"nattui/ui/text"
 )
@@ -106,7 +107,7 @@ func (s *flowsScreen) valuesSeen(property string) []string {
 }
 
 // seenIn are the values that one flow has for a property of the filter.
-func seenIn(f *model.Flow, property string) []string {
+func seenIn(f *flow.Flow, property string) []string {
 	addr := func(of ...netip.AddrPort) (out []string) {
 		for _, a := range of {
 			out = append(out, a.Addr().String())

@@ -9,7 +9,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"nattui/model"
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/ui/text"
 )
@@ -29,7 +29,7 @@ func (s *flowsScreen) askForget() {
 // another one by now, even with the same identifier, which is not meant.
 func (s *flowsScreen) sayEnded() { s.say("that flow has ended already: there is nothing to forget") }
 
-func (s *flowsScreen) askForgetOf(f model.Flow) {
+func (s *flowsScreen) askForgetOf(f flow.Flow) {
 	if s.gw.ReadOnly {
 		return
 	}
@@ -40,7 +40,7 @@ func (s *flowsScreen) askForgetOf(f model.Flow) {
 	lines := []string{fmt.Sprintf("%s from %s to %s leaves the connection table. A live connection goes on: its next packet is treated by today's rules as if it were new.",
 		strings.ToUpper(f.Proto().String()), s.endpoint(&f, f.Client()), s.endpoint(&f, f.AskedFor()))}
 	q := newQuestion(s.desk, "Forget this flow?", lines, rules.Plan{}, "forget")
-	q.act = func() tea.Cmd { return s.forget([]model.Flow{f}) }
+	q.act = func() tea.Cmd { return s.forget([]flow.Flow{f}) }
 	s.open(q)
 }
 
@@ -53,15 +53,15 @@ func (s *flowsScreen) askForgetAll() tea.Cmd {
 		s.say("X forgets the flows that a filter shows: type / first")
 		return nil
 	}
-	q, now, selector := s.query, s.now.UnixNano(), model.NewSelector(s.gw.Flows.Table())
+	q, now, selector := s.query, s.now.UnixNano(), flow.NewSelector(s.gw.Flows.Table())
 	return func() tea.Msg {
-		sel, err := selector.Select(context.Background(), q.Condition(), model.Sort{}, model.Window{Limit: forgetLimit}, now)
+		sel, err := selector.Select(context.Background(), q.Condition(), flow.Sort{}, flow.Window{Limit: forgetLimit}, now)
 		return forgetAllMsg{sel, err}
 	}
 }
 
 type forgetAllMsg struct {
-	sel model.Selection
+	sel flow.Selection
 	err error
 }
 
@@ -70,7 +70,7 @@ type forgottenMsg struct {
 	err         error
 }
 
-func (s *flowsScreen) forget(flows []model.Flow) tea.Cmd {
+func (s *flowsScreen) forget(flows []flow.Flow) tea.Cmd {
 	source := s.gw.Flows
 	return func() tea.Msg {
 		done, err := source.Forget(context.Background(), flows)
@@ -79,8 +79,8 @@ func (s *flowsScreen) forget(flows []model.Flow) tea.Cmd {
 }
 
 // isOwn tells whether the flow carries the operator's own session.
-func (s *flowsScreen) isOwn(f *model.Flow) bool {
-	if s.facts == nil || s.facts.Session == nil || f.Proto() != model.TCP {
+func (s *flowsScreen) isOwn(f *flow.Flow) bool {
+	if s.facts == nil || s.facts.Session == nil || f.Proto() != flow.TCP {
 		return false
 	}
 	own := s.facts.Session
@@ -107,7 +107,7 @@ func (s *flowsScreen) answered(msg tea.Msg) tea.Cmd {
 			s.fail(msg.err)
 			return nil
 		}
-		var flows []model.Flow
+		var flows []flow.Flow
 		own := 0
 		for i := range msg.sel.Rows {
 			if f := &msg.sel.Rows[i].Flow; s.isOwn(f) {
@@ -146,13 +146,13 @@ func (s *flowsScreen) answered(msg tea.Msg) tea.Cmd {
 const namedFlows = 100
 
 // flowWords names a flow, with what it is translated to.
-func (s *flowsScreen) flowWords(f *model.Flow) string {
+func (s *flowsScreen) flowWords(f *flow.Flow) string {
 	out := f.Proto().String() + " " + s.endpoint(f, f.Client()) + " to " + s.endpoint(f, f.AskedFor())
 	nat := f.NAT()
-	if nat&model.NATDst != 0 {
+	if nat&flow.NATDst != 0 {
 		out += " " + s.look.Glyphs.Becomes + " " + s.endpoint(f, f.ServedBy())
 	}
-	if nat&model.NATSrc != 0 {
+	if nat&flow.NATSrc != 0 {
 		out += " " + s.look.Glyphs.Outof + " " + s.endpoint(f, f.SeenAs())
 	}
 	return out

@@ -10,7 +10,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
-	"nattui/model"
+	"nattui/model/flow"
 	"nattui/ui/table"
 	"nattui/ui/text"
 )
@@ -18,12 +18,12 @@ import (
 // groupList shows flows added up: by client, service, rule, translation or port.
 type groupList struct {
 	screen    *flowsScreen
-	by        model.GroupBy
-	order     model.GroupOrder
-	groups    []model.Group
-	total     int         // groups there are
-	sum       model.Group // of all of them
-	cursor    table.Cursor[model.GroupKey]
+	by        flow.GroupBy
+	order     flow.GroupOrder
+	groups    []flow.Group
+	total     int        // groups there are
+	sum       flow.Group // of all of them
+	cursor    table.Cursor[flow.GroupKey]
 	height    int
 	running   bool
 	again     bool
@@ -33,8 +33,8 @@ type groupList struct {
 }
 
 type groupedMsg struct {
-	by    model.GroupBy
-	found model.Grouping
+	by    flow.GroupBy
+	found flow.Grouping
 	err   error
 	cost  time.Duration
 }
@@ -45,7 +45,7 @@ const groupPace = 500 * time.Millisecond
 // groupLimit is how many groups are listed, the largest ones.
 const groupLimit = 500
 
-var groupings = []model.GroupBy{model.GroupByClient, model.GroupByService, model.GroupByRule, model.GroupByTranslation, model.GroupByPort}
+var groupings = []flow.GroupBy{flow.GroupByClient, flow.GroupByService, flow.GroupByRule, flow.GroupByTranslation, flow.GroupByPort}
 
 // next goes through the groupings and back to single flows.
 func (l *groupList) next() tea.Cmd {
@@ -69,7 +69,7 @@ func (l *groupList) next() tea.Cmd {
 }
 
 func (l *groupList) nextOrder() tea.Cmd {
-	l.order = (l.order + 1) % (model.GroupsByRate + 1)
+	l.order = (l.order + 1) % (flow.GroupsByRate + 1)
 	return l.load()
 }
 
@@ -118,7 +118,7 @@ func (l *groupList) grouped(msg groupedMsg) tea.Cmd {
 	return nil
 }
 
-func (l *groupList) key(i int) model.GroupKey { return l.groups[i].Key }
+func (l *groupList) key(i int) flow.GroupKey { return l.groups[i].Key }
 
 func (l *groupList) move(by int) {
 	n := len(l.groups)
@@ -145,7 +145,7 @@ func (l *groupList) open() tea.Cmd {
 	}
 	g := l.groups[min(l.cursor.Index(), len(l.groups)-1)]
 	s := l.screen
-	line := g.Key.Query(s.ruleWord)
+	line := g.Key.FilterLine(s.ruleWord)
 	if old := s.filter.text(); old != "" {
 		line = "(" + old + ") " + line
 	}
@@ -155,7 +155,7 @@ func (l *groupList) open() tea.Cmd {
 }
 
 // current is the group under the cursor.
-func (l *groupList) current() (*model.Group, bool) {
+func (l *groupList) current() (*flow.Group, bool) {
 	if i := l.cursor.Index(); i < len(l.groups) {
 		return &l.groups[i], true
 	}
@@ -163,17 +163,17 @@ func (l *groupList) current() (*model.Group, bool) {
 }
 
 // groupName names a group: that of a rule by the rule, that of a translation as the list draws it.
-func (s *flowsScreen) groupName(k *model.GroupKey) string {
+func (s *flowsScreen) groupName(k *flow.GroupKey) string {
 	switch {
-	case k.By == model.GroupByRule && s.gw.Flows.RuleName(k.Rule) == "none":
+	case k.By == flow.GroupByRule && s.gw.Flows.RuleName(k.Rule) == "none":
 		return "no rule"
-	case k.By == model.GroupByRule:
+	case k.By == flow.GroupByRule:
 		return s.gw.Flows.RuleName(k.Rule)
-	case k.By == model.GroupByClient:
+	case k.By == flow.GroupByClient:
 		if name, ok := s.names.name(k.Client()); ok {
 			return name
 		}
-	case k.By == model.GroupByTranslation && k.NAT != model.NATNone:
+	case k.By == flow.GroupByTranslation && k.NAT != flow.NATNone:
 		end := func(e netip.AddrPort) string {
 			if k.Proto.HasPorts() {
 				return e.String()
@@ -181,10 +181,10 @@ func (s *flowsScreen) groupName(k *model.GroupKey) string {
 			return e.Addr().String()
 		}
 		out := k.Proto.String()
-		if k.NAT&model.NATDst != 0 {
+		if k.NAT&flow.NATDst != 0 {
 			out += " " + end(k.AskedFor()) + " " + s.look.Glyphs.Becomes + " " + end(k.ServedBy())
 		}
-		if k.NAT&model.NATSrc != 0 {
+		if k.NAT&flow.NATSrc != 0 {
 			out += " " + s.look.Glyphs.Outof + " " + k.SeenAs().String()
 		}
 		return out
@@ -193,13 +193,13 @@ func (s *flowsScreen) groupName(k *model.GroupKey) string {
 }
 
 // groupStyle is the colour of a group's name: that of its translation.
-func (s *flowsScreen) groupStyle(k *model.GroupKey) lipgloss.Style {
+func (s *flowsScreen) groupStyle(k *flow.GroupKey) lipgloss.Style {
 	switch {
-	case k.By != model.GroupByTranslation:
+	case k.By != flow.GroupByTranslation:
 		return s.look.Text
-	case k.NAT == model.NATNone:
+	case k.NAT == flow.NATNone:
 		return s.look.Faint
-	case k.NAT == model.NATSrc:
+	case k.NAT == flow.NATSrc:
 		return s.look.SNAT
 	case s.isLocal(k.ServedBy().Addr()):
 		return s.look.Redirect
@@ -235,7 +235,7 @@ const (
 
 // groupColumn is the column of each order.
 var groupColumn = [...]int{
-	model.GroupsByFlows: groupColFlows, model.GroupsByBytes: groupColBytes, model.GroupsByPackets: groupColPackets, model.GroupsByRate: groupColRate,
+	flow.GroupsByFlows: groupColFlows, flow.GroupsByBytes: groupColBytes, flow.GroupsByPackets: groupColPackets, flow.GroupsByRate: groupColRate,
 }
 
 // shareWidth is how wide the bar of a share is.
@@ -285,7 +285,7 @@ func (l *groupList) view(width int) []string {
 	return lines
 }
 
-func (l *groupList) cells(g *model.Group) []table.Cell {
+func (l *groupList) cells(g *flow.Group) []table.Cell {
 	s := l.screen
 	none := table.Cell{Text: s.look.Glyphs.None, Style: s.look.Faint}
 	name := text.Safe(s.groupName(&g.Key))
@@ -311,7 +311,7 @@ func (l *groupList) sums() string {
 }
 
 // totals are the sums over flows in words.
-func (s *flowsScreen) totals(g *model.Group) string {
+func (s *flowsScreen) totals(g *flow.Group) string {
 	out := plural(g.Flows, "flow")
 	if g.Bytes > 0 {
 		out += s.dot() + text.Bytes(g.Bytes)
@@ -326,16 +326,16 @@ func (s *flowsScreen) totals(g *model.Group) string {
 func (s *flowsScreen) dot() string { return " " + s.look.Glyphs.Dot + " " }
 
 // shares say how large a part of all a group is.
-func (l *groupList) shares(g *model.Group) string {
-	of := func(order model.GroupOrder, what string) string {
+func (l *groupList) shares(g *flow.Group) string {
+	of := func(order flow.GroupOrder, what string) string {
 		return fmt.Sprintf("%.0f %% of %s", 100*g.Share(&l.sum, order), what)
 	}
-	parts := []string{of(model.GroupsByFlows, "flows")}
+	parts := []string{of(flow.GroupsByFlows, "flows")}
 	if g.Counted > 0 {
-		parts = append(parts, of(model.GroupsByPackets, "packets"), of(model.GroupsByBytes, "bytes"))
+		parts = append(parts, of(flow.GroupsByPackets, "packets"), of(flow.GroupsByBytes, "bytes"))
 	}
 	if l.sum.ByteRate > 0 {
-		parts = append(parts, of(model.GroupsByRate, "rate"))
+		parts = append(parts, of(flow.GroupsByRate, "rate"))
 	}
 	return strings.Join(parts, l.screen.dot())
 }

@@ -12,6 +12,7 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"nattui/model"
+	"nattui/model/flow"
 	"nattui/rules/evaluate"
 	"nattui/ui/table"
 	"nattui/ui/text"
@@ -26,18 +27,18 @@ func visibleWidth(s string) int { return lipgloss.Width(s) }
 // drawn empty.
 type flowList struct {
 	screen   *flowsScreen
-	selector *model.Selector
+	selector *flow.Selector
 
-	rows   []model.Row
+	rows   []flow.Row
 	offset int     // of rows[0] within the whole order
 	total  int     // flows that match
 	of     int     // flows there are
 	bytes  uint64  // of those that match, as far as they are known
 	rate   float64 // bytes a second
 
-	cursor int       // within the whole order
-	top    int       // first row on the screen
-	ref    model.Ref // the flow under the cursor, once it is known
+	cursor int      // within the whole order
+	top    int      // first row on the screen
+	ref    flow.Ref // the flow under the cursor, once it is known
 	height int
 	widths []int // what columns have needed so far
 
@@ -52,7 +53,7 @@ type flowList struct {
 
 type selectedMsg struct {
 	generation int
-	sel        model.Selection
+	sel        flow.Selection
 	err        error
 	cost       time.Duration
 }
@@ -84,7 +85,7 @@ func (l *flowList) live() tea.Cmd {
 // reset goes back to the top, for a new order or filter.
 func (l *flowList) reset() {
 	l.generation++
-	l.cursor, l.top, l.ref = 0, 0, model.Ref{}
+	l.cursor, l.top, l.ref = 0, 0, flow.Ref{}
 	l.next = time.Time{}
 	l.frozen, l.stale = false, true
 }
@@ -109,8 +110,8 @@ func (l *flowList) load() tea.Cmd {
 		limit, lead = frozenRows, frozenRows/2
 		l.frozen = true
 	}
-	w := model.Window{Offset: max(0, l.top-l.height), Limit: limit}
-	if l.ref != (model.Ref{}) && l.cursor > 0 {
+	w := flow.Window{Offset: max(0, l.top-l.height), Limit: limit}
+	if l.ref != (flow.Ref{}) && l.cursor > 0 {
 		w.Around, w.Lead = l.ref, lead
 	}
 	l.running, l.stale = true, false
@@ -140,8 +141,8 @@ func (l *flowList) selected(msg selectedMsg) tea.Cmd {
 }
 
 // shown are the flows on the screen, line by line.
-func (l *flowList) shown() []model.Flow {
-	flows := make([]model.Flow, l.height)
+func (l *flowList) shown() []flow.Flow {
+	flows := make([]flow.Flow, l.height)
 	for i := range flows {
 		if r, ok := l.row(l.top + i); ok {
 			flows[i] = r.Flow
@@ -151,7 +152,7 @@ func (l *flowList) shown() []model.Flow {
 }
 
 // differs counts the lines that are not what they were.
-func (l *flowList) differs(before []model.Flow) int {
+func (l *flowList) differs(before []flow.Flow) int {
 	n := 0
 	for i, f := range l.shown() {
 		if i < len(before) && f != before[i] {
@@ -161,7 +162,7 @@ func (l *flowList) differs(before []model.Flow) int {
 	return n
 }
 
-func (l *flowList) take(sel model.Selection) {
+func (l *flowList) take(sel flow.Selection) {
 	l.rows, l.offset, l.total, l.of = sel.Rows, sel.Offset, sel.Total, sel.Of
 	l.bytes, l.rate = sel.Bytes, sel.ByteRate
 	line := l.cursor - l.top
@@ -186,11 +187,11 @@ func (l *flowList) note() {
 	if r, ok := l.row(l.cursor); ok {
 		l.ref = r.Ref
 	} else {
-		l.ref = model.Ref{}
+		l.ref = flow.Ref{}
 	}
 }
 
-func (l *flowList) row(i int) (*model.Row, bool) {
+func (l *flowList) row(i int) (*flow.Row, bool) {
 	if i < l.offset || i >= l.offset+len(l.rows) {
 		return nil, false
 	}
@@ -216,7 +217,7 @@ func (l *flowList) move(by int) tea.Cmd {
 	l.note()
 	_, first := l.row(l.top)
 	_, last := l.row(min(l.top+l.height, l.total) - 1)
-	if first && last && l.ref != (model.Ref{}) {
+	if first && last && l.ref != (flow.Ref{}) {
 		return nil
 	}
 	l.generation++
@@ -226,17 +227,17 @@ func (l *flowList) move(by int) tea.Cmd {
 // freeze fetches what can be scrolled through while the screen is paused.
 func (l *flowList) freeze() tea.Cmd { return l.load() }
 
-func (l *flowList) current() (model.Flow, bool) {
+func (l *flowList) current() (flow.Flow, bool) {
 	r, ok := l.row(l.cursor)
 	if !ok {
-		return model.Flow{}, false
+		return flow.Flow{}, false
 	}
 	return r.Flow, true
 }
 
 // visible are the flows on the screen.
-func (l *flowList) visible() []model.Flow {
-	var flows []model.Flow
+func (l *flowList) visible() []flow.Flow {
+	var flows []flow.Flow
 	for i := l.top; i < l.top+l.height; i++ {
 		if r, ok := l.row(i); ok {
 			flows = append(flows, r.Flow)
@@ -283,10 +284,10 @@ const (
 	flowCols
 )
 
-var sortColumnOf = map[model.Column]int{
-	model.ColumnProto: colProto, model.ColumnClient: colClient, model.ColumnAskedFor: colAsked, model.ColumnServedBy: colServed, model.ColumnSeenAs: colSeen,
-	model.ColumnState: colState, model.ColumnRate: colRate, model.ColumnAge: colAge, model.ColumnTimeout: colTimeout, model.ColumnPackets: colPackets,
-	model.ColumnBytes: colBytes, model.ColumnRule: colRule, model.ColumnMark: colMark, model.ColumnZone: colZone, model.ColumnNAT: colServed,
+var sortColumnOf = map[flow.Column]int{
+	flow.ColumnProto: colProto, flow.ColumnClient: colClient, flow.ColumnAskedFor: colAsked, flow.ColumnServedBy: colServed, flow.ColumnSeenAs: colSeen,
+	flow.ColumnState: colState, flow.ColumnRate: colRate, flow.ColumnAge: colAge, flow.ColumnTimeout: colTimeout, flow.ColumnPackets: colPackets,
+	flow.ColumnBytes: colBytes, flow.ColumnRule: colRule, flow.ColumnMark: colMark, flow.ColumnZone: colZone, flow.ColumnNAT: colServed,
 }
 
 // columns of the list. Address columns are as wide as what they have shown so far.
@@ -364,19 +365,19 @@ func (l *flowList) measure() {
 	}
 }
 
-func (s *flowsScreen) measureFlow(f *model.Flow, widths []int) {
+func (s *flowsScreen) measureFlow(f *flow.Flow, widths []int) {
 	const longest = 47 // an IPv6 address with its port; a name may be longer
 	grow := func(col, n int) { widths[col] = max(widths[col], min(n, longest)) }
 	mark := lipgloss.Width(s.look.Glyphs.Becomes) + 1
 	grow(colClient, len(s.endpoint(f, f.Client())))
 	grow(colAsked, len(s.endpoint(f, f.AskedFor())))
-	if f.NAT()&model.NATDst != 0 {
+	if f.NAT()&flow.NATDst != 0 {
 		grow(colServed, len(s.endpoint(f, f.ServedBy()))+mark)
 	}
-	if f.NAT()&model.NATSrc != 0 {
+	if f.NAT()&flow.NATSrc != 0 {
 		seen := len(s.endpoint(f, f.SeenAs())) + mark
 		grow(colSeen, seen)
-		if s.listWidth() < 100 && f.NAT() == model.NATSrc {
+		if s.listWidth() < 100 && f.NAT() == flow.NATSrc {
 			grow(colServed, seen) // which has it there
 		}
 	}
@@ -419,7 +420,7 @@ func (s *flowsScreen) bar(on bool) string {
 	return " " + s.look.Accent.Render(s.look.Glyphs.Bar) + s.look.Cursor.Render(" ")
 }
 
-func (s *flowsScreen) flowLine(f *model.Flow, cols []table.Column, widths []int, on bool) string {
+func (s *flowsScreen) flowLine(f *flow.Flow, cols []table.Column, widths []int, on bool) string {
 	var over *lipgloss.Style
 	if on {
 		over = &s.look.Cursor
@@ -433,7 +434,7 @@ type endWidths struct{ client, asked, served, seen, rule int }
 // flowCells are the values of a flow's row. Where there is no column for the new
 // source, it stands in the one for the new destination. Addresses that are too long for
 // their column lose their middle, so that the port stays.
-func (s *flowsScreen) flowCells(f *model.Flow, room endWidths) []table.Cell {
+func (s *flowsScreen) flowCells(f *flow.Flow, room endWidths) []table.Cell {
 	look, g := s.look, s.look.Glyphs
 	now := s.now.UnixNano()
 	faint := func(t string) table.Cell { return table.Cell{Text: t, Style: look.Faint} }
@@ -449,12 +450,12 @@ func (s *flowsScreen) flowCells(f *model.Flow, room endWidths) []table.Cell {
 	cells[colClient] = plain(short(f.Client(), room.client))
 	cells[colAsked] = plain(short(f.AskedFor(), room.asked))
 	cells[colServed], cells[colSeen] = faint("  ="), faint("  =")
-	if nat&model.NATDst != 0 {
+	if nat&flow.NATDst != 0 {
 		cells[colServed] = table.Cell{Text: marked(g.Becomes, f.ServedBy(), room.served), Style: s.natStyle(f)}
 	}
-	if nat&model.NATSrc != 0 {
+	if nat&flow.NATSrc != 0 {
 		cells[colSeen] = table.Cell{Text: marked(g.Outof, f.SeenAs(), room.seen), Style: look.SNAT}
-		if room.seen == 0 && nat == model.NATSrc {
+		if room.seen == 0 && nat == flow.NATSrc {
 			cells[colServed] = table.Cell{Text: marked(g.Outof, f.SeenAs(), room.served), Style: look.SNAT}
 		}
 	}
@@ -487,7 +488,7 @@ func (s *flowsScreen) flowCells(f *model.Flow, room endWidths) []table.Cell {
 }
 
 // ruleCell names the rule that made the flow.
-func (s *flowsScreen) ruleCell(f *model.Flow, width int) table.Cell {
+func (s *flowsScreen) ruleCell(f *flow.Flow, width int) table.Cell {
 	e := s.gw.Flows.Explain(f)
 	switch {
 	case isRelated(f, e):
@@ -514,8 +515,8 @@ func shortenRule(r evaluate.RuleRef, width int) string {
 
 // isRelated tells that a flow was translated because it belongs to another one, by that one's helper and
 // not by a rule: the data of FTP, for instance.
-func isRelated(f *model.Flow, e model.Explanation) bool {
-	return f.Status&model.StatusExpected != 0 && e.Confidence != model.Exact
+func isRelated(f *flow.Flow, e model.Explanation) bool {
+	return f.Status&flow.StatusExpected != 0 && e.Confidence != model.Exact
 }
 
 // shortStates are the states that are longer than their column.
@@ -524,14 +525,14 @@ var shortStates = map[string]string{
 	"COOKIE_WAIT": "COOKW", "COOKIE_ECHOED": "COOKE", "SHUTDOWN_SENT": "SHUTS", "SHUTDOWN_RECD": "SHUTR", "SHUTDOWN_ACK_SENT": "SHUTA",
 }
 
-func (s *flowsScreen) stateCell(f *model.Flow) table.Cell {
+func (s *flowsScreen) stateCell(f *flow.Flow) table.Cell {
 	name := f.StateName()
 	if short, ok := shortStates[name]; ok && s.listWidth() < 120 {
 		name = short
 	}
 	style := s.look.Faint
 	switch {
-	case f.Status&model.StatusSeenReply == 0:
+	case f.Status&flow.StatusSeenReply == 0:
 		style = s.look.Attention
 		if name == "" {
 			name = "wait"
@@ -548,7 +549,7 @@ func (s *flowsScreen) stateCell(f *model.Flow) table.Cell {
 }
 
 // ageText is how old a flow is, with a sign where it may be older: it was there before it was first seen.
-func ageText(f *model.Flow, now int64) string {
+func ageText(f *flow.Flow, now int64) string {
 	age := f.Age(now)
 	if _, exact := f.Since(); exact {
 		return text.Steady(age)

@@ -13,6 +13,7 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"nattui/model"
+	"nattui/model/flow"
 	"nattui/ui/text"
 )
 
@@ -23,7 +24,7 @@ type flowsScreen struct {
 	*desk
 	mode    flowsMode
 	query   model.Query
-	sort    model.Sort
+	sort    flow.Sort
 	chosen  bool // the operator chose the order
 	filter  lineInput
 	list    flowList
@@ -35,7 +36,7 @@ type flowsScreen struct {
 
 	paused   bool
 	pausedAt time.Time
-	waiting  model.Feed // how the feed was when the screen was paused
+	waiting  flow.Feed // how the feed was when the screen was paused
 
 	aside     setAside // the filter of the events while flows are shown, and the other way round
 	completed completed
@@ -59,12 +60,12 @@ const (
 )
 
 func newFlowsScreen(d *desk) *flowsScreen {
-	s := &flowsScreen{desk: d, sort: model.Sort{By: model.ColumnAge}}
+	s := &flowsScreen{desk: d, sort: flow.Sort{By: flow.ColumnAge}}
 	s.filter = newLineInput(d, "/", "dport 80 nat dnat state established rate>1M not src 10.0.0.5")
 	s.aside.filter = newLineInput(d, "/", "event new dport 80 not src 10.0.0.5")
 	s.list.screen, s.groups.screen, s.events.screen, s.view.screen = s, s, s, s
 	if d.gw.Flows != nil {
-		s.list.selector = model.NewSelector(d.gw.Flows.Table())
+		s.list.selector = flow.NewSelector(d.gw.Flows.Table())
 	}
 	return s
 }
@@ -182,8 +183,8 @@ func (s *flowsScreen) second() {
 	} else {
 		s.version, s.still = v, 0
 	}
-	if !s.chosen && h.Accounting == model.SettingOn && s.sort.By == model.ColumnAge {
-		s.sort = model.Sort{By: model.ColumnRate, Descending: true}
+	if !s.chosen && h.Accounting == model.SettingOn && s.sort.By == flow.ColumnAge {
+		s.sort = flow.Sort{By: flow.ColumnRate, Descending: true}
 	}
 	s.gw.Flows.KeepFresh(s.wantsCounters())
 	if visible := s.list.visible(); s.mode == listMode && !s.paused && len(visible) > 0 {
@@ -232,7 +233,7 @@ func (s *flowsScreen) wantsCounters() bool {
 	case groupMode:
 		return true
 	}
-	return s.sort.By == model.ColumnRate || s.sort.By == model.ColumnBytes || s.sort.By == model.ColumnPackets
+	return s.sort.By == flow.ColumnRate || s.sort.By == flow.ColumnBytes || s.sort.By == flow.ColumnPackets
 }
 
 // reload computes what is shown anew, unless that is under way.
@@ -448,9 +449,9 @@ func (s *flowsScreen) cursorBy(by int) tea.Cmd {
 }
 
 // sortColumns are the columns that s goes through.
-var sortColumns = []model.Column{
-	model.ColumnRate, model.ColumnAge, model.ColumnBytes, model.ColumnPackets, model.ColumnClient, model.ColumnAskedFor,
-	model.ColumnServedBy, model.ColumnSeenAs, model.ColumnState, model.ColumnTimeout, model.ColumnProto, model.ColumnNAT, model.ColumnRule, model.ColumnMark, model.ColumnZone,
+var sortColumns = []flow.Column{
+	flow.ColumnRate, flow.ColumnAge, flow.ColumnBytes, flow.ColumnPackets, flow.ColumnClient, flow.ColumnAskedFor,
+	flow.ColumnServedBy, flow.ColumnSeenAs, flow.ColumnState, flow.ColumnTimeout, flow.ColumnProto, flow.ColumnNAT, flow.ColumnRule, flow.ColumnMark, flow.ColumnZone,
 }
 
 func (s *flowsScreen) nextSort() tea.Cmd {
@@ -471,13 +472,13 @@ func (s *flowsScreen) nextSort() tea.Cmd {
 }
 
 // largestFirst tells how a column is sorted that one has just turned to.
-func largestFirst(c model.Column) bool {
-	return c == model.ColumnRate || c == model.ColumnBytes || c == model.ColumnPackets
+func largestFirst(c flow.Column) bool {
+	return c == flow.ColumnRate || c == flow.ColumnBytes || c == flow.ColumnPackets
 }
 
 // sortBy takes another order, from the top on.
-func (s *flowsScreen) sortBy(c model.Column, descending bool) tea.Cmd {
-	s.chosen, s.sort = true, model.Sort{By: c, Descending: descending}
+func (s *flowsScreen) sortBy(c flow.Column, descending bool) tea.Cmd {
+	s.chosen, s.sort = true, flow.Sort{By: c, Descending: descending}
 	s.list.reset()
 	return s.reload()
 }
@@ -513,14 +514,14 @@ func (s *flowsScreen) Keys() []key.Binding {
 }
 
 // current is the flow under the cursor.
-func (s *flowsScreen) current() (model.Flow, bool) {
+func (s *flowsScreen) current() (flow.Flow, bool) {
 	switch s.mode {
 	case listMode:
 		return s.list.current()
 	case eventMode:
 		return s.events.current()
 	}
-	return model.Flow{}, false
+	return flow.Flow{}, false
 }
 
 // Settle fits the lists to the size.
@@ -588,7 +589,7 @@ func (s *flowsScreen) View(width, height int) []string {
 		lines = append(lines, "")
 	}
 	lines = append(lines[:height-len(foot)], foot...)
-	if width < whole && s.view.key != (model.Key{}) {
+	if width < whole && s.view.key != (flow.Key{}) {
 		for i, l := range s.view.side(height) {
 			lines[i] = text.Pad(lines[i], width, false) + l
 		}
@@ -687,7 +688,7 @@ func (s *flowsScreen) sums() string {
 	case s.mode != listMode || s.list.total == 0:
 		return ""
 	}
-	return s.totals(&model.Group{Flows: s.list.total, Bytes: s.list.bytes, ByteRate: s.list.rate})
+	return s.totals(&flow.Group{Flows: s.list.total, Bytes: s.list.bytes, ByteRate: s.list.rate})
 }
 
 // freshness says how old what is seen may be: paused and how much waits, events that
@@ -722,32 +723,32 @@ func seconds(d time.Duration) string {
 }
 
 // sentence says the flow in words, its translation in its colour.
-func (s *flowsScreen) sentence(f *model.Flow, width int) string {
+func (s *flowsScreen) sentence(f *flow.Flow, width int) string {
 	look := s.look
 	plain := look.Text.Render
 	out := look.Strong.Render(s.endpoint(f, f.Client())) + plain(" asked for ") + look.Strong.Render(s.endpoint(f, f.AskedFor()))
 	nat := f.NAT()
-	if nat&model.NATDst != 0 {
+	if nat&flow.NATDst != 0 {
 		out += plain(", served by ") + s.natStyle(f).Render(s.endpoint(f, f.ServedBy()))
 	}
-	if nat&model.NATSrc != 0 {
+	if nat&flow.NATSrc != 0 {
 		out += plain(", seen as ") + look.SNAT.Render(s.endpoint(f, f.SeenAs()))
 	}
-	if nat == model.NATNone {
+	if nat == flow.NATNone {
 		out += look.Faint.Render(", not translated")
 	}
 	return text.Fit(out, width)
 }
 
 // summary is the flow's state in one line.
-func (s *flowsScreen) summary(f *model.Flow) string {
+func (s *flowsScreen) summary(f *flow.Flow) string {
 	now := s.now.UnixNano()
 	dot := " " + s.look.Glyphs.Dot + " "
 	var parts []string
 	if name := f.StateName(); name != "" {
 		parts = append(parts, strings.ToLower(name))
 	}
-	if f.Status&model.StatusSeenReply == 0 {
+	if f.Status&flow.StatusSeenReply == 0 {
 		parts = append(parts, "no answer yet")
 	}
 	switch e := s.gw.Flows.Explain(f); {
@@ -774,7 +775,7 @@ func (s *flowsScreen) summary(f *model.Flow) string {
 	}
 	if s.mode == eventMode && s.events.ended() {
 		parts = append(parts, "ended")
-	} else if f.Status&(model.StatusOffloaded|model.StatusHWOffloaded) != 0 {
+	} else if f.Status&(flow.StatusOffloaded|flow.StatusHWOffloaded) != 0 {
 		parts = append(parts, "offloaded")
 	} else {
 		parts = append(parts, "expires in "+text.Steady(time.Duration(f.Remaining(now))*time.Second))
@@ -789,7 +790,7 @@ func (s *flowsScreen) summary(f *model.Flow) string {
 }
 
 // endpoint is an address with its port, where the protocol has ports.
-func (s *flowsScreen) endpoint(f *model.Flow, a netip.AddrPort) string {
+func (s *flowsScreen) endpoint(f *flow.Flow, a netip.AddrPort) string {
 	name, named := s.names.name(a.Addr())
 	switch {
 	case named && f.Proto().HasPorts():
@@ -803,7 +804,7 @@ func (s *flowsScreen) endpoint(f *model.Flow, a netip.AddrPort) string {
 }
 
 // natStyle is the colour of a new destination: this host's is a redirection.
-func (s *flowsScreen) natStyle(f *model.Flow) noteStyle {
+func (s *flowsScreen) natStyle(f *flow.Flow) noteStyle {
 	if s.isLocal(f.ServedBy().Addr()) {
 		return s.look.Redirect
 	}
@@ -837,7 +838,7 @@ func (s *flowsScreen) toggleNames() tea.Cmd {
 }
 
 // inSight are the flows on the screen.
-func (s *flowsScreen) inSight() []model.Flow {
+func (s *flowsScreen) inSight() []flow.Flow {
 	if s.mode == eventMode {
 		return s.events.visible()
 	}

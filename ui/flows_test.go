@@ -14,38 +14,39 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"nattui/model"
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
 
 // feed is a flow source whose events a test tells.
 type feed struct {
-	table     *model.Flows
-	log       *model.EventLog
+	table     *flow.Flows
+	log       *flow.EventLog
 	changed   chan struct{}
 	explainer *model.Explainer
 	health    model.Health
-	status    model.Feed
-	forgotten []model.Flow
+	status    flow.Feed
+	forgotten []flow.Flow
 	whole     uint32 // of every flow's timeout, in seconds
 	fresh     bool
 	now       func() time.Time
 }
 
 func newFeed() *feed {
-	f := &feed{table: model.NewFlows(), log: model.NewEventLog(1000), changed: make(chan struct{}, 1), status: model.Feed{Live: true}, now: func() time.Time { return clock }}
+	f := &feed{table: flow.NewFlows(), log: flow.NewEventLog(1000), changed: make(chan struct{}, 1), status: flow.Feed{Live: true}, now: func() time.Time { return clock }}
 	f.explainer = model.NewExplainer(f.table)
 	f.health = model.Health{At: clock.UnixNano(), Tracking: model.SettingOn, Events: model.SettingOn, Accounting: model.SettingOn, Timestamps: model.SettingOn, Max: 262144, Buckets: 262144}
 	return f
 }
 
-func (f *feed) Table() *model.Flows                          { return f.table }
-func (f *feed) Log() *model.EventLog                         { return f.log }
+func (f *feed) Table() *flow.Flows                           { return f.table }
+func (f *feed) Log() *flow.EventLog                          { return f.log }
 func (f *feed) Changed() <-chan struct{}                     { return f.changed }
-func (f *feed) Feed() model.Feed                             { return f.status }
-func (f *feed) Refresh([]model.Flow)                         {}
+func (f *feed) Feed() flow.Feed                              { return f.status }
+func (f *feed) Refresh([]flow.Flow)                          {}
 func (f *feed) KeepFresh(on bool)                            { f.fresh = on }
-func (f *feed) Explain(x *model.Flow) model.Explanation      { return f.explainer.Of(x) }
+func (f *feed) Explain(x *flow.Flow) model.Explanation       { return f.explainer.Of(x) }
 func (f *feed) RuleName(n uint32) string                     { return f.explainer.Name(n) }
 func (f *feed) FindRule(r string) (func(uint32) bool, error) { return f.explainer.Finder(r) }
 
@@ -60,25 +61,25 @@ func (f *feed) RuleFlows() (map[evaluate.RuleRef]int, int) {
 	return counts, stale
 }
 
-func (f *feed) Forget(_ context.Context, flows []model.Flow) (int, error) {
+func (f *feed) Forget(_ context.Context, flows []flow.Flow) (int, error) {
 	f.forgotten = append(f.forgotten, flows...)
 	return len(flows), nil
 }
 
-func (f *feed) Details(_ context.Context, x model.Flow) (model.Details, error) {
+func (f *feed) Details(_ context.Context, x flow.Flow) (flow.Details, error) {
 	if f.whole == 0 {
-		return model.Details{Flow: x}, nil
+		return flow.Details{Flow: x}, nil
 	}
-	return model.Details{Flow: x, TimeoutWhole: f.whole, TimeoutSetting: "nf_conntrack_tcp_timeout_established"}, nil
+	return flow.Details{Flow: x, TimeoutWhole: f.whole, TimeoutSetting: "nf_conntrack_tcp_timeout_established"}, nil
 }
 
 // tell gives the table an event of a flow.
-func (f *feed) tell(kind model.ChangeKind, flows ...model.Flow) {
-	b := &model.Batch{At: f.now().UnixNano()}
+func (f *feed) tell(kind flow.ChangeKind, flows ...flow.Flow) {
+	b := &flow.Batch{At: f.now().UnixNano()}
 	for _, x := range flows {
 		c := b.Next()
 		c.Kind, c.Flow = kind, x
-		c.Has = ^model.Fields(0)
+		c.Has = ^flow.Fields(0)
 	}
 	f.table.Apply(b)
 	f.log.Append(b)
@@ -87,29 +88,29 @@ func (f *feed) tell(kind model.ChangeKind, flows ...model.Flow) {
 }
 
 // aFlow is a TCP flow by its four ends.
-func aFlow(id int, client, asked, served, seen string) model.Flow {
+func aFlow(id int, client, asked, served, seen string) flow.Flow {
 	at := netip.MustParseAddrPort
-	x := model.Flow{
+	x := flow.Flow{
 		ID:   uint32(id),
-		Orig: model.MakeTuple(model.TCP, at(client), at(asked)), Reply: model.MakeTuple(model.TCP, at(served), at(seen)),
-		State: model.TCPEstablished, Status: model.StatusSeenReply | model.StatusAssured | model.StatusConfirmed, Timeout: 432000,
+		Orig: flow.MakeTuple(flow.TCP, at(client), at(asked)), Reply: flow.MakeTuple(flow.TCP, at(served), at(seen)),
+		State: flow.TCPEstablished, Status: flow.StatusSeenReply | flow.StatusAssured | flow.StatusConfirmed, Timeout: 432000,
 		Start: clock.Add(-time.Duration(id) * time.Minute).UnixNano(),
 	}
 	if client != seen {
-		x.Status |= model.StatusSrcNAT
+		x.Status |= flow.StatusSrcNAT
 	}
 	if asked != served {
-		x.Status |= model.StatusDstNAT
+		x.Status |= flow.StatusDstNAT
 	}
 	x.SetCounts(uint64(10*id), uint64(1000*id), uint64(9*id), uint64(9000*id))
 	return x
 }
 
 // someFlows are the ones of the sketch: published, shared, redirected, plain.
-func someFlows() []model.Flow {
+func someFlows() []flow.Flow {
 	pending := aFlow(5, "198.51.100.9:40001", "203.0.113.1:8443", "192.168.0.3:443", "198.51.100.9:40001")
-	pending.State, pending.Status = model.TCPSynSent, model.StatusDstNAT|model.StatusConfirmed
-	return []model.Flow{
+	pending.State, pending.Status = flow.TCPSynSent, flow.StatusDstNAT|flow.StatusConfirmed
+	return []flow.Flow{
 		aFlow(1, "203.0.113.10:55474", "203.0.113.1:80", "192.168.0.2:8080", "192.168.0.1:55474"),
 		aFlow(2, "192.168.0.7:41022", "93.184.216.34:443", "93.184.216.34:443", "203.0.113.1:41022"),
 		aFlow(3, "192.168.0.9:50100", "198.51.100.20:80", "192.168.0.1:8888", "192.168.0.9:50100"),
@@ -118,13 +119,13 @@ func someFlows() []model.Flow {
 	}
 }
 
-func flowStage(t *testing.T, width, height int, flows ...model.Flow) (*stage, *feed) {
+func flowStage(t *testing.T, width, height int, flows ...flow.Flow) (*stage, *feed) {
 	f := newFeed()
 	k := &kernel{sets: sets(t, map[rules.Place]string{v4: gatewayRules})}
 	s := &stage{t: t, kernel: k}
 	s.app = New(Gateway{Changes: k, Flows: f}, Options{UTF8: true, Now: func() time.Time { return clock }})
 	f.explainer.SetRules(k.sets, facts().Host(nil))
-	f.tell(model.Listed, flows...)
+	f.tell(flow.Listed, flows...)
 	s.tables(true)
 	s.send(factsMsg{facts()})
 	s.send(tea.WindowSizeMsg{Width: width, Height: height})
@@ -214,7 +215,7 @@ func TestFilterByRule(t *testing.T) {
 // The cursor stays on its flow, and the flow on its line, while others come and go.
 func TestCursorFollowsItsFlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var flows []model.Flow
+		var flows []flow.Flow
 		for i := range 100 {
 			flows = append(flows, aFlow(i+1, fmt.Sprintf("10.0.0.%d:1000", i+1), "203.0.113.1:80", "192.168.0.2:8080", fmt.Sprintf("10.0.0.%d:1000", i+1)))
 		}
@@ -225,8 +226,8 @@ func TestCursorFollowsItsFlow(t *testing.T) {
 		before := lineOf(s.screen(), "▌")
 		newer := aFlow(200, "10.9.9.9:1", "203.0.113.1:80", "192.168.0.2:8080", "10.9.9.9:1")
 		newer.Start = clock.UnixNano()
-		f.tell(model.EventNew, newer)
-		f.tell(model.EventDestroy, flows[3])
+		f.tell(flow.EventNew, newer)
+		f.tell(flow.EventDestroy, flows[3])
 		s.refresh()
 		if after := lineOf(s.screen(), "▌"); after != before {
 			t.Errorf("the cursor was on\n%s\nand is on\n%s", before, after)
@@ -245,7 +246,7 @@ func lineOf(screen, mark string) string {
 
 func TestScrollingThroughManyFlows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var flows []model.Flow
+		var flows []flow.Flow
 		for i := range 5000 {
 			client := fmt.Sprintf("10.0.%d.%d:1000", i/250, i%250+1)
 			flows = append(flows, aFlow(i+1, client, "203.0.113.1:80", "192.168.0.2:8080", client))
@@ -269,7 +270,7 @@ func TestPauseStandsStill(t *testing.T) {
 		s, f := flowStage(t, 80, 24, someFlows()...)
 		s.press("space")
 		s.sees("paused")
-		f.tell(model.EventDestroy, someFlows()[0])
+		f.tell(flow.EventDestroy, someFlows()[0])
 		s.refresh()
 		s.sees("203.0.113.10:55474")
 		s.press("space")
@@ -283,8 +284,8 @@ func TestEventStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := flowStage(t, 80, 24)
 		s.press("e")
-		f.tell(model.EventNew, someFlows()[0])
-		f.tell(model.EventDestroy, someFlows()[0])
+		f.tell(flow.EventNew, someFlows()[0])
+		f.tell(flow.EventDestroy, someFlows()[0])
 		s.refresh()
 		s.golden("events-80x24")
 		s.send(tea.WindowSizeMsg{Width: 40, Height: 12})
@@ -439,7 +440,7 @@ func TestEventsThatAreOff(t *testing.T) {
 func TestLossIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := flowStage(t, 80, 24, someFlows()...)
-		f.tell(model.EventUpdate, someFlows()[0])
+		f.tell(flow.EventUpdate, someFlows()[0])
 		f.status.Missed, f.status.LastMissed, f.status.Overruns, f.status.Lost = 1204, 1204, 1, true
 		f.log.Gap(1204, clock.UnixNano(), 0)
 		s.refresh()
@@ -470,7 +471,7 @@ func TestHealthOfTheTable(t *testing.T) {
 			s.app.screens[1].(*flowsScreen).looks = []model.Health{earlier}
 			f.health.At += int64(10 * time.Second)
 			f.health.Stats = model.TableStats{Insert: 90_000, InsertFailed: 31, EarlyDrop: 12, SearchRestart: 5}
-			f.status.Buffer = model.Buffer{Wished: 64 << 20, Got: 208 << 10, Short: "net.core.rmem_max allows no more than 212992 bytes"}
+			f.status.Buffer = flow.Buffer{Wished: 64 << 20, Got: 208 << 10, Short: "net.core.rmem_max allows no more than 212992 bytes"}
 			s.app.screens[1].(*flowsScreen).second()
 			s.press("h")
 			s.golden(fmt.Sprintf("flow-health-%dx%d", size.w, size.h))
@@ -523,8 +524,8 @@ func TestFilterCompletes(t *testing.T) {
 func TestEventsHaveTheirOwnFilter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := flowStage(t, 80, 24, someFlows()...)
-		f.tell(model.EventUpdate, someFlows()...)
-		f.tell(model.EventDestroy, someFlows()[3])
+		f.tell(flow.EventUpdate, someFlows()...)
+		f.tell(flow.EventDestroy, someFlows()[3])
 		s.press("/")
 		s.write("nat snat")
 		s.press("enter", "e")
@@ -552,7 +553,7 @@ func TestEventsStandStillWhilePaused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := flowStage(t, 80, 24)
 		s.press("e", "space")
-		f.tell(model.EventNew, someFlows()[0])
+		f.tell(flow.EventNew, someFlows()[0])
 		s.refresh()
 		s.press("down")
 		if strings.Contains(s.screen(), "203.0.113.10:55474") {
@@ -561,7 +562,7 @@ func TestEventsStandStillWhilePaused(t *testing.T) {
 		s.press("space")
 		s.sees("203.0.113.10:55474")
 		s.press("space")
-		f.tell(model.EventNew, someFlows()[1], someFlows()[2])
+		f.tell(flow.EventNew, someFlows()[1], someFlows()[2])
 		s.press("/")
 		s.write("proto tcp")
 		s.press("enter")
@@ -617,8 +618,8 @@ func TestSortSign(t *testing.T) {
 				t.Errorf("sorted by %v: %s", s.app.screens[1].(*flowsScreen).sort.By, head)
 			}
 		}
-		for _, c := range model.Columns() {
-			if c != model.ColumnID && !slices.Contains(sortColumns, c) {
+		for _, c := range flow.Columns() {
+			if c != flow.ColumnID && !slices.Contains(sortColumns, c) {
 				t.Errorf("flows cannot be sorted by %v", c)
 			}
 		}
@@ -703,7 +704,7 @@ func TestClicksOnFlows(t *testing.T) {
 // Before all that match are forgotten they are named, with what they are translated to.
 func TestForgetAllNamesThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var flows []model.Flow
+		var flows []flow.Flow
 		for i := range 120 {
 			client := fmt.Sprintf("10.0.0.%d:1000", i+1)
 			flows = append(flows, aFlow(i+1, client, "203.0.113.1:80", "192.168.0.2:8080", client))
@@ -730,11 +731,11 @@ func TestPauseHoldsTheOtherListsToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := flowStage(t, 80, 24, someFlows()...)
 		s.press("s", "e")
-		f.tell(model.EventUpdate, someFlows()[0])
+		f.tell(flow.EventUpdate, someFlows()[0])
 		s.press("/")
 		s.write("event update")
 		s.press("enter", "space")
-		f.tell(model.EventNew, aFlow(9, "10.9.9.9:1", "203.0.113.1:80", "192.168.0.2:8080", "10.9.9.9:1"))
+		f.tell(flow.EventNew, aFlow(9, "10.9.9.9:1", "203.0.113.1:80", "192.168.0.2:8080", "10.9.9.9:1"))
 		s.refresh()
 		s.press("/")
 		s.write(" or proto tcp")
@@ -761,7 +762,7 @@ func TestNamesOfEvents(t *testing.T) {
 			}
 			return ""
 		}
-		f.tell(model.EventNew, someFlows()[1])
+		f.tell(flow.EventNew, someFlows()[1])
 		s.press("e", "n")
 		s.sees("laptop.lan:41022")
 	})
@@ -832,7 +833,7 @@ func TestHealthOfAFullTable(t *testing.T) {
 func TestRelatedFlowsAreNotStale(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		data := aFlow(6, "203.0.113.44:1000", "203.0.113.1:51201", "192.168.0.2:51201", "203.0.113.44:1000")
-		data.Status |= model.StatusExpected
+		data.Status |= flow.StatusExpected
 		s, _ := flowStage(t, 80, 24, data)
 		s.sees("established · belongs to another connection")
 		s.press("enter")
@@ -846,7 +847,7 @@ func TestRelatedFlowsAreNotStale(t *testing.T) {
 // Two groups are not drawn alike because their names are long: rather there are fewer columns.
 func TestGroupsWithLongNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var flows []model.Flow
+		var flows []flow.Flow
 		for i := range 3 {
 			flows = append(flows, aFlow(i+1, "203.0.113.10:1000", "203.0.113.1:30000", fmt.Sprintf("192.168.0.%d:8080", i+2), "192.168.0.1:1000"))
 		}
@@ -876,9 +877,9 @@ func TestRuleOfALongChain(t *testing.T) {
 func TestEndedFlowIsNotForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := flowStage(t, 80, 24)
-		f.tell(model.EventNew, someFlows()[0])
+		f.tell(flow.EventNew, someFlows()[0])
 		s.press("e", "enter")
-		f.tell(model.EventDestroy, someFlows()[0])
+		f.tell(flow.EventDestroy, someFlows()[0])
 		s.refresh()
 		s.press("x")
 		s.sees("that flow has ended already: there is nothing to forget")

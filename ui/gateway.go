@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nattui/model"
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -174,16 +175,16 @@ func (d Drift) None() bool { return d.Rules == 0 }
 // All methods but Forget, Details and SetSwitch return at once.
 type Flows interface {
 	// Table is the table that is kept up to date.
-	Table() *model.Flows
+	Table() *flow.Flows
 	// Log keeps the latest events.
-	Log() *model.EventLog
+	Log() *flow.EventLog
 	// Changed receives a value after the table has changed; changes that nobody
 	// has fetched are one value.
 	Changed() <-chan struct{}
 	// Feed tells how well the table is known.
-	Feed() model.Feed
+	Feed() flow.Feed
 	// Explain tells which rules made a flow.
-	Explain(f *model.Flow) model.Explanation
+	Explain(f *flow.Flow) model.Explanation
 	// RuleFlows are how many live flows each rule explains, as of a moment ago, and
 	// how many flows today's rules would translate otherwise; nil while unknown.
 	RuleFlows() (byRule map[evaluate.RuleRef]int, stale int)
@@ -193,13 +194,13 @@ type Flows interface {
 	// Health is the state of the kernel's own table.
 	Health() model.Health
 	// Refresh asks for the counters and timeouts of flows that are on the screen.
-	Refresh(flows []model.Flow)
+	Refresh(flows []flow.Flow)
 	// KeepFresh says whether counters of all flows are wanted, for sorting by rate.
 	KeepFresh(on bool)
 	// Forget drops flows from the kernel's table, and tells how many were still there. Flows already gone are no error.
-	Forget(ctx context.Context, flows []model.Flow) (done int, err error)
+	Forget(ctx context.Context, flows []flow.Flow) (done int, err error)
 	// Details asks for everything the kernel knows of one flow.
-	Details(ctx context.Context, f model.Flow) (model.Details, error)
+	Details(ctx context.Context, f flow.Flow) (flow.Details, error)
 }
 
 // Tracing is a trace of packets that runs.

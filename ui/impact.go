@@ -8,6 +8,7 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"nattui/model"
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/ui/text"
 )
@@ -49,7 +50,7 @@ func (i *impact) weigh(p rules.Plan) tea.Cmd {
 	}
 	i.running = true
 	name, facts, before := i.wanted, i.facts, i.tables.Sets
-	var flows *model.Flows
+	var flows *flow.Flows
 	if i.gw.Flows != nil {
 		flows = i.gw.Flows.Table()
 	}

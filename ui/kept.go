@@ -7,6 +7,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model"
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/ui/table"
 	"nattui/ui/text"
@@ -14,7 +15,7 @@ import (
 
 // kept are the flows that a change left behind with their old translation.
 type kept struct {
-	flows []model.Flow
+	flows []flow.Flow
 	count int // of all of them; flows may be fewer
 }
 
@@ -45,19 +46,19 @@ func (d *desk) findKept(before map[rules.Place]*rules.Ruleset, done rules.Plan) 
 // that is wanted.
 type keptFlows struct {
 	*desk
-	cursor  table.Cursor[model.Key]
+	cursor  table.Cursor[flow.Key]
 	height  int
 	working bool
 }
 
 func newKeptFlows(d *desk) *keptFlows { return &keptFlows{desk: d} }
 
-func (k *keptFlows) key(i int) model.Key { return k.kept.flows[i].Key() }
+func (k *keptFlows) key(i int) flow.Key { return k.kept.flows[i].Key() }
 
 // keptForgottenMsg tells how forgetting went.
 type keptForgottenMsg struct {
 	dialog *keptFlows
-	flows  []model.Flow
+	flows  []flow.Flow
 	done   int
 	err    error
 }
@@ -95,13 +96,13 @@ func (k *keptFlows) press(msg tea.KeyPressMsg) tea.Cmd {
 	return nil
 }
 
-func (k *keptFlows) forget(flows []model.Flow) tea.Cmd {
+func (k *keptFlows) forget(flows []flow.Flow) tea.Cmd {
 	if k.working || k.gw.ReadOnly {
 		return nil
 	}
 	k.working = true
 	kernel := k.gw.Flows
-	flows = append([]model.Flow(nil), flows...)
+	flows = append([]flow.Flow(nil), flows...)
 	return func() tea.Msg {
 		done, err := kernel.Forget(context.Background(), flows)
 		return keptForgottenMsg{k, flows, done, err}
@@ -114,11 +115,11 @@ func (k *keptFlows) forgotten(msg keptForgottenMsg) {
 		k.fail(msg.err)
 		return
 	}
-	gone := map[model.Key]bool{}
+	gone := map[flow.Key]bool{}
 	for i := range msg.flows {
 		gone[msg.flows[i].Key()] = true
 	}
-	k.without(func(key model.Key) bool { return gone[key] })
+	k.without(func(key flow.Key) bool { return gone[key] })
 	k.say(plural(msg.done, "flow") + " forgotten: the next packet of each is for today's rules")
 	if k.kept.count == 0 {
 		k.close(k)
@@ -128,13 +129,13 @@ func (k *keptFlows) forgotten(msg keptForgottenMsg) {
 // dropEnded takes flows away that have ended by themselves.
 func (k *keptFlows) dropEnded() {
 	flows := k.gw.Flows.Table()
-	k.without(func(key model.Key) bool {
+	k.without(func(key flow.Key) bool {
 		_, _, lives := flows.Lookup(key)
 		return !lives
 	})
 }
 
-func (k *keptFlows) without(gone func(model.Key) bool) {
+func (k *keptFlows) without(gone func(flow.Key) bool) {
 	rest := k.kept.flows[:0:0]
 	for i := range k.kept.flows {
 		if !gone(k.kept.flows[i].Key()) {

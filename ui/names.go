@@ -9,7 +9,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"nattui/model"
+	"nattui/model/flow"
 	"nattui/ui/text"
 )
 
@@ -66,7 +66,7 @@ func (b *nameBook) name(a netip.Addr) (string, bool) {
 }
 
 // ask asks for addresses that were not asked for yet.
-func (b *nameBook) ask(lookup func(context.Context, netip.Addr) string, flows []model.Flow) tea.Cmd {
+func (b *nameBook) ask(lookup func(context.Context, netip.Addr) string, flows []flow.Flow) tea.Cmd {
 	if !b.on || lookup == nil {
 		return nil
 	}

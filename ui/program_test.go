@@ -15,6 +15,7 @@ import (
 	"github.com/charmbracelet/x/vt"
 
 	"nattui/model"
+	"nattui/model/flow"
 	"nattui/rules"
 )
 
@@ -135,7 +136,7 @@ func (g *liveGateway) Apply(ctx context.Context, p rules.Plan, t Terms) (Done, e
 }
 
 // tell makes an event and announces it.
-func (g *liveGateway) tell(kind model.ChangeKind, flows ...model.Flow) {
+func (g *liveGateway) tell(kind flow.ChangeKind, flows ...flow.Flow) {
 	g.feed.tell(kind, flows...)
 	select {
 	case g.feed.changed <- struct{}{}:
@@ -164,7 +165,7 @@ func TestWholeProgram(t *testing.T) {
 		x.press("ctrl+s")
 		x.sees("-A PREROUTING -i wan0")
 		x.press("2")
-		g.tell(model.EventNew, someFlows()...)
+		g.tell(flow.EventNew, someFlows()...)
 		time.Sleep(time.Second)
 		x.sees("203.0.113.10:55474")
 		x.quit(g)
@@ -193,14 +194,14 @@ func TestOldFlowsStandStill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newLiveGateway(t)
 		x := openSized(t, g.Gateway, 120, 24, colorprofile.TrueColor)
-		var flows []model.Flow
+		var flows []flow.Flow
 		for i := range 100 {
 			client := fmt.Sprintf("10.0.0.%d:1000", i+1)
 			f := aFlow(i+1, client, "203.0.113.1:80", "192.168.0.2:8080", client)
 			f.Timeout, f.Start = 86400, time.Now().UnixNano()
 			flows = append(flows, f)
 		}
-		g.tell(model.Listed, flows...)
+		g.tell(flow.Listed, flows...)
 		x.press("2")
 		time.Sleep(3 * time.Minute)
 		synctest.Wait()
@@ -221,12 +222,12 @@ func TestBusyScreenIsFrugal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newLiveGateway(t)
 		x := open(t, g.Gateway, colorprofile.TrueColor)
-		var flows []model.Flow
+		var flows []flow.Flow
 		for i := range 400 {
 			client := fmt.Sprintf("10.0.%d.%d:1000", i/200, i%200+1)
 			flows = append(flows, aFlow(i+1, client, "203.0.113.1:80", "192.168.0.2:8080", client))
 		}
-		g.tell(model.Listed, flows...)
+		g.tell(flow.Listed, flows...)
 		x.press("2", "s", "s")
 		time.Sleep(2 * time.Second)
 		before := x.bytes()
@@ -235,7 +236,7 @@ func TestBusyScreenIsFrugal(t *testing.T) {
 			for i := range 20 {
 				f := flows[(tick*20+i)%len(flows)]
 				f.SetCounts(uint64(tick), uint64(tick*1000+i), uint64(tick), uint64(tick*5000+i))
-				g.tell(model.Refreshed, f)
+				g.tell(flow.Refreshed, f)
 			}
 			time.Sleep(100 * time.Millisecond)
 		}

@@ -12,6 +12,7 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"nattui/model"
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 	"nattui/ui/table"
@@ -510,7 +511,7 @@ func (s *traceScreen) list(width int) []string {
 
 // sortOf says in a word or two what kind of packet it is.
 func sortOf(r *tracedRow) string {
-	if k := r.First.Sort(); k != "" && r.First.Proto == model.TCP {
+	if k := r.First.Sort(); k != "" && r.First.Proto == flow.TCP {
 		return k
 	} else if k != "" {
 		return r.First.Proto.String() + " " + k

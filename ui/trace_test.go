@@ -11,6 +11,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model"
+	"nattui/model/flow"
 	"nattui/rules"
 )
 
@@ -47,7 +48,7 @@ func (k *tracer) Close() error {
 func tracedPackets() []*model.Traced {
 	end := netip.MustParseAddrPort
 	p := func(in, out, src, dst string, flags uint8) model.TracedPacket {
-		return model.TracedPacket{Proto: model.TCP, Src: end(src), Dst: end(dst), In: in, Out: out, TTL: 64, Length: 60, TCPFlags: flags}
+		return model.TracedPacket{Proto: flow.TCP, Src: end(src), Dst: end(dst), In: in, Out: out, TTL: 64, Length: 60, TCPFlags: flags}
 	}
 	hop := func(table, chain string, position int, verdict string, at model.TracedPacket) model.TraceHop {
 		h := model.TraceHop{Family: "ip", Table: table, Chain: chain, Position: position, Handle: 7, Verdict: verdict, Packet: at}

@@ -4,6 +4,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model"
+	"nattui/model/flow"
 )
 
 // traceTab is the number of the trace screen.
@@ -16,7 +17,7 @@ func (a *App) traceable() (filter string, ok bool) {
 	case *rulesScreen:
 		if r, it, ok := s.current(); ok {
 			f := model.TraceOfRule(s.place.Family, it.chain, r)
-			f.New = f.Proto == model.TCP && s.table == "nat" // which only first packets visit
+			f.New = f.Proto == flow.TCP && s.table == "nat" // which only first packets visit
 			return f.String(), true
 		}
 		return "", true

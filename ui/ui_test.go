@@ -14,6 +14,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"nattui/model"
+	"nattui/model/flow"
 	"nattui/rules"
 )
 
@@ -75,10 +76,10 @@ func facts() *model.Facts {
 		Routes:    []model.RouteEntry{route("0.0.0.0/0", "wan0", "203.0.113.254"), route("203.0.113.0/24", "wan0", ""), route("192.168.0.0/24", "lan0", "")},
 	}
 	for i, table := range []uint32{model.TableLocal, model.TableMain, model.TableDefault} {
-		f.PolicyRules = append(f.PolicyRules, model.PolicyRule{Priority: []uint32{0, 32766, 32767}[i], Action: model.RuleTable, Table: table, Family: model.IPv4, SuppressPrefix: -1})
+		f.PolicyRules = append(f.PolicyRules, model.PolicyRule{Priority: []uint32{0, 32766, 32767}[i], Action: model.RuleTable, Table: table, Family: flow.IPv4, SuppressPrefix: -1})
 	}
 	f.Settings.Forwarding4 = model.SettingOn
-	f.Listeners = []model.Listener{{Proto: model.TCP, Address: netip.MustParseAddrPort("0.0.0.0:8888")}}
+	f.Listeners = []model.Listener{{Proto: flow.TCP, Address: netip.MustParseAddrPort("0.0.0.0:8888")}}
 	f.Neighbours = []model.Neighbour{{Link: "lan0", Addr: netip.MustParseAddr("192.168.0.2"), Reachable: true}, {Link: "lan0", Addr: netip.MustParseAddr("192.168.0.3"), Reachable: true}}
 	return f
 }

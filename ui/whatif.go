@@ -9,7 +9,7 @@ import (
 	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
 
-	"nattui/model"
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 	"nattui/ui/text"
@@ -105,7 +105,7 @@ func packetOf(f rules.Family, r *rules.Rule) string {
 }
 
 // packetOfFlow is the line for the first packet of a flow.
-func packetOfFlow(f *model.Flow) string {
+func packetOfFlow(f *flow.Flow) string {
 	src, dst := f.Client(), f.AskedFor()
 	if !f.Proto().HasPorts() {
 		src, dst = netip.AddrPortFrom(src.Addr(), 0), netip.AddrPortFrom(dst.Addr(), 0)

@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"nattui/model"
 	"nattui/model/conntrack"
+	"nattui/model/flow"
 	"nattui/model/host"
 	"nattui/rules"
 	"nattui/rules/commit"
@@ -53,11 +53,11 @@ func (f forgetting) Forget(_ context.Context, w rules.Forget) error {
 		defer opened.Close()
 		table = opened
 	}
-	tuple := model.MakeTuple(model.Proto(w.Proto), w.Src, w.Dst)
-	if proto := model.Proto(w.Proto); proto.IsICMP() {
-		tuple = model.MakeICMP(proto, w.Src.Addr(), w.Dst.Addr(), w.Ident, w.Type, w.Code)
+	tuple := flow.MakeTuple(flow.Proto(w.Proto), w.Src, w.Dst)
+	if proto := flow.Proto(w.Proto); proto.IsICMP() {
+		tuple = flow.MakeICMP(proto, w.Src.Addr(), w.Dst.Addr(), w.Ident, w.Type, w.Code)
 	}
-	_, err := table.Forget([]model.Flow{{Orig: tuple, Zone: w.Zone, ID: w.ID}}, func(*model.Batch) {})
+	_, err := table.Forget([]flow.Flow{{Orig: tuple, Zone: w.Zone, ID: w.ID}}, func(*flow.Batch) {})
 	return err
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"nattui/model"
 	"nattui/model/conntrack"
+	"nattui/model/flow"
 	"nattui/model/host"
 	"nattui/rules"
 	"nattui/rules/iptables"
@@ -116,7 +117,7 @@ func (o *doctorOptions) examine(ctx context.Context, g *model.Gateway, forward s
 	if err != nil {
 		return nil, err
 	}
-	if o.probe && f.Proto == model.TCP {
+	if o.probe && f.Proto == flow.TCP {
 		g.Probes = map[netip.AddrPort]model.Probe{f.Server: ask(ctx, f.Server)}
 		if facts, err := host.Read(ctx); err == nil {
 			g.Facts = &facts // who answered for the address is known now
@@ -160,7 +161,7 @@ func examined(ctx context.Context, tables *iptables.Host) (*model.Gateway, error
 		return nil, err
 	}
 	if flows != nil {
-		g.Flows = model.NewFlows()
+		g.Flows = flow.NewFlows()
 		if err := flows.Dump(ctx, g.Flows.Apply); err != nil {
 			return nil, err
 		}

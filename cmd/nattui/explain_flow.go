@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nattui/model"
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 	"nattui/rules/guide"
@@ -100,7 +101,7 @@ func explainFlow(c *cobra.Command, o explainOptions) error {
 	return out.Flush()
 }
 
-func sayWhich(w io.Writer, found []model.Flow, total int) {
+func sayWhich(w io.Writer, found []flow.Flow, total int) {
 	say(w, fmt.Sprintf("%d flows are like that; say which:", total))
 	for i := range found {
 		f := &found[i]
@@ -113,7 +114,7 @@ func sayWhich(w io.Writer, found []model.Flow, total int) {
 
 // told is a flow with why it is as it is.
 type told struct {
-	*model.Flow
+	*flow.Flow
 	why   model.Explanation
 	sets  map[rules.Place]*rules.Ruleset
 	facts *model.Facts
@@ -138,7 +139,7 @@ func (t *told) way() []wayStep {
 		arrives, first = "sent by this host", "this host"
 	}
 	steps := []wayStep{{first, fmt.Sprintf("%s to %s, %s", f.Client(), f.AskedFor(), arrives), ""}}
-	if f.NAT()&model.NATDst != 0 {
+	if f.NAT()&flow.NATDst != 0 {
 		steps = append(steps, t.ruleStep(t.why.DNAT, "PREROUTING", "to "+f.ServedBy().String()+" instead"))
 	}
 	served := f.ServedBy().Addr()
@@ -151,14 +152,14 @@ func (t *told) way() []wayStep {
 		}
 		steps = append(steps, wayStep{"routing", what, ""})
 	}
-	if f.NAT()&model.NATSrc != 0 {
+	if f.NAT()&flow.NATSrc != 0 {
 		steps = append(steps, t.ruleStep(t.why.SNAT, "POSTROUTING", "from "+f.SeenAs().String()+" instead"))
 	}
 	steps = append(steps, wayStep{"served", fmt.Sprintf("%s sees %s", f.ServedBy(), f.SeenAs()), ""})
 	back := "none has come yet"
-	if f.Status&model.StatusSeenReply != 0 {
+	if f.Status&flow.StatusSeenReply != 0 {
 		back = fmt.Sprintf("%s to %s", f.ServedBy(), f.SeenAs())
-		if f.NAT() != model.NATNone {
+		if f.NAT() != flow.NATNone {
 			back += fmt.Sprintf(", turned back into %s to %s", f.AskedFor(), f.Client())
 		}
 	}
@@ -287,10 +288,10 @@ func (t *told) marked() []string {
 	if len(chains) > 0 {
 		return chains
 	}
-	if t.NAT()&model.NATDst != 0 {
+	if t.NAT()&flow.NATDst != 0 {
 		chains = append(chains, "PREROUTING")
 	}
-	if t.NAT()&model.NATSrc != 0 {
+	if t.NAT()&flow.NATSrc != 0 {
 		chains = append(chains, "POSTROUTING")
 	}
 	return chains

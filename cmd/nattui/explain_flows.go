@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nattui/model"
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -16,7 +17,7 @@ import (
 // rules and facts, and evaluates flows a slice at a time.
 type explainer struct {
 	*model.Explainer
-	flows *model.Flows
+	flows *flow.Flows
 
 	mu    sync.Mutex
 	sets  map[rules.Place]*rules.Ruleset
@@ -33,7 +34,7 @@ type ruleCounts struct {
 	stale  int
 }
 
-func newExplainer(flows *model.Flows) *explainer {
+func newExplainer(flows *flow.Flows) *explainer {
 	return &explainer{Explainer: model.NewExplainer(flows), flows: flows, news: make(chan struct{}, 1), moves: make(chan struct{}, 1), told: func() {}}
 }
 

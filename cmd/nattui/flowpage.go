@@ -8,7 +8,7 @@ import (
 
 	"charm.land/lipgloss/v2"
 
-	"nattui/model"
+	"nattui/model/flow"
 	"nattui/ui/table"
 	"nattui/ui/text"
 	"nattui/ui/theme"
@@ -30,7 +30,7 @@ func (e flowEnd) append(b []byte) []byte {
 func (e flowEnd) String() string { return string(e.append(nil)) }
 
 // flowEnds are client, asked for, served by and seen as.
-func flowEnds(f *model.Flow) [4]flowEnd {
+func flowEnds(f *flow.Flow) [4]flowEnd {
 	port := f.Proto().HasPorts()
 	return [4]flowEnd{{f.Client(), port}, {f.AskedFor(), port}, {f.ServedBy(), port}, {f.SeenAs(), port}}
 }
@@ -62,9 +62,9 @@ const (
 )
 
 // pageColumn are the columns of the page by which flows can be sorted and which may give way.
-var pageColumn = map[model.Column]int{
-	model.ColumnState: pageState, model.ColumnRate: pageRate, model.ColumnTimeout: pageLeft, model.ColumnBytes: pageBytes, model.ColumnPackets: pagePackets,
-	model.ColumnAge: pageOther, model.ColumnNAT: pageOther, model.ColumnRule: pageOther, model.ColumnMark: pageOther, model.ColumnZone: pageOther, model.ColumnID: pageOther,
+var pageColumn = map[flow.Column]int{
+	flow.ColumnState: pageState, flow.ColumnRate: pageRate, flow.ColumnTimeout: pageLeft, flow.ColumnBytes: pageBytes, flow.ColumnPackets: pagePackets,
+	flow.ColumnAge: pageOther, flow.ColumnNAT: pageOther, flow.ColumnRule: pageOther, flow.ColumnMark: pageOther, flow.ColumnZone: pageOther, flow.ColumnID: pageOther,
 }
 
 // Terminals narrower than narrowPage have one column for what becomes of both ends.
@@ -104,7 +104,7 @@ func newFlowPage(o *flowPrinter, events bool) *flowPage {
 	if o.order != nil {
 		if i, ok := pageColumn[o.order.By]; ok {
 			if i == pageOther {
-				number := o.order.By != model.ColumnRule && o.order.By != model.ColumnNAT
+				number := o.order.By != flow.ColumnRule && o.order.By != flow.ColumnNAT
 				p.columns[i] = table.Column{Title: o.order.By.String(), Min: 10, Right: number}
 			}
 			p.columns[i].Order = 1
@@ -133,7 +133,7 @@ func (p *flowPage) plain(line string) string {
 
 // row is a line of the page: what is translated has the colour of its kind, and
 // what stays as it was is "=".
-func (p *flowPage) row(kind model.ChangeKind, f *model.Flow, now int64) string {
+func (p *flowPage) row(kind flow.ChangeKind, f *flow.Flow, now int64) string {
 	plain := lipgloss.NewStyle()
 	ends := flowEnds(f)
 	short := func(e flowEnd, col int, mark string) string {
@@ -172,24 +172,24 @@ func (p *flowPage) row(kind model.ChangeKind, f *model.Flow, now int64) string {
 }
 
 // other is what the flows are sorted by, where there is no other column for it.
-func (p *flowPage) other(f *model.Flow, now int64) string {
+func (p *flowPage) other(f *flow.Flow, now int64) string {
 	if p.order == nil || p.widths[pageOther] == 0 {
 		return ""
 	}
 	switch p.order.By {
-	case model.ColumnAge:
+	case flow.ColumnAge:
 		return text.Duration(f.Age(now))
-	case model.ColumnNAT:
+	case flow.ColumnNAT:
 		return f.NAT().String()
-	case model.ColumnRule:
+	case flow.ColumnRule:
 		if p.explain != nil {
 			return text.Safe(p.explain(f).String())
 		}
-	case model.ColumnMark:
+	case flow.ColumnMark:
 		return fmt.Sprintf("0x%x", f.Mark)
-	case model.ColumnZone:
+	case flow.ColumnZone:
 		return fmt.Sprint(f.Zone)
-	case model.ColumnID:
+	case flow.ColumnID:
 		return fmt.Sprint(f.ID)
 	}
 	return text.Unknown

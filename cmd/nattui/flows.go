@@ -15,6 +15,7 @@ import (
 
 	"nattui/model"
 	"nattui/model/conntrack"
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/ui/text"
 )
@@ -27,7 +28,7 @@ type flowsOptions struct {
 
 	buffer int // for events, in bytes; 0 is as much as is good
 	query  model.Query
-	order  *model.Sort // nil: as the kernel tells them
+	order  *flow.Sort // nil: as the kernel tells them
 	rules  ruleBook
 }
 
@@ -111,7 +112,7 @@ func (r *ruleBook) find(ref string) (func(uint32) bool, error) {
 // sortColumns are the names of the columns.
 func sortColumns() []string {
 	var names []string
-	for _, c := range model.Columns() {
+	for _, c := range flow.Columns() {
 		names = append(names, c.String())
 	}
 	return names
@@ -139,7 +140,7 @@ func (o *flowsOptions) run(c *cobra.Command) error {
 	if o.limit > 0 {
 		p.left = o.limit
 	}
-	if o.json || o.query.NeedsRules() || o.order != nil && o.order.By == model.ColumnRule {
+	if o.json || o.query.NeedsRules() || o.order != nil && o.order.By == flow.ColumnRule {
 		if x, err := o.rules.open(); err == nil {
 			p.mark, p.explain, p.members = x.Marker(), x.Of, map[uint32]string{}
 		}
@@ -187,11 +188,11 @@ func (o *flowsOptions) check() error {
 		return usagef("--sort and --follow: events come in their own order; leave one of the two out")
 	}
 	name, descending := strings.CutPrefix(o.sort, "-")
-	column, ok := model.ParseColumn(name)
+	column, ok := flow.ParseColumn(name)
 	if !ok {
 		return usagef("--sort %s: use %s, with a minus in front for the largest first", text.Safe(o.sort), strings.Join(sortColumns(), ", "))
 	}
-	o.order = &model.Sort{By: column, Descending: descending}
+	o.order = &flow.Sort{By: column, Descending: descending}
 	return nil
 }
 
@@ -213,11 +214,11 @@ func (o *flowsOptions) runList(c *cobra.Command, table *conntrack.Table, p *flow
 	ended := make(chan error, 1)
 	go func() {
 		defer close(told)
-		ended <- table.Dump(ctx, func(b *model.Batch) {
+		ended <- table.Dump(ctx, func(b *flow.Batch) {
 			t := <-spare
 			t.at, t.flows = b.At, t.flows[:0]
 			for i := range b.Changes {
-				if b.Changes[i].Kind == model.Listed {
+				if b.Changes[i].Kind == flow.Listed {
 					t.flows = append(t.flows, b.Changes[i].Flow)
 				}
 			}
@@ -240,7 +241,7 @@ func (o *flowsOptions) runList(c *cobra.Command, table *conntrack.Table, p *flow
 // toldFlows are some flows as the kernel told them.
 type toldFlows struct {
 	at    int64
-	flows []model.Flow
+	flows []flow.Flow
 }
 
 // toldAhead is how many of these may be read before they are printed.
@@ -263,7 +264,7 @@ func (o *flowsOptions) printList(p *flowPrinter, t toldFlows) {
 
 // wantsRates tells whether rates are asked for, which takes two readings.
 func (o *flowsOptions) wantsRates() bool {
-	return o.query.NeedsRates() || o.order != nil && o.order.By == model.ColumnRate
+	return o.query.NeedsRates() || o.order != nil && o.order.By == flow.ColumnRate
 }
 
 // rateTime is the time between the two readings that a rate is made of.
@@ -271,11 +272,11 @@ const rateTime = time.Second
 
 // runSorted prints the flows in order, once all are known.
 func (o *flowsOptions) runSorted(c *cobra.Command, table *conntrack.Table, p *flowPrinter) error {
-	flows := model.NewFlows()
+	flows := flow.NewFlows()
 	if x := o.rules.explainer; x != nil {
 		flows.OrderRules(x.Places)
 	}
-	apply := func(b *model.Batch) {
+	apply := func(b *flow.Batch) {
 		for i := range b.Changes {
 			p.note(&b.Changes[i].Flow)
 		}
@@ -296,16 +297,16 @@ func (o *flowsOptions) runSorted(c *cobra.Command, table *conntrack.Table, p *fl
 			return err
 		}
 	}
-	order := model.Sort{By: model.ColumnAge}
+	order := flow.Sort{By: flow.ColumnAge}
 	if o.order != nil {
 		order = *o.order
 	}
-	window := model.Window{Limit: -1}
+	window := flow.Window{Limit: -1}
 	if o.limit > 0 {
 		window.Limit = o.limit
 	}
 	now := time.Now().UnixNano()
-	selection, err := model.NewSelector(flows).Select(c.Context(), o.query.Condition(), order, window, now)
+	selection, err := flow.NewSelector(flows).Select(c.Context(), o.query.Condition(), order, window, now)
 	if err != nil {
 		return err
 	}
@@ -327,10 +328,10 @@ func (o *flowsOptions) runFollow(c *cobra.Command, table *conntrack.Table, p *fl
 		stop()
 	}()
 	defer context.AfterFunc(c.Context(), func() { time.AfterFunc(readerPatience, func() { leaveReader(c) }) })()
-	flows := model.NewFlows() // what an event leaves out was told before
+	flows := flow.NewFlows() // what an event leaves out was told before
 	table.KeepFresh(o.wantsRates())
 	loss := lossTeller{command: c, table: table}
-	err := table.Follow(ctx, func(b *model.Batch) {
+	err := table.Follow(ctx, func(b *flow.Batch) {
 		flows.Apply(b)
 		for i := range b.Changes {
 			change := &b.Changes[i]
@@ -442,14 +443,14 @@ type flowPrinter struct {
 	err     error
 	// mark writes into a flow which rule made it, explain tells that of a marked one; nil where
 	// the rules are not known or not asked for.
-	mark, explain func(*model.Flow) model.Explanation
+	mark, explain func(*flow.Flow) model.Explanation
 	rates         bool              // of flows are wanted
-	order         *model.Sort       // nil: as the kernel tells them
+	order         *flow.Sort        // nil: as the kernel tells them
 	members       map[uint32]string // the rule's member of a flow's object, by Flow.Rule: there are few
 }
 
 // note prepares a flow for conditions on its rule.
-func (p *flowPrinter) note(f *model.Flow) {
+func (p *flowPrinter) note(f *flow.Flow) {
 	if p.mark != nil {
 		p.mark(f)
 	}
@@ -458,14 +459,14 @@ func (p *flowPrinter) note(f *model.Flow) {
 func (p *flowPrinter) full() bool { return p.left <= 0 || p.err != nil }
 
 // flow prints a flow and tells whether there is room for more.
-func (p *flowPrinter) flow(f *model.Flow, now int64) (more bool) { return p.print(0, f, now) }
+func (p *flowPrinter) flow(f *flow.Flow, now int64) (more bool) { return p.print(0, f, now) }
 
 // event prints an event.
-func (p *flowPrinter) event(kind model.ChangeKind, f *model.Flow, at int64) (more bool) {
+func (p *flowPrinter) event(kind flow.ChangeKind, f *flow.Flow, at int64) (more bool) {
 	return p.print(kind, f, at)
 }
 
-func (p *flowPrinter) print(kind model.ChangeKind, f *model.Flow, now int64) (more bool) {
+func (p *flowPrinter) print(kind flow.ChangeKind, f *flow.Flow, now int64) (more bool) {
 	if p.full() {
 		return false
 	}
@@ -492,7 +493,7 @@ func (p *flowPrinter) print(kind model.ChangeKind, f *model.Flow, now int64) (mo
 
 // membersOf are the members of a flow's object that the flow itself does not know:
 // its rule, and what happened.
-func (p *flowPrinter) membersOf(kind model.ChangeKind, f *model.Flow, now int64) string {
+func (p *flowPrinter) membersOf(kind flow.ChangeKind, f *flow.Flow, now int64) string {
 	extra := p.extraOf(kind, now)
 	if p.explain == nil {
 		return extra
@@ -513,14 +514,14 @@ func (p *flowPrinter) membersOf(kind model.ChangeKind, f *model.Flow, now int64)
 
 // extraOf are the members that events have besides, made once for all events of
 // one time.
-func (p *flowPrinter) extraOf(kind model.ChangeKind, at int64) string {
+func (p *flowPrinter) extraOf(kind flow.ChangeKind, at int64) string {
 	if kind == 0 {
 		return ""
 	}
 	if p.at != at {
 		p.at, p.extra = at, [3]string{}
 	}
-	i := kind - model.EventNew
+	i := kind - flow.EventNew
 	if p.extra[i] == "" {
 		p.extra[i] = `"event":"` + kind.String() + `","at":"` + time.Unix(0, at).UTC().Format(time.RFC3339Nano) + `"`
 	}
@@ -537,7 +538,7 @@ const (
 )
 
 // appendFlow appends a flow as a line of columns.
-func appendFlow(b []byte, kind model.ChangeKind, f *model.Flow, now int64, rates bool) []byte {
+func appendFlow(b []byte, kind flow.ChangeKind, f *flow.Flow, now int64, rates bool) []byte {
 	if kind != 0 {
 		b = appendWord(b, kind.String(), len("destroy"))
 	}

@@ -9,14 +9,15 @@ import (
 
 	"nattui/model"
 	"nattui/model/conntrack"
+	"nattui/model/flow"
 	"nattui/rules/evaluate"
 )
 
 // flowSource keeps a flow table up to date with the kernel's, for the screens.
 type flowSource struct {
 	kernel  *conntrack.Table
-	flows   *model.Flows
-	log     *model.EventLog
+	flows   *flow.Flows
+	log     *flow.EventLog
 	changed chan struct{}
 	explain *explainer
 
@@ -38,7 +39,7 @@ func followFlows(ctx context.Context) (*flowSource, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &flowSource{kernel: kernel, flows: model.NewFlows(), log: model.NewEventLog(eventsKept), changed: make(chan struct{}, 1)}
+	s := &flowSource{kernel: kernel, flows: flow.NewFlows(), log: flow.NewEventLog(eventsKept), changed: make(chan struct{}, 1)}
 	s.explain = newExplainer(s.flows)
 	s.explain.told = s.notify
 	go func() {
@@ -55,7 +56,7 @@ func followFlows(ctx context.Context) (*flowSource, error) {
 
 // take applies a batch of the kernel's. The screens hear of what has changed, and of the
 // beginning and end of a listing, which say how fresh all is.
-func (s *flowSource) take(b *model.Batch) {
+func (s *flowSource) take(b *flow.Batch) {
 	s.mu.Lock()
 	s.flows.Apply(b)
 	s.log.Append(b)
@@ -127,12 +128,12 @@ func (s *flowSource) limitHeap() {
 	}
 }
 
-func (s *flowSource) Table() *model.Flows      { return s.flows }
-func (s *flowSource) Log() *model.EventLog     { return s.log }
+func (s *flowSource) Table() *flow.Flows       { return s.flows }
+func (s *flowSource) Log() *flow.EventLog      { return s.log }
 func (s *flowSource) Changed() <-chan struct{} { return s.changed }
 func (s *flowSource) KeepFresh(on bool)        { s.kernel.KeepFresh(on) }
 
-func (s *flowSource) Explain(f *model.Flow) model.Explanation    { return s.explain.Of(f) }
+func (s *flowSource) Explain(f *flow.Flow) model.Explanation     { return s.explain.Of(f) }
 func (s *flowSource) RuleFlows() (map[evaluate.RuleRef]int, int) { return s.explain.RuleFlows() }
 func (s *flowSource) RuleName(number uint32) string              { return s.explain.Name(number) }
 func (s *flowSource) FindRule(ref string) (func(uint32) bool, error) {
@@ -146,7 +147,7 @@ func (s *flowSource) Health() model.Health {
 	return model.Health{Count: -1}
 }
 
-func (s *flowSource) Feed() model.Feed {
+func (s *flowSource) Feed() flow.Feed {
 	f := s.kernel.Feed()
 	if err := s.err.Load(); err != nil {
 		f.Err = *err
@@ -156,7 +157,7 @@ func (s *flowSource) Feed() model.Feed {
 
 // Refresh asks for visible flows in the background; while one question is open
 // the next is left out.
-func (s *flowSource) Refresh(flows []model.Flow) {
+func (s *flowSource) Refresh(flows []flow.Flow) {
 	if len(flows) == 0 || !s.asking.CompareAndSwap(false, true) {
 		return
 	}
@@ -166,10 +167,10 @@ func (s *flowSource) Refresh(flows []model.Flow) {
 	}()
 }
 
-func (s *flowSource) Forget(_ context.Context, flows []model.Flow) (int, error) {
+func (s *flowSource) Forget(_ context.Context, flows []flow.Flow) (int, error) {
 	return s.kernel.Forget(flows, s.take)
 }
 
-func (s *flowSource) Details(_ context.Context, f model.Flow) (model.Details, error) {
+func (s *flowSource) Details(_ context.Context, f flow.Flow) (flow.Details, error) {
 	return s.kernel.Details(&f)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nattui/model"
+	"nattui/model/flow"
 	"nattui/model/host"
 	"nattui/rules/iptables"
 	"nattui/ui/text"
@@ -75,7 +76,7 @@ func forgetStale(c *cobra.Command, a *approval) error {
 	if a.dryRun {
 		return nil
 	}
-	done, err := kernel.Forget(stale, func(*model.Batch) {})
+	done, err := kernel.Forget(stale, func(*flow.Batch) {})
 	if err != nil {
 		return fmt.Errorf("forget flows: %w", err)
 	}

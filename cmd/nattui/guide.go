@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nattui/model"
 	"nattui/model/conntrack"
+	"nattui/model/flow"
 	"nattui/model/host"
 	"nattui/rules"
 	"nattui/rules/guide"
@@ -235,7 +235,7 @@ func (o *guideOptions) host(ctx context.Context, tables *iptables.Host, recipe g
 	if err != nil {
 		return guide.Host{}, err
 	}
-	var flows *model.Flows
+	var flows *flow.Flows
 	if _, moves := recipe.(guide.Move); moves {
 		if flows, err = readFlows(ctx); err != nil {
 			return guide.Host{}, err
@@ -245,13 +245,13 @@ func (o *guideOptions) host(ctx context.Context, tables *iptables.Host, recipe g
 }
 
 // readFlows reads the flow table once.
-func readFlows(ctx context.Context) (*model.Flows, error) {
+func readFlows(ctx context.Context) (*flow.Flows, error) {
 	kernel, err := conntrack.Open(conntrack.Options{})
 	if err != nil {
 		return nil, err
 	}
 	defer kernel.Close()
-	flows := model.NewFlows()
+	flows := flow.NewFlows()
 	return flows, kernel.Dump(ctx, flows.Apply)
 }
 

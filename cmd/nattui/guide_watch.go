@@ -13,6 +13,7 @@ import (
 
 	"nattui/model"
 	"nattui/model/conntrack"
+	"nattui/model/flow"
 	"nattui/rules/guide"
 	"nattui/rules/iptables"
 	"nattui/ui/text"
@@ -49,7 +50,7 @@ func watchFirst(c *cobra.Command, tables *iptables.Host, wanted guide.Proof) err
 	if err != nil {
 		return err
 	}
-	flows := model.NewFlows() // what is there already is older than the waiting
+	flows := flow.NewFlows() // what is there already is older than the waiting
 	if err := kernel.Dump(ctx, flows.Apply); err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 	"golang.org/x/sys/unix"
 
-	"nattui/model"
+	"nattui/model/flow"
 	"nattui/model/lab"
 )
 
@@ -146,9 +146,9 @@ func TestPagesOnATerminal(t *testing.T) {
 }
 
 // someFlow is a flow as a dump tells it.
-func someFlow() model.Flow {
-	orig := model.MakeTuple(model.TCP, netip.MustParseAddrPort("203.0.113.10:55474"), netip.MustParseAddrPort("203.0.113.1:80"))
-	f := model.Flow{Orig: orig, Reply: model.MakeTuple(model.TCP, netip.MustParseAddrPort("192.168.0.2:8080"), netip.MustParseAddrPort("203.0.113.10:55474")), State: model.TCPEstablished, Timeout: 432000, ID: 77}
+func someFlow() flow.Flow {
+	orig := flow.MakeTuple(flow.TCP, netip.MustParseAddrPort("203.0.113.10:55474"), netip.MustParseAddrPort("203.0.113.1:80"))
+	f := flow.Flow{Orig: orig, Reply: flow.MakeTuple(flow.TCP, netip.MustParseAddrPort("192.168.0.2:8080"), netip.MustParseAddrPort("203.0.113.10:55474")), State: flow.TCPEstablished, Timeout: 432000, ID: 77}
 	f.SetCounts(10, 1000, 12, 34000)
 	return f
 }
@@ -160,11 +160,11 @@ func TestPrintingFlowsDoesNotAllocate(t *testing.T) {
 		p.output = &output{Writer: bufio.NewWriterSize(io.Discard, outputBuffer)}
 		p.left = 1 << 30
 		p.flow(&f, now)
-		p.event(model.EventNew, &f, now)
+		p.event(flow.EventNew, &f, now)
 		if n := testing.AllocsPerRun(1000, func() { p.flow(&f, now) }); n != 0 {
 			t.Errorf("json %v: a flow takes %v allocations", p.json, n)
 		}
-		if n := testing.AllocsPerRun(1000, func() { p.event(model.EventNew, &f, now) }); n != 0 {
+		if n := testing.AllocsPerRun(1000, func() { p.event(flow.EventNew, &f, now) }); n != 0 {
 			t.Errorf("json %v: an event takes %v allocations", p.json, n)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"nattui/model"
 	"nattui/model/conntrack"
+	"nattui/model/flow"
 	"nattui/model/host"
 	"nattui/rules"
 	"nattui/rules/commit"
@@ -57,7 +58,7 @@ func (a *approval) weigh(ctx context.Context, tables *iptables.Host, plan rules.
 	if p.diff, err = plan.Diff(p.before); err != nil {
 		return nil, asConflict(err)
 	}
-	var flows *model.Flows
+	var flows *flow.Flows
 	if a.dryRun || !a.yes {
 		if flows, err = readFlows(ctx); err != nil {
 			flows = nil // who may read the rules may read these; else there is no connection tracking
@@ -118,7 +119,7 @@ func (p *prospect) tellKept(c *cobra.Command, forget bool) error {
 		say(c.ErrOrStderr(), fmt.Sprintf("%s the translation they had until they end: %s; to have today's rules decide:  nattui forget", keeping(n), named(kept, n)))
 		return nil
 	}
-	done, err := kernel.Forget(kept, func(*model.Batch) {})
+	done, err := kernel.Forget(kept, func(*flow.Batch) {})
 	if err != nil {
 		return fmt.Errorf("the change stands; forget the flows from before it: %w", err)
 	}
@@ -141,7 +142,7 @@ func counted(n int, what string) string {
 }
 
 // named names the first of n flows.
-func named(flows []model.Flow, n int) string {
+func named(flows []flow.Flow, n int) string {
 	words := ""
 	for i := range flows[:min(flowsNamed, len(flows))] {
 		if i > 0 {
@@ -156,12 +157,12 @@ func named(flows []model.Flow, n int) string {
 }
 
 // dumpFlows reads the flow table once. The kernel's table is to be closed.
-func dumpFlows(ctx context.Context) (*conntrack.Table, *model.Flows, error) {
+func dumpFlows(ctx context.Context) (*conntrack.Table, *flow.Flows, error) {
 	kernel, err := conntrack.Open(conntrack.Options{})
 	if err != nil {
 		return nil, nil, err
 	}
-	flows := model.NewFlows()
+	flows := flow.NewFlows()
 	if err := kernel.Dump(ctx, flows.Apply); err != nil {
 		kernel.Close()
 		return nil, nil, err

@@ -16,6 +16,7 @@ import (
 
 	"nattui/model"
 	"nattui/model/conntrack"
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -332,7 +333,7 @@ func flowsInUse(ctx context.Context) (evaluate.FlowTable, error) {
 	}
 	defer table.Close()
 	k := kernelFlows{map[evaluate.Tuple]bool{}, map[evaluate.Tuple][]netip.AddrPort{}}
-	err = table.Dump(ctx, func(b *model.Batch) {
+	err = table.Dump(ctx, func(b *flow.Batch) {
 		for i := range b.Changes {
 			k.add(&b.Changes[i].Flow)
 		}
@@ -343,7 +344,7 @@ func flowsInUse(ctx context.Context) (evaluate.FlowTable, error) {
 	return k, err
 }
 
-func (k kernelFlows) add(f *model.Flow) {
+func (k kernelFlows) add(f *flow.Flow) {
 	proto := uint8(f.Proto())
 	k.used[evaluate.Tuple{Protocol: proto, Src: f.Orig.Source(), Dst: f.Orig.Destination()}] = true
 	k.used[evaluate.Tuple{Protocol: proto, Src: f.Reply.Source(), Dst: f.Reply.Destination()}] = true

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nattui/model"
+	"nattui/model/flow"
 )
 
 const (
@@ -23,27 +23,27 @@ const (
 // is still there and a Gone one for each that is not. The batch is valid only until
 // deliver returns; deliver does not run at the same time as that of Follow. A flow
 // costs some microseconds. It blocks for at most a second.
-func (t *Table) Refresh(flows []model.Flow, deliver func(*model.Batch)) error {
-	var b model.Batch
+func (t *Table) Refresh(flows []flow.Flow, deliver func(*flow.Batch)) error {
+	var b flow.Batch
 	b.Reset(now())
 	b.Since = b.At
 	resting, moved := t.resting.Load(), false
-	err := t.ask(flows, appendGet, func(f *model.Flow, m *message) {
+	err := t.ask(flows, appendGet, func(f *flow.Flow, m *message) {
 		c := b.Next()
 		switch {
 		case m.kind == msgNew:
-			c.Kind = model.Refreshed
+			c.Kind = flow.Refreshed
 			if !decode(m.body, c) {
 				b.Drop()
 				t.state.malformed.Add(1)
 			} else if c.Flow.ID != f.ID {
 				// The tuple is in use again: another flow, of which events or a dump will tell.
-				*c = model.Change{Kind: model.Gone, Flow: *f}
+				*c = flow.Change{Kind: flow.Gone, Flow: *f}
 			} else if resting && sumOf(&c.Flow) != sumOf(f) {
 				moved = true
 			}
 		case m.errno() == unix.ENOENT:
-			c.Kind, c.Flow, moved = model.Gone, *f, resting
+			c.Kind, c.Flow, moved = flow.Gone, *f, resting
 		default:
 			b.Drop()
 		}
@@ -64,19 +64,19 @@ func (t *Table) Refresh(flows []model.Flow, deliver func(*model.Batch)) error {
 //
 // This does not end connections: the next packet of a live one makes a new flow,
 // which passes the NAT rules of today.
-func (t *Table) Forget(flows []model.Flow, deliver func(*model.Batch)) (forgotten int, err error) {
-	var b model.Batch
+func (t *Table) Forget(flows []flow.Flow, deliver func(*flow.Batch)) (forgotten int, err error) {
+	var b flow.Batch
 	b.Reset(now())
 	b.Since = b.At
 	var refused unix.Errno
-	err = t.ask(flows, appendDelete, func(f *model.Flow, m *message) {
+	err = t.ask(flows, appendDelete, func(f *flow.Flow, m *message) {
 		switch errno := m.errno(); errno {
 		case 0:
 			forgotten++
 			fallthrough
 		case unix.ENOENT:
 			c := b.Next()
-			c.Kind, c.Flow = model.Gone, *f
+			c.Kind, c.Flow = flow.Gone, *f
 		default:
 			refused = errno
 		}
@@ -88,7 +88,7 @@ func (t *Table) Forget(flows []model.Flow, deliver func(*model.Batch)) (forgotte
 	return forgotten, explain("forgetting connections", err)
 }
 
-func (t *Table) give(b *model.Batch, deliver func(*model.Batch)) {
+func (t *Table) give(b *flow.Batch, deliver func(*flow.Batch)) {
 	b.At = now()
 	t.delivery.Lock()
 	defer t.delivery.Unlock()
@@ -97,7 +97,7 @@ func (t *Table) give(b *model.Batch, deliver func(*model.Batch)) {
 
 // ask sends a question for each flow, many in one message to the kernel, and calls answer
 // with what the kernel says to each.
-func (t *Table) ask(flows []model.Flow, question func([]byte, *model.Flow, uint32) []byte, answer func(*model.Flow, *message)) error {
+func (t *Table) ask(flows []flow.Flow, question func([]byte, *flow.Flow, uint32) []byte, answer func(*flow.Flow, *message)) error {
 	t.asking.Lock()
 	defer t.asking.Unlock()
 	for len(flows) > 0 {
@@ -110,7 +110,7 @@ func (t *Table) ask(flows []model.Flow, question func([]byte, *model.Flow, uint3
 	return nil
 }
 
-func (t *Table) askSome(flows []model.Flow, question func([]byte, *model.Flow, uint32) []byte, answer func(*model.Flow, *message)) error {
+func (t *Table) askSome(flows []flow.Flow, question func([]byte, *flow.Flow, uint32) []byte, answer func(*flow.Flow, *message)) error {
 	t.questions = t.questions[:0]
 	first := t.seq + 1
 	for i := range flows {
@@ -151,14 +151,14 @@ func (t *Table) askSome(flows []model.Flow, question func([]byte, *model.Flow, u
 }
 
 // appendGet appends a question for one flow, by its original tuple and zone.
-func appendGet(b []byte, f *model.Flow, seq uint32) []byte {
+func appendGet(b []byte, f *flow.Flow, seq uint32) []byte {
 	start := len(b)
 	b = appendFlow(b, f, msgGet, 0, seq)
 	return closeMessage(b, start)
 }
 
 // appendDelete appends a request to delete one flow, which the kernel heeds only if the ID is the same too.
-func appendDelete(b []byte, f *model.Flow, seq uint32) []byte {
+func appendDelete(b []byte, f *flow.Flow, seq uint32) []byte {
 	start := len(b)
 	b = appendFlow(b, f, msgDelete, unix.NLM_F_ACK, seq)
 	b = appendAttribute(b, ctaID, binary.BigEndian.AppendUint32(nil, f.ID))
@@ -170,23 +170,23 @@ func closeMessage(b []byte, start int) []byte {
 	return b
 }
 
-func appendFlow(b []byte, f *model.Flow, kind, flags uint16, seq uint32) []byte {
+func appendFlow(b []byte, f *flow.Flow, kind, flags uint16, seq uint32) []byte {
 	family := uint8(unix.AF_INET)
-	if f.Family() == model.IPv6 {
+	if f.Family() == flow.IPv6 {
 		family = unix.AF_INET6
 	}
 	b = request(b, kind, unix.NLM_F_REQUEST|flags, seq, family)
 	b = appendTuple(b, ctaTupleOrig, &f.Orig, f.Zone, f.ZoneSide)
-	if f.Zone != 0 && f.ZoneSide == model.ZoneBoth {
+	if f.Zone != 0 && f.ZoneSide == flow.ZoneBoth {
 		b = appendU16(b, ctaZone, f.Zone)
 	}
 	return b
 }
 
-func appendTuple(b []byte, kind uint16, t *model.Tuple, zone uint16, side model.ZoneSide) []byte {
+func appendTuple(b []byte, kind uint16, t *flow.Tuple, zone uint16, side flow.ZoneSide) []byte {
 	b, tuple := openNest(b, kind)
 	b, ip := openNest(b, ctaTupleIP)
-	if t.Family == model.IPv6 {
+	if t.Family == flow.IPv6 {
 		b = appendAttribute(b, ctaIPv6Src, t.Src[:])
 		b = appendAttribute(b, ctaIPv6Dst, t.Dst[:])
 	} else {
@@ -197,11 +197,11 @@ func appendTuple(b []byte, kind uint16, t *model.Tuple, zone uint16, side model.
 	b, proto := openNest(b, ctaTupleProto)
 	b = appendAttribute(b, ctaProtoNum, []byte{uint8(t.Proto)})
 	switch t.Proto {
-	case model.ICMP:
+	case flow.ICMP:
 		b = appendU16(b, ctaProtoICMPID, t.SrcPort)
 		b = appendAttribute(b, ctaProtoICMPType, []byte{uint8(t.DstPort >> 8)})
 		b = appendAttribute(b, ctaProtoICMPCode, []byte{uint8(t.DstPort)})
-	case model.ICMPv6:
+	case flow.ICMPv6:
 		b = appendU16(b, ctaProtoICMPv6ID, t.SrcPort)
 		b = appendAttribute(b, ctaProtoICMPv6Type, []byte{uint8(t.DstPort >> 8)})
 		b = appendAttribute(b, ctaProtoICMPv6Code, []byte{uint8(t.DstPort)})
@@ -210,7 +210,7 @@ func appendTuple(b []byte, kind uint16, t *model.Tuple, zone uint16, side model.
 		b = appendU16(b, ctaProtoDstPort, t.DstPort)
 	}
 	closeNest(b, proto)
-	if zone != 0 && side == model.ZoneOrig {
+	if zone != 0 && side == flow.ZoneOrig {
 		b = appendU16(b, ctaTupleZone, zone)
 	}
 	closeNest(b, tuple)

@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nattui/model"
+	"nattui/model/flow"
 	"nattui/model/lab"
 )
 
@@ -113,7 +113,7 @@ func BenchmarkDump(b *testing.B) {
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
-		flows := model.NewFlows()
+		flows := flow.NewFlows()
 		ours += spent(func() {
 			if err := table.Dump(context.Background(), flows.Apply); err != nil {
 				b.Fatal(err)
@@ -222,12 +222,12 @@ func followFlood(b *testing.B, n, rate int) (took time.Duration, missed uint64) 
 	if err := dial(b).Flush(); err != nil {
 		b.Fatal(err)
 	}
-	table, flows, events := open(b, Options{}), model.NewFlows(), model.NewEventLog(4096)
+	table, flows, events := open(b, Options{}), flow.NewFlows(), flow.NewEventLog(4096)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended, ready := make(chan error), make(chan struct{})
 	var whole atomic.Bool
 	go func() {
-		ended <- table.Follow(ctx, func(batch *model.Batch) {
+		ended <- table.Follow(ctx, func(batch *flow.Batch) {
 			flows.Apply(batch)
 			events.Append(batch)
 			if batch.End && whole.CompareAndSwap(false, true) {

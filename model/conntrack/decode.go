@@ -5,7 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nattui/model"
+	"nattui/model/flow"
 )
 
 // Message types and attributes of include/uapi/linux/netfilter/nfnetlink_conntrack.h.
@@ -163,14 +163,14 @@ func (a *attributes) u64() uint64 {
 
 // event decodes a message of the event groups into c. It is false for a message
 // that is no event or is malformed.
-func (m *message) event(c *model.Change) bool {
+func (m *message) event(c *flow.Change) bool {
 	switch {
 	case m.kind == msgDelete:
-		c.Kind = model.EventDestroy
+		c.Kind = flow.EventDestroy
 	case m.kind == msgNew && m.flags&(unix.NLM_F_CREATE|unix.NLM_F_EXCL) != 0:
-		c.Kind = model.EventNew
+		c.Kind = flow.EventNew
 	case m.kind == msgNew:
-		c.Kind = model.EventUpdate
+		c.Kind = flow.EventUpdate
 	default:
 		return false
 	}
@@ -180,7 +180,7 @@ func (m *message) event(c *model.Change) bool {
 // decode reads a flow: the body of a message, which begins with struct nfgenmsg.
 // It is false for one that is malformed or has no tuples. It takes whatever it
 // does not know for an attribute of a later kernel.
-func decode(body []byte, c *model.Change) bool {
+func decode(body []byte, c *flow.Change) bool {
 	if len(body) < sizeofNfgenmsg {
 		return false
 	}
@@ -191,45 +191,45 @@ func decode(body []byte, c *model.Change) bool {
 	for ok && a.next() {
 		switch a.kind {
 		case ctaTupleOrig:
-			ok = decodeTuple(a.value, &f.Orig, f, model.ZoneOrig)
+			ok = decodeTuple(a.value, &f.Orig, f, flow.ZoneOrig)
 		case ctaTupleReply:
-			ok = decodeTuple(a.value, &f.Reply, f, model.ZoneReply)
+			ok = decodeTuple(a.value, &f.Reply, f, flow.ZoneReply)
 		case ctaStatus:
-			f.Status = model.Status(a.u32())
-			c.Has |= model.HasStatus
+			f.Status = flow.Status(a.u32())
+			c.Has |= flow.HasStatus
 		case ctaProtoInfo:
 			ok = decodeState(a.value, c)
 		case ctaTimeout:
 			f.Timeout = a.u32()
-			c.Has |= model.HasTimeout
+			c.Has |= flow.HasTimeout
 		case ctaMark:
 			f.Mark = a.u32()
-			c.Has |= model.HasMark
+			c.Has |= flow.HasMark
 		case ctaCountersOrig:
 			ok = decodeCounts(a.value, &counts[0], &counts[1])
-			c.Has |= model.HasCounts
+			c.Has |= flow.HasCounts
 		case ctaCountersReply:
 			ok = decodeCounts(a.value, &counts[2], &counts[3])
-			c.Has |= model.HasCounts
+			c.Has |= flow.HasCounts
 		case ctaID:
 			f.ID = a.u32()
 		case ctaZone:
-			f.Zone, f.ZoneSide = a.u16(), model.ZoneBoth
+			f.Zone, f.ZoneSide = a.u16(), flow.ZoneBoth
 		case ctaTimestamp:
 			ok = decodeTimes(a.value, c)
 		}
 	}
-	if c.Has&model.HasCounts != 0 {
+	if c.Has&flow.HasCounts != 0 {
 		f.SetCounts(counts[0], counts[1], counts[2], counts[3])
 	}
 	return ok && !a.broken && f.Orig.Family != 0 && f.Orig.Family == f.Reply.Family
 }
 
-func decodeTuple(b []byte, t *model.Tuple, f *model.Flow, side model.ZoneSide) bool {
+func decodeTuple(b []byte, t *flow.Tuple, f *flow.Flow, side flow.ZoneSide) bool {
 	return plainTuple(b, t) || walkTuple(b, t, f, side)
 }
 
-func walkTuple(b []byte, t *model.Tuple, f *model.Flow, side model.ZoneSide) bool {
+func walkTuple(b []byte, t *flow.Tuple, f *flow.Flow, side flow.ZoneSide) bool {
 	ok := true
 	a := attributes{rest: b}
 	for ok && a.next() {
@@ -271,7 +271,7 @@ var (
 // plainTuple decodes a tuple of two addresses and two ports without walking its
 // attributes, which takes a third of the time; nearly all tuples are like that. Where it is
 // false nothing has been written.
-func plainTuple(b []byte, t *model.Tuple) bool {
+func plainTuple(b []byte, t *flow.Tuple) bool {
 	word := binary.NativeEndian.Uint32
 	var ports []byte
 	switch len(b) {
@@ -279,20 +279,20 @@ func plainTuple(b []byte, t *model.Tuple) bool {
 		if ports = b[20:]; word(b) != headIPv4 || word(b[4:]) != headIPv4Src || word(b[12:]) != headIPv4Dst || !plainPorts(ports) {
 			return false
 		}
-		t.Family = model.IPv4
+		t.Family = flow.IPv4
 		t.Src = mapped([4]byte(b[8:]))
 		t.Dst = mapped([4]byte(b[16:]))
 	case 4 + 2*20 + 4 + 3*8:
 		if ports = b[44:]; word(b) != headIPv6 || word(b[4:]) != headIPv6Src || word(b[24:]) != headIPv6Dst || !plainPorts(ports) {
 			return false
 		}
-		t.Family = model.IPv6
+		t.Family = flow.IPv6
 		t.Src = [16]byte(b[8:])
 		t.Dst = [16]byte(b[28:])
 	default:
 		return false
 	}
-	t.Proto = model.Proto(ports[8])
+	t.Proto = flow.Proto(ports[8])
 	t.SrcPort = binary.BigEndian.Uint16(ports[16:])
 	t.DstPort = binary.BigEndian.Uint16(ports[24:])
 	return true
@@ -302,7 +302,7 @@ func plainTuple(b []byte, t *model.Tuple) bool {
 func plainPorts(b []byte) bool {
 	word := binary.NativeEndian.Uint32
 	return len(b) == 4+3*8 && word(b) == headProto && word(b[4:]) == headNum && word(b[12:]) == headSrcPort && word(b[20:]) == headDstPort &&
-		!model.Proto(b[8]).IsICMP()
+		!flow.Proto(b[8]).IsICMP()
 }
 
 // mapped is an IPv4 address as a tuple keeps it.
@@ -310,7 +310,7 @@ func mapped(a [4]byte) [16]byte {
 	return [16]byte{10: 0xff, 11: 0xff, 12: a[0], 13: a[1], 14: a[2], 15: a[3]}
 }
 
-func decodeAddresses(b []byte, t *model.Tuple) bool {
+func decodeAddresses(b []byte, t *flow.Tuple) bool {
 	seen := 0
 	a := attributes{rest: b}
 	for a.next() {
@@ -324,7 +324,7 @@ func decodeAddresses(b []byte, t *model.Tuple) bool {
 				to = &t.Dst
 			}
 			*to = mapped([4]byte(a.value))
-			t.Family = model.IPv4
+			t.Family = flow.IPv4
 		case ctaIPv6Src, ctaIPv6Dst:
 			if len(a.value) != 16 {
 				return false
@@ -334,7 +334,7 @@ func decodeAddresses(b []byte, t *model.Tuple) bool {
 				to = &t.Dst
 			}
 			copy(to[:], a.value)
-			t.Family = model.IPv6
+			t.Family = flow.IPv6
 		default:
 			continue
 		}
@@ -343,13 +343,13 @@ func decodeAddresses(b []byte, t *model.Tuple) bool {
 	return !a.broken && (seen == 1<<ctaIPv4Src|1<<ctaIPv4Dst || seen == 1<<ctaIPv6Src|1<<ctaIPv6Dst)
 }
 
-func decodeProto(b []byte, t *model.Tuple) bool {
+func decodeProto(b []byte, t *flow.Tuple) bool {
 	var kind, code uint8
 	a := attributes{rest: b}
 	for a.next() {
 		switch a.kind {
 		case ctaProtoNum:
-			t.Proto = model.Proto(a.u8())
+			t.Proto = flow.Proto(a.u8())
 		case ctaProtoSrcPort, ctaProtoICMPID, ctaProtoICMPv6ID:
 			t.SrcPort = a.u16()
 		case ctaProtoDstPort:
@@ -366,7 +366,7 @@ func decodeProto(b []byte, t *model.Tuple) bool {
 	return !a.broken
 }
 
-func decodeState(b []byte, c *model.Change) bool {
+func decodeState(b []byte, c *flow.Change) bool {
 	a := attributes{rest: b}
 	for a.next() {
 		if a.kind < ctaProtoInfoTCP || a.kind > ctaProtoInfoSCTP {
@@ -375,8 +375,8 @@ func decodeState(b []byte, c *model.Change) bool {
 		inner := attributes{rest: a.value}
 		for inner.next() {
 			if inner.kind == ctaState {
-				c.Flow.State = model.State(inner.u8())
-				c.Has |= model.HasState
+				c.Flow.State = flow.State(inner.u8())
+				c.Has |= flow.HasState
 			}
 		}
 		if inner.broken {
@@ -399,13 +399,13 @@ func decodeCounts(b []byte, packets, bytes *uint64) bool {
 	return !a.broken
 }
 
-func decodeTimes(b []byte, c *model.Change) bool {
+func decodeTimes(b []byte, c *flow.Change) bool {
 	a := attributes{rest: b}
 	for a.next() {
 		switch a.kind {
 		case ctaTimestampStart:
 			c.Flow.Start = int64(a.u64())
-			c.Has |= model.HasStart
+			c.Has |= flow.HasStart
 		case ctaTimestampStop:
 			c.Stop = int64(a.u64())
 		}

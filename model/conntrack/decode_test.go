@@ -11,7 +11,7 @@ import (
 	timo "github.com/ti-mo/conntrack"
 	"golang.org/x/sys/unix"
 
-	"nattui/model"
+	"nattui/model/flow"
 	"nattui/model/lab"
 )
 
@@ -22,7 +22,7 @@ const messagesFile = "testdata/messages"
 var record = os.Getenv("NATTUI_RECORD") == "1"
 
 // oracle is what ti-mo/conntrack makes of the bytes of one netlink message.
-func oracle(b []byte) (c model.Change, ok bool) {
+func oracle(b []byte) (c flow.Change, ok bool) {
 	var m netlink.Message
 	if m.UnmarshalBinary(b) != nil {
 		return c, false
@@ -34,22 +34,22 @@ func oracle(b []byte) (c model.Change, ok bool) {
 	c = fromTimo(e.Flow)
 	switch e.Type {
 	case timo.EventNew:
-		c.Kind = model.EventNew
+		c.Kind = flow.EventNew
 	case timo.EventUpdate:
-		c.Kind = model.EventUpdate
+		c.Kind = flow.EventUpdate
 	case timo.EventDestroy:
-		c.Kind = model.EventDestroy
+		c.Kind = flow.EventDestroy
 	}
 	return c, true
 }
 
 // plain leaves out of a change what ti-mo cannot tell: which of the fields were there.
-func plain(c model.Change) model.Change {
+func plain(c flow.Change) flow.Change {
 	c.Has = 0
 	f := &c.Flow
 	counts := f.OrigPackets | f.OrigBytes | f.ReplyPackets | f.ReplyBytes
 	kept := *f
-	*f = model.Flow{
+	*f = flow.Flow{
 		Orig: kept.Orig, Reply: kept.Reply, Zone: kept.Zone, ZoneSide: kept.ZoneSide, State: kept.State,
 		ID: kept.ID, Status: kept.Status, Mark: kept.Mark, Timeout: kept.Timeout, Start: kept.Start,
 	}
@@ -57,19 +57,19 @@ func plain(c model.Change) model.Change {
 		f.SetCounts(kept.OrigPackets, kept.OrigBytes, kept.ReplyPackets, kept.ReplyBytes)
 	}
 	if f.Zone == 0 {
-		f.ZoneSide = model.ZoneBoth
+		f.ZoneSide = flow.ZoneBoth
 	}
 	return c
 }
 
 // compareDecoders gives one message to both decoders and returns what ours made of it.
-func compareDecoders(t *testing.T, b []byte) model.Change {
+func compareDecoders(t *testing.T, b []byte) flow.Change {
 	t.Helper()
 	want, ok := oracle(b)
 	if !ok {
 		t.Fatalf("ti-mo cannot read % x", b)
 	}
-	var got model.Change
+	var got flow.Change
 	m, rest, whole := nextMessage(b)
 	if !whole || len(rest) != 0 || !m.event(&got) {
 		t.Fatalf("a message of %v was not understood: % x", want.Flow.Orig, b)
@@ -160,10 +160,10 @@ func TestDecodersAgreeOnLiveFlows(t *testing.T) {
 		note("start", f.Start != 0)
 		note("stop", got.Stop != 0)
 		note("mark", f.Mark == 0x10)
-		note("zone", f.Zone == 7 && f.ZoneSide == model.ZoneBoth)
-		note("zone orig", f.Zone == 8 && f.ZoneSide == model.ZoneOrig)
+		note("zone", f.Zone == 7 && f.ZoneSide == flow.ZoneBoth)
+		note("zone orig", f.Zone == 8 && f.ZoneSide == flow.ZoneOrig)
 		note("state", f.StateName() == "ESTABLISHED")
-		note("assured", f.Status&model.StatusAssured != 0)
+		note("assured", f.Status&flow.StatusAssured != 0)
 	}
 	for _, what := range []string{
 		"tcp", "udp", "icmp", "icmpv6", "sctp", "gre", "254", "ipv4", "ipv6", "none", "snat", "dnat", "both", "new", "update", "destroy",
@@ -309,8 +309,8 @@ func talk(t *testing.T, network, to string, say []byte, answered bool) {
 
 func TestDecodeDoesNotAllocate(t *testing.T) {
 	messages := recorded(t)
-	var b model.Batch
-	b.Changes = make([]model.Change, 0, len(messages))
+	var b flow.Batch
+	b.Changes = make([]flow.Change, 0, len(messages))
 	if n := testing.AllocsPerRun(100, func() {
 		b.Reset(1)
 		for _, raw := range messages {
@@ -357,7 +357,7 @@ func mixed(b []byte) bool {
 			for a := (attributes{rest: part.value}); a.next(); {
 				switch {
 				case a.kind == ctaProtoNum && len(a.value) == 1:
-					icmp = model.Proto(a.value[0]).IsICMP()
+					icmp = flow.Proto(a.value[0]).IsICMP()
 				case a.kind == ctaProtoSrcPort, a.kind == ctaProtoDstPort:
 					ports = true
 				case a.kind >= ctaProtoICMPID && a.kind <= ctaProtoICMPv6Code:
@@ -378,7 +378,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(m)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var got model.Change
+		var got flow.Change
 		m, rest, ok := nextMessage(b)
 		if !ok || !m.event(&got) {
 			return
@@ -413,7 +413,7 @@ func FuzzPlainTuple(f *testing.F) {
 	plain := 0
 	for _, b := range recordedTuples(f) {
 		f.Add(b)
-		if plainTuple(b, new(model.Tuple)) {
+		if plainTuple(b, new(flow.Tuple)) {
 			plain++
 		}
 	}
@@ -421,14 +421,14 @@ func FuzzPlainTuple(f *testing.F) {
 		f.Error("no tuple of a real message is plain")
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var quick, walked model.Tuple
+		var quick, walked flow.Tuple
 		if !plainTuple(b, &quick) {
-			if quick != (model.Tuple{}) {
+			if quick != (flow.Tuple{}) {
 				t.Errorf("% x is not plain, but left %+v", b, quick)
 			}
 			return
 		}
-		if !walkTuple(b, &walked, new(model.Flow), model.ZoneOrig) || quick != walked {
+		if !walkTuple(b, &walked, new(flow.Flow), flow.ZoneOrig) || quick != walked {
 			t.Errorf("% x is %+v at a glance, %+v when walked", b, quick, walked)
 		}
 	})

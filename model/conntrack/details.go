@@ -8,22 +8,22 @@ import (
 	timo "github.com/ti-mo/conntrack"
 	"golang.org/x/sys/unix"
 
-	"nattui/model"
+	"nattui/model/flow"
 )
 
 // Details asks the kernel for everything it knows of one flow. It blocks for one
-// question and answer. An error has model.ErrGone in its chain if the flow has gone, also
+// question and answer. An error has flow.ErrGone in its chain if the flow has gone, also
 // if its tuple is in use by another one.
-func (t *Table) Details(f *model.Flow) (model.Details, error) {
-	got, err := t.request.Get(timo.Flow{TupleOrig: toTimo(&f.Orig, f, model.ZoneOrig), Zone: wholeZone(f)})
+func (t *Table) Details(f *flow.Flow) (flow.Details, error) {
+	got, err := t.request.Get(timo.Flow{TupleOrig: toTimo(&f.Orig, f, flow.ZoneOrig), Zone: wholeZone(f)})
 	if errors.Is(err, unix.ENOENT) || err == nil && got.ID != f.ID {
-		return model.Details{}, fmt.Errorf("%v: %w", f.Orig, model.ErrGone)
+		return flow.Details{}, fmt.Errorf("%v: %w", f.Orig, flow.ErrGone)
 	}
 	if err != nil {
-		return model.Details{}, explain("asking for a connection", err)
+		return flow.Details{}, explain("asking for a connection", err)
 	}
 	c := fromTimo(&got)
-	d := model.Details{
+	d := flow.Details{
 		Flow: c.Flow, Use: got.Use, Helper: got.Helper.Name, SecurityContext: string(got.SecurityContext), Labels: got.Labels,
 		OrigAdjust: fromSequence(got.SeqAdjOrig), ReplyAdjust: fromSequence(got.SeqAdjReply),
 	}
@@ -32,16 +32,16 @@ func (t *Table) Details(f *model.Flow) (model.Details, error) {
 		d.HasMaster, d.Master = true, fromTuple(&got.TupleMaster)
 	}
 	if tcp := got.ProtoInfo.TCP; tcp != nil {
-		d.TCP = &model.TCPDetails{OrigScale: tcp.OriginalWindowScale, ReplyScale: tcp.ReplyWindowScale, OrigFlags: tcp.OriginalFlags, ReplyFlags: tcp.ReplyFlags}
+		d.TCP = &flow.TCPDetails{OrigScale: tcp.OriginalWindowScale, ReplyScale: tcp.ReplyWindowScale, OrigFlags: tcp.OriginalFlags, ReplyFlags: tcp.ReplyFlags}
 	}
 	if sctp := got.ProtoInfo.SCTP; sctp != nil {
-		d.SCTP = &model.SCTPDetails{OrigTag: sctp.VTagOriginal, ReplyTag: sctp.VTagReply}
+		d.SCTP = &flow.SCTPDetails{OrigTag: sctp.VTagOriginal, ReplyTag: sctp.VTagReply}
 	}
 	if dccp := got.ProtoInfo.DCCP; dccp != nil {
-		d.DCCP = &model.DCCPDetails{Role: dccp.Role, Handshake: dccp.HandshakeSeq}
+		d.DCCP = &flow.DCCPDetails{Role: dccp.Role, Handshake: dccp.HandshakeSeq}
 	}
 	if p := got.SynProxy; p != (timo.SynProxy{}) {
-		d.SynProxy = &model.SynProxy{ISN: p.ISN, ITS: p.ITS, TimestampOffset: p.TSOff}
+		d.SynProxy = &flow.SynProxy{ISN: p.ISN, ITS: p.ITS, TimestampOffset: p.TSOff}
 	}
 	d.TimeoutSetting, d.TimeoutWhole = timeoutOf(&d.Flow)
 	if d.Helper != "" {
@@ -53,7 +53,7 @@ func (t *Table) Details(f *model.Flow) (model.Details, error) {
 }
 
 // timeoutOf reads what the kernel set the flow's timeout from.
-func timeoutOf(f *model.Flow) (name string, seconds uint32) {
+func timeoutOf(f *flow.Flow) (name string, seconds uint32) {
 	name, ok := f.TimeoutSetting()
 	if !ok {
 		return "", 0
@@ -66,7 +66,7 @@ func timeoutOf(f *model.Flow) (name string, seconds uint32) {
 }
 
 // expectedBy are the expectations that have a flow as their master.
-func (t *Table) expectedBy(f *model.Flow) (of []model.Expectation, err error) {
+func (t *Table) expectedBy(f *flow.Flow) (of []flow.Expectation, err error) {
 	all, err := t.Expectations()
 	for i := range all {
 		if all[i].Master == f.Orig {
@@ -77,15 +77,15 @@ func (t *Table) expectedBy(f *model.Flow) (of []model.Expectation, err error) {
 }
 
 // Expectations are the flows that helpers expect now.
-func (t *Table) Expectations() ([]model.Expectation, error) {
+func (t *Table) Expectations() ([]flow.Expectation, error) {
 	got, err := t.request.DumpExpect()
 	if err != nil {
 		return nil, explain("reading expected connections", err)
 	}
-	all := make([]model.Expectation, len(got))
+	all := make([]flow.Expectation, len(got))
 	for i := range got {
 		e := &got[i]
-		all[i] = model.Expectation{
+		all[i] = flow.Expectation{
 			Master: fromTuple(&e.TupleMaster), Tuple: fromTuple(&e.Tuple), Mask: fromTuple(&e.Mask),
 			Timeout: e.Timeout, ID: e.ID, Zone: e.Zone, Helper: e.HelpName, Function: e.Function,
 		}
@@ -94,19 +94,19 @@ func (t *Table) Expectations() ([]model.Expectation, error) {
 }
 
 // wholeZone is the zone of a flow if it applies to both directions.
-func wholeZone(f *model.Flow) uint16 {
-	if f.ZoneSide == model.ZoneBoth {
+func wholeZone(f *flow.Flow) uint16 {
+	if f.ZoneSide == flow.ZoneBoth {
 		return f.Zone
 	}
 	return 0
 }
 
 // toTimo is one tuple of a flow, with the zone if that applies to this side alone.
-func toTimo(t *model.Tuple, f *model.Flow, side model.ZoneSide) timo.Tuple {
+func toTimo(t *flow.Tuple, f *flow.Flow, side flow.ZoneSide) timo.Tuple {
 	p := timo.ProtoTuple{Protocol: uint8(t.Proto), SourcePort: t.SrcPort, DestinationPort: t.DstPort}
 	if id, kind, code, ok := t.ICMP(); ok {
 		p = timo.ProtoTuple{
-			Protocol: uint8(t.Proto), ICMPv4: t.Proto == model.ICMP, ICMPv6: t.Proto == model.ICMPv6,
+			Protocol: uint8(t.Proto), ICMPv4: t.Proto == flow.ICMP, ICMPv6: t.Proto == flow.ICMPv6,
 			ICMPID: id, ICMPType: kind, ICMPCode: code,
 		}
 	}
@@ -117,39 +117,39 @@ func toTimo(t *model.Tuple, f *model.Flow, side model.ZoneSide) timo.Tuple {
 	return out
 }
 
-func fromTuple(t *timo.Tuple) model.Tuple {
+func fromTuple(t *timo.Tuple) flow.Tuple {
 	p := &t.Proto
 	src, dst := t.IP.SourceAddress, t.IP.DestinationAddress
 	if !src.IsValid() || !dst.IsValid() {
-		return model.Tuple{Proto: model.Proto(p.Protocol), SrcPort: p.SourcePort, DstPort: p.DestinationPort}
+		return flow.Tuple{Proto: flow.Proto(p.Protocol), SrcPort: p.SourcePort, DstPort: p.DestinationPort}
 	}
 	if p.ICMPv4 || p.ICMPv6 {
-		return model.MakeICMP(model.Proto(p.Protocol), src, dst, p.ICMPID, p.ICMPType, p.ICMPCode)
+		return flow.MakeICMP(flow.Proto(p.Protocol), src, dst, p.ICMPID, p.ICMPType, p.ICMPCode)
 	}
-	return model.MakeTuple(model.Proto(p.Protocol), netip.AddrPortFrom(src, p.SourcePort), netip.AddrPortFrom(dst, p.DestinationPort))
+	return flow.MakeTuple(flow.Proto(p.Protocol), netip.AddrPortFrom(src, p.SourcePort), netip.AddrPortFrom(dst, p.DestinationPort))
 }
 
 // fromTimo is what the decoder of this package makes of the same message, as far
 // as ti-mo tells absent from 0.
-func fromTimo(f *timo.Flow) (c model.Change) {
+func fromTimo(f *timo.Flow) (c flow.Change) {
 	to := &c.Flow
 	to.Orig, to.Reply = fromTuple(&f.TupleOrig), fromTuple(&f.TupleReply)
-	to.ID, to.Mark, to.Timeout, to.Status = f.ID, f.Mark, f.Timeout, model.Status(f.Status)
+	to.ID, to.Mark, to.Timeout, to.Status = f.ID, f.Mark, f.Timeout, flow.Status(f.Status)
 	switch {
 	case f.TupleOrig.Zone != 0:
-		to.Zone, to.ZoneSide = f.TupleOrig.Zone, model.ZoneOrig
+		to.Zone, to.ZoneSide = f.TupleOrig.Zone, flow.ZoneOrig
 	case f.TupleReply.Zone != 0:
-		to.Zone, to.ZoneSide = f.TupleReply.Zone, model.ZoneReply
+		to.Zone, to.ZoneSide = f.TupleReply.Zone, flow.ZoneReply
 	default:
 		to.Zone = f.Zone
 	}
 	switch {
 	case f.ProtoInfo.TCP != nil:
-		to.State = model.State(f.ProtoInfo.TCP.State)
+		to.State = flow.State(f.ProtoInfo.TCP.State)
 	case f.ProtoInfo.SCTP != nil:
-		to.State = model.State(f.ProtoInfo.SCTP.State)
+		to.State = flow.State(f.ProtoInfo.SCTP.State)
 	case f.ProtoInfo.DCCP != nil:
-		to.State = model.State(f.ProtoInfo.DCCP.State)
+		to.State = flow.State(f.ProtoInfo.DCCP.State)
 	}
 	if o, r := &f.CountersOrig, &f.CountersReply; o.Packets|o.Bytes|r.Packets|r.Bytes != 0 {
 		to.SetCounts(o.Packets, o.Bytes, r.Packets, r.Bytes)
@@ -163,6 +163,6 @@ func fromTimo(f *timo.Flow) (c model.Change) {
 	return c
 }
 
-func fromSequence(s timo.SequenceAdjust) model.SequenceAdjust {
-	return model.SequenceAdjust{Position: s.Position, Before: s.OffsetBefore, After: s.OffsetAfter}
+func fromSequence(s timo.SequenceAdjust) flow.SequenceAdjust {
+	return flow.SequenceAdjust{Position: s.Position, Before: s.OffsetBefore, After: s.OffsetAfter}
 }

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nattui/model"
+	"nattui/model/flow"
 )
 
 // listing is a dump of the table that is under way on a socket of its own. The
@@ -15,7 +15,7 @@ import (
 // what is read was true when the read before was made.
 type listing struct {
 	socket *socket
-	batch  model.Batch
+	batch  flow.Batch
 	asked  bool // the batches so far have told that a listing began
 	since  int64
 	// again is set when the kernel said that the table changed under the dump (NLM_F_DUMP_INTR).
@@ -43,7 +43,7 @@ func openListing() (*listing, error) {
 }
 
 // step reads and decodes one datagram. The batch is valid until the next step.
-func (l *listing) step(count int) (b *model.Batch, done bool, err error) {
+func (l *listing) step(count int) (b *flow.Batch, done bool, err error) {
 	n, err := l.socket.wait(queryPatience)
 	if err != nil {
 		return nil, false, err
@@ -90,7 +90,7 @@ func (l *listing) decode(datagram []byte) (done bool, err error) {
 			return true, nil
 		case msgNew:
 			c := l.batch.Next()
-			c.Kind = model.Listed
+			c.Kind = flow.Listed
 			if !decode(m.body, c) {
 				l.batch.Drop()
 				l.malformed++
@@ -103,7 +103,7 @@ func (l *listing) decode(datagram []byte) (done bool, err error) {
 }
 
 // sumOf is a number that changes when a flow moves, for adding up.
-func sumOf(f *model.Flow) uint64 {
+func sumOf(f *flow.Flow) uint64 {
 	const odd1, odd2, odd3 = 0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f, 0x165667b19e3779f9
 	n := uint64(f.ID)<<32 | uint64(f.Status)<<8 | uint64(f.State)
 	return n*odd1 + f.Packets()*odd2 + f.Bytes()*odd3
@@ -112,7 +112,7 @@ func sumOf(f *model.Flow) uint64 {
 // Dump reads the whole table once and calls deliver for about every 170 flows.
 // The first batch has Begin set and the last one End. The batch is valid only until
 // deliver returns. Dump blocks until all is read or ctx is done.
-func (t *Table) Dump(ctx context.Context, deliver func(*model.Batch)) error {
+func (t *Table) Dump(ctx context.Context, deliver func(*flow.Batch)) error {
 	l, err := openListing()
 	if err != nil {
 		return explain("reading the connection table", err)

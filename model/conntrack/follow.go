@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nattui/model"
+	"nattui/model/flow"
 )
 
 const (
@@ -50,8 +50,8 @@ const (
 // follower is the state of one Follow.
 type follower struct {
 	table   *Table
-	deliver func(*model.Batch)
-	batch   model.Batch
+	deliver func(*flow.Batch)
+	batch   flow.Batch
 	frame   time.Duration
 
 	listing *listing
@@ -86,7 +86,7 @@ type follower struct {
 //
 // Follow may be called again after it has returned, but not twice at a time. It
 // returns early only when the kernel refuses: an error with ErrNotPermitted or ErrUnsupported.
-func (t *Table) Follow(ctx context.Context, deliver func(*model.Batch)) error {
+func (t *Table) Follow(ctx context.Context, deliver func(*flow.Batch)) error {
 	f := &follower{table: t, frame: frameFor(t.buffer.Got), urgent: true}
 	f.drops, _ = t.events.drops()
 	defer f.unsubscribe()
@@ -95,7 +95,7 @@ func (t *Table) Follow(ctx context.Context, deliver func(*model.Batch)) error {
 			return explain("subscribing to connection events", err)
 		}
 	}
-	f.deliver = func(b *model.Batch) {
+	f.deliver = func(b *flow.Batch) {
 		t.delivery.Lock()
 		defer t.delivery.Unlock()
 		deliver(b)

@@ -9,12 +9,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nattui/model"
+	"nattui/model/flow"
 	"nattui/model/lab"
 )
 
 // inject gives a follower whose events come from the test: what is written to fd is a datagram of them.
-func inject(t *testing.T, deliver func(*model.Batch)) (f *follower, fd int) {
+func inject(t *testing.T, deliver func(*flow.Batch)) (f *follower, fd int) {
 	t.Helper()
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -34,13 +34,13 @@ func inject(t *testing.T, deliver func(*model.Batch)) (f *follower, fd int) {
 // with wrong lengths, flipped bits, too long ones, empty ones, and such as are no events.
 func TestMalformedMessagesAreCountedAndSkipped(t *testing.T) {
 	good := recorded(t)
-	flows := model.NewFlows()
-	var told []model.Change
-	f, fd := inject(t, func(b *model.Batch) {
+	flows := flow.NewFlows()
+	var told []flow.Change
+	f, fd := inject(t, func(b *flow.Batch) {
 		told = append(told, b.Changes...)
 		flows.Apply(b)
 	})
-	var want []model.Change
+	var want []flow.Change
 	sent := 0
 	write := func(b []byte) {
 		t.Helper()
@@ -56,7 +56,7 @@ func TestMalformedMessagesAreCountedAndSkipped(t *testing.T) {
 	expect := func(b []byte) {
 		for len(b) > 0 {
 			m, rest, ok := nextMessage(b)
-			var c model.Change
+			var c flow.Change
 			if ok && m.event(&c) {
 				want = append(want, c)
 			}
@@ -107,7 +107,7 @@ func TestMalformedMessagesAreCountedAndSkipped(t *testing.T) {
 // TestGarbageHurtsNothing flips bits of real messages and lets the table take what comes of it: whatever it is, it is
 // either an event or counted.
 func TestGarbageHurtsNothing(t *testing.T) {
-	good, flows, r := recorded(t), model.NewFlows(), rand.New(rand.NewPCG(1, 1))
+	good, flows, r := recorded(t), flow.NewFlows(), rand.New(rand.NewPCG(1, 1))
 	f, fd := inject(t, flows.Apply)
 	const n = 20_000
 	for range n {
@@ -179,13 +179,13 @@ func TestRestsGrowWhileNothingMoves(t *testing.T) {
 
 // TestSumTellsWhatMoves: every counter, state and identity counts.
 func TestSumTellsWhatMoves(t *testing.T) {
-	flow := model.Flow{ID: 7, OrigPackets: 3, OrigBytes: 300}
-	for name, move := range map[string]func(*model.Flow){
-		"another flow": func(f *model.Flow) { f.ID++ }, "a packet": func(f *model.Flow) { f.OrigPackets++ }, "an answer": func(f *model.Flow) { f.ReplyPackets++ },
-		"bytes": func(f *model.Flow) { f.ReplyBytes++ }, "state": func(f *model.Flow) { f.State++ }, "status": func(f *model.Flow) { f.Status |= model.StatusAssured },
+	one := flow.Flow{ID: 7, OrigPackets: 3, OrigBytes: 300}
+	for name, move := range map[string]func(*flow.Flow){
+		"another flow": func(f *flow.Flow) { f.ID++ }, "a packet": func(f *flow.Flow) { f.OrigPackets++ }, "an answer": func(f *flow.Flow) { f.ReplyPackets++ },
+		"bytes": func(f *flow.Flow) { f.ReplyBytes++ }, "state": func(f *flow.Flow) { f.State++ }, "status": func(f *flow.Flow) { f.Status |= flow.StatusAssured },
 	} {
-		moved := flow
-		if move(&moved); sumOf(&moved) == sumOf(&flow) {
+		moved := one
+		if move(&moved); sumOf(&moved) == sumOf(&one) {
 			t.Errorf("%s makes no difference", name)
 		}
 	}
@@ -203,12 +203,12 @@ func TestRefreshEndsTheRest(t *testing.T) {
 	f := follow(t, Options{})
 	f.KeepFresh(true)
 	f.await(t, "a long rest", f.resting.Load)
-	var seen []model.Flow
+	var seen []flow.Flow
 	for _, flow := range f.flows.Each {
 		flow.OrigPackets++ // as if some had been counted differently meanwhile
 		seen = append(seen, *flow)
 	}
-	if err := f.Refresh(seen, func(*model.Batch) {}); err != nil {
+	if err := f.Refresh(seen, func(*flow.Batch) {}); err != nil {
 		t.Fatal(err)
 	}
 	f.await(t, "the end of the rest", func() bool { return !f.resting.Load() })

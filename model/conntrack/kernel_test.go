@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nattui/model"
+	"nattui/model/flow"
 	"nattui/model/lab"
 )
 
@@ -89,22 +90,22 @@ func fill(t testing.TB, n int) {
 // that is looked at after each batch.
 type following struct {
 	*Table
-	flows   *model.Flows
+	flows   *flow.Flows
 	batches chan struct{}
-	changes chan model.Change
+	changes chan flow.Change
 	stop    func() error
 }
 
 func follow(t testing.TB, o Options) *following {
 	t.Helper()
 	f := &following{
-		Table: open(t, o), flows: model.NewFlows(),
-		batches: make(chan struct{}, 1), changes: make(chan model.Change, 1<<16),
+		Table: open(t, o), flows: flow.NewFlows(),
+		batches: make(chan struct{}, 1), changes: make(chan flow.Change, 1<<16),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- f.Follow(ctx, func(b *model.Batch) {
+		ended <- f.Follow(ctx, func(b *flow.Batch) {
 			f.flows.Apply(b)
 			for i := range b.Changes {
 				if b.Changes[i].Kind.IsEvent() {
@@ -164,13 +165,13 @@ func dial(t testing.TB) *timo.Conn {
 }
 
 // differences tells which flows only the kernel or only the table has.
-func differences(t testing.TB, flows *model.Flows) (kernel, table int) {
+func differences(t testing.TB, flows *flow.Flows) (kernel, table int) {
 	t.Helper()
 	dump, err := dial(t).Dump(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := map[model.Key]bool{}
+	keys := map[flow.Key]bool{}
 	for i := range dump {
 		c := fromTimo(&dump[i])
 		keys[c.Flow.Key()] = true
@@ -205,7 +206,7 @@ func TestFollowSeesWhatIsThereAndWhatComes(t *testing.T) {
 		}
 	}
 	f.await(t, "the end of two flows", func() bool { return f.flows.Len() == 199 })
-	if n := f.flows.Totals().NAT[model.NATDst]; n != 199 {
+	if n := f.flows.Totals().NAT[flow.NATDst]; n != 199 {
 		t.Errorf("%d flows of 199 with dnat", n)
 	}
 	if kernel, table := differences(t, f.flows); kernel+table != 0 {
@@ -222,7 +223,7 @@ func TestOverrun(t *testing.T) {
 		return
 	}
 	track(t)
-	table, flows := open(t, Options{ReceiveBuffer: 4096}), model.NewFlows()
+	table, flows := open(t, Options{ReceiveBuffer: 4096}), flow.NewFlows()
 	if b := table.Feed().Buffer; b.Got > 64<<10 {
 		t.Fatalf("the buffer has %d bytes", b.Got)
 	}
@@ -231,7 +232,7 @@ func TestOverrun(t *testing.T) {
 	ended := make(chan error)
 	go func() {
 		first := true
-		ended <- table.Follow(ctx, func(b *model.Batch) {
+		ended <- table.Follow(ctx, func(b *flow.Batch) {
 			flows.Apply(b)
 			if len(b.Changes) > 0 && b.Changes[0].Kind.IsEvent() && first {
 				first = false
@@ -286,7 +287,7 @@ func TestLossesWhileTheBufferIsRead(t *testing.T) {
 		return
 	}
 	track(t)
-	table, flows := open(t, Options{ReceiveBuffer: 8 << 20}), model.NewFlows()
+	table, flows := open(t, Options{ReceiveBuffer: 8 << 20}), flow.NewFlows()
 	if b := table.Feed().Buffer; b.Got < 2<<20 {
 		t.Skipf("a buffer of %d bytes is read at once", b.Got)
 	}
@@ -296,7 +297,7 @@ func TestLossesWhileTheBufferIsRead(t *testing.T) {
 	ended := make(chan error)
 	go func() {
 		events, ends := 0, 0
-		ended <- table.Follow(ctx, func(b *model.Batch) {
+		ended <- table.Follow(ctx, func(b *flow.Batch) {
 			flows.Apply(b)
 			if len(b.Changes) > 0 && b.Changes[0].Kind.IsEvent() {
 				if events++; events == 1 {
@@ -366,25 +367,25 @@ func TestRefreshForgetDetails(t *testing.T) {
 	f := follow(t, Options{})
 	makeFlows(t)
 	f.await(t, "the flows", func() bool { k, n := differences(t, f.flows); return k+n == 0 && f.flows.Len() > 12 })
-	var rows []model.Flow
-	for _, flow := range f.flows.Each {
-		rows = append(rows, *flow)
-		d, err := f.Details(flow)
-		if err != nil || d.Flow.Key() != flow.Key() || d.Use == 0 {
-			t.Errorf("details of %v: %+v, %v", flow.Orig, d, err)
+	var rows []flow.Flow
+	for _, one := range f.flows.Each {
+		rows = append(rows, *one)
+		d, err := f.Details(one)
+		if err != nil || d.Flow.Key() != one.Key() || d.Use == 0 {
+			t.Errorf("details of %v: %+v, %v", one.Orig, d, err)
 		}
-		if sctp := flow.Proto() == model.SCTP; sctp != (d.SCTP != nil) || sctp && d.SCTP.ReplyTag != 2 {
-			t.Errorf("details of %v: %+v", flow.Orig, d.SCTP)
+		if sctp := one.Proto() == flow.SCTP; sctp != (d.SCTP != nil) || sctp && d.SCTP.ReplyTag != 2 {
+			t.Errorf("details of %v: %+v", one.Orig, d.SCTP)
 		}
 	}
 	counted := 0
-	if err := f.Refresh(rows, func(b *model.Batch) {
+	if err := f.Refresh(rows, func(b *flow.Batch) {
 		if len(b.Changes) != len(rows) {
 			t.Errorf("%d answers to %d questions", len(b.Changes), len(rows))
 		}
 		for i := range b.Changes {
 			c := &b.Changes[i]
-			if c.Kind != model.Refreshed {
+			if c.Kind != flow.Refreshed {
 				t.Errorf("%v of %v", c.Kind, c.Flow.Orig)
 			}
 			if c.Flow.Counts() {
@@ -401,11 +402,11 @@ func TestRefreshForgetDetails(t *testing.T) {
 
 	other := rows[0]
 	other.ID++
-	apply := func(b *model.Batch) { f.flows.Apply(b) }
-	if n, err := f.Forget([]model.Flow{other}, apply); n != 0 || err != nil {
+	apply := func(b *flow.Batch) { f.flows.Apply(b) }
+	if n, err := f.Forget([]flow.Flow{other}, apply); n != 0 || err != nil {
 		t.Errorf("forgot %d flows of another ID, %v", n, err)
 	}
-	if _, err := f.Details(&other); !errors.Is(err, model.ErrGone) {
+	if _, err := f.Details(&other); !errors.Is(err, flow.ErrGone) {
 		t.Errorf("details of a flow of another ID: %v", err)
 	}
 	for want := len(rows); want >= 0; want -= len(rows) {
@@ -419,9 +420,9 @@ func TestRefreshForgetDetails(t *testing.T) {
 	if kernel, _ := differences(t, f.flows); kernel != 0 {
 		t.Errorf("the kernel still has %d flows", kernel)
 	}
-	if err := f.Refresh(rows, func(b *model.Batch) {
+	if err := f.Refresh(rows, func(b *flow.Batch) {
 		for i := range b.Changes {
-			if b.Changes[i].Kind != model.Gone {
+			if b.Changes[i].Kind != flow.Gone {
 				t.Errorf("%v of a flow that has gone", b.Changes[i].Kind)
 			}
 		}
@@ -445,8 +446,8 @@ func TestKeepFreshBringsRates(t *testing.T) {
 	f.KeepFresh(true)
 	f.await(t, "a rate", func() bool {
 		_, _ = c.Write(make([]byte, 1000))
-		for _, flow := range f.flows.Each {
-			if flow.Proto() == model.UDP && flow.ByteRate > 1000 {
+		for _, one := range f.flows.Each {
+			if one.Proto() == flow.UDP && one.ByteRate > 1000 {
 				return true
 			}
 		}
@@ -513,13 +514,13 @@ func TestNotPermitted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer table.Close()
-	nothing := func(*model.Batch) { t.Error("something was delivered") }
-	flow := model.Flow{Orig: model.MakeTuple(model.UDP, netip.MustParseAddrPort("1.1.1.1:1"), netip.MustParseAddrPort("1.1.1.2:1"))}
-	_, forget := table.Forget([]model.Flow{flow}, func(*model.Batch) {})
-	_, details := table.Details(&flow)
+	nothing := func(*flow.Batch) { t.Error("something was delivered") }
+	one := flow.Flow{Orig: flow.MakeTuple(flow.UDP, netip.MustParseAddrPort("1.1.1.1:1"), netip.MustParseAddrPort("1.1.1.2:1"))}
+	_, forget := table.Forget([]flow.Flow{one}, func(*flow.Batch) {})
+	_, details := table.Details(&one)
 	for what, err := range map[string]error{
 		"Follow": table.Follow(context.Background(), nothing), "Dump": table.Dump(context.Background(), nothing),
-		"Refresh": table.Refresh([]model.Flow{flow}, nothing), "Forget": forget, "Details": details,
+		"Refresh": table.Refresh([]flow.Flow{one}, nothing), "Forget": forget, "Details": details,
 	} {
 		if !errors.Is(err, ErrNotPermitted) || !errors.Is(err, fs.ErrPermission) {
 			t.Errorf("%s: %v", what, err)
@@ -539,8 +540,8 @@ func TestFollowStops(t *testing.T) {
 	}
 	fill(t, 3)
 	ctx, cancel := context.WithCancel(context.Background())
-	again := model.NewFlows()
-	if err := f.Follow(ctx, func(b *model.Batch) {
+	again := flow.NewFlows()
+	if err := f.Follow(ctx, func(b *flow.Batch) {
 		again.Apply(b)
 		if b.End {
 			cancel()

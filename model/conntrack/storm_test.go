@@ -18,7 +18,7 @@ import (
 	timo "github.com/ti-mo/conntrack"
 	"golang.org/x/sys/unix"
 
-	"nattui/model"
+	"nattui/model/flow"
 	"nattui/model/lab"
 )
 
@@ -62,7 +62,7 @@ func TestStorms(t *testing.T) {
 // sky is the namespace over which storms pass.
 type sky struct {
 	*testing.T
-	flows  *model.Flows // outlives one Follow, as its table would if the kernel's changed meanwhile
+	flows  *flow.Flows // outlives one Follow, as its table would if the kernel's changed meanwhile
 	fences uint32
 }
 
@@ -80,7 +80,7 @@ func newSky(t *testing.T) *sky {
 	}
 	serve(t, "127.0.0.1:8080")
 	serve(t, "127.0.0.3:8080")
-	return &sky{T: t, flows: model.NewFlows()}
+	return &sky{T: t, flows: flow.NewFlows()}
 }
 
 // storm is one of them.
@@ -100,7 +100,7 @@ func (s *sky) play(seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	buffer := []int{4 << 10, 16 << 10, 64 << 10, 200 << 10, 1 << 20, 8 << 20, 64 << 20}[r.IntN(7)]
 	if r.IntN(3) == 0 {
-		s.flows = model.NewFlows()
+		s.flows = flow.NewFlows()
 	}
 	w := &storm{sky: s, rand: r, size: 20 << r.IntN(7), stir: make(chan struct{}, 1)}
 	w.table = open(s, Options{ReceiveBuffer: buffer})
@@ -140,7 +140,7 @@ func (s *sky) play(seed uint64) {
 }
 
 // take applies a batch, when the receiver has the time.
-func (w *storm) take(b *model.Batch) {
+func (w *storm) take(b *flow.Batch) {
 	w.held.RLock()
 	defer w.held.RUnlock()
 	w.flows.Apply(b)
@@ -329,7 +329,7 @@ func (w *storm) toggle(r *rand.Rand) {
 }
 
 // some are a few of the flows that are known.
-func (w *storm) some(r *rand.Rand) (flows []model.Flow) {
+func (w *storm) some(r *rand.Rand) (flows []flow.Flow) {
 	skip, want := r.IntN(100), 1+r.IntN(200)
 	for _, f := range w.flows.Each {
 		if skip--; skip < 0 {
@@ -371,19 +371,19 @@ func (w *storm) fresh(r *rand.Rand) {
 
 // seen is what two tables must agree on about a flow.
 type seen struct {
-	reply  model.Tuple
-	side   model.ZoneSide
-	status model.Status
-	state  model.State
+	reply  flow.Tuple
+	side   flow.ZoneSide
+	status flow.Status
+	state  flow.State
 	mark   uint32
 }
 
-func sight(f *model.Flow) seen {
+func sight(f *flow.Flow) seen {
 	return seen{f.Reply, f.ZoneSide, f.Status, f.State, f.Mark}
 }
 
 // kernel is the table as the other decoder reads it.
-func (w *storm) kernel() map[model.Key]seen {
+func (w *storm) kernel() map[flow.Key]seen {
 	c, err := timo.Dial(nil)
 	if err != nil {
 		w.Fatal(err)
@@ -396,7 +396,7 @@ func (w *storm) kernel() map[model.Key]seen {
 	if err != nil {
 		w.Fatal(err)
 	}
-	flows := make(map[model.Key]seen, len(dump))
+	flows := make(map[flow.Key]seen, len(dump))
 	for i := range dump {
 		f := plain(fromTimo(&dump[i])).Flow
 		flows[f.Key()] = sight(&f)
@@ -408,10 +408,10 @@ func (w *storm) kernel() map[model.Key]seen {
 // The kernel is asked before and after, as flows may end and change meanwhile.
 func (w *storm) disagreement() (n int, example string) {
 	before := w.kernel()
-	ours := make(map[model.Key]seen, w.flows.Len())
+	ours := make(map[flow.Key]seen, w.flows.Len())
 	for _, f := range w.flows.Each {
 		if f.Zone == 0 {
-			f.ZoneSide = model.ZoneBoth
+			f.ZoneSide = flow.ZoneBoth
 		}
 		ours[f.Key()] = sight(f)
 	}
@@ -460,7 +460,7 @@ func (w *storm) awaitAgreement() (silent bool) {
 	if err := c.Create(fence); err != nil {
 		w.Fatal(err)
 	}
-	fenced := model.Key{Orig: fromTuple(&fence.TupleOrig)}
+	fenced := flow.Key{Orig: fromTuple(&fence.TupleOrig)}
 	limit := time.NewTimer(agreementLimit)
 	defer limit.Stop()
 	compared := uint64(0)

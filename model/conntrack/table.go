@@ -8,7 +8,7 @@ import (
 
 	timo "github.com/ti-mo/conntrack"
 
-	"nattui/model"
+	"nattui/model/flow"
 )
 
 // Options say how a Table is to be opened. The zero value is what is best for a gateway.
@@ -25,7 +25,7 @@ const defaultReceiveBuffer = 64 << 20
 // may be called from several goroutines, but Follow from one at a time.
 type Table struct {
 	events *socket
-	buffer model.Buffer
+	buffer flow.Buffer
 
 	asking  sync.Mutex // held while the query socket is used
 	query   *socket
@@ -81,7 +81,7 @@ func (t *Table) setBuffer(wished int) {
 		wished = defaultReceiveBuffer
 	}
 	got, forced := t.events.setReceiveBuffer(wished)
-	t.buffer = model.Buffer{Wished: wished, Got: got}
+	t.buffer = flow.Buffer{Wished: wished, Got: got}
 	if got < wished && !forced {
 		t.buffer.Short = fmt.Sprintf("net.core.rmem_max allows no more than %d bytes, and going beyond it needs CAP_NET_ADMIN outside of any user namespace; "+
 			"sysctl -w net.core.rmem_max=%d on the host would help", got, wished)
@@ -154,11 +154,11 @@ func (s *state) listed(took time.Duration, urgent, again bool) {
 }
 
 // Feed tells how well the table is known. It does not block.
-func (t *Table) Feed() model.Feed {
+func (t *Table) Feed() flow.Feed {
 	s := &t.state
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f := model.Feed{
+	f := flow.Feed{
 		Live: s.live.Load(), Listing: s.listing.Load(), Listings: s.listings, Events: s.events.Load(),
 		Missed: s.missed, LastMissed: s.lastMissed, Overruns: s.overruns, Lost: s.lost,
 		LastResync: s.lastResync, Resyncs: s.resyncs,

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"nattui/model"
+	"nattui/model/flow"
 	"nattui/model/host"
 	"nattui/model/lab"
 )
@@ -70,7 +71,7 @@ func TestReadGateway(t *testing.T) {
 	if l, ok := facts.ListensOn(6, netip.MustParseAddrPort("192.168.0.1:80")); ok {
 		t.Errorf("%+v listens on 192.168.0.1:80, want nobody", l)
 	}
-	if offered := facts.SuggestHosts(model.IPv4); len(offered) == 0 || offered[0].Value != "192.168.0.2" {
+	if offered := facts.SuggestHosts(flow.IPv4); len(offered) == 0 || offered[0].Value != "192.168.0.2" {
 		t.Errorf("known hosts are %v, want 192.168.0.2 first", offered)
 	}
 	if !facts.IsLocal(n.Gateway.IPv4) || facts.IsLocal(n.Server2.IPv4) {

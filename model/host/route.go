@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nattui/model"
+	"nattui/model/flow"
 )
 
 // maxRoutes is how many routes of a family a snapshot holds. A router with the
@@ -116,11 +117,11 @@ func withoutPolicy(family int) []model.PolicyRule {
 	return rules
 }
 
-func familyOf(family int) model.Family {
+func familyOf(family int) flow.Family {
 	if family == unix.AF_INET6 {
-		return model.IPv6
+		return flow.IPv6
 	}
-	return model.IPv4
+	return flow.IPv4
 }
 
 var ruleActions = map[uint8]model.RuleAction{

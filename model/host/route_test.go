@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"nattui/model"
+	"nattui/model/flow"
 	"nattui/model/host"
 	"nattui/model/lab"
 	"nattui/rules/evaluate"
@@ -18,12 +19,12 @@ import (
 // A maze is a random set of links, routes and policy rules of one family.
 type maze struct {
 	random *rand.Rand
-	family model.Family
+	family flow.Family
 	// networks are those of its routes, few enough for some to meet.
 	networks []netip.Prefix
 }
 
-func newMaze(seed uint64, family model.Family) maze {
+func newMaze(seed uint64, family flow.Family) maze {
 	m := maze{random: rand.New(rand.NewPCG(seed, 1)), family: family}
 	for range 8 {
 		m.networks = append(m.networks, m.network())
@@ -58,7 +59,7 @@ func buildMazeLinks(t *testing.T) {
 }
 
 func (m maze) flag() string {
-	if m.family == model.IPv6 {
+	if m.family == flow.IPv6 {
 		return "-6"
 	}
 	return "-4"
@@ -67,7 +68,7 @@ func (m maze) flag() string {
 // address is one near the borders of the maze's networks.
 func (m maze) address() netip.Addr {
 	pick := func(values ...byte) byte { return values[m.random.IntN(len(values))] }
-	if m.family == model.IPv6 {
+	if m.family == flow.IPv6 {
 		a := netip.MustParseAddr("fd00::").As16()
 		a[7], a[8], a[15] = pick(0, 1, 2, 3, 9), pick(0, 0, 0x80), pick(0, 1, 2, 3, 77)
 		return netip.AddrFrom16(a)
@@ -77,7 +78,7 @@ func (m maze) address() netip.Addr {
 
 func (m maze) network() netip.Prefix {
 	lengths := []int{0, 8, 12, 15, 16, 17, 24, 25, 30, 32}
-	if m.family == model.IPv6 {
+	if m.family == flow.IPv6 {
 		lengths = []int{0, 16, 48, 62, 63, 64, 65, 127, 128}
 	}
 	return netip.PrefixFrom(m.address(), lengths[m.random.IntN(len(lengths))]).Masked()
@@ -95,7 +96,7 @@ func (m maze) route(metric int) string {
 	}
 	link := mazeLinks[m.random.IntN(len(mazeLinks))]
 	gateway := link.v4gw
-	if m.family == model.IPv6 {
+	if m.family == flow.IPv6 {
 		gateway = link.v6gw
 	}
 	if m.random.IntN(3) > 0 {
@@ -103,10 +104,10 @@ func (m maze) route(metric int) string {
 	} else {
 		command += " dev " + link.name
 	}
-	if m.family == model.IPv4 && m.random.IntN(5) == 0 {
+	if m.family == flow.IPv4 && m.random.IntN(5) == 0 {
 		command += " tos 0x10"
 	}
-	if m.family == model.IPv4 && m.random.IntN(5) == 0 {
+	if m.family == flow.IPv4 && m.random.IntN(5) == 0 {
 		command += " src 10.0.0.1"
 	}
 	return command
@@ -150,7 +151,7 @@ func (m maze) policy(priority int) string {
 func (m maze) build(t *testing.T) {
 	t.Helper()
 	commands := []string{"rule flush", "rule add priority 32766 lookup main"}
-	if m.family == model.IPv6 {
+	if m.family == flow.IPv6 {
 		commands = append(commands, "rule add priority 0 lookup local")
 	}
 	for _, table := range []string{"100", "101", "102", "main proto boot"} {
@@ -188,7 +189,7 @@ func TestLookup(t *testing.T) {
 		return
 	}
 	buildMazeLinks(t)
-	for _, family := range []model.Family{model.IPv4, model.IPv6} {
+	for _, family := range []flow.Family{flow.IPv4, flow.IPv6} {
 		t.Run(family.String(), func(t *testing.T) {
 			const mazes, queries = 40, 100
 			certain, found, routes, policies := 0, 0, 0, 0
@@ -200,7 +201,7 @@ func TestLookup(t *testing.T) {
 				m.build(t)
 				facts := read(t)
 				routes += count(facts.Routes, func(r model.RouteEntry) bool {
-					return r.Origin == "boot" && r.Dst.Addr().Is4() == (family == model.IPv4)
+					return r.Origin == "boot" && r.Dst.Addr().Is4() == (family == flow.IPv4)
 				})
 				policies += count(facts.PolicyRules, func(r model.PolicyRule) bool {
 					return r.Family == family && r.Priority >= 1000 && r.Priority < 2000

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nattui/model"
+	"nattui/model/flow"
 )
 
 // report encodes a trace message as the kernel does.
@@ -38,7 +39,7 @@ func TestDecode(t *testing.T) {
 		t.Errorf("the report is %+v", m)
 	}
 	wantPacket := model.TracedPacket{
-		Proto: model.TCP, Src: netip.MustParseAddrPort("203.0.113.10:4000"), Dst: netip.MustParseAddrPort("192.168.0.2:8080"),
+		Proto: flow.TCP, Src: netip.MustParseAddrPort("203.0.113.10:4000"), Dst: netip.MustParseAddrPort("192.168.0.2:8080"),
 		In: "wan0", Out: "lan0", Mark: 0x10, TTL: 63, Length: 60, TCPFlags: 2,
 	}
 	if *m.Packet != wantPacket {

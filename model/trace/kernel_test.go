@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"nattui/model"
+	"nattui/model/flow"
 	"nattui/model/lab"
 	"nattui/model/trace"
 	"nattui/rules"
@@ -382,7 +383,7 @@ func TestGoneAfterClose(t *testing.T) {
 		t.Errorf("packets go on, %v", tr.Err())
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	tr, err := trace.Start(ctx, model.TraceFilter{Proto: model.UDP})
+	tr, err := trace.Start(ctx, model.TraceFilter{Proto: flow.UDP})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -399,7 +400,7 @@ const doomed = "NATTUI_TEST_DOOMED"
 
 func TestGoneAfterKill(t *testing.T) {
 	if os.Getenv(doomed) != "" {
-		if _, err := trace.Start(t.Context(), model.TraceFilter{Proto: model.TCP, DstPorts: rules.Port(80)}); err != nil {
+		if _, err := trace.Start(t.Context(), model.TraceFilter{Proto: flow.TCP, DstPorts: rules.Port(80)}); err != nil {
 			t.Fatal(err)
 		}
 		fmt.Println("traces")

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nattui/model"
+	"nattui/model/flow"
 	"nattui/rules"
 )
 
@@ -98,7 +99,7 @@ func requestRule(f model.TraceFilter, arriving bool) rule {
 	}
 	name := nftFamily(f.Family)
 	// The place of the addresses in the IPv4 and in the IPv6 header.
-	at := map[model.Family][2]uint32{model.IPv4: {12, 16}, model.IPv6: {8, 24}}[f.Family]
+	at := map[flow.Family][2]uint32{flow.IPv4: {12, 16}, flow.IPv6: {8, 24}}[f.Family]
 	r.address(name+" saddr", headerField(unix.NFT_PAYLOAD_NETWORK_HEADER, at[0], addressLen(f.Family)), f.Src)
 	r.address(name+" daddr", headerField(unix.NFT_PAYLOAD_NETWORK_HEADER, at[1], addressLen(f.Family)), f.Dst)
 	r.proto("meta l4proto", load("meta", unix.NFTA_META_DREG, unix.NFTA_META_KEY, unix.NFT_META_L4PROTO), f.Proto)
@@ -122,22 +123,22 @@ func replyRules(f model.TraceFilter) []rule {
 	}
 	all := []rule{replyRule(f, f.Proto, f.Proto)}
 	f.SrcPorts, f.DstPorts = rules.Ports{}, rules.Ports{}
-	if f.Family != model.IPv6 {
-		all = append(all, replyRule(f, f.Proto, model.ICMP))
+	if f.Family != flow.IPv6 {
+		all = append(all, replyRule(f, f.Proto, flow.ICMP))
 	}
-	if f.Family != model.IPv4 {
-		all = append(all, replyRule(f, f.Proto, model.ICMPv6))
+	if f.Family != flow.IPv4 {
+		all = append(all, replyRule(f, f.Proto, flow.ICMPv6))
 	}
 	return all
 }
 
 // replyRule traces answers of the protocol by to flows of the protocol of.
-func replyRule(f model.TraceFilter, of, by model.Proto) rule {
+func replyRule(f model.TraceFilter, of, by flow.Proto) rule {
 	var r rule
 	r.family(f.Family)
 	r.add("ct direction reply", load("ct", unix.NFTA_CT_DREG, unix.NFTA_CT_KEY, unix.NFT_CT_DIRECTION), compare(unix.NFT_CMP_EQ, []byte{1}))
 	src, dst := uint32(unix.NFT_CT_SRC_IP), uint32(unix.NFT_CT_DST_IP)
-	if f.Family == model.IPv6 {
+	if f.Family == flow.IPv6 {
 		src, dst = unix.NFT_CT_SRC_IP6, unix.NFT_CT_DST_IP6
 	}
 	name := nftFamily(f.Family)
@@ -153,15 +154,15 @@ func replyRule(f model.TraceFilter, of, by model.Proto) rule {
 	return r
 }
 
-func nftFamily(f model.Family) string {
-	if f == model.IPv6 {
+func nftFamily(f flow.Family) string {
+	if f == flow.IPv6 {
 		return "ip6"
 	}
 	return "ip"
 }
 
-func addressLen(f model.Family) uint32 {
-	if f == model.IPv6 {
+func addressLen(f flow.Family) uint32 {
+	if f == flow.IPv6 {
 		return 16
 	}
 	return 4
@@ -172,12 +173,12 @@ func (r *rule) add(text string, e ...expression) {
 	r.expressions = append(r.expressions, e...)
 }
 
-func (r *rule) family(f model.Family) {
+func (r *rule) family(f flow.Family) {
 	number, name := byte(unix.NFPROTO_IPV4), "ipv4"
 	switch f {
 	case 0:
 		return
-	case model.IPv6:
+	case flow.IPv6:
 		number, name = unix.NFPROTO_IPV6, "ipv6"
 	}
 	r.add("meta nfproto "+name, load("meta", unix.NFTA_META_DREG, unix.NFTA_META_KEY, unix.NFT_META_NFPROTO), compare(unix.NFT_CMP_EQ, []byte{number}))
@@ -208,7 +209,7 @@ func (r *rule) address(text string, load expression, n netip.Prefix) {
 	r.add(text, append(e, compare(unix.NFT_CMP_EQ, n.Addr().AsSlice()))...)
 }
 
-func (r *rule) proto(text string, load expression, p model.Proto) {
+func (r *rule) proto(text string, load expression, p flow.Proto) {
 	if p != 0 {
 		r.add(text+" "+p.String(), load, compare(unix.NFT_CMP_EQ, []byte{byte(p)}))
 	}

@@ -1,4 +1,4 @@
-package model
+package flow
 
 import (
 	"cmp"
@@ -274,9 +274,9 @@ func endpointText(p Proto, e netip.AddrPort) string {
 	return e.Addr().String()
 }
 
-// Query is the filter line that finds the flows of the group, for a look inside. ruleName
+// FilterLine is the filter line that finds the flows of the group, for a look inside. ruleName
 // names a rule in the way that the RuleFinder of the filter understands; nil is by number.
-func (k *GroupKey) Query(ruleName func(uint32) string) string {
+func (k *GroupKey) FilterLine(ruleName func(uint32) string) string {
 	switch k.By {
 	case GroupByClient:
 		return "client " + k.Client().String()

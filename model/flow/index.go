@@ -1,4 +1,4 @@
-package model
+package flow
 
 // index finds flows by the hash of their key: 256 open-addressing tables of
 // positions, so that growing means copying a 256th part, and a hash beside each

@@ -1,4 +1,4 @@
-package model
+package flow
 
 // ChangeKind is what the kernel said about a flow, or what was found out.
 type ChangeKind uint8

@@ -1,4 +1,4 @@
-package model
+package flow
 
 // Condition tells whether a flow is to be shown, or an event with the flow as it was then; nil takes
 // everything. The kind is that of the event, 0 for a flow of the table; now is in nanoseconds since 1970.

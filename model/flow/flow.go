@@ -1,4 +1,4 @@
-package model
+package flow
 
 import (
 	"math"
@@ -49,15 +49,15 @@ type Flow struct {
 	Rule    uint32
 	RuleGen uint16
 
-	known facts
+	known knowledge
 	epoch uint8
 }
 
 // facts are what is known about a flow beyond its tuples.
-type facts uint8
+type knowledge uint8
 
 const (
-	countsKnown facts = 1 << iota
+	countsKnown knowledge = 1 << iota
 	ratesKnown
 	heard // an event has told of it
 )
