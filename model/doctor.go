@@ -27,7 +27,7 @@ const (
 var severityNames = []string{"ok", "note", "warning", "error"}
 
 // String is ok, note, warning or error, as in the JSON output.
-func (s Severity) String() string { return nameOf(severityNames, s) }
+func (s Severity) String() string { return severityNames[s] }
 
 // Finding is what one check of the doctor has found.
 type Finding struct {

@@ -389,11 +389,7 @@ func (d *doctor) arrivalLink(s sketch) string {
 
 // uplink is the link of the best default route of a family.
 func (d *doctor) uplink(family rules.Family) (string, bool) {
-	whole := wholeIPv4
-	if family == rules.IPv6 {
-		whole = wholeIPv6
-	}
-	r, ok := d.f.defaultRoute(whole)
+	r, ok := d.f.DefaultRoute(family)
 	if !ok {
 		return "", false
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
-	"strings"
 
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -63,7 +62,7 @@ func (d *doctor) nativeDrop(end nftEnd, what, who string, p nftPacket) Finding {
 	by := "its policy"
 	if end.by != nil {
 		by = fmt.Sprintf("the rule with handle %d of its chain %s", end.by.Handle, end.in.Name)
-		if n, ok := end.by.packets(); ok {
+		if n, ok := end.by.Packets(); ok {
 			found.Evidence = append(found.Evidence, fmt.Sprintf("that rule has met %d packets", n))
 		}
 	}
@@ -80,21 +79,6 @@ func (d *doctor) nativeDrop(end nftEnd, what, who string, p nftPacket) Finding {
 	found.Commands = nftOpens(end.chain, p)
 	found.Sentence += " The commands open it until its rules are loaded again: write them to where these come from, such as /etc/nftables.conf."
 	return found
-}
-
-// packets is what a counter of the rule says; false if it has none.
-func (r *nftRule) packets() (uint64, bool) {
-	for _, statement := range r.Expr {
-		if text, ok := statement["counter"]; ok {
-			_, rest, _ := strings.Cut(string(text), `"packets":`)
-			digits := strings.TrimSpace(rest)
-			if at := strings.IndexAny(digits, ",} "); at > 0 {
-				n, err := strconv.ParseUint(digits[:at], 10, 64)
-				return n, err == nil
-			}
-		}
-	}
-	return 0, false
 }
 
 // nftOpens are the commands that let packets and their answers through a chain.

@@ -327,21 +327,11 @@ func (d *doctor) forwardingOff(family rules.Family, link, who string) Finding {
 // hearRouters keeps a host that learns its default route from a router from
 // losing it as it begins to forward (Documentation/networking/ip-sysctl.rst, accept_ra).
 func (d *doctor) hearRouters() (rules.Step, bool) {
-	name, ok := d.f.deafToRouters()
+	name, ok := d.f.DeafToRouters()
 	if !ok {
 		return rules.Step{}, false
 	}
 	return d.set(name, "1", "2", "a host that forwards hears its own router only with 2, and would lose its default route"), true
-}
-
-// deafToRouters is the setting of the link by which this host learns its IPv6
-// default route, if it would lose that as it begins to forward.
-func (f *Facts) deafToRouters() (setting string, ok bool) {
-	r, ok := f.defaultRoute(wholeIPv6)
-	if !ok || r.Origin != "ra" || f.Settings.On(r.Hops[0].Out).AcceptRA != 1 {
-		return "", false
-	}
-	return linkSetting6(r.Hops[0].Out, "accept_ra"), true
 }
 
 // localnet asks whether what arrives may go to the loopback network.

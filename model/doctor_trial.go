@@ -1,7 +1,6 @@
 package model
 
 import (
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -51,54 +50,10 @@ func (t *trial) after(p rules.Plan) (trial, bool) {
 	f := t.facts
 	for _, s := range p.Steps {
 		if s.Sysctl != nil {
-			f = f.withSetting(s.Sysctl.Name, s.Sysctl.Value)
+			f = f.WithSetting(s.Sysctl.Name, s.Sysctl.Value)
 		}
 	}
 	return newTrial(f, sets, t.programs), true
-}
-
-// withSetting is the host with another value of a switch that routing depends on.
-func (f *Facts) withSetting(name, value string) *Facts {
-	changed := *f
-	s := &changed.Settings
-	on := SettingOff
-	if value != "0" {
-		on = SettingOn
-	}
-	switch name {
-	case "net.ipv4.ip_forward":
-		s.Forwarding4 = on
-		s.Links = maps.Clone(s.Links)
-		for link, l := range s.Links { // ip_forward sets all links at once (inet_forward_change)
-			l.Forwarding4 = on
-			s.Links[link] = l
-		}
-		return &changed
-	case "net.ipv6.conf.all.forwarding":
-		s.Forwarding6 = on
-		return &changed
-	}
-	rest, ok := strings.CutPrefix(name, "net.ipv4.conf.")
-	at := strings.LastIndexByte(rest, '.')
-	if !ok || at < 0 {
-		return &changed
-	}
-	link, setting := strings.ReplaceAll(rest[:at], "/", "."), rest[at+1:]
-	l := s.On(link)
-	switch setting {
-	case "forwarding":
-		l.Forwarding4 = on
-	case "route_localnet":
-		l.RouteLocalnet = on
-	case "rp_filter":
-		l.RPFilter = map[string]RPFilter{"0": RPFilterOff, "1": RPFilterStrict, "2": RPFilterLoose}[value]
-	}
-	s.Links = maps.Clone(s.Links)
-	if s.Links == nil {
-		s.Links = map[string]LinkSettings{}
-	}
-	s.Links[link] = l
-	return &changed
 }
 
 // fate is what becomes of a packet, as far as can be told.
@@ -284,12 +239,6 @@ func (t *trial) replace(r evaluate.RuleRef, old, changed rules.Rule, why string)
 // set is the step that writes a setting, now and at boot.
 func (t *trial) set(name, old, value, why string) rules.Step {
 	return rules.Step{Sysctl: &rules.Sysctl{Name: name, Value: value, Old: old, Boot: true}, Why: why}
-}
-
-// linkSetting is the name of a setting of an interface, whose dots are written
-// as slashes.
-func linkSetting(link, setting string) string {
-	return "net.ipv4.conf." + strings.ReplaceAll(link, ".", "/") + "." + setting
 }
 
 // answerTo is the first packet that comes back from a server.

@@ -378,9 +378,9 @@ func (d *dice) gateway() *Facts {
 		return h
 	}
 	for _, six := range []bool{false, true} {
-		whole := wholeIPv4
+		whole := rules.IPv4.Whole()
 		if six {
-			whole = wholeIPv6
+			whole = rules.IPv6.Whole()
 		}
 		if !d.chance(5) {
 			route(TableMain, RouteUnicast, whole, hop(six))

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"nattui/model/flow"
+	"nattui/rules"
 )
 
 // Facts are what is known of the gateway besides its rules and flows, at one
@@ -249,8 +250,8 @@ func (u Uplink) Address() netip.Addr {
 // WAN guesses the interface to the world: that of the IPv4 default route with
 // the lowest metric, or of the IPv6 one; false if there is no default route.
 func (f *Facts) WAN() (Uplink, bool) {
-	for _, whole := range []netip.Prefix{wholeIPv4, wholeIPv6} {
-		best, ok := f.defaultRoute(whole)
+	for _, family := range rules.Families {
+		best, ok := f.DefaultRoute(family)
 		if !ok {
 			continue
 		}
@@ -269,13 +270,9 @@ func (f *Facts) WAN() (Uplink, bool) {
 	return Uplink{}, false
 }
 
-var (
-	wholeIPv4 = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
-	wholeIPv6 = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
-)
-
-// defaultRoute is the best usable default route of the main table.
-func (f *Facts) defaultRoute(whole netip.Prefix) (best RouteEntry, ok bool) {
+// DefaultRoute is the best usable default route of a family in the main table.
+func (f *Facts) DefaultRoute(family rules.Family) (best RouteEntry, ok bool) {
+	whole := family.Whole()
 	for _, r := range f.Routes {
 		usable := r.Dst == whole && r.Table == TableMain && r.Kind == RouteUnicast && len(r.Hops) > 0 && !r.Hops[0].Dead
 		if usable && (!ok || r.Metric < best.Metric) {

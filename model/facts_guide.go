@@ -29,8 +29,8 @@ func (f *Facts) GuideHost(sets map[rules.Place]*rules.Ruleset, backend rules.Bac
 	for _, l := range f.Links {
 		h.Links = append(h.Links, guide.Link{Name: l.Name, Kind: l.Kind, MTU: l.MTU, Up: l.Up})
 	}
-	for family, whole := range map[rules.Family]netip.Prefix{rules.IPv4: wholeIPv4, rules.IPv6: wholeIPv6} {
-		if route, ok := f.defaultRoute(whole); ok {
+	for _, family := range rules.Families {
+		if route, ok := f.DefaultRoute(family); ok {
 			h.Uplinks[family] = f.guideUplink(family, route.Hops[0].Out)
 		}
 	}

@@ -1,6 +1,12 @@
 package model
 
-import "nattui/model/flow"
+import (
+	"maps"
+	"strings"
+
+	"nattui/model/flow"
+	"nattui/rules"
+)
 
 // Settings are the kernel's switches that NAT depends on, as sysctl names them.
 // Numbers are -1 where they are unknown.
@@ -153,4 +159,69 @@ func (s *Settings) ForwardsFrom(link string, family flow.Family) Setting {
 		return own
 	}
 	return s.Forwarding4
+}
+
+// DeafToRouters is the setting of the link by which this host learns its IPv6
+// default route, if it would lose that as it begins to forward.
+func (f *Facts) DeafToRouters() (setting string, ok bool) {
+	r, ok := f.DefaultRoute(rules.IPv6)
+	if !ok || r.Origin != "ra" || f.Settings.On(r.Hops[0].Out).AcceptRA != 1 {
+		return "", false
+	}
+	return linkSetting6(r.Hops[0].Out, "accept_ra"), true
+}
+
+// WithSetting is the host with another value of a switch that routing depends on.
+func (f *Facts) WithSetting(name, value string) *Facts {
+	changed := *f
+	s := &changed.Settings
+	on := SettingOff
+	if value != "0" {
+		on = SettingOn
+	}
+	switch name {
+	case "net.ipv4.ip_forward":
+		s.Forwarding4 = on
+		s.Links = maps.Clone(s.Links)
+		for link, l := range s.Links { // ip_forward sets all links at once (inet_forward_change)
+			l.Forwarding4 = on
+			s.Links[link] = l
+		}
+		return &changed
+	case "net.ipv6.conf.all.forwarding":
+		s.Forwarding6 = on
+		return &changed
+	}
+	rest, ok := strings.CutPrefix(name, "net.ipv4.conf.")
+	at := strings.LastIndexByte(rest, '.')
+	if !ok || at < 0 {
+		return &changed
+	}
+	link, setting := strings.ReplaceAll(rest[:at], "/", "."), rest[at+1:]
+	l := s.On(link)
+	switch setting {
+	case "forwarding":
+		l.Forwarding4 = on
+	case "route_localnet":
+		l.RouteLocalnet = on
+	case "rp_filter":
+		l.RPFilter = map[string]RPFilter{"0": RPFilterOff, "1": RPFilterStrict, "2": RPFilterLoose}[value]
+	}
+	s.Links = maps.Clone(s.Links)
+	if s.Links == nil {
+		s.Links = map[string]LinkSettings{}
+	}
+	s.Links[link] = l
+	return &changed
+}
+
+// linkSetting is the name of a setting of an interface, whose dots are written
+// as slashes.
+func linkSetting(link, setting string) string {
+	return "net.ipv4.conf." + strings.ReplaceAll(link, ".", "/") + "." + setting
+}
+
+// linkSetting6 is the name of an IPv6 setting of an interface.
+func linkSetting6(link, setting string) string {
+	return "net.ipv6.conf." + strings.ReplaceAll(link, ".", "/") + "." + setting
 }

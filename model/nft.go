@@ -545,3 +545,18 @@ func inNFTRange(have []string, lo, hi string) evaluate.Truth {
 	}
 	return yesNo(slices.ContainsFunc(have, func(h string) bool { n, err := strconv.Atoi(h); return err == nil && from <= n && n <= to }))
 }
+
+// Packets is what a counter of the rule says; false if it has none.
+func (r *nftRule) Packets() (uint64, bool) {
+	for _, statement := range r.Expr {
+		if text, ok := statement["counter"]; ok {
+			_, rest, _ := strings.Cut(string(text), `"packets":`)
+			digits := strings.TrimSpace(rest)
+			if at := strings.IndexAny(digits, ",} "); at > 0 {
+				n, err := strconv.ParseUint(digits[:at], 10, 64)
+				return n, err == nil
+			}
+		}
+	}
+	return 0, false
+}

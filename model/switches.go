@@ -191,7 +191,7 @@ func (x *Switches) forwarding(u uses) {
 
 func (x *Switches) needs6(u uses) []string {
 	list := u.needs(rules.IPv6)
-	if name, ok := x.facts.deafToRouters(); ok {
+	if name, ok := x.facts.DeafToRouters(); ok {
 		list = append(list, "the IPv6 default route comes from a router: "+name+" is set to 2 along with it")
 	}
 	return list
@@ -300,11 +300,6 @@ func reverseValue(m RPFilter) string {
 	return strconv.Itoa(int(m - RPFilterOff))
 }
 
-// linkSetting6 is the name of an IPv6 setting of an interface.
-func linkSetting6(link, setting string) string {
-	return "net.ipv6.conf." + strings.ReplaceAll(link, ".", "/") + "." + setting
-}
-
 // Find finds the switch that a person means: by its name, or by the end of it
 // where only one ends so (ip_forward, wan0.rp_filter, nf_conntrack_max).
 func (x *Switches) Find(name string) (*Switch, error) {
@@ -368,7 +363,7 @@ func (x *Switches) Plan(s *Switch, value string, boot bool) (rules.Plan, error) 
 		}
 	}
 	if s.Name == settingForward6 && value == "1" {
-		if name, deaf := x.facts.deafToRouters(); deaf {
+		if name, deaf := x.facts.DeafToRouters(); deaf {
 			p.Steps = append(p.Steps, set(name, "1", "2", "a host that forwards hears its own router only with 2, and would lose its default route"))
 		}
 	}

@@ -114,7 +114,7 @@ func TestSwitchesRefuse(t *testing.T) {
 func TestSwitchKeepsRouterHeard(t *testing.T) {
 	g := switchGateway(t)
 	f := g.Facts
-	f.Routes = append(f.Routes, RouteEntry{Table: TableMain, Kind: RouteUnicast, Dst: wholeIPv6, Origin: "ra", Hops: []Hop{{Out: "wan0"}}})
+	f.Routes = append(f.Routes, RouteEntry{Table: TableMain, Kind: RouteUnicast, Dst: rules.IPv6.Whole(), Origin: "ra", Hops: []Hop{{Out: "wan0"}}})
 	wan := f.Settings.Links["wan0"]
 	wan.AcceptRA = 1
 	f.Settings.Links["wan0"] = wan

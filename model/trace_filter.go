@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"nattui/model/filter"
 	"nattui/model/flow"
 	"nattui/rules"
 )
@@ -41,7 +42,7 @@ const traceExample = "tcp dport 80, or src 203.0.113.10 dst 203.0.113.1 dport 80
 // The error is a *QueryError that points at the word.
 func ParseTraceFilter(line string) (TraceFilter, error) {
 	// As long as what they stand for, so that an error points at the right word.
-	p := traceParser{words: queryWords(strings.NewReplacer("->", " >", "→", " > ").Replace(line))}
+	p := traceParser{words: filter.Words(strings.NewReplacer("->", " >", "→", " > ").Replace(line))}
 	for p.at < len(p.words) {
 		if err := p.condition(); err != nil {
 			return TraceFilter{}, err
@@ -55,7 +56,7 @@ func ParseTraceFilter(line string) (TraceFilter, error) {
 
 // traceParser reads a filter word by word.
 type traceParser struct {
-	words  []word
+	words  []filter.Word
 	at     int
 	filter TraceFilter
 }
@@ -64,7 +65,7 @@ func (p *traceParser) condition() error {
 	key := p.words[p.at]
 	p.at++
 	f := &p.filter
-	if p.at < len(p.words) && p.words[p.at].is(">", "to") {
+	if p.at < len(p.words) && p.words[p.at].Is(">", "to") {
 		p.at++
 		if err := p.side(key, &f.Src, &f.SrcPorts); err != nil {
 			return err
@@ -76,51 +77,51 @@ func (p *traceParser) condition() error {
 		return p.side(to, &f.Dst, &f.DstPorts)
 	}
 	switch {
-	case key.is("new", "syn"):
+	case key.Is("new", "syn"):
 		f.New = true
 		return nil
-	case key.is("src", "client", "from"):
-		return p.valueOf(key, "an address, such as 192.0.2.1", func(v word) error { return p.side(v, &f.Src, &f.SrcPorts) })
-	case key.is("dst", "asked"):
-		return p.valueOf(key, "an address, such as 192.0.2.1", func(v word) error { return p.side(v, &f.Dst, &f.DstPorts) })
-	case key.is("sport"):
-		return p.valueOf(key, "a port, such as 4000", func(v word) error { return tracePorts(v, v.text, &f.SrcPorts) })
-	case key.is("dport", "port"):
-		return p.valueOf(key, "a port, such as 80", func(v word) error { return tracePorts(v, v.text, &f.DstPorts) })
-	case key.is("in"):
-		return p.valueOf(key, "an interface, such as wan0", func(v word) error {
-			if len(v.text) > 15 {
-				return v.problem("is longer than an interface's name can be")
+	case key.Is("src", "client", "from"):
+		return p.valueOf(key, "an address, such as 192.0.2.1", func(v filter.Word) error { return p.side(v, &f.Src, &f.SrcPorts) })
+	case key.Is("dst", "asked"):
+		return p.valueOf(key, "an address, such as 192.0.2.1", func(v filter.Word) error { return p.side(v, &f.Dst, &f.DstPorts) })
+	case key.Is("sport"):
+		return p.valueOf(key, "a port, such as 4000", func(v filter.Word) error { return tracePorts(v, v.Text, &f.SrcPorts) })
+	case key.Is("dport", "port"):
+		return p.valueOf(key, "a port, such as 80", func(v filter.Word) error { return tracePorts(v, v.Text, &f.DstPorts) })
+	case key.Is("in"):
+		return p.valueOf(key, "an interface, such as wan0", func(v filter.Word) error {
+			if len(v.Text) > 15 {
+				return v.Problem("is longer than an interface's name can be")
 			}
-			f.In = v.text
+			f.In = v.Text
 			return nil
 		})
-	case key.is("proto"):
+	case key.Is("proto"):
 		return p.valueOf(key, "a protocol, such as tcp", p.proto)
-	case key.is("family"):
+	case key.Is("family"):
 		return p.valueOf(key, "ipv4 or ipv6", p.family)
-	case key.is("ipv4", "ipv6"):
+	case key.Is("ipv4", "ipv6"):
 		return p.family(key)
 	}
-	if _, ok := flow.ParseProto(key.text); ok && len(key.text) > 0 && key.text[0] > '9' {
+	if _, ok := flow.ParseProto(key.Text); ok && len(key.Text) > 0 && key.Text[0] > '9' {
 		return p.proto(key)
 	}
-	return key.problem("is nothing to trace by; right would be %s", traceExample)
+	return key.Problem("is nothing to trace by; right would be %s", traceExample)
 }
 
 // value takes the next word, for a key.
-func (p *traceParser) value(key word, wants string) (word, error) {
-	if p.at < len(p.words) && p.words[p.at].is("=", "==") {
+func (p *traceParser) value(key filter.Word, wants string) (filter.Word, error) {
+	if p.at < len(p.words) && p.words[p.at].Is("=", "==") {
 		p.at++
 	}
 	if p.at >= len(p.words) {
-		return word{}, key.problem("needs %s", wants)
+		return filter.Word{}, key.Problem("needs %s", wants)
 	}
 	p.at++
 	return p.words[p.at-1], nil
 }
 
-func (p *traceParser) valueOf(key word, wants string, take func(word) error) error {
+func (p *traceParser) valueOf(key filter.Word, wants string, take func(filter.Word) error) error {
 	v, err := p.value(key, wants)
 	if err != nil {
 		return err
@@ -128,31 +129,31 @@ func (p *traceParser) valueOf(key word, wants string, take func(word) error) err
 	return take(v)
 }
 
-func (p *traceParser) proto(v word) error {
-	proto, ok := flow.ParseProto(v.text)
+func (p *traceParser) proto(v filter.Word) error {
+	proto, ok := flow.ParseProto(v.Text)
 	if !ok || proto == 0 {
-		return v.problem("is no protocol; right would be tcp, udp, icmp, icmpv6, sctp, gre … or a number")
+		return v.Problem("is no protocol; right would be tcp, udp, icmp, icmpv6, sctp, gre … or a number")
 	}
 	p.filter.Proto = proto
 	return nil
 }
 
-func (p *traceParser) family(v word) error {
-	switch strings.ToLower(v.text) {
+func (p *traceParser) family(v filter.Word) error {
+	switch strings.ToLower(v.Text) {
 	case "ipv4", "4":
 		p.filter.Family = flow.IPv4
 	case "ipv6", "6":
 		p.filter.Family = flow.IPv6
 	default:
-		return v.problem("is no family; right would be ipv4 or ipv6")
+		return v.Problem("is no family; right would be ipv4 or ipv6")
 	}
 	return nil
 }
 
 // side reads an address, a network, or an address with ports.
-func (p *traceParser) side(v word, to *netip.Prefix, ports *rules.Ports) error {
-	text := v.text
-	if v.is("any", "*") {
+func (p *traceParser) side(v filter.Word, to *netip.Prefix, ports *rules.Ports) error {
+	text := v.Text
+	if v.Is("any", "*") {
 		return nil
 	}
 	if n, err := netip.ParsePrefix(text); err == nil {
@@ -165,20 +166,20 @@ func (p *traceParser) side(v word, to *netip.Prefix, ports *rules.Ports) error {
 	}
 	i := strings.LastIndexByte(text, ':')
 	if i < 0 {
-		return v.problem("is no address; right would be 192.0.2.1, 192.0.2.0/24 or 192.0.2.1:80")
+		return v.Problem("is no address; right would be 192.0.2.1, 192.0.2.0/24 or 192.0.2.1:80")
 	}
 	host, port := strings.Trim(text[:i], "[]"), text[i+1:]
 	if host != "" && host != "*" && host != "any" {
 		a, err := netip.ParseAddr(host)
 		if err != nil || a.Zone() != "" {
-			return v.problem("is no address; right would be 192.0.2.1:80 or [2001:db8::1]:80")
+			return v.Problem("is no address; right would be 192.0.2.1:80 or [2001:db8::1]:80")
 		}
 		*to = netip.PrefixFrom(a, a.BitLen())
 	}
 	return tracePorts(v, port, ports)
 }
 
-func tracePorts(v word, text string, to *rules.Ports) error {
+func tracePorts(v filter.Word, text string, to *rules.Ports) error {
 	first, last, ranged := strings.Cut(text, "-")
 	if !ranged {
 		last = first
@@ -186,7 +187,7 @@ func tracePorts(v word, text string, to *rules.Ports) error {
 	a, err1 := strconv.ParseUint(first, 10, 16)
 	b, err2 := strconv.ParseUint(last, 10, 16)
 	if err1 != nil || err2 != nil || a == 0 || b < a {
-		return v.problem("is no port; right would be 80 or 8000-8080")
+		return v.Problem("is no port; right would be 80 or 8000-8080")
 	}
 	*to = rules.Ports{Lo: uint16(a), Hi: uint16(b)}
 	return nil
@@ -195,7 +196,7 @@ func tracePorts(v word, text string, to *rules.Ports) error {
 // settle derives what follows from the conditions, and refuses what contradicts.
 func (p *traceParser) settle() error {
 	f := &p.filter
-	refuse := func(format string, args ...any) error { return &QueryError{Problem: fmt.Sprintf(format, args...)} }
+	refuse := func(format string, args ...any) error { return &filter.Error{Problem: fmt.Sprintf(format, args...)} }
 	if *f == (TraceFilter{}) {
 		return refuse("say which packets to trace, such as %s", traceExample)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"nattui/model/filter"
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -58,7 +59,7 @@ func TestParseTraceFilter(t *testing.T) {
 		"192.0.2.1 >":                     "needs an address",
 	} {
 		_, err := ParseTraceFilter(line)
-		var where *QueryError
+		var where *filter.Error
 		if !errors.As(err, &where) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", line, err, want)
 		}

@@ -49,6 +49,14 @@ func (f Family) Bits() int {
 	return 32
 }
 
+// Whole is the network of all addresses of the family, as a default route has it.
+func (f Family) Whole() netip.Prefix {
+	if f == IPv6 {
+		return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+	}
+	return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+}
+
 // Holds reports whether the address belongs to the family.
 func (f Family) Holds(a netip.Addr) bool {
 	return a.IsValid() && (a.Is4() == (f == IPv4))

@@ -125,7 +125,7 @@ func TestDoctorFixes(t *testing.T) {
 func TestDoctorSwitchesForwarding(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := doctorStage(t, 80, 24, soundRules)
-		f := facts()
+		f := gatewayFacts()
 		f.Settings.Forwarding4 = model.SettingOff
 		s.send(factsMsg{f})
 		s.sees("net.ipv4.ip_forward")

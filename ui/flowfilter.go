@@ -9,7 +9,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"nattui/model"
+	"nattui/model/filter"
 	"nattui/model/flow"
 	"nattui/rules/evaluate"
 	"nattui/ui/text"
@@ -18,7 +18,7 @@ import (
 // setAside is a filter that waits for its list to be shown again.
 type setAside struct {
 	filter lineInput
-	query  model.Query
+	query  filter.Query
 	own    bool // of the events: it is not that of the flows
 }
 
@@ -44,7 +44,7 @@ func (s *flowsScreen) show(m flowsMode) {
 }
 
 // flowQuery is the filter of the flows, also while events are shown.
-func (s *flowsScreen) flowQuery() model.Query {
+func (s *flowsScreen) flowQuery() filter.Query {
 	if s.mode == eventMode {
 		return s.aside.query
 	}
@@ -55,7 +55,7 @@ func (s *flowsScreen) flowQuery() model.Query {
 type completed struct {
 	line    string // as tab left it
 	base    string // as it was typed
-	options []model.Completion
+	options []filter.Completion
 	at      int
 }
 
@@ -81,12 +81,12 @@ func (s *flowsScreen) complete(by int) tea.Cmd {
 }
 
 // completions are what could stand at the end of a filter line.
-func (s *flowsScreen) completions(line string) []model.Completion {
-	options := model.Complete(line, len(line), s.valuesSeen)
+func (s *flowsScreen) completions(line string) []filter.Completion {
+	options := filter.Complete(line, len(line), s.valuesSeen)
 	if s.mode == eventMode {
 		return options
 	}
-	return slices.DeleteFunc(options, func(c model.Completion) bool { return c.Text == "event" })
+	return slices.DeleteFunc(options, func(c filter.Completion) bool { return c.Text == "event" })
 }
 
 // valuesSeen are values for a property of the filter: what the flows on the screen
@@ -234,7 +234,7 @@ func (s *flowsScreen) filterHelp(width int) []string {
 
 // pointing tells whether the line has a word to point at: one that is not understood, unless one of the
 // options would make it right.
-func (s *flowsScreen) pointing(line string, options []model.Completion) bool {
+func (s *flowsScreen) pointing(line string, options []filter.Completion) bool {
 	bad := s.wrongWord
 	if s.filter.wrong == "" || bad.End > len(line) || bad.Pos > bad.End {
 		return false
@@ -243,7 +243,7 @@ func (s *flowsScreen) pointing(line string, options []model.Completion) bool {
 }
 
 // offered are the names of what may be typed.
-func offered(s *flowsScreen, options []model.Completion) string {
+func offered(s *flowsScreen, options []filter.Completion) string {
 	var names []string
 	for _, c := range options {
 		names = append(names, s.look.Accent.Render(c.Text))
@@ -253,7 +253,7 @@ func offered(s *flowsScreen, options []model.Completion) string {
 
 // pointAtWord shows the line with the word that is not understood, and why; and
 // which filter is in force meanwhile.
-func (s *flowsScreen) pointAtWord(width int, line string, bad model.QueryError) []string {
+func (s *flowsScreen) pointAtWord(width int, line string, bad filter.Error) []string {
 	look := s.look
 	from := max(0, visibleWidth(text.Safe(line[:bad.Pos]))-(width-20)) // a long line is shown from where the word is in sight
 	shown := text.Safe(line)

@@ -13,6 +13,7 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"nattui/model"
+	"nattui/model/filter"
 	"nattui/model/flow"
 	"nattui/ui/text"
 )
@@ -23,7 +24,7 @@ import (
 type flowsScreen struct {
 	*desk
 	mode    flowsMode
-	query   model.Query
+	query   filter.Query
 	sort    flow.Sort
 	chosen  bool // the operator chose the order
 	filter  lineInput
@@ -40,7 +41,7 @@ type flowsScreen struct {
 
 	aside     setAside // the filter of the events while flows are shown, and the other way round
 	completed completed
-	wrongWord model.QueryError // where the filter line is not understood
+	wrongWord filter.Error // where the filter line is not understood
 	health    model.Health
 	looks     []model.Health // earlier ones, oldest first
 	shown     bool           // the screen was looked at
@@ -282,7 +283,7 @@ func (s *flowsScreen) Back() bool {
 	switch {
 	case s.filter.text() != "":
 		s.filter.clear()
-		s.filterBy(model.Query{})
+		s.filterBy(filter.Query{})
 	case s.mode != listMode:
 		s.show(listMode)
 	default:
@@ -296,14 +297,14 @@ func (s *flowsScreen) Back() bool {
 func (s *flowsScreen) filterChanged() tea.Cmd {
 	line := s.filter.text()
 	if s.filter.open {
-		line = line[:model.Unfinished(line)]
+		line = line[:filter.Unfinished(line)]
 	}
-	q, err := model.ParseQuery(line, s.findRule())
+	q, err := filter.Parse(line, s.findRule())
 	if err == nil && s.mode != eventMode {
 		err = q.OfFlows()
 	}
 	s.filter.wrong = ""
-	var bad *model.QueryError
+	var bad *filter.Error
 	switch {
 	case errors.As(err, &bad):
 		s.filter.wrong, s.wrongWord = bad.Error(), *bad
@@ -317,7 +318,7 @@ func (s *flowsScreen) filterChanged() tea.Cmd {
 }
 
 // filterBy takes another filter; the list is selected anew when it is settled.
-func (s *flowsScreen) filterBy(q model.Query) {
+func (s *flowsScreen) filterBy(q filter.Query) {
 	s.query = q
 	if s.mode == eventMode {
 		s.gw.Flows.Log().SetFilter(q.Condition(), s.now.UnixNano())
@@ -326,7 +327,7 @@ func (s *flowsScreen) filterBy(q model.Query) {
 	s.list.reset()
 }
 
-func (s *flowsScreen) findRule() model.RuleFinder {
+func (s *flowsScreen) findRule() filter.RuleFinder {
 	if s.gw.Flows == nil {
 		return nil
 	}

@@ -124,10 +124,10 @@ func flowStage(t *testing.T, width, height int, flows ...flow.Flow) (*stage, *fe
 	k := &kernel{sets: sets(t, map[rules.Place]string{v4: gatewayRules})}
 	s := &stage{t: t, kernel: k}
 	s.app = New(Gateway{Changes: k, Flows: f}, Options{UTF8: true, Now: func() time.Time { return clock }})
-	f.explainer.SetRules(k.sets, facts().Host(nil))
+	f.explainer.SetRules(k.sets, gatewayFacts().Host(nil))
 	f.tell(flow.Listed, flows...)
 	s.tables(true)
-	s.send(factsMsg{facts()})
+	s.send(factsMsg{gatewayFacts()})
 	s.send(tea.WindowSizeMsg{Width: width, Height: height})
 	s.quiet(shownFlows)
 	return s, f
@@ -332,7 +332,7 @@ func TestForgetAsksFirst(t *testing.T) {
 func TestOwnConnectionIsNeverForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := flowStage(t, 80, 24, someFlows()...)
-		own := facts()
+		own := gatewayFacts()
 		own.Session = &model.Session{Client: netip.MustParseAddrPort("192.168.0.7:22000"), Server: netip.MustParseAddrPort("192.168.0.1:22")}
 		s.send(factsMsg{own})
 		s.press("/")

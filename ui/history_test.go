@@ -109,7 +109,7 @@ func TestPendingChangeWaitsForADeliberateKey(t *testing.T) {
 func TestConfirmTimeWhereTheOwnConnectionIsMet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := historyStage(t, 80, 24)
-		own := facts()
+		own := gatewayFacts()
 		own.Session = session("198.51.100.9:50000", "203.0.113.1:22")
 		s.send(factsMsg{own})
 		insert := func(line string) rules.Plan {

@@ -117,9 +117,9 @@ func newLiveGateway(t *testing.T) *liveGateway {
 	g := &liveGateway{kernel: &kernel{sets: sets(t, map[rules.Place]string{v4: gatewayRules})}, feed: newFeed(), tables: make(chan Tables, 8), facts: make(chan *model.Facts, 8)}
 	g.Gateway = Gateway{Tables: g.tables, Facts: g.facts, Changes: g, Flows: g.feed}
 	g.feed.now = time.Now
-	g.feed.explainer.SetRules(g.kernel.sets, facts().Host(nil))
+	g.feed.explainer.SetRules(g.kernel.sets, gatewayFacts().Host(nil))
 	g.show(true)
-	g.facts <- facts()
+	g.facts <- gatewayFacts()
 	return g
 }
 

@@ -18,7 +18,7 @@ import (
 // sshStage is a stage with a journal, whose operator is connected by SSH.
 func sshStage(t *testing.T, width, height int) (*stage, *journal) {
 	s, j := historyStage(t, width, height)
-	own := facts()
+	own := gatewayFacts()
 	own.Session = session("198.51.100.9:50000", "203.0.113.1:22")
 	s.send(factsMsg{own})
 	s.press("1")

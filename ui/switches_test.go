@@ -11,7 +11,7 @@ import (
 // switchStage has a gateway that forwards nothing, and shows its switches.
 func switchStage(t *testing.T, width, height int) *stage {
 	s := newStage(t, width, height, gatewayRules)
-	f := facts()
+	f := gatewayFacts()
 	f.Settings.Forwarding4 = model.SettingOff
 	f.Settings.ConntrackMax, f.Settings.ConntrackBuckets, f.Settings.ConntrackCount = 65536, 16384, 1000
 	link := model.UnknownLinkSettings()

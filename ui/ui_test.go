@@ -56,8 +56,8 @@ const gatewayRules = `*nat
 COMMIT
 `
 
-// facts of the model gateway.
-func facts() *model.Facts {
+// gatewayFacts are facts of the model gateway.
+func gatewayFacts() *model.Facts {
 	address := func(link, prefix string) model.Address {
 		return model.Address{Link: link, Prefix: netip.MustParsePrefix(prefix)}
 	}
@@ -128,7 +128,7 @@ func newStage(t *testing.T, width, height int, text string) *stage {
 	s := &stage{t: t, kernel: k}
 	s.app = New(Gateway{Changes: k}, Options{UTF8: true, Now: func() time.Time { return clock }})
 	s.send(tea.WindowSizeMsg{Width: width, Height: height})
-	s.send(factsMsg{facts()})
+	s.send(factsMsg{gatewayFacts()})
 	s.tables(true)
 	return s
 }

@@ -15,6 +15,7 @@ import (
 
 	"nattui/model"
 	"nattui/model/conntrack"
+	"nattui/model/filter"
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/ui/text"
@@ -27,7 +28,7 @@ type flowsOptions struct {
 	limit        int
 
 	buffer int // for events, in bytes; 0 is as much as is good
-	query  model.Query
+	query  filter.Query
 	order  *flow.Sort // nil: as the kernel tells them
 	rules  ruleBook
 }
@@ -120,7 +121,7 @@ func sortColumns() []string {
 
 func completeFilter(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 	var lines []string
-	for _, c := range model.Complete(typed, len(typed), nil) {
+	for _, c := range filter.Complete(typed, len(typed), nil) {
 		lines = append(lines, typed[:c.From]+c.Text+typed[c.To:]+"\t"+c.Hint)
 	}
 	return lines, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
@@ -169,8 +170,8 @@ func (o *flowsOptions) run(c *cobra.Command) error {
 // check reads the flags that are little languages of their own.
 func (o *flowsOptions) check() error {
 	var err error
-	var wrong *model.QueryError
-	if o.query, err = model.ParseQuery(o.filter, o.rules.find); err == nil && !o.follow {
+	var wrong *filter.Error
+	if o.query, err = filter.Parse(o.filter, o.rules.find); err == nil && !o.follow {
 		if err = o.query.OfFlows(); err != nil {
 			return usagef("--filter: event is asked of events: add --follow")
 		}

@@ -1,4 +1,4 @@
-package model
+package filter
 
 import "nattui/model/flow"
 
@@ -46,7 +46,7 @@ type Query struct {
 	// rates and rules tell that conditions ask for them.
 	rates, rules bool
 	// event is the first word that asks for a kind of event, if there is one.
-	event word
+	event Word
 }
 
 // condition is a compiled query or a part of one.
@@ -66,10 +66,10 @@ func (q Query) MatchEvent(kind flow.ChangeKind, f *flow.Flow, now int64) bool {
 // OfFlows is nil where the query can be asked of flows, and else a *QueryError at the
 // condition that can be asked of events alone.
 func (q Query) OfFlows() error {
-	if q.event.text == "" {
+	if q.event.Text == "" {
 		return nil
 	}
-	return q.event.problem("is asked of the stream of events, not of a list of flows; there state would be right")
+	return q.event.Problem("is asked of the stream of events, not of a list of flows; there state would be right")
 }
 
 // IsZero tells whether the query matches everything because it says nothing.
@@ -89,7 +89,7 @@ func (q Query) String() string { return q.text }
 type RuleFinder func(ref string) (match func(rule uint32) bool, err error)
 
 // QueryError tells where a line is not understood, and why.
-type QueryError struct {
+type Error struct {
 	// Pos and End are the bytes of the word in question.
 	Pos, End int
 	Word     string
@@ -99,7 +99,7 @@ type QueryError struct {
 	Open bool
 }
 
-func (e *QueryError) Error() string {
+func (e *Error) Error() string {
 	if e.Word == "" {
 		return e.Problem
 	}

@@ -1,4 +1,4 @@
-package model
+package filter
 
 import (
 	"math"
@@ -47,18 +47,18 @@ func (p ports) beyond(sign string) (ports, bool) {
 }
 
 // portTest compiles a list of ports and ranges, or a comparison.
-func portTest(parts []part, sign string, v word) (condition, error) {
+func portTest(parts []part, sign string, v Word) (condition, error) {
 	var list []ports
-	for _, item := range strings.Split(v.text, ",") {
+	for _, item := range strings.Split(v.Text, ",") {
 		p, ok := parsePorts(item)
 		if !ok {
-			return nil, v.problem("is no port; right would be %s", wantsPort)
+			return nil, v.Problem("is no port; right would be %s", wantsPort)
 		}
 		list = append(list, p)
 	}
 	if isOrder(sign) {
 		if len(list) > 1 || list[0].from != list[0].until {
-			return nil, v.problem("%s needs one port", sign)
+			return nil, v.Problem("%s needs one port", sign)
 		}
 		p, ok := list[0].beyond(sign)
 		if !ok {

@@ -1,4 +1,4 @@
-package model
+package filter
 
 import (
 	"fmt"
@@ -10,8 +10,8 @@ import (
 
 // ParseQuery reads a filter line. An error is always a *QueryError. rules may be nil;
 // then a rule is named by its number in the table of explanations.
-func ParseQuery(text string, rules RuleFinder) (Query, error) {
-	p := &queryParser{words: queryWords(text), end: len(text), rules: rules}
+func Parse(text string, rules RuleFinder) (Query, error) {
+	p := &queryParser{words: Words(text), end: len(text), rules: rules}
 	if len(p.words) == 0 {
 		return Query{}, nil
 	}
@@ -20,34 +20,34 @@ func ParseQuery(text string, rules RuleFinder) (Query, error) {
 		return Query{}, err
 	}
 	if w, ok := p.peek(); ok {
-		return Query{}, w.problem("there is no parenthesis open here")
+		return Query{}, w.Problem("there is no parenthesis open here")
 	}
 	return Query{text: text, test: test, rates: p.rates, rules: p.asksRules, event: p.event}, nil
 }
 
 // word is a part of the line: between blanks, a parenthesis, a sign of comparison, or a quoted text.
-type word struct {
-	text     string
+type Word struct {
+	Text     string
 	pos, end int
 	quoted   bool
 }
 
-func (w word) problem(format string, args ...any) error {
-	return &QueryError{Pos: w.pos, End: w.end, Word: w.text, Problem: fmt.Sprintf(format, args...)}
+func (w Word) Problem(format string, args ...any) error {
+	return &Error{Pos: w.pos, End: w.end, Word: w.Text, Problem: fmt.Sprintf(format, args...)}
 }
 
 // lacks is a problem that more words may solve, where none are left.
-func (p *queryParser) lacks(w word, format string, args ...any) error {
-	return &QueryError{Pos: w.pos, End: w.end, Word: w.text, Problem: fmt.Sprintf(format, args...), Open: len(p.words) == 0}
+func (p *queryParser) lacks(w Word, format string, args ...any) error {
+	return &Error{Pos: w.pos, End: w.end, Word: w.Text, Problem: fmt.Sprintf(format, args...), Open: len(p.words) == 0}
 }
 
-func (w word) is(texts ...string) bool {
-	return !w.quoted && slices.Contains(texts, strings.ToLower(w.text))
+func (w Word) Is(texts ...string) bool {
+	return !w.quoted && slices.Contains(texts, strings.ToLower(w.Text))
 }
 
 // queryWords splits a line. A quote that is not closed runs to the end: the line is still being typed.
-func queryWords(text string) []word {
-	var words []word
+func Words(text string) []Word {
+	var words []Word
 	for i := 0; i < len(text); {
 		start := i
 		switch c := text[i]; {
@@ -66,14 +66,14 @@ func queryWords(text string) []word {
 				close = len(text) - i - 1
 			}
 			i = min(len(text), i+close+2)
-			words = append(words, word{strings.Trim(text[start:i], string(c)), start, i, true})
+			words = append(words, Word{strings.Trim(text[start:i], string(c)), start, i, true})
 			continue
 		default:
 			for i < len(text) && !isBlank(text[i]) && !isSign(text[i]) && text[i] != '(' && text[i] != ')' && !isQuote(text[i]) {
 				i++
 			}
 		}
-		words = append(words, word{text[start:i], start, i, false})
+		words = append(words, Word{text[start:i], start, i, false})
 	}
 	return words
 }
@@ -87,25 +87,25 @@ func isSign(c byte) bool { return c == '=' || c == '<' || c == '>' || c == '!' }
 // queryParser reads words from left to right. depth keeps a line of ten thousand
 // parentheses from exhausting the stack.
 type queryParser struct {
-	words []word
+	words []Word
 	end   int
 	rules RuleFinder
 	depth int
 	// rates, asksRules and event tell what the conditions so far ask for.
 	rates, asksRules bool
-	event            word
+	event            Word
 }
 
 const queryDepth = 100
 
-func (p *queryParser) peek() (word, bool) {
+func (p *queryParser) peek() (Word, bool) {
 	if len(p.words) == 0 {
-		return word{pos: p.end, end: p.end}, false
+		return Word{pos: p.end, end: p.end}, false
 	}
 	return p.words[0], true
 }
 
-func (p *queryParser) take() (word, bool) {
+func (p *queryParser) take() (Word, bool) {
 	w, ok := p.peek()
 	if ok {
 		p.words = p.words[1:]
@@ -121,7 +121,7 @@ func (p *queryParser) alternatives() (condition, error) {
 	}
 	tests := []condition{first}
 	for {
-		if w, ok := p.peek(); !ok || !w.is("or", "||", "|") {
+		if w, ok := p.peek(); !ok || !w.Is("or", "||", "|") {
 			break
 		}
 		p.take()
@@ -154,13 +154,13 @@ func (p *queryParser) all() (condition, error) {
 	var tests []condition
 	for {
 		w, ok := p.peek()
-		if !ok || w.is("or", "||", "|", ")") {
+		if !ok || w.Is("or", "||", "|", ")") {
 			if len(tests) == 0 {
 				return nil, p.lacks(w, "a condition is missing here, such as dst 192.168.0.2 or nat dnat")
 			}
 			return every(tests), nil
 		}
-		if w.is("and", "&&", "&") {
+		if w.Is("and", "&&", "&") {
 			p.take()
 			continue
 		}
@@ -194,41 +194,41 @@ func every(tests []condition) condition {
 func (p *queryParser) one() (condition, error) {
 	w, ok := p.take()
 	if p.depth++; p.depth > queryDepth {
-		return nil, w.problem("nested too deeply")
+		return nil, w.Problem("nested too deeply")
 	}
 	defer func() { p.depth-- }()
 	switch {
 	case !ok:
 		return nil, p.lacks(w, "a condition is missing here")
-	case w.is("not", "!"):
+	case w.Is("not", "!"):
 		test, err := p.one()
 		if err != nil {
 			return nil, err
 		}
 		return func(f *flow.Flow, now int64, kind flow.ChangeKind) bool { return !test(f, now, kind) }, nil
-	case w.is("("):
+	case w.Is("("):
 		test, err := p.alternatives()
 		if err != nil {
 			return nil, err
 		}
-		if c, ok := p.take(); !ok || !c.is(")") {
+		if c, ok := p.take(); !ok || !c.Is(")") {
 			return nil, p.lacks(w, "the parenthesis is not closed")
 		}
 		return test, nil
-	case w.is(")"):
-		return nil, w.problem("there is no parenthesis open here")
+	case w.Is(")"):
+		return nil, w.Problem("there is no parenthesis open here")
 	case w.quoted:
-		return freeText(w.text), nil
-	case isSign(w.text[0]):
-		return nil, w.problem("a comparison needs a property before it, such as rate>1M")
+		return freeText(w.Text), nil
+	case isSign(w.Text[0]):
+		return nil, w.Problem("a comparison needs a property before it, such as rate>1M")
 	}
 	return p.condition(w)
 }
 
 // condition reads what a property needs after it, or takes the word as free text.
-func (p *queryParser) condition(key word) (condition, error) {
+func (p *queryParser) condition(key Word) (condition, error) {
 	key = p.cutColon(key)
-	name := keyName(key.text)
+	name := keyName(key.Text)
 	if name == "orig" || name == "reply" {
 		return p.side(key, name)
 	}
@@ -242,81 +242,81 @@ func (p *queryParser) condition(key word) (condition, error) {
 	}
 	p.rates = p.rates || name == "rate" || name == "pps"
 	p.asksRules = p.asksRules || name == "rule"
-	if name == "event" && p.event.text == "" {
+	if name == "event" && p.event.Text == "" {
 		p.event = key
 	}
 	return k.compile(p, sign, value)
 }
 
 // cutColon takes a colon behind a property for a blank: dst:10.0.0.1.
-func (p *queryParser) cutColon(key word) word {
-	name, value, ok := strings.Cut(key.text, ":")
+func (p *queryParser) cutColon(key Word) Word {
+	name, value, ok := strings.Cut(key.Text, ":")
 	if _, known := queryKeys[keyName(name)]; !ok || !known {
 		return key
 	}
 	middle := key.pos + len(name) + 1
 	if value != "" {
-		p.words = slices.Concat([]word{{text: value, pos: middle, end: key.end}}, p.words)
+		p.words = slices.Concat([]Word{{Text: value, pos: middle, end: key.end}}, p.words)
 	}
-	return word{text: name, pos: key.pos, end: middle - 1}
+	return Word{Text: name, pos: key.pos, end: middle - 1}
 }
 
 // text takes a word as free text, unless no flow can have it.
-func (p *queryParser) text(w word) (condition, error) {
-	if next, more := p.peek(); more && !next.quoted && isSign(next.text[0]) && next.text[0] != '!' {
-		return nil, w.problem("is no property of a flow that can be compared; these are: %s", strings.Join(orderedKeys, ", "))
+func (p *queryParser) text(w Word) (condition, error) {
+	if next, more := p.peek(); more && !next.quoted && isSign(next.Text[0]) && next.Text[0] != '!' {
+		return nil, w.Problem("is no property of a flow that can be compared; these are: %s", strings.Join(orderedKeys, ", "))
 	}
-	if test := bareWord(w.text); test != nil {
+	if test := bareWord(w.Text); test != nil {
 		return test, nil
 	}
-	if why := hopeless(w.text); why != "" {
-		return nil, w.problem("%s", why)
+	if why := hopeless(w.Text); why != "" {
+		return nil, w.Problem("%s", why)
 	}
-	return freeText(w.text), nil
+	return freeText(w.Text), nil
 }
 
 // value reads an optional sign and the value of a property.
-func (p *queryParser) value(key word, name string, k queryKey) (sign string, value word, err error) {
-	if w, ok := p.peek(); ok && !w.quoted && (isSign(w.text[0]) || w.is("not")) {
-		sign = w.text
-		if sign == "!" || w.is("not") {
+func (p *queryParser) value(key Word, name string, k queryKey) (sign string, value Word, err error) {
+	if w, ok := p.peek(); ok && !w.quoted && (isSign(w.Text[0]) || w.Is("not")) {
+		sign = w.Text
+		if sign == "!" || w.Is("not") {
 			sign = "!="
 		}
 		switch {
 		case !slices.Contains([]string{"=", "==", "!=", "<", "<=", ">", ">="}, sign):
-			return "", w, w.problem("is no comparison; these are: = != < <= > >=")
+			return "", w, w.Problem("is no comparison; these are: = != < <= > >=")
 		case !k.ordered && sign != "=" && sign != "==" && sign != "!=":
-			return "", w, w.problem("%s can be compared with = and != alone", key.text)
+			return "", w, w.Problem("%s can be compared with = and != alone", key.Text)
 		}
 		p.take()
 	}
 	value, ok := p.take()
-	if !ok || value.is("(", ")") {
+	if !ok || value.Is("(", ")") {
 		if sign == "" {
 			value = key
 		}
-		return "", value, p.lacks(value, "%s needs %s", key.text, k.wants)
+		return "", value, p.lacks(value, "%s needs %s", key.Text, k.wants)
 	}
 	return sign, p.whole(value, name, k), nil
 }
 
 // whole takes up what belongs to a value although a blank stands between: the rest of a list after or
 // before a comma, the unit of a number, the number of a rule behind its chain.
-func (p *queryParser) whole(value word, name string, k queryKey) word {
+func (p *queryParser) whole(value Word, name string, k queryKey) Word {
 	join := func(between string) {
 		next, _ := p.take()
-		value.text, value.end = value.text+between+next.text, next.end
+		value.Text, value.end = value.Text+between+next.Text, next.end
 	}
 	for {
 		next, more := p.peek()
 		switch {
-		case !more || next.quoted || value.quoted || isSign(next.text[0]) || next.is("(", ")"):
+		case !more || next.quoted || value.quoted || isSign(next.Text[0]) || next.Is("(", ")"):
 			return value
-		case strings.HasSuffix(value.text, ",") != strings.HasPrefix(next.text, ","):
+		case strings.HasSuffix(value.Text, ",") != strings.HasPrefix(next.Text, ","):
 			join("")
-		case k.units != nil && isUnit(next.text, k.units) && isPlain(value.text):
+		case k.units != nil && isUnit(next.Text, k.units) && isPlain(value.Text):
 			join("")
-		case name == "rule" && isPlain(next.text) && strings.ToUpper(value.text) == value.text && !strings.ContainsAny(value.text, "/0123456789"):
+		case name == "rule" && isPlain(next.Text) && strings.ToUpper(value.Text) == value.Text && !strings.ContainsAny(value.Text, "/0123456789"):
 			join("/")
 		default:
 			return value
@@ -334,24 +334,24 @@ func isUnit(text string, u units) bool {
 func isPlain(text string) bool { return text != "" && strings.Trim(text, "0123456789.") == "" }
 
 // side reads "orig src A" and its like.
-func (p *queryParser) side(key word, name string) (condition, error) {
+func (p *queryParser) side(key Word, name string) (condition, error) {
 	w, ok := p.take()
-	side := word{text: w.text, pos: w.pos, end: w.end}
-	if first, rest, cut := strings.Cut(w.text, ":"); cut {
+	side := Word{Text: w.Text, pos: w.pos, end: w.end}
+	if first, rest, cut := strings.Cut(w.Text, ":"); cut {
 		if _, known := queryKeys[name+" "+keyName(first)]; known {
-			side = word{text: first, pos: w.pos, end: w.pos + len(first)}
+			side = Word{Text: first, pos: w.pos, end: w.pos + len(first)}
 			if rest != "" {
-				p.words = slices.Concat([]word{{text: rest, pos: side.end + 1, end: w.end}}, p.words)
+				p.words = slices.Concat([]Word{{Text: rest, pos: side.end + 1, end: w.end}}, p.words)
 			}
 		}
 	}
-	full := name + " " + keyName(side.text)
+	full := name + " " + keyName(side.Text)
 	k, known := queryKeys[full]
 	if !ok || !known {
 		if !ok {
 			w = key
 		}
-		return nil, p.lacks(w, "after %s comes src, dst, sport or dport", key.text)
+		return nil, p.lacks(w, "after %s comes src, dst, sport or dport", key.Text)
 	}
 	sign, value, err := p.value(side, full, k)
 	if err != nil {

@@ -1,4 +1,4 @@
-package model
+package filter
 
 import (
 	"errors"
@@ -36,7 +36,7 @@ func queryFlows() map[string]*flow.Flow {
 
 func matching(t *testing.T, q string) string {
 	t.Helper()
-	query, err := ParseQuery(q, nil)
+	query, err := Parse(q, nil)
 	if err != nil {
 		t.Fatalf("%q: %v", q, err)
 	}
@@ -151,8 +151,8 @@ func TestQueryErrorsPointAtTheWord(t *testing.T) {
 		"rule x":               "x: is no rule",
 		"proto foo":            "foo: is no protocol",
 	} {
-		_, err := ParseQuery(q, nil)
-		var problem *QueryError
+		_, err := Parse(q, nil)
+		var problem *Error
 		if !errors.As(err, &problem) {
 			t.Errorf("%q: error %v", q, err)
 			continue
@@ -168,8 +168,8 @@ func TestQueryErrorsPointAtTheWord(t *testing.T) {
 
 func TestQueryThatEndsTooEarly(t *testing.T) {
 	for q, want := range map[string]bool{"dst": true, "nat dnat or": true, "(nat dnat": true, "orig ": true, "rate>": true, "not": true, "dst x": false, "sate ": false, ")": false} {
-		_, err := ParseQuery(q, nil)
-		var problem *QueryError
+		_, err := Parse(q, nil)
+		var problem *Error
 		if !errors.As(err, &problem) || problem.Open != want {
 			t.Errorf("%q: %+v", q, err)
 		}
@@ -183,11 +183,11 @@ func TestQueryRuleFinder(t *testing.T) {
 		}
 		return func(rule uint32) bool { return rule == 3 }, nil
 	}
-	q, err := ParseQuery("rule POSTROUTING/1", finder)
+	q, err := Parse("rule POSTROUTING/1", finder)
 	if err != nil || !q.Match(queryFlows()["web"], 0) || q.Match(queryFlows()["out"], 0) {
 		t.Errorf("the rule is not found, %v", err)
 	}
-	if _, err = ParseQuery("rule 9", finder); err == nil || err.Error() != "9: is no rule; right would be POSTROUTING/1" {
+	if _, err = Parse("rule 9", finder); err == nil || err.Error() != "9: is no rule; right would be POSTROUTING/1" {
 		t.Errorf("error %v", err)
 	}
 }
@@ -267,8 +267,8 @@ func FuzzParseQuery(f *testing.F) {
 	}
 	flows := queryFlows()
 	f.Fuzz(func(t *testing.T, text string) {
-		q, err := ParseQuery(text, nil)
-		var problem *QueryError
+		q, err := Parse(text, nil)
+		var problem *Error
 		if err != nil && (!errors.As(err, &problem) || problem.Pos < 0 || problem.End > len(text) || problem.Pos > problem.End) {
 			t.Fatalf("%q: %#v", text, err)
 		}
@@ -380,7 +380,7 @@ func TestQueryWordsThatNoFlowHas(t *testing.T) {
 		"bytes>1k-2k":      "1k-2k: > needs one number",
 		"\x1b[31m":         "\x1b[31m: is no property",
 	} {
-		_, err := ParseQuery(q, nil)
+		_, err := Parse(q, nil)
 		switch {
 		case want == "" && err != nil:
 			t.Errorf("%q: %v", q, err)
@@ -389,7 +389,7 @@ func TestQueryWordsThatNoFlowHas(t *testing.T) {
 		}
 	}
 	for _, q := range []string{"tcp", "192.168", ":443", "2001:db8", "estab", "SYN", "dnat", "8.8.8.8:53", `"example.com"`, "t", "[2001", "cafe"} {
-		if _, err := ParseQuery(q, nil); err != nil {
+		if _, err := Parse(q, nil); err != nil {
 			t.Errorf("%q could be in a flow's line: %v", q, err)
 		}
 	}
@@ -401,7 +401,7 @@ func TestQueryOfEvents(t *testing.T) {
 		"event new": "new", "event destroy": "destroy", "event ended": "destroy", "event new,update": "new update", "not event update": "new destroy",
 		"event != new": "update destroy", "event new dport 53": "", "event destroy or dport 53": "destroy", "nat dnat": "new update destroy",
 	} {
-		query, err := ParseQuery(q, nil)
+		query, err := Parse(q, nil)
 		if err != nil {
 			t.Errorf("%q: %v", q, err)
 			continue
@@ -415,12 +415,12 @@ func TestQueryOfEvents(t *testing.T) {
 		if strings.Join(got, " ") != want {
 			t.Errorf("%q passes %q, not %q", q, got, want)
 		}
-		var problem *QueryError
+		var problem *Error
 		if wrong := query.OfFlows(); strings.Contains(q, "event") != (wrong != nil) || wrong != nil && (!errors.As(wrong, &problem) || q[problem.Pos:problem.End] != "event") {
 			t.Errorf("%q for flows: %v", q, wrong)
 		}
 	}
-	if _, err := ParseQuery("event gone", nil); err == nil || err.Error() != "gone: is no event; right would be new, update or destroy" {
+	if _, err := Parse("event gone", nil); err == nil || err.Error() != "gone: is no event; right would be new, update or destroy" {
 		t.Errorf("error %v", err)
 	}
 }
@@ -434,7 +434,7 @@ func TestQueryRuleAsShown(t *testing.T) {
 	}
 	for q, want := range map[string]string{"rule PREROUTING 3": "PREROUTING/3", "rule 3 80": "3", "rule stale 80": "stale", "rule POSTROUTING dport 80": "POSTROUTING"} {
 		asked = nil
-		if _, err := ParseQuery(q, finder); err != nil || strings.Join(asked, " ") != want {
+		if _, err := Parse(q, finder); err != nil || strings.Join(asked, " ") != want {
 			t.Errorf("%q asks for %q, %v", q, asked, err)
 		}
 	}
@@ -456,7 +456,7 @@ func TestGroupsAreFoundByTheirFilter(t *testing.T) {
 			t.Fatalf("%v: %v, %v", by, groups, err)
 		}
 		for _, g := range groups {
-			q, err := ParseQuery(g.Key.FilterLine(nil), nil)
+			q, err := Parse(g.Key.FilterLine(nil), nil)
 			if err != nil {
 				t.Errorf("%v: %v", g.Key.String(), err)
 				continue

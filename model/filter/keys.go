@@ -1,4 +1,4 @@
-package model
+package filter
 
 import (
 	"cmp"
@@ -17,7 +17,7 @@ type queryKey struct {
 	values  []string
 	ordered bool // can be compared with < and >
 	units   units
-	compile func(p *queryParser, sign string, value word) (condition, error)
+	compile func(p *queryParser, sign string, value Word) (condition, error)
 }
 
 // orderedKeys are the properties with an order.
@@ -42,12 +42,12 @@ var queryKeys map[string]queryKey
 
 func init() {
 	address := func(parts ...part) queryKey {
-		return queryKey{wants: wantsAddress, compile: func(_ *queryParser, sign string, v word) (condition, error) {
+		return queryKey{wants: wantsAddress, compile: func(_ *queryParser, sign string, v Word) (condition, error) {
 			return addressTest(parts, sign, v)
 		}}
 	}
 	port := func(parts ...part) queryKey {
-		return queryKey{wants: wantsPort, ordered: true, compile: func(_ *queryParser, sign string, v word) (condition, error) {
+		return queryKey{wants: wantsPort, ordered: true, compile: func(_ *queryParser, sign string, v Word) (condition, error) {
 			return portTest(parts, sign, v)
 		}}
 	}
@@ -86,15 +86,15 @@ func init() {
 }
 
 // addressTest compiles a list of addresses, networks and ranges, each with a port or without.
-func addressTest(parts []part, sign string, v word) (condition, error) {
+func addressTest(parts []part, sign string, v Word) (condition, error) {
 	var spans []span
-	for _, item := range strings.Split(v.text, ",") {
+	for _, item := range strings.Split(v.Text, ",") {
 		s, ok := spanOf(item)
 		if !ok {
 			if n, begun := networkOf(item + "."); begun {
-				return nil, v.problem("is no address; for all that begin with it, right would be %v", n)
+				return nil, v.Problem("is no address; for all that begin with it, right would be %v", n)
 			}
-			return nil, v.problem("is no address; right would be %s", wantsAddress)
+			return nil, v.Problem("is no address; right would be %s", wantsAddress)
 		}
 		spans = append(spans, s)
 	}
@@ -208,12 +208,12 @@ func signed(sign string, test condition) condition {
 	return func(f *flow.Flow, now int64, kind flow.ChangeKind) bool { return !test(f, now, kind) }
 }
 
-func protoTest(_ *queryParser, sign string, v word) (condition, error) {
+func protoTest(_ *queryParser, sign string, v Word) (condition, error) {
 	var want [256]bool
-	for _, name := range strings.Split(v.text, ",") {
+	for _, name := range strings.Split(v.Text, ",") {
 		p, ok := flow.ParseProto(name)
 		if !ok {
-			return nil, v.problem("is no protocol; right would be tcp, udp, icmp, icmpv6, sctp, gre … or a number up to 255")
+			return nil, v.Problem("is no protocol; right would be tcp, udp, icmp, icmpv6, sctp, gre … or a number up to 255")
 		}
 		want[p] = true
 	}
@@ -221,17 +221,17 @@ func protoTest(_ *queryParser, sign string, v word) (condition, error) {
 }
 
 // stateTest compiles a list of states.
-func stateTest(_ *queryParser, sign string, v word) (condition, error) {
+func stateTest(_ *queryParser, sign string, v Word) (condition, error) {
 	return listTest(sign, v, stateOf, "is no state; right would be one of "+strings.Join(queryKeys["state"].values, ", "))
 }
 
 // listTest compiles a list of which one must hold; of reads an entry of it.
-func listTest(sign string, v word, of func(name string) condition, problem string) (condition, error) {
+func listTest(sign string, v Word, of func(name string) condition, problem string) (condition, error) {
 	var tests []condition
-	for _, name := range strings.Split(v.text, ",") {
+	for _, name := range strings.Split(v.Text, ",") {
 		test := of(strings.ToLower(name))
 		if test == nil {
-			return nil, v.problem("%s", problem)
+			return nil, v.Problem("%s", problem)
 		}
 		tests = append(tests, test)
 	}
@@ -272,7 +272,7 @@ func stateOf(name string) condition {
 	return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return want[f.Orig.Proto][f.State&15] }
 }
 
-func natTest(_ *queryParser, sign string, v word) (condition, error) {
+func natTest(_ *queryParser, sign string, v Word) (condition, error) {
 	return listTest(sign, v, natOf, "is no kind of translation; right would be dnat, snat, both, none or any")
 }
 
@@ -293,7 +293,7 @@ func natOf(name string) condition {
 	return nil
 }
 
-func eventTest(p *queryParser, sign string, v word) (condition, error) {
+func eventTest(p *queryParser, sign string, v Word) (condition, error) {
 	of := func(name string) condition {
 		var want flow.ChangeKind
 		switch name {
@@ -311,46 +311,46 @@ func eventTest(p *queryParser, sign string, v word) (condition, error) {
 	return listTest(sign, v, of, "is no event; right would be new, update or destroy")
 }
 
-func familyTest(_ *queryParser, sign string, v word) (condition, error) {
+func familyTest(_ *queryParser, sign string, v Word) (condition, error) {
 	var want flow.Family
-	switch strings.ToLower(v.text) {
+	switch strings.ToLower(v.Text) {
 	case "ipv4", "4", "ip4", "inet":
 		want = flow.IPv4
 	case "ipv6", "6", "ip6", "inet6":
 		want = flow.IPv6
 	default:
-		return nil, v.problem("is no family; right would be ipv4 or ipv6")
+		return nil, v.Problem("is no family; right would be ipv4 or ipv6")
 	}
 	return signed(sign, func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Orig.Family == want }), nil
 }
 
-func ruleTest(p *queryParser, sign string, v word) (condition, error) {
+func ruleTest(p *queryParser, sign string, v Word) (condition, error) {
 	if p.rules == nil {
-		if v.is("none") {
+		if v.Is("none") {
 			return signed(sign, func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Rule == 0 }), nil
 		}
-		n, err := strconv.ParseUint(v.text, 10, 32)
+		n, err := strconv.ParseUint(v.Text, 10, 32)
 		if err != nil {
-			return nil, v.problem("is no rule; right would be a number or none")
+			return nil, v.Problem("is no rule; right would be a number or none")
 		}
 		return signed(sign, func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Rule == uint32(n) }), nil
 	}
-	match, err := p.rules(v.text)
+	match, err := p.rules(v.Text)
 	if err != nil {
-		return nil, v.problem("%v", err)
+		return nil, v.Problem("%v", err)
 	}
 	return signed(sign, func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Rule != 0 && match(f.Rule) }), nil
 }
 
-func markTest(_ *queryParser, sign string, v word) (condition, error) {
-	text, maskText, masked := strings.Cut(v.text, "/")
+func markTest(_ *queryParser, sign string, v Word) (condition, error) {
+	text, maskText, masked := strings.Cut(v.Text, "/")
 	value, err := strconv.ParseUint(text, 0, 32)
 	mask := uint64(math.MaxUint32)
 	if err == nil && masked {
 		mask, err = strconv.ParseUint(maskText, 0, 32)
 	}
 	if err != nil {
-		return nil, v.problem("is no mark; right would be a number such as 16 or 0x10, or one with a mask such as 0x10/0xff")
+		return nil, v.Problem("is no mark; right would be a number such as 16 or 0x10, or one with a mask such as 0x10/0xff")
 	}
 	return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool {
 		return holds(sign, cmp.Compare(uint64(f.Mark)&mask, value))

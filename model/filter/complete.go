@@ -1,4 +1,4 @@
-package model
+package filter
 
 import (
 	"maps"
@@ -55,18 +55,18 @@ var queryOrder = []struct{ name, hint string }{
 // them. values may add more of them, as the addresses or rules of this gateway, for a property by its name; it may be nil.
 func Complete(text string, cursor int, values func(key string) []string) []Completion {
 	cursor = max(0, min(cursor, len(text)))
-	words := queryWords(text[:cursor])
-	begun := word{pos: cursor, end: cursor}
-	if n := len(words); n > 0 && words[n-1].end == cursor && !words[n-1].is("(", ")") && !isSign(words[n-1].text0()) {
+	words := Words(text[:cursor])
+	begun := Word{pos: cursor, end: cursor}
+	if n := len(words); n > 0 && words[n-1].end == cursor && !words[n-1].Is("(", ")") && !isSign(words[n-1].text0()) {
 		begun, words = words[n-1], words[:n-1]
 	}
 	if begun.quoted {
 		return nil
 	}
-	typed := strings.ToLower(begun.text)
+	typed := strings.ToLower(begun.Text)
 	var found []Completion
 	offer := func(text, hint string) {
-		if strings.HasPrefix(strings.ToLower(text), typed) && text != begun.text {
+		if strings.HasPrefix(strings.ToLower(text), typed) && text != begun.Text {
 			found = append(found, Completion{text, begun.pos, cursor, hint})
 		}
 	}
@@ -96,7 +96,7 @@ func Complete(text string, cursor int, values func(key string) []string) []Compl
 // become a property, as "sta" on the way to state; the line's length if it is not. Whoever
 // filters while a line is typed leaves such a word out, which would else be free text.
 func Unfinished(text string) int {
-	words := queryWords(text)
+	words := Words(text)
 	n := len(words)
 	if n == 0 || words[n-1].end != len(text) || words[n-1].quoted {
 		return len(text)
@@ -105,7 +105,7 @@ func Unfinished(text string) int {
 	if _, isValue, isSide := expecting(words[:n-1]); isValue || isSide {
 		return len(text)
 	}
-	typed := strings.ToLower(last.text)
+	typed := strings.ToLower(last.Text)
 	for _, name := range knownWords {
 		if typed != "" && name != typed && strings.HasPrefix(name, typed) {
 			return last.pos
@@ -130,20 +130,20 @@ var knownWords = func() (names []string) {
 	return append(names, others...)
 }()
 
-func (w word) text0() byte {
-	if w.text == "" || w.quoted {
+func (w Word) text0() byte {
+	if w.Text == "" || w.quoted {
 		return 0
 	}
-	return w.text[0]
+	return w.Text[0]
 }
 
 // expecting tells what comes after some words: the value of a property, one of src, dst, sport and
 // dport after orig or reply, or the beginning of a condition.
-func expecting(words []word) (key string, isValue, isSide bool) {
+func expecting(words []Word) (key string, isValue, isSide bool) {
 	for len(words) > 0 {
 		w := words[0]
 		words = words[1:]
-		name := keyName(w.text)
+		name := keyName(w.Text)
 		if w.quoted {
 			continue
 		}
@@ -152,13 +152,13 @@ func expecting(words []word) (key string, isValue, isSide bool) {
 			if len(words) == 0 {
 				return side, false, true
 			}
-			name = side + " " + keyName(words[0].text)
+			name = side + " " + keyName(words[0].Text)
 			words = words[1:]
 		}
 		if _, ok := queryKeys[name]; !ok {
 			continue
 		}
-		if len(words) > 0 && (isSign(words[0].text0()) || words[0].is("not")) {
+		if len(words) > 0 && (isSign(words[0].text0()) || words[0].Is("not")) {
 			words = words[1:]
 		}
 		if len(words) == 0 {

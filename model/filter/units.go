@@ -1,4 +1,4 @@
-package model
+package filter
 
 import (
 	"cmp"
@@ -76,13 +76,13 @@ func unitTime(suffix string) (float64, bool) {
 // does not have it passes no comparison. A number of seconds, bytes or packets is equal to one that
 // differs by less than a whole one.
 func number(wants string, u units, get func(f *flow.Flow, now int64) (float64, bool)) queryKey {
-	return queryKey{wants: wants, ordered: true, units: u, compile: func(_ *queryParser, sign string, v word) (condition, error) {
-		from, until, ok := parseRange(v.text, u)
+	return queryKey{wants: wants, ordered: true, units: u, compile: func(_ *queryParser, sign string, v Word) (condition, error) {
+		from, until, ok := parseRange(v.Text, u)
 		switch {
 		case !ok:
-			return nil, v.problem("is no number; right would be %s", wants)
+			return nil, v.Problem("is no number; right would be %s", wants)
 		case from != until && isOrder(sign):
-			return nil, v.problem("%s needs one number", sign)
+			return nil, v.Problem("%s needs one number", sign)
 		case isOrder(sign):
 			return func(f *flow.Flow, now int64, _ flow.ChangeKind) bool {
 				n, known := get(f, now)
