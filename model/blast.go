@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -15,7 +16,7 @@ import (
 // Blast is what a plan would touch besides what it is meant for.
 type Blast struct {
 	// Session is the operator's SSH connection; nil where there is none.
-	Session *Session
+	Session *facts.Session
 	// Own tells whether the operator's own connection may be affected, OwnWhy how.
 	// It is false only where that is certain, or where nobody is connected by SSH.
 	Own    bool
@@ -74,7 +75,7 @@ const blastExamples = 5
 
 // BlastOf evaluates the operator's connection and up to limit flows under the rules as they
 // are and as they would be. A million flows take about two seconds; flows may be nil.
-func BlastOf(f *Facts, before, after map[rules.Place]*rules.Ruleset, plan rules.Plan, flows *flow.Flows, limit int) Blast {
+func BlastOf(f *facts.Facts, before, after map[rules.Place]*rules.Ruleset, plan rules.Plan, flows *flow.Flows, limit int) Blast {
 	var b Blast
 	if f == nil {
 		b.Own, b.OwnWhy = true, "it is not known yet who is connected to this host"
@@ -110,7 +111,7 @@ func BlastOf(f *Facts, before, after map[rules.Place]*rules.Ruleset, plan rules.
 // behind. At most so many are returned; changed counts them all. The operator's own
 // connection is never among them. It looks at the whole table, a million flows in
 // about two seconds, and ends early with ctx.
-func KeptFlows(ctx context.Context, f *Facts, before, after map[rules.Place]*rules.Ruleset, flows *flow.Flows, most int) (kept []flow.Flow, changed int) {
+func KeptFlows(ctx context.Context, f *facts.Facts, before, after map[rules.Place]*rules.Ruleset, flows *flow.Flows, most int) (kept []flow.Flow, changed int) {
 	if f == nil || flows == nil {
 		return nil, 0
 	}
@@ -119,12 +120,12 @@ func KeptFlows(ctx context.Context, f *Facts, before, after map[rules.Place]*rul
 
 // StaleFlows are the live flows that the rules of today would translate otherwise,
 // however long ago they changed; for the rest see KeptFlows.
-func StaleFlows(ctx context.Context, f *Facts, sets map[rules.Place]*rules.Ruleset, flows *flow.Flows, most int) (stale []flow.Flow, count int) {
+func StaleFlows(ctx context.Context, f *facts.Facts, sets map[rules.Place]*rules.Ruleset, flows *flow.Flows, most int) (stale []flow.Flow, count int) {
 	return comparison{fresh: evaluatorOf(f, sets)}.gather(ctx, f, flows, most)
 }
 
 // gather finds the flows that fit, but for the operator's own connection.
-func (t comparison) gather(ctx context.Context, f *Facts, flows *flow.Flows, most int) (found []flow.Flow, count int) {
+func (t comparison) gather(ctx context.Context, f *facts.Facts, flows *flow.Flows, most int) (found []flow.Flow, count int) {
 	flows.Each(func(_ flow.Ref, g *flow.Flow) bool {
 		if ctx.Err() != nil {
 			return false
@@ -141,7 +142,7 @@ func (t comparison) gather(ctx context.Context, f *Facts, flows *flow.Flows, mos
 }
 
 // belongsTo tells whether a flow is the SSH connection of the session.
-func belongsTo(f *flow.Flow, s *Session) bool {
+func belongsTo(f *flow.Flow, s *facts.Session) bool {
 	if s == nil || f.Proto() != flow.TCP {
 		return false
 	}
@@ -169,7 +170,7 @@ func (t *comparison) changes(f *flow.Flow) bool {
 	return was.Confidence != Stale
 }
 
-func evaluatorOf(f *Facts, sets map[rules.Place]*rules.Ruleset) *evaluate.Evaluator {
+func evaluatorOf(f *facts.Facts, sets map[rules.Place]*rules.Ruleset) *evaluate.Evaluator {
 	var programs []*evaluate.Program
 	for _, s := range sets {
 		programs = append(programs, evaluate.Compile(s))
@@ -185,7 +186,7 @@ var harmless = []string{
 
 // ownConnection compares what becomes of the operator's packets, those of the
 // connection that is there and the first of a new one.
-func (b *Blast) ownConnection(f *Facts, old, fresh *evaluate.Evaluator, plan rules.Plan) {
+func (b *Blast) ownConnection(f *facts.Facts, old, fresh *evaluate.Evaluator, plan rules.Plan) {
 	if f.Session == nil {
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -58,12 +59,12 @@ func (f *Finding) IsProblem() bool { return f.Severity >= SeverityWarning }
 // Gateway is everything that the doctor looks at: one moment of the gateway, as
 // values. Of what is nil or unknown nothing is said.
 type Gateway struct {
-	Facts *Facts
+	Facts *facts.Facts
 	Sets  map[rules.Place]*rules.Ruleset
 	Flows *flow.Flows
 	// Health is that of the connection table; Earlier is the same some seconds
 	// before, to tell what happens from what has happened.
-	Health, Earlier Health
+	Health, Earlier facts.Health
 	Surroundings
 	// Probes are answers of servers that were asked for a connection, by their
 	// addresses; the doctor asks nobody itself.
@@ -75,7 +76,7 @@ type Surroundings struct {
 	// Natives are nft tables besides those of iptables that translate too.
 	Natives []NativeTable
 	// Filters are the filter rules that were made with nft; nil if there are none.
-	Filters *Nftables
+	Filters *facts.Nftables
 	// Unseen says of each family and backend that is not shown, why.
 	Unseen []string
 	// Saved are the rules that are loaded at boot, a file each.
@@ -162,7 +163,7 @@ func Worst(found []Finding) Severity {
 // doctor is one examination.
 type doctor struct {
 	*Gateway
-	f   *Facts
+	f   *facts.Facts
 	now int64
 
 	trial  // the gateway as it is
@@ -174,7 +175,7 @@ type doctor struct {
 func newDoctor(g *Gateway, now int64) *doctor {
 	d := &doctor{Gateway: g, f: g.Facts, now: now}
 	if d.f == nil {
-		d.f = &Facts{Settings: UnknownSettings()}
+		d.f = &facts.Facts{Settings: facts.UnknownSettings()}
 	}
 	d.trial = newTrial(d.f, g.Sets, nil)
 	d.all = forwardsOf(d)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"nattui/model/facts"
 	"nattui/rules"
 )
 
@@ -137,8 +138,8 @@ func distinct(list []string) []string {
 }
 
 // bootSetting tells of a switch that NAT needs and that is not set at boot.
-func (d *doctor) bootSetting(name string, now Setting, family rules.Family) {
-	if d.BootSettings == nil || now != SettingOn || len(d.ownRules(family)) == 0 {
+func (d *doctor) bootSetting(name string, now facts.Setting, family rules.Family) {
+	if d.BootSettings == nil || now != facts.SettingOn || len(d.ownRules(family)) == 0 {
 		return
 	}
 	file, ok := d.BootSettings[name]

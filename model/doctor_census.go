@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -175,7 +176,7 @@ func (d *doctor) unanswered(f *flow.Flow) bool {
 // answer each other directly.
 func (d *doctor) neighbours(a, b netip.Addr) bool {
 	for _, x := range d.f.Addresses {
-		if x.Scope != ScopeLink && !x.Prefix.IsSingleIP() && x.Prefix.Contains(a) && x.Prefix.Contains(b) {
+		if x.Scope != facts.ScopeLink && !x.Prefix.IsSingleIP() && x.Prefix.Contains(a) && x.Prefix.Contains(b) {
 			return !d.f.IsLocal(a) && !d.f.IsLocal(b)
 		}
 	}
@@ -218,8 +219,8 @@ func (c *census) usePort(f *flow.Flow, e Explanation) {
 func (c *census) leftBare(d *doctor, f *flow.Flow) {
 	client := f.Client().Addr()
 	from, ok := d.f.LinkOf(client)
-	route, certain := d.f.Lookup(RouteQuery{Dst: f.ServedBy().Addr(), Src: client, In: from})
-	if !ok || !certain || d.f.IsLocal(client) || route.Kind != RouteUnicast || route.Out == from || !d.outward(route.Out) {
+	route, certain := d.f.Lookup(facts.RouteQuery{Dst: f.ServedBy().Addr(), Src: client, In: from})
+	if !ok || !certain || d.f.IsLocal(client) || route.Kind != facts.RouteUnicast || route.Out == from || !d.outward(route.Out) {
 		return
 	}
 	c.bare.add(f)
@@ -278,7 +279,7 @@ func (d *doctor) bareFlows() {
 	}
 	f := &c.first[0]
 	from, _ := d.f.LinkOf(f.Client().Addr())
-	route, _ := d.f.Lookup(RouteQuery{Dst: f.ServedBy().Addr(), Src: f.Client().Addr(), In: from})
+	route, _ := d.f.Lookup(facts.RouteQuery{Dst: f.ServedBy().Addr(), Src: f.Client().Addr(), In: from})
 	found := Finding{
 		Check: "not-translated", Severity: SeverityError, Subject: from,
 		Evidence: []string{fmt.Sprintf("%s like %s %s to %s, none answered", plural(c.flows, "flow"), f.Proto(), f.Client(), f.AskedFor())},

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -49,7 +50,7 @@ func (d *doctor) nativeForward(f *Forward) Finding {
 	hook, out := "input", ""
 	if !f.local {
 		hook = "forward"
-		if route, certain := d.f.Lookup(RouteQuery{Dst: f.Server.Addr()}); certain {
+		if route, certain := d.f.Lookup(facts.RouteQuery{Dst: f.Server.Addr()}); certain {
 			out = route.Out
 		}
 	}
@@ -65,8 +66,8 @@ func (d *doctor) answer(f *Forward) (evaluate.Packet, bool) {
 	if f.local || !f.Server.Addr().IsValid() {
 		return evaluate.Packet{}, false
 	}
-	route, certain := d.f.Lookup(RouteQuery{Dst: f.Server.Addr()})
-	if route.Kind != RouteUnicast || !certain {
+	route, certain := d.f.Lookup(facts.RouteQuery{Dst: f.Server.Addr()})
+	if route.Kind != facts.RouteUnicast || !certain {
 		return evaluate.Packet{}, false
 	}
 	return answerTo(netip.AddrPortFrom(f.packet.Src, f.packet.SrcPort), f.Server, uint8(f.Proto), route.Out), true
@@ -303,7 +304,7 @@ func (d *doctor) listened(f *Forward) Finding {
 			return d.loopbackListener(f, l)
 		}
 	}
-	if f.Rule.Family == rules.IPv6 && slices.ContainsFunc(d.f.Listeners, func(l Listener) bool {
+	if f.Rule.Family == rules.IPv6 && slices.ContainsFunc(d.f.Listeners, func(l facts.Listener) bool {
 		return l.Address.Port() == to.Port() && l.Proto == f.Proto && l.Address.Addr().Is4()
 	}) {
 		return Finding{
@@ -317,7 +318,7 @@ func (d *doctor) listened(f *Forward) Finding {
 	}
 }
 
-func listenerName(l Listener) string {
+func listenerName(l facts.Listener) string {
 	if l.Process == "" {
 		return "a program"
 	}
@@ -326,7 +327,7 @@ func listenerName(l Listener) string {
 
 // loopbackListener tells that a redirection ends beside a service that listens
 // at the loopback address: REDIRECT goes to the address of the interface.
-func (d *doctor) loopbackListener(f *Forward, l Listener) Finding {
+func (d *doctor) loopbackListener(f *Forward, l facts.Listener) Finding {
 	found := Finding{
 		Check: "listener-on-loopback", Severity: SeverityError, Evidence: []string{fmt.Sprintf("%s listens at %s alone", listenerName(l), l.Address), d.ruleCount(f)},
 		Sentence: fmt.Sprintf("The rule sends packets to %s, but %s listens at %s alone, where they do not get: let it listen on all addresses, or send them to the loopback address.", f.Server, listenerName(l), l.Address),
@@ -337,7 +338,7 @@ func (d *doctor) loopbackListener(f *Forward, l Listener) Finding {
 	changed := *f.rule
 	changed.Target = rules.Target{Kind: rules.DNAT, Name: "DNAT", To: rules.Translation{Addrs: rules.Addrs{Lo: l.Address.Addr(), Hi: l.Address.Addr()}, Ports: rules.Port(l.Address.Port()), HasPorts: true}}
 	steps := []rules.Step{d.replace(f.Rule, *f.rule, changed, "REDIRECT goes to the address of the interface; DNAT can go to the loopback address")}
-	if d.f.Settings.RouteLocalnetOn(f.Link) != SettingOn {
+	if d.f.Settings.RouteLocalnetOn(f.Link) != facts.SettingOn {
 		steps = append(steps, d.openLoopback(f.Rule.Place, f.Link)...)
 	}
 	plan := rules.Plan{Title: fmt.Sprintf("Send it to %s", l.Address), Steps: steps}
@@ -404,7 +405,7 @@ func (d *doctor) noAnswer(f *Forward, seen tally, masked bool) Finding {
 // hide is the plan that gives what goes to a server this host's own address as
 // source, so that the answers come back.
 func (d *doctor) hide(f *Forward, title string) rules.Plan {
-	route, _ := d.f.Lookup(RouteQuery{Dst: f.Server.Addr()})
+	route, _ := d.f.Lookup(facts.RouteQuery{Dst: f.Server.Addr()})
 	from, ok := d.ownAddr(route.Out, f.Server.Addr())
 	if !ok || f.ranged {
 		return rules.Plan{}
@@ -456,7 +457,7 @@ func ruleOf(sets map[rules.Place]*rules.Ruleset, at evaluate.RuleRef) (*rules.Ru
 func (d *doctor) ownAddr(link string, to netip.Addr) (netip.Addr, bool) {
 	var any netip.Addr
 	for _, a := range d.f.AddressesOn(link) {
-		if a.Prefix.Addr().Is4() != to.Is4() || a.Scope != ScopeGlobal {
+		if a.Prefix.Addr().Is4() != to.Is4() || a.Scope != facts.ScopeGlobal {
 			continue
 		}
 		if a.Prefix.Contains(to) {
@@ -475,14 +476,14 @@ func (d *doctor) stepLeaves(f *Forward) Finding {
 	if f.Link == "" || !d.outward(f.Link) || !f.Asked.Addr().IsValid() {
 		return Finding{Sentence: "The answer goes back to the client."}
 	}
-	q := RouteQuery{Dst: f.packet.Src, Src: f.Asked.Addr()}
+	q := facts.RouteQuery{Dst: f.packet.Src, Src: f.Asked.Addr()}
 	if !f.local {
 		if answer, ok := d.answer(f); ok {
 			q.Src, q.In = f.Server.Addr(), answer.In
 		}
 	}
 	back, certain := d.f.Lookup(q)
-	if !certain || back.Kind != RouteUnicast || back.Out == f.Link || d.restoresMark(f.Rule.Place) {
+	if !certain || back.Kind != facts.RouteUnicast || back.Out == f.Link || d.restoresMark(f.Rule.Place) {
 		return Finding{Sentence: fmt.Sprintf("The answer leaves by %s, where the packet came from.", f.Link)}
 	}
 	found := Finding{
@@ -499,7 +500,7 @@ func (d *doctor) restoresMark(p rules.Place) bool {
 	for _, chain := range []string{"PREROUTING", "OUTPUT"} {
 		c, ok := d.sets[p].Chain("mangle", chain)
 		if ok && slices.ContainsFunc(c.Rules, func(r rules.Rule) bool { return r.Target.Kind == rules.SetConnMark && r.Target.Mark.Restore }) {
-			return slices.ContainsFunc(d.f.PolicyRules, func(r PolicyRule) bool { return r.Mask != 0 })
+			return slices.ContainsFunc(d.f.PolicyRules, func(r facts.PolicyRule) bool { return r.Mask != 0 })
 		}
 	}
 	return false
@@ -520,7 +521,7 @@ func (d *doctor) markedRoute(f *Forward) (rules.Plan, [][]string) {
 	if !router.IsValid() {
 		return rules.Plan{}, nil
 	}
-	route, _ := d.f.Lookup(RouteQuery{Dst: f.Server.Addr()})
+	route, _ := d.f.Lookup(facts.RouteQuery{Dst: f.Server.Addr()})
 	plan := rules.Plan{Title: "Mark connections that come by " + f.Link + ", so that their answers can be routed back there"}
 	for _, l := range []struct{ line, why string }{
 		{fmt.Sprintf("-A %%s -i %s -m conntrack --ctstate NEW -j CONNMARK --set-xmark %s/0xffffffff", f.Link, mark), "connections that begin at " + f.Link + " get a mark"},

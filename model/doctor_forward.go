@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -350,7 +351,7 @@ func (d *doctor) serve(f *Forward, r *rules.Rule, port uint16) {
 // first one.
 func (d *doctor) redirectAddr(link string, like netip.Addr) (netip.Addr, bool) {
 	for _, a := range d.f.AddressesOn(link) {
-		if a.Prefix.Addr().Is4() == like.Is4() && a.Scope != ScopeLink {
+		if a.Prefix.Addr().Is4() == like.Is4() && a.Scope != facts.ScopeLink {
 			return a.Prefix.Addr(), true
 		}
 	}
@@ -400,12 +401,12 @@ func (d *doctor) uplink(family rules.Family) (string, bool) {
 // table, or a public IPv4 address.
 func (d *doctor) outward(link string) bool {
 	for _, r := range d.f.Routes {
-		if r.Dst.Bits() == 0 && slices.ContainsFunc(r.Hops, func(h Hop) bool { return h.Out == link }) {
+		if r.Dst.Bits() == 0 && slices.ContainsFunc(r.Hops, func(h facts.Hop) bool { return h.Out == link }) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(d.f.AddressesOn(link), func(a Address) bool {
-		return a.Scope == ScopeGlobal && a.Prefix.Addr().Is4() && !isInner(a.Prefix.Addr())
+	return slices.ContainsFunc(d.f.AddressesOn(link), func(a facts.Address) bool {
+		return a.Scope == facts.ScopeGlobal && a.Prefix.Addr().Is4() && !isInner(a.Prefix.Addr())
 	})
 }
 
@@ -437,7 +438,7 @@ func (d *doctor) askedAddr(s sketch, link string, kind rules.Kind) (netip.Addr, 
 		}
 	}
 	for _, a := range d.f.AddressesOn(link) {
-		if s.family.Holds(a.Prefix.Addr()) && a.Scope == ScopeGlobal {
+		if s.family.Holds(a.Prefix.Addr()) && a.Scope == facts.ScopeGlobal {
 			return a.Prefix.Addr(), true
 		}
 	}
@@ -465,7 +466,7 @@ func (d *doctor) worldAddr(family rules.Family, link string) (netip.Addr, bool) 
 		if !spare.IsValid() {
 			spare = a
 		}
-		if r, _ := d.f.Lookup(RouteQuery{Dst: a}); r.Kind == RouteUnicast && (link == "" || r.Out == link) {
+		if r, _ := d.f.Lookup(facts.RouteQuery{Dst: a}); r.Kind == facts.RouteUnicast && (link == "" || r.Out == link) {
 			return a, true
 		}
 	}
@@ -516,7 +517,7 @@ func (d *doctor) insider(link string, family rules.Family, fits func(netip.Addr)
 		if a.Peer.IsValid() && fits(a.Peer) {
 			return a.Peer, true
 		}
-		if !family.Holds(p.Addr()) || a.Scope == ScopeLink || p.IsSingleIP() {
+		if !family.Holds(p.Addr()) || a.Scope == facts.ScopeLink || p.IsSingleIP() {
 			continue
 		}
 		candidate := p.Addr()
@@ -534,5 +535,5 @@ func (d *doctor) insider(link string, family rules.Family, fits func(netip.Addr)
 
 // onNet tells that an address is in one of a link's networks.
 func (d *doctor) onNet(link string, a netip.Addr) bool {
-	return slices.ContainsFunc(d.f.AddressesOn(link), func(x Address) bool { return x.Prefix.Contains(a) })
+	return slices.ContainsFunc(d.f.AddressesOn(link), func(x facts.Address) bool { return x.Prefix.Contains(a) })
 }

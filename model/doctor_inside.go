@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"nattui/model/facts"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -14,8 +15,8 @@ func (d *doctor) insideOf(f *Forward) (link string, client netip.Addr, ok bool) 
 	if f.local || f.ranged || !f.Server.Addr().IsValid() {
 		return "", netip.Addr{}, false
 	}
-	route, certain := d.f.Lookup(RouteQuery{Dst: f.Server.Addr()})
-	if !certain || route.Kind != RouteUnicast || route.Gateway.IsValid() || route.Out == f.Link || !d.onNet(route.Out, f.Server.Addr()) {
+	route, certain := d.f.Lookup(facts.RouteQuery{Dst: f.Server.Addr()})
+	if !certain || route.Kind != facts.RouteUnicast || route.Gateway.IsValid() || route.Out == f.Link || !d.onNet(route.Out, f.Server.Addr()) {
 		return "", netip.Addr{}, false
 	}
 	client, ok = d.insider(route.Out, f.Rule.Family, func(a netip.Addr) bool {

@@ -16,6 +16,7 @@ import (
 
 	"nattui/model"
 	"nattui/model/conntrack"
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/model/host"
 	"nattui/model/lab"
@@ -62,11 +63,11 @@ func (w *ward) look() *model.Gateway {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	facts, err := host.Read(w.t.Context())
+	known, err := host.Read(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	g := &model.Gateway{Facts: &facts, Sets: sets, Flows: flow.NewFlows(), Health: w.kernel.Health()}
+	g := &model.Gateway{Facts: &known, Sets: sets, Flows: flow.NewFlows(), Health: w.kernel.Health()}
 	if err := w.kernel.Dump(w.t.Context(), g.Flows.Apply); err != nil {
 		w.t.Fatal(err)
 	}
@@ -80,7 +81,7 @@ func (w *ward) look() *model.Gateway {
 	}
 	for _, text := range filters {
 		if g.Filters == nil {
-			g.Filters = &model.Nftables{}
+			g.Filters = &facts.Nftables{}
 		}
 		if err := g.Filters.Parse(text, iptables.MadeChain); err != nil {
 			w.t.Fatal(err)
@@ -500,7 +501,7 @@ func (w *ward) spoiled(x trouble) {
 func (w *ward) cured(x trouble, f model.Finding) {
 	w.t.Helper()
 	if x.check == "rp-filter" {
-		if on := w.look().Facts.ReversePath(model.RouteQuery{Dst: w.Server2.IPv4, Src: lab.WorldIPv4, In: w.say("wan0")}); !on.Passes {
+		if on := w.look().Facts.ReversePath(facts.RouteQuery{Dst: w.Server2.IPv4, Src: lab.WorldIPv4, In: w.say("wan0")}); !on.Passes {
 			w.t.Errorf("after %q packets are still not believed: %s", f.Cure.Title, on.Why)
 		}
 		return

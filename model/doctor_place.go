@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -218,7 +219,7 @@ func (d *doctor) managers() {
 }
 
 // narrow are kinds of links whose packets have to be smaller than Ethernet's.
-func isTunnel(l Link) bool {
+func isTunnel(l facts.Link) bool {
 	for _, prefix := range []string{"ppp", "tun", "wg", "gre", "vti", "ipip", "sit", "he-"} {
 		if strings.HasPrefix(l.Name, prefix) {
 			return true
@@ -265,7 +266,7 @@ func (d *doctor) clamp(link string) rules.Plan {
 	for _, family := range rules.Families {
 		p, ok := d.usual(family)
 		of := map[rules.Family]flow.Family{rules.IPv4: flow.IPv4, rules.IPv6: flow.IPv6}[family]
-		if !ok || d.f.Settings.ForwardsFrom(link, of) != SettingOn {
+		if !ok || d.f.Settings.ForwardsFrom(link, of) != facts.SettingOn {
 			continue
 		}
 		const line = "-A %s -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu"
@@ -292,7 +293,7 @@ func (d *doctor) clamps() bool {
 
 // passes tells that the host is a gateway: it forwards and translates.
 func (d *doctor) passes() bool {
-	return (d.f.Settings.Forwarding4 == SettingOn || d.f.Settings.Forwarding6 == SettingOn) && slices.ContainsFunc(d.places(), func(p rules.Place) bool {
+	return (d.f.Settings.Forwarding4 == facts.SettingOn || d.f.Settings.Forwarding6 == facts.SettingOn) && slices.ContainsFunc(d.places(), func(p rules.Place) bool {
 		t, ok := d.sets[p].Table("nat")
 		return ok && t.Rules() > 0
 	})
@@ -302,7 +303,7 @@ func (d *doctor) passes() bool {
 // leaves by it.
 func (d *doctor) wayOut(link string) bool {
 	for _, r := range d.f.Routes {
-		if r.Dst.Bits() == 0 && r.Kind == RouteUnicast && slices.ContainsFunc(r.Hops, func(h Hop) bool { return h.Out == link }) {
+		if r.Dst.Bits() == 0 && r.Kind == facts.RouteUnicast && slices.ContainsFunc(r.Hops, func(h facts.Hop) bool { return h.Out == link }) {
 			return true
 		}
 	}
@@ -318,10 +319,10 @@ func (d *doctor) wayOut(link string) bool {
 
 // bridges tells that bridged packets meet the rules too.
 func (d *doctor) bridges() {
-	if d.f.Settings.BridgeCallsIptables != SettingOn {
+	if d.f.Settings.BridgeCallsIptables != facts.SettingOn {
 		return
 	}
-	i := slices.IndexFunc(d.f.Links, func(l Link) bool { return l.Kind == "bridge" && l.Up })
+	i := slices.IndexFunc(d.f.Links, func(l facts.Link) bool { return l.Kind == "bridge" && l.Up })
 	if i < 0 {
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -116,7 +117,7 @@ func (d *doctor) innerLinks(family rules.Family, wan string) []string {
 		if l.Name == wan || l.Kind == "loopback" || !l.Up || d.outward(l.Name) {
 			continue
 		}
-		if slices.ContainsFunc(d.f.AddressesOn(l.Name), func(a Address) bool { return family.Holds(a.Prefix.Addr()) && a.Scope == ScopeGlobal }) {
+		if slices.ContainsFunc(d.f.AddressesOn(l.Name), func(a facts.Address) bool { return family.Holds(a.Prefix.Addr()) && a.Scope == facts.ScopeGlobal }) {
 			list = append(list, l.Name)
 		}
 	}
@@ -222,7 +223,7 @@ var helped = []struct {
 func (d *doctor) helpers() {
 	for i := range d.all {
 		f := &d.all[i]
-		if f.local || f.Owner != "" || d.f.Settings.ConntrackHelper == SettingOn {
+		if f.local || f.Owner != "" || d.f.Settings.ConntrackHelper == facts.SettingOn {
 			continue
 		}
 		for _, h := range helped {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"nattui/model/facts"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -188,7 +189,7 @@ func (d *doctor) sourceAddress(s *share) {
 	if s.via.out.Any() {
 		out, _ = d.uplink(s.at.Family)
 		if a, ok := s.via.dst.Host(); ok {
-			if route, certain := d.f.Lookup(RouteQuery{Dst: a}); certain {
+			if route, certain := d.f.Lookup(facts.RouteQuery{Dst: a}); certain {
 				out = route.Out
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -198,7 +199,7 @@ func (d *doctor) askedElsewhere(f *Forward) Finding {
 		Sentence: fmt.Sprintf("The rule waits for packets to %s, which is no address of this host: nobody brings them here.", to),
 	}
 	for _, a := range d.f.AddressesOn(f.Link) {
-		if a.Prefix.Addr().Is4() == to.Is4() && a.Scope == ScopeGlobal && !a.Secondary {
+		if a.Prefix.Addr().Is4() == to.Is4() && a.Scope == facts.ScopeGlobal && !a.Secondary {
 			changed := *f.rule
 			changed.Dest = rules.NetOfAddr(a.Prefix.Addr())
 			found.Cure = rules.Plan{
@@ -220,7 +221,7 @@ func (d *doctor) standby() bool {
 func (d *doctor) addressesText(link string) string {
 	var list []string
 	for _, a := range d.f.AddressesOn(link) {
-		if a.Scope == ScopeGlobal {
+		if a.Scope == facts.ScopeGlobal {
 			list = append(list, a.Prefix.String())
 		}
 	}
@@ -301,19 +302,19 @@ func (d *doctor) forwardingOff(family rules.Family, link, who string) Finding {
 	s := &d.f.Settings
 	found := Finding{Check: "forwarding-off", Severity: SeverityError}
 	switch {
-	case family == rules.IPv6 && s.ForwardsFrom(link, flow.IPv6) == SettingOff:
+	case family == rules.IPv6 && s.ForwardsFrom(link, flow.IPv6) == facts.SettingOff:
 		found.Subject = "net.ipv6.conf.all.forwarding"
 		found.Sentence = "IPv6 forwarding is off: nothing that arrives passes through this host, whatever the NAT rules say."
 		found.Cure.Title = "Let IPv6 packets pass through this host"
 		if step, ok := d.hearRouters(); ok {
 			found.Cure.Steps = append(found.Cure.Steps, step)
 		}
-	case family == rules.IPv4 && s.Forwarding4 == SettingOff:
+	case family == rules.IPv4 && s.Forwarding4 == facts.SettingOff:
 		found.Subject = "net.ipv4.ip_forward"
 		found.Sentence = "IPv4 forwarding is off: nothing that arrives passes through this host, whatever the NAT rules say."
 		found.Cure.Title = "Let IPv4 packets pass through this host"
-	case family == rules.IPv4 && link != "" && s.On(link).Forwarding4 == SettingOff:
-		found.Subject = linkSetting(link, "forwarding")
+	case family == rules.IPv4 && link != "" && s.On(link).Forwarding4 == facts.SettingOff:
+		found.Subject = facts.LinkSetting(link, "forwarding")
 		found.Sentence = fmt.Sprintf("Forwarding is off for %s alone: what arrives there does not pass through this host.", link)
 		found.Cure.Title = "Let packets from " + link + " pass"
 	default:
@@ -340,10 +341,10 @@ func (d *doctor) localnet(f *Forward) Finding {
 	if !to.IsLoopback() || !to.Is4() || f.Link == "" || f.Link == "lo" {
 		return Finding{Sentence: "It is for this host itself: nothing needs to be forwarded."}
 	}
-	if d.f.Settings.RouteLocalnetOn(f.Link) != SettingOff {
+	if d.f.Settings.RouteLocalnetOn(f.Link) != facts.SettingOff {
 		return Finding{Sentence: fmt.Sprintf("What arrives by %s may go to the loopback network.", f.Link)}
 	}
-	name := linkSetting(f.Link, "route_localnet")
+	name := facts.LinkSetting(f.Link, "route_localnet")
 	found := Finding{
 		Check: "route-localnet", Severity: SeverityError, Subject: ruleName(f.Rule), Evidence: []string{name + " = 0", d.ruleCount(f)},
 		Sentence: fmt.Sprintf("The kernel lets nothing that arrives by %s go to %s, unless route_localnet is on.", f.Link, to),
@@ -354,7 +355,7 @@ func (d *doctor) localnet(f *Forward) Finding {
 
 // openLoopback lets rules send packets to the loopback network, and nobody else.
 func (d *doctor) openLoopback(p rules.Place, link string) []rules.Step {
-	steps := []rules.Step{d.set(linkSetting(link, "route_localnet"), "0", "1", "without it the kernel drops what is bound for 127.0.0.0/8 and came from outside")}
+	steps := []rules.Step{d.set(facts.LinkSetting(link, "route_localnet"), "0", "1", "without it the kernel drops what is bound for 127.0.0.0/8 and came from outside")}
 	guard := fmt.Sprintf("-A %%s -d 127.0.0.0/8 -i %s -j DROP", link)
 	at := evaluate.RuleRef{Place: p, Table: "raw", Chain: "PREROUTING", Position: 1}
 	if c, ok := d.sets[p].Chain("raw", "PREROUTING"); ok {
@@ -380,14 +381,14 @@ func (d *doctor) stepBelieved(f *Forward) Finding {
 		to = f.Asked.Addr()
 	}
 	for _, src := range d.clientsBy(f) {
-		back := d.f.ReversePath(RouteQuery{Dst: to, Src: src, In: f.Link})
-		if back.Passes || !back.Certain || back.Mode != RPFilterStrict && back.Mode != RPFilterLoose {
+		back := d.f.ReversePath(facts.RouteQuery{Dst: to, Src: src, In: f.Link})
+		if back.Passes || !back.Certain || back.Mode != facts.RPFilterStrict && back.Mode != facts.RPFilterLoose {
 			continue
 		}
 		return d.disbelieved(f, src, to, back)
 	}
 	mode := d.f.Settings.RPFilterOn(f.Link)
-	if mode == RPFilterUnknown {
+	if mode == facts.RPFilterUnknown {
 		return Finding{Sentence: fmt.Sprintf("What the reverse path filter of %s does is not known.", f.Link)}
 	}
 	return Finding{Sentence: fmt.Sprintf("The reverse path filter of %s is %s and lets clients' packets pass.", f.Link, mode)}
@@ -404,8 +405,8 @@ func (d *doctor) clientsBy(f *Forward) []netip.Addr {
 	return list
 }
 
-func (d *doctor) disbelieved(f *Forward, src, to netip.Addr, back ReversePath) Finding {
-	name := linkSetting(f.Link, "rp_filter")
+func (d *doctor) disbelieved(f *Forward, src, to netip.Addr, back facts.ReversePath) Finding {
+	name := facts.LinkSetting(f.Link, "rp_filter")
 	found := Finding{
 		Check: "rp-filter", Severity: SeverityError, Subject: f.Link, Evidence: []string{back.Why, d.ruleCount(f)},
 		Sentence: fmt.Sprintf("The reverse path filter of %s is %s and drops packets from %s without a word: %s.", f.Link, back.Mode, src, back.Why),
@@ -413,12 +414,12 @@ func (d *doctor) disbelieved(f *Forward, src, to netip.Addr, back ReversePath) F
 	if n := d.ReversePathDrops; n > 0 {
 		found.Evidence = append(found.Evidence, fmt.Sprintf("TcpExtIPReversePathFilter: %d packets dropped so far", n))
 	}
-	own := map[RPFilter]string{RPFilterOff: "0", RPFilterStrict: "1", RPFilterLoose: "2"}[d.f.Settings.On(f.Link).RPFilter]
+	own := map[facts.RPFilter]string{facts.RPFilterOff: "0", facts.RPFilterStrict: "1", facts.RPFilterLoose: "2"}[d.f.Settings.On(f.Link).RPFilter]
 	plan := rules.Plan{
 		Title: "Let " + f.Link + " take packets whose answers would leave by another interface",
 		Steps: []rules.Step{d.set(name, own, "2", "loose (2) still drops sources that nobody has a way to")},
 	}
-	if t, ok := d.after(plan); ok && t.facts.ReversePath(RouteQuery{Dst: to, Src: src, In: f.Link}).Passes {
+	if t, ok := d.after(plan); ok && t.facts.ReversePath(facts.RouteQuery{Dst: to, Src: src, In: f.Link}).Passes {
 		found.Cure = plan
 	}
 	return found
@@ -430,11 +431,11 @@ func (d *doctor) stepRoute(f *Forward) Finding {
 	if f.local || !to.IsValid() || len(d.f.Routes) == 0 {
 		return Finding{Sentence: "No route is needed."}
 	}
-	route, certain := d.f.Lookup(RouteQuery{Dst: to, Src: f.packet.Src, In: f.Link})
+	route, certain := d.f.Lookup(facts.RouteQuery{Dst: to, Src: f.packet.Src, In: f.Link})
 	switch {
 	case !certain:
 		return Finding{Sentence: fmt.Sprintf("The route to %s hangs on what is not known here.", to)}
-	case route.Kind != RouteUnicast && route.Kind != RouteLocal:
+	case route.Kind != facts.RouteUnicast && route.Kind != facts.RouteLocal:
 		return Finding{
 			Check: "no-route", Severity: SeverityError, Subject: ruleName(f.Rule), Evidence: []string{fmt.Sprintf("route to %s: %s", to, route.Kind), d.ruleCount(f)},
 			Sentence: fmt.Sprintf("There is no route to %s, where the rule sends packets: is the address right, and is its network up?", to),
@@ -479,8 +480,8 @@ func (d *doctor) stepNeighbour(f *Forward) Finding {
 }
 
 // neighbour is what is known of the next machine on the way to an address.
-func (d *doctor) neighbour(to netip.Addr) (n Neighbour, hop netip.Addr, ok bool) {
-	route, _ := d.f.Lookup(RouteQuery{Dst: to})
+func (d *doctor) neighbour(to netip.Addr) (n facts.Neighbour, hop netip.Addr, ok bool) {
+	route, _ := d.f.Lookup(facts.RouteQuery{Dst: to})
 	hop = to
 	if route.Gateway.IsValid() {
 		hop = route.Gateway
@@ -490,5 +491,5 @@ func (d *doctor) neighbour(to netip.Addr) (n Neighbour, hop netip.Addr, ok bool)
 			return n, hop, true
 		}
 	}
-	return Neighbour{}, hop, false
+	return facts.Neighbour{}, hop, false
 }

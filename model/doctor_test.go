@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
 )
@@ -17,33 +18,33 @@ import (
 func gatewayOf(t testing.TB, texts map[rules.Place]string) *Gateway {
 	t.Helper()
 	prefix := netip.MustParsePrefix
-	route := func(dst, out, via string) RouteEntry {
-		hop := Hop{Out: out}
+	route := func(dst, out, via string) facts.RouteEntry {
+		hop := facts.Hop{Out: out}
 		if via != "" {
 			hop.Gateway = netip.MustParseAddr(via)
 		}
-		return RouteEntry{Table: TableMain, Kind: RouteUnicast, Dst: prefix(dst), Hops: []Hop{hop}}
+		return facts.RouteEntry{Table: facts.TableMain, Kind: facts.RouteUnicast, Dst: prefix(dst), Hops: []facts.Hop{hop}}
 	}
-	f := &Facts{
-		Settings: UnknownSettings(),
-		Links: []Link{
+	f := &facts.Facts{
+		Settings: facts.UnknownSettings(),
+		Links: []facts.Link{
 			{Name: "lo", Kind: "loopback", Up: true, Running: true, MTU: 65536},
 			{Name: "wan0", Kind: "device", Up: true, Running: true, MTU: 1500},
 			{Name: "lan0", Kind: "device", Up: true, Running: true, MTU: 1500},
 		},
-		Addresses: []Address{{Link: "lo", Prefix: prefix("127.0.0.1/8"), Scope: ScopeHost}, {Link: "wan0", Prefix: prefix("203.0.113.1/24")}, {Link: "lan0", Prefix: prefix("192.168.0.1/24")}},
-		Routes:    []RouteEntry{route("0.0.0.0/0", "wan0", "203.0.113.254"), route("203.0.113.0/24", "wan0", ""), route("192.168.0.0/24", "lan0", "")},
+		Addresses: []facts.Address{{Link: "lo", Prefix: prefix("127.0.0.1/8"), Scope: facts.ScopeHost}, {Link: "wan0", Prefix: prefix("203.0.113.1/24")}, {Link: "lan0", Prefix: prefix("192.168.0.1/24")}},
+		Routes:    []facts.RouteEntry{route("0.0.0.0/0", "wan0", "203.0.113.254"), route("203.0.113.0/24", "wan0", ""), route("192.168.0.0/24", "lan0", "")},
 	}
-	for i, table := range []uint32{TableLocal, TableMain, TableDefault} {
-		f.PolicyRules = append(f.PolicyRules, PolicyRule{Priority: []uint32{0, 32766, 32767}[i], Action: RuleTable, Table: table, Family: flow.IPv4, SuppressPrefix: -1})
+	for i, table := range []uint32{facts.TableLocal, facts.TableMain, facts.TableDefault} {
+		f.PolicyRules = append(f.PolicyRules, facts.PolicyRule{Priority: []uint32{0, 32766, 32767}[i], Action: facts.RuleTable, Table: table, Family: flow.IPv4, SuppressPrefix: -1})
 	}
 	for _, a := range f.Addresses {
-		f.Routes = append(f.Routes, RouteEntry{Table: TableLocal, Kind: RouteLocal, Dst: netip.PrefixFrom(a.Prefix.Addr(), 32), Hops: []Hop{{Out: a.Link}}})
+		f.Routes = append(f.Routes, facts.RouteEntry{Table: facts.TableLocal, Kind: facts.RouteLocal, Dst: netip.PrefixFrom(a.Prefix.Addr(), 32), Hops: []facts.Hop{{Out: a.Link}}})
 	}
-	f.Settings.Forwarding4 = SettingOn
-	link := LinkSettings{Forwarding4: SettingOn, RPFilter: RPFilterOff, RouteLocalnet: SettingOff, AcceptLocal: SettingOff, SrcValidMark: SettingOff, AcceptRA: -1}
+	f.Settings.Forwarding4 = facts.SettingOn
+	link := facts.LinkSettings{Forwarding4: facts.SettingOn, RPFilter: facts.RPFilterOff, RouteLocalnet: facts.SettingOff, AcceptLocal: facts.SettingOff, SrcValidMark: facts.SettingOff, AcceptRA: -1}
 	f.Settings.All = link
-	f.Settings.Links = map[string]LinkSettings{"lo": link, "wan0": link, "lan0": link}
+	f.Settings.Links = map[string]facts.LinkSettings{"lo": link, "wan0": link, "lan0": link}
 	g := &Gateway{Facts: f, Sets: map[rules.Place]*rules.Ruleset{}}
 	for place, text := range texts {
 		tables, err := rules.Read(strings.NewReader(text))
@@ -70,14 +71,14 @@ func soundGateway(t *testing.T) *Gateway {
 }
 
 // addLink gives a gateway another interface.
-func (g *Gateway) addLink(l Link, address string) {
+func (g *Gateway) addLink(l facts.Link, address string) {
 	f := g.Facts
 	f.Links = append(f.Links, l)
 	p := netip.MustParsePrefix(address)
-	f.Addresses = append(f.Addresses, Address{Link: l.Name, Prefix: p})
+	f.Addresses = append(f.Addresses, facts.Address{Link: l.Name, Prefix: p})
 	f.Routes = append(f.Routes,
-		RouteEntry{Table: TableLocal, Kind: RouteLocal, Dst: netip.PrefixFrom(p.Addr(), 32), Hops: []Hop{{Out: l.Name}}},
-		RouteEntry{Table: TableMain, Kind: RouteUnicast, Dst: p.Masked(), Hops: []Hop{{Out: l.Name}}})
+		facts.RouteEntry{Table: facts.TableLocal, Kind: facts.RouteLocal, Dst: netip.PrefixFrom(p.Addr(), 32), Hops: []facts.Hop{{Out: l.Name}}},
+		facts.RouteEntry{Table: facts.TableMain, Kind: facts.RouteUnicast, Dst: p.Masked(), Hops: []facts.Hop{{Out: l.Name}}})
 	f.Settings.Links[l.Name] = f.Settings.Links["wan0"]
 }
 
@@ -130,29 +131,29 @@ func TestExamine(t *testing.T) {
 			g.Unseen = []string{"ip6tables is too old"}
 		}},
 		{name: "another program", check: "managed-by-docker", severity: SeverityNote, subject: "docker", spoil: func(g *Gateway) {
-			g.Facts.Presences = []Presence{{Name: "docker", Running: true, Evidence: "process dockerd"}}
+			g.Facts.Presences = []facts.Presence{{Name: "docker", Running: true, Evidence: "process dockerd"}}
 		}},
 		{name: "full table", check: "table-full", severity: SeverityError, subject: "conntrack", cure: "nf_conntrack_max=2000", spoil: func(g *Gateway) {
-			g.Health = Health{Count: 990, Max: 1000, Buckets: 500, Accounting: SettingOn, Timestamps: SettingOn, Events: SettingAuto}
+			g.Health = facts.Health{Count: 990, Max: 1000, Buckets: 500, Accounting: facts.SettingOn, Timestamps: facts.SettingOn, Events: facts.SettingAuto}
 		}},
 		{name: "packets are dropped just now", check: "drop", severity: SeverityError, subject: "conntrack", spoil: func(g *Gateway) {
-			g.Health = Health{Count: 9, Max: 1000, HasStats: true, Stats: TableStats{Drop: 12}}
-			g.Earlier = Health{HasStats: true, Stats: TableStats{Drop: 5}}
+			g.Health = facts.Health{Count: 9, Max: 1000, HasStats: true, Stats: facts.TableStats{Drop: 12}}
+			g.Earlier = facts.Health{HasStats: true, Stats: facts.TableStats{Drop: 5}}
 		}},
 		{name: "accounting off", check: "accounting-off", severity: SeverityNote, cure: "nf_conntrack_acct=1", spoil: func(g *Gateway) {
-			g.Health = Health{Count: 9, Max: 1000, Accounting: SettingOff, Timestamps: SettingOn}
+			g.Health = facts.Health{Count: 9, Max: 1000, Accounting: facts.SettingOff, Timestamps: facts.SettingOn}
 		}},
 		{name: "narrow tunnel", check: "mss-clamp", severity: SeverityWarning, subject: "ppp0", cure: "--clamp-mss-to-pmtu", spoil: func(g *Gateway) {
-			g.addLink(Link{Name: "ppp0", Kind: "ppp", Up: true, Running: true, MTU: 1492}, "198.18.0.1/32")
-			g.Facts.Routes[0].Hops[0] = Hop{Out: "ppp0"}
+			g.addLink(facts.Link{Name: "ppp0", Kind: "ppp", Up: true, Running: true, MTU: 1492}, "198.18.0.1/32")
+			g.Facts.Routes[0].Hops[0] = facts.Hop{Out: "ppp0"}
 		}},
 		{name: "bridged packets", check: "bridge-netfilter", severity: SeverityNote, subject: "br0", cure: "bridge-nf-call-iptables=0", spoil: func(g *Gateway) {
-			g.addLink(Link{Name: "br0", Kind: "bridge", Up: true, MTU: 1500}, "10.5.0.1/24")
-			g.Facts.Settings.BridgeCallsIptables = SettingOn
+			g.addLink(facts.Link{Name: "br0", Kind: "bridge", Up: true, MTU: 1500}, "10.5.0.1/24")
+			g.Facts.Settings.BridgeCallsIptables = facts.SettingOn
 		}},
 		{name: "second provider", check: "answer-leaves-elsewhere", severity: SeverityError, subject: "PREROUTING 1", cure: "ip rule add fwmark", table: strings.ReplaceAll(soundTable, "-d 203.0.113.1/32", "-d 198.18.1.2/32"), spoil: func(g *Gateway) {
-			g.addLink(Link{Name: "wan1", Kind: "device", Up: true, Running: true, MTU: 1500}, "198.18.1.2/24")
-			g.Facts.Routes = append(g.Facts.Routes, RouteEntry{Table: TableMain, Kind: RouteUnicast, Metric: 900, Dst: netip.MustParsePrefix("0.0.0.0/0"), Hops: []Hop{{Out: "wan1", Gateway: netip.MustParseAddr("198.18.1.1")}}})
+			g.addLink(facts.Link{Name: "wan1", Kind: "device", Up: true, Running: true, MTU: 1500}, "198.18.1.2/24")
+			g.Facts.Routes = append(g.Facts.Routes, facts.RouteEntry{Table: facts.TableMain, Kind: facts.RouteUnicast, Metric: 900, Dst: netip.MustParsePrefix("0.0.0.0/0"), Hops: []facts.Hop{{Out: "wan1", Gateway: netip.MustParseAddr("198.18.1.1")}}})
 		}},
 		{name: "address that is gone", check: "gone-address", severity: SeverityWarning, cure: "conntrack -D -p udp -s 192.168.0.7", spoil: func(g *Gateway) {
 			g.give(flowOf(tuple(flow.UDP, "192.168.0.7:5060", "198.51.100.9:5060"), tuple(flow.UDP, "198.51.100.9:5060", "203.0.113.77:5060"), flow.StatusSeenReply|flow.StatusSrcNAT, 0))
@@ -174,7 +175,7 @@ COMMIT
 -A FORWARD -j DOCKER-USER
 COMMIT
 `, spoil: func(g *Gateway) {
-			g.addLink(Link{Name: "docker0", Kind: "bridge", Up: true, Running: true, MTU: 1500}, "172.17.0.1/16")
+			g.addLink(facts.Link{Name: "docker0", Kind: "bridge", Up: true, Running: true, MTU: 1500}, "172.17.0.1/16")
 		}},
 		{name: "redirect for everybody", check: "redirect-too-wide", severity: SeverityWarning, subject: "PREROUTING 1", cure: "-i lan0", table: "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 8888\nCOMMIT\n", spoil: func(*Gateway) {}},
 		{name: "duplicate", check: "duplicate-rule", severity: SeverityWarning, subject: "PREROUTING 2", cure: "iptables -t nat -D PREROUTING", table: strings.Replace(soundTable, "[9:540]", "-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8080\n[9:540]", 1), spoil: func(*Gateway) {}},
@@ -195,7 +196,7 @@ COMMIT
 		}},
 		{name: "no file switches forwarding on", check: "not-at-boot", severity: SeverityNote, subject: "net.ipv4.ip_forward", spoil: func(g *Gateway) { g.BootSettings = map[string]BootSetting{} }},
 		{name: "policy routing", check: "policy-routing", severity: SeverityNote, spoil: func(g *Gateway) {
-			g.Facts.PolicyRules = append(g.Facts.PolicyRules, PolicyRule{Family: flow.IPv4, Priority: 100, Action: RuleTable, Table: 100, Mark: 1, Mask: 0xff, SuppressPrefix: -1})
+			g.Facts.PolicyRules = append(g.Facts.PolicyRules, facts.PolicyRule{Family: flow.IPv4, Priority: 100, Action: facts.RuleTable, Table: 100, Mark: 1, Mask: 0xff, SuppressPrefix: -1})
 		}},
 		{name: "what could not be read", check: "not-known", severity: SeverityNote, spoil: func(g *Gateway) { g.Facts.Gaps = []string{"listeners: permission denied"} }},
 	}
@@ -245,7 +246,7 @@ COMMIT
 func TestDoctorSparesTheSession(t *testing.T) {
 	g := soundGateway(t)
 	client, server := netip.MustParseAddrPort("198.51.100.9:4000"), netip.MustParseAddrPort("203.0.113.1:80")
-	g.Facts.Session = &Session{Client: client, Server: server, Live: SettingOn}
+	g.Facts.Session = &facts.Session{Client: client, Server: server, Live: facts.SettingOn}
 	g.give(flowOf(tuple(flow.TCP, client.String(), server.String()), tuple(flow.TCP, "192.168.0.3:22", client.String()), flow.StatusSeenReply|flow.StatusAssured|flow.StatusDstNAT, 3))
 	for _, f := range Examine(g) {
 		if f.Check == "stale-flows" {

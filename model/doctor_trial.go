@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"nattui/model/facts"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -12,7 +13,7 @@ import (
 // trial is the gateway as it is, or as it would be after a plan: cures are tried
 // on it before anybody is told of them.
 type trial struct {
-	facts     *Facts
+	facts     *facts.Facts
 	sets      map[rules.Place]*rules.Ruleset
 	programs  map[*rules.Ruleset]*evaluate.Program
 	evaluator *evaluate.Evaluator
@@ -25,7 +26,7 @@ type trial struct {
 
 // newTrial compiles the rule sets; those that known has already are not
 // compiled again.
-func newTrial(f *Facts, sets map[rules.Place]*rules.Ruleset, known map[*rules.Ruleset]*evaluate.Program) trial {
+func newTrial(f *facts.Facts, sets map[rules.Place]*rules.Ruleset, known map[*rules.Ruleset]*evaluate.Program) trial {
 	t := trial{facts: f, sets: sets, programs: map[*rules.Ruleset]*evaluate.Program{}}
 	var programs []*evaluate.Program
 	for _, s := range sets {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
 )
@@ -12,7 +13,7 @@ import (
 // a place nobody is at, that an earlier rule is the same, that nothing is forwarded.
 // Where the host is not known well enough it says nothing. old is the rule that
 // is being changed, nil for a new one.
-func Doubts(f *Facts, set *rules.Ruleset, r rules.Rule, old *rules.Rule) []string {
+func Doubts(f *facts.Facts, set *rules.Ruleset, r rules.Rule, old *rules.Rule) []string {
 	d := doubts{facts: f, set: set, rule: r, old: old}
 	d.duplicate()
 	if f != nil {
@@ -25,7 +26,7 @@ func Doubts(f *Facts, set *rules.Ruleset, r rules.Rule, old *rules.Rule) []strin
 }
 
 type doubts struct {
-	facts *Facts
+	facts *facts.Facts
 	set   *rules.Ruleset
 	rule  rules.Rule
 	old   *rules.Rule
@@ -63,7 +64,7 @@ func (d *doubts) forwarding() {
 	if d.family() == flow.IPv6 {
 		setting, name = d.facts.Settings.Forwarding6, "net.ipv6.conf.all.forwarding"
 	}
-	if setting != SettingOff {
+	if setting != facts.SettingOff {
 		return
 	}
 	to := d.rule.Target.To.Addrs.Lo
@@ -96,12 +97,12 @@ func (d *doubts) reaches(a netip.Addr) {
 	if d.facts.IsLocal(a) {
 		return
 	}
-	route, certain := d.facts.Lookup(RouteQuery{Dst: a})
+	route, certain := d.facts.Lookup(facts.RouteQuery{Dst: a})
 	if !certain {
 		return
 	}
 	switch route.Kind {
-	case RouteUnicast, RouteLocal:
+	case facts.RouteUnicast, facts.RouteLocal:
 	default:
 		d.say("there is no route to %s", a)
 	}

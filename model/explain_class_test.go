@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -120,11 +121,11 @@ func TestMemoryOfRules(t *testing.T) {
 // TestMemoryPartsRoutes: what the routing decision refuses is no pattern for what it
 // lets pass, where no rule and no route tells the two apart.
 func TestMemoryPartsRoutes(t *testing.T) {
-	facts, sets := explainGateway(t, "")
-	facts.Settings.All.RouteLocalnet = SettingOff
-	facts.Settings.Links = map[string]LinkSettings{"lan0": {RPFilter: RPFilterOff, RouteLocalnet: SettingOff}}
+	known, sets := explainGateway(t, "")
+	known.Settings.All.RouteLocalnet = facts.SettingOff
+	known.Settings.Links = map[string]facts.LinkSettings{"lan0": {RPFilter: facts.RPFilterOff, RouteLocalnet: facts.SettingOff}}
 	x := NewExplainer(nil)
-	x.SetRules(sets, facts.Host(nil))
+	x.SetRules(sets, known.Host(nil))
 	mark := x.Marker()
 	for range 2 {
 		for to, want := range map[string]string{"127.255.255.254:53": "none", "128.0.0.1:53": "POSTROUTING 1"} {
@@ -211,10 +212,10 @@ func BenchmarkExplain(b *testing.B) {
 	for i := range 20 {
 		fmt.Fprintf(&lines, "-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport %d -j DNAT --to-destination 192.168.0.%d:443\n", 8000+i, 10+i)
 	}
-	facts, sets := explainGateway(b, lines.String())
+	known, sets := explainGateway(b, lines.String())
 	flows := officeFlows(1 << 16)
 	masked6 := sixFlows(1 << 16)
-	facts.Addresses = append(facts.Addresses, Address{Link: "wan0", Prefix: netip.MustParsePrefix("2001:db8:1::1/64")}, Address{Link: "lan0", Prefix: netip.MustParsePrefix("fd00::1/64")})
+	known.Addresses = append(known.Addresses, facts.Address{Link: "wan0", Prefix: netip.MustParsePrefix("2001:db8:1::1/64")}, facts.Address{Link: "lan0", Prefix: netip.MustParsePrefix("fd00::1/64")})
 	sets[rules.Place{Family: rules.IPv6}] = readSet(b, rules.IPv6, "*nat\n:POSTROUTING ACCEPT [0:0]\n-A POSTROUTING -s fd00::/64 -o wan0 -j MASQUERADE\nCOMMIT\n")
 	for _, c := range []struct {
 		name  string
@@ -223,7 +224,7 @@ func BenchmarkExplain(b *testing.B) {
 	}{{"known", true, flows}, {"known-ipv6", true, masked6}, {"evaluated", false, flows}} {
 		b.Run(c.name, func(b *testing.B) {
 			x := NewExplainer(nil)
-			x.SetRules(sets, facts.Host(nil))
+			x.SetRules(sets, known.Host(nil))
 			if !c.known {
 				x.memory.begin(nil)
 			}
@@ -324,24 +325,24 @@ func (d *dice) net(six bool) netip.Prefix {
 var links = []string{"wan0", "lan0", "dmz0", "ppp0"}
 
 // gateway draws facts of which all that routing looks at may come up.
-func (d *dice) gateway() *Facts {
-	f := &Facts{Settings: UnknownSettings(), Kernel: pick(d, "6.18.0", "5.15.0", "")}
+func (d *dice) gateway() *facts.Facts {
+	f := &facts.Facts{Settings: facts.UnknownSettings(), Kernel: pick(d, "6.18.0", "5.15.0", "")}
 	for i, name := range append([]string{"lo"}, links...) {
-		f.Links = append(f.Links, Link{Index: i + 1, Name: name, Up: true, Running: true})
+		f.Links = append(f.Links, facts.Link{Index: i + 1, Name: name, Up: true, Running: true})
 	}
 	if d.chance(12) {
 		f.Links[4].VRF = 9
 	}
-	route := func(table uint32, kind RouteKind, dst netip.Prefix, hops ...Hop) {
-		f.Routes = append(f.Routes, RouteEntry{
+	route := func(table uint32, kind facts.RouteKind, dst netip.Prefix, hops ...facts.Hop) {
+		f.Routes = append(f.Routes, facts.RouteEntry{
 			Table: table, Kind: kind, Dst: dst, Hops: hops,
 			Metric: pick(d, uint32(0), 0, 10, 100), Opaque: d.chance(40), TOS: pick(d, uint8(0), 0, 0, 0, 0, 8),
 		})
 	}
 	owns := func(link, addr string, bits int) {
 		a := netip.MustParseAddr(addr)
-		at := Address{
-			Link: link, Prefix: netip.PrefixFrom(a, bits), Scope: pick(d, ScopeGlobal, ScopeGlobal, ScopeGlobal, ScopeLink),
+		at := facts.Address{
+			Link: link, Prefix: netip.PrefixFrom(a, bits), Scope: pick(d, facts.ScopeGlobal, facts.ScopeGlobal, facts.ScopeGlobal, facts.ScopeLink),
 			Secondary: d.chance(8), Deprecated: d.chance(8), Tentative: d.chance(12), Temporary: d.chance(8),
 		}
 		if d.chance(6) {
@@ -349,12 +350,12 @@ func (d *dice) gateway() *Facts {
 		}
 		if a.Is4() && d.chance(4) {
 			at.Broadcast = netip.MustParseAddr("203.0.113.255")
-			route(TableLocal, RouteBroadcast, netip.PrefixFrom(at.Broadcast, 32), Hop{Out: link})
+			route(facts.TableLocal, facts.RouteBroadcast, netip.PrefixFrom(at.Broadcast, 32), facts.Hop{Out: link})
 		}
 		f.Addresses = append(f.Addresses, at)
-		route(TableLocal, RouteLocal, netip.PrefixFrom(a, a.BitLen()), Hop{Out: link})
+		route(facts.TableLocal, facts.RouteLocal, netip.PrefixFrom(a, a.BitLen()), facts.Hop{Out: link})
 		if !d.chance(8) {
-			route(TableMain, RouteUnicast, at.Prefix.Masked(), Hop{Out: link})
+			route(facts.TableMain, facts.RouteUnicast, at.Prefix.Masked(), facts.Hop{Out: link})
 		}
 	}
 	if !d.chance(4) {
@@ -370,8 +371,8 @@ func (d *dice) gateway() *Facts {
 		owns("wan0", "203.0.113.2", 24)
 		owns("wan0", "2001:db8:1::2", 64)
 	}
-	hop := func(six bool) Hop {
-		h := Hop{Out: pick(d, links...), Dead: d.chance(15), LinkDown: d.chance(15)}
+	hop := func(six bool) facts.Hop {
+		h := facts.Hop{Out: pick(d, links...), Dead: d.chance(15), LinkDown: d.chance(15)}
 		if d.chance(2) {
 			h.Gateway = d.addr(six)
 		}
@@ -383,14 +384,14 @@ func (d *dice) gateway() *Facts {
 			whole = rules.IPv6.Whole()
 		}
 		if !d.chance(5) {
-			route(TableMain, RouteUnicast, whole, hop(six))
+			route(facts.TableMain, facts.RouteUnicast, whole, hop(six))
 		}
 		for range d.IntN(5) {
-			hops := []Hop{hop(six)}
+			hops := []facts.Hop{hop(six)}
 			if d.chance(5) {
 				hops = append(hops, hop(six))
 			}
-			route(pick(d, TableMain, TableMain, 7, 8), pick(d, RouteUnicast, RouteUnicast, RouteUnicast, RouteBlackhole, RouteThrow, RouteUnreachable, RouteAnycast), d.net(six), hops...)
+			route(pick(d, facts.TableMain, facts.TableMain, 7, 8), pick(d, facts.RouteUnicast, facts.RouteUnicast, facts.RouteUnicast, facts.RouteBlackhole, facts.RouteThrow, facts.RouteUnreachable, facts.RouteAnycast), d.net(six), hops...)
 		}
 		d.policy(f, six)
 	}
@@ -399,17 +400,17 @@ func (d *dice) gateway() *Facts {
 }
 
 // policy draws policy rules.
-func (d *dice) policy(f *Facts, six bool) {
+func (d *dice) policy(f *facts.Facts, six bool) {
 	family := flow.IPv4
 	if six {
 		family = flow.IPv6
 	}
-	rule := func(priority, table uint32) PolicyRule {
-		return PolicyRule{Family: family, Priority: priority, Table: table, SuppressPrefix: -1}
+	rule := func(priority, table uint32) facts.PolicyRule {
+		return facts.PolicyRule{Family: family, Priority: priority, Table: table, SuppressPrefix: -1}
 	}
-	f.PolicyRules = append(f.PolicyRules, rule(0, TableLocal))
+	f.PolicyRules = append(f.PolicyRules, rule(0, facts.TableLocal))
 	for i := range d.IntN(4) {
-		r := rule(uint32(100+i), pick(d, TableMain, 7, 8))
+		r := rule(uint32(100+i), pick(d, facts.TableMain, 7, 8))
 		if d.chance(2) {
 			r.From = d.net(six)
 		}
@@ -429,26 +430,28 @@ func (d *dice) policy(f *Facts, six bool) {
 			r.SuppressPrefix = pick(d, 0, 16)
 		}
 		r.Not, r.Opaque = d.chance(6), d.chance(20)
-		r.Action = pick(d, RuleTable, RuleTable, RuleTable, RuleTable, RuleGoto, RuleNop, RuleBlackhole, RuleProhibit)
+		r.Action = pick(d, facts.RuleTable, facts.RuleTable, facts.RuleTable, facts.RuleTable, facts.RuleGoto, facts.RuleNop, facts.RuleBlackhole, facts.RuleProhibit)
 		r.Goto = 102
 		f.PolicyRules = append(f.PolicyRules, r)
 	}
-	f.PolicyRules = append(f.PolicyRules, rule(32766, TableMain))
+	f.PolicyRules = append(f.PolicyRules, rule(32766, facts.TableMain))
 }
 
-func (d *dice) settings(s *Settings) {
-	setting := func() Setting {
-		return pick(d, SettingOff, SettingOn, SettingOn, SettingOn, SettingOff, SettingUnknown)
+func (d *dice) settings(s *facts.Settings) {
+	setting := func() facts.Setting {
+		return pick(d, facts.SettingOff, facts.SettingOn, facts.SettingOn, facts.SettingOn, facts.SettingOff, facts.SettingUnknown)
 	}
-	mostlyOn := func() Setting { return pick(d, SettingOn, SettingOn, SettingOn, SettingOn, SettingOn, SettingOff) }
-	filter := func() RPFilter {
-		return pick(d, RPFilterOff, RPFilterOff, RPFilterStrict, RPFilterLoose, RPFilterOff, RPFilterUnknown)
+	mostlyOn := func() facts.Setting {
+		return pick(d, facts.SettingOn, facts.SettingOn, facts.SettingOn, facts.SettingOn, facts.SettingOn, facts.SettingOff)
+	}
+	filter := func() facts.RPFilter {
+		return pick(d, facts.RPFilterOff, facts.RPFilterOff, facts.RPFilterStrict, facts.RPFilterLoose, facts.RPFilterOff, facts.RPFilterUnknown)
 	}
 	s.Forwarding4, s.Forwarding6, s.IgnoreLinkDown = mostlyOn(), mostlyOn(), setting()
-	s.All.RPFilter, s.All.AcceptLocal, s.All.SrcValidMark, s.All.RouteLocalnet = pick(d, RPFilterOff, filter()), setting(), setting(), setting()
-	s.Links = map[string]LinkSettings{}
+	s.All.RPFilter, s.All.AcceptLocal, s.All.SrcValidMark, s.All.RouteLocalnet = pick(d, facts.RPFilterOff, filter()), setting(), setting(), setting()
+	s.Links = map[string]facts.LinkSettings{}
 	for _, name := range append([]string{"lo"}, links...) {
-		l := UnknownLinkSettings()
+		l := facts.UnknownLinkSettings()
 		l.Forwarding4, l.RPFilter, l.AcceptLocal, l.SrcValidMark, l.RouteLocalnet = mostlyOn(), filter(), setting(), setting(), setting()
 		s.Links[name] = l
 	}
@@ -566,7 +569,7 @@ func (d *dice) anyPort() uint16 {
 
 // landmarks are addresses that rules and routes have to do with, and their
 // neighbours; those of IPv4 first.
-func (d *dice) landmarks(f *Facts, text string) (near [2][]netip.Addr) {
+func (d *dice) landmarks(f *facts.Facts, text string) (near [2][]netip.Addr) {
 	add := func(a netip.Addr) {
 		for _, b := range []netip.Addr{a, a.Next(), a.Prev()} {
 			if b.IsValid() {
@@ -718,7 +721,7 @@ func (d *dice) neighbour(f flow.Flow) flow.Flow {
 }
 
 // scene is what somebody who looks for a fault wants to see.
-func (d *dice) scene(f *Facts, text4, text6 string, one *flow.Flow) string {
+func (d *dice) scene(f *facts.Facts, text4, text6 string, one *flow.Flow) string {
 	text := text4
 	if one.Family() == flow.IPv6 {
 		text = text6

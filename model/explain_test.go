@@ -7,13 +7,14 @@ import (
 	"strings"
 	"testing"
 
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
 
 // explainGateway is wan0 203.0.113.1 and lan0 192.168.0.1 with a few rules.
-func explainGateway(t testing.TB, extra string) (*Facts, map[rules.Place]*rules.Ruleset) {
+func explainGateway(t testing.TB, extra string) (*facts.Facts, map[rules.Place]*rules.Ruleset) {
 	t.Helper()
 	text := "*nat\n:PREROUTING ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n" +
 		"-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8080\n" + extra +
@@ -22,23 +23,23 @@ func explainGateway(t testing.TB, extra string) (*Facts, map[rules.Place]*rules.
 	if err != nil {
 		t.Fatal(err)
 	}
-	route := func(dst, out string) RouteEntry {
-		return RouteEntry{Table: TableMain, Kind: RouteUnicast, Dst: netip.MustParsePrefix(dst), Hops: []Hop{{Out: out}}}
+	route := func(dst, out string) facts.RouteEntry {
+		return facts.RouteEntry{Table: facts.TableMain, Kind: facts.RouteUnicast, Dst: netip.MustParsePrefix(dst), Hops: []facts.Hop{{Out: out}}}
 	}
-	f := &Facts{
-		Settings: UnknownSettings(),
-		Links:    []Link{{Index: 1, Name: "lo", Up: true, Running: true}, {Index: 2, Name: "wan0", Up: true, Running: true}, {Index: 3, Name: "lan0", Up: true, Running: true}},
-		Addresses: []Address{
+	f := &facts.Facts{
+		Settings: facts.UnknownSettings(),
+		Links:    []facts.Link{{Index: 1, Name: "lo", Up: true, Running: true}, {Index: 2, Name: "wan0", Up: true, Running: true}, {Index: 3, Name: "lan0", Up: true, Running: true}},
+		Addresses: []facts.Address{
 			{Link: "wan0", Prefix: netip.MustParsePrefix("203.0.113.1/24")}, {Link: "lan0", Prefix: netip.MustParsePrefix("192.168.0.1/24")},
 		},
-		Routes:      []RouteEntry{route("0.0.0.0/0", "wan0"), route("203.0.113.0/24", "wan0"), route("192.168.0.0/24", "lan0")},
-		PolicyRules: []PolicyRule{{Family: flow.IPv4, Priority: 32766, Table: TableMain, SuppressPrefix: -1}},
+		Routes:      []facts.RouteEntry{route("0.0.0.0/0", "wan0"), route("203.0.113.0/24", "wan0"), route("192.168.0.0/24", "lan0")},
+		PolicyRules: []facts.PolicyRule{{Family: flow.IPv4, Priority: 32766, Table: facts.TableMain, SuppressPrefix: -1}},
 	}
-	f.Routes = append(f.Routes, RouteEntry{Table: TableLocal, Kind: RouteLocal, Dst: netip.MustParsePrefix("203.0.113.1/32"), Hops: []Hop{{Out: "wan0"}}},
-		RouteEntry{Table: TableLocal, Kind: RouteLocal, Dst: netip.MustParsePrefix("192.168.0.1/32"), Hops: []Hop{{Out: "lan0"}}})
-	f.PolicyRules = append([]PolicyRule{{Family: flow.IPv4, Table: TableLocal, SuppressPrefix: -1}}, f.PolicyRules...)
-	f.Settings.Forwarding4 = SettingOn
-	f.Settings.All.RPFilter, f.Settings.Default.RPFilter = RPFilterOff, RPFilterOff
+	f.Routes = append(f.Routes, facts.RouteEntry{Table: facts.TableLocal, Kind: facts.RouteLocal, Dst: netip.MustParsePrefix("203.0.113.1/32"), Hops: []facts.Hop{{Out: "wan0"}}},
+		facts.RouteEntry{Table: facts.TableLocal, Kind: facts.RouteLocal, Dst: netip.MustParsePrefix("192.168.0.1/32"), Hops: []facts.Hop{{Out: "lan0"}}})
+	f.PolicyRules = append([]facts.PolicyRule{{Family: flow.IPv4, Table: facts.TableLocal, SuppressPrefix: -1}}, f.PolicyRules...)
+	f.Settings.Forwarding4 = facts.SettingOn
+	f.Settings.All.RPFilter, f.Settings.Default.RPFilter = facts.RPFilterOff, facts.RPFilterOff
 	return f, map[rules.Place]*rules.Ruleset{{}: {Tables: tables}}
 }
 
@@ -120,7 +121,7 @@ func TestExplainer(t *testing.T) {
 // What is forgotten after a change is never the operator's own connection, even
 // where today's rules would lead it elsewhere.
 func TestKeptFlowsSpareTheOperator(t *testing.T) {
-	facts, before := explainGateway(t, "")
+	known, before := explainGateway(t, "")
 	table := flow.NewFlows()
 	b := &flow.Batch{At: 1}
 	for i, client := range []string{"198.51.100.9:50000", "198.51.100.9:50001"} {
@@ -137,15 +138,15 @@ func TestKeptFlowsSpareTheOperator(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	facts.Session = &Session{Client: netip.MustParseAddrPort("198.51.100.9:50000"), Server: netip.MustParseAddrPort("192.168.0.2:8080")}
-	kept, changed := KeptFlows(context.Background(), facts, before, after, table, 10)
+	known.Session = &facts.Session{Client: netip.MustParseAddrPort("198.51.100.9:50000"), Server: netip.MustParseAddrPort("192.168.0.2:8080")}
+	kept, changed := KeptFlows(context.Background(), known, before, after, table, 10)
 	if changed != 1 || len(kept) != 1 || kept[0].Client().Port() != 50001 {
 		t.Errorf("%d: %v", changed, kept)
 	}
 }
 
 func TestBlastInWords(t *testing.T) {
-	session := &Session{Client: netip.MustParseAddrPort("198.51.100.9:50000")}
+	session := &facts.Session{Client: netip.MustParseAddrPort("198.51.100.9:50000")}
 	for _, c := range []struct {
 		blast      Blast
 		own, flows string
@@ -165,8 +166,8 @@ func TestBlastInWords(t *testing.T) {
 }
 
 func TestBlast(t *testing.T) {
-	facts, before := explainGateway(t, "")
-	facts.Session = &Session{Client: netip.MustParseAddrPort("198.51.100.9:50000"), Server: netip.MustParseAddrPort("203.0.113.1:22")}
+	known, before := explainGateway(t, "")
+	known.Session = &facts.Session{Client: netip.MustParseAddrPort("198.51.100.9:50000"), Server: netip.MustParseAddrPort("203.0.113.1:22")}
 	table := flow.NewFlows()
 	b := &flow.Batch{At: 1}
 	change := b.Next()
@@ -195,11 +196,11 @@ func TestBlast(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := BlastOf(facts, before, after, c.plan, table, 1000)
+		got := BlastOf(known, before, after, c.plan, table, 1000)
 		if got.Own != c.own || got.Changed != c.changed {
 			t.Errorf("%v: own %v (%s), %d changed; want %v, %d", c.plan.Commands(), got.Own, got.OwnWhy, got.Changed, c.own, c.changed)
 		}
-		kept, changed := KeptFlows(context.Background(), facts, before, after, table, 10)
+		kept, changed := KeptFlows(context.Background(), known, before, after, table, 10)
 		if changed != c.changed || len(kept) != c.changed {
 			t.Errorf("%v: %d flows keep their translation, %d of them named; want %d", c.plan.Commands(), changed, len(kept), c.changed)
 		}

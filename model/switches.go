@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"nattui/model/facts"
 	"nattui/rules"
 )
 
@@ -76,7 +77,7 @@ func (r *Refusal) Error() string {
 type Switches struct {
 	List []Switch
 
-	facts *Facts
+	facts *facts.Facts
 	flows int // in the connection table now
 	boot  map[string]BootSetting
 }
@@ -90,7 +91,7 @@ var (
 func SwitchesOf(g *Gateway) *Switches {
 	f := g.Facts
 	if f == nil {
-		f = &Facts{Settings: UnknownSettings()}
+		f = &facts.Facts{Settings: facts.UnknownSettings()}
 	}
 	x := &Switches{facts: f, boot: g.BootSettings, flows: max(0, f.Settings.ConntrackCount, g.Health.Count)}
 	uses := usesOf(g.Sets)
@@ -200,7 +201,7 @@ func (x *Switches) needs6(u uses) []string {
 // perLink are the switches that every interface has.
 func (x *Switches) perLink(u uses) {
 	s := &x.facts.Settings
-	var links []Link
+	var links []facts.Link
 	for _, l := range x.facts.Links {
 		if l.Kind != "loopback" && len(links) < 64 {
 			links = append(links, l)
@@ -209,34 +210,34 @@ func (x *Switches) perLink(u uses) {
 	for _, l := range links {
 		own := s.On(l.Name)
 		x.add(Switch{
-			Name: linkSetting(l.Name, "forwarding"), Short: "IPv4 from " + l.Name, Group: groupForwarding, Link: l.Name, Now: valueOf(own.Forwarding4), words: offOn,
+			Name: facts.LinkSetting(l.Name, "forwarding"), Short: "IPv4 from " + l.Name, Group: groupForwarding, Link: l.Name, Now: valueOf(own.Forwarding4), words: offOn,
 			Purpose: fmt.Sprintf("Lets IPv4 packets that arrive by %s pass through this host. ip_forward sets it together with all others.", l.Name),
 		})
-		if s.Forwarding6 == SettingOn && own.ForceForwarding6 != SettingOn {
+		if s.Forwarding6 == facts.SettingOn && own.ForceForwarding6 != facts.SettingOn {
 			continue // it would change nothing
 		}
 		x.add(Switch{
-			Name: linkSetting6(l.Name, "force_forwarding"), Short: "IPv6 from " + l.Name, Group: groupForwarding, Link: l.Name, Now: valueOf(own.ForceForwarding6), words: offOn,
+			Name: facts.LinkSetting6(l.Name, "force_forwarding"), Short: "IPv6 from " + l.Name, Group: groupForwarding, Link: l.Name, Now: valueOf(own.ForceForwarding6), words: offOn,
 			Purpose: fmt.Sprintf("Lets IPv6 packets that arrive by %s pass through this host even while IPv6 forwarding is off as a whole.", l.Name),
 		})
 	}
 	x.add(Switch{
-		Name: linkSetting("all", "rp_filter"), Short: "all interfaces", Group: groupSource, Link: "all", Now: reverseValue(s.All.RPFilter), words: reverse,
+		Name: facts.LinkSetting("all", "rp_filter"), Short: "all interfaces", Group: groupSource, Link: "all", Now: reverseValue(s.All.RPFilter), words: reverse,
 		Purpose: "The least strictness of the reverse path filter for every interface: of this one and the interface's own the larger number counts.",
 	})
 	for _, l := range links {
 		x.add(Switch{
-			Name: linkSetting(l.Name, "rp_filter"), Short: l.Name, Group: groupSource, Link: l.Name, Now: reverseValue(s.On(l.Name).RPFilter), words: reverse, Depends: x.effective(l.Name),
+			Name: facts.LinkSetting(l.Name, "rp_filter"), Short: l.Name, Group: groupSource, Link: l.Name, Now: reverseValue(s.On(l.Name).RPFilter), words: reverse, Depends: x.effective(l.Name),
 			Purpose: fmt.Sprintf("Drops packets that arrive by %s from a source whose answers would not leave there (strict) or to which there is no way at all (loose).", l.Name),
 		})
 	}
 	x.add(Switch{
-		Name: linkSetting("all", "route_localnet"), Short: "all interfaces", Group: groupLoopback, Link: "all", Now: valueOf(s.All.RouteLocalnet), words: offOn, Depends: u.loopback,
+		Name: facts.LinkSetting("all", "route_localnet"), Short: "all interfaces", Group: groupLoopback, Link: "all", Now: valueOf(s.All.RouteLocalnet), words: offOn, Depends: u.loopback,
 		Purpose: "Lets what arrives by any interface be sent on to 127.0.0.0/8. Better switch it on for one interface, and with a rule that keeps neighbours out.",
 	})
 	for _, l := range links {
 		x.add(Switch{
-			Name: linkSetting(l.Name, "route_localnet"), Short: l.Name, Group: groupLoopback, Link: l.Name, Now: valueOf(s.On(l.Name).RouteLocalnet), words: offOn, Depends: u.loopback,
+			Name: facts.LinkSetting(l.Name, "route_localnet"), Short: l.Name, Group: groupLoopback, Link: l.Name, Now: valueOf(s.On(l.Name).RouteLocalnet), words: offOn, Depends: u.loopback,
 			Purpose: fmt.Sprintf("Lets a rule send what arrives by %s to a service that listens on 127.0.0.1.", l.Name),
 		})
 	}
@@ -276,11 +277,11 @@ func (x *Switches) table(g *Gateway) {
 	})
 }
 
-func valueOf(s Setting) string {
+func valueOf(s facts.Setting) string {
 	switch s {
-	case SettingOff:
+	case facts.SettingOff:
 		return "0"
-	case SettingOn:
+	case facts.SettingOn:
 		return "1"
 	}
 	return ""
@@ -293,11 +294,11 @@ func numberOf(n int) string {
 	return strconv.Itoa(n)
 }
 
-func reverseValue(m RPFilter) string {
-	if m == RPFilterUnknown {
+func reverseValue(m facts.RPFilter) string {
+	if m == facts.RPFilterUnknown {
 		return ""
 	}
-	return strconv.Itoa(int(m - RPFilterOff))
+	return strconv.Itoa(int(m - facts.RPFilterOff))
 }
 
 // Find finds the switch that a person means: by its name, or by the end of it
@@ -430,15 +431,15 @@ func (x *Switches) overruled(s *Switch, value string) error {
 	}
 	all := &x.facts.Settings.All
 	switch {
-	case strings.HasSuffix(s.Name, ".rp_filter") && all.RPFilter != RPFilterUnknown && value < reverseValue(all.RPFilter):
+	case strings.HasSuffix(s.Name, ".rp_filter") && all.RPFilter != facts.RPFilterUnknown && value < reverseValue(all.RPFilter):
 		nearest := s.Name + " loose"
-		if all.RPFilter == RPFilterLoose {
-			nearest = linkSetting("all", "rp_filter") + " " + s.Word(value)
+		if all.RPFilter == facts.RPFilterLoose {
+			nearest = facts.LinkSetting("all", "rp_filter") + " " + s.Word(value)
 		}
 		return &Refusal{fmt.Sprintf("%s has no effect on %s while it is %s for all interfaces: the larger number counts", s.Word(value), s.Link, all.RPFilter), nearest}
-	case strings.HasSuffix(s.Name, ".route_localnet") && all.RouteLocalnet == SettingOn && value == "0":
-		return &Refusal{fmt.Sprintf("off has no effect on %s while it is on for all interfaces", s.Link), linkSetting("all", "route_localnet") + " off"}
-	case strings.HasSuffix(s.Name, ".force_forwarding") && x.facts.Settings.Forwarding6 == SettingOn && value == "0":
+	case strings.HasSuffix(s.Name, ".route_localnet") && all.RouteLocalnet == facts.SettingOn && value == "0":
+		return &Refusal{fmt.Sprintf("off has no effect on %s while it is on for all interfaces", s.Link), facts.LinkSetting("all", "route_localnet") + " off"}
+	case strings.HasSuffix(s.Name, ".force_forwarding") && x.facts.Settings.Forwarding6 == facts.SettingOn && value == "0":
 		return &Refusal{"off has no effect while IPv6 forwarding is on as a whole", settingForward6 + " off"}
 	}
 	return nil

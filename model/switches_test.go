@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"nattui/model/facts"
 	"nattui/rules"
 )
 
@@ -13,8 +14,8 @@ import (
 func switchGateway(t *testing.T) *Gateway {
 	g := gatewayOf(t, map[rules.Place]string{nft4: strings.Replace(soundTable, "COMMIT", "-A PREROUTING -i wan0 -p tcp -m tcp --dport 25 -j DNAT --to-destination 127.0.0.1:25\nCOMMIT", 1)})
 	s := &g.Facts.Settings
-	s.Forwarding6, s.ConntrackMax, s.ConntrackBuckets, s.ConntrackCount = SettingOff, 65536, 16384, 1000
-	s.ConntrackAccounting, s.ConntrackTimestamps = SettingOff, SettingOn
+	s.Forwarding6, s.ConntrackMax, s.ConntrackBuckets, s.ConntrackCount = facts.SettingOff, 65536, 16384, 1000
+	s.ConntrackAccounting, s.ConntrackTimestamps = facts.SettingOff, facts.SettingOn
 	g.BootSettings = map[string]BootSetting{
 		"net.ipv4.ip_forward":               {"0", "/etc/sysctl.conf"},
 		"net.ipv4.conf.all.rp_filter":       {"2", "/usr/lib/sysctl.d/99-distribution.conf"},
@@ -64,9 +65,9 @@ func TestSwitches(t *testing.T) {
 func TestSwitchesRefuse(t *testing.T) {
 	g := switchGateway(t)
 	s := &g.Facts.Settings
-	s.All.RPFilter, s.All.RouteLocalnet = RPFilterStrict, SettingOn
+	s.All.RPFilter, s.All.RouteLocalnet = facts.RPFilterStrict, facts.SettingOn
 	wan := s.Links["wan0"]
-	wan.RPFilter = RPFilterLoose
+	wan.RPFilter = facts.RPFilterLoose
 	s.Links["wan0"] = wan
 	x := SwitchesOf(g)
 	for _, test := range []struct{ name, value, says string }{
@@ -114,7 +115,7 @@ func TestSwitchesRefuse(t *testing.T) {
 func TestSwitchKeepsRouterHeard(t *testing.T) {
 	g := switchGateway(t)
 	f := g.Facts
-	f.Routes = append(f.Routes, RouteEntry{Table: TableMain, Kind: RouteUnicast, Dst: rules.IPv6.Whole(), Origin: "ra", Hops: []Hop{{Out: "wan0"}}})
+	f.Routes = append(f.Routes, facts.RouteEntry{Table: facts.TableMain, Kind: facts.RouteUnicast, Dst: rules.IPv6.Whole(), Origin: "ra", Hops: []facts.Hop{{Out: "wan0"}}})
 	wan := f.Settings.Links["wan0"]
 	wan.AcceptRA = 1
 	f.Settings.Links["wan0"] = wan

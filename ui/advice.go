@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"nattui/model"
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
 )
@@ -57,7 +58,7 @@ func (f *form) listening() []string {
 	return ports
 }
 
-func values(list []model.Suggestion) []string {
+func values(list []facts.Suggestion) []string {
 	all := make([]string, len(list))
 	for i := range list {
 		all[i] = list[i].Value

@@ -18,7 +18,7 @@ import (
 	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/ansi"
 
-	"nattui/model"
+	"nattui/model/facts"
 	"nattui/rules"
 	"nattui/ui/text"
 	"nattui/ui/theme"
@@ -74,7 +74,7 @@ func (a *App) restyle() { a.look = theme.New(a.dark, a.utf8, a.profile) }
 
 type (
 	tablesMsg Tables
-	factsMsg  struct{ *model.Facts }
+	factsMsg  struct{ *facts.Facts }
 	flowsMsg  struct{}
 	// frameMsg comes at most ten times a second while flows change.
 	frameMsg struct{}
@@ -674,9 +674,9 @@ func (a *App) forwarding() string {
 		setting = a.facts.Settings.Forwarding6
 	}
 	switch setting {
-	case model.SettingOn:
+	case facts.SettingOn:
 		return a.look.Faint.Render("forwarding ") + a.look.Good.Render("on")
-	case model.SettingOff:
+	case facts.SettingOff:
 		off := a.look.Faint.Render("forwarding ") + a.look.Broken.Render("off")
 		if a.hasSwitches() && a.width >= 64 {
 			off += a.look.Accent.Render(" w")

@@ -8,6 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model"
+	"nattui/model/facts"
 	"nattui/rules"
 	"nattui/ui/theme"
 )
@@ -24,7 +25,7 @@ type desk struct {
 
 	tables  Tables
 	history []Tables // earlier looks since rules last changed, for rates; oldest first
-	facts   *model.Facts
+	facts   *facts.Facts
 	place   rules.Place
 
 	dialogs []dialog
@@ -245,7 +246,7 @@ func (d *desk) termsOf(t Terms) func(rules.Plan) Terms {
 }
 
 // mayCutOff tells whether a plan may touch the operator's own connection.
-func mayCutOff(facts *model.Facts, before map[rules.Place]*rules.Ruleset, p rules.Plan) bool {
+func mayCutOff(facts *facts.Facts, before map[rules.Place]*rules.Ruleset, p rules.Plan) bool {
 	after, err := p.Apply(before)
 	if err != nil {
 		return false // it will be refused

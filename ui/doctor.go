@@ -12,6 +12,7 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"nattui/model"
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/ui/table"
@@ -41,7 +42,7 @@ type doctorScreen struct {
 	due              bool // an examination at the time next is arranged
 	next             time.Time
 	generation       int
-	earlier          model.Health // as of the examination before
+	earlier          facts.Health // as of the examination before
 }
 
 // doctorRow is a finding, or a forward that can be followed.
@@ -62,7 +63,7 @@ func (r *doctorRow) key() string {
 type examinedMsg struct {
 	generation int
 	rows       []doctorRow
-	health     model.Health
+	health     facts.Health
 	cost       time.Duration
 }
 

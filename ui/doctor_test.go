@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 
 	"nattui/model"
+	"nattui/model/facts"
 	"nattui/rules"
 )
 
@@ -126,7 +127,7 @@ func TestDoctorSwitchesForwarding(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := doctorStage(t, 80, 24, soundRules)
 		f := gatewayFacts()
-		f.Settings.Forwarding4 = model.SettingOff
+		f.Settings.Forwarding4 = facts.SettingOff
 		s.send(factsMsg{f})
 		s.sees("net.ipv4.ip_forward")
 		s.press("g", "f", "y")

@@ -6,7 +6,7 @@ import (
 
 	"charm.land/lipgloss/v2"
 
-	"nattui/model"
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/ui/table"
 	"nattui/ui/text"
@@ -160,16 +160,16 @@ func (l *eventList) view(width int) []string {
 func (s *flowsScreen) silence() string {
 	counts := s.gw.Flows.Log().Counts()
 	switch {
-	case s.health.Events == model.SettingOff || s.gw.Flows.Feed().EventsOff:
-		if s.gw.ReadOnly || s.health.Events != model.SettingOff {
+	case s.health.Events == facts.SettingOff || s.gw.Flows.Feed().EventsOff:
+		if s.gw.ReadOnly || s.health.Events != facts.SettingOff {
 			return "the kernel sends no events: sysctl -w net.netfilter.nf_conntrack_events=1"
 		}
 		return "the kernel sends no events (nf_conntrack_events=0): w switches them on"
 	case !s.query.IsZero() && counts.New+counts.Update+counts.Destroy > 0:
 		return "no event matches: esc shows all"
-	case s.health.Tracking == model.SettingOff:
+	case s.health.Tracking == facts.SettingOff:
 		return "nothing is tracked yet: conntrack starts with the first NAT rule (3 guides)"
-	case s.health.Tracking == model.SettingUnknown && s.health.Count == 0:
+	case s.health.Tracking == facts.SettingUnknown && s.health.Count == 0:
 		return s.emptyNote()
 	}
 	return "nothing has happened yet: events appear here as the kernel reports them"

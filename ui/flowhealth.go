@@ -11,7 +11,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
-	"nattui/model"
+	"nattui/model/facts"
 	"nattui/ui/text"
 )
 
@@ -20,28 +20,28 @@ const lossShown = time.Minute
 
 // notes are what is wrong or missing with the table and with what is known of it,
 // the worst first.
-func (s *flowsScreen) notes() []model.HealthNote {
+func (s *flowsScreen) notes() []facts.HealthNote {
 	notes := append(s.feedNotes(), s.health.Notes(s.earlier())...)
 	if _, stale := s.gw.Flows.RuleFlows(); stale > 0 {
 		what := plural(stale, "flow") + " keep a translation of earlier rules: / rule stale shows them"
 		if stale == 1 {
 			what = "1 flow keeps a translation of earlier rules: / rule stale shows it"
 		}
-		notes = append(notes, model.HealthNote{Name: "stale", Severity: "warning", Sentence: what})
+		notes = append(notes, facts.HealthNote{Name: "stale", Severity: "warning", Sentence: what})
 	}
-	slices.SortStableFunc(notes, func(a, b model.HealthNote) int { return cmp.Compare(severity(a), severity(b)) })
+	slices.SortStableFunc(notes, func(a, b facts.HealthNote) int { return cmp.Compare(severity(a), severity(b)) })
 	return notes
 }
 
-func severity(n model.HealthNote) int {
+func severity(n facts.HealthNote) int {
 	return slices.Index([]string{"error", "warning", "note"}, n.Severity)
 }
 
 // feedNotes are what is wrong with the way in which flows become known.
-func (s *flowsScreen) feedNotes() (notes []model.HealthNote) {
+func (s *flowsScreen) feedNotes() (notes []facts.HealthNote) {
 	feed := s.gw.Flows.Feed()
 	add := func(name, severity, sentence string, cure ...string) {
-		notes = append(notes, model.HealthNote{Name: name, Severity: severity, Sentence: sentence, Cure: cure})
+		notes = append(notes, facts.HealthNote{Name: name, Severity: severity, Sentence: sentence, Cure: cure})
 	}
 	lost := plural(int(feed.LastMissed), "event") + " missed"
 	switch ago := s.now.Sub(time.Unix(0, feed.LostAt)); {
@@ -92,7 +92,7 @@ func (s *flowsScreen) note() (string, noteStyle) {
 	return sentence, style
 }
 
-func (s *flowsScreen) noteStyle(n model.HealthNote) noteStyle {
+func (s *flowsScreen) noteStyle(n facts.HealthNote) noteStyle {
 	switch n.Severity {
 	case "error":
 		return s.look.Broken
@@ -215,13 +215,13 @@ func (h *flowHealth) fill(width int) []string {
 }
 
 // switchWord says the position of a switch of the kernel.
-func switchWord(s model.Setting) string {
+func switchWord(s facts.Setting) string {
 	switch s {
-	case model.SettingOff:
+	case facts.SettingOff:
 		return "off"
-	case model.SettingOn:
+	case facts.SettingOn:
 		return "on"
-	case model.SettingAuto:
+	case facts.SettingAuto:
 		return "on while somebody listens"
 	}
 	return "unknown"

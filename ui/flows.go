@@ -13,6 +13,7 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"nattui/model"
+	"nattui/model/facts"
 	"nattui/model/filter"
 	"nattui/model/flow"
 	"nattui/ui/text"
@@ -42,8 +43,8 @@ type flowsScreen struct {
 	aside     setAside // the filter of the events while flows are shown, and the other way round
 	completed completed
 	wrongWord filter.Error // where the filter line is not understood
-	health    model.Health
-	looks     []model.Health // earlier ones, oldest first
+	health    facts.Health
+	looks     []facts.Health // earlier ones, oldest first
 	shown     bool           // the screen was looked at
 	ticking   bool
 	version   uint64    // of the table when it was last looked at
@@ -155,9 +156,9 @@ func (s *flowsScreen) tick() tea.Cmd {
 const healthSpan = 12 * time.Second
 
 // earlier is how the table was some seconds ago.
-func (s *flowsScreen) earlier() *model.Health {
+func (s *flowsScreen) earlier() *facts.Health {
 	if len(s.looks) == 0 {
-		return &model.Health{}
+		return &facts.Health{}
 	}
 	return &s.looks[0]
 }
@@ -184,7 +185,7 @@ func (s *flowsScreen) second() {
 	} else {
 		s.version, s.still = v, 0
 	}
-	if !s.chosen && h.Accounting == model.SettingOn && s.sort.By == flow.ColumnAge {
+	if !s.chosen && h.Accounting == facts.SettingOn && s.sort.By == flow.ColumnAge {
 		s.sort = flow.Sort{By: flow.ColumnRate, Descending: true}
 	}
 	s.gw.Flows.KeepFresh(s.wantsCounters())
@@ -616,11 +617,11 @@ func (s *flowsScreen) emptyNote() string {
 		return "no flow matches: esc shows all"
 	case feed.Listing:
 		return "reading the table…"
-	case s.health.Tracking == model.SettingOff:
+	case s.health.Tracking == facts.SettingOff:
 		return "nothing is tracked yet: conntrack starts with the first NAT rule (3 guides)"
-	case s.health.Tracking == model.SettingUnknown && s.health.Count == 0:
+	case s.health.Tracking == facts.SettingUnknown && s.health.Count == 0:
 		return "nothing is tracked: either nothing has passed yet, or no rule asks for it; conntrack starts with the first NAT rule (3 guides)"
-	case s.health.Events == model.SettingOff:
+	case s.health.Events == facts.SettingOff:
 		return "no flows; and the kernel sends no events (nf_conntrack_events=0), so short ones are missed"
 	}
 	return "no flows yet: they appear here as the kernel makes them"
@@ -707,7 +708,7 @@ func (s *flowsScreen) freshness() string {
 	case s.mode == eventMode:
 		c := s.gw.Flows.Log().Counts()
 		return fmt.Sprintf("%s new, %s updated, %s ended since the start", text.Exact(c.New), text.Exact(c.Update), text.Exact(c.Destroy))
-	case !s.wantsCounters() || s.health.Accounting == model.SettingOff && s.list.bytes == 0:
+	case !s.wantsCounters() || s.health.Accounting == facts.SettingOff && s.list.bytes == 0:
 		return ""
 	case feed.Every > 0:
 		return "counters read every " + seconds(feed.Every)

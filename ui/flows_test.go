@@ -14,6 +14,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"nattui/model"
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -25,7 +26,7 @@ type feed struct {
 	log       *flow.EventLog
 	changed   chan struct{}
 	explainer *model.Explainer
-	health    model.Health
+	health    facts.Health
 	status    flow.Feed
 	forgotten []flow.Flow
 	whole     uint32 // of every flow's timeout, in seconds
@@ -36,7 +37,7 @@ type feed struct {
 func newFeed() *feed {
 	f := &feed{table: flow.NewFlows(), log: flow.NewEventLog(1000), changed: make(chan struct{}, 1), status: flow.Feed{Live: true}, now: func() time.Time { return clock }}
 	f.explainer = model.NewExplainer(f.table)
-	f.health = model.Health{At: clock.UnixNano(), Tracking: model.SettingOn, Events: model.SettingOn, Accounting: model.SettingOn, Timestamps: model.SettingOn, Max: 262144, Buckets: 262144}
+	f.health = facts.Health{At: clock.UnixNano(), Tracking: facts.SettingOn, Events: facts.SettingOn, Accounting: facts.SettingOn, Timestamps: facts.SettingOn, Max: 262144, Buckets: 262144}
 	return f
 }
 
@@ -50,7 +51,7 @@ func (f *feed) Explain(x *flow.Flow) model.Explanation       { return f.explaine
 func (f *feed) RuleName(n uint32) string                     { return f.explainer.Name(n) }
 func (f *feed) FindRule(r string) (func(uint32) bool, error) { return f.explainer.Finder(r) }
 
-func (f *feed) Health() model.Health {
+func (f *feed) Health() facts.Health {
 	h := f.health
 	h.Count = f.table.Len()
 	return h
@@ -167,14 +168,14 @@ func TestFlowsEmptyTeaches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := flowStage(t, 80, 24)
 		s.sees("no flows yet")
-		f.health.Tracking = model.SettingOff
+		f.health.Tracking = facts.SettingOff
 		s.app.screens[1].(*flowsScreen).second()
 		s.run(s.app.settle())
 		s.sees("conntrack starts with the first NAT rule (3 guides)")
 	})
 	synctest.Test(t, func(t *testing.T) { // where it is not known, and on the smallest terminal
 		s, f := flowStage(t, 40, 12)
-		f.health.Tracking = model.SettingUnknown
+		f.health.Tracking = facts.SettingUnknown
 		for _, key := range []string{"e", "b", "e"} {
 			s.app.screens[1].(*flowsScreen).second()
 			s.run(s.app.settle())
@@ -333,7 +334,7 @@ func TestOwnConnectionIsNeverForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := flowStage(t, 80, 24, someFlows()...)
 		own := gatewayFacts()
-		own.Session = &model.Session{Client: netip.MustParseAddrPort("192.168.0.7:22000"), Server: netip.MustParseAddrPort("192.168.0.1:22")}
+		own.Session = &facts.Session{Client: netip.MustParseAddrPort("192.168.0.7:22000"), Server: netip.MustParseAddrPort("192.168.0.1:22")}
 		s.send(factsMsg{own})
 		s.press("/")
 		s.write("client 192.168.0.7")
@@ -421,7 +422,7 @@ func TestEventsThatAreOff(t *testing.T) {
 		s, f := flowStage(t, 80, 24)
 		s.press("e")
 		s.sees("nothing has happened yet")
-		f.health.Events = model.SettingOff
+		f.health.Events = facts.SettingOff
 		f.health.At++
 		s.app.screens[1].(*flowsScreen).second()
 		s.refresh()
@@ -468,9 +469,9 @@ func TestHealthOfTheTable(t *testing.T) {
 			s, f := flowStage(t, size.w, size.h, someFlows()...)
 			earlier := f.health
 			f.health.HasStats, earlier.HasStats = true, true
-			s.app.screens[1].(*flowsScreen).looks = []model.Health{earlier}
+			s.app.screens[1].(*flowsScreen).looks = []facts.Health{earlier}
 			f.health.At += int64(10 * time.Second)
-			f.health.Stats = model.TableStats{Insert: 90_000, InsertFailed: 31, EarlyDrop: 12, SearchRestart: 5}
+			f.health.Stats = facts.TableStats{Insert: 90_000, InsertFailed: 31, EarlyDrop: 12, SearchRestart: 5}
 			f.status.Buffer = flow.Buffer{Wished: 64 << 20, Got: 208 << 10, Short: "net.core.rmem_max allows no more than 212992 bytes"}
 			s.app.screens[1].(*flowsScreen).second()
 			s.press("h")
@@ -804,9 +805,9 @@ func TestHealthOfAFullTable(t *testing.T) {
 			f.health.Max, f.health.HasStats = 5, true
 			earlier := f.health
 			earlier.Count = 4
-			screen.looks = []model.Health{earlier}
+			screen.looks = []facts.Health{earlier}
 			f.health.At += int64(10 * time.Second)
-			f.health.Stats = model.TableStats{Drop: 1204, EarlyDrop: 12, InsertFailed: 31}
+			f.health.Stats = facts.TableStats{Drop: 1204, EarlyDrop: 12, InsertFailed: 31}
 			screen.second()
 			s.run(s.app.settle())
 			if size.h > 12 {

@@ -4,14 +4,14 @@ import (
 	"slices"
 	"strings"
 
-	"nattui/model"
+	"nattui/model/facts"
 	"nattui/rules"
 )
 
 // flowSwitch is a switch of the kernel that has it tell more of flows.
 type flowSwitch struct {
 	name string
-	now  model.Setting
+	now  facts.Setting
 	verb string // what the kernel then does with flows
 	gain string // what is then known
 }
@@ -22,12 +22,12 @@ func (s *flowsScreen) flowSwitches() []flowSwitch {
 		{"net.netfilter.nf_conntrack_events", s.health.Events, "tell of", "It then tells of every flow as it begins, changes and ends, so that short ones are seen too."},
 		{"net.netfilter.nf_conntrack_acct", s.health.Accounting, "count", "It then keeps packets and bytes of every flow that is made from now on; flows that exist stay without."},
 		{"net.netfilter.nf_conntrack_timestamp", s.health.Timestamps, "time", "It then notes when a flow begins, of those that are made from now on."},
-	}, func(w flowSwitch) bool { return w.now != model.SettingOff })
+	}, func(w flowSwitch) bool { return w.now != facts.SettingOff })
 }
 
 // switchable tells whether the kernel could tell more of flows.
 func (s *flowsScreen) switchable() bool {
-	return s.health.Events == model.SettingOff || s.health.Accounting == model.SettingOff || s.health.Timestamps == model.SettingOff
+	return s.health.Events == facts.SettingOff || s.health.Accounting == facts.SettingOff || s.health.Timestamps == facts.SettingOff
 }
 
 // askSwitches offers to switch on what is off.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"nattui/model"
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -19,7 +20,7 @@ type Gateway struct {
 	// nothing more will come.
 	Tables <-chan Tables
 	// Facts delivers what is known of the host, again when it changes.
-	Facts <-chan *model.Facts
+	Facts <-chan *facts.Facts
 	// Changes carries out plans.
 	Changes Changes
 	// Journal is the record of changes; nil where none is kept.
@@ -192,7 +193,7 @@ type Flows interface {
 	RuleName(number uint32) string
 	FindRule(ref string) (match func(number uint32) bool, err error)
 	// Health is the state of the kernel's own table.
-	Health() model.Health
+	Health() facts.Health
 	// Refresh asks for the counters and timeouts of flows that are on the screen.
 	Refresh(flows []flow.Flow)
 	// KeepFresh says whether counters of all flows are wanted, for sorting by rate.

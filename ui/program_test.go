@@ -14,7 +14,7 @@ import (
 	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/vt"
 
-	"nattui/model"
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
 )
@@ -110,11 +110,11 @@ type liveGateway struct {
 	kernel *kernel
 	feed   *feed
 	tables chan Tables
-	facts  chan *model.Facts
+	facts  chan *facts.Facts
 }
 
 func newLiveGateway(t *testing.T) *liveGateway {
-	g := &liveGateway{kernel: &kernel{sets: sets(t, map[rules.Place]string{v4: gatewayRules})}, feed: newFeed(), tables: make(chan Tables, 8), facts: make(chan *model.Facts, 8)}
+	g := &liveGateway{kernel: &kernel{sets: sets(t, map[rules.Place]string{v4: gatewayRules})}, feed: newFeed(), tables: make(chan Tables, 8), facts: make(chan *facts.Facts, 8)}
 	g.Gateway = Gateway{Tables: g.tables, Facts: g.facts, Changes: g, Flows: g.feed}
 	g.feed.now = time.Now
 	g.feed.explainer.SetRules(g.kernel.sets, gatewayFacts().Host(nil))

@@ -5,19 +5,19 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"nattui/model"
+	"nattui/model/facts"
 )
 
 // switchStage has a gateway that forwards nothing, and shows its switches.
 func switchStage(t *testing.T, width, height int) *stage {
 	s := newStage(t, width, height, gatewayRules)
 	f := gatewayFacts()
-	f.Settings.Forwarding4 = model.SettingOff
+	f.Settings.Forwarding4 = facts.SettingOff
 	f.Settings.ConntrackMax, f.Settings.ConntrackBuckets, f.Settings.ConntrackCount = 65536, 16384, 1000
-	link := model.UnknownLinkSettings()
-	link.Forwarding4, link.RPFilter, link.RouteLocalnet = model.SettingOff, model.RPFilterStrict, model.SettingOff
+	link := facts.UnknownLinkSettings()
+	link.Forwarding4, link.RPFilter, link.RouteLocalnet = facts.SettingOff, facts.RPFilterStrict, facts.SettingOff
 	f.Settings.All = link
-	f.Settings.Links = map[string]model.LinkSettings{"wan0": link, "lan0": link}
+	f.Settings.Links = map[string]facts.LinkSettings{"wan0": link, "lan0": link}
 	s.send(factsMsg{f})
 	return s
 }

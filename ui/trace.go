@@ -12,6 +12,7 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"nattui/model"
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -200,7 +201,7 @@ func (m *tracedMsg) add(p *model.Traced, ok bool) {
 }
 
 // explain compares the packets' ways with what the rules say.
-func (m *tracedMsg) explain(sets map[rules.Place]*rules.Ruleset, facts *model.Facts) {
+func (m *tracedMsg) explain(sets map[rules.Place]*rules.Ruleset, facts *facts.Facts) {
 	var evaluator *evaluate.Evaluator
 	for i := range m.rows {
 		r := &m.rows[i]

@@ -13,7 +13,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
-	"nattui/model"
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
 )
@@ -57,30 +57,30 @@ COMMIT
 `
 
 // gatewayFacts are facts of the model gateway.
-func gatewayFacts() *model.Facts {
-	address := func(link, prefix string) model.Address {
-		return model.Address{Link: link, Prefix: netip.MustParsePrefix(prefix)}
+func gatewayFacts() *facts.Facts {
+	address := func(link, prefix string) facts.Address {
+		return facts.Address{Link: link, Prefix: netip.MustParsePrefix(prefix)}
 	}
-	route := func(dst, out, via string) model.RouteEntry {
-		hop := model.Hop{Out: out}
+	route := func(dst, out, via string) facts.RouteEntry {
+		hop := facts.Hop{Out: out}
 		if via != "" {
 			hop.Gateway = netip.MustParseAddr(via)
 		}
-		return model.RouteEntry{Table: model.TableMain, Kind: model.RouteUnicast, Dst: netip.MustParsePrefix(dst), Hops: []model.Hop{hop}}
+		return facts.RouteEntry{Table: facts.TableMain, Kind: facts.RouteUnicast, Dst: netip.MustParsePrefix(dst), Hops: []facts.Hop{hop}}
 	}
-	f := &model.Facts{
+	f := &facts.Facts{
 		Hostname:  "gw1",
-		Settings:  model.UnknownSettings(),
-		Links:     []model.Link{{Index: 1, Name: "lo", Kind: "loopback", Up: true}, {Index: 2, Name: "wan0", Kind: "veth", Up: true, Running: true}, {Index: 3, Name: "lan0", Kind: "veth", Up: true, Running: true}},
-		Addresses: []model.Address{address("wan0", "203.0.113.1/24"), address("lan0", "192.168.0.1/24")},
-		Routes:    []model.RouteEntry{route("0.0.0.0/0", "wan0", "203.0.113.254"), route("203.0.113.0/24", "wan0", ""), route("192.168.0.0/24", "lan0", "")},
+		Settings:  facts.UnknownSettings(),
+		Links:     []facts.Link{{Index: 1, Name: "lo", Kind: "loopback", Up: true}, {Index: 2, Name: "wan0", Kind: "veth", Up: true, Running: true}, {Index: 3, Name: "lan0", Kind: "veth", Up: true, Running: true}},
+		Addresses: []facts.Address{address("wan0", "203.0.113.1/24"), address("lan0", "192.168.0.1/24")},
+		Routes:    []facts.RouteEntry{route("0.0.0.0/0", "wan0", "203.0.113.254"), route("203.0.113.0/24", "wan0", ""), route("192.168.0.0/24", "lan0", "")},
 	}
-	for i, table := range []uint32{model.TableLocal, model.TableMain, model.TableDefault} {
-		f.PolicyRules = append(f.PolicyRules, model.PolicyRule{Priority: []uint32{0, 32766, 32767}[i], Action: model.RuleTable, Table: table, Family: flow.IPv4, SuppressPrefix: -1})
+	for i, table := range []uint32{facts.TableLocal, facts.TableMain, facts.TableDefault} {
+		f.PolicyRules = append(f.PolicyRules, facts.PolicyRule{Priority: []uint32{0, 32766, 32767}[i], Action: facts.RuleTable, Table: table, Family: flow.IPv4, SuppressPrefix: -1})
 	}
-	f.Settings.Forwarding4 = model.SettingOn
-	f.Listeners = []model.Listener{{Proto: flow.TCP, Address: netip.MustParseAddrPort("0.0.0.0:8888")}}
-	f.Neighbours = []model.Neighbour{{Link: "lan0", Addr: netip.MustParseAddr("192.168.0.2"), Reachable: true}, {Link: "lan0", Addr: netip.MustParseAddr("192.168.0.3"), Reachable: true}}
+	f.Settings.Forwarding4 = facts.SettingOn
+	f.Listeners = []facts.Listener{{Proto: flow.TCP, Address: netip.MustParseAddrPort("0.0.0.0:8888")}}
+	f.Neighbours = []facts.Neighbour{{Link: "lan0", Addr: netip.MustParseAddr("192.168.0.2"), Reachable: true}, {Link: "lan0", Addr: netip.MustParseAddr("192.168.0.3"), Reachable: true}}
 	return f
 }
 
@@ -268,6 +268,6 @@ func (s *stage) sees(want string) {
 }
 
 // session is the operator's connection.
-func session(client, server string) *model.Session {
-	return &model.Session{Client: netip.MustParseAddrPort(client), Server: netip.MustParseAddrPort(server)}
+func session(client, server string) *facts.Session {
+	return &facts.Session{Client: netip.MustParseAddrPort(client), Server: netip.MustParseAddrPort(server)}
 }

@@ -16,6 +16,7 @@ import (
 
 	"nattui/model"
 	"nattui/model/conntrack"
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/model/host"
 	"nattui/rules"
@@ -216,12 +217,12 @@ func surroundings(ctx context.Context, tables *iptables.Host, sets map[rules.Pla
 }
 
 // nativeFilters reads the filter rules that were made with nft.
-func nativeFilters(ctx context.Context, tables *iptables.Host) (*model.Nftables, error) {
+func nativeFilters(ctx context.Context, tables *iptables.Host) (*facts.Nftables, error) {
 	texts, err := tables.NativeFilters(ctx)
 	if len(texts) == 0 {
 		return nil, err
 	}
-	filters := &model.Nftables{}
+	filters := &facts.Nftables{}
 	for _, text := range texts {
 		if err := filters.Parse(text, iptables.MadeChain); err != nil {
 			return nil, err

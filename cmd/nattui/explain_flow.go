@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nattui/model"
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -117,7 +118,7 @@ type told struct {
 	*flow.Flow
 	why   model.Explanation
 	sets  map[rules.Place]*rules.Ruleset
-	facts *model.Facts
+	facts *facts.Facts
 }
 
 // step is one station of a packet's way.
@@ -131,7 +132,7 @@ type wayStep struct {
 func (t *told) way() []wayStep {
 	f := t.Flow
 	in, _ := t.facts.LinkOf(f.Client().Addr())
-	if route, ok := t.facts.Lookup(model.RouteQuery{Dst: f.Client().Addr()}); ok && route.Out != "" {
+	if route, ok := t.facts.Lookup(facts.RouteQuery{Dst: f.Client().Addr()}); ok && route.Out != "" {
 		in = route.Out
 	}
 	arrives, first := "arrives by "+in, "in"
@@ -145,7 +146,7 @@ func (t *told) way() []wayStep {
 	served := f.ServedBy().Addr()
 	if t.facts.IsLocal(served) {
 		steps = append(steps, wayStep{"routing", "to a program of this host", ""})
-	} else if route, ok := t.facts.Lookup(model.RouteQuery{Dst: served}); ok && route.Out != "" {
+	} else if route, ok := t.facts.Lookup(facts.RouteQuery{Dst: served}); ok && route.Out != "" {
 		what := "leaves by " + route.Out
 		if route.Gateway.IsValid() {
 			what += " via " + route.Gateway.String()

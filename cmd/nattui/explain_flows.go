@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nattui/model"
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -21,7 +22,7 @@ type explainer struct {
 
 	mu    sync.Mutex
 	sets  map[rules.Place]*rules.Ruleset
-	facts *model.Facts
+	facts *facts.Facts
 	news  chan struct{} // other rules or facts
 	moves chan struct{} // flows have come or changed
 	told  func()        // hears when flows have been explained
@@ -47,7 +48,7 @@ func (x *explainer) setRules(sets map[rules.Place]*rules.Ruleset) {
 }
 
 // setFacts hears of the host. What does not bear on the way of a packet is no news.
-func (x *explainer) setFacts(f *model.Facts) {
+func (x *explainer) setFacts(f *facts.Facts) {
 	x.mu.Lock()
 	same := x.facts != nil && sameWays(x.facts, f)
 	x.facts = f
@@ -70,7 +71,7 @@ func nudge(c chan<- struct{}) {
 }
 
 // sameWays tells whether packets go the same ways on both.
-func sameWays(a, b *model.Facts) bool {
+func sameWays(a, b *facts.Facts) bool {
 	x, y := a.Settings, b.Settings
 	x.ConntrackCount, y.ConntrackCount = 0, 0
 	return reflect.DeepEqual(a.Links, b.Links) && reflect.DeepEqual(a.Addresses, b.Addresses) && reflect.DeepEqual(a.Routes, b.Routes) &&

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"nattui/model"
+	"nattui/model/facts"
 	"nattui/model/host"
 	"nattui/rules"
 	"nattui/ui"
@@ -26,8 +26,8 @@ func factsPause(took time.Duration) time.Duration {
 
 // followFacts delivers what is known of the host, anew when links, addresses or
 // routes change, on request, and from time to time. changed hears of it first.
-func followFacts(ctx context.Context, request <-chan struct{}, changed func(*model.Facts)) <-chan *model.Facts {
-	out := make(chan *model.Facts)
+func followFacts(ctx context.Context, request <-chan struct{}, changed func(*facts.Facts)) <-chan *facts.Facts {
+	out := make(chan *facts.Facts)
 	changes, err := host.Watch(ctx)
 	if err != nil {
 		changes = nil // then only from time to time

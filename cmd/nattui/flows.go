@@ -15,6 +15,7 @@ import (
 
 	"nattui/model"
 	"nattui/model/conntrack"
+	"nattui/model/facts"
 	"nattui/model/filter"
 	"nattui/model/flow"
 	"nattui/rules"
@@ -92,7 +93,7 @@ type ruleBook struct {
 func (r *ruleBook) open() (*model.Explainer, error) {
 	if r.explainer == nil && r.err == nil {
 		var sets map[rules.Place]*rules.Ruleset
-		var facts *model.Facts
+		var facts *facts.Facts
 		if sets, facts, r.err = readGateway(r.ctx); r.err == nil {
 			r.explainer = model.NewExplainer(nil)
 			r.explainer.SetRules(sets, facts.Host(nil))

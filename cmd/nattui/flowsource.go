@@ -9,6 +9,7 @@ import (
 
 	"nattui/model"
 	"nattui/model/conntrack"
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules/evaluate"
 )
@@ -26,7 +27,7 @@ type flowSource struct {
 	missed, resyncs uint64     // as the event log knows
 	err             atomic.Pointer[error]
 	asking          atomic.Bool // a refresh of visible rows is under way
-	health          atomic.Pointer[model.Health]
+	health          atomic.Pointer[facts.Health]
 	garbage         int // as a part of the heap, in percent, as last set
 }
 
@@ -140,11 +141,11 @@ func (s *flowSource) FindRule(ref string) (func(uint32) bool, error) {
 	return s.explain.Finder(ref)
 }
 
-func (s *flowSource) Health() model.Health {
+func (s *flowSource) Health() facts.Health {
 	if h := s.health.Load(); h != nil {
 		return *h
 	}
-	return model.Health{Count: -1}
+	return facts.Health{Count: -1}
 }
 
 func (s *flowSource) Feed() flow.Feed {

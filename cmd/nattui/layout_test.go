@@ -69,7 +69,7 @@ func layerOf(path string) string {
 }
 
 // pure are the packages that hold values only.
-var pure = []string{"rules", "rules/evaluate", "rules/guide", "rules/paste", "model", "model/flow", "model/filter"}
+var pure = []string{"rules", "rules/evaluate", "rules/guide", "rules/paste", "model", "model/flow", "model/filter", "model/facts"}
 
 // adapterOf names the kernel adapter that a local path belongs to: the first
 // two parts of everything beneath rules and model that is not pure.

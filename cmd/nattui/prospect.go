@@ -10,6 +10,7 @@ import (
 
 	"nattui/model"
 	"nattui/model/conntrack"
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/model/host"
 	"nattui/rules"
@@ -22,7 +23,7 @@ import (
 // whom besides.
 type prospect struct {
 	before, after map[rules.Place]*rules.Ruleset
-	facts         model.Facts
+	facts         facts.Facts
 	diff          []rules.DiffLine
 	blast         model.Blast
 	options       commit.Options

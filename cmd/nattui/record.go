@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nattui/model"
+	"nattui/model/facts"
 	"nattui/model/host"
 	"nattui/rules"
 	"nattui/rules/iptables"
@@ -20,7 +20,7 @@ import (
 // it elsewhere.
 type recording struct {
 	Version int             `json:"version"`
-	Facts   *model.Facts    `json:"facts"`
+	Facts   *facts.Facts    `json:"facts"`
 	Tables  []recordedTable `json:"tables"`
 }
 
@@ -66,7 +66,7 @@ func record(ctx context.Context) error {
 }
 
 // readGateway reads the rule sets and the facts of this host.
-func readGateway(ctx context.Context) (map[rules.Place]*rules.Ruleset, *model.Facts, error) {
+func readGateway(ctx context.Context) (map[rules.Place]*rules.Ruleset, *facts.Facts, error) {
 	tables, err := iptables.Open(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -80,7 +80,7 @@ func readGateway(ctx context.Context) (map[rules.Place]*rules.Ruleset, *model.Fa
 }
 
 // loadGateway reads a recorded gateway. The error says what is missing from it.
-func loadGateway(path string) (map[rules.Place]*rules.Ruleset, *model.Facts, error) {
+func loadGateway(path string) (map[rules.Place]*rules.Ruleset, *facts.Facts, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, nil, err

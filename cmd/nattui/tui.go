@@ -17,6 +17,7 @@ import (
 
 	"nattui/model"
 	"nattui/model/conntrack"
+	"nattui/model/facts"
 	"nattui/rules"
 	"nattui/rules/iptables"
 	"nattui/ui"
@@ -72,7 +73,7 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 		return gw, err
 	}
 	flows, err := followFlows(ctx)
-	rulesChanged, factsChanged := func(map[rules.Place]*rules.Ruleset) {}, func(*model.Facts) {}
+	rulesChanged, factsChanged := func(map[rules.Place]*rules.Ruleset) {}, func(*facts.Facts) {}
 	switch {
 	case errors.Is(err, conntrack.ErrUnsupported):
 		gw.Trouble = append(gw.Trouble, err.Error())

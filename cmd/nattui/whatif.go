@@ -14,8 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nattui/model"
 	"nattui/model/conntrack"
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -56,7 +56,7 @@ func newWhatifCommand() *cobra.Command {
 
 func whatif(ctx context.Context, o whatifOptions, args []string) error {
 	var sets map[rules.Place]*rules.Ruleset
-	var facts *model.Facts
+	var facts *facts.Facts
 	var flows evaluate.FlowTable
 	var err error
 	if o.gateway != "" {

@@ -9,19 +9,19 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nattui/model"
+	"nattui/model/facts"
 )
 
 // Health measures the table as a whole. It takes some file reads and two
 // questions to the kernel, and has no error: what cannot be found out is unknown in the result.
-func (t *Table) Health() model.Health {
-	h := model.Health{
+func (t *Table) Health() facts.Health {
+	h := facts.Health{
 		At:    now(),
 		Count: number("nf_conntrack_count"), Max: number("nf_conntrack_max"), Buckets: number("nf_conntrack_buckets"),
 		Accounting: setting("nf_conntrack_acct"), Timestamps: setting("nf_conntrack_timestamp"), Events: setting("nf_conntrack_events"),
 	}
 	h.Stats, h.HasStats = t.stats()
-	h.Tracking = tracking(h.Count > 0 || h.Stats != model.TableStats{})
+	h.Tracking = tracking(h.Count > 0 || h.Stats != facts.TableStats{})
 	return h
 }
 
@@ -32,21 +32,21 @@ func number(name string) int {
 	return -1
 }
 
-func setting(name string) model.Setting {
+func setting(name string) facts.Setting {
 	switch number(name) {
 	case 0:
-		return model.SettingOff
+		return facts.SettingOff
 	case 1:
-		return model.SettingOn
+		return facts.SettingOn
 	case 2:
-		return model.SettingAuto
+		return facts.SettingAuto
 	}
-	return model.SettingUnknown
+	return facts.SettingUnknown
 }
 
 // stats sums what the processors have counted. Two of the sums are not in ti-mo's
 // statistics and come from /proc.
-func (t *Table) stats() (sum model.TableStats, ok bool) {
+func (t *Table) stats() (sum facts.TableStats, ok bool) {
 	each, err := t.request.Stats()
 	if err != nil {
 		return sum, false
@@ -96,22 +96,22 @@ const (
 // tracking tells whether this namespace tracks connections: whether the function that does is
 // hooked into PREROUTING of either family. Where the kernel does not tell its
 // hooks, traces of flows are the proof, and their absence proves nothing.
-func tracking(traces bool) model.Setting {
+func tracking(traces bool) facts.Setting {
 	if traces {
-		return model.SettingOn
+		return facts.SettingOn
 	}
 	for _, family := range []uint8{unix.NFPROTO_IPV4, unix.NFPROTO_IPV6} {
 		hooks, err := preroutingHooks(family)
 		if err != nil {
-			return model.SettingUnknown
+			return facts.SettingUnknown
 		}
 		for _, name := range hooks {
 			if name == "ipv4_conntrack_in" || name == "ipv6_conntrack_in" {
-				return model.SettingOn
+				return facts.SettingOn
 			}
 		}
 	}
-	return model.SettingOff
+	return facts.SettingOff
 }
 
 // preroutingHooks are the names of the functions that see a packet when it arrives.

@@ -15,7 +15,7 @@ import (
 	timo "github.com/ti-mo/conntrack"
 	"golang.org/x/sys/unix"
 
-	"nattui/model"
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/model/lab"
 )
@@ -475,7 +475,7 @@ func TestWithoutEvents(t *testing.T) {
 	if s := f.Feed(); !s.EventsOff || s.Events != 0 {
 		t.Errorf("status %+v", s)
 	}
-	if h := f.Health(); h.Events != model.SettingOff || h.Count != 0 || h.Max <= 0 || !h.HasStats {
+	if h := f.Health(); h.Events != facts.SettingOff || h.Count != 0 || h.Max <= 0 || !h.HasStats {
 		t.Errorf("health %+v", h)
 	}
 }

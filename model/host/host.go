@@ -15,21 +15,21 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nattui/model"
+	"nattui/model/facts"
 )
 
 // Read takes a snapshot. What cannot be read is left unknown, and said in the
 // snapshot's Gaps; the error is only ever that of ctx. It takes a few
 // milliseconds on an ordinary gateway, and blocks meanwhile.
-func Read(ctx context.Context) (model.Facts, error) {
-	r := reading{facts: model.Facts{At: time.Now().UnixNano(), Settings: model.UnknownSettings()}}
+func Read(ctx context.Context) (facts.Facts, error) {
+	r := reading{facts: facts.Facts{At: time.Now().UnixNano(), Settings: facts.UnknownSettings()}}
 	steps := []func(*reading){
 		(*reading).identity, (*reading).links, (*reading).addresses, (*reading).routes, (*reading).policyRules,
 		(*reading).neighbours, (*reading).settings, (*reading).processes, (*reading).listeners, (*reading).session, (*reading).presences,
 	}
 	for _, step := range steps {
 		if err := ctx.Err(); err != nil {
-			return model.Facts{}, err
+			return facts.Facts{}, err
 		}
 		step(&r)
 	}
@@ -38,7 +38,7 @@ func Read(ctx context.Context) (model.Facts, error) {
 
 // reading is a snapshot in the making, with what only its makers need.
 type reading struct {
-	facts     model.Facts
+	facts     facts.Facts
 	linkNames map[int]string
 	running   []process
 	holders   map[uint64]process // by the inode of a socket that they hold

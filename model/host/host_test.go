@@ -11,13 +11,13 @@ import (
 	"strings"
 	"testing"
 
-	"nattui/model"
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/model/host"
 	"nattui/model/lab"
 )
 
-func read(t *testing.T) model.Facts {
+func read(t *testing.T) facts.Facts {
 	t.Helper()
 	facts, err := host.Read(t.Context())
 	if err != nil {
@@ -30,7 +30,7 @@ func read(t *testing.T) model.Facts {
 }
 
 // onGateway plays a scenario around the test and reads the gateway's facts.
-func onGateway(t *testing.T, scenario string) (*lab.Network, model.Facts) {
+func onGateway(t *testing.T, scenario string) (*lab.Network, facts.Facts) {
 	t.Helper()
 	n, err := lab.New()
 	if err != nil {
@@ -50,38 +50,38 @@ func TestReadGateway(t *testing.T) {
 	if lab.Isolate(t) {
 		return
 	}
-	n, facts := onGateway(t, "publish")
-	wan, ok := facts.WAN()
+	n, known := onGateway(t, "publish")
+	wan, ok := known.WAN()
 	if !ok || wan.Link != "wan0" || wan.Address() != n.Gateway.IPv4 || wan.IPv6.Prefix.Addr() != n.Gateway.IPv6 || wan.IPv4.Dynamic {
 		t.Errorf("WAN is %+v, %v; want wan0 with %s and %s, for ever", wan, ok, n.Gateway.IPv4, n.Gateway.IPv6)
 	}
-	if link, ok := facts.LinkNamed("lan0"); !ok || link.Kind != "veth" || !link.Up || !link.Running || link.MTU != 1500 || link.MAC == "" {
+	if link, ok := known.LinkNamed("lan0"); !ok || link.Kind != "veth" || !link.Up || !link.Running || link.MTU != 1500 || link.MAC == "" {
 		t.Errorf("lan0 is %+v", link)
 	}
-	if lo, ok := facts.LinkNamed("lo"); !ok || lo.Kind != "loopback" {
+	if lo, ok := known.LinkNamed("lo"); !ok || lo.Kind != "loopback" {
 		t.Errorf("lo is %+v", lo)
 	}
-	s := facts.Settings
-	if s.Forwarding4 != model.SettingOn || s.Forwarding6 != model.SettingOn || s.ConntrackMax <= 0 || s.ConntrackCount < 0 || s.RPFilterOn("wan0") == model.RPFilterUnknown {
+	s := known.Settings
+	if s.Forwarding4 != facts.SettingOn || s.Forwarding6 != facts.SettingOn || s.ConntrackMax <= 0 || s.ConntrackCount < 0 || s.RPFilterOn("wan0") == facts.RPFilterUnknown {
 		t.Errorf("settings are %+v", s)
 	}
-	if l, ok := facts.ListensOn(6, netip.AddrPortFrom(netip.MustParseAddr("192.168.0.1"), 8888)); !ok || l.PID != os.Getpid() || l.Process == "" {
+	if l, ok := known.ListensOn(6, netip.AddrPortFrom(netip.MustParseAddr("192.168.0.1"), 8888)); !ok || l.PID != os.Getpid() || l.Process == "" {
 		t.Errorf("who listens on 192.168.0.1:8888 is %+v, %v; want this process", l, ok)
 	}
-	if l, ok := facts.ListensOn(6, netip.MustParseAddrPort("192.168.0.1:80")); ok {
+	if l, ok := known.ListensOn(6, netip.MustParseAddrPort("192.168.0.1:80")); ok {
 		t.Errorf("%+v listens on 192.168.0.1:80, want nobody", l)
 	}
-	if offered := facts.SuggestHosts(flow.IPv4); len(offered) == 0 || offered[0].Value != "192.168.0.2" {
+	if offered := known.SuggestHosts(flow.IPv4); len(offered) == 0 || offered[0].Value != "192.168.0.2" {
 		t.Errorf("known hosts are %v, want 192.168.0.2 first", offered)
 	}
-	if !facts.IsLocal(n.Gateway.IPv4) || facts.IsLocal(n.Server2.IPv4) {
+	if !known.IsLocal(n.Gateway.IPv4) || known.IsLocal(n.Server2.IPv4) {
 		t.Error("the gateway's own address is not local, or a server's is")
 	}
-	if link, ok := facts.LinkOf(n.Server3.IPv4); !ok || link != "lan0" {
+	if link, ok := known.LinkOf(n.Server3.IPv4); !ok || link != "lan0" {
 		t.Errorf("%s is behind %s, want lan0", n.Server3.IPv4, link)
 	}
-	if facts.Hostname == "" || facts.Kernel == "" {
-		t.Errorf("host name %q, kernel %q", facts.Hostname, facts.Kernel)
+	if known.Hostname == "" || known.Kernel == "" {
+		t.Errorf("host name %q, kernel %q", known.Hostname, known.Kernel)
 	}
 }
 
@@ -90,17 +90,17 @@ func TestReplay(t *testing.T) {
 	if lab.Isolate(t) {
 		return
 	}
-	_, facts := onGateway(t, "share")
-	recorded, err := json.Marshal(facts)
+	_, known := onGateway(t, "share")
+	recorded, err := json.Marshal(known)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var replayed model.Facts
+	var replayed facts.Facts
 	if err := json.Unmarshal(recorded, &replayed); err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(facts, replayed) {
-		t.Errorf("facts\n%+v\ncome back as\n%+v", facts, replayed)
+	if !reflect.DeepEqual(known, replayed) {
+		t.Errorf("facts\n%+v\ncome back as\n%+v", known, replayed)
 	}
 }
 
@@ -179,7 +179,7 @@ func TestSysctl(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if mode := read(t); mode.Settings.On("a.10").RPFilter != model.RPFilterLoose {
+	if mode := read(t); mode.Settings.On("a.10").RPFilter != facts.RPFilterLoose {
 		t.Errorf("rp_filter of a.10 is %v, want loose", mode.Settings.On("a.10").RPFilter)
 	}
 	for _, name := range []string{"net.ipv4.no_such", "net/../../etc/passwd", "ip_forward", ""} {

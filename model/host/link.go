@@ -9,7 +9,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"nattui/model"
+	"nattui/model/facts"
 )
 
 // tolerable hides that a dump was interrupted by a change: it is complete
@@ -34,7 +34,7 @@ func (r *reading) links() {
 		}
 	}
 	if err == nil {
-		r.facts.Links = []model.Link{}
+		r.facts.Links = []facts.Link{}
 	}
 	for _, link := range list {
 		a := link.Attrs()
@@ -42,7 +42,7 @@ func (r *reading) links() {
 		if table == 0 {
 			table = tables[a.MasterIndex]
 		}
-		r.facts.Links = append(r.facts.Links, model.Link{
+		r.facts.Links = append(r.facts.Links, facts.Link{
 			Index: a.Index, Name: a.Name, Kind: linkKind(link), MTU: a.MTU, MAC: a.HardwareAddr.String(),
 			Up: a.RawFlags&unix.IFF_UP != 0, Running: a.RawFlags&unix.IFF_RUNNING != 0, PointToPoint: a.RawFlags&unix.IFF_POINTOPOINT != 0,
 			Master: r.linkNames[a.MasterIndex], VRF: table,
@@ -65,7 +65,7 @@ func (r *reading) addresses() {
 		if !ok {
 			continue
 		}
-		address := model.Address{
+		address := facts.Address{
 			Link: r.linkName(a.LinkIndex), Prefix: prefix, Scope: scopeOf(a.Scope),
 			Dynamic:    a.Flags&unix.IFA_F_PERMANENT == 0,
 			Secondary:  prefix.Addr().Is4() && a.Flags&unix.IFA_F_SECONDARY != 0,
@@ -90,16 +90,16 @@ func lifetime(seconds int) uint32 {
 	return uint32(seconds)
 }
 
-func scopeOf(scope int) model.AddressScope {
+func scopeOf(scope int) facts.AddressScope {
 	switch scope {
 	case unix.RT_SCOPE_SITE:
-		return model.ScopeSite
+		return facts.ScopeSite
 	case unix.RT_SCOPE_LINK:
-		return model.ScopeLink
+		return facts.ScopeLink
 	case unix.RT_SCOPE_HOST:
-		return model.ScopeHost
+		return facts.ScopeHost
 	}
-	return model.ScopeGlobal
+	return facts.ScopeGlobal
 }
 
 func (r *reading) neighbours() {
@@ -114,7 +114,7 @@ func (r *reading) neighbours() {
 		if !ok || n.State&nobody != 0 || addr.IsMulticast() {
 			continue
 		}
-		r.facts.Neighbours = append(r.facts.Neighbours, model.Neighbour{
+		r.facts.Neighbours = append(r.facts.Neighbours, facts.Neighbour{
 			Link: r.linkName(n.LinkIndex), Addr: addr, MAC: n.HardwareAddr.String(),
 			Reachable: n.State&answers != 0, Router: n.Flags&netlink.NTF_ROUTER != 0,
 		})

@@ -4,7 +4,7 @@ import (
 	"os"
 	"strings"
 
-	"nattui/model"
+	"nattui/model/facts"
 )
 
 // traces are how programs that make rules or addresses by themselves are
@@ -50,24 +50,24 @@ func (r *reading) presences() {
 		}
 	}
 	if ufwEnabled() {
-		r.facts.Presences = append(r.facts.Presences, model.Presence{Name: "ufw", Running: true, Evidence: ufwConfiguration})
+		r.facts.Presences = append(r.facts.Presences, facts.Presence{Name: "ufw", Running: true, Evidence: ufwConfiguration})
 	}
 }
 
-func (r *reading) findTrace(name string, processes, files []string) (model.Presence, bool) {
+func (r *reading) findTrace(name string, processes, files []string) (facts.Presence, bool) {
 	for _, p := range r.running {
 		for _, wanted := range processes {
 			if p.name == wanted {
-				return model.Presence{Name: name, Running: true, Evidence: "process " + p.name}, true
+				return facts.Presence{Name: name, Running: true, Evidence: "process " + p.name}, true
 			}
 		}
 	}
 	for _, file := range files {
 		if _, err := os.Stat(file); err == nil {
-			return model.Presence{Name: name, Evidence: file}, true
+			return facts.Presence{Name: name, Evidence: file}, true
 		}
 	}
-	return model.Presence{}, false
+	return facts.Presence{}, false
 }
 
 const ufwConfiguration = "/etc/ufw/ufw.conf"

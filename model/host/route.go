@@ -11,7 +11,7 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
-	"nattui/model"
+	"nattui/model/facts"
 	"nattui/model/flow"
 )
 
@@ -43,25 +43,25 @@ func (r *reading) routes() {
 	}
 }
 
-var routeKinds = map[int]model.RouteKind{
-	unix.RTN_UNICAST: model.RouteUnicast, unix.RTN_LOCAL: model.RouteLocal, unix.RTN_BROADCAST: model.RouteBroadcast,
-	unix.RTN_ANYCAST: model.RouteAnycast, unix.RTN_MULTICAST: model.RouteMulticast, unix.RTN_BLACKHOLE: model.RouteBlackhole,
-	unix.RTN_UNREACHABLE: model.RouteUnreachable, unix.RTN_PROHIBIT: model.RouteProhibit, unix.RTN_THROW: model.RouteThrow,
+var routeKinds = map[int]facts.RouteKind{
+	unix.RTN_UNICAST: facts.RouteUnicast, unix.RTN_LOCAL: facts.RouteLocal, unix.RTN_BROADCAST: facts.RouteBroadcast,
+	unix.RTN_ANYCAST: facts.RouteAnycast, unix.RTN_MULTICAST: facts.RouteMulticast, unix.RTN_BLACKHOLE: facts.RouteBlackhole,
+	unix.RTN_UNREACHABLE: facts.RouteUnreachable, unix.RTN_PROHIBIT: facts.RouteProhibit, unix.RTN_THROW: facts.RouteThrow,
 }
 
-func routeKind(kind int) model.RouteKind {
+func routeKind(kind int) facts.RouteKind {
 	if k, ok := routeKinds[kind]; ok {
 		return k
 	}
-	return model.RouteOther
+	return facts.RouteOther
 }
 
-func (r *reading) route(family int, route netlink.Route) model.RouteEntry {
-	entry := model.RouteEntry{
+func (r *reading) route(family int, route netlink.Route) facts.RouteEntry {
+	entry := facts.RouteEntry{
 		Table: uint32(route.Table), Kind: routeKind(route.Type), Metric: uint32(route.Priority), TOS: uint8(route.Tos),
 		Origin: route.Protocol.String(),
 	}
-	entry.Opaque = entry.Kind == model.RouteOther || route.Encap != nil || route.MPLSDst != nil
+	entry.Opaque = entry.Kind == facts.RouteOther || route.Encap != nil || route.MPLSDst != nil
 	entry.Dst = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 	if family == unix.AF_INET6 {
 		entry.Dst = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
@@ -71,7 +71,7 @@ func (r *reading) route(family int, route netlink.Route) model.RouteEntry {
 	}
 	entry.PrefSrc, _ = addrOf(route.Src)
 	if len(route.MultiPath) == 0 {
-		entry.Hops = []model.Hop{r.hop(route.LinkIndex, route.Gw, route.Via, route.Flags)}
+		entry.Hops = []facts.Hop{r.hop(route.LinkIndex, route.Gw, route.Via, route.Flags)}
 	}
 	for _, path := range route.MultiPath {
 		entry.Hops = append(entry.Hops, r.hop(path.LinkIndex, path.Gw, path.Via, path.Flags))
@@ -79,8 +79,8 @@ func (r *reading) route(family int, route netlink.Route) model.RouteEntry {
 	return entry
 }
 
-func (r *reading) hop(link int, gateway net.IP, via netlink.Destination, flags int) model.Hop {
-	hop := model.Hop{Out: r.linkName(link), Dead: flags&unix.RTNH_F_DEAD != 0, LinkDown: flags&unix.RTNH_F_LINKDOWN != 0}
+func (r *reading) hop(link int, gateway net.IP, via netlink.Destination, flags int) facts.Hop {
+	hop := facts.Hop{Out: r.linkName(link), Dead: flags&unix.RTNH_F_DEAD != 0, LinkDown: flags&unix.RTNH_F_LINKDOWN != 0}
 	hop.Gateway, _ = addrOf(gateway)
 	if v, ok := via.(*netlink.Via); ok {
 		hop.Gateway, _ = addrOf(v.Addr)
@@ -109,10 +109,10 @@ func (r *reading) policyRules() {
 }
 
 // withoutPolicy is what a kernel without policy routing does.
-func withoutPolicy(family int) []model.PolicyRule {
-	var rules []model.PolicyRule
-	for _, table := range []uint32{model.TableLocal, model.TableMain} {
-		rules = append(rules, model.PolicyRule{Family: familyOf(family), Table: table, SuppressPrefix: -1})
+func withoutPolicy(family int) []facts.PolicyRule {
+	var rules []facts.PolicyRule
+	for _, table := range []uint32{facts.TableLocal, facts.TableMain} {
+		rules = append(rules, facts.PolicyRule{Family: familyOf(family), Table: table, SuppressPrefix: -1})
 	}
 	return rules
 }
@@ -124,20 +124,20 @@ func familyOf(family int) flow.Family {
 	return flow.IPv4
 }
 
-var ruleActions = map[uint8]model.RuleAction{
-	nl.FR_ACT_TO_TBL: model.RuleTable, nl.FR_ACT_GOTO: model.RuleGoto, nl.FR_ACT_NOP: model.RuleNop,
-	nl.FR_ACT_BLACKHOLE: model.RuleBlackhole, nl.FR_ACT_UNREACHABLE: model.RuleUnreachable, nl.FR_ACT_PROHIBIT: model.RuleProhibit,
+var ruleActions = map[uint8]facts.RuleAction{
+	nl.FR_ACT_TO_TBL: facts.RuleTable, nl.FR_ACT_GOTO: facts.RuleGoto, nl.FR_ACT_NOP: facts.RuleNop,
+	nl.FR_ACT_BLACKHOLE: facts.RuleBlackhole, nl.FR_ACT_UNREACHABLE: facts.RuleUnreachable, nl.FR_ACT_PROHIBIT: facts.RuleProhibit,
 }
 
 // policyRule decodes a message of RTM_NEWRULE (struct fib_rule_hdr and
 // attributes). What it does not know makes the rule opaque.
-func policyRule(message []byte) (model.PolicyRule, error) {
+func policyRule(message []byte) (facts.PolicyRule, error) {
 	header := nl.DeserializeRtMsg(message)
 	attributes, err := nl.ParseRouteAttr(message[header.Len():])
 	if err != nil {
-		return model.PolicyRule{Opaque: true}, fmt.Errorf("decode a rule: %w", err)
+		return facts.PolicyRule{Opaque: true}, fmt.Errorf("decode a rule: %w", err)
 	}
-	rule := model.PolicyRule{
+	rule := facts.PolicyRule{
 		Family: familyOf(int(header.Family)), TOS: header.Tos, Table: uint32(header.Table),
 		Not: header.Flags&netlink.FibRuleInvert != 0, SuppressPrefix: -1,
 	}
@@ -145,7 +145,7 @@ func policyRule(message []byte) (model.PolicyRule, error) {
 	rule.Action, rule.Opaque = action, !known
 	const unresolved = 0x4 // FIB_RULE_UNRESOLVED: there is nothing to go to
 	if header.Flags&unresolved != 0 {
-		rule.Action = model.RuleNop
+		rule.Action = facts.RuleNop
 	}
 	for _, a := range attributes {
 		if !decodeRuleAttribute(&rule, header, int(a.Attr.Type), a.Value) {
@@ -156,7 +156,7 @@ func policyRule(message []byte) (model.PolicyRule, error) {
 }
 
 // decodeRuleAttribute is false for a condition that it does not know.
-func decodeRuleAttribute(rule *model.PolicyRule, header *nl.RtMsg, kind int, value []byte) bool {
+func decodeRuleAttribute(rule *facts.PolicyRule, header *nl.RtMsg, kind int, value []byte) bool {
 	number := func() uint32 {
 		if len(value) < 4 {
 			return 0
@@ -219,30 +219,30 @@ func portRange(value []byte) [2]uint16 {
 // this host or invalid. A refusal is not an error but a Route of the kind that
 // the kernel's error stands for; packets whose source it does not believe are
 // dropped as by a blackhole.
-func Lookup(q model.RouteQuery) (model.Route, error) {
+func Lookup(q facts.RouteQuery) (facts.Route, error) {
 	request, err := routeRequest(q)
 	if err != nil {
-		return model.Route{}, err
+		return facts.Route{}, err
 	}
 	messages, err := request.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWROUTE)
 	switch {
 	case errors.Is(err, unix.ENETUNREACH), errors.Is(err, unix.ESRCH):
-		return model.Route{Kind: model.RouteNone}, nil
+		return facts.Route{Kind: facts.RouteNone}, nil
 	case errors.Is(err, unix.EHOSTUNREACH):
-		return model.Route{Kind: model.RouteUnreachable}, nil
+		return facts.Route{Kind: facts.RouteUnreachable}, nil
 	case errors.Is(err, unix.EACCES):
-		return model.Route{Kind: model.RouteProhibit}, nil
+		return facts.Route{Kind: facts.RouteProhibit}, nil
 	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.EXDEV):
-		return model.Route{Kind: model.RouteBlackhole}, nil
+		return facts.Route{Kind: facts.RouteBlackhole}, nil
 	case err != nil:
-		return model.Route{}, fmt.Errorf("ask the kernel for the route to %s: %w", q.Dst, err)
+		return facts.Route{}, fmt.Errorf("ask the kernel for the route to %s: %w", q.Dst, err)
 	case len(messages) == 0:
-		return model.Route{}, fmt.Errorf("ask the kernel for the route to %s: no answer", q.Dst)
+		return facts.Route{}, fmt.Errorf("ask the kernel for the route to %s: no answer", q.Dst)
 	}
 	return decodeRoute(messages[0])
 }
 
-func routeRequest(q model.RouteQuery) (*nl.NetlinkRequest, error) {
+func routeRequest(q facts.RouteQuery) (*nl.NetlinkRequest, error) {
 	q.Dst, q.Src = q.Dst.Unmap(), q.Src.Unmap()
 	if !q.Dst.IsValid() {
 		return nil, errors.New("a route is looked up by its destination, and there is none")
@@ -286,13 +286,13 @@ func routeRequest(q model.RouteQuery) (*nl.NetlinkRequest, error) {
 
 func bigEndian(port uint16) []byte { return []byte{byte(port >> 8), byte(port)} }
 
-func decodeRoute(message []byte) (model.Route, error) {
+func decodeRoute(message []byte) (facts.Route, error) {
 	header := nl.DeserializeRtMsg(message)
 	attributes, err := nl.ParseRouteAttr(message[header.Len():])
 	if err != nil {
-		return model.Route{}, fmt.Errorf("decode the kernel's route: %w", err)
+		return facts.Route{}, fmt.Errorf("decode the kernel's route: %w", err)
 	}
-	route := model.Route{Kind: routeKind(int(header.Type)), Table: uint32(header.Table)}
+	route := facts.Route{Kind: routeKind(int(header.Type)), Table: uint32(header.Table)}
 	for _, a := range attributes {
 		switch a.Attr.Type {
 		case unix.RTA_OIF:

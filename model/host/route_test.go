@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"nattui/model"
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/model/host"
 	"nattui/model/lab"
@@ -169,8 +169,8 @@ func (m maze) build(t *testing.T) {
 	_ = cmd.Run()
 }
 
-func (m maze) query() model.RouteQuery {
-	q := model.RouteQuery{Dst: m.address()}
+func (m maze) query() facts.RouteQuery {
+	q := facts.RouteQuery{Dst: m.address()}
 	if m.random.IntN(3) == 0 {
 		q.Mark = uint32(m.random.IntN(5))
 	}
@@ -199,11 +199,11 @@ func TestLookup(t *testing.T) {
 					t.Fatal(err)
 				}
 				m.build(t)
-				facts := read(t)
-				routes += count(facts.Routes, func(r model.RouteEntry) bool {
+				known := read(t)
+				routes += count(known.Routes, func(r facts.RouteEntry) bool {
 					return r.Origin == "boot" && r.Dst.Addr().Is4() == (family == flow.IPv4)
 				})
-				policies += count(facts.PolicyRules, func(r model.PolicyRule) bool {
+				policies += count(known.PolicyRules, func(r facts.PolicyRule) bool {
 					return r.Family == family && r.Priority >= 1000 && r.Priority < 2000
 				})
 				for range queries {
@@ -212,11 +212,11 @@ func TestLookup(t *testing.T) {
 					if err != nil {
 						t.Fatalf("maze %d, %+v: %v", seed, q, err)
 					}
-					verdict := compare(&facts, q, kernel)
+					verdict := compare(&known, q, kernel)
 					if verdict.certain {
 						certain++
 					}
-					if verdict.certain && kernel.Kind == model.RouteUnicast {
+					if verdict.certain && kernel.Kind == facts.RouteUnicast {
 						found++
 					}
 					if verdict.wrong != "" {
@@ -251,13 +251,13 @@ type verdict struct {
 }
 
 // compare tells whether the facts say what the kernel says.
-func compare(facts *model.Facts, q model.RouteQuery, kernel model.Route) verdict {
+func compare(known *facts.Facts, q facts.RouteQuery, kernel facts.Route) verdict {
 	if q.In != "" && q.Dst.Is4() {
 		// The kernel answers for an arriving packet as a whole.
-		ours := facts.Host(nil).Route(evaluate.RouteQuery{Src: q.Src, Dst: q.Dst, In: q.In, Mark: q.Mark, TOS: q.TOS})
+		ours := known.Host(nil).Route(evaluate.RouteQuery{Src: q.Src, Dst: q.Dst, In: q.In, Mark: q.Mark, TOS: q.TOS})
 		return verdict{ours.Kind != evaluate.RouteUnknown, compareDecision(ours, kernel)}
 	}
-	ours, certain := facts.Lookup(q)
+	ours, certain := known.Lookup(q)
 	if !certain {
 		return verdict{}
 	}
@@ -266,7 +266,7 @@ func compare(facts *model.Facts, q model.RouteQuery, kernel model.Route) verdict
 		same = ours.Kind == kernel.Kind && ours.Out == kernel.Out && ours.Gateway == kernel.Gateway
 		// Until there are policy rules the kernel keeps the local table in the
 		// main one, and says so (fib_trie_unmerge).
-		same = same && (ours.Table == kernel.Table || ours.Table == model.TableLocal && q.Dst.Is4())
+		same = same && (ours.Table == kernel.Table || ours.Table == facts.TableLocal && q.Dst.Is4())
 		if q.Dst.Is4() && ours.PrefSrc != kernel.PrefSrc {
 			same = false
 		}
@@ -277,15 +277,15 @@ func compare(facts *model.Facts, q model.RouteQuery, kernel model.Route) verdict
 	return verdict{true, fmt.Sprintf("found %+v", ours)}
 }
 
-func compareDecision(ours evaluate.Route, kernel model.Route) string {
+func compareDecision(ours evaluate.Route, kernel facts.Route) string {
 	agree := false
 	switch ours.Kind {
 	case evaluate.RouteUnknown:
 		agree = true
 	case evaluate.RouteForward:
-		agree = kernel.Kind == model.RouteUnicast && ours.Out == kernel.Out && ours.NextHop == kernel.Gateway
+		agree = kernel.Kind == facts.RouteUnicast && ours.Out == kernel.Out && ours.NextHop == kernel.Gateway
 	case evaluate.RouteLocal:
-		agree = kernel.Kind == model.RouteLocal || kernel.Kind == model.RouteBroadcast
+		agree = kernel.Kind == facts.RouteLocal || kernel.Kind == facts.RouteBroadcast
 	case evaluate.RouteNone, evaluate.RouteRefused:
 		agree = refusal(kernel.Kind)
 	}
@@ -295,9 +295,9 @@ func compareDecision(ours evaluate.Route, kernel model.Route) string {
 	return fmt.Sprintf("decided %+v", ours)
 }
 
-func refusal(k model.RouteKind) bool {
+func refusal(k facts.RouteKind) bool {
 	switch k {
-	case model.RouteNone, model.RouteBlackhole, model.RouteUnreachable, model.RouteProhibit:
+	case facts.RouteNone, facts.RouteBlackhole, facts.RouteUnreachable, facts.RouteProhibit:
 		return true
 	}
 	return false

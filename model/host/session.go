@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"nattui/model"
+	"nattui/model/facts"
 )
 
 const sshVariable = "SSH_CONNECTION"
@@ -29,7 +29,7 @@ func (r *reading) nameOf(pid int) string {
 	return ""
 }
 
-func findSession(pid int, nameOf func(pid int) string) *model.Session {
+func findSession(pid int, nameOf func(pid int) string) *facts.Session {
 	if value, ok := os.LookupEnv(sshVariable); ok {
 		if s := sessionFrom(value); s != nil {
 			s.Evidence = sshVariable
@@ -63,7 +63,7 @@ func isSSHServer(name string) bool {
 
 // sessionFrom reads the value of SSH_CONNECTION: the client's address and port
 // and the server's, separated by spaces (ssh(1)).
-func sessionFrom(value string) *model.Session {
+func sessionFrom(value string) *facts.Session {
 	fields := strings.Fields(value)
 	if len(fields) != 4 {
 		return nil
@@ -73,9 +73,9 @@ func sessionFrom(value string) *model.Session {
 	if !ok1 || !ok2 {
 		return nil
 	}
-	s := &model.Session{Client: client, Server: server, Live: model.SettingOff}
+	s := &facts.Session{Client: client, Server: server, Live: facts.SettingOff}
 	if connected(server, client) {
-		s.Live = model.SettingOn
+		s.Live = facts.SettingOn
 	}
 	return s
 }
@@ -87,11 +87,11 @@ func endpoint(address, port string) (netip.AddrPort, bool) {
 }
 
 // sessionOf is the connection that an SSH server's process holds.
-func sessionOf(pid int) *model.Session {
+func sessionOf(pid int) *facts.Session {
 	held := socketsOf(pid)
 	for _, c := range connections() {
 		if slices.Contains(held, c.inode) {
-			return &model.Session{Client: c.remote, Server: c.local, Live: model.SettingOn}
+			return &facts.Session{Client: c.remote, Server: c.local, Live: facts.SettingOn}
 		}
 	}
 	return nil

@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nattui/model"
+	"nattui/model/facts"
 	"nattui/model/host"
 	"nattui/model/lab"
 )
@@ -68,12 +68,12 @@ func TestSession(t *testing.T) {
 	const live, gone = "203.0.113.10 50022 203.0.113.1 22", "203.0.113.10 50023 203.0.113.1 22"
 	tests := []struct {
 		name, variable, script string
-		want                   model.Setting
+		want                   facts.Setting
 		evidence               string
 	}{
-		{"in the environment", live, `"$0"; exit`, model.SettingOn, "SSH_CONNECTION"},
-		{"dropped, as by sudo", live, `unset SSH_CONNECTION; "$0"; exit`, model.SettingOn, "SSH_CONNECTION of process"},
-		{"outlived", gone, `"$0"; exit`, model.SettingOff, "SSH_CONNECTION"},
+		{"in the environment", live, `"$0"; exit`, facts.SettingOn, "SSH_CONNECTION"},
+		{"dropped, as by sudo", live, `unset SSH_CONNECTION; "$0"; exit`, facts.SettingOn, "SSH_CONNECTION of process"},
+		{"outlived", gone, `"$0"; exit`, facts.SettingOff, "SSH_CONNECTION"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -103,7 +103,7 @@ func TestSession(t *testing.T) {
 		cmd := exec.Command(sshd, "-c", `"$0"; exit`, self(t))
 		cmd.ExtraFiles = []*os.File{file}
 		found := decodeSession(t, cmd, "")
-		if found == nil || found.Live != model.SettingOn || found.Client.String() != "203.0.113.10:50022" || !strings.Contains(found.Evidence, "(sshd)") {
+		if found == nil || found.Live != facts.SettingOn || found.Client.String() != "203.0.113.10:50022" || !strings.Contains(found.Evidence, "(sshd)") {
 			t.Errorf("found %+v, want the connection that sshd holds", found)
 		}
 	})
@@ -168,12 +168,12 @@ func TestLogins(t *testing.T) {
 	}
 }
 
-func sessionBelow(t *testing.T, variable, script string) *model.Session {
+func sessionBelow(t *testing.T, variable, script string) *facts.Session {
 	t.Helper()
 	return decodeSession(t, exec.Command("sh", "-c", script, self(t)), variable)
 }
 
-func decodeSession(t *testing.T, cmd *exec.Cmd, variable string) *model.Session {
+func decodeSession(t *testing.T, cmd *exec.Cmd, variable string) *facts.Session {
 	t.Helper()
 	cmd.Env = append(os.Environ(), tellSession+"=yes")
 	if variable != "" {
@@ -183,7 +183,7 @@ func decodeSession(t *testing.T, cmd *exec.Cmd, variable string) *model.Session 
 	if err != nil {
 		t.Fatal(err)
 	}
-	var found *model.Session
+	var found *facts.Session
 	if err := json.Unmarshal(out, &found); err != nil {
 		t.Fatalf("%v: %q", err, out)
 	}

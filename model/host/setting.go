@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"nattui/model"
+	"nattui/model/facts"
 )
 
 // sysctlPath is the file of a setting. Names are written as sysctl does: with
@@ -80,7 +80,7 @@ func (r *reading) settings() {
 	s.ConntrackTimestamps = setting("net/netfilter/nf_conntrack_timestamp")
 	s.ConntrackEvents = setting("net/netfilter/nf_conntrack_events")
 	if number("net/netfilter/nf_conntrack_events") == 2 {
-		s.ConntrackEvents = model.SettingAuto
+		s.ConntrackEvents = facts.SettingAuto
 	}
 	s.ConntrackLiberal = setting("net/netfilter/nf_conntrack_tcp_be_liberal")
 	s.ConntrackLoose = setting("net/netfilter/nf_conntrack_tcp_loose")
@@ -92,18 +92,18 @@ func (r *reading) settings() {
 		}
 	}
 	s.All, s.Default = linkSettings("all"), linkSettings("default")
-	s.Links = make(map[string]model.LinkSettings, len(r.facts.Links))
+	s.Links = make(map[string]facts.LinkSettings, len(r.facts.Links))
 	for _, link := range r.facts.Links {
 		s.Links[link.Name] = linkSettings(link.Name)
 	}
-	if s.Forwarding4 == model.SettingUnknown {
+	if s.Forwarding4 == facts.SettingUnknown {
 		r.gap("settings", errors.New("net.ipv4.ip_forward cannot be read"))
 	}
 }
 
-func linkSettings(link string) model.LinkSettings {
+func linkSettings(link string) facts.LinkSettings {
 	v4, v6 := "net/ipv4/conf/"+link+"/", "net/ipv6/conf/"+link+"/"
-	s := model.LinkSettings{
+	s := facts.LinkSettings{
 		Forwarding4: setting(v4 + "forwarding"), Forwarding6: setting(v6 + "forwarding"),
 		ForceForwarding6: setting(v6 + "force_forwarding"),
 		RouteLocalnet:    setting(v4 + "route_localnet"), AcceptLocal: setting(v4 + "accept_local"),
@@ -111,7 +111,7 @@ func linkSettings(link string) model.LinkSettings {
 		ProxyARP: setting(v4 + "proxy_arp"), AcceptRA: number(v6 + "accept_ra"),
 	}
 	if mode := number(v4 + "rp_filter"); mode >= 0 && mode <= 2 {
-		s.RPFilter = model.RPFilterOff + model.RPFilter(mode)
+		s.RPFilter = facts.RPFilterOff + facts.RPFilter(mode)
 	}
 	return s
 }
@@ -140,12 +140,12 @@ func number(name string) int {
 	return n
 }
 
-func setting(name string) model.Setting {
+func setting(name string) facts.Setting {
 	switch number(name) {
 	case -1:
-		return model.SettingUnknown
+		return facts.SettingUnknown
 	case 0:
-		return model.SettingOff
+		return facts.SettingOff
 	}
-	return model.SettingOn
+	return facts.SettingOn
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
-	"nattui/model"
+	"nattui/model/facts"
 	"nattui/model/flow"
 )
 
@@ -39,7 +39,7 @@ func (r *reading) listeners() {
 			r.gap("listeners", err)
 			for _, s := range sockets {
 				holder := r.holders[s.inode]
-				r.facts.Listeners = append(r.facts.Listeners, model.Listener{
+				r.facts.Listeners = append(r.facts.Listeners, facts.Listener{
 					Proto: flow.Proto(kind.protocol), Address: s.local, Process: holder.name, PID: holder.pid,
 					BothFamilies: s.local.Addr() == netip.IPv6Unspecified() && !s.onlyIPv6,
 				})

@@ -1,4 +1,4 @@
-package model
+package facts
 
 import (
 	"maps"
@@ -168,7 +168,7 @@ func (f *Facts) DeafToRouters() (setting string, ok bool) {
 	if !ok || r.Origin != "ra" || f.Settings.On(r.Hops[0].Out).AcceptRA != 1 {
 		return "", false
 	}
-	return linkSetting6(r.Hops[0].Out, "accept_ra"), true
+	return LinkSetting6(r.Hops[0].Out, "accept_ra"), true
 }
 
 // WithSetting is the host with another value of a switch that routing depends on.
@@ -217,11 +217,11 @@ func (f *Facts) WithSetting(name, value string) *Facts {
 
 // linkSetting is the name of a setting of an interface, whose dots are written
 // as slashes.
-func linkSetting(link, setting string) string {
+func LinkSetting(link, setting string) string {
 	return "net.ipv4.conf." + strings.ReplaceAll(link, ".", "/") + "." + setting
 }
 
 // linkSetting6 is the name of an IPv6 setting of an interface.
-func linkSetting6(link, setting string) string {
+func LinkSetting6(link, setting string) string {
 	return "net.ipv6.conf." + strings.ReplaceAll(link, ".", "/") + "." + setting
 }

@@ -1,4 +1,4 @@
-package model
+package facts
 
 import (
 	"net/netip"

@@ -1,4 +1,4 @@
-package model
+package facts
 
 import (
 	"encoding/json"
@@ -17,18 +17,18 @@ import (
 // packets meet both, and what either drops is gone. Only as much of nft's language
 // is understood as filters usually use; of all else it is said that it is not.
 type Nftables struct {
-	chains []*nftChain
+	chains []*NFTChain
 	sets   map[string][]json.RawMessage // by table and name
 }
 
-type nftChain struct {
+type NFTChain struct {
 	Family, Table, Name string
 	Type, Hook, Policy  string
 	Prio                int
-	rules               []nftRule
+	rules               []NFTRule
 }
 
-type nftRule struct {
+type NFTRule struct {
 	Handle  int
 	Comment string
 	Expr    []map[string]json.RawMessage
@@ -58,7 +58,7 @@ func (n *Nftables) Parse(text []byte, skip func(family, table, chain string) boo
 func (n *Nftables) object(object map[string]json.RawMessage, skip func(family, table, chain string) bool) error {
 	switch {
 	case object["chain"] != nil:
-		c := &nftChain{}
+		c := &NFTChain{}
 		if err := json.Unmarshal(object["chain"], c); err != nil {
 			// A priority may be a word in old versions; nothing hangs on it here.
 			if typeError := (*json.UnmarshalTypeError)(nil); !errors.As(err, &typeError) {
@@ -91,13 +91,13 @@ func (n *Nftables) object(object map[string]json.RawMessage, skip func(family, t
 			return err
 		}
 		if c := n.chain(r.Family, r.Table, r.Chain); c != nil {
-			c.rules = append(c.rules, nftRule{r.Handle, r.Comment, r.Expr})
+			c.rules = append(c.rules, NFTRule{r.Handle, r.Comment, r.Expr})
 		}
 	}
 	return nil
 }
 
-func (n *Nftables) chain(family, table, name string) *nftChain {
+func (n *Nftables) chain(family, table, name string) *NFTChain {
 	for _, c := range n.chains {
 		if c.Family == family && c.Table == table && c.Name == name {
 			return c
@@ -107,30 +107,30 @@ func (n *Nftables) chain(family, table, name string) *nftChain {
 }
 
 // nftPacket is a packet as filters meet it.
-type nftPacket struct {
-	src, dst     netip.AddrPort
-	proto        uint8
-	in, out      string
-	established  bool
-	dnat, snat   bool
-	beforeRoutes bool // out is not known yet
+type NFTPacket struct {
+	Src, Dst     netip.AddrPort
+	Proto        uint8
+	In, Out      string
+	Established  bool
+	Dnat, Snat   bool
+	BeforeRoutes bool // out is not known yet
 }
 
 // nftEnd is what native filters do with a packet.
-type nftEnd struct {
-	dropped, certain bool
-	chain            *nftChain // that the kernel calls, in which it ends
-	by               *nftRule  // nil: the policy
-	in               *nftChain // the chain of the rule
+type NFTEnd struct {
+	Dropped, Certain bool
+	Chain            *NFTChain // that the kernel calls, in which it ends
+	By               *NFTRule  // nil: the policy
+	In               *NFTChain // the chain of the rule
 }
 
 // judge follows a packet through the native filter chains of a hook. It tells the
 // first that drops it; not certain where something on the way is not understood.
-func (n *Nftables) judge(hook string, p nftPacket) nftEnd {
+func (n *Nftables) Judge(hook string, p NFTPacket) NFTEnd {
 	if n == nil {
-		return nftEnd{certain: true}
+		return NFTEnd{Certain: true}
 	}
-	end := nftEnd{certain: true}
+	end := NFTEnd{Certain: true}
 	for _, c := range n.chains {
 		if c.Hook != hook || c.Type != "filter" || !c.sees(p) {
 			continue
@@ -138,26 +138,26 @@ func (n *Nftables) judge(hook string, p nftPacket) nftEnd {
 		j := nftJudge{Nftables: n, p: p, certain: true}
 		switch verdict := j.walk(c, 0); {
 		case verdict == "drop" && j.certain:
-			return nftEnd{true, true, c, j.by, j.in}
+			return NFTEnd{true, true, c, j.by, j.in}
 		case verdict == "drop" || !j.certain && (verdict == "" && c.Policy == "drop" || j.mayDrop):
-			if !end.dropped {
-				end = nftEnd{true, false, c, j.by, j.in}
+			if !end.Dropped {
+				end = NFTEnd{true, false, c, j.by, j.in}
 			}
 		case verdict == "" && c.Policy == "drop":
-			return nftEnd{true, true, c, nil, c}
+			return NFTEnd{true, true, c, nil, c}
 		}
 	}
 	return end
 }
 
-func (c *nftChain) sees(p nftPacket) bool {
+func (c *NFTChain) sees(p NFTPacket) bool {
 	switch c.Family {
 	case "inet":
 		return true
 	case "ip":
-		return p.dst.Addr().Is4()
+		return p.Dst.Addr().Is4()
 	case "ip6":
-		return p.dst.Addr().Is6()
+		return p.Dst.Addr().Is6()
 	}
 	return false
 }
@@ -165,15 +165,15 @@ func (c *nftChain) sees(p nftPacket) bool {
 // nftJudge is one packet's way through one base chain.
 type nftJudge struct {
 	*Nftables
-	p       nftPacket
+	p       NFTPacket
 	certain bool
 	mayDrop bool // something that is not understood may have dropped it
-	by      *nftRule
-	in      *nftChain
+	by      *NFTRule
+	in      *NFTChain
 }
 
 // walk is the verdict of a chain: accept, drop, or "" where its rules end.
-func (j *nftJudge) walk(c *nftChain, depth int) string {
+func (j *nftJudge) walk(c *NFTChain, depth int) string {
 	if depth > 16 {
 		j.certain = false
 		return ""
@@ -240,7 +240,7 @@ func verdictOf(name string, value json.RawMessage) *nftVerdict {
 }
 
 // rule is a rule's verdict, and whether the packet meets it.
-func (j *nftJudge) rule(c *nftChain, r *nftRule) (*nftVerdict, evaluate.Truth) {
+func (j *nftJudge) rule(c *NFTChain, r *NFTRule) (*nftVerdict, evaluate.Truth) {
 	matched := evaluate.Yes
 	and := func(v evaluate.Truth) {
 		if v == evaluate.No || matched == evaluate.Yes {
@@ -275,7 +275,7 @@ func (j *nftJudge) rule(c *nftChain, r *nftRule) (*nftVerdict, evaluate.Truth) {
 	return nil, matched
 }
 
-func (j *nftJudge) vmap(c *nftChain, value json.RawMessage) (*nftVerdict, evaluate.Truth) {
+func (j *nftJudge) vmap(c *NFTChain, value json.RawMessage) (*nftVerdict, evaluate.Truth) {
 	var m struct{ Key, Data json.RawMessage }
 	if json.Unmarshal(value, &m) != nil {
 		return nil, evaluate.Unknown
@@ -305,7 +305,7 @@ func (j *nftJudge) vmap(c *nftChain, value json.RawMessage) (*nftVerdict, evalua
 	return nil, evaluate.No
 }
 
-func (j *nftJudge) match(c *nftChain, value json.RawMessage) evaluate.Truth {
+func (j *nftJudge) match(c *NFTChain, value json.RawMessage) evaluate.Truth {
 	var m struct {
 		Op          string
 		Left, Right json.RawMessage
@@ -330,7 +330,7 @@ func (j *nftJudge) match(c *nftChain, value json.RawMessage) evaluate.Truth {
 
 // equal compares what an expression says of the packet with a value, a list, a
 // range, a network or a set.
-func (j *nftJudge) equal(c *nftChain, left, right json.RawMessage) evaluate.Truth {
+func (j *nftJudge) equal(c *NFTChain, left, right json.RawMessage) evaluate.Truth {
 	have, known := j.have(left)
 	if !known {
 		return evaluate.Unknown
@@ -350,15 +350,15 @@ func (j *nftJudge) have(left json.RawMessage) (values []string, known bool) {
 		return nil, false
 	}
 	p := &j.p
-	proto := []string{rules.ProtoName(p.proto), strconv.Itoa(int(p.proto))}
-	family := map[bool]string{true: "ip", false: "ip6"}[p.dst.Addr().Is4()]
+	proto := []string{rules.ProtoName(p.Proto), strconv.Itoa(int(p.Proto))}
+	family := map[bool]string{true: "ip", false: "ip6"}[p.Dst.Addr().Is4()]
 	switch {
 	case e.Meta != nil:
 		switch e.Meta.Key {
 		case "iifname", "iif":
-			return []string{p.in}, p.in != ""
+			return []string{p.In}, p.In != ""
 		case "oifname", "oif":
-			return []string{p.out}, !p.beforeRoutes && p.out != ""
+			return []string{p.Out}, !p.BeforeRoutes && p.Out != ""
 		case "l4proto":
 			return proto, true
 		case "nfproto":
@@ -369,14 +369,14 @@ func (j *nftJudge) have(left json.RawMessage) (values []string, known bool) {
 	case e.CT != nil:
 		switch e.CT.Key {
 		case "state":
-			if p.established {
+			if p.Established {
 				return []string{"established"}, true
 			}
 			return []string{"new"}, true
 		case "status":
 			return p.status(), true
 		case "direction":
-			return []string{map[bool]string{true: "reply", false: "original"}[p.established]}, true
+			return []string{map[bool]string{true: "reply", false: "original"}[p.Established]}, true
 		}
 	case e.Payload != nil:
 		return j.payload(e.Payload.Protocol, e.Payload.Field, family, proto)
@@ -384,15 +384,15 @@ func (j *nftJudge) have(left json.RawMessage) (values []string, known bool) {
 	return nil, false
 }
 
-func (p *nftPacket) status() []string {
+func (p *NFTPacket) status() []string {
 	status := []string{}
-	if p.dnat {
+	if p.Dnat {
 		status = append(status, "dnat")
 	}
-	if p.snat {
+	if p.Snat {
 		status = append(status, "snat")
 	}
-	if p.established {
+	if p.Established {
 		status = append(status, "seen-reply", "confirmed")
 	}
 	return status
@@ -407,9 +407,9 @@ func (j *nftJudge) payload(protocol, field, family string, proto []string) ([]st
 		}
 		switch field {
 		case "saddr":
-			return []string{p.src.Addr().String()}, true
+			return []string{p.Src.Addr().String()}, true
 		case "daddr":
-			return []string{p.dst.Addr().String()}, true
+			return []string{p.Dst.Addr().String()}, true
 		case "protocol", "nexthdr":
 			return proto, true
 		}
@@ -419,9 +419,9 @@ func (j *nftJudge) payload(protocol, field, family string, proto []string) ([]st
 		}
 		switch field {
 		case "sport":
-			return []string{strconv.Itoa(int(p.src.Port()))}, true
+			return []string{strconv.Itoa(int(p.Src.Port()))}, true
 		case "dport":
-			return []string{strconv.Itoa(int(p.dst.Port()))}, true
+			return []string{strconv.Itoa(int(p.Dst.Port()))}, true
 		}
 	case "icmp", "icmpv6":
 		if !slices.Contains(proto, map[string]string{"icmp": "1", "icmpv6": "58"}[protocol]) {
@@ -444,7 +444,7 @@ func textOf(value json.RawMessage) (string, bool) {
 }
 
 // among tells whether one of the packet's values is among those of a rule.
-func (j *nftJudge) among(c *nftChain, have []string, right json.RawMessage, depth int) evaluate.Truth {
+func (j *nftJudge) among(c *NFTChain, have []string, right json.RawMessage, depth int) evaluate.Truth {
 	if s, ok := textOf(right); ok {
 		if name, named := strings.CutPrefix(s, "@"); named {
 			elements, ok := j.sets[c.Family+" "+c.Table+" "+name]
@@ -494,7 +494,7 @@ func (j *nftJudge) among(c *nftChain, have []string, right json.RawMessage, dept
 	return evaluate.Unknown
 }
 
-func (j *nftJudge) any(c *nftChain, have []string, list []json.RawMessage, depth int) evaluate.Truth {
+func (j *nftJudge) any(c *NFTChain, have []string, list []json.RawMessage, depth int) evaluate.Truth {
 	best := evaluate.No
 	for _, e := range list {
 		switch j.among(c, have, e, depth+1) {
@@ -547,7 +547,7 @@ func inNFTRange(have []string, lo, hi string) evaluate.Truth {
 }
 
 // Packets is what a counter of the rule says; false if it has none.
-func (r *nftRule) Packets() (uint64, bool) {
+func (r *NFTRule) Packets() (uint64, bool) {
 	for _, statement := range r.Expr {
 		if text, ok := statement["counter"]; ok {
 			_, rest, _ := strings.Cut(string(text), `"packets":`)
