@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 
 	"nattui/model/facts"
 	"nattui/model/flow"
@@ -46,9 +45,9 @@ func (b *Blast) OwnSentence() string {
 // FlowsSentence says how many live flows would be translated otherwise, and of how
 // many that is; "" where no flows were looked at.
 func (b *Blast) FlowsSentence() string {
-	of := grouped(b.Flows) + " live flows"
+	of := rules.Grouped(b.Flows) + " live flows"
 	if b.Looked < b.Flows {
-		of = fmt.Sprintf("the first %s of %s live flows", grouped(b.Looked), grouped(b.Flows))
+		of = fmt.Sprintf("the first %s of %s live flows", rules.Grouped(b.Looked), rules.Grouped(b.Flows))
 	}
 	switch {
 	case b.Looked == 0 && b.Flows > 0, b.Looked == 0 && b.Changed == 0 && b.Flows == 0:
@@ -58,16 +57,7 @@ func (b *Blast) FlowsSentence() string {
 	case b.Changed == 1:
 		return "1 of " + of + " would be translated otherwise; it stays as it is until it ends or is forgotten."
 	}
-	return grouped(b.Changed) + " of " + of + " would be translated otherwise; they stay as they are until they end or are forgotten."
-}
-
-// grouped prints a number with its thousands apart.
-func grouped(n int) string {
-	s := strconv.Itoa(n)
-	for at := len(s) - 3; at > 0; at -= 3 {
-		s = s[:at] + "," + s[at:]
-	}
-	return s
+	return rules.Grouped(b.Changed) + " of " + of + " would be translated otherwise; they stay as they are until they end or are forgotten."
 }
 
 // blastExamples is how many flows are named.

@@ -277,10 +277,3 @@ func placeNote(p rules.Place) string {
 	}
 	return " (" + strings.Join(parts, ", ") + ")"
 }
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}

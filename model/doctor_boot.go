@@ -32,7 +32,7 @@ func (d *doctor) savedRules(family rules.Family) {
 	if i < 0 {
 		if len(running) > 0 && !d.restored() {
 			d.add(Finding{
-				Check: "not-saved", Severity: SeverityNote, Subject: family.Title(), Evidence: []string{plural(len(running), "rule") + " of table nat, no file that is loaded at boot"},
+				Check: "not-saved", Severity: SeverityNote, Subject: family.Title(), Evidence: []string{rules.Plural(len(running), "rule") + " of table nat, no file that is loaded at boot"},
 				Sentence: "Nothing was found that brings the NAT rules back when this host starts again.",
 			})
 		}
@@ -55,7 +55,7 @@ func (d *doctor) savedRules(family rules.Family) {
 	}
 	if len(strange) > 0 {
 		d.add(Finding{
-			Check: "saved-foreign-rules", Severity: SeverityWarning, Subject: file.Path, Evidence: []string{fmt.Sprintf("%s of %s", plural(len(strange), "rule"), strings.Join(distinct(strange), ", "))},
+			Check: "saved-foreign-rules", Severity: SeverityWarning, Subject: file.Path, Evidence: []string{fmt.Sprintf("%s of %s", rules.Plural(len(strange), "rule"), strings.Join(distinct(strange), ", "))},
 			Sentence: fmt.Sprintf("%s holds rules that %s makes by itself: at boot they come back stale, or twice.", file.Path, strings.Join(distinct(strange), " and ")),
 		})
 	}
@@ -71,10 +71,10 @@ func (d *doctor) drifted(by string, lost, back []string, orders int) {
 	}
 	found := Finding{
 		Check: "boot-drift", Severity: SeverityWarning, Subject: by,
-		Sentence: fmt.Sprintf("After the next start the rules are others than now: %s would be gone, %s would come back.", plural(len(lost), "rule"), plural(len(back), "rule")),
+		Sentence: fmt.Sprintf("After the next start the rules are others than now: %s would be gone, %s would come back.", rules.Plural(len(lost), "rule"), rules.Plural(len(back), "rule")),
 	}
 	if orders > 0 {
-		found.Sentence += fmt.Sprintf(" In %s they would stand in another order.", plural(orders, "chain"))
+		found.Sentence += fmt.Sprintf(" In %s they would stand in another order.", rules.Plural(orders, "chain"))
 	}
 	for _, l := range lost[:min(3, len(lost))] {
 		found.Evidence = append(found.Evidence, "runs, not saved: "+l)

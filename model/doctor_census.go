@@ -257,10 +257,10 @@ func (d *doctor) outdatedFlows(check string, c *crowd, why string) {
 		return
 	}
 	found := Finding{
-		Check: check, Severity: SeverityWarning, Subject: plural(c.flows, "flow"),
-		Sentence: fmt.Sprintf("%s translated by rules that are no more: %s.", map[bool]string{true: "A flow is", false: plural(c.flows, "flow") + " are"}[c.flows == 1], why),
+		Check: check, Severity: SeverityWarning, Subject: rules.Plural(c.flows, "flow"),
+		Sentence: fmt.Sprintf("%s translated by rules that are no more: %s.", map[bool]string{true: "A flow is", false: rules.Plural(c.flows, "flow") + " are"}[c.flows == 1], why),
 		Cure: rules.Plan{
-			Title: "Forget " + plural(min(c.flows, len(c.first)), "flow") + ", so that today's rules decide about their next packets",
+			Title: "Forget " + rules.Plural(min(c.flows, len(c.first)), "flow") + ", so that today's rules decide about their next packets",
 			Steps: d.forget(c.first),
 		},
 	}
@@ -282,7 +282,7 @@ func (d *doctor) bareFlows() {
 	route, _ := d.f.Lookup(facts.RouteQuery{Dst: f.ServedBy().Addr(), Src: f.Client().Addr(), In: from})
 	found := Finding{
 		Check: "not-translated", Severity: SeverityError, Subject: from,
-		Evidence: []string{fmt.Sprintf("%s like %s %s to %s, none answered", plural(c.flows, "flow"), f.Proto(), f.Client(), f.AskedFor())},
+		Evidence: []string{fmt.Sprintf("%s like %s %s to %s, none answered", rules.Plural(c.flows, "flow"), f.Proto(), f.Client(), f.AskedFor())},
 		Sentence: fmt.Sprintf("Packets from %s leave by %s with their private address as source, to which nobody in the world can answer: a rule that gives them this host's address is missing.", from, route.Out),
 	}
 	net, ok := d.netOf(from, f.Client().Addr())

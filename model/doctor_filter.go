@@ -277,12 +277,12 @@ func (d *doctor) stepServed(f *Forward) Finding {
 	}
 	seen := d.census.of(f.Rule)
 	if seen.replied+seen.half > 0 {
-		return Finding{Sentence: fmt.Sprintf("%s answers.", f.Server), Evidence: []string{fmt.Sprintf("%s, %d of them answered", plural(seen.flows, "flow"), seen.replied+seen.half)}}
+		return Finding{Sentence: fmt.Sprintf("%s answers.", f.Server), Evidence: []string{fmt.Sprintf("%s, %d of them answered", rules.Plural(seen.flows, "flow"), seen.replied+seen.half)}}
 	}
 	if p := d.Probes[f.Server]; p.Connected {
 		return Finding{Sentence: fmt.Sprintf("%s answers this host.", f.Server), Evidence: []string{"a connection from here was accepted"}}
 	}
-	found := Finding{Sentence: fmt.Sprintf("Whether %s answers is not known: nobody has been answered yet.", f.Server), Evidence: []string{plural(seen.flows, "flow") + ", none answered"}}
+	found := Finding{Sentence: fmt.Sprintf("Whether %s answers is not known: nobody has been answered yet.", f.Server), Evidence: []string{rules.Plural(seen.flows, "flow") + ", none answered"}}
 	if f.Proto == flow.TCP && seen.flows == 0 && f.rule.Counters.Packets > 0 {
 		// The kernel forgets a connection that is reset at once.
 		found.Sentence = fmt.Sprintf("Whether %s answers is not known: packets came, and no connection is left of them. Where the server refuses it is so; asking it tells (nattui doctor --probe).", f.Server)
@@ -377,7 +377,7 @@ func (d *doctor) stepReturns(f *Forward) Finding {
 func (d *doctor) noAnswer(f *Forward, seen tally, masked bool) Finding {
 	found := Finding{
 		Check: "return-path", Severity: SeverityError,
-		Evidence: []string{fmt.Sprintf("%s to %s, none answered", plural(seen.unanswered, "flow"), f.Server)},
+		Evidence: []string{fmt.Sprintf("%s to %s, none answered", rules.Plural(seen.unanswered, "flow"), f.Server)},
 		Sentence: fmt.Sprintf("%s gets packets and its answers do not come back here: it answers by another way, because its default gateway is another machine or none, or its own firewall drops them.", f.Server.Addr()),
 	}
 	if n, hop, ok := d.neighbour(f.Server.Addr()); ok && n.Reachable {

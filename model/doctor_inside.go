@@ -74,10 +74,10 @@ func (d *doctor) hairpinMissing(f *Forward, seen tally) Finding {
 		Sentence: fmt.Sprintf("From the network of %s itself %s does not work: the server answers its neighbours directly, and they do not know that answer.", f.Server.Addr(), f.Asked),
 	}
 	if seen.hairpin > 0 {
-		found.Evidence = append(found.Evidence, fmt.Sprintf("%s from the server's own network, none answered", plural(seen.hairpin, "flow")))
+		found.Evidence = append(found.Evidence, fmt.Sprintf("%s from the server's own network, none answered", rules.Plural(seen.hairpin, "flow")))
 	}
 	if seen.inside > 0 {
-		found.Evidence = append(found.Evidence, fmt.Sprintf("%s from inside to %s that no rule has translated", plural(seen.inside, "flow"), f.Asked))
+		found.Evidence = append(found.Evidence, fmt.Sprintf("%s from inside to %s that no rule has translated", rules.Plural(seen.inside, "flow"), f.Asked))
 		found.Sentence = fmt.Sprintf("From the network of %s itself %s does not work: the rule takes only what comes by %s.", f.Server.Addr(), f.Asked, f.Link)
 	}
 	link, client, ok := d.insideOf(f)

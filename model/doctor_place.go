@@ -149,7 +149,7 @@ func (d *doctor) backends() {
 			if n > 0 {
 				nat++
 			}
-			evidence = append(evidence, fmt.Sprintf("%s: %s, %d of them in nat", b, plural(total, "rule"), n))
+			evidence = append(evidence, fmt.Sprintf("%s: %s, %d of them in nat", b, rules.Plural(total, "rule"), n))
 		}
 		if len(evidence) < 2 {
 			continue
@@ -214,7 +214,7 @@ func (d *doctor) managers() {
 				}
 			}
 		}
-		d.add(Finding{Check: "managed-by-" + p.Name, Severity: SeverityNote, Subject: p.Name, Evidence: []string{p.Evidence, plural(count, "rule")}, Sentence: what})
+		d.add(Finding{Check: "managed-by-" + p.Name, Severity: SeverityNote, Subject: p.Name, Evidence: []string{p.Evidence, rules.Plural(count, "rule")}, Sentence: what})
 	}
 }
 

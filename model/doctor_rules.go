@@ -185,7 +185,7 @@ func (d *doctor) neverMet(p rules.Place) {
 	if len(idle) == 0 || !met {
 		return // the counters have just begun
 	}
-	sentence := fmt.Sprintf("%s have met no packet since they were made or their counters set to zero.", plural(len(idle), "rule"))
+	sentence := fmt.Sprintf("%s have met no packet since they were made or their counters set to zero.", rules.Plural(len(idle), "rule"))
 	if len(idle) == 1 {
 		sentence = "One rule has met no packet since it was made or its counter set to zero."
 	}

@@ -91,7 +91,7 @@ func (d *doctor) forwards() {
 		f := &d.all[i]
 		if visits > visitsTold {
 			d.add(Finding{
-				Check: "not-examined", Severity: SeverityNote, Subject: "forwards", Evidence: []string{fmt.Sprintf("%d of %s", len(d.all)-i, plural(len(d.all), "forward"))},
+				Check: "not-examined", Severity: SeverityNote, Subject: "forwards", Evidence: []string{fmt.Sprintf("%d of %s", len(d.all)-i, rules.Plural(len(d.all), "forward"))},
 				Sentence: "Not all forwards were looked at, because there are so many rules: ask for one by its name.",
 			})
 			return

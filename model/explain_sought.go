@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"nattui/model/flow"
+	"nattui/rules"
 )
 
 // SoughtFlow is a flow as somebody describes it: a protocol and ends, of which
@@ -49,7 +50,7 @@ func ParseSoughtFlow(text string) (SoughtFlow, error) {
 		q.ends = append(q.ends, end)
 	}
 	if len(q.ends) == 0 || len(q.ends) > 2 {
-		return q, fmt.Errorf("a flow is PROTO SRC:PORT DST:PORT, such as tcp 203.0.113.10:55474 203.0.113.1:80; %q has %s", text, plural(len(q.ends), "end"))
+		return q, fmt.Errorf("a flow is PROTO SRC:PORT DST:PORT, such as tcp 203.0.113.10:55474 203.0.113.1:80; %q has %s", text, rules.Plural(len(q.ends), "end"))
 	}
 	return q, nil
 }

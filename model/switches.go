@@ -137,10 +137,10 @@ func usesOf(sets map[rules.Place]*rules.Ruleset) (u uses) {
 func (u *uses) needs(family rules.Family) []string {
 	var list []string
 	if n := u.forwards[family]; n > 0 {
-		list = append(list, plural(n, "rule")+" to forward to other machines")
+		list = append(list, rules.Plural(n, "rule")+" to forward to other machines")
 	}
 	if n := u.shares[family]; n > 0 {
-		list = append(list, plural(n, "rule")+" to share an address")
+		list = append(list, rules.Plural(n, "rule")+" to share an address")
 	}
 	return list
 }
@@ -254,7 +254,7 @@ func (x *Switches) effective(link string) []string {
 
 func (x *Switches) table(g *Gateway) {
 	s := &x.facts.Settings
-	now := plural(x.flows, "flow") + " now"
+	now := rules.Plural(x.flows, "flow") + " now"
 	x.add(Switch{
 		Name: settingMax, Short: "most flows", Group: groupTable, Now: numberOf(s.ConntrackMax), Depends: []string{now, "each flow takes about 350 bytes of memory"},
 		Purpose: "How many connections the kernel remembers. When the table is full new ones are refused, which looks like a bad line.",
@@ -412,7 +412,7 @@ func (x *Switches) check(s *Switch, value string) (string, error) {
 	case err != nil:
 		return "", &Refusal{fmt.Sprintf("%s is a number, not %q", s.Name, value), s.Name + " " + s.Now}
 	case s.Name == settingMax && n < least:
-		return "", &Refusal{fmt.Sprintf("%d is too few: %s are there now, and new ones would be refused", n, plural(x.flows, "flow")), fmt.Sprintf("%s %d", s.Name, least)}
+		return "", &Refusal{fmt.Sprintf("%d is too few: %s are there now, and new ones would be refused", n, rules.Plural(x.flows, "flow")), fmt.Sprintf("%s %d", s.Name, least)}
 	case s.Name == settingMax && n > 1<<27:
 		return "", &Refusal{fmt.Sprintf("%d flows would take %d GB of memory", n, n*350>>30), fmt.Sprintf("%s %d", s.Name, max(least, 1<<20))}
 	case s.Name == settingBuckets && (n < bucketsStep || n%bucketsStep != 0):

@@ -645,7 +645,7 @@ func (a *App) statusLine() string {
 		tail = "   " + a.look.Accent.Render("u") + a.look.Faint.Render(" undo")
 	}
 	if a.offersKept() && !a.said.failed {
-		tail += "   " + a.look.Accent.Render("x") + a.look.Attention.Render(" "+plural(a.kept.count, "flow")+" as before")
+		tail += "   " + a.look.Accent.Render("x") + a.look.Attention.Render(" "+rules.Plural(a.kept.count, "flow")+" as before")
 	}
 	room := a.width - 4 - ansi.StringWidth(tail)
 	return " " + mark + " " + style.Render(text.Fit(text.Safe(a.said.text), room)) + tail

@@ -302,7 +302,7 @@ func commandLine(p rules.Plan) string {
 	}
 	line := rules.ShellLine(cs[0])
 	if n := len(cs) - 1; n > 0 {
-		line += " (and " + plural(n, "more command") + ")"
+		line += " (and " + rules.Plural(n, "more command") + ")"
 	}
 	return line
 }

@@ -184,7 +184,7 @@ func gatewayRows(g *model.Gateway) []doctorRow {
 		}
 		rows = append([]doctorRow{{finding: ok}}, rows...)
 	}
-	rows[0].head = plural(len(found), "finding")
+	rows[0].head = rules.Plural(len(found), "finding")
 	first := len(rows)
 	for _, f := range model.Forwards(g) {
 		if f.Owner == "" {
@@ -192,7 +192,7 @@ func gatewayRows(g *model.Gateway) []doctorRow {
 		}
 	}
 	if len(rows) > first {
-		rows[first].head = plural(len(rows)-first, "forward")
+		rows[first].head = rules.Plural(len(rows)-first, "forward")
 	}
 	return rows
 }
@@ -429,7 +429,7 @@ func (s *doctorScreen) cureQuestion(f *model.Finding) dialog {
 	last := ""
 	if more := len(plan.Steps) - steps; more > 0 {
 		shown.Steps = plan.Steps[:steps]
-		last = "Of " + plural(len(plan.Steps), "step") + ", the first:"
+		last = "Of " + rules.Plural(len(plan.Steps), "step") + ", the first:"
 	}
 	q := newQuestion(s.desk, plan.Title+"?", s.fitLines(lines, last, room-3*steps), shown, "fix")
 	q.whole = plan

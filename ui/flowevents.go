@@ -8,6 +8,7 @@ import (
 
 	"nattui/model/facts"
 	"nattui/model/flow"
+	"nattui/rules"
 	"nattui/ui/table"
 	"nattui/ui/text"
 )
@@ -177,7 +178,7 @@ func (s *flowsScreen) silence() string {
 
 // gapLine stands where events are missing.
 func (s *flowsScreen) gapLine(e *flow.Event, time, width int) string {
-	what := plural(int(e.Missed), "event") + " missed here; "
+	what := rules.Plural(int(e.Missed), "event") + " missed here; "
 	if e.Resync > 0 {
 		what += "resynced in " + seconds(e.Resync)
 	} else {

@@ -95,7 +95,7 @@ func (s *flowsScreen) answered(msg tea.Msg) tea.Cmd {
 		if msg.err != nil {
 			s.fail(msg.err)
 		} else {
-			said := plural(msg.done, "flow") + " forgotten"
+			said := rules.Plural(msg.done, "flow") + " forgotten"
 			if gone := msg.asked - msg.done; gone > 0 {
 				said += ", " + text.Exact(uint64(gone)) + " had ended by then"
 			}
@@ -120,10 +120,10 @@ func (s *flowsScreen) answered(msg tea.Msg) tea.Cmd {
 			s.say("no flow to forget")
 			return nil
 		}
-		lines := []string{fmt.Sprintf("%s that match “%s” leave the connection table:", plural(len(flows), "flow"), s.query)}
+		lines := []string{fmt.Sprintf("%s that match “%s” leave the connection table:", rules.Plural(len(flows), "flow"), s.query)}
 		if rest := msg.sel.Total - len(msg.sel.Rows); rest > 0 {
 			lines[0] = fmt.Sprintf("The first %s that match “%s” leave the connection table; %s more match, X again asks for those:",
-				plural(len(flows), "flow"), s.query, text.Exact(uint64(rest)))
+				rules.Plural(len(flows), "flow"), s.query, text.Exact(uint64(rest)))
 		}
 		if own > 0 {
 			lines = append(lines, "Your own connection matches too and stays.")
@@ -135,7 +135,7 @@ func (s *flowsScreen) answered(msg tea.Msg) tea.Cmd {
 		if more := len(flows) - named; more > 0 {
 			lines = append(lines, "  and "+text.Exact(uint64(more))+" more")
 		}
-		q := newQuestion(s.desk, "Forget "+plural(len(flows), "flow")+"?", lines, rules.Plan{}, "forget")
+		q := newQuestion(s.desk, "Forget "+rules.Plural(len(flows), "flow")+"?", lines, rules.Plan{}, "forget")
 		q.act = func() tea.Cmd { return s.forget(flows) }
 		s.open(q)
 	}

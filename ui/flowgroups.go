@@ -11,6 +11,7 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"nattui/model/flow"
+	"nattui/rules"
 	"nattui/ui/table"
 	"nattui/ui/text"
 )
@@ -307,12 +308,12 @@ func (l *groupList) sums() string {
 	if len(l.groups) == 0 {
 		return ""
 	}
-	return plural(l.total, "group") + l.screen.dot() + l.screen.totals(&l.sum)
+	return rules.Plural(l.total, "group") + l.screen.dot() + l.screen.totals(&l.sum)
 }
 
 // totals are the sums over flows in words.
 func (s *flowsScreen) totals(g *flow.Group) string {
-	out := plural(g.Flows, "flow")
+	out := rules.Plural(g.Flows, "flow")
 	if g.Bytes > 0 {
 		out += s.dot() + text.Bytes(g.Bytes)
 	}

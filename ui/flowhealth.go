@@ -12,6 +12,7 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"nattui/model/facts"
+	"nattui/rules"
 	"nattui/ui/text"
 )
 
@@ -23,7 +24,7 @@ const lossShown = time.Minute
 func (s *flowsScreen) notes() []facts.HealthNote {
 	notes := append(s.feedNotes(), s.health.Notes(s.earlier())...)
 	if _, stale := s.gw.Flows.RuleFlows(); stale > 0 {
-		what := plural(stale, "flow") + " keep a translation of earlier rules: / rule stale shows them"
+		what := rules.Plural(stale, "flow") + " keep a translation of earlier rules: / rule stale shows them"
 		if stale == 1 {
 			what = "1 flow keeps a translation of earlier rules: / rule stale shows it"
 		}
@@ -43,7 +44,7 @@ func (s *flowsScreen) feedNotes() (notes []facts.HealthNote) {
 	add := func(name, severity, sentence string, cure ...string) {
 		notes = append(notes, facts.HealthNote{Name: name, Severity: severity, Sentence: sentence, Cure: cure})
 	}
-	lost := plural(int(feed.LastMissed), "event") + " missed"
+	lost := rules.Plural(int(feed.LastMissed), "event") + " missed"
 	switch ago := s.now.Sub(time.Unix(0, feed.LostAt)); {
 	case feed.Lost:
 		add("events-missed", "error", lost+" so far: they come faster than they can be read; the table is read anew.")
@@ -54,7 +55,7 @@ func (s *flowsScreen) feedNotes() (notes []facts.HealthNote) {
 		add("buffer-small", "warning", fmt.Sprintf("The receive buffer is small, so events are missed when many come: %s.", b.Short))
 	}
 	if n := feed.Malformed; n > 0 {
-		add("malformed", "warning", plural(int(n), "message")+" of the kernel made no sense and were skipped.")
+		add("malformed", "warning", rules.Plural(int(n), "message")+" of the kernel made no sense and were skipped.")
 	}
 	return notes
 }
@@ -261,7 +262,7 @@ func (h *flowHealth) news(width int) []string {
 		text.Exact(feed.Events), text.Exact(feed.Missed), text.Exact(feed.Malformed)), width)...)
 	if feed.Resyncs > 0 {
 		last := time.Unix(0, feed.LostAt).In(h.now.Location()).Format("15:04:05")
-		lines = append(lines, h.row(look.Text, "resync", fmt.Sprintf("%s after %s, the last at %s in %s", times(feed.Resyncs), plural(int(feed.Overruns), "overrun"), last, seconds(feed.LastResync)), width)...)
+		lines = append(lines, h.row(look.Text, "resync", fmt.Sprintf("%s after %s, the last at %s in %s", times(feed.Resyncs), rules.Plural(int(feed.Overruns), "overrun"), last, seconds(feed.LastResync)), width)...)
 	}
 	buffer := text.Bytes(uint64(feed.Buffer.Got)) + " for events that wait"
 	if b := feed.Buffer; b.Short != "" {

@@ -16,6 +16,7 @@ import (
 	"nattui/model/facts"
 	"nattui/model/filter"
 	"nattui/model/flow"
+	"nattui/rules"
 	"nattui/ui/text"
 )
 
@@ -353,11 +354,11 @@ func (s *flowsScreen) Line(width int) (string, bool) {
 func (s *flowsScreen) count() string {
 	switch s.mode {
 	case eventMode:
-		return plural(s.events.matched, "event")
+		return rules.Plural(s.events.matched, "event")
 	case groupMode:
-		return plural(s.groups.total, "group")
+		return rules.Plural(s.groups.total, "group")
 	}
-	return fmt.Sprintf("%s of %s", text.Exact(uint64(s.list.total)), plural(s.list.of, "flow"))
+	return fmt.Sprintf("%s of %s", text.Exact(uint64(s.list.total)), rules.Plural(s.list.of, "flow"))
 }
 
 // Key takes one key.
@@ -700,9 +701,9 @@ func (s *flowsScreen) freshness() string {
 	dot := " " + s.look.Glyphs.Dot + " "
 	switch {
 	case s.paused:
-		return "paused at " + s.pausedAt.Format("15:04:05") + dot + plural(int(feed.Events-s.waiting.Events), "change") + " waiting"
+		return "paused at " + s.pausedAt.Format("15:04:05") + dot + rules.Plural(int(feed.Events-s.waiting.Events), "change") + " waiting"
 	case feed.Lost:
-		return plural(int(feed.LastMissed), "event") + " missed, reading the table anew"
+		return rules.Plural(int(feed.LastMissed), "event") + " missed, reading the table anew"
 	case s.names.on:
 		return s.names.state()
 	case s.mode == eventMode:
@@ -766,7 +767,7 @@ func (s *flowsScreen) summary(f *flow.Flow) string {
 		parts = append(parts, "by "+word)
 	}
 	if f.Counts() {
-		parts = append(parts, plural(int(f.Packets()), "packet")+", "+text.Bytes(f.Bytes()))
+		parts = append(parts, rules.Plural(int(f.Packets()), "packet")+", "+text.Bytes(f.Bytes()))
 	}
 	if at, exact := f.Since(); at != 0 {
 		word := "since "

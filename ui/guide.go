@@ -8,6 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"charm.land/huh/v2"
 
+	"nattui/rules"
 	"nattui/rules/guide"
 	"nattui/ui/text"
 )
@@ -483,7 +484,7 @@ func (s *guideScreen) planWindow(indent string) []string {
 		lines = append(lines, indent+l)
 	}
 	if rest := len(s.plan) - to; rest > 0 && len(lines) > 1 {
-		lines[len(lines)-1] = indent + s.look.Faint.Render(s.look.Glyphs.Down+" "+plural(rest+1, "more line")+" (pgdn)")
+		lines[len(lines)-1] = indent + s.look.Faint.Render(s.look.Glyphs.Down+" "+rules.Plural(rest+1, "more line")+" (pgdn)")
 	}
 	return lines
 }

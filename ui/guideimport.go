@@ -323,7 +323,7 @@ func (x *importDialog) report(width, limit int) []string {
 		add(look.Faint, "reading…", 1)
 		return lines
 	case x.applicable():
-		add(look.Good.Bold(true), "enter applies "+plural(len(x.found.Plan.Steps), "change"), 1)
+		add(look.Good.Bold(true), "enter applies "+rules.Plural(len(x.found.Plan.Steps), "change"), 1)
 		safety := x.impact.safety(x.chosen, keyImportCountdown.Help().Key, width)
 		if own := len(x.impact.ownLines(width)); limit < 8 && own < len(safety) {
 			safety = slices.Concat(safety[own:], safety[:own]) // what can be chosen is in sight
@@ -366,7 +366,7 @@ func (x *importDialog) report(width, limit int) []string {
 	}
 	if len(lines) > limit {
 		rest := len(lines) - limit + 1
-		lines = append(lines[:limit-1:limit-1], look.Faint.Render(look.Glyphs.Down+" "+plural(rest, "more line")))
+		lines = append(lines[:limit-1:limit-1], look.Faint.Render(look.Glyphs.Down+" "+rules.Plural(rest, "more line")))
 	}
 	return lines
 }

@@ -298,7 +298,7 @@ func (s *historyScreen) foot(width, height int) []string {
 		if len(e.Commands) > 0 {
 			line := "$ " + e.Commands[0]
 			if n := len(e.Commands) - 1; n > 0 {
-				line += " (and " + plural(n, "more command") + ")"
+				line += " (and " + rules.Plural(n, "more command") + ")"
 			}
 			lines = append(lines, " "+s.look.Text.Render(text.Fit(text.Safe(line), width-2)))
 		}
@@ -309,7 +309,7 @@ func (s *historyScreen) foot(width, height int) []string {
 	if s.drifted && s.gw.Journal != nil {
 		style, word := s.look.Good, "what runs is what is kept for boot"
 		if !s.drift.None() {
-			style, word = s.look.Attention, "! what runs is not what boots: "+plural(s.drift.Rules, "rule")+" apart; w keeps what runs"
+			style, word = s.look.Attention, "! what runs is not what boots: "+rules.Plural(s.drift.Rules, "rule")+" apart; w keeps what runs"
 		}
 		lines = append(lines, " "+style.Render(text.Fit(word, width-2)))
 	}

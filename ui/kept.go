@@ -120,7 +120,7 @@ func (k *keptFlows) forgotten(msg keptForgottenMsg) {
 		gone[msg.flows[i].Key()] = true
 	}
 	k.without(func(key flow.Key) bool { return gone[key] })
-	k.say(plural(msg.done, "flow") + " forgotten: the next packet of each is for today's rules")
+	k.say(rules.Plural(msg.done, "flow") + " forgotten: the next packet of each is for today's rules")
 	if k.kept.count == 0 {
 		k.close(k)
 	}
@@ -192,5 +192,5 @@ func (k *keptFlows) View(width, _ int) string {
 	if k.working {
 		lines = append(lines, k.look.Attention.Render("forgetting…"))
 	}
-	return box(k.desk, plural(k.kept.count, "flow")+" with the old translation", lines, w)
+	return box(k.desk, rules.Plural(k.kept.count, "flow")+" with the old translation", lines, w)
 }

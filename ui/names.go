@@ -10,6 +10,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model/flow"
+	"nattui/rules"
 	"nattui/ui/text"
 )
 
@@ -53,7 +54,7 @@ func (b *nameBook) state() string {
 	case known == 0:
 		return "nobody knows names of these addresses"
 	}
-	return plural(known, "name") + " known"
+	return rules.Plural(known, "name") + " known"
 }
 
 // name is what to show for an address.

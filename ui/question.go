@@ -161,7 +161,7 @@ func (q *question) View(_, height int) string {
 	from := min(q.offset, max(0, len(body)-room))
 	lines := append([]string(nil), body[from:min(len(body), from+room)]...)
 	if rest := len(body) - from - room; rest > 0 {
-		lines[len(lines)-1] = q.look.Faint.Render(q.look.Glyphs.Down + " " + plural(rest+1, "more line"))
+		lines[len(lines)-1] = q.look.Faint.Render(q.look.Glyphs.Down + " " + rules.Plural(rest+1, "more line"))
 	}
 	if q.changes() {
 		known := q.impact.ready()

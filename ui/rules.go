@@ -173,18 +173,11 @@ func (s *rulesScreen) emptyNote(p *pane) string {
 	case s.set() == nil:
 		return "there is no rule set here"
 	case s.filter.text() != "":
-		return fmt.Sprintf("none of %s has “%s”: esc shows all", plural(p.rules, "rule"), s.filter.text())
+		return fmt.Sprintf("none of %s has “%s”: esc shows all", rules.Plural(p.rules, "rule"), s.filter.text())
 	case s.gw.ReadOnly:
 		return "no rules"
 	}
 	return "no rules yet: press a to add one, or 3 for the guide"
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return text.Exact(uint64(n)) + " " + what + "s"
 }
 
 // Receive takes news of the tables.
@@ -287,7 +280,7 @@ func (s *rulesScreen) Line(width int) (string, bool) {
 			}
 		}
 	}
-	return s.filter.view(width, plural(shown, "rule"))
+	return s.filter.view(width, rules.Plural(shown, "rule"))
 }
 
 // Back leaves what was opened last: the filter, then the chosen chain.
@@ -663,7 +656,7 @@ func (s *rulesScreen) sectionLine(p *pane, width int) string {
 	default:
 		left = faint("chain ") + name
 	}
-	right := plural(p.rules, "rule")
+	right := rules.Plural(p.rules, "rule")
 	if c, ok := s.set().Chain(s.table, p.chain); ok && c.Policy == "DROP" {
 		right = "policy DROP, " + right
 	}
@@ -928,7 +921,7 @@ func (s *rulesScreen) parkedDetails(k *Parked, width int) []string {
 func (s *rulesScreen) metaWords(r *rules.Rule, it ruleItem) string {
 	var parts []string
 	if n, ok := s.ruleFlows(it); ok && n > 0 {
-		parts = append(parts, plural(n, "flow")+" now")
+		parts = append(parts, rules.Plural(n, "flow")+" now")
 	}
 	if o := rules.OwnerOf(*r); o != "" {
 		parts = append(parts, "made by "+o)

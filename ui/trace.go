@@ -415,13 +415,13 @@ func (s *traceScreen) headLine(width int) string {
 	case s.busy:
 		right = "starting"
 	case s.tracing != nil:
-		right, style = plural(len(s.rows)+s.dropped, "packet"), s.look.Good
+		right, style = rules.Plural(len(s.rows)+s.dropped, "packet"), s.look.Good
 		if s.tracing.Missed() > 0 {
 			right, style = right+", reports lost", s.look.Attention
 		}
 		right = s.look.Glyphs.Live + " " + right
 	case s.begun:
-		right = plural(len(s.rows)+s.dropped, "packet") + ", stopped"
+		right = rules.Plural(len(s.rows)+s.dropped, "packet") + ", stopped"
 	}
 	fill := width - 2 - lipgloss.Width(left) - 2 - lipgloss.Width(right) - 3
 	return " " + left + " " + s.look.Line.Render(strings.Repeat(s.look.Glyphs.Rule, max(0, fill))) + " " + style.Render(right) + " " + s.look.Line.Render(strings.Repeat(s.look.Glyphs.Rule, 2))

@@ -9,6 +9,7 @@ import (
 	"nattui/model"
 	"nattui/model/flow"
 	"nattui/model/host"
+	"nattui/rules"
 	"nattui/rules/iptables"
 	"nattui/ui/text"
 )
@@ -80,6 +81,6 @@ func forgetStale(c *cobra.Command, a *approval) error {
 	if err != nil {
 		return fmt.Errorf("forget flows: %w", err)
 	}
-	say(c.ErrOrStderr(), counted(done, "flow")+" forgotten")
+	say(c.ErrOrStderr(), rules.Plural(done, "flow")+" forgotten")
 	return context.Cause(ctx)
 }

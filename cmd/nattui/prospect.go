@@ -124,7 +124,7 @@ func (p *prospect) tellKept(c *cobra.Command, forget bool) error {
 	if err != nil {
 		return fmt.Errorf("the change stands; forget the flows from before it: %w", err)
 	}
-	say(c.ErrOrStderr(), fmt.Sprintf("%s from before the change forgotten: %s", counted(done, "flow"), named(kept, n)))
+	say(c.ErrOrStderr(), fmt.Sprintf("%s from before the change forgotten: %s", rules.Plural(done, "flow"), named(kept, n)))
 	return nil
 }
 
@@ -133,13 +133,6 @@ func keeping(n int) string {
 		return "1 live flow keeps"
 	}
 	return text.Exact(uint64(n)) + " live flows keep"
-}
-
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return text.Exact(uint64(n)) + " " + what + "s"
 }
 
 // named names the first of n flows.
