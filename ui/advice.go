@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strconv"
 
-	"nattui/model"
+	"nattui/model/doctor"
 	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
@@ -100,7 +100,7 @@ func (f *form) warnings(r rules.Rule, problems []rules.Problem) []string {
 			ws = append(ws, p.Text)
 		}
 	}
-	return append(ws, model.Doubts(f.facts, f.set(), r, f.old)...)
+	return append(ws, doctor.Doubts(f.facts, f.set(), r, f.old)...)
 }
 
 func modelFamily(f rules.Family) flow.Family {

@@ -7,7 +7,7 @@ import (
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
-	"nattui/model"
+	"nattui/model/explain"
 	"nattui/model/facts"
 	"nattui/rules"
 	"nattui/ui/theme"
@@ -251,7 +251,7 @@ func mayCutOff(facts *facts.Facts, before map[rules.Place]*rules.Ruleset, p rule
 	if err != nil {
 		return false // it will be refused
 	}
-	b := model.BlastOf(facts, before, after, p, nil, 0)
+	b := explain.BlastOf(facts, before, after, p, nil, 0)
 	return b.Own
 }
 

@@ -11,7 +11,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
-	"nattui/model"
+	"nattui/model/doctor"
 	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
@@ -28,9 +28,9 @@ type doctorScreen struct {
 	whole  []doctorRow // of the whole gateway, for coming back to
 	cursor table.Cursor[string]
 	// follows is the forward whose way is shown; nil shows the whole gateway.
-	follows *model.Forward
+	follows *doctor.Forward
 	// probed is what its server said when it was asked; probing while it is.
-	probed  map[netip.AddrPort]model.Probe
+	probed  map[netip.AddrPort]doctor.Probe
 	probing bool
 	before  table.Cursor[string] // where the cursor was on the whole gateway
 	details []string             // under the list, about the row under the cursor
@@ -47,8 +47,8 @@ type doctorScreen struct {
 
 // doctorRow is a finding, or a forward that can be followed.
 type doctorRow struct {
-	finding model.Finding
-	forward *model.Forward
+	finding doctor.Finding
+	forward *doctor.Forward
 	head    string // the heading above the row
 }
 
@@ -70,7 +70,7 @@ type examinedMsg struct {
 // probedMsg brings what the server of a forward said.
 type probedMsg struct {
 	server netip.AddrPort
-	probe  model.Probe
+	probe  doctor.Probe
 }
 
 // doctorDueMsg says that it is time to look again.
@@ -142,7 +142,7 @@ func (s *doctorScreen) examine() tea.Cmd {
 		return nil
 	}
 	s.running = true
-	g := &model.Gateway{Facts: s.facts, Sets: s.tables.Sets, Earlier: s.earlier}
+	g := &doctor.Gateway{Facts: s.facts, Sets: s.tables.Sets, Earlier: s.earlier}
 	if s.gw.Flows != nil {
 		g.Flows, g.Health = s.gw.Flows.Table(), s.gw.Flows.Health()
 	}
@@ -171,14 +171,14 @@ func (s *doctorScreen) examine() tea.Cmd {
 }
 
 // gatewayRows are the findings about the whole gateway, and the forwards.
-func gatewayRows(g *model.Gateway) []doctorRow {
-	found := model.Examine(g)
+func gatewayRows(g *doctor.Gateway) []doctorRow {
+	found := doctor.Examine(g)
 	var rows []doctorRow
 	for _, f := range found {
 		rows = append(rows, doctorRow{finding: f})
 	}
-	if model.Worst(found) < model.SeverityWarning {
-		ok := model.Finding{Check: "sound", Subject: "this gateway", Sentence: "Nothing is wrong, as far as can be seen from here."}
+	if doctor.Worst(found) < doctor.SeverityWarning {
+		ok := doctor.Finding{Check: "sound", Subject: "this gateway", Sentence: "Nothing is wrong, as far as can be seen from here."}
 		if len(found) > 0 {
 			ok.Sentence = "Nothing is wrong; the notes are worth knowing."
 		}
@@ -186,7 +186,7 @@ func gatewayRows(g *model.Gateway) []doctorRow {
 	}
 	rows[0].head = rules.Plural(len(found), "finding")
 	first := len(rows)
-	for _, f := range model.Forwards(g) {
+	for _, f := range doctor.Forwards(g) {
 		if f.Owner == "" {
 			rows = append(rows, forwardRow(f, found))
 		}
@@ -198,9 +198,9 @@ func gatewayRows(g *model.Gateway) []doctorRow {
 }
 
 // forwardRow is a forward with the worst that was found about its rule.
-func forwardRow(f model.Forward, found []model.Finding) doctorRow {
+func forwardRow(f doctor.Forward, found []doctor.Finding) doctorRow {
 	name := fmt.Sprintf("%s %d", f.Rule.Chain, f.Rule.Position)
-	row := doctorRow{forward: &f, finding: model.Finding{Subject: name, Sentence: f.String()}}
+	row := doctorRow{forward: &f, finding: doctor.Finding{Subject: name, Sentence: f.String()}}
 	if f.Rule.Family == rules.IPv6 {
 		row.finding.Subject += " (IPv6)"
 	}
@@ -213,9 +213,9 @@ func forwardRow(f model.Forward, found []model.Finding) doctorRow {
 }
 
 // forwardRows are the steps of one forward's way.
-func forwardRows(g *model.Gateway, f model.Forward) []doctorRow {
+func forwardRows(g *doctor.Gateway, f doctor.Forward) []doctorRow {
 	var rows []doctorRow
-	for _, step := range model.ExamineForward(g, f) {
+	for _, step := range doctor.ExamineForward(g, f) {
 		rows = append(rows, doctorRow{finding: step})
 	}
 	rows[0].head = f.String()
@@ -288,7 +288,7 @@ func (s *doctorScreen) Back() bool {
 }
 
 // turn looks at one forward, or at the whole gateway again.
-func (s *doctorScreen) turn(f *model.Forward) {
+func (s *doctorScreen) turn(f *doctor.Forward) {
 	s.follows, s.rows, s.examined, s.led = f, nil, false, false
 	s.probed, s.probing = nil, false
 	if f == nil {
@@ -363,7 +363,7 @@ func (s *doctorScreen) answered(msg probedMsg) tea.Cmd {
 		return nil // left meanwhile
 	}
 	s.probing, s.led, s.next = false, false, time.Time{}
-	s.probed = map[netip.AddrPort]model.Probe{msg.server: msg.probe}
+	s.probed = map[netip.AddrPort]doctor.Probe{msg.server: msg.probe}
 	switch {
 	case msg.probe.Connected:
 		s.say(fmt.Sprintf("%s accepts connections from here", msg.server))
@@ -413,7 +413,7 @@ func (s *doctorScreen) fix() {
 const shownSteps = 4
 
 // cureQuestion asks whether to carry out a cure, with its first steps.
-func (s *doctorScreen) cureQuestion(f *model.Finding) dialog {
+func (s *doctorScreen) cureQuestion(f *doctor.Finding) dialog {
 	plan, shown := f.Cure, f.Cure
 	room := s.desk.height - 5 // without frame, blank lines and answers
 	steps := max(1, min((room-3)/3, shownSteps, len(plan.Steps)))
@@ -617,9 +617,9 @@ func (s *doctorScreen) headLine(right string, width int) string {
 }
 
 // severity is the word that says how much a finding matters.
-func (s *doctorScreen) severity(v model.Severity) table.Cell {
-	style := map[model.Severity]lipgloss.Style{
-		model.SeverityOK: s.look.Good, model.SeverityNote: s.look.Faint, model.SeverityWarning: s.look.Attention, model.SeverityError: s.look.Broken,
+func (s *doctorScreen) severity(v doctor.Severity) table.Cell {
+	style := map[doctor.Severity]lipgloss.Style{
+		doctor.SeverityOK: s.look.Good, doctor.SeverityNote: s.look.Faint, doctor.SeverityWarning: s.look.Attention, doctor.SeverityError: s.look.Broken,
 	}[v]
 	return table.Cell{Text: v.String(), Style: style}
 }

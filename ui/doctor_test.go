@@ -8,7 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"nattui/model"
+	"nattui/model/doctor"
 	"nattui/model/facts"
 	"nattui/rules"
 )
@@ -196,14 +196,14 @@ func TestDoctorAsksTheServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := doctorStage(t, 80, 24, soundRules)
 		asked := 0
-		s.app.gw.Probe = func(_ context.Context, server netip.AddrPort) model.Probe {
+		s.app.gw.Probe = func(_ context.Context, server netip.AddrPort) doctor.Probe {
 			if asked++; server != netip.MustParseAddrPort("192.168.0.2:8080") {
 				t.Errorf("asks %s", server)
 			}
 			if asked > 1 {
-				return model.Probe{Connected: true}
+				return doctor.Probe{Connected: true}
 			}
-			return model.Probe{Refused: true, Why: "connection refused"}
+			return doctor.Probe{Refused: true, Why: "connection refused"}
 		}
 		s.press("p")
 		s.sees("choose a forward first")

@@ -5,7 +5,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
-	"nattui/model"
+	"nattui/model/doctor"
 	"nattui/rules"
 	"nattui/ui/text"
 )
@@ -14,7 +14,7 @@ import (
 type findingDetails struct {
 	*desk
 	screen  *doctorScreen
-	finding model.Finding
+	finding doctor.Finding
 	reading
 }
 

@@ -13,7 +13,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
-	"nattui/model"
+	"nattui/model/explain"
 	"nattui/model/flow"
 	"nattui/rules/evaluate"
 	"nattui/ui/text"
@@ -326,12 +326,12 @@ func (v *flowView) facts(width int) []string {
 		say("rate", text.Rate(float64(f.ByteRate))+" B/s, "+text.Rate(float64(f.PacketRate))+" packets/s over the last seconds")
 	}
 	switch e := s.gw.Flows.Explain(f); {
-	case e.Confidence == model.NotAsked || story.Ended || v.gone:
+	case e.Confidence == explain.NotAsked || story.Ended || v.gone:
 	case isRelated(f, e):
 		say("rule", "none: it belongs to another connection, whose helper did it")
-	case e.Confidence == model.Stale:
+	case e.Confidence == explain.Stale:
 		add(look.Attention, "rule", "stale: today's rules would translate it otherwise; x forgets it")
-	case e.Confidence != model.Exact:
+	case e.Confidence != explain.Exact:
 		say("rule", e.String()+", "+e.Confidence.String())
 	case width < 60 || f.NAT() == flow.NATNone:
 		say("rule", e.String())

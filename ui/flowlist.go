@@ -11,7 +11,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
-	"nattui/model"
+	"nattui/model/explain"
 	"nattui/model/flow"
 	"nattui/rules/evaluate"
 	"nattui/ui/table"
@@ -493,15 +493,15 @@ func (s *flowsScreen) ruleCell(f *flow.Flow, width int) table.Cell {
 	switch {
 	case isRelated(f, e):
 		return table.Cell{Text: "related", Style: s.look.Faint}
-	case e.Confidence == model.NotAsked:
+	case e.Confidence == explain.NotAsked:
 		return table.Cell{Text: s.look.Glyphs.None, Style: s.look.Faint}
-	case e.Confidence == model.Stale:
+	case e.Confidence == explain.Stale:
 		return table.Cell{Text: "! stale", Style: s.look.Attention}
 	case e.Rule().IsZero():
 		return table.Cell{Text: s.look.Glyphs.None, Style: s.look.Faint}
 	}
 	style := s.look.Text
-	if e.Confidence != model.Exact {
+	if e.Confidence != explain.Exact {
 		style = s.look.Faint
 	}
 	return table.Cell{Text: shortenRule(e.Rule(), width), Style: style}
@@ -515,8 +515,8 @@ func shortenRule(r evaluate.RuleRef, width int) string {
 
 // isRelated tells that a flow was translated because it belongs to another one, by that one's helper and
 // not by a rule: the data of FTP, for instance.
-func isRelated(f *flow.Flow, e model.Explanation) bool {
-	return f.Status&flow.StatusExpected != 0 && e.Confidence != model.Exact
+func isRelated(f *flow.Flow, e explain.Explanation) bool {
+	return f.Status&flow.StatusExpected != 0 && e.Confidence != explain.Exact
 }
 
 // shortStates are the states that are longer than their column.

@@ -12,7 +12,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
-	"nattui/model"
+	"nattui/model/explain"
 	"nattui/model/facts"
 	"nattui/model/filter"
 	"nattui/model/flow"
@@ -757,11 +757,11 @@ func (s *flowsScreen) summary(f *flow.Flow) string {
 	switch e := s.gw.Flows.Explain(f); {
 	case isRelated(f, e):
 		parts = append(parts, "belongs to another connection")
-	case e.Confidence == model.Stale:
+	case e.Confidence == explain.Stale:
 		parts = append(parts, "stale: today's rules would translate it otherwise")
 	case !e.Rule().IsZero():
 		word := e.String()
-		if e.Confidence != model.Exact {
+		if e.Confidence != explain.Exact {
 			word += " (" + e.Confidence.String() + ")"
 		}
 		parts = append(parts, "by "+word)

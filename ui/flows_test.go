@@ -13,7 +13,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
-	"nattui/model"
+	"nattui/model/explain"
 	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
@@ -25,7 +25,7 @@ type feed struct {
 	table     *flow.Flows
 	log       *flow.EventLog
 	changed   chan struct{}
-	explainer *model.Explainer
+	explainer *explain.Explainer
 	health    facts.Health
 	status    flow.Feed
 	forgotten []flow.Flow
@@ -36,7 +36,7 @@ type feed struct {
 
 func newFeed() *feed {
 	f := &feed{table: flow.NewFlows(), log: flow.NewEventLog(1000), changed: make(chan struct{}, 1), status: flow.Feed{Live: true}, now: func() time.Time { return clock }}
-	f.explainer = model.NewExplainer(f.table)
+	f.explainer = explain.NewExplainer(f.table)
 	f.health = facts.Health{At: clock.UnixNano(), Tracking: facts.SettingOn, Events: facts.SettingOn, Accounting: facts.SettingOn, Timestamps: facts.SettingOn, Max: 262144, Buckets: 262144}
 	return f
 }
@@ -47,7 +47,7 @@ func (f *feed) Changed() <-chan struct{}                     { return f.changed 
 func (f *feed) Feed() flow.Feed                              { return f.status }
 func (f *feed) Refresh([]flow.Flow)                          {}
 func (f *feed) KeepFresh(on bool)                            { f.fresh = on }
-func (f *feed) Explain(x *flow.Flow) model.Explanation       { return f.explainer.Of(x) }
+func (f *feed) Explain(x *flow.Flow) explain.Explanation     { return f.explainer.Of(x) }
 func (f *feed) RuleName(n uint32) string                     { return f.explainer.Name(n) }
 func (f *feed) FindRule(r string) (func(uint32) bool, error) { return f.explainer.Finder(r) }
 

@@ -5,9 +5,11 @@ import (
 	"net/netip"
 	"time"
 
-	"nattui/model"
+	"nattui/model/doctor"
+	"nattui/model/explain"
 	"nattui/model/facts"
 	"nattui/model/flow"
+	"nattui/model/traced"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -29,10 +31,10 @@ type Gateway struct {
 	Flows Flows
 	// Surroundings reads what else bears on NAT, for the doctor; it may take some
 	// milliseconds. nil: nothing is known of it.
-	Surroundings func(ctx context.Context) (model.Surroundings, error)
+	Surroundings func(ctx context.Context) (doctor.Surroundings, error)
 	// Probe asks a server for a TCP connection and closes it at once; it blocks some
 	// seconds at most. nil where that cannot be done.
-	Probe func(ctx context.Context, server netip.AddrPort) model.Probe
+	Probe func(ctx context.Context, server netip.AddrPort) doctor.Probe
 	// Name looks up the name of an address, "" if it has none; nil where names are not
 	// to be had. It may block until its context ends.
 	Name func(ctx context.Context, a netip.Addr) string
@@ -41,7 +43,7 @@ type Gateway struct {
 	UserID, GroupID func(name string) (uint32, bool)
 	// Trace sets a trace of single packets off; nil where there is none, and NoTrace then
 	// says why. It blocks some milliseconds.
-	Trace   func(ctx context.Context, f model.TraceFilter) (Tracing, error)
+	Trace   func(ctx context.Context, f traced.TraceFilter) (Tracing, error)
 	NoTrace string
 	// Trouble is said once, at the start: a family or backend that is missing.
 	Trouble []string
@@ -185,7 +187,7 @@ type Flows interface {
 	// Feed tells how well the table is known.
 	Feed() flow.Feed
 	// Explain tells which rules made a flow.
-	Explain(f *flow.Flow) model.Explanation
+	Explain(f *flow.Flow) explain.Explanation
 	// RuleFlows are how many live flows each rule explains, as of a moment ago, and
 	// how many flows today's rules would translate otherwise; nil while unknown.
 	RuleFlows() (byRule map[evaluate.RuleRef]int, stale int)
@@ -207,7 +209,7 @@ type Flows interface {
 // Tracing is a trace of packets that runs.
 type Tracing interface {
 	// Packets delivers packets when their way has ended; it is closed when the trace ends.
-	Packets() <-chan *model.Traced
+	Packets() <-chan *traced.Traced
 	// Err is why it ended, once Packets is closed; nil where it was asked to.
 	Err() error
 	// Missed is how many times reports were lost.

@@ -10,7 +10,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"nattui/model"
+	"nattui/model/doctor"
 	"nattui/rules"
 )
 
@@ -103,7 +103,7 @@ func TestGuideProof(t *testing.T) {
 		s.sees("✓ translated")
 		s.sees("· let through")
 		p := s.guide().proof
-		s.send(provedMsg{p, model.Proving{Arrived: true, Translated: true, Answered: true, Flow: "tcp 192.168.0.7:4000 198.51.100.7:80"}})
+		s.send(provedMsg{p, doctor.Proving{Arrived: true, Translated: true, Answered: true, Flow: "tcp 192.168.0.7:4000 198.51.100.7:80"}})
 		s.sees("It works")
 		s.sees("✓ let through")
 		s.sees("tcp 192.168.0.7:4000")

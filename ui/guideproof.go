@@ -5,14 +5,14 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"nattui/model"
+	"nattui/model/doctor"
 	"nattui/rules/guide"
 	"nattui/ui/text"
 )
 
 // proof waits for the first packet after a recipe, and ticks off how far it comes.
 type proof struct {
-	*model.Proving
+	*doctor.Proving
 	searching bool
 	searched  time.Time
 }
@@ -20,14 +20,14 @@ type proof struct {
 // provedMsg is what the flow table says of the packet.
 type provedMsg struct {
 	proof *proof
-	found model.Proving
+	found doctor.Proving
 }
 
 // searchPace is how often all flows are looked through.
 const searchPace = time.Second
 
 func newProof(d *desk, wanted guide.Proof) *proof {
-	return &proof{Proving: model.NewProving(wanted, d.tables.Sets, d.now.UnixNano())}
+	return &proof{Proving: doctor.NewProving(wanted, d.tables.Sets, d.now.UnixNano())}
 }
 
 // look reads the counters of the rules.

@@ -7,7 +7,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
-	"nattui/model"
+	"nattui/model/explain"
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/ui/text"
@@ -23,7 +23,7 @@ type impact struct {
 	running bool
 
 	known string // the plan that is known
-	blast model.Blast
+	blast explain.Blast
 	diff  []rules.DiffLine
 	err   error
 }
@@ -36,7 +36,7 @@ const impactFlows = 100_000
 type impactMsg struct {
 	of    *impact
 	plan  string
-	blast model.Blast
+	blast explain.Blast
 	diff  []rules.DiffLine
 	err   error
 }
@@ -62,7 +62,7 @@ func (i *impact) weigh(p rules.Plan) tea.Cmd {
 			return msg
 		}
 		msg.diff, msg.err = p.Diff(before)
-		msg.blast = model.BlastOf(facts, before, after, p, flows, impactFlows)
+		msg.blast = explain.BlastOf(facts, before, after, p, flows, impactFlows)
 		return msg
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
-	"nattui/model"
+	"nattui/model/explain"
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/ui/table"
@@ -37,7 +37,7 @@ func (d *desk) findKept(before map[rules.Place]*rules.Ruleset, done rules.Plan) 
 	}
 	facts, flows := d.facts, d.gw.Flows.Table()
 	return func() tea.Msg {
-		found, count := model.KeptFlows(context.Background(), facts, before, after, flows, mostKept)
+		found, count := explain.KeptFlows(context.Background(), facts, before, after, flows, mostKept)
 		return keptMsg{found, count}
 	}
 }

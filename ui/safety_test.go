@@ -11,7 +11,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"nattui/model"
+	"nattui/model/doctor"
 	"nattui/rules"
 )
 
@@ -208,7 +208,7 @@ func TestQuestionWeighsTheWholePlan(t *testing.T) {
 		}
 		cure.Steps = append(cure.Steps, rules.StepOf(rules.Change{Op: rules.Insert, Table: "nat", Chain: "PREROUTING", At: 1, Rule: r}))
 		d := &doctorScreen{desk: &s.app.desk}
-		s.app.open(d.cureQuestion(&model.Finding{Sentence: "Something is wrong.", Cure: cure}))
+		s.app.open(d.cureQuestion(&doctor.Finding{Sentence: "Something is wrong.", Cure: cure}))
 		s.press("j", "k")
 		s.sees("taken back after 90 s unless you confirm")
 	})

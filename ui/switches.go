@@ -9,7 +9,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
-	"nattui/model"
+	"nattui/model/doctor"
 	"nattui/rules"
 	"nattui/ui/table"
 	"nattui/ui/text"
@@ -19,8 +19,8 @@ import (
 // and as it will be after the next start, what it is for, and what hangs on it.
 type switches struct {
 	*desk
-	all    *model.Switches
-	boot   map[string]model.BootSetting
+	all    *doctor.Switches
+	boot   map[string]doctor.BootSetting
 	read   bool // the files that set them at boot were looked at
 	cursor table.Cursor[string]
 	height int
@@ -34,7 +34,7 @@ type switches struct {
 // switchesMsg brings what files set at boot.
 type switchesMsg struct {
 	box  *switches
-	boot map[string]model.BootSetting
+	boot map[string]doctor.BootSetting
 }
 
 // openSwitches shows the switches, with the cursor on the one of that name.
@@ -58,12 +58,12 @@ func (d *desk) openSwitches(name string) tea.Cmd {
 
 // list makes the switches anew of the latest facts.
 func (s *switches) list() {
-	g := &model.Gateway{Facts: s.facts, Sets: s.tables.Sets}
+	g := &doctor.Gateway{Facts: s.facts, Sets: s.tables.Sets}
 	if s.gw.Flows != nil {
 		g.Health = s.gw.Flows.Health()
 	}
 	g.BootSettings = s.boot
-	s.all = model.SwitchesOf(g)
+	s.all = doctor.SwitchesOf(g)
 	s.cursor.Follow(len(s.all.List), s.key)
 }
 
@@ -84,7 +84,7 @@ func (s *switches) files() tea.Cmd {
 
 func (s *switches) key(i int) string { return s.all.List[i].Name }
 
-func (s *switches) current() (*model.Switch, bool) {
+func (s *switches) current() (*doctor.Switch, bool) {
 	if len(s.all.List) == 0 {
 		return nil, false
 	}
@@ -186,7 +186,7 @@ func (s *switches) typed(msg tea.KeyPressMsg) tea.Cmd {
 
 // ask asks whether to give a switch a value, or says why it cannot have it. A
 // value that has no effect because of another switch is passed over.
-func (s *switches) ask(x *model.Switch, value string) {
+func (s *switches) ask(x *doctor.Switch, value string) {
 	plan, err := s.all.Plan(x, value, !s.now)
 	if err != nil {
 		s.refused = upper(err.Error()) + "."
@@ -203,7 +203,7 @@ func (s *switches) ask(x *model.Switch, value string) {
 }
 
 // overNext is the value after one that cannot work, if that one can; "" if none.
-func overNext(all *model.Switches, x *model.Switch, value string) string {
+func overNext(all *doctor.Switches, x *doctor.Switch, value string) string {
 	for i := range x.Values() {
 		n := string(rune('0' + i))
 		if n != x.Now && n != value {
@@ -215,7 +215,7 @@ func overNext(all *model.Switches, x *model.Switch, value string) string {
 	return ""
 }
 
-func (s *switches) question(x *model.Switch, plan rules.Plan) dialog {
+func (s *switches) question(x *doctor.Switch, plan rules.Plan) dialog {
 	lines := []string{x.Purpose}
 	for _, d := range x.Depends {
 		lines = append(lines, upper(d)+".")
@@ -300,7 +300,7 @@ func (s *switches) row(i int, cols []table.Column, widths []int) string {
 }
 
 // valueStyle shows a switch without which nothing passes, and that is off.
-func (s *switches) valueStyle(x *model.Switch) lipgloss.Style {
+func (s *switches) valueStyle(x *doctor.Switch) lipgloss.Style {
 	switch {
 	case x.Link == "" && strings.Contains(x.Name, "forward") && x.Now == "0" && len(x.Depends) > 0:
 		return s.look.Broken

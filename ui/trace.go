@@ -11,9 +11,9 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
-	"nattui/model"
 	"nattui/model/facts"
 	"nattui/model/flow"
+	"nattui/model/traced"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 	"nattui/ui/table"
@@ -26,7 +26,7 @@ type traceScreen struct {
 	*desk
 	filter lineInput
 	// asked is the filter that runs, or ran last; zero before the first.
-	asked   model.TraceFilter
+	asked   traced.TraceFilter
 	tracing Tracing // nil while nothing is traced
 	ends    time.Time
 	begun   bool // something was traced
@@ -44,7 +44,7 @@ type traceScreen struct {
 
 // tracedRow is a packet with what is said about it.
 type tracedRow struct {
-	*model.Traced
+	*traced.Traced
 	sets     map[rules.Place]*rules.Ruleset // as they were seen when it came
 	forecast string
 	agrees   bool
@@ -112,14 +112,14 @@ func (s *traceScreen) check() {
 	if s.filter.text() == "" {
 		return
 	}
-	if _, err := model.ParseTraceFilter(s.filter.text()); err != nil {
+	if _, err := traced.ParseTraceFilter(s.filter.text()); err != nil {
 		s.filter.wrong = "not understood"
 	}
 }
 
 // start sets a trace off, in place of the one that runs.
 func (s *traceScreen) start() tea.Cmd {
-	f, err := model.ParseTraceFilter(s.filter.text())
+	f, err := traced.ParseTraceFilter(s.filter.text())
 	switch {
 	case err != nil:
 		s.filter.wrong = "not understood"
@@ -192,7 +192,7 @@ func (s *traceScreen) next() tea.Cmd {
 	}
 }
 
-func (m *tracedMsg) add(p *model.Traced, ok bool) {
+func (m *tracedMsg) add(p *traced.Traced, ok bool) {
 	if !ok {
 		m.more = false
 		return
@@ -526,7 +526,7 @@ func (s *traceScreen) mark(r *tracedRow) table.Cell {
 	switch {
 	case r.forecast != "" && !r.agrees:
 		return table.Cell{Text: "!", Style: s.look.Attention}
-	case r.End == model.TraceDropped || r.End == model.TraceLost:
+	case r.End == traced.TraceDropped || r.End == traced.TraceLost:
 		return table.Cell{Text: s.look.Glyphs.Cross, Style: s.look.Broken}
 	}
 	return table.Cell{Text: s.look.Glyphs.Becomes, Style: s.look.Faint}
@@ -535,9 +535,9 @@ func (s *traceScreen) mark(r *tracedRow) table.Cell {
 // endStyle is the colour of what became of a packet: of its translation, where it was.
 func (s *traceScreen) endStyle(r *tracedRow) lipgloss.Style {
 	switch {
-	case r.End == model.TraceDropped:
+	case r.End == traced.TraceDropped:
 		return s.look.Broken
-	case r.End == model.TraceLost:
+	case r.End == traced.TraceLost:
 		return s.look.Attention
 	case r.Reply:
 		return s.look.Faint

@@ -10,21 +10,21 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"nattui/model"
 	"nattui/model/flow"
+	"nattui/model/traced"
 	"nattui/rules"
 )
 
 // tracer stands for the kernel's tracing: it remembers what it was asked for, and
 // reports the packets that it is given.
 type tracer struct {
-	asked   []model.TraceFilter
+	asked   []traced.TraceFilter
 	refuses error
-	packets chan *model.Traced
+	packets chan *traced.Traced
 	closed  int
 }
 
-func (k *tracer) start(_ context.Context, f model.TraceFilter) (Tracing, error) {
+func (k *tracer) start(_ context.Context, f traced.TraceFilter) (Tracing, error) {
 	k.asked = append(k.asked, f)
 	if k.refuses != nil {
 		return nil, k.refuses
@@ -32,11 +32,11 @@ func (k *tracer) start(_ context.Context, f model.TraceFilter) (Tracing, error) 
 	return k, nil
 }
 
-func (k *tracer) Packets() <-chan *model.Traced { return k.packets }
-func (k *tracer) Err() error                    { return nil }
-func (k *tracer) Missed() int                   { return 0 }
-func (k *tracer) Table() string                 { return "inet nattui_trace_77" }
-func (k *tracer) Leftover() string              { return "" }
+func (k *tracer) Packets() <-chan *traced.Traced { return k.packets }
+func (k *tracer) Err() error                     { return nil }
+func (k *tracer) Missed() int                    { return 0 }
+func (k *tracer) Table() string                  { return "inet nattui_trace_77" }
+func (k *tracer) Leftover() string               { return "" }
 
 func (k *tracer) Close() error {
 	k.closed++
@@ -45,15 +45,15 @@ func (k *tracer) Close() error {
 
 // tracedPackets are a request that is published, its reply, one that is dropped and
 // one that nobody takes.
-func tracedPackets() []*model.Traced {
+func tracedPackets() []*traced.Traced {
 	end := netip.MustParseAddrPort
-	p := func(in, out, src, dst string, flags uint8) model.TracedPacket {
-		return model.TracedPacket{Proto: flow.TCP, Src: end(src), Dst: end(dst), In: in, Out: out, TTL: 64, Length: 60, TCPFlags: flags}
+	p := func(in, out, src, dst string, flags uint8) traced.TracedPacket {
+		return traced.TracedPacket{Proto: flow.TCP, Src: end(src), Dst: end(dst), In: in, Out: out, TTL: 64, Length: 60, TCPFlags: flags}
 	}
-	hop := func(table, chain string, position int, verdict string, at model.TracedPacket) model.TraceHop {
-		h := model.TraceHop{Family: "ip", Table: table, Chain: chain, Position: position, Handle: 7, Verdict: verdict, Packet: at}
+	hop := func(table, chain string, position int, verdict string, at traced.TracedPacket) traced.TraceHop {
+		h := traced.TraceHop{Family: "ip", Table: table, Chain: chain, Position: position, Handle: 7, Verdict: verdict, Packet: at}
 		if position == 0 {
-			h.Kind = model.HopPolicy
+			h.Kind = traced.HopPolicy
 		}
 		return h
 	}
@@ -62,22 +62,22 @@ func tracedPackets() []*model.Traced {
 	seen := p("wan0", "lan0", "192.168.0.1:4000", "192.168.0.2:8080", syn)
 	answer, answered := p("lan0", "", "192.168.0.2:8080", "192.168.0.1:4000", synAck), p("lan0", "wan0", "203.0.113.1:80", "203.0.113.10:4000", synAck)
 	other := p("wan0", "", "203.0.113.10:4001", "192.168.0.9:81", syn)
-	return []*model.Traced{
-		{Number: 1, At: clock, First: asked, Last: seen, End: model.TraceForwarded, Hops: []model.TraceHop{
+	return []*traced.Traced{
+		{Number: 1, At: clock, First: asked, Last: seen, End: traced.TraceForwarded, Hops: []traced.TraceHop{
 			hop("nat", "PREROUTING", 1, "accept", asked), hop("nat", "POSTROUTING", 1, "accept", served),
 		}},
-		{Number: 2, At: clock, Reply: true, ReplyTo: 1, First: answer, Last: answered, End: model.TraceForwarded},
-		{Number: 3, At: clock, First: other, Last: other, End: model.TraceDropped, Hops: []model.TraceHop{
+		{Number: 2, At: clock, Reply: true, ReplyTo: 1, First: answer, Last: answered, End: traced.TraceForwarded},
+		{Number: 3, At: clock, First: other, Last: other, End: traced.TraceDropped, Hops: []traced.TraceHop{
 			hop("nat", "PREROUTING", 0, "accept", other), hop("filter", "FORWARD", 0, "drop", other),
 		}},
-		{Number: 4, At: clock, First: other, Last: other, End: model.TraceLost, Hops: []model.TraceHop{hop("nat", "PREROUTING", 0, "accept", other)}},
+		{Number: 4, At: clock, First: other, Last: other, End: traced.TraceLost, Hops: []traced.TraceHop{hop("nat", "PREROUTING", 0, "accept", other)}},
 	}
 }
 
 // traceStage is a stage on which something can be traced.
 func traceStage(t *testing.T, width, height int) (*stage, *tracer) {
 	s := newStage(t, width, height, gatewayRules)
-	k := &tracer{packets: make(chan *model.Traced, 16)}
+	k := &tracer{packets: make(chan *traced.Traced, 16)}
 	s.app.gw.Trace = k.start
 	s.press("5")
 	return s, k

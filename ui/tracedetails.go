@@ -5,7 +5,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
-	"nattui/model"
+	"nattui/model/traced"
 	"nattui/rules"
 	"nattui/ui/text"
 )
@@ -28,9 +28,9 @@ func (s *desk) wayLines(r *tracedRow, width int) []string {
 	lines = s.becomes(lines, before, r.Last, place, width)
 	style := s.look.Good
 	switch r.End {
-	case model.TraceDropped:
+	case traced.TraceDropped:
 		style = s.look.Broken
-	case model.TraceLost, model.TraceStolen:
+	case traced.TraceLost, traced.TraceStolen:
 		style = s.look.Attention
 	}
 	end := style.Render(text.Safe(s.look.Glyphs.Becomes + " " + r.Outcome()))
@@ -43,7 +43,7 @@ func (s *desk) wayLines(r *tracedRow, width int) []string {
 }
 
 // becomes adds what the packet has become, if it has.
-func (s *desk) becomes(lines []string, before, now model.TracedPacket, place, width int) []string {
+func (s *desk) becomes(lines []string, before, now traced.TracedPacket, place, width int) []string {
 	if before.Src == now.Src && before.Dst == now.Dst {
 		return lines
 	}
@@ -55,7 +55,7 @@ func (s *desk) becomes(lines []string, before, now model.TracedPacket, place, wi
 }
 
 // hopLine is one thing that the packet met.
-func (s *desk) hopLine(h *model.TraceHop, sets map[rules.Place]*rules.Ruleset, place, width int) string {
+func (s *desk) hopLine(h *traced.TraceHop, sets map[rules.Place]*rules.Ruleset, place, width int) string {
 	match, outcome := h.What(sets)
 	style := s.look.Faint
 	if r, ok := h.Rule(sets); ok {

@@ -3,8 +3,8 @@ package ui
 import (
 	tea "charm.land/bubbletea/v2"
 
-	"nattui/model"
 	"nattui/model/flow"
+	"nattui/model/traced"
 )
 
 // traceTab is the number of the trace screen.
@@ -16,14 +16,14 @@ func (a *App) traceable() (filter string, ok bool) {
 	switch s := a.screen().(type) {
 	case *rulesScreen:
 		if r, it, ok := s.current(); ok {
-			f := model.TraceOfRule(s.place.Family, it.chain, r)
+			f := traced.TraceOfRule(s.place.Family, it.chain, r)
 			f.New = f.Proto == flow.TCP && s.table == "nat" // which only first packets visit
 			return f.String(), true
 		}
 		return "", true
 	case *flowsScreen:
 		if f, ok := s.current(); ok {
-			t := model.TraceOfFlow(&f)
+			t := traced.TraceOfFlow(&f)
 			return t.String(), true
 		}
 		return "", true

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nattui/model"
+	"nattui/model/doctor"
 	"nattui/model/host"
 	"nattui/rules"
 	"nattui/rules/iptables"
@@ -210,7 +210,7 @@ func sayDoubts(c *cobra.Command, set *rules.Ruleset, rule rules.Rule) error {
 	if err != nil {
 		return err
 	}
-	for _, doubt := range model.Doubts(&facts, set, rule, nil) {
+	for _, doubt := range doctor.Doubts(&facts, set, rule, nil) {
 		say(c.ErrOrStderr(), "warning: "+text.Safe(doubt))
 	}
 	return nil

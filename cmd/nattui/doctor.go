@@ -14,8 +14,8 @@ import (
 	"charm.land/lipgloss/v2"
 	"github.com/spf13/cobra"
 
-	"nattui/model"
 	"nattui/model/conntrack"
+	"nattui/model/doctor"
 	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/model/host"
@@ -87,19 +87,19 @@ func (o *doctorOptions) run(c *cobra.Command, forward string) error {
 			return err
 		}
 	}
-	if out.terminal && model.Worst(found) < model.SeverityWarning && !o.json {
+	if out.terminal && doctor.Worst(found) < doctor.SeverityWarning && !o.json {
 		fmt.Fprintln(out, o.verdict(found, forward))
 	}
 	if err := out.Flush(); err != nil {
 		return err
 	}
-	if model.Worst(found) >= model.SeverityWarning {
+	if doctor.Worst(found) >= doctor.SeverityWarning {
 		return statusError(exitProblems)
 	}
 	return nil
 }
 
-func (o *doctorOptions) verdict(found []model.Finding, forward string) string {
+func (o *doctorOptions) verdict(found []doctor.Finding, forward string) string {
 	switch {
 	case forward != "":
 		return "Nothing was found that keeps it from working."
@@ -110,43 +110,43 @@ func (o *doctorOptions) verdict(found []model.Finding, forward string) string {
 }
 
 // examine looks at the whole gateway, or at one forward.
-func (o *doctorOptions) examine(ctx context.Context, g *model.Gateway, forward string) ([]model.Finding, error) {
+func (o *doctorOptions) examine(ctx context.Context, g *doctor.Gateway, forward string) ([]doctor.Finding, error) {
 	if forward == "" {
-		return model.Examine(g), nil
+		return doctor.Examine(g), nil
 	}
-	f, err := model.FindForward(model.Forwards(g), forward)
+	f, err := doctor.FindForward(doctor.Forwards(g), forward)
 	if err != nil {
 		return nil, err
 	}
 	if o.probe && f.Proto == flow.TCP {
-		g.Probes = map[netip.AddrPort]model.Probe{f.Server: ask(ctx, f.Server)}
+		g.Probes = map[netip.AddrPort]doctor.Probe{f.Server: ask(ctx, f.Server)}
 		if facts, err := host.Read(ctx); err == nil {
 			g.Facts = &facts // who answered for the address is known now
 		}
 	}
-	return model.ExamineForward(g, f), nil
+	return doctor.ExamineForward(g, f), nil
 }
 
 // probeTime is how long a server may take to accept a connection.
 const probeTime = 2 * time.Second
 
 // ask asks a server for a connection and closes it at once.
-func ask(ctx context.Context, server netip.AddrPort) model.Probe {
+func ask(ctx context.Context, server netip.AddrPort) doctor.Probe {
 	dialer := net.Dialer{Timeout: probeTime}
 	conn, err := dialer.DialContext(ctx, "tcp", server.String())
 	if err != nil {
-		return model.Probe{Refused: errors.Is(err, syscall.ECONNREFUSED), Why: err.Error()}
+		return doctor.Probe{Refused: errors.Is(err, syscall.ECONNREFUSED), Why: err.Error()}
 	}
 	_ = conn.Close()
-	return model.Probe{Connected: true}
+	return doctor.Probe{Connected: true}
 }
 
 // lossTime is how far apart two looks at the connection table's losses are.
 const lossTime = 300 * time.Millisecond
 
 // examined reads everything that the doctor looks at.
-func examined(ctx context.Context, tables *iptables.Host) (*model.Gateway, error) {
-	g := &model.Gateway{}
+func examined(ctx context.Context, tables *iptables.Host) (*doctor.Gateway, error) {
+	g := &doctor.Gateway{}
 	flows, err := conntrack.Open(conntrack.Options{})
 	switch {
 	case errors.Is(err, conntrack.ErrUnsupported):
@@ -193,13 +193,13 @@ func examined(ctx context.Context, tables *iptables.Host) (*model.Gateway, error
 }
 
 // surroundings reads what bears on NAT besides rules, flows and facts.
-func surroundings(ctx context.Context, tables *iptables.Host, sets map[rules.Place]*rules.Ruleset) (s model.Surroundings, err error) {
+func surroundings(ctx context.Context, tables *iptables.Host, sets map[rules.Place]*rules.Ruleset) (s doctor.Surroundings, err error) {
 	natives, err := tables.Natives(ctx)
 	if err != nil {
 		return s, err
 	}
 	for _, n := range natives {
-		s.Natives = append(s.Natives, model.NativeTable{Name: n.String(), Chains: n.Chains})
+		s.Natives = append(s.Natives, doctor.NativeTable{Name: n.String(), Chains: n.Chains})
 	}
 	if s.Filters, err = nativeFilters(ctx, tables); err != nil {
 		s.Unseen = append(s.Unseen, err.Error())
@@ -232,7 +232,7 @@ func nativeFilters(ctx context.Context, tables *iptables.Host) (*facts.Nftables,
 }
 
 // cure carries out the cures of a check's findings.
-func (o *doctorOptions) cure(c *cobra.Command, tables *iptables.Host, found []model.Finding) error {
+func (o *doctorOptions) cure(c *cobra.Command, tables *iptables.Host, found []doctor.Finding) error {
 	var plan rules.Plan
 	seen := false
 	for _, f := range found {
@@ -266,7 +266,7 @@ type findingJSON struct {
 	Cure     []string `json:"cure,omitempty"`
 }
 
-func (o *doctorOptions) print(out *output, f *model.Finding) error {
+func (o *doctorOptions) print(out *output, f *doctor.Finding) error {
 	if o.json {
 		line := findingJSON{f.Check, f.Severity.String(), f.Subject, strings.Join(f.Evidence, "; "), f.Sentence, nil}
 		for _, argv := range f.CureCommands() {
@@ -276,9 +276,9 @@ func (o *doctorOptions) print(out *output, f *model.Finding) error {
 		encoder.SetEscapeHTML(false)
 		return encoder.Encode(line)
 	}
-	mark := map[model.Severity]lipgloss.Style{
-		model.SeverityError: lipgloss.NewStyle().Foreground(lipgloss.Color("1")), model.SeverityWarning: lipgloss.NewStyle().Foreground(lipgloss.Color("3")),
-		model.SeverityNote: lipgloss.NewStyle(), model.SeverityOK: lipgloss.NewStyle().Foreground(lipgloss.Color("2")),
+	mark := map[doctor.Severity]lipgloss.Style{
+		doctor.SeverityError: lipgloss.NewStyle().Foreground(lipgloss.Color("1")), doctor.SeverityWarning: lipgloss.NewStyle().Foreground(lipgloss.Color("3")),
+		doctor.SeverityNote: lipgloss.NewStyle(), doctor.SeverityOK: lipgloss.NewStyle().Foreground(lipgloss.Color("2")),
 	}[f.Severity]
 	word := text.Pad(f.Severity.String(), 7, false)
 	if out.terminal {

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"nattui/model"
+	"nattui/model/doctor"
 	"nattui/model/host"
 	"nattui/model/lab"
 	"nattui/rules"
@@ -36,11 +36,11 @@ func filesRoot() string {
 
 // savedRules reads the rules that are loaded at boot; what cannot be read or
 // understood is left out.
-func savedRules() []model.SavedRules {
-	root, saved := filesRoot(), []model.SavedRules{}
+func savedRules() []doctor.SavedRules {
+	root, saved := filesRoot(), []doctor.SavedRules{}
 	for _, family := range rules.Families {
 		for _, files := range savedFiles[family] {
-			one := model.SavedRules{Family: family}
+			one := doctor.SavedRules{Family: family}
 			for _, path := range files {
 				content, err := os.ReadFile(filepath.Join(root, path))
 				if err != nil {
@@ -63,7 +63,7 @@ func savedRules() []model.SavedRules {
 
 // bootDrift compares what runs with what is kept for boot, as History does; nil
 // where that cannot be told.
-func bootDrift(ctx context.Context, tables *iptables.Host, sets map[rules.Place]*rules.Ruleset) *model.BootDrift {
+func bootDrift(ctx context.Context, tables *iptables.Host, sets map[rules.Place]*rules.Ruleset) *doctor.BootDrift {
 	facts, err := host.Read(ctx)
 	if err != nil || sets == nil {
 		return nil
@@ -86,12 +86,12 @@ func bootDrift(ctx context.Context, tables *iptables.Host, sets map[rules.Place]
 		}
 		return lines
 	}
-	return &model.BootDrift{Gone: lines(d.Running), Back: lines(d.Saved), Orders: len(d.Order), Nothing: d.Nothing, By: d.Method}
+	return &doctor.BootDrift{Gone: lines(d.Running), Back: lines(d.Saved), Orders: len(d.Order), Nothing: d.Nothing, By: d.Method}
 }
 
 // bootSettings reads the settings that files set at boot, in the order in which
 // sysctl --system reads them (sysctl(8)).
-func bootSettings() map[string]model.BootSetting {
+func bootSettings() map[string]doctor.BootSetting {
 	root := filesRoot()
 	byName := map[string]string{} // a file hides those of its name in directories before
 	for _, dir := range []string{"/usr/lib/sysctl.d", "/usr/local/lib/sysctl.d", "/run/sysctl.d", "/etc/sysctl.d"} {
@@ -105,14 +105,14 @@ func bootSettings() map[string]model.BootSetting {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	settings := map[string]model.BootSetting{}
+	settings := map[string]doctor.BootSetting{}
 	for _, name := range names {
 		if content, err := os.ReadFile(filepath.Join(root, byName[name])); err == nil {
-			model.ParseSysctlFile(string(content), byName[name], settings)
+			doctor.ParseSysctlFile(string(content), byName[name], settings)
 		}
 	}
 	if content, err := os.ReadFile(filepath.Join(root, "/etc/sysctl.conf")); err == nil {
-		model.ParseSysctlFile(string(content), "/etc/sysctl.conf", settings)
+		doctor.ParseSysctlFile(string(content), "/etc/sysctl.conf", settings)
 	}
 	return settings
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nattui/model"
+	"nattui/model/explain"
 	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
@@ -70,7 +70,7 @@ const flowsListed = 8
 
 // explainFlow looks a flow up in the live table and says what it is.
 func explainFlow(c *cobra.Command, o explainOptions) error {
-	sought, err := model.ParseSoughtFlow(o.flow)
+	sought, err := explain.ParseSoughtFlow(o.flow)
 	if err != nil {
 		return usageError{err}
 	}
@@ -90,7 +90,7 @@ func explainFlow(c *cobra.Command, o explainOptions) error {
 	if err != nil {
 		return err
 	}
-	x := model.NewExplainer(nil)
+	x := explain.NewExplainer(nil)
 	x.SetRules(sets, facts.Host(nil))
 	t := told{&found[0], x.Of(&found[0]), sets, facts}
 	out := newOutput(c)
@@ -116,7 +116,7 @@ func sayWhich(w io.Writer, found []flow.Flow, total int) {
 // told is a flow with why it is as it is.
 type told struct {
 	*flow.Flow
-	why   model.Explanation
+	why   explain.Explanation
 	sets  map[rules.Place]*rules.Ruleset
 	facts *facts.Facts
 }
@@ -169,7 +169,7 @@ func (t *told) way() []wayStep {
 
 func (t *told) ruleStep(r evaluate.RuleRef, chain, what string) wayStep {
 	if r.IsZero() {
-		if t.why.Confidence == model.Stale {
+		if t.why.Confidence == explain.Stale {
 			return wayStep{chain, what + ", by a rule that is no more", ""}
 		}
 		return wayStep{chain, what + ", by a rule that is not known", ""}
@@ -184,14 +184,14 @@ func (t *told) ruleStep(r evaluate.RuleRef, chain, what string) wayStep {
 // today says what the rules of now would do with such a packet, where that is
 // something else.
 func (t *told) today() string {
-	if t.why.Confidence != model.Stale {
+	if t.why.Confidence != explain.Stale {
 		return ""
 	}
 	var programs []*evaluate.Program
 	for _, s := range t.sets {
 		programs = append(programs, evaluate.Compile(s))
 	}
-	path, err := evaluate.NewEvaluator(t.facts.Host(nil), programs...).Evaluate(model.FirstPacket(t.Flow))
+	path, err := evaluate.NewEvaluator(t.facts.Host(nil), programs...).Evaluate(explain.FirstPacket(t.Flow))
 	if err != nil || len(path.Outcomes) == 0 {
 		return ""
 	}
@@ -207,7 +207,7 @@ func (t *told) json(out *output) {
 		encoded, _ := json.Marshal(value) // strings and lists of them cannot fail
 		members = append(append(strconv.AppendQuote(members, name), ':'), encoded...)
 	}
-	add("stale", t.why.Confidence == model.Stale)
+	add("stale", t.why.Confidence == explain.Stale)
 	add("sentence", t.Sentence())
 	add("way", t.way())
 	_, _ = out.Write(append(t.AppendJSON(nil, time.Now().UnixNano(), string(members)), '\n'))

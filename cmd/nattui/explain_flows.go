@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"nattui/model"
+	"nattui/model/explain"
 	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
@@ -17,7 +17,7 @@ import (
 // explainer keeps the explanations of a flow table current: it hears of new
 // rules and facts, and evaluates flows a slice at a time.
 type explainer struct {
-	*model.Explainer
+	*explain.Explainer
 	flows *flow.Flows
 
 	mu    sync.Mutex
@@ -36,7 +36,7 @@ type ruleCounts struct {
 }
 
 func newExplainer(flows *flow.Flows) *explainer {
-	return &explainer{Explainer: model.NewExplainer(flows), flows: flows, news: make(chan struct{}, 1), moves: make(chan struct{}, 1), told: func() {}}
+	return &explainer{Explainer: explain.NewExplainer(flows), flows: flows, news: make(chan struct{}, 1), moves: make(chan struct{}, 1), told: func() {}}
 }
 
 // setRules hears of the rule sets after they have changed.

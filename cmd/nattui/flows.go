@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
-	"nattui/model"
 	"nattui/model/conntrack"
+	"nattui/model/explain"
 	"nattui/model/facts"
 	"nattui/model/filter"
 	"nattui/model/flow"
@@ -85,17 +85,17 @@ func newFlowsCommand() *cobra.Command {
 // ruleBook knows the rules of this host once something asks for them.
 type ruleBook struct {
 	ctx       context.Context
-	explainer *model.Explainer
+	explainer *explain.Explainer
 	err       error
 }
 
 // open reads the rules, once.
-func (r *ruleBook) open() (*model.Explainer, error) {
+func (r *ruleBook) open() (*explain.Explainer, error) {
 	if r.explainer == nil && r.err == nil {
 		var sets map[rules.Place]*rules.Ruleset
 		var facts *facts.Facts
 		if sets, facts, r.err = readGateway(r.ctx); r.err == nil {
-			r.explainer = model.NewExplainer(nil)
+			r.explainer = explain.NewExplainer(nil)
 			r.explainer.SetRules(sets, facts.Host(nil))
 		}
 	}
@@ -445,7 +445,7 @@ type flowPrinter struct {
 	err     error
 	// mark writes into a flow which rule made it, explain tells that of a marked one; nil where
 	// the rules are not known or not asked for.
-	mark, explain func(*flow.Flow) model.Explanation
+	mark, explain func(*flow.Flow) explain.Explanation
 	rates         bool              // of flows are wanted
 	order         *flow.Sort        // nil: as the kernel tells them
 	members       map[uint32]string // the rule's member of a flow's object, by Flow.Rule: there are few

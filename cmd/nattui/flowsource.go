@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"nattui/model"
 	"nattui/model/conntrack"
+	"nattui/model/explain"
 	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules/evaluate"
@@ -134,7 +134,7 @@ func (s *flowSource) Log() *flow.EventLog      { return s.log }
 func (s *flowSource) Changed() <-chan struct{} { return s.changed }
 func (s *flowSource) KeepFresh(on bool)        { s.kernel.KeepFresh(on) }
 
-func (s *flowSource) Explain(f *flow.Flow) model.Explanation     { return s.explain.Of(f) }
+func (s *flowSource) Explain(f *flow.Flow) explain.Explanation   { return s.explain.Of(f) }
 func (s *flowSource) RuleFlows() (map[evaluate.RuleRef]int, int) { return s.explain.RuleFlows() }
 func (s *flowSource) RuleName(number uint32) string              { return s.explain.Name(number) }
 func (s *flowSource) FindRule(ref string) (func(uint32) bool, error) {

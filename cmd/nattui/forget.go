@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nattui/model"
+	"nattui/model/explain"
 	"nattui/model/flow"
 	"nattui/model/host"
 	"nattui/rules"
@@ -54,7 +54,7 @@ func forgetStale(c *cobra.Command, a *approval) error {
 		return err
 	}
 	defer kernel.Close()
-	stale, n := model.StaleFlows(ctx, &facts, sets, flows, flows.Len())
+	stale, n := explain.StaleFlows(ctx, &facts, sets, flows, flows.Len())
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/charmbracelet/x/term"
 	"github.com/spf13/cobra"
 
-	"nattui/model"
 	"nattui/model/conntrack"
+	"nattui/model/doctor"
 	"nattui/model/flow"
 	"nattui/rules/guide"
 	"nattui/rules/iptables"
@@ -54,7 +54,7 @@ func watchFirst(c *cobra.Command, tables *iptables.Host, wanted guide.Proof) err
 	if err := kernel.Dump(ctx, flows.Apply); err != nil {
 		return err
 	}
-	p := model.NewProving(wanted, sets, time.Now().UnixNano())
+	p := doctor.NewProving(wanted, sets, time.Now().UnixNano())
 	w := c.ErrOrStderr()
 	say(w, "waiting for the first packet; ctrl+c ends the waiting, and what was made stays")
 	ticks := ticker{Writer: w, passing: len(wanted.Passing) > 0}
@@ -101,7 +101,7 @@ func rest(ctx context.Context, d time.Duration) bool {
 }
 
 // verdictKind is how far the packet has come: each verdict is said once.
-func verdictKind(p *model.Proving) string {
+func verdictKind(p *doctor.Proving) string {
 	return fmt.Sprint(p.Arrived, p.Translated, p.Passed)
 }
 
@@ -112,7 +112,7 @@ type ticker struct {
 	shown   int
 }
 
-func (t *ticker) show(p *model.Proving) {
+func (t *ticker) show(p *doctor.Proving) {
 	mark := "+"
 	if theme.UTF8(os.Getenv) {
 		mark = "✓"

@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nattui/model"
 	"nattui/model/conntrack"
+	"nattui/model/explain"
 	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/model/host"
@@ -25,7 +25,7 @@ type prospect struct {
 	before, after map[rules.Place]*rules.Ruleset
 	facts         facts.Facts
 	diff          []rules.DiffLine
-	blast         model.Blast
+	blast         explain.Blast
 	options       commit.Options
 }
 
@@ -65,7 +65,7 @@ func (a *approval) weigh(ctx context.Context, tables *iptables.Host, plan rules.
 			flows = nil // who may read the rules may read these; else there is no connection tracking
 		}
 	}
-	p.blast = model.BlastOf(&p.facts, p.before, p.after, plan, flows, flowsBefore)
+	p.blast = explain.BlastOf(&p.facts, p.before, p.after, plan, flows, flowsBefore)
 	p.options.Confirm, err = a.confirm.time(p.blast.Own)
 	return &p, err
 }
@@ -112,7 +112,7 @@ func (p *prospect) tellKept(c *cobra.Command, forget bool) error {
 	if forget {
 		most = flows.Len()
 	}
-	kept, n := model.KeptFlows(ctx, &p.facts, p.before, p.after, flows, most)
+	kept, n := explain.KeptFlows(ctx, &p.facts, p.before, p.after, flows, most)
 	if n == 0 {
 		return nil
 	}

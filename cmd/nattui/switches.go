@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nattui/model"
+	"nattui/model/doctor"
 	"nattui/model/host"
 	"nattui/rules/iptables"
 	"nattui/ui/text"
@@ -38,7 +38,7 @@ func newSwitchesCommand() *cobra.Command {
 				if err != nil {
 					return missingf("%w", err)
 				}
-				list = []model.Switch{*s}
+				list = []doctor.Switch{*s}
 			}
 			out := newOutput(c)
 			for i := range list {
@@ -111,7 +111,7 @@ func newSwitchCommand() *cobra.Command {
 
 // refused makes a value that cannot work wrong usage.
 func refused(err error) error {
-	if errors.As(err, new(*model.Refusal)) {
+	if errors.As(err, new(*doctor.Refusal)) {
 		return usageError{err}
 	}
 	return missingError{err}
@@ -140,7 +140,7 @@ func completeSwitch(ctx context.Context, args []string) []string {
 }
 
 // readSwitches reads the switches of this host.
-func readSwitches(ctx context.Context, tables *iptables.Host) (*model.Switches, error) {
+func readSwitches(ctx context.Context, tables *iptables.Host) (*doctor.Switches, error) {
 	sets, err := tables.ReadAll(ctx)
 	if err != nil {
 		return nil, err
@@ -149,9 +149,9 @@ func readSwitches(ctx context.Context, tables *iptables.Host) (*model.Switches, 
 	if err != nil {
 		return nil, err
 	}
-	g := &model.Gateway{Facts: &facts, Sets: sets}
+	g := &doctor.Gateway{Facts: &facts, Sets: sets}
 	g.BootSettings = bootSettings()
-	return model.SwitchesOf(g), nil
+	return doctor.SwitchesOf(g), nil
 }
 
 // switchJSON is a switch as "nattui switches --json" prints it. The names are for good.
@@ -167,14 +167,14 @@ type switchJSON struct {
 	Fixed     string   `json:"fixed,omitempty"`
 }
 
-func printSwitchJSON(out *output, s *model.Switch) error {
+func printSwitchJSON(out *output, s *doctor.Switch) error {
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(switchJSON{s.Name, s.Now, s.Word(s.Now), s.Boot, s.BootFile, s.Link, s.Purpose, s.Depends, s.Fixed})
 }
 
 // printSwitch prints a switch in a line, or with all about it.
-func printSwitch(out *output, s *model.Switch, head, whole bool) {
+func printSwitch(out *output, s *doctor.Switch, head, whole bool) {
 	if head && !whole {
 		fmt.Fprintln(out, out.ink.faint.Render(s.Group))
 	}

@@ -12,9 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nattui/model"
 	"nattui/model/host"
 	"nattui/model/trace"
+	"nattui/model/traced"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 	"nattui/rules/iptables"
@@ -52,7 +52,7 @@ func newTraceCommand() *cobra.Command {
 }
 
 func tracePackets(c *cobra.Command, o traceOptions, filter string) error {
-	f, err := model.ParseTraceFilter(filter)
+	f, err := traced.ParseTraceFilter(filter)
 	if err != nil {
 		return usageError{err}
 	}
@@ -115,11 +115,11 @@ func tracePackets(c *cobra.Command, o traceOptions, filter string) error {
 
 // tracer sets traces off for the screens, which end with ctx; where it cannot it says
 // why.
-func tracer(ctx context.Context, tables *iptables.Host) (start func(context.Context, model.TraceFilter) (ui.Tracing, error), why string) {
+func tracer(ctx context.Context, tables *iptables.Host) (start func(context.Context, traced.TraceFilter) (ui.Tracing, error), why string) {
 	if !slices.ContainsFunc(tables.Places(), func(p rules.Place) bool { return p.Backend == rules.NFT }) {
 		return nil, "this host has the legacy backend alone, whose traces go to the kernel's log"
 	}
-	return func(_ context.Context, f model.TraceFilter) (ui.Tracing, error) {
+	return func(_ context.Context, f traced.TraceFilter) (ui.Tracing, error) {
 		t, err := trace.Start(ctx, f)
 		if err != nil {
 			return nil, err
@@ -164,7 +164,7 @@ func (w *witness) read(ctx context.Context) error {
 }
 
 // current reads the rules again if they have changed since.
-func (w *witness) current(ctx context.Context, p *model.Traced) {
+func (w *witness) current(ctx context.Context, p *traced.Traced) {
 	for place, s := range w.sets {
 		if place.Backend == rules.NFT && s.Generation != 0 && s.Generation != p.Generation {
 			_ = w.read(ctx) // what is known of them is shown all the same
@@ -192,7 +192,7 @@ func (w *witness) unseen() []string {
 	return worth
 }
 
-func (w *witness) tell(ctx context.Context, out *output, p *model.Traced, asJSON bool) error {
+func (w *witness) tell(ctx context.Context, out *output, p *traced.Traced, asJSON bool) error {
 	w.current(ctx, p)
 	if asJSON {
 		encoder := json.NewEncoder(out)
@@ -207,7 +207,7 @@ func (w *witness) tell(ctx context.Context, out *output, p *model.Traced, asJSON
 }
 
 // write says a packet's way in words.
-func (w *witness) write(out *output, p *model.Traced) {
+func (w *witness) write(out *output, p *traced.Traced) {
 	head := fmt.Sprintf("#%d ", p.Number)
 	if p.Reply {
 		head += fmt.Sprintf("reply to #%d: ", p.ReplyTo)
@@ -243,7 +243,7 @@ func (w *witness) write(out *output, p *model.Traced) {
 }
 
 // writeChange says what the packet has become.
-func (w *witness) writeChange(out *output, p *model.TracedPacket) {
+func (w *witness) writeChange(out *output, p *traced.TracedPacket) {
 	fmt.Fprintf(out, "  %-28s %s\n", "", "now "+text.Safe(p.Ends()))
 }
 
@@ -280,7 +280,7 @@ type (
 	}
 )
 
-func (w *witness) json(p *model.Traced) jsonTraced {
+func (w *witness) json(p *traced.Traced) jsonTraced {
 	j := jsonTraced{
 		Number: p.Number, At: p.At.Format(time.RFC3339Nano), Reply: p.Reply, ReplyTo: p.ReplyTo, Proto: p.First.Proto.String(), Sort: p.First.Sort(),
 		Orig: tracedEnds(&p.First), Result: tracedEnds(&p.Last), Delivered: p.End.String(), In: p.First.In, Out: p.Last.Out,
@@ -291,9 +291,9 @@ func (w *witness) json(p *model.Traced) jsonTraced {
 		spec := h.Text
 		if r, ok := h.Rule(w.sets); ok {
 			spec = r.String()
-		} else if h.Kind != model.HopRule {
+		} else if h.Kind != traced.HopRule {
 			spec = "policy"
-			if h.Kind == model.HopReturn {
+			if h.Kind == traced.HopReturn {
 				spec = "end"
 			}
 		}
@@ -305,7 +305,7 @@ func (w *witness) json(p *model.Traced) jsonTraced {
 	return j
 }
 
-func tracedEnds(p *model.TracedPacket) jsonEnds {
+func tracedEnds(p *traced.TracedPacket) jsonEnds {
 	e := jsonEnds{Src: p.Src.Addr().String(), Dst: p.Dst.Addr().String()}
 	if p.Proto.HasPorts() {
 		e.Sport, e.Dport = p.Src.Port(), p.Dst.Port()

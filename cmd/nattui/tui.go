@@ -15,8 +15,8 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/term"
 
-	"nattui/model"
 	"nattui/model/conntrack"
+	"nattui/model/doctor"
 	"nattui/model/facts"
 	"nattui/rules"
 	"nattui/rules/iptables"
@@ -92,7 +92,7 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 	gw.Trace, gw.NoTrace = tracer(ctx, tables)
 	gw.Name, gw.UserID, gw.GroupID = nameOf, userID, groupID
 	gw.Probe = ask
-	gw.Surroundings = func(ctx context.Context) (model.Surroundings, error) {
+	gw.Surroundings = func(ctx context.Context) (doctor.Surroundings, error) {
 		var sets map[rules.Place]*rules.Ruleset
 		if now := latest.Load(); now != nil {
 			sets = *now

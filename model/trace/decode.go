@@ -6,8 +6,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nattui/model"
 	"nattui/model/flow"
+	"nattui/model/traced"
 )
 
 // ctID is NFTA_TRACE_CT_ID, which Linux 6.16 has added after NFTA_TRACE_PAD.
@@ -29,7 +29,7 @@ var families = map[uint32]string{
 
 // raw is a report as it is on the wire, before interfaces have names.
 type raw struct {
-	model.TraceMessage
+	traced.TraceMessage
 	family                byte
 	table, chain          string
 	network, transport    []byte
@@ -40,58 +40,58 @@ type raw struct {
 
 // decode reads a trace message (struct nfgenmsg, then NFTA_TRACE_…); false where it
 // makes no sense. name tells what an interface is called.
-func decode(b []byte, own string, name func(index uint32) string) (model.TraceMessage, bool) {
+func decode(b []byte, own string, name func(index uint32) string) (traced.TraceMessage, bool) {
 	if len(b) < 4 {
-		return model.TraceMessage{}, false
+		return traced.TraceMessage{}, false
 	}
 	r := raw{family: b[0]}
 	each(b[4:], r.attribute)
 	if r.table == "" || r.chain == "" {
-		return model.TraceMessage{}, false
+		return traced.TraceMessage{}, false
 	}
 	m := &r.TraceMessage
 	m.Hop.Family, m.Hop.Table, m.Hop.Chain = families[uint32(r.family)], r.table, r.chain
 	switch r.kind {
 	case unix.NFT_TRACETYPE_RULE:
-		m.Hop.Kind = model.HopRule
+		m.Hop.Kind = traced.HopRule
 	case unix.NFT_TRACETYPE_RETURN:
-		m.Hop.Kind = model.HopReturn
+		m.Hop.Kind = traced.HopReturn
 	case unix.NFT_TRACETYPE_POLICY:
-		m.Hop.Kind = model.HopPolicy
+		m.Hop.Kind = traced.HopPolicy
 		m.Hop.Verdict = verdicts[int32(r.policy)]
 	default:
-		return model.TraceMessage{}, false
+		return traced.TraceMessage{}, false
 	}
 	if p, ok := packetOf(r.nfproto, r.network, r.transport); ok {
 		p.In, p.Out, p.Mark = name(r.in), name(r.out), r.mark
 		m.Packet = &p
 	}
 	// Before the policy the kernel reports a rule without a handle: none matched.
-	met := m.Hop.Kind != model.HopRule || m.Hop.Handle != 0
+	met := m.Hop.Kind != traced.HopRule || m.Hop.Handle != 0
 	switch {
 	case r.table == own:
-		m.Mark = markOf(r.chain, m.Hop.Kind == model.HopRule && met)
+		m.Mark = markOf(r.chain, m.Hop.Kind == traced.HopRule && met)
 	case !met:
-		m.Mark = model.TraceHere
+		m.Mark = traced.TraceHere
 	}
 	return *m, true
 }
 
 // markOf is what a report about the trigger's own table means.
-func markOf(chain string, matched bool) model.TraceMark {
+func markOf(chain string, matched bool) traced.TraceMark {
 	switch {
 	case chain == chainEndIn:
-		return model.TraceArrives
+		return traced.TraceArrives
 	case chain == chainEndOut:
-		return model.TraceLeaves
+		return traced.TraceLeaves
 	case !matched:
-		return model.TraceNothing
+		return traced.TraceNothing
 	case chain == chainRequestIn || chain == chainRequestOut:
-		return model.TraceRequestBegins
+		return traced.TraceRequestBegins
 	case chain == chainReplyIn || chain == chainReplyOut:
-		return model.TraceReplyBegins
+		return traced.TraceReplyBegins
 	}
-	return model.TraceNothing
+	return traced.TraceNothing
 }
 
 func (r *raw) attribute(kind uint16, v []byte) {
@@ -141,8 +141,8 @@ func (r *raw) attribute(kind uint16, v []byte) {
 }
 
 // packetOf reads the headers; false where there are none or they are cut short.
-func packetOf(nfproto uint32, network, transport []byte) (model.TracedPacket, bool) {
-	var p model.TracedPacket
+func packetOf(nfproto uint32, network, transport []byte) (traced.TracedPacket, bool) {
+	var p traced.TracedPacket
 	var src, dst netip.Addr
 	switch {
 	case nfproto == unix.NFPROTO_IPV4 && len(network) >= 20:

@@ -6,8 +6,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nattui/model"
 	"nattui/model/flow"
+	"nattui/model/traced"
 )
 
 // report encodes a trace message as the kernel does.
@@ -34,11 +34,11 @@ func TestDecode(t *testing.T) {
 	if !ok || m.Packet == nil {
 		t.Fatal("the report is not understood")
 	}
-	wantHop := model.TraceHop{Family: "ip", Table: "filter", Chain: "FORWARD", Handle: 7, Verdict: "jump", To: "web"}
-	if m.Hop != wantHop || m.ID != 0xabcdef01 || m.ConnID != 99 || m.Mark != model.TraceNoMark {
+	wantHop := traced.TraceHop{Family: "ip", Table: "filter", Chain: "FORWARD", Handle: 7, Verdict: "jump", To: "web"}
+	if m.Hop != wantHop || m.ID != 0xabcdef01 || m.ConnID != 99 || m.Mark != traced.TraceNoMark {
 		t.Errorf("the report is %+v", m)
 	}
-	wantPacket := model.TracedPacket{
+	wantPacket := traced.TracedPacket{
 		Proto: flow.TCP, Src: netip.MustParseAddrPort("203.0.113.10:4000"), Dst: netip.MustParseAddrPort("192.168.0.2:8080"),
 		In: "wan0", Out: "lan0", Mark: 0x10, TTL: 63, Length: 60, TCPFlags: 2,
 	}
@@ -64,13 +64,13 @@ func TestOwnTableMarks(t *testing.T) {
 	for _, test := range []struct {
 		chain string
 		kind  uint32
-		want  model.TraceMark
+		want  traced.TraceMark
 	}{
-		{chainRequestIn, unix.NFT_TRACETYPE_RULE, model.TraceRequestBegins},
-		{chainReplyOut, unix.NFT_TRACETYPE_RULE, model.TraceReplyBegins},
-		{chainReplyIn, unix.NFT_TRACETYPE_POLICY, model.TraceNothing},
-		{chainEndIn, unix.NFT_TRACETYPE_POLICY, model.TraceArrives},
-		{chainEndOut, unix.NFT_TRACETYPE_POLICY, model.TraceLeaves},
+		{chainRequestIn, unix.NFT_TRACETYPE_RULE, traced.TraceRequestBegins},
+		{chainReplyOut, unix.NFT_TRACETYPE_RULE, traced.TraceReplyBegins},
+		{chainReplyIn, unix.NFT_TRACETYPE_POLICY, traced.TraceNothing},
+		{chainEndIn, unix.NFT_TRACETYPE_POLICY, traced.TraceArrives},
+		{chainEndOut, unix.NFT_TRACETYPE_POLICY, traced.TraceLeaves},
 	} {
 		m, _ := decode(report(attrs{
 			text(unix.NFTA_TRACE_TABLE, "own"), text(unix.NFTA_TRACE_CHAIN, test.chain), number(unix.NFTA_TRACE_TYPE, test.kind), number64(unix.NFTA_TRACE_RULE_HANDLE, 1),

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nattui/model"
+	"nattui/model/traced"
 )
 
 // handles know where rules stand, which the kernel names by numbers.
@@ -28,7 +28,7 @@ type tableRules struct {
 }
 
 // resolve completes the hops of a packet with the places of their rules.
-func (h *handles) resolve(p *model.Traced) {
+func (h *handles) resolve(p *traced.Traced) {
 	h.trace.mu.Lock()
 	defer h.trace.mu.Unlock()
 	generation, err := h.trace.generation()
@@ -41,7 +41,7 @@ func (h *handles) resolve(p *model.Traced) {
 	p.Generation = generation
 	for i := range p.Hops {
 		hop := &p.Hops[i]
-		if hop.Kind != model.HopRule {
+		if hop.Kind != traced.HopRule {
 			continue
 		}
 		t := h.table(tableID{hop.Family, hop.Table})

@@ -14,10 +14,10 @@ import (
 	"testing"
 	"time"
 
-	"nattui/model"
 	"nattui/model/flow"
 	"nattui/model/lab"
 	"nattui/model/trace"
+	"nattui/model/traced"
 	"nattui/rules"
 )
 
@@ -89,7 +89,7 @@ func (g *gateway) start(filter string) *trace.Trace {
 	return tr
 }
 
-func (g *gateway) next(tr *trace.Trace) *model.Traced {
+func (g *gateway) next(tr *trace.Trace) *traced.Traced {
 	g.Helper()
 	select {
 	case p, ok := <-tr.Packets():
@@ -104,7 +104,7 @@ func (g *gateway) next(tr *trace.Trace) *model.Traced {
 }
 
 // way is a packet's way as text, a line for each hop.
-func way(p *model.Traced) string {
+func way(p *traced.Traced) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", p.Title())
 	for i := range p.Hops {
@@ -145,7 +145,7 @@ func (g *gateway) says(to string) {
 	}
 }
 
-func (g *gateway) expect(p *model.Traced, want string) {
+func (g *gateway) expect(p *traced.Traced, want string) {
 	g.Helper()
 	want = strings.TrimPrefix(want, "\n")
 	if got := way(p); got != want {
@@ -286,7 +286,7 @@ dropped by filter FORWARD policy
 		t.Fatal(err)
 	}
 	g.says("192.168.0.2:11")
-	if p = g.next(tr); p.End != model.TraceLost || len(p.Hops) != 3 {
+	if p = g.next(tr); p.End != traced.TraceLost || len(p.Hops) != 3 {
 		t.Errorf("with forwarding off:\n%s", way(p))
 	}
 }
@@ -383,7 +383,7 @@ func TestGoneAfterClose(t *testing.T) {
 		t.Errorf("packets go on, %v", tr.Err())
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	tr, err := trace.Start(ctx, model.TraceFilter{Proto: flow.UDP})
+	tr, err := trace.Start(ctx, traced.TraceFilter{Proto: flow.UDP})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -400,7 +400,7 @@ const doomed = "NATTUI_TEST_DOOMED"
 
 func TestGoneAfterKill(t *testing.T) {
 	if os.Getenv(doomed) != "" {
-		if _, err := trace.Start(t.Context(), model.TraceFilter{Proto: flow.TCP, DstPorts: rules.Port(80)}); err != nil {
+		if _, err := trace.Start(t.Context(), traced.TraceFilter{Proto: flow.TCP, DstPorts: rules.Port(80)}); err != nil {
 			t.Fatal(err)
 		}
 		fmt.Println("traces")
@@ -461,9 +461,9 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-func parsed(t *testing.T, filter string) model.TraceFilter {
+func parsed(t *testing.T, filter string) traced.TraceFilter {
 	t.Helper()
-	f, err := model.ParseTraceFilter(filter)
+	f, err := traced.ParseTraceFilter(filter)
 	if err != nil {
 		t.Fatal(err)
 	}

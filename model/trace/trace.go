@@ -26,7 +26,7 @@ import (
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
-	"nattui/model"
+	"nattui/model/traced"
 )
 
 // ErrUnsupported is wrapped where the kernel has no nf_tables, or none that traces.
@@ -38,13 +38,13 @@ type Trace struct {
 	name             string
 	owned            bool
 
-	packets  chan *model.Traced
+	packets  chan *traced.Traced
 	stopping context.Context
 	stop     context.CancelFunc
 	ended    chan struct{}
 	err      error // why it ended; valid once packets is closed
 
-	join  model.TraceJoin
+	join  traced.TraceJoin
 	links map[uint32]string
 	rules handles
 
@@ -68,9 +68,9 @@ const receiveBuffer = 4 << 20
 // remove the table, and so does the kernel when this process is gone.
 //
 // The error wraps ErrUnsupported, or os.ErrPermission without CAP_NET_ADMIN.
-func Start(ctx context.Context, f model.TraceFilter) (*Trace, error) {
+func Start(ctx context.Context, f traced.TraceFilter) (*Trace, error) {
 	t := &Trace{
-		name: tableName(), packets: make(chan *model.Traced, 64), ended: make(chan struct{}),
+		name: tableName(), packets: make(chan *traced.Traced, 64), ended: make(chan struct{}),
 		links: map[uint32]string{},
 	}
 	t.join.FirstReplies = f.New
@@ -87,7 +87,7 @@ func Start(ctx context.Context, f model.TraceFilter) (*Trace, error) {
 }
 
 // open listens, and only then sets the trace off.
-func (t *Trace) open(f model.TraceFilter) error {
+func (t *Trace) open(f traced.TraceFilter) error {
 	var err error
 	if t.events, err = netlink.Dial(unix.NETLINK_NETFILTER, nil); err != nil {
 		return err
@@ -106,7 +106,7 @@ func (t *Trace) open(f model.TraceFilter) error {
 }
 
 // install makes the table on a socket of its own.
-func (t *Trace) install(f model.TraceFilter) error {
+func (t *Trace) install(f traced.TraceFilter) error {
 	if t.requests != nil {
 		t.requests.Close()
 	}
@@ -162,7 +162,7 @@ func explained(err error) error {
 
 // Packets delivers every packet when its way has ended. It is closed when the trace
 // ends; Err tells why then.
-func (t *Trace) Packets() <-chan *model.Traced { return t.packets }
+func (t *Trace) Packets() <-chan *traced.Traced { return t.packets }
 
 // Err is why the trace ended, nil where it was asked to. Valid after Packets is closed.
 func (t *Trace) Err() error { return t.err }
@@ -237,7 +237,7 @@ func (t *Trace) run() {
 func (t *Trace) receive() ([]netlink.Message, error) {
 	var deadline time.Time
 	if t.join.Underway() > 0 {
-		deadline = time.Now().Add(model.TracePatience)
+		deadline = time.Now().Add(traced.TracePatience)
 	}
 	if err := t.events.SetReadDeadline(deadline); err != nil {
 		return nil, err
@@ -248,7 +248,7 @@ func (t *Trace) receive() ([]netlink.Message, error) {
 	return t.events.Receive()
 }
 
-func (t *Trace) deliver(p *model.Traced) {
+func (t *Trace) deliver(p *traced.Traced) {
 	if p == nil {
 		return
 	}

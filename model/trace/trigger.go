@@ -8,8 +8,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nattui/model"
 	"nattui/model/flow"
+	"nattui/model/traced"
 	"nattui/rules"
 )
 
@@ -58,7 +58,7 @@ type rule struct {
 }
 
 // chainsFor are the chains of the trigger for a filter.
-func chainsFor(f model.TraceFilter) []ownChain {
+func chainsFor(f traced.TraceFilter) []ownChain {
 	in, replies := requestRule(f, true), replyRules(f)
 	out := requestRule(f, false)
 	outRules := []rule{out}
@@ -77,7 +77,7 @@ func chainsFor(f model.TraceFilter) []ownChain {
 
 // Commands are what nft would be told to set the same trace off, each as argv. The
 // table that they make belongs to nobody, and stays until it is deleted.
-func Commands(f model.TraceFilter) [][]string {
+func Commands(f traced.TraceFilter) [][]string {
 	table := tableName()
 	all := [][]string{{"nft", "add", "table", "inet", table}}
 	hooks := map[uint32]string{unix.NF_INET_PRE_ROUTING: "prerouting", unix.NF_INET_LOCAL_IN: "input", unix.NF_INET_LOCAL_OUT: "output", unix.NF_INET_POST_ROUTING: "postrouting"}
@@ -91,7 +91,7 @@ func Commands(f model.TraceFilter) [][]string {
 }
 
 // requestRule traces what fits the filter.
-func requestRule(f model.TraceFilter, arriving bool) rule {
+func requestRule(f traced.TraceFilter, arriving bool) rule {
 	var r rule
 	r.family(f.Family)
 	if f.In != "" && arriving {
@@ -117,7 +117,7 @@ func requestRule(f model.TraceFilter, arriving bool) rule {
 // the first packet of the flow looked like before it was translated. An ICMP error
 // answers too; with ports in the filter it takes a rule of its own, which asks for
 // less, since nft cannot write the one that asks for all.
-func replyRules(f model.TraceFilter) []rule {
+func replyRules(f traced.TraceFilter) []rule {
 	if f.SrcPorts == (rules.Ports{}) && f.DstPorts == (rules.Ports{}) {
 		return []rule{replyRule(f, f.Proto, 0)}
 	}
@@ -133,7 +133,7 @@ func replyRules(f model.TraceFilter) []rule {
 }
 
 // replyRule traces answers of the protocol by to flows of the protocol of.
-func replyRule(f model.TraceFilter, of, by flow.Proto) rule {
+func replyRule(f traced.TraceFilter, of, by flow.Proto) rule {
 	var r rule
 	r.family(f.Family)
 	r.add("ct direction reply", load("ct", unix.NFTA_CT_DREG, unix.NFTA_CT_KEY, unix.NFT_CT_DIRECTION), compare(unix.NFT_CMP_EQ, []byte{1}))

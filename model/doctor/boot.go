@@ -1,0 +1,180 @@
+package doctor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"nattui/model/facts"
+	"nattui/rules"
+)
+
+// boot tells how the host would be after it was started again.
+func (d *doctor) boot() {
+	if d.Saved == nil && d.BootSettings == nil {
+		return
+	}
+	for _, family := range rules.Families {
+		d.savedRules(family)
+	}
+	if d.Drift != nil && !d.Drift.Nothing {
+		d.drifted(d.Drift.By, d.Drift.Gone, d.Drift.Back, d.Drift.Orders)
+	}
+	d.bootSetting("net.ipv4.ip_forward", d.f.Settings.Forwarding4, rules.IPv4)
+	d.bootSetting("net.ipv6.conf.all.forwarding", d.f.Settings.Forwarding6, rules.IPv6)
+}
+
+// savedRules compares the administrator's NAT rules with those that are loaded
+// at boot.
+func (d *doctor) savedRules(family rules.Family) {
+	running := d.ownRules(family)
+	i := slices.IndexFunc(d.Saved, func(s SavedRules) bool { return s.Family == family })
+	if i < 0 {
+		if len(running) > 0 && !d.restored() {
+			d.add(Finding{
+				Check: "not-saved", Severity: SeverityNote, Subject: family.Title(), Evidence: []string{rules.Plural(len(running), "rule") + " of table nat, no file that is loaded at boot"},
+				Sentence: "Nothing was found that brings the NAT rules back when this host starts again.",
+			})
+		}
+		return
+	}
+	file := &d.Saved[i]
+	var saved, strange []string
+	for j := range file.Tables {
+		for k := range file.Tables[j].Chains {
+			for _, r := range file.Tables[j].Chains[k].Rules {
+				owner := rules.OwnerOf(r)
+				switch {
+				case owner != "" && owner != "fail2ban":
+					strange = append(strange, owner)
+				case file.Tables[j].Name == "nat":
+					saved = append(saved, r.String())
+				}
+			}
+		}
+	}
+	if len(strange) > 0 {
+		d.add(Finding{
+			Check: "saved-foreign-rules", Severity: SeverityWarning, Subject: file.Path, Evidence: []string{fmt.Sprintf("%s of %s", rules.Plural(len(strange), "rule"), strings.Join(distinct(strange), ", "))},
+			Sentence: fmt.Sprintf("%s holds rules that %s makes by itself: at boot they come back stale, or twice.", file.Path, strings.Join(distinct(strange), " and ")),
+		})
+	}
+	if d.Drift == nil {
+		d.drifted(file.Path, missing(running, saved), missing(saved, running), 0)
+	}
+}
+
+// drifted tells that other rules boot than run.
+func (d *doctor) drifted(by string, lost, back []string, orders int) {
+	if len(lost)+len(back)+orders == 0 {
+		return
+	}
+	found := Finding{
+		Check: "boot-drift", Severity: SeverityWarning, Subject: by,
+		Sentence: fmt.Sprintf("After the next start the rules are others than now: %s would be gone, %s would come back.", rules.Plural(len(lost), "rule"), rules.Plural(len(back), "rule")),
+	}
+	if orders > 0 {
+		found.Sentence += fmt.Sprintf(" In %s they would stand in another order.", rules.Plural(orders, "chain"))
+	}
+	for _, l := range lost[:min(3, len(lost))] {
+		found.Evidence = append(found.Evidence, "runs, not saved: "+l)
+	}
+	for _, l := range back[:min(3, len(back))] {
+		found.Evidence = append(found.Evidence, "saved, does not run: "+l)
+	}
+	found.Commands = [][]string{{"nattui", "save"}}
+	d.add(found)
+}
+
+// restored tells that some program makes the host's rules at boot from files of
+// its own.
+func (d *doctor) restored() bool {
+	for _, name := range []string{"firewalld", "ufw", "openwrt", "nftables-service"} {
+		if _, ok := d.f.Present(name); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// ownRules are the administrator's rules of the nat tables.
+func (d *doctor) ownRules(family rules.Family) []string {
+	var list []string
+	for _, p := range d.places() {
+		t, ok := d.sets[p].Table("nat")
+		if !ok || p.Family != family {
+			continue
+		}
+		for i := range t.Chains {
+			for _, r := range t.Chains[i].Rules {
+				if rules.OwnerOf(r) == "" {
+					list = append(list, r.String())
+				}
+			}
+		}
+	}
+	return list
+}
+
+// missing lists what is in one list and not, or less often, in another.
+func missing(in, from []string) []string {
+	have := map[string]int{}
+	for _, s := range from {
+		have[s]++
+	}
+	var list []string
+	for _, s := range in {
+		if have[s]--; have[s] < 0 {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+func distinct(list []string) []string {
+	list = slices.Clone(list)
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// bootSetting tells of a switch that NAT needs and that is not set at boot.
+func (d *doctor) bootSetting(name string, now facts.Setting, family rules.Family) {
+	if d.BootSettings == nil || now != facts.SettingOn || len(d.ownRules(family)) == 0 {
+		return
+	}
+	file, ok := d.BootSettings[name]
+	if ok && file.Value != "0" {
+		return
+	}
+	found := Finding{
+		Check: "not-at-boot", Severity: SeverityNote, Subject: name, Evidence: []string{name + " = 1 now, and in no file"},
+		Sentence: name + " is on now, and no file was found that switches it on when this host starts again.",
+	}
+	if ok {
+		found.Severity, found.Check = SeverityWarning, "boot-drift"
+		found.Evidence = []string{fmt.Sprintf("%s sets %s = %s", file.Path, name, file.Value)}
+		found.Sentence = fmt.Sprintf("%s is on now, but %s switches it off when this host starts again.", name, file.Path)
+	}
+	found.Cure = rules.Plan{Title: "Set " + name + " at boot too", Steps: []rules.Step{d.set(name, "1", "1", "the setting of now is lost with the next start")}}
+	d.add(found)
+}
+
+// ParseSysctlFile adds the settings of a file such as /etc/sysctl.conf to those
+// read before, which it overrides (sysctl.d(5)). Names are given with dots.
+func ParseSysctlFile(text, path string, into map[string]BootSetting) {
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' || line[0] == ';' {
+			continue
+		}
+		name, value, ok := strings.Cut(strings.TrimPrefix(line, "-"), "=")
+		if !ok {
+			continue
+		}
+		name = strings.TrimSpace(name)
+		if at := strings.IndexAny(name, "./"); at >= 0 && name[at] == '/' {
+			name = strings.NewReplacer("/", ".", ".", "/").Replace(name)
+		}
+		into[name] = BootSetting{Value: strings.TrimSpace(value), Path: path}
+	}
+}

@@ -1,0 +1,793 @@
+package doctor_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"nattui/model/conntrack"
+	"nattui/model/doctor"
+	"nattui/model/facts"
+	"nattui/model/flow"
+	"nattui/model/host"
+	"nattui/model/lab"
+	"nattui/rules"
+	"nattui/rules/iptables"
+)
+
+// ward is a gateway of the lab with a doctor at hand.
+type ward struct {
+	*lab.Network
+	t      *testing.T
+	tables *iptables.Host
+	kernel *conntrack.Table
+
+	variant variant
+}
+
+func newWard(t *testing.T) *ward {
+	t.Helper()
+	n, err := lab.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &ward{Network: n, t: t}
+	t.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			t.Errorf("close the network: %v", err)
+		}
+	})
+	if w.tables, err = iptables.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if w.kernel, err = conntrack.Open(conntrack.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.kernel.Close() })
+	return w
+}
+
+// look reads the gateway as it is now.
+func (w *ward) look() *doctor.Gateway {
+	w.t.Helper()
+	sets, err := w.tables.ReadAll(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	known, err := host.Read(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	g := &doctor.Gateway{Facts: &known, Sets: sets, Flows: flow.NewFlows(), Health: w.kernel.Health()}
+	if err := w.kernel.Dump(w.t.Context(), g.Flows.Apply); err != nil {
+		w.t.Fatal(err)
+	}
+	natives, err := w.tables.Natives(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	filters, err := w.tables.NativeFilters(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, text := range filters {
+		if g.Filters == nil {
+			g.Filters = &facts.Nftables{}
+		}
+		if err := g.Filters.Parse(text, iptables.MadeChain); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	for _, n := range natives {
+		g.Natives = append(g.Natives, doctor.NativeTable{Name: n.String(), Chains: n.Chains})
+	}
+	return g
+}
+
+// apply carries out a plan: rules, then settings, then flows.
+func (w *ward) apply(p rules.Plan) {
+	w.t.Helper()
+	if _, err := w.tables.Apply(w.t.Context(), p.Changes()); err != nil {
+		w.t.Fatalf("apply %q: %v", p.Title, err)
+	}
+	for _, s := range p.Steps {
+		switch {
+		case s.Sysctl != nil:
+			old, err := host.WriteSysctl(s.Sysctl.Name, s.Sysctl.Value)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			if old != s.Sysctl.Old {
+				w.t.Errorf("the plan says that %s is %q now; it is %q", s.Sysctl.Name, s.Sysctl.Old, old)
+			}
+		case s.Forget != nil:
+			f := flow.Flow{Orig: flow.MakeTuple(flow.Proto(s.Forget.Proto), s.Forget.Src, s.Forget.Dst), Zone: s.Forget.Zone, ID: s.Forget.ID}
+			if _, err := w.kernel.Forget([]flow.Flow{f}, func(*flow.Batch) {}); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+	}
+}
+
+func (w *ward) iptables(program string, args ...string) {
+	w.t.Helper()
+	words := []string{"-w", "5"}
+	for _, a := range args {
+		words = append(words, w.say(a))
+	}
+	if _, err := w.Gateway.Output(w.t.Context(), w.say(program), words...); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// nft loads native nft rules on the gateway.
+func (w *ward) nft(text string) {
+	w.t.Helper()
+	path := filepath.Join(w.t.TempDir(), "rules.nft")
+	text = strings.NewReplacer(" } }", " }\n}\n", "}; chain", "}\nchain").Replace(w.say(text))
+	if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	w.run(w.Gateway, "nft", "-f", path)
+}
+
+// firewalld are tables as firewalld makes them: what was translated by its own
+// rules passes, and what a policy or a zone lets through.
+const firewalld = `table inet firewalld {
+	chain filter_FWD_public_allow { }
+	chain filter_FWD_public { jump filter_FWD_public_allow; ip protocol icmp accept; reject with icmpx admin-prohibited; }
+	chain filter_FORWARD_ZONES { iifname "wan0" goto filter_FWD_public; iifname "lan0" accept; goto filter_FWD_public; }
+	chain filter_FORWARD {
+		type filter hook forward priority filter + 10; policy accept;
+		ct state { established, related } accept
+		iifname "lo" accept
+		ct state { invalid } drop
+		jump filter_FORWARD_ZONES
+		reject with icmpx admin-prohibited
+	}
+}`
+
+func (w *ward) run(n *lab.Node, args ...string) {
+	w.t.Helper()
+	words := slices.Clone(args)
+	for i := range words {
+		words[i] = w.say(words[i])
+	}
+	if _, err := n.Output(w.t.Context(), words[0], words[1:]...); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *ward) sysctl(name, value string) {
+	w.t.Helper()
+	if err := w.Gateway.SetSysctl(w.say(name), value); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *ward) serve(n *lab.Node, network, address string) {
+	w.t.Helper()
+	if _, err := n.Serve(w.t.Context(), network, netip.MustParseAddrPort(address)); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// base is a sound gateway: it forwards, counts flows, shares its address and
+// publishes a web server.
+func (w *ward) base() {
+	w.sysctl("net/ipv4/ip_forward", "1")
+	w.sysctl("net/ipv6/conf/all/forwarding", "1")
+	// A namespace begins to track, and to have these settings, with the first rule.
+	w.iptables("iptables", "-t", "nat", "-A", "PREROUTING", "-d", "203.0.113.1", "-p", "tcp", "--dport", "80", "-j", "DNAT", "--to-destination", "192.168.0.2:8080")
+	w.iptables("iptables", "-t", "nat", "-A", "POSTROUTING", "-s", "192.168.0.0/24", "-o", "wan0", "-j", "MASQUERADE")
+	for _, s := range []string{"nf_conntrack_acct", "nf_conntrack_timestamp"} {
+		_ = w.Gateway.SetSysctl("net/netfilter/"+s, "1")
+	}
+	w.serve(w.Server2, "tcp", "192.168.0.2:8080")
+	w.serve(w.Client, "tcp", "198.51.100.7:80")
+}
+
+// patience is how long a question may wait for an answer; a connection that does
+// not come up sends its second packet after a second.
+const patience = 1300 * time.Millisecond
+
+// ask puts a question and returns who answered, seeing whom.
+func (w *ward) ask(from *lab.Node, network, to string) (lab.Answer, error) {
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	defer cancel()
+	return from.Ask(ctx, network, netip.MustParseAddrPort(to))
+}
+
+// trouble is a gateway with one fault.
+type trouble struct {
+	name  string
+	spoil func(w *ward)
+	// try is the question that the fault spoils.
+	from    func(w *ward) *lab.Node
+	network string
+	to      string
+	// check is what the doctor has to say, cured whether its cure has to make
+	// the question be answered; peer, where it is given, is whom the server
+	// then has to see.
+	check string
+	peer  string
+	// answered is set if the fault does not keep the answer from coming.
+	answered bool
+	// note is set for what leaves no trace of having failed.
+	note bool
+	// beyond is set if the client asks with an address beyond the default route.
+	beyond bool
+	// also carries out what the cure leaves to the operator.
+	also bool
+}
+
+func client(w *ward) *lab.Node  { return w.Client }
+func server3(w *ward) *lab.Node { return w.Server3 }
+
+const web = "203.0.113.1:80"
+
+var troubles = []trouble{
+	{name: "forwarding off", check: "forwarding-off", spoil: func(w *ward) { w.sysctl("net/ipv4/ip_forward", "0") }, from: client, to: web},
+	{name: "forwarding off on one link", check: "forwarding-off", spoil: func(w *ward) { w.sysctl("net/ipv4/conf/wan0/forwarding", "0") }, from: client, to: web},
+	{name: "forwarding off in the LAN", check: "forwarding-off", spoil: func(w *ward) { w.sysctl("net/ipv4/conf/lan0/forwarding", "0") }, from: server3, to: "198.51.100.7:80"},
+	{name: "IPv6 forwarding off", check: "forwarding-off", spoil: func(w *ward) {
+		w.iptables("ip6tables", "-t", "nat", "-A", "PREROUTING", "-d", "2001:db8:1::1", "-p", "tcp", "--dport", "80", "-j", "DNAT", "--to-destination", "[2001:db8:2::2]:8080")
+		w.serve(w.Server2, "tcp", "[2001:db8:2::2]:8080")
+		w.sysctl("net/ipv6/conf/all/forwarding", "0")
+	}, from: client, to: "[2001:db8:1::1]:80"},
+	{name: "FORWARD policy drops", check: "forward-dropped", spoil: func(w *ward) { w.iptables("iptables", "-P", "FORWARD", "DROP") }, from: client, to: web},
+	{name: "FORWARD accepts the address before the translation", check: "forward-dropped", spoil: func(w *ward) {
+		w.iptables("iptables", "-A", "FORWARD", "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED", "-j", "ACCEPT")
+		w.iptables("iptables", "-A", "FORWARD", "-d", "203.0.113.1", "-p", "tcp", "--dport", "80", "-j", "ACCEPT")
+		w.iptables("iptables", "-A", "FORWARD", "-i", "wan0", "-j", "REJECT")
+	}, from: client, to: web},
+	{name: "Docker sets FORWARD to DROP", check: "forward-dropped", spoil: func(w *ward) {
+		for _, chain := range []string{"DOCKER-USER", "DOCKER-FORWARD"} {
+			w.iptables("iptables", "-N", chain)
+			w.iptables("iptables", "-A", "FORWARD", "-j", chain)
+		}
+		w.iptables("iptables", "-A", "DOCKER-USER", "-j", "RETURN")
+		w.iptables("iptables", "-P", "FORWARD", "DROP")
+	}, from: client, to: web},
+	{name: "answers of the LAN are dropped", check: "answers-dropped", spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "nat", "-F", "PREROUTING")
+		w.iptables("iptables", "-A", "FORWARD", "-i", "lan0", "-o", "wan0", "-j", "ACCEPT")
+		w.iptables("iptables", "-P", "FORWARD", "DROP")
+	}, from: server3, to: "198.51.100.7:80"},
+	{name: "answers of the server are dropped", check: "answers-dropped", spoil: func(w *ward) {
+		w.iptables("iptables", "-A", "FORWARD", "-i", "wan0", "-d", "192.168.0.2", "-j", "ACCEPT")
+		w.iptables("iptables", "-A", "FORWARD", "-i", "lan0", "-m", "conntrack", "--ctstate", "NEW", "-j", "ACCEPT")
+		w.iptables("iptables", "-A", "FORWARD", "-o", "wan0", "-j", "DROP")
+	}, from: client, to: web},
+	{name: "hairpin", check: "hairpin", spoil: func(*ward) {}, from: server3, to: web, peer: "192.168.0.1"},
+	{name: "hairpin with a rule for the WAN alone", check: "hairpin", note: true, spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "nat", "-R", "PREROUTING", "1", "-i", "wan0", "-p", "tcp", "--dport", "80", "-j", "DNAT", "--to-destination", "192.168.0.2:8080")
+	}, from: server3, to: web, peer: "192.168.0.1"},
+	{name: "the server has another default gateway", check: "return-path", spoil: func(w *ward) {
+		w.run(w.Server2, "ip", "route", "replace", "default", "via", "192.168.0.3")
+	}, from: client, to: web, peer: "192.168.0.1"},
+	{name: "the server has no default gateway", check: "return-path", spoil: func(w *ward) {
+		w.run(w.Server2, "ip", "route", "del", "default")
+	}, from: client, to: web, peer: "192.168.0.1"},
+	{name: "strict reverse path filter", check: "rp-filter", spoil: func(w *ward) {
+		w.sysctl("net/ipv4/conf/wan0/rp_filter", "1")
+		// The world is reached another way, as with a second provider.
+		w.run(w.Gateway, "ip", "link", "add", "wan1", "type", "veth", "peer", "name", "far")
+		w.run(w.Gateway, "ip", "link", "set", "far", "up")
+		w.run(w.Gateway, "ip", "addr", "add", "100.64.9.2/24", "dev", "wan1")
+		w.run(w.Gateway, "ip", "link", "set", "wan1", "up")
+		w.run(w.Gateway, "ip", "route", "replace", "default", "via", "203.0.113.254", "metric", "500")
+		w.run(w.Gateway, "ip", "route", "add", "default", "via", "100.64.9.1", "metric", "100")
+		w.run(w.Gateway, "ip", "route", "del", "default", "via", "203.0.113.254", "metric", "0")
+	}, from: world, to: web, also: true},
+	{name: "a neighbour's packets by another interface", check: "rp-filter", spoil: func(w *ward) {
+		w.sysctl("net/ipv4/conf/all/rp_filter", "1")
+		if _, err := w.Client.Ping(w.t.Context(), w.Gateway.IPv4); err != nil {
+			w.t.Fatal(err)
+		}
+		w.run(w.Gateway, "ip", "route", "add", "203.0.113.10/32", "dev", "lan0")
+	}, from: nil, to: web},
+	{name: "DNAT to the loopback address", check: "route-localnet", spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "nat", "-R", "PREROUTING", "1", "-i", "wan0", "-p", "tcp", "--dport", "80", "-j", "DNAT", "--to-destination", "127.0.0.1:8888")
+		w.serve(w.Gateway, "tcp", "127.0.0.1:8888")
+	}, from: client, to: web},
+	{name: "REDIRECT to a loopback listener", check: "listener-on-loopback", spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "nat", "-A", "PREROUTING", "-i", "lan0", "-p", "tcp", "--dport", "80", "-j", "REDIRECT", "--to-ports", "8888")
+		w.serve(w.Gateway, "tcp", "127.0.0.1:8888")
+	}, from: server3, to: "198.51.100.7:80"},
+	{name: "REDIRECT to nobody", check: "nobody-listens", spoil: func(w *ward) {
+		w.serve(w.Gateway, "tcp", "127.0.0.1:7777") // so that there is a listener at all
+		w.iptables("iptables", "-t", "nat", "-A", "PREROUTING", "-i", "lan0", "-p", "tcp", "--dport", "80", "-j", "REDIRECT", "--to-ports", "8888")
+	}, from: nil},
+	{name: "INPUT drops what is redirected", check: "input-dropped", spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "nat", "-A", "PREROUTING", "-i", "lan0", "-p", "tcp", "--dport", "80", "-j", "REDIRECT", "--to-ports", "8888")
+		w.iptables("iptables", "-A", "INPUT", "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED", "-j", "ACCEPT")
+		w.iptables("iptables", "-P", "INPUT", "DROP")
+		w.serve(w.Gateway, "tcp", "192.168.0.1:8888")
+	}, from: server3, to: "198.51.100.7:80"},
+	{name: "shadowed rule", check: "shadowed-rule", spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "nat", "-I", "PREROUTING", "1", "-d", "203.0.113.1", "-p", "tcp", "-j", "DNAT", "--to-destination", "192.168.0.3")
+	}, from: client, to: web},
+	{name: "MASQUERADE for everybody", check: "masquerade-too-wide", spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "nat", "-R", "POSTROUTING", "1", "-j", "MASQUERADE")
+	}, from: client, to: web, answered: true, peer: "203.0.113.10"},
+	{name: "SNAT to an address of nobody", check: "snat-foreign-address", spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "nat", "-R", "POSTROUTING", "1", "-s", "192.168.0.0/24", "-o", "wan0", "-j", "SNAT", "--to-source", "203.0.113.99")
+	}, from: server3, to: "198.51.100.7:80", peer: "203.0.113.1"},
+	{name: "no MASQUERADE", check: "not-translated", spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "nat", "-F", "POSTROUTING")
+	}, from: server3, to: "198.51.100.7:80", peer: "203.0.113.1"},
+	{name: "the WAN has another address", check: "old-address", spoil: func(w *ward) {
+		w.run(w.Gateway, "ip", "addr", "add", "203.0.113.5/24", "dev", "wan0")
+		w.run(w.Gateway, "ip", "addr", "del", "203.0.113.1/24", "dev", "wan0")
+		w.run(w.Gateway, "ip", "addr", "replace", "203.0.113.5/24", "dev", "wan0")
+		w.run(w.Gateway, "ip", "route", "replace", "default", "via", "203.0.113.254")
+	}, from: client, to: "203.0.113.5:80"},
+	{name: "a rule names an interface that is not there", check: "interface-missing", spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "nat", "-R", "POSTROUTING", "1", "-s", "192.168.0.0/24", "-o", "eth0", "-j", "MASQUERADE")
+	}, from: server3, to: "198.51.100.7:80", peer: "203.0.113.1"},
+	{name: "DNAT catches everybody's port 80", check: "dnat-too-wide", spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "nat", "-R", "PREROUTING", "1", "-p", "tcp", "--dport", "80", "-j", "DNAT", "--to-destination", "192.168.0.2:8080")
+	}, from: server3, to: "198.51.100.7:80", peer: "203.0.113.1"},
+	{name: "few source ports", check: "snat-ports", spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "nat", "-R", "POSTROUTING", "1", "-s", "192.168.0.0/24", "-o", "wan0", "-p", "tcp", "-j", "MASQUERADE", "--to-ports", "40000-40003")
+		for range 4 {
+			conn, err := w.Server3.Dial(w.t.Context(), "tcp", netip.AddrPort{}, netip.MustParseAddrPort("198.51.100.7:80"))
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			w.t.Cleanup(func() { conn.Close() })
+		}
+	}, from: server3, to: "198.51.100.7:80"},
+	{name: "filter in the raw table", check: "dropped-early", spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "raw", "-A", "PREROUTING", "-i", "wan0", "-p", "tcp", "-j", "DROP")
+	}, from: nil},
+	{name: "a native nft chain drops what is forwarded", check: "native-drop", also: true, spoil: func(w *ward) {
+		w.nft("table inet filter { chain forward { type filter hook forward priority filter; policy drop; ct state established,related accept; iifname \"lan0\" accept; } }")
+	}, from: client, to: web},
+	{name: "a native nft rule drops what is forwarded", check: "native-drop", also: true, spoil: func(w *ward) {
+		w.nft("table ip guard { set bad { type inet_service; elements = { 25, 8080 } }; chain spam { tcp dport @bad counter drop; }; chain watch { type filter hook forward priority 10; iifname vmap { \"wan0\" : jump spam }; } }")
+	}, from: client, to: web},
+	{name: "a native nft chain drops answers", check: "native-drop", also: true, spoil: func(w *ward) {
+		w.nft("table ip filter { chain forward { type filter hook forward priority filter; iifname \"lan0\" oifname \"wan0\" ct state != new drop; } }")
+	}, from: client, to: web},
+	{name: "a native nft chain drops what the LAN sends", check: "native-drop", also: true, spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "nat", "-F", "PREROUTING")
+		w.nft("table inet fw { chain forward { type filter hook forward priority filter; policy drop; } }")
+	}, from: server3, to: "198.51.100.7:80"},
+	{name: "a native nft chain drops IPv6", check: "native-drop", also: true, spoil: func(w *ward) {
+		w.iptables("ip6tables", "-t", "nat", "-A", "PREROUTING", "-d", "2001:db8:1::1", "-p", "tcp", "--dport", "80", "-j", "DNAT", "--to-destination", "[2001:db8:2::2]:8080")
+		w.serve(w.Server2, "tcp", "[2001:db8:2::2]:8080")
+		w.nft("table inet filter { chain forward { type filter hook forward priority filter; policy drop; meta nfproto ipv4 accept; } }")
+	}, from: client, to: "[2001:db8:1::1]:80"},
+	{name: "firewalld rejects what is forwarded", check: "native-drop", spoil: func(w *ward) {
+		w.nft(firewalld)
+	}, from: nil},
+	{name: "answers leave by another provider", check: "answer-leaves-elsewhere", also: true, spoil: func(w *ward) {
+		w.run(w.Gateway, "ip", "link", "add", "wan1", "type", "veth", "peer", "name", "far")
+		w.run(w.Gateway, "ip", "link", "set", "far", "up")
+		w.run(w.Gateway, "ip", "addr", "add", "100.64.9.2/24", "dev", "wan1")
+		w.run(w.Gateway, "ip", "link", "set", "wan1", "up")
+		w.run(w.Gateway, "ip", "route", "add", "default", "via", "100.64.9.1", "metric", "100")
+		w.run(w.Gateway, "ip", "route", "del", "default", "via", "203.0.113.254", "metric", "0")
+		w.run(w.Gateway, "ip", "route", "add", "default", "via", "203.0.113.254", "metric", "500")
+		for _, s := range []string{"all", "wan0", "wan1"} {
+			w.sysctl("net/ipv4/conf/"+s+"/rp_filter", "0")
+		}
+	}, from: world, to: web, beyond: true},
+	{name: "answers of IPv6 leave by another provider", check: "answer-leaves-elsewhere", also: true, spoil: func(w *ward) {
+		w.sysctl("net/ipv6/conf/all/forwarding", "1")
+		w.iptables("ip6tables", "-t", "nat", "-A", "PREROUTING", "-d", "2001:db8:1::1", "-p", "tcp", "--dport", "80", "-j", "DNAT", "--to-destination", "[2001:db8:2::2]:8080")
+		w.serve(w.Server2, "tcp", "[2001:db8:2::2]:8080")
+		w.run(w.Gateway, "ip", "link", "add", "wan1", "type", "veth", "peer", "name", "far")
+		w.run(w.Gateway, "ip", "link", "set", "far", "up")
+		w.run(w.Gateway, "ip", "addr", "add", "2001:db8:99::2/64", "dev", "wan1", "nodad")
+		w.run(w.Gateway, "ip", "link", "set", "wan1", "up")
+		w.run(w.Gateway, "ip", "-6", "route", "add", "default", "via", "2001:db8:99::1", "dev", "wan1", "metric", "10")
+	}, from: world, to: "[2001:db8:1::1]:80", beyond: true},
+	{name: "no route to the server", check: "no-route", spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "nat", "-R", "PREROUTING", "1", "-d", "203.0.113.1", "-p", "tcp", "--dport", "80", "-j", "DNAT", "--to-destination", "10.9.9.9:80")
+	}, from: nil},
+	{name: "nobody has the server's address", check: "server-silent", spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "nat", "-R", "PREROUTING", "1", "-d", "203.0.113.1", "-p", "tcp", "--dport", "80", "-j", "DNAT", "--to-destination", "192.168.0.77:80")
+		_, _ = w.ask(w.Client, "tcp", web)
+	}, from: nil},
+	{name: "FTP without a helper", check: "helper-missing", spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "nat", "-A", "PREROUTING", "-d", "203.0.113.1", "-p", "tcp", "--dport", "21", "-j", "DNAT", "--to-destination", "192.168.0.2:21")
+	}, from: nil},
+	{name: "a narrow way out", check: "mss-clamp", spoil: func(w *ward) {
+		w.run(w.Gateway, "ip", "link", "add", "ppp0", "type", "veth", "peer", "name", "far")
+		w.run(w.Gateway, "ip", "link", "set", "ppp0", "mtu", "1492", "up")
+		w.run(w.Gateway, "ip", "link", "set", "far", "up")
+		w.run(w.Gateway, "ip", "addr", "add", "100.64.1.2/32", "dev", "ppp0")
+		w.run(w.Gateway, "ip", "route", "replace", "default", "dev", "ppp0")
+	}, from: nil},
+}
+
+// world is the client, speaking with its address beyond the default route.
+func world(w *ward) *lab.Node { return w.Client }
+
+func TestDoctorCuresBrokenGateways(t *testing.T) {
+	for i, trouble := range troubles {
+		t.Run(trouble.name, func(t *testing.T) {
+			fit := slices.DeleteFunc(slices.Clone(variants), func(v variant) bool { return slices.Contains(v.unfit, trouble.name) })
+			for j, v := range fit {
+				if everyVariant || j == i%len(fit) {
+					t.Run(v.name, func(t *testing.T) { cure(t, trouble, v) })
+				}
+			}
+		})
+	}
+}
+
+// cure breaks a gateway, has the doctor look at it, and tries what it advises.
+func cure(t *testing.T, trouble trouble, v variant) {
+	t.Parallel()
+	if lab.Isolate(t) {
+		return
+	}
+	w := newWard(t)
+	if v.ready != nil {
+		v.ready(w)
+	}
+	w.variant = v
+	w.base()
+	if v.dress != nil {
+		v.dress(w)
+	}
+	trouble.spoil(w)
+	if trouble.from != nil {
+		w.spoiled(trouble)
+	}
+	found := doctor.Examine(w.look())
+	i := slices.IndexFunc(found, func(f doctor.Finding) bool { return f.Check == trouble.check && (f.IsProblem() || trouble.note) })
+	if i < 0 {
+		t.Fatalf("the doctor does not say %s:\n%s", trouble.check, text(found))
+	}
+	t.Log(text(found[i : i+1]))
+	if trouble.from == nil {
+		return
+	}
+	if len(found[i].Cure.Steps) == 0 && !trouble.also {
+		t.Fatal("there is no cure")
+	}
+	w.apply(found[i].Cure)
+	if trouble.also {
+		for _, c := range found[i].Commands {
+			w.exec(c...)
+		}
+	}
+	w.cured(trouble, found[i])
+}
+
+func (w *ward) question(x trouble) (lab.Answer, error) {
+	network := x.network
+	if network == "" {
+		network = "tcp"
+	}
+	if x.check == "rp-filter" || x.beyond {
+		ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+		defer cancel()
+		to, as := netip.MustParseAddrPort(x.to), lab.WorldIPv4
+		if to.Addr().Is6() {
+			as = lab.WorldIPv6
+		}
+		return x.from(w).AskFrom(ctx, network, netip.AddrPortFrom(as, 0), to)
+	}
+	return w.ask(x.from(w), network, x.to)
+}
+
+// spoiled makes sure that the fault is one.
+func (w *ward) spoiled(x trouble) {
+	w.t.Helper()
+	answer, err := w.question(x)
+	switch {
+	case err != nil && x.answered:
+		w.t.Fatal(err)
+	case err == nil && !x.answered && x.check != "dnat-too-wide" && x.check != "shadowed-rule":
+		w.t.Fatalf("the gateway is not broken: %+v", answer)
+	}
+}
+
+func (w *ward) cured(x trouble, f doctor.Finding) {
+	w.t.Helper()
+	if x.check == "rp-filter" {
+		if on := w.look().Facts.ReversePath(facts.RouteQuery{Dst: w.Server2.IPv4, Src: lab.WorldIPv4, In: w.say("wan0")}); !on.Passes {
+			w.t.Errorf("after %q packets are still not believed: %s", f.Cure.Title, on.Why)
+		}
+		return
+	}
+	answer, err := w.question(x)
+	if err != nil {
+		w.t.Fatalf("after %q: %v\n%s", f.Cure.Title, err, text(doctor.Examine(w.look())))
+	}
+	if x.peer != "" && answer.Peer.Addr().String() != x.peer {
+		w.t.Errorf("after %q %s saw %s, want %s", f.Cure.Title, answer.Server, answer.Peer, x.peer)
+	}
+	for _, g := range doctor.Examine(w.look()) {
+		if g.Check == x.check && g.Subject == f.Subject && g.IsProblem() {
+			w.t.Errorf("after its cure the doctor still says: %s", text([]doctor.Finding{g}))
+		}
+	}
+}
+
+func text(found []doctor.Finding) string {
+	var b strings.Builder
+	for _, f := range found {
+		fmt.Fprintf(&b, "%s %s: %s: %s\n", f.Severity, f.Check, f.Subject, f.Sentence)
+		for _, e := range f.Evidence {
+			fmt.Fprintf(&b, "    %s\n", e)
+		}
+		for _, c := range f.CureCommands() {
+			fmt.Fprintf(&b, "    $ %s\n", rules.ShellLine(c))
+		}
+	}
+	return b.String()
+}
+
+func TestDoctorIsSilentOnHealthyGateways(t *testing.T) {
+	for _, scenario := range []string{"publish", "share", "proxy", "kube", "empty"} {
+		t.Run(scenario, func(t *testing.T) {
+			if lab.Isolate(t) {
+				return
+			}
+			w := newWard(t)
+			if err := w.Play(t.Context(), scenario); err != nil {
+				t.Fatal(err)
+			}
+			w.talk(scenario)
+			g := w.look()
+			began := time.Now()
+			found := doctor.Examine(g)
+			if took := time.Since(began); took > time.Second {
+				t.Errorf("it took %v", took)
+			}
+			for _, f := range found {
+				if f.IsProblem() {
+					t.Errorf("a healthy gateway has no %s", text([]doctor.Finding{f}))
+				}
+			}
+			for _, f := range doctor.Forwards(g) {
+				if f.Owner != "" {
+					continue
+				}
+				for _, step := range doctor.ExamineForward(g, f) {
+					if step.IsProblem() {
+						t.Errorf("a healthy forward has no %s", text([]doctor.Finding{step}))
+					}
+				}
+			}
+		})
+	}
+}
+
+// talk makes sure that there are flows to look at.
+func (w *ward) talk(scenario string) {
+	w.t.Helper()
+	questions := map[string]struct {
+		from *lab.Node
+		to   string
+	}{
+		"publish": {w.Client, web}, "share": {w.Server2, "198.51.100.7:80"}, "proxy": {w.Server2, "198.51.100.7:80"}, "kube": {w.Client, "203.0.113.1:30000"},
+	}
+	q, ok := questions[scenario]
+	if !ok {
+		return
+	}
+	for range 5 {
+		if _, err := w.ask(q.from, "tcp", q.to); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+var errNoAnswer = errors.New("no answer")
+
+// A UDP flow that goes on keeps the way it began with, whatever the rules say.
+func TestDoctorForgetsStaleFlows(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	w := newWard(t)
+	w.base()
+	w.iptables("iptables", "-t", "nat", "-A", "PREROUTING", "-d", "203.0.113.1", "-p", "udp", "--dport", "53", "-j", "DNAT", "--to-destination", "192.168.0.2:53")
+	w.serve(w.Server2, "udp", "192.168.0.2:53")
+	w.serve(w.Server3, "udp", "192.168.0.3:53")
+	from, to := netip.MustParseAddrPort("203.0.113.10:5000"), netip.MustParseAddrPort("203.0.113.1:53")
+	who := func() string {
+		t.Helper()
+		answer, err := w.Client.AskFrom(t.Context(), "udp", from, to)
+		if err != nil {
+			t.Fatal(errors.Join(errNoAnswer, err))
+		}
+		return answer.Server
+	}
+	if got := who(); got != "server2" {
+		t.Fatalf("%s answers at first", got)
+	}
+	w.iptables("iptables", "-t", "nat", "-R", "PREROUTING", "2", "-d", "203.0.113.1", "-p", "udp", "--dport", "53", "-j", "DNAT", "--to-destination", "192.168.0.3:53")
+	if got := who(); got != "server2" {
+		t.Fatalf("%s answers the flow that began before", got)
+	}
+	found := doctor.Examine(w.look())
+	i := slices.IndexFunc(found, func(f doctor.Finding) bool { return f.Check == "stale-flows" && f.IsProblem() })
+	if i < 0 {
+		t.Fatalf("the doctor does not see it:\n%s", text(found))
+	}
+	w.apply(found[i].Cure)
+	if got := who(); got != "server3" {
+		t.Errorf("after %q %s answers", found[i].Cure.Title, got)
+	}
+}
+
+// The checklist of one forward ends at the fault, and its steps are in the
+// packet's order.
+func TestChecklistStopsAtTheFault(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	w := newWard(t)
+	w.base()
+	if _, err := w.ask(w.Client, "tcp", web); err != nil {
+		t.Fatal(err)
+	}
+	names := func(list []doctor.Finding) (checks []string) {
+		for _, f := range list {
+			checks = append(checks, f.Check)
+		}
+		return checks
+	}
+	checklist := func() []string {
+		t.Helper()
+		g := w.look()
+		f, err := doctor.FindForward(doctor.Forwards(g), "tcp "+web)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return names(doctor.ExamineForward(g, f))
+	}
+	sound := []string{"arrives", "translated", "forwarding", "source-believed", "route", "neighbour", "let-through", "served", "answer-returns", "answer-leaves"}
+	if got := checklist(); !slices.Equal(got[:min(len(got), len(sound))], sound) {
+		t.Errorf("a sound forward: %v", got)
+	}
+	if got := checklist(); !slices.Contains(got, "hairpin") || !slices.Contains(got, "not-from-here") {
+		t.Errorf("nothing is said of clients inside and on the gateway: %v", got)
+	}
+	w.sysctl("net/ipv4/ip_forward", "0")
+	if got, want := checklist(), []string{"arrives", "translated", "forwarding-off"}; !slices.Equal(got, want) {
+		t.Errorf("forwarding is off: %v, want %v", got, want)
+	}
+	g := w.look()
+	g.Probes = map[netip.AddrPort]doctor.Probe{netip.MustParseAddrPort("192.168.0.2:8080"): {Refused: true, Why: "connection refused"}}
+	w.sysctl("net/ipv4/ip_forward", "1")
+	g.Facts = w.look().Facts
+	f, _ := doctor.FindForward(doctor.Forwards(g), "PREROUTING 1")
+	if got := names(doctor.ExamineForward(g, f)); got[len(got)-1] != "server-refuses" {
+		t.Errorf("a server that refuses the probe: %v", got)
+	}
+}
+
+// A flow keeps the address that the gateway had when it began, also when the
+// gateway has it no more.
+func TestDoctorForgetsGoneAddresses(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	w := newWard(t)
+	w.base()
+	w.serve(w.Client, "udp", "198.51.100.7:53")
+	from, to := netip.MustParseAddrPort("192.168.0.3:5000"), netip.MustParseAddrPort("198.51.100.7:53")
+	ask := func() (lab.Answer, error) {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		return w.Server3.AskFrom(ctx, "udp", from, to)
+	}
+	if _, err := ask(); err != nil {
+		t.Fatal(err)
+	}
+	// MASQUERADE forgets its flows when an address goes; SNAT does not.
+	w.iptables("iptables", "-t", "nat", "-R", "POSTROUTING", "1", "-s", "192.168.0.0/24", "-o", "wan0", "-j", "SNAT", "--to-source", "203.0.113.1")
+	if _, err := w.kernel.Forget(w.flows(), func(*flow.Batch) {}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ask(); err != nil {
+		t.Fatal(err)
+	}
+	w.run(w.Gateway, "ip", "addr", "add", "203.0.113.5/24", "dev", "wan0")
+	w.run(w.Gateway, "ip", "addr", "del", "203.0.113.1/24", "dev", "wan0")
+	w.run(w.Gateway, "ip", "addr", "replace", "203.0.113.5/24", "dev", "wan0")
+	w.run(w.Gateway, "ip", "route", "replace", "default", "via", "203.0.113.254")
+	w.iptables("iptables", "-t", "nat", "-R", "POSTROUTING", "1", "-s", "192.168.0.0/24", "-o", "wan0", "-j", "SNAT", "--to-source", "203.0.113.5")
+	w.run(w.Client, "ip", "neigh", "flush", "all") // who had the address is forgotten
+	if answer, err := ask(); err == nil {
+		t.Fatalf("the gateway is not broken: %+v", answer)
+	}
+	found := doctor.Examine(w.look())
+	i := slices.IndexFunc(found, func(f doctor.Finding) bool { return f.Check == "gone-address" && f.IsProblem() })
+	if i < 0 {
+		t.Fatalf("the doctor does not see it:\n%s", text(found))
+	}
+	w.apply(found[i].Cure)
+	answer, err := ask()
+	if err != nil || answer.Peer.Addr().String() != "203.0.113.5" {
+		t.Errorf("after %q: %+v, %v", found[i].Cure.Title, answer, err)
+	}
+}
+
+// flows are those of the kernel's table.
+func (w *ward) flows() (list []flow.Flow) {
+	w.look().Flows.Each(func(_ flow.Ref, f *flow.Flow) bool {
+		list = append(list, *f)
+		return true
+	})
+	return list
+}
+
+// Through a narrow way small pages load and large ones hang, where nobody is told
+// of packets that do not fit.
+func TestDoctorLetsLargePacketsThrough(t *testing.T) {
+	for _, family := range rules.Families {
+		t.Run(family.String(), func(t *testing.T) {
+			if lab.Isolate(t) {
+				return
+			}
+			w := newWard(t)
+			w.base()
+			program, server, net, wan, kind := "iptables", "198.51.100.7:99", "192.168.0.0/24", "203.0.113.1", []string{"-p", "icmp", "--icmp-type", "fragmentation-needed"}
+			if family == rules.IPv6 {
+				program, server, net, wan, kind = "ip6tables", "[2001:db8:1::10]:99", "2001:db8:2::/64", "2001:db8:1::1", []string{"-p", "icmpv6", "--icmpv6-type", "packet-too-big"}
+				w.iptables(program, "-t", "nat", "-A", "POSTROUTING", "-s", net, "-o", "wan0", "-j", "SNAT", "--to-source", wan)
+			}
+			w.run(w.Gateway, "ip", "link", "set", "wan0", "mtu", "1400")
+			w.iptables(program, append(append([]string{"-A", "OUTPUT"}, kind...), "-j", "DROP")...)
+			to := netip.MustParseAddrPort(server)
+			listener, err := w.Client.Listen(t.Context(), to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer listener.Close()
+			if err := w.send(listener, to); err == nil {
+				t.Fatal("the gateway is not broken: a large page gets through")
+			}
+			found := doctor.Examine(w.look())
+			i := slices.IndexFunc(found, func(f doctor.Finding) bool { return f.Check == "mss-clamp" && f.Subject == "wan0" })
+			if i < 0 {
+				t.Fatalf("the doctor does not say mss-clamp:\n%s", text(found))
+			}
+			w.apply(found[i].Cure)
+			if err := w.send(listener, to); err != nil {
+				t.Errorf("after %q: %v", found[i].Cure.Title, err)
+			}
+		})
+	}
+}
+
+// send sends a large page from inside to the world and waits until it is there.
+func (w *ward) send(listener *net.TCPListener, to netip.AddrPort) error {
+	ctx, cancel := context.WithTimeout(w.t.Context(), 3*time.Second)
+	defer cancel()
+	conn, err := w.Server3.Dial(ctx, "tcp", netip.AddrPort{}, to)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	got, err := listener.Accept()
+	if err != nil {
+		return err
+	}
+	defer got.Close()
+	const size = 100 << 10
+	go func() { _, _ = conn.Write(make([]byte, size)) }()
+	_ = got.SetReadDeadline(time.Now().Add(patience))
+	_, err = io.ReadFull(got, make([]byte, size))
+	return err
+}

@@ -1,0 +1,127 @@
+package doctor
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+
+	"nattui/model/facts"
+	"nattui/rules"
+	"nattui/rules/evaluate"
+)
+
+// nativePacket is the packet of a forward as native filters meet it after the
+// translation, and its answer.
+func (d *doctor) nativePacket(p evaluate.Packet, to netip.AddrPort, in, out string, o *evaluate.Outcome) (first, answer facts.NFTPacket) {
+	src := netip.AddrPortFrom(p.Src, p.SrcPort)
+	first = facts.NFTPacket{Src: src, Dst: to, Proto: p.Protocol, In: in, Out: out}
+	if o != nil {
+		first.Dnat, first.Snat = o.DNAT, o.SNAT
+	}
+	answer = first
+	answer.Src, answer.Dst, answer.In, answer.Out, answer.Established = to, src, out, in, true
+	return first, answer
+}
+
+// nativeStops tells of a native nft filter that drops what is forwarded, or its
+// answer. unanswered says that somebody has tried in vain. who is the subject.
+func (d *doctor) nativeStops(hook string, p evaluate.Packet, to netip.AddrPort, in, out, who string, tried bool) Finding {
+	if d.Filters == nil {
+		return Finding{}
+	}
+	x := d.fate(p)
+	var o *evaluate.Outcome
+	if x.known {
+		o = &x.Outcomes[0]
+	}
+	first, answer := d.nativePacket(p, to, in, out, o)
+	before := first
+	before.Dst, before.Dnat, before.Snat, before.BeforeRoutes = netip.AddrPortFrom(p.Dst, p.DstPort), false, false, true
+	for _, look := range []struct {
+		hook, what string
+		packet     facts.NFTPacket
+	}{
+		{"prerouting", "a packet for " + before.Dst.String(), before},
+		{hook, "the packet to " + to.String(), first},
+		{map[string]string{"forward": "forward", "input": "output"}[hook], "the answer from " + to.String(), answer},
+	} {
+		end := d.Filters.Judge(look.hook, look.packet)
+		if !end.Dropped || !end.Certain && !tried {
+			continue
+		}
+		return d.nativeDrop(end, look.what, who, look.packet)
+	}
+	return Finding{}
+}
+
+func (d *doctor) nativeDrop(end facts.NFTEnd, what, who string, p facts.NFTPacket) Finding {
+	table := fmt.Sprintf("table %s %s", end.Chain.Family, end.Chain.Table)
+	found := Finding{
+		Check: "native-drop", Severity: SeverityError, Subject: who,
+		Evidence: []string{fmt.Sprintf("nft %s, chain %s: hook %s, policy %s", table, end.Chain.Name, end.Chain.Hook, end.Chain.Policy)},
+	}
+	by := "its policy"
+	if end.By != nil {
+		by = fmt.Sprintf("the rule with handle %d of its chain %s", end.By.Handle, end.In.Name)
+		if n, ok := end.By.Packets(); ok {
+			found.Evidence = append(found.Evidence, fmt.Sprintf("that rule has met %d packets", n))
+		}
+	}
+	found.Sentence = fmt.Sprintf("A native nft table drops %s: %s, %s. iptables does not show it, and what it drops no rule of iptables can let through.", what, table, by)
+	if !end.Certain {
+		found.Severity = SeverityWarning
+		found.Sentence = fmt.Sprintf("A native nft table may drop %s: %s, chain %s. nattui cannot evaluate all of it; nobody was answered, and iptables lets it through.", what, table, end.Chain.Name)
+	}
+	if end.Chain.Table == "firewalld" {
+		found.Commands = firewalldOpens(p)
+		found.Sentence += " It is firewalld's: let firewalld open the way, else its next reload closes it again."
+		return found
+	}
+	found.Commands = nftOpens(end.Chain, p)
+	found.Sentence += " The commands open it until its rules are loaded again: write them to where these come from, such as /etc/nftables.conf."
+	return found
+}
+
+// nftOpens are the commands that let packets and their answers through a chain.
+func nftOpens(c *facts.NFTChain, p facts.NFTPacket) [][]string {
+	insert := func(words ...string) []string {
+		return append([]string{"nft", "insert", "rule", c.Family, c.Table, c.Name}, words...)
+	}
+	answers := insert("ct", "state", "established,related", "accept")
+	if p.Established {
+		return [][]string{answers}
+	}
+	family := "ip"
+	if p.Dst.Addr().Is6() {
+		family = "ip6"
+	}
+	words := []string{family, "daddr", p.Dst.Addr().String()}
+	if name := rules.ProtoName(p.Proto); rules.HasPorts(p.Proto) && p.Dst.Port() != 0 {
+		words = append(words, name, "dport", strconv.Itoa(int(p.Dst.Port())))
+	}
+	if !p.Dnat && p.In != "" && p.Out != "" { // from inside to the world
+		words = []string{"iifname", p.In, "oifname", p.Out}
+	}
+	return [][]string{insert(append(words, "accept")...), answers}
+}
+
+// firewalldOpens are the commands that have firewalld let a packet pass: a policy
+// between all zones with one rule (firewalld.policies(5)).
+func firewalldOpens(p facts.NFTPacket) [][]string {
+	family := "ipv4"
+	if p.Dst.Addr().Is6() {
+		family = "ipv6"
+	}
+	rule := fmt.Sprintf(`rule family="%s" destination address="%s"`, family, p.Dst.Addr())
+	if name := rules.ProtoName(p.Proto); rules.HasPorts(p.Proto) && p.Dst.Port() != 0 && p.Dnat {
+		rule += fmt.Sprintf(` port port="%d" protocol="%s"`, p.Dst.Port(), name)
+	} else {
+		rule = fmt.Sprintf(`rule family="%s" source address="%s"`, family, p.Src.Addr())
+	}
+	at := func(words ...string) []string { return append([]string{"firewall-cmd", "--permanent"}, words...) }
+	return [][]string{
+		at("--new-policy=nattui"), at("--policy=nattui", "--add-ingress-zone=ANY"), at("--policy=nattui", "--add-egress-zone=ANY"),
+		at("--policy=nattui", "--add-rich-rule="+rule+" accept"),
+		{"firewall-cmd", "--reload"},
+	}
+}

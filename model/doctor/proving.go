@@ -1,0 +1,146 @@
+package doctor
+
+import (
+	"net/netip"
+	"time"
+
+	"nattui/model/flow"
+	"nattui/rules"
+	"nattui/rules/guide"
+)
+
+// Proving waits for the first packet after a recipe, and tells how far it has
+// come: from the counters of the rules it meets, and from the flow it makes.
+type Proving struct {
+	Wanted guide.Proof
+	// Began is when the waiting began, in nanoseconds since 1970; flows that are
+	// older are none of it.
+	Began int64
+	// Arrived, Translated, Passed and Answered say how far a packet has come, Flow
+	// which one it was.
+	Arrived, Translated, Passed, Answered bool
+	Flow                                  string
+
+	translating, passing []uint64 // the counters at the beginning
+}
+
+// NewProving begins to wait, with the tables as they are.
+func NewProving(wanted guide.Proof, sets map[rules.Place]*rules.Ruleset, now int64) *Proving {
+	p := &Proving{Wanted: wanted, Began: now}
+	for _, w := range wanted.Translating {
+		p.translating = append(p.translating, packetsOf(sets, w))
+	}
+	for _, w := range wanted.Passing {
+		p.passing = append(p.passing, packetsOf(sets, w))
+	}
+	return p
+}
+
+// packetsOf is the counter of a watched rule; 0 while it is not there.
+func packetsOf(sets map[rules.Place]*rules.Ruleset, w guide.Watched) uint64 {
+	chain, ok := sets[w.Place].Chain(w.Table, w.Chain)
+	if !ok {
+		return 0
+	}
+	for i := range chain.Rules {
+		if chain.Rules[i].String() == w.Line {
+			return chain.Rules[i].Counters.Packets
+		}
+	}
+	return 0
+}
+
+// Look reads the counters of the rules.
+func (p *Proving) Look(sets map[rules.Place]*rules.Ruleset) {
+	grown := func(watched []guide.Watched, before []uint64) bool {
+		for i, w := range watched {
+			if packetsOf(sets, w) > before[i] {
+				return true
+			}
+		}
+		return false
+	}
+	p.Translated = p.Translated || grown(p.Wanted.Translating, p.translating)
+	p.Passed = p.Passed || grown(p.Wanted.Passing, p.passing)
+	p.Arrived = p.Arrived || p.Translated || p.Passed
+}
+
+// Search looks through all flows for those that the recipe was made for, and
+// returns what it has found; Take notes it. It changes nothing itself, so that it
+// may run beside everything else.
+func (p *Proving) Search(flows *flow.Flows) (found Proving) {
+	wanted, since := p.Wanted, p.Began
+	flows.Each(func(_ flow.Ref, f *flow.Flow) bool {
+		if at, _ := f.Since(); at < since || !proves(&wanted, f) {
+			return true
+		}
+		found.Arrived = true
+		if f.NAT() != flow.NATNone {
+			found.Translated = true
+		}
+		if found.Flow == "" || f.Status&flow.StatusSeenReply != 0 {
+			found.Flow = f.Orig.String()
+		}
+		found.Answered = found.Answered || f.NAT() != flow.NATNone && f.Status&flow.StatusSeenReply != 0
+		return !found.Answered
+	})
+	return found
+}
+
+// Take notes what a search has found.
+func (p *Proving) Take(found Proving) {
+	p.Arrived = p.Arrived || found.Arrived
+	p.Translated = p.Translated || found.Translated
+	p.Answered = p.Answered || found.Answered
+	p.Passed = p.Passed || found.Answered
+	if found.Flow != "" {
+		p.Flow = found.Flow
+	}
+}
+
+// proves tells whether a flow is one that a recipe was made for.
+func proves(w *guide.Proof, f *flow.Flow) bool {
+	if w.Protocol != 0 && uint8(f.Proto()) != w.Protocol {
+		return false
+	}
+	dst := f.Orig.Destination()
+	switch {
+	case w.Asked.IsValid():
+		return dst.Addr() == w.Asked.Addr() && (w.Asked.Port() == 0 || dst.Port() == w.Asked.Port())
+	case w.From.IsValid():
+		return w.From.Contains(f.Orig.Source().Addr()) && !w.From.Contains(dst.Addr())
+	case w.Server.IsValid():
+		server := f.Reply.Source()
+		return server.Addr() == w.Server.Addr() && (w.Server.Port() == 0 || server.Port() == w.Server.Port())
+	}
+	return false
+}
+
+// provingPatience is how long nothing may arrive before that says something.
+const provingPatience = 30 * time.Second
+
+// Verdict says what it means that the packet came no further; empty as long as it
+// is too early to say. flows says whether flows are looked at.
+func (p *Proving) Verdict(now int64, flows bool) string {
+	waited := time.Duration(now - p.Began)
+	switch {
+	case p.Answered || waited < provingPatience:
+		return ""
+	case !p.Arrived:
+		text := "Nothing has arrived for " + waited.Truncate(time.Second).String() + ". If you have tried, it is lost before this gateway: another router in front, the provider, or another address."
+		if a := p.Wanted.Asked.Addr(); a.IsValid() && unreachable(a) {
+			text += " " + a.String() + " is a private address, which the Internet does not reach."
+		}
+		return text
+	case !p.Translated:
+		return "It arrives and is not translated: another rule takes it first, or the flow is older than the rule."
+	case len(p.Wanted.Passing) > 0 && !p.Passed:
+		return "It is translated and not let through."
+	case flows:
+		return "It goes on to the server and no answer comes back: does the service run, and is this gateway the server's router?"
+	}
+	return ""
+}
+
+// unreachable reports addresses that the Internet does not reach (RFC 1918, RFC 6598).
+func unreachable(a netip.Addr) bool { return a.IsPrivate() || shared.Contains(a) }

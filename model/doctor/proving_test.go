@@ -1,0 +1,55 @@
+package doctor
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"nattui/model/flow"
+	"nattui/rules"
+	"nattui/rules/guide"
+)
+
+func TestProvingKnowsItsFlow(t *testing.T) {
+	one := func(src, dst, replySrc, replyDst string) flow.Flow {
+		tuple := func(a, b string) flow.Tuple {
+			return flow.MakeTuple(flow.TCP, netip.MustParseAddrPort(a), netip.MustParseAddrPort(b))
+		}
+		return flow.Flow{Orig: tuple(src, dst), Reply: tuple(replySrc, replyDst)}
+	}
+	published := guide.Proof{Protocol: rules.TCP, Asked: netip.MustParseAddrPort("203.0.113.1:80")}
+	shared := guide.Proof{From: netip.MustParsePrefix("192.168.0.0/24")}
+	in := one("198.51.100.1:4000", "203.0.113.1:80", "192.168.0.2:8080", "198.51.100.1:4000")
+	out := one("192.168.0.7:4000", "198.51.100.1:443", "198.51.100.1:443", "203.0.113.1:4000")
+	if !proves(&published, &in) || proves(&published, &out) || proves(&shared, &in) || !proves(&shared, &out) {
+		t.Error("the wrong flows are taken for proof")
+	}
+	answered := in
+	answered.Status = flow.StatusSeenReply
+	for _, test := range []struct {
+		what                          string
+		flow                          flow.Flow
+		began                         int64
+		arrived, translated, answered bool
+	}{
+		{"one that waits", in, 5, true, true, false},
+		{"one that is answered", answered, 5, true, true, true},
+		{"one that is older", answered, 50, false, false, false},
+		{"one that is not translated", one("198.51.100.1:4000", "203.0.113.1:80", "203.0.113.1:80", "198.51.100.1:4000"), 5, true, false, false},
+		{"another", out, 5, false, false, false},
+	} {
+		p := NewProving(published, nil, test.began)
+		flows := flow.NewFlows()
+		flows.Apply(&flow.Batch{At: 10, Changes: []flow.Change{{Kind: flow.Listed, Flow: test.flow}}})
+		p.Take(p.Search(flows))
+		if p.Arrived != test.arrived || p.Translated != test.translated || p.Answered != test.answered {
+			t.Errorf("%s: %+v", test.what, p)
+		}
+		if late := p.Verdict(test.began+int64(time.Minute), true); (late == "") != test.answered {
+			t.Errorf("%s: after a minute: %q", test.what, late)
+		}
+		if p.Verdict(test.began+1, true) != "" {
+			t.Errorf("%s: a verdict at once", test.what)
+		}
+	}
+}

@@ -1,0 +1,460 @@
+package explain
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"nattui/model/flow"
+	"nattui/rules"
+	"nattui/rules/evaluate"
+)
+
+// Confidence is how sure an explanation is.
+type Confidence uint8
+
+// The degrees of confidence. The kernel does not keep which rule made a flow; it
+// is found out by evaluating the flow's first packet under today's rules.
+const (
+	// NotAsked: the flow has not been evaluated yet.
+	NotAsked Confidence = iota
+	// Exact: today's rules would translate it just like that, and no other way.
+	Exact
+	// Inferred: today's rules lead to these addresses; a port was chosen by the
+	// kernel, or a match that cannot be known was taken as met. Without a rule: the flow belongs to
+	// another, as FTP's data does, whose helper translated it.
+	Inferred
+	// Ambiguous: several rules could have made it.
+	Ambiguous
+	// Stale: today's rules would translate it otherwise. It keeps the translation
+	// it was made with until it ends or is forgotten.
+	Stale
+)
+
+var confidences = [...]string{"", "exact", "inferred", "ambiguous", "stale"}
+
+// String is exact, inferred, ambiguous or stale, as in the JSON output.
+func (c Confidence) String() string { return confidences[c] }
+
+// Explanation is why a flow is translated as it is: the rules that give it
+// another destination and another source.
+type Explanation struct {
+	DNAT, SNAT evaluate.RuleRef // zero: no rule
+	Confidence Confidence
+}
+
+// Rule is the rule to name first: the one that gives another destination, else
+// the one that gives another source; zero if none does.
+func (e Explanation) Rule() evaluate.RuleRef {
+	if !e.DNAT.IsZero() {
+		return e.DNAT
+	}
+	return e.SNAT
+}
+
+// explanations are those of one generation so far. Others are only ever appended.
+type explanations struct {
+	generation uint16
+	known      []Explanation // by Flow.Rule - 1
+}
+
+// Explainer tells for every flow of a table which rule made it. It evaluates
+// flows a few at a time, so that a change of the rules costs nothing on the spot,
+// and writes the answers into the flows. It is safe for concurrent use.
+type Explainer struct {
+	flows *flow.Flows
+
+	mu         sync.RWMutex
+	evaluator  *evaluate.Evaluator
+	memory     classMemory // of this generation
+	outcomes   []evaluate.Outcome
+	generation uint16
+	known      []Explanation          // by Flow.Rule - 1, of this generation
+	numbers    map[Explanation]uint32 // the other way round
+	last       uint32                 // the number given last: flows of one kind come together
+
+	// told is what is known by now, for screens that are drawn and need not wait for a slice of work.
+	told atomic.Pointer[explanations]
+}
+
+// NewExplainer explains the flows of a table once it has been told the rules.
+func NewExplainer(flows *flow.Flows) *Explainer {
+	x := &Explainer{flows: flows}
+	if flows != nil {
+		flows.OrderRules(x.Places)
+	}
+	return x
+}
+
+// Places are the places of explanations in the order in which packets meet the rules, by Flow.Rule:
+// chain by chain, rule by rule, what no rule made last.
+func (x *Explainer) Places() []uint32 {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	numbers := make([]uint32, len(x.known))
+	for i := range numbers {
+		numbers[i] = uint32(i + 1)
+	}
+	slices.SortFunc(numbers, func(a, b uint32) int {
+		return compareExplanations(&x.known[a-1], &x.known[b-1])
+	})
+	places := make([]uint32, len(x.known)+1)
+	places[0] = flow.NoPlace
+	place := uint32(0)
+	for i, n := range numbers {
+		if i > 0 && compareExplanations(&x.known[n-1], &x.known[numbers[i-1]-1]) != 0 {
+			place++
+		}
+		if places[n] = place; x.known[n-1].Rule().IsZero() {
+			places[n] = flow.NoPlace
+		}
+	}
+	return places
+}
+
+// compareExplanations compares by the rule to name first, then by the other one.
+func compareExplanations(a, b *Explanation) int {
+	return cmp.Or(compareRefs(a.Rule(), b.Rule()), compareRefs(a.SNAT, b.SNAT))
+}
+
+// compareRefs has the hooks' chains in the packet's order before all others.
+func compareRefs(a, b evaluate.RuleRef) int {
+	way := func(chain string) int {
+		if i := slices.Index([]string{"PREROUTING", "OUTPUT", "INPUT", "POSTROUTING"}, chain); i >= 0 {
+			return i
+		}
+		return 4
+	}
+	return cmp.Or(cmp.Compare(way(a.Chain), way(b.Chain)), strings.Compare(a.Chain, b.Chain), cmp.Compare(a.Position, b.Position))
+}
+
+// SetRules begins to explain by other rules or another host; every flow counts as
+// not asked again.
+func (x *Explainer) SetRules(sets map[rules.Place]*rules.Ruleset, host evaluate.Host) {
+	programs := make([]*evaluate.Program, 0, len(sets))
+	for _, s := range sets {
+		programs = append(programs, evaluate.Compile(s))
+	}
+	evaluator := evaluate.NewEvaluator(host, programs...)
+	classes := evaluator.Classes()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.evaluator = evaluator
+	x.memory.begin(classes)
+	x.generation++
+	if x.generation == 0 {
+		x.generation = 1
+	}
+	x.known, x.numbers, x.last = nil, map[Explanation]uint32{}, 0
+	x.told.Store(&explanations{generation: x.generation})
+}
+
+// Work explains up to so many flows that were not asked yet, and tells whether
+// there are more. A flow takes about half a microsecond in an ordinary table, and a
+// tenth of that where one of its class was explained before.
+func (x *Explainer) Work(limit int) (more bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.evaluator == nil {
+		return false
+	}
+	return x.flows.Explain(x.generation, func(f *flow.Flow) (uint32, bool) {
+		limit--
+		return x.explain(f), limit <= 0
+	})
+}
+
+// explain is the number of a flow's explanation: what is remembered of its class, or
+// what its evaluation comes to.
+func (x *Explainer) explain(f *flow.Flow) uint32 {
+	class, ok := x.memory.classOf(f)
+	if !ok {
+		e, outcomes := With(x.evaluator, f, x.outcomes[:0])
+		x.outcomes = outcomes
+		return x.number(e)
+	}
+	number := x.memory.recall(&class)
+	if number != 0 && number != eachByItself {
+		return number
+	}
+	p := FirstPacket(f)
+	outcomes, certain, common := x.memory.classes.Outcomes(x.outcomes[:0], &p)
+	x.outcomes = outcomes
+	explanation := x.number(comparing(outcomes, certain, f))
+	switch {
+	case number != 0:
+	case common:
+		x.memory.note(&class, explanation)
+	default:
+		x.memory.note(&class, eachByItself)
+	}
+	return explanation
+}
+
+// number is how an explanation is written into a flow.
+func (x *Explainer) number(e Explanation) uint32 {
+	if x.last != 0 && x.known[x.last-1] == e {
+		return x.last
+	}
+	n, ok := x.numbers[e]
+	if !ok {
+		x.known = append(x.known, e)
+		x.told.Store(&explanations{x.generation, x.known})
+		n = uint32(len(x.known))
+		x.numbers[e] = n
+	}
+	x.last = n
+	return n
+}
+
+// Of is the explanation of a flow. One that was not asked yet is asked now, unless others are just being
+// asked: it then remains NotAsked, so that a screen that is drawn never waits.
+func (x *Explainer) Of(f *flow.Flow) Explanation {
+	if told := x.told.Load(); told != nil && f.RuleGen == told.generation && f.Rule != 0 && int(f.Rule) <= len(told.known) {
+		return told.known[f.Rule-1]
+	}
+	if !x.mu.TryRLock() {
+		return Explanation{}
+	}
+	defer x.mu.RUnlock()
+	if x.evaluator == nil {
+		return Explanation{}
+	}
+	if class, ok := x.memory.classOf(f); ok {
+		if number := x.memory.recall(&class); number != 0 && number != eachByItself {
+			return x.known[number-1]
+		}
+	}
+	e, _ := With(x.evaluator, f, nil)
+	return e
+}
+
+// Marker explains flows that are in no table, for one goroutine: it writes into each
+// which rule made it, as filters and sorting by rule ask for.
+func (x *Explainer) Marker() func(*flow.Flow) Explanation {
+	return func(f *flow.Flow) Explanation {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		if x.evaluator == nil {
+			return Explanation{}
+		}
+		f.Rule, f.RuleGen = x.explain(f), x.generation
+		return x.known[f.Rule-1]
+	}
+}
+
+// AppendJSON appends the member "rule" of a flow's JSON object, nothing for a flow
+// that no rule has made.
+func (e Explanation) AppendJSON(b []byte) []byte {
+	r := e.Rule()
+	if r.IsZero() && e.Confidence != Stale && e.Confidence != Ambiguous {
+		return b
+	}
+	b = append(b, `"rule":{`...)
+	if !r.IsZero() {
+		b = append(strconv.AppendQuote(append(b, `"chain":`...), r.Chain), `,"position":`...)
+		b = append(strconv.AppendInt(b, int64(r.Position), 10), ',')
+	}
+	return append(append(append(b, `"confidence":"`...), e.Confidence.String()...), `"}`...)
+}
+
+// RuleCounts are how many live flows each rule explains, and how many flows are
+// stale. Flows that were not asked yet are missing.
+func (x *Explainer) RuleCounts() (counts map[evaluate.RuleRef]int, stale int) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	counts = map[evaluate.RuleRef]int{}
+	for n, flows := range x.flows.ByRule(x.generation) {
+		if n == 0 || n > len(x.known) || flows == 0 {
+			continue
+		}
+		e := x.known[n-1]
+		if e.Confidence == Stale {
+			stale += flows
+			continue
+		}
+		for _, r := range [...]evaluate.RuleRef{e.DNAT, e.SNAT} {
+			if !r.IsZero() {
+				counts[r] += flows
+			}
+		}
+	}
+	return counts, stale
+}
+
+// Name is the text of an explanation's number, as groups and filters show it.
+func (x *Explainer) Name(number uint32) string {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if number == 0 || int(number) > len(x.known) {
+		return "not known yet"
+	}
+	return x.known[number-1].String()
+}
+
+// String names the rules: PREROUTING 1 + POSTROUTING 2, with "stale" or
+// "ambiguous" where it is so.
+func (e Explanation) String() string {
+	var parts []string
+	for _, r := range [...]evaluate.RuleRef{e.DNAT, e.SNAT} {
+		if !r.IsZero() {
+			parts = append(parts, r.Chain+" "+strconv.Itoa(r.Position))
+		}
+	}
+	text := strings.Join(parts, " + ")
+	switch e.Confidence {
+	case Stale:
+		return "stale"
+	case Ambiguous:
+		return strings.TrimSpace("ambiguous " + text)
+	}
+	if text == "" {
+		return "none"
+	}
+	return text
+}
+
+// Finder reads a filter's rule condition: a position, CHAIN/POSITION, stale,
+// ambiguous, or a chain.
+func (x *Explainer) Finder(ref string) (func(uint32) bool, error) {
+	chain, position, both := strings.Cut(ref, "/")
+	at := 0
+	if n, err := strconv.Atoi(ref); err == nil {
+		chain, at = "", n
+	} else if both {
+		if at, err = strconv.Atoi(position); err != nil {
+			return nil, fmt.Errorf("%q is no rule: use 3, PREROUTING/3, PREROUTING, stale, ambiguous or none", ref)
+		}
+	}
+	meant := func(r evaluate.RuleRef) bool {
+		return !r.IsZero() && (chain == "" || strings.EqualFold(chain, r.Chain)) && (at == 0 || at == r.Position)
+	}
+	return func(number uint32) bool {
+		x.mu.RLock()
+		defer x.mu.RUnlock()
+		if number == 0 || int(number) > len(x.known) {
+			return false
+		}
+		switch e := x.known[number-1]; strings.ToLower(ref) {
+		case "stale":
+			return e.Confidence == Stale
+		case "ambiguous":
+			return e.Confidence == Ambiguous
+		case "none":
+			return e.Rule().IsZero() && e.Confidence != Stale
+		default:
+			return meant(e.DNAT) || meant(e.SNAT)
+		}
+	}, nil
+}
+
+// explain evaluates a flow's first packet and says what that tells of the flow.
+func With(e *evaluate.Evaluator, f *flow.Flow, buf []evaluate.Outcome) (Explanation, []evaluate.Outcome) {
+	p := FirstPacket(f)
+	outcomes, certain := e.Outcomes(buf, &p)
+	return comparing(outcomes, certain, f), outcomes
+}
+
+// comparing explains a flow by comparing what would become of its first packet with
+// what became of it.
+//
+// What it looks at in a flow is to be told apart by classMemory.classOf: nothing but
+// the kind of translation, and the ends after it, for being equal to those before
+// it and to ends of outcomes.
+func comparing(outcomes []evaluate.Outcome, certain bool, f *flow.Flow) Explanation {
+	nat := f.NAT()
+	var x Explanation
+	loose := false
+	for i := range outcomes {
+		o := &outcomes[i]
+		same, port := sameTranslation(o, f, nat)
+		switch {
+		case !same:
+			continue
+		case x.Confidence == NotAsked:
+			x = Explanation{DNAT: o.DNATBy, SNAT: o.SNATBy, Confidence: Exact}
+		case o.DNATBy != x.DNAT || o.SNATBy != x.SNAT:
+			x.Confidence = Ambiguous
+		}
+		loose = loose || !port
+	}
+	switch {
+	case x.Confidence == NotAsked && !certain && undecided(outcomes):
+		x.Confidence = Ambiguous
+	case x.Confidence == NotAsked && f.Status&flow.StatusExpected != 0:
+		// It was translated as the connection that it belongs to (nf_nat_follow_master), and no rule was asked.
+		x.Confidence = Inferred
+	case x.Confidence == NotAsked:
+		x.Confidence = Stale
+	case x.Confidence == Exact && (loose || !certain):
+		x.Confidence = Inferred
+	}
+	return x
+}
+
+// undecided tells that an outcome has places that are not known.
+func undecided(outcomes []evaluate.Outcome) bool {
+	for i := range outcomes {
+		if !outcomes[i].Src.Addr.IsValid() || !outcomes[i].Dst.Addr.IsValid() {
+			return true
+		}
+	}
+	return len(outcomes) == 0
+}
+
+// sameTranslation compares an outcome with what became of a flow. port tells
+// whether the ports agree as well; the kernel takes others when they are in use.
+func sameTranslation(o *evaluate.Outcome, f *flow.Flow, nat flow.NAT) (same, port bool) {
+	if o.DNAT != (nat&flow.NATDst != 0) {
+		return false, false
+	}
+	served, seen := f.ServedBy(), f.SeenAs()
+	if o.DNAT && !holdsAddr(o.Dst, served.Addr()) {
+		return false, false
+	}
+	port = !o.DNAT || !f.Proto().HasPorts() || o.Dst.Holds(served)
+	if o.DNAT && !port {
+		return false, false // a destination's port is never chosen otherwise
+	}
+	if o.Delivered == evaluate.Dropped || o.Delivered == evaluate.NoRoute {
+		// Today's rules end it before its source would be changed.
+		return true, false
+	}
+	if !o.SNAT {
+		// Without a rule the kernel changes a source port alone, when it is in use.
+		if nat&flow.NATSrc == 0 {
+			return true, port
+		}
+		return seen.Addr() == f.Client().Addr(), false
+	}
+	if nat&flow.NATSrc == 0 {
+		// A rule that keeps address and port changes nothing that is seen.
+		return holdsAddr(o.Src, f.Client().Addr()), port
+	}
+	if !holdsAddr(o.Src, seen.Addr()) {
+		return false, false
+	}
+	return true, port && (!f.Proto().HasPorts() || o.Src.Holds(seen))
+}
+
+func holdsAddr(e evaluate.Endpoint, a netip.Addr) bool {
+	return !e.Addr.IsValid() || e.Addr == a
+}
+
+// FirstPacket is the packet that began the flow, as far as the flow tells.
+func FirstPacket(f *flow.Flow) evaluate.Packet {
+	client, asked := f.Client(), f.AskedFor()
+	p := evaluate.Packet{Protocol: uint8(f.Proto()), Src: client.Addr(), Dst: asked.Addr(), ConnMark: 0}
+	switch id, kind, code, ok := f.Orig.ICMP(); {
+	case ok:
+		p.ICMPID, p.ICMPType, p.ICMPCode, p.Has = id, kind, code, evaluate.HasICMP
+	case f.Proto().HasPorts():
+		p.SrcPort, p.DstPort = client.Port(), asked.Port()
+	}
+	return p
+}

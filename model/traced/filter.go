@@ -1,0 +1,327 @@
+package traced
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"nattui/model/filter"
+	"nattui/model/flow"
+	"nattui/rules"
+)
+
+// TraceFilter says which packets to trace, as they are when they reach this host or
+// are sent by it, before any translation. The replies to them are traced with them.
+// Zero fields ask for nothing.
+type TraceFilter struct {
+	Family   flow.Family // 0: as the addresses say, or both
+	Proto    flow.Proto
+	Src, Dst netip.Prefix
+	// SrcPorts and DstPorts need a protocol with ports.
+	SrcPorts, DstPorts rules.Ports
+	In                 string // the interface it arrives by
+	// New asks for packets that begin a TCP connection only, and their first replies.
+	New bool
+}
+
+// traceExample is said wherever a filter is not understood.
+const traceExample = "tcp dport 80, or src 203.0.113.10 dst 203.0.113.1 dport 80, or 203.0.113.10 > 203.0.113.1:80"
+
+// ParseTraceFilter reads a filter: conditions that must all hold, of the words that
+// the filter for flows has too.
+//
+//	tcp, udp, icmp, proto P   the protocol
+//	src A, dst A              an address or a network, also with a port: 192.0.2.1:80
+//	sport N, dport N          a port or a range N-M; TCP where no protocol is given
+//	in IFACE                  the interface it arrives by
+//	family ipv4, family ipv6
+//	new                       packets that begin a connection only
+//	A > B                     src A dst B, each with a port or not; "any" for either
+//
+// The error is a *QueryError that points at the word.
+func ParseTraceFilter(line string) (TraceFilter, error) {
+	// As long as what they stand for, so that an error points at the right word.
+	p := traceParser{words: filter.Words(strings.NewReplacer("->", " >", "→", " > ").Replace(line))}
+	for p.at < len(p.words) {
+		if err := p.condition(); err != nil {
+			return TraceFilter{}, err
+		}
+	}
+	if err := p.settle(); err != nil {
+		return TraceFilter{}, err
+	}
+	return p.filter, nil
+}
+
+// traceParser reads a filter word by word.
+type traceParser struct {
+	words  []filter.Word
+	at     int
+	filter TraceFilter
+}
+
+func (p *traceParser) condition() error {
+	key := p.words[p.at]
+	p.at++
+	f := &p.filter
+	if p.at < len(p.words) && p.words[p.at].Is(">", "to") {
+		p.at++
+		if err := p.side(key, &f.Src, &f.SrcPorts); err != nil {
+			return err
+		}
+		to, err := p.value(key, "an address to go to")
+		if err != nil {
+			return err
+		}
+		return p.side(to, &f.Dst, &f.DstPorts)
+	}
+	switch {
+	case key.Is("new", "syn"):
+		f.New = true
+		return nil
+	case key.Is("src", "client", "from"):
+		return p.valueOf(key, "an address, such as 192.0.2.1", func(v filter.Word) error { return p.side(v, &f.Src, &f.SrcPorts) })
+	case key.Is("dst", "asked"):
+		return p.valueOf(key, "an address, such as 192.0.2.1", func(v filter.Word) error { return p.side(v, &f.Dst, &f.DstPorts) })
+	case key.Is("sport"):
+		return p.valueOf(key, "a port, such as 4000", func(v filter.Word) error { return tracePorts(v, v.Text, &f.SrcPorts) })
+	case key.Is("dport", "port"):
+		return p.valueOf(key, "a port, such as 80", func(v filter.Word) error { return tracePorts(v, v.Text, &f.DstPorts) })
+	case key.Is("in"):
+		return p.valueOf(key, "an interface, such as wan0", func(v filter.Word) error {
+			if len(v.Text) > 15 {
+				return v.Problem("is longer than an interface's name can be")
+			}
+			f.In = v.Text
+			return nil
+		})
+	case key.Is("proto"):
+		return p.valueOf(key, "a protocol, such as tcp", p.proto)
+	case key.Is("family"):
+		return p.valueOf(key, "ipv4 or ipv6", p.family)
+	case key.Is("ipv4", "ipv6"):
+		return p.family(key)
+	}
+	if _, ok := flow.ParseProto(key.Text); ok && len(key.Text) > 0 && key.Text[0] > '9' {
+		return p.proto(key)
+	}
+	return key.Problem("is nothing to trace by; right would be %s", traceExample)
+}
+
+// value takes the next word, for a key.
+func (p *traceParser) value(key filter.Word, wants string) (filter.Word, error) {
+	if p.at < len(p.words) && p.words[p.at].Is("=", "==") {
+		p.at++
+	}
+	if p.at >= len(p.words) {
+		return filter.Word{}, key.Problem("needs %s", wants)
+	}
+	p.at++
+	return p.words[p.at-1], nil
+}
+
+func (p *traceParser) valueOf(key filter.Word, wants string, take func(filter.Word) error) error {
+	v, err := p.value(key, wants)
+	if err != nil {
+		return err
+	}
+	return take(v)
+}
+
+func (p *traceParser) proto(v filter.Word) error {
+	proto, ok := flow.ParseProto(v.Text)
+	if !ok || proto == 0 {
+		return v.Problem("is no protocol; right would be tcp, udp, icmp, icmpv6, sctp, gre … or a number")
+	}
+	p.filter.Proto = proto
+	return nil
+}
+
+func (p *traceParser) family(v filter.Word) error {
+	switch strings.ToLower(v.Text) {
+	case "ipv4", "4":
+		p.filter.Family = flow.IPv4
+	case "ipv6", "6":
+		p.filter.Family = flow.IPv6
+	default:
+		return v.Problem("is no family; right would be ipv4 or ipv6")
+	}
+	return nil
+}
+
+// side reads an address, a network, or an address with ports.
+func (p *traceParser) side(v filter.Word, to *netip.Prefix, ports *rules.Ports) error {
+	text := v.Text
+	if v.Is("any", "*") {
+		return nil
+	}
+	if n, err := netip.ParsePrefix(text); err == nil {
+		*to = n.Masked()
+		return nil
+	}
+	if a, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil && a.Zone() == "" {
+		*to = netip.PrefixFrom(a, a.BitLen())
+		return nil
+	}
+	i := strings.LastIndexByte(text, ':')
+	if i < 0 {
+		return v.Problem("is no address; right would be 192.0.2.1, 192.0.2.0/24 or 192.0.2.1:80")
+	}
+	host, port := strings.Trim(text[:i], "[]"), text[i+1:]
+	if host != "" && host != "*" && host != "any" {
+		a, err := netip.ParseAddr(host)
+		if err != nil || a.Zone() != "" {
+			return v.Problem("is no address; right would be 192.0.2.1:80 or [2001:db8::1]:80")
+		}
+		*to = netip.PrefixFrom(a, a.BitLen())
+	}
+	return tracePorts(v, port, ports)
+}
+
+func tracePorts(v filter.Word, text string, to *rules.Ports) error {
+	first, last, ranged := strings.Cut(text, "-")
+	if !ranged {
+		last = first
+	}
+	a, err1 := strconv.ParseUint(first, 10, 16)
+	b, err2 := strconv.ParseUint(last, 10, 16)
+	if err1 != nil || err2 != nil || a == 0 || b < a {
+		return v.Problem("is no port; right would be 80 or 8000-8080")
+	}
+	*to = rules.Ports{Lo: uint16(a), Hi: uint16(b)}
+	return nil
+}
+
+// settle derives what follows from the conditions, and refuses what contradicts.
+func (p *traceParser) settle() error {
+	f := &p.filter
+	refuse := func(format string, args ...any) error { return &filter.Error{Problem: fmt.Sprintf(format, args...)} }
+	if *f == (TraceFilter{}) {
+		return refuse("say which packets to trace, such as %s", traceExample)
+	}
+	if f.New && f.Proto == 0 {
+		f.Proto = flow.TCP
+	}
+	ported := f.SrcPorts != rules.Ports{} || f.DstPorts != rules.Ports{}
+	if ported && f.Proto == 0 {
+		f.Proto = flow.TCP
+	}
+	if ported && !f.Proto.HasPorts() {
+		return refuse("%s has no ports", f.Proto)
+	}
+	if f.New && f.Proto != flow.TCP {
+		return refuse("%s has no packets that begin a connection: new is for tcp", f.Proto)
+	}
+	for _, n := range []netip.Prefix{f.Src, f.Dst} {
+		family := flow.IPv4
+		switch {
+		case !n.IsValid():
+			continue
+		case n.Addr().Is6():
+			family = flow.IPv6
+		}
+		if f.Family != 0 && f.Family != family {
+			return refuse("%s is not of the family that the rest asks for, %s", n.Addr(), f.Family)
+		}
+		f.Family = family
+	}
+	switch {
+	case f.Proto == flow.ICMP && f.Family == flow.IPv6:
+		f.Proto = flow.ICMPv6
+	case f.Proto == flow.ICMP:
+		f.Family = flow.IPv4
+	case f.Proto == flow.ICMPv6 && f.Family == flow.IPv4:
+		return refuse("icmpv6 does not go with IPv4 addresses")
+	case f.Proto == flow.ICMPv6:
+		f.Family = flow.IPv6
+	}
+	return nil
+}
+
+// String is the filter as ParseTraceFilter reads it.
+func (f TraceFilter) String() string {
+	var words []string
+	add := func(s ...string) { words = append(words, s...) }
+	if f.Proto != 0 {
+		if !f.Proto.Named() {
+			add("proto")
+		}
+		add(f.Proto.String())
+	}
+	if f.Family != 0 && !f.Src.IsValid() && !f.Dst.IsValid() && !f.Proto.IsICMP() {
+		add("family", f.Family.String())
+	}
+	addr := func(key string, n netip.Prefix) {
+		switch {
+		case n.IsValid() && n.IsSingleIP():
+			add(key, n.Addr().String())
+		case n.IsValid():
+			add(key, n.String())
+		}
+	}
+	port := func(key string, p rules.Ports) {
+		switch {
+		case p == rules.Ports{}:
+		case p.Single():
+			add(key, strconv.Itoa(int(p.Lo)))
+		default:
+			add(key, fmt.Sprintf("%d-%d", p.Lo, p.Hi))
+		}
+	}
+	addr("src", f.Src)
+	port("sport", f.SrcPorts)
+	addr("dst", f.Dst)
+	port("dport", f.DstPorts)
+	if f.In != "" {
+		add("in", f.In)
+	}
+	if f.New {
+		add("new")
+	}
+	return strings.Join(words, " ")
+}
+
+// TraceOfFlow is the filter for the packets of a flow, as its client sends them.
+func TraceOfFlow(f *flow.Flow) TraceFilter {
+	src, dst := f.Client(), f.AskedFor()
+	t := TraceFilter{
+		Family: f.Orig.Family, Proto: f.Proto(),
+		Src: netip.PrefixFrom(src.Addr(), src.Addr().BitLen()), Dst: netip.PrefixFrom(dst.Addr(), dst.Addr().BitLen()),
+	}
+	if t.Proto.HasPorts() {
+		t.SrcPorts, t.DstPorts = rules.Port(src.Port()), rules.Port(dst.Port())
+	}
+	return t
+}
+
+// TraceOfRule is the filter for the packets that a rule may match. Where the rule
+// sees packets after translation its destination says nothing of how they come, and
+// is left out.
+func TraceOfRule(family rules.Family, chain string, r *rules.Rule) TraceFilter {
+	t := TraceFilter{Family: flow.IPv4}
+	if family == rules.IPv6 {
+		t.Family = flow.IPv6
+	}
+	if n, ok := r.Protocol.Number(); ok && !r.Protocol.Any() && !r.Protocol.Not {
+		t.Proto = flow.Proto(n)
+	}
+	if n, ok := r.Source.Prefix(); ok && !r.Source.Not {
+		t.Src = n
+	}
+	if !r.In.Any() && !r.In.Not && !strings.HasSuffix(r.In.Name, "+") {
+		t.In = r.In.Name
+	}
+	if chain == "POSTROUTING" || chain == "INPUT" {
+		return t
+	}
+	if n, ok := r.Dest.Prefix(); ok && !r.Dest.Not {
+		t.Dst = n
+	}
+	for _, m := range r.Matches {
+		if m, ok := m.(rules.Transport); ok && m.Dest != nil && !m.Dest.Not {
+			t.DstPorts = m.Dest.Ports
+		}
+	}
+	return t
+}
