@@ -18,6 +18,7 @@ import (
 	"nattui/model/conntrack"
 	"nattui/model/doctor"
 	"nattui/model/facts"
+	"nattui/model/live"
 	"nattui/rules"
 	"nattui/rules/iptables"
 	"nattui/ui"
@@ -72,7 +73,7 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 	if err != nil {
 		return gw, err
 	}
-	flows, err := followFlows(ctx)
+	kernel, err := conntrack.Open(conntrack.Options{})
 	rulesChanged, factsChanged := func(map[rules.Place]*rules.Ruleset) {}, func(*facts.Facts) {}
 	switch {
 	case errors.Is(err, conntrack.ErrUnsupported):
@@ -80,8 +81,9 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 	case err != nil:
 		return gw, err
 	default:
+		flows := live.Follow(ctx, kernel)
 		gw.Flows = flows
-		rulesChanged, factsChanged = flows.explain.setRules, flows.explain.setFacts
+		rulesChanged, factsChanged = flows.Explainer().SetRules, flows.Explainer().SetFacts
 	}
 	others := newOutsiders()
 	var latest atomic.Pointer[map[rules.Place]*rules.Ruleset]
@@ -102,10 +104,6 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 	anew := make(chan struct{}, 1)
 	gw.Facts = followFacts(ctx, anew, factsChanged)
 	if !o.readOnly {
-		var kernel *conntrack.Table
-		if flows != nil {
-			kernel = flows.kernel
-		}
 		safe, err := openSafeChanges(ctx, tables, kernel)
 		if err != nil {
 			gw.ReadOnly = true

@@ -1,4 +1,4 @@
-package main
+package live
 
 import (
 	"context"
@@ -14,11 +14,11 @@ import (
 	"nattui/rules/evaluate"
 )
 
-// explainer keeps the explanations of a flow table current: it hears of new
+// Explainer keeps the explanations of a flow table current: it hears of new
 // rules and facts, and evaluates flows a slice at a time.
-type explainer struct {
-	*explain.Explainer
-	flows *flow.Flows
+type Explainer struct {
+	engine *explain.Explainer
+	flows  *flow.Flows
 
 	mu    sync.Mutex
 	sets  map[rules.Place]*rules.Ruleset
@@ -35,20 +35,20 @@ type ruleCounts struct {
 	stale  int
 }
 
-func newExplainer(flows *flow.Flows) *explainer {
-	return &explainer{Explainer: explain.NewExplainer(flows), flows: flows, news: make(chan struct{}, 1), moves: make(chan struct{}, 1), told: func() {}}
+func newExplainer(flows *flow.Flows) *Explainer {
+	return &Explainer{engine: explain.NewExplainer(flows), flows: flows, news: make(chan struct{}, 1), moves: make(chan struct{}, 1), told: func() {}}
 }
 
-// setRules hears of the rule sets after they have changed.
-func (x *explainer) setRules(sets map[rules.Place]*rules.Ruleset) {
+// SetRules hears of the rule sets after they have changed.
+func (x *Explainer) SetRules(sets map[rules.Place]*rules.Ruleset) {
 	x.mu.Lock()
 	x.sets = sets
 	x.mu.Unlock()
 	x.wake()
 }
 
-// setFacts hears of the host. What does not bear on the way of a packet is no news.
-func (x *explainer) setFacts(f *facts.Facts) {
+// SetFacts hears of the host. What does not bear on the way of a packet is no news.
+func (x *Explainer) SetFacts(f *facts.Facts) {
 	x.mu.Lock()
 	same := x.facts != nil && sameWays(x.facts, f)
 	x.facts = f
@@ -58,10 +58,10 @@ func (x *explainer) setFacts(f *facts.Facts) {
 	}
 }
 
-func (x *explainer) wake() { nudge(x.news) }
+func (x *Explainer) wake() { nudge(x.news) }
 
 // moved hears that flows have come or changed.
-func (x *explainer) moved() { nudge(x.moves) }
+func (x *Explainer) moved() { nudge(x.moves) }
 
 func nudge(c chan<- struct{}) {
 	select {
@@ -86,7 +86,7 @@ const (
 
 // run explains until ctx is done, at no more than a fifth of one core while there
 // is much to do. It sleeps while nothing moves.
-func (x *explainer) run(ctx context.Context) {
+func (x *Explainer) run(ctx context.Context) {
 	var before, now uint64
 	var nextCount time.Time
 	more, uncounted := true, true
@@ -113,7 +113,7 @@ func (x *explainer) run(ctx context.Context) {
 		pause := explainPace
 		if more {
 			start := time.Now()
-			if more = x.Work(explainSlice); more {
+			if more = x.engine.Work(explainSlice); more {
 				pause = restAfter(time.Since(start), now-before)
 			}
 			if x.flows.Version() != now {
@@ -122,7 +122,7 @@ func (x *explainer) run(ctx context.Context) {
 		}
 		if uncounted && time.Now().After(nextCount) {
 			uncounted = false
-			byRule, stale := x.RuleCounts()
+			byRule, stale := x.engine.RuleCounts()
 			x.counts.Store(&ruleCounts{byRule, stale})
 			nextCount = time.Now().Add(countPace)
 		}
@@ -145,20 +145,20 @@ func restAfter(cost time.Duration, changes uint64) time.Duration {
 }
 
 // takeRules begins to explain by the latest rules.
-func (x *explainer) takeRules() bool {
+func (x *Explainer) takeRules() bool {
 	x.mu.Lock()
 	sets, facts := x.sets, x.facts
 	x.mu.Unlock()
 	if sets == nil || facts == nil {
 		return false
 	}
-	x.SetRules(sets, facts.Host(nil))
+	x.engine.SetRules(sets, facts.Host(nil))
 	return true
 }
 
 // RuleFlows are how many live flows each rule explains, and how many are stale,
 // as of the last count.
-func (x *explainer) RuleFlows() (byRule map[evaluate.RuleRef]int, stale int) {
+func (x *Explainer) RuleFlows() (byRule map[evaluate.RuleRef]int, stale int) {
 	c := x.counts.Load()
 	if c == nil {
 		return nil, 0

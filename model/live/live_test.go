@@ -1,0 +1,169 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"nattui/model/explain"
+	"nattui/model/facts"
+	"nattui/model/flow"
+	"nattui/rules"
+)
+
+// table is a kernel's table that tells what the test puts into it.
+type table struct {
+	batches   chan *flow.Batch
+	feed      atomic.Pointer[flow.Feed]
+	refreshed chan []flow.Flow
+	end       error
+	closed    atomic.Bool
+}
+
+func newTable() *table {
+	t := &table{batches: make(chan *flow.Batch), refreshed: make(chan []flow.Flow)}
+	t.feed.Store(&flow.Feed{})
+	return t
+}
+
+func (t *table) Follow(ctx context.Context, deliver func(*flow.Batch)) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case b, ok := <-t.batches:
+			if !ok {
+				return t.end
+			}
+			deliver(b)
+		}
+	}
+}
+
+func (t *table) Feed() flow.Feed      { return *t.feed.Load() }
+func (t *table) Health() facts.Health { return facts.Health{Count: 7} }
+func (t *table) KeepFresh(bool)       {}
+func (t *table) Close() error         { t.closed.Store(true); return nil }
+
+func (t *table) Refresh(flows []flow.Flow, _ func(*flow.Batch)) error {
+	t.refreshed <- flows
+	return nil
+}
+
+func (t *table) Forget(flows []flow.Flow, deliver func(*flow.Batch)) (int, error) {
+	b := &flow.Batch{At: 9}
+	for _, f := range flows {
+		b.Changes = append(b.Changes, flow.Change{Kind: flow.EventDestroy, Flow: f})
+	}
+	deliver(b)
+	return len(flows), nil
+}
+
+func (t *table) Details(*flow.Flow) (flow.Details, error) { return flow.Details{}, nil }
+
+func published() flow.Flow {
+	at := netip.MustParseAddrPort
+	return flow.Flow{
+		ID: 1, State: flow.TCPEstablished, Status: flow.StatusDstNAT | flow.StatusSeenReply,
+		Orig:  flow.MakeTuple(flow.TCP, at("203.0.113.10:5000"), at("203.0.113.1:80")),
+		Reply: flow.MakeTuple(flow.TCP, at("192.168.0.2:8080"), at("203.0.113.10:5000")),
+	}
+}
+
+func began(f flow.Flow) *flow.Batch {
+	return &flow.Batch{At: 5, Changes: []flow.Change{{Kind: flow.EventNew, Has: flow.HasStatus | flow.HasState | flow.HasTimeout, Flow: f}}}
+}
+
+// TestFollow has a connection come, be explained once the rules are known, be read again one question at a time, and be forgotten.
+func TestFollow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		kernel := newTable()
+		s := Follow(ctx, kernel)
+		kernel.batches <- began(published())
+		<-s.Changed()
+		if s.Table().Len() != 1 || s.Log().Last() != 1 {
+			t.Errorf("%d connections, event %d", s.Table().Len(), s.Log().Last())
+		}
+
+		tables, err := rules.Read(strings.NewReader("*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8080\nCOMMIT\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Explainer().SetRules(map[rules.Place]*rules.Ruleset{{}: {Tables: tables}})
+		synctest.Wait()
+		f := published()
+		if e := s.Explain(&f); e.Confidence != explain.NotAsked {
+			t.Errorf("explained as %v without knowing the host", e)
+		}
+		s.Explainer().SetFacts(&facts.Facts{})
+		<-s.Changed()
+		f, _, _ = s.Table().Lookup(f.Key())
+		if e := s.Explain(&f); e.Confidence == explain.NotAsked || e.Rule().IsZero() {
+			t.Errorf("the rule that made it is told as %v", e)
+		}
+
+		s.Refresh([]flow.Flow{f})
+		synctest.Wait()
+		s.Refresh([]flow.Flow{f, f}) // left out: one question is open
+		if flows := <-kernel.refreshed; len(flows) != 1 {
+			t.Errorf("%d connections are asked for", len(flows))
+		}
+		synctest.Wait()
+
+		if n, err := s.Forget(ctx, []flow.Flow{f}); n != 1 || err != nil || s.Table().Len() != 0 {
+			t.Errorf("forgot %d, %v: %d are left", n, err, s.Table().Len())
+		}
+		stop()
+		synctest.Wait()
+		if !kernel.closed.Load() {
+			t.Error("the kernel's table is still open")
+		}
+	})
+}
+
+// TestGaps has what was missed stand in the log where it was missed, with what became of it.
+func TestGaps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kernel := newTable()
+		s := Follow(t.Context(), kernel)
+		kernel.batches <- began(published())
+		kernel.feed.Store(&flow.Feed{Missed: 30, LastMissed: 30})
+		kernel.batches <- began(published())
+		kernel.feed.Store(&flow.Feed{Missed: 30, LastMissed: 30, Resyncs: 1, LastResync: 4})
+		kernel.batches <- &flow.Batch{At: 8}
+		synctest.Wait()
+		var missed []uint64
+		for _, e := range s.Log().Tail(9, 0) {
+			missed = append(missed, e.Missed)
+			if e.Missed > 0 && e.Resync != 4 {
+				t.Errorf("whole again after %v", e.Resync)
+			}
+		}
+		if len(missed) != 3 || missed[0]+missed[1]+missed[2] != 30 {
+			t.Errorf("missed %v", missed)
+		}
+	})
+}
+
+// TestEnd has the error that ended the following told with the feed.
+func TestEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kernel := newTable()
+		kernel.end = errors.New("no more")
+		s := Follow(t.Context(), kernel)
+		close(kernel.batches)
+		<-s.Changed()
+		synctest.Wait()
+		if err := s.Feed().Err; !errors.Is(err, kernel.end) {
+			t.Errorf("the feed ended with %v", err)
+		}
+		if s.Health().Count != 7 {
+			t.Errorf("health is %+v", s.Health())
+		}
+	})
+}
