@@ -19,63 +19,21 @@ const (
 	dumpSteps = 6
 	// eventReads is how often events are read between two steps of a dump.
 	eventReads = 8
-	// refreshShare is the part of one core that a refresh of the whole table may take
-	// when it is wanted, reconcileShare when it only looks for flows that ended silently.
-	refreshShare   = 0.04
-	reconcileShare = 0.003
-	// refreshRest and reconcileRest are the shortest times between two rounds.
-	refreshRest   = time.Second
-	reconcileRest = 2 * time.Second
-	// Where nothing moved in calmRounds rounds one after the other, each rest is twice the one before, until
-	// the rounds take no more than idleShare of one core or longestRest is reached: reading walks the kernel's whole hash
-	// table, which all namespaces share, also where there is next to nothing in it.
-	calmRounds  = 2
-	idleShare   = 0.001
-	longestRest = 30 * time.Second
-	// eventlessRest is the longest rest where no event would end it.
-	eventlessRest = 5 * time.Second
 	// longestFrame is how long events gather at most. The first event after a rest is delivered at once;
 	// each frame wakes the runtime, which at 100 frames a second costs as much as decoding 20,000 events.
 	longestFrame = 80 * time.Millisecond
-	// calmAfter is how long no event must have been missed until the table is read again
-	// without further waiting.
-	calmAfter = 50 * time.Millisecond
-	// eventCost is what an event takes in the receive buffer, as the kernel counts, eventLeast less than any takes.
-	eventCost  = 1280
-	eventLeast = 256
-	// settingsPace is how often it is looked at whether the kernel still sends events: it does not say so.
-	settingsPace = 2 * time.Second
 )
 
-// follower is the state of one Follow.
+// follower is one Follow: it reads events, and the table as a whole when its schedule
+// says so or events were lost.
 type follower struct {
-	table   *Table
-	deliver func(*flow.Batch)
-	batch   flow.Batch
-	frame   time.Duration
-
-	listing *listing
-	urgent  bool // the listing under way is not to be paced
-	again   bool // events were missed: another listing is due
-	began   time.Time
-	cost    time.Duration // processor time that the listing under way has taken so far
-	busy    time.Duration // time that went by meanwhile
-	due     time.Time     // when the next listing, or step of a paced one, may be made
-	rested  time.Time     // when a listing may begin even if events were missed
-	lost    time.Time     // when events were last missed since the last listing began, zero if none were
-	anew    bool          // the listing under way replaced one that could not be whole
-	silent  int           // flows of whose end the kernel may not tell
-
-	drops     uint32 // datagrams that the kernel has dropped so far
-	counted   bool   // it may be that some were, of which the kernel is still to say that it did
-	congested int    // how many more may be read while the kernel still drops what comes; 0 if it does not
-
-	looked time.Time // at the settings
-	off    bool      // there were no events then
-
-	still    int    // rounds in which nothing moved, one after the other
-	sum      uint64 // of what the last round told
-	wasFresh bool   // the whole table was wanted when that was last looked at
+	table    *Table
+	deliver  func(*flow.Batch)
+	batch    flow.Batch
+	frame    time.Duration
+	losses   losses
+	schedule schedule
+	round    round
 }
 
 // Follow keeps deliver informed of the table until ctx is done, which is no
@@ -87,8 +45,8 @@ type follower struct {
 // Follow may be called again after it has returned, but not twice at a time. It
 // returns early only when the kernel refuses: an error with ErrNotPermitted or ErrUnsupported.
 func (t *Table) Follow(ctx context.Context, deliver func(*flow.Batch)) error {
-	f := &follower{table: t, frame: frameFor(t.buffer.Got), urgent: true}
-	f.drops, _ = t.events.drops()
+	f := &follower{table: t, frame: frameFor(t.buffer.Got), losses: losses{room: roomFor(t.buffer.Got)}}
+	f.losses.drops, _ = t.events.drops()
 	defer f.unsubscribe()
 	for _, group := range eventGroups {
 		if err := t.events.join(group); err != nil {
@@ -116,7 +74,9 @@ func (f *follower) unsubscribe() {
 	for n, err := f.table.events.poll(); n > 0 || err != nil; n, err = f.table.events.poll() {
 		f.table.state.unread.Add(uint64(max(0, n)))
 	}
-	f.lose()
+	if missed := f.losses.count(f.table.events.drops()); missed > 0 {
+		f.missed(missed)
+	}
 }
 
 // frameFor is how long events may gather between two reads: long enough to take
@@ -130,7 +90,7 @@ func frameFor(buffer int) time.Duration {
 }
 
 func (f *follower) run(ctx context.Context) error {
-	defer f.abandon()
+	defer f.endRound()
 	f.begin(true)
 	for ctx.Err() == nil {
 		if err := f.list(); err != nil {
@@ -140,29 +100,27 @@ func (f *follower) run(ctx context.Context) error {
 		if err != nil {
 			return explain("reading connection events", err)
 		}
-		if more := n >= eventReads*eventDatagrams; n > 0 && !more && !f.hurried() {
+		if more := n >= eventReads*eventDatagrams; n > 0 && !more && !f.round.hurried() {
 			time.Sleep(f.frame)
 		}
 	}
 	return nil
 }
 
-// hurried tells whether a listing is under way that should be over soon.
-func (f *follower) hurried() bool { return f.listing != nil && f.urgent }
-
 // read reads events: those that are there while a listing hurries, else it waits for some.
 func (f *follower) read() (total int, err error) {
 	s := f.table.events
 	for reads := 0; reads < eventReads; reads++ {
 		n := 0
-		if total > 0 || f.hurried() {
+		if total > 0 || f.round.hurried() {
 			n, err = s.poll()
 		} else {
 			n, err = s.wait(f.patience())
 		}
 		switch {
 		case errors.Is(err, unix.ENOBUFS):
-			f.overrun()
+			f.table.state.overrun()
+			f.missed(f.losses.overrun(f.table.events.drops()))
 			continue
 		case err != nil:
 			return total, err
@@ -178,17 +136,13 @@ func (f *follower) read() (total int, err error) {
 	return total, nil
 }
 
-// patience is how long to wait for events: until the next step of a listing may be made, or
-// the settings are to be looked at.
+// patience is how long to wait for events: until there is something else to do.
 func (f *follower) patience() time.Duration {
-	due := f.due
-	if calm := f.lost.Add(calmAfter); !f.lost.IsZero() && calm.Before(due) {
-		due = calm
+	next := f.schedule.next()
+	if calm, ok := f.losses.calmAt(); ok && calm.Before(next) {
+		next = calm
 	}
-	if look := f.looked.Add(settingsPace); look.Before(due) {
-		due = look
-	}
-	return max(0, time.Until(due))
+	return max(0, time.Until(next))
 }
 
 // frameOf decodes n datagrams of events and delivers them.
@@ -213,287 +167,132 @@ func (f *follower) frameOf(n int) {
 	f.table.state.events.Add(uint64(len(f.batch.Changes)))
 	f.table.state.malformed.Add(uint64(malformed))
 	f.deliver(&f.batch)
-	if f.fresh() {
+	if f.schedule.fresh {
 		f.stir() // what has events has traffic
 	}
 }
 
 // stir ends a long rest between two rounds: something moves again.
 func (f *follower) stir() {
-	if f.still == 0 {
-		return
+	if f.schedule.still > 0 {
+		f.hasten()
 	}
-	f.hasten()
 }
 
-// hasten has the next round begin as if something had moved in the last one.
 func (f *follower) hasten() {
-	f.still = 0
+	f.schedule.hasten(f.round.underWay())
 	f.table.resting.Store(false)
-	if _, rest := f.pace(); f.listing == nil && f.wanted() {
-		if soon := f.rested.Add(rest); soon.Before(f.due) {
-			f.due = soon
-		}
-	}
 }
 
-// noteMoves counts the rounds in which nothing moved: no counter if counters are wanted, else none
-// of the flows of whose end the kernel may not tell.
-func (f *follower) noteMoves(silent int) {
-	sum := uint64(silent)
-	if f.fresh() {
-		sum = f.listing.sum
-	}
-	if sum == f.sum && (f.fresh() || silent > 0) {
-		f.still++
-	} else {
-		f.still = 0
-	}
-	f.sum = sum
-	f.table.resting.Store(f.still > calmRounds)
-}
-
-// overrun notes that events were lost. The kernel says so once, and then drops all that comes until
-// what is in the buffer has been read (netlink_overrun and netlink_rcv_wake in net/netlink/af_netlink.c).
-func (f *follower) overrun() {
-	f.table.state.overrun()
-	if f.lose() == 0 && !f.counted {
-		f.missed(1) // one was lost before it came to the socket, or the kernel does not count them
-	} else {
-		f.missed(0)
-	}
-	f.counted = false
-	f.congested = 2*f.table.buffer.Got/eventLeast + 1
-}
-
-// drain notes that so many datagrams were read, and counts what was lost meanwhile when the buffer
-// is empty. No listing begins before: what is dropped after it passed would never be known.
-func (f *follower) drain(n int) {
-	if f.congested == 0 {
+// drain notes that so many datagrams were read, and counts what was lost meanwhile when the buffer is empty.
+func (f *follower) drain(datagrams int) {
+	if !f.losses.drain(datagrams) {
 		return
 	}
-	if f.congested = max(0, f.congested-n); n < eventDatagrams {
-		f.congested = 0
-	}
-	if f.congested == 0 && f.lose() > 0 {
-		f.counted = true
-	}
-}
-
-// lose counts the events that were lost since it last did, if the kernel tells.
-func (f *follower) lose() (missed uint32) {
-	drops, ok := f.table.events.drops()
-	if !ok {
-		return 0
-	}
-	missed, f.drops = drops-f.drops, drops
-	if missed > 0 {
+	if missed := f.losses.settle(f.table.events.drops()); missed > 0 {
 		f.missed(missed)
 	}
-	return missed
 }
 
-// missed has the table dumped anew.
+// missed has the table read anew, as so many more events are known to be lost; 0 for such as were known before.
 func (f *follower) missed(events uint32) {
 	f.table.state.miss(uint64(events))
-	f.again = true
-	f.due = f.rested
-	f.lost = time.Now()
+	f.losses.last = time.Now()
+	f.schedule.redo()
 }
 
-// calm tells that events were missed, but none since a while: the flood is over, or
-// has become one that we keep up with.
-func (f *follower) calm() bool { return !f.lost.IsZero() && time.Since(f.lost) >= calmAfter }
-
-// wanted tells whether the whole table is to be read again soon: because
-// events were missed, because somebody wants to see rates, because there are no events, or
-// because there are flows of which the kernel sends none. Else it is read now and then
-// all the same, as not all that happens to a flow makes an event.
-func (f *follower) wanted() bool {
-	return f.again || f.fresh() || f.silent > 0
-}
-
-func (f *follower) fresh() bool {
-	return f.table.keepFresh.Load() || f.table.state.eventsOff.Load()
-}
-
-// pace is what part of a core the listing under way may take, and how long to
-// rest after it at least.
-func (f *follower) pace() (share float64, rest time.Duration) {
-	if f.fresh() {
-		return refreshShare, refreshRest
-	}
-	return reconcileShare, reconcileRest
-}
-
-// list goes on with a listing, or begins one that is due.
+// list goes on with a round, or begins one that is due.
 func (f *follower) list() error {
-	if time.Since(f.looked) >= settingsPace {
+	if time.Since(f.schedule.looked) >= settingsPace {
 		f.look()
 	}
-	if fresh := f.fresh(); fresh != f.wasFresh {
-		f.wasFresh = fresh
+	if f.schedule.want(f.table.keepFresh.Load() || f.schedule.eventless) {
 		f.hasten()
 	} else if f.table.stirred.Swap(false) {
 		f.stir()
 	}
-	if f.congested > 0 {
-		return nil
-	}
-	if f.listing == nil {
-		if time.Now().Before(f.due) && !f.calm() {
-			return nil
-		}
-		f.begin(f.again)
-	}
-	if f.calm() && !f.anew {
-		// What is under way cannot become whole any more, so its end is not waited for. That
-		// which replaces it is: else losses that come again and again would let none end.
-		f.abandon()
+	next := f.round.next(time.Now(), &f.losses, &f.schedule)
+	switch next {
+	case doBegin:
+		f.begin(f.schedule.again)
+	case doReplace:
+		f.endRound()
 		f.begin(true)
-		f.anew = true
+		f.round.anew = true
 	}
-	if f.again {
-		f.urgent = true // what is under way is finished quickly, another one follows
+	if next != doNothing && f.round.underWay() {
+		return f.steps()
 	}
-	if f.listing == nil || (!f.urgent && time.Now().Before(f.due)) {
-		return nil
-	}
+	return nil
+}
+
+// steps reads some datagrams of the listing under way. Where another round follows, it is no longer paced.
+func (f *follower) steps() error {
+	f.round.urgent = f.round.urgent || f.schedule.again
 	watch := startWatch()
 	for range dumpSteps {
-		b, done, err := f.listing.step(f.table.count())
+		l := f.round.listing
+		b, done, err := l.step(f.table.count())
 		if err != nil {
-			f.abandon()
+			f.endRound()
 			if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EOPNOTSUPP) {
 				return explain("reading the connection table", err)
 			}
-			f.retry()
+			f.schedule.retry(time.Now())
+			f.losses.last = time.Time{}
 			return nil
 		}
 		f.deliver(b)
 		if b.End {
-			f.noteMoves(b.Silent)
-			f.silent = b.Silent
+			f.schedule.note(l.sum, b.Silent)
+			f.table.resting.Store(f.schedule.resting())
 		}
 		if done {
-			f.spend(watch)
+			f.round.spend(watch.read())
 			f.finish()
 			return nil
 		}
 	}
-	share, _ := f.pace()
-	f.due = watch.began.Add(time.Duration(float64(f.spend(watch)) / share))
+	used, passed := watch.read()
+	f.round.spend(used, passed)
+	f.schedule.stepped(watch.began, used)
 	return nil
 }
 
-// look looks at the settings. Of what began while the kernel sent no events it never will.
+// look looks at the settings.
 func (f *follower) look() {
-	f.looked = time.Now()
 	f.table.noteSysctls()
-	if off := f.table.state.eventsOff.Load(); off != f.off {
-		f.off, f.again = off, true
-		f.due = f.rested
-	}
+	f.schedule.look(time.Now(), f.table.state.eventsOff.Load())
 }
 
-// begin starts a listing.
+// begin starts a round.
 func (f *follower) begin(urgent bool) {
 	f.look()
 	watch := startWatch()
 	l, err := openListing()
+	f.losses.last = time.Time{}
 	if err != nil {
-		f.retry()
+		f.schedule.retry(time.Now())
 		return
 	}
-	// The kernel finds the first flows while it is asked. Where its hash table is full of
-	// other namespaces' flows, that is nearly all there is to do.
-	f.listing, f.urgent, f.again, f.began, f.lost = l, urgent, false, watch.began, time.Time{}
-	f.cost, f.busy = 0, 0
-	f.spend(watch)
+	f.round.begin(l, urgent, watch)
+	f.schedule.again = false
 	f.table.state.listing.Store(urgent)
 }
 
-// spend adds what a part of the listing under way took, and returns its processor time.
-func (f *follower) spend(w stopwatch) time.Duration {
-	cost, busy := w.read()
-	f.cost += cost
-	f.busy += busy
-	return cost
-}
-
-// stopwatch measures what a piece of work takes: on a busy machine far more time goes by than a listing uses, and
-// if that counted, the table would be read the more seldom the more happens.
-type stopwatch struct {
-	began  time.Time
-	thread int
-	used   time.Duration // by the thread
-}
-
-func startWatch() stopwatch {
-	return stopwatch{time.Now(), unix.Gettid(), threadTime()}
-}
-
-// read returns the processor time and the time that went by. Where the goroutine has moved to another thread,
-// which is rare, it takes the one for the other.
-func (w stopwatch) read() (used, passed time.Duration) {
-	passed = time.Since(w.began)
-	if unix.Gettid() != w.thread {
-		return passed, passed
-	}
-	return min(threadTime()-w.used, passed), passed
-}
-
-func threadTime() time.Duration {
-	var t unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t)
-	return time.Duration(t.Nano())
-}
-
-// retry has a listing begun anew after a while.
-func (f *follower) retry() {
-	f.again, f.lost = true, time.Time{}
-	f.due = time.Now().Add(refreshRest)
-}
-
-// finish closes a listing and says when the next one may begin: after an overrun soon, but
-// not at once, so that a flood that nobody could keep up with does not become one
-// dump after the other.
+// finish ends a round that has come to its end.
 func (f *follower) finish() {
-	end := time.Now()
-	f.again = f.again || f.listing.again
-	f.table.state.malformed.Add(uint64(f.listing.malformed))
-	f.table.state.listed(end.Sub(f.began), f.urgent, f.again)
-	f.rested = end.Add(f.busy)
-	f.due, f.anew = f.rested, false
-	if !f.again {
-		f.due = end.Add(f.restAfter(end.Sub(f.began)))
-	}
-	f.abandon()
+	end, r := time.Now(), &f.round
+	f.schedule.again = f.schedule.again || r.listing.again
+	f.table.state.malformed.Add(uint64(r.listing.malformed))
+	f.table.state.listed(end.Sub(r.began), r.urgent, f.schedule.again)
+	f.schedule.finished(end, r)
+	r.anew = false
+	f.endRound()
 }
 
-// restAfter is how long to rest after a round that took so long.
-func (f *follower) restAfter(took time.Duration) time.Duration {
-	if !f.wanted() {
-		return max(longestRest, time.Duration(float64(f.cost)/idleShare))
-	}
-	share, least := f.pace()
-	pause := max(least, time.Duration(float64(f.cost)/share)-took)
-	doublings := f.still - calmRounds
-	if doublings <= 0 {
-		return pause
-	}
-	longest := min(time.Duration(float64(f.cost)/idleShare), longestRest)
-	if f.table.state.eventsOff.Load() {
-		longest = min(longest, eventlessRest)
-	}
-	const most = 5 // 32 times the least is longer than the longest
-	return max(pause, min(pause<<min(doublings, most), longest))
-}
-
-func (f *follower) abandon() {
-	if f.listing != nil {
-		f.listing.socket.close()
-		f.listing = nil
-	}
+// endRound gives up the round under way, if there is one.
+func (f *follower) endRound() {
+	f.round.end()
 	f.table.state.listing.Store(false)
 }

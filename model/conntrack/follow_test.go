@@ -27,7 +27,7 @@ func inject(t *testing.T, deliver func(*flow.Batch)) (f *follower, fd int) {
 	unix.Close(s.fd)
 	s.fd, s.polls[0].Fd = pair[0], int32(pair[0])
 	t.Cleanup(func() { s.close(); unix.Close(pair[1]) })
-	return &follower{table: &Table{events: s}, deliver: deliver, due: time.Now().Add(time.Hour), looked: time.Now()}, pair[1]
+	return &follower{table: &Table{events: s}, deliver: deliver, schedule: schedule{due: time.Now().Add(time.Hour), looked: time.Now()}}, pair[1]
 }
 
 // TestMalformedMessagesAreCountedAndSkipped feeds events among garbage: messages cut off anywhere,
@@ -131,49 +131,6 @@ func TestGarbageHurtsNothing(t *testing.T) {
 	}
 	for _, flow := range flows.Each {
 		_ = flow.AppendJSON(nil, 1, "")
-	}
-}
-
-// TestRestsGrowWhileNothingMoves: rounds become rare where they tell nothing new, and
-// are back at their pace with the first thing that moves.
-func TestRestsGrowWhileNothingMoves(t *testing.T) {
-	f := &follower{table: &Table{}, cost: 20 * time.Millisecond, sum: 1}
-	f.table.keepFresh.Store(true)
-	round := func(sum uint64) time.Duration {
-		f.listing = &listing{sum: sum}
-		f.noteMoves(0)
-		f.listing = nil
-		f.rested = time.Now()
-		rest := f.restAfter(0)
-		f.due = f.rested.Add(rest)
-		return rest
-	}
-	for i, want := range []int{1, 1, 2, 4, 8, 16, 20, 20} {
-		if got := round(1); got != time.Duration(want)*refreshRest {
-			t.Errorf("rest %d in which nothing moved is %v, not %d s", i, got, want)
-		}
-	}
-	if got := round(2); got != refreshRest {
-		t.Errorf("a counter moved, and the rest is %v", got)
-	}
-	for range 6 {
-		round(2)
-	}
-	f.stir()
-	if got := time.Until(f.due); got > refreshRest {
-		t.Errorf("an event came, and the next round is due in %v", got)
-	}
-	f.cost = time.Second
-	for range 9 {
-		round(2)
-	}
-	if got := round(2); got != longestRest {
-		t.Errorf("the longest rest is %v, not %v", got, longestRest)
-	}
-	f.table.state.eventsOff.Store(true)
-	f.cost = 10 * time.Millisecond
-	if got := round(2); got != eventlessRest {
-		t.Errorf("without events the longest rest is %v, not %v", got, eventlessRest)
 	}
 }
 

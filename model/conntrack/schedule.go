@@ -1,0 +1,150 @@
+package conntrack
+
+import "time"
+
+const (
+	// refreshShare is the part of one core that a refresh of the whole table may take
+	// when it is wanted, reconcileShare when it only looks for flows that ended silently.
+	refreshShare   = 0.04
+	reconcileShare = 0.003
+	// refreshRest and reconcileRest are the shortest times between two rounds.
+	refreshRest   = time.Second
+	reconcileRest = 2 * time.Second
+	// Where nothing moved in calmRounds rounds one after the other, each rest is twice the one before, until
+	// the rounds take no more than idleShare of one core or longestRest is reached: reading walks the kernel's whole hash
+	// table, which all namespaces share, also where there is next to nothing in it.
+	calmRounds  = 2
+	idleShare   = 0.001
+	longestRest = 30 * time.Second
+	// eventlessRest is the longest rest where no event would end it.
+	eventlessRest = 5 * time.Second
+	// settingsPace is how often it is looked at whether the kernel still sends events: it does not say so.
+	settingsPace = 2 * time.Second
+)
+
+// schedule is when the table is read again as a whole, and at what pace: which depends on
+// who wants to know, on what events do not tell, and on whether anything moves.
+type schedule struct {
+	due    time.Time // when the next round, or the next step of a paced one, may be made
+	rested time.Time // when a round may begin even if events were missed
+	looked time.Time // when the settings were last looked at
+
+	again     bool // another round is due: events were missed, or the last round was not whole
+	fresh     bool // the counters of all flows are wanted, or there are no events
+	eventless bool // there were no events when the settings were last looked at
+	silent    int  // flows of whose end the kernel may not tell
+
+	still int    // rounds in which nothing moved, one after the other
+	sum   uint64 // of what the last round told
+}
+
+// wanted tells whether the whole table is to be read again soon: because
+// events were missed, because somebody wants to see rates, because there are no events, or
+// because there are flows of which the kernel sends none. Else it is read now and then
+// all the same, as not all that happens to a flow makes an event.
+func (s *schedule) wanted() bool { return s.again || s.fresh || s.silent > 0 }
+
+// want notes whether the counters of all flows are wanted, and tells whether that is new.
+func (s *schedule) want(fresh bool) (changed bool) {
+	changed = fresh != s.fresh
+	s.fresh = fresh
+	return changed
+}
+
+// look notes what the settings say. Of what began while the kernel sent no events it never will.
+func (s *schedule) look(now time.Time, eventless bool) {
+	s.looked = now
+	if eventless != s.eventless {
+		s.eventless = eventless
+		s.redo()
+	}
+}
+
+// redo has another round begin as soon as the last one allows.
+func (s *schedule) redo() { s.again, s.due = true, s.rested }
+
+// retry has another round begin after a while, as one has failed.
+func (s *schedule) retry(now time.Time) { s.again, s.due = true, now.Add(refreshRest) }
+
+// next is when there is something to do: the next round or step of one, or a look at the settings.
+func (s *schedule) next() time.Time {
+	if look := s.looked.Add(settingsPace); look.Before(s.due) {
+		return look
+	}
+	return s.due
+}
+
+// pace is what part of a core a round may take, and how long to rest after it at least.
+func (s *schedule) pace() (share float64, rest time.Duration) {
+	if s.fresh {
+		return refreshShare, refreshRest
+	}
+	return reconcileShare, reconcileRest
+}
+
+// stepped says when the next step of a round may be made, after one that began then and took so much
+// processor time.
+func (s *schedule) stepped(began time.Time, used time.Duration) {
+	share, _ := s.pace()
+	s.due = began.Add(time.Duration(float64(used) / share))
+}
+
+// note takes what a whole round found: the sum of its counters, and of how many flows the kernel may not tell
+// the end. Nothing moved where that is as before: no counter if counters are wanted, else none of these flows.
+func (s *schedule) note(sum uint64, silent int) {
+	if !s.fresh {
+		sum = uint64(silent)
+	}
+	if sum == s.sum && (s.fresh || silent > 0) {
+		s.still++
+	} else {
+		s.still = 0
+	}
+	s.sum, s.silent = sum, silent
+}
+
+// resting tells whether rests are longer than usual since nothing moves.
+func (s *schedule) resting() bool { return s.still > calmRounds }
+
+// hasten has the next round begin as if something had moved in the last one. While one is
+// under way it changes nothing for that.
+func (s *schedule) hasten(underWay bool) {
+	s.still = 0
+	if underWay || !s.wanted() {
+		return
+	}
+	_, rest := s.pace()
+	if soon := s.rested.Add(rest); soon.Before(s.due) {
+		s.due = soon
+	}
+}
+
+// finished says when the next round may begin, after one that has ended: after an overrun soon, but
+// not at once, so that a flood that nobody could keep up with does not become one
+// dump after the other.
+func (s *schedule) finished(end time.Time, r *round) {
+	s.rested = end.Add(r.busy)
+	s.due = s.rested
+	if !s.again {
+		s.due = end.Add(s.restAfter(r.cost, end.Sub(r.began)))
+	}
+}
+
+// restAfter is how long to rest after a round that took so much processor time and so long.
+func (s *schedule) restAfter(cost, took time.Duration) time.Duration {
+	if !s.wanted() {
+		return max(longestRest, time.Duration(float64(cost)/idleShare))
+	}
+	share, least := s.pace()
+	pause := max(least, time.Duration(float64(cost)/share)-took)
+	doublings := s.still - calmRounds
+	if doublings <= 0 {
+		return pause
+	}
+	longest := min(time.Duration(float64(cost)/idleShare), longestRest)
+	if s.eventless {
+		longest = min(longest, eventlessRest)
+	}
+	const most = 5 // 32 times the least is longer than the longest
+	return max(pause, min(pause<<min(doublings, most), longest))
+}
