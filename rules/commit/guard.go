@@ -124,12 +124,24 @@ func likeInit(name string) (same, known bool) {
 // it takes it back when it is not confirmed in time, when its terminal goes away,
 // when its maker is killed, when its own time is over, and when the guard itself
 // is told to end (SIGTERM). SIGHUP and SIGINT mean nothing to it. It is what the
-// guard's process runs; it returns at once where the entry has a guard.
+// guard's process runs; it returns at once where the entry has a guard. The error is *Absent where the
+// journal has no such entry.
 func (c *Committer) Guard(ctx context.Context, id string) error {
 	if _, err := strconv.ParseUint(id, 10, 63); err != nil {
 		return &Absent{fmt.Sprintf("%q is no change", id)}
 	}
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE, syscall.SIGQUIT)
+	g := guard{c: c, id: id}
+	if g.last = g.read(); g.last == nil {
+		return &Absent{fmt.Sprintf("there is no change %s in the journal", id)}
+	}
+	alarm, err := c.store.watch()
+	if err != nil {
+		return err
+	}
+	defer alarm.close()
+	// The mark says that the guard is there, and then its maker relies on it: it comes when nothing is missing any
+	// more, not even the journal.
 	mark, err := c.store.beGuard(id)
 	if errors.Is(err, errGuarded) {
 		return nil
@@ -138,12 +150,6 @@ func (c *Committer) Guard(ctx context.Context, id string) error {
 		return err
 	}
 	defer mark.Close()
-	alarm, err := c.store.watch()
-	if err != nil {
-		return err
-	}
-	defer alarm.close()
-	g := guard{c: c, id: id}
 	for {
 		pause, err := g.look(context.WithoutCancel(ctx), alarm.told())
 		if err == nil && pause < 0 {
@@ -181,8 +187,6 @@ func (g *guard) look(ctx context.Context, told bool) (time.Duration, error) {
 	g.last = g.read()
 	e := g.last
 	switch {
-	case e == nil:
-		return 0, errors.New("the entry cannot be read")
 	case !e.open():
 		return -1, nil
 	case e.leaving != "":

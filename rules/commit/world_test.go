@@ -157,6 +157,22 @@ func TestJournalGoesAway(t *testing.T) {
 	})
 }
 
+// TestGuardWithoutEntry starts a guard for a change that the journal does not have: it must not say that it is
+// there, since it would not know what to take back.
+func TestGuardWithoutEntry(t *testing.T) {
+	somewhere(t, func(g *gateway) {
+		g.seed()
+		g.run(g.order().plan(), commit.Options{})
+		guard := exec.Command(os.Args[0], "9")
+		guard.Env = append(os.Environ(), roleVariable+"=guard")
+		out, err := guard.CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "no change 9") {
+			g.Errorf("it ended with %v and said %q", err, out)
+		}
+		g.nobodyLeft()
+	})
+}
+
 func TestLockHeld(t *testing.T) {
 	somewhere(t, func(g *gateway) {
 		old := g.state()
