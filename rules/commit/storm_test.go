@@ -85,13 +85,9 @@ func (s *storm) end() error {
 // pace is how many transactions it makes in a second.
 func (s *storm) pace() float64 { return float64(s.transactions.Load()) / time.Since(s.began).Seconds() }
 
-// stormLimit is far beyond what a change beside such a program takes: about two
-// seconds.
-const stormLimit = 30 * time.Second
-
 // TestStorm makes changes of every kind, rolls them back and undoes them beside a
 // program that changes the same chains many hundred times a second. Each ends in
-// the new state and then in the old one, in time, and says so; in the end every rule
+// the new state and then in the old one, and says so; in the end every rule
 // stands where it stood before.
 func TestStorm(t *testing.T) {
 	everywhere(t, func(g *gateway) {
@@ -114,9 +110,6 @@ func TestStorm(t *testing.T) {
 			}
 		}
 		t.Logf("a change and the way back took %v at most, beside %.0f transactions a second", longest, s.pace())
-		if longest > stormLimit {
-			t.Errorf("that is more than %v", stormLimit)
-		}
 		if err := s.end(); err != nil {
 			t.Error(err)
 		}

@@ -256,11 +256,15 @@ const (
 	gatedTime     = time.Second
 	gatedAttempts = 5
 	// refusedTime is how long a change is tried again that was refused while the
-	// tables changed: its place may have been gone.
-	refusedTime = 5 * time.Second
+	// tables changed: its place may have been gone. On a busy machine one try may take
+	// seconds, and so there are refusedAttempts at least.
+	refusedTime     = 5 * time.Second
+	refusedAttempts = 20
 	// straightenTime is how long rules are moved that came to stand elsewhere than
-	// meant, because the chain changed in the moment they were made.
-	straightenTime = 4 * time.Second
+	// meant, because the chain changed in the moment they were made, with
+	// straightenAttempts at least.
+	straightenTime     = 4 * time.Second
+	straightenAttempts = 20
 )
 
 // errMoved says that the tables changed between the check and the commit.
@@ -283,7 +287,10 @@ func (h *Host) applyPlace(ctx context.Context, place rules.Place, propose propos
 	began := time.Now()
 	for n := 0; ; n++ {
 		spent := time.Since(began)
-		a := attempt{host: h, programs: p, lock: lock, propose: propose, numbered: numbered, gated: n < gatedAttempts || spent < gatedTime, again: spent < refusedTime}
+		a := attempt{
+			host: h, programs: p, lock: lock, propose: propose, numbered: numbered,
+			gated: n < gatedAttempts || spent < gatedTime, again: n < refusedAttempts || spent < refusedTime,
+		}
 		made, err := a.run(ctx)
 		if e := (*Mismatch)(nil); errors.As(err, &e) && lock == nil {
 			h.straighten(context.WithoutCancel(ctx), p, e.Want, made)

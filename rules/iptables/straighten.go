@@ -21,7 +21,7 @@ func (h *Host) straighten(ctx context.Context, p *programs, want *rules.Ruleset,
 		}
 	}
 	began := time.Now()
-	for n := 0; time.Since(began) < straightenTime; n++ {
+	for n := 0; n < straightenAttempts || time.Since(began) < straightenTime; n++ {
 		a := attempt{host: h, programs: p, again: true, propose: func(now *rules.Ruleset) ([]rules.Change, error) {
 			for _, c := range made {
 				if move, err := homeward(c, want, now, stayed); err != nil || move.At > 0 {
