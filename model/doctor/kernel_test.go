@@ -196,11 +196,15 @@ func (w *ward) base() {
 	w.serve(w.Client, "tcp", "198.51.100.7:80")
 }
 
-// patience is how long a question may wait for an answer; a connection that does
-// not come up sends its second packet after a second.
-const patience = 1300 * time.Millisecond
+// How long a question may wait for an answer. One that has to come is waited for until something must be
+// broken; one that must not come is missed after a while: a connection that does not come up sends its second packet
+// after a second.
+const (
+	patience = 20 * time.Second
+	absence  = 1300 * time.Millisecond
+)
 
-// ask puts a question and returns who answered, seeing whom.
+// ask puts a question that has to be answered, and returns who answered, seeing whom.
 func (w *ward) ask(from *lab.Node, network, to string) (lab.Answer, error) {
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
@@ -469,27 +473,32 @@ func cure(t *testing.T, trouble trouble, v variant) {
 	w.cured(trouble, found[i])
 }
 
-func (w *ward) question(x trouble) (lab.Answer, error) {
-	network := x.network
+// question puts the question of a trouble, and waits so long for its answer.
+func (w *ward) question(x trouble, limit time.Duration) (lab.Answer, error) {
+	ctx, cancel := context.WithTimeout(w.t.Context(), limit)
+	defer cancel()
+	network, to := x.network, netip.MustParseAddrPort(x.to)
 	if network == "" {
 		network = "tcp"
 	}
 	if x.check == "rp-filter" || x.beyond {
-		ctx, cancel := context.WithTimeout(w.t.Context(), patience)
-		defer cancel()
-		to, as := netip.MustParseAddrPort(x.to), lab.WorldIPv4
+		as := lab.WorldIPv4
 		if to.Addr().Is6() {
 			as = lab.WorldIPv6
 		}
 		return x.from(w).AskFrom(ctx, network, netip.AddrPortFrom(as, 0), to)
 	}
-	return w.ask(x.from(w), network, x.to)
+	return x.from(w).Ask(ctx, network, to)
 }
 
 // spoiled makes sure that the fault is one.
 func (w *ward) spoiled(x trouble) {
 	w.t.Helper()
-	answer, err := w.question(x)
+	limit := absence
+	if x.answered {
+		limit = patience
+	}
+	answer, err := w.question(x, limit)
 	switch {
 	case err != nil && x.answered:
 		w.t.Fatal(err)
@@ -506,7 +515,7 @@ func (w *ward) cured(x trouble, f doctor.Finding) {
 		}
 		return
 	}
-	answer, err := w.question(x)
+	answer, err := w.question(x, patience)
 	if err != nil {
 		w.t.Fatalf("after %q: %v\n%s", f.Cure.Title, err, text(doctor.Examine(w.look())))
 	}
@@ -546,11 +555,7 @@ func TestDoctorIsSilentOnHealthyGateways(t *testing.T) {
 			}
 			w.talk(scenario)
 			g := w.look()
-			began := time.Now()
 			found := doctor.Examine(g)
-			if took := time.Since(began); took > time.Second {
-				t.Errorf("it took %v", took)
-			}
 			for _, f := range found {
 				if f.IsProblem() {
 					t.Errorf("a healthy gateway has no %s", text([]doctor.Finding{f}))
@@ -686,12 +691,12 @@ func TestDoctorForgetsGoneAddresses(t *testing.T) {
 	w.base()
 	w.serve(w.Client, "udp", "198.51.100.7:53")
 	from, to := netip.MustParseAddrPort("192.168.0.3:5000"), netip.MustParseAddrPort("198.51.100.7:53")
-	ask := func() (lab.Answer, error) {
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ask := func(limit time.Duration) (lab.Answer, error) {
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
 		defer cancel()
 		return w.Server3.AskFrom(ctx, "udp", from, to)
 	}
-	if _, err := ask(); err != nil {
+	if _, err := ask(patience); err != nil {
 		t.Fatal(err)
 	}
 	// MASQUERADE forgets its flows when an address goes; SNAT does not.
@@ -699,7 +704,7 @@ func TestDoctorForgetsGoneAddresses(t *testing.T) {
 	if _, err := w.kernel.Forget(w.flows(), func(*flow.Batch) {}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ask(); err != nil {
+	if _, err := ask(patience); err != nil {
 		t.Fatal(err)
 	}
 	w.run(w.Gateway, "ip", "addr", "add", "203.0.113.5/24", "dev", "wan0")
@@ -708,7 +713,7 @@ func TestDoctorForgetsGoneAddresses(t *testing.T) {
 	w.run(w.Gateway, "ip", "route", "replace", "default", "via", "203.0.113.254")
 	w.iptables("iptables", "-t", "nat", "-R", "POSTROUTING", "1", "-s", "192.168.0.0/24", "-o", "wan0", "-j", "SNAT", "--to-source", "203.0.113.5")
 	w.run(w.Client, "ip", "neigh", "flush", "all") // who had the address is forgotten
-	if answer, err := ask(); err == nil {
+	if answer, err := ask(absence); err == nil {
 		t.Fatalf("the gateway is not broken: %+v", answer)
 	}
 	found := doctor.Examine(w.look())
@@ -717,7 +722,7 @@ func TestDoctorForgetsGoneAddresses(t *testing.T) {
 		t.Fatalf("the doctor does not see it:\n%s", text(found))
 	}
 	w.apply(found[i].Cure)
-	answer, err := ask()
+	answer, err := ask(patience)
 	if err != nil || answer.Peer.Addr().String() != "203.0.113.5" {
 		t.Errorf("after %q: %+v, %v", found[i].Cure.Title, answer, err)
 	}
@@ -755,7 +760,7 @@ func TestDoctorLetsLargePacketsThrough(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer listener.Close()
-			if err := w.send(listener, to); err == nil {
+			if err := w.send(listener, to, absence); err == nil {
 				t.Fatal("the gateway is not broken: a large page gets through")
 			}
 			found := doctor.Examine(w.look())
@@ -764,16 +769,16 @@ func TestDoctorLetsLargePacketsThrough(t *testing.T) {
 				t.Fatalf("the doctor does not say mss-clamp:\n%s", text(found))
 			}
 			w.apply(found[i].Cure)
-			if err := w.send(listener, to); err != nil {
+			if err := w.send(listener, to, patience); err != nil {
 				t.Errorf("after %q: %v", found[i].Cure.Title, err)
 			}
 		})
 	}
 }
 
-// send sends a large page from inside to the world and waits until it is there.
-func (w *ward) send(listener *net.TCPListener, to netip.AddrPort) error {
-	ctx, cancel := context.WithTimeout(w.t.Context(), 3*time.Second)
+// send sends a large page from inside to the world and waits until it is there, at most so long for what comes next.
+func (w *ward) send(listener *net.TCPListener, to netip.AddrPort, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
 	conn, err := w.Server3.Dial(ctx, "tcp", netip.AddrPort{}, to)
 	if err != nil {
@@ -787,7 +792,7 @@ func (w *ward) send(listener *net.TCPListener, to netip.AddrPort) error {
 	defer got.Close()
 	const size = 100 << 10
 	go func() { _, _ = conn.Write(make([]byte, size)) }()
-	_ = got.SetReadDeadline(time.Now().Add(patience))
+	_ = got.SetReadDeadline(time.Now().Add(limit))
 	_, err = io.ReadFull(got, make([]byte, size))
 	return err
 }
