@@ -1,10 +1,10 @@
 package rules
 
-import "strconv"
+import "fmt"
 
 // Grouped prints a number with its thousands apart: 12,345.
-func Grouped(n int) string {
-	s := strconv.Itoa(n)
+func Grouped[N int | uint64](n N) string {
+	s := fmt.Sprint(n)
 	for at := len(s) - 3; at > 0 && s[at-1] != '-'; at -= 3 {
 		s = s[:at] + "," + s[at:]
 	}
@@ -12,7 +12,7 @@ func Grouped(n int) string {
 }
 
 // Plural is a number with its noun: 1 rule, 2 rules.
-func Plural(n int, noun string) string {
+func Plural[N int | uint64](n N, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}

@@ -178,7 +178,7 @@ func (s *flowsScreen) silence() string {
 
 // gapLine stands where events are missing.
 func (s *flowsScreen) gapLine(e *flow.Event, time, width int) string {
-	what := rules.Plural(int(e.Missed), "event") + " missed here; "
+	what := rules.Plural(e.Missed, "event") + " missed here; "
 	if e.Resync > 0 {
 		what += "resynced in " + seconds(e.Resync)
 	} else {

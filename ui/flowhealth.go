@@ -44,7 +44,7 @@ func (s *flowsScreen) feedNotes() (notes []facts.HealthNote) {
 	add := func(name, severity, sentence string, cure ...string) {
 		notes = append(notes, facts.HealthNote{Name: name, Severity: severity, Sentence: sentence, Cure: cure})
 	}
-	lost := rules.Plural(int(feed.LastMissed), "event") + " missed"
+	lost := rules.Plural(feed.LastMissed, "event") + " missed"
 	switch ago := s.now.Sub(time.Unix(0, feed.LostAt)); {
 	case feed.Lost:
 		add("events-missed", "error", lost+" so far: they come faster than they can be read; the table is read anew.")
@@ -55,7 +55,7 @@ func (s *flowsScreen) feedNotes() (notes []facts.HealthNote) {
 		add("buffer-small", "warning", fmt.Sprintf("The receive buffer is small, so events are missed when many come: %s.", b.Short))
 	}
 	if n := feed.Malformed; n > 0 {
-		add("malformed", "warning", rules.Plural(int(n), "message")+" of the kernel made no sense and were skipped.")
+		add("malformed", "warning", rules.Plural(n, "message")+" of the kernel made no sense and were skipped.")
 	}
 	return notes
 }
@@ -262,7 +262,7 @@ func (h *flowHealth) news(width int) []string {
 		text.Exact(feed.Events), text.Exact(feed.Missed), text.Exact(feed.Malformed)), width)...)
 	if feed.Resyncs > 0 {
 		last := time.Unix(0, feed.LostAt).In(h.now.Location()).Format("15:04:05")
-		lines = append(lines, h.row(look.Text, "resync", fmt.Sprintf("%s after %s, the last at %s in %s", times(feed.Resyncs), rules.Plural(int(feed.Overruns), "overrun"), last, seconds(feed.LastResync)), width)...)
+		lines = append(lines, h.row(look.Text, "resync", fmt.Sprintf("%s after %s, the last at %s in %s", times(feed.Resyncs), rules.Plural(feed.Overruns, "overrun"), last, seconds(feed.LastResync)), width)...)
 	}
 	buffer := text.Bytes(uint64(feed.Buffer.Got)) + " for events that wait"
 	if b := feed.Buffer; b.Short != "" {

@@ -701,9 +701,9 @@ func (s *flowsScreen) freshness() string {
 	dot := " " + s.look.Glyphs.Dot + " "
 	switch {
 	case s.paused:
-		return "paused at " + s.pausedAt.Format("15:04:05") + dot + rules.Plural(int(feed.Events-s.waiting.Events), "change") + " waiting"
+		return "paused at " + s.pausedAt.Format("15:04:05") + dot + rules.Plural(feed.Events-s.waiting.Events, "change") + " waiting"
 	case feed.Lost:
-		return rules.Plural(int(feed.LastMissed), "event") + " missed, reading the table anew"
+		return rules.Plural(feed.LastMissed, "event") + " missed, reading the table anew"
 	case s.names.on:
 		return s.names.state()
 	case s.mode == eventMode:
@@ -767,7 +767,7 @@ func (s *flowsScreen) summary(f *flow.Flow) string {
 		parts = append(parts, "by "+word)
 	}
 	if f.Counts() {
-		parts = append(parts, rules.Plural(int(f.Packets()), "packet")+", "+text.Bytes(f.Bytes()))
+		parts = append(parts, rules.Plural(f.Packets(), "packet")+", "+text.Bytes(f.Bytes()))
 	}
 	if at, exact := f.Since(); at != 0 {
 		word := "since "

@@ -75,7 +75,7 @@ func TestLosses(t *testing.T) {
 // each takes as little as any can.
 func TestRoomIsNeverTooSmall(t *testing.T) {
 	for _, buffer := range []int{0, 2304, 64 << 10, defaultReceiveBuffer, 1<<30 - 1} {
-		if room := roomFor(buffer); room*eventLeast <= 2*buffer {
+		if room := roomFor(buffer); int64(room)*eventLeast <= 2*int64(buffer) {
 			t.Errorf("a buffer of %d bytes has room for %d events", buffer, room)
 		}
 	}

@@ -321,16 +321,18 @@ func (s *Selector) gather(ctx context.Context, where Condition, order ranking, w
 // instead, so around a flow a whole window's length may come to lie before it; one that is only given by its
 // beginning then shows the last of all it has kept.
 func (s *Selector) prepare(w Window, around bool) {
-	n, limit := s.flows.Len(), w.Limit
+	// More than any table holds, and small enough that sums of it fit an int of 32 bits.
+	const all = math.MaxInt / 8
+	n, limit, offset := s.flows.Len(), min(w.Limit, all), max(0, min(w.Offset, all))
 	if limit < 0 {
-		limit = math.MaxInt32
+		limit = all
 	}
 	if around {
 		s.rest.reset(limit, n)
-		s.before.reset(max(limit, w.Lead), n)
+		s.before.reset(max(limit, min(w.Lead, all)), n)
 		return
 	}
-	s.rest.reset(max(0, w.Offset)+limit, n)
+	s.rest.reset(offset+limit, n)
 	s.before.reset(0, 0)
 }
 

@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net/netip"
 	"os"
@@ -58,10 +59,7 @@ func Logins() []Login {
 		all = append(all, l)
 	}
 	slices.SortFunc(all, func(a, b Login) int {
-		if a.Began != b.Began {
-			return int(a.Began - b.Began)
-		}
-		return a.Client.Compare(b.Client)
+		return cmp.Or(cmp.Compare(a.Began, b.Began), a.Client.Compare(b.Client))
 	})
 	return all
 }

@@ -48,7 +48,7 @@ func (g *gateway) fill(free int64) (empty func()) {
 	if err := unix.Fstatfs(int(file.Fd()), &fs); err != nil {
 		g.Fatal(err)
 	}
-	if size := int64(fs.Bavail)*fs.Bsize - free; size > 0 {
+	if size := int64(fs.Bavail)*int64(fs.Bsize) - free; size > 0 {
 		if err := unix.Fallocate(int(file.Fd()), 0, 0, size); err != nil {
 			g.Fatal(err)
 		}
