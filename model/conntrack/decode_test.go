@@ -1,6 +1,7 @@
 package conntrack
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net"
 	"net/netip"
@@ -15,7 +16,8 @@ import (
 	"nattui/model/lab"
 )
 
-// testdata/messages has messages as a kernel sent them: dump lines and events of flows of many kinds.
+// testdata/messages has messages as a kernel of a little-endian machine sent them: dump lines and events of flows of
+// many kinds.
 const messagesFile = "testdata/messages"
 
 // With NATTUI_RECORD=1 TestDecodersAgreeOnLiveFlows writes that file anew.
@@ -86,7 +88,71 @@ func recorded(t testing.TB) (messages [][]byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return split(t, b)
+	return split(t, reorder(b, binary.LittleEndian, binary.NativeEndian))
+}
+
+// reorder is a run of messages of a machine of one byte order as one of the other would send them: what the kernel
+// says of flows is in network order, only the heads of messages and attributes are not.
+func reorder(b []byte, from, to binary.ByteOrder) []byte {
+	b = bytes.Clone(b)
+	for rest := b; len(rest) >= sizeofHeader; {
+		size := int(from.Uint32(rest))
+		to.PutUint32(rest, from.Uint32(rest))
+		to.PutUint16(rest[4:], from.Uint16(rest[4:]))
+		to.PutUint16(rest[6:], from.Uint16(rest[6:]))
+		to.PutUint32(rest[8:], from.Uint32(rest[8:]))
+		to.PutUint32(rest[12:], from.Uint32(rest[12:]))
+		reorderAttributes(rest[sizeofHeader+sizeofNfgenmsg:size], from, to)
+		rest = rest[min(align(size), len(rest)):]
+	}
+	return b
+}
+
+func reorderAttributes(b []byte, from, to binary.ByteOrder) {
+	for len(b) >= 4 {
+		size, kind := int(from.Uint16(b)), from.Uint16(b[2:])
+		to.PutUint16(b, uint16(size))
+		to.PutUint16(b[2:], kind)
+		if kind&unix.NLA_F_NESTED != 0 {
+			reorderAttributes(b[4:size], from, to)
+		}
+		b = b[min(align(size), len(b)):]
+	}
+}
+
+// TestMessageInNativeOrder decodes a message written byte by byte for machines of each order. Run on one of each, it
+// proves that both are understood: see the Makefile's bigendian.
+func TestMessageInNativeOrder(t *testing.T) {
+	little := []byte{
+		112, 0, 0, 0, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, unix.AF_INET, 0, 0, 0, // struct nlmsghdr, struct nfgenmsg
+		36, 0, 1, 0x80, 20, 0, 1, 0x80, 8, 0, 1, 0, 192, 0, 2, 1, 8, 0, 2, 0, 198, 51, 100, 7, 12, 0, 2, 0x80, 5, 0, 1, 0, 47, 0, 0, 0,
+		36, 0, 2, 0x80, 20, 0, 1, 0x80, 8, 0, 1, 0, 198, 51, 100, 7, 8, 0, 2, 0, 192, 0, 2, 1, 12, 0, 2, 0x80, 5, 0, 1, 0, 47, 0, 0, 0,
+		8, 0, 8, 0, 0x11, 0x22, 0x33, 0x44, 8, 0, 12, 0, 0xaa, 0xbb, 0xcc, 0xdd, // mark, ID
+		4, 0, 99, 0, // something of a later kernel
+	}
+	big := []byte{
+		0, 0, 0, 112, 1, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, unix.AF_INET, 0, 0, 0,
+		0, 36, 0x80, 1, 0, 20, 0x80, 1, 0, 8, 0, 1, 192, 0, 2, 1, 0, 8, 0, 2, 198, 51, 100, 7, 0, 12, 0x80, 2, 0, 5, 0, 1, 47, 0, 0, 0,
+		0, 36, 0x80, 2, 0, 20, 0x80, 1, 0, 8, 0, 1, 198, 51, 100, 7, 0, 8, 0, 2, 192, 0, 2, 1, 0, 12, 0x80, 2, 0, 5, 0, 1, 47, 0, 0, 0,
+		0, 8, 0, 8, 0x11, 0x22, 0x33, 0x44, 0, 8, 0, 12, 0xaa, 0xbb, 0xcc, 0xdd,
+		0, 4, 0, 99,
+	}
+	if got := reorder(little, binary.LittleEndian, binary.BigEndian); !bytes.Equal(got, big) {
+		t.Fatalf("reordered it is % x", got)
+	}
+	native := little
+	if binary.NativeEndian.Uint16([]byte{1, 2}) == 0x0102 {
+		native = big
+	}
+	m, rest, ok := nextMessage(native)
+	var c flow.Change
+	if !ok || len(rest) != 0 || !m.event(&c) {
+		t.Fatalf("the message is not understood: %+v", m)
+	}
+	want := flow.MakeTuple(flow.GRE, netip.MustParseAddrPort("192.0.2.1:0"), netip.MustParseAddrPort("198.51.100.7:0"))
+	if f := c.Flow; c.Kind != flow.EventNew || f.Orig != want || f.Reply != want.Mirror() || f.Mark != 0x11223344 || f.ID != 0xaabbccdd {
+		t.Errorf("the message is %+v", c)
+	}
 }
 
 func split(t testing.TB, b []byte) (messages [][]byte) {

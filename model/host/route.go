@@ -189,7 +189,9 @@ func decodeRuleAttribute(rule *facts.PolicyRule, header *nl.RtMsg, kind int, val
 	case nl.FRA_L3MDEV:
 		rule.L3Master = len(value) > 0 && value[0] != 0
 	case nl.FRA_IP_PROTO:
-		rule.Proto = value[0]
+		if len(value) > 0 {
+			rule.Proto = value[0]
+		}
 	case nl.FRA_SPORT_RANGE:
 		rule.SrcPorts = portRange(value)
 	case nl.FRA_DPORT_RANGE:

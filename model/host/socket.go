@@ -135,7 +135,7 @@ func diagnosed(q diagRequest, flags int) ([]socket, error) {
 	}
 	var found []socket
 	for _, m := range messages {
-		s, err := decodeDiag(m)
+		s, err := decodeDiag(m, binary.NativeEndian)
 		if err != nil {
 			return nil, err
 		}
@@ -144,8 +144,9 @@ func diagnosed(q diagRequest, flags int) ([]socket, error) {
 	return found, nil
 }
 
-// decodeDiag reads an answer (struct inet_diag_msg).
-func decodeDiag(m []byte) (socket, error) {
+// decodeDiag reads an answer (struct inet_diag_msg) of a machine of an order of bytes, which
+// ports and addresses do not have: they are as in packets.
+func decodeDiag(m []byte, order binary.ByteOrder) (socket, error) {
 	if len(m) < diagAnswerSize {
 		return socket{}, fmt.Errorf("an answer about a socket of %d bytes, want %d", len(m), diagAnswerSize)
 	}
@@ -156,7 +157,7 @@ func decodeDiag(m []byte) (socket, error) {
 		}
 		return netip.AddrPortFrom(addr, binary.BigEndian.Uint16(m[port:]))
 	}
-	s := socket{local: end(4, 8), remote: end(6, 24), state: m[1], inode: uint64(binary.NativeEndian.Uint32(m[68:]))}
+	s := socket{local: end(4, 8), remote: end(6, 24), state: m[1], inode: uint64(order.Uint32(m[68:]))}
 	attributes, err := nl.ParseRouteAttr(m[diagAnswerSize:])
 	if err != nil {
 		return s, fmt.Errorf("an answer about a socket: %w", err)
@@ -184,7 +185,7 @@ func listed(family, protocol, state uint8) ([]socket, error) {
 	lines := bufio.NewScanner(file)
 	lines.Scan() // the heading
 	for lines.Scan() {
-		s, err := parseSocket(lines.Text())
+		s, err := parseSocket(lines.Text(), binary.NativeEndian)
 		if err != nil {
 			return found, fmt.Errorf("/proc/net/%s: %w", name, err)
 		}
@@ -197,28 +198,28 @@ func listed(family, protocol, state uint8) ([]socket, error) {
 
 // parseSocket reads a line: number, local and remote address, state, queues,
 // timer, retransmissions, user, timeout, inode (proc(5)).
-func parseSocket(line string) (socket, error) {
+func parseSocket(line string, order binary.ByteOrder) (socket, error) {
 	fields := strings.Fields(line)
 	if len(fields) < 10 {
 		return socket{}, fmt.Errorf("line %q has %d fields, want 10 or more", line, len(fields))
 	}
-	local, errLocal := parseEndpoint(fields[1])
-	remote, errRemote := parseEndpoint(fields[2])
+	local, errLocal := parseEndpoint(fields[1], order)
+	remote, errRemote := parseEndpoint(fields[2], order)
 	state, errState := strconv.ParseUint(fields[3], 16, 8)
 	inode, errInode := strconv.ParseUint(fields[9], 10, 64)
 	return socket{local: local, remote: remote, state: uint8(state), inode: inode}, errors.Join(errLocal, errRemote, errState, errInode)
 }
 
 // parseEndpoint reads an address as words of four bytes in the machine's order,
-// and a port, all in hexadecimal: 0100007F:0016.
-func parseEndpoint(text string) (netip.AddrPort, error) {
+// and a port, all in hexadecimal: 0100007F:0016 is 127.0.0.1:22 on a little-endian one.
+func parseEndpoint(text string, order binary.ByteOrder) (netip.AddrPort, error) {
 	address, port, _ := strings.Cut(text, ":")
 	raw, err := hex.DecodeString(address)
 	if err != nil || len(raw)%4 != 0 {
 		return netip.AddrPort{}, fmt.Errorf("address %q is not made of words in hexadecimal", text)
 	}
 	for i := 0; i < len(raw); i += 4 {
-		binary.NativeEndian.PutUint32(raw[i:], binary.BigEndian.Uint32(raw[i:]))
+		order.PutUint32(raw[i:], binary.BigEndian.Uint32(raw[i:]))
 	}
 	number, err := strconv.ParseUint(port, 16, 16)
 	addr, ok := netip.AddrFromSlice(raw)

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"encoding/binary"
 	"net"
 	"net/netip"
 	"slices"
@@ -80,8 +81,38 @@ func TestParseSocketRefuses(t *testing.T) {
 		"", "0: 0100007F:0016", "0: 0100007F 00000000:0000 0A 0:0 0:0 0 0 0 1 1", "0: XX00007F:0016 00000000:0000 0A 0:0 0:0 0 0 0 1 1",
 		"0: 0100:0016 00000000:0000 0A 0:0 0:0 0 0 0 1 1", "0: 0100007F:0016 00000000:0000 ZZ 0:0 0:0 0 0 0 1 1",
 	} {
-		if s, err := parseSocket(line); err == nil {
+		if s, err := parseSocket(line, binary.NativeEndian); err == nil {
 			t.Errorf("line %q was read as %+v", line, s)
+		}
+	}
+}
+
+// TestSocketsInBothOrders reads what little-endian and big-endian kernels print and answer for the same socket.
+func TestSocketsInBothOrders(t *testing.T) {
+	const rest = " 0A 00000000:00000000 00:00000000 00000000     0        0 74565 1"
+	answer := make([]byte, diagAnswerSize)
+	answer[0], answer[1] = unix.AF_INET, listening
+	copy(answer[4:], []byte{0x1f, 0x90, 0, 80, 127, 0, 0, 1})
+	copy(answer[24:], []byte{192, 0, 2, 1})
+	for _, test := range []struct {
+		order      binary.ByteOrder
+		ipv4, ipv6 string
+		inode      []byte
+	}{
+		{binary.LittleEndian, "0100007F:1F90 010200C0:0050", "B80D0120000000000000000001000000:0016 00000000000000000000000000000000:0000", []byte{0x45, 0x23, 1, 0}},
+		{binary.BigEndian, "7F000001:1F90 C0000201:0050", "20010DB8000000000000000000000001:0016 00000000000000000000000000000000:0000", []byte{0, 1, 0x23, 0x45}},
+	} {
+		want := socket{local: netip.MustParseAddrPort("127.0.0.1:8080"), remote: netip.MustParseAddrPort("192.0.2.1:80"), state: listening, inode: 0x12345}
+		if got, err := parseSocket("0: "+test.ipv4+rest, test.order); err != nil || got != want {
+			t.Errorf("%v: %+v, %v", test.order, got, err)
+		}
+		copy(answer[68:], test.inode)
+		if got, err := decodeDiag(answer, test.order); err != nil || got != want {
+			t.Errorf("%v: the kernel's answer is %+v, %v", test.order, got, err)
+		}
+		want.local, want.remote = netip.MustParseAddrPort("[2001:db8::1]:22"), netip.MustParseAddrPort("[::]:0")
+		if got, err := parseSocket("0: "+test.ipv6+rest, test.order); err != nil || got != want {
+			t.Errorf("%v: %+v, %v", test.order, got, err)
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package trace
 
 import (
+	"bytes"
+	"encoding/binary"
 	"net/netip"
 	"testing"
 
@@ -44,6 +46,37 @@ func TestDecode(t *testing.T) {
 	}
 	if *m.Packet != wantPacket {
 		t.Errorf("the packet is %+v, want %+v", *m.Packet, wantPacket)
+	}
+}
+
+// TestReportInNativeOrder takes apart a report written byte by byte for machines of each order: the heads of attributes
+// are in the machine's, numbers in network order. Run on one of each, it proves both: see the Makefile's bigendian.
+func TestReportInNativeOrder(t *testing.T) {
+	b := map[bool][]byte{
+		false: {
+			unix.NFPROTO_IPV4, 0, 0, 0, 6, 0, 1, 0, 't', 0, 0, 0, 6, 0, 2, 0, 'c', 0, 0, 0,
+			12, 0, 3, 0, 0, 0, 0, 0, 0, 0, 1, 2, 8, 0, 4, 0, 0, 0, 0, 3, 12, 0, 5, 0x80, 8, 0, 1, 0, 0, 0, 0, 1,
+			8, 0, 14, 0, 0x11, 0x22, 0x33, 0x44,
+		},
+		true: {
+			unix.NFPROTO_IPV4, 0, 0, 0, 0, 6, 0, 1, 't', 0, 0, 0, 0, 6, 0, 2, 'c', 0, 0, 0,
+			0, 12, 0, 3, 0, 0, 0, 0, 0, 0, 1, 2, 0, 8, 0, 4, 0, 0, 0, 3, 0, 12, 0x80, 5, 0, 8, 0, 1, 0, 0, 0, 1,
+			0, 8, 0, 14, 0x11, 0x22, 0x33, 0x44,
+		},
+	}[binary.NativeEndian.Uint16([]byte{1, 2}) == 0x0102]
+	var r raw
+	each(b[4:], r.attribute)
+	m, ok := decode(b, "own", numbered)
+	if want := (traced.TraceHop{Family: "ip", Table: "t", Chain: "c", Handle: 0x102, Verdict: "accept"}); !ok || m.Hop != want || r.mark != 0x11223344 {
+		t.Errorf("the report is %+v, of mark %#x", m, r.mark)
+	}
+	verdict := attrs{number(unix.NFTA_VERDICT_CODE, 1)}
+	written := attrs{
+		text(unix.NFTA_TRACE_TABLE, "t"), text(unix.NFTA_TRACE_CHAIN, "c"), number64(unix.NFTA_TRACE_RULE_HANDLE, 0x102), number(unix.NFTA_TRACE_TYPE, unix.NFT_TRACETYPE_RULE),
+		{kind: unix.NFTA_TRACE_VERDICT, within: verdict}, number(unix.NFTA_TRACE_MARK, 0x11223344),
+	}.appendTo(nil)
+	if !bytes.Equal(written, b[4:]) {
+		t.Errorf("written again it is % x, not % x", written, b[4:])
 	}
 }
 

@@ -56,9 +56,10 @@ const (
 // hookNames are the built-in chains in the order of the kernel's hook numbers.
 var hookNames = [5]string{"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"}
 
-// blob is one legacy table as the kernel gave it.
+// blob is one legacy table as a kernel gave it: its numbers are in the order of that machine.
 type blob struct {
 	layout
+	order     binary.ByteOrder
 	hooks     uint32 // bit set of the hooks it has
 	entry     [5]uint32
 	underflow [5]uint32
@@ -86,7 +87,7 @@ func loadedTables(family rules.Family) ([]string, error) {
 // readBlob fetches a loaded table, into buf if that is large enough. It asks
 // again when the table grew between its two questions.
 func readBlob(family rules.Family, table string, buf []byte) (*blob, error) {
-	b := &blob{layout: layoutOf(family)}
+	b := &blob{layout: layoutOf(family), order: binary.NativeEndian}
 	fd, err := unix.Socket(b.domain, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
 	if err != nil {
 		return nil, socketError(table, err)
@@ -99,7 +100,7 @@ func readBlob(family rules.Family, table string, buf []byte) (*blob, error) {
 		if err := getsockopt(fd, b.level, soGetInfo, info[:]); err != nil {
 			return nil, socketError(table, err)
 		}
-		word := func(i int) uint32 { return binary.NativeEndian.Uint32(info[tableNameLen+4*i:]) }
+		word := func(i int) uint32 { return b.order.Uint32(info[tableNameLen+4*i:]) }
 		b.hooks = word(0)
 		for i := range b.entry {
 			b.entry[i], b.underflow[i] = word(1+i), word(6+i)
@@ -111,7 +112,7 @@ func readBlob(family rules.Family, table string, buf []byte) (*blob, error) {
 		buf = buf[:header+size]
 		clear(buf[:header])
 		copy(buf[:tableNameLen-1], table)
-		binary.NativeEndian.PutUint32(buf[tableNameLen:], uint32(size))
+		b.order.PutUint32(buf[tableNameLen:], uint32(size))
 		err := getsockopt(fd, b.level, soGetEntries, buf)
 		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINVAL) && size != b.sizeNow(fd, table) {
 			continue
@@ -131,7 +132,7 @@ func (b *blob) sizeNow(fd int, table string) int {
 	if getsockopt(fd, b.level, soGetInfo, info[:]) != nil {
 		return -1
 	}
-	return int(binary.NativeEndian.Uint32(info[infoSize-4:]))
+	return int(b.order.Uint32(info[infoSize-4:]))
 }
 
 func socketError(table string, err error) error {
@@ -157,7 +158,7 @@ func (b *blob) next(i int) (int, bool) {
 	if i+b.counters+16 > len(b.entries) {
 		return 0, false
 	}
-	end := i + int(binary.NativeEndian.Uint16(b.entries[i+b.targetOffset+2:]))
+	end := i + int(b.order.Uint16(b.entries[i+b.targetOffset+2:]))
 	return end, end > i+b.counters && end <= len(b.entries)
 }
 
@@ -177,13 +178,13 @@ func (b *blob) addTo(h *maphash.Hash) {
 // countersAt reads the counters of the entry that begins at i.
 func (b *blob) countersAt(i int) rules.Counters {
 	at := b.entries[i+b.counters:]
-	return rules.Counters{Packets: binary.NativeEndian.Uint64(at), Bytes: binary.NativeEndian.Uint64(at[8:]), Known: true}
+	return rules.Counters{Packets: b.order.Uint64(at), Bytes: b.order.Uint64(at[8:]), Known: true}
 }
 
 // errorTarget returns the name in an entry's ERROR target, by which the kernel
 // marks where a person's chain begins, and where the table ends ("ERROR").
 func (b *blob) errorTarget(i, end int) (name string, ok bool) {
-	at := i + int(binary.NativeEndian.Uint16(b.entries[i+b.targetOffset:]))
+	at := i + int(b.order.Uint16(b.entries[i+b.targetOffset:]))
 	if at+targetHeader+errorName > end || string(untilNul(b.entries[at+2:at+targetHeader-1])) != "ERROR" {
 		return "", false
 	}
