@@ -69,10 +69,11 @@ func TestFollowTellsASlowReaderWhatItMissed(t *testing.T) {
 	if lab.Isolate(t) {
 		return
 	}
-	for _, argv := range [][]string{{"ip", "link", "set", "lo", "up"}, {"iptables", "-w", "5", "-t", "nat", "-A", "POSTROUTING", "-s", "192.0.2.254", "-j", "MASQUERADE"}} {
-		if out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %v\n%s", argv, err, out)
-		}
+	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if err := lab.Iptables("iptables", "-t", "nat", "-A", "POSTROUTING", "-s", "192.0.2.254", "-j", "MASQUERADE"); err != nil {
+		t.Fatal(err)
 	}
 	socket, err := net.ListenUDP("udp4", nil)
 	if err != nil {

@@ -71,7 +71,7 @@ func startFlood(b testing.TB, n, rate int) *exec.Cmd {
 func swallow(b testing.TB) {
 	b.Helper()
 	run(b, "ip", "addr", "add", "10.9.0.2/32", "dev", "lo")
-	run(b, "iptables", "-w", "5", "-A", "INPUT", "-d", "10.9.0.2", "-j", "DROP")
+	iptables(b, "iptables", "-A", "INPUT", "-d", "10.9.0.2", "-j", "DROP")
 }
 
 func cpu(who int) time.Duration {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/mdlayher/netlink"
@@ -291,15 +292,15 @@ func eventMessages(t *testing.T, s *socket) (messages [][]byte) {
 // here over ctnetlink.
 func makeFlows(t *testing.T) {
 	t.Helper()
-	for _, rule := range [][]string{
-		{"iptables", "-t", "nat", "-A", "OUTPUT", "-p", "tcp", "-d", "127.0.0.2", "--dport", "80", "-j", "REDIRECT", "--to-ports", "8080"},
-		{"iptables", "-t", "nat", "-A", "POSTROUTING", "-d", "127.0.0.3", "-j", "SNAT", "--to-source", "127.0.0.9"},
-		{"iptables", "-t", "nat", "-A", "OUTPUT", "-p", "tcp", "-d", "127.0.0.4", "-j", "DNAT", "--to-destination", "127.0.0.3:8080"},
-		{"iptables", "-t", "mangle", "-A", "OUTPUT", "-p", "udp", "-j", "CONNMARK", "--set-mark", "0x10"},
-		{"iptables", "-t", "raw", "-A", "OUTPUT", "-d", "127.0.0.7", "-j", "CT", "--zone", "7"},
-		{"iptables", "-t", "raw", "-A", "OUTPUT", "-d", "127.0.0.8", "-j", "CT", "--zone-orig", "8"},
+	for _, rule := range []string{
+		"-t nat -A OUTPUT -p tcp -d 127.0.0.2 --dport 80 -j REDIRECT --to-ports 8080",
+		"-t nat -A POSTROUTING -d 127.0.0.3 -j SNAT --to-source 127.0.0.9",
+		"-t nat -A OUTPUT -p tcp -d 127.0.0.4 -j DNAT --to-destination 127.0.0.3:8080",
+		"-t mangle -A OUTPUT -p udp -j CONNMARK --set-mark 0x10",
+		"-t raw -A OUTPUT -d 127.0.0.7 -j CT --zone 7",
+		"-t raw -A OUTPUT -d 127.0.0.8 -j CT --zone-orig 8",
 	} {
-		run(t, rule[0], append([]string{"-w", "5"}, rule[1:]...)...)
+		iptables(t, "iptables", strings.Fields(rule)...)
 	}
 	for _, listen := range []string{"127.0.0.1:8080", "127.0.0.3:8080", "127.0.0.3:8081", "[::1]:8080"} {
 		serve(t, listen)

@@ -32,12 +32,20 @@ func run(t testing.TB, name string, args ...string) string {
 	return string(out)
 }
 
+// iptables makes one change in the namespace.
+func iptables(t testing.TB, program string, words ...string) {
+	t.Helper()
+	if err := lab.Iptables(program, words...); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // track makes the kernel track connections of the namespace: it does so only
 // once a rule refers to connection tracking.
 func track(t testing.TB) {
 	t.Helper()
-	for _, iptables := range []string{"iptables", "ip6tables"} {
-		run(t, iptables, "-w", "5", "-t", "nat", "-A", "POSTROUTING", "-s", map[string]string{"iptables": "192.0.2.254", "ip6tables": "2001:db8::fe"}[iptables], "-j", "MASQUERADE")
+	for program, nobody := range map[string]string{"iptables": "192.0.2.254", "ip6tables": "2001:db8::fe"} {
+		iptables(t, program, "-t", "nat", "-A", "POSTROUTING", "-s", nobody, "-j", "MASQUERADE")
 	}
 }
 

@@ -76,7 +76,7 @@ func newSky(t *testing.T) *sky {
 		"-t raw -A OUTPUT -d 127.192.0.0/10 -j CT --zone 7",
 		"-t raw -A OUTPUT -d 127.64.0.0/10 -j CT --zone-orig 8",
 	} {
-		run(t, "iptables", append([]string{"-w", "5"}, strings.Fields(rule)...)...)
+		iptables(t, "iptables", strings.Fields(rule)...)
 	}
 	serve(t, "127.0.0.1:8080")
 	serve(t, "127.0.0.3:8080")

@@ -120,11 +120,11 @@ func (w *ward) apply(p rules.Plan) {
 
 func (w *ward) iptables(program string, args ...string) {
 	w.t.Helper()
-	words := []string{"-w", "5"}
+	var words []string
 	for _, a := range args {
 		words = append(words, w.say(a))
 	}
-	if _, err := w.Gateway.Output(w.t.Context(), w.say(program), words...); err != nil {
+	if err := w.Gateway.Iptables(w.say(program), words...); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -61,9 +61,8 @@ func buildWays(b *testing.B) (*lab.Network, []way) {
 	_, err = n.Client.Output(ctx, "ip", "route", "add", "192.168.0.0/24", "via", n.Gateway.IPv4.String())
 	must(err)
 	for listen, to := range map[int]int{byKernel: echoes, byKernel + shift: swallows} {
-		_, err = n.Gateway.Output(ctx, "iptables", "-w", "5", "-t", "nat", "-A", "PREROUTING", "-i", "wan0", "-p", "tcp", "--dport", fmt.Sprint(listen),
-			"-j", "DNAT", "--to-destination", fmt.Sprintf("%s:%d", n.Server2.IPv4, to))
-		must(err)
+		must(n.Gateway.Iptables("iptables", "-t", "nat", "-A", "PREROUTING", "-i", "wan0", "-p", "tcp", "--dport", fmt.Sprint(listen),
+			"-j", "DNAT", "--to-destination", fmt.Sprintf("%s:%d", n.Server2.IPv4, to)))
 	}
 	for port, serve := range map[uint16]func(net.Conn){
 		echoes:   func(c net.Conn) { _, _ = io.Copy(c, c) },

@@ -30,7 +30,9 @@ func TestIsolate(t *testing.T) {
 	if got := os.Getppid(); got != 1 {
 		t.Errorf("parent inside is %d, want 1, the keeper", got)
 	}
-	run(t, "iptables", "-w", "5", "-t", "nat", "-A", "PREROUTING", "-p", "tcp", "--dport", "80", "-j", "REDIRECT", "--to-ports", "8080")
+	if err := lab.Iptables("iptables", "-t", "nat", "-A", "PREROUTING", "-p", "tcp", "--dport", "80", "-j", "REDIRECT", "--to-ports", "8080"); err != nil {
+		t.Fatal(err)
+	}
 	run(t, "ip", "netns", "list")
 	t.Run("subtest", func(t *testing.T) {
 		if lab.Isolate(t) {

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"encoding/csv"
 	"fmt"
 	"net/netip"
 	"os/exec"
@@ -18,8 +19,9 @@ type Scenario struct {
 	Summary string
 
 	forwarding bool
-	rulesIPv4  func() string // input of iptables-restore --noflush
-	rulesIPv6  func() string // input of ip6tables-restore --noflush
+	rulesIPv4  []string      // each as iptables takes it, see words
+	rulesIPv6  []string      // each as ip6tables takes it
+	many       func() string // rules of IPv4 by the thousand: input of iptables-restore --noflush
 	services   []service
 	talks      []talk
 	flood      *flood
@@ -59,8 +61,6 @@ func (n *Network) machine(m machine) *Node {
 	return [...]*Node{client: n.Client, gateway: n.Gateway, server2: n.Server2, server3: n.Server3}[m]
 }
 
-func text(rules string) func() string { return func() string { return rules } }
-
 // service is a port of a machine that answers, over both families.
 type service struct {
 	on      machine
@@ -73,18 +73,16 @@ var scenarios = []Scenario{
 		Name:       "publish",
 		Summary:    "a web server behind DNAT with its return path, two long connections, name queries going out",
 		forwarding: true,
-		rulesIPv4: text(`*nat
--A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -m comment --comment web -j DNAT --to-destination 192.168.0.2:8080
--A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 8443 -j DNAT --to-destination 192.168.0.3:443
--A PREROUTING -i lan0 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 8888
--A POSTROUTING -d 192.168.0.2/32 -p tcp -m tcp --dport 8080 -m comment --comment "web, return path" -j SNAT --to-source 192.168.0.1
--A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE
-COMMIT
-`),
-		rulesIPv6: text(`*nat
--A PREROUTING -d 2001:db8:1::1/128 -p tcp -m tcp --dport 80 -m comment --comment web -j DNAT --to-destination [2001:db8:2::2]:8080
-COMMIT
-`),
+		rulesIPv4: []string{
+			"-t nat -A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -m comment --comment web -j DNAT --to-destination 192.168.0.2:8080",
+			"-t nat -A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 8443 -j DNAT --to-destination 192.168.0.3:443",
+			"-t nat -A PREROUTING -i lan0 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 8888",
+			`-t nat -A POSTROUTING -d 192.168.0.2/32 -p tcp -m tcp --dport 8080 -m comment --comment "web, return path" -j SNAT --to-source 192.168.0.1`,
+			"-t nat -A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE",
+		},
+		rulesIPv6: []string{
+			"-t nat -A PREROUTING -d 2001:db8:1::1/128 -p tcp -m tcp --dport 80 -m comment --comment web -j DNAT --to-destination [2001:db8:2::2]:8080",
+		},
 		services: []service{
 			{server2, "tcp", 8080}, {server3, "tcp", 443}, {gateway, "tcp", 8888}, {client, "udp", 53}, {client, "tcp", 80},
 		},
@@ -101,19 +99,15 @@ COMMIT
 		Name:       "share",
 		Summary:    "machines of the LAN share the gateway's address by MASQUERADE; FORWARD lets only them begin",
 		forwarding: true,
-		rulesIPv4: text(`*nat
--A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE
-COMMIT
-*filter
-:FORWARD DROP [0:0]
--A FORWARD -i wan0 -o lan0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
--A FORWARD -i lan0 -o wan0 -j ACCEPT
-COMMIT
-`),
-		rulesIPv6: text(`*nat
--A POSTROUTING -s 2001:db8:2::/64 -o wan0 -j MASQUERADE
-COMMIT
-`),
+		rulesIPv4: []string{
+			"-t nat -A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE",
+			"-P FORWARD DROP",
+			"-A FORWARD -i wan0 -o lan0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+			"-A FORWARD -i lan0 -o wan0 -j ACCEPT",
+		},
+		rulesIPv6: []string{
+			"-t nat -A POSTROUTING -s 2001:db8:2::/64 -o wan0 -j MASQUERADE",
+		},
 		services: []service{{client, "tcp", 80}, {client, "tcp", 443}, {client, "udp", 53}},
 		talks: []talk{
 			{from: server2, network: "tcp", to: "198.51.100.7:80", every: 500 * time.Millisecond},
@@ -129,15 +123,13 @@ COMMIT
 		Name:       "proxy",
 		Summary:    "what the LAN asks of anybody's port 80 is answered by a proxy on the gateway, port 8888, by REDIRECT",
 		forwarding: true,
-		rulesIPv4: text(`*nat
--A PREROUTING -i lan0 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 8888
--A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE
-COMMIT
-`),
-		rulesIPv6: text(`*nat
--A PREROUTING -i lan0 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 8888
-COMMIT
-`),
+		rulesIPv4: []string{
+			"-t nat -A PREROUTING -i lan0 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 8888",
+			"-t nat -A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE",
+		},
+		rulesIPv6: []string{
+			"-t nat -A PREROUTING -i lan0 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 8888",
+		},
 		services: []service{{gateway, "tcp", 8888}, {client, "tcp", 80}, {client, "tcp", 443}},
 		talks: []talk{
 			{from: server2, network: "tcp", to: "198.51.100.7:80", every: 400 * time.Millisecond},
@@ -151,7 +143,7 @@ COMMIT
 		Name:       "kube",
 		Summary:    "5,000 rules as kube-proxy writes them: services, node ports and their endpoints",
 		forwarding: true,
-		rulesIPv4:  func() string { return kubeRules(kubeServices) },
+		many:       func() string { return kubeRules(kubeServices) },
 		services:   []service{{server2, "tcp", 8080}, {server3, "tcp", 8080}},
 		talks: []talk{
 			{from: client, network: "tcp", to: "203.0.113.1:30000", every: 300 * time.Millisecond},
@@ -164,10 +156,9 @@ COMMIT
 		Name:       "flood",
 		Summary:    "2,000 new UDP flows a second through one DNAT rule, for ten minutes",
 		forwarding: true,
-		rulesIPv4: text(`*nat
--A PREROUTING -d 203.0.113.1/32 -p udp -m udp --dport 53 -j DNAT --to-destination 192.168.0.3:53
-COMMIT
-`),
+		rulesIPv4: []string{
+			"-t nat -A PREROUTING -d 203.0.113.1/32 -p udp -m udp --dport 53 -j DNAT --to-destination 192.168.0.3:53",
+		},
 		services: []service{{server3, "udp", 53}},
 		flood:    &flood{from: client, to: netip.MustParseAddrPort("203.0.113.1:53"), perSecond: 2000},
 	},
@@ -219,23 +210,44 @@ func (n *Network) forward(on bool) error {
 	return nil
 }
 
-// seed loads the scenario's rules with whatever backend iptables has here.
+// seed lays the scenario's rules with whatever backend iptables has here, one at a time:
+// nothing looks before the last one.
 func (n *Network) seed(ctx context.Context, s Scenario) error {
-	if s.rulesIPv4 != nil {
-		if err := n.Restore(ctx, "iptables-restore", s.rulesIPv4()); err != nil {
+	for _, line := range s.rulesIPv4 {
+		if err := n.Gateway.Iptables("iptables", words(line)...); err != nil {
 			return err
 		}
 	}
-	_, err := exec.LookPath("ip6tables-restore")
-	if s.rulesIPv6 == nil || !n.HasIPv6 || err != nil {
+	if s.many != nil {
+		if err := n.Restore(ctx, "iptables-restore", s.many()); err != nil {
+			return err
+		}
+	}
+	if _, err := exec.LookPath("ip6tables"); err != nil || !n.HasIPv6 {
 		return nil
 	}
-	return n.Restore(ctx, "ip6tables-restore", s.rulesIPv6())
+	for _, line := range s.rulesIPv6 {
+		if err := n.Gateway.Iptables("ip6tables", words(line)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// words splits a rule at its spaces, but for those in quotation marks.
+func words(line string) []string {
+	r := csv.NewReader(strings.NewReader(line))
+	r.Comma = ' '
+	all, err := r.Read()
+	if err != nil {
+		panic(err) // the scenarios are written here
+	}
+	return all
 }
 
 // Restore loads rules on the gateway with the named program, which is
-// iptables-restore or one of its kin, and keeps the rules that are there. Many
-// rules go in batches: outside of the first user namespace the nft backend
+// iptables-restore or one of its kin, and keeps the rules that are there: thousands take
+// as long as one alone. Many rules go in batches: outside of the first user namespace the nft backend
 // cannot send more than the system's socket buffer at once (net.core.wmem_max),
 // and fails with "Message too long".
 func (n *Network) Restore(ctx context.Context, program, rules string) error {

@@ -132,6 +132,14 @@ func (g *gateway) dial(to netip.AddrPort) net.Conn {
 	return c
 }
 
+// iptables makes one change on the gateway.
+func (g *gateway) iptables(program string, words ...string) {
+	g.Helper()
+	if err := g.Gateway.Iptables(program, words...); err != nil {
+		g.Fatal(err)
+	}
+}
+
 // says sends a datagram from the client.
 func (g *gateway) says(to string) {
 	g.Helper()
@@ -170,7 +178,7 @@ func TestDNATAndReply(t *testing.T) {
 				"-t nat -A PREROUTING -i wan0 -p tcp --dport 80 -j DNAT --to-destination " + netip.AddrPortFrom(inside, 8080).String(),
 				"-N web", "-A FORWARD -o lan0 -j web", "-A web -p tcp -j ACCEPT",
 			} {
-				g.sh(append([]string{iptables + "-nft", "-w", "5"}, strings.Fields(rule)...)...)
+				g.iptables(iptables+"-nft", strings.Fields(rule)...)
 			}
 			tr := g.start("tcp dst " + outside.String() + " dport 80 new")
 			g.dial(netip.AddrPortFrom(outside, 80))
@@ -202,7 +210,7 @@ func TestEcho(t *testing.T) {
 		return
 	}
 	g := build(t)
-	g.sh("iptables-nft", "-w", "5", "-t", "nat", "-A", "PREROUTING", "-p", "icmp", "-j", "DNAT", "--to-destination", g.Server2.IPv4.String())
+	g.iptables("iptables-nft", "-t", "nat", "-A", "PREROUTING", "-p", "icmp", "-j", "DNAT", "--to-destination", g.Server2.IPv4.String())
 	tr := g.start("icmp")
 	if _, err := g.Client.Ping(t.Context(), g.Gateway.IPv4); err != nil {
 		t.Fatal(err)
@@ -225,7 +233,7 @@ func TestThisHost(t *testing.T) {
 	}
 	g := build(t)
 	g.echo(g.Gateway, netip.MustParseAddrPort("203.0.113.1:80"))
-	g.sh("iptables-nft", "-w", "5", "-A", "INPUT", "-p", "tcp", "-m", "conntrack", "--ctstate", "NEW", "-j", "ACCEPT")
+	g.iptables("iptables-nft", "-A", "INPUT", "-p", "tcp", "-m", "conntrack", "--ctstate", "NEW", "-j", "ACCEPT")
 	tr := g.start("203.0.113.10 > :80 new")
 	g.dial(netip.MustParseAddrPort("203.0.113.1:80"))
 	g.expect(g.next(tr), `
@@ -257,9 +265,9 @@ func TestDropped(t *testing.T) {
 	if _, err := g.Client.Output(t.Context(), "ip", "route", "add", "192.168.0.0/24", "via", "203.0.113.1"); err != nil {
 		t.Fatal(err)
 	}
-	g.sh("iptables-nft", "-w", "5", "-t", "raw", "-A", "PREROUTING", "-p", "udp", "--dport", "9", "-j", "DROP")
-	g.sh("iptables-nft", "-w", "5", "-t", "mangle", "-A", "PREROUTING", "-p", "udp", "-j", "MARK", "--set-mark", "7")
-	g.sh("iptables-nft", "-w", "5", "-P", "FORWARD", "DROP")
+	g.iptables("iptables-nft", "-t", "raw", "-A", "PREROUTING", "-p", "udp", "--dport", "9", "-j", "DROP")
+	g.iptables("iptables-nft", "-t", "mangle", "-A", "PREROUTING", "-p", "udp", "-j", "MARK", "--set-mark", "7")
+	g.iptables("iptables-nft", "-P", "FORWARD", "DROP")
 	tr := g.start("udp in wan0")
 	g.says("192.168.0.2:9")
 	g.expect(g.next(tr), `
@@ -297,11 +305,11 @@ func TestRulesMove(t *testing.T) {
 		return
 	}
 	g := build(t)
-	g.sh("iptables-nft", "-w", "5", "-t", "raw", "-A", "PREROUTING", "-p", "udp", "-j", "DROP")
+	g.iptables("iptables-nft", "-t", "raw", "-A", "PREROUTING", "-p", "udp", "-j", "DROP")
 	tr := g.start("udp")
 	g.says("203.0.113.1:9")
 	first := g.next(tr)
-	g.sh("iptables-nft", "-w", "5", "-t", "raw", "-I", "PREROUTING", "-p", "tcp", "-j", "DROP")
+	g.iptables("iptables-nft", "-t", "raw", "-I", "PREROUTING", "-p", "tcp", "-j", "DROP")
 	g.says("203.0.113.1:9")
 	second := g.next(tr)
 	if first.Hops[0].Where() != "raw PREROUTING 1" || second.Hops[0].Where() != "raw PREROUTING 2" || first.Generation == second.Generation {

@@ -219,8 +219,11 @@ func (g *gateway) addr(n int) string {
 func (g *gateway) seed() {
 	g.Helper()
 	for n := 1; n <= 3; n++ {
-		g.iptables("-t", "nat", "-A", "PREROUTING", "-s", g.addr(n), "-j", "ACCEPT")
-		g.iptables("-t", "filter", "-A", "FORWARD", "-s", g.addr(n), "-j", "ACCEPT")
+		for _, chain := range []string{"-t nat -A PREROUTING", "-t filter -A FORWARD"} {
+			if err := lab.Iptables(g.program(), append(strings.Fields(chain), "-s", g.addr(n), "-j", "ACCEPT")...); err != nil {
+				g.Fatal(err)
+			}
+		}
 	}
 }
 

@@ -19,6 +19,14 @@
 // legacy from the socket options of linux/netfilter_ipv4/ip_tables.h, at a
 // hundredth of the cost of reading the rules again.
 //
+// go-iptables finds the programs out and their versions. Rules are not made with
+// it: it makes one rule a process, so that of a plan half could be made and half
+// refused, with every state in between in force meanwhile, and it sets no
+// counters. iptables-restore makes all changes of a table in one commit or none,
+// refuses before anything is changed, and keeps counters (-c). Where a single rule
+// is meant and nothing has to be atomic, as in the lab's scenarios and in what tests
+// find, go-iptables makes it: see Iptables of model/lab.
+//
 // Tables that iptables cannot show in full, because somebody put native nft
 // objects into them, are read-only here ([rules.ReadOnly]); native tables
 // elsewhere that translate as well are listed by [Host.Natives].

@@ -31,7 +31,6 @@ type programs struct {
 	shown               string
 	path, save, restore string
 	version             version
-	single              *goiptables.IPTables
 }
 
 type version [3]int
@@ -195,12 +194,11 @@ func detect(place rules.Place, plain int) (*programs, *Absence) {
 	if place.Family == rules.IPv6 {
 		protocol = goiptables.ProtocolIPv6
 	}
-	single, err := goiptables.New(goiptables.Path(p.path), goiptables.IPFamily(protocol), goiptables.Timeout(int(LockWait.Seconds())))
+	found, err := goiptables.New(goiptables.Path(p.path), goiptables.IPFamily(protocol), goiptables.Timeout(int(LockWait.Seconds())))
 	if err != nil {
 		return nil, &Absence{place, Broken, err.Error()}
 	}
-	p.single = single
-	p.version[0], p.version[1], p.version[2] = single.GetIptablesVersion()
+	p.version[0], p.version[1], p.version[2] = found.GetIptablesVersion()
 	if p.version.before(oldest) {
 		return nil, &Absence{place, TooOld, fmt.Sprintf("%s is version %s, and nattui needs %s or newer", base, p.version, oldest)}
 	}
