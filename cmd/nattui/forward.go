@@ -22,6 +22,7 @@ func newForwardCommand() *cobra.Command {
 		Short: "Forward a TCP port in user space, without NAT",
 		Long: "forward takes TCP connections at LISTEN and carries them to TARGET, in this process: no rule, no forwarding and no privilege is needed, and the target sees this host as its client. " +
 			"It prints every connection and, with --dump, what passes. On the first SIGINT or SIGTERM it takes no more connections and ends with the last one that runs; a second signal aborts them. " +
+			"A connection that is silent for --idle-timeout is reset, and so is one of a client that has --per-client of them already; 0 sets either limit aside. A silent connection takes two file descriptors here: ulimit -n says how many there are. " +
 			"For what stays, the kernel's way is faster:  nattui guide publish",
 		Example: "nattui forward :8080 192.168.0.2:80\nnattui forward --dump 127.0.0.1:2525 mail.example.net:25",
 		Args: func(c *cobra.Command, args []string) error {
@@ -37,12 +38,20 @@ func newForwardCommand() *cobra.Command {
 	}
 	c.Flags().BoolVarP(&o.Dump, "dump", "v", false, "print what passes, with control characters escaped")
 	c.Flags().DurationVar(&o.DialTimeout, "dial-timeout", 10*time.Second, "how long the target may take to answer")
+	c.Flags().DurationVar(&o.IdleTimeout, "idle-timeout", time.Hour, "how long a connection may go without a byte in either direction; 0 for ever")
+	c.Flags().IntVar(&o.PerClient, "per-client", 1000, "how many connections a client may have at a time, of IPv6 a /64; 0 any number")
 	return c
 }
 
 func forwardPort(c *cobra.Command, o forward.Options) error {
 	if o.DialTimeout <= 0 {
 		return usagef("--dial-timeout %s: use a time such as 10s", o.DialTimeout)
+	}
+	if o.IdleTimeout < 0 {
+		return usagef("--idle-timeout %s: use a time such as 1h, or 0", o.IdleTimeout)
+	}
+	if o.PerClient < 0 {
+		return usagef("--per-client %d: use a number such as 1000, or 0", o.PerClient)
 	}
 	// Two signals mean two things here, so they are not taken by way of the context.
 	signals := make(chan os.Signal, 2)

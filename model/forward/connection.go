@@ -21,6 +21,9 @@ type connection struct {
 	mu     sync.Mutex
 	target *net.TCPConn // nil while there is none
 	isCut  bool
+	cause  error // why it was cut
+
+	traffic traffic // as last looked at, by endIdle alone
 }
 
 // carry connects to the target and carries bytes both ways until both sides have
@@ -51,8 +54,10 @@ func (c *connection) carry() {
 			e.Err = back.err
 		}
 	}
-	if errors.Is(e.Err, net.ErrClosed) && c.ending.Err() != nil {
-		e.Err = ErrAborted
+	if errors.Is(e.Err, net.ErrClosed) {
+		c.mu.Lock()
+		e.Err = c.cause
+		c.mu.Unlock()
 	}
 	c.log(e)
 }
@@ -76,11 +81,13 @@ func (c *connection) dial() error {
 	return nil
 }
 
-// cut resets both sides.
-func (c *connection) cut() {
+// cut resets both sides. Only the first cause counts.
+func (c *connection) cut(why error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.isCut = true
+	if !c.isCut {
+		c.isCut, c.cause = true, why
+	}
 	reset(c.client)
 	if c.target != nil {
 		reset(c.target)
@@ -97,11 +104,13 @@ type flowEnd struct {
 // direction alone; an error ends both, since nobody can go on talking to a side
 // that is gone.
 func (c *connection) flow(to, from *net.TCPConn, d Direction) flowEnd {
-	var source io.Reader = from
+	var n int64
+	var err error
 	if c.options.Dump {
-		source = tap{from, c, d}
+		n, err = io.Copy(to, tap{from, c, d})
+	} else {
+		n, err = passOn(to, from)
 	}
-	n, err := io.Copy(to, source)
 	if err == nil {
 		err = to.CloseWrite()
 		if errors.Is(err, unix.ENOTCONN) {
@@ -109,8 +118,9 @@ func (c *connection) flow(to, from *net.TCPConn, d Direction) flowEnd {
 		}
 	}
 	if err != nil {
-		c.cut()
-		return flowEnd{n, broken(err, d)}
+		err = broken(err, d)
+		c.cut(err)
+		return flowEnd{n, err}
 	}
 	c.log(Event{Kind: HalfClosed, Number: c.number, Direction: d})
 	return flowEnd{n, nil}

@@ -3,7 +3,9 @@
 // NAT and no forwarding in the kernel, and pays for that: every byte passes through
 // this process, and the server sees this host as its client.
 //
-// Where nothing is dumped the bytes stay in the kernel (splice(2)).
+// Where nothing is dumped the bytes stay in the kernel (splice(2)), in pipes that a
+// connection has only while bytes flow: one that is silent takes two descriptors, its
+// two sockets. How many a client may have, and how long one may be silent, is limited.
 package forward
 
 import (
@@ -47,6 +49,12 @@ type Options struct {
 	Target string
 	// DialTimeout is how long the target may take to answer; 0: ten seconds.
 	DialTimeout time.Duration
+	// IdleTimeout is how long a connection may go without a byte in either direction before
+	// both sides are reset, to within a quarter; 0: for ever. Keepalives are no bytes.
+	IdleTimeout time.Duration
+	// PerClient is how many connections one client may have at a time, where an
+	// IPv6 client is a whole /64; 0: any number. What comes beyond is reset.
+	PerClient int
 	// Log is told everything that happens. It is called by many goroutines, one at a
 	// time, and should return soon: the connections wait for it.
 	Log func(Event)
@@ -64,6 +72,7 @@ type Forwarder struct {
 	logging sync.Mutex
 	mu      sync.Mutex
 	open    map[*connection]struct{}
+	clients clients
 	running sync.WaitGroup
 	// ending ends the dials when everything is aborted.
 	ending context.Context
@@ -91,7 +100,7 @@ func Listen(ctx context.Context, o Options) (*Forwarder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", o.Listen, plain(err))
 	}
-	f := &Forwarder{options: o, listener: listener.(*net.TCPListener), open: map[*connection]struct{}{}}
+	f := &Forwarder{options: o, listener: listener.(*net.TCPListener), open: map[*connection]struct{}{}, clients: clients{limit: o.PerClient, have: map[netip.Addr]int{}}}
 	if f.isTarget(ctx) {
 		listener.Close()
 		return nil, addressErrorf("%s is where it listens itself, so that it would forward to itself without end", o.Target)
@@ -182,6 +191,11 @@ func (f *Forwarder) Running() int {
 // Serve carries connections until Shut or Abort has been called and the last one
 // has ended. What goes wrong with one connection is an event and ends that one only.
 func (f *Forwarder) Serve() error {
+	ended := make(chan struct{})
+	defer close(ended)
+	if f.options.IdleTimeout > 0 {
+		go f.endIdle(ended)
+	}
 	f.accept()
 	f.running.Wait()
 	if f.ending.Err() != nil {
@@ -217,22 +231,33 @@ func (f *Forwarder) accept() {
 	}
 }
 
-// start carries a connection in goroutines of its own.
+// start carries a connection in goroutines of its own, unless its client has too many.
 func (f *Forwarder) start(client *net.TCPConn) {
-	c := &connection{Forwarder: f, number: f.numbers.Add(1), client: client, began: time.Now()}
+	from := addressOf(client.RemoteAddr())
 	f.mu.Lock()
+	refusal, taken := f.clients.take(from.Addr(), time.Now())
+	if !taken {
+		f.mu.Unlock()
+		reset(client)
+		if refusal != nil {
+			f.log(Event{Kind: Refused, From: from, Err: refusal})
+		}
+		return
+	}
+	c := &connection{Forwarder: f, number: f.numbers.Add(1), client: client, began: time.Now()}
 	f.open[c] = struct{}{}
 	f.running.Add(1)
 	aborted := f.ending.Err() != nil
 	f.mu.Unlock()
 	if aborted {
-		c.cut()
+		c.cut(ErrAborted)
 	}
 	go func() {
 		defer f.running.Done()
 		c.carry()
 		f.mu.Lock()
 		delete(f.open, c)
+		f.clients.release(from.Addr())
 		f.mu.Unlock()
 	}()
 }
@@ -252,7 +277,7 @@ func (f *Forwarder) Abort() int {
 	defer f.mu.Unlock()
 	f.abort()
 	for c := range f.open {
-		c.cut()
+		c.cut(ErrAborted)
 	}
 	return len(f.open)
 }

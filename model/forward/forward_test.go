@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
+	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -241,6 +244,189 @@ func TestAbort(t *testing.T) {
 	}
 	if err := r.awaitEnd(t); !errors.Is(err, ErrAborted) {
 		t.Errorf("Serve returned %v", err)
+	}
+}
+
+// descriptors are how many this process has open.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(all)
+}
+
+// TestSilentConnectionsHoldNoPipes: a connection has its sockets, and pipes only while bytes flow, before the first
+// byte as well as after the last one.
+func TestSilentConnectionsHoldNoPipes(t *testing.T) {
+	const connections, each = 100, 4 // both ends of two connections are in this process
+	r := start(t, Options{Target: target(t, func(c *net.TCPConn) {
+		word := make([]byte, 5)
+		for { // io.Copy would hold pipes of its own
+			if _, err := io.ReadFull(c, word); err != nil {
+				return
+			}
+			_, _ = c.Write(word)
+		}
+	})})
+	before := descriptors(t)
+	var all []*net.TCPConn
+	for range connections {
+		all = append(all, r.dial(t))
+	}
+	for range connections {
+		r.await(t, Opened)
+	}
+	settled := func(when string) {
+		t.Helper()
+		const few = 20 // of the runtime
+		for limit := time.Now().Add(patience); ; runtime.Gosched() {
+			runtime.GC() // lets go of pipes that are kept for the next bytes
+			have := descriptors(t) - before
+			if have <= connections*each+few {
+				return
+			}
+			if time.Now().After(limit) {
+				t.Fatalf("%s %d silent connections have %d descriptors, not %d", when, connections, have, connections*each)
+			}
+		}
+	}
+	settled("at first")
+	word := make([]byte, 5)
+	for _, c := range all {
+		fmt.Fprint(c, "hello")
+	}
+	for _, c := range all {
+		if _, err := io.ReadFull(c, word); err != nil || string(word) != "hello" {
+			t.Fatalf("%q, %v", word, err)
+		}
+	}
+	settled("after a word")
+}
+
+func TestIdleConnectionIsReset(t *testing.T) {
+	for _, dump := range []bool{false, true} {
+		r := start(t, Options{Target: target(t, echo), IdleTimeout: 20 * time.Millisecond, Dump: dump})
+		c := r.dial(t)
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, unix.ECONNRESET) {
+			t.Errorf("an idle connection reads %v, want a reset", err)
+		}
+		if e := r.await(t, Closed); !errors.Is(e.Err, ErrIdle) {
+			t.Errorf("the log says %v", e.Err)
+		}
+	}
+}
+
+// TestSilence: only bytes that were carried end a silence.
+func TestSilence(t *testing.T) {
+	var carried traffic
+	at := time.Unix(1_000_000, 0)
+	for i, look := range []struct {
+		after  time.Duration
+		bytes  uint64
+		silent time.Duration
+	}{
+		{0, 0, 0}, {time.Second, 0, time.Second}, {time.Second, 0, 2 * time.Second}, {time.Second, 7, 0}, {time.Second, 7, time.Second}, {time.Second, 9, 0},
+	} {
+		at = at.Add(look.after)
+		if got := carried.silentFor(look.bytes, at); got != look.silent {
+			t.Errorf("look %d: silent for %v, want %v", i, got, look.silent)
+		}
+	}
+}
+
+// TestCarriedBytes: the kernel's count moves with what passes, either way.
+func TestCarriedBytes(t *testing.T) {
+	r := start(t, Options{Target: target(t, echo)})
+	c := r.dial(t)
+	r.await(t, Opened)
+	of := r.Forwarder.all()[0]
+	before, ok := of.carried()
+	if !ok {
+		t.Skip("the kernel does not count a socket's bytes")
+	}
+	fmt.Fprint(c, "hello")
+	if _, err := io.ReadFull(c, make([]byte, 5)); err != nil {
+		t.Fatal(err)
+	}
+	for limit := time.Now().Add(patience); ; { // acknowledgements may be late
+		now, _ := of.carried()
+		if now-before == 4*5 {
+			return
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("%d bytes were carried, want 20", now-before)
+		}
+		runtime.Gosched()
+	}
+}
+
+func TestClientLimit(t *testing.T) {
+	r := start(t, Options{Target: target(t, echo), PerClient: 2})
+	first := r.dial(t)
+	r.dial(t)
+	r.await(t, Opened)
+	r.await(t, Opened)
+	third, err := net.Dial("tcp", r.Addr().String()) // the reset may be there first
+	if err == nil {
+		_, err = third.Read(make([]byte, 1))
+		third.Close()
+	}
+	if !errors.Is(err, unix.ECONNRESET) {
+		t.Errorf("one too many sees %v, want a reset", err)
+	}
+	if e := r.await(t, Refused); !strings.Contains(e.Err.Error(), "127.0.0.1 has 2 connections") {
+		t.Errorf("the log says %v", e.Err)
+	}
+	first.Close()
+	r.await(t, Closed)
+	// The place is free a moment after the log says so.
+	for limit := time.Now().Add(patience); r.Running() > 1; runtime.Gosched() {
+		if time.Now().After(limit) {
+			t.Fatal("its place is not free")
+		}
+	}
+	r.dial(t)
+	r.await(t, Opened)
+}
+
+// TestClients: a client is an address, of IPv6 a /64; refusals are told once a second.
+func TestClients(t *testing.T) {
+	c := clients{limit: 1, have: map[netip.Addr]int{}}
+	now := time.Unix(1_000_000, 0)
+	for i, step := range []struct {
+		from    string
+		release bool
+		after   time.Duration
+		taken   bool
+		told    string
+	}{
+		{from: "192.0.2.1", taken: true},
+		{from: "192.0.2.2", taken: true},
+		{from: "::ffff:192.0.2.1", told: "192.0.2.1"},
+		{from: "2001:db8::1", taken: true},
+		{from: "2001:db8::ffff"},
+		{from: "2001:db8:0:1::1", taken: true},
+		{from: "192.0.2.1", after: refusalPause, told: "1 more"},
+		{from: "192.0.2.1", release: true},
+		{from: "192.0.2.1", taken: true},
+	} {
+		now = now.Add(step.after)
+		if step.release {
+			c.release(netip.MustParseAddr(step.from))
+			continue
+		}
+		refusal, taken := c.take(netip.MustParseAddr(step.from), now)
+		if taken != step.taken || (refusal != nil) != (step.told != "") || refusal != nil && !strings.Contains(refusal.Error(), step.told) {
+			t.Errorf("step %d, %s: %v, %v", i, step.from, taken, refusal)
+		}
+	}
+	for _, a := range []string{"192.0.2.1", "192.0.2.2", "2001:db8::9", "2001:db8:0:1::9"} {
+		c.release(netip.MustParseAddr(a))
+	}
+	if len(c.have) != 0 {
+		t.Errorf("%v are left", c.have)
 	}
 }
 
