@@ -41,8 +41,7 @@ const traceExample = "tcp dport 80, or src 203.0.113.10 dst 203.0.113.1 dport 80
 //
 // The error is a *QueryError that points at the word.
 func ParseTraceFilter(line string) (TraceFilter, error) {
-	// As long as what they stand for, so that an error points at the right word.
-	p := traceParser{words: filter.Words(strings.NewReplacer("->", " >", "→", " > ").Replace(line))}
+	p := traceParser{words: filter.Words(plainArrows(line))}
 	for p.at < len(p.words) {
 		if err := p.condition(); err != nil {
 			return TraceFilter{}, err
@@ -52,6 +51,30 @@ func ParseTraceFilter(line string) (TraceFilter, error) {
 		return TraceFilter{}, err
 	}
 	return p.filter, nil
+}
+
+// plainArrows writes "->" and "→" as ">" where they are not quoted, and as long as they
+// were, so that an error points at the right word.
+func plainArrows(line string) string {
+	plain := strings.NewReplacer("->", " >", "→", " > ")
+	var b strings.Builder
+	for line != "" {
+		open := strings.IndexAny(line, `"'`)
+		if open < 0 {
+			open = len(line)
+		}
+		b.WriteString(plain.Replace(line[:open]))
+		if line = line[open:]; line == "" {
+			break
+		}
+		end := len(line) // a quote that is not closed runs to the end
+		if closed := strings.IndexByte(line[1:], line[0]); closed >= 0 {
+			end = closed + 2
+		}
+		b.WriteString(line[:end])
+		line = line[end:]
+	}
+	return b.String()
 }
 
 // traceParser reads a filter word by word.
@@ -274,12 +297,24 @@ func (f TraceFilter) String() string {
 	addr("dst", f.Dst)
 	port("dport", f.DstPorts)
 	if f.In != "" {
-		add("in", f.In)
+		add("in", quoted(f.In))
 	}
 	if f.New {
 		add("new")
 	}
 	return strings.Join(words, " ")
+}
+
+// quoted is a name as one word of a filter, whatever is in it. One that has both kinds of
+// quotation marks cannot be written, nor can it come from a filter.
+func quoted(name string) string {
+	if name != "" && !strings.ContainsAny(name, " \t\n\r()<>=!\"'→") && !strings.EqualFold(name, "to") {
+		return name
+	}
+	if strings.Contains(name, `"`) {
+		return "'" + name + "'"
+	}
+	return `"` + name + `"`
 }
 
 // TraceOfFlow is the filter for the packets of a flow, as its client sends them.

@@ -70,12 +70,12 @@ func TestParseTraceFilter(t *testing.T) {
 }
 
 func FuzzParseTraceFilter(f *testing.F) {
-	for _, s := range []string{"tcp dport 80 new", "203.0.113.10 > [2001:db8::1]:80", `in "wan0" src = 10.0.0.0/8`, `""`, "a->", "proto 0"} {
+	for _, s := range []string{"tcp dport 80 new", "203.0.113.10 > [2001:db8::1]:80", `in "wan0" src = 10.0.0.0/8`, `""`, "a->", "proto 0", `in"00000000'`, `in "to"`, `in "a->b" new`, `in 'x"y→z'`, `in "="`, `in "("`} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
 		filter, err := ParseTraceFilter(line)
-		if err != nil || strings.ContainsAny(filter.In, " \t\n\r\"()<>=!-→") {
+		if err != nil {
 			return
 		}
 		if again, err := ParseTraceFilter(filter.String()); err != nil || again != filter {
