@@ -62,6 +62,14 @@ func (f Family) Holds(a netip.Addr) bool {
 	return a.IsValid() && (a.Is4() == (f == IPv4))
 }
 
+// NFT is nft's word for the family: ip or ip6.
+func (f Family) NFT() string {
+	if f == IPv6 {
+		return "ip6"
+	}
+	return "ip"
+}
+
 // Command is the program that changes tables of the family.
 func (f Family) Command() string {
 	if f == IPv6 {

@@ -331,6 +331,8 @@ func (v *flowView) facts(width int) []string {
 		say("rule", "none: it belongs to another connection, whose helper did it")
 	case e.Confidence == explain.Stale:
 		add(look.Attention, "rule", "stale: today's rules would translate it otherwise; x forgets it")
+	case e.Confidence == explain.Unknown:
+		say("rule", "not known: "+e.Unseen+" translates here too, and is not evaluated")
 	case e.Confidence != explain.Exact:
 		say("rule", e.String()+", "+e.Confidence.String())
 	case width < 60 || f.NAT() == flow.NATNone:

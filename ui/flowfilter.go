@@ -183,7 +183,7 @@ func (s *flowsScreen) ruleWords() []string {
 	if stale > 0 {
 		words = append(words, "stale")
 	}
-	return append(words, "ambiguous")
+	return append(words, "ambiguous", "unknown")
 }
 
 // examples of filters, for events and for flows.

@@ -9,6 +9,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"nattui/model/explain"
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/ui/text"
@@ -35,6 +36,10 @@ func (s *flowsScreen) askForgetOf(f flow.Flow) {
 	}
 	if s.isOwn(&f) {
 		s.said = status{text: "that is your own connection: forgetting it could cut you off", failed: true}
+		return
+	}
+	if e := s.gw.Flows.Explain(&f); e.Confidence == explain.Unknown {
+		s.said = status{text: "not forgotten: " + e.Unseen + " may have made it, and a connection that it made would break", failed: true}
 		return
 	}
 	lines := []string{fmt.Sprintf("%s from %s to %s leaves the connection table. A live connection goes on: its next packet is treated by today's rules as if it were new.",
@@ -108,13 +113,21 @@ func (s *flowsScreen) answered(msg tea.Msg) tea.Cmd {
 			return nil
 		}
 		var flows []flow.Flow
-		own := 0
+		own, unknown, unseen := 0, 0, ""
 		for i := range msg.sel.Rows {
-			if f := &msg.sel.Rows[i].Flow; s.isOwn(f) {
+			f := &msg.sel.Rows[i].Flow
+			switch e := s.gw.Flows.Explain(f); {
+			case s.isOwn(f):
 				own++
-			} else {
+			case e.Confidence == explain.Unknown:
+				unknown, unseen = unknown+1, e.Unseen
+			default:
 				flows = append(flows, *f)
 			}
+		}
+		if len(flows) == 0 && unknown > 0 {
+			s.say(fmt.Sprintf("nothing is forgotten: %s may have made %s", unseen, rules.Plural(unknown, "flow")))
+			return nil
 		}
 		if len(flows) == 0 {
 			s.say("no flow to forget")
@@ -127,6 +140,9 @@ func (s *flowsScreen) answered(msg tea.Msg) tea.Cmd {
 		}
 		if own > 0 {
 			lines = append(lines, "Your own connection matches too and stays.")
+		}
+		if unknown > 0 {
+			lines = append(lines, fmt.Sprintf("%s may have made %s that match too; they stay.", unseen, rules.Plural(unknown, "flow")))
 		}
 		named := min(namedFlows, len(flows))
 		for i := range named {

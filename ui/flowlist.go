@@ -497,6 +497,8 @@ func (s *flowsScreen) ruleCell(f *flow.Flow, width int) table.Cell {
 		return table.Cell{Text: s.look.Glyphs.None, Style: s.look.Faint}
 	case e.Confidence == explain.Stale:
 		return table.Cell{Text: "! stale", Style: s.look.Attention}
+	case e.Confidence == explain.Unknown:
+		return table.Cell{Text: "? unknown", Style: s.look.Faint}
 	case e.Rule().IsZero():
 		return table.Cell{Text: s.look.Glyphs.None, Style: s.look.Faint}
 	}

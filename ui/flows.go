@@ -759,6 +759,8 @@ func (s *flowsScreen) summary(f *flow.Flow) string {
 		parts = append(parts, "belongs to another connection")
 	case e.Confidence == explain.Stale:
 		parts = append(parts, "stale: today's rules would translate it otherwise")
+	case e.Confidence == explain.Unknown:
+		parts = append(parts, "rule not known: "+e.Unseen+" translates here too")
 	case !e.Rule().IsZero():
 		word := e.String()
 		if e.Confidence != explain.Exact {

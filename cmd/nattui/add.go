@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"nattui/model/doctor"
-	"nattui/model/host"
 	"nattui/rules"
 	"nattui/rules/iptables"
 	"nattui/ui/text"
@@ -97,7 +96,7 @@ func (o *addOptions) kind(kind rules.Kind, short, to, example string) *cobra.Com
 }
 
 func completeInterfaces(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	facts, err := host.Read(c.Context())
+	facts, err := readFacts(c.Context())
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
@@ -206,7 +205,7 @@ func sayProblem(c *cobra.Command, p rules.Problem) {
 
 // sayDoubts says what on this host speaks against a rule.
 func sayDoubts(c *cobra.Command, set *rules.Ruleset, rule rules.Rule) error {
-	facts, err := host.Read(c.Context())
+	facts, err := readFacts(c.Context())
 	if err != nil {
 		return err
 	}

@@ -98,7 +98,7 @@ func operator(ctx context.Context) (o commit.Options, overSSH bool) {
 		o.By += " (sudo: " + through + ")"
 	}
 	o.Leash = true
-	facts, err := host.Read(ctx)
+	facts, err := readFacts(ctx)
 	if err == nil && facts.Session != nil {
 		o.From = facts.Session.Client.Addr().String()
 	}

@@ -18,7 +18,6 @@ import (
 	"nattui/model/doctor"
 	"nattui/model/facts"
 	"nattui/model/flow"
-	"nattui/model/host"
 	"nattui/rules"
 	"nattui/rules/iptables"
 	"nattui/ui/text"
@@ -120,7 +119,7 @@ func (o *doctorOptions) examine(ctx context.Context, g *doctor.Gateway, forward 
 	}
 	if o.probe && f.Proto == flow.TCP {
 		g.Probes = map[netip.AddrPort]doctor.Probe{f.Server: ask(ctx, f.Server)}
-		if facts, err := host.Read(ctx); err == nil {
+		if facts, err := readFacts(ctx); err == nil {
 			g.Facts = &facts // who answered for the address is known now
 		}
 	}
@@ -167,7 +166,7 @@ func examined(ctx context.Context, tables *iptables.Host) (*doctor.Gateway, erro
 			return nil, err
 		}
 	}
-	facts, err := host.Read(ctx)
+	facts, err := readFacts(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -194,12 +193,8 @@ func examined(ctx context.Context, tables *iptables.Host) (*doctor.Gateway, erro
 
 // surroundings reads what bears on NAT besides rules, flows and facts.
 func surroundings(ctx context.Context, tables *iptables.Host, sets map[rules.Place]*rules.Ruleset) (s doctor.Surroundings, err error) {
-	natives, err := tables.Natives(ctx)
-	if err != nil {
+	if s.Natives, err = iptables.Natives(ctx); err != nil {
 		return s, err
-	}
-	for _, n := range natives {
-		s.Natives = append(s.Natives, doctor.NativeTable{Name: n.String(), Chains: n.Chains})
 	}
 	if s.Filters, err = nativeFilters(ctx, tables); err != nil {
 		s.Unseen = append(s.Unseen, err.Error())

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"nattui/model/doctor"
-	"nattui/model/host"
 	"nattui/model/lab"
 	"nattui/rules"
 	"nattui/rules/commit"
@@ -64,7 +63,7 @@ func savedRules() []doctor.SavedRules {
 // bootDrift compares what runs with what is kept for boot, as History does; nil
 // where that cannot be told.
 func bootDrift(ctx context.Context, tables *iptables.Host, sets map[rules.Place]*rules.Ruleset) *doctor.BootDrift {
-	facts, err := host.Read(ctx)
+	facts, err := readFacts(ctx)
 	if err != nil || sets == nil {
 		return nil
 	}

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"reflect"
 	"time"
 
 	"nattui/model/facts"
 	"nattui/model/host"
 	"nattui/rules"
+	"nattui/rules/iptables"
 	"nattui/ui"
 )
 
@@ -24,6 +26,36 @@ func factsPause(took time.Duration) time.Duration {
 	return max(factsRest, min(time.Duration(float64(took)/factsShare), longestFactsRest))
 }
 
+// readFacts reads what is known of the host, and which nft tables translate beside those of iptables.
+func readFacts(ctx context.Context) (facts.Facts, error) {
+	f, err := host.Read(ctx)
+	if err != nil {
+		return f, err
+	}
+	f.Natives, err = iptables.Natives(ctx)
+	return f, err
+}
+
+// watchNatives asks for the facts anew when nft tables that translate come or go.
+func watchNatives(ctx context.Context, anew chan<- struct{}) {
+	changes, err := iptables.WatchNatives(ctx)
+	if err != nil {
+		return // then they are found from time to time
+	}
+	before, _ := iptables.Natives(ctx)
+	for range changes {
+		now, err := iptables.Natives(ctx)
+		if err != nil || reflect.DeepEqual(before, now) {
+			continue
+		}
+		before = now
+		select {
+		case anew <- struct{}{}:
+		default: // it is asked for already
+		}
+	}
+}
+
 // followFacts delivers what is known of the host, anew when links, addresses or
 // routes change, on request, and from time to time. changed hears of it first.
 func followFacts(ctx context.Context, request <-chan struct{}, changed func(*facts.Facts)) <-chan *facts.Facts {
@@ -38,7 +70,7 @@ func followFacts(ctx context.Context, request <-chan struct{}, changed func(*fac
 		defer rest.Stop()
 		for {
 			start := time.Now()
-			if f, err := host.Read(ctx); err == nil {
+			if f, err := readFacts(ctx); err == nil {
 				rest.Reset(factsPause(time.Since(start)))
 				changed(&f)
 				select {

@@ -8,7 +8,6 @@ import (
 
 	"nattui/model/explain"
 	"nattui/model/flow"
-	"nattui/model/host"
 	"nattui/rules"
 	"nattui/rules/iptables"
 	"nattui/ui/text"
@@ -45,7 +44,7 @@ func forgetStale(c *cobra.Command, a *approval) error {
 	if err != nil {
 		return err
 	}
-	facts, err := host.Read(ctx)
+	facts, err := readFacts(ctx)
 	if err != nil {
 		return err
 	}
@@ -57,6 +56,9 @@ func forgetStale(c *cobra.Command, a *approval) error {
 	stale, n := explain.StaleFlows(ctx, &facts, sets, flows, flows.Len())
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if len(facts.Natives) > 0 {
+		say(c.ErrOrStderr(), fmt.Sprintf("%s translates here too and is not evaluated: what it may have made is left alone", facts.Natives[0]))
 	}
 	if n == 0 {
 		say(c.ErrOrStderr(), fmt.Sprintf("none of %s live flows would be translated otherwise by today's rules", text.Exact(uint64(flows.Len()))))

@@ -9,7 +9,6 @@ import (
 
 	"nattui/model/conntrack"
 	"nattui/model/flow"
-	"nattui/model/host"
 	"nattui/rules"
 	"nattui/rules/guide"
 	"nattui/rules/iptables"
@@ -231,7 +230,7 @@ func (o *guideOptions) host(ctx context.Context, tables *iptables.Host, recipe g
 	for place, set := range sets {
 		set.Name = tables.Program(place)
 	}
-	facts, err := host.Read(ctx)
+	facts, err := readFacts(ctx)
 	if err != nil {
 		return guide.Host{}, err
 	}

@@ -266,7 +266,7 @@ func importGround(ctx context.Context, tables *iptables.Host) (paste.Ground, err
 			return value, err == nil
 		},
 	}
-	facts, err := host.Read(ctx)
+	facts, err := readFacts(ctx)
 	if err != nil {
 		return g, nil // without it only suggestions are lacking
 	}

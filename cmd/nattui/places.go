@@ -142,7 +142,7 @@ func placeNotes(ctx context.Context, host *iptables.Host, sets map[rules.Place]*
 			}
 		}
 	}
-	natives, err := host.Natives(ctx)
+	natives, err := iptables.Natives(ctx)
 	if err != nil {
 		notes = append(notes, "whether other nft tables translate is not known: "+err.Error())
 	}

@@ -12,7 +12,6 @@ import (
 	"nattui/model/explain"
 	"nattui/model/facts"
 	"nattui/model/flow"
-	"nattui/model/host"
 	"nattui/rules"
 	"nattui/rules/commit"
 	"nattui/rules/iptables"
@@ -50,7 +49,7 @@ func (a *approval) weigh(ctx context.Context, tables *iptables.Host, plan rules.
 	if p.before, err = tables.ReadAll(ctx); err != nil {
 		return nil, err
 	}
-	if p.facts, err = host.Read(ctx); err != nil {
+	if p.facts, err = readFacts(ctx); err != nil {
 		return nil, err
 	}
 	if p.after, err = plan.Apply(p.before); err != nil {

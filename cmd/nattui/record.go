@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"nattui/model/facts"
-	"nattui/model/host"
 	"nattui/rules"
 	"nattui/rules/iptables"
 )
@@ -75,7 +74,7 @@ func readGateway(ctx context.Context) (map[rules.Place]*rules.Ruleset, *facts.Fa
 	if err != nil {
 		return nil, nil, err
 	}
-	facts, err := host.Read(ctx)
+	facts, err := readFacts(ctx)
 	return sets, &facts, err
 }
 

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nattui/model/host"
 	"nattui/rules"
 	"nattui/rules/commit"
 	"nattui/rules/iptables"
@@ -96,7 +95,7 @@ func saveOptions(ctx context.Context, tables *iptables.Host) (commit.SaveOptions
 	if o.Sets, err = tables.ReadAll(ctx); err != nil {
 		return o, err
 	}
-	facts, err := host.Read(ctx)
+	facts, err := readFacts(ctx)
 	if err != nil {
 		return o, err
 	}

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"nattui/model/doctor"
-	"nattui/model/host"
 	"nattui/rules/iptables"
 	"nattui/ui/text"
 )
@@ -145,7 +144,7 @@ func readSwitches(ctx context.Context, tables *iptables.Host) (*doctor.Switches,
 	if err != nil {
 		return nil, err
 	}
-	facts, err := host.Read(ctx)
+	facts, err := readFacts(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nattui/model/host"
 	"nattui/model/trace"
 	"nattui/model/traced"
 	"nattui/rules"
@@ -150,7 +149,7 @@ func (w *witness) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	facts, err := host.Read(ctx)
+	facts, err := readFacts(ctx)
 	if err != nil {
 		return err
 	}

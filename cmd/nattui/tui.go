@@ -103,6 +103,7 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 	}
 	anew := make(chan struct{}, 1)
 	gw.Facts = followFacts(ctx, anew, factsChanged)
+	go watchNatives(ctx, anew)
 	if !o.readOnly {
 		safe, err := openSafeChanges(ctx, tables, kernel)
 		if err != nil {

@@ -74,7 +74,7 @@ type Gateway struct {
 // Surroundings are what bears on NAT besides rules, flows and facts.
 type Surroundings struct {
 	// Natives are nft tables besides those of iptables that translate too.
-	Natives []NativeTable
+	Natives []rules.NativeTable
 	// Filters are the filter rules that were made with nft; nil if there are none.
 	Filters *facts.Nftables
 	// Unseen says of each family and backend that is not shown, why.
@@ -91,12 +91,6 @@ type Surroundings struct {
 	// since the network namespace was made (TcpExtIPReversePathFilter); 0 if
 	// that is not known.
 	ReversePathDrops uint64
-}
-
-// NativeTable is an nft table that iptables does not show.
-type NativeTable struct {
-	Name   string   // as nft takes it: table inet firewalld
-	Chains []string // those that hook into NAT
 }
 
 // SavedRules are the contents of a file that is loaded at boot.

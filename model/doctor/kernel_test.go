@@ -71,7 +71,7 @@ func (w *ward) look() *doctor.Gateway {
 	if err := w.kernel.Dump(w.t.Context(), g.Flows.Apply); err != nil {
 		w.t.Fatal(err)
 	}
-	natives, err := w.tables.Natives(w.t.Context())
+	natives, err := iptables.Natives(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func (w *ward) look() *doctor.Gateway {
 		}
 	}
 	for _, n := range natives {
-		g.Natives = append(g.Natives, doctor.NativeTable{Name: n.String(), Chains: n.Chains})
+		g.Natives = append(g.Natives, n)
 	}
 	return g
 }

@@ -34,11 +34,14 @@ const (
 	// Stale: today's rules would translate it otherwise. It keeps the translation
 	// it was made with until it ends or is forgotten.
 	Stale
+	// Unknown: today's rules would translate it otherwise, but nft tables that are not evaluated
+	// translate here too and may have made it.
+	Unknown
 )
 
-var confidences = [...]string{"", "exact", "inferred", "ambiguous", "stale"}
+var confidences = [...]string{"", "exact", "inferred", "ambiguous", "stale", "unknown"}
 
-// String is exact, inferred, ambiguous or stale, as in the JSON output.
+// String is exact, inferred, ambiguous, stale or unknown, as in the JSON output.
 func (c Confidence) String() string { return confidences[c] }
 
 // Explanation is why a flow is translated as it is: the rules that give it
@@ -46,6 +49,8 @@ func (c Confidence) String() string { return confidences[c] }
 type Explanation struct {
 	DNAT, SNAT evaluate.RuleRef // zero: no rule
 	Confidence Confidence
+	// Unseen are the nft tables that may have made it, for Unknown.
+	Unseen string
 }
 
 // Rule is the rule to name first: the one that gives another destination, else
@@ -185,7 +190,7 @@ func (x *Explainer) explain(f *flow.Flow) uint32 {
 	p := FirstPacket(f)
 	outcomes, certain, common := x.memory.classes.Outcomes(x.outcomes[:0], &p)
 	x.outcomes = outcomes
-	explanation := x.number(comparing(outcomes, certain, f))
+	explanation := x.number(comparing(outcomes, certain, f, x.evaluator.Unseen(familyOf(f))))
 	switch {
 	case number != 0:
 	case common:
@@ -252,7 +257,7 @@ func (x *Explainer) Marker() func(*flow.Flow) Explanation {
 // that no rule has made.
 func (e Explanation) AppendJSON(b []byte) []byte {
 	r := e.Rule()
-	if r.IsZero() && e.Confidence != Stale && e.Confidence != Ambiguous {
+	if r.IsZero() && e.Confidence < Ambiguous {
 		return b
 	}
 	b = append(b, `"rule":{`...)
@@ -260,7 +265,11 @@ func (e Explanation) AppendJSON(b []byte) []byte {
 		b = append(strconv.AppendQuote(append(b, `"chain":`...), r.Chain), `,"position":`...)
 		b = append(strconv.AppendInt(b, int64(r.Position), 10), ',')
 	}
-	return append(append(append(b, `"confidence":"`...), e.Confidence.String()...), `"}`...)
+	b = append(append(append(b, `"confidence":"`...), e.Confidence.String()...), '"')
+	if e.Unseen != "" {
+		b = strconv.AppendQuote(append(b, `,"unseen":`...), e.Unseen)
+	}
+	return append(b, '}')
 }
 
 // RuleCounts are how many live flows each rule explains, and how many flows are
@@ -297,8 +306,8 @@ func (x *Explainer) Name(number uint32) string {
 	return x.known[number-1].String()
 }
 
-// String names the rules: PREROUTING 1 + POSTROUTING 2, with "stale" or
-// "ambiguous" where it is so.
+// String names the rules: PREROUTING 1 + POSTROUTING 2, with "stale",
+// "unknown" or "ambiguous" where it is so.
 func (e Explanation) String() string {
 	var parts []string
 	for _, r := range [...]evaluate.RuleRef{e.DNAT, e.SNAT} {
@@ -308,8 +317,8 @@ func (e Explanation) String() string {
 	}
 	text := strings.Join(parts, " + ")
 	switch e.Confidence {
-	case Stale:
-		return "stale"
+	case Stale, Unknown:
+		return e.Confidence.String()
 	case Ambiguous:
 		return strings.TrimSpace("ambiguous " + text)
 	}
@@ -320,7 +329,7 @@ func (e Explanation) String() string {
 }
 
 // Finder reads a filter's rule condition: a position, CHAIN/POSITION, stale,
-// ambiguous, or a chain.
+// ambiguous, unknown, or a chain.
 func (x *Explainer) Finder(ref string) (func(uint32) bool, error) {
 	chain, position, both := strings.Cut(ref, "/")
 	at := 0
@@ -328,7 +337,7 @@ func (x *Explainer) Finder(ref string) (func(uint32) bool, error) {
 		chain, at = "", n
 	} else if both {
 		if at, err = strconv.Atoi(position); err != nil {
-			return nil, fmt.Errorf("%q is no rule: use 3, PREROUTING/3, PREROUTING, stale, ambiguous or none", ref)
+			return nil, fmt.Errorf("%q is no rule: use 3, PREROUTING/3, PREROUTING, stale, ambiguous, unknown or none", ref)
 		}
 	}
 	meant := func(r evaluate.RuleRef) bool {
@@ -345,19 +354,28 @@ func (x *Explainer) Finder(ref string) (func(uint32) bool, error) {
 			return e.Confidence == Stale
 		case "ambiguous":
 			return e.Confidence == Ambiguous
+		case "unknown":
+			return e.Confidence == Unknown
 		case "none":
-			return e.Rule().IsZero() && e.Confidence != Stale
+			return e.Rule().IsZero() && e.Confidence != Stale && e.Confidence != Unknown
 		default:
 			return meant(e.DNAT) || meant(e.SNAT)
 		}
 	}, nil
 }
 
-// explain evaluates a flow's first packet and says what that tells of the flow.
+// With evaluates a flow's first packet and says what that tells of the flow.
 func With(e *evaluate.Evaluator, f *flow.Flow, buf []evaluate.Outcome) (Explanation, []evaluate.Outcome) {
 	p := FirstPacket(f)
 	outcomes, certain := e.Outcomes(buf, &p)
-	return comparing(outcomes, certain, f), outcomes
+	return comparing(outcomes, certain, f, e.Unseen(familyOf(f))), outcomes
+}
+
+func familyOf(f *flow.Flow) rules.Family {
+	if f.Family() == flow.IPv6 {
+		return rules.IPv6
+	}
+	return rules.IPv4
 }
 
 // comparing explains a flow by comparing what would become of its first packet with
@@ -366,7 +384,7 @@ func With(e *evaluate.Evaluator, f *flow.Flow, buf []evaluate.Outcome) (Explanat
 // What it looks at in a flow is to be told apart by classMemory.classOf: nothing but
 // the kind of translation, and the ends after it, for being equal to those before
 // it and to ends of outcomes.
-func comparing(outcomes []evaluate.Outcome, certain bool, f *flow.Flow) Explanation {
+func comparing(outcomes []evaluate.Outcome, certain bool, f *flow.Flow, unseen string) Explanation {
 	nat := f.NAT()
 	var x Explanation
 	loose := false
@@ -384,11 +402,13 @@ func comparing(outcomes []evaluate.Outcome, certain bool, f *flow.Flow) Explanat
 		loose = loose || !port
 	}
 	switch {
-	case x.Confidence == NotAsked && !certain && undecided(outcomes):
+	case x.Confidence == NotAsked && unseen == "" && !certain && undecided(outcomes):
 		x.Confidence = Ambiguous
 	case x.Confidence == NotAsked && f.Status&flow.StatusExpected != 0:
 		// It was translated as the connection that it belongs to (nf_nat_follow_master), and no rule was asked.
 		x.Confidence = Inferred
+	case x.Confidence == NotAsked && unseen != "":
+		x.Confidence, x.Unseen = Unknown, unseen
 	case x.Confidence == NotAsked:
 		x.Confidence = Stale
 	case x.Confidence == Exact && (loose || !certain):

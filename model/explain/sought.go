@@ -164,6 +164,8 @@ func (e Explanation) Verdict() string {
 		return "Today's rules lead to these addresses; the kernel chose a port, or a match that cannot be known was met."
 	case Ambiguous:
 		return "Several rules could have made it."
+	case Unknown:
+		return "Not known: " + e.Unseen + " translates here too, and its rules are not evaluated."
 	case Stale:
 		return "It is stale: today's rules would translate it otherwise. It keeps what it began with until it ends or is forgotten."
 	}

@@ -12,7 +12,7 @@ import (
 func (f *Facts) Host(flows evaluate.FlowTable) evaluate.Host {
 	return evaluate.Host{
 		Interfaces: f.interfaces(), Route: f.remembering().decide, RouteNets: f.routeNets(),
-		Flows: flows, RandomDNATPort: f.randomDNATPort(),
+		Flows: flows, RandomDNATPort: f.randomDNATPort(), Natives: f.Natives,
 	}
 }
 

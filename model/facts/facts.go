@@ -38,6 +38,8 @@ type Facts struct {
 	Session *Session
 	// Presences are programs found that make rules or addresses of their own.
 	Presences []Presence
+	// Natives are nft tables that translate beside those of iptables.
+	Natives []rules.NativeTable `json:",omitempty"`
 	// Gaps say what could not be read, and why.
 	Gaps []string
 

@@ -42,7 +42,7 @@ func (f *Facts) GuideHost(sets map[rules.Place]*rules.Ruleset, backend rules.Bac
 	if f.Session != nil {
 		h.Session = f.Session.Server
 	}
-	if flows != nil {
+	if flows != nil && len(f.Natives) == 0 { // else nobody knows which of them are an iptables rule's
 		h.Flows = guideFlows(flows)
 	}
 	return h

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"net/netip"
+	"strings"
 	"sync"
 
 	"nattui/rules"
@@ -26,7 +27,8 @@ type tables struct {
 	programs []*Program
 	nat      bool
 	tracks   bool
-	hidden   []Doubt // what stands in the kernel and no rule set shows
+	hidden   []Doubt  // what stands in the kernel and is not evaluated
+	unseen   []string // the tables that hold it
 }
 
 // NewEvaluator makes an evaluator for a host and the programs of its rule sets,
@@ -45,9 +47,24 @@ func NewEvaluator(h Host, programs ...*Program) *Evaluator {
 		}
 		for table, what := range p.set.Foreign {
 			t.hidden = append(t.hidden, Doubt{What: fmt.Sprintf("the table %s holds %s, which iptables does not show", table, what)})
+			t.unseen = append(t.unseen, "table "+p.set.Family.NFT()+" "+table)
+		}
+	}
+	for _, n := range h.Natives {
+		for _, f := range rules.Families {
+			if t := &e.families[f]; n.Meets(f) {
+				t.hidden = append(t.hidden, Doubt{What: fmt.Sprintf("%s translates too (%s), and is not evaluated", n, strings.Join(n.Chains, ", "))})
+				t.unseen = append(t.unseen, n.String())
+			}
 		}
 	}
 	return e
+}
+
+// Unseen names the nft tables that a family's packets meet and that are not evaluated, "" where there are
+// none. What the evaluator says of such packets is never certain.
+func (e *Evaluator) Unseen(f rules.Family) string {
+	return strings.Join(e.families[f].unseen, ", ")
 }
 
 // Evaluate follows one packet through the tables of one rule set, on a host of

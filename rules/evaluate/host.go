@@ -22,6 +22,9 @@ type Host struct {
 	// fe80::/10, it treats one like the other, unless they are of groups. nil: not
 	// known, and then there are no Classes.
 	RouteNets []netip.Prefix
+	// Natives are nft tables that translate too. They are not evaluated: where there are any that
+	// the packet's family meets, no outcome is certain.
+	Natives []rules.NativeTable
 	// Flows are the flows that exist already, whose tuples are taken. nil: none.
 	Flows FlowTable
 	// Tracks is set if connection tracking is at work even without a rule of the

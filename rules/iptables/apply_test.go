@@ -355,10 +355,9 @@ func TestNatives(t *testing.T) {
 	if lab.Isolate(t) {
 		return
 	}
-	h := open(t, rules.Place{})
 	run(t, "iptables-nft", "-t", "nat", "-A", "PREROUTING", "-j", "ACCEPT")
 	run(t, "nft", "add table inet firewalld; add chain inet firewalld nat_POST { type nat hook postrouting priority 110; }; add table inet plain; add chain inet plain in { type filter hook input priority 0; }")
-	natives, err := h.Natives(context.Background())
+	natives, err := iptables.Natives(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -120,28 +120,17 @@ func foreignRules(kernel *nfnl, family rules.Family, table string, add func(tabl
 	})
 }
 
-// NativeTable is an nft table, not one of iptables', whose chains translate
-// addresses too. Its rules are not shown by any iptables.
-type NativeTable struct {
-	Family string   // as nft names it: ip, ip6, inet
-	Name   string   // such as firewalld
-	Chains []string // those that hook into NAT, such as nat_PREROUTING
-}
-
-// String is the table as nft names it: "table inet firewalld".
-func (t NativeTable) String() string { return "table " + t.Family + " " + t.Name }
-
 // Natives lists the native nft tables beside those of iptables that translate
-// addresses; none where the kernel has no nf_tables. It needs CAP_NET_ADMIN, no
-// nft program, and takes about a millisecond.
-func (h *Host) Natives(ctx context.Context) ([]NativeTable, error) {
+// addresses; none where the kernel has no nf_tables. It needs CAP_NET_ADMIN, neither
+// nft nor iptables, and takes about a millisecond.
+func Natives(ctx context.Context) ([]rules.NativeTable, error) {
 	kernel, err := dialNfnl()
 	if err != nil {
 		return nil, nil
 	}
 	defer kernel.close()
 	for {
-		var all []NativeTable
+		var all []rules.NativeTable
 		err := kernel.dump(unix.NFT_MSG_GETCHAIN, unix.NFPROTO_UNSPEC, nil, func(m nftMessage) {
 			table := m.attrs.text(unix.NFTA_CHAIN_TABLE)
 			iptables := (m.family == unix.NFPROTO_IPV4 || m.family == unix.NFPROTO_IPV6) && rules.BuiltInChains[table] != nil
@@ -155,7 +144,7 @@ func (h *Host) Natives(ctx context.Context) ([]NativeTable, error) {
 					return
 				}
 			}
-			all = append(all, NativeTable{familyName(m.family), table, []string{chain}})
+			all = append(all, rules.NativeTable{Family: familyName(m.family), Name: table, Chains: []string{chain}})
 		})
 		switch {
 		case errors.Is(err, errInterrupted) && ctx.Err() == nil:
@@ -167,6 +156,36 @@ func (h *Host) Natives(ctx context.Context) ([]NativeTable, error) {
 		}
 		return all, nil
 	}
+}
+
+// WatchNatives sends after each change of nf_tables, whoever made it, until ctx ends; notices that nobody takes
+// are joined. It needs CAP_NET_ADMIN.
+func WatchNatives(ctx context.Context) (<-chan struct{}, error) {
+	l, err := listen()
+	if err != nil {
+		return nil, err
+	}
+	out := make(chan struct{}, 1)
+	stop := context.AfterFunc(ctx, func() { l.file.Close() })
+	go func() {
+		defer close(out)
+		defer stop()
+		for ctx.Err() == nil {
+			datagram, err := l.receive()
+			if err != nil && !errors.Is(err, unix.ENOBUFS) {
+				return
+			}
+			changed := err != nil // some were lost
+			eachMessage(datagram, func(m nftMessage) { changed = changed || m.kind == unix.NFT_MSG_NEWGEN })
+			if changed {
+				select {
+				case out <- struct{}{}:
+				default:
+				}
+			}
+		}
+	}()
+	return out, nil
 }
 
 // MadeChain tells that a chain, by its names for nft, is one that the kernel calls
@@ -185,7 +204,7 @@ func (h *Host) NativeFilters(ctx context.Context) (texts [][]byte, err error) {
 		return nil, nil
 	}
 	defer kernel.close()
-	var tables []NativeTable
+	var tables []rules.NativeTable
 	err = kernel.dump(unix.NFT_MSG_GETCHAIN, unix.NFPROTO_UNSPEC, nil, func(m nftMessage) {
 		table, chain := m.attrs.text(unix.NFTA_CHAIN_TABLE), m.attrs.text(unix.NFTA_CHAIN_NAME)
 		ip := m.family == unix.NFPROTO_IPV4 || m.family == unix.NFPROTO_IPV6
@@ -193,8 +212,8 @@ func (h *Host) NativeFilters(ctx context.Context) (texts [][]byte, err error) {
 			ip && rules.IsBuiltIn(table, chain) || !m.attrs.is(unix.NFTA_CHAIN_TYPE, "filter") {
 			return
 		}
-		one := NativeTable{Family: familyName(m.family), Name: table}
-		if !slices.ContainsFunc(tables, func(t NativeTable) bool { return t.Family == one.Family && t.Name == one.Name }) {
+		one := rules.NativeTable{Family: familyName(m.family), Name: table}
+		if !slices.ContainsFunc(tables, func(t rules.NativeTable) bool { return t.Family == one.Family && t.Name == one.Name }) {
 			tables = append(tables, one)
 		}
 	})
