@@ -17,6 +17,14 @@ const (
 // Families lists both families in the order they are shown.
 var Families = [...]Family{IPv4, IPv6}
 
+// FamilyOf is the family of an address. One of IPv4 that is mapped into IPv6 belongs to IPv6.
+func FamilyOf(a netip.Addr) Family {
+	if a.Is4() {
+		return IPv4
+	}
+	return IPv6
+}
+
 // String returns the name used in JSON and on the command line: ipv4 or ipv6.
 func (f Family) String() string {
 	if f == IPv6 {

@@ -6,7 +6,6 @@ import (
 
 	"nattui/model/doctor"
 	"nattui/model/facts"
-	"nattui/model/flow"
 	"nattui/rules"
 )
 
@@ -24,7 +23,7 @@ func (f *form) addresses() []string {
 	if f.facts == nil {
 		return nil
 	}
-	return values(f.facts.SuggestAddresses(modelFamily(f.draft.Family)))
+	return values(f.facts.SuggestAddresses(f.draft.Family))
 }
 
 // networks are those the host is connected to.
@@ -32,7 +31,7 @@ func (f *form) networks() []string {
 	if f.facts == nil {
 		return nil
 	}
-	return values(f.facts.SuggestNetworks(modelFamily(f.draft.Family)))
+	return values(f.facts.SuggestNetworks(f.draft.Family))
 }
 
 // hosts are neighbours that the host has talked to.
@@ -40,7 +39,7 @@ func (f *form) hosts() []string {
 	if f.facts == nil {
 		return nil
 	}
-	return values(f.facts.SuggestHosts(modelFamily(f.draft.Family)))
+	return values(f.facts.SuggestHosts(f.draft.Family))
 }
 
 // listening are the ports on which something listens here, for a redirection.
@@ -101,11 +100,4 @@ func (f *form) warnings(r rules.Rule, problems []rules.Problem) []string {
 		}
 	}
 	return append(ws, doctor.Doubts(f.facts, f.set(), r, f.old)...)
-}
-
-func modelFamily(f rules.Family) flow.Family {
-	if f == rules.IPv6 {
-		return flow.IPv6
-	}
-	return flow.IPv4
 }

@@ -188,17 +188,17 @@ func (s *guideScreen) check(field string) error {
 }
 
 func (s *guideScreen) networks() []string {
-	return values(s.facts.SuggestNetworks(modelFamily(s.desk.place.Family)))
+	return values(s.facts.SuggestNetworks(s.desk.place.Family))
 }
 
 func (s *guideScreen) linkNames() []string { return values(s.facts.SuggestInterfaces()) }
 
 func (s *guideScreen) ownAddresses() []string {
-	return values(s.facts.SuggestAddresses(modelFamily(s.desk.place.Family)))
+	return values(s.facts.SuggestAddresses(s.desk.place.Family))
 }
 
 func (s *guideScreen) hostNames() []string {
-	return values(s.facts.SuggestHosts(modelFamily(s.desk.place.Family)))
+	return values(s.facts.SuggestHosts(s.desk.place.Family))
 }
 
 // listeningPorts are where something listens on this host.

@@ -76,7 +76,7 @@ func gatewayFacts() *facts.Facts {
 		Routes:    []facts.RouteEntry{route("0.0.0.0/0", "wan0", "203.0.113.254"), route("203.0.113.0/24", "wan0", ""), route("192.168.0.0/24", "lan0", "")},
 	}
 	for i, table := range []uint32{facts.TableLocal, facts.TableMain, facts.TableDefault} {
-		f.PolicyRules = append(f.PolicyRules, facts.PolicyRule{Priority: []uint32{0, 32766, 32767}[i], Action: facts.RuleTable, Table: table, Family: flow.IPv4, SuppressPrefix: -1})
+		f.PolicyRules = append(f.PolicyRules, facts.PolicyRule{Priority: []uint32{0, 32766, 32767}[i], Action: facts.RuleTable, Table: table, Family: rules.IPv4, SuppressPrefix: -1})
 	}
 	f.Settings.Forwarding4 = facts.SettingOn
 	f.Listeners = []facts.Listener{{Proto: flow.TCP, Address: netip.MustParseAddrPort("0.0.0.0:8888")}}

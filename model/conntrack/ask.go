@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nattui/model/flow"
+	"nattui/rules"
 )
 
 const (
@@ -172,7 +173,7 @@ func closeMessage(b []byte, start int) []byte {
 
 func appendFlow(b []byte, f *flow.Flow, kind, flags uint16, seq uint32) []byte {
 	family := uint8(unix.AF_INET)
-	if f.Family() == flow.IPv6 {
+	if f.Family() == rules.IPv6 {
 		family = unix.AF_INET6
 	}
 	b = request(b, kind, unix.NLM_F_REQUEST|flags, seq, family)
@@ -186,7 +187,7 @@ func appendFlow(b []byte, f *flow.Flow, kind, flags uint16, seq uint32) []byte {
 func appendTuple(b []byte, kind uint16, t *flow.Tuple, zone uint16, side flow.ZoneSide) []byte {
 	b, tuple := openNest(b, kind)
 	b, ip := openNest(b, ctaTupleIP)
-	if t.Family == flow.IPv6 {
+	if t.Family == rules.IPv6 {
 		b = appendAttribute(b, ctaIPv6Src, t.Src[:])
 		b = appendAttribute(b, ctaIPv6Dst, t.Dst[:])
 	} else {

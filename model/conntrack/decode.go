@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nattui/model/flow"
+	"nattui/rules"
 )
 
 // Message types and attributes of include/uapi/linux/netfilter/nfnetlink_conntrack.h.
@@ -186,14 +187,17 @@ func decode(body []byte, c *flow.Change) bool {
 	}
 	f := &c.Flow
 	var counts [4]uint64
+	tuples := 0 // a bit for each direction
 	a := attributes{rest: body[sizeofNfgenmsg:]}
 	ok := true
 	for ok && a.next() {
 		switch a.kind {
 		case ctaTupleOrig:
 			ok = decodeTuple(a.value, &f.Orig, f, flow.ZoneOrig)
+			tuples |= 1
 		case ctaTupleReply:
 			ok = decodeTuple(a.value, &f.Reply, f, flow.ZoneReply)
+			tuples |= 2
 		case ctaStatus:
 			f.Status = flow.Status(a.u32())
 			c.Has |= flow.HasStatus
@@ -222,7 +226,7 @@ func decode(body []byte, c *flow.Change) bool {
 	if c.Has&flow.HasCounts != 0 {
 		f.SetCounts(counts[0], counts[1], counts[2], counts[3])
 	}
-	return ok && !a.broken && f.Orig.Family != 0 && f.Orig.Family == f.Reply.Family
+	return ok && !a.broken && tuples == 3 && f.Orig.Family == f.Reply.Family
 }
 
 func decodeTuple(b []byte, t *flow.Tuple, f *flow.Flow, side flow.ZoneSide) bool {
@@ -279,14 +283,14 @@ func plainTuple(b []byte, t *flow.Tuple) bool {
 		if ports = b[20:]; word(b) != headIPv4 || word(b[4:]) != headIPv4Src || word(b[12:]) != headIPv4Dst || !plainPorts(ports) {
 			return false
 		}
-		t.Family = flow.IPv4
+		t.Family = rules.IPv4
 		t.Src = mapped([4]byte(b[8:]))
 		t.Dst = mapped([4]byte(b[16:]))
 	case 4 + 2*20 + 4 + 3*8:
 		if ports = b[44:]; word(b) != headIPv6 || word(b[4:]) != headIPv6Src || word(b[24:]) != headIPv6Dst || !plainPorts(ports) {
 			return false
 		}
-		t.Family = flow.IPv6
+		t.Family = rules.IPv6
 		t.Src = [16]byte(b[8:])
 		t.Dst = [16]byte(b[28:])
 	default:
@@ -324,7 +328,7 @@ func decodeAddresses(b []byte, t *flow.Tuple) bool {
 				to = &t.Dst
 			}
 			*to = mapped([4]byte(a.value))
-			t.Family = flow.IPv4
+			t.Family = rules.IPv4
 		case ctaIPv6Src, ctaIPv6Dst:
 			if len(a.value) != 16 {
 				return false
@@ -334,7 +338,7 @@ func decodeAddresses(b []byte, t *flow.Tuple) bool {
 				to = &t.Dst
 			}
 			copy(to[:], a.value)
-			t.Family = flow.IPv6
+			t.Family = rules.IPv6
 		default:
 			continue
 		}

@@ -153,7 +153,7 @@ func (c *census) count(d *doctor, f *flow.Flow, e explain.Explanation, asked []*
 			}
 		}
 	}
-	if waiting && nat&flow.NATSrc == 0 && f.Family() == flow.IPv4 && isInner(f.Client().Addr()) && !isInner(f.ServedBy().Addr()) {
+	if waiting && nat&flow.NATSrc == 0 && f.Family() == rules.IPv4 && isInner(f.Client().Addr()) && !isInner(f.ServedBy().Addr()) {
 		c.leftBare(d, f)
 	}
 }

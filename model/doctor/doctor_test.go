@@ -36,7 +36,7 @@ func gatewayOf(t testing.TB, texts map[rules.Place]string) *Gateway {
 		Routes:    []facts.RouteEntry{route("0.0.0.0/0", "wan0", "203.0.113.254"), route("203.0.113.0/24", "wan0", ""), route("192.168.0.0/24", "lan0", "")},
 	}
 	for i, table := range []uint32{facts.TableLocal, facts.TableMain, facts.TableDefault} {
-		f.PolicyRules = append(f.PolicyRules, facts.PolicyRule{Priority: []uint32{0, 32766, 32767}[i], Action: facts.RuleTable, Table: table, Family: flow.IPv4, SuppressPrefix: -1})
+		f.PolicyRules = append(f.PolicyRules, facts.PolicyRule{Priority: []uint32{0, 32766, 32767}[i], Action: facts.RuleTable, Table: table, Family: rules.IPv4, SuppressPrefix: -1})
 	}
 	for _, a := range f.Addresses {
 		f.Routes = append(f.Routes, facts.RouteEntry{Table: facts.TableLocal, Kind: facts.RouteLocal, Dst: netip.PrefixFrom(a.Prefix.Addr(), 32), Hops: []facts.Hop{{Out: a.Link}}})
@@ -196,7 +196,7 @@ COMMIT
 		}},
 		{name: "no file switches forwarding on", check: "not-at-boot", severity: SeverityNote, subject: "net.ipv4.ip_forward", spoil: func(g *Gateway) { g.BootSettings = map[string]BootSetting{} }},
 		{name: "policy routing", check: "policy-routing", severity: SeverityNote, spoil: func(g *Gateway) {
-			g.Facts.PolicyRules = append(g.Facts.PolicyRules, facts.PolicyRule{Family: flow.IPv4, Priority: 100, Action: facts.RuleTable, Table: 100, Mark: 1, Mask: 0xff, SuppressPrefix: -1})
+			g.Facts.PolicyRules = append(g.Facts.PolicyRules, facts.PolicyRule{Family: rules.IPv4, Priority: 100, Action: facts.RuleTable, Table: 100, Mark: 1, Mask: 0xff, SuppressPrefix: -1})
 		}},
 		{name: "what could not be read", check: "not-known", severity: SeverityNote, spoil: func(g *Gateway) { g.Facts.Gaps = []string{"listeners: permission denied"} }},
 	}

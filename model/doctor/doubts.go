@@ -5,7 +5,6 @@ import (
 	"net/netip"
 
 	"nattui/model/facts"
-	"nattui/model/flow"
 	"nattui/rules"
 )
 
@@ -51,17 +50,17 @@ func (d *doubts) duplicate() {
 	}
 }
 
-func (d *doubts) family() flow.Family {
+func (d *doubts) family() rules.Family {
 	if d.set != nil && d.set.Family == rules.IPv6 {
-		return flow.IPv6
+		return rules.IPv6
 	}
-	return flow.IPv4
+	return rules.IPv4
 }
 
 // forwarding tells that what is translated does not leave the host.
 func (d *doubts) forwarding() {
 	setting, name := d.facts.Settings.Forwarding4, "net.ipv4.ip_forward"
-	if d.family() == flow.IPv6 {
+	if d.family() == rules.IPv6 {
 		setting, name = d.facts.Settings.Forwarding6, "net.ipv6.conf.all.forwarding"
 	}
 	if setting != facts.SettingOff {
@@ -119,7 +118,7 @@ func (d *doubts) listens(to rules.Translation) {
 			continue
 		}
 		a := l.Address.Addr()
-		if d.family() == flow.IPv4 && a.Is6() && !l.BothFamilies || d.family() == flow.IPv6 && a.Is4() {
+		if d.family() == rules.IPv4 && a.Is6() && !l.BothFamilies || d.family() == rules.IPv6 && a.Is4() {
 			continue
 		}
 		if !a.IsLoopback() {

@@ -265,7 +265,7 @@ func (d *doctor) clamp(link string) rules.Plan {
 	plan := rules.Plan{Title: "Let TCP through " + link + " use smaller segments"}
 	for _, family := range rules.Families {
 		p, ok := d.usual(family)
-		of := map[rules.Family]flow.Family{rules.IPv4: flow.IPv4, rules.IPv6: flow.IPv6}[family]
+		of := family
 		if !ok || d.f.Settings.ForwardsFrom(link, of) != facts.SettingOn {
 			continue
 		}

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"nattui/model/facts"
-	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -302,7 +301,7 @@ func (d *doctor) forwardingOff(family rules.Family, link, who string) Finding {
 	s := &d.f.Settings
 	found := Finding{Check: "forwarding-off", Severity: SeverityError}
 	switch {
-	case family == rules.IPv6 && s.ForwardsFrom(link, flow.IPv6) == facts.SettingOff:
+	case family == rules.IPv6 && s.ForwardsFrom(link, rules.IPv6) == facts.SettingOff:
 		found.Subject = "net.ipv6.conf.all.forwarding"
 		found.Sentence = "IPv6 forwarding is off: nothing that arrives passes through this host, whatever the NAT rules say."
 		found.Cure.Title = "Let IPv6 packets pass through this host"

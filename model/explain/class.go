@@ -4,7 +4,6 @@ import (
 	"math/bits"
 
 	"nattui/model/flow"
-	"nattui/rules"
 	"nattui/rules/evaluate"
 )
 
@@ -76,12 +75,7 @@ func (m *classMemory) classOf(f *flow.Flow) (c flowClass, ok bool) {
 	o, r := &f.Orig, &f.Reply
 	first := evaluate.Header{Protocol: uint8(o.Proto), Src: o.Src, Dst: o.Dst, SrcPort: o.SrcPort, DstPort: o.DstPort}
 	last := evaluate.Header{Protocol: uint8(r.Proto), Src: r.Dst, Dst: r.Src, SrcPort: r.DstPort, DstPort: r.SrcPort}
-	if o.Family != flow.IPv4 {
-		first.Family = rules.IPv6
-	}
-	if r.Family != flow.IPv4 {
-		last.Family = rules.IPv6
-	}
+	first.Family, last.Family = o.Family, r.Family
 	if o.Proto.IsICMP() {
 		last.SrcPort = r.SrcPort // the identifier
 	}

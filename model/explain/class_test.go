@@ -401,9 +401,9 @@ func (d *dice) gateway() *facts.Facts {
 
 // policy draws policy rules.
 func (d *dice) policy(f *facts.Facts, six bool) {
-	family := flow.IPv4
+	family := rules.IPv4
 	if six {
-		family = flow.IPv6
+		family = rules.IPv6
 	}
 	rule := func(priority, table uint32) facts.PolicyRule {
 		return facts.PolicyRule{Family: family, Priority: priority, Table: table, SuppressPrefix: -1}
@@ -637,7 +637,7 @@ func (d *dice) flow(near [2][]netip.Addr) flow.Flow {
 func (d *dice) translate(f *flow.Flow, e *evaluate.Evaluator, near [2][]netip.Addr) {
 	f.Reply = f.Orig.Mirror()
 	f.Status = 0
-	six := f.Family() == flow.IPv6
+	six := f.Family() == rules.IPv6
 	seen, served := &f.Reply.Dst, &f.Reply.Src
 	seenPort, servedPort := &f.Reply.DstPort, &f.Reply.SrcPort
 	if f.Proto().IsICMP() {
@@ -670,7 +670,7 @@ func (d *dice) translate(f *flow.Flow, e *evaluate.Evaluator, near [2][]netip.Ad
 		f.Status = flow.Status(f.NAT()) << 4
 	}
 	if d.chance(60) {
-		f.Reply.Family = pick(d, flow.IPv4, flow.IPv6)
+		f.Reply.Family = pick(d, rules.IPv4, rules.IPv6)
 	}
 }
 
@@ -723,7 +723,7 @@ func (d *dice) neighbour(f flow.Flow) flow.Flow {
 // scene is what somebody who looks for a fault wants to see.
 func (d *dice) scene(f *facts.Facts, text4, text6 string, one *flow.Flow) string {
 	text := text4
-	if one.Family() == flow.IPv6 {
+	if one.Family() == rules.IPv6 {
 		text = text6
 	}
 	return fmt.Sprintf("%s\n%s served by %s, seen as %s, status %x\naddresses %+v\nroutes %+v\npolicy %+v", text, one.Orig, one.ServedBy(), one.SeenAs(), one.Status, f.Addresses, f.Routes, f.PolicyRules)

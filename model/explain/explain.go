@@ -190,7 +190,7 @@ func (x *Explainer) explain(f *flow.Flow) uint32 {
 	p := FirstPacket(f)
 	outcomes, certain, common := x.memory.classes.Outcomes(x.outcomes[:0], &p)
 	x.outcomes = outcomes
-	explanation := x.number(comparing(outcomes, certain, f, x.evaluator.Unseen(familyOf(f))))
+	explanation := x.number(comparing(outcomes, certain, f, x.evaluator.Unseen(f.Family())))
 	switch {
 	case number != 0:
 	case common:
@@ -368,14 +368,7 @@ func (x *Explainer) Finder(ref string) (func(uint32) bool, error) {
 func With(e *evaluate.Evaluator, f *flow.Flow, buf []evaluate.Outcome) (Explanation, []evaluate.Outcome) {
 	p := FirstPacket(f)
 	outcomes, certain := e.Outcomes(buf, &p)
-	return comparing(outcomes, certain, f, e.Unseen(familyOf(f))), outcomes
-}
-
-func familyOf(f *flow.Flow) rules.Family {
-	if f.Family() == flow.IPv6 {
-		return rules.IPv6
-	}
-	return rules.IPv4
+	return comparing(outcomes, certain, f, e.Unseen(f.Family())), outcomes
 }
 
 // comparing explains a flow by comparing what would become of its first packet with

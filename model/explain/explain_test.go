@@ -33,11 +33,11 @@ func explainGateway(t testing.TB, extra string) (*facts.Facts, map[rules.Place]*
 			{Link: "wan0", Prefix: netip.MustParsePrefix("203.0.113.1/24")}, {Link: "lan0", Prefix: netip.MustParsePrefix("192.168.0.1/24")},
 		},
 		Routes:      []facts.RouteEntry{route("0.0.0.0/0", "wan0"), route("203.0.113.0/24", "wan0"), route("192.168.0.0/24", "lan0")},
-		PolicyRules: []facts.PolicyRule{{Family: flow.IPv4, Priority: 32766, Table: facts.TableMain, SuppressPrefix: -1}},
+		PolicyRules: []facts.PolicyRule{{Family: rules.IPv4, Priority: 32766, Table: facts.TableMain, SuppressPrefix: -1}},
 	}
 	f.Routes = append(f.Routes, facts.RouteEntry{Table: facts.TableLocal, Kind: facts.RouteLocal, Dst: netip.MustParsePrefix("203.0.113.1/32"), Hops: []facts.Hop{{Out: "wan0"}}},
 		facts.RouteEntry{Table: facts.TableLocal, Kind: facts.RouteLocal, Dst: netip.MustParsePrefix("192.168.0.1/32"), Hops: []facts.Hop{{Out: "lan0"}}})
-	f.PolicyRules = append([]facts.PolicyRule{{Family: flow.IPv4, Table: facts.TableLocal, SuppressPrefix: -1}}, f.PolicyRules...)
+	f.PolicyRules = append([]facts.PolicyRule{{Family: rules.IPv4, Table: facts.TableLocal, SuppressPrefix: -1}}, f.PolicyRules...)
 	f.Settings.Forwarding4 = facts.SettingOn
 	f.Settings.All.RPFilter, f.Settings.Default.RPFilter = facts.RPFilterOff, facts.RPFilterOff
 	return f, map[rules.Place]*rules.Ruleset{{}: {Tables: tables}}

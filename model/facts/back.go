@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 
-	"nattui/model/flow"
+	"nattui/rules"
 )
 
 // ReversePath is whether the kernel believes that a packet can have come from
@@ -80,7 +80,7 @@ func (f *Facts) ReversePath(q RouteQuery) ReversePath {
 // every system starts with.
 func (f *Facts) hasOwnPolicy() bool {
 	for _, r := range f.PolicyRules {
-		if r.Family == flow.IPv4 && r.Priority != 0 && r.Priority != 32766 && r.Priority != 32767 {
+		if r.Family == rules.IPv4 && r.Priority != 0 && r.Priority != 32766 && r.Priority != 32767 {
 			return true
 		}
 	}

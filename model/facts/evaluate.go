@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"nattui/rules"
 	"nattui/rules/evaluate"
 )
 
@@ -105,7 +106,7 @@ func (f *Facts) admit(q RouteQuery, answer evaluate.Route) evaluate.Route {
 		return refuse(back.Certain, back.Why)
 	}
 	if answer.Kind == evaluate.RouteForward {
-		if on := f.Settings.ForwardsFrom(q.In, familyOf(q.Dst.Unmap())); on != SettingOn {
+		if on := f.Settings.ForwardsFrom(q.In, rules.FamilyOf(q.Dst.Unmap())); on != SettingOn {
 			return refuse(on == SettingOff, fmt.Sprintf("forwarding is %s for what arrives on %s", nameOf(settingNames, on), q.In))
 		}
 	}

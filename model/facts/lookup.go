@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
-	"nattui/model/flow"
+	"nattui/rules"
 )
 
 // Lookup decides where a packet goes, from the recorded policy rules and routes
@@ -47,13 +47,6 @@ func (f *Facts) inVRF(link string) bool {
 	return ok && l.VRF != 0
 }
 
-func familyOf(a netip.Addr) flow.Family {
-	if a.Is4() {
-		return flow.IPv4
-	}
-	return flow.IPv6
-}
-
 // lookup is one decision being made.
 type lookup struct {
 	facts   *Facts
@@ -64,7 +57,7 @@ type lookup struct {
 // byRules tries the policy rules in order (fib_rules_lookup in
 // net/core/fib_rules.c).
 func (l *lookup) byRules() Route {
-	family := familyOf(l.query.Dst)
+	family := rules.FamilyOf(l.query.Dst)
 	from := uint32(0)
 	for _, r := range l.facts.PolicyRules {
 		if r.Family != family || r.Priority < from || !l.matches(r) {

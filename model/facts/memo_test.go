@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"testing"
 
-	"nattui/model/flow"
+	"nattui/rules"
 )
 
 // TestRememberedRoutes holds what is remembered against what is looked up, with
@@ -19,7 +19,7 @@ func TestRememberedRoutes(t *testing.T) {
 		return RouteEntry{Table: table, Kind: RouteUnicast, Dst: netip.MustParsePrefix(dst), Hops: []Hop{{Out: out}}}
 	}
 	rule := func(priority, table uint32) PolicyRule {
-		return PolicyRule{Priority: priority, Action: RuleTable, Table: table, Family: flow.IPv4, SuppressPrefix: -1}
+		return PolicyRule{Priority: priority, Action: RuleTable, Table: table, Family: rules.IPv4, SuppressPrefix: -1}
 	}
 	origin, ports := rule(100, 7), rule(200, 8)
 	origin.From = netip.MustParsePrefix("10.0.1.0/24")

@@ -1,9 +1,10 @@
 package facts
 
 import (
+	"encoding/json"
 	"net/netip"
 
-	"nattui/model/flow"
+	"nattui/rules"
 )
 
 // The routing tables that have names of their own (enum rt_class_t).
@@ -80,7 +81,7 @@ type Hop struct {
 
 // PolicyRule says which packets are looked up in which table ("ip rule").
 type PolicyRule struct {
-	Family   flow.Family
+	Family   rules.Family
 	Priority uint32
 	Action   RuleAction
 	// Table is where to look, for RuleTable.
@@ -165,4 +166,34 @@ type Route struct {
 	PrefSrc netip.Addr
 	// Table is where the route was found; 0 if nowhere.
 	Table uint32
+}
+
+// recordedRule is a policy rule as recorded gateways have it: with the IP version for the family.
+type recordedRule struct {
+	Family uint8
+	*plainRule
+}
+
+type plainRule PolicyRule
+
+// MarshalJSON writes the rule with 4 or 6 for its family.
+func (r PolicyRule) MarshalJSON() ([]byte, error) {
+	version := uint8(4)
+	if r.Family == rules.IPv6 {
+		version = 6
+	}
+	return json.Marshal(recordedRule{version, (*plainRule)(&r)})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (r *PolicyRule) UnmarshalJSON(text []byte) error {
+	recorded := recordedRule{Family: 4, plainRule: (*plainRule)(r)}
+	if err := json.Unmarshal(text, &recorded); err != nil {
+		return err
+	}
+	r.Family = rules.IPv4
+	if recorded.Family == 6 {
+		r.Family = rules.IPv6
+	}
+	return nil
 }

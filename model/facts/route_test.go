@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"nattui/model/facts"
-	"nattui/model/flow"
+	"nattui/rules"
 	"nattui/rules/evaluate"
 )
 
@@ -27,7 +27,7 @@ func unicast(table uint32, dst string, metric uint32, hops ...facts.Hop) facts.R
 }
 
 func look(priority, table uint32) facts.PolicyRule {
-	return facts.PolicyRule{Family: flow.IPv4, Priority: priority, Table: table, SuppressPrefix: -1}
+	return facts.PolicyRule{Family: rules.IPv4, Priority: priority, Table: table, SuppressPrefix: -1}
 }
 
 // gatewayFacts is a gateway with an address that may change, a LAN, and one
@@ -118,11 +118,11 @@ func TestLookup(t *testing.T) {
 		{"bound", plain, facts.RouteQuery{Dst: addr("198.51.100.9"), Out: "spare"}, "unicast spare 10.0.0.1"},
 		{"mark", with(func(f *facts.Facts) {
 			vpn(f)
-			policy(f, facts.PolicyRule{Family: flow.IPv4, Priority: 100, Table: 100, Mark: 0x10, Mask: 0xf0, SuppressPrefix: -1})
+			policy(f, facts.PolicyRule{Family: rules.IPv4, Priority: 100, Table: 100, Mark: 0x10, Mask: 0xf0, SuppressPrefix: -1})
 		}), facts.RouteQuery{Dst: addr("198.51.100.9"), Mark: 0x1f}, "unicast tun0 -"},
 		{"other mark", with(func(f *facts.Facts) {
 			vpn(f)
-			policy(f, facts.PolicyRule{Family: flow.IPv4, Priority: 100, Table: 100, Mark: 0x10, Mask: 0xf0, SuppressPrefix: -1})
+			policy(f, facts.PolicyRule{Family: rules.IPv4, Priority: 100, Table: 100, Mark: 0x10, Mask: 0xf0, SuppressPrefix: -1})
 		}), facts.RouteQuery{Dst: addr("198.51.100.9"), Mark: 0x2f}, "unicast wan0 203.0.113.254"},
 		// As wg-quick sets it up: all but its own packets by the tunnel, except for
 		// what the main table knows better than by its default route.
@@ -130,27 +130,27 @@ func TestLookup(t *testing.T) {
 			vpn(f)
 			main := look(50, facts.TableMain)
 			main.SuppressPrefix = 0
-			policy(f, main, facts.PolicyRule{Family: flow.IPv4, Priority: 100, Table: 100, Mark: 0xca6c, Mask: 0xffffffff, Not: true, SuppressPrefix: -1})
+			policy(f, main, facts.PolicyRule{Family: rules.IPv4, Priority: 100, Table: 100, Mark: 0xca6c, Mask: 0xffffffff, Not: true, SuppressPrefix: -1})
 		}), facts.RouteQuery{Dst: addr("198.51.100.9")}, "unicast tun0 -"},
 		{"wireguard, LAN", with(func(f *facts.Facts) {
 			vpn(f)
 			main := look(50, facts.TableMain)
 			main.SuppressPrefix = 0
-			policy(f, main, facts.PolicyRule{Family: flow.IPv4, Priority: 100, Table: 100, Mark: 0xca6c, Mask: 0xffffffff, Not: true, SuppressPrefix: -1})
+			policy(f, main, facts.PolicyRule{Family: rules.IPv4, Priority: 100, Table: 100, Mark: 0xca6c, Mask: 0xffffffff, Not: true, SuppressPrefix: -1})
 		}), facts.RouteQuery{Dst: addr("192.168.0.2")}, "unicast lan0 -"},
 		{"source", with(func(f *facts.Facts) {
 			vpn(f)
-			policy(f, facts.PolicyRule{Family: flow.IPv4, Priority: 100, Table: 100, From: prefix("192.168.0.0/25"), In: "lan0", SuppressPrefix: -1})
+			policy(f, facts.PolicyRule{Family: rules.IPv4, Priority: 100, Table: 100, From: prefix("192.168.0.0/25"), In: "lan0", SuppressPrefix: -1})
 		}), facts.RouteQuery{Dst: addr("198.51.100.9"), Src: addr("192.168.0.7"), In: "lan0"}, "unicast tun0 -"},
 		{"own packets", with(func(f *facts.Facts) {
 			vpn(f)
-			policy(f, facts.PolicyRule{Family: flow.IPv4, Priority: 100, Table: 100, In: "lo", SuppressPrefix: -1})
+			policy(f, facts.PolicyRule{Family: rules.IPv4, Priority: 100, Table: 100, In: "lo", SuppressPrefix: -1})
 		}), facts.RouteQuery{Dst: addr("198.51.100.9")}, "unicast tun0 -"},
 		{"prohibited", with(func(f *facts.Facts) {
-			policy(f, facts.PolicyRule{Family: flow.IPv4, Priority: 100, Action: facts.RuleProhibit, To: prefix("198.51.100.0/24"), SuppressPrefix: -1})
+			policy(f, facts.PolicyRule{Family: rules.IPv4, Priority: 100, Action: facts.RuleProhibit, To: prefix("198.51.100.0/24"), SuppressPrefix: -1})
 		}), facts.RouteQuery{Dst: addr("198.51.100.9")}, "prohibit  -"},
 		{"goto", with(func(f *facts.Facts) {
-			policy(f, facts.PolicyRule{Family: flow.IPv4, Priority: 100, Action: facts.RuleGoto, Goto: 32767, SuppressPrefix: -1})
+			policy(f, facts.PolicyRule{Family: rules.IPv4, Priority: 100, Action: facts.RuleGoto, Goto: 32767, SuppressPrefix: -1})
 		}), facts.RouteQuery{Dst: addr("198.51.100.9")}, "none  -"},
 		{"throw", with(func(f *facts.Facts) {
 			f.Routes = append(f.Routes, facts.RouteEntry{Table: 100, Dst: prefix("198.51.100.0/24"), Kind: facts.RouteThrow})
@@ -158,24 +158,24 @@ func TestLookup(t *testing.T) {
 		}), facts.RouteQuery{Dst: addr("198.51.100.9")}, "unicast wan0 203.0.113.254"},
 		{"ports known", with(func(f *facts.Facts) {
 			vpn(f)
-			policy(f, facts.PolicyRule{Family: flow.IPv4, Priority: 100, Table: 100, Proto: 6, DstPorts: [2]uint16{80, 90}, SuppressPrefix: -1})
+			policy(f, facts.PolicyRule{Family: rules.IPv4, Priority: 100, Table: 100, Proto: 6, DstPorts: [2]uint16{80, 90}, SuppressPrefix: -1})
 		}), facts.RouteQuery{Dst: addr("198.51.100.9"), Proto: 6, DstPort: 85}, "unicast tun0 -"},
 		{"ports not known", with(func(f *facts.Facts) {
 			vpn(f)
-			policy(f, facts.PolicyRule{Family: flow.IPv4, Priority: 100, Table: 100, Proto: 6, DstPorts: [2]uint16{80, 90}, SuppressPrefix: -1})
+			policy(f, facts.PolicyRule{Family: rules.IPv4, Priority: 100, Table: 100, Proto: 6, DstPorts: [2]uint16{80, 90}, SuppressPrefix: -1})
 		}), facts.RouteQuery{Dst: addr("198.51.100.9")}, "? unicast wan0 203.0.113.254"},
 		{"opaque rule", with(func(f *facts.Facts) {
-			policy(f, facts.PolicyRule{Family: flow.IPv4, Priority: 100, Table: 100, Opaque: true, SuppressPrefix: -1})
+			policy(f, facts.PolicyRule{Family: rules.IPv4, Priority: 100, Table: 100, Opaque: true, SuppressPrefix: -1})
 		}), facts.RouteQuery{Dst: addr("198.51.100.9")}, "? unicast wan0 203.0.113.254"},
 		{"VRF", with(func(f *facts.Facts) {
 			f.Links[1].Master, f.Links[1].VRF = "red", 10
-			policy(f, facts.PolicyRule{Family: flow.IPv4, Priority: 100, L3Master: true, SuppressPrefix: -1})
+			policy(f, facts.PolicyRule{Family: rules.IPv4, Priority: 100, L3Master: true, SuppressPrefix: -1})
 		}), facts.RouteQuery{Dst: addr("198.51.100.9"), Src: addr("192.168.0.7"), In: "lan0"}, "? unicast wan0 203.0.113.254"},
 		{"not of the VRF", with(func(f *facts.Facts) {
-			policy(f, facts.PolicyRule{Family: flow.IPv4, Priority: 100, L3Master: true, SuppressPrefix: -1})
+			policy(f, facts.PolicyRule{Family: rules.IPv4, Priority: 100, L3Master: true, SuppressPrefix: -1})
 		}), facts.RouteQuery{Dst: addr("198.51.100.9")}, "unicast wan0 203.0.113.254"},
 		{"equal IPv6 routes", with(func(f *facts.Facts) {
-			f.PolicyRules = append(f.PolicyRules, facts.PolicyRule{Family: flow.IPv6, Table: facts.TableMain, SuppressPrefix: -1})
+			f.PolicyRules = append(f.PolicyRules, facts.PolicyRule{Family: rules.IPv6, Table: facts.TableMain, SuppressPrefix: -1})
 			f.Routes = append(f.Routes, unicast(facts.TableMain, "::/0", 1024, via("wan0", "fe80::a")), unicast(facts.TableMain, "::/0", 1024, via("wan0", "fe80::b")))
 		}), facts.RouteQuery{Dst: addr("2001:db8::1")}, "? unicast wan0 fe80::a"},
 	}
@@ -334,9 +334,9 @@ func TestSuggestions(t *testing.T) {
 	}
 	for _, test := range []struct{ what, got, want string }{
 		{"interfaces", values(f.SuggestInterfaces()), "wan0 (203.0.113.1/24, 203.0.113.5/24, 2001:db8:1::1/64, default route); lan0 (192.168.0.1/24); spare (down); lo (127.0.0.1/8)"},
-		{"addresses", values(f.SuggestAddresses(flow.IPv4)), "203.0.113.1 (on wan0, may change); 203.0.113.5 (on wan0); 192.168.0.1 (on lan0)"},
-		{"hosts", values(f.SuggestHosts(flow.IPv4)), "192.168.0.2 (on lan0, 02:00:00:00:00:02); 192.168.0.9 (on lan0, 02:00:00:00:00:09)"},
-		{"networks", values(f.SuggestNetworks(flow.IPv4)), "192.168.0.0/24 (on lan0)"},
+		{"addresses", values(f.SuggestAddresses(rules.IPv4)), "203.0.113.1 (on wan0, may change); 203.0.113.5 (on wan0); 192.168.0.1 (on lan0)"},
+		{"hosts", values(f.SuggestHosts(rules.IPv4)), "192.168.0.2 (on lan0, 02:00:00:00:00:02); 192.168.0.9 (on lan0, 02:00:00:00:00:09)"},
+		{"networks", values(f.SuggestNetworks(rules.IPv4)), "192.168.0.0/24 (on lan0)"},
 	} {
 		if test.got != test.want {
 			t.Errorf("%s offered:\n%s\nwant\n%s", test.what, test.got, test.want)
@@ -377,6 +377,21 @@ func BenchmarkLookup(b *testing.B) {
 	for b.Loop() {
 		if route, certain := f.Lookup(q); !certain || route.Out != "lan0" {
 			b.Fatal(route)
+		}
+	}
+}
+
+// TestPolicyRuleRecord has the family of a policy rule recorded as the IP version, as gateways always were.
+func TestPolicyRuleRecord(t *testing.T) {
+	for version, family := range map[string]rules.Family{"4": rules.IPv4, "6": rules.IPv6} {
+		rule := PolicyRule{Family: family, Priority: 7, Table: TableMain, SuppressPrefix: -1}
+		text, err := json.Marshal(rule)
+		if err != nil || !strings.HasPrefix(string(text), `{"Family":`+version+`,"Priority":7,"Action":"lookup","Table":254,`) {
+			t.Errorf("recorded as %s, %v", text, err)
+		}
+		var back PolicyRule
+		if err := json.Unmarshal(text, &back); err != nil || back != rule {
+			t.Errorf("%s is read as %+v, %v", text, back, err)
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"strings"
 
-	"nattui/model/flow"
 	"nattui/rules"
 )
 
@@ -148,8 +147,8 @@ func (s *Settings) RouteLocalnetOn(link string) Setting {
 // forwarded at all. In IPv4 that is the link's own switch, which ip_forward
 // sets together with all others; IPv6 asks the switch for all links, and where
 // that is off whether the link is forced.
-func (s *Settings) ForwardsFrom(link string, family flow.Family) Setting {
-	if family == flow.IPv6 {
+func (s *Settings) ForwardsFrom(link string, family rules.Family) Setting {
+	if family == rules.IPv6 {
 		if s.Forwarding6 == SettingOff && s.On(link).ForceForwarding6 == SettingOn {
 			return SettingOn
 		}

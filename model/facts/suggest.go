@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"nattui/model/flow"
+	"nattui/rules"
 )
 
 // Suggestion is something to offer in a field, with what it is.
@@ -52,12 +52,12 @@ func (f *Facts) SuggestInterfaces() []Suggestion {
 
 // SuggestAddresses offers this host's own addresses of a family, those of the
 // way to the world first; the loopback interface's are left out.
-func (f *Facts) SuggestAddresses(family flow.Family) []Suggestion {
+func (f *Facts) SuggestAddresses(family rules.Family) []Suggestion {
 	wan, _ := f.WAN()
 	var first, rest []Suggestion
 	for _, a := range f.Addresses {
 		addr := a.Prefix.Addr()
-		if familyOf(addr) != family || a.Scope != ScopeGlobal || a.Deprecated || a.Temporary {
+		if rules.FamilyOf(addr) != family || a.Scope != ScopeGlobal || a.Deprecated || a.Temporary {
 			continue
 		}
 		note := "on " + a.Link
@@ -75,10 +75,10 @@ func (f *Facts) SuggestAddresses(family flow.Family) []Suggestion {
 
 // SuggestHosts offers the machines of a family that are known on networks other
 // than the one to the world, those that answer first.
-func (f *Facts) SuggestHosts(family flow.Family) []Suggestion {
+func (f *Facts) SuggestHosts(family rules.Family) []Suggestion {
 	wan, _ := f.WAN()
 	known := slices.DeleteFunc(slices.Clone(f.Neighbours), func(n Neighbour) bool {
-		return familyOf(n.Addr) != family || n.Link == wan.Link || n.MAC == "" || n.Addr.IsLinkLocalUnicast()
+		return rules.FamilyOf(n.Addr) != family || n.Link == wan.Link || n.MAC == "" || n.Addr.IsLinkLocalUnicast()
 	})
 	slices.SortFunc(known, func(a, b Neighbour) int {
 		if a.Reachable != b.Reachable {
@@ -98,13 +98,13 @@ func (f *Facts) SuggestHosts(family flow.Family) []Suggestion {
 
 // SuggestNetworks offers the networks of a family that are behind this host:
 // those of its links, without the one to the world.
-func (f *Facts) SuggestNetworks(family flow.Family) []Suggestion {
+func (f *Facts) SuggestNetworks(family rules.Family) []Suggestion {
 	wan, _ := f.WAN()
 	var offered []Suggestion
 	seen := map[netip.Prefix]bool{}
 	for _, a := range f.Addresses {
 		network := a.Prefix.Masked()
-		wanted := familyOf(a.Prefix.Addr()) == family && a.Scope == ScopeGlobal && a.Link != wan.Link && !a.Prefix.IsSingleIP()
+		wanted := rules.FamilyOf(a.Prefix.Addr()) == family && a.Scope == ScopeGlobal && a.Link != wan.Link && !a.Prefix.IsSingleIP()
 		if wanted && !seen[network] {
 			seen[network] = true
 			offered = append(offered, Suggestion{network.String(), "on " + a.Link})

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"nattui/model/flow"
+	"nattui/rules"
 )
 
 // queryKey is a property of the filter language.
@@ -114,13 +115,13 @@ func addressTest(parts []part, sign string, v Word) (condition, error) {
 
 // span is a range of addresses of one family, with one port or with any (-1).
 type span struct {
-	family              flow.Family
+	family              rules.Family
 	port                int
 	fromHigh, fromLow   uint64
 	untilHigh, untilLow uint64
 }
 
-func (s *span) has(family flow.Family, a *[16]byte) bool {
+func (s *span) has(family rules.Family, a *[16]byte) bool {
 	if family != s.family {
 		return false
 	}
@@ -190,9 +191,9 @@ func networkOf(text string) (netip.Prefix, bool) {
 
 func makeSpan(first, last netip.Addr) span {
 	first, last = first.Unmap(), last.Unmap()
-	s := span{family: flow.IPv4, port: -1}
+	s := span{family: rules.IPv4, port: -1}
 	if first.Is6() {
-		s.family = flow.IPv6
+		s.family = rules.IPv6
 	}
 	a, b := first.As16(), last.As16()
 	s.fromHigh, s.fromLow = flow.Halves(&a)
@@ -312,13 +313,8 @@ func eventTest(p *queryParser, sign string, v Word) (condition, error) {
 }
 
 func familyTest(_ *queryParser, sign string, v Word) (condition, error) {
-	var want flow.Family
-	switch strings.ToLower(v.Text) {
-	case "ipv4", "4", "ip4", "inet":
-		want = flow.IPv4
-	case "ipv6", "6", "ip6", "inet6":
-		want = flow.IPv6
-	default:
+	want, err := rules.ParseFamily(strings.ToLower(v.Text))
+	if err != nil {
 		return nil, v.Problem("is no family; right would be ipv4 or ipv6")
 	}
 	return signed(sign, func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Orig.Family == want }), nil

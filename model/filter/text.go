@@ -59,9 +59,9 @@ func bareWord(text string) condition {
 	}
 	switch name {
 	case "ipv4", "ip4":
-		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Orig.Family == flow.IPv4 }
+		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Orig.Family == rules.IPv4 }
 	case "ipv6", "ip6":
-		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Orig.Family == flow.IPv6 }
+		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Orig.Family == rules.IPv6 }
 	case "ping":
 		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Orig.Proto.IsICMP() }
 	}

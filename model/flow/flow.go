@@ -3,6 +3,8 @@ package flow
 import (
 	"math"
 	"time"
+
+	"nattui/rules"
 )
 
 // Flow is one tracked connection, as the kernel told it and as we have seen it
@@ -87,7 +89,7 @@ func (f *Flow) Key() Key { return Key{f.Orig, f.Zone, f.ID} }
 func (f *Flow) Proto() Proto { return f.Orig.Proto }
 
 // Family is the IP version, the same in both directions.
-func (f *Flow) Family() Family { return f.Orig.Family }
+func (f *Flow) Family() rules.Family { return f.Orig.Family }
 
 // StateName is the state as conntrack prints it, empty if the protocol has none.
 func (f *Flow) StateName() string { return StateName(f.Orig.Proto, f.State) }

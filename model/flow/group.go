@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"nattui/rules"
 )
 
 // GroupBy is what flows of one group have in common.
@@ -42,7 +44,7 @@ func ParseGroupBy(name string) (GroupBy, bool) {
 // GroupKey is what the flows of a group have in common; what they do not is zero.
 type GroupKey struct {
 	By     GroupBy
-	Family Family
+	Family rules.Family
 	Proto  Proto
 	NAT    NAT
 	Rule   uint32
@@ -228,7 +230,8 @@ func (k *GroupKey) ServedBy() netip.AddrPort {
 func (k *GroupKey) SeenAs() netip.Addr { return k.addr(&k.seen) }
 
 func (k *GroupKey) addr(a *[16]byte) netip.Addr {
-	if *a == ([16]byte{}) && (k.Family == 0 || k.By == GroupByTranslation) {
+	common := k.By == GroupByClient && a == &k.client || k.By == GroupByService && a == &k.asked
+	if !common && *a == ([16]byte{}) {
 		return netip.Addr{}
 	}
 	t := Tuple{Family: k.Family}

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"nattui/rules"
 )
 
 // Flows is the table of the flows that live now. One goroutine at a time applies
@@ -545,7 +547,7 @@ func (s *Totals) add(f *Flow, nat NAT, d int) {
 	s.Flows += d
 	s.NAT[nat] += d
 	s.Proto[f.Orig.Proto] += d
-	if f.Orig.Family == IPv6 {
+	if f.Orig.Family == rules.IPv6 {
 		s.Family[1] += d
 	} else {
 		s.Family[0] += d

@@ -5,27 +5,9 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"strconv"
+
+	"nattui/rules"
 )
-
-// Family is the IP version of a tuple.
-type Family uint8
-
-// The two families, by the number that is on the wire.
-const (
-	IPv4 Family = 4
-	IPv6 Family = 6
-)
-
-// String is ipv4 or ipv6, as in the JSON output.
-func (f Family) String() string {
-	switch f {
-	case IPv4:
-		return "ipv4"
-	case IPv6:
-		return "ipv6"
-	}
-	return "family" + strconv.Itoa(int(f))
-}
 
 // Tuple is one direction of a flow: what a packet of that direction carries.
 // It is a plain value without pointers, comparable, 38 bytes.
@@ -42,7 +24,7 @@ type Tuple struct {
 	Src, Dst         [16]byte
 	SrcPort, DstPort uint16
 	Proto            Proto
-	Family           Family
+	Family           rules.Family
 }
 
 // MakeTuple builds the tuple of a packet with ports. Both addresses are to be
@@ -51,10 +33,10 @@ func MakeTuple(proto Proto, src, dst netip.AddrPort) Tuple {
 	t := Tuple{
 		Src: src.Addr().As16(), Dst: dst.Addr().As16(),
 		SrcPort: src.Port(), DstPort: dst.Port(),
-		Proto: proto, Family: IPv4,
+		Proto: proto, Family: rules.IPv4,
 	}
 	if src.Addr().Is6() {
-		t.Family = IPv6
+		t.Family = rules.IPv6
 	}
 	return t
 }
@@ -87,7 +69,7 @@ func (t *Tuple) endpoint(a *[16]byte, port uint16) netip.AddrPort {
 }
 
 func (t *Tuple) addr(a *[16]byte) netip.Addr {
-	if t.Family == IPv4 {
+	if t.Family == rules.IPv4 {
 		return netip.AddrFrom4([4]byte(a[12:]))
 	}
 	return netip.AddrFrom16(*a)

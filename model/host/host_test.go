@@ -12,9 +12,9 @@ import (
 	"testing"
 
 	"nattui/model/facts"
-	"nattui/model/flow"
 	"nattui/model/host"
 	"nattui/model/lab"
+	"nattui/rules"
 )
 
 func read(t *testing.T) facts.Facts {
@@ -71,7 +71,7 @@ func TestReadGateway(t *testing.T) {
 	if l, ok := known.ListensOn(6, netip.MustParseAddrPort("192.168.0.1:80")); ok {
 		t.Errorf("%+v listens on 192.168.0.1:80, want nobody", l)
 	}
-	if offered := known.SuggestHosts(flow.IPv4); len(offered) == 0 || offered[0].Value != "192.168.0.2" {
+	if offered := known.SuggestHosts(rules.IPv4); len(offered) == 0 || offered[0].Value != "192.168.0.2" {
 		t.Errorf("known hosts are %v, want 192.168.0.2 first", offered)
 	}
 	if !known.IsLocal(n.Gateway.IPv4) || known.IsLocal(n.Server2.IPv4) {

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nattui/model/facts"
-	"nattui/model/flow"
+	"nattui/rules"
 )
 
 // maxRoutes is how many routes of a family a snapshot holds. A router with the
@@ -117,11 +117,11 @@ func withoutPolicy(family int) []facts.PolicyRule {
 	return rules
 }
 
-func familyOf(family int) flow.Family {
+func familyOf(family int) rules.Family {
 	if family == unix.AF_INET6 {
-		return flow.IPv6
+		return rules.IPv6
 	}
-	return flow.IPv4
+	return rules.IPv4
 }
 
 var ruleActions = map[uint8]facts.RuleAction{

@@ -10,21 +10,21 @@ import (
 	"testing"
 
 	"nattui/model/facts"
-	"nattui/model/flow"
 	"nattui/model/host"
 	"nattui/model/lab"
+	"nattui/rules"
 	"nattui/rules/evaluate"
 )
 
 // A maze is a random set of links, routes and policy rules of one family.
 type maze struct {
 	random *rand.Rand
-	family flow.Family
+	family rules.Family
 	// networks are those of its routes, few enough for some to meet.
 	networks []netip.Prefix
 }
 
-func newMaze(seed uint64, family flow.Family) maze {
+func newMaze(seed uint64, family rules.Family) maze {
 	m := maze{random: rand.New(rand.NewPCG(seed, 1)), family: family}
 	for range 8 {
 		m.networks = append(m.networks, m.network())
@@ -59,7 +59,7 @@ func buildMazeLinks(t *testing.T) {
 }
 
 func (m maze) flag() string {
-	if m.family == flow.IPv6 {
+	if m.family == rules.IPv6 {
 		return "-6"
 	}
 	return "-4"
@@ -68,7 +68,7 @@ func (m maze) flag() string {
 // address is one near the borders of the maze's networks.
 func (m maze) address() netip.Addr {
 	pick := func(values ...byte) byte { return values[m.random.IntN(len(values))] }
-	if m.family == flow.IPv6 {
+	if m.family == rules.IPv6 {
 		a := netip.MustParseAddr("fd00::").As16()
 		a[7], a[8], a[15] = pick(0, 1, 2, 3, 9), pick(0, 0, 0x80), pick(0, 1, 2, 3, 77)
 		return netip.AddrFrom16(a)
@@ -78,7 +78,7 @@ func (m maze) address() netip.Addr {
 
 func (m maze) network() netip.Prefix {
 	lengths := []int{0, 8, 12, 15, 16, 17, 24, 25, 30, 32}
-	if m.family == flow.IPv6 {
+	if m.family == rules.IPv6 {
 		lengths = []int{0, 16, 48, 62, 63, 64, 65, 127, 128}
 	}
 	return netip.PrefixFrom(m.address(), lengths[m.random.IntN(len(lengths))]).Masked()
@@ -96,7 +96,7 @@ func (m maze) route(metric int) string {
 	}
 	link := mazeLinks[m.random.IntN(len(mazeLinks))]
 	gateway := link.v4gw
-	if m.family == flow.IPv6 {
+	if m.family == rules.IPv6 {
 		gateway = link.v6gw
 	}
 	if m.random.IntN(3) > 0 {
@@ -104,10 +104,10 @@ func (m maze) route(metric int) string {
 	} else {
 		command += " dev " + link.name
 	}
-	if m.family == flow.IPv4 && m.random.IntN(5) == 0 {
+	if m.family == rules.IPv4 && m.random.IntN(5) == 0 {
 		command += " tos 0x10"
 	}
-	if m.family == flow.IPv4 && m.random.IntN(5) == 0 {
+	if m.family == rules.IPv4 && m.random.IntN(5) == 0 {
 		command += " src 10.0.0.1"
 	}
 	return command
@@ -151,7 +151,7 @@ func (m maze) policy(priority int) string {
 func (m maze) build(t *testing.T) {
 	t.Helper()
 	commands := []string{"rule flush", "rule add priority 32766 lookup main"}
-	if m.family == flow.IPv6 {
+	if m.family == rules.IPv6 {
 		commands = append(commands, "rule add priority 0 lookup local")
 	}
 	for _, table := range []string{"100", "101", "102", "main proto boot"} {
@@ -189,7 +189,7 @@ func TestLookup(t *testing.T) {
 		return
 	}
 	buildMazeLinks(t)
-	for _, family := range []flow.Family{flow.IPv4, flow.IPv6} {
+	for _, family := range []rules.Family{rules.IPv4, rules.IPv6} {
 		t.Run(family.String(), func(t *testing.T) {
 			const mazes, queries = 40, 100
 			certain, found, routes, policies := 0, 0, 0, 0
@@ -201,7 +201,7 @@ func TestLookup(t *testing.T) {
 				m.build(t)
 				known := read(t)
 				routes += count(known.Routes, func(r facts.RouteEntry) bool {
-					return r.Origin == "boot" && r.Dst.Addr().Is4() == (family == flow.IPv4)
+					return r.Origin == "boot" && r.Dst.Addr().Is4() == (family == rules.IPv4)
 				})
 				policies += count(known.PolicyRules, func(r facts.PolicyRule) bool {
 					return r.Family == family && r.Priority >= 1000 && r.Priority < 2000

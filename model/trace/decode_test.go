@@ -73,7 +73,8 @@ func TestReportInNativeOrder(t *testing.T) {
 	verdict := attrs{number(unix.NFTA_VERDICT_CODE, 1)}
 	written := attrs{
 		text(unix.NFTA_TRACE_TABLE, "t"), text(unix.NFTA_TRACE_CHAIN, "c"), number64(unix.NFTA_TRACE_RULE_HANDLE, 0x102), number(unix.NFTA_TRACE_TYPE, unix.NFT_TRACETYPE_RULE),
-		{kind: unix.NFTA_TRACE_VERDICT, within: verdict}, number(unix.NFTA_TRACE_MARK, 0x11223344),
+		{kind: unix.NFTA_TRACE_VERDICT, within: verdict},
+		number(unix.NFTA_TRACE_MARK, 0x11223344),
 	}.appendTo(nil)
 	if !bytes.Equal(written, b[4:]) {
 		t.Errorf("written again it is % x, not % x", written, b[4:])

@@ -93,15 +93,15 @@ func Commands(f traced.TraceFilter) [][]string {
 // requestRule traces what fits the filter.
 func requestRule(f traced.TraceFilter, arriving bool) rule {
 	var r rule
-	r.family(f.Family)
+	r.family(f)
 	if f.In != "" && arriving {
 		r.iifname(f.In)
 	}
-	name := nftFamily(f.Family)
+	name := f.Family.NFT()
 	// The place of the addresses in the IPv4 and in the IPv6 header.
-	at := map[flow.Family][2]uint32{flow.IPv4: {12, 16}, flow.IPv6: {8, 24}}[f.Family]
-	r.address(name+" saddr", headerField(unix.NFT_PAYLOAD_NETWORK_HEADER, at[0], addressLen(f.Family)), f.Src)
-	r.address(name+" daddr", headerField(unix.NFT_PAYLOAD_NETWORK_HEADER, at[1], addressLen(f.Family)), f.Dst)
+	at := map[rules.Family][2]uint32{rules.IPv4: {12, 16}, rules.IPv6: {8, 24}}[f.Family]
+	r.address(name+" saddr", headerField(unix.NFT_PAYLOAD_NETWORK_HEADER, at[0], uint32(f.Family.Bits()/8)), f.Src)
+	r.address(name+" daddr", headerField(unix.NFT_PAYLOAD_NETWORK_HEADER, at[1], uint32(f.Family.Bits()/8)), f.Dst)
 	r.proto("meta l4proto", load("meta", unix.NFTA_META_DREG, unix.NFTA_META_KEY, unix.NFT_META_L4PROTO), f.Proto)
 	r.ports("th sport", headerField(unix.NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2), f.SrcPorts)
 	r.ports("th dport", headerField(unix.NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2), f.DstPorts)
@@ -123,10 +123,10 @@ func replyRules(f traced.TraceFilter) []rule {
 	}
 	all := []rule{replyRule(f, f.Proto, f.Proto)}
 	f.SrcPorts, f.DstPorts = rules.Ports{}, rules.Ports{}
-	if f.Family != flow.IPv6 {
+	if !f.Only(rules.IPv6) {
 		all = append(all, replyRule(f, f.Proto, flow.ICMP))
 	}
-	if f.Family != flow.IPv4 {
+	if !f.Only(rules.IPv4) {
 		all = append(all, replyRule(f, f.Proto, flow.ICMPv6))
 	}
 	return all
@@ -135,13 +135,13 @@ func replyRules(f traced.TraceFilter) []rule {
 // replyRule traces answers of the protocol by to flows of the protocol of.
 func replyRule(f traced.TraceFilter, of, by flow.Proto) rule {
 	var r rule
-	r.family(f.Family)
+	r.family(f)
 	r.add("ct direction reply", load("ct", unix.NFTA_CT_DREG, unix.NFTA_CT_KEY, unix.NFT_CT_DIRECTION), compare(unix.NFT_CMP_EQ, []byte{1}))
 	src, dst := uint32(unix.NFT_CT_SRC_IP), uint32(unix.NFT_CT_DST_IP)
-	if f.Family == flow.IPv6 {
+	if f.Family == rules.IPv6 {
 		src, dst = unix.NFT_CT_SRC_IP6, unix.NFT_CT_DST_IP6
 	}
-	name := nftFamily(f.Family)
+	name := f.Family.NFT()
 	r.address("ct original "+name+" saddr", original(src), f.Src)
 	r.address("ct original "+name+" daddr", original(dst), f.Dst)
 	r.proto("meta l4proto", load("meta", unix.NFTA_META_DREG, unix.NFTA_META_KEY, unix.NFT_META_L4PROTO), by)
@@ -154,31 +154,17 @@ func replyRule(f traced.TraceFilter, of, by flow.Proto) rule {
 	return r
 }
 
-func nftFamily(f flow.Family) string {
-	if f == flow.IPv6 {
-		return "ip6"
-	}
-	return "ip"
-}
-
-func addressLen(f flow.Family) uint32 {
-	if f == flow.IPv6 {
-		return 16
-	}
-	return 4
-}
-
 func (r *rule) add(text string, e ...expression) {
 	r.text = strings.TrimPrefix(r.text+" "+text, " ")
 	r.expressions = append(r.expressions, e...)
 }
 
-func (r *rule) family(f flow.Family) {
-	number, name := byte(unix.NFPROTO_IPV4), "ipv4"
-	switch f {
-	case 0:
+func (r *rule) family(f traced.TraceFilter) {
+	if !f.HasFamily {
 		return
-	case flow.IPv6:
+	}
+	number, name := byte(unix.NFPROTO_IPV4), "ipv4"
+	if f.Family == rules.IPv6 {
 		number, name = unix.NFPROTO_IPV6, "ipv6"
 	}
 	r.add("meta nfproto "+name, load("meta", unix.NFTA_META_DREG, unix.NFTA_META_KEY, unix.NFT_META_NFPROTO), compare(unix.NFT_CMP_EQ, []byte{number}))

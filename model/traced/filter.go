@@ -15,9 +15,11 @@ import (
 // are sent by it, before any translation. The replies to them are traced with them.
 // Zero fields ask for nothing.
 type TraceFilter struct {
-	Family   flow.Family // 0: as the addresses say, or both
-	Proto    flow.Proto
-	Src, Dst netip.Prefix
+	Family rules.Family
+	// HasFamily tells that packets of one family alone are meant: Family.
+	HasFamily bool
+	Proto     flow.Proto
+	Src, Dst  netip.Prefix
 	// SrcPorts and DstPorts need a protocol with ports.
 	SrcPorts, DstPorts rules.Ports
 	In                 string // the interface it arrives by
@@ -164,9 +166,9 @@ func (p *traceParser) proto(v filter.Word) error {
 func (p *traceParser) family(v filter.Word) error {
 	switch strings.ToLower(v.Text) {
 	case "ipv4", "4":
-		p.filter.Family = flow.IPv4
+		p.filter.Family, p.filter.HasFamily = rules.IPv4, true
 	case "ipv6", "6":
-		p.filter.Family = flow.IPv6
+		p.filter.Family, p.filter.HasFamily = rules.IPv6, true
 	default:
 		return v.Problem("is no family; right would be ipv4 or ipv6")
 	}
@@ -237,30 +239,33 @@ func (p *traceParser) settle() error {
 		return refuse("%s has no packets that begin a connection: new is for tcp", f.Proto)
 	}
 	for _, n := range []netip.Prefix{f.Src, f.Dst} {
-		family := flow.IPv4
+		family := rules.IPv4
 		switch {
 		case !n.IsValid():
 			continue
 		case n.Addr().Is6():
-			family = flow.IPv6
+			family = rules.IPv6
 		}
-		if f.Family != 0 && f.Family != family {
+		if f.HasFamily && f.Family != family {
 			return refuse("%s is not of the family that the rest asks for, %s", n.Addr(), f.Family)
 		}
-		f.Family = family
+		f.Family, f.HasFamily = family, true
 	}
 	switch {
-	case f.Proto == flow.ICMP && f.Family == flow.IPv6:
+	case f.Proto == flow.ICMP && f.Only(rules.IPv6):
 		f.Proto = flow.ICMPv6
 	case f.Proto == flow.ICMP:
-		f.Family = flow.IPv4
-	case f.Proto == flow.ICMPv6 && f.Family == flow.IPv4:
+		f.Family, f.HasFamily = rules.IPv4, true
+	case f.Proto == flow.ICMPv6 && f.Only(rules.IPv4):
 		return refuse("icmpv6 does not go with IPv4 addresses")
 	case f.Proto == flow.ICMPv6:
-		f.Family = flow.IPv6
+		f.Family, f.HasFamily = rules.IPv6, true
 	}
 	return nil
 }
+
+// Only tells that packets of the other family are not meant.
+func (f TraceFilter) Only(family rules.Family) bool { return f.HasFamily && f.Family == family }
 
 // String is the filter as ParseTraceFilter reads it.
 func (f TraceFilter) String() string {
@@ -272,7 +277,7 @@ func (f TraceFilter) String() string {
 		}
 		add(f.Proto.String())
 	}
-	if f.Family != 0 && !f.Src.IsValid() && !f.Dst.IsValid() && !f.Proto.IsICMP() {
+	if f.HasFamily && !f.Src.IsValid() && !f.Dst.IsValid() && !f.Proto.IsICMP() {
 		add("family", f.Family.String())
 	}
 	addr := func(key string, n netip.Prefix) {
@@ -334,10 +339,7 @@ func TraceOfFlow(f *flow.Flow) TraceFilter {
 // sees packets after translation its destination says nothing of how they come, and
 // is left out.
 func TraceOfRule(family rules.Family, chain string, r *rules.Rule) TraceFilter {
-	t := TraceFilter{Family: flow.IPv4}
-	if family == rules.IPv6 {
-		t.Family = flow.IPv6
-	}
+	t := TraceFilter{Family: family, HasFamily: true}
 	if n, ok := r.Protocol.Number(); ok && !r.Protocol.Any() && !r.Protocol.Not {
 		t.Proto = flow.Proto(n)
 	}

@@ -349,7 +349,7 @@ func (c *cuts) translation(t *translation) {
 // interfaceAddr collects what the evaluation looks at in an address of this host.
 func (c *cuts) interfaceAddr(a InterfaceAddr) {
 	addr := a.Addr()
-	if !addr.IsValid() || familyOf(addr) != c.family {
+	if !addr.IsValid() || rules.FamilyOf(addr) != c.family {
 		return
 	}
 	c.prefix(ofBoth, a.Prefix)
@@ -380,7 +380,7 @@ func (c *cuts) single(of end, a netip.Addr) {
 }
 
 func (c *cuts) prefix(of end, p netip.Prefix) {
-	if p.IsValid() && familyOf(p.Addr()) == c.family {
+	if p.IsValid() && rules.FamilyOf(p.Addr()) == c.family {
 		c.net(of, &maskedAddr{value: bitsOf(p.Addr()), mask: bitsOf(rules.MaskOf(p.Addr().BitLen(), p.Bits()))})
 	}
 }

@@ -210,7 +210,7 @@ type toldVisit struct {
 }
 
 func (m *machine) reset(e *Evaluator, p *Packet) {
-	m.e, m.pkt, m.family = e, p, familyOf(p.Src)
+	m.e, m.pkt, m.family = e, p, rules.FamilyOf(p.Src)
 	m.tables = &e.families[m.family]
 	m.stack, m.work, m.outcomes = m.stack[:0], m.work[:0], m.outcomes[:0]
 	m.divided, m.told, m.doubts = false, nil, nil

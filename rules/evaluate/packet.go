@@ -109,13 +109,13 @@ func (p *Packet) Validate() error {
 		return refuse("it needs a source and a destination address")
 	case p.Src.Is4() != p.Dst.Is4():
 		return refuse("%s is an %s address and %s an %s one; a packet has two of one kind",
-			p.Src, familyOf(p.Src).Title(), p.Dst, familyOf(p.Dst).Title())
+			p.Src, rules.FamilyOf(p.Src).Title(), p.Dst, rules.FamilyOf(p.Dst).Title())
 	case p.Src.Zone() != "" || p.Dst.Zone() != "":
 		return refuse("name the interface apart from the address %s", p.Dst)
 	case p.Protocol == 0:
 		return refuse("it needs a protocol, such as tcp, udp or icmp")
 	case p.Protocol == rules.ICMP && p.Src.Is6(), p.Protocol == rules.ICMPv6 && p.Src.Is4():
-		return refuse("%s does not go with %s addresses", rules.ProtoName(p.Protocol), familyOf(p.Src).Title())
+		return refuse("%s does not go with %s addresses", rules.ProtoName(p.Protocol), rules.FamilyOf(p.Src).Title())
 	case !rules.HasPorts(p.Protocol) && (p.SrcPort != 0 || p.DstPort != 0):
 		return refuse("%s has no ports", rules.ProtoName(p.Protocol))
 	case p.Src.IsMulticast():
@@ -157,13 +157,6 @@ func (p *Packet) tcpFlags() (flags uint8, known bool) {
 		return tcpSYN, true
 	}
 	return 0, false
-}
-
-func familyOf(a netip.Addr) rules.Family {
-	if a.Is4() {
-		return rules.IPv4
-	}
-	return rules.IPv6
 }
 
 // Tuple is one direction of a flow as connection tracking keys it. For ICMP the
