@@ -384,12 +384,12 @@ func BenchmarkLookup(b *testing.B) {
 // TestPolicyRuleRecord has the family of a policy rule recorded as the IP version, as gateways always were.
 func TestPolicyRuleRecord(t *testing.T) {
 	for version, family := range map[string]rules.Family{"4": rules.IPv4, "6": rules.IPv6} {
-		rule := PolicyRule{Family: family, Priority: 7, Table: TableMain, SuppressPrefix: -1}
+		rule := facts.PolicyRule{Family: family, Priority: 7, Table: facts.TableMain, SuppressPrefix: -1}
 		text, err := json.Marshal(rule)
 		if err != nil || !strings.HasPrefix(string(text), `{"Family":`+version+`,"Priority":7,"Action":"lookup","Table":254,`) {
 			t.Errorf("recorded as %s, %v", text, err)
 		}
-		var back PolicyRule
+		var back facts.PolicyRule
 		if err := json.Unmarshal(text, &back); err != nil || back != rule {
 			t.Errorf("%s is read as %+v, %v", text, back, err)
 		}
