@@ -204,19 +204,19 @@ func cutNot(s string) (text string, not bool) {
 	return strings.TrimSpace(text), not
 }
 
-func (c *draftCheck) protocol() Proto {
+func (c *draftCheck) protocol() ProtoMatch {
 	text, not := cutNot(c.Protocol)
 	text = strings.ToLower(text)
 	if text == "" || text == "all" || text == "any" {
 		if not {
 			c.fail(FieldProtocol, "“not any protocol” matches nothing: name a protocol, or leave it empty")
 		}
-		return Proto{}
+		return ProtoMatch{}
 	}
 	n, ok := ProtoNumber(text)
 	if !ok {
 		c.fail(FieldProtocol, "%q is no protocol: use tcp, udp, icmp, another name of /etc/protocols, or a number from 1 to 255", text)
-		return Proto{}
+		return ProtoMatch{}
 	}
 	switch {
 	case n == ICMPv6 && c.Family == IPv4:
@@ -224,7 +224,7 @@ func (c *draftCheck) protocol() Proto {
 	case n == ICMP && c.Family == IPv6:
 		c.fail(FieldProtocol, "IPv6 has ipv6-icmp, not icmp")
 	}
-	return Proto{Not: not, Name: ProtoName(n)}
+	return ProtoMatch{Not: not, Name: ProtoName(n)}
 }
 
 func (c *draftCheck) iface(f Field, s string, notIn ...string) Iface {

@@ -347,7 +347,7 @@ func parseCTState(_ string, opts []Option) (Match, bool) {
 type Conntrack struct {
 	State                                              *WordsMatch // NEW, ESTABLISHED, RELATED, INVALID, UNTRACKED, SNAT, DNAT
 	Status                                             *WordsMatch // NONE, EXPECTED, SEEN_REPLY, ASSURED, CONFIRMED
-	Proto                                              *Proto
+	Proto                                              *ProtoMatch
 	OrigSrc                                            *Net
 	OrigDst                                            *Net
 	ReplSrc                                            *Net
@@ -428,7 +428,7 @@ func parseConntrack(_ string, opts []Option) (Match, bool) {
 		case "--ctstatus":
 			m.Status = &WordsMatch{o.Not, strings.Split(text, ",")}
 		case "--ctproto":
-			m.Proto = &Proto{o.Not, text}
+			m.Proto = &ProtoMatch{o.Not, text}
 		case "--ctdir":
 			m.Dir, ok = text, !o.Not
 		case "--ctexpire":

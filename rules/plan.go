@@ -36,7 +36,7 @@ type Sysctl struct {
 // Forget drops one flow from connection tracking, so that its next packet is
 // treated by today's rules. It cannot be undone, and need not be.
 type Forget struct {
-	Proto    uint8
+	Proto    Protocol
 	Src, Dst netip.AddrPort // of the original direction; for ICMP the ports are 0
 	Zone     uint16         `json:",omitempty"`
 	ID       uint32         `json:",omitempty"` // 0: whatever flow has the tuple
@@ -202,7 +202,7 @@ func (f Forget) command() []string {
 	if f.Src.Addr().Is6() {
 		c = append(c, "-f", "ipv6")
 	}
-	if HasPorts(f.Proto) {
+	if f.Proto.HasPorts() {
 		c = append(c, "--sport", strconv.Itoa(int(f.Src.Port())), "--dport", strconv.Itoa(int(f.Dst.Port())))
 	}
 	if f.Proto == ICMP || f.Proto == ICMPv6 {

@@ -1,19 +1,20 @@
 package rules
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// Proto is the protocol as -p takes it: the word as printed, a name of
+// ProtoMatch is the protocol as -p takes it: the word as printed, a name of
 // /etc/protocols or a number.
-type Proto struct {
+type ProtoMatch struct {
 	Not  bool
 	Name string // "": any protocol
 }
 
 // Any reports that the protocol was not given.
-func (p Proto) Any() bool { return p.Name == "" || p.Name == "all" || p.Name == "0" }
+func (p ProtoMatch) Any() bool { return p.Name == "" || p.Name == "all" || p.Name == "0" }
 
 // Numbers of the protocols that nattui treats by name (IANA protocol numbers).
 const (
@@ -31,7 +32,7 @@ const (
 
 // protocols are the names iptables prints without asking anybody, and those
 // that /etc/protocols has everywhere.
-var protocols = map[string]uint8{
+var protocols = map[string]Protocol{
 	"ip": 0, "all": 0, "icmp": ICMP, "igmp": 2, "ggp": 3, "ipencap": 4, "st": 5, "tcp": TCP, "egp": 8, "igp": 9, "pup": 12,
 	"udp": UDP, "hmp": 20, "xns-idp": 22, "rdp": 27, "iso-tp4": 29, "dccp": DCCP, "xtp": 36, "ddp": 37, "idpr-cmtp": 38,
 	"ipv6": 41, "ipv6-route": 43, "ipv6-frag": 44, "idrp": 45, "rsvp": 46, "gre": GRE, "esp": ESP, "ipsec-esp": ESP,
@@ -42,8 +43,8 @@ var protocols = map[string]uint8{
 	"ethernet": 143,
 }
 
-var protocolNames = func() map[uint8]string {
-	m := map[uint8]string{
+var protocolNames = func() map[Protocol]string {
+	m := map[Protocol]string{
 		0: "all", ESP: "esp", AH: "ah", ICMPv6: "ipv6-icmp", 89: "ospf", 135: "mobility-header",
 	}
 	for name, n := range protocols {
@@ -55,16 +56,16 @@ var protocolNames = func() map[uint8]string {
 }()
 
 // ProtoNumber returns the number of a protocol given by name or number.
-func ProtoNumber(name string) (uint8, bool) {
+func ProtoNumber(name string) (Protocol, bool) {
 	if n, ok := protocols[strings.ToLower(name)]; ok {
 		return n, true
 	}
 	n, err := strconv.ParseUint(name, 10, 8)
-	return uint8(n), err == nil
+	return Protocol(n), err == nil
 }
 
 // ProtoName is the name of a protocol number, or the number itself.
-func ProtoName(n uint8) string {
+func ProtoName(n Protocol) string {
 	if name, ok := protocolNames[n]; ok {
 		return name
 	}
@@ -72,25 +73,80 @@ func ProtoName(n uint8) string {
 }
 
 // Number returns the protocol's number; ok is false for a name nobody knows.
-func (p Proto) Number() (n uint8, ok bool) {
+func (p ProtoMatch) Number() (n Protocol, ok bool) {
 	return ProtoNumber(p.Name)
 }
 
 // HasPorts reports whether the protocol has ports that NAT can change.
-func (p Proto) HasPorts() bool {
+func (p ProtoMatch) HasPorts() bool {
 	if p.Not {
 		return false
 	}
 	n, ok := p.Number()
-	return ok && HasPorts(n)
+	return ok && n.HasPorts()
 }
 
-// HasPorts reports whether packets of the protocol number carry ports that NAT
-// can change (net/netfilter/nf_nat_proto.c).
-func HasPorts(n uint8) bool {
-	switch n {
+// Protocol is the number of a protocol above IP (IANA assigned internet protocol
+// numbers). It prints as conntrack(8) names it, which is not always iptables' name: see ProtoName.
+type Protocol uint8
+
+// trackedNames are the names that conntrack prints, and those of a few protocols
+// that pass a gateway untracked in detail.
+var trackedNames = map[Protocol]string{
+	ICMP: "icmp", 2: "igmp", 4: "ipencap", TCP: "tcp", UDP: "udp", DCCP: "dccp", 41: "ipv6", GRE: "gre", 50: "esp", 51: "ah",
+	ICMPv6: "icmpv6", 89: "ospf", 94: "ipip", 103: "pim", 112: "vrrp", SCTP: "sctp", UDPLite: "udplite",
+}
+
+// trackedTexts are the names of all numbers, made once: drawing a screen asks for them often.
+var trackedTexts = func() (texts [256]string) {
+	for i := range texts {
+		texts[i] = strconv.Itoa(i)
+	}
+	for p, name := range trackedNames {
+		texts[p] = name
+	}
+	return texts
+}()
+
+// String is the name, or the number where there is none.
+func (p Protocol) String() string { return trackedTexts[p] }
+
+// Named tells whether the protocol has a name.
+func (p Protocol) Named() bool { return trackedNames[p] != "" }
+
+// AppendName appends what String returns.
+func (p Protocol) AppendName(b []byte) []byte { return append(b, trackedTexts[p]...) }
+
+// HasPorts tells whether packets of the protocol carry ports that NAT can change
+// (net/netfilter/nf_nat_proto.c).
+func (p Protocol) HasPorts() bool {
+	switch p {
 	case TCP, UDP, DCCP, SCTP, UDPLite:
 		return true
 	}
 	return false
 }
+
+// IsICMP tells whether the protocol is ICMP or ICMPv6.
+func (p Protocol) IsICMP() bool { return p == ICMP || p == ICMPv6 }
+
+// ParseProtocol reads a name, in either case, or a number from 0 to 255.
+func ParseProtocol(s string) (Protocol, bool) {
+	if n, err := strconv.ParseUint(s, 10, 8); err == nil {
+		return Protocol(n), true
+	}
+	s = strings.ToLower(s)
+	switch s {
+	case "ipv6-icmp", "icmp6":
+		return ICMPv6, true
+	}
+	for p, name := range trackedNames {
+		if name == s {
+			return p, true
+		}
+	}
+	return 0, false
+}
+
+// ProtocolNames are the names of all protocols as Protocol prints them, by number; a number that has no name stands for itself.
+func ProtocolNames() []string { return slices.Clone(trackedTexts[:]) }

@@ -16,7 +16,7 @@ type Rule struct {
 	Source      Net
 	Dest        Net
 	In, Out     Iface
-	Protocol    Proto
+	Protocol    ProtoMatch
 	Fragment    Fragment
 	Matches     []Match
 	Target      Target
@@ -115,7 +115,7 @@ func (r *Rule) take(words []string) error {
 		case "-o":
 			r.Out = Iface{not, value}
 		case "-p":
-			r.Protocol = Proto{not, value}
+			r.Protocol = ProtoMatch{not, value}
 		case "-m":
 			end := blockEnd(words, i)
 			r.Matches = append(r.Matches, parseMatch(value, words[i:end]))

@@ -11,7 +11,7 @@ type Service struct {
 	Port uint16
 	// Proto is the protocol by which the port is asked for first, TCP or UDP; what
 	// is served by both counts as UDP where that is the usual one.
-	Proto uint8
+	Proto Protocol
 	// Registered tells that services(5) of a usual system has the name, so that iptables,
 	// which asks getservbyname(3), takes it in place of the number.
 	Registered bool

@@ -13,7 +13,6 @@ import (
 
 	"nattui/model/doctor"
 	"nattui/model/facts"
-	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/ui/table"
 	"nattui/ui/text"
@@ -333,7 +332,7 @@ func (s *doctorScreen) askServer() tea.Cmd {
 	case f == nil:
 		s.say("choose a forward first: its server is asked")
 		return nil
-	case f.Proto != flow.TCP || !f.Server.IsValid() || f.Server.Port() == 0:
+	case f.Proto != rules.TCP || !f.Server.IsValid() || f.Server.Port() == 0:
 		s.say("only a server of TCP at one port can be asked for a connection")
 		return nil
 	case s.probing:

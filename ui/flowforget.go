@@ -85,7 +85,7 @@ func (s *flowsScreen) forget(flows []flow.Flow) tea.Cmd {
 
 // isOwn tells whether the flow carries the operator's own session.
 func (s *flowsScreen) isOwn(f *flow.Flow) bool {
-	if s.facts == nil || s.facts.Session == nil || f.Proto() != flow.TCP {
+	if s.facts == nil || s.facts.Session == nil || f.Proto() != rules.TCP {
 		return false
 	}
 	own := s.facts.Session

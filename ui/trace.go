@@ -12,7 +12,6 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"nattui/model/facts"
-	"nattui/model/flow"
 	"nattui/model/traced"
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -512,7 +511,7 @@ func (s *traceScreen) list(width int) []string {
 
 // sortOf says in a word or two what kind of packet it is.
 func sortOf(r *tracedRow) string {
-	if k := r.First.Sort(); k != "" && r.First.Proto == flow.TCP {
+	if k := r.First.Sort(); k != "" && r.First.Proto == rules.TCP {
 		return k
 	} else if k != "" {
 		return r.First.Proto.String() + " " + k

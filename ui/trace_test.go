@@ -10,7 +10,6 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"nattui/model/flow"
 	"nattui/model/traced"
 	"nattui/rules"
 )
@@ -48,7 +47,7 @@ func (k *tracer) Close() error {
 func tracedPackets() []*traced.Traced {
 	end := netip.MustParseAddrPort
 	p := func(in, out, src, dst string, flags uint8) traced.TracedPacket {
-		return traced.TracedPacket{Proto: flow.TCP, Src: end(src), Dst: end(dst), In: in, Out: out, TTL: 64, Length: 60, TCPFlags: flags}
+		return traced.TracedPacket{Proto: rules.TCP, Src: end(src), Dst: end(dst), In: in, Out: out, TTL: 64, Length: 60, TCPFlags: flags}
 	}
 	hop := func(table, chain string, position int, verdict string, at traced.TracedPacket) traced.TraceHop {
 		h := traced.TraceHop{Family: "ip", Table: table, Chain: chain, Position: position, Handle: 7, Verdict: verdict, Packet: at}

@@ -3,8 +3,8 @@ package ui
 import (
 	tea "charm.land/bubbletea/v2"
 
-	"nattui/model/flow"
 	"nattui/model/traced"
+	"nattui/rules"
 )
 
 // traceTab is the number of the trace screen.
@@ -17,7 +17,7 @@ func (a *App) traceable() (filter string, ok bool) {
 	case *rulesScreen:
 		if r, it, ok := s.current(); ok {
 			f := traced.TraceOfRule(s.place.Family, it.chain, r)
-			f.New = f.Proto == flow.TCP && s.table == "nat" // which only first packets visit
+			f.New = f.Proto == rules.TCP && s.table == "nat" // which only first packets visit
 			return f.String(), true
 		}
 		return "", true

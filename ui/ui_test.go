@@ -14,7 +14,6 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"nattui/model/facts"
-	"nattui/model/flow"
 	"nattui/rules"
 )
 
@@ -79,7 +78,7 @@ func gatewayFacts() *facts.Facts {
 		f.PolicyRules = append(f.PolicyRules, facts.PolicyRule{Priority: []uint32{0, 32766, 32767}[i], Action: facts.RuleTable, Table: table, Family: rules.IPv4, SuppressPrefix: -1})
 	}
 	f.Settings.Forwarding4 = facts.SettingOn
-	f.Listeners = []facts.Listener{{Proto: flow.TCP, Address: netip.MustParseAddrPort("0.0.0.0:8888")}}
+	f.Listeners = []facts.Listener{{Proto: rules.TCP, Address: netip.MustParseAddrPort("0.0.0.0:8888")}}
 	f.Neighbours = []facts.Neighbour{{Link: "lan0", Addr: netip.MustParseAddr("192.168.0.2"), Reachable: true}, {Link: "lan0", Addr: netip.MustParseAddr("192.168.0.3"), Reachable: true}}
 	return f
 }

@@ -85,7 +85,7 @@ func parsePacketLine(line string) (evaluate.Packet, error) {
 	if proto == rules.ICMP && ends[1].Addr().Is6() {
 		proto = rules.ICMPv6
 	}
-	if rules.HasPorts(proto) && ends[1].Port() == 0 {
+	if proto.HasPorts() && ends[1].Port() == 0 {
 		return evaluate.Packet{}, fmt.Errorf("%s needs a port to go to: %s", f[0], netip.AddrPortFrom(ends[1].Addr(), 80))
 	}
 	p, err := evaluate.NewPacket(proto, ends[0], ends[1])
@@ -110,10 +110,10 @@ func packetOfFlow(f *flow.Flow) string {
 	if !f.Proto().HasPorts() {
 		src, dst = netip.AddrPortFrom(src.Addr(), 0), netip.AddrPortFrom(dst.Addr(), 0)
 	}
-	return packetLine(uint8(f.Proto()), src, dst, "")
+	return packetLine(f.Proto(), src, dst, "")
 }
 
-func packetLine(proto uint8, src, dst netip.AddrPort, in string) string {
+func packetLine(proto rules.Protocol, src, dst netip.AddrPort, in string) string {
 	end := func(a netip.AddrPort) string {
 		if a.Port() == 0 {
 			return a.Addr().String()

@@ -53,8 +53,8 @@ func (f forgetting) Forget(_ context.Context, w rules.Forget) error {
 		defer opened.Close()
 		table = opened
 	}
-	tuple := flow.MakeTuple(flow.Proto(w.Proto), w.Src, w.Dst)
-	if proto := flow.Proto(w.Proto); proto.IsICMP() {
+	tuple := flow.MakeTuple(w.Proto, w.Src, w.Dst)
+	if proto := w.Proto; proto.IsICMP() {
 		tuple = flow.MakeICMP(proto, w.Src.Addr(), w.Dst.Addr(), w.Ident, w.Type, w.Code)
 	}
 	_, err := table.Forget([]flow.Flow{{Orig: tuple, Zone: w.Zone, ID: w.ID}}, func(*flow.Batch) {})

@@ -117,7 +117,7 @@ func (o *doctorOptions) examine(ctx context.Context, g *doctor.Gateway, forward 
 	if err != nil {
 		return nil, err
 	}
-	if o.probe && f.Proto == flow.TCP {
+	if o.probe && f.Proto == rules.TCP {
 		g.Probes = map[netip.AddrPort]doctor.Probe{f.Server: ask(ctx, f.Server)}
 		if facts, err := readFacts(ctx); err == nil {
 			g.Facts = &facts // who answered for the address is known now

@@ -271,7 +271,7 @@ func (t *told) name() string {
 }
 
 func (t *told) forget() *rules.Forget {
-	w := &rules.Forget{Proto: uint8(t.Proto()), Src: t.Client(), Dst: t.AskedFor(), Zone: t.Zone}
+	w := &rules.Forget{Proto: t.Proto(), Src: t.Client(), Dst: t.AskedFor(), Zone: t.Zone}
 	if id, kind, code, ok := t.Orig.ICMP(); ok {
 		w.Ident, w.Type, w.Code = id, kind, code
 	}

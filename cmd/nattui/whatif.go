@@ -148,7 +148,7 @@ func parsePacket(words []string, o whatifOptions) (evaluate.Packet, error) {
 	if err != nil {
 		return p, err
 	}
-	if rules.HasPorts(proto) && dst.Port() == 0 {
+	if proto.HasPorts() && dst.Port() == 0 {
 		return p, usagef("%s needs a port to go to: %s", words[0], netip.AddrPortFrom(dst.Addr(), 80))
 	}
 	if proto == rules.ICMP && dst.Addr().Is6() {
@@ -268,7 +268,7 @@ func resultEnds(o *evaluate.Outcome, p *evaluate.Packet) jsonEnds {
 	if !o.Dst.Addr.IsValid() {
 		e.Dst = ""
 	}
-	if rules.HasPorts(p.Protocol) {
+	if p.Protocol.HasPorts() {
 		e.Sport, e.Dport = o.Src.Ports.Lo, o.Dst.Ports.Lo
 	}
 	return e
@@ -345,7 +345,7 @@ func flowsInUse(ctx context.Context) (evaluate.FlowTable, error) {
 }
 
 func (k kernelFlows) add(f *flow.Flow) {
-	proto := uint8(f.Proto())
+	proto := f.Proto()
 	k.used[evaluate.Tuple{Protocol: proto, Src: f.Orig.Source(), Dst: f.Orig.Destination()}] = true
 	k.used[evaluate.Tuple{Protocol: proto, Src: f.Reply.Source(), Dst: f.Reply.Destination()}] = true
 	from := evaluate.Tuple{Protocol: proto, Src: f.Orig.Source()}
@@ -354,7 +354,7 @@ func (k kernelFlows) add(f *flow.Flow) {
 
 func (k kernelFlows) InUse(t evaluate.Tuple) bool { return k.used[t] }
 
-func (k kernelFlows) Mapped(protocol uint8, src netip.AddrPort, yield func(netip.AddrPort) bool) {
+func (k kernelFlows) Mapped(protocol rules.Protocol, src netip.AddrPort, yield func(netip.AddrPort) bool) {
 	for _, a := range k.mapped[evaluate.Tuple{Protocol: protocol, Src: src}] {
 		if !yield(a) {
 			return

@@ -196,13 +196,13 @@ func appendTuple(b []byte, kind uint16, t *flow.Tuple, zone uint16, side flow.Zo
 	}
 	closeNest(b, ip)
 	b, proto := openNest(b, ctaTupleProto)
-	b = appendAttribute(b, ctaProtoNum, []byte{uint8(t.Proto)})
+	b = appendAttribute(b, ctaProtoNum, []byte{byte(t.Proto)})
 	switch t.Proto {
-	case flow.ICMP:
+	case rules.ICMP:
 		b = appendU16(b, ctaProtoICMPID, t.SrcPort)
 		b = appendAttribute(b, ctaProtoICMPType, []byte{uint8(t.DstPort >> 8)})
 		b = appendAttribute(b, ctaProtoICMPCode, []byte{uint8(t.DstPort)})
-	case flow.ICMPv6:
+	case rules.ICMPv6:
 		b = appendU16(b, ctaProtoICMPv6ID, t.SrcPort)
 		b = appendAttribute(b, ctaProtoICMPv6Type, []byte{uint8(t.DstPort >> 8)})
 		b = appendAttribute(b, ctaProtoICMPv6Code, []byte{uint8(t.DstPort)})

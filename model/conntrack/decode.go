@@ -296,7 +296,7 @@ func plainTuple(b []byte, t *flow.Tuple) bool {
 	default:
 		return false
 	}
-	t.Proto = flow.Proto(ports[8])
+	t.Proto = rules.Protocol(ports[8])
 	t.SrcPort = binary.BigEndian.Uint16(ports[16:])
 	t.DstPort = binary.BigEndian.Uint16(ports[24:])
 	return true
@@ -306,7 +306,7 @@ func plainTuple(b []byte, t *flow.Tuple) bool {
 func plainPorts(b []byte) bool {
 	word := binary.NativeEndian.Uint32
 	return len(b) == 4+3*8 && word(b) == headProto && word(b[4:]) == headNum && word(b[12:]) == headSrcPort && word(b[20:]) == headDstPort &&
-		!flow.Proto(b[8]).IsICMP()
+		!rules.Protocol(b[8]).IsICMP()
 }
 
 // mapped is an IPv4 address as a tuple keeps it.
@@ -353,7 +353,7 @@ func decodeProto(b []byte, t *flow.Tuple) bool {
 	for a.next() {
 		switch a.kind {
 		case ctaProtoNum:
-			t.Proto = flow.Proto(a.u8())
+			t.Proto = rules.Protocol(a.u8())
 		case ctaProtoSrcPort, ctaProtoICMPID, ctaProtoICMPv6ID:
 			t.SrcPort = a.u16()
 		case ctaProtoDstPort:

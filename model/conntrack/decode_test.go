@@ -15,6 +15,7 @@ import (
 
 	"nattui/model/flow"
 	"nattui/model/lab"
+	"nattui/rules"
 )
 
 // testdata/messages has messages as a kernel of a little-endian machine sent them: dump lines and events of flows of
@@ -150,7 +151,7 @@ func TestMessageInNativeOrder(t *testing.T) {
 	if !ok || len(rest) != 0 || !m.event(&c) {
 		t.Fatalf("the message is not understood: %+v", m)
 	}
-	want := flow.MakeTuple(flow.GRE, netip.MustParseAddrPort("192.0.2.1:0"), netip.MustParseAddrPort("198.51.100.7:0"))
+	want := flow.MakeTuple(rules.GRE, netip.MustParseAddrPort("192.0.2.1:0"), netip.MustParseAddrPort("198.51.100.7:0"))
 	if f := c.Flow; c.Kind != flow.EventNew || f.Orig != want || f.Reply != want.Mirror() || f.Mark != 0x11223344 || f.ID != 0xaabbccdd {
 		t.Errorf("the message is %+v", c)
 	}
@@ -424,7 +425,7 @@ func mixed(b []byte) bool {
 			for a := (attributes{rest: part.value}); a.next(); {
 				switch {
 				case a.kind == ctaProtoNum && len(a.value) == 1:
-					icmp = flow.Proto(a.value[0]).IsICMP()
+					icmp = rules.Protocol(a.value[0]).IsICMP()
 				case a.kind == ctaProtoSrcPort, a.kind == ctaProtoDstPort:
 					ports = true
 				case a.kind >= ctaProtoICMPID && a.kind <= ctaProtoICMPv6Code:

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nattui/model/flow"
+	"nattui/rules"
 )
 
 // Details asks the kernel for everything it knows of one flow. It blocks for one
@@ -106,7 +107,7 @@ func toTimo(t *flow.Tuple, f *flow.Flow, side flow.ZoneSide) timo.Tuple {
 	p := timo.ProtoTuple{Protocol: uint8(t.Proto), SourcePort: t.SrcPort, DestinationPort: t.DstPort}
 	if id, kind, code, ok := t.ICMP(); ok {
 		p = timo.ProtoTuple{
-			Protocol: uint8(t.Proto), ICMPv4: t.Proto == flow.ICMP, ICMPv6: t.Proto == flow.ICMPv6,
+			Protocol: uint8(t.Proto), ICMPv4: uint8(t.Proto) == rules.ICMP, ICMPv6: uint8(t.Proto) == rules.ICMPv6,
 			ICMPID: id, ICMPType: kind, ICMPCode: code,
 		}
 	}
@@ -121,12 +122,12 @@ func fromTuple(t *timo.Tuple) flow.Tuple {
 	p := &t.Proto
 	src, dst := t.IP.SourceAddress, t.IP.DestinationAddress
 	if !src.IsValid() || !dst.IsValid() {
-		return flow.Tuple{Proto: flow.Proto(p.Protocol), SrcPort: p.SourcePort, DstPort: p.DestinationPort}
+		return flow.Tuple{Proto: rules.Protocol(p.Protocol), SrcPort: p.SourcePort, DstPort: p.DestinationPort}
 	}
 	if p.ICMPv4 || p.ICMPv6 {
-		return flow.MakeICMP(flow.Proto(p.Protocol), src, dst, p.ICMPID, p.ICMPType, p.ICMPCode)
+		return flow.MakeICMP(rules.Protocol(p.Protocol), src, dst, p.ICMPID, p.ICMPType, p.ICMPCode)
 	}
-	return flow.MakeTuple(flow.Proto(p.Protocol), netip.AddrPortFrom(src, p.SourcePort), netip.AddrPortFrom(dst, p.DestinationPort))
+	return flow.MakeTuple(rules.Protocol(p.Protocol), netip.AddrPortFrom(src, p.SourcePort), netip.AddrPortFrom(dst, p.DestinationPort))
 }
 
 // fromTimo is what the decoder of this package makes of the same message, as far

@@ -18,6 +18,7 @@ import (
 	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/model/lab"
+	"nattui/rules"
 )
 
 // run runs a program in the namespace of the test.
@@ -382,7 +383,7 @@ func TestRefreshForgetDetails(t *testing.T) {
 		if err != nil || d.Flow.Key() != one.Key() || d.Use == 0 {
 			t.Errorf("details of %v: %+v, %v", one.Orig, d, err)
 		}
-		if sctp := one.Proto() == flow.SCTP; sctp != (d.SCTP != nil) || sctp && d.SCTP.ReplyTag != 2 {
+		if sctp := one.Proto() == rules.SCTP; sctp != (d.SCTP != nil) || sctp && d.SCTP.ReplyTag != 2 {
 			t.Errorf("details of %v: %+v", one.Orig, d.SCTP)
 		}
 	}
@@ -455,7 +456,7 @@ func TestKeepFreshBringsRates(t *testing.T) {
 	f.await(t, "a rate", func() bool {
 		_, _ = c.Write(make([]byte, 1000))
 		for _, one := range f.flows.Each {
-			if one.Proto() == flow.UDP && one.ByteRate > 1000 {
+			if one.Proto() == rules.UDP && one.ByteRate > 1000 {
 				return true
 			}
 		}
@@ -523,7 +524,7 @@ func TestNotPermitted(t *testing.T) {
 	}
 	defer table.Close()
 	nothing := func(*flow.Batch) { t.Error("something was delivered") }
-	one := flow.Flow{Orig: flow.MakeTuple(flow.UDP, netip.MustParseAddrPort("1.1.1.1:1"), netip.MustParseAddrPort("1.1.1.2:1"))}
+	one := flow.Flow{Orig: flow.MakeTuple(rules.UDP, netip.MustParseAddrPort("1.1.1.1:1"), netip.MustParseAddrPort("1.1.1.2:1"))}
 	_, forget := table.Forget([]flow.Flow{one}, func(*flow.Batch) {})
 	_, details := table.Details(&one)
 	for what, err := range map[string]error{

@@ -78,7 +78,7 @@ func (c *census) at(r evaluate.RuleRef) *tally {
 // portUse is what flows share that need different source ports: the address they
 // are given and the service they go to.
 type portUse struct {
-	proto    flow.Proto
+	proto    rules.Protocol
 	from     netip.Addr
 	to       netip.AddrPort
 	lowPorts bool // ports below 1024 are given from a pool of their own
@@ -134,7 +134,7 @@ func (c *census) count(d *doctor, f *flow.Flow, e explain.Explanation, asked []*
 		t := c.at(e.DNAT)
 		t.flows++
 		switch {
-		case f.Proto() == flow.TCP && f.StateName() == "SYN_RECV":
+		case f.Proto() == rules.TCP && f.StateName() == "SYN_RECV":
 			t.half++
 		case f.Status&flow.StatusSeenReply != 0:
 			t.replied++
@@ -167,7 +167,7 @@ func (d *doctor) unanswered(f *flow.Flow) bool {
 		return true
 	}
 	whole := uint32(30) // nf_conntrack_udp_timeout
-	if f.Proto() == flow.TCP {
+	if f.Proto() == rules.TCP {
 		whole = 120 // nf_conntrack_tcp_timeout_syn_sent
 	}
 	return f.Remaining(d.now)+2 <= whole
@@ -199,7 +199,7 @@ func (c *census) outdated(d *doctor, f *flow.Flow) {
 // isSession tells the operator's own connection.
 func (d *doctor) isSession(f *flow.Flow) bool {
 	s := d.f.Session
-	return s != nil && f.Proto() == flow.TCP && (f.Client() == s.Client || f.ServedBy() == s.Client || f.AskedFor() == s.Client)
+	return s != nil && f.Proto() == rules.TCP && (f.Client() == s.Client || f.ServedBy() == s.Client || f.AskedFor() == s.Client)
 }
 
 func (c *census) usePort(f *flow.Flow, e explain.Explanation) {
@@ -236,7 +236,7 @@ func (d *doctor) forget(flows []flow.Flow) []rules.Step {
 		if d.isSession(f) {
 			continue
 		}
-		forget := &rules.Forget{Proto: uint8(f.Proto()), Src: f.Client(), Dst: f.AskedFor(), Zone: f.Zone, ID: f.ID}
+		forget := &rules.Forget{Proto: f.Proto(), Src: f.Client(), Dst: f.AskedFor(), Zone: f.Zone, ID: f.ID}
 		if id, kind, code, ok := f.Orig.ICMP(); ok {
 			forget.Ident, forget.Type, forget.Code = id, kind, code
 		}

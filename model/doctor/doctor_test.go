@@ -86,7 +86,7 @@ func flowOf(orig, reply flow.Tuple, status flow.Status, state flow.State) flow.F
 	return flow.Flow{Orig: orig, Reply: reply, Status: status, State: state, ID: 7, Timeout: 60}
 }
 
-func tuple(proto flow.Proto, src, dst string) flow.Tuple {
+func tuple(proto rules.Protocol, src, dst string) flow.Tuple {
 	return flow.MakeTuple(proto, netip.MustParseAddrPort(src), netip.MustParseAddrPort(dst))
 }
 
@@ -156,10 +156,10 @@ func TestExamine(t *testing.T) {
 			g.Facts.Routes = append(g.Facts.Routes, facts.RouteEntry{Table: facts.TableMain, Kind: facts.RouteUnicast, Metric: 900, Dst: netip.MustParsePrefix("0.0.0.0/0"), Hops: []facts.Hop{{Out: "wan1", Gateway: netip.MustParseAddr("198.18.1.1")}}})
 		}},
 		{name: "address that is gone", check: "gone-address", severity: SeverityWarning, cure: "conntrack -D -p udp -s 192.168.0.7", spoil: func(g *Gateway) {
-			g.give(flowOf(tuple(flow.UDP, "192.168.0.7:5060", "198.51.100.9:5060"), tuple(flow.UDP, "198.51.100.9:5060", "203.0.113.77:5060"), flow.StatusSeenReply|flow.StatusSrcNAT, 0))
+			g.give(flowOf(tuple(rules.UDP, "192.168.0.7:5060", "198.51.100.9:5060"), tuple(rules.UDP, "198.51.100.9:5060", "203.0.113.77:5060"), flow.StatusSeenReply|flow.StatusSrcNAT, 0))
 		}},
 		{name: "stale flow", check: "stale-flows", severity: SeverityWarning, cure: "conntrack -D -p tcp -s 198.51.100.9", spoil: func(g *Gateway) {
-			g.give(flowOf(tuple(flow.TCP, "198.51.100.9:4000", "203.0.113.1:80"), tuple(flow.TCP, "192.168.0.3:80", "198.51.100.9:4000"), flow.StatusSeenReply|flow.StatusAssured|flow.StatusDstNAT, 3))
+			g.give(flowOf(tuple(rules.TCP, "198.51.100.9:4000", "203.0.113.1:80"), tuple(rules.TCP, "192.168.0.3:80", "198.51.100.9:4000"), flow.StatusSeenReply|flow.StatusAssured|flow.StatusDstNAT, 3))
 		}},
 		{name: "published past INPUT", check: "published-past-input", severity: SeverityWarning, subject: "203.0.113.1:8080", cure: "--ctorigdstport 8080", table: `*nat
 :PREROUTING ACCEPT [0:0]
@@ -247,7 +247,7 @@ func TestDoctorSparesTheSession(t *testing.T) {
 	g := soundGateway(t)
 	client, server := netip.MustParseAddrPort("198.51.100.9:4000"), netip.MustParseAddrPort("203.0.113.1:80")
 	g.Facts.Session = &facts.Session{Client: client, Server: server, Live: facts.SettingOn}
-	g.give(flowOf(tuple(flow.TCP, client.String(), server.String()), tuple(flow.TCP, "192.168.0.3:22", client.String()), flow.StatusSeenReply|flow.StatusAssured|flow.StatusDstNAT, 3))
+	g.give(flowOf(tuple(rules.TCP, client.String(), server.String()), tuple(rules.TCP, "192.168.0.3:22", client.String()), flow.StatusSeenReply|flow.StatusAssured|flow.StatusDstNAT, 3))
 	for _, f := range Examine(g) {
 		if f.Check == "stale-flows" {
 			t.Errorf("the session is among %v", f.CureCommands())
@@ -344,8 +344,8 @@ func manyFlows(n int) *flow.Flows {
 	public := netip.MustParseAddrPort("203.0.113.1:80")
 	for i := range n {
 		client := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), uint16(1024+i%60000))
-		f := flow.Flow{Orig: flow.MakeTuple(flow.TCP, client, public), ID: uint32(i) + 1, State: flow.TCPEstablished, Timeout: 432000}
-		f.Reply = flow.MakeTuple(flow.TCP, netip.MustParseAddrPort("192.168.0.2:8080"), client)
+		f := flow.Flow{Orig: flow.MakeTuple(rules.TCP, client, public), ID: uint32(i) + 1, State: flow.TCPEstablished, Timeout: 432000}
+		f.Reply = flow.MakeTuple(rules.TCP, netip.MustParseAddrPort("192.168.0.2:8080"), client)
 		f.Status = flow.StatusDstNAT | flow.StatusSeenReply
 		*b.Next() = flow.Change{Kind: flow.Listed, Has: flow.HasStatus | flow.HasState | flow.HasTimeout, Flow: f}
 	}

@@ -114,7 +114,7 @@ func (d *doubts) listens(to rules.Translation) {
 	}
 	loopbackOnly := false
 	for _, l := range d.facts.Listeners {
-		if uint8(l.Proto) != n || l.Address.Port() != to.Ports.Lo {
+		if l.Proto != n || l.Address.Port() != to.Ports.Lo {
 			continue
 		}
 		a := l.Address.Addr()

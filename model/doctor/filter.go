@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"nattui/model/facts"
-	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -70,7 +69,7 @@ func (d *doctor) answer(f *Forward) (evaluate.Packet, bool) {
 	if route.Kind != facts.RouteUnicast || !certain {
 		return evaluate.Packet{}, false
 	}
-	return answerTo(netip.AddrPortFrom(f.packet.Src, f.packet.SrcPort), f.Server, uint8(f.Proto), route.Out), true
+	return answerTo(netip.AddrPortFrom(f.packet.Src, f.packet.SrcPort), f.Server, f.Proto, route.Out), true
 }
 
 // othersPass tells that the forward is for some clients alone: there are flows
@@ -236,7 +235,7 @@ func (d *doctor) acceptLine(f *Forward) string {
 	if f.Link != "" && f.local {
 		line += " -i " + f.Link
 	}
-	if name := rules.ProtoName(uint8(f.Proto)); rules.HasPorts(uint8(f.Proto)) && f.Server.Port() != 0 && !(f.via.dport == rules.Ports{} && !f.rule.Target.To.HasPorts) {
+	if name := rules.ProtoName(f.Proto); f.Proto.HasPorts() && f.Server.Port() != 0 && !(f.via.dport == rules.Ports{} && !f.rule.Target.To.HasPorts) {
 		line += fmt.Sprintf(" -p %s -m %s --dport %s", name, name, d.serverPorts(f))
 	} else if f.via.proto != 0 {
 		line += " -p " + name
@@ -283,7 +282,7 @@ func (d *doctor) stepServed(f *Forward) Finding {
 		return Finding{Sentence: fmt.Sprintf("%s answers this host.", f.Server), Evidence: []string{"a connection from here was accepted"}}
 	}
 	found := Finding{Sentence: fmt.Sprintf("Whether %s answers is not known: nobody has been answered yet.", f.Server), Evidence: []string{rules.Plural(seen.flows, "flow") + ", none answered"}}
-	if f.Proto == flow.TCP && seen.flows == 0 && f.rule.Counters.Packets > 0 {
+	if f.Proto == rules.TCP && seen.flows == 0 && f.rule.Counters.Packets > 0 {
 		// The kernel forgets a connection that is reset at once.
 		found.Sentence = fmt.Sprintf("Whether %s answers is not known: packets came, and no connection is left of them. Where the server refuses it is so; asking it tells (nattui doctor --probe).", f.Server)
 	}
@@ -293,7 +292,7 @@ func (d *doctor) stepServed(f *Forward) Finding {
 // listened asks whether a program of this host takes what is redirected to it.
 func (d *doctor) listened(f *Forward) Finding {
 	to := f.Server
-	if len(d.f.Listeners) == 0 || to.Port() == 0 || f.ranged || f.Proto != flow.TCP && f.Proto != flow.UDP || !to.Addr().IsValid() {
+	if len(d.f.Listeners) == 0 || to.Port() == 0 || f.ranged || f.Proto != rules.TCP && f.Proto != rules.UDP || !to.Addr().IsValid() {
 		return Finding{Sentence: "Whether a program of this host takes it is not known."}
 	}
 	if l, ok := d.f.ListensOn(f.Proto, to); ok {
@@ -383,7 +382,7 @@ func (d *doctor) noAnswer(f *Forward, seen tally, masked bool) Finding {
 	if n, hop, ok := d.neighbour(f.Server.Addr()); ok && n.Reachable {
 		found.Evidence = append(found.Evidence, fmt.Sprintf("ip neigh: %s is there (%s)", hop, n.MAC))
 	}
-	if f.Proto != flow.TCP {
+	if f.Proto != rules.TCP {
 		found.Severity = SeverityNote // one-way protocols are no trouble
 	}
 	if d.Probes[f.Server].Connected {
@@ -411,7 +410,7 @@ func (d *doctor) hide(f *Forward, title string) rules.Plan {
 		return rules.Plan{}
 	}
 	line := "-A %s -d " + whole(f.Server.Addr())
-	if name := rules.ProtoName(uint8(f.Proto)); rules.HasPorts(uint8(f.Proto)) {
+	if name := rules.ProtoName(f.Proto); f.Proto.HasPorts() {
 		line += fmt.Sprintf(" -p %s -m %s --dport %s", name, name, d.serverPorts(f))
 	}
 	line += " -j SNAT --to-source " + from.String()

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"nattui/model/facts"
-	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -19,7 +18,7 @@ type Forward struct {
 	Rule evaluate.RuleRef
 	// Owner is the program that made it; empty for the administrator.
 	Owner string
-	Proto flow.Proto
+	Proto rules.Protocol
 	// Asked is where clients ask, Server where it goes to: an address of this
 	// host for a redirection.
 	Asked, Server netip.AddrPort
@@ -79,7 +78,7 @@ func (f *Forward) meant(words []string) bool {
 		if n, err := strconv.Atoi(words[1]); err == nil && strings.EqualFold(words[0], f.Rule.Chain) {
 			return n == f.Rule.Position
 		}
-		p, ok := flow.ParseProto(words[0])
+		p, ok := rules.ParseProtocol(words[0])
 		return ok && p == f.Proto && f.meant(words[1:])
 	case 1:
 		if port, err := strconv.ParseUint(strings.TrimPrefix(words[0], ":"), 10, 16); err == nil {
@@ -179,7 +178,7 @@ func (w *walker) walk(at evaluate.RuleRef, s sketch, visit func(evaluate.RuleRef
 // lead to it, as far as one value can say.
 type sketch struct {
 	family       rules.Family
-	proto        uint8
+	proto        rules.Protocol
 	src, dst     rules.Net
 	in, out      rules.Iface
 	notIn        []rules.Iface
@@ -269,7 +268,7 @@ func (d *doctor) forward(at evaluate.RuleRef, r *rules.Rule, s sketch) (Forward,
 	if s.proto == 0 {
 		s.proto = rules.TCP
 	}
-	f.Proto = flow.Proto(s.proto)
+	f.Proto = rules.Protocol(s.proto)
 	f.Link = d.arrivalLink(s)
 	asked, ok := d.askedAddr(s, f.Link, r.Target.Kind)
 	if !ok {
@@ -283,7 +282,7 @@ func (d *doctor) forward(at evaluate.RuleRef, r *rules.Rule, s sketch) (Forward,
 		return f, false
 	}
 	f.packet.Protocol, f.packet.Src, f.packet.In = s.proto, client, f.Link
-	if rules.HasPorts(s.proto) {
+	if s.proto.HasPorts() {
 		if f.packet.SrcPort = s.sport.Lo; f.packet.SrcPort == 0 {
 			f.packet.SrcPort = 51515
 		}
@@ -311,7 +310,7 @@ func (f *Forward) aim(asked netip.Addr, port uint16) {
 // ports are those that a packet may have, some of them where they are many.
 func (s *sketch) ports() []uint16 {
 	switch {
-	case !rules.HasPorts(s.proto):
+	case !s.proto.HasPorts():
 		return []uint16{0}
 	case s.dport == rules.Ports{}:
 		return []uint16{80, 443, 33434, 47808, 9}

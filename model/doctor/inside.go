@@ -110,7 +110,7 @@ func (d *doctor) hairpin(f *Forward, link string, client netip.Addr) rules.Plan 
 		begin = append(begin, rules.Step{Change: &c, Why: "the same translation for what comes from inside, by " + link})
 	}
 	line := fmt.Sprintf("-A %%s -s %s -d %s -o %s", net.Masked(), whole(f.Server.Addr()), link)
-	if name := rules.ProtoName(uint8(f.Proto)); rules.HasPorts(uint8(f.Proto)) {
+	if name := rules.ProtoName(f.Proto); f.Proto.HasPorts() {
 		line += fmt.Sprintf(" -p %s -m %s --dport %s", name, name, d.serverPorts(f))
 	}
 	mask, ok := d.insert(evaluate.RuleRef{Place: f.Rule.Place, Table: "nat", Chain: "POSTROUTING", Position: 1}, line+" -j MASQUERADE",

@@ -96,7 +96,7 @@ func nftOpens(c *facts.NFTChain, p facts.NFTPacket) [][]string {
 		family = "ip6"
 	}
 	words := []string{family, "daddr", p.Dst.Addr().String()}
-	if name := rules.ProtoName(p.Proto); rules.HasPorts(p.Proto) && p.Dst.Port() != 0 {
+	if name := rules.ProtoName(p.Proto); p.Proto.HasPorts() && p.Dst.Port() != 0 {
 		words = append(words, name, "dport", strconv.Itoa(int(p.Dst.Port())))
 	}
 	if !p.Dnat && p.In != "" && p.Out != "" { // from inside to the world
@@ -113,7 +113,7 @@ func firewalldOpens(p facts.NFTPacket) [][]string {
 		family = "ipv6"
 	}
 	rule := fmt.Sprintf(`rule family="%s" destination address="%s"`, family, p.Dst.Addr())
-	if name := rules.ProtoName(p.Proto); rules.HasPorts(p.Proto) && p.Dst.Port() != 0 && p.Dnat {
+	if name := rules.ProtoName(p.Proto); p.Proto.HasPorts() && p.Dst.Port() != 0 && p.Dnat {
 		rule += fmt.Sprintf(` port port="%d" protocol="%s"`, p.Dst.Port(), name)
 	} else {
 		rule = fmt.Sprintf(`rule family="%s" source address="%s"`, family, p.Src.Addr())

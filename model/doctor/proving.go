@@ -100,7 +100,7 @@ func (p *Proving) Take(found Proving) {
 
 // proves tells whether a flow is one that a recipe was made for.
 func proves(w *guide.Proof, f *flow.Flow) bool {
-	if w.Protocol != 0 && uint8(f.Proto()) != w.Protocol {
+	if w.Protocol != 0 && f.Proto() != w.Protocol {
 		return false
 	}
 	dst := f.Orig.Destination()

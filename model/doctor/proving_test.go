@@ -13,7 +13,7 @@ import (
 func TestProvingKnowsItsFlow(t *testing.T) {
 	one := func(src, dst, replySrc, replyDst string) flow.Flow {
 		tuple := func(a, b string) flow.Tuple {
-			return flow.MakeTuple(flow.TCP, netip.MustParseAddrPort(a), netip.MustParseAddrPort(b))
+			return flow.MakeTuple(rules.TCP, netip.MustParseAddrPort(a), netip.MustParseAddrPort(b))
 		}
 		return flow.Flow{Orig: tuple(src, dst), Reply: tuple(replySrc, replyDst)}
 	}

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"nattui/model/facts"
-	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -207,16 +206,16 @@ func (d *doctor) foreign(p rules.Place) {
 // helped are protocols that need the kernel's help behind NAT, because they talk
 // of addresses inside of their packets.
 var helped = []struct {
-	proto    flow.Proto
+	proto    rules.Protocol
 	port     uint16
 	name     string
 	severity Severity
 	why      string
 }{
-	{flow.TCP, 21, "ftp", SeverityWarning, "FTP opens a second connection for every transfer, which no rule forwards unless a helper listens to the first one"},
-	{flow.UDP, 5060, "sip", SeverityNote, "SIP names addresses for the voice in its messages; without a helper one side may hear nothing, unless the telephone exchange is told its public address"},
-	{flow.UDP, 69, "tftp", SeverityWarning, "TFTP answers from another port, which is let through only with a helper"},
-	{flow.TCP, 1723, "pptp", SeverityWarning, "PPTP carries its data in GRE, which is translated only with a helper"},
+	{rules.TCP, 21, "ftp", SeverityWarning, "FTP opens a second connection for every transfer, which no rule forwards unless a helper listens to the first one"},
+	{rules.UDP, 5060, "sip", SeverityNote, "SIP names addresses for the voice in its messages; without a helper one side may hear nothing, unless the telephone exchange is told its public address"},
+	{rules.UDP, 69, "tftp", SeverityWarning, "TFTP answers from another port, which is let through only with a helper"},
+	{rules.TCP, 1723, "pptp", SeverityWarning, "PPTP carries its data in GRE, which is translated only with a helper"},
 }
 
 // helpers tells of forwards whose protocol needs one.
@@ -237,7 +236,7 @@ func (d *doctor) helpers() {
 				Check: "helper-missing", Severity: h.severity, Subject: ruleName(f.Rule), Evidence: []string{f.String(), "no rule of table raw gives it the helper " + h.name},
 				Sentence: h.why + ".",
 			}
-			name := rules.ProtoName(uint8(f.Proto))
+			name := rules.ProtoName(f.Proto)
 			line := fmt.Sprintf("-A %%s -d %s -p %s -m %s --dport %d -j CT --helper %s", whole(f.Asked.Addr()), name, name, f.Asked.Port(), h.name)
 			if step, ok := d.insert(evaluate.RuleRef{Place: f.Rule.Place, Table: "raw", Chain: "PREROUTING"}, line, "kernels no longer choose helpers by port; a rule has to give them"); ok {
 				found.Cure = rules.Plan{Title: "Give " + strings.ToUpper(h.name) + " its helper", Steps: []rules.Step{step}}
@@ -289,7 +288,7 @@ func (d *doctor) exposed() {
 		if policy {
 			found.Severity = SeverityNote
 		}
-		name := rules.ProtoName(uint8(f.Proto))
+		name := rules.ProtoName(f.Proto)
 		line := fmt.Sprintf("-A %%s -i %s -p %s -m conntrack --ctorigdstport %d --ctdir ORIGINAL -j DROP", f.Link, name, f.Asked.Port())
 		for _, p := range d.places() {
 			if _, ok := d.sets[p].Chain("filter", "DOCKER-USER"); !ok || p.Family != f.Rule.Family {

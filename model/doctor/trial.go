@@ -243,9 +243,9 @@ func (t *trial) set(name, old, value, why string) rules.Step {
 }
 
 // answerTo is the first packet that comes back from a server.
-func answerTo(client, server netip.AddrPort, protocol uint8, in string) evaluate.Packet {
+func answerTo(client, server netip.AddrPort, protocol rules.Protocol, in string) evaluate.Packet {
 	p := evaluate.Packet{Protocol: protocol, Src: server.Addr(), Dst: client.Addr(), In: in, State: evaluate.StateEstablished}
-	if rules.HasPorts(protocol) {
+	if protocol.HasPorts() {
 		p.SrcPort, p.DstPort = server.Port(), client.Port()
 	}
 	return p

@@ -133,7 +133,7 @@ func (t comparison) gather(ctx context.Context, f *facts.Facts, flows *flow.Flow
 
 // belongsTo tells whether a flow is the SSH connection of the session.
 func belongsTo(f *flow.Flow, s *facts.Session) bool {
-	if s == nil || f.Proto() != flow.TCP {
+	if s == nil || f.Proto() != rules.TCP {
 		return false
 	}
 	ends := [...]netip.AddrPort{f.Client(), f.AskedFor(), f.ServedBy(), f.SeenAs()}

@@ -73,8 +73,8 @@ func (m *classMemory) classOf(f *flow.Flow) (c flowClass, ok bool) {
 		return c, false
 	}
 	o, r := &f.Orig, &f.Reply
-	first := evaluate.Header{Protocol: uint8(o.Proto), Src: o.Src, Dst: o.Dst, SrcPort: o.SrcPort, DstPort: o.DstPort}
-	last := evaluate.Header{Protocol: uint8(r.Proto), Src: r.Dst, Dst: r.Src, SrcPort: r.DstPort, DstPort: r.SrcPort}
+	first := evaluate.Header{Protocol: o.Proto, Src: o.Src, Dst: o.Dst, SrcPort: o.SrcPort, DstPort: o.DstPort}
+	last := evaluate.Header{Protocol: r.Proto, Src: r.Dst, Dst: r.Src, SrcPort: r.DstPort, DstPort: r.SrcPort}
 	first.Family, last.Family = o.Family, r.Family
 	if o.Proto.IsICMP() {
 		last.SrcPort = r.SrcPort // the identifier

@@ -615,16 +615,16 @@ func (d *dice) flow(near [2][]netip.Addr) flow.Flow {
 	if d.chance(2) {
 		src = d.addr(six)
 	}
-	proto := pick(d, flow.TCP, flow.TCP, flow.UDP, flow.ICMP, flow.GRE)
+	proto := pick(d, rules.TCP, rules.TCP, rules.UDP, rules.ICMP, rules.GRE)
 	var f flow.Flow
 	switch proto {
-	case flow.ICMP:
+	case rules.ICMP:
 		if six {
-			proto = flow.ICMPv6
+			proto = rules.ICMPv6
 		}
-		f.Orig = flow.MakeICMP(proto, src, dst, d.anyPort(), pick(d, uint8(8), 128, 13, 0), pick(d, uint8(0), 0, 1))
+		f.Orig = flow.MakeICMP(rules.Protocol(proto), src, dst, d.anyPort(), pick(d, uint8(8), 128, 13, 0), pick(d, uint8(0), 0, 1))
 	default:
-		f.Orig = flow.MakeTuple(proto, netip.AddrPortFrom(src, d.anyPort()), netip.AddrPortFrom(dst, d.anyPort()))
+		f.Orig = flow.MakeTuple(rules.Protocol(proto), netip.AddrPortFrom(src, d.anyPort()), netip.AddrPortFrom(dst, d.anyPort()))
 	}
 	if d.chance(100) {
 		f.Orig.Proto = 0

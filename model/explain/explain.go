@@ -462,7 +462,7 @@ func holdsAddr(e evaluate.Endpoint, a netip.Addr) bool {
 // FirstPacket is the packet that began the flow, as far as the flow tells.
 func FirstPacket(f *flow.Flow) evaluate.Packet {
 	client, asked := f.Client(), f.AskedFor()
-	p := evaluate.Packet{Protocol: uint8(f.Proto()), Src: client.Addr(), Dst: asked.Addr(), ConnMark: 0}
+	p := evaluate.Packet{Protocol: f.Proto(), Src: client.Addr(), Dst: asked.Addr(), ConnMark: 0}
 	switch id, kind, code, ok := f.Orig.ICMP(); {
 	case ok:
 		p.ICMPID, p.ICMPType, p.ICMPCode, p.Has = id, kind, code, evaluate.HasICMP

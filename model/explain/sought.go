@@ -14,7 +14,7 @@ import (
 // SoughtFlow is a flow as somebody describes it: a protocol and ends, of which
 // any may be left open.
 type SoughtFlow struct {
-	proto flow.Proto // 0: any
+	proto rules.Protocol // 0: any
 	ends  []soughtEnd
 }
 
@@ -39,7 +39,7 @@ func ParseSoughtFlow(text string) (SoughtFlow, error) {
 		return parseListed(words)
 	}
 	for _, w := range words {
-		if p, ok := flow.ParseProto(w); ok && q.proto == 0 && len(q.ends) == 0 && !isNumber(w) {
+		if p, ok := rules.ParseProtocol(w); ok && q.proto == 0 && len(q.ends) == 0 && !isNumber(w) {
 			q.proto = p
 			continue
 		}
@@ -81,7 +81,7 @@ func parseListed(words []string) (q SoughtFlow, err error) {
 	for _, w := range words {
 		name, value, ok := strings.Cut(w, "=")
 		if !ok {
-			if p, known := flow.ParseProto(w); known && q.proto == 0 && !isNumber(w) {
+			if p, known := rules.ParseProtocol(w); known && q.proto == 0 && !isNumber(w) {
 				q.proto = p
 			}
 			continue

@@ -5,19 +5,20 @@ import (
 	"testing"
 
 	"nattui/model/flow"
+	"nattui/rules"
 )
 
 func TestSoughtFlow(t *testing.T) {
 	at := netip.MustParseAddrPort
-	one := func(proto flow.Proto, client, asked, server, seen string) flow.Flow {
+	one := func(proto rules.Protocol, client, asked, server, seen string) flow.Flow {
 		return flow.Flow{Orig: flow.MakeTuple(proto, at(client), at(asked)), Reply: flow.MakeTuple(proto, at(server), at(seen)), ID: uint32(at(client).Port())}
 	}
 	flows := flow.NewFlows()
 	batch := flow.Batch{Changes: []flow.Change{
-		{Kind: flow.Listed, Flow: one(flow.TCP, "203.0.113.10:1001", "203.0.113.1:80", "192.168.0.2:8080", "192.168.0.1:1001")},
-		{Kind: flow.Listed, Flow: one(flow.TCP, "203.0.113.10:1002", "203.0.113.1:443", "192.168.0.3:443", "203.0.113.10:1002")},
-		{Kind: flow.Listed, Flow: one(flow.UDP, "192.168.0.7:1003", "198.51.100.7:53", "198.51.100.7:53", "203.0.113.1:1003")},
-		{Kind: flow.Listed, Flow: one(flow.TCP, "[2001:db8::10]:1004", "[2001:db8::1]:80", "[fd00::2]:8080", "[2001:db8::10]:1004")},
+		{Kind: flow.Listed, Flow: one(rules.TCP, "203.0.113.10:1001", "203.0.113.1:80", "192.168.0.2:8080", "192.168.0.1:1001")},
+		{Kind: flow.Listed, Flow: one(rules.TCP, "203.0.113.10:1002", "203.0.113.1:443", "192.168.0.3:443", "203.0.113.10:1002")},
+		{Kind: flow.Listed, Flow: one(rules.UDP, "192.168.0.7:1003", "198.51.100.7:53", "198.51.100.7:53", "203.0.113.1:1003")},
+		{Kind: flow.Listed, Flow: one(rules.TCP, "[2001:db8::10]:1004", "[2001:db8::1]:80", "[fd00::2]:8080", "[2001:db8::10]:1004")},
 	}}
 	flows.Apply(&batch)
 	for text, want := range map[string]uint32{

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"nattui/model/flow"
 	"nattui/rules"
 )
 
@@ -122,7 +121,7 @@ type Neighbour struct {
 
 // Listener is a socket that takes connections or datagrams.
 type Listener struct {
-	Proto flow.Proto
+	Proto rules.Protocol
 	// Address is what it is bound to; the unspecified address stands for all.
 	Address netip.AddrPort
 	// BothFamilies is set for an IPv6 socket on :: that takes IPv4 as well.
@@ -205,7 +204,7 @@ func (f *Facts) LinkOf(addr netip.Addr) (link string, ok bool) {
 }
 
 // ListensOn finds who takes what comes to a local address and port.
-func (f *Facts) ListensOn(proto flow.Proto, to netip.AddrPort) (Listener, bool) {
+func (f *Facts) ListensOn(proto rules.Protocol, to netip.AddrPort) (Listener, bool) {
 	addr := to.Addr().Unmap()
 	var found Listener
 	ok := false

@@ -21,8 +21,8 @@ func (f *Facts) GuideHost(sets map[rules.Place]*rules.Ruleset, backend rules.Bac
 			}
 			return s == SettingOn, s == SettingOn || s == SettingOff
 		},
-		Listens: func(protocol uint8, to netip.AddrPort) (string, bool) {
-			l, ok := f.ListensOn(flow.Proto(protocol), to)
+		Listens: func(protocol rules.Protocol, to netip.AddrPort) (string, bool) {
+			l, ok := f.ListensOn(rules.Protocol(protocol), to)
 			return l.Process, ok
 		},
 	}
@@ -68,7 +68,7 @@ func guideFlows(flows *flow.Flows) []guide.Flow {
 	flows.Each(func(_ flow.Ref, f *flow.Flow) bool {
 		server := f.Reply.Source()
 		if server != f.Orig.Destination() && !f.Proto().IsICMP() {
-			forget := rules.Forget{Proto: uint8(f.Proto()), Src: f.Orig.Source(), Dst: f.Orig.Destination(), Zone: f.Zone, ID: f.ID}
+			forget := rules.Forget{Proto: f.Proto(), Src: f.Orig.Source(), Dst: f.Orig.Destination(), Zone: f.Zone, ID: f.ID}
 			list = append(list, guide.Flow{Forget: forget, Server: server})
 		}
 		return true

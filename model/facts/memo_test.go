@@ -24,15 +24,15 @@ func TestRememberedRoutes(t *testing.T) {
 	origin, ports := rule(100, 7), rule(200, 8)
 	origin.From = netip.MustParsePrefix("10.0.1.0/24")
 	ports.Proto, ports.DstPorts = 6, [2]uint16{80, 90}
-	for name, rules := range map[string][]PolicyRule{"plain": nil, "origin": {origin}, "ports": {ports}, "both": {origin, ports}} {
+	for name, policy := range map[string][]PolicyRule{"plain": nil, "origin": {origin}, "ports": {ports}, "both": {origin, ports}} {
 		f := &Facts{
-			PolicyRules: append(rules, rule(32766, TableMain)),
+			PolicyRules: append(policy, rule(32766, TableMain)),
 			Routes:      []RouteEntry{route(TableMain, "10.0.0.0/24", "lan0"), route(TableMain, "0.0.0.0/0", "wan0"), route(7, "10.0.0.0/16", "seven"), route(8, "10.0.2.0/24", "eight")},
 			Settings:    UnknownSettings(),
 		}
 		g := f.remembering()
 		for range 20_000 {
-			q := RouteQuery{Dst: address(), Src: address(), Proto: []uint8{0, 6, 17}[random.IntN(3)], DstPort: uint16(75 + random.IntN(20))}
+			q := RouteQuery{Dst: address(), Src: address(), Proto: []rules.Protocol{0, 6, 17}[random.IntN(3)], DstPort: uint16(75 + random.IntN(20))}
 			want, wantCertain := f.Lookup(q)
 			if got, certain := g.Lookup(q); got != want || certain != wantCertain {
 				t.Fatalf("%s: %+v goes %+v (certain %t), not %+v (%t)", name, q, got, certain, want, wantCertain)

@@ -109,7 +109,7 @@ func (n *Nftables) chain(family, table, name string) *NFTChain {
 // nftPacket is a packet as filters meet it.
 type NFTPacket struct {
 	Src, Dst     netip.AddrPort
-	Proto        uint8
+	Proto        rules.Protocol
 	In, Out      string
 	Established  bool
 	Dnat, Snat   bool

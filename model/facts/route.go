@@ -98,7 +98,7 @@ type PolicyRule struct {
 	TOS        uint8
 	// Proto, SrcPorts and DstPorts restrict to a protocol and inclusive ranges
 	// of ports; zero values do not.
-	Proto              uint8
+	Proto              rules.Protocol
 	SrcPorts, DstPorts [2]uint16
 	// Not inverts all of the above.
 	Not bool
@@ -149,7 +149,7 @@ type RouteQuery struct {
 	TOS     uint8
 	// Proto and the ports count where policy rules ask for them; a zero Proto
 	// is unknown.
-	Proto            uint8
+	Proto            rules.Protocol
 	SrcPort, DstPort uint16
 }
 

@@ -212,7 +212,7 @@ func signed(sign string, test condition) condition {
 func protoTest(_ *queryParser, sign string, v Word) (condition, error) {
 	var want [256]bool
 	for _, name := range strings.Split(v.Text, ",") {
-		p, ok := flow.ParseProto(name)
+		p, ok := rules.ParseProtocol(name)
 		if !ok {
 			return nil, v.Problem("is no protocol; right would be tcp, udp, icmp, icmpv6, sctp, gre … or a number up to 255")
 		}
@@ -259,7 +259,7 @@ func stateOf(name string) condition {
 	name = plain.Replace(name)
 	var want [256][16]bool
 	found := false
-	for _, p := range []flow.Proto{flow.TCP, flow.SCTP, flow.DCCP} {
+	for _, p := range []rules.Protocol{rules.TCP, rules.SCTP, rules.DCCP} {
 		exact := slices.IndexFunc(flow.States(p), func(n string) bool { return strings.EqualFold(plain.Replace(n), name) })
 		for i, n := range flow.States(p) {
 			if i == exact || exact < 0 && strings.HasPrefix(strings.ToLower(plain.Replace(n)), name) {

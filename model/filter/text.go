@@ -20,7 +20,7 @@ func freeText(text string) condition {
 				s.has(f.Orig.Family, &f.Reply.Src) || s.has(f.Orig.Family, &f.Reply.Dst)
 		}
 	}
-	if p, ok := flow.ParseProto(text); ok && text[0] > '9' {
+	if p, ok := rules.ParseProtocol(text); ok && text[0] > '9' {
 		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Orig.Proto == p }
 	}
 	want := []byte(strings.ToLower(text))

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"nattui/rules"
 )
 
 func TestEventLog(t *testing.T) {
@@ -106,7 +108,7 @@ func TestEventFilterLosesNothing(t *testing.T) {
 
 // TestEventsCostNoHeap has a log that is full take events without asking for memory, with and without a filter.
 func TestEventsCostNoHeap(t *testing.T) {
-	tcp := func(f *Flow, _ int64, _ ChangeKind) bool { return f.Proto() == TCP }
+	tcp := func(f *Flow, _ int64, _ ChangeKind) bool { return f.Proto() == rules.TCP }
 	for _, where := range []Condition{nil, tcp} {
 		log := NewEventLog(256)
 		log.SetFilter(where, second)

@@ -86,7 +86,7 @@ type Key struct {
 func (f *Flow) Key() Key { return Key{f.Orig, f.Zone, f.ID} }
 
 // Proto is the protocol above IP, the same in both directions.
-func (f *Flow) Proto() Proto { return f.Orig.Proto }
+func (f *Flow) Proto() rules.Protocol { return f.Orig.Proto }
 
 // Family is the IP version, the same in both directions.
 func (f *Flow) Family() rules.Family { return f.Orig.Family }

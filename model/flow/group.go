@@ -45,7 +45,7 @@ func ParseGroupBy(name string) (GroupBy, bool) {
 type GroupKey struct {
 	By     GroupBy
 	Family rules.Family
-	Proto  Proto
+	Proto  rules.Protocol
 	NAT    NAT
 	Rule   uint32
 	// asked and served are of services and translations, seen of translations, client of clients.
@@ -270,7 +270,7 @@ func (k *GroupKey) String() string {
 	return text
 }
 
-func endpointText(p Proto, e netip.AddrPort) string {
+func endpointText(p rules.Protocol, e netip.AddrPort) string {
 	if p.HasPorts() {
 		return e.String()
 	}

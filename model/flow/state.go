@@ -3,6 +3,8 @@ package flow
 import (
 	"slices"
 	"strings"
+
+	"nattui/rules"
 )
 
 // State is the state of a connection in the numbering of its own protocol
@@ -35,13 +37,13 @@ var (
 )
 
 // States are the names of a protocol's states, nil if it has none.
-func States(p Proto) []string {
+func States(p rules.Protocol) []string {
 	switch p {
-	case TCP:
+	case rules.TCP:
 		return tcpStates
-	case SCTP:
+	case rules.SCTP:
 		return sctpStates
-	case DCCP:
+	case rules.DCCP:
 		return dccpStates
 	}
 	return nil
@@ -49,7 +51,7 @@ func States(p Proto) []string {
 
 // StateName is the state's name as conntrack prints it, empty for a protocol
 // without states and "?" for a number that a later kernel may have added.
-func StateName(p Proto, s State) string {
+func StateName(p rules.Protocol, s State) string {
 	names := States(p)
 	switch {
 	case names == nil:

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"nattui/rules"
 )
 
 // Moment is one turn in a flow's life: what it had become at the time At.
@@ -149,13 +151,13 @@ func (s *Story) means(m, before Moment, first bool) string {
 	case m.Kind == Gone:
 		return "found gone when asked; no event told its end"
 	}
-	if meaning := tcpMeanings[m.State]; s.Flow.Orig.Proto == TCP && (first || m.State != before.State) {
+	if meaning := tcpMeanings[m.State]; s.Flow.Orig.Proto == rules.TCP && (first || m.State != before.State) {
 		if m.Kind == EventNew && m.State != TCPSynSent {
 			meaning = "taken up in the middle"
 		}
 		add(meaning != "", meaning)
 	}
-	if s.Flow.Orig.Proto != TCP || !first && m.State == before.State {
+	if s.Flow.Orig.Proto != rules.TCP || !first && m.State == before.State {
 		add(m.Kind == EventNew, "the first packet")
 		add(turned&StatusSeenReply != 0, "answered")
 	}
@@ -175,7 +177,7 @@ type trace struct {
 	moment       Moment
 	id           uint32
 	sport, dport uint16
-	proto        Proto
+	proto        rules.Protocol
 }
 
 func (t *trace) of(f *Flow) bool {

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"nattui/rules"
 )
 
 // told is a story in one line a turn, without times.
@@ -134,7 +136,7 @@ func TestEventGaps(t *testing.T) {
 	if want := []uint64{0, 300, 0, 0}; len(got) != len(want) || got[1] != 300 {
 		t.Errorf("missed %v, not %v", got, want)
 	}
-	log.SetFilter(func(f *Flow, _ int64, _ ChangeKind) bool { return f.Proto() == ICMP }, second)
+	log.SetFilter(func(f *Flow, _ int64, _ ChangeKind) bool { return f.Proto() == rules.ICMP }, second)
 	if events := log.Tail(10, 0); len(events) != 1 || events[0].Missed != 300 {
 		t.Errorf("a filter leaves %v", events)
 	}
@@ -145,18 +147,18 @@ func TestEventGaps(t *testing.T) {
 }
 
 func TestTimeoutSetting(t *testing.T) {
-	flow := func(p Proto, s State, status Status) *Flow {
+	flow := func(p rules.Protocol, s State, status Status) *Flow {
 		return &Flow{Orig: Tuple{Proto: p}, State: s, Status: status}
 	}
 	for want, f := range map[string]*Flow{
-		"nf_conntrack_tcp_timeout_established": flow(TCP, TCPEstablished, 0),
-		"nf_conntrack_tcp_timeout_syn_sent":    flow(TCP, TCPSynSent2, 0),
-		"nf_conntrack_udp_timeout":             flow(UDP, 0, StatusSeenReply),
-		"nf_conntrack_udp_timeout_stream":      flow(UDP, 0, StatusSeenReply|StatusAssured),
-		"nf_conntrack_icmpv6_timeout":          flow(ICMPv6, 0, 0),
-		"nf_conntrack_gre_timeout":             flow(GRE, 0, 0),
+		"nf_conntrack_tcp_timeout_established": flow(rules.TCP, TCPEstablished, 0),
+		"nf_conntrack_tcp_timeout_syn_sent":    flow(rules.TCP, TCPSynSent2, 0),
+		"nf_conntrack_udp_timeout":             flow(rules.UDP, 0, StatusSeenReply),
+		"nf_conntrack_udp_timeout_stream":      flow(rules.UDP, 0, StatusSeenReply|StatusAssured),
+		"nf_conntrack_icmpv6_timeout":          flow(rules.ICMPv6, 0, 0),
+		"nf_conntrack_gre_timeout":             flow(rules.GRE, 0, 0),
 		"nf_conntrack_generic_timeout":         flow(89, 0, 0),
-		"":                                     flow(TCP, TCPEstablished, StatusOffloaded),
+		"":                                     flow(rules.TCP, TCPEstablished, StatusOffloaded),
 	} {
 		if got, ok := f.TimeoutSetting(); got != want || ok != (want != "") {
 			t.Errorf("%v in %s: %q, not %q", f.Orig.Proto, f.StateName(), got, want)

@@ -558,14 +558,14 @@ func (s *Totals) add(f *Flow, nat NAT, d int) {
 	s.state(f.Orig.Proto, f.State, d)
 }
 
-func (s *Totals) state(p Proto, st State, d int) {
+func (s *Totals) state(p rules.Protocol, st State, d int) {
 	st &= 15
 	switch p {
-	case TCP:
+	case rules.TCP:
 		s.TCP[st] += d
-	case SCTP:
+	case rules.SCTP:
 		s.SCTP[st] += d
-	case DCCP:
+	case rules.DCCP:
 		s.DCCP[st] += d
 	}
 }

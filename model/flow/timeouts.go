@@ -1,6 +1,10 @@
 package flow
 
-import "strings"
+import (
+	"strings"
+
+	"nattui/rules"
+)
 
 // TimeoutSetting names the setting of the kernel that the flow's timeout was set
 // from when its last packet passed, such as nf_conntrack_tcp_timeout_established
@@ -18,9 +22,9 @@ func (f *Flow) TimeoutSetting() (name string, ok bool) {
 		return name
 	}
 	switch f.Orig.Proto {
-	case TCP, SCTP, DCCP:
+	case rules.TCP, rules.SCTP, rules.DCCP:
 		state := f.State
-		if f.Orig.Proto == TCP && state == TCPSynSent2 {
+		if f.Orig.Proto == rules.TCP && state == TCPSynSent2 {
 			state = TCPSynSent
 		}
 		word := StateName(f.Orig.Proto, state)
@@ -28,11 +32,11 @@ func (f *Flow) TimeoutSetting() (name string, ok bool) {
 			return "", false
 		}
 		name = f.Orig.Proto.String() + "_timeout_" + strings.ToLower(word)
-	case UDP, UDPLite:
+	case rules.UDP, rules.UDPLite:
 		name = streams("udp_timeout", f.Status&StatusAssured != 0)
-	case GRE:
+	case rules.GRE:
 		name = streams("gre_timeout", f.Status&StatusAssured != 0)
-	case ICMP, ICMPv6:
+	case rules.ICMP, rules.ICMPv6:
 		name = f.Orig.Proto.String() + "_timeout"
 	default:
 		name = "generic_timeout"

@@ -23,13 +23,13 @@ type Tuple struct {
 	// so that both families compare and mask alike.
 	Src, Dst         [16]byte
 	SrcPort, DstPort uint16
-	Proto            Proto
+	Proto            rules.Protocol
 	Family           rules.Family
 }
 
 // MakeTuple builds the tuple of a packet with ports. Both addresses are to be
 // of one family; an IPv4-mapped IPv6 address counts as IPv6.
-func MakeTuple(proto Proto, src, dst netip.AddrPort) Tuple {
+func MakeTuple(proto rules.Protocol, src, dst netip.AddrPort) Tuple {
 	t := Tuple{
 		Src: src.Addr().As16(), Dst: dst.Addr().As16(),
 		SrcPort: src.Port(), DstPort: dst.Port(),
@@ -42,7 +42,7 @@ func MakeTuple(proto Proto, src, dst netip.AddrPort) Tuple {
 }
 
 // MakeICMP builds the tuple of an ICMP or ICMPv6 message.
-func MakeICMP(proto Proto, src, dst netip.Addr, id uint16, kind, code uint8) Tuple {
+func MakeICMP(proto rules.Protocol, src, dst netip.Addr, id uint16, kind, code uint8) Tuple {
 	t := MakeTuple(proto, netip.AddrPortFrom(src, id), netip.AddrPortFrom(dst, 0))
 	t.DstPort = uint16(kind)<<8 | uint16(code)
 	return t
@@ -86,7 +86,7 @@ func (t *Tuple) ICMP() (id uint16, kind, code uint8, ok bool) {
 // GREKeys are the keys of the two directions (for PPTP the call ids); ok is
 // false for any other protocol.
 func (t *Tuple) GREKeys() (src, dst uint16, ok bool) {
-	return t.SrcPort, t.DstPort, t.Proto == GRE
+	return t.SrcPort, t.DstPort, t.Proto == rules.GRE
 }
 
 // Mirror is the tuple that a reply has if nothing is translated
@@ -95,36 +95,11 @@ func (t Tuple) Mirror() Tuple {
 	m := t
 	m.Src, m.Dst = t.Dst, t.Src
 	if t.Proto.IsICMP() {
-		m.DstPort = uint16(answers(t.Proto, uint8(t.DstPort>>8)))<<8 | t.DstPort&0xff
+		m.DstPort = uint16(rules.ICMPAnswer(t.Proto, uint8(t.DstPort>>8)))<<8 | t.DstPort&0xff
 		return m
 	}
 	m.SrcPort, m.DstPort = t.DstPort, t.SrcPort
 	return m
-}
-
-// answers is the ICMP type that answers kind: the table invmap of
-// nf_conntrack_proto_icmp.c and nf_conntrack_proto_icmpv6.c.
-func answers(proto Proto, kind uint8) uint8 {
-	if proto == ICMPv6 {
-		switch kind {
-		case 128, 139: // echo request, node information query
-			return kind + 1
-		case 129, 140:
-			return kind - 1
-		}
-		return kind
-	}
-	switch kind {
-	case 0:
-		return 8
-	case 8:
-		return 0
-	case 13, 15, 17: // timestamp, information, address mask
-		return kind + 1
-	case 14, 16, 18:
-		return kind - 1
-	}
-	return kind
 }
 
 // Compare orders tuples by protocol, source and destination.

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"nattui/rules"
 )
 
 // Sentence is the flow in plain words: who asked whom, who answers, seeing whom.
@@ -76,5 +78,5 @@ func (f *Flow) AppendLine(b []byte) []byte {
 // AnyWord tells whether one of the words that a flow's line may have (AppendLine) is as asked: the names of
 // protocols, states and kinds of NAT.
 func AnyWord(is func(string) bool) bool {
-	return slices.ContainsFunc(protoTexts[:], is) || slices.ContainsFunc(stateNames, is) || slices.ContainsFunc(natNames[:], is)
+	return slices.ContainsFunc(rules.ProtocolNames(), is) || slices.ContainsFunc(stateNames, is) || slices.ContainsFunc(natNames[:], is)
 }

@@ -190,7 +190,7 @@ func decodeRuleAttribute(rule *facts.PolicyRule, header *nl.RtMsg, kind int, val
 		rule.L3Master = len(value) > 0 && value[0] != 0
 	case nl.FRA_IP_PROTO:
 		if len(value) > 0 {
-			rule.Proto = value[0]
+			rule.Proto = rules.Protocol(value[0])
 		}
 	case nl.FRA_SPORT_RANGE:
 		rule.SrcPorts = portRange(value)
@@ -279,7 +279,7 @@ func routeRequest(q facts.RouteQuery) (*nl.NetlinkRequest, error) {
 		request.AddData(nl.NewRtAttr(unix.RTA_MARK, nl.Uint32Attr(q.Mark)))
 	}
 	if q.Proto != 0 {
-		request.AddData(nl.NewRtAttr(unix.RTA_IP_PROTO, nl.Uint8Attr(q.Proto)))
+		request.AddData(nl.NewRtAttr(unix.RTA_IP_PROTO, nl.Uint8Attr(uint8(q.Proto))))
 		request.AddData(nl.NewRtAttr(unix.RTA_SPORT, bigEndian(q.SrcPort)))
 		request.AddData(nl.NewRtAttr(unix.RTA_DPORT, bigEndian(q.DstPort)))
 	}

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nattui/model/facts"
-	"nattui/model/flow"
+	"nattui/rules"
 )
 
 // socket is an Internet socket of this network namespace.
@@ -40,7 +40,7 @@ func (r *reading) listeners() {
 			for _, s := range sockets {
 				holder := r.holders[s.inode]
 				r.facts.Listeners = append(r.facts.Listeners, facts.Listener{
-					Proto: flow.Proto(kind.protocol), Address: s.local, Process: holder.name, PID: holder.pid,
+					Proto: rules.Protocol(kind.protocol), Address: s.local, Process: holder.name, PID: holder.pid,
 					BothFamilies: s.local.Addr() == netip.IPv6Unspecified() && !s.onlyIPv6,
 				})
 			}

@@ -6,8 +6,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nattui/model/flow"
 	"nattui/model/traced"
+	"nattui/rules"
 )
 
 // ctID is NFTA_TRACE_CT_ID, which Linux 6.16 has added after NFTA_TRACE_PAD.
@@ -146,10 +146,10 @@ func packetOf(nfproto uint32, network, transport []byte) (traced.TracedPacket, b
 	var src, dst netip.Addr
 	switch {
 	case nfproto == unix.NFPROTO_IPV4 && len(network) >= 20:
-		p.Proto, p.TTL, p.Length = flow.Proto(network[9]), network[8], binary.BigEndian.Uint16(network[2:])
+		p.Proto, p.TTL, p.Length = rules.Protocol(network[9]), network[8], binary.BigEndian.Uint16(network[2:])
 		src, dst = netip.AddrFrom4([4]byte(network[12:])), netip.AddrFrom4([4]byte(network[16:]))
 	case nfproto == unix.NFPROTO_IPV6 && len(network) >= 40:
-		p.Proto, p.TTL = flow.Proto(network[6]), network[7]
+		p.Proto, p.TTL = rules.Protocol(network[6]), network[7]
 		p.Length = uint16(min(40+int(binary.BigEndian.Uint16(network[4:])), 0xffff))
 		src, dst = netip.AddrFrom16([16]byte(network[8:])), netip.AddrFrom16([16]byte(network[24:]))
 	default:
@@ -159,7 +159,7 @@ func packetOf(nfproto uint32, network, transport []byte) (traced.TracedPacket, b
 	switch {
 	case p.Proto.HasPorts() && len(transport) >= 4:
 		sport, dport = binary.BigEndian.Uint16(transport), binary.BigEndian.Uint16(transport[2:])
-		if p.Proto == flow.TCP && len(transport) >= 14 {
+		if p.Proto == rules.TCP && len(transport) >= 14 {
 			p.TCPFlags = transport[13] & 0x3f
 		}
 	case p.Proto.IsICMP() && len(transport) >= 8:

@@ -8,8 +8,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nattui/model/flow"
 	"nattui/model/traced"
+	"nattui/rules"
 )
 
 // report encodes a trace message as the kernel does.
@@ -41,7 +41,7 @@ func TestDecode(t *testing.T) {
 		t.Errorf("the report is %+v", m)
 	}
 	wantPacket := traced.TracedPacket{
-		Proto: flow.TCP, Src: netip.MustParseAddrPort("203.0.113.10:4000"), Dst: netip.MustParseAddrPort("192.168.0.2:8080"),
+		Proto: rules.TCP, Src: netip.MustParseAddrPort("203.0.113.10:4000"), Dst: netip.MustParseAddrPort("192.168.0.2:8080"),
 		In: "wan0", Out: "lan0", Mark: 0x10, TTL: 63, Length: 60, TCPFlags: 2,
 	}
 	if *m.Packet != wantPacket {

@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"nattui/model/flow"
 	"nattui/model/lab"
 	"nattui/model/trace"
 	"nattui/model/traced"
@@ -391,7 +390,7 @@ func TestGoneAfterClose(t *testing.T) {
 		t.Errorf("packets go on, %v", tr.Err())
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	tr, err := trace.Start(ctx, traced.TraceFilter{Proto: flow.UDP})
+	tr, err := trace.Start(ctx, traced.TraceFilter{Proto: rules.UDP})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -408,7 +407,7 @@ const doomed = "NATTUI_TEST_DOOMED"
 
 func TestGoneAfterKill(t *testing.T) {
 	if os.Getenv(doomed) != "" {
-		if _, err := trace.Start(t.Context(), traced.TraceFilter{Proto: flow.TCP, DstPorts: rules.Port(80)}); err != nil {
+		if _, err := trace.Start(t.Context(), traced.TraceFilter{Proto: rules.TCP, DstPorts: rules.Port(80)}); err != nil {
 			t.Fatal(err)
 		}
 		fmt.Println("traces")

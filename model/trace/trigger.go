@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nattui/model/flow"
 	"nattui/model/traced"
 	"nattui/rules"
 )
@@ -124,16 +123,16 @@ func replyRules(f traced.TraceFilter) []rule {
 	all := []rule{replyRule(f, f.Proto, f.Proto)}
 	f.SrcPorts, f.DstPorts = rules.Ports{}, rules.Ports{}
 	if !f.Only(rules.IPv6) {
-		all = append(all, replyRule(f, f.Proto, flow.ICMP))
+		all = append(all, replyRule(f, f.Proto, rules.ICMP))
 	}
 	if !f.Only(rules.IPv4) {
-		all = append(all, replyRule(f, f.Proto, flow.ICMPv6))
+		all = append(all, replyRule(f, f.Proto, rules.ICMPv6))
 	}
 	return all
 }
 
 // replyRule traces answers of the protocol by to flows of the protocol of.
-func replyRule(f traced.TraceFilter, of, by flow.Proto) rule {
+func replyRule(f traced.TraceFilter, of, by rules.Protocol) rule {
 	var r rule
 	r.family(f)
 	r.add("ct direction reply", load("ct", unix.NFTA_CT_DREG, unix.NFTA_CT_KEY, unix.NFT_CT_DIRECTION), compare(unix.NFT_CMP_EQ, []byte{1}))
@@ -195,7 +194,7 @@ func (r *rule) address(text string, load expression, n netip.Prefix) {
 	r.add(text, append(e, compare(unix.NFT_CMP_EQ, n.Addr().AsSlice()))...)
 }
 
-func (r *rule) proto(text string, load expression, p flow.Proto) {
+func (r *rule) proto(text string, load expression, p rules.Protocol) {
 	if p != 0 {
 		r.add(text+" "+p.String(), load, compare(unix.NFT_CMP_EQ, []byte{byte(p)}))
 	}

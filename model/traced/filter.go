@@ -18,7 +18,7 @@ type TraceFilter struct {
 	Family rules.Family
 	// HasFamily tells that packets of one family alone are meant: Family.
 	HasFamily bool
-	Proto     flow.Proto
+	Proto     rules.Protocol
 	Src, Dst  netip.Prefix
 	// SrcPorts and DstPorts need a protocol with ports.
 	SrcPorts, DstPorts rules.Ports
@@ -128,7 +128,7 @@ func (p *traceParser) condition() error {
 	case key.Is("ipv4", "ipv6"):
 		return p.family(key)
 	}
-	if _, ok := flow.ParseProto(key.Text); ok && len(key.Text) > 0 && key.Text[0] > '9' {
+	if _, ok := rules.ParseProtocol(key.Text); ok && len(key.Text) > 0 && key.Text[0] > '9' {
 		return p.proto(key)
 	}
 	return key.Problem("is nothing to trace by; right would be %s", traceExample)
@@ -155,7 +155,7 @@ func (p *traceParser) valueOf(key filter.Word, wants string, take func(filter.Wo
 }
 
 func (p *traceParser) proto(v filter.Word) error {
-	proto, ok := flow.ParseProto(v.Text)
+	proto, ok := rules.ParseProtocol(v.Text)
 	if !ok || proto == 0 {
 		return v.Problem("is no protocol; right would be tcp, udp, icmp, icmpv6, sctp, gre … or a number")
 	}
@@ -226,16 +226,16 @@ func (p *traceParser) settle() error {
 		return refuse("say which packets to trace, such as %s", traceExample)
 	}
 	if f.New && f.Proto == 0 {
-		f.Proto = flow.TCP
+		f.Proto = rules.TCP
 	}
 	ported := f.SrcPorts != rules.Ports{} || f.DstPorts != rules.Ports{}
 	if ported && f.Proto == 0 {
-		f.Proto = flow.TCP
+		f.Proto = rules.TCP
 	}
 	if ported && !f.Proto.HasPorts() {
 		return refuse("%s has no ports", f.Proto)
 	}
-	if f.New && f.Proto != flow.TCP {
+	if f.New && f.Proto != rules.TCP {
 		return refuse("%s has no packets that begin a connection: new is for tcp", f.Proto)
 	}
 	for _, n := range []netip.Prefix{f.Src, f.Dst} {
@@ -252,13 +252,13 @@ func (p *traceParser) settle() error {
 		f.Family, f.HasFamily = family, true
 	}
 	switch {
-	case f.Proto == flow.ICMP && f.Only(rules.IPv6):
-		f.Proto = flow.ICMPv6
-	case f.Proto == flow.ICMP:
+	case f.Proto == rules.ICMP && f.Only(rules.IPv6):
+		f.Proto = rules.ICMPv6
+	case f.Proto == rules.ICMP:
 		f.Family, f.HasFamily = rules.IPv4, true
-	case f.Proto == flow.ICMPv6 && f.Only(rules.IPv4):
+	case f.Proto == rules.ICMPv6 && f.Only(rules.IPv4):
 		return refuse("icmpv6 does not go with IPv4 addresses")
-	case f.Proto == flow.ICMPv6:
+	case f.Proto == rules.ICMPv6:
 		f.Family, f.HasFamily = rules.IPv6, true
 	}
 	return nil
@@ -341,7 +341,7 @@ func TraceOfFlow(f *flow.Flow) TraceFilter {
 func TraceOfRule(family rules.Family, chain string, r *rules.Rule) TraceFilter {
 	t := TraceFilter{Family: family, HasFamily: true}
 	if n, ok := r.Protocol.Number(); ok && !r.Protocol.Any() && !r.Protocol.Not {
-		t.Proto = flow.Proto(n)
+		t.Proto = rules.Protocol(n)
 	}
 	if n, ok := r.Source.Prefix(); ok && !r.Source.Not {
 		t.Src = n

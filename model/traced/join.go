@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"time"
 
-	"nattui/model/flow"
+	"nattui/rules"
 )
 
 // TraceJoin puts the kernel's reports together to packets, and replies to the
@@ -29,7 +29,7 @@ type tracedUnderway struct {
 
 // traceEnds are protocol and ends of a reply that is expected.
 type traceEnds struct {
-	proto    flow.Proto
+	proto    rules.Protocol
 	src, dst netip.AddrPort
 }
 

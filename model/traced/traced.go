@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"nattui/model/flow"
+	"nattui/rules"
 )
 
 // TraceMessage is one thing that the kernel reports about a packet that is traced
@@ -72,7 +72,7 @@ const (
 
 // TracedPacket is a packet at one moment of its way.
 type TracedPacket struct {
-	Proto flow.Proto
+	Proto rules.Protocol
 	// Src and Dst have port 0 where the protocol has none; for an ICMP echo both have
 	// its identifier.
 	Src, Dst netip.AddrPort
@@ -112,7 +112,7 @@ func (p *TracedPacket) String() string {
 // there is nothing to say.
 func (p *TracedPacket) Sort() string {
 	switch {
-	case p.Proto == flow.TCP:
+	case p.Proto == rules.TCP:
 		var flags []string
 		for i, name := range [...]string{"fin", "syn", "rst", "psh", "ack", "urg"} {
 			if p.TCPFlags>>i&1 != 0 {
@@ -120,9 +120,9 @@ func (p *TracedPacket) Sort() string {
 			}
 		}
 		return strings.Join(flags, "+")
-	case p.Proto == flow.ICMP && p.ICMPType == 8, p.Proto == flow.ICMPv6 && p.ICMPType == 128:
+	case p.Proto == rules.ICMP && p.ICMPType == 8, p.Proto == rules.ICMPv6 && p.ICMPType == 128:
 		return "echo request"
-	case p.Proto == flow.ICMP && p.ICMPType == 0, p.Proto == flow.ICMPv6 && p.ICMPType == 129:
+	case p.Proto == rules.ICMP && p.ICMPType == 0, p.Proto == rules.ICMPv6 && p.ICMPType == 129:
 		return "echo reply"
 	case p.Proto.IsICMP():
 		return "type " + strconv.Itoa(int(p.ICMPType)) + " code " + strconv.Itoa(int(p.ICMPCode))
@@ -136,7 +136,7 @@ func (p *TracedPacket) sameEnds(q *TracedPacket) bool { return p.Src == q.Src &&
 // begins tells that the packet is one that begins a flow.
 func (p *TracedPacket) begins() bool {
 	const syn, ack = 2, 16
-	return p.Proto != flow.TCP || p.TCPFlags&(syn|ack) == syn
+	return p.Proto != rules.TCP || p.TCPFlags&(syn|ack) == syn
 }
 
 // Traced is a packet's whole way, as the kernel reported it. Rules that did not match

@@ -85,7 +85,7 @@ func FuzzParseTraceFilter(f *testing.F) {
 }
 
 // traced makes a packet from words: tcp 203.0.113.10:4000 203.0.113.1:80.
-func traced(proto flow.Proto, src, dst string) *TracedPacket {
+func traced(proto rules.Protocol, src, dst string) *TracedPacket {
 	return &TracedPacket{Proto: proto, Src: netip.MustParseAddrPort(src), Dst: netip.MustParseAddrPort(dst), TCPFlags: 2}
 }
 
@@ -100,15 +100,15 @@ func hop(table, chain string, position int, verdict string) TraceHop {
 func TestTraceJoin(t *testing.T) {
 	start := time.Unix(1_000_000, 0)
 	var j TraceJoin
-	asked := traced(flow.TCP, "203.0.113.10:4000", "203.0.113.1:80")
-	served := traced(flow.TCP, "203.0.113.10:4000", "192.168.0.2:8080")
-	answer := traced(flow.TCP, "192.168.0.2:8080", "203.0.113.10:4000")
-	stranger := traced(flow.TCP, "192.168.0.3:8080", "203.0.113.10:4000")
+	asked := traced(rules.TCP, "203.0.113.10:4000", "203.0.113.1:80")
+	served := traced(rules.TCP, "203.0.113.10:4000", "192.168.0.2:8080")
+	answer := traced(rules.TCP, "192.168.0.2:8080", "203.0.113.10:4000")
+	stranger := traced(rules.TCP, "192.168.0.3:8080", "203.0.113.10:4000")
 	feed := func(m TraceMessage) *Traced { return j.Take(&m, start) }
 
 	// Two packets at once, and one that somebody else traces.
 	feed(TraceMessage{ID: 1, Mark: TraceRequestBegins, Packet: asked})
-	feed(TraceMessage{ID: 2, Mark: TraceRequestBegins, Packet: traced(flow.UDP, "203.0.113.10:4000", "203.0.113.1:53")})
+	feed(TraceMessage{ID: 2, Mark: TraceRequestBegins, Packet: traced(rules.UDP, "203.0.113.10:4000", "203.0.113.1:53")})
 	feed(TraceMessage{ID: 3, Hop: hop("nat", "PREROUTING", 9, "accept"), Packet: stranger})
 	feed(TraceMessage{ID: 1, Hop: hop("nat", "PREROUTING", 2, "accept"), Packet: asked})
 	dropped := feed(TraceMessage{ID: 2, Hop: hop("raw", "PREROUTING", 0, "drop")})
@@ -156,11 +156,11 @@ func TestTraceJoin(t *testing.T) {
 func TestTraceJoinFirstReplies(t *testing.T) {
 	j := TraceJoin{FirstReplies: true}
 	feed := func(m TraceMessage) *Traced { return j.Take(&m, time.Unix(1, 0)) }
-	feed(TraceMessage{ID: 1, Mark: TraceRequestBegins, Packet: traced(flow.TCP, "203.0.113.10:4000", "203.0.113.1:80")})
+	feed(TraceMessage{ID: 1, Mark: TraceRequestBegins, Packet: traced(rules.TCP, "203.0.113.10:4000", "203.0.113.1:80")})
 	feed(TraceMessage{ID: 1, Mark: TraceArrives})
 	var seen []bool
 	for id := range uint32(2) {
-		feed(TraceMessage{ID: 2 + id, Mark: TraceReplyBegins, Packet: traced(flow.TCP, "203.0.113.1:80", "203.0.113.10:4000")})
+		feed(TraceMessage{ID: 2 + id, Mark: TraceReplyBegins, Packet: traced(rules.TCP, "203.0.113.1:80", "203.0.113.10:4000")})
 		seen = append(seen, feed(TraceMessage{ID: 2 + id, Mark: TraceLeaves}) != nil)
 	}
 	if !slices.Equal(seen, []bool{true, false}) {
@@ -202,7 +202,7 @@ func TestTraceWords(t *testing.T) {
 
 	// The forecast knows the same rules.
 	evaluator := evaluate.NewEvaluator(evaluate.Host{}, evaluate.Compile(sets[place]))
-	p := Traced{First: *traced(flow.TCP, "203.0.113.10:4000", "203.0.113.1:80"), Last: *traced(flow.TCP, "203.0.113.10:4000", "192.168.0.2:8080"), End: TraceForwarded}
+	p := Traced{First: *traced(rules.TCP, "203.0.113.10:4000", "203.0.113.1:80"), Last: *traced(rules.TCP, "203.0.113.10:4000", "192.168.0.2:8080"), End: TraceForwarded}
 	p.First.In, p.Last.Out = "wan0", "lan0"
 	if said, agrees := p.Forecast(evaluator); !agrees {
 		t.Errorf("the forecast is %q", said)
@@ -231,7 +231,7 @@ func TestTraceOfRuleAndFlow(t *testing.T) {
 			t.Errorf("%s: %q, want %q", test.line, got, test.want)
 		}
 	}
-	f := flow.Flow{Orig: flow.MakeTuple(flow.UDP, netip.MustParseAddrPort("[2001:db8::7]:5353"), netip.MustParseAddrPort("[2001:db8::1]:53"))}
+	f := flow.Flow{Orig: flow.MakeTuple(rules.UDP, netip.MustParseAddrPort("[2001:db8::7]:5353"), netip.MustParseAddrPort("[2001:db8::1]:53"))}
 	f.Reply = f.Orig.Mirror()
 	if got := TraceOfFlow(&f).String(); got != "udp src 2001:db8::7 sport 5353 dst 2001:db8::1 dport 53" {
 		t.Errorf("of a flow: %q", got)

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"strings"
 
-	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -131,7 +130,7 @@ func (t *Traced) Question() (evaluate.Packet, bool) {
 		return evaluate.Packet{}, false
 	}
 	q := evaluate.Packet{
-		Protocol: uint8(p.Proto), Src: p.Src.Addr(), Dst: p.Dst.Addr(), In: p.In, Local: p.In == "",
+		Protocol: p.Proto, Src: p.Src.Addr(), Dst: p.Dst.Addr(), In: p.In, Local: p.In == "",
 		Mark: p.Mark, TTL: p.TTL, Length: p.Length,
 	}
 	switch {
@@ -140,7 +139,7 @@ func (t *Traced) Question() (evaluate.Packet, bool) {
 	case p.Proto.IsICMP():
 		q.ICMPType, q.ICMPCode, q.ICMPID, q.Has = p.ICMPType, p.ICMPCode, p.Src.Port(), evaluate.HasICMP
 	}
-	if p.Proto == flow.TCP {
+	if p.Proto == rules.TCP {
 		q.TCPFlags, q.Has = p.TCPFlags, q.Has|evaluate.HasTCPFlags
 	}
 	return q, q.Validate() == nil

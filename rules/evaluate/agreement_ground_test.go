@@ -409,7 +409,7 @@ func tupleOf(t conntrack.Tuple) evaluate.Tuple {
 		src, dst = t.Proto.ICMPID, uint16(t.Proto.ICMPType)<<8|uint16(t.Proto.ICMPCode)
 	}
 	return evaluate.Tuple{
-		Protocol: t.Proto.Protocol,
+		Protocol: rules.Protocol(t.Proto.Protocol),
 		Src:      netip.AddrPortFrom(t.IP.SourceAddress.Unmap(), src),
 		Dst:      netip.AddrPortFrom(t.IP.DestinationAddress.Unmap(), dst),
 	}
@@ -488,7 +488,7 @@ func bytesOf(p evaluate.Packet, payload []byte) []byte {
 		h := make([]byte, 20, 20+len(l4))
 		h[0], h[1] = 0x45, p.TOS
 		binary.BigEndian.PutUint16(h[2:], uint16(20+len(l4)))
-		h[8], h[9] = p.TTL, p.Protocol
+		h[8], h[9] = p.TTL, byte(p.Protocol)
 		copy(h[12:], p.Src.AsSlice())
 		copy(h[16:], p.Dst.AsSlice())
 		binary.BigEndian.PutUint16(h[10:], checksum(h))
@@ -497,7 +497,7 @@ func bytesOf(p evaluate.Packet, payload []byte) []byte {
 	h := make([]byte, 40, 40+len(l4))
 	h[0], h[1] = 0x60|p.TOS>>4, p.TOS<<4
 	binary.BigEndian.PutUint16(h[4:], uint16(len(l4)))
-	h[6], h[7] = p.Protocol, p.TTL
+	h[6], h[7] = byte(p.Protocol), p.TTL
 	copy(h[8:], p.Src.AsSlice())
 	copy(h[24:], p.Dst.AsSlice())
 	return append(h, l4...)
@@ -521,7 +521,7 @@ func transportOf(p evaluate.Packet, payload []byte) []byte {
 		h[0], h[1], sum = p.ICMPType, p.ICMPCode, 2
 		binary.BigEndian.PutUint16(h[4:], p.ICMPID)
 	}
-	if rules.HasPorts(p.Protocol) {
+	if p.Protocol.HasPorts() {
 		binary.BigEndian.PutUint16(h, p.SrcPort)
 		binary.BigEndian.PutUint16(h[2:], p.DstPort)
 	}

@@ -478,7 +478,7 @@ func (g *generator) source(post bool) (string, bool) {
 
 // packet makes a packet that the tables above have something to say about.
 func (g *generator) packet(w *ground, serial int) evaluate.Packet {
-	p := evaluate.Packet{Protocol: pick(g, rules.TCP, rules.TCP, rules.UDP, rules.UDP, uint8(rules.ICMP)), Time: time.Now()}
+	p := evaluate.Packet{Protocol: pick(g, rules.TCP, rules.TCP, rules.UDP, rules.UDP, rules.Protocol(rules.ICMP)), Time: time.Now()}
 	if p.Protocol == rules.ICMP && g.family == rules.IPv6 {
 		p.Protocol = rules.ICMPv6
 	}

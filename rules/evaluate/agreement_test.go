@@ -415,7 +415,7 @@ func (f *flowTable) remove(orig, reply evaluate.Tuple) {
 
 func (f *flowTable) InUse(t evaluate.Tuple) bool { return f.taken[t] > 0 }
 
-func (f *flowTable) Mapped(protocol uint8, src netip.AddrPort, yield func(netip.AddrPort) bool) {
+func (f *flowTable) Mapped(protocol rules.Protocol, src netip.AddrPort, yield func(netip.AddrPort) bool) {
 	for orig, reply := range f.replies {
 		if orig.Protocol != protocol || orig.Src != src {
 			continue

@@ -18,8 +18,8 @@ type Class [3]uint64
 // Header is what is known of a packet by its flow alone (struct nf_conntrack_tuple).
 type Header struct {
 	Family   rules.Family
-	Protocol uint8    // IANA number
-	Src, Dst [16]byte // of an IPv4 address the last four bytes count
+	Protocol rules.Protocol // IANA number
+	Src, Dst [16]byte       // of an IPv4 address the last four bytes count
 	// SrcPort and DstPort count for protocols with ports. For ICMP they are the
 	// identifier and type<<8 | code.
 	SrcPort, DstPort uint16
@@ -103,7 +103,7 @@ func (c *Classes) Of(first, last *Header) (class Class, ok bool) {
 	}
 	var sport, dport, seenPort, servedPort uint16
 	switch {
-	case rules.HasPorts(first.Protocol):
+	case first.Protocol.HasPorts():
 		if sport = d.sport.at(first.SrcPort); first.SrcPort == last.SrcPort {
 			same, seenPort = same|sameSport, sport
 		} else {

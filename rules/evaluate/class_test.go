@@ -117,7 +117,7 @@ func TestTranslationsOfAClass(t *testing.T) {
 			if g.chance(2) {
 				last.Dst = pick(g, near.addrs...)
 			}
-			if rules.HasPorts(p.Protocol) && g.chance(2) {
+			if p.Protocol.HasPorts() && g.chance(2) {
 				last.SrcPort, last.DstPort = g.near(near.ports), pick(g, p.DstPort, g.near(near.ports))
 			} else if p.ICMPID != 0 && g.chance(3) {
 				last.ICMPID = g.near(near.ports)
@@ -136,7 +136,7 @@ func TestTranslationsOfAClass(t *testing.T) {
 			src, dst := last.Tuple().Src, last.Tuple().Dst
 			got := shape{text: fmt.Sprint(last.Src == p.Src, last.Dst == p.Dst, src.Port() == p.Tuple().Src.Port(), dst.Port() == p.Tuple().Dst.Port())}
 			for _, o := range outcomes {
-				if last.Protocol == p.Protocol && o.Dst.Addr.IsValid() && !rules.HasPorts(p.Protocol) {
+				if last.Protocol == p.Protocol && o.Dst.Addr.IsValid() && !p.Protocol.HasPorts() {
 					dst = netip.AddrPortFrom(dst.Addr(), o.Dst.Ports.Lo)
 				}
 				got.text += fmt.Sprint(" ", o.Src.Holds(src), o.Src.Addr == last.Src, o.Src.Addr == p.Src, o.Dst.Holds(dst), o.Dst.Addr == last.Dst)
@@ -184,8 +184,8 @@ func TestNoClasses(t *testing.T) {
 
 type noFlows struct{}
 
-func (noFlows) InUse(evaluate.Tuple) bool                               { return false }
-func (noFlows) Mapped(uint8, netip.AddrPort, func(netip.AddrPort) bool) {}
+func (noFlows) InUse(evaluate.Tuple) bool                                        { return false }
+func (noFlows) Mapped(rules.Protocol, netip.AddrPort, func(netip.AddrPort) bool) {}
 
 // fate is what is to be alike in a class.
 type fate struct {
@@ -370,7 +370,7 @@ func (g *generator) plain(near landmarks) evaluate.Packet {
 		}
 		return pick(g, near.addrs...)
 	}
-	p := evaluate.Packet{Protocol: pick(g, rules.TCP, rules.TCP, rules.UDP, uint8(rules.ICMP), rules.GRE), Src: addr(), Dst: addr()}
+	p := evaluate.Packet{Protocol: pick(g, rules.TCP, rules.TCP, rules.UDP, rules.Protocol(rules.ICMP), rules.GRE), Src: addr(), Dst: addr()}
 	switch p.Protocol {
 	case rules.TCP, rules.UDP:
 		p.SrcPort, p.DstPort = g.near(near.ports), g.near(near.ports)
@@ -406,13 +406,13 @@ func (g *generator) neighbour(p evaluate.Packet, near landmarks) evaluate.Packet
 		case 1:
 			p.Dst = beside(p.Dst)
 		case 2:
-			if rules.HasPorts(p.Protocol) {
+			if p.Protocol.HasPorts() {
 				p.SrcPort ^= 1 << g.IntN(16)
 			} else if p.Has&evaluate.HasICMP != 0 {
 				p.ICMPID ^= 1 << g.IntN(16)
 			}
 		case 3:
-			if rules.HasPorts(p.Protocol) {
+			if p.Protocol.HasPorts() {
 				p.DstPort ^= 1 << g.IntN(16)
 			}
 		}

@@ -60,7 +60,7 @@ const (
 // code is one rule reduced to comparisons.
 type code struct {
 	what         uint16 // which of the comparisons below apply
-	protocol     uint8
+	protocol     rules.Protocol
 	act          act
 	flip         uint16 // which of them are negated
 	sport, dport rules.Ports
@@ -416,7 +416,7 @@ type chainIndex struct {
 // Chains below this length are faster read through.
 const indexedLength = 24
 
-func portKey(protocol uint8, port uint16) uint32 { return uint32(protocol)<<16 | uint32(port) }
+func portKey(protocol rules.Protocol, port uint16) uint32 { return uint32(protocol)<<16 | uint32(port) }
 
 // host is the single address a comparison asks for.
 func (c *code) host(what uint16, m *maskedAddr) (bits128, bool) {

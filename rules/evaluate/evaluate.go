@@ -478,7 +478,7 @@ func (m *machine) firstState() state {
 		sport: rules.Port(t.Src.Port()), dport: rules.Port(t.Dst.Port()),
 		in: p.In, mark: p.Mark, connMark: p.ConnMark, ttl: p.TTL,
 	}
-	if rules.HasPorts(p.Protocol) {
+	if p.Protocol.HasPorts() {
 		if p.SrcPort == 0 {
 			st.sport = rules.Ports{Lo: 1, Hi: 65535}
 		}
@@ -524,5 +524,5 @@ func (m *machine) flowPort(st *state, reply, source bool) (rules.Ports, bool) {
 		return st.sport, true
 	}
 	kind, code := m.pkt.icmp()
-	return rules.Port(uint16(icmpAnswer(m.pkt.Protocol, kind))<<8 | uint16(code)), true
+	return rules.Port(uint16(rules.ICMPAnswer(m.pkt.Protocol, kind))<<8 | uint16(code)), true
 }

@@ -99,7 +99,7 @@ type FlowTable interface {
 	InUse(Tuple) bool
 	// Mapped calls yield with the source that each flow of the given original
 	// source has after translation, until yield returns false.
-	Mapped(protocol uint8, src netip.AddrPort, yield func(netip.AddrPort) bool)
+	Mapped(protocol rules.Protocol, src netip.AddrPort, yield func(netip.AddrPort) bool)
 }
 
 // hostAddrs is what is looked up in a host's addresses.

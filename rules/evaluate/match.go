@@ -143,7 +143,7 @@ func flagsTest(t *rules.TCPFlags) holds {
 
 func multiportTest(m rules.Multiport) holds {
 	return func(mc *machine, st *state) Truth {
-		if !rules.HasPorts(mc.pkt.Protocol) {
+		if !mc.pkt.Protocol.HasPorts() {
 			return No
 		}
 		best := No

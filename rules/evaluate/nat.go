@@ -246,7 +246,7 @@ func (m *machine) forkBound(st *state, source bool, a bits128, key rules.Ports, 
 
 // portsHold is l4proto_in_range.
 func (m *machine) portsHold(t *translation, key rules.Ports) Truth {
-	if !m.pkt.isICMP() && !rules.HasPorts(m.pkt.Protocol) {
+	if !m.pkt.isICMP() && !m.pkt.Protocol.HasPorts() {
 		return Yes
 	}
 	return within(key, t.ports)
@@ -441,7 +441,7 @@ func (m *machine) pickPorts(st *state, t *translation, source bool, a bits128, k
 		if !t.hasPorts {
 			span = rules.Ports{Lo: 0, Hi: 65535}
 		}
-	case !rules.HasPorts(m.pkt.Protocol):
+	case !m.pkt.Protocol.HasPorts():
 		return key
 	case !t.hasPorts && !source:
 		return key // a destination's port is changed only on demand

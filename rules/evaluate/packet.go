@@ -14,7 +14,7 @@ import (
 // rule that asks for it cannot be decided; where a field has a usual value for
 // the first packet of a new flow, its zero value stands for that.
 type Packet struct {
-	Protocol uint8 // IANA number
+	Protocol rules.Protocol // IANA number
 	Src, Dst netip.Addr
 	// SrcPort and DstPort are for protocols with ports; 0: not known.
 	SrcPort, DstPort uint16
@@ -91,7 +91,7 @@ var errPacket = errors.New("this packet cannot be")
 // NewPacket is the first packet of a new flow from src to dst. The ports are 0
 // for a protocol without them, or where they are not known. For ICMP the
 // source's port is the echo identifier. The error says what makes no sense.
-func NewPacket(protocol uint8, src, dst netip.AddrPort) (Packet, error) {
+func NewPacket(protocol rules.Protocol, src, dst netip.AddrPort) (Packet, error) {
 	p := Packet{Protocol: protocol, Src: src.Addr(), Dst: dst.Addr(), SrcPort: src.Port(), DstPort: dst.Port()}
 	if p.isICMP() {
 		p.ICMPID, p.SrcPort = p.SrcPort, 0
@@ -116,7 +116,7 @@ func (p *Packet) Validate() error {
 		return refuse("it needs a protocol, such as tcp, udp or icmp")
 	case p.Protocol == rules.ICMP && p.Src.Is6(), p.Protocol == rules.ICMPv6 && p.Src.Is4():
 		return refuse("%s does not go with %s addresses", rules.ProtoName(p.Protocol), rules.FamilyOf(p.Src).Title())
-	case !rules.HasPorts(p.Protocol) && (p.SrcPort != 0 || p.DstPort != 0):
+	case !p.Protocol.HasPorts() && (p.SrcPort != 0 || p.DstPort != 0):
 		return refuse("%s has no ports", rules.ProtoName(p.Protocol))
 	case p.Src.IsMulticast():
 		return refuse("%s is a group address, which nobody sends from", p.Src)
@@ -163,7 +163,7 @@ func (p *Packet) tcpFlags() (flags uint8, known bool) {
 // source's port is the identifier and the destination's type<<8 | code; other
 // protocols without ports have zeros (struct nf_conntrack_tuple).
 type Tuple struct {
-	Protocol uint8
+	Protocol rules.Protocol
 	Src, Dst netip.AddrPort
 }
 
@@ -184,34 +184,8 @@ func (t Tuple) Mirror() Tuple {
 		return Tuple{t.Protocol, t.Dst, t.Src}
 	}
 	message := t.Dst.Port()
-	message = uint16(icmpAnswer(t.Protocol, uint8(message>>8)))<<8 | message&0xff
+	message = uint16(rules.ICMPAnswer(t.Protocol, uint8(message>>8)))<<8 | message&0xff
 	return Tuple{t.Protocol, netip.AddrPortFrom(t.Dst.Addr(), t.Src.Port()), netip.AddrPortFrom(t.Src.Addr(), message)}
-}
-
-// icmpPairs are the types of request and answer (invmap of
-// nf_conntrack_proto_icmp.c and nf_conntrack_proto_icmpv6.c).
-var (
-	icmpPairs   = [...][2]uint8{{8, 0}, {13, 14}, {15, 16}, {17, 18}}
-	icmpv6Pairs = [...][2]uint8{{128, 129}, {139, 140}}
-)
-
-func icmpAnswer(protocol, kind uint8) uint8 {
-	for _, pair := range pairsOf(protocol) {
-		switch kind {
-		case pair[0]:
-			return pair[1]
-		case pair[1]:
-			return pair[0]
-		}
-	}
-	return kind
-}
-
-func pairsOf(protocol uint8) [][2]uint8 {
-	if protocol == rules.ICMPv6 {
-		return icmpv6Pairs[:]
-	}
-	return icmpPairs[:]
 }
 
 // beginsFlow reports whether connection tracking makes a flow of a packet that
@@ -224,10 +198,8 @@ func (p *Packet) beginsFlow() ConnState {
 	switch p.Protocol {
 	case rules.ICMP, rules.ICMPv6:
 		kind, _ := p.icmp()
-		for _, pair := range pairsOf(p.Protocol) {
-			if kind == pair[0] {
-				return StateNew
-			}
+		if rules.ICMPBegins(p.Protocol, kind) {
+			return StateNew
 		}
 		if p.Protocol == rules.ICMPv6 && (kind >= 130 && kind <= 137 || kind == 143) {
 			return StateUntracked

@@ -117,7 +117,7 @@ func FuzzEvaluate(f *testing.F) {
 			family = rules.IPv6
 		}
 		set := &rules.Ruleset{Family: family, Tables: tables}
-		p := Packet{Protocol: next()}
+		p := Packet{Protocol: rules.Protocol(next())}
 		addr := func() netip.Addr {
 			a := [16]byte{0x20, 0x01, 12: next(), next(), next(), next()}
 			if six {
@@ -126,7 +126,7 @@ func FuzzEvaluate(f *testing.F) {
 			return netip.AddrFrom4([4]byte(a[12:]))
 		}
 		p.Src, p.Dst = addr(), addr()
-		if rules.HasPorts(p.Protocol) {
+		if p.Protocol.HasPorts() {
 			p.SrcPort, p.DstPort = uint16(next())<<8, uint16(next())
 		}
 		p.Local = next()&1 == 0

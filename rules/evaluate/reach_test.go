@@ -120,11 +120,11 @@ func drawPacket(t *rapid.T) Packet {
 		return netip.AddrFrom4([4]byte{10, 0, 0, rapid.Byte().Draw(t, label) % 4})
 	}
 	p := Packet{
-		Protocol: rapid.SampledFrom([]uint8{rules.TCP, rules.UDP, rules.ICMP}).Draw(t, "protocol"), Src: addr("src"), Dst: addr("dst"),
+		Protocol: rapid.SampledFrom([]rules.Protocol{rules.TCP, rules.UDP, rules.ICMP}).Draw(t, "protocol"), Src: addr("src"), Dst: addr("dst"),
 		In: rapid.SampledFrom([]string{"eth0", "eth1", "wan0"}).Draw(t, "in"), Out: "lan0",
 		Mark: rapid.Uint32Range(0, 1).Draw(t, "mark"), Length: rapid.SampledFrom([]uint16{0, 50, 60}).Draw(t, "length"),
 	}
-	if rules.HasPorts(p.Protocol) {
+	if p.Protocol.HasPorts() {
 		p.SrcPort, p.DstPort = rapid.Uint16Range(1, 4).Draw(t, "sport"), rapid.Uint16Range(0, 4).Draw(t, "dport")
 	}
 	return p
@@ -150,7 +150,7 @@ func TestReachRaisesNoFalseAlarm(t *testing.T) {
 			// contradict one another.
 			p := drawPacket(t)
 			p.Length = max(p.Length, 50)
-			if rules.HasPorts(p.Protocol) {
+			if p.Protocol.HasPorts() {
 				p.DstPort = max(p.DstPort, 1)
 			}
 			path, err := e.Evaluate(p)

@@ -10,7 +10,7 @@ import (
 // Sentence says in a line what becomes of the packet.
 func (o *Outcome) Sentence(p *Packet) string {
 	src, dst := o.Src.String(), o.Dst.String()
-	if !rules.HasPorts(p.Protocol) {
+	if !p.Protocol.HasPorts() {
 		src, dst = o.Src.Addr.String(), o.Dst.Addr.String()
 	}
 	var b strings.Builder
@@ -63,7 +63,7 @@ func endWords(a netip.Addr, port uint16) string {
 // SamplePacket is a packet that is made to meet the rule: it takes what the rule
 // asks for, and plausible values for what it leaves open. It is false where the
 // rule gives nothing to go by.
-func SamplePacket(r rules.Rule, f rules.Family) (proto uint8, src, dst netip.AddrPort, in string, ok bool) {
+func SamplePacket(r rules.Rule, f rules.Family) (proto rules.Protocol, src, dst netip.AddrPort, in string, ok bool) {
 	proto = rules.TCP
 	if n, known := r.Protocol.Number(); known && !r.Protocol.Any() && !r.Protocol.Not {
 		proto = n
@@ -94,7 +94,7 @@ func SamplePacket(r rules.Rule, f rules.Family) (proto uint8, src, dst netip.Add
 			}
 		}
 	}
-	if !rules.HasPorts(proto) {
+	if !proto.HasPorts() {
 		sport, dport = 0, 0
 	}
 	if !r.In.Any() && !r.In.Not && !strings.HasSuffix(r.In.Name, "+") {

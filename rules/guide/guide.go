@@ -30,7 +30,7 @@ type Host struct {
 	Forwards func(rules.Family) (on, known bool)
 	// Listens tells which program takes what comes to an address of this host;
 	// nil: not known.
-	Listens func(protocol uint8, to netip.AddrPort) (program string, ok bool)
+	Listens func(protocol rules.Protocol, to netip.AddrPort) (program string, ok bool)
 	// Managers are programs that make rules of their own and run now.
 	Managers []string
 	// Session is the address and port at which the operator reached this host;
@@ -102,7 +102,7 @@ type Proof struct {
 	Translating, Passing []Watched
 	// The flow that will be seen: its protocol, what it asked for (publish), where
 	// it comes from (share), and who serves it. Invalid parts are any.
-	Protocol uint8
+	Protocol rules.Protocol
 	Asked    netip.AddrPort
 	From     netip.Prefix
 	Server   netip.AddrPort

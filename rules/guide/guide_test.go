@@ -53,7 +53,7 @@ func gateway(t *testing.T, tables string) Host {
 		Links:    []Link{{Name: "lo", Kind: "loopback", Up: true}, {Name: "wan0", Kind: "device", MTU: 1500, Up: true}, {Name: "lan0", Kind: "device", MTU: 1500, Up: true}, {Name: "tun0", Kind: "tun", MTU: 1400, Up: true}},
 		Uplinks:  [2]Uplink{{Link: "wan0", Addr: netip.MustParseAddr("203.0.113.1")}},
 		Forwards: func(rules.Family) (bool, bool) { return true, true },
-		Listens: func(_ uint8, to netip.AddrPort) (string, bool) {
+		Listens: func(_ rules.Protocol, to netip.AddrPort) (string, bool) {
 			switch {
 			case to.Port() == 22:
 				return "sshd", true

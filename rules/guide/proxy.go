@@ -29,7 +29,7 @@ func (p Proxy) Advise(h Host) Advice {
 		p.Protocol = "tcp"
 	}
 	number, ok := rules.ProtoNumber(p.Protocol)
-	if !ok || !rules.HasPorts(number) {
+	if !ok || !number.HasPorts() {
 		b.wrong("proto", "tcp", "%q has no ports: choose tcp or udp", p.Protocol)
 	}
 	b.checkLink("in", p.In)
@@ -87,7 +87,7 @@ func (b *builder) insideLink(out string) string {
 
 // checkListener asks whether anything takes what is redirected; local is set
 // where the host has a service of its own at the port asked for.
-func (b *builder) checkListener(p Proxy, number uint8, port rules.Ports, to uint16) (local bool) {
+func (b *builder) checkListener(p Proxy, number rules.Protocol, port rules.Ports, to uint16) (local bool) {
 	if b.Listens == nil {
 		return false
 	}
@@ -118,7 +118,7 @@ func (b *builder) checkListener(p Proxy, number uint8, port rules.Ports, to uint
 }
 
 // passProxy lets the redirected packets through INPUT.
-func (b *builder) passProxy(p Proxy, number uint8, port rules.Ports, to uint16) {
+func (b *builder) passProxy(p Proxy, number rules.Protocol, port rules.Ports, to uint16) {
 	_, net, ok := b.netOf(b.addressOn(p.In))
 	src := world(b.family)
 	if ok {

@@ -268,7 +268,7 @@ func (b *builder) passShare(s Share, net netip.Prefix, in string) {
 // tries are packets of several kinds: a rule that lets one kind through does not
 // let all.
 var tries = []struct {
-	protocol uint8
+	protocol rules.Protocol
 	port     uint16
 }{{rules.TCP, 443}, {rules.UDP, 53}, {rules.TCP, 61234}}
 

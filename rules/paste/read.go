@@ -32,7 +32,7 @@ type commandReader struct {
 	at       map[string]int // where the options of every rule stand, by their short name
 	src, dst []rules.Net
 	in, out  rules.Iface
-	proto    rules.Proto
+	proto    rules.ProtoMatch
 	fragment rules.Fragment
 	counters rules.Counters
 	blocks   []*optionBlock // matches, in order
@@ -601,7 +601,7 @@ func (c *commandReader) takeProto(value string, at int, not bool) *mistake {
 	case n == rules.ICMPv6 && c.family == rules.IPv4:
 		return c.fail(at, "IPv4 has icmp, not ipv6-icmp").replace(at, 1, "icmp")
 	}
-	c.proto = rules.Proto{Not: not, Name: rules.ProtoName(n)}
+	c.proto = rules.ProtoMatch{Not: not, Name: rules.ProtoName(n)}
 	return nil
 }
 

@@ -372,7 +372,7 @@ func (c *commandReader) portWithoutProtocol(i int, name, value string) *mistake 
 	start := c.optionStart(i)
 	if n, ok := c.proto.Number(); ok && c.proto.Name != "" {
 		m := c.fail(i, "%s has no ports", c.proto.Name)
-		if rules.HasPorts(n) {
+		if n.HasPorts() {
 			m.text = fmt.Sprintf("a port with “not %s” means nothing: name the protocol", c.proto.Name)
 		}
 		if c.proto.Name == "icmp" || c.proto.Name == "ipv6-icmp" {
