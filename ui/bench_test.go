@@ -19,7 +19,7 @@ import (
 func manyFlows(i int) flow.Flow {
 	client := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), uint16(1024+i%60000))
 	asked, served := netip.MustParseAddrPort("203.0.113.1:80"), netip.MustParseAddrPort("192.168.0.2:8080")
-	f := flow.Flow{ID: uint32(i + 1), Orig: flow.MakeTuple(rules.UDP, client, asked), Reply: flow.MakeTuple(rules.UDP, served, client), Status: flow.StatusDstNAT | flow.StatusConfirmed, Timeout: 30}
+	f := flow.Flow{ID: uint32(i + 1), Orig: rules.MakeTuple(rules.UDP, client, asked), Reply: rules.MakeTuple(rules.UDP, served, client), Status: flow.StatusDstNAT | flow.StatusConfirmed, Timeout: 30}
 	f.SetCounts(uint64(i), uint64(i)*10, 0, 0)
 	return f
 }

@@ -15,6 +15,7 @@ import (
 
 	"nattui/model/explain"
 	"nattui/model/flow"
+	"nattui/rules"
 	"nattui/rules/evaluate"
 	"nattui/ui/text"
 )
@@ -478,7 +479,7 @@ func untilEnd(d time.Duration) string {
 	return fmt.Sprintf("%d:%02d:%02d", s/3600, s%3600/60, s%60)
 }
 
-func tupleText(t flow.Tuple) string {
+func tupleText(t rules.Tuple) string {
 	from, to := t.Source(), t.Destination()
 	if t.Proto.HasPorts() && from.Port() != 0 {
 		return fmt.Sprintf("%v %v to %v", t.Proto, from, to)

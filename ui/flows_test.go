@@ -93,7 +93,7 @@ func aFlow(id int, client, asked, served, seen string) flow.Flow {
 	at := netip.MustParseAddrPort
 	x := flow.Flow{
 		ID:   uint32(id),
-		Orig: flow.MakeTuple(rules.TCP, at(client), at(asked)), Reply: flow.MakeTuple(rules.TCP, at(served), at(seen)),
+		Orig: rules.MakeTuple(rules.TCP, at(client), at(asked)), Reply: rules.MakeTuple(rules.TCP, at(served), at(seen)),
 		State: flow.TCPEstablished, Status: flow.StatusSeenReply | flow.StatusAssured | flow.StatusConfirmed, Timeout: 432000,
 		Start: clock.Add(-time.Duration(id) * time.Minute).UnixNano(),
 	}

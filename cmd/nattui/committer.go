@@ -53,9 +53,9 @@ func (f forgetting) Forget(_ context.Context, w rules.Forget) error {
 		defer opened.Close()
 		table = opened
 	}
-	tuple := flow.MakeTuple(w.Proto, w.Src, w.Dst)
+	tuple := rules.MakeTuple(w.Proto, w.Src, w.Dst)
 	if proto := w.Proto; proto.IsICMP() {
-		tuple = flow.MakeICMP(proto, w.Src.Addr(), w.Dst.Addr(), w.Ident, w.Type, w.Code)
+		tuple = rules.MakeICMP(proto, w.Src.Addr(), w.Dst.Addr(), w.Ident, w.Type, w.Code)
 	}
 	_, err := table.Forget([]flow.Flow{{Orig: tuple, Zone: w.Zone, ID: w.ID}}, func(*flow.Batch) {})
 	return err

@@ -148,8 +148,8 @@ func TestPagesOnATerminal(t *testing.T) {
 
 // someFlow is a flow as a dump tells it.
 func someFlow() flow.Flow {
-	orig := flow.MakeTuple(rules.TCP, netip.MustParseAddrPort("203.0.113.10:55474"), netip.MustParseAddrPort("203.0.113.1:80"))
-	f := flow.Flow{Orig: orig, Reply: flow.MakeTuple(rules.TCP, netip.MustParseAddrPort("192.168.0.2:8080"), netip.MustParseAddrPort("203.0.113.10:55474")), State: flow.TCPEstablished, Timeout: 432000, ID: 77}
+	orig := rules.MakeTuple(rules.TCP, netip.MustParseAddrPort("203.0.113.10:55474"), netip.MustParseAddrPort("203.0.113.1:80"))
+	f := flow.Flow{Orig: orig, Reply: rules.MakeTuple(rules.TCP, netip.MustParseAddrPort("192.168.0.2:8080"), netip.MustParseAddrPort("203.0.113.10:55474")), State: flow.TCPEstablished, Timeout: 432000, ID: 77}
 	f.SetCounts(10, 1000, 12, 34000)
 	return f
 }

@@ -317,8 +317,14 @@ func writePath(out *bufio.Writer, path evaluate.Path, brief bool) {
 // kernelFlows are the tuples of the flows that exist, in which a new one may not
 // take a place.
 type kernelFlows struct {
-	used   map[evaluate.Tuple]bool
-	mapped map[evaluate.Tuple][]netip.AddrPort // by protocol and original source
+	used   map[rules.Tuple]bool
+	mapped map[origin][]netip.AddrPort
+}
+
+// origin is who began a flow, before translation.
+type origin struct {
+	protocol rules.Protocol
+	src      netip.AddrPort
 }
 
 // flowsInUse reads the kernel's table once. Without connection tracking there are
@@ -332,7 +338,7 @@ func flowsInUse(ctx context.Context) (evaluate.FlowTable, error) {
 		return nil, err
 	}
 	defer table.Close()
-	k := kernelFlows{map[evaluate.Tuple]bool{}, map[evaluate.Tuple][]netip.AddrPort{}}
+	k := kernelFlows{map[rules.Tuple]bool{}, map[origin][]netip.AddrPort{}}
 	err = table.Dump(ctx, func(b *flow.Batch) {
 		for i := range b.Changes {
 			k.add(&b.Changes[i].Flow)
@@ -345,17 +351,16 @@ func flowsInUse(ctx context.Context) (evaluate.FlowTable, error) {
 }
 
 func (k kernelFlows) add(f *flow.Flow) {
-	proto := f.Proto()
-	k.used[evaluate.Tuple{Protocol: proto, Src: f.Orig.Source(), Dst: f.Orig.Destination()}] = true
-	k.used[evaluate.Tuple{Protocol: proto, Src: f.Reply.Source(), Dst: f.Reply.Destination()}] = true
-	from := evaluate.Tuple{Protocol: proto, Src: f.Orig.Source()}
-	k.mapped[from] = append(k.mapped[from], f.Reply.Destination())
+	k.used[f.Orig], k.used[f.Reply] = true, true
+	from := origin{f.Proto(), netip.AddrPortFrom(f.Orig.SrcAddr(), f.Orig.SrcPort)} // of ICMP the identifier
+	seen := f.Reply.Mirror()
+	k.mapped[from] = append(k.mapped[from], netip.AddrPortFrom(seen.SrcAddr(), seen.SrcPort))
 }
 
-func (k kernelFlows) InUse(t evaluate.Tuple) bool { return k.used[t] }
+func (k kernelFlows) InUse(t rules.Tuple) bool { return k.used[t] }
 
 func (k kernelFlows) Mapped(protocol rules.Protocol, src netip.AddrPort, yield func(netip.AddrPort) bool) {
-	for _, a := range k.mapped[evaluate.Tuple{Protocol: protocol, Src: src}] {
+	for _, a := range k.mapped[origin{protocol, src}] {
 		if !yield(a) {
 			return
 		}

@@ -184,7 +184,7 @@ func appendFlow(b []byte, f *flow.Flow, kind, flags uint16, seq uint32) []byte {
 	return b
 }
 
-func appendTuple(b []byte, kind uint16, t *flow.Tuple, zone uint16, side flow.ZoneSide) []byte {
+func appendTuple(b []byte, kind uint16, t *rules.Tuple, zone uint16, side flow.ZoneSide) []byte {
 	b, tuple := openNest(b, kind)
 	b, ip := openNest(b, ctaTupleIP)
 	if t.Family == rules.IPv6 {

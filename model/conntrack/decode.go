@@ -229,11 +229,11 @@ func decode(body []byte, c *flow.Change) bool {
 	return ok && !a.broken && tuples == 3 && f.Orig.Family == f.Reply.Family
 }
 
-func decodeTuple(b []byte, t *flow.Tuple, f *flow.Flow, side flow.ZoneSide) bool {
+func decodeTuple(b []byte, t *rules.Tuple, f *flow.Flow, side flow.ZoneSide) bool {
 	return plainTuple(b, t) || walkTuple(b, t, f, side)
 }
 
-func walkTuple(b []byte, t *flow.Tuple, f *flow.Flow, side flow.ZoneSide) bool {
+func walkTuple(b []byte, t *rules.Tuple, f *flow.Flow, side flow.ZoneSide) bool {
 	ok := true
 	a := attributes{rest: b}
 	for ok && a.next() {
@@ -275,7 +275,7 @@ var (
 // plainTuple decodes a tuple of two addresses and two ports without walking its
 // attributes, which takes a third of the time; nearly all tuples are like that. Where it is
 // false nothing has been written.
-func plainTuple(b []byte, t *flow.Tuple) bool {
+func plainTuple(b []byte, t *rules.Tuple) bool {
 	word := binary.NativeEndian.Uint32
 	var ports []byte
 	switch len(b) {
@@ -314,7 +314,7 @@ func mapped(a [4]byte) [16]byte {
 	return [16]byte{10: 0xff, 11: 0xff, 12: a[0], 13: a[1], 14: a[2], 15: a[3]}
 }
 
-func decodeAddresses(b []byte, t *flow.Tuple) bool {
+func decodeAddresses(b []byte, t *rules.Tuple) bool {
 	seen := 0
 	a := attributes{rest: b}
 	for a.next() {
@@ -347,7 +347,7 @@ func decodeAddresses(b []byte, t *flow.Tuple) bool {
 	return !a.broken && (seen == 1<<ctaIPv4Src|1<<ctaIPv4Dst || seen == 1<<ctaIPv6Src|1<<ctaIPv6Dst)
 }
 
-func decodeProto(b []byte, t *flow.Tuple) bool {
+func decodeProto(b []byte, t *rules.Tuple) bool {
 	var kind, code uint8
 	a := attributes{rest: b}
 	for a.next() {

@@ -151,7 +151,7 @@ func TestMessageInNativeOrder(t *testing.T) {
 	if !ok || len(rest) != 0 || !m.event(&c) {
 		t.Fatalf("the message is not understood: %+v", m)
 	}
-	want := flow.MakeTuple(rules.GRE, netip.MustParseAddrPort("192.0.2.1:0"), netip.MustParseAddrPort("198.51.100.7:0"))
+	want := rules.MakeTuple(rules.GRE, netip.MustParseAddrPort("192.0.2.1:0"), netip.MustParseAddrPort("198.51.100.7:0"))
 	if f := c.Flow; c.Kind != flow.EventNew || f.Orig != want || f.Reply != want.Mirror() || f.Mark != 0x11223344 || f.ID != 0xaabbccdd {
 		t.Errorf("the message is %+v", c)
 	}
@@ -481,7 +481,7 @@ func FuzzPlainTuple(f *testing.F) {
 	plain := 0
 	for _, b := range recordedTuples(f) {
 		f.Add(b)
-		if plainTuple(b, new(flow.Tuple)) {
+		if plainTuple(b, new(rules.Tuple)) {
 			plain++
 		}
 	}
@@ -489,9 +489,9 @@ func FuzzPlainTuple(f *testing.F) {
 		f.Error("no tuple of a real message is plain")
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var quick, walked flow.Tuple
+		var quick, walked rules.Tuple
 		if !plainTuple(b, &quick) {
-			if quick != (flow.Tuple{}) {
+			if quick != (rules.Tuple{}) {
 				t.Errorf("% x is not plain, but left %+v", b, quick)
 			}
 			return

@@ -103,7 +103,7 @@ func wholeZone(f *flow.Flow) uint16 {
 }
 
 // toTimo is one tuple of a flow, with the zone if that applies to this side alone.
-func toTimo(t *flow.Tuple, f *flow.Flow, side flow.ZoneSide) timo.Tuple {
+func toTimo(t *rules.Tuple, f *flow.Flow, side flow.ZoneSide) timo.Tuple {
 	p := timo.ProtoTuple{Protocol: uint8(t.Proto), SourcePort: t.SrcPort, DestinationPort: t.DstPort}
 	if id, kind, code, ok := t.ICMP(); ok {
 		p = timo.ProtoTuple{
@@ -118,16 +118,16 @@ func toTimo(t *flow.Tuple, f *flow.Flow, side flow.ZoneSide) timo.Tuple {
 	return out
 }
 
-func fromTuple(t *timo.Tuple) flow.Tuple {
+func fromTuple(t *timo.Tuple) rules.Tuple {
 	p := &t.Proto
 	src, dst := t.IP.SourceAddress, t.IP.DestinationAddress
 	if !src.IsValid() || !dst.IsValid() {
-		return flow.Tuple{Proto: rules.Protocol(p.Protocol), SrcPort: p.SourcePort, DstPort: p.DestinationPort}
+		return rules.Tuple{Proto: rules.Protocol(p.Protocol), SrcPort: p.SourcePort, DstPort: p.DestinationPort}
 	}
 	if p.ICMPv4 || p.ICMPv6 {
-		return flow.MakeICMP(rules.Protocol(p.Protocol), src, dst, p.ICMPID, p.ICMPType, p.ICMPCode)
+		return rules.MakeICMP(rules.Protocol(p.Protocol), src, dst, p.ICMPID, p.ICMPType, p.ICMPCode)
 	}
-	return flow.MakeTuple(rules.Protocol(p.Protocol), netip.AddrPortFrom(src, p.SourcePort), netip.AddrPortFrom(dst, p.DestinationPort))
+	return rules.MakeTuple(rules.Protocol(p.Protocol), netip.AddrPortFrom(src, p.SourcePort), netip.AddrPortFrom(dst, p.DestinationPort))
 }
 
 // fromTimo is what the decoder of this package makes of the same message, as far

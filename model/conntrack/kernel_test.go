@@ -524,7 +524,7 @@ func TestNotPermitted(t *testing.T) {
 	}
 	defer table.Close()
 	nothing := func(*flow.Batch) { t.Error("something was delivered") }
-	one := flow.Flow{Orig: flow.MakeTuple(rules.UDP, netip.MustParseAddrPort("1.1.1.1:1"), netip.MustParseAddrPort("1.1.1.2:1"))}
+	one := flow.Flow{Orig: rules.MakeTuple(rules.UDP, netip.MustParseAddrPort("1.1.1.1:1"), netip.MustParseAddrPort("1.1.1.2:1"))}
 	_, forget := table.Forget([]flow.Flow{one}, func(*flow.Batch) {})
 	_, details := table.Details(&one)
 	for what, err := range map[string]error{

@@ -20,6 +20,7 @@ import (
 
 	"nattui/model/flow"
 	"nattui/model/lab"
+	"nattui/rules"
 )
 
 // stormsOfTest is how many storms TestStorms plays unless it is asked for more.
@@ -371,7 +372,7 @@ func (w *storm) fresh(r *rand.Rand) {
 
 // seen is what two tables must agree on about a flow.
 type seen struct {
-	reply  flow.Tuple
+	reply  rules.Tuple
 	side   flow.ZoneSide
 	status flow.Status
 	state  flow.State

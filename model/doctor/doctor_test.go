@@ -82,12 +82,12 @@ func (g *Gateway) addLink(l facts.Link, address string) {
 	f.Settings.Links[l.Name] = f.Settings.Links["wan0"]
 }
 
-func flowOf(orig, reply flow.Tuple, status flow.Status, state flow.State) flow.Flow {
+func flowOf(orig, reply rules.Tuple, status flow.Status, state flow.State) flow.Flow {
 	return flow.Flow{Orig: orig, Reply: reply, Status: status, State: state, ID: 7, Timeout: 60}
 }
 
-func tuple(proto rules.Protocol, src, dst string) flow.Tuple {
-	return flow.MakeTuple(proto, netip.MustParseAddrPort(src), netip.MustParseAddrPort(dst))
+func tuple(proto rules.Protocol, src, dst string) rules.Tuple {
+	return rules.MakeTuple(proto, netip.MustParseAddrPort(src), netip.MustParseAddrPort(dst))
 }
 
 func (g *Gateway) give(flows ...flow.Flow) {
@@ -344,8 +344,8 @@ func manyFlows(n int) *flow.Flows {
 	public := netip.MustParseAddrPort("203.0.113.1:80")
 	for i := range n {
 		client := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), uint16(1024+i%60000))
-		f := flow.Flow{Orig: flow.MakeTuple(rules.TCP, client, public), ID: uint32(i) + 1, State: flow.TCPEstablished, Timeout: 432000}
-		f.Reply = flow.MakeTuple(rules.TCP, netip.MustParseAddrPort("192.168.0.2:8080"), client)
+		f := flow.Flow{Orig: rules.MakeTuple(rules.TCP, client, public), ID: uint32(i) + 1, State: flow.TCPEstablished, Timeout: 432000}
+		f.Reply = rules.MakeTuple(rules.TCP, netip.MustParseAddrPort("192.168.0.2:8080"), client)
 		f.Status = flow.StatusDstNAT | flow.StatusSeenReply
 		*b.Next() = flow.Change{Kind: flow.Listed, Has: flow.HasStatus | flow.HasState | flow.HasTimeout, Flow: f}
 	}

@@ -110,7 +110,7 @@ func (w *ward) apply(p rules.Plan) {
 				w.t.Errorf("the plan says that %s is %q now; it is %q", s.Sysctl.Name, s.Sysctl.Old, old)
 			}
 		case s.Forget != nil:
-			f := flow.Flow{Orig: flow.MakeTuple(s.Forget.Proto, s.Forget.Src, s.Forget.Dst), Zone: s.Forget.Zone, ID: s.Forget.ID}
+			f := flow.Flow{Orig: rules.MakeTuple(s.Forget.Proto, s.Forget.Src, s.Forget.Dst), Zone: s.Forget.Zone, ID: s.Forget.ID}
 			if _, err := w.kernel.Forget([]flow.Flow{f}, func(*flow.Batch) {}); err != nil {
 				w.t.Fatal(err)
 			}

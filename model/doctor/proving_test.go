@@ -12,8 +12,8 @@ import (
 
 func TestProvingKnowsItsFlow(t *testing.T) {
 	one := func(src, dst, replySrc, replyDst string) flow.Flow {
-		tuple := func(a, b string) flow.Tuple {
-			return flow.MakeTuple(rules.TCP, netip.MustParseAddrPort(a), netip.MustParseAddrPort(b))
+		tuple := func(a, b string) rules.Tuple {
+			return rules.MakeTuple(rules.TCP, netip.MustParseAddrPort(a), netip.MustParseAddrPort(b))
 		}
 		return flow.Flow{Orig: tuple(src, dst), Reply: tuple(replySrc, replyDst)}
 	}

@@ -4,6 +4,7 @@ import (
 	"math/bits"
 
 	"nattui/model/flow"
+	"nattui/rules"
 	"nattui/rules/evaluate"
 )
 
@@ -73,13 +74,11 @@ func (m *classMemory) classOf(f *flow.Flow) (c flowClass, ok bool) {
 		return c, false
 	}
 	o, r := &f.Orig, &f.Reply
-	first := evaluate.Header{Protocol: o.Proto, Src: o.Src, Dst: o.Dst, SrcPort: o.SrcPort, DstPort: o.DstPort}
-	last := evaluate.Header{Protocol: r.Proto, Src: r.Dst, Dst: r.Src, SrcPort: r.DstPort, DstPort: r.SrcPort}
-	first.Family, last.Family = o.Family, r.Family
+	last := rules.Tuple{Family: r.Family, Proto: r.Proto, Src: r.Dst, Dst: r.Src, SrcPort: r.DstPort, DstPort: r.SrcPort}
 	if o.Proto.IsICMP() {
 		last.SrcPort = r.SrcPort // the identifier
 	}
-	c.class, ok = m.classes.Of(&first, &last)
+	c.class, ok = m.classes.Of(o, &last)
 	c.nat = f.NAT()
 	return c, ok
 }

@@ -622,9 +622,9 @@ func (d *dice) flow(near [2][]netip.Addr) flow.Flow {
 		if six {
 			proto = rules.ICMPv6
 		}
-		f.Orig = flow.MakeICMP(rules.Protocol(proto), src, dst, d.anyPort(), pick(d, uint8(8), 128, 13, 0), pick(d, uint8(0), 0, 1))
+		f.Orig = rules.MakeICMP(rules.Protocol(proto), src, dst, d.anyPort(), pick(d, uint8(8), 128, 13, 0), pick(d, uint8(0), 0, 1))
 	default:
-		f.Orig = flow.MakeTuple(rules.Protocol(proto), netip.AddrPortFrom(src, d.anyPort()), netip.AddrPortFrom(dst, d.anyPort()))
+		f.Orig = rules.MakeTuple(rules.Protocol(proto), netip.AddrPortFrom(src, d.anyPort()), netip.AddrPortFrom(dst, d.anyPort()))
 	}
 	if d.chance(100) {
 		f.Orig.Proto = 0

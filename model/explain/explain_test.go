@@ -45,7 +45,7 @@ func explainGateway(t testing.TB, extra string) (*facts.Facts, map[rules.Place]*
 
 func explainedFlow(id uint32, client, asked, served, seen string) flow.Flow {
 	at := netip.MustParseAddrPort
-	f := flow.Flow{ID: id, Orig: flow.MakeTuple(rules.TCP, at(client), at(asked)), Reply: flow.MakeTuple(rules.TCP, at(served), at(seen)), Status: flow.StatusConfirmed}
+	f := flow.Flow{ID: id, Orig: rules.MakeTuple(rules.TCP, at(client), at(asked)), Reply: rules.MakeTuple(rules.TCP, at(served), at(seen)), Status: flow.StatusConfirmed}
 	if client != seen {
 		f.Status |= flow.StatusSrcNAT
 	}

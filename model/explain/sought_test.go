@@ -11,7 +11,7 @@ import (
 func TestSoughtFlow(t *testing.T) {
 	at := netip.MustParseAddrPort
 	one := func(proto rules.Protocol, client, asked, server, seen string) flow.Flow {
-		return flow.Flow{Orig: flow.MakeTuple(proto, at(client), at(asked)), Reply: flow.MakeTuple(proto, at(server), at(seen)), ID: uint32(at(client).Port())}
+		return flow.Flow{Orig: rules.MakeTuple(proto, at(client), at(asked)), Reply: rules.MakeTuple(proto, at(server), at(seen)), ID: uint32(at(client).Port())}
 	}
 	flows := flow.NewFlows()
 	batch := flow.Batch{Changes: []flow.Change{

@@ -19,18 +19,18 @@ const querySecond = int64(time.Second)
 func queryFlows() map[string]*flow.Flow {
 	port := netip.MustParseAddrPort
 	web := &flow.Flow{
-		Orig: flow.MakeTuple(rules.TCP, port("203.0.113.10:55474"), port("203.0.113.1:80")), Reply: flow.MakeTuple(rules.TCP, port("192.168.0.2:8080"), port("203.0.113.10:55474")),
+		Orig: rules.MakeTuple(rules.TCP, port("203.0.113.10:55474"), port("203.0.113.1:80")), Reply: rules.MakeTuple(rules.TCP, port("192.168.0.2:8080"), port("203.0.113.10:55474")),
 		State: flow.TCPEstablished, Status: flow.StatusDstNAT | flow.StatusAssured | flow.StatusSeenReply, Mark: 0x11, Rule: 3, ID: 1, Timeout: 100, Told: querySecond, First: querySecond,
 	}
 	web.SetCounts(0, 5000, 0, 0)
 	web.SetRates(2e6, 0)
 	out := &flow.Flow{
-		Orig: flow.MakeTuple(rules.UDP, port("192.168.0.7:53211"), port("8.8.8.8:53")), Reply: flow.MakeTuple(rules.UDP, port("8.8.8.8:53"), port("203.0.113.1:53211")),
+		Orig: rules.MakeTuple(rules.UDP, port("192.168.0.7:53211"), port("8.8.8.8:53")), Reply: rules.MakeTuple(rules.UDP, port("8.8.8.8:53"), port("203.0.113.1:53211")),
 		Status: flow.StatusSrcNAT, Zone: 5, ID: 2, First: 50 * querySecond, Told: 50 * querySecond,
 	}
-	six := &flow.Flow{Orig: flow.MakeTuple(rules.TCP, port("[2001:db8::7]:4000"), port("[2001:db8::1]:443")), State: flow.TCPSynSent, ID: 3, First: 90 * querySecond}
+	six := &flow.Flow{Orig: rules.MakeTuple(rules.TCP, port("[2001:db8::7]:4000"), port("[2001:db8::1]:443")), State: flow.TCPSynSent, ID: 3, First: 90 * querySecond}
 	six.Reply = six.Orig.Mirror()
-	ping := &flow.Flow{Orig: flow.MakeICMP(rules.ICMP, netip.MustParseAddr("192.168.0.7"), netip.MustParseAddr("1.1.1.1"), 80, 8, 0), ID: 4, First: 90 * querySecond}
+	ping := &flow.Flow{Orig: rules.MakeICMP(rules.ICMP, netip.MustParseAddr("192.168.0.7"), netip.MustParseAddr("1.1.1.1"), 80, 8, 0), ID: 4, First: 90 * querySecond}
 	ping.Reply = ping.Orig.Mirror()
 	return map[string]*flow.Flow{"web": web, "out": out, "six": six, "ping": ping}
 }

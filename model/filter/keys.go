@@ -125,7 +125,7 @@ func (s *span) has(family rules.Family, a *[16]byte) bool {
 	if family != s.family {
 		return false
 	}
-	high, low := flow.Halves(a)
+	high, low := rules.AddrHalves(a)
 	return (high > s.fromHigh || high == s.fromHigh && low >= s.fromLow) &&
 		(high < s.untilHigh || high == s.untilHigh && low <= s.untilLow)
 }
@@ -196,8 +196,8 @@ func makeSpan(first, last netip.Addr) span {
 		s.family = rules.IPv6
 	}
 	a, b := first.As16(), last.As16()
-	s.fromHigh, s.fromLow = flow.Halves(&a)
-	s.untilHigh, s.untilLow = flow.Halves(&b)
+	s.fromHigh, s.fromLow = rules.AddrHalves(&a)
+	s.untilHigh, s.untilLow = rules.AddrHalves(&b)
 	return s
 }
 

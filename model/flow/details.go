@@ -3,6 +3,8 @@ package flow
 import (
 	"errors"
 	"time"
+
+	"nattui/rules"
 )
 
 // ErrGone is in the chain of an error about a flow that is no longer in the table.
@@ -22,7 +24,7 @@ type Details struct {
 	Labels          []byte
 	// Master is the flow that this one is related to, if HasMaster.
 	HasMaster bool
-	Master    Tuple
+	Master    rules.Tuple
 	// Expected are the flows that the helper expects because of this one.
 	Expected []Expectation
 	// TimeoutSetting is what the kernel set the flow's timeout from (see
@@ -62,7 +64,7 @@ type SynProxy struct{ ISN, ITS, TimestampOffset uint32 }
 
 // Expectation is a flow that a helper expects, such as the data connection of an FTP session.
 type Expectation struct {
-	Master, Tuple, Mask Tuple
+	Master, Tuple, Mask rules.Tuple
 	Timeout             uint32 // seconds
 	ID                  uint32
 	Zone                uint16

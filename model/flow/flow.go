@@ -15,7 +15,7 @@ import (
 type Flow struct {
 	// Orig is what the first packet carried; Reply is what an answer carries
 	// when it arrives here. Where Reply is not Orig's mirror, NAT is at work.
-	Orig, Reply Tuple
+	Orig, Reply rules.Tuple
 
 	// Zone is the conntrack zone, 0 by default. ZoneSide tells to which direction it applies.
 	Zone     uint16
@@ -77,7 +77,7 @@ const (
 
 // Key is a flow's identity. A tuple that is used again is a new flow: its ID differs.
 type Key struct {
-	Orig Tuple
+	Orig rules.Tuple
 	Zone uint16
 	ID   uint32
 }

@@ -13,19 +13,19 @@ import (
 func TestNATFromTuplesAlone(t *testing.T) {
 	port := netip.MustParseAddrPort
 	client, asked, server := port("10.0.0.1:1000"), port("203.0.113.1:80"), port("192.168.0.2:8080")
-	ping := MakeICMP(rules.ICMP, client.Addr(), asked.Addr(), 7, 8, 0)
+	ping := rules.MakeICMP(rules.ICMP, client.Addr(), asked.Addr(), 7, 8, 0)
 	otherID := ping.Mirror()
 	otherID.SrcPort = 9
 	for name, c := range map[string]struct {
-		orig, reply Tuple
+		orig, reply rules.Tuple
 		want        NAT
 	}{
-		"mirror":        {MakeTuple(rules.TCP, client, asked), MakeTuple(rules.TCP, asked, client), NATNone},
-		"other server":  {MakeTuple(rules.TCP, client, asked), MakeTuple(rules.TCP, server, client), NATDst},
-		"other port":    {MakeTuple(rules.TCP, client, asked), MakeTuple(rules.TCP, port("203.0.113.1:8080"), client), NATDst},
-		"other client":  {MakeTuple(rules.UDP, client, asked), MakeTuple(rules.UDP, asked, port("198.51.100.1:1000")), NATSrc},
-		"client's port": {MakeTuple(rules.UDP, client, asked), MakeTuple(rules.UDP, asked, port("10.0.0.1:1001")), NATSrc},
-		"hairpin":       {MakeTuple(rules.TCP, client, asked), MakeTuple(rules.TCP, server, port("192.168.0.1:1000")), NATBoth},
+		"mirror":        {rules.MakeTuple(rules.TCP, client, asked), rules.MakeTuple(rules.TCP, asked, client), NATNone},
+		"other server":  {rules.MakeTuple(rules.TCP, client, asked), rules.MakeTuple(rules.TCP, server, client), NATDst},
+		"other port":    {rules.MakeTuple(rules.TCP, client, asked), rules.MakeTuple(rules.TCP, port("203.0.113.1:8080"), client), NATDst},
+		"other client":  {rules.MakeTuple(rules.UDP, client, asked), rules.MakeTuple(rules.UDP, asked, port("198.51.100.1:1000")), NATSrc},
+		"client's port": {rules.MakeTuple(rules.UDP, client, asked), rules.MakeTuple(rules.UDP, asked, port("10.0.0.1:1001")), NATSrc},
+		"hairpin":       {rules.MakeTuple(rules.TCP, client, asked), rules.MakeTuple(rules.TCP, server, port("192.168.0.1:1000")), NATBoth},
 		"ping":          {ping, ping.Mirror(), NATNone},
 		"ping's id":     {ping, otherID, NATSrc},
 	} {
@@ -34,7 +34,7 @@ func TestNATFromTuplesAlone(t *testing.T) {
 			t.Errorf("%s: %v, not %v", name, got, c.want)
 		}
 	}
-	f := Flow{Orig: MakeTuple(rules.TCP, client, asked), Status: StatusSrcNAT | StatusDstNAT}
+	f := Flow{Orig: rules.MakeTuple(rules.TCP, client, asked), Status: StatusSrcNAT | StatusDstNAT}
 	f.Reply = f.Orig.Mirror()
 	if f.NAT() != NATBoth {
 		t.Errorf("the status bits are not believed: %v", f.NAT())
@@ -45,7 +45,7 @@ func TestMirrorTwiceIsTheSame(t *testing.T) {
 	a, b := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")
 	for _, proto := range []rules.Protocol{rules.ICMP, rules.ICMPv6} {
 		for kind := range 256 {
-			tuple := MakeICMP(proto, a, b, 5, uint8(kind), 1)
+			tuple := rules.MakeICMP(proto, a, b, 5, uint8(kind), 1)
 			if m := tuple.Mirror(); m.Mirror() != tuple || m.SrcAddr() != b || m.SrcPort != 5 {
 				t.Errorf("%v is mirrored to %v", tuple, m)
 			}
@@ -105,17 +105,17 @@ func TestAppendJSON(t *testing.T) {
 func sampleFlows() map[string]*Flow {
 	port := netip.MustParseAddrPort
 	web := &Flow{
-		Orig: MakeTuple(rules.TCP, port("203.0.113.10:55474"), port("203.0.113.1:80")), Reply: MakeTuple(rules.TCP, port("192.168.0.2:8080"), port("203.0.113.10:55474")),
+		Orig: rules.MakeTuple(rules.TCP, port("203.0.113.10:55474"), port("203.0.113.1:80")), Reply: rules.MakeTuple(rules.TCP, port("192.168.0.2:8080"), port("203.0.113.10:55474")),
 		State: TCPEstablished, Status: StatusDstNAT | StatusAssured | StatusSeenReply, Mark: 0x11, Rule: 3, ID: 1, Timeout: 100, Told: second, First: second,
 		ByteRate: 2e6, known: countsKnown | ratesKnown, OrigBytes: 5000,
 	}
 	out := &Flow{
-		Orig: MakeTuple(rules.UDP, port("192.168.0.7:53211"), port("8.8.8.8:53")), Reply: MakeTuple(rules.UDP, port("8.8.8.8:53"), port("203.0.113.1:53211")),
+		Orig: rules.MakeTuple(rules.UDP, port("192.168.0.7:53211"), port("8.8.8.8:53")), Reply: rules.MakeTuple(rules.UDP, port("8.8.8.8:53"), port("203.0.113.1:53211")),
 		Status: StatusSrcNAT, Zone: 5, ID: 2, First: 50 * second, Told: 50 * second,
 	}
-	six := &Flow{Orig: MakeTuple(rules.TCP, port("[2001:db8::7]:4000"), port("[2001:db8::1]:443")), State: TCPSynSent, ID: 3, First: 90 * second}
+	six := &Flow{Orig: rules.MakeTuple(rules.TCP, port("[2001:db8::7]:4000"), port("[2001:db8::1]:443")), State: TCPSynSent, ID: 3, First: 90 * second}
 	six.Reply = six.Orig.Mirror()
-	ping := &Flow{Orig: MakeICMP(rules.ICMP, netip.MustParseAddr("192.168.0.7"), netip.MustParseAddr("1.1.1.1"), 80, 8, 0), ID: 4, First: 90 * second}
+	ping := &Flow{Orig: rules.MakeICMP(rules.ICMP, netip.MustParseAddr("192.168.0.7"), netip.MustParseAddr("1.1.1.1"), 80, 8, 0), ID: 4, First: 90 * second}
 	ping.Reply = ping.Orig.Mirror()
 	return map[string]*Flow{"web": web, "out": out, "six": six, "ping": ping}
 }

@@ -234,8 +234,8 @@ func (k *GroupKey) addr(a *[16]byte) netip.Addr {
 	if !common && *a == ([16]byte{}) {
 		return netip.Addr{}
 	}
-	t := Tuple{Family: k.Family}
-	return t.addr(a)
+	t := rules.Tuple{Family: k.Family}
+	return t.Addr(a)
 }
 
 // String is the group in a few words: "10.0.0.1", "tcp 203.0.113.1:80",

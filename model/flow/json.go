@@ -4,6 +4,8 @@ import (
 	"math"
 	"strconv"
 	"time"
+
+	"nattui/rules"
 )
 
 // AppendJSON appends the flow as one JSON object without a line end, as `nattui
@@ -42,7 +44,7 @@ func (f *Flow) AppendJSON(b []byte, now int64, extra string) []byte {
 	return append(b, '}')
 }
 
-func (f *Flow) appendSide(b []byte, t *Tuple, packets, bytes uint64) []byte {
+func (f *Flow) appendSide(b []byte, t *rules.Tuple, packets, bytes uint64) []byte {
 	b = t.SrcAddr().AppendTo(append(b, `{"src":"`...))
 	if t.Proto.HasPorts() {
 		b = strconv.AppendUint(append(b, `","sport":`...), uint64(t.SrcPort), 10)

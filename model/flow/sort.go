@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"nattui/rules"
 )
 
 // Column is a property of flows that they can be sorted by.
@@ -176,7 +178,7 @@ func (c Column) rank(f *Flow, now int64) (r rank) {
 }
 
 func (r *rank) endpoint(a *[16]byte, port uint16) {
-	r.a, r.b = Halves(a)
+	r.a, r.b = rules.AddrHalves(a)
 	r.c = port
 }
 

@@ -148,7 +148,7 @@ func TestEventGaps(t *testing.T) {
 
 func TestTimeoutSetting(t *testing.T) {
 	flow := func(p rules.Protocol, s State, status Status) *Flow {
-		return &Flow{Orig: Tuple{Proto: p}, State: s, Status: status}
+		return &Flow{Orig: rules.Tuple{Proto: p}, State: s, Status: status}
 	}
 	for want, f := range map[string]*Flow{
 		"nf_conntrack_tcp_timeout_established": flow(rules.TCP, TCPEstablished, 0),

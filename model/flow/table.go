@@ -226,16 +226,16 @@ func (t *Flows) live(ref Ref) *Flow {
 // place is what the index knows a flow by. The ID is left out: that way a flow is
 // found without it.
 type place struct {
-	orig Tuple
+	orig rules.Tuple
 	zone uint16
 }
 
-func (t *Flows) hash(orig *Tuple, zone uint16) uint64 {
+func (t *Flows) hash(orig *rules.Tuple, zone uint16) uint64 {
 	return maphash.Comparable(t.seed, place{*orig, zone})
 }
 
 // find returns the position of a flow or -1. An id of 0 means any.
-func (t *Flows) find(hash uint64, orig *Tuple, zone uint16, id uint32) int {
+func (t *Flows) find(hash uint64, orig *rules.Tuple, zone uint16, id uint32) int {
 	return t.index.find(hash, func(pos uint32) bool {
 		f := t.at(pos)
 		return (id == 0 || f.ID == id) && f.Zone == zone && f.Orig == *orig

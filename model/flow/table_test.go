@@ -21,14 +21,14 @@ const second = int64(time.Second)
 func testFlow(i int) Flow {
 	client := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), uint16(1024+i%60000))
 	public := netip.MustParseAddrPort("203.0.113.1:80")
-	f := Flow{Orig: MakeTuple(rules.TCP, client, public), ID: uint32(i)*2654435761 + 1, State: TCPEstablished, Timeout: 432000}
+	f := Flow{Orig: rules.MakeTuple(rules.TCP, client, public), ID: uint32(i)*2654435761 + 1, State: TCPEstablished, Timeout: 432000}
 	f.Reply = f.Orig.Mirror()
 	switch i % 4 {
 	case 1:
-		f.Reply = MakeTuple(rules.TCP, netip.MustParseAddrPort("192.168.0.2:8080"), client)
+		f.Reply = rules.MakeTuple(rules.TCP, netip.MustParseAddrPort("192.168.0.2:8080"), client)
 		f.Status = StatusDstNAT
 	case 2:
-		f.Reply = MakeTuple(rules.TCP, public, netip.AddrPortFrom(netip.MustParseAddr("198.51.100.1"), client.Port()))
+		f.Reply = rules.MakeTuple(rules.TCP, public, netip.AddrPortFrom(netip.MustParseAddr("198.51.100.1"), client.Port()))
 		f.State = TCPTimeWait
 	case 3:
 		f.Orig.Proto, f.Reply.Proto, f.State = rules.UDP, rules.UDP, 0

@@ -57,13 +57,13 @@ func (f *Flow) Line() string {
 func (f *Flow) AppendLine(b []byte) []byte {
 	b = f.Orig.Proto.AppendName(b)
 	b = append(b, ' ')
-	b = f.Orig.appendEndpoint(b, &f.Orig.Src, f.Orig.SrcPort)
+	b = f.Orig.AppendEndpoint(b, &f.Orig.Src, f.Orig.SrcPort)
 	b = append(b, ' ')
-	b = f.Orig.appendEndpoint(b, &f.Orig.Dst, f.Orig.DstPort)
+	b = f.Orig.AppendEndpoint(b, &f.Orig.Dst, f.Orig.DstPort)
 	b = append(b, ' ')
-	b = f.Reply.appendEndpoint(b, &f.Reply.Src, f.Reply.SrcPort)
+	b = f.Reply.AppendEndpoint(b, &f.Reply.Src, f.Reply.SrcPort)
 	b = append(b, ' ')
-	b = f.Reply.appendEndpoint(b, &f.Reply.Dst, f.Reply.DstPort)
+	b = f.Reply.AppendEndpoint(b, &f.Reply.Dst, f.Reply.DstPort)
 	b = append(b, ' ')
 	for _, c := range []byte(f.StateName()) {
 		if 'A' <= c && c <= 'Z' {

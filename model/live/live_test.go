@@ -69,8 +69,8 @@ func published() flow.Flow {
 	at := netip.MustParseAddrPort
 	return flow.Flow{
 		ID: 1, State: flow.TCPEstablished, Status: flow.StatusDstNAT | flow.StatusSeenReply,
-		Orig:  flow.MakeTuple(rules.TCP, at("203.0.113.10:5000"), at("203.0.113.1:80")),
-		Reply: flow.MakeTuple(rules.TCP, at("192.168.0.2:8080"), at("203.0.113.10:5000")),
+		Orig:  rules.MakeTuple(rules.TCP, at("203.0.113.10:5000"), at("203.0.113.1:80")),
+		Reply: rules.MakeTuple(rules.TCP, at("192.168.0.2:8080"), at("203.0.113.10:5000")),
 	}
 }
 

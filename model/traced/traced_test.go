@@ -231,7 +231,7 @@ func TestTraceOfRuleAndFlow(t *testing.T) {
 			t.Errorf("%s: %q, want %q", test.line, got, test.want)
 		}
 	}
-	f := flow.Flow{Orig: flow.MakeTuple(rules.UDP, netip.MustParseAddrPort("[2001:db8::7]:5353"), netip.MustParseAddrPort("[2001:db8::1]:53"))}
+	f := flow.Flow{Orig: rules.MakeTuple(rules.UDP, netip.MustParseAddrPort("[2001:db8::7]:5353"), netip.MustParseAddrPort("[2001:db8::1]:53"))}
 	f.Reply = f.Orig.Mirror()
 	if got := TraceOfFlow(&f).String(); got != "udp src 2001:db8::7 sport 5353 dst 2001:db8::1 dport 53" {
 		t.Errorf("of a flow: %q", got)

@@ -213,7 +213,7 @@ func (g *ground) listen(t *testing.T) {
 func (g *ground) forgetFlows(t *testing.T) {
 	check(t, "flush the flows", g.control.Flush())
 	g.collectEvents(t, nil)
-	g.flows = &flowTable{map[evaluate.Tuple]evaluate.Tuple{}, map[evaluate.Tuple]int{}}
+	g.flows = &flowTable{map[rules.Tuple]rules.Tuple{}, map[rules.Tuple]int{}}
 	g.host.Flows = g.flows
 }
 
@@ -314,13 +314,13 @@ func (g *ground) send(t *testing.T, p evaluate.Packet) event {
 		g.ring(t)
 	}
 	var e event
-	g.collectEvents(t, func(orig, reply evaluate.Tuple) {
+	g.collectEvents(t, func(orig, reply rules.Tuple) {
 		if orig != p.Tuple() || e.tracked {
 			return
 		}
 		e.tracked = true
 		seen := reply.Mirror()
-		e.src, e.dst = seen.Src, seen.Dst
+		e.src, e.dst = endsOf(seen)
 		e.translated = seen != orig
 	})
 	for name, fd := range g.far {
@@ -369,7 +369,7 @@ func (g *ground) sendLocal(t *testing.T, p evaluate.Packet, body []byte) {
 }
 
 // collectEvents reads what connection tracking has told since.
-func (g *ground) collectEvents(t *testing.T, born func(orig, reply evaluate.Tuple)) {
+func (g *ground) collectEvents(t *testing.T, born func(orig, reply rules.Tuple)) {
 	buf := make([]byte, 1<<16)
 	for {
 		n, _, err := unix.Recvfrom(g.events, buf, unix.MSG_DONTWAIT)
@@ -403,16 +403,17 @@ func (g *ground) collectEvents(t *testing.T, born func(orig, reply evaluate.Tupl
 	}
 }
 
-func tupleOf(t conntrack.Tuple) evaluate.Tuple {
+// endsOf are both ends of a tuple as the kernel keys it: of ICMP too what stands in place of ports.
+func endsOf(t rules.Tuple) (src, dst netip.AddrPort) {
+	return netip.AddrPortFrom(t.SrcAddr(), t.SrcPort), netip.AddrPortFrom(t.DstAddr(), t.DstPort)
+}
+
+func tupleOf(t conntrack.Tuple) rules.Tuple {
 	src, dst := t.Proto.SourcePort, t.Proto.DestinationPort
 	if t.Proto.ICMPv4 || t.Proto.ICMPv6 {
 		src, dst = t.Proto.ICMPID, uint16(t.Proto.ICMPType)<<8|uint16(t.Proto.ICMPCode)
 	}
-	return evaluate.Tuple{
-		Protocol: rules.Protocol(t.Proto.Protocol),
-		Src:      netip.AddrPortFrom(t.IP.SourceAddress.Unmap(), src),
-		Dst:      netip.AddrPortFrom(t.IP.DestinationAddress.Unmap(), dst),
-	}
+	return rules.MakeTuple(rules.Protocol(t.Proto.Protocol), netip.AddrPortFrom(t.IP.SourceAddress.Unmap(), src), netip.AddrPortFrom(t.IP.DestinationAddress.Unmap(), dst))
 }
 
 // collectFrames looks for the marked packet among the frames that came out.

@@ -391,36 +391,36 @@ func (e event) fits(o *evaluate.Outcome) bool {
 
 // flowTable keeps the flows that exist, as the kernel tells of them.
 type flowTable struct {
-	replies map[evaluate.Tuple]evaluate.Tuple // original to reply
-	taken   map[evaluate.Tuple]int
+	replies map[rules.Tuple]rules.Tuple // original to reply
+	taken   map[rules.Tuple]int
 }
 
-func (f *flowTable) add(orig, reply evaluate.Tuple) {
+func (f *flowTable) add(orig, reply rules.Tuple) {
 	f.replies[orig] = reply
 	f.taken[orig]++
 	f.taken[reply]++
 }
 
-func (f *flowTable) remove(orig, reply evaluate.Tuple) {
+func (f *flowTable) remove(orig, reply rules.Tuple) {
 	if _, ok := f.replies[orig]; !ok {
 		return
 	}
 	delete(f.replies, orig)
-	for _, t := range []evaluate.Tuple{orig, reply} {
+	for _, t := range []rules.Tuple{orig, reply} {
 		if f.taken[t]--; f.taken[t] <= 0 {
 			delete(f.taken, t)
 		}
 	}
 }
 
-func (f *flowTable) InUse(t evaluate.Tuple) bool { return f.taken[t] > 0 }
+func (f *flowTable) InUse(t rules.Tuple) bool { return f.taken[t] > 0 }
 
 func (f *flowTable) Mapped(protocol rules.Protocol, src netip.AddrPort, yield func(netip.AddrPort) bool) {
 	for orig, reply := range f.replies {
-		if orig.Protocol != protocol || orig.Src != src {
+		if from, _ := endsOf(orig); orig.Proto != protocol || from != src {
 			continue
 		}
-		if !yield(reply.Mirror().Src) {
+		if seen, _ := endsOf(reply.Mirror()); !yield(seen) {
 			return
 		}
 	}

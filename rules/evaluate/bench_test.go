@@ -154,15 +154,15 @@ func BenchmarkClassesKubeProxy(b *testing.B) {
 		}
 	})
 	classes := e.Classes()
-	var headers []Header
+	var tuples []rules.Tuple
 	for i := range kubeServices {
 		src, dst := netip.MustParseAddr("192.168.0.7"), netip.MustParseAddr(fmt.Sprintf("10.96.%d.%d", i/250, i%250+1))
-		headers = append(headers, Header{Protocol: rules.TCP, Src: src.As16(), Dst: dst.As16(), SrcPort: uint16(40000 + i), DstPort: 80})
+		tuples = append(tuples, rules.Tuple{Proto: rules.TCP, Src: src.As16(), Dst: dst.As16(), SrcPort: uint16(40000 + i), DstPort: 80})
 	}
 	b.Run("of", func(b *testing.B) {
 		for i := 0; b.Loop(); i++ {
-			h := &headers[i%len(headers)]
-			if _, ok := classes.Of(h, h); !ok {
+			t := &tuples[i%len(tuples)]
+			if _, ok := classes.Of(t, t); !ok {
 				b.Fatal("no class")
 			}
 		}

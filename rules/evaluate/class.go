@@ -15,16 +15,6 @@ import (
 // only equality means anything, and that for one Classes.
 type Class [3]uint64
 
-// Header is what is known of a packet by its flow alone (struct nf_conntrack_tuple).
-type Header struct {
-	Family   rules.Family
-	Protocol rules.Protocol // IANA number
-	Src, Dst [16]byte       // of an IPv4 address the last four bytes count
-	// SrcPort and DstPort count for protocols with ports. For ICMP they are the
-	// identifier and type<<8 | code.
-	SrcPort, DstPort uint16
-}
-
 // Classes sort flows into classes: the packets of a gateway fall into few, and an
 // answer that is remembered for a class need not be found again for each of them.
 //
@@ -72,8 +62,8 @@ func (e *Evaluator) Classes() *Classes {
 // it leaves it: with the source and destination that the flow's translation gives.
 // That one's ICMP type and code do not count. False: the flow belongs to no class,
 // and is to be looked at by itself.
-func (c *Classes) Of(first, last *Header) (class Class, ok bool) {
-	if c == nil || first.Family != last.Family || first.Protocol != last.Protocol {
+func (c *Classes) Of(first, last *rules.Tuple) (class Class, ok bool) {
+	if c == nil || first.Family != last.Family || first.Proto != last.Proto {
 		return class, false
 	}
 	d := c.families[first.Family&1]
@@ -103,7 +93,7 @@ func (c *Classes) Of(first, last *Header) (class Class, ok bool) {
 	}
 	var sport, dport, seenPort, servedPort uint16
 	switch {
-	case first.Protocol.HasPorts():
+	case first.Proto.HasPorts():
 		if sport = d.sport.at(first.SrcPort); first.SrcPort == last.SrcPort {
 			same, seenPort = same|sameSport, sport
 		} else {
@@ -114,7 +104,7 @@ func (c *Classes) Of(first, last *Header) (class Class, ok bool) {
 		} else {
 			servedPort = d.dport.at(last.DstPort)
 		}
-	case first.Protocol == rules.ICMP || first.Protocol == rules.ICMPv6:
+	case first.Proto == rules.ICMP || first.Proto == rules.ICMPv6:
 		dport = first.DstPort // type and code, as they are
 		if sport = d.ident.at(first.SrcPort); first.SrcPort == last.SrcPort {
 			same, seenPort = same|sameSport, sport
@@ -123,14 +113,14 @@ func (c *Classes) Of(first, last *Header) (class Class, ok bool) {
 		}
 	}
 	return Class{
-		uint64(first.Protocol) | uint64(first.Family)<<8 | same | uint64(srcAt)<<16 | uint64(dstAt)<<40,
+		uint64(first.Proto) | uint64(first.Family)<<8 | same | uint64(srcAt)<<16 | uint64(dstAt)<<40,
 		uint64(sport) | uint64(dport)<<16 | uint64(seenPort)<<32 | uint64(servedPort)<<48,
 		uint64(seenAt) | uint64(servedAt)<<24,
 	}, true
 }
 
 // Outcomes is Evaluator.Outcomes for the first packet of a flow, of which nothing
-// but its Header is known. common is false where that of another packet of its
+// but its tuple is known. common is false where that of another packet of its
 // class may be different all the same; it is alike for all packets of a class.
 func (c *Classes) Outcomes(buf []Outcome, p *Packet) (outcomes []Outcome, certain, common bool) {
 	m := machines.Get().(*machine)

@@ -49,7 +49,7 @@ func TestClassesAreAlike(t *testing.T) {
 				p = g.neighbour(p, near)
 			}
 			packets++
-			h := headerOf(&p)
+			h := p.Tuple()
 			class, ok := classes.Of(&h, &h)
 			if !ok {
 				alone++
@@ -128,13 +128,13 @@ func TestTranslationsOfAClass(t *testing.T) {
 					last.Src, last.Dst = o.Src.Addr, o.Dst.Addr
 				}
 			}
-			from, to := headerOf(&p), headerOf(&last)
+			from, to := p.Tuple(), last.Tuple()
 			class, ok := classes.Of(&from, &to)
 			if !ok || !common {
 				continue
 			}
-			src, dst := last.Tuple().Src, last.Tuple().Dst
-			got := shape{text: fmt.Sprint(last.Src == p.Src, last.Dst == p.Dst, src.Port() == p.Tuple().Src.Port(), dst.Port() == p.Tuple().Dst.Port())}
+			src, dst := endsOf(to)
+			got := shape{text: fmt.Sprint(last.Src == p.Src, last.Dst == p.Dst, src.Port() == from.SrcPort, dst.Port() == from.DstPort)}
 			for _, o := range outcomes {
 				if last.Protocol == p.Protocol && o.Dst.Addr.IsValid() && !p.Protocol.HasPorts() {
 					dst = netip.AddrPortFrom(dst.Addr(), o.Dst.Ports.Lo)
@@ -170,8 +170,9 @@ func TestNoClasses(t *testing.T) {
 	}
 	classes := evaluate.NewEvaluator(evaluate.Host{Route: route, RouteNets: []netip.Prefix{}}).Classes()
 	of := func(src, dst string) bool {
-		h := headerOf(&evaluate.Packet{Protocol: rules.UDP, Src: netip.MustParseAddr(src), Dst: netip.MustParseAddr(dst)})
-		_, ok := classes.Of(&h, &h)
+		p := evaluate.Packet{Protocol: rules.UDP, Src: netip.MustParseAddr(src), Dst: netip.MustParseAddr(dst)}
+		tuple := p.Tuple()
+		_, ok := classes.Of(&tuple, &tuple)
 		return ok
 	}
 	if !of("192.0.2.1", "192.0.2.2") || !of("2001:db8::1", "2001:db8::2") {
@@ -184,7 +185,7 @@ func TestNoClasses(t *testing.T) {
 
 type noFlows struct{}
 
-func (noFlows) InUse(evaluate.Tuple) bool                                        { return false }
+func (noFlows) InUse(rules.Tuple) bool                                           { return false }
 func (noFlows) Mapped(rules.Protocol, netip.AddrPort, func(netip.AddrPort) bool) {}
 
 // fate is what is to be alike in a class.
@@ -210,22 +211,14 @@ func passing(p *evaluate.Packet, outcomes []evaluate.Outcome) string {
 			fmt.Fprint(&b, ":", e.Ports)
 		}
 	}
+	src, dst := endsOf(t)
 	for _, o := range outcomes {
 		fmt.Fprint(&b, o.Delivered, o.NAT(), " ", o.In, " ", o.Out, " ", o.Tracked, " [", o.DNATBy, "] [", o.SNATBy, "] [", o.DroppedBy, "]")
-		point(o.Src, t.Src)
-		point(o.Dst, t.Dst)
+		point(o.Src, src)
+		point(o.Dst, dst)
 		b.WriteByte('\n')
 	}
 	return b.String()
-}
-
-func headerOf(p *evaluate.Packet) evaluate.Header {
-	t := p.Tuple()
-	h := evaluate.Header{Protocol: p.Protocol, Src: p.Src.As16(), Dst: p.Dst.As16(), SrcPort: t.Src.Port(), DstPort: t.Dst.Port()}
-	if p.Src.Is6() {
-		h.Family = rules.IPv6
-	}
-	return h
 }
 
 // divisible is a table of which most rules are such as classes are divided by.
@@ -570,7 +563,7 @@ func TestClassesPart(t *testing.T) {
 		}}
 		classes := evaluate.NewEvaluator(host, evaluate.Compile(&rules.Ruleset{Family: family, Tables: read})).Classes()
 		of := func(p *evaluate.Packet) (evaluate.Class, string, bool) {
-			h := headerOf(p)
+			h := p.Tuple()
 			class, ok := classes.Of(&h, &h)
 			if !ok {
 				t.Errorf("%s: %+v is in no class", c.name, p)

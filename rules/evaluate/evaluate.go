@@ -472,10 +472,10 @@ func (st *state) iface(in bool) (string, bool) {
 
 func (m *machine) firstState() state {
 	p := m.pkt
-	t := p.Tuple()
+	sport, dport := p.ends()
 	st := state{
 		stage: stageRawPrerouting, src: bitsOf(p.Src), dst: bitsOf(p.Dst),
-		sport: rules.Port(t.Src.Port()), dport: rules.Port(t.Dst.Port()),
+		sport: rules.Port(sport), dport: rules.Port(dport),
 		in: p.In, mark: p.Mark, connMark: p.ConnMark, ttl: p.TTL,
 	}
 	if p.Protocol.HasPorts() {

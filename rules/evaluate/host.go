@@ -96,7 +96,7 @@ type Route struct {
 // begin a flow, and must be safe for concurrent use.
 type FlowTable interface {
 	// InUse reports whether any flow has the tuple, in either direction.
-	InUse(Tuple) bool
+	InUse(rules.Tuple) bool
 	// Mapped calls yield with the source that each flow of the given original
 	// source has after translation, until yield returns false.
 	Mapped(protocol rules.Protocol, src netip.AddrPort, yield func(netip.AddrPort) bool)

@@ -517,11 +517,9 @@ func (m *machine) taken(st *state, src bits128, sport rules.Ports, dst bits128, 
 		return Unknown
 	}
 	used := 0
-	t := Tuple{Protocol: m.pkt.Protocol}
 	for s := int(sport.Lo); s <= int(sport.Hi); s++ {
 		for d := int(dport.Lo); d <= int(dport.Hi); d++ {
-			t.Src = netip.AddrPortFrom(src.addr(m.family), uint16(s))
-			t.Dst = netip.AddrPortFrom(dst.addr(m.family), uint16(d))
+			t := rules.MakeTuple(m.pkt.Protocol, netip.AddrPortFrom(src.addr(m.family), uint16(s)), netip.AddrPortFrom(dst.addr(m.family), uint16(d)))
 			if m.e.host.Flows.InUse(t.Mirror()) {
 				used++
 			}

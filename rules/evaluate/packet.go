@@ -159,33 +159,19 @@ func (p *Packet) tcpFlags() (flags uint8, known bool) {
 	return 0, false
 }
 
-// Tuple is one direction of a flow as connection tracking keys it. For ICMP the
-// source's port is the identifier and the destination's type<<8 | code; other
-// protocols without ports have zeros (struct nf_conntrack_tuple).
-type Tuple struct {
-	Protocol rules.Protocol
-	Src, Dst netip.AddrPort
+// Tuple is the packet's own direction, as connection tracking keys it.
+func (p *Packet) Tuple() rules.Tuple {
+	sport, dport := p.ends()
+	return rules.MakeTuple(p.Protocol, netip.AddrPortFrom(p.Src, sport), netip.AddrPortFrom(p.Dst, dport))
 }
 
-// Tuple is the packet's own direction.
-func (p *Packet) Tuple() Tuple {
-	sport, dport := p.SrcPort, p.DstPort
+// ends are the ports of the packet's tuple: for ICMP the identifier and type<<8 | code.
+func (p *Packet) ends() (src, dst uint16) {
 	if p.isICMP() {
 		kind, code := p.icmp()
-		sport, dport = p.ICMPID, uint16(kind)<<8|uint16(code)
+		return p.ICMPID, uint16(kind)<<8 | uint16(code)
 	}
-	return Tuple{p.Protocol, netip.AddrPortFrom(p.Src, sport), netip.AddrPortFrom(p.Dst, dport)}
-}
-
-// Mirror is the tuple of the replies to t where nothing is translated
-// (nf_ct_invert_tuple).
-func (t Tuple) Mirror() Tuple {
-	if t.Protocol != rules.ICMP && t.Protocol != rules.ICMPv6 {
-		return Tuple{t.Protocol, t.Dst, t.Src}
-	}
-	message := t.Dst.Port()
-	message = uint16(rules.ICMPAnswer(t.Protocol, uint8(message>>8)))<<8 | message&0xff
-	return Tuple{t.Protocol, netip.AddrPortFrom(t.Dst.Addr(), t.Src.Port()), netip.AddrPortFrom(t.Src.Addr(), message)}
+	return p.SrcPort, p.DstPort
 }
 
 // beginsFlow reports whether connection tracking makes a flow of a packet that

@@ -158,7 +158,7 @@ func (o *Outcome) NAT() string {
 }
 
 // Matches reports whether the outcome is a flow whose replies come from src to
-// dst, in the terms of Tuple.
+// dst, in the terms of rules.Tuple.
 func (o *Outcome) Matches(src, dst netip.AddrPort) bool {
 	return o.Tracked && o.Src.Holds(src) && o.Dst.Holds(dst)
 }

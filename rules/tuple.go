@@ -1,12 +1,10 @@
-package flow
+package rules
 
 import (
 	"cmp"
 	"encoding/binary"
 	"net/netip"
 	"strconv"
-
-	"nattui/rules"
 )
 
 // Tuple is one direction of a flow: what a packet of that direction carries.
@@ -23,36 +21,36 @@ type Tuple struct {
 	// so that both families compare and mask alike.
 	Src, Dst         [16]byte
 	SrcPort, DstPort uint16
-	Proto            rules.Protocol
-	Family           rules.Family
+	Proto            Protocol
+	Family           Family
 }
 
 // MakeTuple builds the tuple of a packet with ports. Both addresses are to be
 // of one family; an IPv4-mapped IPv6 address counts as IPv6.
-func MakeTuple(proto rules.Protocol, src, dst netip.AddrPort) Tuple {
+func MakeTuple(proto Protocol, src, dst netip.AddrPort) Tuple {
 	t := Tuple{
 		Src: src.Addr().As16(), Dst: dst.Addr().As16(),
 		SrcPort: src.Port(), DstPort: dst.Port(),
-		Proto: proto, Family: rules.IPv4,
+		Proto: proto, Family: IPv4,
 	}
 	if src.Addr().Is6() {
-		t.Family = rules.IPv6
+		t.Family = IPv6
 	}
 	return t
 }
 
 // MakeICMP builds the tuple of an ICMP or ICMPv6 message.
-func MakeICMP(proto rules.Protocol, src, dst netip.Addr, id uint16, kind, code uint8) Tuple {
+func MakeICMP(proto Protocol, src, dst netip.Addr, id uint16, kind, code uint8) Tuple {
 	t := MakeTuple(proto, netip.AddrPortFrom(src, id), netip.AddrPortFrom(dst, 0))
 	t.DstPort = uint16(kind)<<8 | uint16(code)
 	return t
 }
 
 // SrcAddr is the source address.
-func (t *Tuple) SrcAddr() netip.Addr { return t.addr(&t.Src) }
+func (t *Tuple) SrcAddr() netip.Addr { return t.Addr(&t.Src) }
 
 // DstAddr is the destination address.
-func (t *Tuple) DstAddr() netip.Addr { return t.addr(&t.Dst) }
+func (t *Tuple) DstAddr() netip.Addr { return t.Addr(&t.Dst) }
 
 // Source is the source address and port; the port is 0 where the protocol has none.
 func (t *Tuple) Source() netip.AddrPort { return t.endpoint(&t.Src, t.SrcPort) }
@@ -65,11 +63,12 @@ func (t *Tuple) endpoint(a *[16]byte, port uint16) netip.AddrPort {
 	if !t.Proto.HasPorts() {
 		port = 0
 	}
-	return netip.AddrPortFrom(t.addr(a), port)
+	return netip.AddrPortFrom(t.Addr(a), port)
 }
 
-func (t *Tuple) addr(a *[16]byte) netip.Addr {
-	if t.Family == rules.IPv4 {
+// Addr is one of the tuple's two addresses as the family has it.
+func (t *Tuple) Addr(a *[16]byte) netip.Addr {
+	if t.Family == IPv4 {
 		return netip.AddrFrom4([4]byte(a[12:]))
 	}
 	return netip.AddrFrom16(*a)
@@ -86,7 +85,7 @@ func (t *Tuple) ICMP() (id uint16, kind, code uint8, ok bool) {
 // GREKeys are the keys of the two directions (for PPTP the call ids); ok is
 // false for any other protocol.
 func (t *Tuple) GREKeys() (src, dst uint16, ok bool) {
-	return t.SrcPort, t.DstPort, t.Proto == rules.GRE
+	return t.SrcPort, t.DstPort, t.Proto == GRE
 }
 
 // Mirror is the tuple that a reply has if nothing is translated
@@ -95,7 +94,7 @@ func (t Tuple) Mirror() Tuple {
 	m := t
 	m.Src, m.Dst = t.Dst, t.Src
 	if t.Proto.IsICMP() {
-		m.DstPort = uint16(rules.ICMPAnswer(t.Proto, uint8(t.DstPort>>8)))<<8 | t.DstPort&0xff
+		m.DstPort = uint16(ICMPAnswer(t.Proto, uint8(t.DstPort>>8)))<<8 | t.DstPort&0xff
 		return m
 	}
 	m.SrcPort, m.DstPort = t.DstPort, t.SrcPort
@@ -111,13 +110,13 @@ func (t *Tuple) Compare(u *Tuple) int {
 }
 
 func compareAddr(a, b *[16]byte) int {
-	ah, al := Halves(a)
-	bh, bl := Halves(b)
+	ah, al := AddrHalves(a)
+	bh, bl := AddrHalves(b)
 	return cmp.Or(cmp.Compare(ah, bh), cmp.Compare(al, bl))
 }
 
-// Halves are the two halves of an address as numbers, for comparing and masking.
-func Halves(a *[16]byte) (high, low uint64) {
+// AddrHalves are the two halves of an address as numbers, for comparing and masking.
+func AddrHalves(a *[16]byte) (high, low uint64) {
 	return binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:])
 }
 
@@ -131,9 +130,9 @@ func (t Tuple) String() string {
 func (t *Tuple) AppendText(b []byte) []byte {
 	b = t.Proto.AppendName(b)
 	b = append(b, ' ')
-	b = t.appendEndpoint(b, &t.Src, t.SrcPort)
+	b = t.AppendEndpoint(b, &t.Src, t.SrcPort)
 	b = append(b, " > "...)
-	b = t.appendEndpoint(b, &t.Dst, t.DstPort)
+	b = t.AppendEndpoint(b, &t.Dst, t.DstPort)
 	if id, kind, code, ok := t.ICMP(); ok {
 		b = strconv.AppendUint(append(b, " type "...), uint64(kind), 10)
 		b = strconv.AppendUint(append(b, " code "...), uint64(code), 10)
@@ -146,9 +145,10 @@ func (t *Tuple) AppendText(b []byte) []byte {
 	return b
 }
 
-func (t *Tuple) appendEndpoint(b []byte, a *[16]byte, port uint16) []byte {
+// AppendEndpoint appends one of the two addresses, with its port where the protocol has ports.
+func (t *Tuple) AppendEndpoint(b []byte, a *[16]byte, port uint16) []byte {
 	if !t.Proto.HasPorts() {
-		return t.addr(a).AppendTo(b)
+		return t.Addr(a).AppendTo(b)
 	}
-	return netip.AddrPortFrom(t.addr(a), port).AppendTo(b)
+	return netip.AddrPortFrom(t.Addr(a), port).AppendTo(b)
 }
