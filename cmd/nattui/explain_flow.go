@@ -132,7 +132,7 @@ type wayStep struct {
 func (t *told) way() []wayStep {
 	f := t.Flow
 	in, _ := t.facts.LinkOf(f.Client().Addr())
-	if route, ok := t.facts.Lookup(facts.RouteQuery{Dst: f.Client().Addr()}); ok && route.Out != "" {
+	if route, ok := t.facts.Lookup(evaluate.RouteQuery{Dst: f.Client().Addr()}); ok && route.Out != "" {
 		in = route.Out
 	}
 	arrives, first := "arrives by "+in, "in"
@@ -146,7 +146,7 @@ func (t *told) way() []wayStep {
 	served := f.ServedBy().Addr()
 	if t.facts.IsLocal(served) {
 		steps = append(steps, wayStep{"routing", "to a program of this host", ""})
-	} else if route, ok := t.facts.Lookup(facts.RouteQuery{Dst: served}); ok && route.Out != "" {
+	} else if route, ok := t.facts.Lookup(evaluate.RouteQuery{Dst: served}); ok && route.Out != "" {
 		what := "leaves by " + route.Out
 		if route.Gateway.IsValid() {
 			what += " via " + route.Gateway.String()

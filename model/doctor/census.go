@@ -220,7 +220,7 @@ func (c *census) usePort(f *flow.Flow, e explain.Explanation) {
 func (c *census) leftBare(d *doctor, f *flow.Flow) {
 	client := f.Client().Addr()
 	from, ok := d.f.LinkOf(client)
-	route, certain := d.f.Lookup(facts.RouteQuery{Dst: f.ServedBy().Addr(), Src: client, In: from})
+	route, certain := d.f.Lookup(evaluate.RouteQuery{Dst: f.ServedBy().Addr(), Src: client, In: from})
 	if !ok || !certain || d.f.IsLocal(client) || route.Kind != facts.RouteUnicast || route.Out == from || !d.outward(route.Out) {
 		return
 	}
@@ -280,7 +280,7 @@ func (d *doctor) bareFlows() {
 	}
 	f := &c.first[0]
 	from, _ := d.f.LinkOf(f.Client().Addr())
-	route, _ := d.f.Lookup(facts.RouteQuery{Dst: f.ServedBy().Addr(), Src: f.Client().Addr(), In: from})
+	route, _ := d.f.Lookup(evaluate.RouteQuery{Dst: f.ServedBy().Addr(), Src: f.Client().Addr(), In: from})
 	found := Finding{
 		Check: "not-translated", Severity: SeverityError, Subject: from,
 		Evidence: []string{fmt.Sprintf("%s like %s %s to %s, none answered", rules.Plural(c.flows, "flow"), f.Proto(), f.Client(), f.AskedFor())},

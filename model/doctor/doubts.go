@@ -6,6 +6,7 @@ import (
 
 	"nattui/model/facts"
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // Doubts are what speaks against a NAT rule on this host: that it translates to
@@ -96,7 +97,7 @@ func (d *doubts) reaches(a netip.Addr) {
 	if d.facts.IsLocal(a) {
 		return
 	}
-	route, certain := d.facts.Lookup(facts.RouteQuery{Dst: a})
+	route, certain := d.facts.Lookup(evaluate.RouteQuery{Dst: a})
 	if !certain {
 		return
 	}

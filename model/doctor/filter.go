@@ -49,7 +49,7 @@ func (d *doctor) nativeForward(f *Forward) Finding {
 	hook, out := "input", ""
 	if !f.local {
 		hook = "forward"
-		if route, certain := d.f.Lookup(facts.RouteQuery{Dst: f.Server.Addr()}); certain {
+		if route, certain := d.f.Lookup(evaluate.RouteQuery{Dst: f.Server.Addr()}); certain {
 			out = route.Out
 		}
 	}
@@ -65,7 +65,7 @@ func (d *doctor) answer(f *Forward) (evaluate.Packet, bool) {
 	if f.local || !f.Server.Addr().IsValid() {
 		return evaluate.Packet{}, false
 	}
-	route, certain := d.f.Lookup(facts.RouteQuery{Dst: f.Server.Addr()})
+	route, certain := d.f.Lookup(evaluate.RouteQuery{Dst: f.Server.Addr()})
 	if route.Kind != facts.RouteUnicast || !certain {
 		return evaluate.Packet{}, false
 	}
@@ -404,7 +404,7 @@ func (d *doctor) noAnswer(f *Forward, seen tally, masked bool) Finding {
 // hide is the plan that gives what goes to a server this host's own address as
 // source, so that the answers come back.
 func (d *doctor) hide(f *Forward, title string) rules.Plan {
-	route, _ := d.f.Lookup(facts.RouteQuery{Dst: f.Server.Addr()})
+	route, _ := d.f.Lookup(evaluate.RouteQuery{Dst: f.Server.Addr()})
 	from, ok := d.ownAddr(route.Out, f.Server.Addr())
 	if !ok || f.ranged {
 		return rules.Plan{}
@@ -475,7 +475,7 @@ func (d *doctor) stepLeaves(f *Forward) Finding {
 	if f.Link == "" || !d.outward(f.Link) || !f.Asked.Addr().IsValid() {
 		return Finding{Sentence: "The answer goes back to the client."}
 	}
-	q := facts.RouteQuery{Dst: f.packet.Src, Src: f.Asked.Addr()}
+	q := evaluate.RouteQuery{Dst: f.packet.Src, Src: f.Asked.Addr()}
 	if !f.local {
 		if answer, ok := d.answer(f); ok {
 			q.Src, q.In = f.Server.Addr(), answer.In
@@ -520,7 +520,7 @@ func (d *doctor) markedRoute(f *Forward) (rules.Plan, [][]string) {
 	if !router.IsValid() {
 		return rules.Plan{}, nil
 	}
-	route, _ := d.f.Lookup(facts.RouteQuery{Dst: f.Server.Addr()})
+	route, _ := d.f.Lookup(evaluate.RouteQuery{Dst: f.Server.Addr()})
 	plan := rules.Plan{Title: "Mark connections that come by " + f.Link + ", so that their answers can be routed back there"}
 	for _, l := range []struct{ line, why string }{
 		{fmt.Sprintf("-A %%s -i %s -m conntrack --ctstate NEW -j CONNMARK --set-xmark %s/0xffffffff", f.Link, mark), "connections that begin at " + f.Link + " get a mark"},

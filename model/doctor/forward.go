@@ -465,7 +465,7 @@ func (d *doctor) worldAddr(family rules.Family, link string) (netip.Addr, bool) 
 		if !spare.IsValid() {
 			spare = a
 		}
-		if r, _ := d.f.Lookup(facts.RouteQuery{Dst: a}); r.Kind == facts.RouteUnicast && (link == "" || r.Out == link) {
+		if r, _ := d.f.Lookup(evaluate.RouteQuery{Dst: a}); r.Kind == facts.RouteUnicast && (link == "" || r.Out == link) {
 			return a, true
 		}
 	}

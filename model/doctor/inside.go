@@ -15,7 +15,7 @@ func (d *doctor) insideOf(f *Forward) (link string, client netip.Addr, ok bool) 
 	if f.local || f.ranged || !f.Server.Addr().IsValid() {
 		return "", netip.Addr{}, false
 	}
-	route, certain := d.f.Lookup(facts.RouteQuery{Dst: f.Server.Addr()})
+	route, certain := d.f.Lookup(evaluate.RouteQuery{Dst: f.Server.Addr()})
 	if !certain || route.Kind != facts.RouteUnicast || route.Gateway.IsValid() || route.Out == f.Link || !d.onNet(route.Out, f.Server.Addr()) {
 		return "", netip.Addr{}, false
 	}

@@ -21,6 +21,7 @@ import (
 	"nattui/model/host"
 	"nattui/model/lab"
 	"nattui/rules"
+	"nattui/rules/evaluate"
 	"nattui/rules/iptables"
 )
 
@@ -510,7 +511,7 @@ func (w *ward) spoiled(x trouble) {
 func (w *ward) cured(x trouble, f doctor.Finding) {
 	w.t.Helper()
 	if x.check == "rp-filter" {
-		if on := w.look().Facts.ReversePath(facts.RouteQuery{Dst: w.Server2.IPv4, Src: lab.WorldIPv4, In: w.say("wan0")}); !on.Passes {
+		if on := w.look().Facts.ReversePath(evaluate.RouteQuery{Dst: w.Server2.IPv4, Src: lab.WorldIPv4, In: w.say("wan0")}); !on.Passes {
 			w.t.Errorf("after %q packets are still not believed: %s", f.Cure.Title, on.Why)
 		}
 		return

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"nattui/model/facts"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -189,7 +188,7 @@ func (d *doctor) sourceAddress(s *share) {
 	if s.via.out.Any() {
 		out, _ = d.uplink(s.at.Family)
 		if a, ok := s.via.dst.Host(); ok {
-			if route, certain := d.f.Lookup(facts.RouteQuery{Dst: a}); certain {
+			if route, certain := d.f.Lookup(evaluate.RouteQuery{Dst: a}); certain {
 				out = route.Out
 			}
 		}

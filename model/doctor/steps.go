@@ -380,7 +380,7 @@ func (d *doctor) stepBelieved(f *Forward) Finding {
 		to = f.Asked.Addr()
 	}
 	for _, src := range d.clientsBy(f) {
-		back := d.f.ReversePath(facts.RouteQuery{Dst: to, Src: src, In: f.Link})
+		back := d.f.ReversePath(evaluate.RouteQuery{Dst: to, Src: src, In: f.Link})
 		if back.Passes || !back.Certain || back.Mode != facts.RPFilterStrict && back.Mode != facts.RPFilterLoose {
 			continue
 		}
@@ -418,7 +418,7 @@ func (d *doctor) disbelieved(f *Forward, src, to netip.Addr, back facts.ReverseP
 		Title: "Let " + f.Link + " take packets whose answers would leave by another interface",
 		Steps: []rules.Step{d.set(name, own, "2", "loose (2) still drops sources that nobody has a way to")},
 	}
-	if t, ok := d.after(plan); ok && t.facts.ReversePath(facts.RouteQuery{Dst: to, Src: src, In: f.Link}).Passes {
+	if t, ok := d.after(plan); ok && t.facts.ReversePath(evaluate.RouteQuery{Dst: to, Src: src, In: f.Link}).Passes {
 		found.Cure = plan
 	}
 	return found
@@ -430,7 +430,7 @@ func (d *doctor) stepRoute(f *Forward) Finding {
 	if f.local || !to.IsValid() || len(d.f.Routes) == 0 {
 		return Finding{Sentence: "No route is needed."}
 	}
-	route, certain := d.f.Lookup(facts.RouteQuery{Dst: to, Src: f.packet.Src, In: f.Link})
+	route, certain := d.f.Lookup(evaluate.RouteQuery{Dst: to, Src: f.packet.Src, In: f.Link})
 	switch {
 	case !certain:
 		return Finding{Sentence: fmt.Sprintf("The route to %s hangs on what is not known here.", to)}
@@ -480,7 +480,7 @@ func (d *doctor) stepNeighbour(f *Forward) Finding {
 
 // neighbour is what is known of the next machine on the way to an address.
 func (d *doctor) neighbour(to netip.Addr) (n facts.Neighbour, hop netip.Addr, ok bool) {
-	route, _ := d.f.Lookup(facts.RouteQuery{Dst: to})
+	route, _ := d.f.Lookup(evaluate.RouteQuery{Dst: to})
 	hop = to
 	if route.Gateway.IsValid() {
 		hop = route.Gateway

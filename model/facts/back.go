@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // ReversePath is whether the kernel believes that a packet can have come from
@@ -24,14 +25,14 @@ type ReversePath struct {
 // ReversePath checks an arriving packet as the kernel does before it forwards
 // or takes it (fib_validate_source in net/ipv4/fib_frontend.c). IPv6 has no
 // such check.
-func (f *Facts) ReversePath(q RouteQuery) ReversePath {
+func (f *Facts) ReversePath(q evaluate.RouteQuery) ReversePath {
 	q.Dst, q.Src = q.Dst.Unmap(), q.Src.Unmap()
 	mode := f.Settings.RPFilterOn(q.In)
 	if q.In == "" || q.In == "lo" || !q.Src.Is4() {
 		return ReversePath{Passes: true, Certain: true, Mode: mode}
 	}
 	acceptLocal := either(f.Settings.All.AcceptLocal, f.Settings.On(q.In).AcceptLocal)
-	back := RouteQuery{Dst: q.Src, Src: q.Dst, TOS: q.TOS, Proto: q.Proto, SrcPort: q.DstPort, DstPort: q.SrcPort}
+	back := evaluate.RouteQuery{Dst: q.Src, Src: q.Dst, TOS: q.TOS, Proto: q.Proto, SrcPort: q.DstPort, DstPort: q.SrcPort}
 	if either(f.Settings.All.SrcValidMark, f.Settings.On(q.In).SrcValidMark) == SettingOn {
 		back.Mark = q.Mark
 	}

@@ -62,40 +62,39 @@ func (f *Facts) randomDNATPort() bool {
 // decide is the whole routing decision for an evaluated packet: the route, and
 // for one that arrived, whether it may be forwarded and whether its source is
 // believed.
-func (f *Facts) decide(q evaluate.RouteQuery) evaluate.Route {
-	query := RouteQuery{Dst: q.Dst, Src: q.Src, In: q.In, Mark: q.Mark, TOS: q.TOS}
-	route, certain := f.Lookup(query)
-	answer := evaluate.Route{Out: route.Out, NextHop: route.Gateway}
+func (f *Facts) decide(q evaluate.RouteQuery) evaluate.Decision {
+	route, certain := f.Lookup(q)
+	answer := evaluate.Decision{Out: route.Out, NextHop: route.Gateway}
 	switch route.Kind {
 	case RouteLocal:
-		answer.Kind = evaluate.RouteLocal
+		answer.Kind = evaluate.RoutedLocal
 	case RouteUnicast:
-		answer.Kind = evaluate.RouteForward
+		answer.Kind = evaluate.RoutedForward
 	case RouteBroadcast, RouteAnycast:
-		answer.Kind = evaluate.RouteLocal
+		answer.Kind = evaluate.RoutedLocal
 	case RouteMulticast, RouteOther:
-		return evaluate.Route{Kind: evaluate.RouteUnknown, Why: "what becomes of a multicast is not known here"}
+		return evaluate.Decision{Kind: evaluate.RoutedUnknown, Why: "what becomes of a multicast is not known here"}
 	case RouteNone:
-		answer = evaluate.Route{Kind: evaluate.RouteNone, Why: fmt.Sprintf("there is no route to %s", q.Dst)}
+		answer = evaluate.Decision{Kind: evaluate.RoutedNone, Why: fmt.Sprintf("there is no route to %s", q.Dst)}
 	default:
-		answer = evaluate.Route{Kind: evaluate.RouteNone, Why: fmt.Sprintf("the route to %s is of type %s", q.Dst, route.Kind)}
+		answer = evaluate.Decision{Kind: evaluate.RoutedNone, Why: fmt.Sprintf("the route to %s is of type %s", q.Dst, route.Kind)}
 	}
 	if !certain {
-		return evaluate.Route{Kind: evaluate.RouteUnknown, Out: answer.Out, Why: fmt.Sprintf("the route to %s depends on what is not known here", q.Dst)}
+		return evaluate.Decision{Kind: evaluate.RoutedUnknown, Out: answer.Out, Why: fmt.Sprintf("the route to %s depends on what is not known here", q.Dst)}
 	}
 	if q.In == "" {
 		return answer
 	}
-	return f.admit(query, answer)
+	return f.admit(q, answer)
 }
 
 // admit refuses a packet that arrived but may not go its way.
-func (f *Facts) admit(q RouteQuery, answer evaluate.Route) evaluate.Route {
-	refuse := func(certain bool, why string) evaluate.Route {
+func (f *Facts) admit(q evaluate.RouteQuery, answer evaluate.Decision) evaluate.Decision {
+	refuse := func(certain bool, why string) evaluate.Decision {
 		if certain {
-			return evaluate.Route{Kind: evaluate.RouteRefused, Out: answer.Out, Why: why}
+			return evaluate.Decision{Kind: evaluate.RoutedRefused, Out: answer.Out, Why: why}
 		}
-		return evaluate.Route{Kind: evaluate.RouteUnknown, Out: answer.Out, Why: why}
+		return evaluate.Decision{Kind: evaluate.RoutedUnknown, Out: answer.Out, Why: why}
 	}
 	if q.Dst.Is4() && q.Dst.IsLoopback() && q.In != "lo" {
 		if allowed := f.Settings.RouteLocalnetOn(q.In); allowed != SettingOn {
@@ -105,7 +104,7 @@ func (f *Facts) admit(q RouteQuery, answer evaluate.Route) evaluate.Route {
 	if back := f.ReversePath(q); !back.Passes {
 		return refuse(back.Certain, back.Why)
 	}
-	if answer.Kind == evaluate.RouteForward {
+	if answer.Kind == evaluate.RoutedForward {
 		if on := f.Settings.ForwardsFrom(q.In, rules.FamilyOf(q.Dst.Unmap())); on != SettingOn {
 			return refuse(on == SettingOff, fmt.Sprintf("forwarding is %s for what arrives on %s", nameOf(settingNames, on), q.In))
 		}
@@ -116,6 +115,6 @@ func (f *Facts) admit(q RouteQuery, answer evaluate.Route) evaluate.Route {
 // Reachable tells by which link an address is reached from here, and whether
 // that is certain; false if it is not reached at all.
 func (f *Facts) Reachable(addr netip.Addr) (route Route, certain, ok bool) {
-	route, certain = f.Lookup(RouteQuery{Dst: addr})
+	route, certain = f.Lookup(evaluate.RouteQuery{Dst: addr})
 	return route, certain, route.Kind == RouteUnicast || route.Kind == RouteLocal
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // Lookup decides where a packet goes, from the recorded policy rules and routes
@@ -16,7 +17,7 @@ import (
 //
 // It tells the route only. Whether the packet may take it is the business of
 // ForwardsFrom and ReversePath.
-func (f *Facts) Lookup(q RouteQuery) (route Route, certain bool) {
+func (f *Facts) Lookup(q evaluate.RouteQuery) (route Route, certain bool) {
 	q.Dst, q.Src = q.Dst.Unmap(), q.Src.Unmap()
 	if f.memo != nil {
 		return f.memo.lookup(q, f.look)
@@ -25,7 +26,7 @@ func (f *Facts) Lookup(q RouteQuery) (route Route, certain bool) {
 }
 
 // look decides; Lookup may have the answer already.
-func (f *Facts) look(q RouteQuery) (route Route, certain bool) {
+func (f *Facts) look(q evaluate.RouteQuery) (route Route, certain bool) {
 	l := lookup{facts: f, query: q, certain: !f.RoutesCut}
 	if !q.Dst.IsValid() {
 		return Route{}, false
@@ -50,7 +51,7 @@ func (f *Facts) inVRF(link string) bool {
 // lookup is one decision being made.
 type lookup struct {
 	facts   *Facts
-	query   RouteQuery
+	query   evaluate.RouteQuery
 	certain bool
 }
 

@@ -2,6 +2,7 @@ package facts
 
 import (
 	"hash/maphash"
+	"nattui/rules/evaluate"
 	"sync"
 )
 
@@ -20,7 +21,7 @@ type routeMemo struct {
 
 type routeSlot struct {
 	used    bool
-	query   RouteQuery
+	query   evaluate.RouteQuery
 	route   Route
 	certain bool
 }
@@ -41,7 +42,7 @@ func (f *Facts) remembering() *Facts {
 }
 
 // lookup answers from memory, or asks and remembers.
-func (m *routeMemo) lookup(q RouteQuery, ask func(RouteQuery) (Route, bool)) (Route, bool) {
+func (m *routeMemo) lookup(q evaluate.RouteQuery, ask func(evaluate.RouteQuery) (Route, bool)) (Route, bool) {
 	key := q
 	if !m.byOrigin {
 		key.Src = key.Dst

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // TestRememberedRoutes holds what is remembered against what is looked up, with
@@ -32,7 +33,7 @@ func TestRememberedRoutes(t *testing.T) {
 		}
 		g := f.remembering()
 		for range 20_000 {
-			q := RouteQuery{Dst: address(), Src: address(), Proto: []rules.Protocol{0, 6, 17}[random.IntN(3)], DstPort: uint16(75 + random.IntN(20))}
+			q := evaluate.RouteQuery{Dst: address(), Src: address(), Proto: []rules.Protocol{0, 6, 17}[random.IntN(3)], DstPort: uint16(75 + random.IntN(20))}
 			want, wantCertain := f.Lookup(q)
 			if got, certain := g.Lookup(q); got != want || certain != wantCertain {
 				t.Fatalf("%s: %+v goes %+v (certain %t), not %+v (%t)", name, q, got, certain, want, wantCertain)

@@ -137,22 +137,6 @@ func (a *RuleAction) UnmarshalText(text []byte) error {
 	return parseName(a, ruleActionNames, text, "action of a policy rule")
 }
 
-// RouteQuery is a packet as routing sees it.
-type RouteQuery struct {
-	// Dst and Src are its addresses; Src may be invalid for a packet of the
-	// host's own whose source is yet to be chosen.
-	Dst, Src netip.Addr
-	// In is the interface that it arrived on, empty for the host's own. Out is
-	// one that it is bound to leave by, usually empty.
-	In, Out string
-	Mark    uint32
-	TOS     uint8
-	// Proto and the ports count where policy rules ask for them; a zero Proto
-	// is unknown.
-	Proto            rules.Protocol
-	SrcPort, DstPort uint16
-}
-
 // Route is where a packet goes.
 type Route struct {
 	Kind RouteKind

@@ -95,35 +95,35 @@ func TestLookup(t *testing.T) {
 	tests := []struct {
 		name  string
 		facts facts.Facts
-		query facts.RouteQuery
+		query evaluate.RouteQuery
 		want  string // kind, interface, gateway, or a sign of uncertainty before it
 	}{
-		{"default", plain, facts.RouteQuery{Dst: addr("198.51.100.9")}, "unicast wan0 203.0.113.254"},
-		{"connected", plain, facts.RouteQuery{Dst: addr("192.168.0.2")}, "unicast lan0 -"},
-		{"mapped", plain, facts.RouteQuery{Dst: addr("::ffff:192.168.0.2")}, "unicast lan0 -"},
-		{"own", plain, facts.RouteQuery{Dst: addr("203.0.113.1")}, "local lo -"},
-		{"no IPv6", plain, facts.RouteQuery{Dst: addr("2001:db8::1")}, "none  -"},
-		{"multicast", plain, facts.RouteQuery{Dst: addr("224.0.0.1")}, "? multicast  -"},
-		{"nothing asked", plain, facts.RouteQuery{}, "? none  -"},
-		{"dead hop", with(func(f *facts.Facts) { f.Routes[6].Hops[0].Dead = true }), facts.RouteQuery{Dst: addr("198.51.100.9")}, "unicast spare 10.0.0.1"},
-		{"link down, used", with(func(f *facts.Facts) { f.Routes[6].Hops[0].LinkDown = true }), facts.RouteQuery{Dst: addr("198.51.100.9")}, "unicast wan0 203.0.113.254"},
+		{"default", plain, evaluate.RouteQuery{Dst: addr("198.51.100.9")}, "unicast wan0 203.0.113.254"},
+		{"connected", plain, evaluate.RouteQuery{Dst: addr("192.168.0.2")}, "unicast lan0 -"},
+		{"mapped", plain, evaluate.RouteQuery{Dst: addr("::ffff:192.168.0.2")}, "unicast lan0 -"},
+		{"own", plain, evaluate.RouteQuery{Dst: addr("203.0.113.1")}, "local lo -"},
+		{"no IPv6", plain, evaluate.RouteQuery{Dst: addr("2001:db8::1")}, "none  -"},
+		{"multicast", plain, evaluate.RouteQuery{Dst: addr("224.0.0.1")}, "? multicast  -"},
+		{"nothing asked", plain, evaluate.RouteQuery{}, "? none  -"},
+		{"dead hop", with(func(f *facts.Facts) { f.Routes[6].Hops[0].Dead = true }), evaluate.RouteQuery{Dst: addr("198.51.100.9")}, "unicast spare 10.0.0.1"},
+		{"link down, used", with(func(f *facts.Facts) { f.Routes[6].Hops[0].LinkDown = true }), evaluate.RouteQuery{Dst: addr("198.51.100.9")}, "unicast wan0 203.0.113.254"},
 		{"link down, ignored", with(func(f *facts.Facts) {
 			f.Routes[6].Hops[0].LinkDown = true
 			f.Settings.IgnoreLinkDown = facts.SettingOn
-		}), facts.RouteQuery{Dst: addr("198.51.100.9")}, "unicast spare 10.0.0.1"},
+		}), evaluate.RouteQuery{Dst: addr("198.51.100.9")}, "unicast spare 10.0.0.1"},
 		{"two ways", with(func(f *facts.Facts) {
 			f.Routes[6].Hops = []facts.Hop{via("wan0", "203.0.113.254"), via("spare", "10.0.0.1")}
-		}), facts.RouteQuery{Dst: addr("198.51.100.9")}, "? unicast wan0 203.0.113.254"},
-		{"cut", with(func(f *facts.Facts) { f.RoutesCut = true }), facts.RouteQuery{Dst: addr("192.168.0.2")}, "? unicast lan0 -"},
-		{"bound", plain, facts.RouteQuery{Dst: addr("198.51.100.9"), Out: "spare"}, "unicast spare 10.0.0.1"},
+		}), evaluate.RouteQuery{Dst: addr("198.51.100.9")}, "? unicast wan0 203.0.113.254"},
+		{"cut", with(func(f *facts.Facts) { f.RoutesCut = true }), evaluate.RouteQuery{Dst: addr("192.168.0.2")}, "? unicast lan0 -"},
+		{"bound", plain, evaluate.RouteQuery{Dst: addr("198.51.100.9"), Out: "spare"}, "unicast spare 10.0.0.1"},
 		{"mark", with(func(f *facts.Facts) {
 			vpn(f)
 			policy(f, facts.PolicyRule{Family: rules.IPv4, Priority: 100, Table: 100, Mark: 0x10, Mask: 0xf0, SuppressPrefix: -1})
-		}), facts.RouteQuery{Dst: addr("198.51.100.9"), Mark: 0x1f}, "unicast tun0 -"},
+		}), evaluate.RouteQuery{Dst: addr("198.51.100.9"), Mark: 0x1f}, "unicast tun0 -"},
 		{"other mark", with(func(f *facts.Facts) {
 			vpn(f)
 			policy(f, facts.PolicyRule{Family: rules.IPv4, Priority: 100, Table: 100, Mark: 0x10, Mask: 0xf0, SuppressPrefix: -1})
-		}), facts.RouteQuery{Dst: addr("198.51.100.9"), Mark: 0x2f}, "unicast wan0 203.0.113.254"},
+		}), evaluate.RouteQuery{Dst: addr("198.51.100.9"), Mark: 0x2f}, "unicast wan0 203.0.113.254"},
 		// As wg-quick sets it up: all but its own packets by the tunnel, except for
 		// what the main table knows better than by its default route.
 		{"wireguard", with(func(f *facts.Facts) {
@@ -131,53 +131,53 @@ func TestLookup(t *testing.T) {
 			main := look(50, facts.TableMain)
 			main.SuppressPrefix = 0
 			policy(f, main, facts.PolicyRule{Family: rules.IPv4, Priority: 100, Table: 100, Mark: 0xca6c, Mask: 0xffffffff, Not: true, SuppressPrefix: -1})
-		}), facts.RouteQuery{Dst: addr("198.51.100.9")}, "unicast tun0 -"},
+		}), evaluate.RouteQuery{Dst: addr("198.51.100.9")}, "unicast tun0 -"},
 		{"wireguard, LAN", with(func(f *facts.Facts) {
 			vpn(f)
 			main := look(50, facts.TableMain)
 			main.SuppressPrefix = 0
 			policy(f, main, facts.PolicyRule{Family: rules.IPv4, Priority: 100, Table: 100, Mark: 0xca6c, Mask: 0xffffffff, Not: true, SuppressPrefix: -1})
-		}), facts.RouteQuery{Dst: addr("192.168.0.2")}, "unicast lan0 -"},
+		}), evaluate.RouteQuery{Dst: addr("192.168.0.2")}, "unicast lan0 -"},
 		{"source", with(func(f *facts.Facts) {
 			vpn(f)
 			policy(f, facts.PolicyRule{Family: rules.IPv4, Priority: 100, Table: 100, From: prefix("192.168.0.0/25"), In: "lan0", SuppressPrefix: -1})
-		}), facts.RouteQuery{Dst: addr("198.51.100.9"), Src: addr("192.168.0.7"), In: "lan0"}, "unicast tun0 -"},
+		}), evaluate.RouteQuery{Dst: addr("198.51.100.9"), Src: addr("192.168.0.7"), In: "lan0"}, "unicast tun0 -"},
 		{"own packets", with(func(f *facts.Facts) {
 			vpn(f)
 			policy(f, facts.PolicyRule{Family: rules.IPv4, Priority: 100, Table: 100, In: "lo", SuppressPrefix: -1})
-		}), facts.RouteQuery{Dst: addr("198.51.100.9")}, "unicast tun0 -"},
+		}), evaluate.RouteQuery{Dst: addr("198.51.100.9")}, "unicast tun0 -"},
 		{"prohibited", with(func(f *facts.Facts) {
 			policy(f, facts.PolicyRule{Family: rules.IPv4, Priority: 100, Action: facts.RuleProhibit, To: prefix("198.51.100.0/24"), SuppressPrefix: -1})
-		}), facts.RouteQuery{Dst: addr("198.51.100.9")}, "prohibit  -"},
+		}), evaluate.RouteQuery{Dst: addr("198.51.100.9")}, "prohibit  -"},
 		{"goto", with(func(f *facts.Facts) {
 			policy(f, facts.PolicyRule{Family: rules.IPv4, Priority: 100, Action: facts.RuleGoto, Goto: 32767, SuppressPrefix: -1})
-		}), facts.RouteQuery{Dst: addr("198.51.100.9")}, "none  -"},
+		}), evaluate.RouteQuery{Dst: addr("198.51.100.9")}, "none  -"},
 		{"throw", with(func(f *facts.Facts) {
 			f.Routes = append(f.Routes, facts.RouteEntry{Table: 100, Dst: prefix("198.51.100.0/24"), Kind: facts.RouteThrow})
 			policy(f, look(100, 100))
-		}), facts.RouteQuery{Dst: addr("198.51.100.9")}, "unicast wan0 203.0.113.254"},
+		}), evaluate.RouteQuery{Dst: addr("198.51.100.9")}, "unicast wan0 203.0.113.254"},
 		{"ports known", with(func(f *facts.Facts) {
 			vpn(f)
 			policy(f, facts.PolicyRule{Family: rules.IPv4, Priority: 100, Table: 100, Proto: 6, DstPorts: [2]uint16{80, 90}, SuppressPrefix: -1})
-		}), facts.RouteQuery{Dst: addr("198.51.100.9"), Proto: 6, DstPort: 85}, "unicast tun0 -"},
+		}), evaluate.RouteQuery{Dst: addr("198.51.100.9"), Proto: 6, DstPort: 85}, "unicast tun0 -"},
 		{"ports not known", with(func(f *facts.Facts) {
 			vpn(f)
 			policy(f, facts.PolicyRule{Family: rules.IPv4, Priority: 100, Table: 100, Proto: 6, DstPorts: [2]uint16{80, 90}, SuppressPrefix: -1})
-		}), facts.RouteQuery{Dst: addr("198.51.100.9")}, "? unicast wan0 203.0.113.254"},
+		}), evaluate.RouteQuery{Dst: addr("198.51.100.9")}, "? unicast wan0 203.0.113.254"},
 		{"opaque rule", with(func(f *facts.Facts) {
 			policy(f, facts.PolicyRule{Family: rules.IPv4, Priority: 100, Table: 100, Opaque: true, SuppressPrefix: -1})
-		}), facts.RouteQuery{Dst: addr("198.51.100.9")}, "? unicast wan0 203.0.113.254"},
+		}), evaluate.RouteQuery{Dst: addr("198.51.100.9")}, "? unicast wan0 203.0.113.254"},
 		{"VRF", with(func(f *facts.Facts) {
 			f.Links[1].Master, f.Links[1].VRF = "red", 10
 			policy(f, facts.PolicyRule{Family: rules.IPv4, Priority: 100, L3Master: true, SuppressPrefix: -1})
-		}), facts.RouteQuery{Dst: addr("198.51.100.9"), Src: addr("192.168.0.7"), In: "lan0"}, "? unicast wan0 203.0.113.254"},
+		}), evaluate.RouteQuery{Dst: addr("198.51.100.9"), Src: addr("192.168.0.7"), In: "lan0"}, "? unicast wan0 203.0.113.254"},
 		{"not of the VRF", with(func(f *facts.Facts) {
 			policy(f, facts.PolicyRule{Family: rules.IPv4, Priority: 100, L3Master: true, SuppressPrefix: -1})
-		}), facts.RouteQuery{Dst: addr("198.51.100.9")}, "unicast wan0 203.0.113.254"},
+		}), evaluate.RouteQuery{Dst: addr("198.51.100.9")}, "unicast wan0 203.0.113.254"},
 		{"equal IPv6 routes", with(func(f *facts.Facts) {
 			f.PolicyRules = append(f.PolicyRules, facts.PolicyRule{Family: rules.IPv6, Table: facts.TableMain, SuppressPrefix: -1})
 			f.Routes = append(f.Routes, unicast(facts.TableMain, "::/0", 1024, via("wan0", "fe80::a")), unicast(facts.TableMain, "::/0", 1024, via("wan0", "fe80::b")))
-		}), facts.RouteQuery{Dst: addr("2001:db8::1")}, "? unicast wan0 fe80::a"},
+		}), evaluate.RouteQuery{Dst: addr("2001:db8::1")}, "? unicast wan0 fe80::a"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -200,7 +200,7 @@ func TestLookup(t *testing.T) {
 func TestSourceOfOwnPackets(t *testing.T) {
 	f := gatewayFacts()
 	for dst, want := range map[string]string{"198.51.100.9": "203.0.113.1", "192.168.0.2": "192.168.0.1", "203.0.113.1": "203.0.113.1"} {
-		if route, _ := f.Lookup(facts.RouteQuery{Dst: addr(dst)}); route.PrefSrc != addr(want) {
+		if route, _ := f.Lookup(evaluate.RouteQuery{Dst: addr(dst)}); route.PrefSrc != addr(want) {
 			t.Errorf("packets to %s have source %s, want %s", dst, route.PrefSrc, want)
 		}
 	}
@@ -236,7 +236,7 @@ func TestReversePath(t *testing.T) {
 				test.change(&s)
 			}
 			f.Settings.Links[test.in] = s
-			p := f.ReversePath(facts.RouteQuery{Src: addr(test.src), Dst: addr("198.51.100.9"), In: test.in})
+			p := f.ReversePath(evaluate.RouteQuery{Src: addr(test.src), Dst: addr("198.51.100.9"), In: test.in})
 			if p.Certain != test.certain || test.certain && p.Passes != test.passes || !strings.Contains(p.Why, test.why) || test.passes && p.Why != "" {
 				t.Errorf("got %+v, want passes %v, certain %v, %q", p, test.passes, test.certain, test.why)
 			}
@@ -251,16 +251,16 @@ func TestHost(t *testing.T) {
 	tests := []struct {
 		name  string
 		query evaluate.RouteQuery
-		want  evaluate.RouteKind
+		want  evaluate.Routed
 		why   string
 	}{
-		{"forwarded", evaluate.RouteQuery{Src: addr("192.168.0.2"), Dst: addr("198.51.100.9"), In: "lan0"}, evaluate.RouteForward, ""},
-		{"delivered", evaluate.RouteQuery{Src: addr("198.51.100.9"), Dst: addr("203.0.113.1"), In: "wan0"}, evaluate.RouteLocal, ""},
-		{"own", evaluate.RouteQuery{Dst: addr("198.51.100.9")}, evaluate.RouteForward, ""},
-		{"no route", evaluate.RouteQuery{Dst: addr("2001:db8:9::9")}, evaluate.RouteNone, "no route"},
-		{"to the loopback", evaluate.RouteQuery{Src: addr("192.168.0.2"), Dst: addr("127.0.0.1"), In: "lan0"}, evaluate.RouteRefused, "route_localnet"},
-		{"as ourselves", evaluate.RouteQuery{Src: addr("203.0.113.1"), Dst: addr("198.51.100.9"), In: "lan0"}, evaluate.RouteRefused, "of this host"},
-		{"multicast", evaluate.RouteQuery{Src: addr("192.168.0.2"), Dst: addr("224.0.0.251"), In: "lan0"}, evaluate.RouteUnknown, "multicast"},
+		{"forwarded", evaluate.RouteQuery{Src: addr("192.168.0.2"), Dst: addr("198.51.100.9"), In: "lan0"}, evaluate.RoutedForward, ""},
+		{"delivered", evaluate.RouteQuery{Src: addr("198.51.100.9"), Dst: addr("203.0.113.1"), In: "wan0"}, evaluate.RoutedLocal, ""},
+		{"own", evaluate.RouteQuery{Dst: addr("198.51.100.9")}, evaluate.RoutedForward, ""},
+		{"no route", evaluate.RouteQuery{Dst: addr("2001:db8:9::9")}, evaluate.RoutedNone, "no route"},
+		{"to the loopback", evaluate.RouteQuery{Src: addr("192.168.0.2"), Dst: addr("127.0.0.1"), In: "lan0"}, evaluate.RoutedRefused, "route_localnet"},
+		{"as ourselves", evaluate.RouteQuery{Src: addr("203.0.113.1"), Dst: addr("198.51.100.9"), In: "lan0"}, evaluate.RoutedRefused, "of this host"},
+		{"multicast", evaluate.RouteQuery{Src: addr("192.168.0.2"), Dst: addr("224.0.0.251"), In: "lan0"}, evaluate.RoutedUnknown, "multicast"},
 	}
 	for _, test := range tests {
 		if got := host.Route(test.query); got.Kind != test.want || !strings.Contains(got.Why, test.why) {
@@ -269,7 +269,7 @@ func TestHost(t *testing.T) {
 	}
 	f.Settings.Links["lan0"] = facts.LinkSettings{RPFilter: facts.RPFilterOff, Forwarding4: facts.SettingOff, AcceptLocal: facts.SettingOff}
 	got := f.Host(nil).Route(tests[0].query)
-	if got.Kind != evaluate.RouteRefused || !strings.Contains(got.Why, "forwarding is off") {
+	if got.Kind != evaluate.RoutedRefused || !strings.Contains(got.Why, "forwarding is off") {
 		t.Errorf("with forwarding off: %+v", got)
 	}
 	if !host.RandomDNATPort {
@@ -372,7 +372,7 @@ func BenchmarkLookup(b *testing.B) {
 	for i := range 200 {
 		f.Routes = append(f.Routes, unicast(facts.TableMain, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i), 0, 0}), 16).String(), 0, via("lan0", "192.168.0.2")))
 	}
-	q := facts.RouteQuery{Dst: addr("10.77.3.4"), Src: addr("198.51.100.9"), In: "wan0"}
+	q := evaluate.RouteQuery{Dst: addr("10.77.3.4"), Src: addr("198.51.100.9"), In: "wan0"}
 	b.ReportAllocs()
 	for b.Loop() {
 		if route, certain := f.Lookup(q); !certain || route.Out != "lan0" {

@@ -13,6 +13,7 @@ import (
 
 	"nattui/model/facts"
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // maxRoutes is how many routes of a family a snapshot holds. A router with the
@@ -221,7 +222,7 @@ func portRange(value []byte) [2]uint16 {
 // this host or invalid. A refusal is not an error but a Route of the kind that
 // the kernel's error stands for; packets whose source it does not believe are
 // dropped as by a blackhole.
-func Lookup(q facts.RouteQuery) (facts.Route, error) {
+func Lookup(q evaluate.RouteQuery) (facts.Route, error) {
 	request, err := routeRequest(q)
 	if err != nil {
 		return facts.Route{}, err
@@ -244,7 +245,7 @@ func Lookup(q facts.RouteQuery) (facts.Route, error) {
 	return decodeRoute(messages[0])
 }
 
-func routeRequest(q facts.RouteQuery) (*nl.NetlinkRequest, error) {
+func routeRequest(q evaluate.RouteQuery) (*nl.NetlinkRequest, error) {
 	q.Dst, q.Src = q.Dst.Unmap(), q.Src.Unmap()
 	if !q.Dst.IsValid() {
 		return nil, errors.New("a route is looked up by its destination, and there is none")

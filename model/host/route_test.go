@@ -169,8 +169,8 @@ func (m maze) build(t *testing.T) {
 	_ = cmd.Run()
 }
 
-func (m maze) query() facts.RouteQuery {
-	q := facts.RouteQuery{Dst: m.address()}
+func (m maze) query() evaluate.RouteQuery {
+	q := evaluate.RouteQuery{Dst: m.address()}
 	if m.random.IntN(3) == 0 {
 		q.Mark = uint32(m.random.IntN(5))
 	}
@@ -251,11 +251,11 @@ type verdict struct {
 }
 
 // compare tells whether the facts say what the kernel says.
-func compare(known *facts.Facts, q facts.RouteQuery, kernel facts.Route) verdict {
+func compare(known *facts.Facts, q evaluate.RouteQuery, kernel facts.Route) verdict {
 	if q.In != "" && q.Dst.Is4() {
 		// The kernel answers for an arriving packet as a whole.
 		ours := known.Host(nil).Route(evaluate.RouteQuery{Src: q.Src, Dst: q.Dst, In: q.In, Mark: q.Mark, TOS: q.TOS})
-		return verdict{ours.Kind != evaluate.RouteUnknown, compareDecision(ours, kernel)}
+		return verdict{ours.Kind != evaluate.RoutedUnknown, compareDecision(ours, kernel)}
 	}
 	ours, certain := known.Lookup(q)
 	if !certain {
@@ -277,16 +277,16 @@ func compare(known *facts.Facts, q facts.RouteQuery, kernel facts.Route) verdict
 	return verdict{true, fmt.Sprintf("found %+v", ours)}
 }
 
-func compareDecision(ours evaluate.Route, kernel facts.Route) string {
+func compareDecision(ours evaluate.Decision, kernel facts.Route) string {
 	agree := false
 	switch ours.Kind {
-	case evaluate.RouteUnknown:
+	case evaluate.RoutedUnknown:
 		agree = true
-	case evaluate.RouteForward:
+	case evaluate.RoutedForward:
 		agree = kernel.Kind == facts.RouteUnicast && ours.Out == kernel.Out && ours.NextHop == kernel.Gateway
-	case evaluate.RouteLocal:
+	case evaluate.RoutedLocal:
 		agree = kernel.Kind == facts.RouteLocal || kernel.Kind == facts.RouteBroadcast
-	case evaluate.RouteNone, evaluate.RouteRefused:
+	case evaluate.RoutedNone, evaluate.RoutedRefused:
 		agree = refusal(kernel.Kind)
 	}
 	if agree {

@@ -39,7 +39,7 @@ type ground struct {
 	out6     int
 	control  *conntrack.Conn
 	serial   uint64
-	routes   map[evaluate.RouteQuery]evaluate.Route
+	routes   map[evaluate.RouteQuery]evaluate.Decision
 }
 
 // cables are the gateway's interfaces with their addresses, in the order they
@@ -83,7 +83,7 @@ func openGround(t *testing.T) *ground {
 
 	g := &ground{
 		far: map[string]int{}, farIndex: map[string]int{}, hardware: map[string]net.HardwareAddr{},
-		local: map[uint8]int{}, routes: map[evaluate.RouteQuery]evaluate.Route{},
+		local: map[uint8]int{}, routes: map[evaluate.RouteQuery]evaluate.Decision{},
 	}
 	g.lay(t)
 	g.listen(t)
@@ -256,7 +256,7 @@ func interfaceAddr(a vnl.Addr) evaluate.InterfaceAddr {
 }
 
 // route asks the kernel, once for each question.
-func (g *ground) route(q evaluate.RouteQuery) evaluate.Route {
+func (g *ground) route(q evaluate.RouteQuery) evaluate.Decision {
 	q.TOS = 0
 	if r, ok := g.routes[q]; ok {
 		return r
@@ -266,28 +266,28 @@ func (g *ground) route(q evaluate.RouteQuery) evaluate.Route {
 	return r
 }
 
-func askRoute(q evaluate.RouteQuery) evaluate.Route {
+func askRoute(q evaluate.RouteQuery) evaluate.Decision {
 	found, err := vnl.RouteGetWithOptions(q.Dst.AsSlice(), &vnl.RouteGetOptions{Iif: q.In, SrcAddr: q.Src.AsSlice(), Mark: q.Mark})
 	switch {
 	case errors.Is(err, unix.EXDEV), errors.Is(err, unix.EINVAL):
-		return evaluate.Route{Kind: evaluate.RouteRefused, Why: err.Error()}
+		return evaluate.Decision{Kind: evaluate.RoutedRefused, Why: err.Error()}
 	case err != nil:
-		return evaluate.Route{Kind: evaluate.RouteNone, Why: err.Error()}
+		return evaluate.Decision{Kind: evaluate.RoutedNone, Why: err.Error()}
 	}
-	r := evaluate.Route{Kind: evaluate.RouteForward}
+	r := evaluate.Decision{Kind: evaluate.RoutedForward}
 	switch found[0].Type {
 	case unix.RTN_LOCAL, unix.RTN_BROADCAST, unix.RTN_ANYCAST:
-		return evaluate.Route{Kind: evaluate.RouteLocal, Out: "lo"}
+		return evaluate.Decision{Kind: evaluate.RoutedLocal, Out: "lo"}
 	case unix.RTN_UNICAST:
 	default:
-		return evaluate.Route{Kind: evaluate.RouteNone, Why: "no route"}
+		return evaluate.Decision{Kind: evaluate.RoutedNone, Why: "no route"}
 	}
 	if hop, ok := netip.AddrFromSlice(found[0].Gw); ok {
 		r.NextHop = hop.Unmap()
 	}
 	link, err := vnl.LinkByIndex(found[0].LinkIndex)
 	if err != nil {
-		return evaluate.Route{}
+		return evaluate.Decision{}
 	}
 	r.Out = link.Attrs().Name
 	return r

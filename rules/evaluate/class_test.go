@@ -161,7 +161,7 @@ func TestTranslationsOfAClass(t *testing.T) {
 
 // TestNoClasses: where what bears on a packet is not known, there are none.
 func TestNoClasses(t *testing.T) {
-	route := func(evaluate.RouteQuery) evaluate.Route { return evaluate.Route{} }
+	route := func(evaluate.RouteQuery) evaluate.Decision { return evaluate.Decision{} }
 	if evaluate.NewEvaluator(evaluate.Host{Route: route}).Classes() != nil {
 		t.Error("classes, where nobody knows what the routes look at")
 	}
@@ -457,18 +457,18 @@ func (g *generator) host() evaluate.Host {
 	// A route leads each network somewhere, and there are sources that are not believed.
 	type way struct {
 		net   netip.Prefix
-		route evaluate.Route
+		route evaluate.Decision
 	}
 	var ways, sources []way
 	for range 2 + g.IntN(8) {
 		a := netip.MustParseAddr(g.anyAddr())
 		p := netip.PrefixFrom(a, g.IntN(a.BitLen()+1))
-		r := evaluate.Route{Kind: pick(g, evaluate.RouteForward, evaluate.RouteForward, evaluate.RouteForward, evaluate.RouteLocal, evaluate.RouteNone, evaluate.RouteUnknown), Out: pick(g, "wan0", "lan0", "dmz0", "ppp0")}
+		r := evaluate.Decision{Kind: pick(g, evaluate.RoutedForward, evaluate.RoutedForward, evaluate.RoutedForward, evaluate.RoutedLocal, evaluate.RoutedNone, evaluate.RoutedUnknown), Out: pick(g, "wan0", "lan0", "dmz0", "ppp0")}
 		if g.chance(2) {
 			r.NextHop = netip.MustParseAddr(g.anyAddr())
 		}
 		if g.chance(4) {
-			sources = append(sources, way{p, evaluate.Route{Kind: evaluate.RouteRefused}})
+			sources = append(sources, way{p, evaluate.Decision{Kind: evaluate.RoutedRefused}})
 		} else {
 			ways = append(ways, way{p, r})
 		}
@@ -480,9 +480,9 @@ func (g *generator) host() evaluate.Host {
 			local[a.Addr()] = true
 		}
 	}
-	h.Route = func(q evaluate.RouteQuery) evaluate.Route {
+	h.Route = func(q evaluate.RouteQuery) evaluate.Decision {
 		if local[q.Dst] {
-			return evaluate.Route{Kind: evaluate.RouteLocal, Out: "lo"}
+			return evaluate.Decision{Kind: evaluate.RoutedLocal, Out: "lo"}
 		}
 		for _, w := range sources {
 			if w.net.Contains(q.Src) && q.In != "" {
@@ -494,7 +494,7 @@ func (g *generator) host() evaluate.Host {
 				return w.route
 			}
 		}
-		return evaluate.Route{Kind: evaluate.RouteForward, Out: uplink}
+		return evaluate.Decision{Kind: evaluate.RoutedForward, Out: uplink}
 	}
 	return h
 }
@@ -558,8 +558,8 @@ func TestClassesPart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		host := evaluate.Host{Interfaces: c.host, RouteNets: []netip.Prefix{}, Route: func(evaluate.RouteQuery) evaluate.Route {
-			return evaluate.Route{Kind: evaluate.RouteForward, Out: "wan0"}
+		host := evaluate.Host{Interfaces: c.host, RouteNets: []netip.Prefix{}, Route: func(evaluate.RouteQuery) evaluate.Decision {
+			return evaluate.Decision{Kind: evaluate.RoutedForward, Out: "wan0"}
 		}}
 		classes := evaluate.NewEvaluator(host, evaluate.Compile(&rules.Ruleset{Family: family, Tables: read})).Classes()
 		of := func(p *evaluate.Packet) (evaluate.Class, string, bool) {

@@ -145,7 +145,7 @@ func (e *Evaluator) complete(p *Packet) (assumed string) {
 		return ""
 	}
 	back := e.host.Route(RouteQuery{Src: p.Dst, Dst: p.Src})
-	if back.Kind == RouteForward {
+	if back.Kind == RoutedForward {
 		p.In = back.Out
 	}
 	if p.In == "" {

@@ -30,16 +30,16 @@ func gateway() Host {
 	}}
 	local := indexAddrs(h.Interfaces)
 	lan4, lan6 := netip.MustParsePrefix("192.168.0.0/24"), netip.MustParsePrefix("2001:db8:2::/64")
-	h.Route = func(q RouteQuery) Route {
+	h.Route = func(q RouteQuery) Decision {
 		switch {
 		case local.isLocal(q.Dst):
-			return Route{Kind: RouteLocal, Out: "lo"}
+			return Decision{Kind: RoutedLocal, Out: "lo"}
 		case q.Mark == 0xbad:
-			return Route{Kind: RouteNone, Why: "no route for the mark"}
+			return Decision{Kind: RoutedNone, Why: "no route for the mark"}
 		case lan4.Contains(q.Dst) || lan6.Contains(q.Dst):
-			return Route{Kind: RouteForward, Out: "lan0"}
+			return Decision{Kind: RoutedForward, Out: "lan0"}
 		}
-		return Route{Kind: RouteForward, Out: "wan0", NextHop: netip.MustParseAddr("203.0.113.254")}
+		return Decision{Kind: RoutedForward, Out: "wan0", NextHop: netip.MustParseAddr("203.0.113.254")}
 	}
 	return h
 }

@@ -15,7 +15,7 @@ type Host struct {
 	Interfaces []Interface
 	// Route is the kernel's routing decision, forwarding switch and reverse path
 	// filter included. It must not block. nil: not known.
-	Route func(RouteQuery) Route
+	Route func(RouteQuery) Decision
 	// RouteNets are the networks that Route tells apart, in a packet's source or
 	// destination: of two addresses that lie in the same of them, and in the same of
 	// the host's own networks, of 127.0.0.0/8, 169.254.0.0/16, 0.0.0.0/8, ::1/128 and
@@ -63,29 +63,37 @@ const (
 	ScopeHost
 )
 
-// RouteQuery is what a routing decision depends on.
+// RouteQuery is a packet as routing sees it.
 type RouteQuery struct {
-	Src, Dst netip.Addr
-	In       string // "": sent by this host
-	Mark     uint32
-	TOS      uint8
+	// Dst and Src are its addresses; Src may be invalid for a packet of the
+	// host's own whose source is yet to be chosen.
+	Dst, Src netip.Addr
+	// In is the interface that it arrived on, empty for the host's own. Out is
+	// one that it is bound to leave by, usually empty.
+	In, Out string
+	Mark    uint32
+	TOS     uint8
+	// Proto and the ports count where policy rules ask for them; a zero Proto
+	// is unknown. The evaluator leaves them out: its answers hold for all ports.
+	Proto            rules.Protocol
+	SrcPort, DstPort uint16
 }
 
-// RouteKind is what the routes say of a packet.
-type RouteKind uint8
+// Routed is what the routes say of a packet.
+type Routed uint8
 
 // The kinds of decision.
 const (
-	RouteUnknown RouteKind = iota
-	RouteLocal             // to this host
-	RouteForward           // out by an interface
-	RouteNone              // no route, or one that refuses
-	RouteRefused           // forwarding is off, or the source cannot come that way: dropped
+	RoutedUnknown Routed = iota
+	RoutedLocal          // to this host
+	RoutedForward        // out by an interface
+	RoutedNone           // no route, or one that refuses
+	RoutedRefused        // forwarding is off, or the source cannot come that way: dropped
 )
 
-// Route is a routing decision.
-type Route struct {
-	Kind RouteKind
+// Decision is a routing decision.
+type Decision struct {
+	Kind Routed
 	Out  string // the interface it leaves by; lo for what a host sends to itself
 	// NextHop is the gateway; invalid where the destination is reached directly.
 	NextHop netip.Addr

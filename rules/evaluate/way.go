@@ -234,15 +234,15 @@ func (m *machine) routeInput(st *state) bool {
 		other := *st
 		other.stage = stageMangleInput
 		m.fork(&other)
-		r.Kind = RouteForward
+		r.Kind = RoutedForward
 	}
 	switch r.Kind {
-	case RouteLocal:
+	case RoutedLocal:
 		st.stage = stageMangleInput
 		return true
-	case RouteForward:
+	case RoutedForward:
 		return m.forward(st, r)
-	case RouteRefused:
+	case RoutedRefused:
 		m.finish(st, Dropped, RuleRef{}, r.Why)
 	default:
 		m.finish(st, NoRoute, RuleRef{}, r.Why)
@@ -250,7 +250,7 @@ func (m *machine) routeInput(st *state) bool {
 	return false
 }
 
-func (m *machine) forward(st *state, r Route) bool {
+func (m *machine) forward(st *state, r Decision) bool {
 	src := st.src.addr(m.family)
 	if m.family == rules.IPv6 && st.has&unknownSrc == 0 && (src.IsLinkLocalUnicast() || src.IsUnspecified() || src.IsLoopback()) {
 		m.finish(st, Dropped, RuleRef{}, "packets from "+src.String()+" are not forwarded")
@@ -269,7 +269,7 @@ func (m *machine) forward(st *state, r Route) bool {
 	return true
 }
 
-func (m *machine) leaveBy(st *state, r Route) {
+func (m *machine) leaveBy(st *state, r Decision) {
 	st.leave, st.nextHop = r.Out, r.NextHop
 	st.has &^= unknownOut
 	if r.Out == "" {
@@ -282,13 +282,13 @@ func (m *machine) routeOutput(st *state, again bool) bool {
 	r, known := m.decide(st, "")
 	if !known {
 		m.doubt(Doubt{What: "the host's routes are not known"})
-		r = Route{Kind: RouteForward, Out: m.pkt.Out}
+		r = Decision{Kind: RoutedForward, Out: m.pkt.Out}
 	}
 	switch r.Kind {
-	case RouteLocal:
+	case RoutedLocal:
 		r.Out = "lo"
 		fallthrough
-	case RouteForward:
+	case RoutedForward:
 		m.leaveBy(st, r)
 		return true
 	}
@@ -301,27 +301,27 @@ func (m *machine) routeOutput(st *state, again bool) bool {
 }
 
 // decide asks the host's routes; known is false if nobody can tell.
-func (m *machine) decide(st *state, in string) (r Route, known bool) {
+func (m *machine) decide(st *state, in string) (r Decision, known bool) {
 	dst, dstKnown := st.addr(false)
 	src, srcKnown := st.addr(true)
 	if st.looped || st.toLocal {
-		return Route{Kind: RouteLocal}, true
+		return Decision{Kind: RoutedLocal}, true
 	}
 	if !dstKnown {
-		return Route{}, false
+		return Decision{}, false
 	}
 	to := dst.addr(m.family)
 	if m.e.host.Route != nil && srcKnown && (st.has&unknownIn == 0 || m.pkt.Local) {
 		q := RouteQuery{Src: src.addr(m.family), Dst: to, In: in, Mark: st.mark, TOS: m.pkt.TOS}
-		if r := m.e.host.Route(q); r.Kind != RouteUnknown {
+		if r := m.e.host.Route(q); r.Kind != RoutedUnknown {
 			return r, true
 		}
 	}
 	switch {
 	case m.e.addrs.known && (m.e.addrs.isLocal(to) || to.Is4() && m.e.addrs.addrType(to, "") == "BROADCAST"):
-		return Route{Kind: RouteLocal}, true
+		return Decision{Kind: RoutedLocal}, true
 	case m.pkt.Out != "":
-		return Route{Kind: RouteForward, Out: m.pkt.Out}, true
+		return Decision{Kind: RoutedForward, Out: m.pkt.Out}, true
 	}
-	return Route{Kind: RouteForward}, m.e.addrs.known && !to.IsMulticast()
+	return Decision{Kind: RoutedForward}, m.e.addrs.known && !to.IsMulticast()
 }

@@ -15,10 +15,10 @@ func (b *builder) evaluator() *evaluate.Evaluator {
 	}
 	kernel := b.Kernel
 	if route := kernel.Route; route != nil {
-		kernel.Route = func(q evaluate.RouteQuery) evaluate.Route {
+		kernel.Route = func(q evaluate.RouteQuery) evaluate.Decision {
 			r := route(q)
-			if r.Kind == evaluate.RouteRefused && r.Out != "" {
-				r.Kind = evaluate.RouteForward
+			if r.Kind == evaluate.RoutedRefused && r.Out != "" {
+				r.Kind = evaluate.RoutedForward
 			}
 			return r
 		}

@@ -307,12 +307,12 @@ func closest(word string, list []string) string {
 }
 
 // route is where a packet to an address leaves, forwarding taken as on.
-func (b *builder) route(dst netip.Addr) (evaluate.Route, bool) {
+func (b *builder) route(dst netip.Addr) (evaluate.Decision, bool) {
 	if b.Kernel.Route == nil || !dst.IsValid() {
-		return evaluate.Route{}, false
+		return evaluate.Decision{}, false
 	}
 	r := b.Kernel.Route(evaluate.RouteQuery{Dst: dst})
-	return r, r.Kind != evaluate.RouteUnknown
+	return r, r.Kind != evaluate.RoutedUnknown
 }
 
 // local reports an address of this host, and the interface that has it.

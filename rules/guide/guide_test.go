@@ -33,21 +33,21 @@ func gateway(t *testing.T, tables string) Host {
 				{Name: "lan0", Addrs: []evaluate.InterfaceAddr{{Prefix: prefix(own[1])}}},
 				{Name: "tun0", Addrs: []evaluate.InterfaceAddr{{Prefix: prefix(own[2])}}},
 			},
-			Route: func(q evaluate.RouteQuery) evaluate.Route {
+			Route: func(q evaluate.RouteQuery) evaluate.Decision {
 				for _, a := range own {
 					if prefix(a).Addr() == q.Dst {
-						return evaluate.Route{Kind: evaluate.RouteLocal}
+						return evaluate.Decision{Kind: evaluate.RoutedLocal}
 					}
 				}
 				if prefix("172.16.0.0/12").Contains(q.Dst) {
-					return evaluate.Route{Kind: evaluate.RouteNone}
+					return evaluate.Decision{Kind: evaluate.RoutedNone}
 				}
 				for _, n := range nets {
 					if n.net.Contains(q.Dst) {
-						return evaluate.Route{Kind: evaluate.RouteForward, Out: n.link}
+						return evaluate.Decision{Kind: evaluate.RoutedForward, Out: n.link}
 					}
 				}
-				return evaluate.Route{Kind: evaluate.RouteNone}
+				return evaluate.Decision{Kind: evaluate.RoutedNone}
 			},
 		},
 		Links:    []Link{{Name: "lo", Kind: "loopback", Up: true}, {Name: "wan0", Kind: "device", MTU: 1500, Up: true}, {Name: "lan0", Kind: "device", MTU: 1500, Up: true}, {Name: "tun0", Kind: "tun", MTU: 1400, Up: true}},

@@ -30,7 +30,7 @@ func (b *builder) machine(field string, a netip.Addr) (link string, ok bool) {
 	}
 	r, known := b.route(a)
 	switch {
-	case known && r.Kind == evaluate.RouteNone:
+	case known && r.Kind == evaluate.RoutedNone:
 		b.wrong(field, b.machineLike(a), "there is no route to %s", a)
 		return "", false
 	case known:

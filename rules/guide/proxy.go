@@ -181,7 +181,7 @@ func (o OneToOne) Advise(h Host) Advice {
 		return b.advice()
 	}
 	r, known := b.route(b.someHost(inside))
-	if known && (r.Kind == evaluate.RouteNone || r.Out == o.Out) {
+	if known && (r.Kind == evaluate.RoutedNone || r.Out == o.Out) {
 		b.wrong("inside", b.anInsideNet(o.Out), "%s is not behind this gateway", inside)
 		return b.advice()
 	}

@@ -65,18 +65,18 @@ func (b *builder) checkShare(s *Share) (net netip.Prefix, in string, ok bool) {
 	if r, known := b.route(b.someHost(net)); known && in == "" {
 		in = r.Out
 		switch {
-		case r.Kind == evaluate.RouteNone:
+		case r.Kind == evaluate.RoutedNone:
 			b.wrong("net", b.anInsideNet(s.Out), "there is no route to %s: no answer would find its way back", net)
 		case in == s.Out && s.Out != b.Uplinks[b.family].Link:
 			b.wrong("out", b.Uplinks[b.family].Link, "%s itself is on %s: the way out is another interface", net, s.Out)
 		case in == s.Out:
 			b.wrong("net", b.anInsideNet(s.Out), "%s lies on the side of %s, which is the way out", net, s.Out)
-		case r.Kind == evaluate.RouteLocal:
+		case r.Kind == evaluate.RoutedLocal:
 			in = ""
 		}
 	}
-	if r, known := b.route(world(b.family)); known && r.Out != s.Out && r.Kind != evaluate.RouteLocal {
-		if r.Kind == evaluate.RouteNone {
+	if r, known := b.route(world(b.family)); known && r.Out != s.Out && r.Kind != evaluate.RoutedLocal {
+		if r.Kind == evaluate.RoutedNone {
 			b.warn("out", "", "this host has no default route, so it does not reach the world itself")
 		} else {
 			b.warn("out", r.Out, "packets to the world leave by %s and not by %s, so this rule would not see them", r.Out, s.Out)
@@ -124,9 +124,9 @@ func (b *builder) checkTunnel(s *Share, net netip.Prefix) {
 			}
 		}
 	}
-	if r, known := b.route(b.someHost(net)); known && r.Out != s.In && r.Kind != evaluate.RouteLocal {
+	if r, known := b.route(b.someHost(net)); known && r.Out != s.In && r.Kind != evaluate.RoutedLocal {
 		by := "by " + r.Out
-		if r.Kind == evaluate.RouteNone {
+		if r.Kind == evaluate.RoutedNone {
 			by = "nowhere"
 		}
 		b.wrong("net", b.netOn(s.In), "answers to %s would go %s and not by %s", net, by, s.In)
@@ -149,7 +149,7 @@ func (b *builder) checkReach(s *Share, net netip.Prefix) {
 		b.wrong("reach", nearest, "%s is %s and %s is not", net, b.family.Title(), reach)
 	case reach.Overlaps(net):
 		b.wrong("reach", nearest, "%s is the VPN's own network", reach)
-	case known && r.Kind == evaluate.RouteNone:
+	case known && r.Kind == evaluate.RoutedNone:
 		b.wrong("reach", nearest, "there is no route to %s", reach)
 	case known && r.Out == s.Out:
 		b.warn("reach", nearest, "%s is reached by %s, the way out, and not inside", reach, r.Out)
