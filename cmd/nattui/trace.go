@@ -64,8 +64,8 @@ func tracePackets(c *cobra.Command, o traceOptions, filter string) error {
 		}
 		return nil
 	}
-	ctx, stop := context.WithTimeout(c.Context(), o.timeout)
-	defer stop()
+	ctx, stop := context.WithCancelCause(c.Context())
+	defer stop(nil)
 	w, err := newWitness(ctx)
 	if err != nil {
 		return err
@@ -75,6 +75,8 @@ func tracePackets(c *cobra.Command, o traceOptions, filter string) error {
 		return err
 	}
 	defer t.Close()
+	// What it takes to begin on a busy machine is no time of the trace.
+	defer time.AfterFunc(o.timeout, func() { stop(context.DeadlineExceeded) }).Stop()
 	for _, worth := range append(w.unseen(), t.Leftover()) {
 		if worth != "" {
 			say(os.Stderr, worth)
@@ -103,7 +105,7 @@ func tracePackets(c *cobra.Command, o traceOptions, filter string) error {
 	if err := t.Err(); err != nil {
 		return err
 	}
-	switch timeUp := errors.Is(ctx.Err(), context.DeadlineExceeded); {
+	switch timeUp := errors.Is(context.Cause(ctx), context.DeadlineExceeded); {
 	case timeUp && o.count > 0:
 		return fmt.Errorf("no more packets came within %s", o.timeout)
 	case timeUp:
