@@ -47,7 +47,7 @@ func (r *slowReader) Write(b []byte) (int, error) {
 // await waits until a text has come.
 func (r *slowReader) await(t *testing.T, want string) {
 	t.Helper()
-	limit := time.After(20 * time.Second)
+	limit := time.After(time.Minute)
 	for {
 		r.mu.Lock()
 		got := r.text.String()
@@ -96,7 +96,7 @@ func TestFollowTellsASlowReaderWhatItMissed(t *testing.T) {
 	go func() { ended <- o.run(c) }()
 
 	// Until following has begun, what happens is no event.
-	limit := time.After(20 * time.Second)
+	limit := time.After(time.Minute)
 	for began := false; !began; {
 		send(5300)
 		select {

@@ -151,7 +151,7 @@ func follow(t testing.TB, o Options) *following {
 // await waits until ok holds; it fails after a time that only a broken program needs.
 func (f *following) await(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	limit := time.NewTimer(30 * time.Second)
+	limit := time.NewTimer(time.Minute)
 	defer limit.Stop()
 	for !ok() {
 		select {
@@ -351,7 +351,7 @@ func TestLossesWhileTheBufferIsRead(t *testing.T) {
 	must(c.Create(filled(100)))
 	must(c.Delete(filled(50)))
 	gate <- struct{}{}
-	for limit := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+	for limit := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		s := table.Feed()
 		kernel, here := differences(t, flows)
 		if s.Resyncs > 0 && !s.Lost && kernel+here == 0 && s.Missed+s.Events == sent {

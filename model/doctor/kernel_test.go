@@ -201,7 +201,7 @@ func (w *ward) base() {
 // broken; one that must not come is missed after a while: a connection that does not come up sends its second packet
 // after a second.
 const (
-	patience = 20 * time.Second
+	patience = time.Minute
 	absence  = 1300 * time.Millisecond
 )
 

@@ -19,7 +19,7 @@ import (
 )
 
 // patience is how long a test waits for what must come.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // target is a service that does with every connection what serve does.
 func target(t *testing.T, serve func(*net.TCPConn)) string {

@@ -313,7 +313,7 @@ func (g *gateway) entry(id string) commit.Entry {
 // until waits for a condition, which something else is working towards.
 func (g *gateway) until(what string, holds func() bool) {
 	g.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !holds() {
 		if time.Now().After(deadline) {
 			g.Fatalf("still not: %s", what)

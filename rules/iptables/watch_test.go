@@ -19,7 +19,7 @@ import (
 )
 
 // longest is far more than anything waited for here takes.
-const longest = 20 * time.Second
+const longest = time.Minute
 
 // take waits for the next value of a channel.
 func take[T any](t testing.TB, from <-chan T, what string) T {
