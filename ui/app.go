@@ -154,20 +154,13 @@ func byItself(msg tea.Msg) bool {
 	return false
 }
 
-// shows tells whether a message may be seen on the screen. Live flows are drawn once a
-// selection of them has come, not as well when it is asked for.
+// shows tells whether a message may be seen on the screen.
 func (a *App) shows(msg tea.Msg) bool {
-	switch msg.(type) {
-	case frameMsg:
+	if _, ok := msg.(frameMsg); ok {
 		return false
-	case flowsMsg, dueMsg:
-		s, ok := a.screen().(*flowsScreen)
-		return !ok || !s.expecting()
-	case secondMsg:
-		s, ok := a.screen().(*flowsScreen)
-		return !ok || s.ticks()
 	}
-	return true
+	s, ok := a.screen().(pacer)
+	return !ok || s.Shows(msg)
 }
 
 func (a *App) route(msg tea.Msg) tea.Cmd {
@@ -186,10 +179,10 @@ func (a *App) route(msg tea.Msg) tea.Cmd {
 	case tea.KeyPressMsg:
 		return a.key(msg)
 	case tea.PasteMsg:
-		if top := a.top(); top != nil {
-			return top.Update(msg)
+		if s, ok := a.input().(paster); ok {
+			return s.Paste(msg.Content)
 		}
-		return a.screen().Paste(msg.Content)
+		return nil
 	case tea.MouseWheelMsg:
 		a.wheel(msg)
 		return nil
@@ -265,84 +258,109 @@ func (a *App) toScreens(msg tea.Msg) tea.Cmd {
 func (a *App) toDialogs(msg tea.Msg) tea.Cmd {
 	var cmds []tea.Cmd
 	for _, d := range append([]dialog(nil), a.dialogs...) {
-		cmds = append(cmds, d.Update(msg))
+		if d, ok := d.(receiver); ok {
+			cmds = append(cmds, d.Receive(msg))
+		}
 	}
 	return tea.Batch(cmds...)
 }
 
-// key gives a key to exactly one consumer.
-func (a *App) key(msg tea.KeyPressMsg) tea.Cmd {
-	if key.Matches(msg, keys.Redraw) {
-		return tea.ClearScreen
-	}
+// input is what gets keys: the topmost dialog, or the active screen.
+func (a *App) input() interface{ Actions() keyTable } {
 	if top := a.top(); top != nil {
-		return top.Update(msg)
+		return top
 	}
-	if msg.String() == "ctrl+c" {
+	return a.screen()
+}
+
+// key gives a key to exactly one consumer.
+func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
+	in := a.input()
+	switch s, ok := in.(sender); {
+	case key.Matches(k, keys.Redraw):
+		return tea.ClearScreen
+	case a.top() == nil && k.String() == "ctrl+c":
 		return tea.Quit
+	case ok && s.Sending():
+		return nil
 	}
-	if a.screen().Typing() {
-		return a.screen().Key(msg)
+	if cmd, taken := in.Actions().press(k); taken {
+		return cmd
 	}
+	if s, ok := in.(typist); ok {
+		if cmd, taken := s.Type(k); taken {
+			return cmd
+		}
+	}
+	if a.top() != nil {
+		return nil
+	}
+	cmd, _ := a.everywhere().press(k)
+	return cmd
+}
+
+// everywhere are the keys that work on every screen.
+func (a *App) everywhere() keyTable {
+	var t keyTable
 	for i, b := range keys.Screens {
-		if key.Matches(msg, b) && a.screens[i] != nil {
-			return a.show(i)
-		}
+		t = append(t, on(b, func() tea.Cmd { return a.show(i) }))
 	}
-	switch {
-	case key.Matches(msg, keys.Help):
-		a.open(newHelp(&a.desk, a.screen()))
+	pending := func() bool { return a.pending != nil }
+	return t.and(keyTable{
+		on(keys.Undo, a.undo),
+		on(keys.Redo, a.redo),
+		on(keys.Confirm, a.confirm).when(pending),
+		on(keys.Rollback, a.rollback).when(pending),
+		act(keys.Help, a.openHelp),
+		elsewhere(keys.Redraw),
+		on(keys.Quit, a.back),
+		act(hidden(keys.Forget), func() { a.open(newKeptFlows(&a.desk)) }).when(a.offersKept),
+		on(hidden(keys.Switches), a.switches).when(a.hasSwitches),
+		on(hidden(keyTrace), a.trace).when(func() bool { _, ok := a.screen().(traceSource); return ok }),
+	})
+}
+
+func (a *App) openHelp() { a.open(newHelp(&a.desk, a.screen().Actions(), a.everywhere())) }
+
+// back goes back one step within the screen, and ends the program where there is none.
+func (a *App) back() tea.Cmd {
+	if s, ok := a.screen().(returner); ok && s.Back() {
 		return nil
-	case key.Matches(msg, keys.Confirm) && a.pending != nil:
-		return a.confirm()
-	case key.Matches(msg, keys.Rollback) && a.pending != nil:
-		return a.rollback()
-	case key.Matches(msg, keys.Forget) && a.offersKept():
-		a.open(newKeptFlows(&a.desk))
-		return nil
-	case key.Matches(msg, keys.Undo):
-		if s, ok := a.screen().(interface{ Undo() tea.Cmd }); ok {
-			return s.Undo()
-		}
-		return a.undo()
-	case key.Matches(msg, keys.Redo):
-		return a.redo()
-	case key.Matches(msg, keys.Switches) && a.hasSwitches():
-		return a.openSwitches("")
-	case key.Matches(msg, keyTrace):
-		if filter, ok := a.traceable(); ok {
-			return a.openTrace(filter)
+	}
+	return tea.Quit
+}
+
+func (a *App) switches() tea.Cmd { return a.screen().(switchboard).Switches() }
+
+// trace shows the screen that traces, with a filter for what is under the cursor to start with.
+func (a *App) trace() tea.Cmd {
+	filter := a.screen().(traceSource).TraceFilter()
+	for i, s := range a.screens {
+		if s, ok := s.(traceTarget); ok {
+			cmd := a.show(i)
+			s.Suggest(filter)
+			return cmd
 		}
 	}
-	if key.Matches(msg, keys.Quit) {
-		if back, ok := a.screen().(interface{ Back() bool }); ok && back.Back() {
-			return nil
-		}
-		return tea.Quit
-	}
-	return a.screen().Key(msg)
+	return nil
 }
 
 // hasSwitches tells that the key for switches opens them on this screen; elsewhere
 // it has another use.
 func (a *App) hasSwitches() bool {
-	switch a.screen().(type) {
-	case *rulesScreen, *guideScreen, *doctorScreen:
-		return true
-	}
-	return false
+	_, ok := a.screen().(switchboard)
+	return ok
 }
 
 // offersKept tells that there are flows which the last change left behind, and that
 // the key for forgetting is theirs.
 func (a *App) offersKept() bool {
-	_, flows := a.screen().(*flowsScreen)
-	return a.kept.count > 0 && !flows
+	return a.kept.count > 0 && !a.screen().Actions().takes(keys.Forget)
 }
 
 // show makes a screen the active one.
 func (a *App) show(i int) tea.Cmd {
-	if s, ok := a.screen().(interface{ Hidden() }); ok && i != a.active {
+	if s, ok := a.screen().(hider); ok && i != a.active {
 		s.Hidden()
 	}
 	a.active = i
@@ -353,13 +371,9 @@ func (a *App) show(i int) tea.Cmd {
 type shownMsg struct{}
 
 func (a *App) wheel(msg tea.MouseWheelMsg) {
-	var over interface{ Wheel(by int) } = a.screen()
-	if top := a.top(); top != nil {
-		box, ok := top.(interface{ Wheel(by int) })
-		if !ok {
-			return
-		}
-		over = box
+	over, ok := a.input().(scroller)
+	if !ok {
+		return
 	}
 	switch msg.Button {
 	case tea.MouseWheelUp:
@@ -385,7 +399,7 @@ func (a *App) click(msg tea.MouseClickMsg) tea.Cmd {
 		}
 		return nil
 	}
-	if s, ok := a.screen().(interface{ Click(x, y int) tea.Cmd }); ok {
+	if s, ok := a.screen().(clicked); ok {
 		body := a.height - a.bodyHeight() - footLines
 		return s.Click(msg.X, msg.Y-body)
 	}
@@ -412,7 +426,7 @@ func (a *App) settle() tea.Cmd {
 		return nil
 	}
 	cmd := a.screen().Settle(a.width, a.bodyHeight())
-	if d, ok := a.top().(interface{ Settle() tea.Cmd }); ok {
+	if d, ok := a.top().(settler); ok {
 		cmd = tea.Batch(cmd, d.Settle())
 	}
 	return cmd
@@ -532,7 +546,7 @@ func (a *App) liveness() string {
 	if a.tables.Err != nil {
 		return a.look.Broken.Render(g.Cross + " rules unread")
 	}
-	if s, ok := a.screen().(interface{ Paused() bool }); ok && s.Paused() {
+	if s, ok := a.screen().(pauser); ok && s.Paused() {
 		return a.look.Attention.Render("paused")
 	}
 	if a.gw.Flows != nil {
@@ -592,20 +606,14 @@ func (a *App) keyLine() string {
 	if a.pending != nil && a.height < 20 && a.top() == nil {
 		return a.proofLine()
 	}
-	bindings := a.screen().Keys()
-	if top := a.top(); top != nil {
-		bindings = top.Keys()
-	}
+	bindings := a.input().Actions().working()
 	more := a.look.Accent.Render("?") + a.look.Faint.Render(" more")
-	if _, line := a.screen().(interface{ Line(int) (string, bool) }); a.top() != nil || line && a.screen().Typing() {
+	if s, ok := a.screen().(liner); a.top() != nil || ok && s.Typing() {
 		more = "" // that key is not for help there
 	}
 	room := a.width - 2 - ansi.StringWidth(more)
 	line, used := "", 0
 	for _, b := range bindings {
-		if !b.Enabled() {
-			continue
-		}
 		h := b.Help()
 		w := ansi.StringWidth(h.Key+" "+h.Desc) + 2
 		if used+w > room {
@@ -618,11 +626,9 @@ func (a *App) keyLine() string {
 }
 
 func (a *App) statusLine() string {
-	if line, ok := a.screen().(interface {
-		Line(width int) (string, bool)
-	}); ok && a.top() == nil {
-		if s, typing := line.Line(a.width - 2); typing {
-			return " " + s
+	if s, ok := a.screen().(liner); ok && a.top() == nil {
+		if line, shown := s.Line(a.width - 2); shown {
+			return " " + line
 		}
 	}
 	if a.pending != nil {
@@ -649,22 +655,6 @@ func (a *App) statusLine() string {
 	}
 	room := a.width - 4 - ansi.StringWidth(tail)
 	return " " + mark + " " + style.Render(text.Fit(text.Safe(a.said.text), room)) + tail
-}
-
-// wan is the interface and address towards the world.
-func (a *App) wan() (name, addr string) {
-	up, ok := a.facts.WAN()
-	if !ok {
-		return "", ""
-	}
-	shown := up.Address()
-	if a.place.Family == rules.IPv6 && up.IPv6.Prefix.IsValid() {
-		shown = up.IPv6.Prefix.Addr()
-	}
-	if shown.IsValid() {
-		addr = shown.String()
-	}
-	return up.Link, addr
 }
 
 // forwarding says whether anything passes the gateway at all.

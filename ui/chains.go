@@ -3,9 +3,6 @@ package ui
 import (
 	"fmt"
 
-	"charm.land/bubbles/v2/key"
-	tea "charm.land/bubbletea/v2"
-
 	"nattui/rules"
 	"nattui/ui/table"
 	"nattui/ui/text"
@@ -44,44 +41,35 @@ func (s *rulesScreen) openChains() {
 
 func (c *chainChoice) key(i int) chainRow { return c.rows[i] }
 
-// Update moves and chooses.
-func (c *chainChoice) Update(msg tea.Msg) tea.Cmd {
-	k, ok := msg.(tea.KeyPressMsg)
-	if !ok {
-		return nil
+// Actions move and choose.
+func (c *chainChoice) Actions() keyTable {
+	moves := scrolling(c.room, c.move).show(2)
+	return keyTable{act(bind("enter", "look at it", "enter"), c.choose)}.and(moves, keyTable{
+		act(keys.Close, c.closing(c)), act(hidden(keys.Quit), c.closing(c)), act(hidden(keys.Chains), c.closing(c)),
+	})
+}
+
+func (c *chainChoice) move(by int) {
+	c.cursor.Go(c.cursor.Index()+by, len(c.rows), c.key)
+	c.cursor.Settle(len(c.rows), c.room())
+}
+
+// choose has the screen show the chain under the cursor.
+func (c *chainChoice) choose() {
+	r := c.rows[c.cursor.Index()]
+	c.close(c)
+	s := c.screen
+	s.table, s.only = r.table, r.chain
+	if r.table == "nat" && (r.chain == "PREROUTING" || r.chain == "POSTROUTING") {
+		s.only = ""
 	}
-	if by, ok := stride(k, c.room()); ok {
-		c.cursor.Go(c.cursor.Index()+by, len(c.rows), c.key)
-		c.cursor.Settle(len(c.rows), c.room())
-		return nil
+	s.arrange()
+	if r.chain == "POSTROUTING" && s.only == "" {
+		s.active = 1
 	}
-	switch {
-	case k.String() == "enter":
-		r := c.rows[c.cursor.Index()]
-		c.close(c)
-		s := c.screen
-		s.table, s.only = r.table, r.chain
-		if r.table == "nat" && (r.chain == "PREROUTING" || r.chain == "POSTROUTING") {
-			s.only = ""
-		}
-		s.arrange()
-		if r.chain == "POSTROUTING" && s.only == "" {
-			s.active = 1
-		}
-		return nil
-	case key.Matches(k, keys.Close), key.Matches(k, keys.Quit), key.Matches(k, keys.Chains):
-		c.close(c)
-		return nil
-	}
-	return nil
 }
 
 func (c *chainChoice) room() int { return max(3, min(len(c.rows), c.desk.height-6)) }
-
-// Keys are those of the list.
-func (c *chainChoice) Keys() []key.Binding {
-	return []key.Binding{bind("enter", "look at it"), keys.Up, keys.Down, keys.Close}
-}
 
 // View draws the list.
 func (c *chainChoice) View(width, _ int) string {

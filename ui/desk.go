@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model/explain"
@@ -51,32 +50,31 @@ type status struct {
 }
 
 // screen is one of the six tabs. It owns its state; data reaches all screens,
-// input only the active one.
+// input only the active one. What only some can do is in abilities.go.
 type screen interface {
-	Receive(msg tea.Msg) tea.Cmd
-	Key(msg tea.KeyPressMsg) tea.Cmd
-	// Typing tells that a line is being typed here, which takes every key.
-	Typing() bool
-	Paste(text string) tea.Cmd
-	Wheel(by int)
+	receiver
+	scroller
+	// Actions are the keys in the state that the screen is in.
+	Actions() keyTable
 	// Settle fits the screen's cursor and windows to a size, after anything has
 	// changed. View draws exactly what Settle left.
 	// What it returns fetches what the new windows lack.
 	Settle(width, height int) tea.Cmd
 	View(width, height int) []string
-	// Keys are the bindings that work now, the most wanted first.
-	Keys() []key.Binding
 }
 
 // dialog is a box over the screen. The topmost takes all input.
 type dialog interface {
-	Update(msg tea.Msg) tea.Cmd
+	// Actions are the keys in the state that the dialog is in.
+	Actions() keyTable
 	// View draws the box for a terminal of that size.
 	View(width, height int) string
-	Keys() []key.Binding
 }
 
 func (d *desk) open(x dialog) { d.dialogs = append(d.dialogs, x) }
+
+// closing is what a key does that closes a dialog.
+func (d *desk) closing(x dialog) func() { return func() { d.close(x) } }
 
 // close takes a dialog away, wherever it lies.
 func (d *desk) close(x dialog) {
@@ -90,6 +88,22 @@ func (d *desk) close(x dialog) {
 
 func (d *desk) say(text string) { d.said = status{text: text} }
 func (d *desk) fail(err error)  { d.said = status{text: err.Error(), failed: true} }
+
+// wan is the interface and address towards the world.
+func (d *desk) wan() (name, addr string) {
+	up, ok := d.facts.WAN()
+	if !ok {
+		return "", ""
+	}
+	shown := up.Address()
+	if d.place.Family == rules.IPv6 && up.IPv6.Prefix.IsValid() {
+		shown = up.IPv6.Prefix.Addr()
+	}
+	if shown.IsValid() {
+		addr = shown.String()
+	}
+	return up.Link, addr
+}
 
 // set is the rule set that is looked at; nil while there is none.
 func (d *desk) set() *rules.Ruleset { return d.tables.Sets[d.place] }
@@ -206,11 +220,14 @@ func (d *desk) applyOn(p rules.Plan, kind appliedKind, t Terms, then func(error)
 	})
 }
 
+// onlyLooks is why nothing can be changed.
+const onlyLooks = "this nattui only looks: it was started with --read-only"
+
 // mayChange tells whether a change can be begun now, and says why not.
 func (d *desk) mayChange() bool {
 	switch {
 	case d.gw.ReadOnly || d.gw.Changes == nil:
-		d.said = status{text: "this nattui only looks: it was started with --read-only", failed: true}
+		d.said = status{text: onlyLooks, failed: true}
 	case d.busy:
 		d.say("one change at a time: the last one is still being made")
 	case d.pending != nil:

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
@@ -88,7 +87,7 @@ var keyFix = bind("f", "fix", "f")
 // keyProbe asks the server of a forward for a connection.
 var keyProbe = bind("p", "ask the server", "p")
 
-func newDoctorScreen(d *desk) screen { return &doctorScreen{desk: d} }
+func newDoctorScreen(d *desk) *doctorScreen { return &doctorScreen{desk: d} }
 
 // Receive takes news of the gateway, and what was found.
 func (s *doctorScreen) Receive(msg tea.Msg) tea.Cmd {
@@ -263,12 +262,6 @@ func (s *doctorScreen) current() (*doctorRow, bool) {
 	return &s.rows[min(s.cursor.Index(), len(s.rows)-1)], true
 }
 
-// Typing: nothing is typed here.
-func (s *doctorScreen) Typing() bool { return false }
-
-// Paste does nothing.
-func (s *doctorScreen) Paste(string) tea.Cmd { return nil }
-
 // Wheel moves the cursor.
 func (s *doctorScreen) Wheel(by int) { s.move(by) }
 
@@ -297,47 +290,51 @@ func (s *doctorScreen) turn(f *doctor.Forward) {
 	s.next = time.Time{}
 }
 
-// Key takes one key.
-func (s *doctorScreen) Key(msg tea.KeyPressMsg) tea.Cmd {
-	if by, ok := stride(msg, s.height); ok {
-		s.move(by)
-		return nil
+// Actions fix, follow a forward, and ask its server.
+func (s *doctorScreen) Actions() keyTable {
+	current := func(is func(*doctorRow) bool) func() bool {
+		return func() bool { r, ok := s.current(); return ok && is(r) }
 	}
-	switch {
-	case key.Matches(msg, keys.Close):
-		if s.Back() {
-			return s.live()
-		}
-	case key.Matches(msg, keys.Details):
-		return s.enter()
-	case key.Matches(msg, keyFix):
-		s.fix()
-	case key.Matches(msg, keyProbe):
-		return s.askServer()
+	forward := current(func(r *doctorRow) bool { return r.forward != nil })
+	curable := current(func(r *doctorRow) bool { return !s.gw.ReadOnly && len(r.finding.Cure.Steps) > 0 })
+	follows := func() bool { return s.follows != nil }
+	can := func() bool { return !s.gw.ReadOnly }
+	return keyTable{
+		act(keyFix, s.fix).when(curable).otherwise(s.sayNoFix),
+		act(keyProbe, s.askServer).when(func() bool { return s.gw.Probe != nil && (follows() || forward()) }).otherwise(s.sayNoServer),
+		on(bind("enter", "follow it", "enter"), s.enter).when(forward),
+		on(keys.Details, s.enter).when(current(func(*doctorRow) bool { return true })),
+		on(keys.Close, func() tea.Cmd { s.Back(); return s.live() }).when(follows),
+		elsewhere(keys.Switches),
+	}.and(scrolling(func() int { return s.height }, s.move), keyTable{elsewhere(keys.Undo).when(can), elsewhere(keys.Redo).when(can)})
+}
+
+// Switches opens the switches of the kernel.
+func (s *doctorScreen) Switches() tea.Cmd { return s.openSwitches("") }
+
+// sayNoServer says why there is no server to ask.
+func (s *doctorScreen) sayNoServer() {
+	if s.gw.Probe == nil {
+		s.say("servers cannot be asked from here")
+		return
 	}
-	return nil
+	s.say("choose a forward first: its server is asked")
 }
 
 // askServer asks whether to ask the server of the forward for a connection: the
 // only thing that the doctor does and others see.
-func (s *doctorScreen) askServer() tea.Cmd {
+func (s *doctorScreen) askServer() {
 	f := s.follows
 	if r, ok := s.current(); f == nil && ok {
 		f = r.forward
 	}
 	switch {
-	case s.gw.Probe == nil:
-		s.say("servers cannot be asked from here")
-		return nil
-	case f == nil:
-		s.say("choose a forward first: its server is asked")
-		return nil
 	case f.Proto != rules.TCP || !f.Server.IsValid() || f.Server.Port() == 0:
 		s.say("only a server of TCP at one port can be asked for a connection")
-		return nil
+		return
 	case s.probing:
 		s.say("the server is being asked")
-		return nil
+		return
 	}
 	server := f.Server
 	q := newQuestion(s.desk, fmt.Sprintf("Ask %s for a connection?", server), []string{
@@ -353,7 +350,6 @@ func (s *doctorScreen) askServer() tea.Cmd {
 		return tea.Batch(follow, func() tea.Msg { return probedMsg{server, probe(context.Background(), server)} })
 	}
 	s.desk.open(q)
-	return nil
 }
 
 // answered examines the forward with what its server said.
@@ -392,19 +388,24 @@ func (s *doctorScreen) enter() tea.Cmd {
 
 // fix asks whether to cure what is under the cursor.
 func (s *doctorScreen) fix() {
+	if r, ok := s.current(); ok {
+		s.desk.open(s.cureQuestion(&r.finding))
+	}
+}
+
+// sayNoFix says why what is under the cursor cannot be cured from here.
+func (s *doctorScreen) sayNoFix() {
 	r, ok := s.current()
 	switch {
 	case !ok:
 	case s.gw.ReadOnly:
-		s.say("this nattui only looks: it was started with --read-only")
+		s.say(onlyLooks)
 	case r.forward != nil:
 		s.say("enter follows the forward; what is wrong with it has its cure there")
-	case len(r.finding.Cure.Steps) == 0 && len(r.finding.Commands) == 0:
+	case len(r.finding.Commands) == 0:
 		s.say("there is no plan that cures this: it takes somebody who knows what is meant")
-	case len(r.finding.Cure.Steps) == 0:
-		s.say("nattui does not run this itself: " + rules.ShellLine(r.finding.Commands[0]))
 	default:
-		s.desk.open(s.cureQuestion(&r.finding))
+		s.say("nattui does not run this itself: " + rules.ShellLine(r.finding.Commands[0]))
 	}
 }
 
@@ -466,22 +467,6 @@ func upper(s string) string {
 		return s
 	}
 	return strings.ToUpper(s[:1]) + s[1:]
-}
-
-// Keys are the bindings that work now.
-func (s *doctorScreen) Keys() []key.Binding {
-	with := func(b key.Binding, on bool) key.Binding { b.SetEnabled(on); return b }
-	r, ok := s.current()
-	details := keys.Details
-	if ok && r.forward != nil {
-		details.SetHelp("enter", "follow it")
-	}
-	asks := s.gw.Probe != nil && (s.follows != nil || ok && r.forward != nil)
-	can := ok && !s.gw.ReadOnly && len(r.finding.Cure.Steps) > 0
-	return []key.Binding{
-		with(keyFix, can), with(keyProbe, asks), with(details, ok), with(keys.Close, s.follows != nil), keys.Switches,
-		keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom, with(keys.Undo, !s.gw.ReadOnly), with(keys.Redo, !s.gw.ReadOnly),
-	}
 }
 
 // Settle fits the list and what is under it to the height.

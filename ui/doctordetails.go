@@ -1,8 +1,6 @@
 package ui
 
 import (
-	"charm.land/bubbles/v2/key"
-	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
 	"nattui/model/doctor"
@@ -18,28 +16,10 @@ type findingDetails struct {
 	reading
 }
 
-// Update scrolls, fixes, or closes on any other key.
-func (d *findingDetails) Update(msg tea.Msg) tea.Cmd {
-	k, ok := msg.(tea.KeyPressMsg)
-	if !ok {
-		return nil
-	}
-	switch {
-	case d.reads(k):
-	case key.Matches(k, keyFix):
-		d.close(d)
-		d.screen.fix()
-	default:
-		d.close(d)
-	}
-	return nil
-}
-
-// Keys are those of the box.
-func (d *findingDetails) Keys() []key.Binding {
-	fix := keyFix
-	fix.SetEnabled(len(d.finding.Cure.Steps) > 0 && !d.gw.ReadOnly)
-	return []key.Binding{fix, keys.Up, keys.Down, keys.Close}
+// Actions fix, scroll and close.
+func (d *findingDetails) Actions() keyTable {
+	fix := act(keyFix, func() { d.close(d); d.screen.fix() })
+	return d.readingKeys(d, &d.reading, fix.when(func() bool { return len(d.finding.Cure.Steps) > 0 && !d.gw.ReadOnly }))
 }
 
 // View draws the box.

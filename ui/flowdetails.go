@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
@@ -527,35 +526,21 @@ type flowDetails struct {
 	reading
 }
 
-// Update scrolls, forgets, or closes on any other key.
-func (d *flowDetails) Update(msg tea.Msg) tea.Cmd {
-	k, ok := msg.(tea.KeyPressMsg)
-	if !ok {
-		return nil
-	}
-	switch {
-	case d.reads(k):
-	case key.Matches(k, keys.Names):
-		return d.view.screen.toggleNames()
-	case key.Matches(k, keys.Forget):
-		d.close(d)
-		if story := d.view.story(); story.Ended || d.view.gone {
-			d.view.screen.sayEnded()
-			return nil
-		}
-		d.view.screen.askForgetOf(d.view.d.Flow)
-		return nil
-	default:
-		d.close(d)
-	}
-	return nil
+// Actions forget the flow, name its ends, scroll and close.
+func (d *flowDetails) Actions() keyTable {
+	return d.readingKeys(d, &d.reading,
+		act(keys.Forget, d.forget).when(func() bool { return !d.gw.ReadOnly }),
+		on(keys.Names, d.view.screen.toggleNames),
+	)
 }
 
-// Keys are those of the box.
-func (d *flowDetails) Keys() []key.Binding {
-	forget := keys.Forget
-	forget.SetEnabled(!d.gw.ReadOnly)
-	return []key.Binding{forget, keys.Names, keys.Up, keys.Down, keys.Close}
+func (d *flowDetails) forget() {
+	d.close(d)
+	if story := d.view.story(); story.Ended || d.view.gone {
+		d.view.screen.sayEnded()
+		return
+	}
+	d.view.screen.askForgetOf(d.view.d.Flow)
 }
 
 const detailsWidth = 80

@@ -52,12 +52,11 @@ func (s *flowsScreen) askForgetOf(f flow.Flow) {
 // forgetLimit is how many flows are forgotten at a time.
 const forgetLimit = 100_000
 
+// sayNoFilter says why there is nothing that all could be forgotten of.
+func (s *flowsScreen) sayNoFilter() { s.say("X forgets the flows that a filter shows: type / first") }
+
 // askForgetAll asks before every flow that the filter shows is dropped.
 func (s *flowsScreen) askForgetAll() tea.Cmd {
-	if s.gw.ReadOnly || s.query.IsZero() || s.mode != listMode {
-		s.say("X forgets the flows that a filter shows: type / first")
-		return nil
-	}
 	q, now, selector := s.query, s.now.UnixNano(), flow.NewSelector(s.gw.Flows.Table())
 	return func() tea.Msg {
 		sel, err := selector.Select(context.Background(), q.Condition(), flow.Sort{}, flow.Window{Limit: forgetLimit}, now)

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"charm.land/bubbles/v2/key"
-	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
 	"nattui/model/facts"
@@ -110,30 +108,17 @@ type flowHealth struct {
 	reading
 }
 
-// Update scrolls, switches, or closes on any other key.
-func (h *flowHealth) Update(msg tea.Msg) tea.Cmd {
-	k, ok := msg.(tea.KeyPressMsg)
-	if !ok {
-		return nil
-	}
-	switch {
-	case h.reads(k):
-	case k.String() == "space":
-		h.Wheel(max(1, h.page-1))
-	case key.Matches(k, keys.Switches):
-		h.close(h)
-		return h.screen.Key(k)
-	default:
-		h.close(h)
-	}
-	return nil
-}
-
-// Keys are those of the box.
-func (h *flowHealth) Keys() []key.Binding {
-	switches := keys.Switches
-	switches.SetEnabled(!h.gw.ReadOnly)
-	return []key.Binding{switches, keys.Up, keys.Down, keys.PageDown, keys.Close}
+// Actions switch on what is off, scroll and close.
+func (h *flowHealth) Actions() keyTable {
+	page := func() { h.Wheel(max(1, h.page-1)) }
+	return keyTable{
+		act(keys.Switches, func() { h.close(h); h.screen.askSwitches() }).when(func() bool { return !h.gw.ReadOnly }),
+		act(keys.Up, func() { h.Wheel(-1) }),
+		act(keys.Down, func() { h.Wheel(1) }),
+		act(keys.PageDown, page),
+		act(silent("space"), page),
+		elsewhere(keys.Close),
+	}.and(h.keys().show(0), keyTable{others(h.closing(h))})
 }
 
 func (h *flowHealth) inner(width int) int { return min(100, width-2) - 4 }

@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
@@ -16,6 +16,7 @@ import (
 	"nattui/model/facts"
 	"nattui/model/filter"
 	"nattui/model/flow"
+	"nattui/model/traced"
 	"nattui/rules"
 	"nattui/ui/text"
 )
@@ -76,6 +77,18 @@ func newFlowsScreen(d *desk) *flowsScreen {
 // secondMsg comes once a second while the screen is looked at: visible counters
 // and the table's health are asked for.
 type secondMsg struct{}
+
+// Shows tells whether news may be seen on the screen: live flows are drawn once a selection of them
+// has come, not as well when it is asked for.
+func (s *flowsScreen) Shows(msg tea.Msg) bool {
+	switch msg.(type) {
+	case flowsMsg, dueMsg:
+		return !s.expecting()
+	case secondMsg:
+		return s.ticks()
+	}
+	return true
+}
 
 // expecting tells that flows are being selected for the screen, or will be soon.
 func (s *flowsScreen) expecting() bool {
@@ -361,63 +374,92 @@ func (s *flowsScreen) count() string {
 	return fmt.Sprintf("%s of %s", text.Exact(uint64(s.list.total)), rules.Plural(s.list.of, "flow"))
 }
 
-// Key takes one key.
-func (s *flowsScreen) Key(msg tea.KeyPressMsg) tea.Cmd {
-	if s.gw.Flows == nil {
-		return nil
+// Type types in the filter line.
+func (s *flowsScreen) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
+	if !s.filter.open {
+		return nil, false
 	}
-	if s.filter.open {
-		switch msg.String() {
-		case "tab":
-			return s.complete(1)
-		case "shift+tab":
-			return s.complete(-1)
-		}
-		if s.filter.key(msg) || !s.filter.open {
-			return s.filterChanged()
-		}
-		return nil
+	if s.filter.key(k) || !s.filter.open {
+		return s.filterChanged(), true
 	}
-	if by, ok := stride(msg, s.list.height); ok {
-		return s.cursorBy(by)
-	}
+	return nil, true
+}
+
+// Actions are the keys of what is shown, or of the filter line while that is open.
+func (s *flowsScreen) Actions() keyTable {
 	switch {
-	case key.Matches(msg, keys.Filter):
-		s.filter.start()
-	case key.Matches(msg, keys.Close):
-		s.Back()
-		return s.reload()
-	case key.Matches(msg, keys.Pause):
-		return s.pause()
-	case key.Matches(msg, keys.Events):
-		s.toggle(eventMode)
-		return s.reload()
-	case key.Matches(msg, keys.Group):
-		return s.groups.next()
-	case key.Matches(msg, keys.Sort):
-		return s.nextSort()
-	case key.Matches(msg, keys.Reverse):
-		return s.sortBy(s.sort.By, !s.sort.Descending)
-	case key.Matches(msg, keys.Details):
-		return s.details()
-	case key.Matches(msg, keys.Forget):
-		s.askForget()
-	case key.Matches(msg, keys.ForgetAll):
-		return s.askForgetAll()
-	case key.Matches(msg, keys.Names):
-		return s.toggleNames()
-	case key.Matches(msg, keys.Health):
-		s.open(&flowHealth{desk: s.desk, screen: s})
-	case key.Matches(msg, keys.WhatIf):
-		line := ""
-		if f, ok := s.current(); ok {
-			line = packetOfFlow(&f)
-		}
-		s.open(newWhatIf(s.desk, line))
-	case key.Matches(msg, keys.Switches):
-		s.askSwitches()
+	case s.gw.Flows == nil:
+		return nil
+	case s.filter.open:
+		return s.filterKeys()
 	}
-	return nil
+	return s.flowKeys()
+}
+
+func (s *flowsScreen) filterKeys() keyTable {
+	return keyTable{
+		on(bind("tab", "complete", "tab"), func() tea.Cmd { return s.complete(1) }),
+		on(silent("shift+tab"), func() tea.Cmd { return s.complete(-1) }),
+	}.and(s.filter.actions())
+}
+
+// flowKeys are the keys of lists, groups and events.
+func (s *flowsScreen) flowKeys() keyTable {
+	can := func() bool { return !s.gw.ReadOnly }
+	in := func(modes ...flowsMode) func() bool { return func() bool { return slices.Contains(modes, s.mode) } }
+	onFlow := func() bool { _, ok := s.current(); return ok }
+	either := func(is func() bool, no, yes action) keyTable {
+		return keyTable{no.when(func() bool { return !is() }), yes.when(is)}
+	}
+	paused := func() bool { return s.paused }
+	named := func(on bool) func() bool { return func() bool { return s.gw.Name != nil && s.names.on == on } }
+	return keyTable{
+		act(keys.Filter, s.filter.start),
+		on(keys.Sort, s.nextSort).when(in(listMode, groupMode)),
+		on(keys.Reverse, func() tea.Cmd { return s.sortBy(s.sort.By, !s.sort.Descending) }).when(in(listMode)),
+		on(keys.Group, s.groups.next),
+	}.and(
+		either(paused, on(keys.Pause, s.pause), on(bind("space", "go on", "space"), s.pause)),
+		either(in(eventMode), on(keys.Events, s.toggleEvents), on(bind("e", "flows", "e"), s.toggleEvents)),
+		keyTable{
+			on(keys.Details, s.details).when(func() bool { return s.mode == groupMode || onFlow() }),
+			act(keys.WhatIf, s.openWhatIf),
+			elsewhere(keyTrace),
+			on(keys.Names, s.toggleNames).when(named(false)),
+			on(bind("n", "addresses", "n"), s.toggleNames).when(named(true)),
+			act(keys.Health, func() { s.open(&flowHealth{desk: s.desk, screen: s}) }),
+			act(keys.Forget, s.askForget).when(func() bool { return can() && onFlow() }),
+			on(keys.ForgetAll, s.askForgetAll).when(func() bool { return can() && s.mode == listMode && !s.query.IsZero() }).otherwise(s.sayNoFilter),
+			act(keys.Switches, s.askSwitches).when(func() bool { return can() && s.switchable() }).otherwise(s.saySwitchedOn),
+		},
+		moving(func() int { return s.list.height }, s.cursorBy),
+		keyTable{on(hidden(keys.Close), func() tea.Cmd { s.Back(); return s.reload() })},
+	)
+}
+
+// TraceFilter is the flow under the cursor.
+func (s *flowsScreen) TraceFilter() string {
+	f, ok := s.current()
+	if !ok {
+		return ""
+	}
+	t := traced.TraceOfFlow(&f)
+	return t.String()
+}
+
+// openWhatIf asks what would become of the first packet of the flow under the cursor.
+func (s *flowsScreen) openWhatIf() {
+	line := ""
+	if f, ok := s.current(); ok {
+		line = packetOfFlow(&f)
+	}
+	s.open(newWhatIf(s.desk, line))
+}
+
+// toggleEvents shows the events in place of the flows, and the other way round.
+func (s *flowsScreen) toggleEvents() tea.Cmd {
+	s.toggle(eventMode)
+	return s.reload()
 }
 
 func (s *flowsScreen) toggle(m flowsMode) {
@@ -484,36 +526,6 @@ func (s *flowsScreen) sortBy(c flow.Column, descending bool) tea.Cmd {
 	s.chosen, s.sort = true, flow.Sort{By: c, Descending: descending}
 	s.list.reset()
 	return s.reload()
-}
-
-// Keys are the bindings that work now.
-func (s *flowsScreen) Keys() []key.Binding {
-	with := func(b key.Binding, on bool) key.Binding { b.SetEnabled(on); return b }
-	_, onFlow := s.current()
-	if s.gw.Flows == nil {
-		return nil
-	}
-	if s.filter.open {
-		return []key.Binding{bind("tab", "complete"), bind("enter", "keep"), bind("esc", "show all")}
-	}
-	can := !s.gw.ReadOnly
-	pause := keys.Pause
-	if s.paused {
-		pause.SetHelp("space", "go on")
-	}
-	names := keys.Names
-	if s.names.on {
-		names.SetHelp("n", "addresses")
-	}
-	events := keys.Events
-	if s.mode == eventMode {
-		events.SetHelp("e", "flows")
-	}
-	return []key.Binding{
-		keys.Filter, with(keys.Sort, s.mode != eventMode), with(keys.Reverse, s.mode == listMode), keys.Group, pause, events,
-		with(keys.Details, onFlow || s.mode == groupMode), keys.WhatIf, keyTrace, with(names, s.gw.Name != nil), keys.Health, with(keys.Forget, onFlow && can), with(keys.ForgetAll, can && s.mode == listMode && !s.query.IsZero()),
-		with(keys.Switches, can && s.switchable()), keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom,
-	}
 }
 
 // current is the flow under the cursor.

@@ -30,11 +30,14 @@ func (s *flowsScreen) switchable() bool {
 	return s.health.Events == facts.SettingOff || s.health.Accounting == facts.SettingOff || s.health.Timestamps == facts.SettingOff
 }
 
+// saySwitchedOn says why there is nothing to switch on.
+func (s *flowsScreen) saySwitchedOn() { s.say("the kernel counts and times flows already") }
+
 // askSwitches offers to switch on what is off.
 func (s *flowsScreen) askSwitches() {
 	off := s.flowSwitches()
-	if s.gw.ReadOnly || len(off) == 0 {
-		s.say("the kernel counts and times flows already")
+	if len(off) == 0 {
+		s.saySwitchedOn()
 		return
 	}
 	var p rules.Plan

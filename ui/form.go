@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"charm.land/bubbles/v2/cursor"
-	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 	"charm.land/huh/v2"
 	"charm.land/lipgloss/v2"
@@ -244,44 +243,40 @@ func (f *form) theme(dark bool) *huh.Styles {
 	return s
 }
 
-// Update takes keys, pastes and the form's own messages.
-func (f *form) Update(msg tea.Msg) tea.Cmd {
+// Receive takes the form's own messages.
+func (f *form) Receive(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case formFilledMsg:
 		if msg.form == f {
 			f.ready = true
 		}
 		return nil
-	case tea.KeyPressMsg:
-		if f.sending {
-			return nil
-		}
-		if k := msg.String(); k == "esc" || k == "ctrl+c" {
-			if f.ready {
-				return f.backToFields()
-			}
-			f.close(f)
-			return nil
-		}
-		if msg.String() == "ctrl+s" {
-			return f.send()
-		}
-		if f.ready {
-			return f.readyKey(msg)
-		}
-		f.refused = ""
 	case tea.WindowSizeMsg, tablesMsg, factsMsg, flowsMsg, frameMsg:
 		return nil
 	case cursor.BlinkMsg:
 		return nil // a cursor that blinks would redraw a slow line for nothing
-	case tea.PasteMsg:
-		msg.Content = strings.TrimSpace(msg.Content)
-		if f.ready || f.sending {
-			return nil
-		}
-		return f.toFields(msg)
 	}
 	return f.toFields(msg)
+}
+
+// Sending tells that the kernel is being asked.
+func (f *form) Sending() bool { return f.sending }
+
+// Type gives a key to the field.
+func (f *form) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
+	if f.ready {
+		return nil, true
+	}
+	f.refused = ""
+	return f.toFields(k), true
+}
+
+// Paste puts text into the field.
+func (f *form) Paste(pasted string) tea.Cmd {
+	if f.ready || f.sending {
+		return nil
+	}
+	return f.toFields(tea.PasteMsg{Content: strings.TrimSpace(pasted)})
 }
 
 func (f *form) toFields(msg tea.Msg) tea.Cmd {
@@ -297,19 +292,21 @@ func (f *form) toFields(msg tea.Msg) tea.Cmd {
 	return cmd
 }
 
-// readyKey takes keys while the preview waits to be applied.
-func (f *form) readyKey(msg tea.KeyPressMsg) tea.Cmd {
-	switch msg.String() {
-	case "enter", "y":
-		return f.send()
-	case "up", "shift+tab", "left", "e", "n":
-		return f.backToFields()
-	case "c":
-		if f.gw.Journal != nil {
-			f.chosen = f.chosen.next()
-		}
-	}
-	return nil
+// Actions are the form's keys while it is filled, and while the preview waits to be applied.
+func (f *form) Actions() keyTable {
+	ready := func() bool { return f.ready }
+	filling := func() bool { return !f.ready }
+	fields := keyTable{elsewhere(bind("tab/↓", "next")), elsewhere(bind("↑", "back")), elsewhere(bind("→", "accept suggestion"))}
+	return keyTable{
+		on(bind("enter", "apply", "enter", "y"), f.send).when(ready),
+		on(bind("esc", "back to the fields", "esc", "ctrl+c"), f.backToFields).when(ready),
+		act(keyCountdown, func() { f.chosen = f.chosen.next() }).when(func() bool { return f.ready && f.gw.Journal != nil }),
+		on(silent("up", "shift+tab", "left", "e", "n"), f.backToFields).when(ready),
+	}.and(fields.while(filling), keyTable{
+		on(bind("ctrl+s", "apply", "ctrl+s"), f.send).when(filling),
+		on(silent("ctrl+s"), f.send),
+		act(bind("esc", "close", "esc", "ctrl+c"), f.closing(f)).when(filling),
+	})
 }
 
 func (f *form) backToFields() tea.Cmd {
@@ -364,18 +361,6 @@ func (f *form) send() tea.Cmd {
 	})
 	f.sending = cmd != nil
 	return cmd
-}
-
-// Keys are the form's keys.
-func (f *form) Keys() []key.Binding {
-	if f.ready {
-		list := []key.Binding{bind("enter", "apply"), bind("esc", "back to the fields")}
-		if f.gw.Journal != nil {
-			list = append(list, keyCountdown)
-		}
-		return list
-	}
-	return []key.Binding{bind("tab/↓", "next"), bind("↑", "back"), bind("→", "accept suggestion"), bind("ctrl+s", "apply"), bind("esc", "close")}
 }
 
 // Settle has what the fields make weighed, as far as it can be made.

@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"charm.land/bubbles/v2/cursor"
-	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 	"charm.land/huh/v2"
 
@@ -63,7 +62,7 @@ type guideMsg struct {
 // guideFilledMsg says that the last question was answered.
 type guideFilledMsg struct{ fields *huh.Form }
 
-func newGuideScreen(d *desk) screen {
+func newGuideScreen(d *desk) *guideScreen {
 	return &guideScreen{desk: d, manner: &form{desk: d}, impact: impact{desk: d}}
 }
 
@@ -107,9 +106,6 @@ func (s *guideScreen) Receive(msg tea.Msg) tea.Cmd {
 	return nil
 }
 
-// Typing tells that a question is being answered, which takes every key.
-func (s *guideScreen) Typing() bool { return s.asked != nil && s.proof == nil }
-
 // Paste puts text into the field.
 func (s *guideScreen) Paste(pasted string) tea.Cmd {
 	if s.fields == nil || s.ready || s.sending || s.proof != nil {
@@ -140,31 +136,82 @@ func (s *guideScreen) Back() bool {
 	return true
 }
 
-// Key takes a key.
-func (s *guideScreen) Key(msg tea.KeyPressMsg) tea.Cmd {
+// Sending tells that the kernel is being asked.
+func (s *guideScreen) Sending() bool { return s.sending }
+
+// Type gives a key to the field.
+func (s *guideScreen) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
+	switch {
+	case s.asked == nil || s.proof != nil:
+		return nil, false
+	case s.ready:
+		return nil, true
+	}
+	s.refused = ""
+	return s.toFields(k), true
+}
+
+// Actions are the keys of what is shown: the list, the questions, the plan, or the proof.
+func (s *guideScreen) Actions() keyTable {
 	switch {
 	case s.proof != nil:
-		if k := msg.String(); k == "enter" || k == "esc" {
-			s.Back()
-		}
-		return nil
-	case s.asked != nil:
-		return s.fieldKey(msg)
+		return keyTable{act(bind("esc", "back to the list", "esc", "enter"), func() { s.Back() }), elsewhere(keys.Undo)}
+	case s.asked == nil:
+		return s.listKeys()
+	case s.ready:
+		return s.planKeys()
 	}
-	switch {
-	case key.Matches(msg, keys.Up):
-		s.move(-1)
-	case key.Matches(msg, keys.Down):
-		s.move(1)
-	case key.Matches(msg, keys.Top):
-		s.move(-len(intentions))
-	case key.Matches(msg, keys.Bottom):
-		s.move(len(intentions))
-	case key.Matches(msg, keys.Details):
-		return s.begin(intentions[s.at])
+	return s.fieldKeys()
+}
+
+func (s *guideScreen) listKeys() keyTable {
+	to := func(by int) func() { return func() { s.move(by) } }
+	return keyTable{
+		on(bind("enter", "begin", "enter"), func() tea.Cmd { return s.begin(intentions[s.at]) }),
+		elsewhere(keys.Switches),
+		act(keys.Up, to(-1)), act(keys.Down, to(1)), act(keys.Top, to(-len(intentions))), act(keys.Bottom, to(len(intentions))),
+		elsewhere(keys.Undo), elsewhere(keys.Redo),
 	}
+}
+
+// planKeys are those of the plan once all is answered.
+func (s *guideScreen) planKeys() keyTable {
+	journal := func() bool { return s.gw.Journal != nil }
+	return keyTable{
+		on(bind("enter", "apply", "enter", "y"), s.send),
+		on(bind("↑/↓", "read on", "up", "k"), s.planUp),
+		act(silent("down", "j"), func() { s.scrollBy(1) }),
+		act(keyCountdown, func() { s.chosen = s.chosen.next() }).when(journal),
+		on(bind("esc", "back to the questions", "esc"), s.build),
+		on(silent("ctrl+s"), s.send),
+		act(silent("pgdown"), s.pageDown), act(silent("pgup"), s.pageUp),
+	}
+}
+
+// fieldKeys are those of the questions.
+func (s *guideScreen) fieldKeys() keyTable {
+	return keyTable{
+		elsewhere(bind("tab/↓", "next")), elsewhere(bind("↑", "back")), elsewhere(bind("→", "accept suggestion")),
+		on(bind("ctrl+s", "apply", "ctrl+s"), s.send),
+		act(bind("pgdn", "read on", "pgdown"), s.pageDown), act(silent("pgup"), s.pageUp),
+		act(bind("esc", "close", "esc"), func() { s.Back() }),
+	}
+}
+
+func (s *guideScreen) pageDown() { s.scrollBy(max(1, s.room-1)) }
+func (s *guideScreen) pageUp()   { s.scrollBy(-max(1, s.room-1)) }
+
+// planUp scrolls the plan up, and from its beginning back to the questions.
+func (s *guideScreen) planUp() tea.Cmd {
+	if s.scroll == 0 {
+		return s.build()
+	}
+	s.scrollBy(-1)
 	return nil
 }
+
+// Switches opens the switches of the kernel.
+func (s *guideScreen) Switches() tea.Cmd { return s.openSwitches("") }
 
 // begin asks the questions of an intention.
 func (s *guideScreen) begin(i *intention) tea.Cmd {
@@ -191,43 +238,6 @@ func (s *guideScreen) build() tea.Cmd {
 	cmd := s.fields.Init()
 	s.drawn = s.fields.View()
 	return cmd
-}
-
-func (s *guideScreen) fieldKey(msg tea.KeyPressMsg) tea.Cmd {
-	if s.sending {
-		return nil
-	}
-	switch k := msg.String(); {
-	case k == "esc" || k == "ctrl+c":
-		if s.ready {
-			return s.build()
-		}
-		s.Back()
-		return nil
-	case k == "ctrl+s":
-		return s.send()
-	case k == "pgdown":
-		s.scrollBy(max(1, s.room-1))
-		return nil
-	case k == "pgup":
-		s.scrollBy(-max(1, s.room-1))
-		return nil
-	case !s.ready:
-		s.refused = ""
-		return s.toFields(msg)
-	case k == "enter" || k == "y":
-		return s.send()
-	case k == "c" && s.gw.Journal != nil:
-		s.chosen = s.chosen.next()
-	case k == "down" || k == "j":
-		s.scrollBy(1)
-	case k == "up" || k == "k":
-		if s.scroll == 0 {
-			return s.build()
-		}
-		s.scrollBy(-1)
-	}
-	return nil
 }
 
 func (s *guideScreen) toFields(msg tea.Msg) tea.Cmd {
@@ -305,23 +315,6 @@ func (s *guideScreen) send() tea.Cmd {
 	})
 	s.sending = cmd != nil
 	return cmd
-}
-
-// Keys are the bindings that work now.
-func (s *guideScreen) Keys() []key.Binding {
-	switch {
-	case s.proof != nil:
-		return []key.Binding{bind("esc", "back to the list"), keys.Undo}
-	case s.asked == nil:
-		enter := keys.Details
-		enter.SetHelp("enter", "begin")
-		return []key.Binding{enter, keys.Switches, keys.Up, keys.Down, keys.Top, keys.Bottom, keys.Undo, keys.Redo}
-	case s.ready:
-		count := keyCountdown
-		count.SetEnabled(s.gw.Journal != nil)
-		return []key.Binding{bind("enter", "apply"), bind("↑/↓", "read on"), count, bind("esc", "back to the questions")}
-	}
-	return []key.Binding{bind("tab/↓", "next"), bind("↑", "back"), bind("→", "accept suggestion"), bind("ctrl+s", "apply"), bind("pgdn", "read on"), bind("esc", "close")}
 }
 
 // Settle draws the plan for the size and keeps its window within it.
@@ -433,7 +426,7 @@ func (s *guideScreen) about() string {
 		return ""
 	}
 	var parts []string
-	if name, addr := (&App{desk: *s.desk}).wan(); name != "" {
+	if name, addr := s.wan(); name != "" {
 		parts = append(parts, "the way out is "+name+", "+addr)
 	}
 	if nets := s.networks(); len(nets) > 0 {

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"charm.land/bubbles/v2/cursor"
-	"charm.land/bubbles/v2/key"
 	"charm.land/bubbles/v2/textarea"
 	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
@@ -72,100 +70,100 @@ func (x *importDialog) restyle() {
 	x.area.SetStyles(s)
 }
 
-// Update takes keys, pastes and what has been found.
-func (x *importDialog) Update(msg tea.Msg) tea.Cmd {
+// Receive takes what has been found.
+func (x *importDialog) Receive(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case importedMsg:
 		return x.take(msg)
 	case tea.BackgroundColorMsg:
 		x.restyle()
-		return nil
 	case tablesMsg:
 		if msg.Changed {
 			return x.read()
 		}
-		return nil
-	case tea.PasteMsg:
-		if x.sending {
-			return nil
-		}
-		if x.gap != "" {
-			msg.Content = strings.TrimSpace(msg.Content)
-			x.input, _ = x.input.Update(msg)
-			return nil
-		}
-		// The text stands as it was pasted, whatever it ends in.
-		x.area.InsertString(strings.TrimRight(strings.ReplaceAll(msg.Content, "\r\n", "\n"), "\n"))
-		return x.read()
-	case tea.KeyPressMsg:
-		if x.sending {
-			return nil
-		}
-		if x.gap != "" {
-			return x.gapKey(msg)
-		}
-		return x.key(msg)
-	case factsMsg, flowsMsg, frameMsg, tea.WindowSizeMsg, cursor.BlinkMsg:
-		return nil
 	}
 	return nil
 }
 
-func (x *importDialog) key(msg tea.KeyPressMsg) tea.Cmd {
+// Sending tells that the kernel is being asked.
+func (x *importDialog) Sending() bool { return x.sending }
+
+// Paste puts text in, as it was pasted, whatever it ends in; the answer to a question as one word.
+func (x *importDialog) Paste(pasted string) tea.Cmd {
+	switch {
+	case x.sending:
+		return nil
+	case x.gap != "":
+		x.input, _ = x.input.Update(tea.PasteMsg{Content: strings.TrimSpace(pasted)})
+		return nil
+	}
+	x.area.InsertString(strings.TrimRight(strings.ReplaceAll(pasted, "\r\n", "\n"), "\n"))
+	return x.read()
+}
+
+// Type types the text, or the answer to a question.
+func (x *importDialog) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
+	if x.gap != "" {
+		x.input, _ = x.input.Update(k)
+		return nil, true
+	}
 	x.refused = ""
-	switch msg.String() {
-	case "esc", "ctrl+c":
-		x.close(x)
-		return nil
-	case "ctrl+s":
-		return x.send()
-	case "enter":
-		if x.applicable() {
-			return x.send()
-		}
-	case "ctrl+t":
-		return x.correct()
-	case "ctrl+y":
-		x.doubts = !x.doubts
-		return x.read()
-	case "ctrl+o":
-		if x.choosable() {
-			x.chosen = x.chosen.next()
-		}
-		return nil
-	case "tab":
-		if len(x.found.Questions) > 0 {
-			x.askFor(x.found.Questions[0])
-		}
-		return nil
-	}
 	before := x.area.Value()
-	x.area, _ = x.area.Update(msg)
+	x.area, _ = x.area.Update(k)
 	if x.area.Value() != before {
-		return x.read()
+		return x.read(), true
 	}
-	return nil
+	return nil, true
 }
 
-// gapKey answers a question.
-func (x *importDialog) gapKey(msg tea.KeyPressMsg) tea.Cmd {
-	switch msg.String() {
-	case "esc", "ctrl+c":
-		x.gap = ""
-		return nil
-	case "enter", "tab":
-		if value := strings.TrimSpace(x.input.Value()); value != "" {
-			x.answers[x.gap] = value
-		}
-		x.gap = ""
-		return x.read()
+// Actions are the dialog's keys; letters are text.
+func (x *importDialog) Actions() keyTable {
+	if x.gap != "" {
+		return x.gapKeys()
 	}
-	x.input, _ = x.input.Update(msg)
-	return nil
+	return x.textKeys()
+}
+
+func (x *importDialog) gapKeys() keyTable {
+	return keyTable{
+		on(bind("enter", "answer", "enter", "tab"), x.answerGap),
+		act(bind("esc", "back to the text", "esc", "ctrl+c"), func() { x.gap = "" }),
+	}
+}
+
+func (x *importDialog) textKeys() keyTable {
+	questions := func() bool { return x.known && len(x.found.Questions) > 0 }
+	doubts := func() bool { return x.known && x.found.InDoubt() && strings.TrimSpace(x.area.Value()) != "" }
+	none := func() {}
+	return keyTable{
+		on(bind("enter", "apply", "enter"), x.send).when(x.applicable),
+		act(keyImportCountdown, func() { x.chosen = x.chosen.next() }).when(x.choosable).otherwise(none),
+		act(bind("tab", "fill the gaps", "tab"), func() { x.askFor(x.found.Questions[0]) }).when(questions).otherwise(none),
+		on(bind("ctrl+t", "take the corrections", "ctrl+t"), x.correct).when(doubts).otherwise(none),
+		on(bind("ctrl+y", "accept doubts", "ctrl+y"), x.acceptDoubts).when(doubts),
+		on(silent("ctrl+y"), x.acceptDoubts),
+		on(silent("ctrl+s"), x.send),
+		act(bind("esc", "close", "esc", "ctrl+c"), x.closing(x)),
+	}
+}
+
+// acceptDoubts takes doubtful lines as they are, or no longer.
+func (x *importDialog) acceptDoubts() tea.Cmd {
+	x.refused, x.doubts = "", !x.doubts
+	return x.read()
+}
+
+// answerGap takes the answer to a question.
+func (x *importDialog) answerGap() tea.Cmd {
+	if value := strings.TrimSpace(x.input.Value()); value != "" {
+		x.answers[x.gap] = value
+	}
+	x.gap = ""
+	return x.read()
 }
 
 func (x *importDialog) askFor(q paste.Question) {
-	x.gap = q.Name
+	x.gap, x.refused = q.Name, ""
 	x.input.SetValue(q.Suggestion)
 	x.input.CursorEnd()
 	x.input.Focus()
@@ -176,6 +174,7 @@ func (x *importDialog) correct() tea.Cmd {
 	if !x.known || !x.found.InDoubt() || len(x.found.Corrected) == 0 {
 		return nil
 	}
+	x.refused = ""
 	x.area.SetValue(strings.Join(x.found.Corrected, "\n"))
 	return x.read()
 }
@@ -248,27 +247,6 @@ func (x *importDialog) send() tea.Cmd {
 	})
 	x.sending = cmd != nil
 	return cmd
-}
-
-// Keys are the dialog's keys.
-func (x *importDialog) Keys() []key.Binding {
-	if x.gap != "" {
-		return []key.Binding{bind("enter", "answer"), bind("esc", "back to the text")}
-	}
-	var list []key.Binding
-	if x.applicable() {
-		list = append(list, bind("enter", "apply"))
-	}
-	if x.choosable() {
-		list = append(list, keyImportCountdown)
-	}
-	if x.known && len(x.found.Questions) > 0 {
-		list = append(list, bind("tab", "fill the gaps"))
-	}
-	if x.known && x.found.InDoubt() && strings.TrimSpace(x.area.Value()) != "" {
-		list = append(list, bind("ctrl+t", "take the corrections"), bind("ctrl+y", "accept doubts"))
-	}
-	return append(list, bind("esc", "close"))
 }
 
 // Settle has the plan weighed that the text makes.

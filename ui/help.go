@@ -2,7 +2,6 @@ package ui
 
 import (
 	"charm.land/bubbles/v2/key"
-	tea "charm.land/bubbletea/v2"
 
 	"nattui/ui/text"
 )
@@ -20,25 +19,12 @@ type KeyGroup struct {
 	Keys  []key.Binding
 }
 
-// everywhere are the keys that work on every screen.
-func everywhere() []key.Binding {
-	return append(append([]key.Binding(nil), keys.Screens[0], keys.Screens[1], keys.Screens[2], keys.Screens[3], keys.Screens[4], keys.Screens[5]), keys.Undo, keys.Redo, keys.Confirm, keys.Rollback, keys.Help, keys.Redraw, keys.Quit)
+func newHelp(d *desk, here, everywhere keyTable) *help {
+	return &help{desk: d, groups: []KeyGroup{{"on this screen", here.working()}, {"everywhere", everywhere.all()}}}
 }
 
-func newHelp(d *desk, s screen) *help {
-	return &help{desk: d, groups: []KeyGroup{{"on this screen", s.Keys()}, {"everywhere", everywhere()}}}
-}
-
-// Update scrolls, or closes on any other key.
-func (h *help) Update(msg tea.Msg) tea.Cmd {
-	if k, ok := msg.(tea.KeyPressMsg); ok && !h.reads(k) {
-		h.close(h)
-	}
-	return nil
-}
-
-// Keys closes it.
-func (h *help) Keys() []key.Binding { return []key.Binding{keys.Up, keys.Down, keys.Close} }
+// Actions scroll and close.
+func (h *help) Actions() keyTable { return h.readingKeys(h, &h.reading) }
 
 // View draws the box.
 func (h *help) View(width, height int) string {
@@ -49,7 +35,7 @@ func (h *help) View(width, height int) string {
 		entries = append(entries, h.look.Faint.Render(g.Title))
 		for _, b := range g.Keys {
 			k := b.Help()
-			if !b.Enabled() || seen[k.Key+k.Desc] {
+			if seen[k.Key+k.Desc] {
 				continue
 			}
 			seen[k.Key+k.Desc] = true

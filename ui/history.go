@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
@@ -93,9 +92,6 @@ func (s *historyScreen) Hidden() { s.shown = false }
 
 func (s *historyScreen) key(i int) string { return s.entries[i].ID }
 
-func (s *historyScreen) Typing() bool         { return false }
-func (s *historyScreen) Paste(string) tea.Cmd { return nil }
-
 func (s *historyScreen) Wheel(by int) {
 	s.cursor.Go(s.cursor.Index()+by, len(s.entries), s.key)
 }
@@ -107,34 +103,35 @@ func (s *historyScreen) current() (Entry, bool) {
 	return s.entries[min(s.cursor.Index(), len(s.entries)-1)], true
 }
 
-// Key takes one key.
-func (s *historyScreen) Key(msg tea.KeyPressMsg) tea.Cmd {
-	if by, ok := stride(msg, s.height); ok {
-		s.Wheel(by)
-		return nil
-	}
-	switch {
-	case key.Matches(msg, keys.Details):
-		if e, ok := s.current(); ok {
-			s.open(&entryDetails{desk: s.desk, entry: e})
-		}
-	case key.Matches(msg, keys.Save):
-		return s.askSave()
-	}
-	return nil
+// Actions undo a change, show all about it, and keep what runs for boot.
+func (s *historyScreen) Actions() keyTable {
+	can := func() bool { return !s.gw.ReadOnly && s.gw.Journal != nil }
+	some := func() bool { return len(s.entries) > 0 }
+	stands := func() bool { e, ok := s.current(); return can() && ok && e.Stands }
+	return keyTable{
+		on(keys.Undo, s.undoCurrent).when(stands).otherwise(s.sayGone),
+		act(keys.Details, s.openDetails).when(some),
+		act(keys.Save, s.askSave).when(can),
+	}.and(scrolling(func() int { return s.height }, s.Wheel))
 }
 
-// Undo takes back the entry under the cursor.
-func (s *historyScreen) Undo() tea.Cmd {
-	e, ok := s.current()
-	if !ok || s.gw.ReadOnly || s.gw.Journal == nil {
-		return nil
+func (s *historyScreen) openDetails() {
+	if e, ok := s.current(); ok {
+		s.open(&entryDetails{desk: s.desk, entry: e})
 	}
-	if !e.Stands {
+}
+
+// sayGone says why the entry under the cursor cannot be taken back.
+func (s *historyScreen) sayGone() {
+	if e, ok := s.current(); ok && !s.gw.ReadOnly && s.gw.Journal != nil {
 		s.say("change " + e.ID + " does not stand: " + e.State)
-		return nil
 	}
-	if !s.mayChange() {
+}
+
+// undoCurrent asks what would take the entry under the cursor back.
+func (s *historyScreen) undoCurrent() tea.Cmd {
+	e, ok := s.current()
+	if !ok || !s.mayChange() {
 		return nil
 	}
 	journal := s.gw.Journal
@@ -164,13 +161,10 @@ func (s *historyScreen) askUndo(msg undoPlanMsg) {
 }
 
 // askSave offers to keep the running rules for boot.
-func (s *historyScreen) askSave() tea.Cmd {
-	if s.gw.ReadOnly || s.gw.Journal == nil {
-		return nil
-	}
+func (s *historyScreen) askSave() {
 	if s.drifted && s.drift.None() {
 		s.say("what runs is what is kept for boot already")
-		return nil
+		return
 	}
 	lines := []string{"Your own rules are written to where this host restores them from when it starts; rules of other programs are left to them."}
 	lines = append(lines, s.drift.Lines...)
@@ -180,15 +174,6 @@ func (s *historyScreen) askSave() tea.Cmd {
 		return func() tea.Msg { return settledMsg{"kept for boot", journal.Save(context.Background())} }
 	}
 	s.open(q)
-	return nil
-}
-
-// Keys are the bindings that work now.
-func (s *historyScreen) Keys() []key.Binding {
-	with := func(b key.Binding, on bool) key.Binding { b.SetEnabled(on); return b }
-	e, ok := s.current()
-	can := !s.gw.ReadOnly && s.gw.Journal != nil
-	return []key.Binding{with(keys.Undo, can && ok && e.Stands), with(keys.Details, ok), with(keys.Save, can), keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom}
 }
 
 // Settle fits the list to the size.
@@ -339,16 +324,8 @@ type entryDetails struct {
 	reading
 }
 
-// Update scrolls, or closes on any other key.
-func (d *entryDetails) Update(msg tea.Msg) tea.Cmd {
-	if k, ok := msg.(tea.KeyPressMsg); ok && !d.reads(k) {
-		d.close(d)
-	}
-	return nil
-}
-
-// Keys are those of the box.
-func (d *entryDetails) Keys() []key.Binding { return []key.Binding{keys.Up, keys.Down, keys.Close} }
+// Actions scroll and close.
+func (d *entryDetails) Actions() keyTable { return d.readingKeys(d, &d.reading) }
 
 // View draws the box.
 func (d *entryDetails) View(width, height int) string {

@@ -3,7 +3,6 @@ package ui
 import (
 	"context"
 
-	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model/explain"
@@ -63,8 +62,8 @@ type keptForgottenMsg struct {
 	err    error
 }
 
-// Update takes a key, or the news that flows are forgotten.
-func (k *keptFlows) Update(msg tea.Msg) tea.Cmd {
+// Receive takes the news that flows are forgotten, or have ended.
+func (k *keptFlows) Receive(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case keptForgottenMsg:
 		if msg.dialog == k {
@@ -72,28 +71,27 @@ func (k *keptFlows) Update(msg tea.Msg) tea.Cmd {
 		}
 	case flowsMsg, frameMsg:
 		k.dropEnded()
-	case tea.KeyPressMsg:
-		return k.press(msg)
 	}
 	return nil
 }
 
-func (k *keptFlows) press(msg tea.KeyPressMsg) tea.Cmd {
-	n := len(k.kept.flows)
-	if by, ok := stride(msg, k.height); ok {
-		k.cursor.Go(k.cursor.Index()+by, n, k.key)
-		return nil
+// Actions forget and move; where no flow is left, any key closes.
+func (k *keptFlows) Actions() keyTable {
+	if len(k.kept.flows) == 0 {
+		return keyTable{elsewhere(keys.Close), others(k.closing(k))}
 	}
-	switch {
-	case n == 0 || msg.String() == "esc" || msg.String() == "q" || msg.String() == "ctrl+c":
-		k.close(k)
-	case key.Matches(msg, keys.Forget):
-		i := min(k.cursor.Index(), n-1)
-		return k.forget(k.kept.flows[i : i+1])
-	case key.Matches(msg, keys.ForgetAll):
-		return k.forget(k.kept.flows)
-	}
-	return nil
+	all := bind("X", "forget all of them", "X")
+	moves := scrolling(func() int { return k.height }, k.move).show(2)
+	return keyTable{on(keys.Forget, k.forgetOne), on(all, func() tea.Cmd { return k.forget(k.kept.flows) })}.and(moves, keyTable{
+		act(keys.Close, k.closing(k)), act(hidden(keys.Quit), k.closing(k)),
+	})
+}
+
+func (k *keptFlows) move(by int) { k.cursor.Go(k.cursor.Index()+by, len(k.kept.flows), k.key) }
+
+func (k *keptFlows) forgetOne() tea.Cmd {
+	i := min(k.cursor.Index(), len(k.kept.flows)-1)
+	return k.forget(k.kept.flows[i : i+1])
 }
 
 func (k *keptFlows) forget(flows []flow.Flow) tea.Cmd {
@@ -153,16 +151,6 @@ func (k *keptFlows) Settle() tea.Cmd {
 	k.cursor.Follow(len(k.kept.flows), k.key)
 	k.cursor.Settle(len(k.kept.flows), k.height)
 	return nil
-}
-
-// Keys are the dialog's keys.
-func (k *keptFlows) Keys() []key.Binding {
-	if len(k.kept.flows) == 0 {
-		return []key.Binding{keys.Close}
-	}
-	all := keys.ForgetAll
-	all.SetHelp("X", "forget all of them")
-	return []key.Binding{keys.Forget, all, keys.Up, keys.Down, keys.Close}
 }
 
 // View draws the box.

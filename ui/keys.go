@@ -1,6 +1,10 @@
 package ui
 
-import "charm.land/bubbles/v2/key"
+import (
+	"charm.land/bubbles/v2/key"
+
+	"nattui/rules"
+)
 
 // bind makes a key binding that help shows under a label. Without keys it is for
 // showing alone.
@@ -17,7 +21,7 @@ var keys = struct {
 	Screens                                                [6]key.Binding
 	Up, Down, PageUp, PageDown, Top, Bottom, Pane          key.Binding
 	Help, Quit, Filter, Details, Close, Redraw             key.Binding
-	Add, Edit, Delete, MoveUp, MoveDown, Park              key.Binding
+	Add, Edit, Delete                                      key.Binding
 	Undo, Redo, Confirm, Rollback, Save                    key.Binding
 	Chains, Family, Backend                                key.Binding
 	Forget, ForgetAll, Pause, Events, Sort, Reverse, Group key.Binding
@@ -33,7 +37,6 @@ var keys = struct {
 	Help: bind("?", "help", "?"), Quit: bind("q", "back, quit", "q", "ctrl+c"), Filter: bind("/", "filter", "/"),
 	Details: bind("enter", "details", "enter"), Close: bind("esc", "close", "esc"), Redraw: bind("ctrl+l", "redraw", "ctrl+l"),
 	Add: bind("a", "add", "a"), Edit: bind("e", "edit", "e"), Delete: bind("d", "delete", "d"),
-	MoveUp: bind("K", "move up", "K"), MoveDown: bind("J", "move down", "J"), Park: bind("p", "park/restore", "p"),
 	Undo: bind("u", "undo", "u"), Redo: bind("U", "redo", "U"), Confirm: bind("C", "confirm", "C"), Rollback: bind("R", "roll back", "R"), Save: bind("w", "keep for boot", "w"),
 	Chains: bind("c", "chains", "c"), Family: bind("v", "IPv4/IPv6", "v"), Backend: bind("b", "nft/legacy", "b"),
 	Forget: bind("x", "forget", "x"), ForgetAll: bind("X", "forget all shown", "X"), Pause: bind("space", "pause", "space"),
@@ -41,17 +44,47 @@ var keys = struct {
 	Import: bind("i", "import", "i"), WhatIf: bind("t", "test a packet", "t"), Switches: bind("w", "switches", "w"), Names: bind("n", "names", "n"), Health: bind("h", "health", "h"),
 }
 
-// KeyTable is every binding of the program, for the README and the manual page.
+// KeyTable is every binding of the program, for the README and the manual page: those of the
+// screens, without what is the same in all of them, and those of the dialogs that change something.
 func KeyTable() []KeyGroup {
-	return []KeyGroup{
-		{"everywhere", append(everywhere(), keys.Close)},
-		{"in lists", []key.Binding{keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom, keys.Pane, keys.Filter, keys.Details, keys.WhatIf, keyTrace}},
-		{"Rules", []key.Binding{keys.Add, keys.Edit, keys.Delete, keys.MoveUp, keys.MoveDown, keys.Park, keys.Import, keys.Chains, keys.Family, keys.Backend, keys.Switches}},
-		{"Guide", []key.Binding{keys.Switches}},
-		{"Switches", []key.Binding{bind("enter", "change", "enter"), keyBoot}},
-		{"Doctor", []key.Binding{keyFix, keyProbe, keys.Switches}},
-		{"Trace", []key.Binding{bind("/", "what to trace"), keyStart, keyStop}},
-		{"History", []key.Binding{keys.Save}},
-		{"Flows", []key.Binding{keys.Sort, keys.Reverse, keys.Group, keys.Pause, keys.Events, keys.Forget, keys.ForgetAll, keys.Health, keys.Switches, keys.Names}},
+	a := New(Gateway{}, Options{})
+	d := &a.desk
+	flows, trace, guide := newFlowsScreen(d), newTraceScreen(d), newGuideScreen(d)
+	whole := append(a.everywhere().all(), keys.Close)
+	lists := []key.Binding{keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom, keys.Pane, keys.Filter, keys.Details, keys.WhatIf, keyTrace}
+	groups := []KeyGroup{{"everywhere", whole}, {"in lists", lists}}
+	for _, t := range []struct {
+		title string
+		keys  keyTable
+	}{
+		{"Rules", newRulesScreen(d).Actions()},
+		{"Flows", flows.flowKeys().and(flows.filterKeys())},
+		{"Guide", guide.listKeys().and(guide.fieldKeys(), guide.planKeys())},
+		{"Doctor", newDoctorScreen(d).Actions()},
+		{"Trace", trace.packetKeys().and(trace.lineKeys())},
+		{"History", newHistoryScreen(d).Actions()},
+		{"Questions", newQuestion(d, "", nil, rules.Plan{}, "yes").Actions()},
+		{"Adding and editing a rule", (&form{desk: d}).Actions()},
+		{"Pasted commands", newImport(d).textKeys()},
+		{"Switches", (&switches{desk: d}).Actions()},
+	} {
+		groups = append(groups, KeyGroup{t.title, without(t.keys.all(), append(whole, lists...))})
 	}
+	return groups
+}
+
+// without are the bindings that are not said already, here or among others.
+func without(list, others []key.Binding) []key.Binding {
+	said := map[key.Help]bool{}
+	for _, b := range others {
+		said[b.Help()] = true
+	}
+	var rest []key.Binding
+	for _, b := range list {
+		if !said[b.Help()] {
+			said[b.Help()] = true
+			rest = append(rest, b)
+		}
+	}
+	return rest
 }

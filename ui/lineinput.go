@@ -48,6 +48,11 @@ func (l *lineInput) close() {
 
 func (l *lineInput) paste(s string) { l.input, _ = l.input.Update(tea.PasteMsg{Content: s}) }
 
+// actions are the keys of a filter line that is open; the line itself takes them.
+func (l *lineInput) actions() keyTable {
+	return keyTable{elsewhere(bind("enter", "keep")), elsewhere(bind("esc", "show all"))}
+}
+
 // key takes one key and tells whether the text has changed.
 func (l *lineInput) key(msg tea.KeyPressMsg) bool {
 	before := l.text()

@@ -3,7 +3,6 @@ package ui
 import (
 	"strings"
 
-	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
@@ -50,37 +49,6 @@ func (q *question) Settle() tea.Cmd {
 	return q.impact.weigh(q.whole)
 }
 
-// Update takes the answer.
-func (q *question) Update(msg tea.Msg) tea.Cmd {
-	k, ok := msg.(tea.KeyPressMsg)
-	if !ok {
-		return nil
-	}
-	switch k.String() {
-	case "y", "Y":
-		return q.answer(true)
-	case "n", "N", "esc", "q", "ctrl+c":
-		return q.answer(false)
-	case "left", "right", "tab", "shift+tab", "h", "l":
-		q.yes = !q.yes
-	case "up", "k":
-		q.Wheel(-1)
-	case "down", "j":
-		q.Wheel(1)
-	case "pgup", "ctrl+b":
-		q.Wheel(-q.page())
-	case "pgdown", "ctrl+f":
-		q.Wheel(q.page())
-	case "c":
-		if q.changes() {
-			q.countdown = q.countdown.next()
-		}
-	case "enter":
-		return q.answer(q.yes)
-	}
-	return nil
-}
-
 // Wheel scrolls.
 func (q *question) Wheel(by int) { q.offset = max(0, min(q.offset+by, q.most)) }
 
@@ -96,17 +64,23 @@ func (q *question) answer(yes bool) tea.Cmd {
 	return q.act()
 }
 
-// Keys are the answers.
-func (q *question) Keys() []key.Binding {
-	list := []key.Binding{bind("y", q.verb, "y"), bind("n", "no", "n")}
-	if q.changes() {
-		list = append(list, keyCountdown)
+// Actions are the answers, and what leads through the question.
+func (q *question) Actions() keyTable {
+	scroll := func(by int) func() { return func() { q.Wheel(by) } }
+	return keyTable{
+		on(bind("y", q.verb, "y", "Y"), q.answering(true)),
+		on(bind("n", "no", "n", "N", "esc", "q", "ctrl+c"), q.answering(false)),
+		act(keyCountdown, func() { q.countdown = q.countdown.next() }).when(q.changes),
+		act(bind("↑/↓", "scroll", "up", "k"), scroll(-1)).when(func() bool { return q.most > 0 }),
+		act(silent("down", "j"), scroll(1)),
+		act(hidden(keys.PageUp), func() { q.Wheel(-q.page()) }),
+		act(hidden(keys.PageDown), func() { q.Wheel(q.page()) }),
+		act(bind("←/→", "choose", "left", "right", "tab", "shift+tab", "h", "l"), func() { q.yes = !q.yes }),
+		on(bind("enter", "answer", "enter"), func() tea.Cmd { return q.answer(q.yes) }),
 	}
-	if q.most > 0 {
-		list = append(list, bind("↑/↓", "scroll", "up", "down"))
-	}
-	return append(list, bind("←/→", "choose", "left", "right"), bind("enter", "answer", "enter"))
 }
+
+func (q *question) answering(yes bool) func() tea.Cmd { return func() tea.Cmd { return q.answer(yes) } }
 
 // keyCountdown goes through the choices of how long a change waits to be confirmed.
 var keyCountdown = bind("c", "countdown", "c")
@@ -188,16 +162,8 @@ type notice struct {
 	title, text string
 }
 
-// Update closes it on any key.
-func (n *notice) Update(msg tea.Msg) tea.Cmd {
-	if _, ok := msg.(tea.KeyPressMsg); ok {
-		n.close(n)
-	}
-	return nil
-}
-
-// Keys are those of the box.
-func (n *notice) Keys() []key.Binding { return []key.Binding{keys.Close} }
+// Actions: any key closes it.
+func (n *notice) Actions() keyTable { return keyTable{elsewhere(keys.Close), others(n.closing(n))} }
 
 // View draws the box.
 func (n *notice) View(width, height int) string {

@@ -1,32 +1,6 @@
 package ui
 
-import (
-	"fmt"
-
-	"charm.land/bubbles/v2/key"
-	tea "charm.land/bubbletea/v2"
-)
-
-// stride is how far a key leads down a list or a text of which page lines are in sight, or up if negative: to the
-// top and the bottom it is farther than any is long. It is false for a key that does not move.
-func stride(k tea.KeyPressMsg, page int) (by int, ok bool) {
-	const far = 1 << 28
-	switch {
-	case key.Matches(k, keys.Up):
-		return -1, true
-	case key.Matches(k, keys.Down):
-		return 1, true
-	case key.Matches(k, keys.PageUp):
-		return -max(1, page-1), true
-	case key.Matches(k, keys.PageDown):
-		return max(1, page-1), true
-	case key.Matches(k, keys.Top):
-		return -far, true
-	case key.Matches(k, keys.Bottom):
-		return far, true
-	}
-	return 0, false
-}
+import "fmt"
 
 // reading is how far a box that is longer than its room has been scrolled.
 type reading struct {
@@ -35,11 +9,14 @@ type reading struct {
 	page   int // lines of the room
 }
 
-// reads takes a key that scrolls; it is false for any other.
-func (r *reading) reads(k tea.KeyPressMsg) bool {
-	by, ok := stride(k, r.page)
-	r.Wheel(by)
-	return ok
+// keys scroll; up and down are shown.
+func (r *reading) keys() keyTable {
+	return scrolling(func() int { return r.page }, r.Wheel).show(2)
+}
+
+// readingKeys are those of a box to be read: its own, those that scroll, and any other closes it.
+func (d *desk) readingKeys(x dialog, r *reading, own ...action) keyTable {
+	return append(append(keyTable(own), r.keys()...), elsewhere(keys.Close), others(d.closing(x)))
 }
 
 // Wheel scrolls.

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"charm.land/bubbles/v2/key"
-	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
 	"nattui/rules"
@@ -25,16 +23,8 @@ func newRuleDetails(d *desk, table string, it ruleItem) *ruleDetails {
 	return &ruleDetails{desk: d, table: table, item: it}
 }
 
-// Update scrolls, or closes on any other key.
-func (r *ruleDetails) Update(msg tea.Msg) tea.Cmd {
-	if k, ok := msg.(tea.KeyPressMsg); ok && !r.reads(k) {
-		r.close(r)
-	}
-	return nil
-}
-
-// Keys are those of the box.
-func (r *ruleDetails) Keys() []key.Binding { return []key.Binding{keys.Up, keys.Down, keys.Close} }
+// Actions scroll and close.
+func (r *ruleDetails) Actions() keyTable { return r.readingKeys(r, &r.reading) }
 
 // View draws the box.
 func (r *ruleDetails) View(width, height int) string {

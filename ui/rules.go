@@ -7,10 +7,10 @@ import (
 	"strings"
 	"time"
 
-	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
+	"nattui/model/traced"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 	"nattui/ui/table"
@@ -304,102 +304,128 @@ func (s *rulesScreen) Wheel(by int) {
 	p.cursor.Go(p.cursor.Index()+by, len(p.items), p.key)
 }
 
-// Key takes one key.
-func (s *rulesScreen) Key(msg tea.KeyPressMsg) tea.Cmd {
-	if s.filter.open {
-		if s.filter.key(msg) {
-			s.list()
-		}
-		return nil
+// Type types in the filter line.
+func (s *rulesScreen) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
+	if !s.filter.open {
+		return nil, false
 	}
-	p := s.pane()
-	n := len(p.items)
-	move := func(to int) { p.cursor.Go(to, n, p.key) }
-	switch {
-	case key.Matches(msg, keys.Up):
-		if p.cursor.Index() == 0 && s.active > 0 && !s.wide {
-			s.active--
-			q := s.pane()
-			q.cursor.Go(len(q.items)-1, len(q.items), q.key)
-			return nil
-		}
-		move(p.cursor.Index() - 1)
-	case key.Matches(msg, keys.Down):
-		if p.cursor.Index() == n-1 && s.active < len(s.panes)-1 && !s.wide {
-			s.active++
-			q := s.pane()
-			q.cursor.Go(0, len(q.items), q.key)
-			return nil
-		}
-		move(p.cursor.Index() + 1)
-	case key.Matches(msg, keys.PageUp):
-		move(p.cursor.Index() - max(1, p.height-1))
-	case key.Matches(msg, keys.PageDown):
-		move(p.cursor.Index() + max(1, p.height-1))
-	case key.Matches(msg, keys.Top):
-		move(0)
-	case key.Matches(msg, keys.Bottom):
-		move(n - 1)
-	case key.Matches(msg, keys.Pane):
-		s.active = (s.active + 1) % len(s.panes)
-	case key.Matches(msg, keys.Filter):
-		s.filter.start()
-	case key.Matches(msg, keys.Close):
-		s.Back()
-	case key.Matches(msg, keys.Family):
-		s.turn(func(p rules.Place) rules.Place { p.Family ^= 1; return p })
-		return findDead(s.set())
-	case key.Matches(msg, keys.Backend):
-		s.turn(func(p rules.Place) rules.Place { p.Backend ^= 1; return p })
-		return findDead(s.set())
-	case key.Matches(msg, keys.Chains):
-		s.openChains()
-	case key.Matches(msg, keys.Details):
-		s.openDetails()
-	case key.Matches(msg, keys.Import) && !s.gw.ReadOnly:
-		s.desk.open(newImport(s.desk))
-	case key.Matches(msg, keys.WhatIf):
-		line := ""
-		if r, _, ok := s.current(); ok {
-			line = packetOf(s.place.Family, r)
-		}
-		s.desk.open(newWhatIf(s.desk, line))
-	case key.Matches(msg, keys.Add):
-		return s.add()
-	case key.Matches(msg, keys.Edit):
-		return s.edit()
-	case key.Matches(msg, keys.Delete):
-		s.askDelete()
-	case key.Matches(msg, keys.Park):
-		return s.park()
-	case key.Matches(msg, keys.MoveUp):
-		return s.move(-1)
-	case key.Matches(msg, keys.MoveDown):
-		return s.move(1)
+	if s.filter.key(k) {
+		s.list()
 	}
-	return nil
+	return nil, true
 }
 
-// Keys are the bindings that work now.
-func (s *rulesScreen) Keys() []key.Binding {
-	r, _, onRule := s.current()
-	can := !s.gw.ReadOnly && s.set() != nil
-	with := func(b key.Binding, on bool) key.Binding { b.SetEnabled(on); return b }
-	details := keys.Details
-	if onRule && (r.Target.Kind == rules.Jump || r.Target.Kind == rules.Goto) {
-		details.SetHelp("enter", "open chain")
+// Actions are the keys of the list, or of the filter line while that is open.
+func (s *rulesScreen) Actions() keyTable {
+	if s.filter.open {
+		return s.filter.actions()
 	}
-	_, it, _ := s.current()
-	park := keys.Park
-	if park.SetHelp("p", "park"); it.parked != nil {
-		park.SetHelp("p", "restore")
+	return append(append(s.changing(), s.looking()...), s.moving()...)
+}
+
+// changing are the keys that change rules.
+func (s *rulesScreen) changing() keyTable {
+	can := func() bool { return !s.gw.ReadOnly && s.set() != nil }
+	onRule := func() bool { _, _, ok := s.current(); return can() && ok }
+	ofNAT := func(may func() bool) func() bool { return func() bool { return may() && s.table == "nat" } }
+	parked := func() bool { _, it, _ := s.current(); return can() && s.gw.Journal != nil && it.parked != nil }
+	return keyTable{
+		on(keys.Add, s.add).when(ofNAT(can)).otherwise(s.sayNotNAT),
+		on(keys.Edit, s.edit).when(ofNAT(onRule)),
+		act(keys.Delete, s.askDelete).when(onRule),
+		on(bind("J/K", "move", "K"), func() tea.Cmd { return s.move(-1) }).when(onRule),
+		on(silent("J"), func() tea.Cmd { return s.move(1) }).when(onRule),
+		on(bind("p", "restore", "p"), s.restore).when(parked),
+		on(bind("p", "park", "p"), s.park).when(func() bool { return onRule() && s.gw.Journal != nil }).otherwise(s.sayNotParked),
 	}
-	return []key.Binding{
-		with(keys.Add, can && s.table == "nat"), with(keys.Edit, can && onRule && s.table == "nat"), with(keys.Delete, can && onRule),
-		with(bind("J/K", "move"), can && onRule), with(park, can && s.gw.Journal != nil && (onRule || it.parked != nil)), with(details, onRule), keys.Filter, keys.Chains, keys.WhatIf, keyTrace, with(keys.Import, can),
-		with(keys.Family, len(places(s.tables.Sets)) > 1), with(keys.Backend, len(places(s.tables.Sets)) > 1),
-		keys.Pane, keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom, with(keys.Undo, can), with(keys.Redo, can),
+}
+
+// looking are the keys that show something else or more.
+func (s *rulesScreen) looking() keyTable {
+	onRule := func() bool { _, _, ok := s.current(); return ok }
+	onJump := func() bool { r, _, ok := s.current(); return ok && jumps(r) }
+	can := func() bool { return !s.gw.ReadOnly && s.set() != nil }
+	more := func() bool { return len(places(s.tables.Sets)) > 1 }
+	family := func() { s.turn(func(p rules.Place) rules.Place { p.Family ^= 1; return p }) }
+	backend := func() { s.turn(func(p rules.Place) rules.Place { p.Backend ^= 1; return p }) }
+	return keyTable{
+		act(bind("enter", "open chain", "enter"), s.openChain).when(onJump),
+		act(keys.Details, s.openDetails).when(onRule),
+		act(keys.Filter, s.filter.start),
+		act(keys.Chains, s.openChains),
+		act(keys.WhatIf, s.openWhatIf),
+		elsewhere(keyTrace),
+		act(keys.Import, func() { s.desk.open(newImport(s.desk)) }).when(can),
+		on(keys.Family, func() tea.Cmd { family(); return findDead(s.set()) }).when(more).otherwise(family),
+		on(keys.Backend, func() tea.Cmd { backend(); return findDead(s.set()) }).when(more).otherwise(backend),
 	}
+}
+
+// moving are the keys that move the cursor, and those that mean the same everywhere.
+func (s *rulesScreen) moving() keyTable {
+	to := func(at func(p *pane) int) func() {
+		return func() { p := s.pane(); p.cursor.Go(at(p), len(p.items), p.key) }
+	}
+	page := func(p *pane) int { return max(1, p.height-1) }
+	can := func() bool { return !s.gw.ReadOnly && s.set() != nil }
+	return keyTable{
+		act(keys.Pane, func() { s.active = (s.active + 1) % len(s.panes) }),
+		act(keys.Up, s.up),
+		act(keys.Down, s.down),
+		act(keys.PageUp, to(func(p *pane) int { return p.cursor.Index() - page(p) })),
+		act(keys.PageDown, to(func(p *pane) int { return p.cursor.Index() + page(p) })),
+		act(keys.Top, to(func(*pane) int { return 0 })),
+		act(keys.Bottom, to(func(p *pane) int { return len(p.items) - 1 })),
+		elsewhere(keys.Undo).when(can),
+		elsewhere(keys.Redo).when(can),
+		elsewhere(keys.Switches),
+		act(hidden(keys.Close), func() { s.Back() }),
+	}
+}
+
+// up moves the cursor up, into the pane above where both stand one over the other.
+func (s *rulesScreen) up() {
+	if p := s.pane(); p.cursor.Index() > 0 || s.active == 0 || s.wide {
+		p.cursor.Go(p.cursor.Index()-1, len(p.items), p.key)
+		return
+	}
+	s.active--
+	p := s.pane()
+	p.cursor.Go(len(p.items)-1, len(p.items), p.key)
+}
+
+// down moves it down.
+func (s *rulesScreen) down() {
+	if p := s.pane(); p.cursor.Index() < len(p.items)-1 || s.active == len(s.panes)-1 || s.wide {
+		p.cursor.Go(p.cursor.Index()+1, len(p.items), p.key)
+		return
+	}
+	s.active++
+	p := s.pane()
+	p.cursor.Go(0, len(p.items), p.key)
+}
+
+// Switches opens the switches of the kernel.
+func (s *rulesScreen) Switches() tea.Cmd { return s.openSwitches("") }
+
+// TraceFilter is what the rule under the cursor may meet.
+func (s *rulesScreen) TraceFilter() string {
+	r, it, ok := s.current()
+	if !ok {
+		return ""
+	}
+	f := traced.TraceOfRule(s.place.Family, it.chain, r)
+	f.New = f.Proto == rules.TCP && s.table == "nat" // which only first packets visit
+	return f.String()
+}
+
+// openWhatIf asks what would become of a packet that the rule under the cursor is for.
+func (s *rulesScreen) openWhatIf() {
+	line := ""
+	if r, _, ok := s.current(); ok {
+		line = packetOf(s.place.Family, r)
+	}
+	s.desk.open(newWhatIf(s.desk, line))
 }
 
 // turn looks at another place, or says why there is none.
@@ -423,19 +449,22 @@ func (s *rulesScreen) turn(to func(rules.Place) rules.Place) {
 	s.arrange()
 }
 
-// openDetails opens the chain that a rule jumps to, in place, or everything
-// about a rule in a box.
-func (s *rulesScreen) openDetails() {
-	r, it, ok := s.current()
-	if !ok {
-		return
-	}
-	if r.Target.Kind == rules.Jump || r.Target.Kind == rules.Goto {
+// jumps tells whether a rule leads to another chain.
+func jumps(r *rules.Rule) bool { return r.Target.Kind == rules.Jump || r.Target.Kind == rules.Goto }
+
+// openChain opens the chain that the rule under the cursor jumps to, in place.
+func (s *rulesScreen) openChain() {
+	if _, it, ok := s.current(); ok {
 		s.open[it.key] = !s.open[it.key]
 		s.list()
-		return
 	}
-	s.desk.open(newRuleDetails(s.desk, s.table, it))
+}
+
+// openDetails shows everything about the rule under the cursor in a box.
+func (s *rulesScreen) openDetails() {
+	if _, it, ok := s.current(); ok {
+		s.desk.open(newRuleDetails(s.desk, s.table, it))
+	}
 }
 
 // change is a Change with everything but the operation filled in.
@@ -448,7 +477,7 @@ func (s *rulesScreen) program() string { return s.set().Program() }
 
 func (s *rulesScreen) askDelete() {
 	r, it, ok := s.current()
-	if !ok || s.gw.ReadOnly {
+	if !ok {
 		return
 	}
 	c := s.change(rules.Delete, it.chain, it.at)
@@ -465,7 +494,7 @@ func (s *rulesScreen) askDelete() {
 // move moves the rule under the cursor by one place.
 func (s *rulesScreen) move(by int) tea.Cmd {
 	r, it, ok := s.current()
-	if !ok || s.gw.ReadOnly {
+	if !ok {
 		return nil
 	}
 	ch, _ := s.set().Chain(s.table, it.chain)
@@ -479,18 +508,23 @@ func (s *rulesScreen) move(by int) tea.Cmd {
 	return s.apply(rules.Single(c), appliedNew, nil)
 }
 
-// park puts the rule under the cursor away, or brings it back.
+// sayNotParked says why no rule can be parked.
+func (s *rulesScreen) sayNotParked() {
+	if !s.gw.ReadOnly && s.gw.Journal == nil {
+		s.say("without a journal a rule that is parked could not be brought back")
+	}
+}
+
+// restore brings the parked rule under the cursor back.
+func (s *rulesScreen) restore() tea.Cmd {
+	_, it, _ := s.current()
+	return s.undoEntry(it.parked.ID, appliedNew, nil)
+}
+
+// park puts the rule under the cursor away.
 func (s *rulesScreen) park() tea.Cmd {
 	r, it, ok := s.current()
-	switch {
-	case s.gw.ReadOnly:
-		return nil
-	case s.gw.Journal == nil:
-		s.say("without a journal a rule that is parked could not be brought back")
-		return nil
-	case it.parked != nil:
-		return s.undoEntry(it.parked.ID, appliedNew, nil)
-	case !ok:
+	if !ok {
 		return nil
 	}
 	c := s.change(rules.Delete, it.chain, it.at)
@@ -504,15 +538,15 @@ func (s *rulesScreen) park() tea.Cmd {
 	})
 }
 
+// sayNotNAT says why no rule can be added to a table other than nat.
+func (s *rulesScreen) sayNotNAT() {
+	if !s.gw.ReadOnly && s.set() != nil {
+		s.say("the form makes NAT rules: esc goes back to table nat")
+	}
+}
+
 // add opens the form for a new rule.
 func (s *rulesScreen) add() tea.Cmd {
-	if s.gw.ReadOnly || s.set() == nil {
-		return nil
-	}
-	if s.table != "nat" {
-		s.say("the form makes NAT rules: esc goes back to table nat")
-		return nil
-	}
 	_, it, _ := s.current()
 	chain := s.pane().chain
 	if it.chain != "" {
@@ -530,7 +564,7 @@ func (s *rulesScreen) add() tea.Cmd {
 // edit opens the form for the rule under the cursor.
 func (s *rulesScreen) edit() tea.Cmd {
 	r, it, ok := s.current()
-	if !ok || s.gw.ReadOnly || s.table != "nat" {
+	if !ok {
 		return nil
 	}
 	d, err := rules.DraftOf(s.place.Family, *r)
@@ -737,7 +771,7 @@ func (s *rulesScreen) cells(r *rules.Rule, it ruleItem, ownerShown bool) []table
 	}
 	owner := rules.OwnerOf(*r)
 	becomes, style := s.becomes(r)
-	if owner != "" && !ownerShown && (r.Target.Kind == rules.Jump || r.Target.Kind == rules.Goto) {
+	if owner != "" && !ownerShown && jumps(r) {
 		becomes += "  " + owner
 	}
 	cells := []table.Cell{

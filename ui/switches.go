@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 
-	"charm.land/bubbles/v2/key"
 	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
@@ -91,8 +90,8 @@ func (s *switches) current() (*doctor.Switch, bool) {
 	return &s.all.List[min(s.cursor.Index(), len(s.all.List)-1)], true
 }
 
-// Update moves, changes, or closes.
-func (s *switches) Update(msg tea.Msg) tea.Cmd {
+// Receive takes what is set at boot, and lists the switches anew.
+func (s *switches) Receive(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case switchesMsg:
 		if msg.box == s {
@@ -106,39 +105,43 @@ func (s *switches) Update(msg tea.Msg) tea.Cmd {
 		if msg.Changed {
 			s.list()
 		}
-	case tea.PasteMsg:
-		if s.typing {
-			s.input, _ = s.input.Update(msg)
-		}
-	case tea.KeyPressMsg:
-		if s.typing {
-			return s.typed(msg)
-		}
-		return s.press(msg)
 	}
 	return nil
 }
 
-func (s *switches) press(msg tea.KeyPressMsg) tea.Cmd {
-	if by, ok := stride(msg, s.height); ok {
-		s.refused = ""
-		s.cursor.Go(s.cursor.Index()+by, len(s.all.List), s.key)
-		return nil
-	}
-	switch {
-	case key.Matches(msg, keys.Undo):
-		return s.undo()
-	case key.Matches(msg, keys.Redo):
-		return s.redo()
-	case key.Matches(msg, keyBoot):
-		s.now = !s.now
-		return nil
-	case key.Matches(msg, keys.Details), key.Matches(msg, keys.Pause):
-		return s.change()
-	case key.Matches(msg, keys.Close), key.Matches(msg, keys.Quit), key.Matches(msg, keys.Switches):
-		s.close(s)
+// Paste types a number.
+func (s *switches) Paste(pasted string) tea.Cmd {
+	if s.typing {
+		s.input, _ = s.input.Update(tea.PasteMsg{Content: pasted})
 	}
 	return nil
+}
+
+// Actions move, change and close.
+func (s *switches) Actions() keyTable {
+	if s.typing {
+		return keyTable{
+			elsewhere(bind("type", "a number")),
+			act(bind("enter", "change", "enter"), s.enter),
+			act(bind("esc", "close", "esc", "ctrl+c"), func() { s.typing, s.refused = false, "" }),
+		}
+	}
+	can := func() bool { return !s.gw.ReadOnly && s.gw.Changes != nil }
+	turn := func() { s.now = !s.now }
+	close := s.closing(s)
+	return keyTable{
+		on(bind("enter", "change", "enter", "space"), s.change).when(can).otherwise(func() { s.refused = onlyLooks }),
+		act(keyBoot, turn).when(func() bool { return can() && s.now }),
+		act(bind("b", "now only", "b"), turn).when(func() bool { return can() && !s.now }),
+		on(keys.Undo, s.undo), on(hidden(keys.Redo), s.redo),
+	}.and(scrolling(func() int { return s.height }, s.move), keyTable{
+		act(keys.Close, close), act(hidden(keys.Quit), close), act(hidden(keys.Switches), close),
+	})
+}
+
+func (s *switches) move(by int) {
+	s.refused = ""
+	s.cursor.Go(s.cursor.Index()+by, len(s.all.List), s.key)
 }
 
 // keyBoot chooses whether a change is made at boot too.
@@ -149,8 +152,6 @@ func (s *switches) change() tea.Cmd {
 	x, ok := s.current()
 	switch {
 	case !ok:
-	case s.gw.ReadOnly || s.gw.Changes == nil:
-		s.refused = "this nattui only looks: it was started with --read-only"
 	case x.Fixed != "":
 		s.refused = "It cannot be changed here: " + x.Fixed + "."
 	case x.Next() != "":
@@ -164,24 +165,27 @@ func (s *switches) change() tea.Cmd {
 	return nil
 }
 
-// typed takes a key of the number that is typed.
-func (s *switches) typed(msg tea.KeyPressMsg) tea.Cmd {
+// enter asks for the number that is typed.
+func (s *switches) enter() {
+	if x, ok := s.current(); ok {
+		s.ask(x, s.input.Value())
+	}
+}
+
+// Type types a number, and says what is wrong with it.
+func (s *switches) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
+	if !s.typing {
+		return nil, false
+	}
 	x, ok := s.current()
-	switch msg.String() {
-	case "esc", "ctrl+c":
-		s.typing, s.refused = false, ""
-	case "enter":
-		if ok {
-			s.ask(x, s.input.Value())
-		}
-	default:
-		s.input, _ = s.input.Update(msg)
-		s.refused = ""
-		if _, err := s.all.Plan(x, s.input.Value(), !s.now); ok && err != nil {
+	s.input, _ = s.input.Update(k)
+	s.refused = ""
+	if ok {
+		if _, err := s.all.Plan(x, s.input.Value(), !s.now); err != nil {
 			s.refused = upper(err.Error()) + "."
 		}
 	}
-	return nil
+	return nil, true
 }
 
 // ask asks whether to give a switch a value, or says why it cannot have it. A
@@ -233,20 +237,6 @@ func (s *switches) question(x *doctor.Switch, plan rules.Plan) dialog {
 		})
 	}
 	return q
-}
-
-// Keys are those of the box.
-func (s *switches) Keys() []key.Binding {
-	if s.typing {
-		return []key.Binding{bind("type", "a number"), bind("enter", "change", "enter"), keys.Close}
-	}
-	change, boot := bind("enter", "change", "enter"), keyBoot
-	if !s.now {
-		boot.SetHelp("b", "now only")
-	}
-	change.SetEnabled(!s.gw.ReadOnly)
-	boot.SetEnabled(!s.gw.ReadOnly)
-	return []key.Binding{change, boot, keys.Undo, keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom, keys.Close}
 }
 
 // View draws the list and, beneath it, all about the switch under the cursor.

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
@@ -79,7 +78,7 @@ var (
 	keyStop  = bind("esc", "stop", "esc")
 )
 
-func newTraceScreen(d *desk) screen {
+func newTraceScreen(d *desk) *traceScreen {
 	return &traceScreen{desk: d, filter: newLineInput(d, "trace", "tcp dport 80 new")}
 }
 
@@ -98,8 +97,8 @@ func (s *traceScreen) Receive(msg tea.Msg) tea.Cmd {
 	return nil
 }
 
-// suggest opens the line with a filter, for enter to start.
-func (s *traceScreen) suggest(filter string) {
+// Suggest opens the line with a filter, for enter to start.
+func (s *traceScreen) Suggest(filter string) {
 	s.filter.input.SetValue(filter)
 	s.filter.start()
 	s.check()
@@ -125,7 +124,7 @@ func (s *traceScreen) start() tea.Cmd {
 		return nil
 	case s.gw.ReadOnly:
 		s.filter.close()
-		s.fail(errors.New("this nattui only looks: it was started with --read-only, and a trace needs a table of its own in the kernel"))
+		s.fail(errors.New(onlyLooks + ", and a trace needs a table of its own in the kernel"))
 		return nil
 	case s.gw.Trace == nil:
 		s.filter.close()
@@ -295,63 +294,64 @@ func (s *traceScreen) move(by int) {
 	s.cursor.Go(s.cursor.Index()+by, len(s.rows), s.key)
 }
 
-// Key takes one key.
-func (s *traceScreen) Key(msg tea.KeyPressMsg) tea.Cmd {
+// Actions start and stop a trace and lead through its packets; the line's own while it is open.
+func (s *traceScreen) Actions() keyTable {
 	if s.filter.open {
-		return s.typed(msg)
+		return s.lineKeys()
 	}
-	if by, ok := stride(msg, s.height); ok {
-		s.move(by)
-		s.tail = key.Matches(msg, keys.Bottom)
-		return nil
+	return s.packetKeys()
+}
+
+// lineKeys are those of the filter line.
+func (s *traceScreen) lineKeys() keyTable {
+	leave := func() { s.filter.close(); s.filter.wrong = "" }
+	return keyTable{
+		on(keyStart, s.start).when(func() bool { return s.filter.wrong == "" && s.filter.text() != "" }),
+		on(hidden(keyStart), s.start),
+		act(bind("esc", "leave", "esc", "ctrl+c"), leave),
+		act(silent("up", "down"), func() {}),
 	}
-	switch {
-	case key.Matches(msg, keys.Filter):
-		s.filter.start()
+}
+
+// packetKeys are those of the list of packets.
+func (s *traceScreen) packetKeys() keyTable {
+	some := func() bool { return len(s.rows) > 0 }
+	moves := scrolling(func() int { return s.height }, s.move)
+	return keyTable{
+		act(bind("/", "what to trace", "/"), s.openLine),
+		on(keyStop, s.stop).when(func() bool { return s.tracing != nil }),
+		on(hidden(keyStop), s.stop),
+		act(keys.Details, s.openDetails).when(some),
+		act(hidden(keys.Details), s.openLine).when(func() bool { return !s.busy && s.tracing == nil }),
+	}.and(moves[:5].while(some), keyTable{act(bind("G", "the latest", keys.Bottom.Keys()...), s.followLatest).when(some)})
+}
+
+func (s *traceScreen) openLine() {
+	s.filter.start()
+	s.check()
+}
+
+func (s *traceScreen) openDetails() {
+	if r, ok := s.current(); ok {
+		s.desk.open(&traceDetails{desk: s.desk, row: *r})
+	}
+}
+
+// followLatest has the cursor stay on the latest packet.
+func (s *traceScreen) followLatest() {
+	s.move(far)
+	s.tail = true
+}
+
+// Type types in the filter line.
+func (s *traceScreen) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
+	if !s.filter.open {
+		return nil, false
+	}
+	if s.filter.key(k) {
 		s.check()
-	case key.Matches(msg, keyStop):
-		return s.stop()
-	case key.Matches(msg, keys.Details):
-		if r, ok := s.current(); ok {
-			s.desk.open(&traceDetails{desk: s.desk, row: *r})
-			return nil
-		}
-		if !s.busy && s.tracing == nil {
-			s.filter.start()
-			s.check()
-		}
 	}
-	return nil
-}
-
-// typed gives a key to the filter line: enter starts, esc leaves it.
-func (s *traceScreen) typed(msg tea.KeyPressMsg) tea.Cmd {
-	switch msg.String() {
-	case "enter":
-		return s.start()
-	case "esc", "ctrl+c":
-		s.filter.close()
-		s.filter.wrong = ""
-	case "up", "down":
-	default:
-		if s.filter.key(msg) {
-			s.check()
-		}
-	}
-	return nil
-}
-
-// Keys are the bindings that work now.
-func (s *traceScreen) Keys() []key.Binding {
-	with := func(b key.Binding, on bool) key.Binding { b.SetEnabled(on); return b }
-	if s.filter.open {
-		return []key.Binding{with(keyStart, s.filter.wrong == "" && s.filter.text() != ""), bind("esc", "leave")}
-	}
-	some := len(s.rows) > 0
-	return []key.Binding{
-		bind("/", "what to trace"), with(keyStop, s.tracing != nil), with(keys.Details, some),
-		with(keys.Up, some), with(keys.Down, some), with(keys.PageUp, some), with(keys.PageDown, some), with(keys.Top, some), with(bind("G", "the latest"), some),
-	}
+	return nil, true
 }
 
 // Line is the filter line while it is open.

@@ -95,7 +95,7 @@ func running(t *testing.T, width, height int) (*stage, *tracer) {
 	if len(k.asked) != 1 {
 		t.Fatalf("the kernel was asked %d times", len(k.asked))
 	}
-	msg := tracedMsg{generation: s.app.screens[traceTab].(*traceScreen).generation, more: true}
+	msg := tracedMsg{generation: s.app.screens[4].(*traceScreen).generation, more: true}
 	for _, p := range tracedPackets() {
 		msg.add(p, true)
 	}
@@ -150,7 +150,7 @@ func TestTraceDetails(t *testing.T) {
 // esc removes what sets the trace off, and what still comes is nobody's.
 func TestTraceStops(t *testing.T) {
 	s, k := running(t, 80, 24)
-	old := s.app.screens[traceTab].(*traceScreen).generation
+	old := s.app.screens[4].(*traceScreen).generation
 	s.press("esc")
 	if k.closed != 1 {
 		t.Fatalf("closed %d times", k.closed)
@@ -252,7 +252,7 @@ func TestTraceDisagrees(t *testing.T) {
 	s, _ := running(t, 120, 40)
 	p := tracedPackets()[0]
 	p.Number, p.Last.Dst = 5, netip.MustParseAddrPort("192.168.0.66:8080")
-	msg := tracedMsg{generation: s.app.screens[traceTab].(*traceScreen).generation, more: true}
+	msg := tracedMsg{generation: s.app.screens[4].(*traceScreen).generation, more: true}
 	msg.add(p, true)
 	msg.explain(map[rules.Place]*rules.Ruleset{v4: s.app.tables.Sets[v4]}, s.app.facts)
 	_, _ = s.app.Update(msg)

@@ -1,8 +1,6 @@
 package ui
 
 import (
-	"charm.land/bubbles/v2/key"
-	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
 	"nattui/model/traced"
@@ -85,16 +83,8 @@ type traceDetails struct {
 	reading
 }
 
-// Update scrolls, or closes on any other key.
-func (d *traceDetails) Update(msg tea.Msg) tea.Cmd {
-	if k, ok := msg.(tea.KeyPressMsg); ok && !d.reads(k) {
-		d.close(d)
-	}
-	return nil
-}
-
-// Keys are those of the box.
-func (d *traceDetails) Keys() []key.Binding { return []key.Binding{keys.Up, keys.Down, keys.Close} }
+// Actions scroll and close.
+func (d *traceDetails) Actions() keyTable { return d.readingKeys(d, &d.reading) }
 
 // View draws the box.
 func (d *traceDetails) View(width, height int) string {

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"strings"
 
-	"charm.land/bubbles/v2/key"
 	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
 
@@ -123,37 +122,38 @@ func packetLine(proto rules.Protocol, src, dst netip.AddrPort, in string) string
 	return strings.TrimSpace(rules.ProtoName(proto) + " " + end(src) + " " + end(dst) + " " + in)
 }
 
-// Update types, scrolls and closes.
-func (w *whatIf) Update(msg tea.Msg) tea.Cmd {
-	switch msg := msg.(type) {
-	case tablesMsg:
-		if msg.Changed {
-			w.compile()
-			w.evaluate()
-		}
-	case tea.PasteMsg:
-		w.input, _ = w.input.Update(msg)
+// Receive evaluates the packet anew where rules have changed.
+func (w *whatIf) Receive(msg tea.Msg) tea.Cmd {
+	if msg, ok := msg.(tablesMsg); ok && msg.Changed {
+		w.compile()
 		w.evaluate()
-	case tea.KeyPressMsg:
-		switch msg.String() {
-		case "esc", "ctrl+c", "enter":
-			w.close(w)
-		case "down", "pgdown":
-			w.offset++
-		case "up", "pgup":
-			w.offset = max(0, w.offset-1)
-		default:
-			w.input, _ = w.input.Update(msg)
-			w.offset = 0
-			w.evaluate()
-		}
 	}
 	return nil
 }
 
-// Keys are those of the box.
-func (w *whatIf) Keys() []key.Binding {
-	return []key.Binding{bind("type", "a packet"), bind("↑/↓", "scroll"), bind("esc", "close")}
+// Actions scroll and close.
+func (w *whatIf) Actions() keyTable {
+	return keyTable{
+		elsewhere(bind("type", "a packet")),
+		act(bind("↑/↓", "scroll", "up", "pgup"), func() { w.offset = max(0, w.offset-1) }),
+		act(silent("down", "pgdown"), func() { w.offset++ }),
+		act(bind("esc", "close", "esc", "ctrl+c", "enter"), w.closing(w)),
+	}
+}
+
+// Type types the packet.
+func (w *whatIf) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
+	w.input, _ = w.input.Update(k)
+	w.offset = 0
+	w.evaluate()
+	return nil, true
+}
+
+// Paste puts text into the line.
+func (w *whatIf) Paste(pasted string) tea.Cmd {
+	w.input, _ = w.input.Update(tea.PasteMsg{Content: pasted})
+	w.evaluate()
+	return nil
 }
 
 // View draws the packet, what becomes of it, and the rules it meets.

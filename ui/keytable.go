@@ -1,0 +1,163 @@
+package ui
+
+import (
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+)
+
+// action is a line of a key table: the keys, when they work, and what they do.
+type action struct {
+	keys    key.Binding    // without help it is shown nowhere
+	works   func() bool    // nil: always
+	instead func()         // what the keys do while it does not work: mostly, say why; nil: they are not taken
+	do      func() tea.Cmd // nil: it is shown here, and done by what gets the keys that the table does not take
+	rest    bool           // it takes every key that no other action takes
+}
+
+// keyTable is all keys of a screen or a dialog, the most wanted first. Dispatch, the key
+// line, help, and the table of keys in the README are made from it. A key that does
+// one thing or another stands in it once for each.
+type keyTable []action
+
+// on makes the action that keys do.
+func on(keys key.Binding, do func() tea.Cmd) action { return action{keys: keys, do: do} }
+
+// act is on for what needs no command.
+func act(keys key.Binding, do func()) action {
+	return action{keys: keys, do: func() tea.Cmd { do(); return nil }}
+}
+
+// elsewhere shows keys that are not dispatched by the table: a text field's own, or those that
+// work on all screens.
+func elsewhere(keys key.Binding) action { return action{keys: keys} }
+
+// others is what all keys do that no other action takes.
+func others(do func()) action {
+	a := act(key.Binding{}, do)
+	a.rest = true
+	return a
+}
+
+// when has an action work only while f is true.
+func (a action) when(f func() bool) action { a.works = f; return a }
+
+// otherwise is what the keys do while the action does not work.
+func (a action) otherwise(f func()) action { a.instead = f; return a }
+
+// hidden is a binding with the same keys that is not shown.
+func hidden(b key.Binding) key.Binding {
+	return key.NewBinding(key.WithKeys(b.Keys()...))
+}
+
+// silent is a binding that is not shown, for keys.
+func silent(keys ...string) key.Binding { return key.NewBinding(key.WithKeys(keys...)) }
+
+// press does what a key does; it is not taken where nothing in the table is for it now.
+func (t keyTable) press(k tea.KeyPressMsg) (cmd tea.Cmd, taken bool) {
+	var instead func()
+	for _, a := range t {
+		switch {
+		case a.do == nil || !a.rest && !key.Matches(k, a.keys):
+		case a.works == nil || a.works():
+			return a.do(), true
+		case instead == nil:
+			instead = a.instead
+		}
+	}
+	if instead == nil {
+		return nil, false
+	}
+	instead()
+	return nil, true
+}
+
+// working are the bindings to show now: of several actions of a key, the one that it does.
+func (t keyTable) working() []key.Binding {
+	var list []key.Binding
+	taken := map[string]bool{}
+	for _, a := range t {
+		if a.works != nil && !a.works() {
+			continue
+		}
+		free := false
+		for _, k := range a.keys.Keys() {
+			free = free || !taken[k]
+			taken[k] = true
+		}
+		if free && a.keys.Help().Key != "" {
+			list = append(list, a.keys)
+		}
+	}
+	return list
+}
+
+// all are the bindings to show of all states of the screen or dialog.
+func (t keyTable) all() []key.Binding {
+	var list []key.Binding
+	for _, a := range t {
+		if a.keys.Help().Key != "" {
+			list = append(list, a.keys)
+		}
+	}
+	return list
+}
+
+// takes tells whether a key is in the table, in whatever state.
+func (t keyTable) takes(b key.Binding) bool {
+	for _, a := range t {
+		for _, k := range a.keys.Keys() {
+			for _, wanted := range b.Keys() {
+				if k == wanted && a.do != nil {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// far is farther than any list or text is long.
+const far = 1 << 28
+
+// moving are the keys that lead through a list, or a text, of which page lines are in
+// sight. by moves down, or up if negative.
+func moving(page func() int, by func(int) tea.Cmd) keyTable {
+	step := func(b key.Binding, n func() int) action { return on(b, func() tea.Cmd { return by(n()) }) }
+	return keyTable{
+		step(keys.Up, func() int { return -1 }),
+		step(keys.Down, func() int { return 1 }),
+		step(keys.PageUp, func() int { return -max(1, page()-1) }),
+		step(keys.PageDown, func() int { return max(1, page()-1) }),
+		step(keys.Top, func() int { return -far }),
+		step(keys.Bottom, func() int { return far }),
+	}
+}
+
+// scrolling is moving for what needs no command.
+func scrolling(page func() int, by func(int)) keyTable {
+	return moving(page, func(n int) tea.Cmd { by(n); return nil })
+}
+
+// show shows the first n actions of a table only; all work.
+func (t keyTable) show(n int) keyTable {
+	for i := n; i < len(t); i++ {
+		t[i].keys = hidden(t[i].keys)
+	}
+	return t
+}
+
+// and is the table with others behind it.
+func (t keyTable) and(more ...keyTable) keyTable {
+	for _, m := range more {
+		t = append(t, m...)
+	}
+	return t
+}
+
+// while has all actions of a table work only while f is true.
+func (t keyTable) while(f func() bool) keyTable {
+	for i := range t {
+		t[i].works = f
+	}
+	return t
+}
