@@ -8,6 +8,7 @@
 package ui
 
 import (
+	"context"
 	"strconv"
 	"strings"
 	"time"
@@ -51,12 +52,14 @@ type App struct {
 	// lastFlows is when flows were last seen to change.
 	lastFlows time.Time
 	pulse     *pulse // nil where no program runs
-	unseen    bool   // something was drawn that the renderer has not been told of
+	leaving   leaving
+	unseen    bool // something was drawn that the renderer has not been told of
 }
 
 // New makes the program's model for a gateway.
-func New(gw Gateway, o Options) *App {
-	a := &App{desk: desk{gw: gw, width: 80, height: 24}, clock: o.Now, dark: true, utf8: o.UTF8, profile: colorprofile.TrueColor}
+// What the screens look up and watch ends with ctx.
+func New(ctx context.Context, gw Gateway, o Options) *App {
+	a := &App{desk: desk{ctx: ctx, gw: gw, width: 80, height: 24, underway: newUnderway()}, clock: o.Now, dark: true, utf8: o.UTF8, profile: colorprofile.TrueColor}
 	if a.clock == nil {
 		a.clock = time.Now
 	}
@@ -213,6 +216,8 @@ func (a *App) route(msg tea.Msg) tea.Cmd {
 		return tea.Batch(a.toScreens(msg), a.toDialogs(msg), tea.Tick(wait, func(time.Time) tea.Msg { return frameMsg{} }))
 	case frameMsg:
 		return a.nextFlows()
+	case taskMsg:
+		return a.finished(msg)
 	case appliedMsg:
 		return tea.Batch(a.applied(msg), a.toScreens(msg))
 	case pendingMsg:
@@ -280,8 +285,11 @@ func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 	case key.Matches(k, keys.Redraw):
 		return tea.ClearScreen
 	case a.top() == nil && k.String() == "ctrl+c":
-		return tea.Quit
-	case ok && s.Sending():
+		return a.quit()
+	case a.leaving != staying, ok && s.Sending():
+		if key.Matches(k, keys.Quit) {
+			return a.quit()
+		}
 		return nil
 	}
 	if cmd, taken := in.Actions().press(k); taken {
@@ -327,7 +335,7 @@ func (a *App) back() tea.Cmd {
 	if s, ok := a.screen().(returner); ok && s.Back() {
 		return nil
 	}
-	return tea.Quit
+	return a.quit()
 }
 
 func (a *App) switches() tea.Cmd { return a.screen().(switchboard).Switches() }
@@ -626,6 +634,9 @@ func (a *App) keyLine() string {
 }
 
 func (a *App) statusLine() string {
+	if a.leaving == finishing {
+		return a.finishingLine()
+	}
 	if s, ok := a.screen().(liner); ok && a.top() == nil {
 		if line, shown := s.Line(a.width - 2); shown {
 			return " " + line

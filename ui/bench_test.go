@@ -44,7 +44,7 @@ func BenchmarkKeyPress(b *testing.B) {
 	f.now = time.Now
 	f.table = flow.NewFlows()
 	fill(f.table, 0, 1_000_000)
-	app := New(Gateway{Flows: f, Changes: &kernel{}}, Options{UTF8: true})
+	app := New(b.Context(), Gateway{Flows: f, Changes: &kernel{}}, Options{UTF8: true})
 	app.Update(tea.WindowSizeMsg{Width: 120, Height: 40})
 	stop := make(chan struct{})
 	go flood(f.table, stop)
@@ -125,7 +125,7 @@ func BenchmarkMemory(b *testing.B) {
 		f := newFeed()
 		f.table = flow.NewFlows()
 		fill(f.table, 0, 1_000_000)
-		app := New(Gateway{Flows: f}, Options{UTF8: true})
+		app := New(b.Context(), Gateway{Flows: f}, Options{UTF8: true})
 		app.Update(tea.WindowSizeMsg{Width: 120, Height: 40})
 		runtime.GC()
 		var m runtime.MemStats
@@ -146,7 +146,7 @@ func BenchmarkRulesScreen(b *testing.B) {
 			}
 			text.WriteString("COMMIT\n")
 			all := sets(b, map[rules.Place]string{v4: text.String()})
-			app := New(Gateway{}, Options{UTF8: true})
+			app := New(b.Context(), Gateway{}, Options{UTF8: true})
 			app.Update(tea.WindowSizeMsg{Width: 120, Height: 40})
 			for b.Loop() {
 				app.Update(tablesMsg{Sets: all, At: time.Now(), Changed: true})

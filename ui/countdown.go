@@ -1,6 +1,11 @@
 package ui
 
-import "time"
+import (
+	"fmt"
+	"time"
+
+	"nattui/rules"
+)
 
 // countdown is the choice of how long a change waits to be confirmed.
 type countdown uint8
@@ -15,10 +20,6 @@ const (
 	countdowns
 )
 
-// confirmTime is how long a change that may touch the operator's own connection
-// waits to be confirmed.
-const confirmTime = 90 * time.Second
-
 // time is how long a change waits. affected tells whether it may touch the
 // operator's own connection.
 func (c countdown) time(affected func() bool) time.Duration {
@@ -28,12 +29,12 @@ func (c countdown) time(affected func() bool) time.Duration {
 	case countdownShort:
 		return 30 * time.Second
 	case countdownUsual:
-		return confirmTime
+		return rules.ConfirmTime
 	case countdownLong:
 		return 5 * time.Minute
 	}
 	if affected() {
-		return confirmTime
+		return rules.ConfirmTime
 	}
 	return 0
 }
@@ -44,11 +45,12 @@ func (c countdown) next() countdown { return (c + 1) % countdowns }
 // words say what the choice comes to. known tells whether it is known yet that the
 // operator's own connection may be affected.
 func (c countdown) words(affected, known bool) string {
+	usual := fmt.Sprintf("%.0f s", rules.ConfirmTime.Seconds())
 	switch {
 	case c == countdownAuto && !known:
-		return "auto: a countdown of 90 s if it may cut you off"
+		return "auto: a countdown of " + usual + " if it may cut you off"
 	case c == countdownAuto && affected:
-		return "auto: taken back after 90 s unless you confirm"
+		return "auto: taken back after " + usual + " unless you confirm"
 	case c == countdownAuto:
 		return "auto: none is needed, it stands at once"
 	case c == countdownOff && affected:
@@ -60,5 +62,5 @@ func (c countdown) words(affected, known bool) string {
 	case c == countdownLong:
 		return "taken back after 5 min unless you confirm"
 	}
-	return "taken back after 90 s unless you confirm"
+	return "taken back after " + usual + " unless you confirm"
 }

@@ -13,9 +13,10 @@ import (
 )
 
 // desk is what all screens have before them: the latest news of the gateway,
-// the place that is looked at, and what was done here. Screens read it; only
-// App and the methods below change it.
+// the place that is looked at, and what was done here. Screens read it; they change
+// it by the methods below, and the place that is looked at, which is for all of them.
 type desk struct {
+	ctx  context.Context // of the command: it ends with the program
 	gw   Gateway
 	look *theme.Theme
 
@@ -27,17 +28,16 @@ type desk struct {
 	facts   *facts.Facts
 	place   rules.Place
 
-	dialogs []dialog
-	said    status
-	done    []Done   // what was changed here, latest last
-	undone  []Done   // what was taken back, latest last
-	busy    bool     // a plan is running
-	pending *pending // the change that waits to be confirmed
-	seek    string   // the line of the rule that was made last, until it is seen
-	kept    kept     // flows that the last change left behind
-	notes   RuleNotes
-	// countdown is chosen for the next change, by the dialog that asks for it.
-	countdown countdown
+	dialogs  []dialog
+	said     status
+	done     []Done // what was changed here, latest last
+	undone   []Done // what was taken back, latest last
+	busy     bool   // a plan is running
+	underway *underway
+	pending  *pending // the change that waits to be confirmed
+	seek     string   // the line of the rule that was made last, until it is seen
+	kept     kept     // flows that the last change left behind
+	notes    RuleNotes
 	// looks counts how often rules were seen to be others.
 	looks int
 }
@@ -201,22 +201,22 @@ const (
 	appliedRedo
 )
 
-// apply runs a plan in the background. then hears of the outcome in Update; nil
-// leaves it to the status line.
-func (d *desk) apply(p rules.Plan, kind appliedKind, then func(error) tea.Cmd) tea.Cmd {
-	return d.applyOn(p, kind, Terms{}, then)
+// terms are those of a change as they are chosen on a screen.
+type terms struct {
+	countdown countdown     // how long it waits to be confirmed
+	lasts     time.Duration // until it ends by itself; 0: for good
+	park      bool          // the rule that is deleted is to be brought back
 }
 
-// applyOn is apply on terms other than the usual ones. How long the change waits to
-// be confirmed is as was chosen in d.countdown.
-func (d *desk) applyOn(p rules.Plan, kind appliedKind, t Terms, then func(error) tea.Cmd) tea.Cmd {
+// apply runs a plan in the background. then hears of the outcome in Update; nil
+// leaves it to the status line.
+func (d *desk) apply(p rules.Plan, kind appliedKind, t terms, then func(error) tea.Cmd) tea.Cmd {
 	if !d.mayChange() {
 		return nil
 	}
-	changes := d.gw.Changes
-	terms := d.termsOf(t)
+	changes, settled := d.gw.Changes, d.settling(t)
 	return d.change(kind, then, func(ctx context.Context) (Done, error) {
-		return changes.Apply(ctx, p, terms(p))
+		return changes.Apply(ctx, p, settled(p))
 	})
 }
 
@@ -241,24 +241,45 @@ func (d *desk) mayChange() bool {
 // change makes a change beside Update.
 func (d *desk) change(kind appliedKind, then func(error) tea.Cmd, make func(context.Context) (Done, error)) tea.Cmd {
 	d.busy = true
-	before := d.tables.Sets
-	return func() tea.Msg {
-		done, err := make(context.Background())
-		return appliedMsg{Done: done, err: err, kind: kind, then: then, before: before}
-	}
+	before, zone := d.tables.Sets, d.now.Location()
+	return d.carryOut("the change", func(ctx context.Context) (tea.Msg, string) {
+		done, err := make(ctx)
+		return appliedMsg{Done: done, err: err, kind: kind, then: then, before: before}, done.outcome(err, zone)
+	})
 }
 
-// termsOf takes the choice of the countdown, and returns what completes the terms for a
-// plan: it evaluates the plan, so it is not for Update.
-func (d *desk) termsOf(t Terms) func(rules.Plan) Terms {
-	choice := d.countdown
-	d.countdown = countdownAuto
+// outcome is what became of a change, in a sentence.
+func (d Done) outcome(err error, zone *time.Location) string {
+	what := "the change"
+	if d.ID != "" {
+		what = "change " + d.ID
+	}
+	switch {
+	case err != nil:
+		return what + " was not made: " + err.Error()
+	case !d.Deadline.IsZero():
+		return what + " is applied, and will be rolled back at " + d.Deadline.In(zone).Format("15:04:05") + " unless you confirm it: nattui confirm"
+	}
+	return what + " is applied"
+}
+
+// outcomeOf is what became of something, in a sentence.
+func outcomeOf(done, failed string, err error) string {
+	if err != nil {
+		return failed + ": " + err.Error()
+	}
+	return done
+}
+
+// settling completes the terms for a plan: it evaluates the plan, so it is not for Update.
+func (d *desk) settling(t terms) func(rules.Plan) Terms {
 	facts, before, journal := d.facts, d.tables.Sets, d.gw.Journal != nil
 	return func(p rules.Plan) Terms {
+		settled := Terms{For: t.lasts, Park: t.park}
 		if journal {
-			t.Confirm = choice.time(func() bool { return mayCutOff(facts, before, p) })
+			settled.Confirm = t.countdown.time(func() bool { return mayCutOff(facts, before, p) })
 		}
-		return t
+		return settled
 	}
 }
 
@@ -346,23 +367,23 @@ func (d *desk) redo() tea.Cmd {
 // finds the rules by what stands around them now.
 func (d *desk) takeBack(last Done, kind appliedKind) tea.Cmd {
 	if last.ID == "" || d.gw.Journal == nil {
-		return d.apply(last.Plan.Inverse(), kind, nil)
+		return d.apply(last.Plan.Inverse(), kind, terms{}, nil)
 	}
-	return d.undoEntry(last.ID, kind, nil)
+	return d.undoEntry(last.ID, kind, terms{}, nil)
 }
 
 // undoEntry takes back the entry of the journal.
-func (d *desk) undoEntry(id string, kind appliedKind, then func(error) tea.Cmd) tea.Cmd {
+func (d *desk) undoEntry(id string, kind appliedKind, t terms, then func(error) tea.Cmd) tea.Cmd {
 	if !d.mayChange() {
 		return nil
 	}
-	journal, terms := d.gw.Journal, d.termsOf(Terms{})
+	journal, settled := d.gw.Journal, d.settling(t)
 	return d.change(kind, then, func(ctx context.Context) (Done, error) {
 		plan, err := journal.UndoPlan(ctx, id)
 		if err != nil {
 			return Done{}, err
 		}
-		return journal.Undo(ctx, id, terms(plan))
+		return journal.Undo(ctx, id, settled(plan))
 	})
 }
 

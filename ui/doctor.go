@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -151,7 +150,7 @@ func (s *doctorScreen) examine() tea.Cmd {
 	return func() tea.Msg {
 		began := time.Now()
 		if surroundings != nil {
-			if around, err := surroundings(context.Background()); err == nil {
+			if around, err := surroundings(s.ctx); err == nil {
 				g.Surroundings = around
 			} else {
 				g.Unseen = append(g.Unseen, err.Error())
@@ -340,14 +339,14 @@ func (s *doctorScreen) askServer() {
 	q := newQuestion(s.desk, fmt.Sprintf("Ask %s for a connection?", server), []string{
 		"One TCP connection is opened from this host and closed at once. The server sees it, and may note it in its log. Nothing on this gateway changes.",
 	}, rules.Plan{}, "ask")
-	q.act = func() tea.Cmd {
+	q.act = func(terms) tea.Cmd {
 		var follow tea.Cmd
 		if s.follows == nil {
 			follow = s.enter()
 		}
 		s.probing = true
 		probe := s.gw.Probe
-		return tea.Batch(follow, func() tea.Msg { return probedMsg{server, probe(context.Background(), server)} })
+		return tea.Batch(follow, func() tea.Msg { return probedMsg{server, probe(s.ctx, server)} })
 	}
 	s.desk.open(q)
 }
@@ -433,8 +432,8 @@ func (s *doctorScreen) cureQuestion(f *doctor.Finding) dialog {
 	}
 	q := newQuestion(s.desk, plan.Title+"?", s.fitLines(lines, last, room-3*steps), shown, "fix")
 	q.whole = plan
-	q.act = func() tea.Cmd {
-		return s.apply(plan, appliedNew, func(error) tea.Cmd {
+	q.act = func(t terms) tea.Cmd {
+		return s.apply(plan, appliedNew, t, func(error) tea.Cmd {
 			s.next = time.Time{}
 			return s.live()
 		})

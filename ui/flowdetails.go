@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -53,7 +52,7 @@ func (v *flowView) ask() tea.Cmd {
 	v.asking = true
 	source, f, k := v.screen.gw.Flows, v.d.Flow, v.key
 	return func() tea.Msg {
-		d, err := source.Details(context.Background(), f)
+		d, err := source.Details(v.screen.ctx, f)
 		return detailsMsg{k, d, err}
 	}
 }

@@ -45,7 +45,7 @@ func (s *flowsScreen) askForgetOf(f flow.Flow) {
 	lines := []string{fmt.Sprintf("%s from %s to %s leaves the connection table. A live connection goes on: its next packet is treated by today's rules as if it were new.",
 		strings.ToUpper(f.Proto().String()), s.endpoint(&f, f.Client()), s.endpoint(&f, f.AskedFor()))}
 	q := newQuestion(s.desk, "Forget this flow?", lines, rules.Plan{}, "forget")
-	q.act = func() tea.Cmd { return s.forget([]flow.Flow{f}) }
+	q.act = func(terms) tea.Cmd { return s.forget([]flow.Flow{f}) }
 	s.open(q)
 }
 
@@ -59,7 +59,7 @@ func (s *flowsScreen) sayNoFilter() { s.say("X forgets the flows that a filter s
 func (s *flowsScreen) askForgetAll() tea.Cmd {
 	q, now, selector := s.query, s.now.UnixNano(), flow.NewSelector(s.gw.Flows.Table())
 	return func() tea.Msg {
-		sel, err := selector.Select(context.Background(), q.Condition(), flow.Sort{}, flow.Window{Limit: forgetLimit}, now)
+		sel, err := selector.Select(s.ctx, q.Condition(), flow.Sort{}, flow.Window{Limit: forgetLimit}, now)
 		return forgetAllMsg{sel, err}
 	}
 }
@@ -76,10 +76,10 @@ type forgottenMsg struct {
 
 func (s *flowsScreen) forget(flows []flow.Flow) tea.Cmd {
 	source := s.gw.Flows
-	return func() tea.Msg {
-		done, err := source.Forget(context.Background(), flows)
-		return forgottenMsg{len(flows), done, err}
-	}
+	return s.carryOut("forgetting", func(ctx context.Context) (tea.Msg, string) {
+		done, err := source.Forget(ctx, flows)
+		return forgottenMsg{len(flows), done, err}, outcomeOf(rules.Plural(done, "flow")+" forgotten", "flows could not be forgotten", err)
+	})
 }
 
 // isOwn tells whether the flow carries the operator's own session.
@@ -151,7 +151,7 @@ func (s *flowsScreen) answered(msg tea.Msg) tea.Cmd {
 			lines = append(lines, "  and "+text.Exact(uint64(more))+" more")
 		}
 		q := newQuestion(s.desk, "Forget "+rules.Plural(len(flows), "flow")+"?", lines, rules.Plan{}, "forget")
-		q.act = func() tea.Cmd { return s.forget(flows) }
+		q.act = func(terms) tea.Cmd { return s.forget(flows) }
 		s.open(q)
 	}
 	return nil

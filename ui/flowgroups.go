@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -100,7 +99,7 @@ func (l *groupList) load() tea.Cmd {
 	t, q, by, order, now := l.screen.gw.Flows.Table(), l.screen.flowQuery(), l.by, l.order, l.screen.now.UnixNano()
 	return func() tea.Msg {
 		start := time.Now()
-		found, err := t.Group(context.Background(), q.Condition(), by, order, groupLimit, now)
+		found, err := t.Group(l.screen.ctx, q.Condition(), by, order, groupLimit, now)
 		return groupedMsg{by, found, err, time.Since(start)}
 	}
 }

@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -115,10 +114,10 @@ func (l *flowList) load() tea.Cmd {
 		w.Around, w.Lead = l.ref, lead
 	}
 	l.running, l.stale = true, false
-	selector, q, order, now, generation := l.selector, s.flowQuery(), s.sort, s.now.UnixNano(), l.generation
+	ctx, selector, q, order, now, generation := l.screen.ctx, l.selector, s.flowQuery(), s.sort, s.now.UnixNano(), l.generation
 	return func() tea.Msg {
 		start := time.Now()
-		sel, err := selector.Select(context.Background(), q.Condition(), order, w, now)
+		sel, err := selector.Select(ctx, q.Condition(), order, w, now)
 		return selectedMsg{generation, sel, err, time.Since(start)}
 	}
 }

@@ -120,7 +120,7 @@ func (s *flowsScreen) Receive(msg tea.Msg) tea.Cmd {
 			return nil
 		}
 		s.second()
-		cmds := []tea.Cmd{s.tick(), s.names.ask(s.gw.Name, s.inSight())}
+		cmds := []tea.Cmd{s.tick(), s.names.ask(s.ctx, s.gw.Name, s.inSight())}
 		if !s.paused && s.mode == groupMode {
 			cmds = append(cmds, s.groups.late())
 		}
@@ -130,7 +130,7 @@ func (s *flowsScreen) Receive(msg tea.Msg) tea.Cmd {
 		return tea.Batch(cmds...)
 	case nameMsg:
 		s.names.answer(msg)
-		return s.names.ask(s.gw.Name, s.inSight())
+		return s.names.ask(s.ctx, s.gw.Name, s.inSight())
 	case selectedMsg:
 		return s.list.selected(msg)
 	case groupedMsg:
@@ -851,7 +851,7 @@ func (s *flowsScreen) details() tea.Cmd {
 // toggleNames shows names of addresses, or addresses again.
 func (s *flowsScreen) toggleNames() tea.Cmd {
 	s.names.toggle()
-	return s.names.ask(s.gw.Name, s.inSight())
+	return s.names.ask(s.ctx, s.gw.Name, s.inSight())
 }
 
 // inSight are the flows on the screen.

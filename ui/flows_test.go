@@ -124,7 +124,7 @@ func flowStage(t *testing.T, width, height int, flows ...flow.Flow) (*stage, *fe
 	f := newFeed()
 	k := &kernel{sets: sets(t, map[rules.Place]string{v4: gatewayRules})}
 	s := &stage{t: t, kernel: k}
-	s.app = New(Gateway{Changes: k, Flows: f}, Options{UTF8: true, Now: func() time.Time { return clock }})
+	s.app = New(t.Context(), Gateway{Changes: k, Flows: f}, Options{UTF8: true, Now: func() time.Time { return clock }})
 	f.explainer.SetRules(k.sets, gatewayFacts().Host(nil))
 	f.tell(flow.Listed, flows...)
 	s.tables(true)

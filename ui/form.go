@@ -349,8 +349,7 @@ func (f *form) send() tea.Cmd {
 		}
 	}
 	f.refused = ""
-	f.desk.countdown = f.chosen
-	cmd := f.applyOn(p, appliedNew, Terms{For: f.lasts}, func(err error) tea.Cmd {
+	cmd := f.apply(p, appliedNew, terms{countdown: f.chosen, lasts: f.lasts}, func(err error) tea.Cmd {
 		f.sending = false
 		if err == nil {
 			f.close(f)

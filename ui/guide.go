@@ -303,8 +303,9 @@ func (s *guideScreen) send() tea.Cmd {
 		s.proof = newProof(s.desk, done.Proof)
 		return s.proof.search(s.desk)
 	}
-	s.desk.countdown, s.chosen = s.chosen, countdownAuto
-	cmd := s.apply(done.Plan, appliedNew, func(err error) tea.Cmd {
+	t := terms{countdown: s.chosen}
+	s.chosen = countdownAuto
+	cmd := s.apply(done.Plan, appliedNew, t, func(err error) tea.Cmd {
 		s.sending = false
 		if err != nil {
 			s.refused = err.Error()

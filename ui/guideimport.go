@@ -235,8 +235,7 @@ func (x *importDialog) send() tea.Cmd {
 	if !x.applicable() {
 		return nil
 	}
-	x.desk.countdown = x.chosen
-	cmd := x.apply(x.found.Plan, appliedNew, func(err error) tea.Cmd {
+	cmd := x.apply(x.found.Plan, appliedNew, terms{countdown: x.chosen}, func(err error) tea.Cmd {
 		x.sending = false
 		if err != nil {
 			x.refused = err.Error()

@@ -50,7 +50,7 @@ func (s *historyScreen) read() tea.Cmd {
 	journal := s.gw.Journal
 	return func() tea.Msg {
 		entries, err := journal.Entries()
-		drift, driftErr := journal.Drift(context.Background())
+		drift, driftErr := journal.Drift(s.ctx)
 		return historyMsg{entries, drift, driftErr == nil, err}
 	}
 }
@@ -136,7 +136,7 @@ func (s *historyScreen) undoCurrent() tea.Cmd {
 	}
 	journal := s.gw.Journal
 	return func() tea.Msg {
-		plan, err := journal.UndoPlan(context.Background(), e.ID)
+		plan, err := journal.UndoPlan(s.ctx, e.ID)
 		return undoPlanMsg{e, plan, err}
 	}
 }
@@ -156,7 +156,7 @@ func (s *historyScreen) askUndo(msg undoPlanMsg) {
 	}
 	lines := []string{msg.entry.Summary, "What came after it stays."}
 	q := newQuestion(s.desk, "Take change "+msg.entry.ID+" back?", lines, msg.plan, "take back")
-	q.act = func() tea.Cmd { return s.undoEntry(msg.entry.ID, appliedNew, nil) }
+	q.act = func(t terms) tea.Cmd { return s.undoEntry(msg.entry.ID, appliedNew, t, nil) }
 	s.open(q)
 }
 
@@ -170,8 +170,11 @@ func (s *historyScreen) askSave() {
 	lines = append(lines, s.drift.Lines...)
 	q := newQuestion(s.desk, "Keep what runs for the next start?", lines, rules.Plan{}, "keep")
 	journal := s.gw.Journal
-	q.act = func() tea.Cmd {
-		return func() tea.Msg { return settledMsg{"kept for boot", journal.Save(context.Background())} }
+	q.act = func(terms) tea.Cmd {
+		return s.carryOut("the save", func(ctx context.Context) (tea.Msg, string) {
+			err := journal.Save(ctx)
+			return settledMsg{"kept for boot", err}, outcomeOf("kept for boot", "not kept for boot", err)
+		})
 	}
 	s.open(q)
 }

@@ -36,7 +36,7 @@ func (d *desk) findKept(before map[rules.Place]*rules.Ruleset, done rules.Plan) 
 	}
 	facts, flows := d.facts, d.gw.Flows.Table()
 	return func() tea.Msg {
-		found, count := explain.KeptFlows(context.Background(), facts, before, after, flows, mostKept)
+		found, count := explain.KeptFlows(d.ctx, facts, before, after, flows, mostKept)
 		return keptMsg{found, count}
 	}
 }
@@ -101,10 +101,10 @@ func (k *keptFlows) forget(flows []flow.Flow) tea.Cmd {
 	k.working = true
 	kernel := k.gw.Flows
 	flows = append([]flow.Flow(nil), flows...)
-	return func() tea.Msg {
-		done, err := kernel.Forget(context.Background(), flows)
-		return keptForgottenMsg{k, flows, done, err}
-	}
+	return k.carryOut("forgetting", func(ctx context.Context) (tea.Msg, string) {
+		done, err := kernel.Forget(ctx, flows)
+		return keptForgottenMsg{k, flows, done, err}, outcomeOf(rules.Plural(done, "flow")+" forgotten", "flows could not be forgotten", err)
+	})
 }
 
 func (k *keptFlows) forgotten(msg keptForgottenMsg) {

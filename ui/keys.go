@@ -47,7 +47,8 @@ var keys = struct {
 // KeyTable is every binding of the program, for the README and the manual page: those of the
 // screens, without what is the same in all of them, and those of the dialogs that change something.
 func KeyTable() []KeyGroup {
-	a := New(Gateway{}, Options{})
+	a := &App{}
+	a.restyle()
 	d := &a.desk
 	flows, trace, guide := newFlowsScreen(d), newTraceScreen(d), newGuideScreen(d)
 	whole := append(a.everywhere().all(), keys.Close)

@@ -67,7 +67,7 @@ func (b *nameBook) name(a netip.Addr) (string, bool) {
 }
 
 // ask asks for addresses that were not asked for yet.
-func (b *nameBook) ask(lookup func(context.Context, netip.Addr) string, flows []flow.Flow) tea.Cmd {
+func (b *nameBook) ask(ctx context.Context, lookup func(context.Context, netip.Addr) string, flows []flow.Flow) tea.Cmd {
 	if !b.on || lookup == nil {
 		return nil
 	}
@@ -84,7 +84,7 @@ func (b *nameBook) ask(lookup func(context.Context, netip.Addr) string, flows []
 			b.names[a] = ""
 			b.open++
 			cmds = append(cmds, func() tea.Msg {
-				ctx, stop := context.WithTimeout(context.Background(), nameWait)
+				ctx, stop := context.WithTimeout(ctx, nameWait)
 				defer stop()
 				return nameMsg{a, text.Safe(lookup(ctx, a))}
 			})

@@ -127,17 +127,20 @@ func (d *desk) seePending(msg pendingMsg) tea.Cmd {
 
 // confirm says that the change that waits may stand; rollback takes it back.
 func (d *desk) confirm() tea.Cmd {
-	return d.settlePending("the change stands", Journal.Confirm)
+	return d.settlePending("the confirmation", "the change stands", Journal.Confirm)
 }
 
 func (d *desk) rollback() tea.Cmd {
-	return d.settlePending("the change is taken back", Journal.Rollback)
+	return d.settlePending("the rollback", "the change is taken back", Journal.Rollback)
 }
 
-func (d *desk) settlePending(what string, act func(Journal, context.Context, string) error) tea.Cmd {
+func (d *desk) settlePending(task, what string, act func(Journal, context.Context, string) error) tea.Cmd {
 	if d.pending == nil || d.gw.Journal == nil {
 		return nil
 	}
 	journal, id := d.gw.Journal, d.pending.id
-	return func() tea.Msg { return settledMsg{what, act(journal, context.Background(), id)} }
+	return d.carryOut(task, func(ctx context.Context) (tea.Msg, string) {
+		err := act(journal, ctx, id)
+		return settledMsg{what, err}, outcomeOf("change "+id+": "+what, "change "+id+": "+task+" failed", err)
+	})
 }

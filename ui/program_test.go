@@ -25,6 +25,7 @@ type terminal struct {
 	t       *testing.T
 	mu      sync.Mutex
 	screen  *vt.Emulator
+	app     *App
 	program *tea.Program
 	written int
 	done    chan error
@@ -64,11 +65,16 @@ func open(t *testing.T, gw Gateway, profile colorprofile.Profile, env ...string)
 }
 
 func openSized(t *testing.T, gw Gateway, width, height int, profile colorprofile.Profile, env ...string) *terminal {
+	return openIn(t.Context(), t, gw, width, height, profile, env...)
+}
+
+// openIn runs the program until ctx ends.
+func openIn(ctx context.Context, t *testing.T, gw Gateway, width, height int, profile colorprofile.Profile, env ...string) *terminal {
 	x := &terminal{t: t, screen: vt.NewEmulator(width, height), done: make(chan error, 1)}
 	_, _ = x.screen.Write([]byte("\x1b[20h")) // a line feed returns, as the tty makes it
 	go func() { _, _ = io.Copy(io.Discard, x.screen) }()
-	app := New(gw, Options{UTF8: true, Now: time.Now})
-	x.program = NewProgram(app, tea.WithInput(nil), tea.WithOutput(x), tea.WithoutSignalHandler(), tea.WithoutSignals(), tea.WithWindowSize(width, height),
+	x.app = New(ctx, gw, Options{UTF8: true, Now: time.Now})
+	x.program = NewProgram(x.app, tea.WithContext(ctx), tea.WithInput(nil), tea.WithOutput(x), tea.WithoutSignalHandler(), tea.WithoutSignals(), tea.WithWindowSize(width, height),
 		tea.WithColorProfile(profile), tea.WithEnvironment(append([]string{"TERM=xterm-256color"}, env...)))
 	go func() {
 		_, err := x.program.Run()

@@ -22,8 +22,8 @@ type question struct {
 	whole rules.Plan
 	verb  string // what Yes does, in one word
 	yes   bool
-	// act is what Yes does; by default it applies the plan.
-	act func() tea.Cmd
+	// act is what Yes does, on the terms that were chosen; by default it applies the plan.
+	act func(terms) tea.Cmd
 
 	impact    impact
 	countdown countdown
@@ -33,7 +33,7 @@ type question struct {
 
 func newQuestion(d *desk, title string, lines []string, p rules.Plan, verb string) *question {
 	q := &question{desk: d, title: title, lines: lines, plan: p, whole: p, verb: verb, impact: impact{desk: d}}
-	q.act = func() tea.Cmd { return d.apply(p, appliedNew, nil) }
+	q.act = func(t terms) tea.Cmd { return d.apply(p, appliedNew, t, nil) }
 	return q
 }
 
@@ -60,8 +60,7 @@ func (q *question) answer(yes bool) tea.Cmd {
 	if !yes {
 		return nil
 	}
-	q.desk.countdown = q.countdown
-	return q.act()
+	return q.act(terms{countdown: q.countdown})
 }
 
 // Actions are the answers, and what leads through the question.

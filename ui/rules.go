@@ -505,7 +505,7 @@ func (s *rulesScreen) move(by int) tea.Cmd {
 	}
 	c := s.change(rules.Move, it.chain, it.at)
 	c.Rule, c.To = *r, to
-	return s.apply(rules.Single(c), appliedNew, nil)
+	return s.apply(rules.Single(c), appliedNew, terms{}, nil)
 }
 
 // sayNotParked says why no rule can be parked.
@@ -518,7 +518,7 @@ func (s *rulesScreen) sayNotParked() {
 // restore brings the parked rule under the cursor back.
 func (s *rulesScreen) restore() tea.Cmd {
 	_, it, _ := s.current()
-	return s.undoEntry(it.parked.ID, appliedNew, nil)
+	return s.undoEntry(it.parked.ID, appliedNew, terms{}, nil)
 }
 
 // park puts the rule under the cursor away.
@@ -530,7 +530,7 @@ func (s *rulesScreen) park() tea.Cmd {
 	c := s.change(rules.Delete, it.chain, it.at)
 	c.Rule = *r
 	s.parking = &c
-	return s.applyOn(rules.Single(c), appliedNew, Terms{Park: true}, func(err error) tea.Cmd {
+	return s.apply(rules.Single(c), appliedNew, terms{park: true}, func(err error) tea.Cmd {
 		if err != nil {
 			s.parking = nil
 		}

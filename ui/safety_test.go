@@ -37,7 +37,7 @@ func TestQuestionTellsWhatAChangeTouches(t *testing.T) {
 		s.press("c", "c", "c")
 		s.sees("taken back after 90 s unless you confirm")
 		s.press("y")
-		if s.kernel.terms.Confirm != confirmTime {
+		if s.kernel.terms.Confirm != rules.ConfirmTime {
 			t.Errorf("it waits %v", s.kernel.terms.Confirm)
 		}
 		s.tables(true)
@@ -75,7 +75,7 @@ func TestFormWarnsOfALockout(t *testing.T) {
 		s.sees("It ends by itself after 1h")
 		s.golden("form-lockout-80x24")
 		s.press("enter")
-		if s.kernel.terms.Confirm != confirmTime || s.kernel.terms.For != time.Hour {
+		if s.kernel.terms.Confirm != rules.ConfirmTime || s.kernel.terms.For != time.Hour {
 			t.Errorf("the terms are %+v", s.kernel.terms)
 		}
 	})

@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"context"
 	"strings"
 
 	"charm.land/bubbles/v2/textinput"
@@ -73,7 +72,7 @@ func (s *switches) files() tea.Cmd {
 		return nil
 	}
 	return func() tea.Msg {
-		around, err := look(context.Background())
+		around, err := look(s.ctx)
 		if err != nil {
 			return nil
 		}
@@ -228,8 +227,8 @@ func (s *switches) question(x *doctor.Switch, plan rules.Plan) dialog {
 		lines = lines[:1]
 	}
 	q := newQuestion(s.desk, plan.Title+"?", lines, plan, "change")
-	q.act = func() tea.Cmd {
-		return s.apply(plan, appliedNew, func(err error) tea.Cmd {
+	q.act = func(t terms) tea.Cmd {
+		return s.apply(plan, appliedNew, t, func(err error) tea.Cmd {
 			if err != nil {
 				s.refused = err.Error()
 			}

@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -137,7 +136,7 @@ func (s *traceScreen) start() tea.Cmd {
 	s.cursor = table.Cursor[int]{}
 	generation, begin := s.generation, s.gw.Trace
 	return tea.Sequence(stop, func() tea.Msg {
-		tracing, err := begin(context.Background(), f)
+		tracing, err := begin(s.ctx, f)
 		return tracingMsg{generation, tracing, err}
 	})
 }

@@ -125,7 +125,7 @@ type stage struct {
 func newStage(t *testing.T, width, height int, text string) *stage {
 	k := &kernel{sets: sets(t, map[rules.Place]string{v4: text})}
 	s := &stage{t: t, kernel: k}
-	s.app = New(Gateway{Changes: k}, Options{UTF8: true, Now: func() time.Time { return clock }})
+	s.app = New(t.Context(), Gateway{Changes: k}, Options{UTF8: true, Now: func() time.Time { return clock }})
 	s.send(tea.WindowSizeMsg{Width: width, Height: height})
 	s.send(factsMsg{gatewayFacts()})
 	s.tables(true)

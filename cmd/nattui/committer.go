@@ -108,10 +108,6 @@ func operator(ctx context.Context) (o commit.Options, overSSH bool) {
 // confirmation is the flag --confirm.
 type confirmation struct{ text string }
 
-// confirmTime is how long a change waits to be confirmed that may touch the
-// operator's own connection.
-const confirmTime = 90 * time.Second
-
 func (f *confirmation) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.text, "confirm", "auto", "take it back unless \"nattui confirm\" follows: auto, off, or a time such as 2m")
 }
@@ -130,7 +126,7 @@ func (f *confirmation) time(affected bool) (time.Duration, error) {
 		return 0, nil
 	case "auto", "":
 		if affected {
-			return confirmTime, nil
+			return rules.ConfirmTime, nil
 		}
 		return 0, nil
 	}

@@ -114,13 +114,13 @@ func tracePackets(c *cobra.Command, o traceOptions, filter string) error {
 	return nil
 }
 
-// tracer sets traces off for the screens, which end with ctx; where it cannot it says
+// tracer sets traces off for the screens, which end with their context; where it cannot it says
 // why.
-func tracer(ctx context.Context, tables *iptables.Host) (start func(context.Context, traced.TraceFilter) (ui.Tracing, error), why string) {
+func tracer(tables *iptables.Host) (start func(context.Context, traced.TraceFilter) (ui.Tracing, error), why string) {
 	if !slices.ContainsFunc(tables.Places(), func(p rules.Place) bool { return p.Backend == rules.NFT }) {
 		return nil, "this host has the legacy backend alone, whose traces go to the kernel's log"
 	}
-	return func(_ context.Context, f traced.TraceFilter) (ui.Tracing, error) {
+	return func(ctx context.Context, f traced.TraceFilter) (ui.Tracing, error) {
 		t, err := trace.Start(ctx, f)
 		if err != nil {
 			return nil, err

@@ -7,10 +7,12 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/signal"
 	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/term"
@@ -22,6 +24,7 @@ import (
 	"nattui/rules"
 	"nattui/rules/iptables"
 	"nattui/ui"
+	"nattui/ui/text"
 	"nattui/ui/theme"
 )
 
@@ -36,7 +39,7 @@ func runTUI(ctx context.Context, o tuiOptions) error {
 	}
 	shareCores()
 	shortSlices()
-	ctx, stop := context.WithCancel(ctx)
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP) // so that a change is finished when the terminal goes away
 	var working sync.WaitGroup
 	defer working.Wait()
 	defer stop()
@@ -44,8 +47,9 @@ func runTUI(ctx context.Context, o tuiOptions) error {
 	if err != nil {
 		return err
 	}
-	app := ui.New(gw, ui.Options{UTF8: theme.UTF8(os.Getenv)})
+	app := ui.New(ctx, gw, ui.Options{UTF8: theme.UTF8(os.Getenv)})
 	_, err = ui.NewProgram(app, tea.WithContext(ctx)).Run()
+	sayLeft(ctx, app)
 	switch {
 	case errors.Is(err, tea.ErrInterrupted), ctx.Err() != nil:
 		return nil
@@ -53,6 +57,16 @@ func runTUI(ctx context.Context, o tuiOptions) error {
 		return fmt.Errorf("the screens ended: %w", err)
 	}
 	return nil
+}
+
+// sayLeft finishes what was confirmed on the screens, and says what of it nobody has seen there. It
+// waits until then; another signal ends the waiting.
+func sayLeft(ctx context.Context, app *ui.App) {
+	ctx, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	for _, line := range app.Leave(ctx, func(what string) { fmt.Fprintln(os.Stderr, "finishing "+what+" …") }) {
+		fmt.Fprintln(os.Stderr, text.Safe(line))
+	}
 }
 
 // shareCores leaves it to the kernel to share the cores between what the screens do
@@ -91,7 +105,7 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 	if gw.Tables, err = followTables(ctx, tables, seen, others.saw); err != nil {
 		return gw, err
 	}
-	gw.Trace, gw.NoTrace = tracer(ctx, tables)
+	gw.Trace, gw.NoTrace = tracer(tables)
 	gw.Name, gw.UserID, gw.GroupID = nameOf, userID, groupID
 	gw.Probe = ask
 	gw.Surroundings = func(ctx context.Context) (doctor.Surroundings, error) {

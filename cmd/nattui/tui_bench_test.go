@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -21,15 +19,6 @@ import (
 
 	"nattui/model/lab"
 )
-
-// seat is the program on a pseudo-terminal.
-type seat struct {
-	cmd    *exec.Cmd
-	tty    *os.File
-	begun  time.Time
-	output chan []byte
-	bytes  atomic.Int64
-}
 
 // buildProgram makes the static binary that is released.
 func buildProgram(b *testing.B) string {
@@ -41,86 +30,6 @@ func buildProgram(b *testing.B) string {
 		b.Fatalf("%v: %s", err, out)
 	}
 	return path
-}
-
-// sit starts the program on a terminal of 120x40.
-func sit(b *testing.B, path string) *seat {
-	b.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	if err != nil {
-		b.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		b.Fatal(err)
-	}
-	if err := unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 40, Col: 120}); err != nil {
-		b.Fatal(err)
-	}
-	slave, err := os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer slave.Close()
-	s := &seat{cmd: exec.Command(path), tty: master, output: make(chan []byte, 1024)}
-	s.cmd.Env = append(os.Environ(), "TERM=xterm-256color", "SSH_TTY=/dev/pts/0")
-	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = slave, slave, slave
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	s.begun = time.Now()
-	if err := s.cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	go s.read()
-	return s
-}
-
-func (s *seat) read() {
-	defer close(s.output)
-	buf := make([]byte, 64<<10)
-	for {
-		n, err := s.tty.Read(buf)
-		if err != nil {
-			return
-		}
-		s.bytes.Add(int64(n))
-		select {
-		case s.output <- bytes.Clone(buf[:n]):
-		default: // nobody looks at it any more
-		}
-	}
-}
-
-// waitFor reads until a text has been written.
-func (s *seat) waitFor(b *testing.B, text string) time.Duration {
-	b.Helper()
-	var seen []byte
-	timeout := time.After(20 * time.Second)
-	for {
-		select {
-		case p, ok := <-s.output:
-			seen = append(seen, p...)
-			if bytes.Contains(seen, []byte(text)) {
-				return time.Since(s.begun)
-			}
-			if !ok {
-				b.Fatalf("ended without %q: %q", text, seen)
-			}
-		case <-timeout:
-			b.Fatalf("no %q in 20 s: %q", text, seen)
-		}
-	}
-}
-
-func (s *seat) quit(b *testing.B) {
-	b.Helper()
-	_, _ = s.tty.Write([]byte("q"))
-	if err := s.cmd.Wait(); err != nil {
-		b.Error(err)
-	}
-	_ = s.tty.Close()
 }
 
 // manyRules loads so many DNAT rules.
@@ -212,7 +121,7 @@ func BenchmarkFloodOnScreen(b *testing.B) {
 	b.ReportMetric(float64(written)/float64(seconds*b.N), "bytes/s")
 }
 
-func shell(b *testing.B, argv ...string) {
+func shell(b testing.TB, argv ...string) {
 	b.Helper()
 	if out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {
 		b.Fatalf("%v: %v: %s", argv, err, out)
