@@ -64,12 +64,6 @@ type examinedMsg struct {
 	cost       time.Duration
 }
 
-// probedMsg brings what the server of a forward said.
-type probedMsg struct {
-	server netip.AddrPort
-	probe  doctor.Probe
-}
-
 // doctorDueMsg says that it is time to look again.
 type doctorDueMsg struct{}
 
@@ -79,12 +73,6 @@ const (
 	doctorPace  = 3 * time.Second
 	doctorShare = 20
 )
-
-// keyFix cures what is under the cursor.
-var keyFix = bind("f", "fix", "f")
-
-// keyProbe asks the server of a forward for a connection.
-var keyProbe = bind("p", "ask the server", "p")
 
 func newDoctorScreen(d *desk) *doctorScreen { return &doctorScreen{desk: d} }
 
@@ -261,23 +249,6 @@ func (s *doctorScreen) current() (*doctorRow, bool) {
 	return &s.rows[min(s.cursor.Index(), len(s.rows)-1)], true
 }
 
-// Wheel moves the cursor.
-func (s *doctorScreen) Wheel(by int) { s.move(by) }
-
-func (s *doctorScreen) move(by int) {
-	s.cursor.Go(s.cursor.Index()+by, len(s.rows), s.rowKey)
-}
-
-// Back goes from one forward to the whole gateway.
-func (s *doctorScreen) Back() bool {
-	if s.follows == nil {
-		return false
-	}
-	s.turn(nil)
-	s.cursor = s.before
-	return true
-}
-
 // turn looks at one forward, or at the whole gateway again.
 func (s *doctorScreen) turn(f *doctor.Forward) {
 	s.follows, s.rows, s.examined, s.led = f, nil, false, false
@@ -287,185 +258,6 @@ func (s *doctorScreen) turn(f *doctor.Forward) {
 	}
 	s.generation++
 	s.next = time.Time{}
-}
-
-// Actions fix, follow a forward, and ask its server.
-func (s *doctorScreen) Actions() keyTable {
-	current := func(is func(*doctorRow) bool) func() bool {
-		return func() bool { r, ok := s.current(); return ok && is(r) }
-	}
-	forward := current(func(r *doctorRow) bool { return r.forward != nil })
-	curable := current(func(r *doctorRow) bool { return !s.gw.ReadOnly && len(r.finding.Cure.Steps) > 0 })
-	follows := func() bool { return s.follows != nil }
-	can := func() bool { return !s.gw.ReadOnly }
-	return keyTable{
-		act(keyFix, s.fix).when(curable).otherwise(s.sayNoFix),
-		act(keyProbe, s.askServer).when(func() bool { return s.gw.Probe != nil && (follows() || forward()) }).otherwise(s.sayNoServer),
-		on(bind("enter", "follow it", "enter"), s.enter).when(forward),
-		on(keys.Details, s.enter).when(current(func(*doctorRow) bool { return true })),
-		on(keys.Close, func() tea.Cmd { s.Back(); return s.live() }).when(follows),
-		elsewhere(keys.Switches),
-	}.and(scrolling(func() int { return s.height }, s.move), keyTable{elsewhere(keys.Undo).when(can), elsewhere(keys.Redo).when(can)})
-}
-
-// Switches opens the switches of the kernel.
-func (s *doctorScreen) Switches() tea.Cmd { return s.openSwitches("") }
-
-// sayNoServer says why there is no server to ask.
-func (s *doctorScreen) sayNoServer() {
-	if s.gw.Probe == nil {
-		s.say("servers cannot be asked from here")
-		return
-	}
-	s.say("choose a forward first: its server is asked")
-}
-
-// askServer asks whether to ask the server of the forward for a connection: the
-// only thing that the doctor does and others see.
-func (s *doctorScreen) askServer() {
-	f := s.follows
-	if r, ok := s.current(); f == nil && ok {
-		f = r.forward
-	}
-	switch {
-	case f.Proto != rules.TCP || !f.Server.IsValid() || f.Server.Port() == 0:
-		s.say("only a server of TCP at one port can be asked for a connection")
-		return
-	case s.probing:
-		s.say("the server is being asked")
-		return
-	}
-	server := f.Server
-	q := newQuestion(s.desk, fmt.Sprintf("Ask %s for a connection?", server), []string{
-		"One TCP connection is opened from this host and closed at once. The server sees it, and may note it in its log. Nothing on this gateway changes.",
-	}, rules.Plan{}, "ask")
-	q.act = func(terms) tea.Cmd {
-		var follow tea.Cmd
-		if s.follows == nil {
-			follow = s.enter()
-		}
-		s.probing = true
-		probe := s.gw.Probe
-		return tea.Batch(follow, func() tea.Msg { return probedMsg{server, probe(s.ctx, server)} })
-	}
-	s.desk.open(q)
-}
-
-// answered examines the forward with what its server said.
-func (s *doctorScreen) answered(msg probedMsg) tea.Cmd {
-	if !s.probing || s.follows == nil || s.follows.Server != msg.server {
-		return nil // left meanwhile
-	}
-	s.probing, s.led, s.next = false, false, time.Time{}
-	s.probed = map[netip.AddrPort]doctor.Probe{msg.server: msg.probe}
-	switch {
-	case msg.probe.Connected:
-		s.say(fmt.Sprintf("%s accepts connections from here", msg.server))
-	case msg.probe.Refused:
-		s.fail(fmt.Errorf("%s refuses connections", msg.server))
-	default:
-		s.fail(fmt.Errorf("%s does not answer: %s", msg.server, msg.probe.Why))
-	}
-	s.generation++
-	return s.live()
-}
-
-// enter follows the forward under the cursor, or shows all about a finding.
-func (s *doctorScreen) enter() tea.Cmd {
-	r, ok := s.current()
-	if !ok {
-		return nil
-	}
-	if r.forward != nil {
-		s.before, s.cursor = s.cursor, table.Cursor[string]{}
-		s.turn(r.forward)
-		return s.live()
-	}
-	s.desk.open(&findingDetails{desk: s.desk, screen: s, finding: r.finding})
-	return nil
-}
-
-// fix asks whether to cure what is under the cursor.
-func (s *doctorScreen) fix() {
-	if r, ok := s.current(); ok {
-		s.desk.open(s.cureQuestion(&r.finding))
-	}
-}
-
-// sayNoFix says why what is under the cursor cannot be cured from here.
-func (s *doctorScreen) sayNoFix() {
-	r, ok := s.current()
-	switch {
-	case !ok:
-	case s.gw.ReadOnly:
-		s.say(onlyLooks)
-	case r.forward != nil:
-		s.say("enter follows the forward; what is wrong with it has its cure there")
-	case len(r.finding.Commands) == 0:
-		s.say("there is no plan that cures this: it takes somebody who knows what is meant")
-	default:
-		s.say("nattui does not run this itself: " + rules.ShellLine(r.finding.Commands[0]))
-	}
-}
-
-// shownSteps is how many steps of a cure the question shows.
-const shownSteps = 4
-
-// cureQuestion asks whether to carry out a cure, with its first steps.
-func (s *doctorScreen) cureQuestion(f *doctor.Finding) dialog {
-	plan, shown := f.Cure, f.Cure
-	room := s.desk.height - 5 // without frame, blank lines and answers
-	steps := max(1, min((room-3)/3, shownSteps, len(plan.Steps)))
-	lines := []string{f.Sentence}
-	for _, step := range plan.Steps {
-		if step.Why != "" && len(lines) < 3 {
-			lines = append(lines, upper(step.Why)+".")
-		}
-	}
-	for _, argv := range f.Commands {
-		lines = append(lines, "Besides, you have to run: "+rules.ShellLine(argv))
-	}
-	last := ""
-	if more := len(plan.Steps) - steps; more > 0 {
-		shown.Steps = plan.Steps[:steps]
-		last = "Of " + rules.Plural(len(plan.Steps), "step") + ", the first:"
-	}
-	q := newQuestion(s.desk, plan.Title+"?", s.fitLines(lines, last, room-3*steps), shown, "fix")
-	q.whole = plan
-	q.act = func(t terms) tea.Cmd {
-		return s.apply(plan, appliedNew, t, func(error) tea.Cmd {
-			s.next = time.Time{}
-			return s.live()
-		})
-	}
-	return q
-}
-
-// fitLines are as many of the lines as there is room for, and the last in any case.
-func (s *doctorScreen) fitLines(lines []string, last string, room int) []string {
-	inner := min(72, s.desk.width-4) - 4
-	var fit []string
-	for _, l := range lines {
-		fit = append(fit, text.Wrap(text.Safe(l), inner, 0)...)
-	}
-	if last != "" {
-		room--
-	}
-	if room = max(1, room); len(fit) > room {
-		fit = fit[:room]
-		fit[room-1] = text.Fit(fit[room-1]+"…", inner)
-	}
-	if last != "" {
-		fit = append(fit, last)
-	}
-	return fit
-}
-
-func upper(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 // Settle fits the list and what is under it to the height.

@@ -3,7 +3,6 @@ package ui
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -14,8 +13,8 @@ import (
 	"nattui/model/explain"
 	"nattui/model/flow"
 	"nattui/rules"
-	"nattui/rules/evaluate"
 	"nattui/ui/text"
+	"nattui/ui/theme"
 )
 
 // flowView is one flow looked at closely: its way through the gateway, its story,
@@ -105,137 +104,6 @@ func (v *flowView) lines(width, room int) []string {
 	return append(append(lines, ""), rest...)
 }
 
-// way draws both directions: on the left what the client sees, on the right what the
-// server sees, between them the gateway and the rule that changes what passes.
-func (v *flowView) way(width int) []string {
-	s, look := v.screen, v.screen.look
-	f := &v.d.Flow
-	e := s.gw.Flows.Explain(f)
-	end := func(a netip.AddrPort) string { return s.endpoint(f, a) }
-	left := [...]string{end(f.Client()), end(f.AskedFor())}
-	right := [...]string{end(f.SeenAs()), end(f.ServedBy())}
-	nat := f.NAT()
-	changed := [...]bool{nat&flow.NATSrc != 0, nat&flow.NATDst != 0}
-	styles := [...]lipgloss.Style{look.SNAT, s.natStyle(f)}
-	kinds := [...]string{"snat", s.destinationKind(f)}
-	refs := [...]evaluate.RuleRef{e.SNAT, e.DNAT}
-
-	const head = 7 // "  from "
-	l := max(lipgloss.Width(left[0]), lipgloss.Width(left[1]), 11)
-	r := max(lipgloss.Width(right[0]), lipgloss.Width(right[1]), 11)
-	between := width - head - l - r - 2
-	stacked := between < 10
-	side := func(a netip.Addr, name string) string {
-		if at := s.whereIs(a); at != "" {
-			return name + ", " + at
-		}
-		return name
-	}
-	clientSide, serverSide := side(f.Client().Addr(), "client side"), side(f.ServedBy().Addr(), "server side")
-	var lines []string
-	if !stacked {
-		gap := width - head - lipgloss.Width(clientSide) - lipgloss.Width(serverSide)
-		at := head + l + 1 + between + 1
-		if lipgloss.Width(serverSide) > r { // it may stick out to the left, not to the right
-			at = width - lipgloss.Width(serverSide)
-		}
-		if gap > 0 && at > head+lipgloss.Width(clientSide)+1 {
-			lines = append(lines, look.Faint.Render(strings.Repeat(" ", head)+text.Pad(clientSide, at-head, false)+serverSide))
-		}
-	}
-	row := func(label string, i int, back bool) {
-		arrow := v.arrow(between, changed[i], back, kinds[i], refs[i], styles[i])
-		from, to := look.Text.Render(left[i]), look.Text.Render(right[i])
-		if changed[i] {
-			to = styles[i].Render(right[i])
-		}
-		label = look.Faint.Render(text.Pad("  "+label, head, false))
-		if !stacked {
-			lines = append(lines, label+text.Pad(from, l, false)+" "+arrow+" "+to)
-			return
-		}
-		lines = append(lines, text.Fit(label+from, width))
-		if changed[i] {
-			arrow = v.arrow(min(24, max(8, width-head-lipgloss.Width(right[i])-1)), true, back, kinds[i], refs[i], styles[i])
-			lines = append(lines, text.Fit(strings.Repeat(" ", head)+arrow+" "+to, width))
-		}
-	}
-	heading := func(word string, packets, bytes uint64) {
-		what := text.Exact(packets) + " packets, " + text.Bytes(bytes)
-		if packets == 1 {
-			what = "1 packet, " + text.Bytes(bytes)
-		}
-		if !f.Counts() {
-			what = "not counted"
-		}
-		lines = append(lines, look.Strong.Render(word)+look.Faint.Render("  "+what))
-	}
-	heading("request", f.OrigPackets, f.OrigBytes)
-	row("from", 0, false)
-	row("to", 1, false)
-	heading("answer ", f.ReplyPackets, f.ReplyBytes)
-	row("from", 1, true)
-	row("to", 0, true)
-	return lines
-}
-
-// arrow is a line from one side to the other that carries what changes on the way.
-func (v *flowView) arrow(width int, changed, back bool, kind string, by evaluate.RuleRef, style lipgloss.Style) string {
-	look := v.screen.look
-	g := look.Glyphs
-	word := ""
-	if changed && !back {
-		word = kind
-		if !by.IsZero() {
-			rule := text.Safe(by.Chain) + " " + strconv.Itoa(by.Position)
-			switch {
-			case lipgloss.Width(kind+" "+rule)+6 <= width:
-				word = kind + " " + rule
-			case lipgloss.Width(rule)+6 <= width:
-				word = rule
-			}
-		}
-	}
-	if changed && back {
-		word = "back"
-	}
-	if word != "" {
-		word = " " + word + " "
-	}
-	fill := max(0, width-1-lipgloss.Width(word))
-	before := min(2, fill)
-	line := look.Line.Render(strings.Repeat(g.Rule, before)) + style.Render(word) + look.Line.Render(strings.Repeat(g.Rule, fill-before))
-	if !changed {
-		line = look.Line.Render(strings.Repeat(g.Rule, fill))
-	}
-	if back {
-		return look.Line.Render(g.Outof) + line
-	}
-	return line + look.Line.Render(g.Into)
-}
-
-// destinationKind names what was done to the destination.
-func (s *flowsScreen) destinationKind(f *flow.Flow) string {
-	if s.isLocal(f.ServedBy().Addr()) && !s.isLocal(f.AskedFor().Addr()) {
-		return "redirect"
-	}
-	return "dnat"
-}
-
-// whereIs is the link behind which an address is, or this host itself.
-func (s *flowsScreen) whereIs(a netip.Addr) string {
-	if s.facts == nil {
-		return ""
-	}
-	if s.facts.IsLocal(a) {
-		return "this host"
-	}
-	if route, certain, ok := s.facts.Reachable(a); ok && certain {
-		return text.Safe(route.Out)
-	}
-	return ""
-}
-
 // told is the story, at most room lines of it.
 func (v *flowView) told(width, room int) []string {
 	s, look := v.screen, v.screen.look
@@ -299,53 +167,83 @@ func (s *flowsScreen) moment(at int64, exact bool) string {
 	return sign + t.Format(layout)
 }
 
+// factLines gathers lines that each have a label.
+type factLines struct {
+	look  *theme.Theme
+	width int
+	lines []string
+}
+
+const factLabel = 10
+
+// add adds what has one value; "" is left out.
+func (l *factLines) add(style lipgloss.Style, label, value string) {
+	for i, part := range text.Wrap(text.Safe(value), l.width-factLabel, 0) {
+		if i > 0 {
+			label = ""
+		}
+		l.lines = append(l.lines, l.look.Faint.Render(text.Pad(label, factLabel, false))+style.Render(part))
+	}
+}
+
+func (l *factLines) say(label, value string) { l.add(l.look.Text, label, value) }
+
 // facts are the timers and everything that has one value, what is 0 or missing left out.
 func (v *flowView) facts(width int) []string {
-	s, look := v.screen, v.screen.look
-	f := &v.d.Flow
-	var lines []string
-	add := func(style lipgloss.Style, label, value string) {
-		for i, l := range text.Wrap(text.Safe(value), width-10, 0) {
-			if i > 0 {
-				label = ""
-			}
-			lines = append(lines, look.Faint.Render(text.Pad(label, 10, false))+style.Render(l))
-		}
-	}
-	say := func(label, value string) { add(look.Text, label, value) }
+	l := &factLines{look: v.screen.look, width: width}
 	story := v.story()
-	switch {
-	case story.Ended || v.gone:
-		add(look.Attention, "now", "gone from the table; this is what it was at the end")
-	default:
-		say("now", v.present(&story))
-		lines = append(lines, v.timeout(width)...)
+	if story.Ended || v.gone {
+		l.add(l.look.Attention, "now", "gone from the table; this is what it was at the end")
+	} else {
+		v.tellNow(l, &story)
 	}
-	if f.HasRate() && !story.Ended && !v.gone {
-		say("rate", text.Rate(float64(f.ByteRate))+" B/s, "+text.Rate(float64(f.PacketRate))+" packets/s over the last seconds")
+	v.tellKin(l)
+	v.tellRest(l)
+	if v.err != nil {
+		l.add(l.look.Broken, "unread", v.err.Error())
 	}
-	switch e := s.gw.Flows.Explain(f); {
-	case e.Confidence == explain.NotAsked || story.Ended || v.gone:
+	return l.lines
+}
+
+// tellNow tells of a flow that lives: how it is, and which rule made it.
+func (v *flowView) tellNow(l *factLines, story *flow.Story) {
+	f := &v.d.Flow
+	l.say("now", v.present(story))
+	l.lines = append(l.lines, v.timeout(l.width)...)
+	if f.HasRate() {
+		l.say("rate", text.Rate(float64(f.ByteRate))+" B/s, "+text.Rate(float64(f.PacketRate))+" packets/s over the last seconds")
+	}
+	switch e := v.screen.gw.Flows.Explain(f); {
+	case e.Confidence == explain.NotAsked:
 	case isRelated(f, e):
-		say("rule", "none: it belongs to another connection, whose helper did it")
+		l.say("rule", "none: it belongs to another connection, whose helper did it")
 	case e.Confidence == explain.Stale:
-		add(look.Attention, "rule", "stale: today's rules would translate it otherwise; x forgets it")
+		l.add(l.look.Attention, "rule", "stale: today's rules would translate it otherwise; x forgets it")
 	case e.Confidence == explain.Unknown:
-		say("rule", "not known: "+e.Unseen+" translates here too, and is not evaluated")
+		l.say("rule", "not known: "+e.Unseen+" translates here too, and is not evaluated")
 	case e.Confidence != explain.Exact:
-		say("rule", e.String()+", "+e.Confidence.String())
-	case width < 60 || f.NAT() == flow.NATNone:
-		say("rule", e.String())
+		l.say("rule", e.String()+", "+e.Confidence.String())
+	case l.width < 60 || f.NAT() == flow.NATNone:
+		l.say("rule", e.String())
 	}
+}
+
+// tellKin tells what the flow has to do with others.
+func (v *flowView) tellKin(l *factLines) {
 	if v.d.HasMaster {
-		say("expected", "by "+tupleText(v.d.Master)+", to which it belongs")
+		l.say("expected", "by "+tupleText(v.d.Master)+", to which it belongs")
 	}
-	say("helper", v.d.Helper)
+	l.say("helper", v.d.Helper)
 	for _, e := range v.d.Expected {
-		say("expects", fmt.Sprintf("%s, for %s more", tupleText(e.Tuple), text.Duration(time.Duration(e.Timeout)*time.Second)))
+		l.say("expects", fmt.Sprintf("%s, for %s more", tupleText(e.Tuple), text.Duration(time.Duration(e.Timeout)*time.Second)))
 	}
+}
+
+// tellRest tells what else the kernel keeps of it.
+func (v *flowView) tellRest(l *factLines) {
+	f := &v.d.Flow
 	if id, kind, code, ok := f.Orig.ICMP(); ok {
-		say("icmp", fmt.Sprintf("type %d, code %d, id %d", kind, code, id))
+		l.say("icmp", fmt.Sprintf("type %d, code %d, id %d", kind, code, id))
 	}
 	var small []string
 	if f.Mark != 0 {
@@ -358,24 +256,18 @@ func (v *flowView) facts(width int) []string {
 	if words := statusWords(f.Status); words != "" {
 		small = append(small, words)
 	}
-	say("besides", strings.Join(small, ", "))
-	if labels := labelText(v.d.Labels); labels != "" {
-		say("labels", labels)
-	}
-	say("security", v.d.SecurityContext)
+	l.say("besides", strings.Join(small, ", "))
+	l.say("labels", labelText(v.d.Labels))
+	l.say("security", v.d.SecurityContext)
 	if t := v.d.TCP; t != nil && t.OrigScale|t.ReplyScale != 0 {
-		say("tcp", fmt.Sprintf("window scale %d and %d", t.OrigScale, t.ReplyScale))
+		l.say("tcp", fmt.Sprintf("window scale %d and %d", t.OrigScale, t.ReplyScale))
 	}
 	if a, b := v.d.OrigAdjust, v.d.ReplyAdjust; a.After|b.After != 0 {
-		say("shifted", fmt.Sprintf("sequence numbers by %d and %d, as the helper changed the text", int32(a.After), int32(b.After)))
+		l.say("shifted", fmt.Sprintf("sequence numbers by %d and %d, as the helper changed the text", int32(a.After), int32(b.After)))
 	}
 	if v.d.SynProxy != nil {
-		say("synproxy", "SYNPROXY answered for the server until the client proved itself")
+		l.say("synproxy", "SYNPROXY answered for the server until the client proved itself")
 	}
-	if v.err != nil {
-		add(look.Broken, "unread", v.err.Error())
-	}
-	return lines
 }
 
 // present is what the flow is now: state, how old, when its last packet passed.
@@ -405,76 +297,6 @@ func (v *flowView) present(story *flow.Story) string {
 		parts = append(parts, "last packet just now")
 	}
 	return strings.Join(parts, ", ")
-}
-
-// wholeSeconds is a time that is looked at once a second.
-func wholeSeconds(d time.Duration) string {
-	if d < 10*time.Second {
-		return strconv.Itoa(int(d/time.Second)) + "s"
-	}
-	return text.Duration(d.Truncate(time.Second))
-}
-
-// gaugeWidth is how many cells a gauge has.
-const gaugeWidth = 20
-
-// timeout counts down what is left, beside what the kernel gave.
-func (v *flowView) timeout(width int) []string {
-	look := v.screen.look
-	f := &v.d.Flow
-	label := look.Faint.Render(text.Pad("ends", 10, false))
-	if f.Status&(flow.StatusOffloaded|flow.StatusHWOffloaded) != 0 {
-		return []string{label + look.Text.Render(text.Fit("when the flow table that it is offloaded to lets go of it", width-10))}
-	}
-	left := time.Duration(f.Remaining(v.screen.now.UnixNano())) * time.Second
-	line := "in " + untilEnd(left)
-	if width < narrowDetails {
-		return v.narrowTimeout(label, left, width)
-	}
-	if v.d.TimeoutWhole == 0 {
-		return []string{label + look.Text.Render(text.Fit(line+" unless a packet passes", width-10))}
-	}
-	whole := time.Duration(v.d.TimeoutWhole) * time.Second
-	line += " of " + untilEnd(whole) + " unless a packet passes"
-	lines := []string{label + look.Text.Render(text.Fit(line, width-10))}
-	return append(lines, text.Fit(strings.Repeat(" ", 10)+v.gauge(left, whole)+look.Faint.Render("  "+v.d.TimeoutSetting), width))
-}
-
-// narrowTimeout is the same in lines of half the width; the setting goes by its own name alone.
-func (v *flowView) narrowTimeout(label string, left time.Duration, width int) []string {
-	look := v.screen.look
-	whole := time.Duration(v.d.TimeoutWhole) * time.Second
-	indent := strings.Repeat(" ", 10)
-	lines := []string{label + look.Text.Render(text.Fit("in "+untilEnd(left), width-10))}
-	if whole == 0 {
-		return lines
-	}
-	lines = append(lines, indent+v.gauge(left, whole), indent+look.Faint.Render(text.Fit("of "+untilEnd(whole)+", which is", width-10)))
-	return append(lines, indent+look.Faint.Render(text.Fit(strings.TrimPrefix(v.d.TimeoutSetting, "nf_conntrack_"), width-10)))
-}
-
-// gauge draws how much of a time is left. The part that is gone shows as soon as there is one: most
-// flows are used long before they end.
-func (v *flowView) gauge(left, whole time.Duration) string {
-	look := v.screen.look
-	full := min(gaugeWidth, int((gaugeWidth*left+whole-1)/max(whole, 1)))
-	if left < whole {
-		full = min(full, gaugeWidth-1)
-	}
-	return look.Accent.Render(strings.Repeat("━", full)) + look.Line.Render(strings.Repeat("─", gaugeWidth-full))
-}
-
-// untilEnd is a time in hours, minutes and seconds, so that it is seen to run down however
-// long it is: 119:59:42, 4:05.
-func untilEnd(d time.Duration) string {
-	s := int64(max(d, 0) / time.Second)
-	switch {
-	case s < 60:
-		return strconv.FormatInt(s, 10) + "s"
-	case s < 3600:
-		return fmt.Sprintf("%d:%02d", s/60, s%60)
-	}
-	return fmt.Sprintf("%d:%02d:%02d", s/3600, s%3600/60, s%60)
 }
 
 func tupleText(t rules.Tuple) string {

@@ -175,7 +175,7 @@ type Drift struct {
 func (d Drift) None() bool { return d.Rules == 0 }
 
 // Flows is the live flow table and the questions that can be asked about it.
-// All methods but Forget, Details and SetSwitch return at once.
+// All methods but Forget and Details return at once.
 type Flows interface {
 	// Table is the table that is kept up to date.
 	Table() *flow.Flows

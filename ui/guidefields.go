@@ -221,84 +221,109 @@ func (s *guideScreen) servers() []string {
 	return list
 }
 
+// planWriter writes the plan at a width.
+type planWriter struct {
+	width int
+	lines []string
+}
+
+// add writes words that begin with first, and on further lines with rest.
+func (w *planWriter) add(style lipgloss.Style, first, rest, words string, limit int) {
+	for i, l := range text.Wrap(words, max(8, w.width-len([]rune(first))), limit) {
+		if i > 0 {
+			first = rest
+		}
+		w.lines = append(w.lines, style.Render(first+l))
+	}
+}
+
+// part writes lines that belong together, after a blank one.
+func (w *planWriter) part(lines []string) {
+	if len(lines) > 0 {
+		w.lines = append(append(w.lines, ""), lines...)
+	}
+}
+
 // planLines are what speaks against the answers, then the steps, each with its
 // commands and, once all is answered, its reason.
 func (s *guideScreen) planLines(width int) []string {
-	look := s.look
-	var lines []string
-	add := func(style lipgloss.Style, first, rest, words string, limit int) {
-		for i, l := range text.Wrap(words, max(8, width-len([]rune(first))), limit) {
-			if i > 0 {
-				first = rest
-			}
-			lines = append(lines, style.Render(first+l))
-		}
+	w := &planWriter{width: width}
+	s.writeState(w)
+	if !s.known {
+		w.add(s.look.Faint, "", "", "the plan is being made…", 1)
+		return w.lines
 	}
+	s.writeProblems(w)
+	switch {
+	case !s.advice.Wrong():
+		s.writeSteps(w)
+	case len(w.lines) == 0:
+		w.add(s.look.Faint, "", "", "The commands and why they are needed appear here as you answer.", 3)
+	}
+	s.suggestLine(w.add)
+	return w.lines
+}
+
+// writeState says what can be done with the plan now.
+func (s *guideScreen) writeState(w *planWriter) {
+	look := s.look
 	switch {
 	case s.sending:
-		add(look.Attention, "", "", "the kernel is being asked…", 1)
+		w.add(look.Attention, "", "", "the kernel is being asked…", 1)
 	case s.ready && !s.advice.Wrong() && len(s.advice.Plan.Steps) > 0:
-		add(look.Good.Bold(true), "", "", "enter applies it, esc goes back", 1)
+		w.add(look.Good.Bold(true), "", "", "enter applies it, esc goes back", 1)
 	case s.ready && !s.advice.Wrong():
-		add(look.Good.Bold(true), "", "", "nothing is to be done; enter waits for a packet", 2)
+		w.add(look.Good.Bold(true), "", "", "nothing is to be done; enter waits for a packet", 2)
 	}
 	if s.refused != "" {
-		add(look.Broken, "", "", "refused: "+text.Safe(s.refused), 6)
+		w.add(look.Broken, "", "", "refused: "+text.Safe(s.refused), 6)
 	}
-	if !s.known {
-		add(look.Faint, "", "", "the plan is being made…", 1)
-		return lines
-	}
+}
+
+func (s *guideScreen) writeProblems(w *planWriter) {
 	for _, p := range s.advice.Problems {
 		if !s.shows(p) {
 			continue
 		}
-		mark, style := look.Glyphs.Cross+" ", look.Broken
+		mark, style := s.look.Glyphs.Cross+" ", s.look.Broken
 		if p.Warning {
-			mark, style = "! ", look.Attention
+			mark, style = "! ", s.look.Attention
 		}
 		words := text.Safe(p.Text)
 		if p.Nearest != "" {
 			words += "; this would work: " + text.Safe(p.Nearest)
 		}
-		add(style, mark, "  ", words, 6)
+		w.add(style, mark, "  ", words, 6)
 	}
-	if s.advice.Wrong() {
-		if len(lines) == 0 {
-			add(look.Faint, "", "", "The commands and why they are needed appear here as you answer.", 3)
-		}
-		s.suggestLine(add)
-		return lines
-	}
+}
+
+// writeSteps writes the steps and, once all is answered, what else they would touch.
+func (s *guideScreen) writeSteps(w *planWriter) {
+	look := s.look
 	if s.ready {
-		lines = append(lines, s.impact.safety(s.chosen, keyCountdown.Help().Key, width)...)
+		w.lines = append(w.lines, s.impact.safety(s.chosen, keyCountdown.Help().Key, w.width)...)
 	}
 	for n, step := range s.advice.Plan.Steps {
-		if s.ready && (n > 0 || len(lines) > 1) {
-			lines = append(lines, "")
+		if s.ready && (n > 0 || len(w.lines) > 1) {
+			w.lines = append(w.lines, "")
 		}
 		if s.ready {
-			add(look.Text, "", "", text.Safe(step.Why), 0)
+			w.add(look.Text, "", "", text.Safe(step.Why), 0)
 		}
 		for _, argv := range step.Commands() {
-			add(look.Strong, "$ ", "  ", text.Safe(rules.ShellLine(argv)), 0)
+			w.add(look.Strong, "$ ", "  ", text.Safe(rules.ShellLine(argv)), 0)
 		}
 	}
 	for _, note := range s.advice.Notes {
 		if s.ready {
-			lines = append(lines, "")
+			w.lines = append(w.lines, "")
 		}
-		add(look.Faint, look.Glyphs.Dot+" ", "  ", text.Safe(note), 0)
+		w.add(look.Faint, look.Glyphs.Dot+" ", "  ", text.Safe(note), 0)
 	}
 	if s.ready {
-		for _, part := range [][]string{s.impact.flowLines(width), s.impact.diffLines(width)} {
-			if len(part) > 0 {
-				lines = append(append(lines, ""), part...)
-			}
-		}
+		w.part(s.impact.flowLines(w.width))
+		w.part(s.impact.diffLines(w.width))
 	}
-	s.suggestLine(add)
-	return lines
 }
 
 func (s *guideScreen) suggestLine(add func(style lipgloss.Style, first, rest, words string, limit int)) {

@@ -276,39 +276,59 @@ func (x *importDialog) View(width, height int) string {
 
 // report says what was found, at most as many lines as there is room for.
 func (x *importDialog) report(width, limit int) []string {
-	look := x.look
-	var lines []string
-	add := func(style lipgloss.Style, words string, rows int) {
-		for i, l := range text.Wrap(words, max(8, width-2), rows) {
-			if i > 0 {
-				l = "  " + l
-			}
-			lines = append(lines, style.Render(l))
-		}
+	w := &planWriter{width: width - 2}
+	if !x.writeState(w, width, limit) {
+		return w.lines
 	}
+	x.writeRemarks(w)
+	switch {
+	case x.gap != "":
+	case x.found.InDoubt():
+		for _, l := range x.found.Corrected {
+			w.add(x.look.Strong, "", "  ", "$ "+text.Safe(l), 3)
+		}
+	default:
+		x.writePlan(w, width, limit)
+	}
+	if len(w.lines) > limit {
+		rest := len(w.lines) - limit + 1
+		return append(w.lines[:limit-1:limit-1], x.look.Faint.Render(x.look.Glyphs.Down+" "+rules.Plural(rest, "more line")))
+	}
+	return w.lines
+}
+
+// writeState says what can be done with the text now; it is false where nothing is known of it.
+func (x *importDialog) writeState(w *planWriter, width, limit int) bool {
+	look := x.look
 	switch {
 	case x.sending:
-		add(look.Attention, "the kernel is being asked…", 1)
+		w.add(look.Attention, "", "", "the kernel is being asked…", 1)
 	case x.refused != "":
-		add(look.Broken, "refused: "+text.Safe(x.refused), 4)
+		w.add(look.Broken, "", "  ", "refused: "+text.Safe(x.refused), 4)
 	case x.gap != "":
-		lines = append(lines, x.gapLine(width))
+		w.lines = append(w.lines, x.gapLine(width))
 	case strings.TrimSpace(x.area.Value()) == "":
-		add(look.Faint, "Nothing of it is run: it is read as a shell would, and what is wrong is said here.", 3)
-		return lines
+		w.add(look.Faint, "", "  ", "Nothing of it is run: it is read as a shell would, and what is wrong is said here.", 3)
+		return false
 	case !x.known:
-		add(look.Faint, "reading…", 1)
-		return lines
+		w.add(look.Faint, "", "", "reading…", 1)
+		return false
 	case x.applicable():
-		add(look.Good.Bold(true), "enter applies "+rules.Plural(len(x.found.Plan.Steps), "change"), 1)
+		w.add(look.Good.Bold(true), "", "", "enter applies "+rules.Plural(len(x.found.Plan.Steps), "change"), 1)
 		safety := x.impact.safety(x.chosen, keyImportCountdown.Help().Key, width)
 		if own := len(x.impact.ownLines(width)); limit < 8 && own < len(safety) {
 			safety = slices.Concat(safety[own:], safety[:own]) // what can be chosen is in sight
 		}
-		lines = append(lines, safety...)
+		w.lines = append(w.lines, safety...)
 	case !x.found.InDoubt():
-		add(look.Faint, "there is nothing to change", 1)
+		w.add(look.Faint, "", "", "there is nothing to change", 1)
 	}
+	return true
+}
+
+// writeRemarks writes what is wrong or doubtful, and what is asked.
+func (x *importDialog) writeRemarks(w *planWriter) {
+	look := x.look
 	for _, f := range x.found.Remarks {
 		style, mark := look.Faint, look.Glyphs.Dot
 		switch f.Level {
@@ -321,31 +341,24 @@ func (x *importDialog) report(width, limit int) []string {
 		if f.Correction != "" {
 			words += "; write  " + text.Safe(f.Correction)
 		}
-		add(style, words, 3)
+		w.add(style, "", "  ", words, 3)
 	}
 	for _, q := range x.found.Questions {
-		add(look.Attention, fmt.Sprintf("? %d:%d %s stands for %s", q.Line, q.Column, text.Safe(q.Name), q.What), 2)
+		w.add(look.Attention, "", "  ", fmt.Sprintf("? %d:%d %s stands for %s", q.Line, q.Column, text.Safe(q.Name), q.What), 2)
 	}
-	if x.found.InDoubt() && x.gap == "" {
-		for _, l := range x.found.Corrected {
-			add(look.Strong, "$ "+text.Safe(l), 3)
-		}
-	} else if x.gap == "" {
-		for _, argv := range x.found.Plan.Commands() {
-			add(look.Strong, "$ "+text.Safe(rules.ShellLine(argv)), 3)
-			if len(lines) > limit {
-				break
-			}
-		}
-		if x.applicable() {
-			lines = append(append(lines, x.impact.flowLines(width)...), x.impact.diffLines(width)...)
+}
+
+// writePlan writes the commands, as many as there is room for, and what they would touch.
+func (x *importDialog) writePlan(w *planWriter, width, limit int) {
+	for _, argv := range x.found.Plan.Commands() {
+		w.add(x.look.Strong, "", "  ", "$ "+text.Safe(rules.ShellLine(argv)), 3)
+		if len(w.lines) > limit {
+			break
 		}
 	}
-	if len(lines) > limit {
-		rest := len(lines) - limit + 1
-		lines = append(lines[:limit-1:limit-1], look.Faint.Render(look.Glyphs.Down+" "+rules.Plural(rest, "more line")))
+	if x.applicable() {
+		w.lines = append(append(w.lines, x.impact.flowLines(width)...), x.impact.diffLines(width)...)
 	}
-	return lines
 }
 
 // gapLine is the question that is being answered.

@@ -125,6 +125,16 @@ func (d *desk) seePending(msg pendingMsg) tea.Cmd {
 	return d.watchPending()
 }
 
+// settled takes how something about the journal went.
+func (d *desk) settled(msg settledMsg) {
+	if msg.err != nil {
+		d.fail(msg.err)
+		return
+	}
+	d.say(msg.what)
+	d.pending = nil // unless the journal says otherwise
+}
+
 // confirm says that the change that waits may stand; rollback takes it back.
 func (d *desk) confirm() tea.Cmd {
 	return d.settlePending("the confirmation", "the change stands", Journal.Confirm)

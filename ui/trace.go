@@ -2,7 +2,6 @@ package ui
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -69,13 +68,6 @@ type tracedMsg struct {
 
 // traceStoppedMsg says that what had set a trace off is gone.
 type traceStoppedMsg struct{ err error }
-
-// keyTrace traces what is under the cursor, keyStop ends the trace.
-var (
-	keyTrace = bind("T", "trace", "T")
-	keyStart = bind("enter", "start", "enter")
-	keyStop  = bind("esc", "stop", "esc")
-)
 
 func newTraceScreen(d *desk) *traceScreen {
 	return &traceScreen{desk: d, filter: newLineInput(d, "trace", "tcp dport 80 new")}
@@ -272,95 +264,6 @@ func (s *traceScreen) current() (*tracedRow, bool) {
 	return &s.rows[min(s.cursor.Index(), len(s.rows)-1)], true
 }
 
-// Typing tells that the filter line is open.
-func (s *traceScreen) Typing() bool { return s.filter.open }
-
-// Paste types into the filter line, which it opens.
-func (s *traceScreen) Paste(pasted string) tea.Cmd {
-	if !s.filter.open {
-		s.filter.start()
-	}
-	s.filter.paste(pasted)
-	s.check()
-	return nil
-}
-
-// Wheel moves the cursor.
-func (s *traceScreen) Wheel(by int) { s.move(by) }
-
-func (s *traceScreen) move(by int) {
-	s.tail = false
-	s.cursor.Go(s.cursor.Index()+by, len(s.rows), s.key)
-}
-
-// Actions start and stop a trace and lead through its packets; the line's own while it is open.
-func (s *traceScreen) Actions() keyTable {
-	if s.filter.open {
-		return s.lineKeys()
-	}
-	return s.packetKeys()
-}
-
-// lineKeys are those of the filter line.
-func (s *traceScreen) lineKeys() keyTable {
-	leave := func() { s.filter.close(); s.filter.wrong = "" }
-	return keyTable{
-		on(keyStart, s.start).when(func() bool { return s.filter.wrong == "" && s.filter.text() != "" }),
-		on(hidden(keyStart), s.start),
-		act(bind("esc", "leave", "esc", "ctrl+c"), leave),
-		act(silent("up", "down"), func() {}),
-	}
-}
-
-// packetKeys are those of the list of packets.
-func (s *traceScreen) packetKeys() keyTable {
-	some := func() bool { return len(s.rows) > 0 }
-	moves := scrolling(func() int { return s.height }, s.move)
-	return keyTable{
-		act(bind("/", "what to trace", "/"), s.openLine),
-		on(keyStop, s.stop).when(func() bool { return s.tracing != nil }),
-		on(hidden(keyStop), s.stop),
-		act(keys.Details, s.openDetails).when(some),
-		act(hidden(keys.Details), s.openLine).when(func() bool { return !s.busy && s.tracing == nil }),
-	}.and(moves[:5].while(some), keyTable{act(bind("G", "the latest", keys.Bottom.Keys()...), s.followLatest).when(some)})
-}
-
-func (s *traceScreen) openLine() {
-	s.filter.start()
-	s.check()
-}
-
-func (s *traceScreen) openDetails() {
-	if r, ok := s.current(); ok {
-		s.desk.open(&traceDetails{desk: s.desk, row: *r})
-	}
-}
-
-// followLatest has the cursor stay on the latest packet.
-func (s *traceScreen) followLatest() {
-	s.move(far)
-	s.tail = true
-}
-
-// Type types in the filter line.
-func (s *traceScreen) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
-	if !s.filter.open {
-		return nil, false
-	}
-	if s.filter.key(k) {
-		s.check()
-	}
-	return nil, true
-}
-
-// Line is the filter line while it is open.
-func (s *traceScreen) Line(width int) (string, bool) {
-	if !s.filter.open {
-		return "", false
-	}
-	return s.filter.view(width, "enter starts")
-}
-
 // Settle fits the list and the packet's way beneath it to the screen.
 func (s *traceScreen) Settle(width, height int) tea.Cmd {
 	s.details = s.wayUnder(width, height)
@@ -473,76 +376,4 @@ func (s *traceScreen) unseen() []string {
 		}
 	}
 	return nil
-}
-
-// list draws the packets.
-func (s *traceScreen) list(width int) []string {
-	cols := []table.Column{
-		{Title: "#", Min: 3, Want: 3, Right: true},
-		{Title: "packet", Min: max(14, min(40, width-42)), Want: 40, Grow: 1},
-		{Title: "", Min: 1, Want: 1},
-		{Title: "became", Min: 10, Want: 46, Grow: 2},
-	}
-	widths := table.Widths(cols, width-4)
-	var lines []string
-	from, to := s.cursor.Window(len(s.rows), s.height)
-	for i := from; i < to; i++ {
-		r := &s.rows[i]
-		bar, over := "   ", (*lipgloss.Style)(nil)
-		if i == s.cursor.Index() {
-			bar = " " + s.look.Accent.Render(s.look.Glyphs.Bar) + s.look.Cursor.Render(" ")
-			over = &s.look.Cursor
-		}
-		packet, style := sortOf(r)+" "+r.First.Ends(), s.look.Text
-		if r.Reply {
-			from, _, _ := strings.Cut(r.First.Ends(), " > ")
-			packet, style = s.look.Glyphs.Branch+" "+sortOf(r)+" from "+from, s.look.Faint
-		}
-		lines = append(lines, bar+table.Line(cols, widths, []table.Cell{
-			{Text: fmt.Sprint(r.Number), Style: s.look.Faint},
-			{Text: text.Safe(packet), Style: style},
-			s.mark(r),
-			{Text: text.Safe(r.Brief()), Style: s.endStyle(r)},
-		}, over))
-	}
-	return lines
-}
-
-// sortOf says in a word or two what kind of packet it is.
-func sortOf(r *tracedRow) string {
-	if k := r.First.Sort(); k != "" && r.First.Proto == rules.TCP {
-		return k
-	} else if k != "" {
-		return r.First.Proto.String() + " " + k
-	}
-	return r.First.Proto.String()
-}
-
-// mark is the sign before what became of a packet; one that went otherwise than the
-// rules say has its own.
-func (s *traceScreen) mark(r *tracedRow) table.Cell {
-	switch {
-	case r.forecast != "" && !r.agrees:
-		return table.Cell{Text: "!", Style: s.look.Attention}
-	case r.End == traced.TraceDropped || r.End == traced.TraceLost:
-		return table.Cell{Text: s.look.Glyphs.Cross, Style: s.look.Broken}
-	}
-	return table.Cell{Text: s.look.Glyphs.Becomes, Style: s.look.Faint}
-}
-
-// endStyle is the colour of what became of a packet: of its translation, where it was.
-func (s *traceScreen) endStyle(r *tracedRow) lipgloss.Style {
-	switch {
-	case r.End == traced.TraceDropped:
-		return s.look.Broken
-	case r.End == traced.TraceLost:
-		return s.look.Attention
-	case r.Reply:
-		return s.look.Faint
-	case r.Last.Dst != r.First.Dst:
-		return s.look.DNAT
-	case r.Last.Src != r.First.Src:
-		return s.look.SNAT
-	}
-	return s.look.Text
 }

@@ -1,0 +1,181 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"charm.land/lipgloss/v2"
+
+	"nattui/model/explain"
+	"nattui/model/facts"
+	"nattui/model/flow"
+	"nattui/rules"
+	"nattui/ui/text"
+)
+
+// foot are the lines beneath the list: what the list adds up to and how fresh it is,
+// the flow in words, its state, and what is wrong with the table.
+func (s *flowsScreen) foot(width, height int) []string {
+	if height == 0 {
+		return nil
+	}
+	look := s.look
+	lines := []string{s.divider(width)}
+	if f, ok := s.current(); ok {
+		lines = append(lines, " "+s.sentence(&f, width-2), " "+look.Faint.Render(text.Fit(s.summary(&f), width-2)))
+	}
+	if g, ok := s.groups.current(); ok && s.mode == groupMode {
+		name := s.groupStyle(&g.Key).Render(text.Safe(s.groupName(&g.Key))) + look.Text.Render(": "+s.totals(g))
+		lines = append(lines, " "+text.Fit(name, width-2), " "+look.Faint.Render(text.Fit(s.groups.shares(g), width-2)))
+	}
+	if s.filter.open {
+		lines = append(lines[:1], s.filterHelp(width)...)
+	} else if note, style := s.note(); note != "" {
+		lines = append(lines, " "+style.Render(text.Fit(note, width-2)))
+	}
+	for len(lines) < height {
+		lines = append(lines, "")
+	}
+	return lines[:height]
+}
+
+// divider is the line beneath the list. It carries what the list adds up to, and
+// how old its numbers may be.
+func (s *flowsScreen) divider(width int) string {
+	look := s.look
+	left, right := s.sums(), s.freshness()
+	urgent := s.paused || s.gw.Flows.Feed().Lost
+	switch both := lipgloss.Width(left) + lipgloss.Width(right) + 12; {
+	case both > width && urgent:
+		left = ""
+	case both > width && left != "":
+		left, right = text.Fit(left, width-8), ""
+	}
+	rule := func(n int) string { return look.Line.Render(strings.Repeat(look.Glyphs.Rule, max(0, n))) }
+	line, used := " ", 1
+	if left != "" {
+		line += rule(2) + " " + look.Faint.Render(left) + " "
+		used += 4 + lipgloss.Width(left)
+	}
+	if right == "" {
+		return line + rule(width-1-used)
+	}
+	right = text.Fit(right, width-8)
+	style := look.Faint
+	if urgent {
+		style = look.Attention
+	}
+	return line + rule(width-5-used-lipgloss.Width(right)) + " " + style.Render(right) + " " + rule(2)
+}
+
+// sums are the totals of what the list shows.
+func (s *flowsScreen) sums() string {
+	switch {
+	case s.mode == groupMode:
+		return s.groups.sums()
+	case s.mode != listMode || s.list.total == 0:
+		return ""
+	}
+	return s.totals(&flow.Group{Flows: s.list.total, Bytes: s.list.bytes, ByteRate: s.list.rate})
+}
+
+// freshness says how old what is seen may be: paused and how much waits, events that
+// are missing, or how often the counters of all flows are read.
+func (s *flowsScreen) freshness() string {
+	feed := s.gw.Flows.Feed()
+	dot := " " + s.look.Glyphs.Dot + " "
+	switch {
+	case s.paused:
+		return "paused at " + s.pausedAt.Format("15:04:05") + dot + rules.Plural(feed.Events-s.waiting.Events, "change") + " waiting"
+	case feed.Lost:
+		return rules.Plural(feed.LastMissed, "event") + " missed, reading the table anew"
+	case s.names.on:
+		return s.names.state()
+	case s.mode == eventMode:
+		c := s.gw.Flows.Log().Counts()
+		return fmt.Sprintf("%s new, %s updated, %s ended since the start", text.Exact(c.New), text.Exact(c.Update), text.Exact(c.Destroy))
+	case !s.wantsCounters() || s.health.Accounting == facts.SettingOff && s.list.bytes == 0:
+		return ""
+	case feed.Every > 0:
+		return "counters read every " + seconds(feed.Every)
+	}
+	return "reading the counters"
+}
+
+// seconds is a time in seconds with one decimal, for a pace.
+func seconds(d time.Duration) string {
+	if d >= 10*time.Second {
+		return fmt.Sprintf("%.0f s", d.Seconds())
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
+}
+
+// sentence says the flow in words, its translation in its colour.
+func (s *flowsScreen) sentence(f *flow.Flow, width int) string {
+	look := s.look
+	plain := look.Text.Render
+	out := look.Strong.Render(s.endpoint(f, f.Client())) + plain(" asked for ") + look.Strong.Render(s.endpoint(f, f.AskedFor()))
+	nat := f.NAT()
+	if nat&flow.NATDst != 0 {
+		out += plain(", served by ") + s.natStyle(f).Render(s.endpoint(f, f.ServedBy()))
+	}
+	if nat&flow.NATSrc != 0 {
+		out += plain(", seen as ") + look.SNAT.Render(s.endpoint(f, f.SeenAs()))
+	}
+	if nat == flow.NATNone {
+		out += look.Faint.Render(", not translated")
+	}
+	return text.Fit(out, width)
+}
+
+// summary is the flow's state in one line.
+func (s *flowsScreen) summary(f *flow.Flow) string {
+	now := s.now.UnixNano()
+	dot := " " + s.look.Glyphs.Dot + " "
+	var parts []string
+	if name := f.StateName(); name != "" {
+		parts = append(parts, strings.ToLower(name))
+	}
+	if f.Status&flow.StatusSeenReply == 0 {
+		parts = append(parts, "no answer yet")
+	}
+	switch e := s.gw.Flows.Explain(f); {
+	case isRelated(f, e):
+		parts = append(parts, "belongs to another connection")
+	case e.Confidence == explain.Stale:
+		parts = append(parts, "stale: today's rules would translate it otherwise")
+	case e.Confidence == explain.Unknown:
+		parts = append(parts, "rule not known: "+e.Unseen+" translates here too")
+	case !e.Rule().IsZero():
+		word := e.String()
+		if e.Confidence != explain.Exact {
+			word += " (" + e.Confidence.String() + ")"
+		}
+		parts = append(parts, "by "+word)
+	}
+	if f.Counts() {
+		parts = append(parts, rules.Plural(f.Packets(), "packet")+", "+text.Bytes(f.Bytes()))
+	}
+	if at, exact := f.Since(); at != 0 {
+		word := "since "
+		if !exact {
+			word = "first seen "
+		}
+		parts = append(parts, word+time.Unix(0, at).In(s.now.Location()).Format("15:04:05"))
+	}
+	if s.mode == eventMode && s.events.ended() {
+		parts = append(parts, "ended")
+	} else if f.Status&(flow.StatusOffloaded|flow.StatusHWOffloaded) != 0 {
+		parts = append(parts, "offloaded")
+	} else {
+		parts = append(parts, "expires in "+text.Steady(time.Duration(f.Remaining(now))*time.Second))
+	}
+	if f.Mark != 0 {
+		parts = append(parts, fmt.Sprintf("mark 0x%x", f.Mark))
+	}
+	if f.Zone != 0 {
+		parts = append(parts, fmt.Sprintf("zone %d", f.Zone))
+	}
+	return strings.Join(parts, dot)
+}

@@ -1,0 +1,129 @@
+package ui
+
+import (
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"nattui/model/facts"
+	"nattui/model/flow"
+)
+
+// secondMsg comes once a second while the screen is looked at: visible counters
+// and the table's health are asked for.
+type secondMsg struct{}
+
+// Shows tells whether news may be seen on the screen: live flows are drawn once a selection of them
+// has come, not as well when it is asked for.
+func (s *flowsScreen) Shows(msg tea.Msg) bool {
+	switch msg.(type) {
+	case flowsMsg, dueMsg:
+		return !s.expecting()
+	case secondMsg:
+		return s.ticks()
+	}
+	return true
+}
+
+// expecting tells that flows are being selected for the screen, or will be soon.
+func (s *flowsScreen) expecting() bool {
+	return s.mode == listMode && !s.paused && (s.list.running || s.list.due)
+}
+
+func (s *flowsScreen) tick() tea.Cmd {
+	if s.ticking {
+		return nil
+	}
+	s.ticking = true
+	pace := time.Second
+	if s.still >= stillAfter && !s.young() {
+		pace = stillTick
+	}
+	return tea.Tick(pace, func(time.Time) tea.Msg { return secondMsg{} })
+}
+
+// healthSpan is the time over which the growth of the table is taken.
+const healthSpan = 12 * time.Second
+
+// earlier is how the table was some seconds ago.
+func (s *flowsScreen) earlier() *facts.Health {
+	if len(s.looks) == 0 {
+		return &facts.Health{}
+	}
+	return &s.looks[0]
+}
+
+// second refreshes what changes without an event.
+func (s *flowsScreen) second() {
+	h := s.gw.Flows.Health()
+	if h.At != s.health.At {
+		if s.health.At != 0 {
+			s.looks = append(s.looks, s.health)
+		}
+		for len(s.looks) > 1 && time.Duration(h.At-s.looks[1].At) >= healthSpan {
+			s.looks = s.looks[1:]
+		}
+	}
+	before := s.health
+	before.At = h.At
+	if h != before {
+		s.lazily = time.Time{}
+	}
+	s.health = h
+	if v := s.gw.Flows.Table().Version(); v == s.version {
+		s.still++
+	} else {
+		s.version, s.still = v, 0
+	}
+	if !s.chosen && h.Accounting == facts.SettingOn && s.sort.By == flow.ColumnAge {
+		s.sort = flow.Sort{By: flow.ColumnRate, Descending: true}
+	}
+	s.gw.Flows.KeepFresh(s.wantsCounters())
+	if visible := s.list.visible(); s.mode == listMode && !s.paused && len(visible) > 0 {
+		s.gw.Flows.Refresh(visible)
+	}
+}
+
+// Where nothing has moved for stillAfter seconds and all that is shown counts in minutes, the
+// counters in sight are asked for every stillTick only, and the list is drawn every lazyTick.
+const (
+	stillAfter = 10
+	stillTick  = 3 * time.Second
+	lazyTick   = 15 * time.Second
+)
+
+// ticks tells whether a second more can be seen although nothing has happened: by a young flow's age or a timeout
+// that is nearly over. A quiet screen of old flows neither wakes the terminal nor costs much.
+func (s *flowsScreen) ticks() bool {
+	if s.mode != listMode || s.split() || s.detailsOpen() || s.now.Sub(s.lazily) >= lazyTick {
+		s.lazily = s.now
+		return true
+	}
+	return s.young()
+}
+
+// young tells whether the list shows a time in seconds.
+func (s *flowsScreen) young() bool {
+	for i := s.list.top; i < s.list.top+s.list.height; i++ {
+		r, ok := s.list.row(i)
+		if !ok {
+			continue
+		}
+		now := s.now.UnixNano()
+		if left := time.Duration(r.Flow.Remaining(now)) * time.Second; r.Flow.Age(now) <= 2*time.Minute || left > 0 && left <= 2*time.Minute {
+			return true
+		}
+	}
+	return false
+}
+
+// wantsCounters tells whether the counters of all flows are wanted, not just of those in sight.
+func (s *flowsScreen) wantsCounters() bool {
+	switch s.mode {
+	case eventMode:
+		return false
+	case groupMode:
+		return true
+	}
+	return s.sort.By == flow.ColumnRate || s.sort.By == flow.ColumnBytes || s.sort.By == flow.ColumnPackets
+}

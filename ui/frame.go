@@ -1,0 +1,244 @@
+package ui
+
+import (
+	"strconv"
+	"strings"
+
+	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"nattui/model/facts"
+	"nattui/rules"
+	"nattui/ui/text"
+	"nattui/ui/theme"
+)
+
+func (a *App) draw() string {
+	if a.width < minWidth || a.height < minHeight {
+		return a.tooSmall()
+	}
+	lines := []string{a.header(), a.tabs()}
+	if a.height >= 20 {
+		lines = append(lines, a.proofLine())
+	}
+	body := a.screen().View(a.width, a.bodyHeight())
+	for len(body) < a.bodyHeight() {
+		body = append(body, "")
+	}
+	lines = append(lines, body[:a.bodyHeight()]...)
+	lines = append(lines, a.keyLine(), a.statusLine())
+	base := strings.Join(lines, "\n")
+	for _, d := range a.dialogs {
+		base = a.over(base, d.View(a.width, a.height))
+	}
+	if !a.utf8 {
+		return strings.Map(theme.ASCII, base)
+	}
+	return base
+}
+
+// over lays a box over the middle of the screen.
+func (a *App) over(base, box string) string {
+	x := max(0, (a.width-lipgloss.Width(box))/2)
+	if beside := a.width - lipgloss.Width(box); beside > 0 && x <= thinMargin {
+		// Single letters of what is beneath would only look like dirt.
+		box, x = lipgloss.NewStyle().PaddingLeft(x).PaddingRight(beside-x).Render(box), 0
+	}
+	y := max(0, (a.height-lipgloss.Height(box))/2)
+	return lipgloss.NewCompositor(lipgloss.NewLayer(base), lipgloss.NewLayer(box).X(x).Y(y).Z(1)).Render()
+}
+
+// thinMargin is how many cells beside a box are left empty rather than showing what is beneath.
+const thinMargin = 2
+
+func (a *App) tooSmall() string {
+	line := "nattui needs " + strconv.Itoa(minWidth) + "x" + strconv.Itoa(minHeight) + "; this is " + strconv.Itoa(a.width) + "x" + strconv.Itoa(a.height)
+	return strings.Join(text.Wrap(line, max(1, a.width), max(1, a.height)), "\n")
+}
+
+// header says which gateway this is and how it is.
+func (a *App) header() string {
+	var parts []string
+	faint, plain := a.look.Faint, a.look.Text
+	if a.facts != nil {
+		parts = append(parts, a.look.Strong.Render(text.Safe(a.facts.Hostname)))
+		if name, addr := a.wan(); name != "" {
+			parts = append(parts, faint.Render(text.Safe(name)+" ")+plain.Render(addr))
+		}
+		if f := a.forwarding(); f != "" {
+			parts = append(parts, f)
+		}
+	} else {
+		parts = append(parts, a.look.Strong.Render("nattui"))
+	}
+	if a.gw.Flows != nil {
+		parts = append(parts, a.flowCount())
+	}
+	right := a.liveness()
+	room := a.width - 2 - ansi.StringWidth(right) - 2
+	left := ""
+	for i, p := range parts {
+		sep := ""
+		if i > 0 {
+			sep = "  "
+		}
+		if ansi.StringWidth(left+sep+p) > room {
+			break
+		}
+		left += sep + p
+	}
+	return a.ends(left, right)
+}
+
+func (a *App) flowCount() string {
+	n := uint64(a.gw.Flows.Table().Len())
+	s := a.look.Faint.Render("flows ") + a.look.Text.Render(text.Exact(n))
+	h := a.gw.Flows.Health()
+	if h.Max == 0 {
+		return s
+	}
+	of := " of " + text.Count(uint64(h.Max))
+	if float64(n) > 0.8*float64(h.Max) {
+		return s + a.look.Attention.Render(of+" !")
+	}
+	return s + a.look.Faint.Render(of)
+}
+
+// liveness says whether what is seen is now.
+func (a *App) liveness() string {
+	g := a.look.Glyphs
+	if a.tables.Err != nil {
+		return a.look.Broken.Render(g.Cross + " rules unread")
+	}
+	if s, ok := a.screen().(pauser); ok && s.Paused() {
+		return a.look.Attention.Render("paused")
+	}
+	if a.gw.Flows != nil {
+		switch feed := a.gw.Flows.Feed(); {
+		case feed.Listing && feed.Overruns > 0:
+			return a.look.Attention.Render("resync")
+		case !feed.Live:
+			return a.look.Broken.Render(g.Cross + " flows unread")
+		}
+	}
+	return a.look.Good.Render(g.Live) + a.look.Faint.Render(" live")
+}
+
+func (a *App) ends(left, right string) string {
+	fill := a.width - 2 - ansi.StringWidth(left) - ansi.StringWidth(right)
+	return " " + left + strings.Repeat(" ", max(1, fill)) + right
+}
+
+func (a *App) tabLabels() []string {
+	long := a.width >= 64
+	var labels []string
+	for i, b := range keys.Screens {
+		name := b.Help().Desc
+		name = strings.ToUpper(name[:1]) + name[1:]
+		if !long && i != a.active {
+			name = name[:1]
+		}
+		labels = append(labels, b.Help().Key+" "+name)
+	}
+	return labels
+}
+
+func (a *App) tabs() string {
+	var b strings.Builder
+	for i, label := range a.tabLabels() {
+		if a.screens[i] == nil {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteString(strings.Repeat(" ", tabGap))
+		}
+		style := a.look.Faint
+		if i == a.active {
+			style = a.look.Accent.Bold(true)
+		}
+		b.WriteString(style.Render(label))
+	}
+	right := a.place.String()
+	if ansi.StringWidth(b.String()+right)+3 > a.width {
+		right = a.place.Family.Title()
+	}
+	return a.ends(b.String(), a.look.Faint.Render(text.Fit(right, max(0, a.width-3-ansi.StringWidth(b.String())))))
+}
+
+// keyLine shows as many keys as there is room for.
+func (a *App) keyLine() string {
+	if a.pending != nil && a.height < 20 && a.top() == nil {
+		return a.proofLine()
+	}
+	bindings := a.input().Actions().working()
+	more := a.look.Accent.Render("?") + a.look.Faint.Render(" more")
+	if s, ok := a.screen().(liner); a.top() != nil || ok && s.Typing() {
+		more = "" // that key is not for help there
+	}
+	room := a.width - 2 - ansi.StringWidth(more)
+	line, used := "", 0
+	for _, b := range bindings {
+		h := b.Help()
+		w := ansi.StringWidth(h.Key+" "+h.Desc) + 2
+		if used+w > room {
+			break
+		}
+		line += a.look.Accent.Render(h.Key) + a.look.Faint.Render(" "+h.Desc) + "  "
+		used += w
+	}
+	return " " + line + more
+}
+
+func (a *App) statusLine() string {
+	if a.leaving == finishing {
+		return a.finishingLine()
+	}
+	if s, ok := a.screen().(liner); ok && a.top() == nil {
+		if line, shown := s.Line(a.width - 2); shown {
+			return " " + line
+		}
+	}
+	if a.pending != nil {
+		return a.countdownLine()
+	}
+	if a.busy {
+		return " " + a.look.Faint.Render("working"+strings.Repeat(".", 3))
+	}
+	if a.said.text == "" {
+		return ""
+	}
+	g := a.look.Glyphs
+	mark := a.look.Good.Render(g.Tick)
+	style := a.look.Faint
+	if a.said.failed {
+		mark, style = a.look.Broken.Render(g.Cross), a.look.Text
+	}
+	tail := ""
+	if a.said.undo && len(a.done) > 0 {
+		tail = "   " + a.look.Accent.Render("u") + a.look.Faint.Render(" undo")
+	}
+	if a.offersKept() && !a.said.failed {
+		tail += "   " + a.look.Accent.Render("x") + a.look.Attention.Render(" "+rules.Plural(a.kept.count, "flow")+" as before")
+	}
+	room := a.width - 4 - ansi.StringWidth(tail)
+	return " " + mark + " " + style.Render(text.Fit(text.Safe(a.said.text), room)) + tail
+}
+
+// forwarding says whether anything passes the gateway at all.
+func (a *App) forwarding() string {
+	setting := a.facts.Settings.Forwarding4
+	if a.place.Family == rules.IPv6 {
+		setting = a.facts.Settings.Forwarding6
+	}
+	switch setting {
+	case facts.SettingOn:
+		return a.look.Faint.Render("forwarding ") + a.look.Good.Render("on")
+	case facts.SettingOff:
+		off := a.look.Faint.Render("forwarding ") + a.look.Broken.Render("off")
+		if a.hasSwitches() && a.width >= 64 {
+			off += a.look.Accent.Render(" w")
+		}
+		return off
+	}
+	return ""
+}

@@ -1,0 +1,119 @@
+package ui
+
+import (
+	"fmt"
+
+	tea "charm.land/bubbletea/v2"
+
+	"nattui/rules"
+)
+
+// change is a Change with everything but the operation filled in.
+func (s *rulesScreen) change(op rules.Op, chain string, at int) rules.Change {
+	return rules.Change{Op: op, Family: s.place.Family, Backend: s.place.Backend, Table: s.table, Chain: chain, At: at, Program: s.program()}
+}
+
+// program is the iptables program that people would type for this place.
+func (s *rulesScreen) program() string { return s.set().Program() }
+
+func (s *rulesScreen) askDelete() {
+	r, it, ok := s.current()
+	if !ok {
+		return
+	}
+	c := s.change(rules.Delete, it.chain, it.at)
+	c.Rule = *r
+	title := fmt.Sprintf("Delete rule %d of %s?", it.at, it.chain)
+	lines := []string{r.Sentence()}
+	if o := rules.OwnerOf(*r); o != "" {
+		lines = append(lines, "It belongs to "+o+", which may make it again or miss it.")
+	}
+	lines = append(lines, "Connections that it has translated go on as they are; new ones are no longer translated. u brings it back.")
+	s.desk.open(newQuestion(s.desk, title, lines, rules.Single(c), "delete"))
+}
+
+// move moves the rule under the cursor by one place.
+func (s *rulesScreen) move(by int) tea.Cmd {
+	r, it, ok := s.current()
+	if !ok {
+		return nil
+	}
+	ch, _ := s.set().Chain(s.table, it.chain)
+	to := it.at + by
+	if to < 1 || to > len(ch.Rules) {
+		s.say("it is the " + map[bool]string{true: "first", false: "last"}[by < 0] + " rule of " + it.chain + " already")
+		return nil
+	}
+	c := s.change(rules.Move, it.chain, it.at)
+	c.Rule, c.To = *r, to
+	return s.apply(rules.Single(c), appliedNew, terms{}, nil)
+}
+
+// sayNotParked says why no rule can be parked.
+func (s *rulesScreen) sayNotParked() {
+	if !s.gw.ReadOnly && s.gw.Journal == nil {
+		s.say("without a journal a rule that is parked could not be brought back")
+	}
+}
+
+// restore brings the parked rule under the cursor back.
+func (s *rulesScreen) restore() tea.Cmd {
+	_, it, _ := s.current()
+	return s.undoEntry(it.parked.ID, appliedNew, terms{}, nil)
+}
+
+// park puts the rule under the cursor away.
+func (s *rulesScreen) park() tea.Cmd {
+	r, it, ok := s.current()
+	if !ok {
+		return nil
+	}
+	c := s.change(rules.Delete, it.chain, it.at)
+	c.Rule = *r
+	s.parking = &c
+	return s.apply(rules.Single(c), appliedNew, terms{park: true}, func(err error) tea.Cmd {
+		if err != nil {
+			s.parking = nil
+		}
+		return nil
+	})
+}
+
+// sayNotNAT says why no rule can be added to a table other than nat.
+func (s *rulesScreen) sayNotNAT() {
+	if !s.gw.ReadOnly && s.set() != nil {
+		s.say("the form makes NAT rules: esc goes back to table nat")
+	}
+}
+
+// add opens the form for a new rule.
+func (s *rulesScreen) add() tea.Cmd {
+	_, it, _ := s.current()
+	chain := s.pane().chain
+	if it.chain != "" {
+		chain = it.chain
+	}
+	kind := rules.DNAT
+	if chain == "POSTROUTING" || chain == "INPUT" {
+		kind = rules.Masquerade
+	}
+	f := newForm(s.desk, rules.Draft{Family: s.place.Family, Kind: kind, Chain: chain}, it, nil)
+	s.desk.open(f)
+	return f.Init()
+}
+
+// edit opens the form for the rule under the cursor.
+func (s *rulesScreen) edit() tea.Cmd {
+	r, it, ok := s.current()
+	if !ok {
+		return nil
+	}
+	d, err := rules.DraftOf(s.place.Family, *r)
+	if err != nil {
+		s.fail(err)
+		return nil
+	}
+	f := newForm(s.desk, d, it, r)
+	s.desk.open(f)
+	return f.Init()
+}

@@ -1,0 +1,220 @@
+package ui
+
+import (
+	tea "charm.land/bubbletea/v2"
+
+	"nattui/model/traced"
+	"nattui/rules"
+)
+
+// Typing tells that the filter line is open.
+func (s *rulesScreen) Typing() bool { return s.filter.open }
+
+// Paste goes to the filter line.
+func (s *rulesScreen) Paste(t string) tea.Cmd {
+	if s.filter.open {
+		s.filter.paste(t)
+		s.list()
+	}
+	return nil
+}
+
+// Line is the filter line, while it is open or has text.
+func (s *rulesScreen) Line(width int) (string, bool) {
+	if !s.filter.open && s.filter.text() == "" {
+		return "", false
+	}
+	shown := 0
+	for _, p := range s.panes {
+		for _, it := range p.items {
+			if it.at > 0 {
+				shown++
+			}
+		}
+	}
+	return s.filter.view(width, rules.Plural(shown, "rule"))
+}
+
+// Back leaves what was opened last: the filter, then the chosen chain.
+func (s *rulesScreen) Back() bool {
+	switch {
+	case s.filter.text() != "":
+		s.filter.clear()
+		s.list()
+	case s.only != "":
+		s.only, s.table = "", "nat"
+		s.arrange()
+	default:
+		return false
+	}
+	return true
+}
+
+// Wheel scrolls the pane under the cursor.
+func (s *rulesScreen) Wheel(by int) {
+	p := s.pane()
+	p.cursor.Go(p.cursor.Index()+by, len(p.items), p.key)
+}
+
+// Type types in the filter line.
+func (s *rulesScreen) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
+	if !s.filter.open {
+		return nil, false
+	}
+	if s.filter.key(k) {
+		s.list()
+	}
+	return nil, true
+}
+
+// Actions are the keys of the list, or of the filter line while that is open.
+func (s *rulesScreen) Actions() keyTable {
+	if s.filter.open {
+		return s.filter.actions()
+	}
+	return append(append(s.changing(), s.looking()...), s.moving()...)
+}
+
+// changing are the keys that change rules.
+func (s *rulesScreen) changing() keyTable {
+	can := func() bool { return !s.gw.ReadOnly && s.set() != nil }
+	onRule := func() bool { _, _, ok := s.current(); return can() && ok }
+	ofNAT := func(may func() bool) func() bool { return func() bool { return may() && s.table == "nat" } }
+	parked := func() bool { _, it, _ := s.current(); return can() && s.gw.Journal != nil && it.parked != nil }
+	return keyTable{
+		on(keys.Add, s.add).when(ofNAT(can)).otherwise(s.sayNotNAT),
+		on(keys.Edit, s.edit).when(ofNAT(onRule)),
+		act(keys.Delete, s.askDelete).when(onRule),
+		on(bind("J/K", "move", "K"), func() tea.Cmd { return s.move(-1) }).when(onRule),
+		on(silent("J"), func() tea.Cmd { return s.move(1) }).when(onRule),
+		on(bind("p", "restore", "p"), s.restore).when(parked),
+		on(bind("p", "park", "p"), s.park).when(func() bool { return onRule() && s.gw.Journal != nil }).otherwise(s.sayNotParked),
+	}
+}
+
+// looking are the keys that show something else or more.
+func (s *rulesScreen) looking() keyTable {
+	onRule := func() bool { _, _, ok := s.current(); return ok }
+	onJump := func() bool { r, _, ok := s.current(); return ok && jumps(r) }
+	can := func() bool { return !s.gw.ReadOnly && s.set() != nil }
+	more := func() bool { return len(places(s.tables.Sets)) > 1 }
+	family := func() { s.turn(func(p rules.Place) rules.Place { p.Family ^= 1; return p }) }
+	backend := func() { s.turn(func(p rules.Place) rules.Place { p.Backend ^= 1; return p }) }
+	return keyTable{
+		act(bind("enter", "open chain", "enter"), s.openChain).when(onJump),
+		act(keys.Details, s.openDetails).when(onRule),
+		act(keys.Filter, s.filter.start),
+		act(keys.Chains, s.openChains),
+		act(keys.WhatIf, s.openWhatIf),
+		elsewhere(keyTrace),
+		act(keys.Import, func() { s.desk.open(newImport(s.desk)) }).when(can),
+		on(keys.Family, func() tea.Cmd { family(); return findDead(s.set()) }).when(more).otherwise(family),
+		on(keys.Backend, func() tea.Cmd { backend(); return findDead(s.set()) }).when(more).otherwise(backend),
+	}
+}
+
+// moving are the keys that move the cursor, and those that mean the same everywhere.
+func (s *rulesScreen) moving() keyTable {
+	to := func(at func(p *pane) int) func() {
+		return func() { p := s.pane(); p.cursor.Go(at(p), len(p.items), p.key) }
+	}
+	page := func(p *pane) int { return max(1, p.height-1) }
+	can := func() bool { return !s.gw.ReadOnly && s.set() != nil }
+	return keyTable{
+		act(keys.Pane, func() { s.active = (s.active + 1) % len(s.panes) }),
+		act(keys.Up, s.up),
+		act(keys.Down, s.down),
+		act(keys.PageUp, to(func(p *pane) int { return p.cursor.Index() - page(p) })),
+		act(keys.PageDown, to(func(p *pane) int { return p.cursor.Index() + page(p) })),
+		act(keys.Top, to(func(*pane) int { return 0 })),
+		act(keys.Bottom, to(func(p *pane) int { return len(p.items) - 1 })),
+		elsewhere(keys.Undo).when(can),
+		elsewhere(keys.Redo).when(can),
+		elsewhere(keys.Switches),
+		act(hidden(keys.Close), func() { s.Back() }),
+	}
+}
+
+// up moves the cursor up, into the pane above where both stand one over the other.
+func (s *rulesScreen) up() {
+	if p := s.pane(); p.cursor.Index() > 0 || s.active == 0 || s.wide {
+		p.cursor.Go(p.cursor.Index()-1, len(p.items), p.key)
+		return
+	}
+	s.active--
+	p := s.pane()
+	p.cursor.Go(len(p.items)-1, len(p.items), p.key)
+}
+
+// down moves it down.
+func (s *rulesScreen) down() {
+	if p := s.pane(); p.cursor.Index() < len(p.items)-1 || s.active == len(s.panes)-1 || s.wide {
+		p.cursor.Go(p.cursor.Index()+1, len(p.items), p.key)
+		return
+	}
+	s.active++
+	p := s.pane()
+	p.cursor.Go(0, len(p.items), p.key)
+}
+
+// Switches opens the switches of the kernel.
+func (s *rulesScreen) Switches() tea.Cmd { return s.openSwitches("") }
+
+// TraceFilter is what the rule under the cursor may meet.
+func (s *rulesScreen) TraceFilter() string {
+	r, it, ok := s.current()
+	if !ok {
+		return ""
+	}
+	f := traced.TraceOfRule(s.place.Family, it.chain, r)
+	f.New = f.Proto == rules.TCP && s.table == "nat" // which only first packets visit
+	return f.String()
+}
+
+// openWhatIf asks what would become of a packet that the rule under the cursor is for.
+func (s *rulesScreen) openWhatIf() {
+	line := ""
+	if r, _, ok := s.current(); ok {
+		line = packetOf(s.place.Family, r)
+	}
+	s.desk.open(newWhatIf(s.desk, line))
+}
+
+// turn looks at another place, or says why there is none.
+func (s *rulesScreen) turn(to func(rules.Place) rules.Place) {
+	p := to(s.place)
+	if _, ok := s.tables.Sets[p]; !ok {
+		why := s.tables.Absent[p]
+		if why == "" {
+			why = "this host has none"
+		}
+		s.said = status{text: p.String() + ": " + why, failed: true}
+		return
+	}
+	s.place = p
+	s.dead = nil
+	if s.only != "" {
+		if _, ok := s.set().Chain(s.table, s.only); !ok {
+			s.only, s.table = "", "nat"
+		}
+	}
+	s.arrange()
+}
+
+// jumps tells whether a rule leads to another chain.
+func jumps(r *rules.Rule) bool { return r.Target.Kind == rules.Jump || r.Target.Kind == rules.Goto }
+
+// openChain opens the chain that the rule under the cursor jumps to, in place.
+func (s *rulesScreen) openChain() {
+	if _, it, ok := s.current(); ok {
+		s.open[it.key] = !s.open[it.key]
+		s.list()
+	}
+}
+
+// openDetails shows everything about the rule under the cursor in a box.
+func (s *rulesScreen) openDetails() {
+	if _, it, ok := s.current(); ok {
+		s.desk.open(newRuleDetails(s.desk, s.table, it))
+	}
+}

@@ -1,0 +1,149 @@
+package ui
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nattui/rules"
+)
+
+// list makes the rows of every pane anew from the rule set.
+func (s *rulesScreen) list() {
+	for _, p := range s.panes {
+		p.items = p.items[:0]
+		p.rules = 0
+		if c, ok := s.set().Chain(s.table, p.chain); ok {
+			p.rules = len(c.Rules)
+		}
+		s.listChain(p, p.chain, "", 0)
+		if len(p.items) == 0 {
+			p.items = append(p.items, ruleItem{key: "note", chain: p.chain, note: s.emptyNote(p)})
+		}
+		p.cursor.Follow(len(p.items), p.key)
+	}
+}
+
+func (p *pane) key(i int) string { return p.items[i].key }
+
+// maxDepth is how deep chains are opened within chains.
+const maxDepth = 8
+
+func (s *rulesScreen) listChain(p *pane, chain, parent string, depth int) {
+	c, ok := s.set().Chain(s.table, chain)
+	if !ok {
+		return
+	}
+	seen := map[string]int{}
+	words := strings.Fields(strings.ToLower(s.filter.text()))
+	away := s.parkedIn(chain)
+	for i := range c.Rules {
+		away = s.listParked(p, away, i+1, parent, depth, words)
+		r := &c.Rules[i]
+		line := r.String()
+		seen[line]++
+		key := parent + "\n" + line
+		if n := seen[line]; n > 1 {
+			key += "\n" + strconv.Itoa(n)
+		}
+		opened := s.open[key] && depth < maxDepth
+		before := len(p.items)
+		if len(words) == 0 || matchesWords(r, words) {
+			p.items = append(p.items, ruleItem{key: key, chain: chain, at: i + 1, depth: depth})
+		}
+		if opened {
+			inside := len(p.items)
+			s.listChain(p, r.Target.Name, key, depth+1)
+			if len(p.items) == inside && before < inside {
+				p.items = append(p.items, ruleItem{key: key + "\nempty", chain: r.Target.Name, depth: depth + 1, note: r.Target.Name + " is empty"})
+			}
+		}
+	}
+	s.listParked(p, away, len(c.Rules)+1, parent, depth, words)
+}
+
+// parkedIn are the parked rules of a chain, by the place they would come back to.
+func (s *rulesScreen) parkedIn(chain string) []*Parked {
+	var away []*Parked
+	for i := range s.notes.Parked {
+		k := &s.notes.Parked[i]
+		c := &k.Return
+		if (rules.Place{Family: c.Family, Backend: c.Backend}) == s.place && c.Table == s.table && c.Chain == chain {
+			away = append(away, k)
+		}
+	}
+	slices.SortStableFunc(away, func(a, b *Parked) int { return a.Return.At - b.Return.At })
+	return away
+}
+
+// listParked lists the parked rules that belong before the position, and returns
+// the others.
+func (s *rulesScreen) listParked(p *pane, away []*Parked, at int, parent string, depth int, words []string) []*Parked {
+	for len(away) > 0 && away[0].Return.At <= at {
+		if k := away[0]; len(words) == 0 || matchesWords(&k.Return.Rule, words) {
+			p.items = append(p.items, ruleItem{key: parent + "\nparked " + k.ID, chain: k.Return.Chain, depth: depth, parked: k})
+		}
+		away = away[1:]
+	}
+	return away
+}
+
+// matchesWords reports whether every word occurs in what is known of the rule.
+func matchesWords(r *rules.Rule, words []string) bool {
+	hay := strings.ToLower(r.String() + " " + r.MatchText() + " " + r.Becomes() + " " + rules.OwnerOf(*r))
+	for _, w := range words {
+		if !strings.Contains(hay, w) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *rulesScreen) emptyNote(p *pane) string {
+	switch {
+	case s.tables.Sets == nil:
+		return "reading the tables…"
+	case s.set() == nil:
+		return "there is no rule set here"
+	case s.filter.text() != "":
+		return fmt.Sprintf("none of %s has “%s”: esc shows all", rules.Plural(p.rules, "rule"), s.filter.text())
+	case s.gw.ReadOnly:
+		return "no rules"
+	}
+	return "no rules yet: press a to add one, or 3 for the guide"
+}
+
+// findParked puts the cursor on the rule that was just parked here, which is where
+// it was.
+func (s *rulesScreen) findParked() {
+	if s.parking == nil {
+		return
+	}
+	for _, p := range s.panes {
+		for at, it := range p.items {
+			if it.parked != nil && it.parked.Return.Rule.Same(s.parking.Rule) && it.chain == s.parking.Chain {
+				s.parking = nil
+				p.cursor.Go(at, len(p.items), p.key)
+				return
+			}
+		}
+	}
+}
+
+// find puts the cursor on the rule that was just made or moved here, as soon as
+// the kernel shows it.
+func (s *rulesScreen) find() {
+	if s.seek == "" {
+		return
+	}
+	for i, p := range s.panes {
+		for at, it := range p.items {
+			if r, ok := ruleAt(s.set(), s.table, it.chain, it.at); ok && r.String() == s.seek {
+				s.active, s.seek = i, ""
+				p.cursor.Go(at, len(p.items), p.key)
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,109 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"nattui/rules"
+	"nattui/rules/evaluate"
+	"nattui/ui/text"
+)
+
+// noteOf is what the journal knows about a rule; false where nothing.
+func (d *desk) noteOf(table string, r *rules.Rule) (RuleNote, bool) {
+	n, ok := d.notes.Made[RuleLine{d.place, table, r.String()}]
+	if ok && !n.Expires.IsZero() && !n.Expires.After(d.now) {
+		return RuleNote{}, false
+	}
+	return n, ok
+}
+
+// words say who made a rule and when, and how long it still stands.
+func (n RuleNote) words(now time.Time) []string {
+	var parts []string
+	if !n.Expires.IsZero() {
+		parts = append(parts, "gone in "+text.Duration(n.Expires.Sub(now)))
+	}
+	made := "made"
+	if n.By != "" {
+		made += " by " + n.By
+	}
+	if n.From != "" {
+		made += " from " + n.From
+	}
+	ago := "just now"
+	if d := now.Sub(n.At); d >= time.Minute {
+		ago = text.Duration(d) + " ago"
+	}
+	return append(parts, made+" "+ago)
+}
+
+// deadAt tells why no packet reaches a rule, where that is so.
+func (s *rulesScreen) deadAt(it ruleItem) (evaluate.DeadRule, bool) {
+	d, ok := s.dead[evaluate.RuleRef{Place: s.place, Table: s.table, Chain: it.chain, Position: it.at}]
+	return d, ok
+}
+
+// detailLines say everything that there is room for about the rule under the
+// cursor.
+func (s *rulesScreen) detailLines(width, height int) []string {
+	if height < 12 {
+		return nil
+	}
+	line := " " + s.look.Line.Render(strings.Repeat(s.look.Glyphs.Rule, width-2))
+	r, it, ok := s.current()
+	if it.parked != nil {
+		return append([]string{line}, s.parkedDetails(it.parked, width)...)
+	}
+	if !ok {
+		return nil
+	}
+	lines := []string{line}
+	for _, l := range text.Wrap(text.Safe(r.Sentence()), width-2, 2) {
+		lines = append(lines, " "+s.look.Text.Render(l))
+	}
+	if d, dead := s.deadAt(it); dead {
+		lines = append(lines, " "+s.look.Attention.Render(text.Fit("! "+text.Safe(d.Sentence()), width-2)))
+	} else if meta := s.metaWords(r, it); meta != "" {
+		lines = append(lines, " "+s.look.Faint.Render(text.Fit(meta, width-2)))
+	}
+	return append(lines, " "+s.look.Faint.Render(text.Fit(text.Safe(r.String()), width-2)))
+}
+
+// parkedDetails are the lines about a parked rule.
+func (s *rulesScreen) parkedDetails(k *Parked, width int) []string {
+	r := &k.Return.Rule
+	var lines []string
+	for _, l := range text.Wrap(text.Safe(r.Sentence()), width-2, 2) {
+		lines = append(lines, " "+s.look.Text.Render(l))
+	}
+	words := fmt.Sprintf("Parked: it is not in force. p brings it back as rule %d, with its counters.", k.Return.At)
+	return append(lines, " "+s.look.Attention.Render(text.Fit(words, width-2)), " "+s.look.Faint.Render(text.Fit(text.Safe(r.String()), width-2)))
+}
+
+// metaWords are what is known about a rule besides what it does.
+func (s *rulesScreen) metaWords(r *rules.Rule, it ruleItem) string {
+	var parts []string
+	if n, ok := s.ruleFlows(it); ok && n > 0 {
+		parts = append(parts, rules.Plural(n, "flow")+" now")
+	}
+	if o := rules.OwnerOf(*r); o != "" {
+		parts = append(parts, "made by "+o)
+	}
+	if c := r.Comment(); c != "" {
+		parts = append(parts, "“"+text.Safe(c)+"”")
+	}
+	if names := r.Opaque(); len(names) > 0 {
+		parts = append(parts, "shown as it is: "+text.Safe(strings.Join(names, ", ")))
+	}
+	if n, ok := s.noteOf(s.table, r); ok {
+		for _, w := range n.words(s.now) {
+			parts = append(parts, text.Safe(w))
+		}
+	}
+	if r.Counters.Known && r.Counters.Packets > 0 {
+		parts = append(parts, text.Exact(r.Counters.Packets)+" packets, "+text.Bytes(r.Counters.Bytes))
+	}
+	return strings.Join(parts, " "+s.look.Glyphs.Dot+" ")
+}
