@@ -13,8 +13,8 @@ import (
 )
 
 // desk is what all screens have before them: the latest news of the gateway,
-// the place that is looked at, and what was done here. Screens read it; they change
-// it by the methods below, and the place that is looked at, which is for all of them.
+// the place that is looked at, and what was done here. Screens read it and change
+// it by its methods alone.
 type desk struct {
 	ctx  context.Context // of the command: it ends with the program
 	gw   Gateway
@@ -87,7 +87,16 @@ func (d *desk) close(x dialog) {
 }
 
 func (d *desk) say(text string) { d.said = status{text: text} }
-func (d *desk) fail(err error)  { d.said = status{text: err.Error(), failed: true} }
+func (d *desk) fail(err error)  { d.refuse(err.Error()) }
+
+// refuse says why something was not done.
+func (d *desk) refuse(text string) { d.said = status{text: text, failed: true} }
+
+// lookAt looks at another place, on all screens.
+func (d *desk) lookAt(p rules.Place) { d.place = p }
+
+// sought tells that the rule that was made last has been seen.
+func (d *desk) sought() { d.seek = "" }
 
 // wan is the interface and address towards the world.
 func (d *desk) wan() (name, addr string) {
@@ -227,11 +236,11 @@ const onlyLooks = "this nattui only looks: it was started with --read-only"
 func (d *desk) mayChange() bool {
 	switch {
 	case d.gw.ReadOnly || d.gw.Changes == nil:
-		d.said = status{text: onlyLooks, failed: true}
+		d.refuse(onlyLooks)
 	case d.busy:
 		d.say("one change at a time: the last one is still being made")
 	case d.pending != nil:
-		d.said = status{text: d.pending.whose() + " waits to be confirmed until " + d.pending.deadline.In(d.now.Location()).Format("15:04:05") + ": C keeps it, R takes it back", failed: true}
+		d.refuse(d.pending.whose() + " waits to be confirmed until " + d.pending.deadline.In(d.now.Location()).Format("15:04:05") + ": C keeps it, R takes it back")
 	default:
 		return true
 	}

@@ -35,11 +35,11 @@ func (s *flowsScreen) askForgetOf(f flow.Flow) {
 		return
 	}
 	if s.isOwn(&f) {
-		s.said = status{text: "that is your own connection: forgetting it could cut you off", failed: true}
+		s.refuse("that is your own connection: forgetting it could cut you off")
 		return
 	}
 	if e := s.gw.Flows.Explain(&f); e.Confidence == explain.Unknown {
-		s.said = status{text: "not forgotten: " + e.Unseen + " may have made it, and a connection that it made would break", failed: true}
+		s.refuse("not forgotten: " + e.Unseen + " may have made it, and a connection that it made would break")
 		return
 	}
 	lines := []string{fmt.Sprintf("%s from %s to %s leaves the connection table. A live connection goes on: its next packet is treated by today's rules as if it were new.",

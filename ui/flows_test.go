@@ -13,145 +13,10 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
-	"nattui/model/explain"
 	"nattui/model/facts"
 	"nattui/model/flow"
-	"nattui/rules"
 	"nattui/rules/evaluate"
 )
-
-// feed is a flow source whose events a test tells.
-type feed struct {
-	table     *flow.Flows
-	log       *flow.EventLog
-	changed   chan struct{}
-	explainer *explain.Explainer
-	health    facts.Health
-	status    flow.Feed
-	forgotten []flow.Flow
-	whole     uint32 // of every flow's timeout, in seconds
-	fresh     bool
-	now       func() time.Time
-}
-
-func newFeed() *feed {
-	f := &feed{table: flow.NewFlows(), log: flow.NewEventLog(1000), changed: make(chan struct{}, 1), status: flow.Feed{Live: true}, now: func() time.Time { return clock }}
-	f.explainer = explain.NewExplainer(f.table)
-	f.health = facts.Health{At: clock.UnixNano(), Tracking: facts.SettingOn, Events: facts.SettingOn, Accounting: facts.SettingOn, Timestamps: facts.SettingOn, Max: 262144, Buckets: 262144}
-	return f
-}
-
-func (f *feed) Table() *flow.Flows                           { return f.table }
-func (f *feed) Log() *flow.EventLog                          { return f.log }
-func (f *feed) Changed() <-chan struct{}                     { return f.changed }
-func (f *feed) Feed() flow.Feed                              { return f.status }
-func (f *feed) Refresh([]flow.Flow)                          {}
-func (f *feed) KeepFresh(on bool)                            { f.fresh = on }
-func (f *feed) Explain(x *flow.Flow) explain.Explanation     { return f.explainer.Of(x) }
-func (f *feed) RuleName(n uint32) string                     { return f.explainer.Name(n) }
-func (f *feed) FindRule(r string) (func(uint32) bool, error) { return f.explainer.Finder(r) }
-
-func (f *feed) Health() facts.Health {
-	h := f.health
-	h.Count = f.table.Len()
-	return h
-}
-
-func (f *feed) RuleFlows() (map[evaluate.RuleRef]int, int) {
-	counts, stale := f.explainer.RuleCounts()
-	return counts, stale
-}
-
-func (f *feed) Forget(_ context.Context, flows []flow.Flow) (int, error) {
-	f.forgotten = append(f.forgotten, flows...)
-	return len(flows), nil
-}
-
-func (f *feed) Details(_ context.Context, x flow.Flow) (flow.Details, error) {
-	if f.whole == 0 {
-		return flow.Details{Flow: x}, nil
-	}
-	return flow.Details{Flow: x, TimeoutWhole: f.whole, TimeoutSetting: "nf_conntrack_tcp_timeout_established"}, nil
-}
-
-// tell gives the table an event of a flow.
-func (f *feed) tell(kind flow.ChangeKind, flows ...flow.Flow) {
-	b := &flow.Batch{At: f.now().UnixNano()}
-	for _, x := range flows {
-		c := b.Next()
-		c.Kind, c.Flow = kind, x
-		c.Has = ^flow.Fields(0)
-	}
-	f.table.Apply(b)
-	f.log.Append(b)
-	for f.explainer.Work(100) {
-	}
-}
-
-// aFlow is a TCP flow by its four ends.
-func aFlow(id int, client, asked, served, seen string) flow.Flow {
-	at := netip.MustParseAddrPort
-	x := flow.Flow{
-		ID:   uint32(id),
-		Orig: rules.MakeTuple(rules.TCP, at(client), at(asked)), Reply: rules.MakeTuple(rules.TCP, at(served), at(seen)),
-		State: flow.TCPEstablished, Status: flow.StatusSeenReply | flow.StatusAssured | flow.StatusConfirmed, Timeout: 432000,
-		Start: clock.Add(-time.Duration(id) * time.Minute).UnixNano(),
-	}
-	if client != seen {
-		x.Status |= flow.StatusSrcNAT
-	}
-	if asked != served {
-		x.Status |= flow.StatusDstNAT
-	}
-	x.SetCounts(uint64(10*id), uint64(1000*id), uint64(9*id), uint64(9000*id))
-	return x
-}
-
-// someFlows are the ones of the sketch: published, shared, redirected, plain.
-func someFlows() []flow.Flow {
-	pending := aFlow(5, "198.51.100.9:40001", "203.0.113.1:8443", "192.168.0.3:443", "198.51.100.9:40001")
-	pending.State, pending.Status = flow.TCPSynSent, flow.StatusDstNAT|flow.StatusConfirmed
-	return []flow.Flow{
-		aFlow(1, "203.0.113.10:55474", "203.0.113.1:80", "192.168.0.2:8080", "192.168.0.1:55474"),
-		aFlow(2, "192.168.0.7:41022", "93.184.216.34:443", "93.184.216.34:443", "203.0.113.1:41022"),
-		aFlow(3, "192.168.0.9:50100", "198.51.100.20:80", "192.168.0.1:8888", "192.168.0.9:50100"),
-		aFlow(4, "192.168.0.7:22000", "192.168.0.1:22", "192.168.0.1:22", "192.168.0.7:22000"),
-		pending,
-	}
-}
-
-func flowStage(t *testing.T, width, height int, flows ...flow.Flow) (*stage, *feed) {
-	f := newFeed()
-	k := &kernel{sets: sets(t, map[rules.Place]string{v4: gatewayRules})}
-	s := &stage{t: t, kernel: k}
-	s.app = New(t.Context(), Gateway{Changes: k, Flows: f}, Options{UTF8: true, Now: func() time.Time { return clock }})
-	f.explainer.SetRules(k.sets, gatewayFacts().Host(nil))
-	f.tell(flow.Listed, flows...)
-	s.tables(true)
-	s.send(factsMsg{gatewayFacts()})
-	s.send(tea.WindowSizeMsg{Width: width, Height: height})
-	s.quiet(shownFlows)
-	return s, f
-}
-
-// shownFlows opens the flows screen.
-func shownFlows(s *stage) { s.press("2") }
-
-// quiet runs something without the ticks that would go on for ever.
-func (s *stage) quiet(do func(*stage)) {
-	s.stopTicks()
-	do(s)
-}
-
-// stopTicks makes the flows screen believe that its clock ticks already.
-func (s *stage) stopTicks() { s.app.screens[1].(*flowsScreen).ticking = true }
-
-// refresh lets the screen take what the table has become.
-func (s *stage) refresh() {
-	cmd := s.app.screens[1].Receive(flowsMsg{})
-	s.run(cmd)
-	s.run(s.app.settle())
-}
 
 func TestFlowsScreen(t *testing.T) {
 	for _, size := range []struct{ w, h int }{{80, 24}, {120, 40}, {40, 12}, {200, 30}} {
@@ -184,32 +49,6 @@ func TestFlowsEmptyTeaches(t *testing.T) {
 			s.fits()
 			s.press(key)
 		}
-	})
-}
-
-func TestFlowFilter(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, _ := flowStage(t, 80, 24, someFlows()...)
-		s.press("/")
-		s.write("nat snat")
-		s.sees("2 of 5 flows")
-		s.write(" nat bogus")
-		if s.app.screens[1].(*flowsScreen).filter.wrong == "" {
-			t.Error("a filter that makes no sense is not complained of")
-		}
-		s.sees("192.168.0.7:41022") // the last good one stays in force
-		s.press("esc")
-		s.sees("198.51.100.9:40001")
-	})
-}
-
-func TestFilterByRule(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, _ := flowStage(t, 120, 30, someFlows()...)
-		s.press("/")
-		s.write("rule PREROUTING/3")
-		s.sees("1 of 5 flows")
-		s.sees("192.168.0.9:50100")
 	})
 }
 
@@ -398,24 +237,6 @@ func TestNamesOnDemand(t *testing.T) {
 	})
 }
 
-// Leaving a filter shows all flows again, by whichever key.
-func TestFilterIsLeft(t *testing.T) {
-	for _, key := range []string{"esc", "q"} {
-		synctest.Test(t, func(t *testing.T) {
-			s, _ := flowStage(t, 80, 24, someFlows()...)
-			s.press("/")
-			s.write("nat snat")
-			s.press("enter")
-			s.sees("2 of 5 flows")
-			s.press(key)
-			s.sees("198.51.100.9:40001")
-			s.press("/")
-			s.write("nat none")
-			s.sees("1 of 5 flows")
-		})
-	}
-}
-
 // Silence is told from a kernel that does not speak.
 func TestEventsThatAreOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -483,70 +304,6 @@ func TestHealthOfTheTable(t *testing.T) {
 			s.sees("growth")
 		})
 	}
-}
-
-// A filter that makes no sense is pointed at, and says which one is in force.
-func TestWrongWordIsPointedAt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, _ := flowStage(t, 80, 24, someFlows()...)
-		s.press("/")
-		s.sees("all conditions must hold")
-		s.write("nat snat state ")
-		s.sees("established")
-		s.write("bogus")
-		s.golden("filter-wrong-80x24")
-	})
-}
-
-// Tab goes through what could stand at the cursor, values of the flows in sight too.
-func TestFilterCompletes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, _ := flowStage(t, 80, 24, someFlows()...)
-		line := func() string { return s.app.screens[1].(*flowsScreen).filter.text() }
-		s.press("/")
-		s.write("server 192.168.0.")
-		s.press("tab")
-		first := line()
-		s.press("tab")
-		if second := line(); first != "server 192.168.0.2 " || second == first || !strings.HasPrefix(second, "server 192.168.0.") {
-			t.Errorf("tab makes %q, and again %q", first, second)
-		}
-		s.press("esc", "/")
-		s.write("rule PRE")
-		s.press("tab")
-		if !strings.HasPrefix(line(), "rule PREROUTING/") {
-			t.Errorf("tab makes %q", line())
-		}
-	})
-}
-
-// The event stream has a filter of its own, which begins as that of the flows; typed letter by
-// letter it loses no event on the way.
-func TestEventsHaveTheirOwnFilter(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, f := flowStage(t, 80, 24, someFlows()...)
-		f.tell(flow.EventUpdate, someFlows()...)
-		f.tell(flow.EventDestroy, someFlows()[3])
-		s.press("/")
-		s.write("nat snat")
-		s.press("enter", "e")
-		s.sees("/ nat snat  2 events")
-		s.press("/")
-		s.write(" or event destroy")
-		s.sees("3 events")
-		s.press("enter", "e")
-		s.sees("/ nat snat  2 of 4 flows")
-		s.press("e")
-		s.sees("/ nat snat or event destroy  3 events")
-		s.press("esc")
-		s.sees("203.0.113.10:55474")
-		s.sees("established · 76 packets, 40 kB · since 02:26:00 · ended")
-		s.press("e")
-		s.sees("/ nat snat  2 of 4 flows")
-		s.press("/")
-		s.write(" event new")
-		s.sees("event: is asked of the stream of events")
-	})
 }
 
 // While paused the events stand still, even where there were none, and under another filter.
@@ -766,33 +523,6 @@ func TestNamesOfEvents(t *testing.T) {
 		f.tell(flow.EventNew, someFlows()[1])
 		s.press("e", "n")
 		s.sees("laptop.lan:41022")
-	})
-}
-
-// A word that is not understood is pointed at although the line goes on with what could be completed, and
-// on the smallest terminal too.
-func TestWrongWordBeforeOthers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, _ := flowStage(t, 80, 24, someFlows()...)
-		s.press("/")
-		s.write("sate established nat ")
-		s.sees("sate: is no property, and no flow reads like it; perhaps state?")
-		s.sees("not understood")
-		s.press("esc", "/")
-		s.write("nat dnat state established not src 10.0.0.0/8 not src 10.1.0.0/16 and bogus")
-		s.sees("in force meanwhile: nat dnat state established")
-		s.fits()
-	})
-	synctest.Test(t, func(t *testing.T) {
-		s, _ := flowStage(t, 40, 12, someFlows()...)
-		s.press("/")
-		s.sees("all conditions must hold")
-		s.write("nat dnat sate")
-		s.press("space")
-		s.sees("sate: is no property, and no flow")
-		s.sees("reads like it; perhaps state?")
-		s.sees("▌")
-		s.fits()
 	})
 }
 

@@ -139,7 +139,7 @@ func TestGuideKeepsWhatWasTyped(t *testing.T) {
 func TestGuideFitsEverywhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := guideStage(t, 80, 24, bareRules)
-		for w := 40; w <= 150; w += 11 {
+		for w := 40; w <= 150; w += stepped(11) {
 			for h := 12; h <= 50; h += 9 {
 				s.send(tea.WindowSizeMsg{Width: w, Height: h})
 				for i := range intentions {

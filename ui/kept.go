@@ -134,15 +134,20 @@ func (k *keptFlows) dropEnded() {
 }
 
 func (k *keptFlows) without(gone func(flow.Key) bool) {
-	rest := k.kept.flows[:0:0]
-	for i := range k.kept.flows {
-		if !gone(k.kept.flows[i].Key()) {
-			rest = append(rest, k.kept.flows[i])
+	k.dropKept(gone)
+	k.cursor.Follow(len(k.kept.flows), k.key)
+}
+
+// dropKept takes flows away that the last change had left behind.
+func (d *desk) dropKept(gone func(flow.Key) bool) {
+	rest := d.kept.flows[:0:0]
+	for i := range d.kept.flows {
+		if !gone(d.kept.flows[i].Key()) {
+			rest = append(rest, d.kept.flows[i])
 		}
 	}
-	k.kept.count -= len(k.kept.flows) - len(rest)
-	k.kept.flows = rest
-	k.cursor.Follow(len(rest), k.key)
+	d.kept.count -= len(d.kept.flows) - len(rest)
+	d.kept.flows = rest
 }
 
 // Settle fits the list to the terminal.

@@ -107,8 +107,12 @@ func (x *terminal) quit(g *liveGateway) {
 	if err := <-x.done; err != nil {
 		x.t.Error(err)
 	}
-	_ = x.screen.Close()
+	x.close()
 }
+
+// close ends what reads the terminal's answers. The emulator's own Close writes a flag that its Read
+// reads at the same time.
+func (x *terminal) close() { _ = x.screen.InputPipe().(io.Closer).Close() }
 
 // liveGateway is a gateway whose news come through channels.
 type liveGateway struct {

@@ -188,10 +188,10 @@ func (s *rulesScreen) turn(to func(rules.Place) rules.Place) {
 		if why == "" {
 			why = "this host has none"
 		}
-		s.said = status{text: p.String() + ": " + why, failed: true}
+		s.refuse(p.String() + ": " + why)
 		return
 	}
-	s.place = p
+	s.lookAt(p)
 	s.dead = nil
 	if s.only != "" {
 		if _, ok := s.set().Chain(s.table, s.only); !ok {

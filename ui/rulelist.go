@@ -140,7 +140,8 @@ func (s *rulesScreen) find() {
 	for i, p := range s.panes {
 		for at, it := range p.items {
 			if r, ok := ruleAt(s.set(), s.table, it.chain, it.at); ok && r.String() == s.seek {
-				s.active, s.seek = i, ""
+				s.active = i
+				s.sought()
 				p.cursor.Go(at, len(p.items), p.key)
 				return
 			}

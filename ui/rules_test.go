@@ -23,7 +23,7 @@ func TestRulesScreen(t *testing.T) {
 func TestSizesInBetween(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, 80, 24, gatewayRules)
-		for w := 38; w <= 200; w += 9 {
+		for w := 38; w <= 200; w += stepped(9) {
 			for h := 10; h <= 60; h += 7 {
 				s.send(tea.WindowSizeMsg{Width: w, Height: h})
 				if w >= minWidth && h >= minHeight {

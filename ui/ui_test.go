@@ -229,6 +229,14 @@ func (s *stage) golden(name string) {
 	s.fits()
 }
 
+// stepped is the step through sizes; in short mode, which is for the race detector, a longer one.
+func stepped(n int) int {
+	if testing.Short() {
+		return 6 * n
+	}
+	return n
+}
+
 // fits checks that nothing sticks out of the terminal.
 func (s *stage) fits() {
 	s.t.Helper()

@@ -58,11 +58,13 @@ func leave(t *testing.T, g *slowGateway, journal *journal, do func(x *terminal, 
 		said = append([]string{"waited"}, said...)
 	}
 	end()
+	time.Sleep(time.Minute) // a change that was left goes on here, where the process does not end
+	synctest.Wait()
 	close(g.tables)
 	close(g.facts)
 	close(g.feed.changed)
-	time.Sleep(time.Minute)
-	_ = x.screen.Close()
+	time.Sleep(time.Second)
+	x.close()
 	return said
 }
 
@@ -102,8 +104,8 @@ func TestQuitTellsOfAFailure(t *testing.T) {
 func TestQuitTwiceLeavesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, j := &slowGateway{takes: 30 * time.Second}, &journal{}
+		j.entries = []Entry{{ID: "7", State: "pending", At: time.Now().Add(time.Hour)}} // some time after the change was begun
 		said := leave(t, g, j, func(x *terminal, _ context.CancelFunc) {
-			j.entries = []Entry{{ID: "7", State: "pending", At: time.Now()}}
 			x.press("q", "q")
 		})
 		if want := []string{"the change is not finished: change 7 is pending; nattui history shows what becomes of it"}; !slices.Equal(said, want) {

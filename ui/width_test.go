@@ -71,7 +71,7 @@ func TestNothingIsWiderThanTheTerminal(t *testing.T) {
 				}
 				s.press("esc", "esc", "esc")
 				s.press(way...)
-				for w := 40; w <= 250; w += 1 + w/50*3 {
+				for w := 40; w <= 250; w += stepped(1 + w/50*3) {
 					s.send(tea.WindowSizeMsg{Width: w, Height: 12 + w%17})
 					if s.fits(); t.Failed() {
 						t.Fatalf("after the keys %q on %dx%d", way, w, s.app.height)

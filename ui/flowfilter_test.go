@@ -1,0 +1,144 @@
+package ui
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"nattui/model/flow"
+)
+
+func TestFlowFilter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := flowStage(t, 80, 24, someFlows()...)
+		s.press("/")
+		s.write("nat snat")
+		s.sees("2 of 5 flows")
+		s.write(" nat bogus")
+		if s.app.screens[1].(*flowsScreen).filter.wrong == "" {
+			t.Error("a filter that makes no sense is not complained of")
+		}
+		s.sees("192.168.0.7:41022") // the last good one stays in force
+		s.press("esc")
+		s.sees("198.51.100.9:40001")
+	})
+}
+
+func TestFilterByRule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := flowStage(t, 120, 30, someFlows()...)
+		s.press("/")
+		s.write("rule PREROUTING/3")
+		s.sees("1 of 5 flows")
+		s.sees("192.168.0.9:50100")
+	})
+}
+
+// Leaving a filter shows all flows again, by whichever key.
+func TestFilterIsLeft(t *testing.T) {
+	for _, key := range []string{"esc", "q"} {
+		synctest.Test(t, func(t *testing.T) {
+			s, _ := flowStage(t, 80, 24, someFlows()...)
+			s.press("/")
+			s.write("nat snat")
+			s.press("enter")
+			s.sees("2 of 5 flows")
+			s.press(key)
+			s.sees("198.51.100.9:40001")
+			s.press("/")
+			s.write("nat none")
+			s.sees("1 of 5 flows")
+		})
+	}
+}
+
+// A filter that makes no sense is pointed at, and says which one is in force.
+func TestWrongWordIsPointedAt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := flowStage(t, 80, 24, someFlows()...)
+		s.press("/")
+		s.sees("all conditions must hold")
+		s.write("nat snat state ")
+		s.sees("established")
+		s.write("bogus")
+		s.golden("filter-wrong-80x24")
+	})
+}
+
+// Tab goes through what could stand at the cursor, values of the flows in sight too.
+func TestFilterCompletes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := flowStage(t, 80, 24, someFlows()...)
+		line := func() string { return s.app.screens[1].(*flowsScreen).filter.text() }
+		s.press("/")
+		s.write("server 192.168.0.")
+		s.press("tab")
+		first := line()
+		s.press("tab")
+		if second := line(); first != "server 192.168.0.2 " || second == first || !strings.HasPrefix(second, "server 192.168.0.") {
+			t.Errorf("tab makes %q, and again %q", first, second)
+		}
+		s.press("esc", "/")
+		s.write("rule PRE")
+		s.press("tab")
+		if !strings.HasPrefix(line(), "rule PREROUTING/") {
+			t.Errorf("tab makes %q", line())
+		}
+	})
+}
+
+// The event stream has a filter of its own, which begins as that of the flows; typed letter by
+// letter it loses no event on the way.
+func TestEventsHaveTheirOwnFilter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := flowStage(t, 80, 24, someFlows()...)
+		f.tell(flow.EventUpdate, someFlows()...)
+		f.tell(flow.EventDestroy, someFlows()[3])
+		s.press("/")
+		s.write("nat snat")
+		s.press("enter", "e")
+		s.sees("/ nat snat  2 events")
+		s.press("/")
+		s.write(" or event destroy")
+		s.sees("3 events")
+		s.press("enter", "e")
+		s.sees("/ nat snat  2 of 4 flows")
+		s.press("e")
+		s.sees("/ nat snat or event destroy  3 events")
+		s.press("esc")
+		s.sees("203.0.113.10:55474")
+		s.sees("established · 76 packets, 40 kB · since 02:26:00 · ended")
+		s.press("e")
+		s.sees("/ nat snat  2 of 4 flows")
+		s.press("/")
+		s.write(" event new")
+		s.sees("event: is asked of the stream of events")
+	})
+}
+
+// A word that is not understood is pointed at although the line goes on with what could be completed, and
+// on the smallest terminal too.
+func TestWrongWordBeforeOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := flowStage(t, 80, 24, someFlows()...)
+		s.press("/")
+		s.write("sate established nat ")
+		s.sees("sate: is no property, and no flow reads like it; perhaps state?")
+		s.sees("not understood")
+		s.press("esc", "/")
+		s.write("nat dnat state established not src 10.0.0.0/8 not src 10.1.0.0/16 and bogus")
+		s.sees("in force meanwhile: nat dnat state established")
+		s.fits()
+	})
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := flowStage(t, 40, 12, someFlows()...)
+		s.press("/")
+		s.sees("all conditions must hold")
+		s.write("nat dnat sate")
+		s.press("space")
+		s.sees("sate: is no property, and no flow")
+		s.sees("reads like it; perhaps state?")
+		s.sees("▌")
+		s.fits()
+	})
+}
