@@ -111,50 +111,67 @@ func (s *flowsScreen) answered(msg tea.Msg) tea.Cmd {
 			s.fail(msg.err)
 			return nil
 		}
-		var flows []flow.Flow
-		own, unknown, unseen := 0, 0, ""
-		for i := range msg.sel.Rows {
-			f := &msg.sel.Rows[i].Flow
-			switch e := s.gw.Flows.Explain(f); {
-			case s.isOwn(f):
-				own++
-			case e.Confidence == explain.Unknown:
-				unknown, unseen = unknown+1, e.Unseen
-			default:
-				flows = append(flows, *f)
-			}
-		}
-		if len(flows) == 0 && unknown > 0 {
-			s.say(fmt.Sprintf("nothing is forgotten: %s may have made %s", unseen, rules.Plural(unknown, "flow")))
-			return nil
-		}
-		if len(flows) == 0 {
-			s.say("no flow to forget")
-			return nil
-		}
-		lines := []string{fmt.Sprintf("%s that match “%s” leave the connection table:", rules.Plural(len(flows), "flow"), s.query)}
-		if rest := msg.sel.Total - len(msg.sel.Rows); rest > 0 {
-			lines[0] = fmt.Sprintf("The first %s that match “%s” leave the connection table; %s more match, X again asks for those:",
-				rules.Plural(len(flows), "flow"), s.query, text.Exact(uint64(rest)))
-		}
-		if own > 0 {
-			lines = append(lines, "Your own connection matches too and stays.")
-		}
-		if unknown > 0 {
-			lines = append(lines, fmt.Sprintf("%s may have made %s that match too; they stay.", unseen, rules.Plural(unknown, "flow")))
-		}
-		named := min(namedFlows, len(flows))
-		for i := range named {
-			lines = append(lines, "  "+s.flowWords(&flows[i]))
-		}
-		if more := len(flows) - named; more > 0 {
-			lines = append(lines, "  and "+text.Exact(uint64(more))+" more")
-		}
-		q := newQuestion(s.desk, "Forget "+rules.Plural(len(flows), "flow")+"?", lines, rules.Plan{}, "forget")
-		q.act = func(terms) tea.Cmd { return s.forget(flows) }
-		s.open(q)
+		s.askForgetThose(s.forgettable(&msg.sel), &msg.sel)
 	}
 	return nil
+}
+
+// forgettable are flows that may be forgotten, and what else the filter shows.
+type forgettable struct {
+	flows   []flow.Flow
+	own     int    // the operator's
+	unknown int    // which unseen may have made
+	unseen  string // what translates beside the rules
+}
+
+func (s *flowsScreen) forgettable(sel *flow.Selection) forgettable {
+	var those forgettable
+	for i := range sel.Rows {
+		f := &sel.Rows[i].Flow
+		switch e := s.gw.Flows.Explain(f); {
+		case s.isOwn(f):
+			those.own++
+		case e.Confidence == explain.Unknown:
+			those.unknown, those.unseen = those.unknown+1, e.Unseen
+		default:
+			those.flows = append(those.flows, *f)
+		}
+	}
+	return those
+}
+
+// askForgetThose asks before flows are forgotten, and says what stays.
+func (s *flowsScreen) askForgetThose(those forgettable, sel *flow.Selection) {
+	n := len(those.flows)
+	switch {
+	case n == 0 && those.unknown > 0:
+		s.say(fmt.Sprintf("nothing is forgotten: %s may have made %s", those.unseen, rules.Plural(those.unknown, "flow")))
+		return
+	case n == 0:
+		s.say("no flow to forget")
+		return
+	}
+	lines := []string{fmt.Sprintf("%s that match “%s” leave the connection table:", rules.Plural(n, "flow"), s.query)}
+	if rest := sel.Total - len(sel.Rows); rest > 0 {
+		lines[0] = fmt.Sprintf("The first %s that match “%s” leave the connection table; %s more match, X again asks for those:",
+			rules.Plural(n, "flow"), s.query, text.Exact(uint64(rest)))
+	}
+	if those.own > 0 {
+		lines = append(lines, "Your own connection matches too and stays.")
+	}
+	if those.unknown > 0 {
+		lines = append(lines, fmt.Sprintf("%s may have made %s that match too; they stay.", those.unseen, rules.Plural(those.unknown, "flow")))
+	}
+	named := min(namedFlows, n)
+	for i := range named {
+		lines = append(lines, "  "+s.flowWords(&those.flows[i]))
+	}
+	if more := n - named; more > 0 {
+		lines = append(lines, "  and "+text.Exact(uint64(more))+" more")
+	}
+	q := newQuestion(s.desk, "Forget "+rules.Plural(n, "flow")+"?", lines, rules.Plan{}, "forget")
+	q.act = func(terms) tea.Cmd { return s.forget(those.flows) }
+	s.open(q)
 }
 
 // namedFlows is how many flows are named at most before they are forgotten.

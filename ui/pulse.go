@@ -32,8 +32,9 @@ func NewProgram(app *App, options ...tea.ProgramOption) *tea.Program {
 // a steady pace, which is too late for a key press if slow and costs more than everything else of a quiet
 // gateway if fast: 60 looks a second are 1 % of a core where waking up is dear, as in a virtual machine.
 //
-// The pace is that of a ticker which bubbletea keeps to itself. Where a later version has
-// none by that name the steady pace stays.
+// The pace is that of a ticker which bubbletea keeps to itself: 2.1.1 still draws when that ticks and at
+// no other time, and offers nothing to change its pace. Where a later version has none by that name the
+// steady pace stays.
 type pulse struct {
 	program *tea.Program
 	sought  bool
