@@ -29,7 +29,7 @@ func fill(table *flow.Flows, from, to int) {
 	for i := from; i < to; i++ {
 		c := b.Next()
 		c.Kind, c.Flow, c.Has = flow.EventNew, manyFlows(i), ^flow.Fields(0)
-		if len(b.Changes) == 512 || i == to-1 {
+		if len(b.Messages) == 512 || i == to-1 {
 			table.Apply(b)
 			b.Reset(time.Now().UnixNano())
 		}

@@ -78,7 +78,7 @@ func (f *feed) Details(_ context.Context, x flow.Flow) (flow.Details, error) {
 }
 
 // tell gives the table an event of a flow.
-func (f *feed) tell(kind flow.ChangeKind, flows ...flow.Flow) {
+func (f *feed) tell(kind flow.MessageKind, flows ...flow.Flow) {
 	b := &flow.Batch{At: f.now().UnixNano()}
 	for _, x := range flows {
 		c := b.Next()

@@ -146,7 +146,7 @@ func (g *liveGateway) Apply(ctx context.Context, p rules.Plan, t Terms) (Done, e
 }
 
 // tell makes an event and announces it.
-func (g *liveGateway) tell(kind flow.ChangeKind, flows ...flow.Flow) {
+func (g *liveGateway) tell(kind flow.MessageKind, flows ...flow.Flow) {
 	g.feed.tell(kind, flows...)
 	select {
 	case g.feed.changed <- struct{}{}:

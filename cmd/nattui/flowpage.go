@@ -133,7 +133,7 @@ func (p *flowPage) plain(line string) string {
 
 // row is a line of the page: what is translated has the colour of its kind, and
 // what stays as it was is "=".
-func (p *flowPage) row(kind flow.ChangeKind, f *flow.Flow, now int64) string {
+func (p *flowPage) row(kind flow.MessageKind, f *flow.Flow, now int64) string {
 	plain := lipgloss.NewStyle()
 	ends := flowEnds(f)
 	short := func(e flowEnd, col int, mark string) string {

@@ -219,9 +219,9 @@ func (o *flowsOptions) runList(c *cobra.Command, table *conntrack.Table, p *flow
 		ended <- table.Dump(ctx, func(b *flow.Batch) {
 			t := <-spare
 			t.at, t.flows = b.At, t.flows[:0]
-			for i := range b.Changes {
-				if b.Changes[i].Kind == flow.Listed {
-					t.flows = append(t.flows, b.Changes[i].Flow)
+			for i := range b.Messages {
+				if b.Messages[i].Kind == flow.Listed {
+					t.flows = append(t.flows, b.Messages[i].Flow)
 				}
 			}
 			told <- t
@@ -279,8 +279,8 @@ func (o *flowsOptions) runSorted(c *cobra.Command, table *conntrack.Table, p *fl
 		flows.OrderRules(x.Places)
 	}
 	apply := func(b *flow.Batch) {
-		for i := range b.Changes {
-			p.note(&b.Changes[i].Flow)
+		for i := range b.Messages {
+			p.note(&b.Messages[i].Flow)
 		}
 		flows.Apply(b)
 	}
@@ -335,8 +335,8 @@ func (o *flowsOptions) runFollow(c *cobra.Command, table *conntrack.Table, p *fl
 	loss := lossTeller{command: c, table: table}
 	err := table.Follow(ctx, func(b *flow.Batch) {
 		flows.Apply(b)
-		for i := range b.Changes {
-			change := &b.Changes[i]
+		for i := range b.Messages {
+			change := &b.Messages[i]
 			if !change.Kind.IsEvent() {
 				continue
 			}
@@ -464,11 +464,11 @@ func (p *flowPrinter) full() bool { return p.left <= 0 || p.err != nil }
 func (p *flowPrinter) flow(f *flow.Flow, now int64) (more bool) { return p.print(0, f, now) }
 
 // event prints an event.
-func (p *flowPrinter) event(kind flow.ChangeKind, f *flow.Flow, at int64) (more bool) {
+func (p *flowPrinter) event(kind flow.MessageKind, f *flow.Flow, at int64) (more bool) {
 	return p.print(kind, f, at)
 }
 
-func (p *flowPrinter) print(kind flow.ChangeKind, f *flow.Flow, now int64) (more bool) {
+func (p *flowPrinter) print(kind flow.MessageKind, f *flow.Flow, now int64) (more bool) {
 	if p.full() {
 		return false
 	}
@@ -495,7 +495,7 @@ func (p *flowPrinter) print(kind flow.ChangeKind, f *flow.Flow, now int64) (more
 
 // membersOf are the members of a flow's object that the flow itself does not know:
 // its rule, and what happened.
-func (p *flowPrinter) membersOf(kind flow.ChangeKind, f *flow.Flow, now int64) string {
+func (p *flowPrinter) membersOf(kind flow.MessageKind, f *flow.Flow, now int64) string {
 	extra := p.extraOf(kind, now)
 	if p.explain == nil {
 		return extra
@@ -516,7 +516,7 @@ func (p *flowPrinter) membersOf(kind flow.ChangeKind, f *flow.Flow, now int64) s
 
 // extraOf are the members that events have besides, made once for all events of
 // one time.
-func (p *flowPrinter) extraOf(kind flow.ChangeKind, at int64) string {
+func (p *flowPrinter) extraOf(kind flow.MessageKind, at int64) string {
 	if kind == 0 {
 		return ""
 	}
@@ -540,7 +540,7 @@ const (
 )
 
 // appendFlow appends a flow as a line of columns.
-func appendFlow(b []byte, kind flow.ChangeKind, f *flow.Flow, now int64, rates bool) []byte {
+func appendFlow(b []byte, kind flow.MessageKind, f *flow.Flow, now int64, rates bool) []byte {
 	if kind != 0 {
 		b = appendWord(b, kind.String(), len("destroy"))
 	}

@@ -340,8 +340,8 @@ func flowsInUse(ctx context.Context) (evaluate.FlowTable, error) {
 	defer table.Close()
 	k := kernelFlows{map[rules.Tuple]bool{}, map[origin][]netip.AddrPort{}}
 	err = table.Dump(ctx, func(b *flow.Batch) {
-		for i := range b.Changes {
-			k.add(&b.Changes[i].Flow)
+		for i := range b.Messages {
+			k.add(&b.Messages[i].Flow)
 		}
 	})
 	if errors.Is(err, conntrack.ErrUnsupported) {

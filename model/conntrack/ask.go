@@ -39,7 +39,7 @@ func (t *Table) Refresh(flows []flow.Flow, deliver func(*flow.Batch)) error {
 				t.state.malformed.Add(1)
 			} else if c.Flow.ID != f.ID {
 				// The tuple is in use again: another flow, of which events or a dump will tell.
-				*c = flow.Change{Kind: flow.Gone, Flow: *f}
+				*c = flow.Message{Kind: flow.Gone, Flow: *f}
 			} else if resting && sumOf(&c.Flow) != sumOf(f) {
 				moved = true
 			}

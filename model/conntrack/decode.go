@@ -164,7 +164,7 @@ func (a *attributes) u64() uint64 {
 
 // event decodes a message of the event groups into c. It is false for a message
 // that is no event or is malformed.
-func (m *message) event(c *flow.Change) bool {
+func (m *message) event(c *flow.Message) bool {
 	switch {
 	case m.kind == msgDelete:
 		c.Kind = flow.EventDestroy
@@ -181,7 +181,7 @@ func (m *message) event(c *flow.Change) bool {
 // decode reads a flow: the body of a message, which begins with struct nfgenmsg.
 // It is false for one that is malformed or has no tuples. It takes whatever it
 // does not know for an attribute of a later kernel.
-func decode(body []byte, c *flow.Change) bool {
+func decode(body []byte, c *flow.Message) bool {
 	if len(body) < sizeofNfgenmsg {
 		return false
 	}
@@ -370,7 +370,7 @@ func decodeProto(b []byte, t *rules.Tuple) bool {
 	return !a.broken
 }
 
-func decodeState(b []byte, c *flow.Change) bool {
+func decodeState(b []byte, c *flow.Message) bool {
 	a := attributes{rest: b}
 	for a.next() {
 		if a.kind < ctaProtoInfoTCP || a.kind > ctaProtoInfoSCTP {
@@ -403,7 +403,7 @@ func decodeCounts(b []byte, packets, bytes *uint64) bool {
 	return !a.broken
 }
 
-func decodeTimes(b []byte, c *flow.Change) bool {
+func decodeTimes(b []byte, c *flow.Message) bool {
 	a := attributes{rest: b}
 	for a.next() {
 		switch a.kind {

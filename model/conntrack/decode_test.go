@@ -26,7 +26,7 @@ const messagesFile = "testdata/messages"
 var record = os.Getenv("NATTUI_RECORD") == "1"
 
 // oracle is what ti-mo/conntrack makes of the bytes of one netlink message.
-func oracle(b []byte) (c flow.Change, ok bool) {
+func oracle(b []byte) (c flow.Message, ok bool) {
 	var m netlink.Message
 	if m.UnmarshalBinary(b) != nil {
 		return c, false
@@ -48,7 +48,7 @@ func oracle(b []byte) (c flow.Change, ok bool) {
 }
 
 // plain leaves out of a change what ti-mo cannot tell: which of the fields were there.
-func plain(c flow.Change) flow.Change {
+func plain(c flow.Message) flow.Message {
 	c.Has = 0
 	f := &c.Flow
 	counts := f.OrigPackets | f.OrigBytes | f.ReplyPackets | f.ReplyBytes
@@ -67,13 +67,13 @@ func plain(c flow.Change) flow.Change {
 }
 
 // compareDecoders gives one message to both decoders and returns what ours made of it.
-func compareDecoders(t *testing.T, b []byte) flow.Change {
+func compareDecoders(t *testing.T, b []byte) flow.Message {
 	t.Helper()
 	want, ok := oracle(b)
 	if !ok {
 		t.Fatalf("ti-mo cannot read % x", b)
 	}
-	var got flow.Change
+	var got flow.Message
 	m, rest, whole := nextMessage(b)
 	if !whole || len(rest) != 0 || !m.event(&got) {
 		t.Fatalf("a message of %v was not understood: % x", want.Flow.Orig, b)
@@ -147,7 +147,7 @@ func TestMessageInNativeOrder(t *testing.T) {
 		native = big
 	}
 	m, rest, ok := nextMessage(native)
-	var c flow.Change
+	var c flow.Message
 	if !ok || len(rest) != 0 || !m.event(&c) {
 		t.Fatalf("the message is not understood: %+v", m)
 	}
@@ -378,7 +378,7 @@ func talk(t *testing.T, network, to string, say []byte, answered bool) {
 func TestDecodeDoesNotAllocate(t *testing.T) {
 	messages := recorded(t)
 	var b flow.Batch
-	b.Changes = make([]flow.Change, 0, len(messages))
+	b.Messages = make([]flow.Message, 0, len(messages))
 	if n := testing.AllocsPerRun(100, func() {
 		b.Reset(1)
 		for _, raw := range messages {
@@ -446,7 +446,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(m)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var got flow.Change
+		var got flow.Message
 		m, rest, ok := nextMessage(b)
 		if !ok || !m.event(&got) {
 			return

@@ -132,7 +132,7 @@ func fromTuple(t *timo.Tuple) rules.Tuple {
 
 // fromTimo is what the decoder of this package makes of the same message, as far
 // as ti-mo tells absent from 0.
-func fromTimo(f *timo.Flow) (c flow.Change) {
+func fromTimo(f *timo.Flow) (c flow.Message) {
 	to := &c.Flow
 	to.Orig, to.Reply = fromTuple(&f.TupleOrig), fromTuple(&f.TupleReply)
 	to.ID, to.Mark, to.Timeout, to.Status = f.ID, f.Mark, f.Timeout, flow.Status(f.Status)

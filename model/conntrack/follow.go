@@ -164,7 +164,7 @@ func (f *follower) frameOf(n int) {
 			}
 		}
 	}
-	f.table.state.events.Add(uint64(len(f.batch.Changes)))
+	f.table.state.events.Add(uint64(len(f.batch.Messages)))
 	f.table.state.malformed.Add(uint64(malformed))
 	f.deliver(&f.batch)
 	if f.schedule.fresh {

@@ -39,12 +39,12 @@ func inject(t *testing.T, deliver func(*flow.Batch)) (f *follower, fd int) {
 func TestMalformedMessagesAreCountedAndSkipped(t *testing.T) {
 	good := recorded(t)
 	flows := flow.NewFlows()
-	var told []flow.Change
+	var told []flow.Message
 	f, fd := inject(t, func(b *flow.Batch) {
-		told = append(told, b.Changes...)
+		told = append(told, b.Messages...)
 		flows.Apply(b)
 	})
-	var want []flow.Change
+	var want []flow.Message
 	sent := 0
 	write := func(b []byte) {
 		t.Helper()
@@ -60,7 +60,7 @@ func TestMalformedMessagesAreCountedAndSkipped(t *testing.T) {
 	expect := func(b []byte) {
 		for len(b) > 0 {
 			m, rest, ok := nextMessage(b)
-			var c flow.Change
+			var c flow.Message
 			if ok && m.event(&c) {
 				want = append(want, c)
 			}

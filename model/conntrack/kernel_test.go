@@ -101,7 +101,7 @@ type following struct {
 	*Table
 	flows   *flow.Flows
 	batches chan struct{}
-	changes chan flow.Change
+	changes chan flow.Message
 	stop    func() error
 }
 
@@ -109,17 +109,17 @@ func follow(t testing.TB, o Options) *following {
 	t.Helper()
 	f := &following{
 		Table: open(t, o), flows: flow.NewFlows(),
-		batches: make(chan struct{}, 1), changes: make(chan flow.Change, 1<<16),
+		batches: make(chan struct{}, 1), changes: make(chan flow.Message, 1<<16),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
 		ended <- f.Follow(ctx, func(b *flow.Batch) {
 			f.flows.Apply(b)
-			for i := range b.Changes {
-				if b.Changes[i].Kind.IsEvent() {
+			for i := range b.Messages {
+				if b.Messages[i].Kind.IsEvent() {
 					select {
-					case f.changes <- b.Changes[i]:
+					case f.changes <- b.Messages[i]:
 					default:
 					}
 				}
@@ -243,7 +243,7 @@ func TestOverrun(t *testing.T) {
 		first := true
 		ended <- table.Follow(ctx, func(b *flow.Batch) {
 			flows.Apply(b)
-			if len(b.Changes) > 0 && b.Changes[0].Kind.IsEvent() && first {
+			if len(b.Messages) > 0 && b.Messages[0].Kind.IsEvent() && first {
 				first = false
 				close(blocked)
 				<-release
@@ -308,7 +308,7 @@ func TestLossesWhileTheBufferIsRead(t *testing.T) {
 		events, ends := 0, 0
 		ended <- table.Follow(ctx, func(b *flow.Batch) {
 			flows.Apply(b)
-			if len(b.Changes) > 0 && b.Changes[0].Kind.IsEvent() {
+			if len(b.Messages) > 0 && b.Messages[0].Kind.IsEvent() {
 				if events++; events == 1 {
 					close(first)
 					<-gate
@@ -389,11 +389,11 @@ func TestRefreshForgetDetails(t *testing.T) {
 	}
 	counted := 0
 	if err := f.Refresh(rows, func(b *flow.Batch) {
-		if len(b.Changes) != len(rows) {
-			t.Errorf("%d answers to %d questions", len(b.Changes), len(rows))
+		if len(b.Messages) != len(rows) {
+			t.Errorf("%d answers to %d questions", len(b.Messages), len(rows))
 		}
-		for i := range b.Changes {
-			c := &b.Changes[i]
+		for i := range b.Messages {
+			c := &b.Messages[i]
 			if c.Kind != flow.Refreshed {
 				t.Errorf("%v of %v", c.Kind, c.Flow.Orig)
 			}
@@ -430,9 +430,9 @@ func TestRefreshForgetDetails(t *testing.T) {
 		t.Errorf("the kernel still has %d flows", kernel)
 	}
 	if err := f.Refresh(rows, func(b *flow.Batch) {
-		for i := range b.Changes {
-			if b.Changes[i].Kind != flow.Gone {
-				t.Errorf("%v of a flow that has gone", b.Changes[i].Kind)
+		for i := range b.Messages {
+			if b.Messages[i].Kind != flow.Gone {
+				t.Errorf("%v of a flow that has gone", b.Messages[i].Kind)
 			}
 		}
 	}); err != nil {

@@ -94,7 +94,7 @@ func (g *Gateway) give(flows ...flow.Flow) {
 	g.Flows = flow.NewFlows()
 	b := &flow.Batch{}
 	for _, f := range flows {
-		b.Changes = append(b.Changes, flow.Change{Kind: flow.EventNew, Has: flow.HasStatus | flow.HasState | flow.HasTimeout, Flow: f})
+		b.Messages = append(b.Messages, flow.Message{Kind: flow.EventNew, Has: flow.HasStatus | flow.HasState | flow.HasTimeout, Flow: f})
 	}
 	g.Flows.Apply(b)
 }
@@ -347,7 +347,7 @@ func manyFlows(n int) *flow.Flows {
 		f := flow.Flow{Orig: rules.MakeTuple(rules.TCP, client, public), ID: uint32(i) + 1, State: flow.TCPEstablished, Timeout: 432000}
 		f.Reply = rules.MakeTuple(rules.TCP, netip.MustParseAddrPort("192.168.0.2:8080"), client)
 		f.Status = flow.StatusDstNAT | flow.StatusSeenReply
-		*b.Next() = flow.Change{Kind: flow.Listed, Has: flow.HasStatus | flow.HasState | flow.HasTimeout, Flow: f}
+		*b.Next() = flow.Message{Kind: flow.Listed, Has: flow.HasStatus | flow.HasState | flow.HasTimeout, Flow: f}
 	}
 	t := flow.NewFlows()
 	t.Apply(b)

@@ -40,7 +40,7 @@ func TestProvingKnowsItsFlow(t *testing.T) {
 	} {
 		p := NewProving(published, nil, test.began)
 		flows := flow.NewFlows()
-		flows.Apply(&flow.Batch{At: 10, Changes: []flow.Change{{Kind: flow.Listed, Flow: test.flow}}})
+		flows.Apply(&flow.Batch{At: 10, Messages: []flow.Message{{Kind: flow.Listed, Flow: test.flow}}})
 		p.Take(p.Search(flows))
 		if p.Arrived != test.arrived || p.Translated != test.translated || p.Answered != test.answered {
 			t.Errorf("%s: %+v", test.what, p)

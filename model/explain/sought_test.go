@@ -14,7 +14,7 @@ func TestSoughtFlow(t *testing.T) {
 		return flow.Flow{Orig: rules.MakeTuple(proto, at(client), at(asked)), Reply: rules.MakeTuple(proto, at(server), at(seen)), ID: uint32(at(client).Port())}
 	}
 	flows := flow.NewFlows()
-	batch := flow.Batch{Changes: []flow.Change{
+	batch := flow.Batch{Messages: []flow.Message{
 		{Kind: flow.Listed, Flow: one(rules.TCP, "203.0.113.10:1001", "203.0.113.1:80", "192.168.0.2:8080", "192.168.0.1:1001")},
 		{Kind: flow.Listed, Flow: one(rules.TCP, "203.0.113.10:1002", "203.0.113.1:443", "192.168.0.3:443", "203.0.113.10:1002")},
 		{Kind: flow.Listed, Flow: one(rules.UDP, "192.168.0.7:1003", "198.51.100.7:53", "198.51.100.7:53", "203.0.113.1:1003")},

@@ -59,7 +59,7 @@ func (q Query) Condition() flow.Condition { return q.test }
 func (q Query) Match(f *flow.Flow, now int64) bool { return q.test == nil || q.test(f, now, 0) }
 
 // MatchEvent tells whether an event of that kind, with the flow as it was then, passes.
-func (q Query) MatchEvent(kind flow.ChangeKind, f *flow.Flow, now int64) bool {
+func (q Query) MatchEvent(kind flow.MessageKind, f *flow.Flow, now int64) bool {
 	return q.test == nil || q.test(f, now, kind)
 }
 

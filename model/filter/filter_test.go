@@ -408,7 +408,7 @@ func TestQueryOfEvents(t *testing.T) {
 			continue
 		}
 		var got []string
-		for _, kind := range []flow.ChangeKind{flow.EventNew, flow.EventUpdate, flow.EventDestroy} {
+		for _, kind := range []flow.MessageKind{flow.EventNew, flow.EventUpdate, flow.EventDestroy} {
 			if query.MatchEvent(kind, f, 0) {
 				got = append(got, kind.String())
 			}
@@ -448,7 +448,7 @@ func TestGroupsAreFoundByTheirFilter(t *testing.T) {
 	b.Reset(2 * querySecond)
 	table := flow.NewFlows()
 	for _, f := range queryFlows() {
-		*b.Next() = flow.Change{Kind: flow.EventNew, Has: flow.HasStatus | flow.HasState | flow.HasTimeout, Flow: *f}
+		*b.Next() = flow.Message{Kind: flow.EventNew, Has: flow.HasStatus | flow.HasState | flow.HasTimeout, Flow: *f}
 	}
 	table.Apply(&b)
 	for by := flow.GroupByClient; by <= flow.GroupByPort; by++ {

@@ -99,7 +99,7 @@ func addressTest(parts []part, sign string, v Word) (condition, error) {
 		}
 		spans = append(spans, s)
 	}
-	test := func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool {
+	test := func(f *flow.Flow, _ int64, _ flow.MessageKind) bool {
 		for _, part := range parts {
 			a, port := part(f)
 			for i := range spans {
@@ -206,7 +206,7 @@ func signed(sign string, test condition) condition {
 	if sign != "!=" {
 		return test
 	}
-	return func(f *flow.Flow, now int64, kind flow.ChangeKind) bool { return !test(f, now, kind) }
+	return func(f *flow.Flow, now int64, kind flow.MessageKind) bool { return !test(f, now, kind) }
 }
 
 func protoTest(_ *queryParser, sign string, v Word) (condition, error) {
@@ -218,7 +218,7 @@ func protoTest(_ *queryParser, sign string, v Word) (condition, error) {
 		}
 		want[p] = true
 	}
-	return signed(sign, func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return want[f.Orig.Proto] }), nil
+	return signed(sign, func(f *flow.Flow, _ int64, _ flow.MessageKind) bool { return want[f.Orig.Proto] }), nil
 }
 
 // stateTest compiles a list of states.
@@ -253,7 +253,7 @@ var statusStates = map[string]struct {
 // for what is none. Hyphens and underscores make no difference.
 func stateOf(name string) condition {
 	if s, ok := statusStates[name]; ok {
-		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Status&s.bits != 0 == s.set }
+		return func(f *flow.Flow, _ int64, _ flow.MessageKind) bool { return f.Status&s.bits != 0 == s.set }
 	}
 	plain := strings.NewReplacer("_", "", "-", "")
 	name = plain.Replace(name)
@@ -270,7 +270,7 @@ func stateOf(name string) condition {
 	if !found || name == "" {
 		return nil
 	}
-	return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return want[f.Orig.Proto][f.State&15] }
+	return func(f *flow.Flow, _ int64, _ flow.MessageKind) bool { return want[f.Orig.Proto][f.State&15] }
 }
 
 func natTest(_ *queryParser, sign string, v Word) (condition, error) {
@@ -281,22 +281,22 @@ func natTest(_ *queryParser, sign string, v Word) (condition, error) {
 func natOf(name string) condition {
 	switch name {
 	case "dnat", "redirect":
-		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.NAT()&flow.NATDst != 0 }
+		return func(f *flow.Flow, _ int64, _ flow.MessageKind) bool { return f.NAT()&flow.NATDst != 0 }
 	case "snat", "masquerade":
-		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.NAT()&flow.NATSrc != 0 }
+		return func(f *flow.Flow, _ int64, _ flow.MessageKind) bool { return f.NAT()&flow.NATSrc != 0 }
 	case "both":
-		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.NAT() == flow.NATBoth }
+		return func(f *flow.Flow, _ int64, _ flow.MessageKind) bool { return f.NAT() == flow.NATBoth }
 	case "none", "no":
-		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.NAT() == flow.NATNone }
+		return func(f *flow.Flow, _ int64, _ flow.MessageKind) bool { return f.NAT() == flow.NATNone }
 	case "any", "yes":
-		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.NAT() != flow.NATNone }
+		return func(f *flow.Flow, _ int64, _ flow.MessageKind) bool { return f.NAT() != flow.NATNone }
 	}
 	return nil
 }
 
 func eventTest(p *queryParser, sign string, v Word) (condition, error) {
 	of := func(name string) condition {
-		var want flow.ChangeKind
+		var want flow.MessageKind
 		switch name {
 		case "new", "begin", "begun":
 			want = flow.EventNew
@@ -307,7 +307,7 @@ func eventTest(p *queryParser, sign string, v Word) (condition, error) {
 		default:
 			return nil
 		}
-		return func(_ *flow.Flow, _ int64, kind flow.ChangeKind) bool { return kind == want }
+		return func(_ *flow.Flow, _ int64, kind flow.MessageKind) bool { return kind == want }
 	}
 	return listTest(sign, v, of, "is no event; right would be new, update or destroy")
 }
@@ -317,25 +317,25 @@ func familyTest(_ *queryParser, sign string, v Word) (condition, error) {
 	if err != nil {
 		return nil, v.Problem("is no family; right would be ipv4 or ipv6")
 	}
-	return signed(sign, func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Orig.Family == want }), nil
+	return signed(sign, func(f *flow.Flow, _ int64, _ flow.MessageKind) bool { return f.Orig.Family == want }), nil
 }
 
 func ruleTest(p *queryParser, sign string, v Word) (condition, error) {
 	if p.rules == nil {
 		if v.Is("none") {
-			return signed(sign, func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Rule == 0 }), nil
+			return signed(sign, func(f *flow.Flow, _ int64, _ flow.MessageKind) bool { return f.Rule == 0 }), nil
 		}
 		n, err := strconv.ParseUint(v.Text, 10, 32)
 		if err != nil {
 			return nil, v.Problem("is no rule; right would be a number or none")
 		}
-		return signed(sign, func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Rule == uint32(n) }), nil
+		return signed(sign, func(f *flow.Flow, _ int64, _ flow.MessageKind) bool { return f.Rule == uint32(n) }), nil
 	}
 	match, err := p.rules(v.Text)
 	if err != nil {
 		return nil, v.Problem("%v", err)
 	}
-	return signed(sign, func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Rule != 0 && match(f.Rule) }), nil
+	return signed(sign, func(f *flow.Flow, _ int64, _ flow.MessageKind) bool { return f.Rule != 0 && match(f.Rule) }), nil
 }
 
 func markTest(_ *queryParser, sign string, v Word) (condition, error) {
@@ -348,7 +348,7 @@ func markTest(_ *queryParser, sign string, v Word) (condition, error) {
 	if err != nil {
 		return nil, v.Problem("is no mark; right would be a number such as 16 or 0x10, or one with a mask such as 0x10/0xff")
 	}
-	return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool {
+	return func(f *flow.Flow, _ int64, _ flow.MessageKind) bool {
 		return holds(sign, cmp.Compare(uint64(f.Mark)&mask, value))
 	}, nil
 }

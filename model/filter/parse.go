@@ -139,7 +139,7 @@ func anyOf(tests []condition) condition {
 	if len(tests) == 1 {
 		return tests[0]
 	}
-	return func(f *flow.Flow, now int64, kind flow.ChangeKind) bool {
+	return func(f *flow.Flow, now int64, kind flow.MessageKind) bool {
 		for _, test := range tests {
 			if test(f, now, kind) {
 				return true
@@ -178,9 +178,9 @@ func every(tests []condition) condition {
 		return tests[0]
 	case 2:
 		a, b := tests[0], tests[1]
-		return func(f *flow.Flow, now int64, kind flow.ChangeKind) bool { return a(f, now, kind) && b(f, now, kind) }
+		return func(f *flow.Flow, now int64, kind flow.MessageKind) bool { return a(f, now, kind) && b(f, now, kind) }
 	}
-	return func(f *flow.Flow, now int64, kind flow.ChangeKind) bool {
+	return func(f *flow.Flow, now int64, kind flow.MessageKind) bool {
 		for _, test := range tests {
 			if !test(f, now, kind) {
 				return false
@@ -205,7 +205,7 @@ func (p *queryParser) one() (condition, error) {
 		if err != nil {
 			return nil, err
 		}
-		return func(f *flow.Flow, now int64, kind flow.ChangeKind) bool { return !test(f, now, kind) }, nil
+		return func(f *flow.Flow, now int64, kind flow.MessageKind) bool { return !test(f, now, kind) }, nil
 	case w.Is("("):
 		test, err := p.alternatives()
 		if err != nil {

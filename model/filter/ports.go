@@ -62,11 +62,11 @@ func portTest(parts []part, sign string, v Word) (condition, error) {
 		}
 		p, ok := list[0].beyond(sign)
 		if !ok {
-			return func(*flow.Flow, int64, flow.ChangeKind) bool { return false }, nil
+			return func(*flow.Flow, int64, flow.MessageKind) bool { return false }, nil
 		}
 		list[0] = p
 	}
-	test := func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool {
+	test := func(f *flow.Flow, _ int64, _ flow.MessageKind) bool {
 		if !f.Orig.Proto.HasPorts() {
 			return false
 		}

@@ -15,16 +15,16 @@ import (
 func freeText(text string) condition {
 	if a, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil && a.Zone() == "" {
 		s := makeSpan(a, a)
-		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool {
+		return func(f *flow.Flow, _ int64, _ flow.MessageKind) bool {
 			return s.has(f.Orig.Family, &f.Orig.Src) || s.has(f.Orig.Family, &f.Orig.Dst) ||
 				s.has(f.Orig.Family, &f.Reply.Src) || s.has(f.Orig.Family, &f.Reply.Dst)
 		}
 	}
 	if p, ok := rules.ParseProtocol(text); ok && text[0] > '9' {
-		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Orig.Proto == p }
+		return func(f *flow.Flow, _ int64, _ flow.MessageKind) bool { return f.Orig.Proto == p }
 	}
 	want := []byte(strings.ToLower(text))
-	return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool {
+	return func(f *flow.Flow, _ int64, _ flow.MessageKind) bool {
 		var room [256]byte
 		return bytes.Contains(f.AppendLine(room[:0]), want)
 	}
@@ -53,17 +53,17 @@ func bareWord(text string) condition {
 	}
 	if service, ok := rules.ServiceNamed(name); ok {
 		n := service.Port
-		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool {
+		return func(f *flow.Flow, _ int64, _ flow.MessageKind) bool {
 			return f.Orig.Proto.HasPorts() && (f.Orig.DstPort == n || f.Reply.SrcPort == n)
 		}
 	}
 	switch name {
 	case "ipv4", "ip4":
-		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Orig.Family == rules.IPv4 }
+		return func(f *flow.Flow, _ int64, _ flow.MessageKind) bool { return f.Orig.Family == rules.IPv4 }
 	case "ipv6", "ip6":
-		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Orig.Family == rules.IPv6 }
+		return func(f *flow.Flow, _ int64, _ flow.MessageKind) bool { return f.Orig.Family == rules.IPv6 }
 	case "ping":
-		return func(f *flow.Flow, _ int64, _ flow.ChangeKind) bool { return f.Orig.Proto.IsICMP() }
+		return func(f *flow.Flow, _ int64, _ flow.MessageKind) bool { return f.Orig.Proto.IsICMP() }
 	}
 	return nil
 }

@@ -84,14 +84,14 @@ func number(wants string, u units, get func(f *flow.Flow, now int64) (float64, b
 		case from != until && isOrder(sign):
 			return nil, v.Problem("%s needs one number", sign)
 		case isOrder(sign):
-			return func(f *flow.Flow, now int64, _ flow.ChangeKind) bool {
+			return func(f *flow.Flow, now int64, _ flow.MessageKind) bool {
 				n, known := get(f, now)
 				return known && holds(sign, cmp.Compare(n, from))
 			}, nil
 		}
 		want := sign != "!="
 		until = math.Floor(until) + 1
-		return func(f *flow.Flow, now int64, _ flow.ChangeKind) bool {
+		return func(f *flow.Flow, now int64, _ flow.MessageKind) bool {
 			n, known := get(f, now)
 			return known && (n >= from && n < until) == want
 		}, nil

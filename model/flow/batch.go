@@ -1,13 +1,13 @@
 package flow
 
-// ChangeKind is what the kernel said about a flow, or what was found out.
-type ChangeKind uint8
+// MessageKind is what the kernel said about a flow, or what was found out.
+type MessageKind uint8
 
 // EventNew, EventUpdate and EventDestroy are events of the kernel. Listed is a line of a dump
 // of the whole table, Refreshed the answer to a question about one flow, and Gone
 // the answer that there is no such flow any more.
 const (
-	EventNew ChangeKind = iota + 1
+	EventNew MessageKind = iota + 1
 	EventUpdate
 	EventDestroy
 	Listed
@@ -15,18 +15,18 @@ const (
 	Gone
 )
 
-var changeNames = [...]string{EventNew: "new", EventUpdate: "update", EventDestroy: "destroy", Listed: "listed", Refreshed: "refreshed", Gone: "gone"}
+var messageNames = [...]string{EventNew: "new", EventUpdate: "update", EventDestroy: "destroy", Listed: "listed", Refreshed: "refreshed", Gone: "gone"}
 
 // String is the kind in lower case, as in the JSON output.
-func (k ChangeKind) String() string {
-	if int(k) < len(changeNames) {
-		return changeNames[k]
+func (k MessageKind) String() string {
+	if int(k) < len(messageNames) {
+		return messageNames[k]
 	}
 	return ""
 }
 
 // IsEvent tells whether it is an event: something that happened now.
-func (k ChangeKind) IsEvent() bool { return k >= EventNew && k <= EventDestroy }
+func (k MessageKind) IsEvent() bool { return k >= EventNew && k <= EventDestroy }
 
 // Fields are those attributes of a flow that a message may leave out.
 type Fields uint8
@@ -41,9 +41,9 @@ const (
 	HasStart
 )
 
-// Change is one message about a flow. Only tuples, zone and ID are always there.
-type Change struct {
-	Kind ChangeKind
+// Message is what the kernel told about a flow. Only tuples, zone and ID are always there.
+type Message struct {
+	Kind MessageKind
 	Has  Fields
 	// Unknown tells that the table had not heard of a flow that ended. Flows.Apply sets it.
 	Unknown bool
@@ -65,8 +65,8 @@ type Batch struct {
 	// has named meanwhile are gone.
 	Begin, End bool
 	// Count is how many flows the dump will probably have; set together with Begin.
-	Count   int
-	Changes []Change
+	Count    int
+	Messages []Message
 	// Silent is how many flows of the table are known by dumps alone: the kernel may
 	// not tell of their end. Flows.Apply sets it at the end of a dump.
 	Silent int
@@ -74,25 +74,25 @@ type Batch struct {
 
 // lists tells whether the batch is a part of a dump.
 func (b *Batch) lists() bool {
-	return b.Begin || b.End || len(b.Changes) > 0 && b.Changes[0].Kind == Listed
+	return b.Begin || b.End || len(b.Messages) > 0 && b.Messages[0].Kind == Listed
 }
 
 // Reset empties the batch and keeps its room.
 func (b *Batch) Reset(at int64) {
-	*b = Batch{At: at, Changes: b.Changes[:0]}
+	*b = Batch{At: at, Messages: b.Messages[:0]}
 }
 
 // Next is room for another change, all zero.
-func (b *Batch) Next() *Change {
-	n := len(b.Changes)
-	if n < cap(b.Changes) {
-		b.Changes = b.Changes[:n+1]
-		b.Changes[n] = Change{}
+func (b *Batch) Next() *Message {
+	n := len(b.Messages)
+	if n < cap(b.Messages) {
+		b.Messages = b.Messages[:n+1]
+		b.Messages[n] = Message{}
 	} else {
-		b.Changes = append(b.Changes, Change{})
+		b.Messages = append(b.Messages, Message{})
 	}
-	return &b.Changes[n]
+	return &b.Messages[n]
 }
 
 // Drop takes back the last change, which turned out not to be one.
-func (b *Batch) Drop() { b.Changes = b.Changes[:len(b.Changes)-1] }
+func (b *Batch) Drop() { b.Messages = b.Messages[:len(b.Messages)-1] }

@@ -91,8 +91,8 @@ func BenchmarkEvents(b *testing.B) {
 			}
 			t.Apply(&batch)
 			log.Append(&batch)
-			for i := range batch.Changes {
-				batch.Changes[i].Kind = EventDestroy
+			for i := range batch.Messages {
+				batch.Messages[i].Kind = EventDestroy
 			}
 			t.Apply(&batch)
 			log.Append(&batch)
@@ -105,7 +105,7 @@ func BenchmarkEvents(b *testing.B) {
 // BenchmarkSelect is a screen of 60 rows out of the whole table, sorted and filtered.
 func BenchmarkSelect(b *testing.B) {
 	each(b, func(b *testing.B, t *Flows, n int) {
-		dnat := func(f *Flow, _ int64, _ ChangeKind) bool { return f.NAT()&NATDst != 0 && f.State == TCPEstablished }
+		dnat := func(f *Flow, _ int64, _ MessageKind) bool { return f.NAT()&NATDst != 0 && f.State == TCPEstablished }
 		for name, where := range map[string]Condition{"all": nil, "dnat": dnat} {
 			for _, order := range []Sort{{ColumnAge, false}, {ColumnBytes, true}, {ColumnClient, false}} {
 				b.Run(fmt.Sprintf("%s/%v", name, order.By), func(b *testing.B) {
@@ -155,7 +155,7 @@ func BenchmarkLookUnderFlood(b *testing.B) {
 				return
 			case <-time.After(10 * time.Millisecond):
 			}
-			for _, kind := range []ChangeKind{EventNew, EventDestroy} {
+			for _, kind := range []MessageKind{EventNew, EventDestroy} {
 				batch.Reset(2 * second)
 				for i := range 300 {
 					*batch.Next() = event(kind, testFlow(next+i))

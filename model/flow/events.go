@@ -12,7 +12,7 @@ import (
 type Event struct {
 	Number uint64
 	At     int64
-	Kind   ChangeKind
+	Kind   MessageKind
 	// Stop is when the flow ended, by the kernel's clock, if it keeps timestamps.
 	Stop int64
 	// Unknown tells that the flow ended without its beginning ever having been told.
@@ -50,13 +50,13 @@ func NewEventLog(room int) *EventLog { return &EventLog{all: eventRing{room: max
 
 // Append adds the events of a batch to which Flows.Apply has been applied.
 func (l *EventLog) Append(b *Batch) {
-	if len(b.Changes) == 0 {
+	if len(b.Messages) == 0 {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i := range b.Changes {
-		c := &b.Changes[i]
+	for i := range b.Messages {
+		c := &b.Messages[i]
 		if l.watched != nil {
 			l.watch(c, b)
 		}

@@ -11,7 +11,7 @@ import (
 
 func TestEventLog(t *testing.T) {
 	table, log := NewFlows(), NewEventLog(10)
-	step := func(kind ChangeKind, from, to int) {
+	step := func(kind MessageKind, from, to int) {
 		b := Batch{At: second}
 		for i := from; i < to; i++ {
 			*b.Next() = event(kind, testFlow(i))
@@ -46,7 +46,7 @@ func TestEventLog(t *testing.T) {
 			t.Errorf("%d until %d are %v, not %v", c.n, c.until, got, c.want)
 		}
 	}
-	log.SetFilter(func(f *Flow, _ int64, _ ChangeKind) bool { return f.NAT()&NATDst != 0 }, second)
+	log.SetFilter(func(f *Flow, _ int64, _ MessageKind) bool { return f.NAT()&NATDst != 0 }, second)
 	if got := numbers(99, 0); !slices.Equal(got, []uint64{18, 22}) {
 		t.Errorf("after a filter there are %v", got)
 	}
@@ -65,7 +65,7 @@ func TestEventLog(t *testing.T) {
 // the events there that the letters on the way to it did not match.
 func TestEventFilterLosesNothing(t *testing.T) {
 	table, log := NewFlows(), NewEventLog(10)
-	happen := func(kind ChangeKind, of ...int) {
+	happen := func(kind MessageKind, of ...int) {
 		b := Batch{At: second}
 		for _, i := range of {
 			*b.Next() = event(kind, testFlow(i))
@@ -82,12 +82,12 @@ func TestEventFilterLosesNothing(t *testing.T) {
 		return numbers
 	}
 	happen(EventNew, 1, 2, 3, 4, 5, 6)
-	dnat := func(f *Flow, _ int64, _ ChangeKind) bool { return f.NAT()&NATDst != 0 }
+	dnat := func(f *Flow, _ int64, _ MessageKind) bool { return f.NAT()&NATDst != 0 }
 	want := find(dnat)
 	if len(want) == 0 || len(want) == 6 {
 		t.Fatalf("%d of 6 events are told of by the filter", len(want))
 	}
-	if got := find(func(f *Flow, _ int64, _ ChangeKind) bool { return f.ID == 4000000 }); len(got) != 0 {
+	if got := find(func(f *Flow, _ int64, _ MessageKind) bool { return f.ID == 4000000 }); len(got) != 0 {
 		t.Errorf("events %v match", got)
 	}
 	if got := find(dnat); !slices.Equal(got, want) {
@@ -95,7 +95,7 @@ func TestEventFilterLosesNothing(t *testing.T) {
 	}
 	// Those that match stay although many others come.
 	happen(EventUpdate, slices.Repeat([]int{2}, 20)...)
-	if got := find(func(f *Flow, now int64, kind ChangeKind) bool { return kind == EventNew && dnat(f, now, kind) }); !slices.Equal(got, want) {
+	if got := find(func(f *Flow, now int64, kind MessageKind) bool { return kind == EventNew && dnat(f, now, kind) }); !slices.Equal(got, want) {
 		t.Errorf("after others %v match, not %v", got, want)
 	}
 	if got := find(nil); len(got) != 10 || got[9] != 26 {
@@ -108,7 +108,7 @@ func TestEventFilterLosesNothing(t *testing.T) {
 
 // TestEventsCostNoHeap has a log that is full take events without asking for memory, with and without a filter.
 func TestEventsCostNoHeap(t *testing.T) {
-	tcp := func(f *Flow, _ int64, _ ChangeKind) bool { return f.Proto() == rules.TCP }
+	tcp := func(f *Flow, _ int64, _ MessageKind) bool { return f.Proto() == rules.TCP }
 	for _, where := range []Condition{nil, tcp} {
 		log := NewEventLog(256)
 		log.SetFilter(where, second)

@@ -14,7 +14,7 @@ type Moment struct {
 	At int64
 	// Kind is how it became known: an event, or Refreshed, Listed or Gone where no
 	// event told and an answer of the kernel did.
-	Kind   ChangeKind
+	Kind   MessageKind
 	State  State
 	Status Status
 	Mark   uint32
@@ -184,7 +184,7 @@ func (t *trace) of(f *Flow) bool {
 	return t.id == f.ID && t.sport == f.Orig.SrcPort && t.dport == f.Orig.DstPort && t.proto == f.Orig.Proto
 }
 
-func momentOf(kind ChangeKind, f *Flow, at int64) Moment {
+func momentOf(kind MessageKind, f *Flow, at int64) Moment {
 	return Moment{at, kind, f.State, f.Status, f.Mark}
 }
 
@@ -198,7 +198,7 @@ type traces struct {
 // gateway, a second of a flood.
 const tracesKept = 1 << 16
 
-func (r *traces) keep(c *Change, at int64) {
+func (r *traces) keep(c *Message, at int64) {
 	f := &c.Flow
 	t := trace{momentOf(c.Kind, f, at), f.ID, f.Orig.SrcPort, f.Orig.DstPort, f.Orig.Proto}
 	if len(r.ring) < tracesKept {
@@ -246,7 +246,7 @@ func (l *EventLog) Story(k Key) (Story, bool) {
 }
 
 // watch adds what a change says of the watched flow.
-func (l *EventLog) watch(c *Change, b *Batch) {
+func (l *EventLog) watch(c *Message, b *Batch) {
 	s := l.watched
 	if c.Flow.ID != s.Flow.ID || s.Ended || c.Flow.Key() != s.Flow.Key() {
 		return

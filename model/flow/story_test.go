@@ -27,7 +27,7 @@ func TestStory(t *testing.T) {
 		return g
 	}
 	life := []struct {
-		kind ChangeKind
+		kind MessageKind
 		flow Flow
 	}{
 		{EventNew, at(TCPSynSent, 0)},
@@ -44,7 +44,7 @@ func TestStory(t *testing.T) {
 			if i == look {
 				log.Watch(&e.flow, int64(i)*second)
 			}
-			log.Append(&Batch{At: int64(i+1) * second, Changes: []Change{{Kind: e.kind, Flow: e.flow}}})
+			log.Append(&Batch{At: int64(i+1) * second, Messages: []Message{{Kind: e.kind, Flow: e.flow}}})
 		}
 		if look == len(life) {
 			log.Watch(&life[len(life)-1].flow, 100*second)
@@ -87,7 +87,7 @@ func TestStoryWithoutBeginning(t *testing.T) {
 	if _, ok := log.Story(other.Key()); ok {
 		t.Error("another flow of the same tuple has the same story")
 	}
-	log.Append(&Batch{At: 11 * second, Changes: []Change{{Kind: EventUpdate, Flow: other}, {Kind: Gone, Flow: f}}})
+	log.Append(&Batch{At: 11 * second, Messages: []Message{{Kind: EventUpdate, Flow: other}, {Kind: Gone, Flow: f}}})
 	s, _ = log.Story(f.Key())
 	if got := told(s); !s.Ended || !strings.HasSuffix(got, "GONE: found gone when asked; no event told its end") {
 		t.Errorf("the story is\n%s", got)
@@ -105,7 +105,7 @@ func TestStoryStaysShort(t *testing.T) {
 		if i == 0 {
 			kind = EventNew
 		}
-		b.Changes = append(b.Changes, Change{Kind: kind, Flow: f})
+		b.Messages = append(b.Messages, Message{Kind: kind, Flow: f})
 	}
 	log.Append(b)
 	log.Watch(&f, second)
@@ -119,7 +119,7 @@ func TestStoryStaysShort(t *testing.T) {
 func TestEventGaps(t *testing.T) {
 	f := *sampleFlows()["web"]
 	log := NewEventLog(10)
-	event := &Batch{At: second, Changes: []Change{{Kind: EventNew, Flow: f}}}
+	event := &Batch{At: second, Messages: []Message{{Kind: EventNew, Flow: f}}}
 	log.Append(event)
 	log.Gap(100, 2*second, 0)
 	log.Append(event)
@@ -136,7 +136,7 @@ func TestEventGaps(t *testing.T) {
 	if want := []uint64{0, 300, 0, 0}; len(got) != len(want) || got[1] != 300 {
 		t.Errorf("missed %v, not %v", got, want)
 	}
-	log.SetFilter(func(f *Flow, _ int64, _ ChangeKind) bool { return f.Proto() == rules.ICMP }, second)
+	log.SetFilter(func(f *Flow, _ int64, _ MessageKind) bool { return f.Proto() == rules.ICMP }, second)
 	if events := log.Tail(10, 0); len(events) != 1 || events[0].Missed != 300 {
 		t.Errorf("a filter leaves %v", events)
 	}

@@ -249,7 +249,7 @@ func (t *Flows) Apply(b *Batch) {
 	if b.Begin {
 		t.beginListing(b.Count)
 	}
-	for rest := b.Changes; len(rest) > 0; {
+	for rest := b.Messages; len(rest) > 0; {
 		n := min(len(rest), applySlice)
 		t.mu.Lock()
 		for i := range rest[:n] {
@@ -268,7 +268,7 @@ func (t *Flows) Apply(b *Batch) {
 	}
 }
 
-func (t *Flows) apply(c *Change, b *Batch) {
+func (t *Flows) apply(c *Message, b *Batch) {
 	f := &c.Flow
 	hash := t.hash(&f.Orig, f.Zone)
 	pos := t.find(hash, &f.Orig, f.Zone, f.ID)
@@ -329,7 +329,7 @@ func (t *Flows) apply(c *Change, b *Batch) {
 }
 
 // tell takes what an event says; what it does not mention stays.
-func (f *Flow) tell(c *Change, at int64) {
+func (f *Flow) tell(c *Message, at int64) {
 	told := &c.Flow
 	f.Reply = told.Reply
 	f.Told = at
@@ -355,7 +355,7 @@ func (f *Flow) tell(c *Change, at int64) {
 
 // tellEnd takes the last words of a flow: its final counters, but not the state
 // and timeout that the kernel leaves out or sets to nothing at the end.
-func (f *Flow) tellEnd(c *Change, at int64) {
+func (f *Flow) tellEnd(c *Message, at int64) {
 	if c.Has&HasStatus != 0 {
 		f.Status = c.Flow.Status
 	}
@@ -373,7 +373,7 @@ func (f *Flow) tellEnd(c *Change, at int64) {
 
 // list takes what the kernel said when asked: the whole flow, but an event that
 // came after the asking knows better.
-func (f *Flow) list(c *Change, b *Batch) {
+func (f *Flow) list(c *Message, b *Batch) {
 	told := &c.Flow
 	if f.Told < b.Since || f.Told == 0 {
 		f.Reply, f.Status, f.State, f.Mark = told.Reply, told.Status, told.State, told.Mark
@@ -391,12 +391,12 @@ func (f *Flow) list(c *Change, b *Batch) {
 func (f *Flow) heardSince(at int64) bool { return at != 0 && f.known&heard != 0 && f.Told >= at }
 
 // startedElse tells whether the kernel made the flow of c at another time than this one.
-func (f *Flow) startedElse(c *Change) bool {
+func (f *Flow) startedElse(c *Message) bool {
 	return c.Has&HasStart != 0 && f.Start != 0 && f.Start != c.Flow.Start
 }
 
 // insert puts a flow into the table that nobody had told of before.
-func (t *Flows) insert(hash uint64, c *Change, at int64) {
+func (t *Flows) insert(hash uint64, c *Message, at int64) {
 	f := &c.Flow
 	f.First, f.Told = at, at
 	if c.Has&HasCounts != 0 {

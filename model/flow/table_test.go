@@ -51,12 +51,12 @@ func listed(n int) *Flows {
 	return t
 }
 
-func apply(t *Flows, at int64, changes ...Change) {
-	t.Apply(&Batch{At: at, Changes: changes})
+func apply(t *Flows, at int64, changes ...Message) {
+	t.Apply(&Batch{At: at, Messages: changes})
 }
 
-func event(kind ChangeKind, f Flow) Change {
-	return Change{Kind: kind, Has: HasStatus | HasState | HasTimeout, Flow: f}
+func event(kind MessageKind, f Flow) Message {
+	return Message{Kind: kind, Has: HasStatus | HasState | HasTimeout, Flow: f}
 }
 
 // byRule counts the flows that each rule's number explains, one by one.
@@ -153,7 +153,7 @@ func TestEventsMergeIntoWhatIsKnown(t *testing.T) {
 	table := listed(8)
 	f := testFlow(4)
 	f.State, f.Timeout = TCPFinWait, 120
-	b := Batch{At: 5 * second, Changes: []Change{{Kind: EventUpdate, Has: HasState | HasTimeout, Flow: f}}}
+	b := Batch{At: 5 * second, Messages: []Message{{Kind: EventUpdate, Has: HasState | HasTimeout, Flow: f}}}
 	table.Apply(&b)
 	got, _, _ := table.Lookup(f.Key())
 	if got.State != TCPFinWait || got.Timeout != 120 || got.Told != 5*second {
@@ -162,16 +162,16 @@ func TestEventsMergeIntoWhatIsKnown(t *testing.T) {
 	if !got.Counts() || got.OrigBytes != 400 || got.First != second {
 		t.Errorf("the update took away what it did not mention: %+v", got)
 	}
-	if b.Changes[0].Flow != got {
-		t.Errorf("the change was not completed: %+v", b.Changes[0].Flow)
+	if b.Messages[0].Flow != got {
+		t.Errorf("the change was not completed: %+v", b.Messages[0].Flow)
 	}
 	check(t, table)
 
 	last := testFlow(4)
 	last.SetCounts(10, 1000, 20, 2000)
-	b = Batch{At: 6 * second, Changes: []Change{{Kind: EventDestroy, Has: HasCounts, Stop: 7, Flow: last}}}
+	b = Batch{At: 6 * second, Messages: []Message{{Kind: EventDestroy, Has: HasCounts, Stop: 7, Flow: last}}}
 	table.Apply(&b)
-	if c := b.Changes[0]; c.Unknown || c.Flow.OrigBytes != 1000 || c.Flow.State != TCPFinWait || c.Flow.First != second {
+	if c := b.Messages[0]; c.Unknown || c.Flow.OrigBytes != 1000 || c.Flow.State != TCPFinWait || c.Flow.First != second {
 		t.Errorf("the end was not completed: %+v", c)
 	}
 	if _, _, ok := table.Lookup(f.Key()); ok {
@@ -214,12 +214,12 @@ func TestSameIDAgain(t *testing.T) {
 
 	line := event(Listed, f)
 	line.Has, line.Flow.Start = line.Has|HasStart, 6*second
-	table.Apply(&Batch{At: 7 * second, Since: 7 * second, Begin: true, End: true, Changes: []Change{line}})
+	table.Apply(&Batch{At: 7 * second, Since: 7 * second, Begin: true, End: true, Messages: []Message{line}})
 	if got, _, _ := table.Lookup(f.Key()); got.First != 5*second || got.Start != 6*second {
 		t.Errorf("the time was told of the flow that was known, which now began at %d", got.First)
 	}
 	line.Flow.Start = 8 * second
-	table.Apply(&Batch{At: 9 * second, Since: 9 * second, Begin: true, End: true, Changes: []Change{line}})
+	table.Apply(&Batch{At: 9 * second, Since: 9 * second, Begin: true, End: true, Messages: []Message{line}})
 	if got, _, _ := table.Lookup(f.Key()); got.First != 9*second || table.Len() != 1 {
 		t.Errorf("the third flow began at %d", got.First)
 	}
@@ -230,11 +230,11 @@ func TestSameIDAgain(t *testing.T) {
 func TestGoneIsOfTheFlowAskedFor(t *testing.T) {
 	table, f := NewFlows(), testFlow(0)
 	apply(table, 2*second, event(EventNew, f))
-	table.Apply(&Batch{At: 3 * second, Since: second, Changes: []Change{{Kind: Gone, Flow: f}}})
+	table.Apply(&Batch{At: 3 * second, Since: second, Messages: []Message{{Kind: Gone, Flow: f}}})
 	if table.Len() != 1 {
 		t.Error("a flow that began after the question has gone")
 	}
-	table.Apply(&Batch{At: 5 * second, Since: 4 * second, Changes: []Change{{Kind: Gone, Flow: f}}})
+	table.Apply(&Batch{At: 5 * second, Since: 4 * second, Messages: []Message{{Kind: Gone, Flow: f}}})
 	if table.Len() != 0 {
 		t.Error("a flow that is not there any more has not gone")
 	}
@@ -245,13 +245,13 @@ func TestGoneIsOfTheFlowAskedFor(t *testing.T) {
 // have it forget what ended meanwhile.
 func TestAnswersDoNotAgeADump(t *testing.T) {
 	table := listed(3)
-	line := func(i int) Change { return event(Listed, testFlow(i)) }
-	table.Apply(&Batch{At: 10 * second, Since: 10 * second, Begin: true, Changes: []Change{line(0)}})
+	line := func(i int) Message { return event(Listed, testFlow(i)) }
+	table.Apply(&Batch{At: 10 * second, Since: 10 * second, Begin: true, Messages: []Message{line(0)}})
 	apply(table, 11*second, event(EventDestroy, testFlow(1)))
 	for at := int64(12); at < 15; at++ {
-		table.Apply(&Batch{At: at * second, Since: at * second, Changes: []Change{event(Refreshed, testFlow(0))}})
+		table.Apply(&Batch{At: at * second, Since: at * second, Messages: []Message{event(Refreshed, testFlow(0))}})
 	}
-	table.Apply(&Batch{At: 16 * second, Since: 10 * second, End: true, Changes: []Change{line(1), line(2)}})
+	table.Apply(&Batch{At: 16 * second, Since: 10 * second, End: true, Messages: []Message{line(1), line(2)}})
 	if f := testFlow(1); table.Len() != 2 {
 		t.Errorf("%d flows of 2; the one that ended is %v", table.Len(), f.Orig)
 	}
@@ -261,20 +261,20 @@ func TestAnswersDoNotAgeADump(t *testing.T) {
 // TestReconcile has a dump with gaps: flows that nobody names vanish, flows made or ended meanwhile do not come back.
 func TestReconcile(t *testing.T) {
 	table := listed(100)
-	line := func(i int) Change {
+	line := func(i int) Message {
 		c := event(Listed, testFlow(i))
 		return c
 	}
-	var first []Change
+	var first []Message
 	for i := range 40 {
 		first = append(first, line(i))
 	}
-	table.Apply(&Batch{At: 10 * second, Since: 10 * second, Begin: true, Count: 80, Changes: first})
+	table.Apply(&Batch{At: 10 * second, Since: 10 * second, Begin: true, Count: 80, Messages: first})
 	apply(table, 11*second, event(EventNew, testFlow(200)), event(EventDestroy, testFlow(41)), event(EventDestroy, testFlow(201)))
 	// This one was read from the kernel before those events came, and names the dead.
-	table.Apply(&Batch{At: 12 * second, Since: 10 * second, Changes: []Change{line(40), line(41), line(201)}})
+	table.Apply(&Batch{At: 12 * second, Since: 10 * second, Messages: []Message{line(40), line(41), line(201)}})
 	apply(table, 13*second, event(EventUpdate, testFlow(60)))
-	end := Batch{At: 14 * second, Since: 12 * second, End: true, Changes: []Change{line(42)}}
+	end := Batch{At: 14 * second, Since: 12 * second, End: true, Messages: []Message{line(42)}}
 	table.Apply(&end)
 	check(t, table)
 	want := map[Key]bool{}
@@ -311,14 +311,14 @@ func TestEventOutrunsListing(t *testing.T) {
 	f := testFlow(0)
 	f.State = TCPFinWait
 	apply(table, 20*second, event(EventUpdate, f))
-	old := Change{Kind: Refreshed, Has: HasState | HasCounts, Flow: testFlow(0)}
+	old := Message{Kind: Refreshed, Has: HasState | HasCounts, Flow: testFlow(0)}
 	old.Flow.SetCounts(1, 2, 3, 4)
-	table.Apply(&Batch{At: 21 * second, Since: 19 * second, Changes: []Change{old}})
+	table.Apply(&Batch{At: 21 * second, Since: 19 * second, Messages: []Message{old}})
 	got, _, _ := table.Lookup(f.Key())
 	if got.State != TCPFinWait || got.OrigBytes != 2 {
 		t.Errorf("state %s, %d bytes", got.StateName(), got.OrigBytes)
 	}
-	table.Apply(&Batch{At: 23 * second, Since: 22 * second, Changes: []Change{old}})
+	table.Apply(&Batch{At: 23 * second, Since: 22 * second, Messages: []Message{old}})
 	if got, _, _ = table.Lookup(f.Key()); got.State != TCPEstablished {
 		t.Errorf("state %s after a newer answer", got.StateName())
 	}
@@ -328,7 +328,7 @@ func TestEventOutrunsListing(t *testing.T) {
 func TestRefreshDoesNotBringBackTheDead(t *testing.T) {
 	table := listed(2)
 	apply(table, 2*second, event(EventDestroy, testFlow(1)))
-	table.Apply(&Batch{At: 3 * second, Since: second, Changes: []Change{event(Refreshed, testFlow(1)), event(Gone, testFlow(0))}})
+	table.Apply(&Batch{At: 3 * second, Since: second, Messages: []Message{event(Refreshed, testFlow(1)), event(Gone, testFlow(0))}})
 	if table.Len() != 0 {
 		t.Errorf("%d flows are left", table.Len())
 	}
@@ -538,8 +538,8 @@ func TestChunksComeAndGo(t *testing.T) {
 			t.Errorf("chunk %d is still there", i)
 		}
 	}
-	for i := range b.Changes {
-		b.Changes[i] = event(EventNew, testFlow(i))
+	for i := range b.Messages {
+		b.Messages[i] = event(EventNew, testFlow(i))
 	}
 	table.Apply(&b)
 	check(t, table)
@@ -561,7 +561,7 @@ func TestVersionStaysWhereNothingMoved(t *testing.T) {
 	told.SetCounts(1, 100, 1, 1000)
 	refresh := func(at int64, f Flow) bool {
 		before := table.Version()
-		table.Apply(&Batch{At: at, Since: at, Changes: []Change{{Kind: Refreshed, Has: HasStatus | HasState | HasTimeout | HasCounts, Flow: f}}})
+		table.Apply(&Batch{At: at, Since: at, Messages: []Message{{Kind: Refreshed, Has: HasStatus | HasState | HasTimeout | HasCounts, Flow: f}}})
 		return table.Version() != before
 	}
 	refresh(2*second, told) // the first rate: none

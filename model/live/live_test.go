@@ -57,7 +57,7 @@ func (t *table) Refresh(flows []flow.Flow, _ func(*flow.Batch)) error {
 func (t *table) Forget(flows []flow.Flow, deliver func(*flow.Batch)) (int, error) {
 	b := &flow.Batch{At: 9}
 	for _, f := range flows {
-		b.Changes = append(b.Changes, flow.Change{Kind: flow.EventDestroy, Flow: f})
+		b.Messages = append(b.Messages, flow.Message{Kind: flow.EventDestroy, Flow: f})
 	}
 	deliver(b)
 	return len(flows), nil
@@ -75,7 +75,7 @@ func published() flow.Flow {
 }
 
 func began(f flow.Flow) *flow.Batch {
-	return &flow.Batch{At: 5, Changes: []flow.Change{{Kind: flow.EventNew, Has: flow.HasStatus | flow.HasState | flow.HasTimeout, Flow: f}}}
+	return &flow.Batch{At: 5, Messages: []flow.Message{{Kind: flow.EventNew, Has: flow.HasStatus | flow.HasState | flow.HasTimeout, Flow: f}}}
 }
 
 // TestFollow has a connection come, be explained once the rules are known, be read again one question at a time, and be forgotten.
