@@ -12,7 +12,12 @@ export CGO_ENABLED := 0
 export LC_ALL := C
 
 BUILD := $(GO) build -trimpath -ldflags='-s -w'
-PLATFORMS := linux/amd64 linux/arm64 linux/arm linux/mipsle
+# Every machine that nattui is built for, and those besides this one that a run of the tests looks at: one of
+# 32 bits and one that is big-endian.
+ARCHS := amd64 arm64 arm mips mipsle 386 riscv64 s390x
+OTHERS := 386 s390x
+export GOARM := 7
+export GOMIPS := softfloat
 
 .PHONY: build run test check race bigendian bench demo generate deps cross clean
 
@@ -23,12 +28,16 @@ run: build
 	@.ci/deps iptables
 	./nattui lab
 
-test: deps check race bigendian
+test: deps race bigendian
+	@$(MAKE) --no-print-directory check VETTED="$(OTHERS)"
 	$(GO) test -timeout 10m ./...
 
+# Type-checks and vets the project for every machine, VETTED says for which else than this one.
+VETTED ?= $(ARCHS)
 check:
 	$(GO) vet ./...
-	@out=$$($(GO) tool gofumpt -l cmd model rules $(wildcard ui)); \
+	@for arch in $(VETTED); do echo "go vet, for $$arch"; GOARCH=$$arch $(GO) vet ./... || exit 1; done
+	@out=$$($(GO) tool gofumpt -l cmd model rules ui); \
 	if [ -n "$$out" ]; then echo "not formatted, run: go tool gofumpt -w ."; echo "$$out"; exit 1; fi
 	$(GO) tool staticcheck ./...
 
@@ -61,9 +70,9 @@ deps:
 
 cross:
 	@mkdir -p dist
-	@for platform in $(PLATFORMS); do \
-		name=dist/nattui-$$(echo $$platform | tr / -); echo $$name; \
-		GOOS=$${platform%/*} GOARCH=$${platform#*/} GOARM=7 GOMIPS=softfloat $(BUILD) -o $$name ./cmd/nattui || exit 1; \
+	@for arch in $(ARCHS); do \
+		name=dist/nattui-linux-$$arch; echo $$name; \
+		GOOS=linux GOARCH=$$arch $(BUILD) -o $$name ./cmd/nattui || exit 1; \
 	done
 
 clean:

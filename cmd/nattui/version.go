@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +19,7 @@ func newVersionCommand() *cobra.Command {
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			out := newOutput(c)
-			fmt.Fprintf(out, "nattui %s%s\n%s %s/%s\n", version, revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			fmt.Fprintf(out, "nattui %s\n%s %s/%s\n", builtFrom(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			host, err := iptables.Open(c.Context())
 			if err != nil {
 				fmt.Fprintln(out, "iptables:", err)
@@ -35,16 +36,37 @@ func newVersionCommand() *cobra.Command {
 	}
 }
 
-// revision is the commit that the program was built from, where the build noted it.
-func revision() string {
+// builtFrom is the version with the commit and its date, as far as the build has noted them. A build from a tree
+// with changes that are not committed says so.
+func builtFrom() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return ""
+		return version
 	}
+	return describe(version, info)
+}
+
+// describe tells a build by its version, or where that was not given by the tag that Go has found, its commit and date.
+func describe(version string, info *debug.BuildInfo) string {
+	noted := map[string]string{}
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-			return " (" + s.Value[:12] + ")"
-		}
+		noted[s.Key] = s.Value
 	}
-	return ""
+	if tagged := info.Main.Version; version == "dev" && strings.HasPrefix(tagged, "v") && !strings.HasPrefix(tagged, "v0.0.0-") {
+		version = strings.TrimPrefix(tagged, "v")
+	}
+	var parts []string
+	if commit := noted["vcs.revision"]; len(commit) >= 12 {
+		parts = append(parts, "commit "+commit[:12])
+	}
+	if day, _, ok := strings.Cut(noted["vcs.time"], "T"); ok {
+		parts = append(parts, day)
+	}
+	if noted["vcs.modified"] == "true" {
+		parts = append(parts, "with changes")
+	}
+	if len(parts) == 0 {
+		return version
+	}
+	return version + " (" + strings.Join(parts, ", ") + ")"
 }
