@@ -5,13 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"nattui/rules"
@@ -36,6 +32,11 @@ import (
 // steps, within a millisecond, is told as *Mismatch if it matters; no other rule
 // is hit, because rules go by what they are, not by where they stand, unless
 // iptables cannot tell the rule from a similar one.
+//
+// How iptables-restore ends does not decide what became of a change: it is looked
+// up, see outcome. What the kernel has is made, also where the program was killed
+// or complained afterwards; what it has not is not made, also where the program
+// reported success, and only that is tried again. *NotKnown where neither can be said.
 //
 // Other errors: *Rejected with the words of iptables or the kernel, *Locked,
 // *Unmakeable, and such that wrap ErrPermission. ctx ends the waiting and the
@@ -343,7 +344,7 @@ func (a *attempt) run(ctx context.Context) ([]rules.Change, error) {
 	t := transaction{host: a.host, programs: p, lock: a.lock, script: s, before: before, want: after, gated: a.gated}
 	defer func() { t.commits.close() }()
 	made, words, err := t.make(ctx)
-	if err == nil || made != nil || errors.Is(err, errMoved) {
+	if err == nil || made != nil || errors.Is(err, errMoved) || errors.As(err, new(*NotKnown)) {
 		return made, err
 	}
 	refused := p.refusal(ctx, s, words, err)
@@ -360,22 +361,6 @@ func (a *attempt) run(ctx context.Context) ([]rules.Change, error) {
 	return nil, refused
 }
 
-// moved tells whether anybody changed tables of the nft backend since the snapshot.
-func (t *transaction) moved() bool {
-	now, err := t.generation()
-	return err == nil && now != t.before.Generation
-}
-
-// make runs the transaction and verifies it. made is nil where nothing was made;
-// words are what iptables said about that.
-func (t *transaction) make(ctx context.Context) (made []rules.Change, words string, err error) {
-	if words, err = t.run(ctx); err != nil {
-		return nil, words, err
-	}
-	made, err = t.verify(context.WithoutCancel(ctx))
-	return made, "", err
-}
-
 // deletes returns the index of the change whose deletion by specification was
 // refused, -1 if it is not known.
 func (s *script) deletes(err error) int {
@@ -389,253 +374,6 @@ func (s *script) deletes(err error) int {
 		}
 	}
 	return -1
-}
-
-// transaction is one run of iptables-restore that changes tables.
-type transaction struct {
-	host         *Host
-	programs     *programs
-	lock         *xtablesLock
-	script       *script
-	before, want *rules.Ruleset
-	gated        bool
-	commits      *commits // on nft
-	pid          int
-	span         *span
-}
-
-// run feeds the script to iptables-restore. Words are what it said on failure.
-func (t *transaction) run(ctx context.Context) (words string, err error) {
-	if err := ctx.Err(); err != nil || t.script.tables() == 0 {
-		return "", err
-	}
-	// A transaction that has begun is finished; the limit is far beyond what the
-	// largest table takes and what the lock may.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
-	defer cancel()
-	if t.programs.place.Backend == rules.NFT {
-		if t.commits, err = listenToCommits(t.programs.place.Family); err != nil {
-			return "", err
-		}
-	}
-	head, rest := t.script.split()
-	input, feed := io.Pipe()
-	moved := make(chan error, 1)
-	go func() {
-		_, err := feed.Write(head)
-		if err == nil {
-			err = t.stillThere()
-		}
-		moved <- err
-		if err == nil {
-			_, err = feed.Write(rest)
-		}
-		// Without its COMMIT, iptables-restore changes nothing.
-		feed.CloseWithError(err)
-	}()
-	words, err = t.programs.runRestore(ctx, t.lock, input, t.begin)
-	input.Close() // lets the writer go, if iptables-restore ended early
-	after, _ := t.generation()
-	t.host.own.end(t.span, after)
-	if gate := <-moved; errors.Is(gate, errMoved) {
-		return "", gate
-	}
-	return words, err
-}
-
-func (t *transaction) begin(pid int) {
-	t.pid = pid
-	t.span = t.host.own.begin(pid, commOf(t.programs.restore), t.before.Generation)
-}
-
-func (t *transaction) generation() (uint32, error) {
-	if t.programs.place.Backend == rules.Legacy {
-		return 0, nil
-	}
-	return generation()
-}
-
-// stillThere checks, on nft, that the tables are those that the change was
-// checked against.
-func (t *transaction) stillThere() error {
-	if t.programs.place.Backend == rules.Legacy || !t.gated {
-		return nil
-	}
-	now, err := generation()
-	if err == nil && now != t.before.Generation {
-		return errMoved
-	}
-	return err
-}
-
-// runRestore runs iptables-restore --noflush -c on the input. began is called
-// with its process id.
-func (p *programs) runRestore(ctx context.Context, lock *xtablesLock, input io.Reader, began func(pid int), extra ...string) (words string, err error) {
-	args := append([]string{"--noflush", "-c", "-w", fmt.Sprint(int(LockWait.Seconds()))}, extra...)
-	cmd := command(ctx, p.restore, args...)
-	if lock != nil {
-		cmd.ExtraFiles = []*os.File{lock.spare}
-		cmd.Env = append(cmd.Env, lockVariable+"=/proc/self/fd/3")
-	}
-	// What ends the terminal's foreground does not end a transaction.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	var out bytes.Buffer
-	cmd.Stdin, cmd.Stderr = input, &out
-	if err := cmd.Start(); err != nil {
-		if began != nil {
-			began(0)
-		}
-		return "", err
-	}
-	if began != nil {
-		began(cmd.Process.Pid)
-	}
-	err = cmd.Wait()
-	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) && cmd.ProcessState.Success() {
-		err = nil // only the feeding was cut short, and the program did not mind
-	}
-	return out.String(), err
-}
-
-// refusal makes the error of a restore that failed.
-func (p *programs) refusal(ctx context.Context, s *script, words string, err error) error {
-	exit := (*exec.ExitError)(nil)
-	switch {
-	case !errors.As(err, &exit):
-		return p.failure(ctx, "changing the tables of "+p.place.String(), p.restore, words, err)
-	case strings.Contains(words, "xtables lock"):
-		locked := &Locked{Path: lockPath()}
-		if file, err := os.Open(locked.Path); err == nil {
-			locked.Holders = holders(file)
-			file.Close()
-		}
-		return locked
-	case isPermission(words):
-		return permission("changing the tables of " + p.place.String())
-	}
-	return s.rejected(p, words)
-}
-
-// takeBack undoes the tables of a script that were committed before a later one
-// was refused; its error is *Partial.
-func (t *transaction) takeBack(cause error) error {
-	if t.script.tables() < 2 {
-		return nil
-	}
-	lost := t.keepCounters()
-	now, err := t.host.Read(context.Background(), t.programs.place)
-	if err = errors.Join(lost, err); err != nil {
-		return &Partial{nil, cause, err}
-	}
-	var committed []rules.Change
-	for _, c := range t.script.changes {
-		if !sameTable(t.before, now, c.Table) && sameTable(t.want, now, c.Table) {
-			committed = append(committed, c)
-		}
-	}
-	if len(committed) == 0 {
-		return nil
-	}
-	undo, err := resolve(now, inverses(committed))
-	if err != nil {
-		return &Partial{committed, cause, err}
-	}
-	s, want, err := compose(now, undo, nil)
-	if err != nil {
-		return &Partial{committed, cause, err}
-	}
-	back := transaction{host: t.host, programs: t.programs, lock: t.lock, script: s, before: now, want: want}
-	defer func() { back.commits.close() }()
-	switch made, words, err := back.make(context.Background()); {
-	case made == nil && err != nil:
-		return &Partial{committed, cause, t.programs.refusal(context.Background(), s, words, err)}
-	case err != nil:
-		return &Partial{committed, cause, err}
-	}
-	return nil
-}
-
-// sameTable compares one table of two sets.
-func sameTable(a, b *rules.Ruleset, name string) bool {
-	only := func(s *rules.Ruleset) *rules.Ruleset {
-		if t, ok := s.Table(name); ok {
-			return &rules.Ruleset{Tables: []rules.Table{*t}}
-		}
-		return &rules.Ruleset{}
-	}
-	return sameRules(only(a), only(b))
-}
-
-// verify reads the tables back, compares them with what was wanted, and returns
-// the changes with the rules as printed.
-func (t *transaction) verify(ctx context.Context) ([]rules.Change, error) {
-	got, err := t.host.Read(ctx, t.programs.place)
-	if err != nil {
-		return t.script.changes, fmt.Errorf("the change was made, but could not be verified: %w", err)
-	}
-	if got.Backend == rules.Legacy {
-		if print, err := fingerprint(got.Family); err == nil {
-			t.host.own.left(got.Family, print)
-		}
-	}
-	printed := printedAs(t.want, got, t.script.changes)
-	made := make([]rules.Change, len(t.script.changes))
-	for i, c := range t.script.changes {
-		made[i] = reprint(c, printed)
-	}
-	want, err := reworded(t.before, made)
-	if err != nil {
-		want = t.want
-	}
-	if lost := t.keepCounters(); lost != nil {
-		return made, fmt.Errorf("the change was made, but counters were lost: %w", lost)
-	}
-	tables := touched(made)
-	same := !slices.ContainsFunc(tables, func(name string) bool { return !sameTable(want, got, name) })
-	if same {
-		return made, nil
-	}
-	mismatch := &Mismatch{Place: t.programs.place, Want: want, Got: got}
-	if t.commits != nil {
-		t.commits.catchUp()
-		var after bool
-		if mismatch.Others, after = t.commits.around(t.ours, tables); after && len(mismatch.Others) == 0 && !t.commits.lost {
-			return made, nil // ours was made as intended, and changed by others since
-		}
-	}
-	return made, mismatch
-}
-
-// keepCounters makes up for counters that the nft programs forgot.
-func (t *transaction) keepCounters() error {
-	if t.commits == nil {
-		return nil
-	}
-	t.commits.catchUp()
-	span := t.host.own.begin(os.Getpid(), commandName(os.Getpid()), t.before.Generation)
-	err := t.commits.keepCounters(t.ours, t.script)
-	after, _ := t.generation()
-	t.host.own.end(span, after)
-	return err
-}
-
-// ours recognises the commits of the program that this transaction ran.
-func (t *transaction) ours(k commit) bool {
-	if inFirstNamespace() {
-		return k.by.PID == t.pid
-	}
-	// The kernel's process ids mean nothing here. Another program of the same
-	// name is told apart by the tables it changed and the rules it made.
-	if k.by.Name != commOf(t.programs.restore) {
-		return false
-	}
-	wanted, tables := t.script.made(), touched(t.script.changes)
-	for _, name := range k.tables {
-		if !slices.Contains(tables, name) || len(wanted[name]) != len(k.made) {
-			return false
-		}
-	}
-	return len(k.tables) > 0
 }
 
 // touched lists the tables of changes.

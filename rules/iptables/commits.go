@@ -17,6 +17,7 @@ type commit struct {
 	by         Process
 	tables     []string     // tables of iptables that it changed
 	made       []attributes // the rules it made, in the order of its requests
+	gone       int          // how many it deleted
 }
 
 // commits listens to the transactions on one family while a change is made.
@@ -72,8 +73,11 @@ func (c *commits) take(m nftMessage) {
 	if !slices.Contains(c.open.tables, table) {
 		c.open.tables = append(c.open.tables, table)
 	}
-	if m.kind == unix.NFT_MSG_NEWRULE {
+	switch m.kind {
+	case unix.NFT_MSG_NEWRULE:
 		c.open.made = append(c.open.made, bytes.Clone(m.attrs))
+	case unix.NFT_MSG_DELRULE:
+		c.open.gone++
 	}
 }
 
@@ -104,17 +108,20 @@ func (c *commits) around(ours func(commit) bool, tables []string) (between []Pro
 // with a higher counter, by its handle, so that no other rule can be hit; one that
 // somebody has deleted meanwhile is left out.
 func (c *commits) keepCounters(ours func(commit) bool, s *script) error {
-	wanted := s.made()
 	var made []attributes
 	var want []rules.Rule
 	for _, k := range c.seen {
 		if !ours(k) || len(k.tables) != 1 {
 			continue
 		}
-		if n := len(wanted[k.tables[0]]); n != len(k.made) {
+		wanted, _ := s.rulesOf(k.tables[0])
+		if n := len(wanted); n != len(k.made) {
 			return fmt.Errorf("iptables made %d rules in %s, as far as the kernel announced, not %d", len(k.made), k.tables[0], n)
 		}
-		made, want = append(made, k.made...), append(want, wanted[k.tables[0]]...)
+		made = append(made, k.made...)
+		for _, l := range wanted {
+			want = append(want, *l.makes)
+		}
 	}
 	if c.lost && len(made) < s.makes() {
 		return errors.New("there were too many changes at the same time to tell which are ours")

@@ -109,6 +109,35 @@ func (e *Mismatch) Error() string {
 	return text
 }
 
+// NotKnown is the error of a change of which nobody can say whether the kernel has
+// it: the restore program ended without a word, and what it did could not be looked
+// up. It was not tried again.
+type NotKnown struct {
+	Place   rules.Place
+	Program string // the restore program that was run
+	Words   string // what it said
+	Ended   error  // how it ended; nil: as if all were well
+	Err     error  // why what it did could not be looked up; nil: the tables do not tell
+}
+
+// Error says what happened and what is not known.
+func (e *NotKnown) Error() string {
+	text := "it is not known whether the change was made in " + e.Place.String() + ": " + e.Program + " ended"
+	if e.Ended != nil {
+		text += " with " + e.Ended.Error()
+	}
+	if words := strings.Join(strings.Fields(e.Words), " "); words != "" {
+		text += " (" + words + ")"
+	}
+	if e.Err != nil {
+		return text + ", and the tables could not be read: " + e.Err.Error()
+	}
+	return text + ", and others changed the same rules at the same time"
+}
+
+// Unwrap is why it could not be looked up.
+func (e *NotKnown) Unwrap() error { return e.Err }
+
 // Unmakeable is the error of a change that would have to make a rule which no
 // restore input can express: iptables printed it in a way that it cannot read.
 type Unmakeable struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -31,6 +32,8 @@ type programs struct {
 	shown               string
 	path, save, restore string
 	version             version
+	// wrapped is set where the restore program is a script that starts the real one.
+	wrapped bool
 }
 
 type version [3]int
@@ -190,6 +193,7 @@ func detect(place rules.Place, plain int) (*programs, *Absence) {
 	if p.save, p.restore = find(base+"-save"), find(base+"-restore"); p.save == "" || p.restore == "" {
 		return nil, &Absence{place, Missing, fmt.Sprintf("%s is there, but %s-save or %s-restore is not installed", base, base, base)}
 	}
+	p.wrapped = isScript(p.restore)
 	protocol := goiptables.ProtocolIPv4
 	if place.Family == rules.IPv6 {
 		protocol = goiptables.ProtocolIPv6
@@ -348,4 +352,16 @@ func (h *Host) programs(place rules.Place) (*programs, error) {
 		}
 	}
 	return nil, fmt.Errorf("%s: no such place", place)
+}
+
+// isScript tells whether a program is one that an interpreter runs.
+func isScript(path string) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	var head [2]byte
+	_, err = io.ReadFull(file, head[:])
+	return err == nil && string(head[:]) == "#!"
 }

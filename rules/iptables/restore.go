@@ -311,27 +311,32 @@ func (s *script) split() (head, rest []byte) {
 }
 
 // tables counts the tables of the script.
-func (s *script) tables() int {
-	n := 0
+func (s *script) tables() int { return len(s.tableNames()) }
+
+// tableNames lists the tables of the script, in its order.
+func (s *script) tableNames() []string {
+	var names []string
 	for _, l := range s.lines {
-		if l.text == "COMMIT" {
-			n++
+		if name, begins := strings.CutPrefix(l.text, "*"); begins && l.change < 0 {
+			names = append(names, name)
 		}
 	}
-	return n
+	return names
 }
 
-// made lists the rules that the script makes in each table, with the counters
-// they are to have, in its order.
-func (s *script) made() map[string][]rules.Rule {
-	all := map[string][]rules.Rule{}
+// rulesOf lists the lines that make rules in a table, in the order of the script,
+// and counts those that delete one.
+func (s *script) rulesOf(table string) (made []scriptLine, gone int) {
 	for _, l := range s.lines {
-		if l.makes != nil {
-			table := s.changes[l.change].Table
-			all[table] = append(all[table], *l.makes)
+		switch {
+		case l.change < 0 || s.changes[l.change].Table != table:
+		case l.makes != nil:
+			made = append(made, l)
+		case strings.HasPrefix(l.text, "-D "):
+			gone++
 		}
 	}
-	return all
+	return made, gone
 }
 
 // makes counts the rules that the script makes.

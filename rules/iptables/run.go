@@ -19,13 +19,39 @@ func command(ctx context.Context, path string, args ...string) *exec.Cmd {
 
 // saved runs the place's iptables-save -c and returns what it printed.
 func (p *programs) saved(ctx context.Context) ([]byte, error) {
-	var out, complaint bytes.Buffer
+	var out bytes.Buffer
+	var complaint words
 	cmd := command(ctx, p.save, "-c")
 	cmd.Stdout, cmd.Stderr = &out, &complaint
 	if err := cmd.Run(); err != nil {
 		return nil, p.failure(ctx, "reading the tables of "+p.place.String(), p.save, complaint.String(), err)
 	}
 	return out.Bytes(), nil
+}
+
+// mostWords is how much is kept of what a program says; the rest is counted.
+const mostWords = 4 << 10
+
+// words are what a program says on its standard error, as far as it is kept.
+type words struct {
+	kept []byte
+	cut  int
+}
+
+// Write keeps what there is room for.
+func (w *words) Write(b []byte) (int, error) {
+	room := min(len(b), mostWords-len(w.kept))
+	w.kept = append(w.kept, b[:room]...)
+	w.cut += len(b) - room
+	return len(b), nil
+}
+
+// String is what was kept, and how much was not.
+func (w *words) String() string {
+	if w.cut == 0 {
+		return string(w.kept)
+	}
+	return fmt.Sprintf("%s … (%d bytes more)", w.kept, w.cut)
 }
 
 // failure makes an error of a program that failed.

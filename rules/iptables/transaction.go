@@ -1,0 +1,306 @@
+package iptables
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"nattui/rules"
+)
+
+// moved tells whether anybody changed tables of the nft backend since the snapshot.
+func (t *transaction) moved() bool {
+	now, err := t.generation()
+	return err == nil && now != t.before.Generation
+}
+
+// make runs the transaction, finds out what became of it and verifies it. made is
+// nil where not all of it was made; words are what iptables said then. t.outcomes
+// tell whether a part was.
+func (t *transaction) make(ctx context.Context) (made []rules.Change, words string, err error) {
+	words, err = t.run(ctx)
+	switch {
+	case errors.Is(err, errMoved) || err != nil && !t.started:
+		return nil, words, err
+	case t.started:
+		committed, err := t.lookUp(context.WithoutCancel(ctx), words, err)
+		if err == nil && !committed {
+			err = errIdle
+		}
+		if err != nil {
+			return nil, words, err
+		}
+	}
+	made, err = t.verify(context.WithoutCancel(ctx))
+	return made, "", err
+}
+
+// transaction is one run of iptables-restore that changes tables.
+type transaction struct {
+	host         *Host
+	programs     *programs
+	lock         *xtablesLock
+	script       *script
+	before, want *rules.Ruleset
+	gated        bool
+	commits      *commits // on nft
+	started      bool
+	pid          int
+	span         *span
+	// outcomes is what became of each table, once that was looked up.
+	outcomes map[string]outcome
+}
+
+// run feeds the script to iptables-restore. Words are what it said on failure.
+func (t *transaction) run(ctx context.Context) (words string, err error) {
+	if err := ctx.Err(); err != nil || t.script.tables() == 0 {
+		return "", err
+	}
+	// A transaction that has begun is finished; the limit is far beyond what the
+	// largest table takes and what the lock may.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
+	defer cancel()
+	if t.programs.place.Backend == rules.NFT {
+		if t.commits, err = listenToCommits(t.programs.place.Family); err != nil {
+			return "", err
+		}
+	}
+	head, rest := t.script.split()
+	input, feed := io.Pipe()
+	moved := make(chan error, 1)
+	go func() {
+		_, err := feed.Write(head)
+		if err == nil {
+			err = t.stillThere()
+		}
+		moved <- err
+		if err == nil {
+			_, err = feed.Write(rest)
+		}
+		// Without its COMMIT, iptables-restore changes nothing.
+		feed.CloseWithError(err)
+	}()
+	t.started = true
+	words, err = t.programs.runRestore(ctx, t.lock, input, t.begin)
+	input.Close() // lets the writer go, if iptables-restore ended early
+	after, _ := t.generation()
+	t.host.own.end(t.span, after)
+	if gate := <-moved; errors.Is(gate, errMoved) {
+		return "", gate
+	}
+	return words, err
+}
+
+func (t *transaction) begin(pid int) {
+	t.pid = pid
+	t.span = t.host.own.begin(pid, commOf(t.programs.restore), t.before.Generation)
+}
+
+func (t *transaction) generation() (uint32, error) {
+	if t.programs.place.Backend == rules.Legacy {
+		return 0, nil
+	}
+	return generation()
+}
+
+// stillThere checks, on nft, that the tables are those that the change was
+// checked against.
+func (t *transaction) stillThere() error {
+	if t.programs.place.Backend == rules.Legacy || !t.gated {
+		return nil
+	}
+	now, err := generation()
+	if err == nil && now != t.before.Generation {
+		return errMoved
+	}
+	return err
+}
+
+// runRestore runs iptables-restore --noflush -c on the input. began is called
+// with its process id.
+func (p *programs) runRestore(ctx context.Context, lock *xtablesLock, input io.Reader, began func(pid int), extra ...string) (said string, err error) {
+	args := append([]string{"--noflush", "-c", "-w", fmt.Sprint(int(LockWait.Seconds()))}, extra...)
+	cmd := command(ctx, p.restore, args...)
+	if lock != nil {
+		cmd.ExtraFiles = []*os.File{lock.spare}
+		cmd.Env = append(cmd.Env, lockVariable+"=/proc/self/fd/3")
+	}
+	// What ends the terminal's foreground does not end a transaction.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// Nor does the limit leave a part of it behind that could go on.
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = orphanWait
+	var out words
+	cmd.Stdin, cmd.Stderr = input, &out
+	if err := cmd.Start(); err != nil {
+		if began != nil {
+			began(0)
+		}
+		return "", err
+	}
+	if began != nil {
+		began(cmd.Process.Pid)
+	}
+	err = cmd.Wait()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) && !errors.Is(err, exec.ErrWaitDelay) && cmd.ProcessState.Success() {
+		err = nil // only the feeding was cut short, and the program did not mind
+	}
+	return out.String(), err
+}
+
+// orphanWait is how long is waited, once a program was killed for its slowness, for
+// the programs that it started.
+const orphanWait = 5 * time.Second
+
+// refusal makes the error of a restore that failed.
+func (p *programs) refusal(ctx context.Context, s *script, words string, err error) error {
+	exit := (*exec.ExitError)(nil)
+	switch {
+	case errors.Is(err, errIdle):
+		return &Rejected{Place: p.place, Program: p.restore, Words: strings.TrimSpace(words + "\n" + err.Error())}
+	case !errors.As(err, &exit):
+		return p.failure(ctx, "changing the tables of "+p.place.String(), p.restore, words, err)
+	case strings.Contains(words, "xtables lock"):
+		locked := &Locked{Path: lockPath()}
+		if file, err := os.Open(locked.Path); err == nil {
+			locked.Holders = holders(file)
+			file.Close()
+		}
+		return locked
+	case isPermission(words):
+		return permission("changing the tables of " + p.place.String())
+	}
+	return s.rejected(p, words)
+}
+
+// takeBack undoes the tables of a script that were committed before a later one
+// was refused; its error is *Partial.
+func (t *transaction) takeBack(cause error) error {
+	if t.script.tables() < 2 {
+		return nil
+	}
+	lost := t.keepCounters()
+	now, err := t.host.Read(context.Background(), t.programs.place)
+	if err = errors.Join(lost, err); err != nil {
+		return &Partial{nil, cause, err}
+	}
+	var committed []rules.Change
+	for _, c := range t.script.changes {
+		if t.outcomes[c.Table] == committedOutcome {
+			committed = append(committed, c)
+		}
+	}
+	if len(committed) == 0 {
+		return nil
+	}
+	undo, err := resolve(now, inverses(committed))
+	if err != nil {
+		return &Partial{committed, cause, err}
+	}
+	s, want, err := compose(now, undo, nil)
+	if err != nil {
+		return &Partial{committed, cause, err}
+	}
+	back := transaction{host: t.host, programs: t.programs, lock: t.lock, script: s, before: now, want: want}
+	defer func() { back.commits.close() }()
+	switch made, words, err := back.make(context.Background()); {
+	case errors.As(err, new(*NotKnown)):
+		return &Partial{committed, cause, err}
+	case made == nil && err != nil:
+		return &Partial{committed, cause, t.programs.refusal(context.Background(), s, words, err)}
+	case err != nil:
+		return &Partial{committed, cause, err}
+	}
+	return nil
+}
+
+// sameTable compares one table of two sets.
+func sameTable(a, b *rules.Ruleset, name string) bool {
+	only := func(s *rules.Ruleset) *rules.Ruleset {
+		if t, ok := s.Table(name); ok {
+			return &rules.Ruleset{Tables: []rules.Table{*t}}
+		}
+		return &rules.Ruleset{}
+	}
+	return sameRules(only(a), only(b))
+}
+
+// verify reads the tables back, compares them with what was wanted, and returns
+// the changes with the rules as printed.
+func (t *transaction) verify(ctx context.Context) ([]rules.Change, error) {
+	got, err := t.host.Read(ctx, t.programs.place)
+	if err != nil {
+		return t.script.changes, fmt.Errorf("the change was made, but could not be verified: %w", err)
+	}
+	if got.Backend == rules.Legacy {
+		if print, err := fingerprint(got.Family); err == nil {
+			t.host.own.left(got.Family, print)
+		}
+	}
+	printed := printedAs(t.want, got, t.script.changes)
+	made := make([]rules.Change, len(t.script.changes))
+	for i, c := range t.script.changes {
+		made[i] = reprint(c, printed)
+	}
+	want, err := reworded(t.before, made)
+	if err != nil {
+		want = t.want
+	}
+	if lost := t.keepCounters(); lost != nil {
+		return made, fmt.Errorf("the change was made, but counters were lost: %w", lost)
+	}
+	tables := touched(made)
+	same := !slices.ContainsFunc(tables, func(name string) bool { return !sameTable(want, got, name) })
+	if same {
+		return made, nil
+	}
+	mismatch := &Mismatch{Place: t.programs.place, Want: want, Got: got}
+	if t.commits != nil {
+		t.commits.catchUp()
+		var after bool
+		if mismatch.Others, after = t.commits.around(t.ours, tables); after && len(mismatch.Others) == 0 && !t.commits.lost {
+			return made, nil // ours was made as intended, and changed by others since
+		}
+	}
+	return made, mismatch
+}
+
+// keepCounters makes up for counters that the nft programs forgot.
+func (t *transaction) keepCounters() error {
+	if t.commits == nil {
+		return nil
+	}
+	t.commits.catchUp()
+	span := t.host.own.begin(os.Getpid(), commandName(os.Getpid()), t.before.Generation)
+	err := t.commits.keepCounters(t.ours, t.script)
+	after, _ := t.generation()
+	t.host.own.end(span, after)
+	return err
+}
+
+// ours recognises the commits of the program that this transaction ran.
+func (t *transaction) ours(k commit) bool {
+	if inFirstNamespace() && (k.by.PID == t.pid || !t.programs.wrapped) {
+		return k.by.PID == t.pid
+	}
+	// The kernel's process ids mean nothing here, or it was another process that our
+	// program started. Another program of the same name is told apart by the tables
+	// it changed and the rules it made and deleted.
+	if k.by.Name != commOf(t.programs.restore) {
+		return false
+	}
+	for _, name := range k.tables {
+		made, gone := t.script.rulesOf(name)
+		if len(made) != len(k.made) || gone != k.gone || !slices.Contains(t.script.tableNames(), name) {
+			return false
+		}
+	}
+	return len(k.tables) > 0
+}
