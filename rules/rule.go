@@ -21,6 +21,10 @@ type Rule struct {
 	Matches     []Match
 	Target      Target
 	Counters    Counters
+	// Handle is the kernel's number of the rule in its table, on nft; 0 where it was
+	// not asked for or does not exist. It tells equal rules apart, and is no part of
+	// what the rule says.
+	Handle      uint64
 	raw         string // the line as it was read; "" for a rule made here
 	unparseable error  // why the line could not be taken apart
 }

@@ -42,6 +42,9 @@ func (s *Ruleset) Program() string {
 type Table struct {
 	Name   string
 	Chains []Chain
+	// Incarnation is a number that no other table of the name has had, also before a
+	// reboot: handles mean nothing in another one. 0 where it was not asked for.
+	Incarnation uint64
 }
 
 // Chain is a list of rules. A chain that the kernel calls has a policy; one

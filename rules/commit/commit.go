@@ -21,6 +21,10 @@ type Tables interface {
 	// Follow is Apply for changes of one place that are worked out from the tables
 	// as they are, and again when they change meanwhile.
 	Follow(ctx context.Context, place rules.Place, plan func(now *rules.Ruleset) ([]rules.Change, error)) ([]rules.Change, error)
+	// Handles returns the snapshot with the handles of a chain's rules and the
+	// incarnation of its table, with no chain only the latter; as it is where they
+	// are not known.
+	Handles(ctx context.Context, s *rules.Ruleset, table, chain string) *rules.Ruleset
 }
 
 // Settings changes the kernel's settings.
@@ -266,7 +270,7 @@ func (c *Committer) draw(ctx context.Context, wanted source) (drawing, error) {
 		}
 		d.plan.Steps[i].Sysctl = &w
 	}
-	d.marks, err = marksOf(d.plan, d.before)
+	d.marks, err = marksOf(d.plan, c.told(ctx, d.plan, d.before))
 	return d, err
 }
 
@@ -327,6 +331,7 @@ func (c *Committer) make(ctx context.Context, e *Entry, d drawing, wanted source
 			return err
 		}
 		e.complete(made, d.before)
+		c.noteHandles(ctx, e, made)
 		if err != nil {
 			if lost := c.missing(ctx, e); lost != nil {
 				return err
@@ -380,7 +385,48 @@ func (e *Entry) complete(made []rules.Change, before sets) {
 	}
 	e.Plan.Steps = steps
 	if marks, err := marksOf(e.Plan, before); err == nil {
+		for i := range marks {
+			if i < len(e.marks) {
+				marks[i].Table, marks[i].Older = e.marks[i].Table, e.marks[i].Older
+			}
+		}
 		e.marks = marks
+	}
+}
+
+// told is the sets with handles in the chains where a rule of the plan has an equal.
+func (c *Committer) told(ctx context.Context, p rules.Plan, all sets) sets {
+	next := sets{}
+	for place, s := range all {
+		next[place] = s
+	}
+	for _, ch := range p.Changes() {
+		place := rules.Place{Family: ch.Family, Backend: ch.Backend}
+		s := next[place]
+		list := listOf(s, ch)
+		if place.Backend != rules.NFT || len(list) == 0 || list[0].Handle != 0 || ch.Rule.IsZero() || countOf(list, ch.Rule.InChain(ch.Chain)) == 0 {
+			continue
+		}
+		next[place] = c.kernel.Tables.Handles(ctx, s, ch.Table, ch.Chain)
+	}
+	return next
+}
+
+// noteHandles notes by which handles the rules that were made can be told from equal ones.
+func (c *Committer) noteHandles(ctx context.Context, e *Entry, made []rules.Change) {
+	for i, ch := range made {
+		if i >= len(e.marks) {
+			return
+		}
+		m := &e.marks[i]
+		m.Done = true
+		if ch.Rule.Handle == 0 {
+			continue
+		}
+		of := &rules.Ruleset{Family: ch.Family, Backend: ch.Backend, Tables: []rules.Table{{Name: ch.Table}}}
+		if t, ok := c.kernel.Tables.Handles(ctx, of, ch.Table, "").Table(ch.Table); ok && (m.Table == 0 || m.Table == t.Incarnation) {
+			m.Table, m.Made = t.Incarnation, ch.Rule.Handle
+		}
 	}
 }
 
@@ -390,7 +436,7 @@ func (c *Committer) missing(ctx context.Context, e *Entry) error {
 	if err != nil {
 		return err
 	}
-	back, _ := wayBack(e.Plan, e.marks, now)
+	back, _ := wayBack(e.Plan, e.marks, c.told(ctx, e.Plan, now))
 	if len(back) < len(e.Plan.Changes()) {
 		return errors.New("not all of the changes stand")
 	}

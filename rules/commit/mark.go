@@ -17,6 +17,15 @@ type mark struct {
 	// ToPrev and ToNext are around the new place of a moved rule.
 	ToPrev text `json:"to-prev,omitempty"`
 	ToNext text `json:"to-next,omitempty"`
+	// Twin is set where an equal rule with the same neighbours was there already.
+	Twin bool `json:"twin,omitempty"`
+	// On nft handles tell equal rules apart: those that were there before, and the
+	// one that was made, in this incarnation of the table; 0 where not known.
+	Table uint64   `json:"table,omitempty"`
+	Older []uint64 `json:"older,omitempty"`
+	Made  uint64   `json:"made,omitempty"`
+	// Done is set once the change is known to have been made.
+	Done bool `json:"done,omitempty"`
 }
 
 // marksOf takes the mark of every change of a resolved plan, given the sets that
@@ -53,6 +62,9 @@ func markOf(c rules.Change, before, after *rules.Ruleset) mark {
 	if c.Op == rules.Replace && alike(c.Old, made) {
 		m.Like-- // it goes
 	}
+	if t, ok := before.Table(c.Table); ok && m.Count > 0 {
+		m.Table, m.Older = t.Incarnation, handlesOf(list, made)
+	}
 	switch c.Op {
 	case rules.Insert:
 		m.Prev, m.Next = lineAt(list, c.At-1), lineAt(list, c.At)
@@ -63,7 +75,25 @@ func markOf(c rules.Change, before, after *rules.Ruleset) mark {
 		moved := listOf(after, c)
 		m.ToPrev, m.ToNext = lineAt(moved, c.To-1), lineAt(moved, c.To+1)
 	}
+	m.Twin = slices.ContainsFunc(placesOf(list, made), func(p int) bool { return m.between(list, p) })
 	return m
+}
+
+// between reports whether the rule at a place has the neighbours of the mark.
+func (m mark) between(list []rules.Rule, p int) bool {
+	return agrees(lineAt(list, p-1), lineAt(list, p+1), m.Prev, m.Next) == 2
+}
+
+// handlesOf are the handles of the rules equal to r; nil unless all are known.
+func handlesOf(list []rules.Rule, r rules.Rule) []uint64 {
+	var all []uint64
+	for _, at := range placesOf(list, r) {
+		if list[at-1].Handle == 0 {
+			return nil
+		}
+		all = append(all, list[at-1].Handle)
+	}
+	return all
 }
 
 // listOf are the rules of the change's chain.
@@ -177,15 +207,18 @@ func (m mark) inverse(c rules.Change, s *rules.Ruleset) (*rules.Change, string) 
 	ch, exists := s.Chain(c.Table, c.Chain)
 	switch c.Op {
 	case rules.Insert:
-		return m.removal(c, inv, list)
+		return m.removal(c, inv, s)
 	case rules.Delete:
 		if !exists && !rules.IsBuiltIn(c.Table, c.Chain) {
 			return nil, fmt.Sprintf("the chain %s is gone, so its rule stays deleted: %s", c.Chain, c.Rule.String())
 		}
 		return m.restoration(c, inv, list)
 	case rules.Replace:
-		at, ok := m.find(c, list)
+		at, ok, doubt := m.find(c, s)
 		if !ok {
+			if doubt != "" {
+				return nil, doubt
+			}
 			if countOf(list, c.Old) > 0 {
 				return nil, ""
 			}
@@ -194,7 +227,7 @@ func (m mark) inverse(c rules.Change, s *rules.Ruleset) (*rules.Change, string) 
 		inv.At, inv.Old = at, list[at-1]
 		return &inv, ""
 	case rules.Move:
-		return m.homecoming(c, inv, list)
+		return m.homecoming(c, inv, s)
 	case rules.SetPolicy:
 		policy := "ACCEPT"
 		if exists {
@@ -227,20 +260,56 @@ func (m mark) inverse(c rules.Change, s *rules.Ruleset) (*rules.Change, string) 
 	return nil, ""
 }
 
-// find looks for the rule that an Insert or a Replace made.
-func (m mark) find(c rules.Change, list []rules.Rule) (at int, ok bool) {
-	made := c.Rule.InChain(c.Chain)
+// find looks for the rule that an Insert or a Replace made: by its handle, else by
+// how many equal rules there are, else by its neighbours. doubt says that one of
+// the equal rules may be it and which is not known.
+func (m mark) find(c rules.Change, s *rules.Ruleset) (at int, ok bool, doubt string) {
+	list, made := listOf(s, c), c.Rule.InChain(c.Chain)
 	score := func(p int) int { return agrees(lineAt(list, p-1), lineAt(list, p+1), m.Prev, m.Next) }
-	if at := placesOf(list, made); len(at) > m.Count {
-		return best(at, c.At, score), true
+	equal := placesOf(list, made)
+	if mine, sure := m.byHandle(s, c, equal); sure {
+		return best(mine, c.At, score), len(mine) > 0, ""
+	}
+	if len(equal) > m.Count {
+		return best(equal, c.At, score), true, ""
+	}
+	if at := slices.IndexFunc(equal, func(p int) bool { return m.between(list, p) }); at >= 0 && !m.Twin {
+		return equal[at], true, ""
+	}
+	if len(equal) > 0 && m.Done {
+		return 0, false, fmt.Sprintf("it is not known whether the rule left in %s is this change's or one that was there before: %s", c.Chain, made)
 	}
 	// The kernel may print the rule otherwise than it was written, and nattui may
 	// have been killed before it saw how.
 	like := alikeTo(list, made)
 	if m.Count > 0 || len(like) <= m.Like || c.Op == rules.Replace && countOf(list, c.Old) > 0 {
-		return 0, false
+		return 0, false, ""
 	}
-	return best(like, c.At, score), true
+	return best(like, c.At, score), true, ""
+}
+
+// byHandle picks from the places of equal rules those that the change made. sure is
+// false where handles do not tell: on legacy, in another incarnation of the table,
+// or when the rules were made anew meanwhile, as by loading a saved table.
+func (m mark) byHandle(s *rules.Ruleset, c rules.Change, equal []int) (mine []int, sure bool) {
+	t, ok := s.Table(c.Table)
+	if !ok || m.Table == 0 || t.Incarnation != m.Table {
+		return nil, false
+	}
+	list, olders := listOf(s, c), 0
+	for _, at := range equal {
+		switch handle := list[at-1].Handle; {
+		case handle == 0:
+			return nil, false
+		case handle == m.Made:
+			return []int{at}, true
+		case slices.Contains(m.Older, handle):
+			olders++
+		case m.Made == 0:
+			mine = append(mine, at)
+		}
+	}
+	return mine, len(m.Older) > 0 && olders == len(m.Older)
 }
 
 // alikeTo are the places of rules that may be how the kernel prints the rule.
@@ -261,12 +330,12 @@ func alike(a, b rules.Rule) bool {
 }
 
 // removal takes back an insertion.
-func (m mark) removal(c, inv rules.Change, list []rules.Rule) (*rules.Change, string) {
-	at, ok := m.find(c, list)
+func (m mark) removal(c, inv rules.Change, s *rules.Ruleset) (*rules.Change, string) {
+	at, ok, doubt := m.find(c, s)
 	if !ok {
-		return nil, ""
+		return nil, doubt
 	}
-	inv.At, inv.Rule = at, list[at-1]
+	inv.At, inv.Rule = at, listOf(s, c)[at-1]
 	return &inv, ""
 }
 
@@ -310,13 +379,17 @@ func expectation(list []rules.Rule, at int) string {
 }
 
 // homecoming takes back a move.
-func (m mark) homecoming(c, inv rules.Change, list []rules.Rule) (*rules.Change, string) {
+func (m mark) homecoming(c, inv rules.Change, s *rules.Ruleset) (*rules.Change, string) {
+	list := listOf(s, c)
 	at := placesOf(list, c.Rule.InChain(c.Chain))
 	if len(at) == 0 {
 		return nil, fmt.Sprintf("the moved rule is gone: %s", c.Rule.String())
 	}
 	score := func(p int) int { return agrees(lineAt(list, p-1), lineAt(list, p+1), m.ToPrev, m.ToNext) }
 	from := best(at, c.To, score)
+	if mine, sure := m.byHandle(s, c, at); sure && len(mine) == 1 {
+		from = mine[0]
+	}
 	origin := agrees(lineAt(list, from-1), lineAt(list, from+1), m.Prev, m.Next)
 	if origin > score(from) || origin == 2 {
 		return nil, "" // it stands where it did before

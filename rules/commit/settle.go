@@ -172,7 +172,7 @@ func (c *Committer) takeBackAt(ctx context.Context, e *Entry, place rules.Place)
 		var back []rules.Change
 		var made []rules.Change
 		made, err = c.kernel.Tables.Follow(ctx, place, func(now *rules.Ruleset) ([]rules.Change, error) {
-			if back, notes = wayBack(plan, marks, sets{place: now}); len(back) > 0 {
+			if back, notes = wayBack(plan, marks, c.told(ctx, plan, sets{place: now})); len(back) > 0 {
 				c.step("back")
 			}
 			return back, nil
@@ -217,7 +217,7 @@ func (c *Committer) takeBackSingly(ctx context.Context, plan rules.Plan, marks [
 		if err != nil {
 			return nil, err
 		}
-		back, notes := wayBack(plan, marks, now)
+		back, notes := wayBack(plan, marks, c.told(ctx, plan, now))
 		next := slices.IndexFunc(back, func(b rules.Change) bool { return refused[firstCommand(b)] == nil })
 		if next < 0 {
 			for _, b := range back {

@@ -27,7 +27,7 @@ func (c *Committer) UndoPlan(ctx context.Context, id string) (Entry, rules.Plan,
 	if err != nil {
 		return *e, rules.Plan{}, err
 	}
-	plan, err := c.undoPlan(e, now)
+	plan, err := c.undoPlan(ctx, e, now)
 	return *e, plan, err
 }
 
@@ -50,7 +50,7 @@ func (c *Committer) RollbackPlan(ctx context.Context, id string) (Entry, rules.P
 		return *e, rules.Plan{}, err
 	}
 	plan := rules.Plan{Title: "Undo: " + e.Plan.Title}
-	back, _ := wayBack(e.Plan, e.marks, now)
+	back, _ := wayBack(e.Plan, e.marks, c.told(ctx, e.Plan, now))
 	for _, b := range back {
 		plan.Steps = append(plan.Steps, rules.StepOf(b))
 	}
@@ -146,7 +146,7 @@ func (j *journal) undone() map[string]string {
 }
 
 // undoPlan works the way back out and insists that all of it fits.
-func (c *Committer) undoPlan(e *Entry, now sets) (rules.Plan, error) {
+func (c *Committer) undoPlan(ctx context.Context, e *Entry, now sets) (rules.Plan, error) {
 	title := "Undo: " + e.Plan.Title
 	if rest, ok := strings.CutPrefix(e.Plan.Title, "Undo: "); ok && e.Kind == KindUndo {
 		title = rest
@@ -162,6 +162,7 @@ func (c *Committer) undoPlan(e *Entry, now sets) (rules.Plan, error) {
 		}
 		plan.Steps = append(plan.Steps, rules.Step{Sysctl: &w})
 	}
+	now = c.told(ctx, e.Plan, now)
 	back, notes := wayBack(e.Plan, e.marks, now)
 	if len(notes) > 0 || len(back) < len(e.Plan.Changes()) {
 		return plan, undoConflict(e, now, back, notes)
@@ -214,7 +215,7 @@ func (c *Committer) Undo(ctx context.Context, id string, o Options) (Entry, erro
 		return c.undoSave(e, j, o)
 	}
 	o.Kind, o.Undoes = KindUndo, e.ID
-	undone, err := c.run(ctx, l, j, source{e.Plan, func(now sets) (rules.Plan, error) { return c.undoPlan(e, now) }}, o)
+	undone, err := c.run(ctx, l, j, source{e.Plan, func(now sets) (rules.Plan, error) { return c.undoPlan(ctx, e, now) }}, o)
 	if err == nil && e.temporary() {
 		e.Expires, e.expires = undone.Expires, moment{}
 		err = c.store.append(updateOf(e)) // what was undone does not end a second time

@@ -138,7 +138,9 @@ func (c *commits) keepCounters(ours func(commit) bool, s *script) error {
 		}
 		now, err := kernel.rule(c.family, attrs)
 		if err == nil {
-			err = kernel.replaceRule(c.family, recount(now, want[i]))
+			if err = kernel.replaceRule(c.family, recount(now, want[i])); err == nil {
+				clear(attrs.get(unix.NFTA_RULE_HANDLE)) // it has another one now, which is not known
+			}
 		}
 		if err != nil && !errors.Is(err, unix.ENOENT) {
 			return err

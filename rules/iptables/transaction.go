@@ -2,6 +2,7 @@ package iptables
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"nattui/rules"
 )
@@ -253,7 +256,9 @@ func (t *transaction) verify(ctx context.Context) ([]rules.Change, error) {
 	if err != nil {
 		want = t.want
 	}
-	if lost := t.keepCounters(); lost != nil {
+	lost := t.keepCounters()
+	t.number(made)
+	if lost != nil {
 		return made, fmt.Errorf("the change was made, but counters were lost: %w", lost)
 	}
 	tables := touched(made)
@@ -283,6 +288,29 @@ func (t *transaction) keepCounters() error {
 	after, _ := t.generation()
 	t.host.own.end(span, after)
 	return err
+}
+
+// number gives the rules that the changes made their handles, as far as the kernel
+// announced them.
+func (t *transaction) number(made []rules.Change) {
+	if t.commits == nil {
+		return
+	}
+	for _, k := range t.commits.seen {
+		if !t.ours(k) || len(k.tables) != 1 {
+			continue
+		}
+		lines, _ := t.script.rulesOf(k.tables[0])
+		if len(lines) != len(k.made) {
+			continue
+		}
+		for i, l := range lines {
+			c := &made[l.change]
+			if v := k.made[i].get(unix.NFTA_RULE_HANDLE); len(v) == 8 && l.makes.Same(t.script.changes[l.change].Rule.InChain(c.Chain)) {
+				c.Rule.Handle = binary.BigEndian.Uint64(v)
+			}
+		}
+	}
 }
 
 // ours recognises the commits of the program that this transaction ran.
