@@ -17,6 +17,10 @@ const (
 	Confirmed  State = "confirmed"   // stands, and somebody said that it may
 	RolledBack State = "rolled-back" // was made and taken back
 	Failed     State = "failed"      // was refused; nothing of it stands
+	// Unknown is a change that was open when the journal was damaged, or is older than
+	// what is known to have been written. Nothing is done about it until somebody says
+	// by its id that it is to be confirmed or rolled back.
+	Unknown State = "unknown"
 )
 
 // Kind is what an entry is the record of.
@@ -64,6 +68,8 @@ type Entry struct {
 	// leaving is why the change is being taken back, from before that is begun: it
 	// may be half gone, and cannot be confirmed any more.
 	leaving string
+	// doubt is why it is not known what became of it, found when the journal was read.
+	doubt string
 }
 
 // Unconfirmed reports whether the change could still be taken back by itself:

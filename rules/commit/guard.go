@@ -168,6 +168,9 @@ type guard struct {
 	c    *Committer
 	id   string
 	last *Entry // as last read
+	// sure is the number of the journal's last record when the entry was last known to
+	// be open.
+	sure uint64
 	// ended is set when the entry was taken back and only the journal does not say
 	// so yet.
 	ended *Entry
@@ -184,7 +187,7 @@ func (g *guard) look(ctx context.Context, told bool) (time.Duration, error) {
 	if g.ended != nil {
 		return g.noteEnd(ctx)
 	}
-	g.last = g.read()
+	g.last = g.read(false)
 	e := g.last
 	switch {
 	case !e.open():
@@ -214,12 +217,20 @@ func (g *guard) look(ctx context.Context, told bool) (time.Duration, error) {
 }
 
 // read is the entry as the journal has it. Where the journal cannot be read any
-// more, what was last read of it counts.
-func (g *guard) read() *Entry {
-	if j, err := g.c.store.readJournal(); err == nil && j.byID[g.id] != nil {
-		return j.byID[g.id]
+// more, or was damaged since without a new record, what was last read of it counts.
+func (g *guard) read(held bool) *Entry {
+	j, err := g.c.store.readJournal(held)
+	if err != nil || j.byID[g.id] == nil {
+		return g.last
 	}
-	return g.last
+	e := j.byID[g.id]
+	switch {
+	case e.doubt == "":
+		g.sure = j.last.N
+	case g.last != nil && g.last.open() && j.written <= g.sure:
+		return g.last
+	}
+	return e
 }
 
 // lookForMaker waits for the word that the change stands. Its maker holds the
@@ -233,7 +244,7 @@ func (g *guard) lookForMaker(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	defer l.release()
-	e := g.read()
+	e := g.read(true)
 	if e.State != Pending {
 		return 0, nil
 	}
@@ -247,7 +258,7 @@ func (g *guard) end(ctx context.Context, why string) (time.Duration, error) {
 		return 0, err
 	}
 	defer l.release()
-	e := g.read()
+	e := g.read(true)
 	if !e.open() || e.State != g.last.State {
 		return 0, nil
 	}
@@ -275,7 +286,7 @@ func (g *guard) noteEnd(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	defer l.release()
-	if j, err := g.c.store.readJournal(); err == nil && j.byID[g.id] != nil && !j.byID[g.id].open() {
+	if j, err := g.c.store.readJournal(true); err == nil && j.byID[g.id] != nil && !j.byID[g.id].open() && j.byID[g.id].doubt == "" {
 		return -1, nil
 	}
 	if err := g.c.store.append(updateOf(g.ended)); err != nil {

@@ -15,10 +15,9 @@ import (
 
 const (
 	journalName = "journal"
-	// rotateAt is the size at which the journal is rotated, keptEntries and keptOutside
-	// how many entries go on, of nattui's and of other programs' changes, and
-	// keptJournals how many old ones stay, as journal.1 and so on.
-	rotateAt     = 4 << 20
+	// keptEntries and keptOutside are entries go on when the journal is rotated, of
+	// nattui's and of other programs' changes; keptJournals is how many old ones stay,
+	// as journal.1 and so on.
 	keptEntries  = 200
 	keptOutside  = 50
 	keptJournals = 4
@@ -26,6 +25,9 @@ const (
 	// record of a change, so that what becomes of it can be noted too.
 	reserve = 32 << 10
 )
+
+// rotateAt is the size at which the journal is rotated.
+var rotateAt = 4 << 20
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -67,23 +69,55 @@ type journal struct {
 	records int    // how many could be read
 	good    []byte // their lines
 	damaged []byte // those that could not
+	torn    []byte // the last line, where it has no end: nobody was told of it
+	last    link   // the last record
+	seen    []link // all records with a number
+	written uint64 // the number of the last record that was ever written, as far as is known
 }
 
-// readJournal reads what can be read. An absent journal is an empty one.
-func (s *Store) readJournal() (*journal, error) {
+// readJournal reads what can be read, and marks what cannot be known as Unknown.
+// An absent journal is an empty one. held says that the lock is held, and nobody is
+// writing meanwhile.
+func (s *Store) readJournal(held bool) (*journal, error) {
+	for attempt := 0; ; attempt++ {
+		h := s.readHead()
+		j, at, err := s.readLines()
+		if err != nil {
+			return nil, err
+		}
+		why := s.doubt(j, h, at)
+		if why != "" && !held && attempt < 100 && s.beingWritten() {
+			time.Sleep(10 * time.Millisecond)
+			continue
+		}
+		if why == "" {
+			s.known.Store(&j.last)
+		}
+		if h != nil {
+			j.written = h.Last.N
+		}
+		j.written = max(j.written, j.last.N)
+		j.doubtAll(why)
+		j.giveWay()
+		return j, nil
+	}
+}
+
+// readLines reads the journal's file.
+func (s *Store) readLines() (*journal, place, error) {
 	file, err := s.open(journalName, os.O_RDONLY)
 	if missing(err) {
-		return &journal{byID: map[string]*Entry{}}, nil
+		return &journal{byID: map[string]*Entry{}}, place{}, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the journal: %w", err)
+		return nil, place{}, fmt.Errorf("read the journal: %w", err)
 	}
 	defer file.Close()
 	var all bytes.Buffer
 	if _, err := all.ReadFrom(file); err != nil {
-		return nil, fmt.Errorf("read the journal: %w", err)
+		return nil, place{}, fmt.Errorf("read the journal: %w", err)
 	}
-	return parseJournal(all.Bytes()), nil
+	return parseJournal(all.Bytes()), placeOf(file), nil
 }
 
 func parseJournal(all []byte) *journal {
@@ -92,14 +126,19 @@ func parseJournal(all []byte) *journal {
 		if len(line) == 1 {
 			continue
 		}
+		if line[len(line)-1] != '\n' {
+			j.torn = line
+			break
+		}
 		r, ok := unseal(bytes.TrimSuffix(line, []byte("\n")))
-		if ok && line[len(line)-1] == '\n' && j.take(r) {
-			j.records++
-			j.byID[r.ID].touched = j.records
-			j.good = append(j.good, line...)
+		if !ok || !j.follows(r, line) || !j.take(r) {
+			j.damaged = append(j.damaged, line...)
+			j.doubtAll(doubtDamaged)
 			continue
 		}
-		j.damaged = append(j.damaged, line...)
+		j.records++
+		j.byID[r.ID].touched, j.byID[r.ID].doubt = j.records, ""
+		j.good = append(j.good, line...)
 	}
 	return j
 }
@@ -135,7 +174,11 @@ func (j *journal) next() string {
 // append adds a record, synced, and makes sure of room for what will follow it.
 // The lock must be held.
 func (s *Store) append(r record) error {
-	line, err := seal(r)
+	last, err := s.lastRecord()
+	if err != nil {
+		return err
+	}
+	line, next, err := sealAfter(r, last)
 	if err != nil {
 		return err
 	}
@@ -150,8 +193,8 @@ func (s *Store) append(r record) error {
 		return fmt.Errorf("open the journal: %w", err)
 	}
 	end := info.Size()
-	if last := make([]byte, 1); end > 0 {
-		if _, err := file.ReadAt(last, end-1); err == nil && last[0] != '\n' {
+	if tail := make([]byte, 1); end > 0 {
+		if _, err := file.ReadAt(tail, end-1); err == nil && tail[0] != '\n' {
 			line = append([]byte("\n"), line...) // after half a line that could not be set aside
 		}
 	}
@@ -172,6 +215,8 @@ func (s *Store) append(r record) error {
 		_ = file.Truncate(end) // no half a line, if that can still be done
 		return fmt.Errorf("write the journal %s: %w", s.path(journalName), err)
 	}
+	s.known.Store(&next)
+	s.writeHead(next, placeOf(file))
 	return nil
 }
 
@@ -199,7 +244,7 @@ func (s *Store) replace(name string, content []byte) error {
 // must be held. It returns the path of the file that the damaged lines are in now,
 // "" if there were none.
 func (s *Store) tidy(j *journal, now time.Time) (aside string, err error) {
-	if len(j.damaged) > 0 {
+	if bad := append(j.damaged, j.torn...); len(bad) > 0 {
 		name := fmt.Sprintf("%s.damaged-%s", journalName, now.UTC().Format("20060102T150405"))
 		for n := 2; ; n++ {
 			if _, err := os.Lstat(s.path(name)); missing(err) {
@@ -207,13 +252,14 @@ func (s *Store) tidy(j *journal, now time.Time) (aside string, err error) {
 			}
 			name = fmt.Sprintf("%s.damaged-%s-%d", journalName, now.UTC().Format("20060102T150405"), n)
 		}
-		if err = s.replace(name, j.damaged); err == nil {
+		if err = s.replace(name, bad); err == nil {
 			err = s.replace(journalName, j.good)
 		}
 		if err != nil {
 			return "", fmt.Errorf("set aside what is damaged of the journal: %w", err)
 		}
-		aside, j.damaged = s.path(name), nil
+		aside, j.damaged, j.torn = s.path(name), nil, nil
+		s.noteHead(j.last)
 	}
 	if len(j.good) > rotateAt {
 		if err := s.rotate(j); err != nil {
@@ -223,19 +269,25 @@ func (s *Store) tidy(j *journal, now time.Time) (aside string, err error) {
 	return aside, nil
 }
 
-// rotate begins a new journal with the latest entries and all open ones.
+// rotate begins a new journal with the latest entries and all that is still to
+// come: what is open, and rules that are parked or end by themselves. It leaves a
+// journal alone that would not become much smaller.
 func (s *Store) rotate(j *journal) error {
 	var fresh []byte
+	last := link{N: j.last.N}
 	kept := j.latest()
 	for _, e := range j.entries {
-		if !kept[e] && !e.open() {
+		if !kept[e] && !e.open() && !j.parked(e) {
 			continue
 		}
-		line, err := seal(recordOf(e))
+		line, next, err := sealAfter(recordOf(e), last)
 		if err != nil {
 			return err
 		}
-		fresh = append(fresh, line...)
+		fresh, last = append(fresh, line...), next
+	}
+	if len(fresh) > len(j.good)/2 {
+		return nil
 	}
 	for n := keptJournals; n > 1; n-- {
 		if err := os.Rename(s.path(old(n-1)), s.path(old(n))); err != nil && !missing(err) {
@@ -245,8 +297,13 @@ func (s *Store) rotate(j *journal) error {
 	if err := os.Link(s.path(journalName), s.path(old(1))); err != nil {
 		return err
 	}
-	j.good = fresh
-	return s.replace(journalName, fresh)
+	if err := s.replace(journalName, fresh); err != nil {
+		s.noteHead(j.last) // the link has changed the file
+		return err
+	}
+	j.good, j.last = fresh, last
+	s.noteHead(last)
+	return nil
 }
 
 // latest are the entries that go on when the journal is rotated: what other
@@ -289,7 +346,7 @@ func old(n int) string { return journalName + "." + strconv.Itoa(n) }
 // which damaged parts of it were put. It needs no lock: what is just being
 // written is not there yet.
 func (s *Store) History() (entries []Entry, aside []string, err error) {
-	j, err := s.readJournal()
+	j, err := s.readJournal(false)
 	if err != nil {
 		return nil, nil, err
 	}

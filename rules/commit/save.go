@@ -127,7 +127,7 @@ func (s *Saving) add(root, path string, text []byte, mode os.FileMode, link, nee
 // addSettings has the settings kept that nattui has changed, and that are still
 // as it left them.
 func (c *Committer) addSettings(s *Saving) error {
-	j, err := c.store.readJournal()
+	j, err := c.store.readJournal(false)
 	if err != nil {
 		return err
 	}
@@ -273,7 +273,7 @@ func (f File) write(root string, text []byte, remove bool) error {
 // temporary are the lines, by place, of rules that end by themselves, as
 // "table line".
 func (s *Store) temporary() (map[rules.Place]map[string]int, error) {
-	j, err := s.readJournal()
+	j, err := s.readJournal(false)
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ import (
 // open reads the journal under the lock and settles what a process that was
 // killed left behind.
 func (c *Committer) open(ctx context.Context, l *lock) (*journal, error) {
-	j, err := c.store.readJournal()
+	j, err := c.store.readJournal(true)
 	if err != nil {
 		return nil, err
 	}
@@ -24,6 +24,7 @@ func (c *Committer) open(ctx context.Context, l *lock) (*journal, error) {
 	} else if aside != "" {
 		c.log.say("a part of the journal was damaged and is in " + aside + " now")
 	}
+	c.noteUnknown(j)
 	c.store.sweep()
 	return j, c.recover(ctx, l, j)
 }
@@ -270,11 +271,11 @@ func (c *Committer) takeBackSettings(e *Entry) (notes []string) {
 // taken back if its time is over and otherwise guarded anew. Every nattui calls
 // it when it starts; it does nothing where there is nothing to do.
 func (c *Committer) Recover(ctx context.Context) error {
-	j, err := c.store.readJournal()
+	j, err := c.store.readJournal(false)
 	if err != nil {
 		return err
 	}
-	if len(j.damaged) == 0 && !slices.ContainsFunc(j.entries, (*Entry).open) && len(c.store.strays()) == 0 {
+	if !j.unsettled() && len(c.store.strays()) == 0 {
 		return nil
 	}
 	l, err := c.store.acquire(ctx)
@@ -286,12 +287,15 @@ func (c *Committer) Recover(ctx context.Context) error {
 	return err
 }
 
-// Unfinished reports whether there is anything for Recover to look at. It reads
-// the journal only, and makes no directory.
-func Unfinished(dir string) bool {
-	s := &Store{dir: dir}
-	j, err := s.readJournal()
-	return err == nil && (len(j.damaged) > 0 || slices.ContainsFunc(j.entries, (*Entry).open))
+// Unsettled reports whether there is anything for Recover to look at. It reads the
+// journal only, and makes no directory.
+func (s *Store) Unsettled() bool {
+	j, err := s.readJournal(false)
+	return err == nil && j.unsettled()
+}
+
+func (j *journal) unsettled() bool {
+	return len(j.damaged)+len(j.torn) > 0 || slices.ContainsFunc(j.entries, func(e *Entry) bool { return e.open() || e.doubt != "" })
 }
 
 // Absent is the error for an entry that is not there, or of which there is
@@ -303,7 +307,7 @@ func (e *Absent) Error() string { return e.Text }
 
 // Waiting is the entry that waits to be confirmed; nil if none does.
 func (s *Store) Waiting() (*Entry, error) {
-	j, err := s.readJournal()
+	j, err := s.readJournal(false)
 	if err != nil {
 		return nil, err
 	}
@@ -344,6 +348,7 @@ func (c *Committer) Confirm(ctx context.Context, id string) (Entry, error) {
 		switch {
 		case e.State == Confirmed:
 			return nil
+		case e.State == Unknown && id != "": // whoever names it has looked
 		case !e.Unconfirmed():
 			return &Absent{fmt.Sprintf("change %s does not wait to be confirmed: it is %s%s", e.ID, e.State, inBrackets(e.Result))}
 		}
@@ -364,10 +369,11 @@ func (c *Committer) Rollback(ctx context.Context, id string) (Entry, error) {
 		switch {
 		case e.State == RolledBack:
 			return nil
+		case e.State == Unknown && id != "":
 		case !e.Unconfirmed():
 			return notWaiting(e)
 		}
-		return c.retreat(ctx, l, e, "somebody said so")
+		return c.retreat(ctx, l, e, "as requested")
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -28,6 +29,7 @@ const LockWait = 10 * time.Second
 type Store struct {
 	dir  string
 	wait time.Duration // for the lock
+	known atomic.Pointer[link] // the last record that this process has read or written
 }
 
 // Directory is the state directory that the environment asks for.
@@ -62,7 +64,7 @@ func Open(dir string) (*Store, error) {
 			return nil, fmt.Errorf("make the state directory private: %w", err)
 		}
 	}
-	return &Store{dir, LockWait}, nil
+	return &Store{dir: dir, wait: LockWait}, nil
 }
 
 // Look is a Store for reading only: the directory is not made and need not be there.
@@ -71,7 +73,7 @@ func Look(dir string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the state directory: %w", err)
 	}
-	return &Store{dir, LockWait}, nil
+	return &Store{dir: dir, wait: LockWait}, nil
 }
 
 // Dir is the path of the state directory.
@@ -79,9 +81,21 @@ func (s *Store) Dir() string { return s.dir }
 
 func (s *Store) path(name string) string { return filepath.Join(s.dir, name) }
 
-// open opens a file of the directory, never through a link.
+// open opens a file of the directory, never through a link, and nothing that is no
+// file: a FIFO would be waited for.
 func (s *Store) open(name string, flags int) (*os.File, error) {
-	return os.OpenFile(s.path(name), flags|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	file, err := os.OpenFile(s.path(name), flags|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NONBLOCK, 0o600)
+	if errors.Is(err, unix.ENXIO) || errors.Is(err, unix.EISDIR) {
+		return nil, fmt.Errorf("%s is no regular file; move it away: %w", s.path(name), err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		file.Close()
+		return nil, fmt.Errorf("%s is no regular file; move it away", s.path(name))
+	}
+	return file, nil
 }
 
 // syncDir makes the directory's own entries durable.
@@ -213,7 +227,7 @@ func (s *Store) beGuard(id string) (*os.File, error) {
 
 // guarded reports whether an entry has a live guard.
 func (s *Store) guarded(id string) bool {
-	file, err := s.open(guardName(id), os.O_RDWR)
+	file, err := s.open(guardName(id), os.O_RDONLY)
 	if err != nil {
 		return false
 	}

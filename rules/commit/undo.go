@@ -15,7 +15,7 @@ import (
 // *rules.Conflict or *Changed where the entry fits no more, *Absent where there
 // is nothing to undo, *Unsettled for one that waits to be confirmed.
 func (c *Committer) UndoPlan(ctx context.Context, id string) (Entry, rules.Plan, error) {
-	j, err := c.store.readJournal()
+	j, err := c.store.readJournal(false)
 	if err != nil {
 		return Entry{}, rules.Plan{}, err
 	}
@@ -34,7 +34,7 @@ func (c *Committer) UndoPlan(ctx context.Context, id string) (Entry, rules.Plan,
 // RollbackPlan is what Rollback would do now to the change that waits to be
 // confirmed; the errors are the same. What no longer fits is not in it.
 func (c *Committer) RollbackPlan(ctx context.Context, id string) (Entry, rules.Plan, error) {
-	j, err := c.store.readJournal()
+	j, err := c.store.readJournal(false)
 	if err != nil {
 		return Entry{}, rules.Plan{}, err
 	}
@@ -42,7 +42,7 @@ func (c *Committer) RollbackPlan(ctx context.Context, id string) (Entry, rules.P
 	if err != nil {
 		return Entry{}, rules.Plan{}, err
 	}
-	if !e.Unconfirmed() {
+	if !e.Unconfirmed() && (e.State != Unknown || id == "") {
 		return *e, rules.Plan{}, notWaiting(e)
 	}
 	now, err := c.read(ctx, e.Plan)
@@ -83,6 +83,8 @@ func (j *journal) undoable(id string) (*Entry, error) {
 		return nil, &Absent{fmt.Sprintf("there is no change %s in the journal", id)}
 	case e.Unconfirmed():
 		return nil, &Unsettled{*e}
+	case e.State == Unknown:
+		return nil, &Absent{fmt.Sprintf("what became of change %s is not known (%s); look, and then: nattui confirm %s, or nattui rollback %s", id, e.Result, id, id)}
 	case !e.Stands():
 		return nil, &Absent{fmt.Sprintf("change %s does not stand: it is %s%s", e.ID, e.State, inBrackets(e.Result))}
 	case undone[id] != "":
@@ -96,7 +98,7 @@ func (j *journal) undoable(id string) (*Entry, error) {
 // Redoable is the latest undo that could itself be undone; "" if there is none,
 // also because something else was changed since.
 func (s *Store) Redoable() (string, error) {
-	j, err := s.readJournal()
+	j, err := s.readJournal(false)
 	if err != nil {
 		return "", err
 	}
@@ -234,7 +236,7 @@ func (c *Committer) Park(ctx context.Context, deletion rules.Change, o Options) 
 
 // Unpark brings a parked rule back to its place, with the counters it had.
 func (c *Committer) Unpark(ctx context.Context, id string, o Options) (Entry, error) {
-	j, err := c.store.readJournal()
+	j, err := c.store.readJournal(false)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -246,7 +248,7 @@ func (c *Committer) Unpark(ctx context.Context, id string, o Options) (Entry, er
 
 // Parked lists the entries whose rules are parked now, oldest first.
 func (s *Store) Parked() ([]Entry, error) {
-	j, err := s.readJournal()
+	j, err := s.readJournal(false)
 	if err != nil {
 		return nil, err
 	}

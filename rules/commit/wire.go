@@ -30,8 +30,26 @@ func (t *text) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*string)(t))
 }
 
+// mostText is how much is kept of what other programs say, in bytes.
+const mostText = 4 << 10
+
+// cut is a text of bounded length, for the journal.
+func cut(s string) text {
+	if len(s) <= mostText {
+		return text(s)
+	}
+	end := mostText
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return text(fmt.Sprintf("%s … (%d bytes more)", s[:end], len(s)-end))
+}
+
 // record is one line of the journal: a whole entry, or what became of one.
 type record struct {
+	// N is the record's number, and After the checksum of the one before it.
+	N        uint64     `json:"n,omitempty"`
+	After    string     `json:"after,omitempty"`
 	ID       string     `json:"id"`
 	Kind     Kind       `json:"kind,omitempty"`
 	At       time.Time  `json:"at"` // of the entry, or of this change of its state
@@ -152,8 +170,8 @@ func (w step) step() (rules.Step, error) {
 func recordOf(e *Entry) record {
 	r := updateOf(e)
 	r.Update = false
-	r.Kind, r.At, r.By, r.From, r.Undoes, r.Files = e.Kind, e.At, text(e.By), text(e.From), e.Undoes, e.Files
-	r.Title = text(e.Plan.Title)
+	r.Kind, r.At, r.By, r.From, r.Undoes, r.Files = e.Kind, e.At, cut(e.By), cut(e.From), e.Undoes, e.Files
+	r.Title = cut(e.Plan.Title)
 	r.Begun = &e.begun
 	if e.terminal != (terminal{}) {
 		r.Terminal = &e.terminal
@@ -164,7 +182,7 @@ func recordOf(e *Entry) record {
 
 // updateOf is the record of an entry's new state.
 func updateOf(e *Entry) record {
-	r := record{ID: e.ID, State: e.State, Result: text(e.Result), Leaving: text(e.leaving), Update: true}
+	r := record{ID: e.ID, State: e.State, Result: cut(e.Result), Leaving: cut(e.leaving), Update: true}
 	if !e.deadline.zero() {
 		r.Deadline, r.Until = &e.Deadline, &e.deadline
 	}

@@ -500,7 +500,8 @@ func TestDamagedJournal(t *testing.T) {
 				g.Fatalf("with %d bytes missing: %d entries, %v", cut, len(entries), err)
 			}
 		}
-		// The next change sets the rest aside, settles what it cannot know, and goes on.
+		// The next change sets the rest aside, leaves alone what cannot be known, and
+		// goes on.
 		write(whole[:len(whole)-5])
 		e := g.run(order{Place: g.at, Lines: []string{"nat -A PREROUTING -s " + g.addr(60) + " -j ACCEPT"}}.plan(), commit.Options{})
 		entries, aside, err := g.c.Store().History()
@@ -510,43 +511,110 @@ func TestDamagedJournal(t *testing.T) {
 		if rest, err := os.ReadFile(aside[0]); err != nil || len(rest) != len(last)-5 {
 			g.Errorf("set aside: %q, %v", rest, err)
 		}
-		// What the journal could not tell was made is the old state.
-		if strings.Contains(g.state(), g.addr(52)) || !strings.Contains(g.state(), g.addr(51)) {
-			g.Errorf("the gateway is\n%s", g.state())
+		if got := g.entry(ids[2]); got.State != commit.Unknown || !strings.Contains(g.state(), g.addr(52)) {
+			g.Errorf("what the journal does not tell is %s (%s), and the gateway is\n%s", got.State, got.Result, g.state())
+		}
+		// Somebody who has looked may say what is to be done.
+		if _, err := g.c.Rollback(context.Background(), ""); !errors.As(err, new(*commit.Absent)) {
+			g.Errorf("rolled back without being named: %v", err)
+		}
+		if got, err := g.c.Rollback(context.Background(), ids[2]); err != nil || got.State != commit.RolledBack || strings.Contains(g.state(), g.addr(52)) {
+			g.Errorf("rolling back by name: %s, %v\n%s", got.State, err, g.state())
+		}
+	})
+}
+
+// TestConfirmedIsLost flips a bit in the record that confirms a change: the next
+// nattui leaves its rule alone, and somebody may confirm it again.
+func TestConfirmedIsLost(t *testing.T) {
+	somewhere(t, func(g *gateway) {
+		e := g.run(g.order().plan(), commit.Options{Confirm: time.Hour})
+		if _, err := g.c.Confirm(context.Background(), e.ID); err != nil {
+			g.Fatal(err)
+		}
+		g.nobodyLeft()
+		want := g.state()
+		path := filepath.Join(g.dir, "journal")
+		text, err := os.ReadFile(path)
+		if err != nil {
+			g.Fatal(err)
+		}
+		text[bytes.LastIndex(text, []byte("confirmed"))] ^= 1
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			g.Fatal(err)
+		}
+		again := newCommitterIn(g.dir, g.tables, jumping{0, "another run of the kernel"})
+		if err := again.Recover(context.Background()); err != nil {
+			g.Fatal(err)
+		}
+		g.same("the rules", g.state(), want)
+		if got := g.entry(e.ID); got.State != commit.Unknown || !strings.Contains(got.Result, "damaged") {
+			g.Errorf("it is %s (%s)", got.State, got.Result)
+		}
+		if got, err := g.c.Confirm(context.Background(), e.ID); err != nil || got.State != commit.Confirmed {
+			g.Errorf("confirmed again: %s, %v", got.State, err)
+		}
+		g.same("the rules", g.state(), want)
+	})
+}
+
+// TestGuardOutlivesDoubt touches the journal's file while a change waits, and lets
+// another nattui look: its guard knows what it has seen.
+func TestGuardOutlivesDoubt(t *testing.T) {
+	somewhere(t, func(g *gateway) {
+		o := g.order()
+		old, changed, _ := g.both(o)
+		e := g.run(o.plan(), commit.Options{Confirm: 2 * time.Second})
+		if err := os.Chmod(filepath.Join(g.dir, "journal"), 0o640); err != nil {
+			g.Fatal(err)
+		}
+		other := newCommitterIn(g.dir, g.tables, nil)
+		if err := other.Recover(context.Background()); err != nil {
+			g.Fatal(err)
+		}
+		g.untilState(e.ID, commit.RolledBack)
+		if got := g.settle(old, changed); got != backed {
+			g.Error(got)
 		}
 	})
 }
 
 func TestJournalIsRotated(t *testing.T) {
 	somewhere(t, func(g *gateway) {
+		defer commit.RotateAt(64 << 10)()
 		g.seed()
-		e := g.run(g.order().plan(), commit.Options{})
-		path := filepath.Join(g.dir, "journal")
-		whole, err := os.ReadFile(path)
+		parked, err := g.c.Park(context.Background(), g.change(rules.Delete, 2, "-A PREROUTING -s "+g.addr(2)+" -j ACCEPT"), commit.Options{})
 		if err != nil {
 			g.Fatal(err)
 		}
-		first, rest, _ := bytes.Cut(whole, []byte("\n"))
-		long := append(append(append([]byte{}, first...), '\n'), bytes.Repeat(rest, 5<<20/len(rest))...)
-		if err := os.WriteFile(path, long, 0o600); err != nil {
-			g.Fatal(err)
+		var large rules.Plan
+		for n := range 60 {
+			large.Steps = append(large.Steps, rules.StepOf(insertion(g.at, "nat -A PREROUTING -s "+g.addr(100+n)+" -j ACCEPT")))
 		}
-		if _, err := g.c.Undo(context.Background(), e.ID, commit.Options{}); err != nil {
-			g.Fatal(err)
+		path := filepath.Join(g.dir, "journal")
+		var e commit.Entry
+		for range 6 {
+			e = g.run(large, commit.Options{})
+			if _, err := g.c.Undo(context.Background(), e.ID, commit.Options{}); err != nil {
+				g.Fatal(err)
+			}
 		}
 		now, err1 := os.Stat(path)
-		before, err2 := os.ReadFile(path + ".1")
-		if err1 != nil || err2 != nil || now.Size() > 64<<10 || !bytes.Equal(before, long) {
-			g.Errorf("the journal is %v, the old one %d bytes; %v, %v", now, len(before), err1, err2)
+		before, err2 := os.Stat(path + ".1")
+		if err1 != nil || err2 != nil || before.Size() < 64<<10 || now.Size() > before.Size()+before.Size()/2 {
+			g.Errorf("the journal is %v, the old one %v; %v, %v", now, before, err1, err2)
 		}
-		if got := g.entry(e.ID); got.State != commit.Applied || len(got.Plan.Steps) != 3 {
-			g.Errorf("the entry is now %+v", got)
+		if got := g.entry(e.ID); got.State != commit.Applied || len(got.Plan.Steps) != 60 {
+			g.Errorf("the entry is now %s with %d steps", got.State, len(got.Plan.Steps))
 		}
-		for _, name := range []string{"", "journal", "journal.1", "lock"} {
+		for _, name := range []string{"", "journal", "journal.1", "journal.head", "lock"} {
 			info, err := os.Stat(filepath.Join(g.dir, name))
 			if err != nil || info.Mode().Perm()&0o077 != 0 {
 				g.Errorf("%q is readable by others: %v, %v", name, info, err)
 			}
+		}
+		if _, err := g.c.Unpark(context.Background(), parked.ID, commit.Options{}); err != nil {
+			g.Errorf("the parked rule: %v", err)
 		}
 	})
 }

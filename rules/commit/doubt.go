@@ -1,0 +1,140 @@
+package commit
+
+import (
+	"errors"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// Why an entry is Unknown.
+const (
+	doubtDamaged = "a later record of the journal is damaged"
+	doubtGap     = "records of the journal are missing behind this one"
+	doubtOlder   = "the journal is older than what was last written to it, as from a backup"
+	doubtTouched = "the journal's file was replaced or changed by something else"
+)
+
+// follows reports whether a record comes next in the journal. Where records are
+// missing between, what was open before may have been settled by one of them. One
+// that is older than what stands before it is none of this journal.
+func (j *journal) follows(r record, line []byte) bool {
+	switch {
+	case r.N == 0:
+		// An old nattui wrote no numbers, and one that comes back does not either.
+		if j.last.N > 0 {
+			return false
+		}
+	case r.N <= j.last.N:
+		return false
+	case j.records == 0 && r.After != beginning,
+		j.records > 0 && (r.After != j.last.Sum || j.last.N > 0 && r.N != j.last.N+1):
+		j.doubtAll(doubtGap)
+	}
+	j.last = link{r.N, sumOf(line)}
+	if r.N > 0 {
+		j.seen = append(j.seen, j.last)
+	}
+	return true
+}
+
+// doubt says why it cannot be known what is open in a journal that was read to its
+// end; "" where it can.
+func (s *Store) doubt(j *journal, h *head, at place) string {
+	switch {
+	case h == nil || j.last.N > h.Last.N:
+		return ""
+	case j.last.N < h.Last.N || j.last.Sum != h.Last.Sum:
+		return doubtOlder
+	case h.Place == at:
+		return ""
+	}
+	// This process has seen the journal with these records: whatever was done to the
+	// file, they are the ones.
+	if known := s.known.Load(); known != nil && slices.Contains(j.seen, *known) {
+		return ""
+	}
+	return doubtTouched
+}
+
+// beingWritten reports whether somebody is changing something, and may be writing
+// the journal. It opens the lock for reading only.
+func (s *Store) beingWritten() bool {
+	file, err := s.open(lockName, os.O_RDONLY)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	return errors.Is(unix.Flock(int(file.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
+}
+
+// doubtAll notes that what is open now may have been settled by what cannot be read.
+func (j *journal) doubtAll(why string) {
+	if why == "" {
+		return
+	}
+	for _, e := range j.entries {
+		if e.open() && e.doubt == "" {
+			e.doubt = why
+		}
+	}
+}
+
+// giveWay makes the entries Unknown that are in doubt: nothing is done about them.
+func (j *journal) giveWay() {
+	for _, e := range j.entries {
+		if e.doubt == "" {
+			continue
+		}
+		e.Result = join("it was "+string(e.State)+", and is not known to be any more: "+e.doubt, e.Result)
+		e.State, e.leaving = Unknown, ""
+		e.forgetTimes()
+	}
+}
+
+// parked reports whether the entry has put a rule away that can be brought back.
+func (j *journal) parked(e *Entry) bool {
+	if e.Kind != KindPark {
+		return false
+	}
+	_, err := j.undoable(e.ID)
+	return err == nil
+}
+
+// noteUnknown writes down which entries are Unknown, so that they stay so when the
+// journal goes on. One that has a guard is left to it: it has seen what there was.
+func (c *Committer) noteUnknown(j *journal) {
+	for _, e := range j.entries {
+		if e.doubt == "" || c.store.guarded(e.ID) {
+			continue
+		}
+		c.log.write(e)
+		if err := c.store.append(updateOf(e)); err != nil {
+			c.log.say(err.Error()) // the next one finds it in doubt again
+			continue
+		}
+		e.doubt = ""
+	}
+}
+
+// Unfinished are the changes that nobody takes care of: whose maker was killed,
+// whose guard is gone, or that the journal does not tell enough of. What only looks
+// says so; a command that changes something, the screens and the start of the host
+// settle them. It writes nothing.
+func (s *Store) Unfinished() ([]Entry, error) {
+	j, err := s.readJournal(false)
+	if err != nil {
+		return nil, err
+	}
+	var all []Entry
+	for _, e := range j.entries {
+		switch {
+		case e.doubt != "":
+		case !e.open() || s.guarded(e.ID), e.State == Pending && s.beingWritten():
+			continue
+		}
+		all = append(all, *e)
+	}
+	return all, nil
+}

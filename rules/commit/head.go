@@ -1,0 +1,141 @@
+package commit
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// link is where a record stands in the journal: its number, and the checksum that
+// the next one names. Numbers only grow; 0 is a record of a nattui before 1.1, which
+// wrote none.
+type link struct {
+	N   uint64 `json:"n"`
+	Sum string `json:"sum"`
+}
+
+// beginning is what the first record of a file names in place of one before it.
+const beginning = "begin"
+
+// place is which file the journal is, and when anything about it was last changed
+// (st_ctime, which nobody can set): a file that was put back from a backup is
+// another one, or was changed later than nattui last wrote it.
+type place struct {
+	Inode  uint64 `json:"inode"`
+	Change int64  `json:"ctime"` // nanoseconds
+}
+
+func placeOf(file *os.File) place {
+	var stat unix.Stat_t
+	if unix.Fstat(int(file.Fd()), &stat) != nil {
+		return place{}
+	}
+	return place{stat.Ino, unix.TimespecToNsec(stat.Ctim)}
+}
+
+// head tells which record was the last one written, in a file beside the journal. It
+// is written after the record, so that a crash leaves it one behind at most.
+type head struct {
+	Last  link  `json:"last"`
+	Place place `json:"file"`
+}
+
+const headName = "journal.head"
+
+// readHead is nil where there is none that can be read: then the journal is all
+// there is to go by.
+func (s *Store) readHead() *head {
+	file, err := s.open(headName, os.O_RDONLY)
+	if err != nil {
+		return nil
+	}
+	defer file.Close()
+	var text [512]byte
+	n, _ := file.Read(text[:])
+	var sealed struct {
+		Sum  string          `json:"sum"`
+		Head json.RawMessage `json:"head"`
+	}
+	var h head
+	if json.Unmarshal(text[:n], &sealed) != nil || checksum(sealed.Head) != sealed.Sum || json.Unmarshal(sealed.Head, &h) != nil {
+		return nil
+	}
+	return &h
+}
+
+// writeHead notes the last record. Where that fails, the head stays behind, which
+// tells less and nothing that is wrong.
+func (s *Store) writeHead(last link, at place) {
+	body, err := json.Marshal(head{last, at})
+	if err != nil {
+		return
+	}
+	text := fmt.Appendf(nil, `{"sum":%q,"head":%s}`+"\n", checksum(body), body)
+	file, err := s.open(headName+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+	if err != nil {
+		return
+	}
+	_, err = file.Write(text)
+	if closed := file.Close(); err == nil && closed == nil && os.Rename(file.Name(), s.path(headName)) == nil {
+		return
+	}
+	_ = os.Remove(file.Name())
+}
+
+// noteHead is writeHead for the journal's file as it is now.
+func (s *Store) noteHead(last link) {
+	file, err := s.open(journalName, os.O_RDONLY)
+	if err != nil {
+		return
+	}
+	defer file.Close()
+	s.known.Store(&last)
+	s.writeHead(last, placeOf(file))
+}
+
+// lastRecord is the record that the next one comes after: the journal's last, or
+// one that the head tells of and that is not there any more.
+func (s *Store) lastRecord() (link, error) {
+	h := s.readHead()
+	if file, err := s.open(journalName, os.O_RDONLY); err == nil {
+		at := placeOf(file)
+		file.Close()
+		if h != nil && h.Place == at {
+			return h.Last, nil
+		}
+	}
+	j, _, err := s.readLines()
+	if err != nil {
+		return link{}, err
+	}
+	last := j.last
+	if h != nil && h.Last.N > last.N {
+		last = link{N: h.Last.N, Sum: last.Sum}
+	}
+	if j.records == 0 {
+		last.Sum = ""
+	}
+	return last, nil
+}
+
+// sealAfter makes the line of the record that comes after another one.
+func sealAfter(r record, last link) ([]byte, link, error) {
+	r.N, r.After = last.N+1, last.Sum
+	if r.After == "" {
+		r.After = beginning
+	}
+	line, err := seal(r)
+	if err != nil {
+		return nil, link{}, err
+	}
+	return line, link{r.N, sumOf(line)}, nil
+}
+
+// sumOf is the checksum of a line that seal made: its first member.
+func sumOf(line []byte) string {
+	rest, _ := bytes.CutPrefix(line, []byte(`{"sum":"`))
+	return string(rest[:min(8, len(rest))])
+}
