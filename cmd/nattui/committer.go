@@ -20,10 +20,10 @@ import (
 	"nattui/rules/iptables"
 )
 
-// openCommitter opens the state directory over the kernel's adapters. flows may be
-// nil: it is opened when a plan has a flow to forget.
+// openCommitter opens the state directory over the kernel's adapters; it is made when
+// something is to be changed. flows may be nil: it is opened when a plan has a flow to forget.
 func openCommitter(tables *iptables.Host, flows *conntrack.Table) (*commit.Committer, error) {
-	store, err := commit.Open(commit.Directory())
+	store, err := commit.Look(commit.Directory())
 	if err != nil {
 		return nil, err
 	}
@@ -71,11 +71,15 @@ func asConflict(err error) error {
 }
 
 // settleInterrupted does what is left to do of a change whose nattui and whose
-// guard were killed. Every command begins with it; where there is nothing to do
-// it costs reading the journal.
+// guard were killed. Every command that changes something begins with it; where there
+// is nothing to do it costs reading the journal.
 func settleInterrupted(ctx context.Context) error {
-	if !commit.Unfinished(commit.Directory()) {
-		return nil
+	store, err := commit.Look(commit.Directory())
+	if err != nil {
+		return err
+	}
+	if left, err := store.Unfinished(); err != nil || len(left) == 0 {
+		return nil // whoever writes the journal says what is wrong with it
 	}
 	tables, err := iptables.Open(ctx)
 	if err != nil {
@@ -86,6 +90,32 @@ func settleInterrupted(ctx context.Context) error {
 		return err
 	}
 	return c.Recover(ctx)
+}
+
+// unfinished says which changes nobody takes care of, for commands that only look:
+// they change nothing, not even what would be settled by the next that changes
+// something.
+func unfinished() []string {
+	store, err := commit.Look(commit.Directory())
+	if err != nil {
+		return nil
+	}
+	left, err := store.Unfinished()
+	switch {
+	case err != nil && errors.Is(err, os.ErrPermission):
+		return nil
+	case err != nil:
+		return []string{err.Error()}
+	}
+	var lines []string
+	for _, e := range left {
+		if e.State == commit.Unknown {
+			lines = append(lines, fmt.Sprintf("what became of change %s is not known: %s; look, and run  nattui confirm %s  or  nattui rollback %s", e.ID, e.Result, e.ID, e.ID))
+			continue
+		}
+		lines = append(lines, fmt.Sprintf("change %s is unfinished; run  nattui rollback", e.ID))
+	}
+	return lines
 }
 
 // operator tells who is at it, and whether over SSH, and from where.

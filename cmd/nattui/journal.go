@@ -30,6 +30,9 @@ func openSafeChanges(ctx context.Context, tables *iptables.Host, flows *conntrac
 	if err != nil {
 		return nil, err
 	}
+	if _, err := commit.Open(c.Store().Dir()); err != nil {
+		return nil, err
+	}
 	if err := c.Recover(ctx); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"nattui/ui/text"
 )
 
 // run carries out a command line and returns its exit status.
@@ -45,13 +47,19 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		// What an interrupted nattui left undone is settled by the next command that
-		// looks at this host; where that is not permitted, somebody else will.
+		// changes something; one that only looks says so. Where that is not permitted,
+		// somebody else will.
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
-			if c.GroupID == groupOther || c.Hidden || c.Name() == "lab" {
-				return nil
-			}
-			if err := settleInterrupted(c.Context()); err != nil && exitStatus(err) != exitNotPermitted {
-				return err
+			switch {
+			case c.GroupID == groupOther, c.Hidden, c.Name() == "lab", !c.HasParent():
+			case looksOnly(c):
+				for _, line := range unfinished() {
+					say(c.ErrOrStderr(), text.Safe(line))
+				}
+			default:
+				if err := settleInterrupted(c.Context()); err != nil && exitStatus(err) != exitNotPermitted {
+					return err
+				}
 			}
 			return nil
 		},
@@ -80,6 +88,13 @@ func newRoot() *cobra.Command {
 	root.InitDefaultCompletionCmd()
 	settle(root)
 	return root
+}
+
+// looksOnly reports whether a command changes nothing as it is called: it opens
+// nothing for writing and starts nothing that does.
+func looksOnly(c *cobra.Command) bool {
+	dry := c.Flags().Lookup("dry-run")
+	return c.GroupID == groupLook || c.Name() == "history" || dry != nil && dry.Value.String() == "true"
 }
 
 // settle gives a command and those beneath it what they have in common: errors

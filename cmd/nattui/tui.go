@@ -118,7 +118,9 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 	anew := make(chan struct{}, 1)
 	gw.Facts = followFacts(ctx, anew, factsChanged)
 	go watchNatives(ctx, anew)
-	if !o.readOnly {
+	if o.readOnly {
+		gw.Trouble = append(gw.Trouble, unfinished()...)
+	} else {
 		safe, err := openSafeChanges(ctx, tables, kernel)
 		if err != nil {
 			gw.ReadOnly = true

@@ -287,13 +287,6 @@ func (c *Committer) Recover(ctx context.Context) error {
 	return err
 }
 
-// Unsettled reports whether there is anything for Recover to look at. It reads the
-// journal only, and makes no directory.
-func (s *Store) Unsettled() bool {
-	j, err := s.readJournal(false)
-	return err == nil && j.unsettled()
-}
-
 func (j *journal) unsettled() bool {
 	return len(j.damaged)+len(j.torn) > 0 || slices.ContainsFunc(j.entries, func(e *Entry) bool { return e.open() || e.doubt != "" })
 }

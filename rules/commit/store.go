@@ -43,37 +43,43 @@ func Directory() string {
 // Open makes the directory, with mode 0700, where it is missing. The error wraps
 // os.ErrPermission where it may not be used, also where it belongs to another user.
 func Open(dir string) (*Store, error) {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, fmt.Errorf("find the state directory: %w", err)
+	s, err := Look(dir)
+	if err == nil {
+		err = s.prepare()
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the state directory: %w", err)
-	}
-	var stat unix.Stat_t
-	if err := unix.Lstat(dir, &stat); err != nil {
-		return nil, fmt.Errorf("look at the state directory %s: %w", dir, err)
-	}
-	switch {
-	case stat.Mode&unix.S_IFMT != unix.S_IFDIR:
-		return nil, fmt.Errorf("the state directory %s is a link or a file; name a directory in %s", dir, StateVariable)
-	case int(stat.Uid) != os.Geteuid():
-		return nil, fmt.Errorf("the state directory %s belongs to user %d, who could forge what is in it: %w; name another one in %s", dir, stat.Uid, os.ErrPermission, StateVariable)
-	case stat.Mode&0o077 != 0:
-		if err := os.Chmod(dir, 0o700); err != nil {
-			return nil, fmt.Errorf("make the state directory private: %w", err)
-		}
-	}
-	return &Store{dir: dir, wait: LockWait}, nil
+	return s, err
 }
 
-// Look is a Store for reading only: the directory is not made and need not be there.
+// Look is a Store whose directory is not made and need not be there before something
+// is to be changed.
 func Look(dir string) (*Store, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("find the state directory: %w", err)
 	}
 	return &Store{dir: dir, wait: LockWait}, nil
+}
+
+// prepare makes the directory and sees that it is private.
+func (s *Store) prepare() error {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return fmt.Errorf("make the state directory: %w", err)
+	}
+	var stat unix.Stat_t
+	if err := unix.Lstat(s.dir, &stat); err != nil {
+		return fmt.Errorf("look at the state directory %s: %w", s.dir, err)
+	}
+	switch {
+	case stat.Mode&unix.S_IFMT != unix.S_IFDIR:
+		return fmt.Errorf("the state directory %s is a link or a file; name a directory in %s", s.dir, StateVariable)
+	case int(stat.Uid) != os.Geteuid():
+		return fmt.Errorf("the state directory %s belongs to user %d, who could forge what is in it: %w; name another one in %s", s.dir, stat.Uid, os.ErrPermission, StateVariable)
+	case stat.Mode&0o077 != 0:
+		if err := os.Chmod(s.dir, 0o700); err != nil {
+			return fmt.Errorf("make the state directory private: %w", err)
+		}
+	}
+	return nil
 }
 
 // Dir is the path of the state directory.
@@ -159,6 +165,9 @@ func (s *Store) acquire(ctx context.Context) (*lock, error) {
 
 // tryLock takes the lock at once or fails with errHeld.
 func (s *Store) tryLock() (*lock, error) {
+	if err := s.prepare(); err != nil {
+		return nil, err
+	}
 	file, err := s.open(lockName, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, fmt.Errorf("open the lock: %w", err)
