@@ -1,0 +1,220 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"nattui/model/lab"
+	"nattui/rules/commit"
+)
+
+// TestLookingChangesNothing runs everything that only looks under strace, beside a
+// change that is unfinished: it opens nothing for writing, starts nothing but what
+// reads, and says what is unfinished.
+func TestLookingChangesNothing(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skip(err)
+	}
+	dir := t.TempDir()
+	state := filepath.Join(dir, "state")
+	t.Setenv(commit.StateVariable, state)
+	interrupted(t, state)
+	before := snapshot(t, state)
+	for _, args := range [][]string{
+		{"rules"},
+		{"rules", "--json"},
+		{"flows"},
+		{"flows", "--json"},
+		{"whatif", "tcp", "10.0.0.9:1000", "10.0.0.1:80"},
+		{"doctor"},
+		{"switches"},
+		{"history"},
+		{"history", "--json"},
+		{"add", "masquerade", "--out", "lo", "--dry-run"},
+		{"delete", "POSTROUTING", "1", "--dry-run"},
+		{"rollback", "--dry-run"},
+		{"save", "--dry-run"},
+		{"--read-only"},
+	} {
+		name := strings.Join(args, " ")
+		log := filepath.Join(dir, "log")
+		cmd := exec.Command(strace, append([]string{"-f", "-qq", "-s", "256", "-o", log, "-e", "trace=file,fchmod,fchown,ftruncate,fallocate", "nattui"}, args...)...)
+		var out []byte
+		if args[0] == "--read-only" {
+			out = lookAtScreens(t, cmd)
+		} else {
+			out, err = cmd.CombinedOutput()
+			if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+				t.Fatal(err)
+			}
+		}
+		text, err := os.ReadFile(log)
+		if err != nil || len(text) == 0 {
+			t.Fatalf("%s: %v: %s", name, err, out)
+		}
+		for line := range strings.Lines(string(text)) {
+			if why := writes(line); why != "" {
+				t.Errorf("nattui %s %s: %s", name, why, line)
+			}
+		}
+		if args[0] != "rollback" && !strings.Contains(string(out), "change 1 is unfinished") {
+			t.Errorf("nattui %s does not say what is unfinished:\n%s", name, out)
+		}
+		if now := snapshot(t, state); now != before {
+			t.Fatalf("nattui %s: the state directory is\n%swas\n%s", name, now, before)
+		}
+	}
+}
+
+// interrupted leaves a change unfinished: its maker and its guard are killed.
+func interrupted(t *testing.T, state string) {
+	t.Helper()
+	add := exec.Command("nattui", "add", "masquerade", "--out", "lo", "--yes", "--confirm", "1h")
+	if out, err := add.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	store, err := commit.Look(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for late := time.Now().Add(20 * time.Second); ; {
+		if left, err := store.Unfinished(); err != nil {
+			t.Fatal(err)
+		} else if len(left) == 1 {
+			return
+		}
+		if time.Now().After(late) {
+			t.Fatal("the guard is not to be killed")
+		}
+		for _, path := range must(filepath.Glob("/proc/[0-9]*/cmdline")) {
+			if text, _ := os.ReadFile(path); strings.Contains(string(text), "\x00guard\x00") {
+				var pid int
+				if _, err := fmt.Sscanf(path, "/proc/%d/", &pid); err == nil {
+					if p, err := os.FindProcess(pid); err == nil {
+						_ = p.Kill()
+					}
+				}
+			}
+		}
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// snapshot is what a directory holds, and when it was changed.
+func snapshot(t *testing.T, dir string) string {
+	t.Helper()
+	var b strings.Builder
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintln(&b, e.Name(), info.Size(), info.Mode(), info.ModTime().UnixNano())
+	}
+	return b.String()
+}
+
+// lookAtScreens opens the screens read-only, goes through them and quits.
+func lookAtScreens(t *testing.T, cmd *exec.Cmd) []byte {
+	t.Helper()
+	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer screen.Close()
+	if err := unix.IoctlSetPointerInt(int(screen.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(int(screen.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tty, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.IoctlSetWinsize(int(tty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 40, Col: 120}); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
+	cmd.Env = append(os.Environ(), "TERM=xterm-256color")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	tty.Close()
+	var out lockedBuffer
+	go func() { _, _ = io.Copy(&out, screen) }()
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for n := 0; ; n++ {
+		select {
+		case <-ended:
+			return []byte(out.String())
+		case <-time.After(100 * time.Millisecond):
+		}
+		// Each screen in turn, then the end; a key that came too early is said again.
+		if strings.Contains(out.String(), "unfinished") || n > 100 {
+			keys := []string{"1", "2", "3", "4", "6", "\x1b", "q"}
+			if _, err := screen.WriteString(keys[n%len(keys)]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n > 300 {
+			_ = cmd.Process.Kill()
+			t.Fatalf("the screens do not end:\n%s", out.String())
+		}
+	}
+}
+
+var (
+	opened   = regexp.MustCompile(`\bopen(?:at2?)?\((?:[^,"]*, )?"([^"]*)", .*O_(?:WRONLY|RDWR|CREAT|TRUNC|APPEND)`)
+	changes  = regexp.MustCompile(`\b(?:creat|unlink(?:at)?|rename(?:at2?)?|mkdir(?:at)?|rmdir|link(?:at)?|symlink(?:at)?|truncate|ftruncate|fallocate|f?chmod(?:at2?)?|[fl]?chown(?:at)?|mknod(?:at)?|utime\w*|mount|umount2)\(`)
+	started  = regexp.MustCompile(`\bexecve\("([^"]*)", \[(.*)\]`)
+	terminal = regexp.MustCompile(`^/dev/(?:null|tty|pts/.*)$`)
+	// readers are the programs that looking may start, with their arguments. What is
+	// only to be checked is given to iptables-restore with the order not to commit.
+	readers = regexp.MustCompile(`^(?:.*/)?(?:nattui "nattui".*|ip6?tables(?:-nft|-legacy)?-save .*|ip6?tables(?:-nft|-legacy)? .*"(?:-V|--version)".*|nft .*"list".*|ip6?tables-(?:nft|legacy)-restore .*"--test".*)$`)
+)
+
+// writes says what a line of strace's does that looking does not; "" if nothing.
+func writes(line string) string {
+	if strings.Contains(line, "= -1 E") {
+		return ""
+	}
+	if m := opened.FindStringSubmatch(line); m != nil && !terminal.MatchString(m[1]) {
+		return "opens for writing"
+	}
+	if changes.MatchString(line) {
+		return "changes files"
+	}
+	if m := started.FindStringSubmatch(line); m != nil && !readers.MatchString(filepath.Base(m[1])+" "+m[2]) {
+		return "starts"
+	}
+	return ""
+}
