@@ -90,7 +90,10 @@ func (c *Committer) unit(id string) []string {
 	run := []string{
 		program, "--quiet", "--collect", fmt.Sprintf("--unit=nattui-guard-%s-%d", id, os.Getpid()),
 		"--description=Takes change " + id + " of nattui back unless it is confirmed",
-		"--property=KillMode=mixed", "--property=Restart=on-failure", "--property=RestartSec=1",
+		// However often it is killed it comes back, until it ends by itself: with status 0,
+		// when its change is settled. systemd would give up after five starts in ten seconds.
+		"--property=Restart=always", "--property=RestartPreventExitStatus=0", "--property=RestartSec=200ms", "--property=StartLimitIntervalSec=0",
+		"--property=KillMode=mixed", "--property=OOMScoreAdjust=-900",
 		"--setenv=" + StateVariable + "=" + c.store.dir,
 	}
 	for _, name := range []string{"PATH", "XTABLES_LOCKFILE"} {
