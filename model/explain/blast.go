@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"nattui/model/facts"
 	"nattui/model/flow"
@@ -14,12 +15,17 @@ import (
 
 // Blast is what a plan would touch besides what it is meant for.
 type Blast struct {
-	// Session is the operator's SSH connection; nil where there is none.
+	// Session is the operator's SSH connection; nil where there is none or it is not
+	// known which of the logins is his.
 	Session *facts.Session
-	// Own tells whether the operator's own connection may be affected, OwnWhy how.
-	// It is false only where that is certain, or where nobody is connected by SSH.
-	Own    bool
-	OwnWhy string
+	// Ways are the ways in that were looked at, NotLooked what could not be.
+	Ways      []facts.Way
+	NotLooked []string
+	// Own tells whether one of them may be cut off, OwnWhy how, and Affected which. It
+	// is false only where that is certain, or where there is none.
+	Own      bool
+	OwnWhy   string
+	Affected facts.Way
 	// Changed counts live flows that would be translated otherwise if they began
 	// now; Examples are the first of them. They keep their translation until they end
 	// or are forgotten.
@@ -29,17 +35,24 @@ type Blast struct {
 	Looked, Flows int
 }
 
-// OwnSentence says whether the operator's own connection may be affected.
+// OwnSentence says whether anybody may be cut off, and what that was looked at for.
 func (b *Blast) OwnSentence() string {
+	looked := lookedAt(b.Ways)
 	switch {
-	case b.Own && b.Session != nil:
+	case b.Own && b.Session != nil && (b.Affected.Client == b.Session.Client || b.Affected.Client.Port() == 0 && b.Affected.Kind == facts.WaySSH):
 		return fmt.Sprintf("Your SSH connection from %v may be affected: %s.", b.Session.Client.Addr(), b.OwnWhy)
+	case b.Own && b.Affected.Server.IsValid():
+		return fmt.Sprintf("The %s may be affected: %s.", b.Affected, b.OwnWhy)
 	case b.Own:
 		return "Your own connection may be affected: " + b.OwnWhy + "."
+	case len(b.Ways) == 0 && b.Session == nil:
+		return "No SSH session found: nothing to lock out."
 	case b.Session == nil:
-		return "You are not connected by SSH: there is no connection of yours to lose."
+		return "Certainly nobody is cut off; looked at: " + looked + "."
+	case len(b.Ways) < 2:
+		return fmt.Sprintf("Your SSH connection from %v is certainly not affected, nor would a new one be.", b.Session.Client.Addr())
 	}
-	return fmt.Sprintf("Your SSH connection from %v is certainly not affected, nor would a new one be.", b.Session.Client.Addr())
+	return fmt.Sprintf("Your SSH connection from %v is certainly not affected, nor would a new one be; looked at: %s.", b.Session.Client.Addr(), looked)
 }
 
 // FlowsSentence says how many live flows would be translated otherwise, and of how
@@ -63,17 +76,24 @@ func (b *Blast) FlowsSentence() string {
 // blastExamples is how many flows are named.
 const blastExamples = 5
 
-// BlastOf evaluates the operator's connection and up to limit flows under the rules as they
-// are and as they would be. A million flows take about two seconds; flows may be nil.
+// BlastOf evaluates every way in and up to limit flows under the rules as they are
+// and as they would be. A million flows take about two seconds. Connections through this gateway
+// to SSH servers are found among all of the flows, also with a limit of 0; flows may be nil.
 func BlastOf(f *facts.Facts, before, after map[rules.Place]*rules.Ruleset, plan rules.Plan, flows *flow.Flows, limit int) Blast {
 	var b Blast
 	if f == nil {
 		b.Own, b.OwnWhy = true, "it is not known yet who is connected to this host"
 		return b
 	}
-	b.Session = f.Session
+	if b.Session = f.Session; f.Seat == facts.SeatShared || f.Seat == facts.SeatConsole {
+		b.Session = nil // whoever sits in a terminal that outlives logins may have come by any
+	}
+	b.Ways, b.NotLooked = waysOf(f, flows), f.WaysUnknown
 	old, fresh := evaluatorOf(f, before), evaluatorOf(f, after)
-	b.ownConnection(f, old, fresh, plan)
+	b.cutOff(f, old, fresh, plan)
+	if !b.Own && len(b.NotLooked) > 0 && len(plan.Steps) > 0 {
+		b.Own, b.OwnWhy = true, "it is not known who is connected ("+strings.Join(b.NotLooked, ", ")+" cannot be read here)"
+	}
 	if flows == nil || limit == 0 {
 		return b
 	}
@@ -114,13 +134,13 @@ func StaleFlows(ctx context.Context, f *facts.Facts, sets map[rules.Place]*rules
 	return comparison{fresh: evaluatorOf(f, sets)}.gather(ctx, f, flows, most)
 }
 
-// gather finds the flows that fit, but for the operator's own connection.
+// gather finds the flows that fit, but for SSH connections to this host.
 func (t comparison) gather(ctx context.Context, f *facts.Facts, flows *flow.Flows, most int) (found []flow.Flow, count int) {
 	flows.Each(func(_ flow.Ref, g *flow.Flow) bool {
 		if ctx.Err() != nil {
 			return false
 		}
-		if t.changes(g) && !belongsTo(g, f.Session) {
+		if t.changes(g) && !belongsTo(g, f) {
 			count++
 			if len(found) < most {
 				found = append(found, *g)
@@ -131,13 +151,17 @@ func (t comparison) gather(ctx context.Context, f *facts.Facts, flows *flow.Flow
 	return found, count
 }
 
-// belongsTo tells whether a flow is the SSH connection of the session.
-func belongsTo(f *flow.Flow, s *facts.Session) bool {
-	if s == nil || f.Proto() != rules.TCP {
+// belongsTo tells whether a flow is the SSH connection of the operator, or of
+// another login.
+func belongsTo(f *flow.Flow, host *facts.Facts) bool {
+	if f.Proto() != rules.TCP {
 		return false
 	}
 	ends := [...]netip.AddrPort{f.Client(), f.AskedFor(), f.ServedBy(), f.SeenAs()}
-	return slices.Contains(ends[:], s.Client)
+	if host.Session != nil && slices.Contains(ends[:], host.Session.Client) {
+		return true
+	}
+	return slices.ContainsFunc(host.Ways, func(w facts.Way) bool { return w.Kind == facts.WaySSH && slices.Contains(ends[:], w.Client) })
 }
 
 // comparison finds flows that two rule sets would translate otherwise.
@@ -172,48 +196,6 @@ func evaluatorOf(f *facts.Facts, sets map[rules.Place]*rules.Ruleset) *evaluate.
 var harmless = []string{
 	"net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding",
 	"net.netfilter.nf_conntrack_acct", "net.netfilter.nf_conntrack_timestamp", "net.netfilter.nf_conntrack_max", "net.netfilter.nf_conntrack_buckets",
-}
-
-// ownConnection compares what becomes of the operator's packets, those of the
-// connection that is there and the first of a new one.
-func (b *Blast) ownConnection(f *facts.Facts, old, fresh *evaluate.Evaluator, plan rules.Plan) {
-	if f.Session == nil {
-		return
-	}
-	affect := func(format string, args ...any) {
-		if !b.Own {
-			b.Own, b.OwnWhy = true, fmt.Sprintf(format, args...)
-		}
-	}
-	client, server := f.Session.Client, f.Session.Server
-	for _, s := range plan.Steps {
-		switch {
-		case s.Sysctl != nil && (!slices.Contains(harmless, s.Sysctl.Name) || s.Sysctl.Name == "net.ipv6.conf.all.forwarding" && client.Addr().Is6()):
-			affect("%s may bear on your connection", s.Sysctl.Name)
-		case s.Forget != nil && (s.Forget.Src == client || s.Forget.Dst == client):
-			affect("your own flow would be forgotten")
-		}
-	}
-	arriving, err := evaluate.NewPacket(rules.TCP, client, server)
-	if err != nil {
-		affect("your connection is not understood: %v", err)
-		return
-	}
-	leaving, _ := evaluate.NewPacket(rules.TCP, server, client)
-	leaving.Local, leaving.In = true, ""
-	established := arriving
-	established.State, leaving.State = evaluate.StateEstablished, evaluate.StateEstablished
-	established.Has |= evaluate.HasTCPFlags
-	leaving.Has |= evaluate.HasTCPFlags
-	established.TCPFlags, leaving.TCPFlags = 0x10, 0x10 // ACK
-	for _, p := range []struct {
-		packet evaluate.Packet
-		what   string
-	}{{established, "packets of your connection"}, {leaving, "answers to your connection"}, {arriving, "a new connection of yours"}} {
-		if same, why := sameFate(old, fresh, &p.packet); !same {
-			affect("%s would be treated otherwise: %s", p.what, why)
-		}
-	}
 }
 
 // sameFate tells whether a packet certainly ends as it did before.

@@ -35,6 +35,12 @@ type Facts struct {
 	Listeners   []Listener
 	// Session is the SSH connection that the operator sits at, if any.
 	Session *Session
+	// Ways are the ways by which somebody is here or may come, and Seat tells by which
+	// of them the operator did. WaysUnknown says what of them could not be looked at;
+	// it is empty where all was, and in facts from before there were Ways.
+	Ways        []Way    `json:",omitempty"`
+	Seat        Seat     `json:",omitzero"`
+	WaysUnknown []string `json:",omitempty"`
 	// Presences are programs found that make rules or addresses of their own.
 	Presences []Presence
 	// Natives are nft tables that translate beside those of iptables.

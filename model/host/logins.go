@@ -2,11 +2,9 @@ package host
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"net/netip"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,8 +14,12 @@ import (
 // still there.
 type Login struct {
 	Client, Server netip.AddrPort
-	// Began is when, as the time since the host was started (CLOCK_BOOTTIME).
+	// Began is when, as the time since the host was started (CLOCK_BOOTTIME): the
+	// start of the first process that serves it.
 	Began time.Duration
+	// User has got in: a session was opened for him. "" while nobody has, as for the
+	// connections that anybody in the Internet can make.
+	User string
 }
 
 // Logins lists the SSH connections of this network namespace, the oldest first.
@@ -25,42 +27,12 @@ type Login struct {
 // starts one for each connection. Without root only one's own are seen. It takes
 // some milliseconds.
 func Logins() []Login {
-	names, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil
-	}
-	var open []socket
-	first := map[uint64]Login{}
-	for _, entry := range names {
-		pid, err := strconv.Atoi(entry.Name())
-		if err != nil {
-			continue
-		}
-		name, err := readLine("/proc/" + entry.Name() + "/comm")
-		if err != nil || !isSSHServer(name) && name != "sshd-auth" {
-			continue
-		}
-		began, ok := startOf(pid)
-		if !ok {
-			continue
-		}
-		if open == nil {
-			open = connections()
-		}
-		held := socketsOf(pid)
-		for _, c := range open {
-			if known, seen := first[c.inode]; slices.Contains(held, c.inode) && (!seen || began < known.Began) {
-				first[c.inode] = Login{c.remote, c.local, began}
-			}
-		}
-	}
+	var r reading
+	r.names()
 	var all []Login
-	for _, l := range first {
-		all = append(all, l)
+	for _, l := range logins(r.running) {
+		all = append(all, l.Login)
 	}
-	slices.SortFunc(all, func(a, b Login) int {
-		return cmp.Or(cmp.Compare(a.Began, b.Began), a.Client.Compare(b.Client))
-	})
 	return all
 }
 

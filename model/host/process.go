@@ -20,6 +20,12 @@ type process struct {
 const socketSearch = 150 * time.Millisecond
 
 func (r *reading) processes() {
+	r.names()
+	r.findHolders(time.Now().Add(socketSearch))
+}
+
+// names lists the processes.
+func (r *reading) names() {
 	dir, err := os.Open("/proc")
 	if err != nil {
 		r.gap("processes", err)
@@ -37,7 +43,6 @@ func (r *reading) processes() {
 			r.running = append(r.running, process{pid, comm})
 		}
 	}
-	r.findHolders(time.Now().Add(socketSearch))
 }
 
 // findHolders learns which process holds which socket, from the names of its

@@ -1,0 +1,120 @@
+package facts
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"nattui/model/flow"
+)
+
+// WayKind is what kind of way in a Way is.
+type WayKind uint8
+
+// The kinds of ways by which somebody administers a gateway, or something behind it.
+const (
+	WaySSH     WayKind = iota // a connection to an SSH server of this host
+	WayMosh                   // a mosh server of this host, which belongs to one login
+	WayVPN                    // a VPN server of this host: logins may come by it
+	WayThrough                // a connection through this gateway to an SSH server behind it
+	WayLogin                  // a login that is recorded and whose connection was not found
+)
+
+var wayNames = [...]string{"ssh", "mosh", "vpn", "through", "login"}
+
+// String is the kind's name in JSON.
+func (k WayKind) String() string { return wayNames[k] }
+
+// MarshalText is the kind's name.
+func (k WayKind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (k *WayKind) UnmarshalText(text []byte) error {
+	return parseName(k, wayNames[:], text, "way in")
+}
+
+// Way is a way by which somebody is here now, or could come: what a change may cut off.
+type Way struct {
+	Kind  WayKind
+	Proto rules.Proto
+	// Client and Server are the ends as this host sees them. A server that waits for
+	// whoever comes has no Client, and its Server may be the unspecified address.
+	Client, Server netip.AddrPort
+	// Program serves it, where that may be known.
+	Program string `json:",omitempty"`
+	// User has logged in by it; "" nobody yet, or not known.
+	User string `json:",omitempty"`
+	// Began is when its process was started, as the time since the host was
+	// (CLOCK_BOOTTIME); 0 not known.
+	Began time.Duration `json:",omitempty"`
+	// Own is set where this process descends from it.
+	Own bool `json:",omitempty"`
+}
+
+// String is the way in words: "SSH login of alice from 198.51.100.7".
+func (w Way) String() string {
+	of := ""
+	if w.User != "" {
+		of = " of " + w.User
+	}
+	switch w.Kind {
+	case WaySSH:
+		if w.User == "" {
+			return "SSH connection from " + w.Client.Addr().String()
+		}
+		return "SSH login" + of + " from " + w.Client.Addr().String()
+	case WayMosh:
+		return "mosh session" + of + " on UDP port " + strconv.Itoa(int(w.Server.Port()))
+	case WayVPN:
+		return fmt.Sprintf("VPN server %s on %s port %d", w.Program, strings.ToUpper(w.Proto.String()), w.Server.Port())
+	case WayThrough:
+		return fmt.Sprintf("SSH connection through this gateway from %v to %v", w.Client.Addr(), w.Server)
+	}
+	return "login" + of + " from " + w.Client.Addr().String()
+}
+
+// Seat is how it is known who sits at this process.
+type Seat uint8
+
+// The seats. Whoever sits in a terminal that outlives logins may have come by any of
+// them.
+const (
+	SeatUnknown Seat = iota // nothing tells
+	SeatSSH                 // this process descends from an SSH server's
+	SeatConsole             // it descends from a login at the console
+	SeatShared              // a tmux or screen server is among those it descends from
+)
+
+var seatNames = [...]string{"unknown", "ssh", "console", "shared"}
+
+// String is the seat's name in JSON.
+func (s Seat) String() string { return seatNames[s] }
+
+// MarshalText is the seat's name.
+func (s Seat) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (s *Seat) UnmarshalText(text []byte) error { return parseName(s, seatNames[:], text, "seat") }
+
+// Operators are the addresses from which whoever sits here may have come: that of
+// the login this process descends from, or of every login that is alive where that
+// does not tell; none at the console.
+func (f *Facts) Operators() []netip.Addr {
+	var all []netip.Addr
+	for _, w := range f.Ways {
+		login := w.Kind == WaySSH || w.Kind == WayLogin || w.Kind == WayMosh && w.Client.IsValid()
+		if !login || f.Seat == SeatConsole || f.Seat == SeatSSH && !w.Own {
+			continue
+		}
+		if addr := w.Client.Addr(); !slices.Contains(all, addr) {
+			all = append(all, addr)
+		}
+	}
+	if len(all) == 0 && f.Session != nil && f.Session.Live != SettingOff {
+		all = append(all, f.Session.Client.Addr())
+	}
+	return all
+}

@@ -1,0 +1,280 @@
+package host
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/user"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"nattui/model"
+)
+
+// This file answers who is here and how they came, and by what they could come: from
+// the sockets of SSH servers and their processes, the processes that this one
+// descends from, the recorded logins, and what listens for mosh and VPNs.
+
+// vpnServers are the programs that let others in, by the name the kernel keeps.
+var vpnServers = map[string]bool{
+	"openvpn": true, "charon": true, "charon-systemd": true, "pluto": true, "tailscaled": true, "wireguard-go": true, "boringtun": true,
+	"ocserv": true, "tincd": true, "zerotier-one": true, "nebula": true, "xl2tpd": true, "pptpd": true, "accel-pppd": true, "vpnserver": true,
+	"softethervpn": true, "headscale": true, "netbird": true, "n2n": true, "edge": true,
+}
+
+// multiplexers are programs whose terminals outlive the login they were begun from.
+var multiplexers = []string{"tmux", "screen", "SCREEN", "zellij", "abduco", "dtach", "byobu", "mosh-server"}
+
+// Ports of mosh (mosh-server(1)).
+const moshFirst, moshLast = 60000, 61000
+
+func (r *reading) ways() {
+	all := logins(r.running)
+	r.seat(all)
+	ports := r.sshPorts(all)
+	records, err := recordedLogins()
+	if err != nil {
+		r.waysUnknown("recorded logins", err)
+	}
+	if _, err := sockets(unix.AF_INET, unix.IPPROTO_TCP, established); err != nil {
+		r.waysUnknown("TCP connections", err)
+	}
+	for _, l := range all {
+		r.facts.Ways = append(r.facts.Ways, l.way())
+	}
+	for _, c := range connections() {
+		known := slices.ContainsFunc(all, func(l login) bool { return l.Client == c.remote && l.Server == c.local })
+		if !known && slices.Contains(ports, c.local.Port()) {
+			w := model.Way{Kind: model.WaySSH, Proto: model.TCP, Client: c.remote, Server: c.local}
+			w.Own = r.facts.Session != nil && r.facts.Session.Client == c.remote && r.facts.Seat == model.SeatSSH
+			r.facts.Ways = append(r.facts.Ways, w)
+		}
+	}
+	r.waiting(records)
+	for _, one := range records {
+		if !one.mosh && !slices.ContainsFunc(r.facts.Ways, func(w model.Way) bool { return w.Client.Addr() == one.from }) {
+			r.facts.Ways = append(r.facts.Ways, model.Way{Kind: model.WayLogin, Proto: model.TCP, Client: netip.AddrPortFrom(one.from, 0), User: one.user})
+		}
+	}
+}
+
+func (r *reading) waysUnknown(what string, err error) {
+	r.facts.WaysUnknown = append(r.facts.WaysUnknown, what)
+	r.gap(what, err)
+}
+
+// seat finds by which of the logins this process was started, if by any.
+func (r *reading) seat(all []login) {
+	for pid := parentOf(os.Getpid()); pid > 1; pid = parentOf(pid) {
+		name := r.nameOf(pid)
+		if slices.ContainsFunc(multiplexers, func(m string) bool { return name == m || strings.HasPrefix(name, m+":") }) {
+			r.facts.Seat = model.SeatShared
+			return
+		}
+		if name == "login" || name == "agetty" || name == "getty" {
+			r.facts.Seat = model.SeatConsole
+			return
+		}
+		for i := range all {
+			if slices.Contains(all[i].pids, pid) {
+				all[i].own, r.facts.Seat = true, model.SeatSSH
+				if r.facts.Session == nil || r.facts.Session.Client != all[i].Client {
+					r.facts.Session = &model.Session{Client: all[i].Client, Server: all[i].Server, Live: model.SettingOn, Evidence: fmt.Sprintf("process %d (%s)", pid, name)}
+				}
+				return
+			}
+		}
+	}
+	if s := r.facts.Session; s != nil && s.Live == model.SettingOn && len(all) == 0 {
+		r.facts.Seat = model.SeatSSH // whose processes may not be seen
+	}
+}
+
+// sshPorts are the ports on which SSH servers of this host serve.
+func (r *reading) sshPorts(all []login) []uint16 {
+	ports := []uint16{22}
+	for _, l := range r.facts.Listeners {
+		if l.Proto == model.TCP && isSSHServer(l.Process) {
+			ports = append(ports, l.Address.Port())
+		}
+	}
+	for _, l := range all {
+		ports = append(ports, l.Server.Port())
+	}
+	return ports
+}
+
+// waiting adds what waits for whoever comes: mosh and VPN servers.
+func (r *reading) waiting(records []record) {
+	wireguard := slices.ContainsFunc(r.facts.Links, func(l model.Link) bool { return l.Kind == "wireguard" })
+	for _, l := range r.facts.Listeners {
+		w := model.Way{Proto: l.Proto, Server: l.Address, Program: l.Process}
+		port := l.Address.Port()
+		switch {
+		case l.Address.Addr().IsLoopback():
+			continue
+		case l.Proto == model.UDP && (l.Process == "mosh-server" || l.Process == "" && port >= moshFirst && port <= moshLast):
+			w.Kind = model.WayMosh
+			if i := slices.IndexFunc(records, func(one record) bool { return one.mosh && one.pid == l.PID }); i >= 0 {
+				w.User, w.Client = records[i].user, netip.AddrPortFrom(records[i].from, 0)
+			}
+		case vpnServers[l.Process]:
+			w.Kind = model.WayVPN
+		case wireguard && l.Proto == model.UDP && l.Process == "" && l.PID == 0: // the kernel's own socket
+			w.Kind, w.Program = model.WayVPN, "WireGuard"
+		default:
+			continue
+		}
+		r.facts.Ways = append(r.facts.Ways, w)
+	}
+}
+
+// login is an SSH connection of this host with the processes that serve it.
+type login struct {
+	Login
+	pids []int
+	own  bool
+}
+
+func (l login) way() model.Way {
+	return model.Way{Kind: model.WaySSH, Proto: model.TCP, Client: l.Client, Server: l.Server, User: l.User, Began: l.Began, Own: l.own, Program: "sshd"}
+}
+
+// logins finds the connections that processes of SSH servers hold, the oldest first.
+func logins(running []process) []login {
+	var open []socket
+	var all []login
+	for _, p := range running {
+		if !isSSHServer(p.name) && p.name != "sshd-auth" {
+			continue
+		}
+		began, ok := startOf(p.pid)
+		if !ok {
+			continue
+		}
+		if open == nil {
+			open = connections()
+		}
+		held := socketsOf(p.pid)
+		for _, c := range open {
+			if !slices.Contains(held, c.inode) {
+				continue
+			}
+			i := slices.IndexFunc(all, func(l login) bool { return l.Client == c.remote && l.Server == c.local })
+			if i < 0 {
+				i = len(all)
+				all = append(all, login{Login: Login{Client: c.remote, Server: c.local, Began: began}})
+			}
+			l := &all[i]
+			l.Began, l.pids = min(l.Began, began), append(l.pids, p.pid)
+			if name := userOf(p, running); name != "" {
+				l.User = name
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b login) int {
+		return cmp.Or(cmp.Compare(a.Began, b.Began), a.Client.Compare(b.Client))
+	})
+	return all
+}
+
+// userOf is who has got in by a process of an SSH server; "" nobody, or not yet.
+// OpenSSH writes it into the process's title once a session is open: "sshd:
+// alice@pts/0", "sshd-session: alice@notty". What it writes before has no @ or ends in
+// brackets: "sshd: alice [priv]". dropbear writes nothing, and starts nothing but what
+// somebody who has got in runs.
+func userOf(p process, running []process) string {
+	if p.name == "dropbear" {
+		for _, child := range running {
+			if child.name != "dropbear" && parentOf(child.pid) == p.pid {
+				return ownerOf(child.pid)
+			}
+		}
+		return ""
+	}
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p.pid))
+	if err != nil {
+		return ""
+	}
+	_, title, ok := strings.Cut(strings.TrimRight(string(text), "\x00 "), ": ")
+	at := strings.LastIndexByte(title, '@')
+	if !ok || at <= 0 || strings.HasSuffix(title, "]") {
+		return ""
+	}
+	return title[:at]
+}
+
+// ownerOf is the name of the user whom a process belongs to.
+func ownerOf(pid int) string {
+	var stat unix.Stat_t
+	if unix.Stat(fmt.Sprintf("/proc/%d", pid), &stat) != nil {
+		return ""
+	}
+	id := strconv.Itoa(int(stat.Uid))
+	if u, err := user.LookupId(id); err == nil {
+		return u.Username
+	}
+	return "user " + id
+}
+
+// record is a login from elsewhere that was recorded and whose process is alive.
+type record struct {
+	pid  int
+	user string
+	from netip.Addr
+	mosh bool
+}
+
+// recordedLogins reads utmp(5), where there is one.
+func recordedLogins() ([]record, error) {
+	text, err := os.ReadFile("/run/utmp")
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return parseRecords(text), nil
+}
+
+// parseRecords reads struct utmp: 384 bytes where it has the times of 32-bit
+// machines, as on x86-64, else 400.
+func parseRecords(text []byte) []record {
+	size := 384
+	if len(text)%384 != 0 && len(text)%400 == 0 {
+		size = 400
+	}
+	const userProcess = 7
+	var all []record
+	for ; len(text) >= size; text = text[size:] {
+		field := func(at, n int) string {
+			b, _, _ := bytes.Cut(text[at:at+n], []byte{0})
+			return string(b)
+		}
+		pid := int(binary.NativeEndian.Uint32(text[4:]))
+		if binary.NativeEndian.Uint16(text) != userProcess || parentOf(pid) == 0 {
+			continue
+		}
+		host := field(76, 256)
+		host, via, mosh := strings.Cut(host, " via mosh")
+		addr, err := netip.ParseAddr(host)
+		if err != nil {
+			continue
+		}
+		one := record{pid: pid, user: field(44, 32), from: addr.Unmap().WithZone(""), mosh: mosh}
+		if inside := strings.Trim(via, " []"); inside != "" {
+			if n, err := strconv.Atoi(inside); err == nil {
+				one.pid = n // of the server: "192.0.2.1 via mosh [1234]"
+			}
+		}
+		all = append(all, one)
+	}
+	return all
+}
