@@ -8,6 +8,7 @@ import (
 
 	"nattui/model/explain"
 	"nattui/model/facts"
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/ui/theme"
 )
@@ -283,22 +284,26 @@ func outcomeOf(done, failed string, err error) string {
 // settling completes the terms for a plan: it evaluates the plan, so it is not for Update.
 func (d *desk) settling(t terms) func(rules.Plan) Terms {
 	facts, before, journal := d.facts, d.tables.Sets, d.gw.Journal != nil
+	var flows *flow.Flows
+	if d.gw.Flows != nil {
+		flows = d.gw.Flows.Table()
+	}
 	return func(p rules.Plan) Terms {
 		settled := Terms{For: t.lasts, Park: t.park}
 		if journal {
-			settled.Confirm = t.countdown.time(func() bool { return mayCutOff(facts, before, p) })
+			settled.Confirm = t.countdown.time(func() bool { return mayCutOff(facts, before, p, flows) })
 		}
 		return settled
 	}
 }
 
-// mayCutOff tells whether a plan may touch the operator's own connection.
-func mayCutOff(facts *facts.Facts, before map[rules.Place]*rules.Ruleset, p rules.Plan) bool {
+// mayCutOff tells whether a plan may cut somebody off who is here, or comes through.
+func mayCutOff(facts *facts.Facts, before map[rules.Place]*rules.Ruleset, p rules.Plan, flows *flow.Flows) bool {
 	after, err := p.Apply(before)
 	if err != nil {
 		return false // it will be refused
 	}
-	b := explain.BlastOf(facts, before, after, p, nil, 0)
+	b := explain.BlastOf(facts, before, after, p, flows, 0)
 	return b.Own
 }
 

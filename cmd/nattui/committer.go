@@ -129,10 +129,14 @@ func operator(ctx context.Context) (o commit.Options, overSSH bool) {
 	}
 	o.Leash = true
 	facts, err := readFacts(ctx)
-	if err == nil && facts.Session != nil {
-		o.From = facts.Session.Client.Addr().String()
+	if err != nil {
+		return o, false
 	}
-	return o, o.From != ""
+	o.Operators = facts.Operators()
+	if len(o.Operators) == 1 {
+		o.From = o.Operators[0].String()
+	}
+	return o, len(o.Operators) > 0
 }
 
 // confirmation is the flag --confirm.

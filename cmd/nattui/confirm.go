@@ -8,6 +8,7 @@ import (
 
 	"nattui/rules/commit"
 	"nattui/rules/iptables"
+	"nattui/ui/text"
 )
 
 // newConfirmCommand makes "nattui confirm".
@@ -16,8 +17,9 @@ func newConfirmCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "confirm [ID]",
 		Short: "Let a change stand that would be taken back otherwise",
-		Long: "confirm ends the countdown of the change that waits for it. Say it from a new login: that one gets through is the proof that the change has not locked you out. " +
-			"From the login that the change was made from it counts once a new SSH connection has got through, or with --anyway.",
+		Long: "confirm ends the countdown of the change that waits for it. It takes a proof that the change has not locked you out: " +
+			"a login that came after the change, from where the change was made, and has got in. So run it from a new login, or here once one is there. " +
+			"A login from before the change proves nothing, and neither does a connection by which nobody has logged in. With --anyway it is confirmed without proof.",
 		Example: "nattui confirm",
 		Args:    oneID,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -25,12 +27,7 @@ func newConfirmCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if !anyway {
-				if err := sameLogin(c, committer); err != nil {
-					return err
-				}
-			}
-			e, err := committer.Confirm(context.WithoutCancel(c.Context()), firstOf(args))
+			e, err := confirm(c, committer, firstOf(args), anyway)
 			if err != nil {
 				return err
 			}
@@ -38,26 +35,45 @@ func newConfirmCommand() *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&anyway, "anyway", false, "also from the login that the change was made from, though that proves nothing")
+	c.Flags().BoolVar(&anyway, "anyway", false, "without proof that you can still log in; what was not proven is said")
 	offerChanges(c, func(e commit.Entry) bool { return e.Unconfirmed() })
 	return c
 }
 
-// sameLogin refuses to take the SSH login that a change was made from for a proof:
-// its connection may live on where no new one gets through.
-func sameLogin(c *cobra.Command, committer *commit.Committer) error {
+// confirm confirms a change with the proof that there is, or without one where that
+// is wanted.
+func confirm(c *cobra.Command, committer *commit.Committer, id string, anyway bool) (commit.Entry, error) {
+	ctx := context.WithoutCancel(c.Context())
 	e, err := committer.Store().Waiting()
-	if err != nil || e == nil {
-		return err
+	if err != nil {
+		return commit.Entry{}, err
 	}
-	if l, after, ok := proofOf(e); ok {
-		say(c.ErrOrStderr(), fmt.Sprintf("a new SSH connection from %v got through %s", l.Client.Addr(), age(after)))
-		return nil
+	if e == nil || id != "" && e.ID != id {
+		return committer.Confirm(ctx, id)
 	}
-	if e.From == "" || !e.FromHere() {
-		return nil
+	a, after, lacking := proofOf(e)
+	switch {
+	case a.User != "":
+		say(c.ErrOrStderr(), text.Safe(fmt.Sprintf("%s has logged in from %v %s", a.User, a.From, age(after))))
+	case lacking != "" && !anyway:
+		return *e, unproven(e, lacking)
+	case lacking != "":
+		say(c.ErrOrStderr(), text.Safe("not proven that you can still log in: "+lacking))
+		return committer.ConfirmUnproven(ctx, e.ID, lacking)
 	}
-	return fmt.Errorf("this is the login that change %s was made from: that it still works proves nothing; log in anew and say  nattui confirm  there, or here once that login has got through, or add --anyway", e.ID)
+	return committer.Confirm(ctx, e.ID)
+}
+
+// unproven is the error of confirming what nothing proves to be harmless.
+func unproven(e *commit.Entry, lacking string) error {
+	from := ""
+	for i, a := range e.Operators() {
+		if i > 0 {
+			from += " or "
+		}
+		from += a.String()
+	}
+	return fmt.Errorf("%s: this proves nothing; log in again from %s and run  nattui confirm  there, or here once that login is there, or add --anyway", lacking, from)
 }
 
 // committerHere opens everything that settling a change takes.

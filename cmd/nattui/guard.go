@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
+	"nattui/rules/commit"
 	"nattui/rules/iptables"
 )
 
@@ -31,7 +34,14 @@ func newGuardCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return committer.Guard(c.Context(), args[0])
+			// systemd starts it again unless it ends well, which it does where there is
+			// nothing to watch over.
+			var absent *commit.Absent
+			if err = committer.Guard(c.Context(), args[0]); errors.As(err, &absent) {
+				say(c.ErrOrStderr(), err.Error())
+				return nil
+			}
+			return err
 		},
 	}
 }

@@ -123,8 +123,8 @@ func (o *output) history(entries []commit.Entry) {
 			fmt.Fprintln(o, "    "+o.ink.faint.Render(text.Safe("wrote "+f.Path)))
 		}
 		if e.Unconfirmed() {
-			if l, after, ok := proofOf(&e); ok {
-				fmt.Fprintf(o, "    a new SSH connection from %v got through %s\n", l.Client.Addr(), age(after))
+			if a, after, _ := proofOf(&e); a.User != "" {
+				fmt.Fprintln(o, "    "+text.Safe(fmt.Sprintf("%s has logged in from %v %s", a.User, a.From, age(after))))
 			}
 		}
 	}
@@ -146,6 +146,8 @@ func fate(e commit.Entry) string {
 		words = "taken back"
 	case e.State == commit.Pending:
 		words = "being made"
+	case e.State == commit.Unknown:
+		words = "not known"
 	}
 	if !e.Expires.IsZero() {
 		words += ", ends " + e.Expires.Local().Format("2006-01-02 15:04:05")

@@ -92,33 +92,20 @@ func (s *safeChanges) Waiting() (*ui.Entry, error) {
 		return nil, err
 	}
 	shown := shownEntry(e)
-	if l, after, ok := proofOf(e); ok {
-		shown.Proof = &ui.Login{From: l.Client.Addr(), After: after}
+	if a, after, _ := proofOf(e); a.User != "" {
+		shown.Proof = &ui.Login{From: a.From, After: after}
 	}
 	return &shown, nil
 }
 
-// proofOf finds the first SSH connection that got through after a change was made,
-// one from its maker's address before others: that one shows that he is not locked
-// out.
-func proofOf(e *commit.Entry) (l host.Login, after time.Duration, ok bool) {
-	made := e.Made(commit.KernelClock())
-	if made == 0 {
-		return l, 0, false
+// proofOf finds the login that proves that the operator of a change can still get
+// in, or says what is lacking.
+func proofOf(e *commit.Entry) (a commit.Arrival, after time.Duration, lacking string) {
+	var arrivals []commit.Arrival
+	for _, l := range host.Logins() {
+		arrivals = append(arrivals, commit.Arrival{From: l.Client.Addr(), Began: l.Began, User: l.User})
 	}
-	for _, login := range host.Logins() {
-		if login.Began < made {
-			continue
-		}
-		own := login.Client.Addr().String() == e.From
-		if !ok || own {
-			l, after, ok = login, login.Began-made, true
-		}
-		if own {
-			break
-		}
-	}
-	return l, after, ok
+	return e.Proof(commit.KernelClock(), arrivals)
 }
 
 // RuleNotes tells which rules are parked, and who made the others and until when.
@@ -155,7 +142,16 @@ func (s *safeChanges) RuleNotes(sets map[rules.Place]*rules.Ruleset) (ui.RuleNot
 }
 
 func (s *safeChanges) Confirm(ctx context.Context, id string) error {
-	_, err := s.committer.Confirm(ctx, id)
+	e, err := s.committer.Store().Waiting()
+	if err != nil {
+		return err
+	}
+	if e != nil && (id == "" || e.ID == id) {
+		if _, _, lacking := proofOf(e); lacking != "" {
+			return unproven(e, lacking)
+		}
+	}
+	_, err = s.committer.Confirm(ctx, id)
 	return err
 }
 

@@ -64,9 +64,46 @@ func (a *approval) weigh(ctx context.Context, tables *iptables.Host, plan rules.
 			flows = nil // who may read the rules may read these; else there is no connection tracking
 		}
 	}
-	p.blast = explain.BlastOf(&p.facts, p.before, p.after, plan, flows, flowsBefore)
+	limit := flowsBefore
+	if flows == nil {
+		limit = 0
+		flows = waysAmongFlows(ctx, &p.facts)
+	}
+	p.blast = explain.BlastOf(&p.facts, p.before, p.after, plan, flows, limit)
 	p.options.Confirm, err = a.confirm.time(p.blast.Own)
 	return &p, err
+}
+
+// waysAmongFlows are those of the live flows by which somebody may administer
+// something: to SSH servers here and behind this gateway, and to mosh. The others are
+// not kept. It is nil where there is no connection tracking.
+func waysAmongFlows(ctx context.Context, f *facts.Facts) *flow.Flows {
+	kernel, err := conntrack.Open(conntrack.Options{})
+	if err != nil {
+		return nil
+	}
+	defer kernel.Close()
+	ports := map[uint16]bool{22: true}
+	for _, w := range f.Ways {
+		ports[w.Server.Port()] = true
+	}
+	flows := flow.NewFlows()
+	var some flow.Batch
+	err = kernel.Dump(ctx, func(b *flow.Batch) {
+		kept := some.Changes[:0]
+		for i := range b.Changes {
+			if g := &b.Changes[i].Flow; ports[g.AskedFor().Port()] || ports[g.ServedBy().Port()] {
+				kept = append(kept, b.Changes[i])
+			}
+		}
+		some = *b
+		some.Changes = kept
+		flows.Apply(&some)
+	})
+	if err != nil {
+		return nil
+	}
+	return flows
 }
 
 // tell shows what a plan does, before and after, and what it would touch besides.

@@ -273,7 +273,7 @@ func TestConfirmedFromANewLogin(t *testing.T) {
 			r.Fatalf("the change does not wait: %+v", e)
 		}
 		said, err := r.run("nattui history; nattui confirm")
-		if err != nil || !strings.Contains(said, "a new SSH connection from 203.0.113.10 got through") || !strings.Contains(said, "change 1 stands") {
+		if err != nil || !strings.Contains(said, "root has logged in from 203.0.113.10") || !strings.Contains(said, "change 1 stands") {
 			r.Errorf("%v: %s", err, said)
 		}
 		if e := r.entry("1"); e.State != commit.Confirmed {

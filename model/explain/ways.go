@@ -203,9 +203,13 @@ func connectionOf(w facts.Way, f *facts.Facts) []probe {
 		leaving.Has |= evaluate.HasTCPFlags
 		established.TCPFlags, leaving.TCPFlags = 0x10, 0x10 // ACK
 	}
-	all := []probe{{arriving, "a new one"}}
+	again, its, answers := "a new one", "its packets", "answers to it"
+	if w.Own {
+		again, its, answers = "a new connection of yours", "packets of your connection", "answers to your connection"
+	}
+	all := []probe{{arriving, again}}
 	if w.Kind != facts.WayThrough || !hasAddress(f, w.Server.Addr()) {
-		all = append(all, probe{established, "its packets"}, probe{leaving, "answers to it"})
+		all = append(all, probe{established, its}, probe{leaving, answers})
 	}
 	for _, a := range f.Addresses {
 		// It may come by the link that has the address, wherever the route back leads.

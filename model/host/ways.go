@@ -15,7 +15,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nattui/model"
+	"nattui/model/facts"
+	"nattui/model/flow"
 )
 
 // This file answers who is here and how they came, and by what they could come: from
@@ -52,15 +53,15 @@ func (r *reading) ways() {
 	for _, c := range connections() {
 		known := slices.ContainsFunc(all, func(l login) bool { return l.Client == c.remote && l.Server == c.local })
 		if !known && slices.Contains(ports, c.local.Port()) {
-			w := model.Way{Kind: model.WaySSH, Proto: model.TCP, Client: c.remote, Server: c.local}
-			w.Own = r.facts.Session != nil && r.facts.Session.Client == c.remote && r.facts.Seat == model.SeatSSH
+			w := facts.Way{Kind: facts.WaySSH, Proto: flow.TCP, Client: c.remote, Server: c.local}
+			w.Own = r.facts.Session != nil && r.facts.Session.Client == c.remote && r.facts.Seat == facts.SeatSSH
 			r.facts.Ways = append(r.facts.Ways, w)
 		}
 	}
 	r.waiting(records)
 	for _, one := range records {
-		if !one.mosh && !slices.ContainsFunc(r.facts.Ways, func(w model.Way) bool { return w.Client.Addr() == one.from }) {
-			r.facts.Ways = append(r.facts.Ways, model.Way{Kind: model.WayLogin, Proto: model.TCP, Client: netip.AddrPortFrom(one.from, 0), User: one.user})
+		if !one.mosh && !slices.ContainsFunc(r.facts.Ways, func(w facts.Way) bool { return w.Client.Addr() == one.from }) {
+			r.facts.Ways = append(r.facts.Ways, facts.Way{Kind: facts.WayLogin, Proto: flow.TCP, Client: netip.AddrPortFrom(one.from, 0), User: one.user})
 		}
 	}
 }
@@ -75,25 +76,25 @@ func (r *reading) seat(all []login) {
 	for pid := parentOf(os.Getpid()); pid > 1; pid = parentOf(pid) {
 		name := r.nameOf(pid)
 		if slices.ContainsFunc(multiplexers, func(m string) bool { return name == m || strings.HasPrefix(name, m+":") }) {
-			r.facts.Seat = model.SeatShared
+			r.facts.Seat = facts.SeatShared
 			return
 		}
 		if name == "login" || name == "agetty" || name == "getty" {
-			r.facts.Seat = model.SeatConsole
+			r.facts.Seat = facts.SeatConsole
 			return
 		}
 		for i := range all {
 			if slices.Contains(all[i].pids, pid) {
-				all[i].own, r.facts.Seat = true, model.SeatSSH
+				all[i].own, r.facts.Seat = true, facts.SeatSSH
 				if r.facts.Session == nil || r.facts.Session.Client != all[i].Client {
-					r.facts.Session = &model.Session{Client: all[i].Client, Server: all[i].Server, Live: model.SettingOn, Evidence: fmt.Sprintf("process %d (%s)", pid, name)}
+					r.facts.Session = &facts.Session{Client: all[i].Client, Server: all[i].Server, Live: facts.SettingOn, Evidence: fmt.Sprintf("process %d (%s)", pid, name)}
 				}
 				return
 			}
 		}
 	}
-	if s := r.facts.Session; s != nil && s.Live == model.SettingOn && len(all) == 0 {
-		r.facts.Seat = model.SeatSSH // whose processes may not be seen
+	if s := r.facts.Session; s != nil && s.Live == facts.SettingOn && len(all) == 0 {
+		r.facts.Seat = facts.SeatSSH // whose processes may not be seen
 	}
 }
 
@@ -101,7 +102,7 @@ func (r *reading) seat(all []login) {
 func (r *reading) sshPorts(all []login) []uint16 {
 	ports := []uint16{22}
 	for _, l := range r.facts.Listeners {
-		if l.Proto == model.TCP && isSSHServer(l.Process) {
+		if l.Proto == flow.TCP && isSSHServer(l.Process) {
 			ports = append(ports, l.Address.Port())
 		}
 	}
@@ -113,22 +114,22 @@ func (r *reading) sshPorts(all []login) []uint16 {
 
 // waiting adds what waits for whoever comes: mosh and VPN servers.
 func (r *reading) waiting(records []record) {
-	wireguard := slices.ContainsFunc(r.facts.Links, func(l model.Link) bool { return l.Kind == "wireguard" })
+	wireguard := slices.ContainsFunc(r.facts.Links, func(l facts.Link) bool { return l.Kind == "wireguard" })
 	for _, l := range r.facts.Listeners {
-		w := model.Way{Proto: l.Proto, Server: l.Address, Program: l.Process}
+		w := facts.Way{Proto: l.Proto, Server: l.Address, Program: l.Process}
 		port := l.Address.Port()
 		switch {
 		case l.Address.Addr().IsLoopback():
 			continue
-		case l.Proto == model.UDP && (l.Process == "mosh-server" || l.Process == "" && port >= moshFirst && port <= moshLast):
-			w.Kind = model.WayMosh
+		case l.Proto == flow.UDP && (l.Process == "mosh-server" || l.Process == "" && port >= moshFirst && port <= moshLast):
+			w.Kind = facts.WayMosh
 			if i := slices.IndexFunc(records, func(one record) bool { return one.mosh && one.pid == l.PID }); i >= 0 {
 				w.User, w.Client = records[i].user, netip.AddrPortFrom(records[i].from, 0)
 			}
 		case vpnServers[l.Process]:
-			w.Kind = model.WayVPN
-		case wireguard && l.Proto == model.UDP && l.Process == "" && l.PID == 0: // the kernel's own socket
-			w.Kind, w.Program = model.WayVPN, "WireGuard"
+			w.Kind = facts.WayVPN
+		case wireguard && l.Proto == flow.UDP && l.Process == "" && l.PID == 0: // the kernel's own socket
+			w.Kind, w.Program = facts.WayVPN, "WireGuard"
 		default:
 			continue
 		}
@@ -143,8 +144,8 @@ type login struct {
 	own  bool
 }
 
-func (l login) way() model.Way {
-	return model.Way{Kind: model.WaySSH, Proto: model.TCP, Client: l.Client, Server: l.Server, User: l.User, Began: l.Began, Own: l.own, Program: "sshd"}
+func (l login) way() facts.Way {
+	return facts.Way{Kind: facts.WaySSH, Proto: flow.TCP, Client: l.Client, Server: l.Server, User: l.User, Began: l.Began, Own: l.own, Program: "sshd"}
 }
 
 // logins finds the connections that processes of SSH servers hold, the oldest first.
@@ -163,8 +164,9 @@ func logins(running []process) []login {
 			open = connections()
 		}
 		held := socketsOf(p.pid)
+		own := ownConnection(p, held)
 		for _, c := range open {
-			if !slices.Contains(held, c.inode) {
+			if !slices.Contains(held, c.inode) && (own == nil || own.Client != c.remote || own.Server != c.local) {
 				continue
 			}
 			i := slices.IndexFunc(all, func(l login) bool { return l.Client == c.remote && l.Server == c.local })
@@ -183,6 +185,25 @@ func logins(running []process) []login {
 		return cmp.Or(cmp.Compare(a.Began, b.Began), a.Client.Compare(b.Client))
 	})
 	return all
+}
+
+// ownConnection is the connection of a process that this one descends from, where
+// its sockets may not be seen: without root, by the environment.
+func ownConnection(p process, held []uint64) *facts.Session {
+	if held != nil {
+		return nil
+	}
+	for pid := parentOf(os.Getpid()); pid > 1; pid = parentOf(pid) {
+		if pid != p.pid {
+			continue
+		}
+		if value, ok := os.LookupEnv(sshVariable); ok {
+			if s := sessionFrom(value); s != nil && s.Live == facts.SettingOn {
+				return s
+			}
+		}
+	}
+	return nil
 }
 
 // userOf is who has got in by a process of an SSH server; "" nobody, or not yet.

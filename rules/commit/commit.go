@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -97,6 +98,10 @@ type Options struct {
 	For time.Duration
 	// By is who makes it, From the address of the SSH client.
 	By, From string
+	// Operators are the addresses from which whoever makes it may have come: more than
+	// one where he sits in a terminal that outlives logins. A login from one of them is
+	// the proof that the change has not locked him out; see Entry.Proof.
+	Operators []netip.Addr
 	// Leash takes a change that waits to be confirmed back also when the terminal
 	// of this process goes away: the shell on it ends or the connection is cut.
 	Leash bool
@@ -188,7 +193,7 @@ func (c *Committer) run(ctx context.Context, l *lock, j *journal, wanted source,
 	if err != nil {
 		return Entry{}, err
 	}
-	e := &Entry{ID: j.next(), Kind: o.Kind, At: c.clock.Now(), By: o.By, From: o.From, State: Pending, Undoes: o.Undoes, begun: in(c.clock, 0)}
+	e := &Entry{ID: j.next(), Kind: o.Kind, At: c.clock.Now(), By: o.By, From: o.From, State: Pending, Undoes: o.Undoes, begun: in(c.clock, 0), operators: o.Operators}
 	if o.Leash && o.Confirm > 0 {
 		e.terminal = ownTerminal()
 	}

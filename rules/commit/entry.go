@@ -1,6 +1,7 @@
 package commit
 
 import (
+	"net/netip"
 	"time"
 
 	"nattui/rules"
@@ -63,6 +64,8 @@ type Entry struct {
 	expires  moment
 	terminal terminal
 	made     moment
+	// operators are the addresses from which its maker may have come.
+	operators []netip.Addr
 	// touched is the number of the journal's record that last told of the entry.
 	touched int
 	// leaving is why the change is being taken back, from before that is begun: it

@@ -135,7 +135,10 @@ func (c *Committer) Guard(ctx context.Context, id string) error {
 	}
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE, syscall.SIGQUIT)
 	g := guard{c: c, id: id}
-	if g.last = g.read(); g.last == nil {
+	if g.last = g.read(false); g.last == nil {
+		if _, err := c.store.readJournal(false); err != nil {
+			return err
+		}
 		return &Absent{fmt.Sprintf("there is no change %s in the journal", id)}
 	}
 	alarm, err := c.store.watch()

@@ -335,8 +335,19 @@ func (j *journal) choose(id string) (*Entry, error) {
 }
 
 // Confirm says that a change may stand. id "" is the one that waits for it. The
-// error is *Absent where none does, also because it came too late.
+// error is *Absent where none does, also because it came too late. Whether it may be
+// said is for the caller to ask: Entry.Proof.
 func (c *Committer) Confirm(ctx context.Context, id string) (Entry, error) {
+	return c.confirm(ctx, id, "")
+}
+
+// ConfirmUnproven is Confirm for a change of which nothing proves that its operator
+// can still get in; lacking, which is what Proof says, is noted with it.
+func (c *Committer) ConfirmUnproven(ctx context.Context, id, lacking string) (Entry, error) {
+	return c.confirm(ctx, id, "confirmed anyway: "+lacking)
+}
+
+func (c *Committer) confirm(ctx context.Context, id, note string) (Entry, error) {
 	return c.decide(ctx, id, func(_ *lock, e *Entry) error {
 		switch {
 		case e.State == Confirmed:
@@ -345,7 +356,7 @@ func (c *Committer) Confirm(ctx context.Context, id string) (Entry, error) {
 		case !e.Unconfirmed():
 			return &Absent{fmt.Sprintf("change %s does not wait to be confirmed: it is %s%s", e.ID, e.State, inBrackets(e.Result))}
 		}
-		e.State = Confirmed
+		e.State, e.Result = Confirmed, join(e.Result, note)
 		e.Deadline, e.deadline = time.Time{}, moment{}
 		if err := c.store.append(updateOf(e)); err != nil {
 			return err

@@ -3,6 +3,7 @@ package commit
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"time"
 	"unicode/utf8"
 
@@ -63,6 +64,8 @@ type record struct {
 	Begun    *moment    `json:"begun,omitempty"`
 	Made     *moment    `json:"made,omitempty"`
 	Terminal *terminal  `json:"terminal,omitempty"`
+	// Operators are the addresses from which the change may have been made.
+	Operators []netip.Addr `json:"operators,omitempty"`
 	Title    text       `json:"summary,omitempty"`
 	Commands []text     `json:"commands,omitempty"` // for people; not read back
 	Steps    []step     `json:"plan,omitempty"`
@@ -172,7 +175,7 @@ func recordOf(e *Entry) record {
 	r.Update = false
 	r.Kind, r.At, r.By, r.From, r.Undoes, r.Files = e.Kind, e.At, cut(e.By), cut(e.From), e.Undoes, e.Files
 	r.Title = cut(e.Plan.Title)
-	r.Begun = &e.begun
+	r.Begun, r.Operators = &e.begun, e.operators
 	if e.terminal != (terminal{}) {
 		r.Terminal = &e.terminal
 	}
@@ -215,7 +218,7 @@ func (r *record) setPlan(e *Entry) {
 // take brings an entry up to the record.
 func (e *Entry) take(r record) error {
 	if !r.Update {
-		*e = Entry{ID: r.ID, Kind: r.Kind, At: r.At, By: string(r.By), From: string(r.From), Undoes: r.Undoes, Files: r.Files}
+		*e = Entry{ID: r.ID, Kind: r.Kind, At: r.At, By: string(r.By), From: string(r.From), Undoes: r.Undoes, Files: r.Files, operators: r.Operators}
 		e.Plan.Title = string(r.Title)
 	}
 	e.State, e.Result, e.leaving = r.State, string(r.Result), string(r.Leaving)
