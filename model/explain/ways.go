@@ -214,7 +214,7 @@ func connectionOf(w facts.Way, f *facts.Facts) []probe {
 	for _, a := range f.Addresses {
 		// It may come by the link that has the address, wherever the route back leads.
 		if a.Prefix.Addr() == w.Server.Addr() && a.Link != "lo" {
-			for _, p := range all[:2:2] {
+			for _, p := range slices.Clone(all) {
 				if !p.packet.Local {
 					p.packet.In = a.Link
 					all = append(all, p)

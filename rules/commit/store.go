@@ -27,8 +27,8 @@ const LockWait = 10 * time.Second
 // Store is the state directory of one host: the lock, the journal and the marks
 // of live guards. It is private to its owner, who is root on a gateway.
 type Store struct {
-	dir  string
-	wait time.Duration // for the lock
+	dir   string
+	wait  time.Duration        // for the lock
 	known atomic.Pointer[link] // the last record that this process has read or written
 }
 

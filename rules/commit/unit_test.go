@@ -106,8 +106,10 @@ func boot(t *testing.T) *booted {
 
 // try runs a program inside.
 func (b *booted) try(input string, argv ...string) (string, error) {
-	enter := []string{"-t", strconv.Itoa(b.init), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "/usr/bin/env", "-i",
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", commit.StateVariable + "=" + b.state}
+	enter := []string{
+		"-t", strconv.Itoa(b.init), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "/usr/bin/env", "-i",
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", commit.StateVariable + "=" + b.state,
+	}
 	cmd := exec.Command("nsenter", append(enter, argv...)...)
 	cmd.Stdin = strings.NewReader(input)
 	out, err := cmd.CombinedOutput()

@@ -66,14 +66,14 @@ type record struct {
 	Terminal *terminal  `json:"terminal,omitempty"`
 	// Operators are the addresses from which the change may have been made.
 	Operators []netip.Addr `json:"operators,omitempty"`
-	Title    text       `json:"summary,omitempty"`
-	Commands []text     `json:"commands,omitempty"` // for people; not read back
-	Steps    []step     `json:"plan,omitempty"`
-	Marks    []mark     `json:"marks,omitempty"`
-	Result   text       `json:"result,omitempty"`
-	Leaving  text       `json:"leaving,omitempty"`
-	Undoes   string     `json:"undoes,omitempty"`
-	Files    []File     `json:"files,omitempty"`
+	Title     text         `json:"summary,omitempty"`
+	Commands  []text       `json:"commands,omitempty"` // for people; not read back
+	Steps     []step       `json:"plan,omitempty"`
+	Marks     []mark       `json:"marks,omitempty"`
+	Result    text         `json:"result,omitempty"`
+	Leaving   text         `json:"leaving,omitempty"`
+	Undoes    string       `json:"undoes,omitempty"`
+	Files     []File       `json:"files,omitempty"`
 	// Update marks a record that changes an entry's state and repeats only what changed.
 	Update bool `json:"update,omitempty"`
 }
