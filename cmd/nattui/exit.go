@@ -73,7 +73,7 @@ func complain(w io.Writer, err error, args []string) {
 		return
 	}
 	say(w, err.Error())
-	if exitStatus(err) == exitNotPermitted {
+	if exitStatus(err) == exitNotPermitted && os.Geteuid() != 0 {
 		say(w, "this would work: "+rules.ShellLine(append([]string{"sudo", "nattui"}, args...))+"  (to look around without root: nattui lab)")
 	}
 }

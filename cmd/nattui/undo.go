@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nattui/rules"
 	"nattui/rules/commit"
 	"nattui/rules/iptables"
 	"nattui/ui/text"
@@ -60,6 +61,9 @@ func undo(c *cobra.Command, a *approval, confirm *confirmation, id string) error
 	}
 	if a.dryRun {
 		p.tell(c.ErrOrStderr())
+		if err := printFiles(c.OutOrStdout(), entry); err != nil {
+			return err
+		}
 		return printCommands(c.OutOrStdout(), plan)
 	}
 	if !a.yes {
@@ -80,6 +84,21 @@ func undo(c *cobra.Command, a *approval, confirm *confirmation, id string) error
 		return err
 	}
 	return p.tellKept(c, false)
+}
+
+// printFiles prints what becomes of the files that a change has written when it is
+// undone: each is as it was before, or goes.
+func printFiles(w io.Writer, e commit.Entry) error {
+	for _, f := range e.Files {
+		line := "rm " + rules.ShellLine([]string{f.Path})
+		if f.Existed {
+			line = "# " + f.Path + " is written as it was before change " + e.ID
+		}
+		if _, err := fmt.Fprintln(pipe{w}, text.Safe(line)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sayStands tells the id of a change that stands, and until when.

@@ -391,6 +391,10 @@ func (x *Switches) fileFor(name string) string {
 // pointers (nf_ct_alloc_hashtable).
 const bucketsStep = 512
 
+// smallestMax is the least that the flow table is to have room for, unless it has
+// less already: a gateway's flows of a quiet hour tell nothing of a busy one.
+const smallestMax = 16_384
+
 // check reads a value and refuses what cannot work.
 func (x *Switches) check(s *Switch, value string) (string, error) {
 	value = strings.ToLower(strings.TrimSpace(value))
@@ -407,10 +411,13 @@ func (x *Switches) check(s *Switch, value string) (string, error) {
 		return value, x.overruled(s, value)
 	}
 	n, err := strconv.ParseInt(strings.ReplaceAll(value, "_", ""), 10, 64)
-	least := int64(max(256, x.flows+x.flows/4))
+	enough := int64(x.flows + x.flows/4)
+	least := max(enough, 256, min(smallestMax, int64(x.facts.Settings.ConntrackMax)))
 	switch {
 	case err != nil:
 		return "", &Refusal{fmt.Sprintf("%s is a number, not %q", s.Name, value), s.Name + " " + s.Now}
+	case s.Name == settingMax && n >= enough && n < least:
+		return "", &Refusal{fmt.Sprintf("%d is too few, however quiet it is now: one busy client has hundreds of connections, and when the table is full new ones are refused, yours too", n), fmt.Sprintf("%s %d", s.Name, least)}
 	case s.Name == settingMax && n < least:
 		return "", &Refusal{fmt.Sprintf("%d is too few: %s are there now, and new ones would be refused", n, rules.Plural(x.flows, "flow")), fmt.Sprintf("%s %d", s.Name, least)}
 	case s.Name == settingMax && n > 1<<27:

@@ -28,7 +28,10 @@ func printable(r rune) rune {
 	return r
 }
 
-func (l *logger) write(e *Entry) {
+func (l *logger) write(e *Entry) { l.say(sentenceOf(e)) }
+
+// sentenceOf is what the system log is told of an entry.
+func sentenceOf(e *Entry) string {
 	text := fmt.Sprintf("change %s%s is %s", e.ID, whose(*e), e.State)
 	if !e.Deadline.IsZero() {
 		text += " until " + e.Deadline.Format("15:04:05") + " unless confirmed"
@@ -41,5 +44,16 @@ func (l *logger) write(e *Entry) {
 	if len(commands) > most {
 		commands = append(commands[:most:most], fmt.Sprintf("and %d more", len(commands)-most))
 	}
-	l.say(text + ": " + strings.Join(commands, "; "))
+	what := strings.Join(commands, "; ")
+	if what == "" {
+		what = e.Summary()
+		for i, f := range e.Files {
+			if i == most {
+				what += fmt.Sprintf(" and %d more files", len(e.Files)-most)
+				break
+			}
+			what += " " + f.Path
+		}
+	}
+	return text + ": " + strings.TrimSpace(what)
 }

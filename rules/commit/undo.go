@@ -194,8 +194,32 @@ func undoConflict(e *Entry, now sets, back []rules.Change, notes []string) error
 	if len(notes) == 0 {
 		notes = []string{fmt.Sprintf("%d of its %d changes stand no more: others have taken them back already", len(e.Plan.Changes())-len(back), len(e.Plan.Changes()))}
 	}
-	return fmt.Errorf("change %s cannot be undone any more: %s: %w", e.ID, strings.Join(notes, "; "), conflict)
+	return &Unfit{"change " + e.ID + " cannot be undone any more: " + strings.Join(notes, "; "), conflict}
 }
+
+// Unfit is the error of undoing a change that is not as it was made. Nothing was
+// changed.
+type Unfit struct {
+	Text     string
+	Conflict *rules.Conflict
+}
+
+// Error says what does not fit, and what stands at the place where that is another
+// rule.
+func (e *Unfit) Error() string {
+	switch c := e.Conflict; {
+	case c.Want == "":
+		return e.Text + "; nothing was changed"
+	case c.Want == c.Found && c.Change.Op == rules.Insert:
+		return e.Text + ": the rule is there again: " + c.Found + "; nothing was changed"
+	case c.Want == c.Found:
+		return e.Text + ": the rule that stands there was there before it: " + c.Found + "; nothing was changed"
+	}
+	return e.Text + ": " + e.Conflict.Error()
+}
+
+// Unwrap is the conflict.
+func (e *Unfit) Unwrap() error { return e.Conflict }
 
 // Undo takes a settled entry back as a change of its own, which can be undone in
 // turn; see UndoPlan for which and for the errors, and Run.

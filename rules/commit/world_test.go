@@ -836,6 +836,31 @@ func TestUndoExplainsConflicts(t *testing.T) {
 	})
 }
 
+// TestUndoSaysWhatIsThereAgain undoes a deletion whose rule somebody has put back,
+// and an insertion of which only an older equal rule is left.
+func TestUndoSaysWhatIsThereAgain(t *testing.T) {
+	everywhere(t, func(g *gateway) {
+		for _, undone := range []bool{false, true} {
+			g.seed()
+			line := "-A PREROUTING -s " + g.addr(2) + " -j ACCEPT"
+			var e commit.Entry
+			if undone {
+				e = g.run(rules.Single(g.change(rules.Delete, 2, line)), commit.Options{})
+				g.iptables("-t", "nat", "-I", "PREROUTING", "2", "-s", g.addr(2), "-j", "ACCEPT")
+			} else {
+				e = g.run(rules.Single(g.change(rules.Insert, 1, line)), commit.Options{})
+				g.iptables("-t", "nat", "-D", "PREROUTING", "1")
+			}
+			_, err := g.c.Undo(context.Background(), e.ID, commit.Options{})
+			if !errors.As(err, new(*rules.Conflict)) || strings.Contains(err.Error(), fmt.Sprintf("%q and is now %q", line, line)) {
+				g.Errorf("the error is %v", err)
+			}
+			g.iptables("-t", "nat", "-F")
+			g.iptables("-t", "filter", "-F")
+		}
+	})
+}
+
 // TestReplacedRuleInAnotherForm ends nattui before it could see how the kernel
 // prints the rule that it put in place of another.
 func TestReplacedRuleInAnotherForm(t *testing.T) {

@@ -3,6 +3,7 @@ package iptables
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -15,6 +16,9 @@ var ErrPermission = errors.New("not permitted")
 
 // permission says what was tried and what would work.
 func permission(what string) error {
+	if os.Geteuid() == 0 {
+		return fmt.Errorf("%s: %w: it needs the capabilities CAP_NET_ADMIN and CAP_NET_RAW, which root has not got here; in a container they have to be given", what, ErrPermission)
+	}
 	return fmt.Errorf("%s: %w: it needs the capabilities CAP_NET_ADMIN and CAP_NET_RAW; run it as root, for example: sudo nattui", what, ErrPermission)
 }
 
