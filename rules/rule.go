@@ -12,15 +12,15 @@ import (
 //
 // A Rule is a value; nobody changes the slices inside after it was made.
 type Rule struct {
-	Chain       string
-	Source      Net
-	Dest        Net
-	In, Out     Iface
-	Protocol    ProtoMatch
-	Fragment    Fragment
-	Matches     []Match
-	Target      Target
-	Counters    Counters
+	Chain    string
+	Source   Net
+	Dest     Net
+	In, Out  Iface
+	Protocol ProtoMatch
+	Fragment Fragment
+	Matches  []Match
+	Target   Target
+	Counters Counters
 	// Handle is the kernel's number of the rule in its table, on nft; 0 where it was
 	// not asked for or does not exist. It tells equal rules apart, and is no part of
 	// what the rule says.

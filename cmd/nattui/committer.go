@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"nattui/model/conntrack"
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/model/host"
 	"nattui/rules"
@@ -118,25 +119,31 @@ func unfinished() []string {
 	return lines
 }
 
-// operator tells who is at it, and whether over SSH, and from where.
-func operator(ctx context.Context) (o commit.Options, overSSH bool) {
-	o.By = fmt.Sprintf("user %d", os.Getuid())
+// operator tells who is at it, and from where.
+func operator(ctx context.Context) commit.Options {
+	f, err := readFacts(ctx)
+	if err != nil {
+		return operatorOf(nil)
+	}
+	return operatorOf(&f)
+}
+
+// operatorOf is operator where the facts are known.
+func operatorOf(f *facts.Facts) commit.Options {
+	o := commit.Options{By: fmt.Sprintf("user %d", os.Getuid()), Leash: true}
 	if u, err := user.Current(); err == nil {
 		o.By = u.Username
 	}
 	if through := os.Getenv("SUDO_USER"); through != "" && through != o.By {
 		o.By += " (sudo: " + through + ")"
 	}
-	o.Leash = true
-	facts, err := readFacts(ctx)
-	if err != nil {
-		return o, false
+	if f == nil {
+		return o
 	}
-	o.Operators = facts.Operators()
-	if len(o.Operators) == 1 {
+	if o.Operators = f.Operators(); len(o.Operators) == 1 {
 		o.From = o.Operators[0].String()
 	}
-	return o, len(o.Operators) > 0
+	return o
 }
 
 // confirmation is the flag --confirm.

@@ -49,7 +49,7 @@ func (s *safeChanges) Apply(ctx context.Context, p rules.Plan, t ui.Terms) (ui.D
 }
 
 func optionsOf(ctx context.Context, t ui.Terms) commit.Options {
-	o, _ := operator(ctx)
+	o := operator(ctx)
 	o.Confirm, o.For = t.Confirm, t.For
 	return o
 }
@@ -207,7 +207,7 @@ func (s *safeChanges) Save(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	who, _ := operator(ctx)
+	who := operator(ctx)
 	o.By, o.From = who.By, who.From
 	_, _, err = s.committer.Save(ctx, o)
 	return err

@@ -44,14 +44,14 @@ const (
 func (a *approval) weigh(ctx context.Context, tables *iptables.Host, plan rules.Plan) (*prospect, error) {
 	var p prospect
 	var err error
-	p.options, _ = operator(ctx)
-	p.options.For = a.lasts
 	if p.before, err = tables.ReadAll(ctx); err != nil {
 		return nil, err
 	}
 	if p.facts, err = readFacts(ctx); err != nil {
 		return nil, err
 	}
+	p.options = operatorOf(&p.facts)
+	p.options.For = a.lasts
 	if p.after, err = plan.Apply(p.before); err != nil {
 		return nil, asConflict(err)
 	}

@@ -73,7 +73,7 @@ func save(c *cobra.Command, a *approval) error {
 			return err
 		}
 	}
-	who, _ := operator(ctx)
+	who := operator(ctx)
 	o.By, o.From = who.By, who.From
 	e, saving, err := committer.Save(context.WithoutCancel(ctx), o)
 	if err != nil {

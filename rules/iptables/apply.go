@@ -241,6 +241,11 @@ func (h *Host) undo(done []rules.Change, cause error) error {
 	return cause
 }
 
+// keepsCounters tells whether a change takes a rule's counters along.
+func keepsCounters(c rules.Change) bool {
+	return c.Op == rules.Delete || c.Op == rules.Replace || c.Op == rules.Move
+}
+
 // inverses undo the changes: the inverse of each, in reverse order.
 func inverses(changes []rules.Change) []rules.Change {
 	inv := make([]rules.Change, 0, len(changes))
@@ -334,6 +339,12 @@ func (a *attempt) run(ctx context.Context) ([]rules.Change, error) {
 		return nil, err
 	}
 	changes, err := a.propose(before)
+	if err == nil && slices.ContainsFunc(changes, keepsCounters) {
+		// The counters have to be those of now.
+		if before, err = a.host.readAnew(ctx, p); err == nil {
+			changes, err = a.propose(before)
+		}
+	}
 	if err != nil || len(changes) == 0 {
 		return nil, err
 	}

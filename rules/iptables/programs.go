@@ -23,6 +23,8 @@ type Host struct {
 	standby rules.Backend // what the plain program means
 	own     own
 	writing sync.Mutex
+	recent  sync.Mutex // of latest
+	latest  map[rules.Place]latest
 }
 
 // programs are the programs that serve one place.
@@ -95,7 +97,7 @@ func find(name string) string {
 // *NotInstalled where nothing can be used, and wraps ErrPermission where the
 // process may not read the tables.
 func Open(ctx context.Context) (*Host, error) {
-	h := &Host{places: map[rules.Place]*programs{}, own: own{prints: map[rules.Family]uint64{}}}
+	h := &Host{places: map[rules.Place]*programs{}, latest: map[rules.Place]latest{}, own: own{prints: map[rules.Family]uint64{}}}
 	var found [len(rules.Families)][len(rules.Backends)]*programs
 	var absent [len(rules.Families)][len(rules.Backends)]*Absence
 	var wait sync.WaitGroup

@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"sync"
+	"time"
 
 	"nattui/rules"
 )
@@ -17,6 +18,10 @@ import (
 // all of them unless somebody changed one during every attempt. Tables that do not
 // exist are not there and are not made.
 //
+// Where no rule has changed since it was last asked, a moment ago, it returns the
+// same snapshot: its counters may then be as old as a few readings take, a second at
+// least.
+//
 // It needs CAP_NET_ADMIN and blocks while iptables-save runs; see the package
 // comment for how long.
 func (h *Host) Read(ctx context.Context, place rules.Place) (*rules.Ruleset, error) {
@@ -24,10 +29,53 @@ func (h *Host) Read(ctx context.Context, place rules.Place) (*rules.Ruleset, err
 	if err != nil {
 		return nil, err
 	}
-	if place.Backend == rules.NFT {
-		return p.readNFT(ctx)
+	h.recent.Lock()
+	last := h.latest[place]
+	h.recent.Unlock()
+	if time.Since(last.begun) < max(time.Second, 4*last.took) && last.stillTrue(place) {
+		return last.set, nil
 	}
-	return p.readLegacy(ctx)
+	return h.readAnew(ctx, p)
+}
+
+// readAnew is Read with counters as they are now.
+func (h *Host) readAnew(ctx context.Context, p *programs) (*rules.Ruleset, error) {
+	last := latest{begun: time.Now()}
+	var err error
+	if p.place.Backend == rules.NFT {
+		last.set, err = p.readNFT(ctx)
+	} else {
+		last.set, last.print, err = p.readLegacy(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	last.took = time.Since(last.begun)
+	h.recent.Lock()
+	h.latest[p.place] = last
+	h.recent.Unlock()
+	return last.set, nil
+}
+
+// latest is the last snapshot of a place, when its reading began and how long it took.
+type latest struct {
+	set   *rules.Ruleset
+	print uint64 // of the legacy rules; 0 where they changed while they were read
+	begun time.Time
+	took  time.Duration
+}
+
+// stillTrue reports whether no rule has changed since.
+func (l latest) stillTrue(place rules.Place) bool {
+	if l.set == nil {
+		return false
+	}
+	if place.Backend == rules.Legacy {
+		now, err := fingerprint(place.Family)
+		return err == nil && l.print != 0 && now == l.print
+	}
+	now, err := generation()
+	return err == nil && l.set.Generation != 0 && now == l.set.Generation
 }
 
 // ReadAll reads every place of the host at once. The error joins those of the
@@ -138,34 +186,36 @@ func plausible(lines map[string]int, earlier []map[string]int) bool {
 }
 
 // readLegacy reads the legacy backend, and runs nothing where no table is
-// loaded: iptables-legacy would load one.
-func (p *programs) readLegacy(ctx context.Context) (*rules.Ruleset, error) {
+// loaded: iptables-legacy would load one. It returns the fingerprint of what it read.
+func (p *programs) readLegacy(ctx context.Context) (*rules.Ruleset, uint64, error) {
 	for attempt := 1; ; attempt++ {
 		names, err := loadedTables(p.place.Family)
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return nil, err
+			return nil, 0, err
 		}
 		if len(names) == 0 {
-			return &rules.Ruleset{Family: p.place.Family, Backend: rules.Legacy, Name: p.shown}, nil
+			return &rules.Ruleset{Family: p.place.Family, Backend: rules.Legacy, Name: p.shown}, 0, nil
 		}
 		before, err := fingerprint(p.place.Family)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		text, err := p.saved(ctx)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		s, err := p.parse(text)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		after, err := fingerprint(p.place.Family)
-		if err != nil {
-			return nil, err
-		}
-		if before == after || attempt >= readAttempts {
-			return s, nil
+		switch {
+		case err != nil:
+			return nil, 0, err
+		case before == after:
+			return s, after, nil
+		case attempt >= readAttempts:
+			return s, 0, nil
 		}
 	}
 }

@@ -238,7 +238,7 @@ func sameTable(a, b *rules.Ruleset, name string) bool {
 // verify reads the tables back, compares them with what was wanted, and returns
 // the changes with the rules as printed.
 func (t *transaction) verify(ctx context.Context) ([]rules.Change, error) {
-	got, err := t.host.Read(ctx, t.programs.place)
+	got, err := t.readBack(ctx)
 	if err != nil {
 		return t.script.changes, fmt.Errorf("the change was made, but could not be verified: %w", err)
 	}

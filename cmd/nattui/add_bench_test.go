@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"nattui/model/lab"
+	"nattui/rules/commit"
+)
+
+// BenchmarkAdd measures the processor's time of nattui add, with all that it starts,
+// in a table like that of a Kubernetes node, and beside it that of one iptables-save:
+//
+//	go test ./cmd/nattui -run '^$' -bench Add -benchtime 3x
+func BenchmarkAdd(b *testing.B) {
+	for _, rules := range []int{10_000, 60_000} {
+		b.Run(fmt.Sprintf("rules=%d", rules), func(b *testing.B) {
+			if lab.Isolate(b) {
+				return
+			}
+			b.Setenv(commit.StateVariable, filepath.Join(b.TempDir(), "state"))
+			restore := exec.Command("iptables-nft-restore")
+			restore.Stdin = strings.NewReader(serviceRules(rules))
+			if out, err := restore.CombinedOutput(); err != nil {
+				b.Skipf("%v: %s", err, out)
+			}
+			var save, add time.Duration
+			for b.Loop() {
+				save += cost(b, "iptables-nft-save", "-c")
+				add += cost(b, "nattui", "add", "masquerade", "--out", "lo", "--yes", "--backend", "nft")
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(add.Seconds()*1000/float64(b.N), "cpu-ms/add")
+			b.ReportMetric(save.Seconds()*1000/float64(b.N), "cpu-ms/iptables-save")
+			b.ReportMetric(add.Seconds()/save.Seconds(), "×iptables-save")
+		})
+	}
+}
+
+// cost is the processor's time of a program and of those that it waited for.
+func cost(b *testing.B, argv ...string) time.Duration {
+	b.Helper()
+	cmd := exec.Command(argv[0], argv[1:]...)
+	if err := cmd.Run(); err != nil {
+		b.Fatalf("%q: %v", argv, err)
+	}
+	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+}
+
+// serviceRules are about so many rules of nat, a chain of three for each service.
+func serviceRules(rules int) string {
+	var chains, lines strings.Builder
+	for i := range rules / 4 {
+		name := fmt.Sprintf("KUBE-SVC-%06d", i)
+		addr := fmt.Sprintf("%d.%d", i/256%256, i%256)
+		fmt.Fprintf(&chains, ":%s - [0:0]\n", name)
+		fmt.Fprintf(&lines, "-A %s ! -s 10.244.0.0/16 -d 10.96.%s/32 -p tcp -m comment --comment \"ns/svc-%d cluster IP\" -m tcp --dport 80 -j MARK --set-xmark 0x4000/0x4000\n", name, addr, i)
+		fmt.Fprintf(&lines, "-A %s -m comment --comment \"ns/svc-%d\" -m statistic --mode random --probability 0.5 -j RETURN\n", name, i)
+		fmt.Fprintf(&lines, "-A %s -p tcp -m tcp -j DNAT --to-destination 10.244.%s:80\n", name, addr)
+		fmt.Fprintf(&lines, "-A PREROUTING -d 10.96.%s/32 -p tcp -m tcp --dport 80 -j %s\n", addr, name)
+	}
+	return "*nat\n" + chains.String() + lines.String() + "COMMIT\n"
+}
