@@ -78,7 +78,7 @@ func typeNumber(t *testing.T) {
 	}
 	s.write("77")
 	s.sees("too few")
-	s.sees("nf_conntrack_max 1250")
+	s.sees("nf_conntrack_max 16384")
 	s.write("777")
 	s.press("enter")
 	s.sees("Set net.netfilter.nf_conntrack_max to 77777?")
