@@ -20,7 +20,9 @@
 //
 // The guard is a process of its own session (or a transient systemd unit), which
 // outlives the SSH session that started it. Where it is killed too,
-// [Committer.Recover] does its work: every nattui calls it when it starts.
+// [Committer.Recover] does its work: every nattui that changes something calls it when
+// it starts, and so do the screens that may; what only looks changes nothing, and says
+// what [Store.Unfinished] lists.
 // Everything happens under one lock, a flock of a file in the state directory.
 // iptables-restore inherits it, so that the lock is free only when really nobody
 // is changing anything any more, even if nattui was killed around a running one.
@@ -28,8 +30,14 @@
 // # The journal
 //
 // One JSON object a line: {"sum":CRC-32C,"len":bytes,"record":{…}}. A record is
-// an entry, or a later change of an entry's state. A line that does not agree
-// with its sum is set aside in a file named after the moment, and the rest used.
+// an entry, or a later change of an entry's state. Each has a number and names the
+// checksum of the one before it; the file journal.head tells which was the last and
+// which file it was in. A line that does not agree with its sum is set aside in a file
+// named after the moment. What was open before a damaged record, a gap, or in a
+// journal older than its head or put back from elsewhere, is [Unknown]: nothing is
+// done about it until somebody names it. Half a line at the end, without a newline,
+// was never told to anybody. Records without numbers, as nattui wrote them before,
+// are known by their checksum alone, as they were then.
 //
 // Deadlines are kept on CLOCK_BOOTTIME together with the kernel's boot id: a wall
 // clock that jumps changes nothing, and after a reboot they are over.
