@@ -172,12 +172,12 @@ func probesOf(w facts.Way, f *facts.Facts, sources []netip.Addr, ins []string) [
 				continue
 			}
 			for _, in := range append([]string{""}, ins...) {
-				if p, err := evaluate.NewPacket(uint8(w.Proto), client, server); err == nil {
+				if p, err := evaluate.NewPacket(w.Proto, client, server); err == nil {
 					p.In = in
 					all = append(all, probe{p, "a packet to it from " + client.Addr().String()})
 				}
 			}
-			if p, err := evaluate.NewPacket(uint8(w.Proto), server, client); err == nil {
+			if p, err := evaluate.NewPacket(w.Proto, server, client); err == nil {
 				p.Local, p.State = true, evaluate.StateEstablished
 				all = append(all, probe{p, "its answer to " + client.Addr().String()})
 			}
@@ -189,13 +189,13 @@ func probesOf(w facts.Way, f *facts.Facts, sources []netip.Addr, ins []string) [
 // connectionOf are the packets of a connection whose ends are known, by either of
 // the interfaces by which it may arrive.
 func connectionOf(w facts.Way, f *facts.Facts) []probe {
-	arriving, err := evaluate.NewPacket(uint8(w.Proto), w.Client, w.Server)
+	arriving, err := evaluate.NewPacket(w.Proto, w.Client, w.Server)
 	if err != nil {
 		return nil
 	}
 	established := arriving
 	established.State = evaluate.StateEstablished
-	leaving, _ := evaluate.NewPacket(uint8(w.Proto), w.Server, w.Client)
+	leaving, _ := evaluate.NewPacket(w.Proto, w.Server, w.Client)
 	leaving.State = evaluate.StateEstablished
 	leaving.Local = w.Kind != facts.WayThrough
 	if w.Proto == rules.TCP {

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"nattui/model/flow"
+	"nattui/rules"
 )
 
 // WayKind is what kind of way in a Way is.
@@ -39,7 +39,7 @@ func (k *WayKind) UnmarshalText(text []byte) error {
 // Way is a way by which somebody is here now, or could come: what a change may cut off.
 type Way struct {
 	Kind  WayKind
-	Proto rules.Proto
+	Proto rules.Protocol
 	// Client and Server are the ends as this host sees them. A server that waits for
 	// whoever comes has no Client, and its Server may be the unspecified address.
 	Client, Server netip.AddrPort

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nattui/model/facts"
-	"nattui/model/flow"
+	"nattui/rules"
 )
 
 // This file answers who is here and how they came, and by what they could come: from
@@ -53,7 +53,7 @@ func (r *reading) ways() {
 	for _, c := range connections() {
 		known := slices.ContainsFunc(all, func(l login) bool { return l.Client == c.remote && l.Server == c.local })
 		if !known && slices.Contains(ports, c.local.Port()) {
-			w := facts.Way{Kind: facts.WaySSH, Proto: flow.TCP, Client: c.remote, Server: c.local}
+			w := facts.Way{Kind: facts.WaySSH, Proto: rules.TCP, Client: c.remote, Server: c.local}
 			w.Own = r.facts.Session != nil && r.facts.Session.Client == c.remote && r.facts.Seat == facts.SeatSSH
 			r.facts.Ways = append(r.facts.Ways, w)
 		}
@@ -61,7 +61,7 @@ func (r *reading) ways() {
 	r.waiting(records)
 	for _, one := range records {
 		if !one.mosh && !slices.ContainsFunc(r.facts.Ways, func(w facts.Way) bool { return w.Client.Addr() == one.from }) {
-			r.facts.Ways = append(r.facts.Ways, facts.Way{Kind: facts.WayLogin, Proto: flow.TCP, Client: netip.AddrPortFrom(one.from, 0), User: one.user})
+			r.facts.Ways = append(r.facts.Ways, facts.Way{Kind: facts.WayLogin, Proto: rules.TCP, Client: netip.AddrPortFrom(one.from, 0), User: one.user})
 		}
 	}
 }
@@ -102,7 +102,7 @@ func (r *reading) seat(all []login) {
 func (r *reading) sshPorts(all []login) []uint16 {
 	ports := []uint16{22}
 	for _, l := range r.facts.Listeners {
-		if l.Proto == flow.TCP && isSSHServer(l.Process) {
+		if l.Proto == rules.TCP && isSSHServer(l.Process) {
 			ports = append(ports, l.Address.Port())
 		}
 	}
@@ -121,14 +121,14 @@ func (r *reading) waiting(records []record) {
 		switch {
 		case l.Address.Addr().IsLoopback():
 			continue
-		case l.Proto == flow.UDP && (l.Process == "mosh-server" || l.Process == "" && port >= moshFirst && port <= moshLast):
+		case l.Proto == rules.UDP && (l.Process == "mosh-server" || l.Process == "" && port >= moshFirst && port <= moshLast):
 			w.Kind = facts.WayMosh
 			if i := slices.IndexFunc(records, func(one record) bool { return one.mosh && one.pid == l.PID }); i >= 0 {
 				w.User, w.Client = records[i].user, netip.AddrPortFrom(records[i].from, 0)
 			}
 		case vpnServers[l.Process]:
 			w.Kind = facts.WayVPN
-		case wireguard && l.Proto == flow.UDP && l.Process == "" && l.PID == 0: // the kernel's own socket
+		case wireguard && l.Proto == rules.UDP && l.Process == "" && l.PID == 0: // the kernel's own socket
 			w.Kind, w.Program = facts.WayVPN, "WireGuard"
 		default:
 			continue
@@ -145,7 +145,7 @@ type login struct {
 }
 
 func (l login) way() facts.Way {
-	return facts.Way{Kind: facts.WaySSH, Proto: flow.TCP, Client: l.Client, Server: l.Server, User: l.User, Began: l.Began, Own: l.own, Program: "sshd"}
+	return facts.Way{Kind: facts.WaySSH, Proto: rules.TCP, Client: l.Client, Server: l.Server, User: l.User, Began: l.Began, Own: l.own, Program: "sshd"}
 }
 
 // logins finds the connections that processes of SSH servers hold, the oldest first.
