@@ -134,6 +134,7 @@ func TestRestoreEndsOddly(t *testing.T) {
 							g.Errorf("%s: it is %s", what, e.State)
 						}
 						end()
+						g.nobodyLeft()
 						continue
 					}
 					g.same(what, g.state(), want)
@@ -257,6 +258,7 @@ func TestOlderEqualRuleIsDeleted(t *testing.T) {
 			}
 			g.iptables("-t", "nat", "-F")
 			g.iptables("-t", "filter", "-F")
+			g.nobodyLeft()
 			g.forgetAll()
 		}
 	})
