@@ -90,7 +90,7 @@ func waysAmongFlows(ctx context.Context, f *facts.Facts) *flow.Flows {
 	flows := flow.NewFlows()
 	var some flow.Batch
 	err = kernel.Dump(ctx, func(b *flow.Batch) {
-		kept := some.Changes[:0]
+		kept := some.Messages[:0]
 		for i := range b.Changes {
 			if g := &b.Changes[i].Flow; ports[g.AskedFor().Port()] || ports[g.ServedBy().Port()] {
 				kept = append(kept, b.Changes[i])
