@@ -91,13 +91,13 @@ func waysAmongFlows(ctx context.Context, f *facts.Facts) *flow.Flows {
 	var some flow.Batch
 	err = kernel.Dump(ctx, func(b *flow.Batch) {
 		kept := some.Messages[:0]
-		for i := range b.Changes {
-			if g := &b.Changes[i].Flow; ports[g.AskedFor().Port()] || ports[g.ServedBy().Port()] {
-				kept = append(kept, b.Changes[i])
+		for i := range b.Messages {
+			if g := &b.Messages[i].Flow; ports[g.AskedFor().Port()] || ports[g.ServedBy().Port()] {
+				kept = append(kept, b.Messages[i])
 			}
 		}
 		some = *b
-		some.Changes = kept
+		some.Messages = kept
 		flows.Apply(&some)
 	})
 	if err != nil {
