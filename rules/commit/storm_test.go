@@ -35,14 +35,8 @@ type storm struct {
 func (g *gateway) storm() *storm {
 	g.Helper()
 	s := &storm{stop: make(chan struct{}), done: make(chan error, 1), began: time.Now()}
-	s.cmd = exec.Command(g.program()+"-restore", "--noflush", "-w", "60")
-	s.cmd.Env = append(os.Environ(), "LC_ALL=C")
-	s.cmd.Stdout, s.cmd.Stderr = &s.out, &s.out
-	feed, err := s.cmd.StdinPipe()
+	feed, err := s.begin(g.program())
 	if err != nil {
-		g.Fatal(err)
-	}
-	if err := s.cmd.Start(); err != nil {
 		g.Fatal(err)
 	}
 	go func() {
@@ -50,30 +44,61 @@ func (g *gateway) storm() *storm {
 			select {
 			case <-s.stop:
 				feed.Close()
-				err := s.cmd.Wait()
-				if err != nil {
-					err = fmt.Errorf("the other program: %w: %s", err, s.out.Bytes())
-				}
-				s.done <- err
+				s.done <- s.ended()
 				return
 			default:
 			}
-			var b strings.Builder
-			for _, chain := range []string{"nat PREROUTING", "filter FORWARD"} {
-				table, name, _ := strings.Cut(chain, " ")
-				above, between, beneath := g.addr(100+n%50), g.addr(150+n%50), g.addr(200+n%50)
-				fmt.Fprintf(&b, "*%s\n-I %s -s %s -j ACCEPT\n-I %[2]s 3 -s %[4]s -j ACCEPT\n-A %[2]s -s %[5]s -j ACCEPT\nCOMMIT\n", table, name, above, between, beneath)
-				fmt.Fprintf(&b, "*%s\n-D %s -s %s -j ACCEPT\n-D %[2]s -s %[4]s -j ACCEPT\n-D %[2]s -s %[5]s -j ACCEPT\nCOMMIT\n", table, name, above, between, beneath)
+			if _, err := io.WriteString(feed, g.stormRound(n)); err == nil {
+				s.transactions.Add(4)
+				continue
 			}
-			if _, err := io.WriteString(feed, b.String()); err != nil {
-				_ = s.cmd.Wait()
-				s.done <- fmt.Errorf("the other program ended: %s", s.out.Bytes())
+			if err := s.ended(); err != nil {
+				s.done <- err
 				return
 			}
-			s.transactions.Add(4)
+			if feed, err = s.begin(g.program()); err != nil {
+				s.done <- err
+				return
+			}
 		}
 	}()
 	return s
+}
+
+// stormRound is what the other program is told in a round.
+func (g *gateway) stormRound(n int) string {
+	var b strings.Builder
+	for _, chain := range []string{"nat PREROUTING", "filter FORWARD"} {
+		table, name, _ := strings.Cut(chain, " ")
+		above, between, beneath := g.addr(100+n%50), g.addr(150+n%50), g.addr(200+n%50)
+		fmt.Fprintf(&b, "*%s\n-I %s -s %s -j ACCEPT\n-I %[2]s 3 -s %[4]s -j ACCEPT\n-A %[2]s -s %[5]s -j ACCEPT\nCOMMIT\n", table, name, above, between, beneath)
+		fmt.Fprintf(&b, "*%s\n-D %s -s %s -j ACCEPT\n-D %[2]s -s %[4]s -j ACCEPT\n-D %[2]s -s %[5]s -j ACCEPT\nCOMMIT\n", table, name, above, between, beneath)
+	}
+	return b.String()
+}
+
+// begin starts the other program, to be fed with rounds.
+func (s *storm) begin(program string) (io.WriteCloser, error) {
+	s.out.Reset()
+	s.cmd = exec.Command(program+"-restore", "--noflush", "-w", "60")
+	s.cmd.Env = append(os.Environ(), "LC_ALL=C")
+	s.cmd.Stdout, s.cmd.Stderr = &s.out, &s.out
+	feed, err := s.cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	return feed, s.cmd.Start()
+}
+
+// ended waits for the other program and says what went wrong with it. Where the rule before which it inserts is gone
+// by then, iptables-nft-restore 1.8.9 sometimes gives up although it is to try again: then nothing of
+// that transaction is there, and that is its own affair.
+func (s *storm) ended() error {
+	err := s.cmd.Wait()
+	if err == nil || strings.Contains(s.out.String(), "RULE_INSERT failed (No such file or directory)") {
+		return nil
+	}
+	return fmt.Errorf("the other program: %w: %s", err, s.out.Bytes())
 }
 
 // end stops it; the error says that it missed one of its rules.
