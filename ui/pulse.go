@@ -14,11 +14,13 @@ const (
 	// rest is how long after the last change the renderer goes on looking: some beats, as the first may come
 	// before the program has handed over what View has told it.
 	rest = 4*beat + beat/2
-	// lateBeat is when it looks once more, in case the machine was so busy that it had not even then.
-	lateBeat = 25 * time.Millisecond
 	// steadyFPS is how often it looks if it cannot be told to rest.
 	steadyFPS = 60
 )
+
+// lateBeats are when it looks once more, each after the one before, in case the machine was so busy that
+// the screen had not been handed over by then.
+var lateBeats = [...]time.Duration{25 * time.Millisecond, 250 * time.Millisecond, 2 * time.Second}
 
 // NewProgram is the program on a terminal, to be run once. It writes a change within some milliseconds and
 // does not wake the machine while nothing changes.
@@ -73,17 +75,24 @@ func (p *pulse) slacken() {
 		return
 	}
 	p.beating = false
-	p.ticker.Reset(lateBeat)
-	time.AfterFunc(lateBeat+beat, p.stop)
+	p.beatLate(0, p.last)
 }
 
-// stop ends the looking unless there is something new.
-func (p *pulse) stop() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.beating && time.Since(p.last) >= rest+lateBeat {
+// beatLate has the renderer look once more, and goes on with the next late beat, or ends the looking, unless
+// there is something new since.
+func (p *pulse) beatLate(n int, since time.Time) {
+	if n == len(lateBeats) {
 		p.ticker.Stop()
+		return
 	}
+	p.ticker.Reset(lateBeats[n])
+	time.AfterFunc(lateBeats[n]+beat, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if !p.beating && p.last.Equal(since) {
+			p.beatLate(n+1, since)
+		}
+	})
 }
 
 // rendererTicker is the ticker that paces the renderer of a running program, or nil.

@@ -33,12 +33,37 @@ func TestKeysAreWrittenAtOnce(t *testing.T) {
 				t.Errorf("the help is still there %v and 16 ms after it was closed", pause)
 			}
 		}
-		time.Sleep(time.Second)
+		time.Sleep(3 * time.Second) // the late beats
 		select {
 		case <-ticker.C: // it would be the renderer's, but of many we would get some
 			t.Error("the renderer still looks for a new screen")
 		case <-time.After(time.Minute):
 		}
 		x.quit(g)
+	})
+}
+
+// Where the screen is handed over late, because the machine is busy, it is drawn late, but it is.
+func TestLateScreensAreDrawn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pulse{sought: true, ticker: time.NewTicker(time.Hour)}
+		began := time.Now()
+		for range 2 { // the second change comes during the late beats of the first
+			p.quicken()
+			time.Sleep(100 * time.Millisecond)
+		}
+		var last time.Duration
+		for late := time.After(time.Hour); ; {
+			select {
+			case at := <-p.ticker.C:
+				last = at.Sub(began)
+				continue
+			case <-late:
+			}
+			break
+		}
+		if last < 2*time.Second || last > 3*time.Second {
+			t.Errorf("the renderer looked for the last time after %v", last)
+		}
 	})
 }
