@@ -241,3 +241,33 @@ type fataler interface {
 	Helper()
 	Fatal(args ...any)
 }
+
+// TestReadBesideQuotes reads what iptables-save 1.8.9 printed of comments with line breaks, and of names with quotes.
+func TestReadBesideQuotes(t *testing.T) {
+	hostile := "-A PREROUTING -p tcp -m tcp --dport 1 -m comment --comment \"x\nCOMMIT\n*filter\n:X - [0:0]\n-A POSTROUTING -j MASQUERADE \\\"\" -j ACCEPT"
+	lines := []string{
+		"-A PREROUTING -i e\"x -p tcp -m tcp --dport 3 -j ACCEPT",
+		hostile,
+		"-A PREROUTING -i \"x -p tcp -m tcp --dport 4 -j ACCEPT",
+		"-A PREROUTING -p tcp -m tcp --dport 5 -j a\"b",
+		"-A PREROUTING -p tcp -m tcp --dport 7 -m comment --comment \"open -j ACCEPT\n\"",
+		"-A PREROUTING -p tcp -m tcp --dport 6 -m comment --comment last -j ACCEPT",
+	}
+	text := "*nat\n:PREROUTING ACCEPT [0:0]\n" + strings.Join(lines, "\n") + "\nCOMMIT\n*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n"
+	tables, err := Read(strings.NewReader(text))
+	if err != nil || len(tables) != 2 || len(tables[0].Chains) != 1 {
+		t.Fatalf("%d tables, %v", len(tables), err)
+	}
+	var got []string
+	for _, r := range tables[0].Chains[0].Rules {
+		got = append(got, r.String())
+	}
+	if !slices.Equal(got, lines) {
+		t.Errorf("read\n%s\nnot\n%s", strings.Join(got, "\n"), strings.Join(lines, "\n"))
+	}
+	// A quote that never closes hides nothing.
+	tables, err = Read(strings.NewReader("*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -m odd --thing \"x -j ACCEPT\n-A PREROUTING -j RETURN\nCOMMIT\n"))
+	if err != nil || len(tables) != 1 || tables[0].Rules() != 2 {
+		t.Errorf("beside an open quote: %+v, %v", tables, err)
+	}
+}

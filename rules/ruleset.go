@@ -119,27 +119,15 @@ func IsBuiltIn(table, chain string) bool {
 // tables. Every rule is kept, understood or not. An error names the line that is
 // no part of such output.
 func Read(r io.Reader) ([]Table, error) {
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
 	var tables []Table
 	var at map[string]int // chains of the current table by name
 	var t *Table
-	in := bufio.NewScanner(r)
-	in.Buffer(nil, 1<<20)
-	for n := 1; in.Scan(); n++ {
-		line := in.Text()
+	for n, line := range SavedLines(string(text)) {
 		switch {
-		case t != nil && unfinished(line):
-			// A comment with a raw newline, or a quote that never closes: the rule
-			// goes on in the next line.
-			for in.Scan() {
-				n++
-				line += "\n" + in.Text()
-				if !unfinished(line) || startsItem(in.Text()) {
-					break
-				}
-			}
-			if err := t.add(line, at); err != nil {
-				return tables, fmt.Errorf("line %d: %w", n, err)
-			}
 		case line == "" || line[0] == '#':
 		case line[0] == '*':
 			tables = append(tables, Table{Name: line[1:]})
@@ -161,20 +149,7 @@ func Read(r io.Reader) ([]Table, error) {
 			}
 		}
 	}
-	return tables, in.Err()
-}
-
-// unfinished reports a rule line in which a double quote is still open.
-func unfinished(line string) bool {
-	if !strings.HasPrefix(line, "-A ") && !strings.HasPrefix(line, "[") || !strings.Contains(line, `"`) {
-		return false
-	}
-	_, err := Split(line)
-	return err != nil
-}
-
-func startsItem(line string) bool {
-	return strings.HasPrefix(line, "-A ") || strings.HasPrefix(line, "[") && strings.Contains(line, "] -A ") || line == "COMMIT"
+	return tables, nil
 }
 
 // add appends the rule of one line to its chain.

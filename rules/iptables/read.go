@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -237,15 +238,15 @@ var incompatible = regexp.MustCompile("^# Table `([^']+)' (is incompatible|conta
 func incompatibleTables(text []byte) []string {
 	var names []string
 	inside := false
-	for line := range bytes.Lines(text) {
+	for _, line := range rules.SavedLines(string(text)) {
 		switch {
-		case line[0] == '*':
+		case strings.HasPrefix(line, "*"):
 			inside = true
-		case string(bytes.TrimSpace(line)) == "COMMIT":
+		case line == "COMMIT":
 			inside = false
 		case !inside:
-			if m := incompatible.FindSubmatch(line); m != nil {
-				names = append(names, string(m[1]))
+			if m := incompatible.FindStringSubmatch(line); m != nil {
+				names = append(names, m[1])
 			}
 		}
 	}
