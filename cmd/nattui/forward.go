@@ -72,7 +72,7 @@ func forwardPort(c *cobra.Command, o forward.Options) error {
 	case err != nil:
 		return err
 	}
-	say(os.Stderr, fmt.Sprintf("listening on %s, forwarding to %s", f.Addr(), o.Target))
+	say(stderr, fmt.Sprintf("listening on %s, forwarding to %s", f.Addr(), o.Target))
 	ended := make(chan error, 1)
 	go func() { ended <- f.Serve() }()
 	return untilEnded(f, signals, ended)
@@ -82,7 +82,7 @@ func forwardPort(c *cobra.Command, o forward.Options) error {
 func untilEnded(f *forward.Forwarder, signals <-chan os.Signal, ended <-chan error) error {
 	stop := func() {
 		n := f.Shut()
-		say(os.Stderr, fmt.Sprintf("no more connections are taken; %s", pending(n)))
+		say(stderr, fmt.Sprintf("no more connections are taken; %s", pending(n)))
 	}
 	for {
 		select {

@@ -34,7 +34,7 @@ const outputBuffer = 64 << 10
 func newOutput(c *cobra.Command) *output {
 	var w io.Writer = pipe{c.OutOrStdout()}
 	o := &output{becomes: "=>"}
-	if file, ok := c.OutOrStdout().(*os.File); ok && term.IsTerminal(file.Fd()) {
+	if file, ok := terminalOf(c.OutOrStdout()); ok {
 		o.terminal, o.width = true, 80
 		if width, _, err := term.GetSize(file.Fd()); err == nil && width > 0 {
 			o.width = width
@@ -43,7 +43,7 @@ func newOutput(c *cobra.Command) *output {
 			o.becomes = "⇒"
 		}
 		o.ink = inkOf()
-		w = colorprofile.NewWriter(file, os.Environ())
+		w = &colorprofile.Writer{Forward: c.OutOrStdout(), Profile: colorprofile.Detect(file, os.Environ())}
 	}
 	o.Writer = bufio.NewWriterSize(w, outputBuffer)
 	return o

@@ -59,7 +59,7 @@ func record(ctx context.Context) error {
 		}
 		r.Tables = append(r.Tables, recordedTable{place.Family.String(), place.Backend.String(), save.String(), s.Foreign})
 	}
-	out := json.NewEncoder(os.Stdout)
+	out := json.NewEncoder(stdout)
 	out.SetIndent("", " ")
 	return out.Encode(r)
 }

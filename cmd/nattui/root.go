@@ -21,8 +21,10 @@ func run(ctx context.Context, args []string) int {
 
 	root := newRoot()
 	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
-	complain(os.Stderr, err, args)
+	complain(stderr, err, args)
 	return exitStatus(err)
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -79,10 +78,10 @@ func tracePackets(c *cobra.Command, o traceOptions, filter string) error {
 	defer time.AfterFunc(o.timeout, func() { stop(context.DeadlineExceeded) }).Stop()
 	for _, worth := range append(w.unseen(), t.Leftover()) {
 		if worth != "" {
-			say(os.Stderr, worth)
+			say(stderr, worth)
 		}
 	}
-	say(os.Stderr, fmt.Sprintf("tracing %s, set off by table %s", f, t.Table()))
+	say(stderr, fmt.Sprintf("tracing %s, set off by table %s", f, t.Table()))
 	out := newOutput(c)
 	defer out.Flush()
 	missed := 0
@@ -96,7 +95,7 @@ func tracePackets(c *cobra.Command, o traceOptions, filter string) error {
 		}
 		if now := t.Missed(); now > missed {
 			missed = now
-			say(os.Stderr, "reports came faster than they could be taken: some hops are missing")
+			say(stderr, "reports came faster than they could be taken: some hops are missing")
 		}
 		if n == o.count {
 			return nil
@@ -109,7 +108,7 @@ func tracePackets(c *cobra.Command, o traceOptions, filter string) error {
 	case timeUp && o.count > 0:
 		return fmt.Errorf("no more packets came within %s", o.timeout)
 	case timeUp:
-		say(os.Stderr, fmt.Sprintf("ended after %s; --timeout makes it longer", o.timeout))
+		say(stderr, fmt.Sprintf("ended after %s; --timeout makes it longer", o.timeout))
 	}
 	return nil
 }

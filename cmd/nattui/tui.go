@@ -64,8 +64,8 @@ func runTUI(ctx context.Context, o tuiOptions) error {
 func sayLeft(ctx context.Context, app *ui.App) {
 	ctx, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	for _, line := range app.Leave(ctx, func(what string) { fmt.Fprintln(os.Stderr, "finishing "+what+" …") }) {
-		fmt.Fprintln(os.Stderr, text.Safe(line))
+	for _, line := range app.Leave(ctx, func(what string) { fmt.Fprintln(stderr, "finishing "+what+" …") }) {
+		fmt.Fprintln(stderr, text.Safe(line))
 	}
 }
 

@@ -74,7 +74,7 @@ func whatif(ctx context.Context, o whatifOptions, args []string) error {
 		programs = append(programs, evaluate.Compile(s))
 	}
 	evaluator := evaluate.NewEvaluator(facts.Host(flows), programs...)
-	out := bufio.NewWriterSize(os.Stdout, 1<<16)
+	out := bufio.NewWriterSize(stdout, 1<<16)
 	defer out.Flush()
 	if args[0] != "-" {
 		p, err := parsePacket(args, o)
@@ -107,7 +107,7 @@ func answerAll(out *bufio.Writer, e *evaluate.Evaluator, in io.Reader, o whatifO
 		}
 		if err != nil {
 			bad++
-			fmt.Fprintf(os.Stderr, "nattui: line %d: %v\n", n, err)
+			fmt.Fprintf(stderr, "nattui: line %d: %v\n", n, err)
 		}
 	}
 	if err := lines.Err(); err != nil {

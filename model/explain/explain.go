@@ -2,6 +2,7 @@ package explain
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -262,14 +263,20 @@ func (e Explanation) AppendJSON(b []byte) []byte {
 	}
 	b = append(b, `"rule":{`...)
 	if !r.IsZero() {
-		b = append(strconv.AppendQuote(append(b, `"chain":`...), r.Chain), `,"position":`...)
+		b = append(appendJSON(append(b, `"chain":`...), r.Chain), `,"position":`...)
 		b = append(strconv.AppendInt(b, int64(r.Position), 10), ',')
 	}
 	b = append(append(append(b, `"confidence":"`...), e.Confidence.String()...), '"')
 	if e.Unseen != "" {
-		b = strconv.AppendQuote(append(b, `,"unseen":`...), e.Unseen)
+		b = appendJSON(append(b, `,"unseen":`...), e.Unseen)
 	}
 	return append(b, '}')
+}
+
+// appendJSON appends a text as JSON has it.
+func appendJSON(b []byte, s string) []byte {
+	text, _ := json.Marshal(s) // a string cannot fail
+	return append(b, text...)
 }
 
 // RuleCounts are how many live flows each rule explains, and how many flows are
