@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
@@ -72,6 +74,7 @@ func TestScripts(t *testing.T) {
 					"exits":       exits,
 					"jsonfields":  jsonFields,
 					"lines":       countLines,
+					"harmless":    harmless,
 					"no-iptables": hideIptables,
 				},
 			})
@@ -231,4 +234,37 @@ func traffic() {
 		socket.Close()
 		<-pace.C
 	}
+}
+
+// harmless NAME... fails where stdout or stderr holds a byte that acts on a terminal, or does not hold one of
+// the words that the text from outside ended with, so that it was shown at all:
+//
+//	harmless stdout stderr -- WORD...
+func harmless(ts *testscript.TestScript, not bool, args []string) {
+	if not {
+		ts.Fatalf("unsupported: ! harmless")
+	}
+	var all string
+	for i, name := range args {
+		if name == "--" {
+			for _, word := range args[i+1:] {
+				if !strings.Contains(all, word) {
+					ts.Fatalf("%q is not there", word)
+				}
+			}
+			return
+		}
+		read := ts.ReadFile(name)
+		all += read
+		for line := range strings.Lines(read) {
+			if clean := strings.TrimRight(line, "\n"); strings.ContainsFunc(clean, actsOnTerminals) || !utf8.ValidString(clean) {
+				ts.Fatalf("%s has %q", name, clean)
+			}
+		}
+	}
+}
+
+// actsOnTerminals tells controls (tabs apart) and characters that reorder or hide text.
+func actsOnTerminals(r rune) bool {
+	return r != '\t' && (unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co))
 }
