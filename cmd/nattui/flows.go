@@ -329,7 +329,15 @@ func (o *flowsOptions) runFollow(c *cobra.Command, table *conntrack.Table, p *fl
 		waitForHangup(os.Stdout)
 		stop()
 	}()
-	defer context.AfterFunc(c.Context(), func() { time.AfterFunc(readerPatience, func() { leaveReader(c) }) })()
+	ended := make(chan struct{})
+	defer close(ended)
+	defer context.AfterFunc(c.Context(), func() {
+		select {
+		case <-ended:
+		case <-time.After(readerPatience):
+			leaveReader(c)
+		}
+	})()
 	flows := flow.NewFlows() // what an event leaves out was told before
 	table.KeepFresh(o.wantsRates())
 	loss := lossTeller{command: c, table: table}

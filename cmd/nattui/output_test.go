@@ -77,6 +77,7 @@ func TestPagesOnATerminal(t *testing.T) {
 	mustRun(t, "iptables", "-t", "nat", "-A", "PREROUTING", "-d", "203.0.113.1", "-p", "tcp", "--dport", "80", "-m", "comment", "--comment", "\x1b[31mred", "-j", "DNAT", "--to-destination", "192.168.0.2:8080")
 	mustRun(t, "iptables", "-t", "nat", "-A", "OUTPUT", "-p", "udp", "--dport", "5301", "-j", "DNAT", "--to-destination", "127.0.0.1:5391")
 	mustRun(t, "iptables", "-t", "nat", "-A", "POSTROUTING", "-s", "192.168.0.0/24", "-o", "wan0", "-j", "MASQUERADE")
+	mustRun(t, "sh", "-c", "echo 600 >/proc/sys/net/netfilter/nf_conntrack_udp_timeout") // longer than the test takes
 	mustRun(t, "traffic", "127.0.0.1", "5301", "5301")
 
 	const dnatColour = "\x1b[36m"

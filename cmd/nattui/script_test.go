@@ -47,12 +47,19 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, programs)
 }
 
+// concurrent are the scripts of commands that do several things at a time, and all that short mode plays: each starts
+// nattui some dozen times.
+var concurrent = []string{"doctor", "flows", "follow", "history", "trace"}
+
 func TestScripts(t *testing.T) {
 	scripts, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(scripts) == 0 {
 		t.Fatalf("no scripts: %v", err)
 	}
 	for _, path := range scripts {
+		if name := strings.TrimSuffix(filepath.Base(path), ".txtar"); testing.Short() && !slices.Contains(concurrent, name) {
+			continue
+		}
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
 			if lab.Isolate(t) {
 				return
