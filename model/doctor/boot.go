@@ -9,36 +9,37 @@ import (
 	"nattui/rules"
 )
 
-// boot tells how the host would be after it was started again.
-func (d *doctor) boot() {
-	if d.Saved == nil && d.BootSettings == nil {
-		return
+// checkBoot tells how the host would be after it was started again.
+func checkBoot(x *Examination) (list []Finding) {
+	if x.Saved == nil && x.BootSettings == nil {
+		return nil
 	}
 	for _, family := range rules.Families {
-		d.savedRules(family)
+		list = append(list, savedRules(x, family)...)
 	}
-	if d.Drift != nil && !d.Drift.Nothing {
-		d.drifted(d.Drift.By, d.Drift.Gone, d.Drift.Back, d.Drift.Orders)
+	if x.Drift != nil && !x.Drift.Nothing {
+		list = append(list, drifted(x.Drift.By, x.Drift.Gone, x.Drift.Back, x.Drift.Orders)...)
 	}
-	d.bootSetting("net.ipv4.ip_forward", d.f.Settings.Forwarding4, rules.IPv4)
-	d.bootSetting("net.ipv6.conf.all.forwarding", d.f.Settings.Forwarding6, rules.IPv6)
+	return slices.Concat(list,
+		bootSetting(x, "net.ipv4.ip_forward", x.Settings.Forwarding4, rules.IPv4),
+		bootSetting(x, "net.ipv6.conf.all.forwarding", x.Settings.Forwarding6, rules.IPv6))
 }
 
 // savedRules compares the administrator's NAT rules with those that are loaded
 // at boot.
-func (d *doctor) savedRules(family rules.Family) {
-	running := d.ownRules(family)
-	i := slices.IndexFunc(d.Saved, func(s SavedRules) bool { return s.Family == family })
+func savedRules(x *Examination, family rules.Family) (list []Finding) {
+	running := x.ownRules(family)
+	i := slices.IndexFunc(x.Saved, func(s SavedRules) bool { return s.Family == family })
 	if i < 0 {
-		if len(running) > 0 && !d.restored() {
-			d.add(Finding{
+		if len(running) > 0 && !x.restored() {
+			list = append(list, Finding{
 				Check: "not-saved", Severity: SeverityNote, Subject: family.Title(), Evidence: []string{rules.Plural(len(running), "rule") + " of table nat, no file that is loaded at boot"},
 				Sentence: "Nothing was found that brings the NAT rules back when this host starts again.",
 			})
 		}
-		return
+		return list
 	}
-	file := &d.Saved[i]
+	file := &x.Saved[i]
 	var saved, strange []string
 	for j := range file.Tables {
 		for k := range file.Tables[j].Chains {
@@ -54,20 +55,21 @@ func (d *doctor) savedRules(family rules.Family) {
 		}
 	}
 	if len(strange) > 0 {
-		d.add(Finding{
+		list = append(list, Finding{
 			Check: "saved-foreign-rules", Severity: SeverityWarning, Subject: file.Path, Evidence: []string{fmt.Sprintf("%s of %s", rules.Plural(len(strange), "rule"), strings.Join(distinct(strange), ", "))},
 			Sentence: fmt.Sprintf("%s holds rules that %s makes by itself: at boot they come back stale, or twice.", file.Path, strings.Join(distinct(strange), " and ")),
 		})
 	}
-	if d.Drift == nil {
-		d.drifted(file.Path, missing(running, saved), missing(saved, running), 0)
+	if x.Drift == nil {
+		list = append(list, drifted(file.Path, missing(running, saved), missing(saved, running), 0)...)
 	}
+	return list
 }
 
 // drifted tells that other rules boot than run.
-func (d *doctor) drifted(by string, lost, back []string, orders int) {
+func drifted(by string, lost, back []string, orders int) []Finding {
 	if len(lost)+len(back)+orders == 0 {
-		return
+		return nil
 	}
 	found := Finding{
 		Check: "boot-drift", Severity: SeverityWarning, Subject: by,
@@ -83,14 +85,14 @@ func (d *doctor) drifted(by string, lost, back []string, orders int) {
 		found.Evidence = append(found.Evidence, "saved, does not run: "+l)
 	}
 	found.Commands = [][]string{{"nattui", "save"}}
-	d.add(found)
+	return []Finding{found}
 }
 
 // restored tells that some program makes the host's rules at boot from files of
 // its own.
-func (d *doctor) restored() bool {
+func (n network) restored() bool {
 	for _, name := range []string{"firewalld", "ufw", "openwrt", "nftables-service"} {
-		if _, ok := d.f.Present(name); ok {
+		if _, ok := n.Present(name); ok {
 			return true
 		}
 	}
@@ -98,15 +100,15 @@ func (d *doctor) restored() bool {
 }
 
 // ownRules are the administrator's rules of the nat tables.
-func (d *doctor) ownRules(family rules.Family) []string {
+func (t *trial) ownRules(family rules.Family) []string {
 	var list []string
-	for _, p := range d.places() {
-		t, ok := d.sets[p].Table("nat")
+	for _, p := range t.places() {
+		nat, ok := t.sets[p].Table("nat")
 		if !ok || p.Family != family {
 			continue
 		}
-		for i := range t.Chains {
-			for _, r := range t.Chains[i].Rules {
+		for i := range nat.Chains {
+			for _, r := range nat.Chains[i].Rules {
 				if rules.OwnerOf(r) == "" {
 					list = append(list, r.String())
 				}
@@ -138,13 +140,13 @@ func distinct(list []string) []string {
 }
 
 // bootSetting tells of a switch that NAT needs and that is not set at boot.
-func (d *doctor) bootSetting(name string, now facts.Setting, family rules.Family) {
-	if d.BootSettings == nil || now != facts.SettingOn || len(d.ownRules(family)) == 0 {
-		return
+func bootSetting(x *Examination, name string, now facts.Setting, family rules.Family) []Finding {
+	if x.BootSettings == nil || now != facts.SettingOn || len(x.ownRules(family)) == 0 {
+		return nil
 	}
-	file, ok := d.BootSettings[name]
+	file, ok := x.BootSettings[name]
 	if ok && file.Value != "0" {
-		return
+		return nil
 	}
 	found := Finding{
 		Check: "not-at-boot", Severity: SeverityNote, Subject: name, Evidence: []string{name + " = 1 now, and in no file"},
@@ -155,8 +157,8 @@ func (d *doctor) bootSetting(name string, now facts.Setting, family rules.Family
 		found.Evidence = []string{fmt.Sprintf("%s sets %s = %s", file.Path, name, file.Value)}
 		found.Sentence = fmt.Sprintf("%s is on now, but %s switches it off when this host starts again.", name, file.Path)
 	}
-	found.Cure = rules.Plan{Title: "Set " + name + " at boot too", Steps: []rules.Step{d.set(name, "1", "1", "the setting of now is lost with the next start")}}
-	d.add(found)
+	found.Cure = rules.Plan{Title: "Set " + name + " at boot too", Steps: []rules.Step{setting(name, "1", "1", "the setting of now is lost with the next start")}}
+	return []Finding{found}
 }
 
 // ParseSysctlFile adds the settings of a file such as /etc/sysctl.conf to those

@@ -40,7 +40,7 @@ func (f *Forward) String() string {
 // Forwards lists the forwards of the gateway, in the order of their rules, those
 // of either family and backend. Of rules that programs make by the thousand
 // only the first hundreds are listed.
-func Forwards(g *Gateway) []Forward { return newDoctor(g, Now(g)).all }
+func Forwards(g *Gateway) []Forward { return examine(g).forwards }
 
 // FindForward finds the forward that a person means: by rule (PREROUTING 1) or
 // by what is asked for or who serves, with the protocol or without
@@ -101,9 +101,11 @@ const (
 )
 
 // forwardsOf walks the nat tables from PREROUTING.
-func forwardsOf(d *doctor) []Forward {
-	w := walker{doctor: d}
-	for _, p := range d.places() {
+func forwardsOf(t *trial) []Forward {
+	w := walker{sets: t.sets}
+	var list []Forward
+	foreign := 0
+	for _, p := range t.places() {
 		w.walk(evaluate.RuleRef{Place: p, Table: "nat", Chain: "PREROUTING"}, sketch{family: p.Family}, func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
 			switch r.Target.Kind {
 			case rules.DNAT, rules.Redirect, rules.Netmap:
@@ -111,173 +113,37 @@ func forwardsOf(d *doctor) []Forward {
 				return
 			}
 			owner := ownerOf(r, s)
-			if owner != "" && w.foreign >= foreignForwards || owner == "" && len(w.list)-w.foreign >= ownForwards {
+			if owner != "" && foreign >= foreignForwards || owner == "" && len(list)-foreign >= ownForwards {
 				return
 			}
-			if f, ok := d.forward(at, r, s); ok {
+			if f, ok := forwardOf(t, at, r, s); ok {
 				f.Owner = owner
 				if owner != "" {
-					w.foreign++
+					foreign++
 				}
-				w.list = append(w.list, f)
+				list = append(list, f)
 			}
 		})
 	}
-	return w.list
+	return list
 }
 
-func ownerOf(r *rules.Rule, s sketch) string {
-	if s.owner != "" {
-		return s.owner
-	}
-	return rules.OwnerOf(*r)
-}
-
-// walker goes through the chains of a table as packets may.
-type walker struct {
-	*doctor
-	list    []Forward
-	foreign int
-	steps   int
-}
-
-// walkLimit ends a walk through tables that nobody could look through either.
-const walkLimit = 200_000
-
-func (w *walker) walk(at evaluate.RuleRef, s sketch, visit func(evaluate.RuleRef, *rules.Rule, sketch)) {
-	chain, ok := w.sets[at.Place].Chain(at.Table, at.Chain)
-	if !ok || s.depth > 12 {
-		return
-	}
-	for i := range chain.Rules {
-		if w.steps++; w.steps > walkLimit {
-			return
-		}
-		r := &chain.Rules[i]
-		here := at
-		here.Position = i + 1
-		next, ok := s.with(r)
-		if !ok {
-			continue
-		}
-		if k := r.Target.Kind; k == rules.Jump || k == rules.Goto {
-			next.depth++
-			if next.owner == "" {
-				next.owner = rules.OwnerOf(*r)
-			}
-			into := at
-			into.Chain = r.Target.Name
-			w.walk(into, next, visit)
-			continue
-		}
-		visit(here, r, next)
-	}
-}
-
-// sketch is what a packet has to be in order to meet a rule and the jumps that
-// lead to it, as far as one value can say.
-type sketch struct {
-	family       rules.Family
-	proto        rules.Protocol
-	src, dst     rules.Net
-	in, out      rules.Iface
-	notIn        []rules.Iface
-	sport, dport rules.Ports
-	toHost       bool // the destination is an address of this host
-	marked       bool // hangs on a mark
-	unsure       bool // hangs on something else that is not looked at
-	notSrc       []rules.Net
-	owner        string
-	depth        int
-}
-
-// with adds the conditions of a rule; false if no packet can be made for it.
-func (s sketch) with(r *rules.Rule) (sketch, bool) {
-	if r.Unparseable() != nil {
-		return s, false
-	}
-	if !r.Protocol.Any() {
-		n, ok := r.Protocol.Number()
-		if !ok || r.Protocol.Not {
-			s.unsure = true
-		} else {
-			s.proto = n
-		}
-	}
-	s.notSrc, s.notIn = slices.Clip(s.notSrc), slices.Clip(s.notIn)
-	switch {
-	case r.Source.Any():
-	case r.Source.Not:
-		s.notSrc = append(s.notSrc, r.Source)
-	default:
-		s.src = r.Source
-	}
-	switch {
-	case r.Dest.Any():
-	case r.Dest.Not:
-		s.unsure = true
-	default:
-		s.dst = r.Dest
-	}
-	switch {
-	case r.In.Any():
-	case r.In.Not:
-		s.notIn = append(s.notIn, r.In)
-	default:
-		s.in = r.In
-	}
-	if !r.Out.Any() {
-		s.out = r.Out
-	}
-	for _, m := range r.Matches {
-		s.match(m)
-	}
-	return s, true
-}
-
-func (s *sketch) match(m rules.Match) {
-	switch m := m.(type) {
-	case rules.Comment:
-	case rules.Transport:
-		if n, ok := rules.ProtoNumber(m.Proto); ok {
-			s.proto = n
-		}
-		if m.Dest != nil && !m.Dest.Not {
-			s.dport = m.Dest.Ports
-		}
-		if m.Source != nil && !m.Source.Not {
-			s.sport = m.Source.Ports
-		}
-	case rules.Multiport:
-		if !m.Not && m.Side != rules.SourceSide && len(m.List) > 0 {
-			s.dport = m.List[0]
-		}
-	case rules.AddrType:
-		s.toHost = s.toHost || m.Dest != nil && !m.Dest.Not && slices.Contains(m.Dest.Types, "LOCAL")
-	case rules.Mark:
-		s.marked = true
-	case rules.Conntrack, rules.CTState:
-	default:
-		s.unsure = true
-	}
-}
-
-// forward makes a packet that is meant for a rule, and says where it goes.
-func (d *doctor) forward(at evaluate.RuleRef, r *rules.Rule, s sketch) (Forward, bool) {
+// forwardOf makes a packet that is meant for a rule, and says where it goes.
+func forwardOf(t *trial, at evaluate.RuleRef, r *rules.Rule, s sketch) (Forward, bool) {
 	f := Forward{Rule: at, rule: r, via: s}
 	if s.proto == 0 {
 		s.proto = rules.TCP
 	}
 	f.Proto = rules.Protocol(s.proto)
-	f.Link = d.arrivalLink(s)
-	asked, ok := d.askedAddr(s, f.Link, r.Target.Kind)
+	f.Link = t.arrivalLink(s)
+	asked, ok := t.askedAddr(s, f.Link, r.Target.Kind)
 	if !ok {
 		return f, false
 	}
 	ports := s.ports()
 	f.aim(asked, ports[0])
-	d.serve(&f, r, ports[0])
-	client, ok := d.clientOn(f.Link, s, f.Server.Addr())
+	t.serve(&f, r, ports[0])
+	client, ok := t.clientOn(f.Link, s, f.Server.Addr())
 	if !ok {
 		return f, false
 	}
@@ -292,12 +158,12 @@ func (d *doctor) forward(at evaluate.RuleRef, r *rules.Rule, s sketch) (Forward,
 		if f.aim(asked, port); len(ports) == 1 {
 			break
 		}
-		if x := d.fate(f.packet); x.by(at) {
+		if way := t.fate(f.packet); way.by(at) {
 			break
 		}
 		f.aim(asked, ports[0])
 	}
-	d.serve(&f, r, f.Asked.Port())
+	t.serve(&f, r, f.Asked.Port())
 	return f, true
 }
 
@@ -307,21 +173,8 @@ func (f *Forward) aim(asked netip.Addr, port uint16) {
 	f.packet.Dst, f.packet.DstPort = asked, port
 }
 
-// ports are those that a packet may have, some of them where they are many.
-func (s *sketch) ports() []uint16 {
-	switch {
-	case !s.proto.HasPorts():
-		return []uint16{0}
-	case s.dport == rules.Ports{}:
-		return []uint16{80, 443, 33434, 47808, 9}
-	case s.dport.Single():
-		return []uint16{s.dport.Lo}
-	}
-	return []uint16{s.dport.Lo, s.dport.Hi, s.dport.Lo + (s.dport.Hi-s.dport.Lo)/2}
-}
-
 // serve finds out where a forward leads to.
-func (d *doctor) serve(f *Forward, r *rules.Rule, port uint16) {
+func (n network) serve(f *Forward, r *rules.Rule, port uint16) {
 	to := r.Target.To
 	addr := f.Asked.Addr()
 	switch r.Target.Kind {
@@ -332,7 +185,7 @@ func (d *doctor) serve(f *Forward, r *rules.Rule, port uint16) {
 		}
 	case rules.Redirect:
 		f.local = true
-		addr, _ = d.redirectAddr(f.Link, f.Asked.Addr())
+		addr, _ = n.redirectAddr(f.Link, f.Asked.Addr())
 	case rules.Netmap:
 		if p, ok := to.Net.Prefix(); ok {
 			addr, f.ranged = p.Addr(), !p.IsSingleIP()
@@ -342,197 +195,70 @@ func (d *doctor) serve(f *Forward, r *rules.Rule, port uint16) {
 		port = to.Ports.Lo
 		f.ranged = f.ranged || !to.Ports.Single()
 	}
-	f.local = f.local || addr.IsValid() && d.f.IsLocal(addr)
+	f.local = f.local || addr.IsValid() && n.IsLocal(addr)
 	f.Server = netip.AddrPortFrom(addr, port)
 }
 
-// redirectAddr is the address that REDIRECT gives what arrives on a link: the
-// first one.
-func (d *doctor) redirectAddr(link string, like netip.Addr) (netip.Addr, bool) {
-	for _, a := range d.f.AddressesOn(link) {
-		if a.Prefix.Addr().Is4() == like.Is4() && a.Scope != facts.ScopeLink {
-			return a.Prefix.Addr(), true
-		}
+func (f *Forward) subject(given string) string {
+	if given != "" {
+		return given
 	}
-	return netip.Addr{}, false
+	return ruleName(f.Rule)
 }
 
-// arrivalLink is the interface by which a packet for a rule comes.
-func (d *doctor) arrivalLink(s sketch) string {
-	fits := func(link string) bool {
-		return link != "" && link != "lo" && (s.in.Any() || s.in.Matches(link)) &&
-			!slices.ContainsFunc(s.notIn, func(i rules.Iface) bool { return i.Matches(link) })
+func (f *Forward) ruleCount() string {
+	if !f.rule.Counters.Known {
+		return "the rule's counter is not known"
 	}
-	if !s.in.Any() && !strings.HasSuffix(s.in.Name, "+") {
-		return s.in.Name
-	}
-	if p, ok := s.src.Prefix(); ok && !s.src.Any() {
-		if link, ok := d.f.LinkOf(p.Addr()); ok && fits(link) {
-			return link
-		}
-	}
-	if a, ok := s.dst.Host(); ok {
-		if link, ok := d.f.LinkOf(a); ok && fits(link) {
-			return link
-		}
-	}
-	if wan, ok := d.uplink(s.family); ok && fits(wan) {
-		return wan
-	}
-	for _, l := range d.f.Links {
-		if fits(l.Name) && l.Up {
-			return l.Name
-		}
-	}
-	return ""
+	return fmt.Sprintf("the rule has met %d packets", f.rule.Counters.Packets)
 }
 
-// uplink is the link of the best default route of a family.
-func (d *doctor) uplink(family rules.Family) (string, bool) {
-	r, ok := d.f.DefaultRoute(family)
-	if !ok {
-		return "", false
+// clientsBy are addresses that clients of a forward may have.
+func (n network) clientsBy(f *Forward) []netip.Addr {
+	list := []netip.Addr{f.packet.Src}
+	for _, m := range n.Neighbours {
+		if m.Link == f.Link && m.Reachable && m.Addr.Is4() && len(list) < 9 && f.via.src.Any() {
+			list = append(list, m.Addr)
+		}
 	}
-	return r.Hops[0].Out, true
+	return list
 }
 
-// outward tells that the world is beyond a link: it has a default route in some
-// table, or a public IPv4 address.
-func (d *doctor) outward(link string) bool {
-	for _, r := range d.f.Routes {
-		if r.Dst.Bits() == 0 && slices.ContainsFunc(r.Hops, func(h facts.Hop) bool { return h.Out == link }) {
-			return true
-		}
+// answer is what a server sends back; false where it does not pass through here.
+func (n network) answer(f *Forward) (evaluate.Packet, bool) {
+	if f.local || !f.Server.Addr().IsValid() {
+		return evaluate.Packet{}, false
 	}
-	return slices.ContainsFunc(d.f.AddressesOn(link), func(a facts.Address) bool {
-		return a.Scope == facts.ScopeGlobal && a.Prefix.Addr().Is4() && !isInner(a.Prefix.Addr())
-	})
+	route, certain := n.Lookup(evaluate.RouteQuery{Dst: f.Server.Addr()})
+	if route.Kind != facts.RouteUnicast || !certain {
+		return evaluate.Packet{}, false
+	}
+	return answerTo(netip.AddrPortFrom(f.packet.Src, f.packet.SrcPort), f.Server, f.Proto, route.Out), true
 }
 
-// shared is the network of carriers' own NAT (RFC 6598).
-var shared = netip.MustParsePrefix("100.64.0.0/10")
-
-// isInner tells an address that the world has no way to.
-func isInner(a netip.Addr) bool {
-	return a.IsPrivate() || a.IsLinkLocalUnicast() || a.IsLoopback() || shared.Contains(a)
+func (f *Forward) acceptLine() string {
+	line := "-A %s"
+	if !f.local {
+		line += " -d " + whole(f.Server.Addr())
+	}
+	if f.Link != "" && f.local {
+		line += " -i " + f.Link
+	}
+	if name := rules.ProtoName(f.Proto); f.Proto.HasPorts() && f.Server.Port() != 0 && !(f.via.dport == rules.Ports{} && !f.rule.Target.To.HasPorts) {
+		line += fmt.Sprintf(" -p %s -m %s --dport %s", name, name, f.serverPorts())
+	} else if f.via.proto != 0 {
+		line += " -p " + name
+	}
+	return line + " -j ACCEPT"
 }
 
-// askedAddr is the address that clients of a rule ask for.
-func (d *doctor) askedAddr(s sketch, link string, kind rules.Kind) (netip.Addr, bool) {
-	if !s.dst.Any() {
-		if a, ok := s.dst.Host(); ok {
-			return a, true
-		}
-		for _, a := range d.f.Addresses {
-			if s.family.Holds(a.Prefix.Addr()) && s.dst.Contains(a.Prefix.Addr()) {
-				return a.Prefix.Addr(), true
-			}
-		}
-		return s.dst.Addr.Next(), true
+// serverPorts are the ports that packets of a forward may have at the server.
+func (f *Forward) serverPorts() string {
+	if f.rule.Target.To.HasPorts {
+		return f.rule.Target.To.Ports.String()
 	}
-	if kind == rules.Redirect && !s.toHost && link != "" && !d.outward(link) {
-		// A transparent proxy: clients ask somebody in the world.
-		if a, ok := d.worldAddr(s.family, ""); ok {
-			return a, true
-		}
+	if f.via.dport != (rules.Ports{}) {
+		return f.via.dport.String()
 	}
-	for _, a := range d.f.AddressesOn(link) {
-		if s.family.Holds(a.Prefix.Addr()) && a.Scope == facts.ScopeGlobal {
-			return a.Prefix.Addr(), true
-		}
-	}
-	return d.worldAddr(s.family, "")
-}
-
-// strangers are addresses of somebody in the world, from the blocks that are
-// reserved for documentation.
-var strangers = []netip.Addr{
-	netip.MustParseAddr("198.51.100.201"), netip.MustParseAddr("192.0.2.201"), netip.MustParseAddr("203.0.113.201"), netip.MustParseAddr("198.18.7.201"),
-	netip.MustParseAddr("2001:db8:c9c9::c9"), netip.MustParseAddr("2001:db8:f00d::c9"),
-}
-
-// worldAddr is an address of somebody who is on no network of this host, reached
-// by a link, or by any if that is empty.
-func (d *doctor) worldAddr(family rules.Family, link string) (netip.Addr, bool) {
-	var spare netip.Addr
-	for _, a := range strangers {
-		if !family.Holds(a) || d.f.IsLocal(a) {
-			continue
-		}
-		if _, near := d.f.LinkOf(a); near {
-			continue
-		}
-		if !spare.IsValid() {
-			spare = a
-		}
-		if r, _ := d.f.Lookup(evaluate.RouteQuery{Dst: a}); r.Kind == facts.RouteUnicast && (link == "" || r.Out == link) {
-			return a, true
-		}
-	}
-	return spare, spare.IsValid()
-}
-
-// clientOn is an address of somebody who may come by a link.
-func (d *doctor) clientOn(link string, s sketch, server netip.Addr) (netip.Addr, bool) {
-	fits := func(a netip.Addr) bool {
-		return s.family.Holds(a) && a != server && !d.f.IsLocal(a) && (s.src.Any() || s.src.Contains(a)) &&
-			!slices.ContainsFunc(s.notSrc, func(n rules.Net) bool { return n.Contains(a) })
-	}
-	if !s.src.Any() {
-		a := s.src.Addr
-		for range 64 {
-			if fits(a) && a != s.src.Addr {
-				return a, true
-			}
-			if _, single := s.src.Host(); single {
-				return a, true
-			}
-			a = a.Next()
-		}
-		return netip.Addr{}, false
-	}
-	if link == "" || d.outward(link) {
-		if a, ok := d.worldAddr(s.family, link); ok && fits(a) {
-			return a, true
-		}
-	}
-	if a, ok := d.insider(link, s.family, fits); ok {
-		return a, true
-	}
-	a, ok := d.worldAddr(s.family, link)
-	return a, ok && fits(a)
-}
-
-// insider is a machine on a network of a link: one that is known, or one that
-// might be there.
-func (d *doctor) insider(link string, family rules.Family, fits func(netip.Addr) bool) (netip.Addr, bool) {
-	for _, n := range d.f.Neighbours {
-		if n.Link == link && n.Reachable && fits(n.Addr) && !n.Addr.IsLinkLocalUnicast() && d.onNet(link, n.Addr) {
-			return n.Addr, true
-		}
-	}
-	for _, a := range d.f.AddressesOn(link) {
-		p := a.Prefix.Masked()
-		if a.Peer.IsValid() && fits(a.Peer) {
-			return a.Peer, true
-		}
-		if !family.Holds(p.Addr()) || a.Scope == facts.ScopeLink || p.IsSingleIP() {
-			continue
-		}
-		candidate := p.Addr()
-		for range 64 {
-			if candidate = candidate.Next(); !p.Contains(candidate) {
-				break
-			}
-			if fits(candidate) {
-				return candidate, true
-			}
-		}
-	}
-	return netip.Addr{}, false
-}
-
-// onNet tells that an address is in one of a link's networks.
-func (d *doctor) onNet(link string, a netip.Addr) bool {
-	return slices.ContainsFunc(d.f.AddressesOn(link), func(x facts.Address) bool { return x.Prefix.Contains(a) })
+	return fmt.Sprint(f.Server.Port())
 }

@@ -11,16 +11,16 @@ import (
 
 // insideOf is the network from which clients would ask for a server of their own:
 // the link that the server is on.
-func (d *doctor) insideOf(f *Forward) (link string, client netip.Addr, ok bool) {
+func (n network) insideOf(f *Forward) (link string, client netip.Addr, ok bool) {
 	if f.local || f.ranged || !f.Server.Addr().IsValid() {
 		return "", netip.Addr{}, false
 	}
-	route, certain := d.f.Lookup(evaluate.RouteQuery{Dst: f.Server.Addr()})
-	if !certain || route.Kind != facts.RouteUnicast || route.Gateway.IsValid() || route.Out == f.Link || !d.onNet(route.Out, f.Server.Addr()) {
+	route, certain := n.Lookup(evaluate.RouteQuery{Dst: f.Server.Addr()})
+	if !certain || route.Kind != facts.RouteUnicast || route.Gateway.IsValid() || route.Out == f.Link || !n.onNet(route.Out, f.Server.Addr()) {
 		return "", netip.Addr{}, false
 	}
-	client, ok = d.insider(route.Out, f.Rule.Family, func(a netip.Addr) bool {
-		return f.Rule.Family.Holds(a) && a != f.Server.Addr() && !d.f.IsLocal(a)
+	client, ok = n.insider(route.Out, f.Rule.Family, func(a netip.Addr) bool {
+		return f.Rule.Family.Holds(a) && a != f.Server.Addr() && !n.IsLocal(a)
 	})
 	return route.Out, client, ok
 }
@@ -28,28 +28,28 @@ func (d *doctor) insideOf(f *Forward) (link string, client netip.Addr, ok bool) 
 // fromInside tells what becomes of clients that are on the server's own network
 // and ask for the public address, as everybody else does. It is a note as long
 // as nobody was seen to try.
-func (d *doctor) fromInside(f *Forward) Finding {
-	link, client, ok := d.insideOf(f)
-	if !ok || !d.f.IsLocal(f.Asked.Addr()) || !f.via.src.Any() {
+func fromInside(x *Examination, f *Forward) Finding {
+	link, client, ok := x.insideOf(f)
+	if !ok || !x.IsLocal(f.Asked.Addr()) || !f.via.src.Any() {
 		return Finding{}
 	}
-	x := d.fate(inside(f, link, client))
-	if !x.known || x.Incomplete {
+	way := x.fate(inside(f, link, client))
+	if !way.known || way.Incomplete {
 		return Finding{}
 	}
 	translated, returns := false, false
-	for _, o := range x.Outcomes {
+	for _, o := range way.Outcomes {
 		translated = translated || o.DNAT
 		returns = returns || o.DNAT && o.SNAT && o.Delivered == evaluate.Forwarded
 	}
 	if returns {
 		return Finding{}
 	}
-	seen := d.census.of(f.Rule)
+	seen := x.census.of(f.Rule)
 	if seen.hairpin > 0 || seen.inside > 0 {
-		return d.hairpinMissing(f, seen)
+		return hairpinMissing(x, f, seen)
 	}
-	found := d.hairpinMissing(f, seen)
+	found := hairpinMissing(x, f, seen)
 	found.Severity = SeverityNote
 	if translated {
 		found.Evidence = []string{fmt.Sprintf("from %s by %s: translated, but with its own address as source", client, link)}
@@ -68,7 +68,7 @@ func inside(f *Forward, link string, client netip.Addr) evaluate.Packet {
 
 // hairpinMissing tells that clients on the server's network get no answer, and
 // makes the plan for them.
-func (d *doctor) hairpinMissing(f *Forward, seen tally) Finding {
+func hairpinMissing(x *Examination, f *Forward, seen tally) Finding {
 	found := Finding{
 		Check: "hairpin", Severity: SeverityError, Subject: ruleName(f.Rule),
 		Sentence: fmt.Sprintf("From the network of %s itself %s does not work: the server answers its neighbours directly, and they do not know that answer.", f.Server.Addr(), f.Asked),
@@ -80,29 +80,29 @@ func (d *doctor) hairpinMissing(f *Forward, seen tally) Finding {
 		found.Evidence = append(found.Evidence, fmt.Sprintf("%s from inside to %s that no rule has translated", rules.Plural(seen.inside, "flow"), f.Asked))
 		found.Sentence = fmt.Sprintf("From the network of %s itself %s does not work: the rule takes only what comes by %s.", f.Server.Addr(), f.Asked, f.Link)
 	}
-	link, client, ok := d.insideOf(f)
+	link, client, ok := x.insideOf(f)
 	if !ok || f.Owner != "" {
 		return found
 	}
-	found.Cure = d.hairpin(f, link, client)
+	found.Cure = hairpin(x, f, link, client)
 	return found
 }
 
 // hairpin is the plan that lets a server's own network use its public address: it
 // is translated from there too, and the server sees this host as the client, so
 // that its answers come back here.
-func (d *doctor) hairpin(f *Forward, link string, client netip.Addr) rules.Plan {
-	net, ok := d.netOf(link, f.Server.Addr())
+func hairpin(x *Examination, f *Forward, link string, client netip.Addr) rules.Plan {
+	net, ok := x.netOf(link, f.Server.Addr())
 	if !ok {
 		return rules.Plan{}
 	}
 	var begin []rules.Step
 	packet := inside(f, link, client)
-	x := d.fate(packet)
-	if !x.by(f.Rule) {
+	way := x.fate(packet)
+	if !way.by(f.Rule) {
 		also := *f.rule
 		also.Chain, also.In, also.Dest = "PREROUTING", rules.Iface{Name: link}, rules.NetOfAddr(f.Asked.Addr())
-		c := d.change(rules.Insert, f.Rule)
+		c := x.change(rules.Insert, f.Rule)
 		c.Chain, c.At, c.Rule = "PREROUTING", 1, also.Edited()
 		if f.Rule.Chain == "PREROUTING" {
 			c.At = f.Rule.Position + 1
@@ -111,17 +111,17 @@ func (d *doctor) hairpin(f *Forward, link string, client netip.Addr) rules.Plan 
 	}
 	line := fmt.Sprintf("-A %%s -s %s -d %s -o %s", net.Masked(), whole(f.Server.Addr()), link)
 	if name := rules.ProtoName(f.Proto); f.Proto.HasPorts() {
-		line += fmt.Sprintf(" -p %s -m %s --dport %s", name, name, d.serverPorts(f))
+		line += fmt.Sprintf(" -p %s -m %s --dport %s", name, name, f.serverPorts())
 	}
-	mask, ok := d.insert(evaluate.RuleRef{Place: f.Rule.Place, Table: "nat", Chain: "POSTROUTING", Position: 1}, line+" -j MASQUERADE",
+	mask, ok := x.insert(evaluate.RuleRef{Place: f.Rule.Place, Table: "nat", Chain: "POSTROUTING", Position: 1}, line+" -j MASQUERADE",
 		"the server then answers this host, which hands the answer on; it sees this host's address instead of its neighbours'")
 	if !ok {
 		return rules.Plan{}
 	}
 	begin = append(begin, mask)
-	wanted := d.passages(f)
+	wanted := x.passages(f)
 	wanted[0].packet = packet
-	plan, ok := d.titled(fmt.Sprintf("Let %s work from the server's own network too", f.Asked), begin, wanted[:1], func(t *trial) bool {
+	plan, ok := x.titled(fmt.Sprintf("Let %s work from the server's own network too", f.Asked), begin, wanted[:1], func(t *trial) bool {
 		y := t.fate(packet)
 		for _, o := range y.Outcomes {
 			if o.DNAT && o.SNAT && o.Delivered == evaluate.Forwarded {
@@ -133,33 +133,23 @@ func (d *doctor) hairpin(f *Forward, link string, client netip.Addr) rules.Plan 
 	if !ok {
 		return rules.Plan{}
 	}
-	plan.Steps = append(plan.Steps, d.forget(d.census.of(f.Rule).examples)...)
+	plan.Steps = append(plan.Steps, x.forget(x.census.of(f.Rule).examples)...)
 	return plan
-}
-
-// netOf is the network of a link that an address is in.
-func (d *doctor) netOf(link string, a netip.Addr) (netip.Prefix, bool) {
-	for _, x := range d.f.AddressesOn(link) {
-		if x.Prefix.Contains(a) {
-			return x.Prefix, true
-		}
-	}
-	return netip.Prefix{}, false
 }
 
 // fromHere tells what becomes of connections that this host itself makes to the
 // public address: they meet OUTPUT, not PREROUTING.
-func (d *doctor) fromHere(f *Forward) Finding {
-	if f.local || !d.f.IsLocal(f.Asked.Addr()) {
+func fromHere(x *Examination, f *Forward) Finding {
+	if f.local || !x.IsLocal(f.Asked.Addr()) {
 		return Finding{}
 	}
 	p := f.packet
 	p.In, p.Local, p.Src = "", true, f.Asked.Addr()
-	x := d.fate(p)
-	if !x.known || x.Incomplete {
+	way := x.fate(p)
+	if !way.known || way.Incomplete {
 		return Finding{}
 	}
-	for _, o := range x.Outcomes {
+	for _, o := range way.Outcomes {
 		if o.DNAT {
 			return Finding{}
 		}
@@ -170,13 +160,13 @@ func (d *doctor) fromHere(f *Forward) Finding {
 	}
 	twin := *f.rule
 	twin.Chain, twin.In, twin.Dest = "OUTPUT", rules.Iface{}, rules.NetOfAddr(f.Asked.Addr())
-	c := d.change(rules.Insert, f.Rule)
+	c := x.change(rules.Insert, f.Rule)
 	c.Chain, c.At, c.Rule = "OUTPUT", 0, twin.Edited()
 	plan := rules.Plan{
 		Title: fmt.Sprintf("Let %s work from this host too", f.Asked),
 		Steps: []rules.Step{{Change: &c, Why: "the same translation for what this host's own programs send"}},
 	}
-	if t, ok := d.after(plan); ok {
+	if t, ok := x.after(plan); ok {
 		if y := t.fate(p); y.arrives() {
 			found.Cure = plan
 		}

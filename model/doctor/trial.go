@@ -1,8 +1,8 @@
 package doctor
 
 import (
+	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"nattui/model/facts"
@@ -13,21 +13,50 @@ import (
 // trial is the gateway as it is, or as it would be after a plan: cures are tried
 // on it before anybody is told of them.
 type trial struct {
-	facts     *facts.Facts
+	network
 	sets      map[rules.Place]*rules.Ruleset
 	programs  map[*rules.Ruleset]*evaluate.Program
 	evaluator *evaluate.Evaluator
-	// tries is how many more cures may be tried, which takes a moment each where
-	// the tables are large; nil is no limit.
-	tries *int
-	// visits counts the rules that packets were told to have met; nil does not.
-	visits *int
+	spent     *spent // on trials; nil where they are not bounded
 }
+
+// limits bound the work of a check on gateways with thousands of rules.
+type limits struct {
+	// cures is how many cures may be tried, which takes a moment each where the tables are large.
+	cures int
+	// visits is how many meetings of packets and rules may be told; about 4 million take a second.
+	visits int
+}
+
+// spent is what trials have used up of their limits.
+type spent struct {
+	limits
+	cures, visits int
+}
+
+// mayTry counts another cure to be tried; false where there were enough of them.
+func (s *spent) mayTry() bool {
+	if s == nil {
+		return true
+	}
+	s.cures++
+	return s.cures <= s.limits.cures
+}
+
+// visited counts the rules that a packet was told to have met.
+func (s *spent) visited(n int) {
+	if s != nil {
+		s.visits += n
+	}
+}
+
+// exhausted tells that no more packets are to be followed.
+func (s *spent) exhausted() bool { return s != nil && s.visits > s.limits.visits }
 
 // newTrial compiles the rule sets; those that known has already are not
 // compiled again.
 func newTrial(f *facts.Facts, sets map[rules.Place]*rules.Ruleset, known map[*rules.Ruleset]*evaluate.Program) trial {
-	t := trial{facts: f, sets: sets, programs: map[*rules.Ruleset]*evaluate.Program{}}
+	t := trial{network: network{f}, sets: sets, programs: map[*rules.Ruleset]*evaluate.Program{}}
 	var programs []*evaluate.Program
 	for _, s := range sets {
 		p := known[s]
@@ -48,163 +77,94 @@ func (t *trial) after(p rules.Plan) (trial, bool) {
 	if err != nil {
 		return trial{}, false
 	}
-	f := t.facts
+	f := t.Facts
 	for _, s := range p.Steps {
 		if s.Sysctl != nil {
 			f = f.WithSetting(s.Sysctl.Name, s.Sysctl.Value)
 		}
 	}
-	return newTrial(f, sets, t.programs), true
+	next := newTrial(f, sets, t.programs)
+	next.spent = t.spent
+	return next, true
 }
 
-// fate is what becomes of a packet, as far as can be told.
-type fate struct {
-	evaluate.Path
-	known bool
-}
-
-// fate follows a packet. The rules that it met are told only where it does not
-// arrive, or where that is not certain: to tell them all takes much longer.
-func (t *trial) fate(p evaluate.Packet) fate {
-	outcomes, certain := t.evaluator.Outcomes(nil, &p)
-	if certain && (outcomes[0].Delivered == evaluate.Forwarded || outcomes[0].Delivered == evaluate.Delivered) {
-		return fate{evaluate.Path{Packet: p, Outcomes: outcomes, Certain: true}, true}
-	}
-	return t.told(p)
-}
-
-// told follows a packet and tells every rule that it met.
-func (t *trial) told(p evaluate.Packet) fate {
-	path, err := t.evaluator.Evaluate(p)
-	if t.visits != nil {
-		*t.visits += len(path.Visits)
-	}
-	return fate{path, err == nil && len(path.Outcomes) > 0}
-}
-
-// blocked is how the packet ends, if it certainly does not arrive.
-func (x *fate) blocked() (evaluate.Outcome, bool) {
-	if !x.known || x.Incomplete {
-		return evaluate.Outcome{}, false
-	}
-	for i := range x.Outcomes {
-		if o := &x.Outcomes[i]; o.Delivered != evaluate.Dropped && o.Delivered != evaluate.NoRoute {
-			return evaluate.Outcome{}, false
+// usual is the place of a family where NAT rules are, or might be.
+func (t *trial) usual(f rules.Family) (rules.Place, bool) {
+	var first rules.Place
+	found := false
+	for _, p := range t.places() {
+		if p.Family != f {
+			continue
+		}
+		if table, ok := t.sets[p].Table("nat"); ok && table.Rules() > 0 {
+			return p, true
+		}
+		if !found {
+			first, found = p, true
 		}
 	}
-	return x.Outcomes[0], true
+	return first, found
 }
 
-// arrives tells that the packet may arrive.
-func (x *fate) arrives() bool {
-	return x.known && slices.ContainsFunc(x.Outcomes, func(o evaluate.Outcome) bool {
-		return o.Delivered == evaluate.Forwarded || o.Delivered == evaluate.Delivered
-	})
-}
-
-// by tells that a rule may translate the packet's destination.
-func (x *fate) by(r evaluate.RuleRef) bool {
-	return slices.ContainsFunc(x.Outcomes, func(o evaluate.Outcome) bool { return o.DNATBy == r || o.SNATBy == r })
-}
-
-// visit finds how the packet met a rule; false if it did not come to it.
-func (x *fate) visit(r evaluate.RuleRef) (evaluate.Visit, bool) {
-	i := slices.IndexFunc(x.Visits, func(v evaluate.Visit) bool { return v.RuleRef == r })
-	if i < 0 {
-		return evaluate.Visit{}, false
-	}
-	return x.Visits[i], true
-}
-
-// hook is the chain that the kernel called when a packet met a rule, and the
-// rule of that chain which led there.
-func (x *fate) hook(r evaluate.RuleRef) evaluate.RuleRef {
-	last := r
-	for _, v := range x.Visits {
-		if v.Place == r.Place && v.Table == r.Table && rules.IsBuiltIn(v.Table, v.Chain) {
-			last = v.RuleRef
-		}
-		if v.RuleRef == r {
-			break
+// places lists the rule sets in a fixed order.
+func (t *trial) places() []rules.Place {
+	var list []rules.Place
+	for _, b := range rules.Backends {
+		for _, f := range rules.Families {
+			if p := (rules.Place{Family: f, Backend: b}); t.sets[p] != nil {
+				list = append(list, p)
+			}
 		}
 	}
-	return last
+	return list
 }
 
-// passage is a packet that ought to get through, with the rule that would let
-// it: an iptables line with %s for the chain.
-type passage struct {
-	packet evaluate.Packet
-	accept string
-	why    string
-}
-
-// open makes a plan that lets packets through which filter rules drop, and tries
-// it. It begins with what was planned before. false: no such plan was found.
-func (t *trial) open(begin []rules.Step, wanted []passage, works func(*trial) bool) (rules.Plan, bool) {
-	if t.tries != nil {
-		if *t.tries--; *t.tries < 0 {
-			return rules.Plan{}, false
-		}
-	}
-	plan := rules.Plan{Steps: begin}
-	now, ok := t.after(plan)
-	for range len(wanted) + 2 {
+// translateSource is the plan that inserts a rule into POSTROUTING where it
+// takes effect for a packet: at the end, or else in front.
+func (t *trial) translateSource(title string, p rules.Place, line string, packet evaluate.Packet, why string) (rules.Plan, bool) {
+	for _, at := range []int{0, 1} {
+		step, ok := t.insert(evaluate.RuleRef{Place: p, Table: "nat", Chain: "POSTROUTING", Position: at}, line, why)
 		if !ok {
 			return rules.Plan{}, false
 		}
-		i := slices.IndexFunc(wanted, func(w passage) bool { x := now.fate(w.packet); _, blocked := x.blocked(); return blocked })
-		if i < 0 {
-			return plan, len(plan.Steps) > 0 && works(&now)
+		plan := rules.Plan{Title: title, Steps: []rules.Step{step}}
+		next, ok := t.after(plan)
+		if !ok {
+			continue
 		}
-		step, next, found := now.openOne(wanted[i])
-		if !found {
-			return rules.Plan{}, false
+		way := next.fate(packet)
+		for _, o := range way.Outcomes {
+			if o.SNAT && o.SNATBy.Chain == "POSTROUTING" && o.Delivered == evaluate.Forwarded {
+				if r, ok := ruleOf(next.sets, o.SNATBy); ok && r.Same(step.Change.Rule) {
+					return plan, true
+				}
+			}
 		}
-		plan.Steps, now = append(slices.Clone(plan.Steps), step), next
 	}
 	return rules.Plan{}, false
 }
 
-// openOne finds the place for a rule that lets one packet through.
-func (t *trial) openOne(w passage) (rules.Step, trial, bool) {
-	x := t.fate(w.packet)
-	end, _ := x.blocked()
-	if end.DroppedBy.IsZero() {
-		return rules.Step{}, trial{}, false
+// ruleOf is the rule at a place; false if there is none.
+func ruleOf(sets map[rules.Place]*rules.Ruleset, at evaluate.RuleRef) (*rules.Rule, bool) {
+	c, ok := sets[at.Place].Chain(at.Table, at.Chain)
+	if !ok || at.Position < 1 || at.Position > len(c.Rules) {
+		return nil, false
 	}
-	for _, at := range t.spots(&x, end.DroppedBy) {
-		step, ok := t.insert(at, w.accept, w.why)
-		if !ok {
-			continue
-		}
-		next, ok := t.after(rules.Plan{Steps: []rules.Step{step}})
-		if !ok {
-			continue
-		}
-		if y := next.fate(w.packet); y.arrives() {
-			return step, next, true
-		}
-	}
-	return rules.Step{}, trial{}, false
+	return &c.Rules[at.Position-1], true
 }
 
-// spots are the places to try for a rule that goes before the one that drops:
-// where the owner of the tables wants such rules, before the rule itself, and in
-// front of everything. Position 0 is the end.
-func (t *trial) spots(x *fate, dropper evaluate.RuleRef) []evaluate.RuleRef {
-	var spots []evaluate.RuleRef
-	hook := x.hook(dropper)
-	set := t.sets[dropper.Place]
-	if _, ok := set.Chain(dropper.Table, "DOCKER-USER"); ok && hook.Chain == "FORWARD" && dropper.Table == "filter" {
-		spots = append(spots, evaluate.RuleRef{Place: dropper.Place, Table: "filter", Chain: "DOCKER-USER", Position: 1})
+// moveBefore is the plan that moves a rule up in its chain, if that helps.
+func (t *trial) moveBefore(r evaluate.RuleRef, rule rules.Rule, to int, helps func(*trial) bool) rules.Plan {
+	c := t.change(rules.Move, r)
+	c.Rule, c.To = rule, to
+	plan := rules.Plan{
+		Title: fmt.Sprintf("Move rule %d of %s before rule %d", r.Position, r.Chain, to),
+		Steps: []rules.Step{{Change: &c, Why: "the first rule that matches decides, so the special one goes before the general one"}},
 	}
-	if rules.ChainOwner(dropper.Chain) == "" {
-		spots = append(spots, dropper)
+	if next, ok := t.after(plan); !ok || !helps(&next) {
+		return rules.Plan{}
 	}
-	first := hook
-	first.Position = 1
-	return append(spots, hook, first)
+	return plan
 }
 
 // insert is the step that puts a rule in a place. Where the policy drops that
@@ -237,18 +197,9 @@ func (t *trial) replace(r evaluate.RuleRef, old, changed rules.Rule, why string)
 	return rules.Step{Change: &c, Why: why}
 }
 
-// set is the step that writes a setting, now and at boot.
-func (t *trial) set(name, old, value, why string) rules.Step {
+// setting is the step that writes a setting, now and at boot.
+func setting(name, old, value, why string) rules.Step {
 	return rules.Step{Sysctl: &rules.Sysctl{Name: name, Value: value, Old: old, Boot: true}, Why: why}
-}
-
-// answerTo is the first packet that comes back from a server.
-func answerTo(client, server netip.AddrPort, protocol rules.Protocol, in string) evaluate.Packet {
-	p := evaluate.Packet{Protocol: protocol, Src: server.Addr(), Dst: client.Addr(), In: in, State: evaluate.StateEstablished}
-	if protocol.HasPorts() {
-		p.SrcPort, p.DstPort = server.Port(), client.Port()
-	}
-	return p
 }
 
 // whole is the address as a network of its own, as rules print it.

@@ -10,9 +10,25 @@ import (
 	"nattui/rules/evaluate"
 )
 
+// nativeForward asks the filters that were made with nft.
+func nativeForward(x *Examination, f *Forward) Finding {
+	hook, out := "input", ""
+	if !f.local {
+		hook = "forward"
+		if route, certain := x.Lookup(evaluate.RouteQuery{Dst: f.Server.Addr()}); certain {
+			out = route.Out
+		}
+	}
+	seen := x.census.of(f.Rule)
+	if f.Link == "" || !f.Server.Addr().IsValid() || seen.replied > 0 {
+		return Finding{}
+	}
+	return nativeStops(x, hook, f.packet, f.Server, f.Link, out, ruleName(f.Rule), seen.unanswered > 0)
+}
+
 // nativePacket is the packet of a forward as native filters meet it after the
 // translation, and its answer.
-func (d *doctor) nativePacket(p evaluate.Packet, to netip.AddrPort, in, out string, o *evaluate.Outcome) (first, answer facts.NFTPacket) {
+func nativePacket(x *Examination, p evaluate.Packet, to netip.AddrPort, in, out string, o *evaluate.Outcome) (first, answer facts.NFTPacket) {
 	src := netip.AddrPortFrom(p.Src, p.SrcPort)
 	first = facts.NFTPacket{Src: src, Dst: to, Proto: p.Protocol, In: in, Out: out}
 	if o != nil {
@@ -24,17 +40,17 @@ func (d *doctor) nativePacket(p evaluate.Packet, to netip.AddrPort, in, out stri
 }
 
 // nativeStops tells of a native nft filter that drops what is forwarded, or its
-// answer. unanswered says that somebody has tried in vain. who is the subject.
-func (d *doctor) nativeStops(hook string, p evaluate.Packet, to netip.AddrPort, in, out, who string, tried bool) Finding {
-	if d.Filters == nil {
+// answer. tried says that somebody has tried in vain, who is the subject.
+func nativeStops(x *Examination, hook string, p evaluate.Packet, to netip.AddrPort, in, out, who string, tried bool) Finding {
+	if x.Filters == nil {
 		return Finding{}
 	}
-	x := d.fate(p)
+	way := x.fate(p)
 	var o *evaluate.Outcome
-	if x.known {
-		o = &x.Outcomes[0]
+	if way.known {
+		o = &way.Outcomes[0]
 	}
-	first, answer := d.nativePacket(p, to, in, out, o)
+	first, answer := nativePacket(x, p, to, in, out, o)
 	before := first
 	before.Dst, before.Dnat, before.Snat, before.BeforeRoutes = netip.AddrPortFrom(p.Dst, p.DstPort), false, false, true
 	for _, look := range []struct {
@@ -45,16 +61,16 @@ func (d *doctor) nativeStops(hook string, p evaluate.Packet, to netip.AddrPort, 
 		{hook, "the packet to " + to.String(), first},
 		{map[string]string{"forward": "forward", "input": "output"}[hook], "the answer from " + to.String(), answer},
 	} {
-		end := d.Filters.Judge(look.hook, look.packet)
+		end := x.Filters.Judge(look.hook, look.packet)
 		if !end.Dropped || !end.Certain && !tried {
 			continue
 		}
-		return d.nativeDrop(end, look.what, who, look.packet)
+		return nativeDrop(x, end, look.what, who, look.packet)
 	}
 	return Finding{}
 }
 
-func (d *doctor) nativeDrop(end facts.NFTEnd, what, who string, p facts.NFTPacket) Finding {
+func nativeDrop(x *Examination, end facts.NFTEnd, what, who string, p facts.NFTPacket) Finding {
 	table := fmt.Sprintf("table %s %s", end.Chain.Family, end.Chain.Table)
 	found := Finding{
 		Check: "native-drop", Severity: SeverityError, Subject: who,
@@ -99,7 +115,7 @@ func nftOpens(c *facts.NFTChain, p facts.NFTPacket) [][]string {
 	if name := rules.ProtoName(p.Proto); p.Proto.HasPorts() && p.Dst.Port() != 0 {
 		words = append(words, name, "dport", strconv.Itoa(int(p.Dst.Port())))
 	}
-	if !p.Dnat && p.In != "" && p.Out != "" { // from inside to the world
+	if !p.Dnat && p.In != "" && p.Out != "" { // from inside to the Internet
 		words = []string{"iifname", p.In, "oifname", p.Out}
 	}
 	return [][]string{insert(append(words, "accept")...), answers}

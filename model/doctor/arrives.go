@@ -1,0 +1,73 @@
+package doctor
+
+import (
+	"fmt"
+
+	"nattui/model/facts"
+	"nattui/rules"
+)
+
+// stepArrives asks whether the packet comes to the NAT rules at all.
+func stepArrives(x *Examination, f *Forward) Finding {
+	if f.Link == "" {
+		return Finding{Sentence: "By which interface clients come is not known here."}
+	}
+	link, ok := x.LinkNamed(f.Link)
+	switch {
+	case !ok && x.Links != nil:
+		return x.missingLink(f.Rule, f.rule, f.Link)
+	case ok && !link.Up:
+		return Finding{
+			Check: "link-down", Severity: SeverityError, Subject: f.Link, Evidence: []string{"ip link: " + f.Link + " is down"},
+			Sentence: fmt.Sprintf("The interface %s is down: nobody arrives by it.", f.Link), Commands: [][]string{{"ip", "link", "set", f.Link, "up"}},
+		}
+	}
+	if found := askedElsewhere(x, f); found.Check != "" {
+		return found
+	}
+	way := x.fate(f.packet)
+	if o, blocked := way.blocked(); blocked && !o.DroppedBy.IsZero() && !way.cameToNAT(f.Rule.Place) {
+		return dropped(x, "dropped-early", f, &way, o, "before the NAT rules are asked")
+	}
+	evidence := []string{f.ruleCount()}
+	sentence := fmt.Sprintf("A packet for %s can come by %s.", f.Asked, f.Link)
+	if wan := f.Asked.Addr(); x.outward(f.Link) && isInner(wan) && x.IsLocal(wan) {
+		evidence = append(evidence, fmt.Sprintf("%s has the private address %s", f.Link, wan))
+		return Finding{
+			Check: "cgnat", Severity: SeverityNote, Subject: f.Link, Evidence: evidence,
+			Sentence: fmt.Sprintf("%s is not a public address: from the world only what a router before this one forwards comes here.", wan),
+		}
+	}
+	if f.rule.Counters.Known && f.rule.Counters.Packets == 0 {
+		sentence = fmt.Sprintf("A packet for %s could come by %s, but none has yet: if somebody has tried, it is lost before it gets here.", f.Asked, f.Link)
+	}
+	return Finding{Sentence: sentence, Evidence: evidence}
+}
+
+// askedElsewhere tells that clients ask for an address that this host no longer has.
+func askedElsewhere(x *Examination, f *Forward) Finding {
+	to, ok := f.rule.Dest.Host()
+	if !ok || f.rule.Dest.Not || x.Addresses == nil || x.IsLocal(to) || !x.outward(f.Link) || !x.onNet(f.Link, to) || x.standby() {
+		return Finding{}
+	}
+	if replied := x.census.of(f.Rule).replied; replied > 0 {
+		return Finding{}
+	}
+	found := Finding{
+		Check: "old-address", Severity: SeverityError, Subject: ruleName(f.Rule),
+		Evidence: []string{fmt.Sprintf("%s has %s", f.Link, x.addressesText(f.Link)), f.ruleCount()},
+		Sentence: fmt.Sprintf("The rule waits for packets to %s, which is no address of this host: nobody brings them here.", to),
+	}
+	for _, a := range x.AddressesOn(f.Link) {
+		if a.Prefix.Addr().Is4() == to.Is4() && a.Scope == facts.ScopeGlobal && !a.Secondary {
+			changed := *f.rule
+			changed.Dest = rules.NetOfAddr(a.Prefix.Addr())
+			found.Cure = rules.Plan{
+				Title: fmt.Sprintf("Let rule %d of %s wait for the address that %s has now", f.Rule.Position, f.Rule.Chain, f.Link),
+				Steps: []rules.Step{x.replace(f.Rule, *f.rule, changed, "so that it waits where clients arrive")},
+			}
+			break
+		}
+	}
+	return found
+}

@@ -1,0 +1,35 @@
+package doctor
+
+import "nattui/model/facts"
+
+// Examination is a gateway at one moment, with what was counted and compiled once for all checks. Nothing
+// in it changes while checks look at it.
+type Examination struct {
+	Gateway // as it was read; Facts are never nil here
+	trial   // the rules and routes as they are, and what becomes of packets
+
+	now       int64 // in nanoseconds since 1970
+	forwards  []Forward
+	census    *census
+	unreached []Finding // rules that no packet comes to
+}
+
+// examine reads a gateway once.
+func examine(g *Gateway) *Examination {
+	x := &Examination{Gateway: *g, now: Now(g)}
+	if x.Facts == nil {
+		x.Facts = &facts.Facts{Settings: facts.UnknownSettings()}
+	}
+	x.trial = newTrial(x.Facts, g.Sets, nil)
+	x.forwards = forwardsOf(&x.trial)
+	x.census = takeCensus(x)
+	x.unreached = unreachedRules(&x.trial)
+	return x
+}
+
+// within is the examination with a bound on the work that its trials may do from now on.
+func (x *Examination) within(l limits) *Examination {
+	bounded := *x
+	bounded.trial.spent = &spent{limits: l}
+	return &bounded
+}

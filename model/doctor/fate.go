@@ -1,0 +1,109 @@
+package doctor
+
+import (
+	"net/netip"
+	"slices"
+
+	"nattui/rules"
+	"nattui/rules/evaluate"
+)
+
+// fate is what becomes of a packet, as far as can be told.
+type fate struct {
+	evaluate.Path
+	known bool
+}
+
+// fate follows a packet. The rules that it met are told only where it does not
+// arrive, or where that is not certain: to tell them all takes much longer.
+func (t *trial) fate(p evaluate.Packet) fate {
+	outcomes, certain := t.evaluator.Outcomes(nil, &p)
+	if certain && (outcomes[0].Delivered == evaluate.Forwarded || outcomes[0].Delivered == evaluate.Delivered) {
+		return fate{evaluate.Path{Packet: p, Outcomes: outcomes, Certain: true}, true}
+	}
+	return t.told(p)
+}
+
+// told follows a packet and tells every rule that it met.
+func (t *trial) told(p evaluate.Packet) fate {
+	path, err := t.evaluator.Evaluate(p)
+	t.spent.visited(len(path.Visits))
+	return fate{path, err == nil && len(path.Outcomes) > 0}
+}
+
+// blocked is how the packet ends, if it certainly does not arrive.
+func (x *fate) blocked() (evaluate.Outcome, bool) {
+	if !x.known || x.Incomplete {
+		return evaluate.Outcome{}, false
+	}
+	for i := range x.Outcomes {
+		if o := &x.Outcomes[i]; o.Delivered != evaluate.Dropped && o.Delivered != evaluate.NoRoute {
+			return evaluate.Outcome{}, false
+		}
+	}
+	return x.Outcomes[0], true
+}
+
+// arrives tells that the packet may arrive.
+func (x *fate) arrives() bool {
+	return x.known && slices.ContainsFunc(x.Outcomes, func(o evaluate.Outcome) bool {
+		return o.Delivered == evaluate.Forwarded || o.Delivered == evaluate.Delivered
+	})
+}
+
+// by tells that a rule may translate the packet's destination.
+func (x *fate) by(r evaluate.RuleRef) bool {
+	return slices.ContainsFunc(x.Outcomes, func(o evaluate.Outcome) bool { return o.DNATBy == r || o.SNATBy == r })
+}
+
+// visit finds how the packet met a rule; false if it did not come to it.
+func (x *fate) visit(r evaluate.RuleRef) (evaluate.Visit, bool) {
+	i := slices.IndexFunc(x.Visits, func(v evaluate.Visit) bool { return v.RuleRef == r })
+	if i < 0 {
+		return evaluate.Visit{}, false
+	}
+	return x.Visits[i], true
+}
+
+// hook is the chain that the kernel called when a packet met a rule, and the
+// rule of that chain which led there.
+func (x *fate) hook(r evaluate.RuleRef) evaluate.RuleRef {
+	last := r
+	for _, v := range x.Visits {
+		if v.Place == r.Place && v.Table == r.Table && rules.IsBuiltIn(v.Table, v.Chain) {
+			last = v.RuleRef
+		}
+		if v.RuleRef == r {
+			break
+		}
+	}
+	return last
+}
+
+// answerTo is the first packet that comes back from a server.
+func answerTo(client, server netip.AddrPort, protocol rules.Protocol, in string) evaluate.Packet {
+	p := evaluate.Packet{Protocol: protocol, Src: server.Addr(), Dst: client.Addr(), In: in, State: evaluate.StateEstablished}
+	if protocol.HasPorts() {
+		p.SrcPort, p.DstPort = server.Port(), client.Port()
+	}
+	return p
+}
+
+// cameToNAT tells that a packet met the first rules of the nat table.
+func (x *fate) cameToNAT(p rules.Place) bool {
+	return slices.ContainsFunc(x.Visits, func(v evaluate.Visit) bool { return v.Table == "nat" && v.Place == p })
+}
+
+// taker is the rule of the nat table that takes a packet.
+func (x *fate) taker(p rules.Place) (evaluate.RuleRef, string) {
+	for _, v := range x.Visits {
+		if v.Table != "nat" || v.Verdict != evaluate.Yes || v.Rule == nil || v.Place != p {
+			continue
+		}
+		switch k := v.Rule.Target.Kind; {
+		case k.Translates(), k == rules.Accept, k == rules.Return, k == rules.Drop:
+			return v.RuleRef, v.Rule.String()
+		}
+	}
+	return evaluate.RuleRef{}, ""
+}

@@ -1,0 +1,85 @@
+package doctor
+
+import (
+	"net/netip"
+
+	"nattui/model/facts"
+	"nattui/model/flow"
+	"nattui/rules"
+)
+
+// Gateway is everything that the doctor looks at: one moment of the gateway, as
+// values. Of what is nil or unknown nothing is said.
+type Gateway struct {
+	Facts *facts.Facts
+	Sets  map[rules.Place]*rules.Ruleset
+	Flows *flow.Flows
+	// Health is that of the connection table; Earlier is the same some seconds
+	// before, to tell what happens from what has happened.
+	Health, Earlier facts.Health
+	Surroundings
+	// Probes are answers of servers that were asked for a connection, by their
+	// addresses; the doctor asks nobody itself.
+	Probes map[netip.AddrPort]Probe
+}
+
+// Surroundings are what bears on NAT besides rules, flows and facts.
+type Surroundings struct {
+	// Natives are nft tables besides those of iptables that translate too.
+	Natives []rules.NativeTable
+	// Filters are the filter rules that were made with nft; nil if there are none.
+	Filters *facts.Nftables
+	// Unseen says of each family and backend that is not shown, why.
+	Unseen []string
+	// Saved are the rules that are loaded at boot, a file each.
+	Saved []SavedRules
+	// Drift is how what runs differs from what is kept for boot, where that was
+	// compared already; nil has the doctor compare with Saved itself.
+	Drift *BootDrift
+	// BootSettings are the settings that files set at boot; nil if those were
+	// not read.
+	BootSettings map[string]BootSetting
+	// ReversePathDrops is how many packets the reverse path filter has dropped
+	// since the network namespace was made (TcpExtIPReversePathFilter); 0 if
+	// that is not known.
+	ReversePathDrops uint64
+}
+
+// SavedRules are the contents of a file that is loaded at boot.
+type SavedRules struct {
+	Path   string
+	Family rules.Family
+	Tables []rules.Table
+}
+
+// BootDrift is what differs between the rules that run and those kept for boot.
+type BootDrift struct {
+	// Gone are rules that run and would be gone after the next start, Back those
+	// that are kept and do not run; Orders is how many chains stand in another order.
+	Gone, Back []string
+	Orders     int
+	// Nothing is kept at all. By is what restores the rules.
+	Nothing bool
+	By      string
+}
+
+// BootSetting is a setting as a file has it.
+type BootSetting struct{ Value, Path string }
+
+// Probe is what came of asking a server for a connection from the gateway.
+type Probe struct {
+	Connected bool
+	// Refused is set if the server's machine answered that nobody listens.
+	Refused bool
+	// Why is the error's text, if there was one.
+	Why string
+}
+
+// Now is the moment at which a gateway was looked at, in nanoseconds since 1970.
+func Now(g *Gateway) int64 {
+	now := g.Health.At
+	if g.Facts != nil {
+		now = max(now, g.Facts.At)
+	}
+	return now
+}

@@ -1,0 +1,84 @@
+package doctor
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"nattui/model/facts"
+	"nattui/rules"
+	"nattui/rules/evaluate"
+)
+
+// stepLeaves asks whether the answer leaves by the interface that the client's
+// packet came by.
+func stepLeaves(x *Examination, f *Forward) Finding {
+	if f.Link == "" || !x.outward(f.Link) || !f.Asked.Addr().IsValid() {
+		return Finding{Sentence: "The answer goes back to the client."}
+	}
+	q := evaluate.RouteQuery{Dst: f.packet.Src, Src: f.Asked.Addr()}
+	if !f.local {
+		if answer, ok := x.answer(f); ok {
+			q.Src, q.In = f.Server.Addr(), answer.In
+		}
+	}
+	back, certain := x.Lookup(q)
+	if !certain || back.Kind != facts.RouteUnicast || back.Out == f.Link || x.restoresMark(f.Rule.Place) {
+		return Finding{Sentence: fmt.Sprintf("The answer leaves by %s, where the packet came from.", f.Link)}
+	}
+	found := Finding{
+		Check: "answer-leaves-elsewhere", Severity: SeverityError, Subject: ruleName(f.Rule),
+		Evidence: []string{fmt.Sprintf("route back to %s: by %s", f.packet.Src, back.Out), fmt.Sprintf("%s arrives by %s", f.Asked, f.Link)},
+		Sentence: fmt.Sprintf("Answers to clients that come by %s leave by %s, with an address that is not from there: the provider drops them.", f.Link, back.Out),
+	}
+	found.Cure, found.Commands = x.markedRoute(f)
+	return found
+}
+
+// restoresMark tells that answers are routed by the mark of their connection.
+func (t *trial) restoresMark(p rules.Place) bool {
+	for _, chain := range []string{"PREROUTING", "OUTPUT"} {
+		c, ok := t.sets[p].Chain("mangle", chain)
+		if ok && slices.ContainsFunc(c.Rules, func(r rules.Rule) bool { return r.Target.Kind == rules.SetConnMark && r.Target.Mark.Restore }) {
+			return slices.ContainsFunc(t.Facts.PolicyRules, func(r facts.PolicyRule) bool { return r.Mask != 0 })
+		}
+	}
+	return false
+}
+
+// markedRoute sends answers back by the interface that the connection came by:
+// connections are marked there, and marked answers use a routing table of their own.
+func (t *trial) markedRoute(f *Forward) (rules.Plan, [][]string) {
+	const mark, table = "0x6e", "110"
+	var router netip.Addr
+	for _, r := range t.Facts.Routes {
+		for _, h := range r.Hops {
+			if h.Out == f.Link && h.Gateway.IsValid() && h.Gateway.Is4() == f.Asked.Addr().Is4() {
+				router = h.Gateway
+			}
+		}
+	}
+	if !router.IsValid() {
+		return rules.Plan{}, nil
+	}
+	route, _ := t.Facts.Lookup(evaluate.RouteQuery{Dst: f.Server.Addr()})
+	plan := rules.Plan{Title: "Mark connections that come by " + f.Link + ", so that their answers can be routed back there"}
+	for _, l := range []struct{ line, why string }{
+		{fmt.Sprintf("-A %%s -i %s -m conntrack --ctstate NEW -j CONNMARK --set-xmark %s/0xffffffff", f.Link, mark), "connections that begin at " + f.Link + " get a mark"},
+		{fmt.Sprintf("-A %%s -i %s -m connmark --mark %s -j CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0xffffffff", route.Out, mark), "their answers get it too, before they are routed"},
+	} {
+		step, ok := t.insert(evaluate.RuleRef{Place: f.Rule.Place, Table: "mangle", Chain: "PREROUTING"}, l.line, l.why)
+		if !ok {
+			return rules.Plan{}, nil
+		}
+		plan.Steps = append(plan.Steps, step)
+	}
+	ip := []string{"ip"}
+	if f.Rule.Family == rules.IPv6 {
+		ip = append(ip, "-6")
+	}
+	return plan, [][]string{
+		slices.Concat(ip, []string{"route", "add", "default", "via", router.String(), "dev", f.Link, "table", table}),
+		slices.Concat(ip, []string{"rule", "add", "fwmark", mark, "lookup", table}),
+	}
+}

@@ -1,0 +1,111 @@
+package doctor
+
+import (
+	"slices"
+
+	"nattui/rules"
+	"nattui/rules/evaluate"
+)
+
+// letThrough is the plan that lets a forward's packets and answers through the
+// filter rules.
+func (t *trial) letThrough(f *Forward) (rules.Plan, bool) {
+	return t.titled("Let what is for "+f.Server.String()+" through the filter rules", nil, t.passages(f), func(t *trial) bool {
+		x := t.fate(f.packet)
+		return x.arrives()
+	})
+}
+
+// titled is open with a title.
+func (t *trial) titled(title string, begin []rules.Step, wanted []passage, works func(*trial) bool) (rules.Plan, bool) {
+	plan, ok := t.open(begin, wanted, works)
+	if !ok {
+		return rules.Plan{}, false
+	}
+	plan.Title = title
+	return plan, true
+}
+
+// passages are the packets of a forward that have to get through, each with the
+// rule that lets just such through.
+func (n network) passages(f *Forward) []passage {
+	list := []passage{{f.packet, f.acceptLine(), "the filter rules see the packet with its new destination, so that is what has to be let through"}}
+	if answer, ok := n.answer(f); ok {
+		list = append(list, passage{answer, "-A %s -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT", "answers come back the other way and have to get through as well"})
+	}
+	return list
+}
+
+// passage is a packet that ought to get through, with the rule that would let
+// it: an iptables line with %s for the chain.
+type passage struct {
+	packet evaluate.Packet
+	accept string
+	why    string
+}
+
+// open makes a plan that lets packets through which filter rules drop, and tries
+// it. It begins with what was planned before. false: no such plan was found.
+func (t *trial) open(begin []rules.Step, wanted []passage, works func(*trial) bool) (rules.Plan, bool) {
+	if !t.spent.mayTry() {
+		return rules.Plan{}, false
+	}
+	plan := rules.Plan{Steps: begin}
+	now, ok := t.after(plan)
+	for range len(wanted) + 2 {
+		if !ok {
+			return rules.Plan{}, false
+		}
+		i := slices.IndexFunc(wanted, func(w passage) bool { x := now.fate(w.packet); _, blocked := x.blocked(); return blocked })
+		if i < 0 {
+			return plan, len(plan.Steps) > 0 && works(&now)
+		}
+		step, next, found := now.openOne(wanted[i])
+		if !found {
+			return rules.Plan{}, false
+		}
+		plan.Steps, now = append(slices.Clone(plan.Steps), step), next
+	}
+	return rules.Plan{}, false
+}
+
+// openOne finds the place for a rule that lets one packet through.
+func (t *trial) openOne(w passage) (rules.Step, trial, bool) {
+	x := t.fate(w.packet)
+	end, _ := x.blocked()
+	if end.DroppedBy.IsZero() {
+		return rules.Step{}, trial{}, false
+	}
+	for _, at := range t.spots(&x, end.DroppedBy) {
+		step, ok := t.insert(at, w.accept, w.why)
+		if !ok {
+			continue
+		}
+		next, ok := t.after(rules.Plan{Steps: []rules.Step{step}})
+		if !ok {
+			continue
+		}
+		if y := next.fate(w.packet); y.arrives() {
+			return step, next, true
+		}
+	}
+	return rules.Step{}, trial{}, false
+}
+
+// spots are the places to try for a rule that goes before the one that drops:
+// where the owner of the tables wants such rules, before the rule itself, and in
+// front of everything. Position 0 is the end.
+func (t *trial) spots(x *fate, dropper evaluate.RuleRef) []evaluate.RuleRef {
+	var spots []evaluate.RuleRef
+	hook := x.hook(dropper)
+	set := t.sets[dropper.Place]
+	if _, ok := set.Chain(dropper.Table, "DOCKER-USER"); ok && hook.Chain == "FORWARD" && dropper.Table == "filter" {
+		spots = append(spots, evaluate.RuleRef{Place: dropper.Place, Table: "filter", Chain: "DOCKER-USER", Position: 1})
+	}
+	if rules.ChainOwner(dropper.Chain) == "" {
+		spots = append(spots, dropper)
+	}
+	first := hook
+	first.Position = 1
+	return append(spots, hook, first)
+}

@@ -1,0 +1,62 @@
+package doctor
+
+import (
+	"fmt"
+
+	"nattui/model/facts"
+	"nattui/rules/evaluate"
+)
+
+// stepRoute asks whether there is a way to the server.
+func stepRoute(x *Examination, f *Forward) Finding {
+	to := f.Server.Addr()
+	if f.local || !to.IsValid() || len(x.Routes) == 0 {
+		return Finding{Sentence: "No route is needed."}
+	}
+	route, certain := x.Lookup(evaluate.RouteQuery{Dst: to, Src: f.packet.Src, In: f.Link})
+	switch {
+	case !certain:
+		return Finding{Sentence: fmt.Sprintf("The route to %s hangs on what is not known here.", to)}
+	case route.Kind != facts.RouteUnicast && route.Kind != facts.RouteLocal:
+		return Finding{
+			Check: "no-route", Severity: SeverityError, Subject: ruleName(f.Rule), Evidence: []string{fmt.Sprintf("route to %s: %s", to, route.Kind), f.ruleCount()},
+			Sentence: fmt.Sprintf("There is no route to %s, where the rule sends packets: is the address right, and is its network up?", to),
+		}
+	case route.Out == f.Link && x.outward(route.Out) && isInner(to) && !x.onNet(route.Out, to):
+		return Finding{
+			Check: "no-route", Severity: SeverityWarning, Subject: ruleName(f.Rule),
+			Evidence: []string{fmt.Sprintf("route to %s: by %s, where it came from", to, route.Out)},
+			Sentence: fmt.Sprintf("%s is a private address and no network of this host has it: the packet goes back to the world by %s, where nobody knows it.", to, route.Out),
+		}
+	}
+	if l, ok := x.LinkNamed(route.Out); ok && (!l.Up || !l.Running && l.Kind != "tun") && l.Kind != "loopback" {
+		return Finding{
+			Check: "link-down", Severity: SeverityWarning, Subject: route.Out, Evidence: []string{fmt.Sprintf("route to %s by %s, which is down", to, route.Out)},
+			Sentence: fmt.Sprintf("The server is behind %s, which is down or has no carrier.", route.Out),
+		}
+	}
+	evidence := fmt.Sprintf("route to %s: by %s", to, route.Out)
+	if route.Gateway.IsValid() {
+		evidence += " via " + route.Gateway.String()
+	}
+	return Finding{Sentence: fmt.Sprintf("There is a route to %s by %s.", to, route.Out), Evidence: []string{evidence}}
+}
+
+// stepNeighbour asks whether the server's machine, or the router before it, is there.
+func stepNeighbour(x *Examination, f *Forward) Finding {
+	if f.local {
+		return Finding{Sentence: "It is this host itself."}
+	}
+	n, hop, ok := x.neighbour(f.Server.Addr())
+	switch {
+	case !ok:
+		return Finding{Sentence: fmt.Sprintf("Nobody has asked the network for %s lately.", hop)}
+	case !n.Reachable && n.MAC == "":
+		return Finding{
+			Check: "server-silent", Severity: SeverityWarning, Subject: ruleName(f.Rule),
+			Evidence: []string{fmt.Sprintf("ip neigh: %s on %s does not answer", hop, n.Link), f.ruleCount()},
+			Sentence: fmt.Sprintf("No machine on %s answers for %s: it is off, has another address, or is not on that network.", n.Link, hop),
+		}
+	}
+	return Finding{Sentence: fmt.Sprintf("%s is there.", hop), Evidence: []string{fmt.Sprintf("ip neigh: %s on %s is %s", hop, n.Link, n.MAC)}}
+}

@@ -1,0 +1,104 @@
+package doctor
+
+import (
+	"fmt"
+	"slices"
+
+	"nattui/model/facts"
+	"nattui/rules"
+)
+
+// stepServed asks whether somebody serves: a listener here, or a server whose
+// answers have been seen.
+func stepServed(x *Examination, f *Forward) Finding {
+	if f.local {
+		return listened(x, f)
+	}
+	if p, ok := x.Probes[f.Server]; ok {
+		if p.Refused {
+			return Finding{
+				Check: "server-refuses", Severity: SeverityError, Evidence: []string{fmt.Sprintf("asked from here, %s says: %s", f.Server, p.Why)},
+				Sentence: fmt.Sprintf("Nothing listens at %s: its machine refuses connections there.", f.Server),
+			}
+		}
+		if !p.Connected {
+			return Finding{
+				Check: "server-silent", Severity: SeverityError, Evidence: []string{fmt.Sprintf("asked from here, %s says: %s", f.Server, p.Why)},
+				Sentence: fmt.Sprintf("%s does not answer even this host: it is off, or its own firewall drops what comes.", f.Server),
+			}
+		}
+	}
+	seen := x.census.of(f.Rule)
+	if seen.replied+seen.half > 0 {
+		return Finding{Sentence: fmt.Sprintf("%s answers.", f.Server), Evidence: []string{fmt.Sprintf("%s, %d of them answered", rules.Plural(seen.flows, "flow"), seen.replied+seen.half)}}
+	}
+	if p := x.Probes[f.Server]; p.Connected {
+		return Finding{Sentence: fmt.Sprintf("%s answers this host.", f.Server), Evidence: []string{"a connection from here was accepted"}}
+	}
+	found := Finding{Sentence: fmt.Sprintf("Whether %s answers is not known: nobody has been answered yet.", f.Server), Evidence: []string{rules.Plural(seen.flows, "flow") + ", none answered"}}
+	if f.Proto == rules.TCP && seen.flows == 0 && f.rule.Counters.Packets > 0 {
+		// The kernel forgets a connection that is reset at once.
+		found.Sentence = fmt.Sprintf("Whether %s answers is not known: packets came, and no connection is left of them. Where the server refuses it is so; asking it tells (nattui doctor --probe).", f.Server)
+	}
+	return found
+}
+
+// listened asks whether a program of this host takes what is redirected to it.
+func listened(x *Examination, f *Forward) Finding {
+	to := f.Server
+	if len(x.Listeners) == 0 || to.Port() == 0 || f.ranged || f.Proto != rules.TCP && f.Proto != rules.UDP || !to.Addr().IsValid() {
+		return Finding{Sentence: "Whether a program of this host takes it is not known."}
+	}
+	if l, ok := x.ListensOn(f.Proto, to); ok {
+		return Finding{Sentence: fmt.Sprintf("%s takes it.", listenerName(l)), Evidence: []string{fmt.Sprintf("%s listens at %s", listenerName(l), l.Address)}}
+	}
+	for _, l := range x.Listeners {
+		if l.Proto == f.Proto && l.Address.Port() == to.Port() && l.Address.Addr().IsLoopback() && l.Address.Addr().Is4() == to.Addr().Is4() {
+			return loopbackListener(x, f, l)
+		}
+	}
+	if f.Rule.Family == rules.IPv6 && slices.ContainsFunc(x.Listeners, func(l facts.Listener) bool {
+		return l.Address.Port() == to.Port() && l.Proto == f.Proto && l.Address.Addr().Is4()
+	}) {
+		return Finding{
+			Check: "nobody-listens", Severity: SeverityWarning, Evidence: []string{fmt.Sprintf("port %d is listened on over IPv4 alone", to.Port()), f.ruleCount()},
+			Sentence: fmt.Sprintf("No program takes %s over IPv6 at %s: whoever is sent there is refused.", f.Proto, to),
+		}
+	}
+	return Finding{
+		Check: "nobody-listens", Severity: SeverityError, Evidence: []string{fmt.Sprintf("no %s socket at port %d", f.Proto, to.Port()), f.ruleCount()},
+		Sentence: fmt.Sprintf("No program listens on %s port %d of this host: whoever is sent there is refused.", f.Proto, to.Port()),
+	}
+}
+
+func listenerName(l facts.Listener) string {
+	if l.Process == "" {
+		return "a program"
+	}
+	return l.Process
+}
+
+// loopbackListener tells that a redirection ends beside a service that listens
+// at the loopback address: REDIRECT goes to the address of the interface.
+func loopbackListener(x *Examination, f *Forward, l facts.Listener) Finding {
+	found := Finding{
+		Check: "listener-on-loopback", Severity: SeverityError, Evidence: []string{fmt.Sprintf("%s listens at %s alone", listenerName(l), l.Address), f.ruleCount()},
+		Sentence: fmt.Sprintf("The rule sends packets to %s, but %s listens at %s alone, where they do not get: let it listen on all addresses, or send them to the loopback address.", f.Server, listenerName(l), l.Address),
+	}
+	if f.Rule.Family == rules.IPv6 || f.Link == "" || f.Owner != "" {
+		return found // the kernel has no route_localnet for IPv6
+	}
+	changed := *f.rule
+	changed.Target = rules.Target{Kind: rules.DNAT, Name: "DNAT", To: rules.Translation{Addrs: rules.Addrs{Lo: l.Address.Addr(), Hi: l.Address.Addr()}, Ports: rules.Port(l.Address.Port()), HasPorts: true}}
+	steps := []rules.Step{x.replace(f.Rule, *f.rule, changed, "REDIRECT goes to the address of the interface; DNAT can go to the loopback address")}
+	if x.Settings.RouteLocalnetOn(f.Link) != facts.SettingOn {
+		steps = append(steps, x.openLoopback(f.Rule.Place, f.Link)...)
+	}
+	plan := rules.Plan{Title: fmt.Sprintf("Send it to %s", l.Address), Steps: steps}
+	if t, ok := x.after(plan); ok {
+		if way := t.fate(f.packet); way.arrives() {
+			found.Cure = plan
+		}
+	}
+	return found
+}

@@ -1,0 +1,66 @@
+package doctor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"nattui/rules"
+	"nattui/rules/evaluate"
+)
+
+// checkTables looks at each table's rules for themselves.
+func checkTables(x *Examination) []Finding {
+	var list []Finding
+	for _, p := range x.places() {
+		w := walker{sets: x.sets}
+		w.walk(evaluate.RuleRef{Place: p, Table: "nat", Chain: "PREROUTING"}, sketch{family: p.Family}, func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
+			if ownerOf(r, s) == "" {
+				list = append(list, catchesAll(x, at, r, s)...)
+			}
+		})
+		list = slices.Concat(list, neverMet(x, p), readOnlyTables(x, p))
+	}
+	return list
+}
+
+// neverMet tells, in one note, of the administrator's rules that no packet has met.
+func neverMet(x *Examination, p rules.Place) []Finding {
+	t, ok := x.sets[p].Table("nat")
+	if !ok {
+		return nil
+	}
+	var idle []string
+	met := false
+	for i := range t.Chains {
+		c := &t.Chains[i]
+		for j := range c.Rules {
+			r := &c.Rules[j]
+			met = met || r.Counters.Packets > 0
+			if r.Counters.Known && r.Counters.Packets == 0 && r.Target.Kind.Translates() && rules.OwnerOf(*r) == "" {
+				idle = append(idle, fmt.Sprintf("%s %d", c.Name, j+1))
+			}
+		}
+	}
+	if len(idle) == 0 || !met {
+		return nil // the counters have just begun
+	}
+	sentence := fmt.Sprintf("%s have met no packet since they were made or their counters set to zero.", rules.Plural(len(idle), "rule"))
+	if len(idle) == 1 {
+		sentence = "One rule has met no packet since it was made or its counter set to zero."
+	}
+	return []Finding{{Check: "never-met", Severity: SeverityNote, Subject: "nat" + placeNote(p), Sentence: sentence, Evidence: []string{strings.Join(idle[:min(len(idle), 12)], ", ")}}}
+}
+
+// readOnlyTables tells of tables that iptables cannot show whole.
+func readOnlyTables(x *Examination, p rules.Place) (list []Finding) {
+	for _, t := range []string{"nat", "filter", "mangle", "raw"} {
+		if what := x.sets[p].Foreign[t]; what != "" {
+			list = append(list, Finding{
+				Check: "read-only-table", Severity: SeverityWarning, Subject: "table " + t + placeNote(p), Evidence: []string{what},
+				Sentence: fmt.Sprintf("The table %s holds what iptables does not show (%s) and would delete with -F or a restore: nattui only reads it; change it with nft.", t, what),
+			})
+		}
+	}
+	return list
+}

@@ -1,0 +1,78 @@
+package doctor
+
+import (
+	"fmt"
+	"slices"
+
+	"nattui/rules"
+	"nattui/rules/evaluate"
+)
+
+// catchesAll tells of a translation that takes what is meant for somebody else.
+func catchesAll(x *Examination, at evaluate.RuleRef, r *rules.Rule, s sketch) []Finding {
+	if r.Target.Kind != rules.DNAT && r.Target.Kind != rules.Redirect || !s.dst.Any() || !s.in.Any() || s.toHost || s.marked || s.unsure || !s.src.Any() || len(s.notIn) > 0 {
+		return nil
+	}
+	wan, ok := x.uplink(at.Family)
+	if !ok {
+		return nil
+	}
+	found := Finding{
+		Check: "dnat-too-wide", Severity: SeverityWarning, Subject: ruleName(at), Evidence: []string{r.String()},
+		Sentence: "The rule names neither an address nor an interface: it also takes what machines inside send to anybody in the world at that port.",
+	}
+	changed := *r
+	if r.Target.Kind == rules.Redirect {
+		found.Check = "redirect-too-wide"
+		found.Sentence = "The rule names no interface: it also takes what comes from the world, so that everybody can use the local service."
+		inner := x.innerLinks(at.Family, wan)
+		if len(inner) == 1 {
+			changed.In = rules.Iface{Name: inner[0]}
+		} else {
+			changed.In = rules.Iface{Not: true, Name: wan}
+		}
+	} else {
+		changed.Matches = append(slices.Clone(changed.Matches), rules.AddrType{Dest: &rules.TypesMatch{Types: []string{"LOCAL"}}})
+	}
+	found.Cure = rules.Plan{
+		Title: fmt.Sprintf("Let rule %d of %s take only what is meant for it", at.Position, at.Chain),
+		Steps: []rules.Step{x.replace(at, *r, changed, "what is meant for others passes untouched")},
+	}
+	return []Finding{found}
+}
+
+// tooWide tells of a rule that hides more than what leaves for the Internet.
+func tooWide(x *Examination, s *share) []Finding {
+	if s.rule.Target.Kind == rules.Netmap || !s.via.out.Any() || !s.via.dst.Any() || s.via.marked || s.via.unsure || s.via.proto != 0 || s.via.toHost || len(s.via.notSrc) > 0 {
+		return nil
+	}
+	out, ok := x.uplink(s.at.Family)
+	if !ok {
+		return nil
+	}
+	found := Finding{
+		Check: "masquerade-too-wide", Severity: SeverityWarning, Subject: ruleName(s.at), Evidence: []string{s.rule.String()},
+		Sentence: fmt.Sprintf("The rule names no interface to leave by, so it also hides who asks from this host's own networks: servers inside see %s for every client.", "this host"),
+	}
+	if !s.via.src.Any() {
+		found.Severity = SeverityNote
+		found.Sentence = "The rule names no interface to leave by, so it also hides machines inside from each other where they are on different networks."
+	}
+	for i := range x.forwards {
+		way := x.fate(x.forwards[i].packet)
+		if slices.ContainsFunc(way.Outcomes, func(o evaluate.Outcome) bool { return o.SNATBy == s.at }) {
+			found.Severity = SeverityWarning
+			found.Evidence = append(found.Evidence, fmt.Sprintf("%s: clients' addresses are hidden from %s", ruleName(x.forwards[i].Rule), x.forwards[i].Server.Addr()))
+		}
+		if len(found.Evidence) > 3 {
+			break
+		}
+	}
+	changed := *s.rule
+	changed.Out = rules.Iface{Name: out}
+	found.Cure = rules.Plan{
+		Title: fmt.Sprintf("Let rule %d of %s hide only what leaves by %s", s.at.Position, s.at.Chain, out),
+		Steps: []rules.Step{x.replace(s.at, *s.rule, changed, "what stays inside keeps its source address, so servers see who asks")},
+	}
+	return []Finding{found}
+}

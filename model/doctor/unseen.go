@@ -1,0 +1,25 @@
+package doctor
+
+import "fmt"
+
+// checkNatives tells of nft tables that translate beside those of iptables.
+func checkNatives(x *Examination) (list []Finding) {
+	for _, n := range x.Natives {
+		list = append(list, Finding{
+			Check: "native-nat", Severity: SeverityNote, Subject: n.Family + " " + n.Name, Evidence: n.Chains,
+			Sentence: fmt.Sprintf("The nft %s translates too, and iptables does not show it: see  nft list %s.", n, n),
+		})
+	}
+	return list
+}
+
+// checkUnseen tells what could not be read, so that nothing is said of it.
+func checkUnseen(x *Examination) (list []Finding) {
+	for _, why := range x.Unseen {
+		list = append(list, Finding{Check: "not-shown", Severity: SeverityNote, Subject: why, Sentence: "A part of the rules is not shown: " + why + "."})
+	}
+	for _, gap := range x.Gaps {
+		list = append(list, Finding{Check: "not-known", Severity: SeverityNote, Subject: gap, Sentence: "Something could not be read, so nothing is said of it: " + gap + "."})
+	}
+	return list
+}

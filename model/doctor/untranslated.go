@@ -1,0 +1,51 @@
+package doctor
+
+import (
+	"fmt"
+
+	"nattui/model/explain"
+	"nattui/model/facts"
+	"nattui/model/flow"
+	"nattui/rules"
+	"nattui/rules/evaluate"
+)
+
+// leftBare notes a flow that left for the Internet with an address that the Internet
+// has no way back to.
+func (c *census) leftBare(x *Examination, f *flow.Flow) {
+	client := f.Client().Addr()
+	from, ok := x.LinkOf(client)
+	route, certain := x.Lookup(evaluate.RouteQuery{Dst: f.ServedBy().Addr(), Src: client, In: from})
+	if !ok || !certain || x.IsLocal(client) || route.Kind != facts.RouteUnicast || route.Out == from || !x.outward(route.Out) {
+		return
+	}
+	c.bare.add(f)
+	c.bareFrom[from] = true
+}
+
+// checkUntranslated tells of a network that is not translated on its way to the Internet.
+func checkUntranslated(x *Examination) []Finding {
+	c := &x.census.bare
+	if c.flows == 0 {
+		return nil
+	}
+	f := &c.first[0]
+	from, _ := x.LinkOf(f.Client().Addr())
+	route, _ := x.Lookup(evaluate.RouteQuery{Dst: f.ServedBy().Addr(), Src: f.Client().Addr(), In: from})
+	found := Finding{
+		Check: "not-translated", Severity: SeverityError, Subject: from,
+		Evidence: []string{fmt.Sprintf("%s like %s %s to %s, none answered", rules.Plural(c.flows, "flow"), f.Proto(), f.Client(), f.AskedFor())},
+		Sentence: fmt.Sprintf("Packets from %s leave by %s with their private address as source, to which nobody in the world can answer: a rule that gives them this host's address is missing.", from, route.Out),
+	}
+	net, ok := x.netOf(from, f.Client().Addr())
+	if place, found2 := x.usual(rules.IPv4); ok && found2 {
+		p := explain.FirstPacket(f)
+		p.In = from
+		found.Cure, _ = x.translateSource("Share the address of "+route.Out+" with "+net.Masked().String(), place,
+			fmt.Sprintf("-A %%s -s %s -o %s -j MASQUERADE", net.Masked(), route.Out), p, "answers then come to this host, which hands them on")
+		if len(found.Cure.Steps) > 0 {
+			found.Cure.Steps = append(found.Cure.Steps, x.forget(c.first[:min(len(c.first), 50)])...)
+		}
+	}
+	return []Finding{found}
+}
