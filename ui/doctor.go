@@ -157,7 +157,8 @@ func (s *doctorScreen) examine() tea.Cmd {
 
 // gatewayRows are the findings about the whole gateway, and the forwards.
 func gatewayRows(g *doctor.Gateway) []doctorRow {
-	found := doctor.Examine(g)
+	report := doctor.Look(g)
+	found := report.Findings
 	var rows []doctorRow
 	for _, f := range found {
 		rows = append(rows, doctorRow{finding: f})
@@ -167,34 +168,23 @@ func gatewayRows(g *doctor.Gateway) []doctorRow {
 		if len(found) > 0 {
 			ok.Sentence = "Nothing is wrong; the notes are worth knowing."
 		}
+		if n := doctor.Unknown(found); n > 0 {
+			ok.Severity = doctor.SeverityUnknown
+			ok.Sentence = "Nothing is wrong as far as could be looked, but " + rules.Plural(n, "answer") + " could not be found."
+		}
 		rows = append([]doctorRow{{finding: ok}}, rows...)
 	}
 	rows[0].head = rules.Plural(len(found), "finding")
 	first := len(rows)
-	for _, f := range doctor.Forwards(g) {
-		if f.Owner == "" {
-			rows = append(rows, forwardRow(f, found))
+	for i := range report.Forwards {
+		if f := &report.Forwards[i]; f.Owner == "" {
+			rows = append(rows, doctorRow{forward: f, finding: doctor.Finding{Subject: f.Name(), Sentence: f.String(), Severity: report.Verdict(f)}})
 		}
 	}
 	if len(rows) > first {
 		rows[first].head = rules.Plural(len(rows)-first, "forward")
 	}
 	return rows
-}
-
-// forwardRow is a forward with the worst that was found about its rule.
-func forwardRow(f doctor.Forward, found []doctor.Finding) doctorRow {
-	name := fmt.Sprintf("%s %d", f.Rule.Chain, f.Rule.Position)
-	row := doctorRow{forward: &f, finding: doctor.Finding{Subject: name, Sentence: f.String()}}
-	if f.Rule.Family == rules.IPv6 {
-		row.finding.Subject += " (IPv6)"
-	}
-	for i := range found {
-		if found[i].Subject == row.finding.Subject && found[i].IsProblem() {
-			row.finding.Severity = max(row.finding.Severity, found[i].Severity)
-		}
-	}
-	return row
 }
 
 // forwardRows are the steps of one forward's way.
@@ -394,7 +384,7 @@ func (s *doctorScreen) headLine(right string, width int) string {
 // severity is the word that says how much a finding matters.
 func (s *doctorScreen) severity(v doctor.Severity) table.Cell {
 	style := map[doctor.Severity]lipgloss.Style{
-		doctor.SeverityOK: s.look.Good, doctor.SeverityNote: s.look.Faint, doctor.SeverityWarning: s.look.Attention, doctor.SeverityError: s.look.Broken,
+		doctor.SeverityOK: s.look.Good, doctor.SeverityUnknown: s.look.Attention, doctor.SeverityNote: s.look.Faint, doctor.SeverityWarning: s.look.Attention, doctor.SeverityError: s.look.Broken,
 	}[v]
-	return table.Cell{Text: v.String(), Style: style}
+	return table.Cell{Text: v.Mark(), Style: style}
 }

@@ -26,7 +26,7 @@ func (d *findingDetails) Actions() keyTable {
 func (d *findingDetails) View(width, height int) string {
 	w := min(78, width-2)
 	lines := d.lines(w - 4)
-	return box(d.desk, text.Safe(d.finding.Severity.String()+": "+d.finding.Check), d.part(lines, boxRoom(height)), w)
+	return box(d.desk, text.Safe(d.finding.Severity.Mark()+": "+d.finding.Check), d.part(lines, boxRoom(height)), w)
 }
 
 func (d *findingDetails) lines(width int) []string {

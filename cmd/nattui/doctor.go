@@ -39,7 +39,7 @@ func newDoctorCommand() *cobra.Command {
 		Long: "doctor looks for what is wrong, risky or worth knowing about the NAT of this gateway: switches, filter rules that drop what was translated, answers that go another way, flows that no rule would make any more, and more. " +
 			"Every finding has its evidence and, where there is one, the commands that cure it. Nothing is changed and nobody is asked, unless --fix or --probe say so.\n" +
 			"With a FORWARD it follows that one from the packet that arrives to the answer that leaves, and stops at the first failure: a rule (PREROUTING 1), or what is asked for ([tcp] 203.0.113.1:80).\n" +
-			"\nIt exits with 10 if it has found a warning or an error.",
+			"\nIt exits with 10 if it has found a warning or an error, and with 0 where nothing is wrong as far as could be looked: what is marked ? (unknown in JSON) is not known.",
 		Example: "nattui doctor\nnattui doctor tcp 203.0.113.1:80 --probe\nnattui doctor --fix forwarding-off\nnattui doctor --json | jq -r 'select(.severity == \"error\") | .sentence'",
 		Args:    cobra.MaximumNArgs(3),
 		RunE:    func(c *cobra.Command, args []string) error { return o.run(c, strings.Join(args, " ")) },
@@ -100,8 +100,12 @@ func (o *doctorOptions) run(c *cobra.Command, forward string) error {
 
 func (o *doctorOptions) verdict(found []doctor.Finding, forward string) string {
 	switch {
+	case forward != "" && doctor.Unknown(found) > 0:
+		return "Nothing was found that keeps it from working; what is marked ? is not known."
 	case forward != "":
 		return "Nothing was found that keeps it from working."
+	case doctor.Unknown(found) > 0:
+		return "Nothing is wrong as far as could be looked; what is marked ? is not known."
 	case len(found) == 0:
 		return "Nothing is wrong, as far as can be seen from here."
 	}
@@ -273,9 +277,9 @@ func (o *doctorOptions) print(out *output, f *doctor.Finding) error {
 	}
 	mark := map[doctor.Severity]lipgloss.Style{
 		doctor.SeverityError: lipgloss.NewStyle().Foreground(lipgloss.Color("1")), doctor.SeverityWarning: lipgloss.NewStyle().Foreground(lipgloss.Color("3")),
-		doctor.SeverityNote: lipgloss.NewStyle(), doctor.SeverityOK: lipgloss.NewStyle().Foreground(lipgloss.Color("2")),
+		doctor.SeverityUnknown: lipgloss.NewStyle().Foreground(lipgloss.Color("3")), doctor.SeverityNote: lipgloss.NewStyle(), doctor.SeverityOK: lipgloss.NewStyle().Foreground(lipgloss.Color("2")),
 	}[f.Severity]
-	word := text.Pad(f.Severity.String(), 7, false)
+	word := text.Pad(f.Severity.Mark(), 7, false)
 	if out.terminal {
 		word = mark.Render(word)
 	}

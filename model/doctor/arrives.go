@@ -10,7 +10,7 @@ import (
 // stepArrives asks whether the packet comes to the NAT rules at all.
 func stepArrives(x *Examination, f *Forward) Finding {
 	if f.Link == "" {
-		return Finding{Sentence: "By which interface clients come is not known here."}
+		return unknown("By which interface clients come is not known here.")
 	}
 	link, ok := x.LinkNamed(f.Link)
 	switch {
@@ -26,6 +26,9 @@ func stepArrives(x *Examination, f *Forward) Finding {
 		return found
 	}
 	way := x.fate(f.packet)
+	if !way.known {
+		return unknown(fmt.Sprintf("What becomes of a packet for %s is not known: %s.", f.Asked, way.doubt()))
+	}
 	if o, blocked := way.blocked(); blocked && !o.DroppedBy.IsZero() && !way.cameToNAT(f.Rule.Place) {
 		return dropped(x, "dropped-early", f, &way, o, "before the NAT rules are asked")
 	}

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -43,10 +44,13 @@ func (c *crowd) add(f *flow.Flow) {
 // tally is what became of the flows of one forward.
 type tally struct {
 	flows, replied int
-	half           int // the server has answered, and the client has not heard it
-	unanswered     int // for a second or longer
-	hairpin        int // unanswered, between two machines of one network
-	inside         int // asked for from inside, not translated, in vain
+	answered       []flow.Flow // some of those that were replied to
+	lastAnswered   int64       // when the newest of them began, exactly; 0: not known
+	waiting        []int64     // when those that wait began, exactly
+	half           int         // the server has answered, and the client has not heard it
+	unanswered     int         // for a second or longer
+	hairpin        int         // unanswered, between two machines of one network
+	inside         int         // asked for from inside, not translated, in vain
 	examples       []flow.Flow
 }
 
@@ -54,6 +58,35 @@ func (t *tally) example(f *flow.Flow) {
 	if len(t.examples) < 50 {
 		t.examples = append(t.examples, *f)
 	}
+}
+
+// noteAnswered keeps a few of the flows that were answered, and when the newest of them began.
+func (t *tally) noteAnswered(f *flow.Flow) {
+	if at, exact := f.Since(); exact {
+		t.lastAnswered = max(t.lastAnswered, at)
+	}
+	if len(t.answered) < 8 {
+		t.answered = append(t.answered, *f)
+	}
+}
+
+// unansweredSince is how many flows began after the newest that was answered and wait for an answer.
+func (t *tally) unansweredSince() (n int) {
+	for _, at := range t.waiting {
+		if t.lastAnswered != 0 && at > t.lastAnswered {
+			n++
+		}
+	}
+	return n
+}
+
+// String tells of the connections, as evidence: what they say of the past decides nothing about the next packet.
+func (t *tally) String() string {
+	text := fmt.Sprintf("%s, %d of them answered", rules.Plural(t.flows, "connection"), t.replied+t.half)
+	if n := t.unansweredSince(); n > 0 {
+		text += fmt.Sprintf("; none of the last %d", n)
+	}
+	return text
 }
 
 func (c *census) of(r evaluate.RuleRef) tally {
@@ -109,6 +142,7 @@ func (c *census) count(x *Examination, f *flow.Flow, e explain.Explanation, aske
 		c.outdated(x, f)
 	}
 	waiting := unanswered(x, f)
+	began, exact := f.Since()
 	switch {
 	case !e.DNAT.IsZero() && nat&flow.NATDst != 0:
 		t := c.at(e.DNAT)
@@ -118,12 +152,16 @@ func (c *census) count(x *Examination, f *flow.Flow, e explain.Explanation, aske
 			t.half++
 		case f.Status&flow.StatusSeenReply != 0:
 			t.replied++
+			t.noteAnswered(f)
 		case waiting && nat&flow.NATSrc == 0 && x.neighbours(f.Client().Addr(), f.ServedBy().Addr()):
 			t.hairpin++
 			t.example(f)
 		case waiting:
 			t.unanswered++
 			t.example(f)
+			if exact {
+				t.waiting = append(t.waiting, began)
+			}
 		}
 	case nat&flow.NATDst == 0 && waiting:
 		for _, w := range asked {

@@ -20,6 +20,11 @@ func examine(g *Gateway) *Examination {
 	if x.Facts == nil {
 		x.Facts = &facts.Facts{Settings: facts.UnknownSettings()}
 	}
+	if x.Facts.Natives == nil && len(g.Natives) > 0 {
+		known := *x.Facts
+		known.Natives = g.Natives
+		x.Facts = &known
+	}
 	x.trial = newTrial(x.Facts, g.Sets, nil)
 	x.forwards = forwardsOf(&x.trial)
 	x.census = takeCensus(x)

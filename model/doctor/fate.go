@@ -3,6 +3,7 @@ package doctor
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -12,26 +13,59 @@ import (
 type fate struct {
 	evaluate.Path
 	known bool
+	why   string // it is not known
+	// unseen names the nft tables that the packet meets too and that are not evaluated: Path is what iptables'
+	// rules make of it, and not certain. translators are those of them that may translate it.
+	unseen, translators string
 }
 
 // fate follows a packet. The rules that it met are told only where it does not
 // arrive, or where that is not certain: to tell them all takes much longer.
 func (t *trial) fate(p evaluate.Packet) fate {
-	outcomes, certain := t.evaluator.Outcomes(nil, &p)
+	outcomes, certain := t.alone.Outcomes(nil, &p)
 	if certain && (outcomes[0].Delivered == evaluate.Forwarded || outcomes[0].Delivered == evaluate.Delivered) {
-		return fate{evaluate.Path{Packet: p, Outcomes: outcomes, Certain: true}, true}
+		return fate{Path: evaluate.Path{Packet: p, Outcomes: outcomes, Certain: true}, known: true, unseen: t.unseen(p), translators: t.translators(p)}
 	}
 	return t.told(p)
 }
 
 // told follows a packet and tells every rule that it met.
 func (t *trial) told(p evaluate.Packet) fate {
-	path, err := t.evaluator.Evaluate(p)
+	path, err := t.alone.Evaluate(p)
 	t.spent.visited(len(path.Visits))
-	return fate{path, err == nil && len(path.Outcomes) > 0}
+	way := fate{Path: path, known: err == nil && len(path.Outcomes) > 0, unseen: t.unseen(p), translators: t.translators(p)}
+	if err != nil {
+		way.why = err.Error()
+	}
+	return way
 }
 
-// blocked is how the packet ends, if it certainly does not arrive.
+// translators name the nft tables that may translate a packet and are not evaluated.
+func (t *trial) translators(p evaluate.Packet) string {
+	family := rules.FamilyOf(p.Src)
+	var names []string
+	for _, n := range t.Natives {
+		if n.Meets(family) {
+			names = append(names, n.String())
+		}
+	}
+	for _, p := range t.places() {
+		if p.Family == family && t.sets[p].Foreign["nat"] != "" {
+			names = append(names, "table "+family.NFT()+" nat")
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// unseen names the nft tables that a packet meets and that are not evaluated.
+func (t *trial) unseen(p evaluate.Packet) string {
+	if t.alone == t.evaluator {
+		return ""
+	}
+	return t.evaluator.Unseen(rules.FamilyOf(p.Src))
+}
+
+// blocked is how the packet ends, if it does not arrive, whichever branch it takes.
 func (x *fate) blocked() (evaluate.Outcome, bool) {
 	if !x.known || x.Incomplete {
 		return evaluate.Outcome{}, false
@@ -42,6 +76,28 @@ func (x *fate) blocked() (evaluate.Outcome, bool) {
 		}
 	}
 	return x.Outcomes[0], true
+}
+
+// passes tells that the packet arrives, whichever branch it takes.
+func (x *fate) passes() bool {
+	return x.known && !x.Incomplete && x.unseen == "" && !slices.ContainsFunc(x.Outcomes, func(o evaluate.Outcome) bool {
+		return o.Delivered != evaluate.Forwarded && o.Delivered != evaluate.Delivered
+	})
+}
+
+// doubt says in a few words why it is not known what becomes of the packet.
+func (x *fate) doubt() string {
+	switch {
+	case x.why != "":
+		return x.why
+	case x.translators != "":
+		return x.translators + " translates here too, and its rules are not evaluated"
+	case x.unseen != "":
+		return x.unseen + " holds nft rules that are not evaluated"
+	case len(x.Doubts) > 0:
+		return x.Doubts[0].String()
+	}
+	return "the rules leave it open"
 }
 
 // arrives tells that the packet may arrive.
@@ -106,4 +162,9 @@ func (x *fate) taker(p rules.Place) (evaluate.RuleRef, string) {
 		}
 	}
 	return evaluate.RuleRef{}, ""
+}
+
+// translates tells that the packet's destination is translated, whichever branch it takes.
+func (x *fate) translates() bool {
+	return x.known && !x.Incomplete && !slices.ContainsFunc(x.Outcomes, func(o evaluate.Outcome) bool { return !o.DNAT && !o.SNAT })
 }

@@ -11,18 +11,19 @@ import (
 // Severity is how much a finding matters.
 type Severity uint8
 
-// The severities. A note is worth knowing and wrong with nothing; a warning
-// will hurt somebody, an error hurts now.
+// The severities. Unknown is what could not be told, which is never ok; a note is worth knowing and wrong with
+// nothing; a warning will hurt somebody, an error hurts now.
 const (
 	SeverityOK Severity = iota
+	SeverityUnknown
 	SeverityNote
 	SeverityWarning
 	SeverityError
 )
 
-var severityNames = []string{"ok", "note", "warning", "error"}
+var severityNames = []string{"ok", "unknown", "note", "warning", "error"}
 
-// String is ok, note, warning or error, as in the JSON output.
+// String is ok, unknown, note, warning or error, as in the JSON output.
 func (s Severity) String() string { return severityNames[s] }
 
 // Finding is what one check of the doctor has found.
@@ -50,8 +51,31 @@ type Finding struct {
 // plan, then those for the operator.
 func (f *Finding) CureCommands() [][]string { return append(f.Cure.Commands(), f.Commands...) }
 
+// Mark is how a severity stands in lists: its name, and ? for what is not known.
+func (s Severity) Mark() string {
+	if s == SeverityUnknown {
+		return "?"
+	}
+	return s.String()
+}
+
 // IsProblem tells a warning or an error.
 func (f *Finding) IsProblem() bool { return f.Severity >= SeverityWarning }
+
+// unknown is a finding that something could not be told, and why.
+func unknown(sentence string, evidence ...string) Finding {
+	return Finding{Severity: SeverityUnknown, Sentence: sentence, Evidence: evidence}
+}
+
+// Unknown is how many of the findings say that something could not be told.
+func Unknown(found []Finding) (n int) {
+	for i := range found {
+		if found[i].Severity == SeverityUnknown {
+			n++
+		}
+	}
+	return n
+}
 
 // Worst is the highest severity among findings.
 func Worst(found []Finding) Severity {

@@ -37,6 +37,9 @@ func (f *Forward) String() string {
 	return fmt.Sprintf("%s %s to %s", f.Proto, f.Asked, f.Server)
 }
 
+// Name is the forward's rule as findings name it in their subject, such as PREROUTING 1.
+func (f *Forward) Name() string { return ruleName(f.Rule) }
+
 // Forwards lists the forwards of the gateway, in the order of their rules, those
 // of either family and backend. Of rules that programs make by the thousand
 // only the first hundreds are listed.

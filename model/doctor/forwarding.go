@@ -17,6 +17,9 @@ func stepForwarding(x *Examination, f *Forward) Finding {
 	if found := x.forwardingOff(f.Rule.Family, f.Link, fmt.Sprintf("%s: %s", ruleName(f.Rule), f)); found.Check != "" {
 		return found
 	}
+	if x.Settings.ForwardsFrom(f.Link, f.Rule.Family) != facts.SettingOn {
+		return unknown(fmt.Sprintf("Whether forwarding is on for what arrives by %s is not known.", f.Link))
+	}
 	return Finding{Sentence: fmt.Sprintf("Forwarding is on for what arrives by %s.", f.Link)}
 }
 
@@ -63,6 +66,9 @@ func localnet(x *Examination, f *Forward) Finding {
 	to := f.Server.Addr()
 	if !to.IsLoopback() || !to.Is4() || f.Link == "" || f.Link == "lo" {
 		return Finding{Sentence: "It is for this host itself: nothing needs to be forwarded."}
+	}
+	if x.Settings.RouteLocalnetOn(f.Link) == facts.SettingUnknown {
+		return unknown(fmt.Sprintf("Whether what arrives by %s may go to the loopback network is not known.", f.Link))
 	}
 	if x.Settings.RouteLocalnetOn(f.Link) != facts.SettingOff {
 		return Finding{Sentence: fmt.Sprintf("What arrives by %s may go to the loopback network.", f.Link)}

@@ -53,6 +53,15 @@ var troubles = []trouble{
 		w.sysctl("net/ipv6/conf/all/forwarding", "0")
 	}, from: client, to: "[2001:db8:1::1]:80"},
 	{name: "FORWARD policy drops", check: "forward-dropped", spoil: func(w *ward) { w.iptables("iptables", "-P", "FORWARD", "DROP") }, from: client, to: web},
+	{name: "FORWARD policy drops beside a connection that is still answered", check: "forward-dropped", spoil: func(w *ward) {
+		conn, err := w.Client.Dial(w.t.Context(), "tcp", netip.AddrPort{}, netip.MustParseAddrPort(web))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.t.Cleanup(func() { conn.Close() })
+		w.iptables("iptables", "-A", "FORWARD", "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED", "-j", "ACCEPT")
+		w.iptables("iptables", "-P", "FORWARD", "DROP")
+	}, from: client, to: web},
 	{name: "FORWARD accepts the address before the translation", check: "forward-dropped", spoil: func(w *ward) {
 		w.iptables("iptables", "-A", "FORWARD", "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED", "-j", "ACCEPT")
 		w.iptables("iptables", "-A", "FORWARD", "-d", "203.0.113.1", "-p", "tcp", "--dport", "80", "-j", "ACCEPT")

@@ -20,10 +20,10 @@ func nativeForward(x *Examination, f *Forward) Finding {
 		}
 	}
 	seen := x.census.of(f.Rule)
-	if f.Link == "" || !f.Server.Addr().IsValid() || seen.replied > 0 {
+	if f.Link == "" || !f.Server.Addr().IsValid() {
 		return Finding{}
 	}
-	return nativeStops(x, hook, f.packet, f.Server, f.Link, out, ruleName(f.Rule), seen.unanswered > 0)
+	return nativeStops(x, hook, f.packet, f.Server, f.Link, out, ruleName(f.Rule), seen.unanswered > 0 && seen.replied == 0)
 }
 
 // nativePacket is the packet of a forward as native filters meet it after the
@@ -62,15 +62,17 @@ func nativeStops(x *Examination, hook string, p evaluate.Packet, to netip.AddrPo
 		{map[string]string{"forward": "forward", "input": "output"}[hook], "the answer from " + to.String(), answer},
 	} {
 		end := x.Filters.Judge(look.hook, look.packet)
-		if !end.Dropped || !end.Certain && !tried {
+		if !end.Dropped {
 			continue
 		}
-		return nativeDrop(x, end, look.what, who, look.packet)
+		return nativeDrop(end, look.what, who, look.packet, tried)
 	}
 	return Finding{}
 }
 
-func nativeDrop(x *Examination, end facts.NFTEnd, what, who string, p facts.NFTPacket) Finding {
+// nativeDrop tells which native table drops a packet. Where that is not certain it is a warning only if somebody has
+// tried in vain.
+func nativeDrop(end facts.NFTEnd, what, who string, p facts.NFTPacket, tried bool) Finding {
 	table := fmt.Sprintf("table %s %s", end.Chain.Family, end.Chain.Table)
 	found := Finding{
 		Check: "native-drop", Severity: SeverityError, Subject: who,
@@ -85,8 +87,8 @@ func nativeDrop(x *Examination, end facts.NFTEnd, what, who string, p facts.NFTP
 	}
 	found.Sentence = fmt.Sprintf("A native nft table drops %s: %s, %s. iptables does not show it, and what it drops no rule of iptables can let through.", what, table, by)
 	if !end.Certain {
-		found.Severity = SeverityWarning
-		found.Sentence = fmt.Sprintf("A native nft table may drop %s: %s, chain %s. nattui cannot evaluate all of it; nobody was answered, and iptables lets it through.", what, table, end.Chain.Name)
+		found.Severity = map[bool]Severity{false: SeverityUnknown, true: SeverityWarning}[tried]
+		found.Sentence = fmt.Sprintf("A native nft table may drop %s: %s, chain %s. nattui cannot evaluate all of it, and iptables lets it through.", what, table, end.Chain.Name)
 	}
 	if end.Chain.Table == "firewalld" {
 		found.Commands = firewalldOpens(p)

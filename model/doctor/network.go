@@ -216,3 +216,10 @@ func (n network) neighbour(to netip.Addr) (next facts.Neighbour, hop netip.Addr,
 	}
 	return facts.Neighbour{}, hop, false
 }
+
+// comesBy tells that packets from an address may come by a link: the way back leads there, and it is not a private
+// address of which only the default route knows.
+func (n network) comesBy(a netip.Addr, link string) bool {
+	route, certain := n.Lookup(evaluate.RouteQuery{Dst: a})
+	return certain && route.Kind == facts.RouteUnicast && route.Out == link && (!isInner(a) || !n.outward(link) || n.onNet(link, a))
+}

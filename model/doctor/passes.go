@@ -2,7 +2,9 @@ package doctor
 
 import (
 	"fmt"
+	"net/netip"
 
+	"nattui/model/explain"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -15,64 +17,101 @@ func stepLetThrough(x *Examination, f *Forward) Finding {
 		hook = "INPUT"
 	}
 	way := x.fate(f.packet)
-	if o, blocked := way.blocked(); blocked && !o.DroppedBy.IsZero() && !othersPass(x, f) {
-		name := "forward-dropped"
-		if f.local {
-			name = "input-dropped"
-		}
-		return dropped(x, name, f, &way, o, "after the translation")
-	}
-	if o, blocked := way.blocked(); blocked && o.DroppedBy.IsZero() {
+	o, blocked := way.blocked()
+	if blocked && o.DroppedBy.IsZero() {
 		return Finding{
 			Check: "packet-ends", Severity: SeverityWarning, Evidence: []string{o.Why, f.ruleCount()},
 			Sentence: fmt.Sprintf("A packet for %s ends here: %s.", f.Asked, o.Why),
 		}
 	}
-	if answer, ok := x.answer(f); ok {
-		y := x.fate(answer)
-		if o, blocked := y.blocked(); blocked && !o.DroppedBy.IsZero() && x.census.of(f.Rule).replied == 0 {
-			return dropped(x, "answers-dropped", f, &y, o, "on the way back")
+	if blocked {
+		if client, ok := othersPass(x, f); ok {
+			return Finding{
+				Sentence: fmt.Sprintf("%s lets packets from %s to %s through, and not those from %s.", hook, client, f.Server, f.packet.Src),
+				Evidence: []string{dropperName(o.DroppedBy, way.hook(o.DroppedBy)) + ": " + x.dropperText(o.DroppedBy)},
+			}
 		}
+		check := map[bool]string{false: "forward-dropped", true: "input-dropped"}[f.local]
+		return dropped(x, check, f, &way, o, "after the translation")
+	}
+	back, ok := answerPasses(x, f)
+	if !ok && back.IsProblem() {
+		return back
 	}
 	if found := nativeForward(x, f); found.Check != "" {
 		return found
 	}
-	return Finding{Sentence: fmt.Sprintf("%s lets the packet to %s and its answer through.", hook, f.Server)}
+	if !ok {
+		return back
+	}
+	if !way.passes() {
+		return unknown(fmt.Sprintf("Whether %s lets the packet to %s through is not known: %s.", hook, f.Server, way.doubt()), x.answered(f)...)
+	}
+	return Finding{Sentence: fmt.Sprintf("%s lets the packet to %s and its answer through.", hook, f.Server), Evidence: x.answered(f)}
 }
 
-// othersPass tells that the forward is for some clients alone: there are flows
-// that were answered, or a client that the filter rules name gets through.
-func othersPass(x *Examination, f *Forward) bool {
-	if x.census.of(f.Rule).replied > 0 {
-		return true
+// answerPasses follows the server's answer; not ok where it is dropped, or where that is not known.
+func answerPasses(x *Examination, f *Forward) (found Finding, ok bool) {
+	answer, ok := x.answer(f)
+	if !ok {
+		return Finding{}, true
+	}
+	way := x.fate(answer)
+	switch o, blocked := way.blocked(); {
+	case blocked && !o.DroppedBy.IsZero():
+		return dropped(x, "answers-dropped", f, &way, o, "on the way back"), false
+	case !blocked && way.unseen == "" && !way.passes():
+		return unknown(fmt.Sprintf("Whether the answer from %s gets through is not known: %s.", f.Server, way.doubt()), x.answered(f)...), false
+	}
+	return Finding{}, true
+}
+
+// answered tells, as evidence, of the connections of a forward.
+func (x *Examination) answered(f *Forward) []string {
+	seen := x.census.of(f.Rule)
+	if seen.flows == 0 {
+		return nil
+	}
+	return []string{seen.String()}
+}
+
+// othersPass finds a client for whom a forward works although it does not for others: one that was answered and
+// whose first packet would get through today, or one of a network that the filter rules name.
+func othersPass(x *Examination, f *Forward) (netip.Addr, bool) {
+	passes := func(p evaluate.Packet) bool { way := x.fate(p); return way.arrives() }
+	seen := x.census.of(f.Rule)
+	for i := range seen.answered {
+		if p := explain.FirstPacket(&seen.answered[i]); passes(p) {
+			return p.Src, true
+		}
 	}
 	for _, n := range x.allowedSources(f.Rule.Family) {
 		s := f.via
 		s.src = n
 		client, ok := x.clientOn(f.Link, s, f.Server.Addr())
-		if !ok {
+		if !ok || !x.comesBy(client, f.Link) {
 			continue
 		}
 		p := f.packet
 		p.Src = client
-		if way := x.fate(p); way.arrives() {
-			return true
+		if passes(p) {
+			return client, true
 		}
 	}
-	return false
+	return netip.Addr{}, false
 }
 
 // allowedSources are the networks that filter rules let something through from.
 func (t *trial) allowedSources(family rules.Family) []rules.Net {
 	var nets []rules.Net
 	for _, p := range t.places() {
-		t, ok := t.sets[p].Table("filter")
+		filter, ok := t.sets[p].Table("filter")
 		if !ok || p.Family != family {
 			continue
 		}
-		for i := range t.Chains {
-			for j := range t.Chains[i].Rules {
-				r := &t.Chains[i].Rules[j]
+		for i := range filter.Chains {
+			for j := range filter.Chains[i].Rules {
+				r := &filter.Chains[i].Rules[j]
 				lets := r.Target.Kind == rules.Accept || r.Target.Kind == rules.Jump || r.Target.Kind == rules.Return || r.Target.Kind == rules.Goto
 				if lets && !r.Source.Any() && !r.Source.Not && len(nets) < 32 {
 					nets = append(nets, r.Source)
@@ -97,9 +136,19 @@ func dropped(x *Examination, check string, f *Forward, way *fate, o evaluate.Out
 	case "dropped-early":
 		what = fmt.Sprintf("a packet for %s", f.Asked)
 	}
+	found.Evidence = append(found.Evidence, x.answered(f)...)
 	found.Sentence = fmt.Sprintf("%s drops %s %s%s.", dropperName(o.DroppedBy, hook), what, when, x.setBy(o.DroppedBy))
 	if check != "dropped-early" {
 		found.Cure, _ = x.letThrough(f)
 	}
-	return found
+	return uncertain(found, way)
+}
+
+// uncertain makes a warning of an error that nft tables which are not evaluated may keep from happening.
+func uncertain(f Finding, way *fate) Finding {
+	if way.unseen != "" {
+		f.Severity = min(f.Severity, SeverityWarning)
+		f.Sentence += " This is not certain: " + way.doubt() + "."
+	}
+	return f
 }

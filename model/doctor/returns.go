@@ -3,6 +3,7 @@ package doctor
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -19,16 +20,16 @@ func stepReturns(x *Examination, f *Forward) Finding {
 	if seen.hairpin > 0 {
 		return hairpinMissing(x, f, seen)
 	}
-	if seen.replied > 0 || seen.unanswered == 0 || f.Owner != "" && !x.Probes[f.Server].Connected {
-		sentence := fmt.Sprintf("%s has to send its answers to this host, which is so if it is that machine's default gateway.", f.Server.Addr())
-		if masked {
-			sentence = fmt.Sprintf("%s sees this host as the client, so it answers to it.", f.Server.Addr())
-		} else if seen.replied > 0 {
-			sentence = fmt.Sprintf("The answers of %s come back through this host.", f.Server.Addr())
-		}
-		return Finding{Sentence: sentence}
+	failing := seen.unanswered > 0 && seen.replied == 0 || seen.unansweredSince() > 0
+	switch {
+	case failing && (f.Owner == "" || x.Probes[f.Server].Connected):
+		return noAnswer(x, f, seen, masked)
+	case masked && way.passes():
+		return Finding{Sentence: fmt.Sprintf("%s sees this host as the client, so it answers to it.", f.Server.Addr())}
+	case seen.replied > 0 && !failing:
+		return Finding{Sentence: fmt.Sprintf("The answers of %s have come back through this host.", f.Server.Addr()), Evidence: []string{seen.String()}}
 	}
-	return noAnswer(x, f, seen, masked)
+	return unknown(fmt.Sprintf("Whether the answers of %s come back is not known: it has to send them to this host, which is so if it is that machine's default gateway.", f.Server.Addr()))
 }
 
 // noAnswer tells of flows that have reached the server's network and got no answer.
@@ -37,6 +38,10 @@ func noAnswer(x *Examination, f *Forward, seen tally, masked bool) Finding {
 		Check: "return-path", Severity: SeverityError,
 		Evidence: []string{fmt.Sprintf("%s to %s, none answered", rules.Plural(seen.unanswered, "flow"), f.Server)},
 		Sentence: fmt.Sprintf("%s gets packets and its answers do not come back here: it answers by another way, because its default gateway is another machine or none, or its own firewall drops them.", f.Server.Addr()),
+	}
+	if seen.replied > 0 {
+		found.Severity = SeverityWarning
+		found.Evidence = []string{fmt.Sprintf("the last %s to %s not answered; one before, %s ago, was", rules.Plural(seen.unansweredSince(), "connection"), f.Server, time.Duration(x.now-seen.lastAnswered).Round(time.Second))}
 	}
 	if n, hop, ok := x.neighbour(f.Server.Addr()); ok && n.Reachable {
 		found.Evidence = append(found.Evidence, fmt.Sprintf("ip neigh: %s is there (%s)", hop, n.MAC))

@@ -18,16 +18,18 @@ func stepBelieved(x *Examination, f *Forward) Finding {
 	if f.local {
 		to = f.Asked.Addr()
 	}
+	unsure := false
 	for _, src := range x.clientsBy(f) {
 		back := x.ReversePath(evaluate.RouteQuery{Dst: to, Src: src, In: f.Link})
+		unsure = unsure || !back.Certain && !back.Passes
 		if back.Passes || !back.Certain || back.Mode != facts.RPFilterStrict && back.Mode != facts.RPFilterLoose {
 			continue
 		}
 		return disbelieved(x, f, src, to, back)
 	}
 	mode := x.Settings.RPFilterOn(f.Link)
-	if mode == facts.RPFilterUnknown {
-		return Finding{Sentence: fmt.Sprintf("What the reverse path filter of %s does is not known.", f.Link)}
+	if unsure || mode == facts.RPFilterUnknown {
+		return unknown(fmt.Sprintf("What the reverse path filter of %s does is not known.", f.Link))
 	}
 	return Finding{Sentence: fmt.Sprintf("The reverse path filter of %s is %s and lets clients' packets pass.", f.Link, mode)}
 }

@@ -10,13 +10,16 @@ import (
 // stepRoute asks whether there is a way to the server.
 func stepRoute(x *Examination, f *Forward) Finding {
 	to := f.Server.Addr()
-	if f.local || !to.IsValid() || len(x.Routes) == 0 {
+	switch {
+	case f.local:
 		return Finding{Sentence: "No route is needed."}
+	case !to.IsValid(), len(x.Routes) == 0:
+		return unknown("Whether there is a route to the server is not known: the routes were not read.")
 	}
 	route, certain := x.Lookup(evaluate.RouteQuery{Dst: to, Src: f.packet.Src, In: f.Link})
 	switch {
 	case !certain:
-		return Finding{Sentence: fmt.Sprintf("The route to %s hangs on what is not known here.", to)}
+		return unknown(fmt.Sprintf("The route to %s hangs on what is not known here.", to))
 	case route.Kind != facts.RouteUnicast && route.Kind != facts.RouteLocal:
 		return Finding{
 			Check: "no-route", Severity: SeverityError, Subject: ruleName(f.Rule), Evidence: []string{fmt.Sprintf("route to %s: %s", to, route.Kind), f.ruleCount()},
@@ -50,7 +53,7 @@ func stepNeighbour(x *Examination, f *Forward) Finding {
 	n, hop, ok := x.neighbour(f.Server.Addr())
 	switch {
 	case !ok:
-		return Finding{Sentence: fmt.Sprintf("Nobody has asked the network for %s lately.", hop)}
+		return unknown(fmt.Sprintf("Whether %s is there is not known: nobody has asked the network for it lately.", hop))
 	case !n.Reachable && n.MAC == "":
 		return Finding{
 			Check: "server-silent", Severity: SeverityWarning, Subject: ruleName(f.Rule),

@@ -29,13 +29,16 @@ func stepServed(x *Examination, f *Forward) Finding {
 		}
 	}
 	seen := x.census.of(f.Rule)
-	if seen.replied+seen.half > 0 {
-		return Finding{Sentence: fmt.Sprintf("%s answers.", f.Server), Evidence: []string{fmt.Sprintf("%s, %d of them answered", rules.Plural(seen.flows, "flow"), seen.replied+seen.half)}}
-	}
 	if p := x.Probes[f.Server]; p.Connected {
 		return Finding{Sentence: fmt.Sprintf("%s answers this host.", f.Server), Evidence: []string{"a connection from here was accepted"}}
 	}
-	found := Finding{Sentence: fmt.Sprintf("Whether %s answers is not known: nobody has been answered yet.", f.Server), Evidence: []string{rules.Plural(seen.flows, "flow") + ", none answered"}}
+	if seen.replied+seen.half > 0 {
+		if seen.unanswered > 0 && seen.unansweredSince() == 0 {
+			return unknown(fmt.Sprintf("Whether %s still answers is not known: it has answered, and %s for an answer.", f.Server, waits(seen.unanswered)), seen.String())
+		}
+		return Finding{Sentence: fmt.Sprintf("%s has answered.", f.Server), Evidence: []string{seen.String()}}
+	}
+	found := unknown(fmt.Sprintf("Whether %s answers is not known: nobody has been answered yet.", f.Server), rules.Plural(seen.flows, "flow")+", none answered")
 	if f.Proto == rules.TCP && seen.flows == 0 && f.rule.Counters.Packets > 0 {
 		// The kernel forgets a connection that is reset at once.
 		found.Sentence = fmt.Sprintf("Whether %s answers is not known: packets came, and no connection is left of them. Where the server refuses it is so; asking it tells (nattui doctor --probe).", f.Server)
@@ -47,7 +50,7 @@ func stepServed(x *Examination, f *Forward) Finding {
 func listened(x *Examination, f *Forward) Finding {
 	to := f.Server
 	if len(x.Listeners) == 0 || to.Port() == 0 || f.ranged || f.Proto != rules.TCP && f.Proto != rules.UDP || !to.Addr().IsValid() {
-		return Finding{Sentence: "Whether a program of this host takes it is not known."}
+		return unknown("Whether a program of this host takes it is not known.")
 	}
 	if l, ok := x.ListensOn(f.Proto, to); ok {
 		return Finding{Sentence: fmt.Sprintf("%s takes it.", listenerName(l)), Evidence: []string{fmt.Sprintf("%s listens at %s", listenerName(l), l.Address)}}
@@ -101,4 +104,12 @@ func loopbackListener(x *Examination, f *Forward, l facts.Listener) Finding {
 		}
 	}
 	return found
+}
+
+// waits is how many connections wait, with its verb.
+func waits(n int) string {
+	if n == 1 {
+		return "1 connection waits"
+	}
+	return rules.Plural(n, "connection") + " wait"
 }

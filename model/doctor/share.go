@@ -59,15 +59,20 @@ func examineShare(x *Examination, s *share) (list []Finding) {
 		return list // it is not for everything that leaves
 	}
 	all := insides(x, s)
-	var failed []Finding
+	var failed, open []Finding
 	for i := range all {
-		switch found := sharedWay(x, &all[i]); found.Check {
-		case "":
-		case "forwarding-off":
+		switch found := sharedWay(x, &all[i]); {
+		case found.Check == "":
+		case found.Check == "forwarding-off":
 			list = append(list, found)
+		case found.Severity == SeverityUnknown:
+			open = append(open, found)
 		default:
 			failed = append(failed, found)
 		}
+	}
+	if s.owner == "" && len(open) > 0 && len(open) == len(all) {
+		list = append(list, open[0])
 	}
 	// A rule that names no network shares the way of those that may use it.
 	if len(failed) > 0 && (len(failed) == len(all) || !s.via.src.Any()) {
@@ -140,9 +145,19 @@ func sharedWay(x *Examination, s *share) Finding {
 			y := t.fate(s.packet)
 			return y.arrives()
 		})
+		return uncertain(found, &way)
+	}
+	if found := nativeStops(x, "forward", s.packet, netip.AddrPortFrom(s.packet.Dst, s.packet.DstPort), s.in, s.out, ruleName(s.at), false); found.Check != "" {
 		return found
 	}
-	return nativeStops(x, "forward", s.packet, netip.AddrPortFrom(s.packet.Dst, s.packet.DstPort), s.in, s.out, ruleName(s.at), false)
+	for i, what := range []string{"what machines at " + s.in + " send to the Internet by " + s.out, "the answers"} {
+		if way := x.fate(wanted[i].packet); !way.passes() && !anyAllowed(x, s, wanted[i].packet, i) {
+			found := unknown(fmt.Sprintf("Whether the filter rules let %s through is not known: %s.", what, way.doubt()))
+			found.Check, found.Subject = "let-through", ruleName(s.at)
+			return found
+		}
+	}
+	return Finding{}
 }
 
 // anyAllowed tells that filter rules let some machines or services of the network

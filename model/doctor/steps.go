@@ -52,6 +52,10 @@ func follow(x *Examination, f *Forward) []Finding {
 // these programs do not see to themselves.
 var everybodys = []string{"forwarding-off", "forward-dropped", "answers-dropped", "rp-filter", "native-drop"}
 
+// judged are the steps that rules, routes and switches decide: where one of them is not known, that is told of the
+// gateway too. Of the others nothing is known as long as nobody has tried.
+var judged = []string{"arrives", "translated", "forwarding", "route", "let-through"}
+
 // Of gateways with thousands of rules not every forward's cure is tried, nor is
 // the same note told of each.
 const (
@@ -70,11 +74,7 @@ func checkForwards(x *Examination) []Finding {
 	for i := range x.forwards {
 		f := &x.forwards[i]
 		if x.spent.exhausted() {
-			list.take([]Finding{{
-				Check: "not-examined", Severity: SeverityNote, Subject: "forwards", Evidence: []string{fmt.Sprintf("%d of %s", len(x.forwards)-i, rules.Plural(len(x.forwards), "forward"))},
-				Sentence: "Not all forwards were looked at, because there are so many rules: ask for one by its name.",
-			}})
-			break
+			return append(list, notExamined(x.forwards[i:], len(x.forwards))...)
 		}
 		if isDead(f, x.unreached) || isDead(f, list) {
 			continue // no packet comes to it, and that has been said
@@ -91,11 +91,31 @@ func checkForwards(x *Examination) []Finding {
 	return list
 }
 
+// notExamined tells of forwards that were not looked at, of the administrator's each.
+func notExamined(rest []Forward, all int) []Finding {
+	list := []Finding{{
+		Check: "not-examined", Severity: SeverityUnknown, Subject: "forwards", Evidence: []string{fmt.Sprintf("%d of %s", len(rest), rules.Plural(all, "forward"))},
+		Sentence: "Not all forwards were looked at, because there are so many rules: ask for one by its name.",
+	}}
+	for i := range rest {
+		if rest[i].Owner == "" {
+			list = append(list, Finding{Check: "not-examined", Severity: SeverityUnknown, Subject: rest[i].Name(), Sentence: "This forward was not looked at, because there are so many rules: ask for it by its name."})
+		}
+	}
+	return list
+}
+
 // firstFailure is what there is to tell of a forward up to its first failure; it is sound if there is none.
 func firstFailure(x *Examination, f *Forward) (list []Finding, sound bool) {
 	for _, s := range steps {
 		found := s.look(x, f)
 		found.Subject = f.subject(found.Subject)
+		if found.Severity == SeverityUnknown && found.Check == "" {
+			if f.Owner != "" || !slices.Contains(judged, s.name) || Unknown(list) > 0 {
+				continue
+			}
+			found.Check = s.name
+		}
 		if found.Severity == SeverityOK || f.Owner != "" && !slices.Contains(everybodys, found.Check) {
 			continue // other programs know what they do
 		}

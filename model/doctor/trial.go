@@ -3,6 +3,7 @@ package doctor
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"nattui/model/facts"
@@ -17,7 +18,9 @@ type trial struct {
 	sets      map[rules.Place]*rules.Ruleset
 	programs  map[*rules.Ruleset]*evaluate.Program
 	evaluator *evaluate.Evaluator
-	spent     *spent // on trials; nil where they are not bounded
+	// alone evaluates the rules that iptables shows, as if there were nothing else; it is evaluator where that is so.
+	alone *evaluate.Evaluator
+	spent *spent // on trials; nil where they are not bounded
 }
 
 // limits bound the work of a check on gateways with thousands of rules.
@@ -66,7 +69,21 @@ func newTrial(f *facts.Facts, sets map[rules.Place]*rules.Ruleset, known map[*ru
 		t.programs[s] = p
 		programs = append(programs, p)
 	}
-	t.evaluator = evaluate.NewEvaluator(f.Host(nil), programs...)
+	host := f.Host(nil)
+	t.evaluator = evaluate.NewEvaluator(host, programs...)
+	t.alone = t.evaluator
+	foreign := false
+	for s, p := range t.programs {
+		if len(s.Foreign) > 0 {
+			shown := *s
+			shown.Foreign, foreign = nil, true
+			programs[slices.Index(programs, p)] = evaluate.Compile(&shown)
+		}
+	}
+	if foreign || len(host.Natives) > 0 {
+		host.Natives = nil
+		t.alone = evaluate.NewEvaluator(host, programs...)
+	}
 	return t
 }
 

@@ -83,9 +83,7 @@ func (w *ward) look() *doctor.Gateway {
 			w.t.Fatal(err)
 		}
 	}
-	for _, n := range natives {
-		g.Natives = append(g.Natives, n)
-	}
+	g.Natives = natives
 	return g
 }
 

@@ -1,0 +1,120 @@
+package doctor
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"nattui/model/flow"
+	"nattui/rules"
+)
+
+// step is what is said of one step of a gateway's first forward.
+func step(t *testing.T, g *Gateway, name string) Finding {
+	t.Helper()
+	list := ExamineForward(g, Forwards(g)[0])
+	for _, f := range list {
+		if f.Check == name {
+			return f
+		}
+	}
+	return list[len(list)-1]
+}
+
+// answeredFlow is a connection of a client to the sound gateway's forward that was answered.
+func answeredFlow(client string) flow.Flow {
+	return flowOf(tuple(rules.TCP, client, "203.0.113.1:80"), tuple(rules.TCP, "192.168.0.2:8080", client), flow.StatusSeenReply|flow.StatusAssured|flow.StatusDstNAT, flow.TCPEstablished)
+}
+
+// TestConnectionsAreEvidence holds that a connection which was answered once proves nothing about the next: what
+// the rules do with its first packet today counts.
+func TestConnectionsAreEvidence(t *testing.T) {
+	const allowOne = "*filter\n:FORWARD DROP [0:0]\n-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n-A FORWARD -s 198.51.100.9/32 -j ACCEPT\nCOMMIT\n"
+	for _, test := range []struct {
+		name, filter, client string
+		check                string
+		severity             Severity
+	}{
+		{"FORWARD drops, an old connection goes on", "*filter\n:FORWARD DROP [9:540]\n-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\nCOMMIT\n", "198.51.100.9:4000", "forward-dropped", SeverityError},
+		{"FORWARD lets the client of the connection through", allowOne, "198.51.100.9:4000", "let-through", SeverityOK},
+		{"answers are dropped, an old connection was answered", "*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -i lan0 -o wan0 -j DROP\nCOMMIT\n", "198.51.100.9:4000", "answers-dropped", SeverityError},
+		{"the LAN's own addresses do not come by the WAN", "*filter\n:FORWARD DROP [0:0]\n-A FORWARD -s 192.168.0.0/24 -j ACCEPT\n-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\nCOMMIT\n", "198.51.100.9:4000", "forward-dropped", SeverityError},
+		{"a set decides that nattui does not read", "*filter\n:FORWARD DROP [0:0]\n-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n-A FORWARD -m set --match-set allowed src -j ACCEPT\nCOMMIT\n", "198.51.100.9:4000", "let-through", SeverityUnknown},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			g := gatewayOf(t, map[rules.Place]string{nft4: soundTable + test.filter})
+			g.give(answeredFlow(test.client))
+			f := step(t, g, test.check)
+			if f.Check != test.check || f.Severity != test.severity {
+				t.Errorf("%s %s: %s, want %s %s", f.Severity, f.Check, f.Sentence, test.severity, test.check)
+			}
+			found := Examine(g)
+			told := slices.ContainsFunc(found, func(f Finding) bool { return f.Check == test.check })
+			if told != (test.severity != SeverityOK) {
+				t.Errorf("of the whole gateway: %v", found)
+			}
+		})
+	}
+}
+
+// TestNotKnownIsNotOK holds that what is not known has a severity of its own, in the report and on the way.
+func TestNotKnownIsNotOK(t *testing.T) {
+	t.Run("a native table translates too", func(t *testing.T) {
+		g := soundGateway(t)
+		g.Natives = []rules.NativeTable{{Family: "inet", Name: "lxd", Chains: []string{"pstrt.lxdbr0"}}}
+		g.give(answeredFlow("198.51.100.9:4000"))
+		for _, name := range []string{"translated", "let-through"} {
+			if f := step(t, g, name); f.Severity != SeverityUnknown || !strings.Contains(f.Sentence, "table inet lxd") {
+				t.Errorf("%s %s: %s", f.Severity, f.Check, f.Sentence)
+			}
+		}
+		r := Look(g)
+		if v := r.Verdict(&r.Forwards[0]); v != SeverityUnknown || Unknown(r.Findings) == 0 || Worst(r.Findings) >= SeverityWarning {
+			t.Errorf("the forward is %s, and of the gateway is said %v", v, r.Findings)
+		}
+	})
+	t.Run("what iptables drops beside a native table is not certain", func(t *testing.T) {
+		g := gatewayOf(t, map[rules.Place]string{nft4: soundTable + "*filter\n:FORWARD DROP [0:0]\nCOMMIT\n"})
+		g.Natives = []rules.NativeTable{{Family: "ip", Name: "lxd", Chains: []string{"prert"}}}
+		f := Examine(g)[0]
+		if f.Check != "forward-dropped" || f.Severity != SeverityWarning || !strings.Contains(f.Sentence, "table ip lxd") {
+			t.Errorf("%s %s: %s", f.Severity, f.Check, f.Sentence)
+		}
+	})
+	t.Run("nobody has asked yet", func(t *testing.T) {
+		g := soundGateway(t)
+		for _, name := range []string{"served", "answer-returns", "neighbour"} {
+			if f := step(t, g, name); f.Severity != SeverityUnknown {
+				t.Errorf("%s %s: %s", f.Severity, f.Check, f.Sentence)
+			}
+		}
+	})
+	t.Run("nothing was read of the host", func(t *testing.T) {
+		g := soundGateway(t)
+		g.Facts.Routes, g.Facts.Settings.Forwarding4 = nil, 0
+		for _, f := range ExamineForward(g, Forwards(g)[0]) {
+			if f.Severity == SeverityOK && (f.Check == "route" || f.Check == "let-through") {
+				t.Errorf("it is ok without routes: %s", f.Sentence)
+			}
+		}
+	})
+}
+
+// TestLatestConnectionsCount holds that connections which began after the last that was answered speak up.
+func TestLatestConnectionsCount(t *testing.T) {
+	g := soundGateway(t)
+	old, late := answeredFlow("198.51.100.9:4000"), flowOf(tuple(rules.TCP, "198.51.100.8:4001", "203.0.113.1:80"), tuple(rules.TCP, "192.168.0.2:8080", "198.51.100.8:4001"), flow.StatusDstNAT, flow.TCPSynSent)
+	old.Start, late.Start = 1e9, 500e9
+	late.ID = 8
+	g.Health.At = 600e9
+	g.give(old, late)
+	f := step(t, g, "return-path")
+	if f.Check != "return-path" || f.Severity != SeverityWarning || !strings.Contains(strings.Join(f.Evidence, " "), "ago, was") {
+		t.Errorf("%s %s: %s %q", f.Severity, f.Check, f.Sentence, f.Evidence)
+	}
+	late.Start = 0.5e9 // it is older than the one that was answered
+	g.give(old, late)
+	if f := step(t, g, "answer-returns"); f.IsProblem() {
+		t.Errorf("%s %s: %s %q", f.Severity, f.Check, f.Sentence, f.Evidence)
+	}
+}
