@@ -38,7 +38,7 @@ func newDoctorCommand() *cobra.Command {
 		Short: "Say what is wrong with this gateway's NAT, or why a forward does not work",
 		Long: "doctor looks for what is wrong, risky or worth knowing about the NAT of this gateway: switches, filter rules that drop what was translated, answers that go another way, flows that no rule would make any more, and more. " +
 			"Every finding has its evidence and, where there is one, the commands that cure it. Nothing is changed and nobody is asked, unless --fix or --probe say so.\n" +
-			"With a FORWARD it follows that one from the packet that arrives to the answer that leaves, and stops at the first failure: a rule (PREROUTING 1), or what is asked for ([tcp] 203.0.113.1:80).\n" +
+			"With a FORWARD it follows that one from the packet that arrives to the answer that leaves, and stops at the first failure: a rule (PREROUTING 1), or what is asked for ([tcp] 203.0.113.1:80). Where no rule forwards what is asked for it says what becomes of the packet.\n" +
 			"\nIt exits with 10 if it has found a warning or an error, and with 0 where nothing is wrong as far as could be looked: what is marked ? (unknown in JSON) is not known.",
 		Example: "nattui doctor\nnattui doctor tcp 203.0.113.1:80 --probe\nnattui doctor --fix forwarding-off\nnattui doctor --json | jq -r 'select(.severity == \"error\") | .sentence'",
 		Args:    cobra.MaximumNArgs(3),
@@ -117,9 +117,9 @@ func (o *doctorOptions) examine(ctx context.Context, g *doctor.Gateway, forward 
 	if forward == "" {
 		return doctor.Examine(g), nil
 	}
-	f, err := doctor.FindForward(doctor.Forwards(g), forward)
-	if err != nil {
-		return nil, err
+	f, found, err := doctor.Seek(g, forward)
+	if err != nil || found != nil {
+		return found, err
 	}
 	if o.probe && f.Proto == rules.TCP {
 		g.Probes = map[netip.AddrPort]doctor.Probe{f.Server: ask(ctx, f.Server)}

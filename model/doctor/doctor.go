@@ -65,7 +65,7 @@ func Examine(g *Gateway) []Finding { return Look(g).Findings }
 func ExamineForward(g *Gateway, f Forward) []Finding {
 	x := examine(g)
 	for i := range x.forwards {
-		if x.forwards[i].Rule == f.Rule {
+		if x.forwards[i].Rule == f.Rule && x.forwards[i].Asked == f.Asked {
 			f = x.forwards[i]
 		}
 	}

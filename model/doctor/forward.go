@@ -3,9 +3,6 @@ package doctor
 import (
 	"fmt"
 	"net/netip"
-	"slices"
-	"strconv"
-	"strings"
 
 	"nattui/model/facts"
 	"nattui/rules"
@@ -44,57 +41,6 @@ func (f *Forward) Name() string { return ruleName(f.Rule) }
 // of either family and backend. Of rules that programs make by the thousand
 // only the first hundreds are listed.
 func Forwards(g *Gateway) []Forward { return examine(g).forwards }
-
-// FindForward finds the forward that a person means: by rule (PREROUTING 1) or
-// by what is asked for or who serves, with the protocol or without
-// (tcp 203.0.113.1:80, 192.168.0.2:8080, :80).
-func FindForward(list []Forward, text string) (Forward, error) {
-	words := strings.Fields(strings.ReplaceAll(text, "/", " "))
-	var found []Forward
-	for _, f := range list {
-		if f.meant(words) {
-			found = append(found, f)
-		}
-	}
-	own := slices.DeleteFunc(slices.Clone(found), func(f Forward) bool { return f.Owner != "" })
-	switch {
-	case len(own) > 0:
-		return own[0], nil
-	case len(found) > 0:
-		return found[0], nil
-	case len(list) == 0:
-		return Forward{}, fmt.Errorf("no rule gives what arrives another destination: there is nothing to forward %q", text)
-	}
-	var known []string
-	for i := range list[:min(len(list), 6)] {
-		known = append(known, fmt.Sprintf("%s (%s %s)", ruleName(list[i].Rule), list[i].Proto, list[i].Asked))
-	}
-	if len(list) > 6 {
-		known = append(known, fmt.Sprintf("%d more", len(list)-6))
-	}
-	return Forward{}, fmt.Errorf("no rule forwards %q: name a rule such as PREROUTING 1, or what is asked for such as tcp 203.0.113.1:80; there are %s", text, strings.Join(known, ", "))
-}
-
-func (f *Forward) meant(words []string) bool {
-	switch len(words) {
-	case 2:
-		if n, err := strconv.Atoi(words[1]); err == nil && strings.EqualFold(words[0], f.Rule.Chain) {
-			return n == f.Rule.Position
-		}
-		p, ok := rules.ParseProtocol(words[0])
-		return ok && p == f.Proto && f.meant(words[1:])
-	case 1:
-		if port, err := strconv.ParseUint(strings.TrimPrefix(words[0], ":"), 10, 16); err == nil {
-			return f.Asked.Port() == uint16(port)
-		}
-		if a, err := netip.ParseAddr(words[0]); err == nil {
-			return a == f.Asked.Addr() || a == f.Server.Addr()
-		}
-		a, err := netip.ParseAddrPort(words[0])
-		return err == nil && (a == f.Asked || a == f.Server)
-	}
-	return false
-}
 
 // foreignForwards is how many rules of other programs are looked at, which may
 // have thousands; the administrator's are all looked at, up to ownForwards.

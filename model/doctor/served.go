@@ -49,7 +49,7 @@ func stepServed(x *Examination, f *Forward) Finding {
 // listened asks whether a program of this host takes what is redirected to it.
 func listened(x *Examination, f *Forward) Finding {
 	to := f.Server
-	if len(x.Listeners) == 0 || to.Port() == 0 || f.ranged || f.Proto != rules.TCP && f.Proto != rules.UDP || !to.Addr().IsValid() {
+	if x.Listeners == nil || to.Port() == 0 || f.ranged || f.Proto != rules.TCP && f.Proto != rules.UDP || !to.Addr().IsValid() {
 		return unknown("Whether a program of this host takes it is not known.")
 	}
 	if l, ok := x.ListensOn(f.Proto, to); ok {

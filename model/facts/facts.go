@@ -32,7 +32,7 @@ type Facts struct {
 	PolicyRules []PolicyRule // in the order the kernel tries them
 	Neighbours  []Neighbour
 	Settings    Settings
-	Listeners   []Listener
+	Listeners   []Listener // nil: not known
 	// Session is the SSH connection that the operator sits at, if any.
 	Session *Session
 	// Ways are the ways by which somebody is here or may come, and Seat tells by which

@@ -32,19 +32,26 @@ const (
 	listening   = 10
 )
 
+// listeners reads the sockets that wait for somebody. Where some of them could not be read none are told: a list
+// with gaps would say that nobody listens where somebody does.
 func (r *reading) listeners() {
+	found, whole := []facts.Listener{}, true
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		for _, kind := range []struct{ protocol, state uint8 }{{unix.IPPROTO_TCP, listening}, {unix.IPPROTO_UDP, unconnected}} {
 			sockets, err := sockets(family, kind.protocol, kind.state)
 			r.gap("listeners", err)
+			whole = whole && err == nil
 			for _, s := range sockets {
 				holder := r.holders[s.inode]
-				r.facts.Listeners = append(r.facts.Listeners, facts.Listener{
+				found = append(found, facts.Listener{
 					Proto: rules.Protocol(kind.protocol), Address: s.local, Process: holder.name, PID: holder.pid,
 					BothFamilies: s.local.Addr() == netip.IPv6Unspecified() && !s.onlyIPv6,
 				})
 			}
 		}
+	}
+	if whole {
+		r.facts.Listeners = found
 	}
 }
 

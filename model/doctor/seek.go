@@ -1,0 +1,185 @@
+package doctor
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nattui/rules"
+	"nattui/rules/evaluate"
+)
+
+// FindForward finds the forward that a person means: by rule (PREROUTING 1) or
+// by what is asked for or who serves, with the protocol or without
+// (tcp 203.0.113.1:80, 192.168.0.2:8080, :80).
+func FindForward(list []Forward, text string) (Forward, error) {
+	words := strings.Fields(strings.ReplaceAll(text, "/", " "))
+	var found []Forward
+	for _, f := range list {
+		if f.meant(words) {
+			found = append(found, f)
+		}
+	}
+	own := slices.DeleteFunc(slices.Clone(found), func(f Forward) bool { return f.Owner != "" })
+	switch {
+	case len(own) > 0:
+		return own[0], nil
+	case len(found) > 0:
+		return found[0], nil
+	case len(list) == 0:
+		return Forward{}, fmt.Errorf("no rule gives what arrives another destination: there is nothing to forward %q", text)
+	}
+	var known []string
+	for i := range list[:min(len(list), 6)] {
+		known = append(known, fmt.Sprintf("%s (%s %s)", ruleName(list[i].Rule), list[i].Proto, list[i].Asked))
+	}
+	if len(list) > 6 {
+		known = append(known, fmt.Sprintf("%d more", len(list)-6))
+	}
+	return Forward{}, fmt.Errorf("no rule forwards %q: name a rule such as PREROUTING 1, or what is asked for such as tcp 203.0.113.1:80; there are %s", text, strings.Join(known, ", "))
+}
+
+func (f *Forward) meant(words []string) bool {
+	switch len(words) {
+	case 2:
+		if n, err := strconv.Atoi(words[1]); err == nil && strings.EqualFold(words[0], f.Rule.Chain) {
+			return n == f.Rule.Position
+		}
+		p, ok := rules.ParseProtocol(words[0])
+		return ok && p == f.Proto && f.meant(words[1:])
+	case 1:
+		if port, err := strconv.ParseUint(strings.TrimPrefix(words[0], ":"), 10, 16); err == nil {
+			return f.Asked.Port() == uint16(port)
+		}
+		if a, err := netip.ParseAddr(words[0]); err == nil {
+			return a == f.Asked.Addr() || a == f.Server.Addr()
+		}
+		a, err := netip.ParseAddrPort(words[0])
+		return err == nil && (a == f.Asked || a == f.Server)
+	}
+	return false
+}
+
+// Seek finds the forward that a person means, as FindForward does, or by a packet: the rule that translates what
+// clients ask for, even where it names no address. Where no rule forwards it the findings say what becomes of the
+// packet instead, from each way in. The error is that the text names neither.
+func Seek(g *Gateway, text string) (Forward, []Finding, error) {
+	x := examine(g)
+	f, err := FindForward(x.forwards, text)
+	if err == nil {
+		return f, nil, nil
+	}
+	proto, asked, ok := parseAsked(text)
+	if !ok {
+		return Forward{}, nil, err
+	}
+	var found []Finding
+	for _, link := range x.waysIn(asked.Addr()) {
+		p, ok := x.askingBy(link, proto, asked)
+		if !ok {
+			continue
+		}
+		way := x.fate(p)
+		for i := range x.forwards {
+			if f := x.forwards[i]; way.known && way.by(f.Rule) {
+				f.Link, f.packet, f.Proto = link, p, proto
+				f.aim(asked.Addr(), asked.Port())
+				x.serve(&f, f.rule, asked.Port())
+				return f, nil, nil
+			}
+		}
+		found = append(found, unforwarded(x, &way, proto, asked))
+	}
+	if len(found) == 0 {
+		return Forward{}, nil, err
+	}
+	return Forward{}, found, nil
+}
+
+// parseAsked reads what clients ask for: [tcp|udp] ADDRESS:PORT.
+func parseAsked(text string) (rules.Protocol, netip.AddrPort, bool) {
+	words, proto := strings.Fields(strings.ReplaceAll(text, "/", " ")), rules.Protocol(rules.TCP)
+	if len(words) == 2 {
+		p, ok := rules.ParseProtocol(words[0])
+		if !ok || !p.HasPorts() {
+			return 0, netip.AddrPort{}, false
+		}
+		proto, words = p, words[1:]
+	}
+	if len(words) != 1 {
+		return 0, netip.AddrPort{}, false
+	}
+	a, err := netip.ParseAddrPort(words[0])
+	return proto, a, err == nil && a.Port() != 0
+}
+
+// waysIn are the links by which clients may ask for an address: the one that has it or leads to the Internet, and
+// those with networks inside.
+func (n network) waysIn(a netip.Addr) []string {
+	family := rules.FamilyOf(a)
+	var list []string
+	first, ok := n.LinkOf(a)
+	if !ok || first == "lo" || !n.IsLocal(a) {
+		first, ok = n.uplink(family)
+	}
+	if ok {
+		list = append(list, first)
+	}
+	for _, link := range n.innerLinks(family, first) {
+		if link != first && !n.onNet(link, a) {
+			list = append(list, link)
+		}
+	}
+	return list
+}
+
+// askingBy is the first packet of a client that comes by a link.
+func (n network) askingBy(link string, proto rules.Protocol, asked netip.AddrPort) (evaluate.Packet, bool) {
+	client, ok := n.clientOn(link, sketch{family: rules.FamilyOf(asked.Addr()), proto: proto}, asked.Addr())
+	return evaluate.Packet{Protocol: proto, Src: client, SrcPort: 51515, Dst: asked.Addr(), DstPort: asked.Port(), In: link}, ok
+}
+
+// unforwarded says what becomes of a packet that no forward takes.
+func unforwarded(x *Examination, way *fate, proto rules.Protocol, asked netip.AddrPort) Finding {
+	p := &way.Packet
+	found := Finding{Check: "not-forwarded", Severity: SeverityWarning, Subject: fmt.Sprintf("%s %s", proto, asked)}
+	who := fmt.Sprintf("a packet from %s by %s for %s", p.Src, p.In, found.Subject)
+	o, blocked := way.blocked()
+	switch {
+	case blocked && !o.DroppedBy.IsZero():
+		found.Evidence = []string{x.dropperText(o.DroppedBy)}
+		found.Sentence = fmt.Sprintf("%s drops %s; no rule forwards it.", dropperName(o.DroppedBy, way.hook(o.DroppedBy)), who)
+	case blocked:
+		found.Evidence = []string{o.Why}
+		found.Sentence = fmt.Sprintf("No rule forwards %s, and it ends here: %s.", who, o.Why)
+	case !way.passes():
+		found.Severity = SeverityUnknown
+		found.Sentence = fmt.Sprintf("What becomes of %s is not known: %s.", who, way.doubt())
+	case way.Outcomes[0].Delivered == evaluate.Forwarded:
+		found.Severity = SeverityNote
+		found.Sentence = fmt.Sprintf("No rule gives %s another destination: it goes on to %s by %s.", who, asked.Addr(), way.Outcomes[0].Out)
+	default:
+		return x.ownService(found, who, proto, asked)
+	}
+	return uncertain(found, way)
+}
+
+// ownService says who takes what no rule gives another destination and is for this host.
+func (n network) ownService(found Finding, who string, proto rules.Protocol, asked netip.AddrPort) Finding {
+	if l, ok := n.ListensOn(proto, asked); ok {
+		found.Severity = SeverityNote
+		found.Evidence = []string{fmt.Sprintf("%s listens at %s", listenerName(l), l.Address)}
+		found.Sentence = fmt.Sprintf("No rule gives %s another destination: it is for this host, where %s takes it.", who, listenerName(l))
+		return found
+	}
+	if n.Listeners == nil {
+		found.Severity = SeverityUnknown
+		found.Sentence = fmt.Sprintf("No rule gives %s another destination: it is for this host, and whether a program takes it is not known.", who)
+		return found
+	}
+	found.Evidence = []string{fmt.Sprintf("no %s socket at port %d", proto, asked.Port())}
+	found.Sentence = fmt.Sprintf("No rule gives %s another destination: it is for this host, where no program listens at that port.", who)
+	return found
+}
