@@ -290,3 +290,6 @@ type Counters struct {
 	Packets, Bytes uint64
 	Known          bool // false where the text they were read from had none
 }
+
+// NetOfAddr is the net that holds just one address.
+func NetOfAddr(a netip.Addr) Net { return NetOf(netip.PrefixFrom(a, a.BitLen())) }

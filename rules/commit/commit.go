@@ -305,28 +305,6 @@ func (c *Committer) read(ctx context.Context, plan rules.Plan) (sets, error) {
 	return all, nil
 }
 
-func (c *Committer) checkSetting(w rules.Sysctl) (rules.Sysctl, error) {
-	now, err := c.kernel.Settings.Sysctl(w.Name)
-	if err != nil {
-		return w, err
-	}
-	if w.Old != "" && !sameValue(now, w.Old) && !sameValue(now, w.Value) {
-		return w, &Changed{w.Name, w.Old, now}
-	}
-	w.Old = now
-	if !w.Boot {
-		return w, nil
-	}
-	old, err := c.kept(w)
-	w.AtBoot = &rules.Kept{Value: w.KeptValue(), Old: old}
-	return w, err
-}
-
-// sameValue compares settings; those of several numbers are printed with tabs.
-func sameValue(a, b string) bool {
-	return strings.Join(strings.Fields(a), " ") == strings.Join(strings.Fields(b), " ")
-}
-
 // make changes the kernel: rules, then settings, then flows.
 func (c *Committer) make(ctx context.Context, e *Entry, d drawing, wanted source) error {
 	if len(d.asked) > 0 {

@@ -166,3 +166,25 @@ func writeFile(path string, content []byte, mode os.FileMode) error {
 	defer d.Close()
 	return d.Sync()
 }
+
+func (c *Committer) checkSetting(w rules.Sysctl) (rules.Sysctl, error) {
+	now, err := c.kernel.Settings.Sysctl(w.Name)
+	if err != nil {
+		return w, err
+	}
+	if w.Old != "" && !sameValue(now, w.Old) && !sameValue(now, w.Value) {
+		return w, &Changed{w.Name, w.Old, now}
+	}
+	w.Old = now
+	if !w.Boot {
+		return w, nil
+	}
+	old, err := c.kept(w)
+	w.AtBoot = &rules.Kept{Value: w.KeptValue(), Old: old}
+	return w, err
+}
+
+// sameValue compares settings; those of several numbers are printed with tabs.
+func sameValue(a, b string) bool {
+	return strings.Join(strings.Fields(a), " ") == strings.Join(strings.Fields(b), " ")
+}
