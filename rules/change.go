@@ -44,8 +44,9 @@ type Change struct {
 	Rule Rule `json:",omitzero"`
 	// Old is what Replace expects.
 	Old Rule `json:",omitzero"`
-	// Next is, for Insert, the line of the rule that is expected at At before;
-	// "" does not check. The inverse of a deletion sets it.
+	// Next is, for Insert, the line of the rule that is expected to be at At before the change, or
+	// EndOfChain; "" does not check. Resolve sets it for an Insert at the end; the inverse of a deletion
+	// leaves it empty.
 	Next      string `json:",omitempty"`
 	Policy    string `json:",omitempty"`
 	OldPolicy string `json:",omitempty"`

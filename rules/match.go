@@ -7,7 +7,7 @@ import (
 )
 
 // Match is one -m block of a rule: the name of an extension and its options.
-// A rule meets its matches in order, and all of them must hold.
+// The kernel tests a rule's matches in order, and all of them must hold.
 //
 // Matches that nattui understands have types of their own; every other one is
 // an Opaque, which keeps the words that were printed.
@@ -18,7 +18,7 @@ type Match interface {
 	options() []Option
 }
 
-// option is one option of an extension as printed: an optional "!", a name
+// Option is one option of an extension as printed: an optional "!", a name
 // with its dashes, and its arguments.
 type Option struct {
 	Not  bool
@@ -26,7 +26,7 @@ type Option struct {
 	Args []string
 }
 
-// opt is an option with its arguments.
+// NewOption is an option with its arguments.
 func NewOption(not bool, name string, args ...string) Option { return Option{not, name, args} }
 
 // single returns the one argument of an option that has exactly one.

@@ -142,8 +142,9 @@ func (p Plan) Resolve(sets map[Place]*Ruleset) (Plan, error) {
 	return out, nil
 }
 
-// completeFrom notes the counters a deletion ends and the neighbour it leaves,
-// so that its inverse restores the one and checks the other.
+// completeFrom replaces the rule that the change expects (Delete, Move, Replace) by that rule as it is in
+// the set, with its counters and handle, so that the inverse restores the counters. A rule that is not
+// there is left as it is, for Check to report.
 func (c *Change) completeFrom(s *Ruleset) {
 	ch, ok := s.Chain(c.Table, c.Chain)
 	if !ok || c.At < 1 || c.At > len(ch.Rules) {

@@ -62,7 +62,7 @@ func Parse(line string) (Rule, error) {
 	return r, nil
 }
 
-// cutCounters takes "[packets:bytes] " off the front of a saved line.
+// CutCounters takes "[packets:bytes] " off the front of a saved line.
 func CutCounters(line string) (Counters, string) {
 	if !strings.HasPrefix(line, "[") {
 		return Counters{}, line
@@ -104,15 +104,8 @@ func (r *Rule) take(words []string) error {
 		i += 2
 		switch w {
 		case "-s", "-d":
-			n, ok := ParseNet(value)
-			if !ok {
-				return fmt.Errorf("%s %s: not an address", w, value)
-			}
-			n.Not = not
-			if w == "-s" {
-				r.Source = n
-			} else {
-				r.Dest = n
+			if err := r.takeNet(w, value, not); err != nil {
+				return err
 			}
 		case "-i":
 			r.In = Iface{not, value}
@@ -130,14 +123,7 @@ func (r *Rule) take(words []string) error {
 			}
 			r.Target = Target{Kind: Goto, Name: value}
 		case "-j":
-			rest := words[i:]
-			if len(rest) == 0 {
-				rest = nil
-			}
-			r.Target = ParseTarget(value, rest)
-			if !slices.Equal(r.Target.words(nil)[2:], rest) {
-				r.Target = Target{Kind: Other, Name: value, Options: rest}
-			}
+			r.Target = faithfulTarget(value, words[i:])
 			i = len(words)
 		default:
 			return fmt.Errorf("%s is no option of a rule", w)
@@ -145,6 +131,33 @@ func (r *Rule) take(words []string) error {
 		not = false
 	}
 	return nil
+}
+
+func (r *Rule) takeNet(option, value string, not bool) error {
+	n, ok := ParseNet(value)
+	if !ok {
+		return fmt.Errorf("%s %s: not an address", option, value)
+	}
+	n.Not = not
+	if option == "-s" {
+		r.Source = n
+	} else {
+		r.Dest = n
+	}
+	return nil
+}
+
+// faithfulTarget reads what follows -j. A target whose typed form would not print as the same words
+// keeps its words: what is typed is always faithful.
+func faithfulTarget(name string, options []string) Target {
+	if len(options) == 0 {
+		options = nil
+	}
+	t := ParseTarget(name, options)
+	if !slices.Equal(t.words(nil)[2:], options) {
+		return Target{Kind: Other, Name: name, Options: options}
+	}
+	return t
 }
 
 // quoting says how iptables-save prints the argument of an option.
@@ -320,7 +333,7 @@ func (r Rule) Unparseable() error { return r.unparseable }
 // are equal, counters aside.
 func (r Rule) Same(o Rule) bool { return r.String() == o.String() }
 
-// In returns the rule as it would stand in another chain.
+// InChain is the rule as it reads in another chain.
 func (r Rule) InChain(chain string) Rule {
 	if r.raw != "" {
 		r.raw = "-A " + chain + strings.TrimPrefix(r.raw, "-A "+r.Chain)
@@ -348,8 +361,8 @@ func (r Rule) Comment() string {
 	return strings.Join(text, " ")
 }
 
-// Opaque lists the names of what nattui does not understand of the rule:
-// modules, and the target where it is one.
+// Opaque lists the modules of the rule's matches that nattui does not understand, in order. Its target
+// is not among them: Target.Kind is Other where that is not understood.
 func (r Rule) Opaque() []string {
 	var names []string
 	for _, m := range r.Matches {

@@ -126,18 +126,7 @@ func portWords(p PortMatch) string {
 func matchPhrases(m Match) (from, to, rest []string) {
 	switch m := m.(type) {
 	case Transport:
-		if m.Source != nil {
-			from = append(from, portWords(*m.Source))
-		}
-		if m.Dest != nil {
-			to = append(to, portWords(*m.Dest))
-		}
-		if m.Flags != nil {
-			rest = append(rest, fmt.Sprintf("with %sTCP flags %s of %s", notWord(m.Flags.Not), FlagNames(m.Flags.Comp), FlagNames(m.Flags.Mask)))
-		}
-		if m.Option != nil {
-			rest = append(rest, fmt.Sprintf("with %sTCP option %d", notWord(m.Option.Not), m.Option.Number))
-		}
+		return transportPhrases(m)
 	case Multiport:
 		words := negated(m.Not) + "ports " + portList(m.List)
 		switch m.Side {
@@ -167,11 +156,7 @@ func matchPhrases(m Match) (from, to, rest []string) {
 	case Conntrack:
 		rest = append(rest, conntrackPhrases(m)...)
 	case Mark:
-		whose := "the mark"
-		if m.Conn {
-			whose = "the connection mark"
-		}
-		rest = append(rest, fmt.Sprintf("with %s %s%s", whose, notWord(m.Not), m.Text(0xffffffff)))
+		rest = append(rest, markPhrase(m))
 	case Comment:
 	case TTL:
 		rest = append(rest, fmt.Sprintf("with a %s %s%s %d", map[bool]string{false: "TTL", true: "hop limit"}[m.HopLimit], notWord(m.Not),
@@ -196,6 +181,30 @@ func matchPhrases(m Match) (from, to, rest []string) {
 		rest = append(rest, "if "+join(matchWords(nil, m)[1:]))
 	}
 	return from, to, rest
+}
+
+func transportPhrases(m Transport) (from, to, rest []string) {
+	if m.Source != nil {
+		from = append(from, portWords(*m.Source))
+	}
+	if m.Dest != nil {
+		to = append(to, portWords(*m.Dest))
+	}
+	if m.Flags != nil {
+		rest = append(rest, fmt.Sprintf("with %sTCP flags %s of %s", notWord(m.Flags.Not), FlagNames(m.Flags.Comp), FlagNames(m.Flags.Mask)))
+	}
+	if m.Option != nil {
+		rest = append(rest, fmt.Sprintf("with %sTCP option %d", notWord(m.Option.Not), m.Option.Number))
+	}
+	return from, to, rest
+}
+
+func markPhrase(m Mark) string {
+	whose := "the mark"
+	if m.Conn {
+		whose = "the connection mark"
+	}
+	return fmt.Sprintf("with %s %s%s", whose, notWord(m.Not), m.Text(0xffffffff))
 }
 
 func notWord(not bool) string {

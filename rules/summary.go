@@ -16,39 +16,7 @@ func (r Rule) MatchText() string {
 		w = append(w, bang(r.Protocol.Not)+r.Protocol.Name)
 	}
 	src, dst := netText(r.Source), netText(r.Dest)
-	var sports, dports string
-	var rest []string
-	for _, m := range r.Matches {
-		switch m := m.(type) {
-		case Transport:
-			if m.Source != nil {
-				sports = bang(m.Source.Not) + m.Source.Text("-")
-			}
-			if m.Dest != nil {
-				dports = bang(m.Dest.Not) + m.Dest.Text("-")
-			}
-			if m.Flags != nil {
-				rest = append(rest, "flags "+bang(m.Flags.Not)+FlagNames(m.Flags.Mask)+"="+FlagNames(m.Flags.Comp))
-			}
-			if m.Option != nil {
-				rest = append(rest, fmt.Sprintf("option %s%d", bang(m.Option.Not), m.Option.Number))
-			}
-		case Multiport:
-			list := bang(m.Not) + strings.ReplaceAll(portList(m.List), ", ", ",")
-			switch {
-			case m.Side == SourceSide && sports == "":
-				sports = list
-			case m.Side == DestSide && dports == "":
-				dports = list
-			default:
-				rest = append(rest, "ports "+list)
-			}
-		default:
-			if text := matchText(m); text != "" {
-				rest = append(rest, text)
-			}
-		}
-	}
+	sports, dports, rest := matchTexts(r.Matches)
 	if end := endText(src, sports); end != "" {
 		if !strings.HasPrefix(end, ":") || dst != "" || dports != "" {
 			end = "from " + end
@@ -80,6 +48,43 @@ func (r Rule) MatchText() string {
 		return "everything"
 	}
 	return strings.Join(w, " ")
+}
+
+// matchTexts are a rule's matches in a word or two each: the ports of either end, and what does not
+// belong to an end.
+func matchTexts(matches []Match) (sports, dports string, rest []string) {
+	for _, m := range matches {
+		switch m := m.(type) {
+		case Transport:
+			if m.Source != nil {
+				sports = bang(m.Source.Not) + m.Source.Text("-")
+			}
+			if m.Dest != nil {
+				dports = bang(m.Dest.Not) + m.Dest.Text("-")
+			}
+			if m.Flags != nil {
+				rest = append(rest, "flags "+bang(m.Flags.Not)+FlagNames(m.Flags.Mask)+"="+FlagNames(m.Flags.Comp))
+			}
+			if m.Option != nil {
+				rest = append(rest, fmt.Sprintf("option %s%d", bang(m.Option.Not), m.Option.Number))
+			}
+		case Multiport:
+			list := bang(m.Not) + strings.ReplaceAll(portList(m.List), ", ", ",")
+			switch {
+			case m.Side == SourceSide && sports == "":
+				sports = list
+			case m.Side == DestSide && dports == "":
+				dports = list
+			default:
+				rest = append(rest, "ports "+list)
+			}
+		default:
+			if text := matchText(m); text != "" {
+				rest = append(rest, text)
+			}
+		}
+	}
+	return sports, dports, rest
 }
 
 func bang(not bool) string {

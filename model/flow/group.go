@@ -35,12 +35,6 @@ func (g GroupBy) String() string {
 	return ""
 }
 
-// ParseGroupBy finds a grouping by its name.
-func ParseGroupBy(name string) (GroupBy, bool) {
-	i := slices.Index(groupNames[:], strings.ToLower(name))
-	return GroupBy(max(i, 0)), i >= 0
-}
-
 // GroupKey is what the flows of a group have in common; what they do not is zero.
 type GroupKey struct {
 	By     GroupBy

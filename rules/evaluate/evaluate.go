@@ -66,12 +66,6 @@ func (e *Evaluator) Unseen(f rules.Family) string {
 	return strings.Join(e.families[f].unseen, ", ")
 }
 
-// Evaluate follows one packet through the tables of one rule set, on a host of
-// which nothing else is known. For more than that make an Evaluator.
-func Evaluate(s *rules.Ruleset, p Packet) (Path, error) {
-	return NewEvaluator(Host{}, Compile(s)).Evaluate(p)
-}
-
 // Evaluate follows a packet and tells every rule it meets. The error says why
 // the packet makes no sense on this host.
 func (e *Evaluator) Evaluate(p Packet) (Path, error) {

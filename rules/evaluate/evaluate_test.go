@@ -219,3 +219,9 @@ func wantError(t *testing.T, err error, part string) {
 		t.Errorf("error %v does not say %q", err, part)
 	}
 }
+
+// Evaluate follows one packet through the tables of one rule set, on a host of
+// which nothing else is known. For more than that make an Evaluator.
+func Evaluate(s *rules.Ruleset, p Packet) (Path, error) {
+	return NewEvaluator(Host{}, Compile(s)).Evaluate(p)
+}

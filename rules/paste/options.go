@@ -11,7 +11,8 @@ import (
 // iptables-save prints it.
 type valueKind string
 
-// The kinds of value. Options of a kind that is not listed are kept as typed.
+// The kinds of value. normalise checks them and writes them as iptables-save does; those that it does not
+// know (text, two, opt) are kept as typed.
 const (
 	kindNone     valueKind = ""
 	kindText     valueKind = "text"
@@ -39,6 +40,7 @@ const (
 	kindReject   valueKind = "reject"
 	kindLevel    valueKind = "level"
 	kindTwo      valueKind = "two" // two words, kept
+	kindOptional valueKind = "opt" // a word, which may be missing
 )
 
 // optionSpec is one option: its name as iptables-save prints it, other
@@ -74,8 +76,8 @@ func specsOf(text string) []optionSpec {
 	return list
 }
 
-// globalOptions are those that every command takes (iptables(8)). The short form
-// stands first.
+// globalOptions are the commands, parameters and other options of iptables(8) that belong to no match or
+// target. Which parameters go with which command is checked later. The short form comes first.
 var globalOptions = specsOf("-s|--source|--src:addr -d|--destination|--dst:addr -i|--in-interface:iface -o|--out-interface:iface " +
 	"-p|--protocol|--proto:proto -f|--fragment -m|--match:text -j|--jump:text -g|--goto:text -t|--table:text " +
 	"-w|--wait:opt -W|--wait-interval:number -c|--set-counters:two -n|--numeric -v|--verbose -x|--exact -4|--ipv4 -6|--ipv6 " +
@@ -181,7 +183,7 @@ func namesWith(table map[string][]optionSpec, name string) []string {
 	return found
 }
 
-// known reports a match that iptables has.
+// knownMatch reports a match that iptables has.
 func knownMatch(name string) bool {
 	_, ok := matchOptions[name]
 	return ok || slices.Contains(otherMatches, name)

@@ -69,7 +69,7 @@ func (im Import) InDoubt() bool {
 	return len(im.Questions) > 0 || slices.ContainsFunc(im.Remarks, func(f Remark) bool { return f.Level > Note })
 }
 
-// ImportGround is what a pasted text is held against. The zero value knows
+// Ground is what a pasted text is held against. The zero value knows
 // nothing of the host.
 type Ground struct {
 	// Sets are the tables as they are now.
@@ -84,7 +84,7 @@ type Ground struct {
 	// to be deleted or replaced for ones that stand: for lines that are only to be
 	// explained.
 	AnyChain bool
-	// Uplink is the interface to the world and its addresses, for corrections.
+	// Uplink is the interface to the Internet, with its addresses, for corrections.
 	Uplink           string
 	Uplink4, Uplink6 netip.Addr
 	// Links are the host's interfaces.
@@ -145,7 +145,7 @@ func looksLikeKnown(name string) bool {
 	return len(name) > 3 && nearest(name, names) != ""
 }
 
-// ReadImport makes a plan of pasted text: one iptables command, several, a shell
+// Read makes a plan of pasted text: one iptables command, several, a shell
 // script, or the output of iptables-save. It is read as a POSIX shell would,
 // without running anything or filling in variables. Every mistake is found with
 // its place and its correction.
@@ -216,9 +216,6 @@ func (im *importer) script(text string) {
 	for i := range commands {
 		c := &commands[i]
 		if c.after == ifDone && !im.last || c.after == ifFailed && im.last {
-			if c.after == ifFailed {
-				continue
-			}
 			continue
 		}
 		im.last = true
@@ -226,7 +223,8 @@ func (im *importer) script(text string) {
 	}
 }
 
-// words in front of a command that change nothing about what it does here.
+// stripPrefix takes off what is in front of the program: programs that run another one, and shell logic,
+// which has been reported where it begins a command.
 func stripPrefix(words []scriptWord) []scriptWord {
 	for len(words) > 0 {
 		switch words[0].text {
@@ -250,7 +248,8 @@ func stripPrefix(words []scriptWord) []scriptWord {
 // shellLogic are the words by which a shell decides and repeats.
 var shellLogic = []string{"if", "then", "elif", "else", "fi", "for", "while", "until", "do", "done", "case", "esac", "function", "{", "}", "[", "[[", "test", "select", "in"}
 
-// idleCommands commands change nothing on a gateway.
+// idleCommands change neither rules nor settings, and are left out without a word. exit, return, shift and
+// unset matter to a shell: here the lines that follow are read as if they were reached.
 var idleCommands = []string{"echo", "printf", "true", ":", "set", "exit", "sleep", "export", "logger", "clear", "cd", "date", "id", "whoami", "return", "unset", "shift"}
 
 // command takes one command of a script.

@@ -199,7 +199,7 @@ func (c *commandReader) option(i int, not bool) (int, *mistake) {
 		return 0, c.unknownShort(i)
 	}
 	if len(text) > 2 {
-		if spec.kind == kindNone || spec.kind == "opt" {
+		if spec.kind == kindNone || spec.kind == kindOptional {
 			var apart []string
 			for _, letter := range text[1:] {
 				if c.global("-"+string(letter)) == nil {
