@@ -84,24 +84,7 @@ func tracePackets(c *cobra.Command, o traceOptions, filter string) error {
 	say(stderr, fmt.Sprintf("tracing %s, set off by table %s", f, t.Table()))
 	out := newOutput(c)
 	defer out.Flush()
-	missed := 0
-	for n := 1; ; n++ {
-		p, more := <-t.Packets()
-		if !more {
-			break
-		}
-		if err := w.tell(ctx, out, p, o.json); err != nil {
-			return err
-		}
-		if now := t.Missed(); now > missed {
-			missed = now
-			say(stderr, "reports came faster than they could be taken: some hops are missing")
-		}
-		if n == o.count {
-			return nil
-		}
-	}
-	if err := t.Err(); err != nil {
+	if counted, err := o.tellPackets(ctx, t, w, out); counted || err != nil {
 		return err
 	}
 	switch timeUp := errors.Is(context.Cause(ctx), context.DeadlineExceeded); {
@@ -111,6 +94,27 @@ func tracePackets(c *cobra.Command, o traceOptions, filter string) error {
 		say(stderr, fmt.Sprintf("ended after %s; --timeout makes it longer", o.timeout))
 	}
 	return nil
+}
+
+// tellPackets writes packets until the trace ends, or as many as were asked for have been told.
+func (o traceOptions) tellPackets(ctx context.Context, t *trace.Trace, w *witness, out *output) (counted bool, err error) {
+	missed := 0
+	for n := 1; ; n++ {
+		p, more := <-t.Packets()
+		if !more {
+			return false, t.Err()
+		}
+		if err := w.tell(ctx, out, p, o.json); err != nil {
+			return false, err
+		}
+		if now := t.Missed(); now > missed {
+			missed = now
+			say(stderr, "reports came faster than they could be taken: some hops are missing")
+		}
+		if n == o.count {
+			return true, nil
+		}
+	}
 }
 
 // tracer sets traces off for the screens, which end with their context; where it cannot it says

@@ -81,9 +81,7 @@ func (m *machine) walk(st *state) bool {
 			continue
 		}
 		if m.budget--; m.budget < 0 {
-			m.incomplete = true
-			m.doubt(Doubt{What: "more rules to meet than are followed"})
-			return false
+			return m.giveUp()
 		}
 		r := &f.chain.rules[at]
 		t, open := m.meets(r, st)
@@ -118,24 +116,32 @@ func (m *machine) walk(st *state) bool {
 		case actJump:
 			m.enter(m.programOf(f.chain).chains[r.to], st)
 		case actGoto:
-			next := m.programOf(f.chain).chains[r.to]
-			// What follows in a chain the kernel calls is its policy, which the frame
-			// below stands for.
-			if len(m.stack) > 1 {
-				m.stack = m.stack[:len(m.stack)-1]
-			} else {
-				m.stack[0].seekEnd()
-			}
-			m.enter(next, st)
+			m.enterInstead(m.programOf(f.chain).chains[r.to], st)
 		case actTranslate:
-			if !m.translate(st, r, here) {
-				return false
-			}
-			return true
+			return m.translate(st, r, here)
 		default:
 			return m.unknownTarget(st, r, here)
 		}
 	}
+}
+
+// giveUp ends a packet's way that takes too many rules to follow.
+func (m *machine) giveUp() bool {
+	m.incomplete = true
+	m.doubt(Doubt{What: "more rules to meet than are followed"})
+	return false
+}
+
+// enterInstead puts a chain on the stack in place of the one that goes to it.
+func (m *machine) enterInstead(next *program, st *state) {
+	// What follows in a chain the kernel calls is its policy, which the frame
+	// below stands for.
+	if len(m.stack) > 1 {
+		m.stack = m.stack[:len(m.stack)-1]
+	} else {
+		m.stack[0].seekEnd()
+	}
+	m.enter(next, st)
 }
 
 // seekEnd leaves nothing of the chain to meet but its policy.
@@ -177,13 +183,9 @@ func (m *machine) meets(r *code, st *state) (t Truth, open string) {
 	t = Yes
 	if what := r.what; what != 0 {
 		if what&(onNever|onUnknown|onHoles) != 0 {
-			if what&onNever != 0 {
+			if t, open = m.odd(what); t == No {
 				return No, ""
 			}
-			if what&onUnknown != 0 {
-				t, open = Unknown, "a rule that cannot be read"
-			}
-			m.particular = m.particular || what&onHoles != 0
 		}
 		if what&onDst != 0 && st.has&unknownDst == 0 && r.dst.holds(st.dst) == (r.flip&onDst != 0) {
 			return No, ""
@@ -233,6 +235,20 @@ func (m *machine) meets(r *code, st *state) (t Truth, open string) {
 			}
 		}
 	}
+	return t, open
+}
+
+// odd is what a rule says that never matches, cannot be read, or compares under a mask with holes.
+func (m *machine) odd(what uint16) (t Truth, open string) {
+	switch {
+	case what&onNever != 0:
+		return No, ""
+	case what&onUnknown != 0:
+		t, open = Unknown, "a rule that cannot be read"
+	default:
+		t = Yes
+	}
+	m.particular = m.particular || what&onHoles != 0
 	return t, open
 }
 

@@ -62,6 +62,26 @@ func compileConntrack(m rules.Conntrack, f rules.Family, add addTest) {
 			return truth(mc.pkt.Protocol == n).flip(m.Proto.Not)
 		}, seesNone)
 	}
+	compileFlowAddrs(m, f, flow)
+	compileFlowPorts(m, flow)
+	if m.Status != nil {
+		flow(statusTest(m.Status), seesNone)
+	}
+	if m.Expire != nil {
+		flow(unknownTest, seesNone)
+	}
+	if m.Dir != "" {
+		flow(func(_ *machine, st *state) Truth {
+			if st.ct.state != StateNew {
+				return Unknown
+			}
+			return truth(m.Dir == "ORIGINAL")
+		}, seesNone)
+	}
+}
+
+// compileFlowAddrs compares the addresses of the packet's flow, in both directions.
+func compileFlowAddrs(m rules.Conntrack, f rules.Family, flow addTest) {
 	nets := [...]struct {
 		net           *rules.Net
 		reply, source bool
@@ -78,6 +98,10 @@ func compileConntrack(m rules.Conntrack, f rules.Family, add addTest) {
 			}, seesNet(f, &masked))
 		}
 	}
+}
+
+// compileFlowPorts compares the ports of the packet's flow, in both directions.
+func compileFlowPorts(m rules.Conntrack, flow addTest) {
 	ports := [...]struct {
 		port          *rules.PortMatch
 		reply, source bool
@@ -92,20 +116,6 @@ func compileConntrack(m rules.Conntrack, f rules.Family, add addTest) {
 				return within(have, p.port.Ports).flip(p.port.Not)
 			}, seesPorts(ofBoth, p.port.Ports))
 		}
-	}
-	if m.Status != nil {
-		flow(statusTest(m.Status), seesNone)
-	}
-	if m.Expire != nil {
-		flow(unknownTest, seesNone)
-	}
-	if m.Dir != "" {
-		flow(func(_ *machine, st *state) Truth {
-			if st.ct.state != StateNew {
-				return Unknown
-			}
-			return truth(m.Dir == "ORIGINAL")
-		}, seesNone)
 	}
 }
 

@@ -32,14 +32,7 @@ func (c *code) compileMatch(f rules.Family, m rules.Match) {
 			add(unknownTest, seesNone)
 		}
 	case rules.Multiport:
-		of := ofBoth
-		switch m.Side {
-		case rules.SourceSide:
-			of = ofSource
-		case rules.DestSide:
-			of = ofDest
-		}
-		add(multiportTest(m), seesPorts(of, m.List...))
+		compileMultiport(m, add)
 	case rules.ICMPType:
 		add(icmpTest(m), seesNone)
 	case rules.IPRange:
@@ -56,12 +49,7 @@ func (c *code) compileMatch(f rules.Family, m rules.Match) {
 	case rules.TTL:
 		add(ttlTest(m), seesNone)
 	case rules.Length:
-		add(func(mc *machine, _ *state) Truth {
-			if mc.pkt.Length == 0 {
-				return Unknown
-			}
-			return truth(m.Lo <= mc.pkt.Length && mc.pkt.Length <= m.Hi).flip(m.Not)
-		}, seesNone)
+		add(lengthTest(m), seesNone)
 	case rules.TOS:
 		add(func(mc *machine, st *state) Truth { return mc.tos(st, m.Mask, m.Value).flip(m.Not) }, seesNone)
 	case rules.DSCP:
@@ -97,6 +85,26 @@ func flagsTest(t *rules.TCPFlags) holds {
 		}
 		return truth(flags&t.Mask == t.Comp).flip(t.Not)
 	}
+}
+
+func lengthTest(m rules.Length) holds {
+	return func(mc *machine, _ *state) Truth {
+		if mc.pkt.Length == 0 {
+			return Unknown
+		}
+		return truth(m.Lo <= mc.pkt.Length && mc.pkt.Length <= m.Hi).flip(m.Not)
+	}
+}
+
+func compileMultiport(m rules.Multiport, add addTest) {
+	of := ofBoth
+	switch m.Side {
+	case rules.SourceSide:
+		of = ofSource
+	case rules.DestSide:
+		of = ofDest
+	}
+	add(multiportTest(m), seesPorts(of, m.List...))
 }
 
 func multiportTest(m rules.Multiport) holds {

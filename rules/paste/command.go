@@ -12,13 +12,7 @@ import (
 func (c *commandReader) command(letter byte, i int) (int, *mistake) {
 	name := c.words[i].text
 	if c.op != 0 {
-		first := "-" + string(c.op)
-		m := c.fail(i, "%s and %s are two commands, and one line takes one", first, name)
-		if low := strings.ToLower(name); len(name) == 2 && c.global(low) != nil && strings.Contains("-s-d-p-i-j-t", low) {
-			m.text += fmt.Sprintf("; small letters choose packets: is %s meant?", low)
-			return 0, m.replace(i, 1, low)
-		}
-		return 0, m
+		return 0, c.secondCommand(name, i)
 	}
 	c.op, c.opAt = letter, i
 	next := i + 1
@@ -69,6 +63,17 @@ func (c *commandReader) command(letter byte, i int) (int, *mistake) {
 		}
 	}
 	return next, m
+}
+
+// secondCommand is the mistake of two commands in one line: a capital where a small letter was meant.
+func (c *commandReader) secondCommand(name string, i int) *mistake {
+	first := "-" + string(c.op)
+	m := c.fail(i, "%s and %s are two commands, and one line takes one", first, name)
+	if low := strings.ToLower(name); len(name) == 2 && c.global(low) != nil && strings.Contains("-s-d-p-i-j-t", low) {
+		m.text += fmt.Sprintf("; small letters choose packets: is %s meant?", low)
+		return m.replace(i, 1, low)
+	}
+	return m
 }
 
 // missingChain mends a command without its chain.

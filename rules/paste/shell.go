@@ -161,28 +161,10 @@ func (r *scriptReader) step() {
 		r.skip(n)
 	case c == '#':
 		r.comment()
-	case c == '&' && r.peek(1) == '&':
-		r.skip(2)
-		r.end(ifDone)
-	case c == '|' && r.peek(1) == '|':
-		r.skip(2)
-		r.end(ifFailed)
-	case c == ';':
-		r.take()
-		r.end(straight)
 	case c == '&' && r.peek(1) == '>':
 		r.redirect(2)
-	case c == '&':
-		r.take()
-		r.end(straight)
-	case c == '|':
-		r.take()
-		r.say(line, col, "|", Error, "a pipe joins programs, and nothing is run here: paste the iptables commands alone", "")
-		r.end(straight)
-	case c == '(' || c == ')':
-		r.take()
-		r.say(line, col, string(c), Error, "parentheses are shell logic, and nothing is run here: paste the iptables commands alone", "")
-		r.end(straight)
+	case strings.ContainsRune("&|;()", c):
+		r.operator(c)
 	case c == '<' && r.placeholder() > 0:
 		r.word()
 	case c == '<' || c == '>':
@@ -200,6 +182,27 @@ func (r *scriptReader) step() {
 	default:
 		r.word()
 	}
+}
+
+// operator reads a sign that ends a command (sh(1), "control operators").
+func (r *scriptReader) operator(c rune) {
+	line, col := r.line, r.col
+	twice := r.peek(1) == c
+	r.take()
+	after := straight
+	switch {
+	case c == '&' && twice:
+		r.take()
+		after = ifDone
+	case c == '|' && twice:
+		r.take()
+		after = ifFailed
+	case c == '|':
+		r.say(line, col, "|", Error, "a pipe joins programs, and nothing is run here: paste the iptables commands alone", "")
+	case c == '(' || c == ')':
+		r.say(line, col, string(c), Error, "parentheses are shell logic, and nothing is run here: paste the iptables commands alone", "")
+	}
+	r.end(after)
 }
 
 // continues is the length of a backslash at a line's end, blanks after it included.
@@ -327,73 +330,82 @@ func (r *scriptReader) word() {
 	if len(r.now.words) == 0 {
 		r.now.line = r.line
 	}
+	q := quotes{open: [2]int{r.line, r.col}}
 	var b strings.Builder
-	quote := rune(0)
-	open := [2]int{r.line, r.col}
 	for r.at < len(r.src) {
 		c := r.peek(0)
-		switch {
-		case quote == '\'':
-			r.take()
-			if c == '\'' {
-				quote = 0
-			} else {
-				b.WriteRune(c)
-			}
-			continue
-		case c == '$' || c == '`':
-			if r.fill(&w, &b) {
-				continue
-			}
-			b.WriteRune(r.take())
-			continue
-		case quote == '"':
-			r.take()
-			switch {
-			case c == '"':
-				quote = 0
-			case c == '\\' && r.at < len(r.src) && strings.ContainsRune("\\\"$`", r.peek(0)):
-				b.WriteRune(r.take())
-			case c == '\\' && r.peek(0) == '\n':
-				r.take()
-			default:
-				b.WriteRune(c)
-			}
-			continue
-		case c == '\'' || c == '"':
-			open = [2]int{r.line, r.col}
-			quote, w.quoted = c, true
-			r.take()
-			continue
-		case c == '\\':
-			if n := r.continues(); n > 0 {
-				r.skip(n)
-				continue
-			}
-			r.take()
-			w.quoted = true
-			if r.at < len(r.src) {
-				b.WriteRune(r.take())
-			}
-			continue
-		case c == '<' && r.placeholder() > 0:
-			n := r.placeholder()
-			from := b.Len()
-			b.WriteString(string(r.src[r.at : r.at+n]))
-			r.skip(n)
-			r.ask(&w, &b, from, b.String()[from:], "")
-			continue
-		}
-		if strings.ContainsRune(" \t\n;&|<>()", c) {
+		if q.now == 0 && (c != '<' || r.placeholder() == 0) && strings.ContainsRune(" \t\n;&|<>()", c) {
 			break
 		}
-		b.WriteRune(r.take())
+		r.character(&w, &b, &q)
 	}
-	if quote != 0 {
-		r.say(open[0], open[1], string(quote), Error, "a quote is opened here and never closed", "")
+	if q.now != 0 {
+		r.say(q.open[0], q.open[1], string(q.now), Error, "a quote is opened here and never closed", "")
 	}
 	w.text = b.String()
 	r.now.words = append(r.now.words, w)
+}
+
+// quotes is the quote that the reader is inside of, 0 where there is none, and where the last one opened.
+type quotes struct {
+	now  rune
+	open [2]int // line and column
+}
+
+// character reads the next character of a word, or what a backslash, a quote or a gap makes of several.
+func (r *scriptReader) character(w *scriptWord, b *strings.Builder, q *quotes) {
+	c := r.peek(0)
+	switch {
+	case q.now == '\'':
+		r.take()
+		if c == '\'' {
+			q.now = 0
+		} else {
+			b.WriteRune(c)
+		}
+	case c == '$' || c == '`':
+		if !r.fill(w, b) {
+			b.WriteRune(r.take())
+		}
+	case q.now == '"':
+		r.insideDouble(b, q)
+	case c == '\'' || c == '"':
+		*q = quotes{c, [2]int{r.line, r.col}}
+		w.quoted = true
+		r.take()
+	case c == '\\':
+		if n := r.continues(); n > 0 {
+			r.skip(n)
+			return
+		}
+		r.take()
+		w.quoted = true
+		if r.at < len(r.src) {
+			b.WriteRune(r.take())
+		}
+	case c == '<':
+		n := r.placeholder()
+		from := b.Len()
+		b.WriteString(string(r.src[r.at : r.at+n]))
+		r.skip(n)
+		r.ask(w, b, from, b.String()[from:], "")
+	default:
+		b.WriteRune(r.take())
+	}
+}
+
+// insideDouble reads a character inside double quotes, where a backslash quotes only some.
+func (r *scriptReader) insideDouble(b *strings.Builder, q *quotes) {
+	switch c := r.take(); {
+	case c == '"':
+		q.now = 0
+	case c == '\\' && r.at < len(r.src) && strings.ContainsRune("\\\"$`", r.peek(0)):
+		b.WriteRune(r.take())
+	case c == '\\' && r.peek(0) == '\n':
+		r.take()
+	default:
+		b.WriteRune(c)
+	}
 }
 
 // fill reads what a shell would fill in: a variable, or what a command prints.

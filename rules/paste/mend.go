@@ -1,0 +1,104 @@
+package paste
+
+import (
+	"slices"
+	"strings"
+
+	"nattui/rules"
+)
+
+// mended is a command after its mistakes were corrected.
+type mended struct {
+	reader   *commandReader
+	hopeless bool // a mistake has no correction
+}
+
+// maxMends bounds the corrections of one command.
+const maxMends = 40
+
+func (im *importer) iptablesAs(words []scriptWord, program string, tolerant bool) {
+	queue := [][]scriptWord{words}
+	for n := 0; len(queue) > 0 && n < 16; n++ {
+		one, more := im.mend(queue[0], program)
+		queue = append(more, queue[1:]...)
+		if one.reader == nil {
+			continue
+		}
+		im.ask(one.reader.questions)
+		keep := one.hopeless || im.carry(one.reader, tolerant)
+		line := commandText(one.reader.words)
+		if !keep {
+			line = "# " + line
+		}
+		im.out.Corrected = append(im.out.Corrected, line)
+	}
+}
+
+// commandText prints a command for a shell, with its gaps as they were written.
+func commandText(words []scriptWord) string {
+	parts := make([]string, len(words))
+	for i, w := range words {
+		parts[i] = rules.ShellWord(w.text)
+		if len(w.unknown) > 0 {
+			parts[i] = w.text
+			if strings.ContainsAny(w.text, " \t") && !strings.HasPrefix(w.text, "<") {
+				parts[i] = `"` + w.text + `"`
+			}
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// mend reads a command, corrects its first mistake, and reads it again until
+// there is none. more are commands that the line came to besides.
+func (im *importer) mend(words []scriptWord, program string) (one mended, more [][]scriptWord) {
+	for range maxMends {
+		r := &commandReader{ground: &im.ground, words: slices.Clone(words)}
+		if len(words[0].unknown) == 0 {
+			program = words[0].text
+		}
+		r.family, r.backend, r.explicit, _ = iptablesProgram(program)
+		if !r.explicit {
+			r.backend = im.ground.Backend
+		}
+		m := r.read()
+		if m == nil && !im.ground.accepts() {
+			m = r.doubt()
+		}
+		words = r.words
+		for _, note := range r.notes {
+			if !slices.Contains(im.out.Remarks, note) {
+				im.find(note)
+			}
+		}
+		if m == nil {
+			return mended{reader: r}, more
+		}
+		if m.severity == Doubt && im.ground.accepts() {
+			return mended{reader: r}, more
+		}
+		at := words[min(m.at, len(words)-1)]
+		im.find(Remark{at.line, at.col, at.text, m.severity, m.text, m.fix})
+		if m.mend == nil && m.instead == nil {
+			return mended{reader: r, hopeless: true}, more
+		}
+		if len(m.instead) > 0 && m.instead[0] == "\n" {
+			more = append(more, slices.Clone(words[m.at:]))
+			words = slices.Clone(words[:m.at])
+			continue
+		}
+		if m.mend != nil {
+			words = m.mend(words)
+		}
+		for i, alternative := range m.instead {
+			other := putWords(words, m.at, 1, []string{alternative})
+			if i > 0 {
+				more = append(more, other)
+			}
+		}
+		if len(m.instead) > 0 {
+			words = putWords(words, m.at, 1, m.instead[:1])
+		}
+	}
+	return mended{reader: &commandReader{ground: &im.ground, words: words}, hopeless: true}, more
+}
