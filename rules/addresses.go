@@ -112,9 +112,6 @@ func (m MAC) Module() string    { return "mac" }
 func (m MAC) options() []Option { return []Option{NewOption(m.Not, "--mac-source", m.Address)} }
 
 func parseMAC(_ string, opts []Option) (Match, bool) {
-	if len(opts) != 1 || opts[0].Name != "--mac-source" {
-		return nil, false
-	}
-	text, ok := opts[0].single()
-	return MAC{opts[0].Not, text}, ok
+	text, not, ok := onlyOption(opts, "--mac-source")
+	return MAC{not, text}, ok
 }

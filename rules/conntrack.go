@@ -18,11 +18,8 @@ func (m CTState) options() []Option {
 }
 
 func parseCTState(_ string, opts []Option) (Match, bool) {
-	if len(opts) != 1 || opts[0].Name != "--state" {
-		return nil, false
-	}
-	text, ok := opts[0].single()
-	return CTState{opts[0].Not, strings.Split(text, ",")}, ok
+	text, not, ok := onlyOption(opts, "--state")
+	return CTState{not, strings.Split(text, ",")}, ok
 }
 
 // Conntrack is a match on what connection tracking knows of the packet's flow

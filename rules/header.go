@@ -49,12 +49,9 @@ func (m Length) options() []Option {
 }
 
 func parseLength(_ string, opts []Option) (Match, bool) {
-	if len(opts) != 1 || opts[0].Name != "--length" {
-		return nil, false
-	}
-	text, _ := opts[0].single()
-	p, ok := ParsePorts(text, ":")
-	return Length{opts[0].Not, p.Lo, p.Hi}, ok
+	text, not, ok := onlyOption(opts, "--length")
+	p, read := ParsePorts(text, ":")
+	return Length{not, p.Lo, p.Hi}, ok && read
 }
 
 // TOS is a match on the type-of-service byte under a mask.
@@ -76,12 +73,9 @@ func hex2(v uint32) string {
 }
 
 func parseTOS(_ string, opts []Option) (Match, bool) {
-	if len(opts) != 1 || opts[0].Name != "--tos" {
-		return nil, false
-	}
-	text, _ := opts[0].single()
-	b, ok := ParseBits(text, 0xff)
-	return TOS{opts[0].Not, b}, ok && b.Value < 256 && b.Mask < 256
+	text, not, ok := onlyOption(opts, "--tos")
+	b, read := ParseBits(text, 0xff)
+	return TOS{not, b}, ok && read && b.Value < 256 && b.Mask < 256
 }
 
 // DSCP is a match on the upper six bits of the type-of-service byte.
@@ -94,12 +88,9 @@ func (m DSCP) Module() string    { return "dscp" }
 func (m DSCP) options() []Option { return []Option{NewOption(m.Not, "--dscp", hex2(uint32(m.Value)))} }
 
 func parseDSCP(_ string, opts []Option) (Match, bool) {
-	if len(opts) != 1 || opts[0].Name != "--dscp" {
-		return nil, false
-	}
-	text, _ := opts[0].single()
-	b, ok := ParseBits(text, 0x3f)
-	return DSCP{opts[0].Not, uint8(b.Value)}, ok && b.Value < 64
+	text, not, ok := onlyOption(opts, "--dscp")
+	b, read := ParseBits(text, 0x3f)
+	return DSCP{not, uint8(b.Value)}, ok && read && b.Value < 64
 }
 
 // PktType is a match on how the packet reached the link: unicast, broadcast, multicast.
@@ -112,9 +103,6 @@ func (m PktType) Module() string    { return "pkttype" }
 func (m PktType) options() []Option { return []Option{NewOption(m.Not, "--pkt-type", m.Type)} }
 
 func parsePktType(_ string, opts []Option) (Match, bool) {
-	if len(opts) != 1 || opts[0].Name != "--pkt-type" {
-		return nil, false
-	}
-	text, ok := opts[0].single()
-	return PktType{opts[0].Not, text}, ok
+	text, not, ok := onlyOption(opts, "--pkt-type")
+	return PktType{not, text}, ok
 }

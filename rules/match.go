@@ -37,6 +37,15 @@ func (o Option) single() (string, bool) {
 	return o.Args[0], true
 }
 
+// onlyOption is the argument of the one option that a match has, by the option's name.
+func onlyOption(opts []Option, name string) (text string, not, ok bool) {
+	if len(opts) != 1 || opts[0].Name != name {
+		return "", false, false
+	}
+	text, ok = opts[0].single()
+	return text, opts[0].Not, ok
+}
+
 // Opaque is a match that nattui does not understand, word for word.
 type Opaque struct {
 	Name  string
@@ -81,12 +90,9 @@ func (m Mark) options() []Option {
 }
 
 func parseMark(module string, opts []Option) (Match, bool) {
-	if len(opts) != 1 || opts[0].Name != "--mark" {
-		return nil, false
-	}
-	text, _ := opts[0].single()
-	b, ok := ParseBits(text, 0xffffffff)
-	return Mark{module == "connmark", opts[0].Not, b}, ok
+	text, not, ok := onlyOption(opts, "--mark")
+	b, read := ParseBits(text, 0xffffffff)
+	return Mark{module == "connmark", not, b}, ok && read
 }
 
 // Comment matches always; it is the administrator's note.
@@ -96,11 +102,8 @@ func (m Comment) Module() string    { return "comment" }
 func (m Comment) options() []Option { return []Option{NewOption(false, "--comment", m.Text)} }
 
 func parseComment(_ string, opts []Option) (Match, bool) {
-	if len(opts) != 1 || opts[0].Name != "--comment" || opts[0].Not {
-		return nil, false
-	}
-	text, ok := opts[0].single()
-	return Comment{text}, ok
+	text, not, ok := onlyOption(opts, "--comment")
+	return Comment{text}, ok && !not
 }
 
 // Owner is a match on the process that sends a local packet (OUTPUT and POSTROUTING).

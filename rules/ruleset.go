@@ -81,6 +81,23 @@ func (s *Ruleset) Chain(table, name string) (*Chain, bool) {
 	return t.Chain(name)
 }
 
+// JumpTo returns the first rule of a table that leads to a chain by -j or -g: as long as there is one, the
+// kernel refuses to remove the chain.
+func (s *Ruleset) JumpTo(table, chain string) (Rule, bool) {
+	t, ok := s.Table(table)
+	if !ok {
+		return Rule{}, false
+	}
+	for _, c := range t.Chains {
+		for _, r := range c.Rules {
+			if r.Target.LeadsTo(chain) {
+				return r, true
+			}
+		}
+	}
+	return Rule{}, false
+}
+
 // Chain returns the chain of the name.
 func (t *Table) Chain(name string) (*Chain, bool) {
 	for i := range t.Chains {

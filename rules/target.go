@@ -51,6 +51,11 @@ type Target struct {
 	Options []string
 }
 
+// LeadsTo reports a jump (-j) or goto (-g) to the chain.
+func (t Target) LeadsTo(chain string) bool {
+	return (t.Kind == Jump || t.Kind == Goto) && t.Name == chain
+}
+
 // Translation says what a translating target puts in place of what was there.
 // An empty part is left as it is.
 type Translation struct {

@@ -96,9 +96,9 @@ type Done struct {
 // another process changes something, at most some seconds.
 type Journal interface {
 	// Entries lists all changes, the latest first.
-	Entries() ([]Entry, error)
+	Entries() ([]JournalEntry, error)
 	// Waiting is the change that waits to be confirmed; nil if none does.
-	Waiting() (*Entry, error)
+	Waiting() (*JournalEntry, error)
 	Confirm(ctx context.Context, id string) error
 	Rollback(ctx context.Context, id string) error
 	// UndoPlan is what takes a settled change back on the gateway as it is now; the
@@ -108,12 +108,12 @@ type Journal interface {
 	// RuleNotes tells what is known about the rules of the sets.
 	RuleNotes(sets map[rules.Place]*rules.Ruleset) (RuleNotes, error)
 	// Drift compares what runs with what is kept for boot; Save keeps what runs.
-	Drift(ctx context.Context) (Drift, error)
+	Drift(ctx context.Context) (Unsaved, error)
 	Save(ctx context.Context) error
 }
 
-// Entry is one change as the journal tells it.
-type Entry struct {
+// JournalEntry is one change as the journal tells it.
+type JournalEntry struct {
 	ID       string
 	At       time.Time
 	By, From string
@@ -128,11 +128,11 @@ type Entry struct {
 	Outside bool
 	// Proof is, for a change that waits, the first SSH connection that got through
 	// after it was made; nil so far.
-	Proof *Login
+	Proof *FreshLogin
 }
 
-// Login is an SSH connection that got through after a change was made.
-type Login struct {
+// FreshLogin is an SSH connection that got through after a change was made.
+type FreshLogin struct {
 	From  netip.Addr
 	After time.Duration
 }
@@ -165,14 +165,14 @@ type Parked struct {
 	Return rules.Change
 }
 
-// Drift is what differs between the rules that run and those kept for boot.
-type Drift struct {
+// Unsaved is what differs between the rules that run and those kept for boot.
+type Unsaved struct {
 	Rules int      // how many differ
 	Lines []string // in words
 }
 
 // None reports that what runs is what is kept.
-func (d Drift) None() bool { return d.Rules == 0 }
+func (d Unsaved) None() bool { return d.Rules == 0 }
 
 // Flows is the live flow table and the questions that can be asked about it.
 // All methods but Forget and Details return at once.

@@ -179,7 +179,7 @@ func (s *guideScreen) check(field string) error {
 	if s.running {
 		return nil // it will be said once it is known
 	}
-	for _, p := range s.advice.Problems {
+	for _, p := range s.advice.Objections {
 		if p.Field == field && !p.Warning {
 			return errors.New(p.Text)
 		}
@@ -281,7 +281,7 @@ func (s *guideScreen) writeState(w *planWriter) {
 }
 
 func (s *guideScreen) writeProblems(w *planWriter) {
-	for _, p := range s.advice.Problems {
+	for _, p := range s.advice.Objections {
 		if !s.shows(p) {
 			continue
 		}
@@ -346,7 +346,7 @@ func (s *guideScreen) suggestLine(add func(style lipgloss.Style, first, rest, wo
 
 // shows tells whether a problem is to be said already: not that a field is empty
 // which nobody has come to yet.
-func (s *guideScreen) shows(p guide.Problem) bool {
+func (s *guideScreen) shows(p guide.Objection) bool {
 	if p.Warning || s.ready {
 		return true
 	}

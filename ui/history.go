@@ -17,20 +17,20 @@ import (
 // ended; and takes one back.
 type historyScreen struct {
 	*desk
-	entries []Entry
+	entries []JournalEntry
 	err     error
 	cursor  table.Cursor[string]
 	height  int
 	shown   bool
-	drift   Drift
+	drift   Unsaved
 	drifted bool // drift is known
 }
 
 func newHistoryScreen(d *desk) *historyScreen { return &historyScreen{desk: d} }
 
 type historyMsg struct {
-	entries []Entry
-	drift   Drift
+	entries []JournalEntry
+	drift   Unsaved
 	drifted bool
 	err     error
 }
@@ -96,9 +96,9 @@ func (s *historyScreen) Wheel(by int) {
 	s.cursor.Go(s.cursor.Index()+by, len(s.entries), s.key)
 }
 
-func (s *historyScreen) current() (Entry, bool) {
+func (s *historyScreen) current() (JournalEntry, bool) {
 	if len(s.entries) == 0 {
-		return Entry{}, false
+		return JournalEntry{}, false
 	}
 	return s.entries[min(s.cursor.Index(), len(s.entries)-1)], true
 }
@@ -143,7 +143,7 @@ func (s *historyScreen) undoCurrent() tea.Cmd {
 
 // undoPlanMsg is what would take an entry back.
 type undoPlanMsg struct {
-	entry Entry
+	entry JournalEntry
 	plan  rules.Plan
 	err   error
 }
@@ -235,7 +235,7 @@ func (s *historyScreen) emptyNote() string {
 	return ""
 }
 
-func (s *historyScreen) row(e *Entry, cols []table.Column, widths []int, on bool) string {
+func (s *historyScreen) row(e *JournalEntry, cols []table.Column, widths []int, on bool) string {
 	var over *lipgloss.Style
 	bar := "   "
 	if on {
@@ -258,7 +258,7 @@ func (s *historyScreen) row(e *Entry, cols []table.Column, widths []int, on bool
 }
 
 // stateWord is the state in a word: what others did is not nattui's to confirm.
-func (e *Entry) stateWord() string {
+func (e *JournalEntry) stateWord() string {
 	if e.Outside {
 		return "outside"
 	}
@@ -308,7 +308,7 @@ func (s *historyScreen) foot(width, height int) []string {
 }
 
 // noteOf says what became of an entry, or is to become of it.
-func (s *historyScreen) noteOf(e *Entry) string {
+func (s *historyScreen) noteOf(e *JournalEntry) string {
 	switch {
 	case e.Result != "":
 		return e.Result
@@ -323,7 +323,7 @@ func (s *historyScreen) noteOf(e *Entry) string {
 // entryDetails is everything about one change.
 type entryDetails struct {
 	*desk
-	entry Entry
+	entry JournalEntry
 	reading
 }
 

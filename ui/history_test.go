@@ -11,8 +11,8 @@ import (
 
 // journal is a record that a test fills.
 type journal struct {
-	entries []Entry
-	waiting *Entry
+	entries []JournalEntry
+	waiting *JournalEntry
 	said    []string
 	back    rules.Plan // what undoing would do
 	stuck   error      // why it would not
@@ -20,8 +20,8 @@ type journal struct {
 	notes   RuleNotes
 }
 
-func (j *journal) Entries() ([]Entry, error) { return j.entries, nil }
-func (j *journal) Waiting() (*Entry, error)  { return j.waiting, nil }
+func (j *journal) Entries() ([]JournalEntry, error) { return j.entries, nil }
+func (j *journal) Waiting() (*JournalEntry, error)  { return j.waiting, nil }
 
 func (j *journal) Confirm(_ context.Context, id string) error {
 	j.said, j.waiting = append(j.said, "confirm "+id), nil
@@ -44,8 +44,8 @@ func (j *journal) Undo(_ context.Context, id string, t Terms) (Done, error) {
 
 func (j *journal) RuleNotes(map[rules.Place]*rules.Ruleset) (RuleNotes, error) { return j.notes, nil }
 
-func (j *journal) Drift(context.Context) (Drift, error) {
-	return Drift{Rules: 1, Lines: []string{"runs, and is not kept: IPv4 · nft nat -A PREROUTING -i wan0 -j ACCEPT"}}, nil
+func (j *journal) Drift(context.Context) (Unsaved, error) {
+	return Unsaved{Rules: 1, Lines: []string{"runs, and is not kept: IPv4 · nft nat -A PREROUTING -i wan0 -j ACCEPT"}}, nil
 }
 
 func (j *journal) Save(context.Context) error {
@@ -54,7 +54,7 @@ func (j *journal) Save(context.Context) error {
 }
 
 func historyStage(t *testing.T, width, height int) (*stage, *journal) {
-	j := &journal{entries: []Entry{
+	j := &journal{entries: []JournalEntry{
 		{ID: "2", At: clock, By: "root (sudo: alice)", From: "198.51.100.7", State: "rolled-back", Summary: "Delete rule 2 of PREROUTING", Commands: []string{"iptables -t nat -D PREROUTING -i wan0 -j ACCEPT"}, Result: "it was not confirmed in time"},
 		{ID: "1", At: clock.Add(-time.Hour), By: "root", State: "confirmed", Summary: "Add to the end of PREROUTING: TCP to port 80 goes to 192.168.0.2.", Commands: []string{"iptables -t nat -A PREROUTING -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2"}, Stands: true},
 	}}

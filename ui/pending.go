@@ -14,7 +14,7 @@ import (
 type pending struct {
 	id, by, from string
 	deadline     time.Time
-	proof        *Login
+	proof        *FreshLogin
 }
 
 // left is how long it still stands.
@@ -71,7 +71,7 @@ func (d *desk) proofLine() string {
 
 // pendingMsg comes once a second while a change waits to be confirmed.
 type pendingMsg struct {
-	entry *Entry // nil: none waits any more
+	entry *JournalEntry // nil: none waits any more
 	err   error
 	again bool // it comes of watchPending
 }

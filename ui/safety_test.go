@@ -142,11 +142,11 @@ func TestFlowsLeftBehindAreForgotten(t *testing.T) {
 func TestProofIsShown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := sshStage(t, 80, 24)
-		waiting := Entry{ID: "9", By: "root", From: "198.51.100.7", State: "applied", Deadline: clock.Add(80 * time.Second)}
+		waiting := JournalEntry{ID: "9", By: "root", From: "198.51.100.7", State: "applied", Deadline: clock.Add(80 * time.Second)}
 		s.app.seePending(pendingMsg{entry: &waiting})
 		s.app.drawn = s.app.draw()
 		s.sees("by root from 198.51.100.7: a new SSH login")
-		waiting.Proof = &Login{netip.MustParseAddr("198.51.100.7"), 4200 * time.Millisecond}
+		waiting.Proof = &FreshLogin{netip.MustParseAddr("198.51.100.7"), 4200 * time.Millisecond}
 		s.app.seePending(pendingMsg{entry: &waiting})
 		s.app.drawn = s.app.draw()
 		s.sees("a new SSH connection from 198.51.100.7 got through 4s after the change")

@@ -104,7 +104,7 @@ func TestQuitTellsOfAFailure(t *testing.T) {
 func TestQuitTwiceLeavesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, j := &slowGateway{takes: 30 * time.Second}, &journal{}
-		j.entries = []Entry{{ID: "7", State: "pending", At: time.Now().Add(time.Hour)}} // some time after the change was begun
+		j.entries = []JournalEntry{{ID: "7", State: "pending", At: time.Now().Add(time.Hour)}} // some time after the change was begun
 		said := leave(t, g, j, func(x *terminal, _ context.CancelFunc) {
 			x.press("q", "q")
 		})

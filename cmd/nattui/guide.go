@@ -186,7 +186,7 @@ func (o *guideOptions) run(c *cobra.Command, recipe guide.Recipe) error {
 		return err
 	}
 	a := recipe.Advise(h)
-	for _, p := range a.Problems {
+	for _, p := range a.Objections {
 		sayAdvice(c, p)
 	}
 	if a.Wrong() {
@@ -256,7 +256,7 @@ func readFlows(ctx context.Context) (*flow.Flows, error) {
 
 // sayAdvice says what is wrong with an answer, or doubtful, by the name of its
 // flag, with the nearest that would work.
-func sayAdvice(c *cobra.Command, p guide.Problem) {
+func sayAdvice(c *cobra.Command, p guide.Objection) {
 	line := text.Safe(p.Text)
 	if p.Field != "" {
 		line = "--" + p.Field + ": " + line

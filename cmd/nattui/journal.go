@@ -62,38 +62,38 @@ func doneOf(e commit.Entry, err error) (ui.Done, error) {
 }
 
 // Entries lists all changes, the latest first.
-func (s *safeChanges) Entries() ([]ui.Entry, error) {
+func (s *safeChanges) Entries() ([]ui.JournalEntry, error) {
 	history, aside, err := s.committer.Store().History()
 	if err != nil {
 		return nil, err
 	}
-	entries := make([]ui.Entry, 0, len(history))
+	entries := make([]ui.JournalEntry, 0, len(history))
 	for i := range history {
 		entries = append(entries, shownEntry(&history[i]))
 	}
-	slices.SortStableFunc(entries, func(a, b ui.Entry) int { return b.At.Compare(a.At) })
+	slices.SortStableFunc(entries, func(a, b ui.JournalEntry) int { return b.At.Compare(a.At) })
 	if len(aside) > 0 {
 		return entries, fmt.Errorf("a part of the journal is damaged; it was set aside in %s", aside[0])
 	}
 	return entries, nil
 }
 
-func shownEntry(e *commit.Entry) ui.Entry {
-	return ui.Entry{
+func shownEntry(e *commit.Entry) ui.JournalEntry {
+	return ui.JournalEntry{
 		ID: e.ID, At: e.At, By: e.By, From: e.From, State: string(e.State), Deadline: e.Deadline, Expires: e.Expires,
 		Summary: e.Summary(), Commands: e.Commands(), Result: e.Result, Stands: e.Stands(), Outside: e.Kind == commit.KindOutside,
 	}
 }
 
 // Waiting is the change that waits to be confirmed.
-func (s *safeChanges) Waiting() (*ui.Entry, error) {
+func (s *safeChanges) Waiting() (*ui.JournalEntry, error) {
 	e, err := s.committer.Store().Waiting()
 	if err != nil || e == nil || e.Deadline.IsZero() {
 		return nil, err
 	}
 	shown := shownEntry(e)
 	if a, after, _ := proofOf(e); a.User != "" {
-		shown.Proof = &ui.Login{From: a.From, After: after}
+		shown.Proof = &ui.FreshLogin{From: a.From, After: after}
 	}
 	return &shown, nil
 }
@@ -172,16 +172,16 @@ func (s *safeChanges) Undo(ctx context.Context, id string, t ui.Terms) (ui.Done,
 }
 
 // Drift compares what runs with what is kept for boot.
-func (s *safeChanges) Drift(ctx context.Context) (ui.Drift, error) {
+func (s *safeChanges) Drift(ctx context.Context) (ui.Unsaved, error) {
 	o, err := saveOptions(ctx, s.tables)
 	if err != nil {
-		return ui.Drift{}, err
+		return ui.Unsaved{}, err
 	}
 	d, err := s.committer.Drift(o)
 	if err != nil {
-		return ui.Drift{}, err
+		return ui.Unsaved{}, err
 	}
-	shown := ui.Drift{Rules: len(d.Running) + len(d.Saved) + len(d.Order)}
+	shown := ui.Unsaved{Rules: len(d.Running) + len(d.Saved) + len(d.Order)}
 	add := func(what string, list []commit.Drifted) {
 		for _, x := range list {
 			if len(shown.Lines) < driftLines {

@@ -247,7 +247,7 @@ func (m mark) inverse(c rules.Change, s *rules.Ruleset) (*rules.Change, string) 
 		case len(list) > 0:
 			return nil, fmt.Sprintf("the chain %s stays: it holds %d rules that this change did not make", c.Chain, len(list))
 		}
-		if user := jumpTo(s, c.Table, c.Chain); user != "" {
+		if user, used := s.JumpTo(c.Table, c.Chain); used {
 			return nil, fmt.Sprintf("the chain %s stays: it is used by %q", c.Chain, user)
 		}
 		return &inv, ""
@@ -404,20 +404,4 @@ func (m mark) homecoming(c, inv rules.Change, s *rules.Ruleset) (*rules.Change, 
 		return &inv, fmt.Sprintf("what stood around rule %d of %s has changed: it was moved back to %d: %s", c.At, c.Chain, to, c.Rule.String())
 	}
 	return &inv, ""
-}
-
-// jumpTo is the first rule of the table that jumps to the chain, "" if none does.
-func jumpTo(s *rules.Ruleset, table, chain string) string {
-	t, ok := s.Table(table)
-	if !ok {
-		return ""
-	}
-	for _, c := range t.Chains {
-		for _, r := range c.Rules {
-			if (r.Target.Kind == rules.Jump || r.Target.Kind == rules.Goto) && r.Target.Name == chain {
-				return r.String()
-			}
-		}
-	}
-	return ""
 }

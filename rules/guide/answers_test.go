@@ -109,7 +109,7 @@ func TestWrongAnswersSayWhatWouldWork(t *testing.T) {
 	} {
 		a := c.recipe.Advise(gateway(t, published))
 		var got []string
-		for _, p := range a.Problems {
+		for _, p := range a.Objections {
 			mark := "x "
 			if p.Warning {
 				mark = "! "

@@ -62,17 +62,17 @@ type Flow struct {
 	Server netip.AddrPort
 }
 
-// Problem is what speaks against an answer. Nearest is the answer most like it
+// Objection is what speaks against an answer. Nearest is the answer most like it
 // that would work.
-type Problem struct {
+type Objection struct {
 	Field   string // the field's name in the recipe, in lower case: net, out, to, …
 	Text    string
 	Nearest string
 	Warning bool // it can be done, and may not be what is meant
 }
 
-// String is the problem with what would work.
-func (p Problem) String() string {
+// String is the objection, with what would work.
+func (p Objection) String() string {
 	if p.Nearest == "" {
 		return p.Text
 	}
@@ -82,16 +82,16 @@ func (p Problem) String() string {
 // Advice is what a recipe comes to.
 type Advice struct {
 	// Plan has no steps while something is wrong, and where nothing is to do.
-	Plan     rules.Plan
-	Problems []Problem
+	Plan       rules.Plan
+	Objections []Objection
 	// Notes are worth knowing: what is there already, and what it means.
 	Notes []string
 	Proof Proof
 }
 
-// Wrong reports a problem that has to be solved first.
+// Wrong reports an objection that has to be met before anything is done.
 func (a Advice) Wrong() bool {
-	return slices.ContainsFunc(a.Problems, func(p Problem) bool { return !p.Warning })
+	return slices.ContainsFunc(a.Objections, func(p Objection) bool { return !p.Warning })
 }
 
 // Proof is how to see that a recipe works: what to try, and what will then be
@@ -124,13 +124,13 @@ type Recipe interface {
 // change them.
 type builder struct {
 	Host
-	family   rules.Family
-	sets     map[rules.Place]*rules.Ruleset
-	plan     rules.Plan
-	problems []Problem
-	notes    []string
-	proof    Proof
-	now      *evaluate.Evaluator // of the sets as they are; nil once they have changed
+	family     rules.Family
+	sets       map[rules.Place]*rules.Ruleset
+	plan       rules.Plan
+	objections []Objection
+	notes      []string
+	proof      Proof
+	now        *evaluate.Evaluator // of the sets as they are; nil once they have changed
 }
 
 func newBuilder(h Host, family rules.Family, title string) *builder {
@@ -144,11 +144,11 @@ func newBuilder(h Host, family rules.Family, title string) *builder {
 func (b *builder) place() rules.Place { return rules.Place{Family: b.family, Backend: b.Backend} }
 
 func (b *builder) wrong(field, nearest, format string, args ...any) {
-	b.problems = append(b.problems, Problem{Field: field, Text: fmt.Sprintf(format, args...), Nearest: nearest})
+	b.objections = append(b.objections, Objection{Field: field, Text: fmt.Sprintf(format, args...), Nearest: nearest})
 }
 
 func (b *builder) warn(field, nearest, format string, args ...any) {
-	b.problems = append(b.problems, Problem{Field: field, Text: fmt.Sprintf(format, args...), Nearest: nearest, Warning: true})
+	b.objections = append(b.objections, Objection{Field: field, Text: fmt.Sprintf(format, args...), Nearest: nearest, Warning: true})
 }
 
 func (b *builder) note(format string, args ...any) {
@@ -159,12 +159,12 @@ func (b *builder) note(format string, args ...any) {
 }
 
 func (b *builder) failed() bool {
-	return slices.ContainsFunc(b.problems, func(p Problem) bool { return !p.Warning })
+	return slices.ContainsFunc(b.objections, func(p Objection) bool { return !p.Warning })
 }
 
 // advice is what has been built.
 func (b *builder) advice() Advice {
-	a := Advice{Plan: b.plan, Problems: b.problems, Notes: b.notes, Proof: b.proof}
+	a := Advice{Plan: b.plan, Objections: b.objections, Notes: b.notes, Proof: b.proof}
 	if a.Wrong() {
 		a.Plan.Steps = nil
 	}

@@ -72,7 +72,7 @@ func told(a Advice) string {
 	for _, argv := range a.Plan.Commands() {
 		b.WriteString(rules.ShellLine(argv) + "\n")
 	}
-	for _, p := range a.Problems {
+	for _, p := range a.Objections {
 		mark := "!"
 		if !p.Warning {
 			mark = "x"

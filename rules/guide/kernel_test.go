@@ -319,9 +319,9 @@ func (s *stand) carryOut(r guide.Recipe) guide.Advice {
 	}
 	a := r.Advise(facts.GuideHost(sets, s.backend, nil))
 	if a.Wrong() {
-		s.t.Fatalf("%+v: %v", r, a.Problems)
+		s.t.Fatalf("%+v: %v", r, a.Objections)
 	}
-	for _, p := range a.Problems {
+	for _, p := range a.Objections {
 		if strings.Contains(p.Text, "still stops it") {
 			s.t.Errorf("%+v: %s", r, p)
 		}
@@ -341,7 +341,7 @@ func (s *stand) carryOut(r guide.Recipe) guide.Advice {
 	}
 	s.t.Cleanup(func() {
 		if s.t.Failed() {
-			s.t.Logf("carried out:\n%s%v\n%v", commands(a), a.Problems, a.Notes)
+			s.t.Logf("carried out:\n%s%v\n%v", commands(a), a.Objections, a.Notes)
 		}
 	})
 	return a

@@ -156,7 +156,7 @@ func (o OneToOne) Advise(h Host) Advice {
 	b.checkWayOut("out", o.Out)
 	outside, ok1 := b.network("outside", o.Outside)
 	inside, ok2 := b.network("inside", o.Inside)
-	b.problems = slices.DeleteFunc(b.problems, func(p Problem) bool { return p.Warning }) // one machine is what is wanted here
+	b.objections = slices.DeleteFunc(b.objections, func(p Objection) bool { return p.Warning }) // one machine is what is wanted here
 	if !ok1 || !ok2 || b.failed() {
 		return b.advice()
 	}

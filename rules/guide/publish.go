@@ -160,10 +160,10 @@ func (b *builder) understandServer(s *service) {
 	s.server, s.toPorts = server, s.ports
 	if port != "" {
 		var ok bool
-		before := len(b.problems)
+		before := len(b.objections)
 		if s.toPorts, ok = b.ports("to", port); !ok {
-			for i := range b.problems[before:] {
-				if p := &b.problems[before+i]; p.Nearest != "" {
+			for i := range b.objections[before:] {
+				if p := &b.objections[before+i]; p.Nearest != "" {
 					p.Nearest = withPort(server, p.Nearest)
 				}
 			}

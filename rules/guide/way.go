@@ -49,7 +49,7 @@ func Leads(set *rules.Ruleset, table, chain string) []string {
 	for queue := []string{chain}; len(queue) > 0; queue = queue[1:] {
 		for _, c := range t.Chains {
 			to := slices.ContainsFunc(c.Rules, func(r rules.Rule) bool {
-				return (r.Target.Kind == rules.Jump || r.Target.Kind == rules.Goto) && r.Target.Name == queue[0]
+				return r.Target.LeadsTo(queue[0])
 			})
 			if !to || seen[c.Name] {
 				continue

@@ -299,7 +299,7 @@ func (im *importer) policy(r *commandReader, c rules.Change, set *rules.Ruleset)
 func (im *importer) deleteChains(r *commandReader, c rules.Change, set *rules.Ruleset, tolerant bool) {
 	c.Op = rules.DeleteChain
 	if r.chain != "" {
-		if by := jumpTo(set, r.table, r.chain); by != "" {
+		if by, used := set.JumpTo(r.table, r.chain); used {
 			im.failed(r, tolerant, "%s cannot go while a rule jumps to it:  %s", r.chain, by)
 			return
 		}
@@ -312,7 +312,7 @@ func (im *importer) deleteChains(r *commandReader, c rules.Change, set *rules.Ru
 		return
 	}
 	for _, name := range names {
-		if by := jumpTo(im.set(rules.Place{Family: c.Family, Backend: c.Backend}), r.table, name); by != "" {
+		if by, used := im.set(rules.Place{Family: c.Family, Backend: c.Backend}).JumpTo(r.table, name); used {
 			im.failed(r, tolerant, "%s cannot go while a rule jumps to it:  %s", name, by)
 			return
 		}
@@ -322,22 +322,6 @@ func (im *importer) deleteChains(r *commandReader, c rules.Change, set *rules.Ru
 		}
 	}
 	im.remark(r, Note, "this removes the chains %s", strings.Join(names, ", "))
-}
-
-// jumpTo is the line of a rule that leads to a chain; "" if none does.
-func jumpTo(set *rules.Ruleset, table, chain string) string {
-	t, ok := set.Table(table)
-	if !ok {
-		return ""
-	}
-	for _, c := range t.Chains {
-		for _, rule := range c.Rules {
-			if (rule.Target.Kind == rules.Jump || rule.Target.Kind == rules.Goto) && rule.Target.Name == chain {
-				return rule.String()
-			}
-		}
-	}
-	return ""
 }
 
 func (im *importer) flush(r *commandReader, c rules.Change, set *rules.Ruleset, tolerant bool) bool {
