@@ -167,7 +167,7 @@ func (c *draftCheck) checkChain() {
 }
 
 // matches builds the -m blocks: the transport's ports, the comment, and what
-// the edited rule had besides, in its order.
+// else the edited rule had, in its order.
 func (c *draftCheck) matches() []Match {
 	source, sourceNot := c.ports(FieldSPorts, c.SPorts)
 	dest, destNot := c.ports(FieldPorts, c.Ports)

@@ -183,7 +183,7 @@ func (t *Table) add(line string, at map[string]int) error {
 	return nil
 }
 
-// parseChain reads ":NAME POLICY [packets:bytes]".
+// ParseChain reads ":NAME POLICY [packets:bytes]".
 func ParseChain(line string) (Chain, error) {
 	f := strings.Fields(line[1:])
 	if len(f) < 2 {
@@ -196,7 +196,7 @@ func ParseChain(line string) (Chain, error) {
 	return c, nil
 }
 
-// parseCounters reads "packets:bytes".
+// ParseCounters reads "packets:bytes".
 func ParseCounters(s string) (Counters, bool) {
 	p, b, ok := strings.Cut(s, ":")
 	packets, err1 := strconv.ParseUint(p, 10, 64)

@@ -27,7 +27,7 @@ func (w Sysctl) BootFile() string {
 	return SysctlFile
 }
 
-// Inverse is the write that takes this one back, at boot as well.
+// Inverse is the write that undoes this one, at boot as well.
 func (w Sysctl) Inverse() Sysctl {
 	back := w
 	back.Value, back.Old = w.Old, w.Value

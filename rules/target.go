@@ -157,7 +157,7 @@ var extensions = map[string]bool{
 	"FULLCONENAT": true, "BALANCE": true, "FLOWOFFLOAD": true, "NETFLOW": true, "DNETMAP": true,
 }
 
-// parseTarget reads what follows -j.
+// ParseTarget reads what follows -j.
 func ParseTarget(name string, words []string) Target {
 	t := Target{Name: name}
 	switch name {
@@ -247,7 +247,7 @@ func parseTranslation(kind Kind, words []string) (Translation, bool) {
 	return t, given || kind == Masquerade || kind == Redirect
 }
 
-// parseTo reads ADDRESS[-ADDRESS][:PORT[-PORT[/BASE]]], with brackets around
+// Parse reads ADDRESS[-ADDRESS][:PORT[-PORT[/BASE]]], with brackets around
 // IPv6 addresses that have a port.
 func (t *Translation) Parse(s string) bool {
 	addr, ports := s, ""

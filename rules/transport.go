@@ -26,7 +26,7 @@ type TCPFlags struct {
 	Mask, Comp uint8
 }
 
-// TCPOption asks for an option in the TCP header by its number.
+// TCPOption matches packets whose TCP header has the option of a number (RFC 9293, 3.1), or lacks it.
 type TCPOption struct {
 	Not    bool
 	Number uint8
@@ -135,7 +135,7 @@ type Multiport struct {
 // Side says which end of a packet a match looks at.
 type Side uint8
 
-// The sides of a packet. EitherSide is met by source or destination.
+// The sides of a packet. EitherSide matches if source or destination does.
 const (
 	SourceSide Side = iota
 	DestSide

@@ -138,7 +138,7 @@ func and(a, m netip.Addr) netip.Addr {
 	return r
 }
 
-// addrText prints an address as inet_ntop does, which the iptables programs use:
+// AddrText prints an address as inet_ntop does, which the iptables programs use:
 // IPv6 addresses of the form ::a.b.c.d end in dotted decimals.
 func AddrText(a netip.Addr) string {
 	if a.Is6() && !a.Is4In6() {

@@ -121,7 +121,7 @@ type told struct {
 	facts *facts.Facts
 }
 
-// step is one station of a packet's way.
+// wayStep is one station of a packet's way.
 type wayStep struct {
 	Where string `json:"where"`
 	What  string `json:"what"`

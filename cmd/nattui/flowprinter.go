@@ -92,8 +92,7 @@ func (p *flowPrinter) membersOf(kind flow.MessageKind, f *flow.Flow, now int64) 
 	return rule + "," + extra
 }
 
-// extraOf are the members that events have besides, made once for all events of
-// one time.
+// extraOf are the members that only events have, made once for all events of one time.
 func (p *flowPrinter) extraOf(kind flow.MessageKind, at int64) string {
 	if kind == 0 {
 		return ""

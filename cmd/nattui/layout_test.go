@@ -7,8 +7,10 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,7 +21,7 @@ import (
 
 // The tests in this file hold the layout of the project: imports run one way,
 // cmd → ui → model → rules, the values are pure, the kernel adapters hang off
-// the side, and nothing is called after nothing.
+// the side, nothing is called after nothing, and files and functions are short.
 
 const (
 	module = "nattui"
@@ -254,6 +256,102 @@ func TestTopLevel(t *testing.T) {
 			t.Errorf("top-level folder %s: only %v belong there", entry.Name(), allowed)
 		}
 	}
+}
+
+// The most lines of a file and of a function. A table may be longer where it reads better whole: it is
+// named in longer, with the reason.
+const (
+	maxFileLines     = 500
+	maxFunctionLines = 60
+)
+
+// longer are the files, and functions as FILE:NAME, that may exceed the sizes, and why.
+var longer = map[string]string{}
+
+func TestSizes(t *testing.T) {
+	used, seen := map[string]bool{}, 0
+	complain := func(place string, lines, most int) {
+		if longer[place] != "" {
+			used[place] = true
+			return
+		}
+		t.Errorf("%s has %d lines, at most %d: split it by concept", place, lines, most)
+	}
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && path != root && strings.HasPrefix(entry.Name(), "."):
+			return fs.SkipDir
+		case entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		seen++
+		place := strings.TrimPrefix(filepath.ToSlash(path), root+"/")
+		lines, functions := sizesOf(t, path, text)
+		if lines > maxFileLines {
+			complain(place, lines, maxFileLines)
+		}
+		for name, lines := range functions {
+			if lines > maxFunctionLines {
+				complain(place+":"+name, lines, maxFunctionLines)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen < 100 {
+		t.Errorf("only %d files seen: this is not the whole project", seen)
+	}
+	for place := range longer {
+		if !used[place] {
+			t.Errorf("%s may be longer and is not: remove the exception", place)
+		}
+	}
+}
+
+func TestSizesOf(t *testing.T) {
+	source := "package p\n\n// f has a comment, which does not count.\nfunc f() {\n\tprintln()\n}\n\nfunc (p *T) g() {}\n\ntype T struct{}\n"
+	lines, functions := sizesOf(t, "p.go", []byte(source))
+	if want := map[string]int{"f": 3, "T.g": 1}; lines != 10 || !maps.Equal(functions, want) {
+		t.Errorf("sizesOf is %d and %v, want 10 and %v", lines, functions, want)
+	}
+}
+
+// sizesOf counts the lines of a file and of its functions; a method's name is TYPE.NAME.
+func sizesOf(t *testing.T, path string, text []byte) (lines int, functions map[string]int) {
+	t.Helper()
+	set := token.NewFileSet()
+	file, err := parser.ParseFile(set, path, text, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	functions = map[string]int{}
+	for _, decl := range file.Decls {
+		function, ok := decl.(*ast.FuncDecl)
+		if !ok {
+			continue
+		}
+		name := function.Name.Name
+		if function.Recv != nil {
+			receiver := function.Recv.List[0].Type
+			if pointer, ok := receiver.(*ast.StarExpr); ok {
+				receiver = pointer.X
+			}
+			if of, ok := receiver.(*ast.IndexExpr); ok {
+				receiver = of.X
+			}
+			name = types.ExprString(receiver) + "." + name
+		}
+		functions[name] = set.Position(function.End()).Line - set.Position(function.Pos()).Line + 1
+	}
+	return bytes.Count(text, []byte("\n")), functions
 }
 
 // vague are names that say nothing of what is inside.

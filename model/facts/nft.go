@@ -16,17 +16,20 @@ type Nftables struct {
 	sets   map[string][]json.RawMessage // by table and name
 }
 
+// NFTChain is a chain of a native table. Type, Hook and Policy are nft's words, such as filter, forward and
+// drop; they are "" for a chain that the kernel does not call itself.
 type NFTChain struct {
 	Family, Table, Name string
 	Type, Hook, Policy  string
-	Prio                int
+	Prio                int // of chains at the same hook the kernel calls that of the lowest first
 	rules               []NFTRule
 }
 
+// NFTRule is one rule of a native chain.
 type NFTRule struct {
-	Handle  int
+	Handle  int // the kernel's number, unique in the table
 	Comment string
-	Expr    []map[string]json.RawMessage
+	Expr    []map[string]json.RawMessage // libnftables-json(5), in order
 }
 
 // Parse adds what  nft -j list table  has printed of a table

@@ -11,7 +11,7 @@ import (
 	"nattui/rules/evaluate"
 )
 
-// nftPacket is a packet as filters meet it.
+// NFTPacket is a packet as filters see it.
 type NFTPacket struct {
 	Src, Dst     netip.AddrPort
 	Proto        rules.Protocol
@@ -21,7 +21,7 @@ type NFTPacket struct {
 	BeforeRoutes bool // out is not known yet
 }
 
-// nftEnd is what native filters do with a packet.
+// NFTEnd is what native filters do with a packet.
 type NFTEnd struct {
 	Dropped, Certain bool
 	Chain            *NFTChain // that the kernel calls, in which it ends
@@ -29,7 +29,7 @@ type NFTEnd struct {
 	In               *NFTChain // the chain of the rule
 }
 
-// judge follows a packet through the native filter chains of a hook. It tells the
+// Judge follows a packet through the native filter chains of a hook. It tells the
 // first that drops it; not certain where something on the way is not understood.
 func (n *Nftables) Judge(hook string, p NFTPacket) NFTEnd {
 	if n == nil {

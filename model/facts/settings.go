@@ -214,13 +214,13 @@ func (f *Facts) WithSetting(name, value string) *Facts {
 	return &changed
 }
 
-// linkSetting is the name of a setting of an interface, whose dots are written
+// LinkSetting is the name of a setting of an interface, whose dots are written
 // as slashes.
 func LinkSetting(link, setting string) string {
 	return "net.ipv4.conf." + strings.ReplaceAll(link, ".", "/") + "." + setting
 }
 
-// linkSetting6 is the name of an IPv6 setting of an interface.
+// LinkSetting6 is the name of an IPv6 setting of an interface.
 func LinkSetting6(link, setting string) string {
 	return "net.ipv6.conf." + strings.ReplaceAll(link, ".", "/") + "." + setting
 }

@@ -88,7 +88,7 @@ func (q Query) String() string { return q.text }
 // POSTROUTING/3. Its error says which words would be right.
 type RuleFinder func(ref string) (match func(rule uint32) bool, err error)
 
-// QueryError tells where a line is not understood, and why.
+// Error tells where a line is not understood, and why.
 type Error struct {
 	// Pos and End are the bytes of the word in question.
 	Pos, End int
@@ -99,6 +99,7 @@ type Error struct {
 	Open bool
 }
 
+// Error is the word and what is wrong with it.
 func (e *Error) Error() string {
 	if e.Word == "" {
 		return e.Problem

@@ -8,7 +8,7 @@ import (
 	"nattui/model/flow"
 )
 
-// ParseQuery reads a filter line. An error is always a *QueryError. rules may be nil;
+// Parse reads a filter line. An error is always an *Error. rules may be nil;
 // then a rule is named by its number in the table of explanations.
 func Parse(text string, rules RuleFinder) (Query, error) {
 	p := &queryParser{words: Words(text), end: len(text), rules: rules}
@@ -25,13 +25,14 @@ func Parse(text string, rules RuleFinder) (Query, error) {
 	return Query{text: text, test: test, rates: p.rates, rules: p.asksRules, event: p.event}, nil
 }
 
-// word is a part of the line: between blanks, a parenthesis, a sign of comparison, or a quoted text.
+// Word is a part of the line: between blanks, a parenthesis, a sign of comparison, or a quoted text.
 type Word struct {
 	Text     string
 	pos, end int
 	quoted   bool
 }
 
+// Problem is the *Error that the word is wrong.
 func (w Word) Problem(format string, args ...any) error {
 	return &Error{Pos: w.pos, End: w.end, Word: w.Text, Problem: fmt.Sprintf(format, args...)}
 }
@@ -41,11 +42,12 @@ func (p *queryParser) lacks(w Word, format string, args ...any) error {
 	return &Error{Pos: w.pos, End: w.end, Word: w.Text, Problem: fmt.Sprintf(format, args...), Open: len(p.words) == 0}
 }
 
+// Is reports whether the word is one of some, in letters of either case. A quoted word is none.
 func (w Word) Is(texts ...string) bool {
 	return !w.quoted && slices.Contains(texts, strings.ToLower(w.Text))
 }
 
-// queryWords splits a line. A quote that is not closed runs to the end: the line is still being typed.
+// Words splits a line. A quote that is not closed runs to the end: the line is still being typed.
 func Words(text string) []Word {
 	var words []Word
 	for i := 0; i < len(text); {

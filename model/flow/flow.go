@@ -55,7 +55,7 @@ type Flow struct {
 	epoch uint8
 }
 
-// facts are what is known about a flow beyond its tuples.
+// knowledge is what is known about a flow beyond its tuples.
 type knowledge uint8
 
 const (

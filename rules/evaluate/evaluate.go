@@ -66,8 +66,8 @@ func (e *Evaluator) Unseen(f rules.Family) string {
 	return strings.Join(e.families[f].unseen, ", ")
 }
 
-// Evaluate follows a packet and tells every rule it meets. The error says why
-// the packet makes no sense on this host.
+// Evaluate follows a packet and tells every rule that it is compared with. The error says why there is no
+// such packet on this host. It does not block.
 func (e *Evaluator) Evaluate(p Packet) (Path, error) {
 	if err := e.check(&p); err != nil {
 		return Path{}, err
@@ -91,7 +91,7 @@ func (e *Evaluator) Evaluate(p Packet) (Path, error) {
 // Outcomes appends to buf what may become of a packet, and reports whether that
 // is certain: just one, down to the port. It says nothing of the rules met, and
 // allocates nothing beyond buf where the packet decides every match. A packet
-// that makes no sense has no outcome.
+// that cannot be has no outcome.
 func (e *Evaluator) Outcomes(buf []Outcome, p *Packet) (outcomes []Outcome, certain bool) {
 	m := machines.Get().(*machine)
 	defer m.release()
@@ -102,7 +102,7 @@ func (e *Evaluator) Outcomes(buf []Outcome, p *Packet) (outcomes []Outcome, cert
 	return append(buf, m.outcomes...), m.certain()
 }
 
-// begins makes the machine ready for a packet; false if that makes no sense.
+// begins makes the machine ready for a packet; false if there is no such packet on this host.
 func (m *machine) begins(e *Evaluator, p *Packet) bool {
 	m.packet = *p
 	if m.packet.Validate() != nil {

@@ -164,7 +164,7 @@ func (m *machine) bound(st *state, source bool, a bits128, ports rules.Ports, by
 	}
 }
 
-// keyPorts is what the kernel may change besides the address: the port of the
+// keyPorts is what the kernel may change beside the address: the port of the
 // translated end, or the identifier of an ICMP message.
 func (m *machine) keyPorts(st *state, source bool) *rules.Ports {
 	if m.pkt.isICMP() {

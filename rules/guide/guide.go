@@ -24,7 +24,7 @@ type Host struct {
 	// Kernel has the interfaces and the routes.
 	Kernel evaluate.Host
 	Links  []Link
-	// Uplinks are the ways to the world, by family; one without a Link is none.
+	// Uplinks are the ways to the Internet, by family; one without a Link is none.
 	Uplinks [2]Uplink
 	// Forwards tells whether packets of a family are forwarded; nil: not known.
 	Forwards func(rules.Family) (on, known bool)
@@ -48,7 +48,7 @@ type Link struct {
 	Up   bool
 }
 
-// Uplink is the interface to the world with its address.
+// Uplink is the interface to the Internet with its address.
 type Uplink struct {
 	Link string
 	Addr netip.Addr

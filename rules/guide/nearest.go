@@ -65,7 +65,7 @@ func last(net netip.Prefix) netip.Addr {
 	return a
 }
 
-// checkWayOut holds the interface to the world.
+// checkWayOut holds the interface to the Internet.
 func (b *builder) checkWayOut(field, name string) {
 	up := b.Uplinks[b.family].Link
 	switch {

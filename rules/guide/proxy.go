@@ -143,7 +143,7 @@ func (b *builder) passProxy(p Proxy, number rules.Protocol, port rules.Ports, to
 // OneToOne maps an outer address or network onto an inner one, all ports, both ways.
 type OneToOne struct {
 	Outside, Inside string // both addresses, or networks of the same length
-	Out             string // the interface to the world; "" is that of the default route
+	Out             string // the interface to the Internet; "" is that of the default route
 }
 
 // Advise makes the plan.

@@ -12,7 +12,7 @@ import (
 type Share struct {
 	// Net is the network inside, such as 192.168.0.0/24.
 	Net string
-	// Out is the interface to the world; "" is the one of the default route.
+	// Out is the interface to the Internet; "" is the one of the default route.
 	Out string
 	// As is the address to be seen as; "" chooses: the interface's own if it is
 	// fixed, MASQUERADE if it may change.

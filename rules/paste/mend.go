@@ -50,7 +50,7 @@ func commandText(words []scriptWord) string {
 }
 
 // mend reads a command, corrects its first mistake, and reads it again until
-// there is none. more are commands that the line came to besides.
+// there is none. more are further commands that the line came to.
 func (im *importer) mend(words []scriptWord, program string) (one mended, more [][]scriptWord) {
 	for range maxMends {
 		r := &commandReader{ground: &im.ground, words: slices.Clone(words)}

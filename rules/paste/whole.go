@@ -24,7 +24,7 @@ func (c *commandReader) whole() *mistake {
 		}
 		return m
 	}
-	for _, check := range []func() *mistake{c.checkChain, c.checkTarget, c.checkBlocks, c.checkSides, c.checkPorts} {
+	for _, check := range []func() *mistake{c.checkChain, c.checkTarget, c.checkBlocks, c.checkSides} {
 		if m := check(); m != nil {
 			return m
 		}
@@ -129,7 +129,7 @@ func (c *commandReader) checkTarget() *mistake {
 		return c.fail(at, "-g goes to a chain, and %s is a target", t.name).replace(at, 2, "-j", t.name)
 	case translates && c.table != "nat":
 		m := c.fail(at+1, "%s belongs to table nat, not %s", t.name, c.table)
-		if builtIn && !slices.Contains(c.chainsFor(kind), c.chain) {
+		if builtIn && !slices.Contains(rules.ChainsFor(kind), c.chain) {
 			m.fix = "-t nat, chain " + rules.DefaultChain(kind)
 			chainAt := c.opAt + 1
 			set := c.setTable(c.fail(0, ""), "nat").mend
@@ -139,8 +139,8 @@ func (c *commandReader) checkTarget() *mistake {
 			return m
 		}
 		return c.setTable(m, "nat")
-	case translates && builtIn && !slices.Contains(c.chainsFor(kind), c.chain):
-		m := c.fail(c.opAt+1, "%s has no place in %s: it belongs in %s", t.name, c.chain, strings.Join(c.chainsFor(kind), " or "))
+	case translates && builtIn && !slices.Contains(rules.ChainsFor(kind), c.chain):
+		m := c.fail(c.opAt+1, "%s has no place in %s: it belongs in %s", t.name, c.chain, strings.Join(rules.ChainsFor(kind), " or "))
 		return m.replace(c.opAt+1, 1, rules.DefaultChain(kind))
 	case (t.name == "DROP" || t.name == "REJECT") && c.table == "nat":
 		m := c.fail(at+1, "table nat is not for filtering: %s belongs in table filter", t.name)
@@ -155,9 +155,6 @@ func (c *commandReader) checkTarget() *mistake {
 	}
 	return c.checkTargetOptions(kind)
 }
-
-// chainsFor are the chains of a translating target, NETMAP's included.
-func (c *commandReader) chainsFor(k rules.Kind) []string { return rules.ChainsFor(k) }
 
 func (c *commandReader) isBuiltInAnywhere() bool {
 	for table := range rules.BuiltInChains {
@@ -264,9 +261,6 @@ func (c *commandReader) checkSides() *mistake {
 	return nil
 }
 
-// checkPorts warns of rules whose ports are on the wrong side of the translation.
-func (c *commandReader) checkPorts() *mistake { return nil }
-
 // doubt says what can be made and is seldom meant, with what to write instead.
 func (c *commandReader) doubt() *mistake {
 	if c.op != 'A' && c.op != 'I' && c.op != 'R' || c.target == nil {
@@ -309,7 +303,7 @@ func (c *commandReader) ruleStart() int {
 	return next
 }
 
-// UplinkPlaceholder stands in corrected lines for the interface to the world
+// UplinkPlaceholder stands in corrected lines for the interface to the Internet
 // where that is not known.
 const UplinkPlaceholder = "WAN_INTERFACE"
 
