@@ -47,7 +47,7 @@ func newDoctorCommand() *cobra.Command {
 	f := c.Flags()
 	f.BoolVar(&o.json, "json", false, "one JSON object a finding and line")
 	f.BoolVar(&o.probe, "probe", false, "with a FORWARD: ask its server for a TCP connection")
-	f.StringVar(&o.fix, "fix", "", "cure what a check has found, such as forwarding-off")
+	f.StringVar(&o.fix, "fix", "", "cure a finding: a check such as forwarding-off, or check and subject such as 'hairpin PREROUTING 2'")
 	o.register(f)
 	return c
 }
@@ -230,29 +230,57 @@ func nativeFilters(ctx context.Context, tables *iptables.Host) (*facts.Nftables,
 	return filters, err
 }
 
-// cure carries out the cures of a check's findings.
+// cure carries out the cure of a finding: that of the first of a check, or of the one that is about a subject.
 func (o *doctorOptions) cure(c *cobra.Command, tables *iptables.Host, found []doctor.Finding) error {
-	var plan rules.Plan
+	check, subject, _ := strings.Cut(strings.TrimSpace(o.fix), " ")
+	subject = strings.TrimSpace(subject)
+	var chosen *doctor.Finding
+	var others []string
 	seen := false
-	for _, f := range found {
-		if f.Check != o.fix {
+	for i := range found {
+		f := &found[i]
+		if f.Check != check || subject != "" && !strings.EqualFold(f.Subject, subject) {
 			continue
 		}
-		seen = true
-		for _, argv := range f.Commands {
-			say(c.ErrOrStderr(), "besides, run: "+text.Safe(rules.ShellLine(argv)))
-		}
-		if len(f.Cure.Steps) > 0 && len(plan.Steps) == 0 {
-			plan = f.Cure // cures may touch the same places: one at a time
+		switch seen = true; {
+		case len(f.Cure.Steps) == 0:
+		case chosen == nil:
+			chosen = f // cures may touch the same places: one at a time
+		default:
+			others = append(others, fmt.Sprintf("--fix '%s %s'", f.Check, f.Subject))
 		}
 	}
 	switch {
 	case !seen:
 		return missingf("the doctor has found no %s now", text.Safe(o.fix))
-	case len(plan.Steps) == 0:
-		return fmt.Errorf("there is no plan that cures %s: it takes somebody who knows what is meant", text.Safe(o.fix))
+	case chosen == nil:
+		return o.uncured(c, found, check, subject)
 	}
-	return o.carryOut(c, tables, plan)
+	if len(others) > 0 {
+		say(c.ErrOrStderr(), text.Safe(fmt.Sprintf("this cures %s; there are more: %s", chosen.Subject, strings.Join(others, ", "))))
+	}
+	if err := o.carryOut(c, tables, chosen.Cure); err != nil || len(chosen.Commands) == 0 {
+		return err
+	}
+	for _, argv := range chosen.Commands {
+		say(c.ErrOrStderr(), "it is cured when this is run too: "+text.Safe(rules.ShellLine(argv)))
+	}
+	return statusError(exitProblems) // half of a cure is none
+}
+
+// uncured says what can be done about findings for which there is no plan.
+func (o *doctorOptions) uncured(c *cobra.Command, found []doctor.Finding, check, subject string) error {
+	for i := range found {
+		f := &found[i]
+		if f.Check != check || subject != "" && !strings.EqualFold(f.Subject, subject) {
+			continue
+		}
+		say(c.ErrOrStderr(), text.Safe(f.Sentence))
+		for _, argv := range f.Commands {
+			say(c.ErrOrStderr(), "run: "+text.Safe(rules.ShellLine(argv)))
+		}
+	}
+	return fmt.Errorf("there is no plan that cures %s: it takes somebody who knows what is meant", text.Safe(o.fix))
 }
 
 // findingJSON is a finding as "nattui doctor --json" prints it. The names are for good.

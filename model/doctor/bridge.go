@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"nattui/model/facts"
-	"nattui/rules"
 )
 
 // checkBridges tells that bridged packets meet the rules too.
@@ -21,12 +20,6 @@ func checkBridges(x *Examination) []Finding {
 		Check: "bridge-netfilter", Severity: SeverityNote, Subject: x.Links[i].Name, Evidence: []string{"net.bridge.bridge-nf-call-iptables = 1"},
 		Sentence: fmt.Sprintf("br_netfilter sends what machines on the bridge %s say to each other through these rules too: it is tracked twice and may be translated or dropped.", x.Links[i].Name),
 	}
-	for _, needs := range []string{"docker", "kubernetes", "openstack"} {
-		if _, ok := x.Present(needs); ok {
-			found.Sentence += " " + needs + " wants it so."
-			return []Finding{found}
-		}
-	}
-	found.Cure = rules.Plan{Title: "Keep bridged packets out of iptables", Steps: []rules.Step{setting("net.bridge.bridge-nf-call-iptables", "1", "0", "what stays on the bridge is then left alone")}}
+	found.Sentence += " Docker and Kubernetes want it so, for what a machine on a bridge sends to a published port of its neighbour; where nothing of the kind is needed, net.bridge.bridge-nf-call-iptables = 0 leaves alone what stays on the bridge."
 	return []Finding{found}
 }

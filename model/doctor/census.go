@@ -19,11 +19,11 @@ type census struct {
 	stale, gone crowd
 	// bare are flows that left for the Internet with an inner source address and got
 	// no answer.
-	bare     crowd
-	bareFrom map[string]bool // the links they came by
+	bare crowd
 	// ports counts the flows that share a source address towards one service.
-	ports map[portUse]*portCount
-	asked int // flows that were evaluated
+	ports  map[portUse]*portCount
+	blocks []portBlock
+	asked  int // flows that were evaluated
 }
 
 // crowd is how many flows there are of a kind, with the first of them.
@@ -111,7 +111,7 @@ const censusLimit = 100_000
 
 // takeCensus passes over the flows once.
 func takeCensus(x *Examination) *census {
-	c := &census{byRule: map[evaluate.RuleRef]*tally{}, bareFrom: map[string]bool{}, ports: map[portUse]*portCount{}}
+	c := &census{byRule: map[evaluate.RuleRef]*tally{}, ports: map[portUse]*portCount{}, blocks: portBlocks(&x.trial)}
 	if x.Flows == nil {
 		return c
 	}

@@ -46,6 +46,10 @@ func Look(g *Gateway) Report {
 	for _, check := range checks {
 		all.take(check(x))
 	}
+	proven := newProver(x)
+	for i := range all {
+		proven.prove(&all[i])
+	}
 	r := Report{Forwards: x.forwards, verdicts: map[string]Severity{}}
 	for _, f := range all {
 		if f.IsProblem() || f.Severity == SeverityUnknown {
@@ -69,5 +73,10 @@ func ExamineForward(g *Gateway, f Forward) []Finding {
 			f = x.forwards[i]
 		}
 	}
-	return follow(x, &f)
+	list := follow(x, &f)
+	proven := newProver(x)
+	for i := range list {
+		proven.prove(&list[i])
+	}
+	return list
 }

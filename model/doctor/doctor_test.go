@@ -147,7 +147,7 @@ func TestExamine(t *testing.T) {
 			g.addLink(facts.Link{Name: "ppp0", Kind: "ppp", Up: true, Running: true, MTU: 1492}, "198.18.0.1/32")
 			g.Facts.Routes[0].Hops[0] = facts.Hop{Out: "ppp0"}
 		}},
-		{name: "bridged packets", check: "bridge-netfilter", severity: SeverityNote, subject: "br0", cure: "bridge-nf-call-iptables=0", spoil: func(g *Gateway) {
+		{name: "bridged packets", check: "bridge-netfilter", severity: SeverityNote, subject: "br0", spoil: func(g *Gateway) {
 			g.addLink(facts.Link{Name: "br0", Kind: "bridge", Up: true, MTU: 1500}, "10.5.0.1/24")
 			g.Facts.Settings.BridgeCallsIptables = facts.SettingOn
 		}},
@@ -177,7 +177,7 @@ COMMIT
 `, spoil: func(g *Gateway) {
 			g.addLink(facts.Link{Name: "docker0", Kind: "bridge", Up: true, Running: true, MTU: 1500}, "172.17.0.1/16")
 		}},
-		{name: "redirect for everybody", check: "redirect-too-wide", severity: SeverityWarning, subject: "PREROUTING 1", cure: "-i lan0", table: "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 8888\nCOMMIT\n", spoil: func(*Gateway) {}},
+		{name: "redirect for everybody", check: "redirect-too-wide", severity: SeverityWarning, subject: "PREROUTING 1", table: "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 8888\nCOMMIT\n", spoil: func(*Gateway) {}},
 		{name: "duplicate", check: "duplicate-rule", severity: SeverityWarning, subject: "PREROUTING 2", cure: "iptables -t nat -D PREROUTING", table: strings.Replace(soundTable, "[9:540]", "-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8080\n[9:540]", 1), spoil: func(*Gateway) {}},
 		{name: "after everything", check: "rule-after-all", severity: SeverityWarning, subject: "PREROUTING 2", table: strings.Replace(soundTable, "[4:240]", "-A PREROUTING -j ACCEPT\n[4:240]", 1), spoil: func(*Gateway) {}},
 		{name: "chain that nothing leads to", check: "chain-unreached", severity: SeverityNote, subject: "MINE", table: strings.Replace(soundTable, "COMMIT", "-A MINE -p tcp -j DNAT --to-destination 192.168.0.9\nCOMMIT", 1), spoil: func(*Gateway) {}},

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // Severity is how much a finding matters.
@@ -43,6 +44,11 @@ type Finding struct {
 	// Commands cure what a plan cannot, such as a policy route. They are for
 	// an operator to run.
 	Commands [][]string
+
+	// narrows is a rule whose packets the cure is to keep from it, takesOver is set if the cure gives packets of
+	// other forwards to this one.
+	narrows   evaluate.RuleRef
+	takesOver bool
 
 	spare bool // told only where no other check has told the same of the subject
 }

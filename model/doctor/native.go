@@ -23,7 +23,7 @@ func nativeForward(x *Examination, f *Forward) Finding {
 	if f.Link == "" || !f.Server.Addr().IsValid() {
 		return Finding{}
 	}
-	return nativeStops(x, hook, f.packet, f.Server, f.Link, out, ruleName(f.Rule), seen.unanswered > 0 && seen.replied == 0)
+	return nativeStops(x, hook, f.packet, f.Server, netip.Prefix{}, f.Link, out, ruleName(f.Rule), seen.unanswered > 0 && seen.replied == 0)
 }
 
 // nativePacket is the packet of a forward as native filters meet it after the
@@ -41,7 +41,7 @@ func nativePacket(x *Examination, p evaluate.Packet, to netip.AddrPort, in, out 
 
 // nativeStops tells of a native nft filter that drops what is forwarded, or its
 // answer. tried says that somebody has tried in vain, who is the subject.
-func nativeStops(x *Examination, hook string, p evaluate.Packet, to netip.AddrPort, in, out, who string, tried bool) Finding {
+func nativeStops(x *Examination, hook string, p evaluate.Packet, to netip.AddrPort, from netip.Prefix, in, out, who string, tried bool) Finding {
 	if x.Filters == nil {
 		return Finding{}
 	}
@@ -65,14 +65,14 @@ func nativeStops(x *Examination, hook string, p evaluate.Packet, to netip.AddrPo
 		if !end.Dropped {
 			continue
 		}
-		return nativeDrop(end, look.what, who, look.packet, tried)
+		return nativeDrop(end, look.what, who, look.packet, from, tried)
 	}
 	return Finding{}
 }
 
 // nativeDrop tells which native table drops a packet. Where that is not certain it is a warning only if somebody has
 // tried in vain.
-func nativeDrop(end facts.NFTEnd, what, who string, p facts.NFTPacket, tried bool) Finding {
+func nativeDrop(end facts.NFTEnd, what, who string, p facts.NFTPacket, from netip.Prefix, tried bool) Finding {
 	table := fmt.Sprintf("table %s %s", end.Chain.Family, end.Chain.Table)
 	found := Finding{
 		Check: "native-drop", Severity: SeverityError, Subject: who,
@@ -91,7 +91,11 @@ func nativeDrop(end facts.NFTEnd, what, who string, p facts.NFTPacket, tried boo
 		found.Sentence = fmt.Sprintf("A native nft table may drop %s: %s, chain %s. nattui cannot evaluate all of it, and iptables lets it through.", what, table, end.Chain.Name)
 	}
 	if end.Chain.Table == "firewalld" {
-		found.Commands = firewalldOpens(p)
+		found.Commands = firewalldOpens(p, from)
+		if p.Established {
+			found.Sentence += " It is firewalld's, which lets answers through by itself: a rule of somebody else in its table, or one without regard to the connection's state, drops them."
+			return found
+		}
 		found.Sentence += " It is firewalld's: let firewalld open the way, else its next reload closes it again."
 		return found
 	}
@@ -124,8 +128,11 @@ func nftOpens(c *facts.NFTChain, p facts.NFTPacket) [][]string {
 }
 
 // firewalldOpens are the commands that have firewalld let a packet pass: a policy
-// between all zones with one rule (firewalld.policies(5)).
-func firewalldOpens(p facts.NFTPacket) [][]string {
+// between all zones with one rule (firewalld.policies(5)): for a published service, or for the network from.
+func firewalldOpens(p facts.NFTPacket, from netip.Prefix) [][]string {
+	if p.Established {
+		return nil
+	}
 	family := "ipv4"
 	if p.Dst.Addr().Is6() {
 		family = "ipv6"
@@ -134,7 +141,11 @@ func firewalldOpens(p facts.NFTPacket) [][]string {
 	if name := rules.ProtoName(p.Proto); p.Proto.HasPorts() && p.Dst.Port() != 0 && p.Dnat {
 		rule += fmt.Sprintf(` port port="%d" protocol="%s"`, p.Dst.Port(), name)
 	} else {
-		rule = fmt.Sprintf(`rule family="%s" source address="%s"`, family, p.Src.Addr())
+		source := from.Masked().String()
+		if !from.IsValid() {
+			source = p.Src.Addr().String()
+		}
+		rule = fmt.Sprintf(`rule family="%s" source address="%s"`, family, source)
 	}
 	at := func(words ...string) []string { return append([]string{"firewall-cmd", "--permanent"}, words...) }
 	return [][]string{

@@ -59,6 +59,7 @@ func unreached(t *trial, r evaluate.DeadRule, owner string) Finding {
 			c.Rule = *r.Rule
 			found.Cure = rules.Plan{Title: fmt.Sprintf("Delete rule %d of %s, which is there twice", r.Position, r.Chain), Steps: []rules.Step{{Change: &c, Why: "the first of the two does all the work"}}}
 		case r.By.Chain == r.Chain && r.ByRule != nil && r.Rule.Target.Kind.Translates():
+			found.takesOver = true
 			found.Cure = t.moveBefore(r.RuleRef, *r.Rule, r.By.Position, func(*trial) bool { return true })
 		}
 	}

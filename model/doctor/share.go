@@ -45,6 +45,21 @@ func checkShares(x *Examination) []Finding {
 	return list
 }
 
+// sharedPackets are packets that begin in the networks which rules share this host's address with.
+func sharedPackets(x *Examination) (list []evaluate.Packet) {
+	w := walker{sets: x.sets}
+	for _, p := range x.places() {
+		w.walk(evaluate.RuleRef{Place: p, Table: "nat", Chain: "POSTROUTING"}, sketch{family: p.Family}, func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
+			if (r.Target.Kind == rules.SNAT || r.Target.Kind == rules.Masquerade) && len(list) < forwardsProven {
+				for _, one := range insides(x, &share{at: at, rule: r, via: s}) {
+					list = append(list, one.packet)
+				}
+			}
+		})
+	}
+	return list
+}
+
 // examineShare looks at a rule for itself, and follows what begins in each network that it is for.
 func examineShare(x *Examination, s *share) (list []Finding) {
 	if s.owner == "" {
@@ -147,7 +162,8 @@ func sharedWay(x *Examination, s *share) Finding {
 		})
 		return uncertain(found, &way)
 	}
-	if found := nativeStops(x, "forward", s.packet, netip.AddrPortFrom(s.packet.Dst, s.packet.DstPort), s.in, s.out, ruleName(s.at), false); found.Check != "" {
+	from, _ := x.netOf(s.in, s.packet.Src)
+	if found := nativeStops(x, "forward", s.packet, netip.AddrPortFrom(s.packet.Dst, s.packet.DstPort), from, s.in, s.out, ruleName(s.at), false); found.Check != "" {
 		return found
 	}
 	for i, what := range []string{"what machines at " + s.in + " send to the Internet by " + s.out, "the answers"} {

@@ -20,6 +20,8 @@ type portUse struct {
 	from     netip.Addr
 	to       netip.AddrPort
 	lowPorts bool // ports below 1024 are given from a pool of their own
+	// block is the range that a rule gives ports from; zero: it sets none.
+	block rules.Ports
 }
 
 // portCount is how many flows share a use of ports, and the rule that gave the first of them its address.
@@ -33,20 +35,63 @@ func (c *census) usePort(f *flow.Flow, e explain.Explanation) {
 	if !f.Proto().HasPorts() {
 		return
 	}
-	k := portUse{f.Proto(), f.SeenAs().Addr(), f.ServedBy(), f.Client().Port() < 1024}
+	seen := f.SeenAs()
+	k := portUse{proto: f.Proto(), from: seen.Addr(), to: f.ServedBy(), lowPorts: f.Client().Port() < 1024}
+	by := e.SNAT
+	if block, ok := c.blockOf(by, seen.Port()); ok {
+		k.block, k.lowPorts, by = block.ports, false, block.rule
+	}
 	u := c.ports[k]
 	if u == nil {
-		u = &portCount{rule: e.SNAT}
+		u = &portCount{rule: by}
 		c.ports[k] = u
 	}
 	u.flows++
+}
+
+// portBlock is a range of ports that a rule gives to what it translates.
+type portBlock struct {
+	rule  evaluate.RuleRef
+	ports rules.Ports
+}
+
+// portBlocks are those of the rules of POSTROUTING.
+func portBlocks(t *trial) (list []portBlock) {
+	w := walker{sets: t.sets}
+	for _, p := range t.places() {
+		w.walk(evaluate.RuleRef{Place: p, Table: "nat", Chain: "POSTROUTING"}, sketch{family: p.Family}, func(at evaluate.RuleRef, r *rules.Rule, _ sketch) {
+			if r.Target.To.HasPorts && (r.Target.Kind == rules.SNAT || r.Target.Kind == rules.Masquerade) {
+				list = append(list, portBlock{at, r.Target.To.Ports})
+			}
+		})
+	}
+	return list
+}
+
+// blockOf is the block that a port was given from: that of the rule which is said to have made the flow, or, where
+// several rules could have, the one that holds the port. false: it was given from all ports.
+func (c *census) blockOf(by evaluate.RuleRef, port uint16) (portBlock, bool) {
+	var held portBlock
+	found := false
+	for _, b := range c.blocks {
+		if !b.ports.Contains(port) {
+			continue
+		}
+		if b.rule == by {
+			return b, true
+		}
+		if !found {
+			held, found = b, true
+		}
+	}
+	return held, found
 }
 
 // checkSourcePorts tells of services towards which no source port is left.
 func checkSourcePorts(x *Examination) (list []Finding) {
 	for _, use := range slices.SortedFunc(maps.Keys(x.census.ports), x.census.busier) {
 		count := x.census.ports[use]
-		room, limited := room(x, use, count.rule)
+		room, limited := use.room()
 		if count.flows*5 < room*4 || count.flows < 3 {
 			continue
 		}
@@ -62,7 +107,9 @@ func checkSourcePorts(x *Examination) (list []Finding) {
 			found.Evidence = append(found.Evidence, fmt.Sprintf("insert_failed = %d", h.Stats.InsertFailed))
 		}
 		if limited {
-			found.Cure = allPorts(x, count.rule)
+			found.Subject += ", ports " + use.block.Text("-")
+			found.Evidence = append(found.Evidence, fmt.Sprintf("%s gives ports %s", ruleName(count.rule), use.block.Text("-")))
+			found.Sentence += " The rule gives no other ports. Where these are all that may be used, spread the connections over several blocks of ports, by marks that -m statistic sets in PREROUTING; where any may be used, take the range from the rule."
 		}
 		list = append(list, found)
 	}
@@ -75,26 +122,12 @@ func (c *census) busier(a, b portUse) int {
 }
 
 // room is how many source ports may be given towards one service.
-func room(x *Examination, use portUse, by evaluate.RuleRef) (ports int, limited bool) {
-	if r, ok := ruleOf(x.sets, by); ok && r.Target.To.HasPorts {
-		return int(r.Target.To.Ports.Hi) - int(r.Target.To.Ports.Lo) + 1, true
-	}
-	if use.lowPorts {
+func (u *portUse) room() (ports int, limited bool) {
+	switch {
+	case u.block != rules.Ports{}:
+		return int(u.block.Hi) - int(u.block.Lo) + 1, true
+	case u.lowPorts:
 		return 511, false // 1 to 511, or 600 to 1023 (nf_nat_l4proto_unique_tuple)
 	}
 	return 65535 - 1023, false
-}
-
-// allPorts takes the limit on ports from a rule.
-func allPorts(x *Examination, by evaluate.RuleRef) rules.Plan {
-	r, ok := ruleOf(x.sets, by)
-	if !ok {
-		return rules.Plan{}
-	}
-	changed := *r
-	changed.Target.To.HasPorts, changed.Target.To.Ports = false, rules.Ports{}
-	return rules.Plan{
-		Title: fmt.Sprintf("Let rule %d of %s use all ports", by.Position, by.Chain),
-		Steps: []rules.Step{x.replace(by, *r, changed, "every connection to the same service needs a source port of its own")},
-	}
 }

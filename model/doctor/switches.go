@@ -352,7 +352,7 @@ func (x *Switches) Plan(s *Switch, value string, boot bool) (rules.Plan, error) 
 	set := func(name, old, value, why string) rules.Step {
 		w := &rules.Sysctl{Name: name, Value: value, Old: old, Boot: boot}
 		if boot {
-			w.File = x.fileFor(name)
+			w.File = bootFile(x.boot, name)
 		}
 		return rules.Step{Sysctl: w, Why: why}
 	}
@@ -372,10 +372,13 @@ func (x *Switches) Plan(s *Switch, value string, boot bool) (rules.Plan, error) 
 	return p, nil
 }
 
-// fileFor is the file that decides about a setting at boot: nattui's own, unless
+// bootFile is the file that decides about a setting at boot: nattui's own, unless
 // one that is read later says something of it; "" is nattui's own.
-func (x *Switches) fileFor(name string) string {
-	b, ok := x.boot[name]
+func bootFile(boot map[string]BootSetting, name string) string {
+	b, ok := boot[name]
+	if other := sameSetting[name]; other != "" && !ok {
+		b, ok = boot[other]
+	}
 	base := b.Path[strings.LastIndexByte(b.Path, '/')+1:]
 	own := rules.SysctlFile[strings.LastIndexByte(rules.SysctlFile, '/')+1:]
 	switch {

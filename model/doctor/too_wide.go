@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -25,12 +26,12 @@ func catchesAll(x *Examination, at evaluate.RuleRef, r *rules.Rule, s sketch) []
 	if r.Target.Kind == rules.Redirect {
 		found.Check = "redirect-too-wide"
 		found.Sentence = "The rule names no interface: it also takes what comes from the world, so that everybody can use the local service."
-		inner := x.innerLinks(at.Family, wan)
-		if len(inner) == 1 {
-			changed.In = rules.Iface{Name: inner[0]}
-		} else {
-			changed.In = rules.Iface{Not: true, Name: wan}
+		narrower, ok := x.narrower(at, *r)
+		if !ok {
+			found.Sentence += fmt.Sprintf(" What it is meant for decides the cure: -i INTERFACE for what machines there ask of anybody, -m addrtype --dst-type LOCAL for what is asked of this host's own addresses, ! -i %s for all but the Internet.", wan)
+			return []Finding{found}
 		}
+		changed = narrower
 	} else {
 		changed.Matches = append(slices.Clone(changed.Matches), rules.AddrType{Dest: &rules.TypesMatch{Types: []string{"LOCAL"}}})
 	}
@@ -39,6 +40,17 @@ func catchesAll(x *Examination, at evaluate.RuleRef, r *rules.Rule, s sketch) []
 		Steps: []rules.Step{x.replace(at, *r, changed, "what is meant for others passes untouched")},
 	}
 	return []Finding{found}
+}
+
+// narrower is a redirection that takes only what is asked of this host's own addresses, where it has been used for
+// nothing else. What it took from others' connections may be a proxy's work or a mistake: that it cannot tell.
+func (x *Examination) narrower(at evaluate.RuleRef, r rules.Rule) (rules.Rule, bool) {
+	used := x.census.of(at).answered
+	if len(used) == 0 || slices.ContainsFunc(used, func(f flow.Flow) bool { return !x.IsLocal(f.AskedFor().Addr()) }) {
+		return r, false
+	}
+	r.Matches = append(slices.Clone(r.Matches), rules.AddrType{Dest: &rules.TypesMatch{Types: []string{"LOCAL"}}})
+	return r, true
 }
 
 // tooWide tells of a rule that hides more than what leaves for the Internet.

@@ -33,6 +33,7 @@ func stepTranslated(x *Examination, f *Forward) Finding {
 		found.Severity = SeverityNote
 	}
 	if by.Chain == f.Rule.Chain && by.Place == f.Rule.Place {
+		found.takesOver = true
 		found.Cure = x.moveBefore(f.Rule, *f.rule, by.Position, func(t *trial) bool { return true })
 	}
 	return found

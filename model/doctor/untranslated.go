@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"slices"
 
 	"nattui/model/explain"
 	"nattui/model/facts"
@@ -10,17 +11,28 @@ import (
 	"nattui/rules/evaluate"
 )
 
-// leftBare notes a flow that left for the Internet with an address that the Internet
-// has no way back to.
+// leftBare notes a flow that left for the Internet with an address that the Internet has no way back to, and would
+// do so today.
 func (c *census) leftBare(x *Examination, f *flow.Flow) {
+	if x.leavesBare(f) {
+		c.bare.add(f)
+	}
+}
+
+// leavesBare tells that a flow's first packet leaves for the Internet untranslated.
+func (x *Examination) leavesBare(f *flow.Flow) bool {
 	client := f.Client().Addr()
 	from, ok := x.LinkOf(client)
 	route, certain := x.Lookup(evaluate.RouteQuery{Dst: f.ServedBy().Addr(), Src: client, In: from})
 	if !ok || !certain || x.IsLocal(client) || route.Kind != facts.RouteUnicast || route.Out == from || !x.outward(route.Out) {
-		return
+		return false
 	}
-	c.bare.add(f)
-	c.bareFrom[from] = true
+	p := explain.FirstPacket(f)
+	p.In = from
+	way := x.fate(p)
+	return way.known && !way.Incomplete && !slices.ContainsFunc(way.Outcomes, func(o evaluate.Outcome) bool {
+		return o.SNAT || o.Delivered != evaluate.Forwarded
+	})
 }
 
 // checkUntranslated tells of a network that is not translated on its way to the Internet.
@@ -47,5 +59,6 @@ func checkUntranslated(x *Examination) []Finding {
 			found.Cure.Steps = append(found.Cure.Steps, x.forget(c.first[:min(len(c.first), 50)])...)
 		}
 	}
-	return []Finding{found}
+	way := x.fate(explain.FirstPacket(f))
+	return []Finding{uncertain(found, &way)}
 }

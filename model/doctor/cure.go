@@ -1,0 +1,252 @@
+package doctor
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"nattui/model/explain"
+	"nattui/model/facts"
+	"nattui/model/flow"
+	"nattui/rules"
+	"nattui/rules/evaluate"
+)
+
+// A cure is offered only after it has been tried on a copy of the gateway: what it was made for is gone then, no
+// rule is newly wrong, what is for the gateway itself stays there, and what worked goes on working. Else the finding
+// says in words why there is none.
+
+// On gateways with thousands of rules not all is tried.
+const (
+	curesProven    = 24  // how many cures are tried
+	forwardsProven = 100 // how many forwards are followed before and after
+	flowsProven    = 64  // how many connections
+)
+
+// prover tries cures on copies of a gateway.
+type prover struct {
+	*Examination
+	problems map[string]int // findings before, by check
+	rules    map[string]int // those about rules for themselves
+	works    []working
+	tried    int
+}
+
+// working is a packet that arrives.
+type working struct {
+	packet evaluate.Packet
+	end    evaluate.Outcome
+	own    bool // for the gateway itself
+	hidden bool // it has to leave with another source
+}
+
+// newProver looks at the gateway as it is.
+func newProver(x *Examination) *prover {
+	p := &prover{Examination: x.withoutPast(x.trial)}
+	p.problems, p.rules = p.count(), p.ruleProblems()
+	p.works = workingNow(p.Examination, x.Flows)
+	return p
+}
+
+// withoutPast is the gateway with other rules or settings, and without its connections: they tell of rules as they
+// were. Connections that left untranslated are kept as far as that would happen again.
+func (x *Examination) withoutPast(t trial) *Examination {
+	next := &Examination{Gateway: x.Gateway, trial: t, now: x.now, unreached: unreachedRules(&t)}
+	next.Facts, next.Sets = t.Facts, t.sets
+	next.forwards = forwardsOf(&next.trial)
+	next.forwards = next.forwards[:min(len(next.forwards), forwardsProven)]
+	next.census = &census{byRule: map[evaluate.RuleRef]*tally{}}
+	for i := range x.census.bare.first {
+		if f := &x.census.bare.first[i]; next.leavesBare(f) {
+			next.census.bare.add(f)
+		}
+	}
+	return next
+}
+
+// count is how often each check has found something.
+func (p *prover) count() map[string]int { return countFindings(p.Examination) }
+
+func countFindings(x *Examination) map[string]int {
+	var all report
+	for i := range x.forwards {
+		f := &x.forwards[i]
+		if isDead(f, x.unreached) {
+			continue
+		}
+		found, sound := firstFailure(x, f)
+		all.take(found)
+		if f.Owner == "" && sound {
+			all.take([]Finding{fromInside(x, f)})
+		}
+	}
+	for _, check := range []func(*Examination) []Finding{checkReach, checkShares, checkTables, checkHelpers, checkUntranslated} {
+		all.take(check(x))
+	}
+	counts := map[string]int{}
+	for i := range all {
+		counts[all[i].Check]++
+	}
+	return counts
+}
+
+func (p *prover) ruleProblems() map[string]int { return ruleProblems(p.Examination) }
+
+// ruleProblems counts what is wrong with rules for themselves, whatever else is wrong with the gateway.
+func ruleProblems(x *Examination) map[string]int {
+	counts := map[string]int{}
+	for _, f := range slices.Concat(checkReach(x), checkTables(x)) {
+		if f.IsProblem() {
+			counts[f.Check]++
+		}
+	}
+	return counts
+}
+
+// workingNow are packets that arrive: for the gateway's own services, for what it forwards, and those that
+// connections began with.
+func workingNow(x *Examination, flows *flow.Flows) []working {
+	var list []working
+	add := func(p evaluate.Packet, own, hidden bool) {
+		way := x.fate(p)
+		if !way.known || !way.arrives() || own && (way.Outcomes[0].Delivered != evaluate.Delivered || way.Outcomes[0].DNAT) {
+			return
+		}
+		list = append(list, working{p, way.Outcomes[0], own, hidden && way.Outcomes[0].SNAT})
+	}
+	for _, p := range x.ownServices() {
+		add(p, true, false)
+	}
+	for i := range x.forwards {
+		if _, sound := firstFailure(x, &x.forwards[i]); sound {
+			add(x.forwards[i].packet, false, false)
+		}
+	}
+	for _, p := range sharedPackets(x) {
+		add(p, false, true)
+	}
+	if flows == nil {
+		return list
+	}
+	n := 0
+	flows.Each(func(_ flow.Ref, f *flow.Flow) bool {
+		if f.Status&flow.StatusSeenReply != 0 && f.Status&flow.StatusExpected == 0 {
+			n++
+			add(explain.FirstPacket(f), false, f.NAT()&flow.NATDst == 0)
+		}
+		return n < flowsProven
+	})
+	return list
+}
+
+// ownServices are first packets for this host's own addresses: for ssh, the operator's session, and what listens.
+func (n network) ownServices() []evaluate.Packet {
+	type service struct {
+		proto rules.Protocol
+		port  uint16
+	}
+	services := []service{{rules.TCP, 22}}
+	for _, l := range n.Listeners {
+		if s := (service{l.Proto, l.Address.Port()}); !l.Address.Addr().IsLoopback() && !slices.Contains(services, s) && len(services) < 16 {
+			services = append(services, s)
+		}
+	}
+	var list []evaluate.Packet
+	addrs := 0
+	for _, a := range n.Addresses {
+		to := a.Prefix.Addr()
+		if a.Scope != facts.ScopeGlobal || to.IsLoopback() {
+			continue
+		}
+		if addrs++; addrs > 16 {
+			break
+		}
+		for _, link := range n.waysIn(to) {
+			for _, s := range services {
+				if p, ok := n.askingBy(link, s.proto, netip.AddrPortFrom(to, s.port)); ok {
+					list = append(list, p)
+				}
+			}
+		}
+	}
+	if s := n.Session; s != nil {
+		list = append(list, evaluate.Packet{Protocol: rules.TCP, Src: s.Client.Addr(), SrcPort: s.Client.Port(), Dst: s.Server.Addr(), DstPort: s.Server.Port()})
+	}
+	return list
+}
+
+// prove takes the cure from a finding where it does harm or does not help, and says why in the finding's sentence.
+func (p *prover) prove(f *Finding) {
+	if !slices.ContainsFunc(f.Cure.Steps, func(s rules.Step) bool { return s.Change != nil || s.Sysctl != nil }) {
+		return
+	}
+	reason := "there are too many findings to try them all; it is tried where this one is asked for by its name"
+	if p.tried < curesProven {
+		p.tried++
+		reason = p.against(f)
+	}
+	f.Cure.Steps = p.whereItCounts(f.Cure.Steps)
+	if reason != "" {
+		f.Sentence += fmt.Sprintf(" No cure is offered: after %q %s.", f.Cure.Title, reason)
+		f.Cure, f.Commands = rules.Plan{}, nil
+	}
+}
+
+// whereItCounts has settings written to the file that decides about them at boot.
+func (p *prover) whereItCounts(steps []rules.Step) []rules.Step {
+	steps = slices.Clone(steps)
+	for i := range steps {
+		if s := steps[i].Sysctl; s != nil && s.Boot && s.File == "" {
+			write := *s
+			write.File = bootFile(p.BootSettings, s.Name)
+			steps[i].Sysctl = &write
+		}
+	}
+	return steps
+}
+
+// against says what speaks against a finding's cure; "" if it helps and harms nobody.
+func (p *prover) against(f *Finding) string {
+	t, ok := p.after(f.Cure)
+	if !ok {
+		return "the rules would not be as expected"
+	}
+	next := p.withoutPast(t)
+	for i := range p.works {
+		if lost := p.works[i].lost(next, f); lost != "" {
+			return lost
+		}
+	}
+	for check, n := range ruleProblems(next) {
+		if n > p.rules[check] {
+			return fmt.Sprintf("there would be a new finding of %s", check)
+		}
+	}
+	if before := p.problems[f.Check]; before > 0 && len(f.Commands) == 0 && countFindings(next)[f.Check] >= before {
+		return "it would be found as before"
+	}
+	return ""
+}
+
+// lost says that a packet no longer arrives where it did; "" if it does.
+func (w *working) lost(next *Examination, f *Finding) string {
+	way := next.fate(w.packet)
+	p := &w.packet
+	what := fmt.Sprintf("%s packets from %s to %s", p.Protocol, p.Src, netip.AddrPortFrom(p.Dst, p.DstPort))
+	if w.own {
+		if way.passes() && way.Outcomes[0].Delivered == evaluate.Delivered && !way.Outcomes[0].DNAT {
+			return ""
+		}
+		return what + " would no longer come to this host itself"
+	}
+	if !f.narrows.IsZero() && w.end.DNATBy == f.narrows {
+		return "" // that is what the cure is for
+	}
+	for i := range way.Outcomes {
+		o := &way.Outcomes[i]
+		if o.Delivered == w.end.Delivered && (o.Dst == w.end.Dst || f.takesOver) && (o.SNAT || !w.hidden) {
+			return ""
+		}
+	}
+	return fmt.Sprintf("%s would no longer get to %s as they do now", what, w.end.Dst)
+}
