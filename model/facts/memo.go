@@ -2,8 +2,9 @@ package facts
 
 import (
 	"hash/maphash"
-	"nattui/rules/evaluate"
 	"sync"
+
+	"nattui/rules/evaluate"
 )
 
 // routeMemo remembers the latest decisions of Lookup, for whoever evaluates many
