@@ -76,7 +76,7 @@ func (c *Conflict) Error() string {
 	}
 	text := fmt.Sprintf("the table has changed: %s was expected to be %q and is now %q", where, c.Want, found)
 	if c.Elsewhere > 0 {
-		text += fmt.Sprintf("; the rule stands at %d now", c.Elsewhere)
+		text += fmt.Sprintf("; the rule is at %d now", c.Elsewhere)
 	}
 	return text + "; nothing was changed"
 }
@@ -273,7 +273,7 @@ type ReadOnly struct {
 
 // Error says what would be harmed.
 func (e *ReadOnly) Error() string {
-	return fmt.Sprintf("the %s table %s is read-only here: it holds %s, which iptables does not show and would destroy; change it with nft", e.Family.Title(), e.Table, e.Why)
+	return fmt.Sprintf("the %s table %s is read-only here: it contains %s, which iptables does not show and would destroy; change it with nft", e.Family.Title(), e.Table, e.Why)
 }
 
 // emptyTable is a table as it is before anybody used it.
@@ -352,13 +352,13 @@ func (c Change) Sentence() string {
 	case Replace:
 		return fmt.Sprintf("Change rule %d of %s to: %s", c.At, c.Chain, c.Rule.Sentence())
 	case Move:
-		return fmt.Sprintf("Move rule %d of %s to place %d: %s", c.At, c.Chain, c.To, c.Rule.Sentence())
+		return fmt.Sprintf("Move rule %d of %s to position %d: %s", c.At, c.Chain, c.To, c.Rule.Sentence())
 	case SetPolicy:
-		return fmt.Sprintf("What no rule of %s decides is now %s, not %s.", c.Chain, PolicyWord(c.Policy), PolicyWord(c.OldPolicy))
+		return fmt.Sprintf("Set the policy of %s to %s (it was %s).", c.Chain, c.Policy, c.OldPolicy)
 	case NewChain:
-		return fmt.Sprintf("Make the chain %s in table %s.", c.Chain, c.Table)
+		return fmt.Sprintf("Create chain %s in table %s.", c.Chain, c.Table)
 	default:
-		return fmt.Sprintf("Remove the empty chain %s from table %s.", c.Chain, c.Table)
+		return fmt.Sprintf("Delete the empty chain %s of table %s.", c.Chain, c.Table)
 	}
 }
 

@@ -70,7 +70,7 @@ func DraftOf(f Family, r Rule) (Draft, error) {
 		if name == "" {
 			name = "no target"
 		}
-		return Draft{}, fmt.Errorf("a rule with %s has no form: delete it and add another, or change it with iptables", name)
+		return Draft{}, fmt.Errorf("a rule with %s cannot be edited in a form: delete it and add another, or use iptables", name)
 	}
 	d := Draft{
 		Family: f, Kind: r.Target.Kind, Chain: r.Chain,
@@ -158,7 +158,7 @@ func (c *draftCheck) checkChain() {
 	}
 	for _, other := range BuiltInChains["nat"] {
 		if chain == other && !slices.Contains(ChainsFor(c.Kind), chain) {
-			c.fail(FieldChain, "%s has no place in %s: it belongs in %s", c.Kind.Name(), chain, strings.Join(ChainsFor(c.Kind), " or "))
+			c.fail(FieldChain, "%s is not allowed in %s: it belongs in %s", c.Kind.Name(), chain, strings.Join(ChainsFor(c.Kind), " or "))
 		}
 	}
 	if chain == "FORWARD" {
@@ -336,7 +336,7 @@ func (c *draftCheck) toPlace(t *Translation, text string) {
 		return
 	}
 	if !t.Parse(text) {
-		c.fail(FieldTo, "%q is no place to go: use %s", text, example)
+		c.fail(FieldTo, "%q is not a destination: use %s", text, example)
 		return
 	}
 	if !t.Addrs.IsZero() {
@@ -344,17 +344,17 @@ func (c *draftCheck) toPlace(t *Translation, text string) {
 		case !c.Family.Holds(t.Addrs.Lo):
 			c.fail(FieldTo, "%s is an %s address, and this is a rule for %s", t.Addrs.Lo, c.Family.Other().Title(), c.Family.Title())
 		case t.Addrs.Hi.Less(t.Addrs.Lo):
-			c.fail(FieldTo, "the range runs backwards: write %s-%s", t.Addrs.Hi, t.Addrs.Lo)
+			c.fail(FieldTo, "the range is reversed: use %s-%s", t.Addrs.Hi, t.Addrs.Lo)
 		case t.Addrs.Lo.IsUnspecified() || t.Addrs.Lo.IsMulticast():
 			c.fail(FieldTo, "%s cannot be the address of one host: use %s", t.Addrs.Lo, example)
 		}
 	}
 	if t.HasPorts {
 		if t.Ports.Hi < t.Ports.Lo {
-			c.fail(FieldTo, "the range of ports runs backwards: write %d-%d", t.Ports.Hi, t.Ports.Lo)
+			c.fail(FieldTo, "the port range is reversed: use %d-%d", t.Ports.Hi, t.Ports.Lo)
 		}
 		if t.Ports.Lo == 0 {
-			c.fail(FieldTo, "0 is no port: ports go from 1 to 65535")
+			c.fail(FieldTo, "0 is not a port: ports go from 1 to 65535")
 		}
 		c.needPorts(FieldTo)
 	}
@@ -366,14 +366,14 @@ func (c *draftCheck) doubts() {
 	switch c.Kind {
 	case DNAT, Redirect:
 		if r.Chain == "PREROUTING" && r.Dest.Any() && r.In.Any() {
-			c.warn(FieldDest, "with neither an address nor an interface this also catches what your own network sends to anybody%s", forPorts(r))
+			c.warn(FieldDest, "without an address or interface this also matches what your own network sends to anyone%s", forPorts(r))
 		}
 		if a := r.Target.To.Addrs; !a.IsZero() && a.Lo.IsLoopback() {
 			c.warn(FieldTo, "the kernel refuses packets from outside for 127.0.0.0/8 unless route_localnet is on: let the service listen on another address")
 		}
 	case Masquerade, SNAT:
 		if r.Chain == "POSTROUTING" && r.Out.Any() && r.Dest.Any() {
-			c.warn(FieldOut, "with neither an interface to leave by nor a destination this also hides clients from your own servers")
+			c.warn(FieldOut, "without an outgoing interface or destination this also hides clients from your own servers")
 		}
 	}
 }

@@ -56,7 +56,7 @@ func (c *draftCheck) protocol() ProtoMatch {
 	}
 	n, ok := ProtoNumber(text)
 	if !ok {
-		c.fail(FieldProtocol, "%q is no protocol: use tcp, udp, icmp, another name of /etc/protocols, or a number from 1 to 255", text)
+		c.fail(FieldProtocol, "%q is not a protocol: use tcp, udp, icmp, another name of /etc/protocols, or a number from 1 to 255", text)
 		return ProtoMatch{}
 	}
 	switch {
@@ -79,16 +79,16 @@ func (c *draftCheck) iface(f Field, s string, notIn ...string) Iface {
 	switch {
 	case slices.Contains(notIn, c.rule.Chain):
 		if f == FieldIn {
-			c.fail(f, "in %s it is no longer known where a packet arrived: choose by the interface it leaves by, or by its source", c.rule.Chain)
+			c.fail(f, "in %s the incoming interface is no longer known: match the outgoing interface or the source", c.rule.Chain)
 		} else {
-			c.fail(f, "in %s it is not yet known where a packet will leave: choose by the interface it arrives on, or by its destination", c.rule.Chain)
+			c.fail(f, "in %s the outgoing interface is not yet known: match the incoming interface or the destination", c.rule.Chain)
 		}
 	case len(text) > 15:
 		c.fail(f, "%q is too long for an interface: at most 15 characters", text)
 	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == '/' || r == '"' || r == '\'' || r > '~' }):
-		c.fail(f, "%q is no interface: a name has no blanks, quotes or slashes (eth0, or eth+ for all that begin so)", text)
+		c.fail(f, "%q is not an interface: a name has no blanks, quotes or slashes (eth0, or eth+ for all that begin with eth)", text)
 	case strings.Contains(strings.TrimSuffix(text, "+"), "+"):
-		c.fail(f, "%q: a “+” stands only at the end, for any rest of a name", text)
+		c.fail(f, "%q: a “+” is allowed only at the end, as a wildcard", text)
 	}
 	return Iface{Not: not, Name: text}
 }
@@ -103,7 +103,7 @@ func (c *draftCheck) net(f Field, s string) Net {
 	}
 	n, ok := ParseNet(text)
 	if !ok {
-		c.fail(f, "%q is no address: %s", text, c.addressHint(text))
+		c.fail(f, "%q is not an address: use %s", text, c.addressHint(text))
 		return Net{}
 	}
 	if !c.Family.Holds(n.Addr) {
@@ -125,13 +125,13 @@ func (c *draftCheck) addressHint(text string) string {
 		example = "2001:db8::2 or 2001:db8::/64"
 	}
 	if c.Family == IPv4 && strings.Count(text, ":") == 1 {
-		return "put the port into the port's field"
+		return "put the port in the port's field"
 	}
 	if strings.Contains(text, ",") {
-		return "one address or network a rule; add a rule for each"
+		return "one address or network per rule; add a rule for each"
 	}
 	if strings.Contains(text, "-") && strings.Count(text, ".") > 3 {
-		return "a range has to be a network here, such as 192.168.0.0/24"
+		return "a range must be a network here, such as 192.168.0.0/24"
 	}
 	return "use " + example
 }
@@ -185,7 +185,7 @@ func onePort(item string) (p Ports, why string) {
 		return Ports{}, why
 	}
 	if h < l {
-		return Ports{}, fmt.Sprintf("%s runs backwards: write %d-%d", item, h, l)
+		return Ports{}, fmt.Sprintf("%s is reversed: use %d-%d", item, h, l)
 	}
 	return Ports{l, h}, ""
 }
@@ -200,9 +200,9 @@ func portNumber(s string) (uint16, string) {
 	case s == "":
 		return 0, "a port is missing: use a number from 1 to 65535, or a range such as 8000-8010"
 	case err != nil:
-		return 0, fmt.Sprintf("%q is no port: use a number from 1 to 65535, or a range such as 8000-8010", s)
+		return 0, fmt.Sprintf("%q is not a port: use a number from 1 to 65535, or a range such as 8000-8010", s)
 	case n < 1 || n > 65535:
-		return 0, fmt.Sprintf("%d is no port: ports go from 1 to 65535", n)
+		return 0, fmt.Sprintf("%d is not a port: ports go from 1 to 65535", n)
 	}
 	return uint16(n), ""
 }

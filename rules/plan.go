@@ -193,7 +193,7 @@ func (s Step) Sentence() string {
 	case s.Sysctl != nil:
 		return s.Sysctl.sentence()
 	case s.Forget != nil:
-		return "Forget the flow " + s.Forget.Src.String() + " to " + s.Forget.Dst.String() + ", so that today's rules decide about its next packet."
+		return "Forget the connection " + s.Forget.Src.String() + " to " + s.Forget.Dst.String() + ", so that today's rules decide about its next packet."
 	}
 	return ""
 }

@@ -9,7 +9,7 @@ import (
 // Sentence says the rule in words: which packets, and what becomes of them.
 func (r Rule) Sentence() string {
 	if r.unparseable != nil {
-		return "This rule cannot be read: " + r.unparseable.Error() + "."
+		return "This rule cannot be parsed: " + r.unparseable.Error() + "."
 	}
 	text := r.subject() + r.conditions() + " " + r.outcome()
 	return strings.ToUpper(text[:1]) + text[1:] + "."

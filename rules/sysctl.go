@@ -70,11 +70,11 @@ func (w Sysctl) sentence() string {
 	switch kept := w.KeptValue(); {
 	case !w.Boot:
 	case kept == "":
-		text += "; nothing is kept of it for boot any more"
+		text += "; it is no longer set at boot"
 	case kept != w.Value:
 		text += ", and to " + kept + " at boot"
 	case w.Old == w.Value:
-		text += ", and is kept so for boot"
+		text += ", also at boot"
 	default:
 		text += ", now and at boot"
 	}

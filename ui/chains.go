@@ -31,7 +31,7 @@ func (s *rulesScreen) openChains() {
 		}
 	}
 	if len(c.rows) == 0 {
-		s.say("there are no chains yet: the kernel makes them with the first rule")
+		s.say("there are no chains yet: the first rule creates them")
 		return
 	}
 	c.cursor.Seek(chainRow{s.table, s.pane().chain})
@@ -44,7 +44,7 @@ func (c *chainChoice) key(i int) chainRow { return c.rows[i] }
 // Actions move and choose.
 func (c *chainChoice) Actions() keyTable {
 	moves := scrolling(c.room, c.move).show(2)
-	return keyTable{act(bind("enter", "look at it", "enter"), c.choose)}.and(moves, keyTable{
+	return keyTable{act(bind("enter", "show it", "enter"), c.choose)}.and(moves, keyTable{
 		act(keys.Close, c.closing(c)), act(hidden(keys.Quit), c.closing(c)), act(hidden(keys.Chains), c.closing(c)),
 	})
 }

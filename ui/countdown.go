@@ -50,17 +50,17 @@ func (c countdown) words(affected, known bool) string {
 	case c == countdownAuto && !known:
 		return "auto: a countdown of " + usual + " if it may cut you off"
 	case c == countdownAuto && affected:
-		return "auto: taken back after " + usual + " unless you confirm"
+		return "auto: rolled back after " + usual + " unless you confirm"
 	case c == countdownAuto:
-		return "auto: none is needed, it stands at once"
+		return "auto: not needed here, applies at once"
 	case c == countdownOff && affected:
-		return "off: it stands at once, even if it cuts you off"
+		return "off: applies at once, even if it cuts you off"
 	case c == countdownOff:
-		return "off: it stands at once"
+		return "off: applies at once"
 	case c == countdownShort:
-		return "taken back after 30 s unless you confirm"
+		return "rolled back after 30 s unless you confirm"
 	case c == countdownLong:
-		return "taken back after 5 min unless you confirm"
+		return "rolled back after 5 min unless you confirm"
 	}
-	return "taken back after " + usual + " unless you confirm"
+	return "rolled back after " + usual + " unless you confirm"
 }

@@ -231,7 +231,7 @@ func (d *desk) apply(p rules.Plan, kind appliedKind, t terms, then func(error) t
 }
 
 // onlyLooks is why nothing can be changed.
-const onlyLooks = "this nattui only looks: it was started with --read-only"
+const onlyLooks = "read-only: nattui was started with --read-only"
 
 // mayChange tells whether a change can be begun now, and says why not.
 func (d *desk) mayChange() bool {
@@ -239,9 +239,9 @@ func (d *desk) mayChange() bool {
 	case d.gw.ReadOnly || d.gw.Changes == nil:
 		d.refuse(onlyLooks)
 	case d.busy:
-		d.say("one change at a time: the last one is still being made")
+		d.say("the last change is not finished yet: one at a time")
 	case d.pending != nil:
-		d.refuse(d.pending.whose() + " waits to be confirmed until " + d.pending.deadline.In(d.now.Location()).Format("15:04:05") + ": C keeps it, R takes it back")
+		d.refuse(d.pending.whose() + " is unconfirmed until " + d.pending.deadline.In(d.now.Location()).Format("15:04:05") + ": C keeps it, R rolls it back")
 	default:
 		return true
 	}
@@ -266,7 +266,7 @@ func (d Done) outcome(err error, zone *time.Location) string {
 	}
 	switch {
 	case err != nil:
-		return what + " was not made: " + err.Error()
+		return what + " was not applied: " + err.Error()
 	case !d.Deadline.IsZero():
 		return what + " is applied, and will be rolled back at " + d.Deadline.In(zone).Format("15:04:05") + " unless you confirm it: nattui confirm"
 	}
@@ -362,7 +362,7 @@ func commandLine(p rules.Plan) string {
 // undo takes back the last change made here.
 func (d *desk) undo() tea.Cmd {
 	if len(d.done) == 0 {
-		d.say("nothing was changed here yet")
+		d.say("nothing to undo: no change was made here yet")
 		return nil
 	}
 	return d.takeBack(d.done[len(d.done)-1], appliedUndo)
@@ -371,7 +371,7 @@ func (d *desk) undo() tea.Cmd {
 // redo makes the last change again that was taken back.
 func (d *desk) redo() tea.Cmd {
 	if len(d.undone) == 0 {
-		d.say("nothing was taken back here")
+		d.say("nothing to redo: no change was undone here")
 		return nil
 	}
 	return d.takeBack(d.undone[len(d.undone)-1], appliedRedo)

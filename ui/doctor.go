@@ -164,9 +164,9 @@ func gatewayRows(g *doctor.Gateway) []doctorRow {
 		rows = append(rows, doctorRow{finding: f})
 	}
 	if doctor.Worst(found) < doctor.SeverityWarning {
-		ok := doctor.Finding{Check: "sound", Subject: "this gateway", Sentence: "Nothing is wrong, as far as can be seen from here."}
+		ok := doctor.Finding{Check: "sound", Subject: "this gateway", Sentence: "No problems found. Not everything can be checked from here."}
 		if len(found) > 0 {
-			ok.Sentence = "Nothing is wrong; the notes are worth knowing."
+			ok.Sentence = "No problems found, only notes."
 		}
 		if n := doctor.Unknown(found); n > 0 {
 			ok.Severity = doctor.SeverityUnknown
@@ -300,7 +300,7 @@ func (s *doctorScreen) View(width, height int) []string {
 	var lines []string
 	switch {
 	case s.tables.Sets == nil || s.facts == nil || !s.examined:
-		lines = append(lines, s.headLine("", width), "   "+s.look.Faint.Render("looking at the gateway"+strings.Repeat(".", 3)))
+		lines = append(lines, s.headLine("", width), "   "+s.look.Faint.Render("checking the gateway"+strings.Repeat(".", 3)))
 	default:
 		lines = s.list(width)
 	}

@@ -66,7 +66,7 @@ func TestDoctorScreen(t *testing.T) {
 func TestDoctorOnASoundGateway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := doctorStage(t, 80, 24, soundRules)
-		s.sees("Nothing is wrong")
+		s.sees("No problems found")
 		for _, word := range []string{"error", "warning"} {
 			if strings.Contains(s.screen(), word) {
 				t.Errorf("a sound gateway shows %q:\n%s", word, s.screen())

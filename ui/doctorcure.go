@@ -26,9 +26,9 @@ func (s *doctorScreen) sayNoFix() {
 	case s.gw.ReadOnly:
 		s.say(onlyLooks)
 	case r.forward != nil:
-		s.say("enter follows the forward; what is wrong with it has its cure there")
+		s.say("press enter to follow the forward; its fix is shown there")
 	case len(r.finding.Commands) == 0:
-		s.say("there is no plan that cures this: it takes somebody who knows what is meant")
+		s.say("there is no automatic fix for this: it depends on what you want")
 	default:
 		s.say("nattui does not run this itself: " + rules.ShellLine(r.finding.Commands[0]))
 	}
@@ -49,7 +49,7 @@ func (s *doctorScreen) cureQuestion(f *doctor.Finding) dialog {
 		}
 	}
 	for _, argv := range f.Commands {
-		lines = append(lines, "Besides, you have to run: "+rules.ShellLine(argv))
+		lines = append(lines, "You also have to run: "+rules.ShellLine(argv))
 	}
 	last := ""
 	if more := len(plan.Steps) - steps; more > 0 {

@@ -58,7 +58,7 @@ func (d *findingDetails) lines(width int) []string {
 				part(d.look.Faint, "  "+step.Why)
 			}
 			if step.Sysctl != nil && step.Sysctl.Boot {
-				part(d.look.Faint, "  now, and when the host starts again")
+				part(d.look.Faint, "  now, and after a reboot")
 			}
 		}
 	}

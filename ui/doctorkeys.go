@@ -10,7 +10,7 @@ import (
 var keyFix = bind("f", "fix", "f")
 
 // keyProbe asks the server of a forward for a connection.
-var keyProbe = bind("p", "ask the server", "p")
+var keyProbe = bind("p", "test the server", "p")
 
 // Wheel moves the cursor.
 func (s *doctorScreen) Wheel(by int) { s.move(by) }

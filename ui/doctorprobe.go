@@ -20,10 +20,10 @@ type probedMsg struct {
 // sayNoServer says why there is no server to ask.
 func (s *doctorScreen) sayNoServer() {
 	if s.gw.Probe == nil {
-		s.say("servers cannot be asked from here")
+		s.say("servers cannot be tested from here")
 		return
 	}
-	s.say("choose a forward first: its server is asked")
+	s.say("choose a forward first: the test connects to its server")
 }
 
 // askServer asks whether to ask the server of the forward for a connection: the
@@ -35,15 +35,15 @@ func (s *doctorScreen) askServer() {
 	}
 	switch {
 	case f.Proto != rules.TCP || !f.Server.IsValid() || f.Server.Port() == 0:
-		s.say("only a server of TCP at one port can be asked for a connection")
+		s.say("only a TCP server on a single port can be tested")
 		return
 	case s.probing:
-		s.say("the server is being asked")
+		s.say("connecting to the server")
 		return
 	}
 	server := f.Server
-	q := newQuestion(s.desk, fmt.Sprintf("Ask %s for a connection?", server), []string{
-		"One TCP connection is opened from this host and closed at once. The server sees it, and may note it in its log. Nothing on this gateway changes.",
+	q := newQuestion(s.desk, fmt.Sprintf("Open a test connection to %s?", server), []string{
+		"nattui opens one TCP connection from this host and closes it at once. The server may log it. Nothing on this gateway changes.",
 	}, rules.Plan{}, "ask")
 	q.act = func(terms) tea.Cmd {
 		var follow tea.Cmd

@@ -111,7 +111,7 @@ func (v *flowView) told(width, room int) []string {
 	told := story.Lines()
 	if len(told) > room {
 		cut := len(told) - room + 1
-		left := flow.StoryLine{What: look.Glyphs.None, Means: fmt.Sprintf("%d more turns", cut)}
+		left := flow.StoryLine{What: look.Glyphs.None, Means: fmt.Sprintf("%d more changes of state", cut)}
 		told = append([]flow.StoryLine{told[0], left}, told[1+cut:]...)
 	}
 	states := 11
@@ -193,7 +193,7 @@ func (v *flowView) facts(width int) []string {
 	l := &factLines{look: v.screen.look, width: width}
 	story := v.story()
 	if story.Ended || v.gone {
-		l.add(l.look.Attention, "now", "gone from the table; this is what it was at the end")
+		l.add(l.look.Attention, "now", "gone from the table; shown as last seen")
 	} else {
 		v.tellNow(l, &story)
 	}
@@ -216,11 +216,11 @@ func (v *flowView) tellNow(l *factLines, story *flow.Story) {
 	switch e := v.screen.gw.Flows.Explain(f); {
 	case e.Confidence == explain.NotAsked:
 	case isRelated(f, e):
-		l.say("rule", "none: it belongs to another connection, whose helper did it")
+		l.say("rule", "none: it belongs to another connection")
 	case e.Confidence == explain.Stale:
-		l.add(l.look.Attention, "rule", "stale: today's rules would translate it otherwise; x forgets it")
+		l.add(l.look.Attention, "rule", "stale: today's rules would translate it differently; x forgets it")
 	case e.Confidence == explain.Unknown:
-		l.say("rule", "not known: "+e.Unseen+" translates here too, and is not evaluated")
+		l.say("rule", "not known: "+e.Unseen+" also translates here and is not evaluated")
 	case e.Confidence != explain.Exact:
 		l.say("rule", e.String()+", "+e.Confidence.String())
 	case l.width < 60 || f.NAT() == flow.NATNone:
@@ -256,17 +256,17 @@ func (v *flowView) tellRest(l *factLines) {
 	if words := statusWords(f.Status); words != "" {
 		small = append(small, words)
 	}
-	l.say("besides", strings.Join(small, ", "))
+	l.say("more", strings.Join(small, ", "))
 	l.say("labels", labelText(v.d.Labels))
 	l.say("security", v.d.SecurityContext)
 	if t := v.d.TCP; t != nil && t.OrigScale|t.ReplyScale != 0 {
 		l.say("tcp", fmt.Sprintf("window scale %d and %d", t.OrigScale, t.ReplyScale))
 	}
 	if a, b := v.d.OrigAdjust, v.d.ReplyAdjust; a.After|b.After != 0 {
-		l.say("shifted", fmt.Sprintf("sequence numbers by %d and %d, as the helper changed the text", int32(a.After), int32(b.After)))
+		l.say("shifted", fmt.Sprintf("sequence numbers by %d and %d, because the helper changed the payload", int32(a.After), int32(b.After)))
 	}
 	if v.d.SynProxy != nil {
-		l.say("synproxy", "SYNPROXY answered for the server until the client proved itself")
+		l.say("synproxy", "SYNPROXY answered for the server until the client completed the handshake")
 	}
 }
 
@@ -278,7 +278,7 @@ func (v *flowView) present(story *flow.Story) string {
 		parts = append(parts, name)
 	}
 	if f.Status&flow.StatusSeenReply == 0 {
-		parts = append(parts, "no answer yet")
+		parts = append(parts, "no reply yet")
 	}
 	age, since := f.Age(now), ""
 	idle, rests := v.d.Idle(now)

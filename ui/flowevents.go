@@ -167,13 +167,13 @@ func (s *flowsScreen) silence() string {
 		}
 		return "the kernel sends no events (nf_conntrack_events=0): w switches them on"
 	case !s.query.IsZero() && counts.New+counts.Update+counts.Destroy > 0:
-		return "no event matches: esc shows all"
+		return "no event matches; press esc to show all"
 	case s.health.Tracking == facts.SettingOff:
-		return "nothing is tracked yet: conntrack starts with the first NAT rule (3 guides)"
+		return "nothing is tracked yet: conntrack starts with the first NAT rule (press 3 for the guide)"
 	case s.health.Tracking == facts.SettingUnknown && s.health.Count == 0:
 		return s.emptyNote()
 	}
-	return "nothing has happened yet: events appear here as the kernel reports them"
+	return "no events yet: they appear here as the kernel reports them"
 }
 
 // gapLine stands where events are missing.
@@ -182,7 +182,7 @@ func (s *flowsScreen) gapLine(e *flow.Event, time, width int) string {
 	if e.Resync > 0 {
 		what += "resynced in " + seconds(e.Resync)
 	} else {
-		what += "the table is being read anew"
+		what += "reading the table again"
 	}
 	return s.look.Faint.Render(text.Pad(s.eventTime(e, time).Text, time, false)) + "  " + s.look.Attention.Render(text.Fit("! "+what, width-time-2))
 }

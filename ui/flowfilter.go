@@ -210,7 +210,7 @@ func (s *flowsScreen) filterHelp(width int) []string {
 		}
 	}
 	if len(options) == 0 {
-		return []string{" " + text.Fit(look.Accent.Render("enter")+look.Faint.Render(" keeps this filter  ")+look.Accent.Render("esc")+look.Faint.Render(" shows all again  ")+
+		return []string{" " + text.Fit(look.Accent.Render("enter")+look.Faint.Render(" applies this filter  ")+look.Accent.Render("esc")+look.Faint.Render(" shows all again  ")+
 			look.Accent.Render("or not ( )")+look.Faint.Render(" combine conditions"), width-2)}
 	}
 	var lines []string
@@ -263,9 +263,9 @@ func (s *flowsScreen) pointAtWord(width int, line string, bad filter.Error) []st
 		before = "…" + before[min(len(before), from+1):]
 	}
 	marks := strings.Repeat("^", max(1, visibleWidth(word)))
-	force := "everything is shown meanwhile"
+	force := "filter ignored"
 	if !s.query.IsZero() {
-		force = "in force meanwhile: " + text.Safe(s.query.String())
+		force = "still using: " + text.Safe(s.query.String())
 	}
 	if width < narrowDetails { // the word is named in what is wrong with it
 		var lines []string

@@ -89,7 +89,7 @@ func (s *flowsScreen) freshness() string {
 	case s.paused:
 		return "paused at " + s.pausedAt.Format("15:04:05") + dot + rules.Plural(feed.Events-s.waiting.Events, "change") + " waiting"
 	case feed.Lost:
-		return rules.Plural(feed.LastMissed, "event") + " missed, reading the table anew"
+		return rules.Plural(feed.LastMissed, "event") + " missed, reading the table again"
 	case s.names.on:
 		return s.names.state()
 	case s.mode == eventMode:
@@ -138,15 +138,15 @@ func (s *flowsScreen) summary(f *flow.Flow) string {
 		parts = append(parts, strings.ToLower(name))
 	}
 	if f.Status&flow.StatusSeenReply == 0 {
-		parts = append(parts, "no answer yet")
+		parts = append(parts, "no reply yet")
 	}
 	switch e := s.gw.Flows.Explain(f); {
 	case isRelated(f, e):
 		parts = append(parts, "belongs to another connection")
 	case e.Confidence == explain.Stale:
-		parts = append(parts, "stale: today's rules would translate it otherwise")
+		parts = append(parts, "stale: today's rules would translate it differently")
 	case e.Confidence == explain.Unknown:
-		parts = append(parts, "rule not known: "+e.Unseen+" translates here too")
+		parts = append(parts, "rule not known: "+e.Unseen+" also translates here")
 	case !e.Rule().IsZero():
 		word := e.String()
 		if e.Confidence != explain.Exact {

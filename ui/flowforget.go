@@ -28,7 +28,9 @@ func (s *flowsScreen) askForget() {
 
 // sayEnded is the answer to whoever would forget a flow that has ended. Its addresses may be those of
 // another one by now, even with the same identifier, which is not meant.
-func (s *flowsScreen) sayEnded() { s.say("that flow has ended already: there is nothing to forget") }
+func (s *flowsScreen) sayEnded() {
+	s.say("that connection has already ended: there is nothing to forget")
+}
 
 func (s *flowsScreen) askForgetOf(f flow.Flow) {
 	if s.gw.ReadOnly {
@@ -42,9 +44,9 @@ func (s *flowsScreen) askForgetOf(f flow.Flow) {
 		s.refuse("not forgotten: " + e.Unseen + " may have made it, and a connection that it made would break")
 		return
 	}
-	lines := []string{fmt.Sprintf("%s from %s to %s leaves the connection table. A live connection goes on: its next packet is treated by today's rules as if it were new.",
+	lines := []string{fmt.Sprintf("%s from %s to %s is removed from the connection table. If it is still in use, today's rules decide about its next packet as for a new connection.",
 		strings.ToUpper(f.Proto().String()), s.endpoint(&f, f.Client()), s.endpoint(&f, f.AskedFor()))}
-	q := newQuestion(s.desk, "Forget this flow?", lines, rules.Plan{}, "forget")
+	q := newQuestion(s.desk, "Forget this connection?", lines, rules.Plan{}, "forget")
 	q.act = func(terms) tea.Cmd { return s.forget([]flow.Flow{f}) }
 	s.open(q)
 }
@@ -53,7 +55,9 @@ func (s *flowsScreen) askForgetOf(f flow.Flow) {
 const forgetLimit = 100_000
 
 // sayNoFilter says why there is nothing that all could be forgotten of.
-func (s *flowsScreen) sayNoFilter() { s.say("X forgets the flows that a filter shows: type / first") }
+func (s *flowsScreen) sayNoFilter() {
+	s.say("X forgets the connections that a filter shows: set a filter with / first")
+}
 
 // askForgetAll asks before every flow that the filter shows is dropped.
 func (s *flowsScreen) askForgetAll() tea.Cmd {
@@ -78,7 +82,7 @@ func (s *flowsScreen) forget(flows []flow.Flow) tea.Cmd {
 	source := s.gw.Flows
 	return s.carryOut("forgetting", func(ctx context.Context) (tea.Msg, string) {
 		done, err := source.Forget(ctx, flows)
-		return forgottenMsg{len(flows), done, err}, outcomeOf(rules.Plural(done, "flow")+" forgotten", "flows could not be forgotten", err)
+		return forgottenMsg{len(flows), done, err}, outcomeOf(rules.Plural(done, "connection")+" forgotten", "connections could not be forgotten", err)
 	})
 }
 
@@ -99,9 +103,9 @@ func (s *flowsScreen) answered(msg tea.Msg) tea.Cmd {
 		if msg.err != nil {
 			s.fail(msg.err)
 		} else {
-			said := rules.Plural(msg.done, "flow") + " forgotten"
+			said := rules.Plural(msg.done, "connection") + " forgotten"
 			if gone := msg.asked - msg.done; gone > 0 {
-				said += ", " + text.Exact(uint64(gone)) + " had ended by then"
+				said += ", " + text.Exact(uint64(gone)) + " had already ended"
 			}
 			s.say(said)
 		}
@@ -145,22 +149,22 @@ func (s *flowsScreen) askForgetThose(those forgettable, sel *flow.Selection) {
 	n := len(those.flows)
 	switch {
 	case n == 0 && those.unknown > 0:
-		s.say(fmt.Sprintf("nothing is forgotten: %s may have made %s", those.unseen, rules.Plural(those.unknown, "flow")))
+		s.say(fmt.Sprintf("nothing was forgotten: %s may have made %s", those.unseen, rules.Plural(those.unknown, "connection")))
 		return
 	case n == 0:
-		s.say("no flow to forget")
+		s.say("no connection to forget")
 		return
 	}
-	lines := []string{fmt.Sprintf("%s that match “%s” leave the connection table:", rules.Plural(n, "flow"), s.query)}
+	lines := []string{fmt.Sprintf("%s matching “%s” will be removed from the connection table:", rules.Plural(n, "connection"), s.query)}
 	if rest := sel.Total - len(sel.Rows); rest > 0 {
-		lines[0] = fmt.Sprintf("The first %s that match “%s” leave the connection table; %s more match, X again asks for those:",
-			rules.Plural(n, "flow"), s.query, text.Exact(uint64(rest)))
+		lines[0] = fmt.Sprintf("The first %s matching “%s” will be removed from the connection table; %s more match, press X again for those:",
+			rules.Plural(n, "connection"), s.query, text.Exact(uint64(rest)))
 	}
 	if those.own > 0 {
-		lines = append(lines, "Your own connection matches too and stays.")
+		lines = append(lines, "Your own connection also matches; it is kept.")
 	}
 	if those.unknown > 0 {
-		lines = append(lines, fmt.Sprintf("%s may have made %s that match too; they stay.", those.unseen, rules.Plural(those.unknown, "flow")))
+		lines = append(lines, fmt.Sprintf("%s may have made %s that also match; they are kept.", those.unseen, rules.Plural(those.unknown, "connection")))
 	}
 	named := min(namedFlows, n)
 	for i := range named {
@@ -169,7 +173,7 @@ func (s *flowsScreen) askForgetThose(those forgettable, sel *flow.Selection) {
 	if more := n - named; more > 0 {
 		lines = append(lines, "  and "+text.Exact(uint64(more))+" more")
 	}
-	q := newQuestion(s.desk, "Forget "+rules.Plural(n, "flow")+"?", lines, rules.Plan{}, "forget")
+	q := newQuestion(s.desk, "Forget "+rules.Plural(n, "connection")+"?", lines, rules.Plan{}, "forget")
 	q.act = func(terms) tea.Cmd { return s.forget(those.flows) }
 	s.open(q)
 }

@@ -245,7 +245,7 @@ func (l *groupList) columns(width int) []table.Column {
 	name := min(l.nameWidth, width-18) // what tells groups apart has the room of further numbers
 	cols := []table.Column{
 		groupColName:    {Title: "by " + l.by.String(), Min: 16, Want: name},
-		groupColFlows:   {Title: "flows", Min: 6, Want: 7, Right: true},
+		groupColFlows:   {Title: "conns", Min: 6, Want: 7, Right: true},
 		groupColShare:   {Title: "share", Min: shareWidth, Want: shareWidth, Order: 3},
 		groupColPackets: {Title: "packets", Min: 7, Want: 8, Right: true, Order: 5},
 		groupColBytes:   {Title: "bytes", Min: 6, Want: 7, Right: true, Order: 2},
@@ -312,7 +312,7 @@ func (l *groupList) sums() string {
 
 // totals are the sums over flows in words.
 func (s *flowsScreen) totals(g *flow.Group) string {
-	out := rules.Plural(g.Flows, "flow")
+	out := rules.Plural(g.Flows, "connection")
 	if g.Bytes > 0 {
 		out += s.dot() + text.Bytes(g.Bytes)
 	}
@@ -330,7 +330,7 @@ func (l *groupList) shares(g *flow.Group) string {
 	of := func(order flow.GroupOrder, what string) string {
 		return fmt.Sprintf("%.0f %% of %s", 100*g.Share(&l.sum, order), what)
 	}
-	parts := []string{of(flow.GroupsByFlows, "flows")}
+	parts := []string{of(flow.GroupsByFlows, "connections")}
 	if g.Counted > 0 {
 		parts = append(parts, of(flow.GroupsByPackets, "packets"), of(flow.GroupsByBytes, "bytes"))
 	}

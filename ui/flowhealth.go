@@ -22,9 +22,9 @@ const lossShown = time.Minute
 func (s *flowsScreen) notes() []facts.HealthNote {
 	notes := append(s.feedNotes(), s.health.Notes(s.earlier())...)
 	if _, stale := s.gw.Flows.RuleFlows(); stale > 0 {
-		what := rules.Plural(stale, "flow") + " keep a translation of earlier rules: / rule stale shows them"
+		what := rules.Plural(stale, "connection") + " keep a translation of earlier rules (filter: rule stale)"
 		if stale == 1 {
-			what = "1 flow keeps a translation of earlier rules: / rule stale shows it"
+			what = "1 connection keeps a translation of earlier rules (filter: rule stale)"
 		}
 		notes = append(notes, facts.HealthNote{Name: "stale", Severity: "warning", Sentence: what})
 	}
@@ -45,15 +45,15 @@ func (s *flowsScreen) feedNotes() (notes []facts.HealthNote) {
 	lost := rules.Plural(feed.LastMissed, "event") + " missed"
 	switch ago := s.now.Sub(time.Unix(0, feed.LostAt)); {
 	case feed.Lost:
-		add("events-missed", "error", lost+" so far: they come faster than they can be read; the table is read anew.")
+		add("events-missed", "error", lost+" so far: they arrive faster than they can be read. The table is being read again.")
 	case feed.LostAt != 0 && ago < lossShown:
-		add("events-missed", "warning", fmt.Sprintf("%s, resynced in %s: the list is whole again.", lost, seconds(feed.LastResync)))
+		add("events-missed", "warning", fmt.Sprintf("%s; resynced in %s. The list is complete again.", lost, seconds(feed.LastResync)))
 	}
 	if b := feed.Buffer; b.Short != "" && feed.Missed > 0 {
-		add("buffer-small", "warning", fmt.Sprintf("The receive buffer is small, so events are missed when many come: %s.", b.Short))
+		add("buffer-small", "warning", fmt.Sprintf("The receive buffer is small, so events are missed when many arrive at once: %s.", b.Short))
 	}
 	if n := feed.Malformed; n > 0 {
-		add("malformed", "warning", rules.Plural(n, "message")+" of the kernel made no sense and were skipped.")
+		add("malformed", "warning", rules.Plural(n, "message")+" from the kernel could not be decoded: skipped.")
 	}
 	return notes
 }
@@ -71,7 +71,7 @@ func (s *flowsScreen) note() (string, noteStyle) {
 	case "accounting-off", "timestamps-off":
 		off = "Counters and ages are off in the kernel"
 	case "events-off":
-		off = "The kernel sends no events, so short flows are missed"
+		off = "The kernel sends no events, so short connections are missed"
 	}
 	if off != "" && !s.gw.ReadOnly {
 		off += ": w switches them on"
@@ -82,7 +82,7 @@ func (s *flowsScreen) note() (string, noteStyle) {
 	}
 	long := lipgloss.Width(sentence) > s.listWidth()-2
 	if more := len(notes) - 1; more > 0 || len(n.Cure) > 0 || long {
-		tail := " (h tells what to do)"
+		tail := " (h: details)"
 		if more > 0 {
 			tail = fmt.Sprintf(" (h: %d more)", more)
 		}
@@ -159,9 +159,9 @@ func (h *flowHealth) row(style lipgloss.Style, label, value string, width int) (
 func (h *flowHealth) fill(width int) []string {
 	look, t, earlier := h.look, &h.screen.health, h.screen.earlier()
 	if t.Count < 0 {
-		return h.row(look.Text, "flows", "the kernel does not tell how many there are", width)
+		return h.row(look.Text, "used", "the kernel does not report how many there are", width)
 	}
-	line := text.Exact(uint64(t.Count)) + " flows"
+	line := rules.Plural(t.Count, "connection")
 	if t.Max > 0 {
 		line += " of " + text.Exact(uint64(t.Max))
 		switch share := 100 * t.Share(); {
@@ -175,7 +175,7 @@ func (h *flowHealth) fill(width int) []string {
 	if t.Share() >= 0.8 {
 		style = look.Broken
 	}
-	lines := h.row(style, "flows", line, width)
+	lines := h.row(style, "used", line, width)
 	if t.Max > 0 {
 		cells := max(4, width-healthLabel)
 		full := min(cells, int(float64(cells)*t.Share()+0.5))
@@ -183,16 +183,16 @@ func (h *flowHealth) fill(width int) []string {
 	}
 	growth := "steady"
 	if g := t.Growth(earlier); g >= 0.5 {
-		growth = fmt.Sprintf("grows by %s flows a second", text.Rate(g))
+		growth = fmt.Sprintf("grows by %s connections a second", text.Rate(g))
 		if left, ok := t.TimeToFull(earlier); ok {
 			growth += ", full in " + text.Duration(left)
 		}
 	} else if g <= -0.5 {
-		growth = fmt.Sprintf("shrinks by %s flows a second", text.Rate(-g))
+		growth = fmt.Sprintf("shrinks by %s connections a second", text.Rate(-g))
 	}
 	lines = append(lines, h.row(look.Text, "growth", growth, width)...)
 	if t.Buckets > 0 {
-		lines = append(lines, h.row(look.Text, "hash table", fmt.Sprintf("%s buckets, %.1f flows in each", text.Exact(uint64(t.Buckets)), float64(t.Count)/float64(t.Buckets)), width)...)
+		lines = append(lines, h.row(look.Text, "hash table", fmt.Sprintf("%s buckets, %.1f connections each", text.Exact(uint64(t.Buckets)), float64(t.Count)/float64(t.Buckets)), width)...)
 	}
 	lines = append(lines, h.row(look.Text, "kernel", strings.Join([]string{
 		"counts " + switchWord(t.Accounting), "times " + switchWord(t.Timestamps), "events " + switchWord(t.Events),
@@ -208,7 +208,7 @@ func switchWord(s facts.Setting) string {
 	case facts.SettingOn:
 		return "on"
 	case facts.SettingAuto:
-		return "on while somebody listens"
+		return "on while a program listens"
 	}
 	return "unknown"
 }
@@ -217,7 +217,7 @@ func switchWord(s facts.Setting) string {
 func (h *flowHealth) troubles(width int) []string {
 	notes := h.screen.notes()
 	if len(notes) == 0 {
-		return append([]string{""}, h.row(h.look.Good, "well", "nothing is wrong with the table", width)...)
+		return append([]string{""}, h.row(h.look.Good, "verdict", "no problems with the table", width)...)
 	}
 	lines := []string{""}
 	told := map[string]bool{} // one cure may be that of several
@@ -249,12 +249,12 @@ func (h *flowHealth) news(width int) []string {
 		last := time.Unix(0, feed.LostAt).In(h.now.Location()).Format("15:04:05")
 		lines = append(lines, h.row(look.Text, "resync", fmt.Sprintf("%s after %s, the last at %s in %s", times(feed.Resyncs), rules.Plural(feed.Overruns, "overrun"), last, seconds(feed.LastResync)), width)...)
 	}
-	buffer := text.Bytes(uint64(feed.Buffer.Got)) + " for events that wait"
+	buffer := text.Bytes(uint64(feed.Buffer.Got)) + " for queued events"
 	if b := feed.Buffer; b.Short != "" {
 		buffer += ", not " + text.Bytes(uint64(b.Wished)) + ": " + b.Short
 	}
 	lines = append(lines, h.row(look.Text, "buffer", buffer, width)...)
-	pace := "only those of flows in sight are read; sorting by rate reads all"
+	pace := "read for the visible connections only; sorting by rate reads all"
 	if feed.Fresh {
 		pace = "all are being read"
 		if feed.Every > 0 {
@@ -279,9 +279,9 @@ func (h *flowHealth) counters(width int) []string {
 	look := h.look
 	counters := h.screen.health.Counters(h.screen.earlier())
 	if counters == nil {
-		return append([]string{""}, h.row(look.Text, "statistics", "the kernel does not tell them", width)...)
+		return append([]string{""}, h.row(look.Text, "statistics", "the kernel does not report them", width)...)
 	}
-	lines := []string{"", look.Faint.Render(text.Fit("so far (conntrack -S), and in the last seconds", width))}
+	lines := []string{"", look.Faint.Render(text.Fit("total (conntrack -S), and in the last seconds", width))}
 	const name, total, since = 15, 6, 7
 	for _, c := range counters {
 		style, recent := look.Faint, ""

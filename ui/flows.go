@@ -218,7 +218,7 @@ func (s *flowsScreen) count() string {
 	case groupMode:
 		return rules.Plural(s.groups.total, "group")
 	}
-	return fmt.Sprintf("%s of %s", text.Exact(uint64(s.list.total)), rules.Plural(s.list.of, "flow"))
+	return fmt.Sprintf("%s of %s", text.Exact(uint64(s.list.total)), rules.Plural(s.list.of, "connection"))
 }
 
 func (s *flowsScreen) cursorBy(by int) tea.Cmd {
@@ -291,7 +291,7 @@ func (s *flowsScreen) footHeight(height int) int {
 // View draws what is looked at and, beneath it, the flow under the cursor.
 func (s *flowsScreen) View(width, height int) []string {
 	if s.gw.Flows == nil {
-		return []string{"   " + s.look.Faint.Render("flows cannot be followed here")}
+		return []string{"   " + s.look.Faint.Render("connections cannot be followed here")}
 	}
 	whole := width
 	width = min(width, s.listWidth())
@@ -332,17 +332,17 @@ func (s *flowsScreen) emptyNote() string {
 	case feed.Err != nil:
 		return feed.Err.Error()
 	case !s.query.IsZero() && s.gw.Flows.Table().Len() > 0:
-		return "no flow matches: esc shows all"
+		return "no connection matches; press esc to show all"
 	case feed.Listing:
 		return "reading the table…"
 	case s.health.Tracking == facts.SettingOff:
-		return "nothing is tracked yet: conntrack starts with the first NAT rule (3 guides)"
+		return "nothing is tracked yet: conntrack starts with the first NAT rule (press 3 for the guide)"
 	case s.health.Tracking == facts.SettingUnknown && s.health.Count == 0:
-		return "nothing is tracked: either nothing has passed yet, or no rule asks for it; conntrack starts with the first NAT rule (3 guides)"
+		return "nothing is tracked: no packets yet, or no rule needs it; conntrack starts with the first NAT rule (press 3 for the guide)"
 	case s.health.Events == facts.SettingOff:
-		return "no flows; and the kernel sends no events (nf_conntrack_events=0), so short ones are missed"
+		return "no connections; the kernel sends no events (nf_conntrack_events=0), so short ones are missed"
 	}
-	return "no flows yet: they appear here as the kernel makes them"
+	return "no connections yet: they appear here as the kernel creates them"
 }
 
 // endpoint is an address with its port, where the protocol has ports.

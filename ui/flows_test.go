@@ -32,11 +32,11 @@ func TestFlowsScreen(t *testing.T) {
 func TestFlowsEmptyTeaches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := flowStage(t, 80, 24)
-		s.sees("no flows yet")
+		s.sees("no connections yet")
 		f.health.Tracking = facts.SettingOff
 		s.app.screens[1].(*flowsScreen).second()
 		s.run(s.app.settle())
-		s.sees("conntrack starts with the first NAT rule (3 guides)")
+		s.sees("conntrack starts with the first NAT rule (press 3")
 	})
 	synctest.Test(t, func(t *testing.T) { // where it is not known, and on the smallest terminal
 		s, f := flowStage(t, 40, 12)
@@ -44,8 +44,8 @@ func TestFlowsEmptyTeaches(t *testing.T) {
 		for _, key := range []string{"e", "b", "e"} {
 			s.app.screens[1].(*flowsScreen).second()
 			s.run(s.app.settle())
-			s.sees("   nothing is tracked: either nothing")
-			s.sees("NAT rule (3 guides)")
+			s.sees("   nothing is tracked: no packets yet,")
+			s.sees("(press 3 for the guide)")
 			s.fits()
 			s.press(key)
 		}
@@ -141,7 +141,7 @@ func TestGroups(t *testing.T) {
 		s.golden("groups-80x24")
 		s.press("enter")
 		s.sees("client 192.168.0.7")
-		s.sees("2 of 5 flows")
+		s.sees("2 of 5 connections")
 	})
 }
 
@@ -149,7 +149,7 @@ func TestForgetAsksFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := flowStage(t, 80, 24, someFlows()...)
 		s.press("x")
-		s.sees("Forget this flow?")
+		s.sees("Forget this connection?")
 		s.press("enter")
 		if len(f.forgotten) > 0 {
 			t.Fatal("enter forgot the flow")
@@ -161,7 +161,7 @@ func TestForgetAsksFirst(t *testing.T) {
 		s.press("/")
 		s.write("client 192.168.0.7")
 		s.press("enter", "X")
-		s.sees("Forget 2 flows?")
+		s.sees("Forget 2 connections?")
 		s.press("y")
 		if len(f.forgotten) != 3 {
 			t.Errorf("%d flows were forgotten", len(f.forgotten))
@@ -178,7 +178,7 @@ func TestOwnConnectionIsNeverForgotten(t *testing.T) {
 		s.press("/")
 		s.write("client 192.168.0.7")
 		s.press("enter", "X")
-		s.sees("Your own connection matches too and stays.")
+		s.sees("Your own connection also matches; it is kept.")
 		s.press("y")
 		if len(f.forgotten) != 1 || f.forgotten[0].Client().Port() == 22000 {
 			t.Errorf("forgotten: %v", f.forgotten)
@@ -190,10 +190,10 @@ func TestStaleFlowsAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		old := aFlow(6, "203.0.113.44:1000", "203.0.113.1:80", "192.168.0.99:8080", "203.0.113.44:1000")
 		s, _ := flowStage(t, 130, 24, append(someFlows(), old)...)
-		s.sees("1 flow keeps a translation of earlier rules: / rule stale shows it")
+		s.sees("1 connection keeps a translation of earlier rules (filter: rule stale)")
 		s.press("/")
 		s.write("rule stale")
-		s.sees("1 of 6 flows")
+		s.sees("1 of 6 connections")
 	})
 }
 
@@ -242,7 +242,7 @@ func TestEventsThatAreOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := flowStage(t, 80, 24)
 		s.press("e")
-		s.sees("nothing has happened yet")
+		s.sees("no events yet")
 		f.health.Events = facts.SettingOff
 		f.health.At++
 		s.app.screens[1].(*flowsScreen).second()
@@ -266,11 +266,11 @@ func TestLossIsTold(t *testing.T) {
 		f.status.Missed, f.status.LastMissed, f.status.Overruns, f.status.Lost = 1204, 1204, 1, true
 		f.log.Gap(1204, clock.UnixNano(), 0)
 		s.refresh()
-		s.sees("1,204 events missed, reading the table anew")
+		s.sees("1,204 events missed, reading the table again")
 		f.status.Lost, f.status.LostAt, f.status.LastResync, f.status.Resyncs = false, clock.UnixNano(), 400*time.Millisecond, 1
 		f.log.Gap(1204, clock.UnixNano(), 400*time.Millisecond)
 		s.refresh()
-		s.sees("1,204 events missed, resynced in 0.4 s: the list is whole again")
+		s.sees("1,204 events missed; resynced in 0.4 s. The list is complete again")
 		s.press("e")
 		s.sees("! 1,204 events missed here; resynced in 0.4 s")
 		s.press("e", "space")
@@ -338,13 +338,13 @@ func TestGroupsShowWhatTheyAreSortedBy(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s, _ := flowStage(t, width, 24, someFlows()...)
 			s.press("b")
-			for _, title := range []string{"flows▾", "bytes▾", "packets▾", "B/s▾"} {
+			for _, title := range []string{"conns▾", "bytes▾", "packets▾", "B/s▾"} {
 				s.sees(title)
 				s.fits()
 				s.press("s")
 			}
-			s.sees("4 groups · 5 flows")
-			s.sees("40 % of flows")
+			s.sees("4 groups · 5 connections")
+			s.sees("40 % of connections")
 			s.press("b", "b", "b")
 			s.sees("tcp 203.0.113.1:80 ⇒"[:20])
 		})
@@ -362,7 +362,7 @@ func TestGroupOfTwoRulesIsOpened(t *testing.T) {
 		}
 		s.press("enter")
 		s.sees("rule PREROUTING/1 rule POSTROUTING/1")
-		s.sees("1 of 5 flows")
+		s.sees("1 of 5 connections")
 	})
 }
 
@@ -471,7 +471,7 @@ func TestForgetAllNamesThem(t *testing.T) {
 		s.press("/")
 		s.write("nat dnat")
 		s.press("enter", "X")
-		s.sees("120 flows that match “nat dnat” leave the connection table:")
+		s.sees("120 connections matching “nat dnat” will be removed from the")
 		s.sees("tcp 10.0.0.1:1000 to 203.0.113.1:80 ⇒ 192.168.0.2:8080")
 		for range 12 {
 			s.press("pgdown")
@@ -541,7 +541,7 @@ func TestHealthOfAFullTable(t *testing.T) {
 			screen.second()
 			s.run(s.app.settle())
 			if size.h > 12 {
-				s.sees("! The table is full to 100 % (5 of 5): new con")
+				s.sees("! The table is 100 % full (5 of 5): new connecti")
 				s.sees("(h: 3 more)")
 			}
 			s.press("h")
@@ -551,7 +551,7 @@ func TestHealthOfAFullTable(t *testing.T) {
 				all += s.screen()
 				s.press("pgdown")
 			}
-			for _, want := range []string{"1173 packets were dropped just now", "12 flows were pushed out just now", "net.netfilter.nf_conntrack_max=10", "make the table larger"} {
+			for _, want := range []string{"1173 packets were dropped just now", "12 connections were removed just now", "net.netfilter.nf_conntrack_max=10", "make the table larger"} {
 				if words := strings.Join(strings.FieldsFunc(all, func(r rune) bool { return r == ' ' || r == '\n' || r == '│' }), " "); !strings.Contains(words, want) {
 					t.Errorf("%q is told nowhere:\n%s", want, all)
 				}
@@ -568,7 +568,7 @@ func TestRelatedFlowsAreNotStale(t *testing.T) {
 		s, _ := flowStage(t, 80, 24, data)
 		s.sees("established · belongs to another connection")
 		s.press("enter")
-		s.sees("none: it belongs to another connection, whose helper did it")
+		s.sees("none: it belongs to another connection")
 		if strings.Contains(s.screen(), "stale: ") {
 			t.Errorf("it is said to be stale:\n%s", s.screen())
 		}
@@ -587,10 +587,10 @@ func TestGroupsWithLongNames(t *testing.T) {
 		for i := range 3 {
 			s.sees(fmt.Sprintf("tcp 203.0.113.1:30000 ⇒ 192.168.0.%d:8080 ◂ 192.168.0.1", i+2))
 		}
-		s.sees("flows▾")
+		s.sees("conns▾")
 		s.send(tea.WindowSizeMsg{Width: 40, Height: 12})
 		s.sees("tcp 203.0.113.1:30000 ⇒ 19")
-		s.sees("flows▾")
+		s.sees("conns▾")
 		s.fits()
 	})
 }
@@ -613,9 +613,9 @@ func TestEndedFlowIsNotForgotten(t *testing.T) {
 		f.tell(flow.EventDestroy, someFlows()[0])
 		s.refresh()
 		s.press("x")
-		s.sees("that flow has ended already: there is nothing to forget")
+		s.sees("that connection has already ended: there is nothing to forget")
 		s.press("x")
-		s.sees("that flow has ended already: there is nothing to forget")
+		s.sees("that connection has already ended: there is nothing to forget")
 		s.press("y")
 		if len(f.forgotten) > 0 {
 			t.Errorf("forgotten: %v", f.forgotten)

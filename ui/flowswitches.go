@@ -19,9 +19,9 @@ type flowSwitch struct {
 // flowSwitches are those that are off.
 func (s *flowsScreen) flowSwitches() []flowSwitch {
 	return slices.DeleteFunc([]flowSwitch{
-		{"net.netfilter.nf_conntrack_events", s.health.Events, "tell of", "It then tells of every flow as it begins, changes and ends, so that short ones are seen too."},
-		{"net.netfilter.nf_conntrack_acct", s.health.Accounting, "count", "It then keeps packets and bytes of every flow that is made from now on; flows that exist stay without."},
-		{"net.netfilter.nf_conntrack_timestamp", s.health.Timestamps, "time", "It then notes when a flow begins, of those that are made from now on."},
+		{"net.netfilter.nf_conntrack_events", s.health.Events, "tell of", "It then reports every connection as it begins, changes and ends, so that short ones are seen too."},
+		{"net.netfilter.nf_conntrack_acct", s.health.Accounting, "count", "It then counts packets and bytes of every connection that begins from now on; existing connections stay uncounted."},
+		{"net.netfilter.nf_conntrack_timestamp", s.health.Timestamps, "time", "It then records when a connection begins, for those that begin from now on."},
 	}, func(w flowSwitch) bool { return w.now != facts.SettingOff })
 }
 
@@ -31,7 +31,7 @@ func (s *flowsScreen) switchable() bool {
 }
 
 // saySwitchedOn says why there is nothing to switch on.
-func (s *flowsScreen) saySwitchedOn() { s.say("the kernel counts and times flows already") }
+func (s *flowsScreen) saySwitchedOn() { s.say("the kernel already counts and times connections") }
 
 // askSwitches offers to switch on what is off.
 func (s *flowsScreen) askSwitches() {
@@ -51,5 +51,5 @@ func (s *flowsScreen) askSwitches() {
 		what = strings.Join(verbs[:n], ", ") + " and " + what
 	}
 	p.Title = "Let the kernel " + what + " flows"
-	s.open(newQuestion(s.desk, p.Title+"?", append(gains, "It costs the kernel very little."), p, "switch on"))
+	s.open(newQuestion(s.desk, p.Title+"?", append(gains, "The cost is very small."), p, "switch on"))
 }

@@ -27,7 +27,7 @@ func (v *flowView) timeout(width int) []string {
 	f := &v.d.Flow
 	label := look.Faint.Render(text.Pad("ends", 10, false))
 	if f.Status&(flow.StatusOffloaded|flow.StatusHWOffloaded) != 0 {
-		return []string{label + look.Text.Render(text.Fit("when the flow table that it is offloaded to lets go of it", width-10))}
+		return []string{label + look.Text.Render(text.Fit("when the flowtable it is offloaded to releases it", width-10))}
 	}
 	left := time.Duration(f.Remaining(v.screen.now.UnixNano())) * time.Second
 	line := "in " + untilEnd(left)

@@ -266,7 +266,7 @@ func (f *form) preview(width, height int) []string {
 		}
 	}
 	if f.sending {
-		add(look.Attention, "the kernel is being asked…", 1)
+		add(look.Attention, "checking with the kernel…", 1)
 	} else if f.ready {
 		add(look.Good.Bold(true), "enter applies it, esc goes back", 1)
 	}
@@ -294,7 +294,7 @@ func (f *form) preview(width, height int) []string {
 		r, _ := f.draft.Rule()
 		add(look.Text, r.Sentence(), 4)
 		if f.lasts > 0 {
-			add(look.Text, "It ends by itself after "+text.Duration(f.lasts)+".", 1)
+			add(look.Text, "It expires after "+text.Duration(f.lasts)+".", 1)
 		}
 		lines = append(lines, safety...)
 		for _, w := range f.warnings(r, problems) {
@@ -305,7 +305,7 @@ func (f *form) preview(width, height int) []string {
 			lines = append(append(lines, ""), d...)
 		}
 	} else if len(lines) == 0 {
-		add(look.Faint, "The command and what it does appear here as you fill the fields.", 3)
+		add(look.Faint, "The command and what it does appear here as you fill in the fields.", 3)
 	}
 	if s := f.suggestions(); len(s) > 0 && !f.ready {
 		add(look.Faint, "known here: "+text.Safe(strings.Join(s, "  ")), 2)

@@ -92,7 +92,7 @@ func (a *App) header() string {
 
 func (a *App) flowCount() string {
 	n := uint64(a.gw.Flows.Table().Len())
-	s := a.look.Faint.Render("flows ") + a.look.Text.Render(text.Exact(n))
+	s := a.look.Faint.Render("connections ") + a.look.Text.Render(text.Exact(n))
 	h := a.gw.Flows.Health()
 	if h.Max == 0 {
 		return s
@@ -108,7 +108,7 @@ func (a *App) flowCount() string {
 func (a *App) liveness() string {
 	g := a.look.Glyphs
 	if a.tables.Err != nil {
-		return a.look.Broken.Render(g.Cross + " rules unread")
+		return a.look.Broken.Render(g.Cross + " rules not read")
 	}
 	if s, ok := a.screen().(pauser); ok && s.Paused() {
 		return a.look.Attention.Render("paused")
@@ -118,7 +118,7 @@ func (a *App) liveness() string {
 		case feed.Listing && feed.Overruns > 0:
 			return a.look.Attention.Render("resync")
 		case !feed.Live:
-			return a.look.Broken.Render(g.Cross + " flows unread")
+			return a.look.Broken.Render(g.Cross + " connections not read")
 		}
 	}
 	return a.look.Good.Render(g.Live) + a.look.Faint.Render(" live")
@@ -218,7 +218,7 @@ func (a *App) statusLine() string {
 		tail = "   " + a.look.Accent.Render("u") + a.look.Faint.Render(" undo")
 	}
 	if a.offersKept() && !a.said.failed {
-		tail += "   " + a.look.Accent.Render("x") + a.look.Attention.Render(" "+rules.Plural(a.kept.count, "flow")+" as before")
+		tail += "   " + a.look.Accent.Render("x") + a.look.Attention.Render(" "+rules.Plural(a.kept.count, "connection")+" still "+map[bool]string{true: "uses", false: "use"}[a.kept.count == 1]+" the old rule")
 	}
 	room := a.width - 4 - ansi.StringWidth(tail)
 	return " " + mark + " " + style.Render(text.Fit(text.Safe(a.said.text), room)) + tail

@@ -168,7 +168,16 @@ type Parked struct {
 // Unsaved is what differs between the rules that run and those kept for boot.
 type Unsaved struct {
 	Rules int      // how many differ
+	Lost  int      // of these, how many run and are not saved
 	Lines []string // in words
+}
+
+// words say what a reboot would do.
+func (d Unsaved) words() string {
+	if d.Lost == d.Rules {
+		return rules.Plural(d.Lost, "rule") + " would be lost at reboot; press w to save " + map[bool]string{true: "it", false: "them"}[d.Lost == 1]
+	}
+	return rules.Plural(d.Rules, "rule") + " would change at reboot; press w to save the running rules"
 }
 
 // None reports that what runs is what is kept.

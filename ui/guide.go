@@ -220,7 +220,7 @@ func (s *guideScreen) begin(i *intention) tea.Cmd {
 		return nil
 	}
 	if s.facts == nil || s.tables.Sets == nil {
-		s.say("the gateway is not known yet")
+		s.say("the gateway has not been read yet")
 		return nil
 	}
 	s.asked, s.proof, s.refused, s.known = i, nil, "", false
@@ -293,7 +293,7 @@ func (s *guideScreen) advised(msg guideMsg) tea.Cmd {
 func (s *guideScreen) send() tea.Cmd {
 	switch {
 	case !s.known || s.running:
-		s.say("the plan is still being made")
+		s.say("the plan is not ready yet")
 		return nil
 	case s.advice.Wrong():
 		return s.build()
@@ -428,7 +428,7 @@ func (s *guideScreen) about() string {
 	}
 	var parts []string
 	if name, addr := s.wan(); name != "" {
-		parts = append(parts, "the way out is "+name+", "+addr)
+		parts = append(parts, "uplink "+name+", "+addr)
 	}
 	if nets := s.networks(); len(nets) > 0 {
 		parts = append(parts, "inside "+plainList(nets))

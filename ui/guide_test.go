@@ -62,7 +62,7 @@ func TestGuidePublish(t *testing.T) {
 		s.press("enter", "enter")
 		s.write("80q") // goes to the field and to nobody else
 		s.press("enter")
-		s.sees(`"80q" is no port`)
+		s.sees(`"80q" is not a port`)
 		s.press("backspace", "enter")
 		s.write("192.168.0.1:8080")
 		s.press("enter")

@@ -53,11 +53,11 @@ func (s *guideScreen) defaults() answers {
 // The intentions in the order they are offered.
 var intentions = []*intention{
 	{
-		"Share a connection", "machines inside reach the world by this address",
+		"Share a connection", "let machines inside use this address to reach the Internet",
 		func(s *guideScreen) []huh.Field {
 			return []huh.Field{
 				s.input("Network", "net", &s.answers.net, "192.168.0.0/24", s.networks()),
-				s.input("Way out", "out", &s.answers.out, "interface", s.linkNames()),
+				s.input("Uplink", "out", &s.answers.out, "interface", s.linkNames()),
 				s.input("Seen as", "as", &s.answers.as, "its own address", s.ownAddresses()),
 			}
 		},
@@ -66,16 +66,16 @@ var intentions = []*intention{
 		},
 	},
 	{
-		"Publish a service", "a server inside is reached from outside",
+		"Publish a service", "make a server inside reachable from outside",
 		func(s *guideScreen) []huh.Field {
 			return []huh.Field{
 				s.choice("Protocol", "proto", []choiceOption{{"tcp", "tcp"}, {"udp", "udp"}, {"tcp and udp", "both"}}, s.answers.proto, func(v string) { s.answers.proto = v }),
-				s.input("Asked at", "at", &s.answers.at, "address", s.ownAddresses()),
+				s.input("Public address", "at", &s.answers.at, "address", s.ownAddresses()),
 				s.input("Port", "port", &s.answers.port, "80 or 8000-8010", nil),
 				s.input("Server", "to", &s.answers.to, "address[:port]", s.hostNames()),
-				s.yesNo("Inside too", "inside", &s.answers.inside),
-				s.yesNo("Here too", "this-host", &s.answers.thisHost),
-				s.choice("Its router", "way-back", []choiceOption{{"is this gateway", "gateway"}, {"is another, or unsure", "elsewhere"}}, "gateway", func(v string) { s.answers.elsewhere = v == "elsewhere" }),
+				s.yesNo("Also from the LAN", "inside", &s.answers.inside),
+				s.yesNo("Also from this host", "this-host", &s.answers.thisHost),
+				s.choice("Server's gateway", "way-back", []choiceOption{{"this gateway", "gateway"}, {"another, or unsure", "elsewhere"}}, "gateway", func(v string) { s.answers.elsewhere = v == "elsewhere" }),
 				s.input("Comment", "comment", &s.answers.comment, "", nil),
 			}
 		},
@@ -91,7 +91,7 @@ var intentions = []*intention{
 		},
 	},
 	{
-		"Redirect to a proxy here", "what passes by goes to a service of this host",
+		"Redirect to a proxy here", "send passing traffic to a proxy on this host",
 		func(s *guideScreen) []huh.Field {
 			return []huh.Field{
 				s.input("Arrives on", "in", &s.answers.in, "interface", s.linkNames()),
@@ -108,12 +108,12 @@ var intentions = []*intention{
 		},
 	},
 	{
-		"Map one to one", "a machine inside gets an outer address of its own",
+		"Map one to one", "give a machine inside its own public address",
 		func(s *guideScreen) []huh.Field {
 			return []huh.Field{
 				s.input("Outside", "outside", &s.answers.outside, "203.0.113.9 or a network", nil),
 				s.input("Inside", "inside", &s.answers.inner, "192.168.0.9 or a network", s.hostNames()),
-				s.input("Way out", "out", &s.answers.out, "interface", s.linkNames()),
+				s.input("Uplink", "out", &s.answers.out, "interface", s.linkNames()),
 			}
 		},
 		func(s *guideScreen) guide.Recipe {
@@ -121,12 +121,12 @@ var intentions = []*intention{
 		},
 	},
 	{
-		"Let a VPN out", "machines of a VPN reach the world",
+		"Let a VPN out", "let machines of a VPN reach the Internet",
 		func(s *guideScreen) []huh.Field {
 			return []huh.Field{
 				s.input("Network", "net", &s.answers.net, "10.8.0.0/24", s.networks()),
 				s.input("Tunnel", "in", &s.answers.in, "interface", s.linkNames()),
-				s.input("Way out", "out", &s.answers.out, "interface", s.linkNames()),
+				s.input("Uplink", "out", &s.answers.out, "interface", s.linkNames()),
 				s.input("Also to", "reach", &s.answers.reach, "no network inside", s.networks()),
 			}
 		},
@@ -135,7 +135,7 @@ var intentions = []*intention{
 		},
 	},
 	{
-		"Move a service", "what went to one server goes to another",
+		"Move a service", "send a published service to another server",
 		func(s *guideScreen) []huh.Field {
 			return []huh.Field{
 				s.input("From", "from", &s.answers.from, "address[:port]", s.servers()),
@@ -156,14 +156,19 @@ func (s *guideScreen) order() []string {
 	return order
 }
 
+// guideLabelWidth has room for the longest label, "Also from this host".
+const guideLabelWidth = 20
+
+func guideLabel(title string) string { return text.Pad(title, guideLabelWidth, false) }
+
 func (s *guideScreen) input(title, key string, value *string, hint string, suggestions []string) huh.Field {
-	return huh.NewInput().Key(key).Title(s.manner.label(title)).Inline(true).Prompt("").Value(value).
+	return huh.NewInput().Key(key).Title(guideLabel(title)).Inline(true).Prompt("").Value(value).
 		Placeholder(hint).Suggestions(suggestions).Validate(func(string) error { return s.check(key) })
 }
 
 func (s *guideScreen) choice(title, key string, options []choiceOption, value string, chosen func(string)) huh.Field {
 	at := slices.IndexFunc(options, func(o choiceOption) bool { return o.value == value })
-	return newChoice(s.manner, key, s.manner.label(title), options, at, func(i int) { chosen(options[i].value) })
+	return newChoice(s.manner, key, guideLabel(title), options, at, func(i int) { chosen(options[i].value) })
 }
 
 func (s *guideScreen) yesNo(title, key string, value *bool) huh.Field {
@@ -269,11 +274,11 @@ func (s *guideScreen) writeState(w *planWriter) {
 	look := s.look
 	switch {
 	case s.sending:
-		w.add(look.Attention, "", "", "the kernel is being asked…", 1)
+		w.add(look.Attention, "", "", "checking with the kernel…", 1)
 	case s.ready && !s.advice.Wrong() && len(s.advice.Plan.Steps) > 0:
 		w.add(look.Good.Bold(true), "", "", "enter applies it, esc goes back", 1)
 	case s.ready && !s.advice.Wrong():
-		w.add(look.Good.Bold(true), "", "", "nothing is to be done; enter waits for a packet", 2)
+		w.add(look.Good.Bold(true), "", "", "nothing to do; enter waits for a packet", 2)
 	}
 	if s.refused != "" {
 		w.add(look.Broken, "", "", "refused: "+text.Safe(s.refused), 6)

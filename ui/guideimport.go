@@ -139,7 +139,7 @@ func (x *importDialog) textKeys() keyTable {
 		on(bind("enter", "apply", "enter"), x.send).when(x.applicable),
 		act(keyImportCountdown, func() { x.chosen = x.chosen.next() }).when(x.choosable).otherwise(none),
 		act(bind("tab", "fill the gaps", "tab"), func() { x.askFor(x.found.Questions[0]) }).when(questions).otherwise(none),
-		on(bind("ctrl+t", "take the corrections", "ctrl+t"), x.correct).when(doubts).otherwise(none),
+		on(bind("ctrl+t", "apply the corrections", "ctrl+t"), x.correct).when(doubts).otherwise(none),
 		on(bind("ctrl+y", "accept doubts", "ctrl+y"), x.acceptDoubts).when(doubts),
 		on(silent("ctrl+y"), x.acceptDoubts),
 		on(silent("ctrl+s"), x.send),
@@ -302,13 +302,13 @@ func (x *importDialog) writeState(w *planWriter, width, limit int) bool {
 	look := x.look
 	switch {
 	case x.sending:
-		w.add(look.Attention, "", "", "the kernel is being asked…", 1)
+		w.add(look.Attention, "", "", "checking with the kernel…", 1)
 	case x.refused != "":
 		w.add(look.Broken, "", "  ", "refused: "+text.Safe(x.refused), 4)
 	case x.gap != "":
 		w.lines = append(w.lines, x.gapLine(width))
 	case strings.TrimSpace(x.area.Value()) == "":
-		w.add(look.Faint, "", "  ", "Nothing of it is run: it is read as a shell would, and what is wrong is said here.", 3)
+		w.add(look.Faint, "", "  ", "The text is parsed, not executed; mistakes are listed here.", 3)
 		return false
 	case !x.known:
 		w.add(look.Faint, "", "", "reading…", 1)

@@ -124,7 +124,7 @@ func (s *historyScreen) openDetails() {
 // sayGone says why the entry under the cursor cannot be taken back.
 func (s *historyScreen) sayGone() {
 	if e, ok := s.current(); ok && !s.gw.ReadOnly && s.gw.Journal != nil {
-		s.say("change " + e.ID + " does not stand: " + e.State)
+		s.say("change " + e.ID + " cannot be undone: it is " + e.State)
 	}
 }
 
@@ -151,11 +151,11 @@ type undoPlanMsg struct {
 // askUndo shows what would take an entry back, or why it cannot be.
 func (s *historyScreen) askUndo(msg undoPlanMsg) {
 	if msg.err != nil {
-		s.open(&notice{desk: s.desk, title: "Change " + msg.entry.ID + " cannot be taken back", text: msg.err.Error()})
+		s.open(&notice{desk: s.desk, title: "Change " + msg.entry.ID + " cannot be undone", text: msg.err.Error()})
 		return
 	}
-	lines := []string{msg.entry.Summary, "What came after it stays."}
-	q := newQuestion(s.desk, "Take change "+msg.entry.ID+" back?", lines, msg.plan, "take back")
+	lines := []string{msg.entry.Summary, "Later changes are kept."}
+	q := newQuestion(s.desk, "Undo change "+msg.entry.ID+"?", lines, msg.plan, "undo")
 	q.act = func(t terms) tea.Cmd { return s.undoEntry(msg.entry.ID, appliedNew, t, nil) }
 	s.open(q)
 }
@@ -163,17 +163,17 @@ func (s *historyScreen) askUndo(msg undoPlanMsg) {
 // askSave offers to keep the running rules for boot.
 func (s *historyScreen) askSave() {
 	if s.drifted && s.drift.None() {
-		s.say("what runs is what is kept for boot already")
+		s.say("the rules are already saved for reboot")
 		return
 	}
-	lines := []string{"Your own rules are written to where this host restores them from when it starts; rules of other programs are left to them."}
+	lines := []string{"Your own rules are saved where this host restores them from at boot. Rules of other programs are not saved; those programs make them again."}
 	lines = append(lines, s.drift.Lines...)
-	q := newQuestion(s.desk, "Keep what runs for the next start?", lines, rules.Plan{}, "keep")
+	q := newQuestion(s.desk, "Save the running rules for reboot?", lines, rules.Plan{}, "keep")
 	journal := s.gw.Journal
 	q.act = func(terms) tea.Cmd {
 		return s.carryOut("the save", func(ctx context.Context) (tea.Msg, string) {
 			err := journal.Save(ctx)
-			return settledMsg{"kept for boot", err}, outcomeOf("kept for boot", "not kept for boot", err)
+			return settledMsg{"saved for reboot", err}, outcomeOf("saved for reboot", "not saved", err)
 		})
 	}
 	s.open(q)
@@ -226,11 +226,11 @@ func (s *historyScreen) View(width, height int) []string {
 func (s *historyScreen) emptyNote() string {
 	switch {
 	case s.gw.Journal == nil:
-		return "there is no journal here: this nattui only looks"
+		return "read-only: there is no history here"
 	case s.err != nil:
 		return s.err.Error()
 	case len(s.entries) == 0:
-		return "nothing was changed on this host yet, as far as nattui has seen"
+		return "no changes seen on this host yet"
 	}
 	return ""
 }
@@ -295,9 +295,9 @@ func (s *historyScreen) foot(width, height int) []string {
 		}
 	}
 	if s.drifted && s.gw.Journal != nil {
-		style, word := s.look.Good, "what runs is what is kept for boot"
+		style, word := s.look.Good, "all rules are saved for reboot"
 		if !s.drift.None() {
-			style, word = s.look.Attention, "! what runs is not what boots: "+rules.Plural(s.drift.Rules, "rule")+" apart; w keeps what runs"
+			style, word = s.look.Attention, "! "+s.drift.words()
 		}
 		lines = append(lines, " "+style.Render(text.Fit(word, width-2)))
 	}
@@ -315,7 +315,7 @@ func (s *historyScreen) noteOf(e *JournalEntry) string {
 	case e.Outside:
 		return "by " + e.By + ", outside nattui"
 	case !e.Expires.IsZero() && e.Stands:
-		return "ends by itself in " + text.Duration(e.Expires.Sub(s.now))
+		return "expires in " + text.Duration(e.Expires.Sub(s.now))
 	}
 	return ""
 }

@@ -45,7 +45,7 @@ func (j *journal) Undo(_ context.Context, id string, t Terms) (Done, error) {
 func (j *journal) RuleNotes(map[rules.Place]*rules.Ruleset) (RuleNotes, error) { return j.notes, nil }
 
 func (j *journal) Drift(context.Context) (Unsaved, error) {
-	return Unsaved{Rules: 1, Lines: []string{"runs, and is not kept: IPv4 · nft nat -A PREROUTING -i wan0 -j ACCEPT"}}, nil
+	return Unsaved{Rules: 1, Lost: 1, Lines: []string{"runs, and is not kept: IPv4 · nft nat -A PREROUTING -i wan0 -j ACCEPT"}}, nil
 }
 
 func (j *journal) Save(context.Context) error {
@@ -69,9 +69,9 @@ func TestHistoryScreen(t *testing.T) {
 		s, j := historyStage(t, 80, 24)
 		s.golden("history-80x24")
 		s.press("u")
-		s.sees("does not stand")
+		s.sees("cannot be undone: it is")
 		s.press("down", "u")
-		s.sees("Take change 1 back?")
+		s.sees("Undo change 1?")
 		s.press("y", "w", "y")
 		if len(j.said) != 2 || j.said[0] != "undo 1" || j.said[1] != "save" {
 			t.Errorf("the journal was told %v", j.said)
@@ -90,7 +90,7 @@ func TestPendingChangeWaitsForADeliberateKey(t *testing.T) {
 		s.press("1")
 		s.app.seePending(pendingMsg{entry: &waiting})
 		s.app.drawn = s.app.draw()
-		s.sees("! change 1 is taken back in 1m27s unless")
+		s.sees("! change 1 will be rolled back in 1m27s")
 		s.press("enter", "esc", "d", "y")
 		if len(s.kernel.applied) > 0 {
 			t.Error("another change was made meanwhile")

@@ -137,7 +137,7 @@ func (i *impact) flowLines(width int) []string {
 	switch {
 	case !i.ready():
 		if i.running {
-			return []string{i.look.Faint.Render(text.Fit("looking at the live flows…", width))}
+			return []string{i.look.Faint.Render(text.Fit("checking the live connections…", width))}
 		}
 		return nil
 	case i.err != nil:

@@ -103,7 +103,7 @@ func (k *keptFlows) forget(flows []flow.Flow) tea.Cmd {
 	flows = append([]flow.Flow(nil), flows...)
 	return k.carryOut("forgetting", func(ctx context.Context) (tea.Msg, string) {
 		done, err := kernel.Forget(ctx, flows)
-		return keptForgottenMsg{k, flows, done, err}, outcomeOf(rules.Plural(done, "flow")+" forgotten", "flows could not be forgotten", err)
+		return keptForgottenMsg{k, flows, done, err}, outcomeOf(rules.Plural(done, "connection")+" forgotten", "connections could not be forgotten", err)
 	})
 }
 
@@ -118,7 +118,7 @@ func (k *keptFlows) forgotten(msg keptForgottenMsg) {
 		gone[msg.flows[i].Key()] = true
 	}
 	k.without(func(key flow.Key) bool { return gone[key] })
-	k.say(rules.Plural(msg.done, "flow") + " forgotten: the next packet of each is for today's rules")
+	k.say(rules.Plural(msg.done, "connection") + " forgotten: today's rules decide about their next packets")
 	if k.kept.count == 0 {
 		k.close(k)
 	}
@@ -163,9 +163,9 @@ func (k *keptFlows) View(width, _ int) string {
 	w := min(100, width-2)
 	inner := w - 4
 	var lines []string
-	words := "They began before the last change and stay as they are until they end. One that is forgotten begins anew with its next packet, under today's rules. Your own connection is not among them."
+	words := "They began before the last change and keep their translation until they end. Forget one, and today's rules decide about its next packet. Your own connection is not listed."
 	if len(k.kept.flows) == 0 {
-		words = "None is left: all have ended or were forgotten."
+		words = "None left: all have ended or were forgotten."
 	}
 	for _, l := range text.Wrap(words, inner, max(1, k.desk.height-7-k.height)) {
 		lines = append(lines, k.look.Faint.Render(l))
@@ -180,10 +180,10 @@ func (k *keptFlows) View(width, _ int) string {
 		lines = append(lines, "  "+k.look.Text.Render(line))
 	}
 	if more := k.kept.count - len(k.kept.flows); more > 0 {
-		lines = append(lines, k.look.Faint.Render("  and "+text.Exact(uint64(more))+" more, which are named when these are gone"))
+		lines = append(lines, k.look.Faint.Render("  and "+text.Exact(uint64(more))+" more, listed when these are gone"))
 	}
 	if k.working {
 		lines = append(lines, k.look.Attention.Render("forgetting…"))
 	}
-	return box(k.desk, rules.Plural(k.kept.count, "flow")+" with the old translation", lines, w)
+	return box(k.desk, rules.Plural(k.kept.count, "connection")+" still using the old rule", lines, w)
 }

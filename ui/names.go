@@ -50,9 +50,9 @@ func (b *nameBook) state() string {
 	}
 	switch {
 	case b.open > 0:
-		return fmt.Sprintf("asking for names, %d known", known)
+		return fmt.Sprintf("looking up names, %d known", known)
 	case known == 0:
-		return "nobody knows names of these addresses"
+		return "these addresses have no names"
 	}
 	return rules.Plural(known, "name") + " known"
 }

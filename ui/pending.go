@@ -35,9 +35,9 @@ func (p *pending) whose() string {
 // countdownLine says how long the change still stands, and which keys settle it.
 func (d *desk) countdownLine() string {
 	left := max(0, d.pending.left(d.now)).Round(time.Second)
-	keep := "  " + d.look.Accent.Render("C") + d.look.Faint.Render(" keep it  ") + d.look.Accent.Render("R") + d.look.Faint.Render(" take back")
+	keep := "  " + d.look.Accent.Render("C") + d.look.Faint.Render(" keep  ") + d.look.Accent.Render("R") + d.look.Faint.Render(" roll back")
 	const keepWidth = 24
-	line := fmt.Sprintf("! change %s is taken back in %s unless confirmed", d.pending.id, left)
+	line := fmt.Sprintf("! change %s will be rolled back in %s unless confirmed", d.pending.id, left)
 	if d.width < 64 {
 		line = fmt.Sprintf("! %s left", left)
 	}
@@ -52,19 +52,19 @@ func (d *desk) proofLine() string {
 	case p == nil:
 		return ""
 	case p.proof != nil:
-		line := fmt.Sprintf("%s a new SSH connection from %s got through %s after the change", d.look.Glyphs.Tick, p.proof.From, p.proof.After.Round(time.Second))
+		line := fmt.Sprintf("%s new SSH login from %s, %s after the change", d.look.Glyphs.Tick, p.proof.From, p.proof.After.Round(time.Second))
 		return " " + d.look.Good.Render(text.Fit(line, d.width-2))
 	}
-	line := "without a word from you it is taken back"
+	line := "it will be rolled back unless you confirm it"
 	if p.from != "" || d.facts != nil && d.facts.Session != nil {
-		line = "a new SSH login that gets through is shown here"
+		line = "a new SSH login that succeeds is shown here"
 	}
 	switch {
 	case p.by == "" || d.width < 60:
 	case p.from != "":
-		line = "by " + p.by + " from " + p.from + ": " + line
+		line = "by " + p.by + " from " + p.from + "; " + line
 	default:
-		line = "by " + p.by + ": " + line
+		line = "by " + p.by + "; " + line
 	}
 	return " " + d.look.Faint.Render(text.Fit(text.Safe(line), d.width-2))
 }
@@ -113,7 +113,7 @@ func (d *desk) seePending(msg pendingMsg) tea.Cmd {
 	case e == nil:
 		if d.pending != nil {
 			d.pending = nil
-			d.say("the change is settled: see History")
+			d.say("the change was confirmed or rolled back elsewhere: see History")
 		}
 		return nil
 	default:
@@ -137,11 +137,11 @@ func (d *desk) settled(msg settledMsg) {
 
 // confirm says that the change that waits may stand; rollback takes it back.
 func (d *desk) confirm() tea.Cmd {
-	return d.settlePending("the confirmation", "the change stands", Journal.Confirm)
+	return d.settlePending("the confirmation", "the change is confirmed", Journal.Confirm)
 }
 
 func (d *desk) rollback() tea.Cmd {
-	return d.settlePending("the rollback", "the change is taken back", Journal.Rollback)
+	return d.settlePending("the rollback", "the change is rolled back", Journal.Rollback)
 }
 
 func (d *desk) settlePending(task, what string, act func(Journal, context.Context, string) error) tea.Cmd {

@@ -20,7 +20,7 @@ func (s *rulesScreen) columns(width int) []table.Column {
 		{Title: "  becomes", Min: 10, Want: 21, Grow: 2},
 		{Title: "pkts", Min: 5, Want: 5, Right: true, Order: 4},
 		{Title: "/s", Min: 5, Want: 5, Right: true, Order: 5},
-		{Title: "flows", Min: 5, Want: 5, Right: true, Order: 3},
+		{Title: "conns", Min: 5, Want: 5, Right: true, Order: 3},
 		{Title: "bytes", Min: 6, Want: 6, Right: true, Order: 8},
 		{Title: "owner", Min: 9, Want: 10, Order: 9},
 		{Title: "comment", Min: 16, Want: 24, Grow: 2, Order: 10},

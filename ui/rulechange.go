@@ -26,9 +26,9 @@ func (s *rulesScreen) askDelete() {
 	title := fmt.Sprintf("Delete rule %d of %s?", it.at, it.chain)
 	lines := []string{r.Sentence()}
 	if o := rules.OwnerOf(*r); o != "" {
-		lines = append(lines, "It belongs to "+o+", which may make it again or miss it.")
+		lines = append(lines, "It belongs to "+o+", which may add it again or fail without it.")
 	}
-	lines = append(lines, "Connections that it has translated go on as they are; new ones are no longer translated. u brings it back.")
+	lines = append(lines, "Existing connections continue; new ones are no longer translated. Press u to undo.")
 	s.desk.open(newQuestion(s.desk, title, lines, rules.Single(c), "delete"))
 }
 
@@ -52,7 +52,7 @@ func (s *rulesScreen) move(by int) tea.Cmd {
 // sayNotParked says why no rule can be parked.
 func (s *rulesScreen) sayNotParked() {
 	if !s.gw.ReadOnly && s.gw.Journal == nil {
-		s.say("without a journal a rule that is parked could not be brought back")
+		s.say("without a journal a parked rule could not be restored")
 	}
 }
 
@@ -82,7 +82,7 @@ func (s *rulesScreen) park() tea.Cmd {
 // sayNotNAT says why no rule can be added to a table other than nat.
 func (s *rulesScreen) sayNotNAT() {
 	if !s.gw.ReadOnly && s.set() != nil {
-		s.say("the form makes NAT rules: esc goes back to table nat")
+		s.say("this form adds NAT rules only; press esc to go back to table nat")
 	}
 }
 

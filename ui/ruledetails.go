@@ -53,13 +53,13 @@ func (r *ruleDetails) lines(width int) []string {
 	}
 	lines = append(lines, r.way(width)...)
 	if rule.Counters.Known {
-		add("met", fmt.Sprintf("%s packets, %s", text.Exact(rule.Counters.Packets), text.Bytes(rule.Counters.Bytes)))
+		add("matched", fmt.Sprintf("%s, %s", rules.Plural(rule.Counters.Packets, "packet"), text.Bytes(rule.Counters.Bytes)))
 	}
 	if rate, ok := r.packetRate(r.table, r.item.chain, r.item.at); ok {
 		add("now", text.Rate(rate)+" packets a second")
 	}
 	if r.table == "nat" {
-		add("counts", "only the first packet of each connection meets a NAT rule")
+		add("counts", "only the first packet of each connection reaches a NAT rule")
 	}
 	add("owner", rules.OwnerOf(*rule))
 	add("comment", rule.Comment())
@@ -67,14 +67,14 @@ func (r *ruleDetails) lines(width int) []string {
 		words := n.words(r.now)
 		add("history", words[len(words)-1]+", change "+n.ID)
 		if len(words) > 1 {
-			add("ends", words[0])
+			add("expires", words[0])
 		}
 	}
 	if names := rule.Opaque(); len(names) > 0 {
-		add("as it is", strings.Join(names, ", ")+": not taken apart, kept word for word")
+		add("unparsed", strings.Join(names, ", ")+": not parsed, kept unchanged")
 	}
 	add("table", r.place.String()+" "+r.table)
-	add("saved as", rule.String())
+	add("iptables-save", rule.String())
 	spec, err := rule.Spec()
 	if err == nil {
 		add("command", rules.ShellLine(append([]string{r.set().Program(), "-t", r.table, "-A", rule.Chain}, spec...)))

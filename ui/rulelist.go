@@ -105,9 +105,9 @@ func (s *rulesScreen) emptyNote(p *pane) string {
 	case s.tables.Sets == nil:
 		return "reading the tables…"
 	case s.set() == nil:
-		return "there is no rule set here"
+		return "there are no rules here"
 	case s.filter.text() != "":
-		return fmt.Sprintf("none of %s has “%s”: esc shows all", rules.Plural(p.rules, "rule"), s.filter.text())
+		return fmt.Sprintf("none of %s matches “%s”; press esc to show all", rules.Plural(p.rules, "rule"), s.filter.text())
 	case s.gw.ReadOnly:
 		return "no rules"
 	}

@@ -77,7 +77,7 @@ func TestFilterFindsRules(t *testing.T) {
 			t.Error("a rule that does not match is shown")
 		}
 		s.press("q") // goes to the filter line and to nobody else
-		s.sees("none of 4 rules has “8443q”")
+		s.sees("none of 4 rules matches “8443q”")
 		s.press("esc")
 		s.sees("this host :8888")
 	})
@@ -198,7 +198,7 @@ func TestFormKeepsAWrongFieldAndSaysWhy(t *testing.T) {
 		s.press("a", "enter", "enter")
 		s.write("tpc")
 		s.press("enter")
-		s.sees(`"tpc" is no protocol`)
+		s.sees(`"tpc" is not a protocol`)
 		s.press("backspace", "backspace")
 		s.write("cp")
 		s.press("enter")
@@ -337,7 +337,7 @@ func TestShadowedRuleIsMarked(t *testing.T) {
 		s := newStage(t, 80, 24, "*nat\n:PREROUTING ACCEPT [0:0]\n[0:0] -A PREROUTING -i wan0 -p tcp -j DNAT --to-destination 192.168.0.2\n[0:0] -A PREROUTING -i wan0 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.3\nCOMMIT\n")
 		s.sees("! tcp :80 in wan0")
 		s.press("down")
-		s.sees("Rule 2 of PREROUTING never matches: rule 1 takes all that it would.")
+		s.sees("Rule 2 of PREROUTING never matches: rule 1 matches all its packets first.")
 	})
 }
 
@@ -350,7 +350,7 @@ func TestWhatIfFollowsAPacket(t *testing.T) {
 			s.press("backspace")
 		}
 		s.write("tcp 192.168.0.7:4000 198.51.100.20")
-		s.sees("tcp needs a port to go to")
+		s.sees("tcp needs a destination port")
 		s.write(":443 lan0")
 		s.sees("seen as 203.0.113.1:4000 by nat")
 		s.press("esc")

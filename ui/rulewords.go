@@ -23,7 +23,7 @@ func (d *desk) noteOf(table string, r *rules.Rule) (RuleNote, bool) {
 func (n RuleNote) words(now time.Time) []string {
 	var parts []string
 	if !n.Expires.IsZero() {
-		parts = append(parts, "gone in "+text.Duration(n.Expires.Sub(now)))
+		parts = append(parts, "expires in "+text.Duration(n.Expires.Sub(now)))
 	}
 	made := "made"
 	if n.By != "" {
@@ -78,7 +78,7 @@ func (s *rulesScreen) parkedDetails(k *Parked, width int) []string {
 	for _, l := range text.Wrap(text.Safe(r.Sentence()), width-2, 2) {
 		lines = append(lines, " "+s.look.Text.Render(l))
 	}
-	words := fmt.Sprintf("Parked: it is not in force. p brings it back as rule %d, with its counters.", k.Return.At)
+	words := fmt.Sprintf("Parked, not active. Press p to restore it as rule %d, with its counters.", k.Return.At)
 	return append(lines, " "+s.look.Attention.Render(text.Fit(words, width-2)), " "+s.look.Faint.Render(text.Fit(text.Safe(r.String()), width-2)))
 }
 
@@ -86,7 +86,7 @@ func (s *rulesScreen) parkedDetails(k *Parked, width int) []string {
 func (s *rulesScreen) metaWords(r *rules.Rule, it ruleItem) string {
 	var parts []string
 	if n, ok := s.ruleFlows(it); ok && n > 0 {
-		parts = append(parts, rules.Plural(n, "flow")+" now")
+		parts = append(parts, rules.Plural(n, "connection")+" now")
 	}
 	if o := rules.OwnerOf(*r); o != "" {
 		parts = append(parts, "made by "+o)
@@ -95,7 +95,7 @@ func (s *rulesScreen) metaWords(r *rules.Rule, it ruleItem) string {
 		parts = append(parts, "“"+text.Safe(c)+"”")
 	}
 	if names := r.Opaque(); len(names) > 0 {
-		parts = append(parts, "shown as it is: "+text.Safe(strings.Join(names, ", ")))
+		parts = append(parts, "not parsed: "+text.Safe(strings.Join(names, ", ")))
 	}
 	if n, ok := s.noteOf(s.table, r); ok {
 		for _, w := range n.words(s.now) {
@@ -103,7 +103,7 @@ func (s *rulesScreen) metaWords(r *rules.Rule, it ruleItem) string {
 		}
 	}
 	if r.Counters.Known && r.Counters.Packets > 0 {
-		parts = append(parts, text.Exact(r.Counters.Packets)+" packets, "+text.Bytes(r.Counters.Bytes))
+		parts = append(parts, rules.Plural(r.Counters.Packets, "packet")+", "+text.Bytes(r.Counters.Bytes))
 	}
 	return strings.Join(parts, " "+s.look.Glyphs.Dot+" ")
 }

@@ -33,9 +33,9 @@ func TestQuestionTellsWhatAChangeTouches(t *testing.T) {
 		s.press("down", "d")
 		s.golden("delete-over-ssh-80x24")
 		s.sees("from 198.51.100.9 is certainly not affected")
-		s.sees("stands at once")
+		s.sees("applies at once")
 		s.press("c", "c", "c")
-		s.sees("taken back after 90 s unless you confirm")
+		s.sees("rolled back after 90 s unless you confirm")
 		s.press("y")
 		if s.kernel.terms.Confirm != rules.ConfirmTime {
 			t.Errorf("it waits %v", s.kernel.terms.Confirm)
@@ -72,7 +72,7 @@ func TestFormWarnsOfALockout(t *testing.T) {
 		}
 		s.press("tab", "tab", "tab", "right", "right", "tab")
 		s.sees("Your SSH connection from")
-		s.sees("It ends by itself after 1h")
+		s.sees("It expires after 1h")
 		s.golden("form-lockout-80x24")
 		s.press("enter")
 		if s.kernel.terms.Confirm != rules.ConfirmTime || s.kernel.terms.For != time.Hour {
@@ -112,7 +112,7 @@ func TestTemporaryRuleSaysWhenItEnds(t *testing.T) {
 		s.tables(true)
 		s.press("down")
 		s.sees("1h59m left: tcp to")
-		s.sees("gone in 1h59m")
+		s.sees("expires in 1h59m")
 		s.sees("made by root from 198.51.100.9")
 	})
 }
@@ -122,10 +122,10 @@ func TestFlowsLeftBehindAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, feed := flowStage(t, 80, 24, someFlows()...)
 		s.press("1", "d", "y")
-		s.sees("as before")
+		s.sees("the old rule")
 		before := s.app.kept.count
 		s.press("x")
-		s.sees("with the old translation")
+		s.sees("still using the old rule")
 		s.golden("kept-80x24")
 		s.press("x")
 		if n := len(feed.forgotten); n != 1 {
@@ -145,15 +145,15 @@ func TestProofIsShown(t *testing.T) {
 		waiting := JournalEntry{ID: "9", By: "root", From: "198.51.100.7", State: "applied", Deadline: clock.Add(80 * time.Second)}
 		s.app.seePending(pendingMsg{entry: &waiting})
 		s.app.drawn = s.app.draw()
-		s.sees("by root from 198.51.100.7: a new SSH login")
+		s.sees("by root from 198.51.100.7; a new SSH login")
 		waiting.Proof = &FreshLogin{netip.MustParseAddr("198.51.100.7"), 4200 * time.Millisecond}
 		s.app.seePending(pendingMsg{entry: &waiting})
 		s.app.drawn = s.app.draw()
-		s.sees("a new SSH connection from 198.51.100.7 got through 4s after the change")
-		s.sees("change 9 is taken back in 1m20s unless confirmed")
+		s.sees("new SSH login from 198.51.100.7, 4s after the change")
+		s.sees("change 9 will be rolled back in 1m20s unless")
 		// A second change is told whose waits, and until when.
 		s.press("d", "y")
-		if len(s.kernel.applied) > 0 || !strings.Contains(s.app.said.text, "change 9 by root from 198.51.100.7 waits to be confirmed until 02:31:20") {
+		if len(s.kernel.applied) > 0 || !strings.Contains(s.app.said.text, "change 9 by root from 198.51.100.7 is unconfirmed until 02:31:20") {
 			t.Errorf("%d changes were made; it says %q", len(s.kernel.applied), s.app.said.text)
 		}
 	})
@@ -165,7 +165,7 @@ func TestUndoThatFitsNoMoreIsExplained(t *testing.T) {
 		s, j := historyStage(t, 80, 24)
 		j.stuck = errors.New("change 1 cannot be undone any more: the rule is gone")
 		s.press("down", "u")
-		s.sees("Change 1 cannot be taken back")
+		s.sees("Change 1 cannot be undone")
 		s.sees("the rule is gone")
 		s.press("esc")
 		if len(j.said) > 0 {
@@ -182,9 +182,9 @@ func TestImportHasTheCountdownChosen(t *testing.T) {
 			s, _ := sshStage(t, size.w, size.h)
 			s.app.open(newImport(&s.app.desk))
 			s.send(tea.PasteMsg{Content: "iptables -t nat -A POSTROUTING -s 192.168.7.0/24 -o wan0 -j MASQUERADE\niptables -A FORWARD -i lan0 -o wan0 -j ACCEPT\n"})
-			s.sees("stands at once")
+			s.sees("applies at once")
 			s.press("ctrl+o", "ctrl+o", "ctrl+o", "ctrl+o")
-			s.sees("taken back after 5 min")
+			s.sees("rolled back after 5 min")
 			s.golden(fmt.Sprintf("import-over-ssh-%dx%d", size.w, size.h))
 			s.press("enter")
 			if len(s.kernel.applied) != 1 || s.kernel.terms.Confirm != 5*time.Minute {
@@ -210,7 +210,7 @@ func TestQuestionWeighsTheWholePlan(t *testing.T) {
 		d := &doctorScreen{desk: &s.app.desk}
 		s.app.open(d.cureQuestion(&doctor.Finding{Sentence: "Something is wrong.", Cure: cure}))
 		s.press("j", "k")
-		s.sees("taken back after 90 s unless you confirm")
+		s.sees("rolled back after 90 s unless you confirm")
 	})
 }
 

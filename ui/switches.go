@@ -38,7 +38,7 @@ type switchesMsg struct {
 // openSwitches shows the switches, with the cursor on the one of that name.
 func (d *desk) openSwitches(name string) tea.Cmd {
 	if d.facts == nil {
-		d.say("the gateway has not been looked at yet")
+		d.say("the gateway has not been read yet")
 		return nil
 	}
 	in := textinput.New()
@@ -245,7 +245,7 @@ func (s *switches) View(width, height int) string {
 	foot := s.foot(inner, height)
 	s.height = max(2, height-6-len(foot)) // the frame, the head, and the two lines at the bottom
 	cols := []table.Column{
-		{Title: "switch", Min: 12, Want: 23, Grow: 1},
+		{Title: "setting", Min: 12, Want: 26, Grow: 1},
 		{Title: "now", Min: 6, Want: 7},
 		{Title: "at boot", Min: 7, Want: 7},
 		{Title: "name", Min: 20, Want: 40, Order: 1},
@@ -274,14 +274,14 @@ func (s *switches) row(i int, cols []table.Column, widths []int) string {
 			style = s.look.Attention
 		}
 	}
-	label := x.Short
+	label := strings.Replace(x.Short, "all interfaces", "(all)", 1)
 	switch {
 	case strings.Contains(x.Name, "rp_filter"):
-		label = "source " + x.Short
+		label = "reverse path filter " + label
 	case strings.Contains(x.Name, "route_localnet"):
-		label = "loopback " + x.Short
+		label = "route to 127.0.0.0/8 " + label
 	case strings.Contains(x.Name, "forward"):
-		label = "forward " + x.Short
+		label = "forward " + label
 	}
 	return bar + table.Line(cols, widths, []table.Cell{
 		{Text: text.Safe(label), Style: s.look.Text}, {Text: x.Word(x.Now), Style: s.valueStyle(x)}, {Text: boot, Style: style}, {Text: text.Safe(x.Name), Style: s.look.Faint},
@@ -336,7 +336,7 @@ func (s *switches) foot(width, height int) []string {
 		add(s.look.Faint, "No file sets it at boot.")
 	}
 	if s.now {
-		add(s.look.Attention, "Changes are made now, and not at boot (b).")
+		add(s.look.Attention, "Changes apply now only, not at boot (press b).")
 	}
 	for len(lines) <= room {
 		lines = append(lines, "")

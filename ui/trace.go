@@ -115,7 +115,7 @@ func (s *traceScreen) start() tea.Cmd {
 		return nil
 	case s.gw.ReadOnly:
 		s.filter.close()
-		s.fail(errors.New(onlyLooks + ", and a trace needs a table of its own in the kernel"))
+		s.fail(errors.New(onlyLooks + ", and a trace needs its own nft table"))
 		return nil
 	case s.gw.Trace == nil:
 		s.filter.close()
@@ -146,7 +146,7 @@ func (s *traceScreen) started(msg tracingMsg) tea.Cmd {
 		return closeTracing(msg.tracing)
 	}
 	s.busy, s.tracing, s.ends = false, msg.tracing, s.now.Add(traceTime)
-	s.say("tracing, set off by table " + msg.tracing.Table())
+	s.say("tracing with table " + msg.tracing.Table())
 	if left := msg.tracing.Leftover(); left != "" {
 		s.say(left)
 	}
@@ -228,7 +228,7 @@ func (s *traceScreen) take(msg tracedMsg) tea.Cmd {
 	timeUp := !s.now.Before(s.ends)
 	stop := s.stop()
 	if timeUp {
-		s.say("the trace has ended after " + text.Duration(traceTime) + ", and its table is gone")
+		s.say("the trace ended after " + text.Duration(traceTime) + ", and its table was removed")
 	}
 	return stop
 }
@@ -242,7 +242,7 @@ func (s *traceScreen) stop() tea.Cmd {
 	if tracing == nil {
 		return nil
 	}
-	s.say("stopped; table " + tracing.Table() + " is gone")
+	s.say("stopped; table " + tracing.Table() + " was removed")
 	return closeTracing(tracing)
 }
 
@@ -331,18 +331,18 @@ func (s *traceScreen) headLine(width int) string {
 // teach says what this screen is for while it shows no packets.
 func (s *traceScreen) teach(width int) []string {
 	say := []string{
-		"", "The kernel can report every rule that a packet meets, and what becomes of it; the reply too.", "",
-		"Press / and say which packets, as they come, before any translation:",
+		"", "The kernel can report every rule that a packet matches, and what happens to the packet; the reply too.", "",
+		"Press / and choose packets as they arrive, before any translation:",
 	}
 	examples := []string{"tcp dport 80 new", "203.0.113.10 > 203.0.113.1:80", "icmp in wan0"}
-	note := []string{"", "T on a rule or a flow comes here with its packets. At most ten packets a second are traced; what sets it off is a table of nattui's own, gone when you press esc."}
+	note := []string{"", "Press T on a rule or a connection to trace its packets. nattui traces at most ten packets a second. It adds its own nft table and removes it when you press esc."}
 	if s.gw.Trace == nil && s.gw.NoTrace != "" {
 		say, examples, note = []string{"", "Packets cannot be traced here: " + s.gw.NoTrace}, nil, nil
 	}
 	if s.tracing != nil || s.busy {
-		say = []string{"", "Waiting for a packet that fits."}
+		say = []string{"", "Waiting for a matching packet."}
 		examples = nil
-		note = []string{"", "It counts how packets are when they come, before DNAT. If none fits, none has come: try a filter that asks for less."}
+		note = []string{"", "Filters match packets as they arrive, before DNAT. If nothing shows up, try a broader filter."}
 	}
 	var lines []string
 	add := func(style lipgloss.Style, all []string) {
@@ -371,7 +371,7 @@ func (s *traceScreen) unseen() []string {
 		}
 		for i := range set.Tables {
 			if set.Tables[i].Rules() > 0 {
-				return []string{"", "The rules of the legacy backend act, but are not shown: the kernel writes their traces to its log."}
+				return []string{"", "Rules of the legacy backend apply, but are not shown: the kernel writes their traces to its log."}
 			}
 		}
 	}

@@ -156,7 +156,7 @@ func TestTraceStops(t *testing.T) {
 		t.Fatalf("closed %d times", k.closed)
 	}
 	s.sees("4 packets, stopped")
-	s.sees("stopped; table inet nattui_trace_77 is gone")
+	s.sees("stopped; table inet nattui_trace_77 was removed")
 	s.send(tracedMsg{generation: old, rows: []tracedRow{{Traced: tracedPackets()[0]}}, more: true})
 	s.sees("4 packets, stopped")
 	s.press("esc")
@@ -257,5 +257,5 @@ func TestTraceDisagrees(t *testing.T) {
 	msg.explain(map[rules.Place]*rules.Ruleset{v4: s.app.tables.Sets[v4]}, s.app.facts)
 	_, _ = s.app.Update(msg)
 	s.press("G")
-	s.sees("nattui would have said")
+	s.sees("predicted instead")
 }

@@ -112,7 +112,7 @@ func (d *traceDetails) lines(width int) []string {
 			}
 		}
 	}
-	lines = append(lines, "", d.look.Faint.Render(text.Fit("came at "+r.At.Format("15:04:05.000")+", time to live "+text.Exact(uint64(r.First.TTL))+", "+text.Exact(uint64(r.First.Length))+" bytes", width)))
+	lines = append(lines, "", d.look.Faint.Render(text.Fit("arrived at "+r.At.Format("15:04:05.000")+", time to live "+text.Exact(uint64(r.First.TTL))+", "+text.Exact(uint64(r.First.Length))+" bytes", width)))
 	for i := range r.Hops {
 		spec := r.Hops[i].Text
 		if rule, ok := r.Hops[i].Rule(r.sets); ok {

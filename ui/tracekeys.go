@@ -59,7 +59,7 @@ func (s *traceScreen) packetKeys() keyTable {
 		on(hidden(keyStop), s.stop),
 		act(keys.Details, s.openDetails).when(some),
 		act(hidden(keys.Details), s.openLine).when(func() bool { return !s.busy && s.tracing == nil }),
-	}.and(moves[:5].while(some), keyTable{act(bind("G", "the latest", keys.Bottom.Keys()...), s.followLatest).when(some)})
+	}.and(moves[:5].while(some), keyTable{act(bind("G", "latest", keys.Bottom.Keys()...), s.followLatest).when(some)})
 }
 
 func (s *traceScreen) openLine() {

@@ -183,7 +183,7 @@ func (a *App) Leave(ctx context.Context, wait func(what string)) []string {
 		case t.started:
 			said = append(said, a.unfinished(t))
 		default:
-			said = append(said, t.what+" was not begun")
+			said = append(said, t.what+" was not started")
 		}
 	}
 	return said
@@ -196,8 +196,8 @@ func (a *App) unfinished(t *task) string {
 	}
 	if entries, err := a.gw.Journal.Entries(); err == nil && len(entries) > 0 {
 		if e := entries[0]; !e.At.Before(t.begun) && !e.Outside {
-			return t.what + " is not finished: change " + e.ID + " is " + e.State + "; nattui history shows what becomes of it"
+			return t.what + " is not finished: change " + e.ID + " is " + e.State + "; nattui history shows how it ended"
 		}
 	}
-	return t.what + " is not finished: nattui history shows whether it was made"
+	return t.what + " is not finished: nattui history shows whether it was applied"
 }

@@ -94,7 +94,7 @@ func TestQuitTellsOfAFailure(t *testing.T) {
 			x.press("ctrl+c")
 			time.Sleep(time.Minute)
 		})
-		if want := []string{"the change was not made: iptables-restore: no memory"}; !slices.Equal(said, want) {
+		if want := []string{"the change was not applied: iptables-restore: no memory"}; !slices.Equal(said, want) {
 			t.Errorf("said %q", said)
 		}
 	})
@@ -108,7 +108,7 @@ func TestQuitTwiceLeavesAtOnce(t *testing.T) {
 		said := leave(t, g, j, func(x *terminal, _ context.CancelFunc) {
 			x.press("q", "q")
 		})
-		if want := []string{"the change is not finished: change 7 is pending; nattui history shows what becomes of it"}; !slices.Equal(said, want) {
+		if want := []string{"the change is not finished: change 7 is pending; nattui history shows how it ended"}; !slices.Equal(said, want) {
 			t.Errorf("said %q", said)
 		}
 	})
@@ -136,7 +136,7 @@ func TestQuitFromAFormThatIsSending(t *testing.T) {
 			x.press("enter", "enter", "enter", "enter", "enter")
 			x.write("192.168.0.2:22")
 			x.press("ctrl+s")
-			x.sees("the kernel is being asked…")
+			x.sees("checking with the kernel…")
 			x.press("q")
 			if got := x.text(); !strings.Contains(got, "finishing the change") {
 				t.Errorf("q during a form's change:\n%s", got)
@@ -154,7 +154,7 @@ func TestTaskThatComesTooLate(t *testing.T) {
 	s := newStage(t, 80, 24, gatewayRules)
 	cmd := s.app.apply(rules.Single(rules.Change{}), appliedNew, terms{}, nil)
 	said := s.app.Leave(t.Context(), func(string) {})
-	if want := []string{"the change was not begun"}; !slices.Equal(said, want) {
+	if want := []string{"the change was not started"}; !slices.Equal(said, want) {
 		t.Errorf("said %q", said)
 	}
 	if msg := cmd(); msg != nil || len(s.kernel.applied) > 0 {

@@ -71,21 +71,21 @@ func parsePacketLine(line string) (evaluate.Packet, error) {
 	}
 	proto, ok := rules.ProtoNumber(strings.ToLower(f[0]))
 	if !ok {
-		return evaluate.Packet{}, fmt.Errorf("%q is no protocol: tcp, udp, icmp, another name or a number", f[0])
+		return evaluate.Packet{}, fmt.Errorf("%q is not a protocol: use tcp, udp, icmp, another name or a number", f[0])
 	}
 	ends := [2]netip.AddrPort{}
 	for i, s := range f[1:3] {
 		if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
 			ends[i] = netip.AddrPortFrom(a, 0)
 		} else if ends[i], err = netip.ParseAddrPort(s); err != nil {
-			return evaluate.Packet{}, fmt.Errorf("%q is no address: 192.0.2.1:80 or [2001:db8::1]:80", s)
+			return evaluate.Packet{}, fmt.Errorf("%q is not an address: use 192.0.2.1:80 or [2001:db8::1]:80", s)
 		}
 	}
 	if proto == rules.ICMP && ends[1].Addr().Is6() {
 		proto = rules.ICMPv6
 	}
 	if proto.HasPorts() && ends[1].Port() == 0 {
-		return evaluate.Packet{}, fmt.Errorf("%s needs a port to go to: %s", f[0], netip.AddrPortFrom(ends[1].Addr(), 80))
+		return evaluate.Packet{}, fmt.Errorf("%s needs a destination port: %s", f[0], netip.AddrPortFrom(ends[1].Addr(), 80))
 	}
 	p, err := evaluate.NewPacket(proto, ends[0], ends[1])
 	if len(f) == 4 {

@@ -25,8 +25,8 @@ func newAddCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "add",
 		Short: "Add a DNAT, SNAT, MASQUERADE or REDIRECT rule",
-		Long: "add makes a rule of table nat. What is given is checked first, each field and all of them together; then add shows the command, asks, and runs it. " +
-			"On a terminal it asks, elsewhere it needs --yes. It prints the command that ran. A \"!\" before an address, an interface or a port negates it.",
+		Long: "add adds a rule to table nat. It checks the fields, one by one and together, shows the command, asks, and runs it. " +
+			"It asks on a terminal; otherwise it needs --yes. It prints the command that ran. A \"!\" before an address, an interface or a port negates it.",
 		Example: "nattui add dnat --proto tcp --in wan0 --dport 80 --to 192.168.0.2:8080\n" +
 			"nattui add masquerade --source 192.168.0.0/24 --out wan0\n" +
 			"nattui add redirect --proto tcp --in lan0 --dport 80 --to 8888 --dry-run",
@@ -40,9 +40,9 @@ func newAddCommand() *cobra.Command {
 	c.AddCommand(
 		o.kind(rules.DNAT, "send packets to another destination", "the new destination: ADDRESS, ADDRESS:PORT or :PORT, with ranges",
 			"nattui add dnat --proto tcp --in wan0 --dport 80 --to 192.168.0.2:8080\nnattui add dnat --proto tcp --dest 2001:db8::1 --dport 443 --to '[fd00::2]:8443' --comment web"),
-		o.kind(rules.SNAT, "give packets another source, of a fixed address", "the new source: ADDRESS, ADDRESS:PORT or :PORT, with ranges",
+		o.kind(rules.SNAT, "give packets another, fixed source address", "the new source: ADDRESS, ADDRESS:PORT or :PORT, with ranges",
 			"nattui add snat --source 192.168.0.0/24 --out wan0 --to 203.0.113.1"),
-		o.kind(rules.Masquerade, "give packets the address of the interface they leave by", "the source ports to choose from: PORT or PORT-PORT",
+		o.kind(rules.Masquerade, "give packets the address of the outgoing interface", "the source ports to choose from: PORT or PORT-PORT",
 			"nattui add masquerade --source 192.168.0.0/24 --out wan0"),
 		o.kind(rules.Redirect, "send packets to this host itself", "the port on this host: PORT or PORT-PORT",
 			"nattui add redirect --proto tcp --in lan0 --dport 80 --to 8888"),
@@ -54,7 +54,7 @@ func newAddCommand() *cobra.Command {
 func (o *addOptions) register(c *cobra.Command) {
 	d, f := &o.draft, c.PersistentFlags()
 	f.SortFlags = false
-	f.StringVarP(&d.Protocol, "proto", "p", "", "protocol: tcp, udp, a name or a number; any otherwise")
+	f.StringVarP(&d.Protocol, "proto", "p", "", "protocol: tcp, udp, a name or a number (default: any)")
 	f.StringVarP(&d.In, "in", "i", "", "interface that the packets arrive on")
 	f.StringVarP(&d.Out, "out", "o", "", "interface that they leave by")
 	f.StringVarP(&d.Source, "source", "s", "", "address or network that they come from")
@@ -63,11 +63,11 @@ func (o *addOptions) register(c *cobra.Command) {
 	f.StringVar(&d.Ports, "dport", "", "destination ports: 80, 80-90 or 80,443")
 	f.StringVar(&d.Comment, "comment", "", "a note that stays with the rule")
 	f.BoolVar(&d.Random, "random", false, "choose the new port at random")
-	f.BoolVar(&d.RandomFully, "random-fully", false, "choose the new port wholly at random")
+	f.BoolVar(&d.RandomFully, "random-fully", false, "choose the new port fully at random")
 	f.BoolVar(&d.Persistent, "persistent", false, "give a client the same address each time")
-	f.StringVar(&d.Chain, "chain", "", "chain to add it to; otherwise PREROUTING, or POSTROUTING for SNAT and MASQUERADE")
-	f.IntVar(&o.at, "at", 0, "position in the chain, from 1; the end otherwise")
-	o.placeFlags.register(f, "that of the addresses otherwise", "that of the program iptables otherwise")
+	f.StringVar(&d.Chain, "chain", "", "chain to add it to (default: PREROUTING, or POSTROUTING for SNAT and MASQUERADE)")
+	f.IntVar(&o.at, "at", 0, "position in the chain, from 1 (default: the end)")
+	o.placeFlags.register(f, "default: that of the addresses", "default: that of the iptables command")
 	o.approval.register(f)
 	o.approval.registerTime(f)
 	o.offerPlaces(c)

@@ -29,15 +29,15 @@ type approval struct {
 }
 
 func (a *approval) register(flags *pflag.FlagSet) {
-	flags.BoolVar(&a.dryRun, "dry-run", false, "print the commands that would run, and do nothing")
-	flags.BoolVar(&a.yes, "yes", false, "do not ask; needed where standard input is no terminal")
+	flags.BoolVar(&a.dryRun, "dry-run", false, "print the commands that would run, and change nothing")
+	flags.BoolVar(&a.yes, "yes", false, "do not ask; required if standard input is not a terminal")
 }
 
 // registerTime adds the flags about how long a change stands.
 func (a *approval) registerTime(flags *pflag.FlagSet) {
 	a.confirm.register(flags)
-	flags.DurationVar(&a.lasts, "for", 0, "how long it is to stand before it ends by itself, such as 2h; 0 is for good")
-	flags.BoolVar(&a.forget, "forget", false, "then forget the live flows that keep the translation they had, but for your own connection")
+	flags.DurationVar(&a.lasts, "for", 0, "remove the rule after this time, such as 2h; 0 keeps it")
+	flags.BoolVar(&a.forget, "forget", false, "then forget the connections that still use the old rules, except your own")
 }
 
 // check refuses to begin what could not be agreed to in the end.
@@ -46,10 +46,10 @@ func (a *approval) check() error {
 		return err
 	}
 	if a.lasts < 0 {
-		return usagef("--for %s: a time that is over; say for example 2h", a.lasts)
+		return usagef("--for %s: use a positive time such as 2h", a.lasts)
 	}
 	if !a.dryRun && !a.yes && !term.IsTerminal(os.Stdin.Fd()) {
-		return usagef("this changes the rules, and standard input is no terminal to ask on: say --yes, or --dry-run to see what would run")
+		return usagef("this changes the rules, and standard input is not a terminal to ask on: use --yes, or --dry-run to see what would run")
 	}
 	return nil
 }

@@ -111,7 +111,7 @@ func unfinished() []string {
 	var lines []string
 	for _, e := range left {
 		if e.State == commit.Unknown {
-			lines = append(lines, fmt.Sprintf("what became of change %s is not known: %s; look, and run  nattui confirm %s  or  nattui rollback %s", e.ID, e.Result, e.ID, e.ID))
+			lines = append(lines, fmt.Sprintf("the outcome of change %s is not known: %s; check, then run  nattui confirm %s  or  nattui rollback %s", e.ID, e.Result, e.ID, e.ID))
 			continue
 		}
 		lines = append(lines, fmt.Sprintf("change %s is unfinished; run  nattui rollback", e.ID))
@@ -150,7 +150,7 @@ func operatorOf(f *facts.Facts) commit.Options {
 type confirmation struct{ text string }
 
 func (f *confirmation) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.text, "confirm", "auto", "take it back unless \"nattui confirm\" follows: auto, off, or a time such as 2m")
+	flags.StringVar(&f.text, "confirm", "auto", "roll it back unless \"nattui confirm\" follows: auto, off, or a time such as 2m")
 }
 
 // check reads the flag's value.
@@ -173,7 +173,7 @@ func (f *confirmation) time(affected bool) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(f.text)
 	if err != nil || d < time.Second || d > 24*time.Hour {
-		return 0, usagef("--confirm %q: say auto, off, or a time from 1s to 24h, such as 90s or 5m", f.text)
+		return 0, usagef("--confirm %q: use auto, off, or a time from 1s to 24h, such as 90s or 5m", f.text)
 	}
 	return d, nil
 }

@@ -16,10 +16,10 @@ func newConfirmCommand() *cobra.Command {
 	var anyway bool
 	c := &cobra.Command{
 		Use:   "confirm [ID]",
-		Short: "Let a change stand that would be taken back otherwise",
-		Long: "confirm ends the countdown of the change that waits for it. It takes a proof that the change has not locked you out: " +
-			"a login that came after the change, from where the change was made, and has got in. So run it from a new login, or here once one is there. " +
-			"A login from before the change proves nothing, and neither does a connection by which nobody has logged in. With --anyway it is confirmed without proof.",
+		Short: "Keep a change that would otherwise be rolled back",
+		Long: "confirm keeps the unconfirmed change and ends its countdown. It needs proof that the change has not locked you out: " +
+			"a successful login after the change, from where the change was made. So run it from a new login, or here once you have logged in anew. " +
+			"A login from before the change proves nothing, nor does a connection without a login. With --anyway it is confirmed without proof.",
 		Example: "nattui confirm",
 		Args:    oneID,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -35,7 +35,7 @@ func newConfirmCommand() *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&anyway, "anyway", false, "without proof that you can still log in; what was not proven is said")
+	c.Flags().BoolVar(&anyway, "anyway", false, "confirm without proof that you can still log in, and say what is not proven")
 	offerChanges(c, func(e commit.Entry) bool { return e.Unconfirmed() })
 	return c
 }
@@ -73,7 +73,7 @@ func unproven(e *commit.Entry, lacking string) error {
 		}
 		from += a.String()
 	}
-	return fmt.Errorf("%s: this proves nothing; log in again from %s and run  nattui confirm  there, or here once that login is there, or add --anyway", lacking, from)
+	return fmt.Errorf("%s. Log in again from %s, then run  nattui confirm  there or here, or add --anyway", lacking, from)
 }
 
 // committerHere opens everything that settling a change takes.

@@ -24,9 +24,9 @@ func newDeleteCommand() *cobra.Command {
 	var o deleteOptions
 	c := &cobra.Command{
 		Use:   "delete {CHAIN NUMBER | --spec 'LINE'}",
-		Short: "Delete a rule, by its place or by its line",
-		Long: "delete takes one rule out. It is named by its chain and its number, as \"nattui rules\" counts, or by its line as iptables-save prints it. " +
-			"A rule that is not there any more when it comes to deleting makes a conflict, and nothing is deleted.",
+		Short: "Delete a rule by its position or by its line",
+		Long: "delete deletes one rule. Name it by its chain and number, as \"nattui rules\" counts, or by its line, as iptables-save prints it. " +
+			"If the rule is no longer there, that is a conflict and nothing is deleted.",
 		Example: "nattui delete PREROUTING 2\n" +
 			"nattui delete --spec '-A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE' --yes",
 		Args: o.checkArgs,
@@ -42,7 +42,7 @@ func newDeleteCommand() *cobra.Command {
 // registerPlaces adds the flags that say where the rule is.
 func (o *deleteOptions) registerPlaces(c *cobra.Command) {
 	c.Flags().StringVar(&o.table, "table", "nat", "another table: "+strings.Join(tableNames[1:], ", "))
-	o.placeFlags.register(c.Flags(), "ipv4 otherwise, or that of the line's addresses", "that of the program iptables otherwise")
+	o.placeFlags.register(c.Flags(), "default: ipv4, or that of the line's addresses", "default: that of the iptables command")
 	o.offerPlaces(c)
 	offer(c, "table", tableNames...)
 	c.ValidArgs = rules.BuiltInChains["nat"]
@@ -112,7 +112,7 @@ func (o *deleteOptions) finder(c *cobra.Command, args []string) (func(*rules.Rul
 	if !c.Flags().Changed("spec") {
 		number, err := strconv.Atoi(args[1])
 		if err != nil || number < 1 {
-			return nil, usagef("%q is no position: rules count from 1", args[1])
+			return nil, usagef("%q is not a position: rules count from 1", args[1])
 		}
 		return func(set *rules.Ruleset) (*rules.Chain, int, error) { return o.byNumber(set, args[0], number) }, nil
 	}
@@ -166,7 +166,7 @@ func (o *deleteOptions) bySpec(c *cobra.Command, set *rules.Ruleset, wanted rule
 	case first == 0:
 		return nil, 0, missingf("no rule of table %s is  %s", o.table, text.Safe(wanted.String()))
 	case equal > 1:
-		say(c.ErrOrStderr(), fmt.Sprintf("%d rules of %s are equal: it is the first, number %d", equal, text.Safe(chain.Name), first))
+		say(c.ErrOrStderr(), fmt.Sprintf("%d rules of %s are equal: number %d, the first, is meant", equal, text.Safe(chain.Name), first))
 	}
 	return chain, first, nil
 }

@@ -35,9 +35,9 @@ func newDoctorCommand() *cobra.Command {
 	var o doctorOptions
 	c := &cobra.Command{
 		Use:   "doctor [FORWARD]",
-		Short: "Say what is wrong with this gateway's NAT, or why a forward does not work",
-		Long: "doctor looks for what is wrong, risky or worth knowing about the NAT of this gateway: switches, filter rules that drop what was translated, answers that go another way, flows that no rule would make any more, and more. " +
-			"Every finding has its evidence and, where there is one, the commands that cure it. Nothing is changed and nobody is asked, unless --fix or --probe say so.\n" +
+		Short: "Find what is wrong with this gateway's NAT, or why a forward does not work",
+		Long: "doctor looks for what is wrong, risky or worth knowing about the NAT of this gateway: settings, filter rules that drop translated packets, replies that take another way, connections that no rule would create any more, and more. " +
+			"Every finding has its evidence and, if there is one, the commands that fix it. Without --fix and --probe nothing is changed and no packet is sent.\n" +
 			"With a FORWARD it follows that one from the packet that arrives to the answer that leaves, and stops at the first failure: a rule (PREROUTING 1), or what is asked for ([tcp] 203.0.113.1:80). Where no rule forwards what is asked for it says what becomes of the packet.\n" +
 			"\nIt exits with 10 if it has found a warning or an error, and with 0 where nothing is wrong as far as could be looked: what is marked ? (unknown in JSON) is not known.",
 		Example: "nattui doctor\nnattui doctor tcp 203.0.113.1:80 --probe\nnattui doctor --fix forwarding-off\nnattui doctor --json | jq -r 'select(.severity == \"error\") | .sentence'",
@@ -45,9 +45,9 @@ func newDoctorCommand() *cobra.Command {
 		RunE:    func(c *cobra.Command, args []string) error { return o.run(c, strings.Join(args, " ")) },
 	}
 	f := c.Flags()
-	f.BoolVar(&o.json, "json", false, "one JSON object a finding and line")
-	f.BoolVar(&o.probe, "probe", false, "with a FORWARD: ask its server for a TCP connection")
-	f.StringVar(&o.fix, "fix", "", "cure a finding: a check such as forwarding-off, or check and subject such as 'hairpin PREROUTING 2'")
+	f.BoolVar(&o.json, "json", false, "one JSON object per finding and line")
+	f.BoolVar(&o.probe, "probe", false, "with a FORWARD: open a TCP connection to its server")
+	f.StringVar(&o.fix, "fix", "", "fix a finding: a check such as forwarding-off, or check and subject such as 'hairpin PREROUTING 2'")
 	o.register(f)
 	return c
 }
@@ -55,7 +55,7 @@ func newDoctorCommand() *cobra.Command {
 func (o *doctorOptions) run(c *cobra.Command, forward string) error {
 	switch {
 	case o.probe && forward == "":
-		return usagef("--probe asks the server of one forward: name it, such as  nattui doctor --probe tcp 203.0.113.1:80")
+		return usagef("--probe connects to the server of one forward: name it, such as  nattui doctor --probe tcp 203.0.113.1:80")
 	case o.fix == "" && (o.dryRun || o.yes):
 		return usagef("--dry-run and --yes go with --fix CHECK")
 	}
@@ -103,13 +103,13 @@ func (o *doctorOptions) verdict(found []doctor.Finding, forward string) string {
 	case forward != "" && doctor.Unknown(found) > 0:
 		return "Nothing was found that keeps it from working; what is marked ? is not known."
 	case forward != "":
-		return "Nothing was found that keeps it from working."
+		return "No problem found with this forward."
 	case doctor.Unknown(found) > 0:
 		return "Nothing is wrong as far as could be looked; what is marked ? is not known."
 	case len(found) == 0:
-		return "Nothing is wrong, as far as can be seen from here."
+		return "No problems found. Not everything can be checked from here."
 	}
-	return "Nothing is wrong; the notes are worth knowing."
+	return "No problems found, only notes."
 }
 
 // examine looks at the whole gateway, or at one forward.

@@ -74,6 +74,6 @@ func complain(w io.Writer, err error, args []string) {
 	}
 	say(w, err.Error())
 	if exitStatus(err) == exitNotPermitted && os.Geteuid() != 0 {
-		say(w, "this would work: "+rules.ShellLine(append([]string{"sudo", "nattui"}, args...))+"  (to look around without root: nattui lab)")
+		say(w, "this would work: "+rules.ShellLine(append([]string{"sudo", "nattui"}, args...))+"  (to try nattui without root: nattui lab)")
 	}
 }

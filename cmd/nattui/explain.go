@@ -22,11 +22,11 @@ func newExplainCommand() *cobra.Command {
 		DisableFlagParsing: true,
 
 		Use:   "explain 'LINE' | --flow TUPLE",
-		Short: "Say in words what an iptables line does, or what a flow is and which rule made it",
-		Long: "explain takes any iptables command, or a rule as iptables-save prints it, and says what it does to which packets, with the packet's way drawn. " +
-			"It changes nothing. Mistakes in the line are said, and the line is explained as it should be.\n" +
-			"With --flow it looks a flow up in the live table, described as PROTO SRC:PORT DST:PORT in either direction; a port, an end or the protocol may be left out or be *, and a line of conntrack -L is understood. " +
-			"It says what the flow is, which rule made it and how sure that is, whether today's rules would do otherwise, and draws its way. --json prints it as an object.",
+		Short: "Explain an iptables line, or a connection and the rule that made it",
+		Long: "explain takes an iptables command, or a rule as iptables-save prints it, and says what it does to which packets. It draws the packet's path. " +
+			"It changes nothing. It reports mistakes in the line and explains the corrected line.\n" +
+			"With --flow it looks up a connection in the live table, given as PROTO SRC:PORT DST:PORT in either direction. A port, an end or the protocol may be omitted or be *; a line of conntrack -L works too. " +
+			"It says what the connection is, which rule made it and how certain that is, and whether today's rules would treat it differently, and draws its path. --json prints it as an object.",
 		Example: "nattui explain 'iptables -t nat -A PREROUTING -i eth0 -p tcp --dport 80 -j REDIRECT --to-port 8888'\nnattui explain '-A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE'\nnattui explain --flow 'tcp 203.0.113.10:55474 203.0.113.1:80'\nnattui explain --json --flow ':8080'",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 && (args[0] == "--help" || args[0] == "-h") {

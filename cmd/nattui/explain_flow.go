@@ -40,7 +40,7 @@ func explainArgs(args []string) (o explainOptions, line string, err error) {
 			o.flow = value
 		case args[i] == "--flow":
 			if i+1 == len(args) {
-				return o, "", usagef("--flow takes a flow, as in  nattui explain --flow 'tcp 203.0.113.10:55474 203.0.113.1:80'")
+				return o, "", usagef("--flow takes a connection, as in  nattui explain --flow 'tcp 203.0.113.10:55474 203.0.113.1:80'")
 			}
 			var words []string // quoted or not
 			for i++; i < len(args) && !strings.HasPrefix(args[i], "--"); i++ {
@@ -81,7 +81,7 @@ func explainFlow(c *cobra.Command, o explainOptions) error {
 	found, total := sought.Find(flows, flowsListed)
 	switch {
 	case total == 0:
-		return fmt.Errorf("no flow is %s now, of %d in the table;  nattui whatif  says what would become of its first packet", text.Safe(o.flow), flows.Len())
+		return fmt.Errorf("no connection matches %s, of %d in the table;  nattui whatif  predicts what would happen to its first packet", text.Safe(o.flow), flows.Len())
 	case total > 1:
 		sayWhich(c.ErrOrStderr(), found, total)
 		return statusError(exitFailed)
@@ -103,7 +103,7 @@ func explainFlow(c *cobra.Command, o explainOptions) error {
 }
 
 func sayWhich(w io.Writer, found []flow.Flow, total int) {
-	say(w, fmt.Sprintf("%d flows are like that; say which:", total))
+	say(w, fmt.Sprintf("%d connections match; say which:", total))
 	for i := range found {
 		f := &found[i]
 		fmt.Fprintf(w, "  nattui explain --flow '%s %s %s'\n", f.Proto(), f.Client(), f.AskedFor())
@@ -157,7 +157,7 @@ func (t *told) way() []wayStep {
 		steps = append(steps, t.ruleStep(t.why.SNAT, "POSTROUTING", "from "+f.SeenAs().String()+" instead"))
 	}
 	steps = append(steps, wayStep{"served", fmt.Sprintf("%s sees %s", f.ServedBy(), f.SeenAs()), ""})
-	back := "none has come yet"
+	back := "no reply yet"
 	if f.Status&flow.StatusSeenReply != 0 {
 		back = fmt.Sprintf("%s to %s", f.ServedBy(), f.SeenAs())
 		if f.NAT() != flow.NATNone {
@@ -170,9 +170,9 @@ func (t *told) way() []wayStep {
 func (t *told) ruleStep(r evaluate.RuleRef, chain, what string) wayStep {
 	if r.IsZero() {
 		if t.why.Confidence == explain.Stale {
-			return wayStep{chain, what + ", by a rule that is no more", ""}
+			return wayStep{chain, what + ", by a rule that no longer exists", ""}
 		}
-		return wayStep{chain, what + ", by a rule that is not known", ""}
+		return wayStep{chain, what + ", by an unknown rule", ""}
 	}
 	step := wayStep{fmt.Sprintf("%s %d", r.Chain, r.Position), what, ""}
 	if c, ok := t.sets[r.Place].Chain(r.Table, r.Chain); ok && r.Position <= len(c.Rules) && r.Position > 0 {
@@ -238,7 +238,7 @@ func (t *told) page(out *output) {
 	if t.Start != 0 {
 		state = append(state, "began "+t.Age(now).Round(time.Second).String()+" ago")
 	}
-	state = append(state, fmt.Sprintf("forgotten in %d s without a packet", t.Remaining(now)))
+	state = append(state, fmt.Sprintf("expires in %d s without a packet", t.Remaining(now)))
 	if t.Counts() {
 		state = append(state, fmt.Sprintf("%d packets, %d bytes", t.Packets(), t.Bytes()))
 	}

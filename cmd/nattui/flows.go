@@ -38,11 +38,11 @@ func newFlowsCommand() *cobra.Command {
 	var o flowsOptions
 	c := &cobra.Command{
 		Use:   "flows",
-		Short: "Print the connections of now, or every event as it happens",
-		Long: "flows prints the connections that the kernel tracks: who asked for what, who serves it, and as whom it is seen there. " +
-			"On a terminal \"=\" means unchanged. Elsewhere it is one flow a line: protocol, state, nat, client, asked for, served by, seen as, seconds left, packets, bytes, and bytes a second if asked for; what is not known is a dash.\n" +
-			"With --follow it prints no list, but every event from then on: new, update, destroy. Events that the kernel could not deliver are counted on standard error.\n" +
-			"\nA filter is made of conditions that must all hold; \"or\", \"not\" and parentheses combine them:\n" +
+		Short: "Print the current connections, or every event as it happens",
+		Long: "flows prints the connections that the kernel tracks: the client, the address it asked for, the server that answers, and the address that server sees. " +
+			"On a terminal \"=\" means unchanged. Otherwise it prints one connection per line: protocol, state, nat, client, asked for, served by, seen as, seconds left, packets, bytes, and bytes per second if requested; a dash means unknown.\n" +
+			"With --follow it prints every event from then on instead: new, update, destroy. Events that the kernel could not deliver are counted on standard error.\n" +
+			"\nA filter is a list of conditions that must all hold; \"or\", \"not\" and parentheses combine them:\n" +
 			"  src A, dst A, host A, client A, asked A, server A, seen A\n" +
 			"                   A is an address, with a port or without, a network, a range,\n" +
 			"                   or a list of these: 10.0.0.0/8  10.0.*  192.168.0.2:8080\n" +
@@ -59,10 +59,10 @@ func newFlowsCommand() *cobra.Command {
 			"  bytes, packets, rate, pps, timeout, age\n" +
 			"                   with = != > >= < <=, as in  bytes>1M  rate>8Mbit/s  age<30s,\n" +
 			"                   or a range: bytes 10k-1M\n" +
-			"Any other word is looked for in the whole line.\n" +
+			"Any other word is searched for in the whole line.\n" +
 			"\nColumns to sort by: " + strings.Join(sortColumns(), ", ") + ".\n" +
-			"\nA rate is measured: to sort or filter by one, the whole table is read twice, a second apart, and every flow gets its bytes a second " +
-			"(the last column, or \"rate\"). A flow that began in that second has none.",
+			"\nA rate is measured: to sort or filter by rate, the whole table is read twice, a second apart, and every connection gets its bytes per second " +
+			"(the last column, or \"rate\"). A connection that began in that second has none.",
 		Example: "nattui flows --filter 'nat dnat dport 80'\n" +
 			"nattui flows --sort -rate --limit 10\n" +
 			"nattui flows --filter 'rule PREROUTING/1'\n" +
@@ -71,11 +71,11 @@ func newFlowsCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c) },
 	}
 	f := c.Flags()
-	f.BoolVar(&o.json, "json", false, "one JSON object a flow and line")
+	f.BoolVar(&o.json, "json", false, "one JSON object per connection and line")
 	f.BoolVar(&o.follow, "follow", false, "print events as they happen, until interrupted")
-	f.StringVar(&o.filter, "filter", "", "only flows that match")
+	f.StringVar(&o.filter, "filter", "", "only connections that match")
 	f.StringVar(&o.sort, "sort", "", "sort by a column, the largest first with a minus: bytes, -bytes")
-	f.IntVar(&o.limit, "limit", 0, "stop after so many; 0 is no limit")
+	f.IntVar(&o.limit, "limit", 0, "stop after this many; 0 is no limit")
 	offer(c, "sort", sortColumns()...)
 	_ = c.RegisterFlagCompletionFunc("filter", completeFilter)
 	return c
@@ -173,7 +173,7 @@ func (o *flowsOptions) check() error {
 	var wrong *filter.Error
 	if o.query, err = filter.Parse(o.filter, o.rules.find); err == nil && !o.follow {
 		if err = o.query.OfFlows(); err != nil {
-			return usagef("--filter: event is asked of events: add --follow")
+			return usagef("--filter: event works for events only: add --follow")
 		}
 	}
 	if errors.As(err, &wrong) {
@@ -186,7 +186,7 @@ func (o *flowsOptions) check() error {
 		return nil
 	}
 	if o.follow {
-		return usagef("--sort and --follow: events come in their own order; leave one of the two out")
+		return usagef("--sort and --follow: events come in their own order; drop one of the two")
 	}
 	name, descending := strings.CutPrefix(o.sort, "-")
 	column, ok := flow.ParseColumn(name)
@@ -364,7 +364,7 @@ func (o *flowsOptions) runFollow(c *cobra.Command, table *conntrack.Table, p *fl
 	})
 	loss.tell(true)
 	if n := table.Feed().Unread; n > 0 && c.Context().Err() != nil {
-		loss.say(fmt.Sprintf("%s more had come when it was interrupted", text.Exact(n)))
+		loss.say(fmt.Sprintf("%s more had arrived when it was interrupted", text.Exact(n)))
 	}
 	p.printed = true // silence is no wonder here
 	return err
@@ -376,7 +376,7 @@ const readerPatience = time.Second
 // leaveReader ends the program in the middle of writing to a reader that does not read, such as a pager
 // that shows its first page.
 func leaveReader(c *cobra.Command) {
-	say(c.ErrOrStderr(), "interrupted while nobody read on: the last line may not be whole")
+	say(c.ErrOrStderr(), "interrupted while the reader was blocked: the last line may be incomplete")
 	os.Exit(1)
 }
 
@@ -397,18 +397,18 @@ const lossPace = time.Second
 func (l *lossTeller) tell(end bool) {
 	feed := l.table.Feed()
 	if feed.EventsOff && !l.eventsOff {
-		l.say("the kernel sends no events here (nf_conntrack_events=0), which is not to say that nothing happens: switch them on with  sysctl -w net.netfilter.nf_conntrack_events=1")
+		l.say("the kernel sends no events here (nf_conntrack_events=0), whatever happens: turn them on with  sysctl -w net.netfilter.nf_conntrack_events=1")
 		l.eventsOff = true
 	}
 	if !end && time.Since(l.said) < lossPace {
 		return
 	}
 	if n := feed.Missed - l.missed; n > 0 {
-		l.say(fmt.Sprintf("%s events were missed, %s since the start: they came faster than they could be written", text.Exact(n), text.Exact(feed.Missed)))
+		l.say(fmt.Sprintf("%s missed, %s since the start: they arrived faster than they could be written", rules.Plural(n, "event"), text.Exact(feed.Missed)))
 		l.missed, l.said = feed.Missed, time.Now()
 	}
 	if n := feed.Malformed - l.malformed; n > 0 {
-		l.say(fmt.Sprintf("%s messages of the kernel made no sense and were skipped", text.Exact(n)))
+		l.say(rules.Plural(n, "message") + " from the kernel could not be decoded: skipped")
 		l.malformed, l.said = feed.Malformed, time.Now()
 	}
 }

@@ -18,9 +18,9 @@ func newForgetCommand() *cobra.Command {
 	var a approval
 	c := &cobra.Command{
 		Use:   "forget",
-		Short: "Forget the live flows that today's rules would translate otherwise",
-		Long: "forget drops from connection tracking the flows that keep a translation which today's rules would not give them: those that began before a change. " +
-			"The next packet of each begins a new flow, under today's rules; a connection that now leads elsewhere breaks. Your own SSH connection is left alone. It prints the flows, one a line.",
+		Short: "Forget the connections that today's rules would translate differently",
+		Long: "forget removes from connection tracking the connections that began before a change and keep a translation that today's rules would not give them. " +
+			"Today's rules decide about the next packet of each; a connection that now leads to another server breaks. Your own SSH connection is left alone. It prints the connections, one per line.",
 		Example: "nattui forget --dry-run\nnattui forget --yes",
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -58,15 +58,15 @@ func forgetStale(c *cobra.Command, a *approval) error {
 		return err
 	}
 	if len(facts.Natives) > 0 {
-		say(c.ErrOrStderr(), fmt.Sprintf("%s translates here too and is not evaluated: what it may have made is left alone", facts.Natives[0]))
+		say(c.ErrOrStderr(), fmt.Sprintf("%s also translates here and is not evaluated: connections that it may have made are left alone", facts.Natives[0]))
 	}
 	if n == 0 {
-		say(c.ErrOrStderr(), fmt.Sprintf("none of %s live flows would be translated otherwise by today's rules", text.Exact(uint64(flows.Len()))))
+		say(c.ErrOrStderr(), fmt.Sprintf("no connection (of %s) would be translated differently by today's rules", text.Exact(uint64(flows.Len()))))
 		return nil
 	}
 	if !a.dryRun && !a.yes {
 		w := c.ErrOrStderr()
-		fmt.Fprintf(w, "Of %s live flows, today's rules would translate %s otherwise: %s.\n", text.Exact(uint64(flows.Len())), text.Exact(uint64(n)), named(stale, n))
+		fmt.Fprintf(w, "Today's rules would translate %[2]s of %[1]s connections differently: %[3]s.\n", text.Exact(uint64(flows.Len())), text.Exact(uint64(n)), named(stale, n))
 		if err := a.agree(ctx, w, "Forget them?"); err != nil {
 			return err
 		}
@@ -81,8 +81,8 @@ func forgetStale(c *cobra.Command, a *approval) error {
 	}
 	done, err := kernel.Forget(stale, func(*flow.Batch) {})
 	if err != nil {
-		return fmt.Errorf("forget flows: %w", err)
+		return fmt.Errorf("forget connections: %w", err)
 	}
-	say(c.ErrOrStderr(), rules.Plural(done, "flow")+" forgotten")
+	say(c.ErrOrStderr(), rules.Plural(done, "connection")+" forgotten")
 	return context.Cause(ctx)
 }

@@ -20,10 +20,10 @@ func newForwardCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "forward LISTEN TARGET",
 		Short: "Forward a TCP port in user space, without NAT",
-		Long: "forward takes TCP connections at LISTEN and carries them to TARGET, in this process: no rule, no forwarding and no privilege is needed, and the target sees this host as its client. " +
-			"It prints every connection and, with --dump, what passes. On the first SIGINT or SIGTERM it takes no more connections and ends with the last one that runs; a second signal aborts them. " +
-			"A connection that is silent for --idle-timeout is reset, and so is one of a client that has --per-client of them already; 0 sets either limit aside. A silent connection takes two file descriptors here: ulimit -n says how many there are. " +
-			"For what stays, the kernel's way is faster:  nattui guide publish",
+		Long: "forward accepts TCP connections at LISTEN and relays them to TARGET in this process: it needs no rule, no IP forwarding and no privilege, and the target sees this host as its client. " +
+			"It prints every connection and, with --dump, the data. On the first SIGINT or SIGTERM it accepts no more connections and ends when the last one closes; a second signal aborts them. " +
+			"A connection is reset when it is idle for --idle-timeout, or when its client already has --per-client of them; 0 turns either limit off. Each connection takes two file descriptors here: ulimit -n says how many there are. " +
+			"For a permanent forward, NAT in the kernel is faster:  nattui guide publish",
 		Example: "nattui forward :8080 192.168.0.2:80\nnattui forward --dump 127.0.0.1:2525 mail.example.net:25",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) != 2 {
@@ -36,10 +36,10 @@ func newForwardCommand() *cobra.Command {
 			return forwardPort(c, o)
 		},
 	}
-	c.Flags().BoolVarP(&o.Dump, "dump", "v", false, "print what passes, with control characters escaped")
-	c.Flags().DurationVar(&o.DialTimeout, "dial-timeout", 10*time.Second, "how long the target may take to answer")
-	c.Flags().DurationVar(&o.IdleTimeout, "idle-timeout", time.Hour, "how long a connection may go without a byte in either direction; 0 for ever")
-	c.Flags().IntVar(&o.PerClient, "per-client", 1000, "how many connections a client may have at a time, of IPv6 a /64; 0 any number")
+	c.Flags().BoolVarP(&o.Dump, "dump", "v", false, "print the data, with control characters escaped")
+	c.Flags().DurationVar(&o.DialTimeout, "dial-timeout", 10*time.Second, "how long to wait for the target to accept")
+	c.Flags().DurationVar(&o.IdleTimeout, "idle-timeout", time.Hour, "how long a connection may be idle; 0 for no limit")
+	c.Flags().IntVar(&o.PerClient, "per-client", 1000, "how many connections a client (for IPv6, a /64) may have at a time; 0 for no limit")
 	return c
 }
 
@@ -68,7 +68,7 @@ func forwardPort(c *cobra.Command, o forward.Options) error {
 	case errors.Is(err, forward.ErrAddress):
 		return usageError{err}
 	case errors.Is(err, unix.EADDRINUSE):
-		return fmt.Errorf("%w;  ss -ltnp  says by whom", err)
+		return fmt.Errorf("%w;  ss -ltnp  shows by which program", err)
 	case err != nil:
 		return err
 	}
@@ -82,7 +82,7 @@ func forwardPort(c *cobra.Command, o forward.Options) error {
 func untilEnded(f *forward.Forwarder, signals <-chan os.Signal, ended <-chan error) error {
 	stop := func() {
 		n := f.Shut()
-		say(stderr, fmt.Sprintf("no more connections are taken; %s", pending(n)))
+		say(stderr, fmt.Sprintf("accepting no more connections; %s", pending(n)))
 	}
 	for {
 		select {
@@ -98,9 +98,9 @@ func untilEnded(f *forward.Forwarder, signals <-chan os.Signal, ended <-chan err
 func pending(running int) string {
 	switch running {
 	case 0:
-		return "none was running"
+		return "none was open"
 	case 1:
-		return "one is running and may end by itself; once more aborts it"
+		return "waiting for 1 open connection; signal again to abort it"
 	}
-	return fmt.Sprintf("%d are running and may end by themselves; once more aborts them", running)
+	return fmt.Sprintf("waiting for %d open connections; signal again to abort them", running)
 }

@@ -22,7 +22,7 @@ func newChangeCommands() []*cobra.Command {
 func newGuardCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "guard ID",
-		Short:  "Take a change back unless it is confirmed in time; started by nattui itself",
+		Short:  "Roll a change back unless it is confirmed in time; started by nattui itself",
 		Hidden: true,
 		Args:   cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -31,9 +31,9 @@ type guideOptions struct {
 func newGuideCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "guide",
-		Short: "Say what you want; get the rules, settings and reasons for it",
-		Long: "guide makes a plan of what you want to reach: rules in the right chains and places, the forwarding switch now and at boot, the way back. " +
-			"Each step says why it is needed. What is there already is not made again.",
+		Short: "Describe what you want; get the rules, settings and reasons",
+		Long: "guide makes a plan for what you want: rules in the right chains and positions, IP forwarding now and at boot, and the return path. " +
+			"Each step says why it is needed. Nothing is added twice.",
 		Example: "nattui guide share --net 192.168.0.0/24\nnattui guide publish --port 80 --to 192.168.0.2:8080 --inside --this-host\nnattui guide proxy --in lan0 --port 80 --to 8888 --dry-run",
 		Args:    noSuchCommand,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -59,9 +59,9 @@ func recipeCommand(use, short, long, example string, flags func(c *cobra.Command
 	}
 	c.Flags().SortFlags = false
 	flags(c)
-	c.Flags().StringVar(&o.backend, "backend", "", "nft or legacy: where new rules go; that of the program iptables otherwise")
+	c.Flags().StringVar(&o.backend, "backend", "", "nft or legacy: where new rules go (default: that of the iptables command)")
 	offer(c, "backend", "nft", "legacy")
-	c.Flags().BoolVar(&o.watch, "watch", false, "afterwards wait for the first packet, and tick off how far it comes; so it is on a terminal")
+	c.Flags().BoolVar(&o.watch, "watch", false, "then wait for the first packet and show how far it gets (default on a terminal)")
 	for _, name := range []string{"in", "out"} {
 		if c.Flags().Lookup(name) != nil {
 			_ = c.RegisterFlagCompletionFunc(name, completeInterfaces)
@@ -74,13 +74,13 @@ func recipeCommand(use, short, long, example string, flags func(c *cobra.Command
 
 func guideShare() *cobra.Command {
 	var r guide.Share
-	return recipeCommand("share", "Let the machines of a network out by this gateway's address",
-		"share lets a network inside reach the world: SNAT where the address is fixed and MASQUERADE where it may change, both ways through the firewall, forwarding now and at boot, and packets small enough where the way out is a tunnel.",
+	return recipeCommand("share", "Share this gateway's address with a network",
+		"share lets machines of a network inside use this address to reach the Internet: SNAT if the address is fixed, MASQUERADE if it may change, firewall rules for both directions, IP forwarding now and at boot, and a smaller TCP segment size if the uplink is a tunnel.",
 		"nattui guide share --net 192.168.0.0/24\nnattui guide share --net 2001:db8:2::/64 --out wan0 --dry-run",
 		func(c *cobra.Command) {
 			c.Flags().StringVar(&r.Net, "net", "", "the network inside, such as 192.168.0.0/24")
-			c.Flags().StringVar(&r.Out, "out", "", "the interface to the world; that of the default route otherwise")
-			c.Flags().StringVar(&r.As, "as", "", "the address to be seen as; the interface's own otherwise")
+			c.Flags().StringVar(&r.Out, "out", "", "the interface to the Internet (default: that of the default route)")
+			c.Flags().StringVar(&r.As, "as", "", "the public source address (default: the interface's own)")
 		},
 		func() (guide.Recipe, error) { return r, nil })
 }
@@ -88,17 +88,17 @@ func guideShare() *cobra.Command {
 func guidePublish() *cobra.Command {
 	var r guide.Publish
 	return recipeCommand("publish", "Make a service inside reachable at this gateway's address",
-		"publish sends what asks for a port of this gateway to a server inside, lets it through the firewall under its new address, and brings the answers back.",
+		"publish forwards a port of this gateway to a server inside, opens the firewall for it, and makes sure that the replies come back.",
 		"nattui guide publish --port 80 --to 192.168.0.2:8080 --inside --this-host\nnattui guide publish --proto udp --port 27000-27010 --to 192.168.0.5\nnattui guide publish --port 443 --to '[2001:db8:2::2]:8443'",
 		func(c *cobra.Command) {
 			f := c.Flags()
 			f.StringVarP(&r.Protocol, "proto", "p", "tcp", "tcp, udp or both")
-			f.StringVar(&r.At, "at", "", "the public address; that of the way out otherwise")
+			f.StringVar(&r.At, "at", "", "the public address (default: that of the uplink)")
 			f.StringVar(&r.Port, "port", "", "the public port, or a range such as 8000-8010")
 			f.StringVar(&r.To, "to", "", "the server inside: ADDRESS or ADDRESS:PORT")
-			f.BoolVar(&r.Inside, "inside", false, "also from the server's own network, by the public address")
+			f.BoolVar(&r.Inside, "inside", false, "also from the server's own LAN, by the public address")
 			f.BoolVar(&r.ThisHost, "this-host", false, "also from this host itself")
-			f.StringVar(&r.WayBack, "way-back", "", "gateway: the server's answers pass this gateway, which is its router; elsewhere: they would not, so that the server is made to see this gateway as the client")
+			f.StringVar(&r.WayBack, "way-back", "", "the server's gateway. gateway: it is this gateway, so replies pass here; elsewhere: it is another, so the server is made to see this gateway as the client")
 			f.StringVar(&r.Comment, "comment", "", "a note that stays with the rule")
 			offer(c, "proto", "tcp", "udp", "both")
 			offer(c, "way-back", "gateway", "elsewhere")
@@ -109,16 +109,16 @@ func guidePublish() *cobra.Command {
 func guideProxy() *cobra.Command {
 	var r guide.Proxy
 	var family string
-	return recipeCommand("proxy", "Redirect what passes by to a service of this host",
-		"proxy gives what arrives on an interface for some port, whoever it was meant for, to a service of this host, as a transparent proxy wants it. What the service itself sends is left alone.",
+	return recipeCommand("proxy", "Redirect passing traffic to a proxy on this host",
+		"proxy redirects what arrives on an interface for a port, whatever its destination, to a service on this host, as a transparent proxy needs it. What the service itself sends is not redirected.",
 		"nattui guide proxy --in lan0 --port 80 --to 8888\nnattui guide proxy --in lan0 --proto udp --port 53 --to 5353",
 		func(c *cobra.Command) {
 			f := c.Flags()
 			f.StringVarP(&r.In, "in", "i", "", "the interface that the clients' packets arrive on")
 			f.StringVarP(&r.Protocol, "proto", "p", "tcp", "tcp or udp")
-			f.StringVar(&r.Port, "port", "", "the port that clients ask for, or a range")
+			f.StringVar(&r.Port, "port", "", "the destination port of the clients, or a range")
 			f.StringVar(&r.ToPort, "to", "", "the port that the service listens on")
-			f.StringVar(&r.Except, "except", "", "a network that is left alone")
+			f.StringVar(&r.Except, "except", "", "a destination network that is not redirected")
 			f.StringVar(&family, "family", "ipv4", "ipv4 or ipv6")
 			offer(c, "proto", "tcp", "udp")
 			offer(c, "family", "ipv4", "ipv6")
@@ -135,28 +135,28 @@ func guideProxy() *cobra.Command {
 
 func guideOneToOne() *cobra.Command {
 	var r guide.OneToOne
-	return recipeCommand("one-to-one", "Map an outer address or network onto an inner one, both ways",
-		"one-to-one gives a machine inside, or a whole network of them, addresses of their own outside: every port, in and out.",
+	return recipeCommand("one-to-one", "Map a public address or network to an inside one, both ways",
+		"one-to-one gives a machine inside, or a whole network, public addresses of its own: every port, in and out.",
 		"nattui guide one-to-one --outside 203.0.113.9 --inside 192.168.0.9\nnattui guide one-to-one --outside 198.51.100.0/24 --inside 10.1.2.0/24",
 		func(c *cobra.Command) {
-			c.Flags().StringVar(&r.Outside, "outside", "", "the outer address or network")
-			c.Flags().StringVar(&r.Inside, "inside", "", "the inner address or network, of the same size")
-			c.Flags().StringVar(&r.Out, "out", "", "the interface to the world; that of the default route otherwise")
+			c.Flags().StringVar(&r.Outside, "outside", "", "the public address or network")
+			c.Flags().StringVar(&r.Inside, "inside", "", "the inside address or network, of the same size")
+			c.Flags().StringVar(&r.Out, "out", "", "the interface to the Internet (default: that of the default route)")
 		},
 		func() (guide.Recipe, error) { return r, nil })
 }
 
 func guideVPN() *cobra.Command {
 	r := guide.Share{VPN: true}
-	return recipeCommand("vpn", "Let the machines of a VPN out by this gateway, and to its networks",
-		"vpn lets the network of a VPN server on this host (OpenVPN, WireGuard, PPTP) reach the world, with packets small enough for the tunnel, and a network inside where --reach names one.",
+	return recipeCommand("vpn", "Let a VPN reach the Internet, and networks behind this gateway",
+		"vpn lets the network of a VPN server on this host (OpenVPN, WireGuard, PPTP) reach the Internet, with a TCP segment size that fits the tunnel, and also a network inside if --reach names one.",
 		"nattui guide vpn --net 10.8.0.0/24 --in tun0\nnattui guide vpn --net 10.8.0.0/24 --in wg0 --reach 192.168.0.0/24",
 		func(c *cobra.Command) {
 			c.Flags().StringVar(&r.Net, "net", "", "the VPN's network, such as 10.8.0.0/24")
-			c.Flags().StringVarP(&r.In, "in", "i", "", "the tunnel's interface; found by the routes otherwise")
-			c.Flags().StringVar(&r.Out, "out", "", "the interface to the world; that of the default route otherwise")
-			c.Flags().StringVar(&r.As, "as", "", "the address to be seen as; the interface's own otherwise")
-			c.Flags().StringVar(&r.Reach, "reach", "", "a network inside that the VPN reaches as well")
+			c.Flags().StringVarP(&r.In, "in", "i", "", "the tunnel's interface (default: found by the routes)")
+			c.Flags().StringVar(&r.Out, "out", "", "the interface to the Internet (default: that of the default route)")
+			c.Flags().StringVar(&r.As, "as", "", "the public source address (default: the interface's own)")
+			c.Flags().StringVar(&r.Reach, "reach", "", "a network inside that the VPN may also reach")
 		},
 		func() (guide.Recipe, error) { return r, nil })
 }
@@ -164,11 +164,11 @@ func guideVPN() *cobra.Command {
 func guideMove() *cobra.Command {
 	var r guide.Move
 	return recipeCommand("move", "Send a published service to another machine",
-		"move changes every rule that names a server to name another: the new destination, what the firewall lets through, the way back. Connections that are open are forgotten, so that clients come to the new one.",
+		"move changes every rule that names a server to name another: the destination, the firewall rules, the return path. It forgets open connections, so that clients reach the new server.",
 		"nattui guide move --from 192.168.0.2:8080 --to 192.168.0.3",
 		func(c *cobra.Command) {
-			c.Flags().StringVar(&r.From, "from", "", "the server now: ADDRESS or ADDRESS:PORT")
-			c.Flags().StringVar(&r.To, "to", "", "the new one: ADDRESS or ADDRESS:PORT")
+			c.Flags().StringVar(&r.From, "from", "", "the current server: ADDRESS or ADDRESS:PORT")
+			c.Flags().StringVar(&r.To, "to", "", "the new server: ADDRESS or ADDRESS:PORT")
 		},
 		func() (guide.Recipe, error) { return r, nil })
 }
@@ -205,7 +205,7 @@ func (o *guideOptions) run(c *cobra.Command, recipe guide.Recipe) error {
 		return err
 	}
 	if !o.dryRun && a.Proof.Try != "" {
-		say(c.ErrOrStderr(), "to see it work: "+text.Safe(a.Proof.Try))
+		say(c.ErrOrStderr(), "to test it: "+text.Safe(a.Proof.Try))
 		if o.watches(c) {
 			return watchFirst(c, tables, a.Proof)
 		}

@@ -56,7 +56,7 @@ func watchFirst(c *cobra.Command, tables *iptables.Host, wanted guide.Proof) err
 	}
 	p := doctor.NewProving(wanted, sets, time.Now().UnixNano())
 	w := c.ErrOrStderr()
-	say(w, "waiting for the first packet; ctrl+c ends the waiting, and what was made stays")
+	say(w, "waiting for the first packet; press ctrl+c to stop waiting (the change is kept)")
 	ticks := ticker{Writer: w, passing: len(wanted.Passing) > 0}
 	said := ""
 	for {
@@ -80,7 +80,7 @@ func watchFirst(c *cobra.Command, tables *iptables.Host, wanted guide.Proof) err
 		}
 		if why := p.Verdict(time.Now().UnixNano(), true); why != "" && said != verdictKind(p) {
 			said = verdictKind(p)
-			say(w, text.Safe(why)+"  nattui doctor  says more.")
+			say(w, text.Safe(why)+"  nattui doctor  tells more.")
 		}
 		if !rest(ctx, max(watchPace, watchShare*time.Since(began))) {
 			return nil

@@ -36,15 +36,15 @@ func newHistoryCommand() *cobra.Command {
 	var limit int
 	c := &cobra.Command{
 		Use:   "history",
-		Short: "List the changes made with nattui, by whom, and what became of them",
-		Long: "history lists the changes that were made with nattui on this host, the latest last: when, by whom and from where, " +
-			"what it was in commands, and whether it stands, waits to be confirmed, or was taken back. " +
-			"What other programs changed while the screens of a nattui were open is there too, with the program's name where the kernel tells it (nft).",
+		Short: "List the changes made with nattui, by whom, and their outcome",
+		Long: "history lists the changes made with nattui on this host, the latest last: when, by whom and from where, " +
+			"the commands, and whether the change is applied, unconfirmed, or rolled back. " +
+			"It also lists what other programs changed while nattui's screens were open, with the program's name if the kernel tells it (nft).",
 		Example: "nattui history\nnattui history --json | jq 'select(.state==\"pending\")'",
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if limit < 0 {
-				return usagef("--limit %d: say how many of the latest changes, or 0 for all", limit)
+				return usagef("--limit %d: use the number of latest changes, or 0 for all", limit)
 			}
 			store, err := commit.Look(commit.Directory())
 			if err != nil {
@@ -58,7 +58,7 @@ func newHistoryCommand() *cobra.Command {
 				entries = entries[max(0, len(entries)-limit):]
 			}
 			for _, path := range aside {
-				say(c.ErrOrStderr(), "a part of the journal was damaged; it is in "+path)
+				say(c.ErrOrStderr(), "a part of the journal was damaged and moved to "+path)
 			}
 			out := newOutput(c)
 			if asJSON {
@@ -73,7 +73,7 @@ func newHistoryCommand() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
-	c.Flags().IntVar(&limit, "limit", 0, "only so many of the latest changes")
+	c.Flags().IntVar(&limit, "limit", 0, "only this many of the latest changes")
 	return c
 }
 
@@ -103,7 +103,7 @@ func moment(t time.Time) string {
 // history prints the changes for a person.
 func (o *output) history(entries []commit.Entry) {
 	if len(entries) == 0 {
-		fmt.Fprintln(o, "Nothing was changed with nattui here yet.")
+		fmt.Fprintln(o, "No changes were made with nattui here yet.")
 		return
 	}
 	for _, e := range entries {
@@ -137,20 +137,20 @@ func fate(e commit.Entry) string {
 	case e.Kind == commit.KindOutside:
 		return ""
 	case e.Unconfirmed() && !e.Deadline.IsZero():
-		words = "waits to be confirmed until " + e.Deadline.Local().Format("15:04:05")
+		words = "unconfirmed until " + e.Deadline.Local().Format("15:04:05")
 	case e.State == commit.Applied:
-		words = "stands"
+		words = "applied"
 	case e.State == commit.Confirmed:
-		words = "stands, confirmed"
+		words = "confirmed"
 	case e.State == commit.RolledBack:
-		words = "taken back"
+		words = "rolled back"
 	case e.State == commit.Pending:
-		words = "being made"
+		words = "in progress"
 	case e.State == commit.Unknown:
 		words = "not known"
 	}
 	if !e.Expires.IsZero() {
-		words += ", ends " + e.Expires.Local().Format("2006-01-02 15:04:05")
+		words += ", expires " + e.Expires.Local().Format("2006-01-02 15:04:05")
 	}
 	if e.Result != "" {
 		words += ": " + e.Result

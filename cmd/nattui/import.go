@@ -34,15 +34,15 @@ func newImportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "import FILE | - | 'iptables …'",
 		Short: "Check pasted iptables commands, correct them, and apply them",
-		Long: "import reads iptables commands as a shell would, without running anything: one command, several, a script, or the output of iptables-save. " +
-			"Each mistake is said with its place and what would be right. Nothing is applied while anything is in doubt; then the lines as they should be are printed, and the exit status is 1. " +
-			"What the text leaves open ($VARIABLES, YOUR_IP, x.x.x.x) is asked for, or given with --set.",
+		Long: "import reads iptables commands as a shell would, without running them: one command, several, a script, or the output of iptables-save. " +
+			"It reports each mistake with its position and the correction. If anything is in doubt it applies nothing, prints the corrected lines and exits with 1. " +
+			"It asks for placeholders ($VARIABLES, YOUR_IP, x.x.x.x), or takes them from --set.",
 		Example: "nattui import 'iptables -t nat -A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE'\n" +
 			"nattui import gateway.sh --set WAN=wan0 --set LAN=192.168.0.0/24 --dry-run\niptables-save | ssh gw nattui import - --yes",
 		Args: func(c *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 0:
-				return usagef("say what to import: a file, - for standard input, or a command in quotes; see  %s --help", c.CommandPath())
+				return usagef("what to import? a file, - for standard input, or a command in quotes; see  %s --help", c.CommandPath())
 			case len(args) > 1:
 				return usagef("import takes one argument: put the command into quotes, as in  nattui import 'iptables -t nat …'")
 			}
@@ -52,8 +52,8 @@ func newImportCommand() *cobra.Command {
 	}
 	f := c.Flags()
 	f.SortFlags = false
-	f.StringArrayVar(&o.answers, "set", nil, "NAME=VALUE: what stands for a variable or a placeholder; may be given several times")
-	f.BoolVar(&o.corrected, "corrected", false, "apply the corrected lines in place of those with mistakes")
+	f.StringArrayVar(&o.answers, "set", nil, "NAME=VALUE: the value of a variable or placeholder; may be repeated")
+	f.BoolVar(&o.corrected, "corrected", false, "apply the corrected lines instead of those with mistakes")
 	f.BoolVar(&o.acceptDoubts, "accept-doubts", false, "apply lines that are doubtful, such as -F, as they are")
 	o.approval.register(f)
 	o.approval.registerTime(f)
@@ -70,7 +70,7 @@ func (o *importOptions) run(c *cobra.Command, what string) error {
 		return err
 	}
 	if name == "-" && !o.yes && !o.dryRun {
-		return usagef("standard input is the text, so there is nobody to ask: say --yes, or --dry-run to see what would run")
+		return usagef("standard input is the text, so nattui cannot ask: use --yes, or --dry-run to see what would run")
 	}
 	if err := o.approval.check(); err != nil {
 		return err
@@ -125,7 +125,7 @@ func (o *importOptions) refuse(c *cobra.Command, im paste.Import) error {
 		}
 		say(c.ErrOrStderr(), fmt.Sprintf("line %d: %s is needed for %s: --set %s%s", q.Line, q.What, text.Safe(q.Name), text.Safe(assignment(q.Name)), text.Safe(hint)))
 	}
-	say(c.ErrOrStderr(), "nothing was changed; on standard output are the lines as they should be")
+	say(c.ErrOrStderr(), "nothing was changed; the corrected lines are on standard output")
 	return statusError(exitFailed)
 }
 

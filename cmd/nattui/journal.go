@@ -73,7 +73,7 @@ func (s *safeChanges) Entries() ([]ui.JournalEntry, error) {
 	}
 	slices.SortStableFunc(entries, func(a, b ui.JournalEntry) int { return b.At.Compare(a.At) })
 	if len(aside) > 0 {
-		return entries, fmt.Errorf("a part of the journal is damaged; it was set aside in %s", aside[0])
+		return entries, fmt.Errorf("a part of the journal is damaged; it was moved to %s", aside[0])
 	}
 	return entries, nil
 }
@@ -181,7 +181,7 @@ func (s *safeChanges) Drift(ctx context.Context) (ui.Unsaved, error) {
 	if err != nil {
 		return ui.Unsaved{}, err
 	}
-	shown := ui.Unsaved{Rules: len(d.Running) + len(d.Saved) + len(d.Order)}
+	shown := ui.Unsaved{Rules: len(d.Running) + len(d.Saved) + len(d.Order), Lost: len(d.Running)}
 	add := func(what string, list []commit.Drifted) {
 		for _, x := range list {
 			if len(shown.Lines) < driftLines {
@@ -189,8 +189,8 @@ func (s *safeChanges) Drift(ctx context.Context) (ui.Unsaved, error) {
 			}
 		}
 	}
-	add("runs, and is not kept", d.Running)
-	add("is kept, and does not run", d.Saved)
+	add("running, not saved", d.Running)
+	add("saved, not running", d.Saved)
 	if more := shown.Rules - len(shown.Lines); more > 0 && len(shown.Lines) == driftLines {
 		shown.Lines = append(shown.Lines, fmt.Sprintf("and %d more", more))
 	}

@@ -50,7 +50,7 @@ func newOutput(c *cobra.Command) *output {
 }
 
 // errReaderGone is the error of writing for somebody who has read enough.
-var errReaderGone = errors.New("nobody reads the output any more")
+var errReaderGone = errors.New("the output was closed by its reader")
 
 // pipe tells the end of a reader from every other broken pipe.
 type pipe struct{ io.Writer }

@@ -17,9 +17,9 @@ func newParkCommand() *cobra.Command {
 	var o deleteOptions
 	c := &cobra.Command{
 		Use:   "park CHAIN NUMBER",
-		Short: "Put a rule away, to be restored at its place with its counters",
-		Long: "park takes a rule out of force without losing it: the journal keeps it with its place and counters, over restarts of nattui too, until  nattui unpark  brings it back. " +
-			"nattui rules shows it where it stood.",
+		Short: "Park a rule: remove it for now, to be restored with its position and counters",
+		Long: "park removes a rule without losing it: the journal keeps it with its position and counters, even when nattui restarts, until  nattui unpark  restores it. " +
+			"nattui rules shows it at its old position.",
 		Example: "nattui park PREROUTING 2\nnattui unpark",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
@@ -52,9 +52,9 @@ func newUnparkCommand() *cobra.Command {
 	var confirm confirmation
 	c := &cobra.Command{
 		Use:   "unpark [ID]",
-		Short: "Bring a parked rule back to its place, with its counters",
-		Long: "unpark restores the rule that was parked last, or by the change of the id, between the neighbours that it had, with the counters that it had. " +
-			"Without neighbours it goes to the place of its old number.",
+		Short: "Restore a parked rule to its position, with its counters",
+		Long: "unpark restores the rule that was parked last, or by the given change, between its old neighbours and with its old counters. " +
+			"If both neighbours are gone, it gets its old number.",
 		Example: "nattui unpark\nnattui unpark 12",
 		Args:    oneID,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -96,7 +96,7 @@ func parkedID(id string) (string, error) {
 	if id == "" {
 		return "", errors.New("no rule is parked")
 	}
-	return "", fmt.Errorf("no rule is parked by a change %s", text.Safe(id))
+	return "", fmt.Errorf("change %s parked no rule", text.Safe(id))
 }
 
 // parkedRules are the rules that are parked, by where they would come back to in

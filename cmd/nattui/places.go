@@ -129,7 +129,7 @@ func placeNotes(ctx context.Context, host *iptables.Host, sets map[rules.Place]*
 	for _, family := range rules.Families {
 		nft, legacy := sets[rules.Place{Family: family, Backend: rules.NFT}], sets[rules.Place{Family: family, Backend: rules.Legacy}]
 		if natRules(nft) > 0 && natRules(legacy) > 0 {
-			notes = append(notes, fmt.Sprintf("%s has NAT rules on both backends, nft and legacy: packets meet both", family.Title()))
+			notes = append(notes, fmt.Sprintf("%s has NAT rules on both backends, nft and legacy: packets pass both", family.Title()))
 		}
 		for _, set := range []*rules.Ruleset{nft, legacy} {
 			if set == nil {
@@ -137,17 +137,17 @@ func placeNotes(ctx context.Context, host *iptables.Host, sets map[rules.Place]*
 			}
 			for _, table := range set.Tables {
 				if what := set.Foreign[table.Name]; what != "" {
-					notes = append(notes, fmt.Sprintf("table %s of %s holds what iptables cannot show (%s): it is read-only here; see  nft list ruleset", table.Name, family.Title(), what))
+					notes = append(notes, fmt.Sprintf("table %s of %s contains what iptables cannot show (%s), so it is read-only here; see  nft list ruleset", table.Name, family.Title(), what))
 				}
 			}
 		}
 	}
 	natives, err := iptables.Natives(ctx)
 	if err != nil {
-		notes = append(notes, "whether other nft tables translate is not known: "+err.Error())
+		notes = append(notes, "it is not known whether other nft tables translate: "+err.Error())
 	}
 	for _, n := range natives {
-		notes = append(notes, fmt.Sprintf("%s translates too (%s), and iptables does not show it; see  nft list %s", n, strings.Join(n.Chains, ", "), n))
+		notes = append(notes, fmt.Sprintf("%s also translates (%s), and iptables does not show it; see  nft list %s", n, strings.Join(n.Chains, ", "), n))
 	}
 	return notes
 }

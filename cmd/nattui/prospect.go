@@ -120,10 +120,10 @@ func (p *prospect) tell(w io.Writer) {
 		fmt.Fprintf(w, "  and %s more\n", text.Exact(uint64(more)))
 	}
 	if d := p.options.Confirm; d > 0 {
-		fmt.Fprintf(w, "It is taken back after %s unless you confirm it: nattui confirm, from a new login.\n", text.Duration(d))
+		fmt.Fprintf(w, "It will be rolled back after %s unless you confirm it: nattui confirm, from a new login.\n", text.Duration(d))
 	}
 	if d := p.options.For; d > 0 {
-		fmt.Fprintf(w, "It ends by itself after %s.\n", text.Duration(d))
+		fmt.Fprintf(w, "It expires after %s.\n", text.Duration(d))
 	}
 }
 
@@ -135,7 +135,7 @@ func (p *prospect) tellKept(c *cobra.Command, forget bool) error {
 	case count <= 0:
 		return nil
 	case !forget && count > flowsUnasked:
-		say(c.ErrOrStderr(), fmt.Sprintf("which of %s live flows keep the translation they had was not looked at: see  nattui forget --dry-run", text.Exact(uint64(count))))
+		say(c.ErrOrStderr(), fmt.Sprintf("%s live connections were not checked for old translations: see  nattui forget --dry-run", text.Exact(uint64(count))))
 		return nil
 	}
 	ctx := context.WithoutCancel(c.Context())
@@ -153,22 +153,22 @@ func (p *prospect) tellKept(c *cobra.Command, forget bool) error {
 		return nil
 	}
 	if !forget {
-		say(c.ErrOrStderr(), fmt.Sprintf("%s the translation they had until they end: %s; to have today's rules decide:  nattui forget", keeping(n), named(kept, n)))
+		say(c.ErrOrStderr(), fmt.Sprintf("%s: %s; to have the new rules decide:  nattui forget", keeping(n), named(kept, n)))
 		return nil
 	}
 	done, err := kernel.Forget(kept, func(*flow.Batch) {})
 	if err != nil {
-		return fmt.Errorf("the change stands; forget the flows from before it: %w", err)
+		return fmt.Errorf("the change is applied, but old connections could not be forgotten: %w", err)
 	}
-	say(c.ErrOrStderr(), fmt.Sprintf("%s from before the change forgotten: %s", rules.Plural(done, "flow"), named(kept, n)))
+	say(c.ErrOrStderr(), fmt.Sprintf("%s from before the change forgotten: %s", rules.Plural(done, "connection"), named(kept, n)))
 	return nil
 }
 
 func keeping(n int) string {
 	if n == 1 {
-		return "1 live flow keeps"
+		return "1 connection keeps its old translation until it ends"
 	}
-	return text.Exact(uint64(n)) + " live flows keep"
+	return text.Exact(uint64(n)) + " connections keep their old translation until they end"
 }
 
 // named names the first of n flows.

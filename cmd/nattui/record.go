@@ -37,8 +37,8 @@ const recordingVersion = 1
 func newRecordCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "record",
-		Short: "Write this gateway's rules, addresses and routes to a file, to ask about elsewhere",
-		Long: "record prints what is needed to say what this gateway does with a packet: its rule sets, links, addresses, routes and settings, as JSON. " +
+		Short: "Record this gateway's rules, addresses and routes, to examine them elsewhere",
+		Long: "record prints, as JSON, what is needed to predict what this gateway does with a packet: its rule sets, links, addresses, routes and settings. " +
 			"Give it to  nattui whatif --gateway FILE  on any machine.",
 		Example: "sudo nattui record > gw1.json\nnattui whatif --gateway gw1.json tcp 203.0.113.10:4000 203.0.113.1:80",
 		Args:    noArgs,
@@ -86,10 +86,10 @@ func loadGateway(path string) (map[rules.Place]*rules.Ruleset, *facts.Facts, err
 	}
 	var r recording
 	if err := json.Unmarshal(data, &r); err != nil {
-		return nil, nil, fmt.Errorf("%s is no recorded gateway (nattui record writes one): %w", path, err)
+		return nil, nil, fmt.Errorf("%s is not a recorded gateway (nattui record writes one): %w", path, err)
 	}
 	if r.Version > recordingVersion {
-		return nil, nil, fmt.Errorf("%s was recorded by a newer nattui (form %d, this one reads %d)", path, r.Version, recordingVersion)
+		return nil, nil, fmt.Errorf("%s was recorded by a newer nattui (format %d; this one reads %d)", path, r.Version, recordingVersion)
 	}
 	if missing := r.missing(); len(missing) > 0 {
 		return nil, nil, fmt.Errorf("%s is incomplete: it lacks %s", path, strings.Join(missing, ", "))

@@ -16,7 +16,7 @@ var exitEntries = []entry{
 	{"0", "done"},
 	{"1", "failed"},
 	{"2", "wrong usage"},
-	{"3", "conflict: the rule or chain is not, or no longer, what the command took it for"},
+	{"3", "conflict: the rule or chain is not, or no longer, what the command expected"},
 	{"4", "not permitted"},
 	{"10", "doctor found problems"},
 }
@@ -24,8 +24,8 @@ var exitEntries = []entry{
 // ruleEntries are the fields of a rule as JSON.
 var ruleEntries = []entry{
 	{"family, backend", "ipv4 or ipv6; nft or legacy"},
-	{"table, chain, position", "where it stands; positions count from 1"},
-	{"target, to", "the word after -j; the new address and port"},
+	{"table, chain, position", "its position; positions count from 1"},
+	{"target, to", "the target after -j; the new address and port"},
 	{"packets, bytes", "its counters"},
 	{"spec", "the line exactly as iptables-save prints it, without counters"},
 	{"owner", "the program that made it, such as docker; empty for the administrator's own"},
@@ -40,41 +40,41 @@ var flowEntries = []entry{
 	{"timeout", "seconds left"},
 	{"mark, zone, id", "as the kernel keeps them"},
 	{"assured, seen_reply", "true or false"},
-	{"start", "when it began (RFC 3339), where the kernel keeps timestamps"},
+	{"start", "when it began (RFC 3339), if the kernel keeps timestamps"},
 	{"rule", "the rule that made it: chain, position and confidence (exact, inferred, ambiguous or stale)"},
-	{"rate", "bytes a second, both directions, where it was measured"},
+	{"rate", "bytes per second, both directions, if measured"},
 	{"event, at", "with --follow: new, update or destroy, and when"},
 }
 
 // whatifEntries are the fields of an answer of whatif as JSON.
 var whatifEntries = []entry{
-	{"orig, result", "the packet as it comes and as it ends its way, each with src, sport, dst, dport"},
+	{"orig, result", "the packet as it arrives and as it leaves, each with src, sport, dst, dport"},
 	{"nat", "none, snat, dnat or both"},
-	{"certain", "false as soon as a match that the packet alone cannot decide, or a random choice, could change the outcome"},
+	{"certain", "false if a match that the packet alone cannot decide, or a random choice, could change the outcome"},
 	{"delivered", "forward, local, dropped or no-route"},
 	{"in, out", "the interfaces"},
-	{"path", "the rules it meets, each with table, chain, position, spec and verdict: match, no or unknown"},
+	{"path", "the rules it passes, each with table, chain, position, spec and verdict: match, no or unknown"},
 }
 
 // traceEntries are the fields of a traced packet as JSON.
 var traceEntries = []entry{
-	{"number, at", "counted from 1; when it came (RFC 3339)"},
-	{"reply, reply_to", "true for an answer, and the number of the packet that it answers"},
-	{"proto, sort", "tcp, udp …; which packet of its protocol it is, such as syn or echo request"},
-	{"orig, result", "the packet as it came and as it was last seen, each with src, sport, dst, dport"},
-	{"delivered", "forward, local, dropped, stolen, or unknown where it was not seen any more"},
-	{"in, out, mark, ttl, length", "the interfaces, and more of the packet as it came"},
-	{"path", "what it met: family, table, chain, position, handle, spec (or policy, end), verdict, and to, the chain of a jump"},
-	{"predicted", "whether the rules say the same as happened; absent where nothing can be said"},
-	{"outcome", "what became of it, in words"},
+	{"number, at", "counted from 1; when it arrived (RFC 3339)"},
+	{"reply, reply_to", "true for a reply, and the number of the packet that it replies to"},
+	{"proto, sort", "tcp, udp …; the kind of packet, such as syn or echo request"},
+	{"orig, result", "the packet as it arrived and as it was last seen, each with src, sport, dst, dport"},
+	{"delivered", "forward, local, dropped, stolen, or unknown if it was not seen any more"},
+	{"in, out, mark, ttl, length", "the interfaces, and more about the packet as it arrived"},
+	{"path", "what it matched: family, table, chain, position, handle, spec (or policy, end), verdict, and to, the chain of a jump"},
+	{"predicted", "whether the prediction from the rules was right; absent if there is none"},
+	{"outcome", "what happened to it, in words"},
 }
 
 // switchEntries are the fields of a switch as JSON.
 var switchEntries = []entry{
 	{"name, interface", "as sysctl names it; the interface that it is for, if it is for one"},
-	{"value, word", "what it is now, as a number and in a word"},
-	{"boot, boot_file", "what it will be after the next start, and the file that says so; absent where none does"},
-	{"purpose, depends", "what it is for; what hangs on it here"},
+	{"value, word", "its value now, as a number and as a word"},
+	{"boot, boot_file", "its value after a reboot, and the file that sets it; absent if none does"},
+	{"purpose, depends", "what it is for; what depends on it here"},
 	{"fixed", "why it cannot be changed here, if it cannot"},
 }
 
@@ -82,9 +82,9 @@ var switchEntries = []entry{
 var doctorEntries = []entry{
 	{"check", "a stable name"},
 	{"severity", "ok, note, warning or error"},
-	{"subject, evidence", "what it is about, and what it was told by"},
+	{"subject, evidence", "what it is about; how it was found"},
 	{"sentence", "the finding in words"},
-	{"cure", "the commands that would help, where there are any"},
+	{"cure", "the commands that fix it, if there are any"},
 }
 
 // historyEntries are the fields of a change as JSON.
@@ -92,7 +92,7 @@ var historyEntries = []entry{
 	{"id, at", "its number, and when it was made (RFC 3339)"},
 	{"by, from", "who made it, and from where"},
 	{"state", "pending, applied, confirmed, rolled-back or failed"},
-	{"deadline", "until when it has to be confirmed, if it has to"},
+	{"deadline", "when it will be rolled back unless confirmed, if it is unconfirmed"},
 	{"commands, summary", "what ran, and what it was for"},
 }
 

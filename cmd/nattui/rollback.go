@@ -14,9 +14,9 @@ func newRollbackCommand() *cobra.Command {
 	var a approval
 	c := &cobra.Command{
 		Use:   "rollback [ID]",
-		Short: "Take the change back now that waits to be confirmed",
-		Long: "rollback takes back the change that waits to be confirmed, without waiting for its deadline. What other programs changed meanwhile stays; " +
-			"what fits no more is left and told. For a change that stands already, there is nattui undo.",
+		Short: "Roll back the unconfirmed change now",
+		Long: "rollback rolls back the unconfirmed change without waiting for its deadline. What other programs changed in the meantime is kept; " +
+			"what no longer fits is left alone and reported. For a confirmed change, use nattui undo.",
 		Example: "nattui rollback --yes",
 		Args:    oneID,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -53,6 +53,6 @@ func rollback(c *cobra.Command, a *approval, id string) error {
 	if err != nil {
 		return err
 	}
-	say(c.ErrOrStderr(), text.Safe("change "+e.ID+" is taken back: "+e.Result))
+	say(c.ErrOrStderr(), text.Safe("change "+e.ID+" is rolled back: "+e.Result))
 	return printCommands(c.OutOrStdout(), plan)
 }

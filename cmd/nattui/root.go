@@ -41,7 +41,7 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "nattui",
 		Short: "The NAT cockpit of a Linux gateway",
-		Long: "nattui shows the NAT rules of this host in the order the kernel evaluates them, changes them without risk, " +
+		Long: "nattui shows the NAT rules of this host in the order the kernel evaluates them, changes them safely, " +
 			"and shows every translation as the kernel makes it. Without a command it opens the terminal screens.",
 		Example:       "sudo nattui\nnattui lab\nsudo nattui flows --filter 'nat dnat'",
 		Version:       version,
@@ -67,7 +67,7 @@ func newRoot() *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return runTUI(cmd.Context(), o) },
 	}
-	root.Flags().BoolVar(&o.readOnly, "read-only", false, "look only: nothing can be changed")
+	root.Flags().BoolVar(&o.readOnly, "read-only", false, "read-only: nothing can be changed")
 	root.SetVersionTemplate("nattui {{.Version}}\n")
 	root.AddGroup(
 		&cobra.Group{ID: groupLook, Title: "Look"},
@@ -122,7 +122,7 @@ func settle(c *cobra.Command) {
 // noArgs refuses every argument.
 func noArgs(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usagef("%q is one word too many; see  %s --help", args[0], c.CommandPath())
+		return usagef("unexpected argument %q; see  %s --help", args[0], c.CommandPath())
 	}
 	return nil
 }

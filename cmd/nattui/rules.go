@@ -35,21 +35,21 @@ func newRulesCommand() *cobra.Command {
 	var o rulesOptions
 	c := &cobra.Command{
 		Use:   "rules",
-		Short: "Print the NAT rules in the order packets meet them",
+		Short: "Print the NAT rules in the order packets pass them",
 		Long: "rules prints the rules of table nat, of both families and both backends of iptables. " +
-			"On a terminal it is a table of what becomes of what. Elsewhere it is one rule a line: family, backend, table, chain, position, packets, bytes, and the rule as iptables-save prints it. " +
-			"Counters that are not known are a dash.",
+			"On a terminal it prints a table of matches and translations. Otherwise it prints one rule per line: family, backend, table, chain, position, packets, bytes, and the rule as iptables-save prints it. " +
+			"A dash means an unknown counter.",
 		Example: "nattui rules\n" +
 			"nattui rules --family ipv4 --chain PREROUTING\n" +
 			"nattui rules --json | jq -r 'select(.target == \"DNAT\") | .to'",
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c) },
 	}
-	c.Flags().BoolVar(&o.json, "json", false, "one JSON object a rule and line")
+	c.Flags().BoolVar(&o.json, "json", false, "one JSON object per rule and line")
 	c.Flags().BoolVar(&o.withParked, "parked", false, "with --json also the rules that are parked: they have no position, and the change that parked them as \"parked\"")
 	c.Flags().StringVar(&o.chain, "chain", "", "only this chain")
 	c.Flags().StringVar(&o.table, "table", "nat", "another table: "+strings.Join(tableNames[1:], ", "))
-	o.register(c.Flags(), "both otherwise", "both otherwise")
+	o.register(c.Flags(), "default: both", "default: both")
 	o.offerPlaces(c)
 	offer(c, "table", tableNames...)
 	offer(c, "chain", rules.BuiltInChains["nat"]...)

@@ -21,10 +21,10 @@ func newSaveCommand() *cobra.Command {
 	var a approval
 	c := &cobra.Command{
 		Use:   "save",
-		Short: "Keep your own rules for the next start of the host",
-		Long: "save writes your own rules, and settings that nattui has changed, to where this host restores them from when it starts: netfilter-persistent, iptables-services, " +
-			"an OpenRC service, or a small unit of nattui's own. Rules of Docker, Kubernetes and other programs are left to them. " +
-			"With --dry-run it shows what differs between the rules that run and those that are kept.",
+		Short: "Save your own rules, to be restored at boot",
+		Long: "save saves your own rules, and settings that nattui changed, where this host restores them from at boot: netfilter-persistent, iptables-services, " +
+			"an OpenRC service, or a small unit of nattui's own. It does not save rules of Docker, Kubernetes and other programs; they make their own. " +
+			"With --dry-run it shows how the running rules differ from the saved ones.",
 		Example: "nattui save --dry-run\nnattui save --yes",
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -65,7 +65,7 @@ func save(c *cobra.Command, a *approval) error {
 		return printDrift(c.OutOrStdout(), drift)
 	}
 	if !saving.Changes() {
-		say(c.ErrOrStderr(), "what runs is what is kept already")
+		say(c.ErrOrStderr(), "the running rules are already saved")
 		return nil
 	}
 	if !a.yes {
@@ -107,9 +107,9 @@ func saveOptions(ctx context.Context, tables *iptables.Host) (commit.SaveOptions
 
 // tellSaving says what is kept, where, and what is not.
 func tellSaving(w io.Writer, s commit.Saving, d commit.Drift) {
-	say(w, fmt.Sprintf("your own rules are for %s: %d", s.Method, s.Kept))
+	say(w, fmt.Sprintf("your own rules, restored by %s: %d", s.Method, s.Kept))
 	for _, owner := range slices.Sorted(maps.Keys(s.Left)) {
-		say(w, fmt.Sprintf("rules of %s, which are left to it: %d", owner, s.Left[owner]))
+		say(w, fmt.Sprintf("rules of %s, not saved (it makes its own): %d", owner, s.Left[owner]))
 	}
 	for _, note := range s.Notes {
 		say(w, text.Safe(note))
@@ -123,7 +123,7 @@ func tellSaving(w io.Writer, s commit.Saving, d commit.Drift) {
 		}
 	}
 	if d.Nothing {
-		say(w, "nothing is kept for boot so far")
+		say(w, "nothing is saved for reboot so far")
 	}
 }
 
@@ -134,7 +134,7 @@ func printDrift(w io.Writer, d commit.Drift) error {
 		for _, l := range list {
 			line := l.Line
 			if line == "" {
-				line = "the rules of " + l.Chain + " stand in another order"
+				line = "the rules of " + l.Chain + " are in another order"
 			}
 			if _, err := fmt.Fprintf(pipe{w}, "%s %s %s %s %s\n", sign, l.Place.Family, l.Place.Backend, l.Table, text.Safe(line)); err != nil {
 				return err

@@ -195,7 +195,7 @@ func TestLockedOutOverSSH(t *testing.T) {
 		restore            func(r *remote)
 	}{
 		{
-			"the client is killed", "auto", "the terminal went away",
+			"the client is killed", "auto", "the terminal was closed",
 			func(r *remote, login *exec.Cmd) { _ = login.Process.Kill() }, func(*remote) {},
 		},
 		{
@@ -211,7 +211,7 @@ func TestLockedOutOverSSH(t *testing.T) {
 			onRemote(t, func(r *remote) {
 				before := r.rules()
 				login, out := r.login(true, lockout+"--confirm "+c.confirm+"; cat")
-				r.until("the change stands: "+out.String(), func() bool { return strings.Contains(out.String(), "change 1 is taken back at") })
+				r.until("the change stands: "+out.String(), func() bool { return strings.Contains(out.String(), "change 1 is applied and will be rolled back at") })
 				if !strings.Contains(r.rules(), "192.168.0.3:22") {
 					r.Fatalf("the rule is not there:\n%s", out)
 				}
@@ -273,7 +273,7 @@ func TestConfirmedFromANewLogin(t *testing.T) {
 			r.Fatalf("the change does not wait: %+v", e)
 		}
 		said, err := r.run("nattui history; nattui confirm")
-		if err != nil || !strings.Contains(said, "root has logged in from 203.0.113.10") || !strings.Contains(said, "change 1 stands") {
+		if err != nil || !strings.Contains(said, "root has logged in from 203.0.113.10") || !strings.Contains(said, "change 1 is confirmed") {
 			r.Errorf("%v: %s", err, said)
 		}
 		if e := r.entry("1"); e.State != commit.Confirmed {
@@ -281,7 +281,7 @@ func TestConfirmedFromANewLogin(t *testing.T) {
 		}
 		// What certainly leaves the login alone needs no word at all.
 		said, err = r.run("nattui add dnat --proto tcp --dport 81 --to 192.168.0.3 --yes")
-		if err != nil || !strings.Contains(said, "change 2 stands") {
+		if err != nil || !strings.Contains(said, "change 2 is applied") {
 			r.Errorf("%v: %s", err, said)
 		}
 	})

@@ -17,9 +17,9 @@ func newSwitchesCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "switches [NAME]",
-		Short: "Show the kernel's switches that NAT needs, now and at boot",
-		Long: "switches lists the settings of the kernel without which NAT does not work, or not well: forwarding, the reverse path filter, services on the loopback address, " +
-			"and the size and abilities of the connection table. Of each it says what it is now, what it will be after the next start and which file says so, what it is for, and what hangs on it here.",
+		Short: "Show the kernel settings that NAT needs, now and at boot",
+		Long: "switches lists the kernel settings that NAT depends on: forwarding, the reverse path filter, the route to 127.0.0.0/8, " +
+			"and the size and features of the connection table. For each it shows the value now, the value at boot and the file that sets it, what it is for, and what depends on it here.",
 		Example: "nattui switches\nnattui switches ip_forward\nnattui switches --json | jq -r 'select(.value != .boot) | .name'",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -53,7 +53,7 @@ func newSwitchesCommand() *cobra.Command {
 			return out.Flush()
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a switch and line")
+	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object per setting and line")
 	return c
 }
 
@@ -62,14 +62,14 @@ func newSwitchCommand() *cobra.Command {
 	boot := true
 	c := &cobra.Command{
 		Use:   "switch NAME VALUE",
-		Short: "Change one of the kernel's switches that NAT needs, now and at boot",
-		Long: "switch sets one of the settings that \"nattui switches\" lists: by its name or the end of it, to a number or a word such as on, off, strict, loose. " +
-			"It is kept for boot as well, in the file that decides about it there, unless --boot=false. \"nattui undo\" takes both back. " +
-			"A value that cannot work is refused, with the nearest that would.",
+		Short: "Change one of the kernel settings that NAT needs, now and at boot",
+		Long: "switch changes one of the settings that \"nattui switches\" lists. Give its name, or the end of it, and a number or a word such as on, off, strict, loose. " +
+			"It is also set at boot, in the file that decides there, unless --boot=false. \"nattui undo\" undoes both. " +
+			"A value that cannot work is refused, with the nearest one that would.",
 		Example: "nattui switch ip_forward on\nnattui switch wan0.rp_filter loose --boot=false\nnattui switch nf_conntrack_max 262144 --dry-run",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return usagef("say which switch, and its value, as in  nattui switch ip_forward on;  nattui switches  lists them")
+				return usagef("which setting, and which value? as in  nattui switch ip_forward on;  nattui switches  lists them")
 			}
 			return nil
 		},
@@ -102,7 +102,7 @@ func newSwitchCommand() *cobra.Command {
 			return completeSwitch(c.Context(), args), cobra.ShellCompDirectiveNoFileComp
 		},
 	}
-	c.Flags().BoolVar(&boot, "boot", true, "also when the host starts")
+	c.Flags().BoolVar(&boot, "boot", true, "also at boot")
 	o.register(c.Flags())
 	o.registerTime(c.Flags())
 	return c

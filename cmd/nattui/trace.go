@@ -32,20 +32,20 @@ func newTraceCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "trace FILTER",
 		Short: "Follow packets through tables, chains and rules, as the kernel reports it",
-		Long: "trace shows the way of single packets and of the replies to them: every rule that matched and every policy, what translated or dropped them, and where they went. " +
-			"The kernel reports that itself; rules that did not match it does not report. The filter asks for packets as they come, before translation, in words that nattui flows has too: " +
+		Long: "trace shows the path of single packets and of their replies: every rule and policy that matched, what translated or dropped them, and where they went. " +
+			"The kernel itself reports this; it does not report rules that did not match. The filter matches packets as they arrive, before translation, with conditions as in nattui flows: " +
 			"proto (or tcp, udp, icmp), src, dst, sport, dport, in, family, and new for the first packets of TCP connections; or FROM > TO. " +
-			"\n\nWhat sets the trace off is an nft table of its own, inet nattui_trace_PID, which traces at most ten packets a second of each kind and is removed at the end; the kernel removes it should nattui be killed (Linux 5.12). " +
+			"\n\nnattui adds its own nft table, inet nattui_trace_PID, which traces at most ten packets a second of each kind, and removes it at the end; the kernel removes it if nattui is killed (Linux 5.12). " +
 			"The rules of the legacy backend are not reported.",
 		Example: "sudo nattui trace tcp dport 80 new\nsudo nattui trace '203.0.113.10 > 203.0.113.1:80' --count 2\nsudo nattui trace icmp in wan0 --json",
 		RunE: func(c *cobra.Command, args []string) error {
 			return tracePackets(c, o, strings.Join(args, " "))
 		},
 	}
-	c.Flags().BoolVar(&o.json, "json", false, "one JSON object a packet")
-	c.Flags().IntVar(&o.count, "count", 0, "end after so many packets, replies included; 0: go on")
-	c.Flags().DurationVar(&o.timeout, "timeout", 10*time.Minute, "end after this time")
-	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "print what would set the trace off, and do nothing")
+	c.Flags().BoolVar(&o.json, "json", false, "one JSON object per packet")
+	c.Flags().IntVar(&o.count, "count", 0, "stop after this many packets, replies included; 0: no limit")
+	c.Flags().DurationVar(&o.timeout, "timeout", 10*time.Minute, "stop after this time")
+	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "print the nft table, and do nothing")
 	return c
 }
 
@@ -81,7 +81,7 @@ func tracePackets(c *cobra.Command, o traceOptions, filter string) error {
 			say(stderr, worth)
 		}
 	}
-	say(stderr, fmt.Sprintf("tracing %s, set off by table %s", f, t.Table()))
+	say(stderr, fmt.Sprintf("tracing %s with table %s", f, t.Table()))
 	out := newOutput(c)
 	defer out.Flush()
 	if counted, err := o.tellPackets(ctx, t, w, out); counted || err != nil {
@@ -89,9 +89,9 @@ func tracePackets(c *cobra.Command, o traceOptions, filter string) error {
 	}
 	switch timeUp := errors.Is(context.Cause(ctx), context.DeadlineExceeded); {
 	case timeUp && o.count > 0:
-		return fmt.Errorf("no more packets came within %s", o.timeout)
+		return fmt.Errorf("no more packets within %s", o.timeout)
 	case timeUp:
-		say(stderr, fmt.Sprintf("ended after %s; --timeout makes it longer", o.timeout))
+		say(stderr, fmt.Sprintf("ended after %s; use --timeout for longer", o.timeout))
 	}
 	return nil
 }
@@ -109,7 +109,7 @@ func (o traceOptions) tellPackets(ctx context.Context, t *trace.Trace, w *witnes
 		}
 		if now := t.Missed(); now > missed {
 			missed = now
-			say(stderr, "reports came faster than they could be taken: some hops are missing")
+			say(stderr, "reports arrived faster than they could be read: some hops are missing")
 		}
 		if n == o.count {
 			return true, nil
@@ -121,7 +121,7 @@ func (o traceOptions) tellPackets(ctx context.Context, t *trace.Trace, w *witnes
 // why.
 func tracer(tables *iptables.Host) (start func(context.Context, traced.TraceFilter) (ui.Tracing, error), why string) {
 	if !slices.ContainsFunc(tables.Places(), func(p rules.Place) bool { return p.Backend == rules.NFT }) {
-		return nil, "this host has the legacy backend alone, whose traces go to the kernel's log"
+		return nil, "this host has only the legacy backend, whose traces go to the kernel's log"
 	}
 	return func(ctx context.Context, f traced.TraceFilter) (ui.Tracing, error) {
 		t, err := trace.Start(ctx, f)
@@ -190,7 +190,7 @@ func (w *witness) unseen() []string {
 			n += s.Tables[i].Rules()
 		}
 		if n > 0 {
-			worth = append(worth, fmt.Sprintf("%d %s rules are those of the legacy backend, whose traces go to the kernel's log: they act, and are not shown here", n, f.Title()))
+			worth = append(worth, fmt.Sprintf("%d %s rules belong to the legacy backend, whose traces go to the kernel's log: they apply, but are not shown here", n, f.Title()))
 		}
 	}
 	return worth

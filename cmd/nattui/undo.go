@@ -19,9 +19,9 @@ func newUndoCommand() *cobra.Command {
 	var confirm confirmation
 	c := &cobra.Command{
 		Use:   "undo [ID]",
-		Short: "Take a change back that stands; undoing an undo makes it again",
-		Long: "undo takes back the latest change that stands, or the one of the id, as a change of its own. It looks for the rules by what stands around them now, " +
-			"so that what others changed since stays. Where a change fits no more, nothing is done, and it says why.",
+		Short: "Undo a change; undoing an undo makes the change again",
+		Long: "undo undoes the latest applied change, or the given one, as a change of its own. It finds the rules by their neighbours, " +
+			"so that later changes are kept. If a change no longer fits, nothing is done, and undo says why.",
 		Example: "nattui undo\nnattui undo 12 --dry-run",
 		Args:    oneID,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -69,7 +69,7 @@ func undo(c *cobra.Command, a *approval, confirm *confirmation, id string) error
 	if !a.yes {
 		fmt.Fprintln(c.ErrOrStderr(), text.Safe(fmt.Sprintf("Change %s: %s", entry.ID, plan.Title)))
 		for _, f := range entry.Files {
-			fmt.Fprintln(c.ErrOrStderr(), "  "+text.Safe("put back "+f.Path))
+			fmt.Fprintln(c.ErrOrStderr(), "  "+text.Safe("restore "+f.Path))
 		}
 		if err := a.ask(ctx, c.ErrOrStderr(), plan, p.tell); err != nil {
 			return err
@@ -92,7 +92,7 @@ func printFiles(w io.Writer, e commit.Entry) error {
 	for _, f := range e.Files {
 		line := "rm " + rules.ShellLine([]string{f.Path})
 		if f.Existed {
-			line = "# " + f.Path + " is written as it was before change " + e.ID
+			line = "# " + f.Path + " is restored to before change " + e.ID
 		}
 		if _, err := fmt.Fprintln(pipe{w}, text.Safe(line)); err != nil {
 			return err
@@ -103,13 +103,16 @@ func printFiles(w io.Writer, e commit.Entry) error {
 
 // sayStands tells the id of a change that stands, and until when.
 func sayStands(w io.Writer, e commit.Entry) {
-	line := "change " + e.ID + " stands"
+	line := "change " + e.ID + " is applied"
+	if e.State == commit.Confirmed {
+		line = "change " + e.ID + " is confirmed"
+	}
 	if e.Unconfirmed() {
-		line = fmt.Sprintf("change %s is taken back at %s", e.ID, e.Deadline.Local().Format("15:04:05"))
+		line = fmt.Sprintf("change %s is applied and will be rolled back at %s", e.ID, e.Deadline.Local().Format("15:04:05"))
 		if e.Leashed() {
-			line += ", or when this terminal goes away,"
+			line += ", or when this terminal is closed,"
 		}
-		line += " unless you log in anew and say: nattui confirm"
+		line += " unless you log in again and run: nattui confirm"
 	}
 	if e.Result != "" {
 		line += " (" + text.Safe(e.Result) + ")"

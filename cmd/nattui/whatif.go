@@ -33,10 +33,10 @@ func newWhatifCommand() *cobra.Command {
 	var o whatifOptions
 	c := &cobra.Command{
 		Use:   "whatif PROTO SRC[:PORT] DST[:PORT] | -",
-		Short: "Say what the kernel would do with a packet",
-		Long: "whatif follows the first packet of a new connection through the tables of this gateway, as the kernel would: raw, mangle, nat and filter, the routing decision and the translation. " +
-			"No packet is sent. With - it reads packets from standard input, one a line: PROTO SRC DST [INTERFACE]. " +
-			"Where the rules leave it open (a random choice, a match that a packet alone cannot decide) it says so, and names the rule.",
+		Short: "Predict what the kernel does with a packet",
+		Long: "whatif follows the first packet of a new connection through the tables of this gateway, as the kernel does: raw, mangle, nat and filter, the routing decision and the translation. " +
+			"No packet is sent. With - it reads packets from standard input, one per line: PROTO SRC DST [INTERFACE]. " +
+			"If the outcome is open (a random choice, a match that a packet alone cannot decide), it says so and names the rule.",
 		Example: "nattui whatif tcp 203.0.113.10:4000 203.0.113.1:80\nnattui whatif icmp 192.168.0.7 198.51.100.7 --in lan0 --json\nnattui whatif - < packets.txt",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 1 && args[0] == "-" || len(args) == 3 {
@@ -46,11 +46,11 @@ func newWhatifCommand() *cobra.Command {
 		},
 		RunE: func(c *cobra.Command, args []string) error { return whatif(c.Context(), o, args) },
 	}
-	c.Flags().BoolVar(&o.json, "json", false, "one JSON object a packet")
-	c.Flags().StringVar(&o.in, "in", "", "the interface it arrives by; where the route back to its source leads, if not given")
-	c.Flags().StringVar(&o.mark, "mark", "", "the mark it begins with, such as 0x10")
+	c.Flags().BoolVar(&o.json, "json", false, "one JSON object per packet")
+	c.Flags().StringVar(&o.in, "in", "", "the interface it arrives on (default: the one of the route back to its source)")
+	c.Flags().StringVar(&o.mark, "mark", "", "its initial mark, such as 0x10")
 	c.Flags().StringVar(&o.gateway, "gateway", "", "ask about a recorded gateway (nattui record) instead of this one")
-	c.Flags().BoolVar(&o.quiet, "brief", false, "the outcome without the rules that were met")
+	c.Flags().BoolVar(&o.quiet, "brief", false, "the outcome without the rules on the path")
 	return c
 }
 
@@ -138,7 +138,7 @@ func parsePacket(words []string, o whatifOptions) (evaluate.Packet, error) {
 	var p evaluate.Packet
 	proto, ok := rules.ProtoNumber(strings.ToLower(words[0]))
 	if !ok {
-		return p, usagef("%q is no protocol: use tcp, udp, icmp, another name or a number", words[0])
+		return p, usagef("%q is not a protocol: use tcp, udp, icmp, another name or a number", words[0])
 	}
 	src, err := endpoint(words[1])
 	if err != nil {
@@ -149,7 +149,7 @@ func parsePacket(words []string, o whatifOptions) (evaluate.Packet, error) {
 		return p, err
 	}
 	if proto.HasPorts() && dst.Port() == 0 {
-		return p, usagef("%s needs a port to go to: %s", words[0], netip.AddrPortFrom(dst.Addr(), 80))
+		return p, usagef("%s needs a destination port: %s", words[0], netip.AddrPortFrom(dst.Addr(), 80))
 	}
 	if proto == rules.ICMP && dst.Addr().Is6() {
 		proto = rules.ICMPv6
@@ -180,7 +180,7 @@ func endpoint(s string) (netip.AddrPort, error) {
 	if ap, err := netip.ParseAddrPort(s); err == nil {
 		return ap, nil
 	}
-	return netip.AddrPort{}, usagef("%q is no address: use 192.0.2.1:80 or [2001:db8::1]:80", s)
+	return netip.AddrPort{}, usagef("%q is not an address: use 192.0.2.1:80 or [2001:db8::1]:80", s)
 }
 
 // answer evaluates one packet and prints what becomes of it.

@@ -48,7 +48,7 @@ func (b *Blast) OwnSentence() string {
 	case len(b.Ways) == 0 && b.Session == nil:
 		return "No SSH session found: nothing to lock out."
 	case b.Session == nil:
-		return "Certainly nobody is cut off; looked at: " + looked + "."
+		return "Certainly not affected: " + looked + "."
 	case len(b.Ways) < 2:
 		return fmt.Sprintf("Your SSH connection from %v is certainly not affected, nor would a new one be.", b.Session.Client.Addr())
 	}
@@ -58,19 +58,19 @@ func (b *Blast) OwnSentence() string {
 // FlowsSentence says how many live flows would be translated otherwise, and of how
 // many that is; "" where no flows were looked at.
 func (b *Blast) FlowsSentence() string {
-	of := rules.Grouped(b.Flows) + " live flows"
+	of := rules.Grouped(b.Flows) + " live connections"
 	if b.Looked < b.Flows {
-		of = fmt.Sprintf("the first %s of %s live flows", rules.Grouped(b.Looked), rules.Grouped(b.Flows))
+		of = fmt.Sprintf("the first %s of %s live connections", rules.Grouped(b.Looked), rules.Grouped(b.Flows))
 	}
 	switch {
 	case b.Looked == 0 && b.Flows > 0, b.Looked == 0 && b.Changed == 0 && b.Flows == 0:
 		return ""
 	case b.Changed == 0:
-		return "None of " + of + " would be translated otherwise."
+		return "None of " + of + " would be affected."
 	case b.Changed == 1:
-		return "1 of " + of + " would be translated otherwise; it stays as it is until it ends or is forgotten."
+		return "1 of " + of + " is affected; it keeps its translation until it ends or you forget it (x)."
 	}
-	return rules.Grouped(b.Changed) + " of " + of + " would be translated otherwise; they stay as they are until they end or are forgotten."
+	return rules.Grouped(b.Changed) + " of " + of + " are affected; they keep their translation until they end or you forget them (x)."
 }
 
 // blastExamples is how many flows are named.
@@ -203,7 +203,7 @@ func sameFate(old, fresh *evaluate.Evaluator, p *evaluate.Packet) (same bool, wh
 	was, _ := old.Outcomes(nil, p)
 	is, _ := fresh.Outcomes(nil, p)
 	if len(was) != len(is) {
-		return false, "its way hangs on more, or less, than before"
+		return false, "its path depends on more, or fewer, conditions than before"
 	}
 	for i := range is {
 		a, b := &was[i], &is[i]

@@ -344,7 +344,7 @@ func (x *Explainer) Finder(ref string) (func(uint32) bool, error) {
 		chain, at = "", n
 	} else if both {
 		if at, err = strconv.Atoi(position); err != nil {
-			return nil, fmt.Errorf("%q is no rule: use 3, PREROUTING/3, PREROUTING, stale, ambiguous, unknown or none", ref)
+			return nil, fmt.Errorf("%q is not a rule: use 3, PREROUTING/3, PREROUTING, stale, ambiguous, unknown or none", ref)
 		}
 	}
 	meant := func(r evaluate.RuleRef) bool {

@@ -50,7 +50,7 @@ func ParseSoughtFlow(text string) (SoughtFlow, error) {
 		q.ends = append(q.ends, end)
 	}
 	if len(q.ends) == 0 || len(q.ends) > 2 {
-		return q, fmt.Errorf("a flow is PROTO SRC:PORT DST:PORT, such as tcp 203.0.113.10:55474 203.0.113.1:80; %q has %s", text, rules.Plural(len(q.ends), "end"))
+		return q, fmt.Errorf("a connection is PROTO SRC:PORT DST:PORT, such as tcp 203.0.113.10:55474 203.0.113.1:80; %q has %s", text, rules.Plural(len(q.ends), "end"))
 	}
 	return q, nil
 }
@@ -71,7 +71,7 @@ func parseEnd(w string) (soughtEnd, error) {
 	if port, err := strconv.ParseUint(strings.TrimPrefix(strings.TrimPrefix(w, "*"), ":"), 10, 16); err == nil && strings.Contains(w, ":") && port > 0 {
 		return soughtEnd{port: uint16(port)}, nil
 	}
-	return soughtEnd{}, fmt.Errorf("%q is no end of a flow: 203.0.113.1:80, [2001:db8::1]:80, an address alone, :80 for a port alone, or *", w)
+	return soughtEnd{}, fmt.Errorf("%q is not an end of a connection: use 203.0.113.1:80, [2001:db8::1]:80, an address alone, :80 for a port alone, or *", w)
 }
 
 // parseListed reads a line of conntrack -L: its first src, dst, sport and dport.
@@ -157,17 +157,17 @@ func (e Explanation) Verdict() string {
 	switch e.Confidence {
 	case Exact:
 		if e.Rule().IsZero() {
-			return "No rule translates it, and none of today's would."
+			return "No rule translates it, and none of today's rules would."
 		}
-		return "Today's rules would translate it just so, and no other way."
+		return "Today's rules translate it exactly so."
 	case Inferred:
-		return "Today's rules lead to these addresses; the kernel chose a port, or a match that cannot be known was met."
+		return "Today's rules lead to these addresses; the kernel chose a port, or a match could not be checked."
 	case Ambiguous:
 		return "Several rules could have made it."
 	case Unknown:
-		return "Not known: " + e.Unseen + " translates here too, and its rules are not evaluated."
+		return "Not known: " + e.Unseen + " also translates here, and its rules are not evaluated."
 	case Stale:
-		return "It is stale: today's rules would translate it otherwise. It keeps what it began with until it ends or is forgotten."
+		return "It is stale: today's rules would translate it differently. It keeps what it began with until it ends or is forgotten."
 	}
-	return "It was not looked at."
+	return "It was not checked."
 }

@@ -101,7 +101,7 @@ func (b *Blast) cutOff(f *facts.Facts, old, fresh *evaluate.Evaluator, plan rule
 		}
 		for _, p := range probesOf(w, f, sources, ins) {
 			if same, why := sameFate(old, fresh, &p.packet); !same {
-				b.affected(w, p.what+" would be treated otherwise: "+why)
+				b.affected(w, p.what+" would be treated differently: "+why)
 				break
 			}
 		}
@@ -122,10 +122,10 @@ func (b *Blast) settingsAffect(w facts.Way, plan rules.Plan) string {
 			forwards := s.Sysctl.Name == "net.ipv4.ip_forward" && w.Client.Addr().Is4() || s.Sysctl.Name == "net.ipv6.conf.all.forwarding" && w.Client.Addr().Is6()
 			off := forwards && w.Kind == facts.WayThrough && s.Sysctl.Value == "0"
 			if !slices.Contains(harmless, s.Sysctl.Name) || s.Sysctl.Name == "net.ipv6.conf.all.forwarding" && w.Client.Addr().Is6() || off {
-				return s.Sysctl.Name + " may bear on it"
+				return s.Sysctl.Name + " may affect it"
 			}
 		case s.Forget != nil && w.Client.IsValid() && (s.Forget.Src == w.Client || s.Forget.Dst == w.Client):
-			return "its flow would be forgotten"
+			return "it would be forgotten"
 		}
 	}
 	return ""
@@ -179,7 +179,7 @@ func probesOf(w facts.Way, f *facts.Facts, sources []netip.Addr, ins []string) [
 			}
 			if p, err := evaluate.NewPacket(w.Proto, server, client); err == nil {
 				p.Local, p.State = true, evaluate.StateEstablished
-				all = append(all, probe{p, "its answer to " + client.Addr().String()})
+				all = append(all, probe{p, "the reply to " + client.Addr().String()})
 			}
 		}
 	}
@@ -203,9 +203,9 @@ func connectionOf(w facts.Way, f *facts.Facts) []probe {
 		leaving.Has |= evaluate.HasTCPFlags
 		established.TCPFlags, leaving.TCPFlags = 0x10, 0x10 // ACK
 	}
-	again, its, answers := "a new one", "its packets", "answers to it"
+	again, its, answers := "a new one", "its packets", "replies to it"
 	if w.Own {
-		again, its, answers = "a new connection of yours", "packets of your connection", "answers to your connection"
+		again, its, answers = "a new connection of yours", "packets of your connection", "replies to your connection"
 	}
 	all := []probe{{arriving, again}}
 	if w.Kind != facts.WayThrough || !hasAddress(f, w.Server.Addr()) {

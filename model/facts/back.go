@@ -66,13 +66,13 @@ func (f *Facts) ReversePath(q evaluate.RouteQuery) ReversePath {
 	case route.Kind == RouteUnicast && route.Out == q.In, route.Kind == RouteLocal:
 		p.Passes = true
 	case route.Kind != RouteUnicast:
-		p.Why = fmt.Sprintf("there is no way back to %s, and rp_filter on %s is %s", q.Src, q.In, mode)
+		p.Why = fmt.Sprintf("there is no route back to %s, and rp_filter on %s is %s", q.Src, q.In, mode)
 	case mode == RPFilterLoose:
 		p.Passes = true
 	case mode == RPFilterStrict && len(f.AddressesOn(q.In)) == 0:
 		p.Why = fmt.Sprintf("%s has no address, and its rp_filter is strict", q.In)
 	default:
-		p.Why = fmt.Sprintf("the way back to %s is by %s, not %s, and rp_filter on %s is %s", q.Src, route.Out, q.In, q.In, mode)
+		p.Why = fmt.Sprintf("the route back to %s is by %s, not %s, and rp_filter on %s is %s", q.Src, route.Out, q.In, q.In, mode)
 	}
 	return p
 }

@@ -73,14 +73,14 @@ func (f *Facts) decide(q evaluate.RouteQuery) evaluate.Decision {
 	case RouteBroadcast, RouteAnycast:
 		answer.Kind = evaluate.RoutedLocal
 	case RouteMulticast, RouteOther:
-		return evaluate.Decision{Kind: evaluate.RoutedUnknown, Why: "what becomes of a multicast is not known here"}
+		return evaluate.Decision{Kind: evaluate.RoutedUnknown, Why: "multicast is not evaluated"}
 	case RouteNone:
 		answer = evaluate.Decision{Kind: evaluate.RoutedNone, Why: fmt.Sprintf("there is no route to %s", q.Dst)}
 	default:
 		answer = evaluate.Decision{Kind: evaluate.RoutedNone, Why: fmt.Sprintf("the route to %s is of type %s", q.Dst, route.Kind)}
 	}
 	if !certain {
-		return evaluate.Decision{Kind: evaluate.RoutedUnknown, Out: answer.Out, Why: fmt.Sprintf("the route to %s depends on what is not known here", q.Dst)}
+		return evaluate.Decision{Kind: evaluate.RoutedUnknown, Out: answer.Out, Why: fmt.Sprintf("the route to %s depends on something not known here", q.Dst)}
 	}
 	if q.In == "" {
 		return answer

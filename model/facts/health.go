@@ -110,16 +110,16 @@ func (h *Health) Counters(earlier *Health) []HealthCounter {
 		return HealthCounter{name, now, now - min(before, now), means, advice, cure}
 	}
 	return []HealthCounter{
-		of("drop", s.Drop, e.Drop, "packets dropped for want of room or of a port", drop, cure...),
-		of("early_drop", s.EarlyDrop, e.EarlyDrop, "unanswered flows pushed out to make room", "make the table larger, or find who floods (b groups by client)", larger),
-		of("insert_failed", s.InsertFailed, e.InsertFailed, "packets lost: another took their place", "usual for DNS, whose two questions race; else SNAT has no free port left: give it more addresses or ports"),
-		of("chaintoolong", s.ChainTooLong, e.ChainTooLong, "refused: too many flows in a hash bucket", "give the table more buckets", buckets),
-		of("error", s.Error, e.Error, "broken packets, not looked at", "nothing to do, unless it grows fast: then something sends broken packets"),
-		of("invalid", s.Invalid, e.Invalid, "packets that belong to no flow", "look whether replies take another way past this gateway; nf_conntrack_log_invalid tells which packets"),
-		of("clash_resolve", s.ClashResolve, e.ClashResolve, "races of two packets, settled", "nothing to do: none was lost"),
-		of("search_restart", s.SearchRestart, e.SearchRestart, "look-ups begun anew: the table changed", "nothing to do; if it grows fast, more buckets help", buckets),
-		of("found", s.Found, e.Found, "flows met while looking for a free port", "nothing"),
-		of("insert", s.Insert, e.Insert, "flows entered", "nothing"),
+		of("drop", s.Drop, e.Drop, "packets dropped: no room, or no free port", drop, cure...),
+		of("early_drop", s.EarlyDrop, e.EarlyDrop, "unanswered connections removed to make room", "make the table larger, or find the flooding client (b groups by client)", larger),
+		of("insert_failed", s.InsertFailed, e.InsertFailed, "packets lost: a conflicting entry existed", "usual for DNS, whose two queries race; otherwise SNAT has no free port left: give it more addresses or ports"),
+		of("chaintoolong", s.ChainTooLong, e.ChainTooLong, "refused: too many connections in a hash bucket", "give the table more buckets", buckets),
+		of("error", s.Error, e.Error, "broken packets, not tracked", "nothing to do, unless it grows fast: then something sends broken packets"),
+		of("invalid", s.Invalid, e.Invalid, "packets that belong to no connection", "check whether replies bypass this gateway; nf_conntrack_log_invalid logs the packets"),
+		of("clash_resolve", s.ClashResolve, e.ClashResolve, "races of two packets, resolved", "nothing to do: none was lost"),
+		of("search_restart", s.SearchRestart, e.SearchRestart, "lookups restarted: the table changed", "nothing to do; if it grows fast, more buckets help", buckets),
+		of("found", s.Found, e.Found, "connections found while looking for a free port", "nothing"),
+		of("insert", s.Insert, e.Insert, "connections inserted", "nothing"),
 	}
 }
 
@@ -135,36 +135,36 @@ func (h *Health) Notes(earlier *Health) []HealthNote {
 	share, growth := h.Share(), h.Growth(earlier)
 	switch {
 	case share >= 0.95:
-		add("table-full", "error", fmt.Sprintf("The table is full to %.0f %% (%d of %d): new connections are refused or push out others.", 100*share, h.Count, h.Max), larger)
+		add("table-full", "error", fmt.Sprintf("The table is %.0f %% full (%d of %d): new connections are refused or replace others.", 100*share, h.Count, h.Max), larger)
 	case share >= 0.8:
-		add("table-filling", "warning", fmt.Sprintf("The table is full to %.0f %% (%d of %d).", 100*share, h.Count, h.Max), larger)
+		add("table-filling", "warning", fmt.Sprintf("The table is %.0f %% full (%d of %d).", 100*share, h.Count, h.Max), larger)
 	case growth > 0 && h.Max > h.Count && share > 0.1 && float64(h.Max-h.Count)/growth < 600:
 		left := time.Duration(float64(h.Max-h.Count)/growth) * time.Second
-		add("table-growing", "warning", fmt.Sprintf("The table grows by %.0f flows a second: full in %v.", growth, left.Round(time.Second)), larger)
+		add("table-growing", "warning", fmt.Sprintf("The table grows by %.0f connections a second: full in %v.", growth, left.Round(time.Second)), larger)
 	}
 	if h.HasStats {
 		notes = append(notes, h.losses(earlier, larger)...)
 	}
 	switch {
 	case h.Tracking == SettingOff:
-		add("not-tracking", "note", "Nothing is tracked yet: the kernel begins with the first rule that refers to NAT or to connection state.")
+		add("not-tracking", "note", "Nothing is tracked yet: the kernel starts with the first rule that uses NAT or connection state.")
 	case h.Tracking == SettingUnknown && h.Count == 0:
-		add("nothing-tracked", "note", "Nothing is tracked: either nothing has passed yet, or no rule refers to NAT or to connection state, with which the kernel begins to track.")
+		add("nothing-tracked", "note", "Nothing is tracked: no packet has passed yet, or no rule uses NAT or connection state, which starts tracking.")
 	}
 	if h.Events == SettingOff {
-		add("events-off", "warning", "The kernel sends no events: flows are found by reading the whole table again and again, and short ones are missed.",
+		add("events-off", "warning", "The kernel sends no events: connections are found by reading the whole table repeatedly, and short ones are missed.",
 			"sysctl -w net.netfilter.nf_conntrack_events=1")
 	}
 	if h.Accounting == SettingOff {
-		add("accounting-off", "note", "The kernel counts neither packets nor bytes of flows; switched on it does for flows that begin afterwards.",
+		add("accounting-off", "note", "The kernel does not count packets and bytes; if turned on, it counts them for connections that begin afterwards.",
 			"sysctl -w net.netfilter.nf_conntrack_acct=1")
 	}
 	if h.Timestamps == SettingOff {
-		add("timestamps-off", "note", "The kernel does not note when flows begin, so ages count from when they were first seen here.",
+		add("timestamps-off", "note", "The kernel does not record when connections begin, so ages count from when they were first seen here.",
 			"sysctl -w net.netfilter.nf_conntrack_timestamp=1")
 	}
 	if h.Buckets > 0 && h.Count > 4*h.Buckets {
-		add("table-crowded", "warning", fmt.Sprintf("%d flows share %d hash buckets, which makes every packet slower.", h.Count, h.Buckets),
+		add("table-crowded", "warning", fmt.Sprintf("%d connections share %d hash buckets, which slows down every packet.", h.Count, h.Buckets),
 			fmt.Sprintf("sysctl -w net.netfilter.nf_conntrack_buckets=%d", h.Count))
 	}
 	return notes
@@ -187,14 +187,14 @@ func (h *Health) losses(earlier *Health, larger string) (notes []HealthNote) {
 		notes = append(notes, HealthNote{name, severity, since + ": " + why, cure})
 	}
 	s, e := &h.Stats, &earlier.Stats
-	lost("drop", s.NoRoom(), e.NoRoom(), "packets were dropped", "the table was full, or there was no memory for another flow.", larger)
-	lost("early-drop", s.EarlyDrop, e.EarlyDrop, "flows were pushed out", "the table was full, and connections without an answer made room for new ones.", larger)
+	lost("drop", s.NoRoom(), e.NoRoom(), "packets were dropped", "the table was full, or there was no memory for another connection.", larger)
+	lost("early-drop", s.EarlyDrop, e.EarlyDrop, "connections were removed", "the table was full, and connections without a reply made room for new ones.", larger)
 	why := "two packets of one connection raced each other (usual for DNS), or no free port was left for SNAT."
 	if earlier.HasStats && s.Found > e.Found { // it has looked for one
 		why = "SNAT finds no free port, so give it more addresses or ports; or two packets of one connection raced each other (usual for DNS)."
 	}
 	lost("insert-failed", s.InsertFailed, e.InsertFailed, "packets were lost", why)
-	lost("chain-too-long", s.ChainTooLong, e.ChainTooLong, "flows were refused", "too many share a hash bucket.",
+	lost("chain-too-long", s.ChainTooLong, e.ChainTooLong, "connections were refused", "too many share a hash bucket.",
 		fmt.Sprintf("sysctl -w net.netfilter.nf_conntrack_buckets=%d", max(h.Count, 2*h.Buckets, 1)))
 	return notes
 }

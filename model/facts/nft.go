@@ -40,14 +40,14 @@ func (n *Nftables) Parse(text []byte, skip func(family, table, chain string) boo
 		Nftables []map[string]json.RawMessage `json:"nftables"`
 	}
 	if err := json.Unmarshal(text, &doc); err != nil {
-		return fmt.Errorf("understand what nft printed: %w", err)
+		return fmt.Errorf("parse the output of nft: %w", err)
 	}
 	if n.sets == nil {
 		n.sets = map[string][]json.RawMessage{}
 	}
 	for _, object := range doc.Nftables {
 		if err := n.object(object, skip); err != nil {
-			return fmt.Errorf("understand what nft printed: %w", err)
+			return fmt.Errorf("parse the output of nft: %w", err)
 		}
 	}
 	return nil

@@ -10,7 +10,7 @@ import "nattui/model/flow"
 // several goroutines.
 //
 // Conditions that stand side by side must all hold; "or" separates alternatives,
-// "not" turns the next condition around, parentheses group. Conditions are
+// "not" negates the next condition, parentheses group. Conditions are
 //
 //	src A      the client's address, or as whom the server sees it
 //	dst A      the address that was asked for, or the one that serves
@@ -69,7 +69,7 @@ func (q Query) OfFlows() error {
 	if q.event.Text == "" {
 		return nil
 	}
-	return q.event.Problem("is asked of the stream of events, not of a list of flows; there state would be right")
+	return q.event.Problem("works for events only; for connections use state")
 }
 
 // IsZero tells whether the query matches everything because it says nothing.

@@ -135,7 +135,7 @@ func TestQueryErrorsPointAtTheWord(t *testing.T) {
 		"dport htpt":           "htpt: is no port",
 		"dport 80-70":          "80-70: is no port",
 		"dport<80,90":          "80,90: < needs one port",
-		"nat xnat":             "xnat: is no kind of translation; right would be dnat",
+		"nat xnat":             "xnat: is not a kind of NAT; use dnat",
 		"state foo":            "foo: is no state",
 		"rate>fast":            "fast: is no number; right would be bytes a second",
 		"rate=>1":              "=>: is no comparison",
@@ -144,13 +144,13 @@ func TestQueryErrorsPointAtTheWord(t *testing.T) {
 		"orig foo 3":           "foo: after orig comes src",
 		"reply":                "reply: after reply comes src",
 		"(nat dnat":            "(: the parenthesis is not closed",
-		"nat dnat )":           "): there is no parenthesis open here",
+		"nat dnat )":           "): there is no open parenthesis here",
 		"nat dnat or":          "a condition is missing here",
 		"mark 0x10/z":          "0x10/z: is no mark",
 		"> 5":                  ">: a comparison needs a property",
 		"family 5":             "5: is no family",
 		"rule x":               "x: is no rule",
-		"proto foo":            "foo: is no protocol",
+		"proto foo":            "foo: is not a protocol",
 	} {
 		_, err := Parse(q, nil)
 		var problem *Error
@@ -367,9 +367,9 @@ func TestQueryAsPeopleWriteIt(t *testing.T) {
 // TestQueryWordsThatNoFlowHas: a property that is spelt wrongly is not taken for text that is found nowhere.
 func TestQueryWordsThatNoFlowHas(t *testing.T) {
 	for q, want := range map[string]string{
-		"sate established": "sate: is no property, and no flow reads like it; perhaps state?",
-		"nat dnat clint":   "clint: is no property, and no flow reads like it; perhaps client?",
-		"example.com":      "example.com: is no property, and no flow reads like it",
+		"sate established": "sate: is not a property, and no connection contains it; perhaps state?",
+		"nat dnat clint":   "clint: is not a property, and no connection contains it; perhaps client?",
+		"example.com":      "example.com: is not a property, and no connection contains it",
 		"helper ftp":       "helper: is told by the details of a flow alone",
 		"in wan0":          "in: is not known of flows",
 		"dst 192.168.0":    "192.168.0: is no address; for all that begin with it, right would be 192.168.0.0/24",
@@ -421,7 +421,7 @@ func TestQueryOfEvents(t *testing.T) {
 			t.Errorf("%q for flows: %v", q, wrong)
 		}
 	}
-	if _, err := Parse("event gone", nil); err == nil || err.Error() != "gone: is no event; right would be new, update or destroy" {
+	if _, err := Parse("event gone", nil); err == nil || err.Error() != "gone: is not an event; use new, update or destroy" {
 		t.Errorf("error %v", err)
 	}
 }

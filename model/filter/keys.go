@@ -72,8 +72,8 @@ func init() {
 		"rule":   {wants: "a rule, such as 3 or PREROUTING/3, or none", values: []string{"none"}, compile: ruleTest},
 		"event":  {wants: "new, update or destroy", values: []string{"new", "update", "destroy"}, compile: eventTest},
 
-		"rate":    number("bytes a second, such as 1M or 8Mbit", unitRate, func(f *flow.Flow, _ int64) (float64, bool) { return float64(f.ByteRate), f.HasRate() }),
-		"pps":     number("packets a second, such as 100", unitCount, func(f *flow.Flow, _ int64) (float64, bool) { return float64(f.PacketRate), f.HasRate() }),
+		"rate":    number("bytes per second, such as 1M or 8Mbit", unitRate, func(f *flow.Flow, _ int64) (float64, bool) { return float64(f.ByteRate), f.HasRate() }),
+		"pps":     number("packets per second, such as 100", unitCount, func(f *flow.Flow, _ int64) (float64, bool) { return float64(f.PacketRate), f.HasRate() }),
 		"bytes":   number("bytes, such as 10M", unitSize, func(f *flow.Flow, _ int64) (float64, bool) { return float64(f.Bytes()), f.Counts() }),
 		"packets": number("packets, such as 10k", unitCount, func(f *flow.Flow, _ int64) (float64, bool) { return float64(f.Packets()), f.Counts() }),
 		"age": number("a time, such as 5m", unitTime, func(f *flow.Flow, now int64) (float64, bool) {
@@ -93,9 +93,9 @@ func addressTest(parts []part, sign string, v Word) (condition, error) {
 		s, ok := spanOf(item)
 		if !ok {
 			if n, begun := networkOf(item + "."); begun {
-				return nil, v.Problem("is no address; for all that begin with it, right would be %v", n)
+				return nil, v.Problem("is not an address; for all that begin with it, use %v", n)
 			}
-			return nil, v.Problem("is no address; right would be %s", wantsAddress)
+			return nil, v.Problem("is not an address; use %s", wantsAddress)
 		}
 		spans = append(spans, s)
 	}
@@ -214,7 +214,7 @@ func protoTest(_ *queryParser, sign string, v Word) (condition, error) {
 	for _, name := range strings.Split(v.Text, ",") {
 		p, ok := rules.ParseProtocol(name)
 		if !ok {
-			return nil, v.Problem("is no protocol; right would be tcp, udp, icmp, icmpv6, sctp, gre … or a number up to 255")
+			return nil, v.Problem("is not a protocol; use tcp, udp, icmp, icmpv6, sctp, gre … or a number up to 255")
 		}
 		want[p] = true
 	}
@@ -223,7 +223,7 @@ func protoTest(_ *queryParser, sign string, v Word) (condition, error) {
 
 // stateTest compiles a list of states.
 func stateTest(_ *queryParser, sign string, v Word) (condition, error) {
-	return listTest(sign, v, stateOf, "is no state; right would be one of "+strings.Join(queryKeys["state"].values, ", "))
+	return listTest(sign, v, stateOf, "is not a state; use one of "+strings.Join(queryKeys["state"].values, ", "))
 }
 
 // listTest compiles a list of which one must hold; of reads an entry of it.
@@ -274,7 +274,7 @@ func stateOf(name string) condition {
 }
 
 func natTest(_ *queryParser, sign string, v Word) (condition, error) {
-	return listTest(sign, v, natOf, "is no kind of translation; right would be dnat, snat, both, none or any")
+	return listTest(sign, v, natOf, "is not a kind of NAT; use dnat, snat, both, none or any")
 }
 
 // natOf is the condition of one kind of translation, nil for what is none.
@@ -309,13 +309,13 @@ func eventTest(p *queryParser, sign string, v Word) (condition, error) {
 		}
 		return func(_ *flow.Flow, _ int64, kind flow.MessageKind) bool { return kind == want }
 	}
-	return listTest(sign, v, of, "is no event; right would be new, update or destroy")
+	return listTest(sign, v, of, "is not an event; use new, update or destroy")
 }
 
 func familyTest(_ *queryParser, sign string, v Word) (condition, error) {
 	want, err := rules.ParseFamily(strings.ToLower(v.Text))
 	if err != nil {
-		return nil, v.Problem("is no family; right would be ipv4 or ipv6")
+		return nil, v.Problem("is not a family; use ipv4 or ipv6")
 	}
 	return signed(sign, func(f *flow.Flow, _ int64, _ flow.MessageKind) bool { return f.Orig.Family == want }), nil
 }
@@ -327,7 +327,7 @@ func ruleTest(p *queryParser, sign string, v Word) (condition, error) {
 		}
 		n, err := strconv.ParseUint(v.Text, 10, 32)
 		if err != nil {
-			return nil, v.Problem("is no rule; right would be a number or none")
+			return nil, v.Problem("is not a rule; use a number or none")
 		}
 		return signed(sign, func(f *flow.Flow, _ int64, _ flow.MessageKind) bool { return f.Rule == uint32(n) }), nil
 	}
@@ -346,7 +346,7 @@ func markTest(_ *queryParser, sign string, v Word) (condition, error) {
 		mask, err = strconv.ParseUint(maskText, 0, 32)
 	}
 	if err != nil {
-		return nil, v.Problem("is no mark; right would be a number such as 16 or 0x10, or one with a mask such as 0x10/0xff")
+		return nil, v.Problem("is not a mark; use a number such as 16 or 0x10, or one with a mask such as 0x10/0xff")
 	}
 	return func(f *flow.Flow, _ int64, _ flow.MessageKind) bool {
 		return holds(sign, cmp.Compare(uint64(f.Mark)&mask, value))

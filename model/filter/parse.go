@@ -20,7 +20,7 @@ func Parse(text string, rules RuleFinder) (Query, error) {
 		return Query{}, err
 	}
 	if w, ok := p.peek(); ok {
-		return Query{}, w.Problem("there is no parenthesis open here")
+		return Query{}, w.Problem("there is no open parenthesis here")
 	}
 	return Query{text: text, test: test, rates: p.rates, rules: p.asksRules, event: p.event}, nil
 }
@@ -218,7 +218,7 @@ func (p *queryParser) one() (condition, error) {
 		}
 		return test, nil
 	case w.Is(")"):
-		return nil, w.Problem("there is no parenthesis open here")
+		return nil, w.Problem("there is no open parenthesis here")
 	case w.quoted:
 		return freeText(w.Text), nil
 	case isSign(w.Text[0]):
@@ -266,7 +266,7 @@ func (p *queryParser) cutColon(key Word) Word {
 // text takes a word as free text, unless no flow can have it.
 func (p *queryParser) text(w Word) (condition, error) {
 	if next, more := p.peek(); more && !next.quoted && isSign(next.Text[0]) && next.Text[0] != '!' {
-		return nil, w.Problem("is no property of a flow that can be compared; these are: %s", strings.Join(orderedKeys, ", "))
+		return nil, w.Problem("is not a property that can be compared; use %s", strings.Join(orderedKeys, ", "))
 	}
 	if test := bareWord(w.Text); test != nil {
 		return test, nil
@@ -286,9 +286,9 @@ func (p *queryParser) value(key Word, name string, k queryKey) (sign string, val
 		}
 		switch {
 		case !slices.Contains([]string{"=", "==", "!=", "<", "<=", ">", ">="}, sign):
-			return "", w, w.Problem("is no comparison; these are: = != < <= > >=")
+			return "", w, w.Problem("is not a comparison; use = != < <= > >=")
 		case !k.ordered && sign != "=" && sign != "==" && sign != "!=":
-			return "", w, w.Problem("%s can be compared with = and != alone", key.Text)
+			return "", w, w.Problem("%s can only be compared with = and !=", key.Text)
 		}
 		p.take()
 	}

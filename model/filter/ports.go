@@ -52,7 +52,7 @@ func portTest(parts []part, sign string, v Word) (condition, error) {
 	for _, item := range strings.Split(v.Text, ",") {
 		p, ok := parsePorts(item)
 		if !ok {
-			return nil, v.Problem("is no port; right would be %s", wantsPort)
+			return nil, v.Problem("is not a port; use %s", wantsPort)
 		}
 		list = append(list, p)
 	}

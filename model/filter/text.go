@@ -70,9 +70,9 @@ func bareWord(text string) condition {
 
 // elsewhere is what flows do not have although one may look for it, and where it is told.
 var elsewhere = map[string]string{
-	"helper": "is told by the details of a flow alone (enter)", "label": "is told by the details of a flow alone (enter)", "labels": "is told by the details of a flow alone (enter)",
-	"in": "is not known of flows: they keep no interfaces, so use a network, as in src 192.168.0.0/24", "out": "is not known of flows: they keep no interfaces, so use a network, as in dst 192.168.0.0/24",
-	"user": "is not known of flows", "pid": "is not known of flows", "process": "is not known of flows",
+	"helper": "is shown in a connection's details only (enter)", "label": "is shown in a connection's details only (enter)", "labels": "is shown in a connection's details only (enter)",
+	"in": "is not known: the kernel keeps no interfaces of connections, so use a network, as in src 192.168.0.0/24", "out": "is not known: the kernel keeps no interfaces of connections, so use a network, as in dst 192.168.0.0/24",
+	"user": "is not known of connections", "pid": "is not known of connections", "process": "is not known of connections",
 }
 
 // hopeless says why no flow's line can have a word in it, if that is so: it is neither part of an address
@@ -89,7 +89,7 @@ func hopeless(text string) string {
 	if flow.AnyWord(has) {
 		return ""
 	}
-	why := "is no property, and no flow reads like it"
+	why := "is not a property, and no connection contains it"
 	for _, k := range knownWords {
 		if len(name) > 3 && distance(name, k) <= 1+len(name)/6 {
 			return why + "; perhaps " + keyName(k) + "?"

@@ -80,7 +80,7 @@ func number(wants string, u units, get func(f *flow.Flow, now int64) (float64, b
 		from, until, ok := parseRange(v.Text, u)
 		switch {
 		case !ok:
-			return nil, v.Problem("is no number; right would be %s", wants)
+			return nil, v.Problem("is not a number; use %s", wants)
 		case from != until && isOrder(sign):
 			return nil, v.Problem("%s needs one number", sign)
 		case isOrder(sign):

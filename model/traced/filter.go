@@ -95,7 +95,7 @@ func (p *traceParser) condition() error {
 		if err := p.side(key, &f.Src, &f.SrcPorts); err != nil {
 			return err
 		}
-		to, err := p.value(key, "an address to go to")
+		to, err := p.value(key, "a destination address")
 		if err != nil {
 			return err
 		}
@@ -116,7 +116,7 @@ func (p *traceParser) condition() error {
 	case key.Is("in"):
 		return p.valueOf(key, "an interface, such as wan0", func(v filter.Word) error {
 			if len(v.Text) > 15 {
-				return v.Problem("is longer than an interface's name can be")
+				return v.Problem("is too long for an interface name")
 			}
 			f.In = v.Text
 			return nil
@@ -131,7 +131,7 @@ func (p *traceParser) condition() error {
 	if _, ok := rules.ParseProtocol(key.Text); ok && len(key.Text) > 0 && key.Text[0] > '9' {
 		return p.proto(key)
 	}
-	return key.Problem("is nothing to trace by; right would be %s", traceExample)
+	return key.Problem("cannot be used in a trace; use %s", traceExample)
 }
 
 // value takes the next word, for a key.
@@ -157,7 +157,7 @@ func (p *traceParser) valueOf(key filter.Word, wants string, take func(filter.Wo
 func (p *traceParser) proto(v filter.Word) error {
 	proto, ok := rules.ParseProtocol(v.Text)
 	if !ok || proto == 0 {
-		return v.Problem("is no protocol; right would be tcp, udp, icmp, icmpv6, sctp, gre … or a number")
+		return v.Problem("is not a protocol; use tcp, udp, icmp, icmpv6, sctp, gre … or a number")
 	}
 	p.filter.Proto = proto
 	return nil
@@ -170,7 +170,7 @@ func (p *traceParser) family(v filter.Word) error {
 	case "ipv6", "6":
 		p.filter.Family, p.filter.HasFamily = rules.IPv6, true
 	default:
-		return v.Problem("is no family; right would be ipv4 or ipv6")
+		return v.Problem("is not a family; use ipv4 or ipv6")
 	}
 	return nil
 }
@@ -191,13 +191,13 @@ func (p *traceParser) side(v filter.Word, to *netip.Prefix, ports *rules.Ports) 
 	}
 	i := strings.LastIndexByte(text, ':')
 	if i < 0 {
-		return v.Problem("is no address; right would be 192.0.2.1, 192.0.2.0/24 or 192.0.2.1:80")
+		return v.Problem("is not an address; use 192.0.2.1, 192.0.2.0/24 or 192.0.2.1:80")
 	}
 	host, port := strings.Trim(text[:i], "[]"), text[i+1:]
 	if host != "" && host != "*" && host != "any" {
 		a, err := netip.ParseAddr(host)
 		if err != nil || a.Zone() != "" {
-			return v.Problem("is no address; right would be 192.0.2.1:80 or [2001:db8::1]:80")
+			return v.Problem("is not an address; use 192.0.2.1:80 or [2001:db8::1]:80")
 		}
 		*to = netip.PrefixFrom(a, a.BitLen())
 	}
@@ -212,7 +212,7 @@ func tracePorts(v filter.Word, text string, to *rules.Ports) error {
 	a, err1 := strconv.ParseUint(first, 10, 16)
 	b, err2 := strconv.ParseUint(last, 10, 16)
 	if err1 != nil || err2 != nil || a == 0 || b < a {
-		return v.Problem("is no port; right would be 80 or 8000-8080")
+		return v.Problem("is not a port; use 80 or 8000-8080")
 	}
 	*to = rules.Ports{Lo: uint16(a), Hi: uint16(b)}
 	return nil
@@ -223,7 +223,7 @@ func (p *traceParser) settle() error {
 	f := &p.filter
 	refuse := func(format string, args ...any) error { return &filter.Error{Problem: fmt.Sprintf(format, args...)} }
 	if *f == (TraceFilter{}) {
-		return refuse("say which packets to trace, such as %s", traceExample)
+		return refuse("which packets should be traced? for example %s", traceExample)
 	}
 	if f.New && f.Proto == 0 {
 		f.Proto = rules.TCP
@@ -236,7 +236,7 @@ func (p *traceParser) settle() error {
 		return refuse("%s has no ports", f.Proto)
 	}
 	if f.New && f.Proto != rules.TCP {
-		return refuse("%s has no packets that begin a connection: new is for tcp", f.Proto)
+		return refuse("new works for tcp only, not for %s", f.Proto)
 	}
 	for _, n := range []netip.Prefix{f.Src, f.Dst} {
 		family := rules.IPv4
@@ -247,7 +247,7 @@ func (p *traceParser) settle() error {
 			family = rules.IPv6
 		}
 		if f.HasFamily && f.Family != family {
-			return refuse("%s is not of the family that the rest asks for, %s", n.Addr(), f.Family)
+			return refuse("%s is not in the address family of the other conditions, %s", n.Addr(), f.Family)
 		}
 		f.Family, f.HasFamily = family, true
 	}
@@ -257,7 +257,7 @@ func (p *traceParser) settle() error {
 	case f.Proto == rules.ICMP:
 		f.Family, f.HasFamily = rules.IPv4, true
 	case f.Proto == rules.ICMPv6 && f.Only(rules.IPv4):
-		return refuse("icmpv6 does not go with IPv4 addresses")
+		return refuse("icmpv6 does not work with IPv4 addresses")
 	case f.Proto == rules.ICMPv6:
 		f.Family, f.HasFamily = rules.IPv6, true
 	}

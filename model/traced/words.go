@@ -102,11 +102,11 @@ func (t *Traced) Outcome() string {
 	case TraceDropped, TraceStolen:
 		s = "dropped by "
 		if t.End == TraceStolen {
-			s = "taken out of the way by "
+			s = "consumed by "
 		}
 		return s + t.Hops[len(t.Hops)-1].Where()
 	default:
-		return "not seen any more" + t.after() + ": routing did not take it (no route, forwarding off, reverse path), or reports were lost"
+		return "not seen any more" + t.after() + ": routing refused it (no route, forwarding off, reverse path filter), or reports were lost"
 	}
 	if !t.Translated() {
 		return s + ", not translated"
@@ -204,7 +204,7 @@ func (t *Traced) Forecast(e *evaluate.Evaluator) (sentence string, agrees bool) 
 	for i := range path.Outcomes {
 		said = append(said, path.Outcomes[i].Sentence(&path.Packet))
 	}
-	return "nattui would have said: " + strings.Join(said, ", or "), false
+	return "predicted instead: " + strings.Join(said, ", or "), false
 }
 
 // Brief is Outcome in a few words: where the packet went as what.

@@ -115,11 +115,11 @@ type Unsettled struct{ Entry Entry }
 
 // Error says whose it is and until when.
 func (e *Unsettled) Error() string {
-	text := "change " + e.Entry.ID + whose(e.Entry) + " waits to be confirmed"
+	text := "change " + e.Entry.ID + whose(e.Entry) + " is unconfirmed"
 	if !e.Entry.Deadline.IsZero() {
 		text += " until " + e.Entry.Deadline.Local().Format("15:04:05")
 	}
-	return text + "; settle it first: nattui confirm, or nattui rollback"
+	return text + "; first run nattui confirm or nattui rollback"
 }
 
 func whose(e Entry) string {
@@ -332,7 +332,7 @@ func (c *Committer) make(ctx context.Context, e *Entry, d drawing, wanted source
 		case s.Forget != nil && c.kernel.Flows != nil:
 			c.step("flow")
 			if err := c.kernel.Flows.Forget(ctx, *s.Forget); err != nil {
-				e.Result = join(e.Result, "a flow could not be forgotten: "+err.Error())
+				e.Result = join(e.Result, "a connection could not be forgotten: "+err.Error())
 			}
 		}
 	}
@@ -421,7 +421,7 @@ func (c *Committer) missing(ctx context.Context, e *Entry) error {
 	}
 	back, _ := wayBack(e.Plan, e.marks, c.told(ctx, e.Plan, now))
 	if len(back) < len(e.Plan.Changes()) {
-		return errors.New("not all of the changes stand")
+		return errors.New("not all changes are there")
 	}
 	return nil
 }
@@ -436,7 +436,7 @@ type Stuck struct {
 
 // Error says both.
 func (e *Stuck) Error() string {
-	return fmt.Sprintf("%v; and what had been made of change %s could not be taken back: %v", e.Err, e.Entry.ID, e.Back)
+	return fmt.Sprintf("%v; and the part of change %s that was applied could not be rolled back: %v", e.Err, e.Entry.ID, e.Back)
 }
 
 // Unwrap gives both reasons.
@@ -476,7 +476,7 @@ func (c *Committer) settled(e *Entry) {
 		return
 	}
 	if err := c.keepSettings(e.Plan); err != nil {
-		e.Result = join(e.Result, "not kept for boot: "+err.Error())
+		e.Result = join(e.Result, "not saved for reboot: "+err.Error())
 		_ = c.store.append(updateOf(e))
 	}
 }

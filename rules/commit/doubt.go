@@ -11,8 +11,8 @@ import (
 // Why an entry is Unknown.
 const (
 	doubtDamaged = "a later record of the journal is damaged"
-	doubtGap     = "records of the journal are missing behind this one"
-	doubtOlder   = "the journal is older than what was last written to it, as from a backup"
+	doubtGap     = "journal records after this one are missing"
+	doubtOlder   = "the journal is older than its last record, as from a backup"
 	doubtTouched = "the journal's file was replaced or changed by something else"
 )
 
@@ -87,7 +87,7 @@ func (j *journal) giveWay() {
 		if e.doubt == "" {
 			continue
 		}
-		e.Result = join("it was "+string(e.State)+", and is not known to be any more: "+e.doubt, e.Result)
+		e.Result = join("it was "+string(e.State)+", and may no longer be: "+e.doubt, e.Result)
 		e.State, e.leaving = Unknown, ""
 		e.forgetTimes()
 	}

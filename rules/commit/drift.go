@@ -13,7 +13,7 @@ import (
 type Drift struct {
 	Running []Drifted // run, and would be gone after the next start
 	Saved   []Drifted // are kept, and do not run
-	// Order are the chains whose rules are the same and stand in another order.
+	// Order are the chains whose rules are the same and are in another order.
 	Order []Drifted
 	// Nothing is kept for boot at all.
 	Nothing bool

@@ -60,7 +60,7 @@ func (c *Committer) awaitGuard(ctx context.Context, id string, ended <-chan erro
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-late.C:
-			return fmt.Errorf("it did not say a word within %v", guardWait)
+			return fmt.Errorf("it did not start within %v", guardWait)
 		case <-tick.C:
 		}
 	}
@@ -89,7 +89,7 @@ func (c *Committer) unit(id string) []string {
 	}
 	run := []string{
 		program, "--quiet", "--collect", fmt.Sprintf("--unit=nattui-guard-%s-%d", id, os.Getpid()),
-		"--description=Takes change " + id + " of nattui back unless it is confirmed",
+		"--description=nattui: rolls back change " + id + " unless it is confirmed",
 		// However often it is killed it comes back, until it ends by itself: with status 0,
 		// when its change is settled. systemd would give up after five starts in ten seconds.
 		"--property=Restart=always", "--property=RestartPreventExitStatus=0", "--property=RestartSec=200ms", "--property=StartLimitIntervalSec=0",
@@ -131,7 +131,7 @@ func likeInit(name string) (same, known bool) {
 // journal has no such entry.
 func (c *Committer) Guard(ctx context.Context, id string) error {
 	if _, err := strconv.ParseUint(id, 10, 63); err != nil {
-		return &Absent{fmt.Sprintf("%q is no change", id)}
+		return &Absent{fmt.Sprintf("%q is not a change", id)}
 	}
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE, syscall.SIGQUIT)
 	g := guard{c: c, id: id}
@@ -203,7 +203,7 @@ func (g *guard) look(ctx context.Context, told bool) (time.Duration, error) {
 	case e.State == Pending:
 		return g.lookForMaker(ctx)
 	}
-	end, why := e.expires, "its time was over"
+	end, why := e.expires, "its time was up"
 	if e.Unconfirmed() {
 		end, why = e.deadline, "it was not confirmed in time"
 	}
@@ -211,9 +211,9 @@ func (g *guard) look(ctx context.Context, told bool) (time.Duration, error) {
 	switch {
 	case left == 0:
 	case e.Unconfirmed() && e.terminal.gone():
-		why = "the terminal went away"
+		why = "the terminal was closed"
 	case told:
-		why = "its guard was told to end"
+		why = "its guard was stopped"
 	case e.Unconfirmed() && e.terminal != (terminal{}):
 		return min(left, terminalPause), nil
 	default:
@@ -254,7 +254,7 @@ func (g *guard) lookForMaker(ctx context.Context) (time.Duration, error) {
 	if e.State != Pending {
 		return 0, nil
 	}
-	return 0, g.retreat(ctx, l, e, "nattui was ended while it was being made")
+	return 0, g.retreat(ctx, l, e, "nattui was killed while applying it")
 }
 
 // end takes the entry back, unless it was settled meanwhile.

@@ -46,7 +46,7 @@ func seal(r record) ([]byte, error) {
 	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false) // the envelope must hold the very bytes that were summed
 	if err := enc.Encode(r); err != nil {
-		return nil, fmt.Errorf("write the entry %s down: %w", r.ID, err)
+		return nil, fmt.Errorf("write journal entry %s: %w", r.ID, err)
 	}
 	b := bytes.TrimSpace(body.Bytes())
 	return fmt.Appendf(nil, `{"sum":%q,"len":%d,"record":%s}`+"\n", checksum(b), len(b), b), nil
@@ -256,7 +256,7 @@ func (s *Store) tidy(j *journal, now time.Time) (aside string, err error) {
 			err = s.replace(journalName, j.good)
 		}
 		if err != nil {
-			return "", fmt.Errorf("set aside what is damaged of the journal: %w", err)
+			return "", fmt.Errorf("set aside the damaged part of the journal: %w", err)
 		}
 		aside, j.damaged, j.torn = s.path(name), nil, nil
 		s.noteHead(j.last)

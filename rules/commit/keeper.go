@@ -80,7 +80,7 @@ func findKeeper(root string) (keeper, error) {
 	}
 	return keeper{
 		method: ownDirectory,
-		notes:  []string{"nothing on this host is known to restore rules at boot: have " + ownDirectory + "/restore run when it starts"},
+		notes:  []string{"nothing on this host is known to restore rules at boot: run " + ownDirectory + "/restore at boot"},
 	}, nil
 }
 
@@ -135,8 +135,8 @@ func (k keeper) extra(own map[rules.Place][]rules.Table, o SaveOptions) []File {
 // them to what is there, and only once after a start of the kernel.
 func restoreScript(own map[rules.Place][]rules.Table, o SaveOptions) string {
 	var b strings.Builder
-	b.WriteString("#!/bin/sh\n# Kept by nattui: restores the administrator's own rules when the host starts.\n" +
-		"# What other programs have made meanwhile stays.\n" +
+	b.WriteString("#!/bin/sh\n# Saved by nattui: restores the administrator's own rules at boot.\n" +
+		"# Rules that other programs added are kept.\n" +
 		"done=/run/nattui.restored\n[ -e \"$done\" ] && exit 0\nstatus=0\n")
 	for _, b4 := range rules.Backends {
 		for _, f := range rules.Families {
@@ -165,7 +165,7 @@ func unitText(managers []string) string {
 		}
 	}
 	return `[Unit]
-Description=The administrator's own NAT and firewall rules, kept by nattui
+Description=The administrator's own NAT and firewall rules, saved by nattui
 Documentation=man:nattui(1)
 DefaultDependencies=no
 After=local-fs.target ` + after + `
@@ -185,7 +185,7 @@ WantedBy=multi-user.target
 }
 
 const serviceText = `#!/sbin/openrc-run
-description="The administrator's own NAT and firewall rules, kept by nattui"
+description="The administrator's own NAT and firewall rules, saved by nattui"
 
 depend() {
 	need localmount

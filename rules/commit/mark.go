@@ -210,7 +210,7 @@ func (m mark) inverse(c rules.Change, s *rules.Ruleset) (*rules.Change, string) 
 		return m.removal(c, inv, s)
 	case rules.Delete:
 		if !exists && !rules.IsBuiltIn(c.Table, c.Chain) {
-			return nil, fmt.Sprintf("the chain %s is gone, so its rule stays deleted: %s", c.Chain, c.Rule.String())
+			return nil, fmt.Sprintf("chain %s is gone, so its rule stays deleted: %s", c.Chain, c.Rule.String())
 		}
 		return m.restoration(c, inv, list)
 	case rules.Replace:
@@ -222,7 +222,7 @@ func (m mark) inverse(c rules.Change, s *rules.Ruleset) (*rules.Change, string) 
 			if countOf(list, c.Old) > 0 {
 				return nil, ""
 			}
-			return nil, fmt.Sprintf("the rule to be changed back is gone: %s", c.Rule.String())
+			return nil, fmt.Sprintf("the changed rule is gone: %s", c.Rule.String())
 		}
 		inv.At, inv.Old = at, list[at-1]
 		return &inv, ""
@@ -245,10 +245,10 @@ func (m mark) inverse(c rules.Change, s *rules.Ruleset) (*rules.Change, string) 
 		case !exists:
 			return nil, ""
 		case len(list) > 0:
-			return nil, fmt.Sprintf("the chain %s stays: it holds %d rules that this change did not make", c.Chain, len(list))
+			return nil, fmt.Sprintf("chain %s is kept: it holds %d rules that this change did not add", c.Chain, len(list))
 		}
 		if user, used := s.JumpTo(c.Table, c.Chain); used {
-			return nil, fmt.Sprintf("the chain %s stays: it is used by %q", c.Chain, user)
+			return nil, fmt.Sprintf("chain %s is kept: it is used by %q", c.Chain, user)
 		}
 		return &inv, ""
 	case rules.DeleteChain:
@@ -277,7 +277,7 @@ func (m mark) find(c rules.Change, s *rules.Ruleset) (at int, ok bool, doubt str
 		return equal[at], true, ""
 	}
 	if len(equal) > 0 && m.Done {
-		return 0, false, fmt.Sprintf("it is not known whether the rule left in %s is this change's or one that was there before: %s", c.Chain, made)
+		return 0, false, fmt.Sprintf("it is not known whether the rule left in %s was added by this change or existed before: %s", c.Chain, made)
 	}
 	// The kernel may print the rule otherwise than it was written, and nattui may
 	// have been killed before it saw how.
@@ -350,7 +350,7 @@ func (m mark) restoration(c, inv rules.Change, list []rules.Rule) (*rules.Change
 	at, sure := m.slot(list, c.At)
 	inv.At, inv.Next = at, expectation(list, at)
 	if !sure {
-		return &inv, fmt.Sprintf("what stood around rule %d of %s has changed: it was put back as rule %d: %s", c.At, c.Chain, at, c.Rule.String())
+		return &inv, fmt.Sprintf("the rules around rule %d of %s have changed; it was restored as rule %d: %s", c.At, c.Chain, at, c.Rule.String())
 	}
 	return &inv, ""
 }
@@ -401,7 +401,7 @@ func (m mark) homecoming(c, inv rules.Change, s *rules.Ruleset) (*rules.Change, 
 	case to == from:
 		return nil, ""
 	case !sure:
-		return &inv, fmt.Sprintf("what stood around rule %d of %s has changed: it was moved back to %d: %s", c.At, c.Chain, to, c.Rule.String())
+		return &inv, fmt.Sprintf("the rules around rule %d of %s have changed; it was moved back to %d: %s", c.At, c.Chain, to, c.Rule.String())
 	}
 	return &inv, ""
 }

@@ -37,10 +37,10 @@ func (e *Entry) Proof(c Clock, arrivals []Arrival) (a Arrival, after time.Durati
 		case a.Began <= made:
 			continue
 		case a.User == "" && lacking == nobody:
-			lacking = fmt.Sprintf("somebody has connected from %v since the change was made, and has not logged in", a.From)
+			lacking = fmt.Sprintf("there is a connection from %v since the change was made, but nobody logged in over it", a.From)
 		case a.User == "":
 		case !slices.Contains(e.operators, a.From):
-			lacking = fmt.Sprintf("%s has logged in from %v since the change was made, and it was not made from there", a.User, a.From)
+			lacking = fmt.Sprintf("%s has logged in from %v since the change was made, but the change was made from elsewhere", a.User, a.From)
 		default:
 			return a, a.Began - made, ""
 		}

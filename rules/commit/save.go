@@ -49,7 +49,7 @@ func (s Saving) Changes() bool {
 
 // errOtherNetwork is the error of keeping the rules of a network namespace that is
 // not there yet when the host starts.
-var errOtherNetwork = errors.New("these are the rules of another network namespace than the host's own, and would be restored in the host's: whatever makes this namespace has to make its rules too")
+var errOtherNetwork = errors.New("these rules belong to another network namespace and would be restored in the host's own; whatever creates this namespace must also add its rules")
 
 // PlanSave works out how the administrator's own rules, and nobody else's, are
 // kept for the next start of the host, and changes nothing. Rules that end by
@@ -77,7 +77,7 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 		path, ok := where.path(place, o.Standby)
 		if !ok {
 			if kept > 0 {
-				out.Notes = append(out.Notes, fmt.Sprintf("%d rules of %s are not kept: %s restores those of %s only", kept, place, where.method, o.Standby))
+				out.Notes = append(out.Notes, fmt.Sprintf("%d rules of %s are not saved: %s restores those of %s only", kept, place, where.method, o.Standby))
 			}
 			continue
 		}
@@ -115,7 +115,7 @@ func (s *Saving) add(root, path string, text []byte, mode os.FileMode, link, nee
 		f.Old, err = os.ReadFile(full)
 	}
 	if err != nil && !missing(err) {
-		return fmt.Errorf("look at what is kept for boot: %w", err)
+		return fmt.Errorf("read the saved rules: %w", err)
 	}
 	f.Existed = err == nil
 	if f.Existed || needed {
@@ -154,7 +154,7 @@ func (c *Committer) addSettings(s *Saving) error {
 	}
 	old, err := os.ReadFile(filepath.Join("/", c.root, settingsFile))
 	if err != nil && !missing(err) {
-		return fmt.Errorf("look at what is kept for boot: %w", err)
+		return fmt.Errorf("read the saved rules: %w", err)
 	}
 	return s.add(c.root, settingsFile, withSettings(old, values), 0o644, false, true)
 }
@@ -183,7 +183,7 @@ func (c *Committer) Save(ctx context.Context, o SaveOptions) (Entry, Saving, err
 	}
 	e := &Entry{
 		Kind: KindSave, By: o.By, From: o.From, Files: saving.Files,
-		Plan: rules.Plan{Title: fmt.Sprintf("Keep %d rules for boot (%s).", saving.Kept, saving.Method)},
+		Plan: rules.Plan{Title: fmt.Sprintf("Save %s for reboot (%s).", rules.Plural(saving.Kept, "rule"), saving.Method)},
 	}
 	entry, err := c.writeFiles(j, e)
 	return entry, saving, err
@@ -199,7 +199,7 @@ func (c *Committer) undoSave(saved *Entry, j *journal, o Options) (Entry, error)
 			return Entry{}, err
 		}
 		if !bytes.Equal(now, f.New) {
-			return Entry{}, fmt.Errorf("change %s cannot be undone: %s was written by somebody else since: %w", saved.ID, f.Path, &Changed{f.Path, "what nattui wrote", "something else"})
+			return Entry{}, fmt.Errorf("change %s cannot be undone: %s was changed by another program since: %w", saved.ID, f.Path, &Changed{f.Path, "what nattui wrote", "something else"})
 		}
 		e.Files = append(e.Files, File{Path: f.Path, Old: f.New, New: f.Old, Existed: true, Mode: f.Mode, Link: f.Link, Remove: !f.Existed})
 	}
@@ -226,7 +226,7 @@ func (c *Committer) writeFiles(j *journal, e *Entry) (Entry, error) {
 		c.step("file")
 		if err := f.write(c.root, f.New, f.Remove); err != nil {
 			back := putBack(c.root, e.Files[:i])
-			return c.fail(e, errors.Join(fmt.Errorf("write what is kept for boot: %w", err), back))
+			return c.fail(e, errors.Join(fmt.Errorf("save for reboot: %w", err), back))
 		}
 	}
 	e.State = Applied
@@ -349,7 +349,7 @@ func ownTables(s *rules.Ruleset, except map[string]int) (tables []rules.Table, k
 // savedText is what iptables-restore --noflush reads.
 func savedText(tables []rules.Table) []byte {
 	var b bytes.Buffer
-	b.WriteString("# Kept by nattui: the administrator's own rules. Rules of Docker, Kubernetes and\n# other programs are not here; they make theirs anew.\n")
+	b.WriteString("# Saved by nattui: the administrator's own rules. Rules of Docker, Kubernetes and\n# other programs are not here; they add their own.\n")
 	_ = rules.Save(&b, tables) // a buffer takes everything
 	return b.Bytes()
 }
@@ -361,7 +361,7 @@ func setNotes(tables []rules.Table) []string {
 		for _, c := range t.Chains {
 			for _, r := range c.Rules {
 				if strings.Contains(r.String(), "--match-set ") {
-					notes = append(notes, "a rule uses an ipset: that has to be restored before the rules, with ipset restore")
+					notes = append(notes, "a rule uses an ipset: it must be restored before the rules, with ipset restore")
 				}
 			}
 		}
@@ -375,14 +375,14 @@ func managerNotes(managers []string, where keeper) []string {
 	for _, m := range managers {
 		switch m {
 		case "firewalld":
-			notes = append(notes, "firewalld owns the firewall of this host: what should last is better given to it (firewall-cmd --permanent); its own rules are left to it")
+			notes = append(notes, "firewalld owns the firewall of this host and restores its own rules; add permanent rules there (firewall-cmd --permanent)")
 		case "ufw":
-			notes = append(notes, "ufw owns the table filter of this host: what should last is better put into /etc/ufw/before.rules; its own rules are left to it")
+			notes = append(notes, "ufw owns table filter of this host and restores its own rules; add permanent rules in /etc/ufw/before.rules")
 		case "docker", "podman", "kubernetes", "calico", "cilium", "flannel", "libvirt", "tailscale", "lxd", "incus", "fail2ban":
-			notes = append(notes, m+" makes its own rules anew when it starts: they are left to it")
+			notes = append(notes, m+" adds its own rules when it starts; they are not saved")
 		case "nftables-service":
 			if where.flushedByNft {
-				notes = append(notes, "the service nftables loads /etc/nftables.conf at boot, and a \"flush ruleset\" in it would remove the rules kept here if it comes later")
+				notes = append(notes, "the service nftables loads /etc/nftables.conf at boot; a \"flush ruleset\" in it would remove the saved rules if it runs later")
 			}
 		}
 	}

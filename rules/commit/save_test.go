@@ -144,7 +144,7 @@ func TestOwnUnit(t *testing.T) {
 		if saving.Method != "the unit nattui.service" || saving.Kept != 5 || saving.Left["docker"] != 5 {
 			b.Errorf("saved: %+v", saving)
 		}
-		if !slices.Contains(saving.Notes, "docker makes its own rules anew when it starts: they are left to it") {
+		if !slices.Contains(saving.Notes, "docker adds its own rules when it starts; they are not saved") {
 			b.Errorf("the notes are %q", saving.Notes)
 		}
 		if link, err := os.Readlink(filepath.Join(b.root, "/etc/systemd/system/multi-user.target.wants/nattui.service")); err != nil || link != "/etc/systemd/system/nattui.service" {

@@ -40,11 +40,11 @@ func (c *Committer) keepSettings(p rules.Plan) error {
 	for path, values := range byFile {
 		old, err := os.ReadFile(path)
 		if err != nil && !missing(err) {
-			return fmt.Errorf("keep a setting for boot: %w", err)
+			return fmt.Errorf("save a setting for boot: %w", err)
 		}
 		if text := withSettings(old, values); !bytes.Equal(text, old) {
 			if err := writeFile(path, text, 0o644); err != nil {
-				return fmt.Errorf("keep a setting for boot: %w", err)
+				return fmt.Errorf("save a setting for boot: %w", err)
 			}
 		}
 	}
@@ -58,7 +58,7 @@ func (c *Committer) keptIn(w rules.Sysctl) string { return filepath.Join("/", c.
 func (c *Committer) kept(w rules.Sysctl) (string, error) {
 	text, err := os.ReadFile(c.keptIn(w))
 	if err != nil && !missing(err) {
-		return "", fmt.Errorf("look at what is kept for boot: %w", err)
+		return "", fmt.Errorf("read the saved rules: %w", err)
 	}
 	value := ""
 	for line := range strings.Lines(string(text)) {
@@ -79,16 +79,16 @@ func (c *Committer) keepModule(w rules.Sysctl) error {
 		}
 		old, err := os.ReadFile(path)
 		if err != nil && !missing(err) {
-			return fmt.Errorf("keep a module for boot: %w", err)
+			return fmt.Errorf("save a module for boot: %w", err)
 		}
 		if slices.Contains(strings.Fields(string(old)), module) {
 			continue
 		}
 		if len(old) == 0 {
-			old = []byte("# Kept by nattui.\n")
+			old = []byte("# Saved by nattui.\n")
 		}
 		if err := writeFile(path, append(old, module+"\n"...), 0o644); err != nil {
-			return fmt.Errorf("keep a module for boot: %w", err)
+			return fmt.Errorf("save a module for boot: %w", err)
 		}
 	}
 	return nil
@@ -115,7 +115,7 @@ func withSettings(text []byte, values map[string]string) []byte {
 		out.WriteString(line)
 	}
 	if n := out.Len(); n == 0 {
-		out.WriteString("# Kept by nattui.\n")
+		out.WriteString("# Saved by nattui.\n")
 	} else if out.String()[n-1] != '\n' {
 		out.WriteByte('\n')
 	}

@@ -22,7 +22,7 @@ func (c *Committer) open(ctx context.Context, l *lock) (*journal, error) {
 	if aside, err := c.store.tidy(j, c.clock.Now()); err != nil {
 		c.log.say(err.Error())
 	} else if aside != "" {
-		c.log.say("a part of the journal was damaged and is in " + aside + " now")
+		c.log.say("a part of the journal was damaged and moved to " + aside)
 	}
 	c.noteUnknown(j)
 	c.store.sweep()
@@ -39,7 +39,7 @@ func (c *Committer) recover(ctx context.Context, l *lock, j *journal) error {
 			continue
 		}
 		if err := c.recoverOne(ctx, l, e); err != nil && !c.givenUp(e, err) {
-			return fmt.Errorf("settle change %s, which was interrupted: %w", e.ID, err)
+			return fmt.Errorf("finish change %s, which was interrupted: %w", e.ID, err)
 		}
 	}
 	return nil
@@ -55,7 +55,7 @@ func (c *Committer) givenUp(e *Entry, err error) bool {
 		return false
 	}
 	e.leaving = ""
-	e.State, e.Result = Failed, join("it could not be taken back: "+err.Error(), e.Result)
+	e.State, e.Result = Failed, join("it could not be rolled back: "+err.Error(), e.Result)
 	e.forgetTimes()
 	c.log.write(e)
 	return c.store.append(updateOf(e)) == nil
@@ -67,11 +67,11 @@ func (c *Committer) recoverOne(ctx context.Context, l *lock, e *Entry) error {
 		return c.retreat(ctx, l, e, e.leaving)
 	case e.State == Pending:
 		// Whoever makes a change holds the lock until it stands, and we hold it now.
-		return c.retreat(ctx, l, e, "nattui was ended while it was being made")
+		return c.retreat(ctx, l, e, "nattui was killed while applying it")
 	case e.Unconfirmed():
 		return c.watchOver(ctx, l, e, e.deadline, "it was not confirmed in time")
 	case e.temporary():
-		return c.watchOver(ctx, l, e, e.expires, "its time was over")
+		return c.watchOver(ctx, l, e, e.expires, "its time was up")
 	}
 	return nil
 }
@@ -83,12 +83,12 @@ func (c *Committer) watchOver(ctx context.Context, l *lock, e *Entry, end moment
 	guarded := c.store.guarded(e.ID)
 	switch {
 	case rebooted:
-		return c.retreat(ctx, l, e, "the host was started anew")
+		return c.retreat(ctx, l, e, "the host was rebooted")
 	case left == 0 && (!guarded || end.At+overdue < c.clock.SinceBoot()):
 		return c.retreat(ctx, l, e, why)
 	case left > 0 && !guarded:
 		if err := c.startGuard(ctx, e.ID); err != nil {
-			return c.retreat(ctx, l, e, "its guard was ended and could not be started again")
+			return c.retreat(ctx, l, e, "its guard was killed and could not be restarted")
 		}
 	}
 	return nil
@@ -260,7 +260,7 @@ func (c *Committer) takeBackSettings(e *Entry) (notes []string) {
 			err = fmt.Errorf("it is %q now", now)
 		}
 		if err != nil {
-			notes = append(notes, fmt.Sprintf("%s was not set back to %s: %v", w.Name, w.Old, err))
+			notes = append(notes, fmt.Sprintf("%s was not restored to %s: %v", w.Name, w.Old, err))
 		}
 	}
 	return notes
@@ -328,10 +328,10 @@ func (j *journal) choose(id string) (*Entry, error) {
 	if len(j.entries) > 0 {
 		last := j.entries[len(j.entries)-1]
 		if last.State == RolledBack {
-			return nil, &Absent{fmt.Sprintf("no change waits to be confirmed: change %s was taken back (%s)", last.ID, last.Result)}
+			return nil, &Absent{fmt.Sprintf("there is no unconfirmed change: change %s was rolled back (%s)", last.ID, last.Result)}
 		}
 	}
-	return nil, &Absent{"no change waits to be confirmed"}
+	return nil, &Absent{"there is no unconfirmed change"}
 }
 
 // Confirm says that a change may stand. id "" is the one that waits for it. The
@@ -344,7 +344,7 @@ func (c *Committer) Confirm(ctx context.Context, id string) (Entry, error) {
 // ConfirmUnproven is Confirm for a change of which nothing proves that its operator
 // can still get in; lacking, which is what Proof says, is noted with it.
 func (c *Committer) ConfirmUnproven(ctx context.Context, id, lacking string) (Entry, error) {
-	return c.confirm(ctx, id, "confirmed anyway: "+lacking)
+	return c.confirm(ctx, id, "confirmed without proof: "+lacking)
 }
 
 func (c *Committer) confirm(ctx context.Context, id, note string) (Entry, error) {
@@ -354,7 +354,7 @@ func (c *Committer) confirm(ctx context.Context, id, note string) (Entry, error)
 			return nil
 		case e.State == Unknown && id != "": // whoever names it has looked
 		case !e.Unconfirmed():
-			return &Absent{fmt.Sprintf("change %s does not wait to be confirmed: it is %s%s", e.ID, e.State, inBrackets(e.Result))}
+			return &Absent{fmt.Sprintf("change %s is not waiting for confirmation: it is %s%s", e.ID, e.State, inBrackets(e.Result))}
 		}
 		e.State, e.Result = Confirmed, join(e.Result, note)
 		e.Deadline, e.deadline = time.Time{}, moment{}
@@ -406,9 +406,9 @@ func (c *Committer) decide(ctx context.Context, id string, then func(*lock, *Ent
 
 // notWaiting is the error of rolling back what does not wait any more.
 func notWaiting(e *Entry) error {
-	text := fmt.Sprintf("change %s does not wait to be confirmed: it is %s%s", e.ID, e.State, inBrackets(e.Result))
+	text := fmt.Sprintf("change %s is not waiting for confirmation: it is %s%s", e.ID, e.State, inBrackets(e.Result))
 	if e.Stands() {
-		text += "; to take it back: nattui undo " + e.ID
+		text += "; to undo it: nattui undo " + e.ID
 	}
 	return &Absent{text}
 }

@@ -63,7 +63,7 @@ func Look(dir string) (*Store, error) {
 // prepare makes the directory and sees that it is private.
 func (s *Store) prepare() error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return fmt.Errorf("make the state directory: %w", err)
+		return fmt.Errorf("create the state directory: %w", err)
 	}
 	var stat unix.Stat_t
 	if err := unix.Lstat(s.dir, &stat); err != nil {
@@ -71,9 +71,9 @@ func (s *Store) prepare() error {
 	}
 	switch {
 	case stat.Mode&unix.S_IFMT != unix.S_IFDIR:
-		return fmt.Errorf("the state directory %s is a link or a file; name a directory in %s", s.dir, StateVariable)
+		return fmt.Errorf("the state directory %s is a link or a file; set %s to a directory", s.dir, StateVariable)
 	case int(stat.Uid) != os.Geteuid():
-		return fmt.Errorf("the state directory %s belongs to user %d, who could forge what is in it: %w; name another one in %s", s.dir, stat.Uid, os.ErrPermission, StateVariable)
+		return fmt.Errorf("the state directory %s belongs to user %d, who could forge its contents: %w; set %s to another one", s.dir, stat.Uid, os.ErrPermission, StateVariable)
 	case stat.Mode&0o077 != 0:
 		if err := os.Chmod(s.dir, 0o700); err != nil {
 			return fmt.Errorf("make the state directory private: %w", err)
@@ -92,14 +92,14 @@ func (s *Store) path(name string) string { return filepath.Join(s.dir, name) }
 func (s *Store) open(name string, flags int) (*os.File, error) {
 	file, err := os.OpenFile(s.path(name), flags|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NONBLOCK, 0o600)
 	if errors.Is(err, unix.ENXIO) || errors.Is(err, unix.EISDIR) {
-		return nil, fmt.Errorf("%s is no regular file; move it away: %w", s.path(name), err)
+		return nil, fmt.Errorf("%s is not a regular file; move it away: %w", s.path(name), err)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
 		file.Close()
-		return nil, fmt.Errorf("%s is no regular file; move it away", s.path(name))
+		return nil, fmt.Errorf("%s is not a regular file; move it away", s.path(name))
 	}
 	return file, nil
 }
@@ -136,7 +136,7 @@ func (e *Busy) Error() string {
 	if who == "" {
 		who = "another process"
 	}
-	return fmt.Sprintf("%s is changing the gateway and holds %s, still after %v; nothing was changed", who, e.Path, e.Wait)
+	return fmt.Sprintf("%s is changing the gateway and still holds %s after %v; nothing was changed", who, e.Path, e.Wait)
 }
 
 // errHeld says that somebody else holds a lock.
@@ -222,7 +222,7 @@ func wholeFile() *unix.Flock_t { return &unix.Flock_t{Type: unix.F_WRLCK} }
 func (s *Store) beGuard(id string) (*os.File, error) {
 	file, err := s.open(guardName(id), os.O_RDWR|os.O_CREATE)
 	if err != nil {
-		return nil, fmt.Errorf("open the mark of the guard: %w", err)
+		return nil, fmt.Errorf("open the lock of the guard: %w", err)
 	}
 	if err := unix.FcntlFlock(file.Fd(), unix.F_OFD_SETLK, wholeFile()); err != nil {
 		file.Close()

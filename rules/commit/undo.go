@@ -74,7 +74,7 @@ func (j *journal) undoable(id string) (*Entry, error) {
 			}
 		}
 		if id == "" {
-			return nil, &Absent{"there is no change that could be undone"}
+			return nil, &Absent{"there is no change to undo"}
 		}
 	}
 	e := j.byID[id]
@@ -84,13 +84,13 @@ func (j *journal) undoable(id string) (*Entry, error) {
 	case e.Unconfirmed():
 		return nil, &Unsettled{*e}
 	case e.State == Unknown:
-		return nil, &Absent{fmt.Sprintf("what became of change %s is not known (%s); look, and then: nattui confirm %s, or nattui rollback %s", id, e.Result, id, id)}
+		return nil, &Absent{fmt.Sprintf("the outcome of change %s is not known (%s); check, then run nattui confirm %s or nattui rollback %s", id, e.Result, id, id)}
 	case !e.Stands():
-		return nil, &Absent{fmt.Sprintf("change %s does not stand: it is %s%s", e.ID, e.State, inBrackets(e.Result))}
+		return nil, &Absent{fmt.Sprintf("change %s cannot be undone: it is %s%s", e.ID, e.State, inBrackets(e.Result))}
 	case undone[id] != "":
-		return nil, &Absent{fmt.Sprintf("change %s was undone by change %s already; to make it again: nattui undo %s", id, undone[id], undone[id])}
+		return nil, &Absent{fmt.Sprintf("change %s was already undone by change %s; to redo it: nattui undo %s", id, undone[id], undone[id])}
 	case e.Kind == KindOutside && len(e.Plan.Steps) == 0:
-		return nil, &Absent{fmt.Sprintf("change %s was made outside nattui and is too large to be taken back from here", id)}
+		return nil, &Absent{fmt.Sprintf("change %s was made outside nattui and is too large to undo", id)}
 	}
 	return e, nil
 }
@@ -192,9 +192,9 @@ func undoConflict(e *Entry, now sets, back []rules.Change, notes []string) error
 		break
 	}
 	if len(notes) == 0 {
-		notes = []string{fmt.Sprintf("%d of its %d changes stand no more: others have taken them back already", len(e.Plan.Changes())-len(back), len(e.Plan.Changes()))}
+		notes = []string{fmt.Sprintf("%d of its %d changes are gone: something else has undone them", len(e.Plan.Changes())-len(back), len(e.Plan.Changes()))}
 	}
-	return &Unfit{"change " + e.ID + " cannot be undone any more: " + strings.Join(notes, "; "), conflict}
+	return &Unfit{"change " + e.ID + " can no longer be undone: " + strings.Join(notes, "; "), conflict}
 }
 
 // Unfit is the error of undoing a change that is not as it was made. Nothing was
@@ -211,9 +211,9 @@ func (e *Unfit) Error() string {
 	case c.Want == "":
 		return e.Text + "; nothing was changed"
 	case c.Want == c.Found && c.Change.Op == rules.Insert:
-		return e.Text + ": the rule is there again: " + c.Found + "; nothing was changed"
+		return e.Text + ": the rule exists again: " + c.Found + "; nothing was changed"
 	case c.Want == c.Found:
-		return e.Text + ": the rule that stands there was there before it: " + c.Found + "; nothing was changed"
+		return e.Text + ": the rule at that position was there before: " + c.Found + "; nothing was changed"
 	}
 	return e.Text + ": " + e.Conflict.Error()
 }

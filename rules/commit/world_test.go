@@ -630,7 +630,7 @@ func TestTemporaryRule(t *testing.T) {
 			g.Fatal(err)
 		}
 		g.untilState(e.ID, commit.RolledBack)
-		if got := g.entry(e.ID).Result; got != "its time was over" {
+		if got := g.entry(e.ID).Result; got != "its time was up" {
 			g.Errorf("the journal says %q", got)
 		}
 		g.same("its time is over", g.state(), old)
@@ -686,10 +686,10 @@ func TestTerminalGoesAway(t *testing.T) {
 		master.Close() // as sshd does when the connection is cut
 		_ = shell.Wait()
 		g.untilState("1", commit.RolledBack)
-		if got := g.entry("1").Result; got != "the terminal went away" {
+		if got := g.entry("1").Result; got != "the terminal was closed" {
 			g.Errorf("the journal says %q", got)
 		}
-		g.same("the terminal went away", g.state(), old)
+		g.same("the terminal was closed", g.state(), old)
 		g.nobodyLeft()
 	})
 }

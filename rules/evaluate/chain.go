@@ -128,7 +128,7 @@ func (m *machine) walk(st *state) bool {
 // giveUp ends a packet's way that takes too many rules to follow.
 func (m *machine) giveUp() bool {
 	m.incomplete = true
-	m.doubt(Doubt{What: "more rules to meet than are followed"})
+	m.doubt(Doubt{What: "too many rules to follow"})
 	return false
 }
 

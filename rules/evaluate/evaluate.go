@@ -45,14 +45,14 @@ func NewEvaluator(h Host, programs ...*Program) *Evaluator {
 			}
 		}
 		for table, what := range p.set.Foreign {
-			t.hidden = append(t.hidden, Doubt{What: fmt.Sprintf("the table %s holds %s, which iptables does not show", table, what)})
+			t.hidden = append(t.hidden, Doubt{What: fmt.Sprintf("table %s contains %s, which iptables does not show", table, what)})
 			t.unseen = append(t.unseen, "table "+p.set.Family.NFT()+" "+table)
 		}
 	}
 	for _, n := range h.Natives {
 		for _, f := range rules.Families {
 			if t := &e.families[f]; n.Meets(f) {
-				t.hidden = append(t.hidden, Doubt{What: fmt.Sprintf("%s translates too (%s), and is not evaluated", n, strings.Join(n.Chains, ", "))})
+				t.hidden = append(t.hidden, Doubt{What: fmt.Sprintf("%s also translates (%s) and is not evaluated", n, strings.Join(n.Chains, ", "))})
 				t.unseen = append(t.unseen, n.String())
 			}
 		}
@@ -144,7 +144,7 @@ func (e *Evaluator) complete(p *Packet) (assumed string) {
 	if p.In == "" {
 		return ""
 	}
-	return "arrives by " + p.In + ", where the route back to it leads"
+	return "arrives by " + p.In + ", by the route back to it"
 }
 
 // machine follows one packet. What cannot be known divides its way; every
@@ -237,7 +237,7 @@ func (m *machine) run() {
 		m.work = m.work[:last]
 		if i == maxBranches || len(m.outcomes) >= maxOutcomes {
 			m.incomplete = true
-			m.doubt(Doubt{What: "more possibilities than are followed"})
+			m.doubt(Doubt{What: "too many possible outcomes to follow"})
 			return
 		}
 		m.stack = append(m.stack[:0], b.stack...)

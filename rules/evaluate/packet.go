@@ -86,7 +86,7 @@ const (
 	tcpURG
 )
 
-var errPacket = errors.New("this packet cannot be")
+var errPacket = errors.New("no such packet")
 
 // NewPacket is the first packet of a new flow from src to dst. The ports are 0
 // for a protocol without them, or where they are not known. For ICMP the
@@ -108,32 +108,32 @@ func (p *Packet) Validate() error {
 	case !p.Src.IsValid() || !p.Dst.IsValid():
 		return refuse("it needs a source and a destination address")
 	case p.Src.Is4() != p.Dst.Is4():
-		return refuse("%s is an %s address and %s an %s one; a packet has two of one kind",
+		return refuse("%s is an %s address and %s an %s address; both must be of one family",
 			p.Src, rules.FamilyOf(p.Src).Title(), p.Dst, rules.FamilyOf(p.Dst).Title())
 	case p.Src.Zone() != "" || p.Dst.Zone() != "":
-		return refuse("name the interface apart from the address %s", p.Dst)
+		return refuse("give the interface separately from the address %s", p.Dst)
 	case p.Protocol == 0:
 		return refuse("it needs a protocol, such as tcp, udp or icmp")
 	case p.Protocol == rules.ICMP && p.Src.Is6(), p.Protocol == rules.ICMPv6 && p.Src.Is4():
-		return refuse("%s does not go with %s addresses", rules.ProtoName(p.Protocol), rules.FamilyOf(p.Src).Title())
+		return refuse("%s does not work with %s addresses", rules.ProtoName(p.Protocol), rules.FamilyOf(p.Src).Title())
 	case !p.Protocol.HasPorts() && (p.SrcPort != 0 || p.DstPort != 0):
 		return refuse("%s has no ports", rules.ProtoName(p.Protocol))
 	case p.Src.IsMulticast():
-		return refuse("%s is a group address, which nobody sends from", p.Src)
+		return refuse("%s is a multicast address and cannot be a source", p.Src)
 	case p.Local && p.In != "":
-		return refuse("it is sent by this host and yet arrives by %s", p.In)
+		return refuse("it cannot be sent by this host and arrive by %s", p.In)
 	case p.State > StateUntracked:
-		return refuse("its state is none of new, established, related, invalid and untracked")
+		return refuse("its state must be new, established, related, invalid or untracked")
 	case p.Has&HasTCPFlags != 0 && p.Protocol != rules.TCP:
 		return refuse("%s has no TCP flags", rules.ProtoName(p.Protocol))
 	case p.Has&(HasUID|HasGID) != 0 && p.In != "":
-		return refuse("it arrives by %s: no user of this host sends it", p.In)
+		return refuse("it arrives by %s, so no user of this host sent it", p.In)
 	}
 	switch p.PktType {
 	case "", "unicast", "broadcast", "multicast":
 		return nil
 	}
-	return refuse("%q is no kind of delivery: use unicast, broadcast or multicast", p.PktType)
+	return refuse("%q is not a packet type: use unicast, broadcast or multicast", p.PktType)
 }
 
 func (p *Packet) isICMP() bool { return p.Protocol == rules.ICMP || p.Protocol == rules.ICMPv6 }

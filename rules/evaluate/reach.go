@@ -45,13 +45,13 @@ func (f DeadRule) Sentence() string {
 	}
 	switch f.Kind {
 	case Orphaned:
-		return fmt.Sprintf("No packet comes to the chain %s: no chain that the kernel calls leads there.", f.Chain)
+		return fmt.Sprintf("No packet reaches chain %s: no built-in chain leads to it.", f.Chain)
 	case Duplicate:
 		return rule + " never matches: " + by + " is the same."
 	case AfterAll:
-		return rule + " never matches: " + by + " takes every packet that comes that far."
+		return rule + " never matches: " + by + " matches every packet first."
 	}
-	return rule + " never matches: " + by + " takes all that it would."
+	return rule + " never matches: " + by + " matches all its packets first."
 }
 
 // Reach finds the rules of a table that can never match because earlier ones

@@ -108,7 +108,7 @@ func (m *machine) begin(st *state, resumed bool) bool {
 				other := *st
 				other.swapped = true
 				m.fork(&other)
-				m.doubt(Doubt{What: "both backends have " + hooks[st.stage].table + " rules in " + hooks[st.stage].chain + ", and which come first depends on which were loaded first"})
+				m.doubt(Doubt{What: "both backends have " + hooks[st.stage].table + " rules in " + hooks[st.stage].chain + "; which come first depends on which were loaded first"})
 			}
 		}
 		if int(st.sub) < len(chains) && !(nat && st.bound()) {
@@ -215,11 +215,11 @@ func (m *machine) confirm(st *state) bool {
 	if st.ct.state != StateEstablished && m.e.host.Flows != nil && !st.free {
 		switch m.taken(st, st.src, st.sport, st.dst, st.dport) {
 		case Yes:
-			m.finish(st, Dropped, RuleRef{}, "another flow has the same translation")
+			m.finish(st, Dropped, RuleRef{}, "another connection has the same translation")
 			return false
 		case Unknown:
 			lost := *st
-			m.finish(&lost, Dropped, RuleRef{}, "another flow may have the same translation")
+			m.finish(&lost, Dropped, RuleRef{}, "another connection may have the same translation")
 		}
 	}
 	st.ct.confirmed = true
@@ -257,7 +257,7 @@ func (m *machine) forward(st *state, r Decision) bool {
 		return false
 	}
 	if st.ttl == 1 && st.has&blurredTTL == 0 {
-		m.finish(st, Dropped, RuleRef{}, "its time to live ends here")
+		m.finish(st, Dropped, RuleRef{}, "its TTL expires here")
 		return false
 	}
 	if st.ttl > 0 {

@@ -24,14 +24,14 @@ func (o *Outcome) Sentence(p *Packet) string {
 			b.WriteString(": " + o.Why)
 		}
 	case NoRoute:
-		b.WriteString("goes nowhere: " + o.Why)
+		b.WriteString("not sent: " + o.Why)
 	case Delivered:
 		b.WriteString("to this host at " + dst)
 	default:
 		b.WriteString("out by " + o.Out + " to " + dst)
 	}
 	if o.DNAT {
-		b.WriteString(", sent there by " + o.DNATBy.String())
+		b.WriteString(", DNAT by " + o.DNATBy.String())
 	}
 	if o.SNAT {
 		b.WriteString(", seen as " + src + " by " + o.SNATBy.String())

@@ -66,7 +66,7 @@ func (b *builder) pass(p passage) {
 			return
 		}
 		if by.Table != "filter" || try == 3 {
-			b.warn("", "", "%s still stops it: %s", by, b.lineOf(by))
+			b.warn("", "", "%s still blocks it: %s", by, b.lineOf(by))
 			return
 		}
 		chain, at := b.where(by, hook, path, try)
@@ -99,17 +99,17 @@ func (b *builder) where(by evaluate.RuleRef, hook string, path evaluate.Path, tr
 		return ok && slices.ContainsFunc(c.Rules, func(r rules.Rule) bool { return r.Target.Kind == rules.Jump && r.Target.Name == to })
 	}
 	if _, ok := set.Chain("filter", "DOCKER-USER"); ok && hook == "FORWARD" && jumps("DOCKER-USER") && try == 0 {
-		b.note("Docker sets the policy of FORWARD to DROP; what stands in DOCKER-USER it leaves alone, also when it restarts.")
+		b.note("Docker sets the policy of FORWARD to DROP; it leaves rules in DOCKER-USER alone, even when it restarts.")
 		return "DOCKER-USER", 1
 	}
 	ufw := map[rules.Family]string{rules.IPv4: "ufw-user-", rules.IPv6: "ufw6-user-"}[b.family]
 	ufw += map[string]string{"FORWARD": "forward", "INPUT": "input", "OUTPUT": "output"}[hook]
 	if _, ok := set.Chain("filter", ufw); ok && try == 0 {
-		b.note("ufw writes its chains anew when it is reloaded: to keep this, say it to ufw as well (ufw route allow …), or put it into /etc/ufw/before.rules.")
+		b.note("ufw rewrites its chains when it is reloaded: to keep this rule, also add it to ufw (ufw route allow …) or to /etc/ufw/before.rules.")
 		return ufw, 1
 	}
 	if slices.Contains(b.Managers, "firewalld") {
-		b.note("firewalld owns this firewall and sets it up anew when it is reloaded: its own commands (firewall-cmd --permanent --add-forward-port …, --add-masquerade) are kept.")
+		b.note("firewalld owns this firewall and rebuilds it when it is reloaded; use its own commands to keep rules (firewall-cmd --permanent --add-forward-port …, --add-masquerade).")
 	}
 	if try > 0 || by.Chain == hook && by.Position == 0 {
 		return hook, min(try, 1) // the end first, then the beginning
@@ -143,5 +143,5 @@ func (b *builder) clamp(name string) {
 		return
 	}
 	r := rule("-A FORWARD -o %s -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu", name)
-	b.add(b.place(), "mangle", r, 0, "Packets by "+name+" have to be smaller than elsewhere. This makes both ends of a TCP connection choose a size that fits; without it small pages load and large ones hang.")
+	b.add(b.place(), "mangle", r, 0, "Packets by "+name+" must be smaller than elsewhere. This rule makes both ends of a TCP connection use a size that fits; without it small pages load and large ones hang.")
 }

@@ -169,7 +169,7 @@ func (b *builder) advice() Advice {
 		a.Plan.Steps = nil
 	}
 	if len(a.Plan.Steps) == 0 && !a.Wrong() {
-		a.Notes = append(a.Notes, "everything it needs is there already")
+		a.Notes = append(a.Notes, "everything it needs is already there")
 	}
 	return a
 }
@@ -193,7 +193,7 @@ func (b *builder) add(place rules.Place, table string, r rules.Rule, at int, why
 	if chain, ok := set.Chain(table, r.Chain); ok {
 		for i, other := range chain.Rules {
 			if other.Same(r) {
-				b.note("rule %d of %s does it already: %s", i+1, r.Chain, r.Sentence())
+				b.note("rule %d of %s already does this: %s", i+1, r.Chain, r.Sentence())
 				return
 			}
 		}
@@ -245,13 +245,13 @@ func (b *builder) forwarding(out string) {
 		return
 	}
 	name := "net.ipv4.ip_forward"
-	why := "Linux is no router until it is told to be one: without this nothing passes from one interface to another. It is kept for the next boot as well."
+	why := "Linux does not forward packets by default: without this nothing passes from one interface to another. It is also set at boot."
 	if b.family == rules.IPv6 {
 		name = "net.ipv6.conf.all.forwarding"
 		if up := b.Uplinks[rules.IPv6]; up.Link != "" && up.Dynamic {
 			b.plan.Steps = append(b.plan.Steps, rules.Step{
 				Sysctl: &rules.Sysctl{Name: "net.ipv6.conf." + strings.ReplaceAll(up.Link, ".", "/") + ".accept_ra", Value: "2", Boot: true},
-				Why:    "A host that forwards no longer listens to routers, and would lose its own address and way out on " + up.Link + "; 2 makes it listen all the same.",
+				Why:    "A host that forwards ignores router advertisements by default, and would lose its own address and route on " + up.Link + "; 2 makes it accept them anyway.",
 			})
 		}
 	}

@@ -104,10 +104,10 @@ func TestAdvice(t *testing.T) {
 			"iptables -t mangle -A FORWARD -o tun0 -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu", "- -A FORWARD -s",
 		}},
 		{"share what is shared", "*nat\n:POSTROUTING ACCEPT [0:0]\n-A POSTROUTING -o wan0 -j MASQUERADE\nCOMMIT\n", Share{Net: "192.168.0.0/24"}, []string{
-			"rule 1 of POSTROUTING translates 192.168.0.0/24 already", "everything it needs is there already", "- iptables",
+			"rule 1 of POSTROUTING already translates 192.168.0.0/24", "everything it needs is already there", "- iptables",
 		}},
 		{"share with host bits", "", Share{Net: "192.168.0.1/24"}, []string{"! net: 192.168.0.1/24 is taken as the network 192.168.0.0/24"}},
-		{"share the wrong side", "", Share{Net: "203.0.113.0/24"}, []string{"x net: 203.0.113.0/24 lies on the side of wan0, which is the way out (try 192.168.0.0/24)"}},
+		{"share the wrong side", "", Share{Net: "203.0.113.0/24"}, []string{"x net: 203.0.113.0/24 is on the side of wan0, the uplink (try 192.168.0.0/24)"}},
 		{"share what is nowhere", "", Share{Net: "172.16.0.0/24"}, []string{"x net: there is no route to 172.16.0.0/24"}},
 		{"share by no interface", "", Share{Net: "192.168.0.0/24", Out: "wna0"}, []string{"x out: this host has no interface wna0", "(try wan0)"}},
 		{"publish", dropping, Publish{Port: "80", To: "192.168.0.2:8080"}, []string{
@@ -123,7 +123,7 @@ func TestAdvice(t *testing.T) {
 		{
 			"publish what is published", "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -i wan0 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8080\nCOMMIT\n",
 			Publish{Port: "80", To: "192.168.0.2:8080"},
-			[]string{"rule 1 of PREROUTING sends it there already", "- iptables"},
+			[]string{"rule 1 of PREROUTING already sends it there", "- iptables"},
 		},
 		{
 			"publish behind an exception", "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -i wan0 -p tcp -j ACCEPT\nCOMMIT\n",
@@ -132,25 +132,25 @@ func TestAdvice(t *testing.T) {
 		},
 		{"publish SSH away", "", Publish{Port: "22", To: "192.168.0.2"}, []string{"! port: sshd of this host itself listens on port 22", "! port: you are connected to this host by port 22"}},
 		{"publish this host", "", Publish{Port: "80", To: "192.168.0.1:8080"}, []string{"x to: 192.168.0.1 is this host's own address on lan0"}},
-		{"publish the loopback", "", Publish{Port: "80", To: "127.0.0.1:8080"}, []string{"x to: 127.0.0.1 is this host talking to itself"}},
+		{"publish the loopback", "", Publish{Port: "80", To: "127.0.0.1:8080"}, []string{"x to: 127.0.0.1 is this host itself"}},
 		{"publish without a route", "", Publish{Port: "80", To: "172.16.0.1"}, []string{"x to: there is no route to 172.16.0.1"}},
-		{"publish a bad port", "", Publish{Port: "90-80", To: "192.168.0.2"}, []string{"x port: the range 90-80 runs backwards (try 80-90)"}},
+		{"publish a bad port", "", Publish{Port: "90-80", To: "192.168.0.2"}, []string{"x port: the range 90-80 is reversed (try 80-90)"}},
 		{"publish one-armed", "", Publish{Port: "80", To: "203.0.113.9:8080"}, []string{
 			"iptables -t nat -A POSTROUTING -d 203.0.113.9/32 -o wan0 -p tcp -m tcp --dport 8080 -m conntrack --ctstate DNAT -j SNAT --to-source 203.0.113.1", "will see the gateway as the client",
 		}},
 		{"proxy", "", Proxy{In: "lan0", Port: "80", ToPort: "8888"}, []string{"iptables -t nat -A PREROUTING -i lan0 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 8888", "- listens"}},
 		{"proxy with nobody there", "", Proxy{In: "lan0", Port: "80", ToPort: "8889"}, []string{"! to: nothing listens on port 8889 now"}},
 		{"proxy on the loopback", "", Proxy{In: "lan0", Port: "80", ToPort: "3128"}, []string{"! to: the service squid listens on 127.0.0.1 only"}},
-		{"proxy from the world", "", Proxy{In: "wan0", Port: "80", ToPort: "8888"}, []string{"! in: wan0 is the way to the world", "(try lan0)"}},
+		{"proxy from the world", "", Proxy{In: "wan0", Port: "80", ToPort: "8888"}, []string{"! in: wan0 is the uplink", "(try lan0)"}},
 		{"one to one", "", OneToOne{Outside: "198.51.100.8/29", Inside: "192.168.0.8/29"}, []string{
 			"iptables -t nat -A PREROUTING -d 198.51.100.8/29 -i wan0 -j NETMAP --to 192.168.0.8/29",
 			"iptables -t nat -A POSTROUTING -s 192.168.0.8/29 -o wan0 -j NETMAP --to 198.51.100.8/29",
 		}},
-		{"one to several", "", OneToOne{Outside: "198.51.100.8/29", Inside: "192.168.0.0/24"}, []string{"x inside: 198.51.100.8/29 has 29 bits and 192.168.0.0/24 24", "(try 192.168.0.0/29)"}},
+		{"one to several", "", OneToOne{Outside: "198.51.100.8/29", Inside: "192.168.0.0/24"}, []string{"x inside: 198.51.100.8/29 has 29 bits and 192.168.0.0/24 has 24", "(try 192.168.0.0/29)"}},
 		{
 			"move nothing", "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -i wan0 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8080\nCOMMIT\n",
 			Move{From: "192.168.0.4", To: "192.168.0.5"},
-			[]string{"x from: no rule sends anything to 192.168.0.4 (try 192.168.0.2:8080)"},
+			[]string{"x from: no rule forwards to 192.168.0.4 (try 192.168.0.2:8080)"},
 		},
 	} {
 		got := told(c.recipe.Advise(gateway(t, c.tables)))

@@ -25,10 +25,10 @@ func (m Move) Advise(h Host) Advice {
 	}
 	switch {
 	case from == to:
-		b.wrong("to", "", "it is there already: write the address of the new server")
+		b.wrong("to", "", "it is already there: enter the address of the new server")
 		return b.advice()
 	case from.Addr().Is4() != to.Addr().Is4():
-		b.wrong("to", "", "%s and %s are of two families, and NAT does not go from one to the other", from.Addr(), to.Addr())
+		b.wrong("to", "", "%s and %s are of different families; NAT cannot translate between them", from.Addr(), to.Addr())
 		return b.advice()
 	}
 	if _, ok := b.machine("to", to.Addr()); !ok {
@@ -36,20 +36,20 @@ func (m Move) Advise(h Host) Advice {
 	}
 	moved := b.moveRules(from, to)
 	if moved == 0 {
-		b.wrong("from", b.aServer(), "no rule sends anything to %s", m.From)
+		b.wrong("from", b.aServer(), "no rule forwards to %s", m.From)
 		return b.advice()
 	}
 	for _, f := range h.Flows {
 		if f.Server.Addr() == from.Addr() && (from.Port() == 0 || f.Server.Port() == from.Port()) && b.family.Holds(f.Src.Addr()) {
 			forget := f.Forget
-			b.plan.Steps = append(b.plan.Steps, rules.Step{Forget: &forget, Why: "A flow keeps the translation of its first packet: until it is forgotten it goes on to the old server."})
+			b.plan.Steps = append(b.plan.Steps, rules.Step{Forget: &forget, Why: "A connection keeps the translation of its first packet: until it is forgotten, it goes to the old server."})
 		}
 	}
 	if len(h.Flows) > 0 {
-		b.note("connections that are open break: the new server does not know them, and clients connect again.")
+		b.note("open connections break: the new server does not know them, so clients must reconnect.")
 	}
 	b.proof.Server = to
-	b.proof.Try = "from outside, use the service as before"
+	b.proof.Try = "use the service from outside"
 	return b.advice()
 }
 
@@ -61,7 +61,7 @@ func (b *builder) endpoint(field, text string) (netip.AddrPort, bool) {
 	ap, err := netip.ParseAddrPort(text)
 	switch {
 	case text == "" && field == "from":
-		b.wrong(field, b.aServer(), "the server as it is now is missing: ADDRESS or ADDRESS:PORT")
+		b.wrong(field, b.aServer(), "the current server is missing: ADDRESS or ADDRESS:PORT")
 		return netip.AddrPort{}, false
 	case text == "":
 		b.wrong(field, "", "the new server is missing: ADDRESS or ADDRESS:PORT")
@@ -71,7 +71,7 @@ func (b *builder) endpoint(field, text string) (netip.AddrPort, bool) {
 		if field == "from" {
 			nearest = b.aServer()
 		}
-		b.wrong(field, nearest, "%q is no server: write ADDRESS or ADDRESS:PORT", text)
+		b.wrong(field, nearest, "%q is not a server: use ADDRESS or ADDRESS:PORT", text)
 		return netip.AddrPort{}, false
 	}
 	return ap, true
@@ -110,13 +110,13 @@ func (b *builder) moveRules(from, to netip.AddrPort) int {
 						continue
 					}
 					if owner := rules.OwnerOf(r); owner != "" && !forOthers(chain.Name) {
-						b.warn("from", "", "a rule of %s sends it there, and %s would make it anew: change it there", owner, owner)
+						b.warn("from", "", "a rule of %s forwards to it, and %s would add that rule again: change it there", owner, owner)
 						continue
 					}
-					why := "The firewall and the way back have to know the new server as well."
+					why := "The firewall and the return path must also use the new server."
 					if destination {
 						moved++
-						why = fmt.Sprintf("What went to %s goes to %s.", r.Target.To, next.Target.To)
+						why = fmt.Sprintf("Traffic for %s now goes to %s.", r.Target.To, next.Target.To)
 						b.proof.Translating = append(b.proof.Translating, Watched{place, table.Name, chain.Name, next.String()})
 					}
 					b.change(rules.Change{

@@ -14,18 +14,18 @@ import (
 func (b *builder) machine(field string, a netip.Addr) (link string, ok bool) {
 	switch {
 	case a.IsLoopback():
-		b.wrong(field, "", "%s is this host talking to itself; for a service on this host use the recipe for a proxy (REDIRECT)", a)
+		b.wrong(field, "", "%s is this host itself; for a service on this host use the proxy recipe (REDIRECT)", a)
 		return "", false
 	case a.IsUnspecified() || a.IsMulticast():
-		b.wrong(field, b.machineLike(a), "%s is not the address of one machine", a)
+		b.wrong(field, b.machineLike(a), "%s is not the address of a single machine", a)
 		return "", false
 	}
 	if link, own := b.local(a); own {
-		b.wrong(field, b.machineLike(a), "%s is this host's own address on %s: a service of this host needs no forwarding; another port is the recipe for a proxy (REDIRECT)", a, link)
+		b.wrong(field, b.machineLike(a), "%s is this host's own address on %s: a service on this host needs no forwarding; to use another port, use the proxy recipe (REDIRECT)", a, link)
 		return "", false
 	}
 	if _, net, ok := b.netOf(a); ok && a.Is4() && net.Bits() < 31 && (a == net.Addr() || a == last(net)) {
-		b.wrong(field, b.machineLike(a), "%s is no machine: it means all of %s", a, net)
+		b.wrong(field, b.machineLike(a), "%s is not a machine: it means all of %s", a, net)
 		return "", false
 	}
 	r, known := b.route(a)
@@ -70,9 +70,9 @@ func (b *builder) checkWayOut(field, name string) {
 	up := b.Uplinks[b.family].Link
 	switch {
 	case name == "" && up == "":
-		b.wrong(field, "", "an interface is missing: this host has no default route for %s, so its way to the world is not known", b.family.Title())
+		b.wrong(field, "", "an interface is missing: this host has no default route for %s, so its uplink is not known", b.family.Title())
 	case name == "lo":
-		b.wrong(field, up, "lo is this host talking to itself, and no way out")
+		b.wrong(field, up, "lo is this host itself, not an uplink")
 	default:
 		b.checkLink(field, name)
 	}

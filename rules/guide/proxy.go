@@ -18,7 +18,7 @@ type Proxy struct {
 	In       string // the interface that the clients' packets arrive on
 	Port     string // what the clients ask for
 	ToPort   string // where the service of this host listens
-	// Except is a network that is left alone; "" none.
+	// Except is a destination network that is not redirected; "" none.
 	Except string
 }
 
@@ -42,11 +42,11 @@ func (p Proxy) Advise(h Host) Advice {
 		return b.advice()
 	}
 	if p.In == "lo" {
-		b.wrong("in", b.insideLink(p.In), "nothing from outside arrives on lo, which is this host talking to itself")
+		b.wrong("in", b.insideLink(p.In), "nothing from outside arrives on lo: it is this host itself")
 		return b.advice()
 	}
 	if p.In == h.Uplinks[p.Family].Link {
-		b.warn("in", b.insideLink(p.In), "%s is the way to the world: strangers would be sent to the proxy, and not your own machines", p.In)
+		b.warn("in", b.insideLink(p.In), "%s is the uplink: strangers would be sent to the proxy, not your own machines", p.In)
 	}
 	b.plan.Title = fmt.Sprintf("Redirect %s port %s from %s to port %d of this host", p.Protocol, portText(port), p.In, to.Lo)
 	local := b.checkListener(p, number, port, to.Lo)
@@ -54,7 +54,7 @@ func (p Proxy) Advise(h Host) Advice {
 	if p.Except != "" {
 		net, ok := b.network("except", p.Except)
 		if ok && !b.family.Holds(net.Addr()) {
-			b.wrong("except", "", "this is about %s, and %s is not", b.family.Title(), net)
+			b.wrong("except", "", "this is for %s, and %s is not", b.family.Title(), net)
 		}
 		if b.failed() {
 			return b.advice()
@@ -66,10 +66,10 @@ func (p Proxy) Advise(h Host) Advice {
 		match += " -m addrtype ! --dst-type LOCAL"
 	}
 	b.translate(rule("%s -j REDIRECT --to-ports %d", match, to.Lo), 0,
-		fmt.Sprintf("What arrives on %s for port %s, whoever it was meant for, is given to port %d of this host. Only what arrives there: what the proxy itself sends passes OUTPUT, and is not caught in a circle.", p.In, portText(port), to.Lo))
+		fmt.Sprintf("Packets that arrive on %s for port %s, whatever their destination, are redirected to port %d of this host. What the proxy itself sends passes OUTPUT and is not redirected, so there is no loop.", p.In, portText(port), to.Lo))
 	b.passProxy(p, number, port, to.Lo)
 	b.proof.Protocol = number
-	b.proof.Try = fmt.Sprintf("from a machine behind %s, open a connection to port %d of anybody", p.In, port.Lo)
+	b.proof.Try = fmt.Sprintf("from a machine behind %s, open a connection to port %d of any server", p.In, port.Lo)
 	if own := b.addressOn(p.In); own.IsValid() {
 		b.proof.Server = netip.AddrPortFrom(own, to.Lo)
 	}
@@ -93,7 +93,7 @@ func (b *builder) checkListener(p Proxy, number rules.Protocol, port rules.Ports
 	}
 	own := b.addressOn(p.In)
 	if !own.IsValid() {
-		b.warn("in", "", "%s has no %s address, and REDIRECT needs one to send packets to", p.In, b.family.Title())
+		b.warn("in", "", "%s has no %s address; REDIRECT needs one to send packets to", p.In, b.family.Title())
 		return false
 	}
 	if _, ok := b.Listens(number, netip.AddrPortFrom(own, to)); !ok {
@@ -102,16 +102,16 @@ func (b *builder) checkListener(p Proxy, number rules.Protocol, port rules.Ports
 			loopback = netip.IPv6Loopback()
 		}
 		if program, ok := b.Listens(number, netip.AddrPortFrom(loopback, to)); ok {
-			b.warn("to", "", "%s listens on %s only: what is redirected comes to %s, so it has to listen there, or on all addresses", strings.TrimSpace("the service "+program), loopback, own)
+			b.warn("to", "", "%s listens on %s only: redirected packets go to %s, so it must listen there or on all addresses", strings.TrimSpace("the service "+program), loopback, own)
 		} else {
-			b.warn("to", "", "nothing listens on port %d now: until something does, clients are refused", to)
+			b.warn("to", "", "nothing listens on port %d now: until something does, connections are refused", to)
 		}
 	}
 	if program, ok := b.Listens(number, netip.AddrPortFrom(own, port.Lo)); ok && port.Lo != to {
 		if program == "" {
 			program = "a program"
 		}
-		b.note("%s of this host listens on port %d itself: what is meant for this host is left to it.", program, port.Lo)
+		b.note("%s of this host listens on port %d itself: packets for this host are not redirected.", program, port.Lo)
 		return true
 	}
 	return false
@@ -127,7 +127,7 @@ func (b *builder) passProxy(p Proxy, number rules.Protocol, port rules.Ports, to
 	b.pass(passage{
 		evaluate.Packet{Protocol: number, Src: src, Dst: world(b.family), SrcPort: 40000, DstPort: port.Lo, In: p.In},
 		rule("-A INPUT -i %s -p %s -m %s --dport %d -j ACCEPT", p.In, p.Protocol, p.Protocol, to),
-		fmt.Sprintf("After the redirection the packets are for this host itself, and its firewall does not let them in at port %d.", to),
+		fmt.Sprintf("After the redirect the packets are for this host itself, and its firewall blocks them at port %d.", to),
 	})
 	own := b.addressOn(p.In)
 	if !own.IsValid() {
@@ -136,7 +136,7 @@ func (b *builder) passProxy(p Proxy, number rules.Protocol, port rules.Ports, to
 	b.pass(passage{
 		evaluate.Packet{Protocol: number, Src: own, Dst: src, SrcPort: to, DstPort: 40000, Out: p.In, Local: true, State: evaluate.StateEstablished},
 		rule("-A OUTPUT -o %s -p %s -m %s --sport %d %s", p.In, p.Protocol, p.Protocol, to, answers),
-		fmt.Sprintf("What port %d answers has to leave this host as well.", to),
+		fmt.Sprintf("The replies of port %d must also be allowed to leave this host.", to),
 	})
 }
 
@@ -162,11 +162,11 @@ func (o OneToOne) Advise(h Host) Advice {
 	}
 	switch {
 	case outside.Addr().Is4() != inside.Addr().Is4():
-		b.wrong("inside", b.anInsideNet(o.Out), "%s and %s are of two families, and NAT does not go from one to the other", outside.Addr(), inside.Addr())
+		b.wrong("inside", b.anInsideNet(o.Out), "%s and %s are of different families; NAT cannot translate between them", outside.Addr(), inside.Addr())
 	case outside.Overlaps(inside):
-		b.wrong("inside", b.anInsideNet(o.Out), "%s is the outer address itself: write the one that the machine has inside", inside)
+		b.wrong("inside", b.anInsideNet(o.Out), "%s is the public address itself: enter the machine's inside address", inside)
 	case outside.Addr().IsUnspecified() || outside.Addr().IsLoopback() || outside.Addr().IsMulticast():
-		b.wrong("outside", "", "%s is not the address of one machine", outside.Addr())
+		b.wrong("outside", "", "%s is not the address of a single machine", outside.Addr())
 	case inside.IsSingleIP():
 		b.machine("inside", inside.Addr())
 	}
@@ -174,10 +174,10 @@ func (o OneToOne) Advise(h Host) Advice {
 		return b.advice()
 	}
 	if link, net, ok := b.netOf(outside.Addr()); ok && link != o.Out {
-		b.warn("outside", "", "%s lies in %s, the network of %s, and not on the way out", outside.Addr(), net, link)
+		b.warn("outside", "", "%s is in %s, the network of %s, not on the uplink", outside.Addr(), net, link)
 	}
 	if outside.Bits() != inside.Bits() {
-		b.wrong("inside", netip.PrefixFrom(inside.Addr(), outside.Bits()).Masked().String(), "%s has %d bits and %s %d: one to one needs as many addresses on both sides", outside, outside.Bits(), inside, inside.Bits())
+		b.wrong("inside", netip.PrefixFrom(inside.Addr(), outside.Bits()).Masked().String(), "%s has %d bits and %s has %d: one to one needs as many addresses on both sides", outside, outside.Bits(), inside, inside.Bits())
 		return b.advice()
 	}
 	r, known := b.route(b.someHost(inside))
@@ -198,17 +198,17 @@ func (b *builder) oneToOne(o OneToOne, outside, inside netip.Prefix) {
 	at := 0
 	if b.translatedAlready(inside, o.Out) != "" {
 		at = 1
-		b.note("it stands first in POSTROUTING: a wider rule there would take these packets before.")
+		b.note("it goes first in POSTROUTING, where a broader rule would otherwise match these packets first.")
 	}
 	b.proof.Translating = nil
-	const whyIn = "What comes for %s goes to %s, whatever port it asks for."
-	const whyOut = "What %s itself begins is seen as %s: the way out has to match the way in."
+	const whyIn = "Packets for %s go to %s, on every port."
+	const whyOut = "Connections from %s are seen as %s, so that both directions use the same address."
 	if inside.IsSingleIP() {
 		b.translate(rule("-A PREROUTING -d %s -i %s -j DNAT --to-destination %s", outside, o.Out, inside.Addr()), 0, fmt.Sprintf(whyIn, outside.Addr(), inside.Addr()))
 		b.add(b.place(), "nat", rule("-A POSTROUTING -s %s -o %s -j SNAT --to-source %s", inside, o.Out, outside.Addr()), at, fmt.Sprintf(whyOut, inside.Addr(), outside.Addr()))
 		return
 	}
-	b.translate(rule("-A PREROUTING -d %s -i %s -j NETMAP --to %s", outside, o.Out, inside), 0, fmt.Sprintf(whyIn+" The machine's own part of the address stays.", outside, inside))
+	b.translate(rule("-A PREROUTING -d %s -i %s -j NETMAP --to %s", outside, o.Out, inside), 0, fmt.Sprintf(whyIn+" The host part of the address stays.", outside, inside))
 	b.add(b.place(), "nat", rule("-A POSTROUTING -s %s -o %s -j NETMAP --to %s", inside, o.Out, outside), at, fmt.Sprintf(whyOut, inside, outside))
 }
 
@@ -219,15 +219,15 @@ func (b *builder) passBoth(o OneToOne, outside, inside netip.Prefix, in string) 
 	for _, host := range b.someHosts(inside) {
 		b.pass(passage{
 			evaluate.Packet{Protocol: rules.TCP, Src: world(b.family), Dst: counterpart(host, outside), SrcPort: 40000, DstPort: 80, In: o.Out},
-			rule("-A FORWARD -d %s -i %s -o %s -j ACCEPT", inside, o.Out, in), fmt.Sprintf("The firewall stops what passes the gateway: this lets everything for %s in.", inside),
+			rule("-A FORWARD -d %s -i %s -o %s -j ACCEPT", inside, o.Out, in), fmt.Sprintf("The firewall blocks forwarded packets; this lets everything for %s in.", inside),
 		})
 		b.pass(passage{
 			evaluate.Packet{Protocol: rules.TCP, Src: host, Dst: world(b.family), SrcPort: 40000, DstPort: 443, In: in, Out: o.Out},
-			rule("-A FORWARD -s %s -i %s -o %s -j ACCEPT", inside, in, o.Out), fmt.Sprintf("This lets everything from %s out, its answers as well.", inside),
+			rule("-A FORWARD -s %s -i %s -o %s -j ACCEPT", inside, in, o.Out), fmt.Sprintf("This lets everything from %s out, including its replies.", inside),
 		})
 		b.pass(passage{
 			evaluate.Packet{Protocol: rules.TCP, Src: world(b.family), Dst: host, SrcPort: 443, DstPort: 40000, In: o.Out, Out: in, State: evaluate.StateEstablished},
-			rule("-A FORWARD -d %s -i %s -o %s %s", inside, o.Out, in, answers), "Answers come back.",
+			rule("-A FORWARD -d %s -i %s -o %s %s", inside, o.Out, in, answers), "Replies come back.",
 		})
 	}
 }
@@ -249,7 +249,7 @@ func counterpart(host netip.Addr, net netip.Prefix) netip.Addr {
 func (b *builder) checkArrival(o OneToOne, outside netip.Prefix) {
 	if _, own := b.local(outside.Addr()); own && outside.IsSingleIP() {
 		if outside.Addr() == b.Uplinks[b.family].Addr {
-			b.warn("outside", "", "%s is this host's own address: everything that asks for it goes to %s, also what is for this host", outside.Addr(), o.Inside)
+			b.warn("outside", "", "%s is this host's own address: everything sent to it goes to %s, including what is for this host", outside.Addr(), o.Inside)
 		}
 		if b.Session.Addr().Unmap() == outside.Addr() {
 			b.warn("outside", "", "you are connected to %s: new sessions like yours would go to %s", outside.Addr(), o.Inside)
@@ -257,8 +257,8 @@ func (b *builder) checkArrival(o OneToOne, outside netip.Prefix) {
 		return
 	}
 	if link, net, ok := b.netOf(outside.Addr()); ok && link == o.Out {
-		b.warn("outside", "", "%s lies in %s, the network of %s, and nobody answers when the router asks who has these addresses: give each to the interface, as with  ip address add %s dev %s", outside, net, link, full(outside.Addr()), link)
+		b.warn("outside", "", "%s is in %s, the network of %s, and nobody answers ARP for these addresses: add each to the interface, as with  ip address add %s dev %s", outside, net, link, full(outside.Addr()), link)
 		return
 	}
-	b.note("the router in front has to send what is for %s to this gateway", outside)
+	b.note("the router in front must send packets for %s to this gateway", outside)
 }

@@ -96,16 +96,16 @@ func (b *builder) understand(p Publish) (service, bool) {
 	s.oneArmed = s.link == s.out
 	if s.oneArmed && s.WayBack != "elsewhere" {
 		if s.WayBack == "gateway" {
-			b.warn("way-back", "elsewhere", "the server is on %s, where clients come in as well: its answers would reach them directly, from an address they never asked", s.link)
+			b.warn("way-back", "elsewhere", "the server is on %s, where clients also come in: it would reply to them directly, and they would drop the reply", s.link)
 		} else {
 			s.WayBack = "elsewhere"
-			b.note("the server is on %s, where clients come in as well, so that its answers would go past the gateway: they are made to come back.", s.link)
+			b.note("the server is on %s, where clients also come in, so its replies would bypass the gateway; SNAT makes them come back.", s.link)
 		}
 	}
 	switch s.WayBack {
 	case "":
 		s.WayBack = "gateway"
-		b.note("the server has to answer by way of this gateway, so it has to be its router; if it is not, say that the way back is elsewhere.")
+		b.note("the server must reply through this gateway, so this must be the server's gateway; if it is not, set the server's gateway to another.")
 	case "gateway", "elsewhere":
 	default:
 		b.wrong("way-back", "gateway", "%q is neither gateway nor elsewhere", s.WayBack)
@@ -126,11 +126,11 @@ func (b *builder) ports(field, text string) (rules.Ports, bool) {
 	case text == "":
 		b.wrong(field, "", "a port is missing: a number from 1 to 65535, or a range such as 8000-8010")
 	case strings.Contains(text, ",") || len(strings.Fields(text)) > 1:
-		b.wrong(field, strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })[0], "%q are several ports: one at a time, or a range such as 8000-8010", text)
+		b.wrong(field, strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })[0], "%q is several ports: use one port or a range such as 8000-8010", text)
 	case err != nil || l == 0:
-		b.wrong(field, nearestPort(text), "%q is no port: a number from 1 to 65535, or a range such as 8000-8010", text)
+		b.wrong(field, nearestPort(text), "%q is not a port: use a number from 1 to 65535, or a range such as 8000-8010", text)
 	case h < l:
-		b.wrong(field, fmt.Sprintf("%d-%d", h, l), "the range %s runs backwards", text)
+		b.wrong(field, fmt.Sprintf("%d-%d", h, l), "the range %s is reversed", text)
 	default:
 		return rules.Ports{Lo: uint16(l), Hi: uint16(h)}, true
 	}
@@ -147,14 +147,14 @@ func (b *builder) understandServer(s *service) {
 	server, err := netip.ParseAddr(addr)
 	switch {
 	case s.To == "":
-		b.wrong("to", "", "a server is missing: write its address, such as 192.168.0.2 or 192.168.0.2:8080")
+		b.wrong("to", "", "a server is missing: enter its address, such as 192.168.0.2 or 192.168.0.2:8080")
 		return
 	case err != nil || server.Zone() != "":
 		nearest := nearestServer(s.To)
 		if nearest == "" && s.To[0] >= '0' && s.To[0] <= '9' {
 			nearest = b.machineLike(netip.Addr{})
 		}
-		b.wrong("to", nearest, "%q is no server: write its address, such as 192.168.0.2 or 192.168.0.2:8080", s.To)
+		b.wrong("to", nearest, "%q is not a server: use its address, such as 192.168.0.2 or 192.168.0.2:8080", s.To)
 		return
 	}
 	s.server, s.toPorts = server, s.ports
@@ -174,7 +174,7 @@ func (b *builder) understandServer(s *service) {
 			if !s.ports.Single() {
 				nearest = server.String()
 			}
-			b.wrong("to", nearest, "a range of ports goes to the same ports: the kernel would choose any of %s for each connection", port)
+			b.wrong("to", nearest, "a port range maps to the same ports: otherwise the kernel would choose any of %s for each connection", port)
 			return
 		}
 	}
@@ -188,7 +188,7 @@ func (b *builder) understandServer(s *service) {
 			s.link = link
 		}
 	} else if s.link != "" && s.link == b.Uplinks[b.family].Link && private(server) {
-		b.warn("to", b.machineLike(server), "%s is in no network inside: its packets would leave by %s, which is the way to the world", server, s.link)
+		b.warn("to", b.machineLike(server), "%s is not in a network inside: its packets would leave by %s, the uplink", server, s.link)
 	}
 }
 
@@ -199,25 +199,25 @@ func (b *builder) understandAddress(s *service) {
 		a, err := netip.ParseAddr(s.At)
 		switch {
 		case err != nil:
-			b.wrong("at", spell(up.Addr), "%q is no %s address", s.At, b.family.Title())
+			b.wrong("at", spell(up.Addr), "%q is not an %s address", s.At, b.family.Title())
 			return
 		case !b.family.Holds(a):
-			b.wrong("at", spell(up.Addr), "the server's address is %s and %s is not: NAT does not go from one family to the other", b.family.Title(), a)
+			b.wrong("at", spell(up.Addr), "the server's address is %s and %s is not: NAT cannot translate between families", b.family.Title(), a)
 			return
 		case a.IsLoopback() || a.IsUnspecified() || a.IsMulticast():
-			b.wrong("at", spell(up.Addr), "nobody outside can ask for %s", a)
+			b.wrong("at", spell(up.Addr), "nobody outside can reach %s", a)
 			return
 		}
 		s.at, s.dynamic = a, up.Dynamic && a == up.Addr
 		if link, own := b.local(a); own {
 			s.out = link
 		} else if len(b.Kernel.Interfaces) > 0 {
-			b.warn("at", spell(up.Addr), "%s is not an address of this host: it works only if the router sends its packets here", a)
+			b.warn("at", spell(up.Addr), "%s is not an address of this host: this works only if the router sends its packets here", a)
 		}
 		return
 	}
 	if !s.at.IsValid() {
-		b.wrong("at", "", "this host's %s address to the world is not known: say which one clients will ask for", b.family.Title())
+		b.wrong("at", "", "this host's public %s address is not known: enter the one that clients will use", b.family.Title())
 	}
 }
 
@@ -233,7 +233,7 @@ func (b *builder) doubtService(s *service) {
 				if program == "" {
 					program = "a program"
 				}
-				b.warn("port", "", "%s of this host itself listens on port %d: it would no longer be reached at %s", program, port, s.at)
+				b.warn("port", "", "%s of this host itself listens on port %d: it could no longer be reached at %s", program, port, s.at)
 			}
 		}
 	}
@@ -272,12 +272,12 @@ func (b *builder) publish(s service, proto string) {
 	switch {
 	case s.Inside && s.dynamic:
 		r = rule("-A PREROUTING -p %s -m %s --dport %s -m addrtype --dst-type LOCAL %s -j DNAT --to-destination %s", proto, proto, ports, comment, to)
-		b.note("the address may change, so every address of this host is meant, also those inside.")
+		b.note("the address may change, so the rule matches every address of this host, including those inside.")
 	case s.Inside:
 		r = rule("-A PREROUTING %s %s -j DNAT --to-destination %s", asked, match, to)
 	}
 	if !b.taken(first, s) {
-		b.translate(r, b.exception(first, r), fmt.Sprintf("What asks for port %s of %s goes to %s instead. This happens before routing, so that the packet takes the way to the server.", portText(s.ports), s.at, to))
+		b.translate(r, b.exception(first, r), fmt.Sprintf("Packets for port %s of %s go to %s instead. This happens before routing, so that they are routed to the server.", portText(s.ports), s.at, to))
 	}
 	if b.failed() {
 		return
@@ -302,18 +302,18 @@ func (b *builder) passHost(s service, proto string, first evaluate.Packet, toPor
 	own.In, own.Src, own.Local = "", s.at, true
 	b.pass(passage{
 		own, rule("-A OUTPUT -d %s -p %s -m %s --dport %s -j ACCEPT", full(s.server), proto, proto, toPorts),
-		"The firewall also stops what this host itself sends to the server.",
+		"The firewall also blocks what this host itself sends to the server.",
 	})
 	answer := evaluate.Packet{
 		Protocol: first.Protocol, Src: s.server, Dst: s.at, SrcPort: s.toPorts.Lo, DstPort: 40000, In: s.link, State: evaluate.StateEstablished,
 	}
 	b.pass(passage{
 		answer, rule("-A INPUT -s %s -p %s -m %s --sport %s %s", full(s.server), proto, proto, toPorts, answers),
-		"The server's answers to this host have to be let in as well.",
+		"The server's replies to this host must also be let in.",
 	})
 }
 
-const hostWhy = "What this host itself sends does not pass PREROUTING: the same rule in OUTPUT makes the service reachable from here as well."
+const hostWhy = "What this host itself sends does not pass PREROUTING: the same rule in OUTPUT makes the service reachable from this host too."
 
 // taken looks for a rule that translates the packet already: to where it should
 // go, or elsewhere, which is a problem.
@@ -327,7 +327,7 @@ func (b *builder) taken(first evaluate.Packet, s service) bool {
 			continue
 		}
 		if o.Dst.Addr == s.server && o.Dst.Ports.Contains(s.toPorts.Lo) && path.Certain {
-			b.note("rule %d of %s sends it there already: %s", o.DNATBy.Position, o.DNATBy.Chain, b.lineOf(o.DNATBy))
+			b.note("rule %d of %s already sends it there: %s", o.DNATBy.Position, o.DNATBy.Chain, b.lineOf(o.DNATBy))
 			b.proof.Translating = append(b.proof.Translating, Watched{o.DNATBy.Place, "nat", o.DNATBy.Chain, b.lineOf(o.DNATBy)})
 			return true
 		}
@@ -364,7 +364,7 @@ func (b *builder) exception(first evaluate.Packet, last rules.Rule) int {
 	}
 	for _, v := range path.Visits {
 		if v.Table == "nat" && v.Chain == "PREROUTING" && v.Position > 0 && v.Verdict == evaluate.Yes && v.Place == b.place() {
-			b.note("it stands before rule %d of PREROUTING, which would let the packet go untranslated: %s", v.Position, v.Rule)
+			b.note("it goes before rule %d of PREROUTING, which would accept the packet untranslated: %s", v.Position, v.Rule)
 			return v.Position
 		}
 	}
@@ -374,18 +374,18 @@ func (b *builder) exception(first evaluate.Packet, last rules.Rule) int {
 // passService lets the translated packet and its answers through FORWARD.
 func (b *builder) passService(s service, proto string, first evaluate.Packet, toPorts string) {
 	accept := rule("-A FORWARD -d %s -p %s -m %s --dport %s -j ACCEPT", full(s.server), proto, proto, toPorts)
-	b.pass(passage{first, accept, fmt.Sprintf("The firewall stops what passes the gateway. It sees the packet after translation, so it is the server's address and port, %s, that have to be let through.", withPort(s.server, portText(s.toPorts)))})
+	b.pass(passage{first, accept, fmt.Sprintf("The firewall blocks forwarded packets. It sees the packet after translation, so this rule allows the server's address and port, %s.", withPort(s.server, portText(s.toPorts)))})
 	if s.Inside && s.net.IsValid() {
 		from := first
 		from.In, from.Src = s.link, b.otherHost(s)
-		b.pass(passage{from, accept, "The firewall also stops what comes from inside and goes back inside."})
+		b.pass(passage{from, accept, "The firewall also blocks what comes from inside and goes back inside."})
 	}
 	back := evaluate.Packet{
 		Protocol: first.Protocol, Src: s.server, Dst: world(b.family), SrcPort: s.toPorts.Lo, DstPort: 40000, In: s.link, Out: s.out, State: evaluate.StateEstablished,
 	}
 	b.pass(passage{
 		back, rule("-A FORWARD -s %s -p %s -m %s --sport %s %s", full(s.server), proto, proto, toPorts, answers),
-		"The server's answers have to pass as well: those of connections that were let in.",
+		"The server's replies must also pass: those of connections that were let in.",
 	})
 }
 
@@ -410,14 +410,14 @@ func (b *builder) wayBack(s service, proto, toPorts string) {
 	}
 	match := fmt.Sprintf("-p %s -m %s --dport %s -m conntrack --ctstate DNAT", proto, proto, toPorts)
 	if s.WayBack == "elsewhere" {
-		b.note("the server will see the gateway as the client of every connection: its log no longer tells who it was.")
+		b.note("the server will see the gateway as the client of every connection: its log no longer shows the real client.")
 		b.add(b.place(), "nat", rule("-A POSTROUTING -d %s -o %s %s %s", full(s.server), s.link, match, action), b.beforeOthers(s, s.out, world(b.family)),
-			"The server would answer the client directly or by another way, from an address that the client never asked. With the gateway's own address as the source, its answers come back here. This is the step that everyone forgets.")
+			"The server would reply directly or by another route, and the client drops such a reply. With the gateway's own address as the source, replies come back here. This is the step that everyone forgets.")
 		return
 	}
 	if s.Inside && s.net.IsValid() {
 		b.add(b.place(), "nat", rule("-A POSTROUTING -s %s -d %s %s %s", s.net, full(s.server), match, action), b.beforeOthers(s, s.link, b.otherHost(s)),
-			fmt.Sprintf("A machine in %s that asks for %s would be answered by the server directly, from an address it never asked. With the gateway's address as the source the answer comes back here. The server sees the gateway as the client of these connections only.", s.net, s.at))
+			fmt.Sprintf("If a machine in %s connects to %s, the server replies directly, and the client drops the reply (no hairpin NAT). With the gateway's address as the source the reply comes back here. The server sees the gateway as the client of these connections only.", s.net, s.at))
 	}
 }
 

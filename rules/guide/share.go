@@ -66,20 +66,20 @@ func (b *builder) checkShare(s *Share) (net netip.Prefix, in string, ok bool) {
 		in = r.Out
 		switch {
 		case r.Kind == evaluate.RoutedNone:
-			b.wrong("net", b.anInsideNet(s.Out), "there is no route to %s: no answer would find its way back", net)
+			b.wrong("net", b.anInsideNet(s.Out), "there is no route to %s: replies would not find their way back", net)
 		case in == s.Out && s.Out != b.Uplinks[b.family].Link:
-			b.wrong("out", b.Uplinks[b.family].Link, "%s itself is on %s: the way out is another interface", net, s.Out)
+			b.wrong("out", b.Uplinks[b.family].Link, "%s itself is on %s: the uplink is another interface", net, s.Out)
 		case in == s.Out:
-			b.wrong("net", b.anInsideNet(s.Out), "%s lies on the side of %s, which is the way out", net, s.Out)
+			b.wrong("net", b.anInsideNet(s.Out), "%s is on the side of %s, the uplink", net, s.Out)
 		case r.Kind == evaluate.RoutedLocal:
 			in = ""
 		}
 	}
 	if r, known := b.route(world(b.family)); known && r.Out != s.Out && r.Kind != evaluate.RoutedLocal {
 		if r.Kind == evaluate.RoutedNone {
-			b.warn("out", "", "this host has no default route, so it does not reach the world itself")
+			b.warn("out", "", "this host has no default route, so it cannot reach the Internet itself")
 		} else {
-			b.warn("out", r.Out, "packets to the world leave by %s and not by %s, so this rule would not see them", r.Out, s.Out)
+			b.warn("out", r.Out, "packets to the Internet leave by %s, not by %s, so this rule would not match them", r.Out, s.Out)
 		}
 	}
 	if s.As != "" {
@@ -87,12 +87,12 @@ func (b *builder) checkShare(s *Share) (net netip.Prefix, in string, ok bool) {
 		own := b.addressOn(s.Out)
 		switch {
 		case err != nil:
-			b.wrong("as", spell(own), "%q is no %s address", s.As, b.family.Title())
+			b.wrong("as", spell(own), "%q is not an %s address", s.As, b.family.Title())
 		case !b.family.Holds(as):
-			b.wrong("as", spell(own), "%s is %s and %s is not: NAT does not go from one family to the other", net, b.family.Title(), as)
+			b.wrong("as", spell(own), "%s is %s and %s is not: NAT cannot translate between families", net, b.family.Title(), as)
 		default:
 			if _, local := b.local(as); !local && own.IsValid() {
-				b.warn("as", own.String(), "%s is not an address of this host: answers come back only if the router sends them here", as)
+				b.warn("as", own.String(), "%s is not an address of this host: replies come back only if the router sends them here", as)
 			}
 		}
 	}
@@ -106,7 +106,7 @@ func (b *builder) checkTunnel(s *Share, net netip.Prefix) {
 		return
 	}
 	if s.In == s.Out || s.In == "lo" {
-		b.wrong("in", b.tunnel(s.Out), "%s is the way out: the VPN's machines come in by another interface, their tunnel", s.In)
+		b.wrong("in", b.tunnel(s.Out), "%s is the uplink: the VPN's machines arrive on another interface, their tunnel", s.In)
 		return
 	}
 	if l, ok := b.link(s.In); s.VPN && ok && !l.narrow() {
@@ -114,7 +114,7 @@ func (b *builder) checkTunnel(s *Share, net netip.Prefix) {
 		if nearest == s.In {
 			nearest = ""
 		}
-		b.warn("in", nearest, "%s does not look like a VPN's tunnel: for a network of your own, share a connection", s.In)
+		b.warn("in", nearest, "%s does not look like a VPN tunnel: for a network of your own, share a connection", s.In)
 	}
 	for _, i := range b.Kernel.Interfaces {
 		for _, a := range i.Addrs {
@@ -129,7 +129,7 @@ func (b *builder) checkTunnel(s *Share, net netip.Prefix) {
 		if r.Kind == evaluate.RoutedNone {
 			by = "nowhere"
 		}
-		b.wrong("net", b.netOn(s.In), "answers to %s would go %s and not by %s", net, by, s.In)
+		b.wrong("net", b.netOn(s.In), "replies to %s would go %s, not by %s", net, by, s.In)
 	}
 }
 
@@ -152,7 +152,7 @@ func (b *builder) checkReach(s *Share, net netip.Prefix) {
 	case known && r.Kind == evaluate.RoutedNone:
 		b.wrong("reach", nearest, "there is no route to %s", reach)
 	case known && r.Out == s.Out:
-		b.warn("reach", nearest, "%s is reached by %s, the way out, and not inside", reach, r.Out)
+		b.warn("reach", nearest, "%s is reached by %s, the uplink, so it is not inside", reach, r.Out)
 	}
 }
 
@@ -174,14 +174,14 @@ func (b *builder) network(field, text string) (netip.Prefix, bool) {
 		if nearest == "" {
 			nearest = b.anInsideNet(b.Uplinks[b.family].Link)
 		}
-		b.wrong(field, nearest, "%q is no network: write it like 192.168.0.0/24", text)
+		b.wrong(field, nearest, "%q is not a network: use the form 192.168.0.0/24", text)
 		return netip.Prefix{}, false
 	}
 	if net.Masked() != net {
 		b.warn(field, net.Masked().String(), "%s is taken as the network %s", text, net.Masked())
 	}
 	if net.Bits() == 0 {
-		b.wrong(field, b.anInsideNet(b.Uplinks[b.family].Link), "%s is everybody: name the network inside", text)
+		b.wrong(field, b.anInsideNet(b.Uplinks[b.family].Link), "%s is everyone: enter the network inside", text)
 		return net, false
 	}
 	return net.Masked(), true
@@ -217,11 +217,11 @@ func (b *builder) shareRule(s Share, net netip.Prefix) {
 	}
 	if as.IsValid() {
 		b.translate(rule("-A POSTROUTING -s %s -o %s -j SNAT --to-source %s", net, s.Out, as), 0,
-			fmt.Sprintf("Machines in %s have addresses that the world cannot answer to. What leaves by %s gets the gateway's own address %s, which does not change, and answers are translated back.", net, s.Out, as))
+			fmt.Sprintf("Machines in %s have private addresses that the Internet cannot reply to. Packets leaving by %s get the gateway's own fixed address %s, and replies are translated back.", net, s.Out, as))
 		return
 	}
 	b.translate(rule("-A POSTROUTING -s %s -o %s -j MASQUERADE", net, s.Out), 0,
-		fmt.Sprintf("Machines in %s have addresses that the world cannot answer to. What leaves by %s gets the address that %s has at that moment, since it may change; answers are translated back.", net, s.Out, s.Out))
+		fmt.Sprintf("Machines in %s have private addresses that the Internet cannot reply to. Packets leaving by %s get the current address of %s, which may change; replies are translated back.", net, s.Out, s.Out))
 }
 
 // translatedAlready says which rule translates the network's packets as it is.
@@ -241,7 +241,7 @@ func (b *builder) translatedAlready(net netip.Prefix, out string) string {
 	}
 	by := path.Outcomes[0].SNATBy
 	b.proof.Translating = append(b.proof.Translating, Watched{by.Place, by.Table, by.Chain, b.lineOf(by)})
-	return fmt.Sprintf("rule %d of %s translates %s already: %s", by.Position, by.Chain, net, b.lineOf(by))
+	return fmt.Sprintf("rule %d of %s already translates %s: %s", by.Position, by.Chain, net, b.lineOf(by))
 }
 
 // passShare is the pair of FORWARD: everything out, answers back.
@@ -254,12 +254,12 @@ func (b *builder) passShare(s Share, net netip.Prefix, in string) {
 			b.pass(passage{
 				evaluate.Packet{Protocol: try.protocol, Src: inside, Dst: world(b.family), SrcPort: 40000, DstPort: try.port, In: in, Out: s.Out},
 				rule("-A FORWARD -s %s -i %s -o %s -j ACCEPT", net, in, s.Out),
-				fmt.Sprintf("The firewall stops what passes from one interface to another; this lets what comes from %s out.", net),
+				fmt.Sprintf("The firewall blocks forwarded packets; this lets packets from %s out.", net),
 			})
 			b.pass(passage{
 				evaluate.Packet{Protocol: try.protocol, Src: world(b.family), Dst: inside, SrcPort: try.port, DstPort: 40000, In: s.Out, Out: in, State: evaluate.StateEstablished},
 				rule("-A FORWARD -d %s -i %s -o %s %s", net, s.Out, in, answers),
-				fmt.Sprintf("Answers come back by %s: only what belongs to a connection that was begun inside gets in.", s.Out),
+				fmt.Sprintf("Replies come back by %s: only packets of connections opened from inside get in.", s.Out),
 			})
 		}
 	}
@@ -288,7 +288,7 @@ func (b *builder) reach(s Share, net netip.Prefix, in string) {
 	})
 	b.pass(passage{
 		evaluate.Packet{Protocol: rules.TCP, Src: b.someHost(inside), Dst: b.someHost(net), SrcPort: 443, DstPort: 40000, In: r.Out, Out: in, State: evaluate.StateEstablished},
-		rule("-A FORWARD -s %s -d %s -i %s -o %s %s", inside, net, r.Out, in, answers), fmt.Sprintf("Answers from %s come back.", inside),
+		rule("-A FORWARD -s %s -d %s -i %s -o %s %s", inside, net, r.Out, in, answers), fmt.Sprintf("Replies from %s come back.", inside),
 	})
-	b.note("machines in %s have to know that %s is behind this gateway; they do if it is their router", inside, net)
+	b.note("machines in %s must have a route to %s through this gateway; they do if it is their default gateway", inside, net)
 }

@@ -71,27 +71,27 @@ func Leads(set *rules.Ruleset, table, chain string) []string {
 
 // moments say what is known of a packet in each chain that the kernel calls.
 var moments = map[string]string{
-	"PREROUTING":  "before routing: where the packet leaves is not decided yet, and a new destination decides it",
+	"PREROUTING":  "before routing: the outgoing interface is not decided yet, and a new destination decides it",
 	"INPUT":       "on the way to a program of this host",
-	"FORWARD":     "after routing, for packets that only pass: their destination is the new one already, their source still the old one",
-	"OUTPUT":      "what this host itself sends: it never passes PREROUTING",
-	"POSTROUTING": "the last thing before the packet leaves: its source can be changed here, its way no more",
+	"FORWARD":     "after routing, for forwarded packets: their destination is already translated, their source not yet",
+	"OUTPUT":      "packets that this host itself sends: they never pass PREROUTING",
+	"POSTROUTING": "last before the packet leaves: its source can be changed here, its route no longer",
 }
 
 // counts say how often each table is asked.
 var counts = map[string]string{
-	"nat":      "only the first packet of a connection is asked here; the others are translated alike, and answers back",
-	"filter":   "every packet is asked, answers as well",
-	"mangle":   "every packet is asked, before table nat and filter",
-	"raw":      "every packet is asked, before connection tracking sees it",
-	"security": "every packet is asked, after table filter",
+	"nat":      "only the first packet of a connection is checked here; the others are translated alike, and replies back",
+	"filter":   "every packet is checked, including replies",
+	"mangle":   "every packet is checked, before tables nat and filter",
+	"raw":      "every packet is checked, before connection tracking sees it",
+	"security": "every packet is checked, after table filter",
 }
 
 // Moment says what it means that a rule stands in a chain of a table.
 func Moment(table, chain string) string {
 	when, ok := moments[chain]
 	if !ok {
-		when = "a chain of its own: it is met where a rule jumps to it"
+		when = "a chain of its own: packets reach it where a rule jumps to it"
 	}
 	return fmt.Sprintf("Table %s, %s, %s. In table %s %s.", table, chain, when, table, counts[table])
 }
