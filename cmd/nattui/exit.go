@@ -22,7 +22,7 @@ const (
 	exitProblems     = 10 // doctor found some
 )
 
-// usageError is the error of a command line that makes no sense.
+// usageError is the error of an invalid command line.
 type usageError struct{ error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }

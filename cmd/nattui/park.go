@@ -48,33 +48,13 @@ func (o *deleteOptions) park(c *cobra.Command, args []string) error {
 
 // newUnparkCommand makes "nattui unpark".
 func newUnparkCommand() *cobra.Command {
-	var a approval
-	var confirm confirmation
-	c := &cobra.Command{
+	return undoing(&cobra.Command{
 		Use:   "unpark [ID]",
 		Short: "Restore a parked rule to its position, with its counters",
 		Long: "unpark restores the rule that was parked last, or by the given change, between its old neighbours and with its old counters. " +
 			"If both neighbours are gone, it gets its old number.",
 		Example: "nattui unpark\nnattui unpark 12",
-		Args:    oneID,
-		RunE: func(c *cobra.Command, args []string) error {
-			if err := confirm.check(); err != nil {
-				return err
-			}
-			if err := a.check(); err != nil {
-				return err
-			}
-			id, err := parkedID(firstOf(args))
-			if err != nil {
-				return err
-			}
-			return undo(c, &a, &confirm, id)
-		},
-	}
-	a.register(c.Flags())
-	confirm.register(c.Flags())
-	offerChanges(c, func(e commit.Entry) bool { return e.Kind == commit.KindPark && e.Stands() })
-	return c
+	}, func(e commit.Entry) bool { return e.Kind == commit.KindPark && e.Stands() }, parkedID)
 }
 
 // parkedID is the change that parked a rule which is parked now: the last one

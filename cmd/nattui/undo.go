@@ -15,28 +15,37 @@ import (
 
 // newUndoCommand makes "nattui undo".
 func newUndoCommand() *cobra.Command {
-	var a approval
-	var confirm confirmation
-	c := &cobra.Command{
+	return undoing(&cobra.Command{
 		Use:   "undo [ID]",
 		Short: "Undo a change; undoing an undo makes the change again",
 		Long: "undo undoes the latest applied change, or the given one, as a change of its own. It finds the rules by their neighbours, " +
 			"so that later changes are kept. If a change no longer fits, nothing is done, and undo says why.",
 		Example: "nattui undo\nnattui undo 12 --dry-run",
-		Args:    oneID,
-		RunE: func(c *cobra.Command, args []string) error {
-			if err := confirm.check(); err != nil {
-				return err
-			}
-			if err := a.check(); err != nil {
-				return err
-			}
-			return undo(c, &a, &confirm, firstOf(args))
-		},
+	}, func(e commit.Entry) bool { return e.Stands() && !e.Unconfirmed() }, func(id string) (string, error) { return id, nil })
+}
+
+// undoing completes a command that undoes a change: offered are those that can be, and chosen is the one
+// that an argument means, "" where there is none.
+func undoing(c *cobra.Command, offered func(commit.Entry) bool, chosen func(id string) (string, error)) *cobra.Command {
+	var a approval
+	var confirm confirmation
+	c.Args = oneID
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := confirm.check(); err != nil {
+			return err
+		}
+		if err := a.check(); err != nil {
+			return err
+		}
+		id, err := chosen(firstOf(args))
+		if err != nil {
+			return err
+		}
+		return undo(c, &a, &confirm, id)
 	}
 	a.register(c.Flags())
 	confirm.register(c.Flags())
-	offerChanges(c, func(e commit.Entry) bool { return e.Stands() && !e.Unconfirmed() })
+	offerChanges(c, offered)
 	return c
 }
 

@@ -86,7 +86,7 @@ func whatif(ctx context.Context, o whatifOptions, args []string) error {
 	return answerAll(out, evaluator, os.Stdin, o)
 }
 
-// answerAll answers for every line of the input. A line that makes no sense is
+// answerAll answers for every line of the input. An invalid line is
 // complained of and does not stop the others.
 func answerAll(out *bufio.Writer, e *evaluate.Evaluator, in io.Reader, o whatifOptions) error {
 	lines := bufio.NewScanner(in)

@@ -23,7 +23,7 @@ type Feed struct {
 	// again, Resyncs how often that was.
 	LastResync time.Duration
 	Resyncs    uint64
-	// Malformed messages made no sense, or were cut off, and were left out.
+	// Malformed messages could not be decoded, or were cut off, and were left out.
 	Malformed uint64
 	// Unread events had come when following ended, and nobody wanted them any more.
 	Unread uint64

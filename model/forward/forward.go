@@ -22,7 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrAddress is what errors.Is finds in the error for an address that makes no sense.
+// ErrAddress is what errors.Is finds in the error for an invalid address.
 var ErrAddress = errors.New("the address makes no sense")
 
 // addressError says what is wrong with an address and what would be right.
@@ -80,7 +80,7 @@ type Forwarder struct {
 }
 
 // Listen begins to take connections, which wait until Serve carries them. The error
-// wraps ErrAddress where an address makes no sense, and else what the kernel said:
+// wraps ErrAddress where an address is invalid, and else what the kernel said:
 // EADDRINUSE, EADDRNOTAVAIL, or EACCES for a port below 1024 without privilege.
 func Listen(ctx context.Context, o Options) (*Forwarder, error) {
 	at, err := listenAddress(o.Listen)

@@ -90,7 +90,8 @@ var errPacket = errors.New("no such packet")
 
 // NewPacket is the first packet of a new flow from src to dst. The ports are 0
 // for a protocol without them, or where they are not known. For ICMP the
-// source's port is the echo identifier. The error says what makes no sense.
+// source's port is the echo identifier. The error says why there can be no such
+// packet.
 func NewPacket(protocol rules.Protocol, src, dst netip.AddrPort) (Packet, error) {
 	p := Packet{Protocol: protocol, Src: src.Addr(), Dst: dst.Addr(), SrcPort: src.Port(), DstPort: dst.Port()}
 	if p.isICMP() {
@@ -99,7 +100,7 @@ func NewPacket(protocol rules.Protocol, src, dst netip.AddrPort) (Packet, error)
 	return p, p.Validate()
 }
 
-// Validate reports why a packet makes no sense, nil if it does.
+// Validate reports why there can be no such packet; nil if there can.
 func (p *Packet) Validate() error {
 	refuse := func(format string, args ...any) error {
 		return fmt.Errorf("%w: %s", errPacket, fmt.Sprintf(format, args...))

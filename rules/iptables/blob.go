@@ -153,7 +153,7 @@ func getsockopt(fd, level, option int, value []byte) error {
 }
 
 // next returns the end of the entry that begins at i; false where the blob ends
-// or makes no sense.
+// or is invalid.
 func (b *blob) next(i int) (int, bool) {
 	if i+b.counters+16 > len(b.entries) {
 		return 0, false
