@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 
@@ -40,12 +41,25 @@ type working struct {
 	hidden bool // it has to leave with another source
 }
 
-// newProver looks at the gateway as it is.
-func newProver(x *Examination) *prover {
-	p := &prover{Examination: x.withoutPast(x.trial)}
-	p.problems, p.rules = p.count(), p.ruleProblems()
-	p.works = workingNow(p.Examination, x.Flows)
-	return p
+// proveAll tries the cures of findings.
+func proveAll(x *Examination, found []Finding) {
+	var p *prover
+	for i := range found {
+		if !changes(found[i].Cure) {
+			continue
+		}
+		if p == nil {
+			p = &prover{Examination: x.withoutPast(x.trial)}
+			p.problems, p.rules = countFindings(p.Examination), ruleProblems(p.Examination)
+			p.works = workingNow(p.Examination, x.Flows)
+		}
+		p.prove(&found[i])
+	}
+}
+
+// changes tells that a plan changes rules or settings, and does not only forget connections.
+func changes(p rules.Plan) bool {
+	return slices.ContainsFunc(p.Steps, func(s rules.Step) bool { return s.Change != nil || s.Sysctl != nil })
 }
 
 // withoutPast is the gateway with other rules or settings, and without its connections: they tell of rules as they
@@ -53,8 +67,8 @@ func newProver(x *Examination) *prover {
 func (x *Examination) withoutPast(t trial) *Examination {
 	next := &Examination{Gateway: x.Gateway, trial: t, now: x.now, unreached: unreachedRules(&t)}
 	next.Facts, next.Sets = t.Facts, t.sets
-	next.forwards = forwardsOf(&next.trial)
-	next.forwards = next.forwards[:min(len(next.forwards), forwardsProven)]
+	next.spent = &spent{limits: limits{visits: math.MaxInt}} // it is found out what is wrong, not how to cure it
+	next.forwards = forwardsOf(&next.trial, forwardsProven, forwardsProven)
 	next.census = &census{byRule: map[evaluate.RuleRef]*tally{}}
 	for i := range x.census.bare.first {
 		if f := &x.census.bare.first[i]; next.leavesBare(f) {
@@ -64,9 +78,7 @@ func (x *Examination) withoutPast(t trial) *Examination {
 	return next
 }
 
-// count is how often each check has found something.
-func (p *prover) count() map[string]int { return countFindings(p.Examination) }
-
+// countFindings is how often each check finds something.
 func countFindings(x *Examination) map[string]int {
 	var all report
 	for i := range x.forwards {
@@ -89,8 +101,6 @@ func countFindings(x *Examination) map[string]int {
 	}
 	return counts
 }
-
-func (p *prover) ruleProblems() map[string]int { return ruleProblems(p.Examination) }
 
 // ruleProblems counts what is wrong with rules for themselves, whatever else is wrong with the gateway.
 func ruleProblems(x *Examination) map[string]int {
@@ -177,9 +187,6 @@ func (n network) ownServices() []evaluate.Packet {
 
 // prove takes the cure from a finding where it does harm or does not help, and says why in the finding's sentence.
 func (p *prover) prove(f *Finding) {
-	if !slices.ContainsFunc(f.Cure.Steps, func(s rules.Step) bool { return s.Change != nil || s.Sysctl != nil }) {
-		return
-	}
 	reason := "there are too many findings to try them all; it is tried where this one is asked for by its name"
 	if p.tried < curesProven {
 		p.tried++

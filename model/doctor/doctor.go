@@ -46,10 +46,7 @@ func Look(g *Gateway) Report {
 	for _, check := range checks {
 		all.take(check(x))
 	}
-	proven := newProver(x)
-	for i := range all {
-		proven.prove(&all[i])
-	}
+	proveAll(x, all)
 	r := Report{Forwards: x.forwards, verdicts: map[string]Severity{}}
 	for _, f := range all {
 		if f.IsProblem() || f.Severity == SeverityUnknown {
@@ -74,9 +71,6 @@ func ExamineForward(g *Gateway, f Forward) []Finding {
 		}
 	}
 	list := follow(x, &f)
-	proven := newProver(x)
-	for i := range list {
-		proven.prove(&list[i])
-	}
+	proveAll(x, list)
 	return list
 }

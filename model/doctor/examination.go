@@ -26,7 +26,7 @@ func examine(g *Gateway) *Examination {
 		x.Facts = &known
 	}
 	x.trial = newTrial(x.Facts, g.Sets, nil)
-	x.forwards = forwardsOf(&x.trial)
+	x.forwards = forwardsOf(&x.trial, ownForwards, foreignForwards)
 	x.census = takeCensus(x)
 	x.unreached = unreachedRules(&x.trial)
 	return x

@@ -49,8 +49,8 @@ const (
 	ownForwards     = 2000
 )
 
-// forwardsOf walks the nat tables from PREROUTING.
-func forwardsOf(t *trial) []Forward {
+// forwardsOf walks the nat tables from PREROUTING, up to a number of the administrator's rules and of others.
+func forwardsOf(t *trial, ownForwards, foreignForwards int) []Forward {
 	w := walker{sets: t.sets}
 	var list []Forward
 	foreign := 0
