@@ -102,18 +102,55 @@ func forwardOf(t *trial, at evaluate.RuleRef, r *rules.Rule, s sketch) (Forward,
 			f.packet.SrcPort = 51515
 		}
 	}
-	// A rule for many ports may stand behind others for some of them.
-	for _, port := range ports {
-		if f.aim(asked, port); len(ports) == 1 {
-			break
-		}
-		if way := t.fate(f.packet); way.by(at) {
-			break
-		}
-		f.aim(asked, ports[0])
-	}
+	t.seekOwn(&f, asked, ports)
 	t.serve(&f, r, f.Asked.Port())
 	return f, true
+}
+
+// seekOwn finds a packet that meets a forward's rule where those before it take some: of many ports, of many clients
+// and of many addresses one may be left.
+func (t *trial) seekOwn(f *Forward, asked netip.Addr, ports []uint16) {
+	client := f.packet.Src
+	clients := append([]netip.Addr{client}, spread(f.via.src)...)
+	addrs := append([]netip.Addr{asked}, spread(f.via.dst)...)
+	if len(clients)*len(addrs)*len(ports) == 1 {
+		return
+	}
+	for _, f.packet.Src = range clients {
+		if f.packet.Src != client && t.IsLocal(f.packet.Src) {
+			continue
+		}
+		for _, to := range addrs {
+			for _, port := range ports {
+				f.aim(to, port)
+				if way := t.fate(f.packet); way.by(f.Rule) {
+					return
+				}
+			}
+		}
+	}
+	f.packet.Src = client
+	f.aim(asked, ports[0])
+}
+
+// spread are addresses from the quarters of a network; none of a single address or of all.
+func spread(n rules.Net) (list []netip.Addr) {
+	p, ok := n.Prefix()
+	if host := p.Addr().BitLen() - p.Bits(); !ok || n.Any() || n.Not || host < 3 {
+		return nil
+	}
+	for _, quarter := range []byte{0, 1, 2, 3} {
+		b := p.Masked().Addr().AsSlice()
+		for i := range 2 {
+			if bit := p.Bits() + i; quarter>>(1-i)&1 == 1 {
+				b[bit/8] |= 0x80 >> (bit % 8)
+			}
+		}
+		b[len(b)-1] |= 1
+		a, _ := netip.AddrFromSlice(b)
+		list = append(list, a)
+	}
+	return list
 }
 
 // aim makes the forward's packet one to a port of the address that is asked for.

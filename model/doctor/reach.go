@@ -17,6 +17,9 @@ func checkReach(x *Examination) []Finding { return x.unreached }
 func unreachedRules(t *trial) []Finding {
 	var list report
 	for _, p := range t.places() {
+		for _, table := range []string{"filter", "mangle", "raw"} {
+			list.take(unreachedIn(t, p, table))
+		}
 		told := map[string]int{}
 		for _, r := range t.programs[t.sets[p]].Reach("nat") {
 			owner := rules.ChainOwner(r.Chain)
@@ -29,6 +32,22 @@ func unreachedRules(t *trial) []Finding {
 			}
 			list.take([]Finding{found})
 		}
+	}
+	return list
+}
+
+// unreachedIn finds the administrator's own rules of a table other than nat that no packet ever meets.
+func unreachedIn(t *trial, p rules.Place, table string) (list []Finding) {
+	if _, ok := t.sets[p].Table(table); !ok {
+		return nil
+	}
+	for _, r := range t.programs[t.sets[p]].Reach(table) {
+		if r.Rule == nil || rules.ChainOwner(r.Chain) != "" || rules.OwnerOf(*r.Rule) != "" || len(list) >= reachLimit {
+			continue
+		}
+		found := unreached(t, r, "")
+		found.Severity, found.Cure = SeverityNote, rules.Plan{}
+		list = append(list, found)
 	}
 	return list
 }
