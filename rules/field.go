@@ -103,7 +103,7 @@ func (c *draftCheck) net(f Field, s string) Net {
 	}
 	n, ok := ParseNet(text)
 	if !ok {
-		c.fail(f, "%q is not an address: use %s", text, c.addressHint(text))
+		c.fail(f, "%q is not an address: %s", text, c.addressHint(text))
 		return Net{}
 	}
 	if !c.Family.Holds(n.Addr) {

@@ -365,7 +365,7 @@ func (d *desk) undo() tea.Cmd {
 		d.say("nothing to undo: no change was made here yet")
 		return nil
 	}
-	return d.takeBack(d.done[len(d.done)-1], appliedUndo)
+	return d.reverse(d.done[len(d.done)-1], appliedUndo)
 }
 
 // redo makes the last change again that was taken back.
@@ -374,12 +374,12 @@ func (d *desk) redo() tea.Cmd {
 		d.say("nothing to redo: no change was undone here")
 		return nil
 	}
-	return d.takeBack(d.undone[len(d.undone)-1], appliedRedo)
+	return d.reverse(d.undone[len(d.undone)-1], appliedRedo)
 }
 
-// takeBack undoes a change that was made here, by the journal where one is kept: it
+// reverse undoes a change that was made here, by the journal where one is kept: it
 // finds the rules by what stands around them now.
-func (d *desk) takeBack(last Done, kind appliedKind) tea.Cmd {
+func (d *desk) reverse(last Done, kind appliedKind) tea.Cmd {
 	if last.ID == "" || d.gw.Journal == nil {
 		return d.apply(last.Plan.Inverse(), kind, terms{}, nil)
 	}

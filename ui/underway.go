@@ -122,7 +122,7 @@ type leaving uint8
 const (
 	staying   leaving = iota
 	finishing         // as soon as what was confirmed has been done
-	abandoned         // at once
+	leavingAtOnce         // at once
 )
 
 // quit ends the program: at once where nothing is being done, else when that is finished, or when
@@ -130,7 +130,7 @@ const (
 func (a *App) quit() tea.Cmd {
 	switch {
 	case a.leaving != staying:
-		a.leaving = abandoned
+		a.leaving = leavingAtOnce
 	case a.underway.running() != "":
 		a.leaving = finishing
 		return nil
@@ -165,7 +165,7 @@ func (a *App) finishingLine() string {
 // that beforehand. What it returns is to be said on the terminal: the outcomes that the screens have
 // not shown, and what is left unfinished. It reads the journal.
 func (a *App) Leave(ctx context.Context, wait func(what string)) []string {
-	if a.leaving == abandoned {
+	if a.leaving == leavingAtOnce {
 		done, stop := context.WithCancel(ctx)
 		stop()
 		ctx = done

@@ -114,7 +114,7 @@ func (o *output) history(entries []commit.Entry) {
 		if e.From != "" {
 			who += " from " + e.From
 		}
-		fmt.Fprintf(o, "%s  %s  %s\n", o.ink.strong.Render(e.ID), e.At.Local().Format("2006-01-02 15:04:05"), text.Safe(strings.TrimSpace(who+"  "+fate(e))))
+		fmt.Fprintf(o, "%s  %s  %s\n", o.ink.strong.Render(e.ID), e.At.Local().Format("2006-01-02 15:04:05"), text.Safe(strings.TrimSpace(who+"  "+outcome(e))))
 		fmt.Fprintln(o, "    "+text.Safe(e.Summary()))
 		for _, line := range e.Commands() {
 			fmt.Fprintln(o, "    "+o.ink.faint.Render(text.Safe(line)))
@@ -130,8 +130,8 @@ func (o *output) history(entries []commit.Entry) {
 	}
 }
 
-// fate is what became of a change, in words.
-func fate(e commit.Entry) string {
+// outcome is what became of a change, in words.
+func outcome(e commit.Entry) string {
 	words := string(e.State)
 	switch {
 	case e.Kind == commit.KindOutside:

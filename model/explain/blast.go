@@ -198,8 +198,8 @@ var harmless = []string{
 	"net.netfilter.nf_conntrack_acct", "net.netfilter.nf_conntrack_timestamp", "net.netfilter.nf_conntrack_max", "net.netfilter.nf_conntrack_buckets",
 }
 
-// sameFate tells whether a packet certainly ends as it did before.
-func sameFate(old, fresh *evaluate.Evaluator, p *evaluate.Packet) (same bool, why string) {
+// sameOutcome tells whether a packet certainly ends as it did before.
+func sameOutcome(old, fresh *evaluate.Evaluator, p *evaluate.Packet) (same bool, why string) {
 	was, _ := old.Outcomes(nil, p)
 	is, _ := fresh.Outcomes(nil, p)
 	if len(was) != len(is) {

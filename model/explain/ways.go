@@ -100,7 +100,7 @@ func (b *Blast) cutOff(f *facts.Facts, old, fresh *evaluate.Evaluator, plan rule
 			continue
 		}
 		for _, p := range probesOf(w, f, sources, ins) {
-			if same, why := sameFate(old, fresh, &p.packet); !same {
+			if same, why := sameOutcome(old, fresh, &p.packet); !same {
 				b.affected(w, p.what+" would be treated differently: "+why)
 				break
 			}

@@ -217,7 +217,7 @@ func (c *Committer) run(ctx context.Context, l *lock, j *journal, wanted source,
 			break
 		}
 		// A conflict at the second of several places can leave something of the first.
-		if _, back := c.takeBack(context.WithoutCancel(ctx), l, e); back != nil {
+		if _, back := c.revert(context.WithoutCancel(ctx), l, e); back != nil {
 			break
 		}
 		if d, err = c.draw(ctx, wanted); err != nil {
@@ -230,13 +230,13 @@ func (c *Committer) run(ctx context.Context, l *lock, j *journal, wanted source,
 		sidestep(attempt)
 	}
 	if err != nil {
-		return c.abandon(ctx, l, e, err)
+		return c.rollBackFailed(ctx, l, e, err)
 	}
 	c.step("stands")
 	e.State, e.made = Applied, in(c.clock, 0)
 	c.setTimes(e, o)
 	if err := c.store.append(withPlan(e)); err != nil {
-		return c.abandon(ctx, l, e, err)
+		return c.rollBackFailed(ctx, l, e, err)
 	}
 	c.settled(e)
 	c.step("done")
@@ -442,10 +442,10 @@ func (e *Stuck) Error() string {
 // Unwrap gives both reasons.
 func (e *Stuck) Unwrap() []error { return []error{e.Err, e.Back} }
 
-// abandon takes back what there is of a change that failed.
-func (c *Committer) abandon(ctx context.Context, l *lock, e *Entry, cause error) (Entry, error) {
-	c.step("abandon")
-	notes, err := c.takeBack(context.WithoutCancel(ctx), l, e)
+// rollBackFailed takes back what there is of a change that failed.
+func (c *Committer) rollBackFailed(ctx context.Context, l *lock, e *Entry, cause error) (Entry, error) {
+	c.step("rollback failed")
+	notes, err := c.revert(context.WithoutCancel(ctx), l, e)
 	if err != nil {
 		return *e, &Stuck{*e, cause, err}
 	}

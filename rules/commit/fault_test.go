@@ -198,7 +198,7 @@ func TestRollbackEndedAtEveryStep(t *testing.T) {
 		o := g.order()
 		o.Confirm = time.Hour
 		old, changed, _ := g.both(o)
-		for _, step := range []string{"leave", "retreat", "back", "setting back", "retreated"} {
+		for _, step := range []string{"leave", "rollback", "back", "setting back", "rolled back"} {
 			for _, signal := range ends {
 				g.run(o.plan(), commit.Options{Confirm: time.Hour})
 				maker, out := g.start(order{Rollback: true, Step: step, Nth: 1, Signal: signal})

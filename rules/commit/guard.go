@@ -254,7 +254,7 @@ func (g *guard) lookForMaker(ctx context.Context) (time.Duration, error) {
 	if e.State != Pending {
 		return 0, nil
 	}
-	return 0, g.retreat(ctx, l, e, "nattui was killed while applying it")
+	return 0, g.rollBack(ctx, l, e, "nattui was killed while applying it")
 }
 
 // end takes the entry back, unless it was settled meanwhile.
@@ -268,12 +268,12 @@ func (g *guard) end(ctx context.Context, why string) (time.Duration, error) {
 	if !e.open() || e.State != g.last.State {
 		return 0, nil
 	}
-	return 0, g.retreat(ctx, l, e, why)
+	return 0, g.rollBack(ctx, l, e, why)
 }
 
-// retreat takes the entry back.
-func (g *guard) retreat(ctx context.Context, l *lock, e *Entry, why string) error {
-	err := g.c.retreat(ctx, l, e, why)
+// rollBack takes the entry back.
+func (g *guard) rollBack(ctx context.Context, l *lock, e *Entry, why string) error {
+	err := g.c.rollBack(ctx, l, e, why)
 	switch {
 	case err == nil:
 		return nil

@@ -9,10 +9,10 @@ import (
 	"nattui/rules"
 )
 
-// Onlooker notes in the journal what other programs change, as far as it is told
+// Observer notes in the journal what other programs change, as far as it is told
 // to look. It is for one goroutine; several may look over the same state
 // directory: what one has noted, the others do not.
-type Onlooker struct {
+type Observer struct {
 	c    *Committer
 	seen map[rules.Place]sight
 }
@@ -27,15 +27,15 @@ type sight struct {
 // whole firewall that was loaded, is noted by its size alone.
 const mostNoted = 200
 
-// Onlooker makes one that has seen nothing yet.
-func (c *Committer) Onlooker() *Onlooker {
-	return &Onlooker{c, map[rules.Place]sight{}}
+// Observer makes one that has seen nothing yet.
+func (c *Committer) Observer() *Observer {
+	return &Observer{c, map[rules.Place]sight{}}
 }
 
 // Look reads a place and notes what is other than at the last look and was not
 // done with nattui, as one entry by the programs named, which may be none. The
 // first look notes nothing. Where nothing is to be noted, the entry is zero.
-func (o *Onlooker) Look(ctx context.Context, place rules.Place, by ...string) (Entry, error) {
+func (o *Observer) Look(ctx context.Context, place rules.Place, by ...string) (Entry, error) {
 	// With the lock held, no nattui is changing anything, and the journal tells of
 	// every change that one has made.
 	l, err := o.c.store.acquire(ctx)

@@ -18,8 +18,8 @@ func TestOutsideChangesAreNoted(t *testing.T) {
 	everywhere(t, func(g *gateway) {
 		ctx := context.Background()
 		g.seed()
-		onlooker, another := g.c.Onlooker(), g.c.Onlooker()
-		look := func(o *commit.Onlooker, by ...string) commit.Entry {
+		observer, another := g.c.Observer(), g.c.Observer()
+		look := func(o *commit.Observer, by ...string) commit.Entry {
 			g.Helper()
 			e, err := o.Look(ctx, g.at, by...)
 			if err != nil {
@@ -27,7 +27,7 @@ func TestOutsideChangesAreNoted(t *testing.T) {
 			}
 			return e
 		}
-		for _, o := range []*commit.Onlooker{onlooker, another} {
+		for _, o := range []*commit.Observer{observer, another} {
 			if e := look(o); e.ID != "" {
 				g.Errorf("the first look notes %v", e.Commands())
 			}
@@ -35,13 +35,13 @@ func TestOutsideChangesAreNoted(t *testing.T) {
 		// Ours alone: made, and made and taken back.
 		ours := g.run(rules.Single(insertion(g.at, "nat -A PREROUTING -s "+g.addr(20)+" -j ACCEPT")), commit.Options{})
 		back := g.run(rules.Single(insertion(g.at, "nat -A PREROUTING -s "+g.addr(21)+" -j ACCEPT")), commit.Options{Confirm: time.Hour})
-		if e := look(onlooker); e.ID != "" {
+		if e := look(observer); e.ID != "" {
 			g.Errorf("our own change is noted as that of others: %v", e.Commands())
 		}
 		if _, err := g.c.Rollback(ctx, back.ID); err != nil {
 			g.Fatal(err)
 		}
-		if e := look(onlooker); e.ID != "" {
+		if e := look(observer); e.ID != "" {
 			g.Errorf("our own rollback is noted as that of others: %v", e.Commands())
 		}
 		// Theirs, above and beneath one of ours.
@@ -50,7 +50,7 @@ func TestOutsideChangesAreNoted(t *testing.T) {
 		mine := g.run(rules.Single(insertion(g.at, "nat -A PREROUTING -s "+g.addr(22)+" -j ACCEPT")), commit.Options{})
 		g.iptables("-t", "nat", "-A", "PREROUTING", "-s", g.addr(31), "-j", "ACCEPT")
 		g.iptables("-t", "nat", "-D", "PREROUTING", "-s", g.addr(1), "-j", "ACCEPT")
-		e := look(onlooker, "iptables (pid 7)", "", "iptables (pid 7)", "dockerd (pid 8)")
+		e := look(observer, "iptables (pid 7)", "", "iptables (pid 7)", "dockerd (pid 8)")
 		lines := strings.Join(e.Commands(), "\n")
 		if e.Kind != commit.KindOutside || e.By != "iptables (pid 7), dockerd (pid 8)" || len(e.Commands()) != 3 || strings.Contains(lines, g.addr(22)) {
 			g.Fatalf("noted by %q: %s", e.By, lines)
@@ -60,7 +60,7 @@ func TestOutsideChangesAreNoted(t *testing.T) {
 				g.Errorf("%q is not among\n%s", want, lines)
 			}
 		}
-		if again := look(onlooker); again.ID != "" {
+		if again := look(observer); again.ID != "" {
 			g.Errorf("noted again: %v", again.Commands())
 		}
 		if again := look(another); again.ID != "" {
@@ -76,7 +76,7 @@ func TestOutsideChangesAreNoted(t *testing.T) {
 			}
 		}
 		g.same("ours and theirs are taken back", g.state(), before)
-		if e := look(onlooker); e.ID != "" {
+		if e := look(observer); e.ID != "" {
 			g.Errorf("undoing is noted as that of others: %v", e.Commands())
 		}
 		if _, err := g.c.Undo(ctx, ours.ID, commit.Options{}); err != nil {
@@ -89,9 +89,9 @@ func TestOutsideChangesAreNoted(t *testing.T) {
 			many.WriteString("-A POSTROUTING -j ACCEPT\n")
 		}
 		many.WriteString("COMMIT\n")
-		look(onlooker)
+		look(observer)
 		g.restore(many.String())
-		e = look(onlooker)
+		e = look(observer)
 		if len(e.Commands()) != 0 || !strings.Contains(e.Summary(), "new rules: 300") || e.By != "another program" {
 			g.Errorf("by %s: %s: %d commands", e.By, e.Summary(), len(e.Commands()))
 		}

@@ -64,10 +64,10 @@ func (c *Committer) givenUp(e *Entry, err error) bool {
 func (c *Committer) recoverOne(ctx context.Context, l *lock, e *Entry) error {
 	switch {
 	case e.leaving != "":
-		return c.retreat(ctx, l, e, e.leaving)
+		return c.rollBack(ctx, l, e, e.leaving)
 	case e.State == Pending:
 		// Whoever makes a change holds the lock until it stands, and we hold it now.
-		return c.retreat(ctx, l, e, "nattui was killed while applying it")
+		return c.rollBack(ctx, l, e, "nattui was killed while applying it")
 	case e.Unconfirmed():
 		return c.watchOver(ctx, l, e, e.deadline, "it was not confirmed in time")
 	case e.temporary():
@@ -83,19 +83,19 @@ func (c *Committer) watchOver(ctx context.Context, l *lock, e *Entry, end moment
 	guarded := c.store.guarded(e.ID)
 	switch {
 	case rebooted:
-		return c.retreat(ctx, l, e, "the host was rebooted")
+		return c.rollBack(ctx, l, e, "the host was rebooted")
 	case left == 0 && (!guarded || end.At+overdue < c.clock.SinceBoot()):
-		return c.retreat(ctx, l, e, why)
+		return c.rollBack(ctx, l, e, why)
 	case left > 0 && !guarded:
 		if err := c.startGuard(ctx, e.ID); err != nil {
-			return c.retreat(ctx, l, e, "its guard was killed and could not be restarted")
+			return c.rollBack(ctx, l, e, "its guard was killed and could not be restarted")
 		}
 	}
 	return nil
 }
 
-// retreat takes a change back and notes why.
-func (c *Committer) retreat(ctx context.Context, l *lock, e *Entry, why string) error {
+// rollBack takes a change back and notes why.
+func (c *Committer) rollBack(ctx context.Context, l *lock, e *Entry, why string) error {
 	if e.leaving == "" {
 		c.step("leave")
 		e.leaving = why
@@ -103,21 +103,21 @@ func (c *Committer) retreat(ctx context.Context, l *lock, e *Entry, why string) 
 			c.log.say(err.Error()) // it is taken back all the same
 		}
 	}
-	c.step("retreat")
-	notes, err := c.takeBack(ctx, l, e)
+	c.step("rollback")
+	notes, err := c.revert(ctx, l, e)
 	if err != nil {
 		return err
 	}
 	e.State, e.Result, e.leaving = RolledBack, join(join(why, e.Result), strings.Join(notes, "; ")), ""
 	e.forgetTimes()
-	c.step("retreated")
+	c.step("rolled back")
 	c.log.write(e)
 	return c.store.append(updateOf(e))
 }
 
-// takeBackAttempts is how often the way back is worked out anew because the
+// revertAttempts is how often the way back is worked out anew because the
 // tables were changed meanwhile.
-const takeBackAttempts = 20
+const revertAttempts = 20
 
 // sidestep waits a moment of random length, at most a few times as long as a
 // change takes, once a few attempts have come to nothing: another program that
@@ -128,22 +128,22 @@ func sidestep(attempt int) {
 	}
 }
 
-// takeBack takes back what stands of an entry. notes tell what no longer fits;
+// revert takes back what stands of an entry. notes tell what no longer fits;
 // an error means that it should be tried again.
-func (c *Committer) takeBack(ctx context.Context, l *lock, e *Entry) (notes []string, err error) {
+func (c *Committer) revert(ctx context.Context, l *lock, e *Entry) (notes []string, err error) {
 	l.inherited(func() {
-		notes, err = c.takeBackRules(ctx, e)
+		notes, err = c.revertRules(ctx, e)
 		if err == nil {
-			notes = append(notes, c.takeBackSettings(e)...)
+			notes = append(notes, c.revertSettings(e)...)
 			err = putBack(c.root, e.Files)
 		}
 	})
 	return notes, err
 }
 
-func (c *Committer) takeBackRules(ctx context.Context, e *Entry) (notes []string, err error) {
+func (c *Committer) revertRules(ctx context.Context, e *Entry) (notes []string, err error) {
 	for _, place := range slices.Backward(placesOfPlan(e.Plan)) {
-		more, err := c.takeBackAt(ctx, e, place)
+		more, err := c.revertAt(ctx, e, place)
 		if err != nil {
 			return nil, err
 		}
@@ -164,11 +164,11 @@ func placesOfPlan(p rules.Plan) []rules.Place {
 	return all
 }
 
-// takeBackAt takes back what stands of an entry at one place, found by its rules
+// revertAt takes back what stands of an entry at one place, found by its rules
 // and their neighbours in the tables as they are in the very moment.
-func (c *Committer) takeBackAt(ctx context.Context, e *Entry, place rules.Place) (notes []string, err error) {
+func (c *Committer) revertAt(ctx context.Context, e *Entry, place rules.Place) (notes []string, err error) {
 	plan, marks := partAt(place, e)
-	for attempt := range takeBackAttempts {
+	for attempt := range revertAttempts {
 		sidestep(attempt)
 		var back []rules.Change
 		var made []rules.Change
@@ -187,7 +187,7 @@ func (c *Committer) takeBackAt(ctx context.Context, e *Entry, place rules.Place)
 		case len(back) <= 1:
 			return nil, err
 		}
-		return c.takeBackSingly(ctx, plan, marks, err)
+		return c.revertSingly(ctx, plan, marks, err)
 	}
 	return nil, err
 }
@@ -208,12 +208,12 @@ func partAt(place rules.Place, e *Entry) (rules.Plan, []mark) {
 	return plan, marks
 }
 
-// takeBackSingly takes back as much as can be, one change at a time, where the
+// revertSingly takes back as much as can be, one change at a time, where the
 // kernel refuses all together.
-func (c *Committer) takeBackSingly(ctx context.Context, plan rules.Plan, marks []mark, cause error) ([]string, error) {
+func (c *Committer) revertSingly(ctx context.Context, plan rules.Plan, marks []mark, cause error) ([]string, error) {
 	refused := map[string]error{}
 	done := false
-	for attempt := range takeBackAttempts * max(1, len(plan.Steps)) {
+	for attempt := range revertAttempts * max(1, len(plan.Steps)) {
 		now, err := c.read(ctx, plan)
 		if err != nil {
 			return nil, err
@@ -242,7 +242,7 @@ func (c *Committer) takeBackSingly(ctx context.Context, plan rules.Plan, marks [
 	return nil, cause
 }
 
-func (c *Committer) takeBackSettings(e *Entry) (notes []string) {
+func (c *Committer) revertSettings(e *Entry) (notes []string) {
 	for _, s := range slices.Backward(e.Plan.Steps) {
 		w := s.Sysctl
 		if w == nil || sameValue(w.Value, w.Old) {
@@ -377,7 +377,7 @@ func (c *Committer) Rollback(ctx context.Context, id string) (Entry, error) {
 		case !e.Unconfirmed():
 			return notWaiting(e)
 		}
-		return c.retreat(ctx, l, e, "as requested")
+		return c.rollBack(ctx, l, e, "as requested")
 	})
 }
 
@@ -397,7 +397,7 @@ func (c *Committer) decide(ctx context.Context, id string, then func(*lock, *Ent
 	}
 	// A guard that is a moment late has not got the lock yet.
 	if e.State == Applied && !e.deadline.zero() && e.deadline.left(c.clock) == 0 {
-		if err := c.retreat(ctx, l, e, "it was not confirmed in time"); err != nil {
+		if err := c.rollBack(ctx, l, e, "it was not confirmed in time"); err != nil {
 			return *e, err
 		}
 	}

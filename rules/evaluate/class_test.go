@@ -40,7 +40,7 @@ func TestClassesAreAlike(t *testing.T) {
 			t.Fatal("no classes")
 		}
 		near := g.landmarks(text, host)
-		first := map[evaluate.Class]fate{}
+		first := map[evaluate.Class]outcome{}
 		var p evaluate.Packet
 		for i := range 600 {
 			if i%6 == 0 || n%3 == 0 {
@@ -55,7 +55,7 @@ func TestClassesAreAlike(t *testing.T) {
 				alone++
 				continue
 			}
-			got := fate{packet: p, common: true}
+			got := outcome{packet: p, common: true}
 			var outcomes []evaluate.Outcome
 			outcomes, got.certain, got.common = classes.Outcomes(nil, &p)
 			if whole, certain := e.Outcomes(nil, &p); certain != got.certain || len(whole) != len(outcomes) {
@@ -188,8 +188,8 @@ type noFlows struct{}
 func (noFlows) InUse(rules.Tuple) bool                                           { return false }
 func (noFlows) Mapped(rules.Protocol, netip.AddrPort, func(netip.AddrPort) bool) {}
 
-// fate is what is to be alike in a class.
-type fate struct {
+// outcome is what is to be alike in a class.
+type outcome struct {
 	packet          evaluate.Packet
 	end             string
 	certain, common bool

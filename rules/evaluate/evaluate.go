@@ -309,7 +309,7 @@ func (m *machine) finish(st *state, d Delivery, by RuleRef, why string) {
 		o.Out = st.leave
 	}
 	for i := range m.outcomes {
-		if m.outcomes[i].sameFate(&o) && m.outcomes[i].DNATBy == o.DNATBy && m.outcomes[i].SNATBy == o.SNATBy {
+		if m.outcomes[i].sameOutcome(&o) && m.outcomes[i].DNATBy == o.DNATBy && m.outcomes[i].SNATBy == o.SNATBy {
 			return
 		}
 	}
@@ -332,7 +332,7 @@ func (m *machine) certain() bool {
 	}
 	first := &m.outcomes[0]
 	for i := range m.outcomes[1:] {
-		if !m.outcomes[i+1].sameFate(first) {
+		if !m.outcomes[i+1].sameOutcome(first) {
 			return false
 		}
 	}

@@ -163,9 +163,9 @@ func (o *Outcome) Matches(src, dst netip.AddrPort) bool {
 	return o.Tracked && o.Src.Holds(src) && o.Dst.Holds(dst)
 }
 
-// sameFate compares what matters to a packet: where it goes and as what. Of a
+// sameOutcome compares what matters to a packet: where it goes and as what. Of a
 // packet that ends without a flow nothing else is left to matter.
-func (o *Outcome) sameFate(p *Outcome) bool {
+func (o *Outcome) sameOutcome(p *Outcome) bool {
 	if o.Delivered != p.Delivered || o.Tracked != p.Tracked {
 		return false
 	}

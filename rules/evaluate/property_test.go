@@ -46,7 +46,7 @@ func TestIndexChangesNothing(t *testing.T) {
 		without, certain2 := NewEvaluator(Host{}, plain).Outcomes(nil, &p)
 		same := func(a, b []Outcome) bool {
 			for i := range a {
-				if !slices.ContainsFunc(b, func(o Outcome) bool { return o.sameFate(&a[i]) }) {
+				if !slices.ContainsFunc(b, func(o Outcome) bool { return o.sameOutcome(&a[i]) }) {
 					return false
 				}
 			}

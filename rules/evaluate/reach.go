@@ -164,7 +164,7 @@ func (r *reacher) dead(c *program, at int32) (DeadRule, bool) {
 			case chain == c && culprit.rule.Same(*rule.rule):
 				f.Kind = Duplicate
 			}
-			// A chain's rules share the fate of the one jump to it, which is found itself.
+			// A chain's rules go with the one jump to it, which is found itself.
 			return f, chain == c || !r.taken(chain, before, conditions[1:])
 		}
 		callers := r.callers[chain]

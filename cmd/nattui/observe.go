@@ -54,10 +54,10 @@ func (o *outsiders) take() map[rules.Place][]string {
 	return all
 }
 
-// firstLook has an onlooker see the places as they are. One that cannot be read now
+// firstLook has an observer see the places as they are. One that cannot be read now
 // is seen when it has changed.
-func firstLook(ctx context.Context, committer *commit.Committer, places []rules.Place) *commit.Onlooker {
-	look := committer.Onlooker()
+func firstLook(ctx context.Context, committer *commit.Committer, places []rules.Place) *commit.Observer {
+	look := committer.Observer()
 	for _, place := range places {
 		_, _ = look.Look(ctx, place)
 	}
@@ -66,7 +66,7 @@ func firstLook(ctx context.Context, committer *commit.Committer, places []rules.
 
 // note writes to the journal what others change, until ctx ends; what is gathered
 // then is still noted.
-func (o *outsiders) note(ctx context.Context, look *commit.Onlooker) {
+func (o *outsiders) note(ctx context.Context, look *commit.Observer) {
 	wait := shortestGathering
 	var last time.Time
 	for {
@@ -93,7 +93,7 @@ func (o *outsiders) note(ctx context.Context, look *commit.Onlooker) {
 // lastNote bounds the time that the end of the program waits for.
 const lastNote = 3 * time.Second
 
-func (o *outsiders) noteAll(look *commit.Onlooker) {
+func (o *outsiders) noteAll(look *commit.Observer) {
 	ctx, cancel := context.WithTimeout(context.Background(), lastNote)
 	defer cancel()
 	for place, by := range o.take() {
