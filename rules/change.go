@@ -28,7 +28,7 @@ func (o Op) String() string {
 
 // Change is one change to one table. It carries the rule by value and the place
 // it expects it in, so that it conflicts rather than hit another rule when the
-// table has changed meanwhile.
+// table has changed in the meantime.
 type Change struct {
 	Op      Op
 	Family  Family

@@ -8,7 +8,7 @@ import (
 )
 
 // Difference is the plan that makes of one snapshot of a place another, such as
-// what somebody else has done meanwhile: chains that are new first, then the
+// what somebody else has done in the meantime: chains that are new first, then the
 // rules, then chains that are gone. A rule that was moved is deleted and
 // inserted. Counters and tables that are [Ruleset.Foreign] do not count.
 func Difference(before, after *Ruleset) Plan {

@@ -65,7 +65,7 @@ func (p Plan) Changes() []Change {
 }
 
 // Inverse is the plan that undoes this one: the inverse steps in reverse order.
-// Flows that were forgotten make themselves anew and have no inverse.
+// Flows that were forgotten make themselves again and have no inverse.
 func (p Plan) Inverse() Plan {
 	inv := Plan{Title: "Undo: " + p.Title}
 	for i := len(p.Steps) - 1; i >= 0; i-- {

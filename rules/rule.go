@@ -342,7 +342,7 @@ func (r Rule) InChain(chain string) Rule {
 	return r
 }
 
-// Edited returns the rule with its line made anew from its typed parts, for use
+// Edited returns the rule with its line made again from its typed parts, for use
 // after fields were changed.
 func (r Rule) Edited() Rule {
 	r.raw = ""

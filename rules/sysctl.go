@@ -2,7 +2,7 @@ package rules
 
 import "strings"
 
-// SysctlFile is where settings are kept for boot (sysctl.d(5)).
+// SysctlFile is where settings are saved for reboot (sysctl.d(5)).
 const SysctlFile = "/etc/sysctl.d/90-nattui.conf"
 
 // Kept is what a file of settings says about one of them; "" that it says nothing.
@@ -41,7 +41,7 @@ func (w Sysctl) Inverse() Sysctl {
 const appends = ">>"
 
 // commands are the command lines of the write: that of now, unless the value is
-// right already, and that which has it kept for boot.
+// right already, and that which has it saved for reboot.
 func (w Sysctl) commands() [][]string {
 	var all [][]string
 	if !w.Boot || w.Old != w.Value {

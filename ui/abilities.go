@@ -2,7 +2,7 @@ package ui
 
 import tea "charm.land/bubbletea/v2"
 
-// What a screen or a dialog can do besides what all can. App asks for these by name and
+// What a screen or a dialog can do apart from what all can. App asks for these by name and
 // knows nothing else of them.
 
 // typist takes keys that its key table does not: text that is typed. It is false while

@@ -32,7 +32,7 @@ type desk struct {
 	dialogs  []dialog
 	said     status
 	done     []Done // what was changed here, latest last
-	undone   []Done // what was taken back, latest last
+	undone   []Done // what was undone, latest last
 	busy     bool   // a plan is running
 	underway *underway
 	pending  *pending // the change that waits to be confirmed
@@ -47,7 +47,7 @@ type desk struct {
 type status struct {
 	text   string
 	failed bool
-	undo   bool // u takes it back
+	undo   bool // u undoes it
 }
 
 // screen is one of the six tabs. It owns its state; data reaches all screens,
@@ -99,7 +99,7 @@ func (d *desk) lookAt(p rules.Place) { d.place = p }
 // sought tells that the rule that was made last has been seen.
 func (d *desk) sought() { d.seek = "" }
 
-// wan is the interface and address towards the world.
+// wan is the interface and address towards the Internet.
 func (d *desk) wan() (name, addr string) {
 	up, ok := d.facts.WAN()
 	if !ok {
@@ -359,7 +359,7 @@ func commandLine(p rules.Plan) string {
 	return line
 }
 
-// undo takes back the last change made here.
+// undo undoes the last change made here.
 func (d *desk) undo() tea.Cmd {
 	if len(d.done) == 0 {
 		d.say("nothing to undo: no change was made here yet")
@@ -368,7 +368,7 @@ func (d *desk) undo() tea.Cmd {
 	return d.reverse(d.done[len(d.done)-1], appliedUndo)
 }
 
-// redo makes the last change again that was taken back.
+// redo makes the last change again that was undone.
 func (d *desk) redo() tea.Cmd {
 	if len(d.undone) == 0 {
 		d.say("nothing to redo: no change was undone here")
@@ -386,7 +386,7 @@ func (d *desk) reverse(last Done, kind appliedKind) tea.Cmd {
 	return d.undoEntry(last.ID, kind, terms{}, nil)
 }
 
-// undoEntry takes back the entry of the journal.
+// undoEntry undoes the entry of the journal.
 func (d *desk) undoEntry(id string, kind appliedKind, t terms, then func(error) tea.Cmd) tea.Cmd {
 	if !d.mayChange() {
 		return nil

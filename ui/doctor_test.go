@@ -122,7 +122,7 @@ func TestDoctorFixes(t *testing.T) {
 	})
 }
 
-// A switch is set and taken back like a rule.
+// A setting is set and undone like a rule.
 func TestDoctorSwitchesForwarding(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := doctorStage(t, 80, 24, soundRules)

@@ -60,7 +60,7 @@ func (s *doctorScreen) askServer() {
 // answered examines the forward with what its server said.
 func (s *doctorScreen) answered(msg probedMsg) tea.Cmd {
 	if !s.probing || s.follows == nil || s.follows.Server != msg.server {
-		return nil // left meanwhile
+		return nil // left in the meantime
 	}
 	s.probing, s.led, s.next = false, false, time.Time{}
 	s.probed = map[netip.AddrPort]doctor.Probe{msg.server: msg.probe}

@@ -18,7 +18,7 @@ import (
 )
 
 // flowView is one flow looked at closely: its way through the gateway, its story,
-// its timers, and all that the kernel knows besides. It is asked for anew every second.
+// its timers, and all that the kernel knows as well. It is asked for again every second.
 type flowView struct {
 	screen *flowsScreen
 	key    flow.Key
@@ -60,7 +60,7 @@ func (v *flowView) ask() tea.Cmd {
 func (v *flowView) answered(msg detailsMsg) tea.Cmd {
 	v.asking = false
 	if msg.key != v.key {
-		return v.ask() // another flow is looked at meanwhile
+		return v.ask() // another flow is looked at in the meantime
 	}
 	switch {
 	case errors.Is(msg.err, flow.ErrGone):

@@ -252,7 +252,7 @@ func offered(s *flowsScreen, options []filter.Completion) string {
 }
 
 // pointAtWord shows the line with the word that is not understood, and why; and
-// which filter is in force meanwhile.
+// which filter still applies.
 func (s *flowsScreen) pointAtWord(width int, line string, bad filter.Error) []string {
 	look := s.look
 	from := max(0, visibleWidth(text.Safe(line[:bad.Pos]))-(width-20)) // a long line is shown from where the word is in sight

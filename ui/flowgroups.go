@@ -73,7 +73,7 @@ func (l *groupList) nextOrder() tea.Cmd {
 	return l.load()
 }
 
-// live adds up anew, at a small share of one core.
+// live adds up again, at a small share of one core.
 func (l *groupList) live() tea.Cmd {
 	if l.screen.now.Before(l.rested) {
 		l.skipped = true

@@ -128,7 +128,7 @@ func (s *flowsScreen) Hidden() {
 	}
 }
 
-// reload computes what is shown anew, unless that is under way.
+// reload computes what is shown again, unless that is under way.
 func (s *flowsScreen) reload() tea.Cmd {
 	switch s.mode {
 	case groupMode:
@@ -179,7 +179,7 @@ func (s *flowsScreen) filterChanged() tea.Cmd {
 	return s.reload()
 }
 
-// filterBy takes another filter; the list is selected anew when it is settled.
+// filterBy takes another filter; the list is selected again when it is settled.
 func (s *flowsScreen) filterBy(q filter.Query) {
 	s.query = q
 	if s.mode == eventMode {

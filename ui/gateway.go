@@ -101,13 +101,13 @@ type Journal interface {
 	Waiting() (*JournalEntry, error)
 	Confirm(ctx context.Context, id string) error
 	Rollback(ctx context.Context, id string) error
-	// UndoPlan is what takes a settled change back on the gateway as it is now; the
+	// UndoPlan is what undoes a settled change on the gateway as it is now; the
 	// error says why it fits no more. Undo does it, by a change of its own.
 	UndoPlan(ctx context.Context, id string) (rules.Plan, error)
 	Undo(ctx context.Context, id string, t Terms) (Done, error)
 	// RuleNotes tells what is known about the rules of the sets.
 	RuleNotes(sets map[rules.Place]*rules.Ruleset) (RuleNotes, error)
-	// Drift compares what runs with what is kept for boot; Save keeps what runs.
+	// Drift compares what runs with what is saved for reboot; Save keeps what runs.
 	Drift(ctx context.Context) (Unsaved, error)
 	Save(ctx context.Context) error
 }
@@ -165,7 +165,7 @@ type Parked struct {
 	Return rules.Change
 }
 
-// Unsaved is what differs between the rules that run and those kept for boot.
+// Unsaved is what differs between the rules that run and those saved for reboot.
 type Unsaved struct {
 	Rules int      // how many differ
 	Lost  int      // of these, how many run and are not saved

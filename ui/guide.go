@@ -228,7 +228,7 @@ func (s *guideScreen) begin(i *intention) tea.Cmd {
 	return tea.Batch(s.build(), s.advise())
 }
 
-// build makes the fields anew and puts the cursor into the first.
+// build makes the fields again and puts the cursor into the first.
 func (s *guideScreen) build() tea.Cmd {
 	s.ready = false
 	s.fields = huh.NewForm(huh.NewGroup(s.asked.fields(s)...).WithShowErrors(false).WithShowHelp(false)).
@@ -254,7 +254,7 @@ func (s *guideScreen) toFields(msg tea.Msg) tea.Cmd {
 }
 
 // advise asks the recipe beside Update: on a large table it takes its time.
-// Answers that change meanwhile are asked about afterwards.
+// Answers that change in the meantime are asked about afterwards.
 func (s *guideScreen) advise() tea.Cmd {
 	if s.asked == nil || s.proof != nil || s.sending || s.facts == nil {
 		return nil

@@ -179,7 +179,7 @@ func (x *importDialog) correct() tea.Cmd {
 	return x.read()
 }
 
-// read looks through the text beside Update; a text that changes meanwhile is
+// read looks through the text beside Update; a text that changes in the meantime is
 // read again afterwards.
 func (x *importDialog) read() tea.Cmd {
 	x.generation++

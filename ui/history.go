@@ -14,7 +14,7 @@ import (
 )
 
 // historyScreen shows every change that the journal knows: who, when, what, how it
-// ended; and takes one back.
+// ended; and undoes one.
 type historyScreen struct {
 	*desk
 	entries []JournalEntry
@@ -121,14 +121,14 @@ func (s *historyScreen) openDetails() {
 	}
 }
 
-// sayGone says why the entry under the cursor cannot be taken back.
+// sayGone says why the entry under the cursor cannot be undone.
 func (s *historyScreen) sayGone() {
 	if e, ok := s.current(); ok && !s.gw.ReadOnly && s.gw.Journal != nil {
 		s.say("change " + e.ID + " cannot be undone: it is " + e.State)
 	}
 }
 
-// undoCurrent asks what would take the entry under the cursor back.
+// undoCurrent asks what would undo the entry under the cursor.
 func (s *historyScreen) undoCurrent() tea.Cmd {
 	e, ok := s.current()
 	if !ok || !s.mayChange() {
@@ -141,14 +141,14 @@ func (s *historyScreen) undoCurrent() tea.Cmd {
 	}
 }
 
-// undoPlanMsg is what would take an entry back.
+// undoPlanMsg is what would undo an entry.
 type undoPlanMsg struct {
 	entry JournalEntry
 	plan  rules.Plan
 	err   error
 }
 
-// askUndo shows what would take an entry back, or why it cannot be.
+// askUndo shows what would undo an entry, or why it cannot be.
 func (s *historyScreen) askUndo(msg undoPlanMsg) {
 	if msg.err != nil {
 		s.open(&notice{desk: s.desk, title: "Change " + msg.entry.ID + " cannot be undone", text: msg.err.Error()})

@@ -14,7 +14,7 @@ import (
 )
 
 // impact is what a plan would do beyond itself, worked out beside Update: whether
-// the operator may be cut off, which live flows would be translated otherwise, and
+// the operator may be cut off, which live flows would be translated differently, and
 // the plan as a diff. It is for a dialog that shows a plan before it is applied.
 type impact struct {
 	*desk
@@ -76,7 +76,7 @@ func (i *impact) nameOf(p rules.Plan) string {
 	return name
 }
 
-// take takes the answer, and asks anew where the plan is another by now.
+// take takes the answer, and asks again where the plan is another by now.
 func (i *impact) take(msg impactMsg) tea.Cmd {
 	i.running = false
 	i.known, i.blast, i.diff, i.err = msg.plan, msg.blast, msg.diff, msg.err
@@ -132,7 +132,7 @@ func (i *impact) safety(chosen countdown, key string, width int) []string {
 	return lines
 }
 
-// flowLines say which live flows would be translated otherwise.
+// flowLines say which live flows would be translated differently.
 func (i *impact) flowLines(width int) []string {
 	switch {
 	case !i.ready():

@@ -32,7 +32,7 @@ func (d *desk) findKept(before map[rules.Place]*rules.Ruleset, done rules.Plan) 
 	}
 	after, err := done.Apply(before)
 	if err != nil {
-		return nil // others changed the tables meanwhile: nobody can tell any more
+		return nil // others changed the tables in the meantime: nobody can tell any more
 	}
 	facts, flows := d.facts, d.gw.Flows.Table()
 	return func() tea.Msg {

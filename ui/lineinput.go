@@ -89,6 +89,6 @@ func (l *lineInput) view(width int, count string) (string, bool) {
 	if in.Value() == "" {
 		in.SetWidth(room - 1)
 	}
-	in.SetCursor(in.Position()) // has it choose anew which part is seen
+	in.SetCursor(in.Position()) // has it choose again which part is seen
 	return prompt + in.View() + tail, true
 }

@@ -34,7 +34,7 @@ const (
 	namesKept   = 10_000
 )
 
-// toggle shows names, or addresses again. Names that nobody told of are asked for anew.
+// toggle shows names, or addresses again. Names that nobody told of are asked for again.
 func (b *nameBook) toggle() {
 	b.on = !b.on
 	maps.DeleteFunc(b.names, func(_ netip.Addr, name string) bool { return name == "" && b.open == 0 })

@@ -10,7 +10,7 @@ import (
 	"nattui/ui/text"
 )
 
-// pending is a change that is taken back by itself unless it is confirmed.
+// pending is a change that is rolled back by itself unless it is confirmed.
 type pending struct {
 	id, by, from string
 	deadline     time.Time
@@ -77,7 +77,7 @@ type pendingMsg struct {
 }
 
 // watchPending looks after a change that waits to be confirmed: it may be
-// confirmed, or taken back, from elsewhere.
+// confirmed, or rolled back, from elsewhere.
 func (d *desk) watchPending() tea.Cmd {
 	journal := d.gw.Journal
 	if journal == nil {
@@ -135,7 +135,7 @@ func (d *desk) settled(msg settledMsg) {
 	d.pending = nil // unless the journal says otherwise
 }
 
-// confirm says that the change that waits may stand; rollback takes it back.
+// confirm says that the change that waits may stand; rollback rolls it back.
 func (d *desk) confirm() tea.Cmd {
 	return d.settlePending("the confirmation", "the change is confirmed", Journal.Confirm)
 }

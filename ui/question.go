@@ -38,7 +38,7 @@ func newQuestion(d *desk, title string, lines []string, p rules.Plan, verb strin
 }
 
 // changes tells that the question is about a change of the gateway that can be
-// taken back by itself.
+// rolled back by itself.
 func (q *question) changes() bool { return len(q.whole.Steps) > 0 && q.gw.Journal != nil }
 
 // Settle has the plan weighed, and keeps what is shown within the box.

@@ -9,7 +9,7 @@ import (
 	"nattui/rules"
 )
 
-// list makes the rows of every pane anew from the rule set.
+// list makes the rows of every pane again from the rule set.
 func (s *rulesScreen) list() {
 	for _, p := range s.panes {
 		p.items = p.items[:0]

@@ -82,7 +82,7 @@ func (s *rulesScreen) parkedDetails(k *Parked, width int) []string {
 	return append(lines, " "+s.look.Attention.Render(text.Fit(words, width-2)), " "+s.look.Faint.Render(text.Fit(text.Safe(r.String()), width-2)))
 }
 
-// metaWords are what is known about a rule besides what it does.
+// metaWords are what is known about a rule apart from what it does.
 func (s *rulesScreen) metaWords(r *rules.Rule, it ruleItem) string {
 	var parts []string
 	if n, ok := s.ruleFlows(it); ok && n > 0 {

@@ -54,7 +54,7 @@ func (d *desk) openSwitches(name string) tea.Cmd {
 	return s.files()
 }
 
-// list makes the switches anew of the latest facts.
+// list makes the switches again of the latest facts.
 func (s *switches) list() {
 	g := &doctor.Gateway{Facts: s.facts, Sets: s.tables.Sets}
 	if s.gw.Flows != nil {
@@ -89,7 +89,7 @@ func (s *switches) current() (*doctor.Switch, bool) {
 	return &s.all.List[min(s.cursor.Index(), len(s.all.List)-1)], true
 }
 
-// Receive takes what is set at boot, and lists the switches anew.
+// Receive takes what is set at boot, and lists the switches again.
 func (s *switches) Receive(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case switchesMsg:

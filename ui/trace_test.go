@@ -247,7 +247,7 @@ func TestTraceWithoutUTF8(t *testing.T) {
 	s.onPlainTerminal("enter")
 }
 
-// What goes otherwise than the rules say stands out.
+// What goes differently from the rules say stands out.
 func TestTraceDisagrees(t *testing.T) {
 	s, _ := running(t, 120, 40)
 	p := tracedPackets()[0]

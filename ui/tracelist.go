@@ -55,7 +55,7 @@ func sortOf(r *tracedRow) string {
 	return r.First.Proto.String()
 }
 
-// mark is the sign before what became of a packet; one that went otherwise than the
+// mark is the sign before what became of a packet; one that went differently from the
 // rules say has its own.
 func (s *traceScreen) mark(r *tracedRow) table.Cell {
 	switch {

@@ -35,7 +35,7 @@ type taskMsg struct {
 
 // carryOut does something that was confirmed, beside Update. Its context does not end with the
 // program: what has begun is finished. do returns a message, and what became of it in a sentence, for
-// who has left meanwhile.
+// who has left in the meantime.
 func (d *desk) carryOut(what string, do func(context.Context) (tea.Msg, string)) tea.Cmd {
 	u, t, ctx := d.underway, &task{what: what, begun: d.now}, context.WithoutCancel(d.ctx)
 	u.mu.Lock()
@@ -120,8 +120,8 @@ func (u *underway) close(ctx context.Context) {
 type leaving uint8
 
 const (
-	staying   leaving = iota
-	finishing         // as soon as what was confirmed has been done
+	staying       leaving = iota
+	finishing             // as soon as what was confirmed has been done
 	leavingAtOnce         // at once
 )
 

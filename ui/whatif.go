@@ -122,7 +122,7 @@ func packetLine(proto rules.Protocol, src, dst netip.AddrPort, in string) string
 	return strings.TrimSpace(rules.ProtoName(proto) + " " + end(src) + " " + end(dst) + " " + in)
 }
 
-// Receive evaluates the packet anew where rules have changed.
+// Receive evaluates the packet again where rules have changed.
 func (w *whatIf) Receive(msg tea.Msg) tea.Cmd {
 	if msg, ok := msg.(tablesMsg); ok && msg.Changed {
 		w.compile()

@@ -60,7 +60,7 @@ func savedRules() []doctor.SavedRules {
 	return saved
 }
 
-// bootDrift compares what runs with what is kept for boot, as History does; nil
+// bootDrift compares what runs with what is saved for reboot, as History does; nil
 // where that cannot be told.
 func bootDrift(ctx context.Context, tables *iptables.Host, sets map[rules.Place]*rules.Ruleset) *doctor.BootDrift {
 	facts, err := readFacts(ctx)

@@ -36,7 +36,7 @@ func readFacts(ctx context.Context) (facts.Facts, error) {
 	return f, err
 }
 
-// watchNatives asks for the facts anew when nft tables that translate come or go.
+// watchNatives asks for the facts again when nft tables that translate come or go.
 func watchNatives(ctx context.Context, anew chan<- struct{}) {
 	changes, err := iptables.WatchNatives(ctx)
 	if err != nil {
@@ -56,7 +56,7 @@ func watchNatives(ctx context.Context, anew chan<- struct{}) {
 	}
 }
 
-// followFacts delivers what is known of the host, anew when links, addresses or
+// followFacts delivers what is known of the host, again when links, addresses or
 // routes change, on request, and from time to time. changed hears of it first.
 func followFacts(ctx context.Context, request <-chan struct{}, changed func(*facts.Facts)) <-chan *facts.Facts {
 	out := make(chan *facts.Facts)

@@ -77,7 +77,7 @@ func replacePart(t *testing.T, document, name, text string) string {
 	return before + begin + text + end + after
 }
 
-// Several hands add commands, and cobra takes one twice without a word.
+// Several hands add commands, and cobra takes one twice silently.
 func TestCommandsAreThereOnce(t *testing.T) {
 	seen := map[string]bool{}
 	for _, c := range documented(newRoot()) {

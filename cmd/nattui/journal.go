@@ -171,7 +171,7 @@ func (s *safeChanges) Undo(ctx context.Context, id string, t ui.Terms) (ui.Done,
 	return doneOf(s.committer.Undo(ctx, id, optionsOf(ctx, t)))
 }
 
-// Drift compares what runs with what is kept for boot.
+// Drift compares what runs with what is saved for reboot.
 func (s *safeChanges) Drift(ctx context.Context) (ui.Unsaved, error) {
 	o, err := saveOptions(ctx, s.tables)
 	if err != nil {

@@ -1,8 +1,8 @@
 // Command nattui is the NAT cockpit of a Linux gateway: it shows the rules in the
-// order the kernel evaluates them, changes them without risk, and shows every
+// order the kernel evaluates them, changes them safely, and shows every
 // translation as the kernel makes it.
 //
-// Standard output is data, standard error is talk. Messages are one line, in
+// Standard output is data, standard error is messages. Messages are one line, in
 // lower case, without a full stop, and say what to do where something can be
 // done.
 package main

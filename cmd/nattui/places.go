@@ -117,7 +117,7 @@ func readPlaces(ctx context.Context, host *iptables.Host, places []rules.Place) 
 	return sets, nil
 }
 
-// placeNotes are what somebody who reads the rules should know besides: parts of
+// placeNotes are what somebody who reads the rules should know as well: parts of
 // the host that could not be read, and others that translate too.
 func placeNotes(ctx context.Context, host *iptables.Host, sets map[rules.Place]*rules.Ruleset) []string {
 	var notes []string

@@ -19,7 +19,7 @@ import (
 )
 
 // prospect is what is known of a plan before it is made: what it would do, and to
-// whom besides.
+// whom as well.
 type prospect struct {
 	before, after map[rules.Place]*rules.Ruleset
 	facts         facts.Facts
@@ -106,7 +106,7 @@ func waysAmongFlows(ctx context.Context, f *facts.Facts) *flow.Flows {
 	return flows
 }
 
-// tell shows what a plan does, before and after, and what it would touch besides.
+// tell shows what a plan does, before and after, and what it would touch as well.
 func (p *prospect) tell(w io.Writer) {
 	printDiff(w, p.diff)
 	fmt.Fprintln(w, text.Safe(p.blast.OwnSentence()))

@@ -26,7 +26,7 @@ import (
 // The scripts in testdata run the real commands on the real kernel, each in
 // namespaces of its own.
 
-// programs are what the scripts can run besides the system's programs.
+// programs are what the scripts can run apart from the system's programs.
 var programs = map[string]func(){
 	"nattui":       main,
 	"unprivileged": unprivileged,

@@ -142,7 +142,7 @@ func (r *remote) login(terminal bool, script string) (*exec.Cmd, *lockedBuffer) 
 	return cmd, out
 }
 
-// run logs in anew, runs a script and returns what it printed.
+// run logs in again, runs a script and returns what it printed.
 func (r *remote) run(script string) (string, error) {
 	r.Helper()
 	cmd, out := r.login(false, script)

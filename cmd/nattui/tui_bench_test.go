@@ -89,7 +89,7 @@ func BenchmarkFirstFrame(b *testing.B) {
 
 // BenchmarkFloodOnScreen is the CPU time of the whole program for each new flow at
 // 20,000 a second, its Flows screen included, beside conntrack -E; and what it
-// writes to the terminal meanwhile.
+// writes to the terminal in the meantime.
 func BenchmarkFloodOnScreen(b *testing.B) {
 	if lab.Isolate(b) {
 		return

@@ -13,7 +13,7 @@ import (
 	"nattui/rules/evaluate"
 )
 
-// Blast is what a plan would touch besides what it is meant for.
+// Blast is what a plan would touch apart from what it is meant for.
 type Blast struct {
 	// Session is the operator's SSH connection; nil where there is none or it is not
 	// known which of the logins is his.
@@ -26,7 +26,7 @@ type Blast struct {
 	Own      bool
 	OwnWhy   string
 	Affected facts.Way
-	// Changed counts live flows that would be translated otherwise if they began
+	// Changed counts live flows that would be translated differently if they began
 	// now; Examples are the first of them. They keep their translation until they end
 	// or are forgotten.
 	Changed  int
@@ -55,7 +55,7 @@ func (b *Blast) OwnSentence() string {
 	return fmt.Sprintf("Your SSH connection from %v is certainly not affected, nor would a new one be; looked at: %s.", b.Session.Client.Addr(), looked)
 }
 
-// FlowsSentence says how many live flows would be translated otherwise, and of how
+// FlowsSentence says how many live flows would be translated differently, and of how
 // many that is; "" where no flows were looked at.
 func (b *Blast) FlowsSentence() string {
 	of := rules.Grouped(b.Flows) + " live connections"

@@ -77,7 +77,7 @@ func (f *Facts) ReversePath(q evaluate.RouteQuery) ReversePath {
 	return p
 }
 
-// hasOwnPolicy tells whether there are IPv4 policy rules besides the three that
+// hasOwnPolicy tells whether there are IPv4 policy rules apart from the three that
 // every system starts with.
 func (f *Facts) hasOwnPolicy() bool {
 	for _, r := range f.PolicyRules {

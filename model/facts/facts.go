@@ -9,7 +9,7 @@ import (
 	"nattui/rules"
 )
 
-// Facts are what is known of the gateway besides its rules and flows, at one
+// Facts are what is known of the gateway apart from its rules and flows, at one
 // moment: an immutable snapshot. What could not be read is left at its unknown
 // value, and Gaps says why. Encoded as JSON they come back the same, so that a
 // gateway can be recorded in one place and examined in another.
@@ -58,7 +58,7 @@ type Link struct {
 	// Kind is what kind of virtual interface it is, such as veth, bridge,
 	// vlan, wireguard, tun, vrf; "device" for hardware, "loopback" for lo.
 	Kind string
-	// Up is set by the administrator, Running by a carrier besides.
+	// Up is set by the administrator, Running by a carrier as well.
 	Up, Running  bool
 	PointToPoint bool
 	MTU          int
@@ -237,7 +237,7 @@ func (f *Facts) Present(name string) (Presence, bool) {
 	return f.Presences[i], true
 }
 
-// Uplink is the gateway's way to the world: the link of its best default route.
+// Uplink is the gateway's way to the Internet: the link of its best default route.
 type Uplink struct {
 	Link string
 	// Router is the next hop, invalid on a link that needs none.
@@ -254,7 +254,7 @@ func (u Uplink) Address() netip.Addr {
 	return u.IPv6.Prefix.Addr()
 }
 
-// WAN guesses the interface to the world: that of the IPv4 default route with
+// WAN guesses the interface to the Internet: that of the IPv4 default route with
 // the lowest metric, or of the IPv6 one; false if there is no default route.
 func (f *Facts) WAN() (Uplink, bool) {
 	for _, family := range rules.Families {

@@ -48,7 +48,7 @@ func (f *Facts) GuideHost(sets map[rules.Place]*rules.Ruleset, backend rules.Bac
 	return h
 }
 
-// guideUplink is a way to the world with the address that this host has there.
+// guideUplink is a way to the Internet with the address that this host has there.
 func (f *Facts) guideUplink(family rules.Family, link string) guide.Uplink {
 	up := guide.Uplink{Link: link}
 	for _, a := range f.AddressesOn(link) {

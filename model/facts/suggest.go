@@ -14,7 +14,7 @@ type Suggestion struct {
 	Value, Note string
 }
 
-// SuggestInterfaces offers the links to choose from, the way to the world
+// SuggestInterfaces offers the links to choose from, the way to the Internet
 // first, the loopback interface last.
 func (f *Facts) SuggestInterfaces() []Suggestion {
 	wan, _ := f.WAN()
@@ -51,7 +51,7 @@ func (f *Facts) SuggestInterfaces() []Suggestion {
 }
 
 // SuggestAddresses offers this host's own addresses of a family, those of the
-// way to the world first; the loopback interface's are left out.
+// way to the Internet first; the loopback interface's are left out.
 func (f *Facts) SuggestAddresses(family rules.Family) []Suggestion {
 	wan, _ := f.WAN()
 	var first, rest []Suggestion
@@ -74,7 +74,7 @@ func (f *Facts) SuggestAddresses(family rules.Family) []Suggestion {
 }
 
 // SuggestHosts offers the machines of a family that are known on networks other
-// than the one to the world, those that answer first.
+// than the one to the Internet, those that answer first.
 func (f *Facts) SuggestHosts(family rules.Family) []Suggestion {
 	wan, _ := f.WAN()
 	known := slices.DeleteFunc(slices.Clone(f.Neighbours), func(n Neighbour) bool {
@@ -97,7 +97,7 @@ func (f *Facts) SuggestHosts(family rules.Family) []Suggestion {
 }
 
 // SuggestNetworks offers the networks of a family that are behind this host:
-// those of its links, without the one to the world.
+// those of its links, without the one to the Internet.
 func (f *Facts) SuggestNetworks(family rules.Family) []Suggestion {
 	wan, _ := f.WAN()
 	var offered []Suggestion

@@ -20,7 +20,7 @@ type Tables interface {
 	// together with an error were made, and are not what was intended.
 	Apply(ctx context.Context, changes []rules.Change) ([]rules.Change, error)
 	// Follow is Apply for changes of one place that are worked out from the tables
-	// as they are, and again when they change meanwhile.
+	// as they are, and again when they change in the meantime.
 	Follow(ctx context.Context, place rules.Place, plan func(now *rules.Ruleset) ([]rules.Change, error)) ([]rules.Change, error)
 	// Handles returns the snapshot with the handles of a chain's rules and the
 	// incarnation of its table, with no chain only the latter; as it is where they
@@ -146,10 +146,10 @@ func (e *Changed) Error() string {
 // change stands. Where it was given time to be confirmed, a guard will take it
 // back unless Confirm is called by then, from any process.
 //
-// Errors: *rules.Conflict and *Changed where the world is not as the plan expects,
+// Errors: *rules.Conflict and *Changed where the gateway is not as the plan expects,
 // *Unsettled, *Busy, what the kernel's adapters report, and what keeps the
 // journal from being written: in all these cases nothing is changed, or
-// everything was taken back, and Entry.State tells; *Stuck where it could not be.
+// everything was rolled back, and Entry.State tells; *Stuck where it could not be.
 func (c *Committer) Run(ctx context.Context, plan rules.Plan, o Options) (Entry, error) {
 	c.step("lock")
 	l, err := c.store.acquire(ctx)
@@ -339,8 +339,8 @@ func (c *Committer) make(ctx context.Context, e *Entry, d drawing, wanted source
 	return nil
 }
 
-// change changes the tables. What is at one place only is worked out anew whenever
-// others change that place meanwhile; it is in d.before then as it was in the end.
+// change changes the tables. What is at one place only is worked out again whenever
+// others change that place in the meantime; it is in d.before then as it was in the end.
 func (c *Committer) change(ctx context.Context, d drawing, wanted source) ([]rules.Change, error) {
 	if len(d.before) != 1 {
 		return c.kernel.Tables.Apply(ctx, d.asked)
@@ -426,12 +426,12 @@ func (c *Committer) missing(ctx context.Context, e *Entry) error {
 	return nil
 }
 
-// Stuck is the error of a change that failed and could not be taken back
+// Stuck is the error of a change that failed and could not be rolled back
 // altogether. What Recover or the guard can still do, they will.
 type Stuck struct {
 	Entry Entry
 	Err   error // why the change failed
-	Back  error // why it could not be taken back
+	Back  error // why it could not be rolled back
 }
 
 // Error says both.
@@ -442,7 +442,7 @@ func (e *Stuck) Error() string {
 // Unwrap gives both reasons.
 func (e *Stuck) Unwrap() []error { return []error{e.Err, e.Back} }
 
-// rollBackFailed takes back what there is of a change that failed.
+// rollBackFailed rolls back what there is of a change that failed.
 func (c *Committer) rollBackFailed(ctx context.Context, l *lock, e *Entry, cause error) (Entry, error) {
 	c.step("rollback failed")
 	notes, err := c.revert(context.WithoutCancel(ctx), l, e)

@@ -53,7 +53,7 @@ type order struct {
 	Setting string // value of net.ipv4.ip_forward, "" leaves it
 	Confirm time.Duration
 	For     time.Duration
-	// Rollback takes back what waits to be confirmed, instead of making a change.
+	// Rollback rolls back what waits to be confirmed, instead of making a change.
 	Rollback bool
 	// Step and Signal end the maker when it comes to the step for the Nth time.
 	Step   string
@@ -264,7 +264,7 @@ func (g *gateway) same(what, got, want string) {
 }
 
 // order is a change of two tables and a setting. The kernel prints the second rule
-// otherwise than it is written.
+// differently from how it is written.
 func (g *gateway) order() order {
 	return order{Place: g.at, Setting: flipped(g.T), Lines: []string{
 		"nat -A PREROUTING -s " + g.addr(9) + " -j ACCEPT",

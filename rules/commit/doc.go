@@ -1,22 +1,22 @@
-// Package commit makes changes that nobody can lock himself out with. It runs a
+// Package commit applies changes so that an operator cannot be locked out. It runs a
 // [rules.Plan] so that, whatever is killed at whatever moment, the gateway ends
-// in the old state or in the new one, and the journal says in which.
+// in the old state or in the new one, and the journal says which.
 //
 // # How a change is made
 //
 // [Committer.Run] takes the lock of the state directory, reads the tables again
-// and checks every step, writes the plan and what is needed to take it back to
+// and checks every step, writes the plan and what is needed to roll it back to
 // the journal, synced, starts the guard and waits until it is there, makes the
 // changes, compares, and notes that they stand. From then on an entry without a
-// deadline is settled. One with a deadline is [Pending]: it is taken back when
+// deadline is settled. One with a deadline is [Pending]: it is rolled back when
 // nobody confirms it in time, when the terminal it came from goes away, or when
 // somebody says so.
 //
-// Taking back is done by the inverse of this one change, placed anew by what
+// rolling back is done by the inverse of this one change, placed again by what
 // stands around it now, never by restoring a table: what other programs did
-// meanwhile stays. What no longer fits is left and reported.
+// in the meantime stays. What no longer fits is left and reported.
 //
-// # Who takes back
+// # Who rolls back
 //
 // The guard is a process of its own session (or a transient systemd unit), which
 // outlives the SSH session that started it. Where it is killed too,

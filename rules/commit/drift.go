@@ -15,7 +15,7 @@ type Drift struct {
 	Saved   []Drifted // are kept, and do not run
 	// Order are the chains whose rules are the same and are in another order.
 	Order []Drifted
-	// Nothing is kept for boot at all.
+	// Nothing is saved for reboot at all.
 	Nothing bool
 	Method  string // what restores the rules at boot
 	Notes   []string
@@ -33,7 +33,7 @@ type Drifted struct {
 	Line string
 }
 
-// Drift compares the running rules with what is kept for boot.
+// Drift compares the running rules with what is saved for reboot.
 func (c *Committer) Drift(o SaveOptions) (Drift, error) {
 	plan, err := c.PlanSave(o)
 	if err != nil {

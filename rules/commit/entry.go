@@ -16,7 +16,7 @@ const (
 	Pending    State = "pending"     // written down; perhaps being made
 	Applied    State = "applied"     // stands
 	Confirmed  State = "confirmed"   // stands, and somebody said that it may
-	RolledBack State = "rolled-back" // was made and taken back
+	RolledBack State = "rolled-back" // was made and rolled back
 	Failed     State = "failed"      // was refused; nothing of it stands
 	// Unknown is a change that was open when the journal was damaged, or is older than
 	// what is known to have been written. Nothing is done about it until somebody says
@@ -30,9 +30,9 @@ type Kind string
 // The kinds of entries.
 const (
 	KindPlan Kind = ""     // a plan was run
-	KindUndo Kind = "undo" // the entry that Undoes names was taken back
+	KindUndo Kind = "undo" // the entry that Undoes names was rolled back
 	KindPark Kind = "park" // a rule was put away; undoing this brings it back
-	KindSave Kind = "save" // the rules were kept for boot
+	KindSave Kind = "save" // the rules were saved for reboot
 	// KindOutside was changed by another program, and only seen.
 	KindOutside Kind = "outside"
 )
@@ -45,15 +45,15 @@ type Entry struct {
 	By    string    // who: a user, and through whom: "root (sudo: alice)"
 	From  string    // the address of the SSH client; "" for a local terminal
 	State State
-	// Deadline is when it is taken back unless confirmed; zero: never.
+	// Deadline is when it is rolled back unless confirmed; zero: never.
 	Deadline time.Time
 	// Expires is when a temporary change ends; zero: never.
 	Expires time.Time
 	Plan    rules.Plan // resolved, and once made, as the kernel prints it
 	// Result says what became of it, where there is something to say: the words of
-	// the refusal, why it was taken back, what of it could not be.
+	// the refusal, why it was rolled back, what of it could not be.
 	Result string
-	// Undoes is the entry that this one takes back.
+	// Undoes is the entry that this one rolls back.
 	Undoes string
 	// Files are what was written for boot.
 	Files []File
@@ -68,24 +68,24 @@ type Entry struct {
 	operators []netip.Addr
 	// touched is the number of the journal's record that last told of the entry.
 	touched int
-	// leaving is why the change is being taken back, from before that is begun: it
+	// leaving is why the change is being rolled back, from before that is begun: it
 	// may be half gone, and cannot be confirmed any more.
 	leaving string
 	// doubt is why it is not known what became of it, found when the journal was read.
 	doubt string
 }
 
-// Unconfirmed reports whether the change could still be taken back by itself:
+// Unconfirmed reports whether the change could still be rolled back by itself:
 // it is being made, or waits to be confirmed.
 func (e *Entry) Unconfirmed() bool {
 	return e.State == Pending || e.State == Applied && !e.deadline.zero()
 }
 
 // Stands reports whether the change is in force as far as this journal knows:
-// made, and neither taken back nor refused. Undoing is an entry of its own.
+// made, and neither rolled back nor refused. Undoing is an entry of its own.
 func (e *Entry) Stands() bool { return e.State == Applied || e.State == Confirmed }
 
-// Leashed reports whether the change is also taken back when the terminal goes
+// Leashed reports whether the change is also rolled back when the terminal goes
 // away that it was made from.
 func (e *Entry) Leashed() bool { return e.Unconfirmed() && e.terminal != (terminal{}) }
 

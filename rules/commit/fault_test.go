@@ -191,7 +191,7 @@ func TestEndedAtEveryStep(t *testing.T) {
 	})
 }
 
-// TestRollbackEndedAtEveryStep ends nattui while it takes a change back, kills the
+// TestRollbackEndedAtEveryStep ends nattui while it rolls back a change, kills the
 // guard too, and has somebody confirm at once what may be half gone.
 func TestRollbackEndedAtEveryStep(t *testing.T) {
 	everywhere(t, func(g *gateway) {

@@ -20,7 +20,7 @@ const guardWait = 10 * time.Second
 // ownProgram is this very program, also after its file was replaced.
 const ownProgram = "/proc/self/exe"
 
-// startGuard starts the process that takes an entry back when its time is over,
+// startGuard starts the process that rolls back an entry when its time is over,
 // and waits until it says that it is there.
 func (c *Committer) startGuard(ctx context.Context, id string) error {
 	if argv := c.unit(id); argv != nil {
@@ -124,7 +124,7 @@ func likeInit(name string) (same, known bool) {
 }
 
 // Guard watches over the entry of the id until nothing can happen to it any more:
-// it takes it back when it is not confirmed in time, when its terminal goes away,
+// it rolls it back when it is not confirmed in time, when its terminal goes away,
 // when its maker is killed, when its own time is over, and when the guard itself
 // is told to end (SIGTERM). SIGHUP and SIGINT mean nothing to it. It is what the
 // guard's process runs; it returns at once where the entry has a guard. The error is *Absent where the
@@ -177,7 +177,7 @@ type guard struct {
 	// sure is the number of the journal's last record when the entry was last known to
 	// be open.
 	sure uint64
-	// ended is set when the entry was taken back and only the journal does not say
+	// ended is set when the entry was rolled back and only the journal does not say
 	// so yet.
 	ended *Entry
 }
@@ -257,7 +257,7 @@ func (g *guard) lookForMaker(ctx context.Context) (time.Duration, error) {
 	return 0, g.rollBack(ctx, l, e, "nattui was killed while applying it")
 }
 
-// end takes the entry back, unless it was settled meanwhile.
+// end rolls back the entry, unless it was settled in the meantime.
 func (g *guard) end(ctx context.Context, why string) (time.Duration, error) {
 	l, err := g.c.store.acquire(ctx)
 	if err != nil {
@@ -271,7 +271,7 @@ func (g *guard) end(ctx context.Context, why string) (time.Duration, error) {
 	return 0, g.rollBack(ctx, l, e, why)
 }
 
-// rollBack takes the entry back.
+// rollBack rolls back the entry.
 func (g *guard) rollBack(ctx context.Context, l *lock, e *Entry, why string) error {
 	err := g.c.rollBack(ctx, l, e, why)
 	switch {
@@ -285,7 +285,7 @@ func (g *guard) rollBack(ctx context.Context, l *lock, e *Entry, why string) err
 	return err
 }
 
-// noteEnd tries again to write down that the entry was taken back.
+// noteEnd tries again to write down that the entry was rolled back.
 func (g *guard) noteEnd(ctx context.Context) (time.Duration, error) {
 	l, err := g.c.store.acquire(ctx)
 	if err != nil {

@@ -77,7 +77,7 @@ type journal struct {
 
 // readJournal reads what can be read, and marks what cannot be known as Unknown.
 // An absent journal is an empty one. held says that the lock is held, and nobody is
-// writing meanwhile.
+// writing in the meantime.
 func (s *Store) readJournal(held bool) (*journal, error) {
 	for attempt := 0; ; attempt++ {
 		h := s.readHead()

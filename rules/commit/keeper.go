@@ -111,7 +111,7 @@ func (k keeper) path(place rules.Place, standby rules.Backend) (string, bool) {
 	return k.files[place.Family], place.Backend == standby
 }
 
-// extra are the files besides the rules: a script that restores them, and what
+// extra are the files apart from the rules: a script that restores them, and what
 // has it run.
 func (k keeper) extra(own map[rules.Place][]rules.Table, o SaveOptions) []File {
 	if k.files[0] != "" {

@@ -199,7 +199,7 @@ func wayBack(p rules.Plan, marks []mark, all sets) (back []rules.Change, notes [
 
 func firstCommand(c rules.Change) string { return rules.ShellLine(c.Commands()[0]) }
 
-// inverse is what takes one change back in the set as it is now; nil where
+// inverse is what rolls back one change in the set as it is now; nil where
 // nothing is to be done.
 func (m mark) inverse(c rules.Change, s *rules.Ruleset) (*rules.Change, string) {
 	inv := c.Inverse()
@@ -279,7 +279,7 @@ func (m mark) find(c rules.Change, s *rules.Ruleset) (at int, ok bool, doubt str
 	if len(equal) > 0 && m.Done {
 		return 0, false, fmt.Sprintf("it is not known whether the rule left in %s was added by this change or existed before: %s", c.Chain, made)
 	}
-	// The kernel may print the rule otherwise than it was written, and nattui may
+	// The kernel may print the rule differently from how it was written, and nattui may
 	// have been killed before it saw how.
 	like := alikeTo(list, made)
 	if m.Count > 0 || len(like) <= m.Like || c.Op == rules.Replace && countOf(list, c.Old) > 0 {
@@ -290,7 +290,7 @@ func (m mark) find(c rules.Change, s *rules.Ruleset) (at int, ok bool, doubt str
 
 // byHandle picks from the places of equal rules those that the change made. sure is
 // false where handles do not tell: on legacy, in another incarnation of the table,
-// or when the rules were made anew meanwhile, as by loading a saved table.
+// or when the rules were made again in the meantime, as by loading a saved table.
 func (m mark) byHandle(s *rules.Ruleset, c rules.Change, equal []int) (mine []int, sure bool) {
 	t, ok := s.Table(c.Table)
 	if !ok || m.Table == 0 || t.Incarnation != m.Table {
@@ -329,7 +329,7 @@ func alike(a, b rules.Rule) bool {
 		a.Source.String() == b.Source.String() && a.Dest.String() == b.Dest.String() && a.Comment() == b.Comment()
 }
 
-// removal takes back an insertion.
+// removal rolls back an insertion.
 func (m mark) removal(c, inv rules.Change, s *rules.Ruleset) (*rules.Change, string) {
 	at, ok, doubt := m.find(c, s)
 	if !ok {
@@ -339,7 +339,7 @@ func (m mark) removal(c, inv rules.Change, s *rules.Ruleset) (*rules.Change, str
 	return &inv, ""
 }
 
-// restoration takes back a deletion.
+// restoration rolls back a deletion.
 func (m mark) restoration(c, inv rules.Change, list []rules.Rule) (*rules.Change, string) {
 	if m.Count == 0 {
 		m.Count = 1
@@ -378,7 +378,7 @@ func expectation(list []rules.Rule, at int) string {
 	return rules.EndOfChain
 }
 
-// homecoming takes back a move.
+// homecoming rolls back a move.
 func (m mark) homecoming(c, inv rules.Change, s *rules.Ruleset) (*rules.Change, string) {
 	list := listOf(s, c)
 	at := placesOf(list, c.Rule.InChain(c.Chain))

@@ -132,11 +132,11 @@ type line struct {
 }
 
 // since counts the lines that entries told of since then may have added or taken.
-// An entry may have been made and taken back in the meantime, so each counts for
+// An entry may have been made and rolled back in the meantime, so each counts for
 // both directions.
 func (j *journal) since(records int, place rules.Place) map[line]int {
 	if records > j.records {
-		records = 0 // rotated meanwhile
+		records = 0 // rotated in the meantime
 	}
 	ours := map[line]int{}
 	for _, e := range j.entries {

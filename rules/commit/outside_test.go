@@ -13,7 +13,7 @@ import (
 
 // TestOutsideChangesAreNoted has other programs change the tables between and
 // beside changes of our own: theirs are noted, ours are not noted twice, and theirs
-// can be taken back as long as that fits.
+// can be rolled back as long as that fits.
 func TestOutsideChangesAreNoted(t *testing.T) {
 	everywhere(t, func(g *gateway) {
 		ctx := context.Background()
@@ -32,7 +32,7 @@ func TestOutsideChangesAreNoted(t *testing.T) {
 				g.Errorf("the first look notes %v", e.Commands())
 			}
 		}
-		// Ours alone: made, and made and taken back.
+		// Ours alone: made, and made and rolled back.
 		ours := g.run(rules.Single(insertion(g.at, "nat -A PREROUTING -s "+g.addr(20)+" -j ACCEPT")), commit.Options{})
 		back := g.run(rules.Single(insertion(g.at, "nat -A PREROUTING -s "+g.addr(21)+" -j ACCEPT")), commit.Options{Confirm: time.Hour})
 		if e := look(observer); e.ID != "" {
@@ -82,7 +82,7 @@ func TestOutsideChangesAreNoted(t *testing.T) {
 		if _, err := g.c.Undo(ctx, ours.ID, commit.Options{}); err != nil {
 			g.Error(err)
 		}
-		// What is large is noted by its size, and is not taken back from here.
+		// What is large is noted by its size, and is not rolled back from here.
 		var many strings.Builder
 		many.WriteString("*nat\n")
 		for range 300 {

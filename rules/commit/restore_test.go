@@ -189,7 +189,7 @@ func TestRollbackEndsOddly(t *testing.T) {
 					if got.State == commit.RolledBack {
 						g.Errorf("%s: it is said to be %s", what, got.State)
 					}
-					// Its guard does it meanwhile, or the next nattui.
+					// Its guard does it in the meantime, or the next nattui.
 					if got := g.settle(old, want); got != backed {
 						g.Errorf("%s: %s", what, got)
 					}
@@ -229,7 +229,7 @@ func TestParkEndsOddly(t *testing.T) {
 }
 
 // TestOlderEqualRuleIsDeleted adds a rule equal to one that is there, has
-// somebody delete the older one, and takes the change back: nothing is left, or,
+// somebody delete the older one, and rolls back the change: nothing is left, or,
 // where that cannot be told, it is said.
 func TestOlderEqualRuleIsDeleted(t *testing.T) {
 	everywhere(t, func(g *gateway) {

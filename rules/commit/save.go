@@ -28,7 +28,7 @@ type SaveOptions struct {
 	By, From string
 }
 
-// Saving is what is kept for boot, where, and what is not.
+// Saving is what is saved for reboot, where, and what is not.
 type Saving struct {
 	// Method is what restores the rules at boot, in words.
 	Method string
@@ -354,7 +354,7 @@ func savedText(tables []rules.Table) []byte {
 	return b.Bytes()
 }
 
-// setNotes warn of what a rule needs at boot besides itself.
+// setNotes warn of what a rule needs at boot apart from itself.
 func setNotes(tables []rules.Table) []string {
 	var notes []string
 	for _, t := range tables {

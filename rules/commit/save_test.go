@@ -133,7 +133,7 @@ func (b *booting) save(managers ...string) (commit.Entry, commit.Saving) {
 }
 
 // TestOwnUnit keeps the rules on a host where nothing else does, starts the host
-// anew with Docker there first, and finds both.
+// again with Docker there first, and finds both.
 func TestOwnUnit(t *testing.T) {
 	onHost(t, []string{"/usr/lib/systemd/systemd"}, func(b *booting) {
 		b.load(ours)

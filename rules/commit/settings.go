@@ -11,7 +11,7 @@ import (
 	"nattui/rules"
 )
 
-// settingsFile is where settings are kept for boot.
+// settingsFile is where settings are saved for reboot.
 const settingsFile = rules.SysctlFile
 
 // modulesFile has modules loaded before the settings are set at boot

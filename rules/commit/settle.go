@@ -45,10 +45,10 @@ func (c *Committer) recover(ctx context.Context, l *lock, j *journal) error {
 	return nil
 }
 
-// patience is how long it is tried to take a change back that cannot be.
+// patience is how long it is tried to roll back a change that cannot be.
 const patience = time.Hour
 
-// givenUp notes that a change could not be taken back and never will be, so that
+// givenUp notes that a change could not be rolled back and never will be, so that
 // it does not stand in the way of everything else for ever.
 func (c *Committer) givenUp(e *Entry, err error) bool {
 	if e.begun.Boot == c.clock.Boot() && e.begun.At+patience > c.clock.SinceBoot() {
@@ -94,13 +94,13 @@ func (c *Committer) watchOver(ctx context.Context, l *lock, e *Entry, end moment
 	return nil
 }
 
-// rollBack takes a change back and notes why.
+// rollBack rolls back a change and notes why.
 func (c *Committer) rollBack(ctx context.Context, l *lock, e *Entry, why string) error {
 	if e.leaving == "" {
 		c.step("leave")
 		e.leaving = why
 		if err := c.store.append(updateOf(e)); err != nil {
-			c.log.say(err.Error()) // it is taken back all the same
+			c.log.say(err.Error()) // it is rolled back all the same
 		}
 	}
 	c.step("rollback")
@@ -115,8 +115,8 @@ func (c *Committer) rollBack(ctx context.Context, l *lock, e *Entry, why string)
 	return c.store.append(updateOf(e))
 }
 
-// revertAttempts is how often the way back is worked out anew because the
-// tables were changed meanwhile.
+// revertAttempts is how often the way back is worked out again because the
+// tables were changed in the meantime.
 const revertAttempts = 20
 
 // sidestep waits a moment of random length, at most a few times as long as a
@@ -128,7 +128,7 @@ func sidestep(attempt int) {
 	}
 }
 
-// revert takes back what stands of an entry. notes tell what no longer fits;
+// revert rolls back what stands of an entry. notes tell what no longer fits;
 // an error means that it should be tried again.
 func (c *Committer) revert(ctx context.Context, l *lock, e *Entry) (notes []string, err error) {
 	l.inherited(func() {
@@ -164,7 +164,7 @@ func placesOfPlan(p rules.Plan) []rules.Place {
 	return all
 }
 
-// revertAt takes back what stands of an entry at one place, found by its rules
+// revertAt rolls back what stands of an entry at one place, found by its rules
 // and their neighbours in the tables as they are in the very moment.
 func (c *Committer) revertAt(ctx context.Context, e *Entry, place rules.Place) (notes []string, err error) {
 	plan, marks := partAt(place, e)
@@ -208,7 +208,7 @@ func partAt(place rules.Place, e *Entry) (rules.Plan, []mark) {
 	return plan, marks
 }
 
-// revertSingly takes back as much as can be, one change at a time, where the
+// revertSingly rolls back as much as can be, one change at a time, where the
 // kernel refuses all together.
 func (c *Committer) revertSingly(ctx context.Context, plan rules.Plan, marks []mark, cause error) ([]string, error) {
 	refused := map[string]error{}
@@ -267,8 +267,8 @@ func (c *Committer) revertSettings(e *Entry) (notes []string) {
 }
 
 // Recover settles what processes that were killed left behind: a change that was
-// being made is taken back as far as it was made, one whose guard is gone is
-// taken back if its time is over and otherwise guarded anew. Every nattui calls
+// being made is rolled back as far as it was made, one whose guard is gone is
+// rolled back if its time is over and otherwise guarded again. Every nattui calls
 // it when it starts; it does nothing where there is nothing to do.
 func (c *Committer) Recover(ctx context.Context) error {
 	j, err := c.store.readJournal(false)
@@ -366,7 +366,7 @@ func (c *Committer) confirm(ctx context.Context, id, note string) (Entry, error)
 	})
 }
 
-// Rollback takes a change back that waits to be confirmed. id "" is the one that
+// Rollback rolls back a change that waits to be confirmed. id "" is the one that
 // does. The error is *Absent where none does.
 func (c *Committer) Rollback(ctx context.Context, id string) (Entry, error) {
 	return c.decide(ctx, id, func(l *lock, e *Entry) error {

@@ -143,7 +143,7 @@ func TestStorm(t *testing.T) {
 	})
 }
 
-// thereAndBack makes a change and takes it back.
+// thereAndBack makes a change and rolls it back.
 func (g *gateway) thereAndBack(plan rules.Plan, undo bool) error {
 	e, err := g.c.Run(context.Background(), plan, commit.Options{Confirm: time.Hour})
 	for conflict := (*rules.Conflict)(nil); errors.As(err, &conflict); {

@@ -9,7 +9,7 @@ import (
 	"nattui/rules"
 )
 
-// UndoPlan is the plan that takes a settled entry back on the gateway as it is
+// UndoPlan is the plan that undoes a settled entry on the gateway as it is
 // now, found by what stands around its rules today. id "" is the latest change
 // that stands; undoing an undo makes the change again. The error is a
 // *rules.Conflict or *Changed where the entry fits no more, *Absent where there
@@ -221,7 +221,7 @@ func (e *Unfit) Error() string {
 // Unwrap is the conflict.
 func (e *Unfit) Unwrap() error { return e.Conflict }
 
-// Undo takes a settled entry back as a change of its own, which can be undone in
+// Undo undoes a settled entry as a change of its own, which can be undone in
 // turn; see UndoPlan for which and for the errors, and Run.
 func (c *Committer) Undo(ctx context.Context, id string, o Options) (Entry, error) {
 	l, err := c.store.acquire(ctx)

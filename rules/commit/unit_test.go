@@ -126,7 +126,7 @@ func (b *booted) run(input string, argv ...string) string {
 }
 
 // TestGuardComesBack kills the guard in its systemd unit again and again, more often
-// and faster than systemd lets a unit start by itself. It takes the change back at
+// and faster than systemd lets a unit start by itself. It rolls back the change at
 // its deadline all the same.
 func TestGuardComesBack(t *testing.T) {
 	b := boot(t)

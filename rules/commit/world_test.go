@@ -158,7 +158,7 @@ func TestJournalGoesAway(t *testing.T) {
 }
 
 // TestGuardWithoutEntry starts a guard for a change that the journal does not have: it must not say that it is
-// there, since it would not know what to take back.
+// there, since it would not know what to roll back.
 func TestGuardWithoutEntry(t *testing.T) {
 	somewhere(t, func(g *gateway) {
 		g.seed()

@@ -209,7 +209,7 @@ func (g *ground) listen(t *testing.T) {
 	t.Cleanup(func() { g.control.Close() })
 }
 
-// forgetFlows begins anew with an empty flow table.
+// forgetFlows begins again with an empty flow table.
 func (g *ground) forgetFlows(t *testing.T) {
 	check(t, "flush the flows", g.control.Flush())
 	g.collectEvents(t, nil)

@@ -1,7 +1,7 @@
 // Package evaluate says what the kernel does with a packet: which chains of a
-// rules.Ruleset it visits, which rules it meets, how it is translated, and where it goes.
+// rules.Ruleset it visits, which rules it passes, how it is translated, and where it goes.
 //
-// Rules are compiled once, by Compile, and asked as often as one likes. Answers
+// Rules are compiled once, by Compile, and asked any number of times. Answers
 // are of three values: a match that the packet as given cannot decide is Unknown, and what
 // depends on it is not certain. What the rules themselves do not hold (addresses,
 // routes, connections) is asked of a Host.

@@ -6,7 +6,7 @@ import (
 	"nattui/rules"
 )
 
-// Host is what the evaluation of a packet needs to know of the gateway besides
+// Host is what the evaluation of a packet needs to know of the gateway apart from
 // its rules, as values and functions so that it can be a recorded one. The zero
 // Host knows nothing; what hangs on that is then uncertain.
 type Host struct {

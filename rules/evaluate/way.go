@@ -152,7 +152,7 @@ func (st *state) bound() bool {
 }
 
 // leaveStage goes on after the last chain of a stage. Local packets are routed
-// anew where mangle changed their mark or nat their destination.
+// again where mangle changed their mark or nat their destination.
 func (m *machine) leaveStage(st *state) bool {
 	at := st.stage
 	st.sub, st.swapped = 0, false

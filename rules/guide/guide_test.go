@@ -10,7 +10,7 @@ import (
 	"nattui/rules/evaluate"
 )
 
-// gateway is one with an address to the world, a LAN and a VPN, as values.
+// gateway is one with an address to the Internet, a LAN and a VPN, as values.
 func gateway(t *testing.T, tables string) Host {
 	t.Helper()
 	read, err := rules.Read(strings.NewReader(tables))

@@ -31,7 +31,7 @@ type gateway struct {
 	there    string // the backend of the firewall: nft, legacy
 	backend  rules.Backend
 	firewall string
-	// several gives it a second way to the world, a second network inside and a
+	// several gives it a second way to the Internet, a second network inside and a
 	// tunnel.
 	several bool
 }
