@@ -205,7 +205,7 @@ func (c Change) Check(s *Ruleset) error {
 			return err
 		}
 		if c.To < 1 || c.To > len(list) {
-			return fmt.Errorf("position %d is outside %s, which has %d rules", c.To, c.Chain, len(list))
+			return fmt.Errorf("position %d is outside %s, which has %s", c.To, c.Chain, Plural(len(list), "rule"))
 		}
 		return nil
 	case Replace:
@@ -220,7 +220,7 @@ func (c Change) Check(s *Ruleset) error {
 
 func (c Change) checkInsert(list []Rule) error {
 	if c.At < 1 || c.At > len(list)+1 {
-		return &Conflict{Change: c, Want: fmt.Sprintf("at least %d rules", c.At-1), Found: fmt.Sprintf("%d rules", len(list))}
+		return &Conflict{Change: c, Want: "at least " + Plural(c.At-1, "rule"), Found: Plural(len(list), "rule")}
 	}
 	if c.Next == "" {
 		return nil

@@ -182,7 +182,7 @@ func (o *addOptions) plan(set *rules.Ruleset, rule rules.Rule) (rules.Plan, erro
 	}
 	switch {
 	case o.at > len(chain.Rules)+1:
-		return rules.Plan{}, usagef("--at %d: %s has %d rules, so use 1 to %d, or leave it out for the end", o.at, text.Safe(rule.Chain), len(chain.Rules), len(chain.Rules)+1)
+		return rules.Plan{}, usagef("--at %d: %s has %s, so use 1 to %d, or leave it out for the end", o.at, text.Safe(rule.Chain), rules.Plural(len(chain.Rules), "rule"), len(chain.Rules)+1)
 	case o.at > 0 && o.at <= len(chain.Rules):
 		change.Next = chain.Rules[o.at-1].String()
 	}

@@ -240,7 +240,7 @@ func (t *told) page(out *output) {
 	}
 	state = append(state, fmt.Sprintf("expires in %d s without a packet", t.Remaining(now)))
 	if t.Counts() {
-		state = append(state, fmt.Sprintf("%d packets, %d bytes", t.Packets(), t.Bytes()))
+		state = append(state, rules.Plural(t.Packets(), "packet")+", "+rules.Plural(t.Bytes(), "byte"))
 	}
 	fmt.Fprintln(out, out.ink.faint.Render(strings.Join(state, ", ")))
 	fmt.Fprintln(out)

@@ -190,7 +190,7 @@ func (w *witness) unseen() []string {
 			n += s.Tables[i].Rules()
 		}
 		if n > 0 {
-			worth = append(worth, fmt.Sprintf("%d %s rules belong to the legacy backend, whose traces go to the kernel's log: they apply, but are not shown here", n, f.Title()))
+			worth = append(worth, rules.Plural(n, f.Title()+" rule")+" in the legacy backend: applied, but not shown here, because its traces go to the kernel's log")
 		}
 	}
 	return worth

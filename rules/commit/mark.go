@@ -245,7 +245,7 @@ func (m mark) inverse(c rules.Change, s *rules.Ruleset) (*rules.Change, string) 
 		case !exists:
 			return nil, ""
 		case len(list) > 0:
-			return nil, fmt.Sprintf("chain %s is kept: it holds %d rules that this change did not add", c.Chain, len(list))
+			return nil, fmt.Sprintf("chain %s is kept: it holds %s that this change did not add", c.Chain, rules.Plural(len(list), "rule"))
 		}
 		if user, used := s.JumpTo(c.Table, c.Chain); used {
 			return nil, fmt.Sprintf("chain %s is kept: it is used by %q", c.Chain, user)

@@ -90,7 +90,7 @@ func programs(by []string) string {
 	case len(names) == 0:
 		return "another program"
 	case len(names) > most:
-		return fmt.Sprintf("%s and %d others", strings.Join(names[:most-1], ", "), len(names)-most+1)
+		return strings.Join(names[:most-1], ", ") + " and " + rules.Plural(len(names)-most+1, "other")
 	}
 	return strings.Join(names, ", ")
 }

@@ -77,7 +77,7 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 		path, ok := where.path(place, o.Standby)
 		if !ok {
 			if kept > 0 {
-				out.Notes = append(out.Notes, fmt.Sprintf("%d rules of %s are not saved: %s restores those of %s only", kept, place, where.method, o.Standby))
+				out.Notes = append(out.Notes, fmt.Sprintf("not saved: %s of %s; %s restores those of %s only", rules.Plural(kept, "rule"), place, where.method, o.Standby))
 			}
 			continue
 		}

@@ -192,7 +192,7 @@ func undoConflict(e *Entry, now sets, back []rules.Change, notes []string) error
 		break
 	}
 	if len(notes) == 0 {
-		notes = []string{fmt.Sprintf("%d of its %d changes are gone: something else has undone them", len(e.Plan.Changes())-len(back), len(e.Plan.Changes()))}
+		notes = []string{fmt.Sprintf("already undone by something else: %d of %s", len(e.Plan.Changes())-len(back), rules.Plural(len(e.Plan.Changes()), "change"))}
 	}
 	return &Unfit{"change " + e.ID + " can no longer be undone: " + strings.Join(notes, "; "), conflict}
 }
