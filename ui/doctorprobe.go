@@ -44,7 +44,7 @@ func (s *doctorScreen) askServer() {
 	server := f.Server
 	q := newQuestion(s.desk, fmt.Sprintf("Open a test connection to %s?", server), []string{
 		"nattui opens one TCP connection from this host and closes it at once. The server may log it. Nothing on this gateway changes.",
-	}, rules.Plan{}, "ask")
+	}, rules.Plan{}, "test")
 	q.act = func(terms) tea.Cmd {
 		var follow tea.Cmd
 		if s.follows == nil {

@@ -262,7 +262,7 @@ func (e *JournalEntry) stateWord() string {
 	if e.Outside {
 		return "outside"
 	}
-	return e.State
+	return strings.ReplaceAll(e.State, "-", " ")
 }
 
 func (s *historyScreen) stateStyle(state string) lipgloss.Style {

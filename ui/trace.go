@@ -307,7 +307,7 @@ func (s *traceScreen) View(width, height int) []string {
 
 // headLine says what is traced, and how much of it came.
 func (s *traceScreen) headLine(width int) string {
-	left, right := s.look.Faint.Render("one packet's way"), "not tracing"
+	left, right := s.look.Faint.Render("one packet's path"), "not tracing"
 	if s.begun {
 		left = s.look.Faint.Render("trace ") + s.look.Strong.Render(text.Fit(text.Safe(s.asked.String()), max(8, width-34)))
 	}
