@@ -168,7 +168,7 @@ func (s *historyScreen) askSave() {
 	}
 	lines := []string{"Your own rules are saved where this host restores them from at boot. Rules of other programs are not saved; those programs make them again."}
 	lines = append(lines, s.drift.Lines...)
-	q := newQuestion(s.desk, "Save the running rules for reboot?", lines, rules.Plan{}, "keep")
+	q := newQuestion(s.desk, "Save the running rules for reboot?", lines, rules.Plan{}, "save")
 	journal := s.gw.Journal
 	q.act = func(terms) tea.Cmd {
 		return s.carryOut("the save", func(ctx context.Context) (tea.Msg, string) {

@@ -50,7 +50,7 @@ func (l *lineInput) paste(s string) { l.input, _ = l.input.Update(tea.PasteMsg{C
 
 // actions are the keys of a filter line that is open; the line itself takes them.
 func (l *lineInput) actions() keyTable {
-	return keyTable{elsewhere(bind("enter", "keep")), elsewhere(bind("esc", "show all"))}
+	return keyTable{elsewhere(bind("enter", "apply")), elsewhere(bind("esc", "show all"))}
 }
 
 // key takes one key and tells whether the text has changed.
