@@ -57,15 +57,6 @@ var phrasings = []phrasing{
 
 // otherWords are the texts that may say it differently: a file or a directory, and why.
 var otherWords = map[string]string{
-	"ui/testdata/doctor":        "the findings of model/doctor: delete this line with it",
-	"ui/testdata/switches-wide": "findings of model/doctor beside the box: delete this line with it",
-	"model/doctor":              "its checks are being restructured: delete this line then",
-	"rules/paste":               "its remarks are being reworded: delete this line then",
-	"rules/iptables":            "its errors are being reworded: delete this line then",
-	"model/lab":                 "its scenarios are being reworded: delete this line then",
-	"model/flow":                "its stories are being reworded: delete this line then",
-	"model/conntrack":           "its errors are being reworded: delete this line then",
-	"model/forward":             "its errors are being reworded: delete this line then",
 }
 
 // pattern matches any of the words on the left.

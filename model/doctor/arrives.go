@@ -38,7 +38,7 @@ func stepArrives(x *Examination, f *Forward) Finding {
 		evidence = append(evidence, fmt.Sprintf("%s has the private address %s", f.Link, wan))
 		return Finding{
 			Check: "cgnat", Severity: SeverityNote, Subject: f.Link, Evidence: evidence,
-			Sentence: fmt.Sprintf("%s is not a public address: from the world only what a router before this one forwards comes here.", wan),
+			Sentence: fmt.Sprintf("%s is not a public address: from the Internet only what a router in front of it forwards arrives here.", wan),
 		}
 	}
 	if f.rule.Counters.Known && f.rule.Counters.Packets == 0 {
@@ -59,7 +59,7 @@ func askedElsewhere(x *Examination, f *Forward) Finding {
 	found := Finding{
 		Check: "old-address", Severity: SeverityError, Subject: ruleName(f.Rule),
 		Evidence: []string{fmt.Sprintf("%s has %s", f.Link, x.addressesText(f.Link)), f.ruleCount()},
-		Sentence: fmt.Sprintf("The rule waits for packets to %s, which is no address of this host: nobody brings them here.", to),
+		Sentence: fmt.Sprintf("The rule waits for packets to %s, which is not an address of this host: they do not arrive here.", to),
 	}
 	for _, a := range x.AddressesOn(f.Link) {
 		if a.Prefix.Addr().Is4() == to.Is4() && a.Scope == facts.ScopeGlobal && !a.Secondary {

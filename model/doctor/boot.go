@@ -34,7 +34,7 @@ func savedRules(x *Examination, family rules.Family) (list []Finding) {
 		if len(running) > 0 && !x.restored() {
 			list = append(list, Finding{
 				Check: "not-saved", Severity: SeverityNote, Subject: family.Title(), Evidence: []string{rules.Plural(len(running), "rule") + " of table nat, no file that is loaded at boot"},
-				Sentence: "Nothing was found that brings the NAT rules back when this host starts again.",
+				Sentence: "No file was found that restores the NAT rules at boot.",
 			})
 		}
 		return list
@@ -73,7 +73,7 @@ func drifted(by string, lost, back []string, orders int) []Finding {
 	}
 	found := Finding{
 		Check: "boot-drift", Severity: SeverityWarning, Subject: by,
-		Sentence: fmt.Sprintf("After the next start the rules are others than now: %s would be gone, %s would come back.", rules.Plural(len(lost), "rule"), rules.Plural(len(back), "rule")),
+		Sentence: fmt.Sprintf("At reboot the rules would change: %s would be lost, %s would come back.", rules.Plural(len(lost), "rule"), rules.Plural(len(back), "rule")),
 	}
 	if orders > 0 {
 		found.Sentence += fmt.Sprintf(" In %s they would stand in another order.", rules.Plural(orders, "chain"))
@@ -150,14 +150,14 @@ func bootSetting(x *Examination, name string, now facts.Setting, family rules.Fa
 	}
 	found := Finding{
 		Check: "not-at-boot", Severity: SeverityNote, Subject: name, Evidence: []string{name + " = 1 now, and in no file"},
-		Sentence: name + " is on now, and no file was found that switches it on when this host starts again.",
+		Sentence: name + " is on now, and no file was found that switches it on at boot.",
 	}
 	if ok {
 		found.Severity, found.Check = SeverityWarning, "boot-drift"
 		found.Evidence = []string{fmt.Sprintf("%s sets %s = %s", file.Path, name, file.Value)}
-		found.Sentence = fmt.Sprintf("%s is on now, but %s switches it off when this host starts again.", name, file.Path)
+		found.Sentence = fmt.Sprintf("%s is on now, but %s switches it off at boot.", name, file.Path)
 	}
-	found.Cure = rules.Plan{Title: "Set " + name + " at boot too", Steps: []rules.Step{setting(name, "1", "1", "the setting of now is lost with the next start")}}
+	found.Cure = rules.Plan{Title: "Set " + name + " at boot too", Steps: []rules.Step{setting(name, "1", "1", "the setting is lost at reboot otherwise")}}
 	return []Finding{found}
 }
 

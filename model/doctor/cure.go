@@ -230,7 +230,7 @@ func (p *prover) against(f *Finding) string {
 		}
 	}
 	if before := p.problems[f.Check]; before > 0 && len(f.Commands) == 0 && countFindings(next)[f.Check] >= before {
-		return "it would be found as before"
+		return "it would still be found"
 	}
 	return ""
 }

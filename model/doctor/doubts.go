@@ -161,7 +161,7 @@ func (d *doubts) links() {
 			found = found || i.Matches(l.Name)
 		}
 		if !found {
-			d.say("there is no interface %s now", i.Name)
+			d.say("interface %s does not exist now", i.Name)
 		}
 	}
 }

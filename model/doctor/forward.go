@@ -196,7 +196,7 @@ func (f *Forward) ruleCount() string {
 	if !f.rule.Counters.Known {
 		return "the rule's counter is not known"
 	}
-	return fmt.Sprintf("the rule has met %d packets", f.rule.Counters.Packets)
+	return "the rule matched " + rules.Plural(int(f.rule.Counters.Packets), "packet")
 }
 
 // clientsBy are addresses that clients of a forward may have.

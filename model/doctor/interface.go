@@ -12,12 +12,12 @@ import (
 func (t *trial) missingLink(at evaluate.RuleRef, r *rules.Rule, name string) Finding {
 	found := Finding{
 		Check: "interface-missing", Severity: SeverityWarning, Subject: ruleName(at), Evidence: []string{r.String(), "interfaces: " + t.linkNames()},
-		Sentence: fmt.Sprintf("There is no interface %s: the rule matches nothing.", name),
+		Sentence: fmt.Sprintf("Interface %s does not exist: the rule matches nothing.", name),
 	}
 	for _, comes := range [...]string{"ppp", "tun", "tap", "wg", "vpn"} {
 		if strings.HasPrefix(name, comes) {
 			found.Severity = SeverityNote
-			found.Sentence = fmt.Sprintf("There is no interface %s now: the rule matches nothing until it comes up.", name)
+			found.Sentence = fmt.Sprintf("Interface %s does not exist now: the rule matches nothing until it comes up.", name)
 			return found
 		}
 	}
@@ -34,7 +34,7 @@ func (t *trial) missingLink(at evaluate.RuleRef, r *rules.Rule, name string) Fin
 		return found
 	}
 	found.Cure = rules.Plan{
-		Title: fmt.Sprintf("Let rule %d of %s name %s, the way to the world", at.Position, at.Chain, wan),
+		Title: fmt.Sprintf("Let rule %d of %s name %s, the interface to the Internet", at.Position, at.Chain, wan),
 		Steps: []rules.Step{t.replace(at, *r, changed, "")},
 	}
 	return found

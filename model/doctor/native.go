@@ -82,7 +82,7 @@ func nativeDrop(end facts.NFTEnd, what, who string, p facts.NFTPacket, from neti
 	if end.By != nil {
 		by = fmt.Sprintf("the rule with handle %d of its chain %s", end.By.Handle, end.In.Name)
 		if n, ok := end.By.Packets(); ok {
-			found.Evidence = append(found.Evidence, fmt.Sprintf("that rule has met %d packets", n))
+			found.Evidence = append(found.Evidence, "that rule matched "+rules.Plural(int(n), "packet"))
 		}
 	}
 	found.Sentence = fmt.Sprintf("A native nft table drops %s: %s, %s. iptables does not show it, and what it drops no rule of iptables can let through.", what, table, by)

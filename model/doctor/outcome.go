@@ -91,7 +91,7 @@ func (x *fate) doubt() string {
 	case x.why != "":
 		return x.why
 	case x.translators != "":
-		return x.translators + " translates here too, and its rules are not evaluated"
+		return x.translators + " also translates, and its rules are not evaluated"
 	case x.unseen != "":
 		return x.unseen + " holds nft rules that are not evaluated"
 	case len(x.Doubts) > 0:

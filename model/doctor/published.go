@@ -26,7 +26,7 @@ func checkPublished(x *Examination) (list []Finding) {
 		}
 		found := Finding{
 			Check: "published-past-input", Severity: SeverityWarning, Subject: fmt.Sprintf("%s %s", f.Proto, f.Asked), Evidence: []string{closer, f.String()},
-			Sentence: fmt.Sprintf("Docker publishes port %d to the world although INPUT seems to close it: what Docker forwards never comes to INPUT.", f.Asked.Port()),
+			Sentence: fmt.Sprintf("Docker publishes port %d to the Internet although INPUT seems to close it: what Docker forwards never comes to INPUT.", f.Asked.Port()),
 		}
 		found.narrows = f.Rule
 		if policy {

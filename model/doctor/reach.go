@@ -69,7 +69,7 @@ func unreached(t *trial, r evaluate.DeadRule, owner string) Finding {
 		found.Evidence = []string{fmt.Sprintf("%s: %s", ruleName(r.By), r.ByRule)}
 	}
 	if r.Rule != nil && r.Rule.Counters.Known {
-		found.Evidence = append(found.Evidence, fmt.Sprintf("the rule has met %d packets", r.Rule.Counters.Packets))
+		found.Evidence = append(found.Evidence, "the rule matched "+rules.Plural(int(r.Rule.Counters.Packets), "packet"))
 	}
 	if r.Rule != nil && owner == "" {
 		switch {

@@ -38,7 +38,7 @@ func disbelieved(x *Examination, f *Forward, src, to netip.Addr, back facts.Reve
 	name := facts.LinkSetting(f.Link, "rp_filter")
 	found := Finding{
 		Check: "rp-filter", Severity: SeverityError, Subject: f.Link, Evidence: []string{back.Why, f.ruleCount()},
-		Sentence: fmt.Sprintf("The reverse path filter of %s is %s and drops packets from %s without a word: %s.", f.Link, back.Mode, src, back.Why),
+		Sentence: fmt.Sprintf("The reverse path filter of %s is %s and silently drops packets from %s: %s.", f.Link, back.Mode, src, back.Why),
 	}
 	if n := x.ReversePathDrops; n > 0 {
 		found.Evidence = append(found.Evidence, fmt.Sprintf("TcpExtIPReversePathFilter: %d packets dropped so far", n))

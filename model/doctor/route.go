@@ -29,7 +29,7 @@ func stepRoute(x *Examination, f *Forward) Finding {
 		return Finding{
 			Check: "no-route", Severity: SeverityWarning, Subject: ruleName(f.Rule),
 			Evidence: []string{fmt.Sprintf("route to %s: by %s, where it came from", to, route.Out)},
-			Sentence: fmt.Sprintf("%s is a private address and no network of this host has it: the packet goes back to the world by %s, where nobody knows it.", to, route.Out),
+			Sentence: fmt.Sprintf("%s is a private address and no network of this host has it: the packet leaves to the Internet by %s, where nobody knows it.", to, route.Out),
 		}
 	}
 	if l, ok := x.LinkNamed(route.Out); ok && (!l.Up || !l.Running && l.Kind != "tun") && l.Kind != "loopback" {

@@ -136,7 +136,7 @@ func sharedWay(x *Examination, s *share) Finding {
 		return found
 	}
 	wanted := []passage{
-		{s.packet, fmt.Sprintf("-A %%s -i %s -o %s -j ACCEPT", s.in, s.out), "machines at " + s.in + " may begin connections to the world"},
+		{s.packet, fmt.Sprintf("-A %%s -i %s -o %s -j ACCEPT", s.in, s.out), "machines at " + s.in + " may open connections to the Internet"},
 		{
 			answerTo(netip.AddrPortFrom(s.packet.Src, s.packet.SrcPort), netip.AddrPortFrom(s.packet.Dst, s.packet.DstPort), rules.TCP, s.out),
 			fmt.Sprintf("-A %%s -i %s -o %s -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT", s.out, s.in), "only answers may come back to them",
@@ -151,12 +151,12 @@ func sharedWay(x *Examination, s *share) Finding {
 		found := Finding{
 			Check: check, Severity: SeverityError, Subject: ruleName(s.at), Evidence: []string{x.dropperText(o.DroppedBy)},
 		}
-		what := fmt.Sprintf("what %s sends to the world by %s", s.in, s.out)
+		what := fmt.Sprintf("what %s sends to the Internet by %s", s.in, s.out)
 		if i == 1 {
 			what = fmt.Sprintf("the answers that come by %s for machines at %s", s.out, s.in)
 		}
 		found.Sentence = fmt.Sprintf("%s drops %s%s.", dropperName(o.DroppedBy, way.hook(o.DroppedBy)), what, x.setBy(o.DroppedBy))
-		found.Cure, _ = x.titled(fmt.Sprintf("Let %s reach the world by %s", s.in, s.out), nil, wanted, func(t *trial) bool {
+		found.Cure, _ = x.titled(fmt.Sprintf("Let %s reach the Internet by %s", s.in, s.out), nil, wanted, func(t *trial) bool {
 			y := t.fate(s.packet)
 			return y.arrives()
 		})

@@ -42,7 +42,7 @@ func (n network) forget(flows []flow.Flow) []rules.Step {
 
 // checkStale tells of flows that today's rules would translate otherwise.
 func checkStale(x *Examination) []Finding {
-	return outdatedFlows(x, "stale-flows", &x.census.stale, "today's rules would translate them otherwise, or not at all: they began before the rules were what they are")
+	return outdatedFlows(x, "stale-flows", &x.census.stale, "today's rules would translate them differently, or not at all: they began before the rules were what they are")
 }
 
 // checkGoneAddresses tells of flows that were given an address which this host no longer has.

@@ -45,9 +45,9 @@ func neverMet(x *Examination, p rules.Place) []Finding {
 	if len(idle) == 0 || !met {
 		return nil // the counters have just begun
 	}
-	sentence := fmt.Sprintf("%s have met no packet since they were made or their counters set to zero.", rules.Plural(len(idle), "rule"))
+	sentence := fmt.Sprintf("%s have not matched a packet since they were made or their counters were set to zero.", rules.Plural(len(idle), "rule"))
 	if len(idle) == 1 {
-		sentence = "One rule has met no packet since it was made or its counter set to zero."
+		sentence = "One rule has not matched a packet since it was made or its counter was set to zero."
 	}
 	return []Finding{{Check: "never-met", Severity: SeverityNote, Subject: "nat" + placeNote(p), Sentence: sentence, Evidence: []string{strings.Join(idle[:min(len(idle), 12)], ", ")}}}
 }

@@ -20,12 +20,12 @@ func catchesAll(x *Examination, at evaluate.RuleRef, r *rules.Rule, s sketch) []
 	}
 	found := Finding{
 		Check: "dnat-too-wide", Severity: SeverityWarning, Subject: ruleName(at), Evidence: []string{r.String()},
-		Sentence: "The rule names neither an address nor an interface: it also takes what machines inside send to anybody in the world at that port.",
+		Sentence: "The rule names neither an address nor an interface: it also matches what machines inside send to that port of anyone on the Internet.",
 	}
 	changed := *r
 	if r.Target.Kind == rules.Redirect {
 		found.Check = "redirect-too-wide"
-		found.Sentence = "The rule names no interface: it also takes what comes from the world, so that everybody can use the local service."
+		found.Sentence = "The rule names no interface: it also matches what comes from the Internet, so that anyone can use the local service."
 		narrower, ok := x.narrower(at, *r)
 		if !ok {
 			found.Sentence += fmt.Sprintf(" What it is meant for decides the cure: -i INTERFACE for what machines there ask of anybody, -m addrtype --dst-type LOCAL for what is asked of this host's own addresses, ! -i %s for all but the Internet.", wan)

@@ -27,7 +27,7 @@ func stepTranslated(x *Examination, f *Forward) Finding {
 	}
 	found := Finding{
 		Check: "shadowed-rule", Severity: SeverityWarning, Subject: ruleName(f.Rule), Evidence: []string{ruleName(by) + ": " + what, f.ruleCount()},
-		Sentence: fmt.Sprintf("A packet for %s never comes to the rule: %s takes it before.", f.Asked, ruleName(by)),
+		Sentence: fmt.Sprintf("Packets for %s never reach this rule: %s matches first.", f.Asked, ruleName(by)),
 	}
 	if f.Owner != "" {
 		found.Severity = SeverityNote

@@ -23,7 +23,7 @@ import (
 )
 
 // ErrAddress is what errors.Is finds in the error for an invalid address.
-var ErrAddress = errors.New("the address makes no sense")
+var ErrAddress = errors.New("the address is invalid")
 
 // addressError says what is wrong with an address and what would be right.
 type addressError string

@@ -274,7 +274,7 @@ const (
 )
 
 // errMoved says that the tables changed between the check and the commit.
-var errMoved = errors.New("the tables changed meanwhile")
+var errMoved = errors.New("the tables changed at the same time")
 
 // applyPlace makes the changes of one place.
 func (h *Host) applyPlace(ctx context.Context, place rules.Place, propose proposal) ([]rules.Change, error) {

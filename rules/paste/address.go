@@ -178,13 +178,13 @@ func (c *commandReader) notAddress(s string) *badValue {
 	}
 	switch {
 	case dottedQuad.MatchString(s):
-		return &badValue{text: fmt.Sprintf("%s is no address: each of its numbers goes from 0 to 255", s)}
+		return &badValue{text: fmt.Sprintf("%s is not an address: each of its numbers goes from 0 to 255", s)}
 	case strings.Contains(s, "-") && strings.Count(s, ".") >= 6:
 		return &badValue{text: "-s and -d take an address or a network; a range needs -m iprange with --src-range or --dst-range"}
 	case hostName.MatchString(s) || s == "localhost":
 		return &badValue{text: fmt.Sprintf("%s is a name: iptables would look it up once, when the rule is made; write the address", s)}
 	}
-	return &badValue{text: fmt.Sprintf("%q is no address: use %s", s, example)}
+	return &badValue{text: fmt.Sprintf("%q is not an address: use %s", s, example)}
 }
 
 // toValue reads the new address and port of DNAT and SNAT.
@@ -218,7 +218,7 @@ func (c *commandReader) toValue(s string) (string, *badValue) {
 	case t.HasPorts && t.Ports.Hi < t.Ports.Lo:
 		return s, &badValue{text: "the range of ports runs backwards"}
 	case t.HasPorts && t.Ports.Lo == 0:
-		return s, &badValue{text: "0 is no port: ports go from 1 to 65535"}
+		return s, &badValue{text: "0 is not a port: ports go from 1 to 65535"}
 	}
 	if fix, ok := swallowedPort(s); ok {
 		return t.String(), &badValue{text: fmt.Sprintf("%s is one whole address: a port behind an IPv6 address needs brackets around the address", s), fix: fix, doubt: true}
@@ -296,5 +296,5 @@ func toPortsValue(s string) (string, *badValue) {
 	if i := strings.LastIndexByte(s, ':'); i >= 0 && isDigits(s[i+1:]) {
 		return s[i+1:], &badValue{text: "--to-ports takes a port alone, since the address is this host's", fix: s[i+1:]}
 	}
-	return s, &badValue{text: fmt.Sprintf("%q is no port: use a number from 1 to 65535, or a range such as 8000-8010", s)}
+	return s, &badValue{text: fmt.Sprintf("%q is not a port: use a number from 1 to 65535, or a range such as 8000-8010", s)}
 }

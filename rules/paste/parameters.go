@@ -153,7 +153,7 @@ func (c *commandReader) takeIface(value string, at int) *mistake {
 	case len(value) > 15:
 		return c.fail(at, "%q is too long for an interface: at most 15 characters", value)
 	case strings.ContainsAny(value, "/ \t"):
-		return c.fail(at, "%q is no interface: a name has neither blanks nor slashes", value)
+		return c.fail(at, "%q is not an interface name: it may have neither blanks nor slashes", value)
 	case dottedQuad.MatchString(value):
 		option := map[string]string{"-i": "-s", "-o": "-d"}[c.global(c.words[at-1].text).name]
 		return c.fail(at, "%s is an address and no interface", value).replace(at-1, 2, option, value)
@@ -182,12 +182,12 @@ func (c *commandReader) takeProto(value string, at int, not bool) *mistake {
 	n, ok := rules.ProtoNumber(low)
 	switch {
 	case !ok:
-		m := c.fail(at, "%q is no protocol: there are tcp, udp, icmp, sctp, gre, esp and others, or a number", value)
+		m := c.fail(at, "%q is not a protocol: there are tcp, udp, icmp, sctp, gre, esp and others, or a number", value)
 		names := []string{"tcp", "udp", "icmp", "sctp", "dccp", "udplite", "gre", "esp", "ah", "igmp", "ipv6-icmp", "all"}
 		if meant := nearest(low, names); meant != "" {
 			m.replace(at, 1, meant)
 		} else if port, bad := portWord(low); bad == nil && !slices.ContainsFunc(c.words, func(w scriptWord) bool { return w.text == "--dport" || w.text == "--dports" }) {
-			m.text = fmt.Sprintf("%q is no protocol but a port: a port stands behind its protocol", value)
+			m.text = fmt.Sprintf("%q is not a protocol but a port: a port stands behind its protocol", value)
 			m.replace(at, 1, "tcp", "--dport", port)
 		}
 		return m

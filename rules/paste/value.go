@@ -70,7 +70,7 @@ func (c *commandReader) normalise(kind valueKind, s string) (string, *badValue) 
 func portWord(s string) (string, *badValue) {
 	if n, err := strconv.ParseUint(s, 0, 32); err == nil {
 		if n > 65535 {
-			return s, &badValue{text: fmt.Sprintf("%s is no port: ports go from 1 to 65535", s)}
+			return s, &badValue{text: fmt.Sprintf("%s is not a port: ports go from 1 to 65535", s)}
 		}
 		return strconv.FormatUint(n, 10), nil
 	}
@@ -193,7 +193,7 @@ func wordsValue(s string, all []string, what string) (string, *badValue) {
 	case wrong != "":
 		return strings.Join(out, ","), &badValue{text: fmt.Sprintf("%q is not %s", wrong, what), fix: strings.Join(fixed, ",")}
 	case strings.HasSuffix(s, ","):
-		return strings.Join(out, ","), &badValue{text: "the list ends in a comma: nothing may stand between its words but commas", fix: strings.Join(fixed, ",")}
+		return strings.Join(out, ","), &badValue{text: "the list ends in a comma: only commas separate its words", fix: strings.Join(fixed, ",")}
 	}
 	return strings.Join(out, ","), nil
 }
@@ -201,7 +201,7 @@ func wordsValue(s string, all []string, what string) (string, *badValue) {
 func numberValue(s string) (string, *badValue) {
 	n, err := strconv.ParseUint(s, 0, 32)
 	if err != nil {
-		return s, &badValue{text: fmt.Sprintf("%q is no number", s)}
+		return s, &badValue{text: fmt.Sprintf("%q is not a number", s)}
 	}
 	return strconv.FormatUint(n, 10), nil
 }
@@ -213,7 +213,7 @@ func spanValue(s string) (string, *badValue) {
 		l, err = 0, nil
 	}
 	if err != nil {
-		return s, &badValue{text: fmt.Sprintf("%q is no number or range of numbers", s)}
+		return s, &badValue{text: fmt.Sprintf("%q is not a number or a range of numbers", s)}
 	}
 	if !isRange {
 		return strconv.FormatUint(l, 10), nil
@@ -223,7 +223,7 @@ func spanValue(s string) (string, *badValue) {
 	}
 	h, err := strconv.ParseUint(hi, 0, 32)
 	if err != nil {
-		return s, &badValue{text: fmt.Sprintf("%q is no number or range of numbers", s)}
+		return s, &badValue{text: fmt.Sprintf("%q is not a number or a range of numbers", s)}
 	}
 	if l == h {
 		return strconv.FormatUint(l, 10), nil
@@ -234,7 +234,7 @@ func spanValue(s string) (string, *badValue) {
 func markValue(s string) (string, *badValue) {
 	b, ok := rules.ParseBits(s, 0xffffffff)
 	if !ok {
-		return s, &badValue{text: fmt.Sprintf("%q is no mark: use a number, or number/mask", s)}
+		return s, &badValue{text: fmt.Sprintf("%q is not a mark: use a number, or number/mask", s)}
 	}
 	return b.Text(0xffffffff), nil
 }
