@@ -81,7 +81,7 @@ func TestImportCommand(t *testing.T) {
 			{args: []string{"iptables -t nat -A PREROUTING -j nowhere", "--dry-run"}, status: 1, stdout: "iptables -t nat -A PREROUTING -j nowhere\n", stderr: []string{`neither a target nor a chain "nowhere"`}},
 			{args: []string{"nofile", "--dry-run"}, status: 1, stderr: []string{"there is no file nofile"}},
 			{args: []string{"iptables", "-t", "nat"}, status: 2},
-			{args: []string{"-"}, stdin: "iptables -A FORWARD -j ACCEPT", status: 2, stderr: []string{"nobody to ask"}},
+			{args: []string{"-"}, stdin: "iptables -A FORWARD -j ACCEPT", status: 2, stderr: []string{"cannot ask"}},
 		} {
 			status, stdout, stderr := command(t, c.stdin, append([]string{"import"}, c.args...)...)
 			ok := status == c.status && strings.ReplaceAll(stdout, "iptables-nft", "iptables") == c.stdout
@@ -143,11 +143,11 @@ func TestGuideCommand(t *testing.T) {
 		if status != 0 || stdout != "sysctl -w net.ipv4.ip_forward=1\necho 'net.ipv4.ip_forward = 1' >> /etc/sysctl.d/90-nattui.conf\niptables -t nat -A POSTROUTING -s 192.168.0.0/24 -o wan0 -j SNAT --to-source 203.0.113.1\n" {
 			t.Errorf("share: exit status %d\n%s%s", status, stdout, stderr)
 		}
-		if !strings.Contains(stderr, " 1. Linux is no router until it is told to be one") {
+		if !strings.Contains(stderr, " 1. Linux does not forward packets by default") {
 			t.Errorf("share gives no reasons:\n%s", stderr)
 		}
 		status, stdout, stderr = command(t, "", "guide", "share", "--net", "203.0.113.0/24", "--yes")
-		if status != 2 || stdout != "" || !strings.Contains(stderr, "nattui: --net: 203.0.113.0/24 lies on the side of wan0, which is the way out; this would work:  --net 192.168.0.0/24\n") {
+		if status != 2 || stdout != "" || !strings.Contains(stderr, "nattui: --net: 203.0.113.0/24 is on the side of wan0, the uplink; this would work:  --net 192.168.0.0/24\n") {
 			t.Errorf("share the wrong side: exit status %d\n%s%s", status, stdout, stderr)
 		}
 		for _, args := range [][]string{
@@ -180,9 +180,9 @@ func TestExplainCommand(t *testing.T) {
                         ▾                   ▴
                       INPUT ▸ this host ▸ OUTPUT
 
-Table nat, PREROUTING, before routing: where the packet leaves is not decided yet, and a new
-destination decides it. In table nat only the first packet of a connection is asked here; the others
-are translated alike, and answers back.
+Table nat, PREROUTING, before routing: the outgoing interface is not decided yet, and a new
+destination decides it. In table nat only the first packet of a connection is checked here; the
+others are translated alike, and replies back.
   iptables -t nat -A PREROUTING -i lan0 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 8888
 `
 		if status != 0 || strings.ReplaceAll(stdout, "iptables-nft", "iptables") != want {
@@ -190,7 +190,7 @@ are translated alike, and answers back.
 		}
 		for line, say := range map[string]string{
 			"iptables -t nat -D web 3":                       "Delete rule 3 of web",
-			"iptables -P FORWARD DROP":                       "is now dropped",
+			"iptables -P FORWARD DROP":                       "Set the policy of FORWARD to DROP",
 			"iptables -A FORWARD -i a -j mychain":            "mychain",
 			"sysctl -w net.ipv4.ip_forward=1":                "net.ipv4.ip_forward",
 			"ip6tables -A INPUT -p tcp --dport 22 -j ACCEPT": "INPUT",

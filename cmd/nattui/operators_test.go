@@ -188,7 +188,7 @@ func TestNobodyIsCutOff(t *testing.T) {
 		want    string
 	}{
 		"nobody is there":    {func(*remote) {}, "No SSH session found"},
-		"somebody logged in": {func(r *remote) { r.somebody() }, "looked at: 1 SSH login"},
+		"somebody logged in": {func(r *remote) { r.somebody() }, "Certainly not affected: 1 SSH login"},
 		"somebody and a VPN": {func(r *remote) { r.somebody(); r.program("openvpn", r.listenUDP(1194)) }, "1 VPN server"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -245,7 +245,7 @@ func TestWhatIsNoProof(t *testing.T) {
 		if _, err := robot.Read(make([]byte, 4)); err != nil { // SSH-: somebody serves it
 			r.Fatal(err)
 		}
-		confirm(r, "has not logged in")
+		confirm(r, "nobody logged in over it")
 		// A login from elsewhere.
 		argv := append(append([]string(nil), r.ssh...), r.line("echo here; cat"))
 		elsewhere, out := exec.Command(argv[0], argv[1:]...), &lockedBuffer{}
@@ -259,10 +259,10 @@ func TestWhatIsNoProof(t *testing.T) {
 		}
 		defer func() { stdin.Close(); _ = elsewhere.Process.Kill(); _ = elsewhere.Wait() }()
 		r.until("somebody is in from elsewhere: "+out.String(), func() bool { return strings.Contains(out.String(), "here") })
-		confirm(r, "was not made from there")
+		confirm(r, "made from elsewhere")
 		// Without proof, if that is wanted: and it is said.
 		said := r.here("nattui confirm --anyway")
-		if e := r.entry("1"); e.State != commit.Confirmed || !strings.Contains(e.Result, "confirmed anyway") || !strings.Contains(said, "not proven") {
+		if e := r.entry("1"); e.State != commit.Confirmed || !strings.Contains(e.Result, "confirmed without proof") || !strings.Contains(said, "not proven") {
 			r.Errorf("it is %s (%s), and nattui said:\n%s", e.State, e.Result, said)
 		}
 	})

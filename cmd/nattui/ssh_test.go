@@ -227,7 +227,7 @@ func TestLockedOutOverSSH(t *testing.T) {
 					r.Errorf("the rules are\n%swant\n%s", got, before)
 				}
 				c.restore(r)
-				if said, err := r.run("nattui history"); err != nil || !strings.Contains(said, "taken back: "+c.why) {
+				if said, err := r.run("nattui history"); err != nil || !strings.Contains(said, "rolled back: "+c.why) {
 					r.Errorf("after it, a new login: %v: %s", err, said)
 				}
 			})
@@ -266,7 +266,7 @@ func TestConfirmedFromANewLogin(t *testing.T) {
 		script := "nattui add dnat --proto tcp --dport 22 --source 203.0.113.99 --to 192.168.0.3:22 --yes --confirm 5m; nattui confirm; echo status=$?; cat"
 		_, out := r.login(true, script)
 		r.until("nattui confirm has answered: "+out.String(), func() bool { return strings.Contains(out.String(), "status=") })
-		if !strings.Contains(out.String(), "status=1") || !strings.Contains(out.String(), "proves nothing") {
+		if !strings.Contains(out.String(), "status=1") || !strings.Contains(out.String(), "Log in again from") {
 			r.Errorf("confirmed from the same login:\n%s", out)
 		}
 		if e := r.entry("1"); !e.Unconfirmed() || e.From != "203.0.113.10" {

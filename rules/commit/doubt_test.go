@@ -277,7 +277,7 @@ func TestNoFile(t *testing.T) {
 		if name == journalName && appendErr == nil {
 			t.Error("written to a FIFO")
 		}
-		if err := want[name]; name != headName && (err == nil || !strings.Contains(err.Error(), "no regular file")) {
+		if err := want[name]; name != headName && (err == nil || !strings.Contains(err.Error(), "not a regular file")) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

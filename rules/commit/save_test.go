@@ -355,7 +355,7 @@ func TestWhatElseIsKept(t *testing.T) {
 		if text := b.file("/etc/iptables/rules.v4"); strings.Contains(text, "10.7.7.7") || !strings.Contains(text, "MASQUERADE") {
 			b.Errorf("the rules kept are\n%s", text)
 		}
-		if text := b.file("/etc/sysctl.d/90-nattui.conf"); text != "# Kept by nattui.\nnet.ipv4.ip_forward = "+flip+"\n" {
+		if text := b.file("/etc/sysctl.d/90-nattui.conf"); text != "# Saved by nattui.\nnet.ipv4.ip_forward = "+flip+"\n" {
 			b.Errorf("the settings kept are\n%s", text)
 		}
 		for _, id := range []string{"3", "2", "1"} {

@@ -87,7 +87,7 @@ func TestModulesOfSettings(t *testing.T) {
 			w := &rules.Sysctl{Name: "net.netfilter.nf_conntrack_acct", Value: value, Boot: true}
 			b.run(rules.Plan{Title: "Test.", Steps: []rules.Step{{Sysctl: w}}}, commit.Options{})
 		}
-		if got := b.file("/etc/modules-load.d/90-nattui.conf"); got != "# Kept by nattui.\nnf_conntrack\n" {
+		if got := b.file("/etc/modules-load.d/90-nattui.conf"); got != "# Saved by nattui.\nnf_conntrack\n" {
 			b.Errorf("the modules are\n%s", got)
 		}
 	})

@@ -800,7 +800,7 @@ func TestRollsBackBesideOthers(t *testing.T) {
 		if err != nil {
 			g.Fatal(err)
 		}
-		if !strings.Contains(e.Result, "the chain MINE stays") {
+		if !strings.Contains(e.Result, "chain MINE is kept") {
 			g.Errorf("the result is %q", e.Result)
 		}
 		if !strings.Contains(g.state(), "nat -A MINE -s "+g.addr(102)) {
@@ -822,7 +822,7 @@ func TestUndoExplainsConflicts(t *testing.T) {
 		e := g.run(o.plan(), commit.Options{})
 		g.iptables("-t", "nat", "-D", "PREROUTING", "-s", g.addr(9), "-j", "ACCEPT")
 		_, err := g.c.Undo(context.Background(), e.ID, commit.Options{})
-		if !errors.As(err, new(*rules.Conflict)) || !strings.Contains(err.Error(), "1 of its 2 changes stand no more") {
+		if !errors.As(err, new(*rules.Conflict)) || !strings.Contains(err.Error(), "already undone by something else: 1 of 2 changes") {
 			g.Errorf("the error is %v", err)
 		}
 		g.iptables("-t", "nat", "-A", "PREROUTING", "-s", g.addr(9), "-j", "ACCEPT")
