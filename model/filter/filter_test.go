@@ -130,26 +130,26 @@ func TestQuery(t *testing.T) {
 func TestQueryErrorsPointAtTheWord(t *testing.T) {
 	for q, want := range map[string]string{
 		"dst":                  "dst: dst needs an address",
-		"nat dnat dst 1.2.3.x": "1.2.3.x: is no address",
-		"dst 1.2.3.4/33":       "1.2.3.4/33: is no address",
-		"dport htpt":           "htpt: is no port",
-		"dport 80-70":          "80-70: is no port",
+		"nat dnat dst 1.2.3.x": "1.2.3.x: is not an address",
+		"dst 1.2.3.4/33":       "1.2.3.4/33: is not an address",
+		"dport htpt":           "htpt: is not a port",
+		"dport 80-70":          "80-70: is not a port",
 		"dport<80,90":          "80,90: < needs one port",
 		"nat xnat":             "xnat: is not a kind of NAT; use dnat",
-		"state foo":            "foo: is no state",
-		"rate>fast":            "fast: is no number; right would be bytes a second",
-		"rate=>1":              "=>: is no comparison",
+		"state foo":            "foo: is not a state",
+		"rate>fast":            "fast: is not a number; use bytes a second",
+		"rate=>1":              "=>: is not a comparison",
 		"nat>dnat":             ">: nat can be compared with = and != alone",
-		"foo>3":                "foo: is no property",
+		"foo>3":                "foo: is not a property",
 		"orig foo 3":           "foo: after orig comes src",
 		"reply":                "reply: after reply comes src",
 		"(nat dnat":            "(: the parenthesis is not closed",
 		"nat dnat )":           "): there is no open parenthesis here",
 		"nat dnat or":          "a condition is missing here",
-		"mark 0x10/z":          "0x10/z: is no mark",
+		"mark 0x10/z":          "0x10/z: is not a mark",
 		"> 5":                  ">: a comparison needs a property",
-		"family 5":             "5: is no family",
-		"rule x":               "x: is no rule",
+		"family 5":             "5: is not a family",
+		"rule x":               "x: is not a rule",
 		"proto foo":            "foo: is not a protocol",
 	} {
 		_, err := Parse(q, nil)
@@ -180,7 +180,7 @@ func TestQueryThatEndsTooEarly(t *testing.T) {
 func TestQueryRuleFinder(t *testing.T) {
 	finder := func(ref string) (func(uint32) bool, error) {
 		if ref != "POSTROUTING/1" {
-			return nil, fmt.Errorf("is no rule; right would be POSTROUTING/1")
+			return nil, fmt.Errorf("is not a rule; use POSTROUTING/1")
 		}
 		return func(rule uint32) bool { return rule == 3 }, nil
 	}
@@ -188,7 +188,7 @@ func TestQueryRuleFinder(t *testing.T) {
 	if err != nil || !q.Match(queryFlows()["web"], 0) || q.Match(queryFlows()["out"], 0) {
 		t.Errorf("the rule is not found, %v", err)
 	}
-	if _, err = Parse("rule 9", finder); err == nil || err.Error() != "9: is no rule; right would be POSTROUTING/1" {
+	if _, err = Parse("rule 9", finder); err == nil || err.Error() != "9: is not a rule; use POSTROUTING/1" {
 		t.Errorf("error %v", err)
 	}
 }
@@ -370,16 +370,16 @@ func TestQueryWordsThatNoFlowHas(t *testing.T) {
 		"sate established": "sate: is not a property, and no connection contains it; perhaps state?",
 		"nat dnat clint":   "clint: is not a property, and no connection contains it; perhaps client?",
 		"example.com":      "example.com: is not a property, and no connection contains it",
-		"helper ftp":       "helper: is told by the details of a flow alone",
-		"in wan0":          "in: is not known of flows",
-		"dst 192.168.0":    "192.168.0: is no address; for all that begin with it, right would be 192.168.0.0/24",
-		"dst 192.168":      "192.168: is no address; for all that begin with it, right would be 192.168.0.0/16",
-		"dst 300.1.1.1":    "300.1.1.1: is no address; right would be an address",
-		"rate>1Mbyte/h":    "1Mbyte/h: is no number",
-		"packets>10Mbit":   "10Mbit: is no number",
+		"helper ftp":       "helper: is shown in a connection's details only",
+		"in wan0":          "in: is not known: the kernel keeps no interfaces",
+		"dst 192.168.0":    "192.168.0: is not an address; for all that begin with it, use 192.168.0.0/24",
+		"dst 192.168":      "192.168: is not an address; for all that begin with it, use 192.168.0.0/16",
+		"dst 300.1.1.1":    "300.1.1.1: is not an address; use an address",
+		"rate>1Mbyte/h":    "1Mbyte/h: is not a number",
+		"packets>10Mbit":   "10Mbit: is not a number",
 		"event new":        "",
 		"bytes>1k-2k":      "1k-2k: > needs one number",
-		"\x1b[31m":         "\x1b[31m: is no property",
+		"\x1b[31m":         "\x1b[31m: is not a property",
 	} {
 		_, err := Parse(q, nil)
 		switch {

@@ -43,20 +43,20 @@ func TestParseTraceFilter(t *testing.T) {
 		}
 	}
 	for line, want := range map[string]string{
-		"":                                "say which packets",
-		"web":                             "nothing to trace by",
+		"":                                "which packets should be traced",
+		"web":                             "cannot be used in a trace",
 		"dport":                           "needs a port",
-		"dport 99999":                     "is no port",
-		"dport 80-70":                     "is no port",
-		"src 1.2.3":                       "is no address",
-		"src 1.2.3.4:x":                   "is no port",
+		"dport 99999":                     "is not a port",
+		"dport 80-70":                     "is not a port",
+		"src 1.2.3":                       "is not an address",
+		"src 1.2.3.4:x":                   "is not a port",
 		"icmp dport 80":                   "icmp has no ports",
-		"src 192.0.2.1 dst 2001:db8::1":   "is not of the family",
-		"udp new":                         "begin a connection",
-		"icmpv6 src 192.0.2.1":            "does not go with",
-		"in a-name-that-is-far-too-long0": "longer than",
-		"state established":               "nothing to trace by",
-		"192.0.2.1 >":                     "needs an address",
+		"src 192.0.2.1 dst 2001:db8::1":   "is not in the address family",
+		"udp new":                         "works for tcp only",
+		"icmpv6 src 192.0.2.1":            "does not work with",
+		"in a-name-that-is-far-too-long0": "too long",
+		"state established":               "cannot be used in a trace",
+		"192.0.2.1 >":                     "needs a destination address",
 	} {
 		_, err := ParseTraceFilter(line)
 		var where *filter.Error
