@@ -152,9 +152,9 @@ func TestBlastInWords(t *testing.T) {
 		own, flows string
 	}{
 		{Blast{}, "No SSH session found", ""},
-		{Blast{Session: session, Looked: 1431, Flows: 1431}, "from 198.51.100.9 is certainly not affected", "None of 1,431 live flows would"},
-		{Blast{Session: session, Affected: facts.Way{Client: session.Client}, Own: true, OwnWhy: "it would go", Changed: 1, Looked: 5, Flows: 5}, "may be affected: it would go.", "1 of 5 live flows would be translated otherwise; it stays"},
-		{Blast{Changed: 1200, Looked: 20000, Flows: 1000000}, "", "1,200 of the first 20,000 of 1,000,000 live flows"},
+		{Blast{Session: session, Looked: 1431, Flows: 1431}, "from 198.51.100.9 is certainly not affected", "None of 1,431 live connections would"},
+		{Blast{Session: session, Affected: facts.Way{Client: session.Client}, Own: true, OwnWhy: "it would go", Changed: 1, Looked: 5, Flows: 5}, "may be affected: it would go.", "1 of 5 live connections is affected; it keeps its translation"},
+		{Blast{Changed: 1200, Looked: 20000, Flows: 1000000}, "", "1,200 of the first 20,000 of 1,000,000 live connections"},
 	} {
 		if got := c.blast.OwnSentence(); !strings.Contains(got, c.own) {
 			t.Errorf("%q lacks %q", got, c.own)
