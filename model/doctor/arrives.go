@@ -59,7 +59,7 @@ func askedElsewhere(x *Examination, f *Forward) Finding {
 	found := Finding{
 		Check: "old-address", Severity: SeverityError, Subject: ruleName(f.Rule),
 		Evidence: []string{fmt.Sprintf("%s has %s", f.Link, x.addressesText(f.Link)), f.ruleCount()},
-		Sentence: fmt.Sprintf("The rule waits for packets to %s, which is not an address of this host: they do not arrive here.", to),
+		Sentence: fmt.Sprintf("The rule waits for packets to %s, which is not an address of this host: they do not arrive here. If it is still yours, give it to the interface: ip address add %s dev %s.", to, whole(to), f.Link),
 	}
 	for _, a := range x.AddressesOn(f.Link) {
 		if a.Prefix.Addr().Is4() == to.Is4() && a.Scope == facts.ScopeGlobal && !a.Secondary {

@@ -77,6 +77,39 @@ func forwardsOf(t *trial, ownForwards, foreignForwards int) []Forward {
 	return list
 }
 
+// otherAddresses are forwards of rules that take what is for any address of this host, each with the addresses on
+// further ways in from the Internet: what works by one way may fail by another.
+func (t *trial) otherAddresses(forwards []Forward) (list []Forward) {
+	for i := range forwards {
+		f := forwards[i]
+		if !f.via.dst.Any() || !f.via.toHost && f.rule.Target.Kind == rules.Redirect {
+			continue
+		}
+		for _, a := range t.Addresses {
+			to := a.Prefix.Addr()
+			if len(list) >= variantsExamined {
+				return list
+			}
+			if to == f.Asked.Addr() || a.Scope != facts.ScopeGlobal || a.Secondary || !f.Rule.Family.Holds(to) || a.Link == f.Link || !t.outward(a.Link) {
+				continue
+			}
+			if p, ok := t.askingBy(a.Link, f.Proto, netip.AddrPortFrom(to, f.Asked.Port())); ok {
+				if way := t.fate(p); way.by(f.Rule) {
+					other := f
+					other.Link, other.packet = a.Link, p
+					other.aim(to, f.Asked.Port())
+					t.serve(&other, f.rule, f.Asked.Port())
+					list = append(list, other)
+				}
+			}
+		}
+	}
+	return list
+}
+
+// variantsExamined is how many of them are looked at.
+const variantsExamined = 100
+
 // forwardOf makes a packet that is meant for a rule, and says where it goes.
 func forwardOf(t *trial, at evaluate.RuleRef, r *rules.Rule, s sketch) (Forward, bool) {
 	f := Forward{Rule: at, rule: r, via: s}

@@ -1,10 +1,12 @@
 package doctor
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
 )
@@ -116,5 +118,26 @@ func TestLatestConnectionsCount(t *testing.T) {
 	g.give(old, late)
 	if f := step(t, g, "answer-returns"); f.IsProblem() {
 		t.Errorf("%s %s: %s %q", f.Severity, f.Check, f.Sentence, f.Evidence)
+	}
+}
+
+// TestEveryLocalAddressIsJudged holds that a rule for all of this host's addresses is followed for each of them that
+// clients on the Internet may ask for, whoever made it.
+func TestEveryLocalAddressIsJudged(t *testing.T) {
+	for _, rule := range []string{"-A PREROUTING -m addrtype --dst-type LOCAL -p tcp -m tcp --dport 8443 -j DNAT --to-destination 192.168.0.5:443", "-A DOCKER ! -i docker0 -p tcp -m tcp --dport 8443 -j DNAT --to-destination 192.168.0.5:443"} {
+		table := natTable(rule)
+		if strings.Contains(rule, "DOCKER") {
+			table = strings.Replace(natTable("-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER", rule), ":POSTROUTING", ":DOCKER - [0:0]\n:POSTROUTING", 1)
+		}
+		g := gatewayOf(t, map[rules.Place]string{nft4: table})
+		if found := Examine(g); Worst(found) >= SeverityWarning {
+			t.Fatalf("with one way out it is not healthy: %v", found)
+		}
+		g.addLink(facts.Link{Name: "wan1", Kind: "device", Up: true, Running: true, MTU: 1500}, "198.18.1.2/24")
+		g.Facts.Routes = append(g.Facts.Routes, facts.RouteEntry{Table: facts.TableMain, Kind: facts.RouteUnicast, Metric: 900, Dst: netip.MustParsePrefix("0.0.0.0/0"), Hops: []facts.Hop{{Out: "wan1", Gateway: netip.MustParseAddr("198.18.1.1")}}})
+		f := Examine(g)[0]
+		if f.Check != "answer-leaves-elsewhere" || !strings.Contains(strings.Join(f.Evidence, " "), "198.18.1.2:8443") {
+			t.Errorf("%s: %s %q", f.Check, f.Sentence, f.Evidence)
+		}
 	}
 }

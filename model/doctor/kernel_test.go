@@ -269,6 +269,9 @@ func cure(t *testing.T, trouble trouble, v variant) {
 		w.spoiled(trouble)
 	}
 	found := doctor.Examine(w.look())
+	if trouble.from != nil && !trouble.answered && !trouble.note {
+		w.notOK(trouble)
+	}
 	i := slices.IndexFunc(found, func(f doctor.Finding) bool { return f.Check == trouble.check && (f.IsProblem() || trouble.note) })
 	if i < 0 {
 		t.Fatalf("the doctor does not say %s:\n%s", trouble.check, text(found))
@@ -320,6 +323,23 @@ func (w *ward) spoiled(x trouble) {
 		w.t.Fatal(err)
 	case err == nil && !x.answered && x.check != "dnat-too-wide" && x.check != "shadowed-rule":
 		w.t.Fatalf("the gateway is not broken: %+v", answer)
+	}
+}
+
+// notOK holds the doctor's word on a forward against the packet that has just failed: it is not ok from end to end.
+func (w *ward) notOK(x trouble) {
+	w.t.Helper()
+	g := w.look()
+	f, found, err := doctor.Seek(g, "tcp "+w.say(x.to))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if found != nil {
+		return // no rule forwards it: what it meets is another's
+	}
+	found = doctor.ExamineForward(g, f)
+	if doctor.Worst(found) < doctor.SeverityWarning && doctor.Unknown(found) == 0 {
+		w.t.Errorf("%s got no answer, and the doctor says ok:\n%s", x.to, text(found))
 	}
 }
 

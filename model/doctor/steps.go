@@ -50,7 +50,7 @@ func follow(x *Examination, f *Forward) []Finding {
 
 // everybodys are the faults that other programs' forwards suffer from as well: what
 // these programs do not see to themselves.
-var everybodys = []string{"forwarding-off", "forward-dropped", "answers-dropped", "rp-filter", "native-drop"}
+var everybodys = []string{"forwarding-off", "forward-dropped", "answers-dropped", "rp-filter", "native-drop", "answer-leaves-elsewhere"}
 
 // judged are the steps that rules, routes and switches decide: where one of them is not known, that is told of the
 // gateway too. Of the others nothing is known as long as nobody has tried.
@@ -71,10 +71,11 @@ func checkForwards(x *Examination) []Finding {
 	x = x.within(limits{cures: curesTried, visits: visitsTold})
 	var list report
 	hairpins := 0
-	for i := range x.forwards {
-		f := &x.forwards[i]
+	forwards := slices.Concat(x.forwards, x.variants)
+	for i := range forwards {
+		f := &forwards[i]
 		if x.spent.exhausted() {
-			return append(list, notExamined(x.forwards[i:], len(x.forwards))...)
+			return append(list, notExamined(forwards[i:], len(forwards))...)
 		}
 		if isDead(f, x.unreached) || isDead(f, list) {
 			continue // no packet comes to it, and that has been said

@@ -1,6 +1,10 @@
 package doctor
 
-import "fmt"
+import (
+	"fmt"
+
+	"nattui/rules"
+)
 
 // checkNatives tells of nft tables that translate beside those of iptables.
 func checkNatives(x *Examination) (list []Finding) {
@@ -17,6 +21,12 @@ func checkNatives(x *Examination) (list []Finding) {
 func checkUnseen(x *Examination) (list []Finding) {
 	for _, why := range x.Unseen {
 		list = append(list, Finding{Check: "not-shown", Severity: SeverityNote, Subject: why, Sentence: "A part of the rules is not shown: " + why + "."})
+	}
+	if x.Flows != nil && x.census.asked == censusLimit {
+		list = append(list, Finding{
+			Check: "sampled", Severity: SeverityNote, Subject: "connections", Evidence: []string{fmt.Sprintf("%s of %s", rules.Grouped(x.census.asked), rules.Plural(x.Flows.Len(), "connection"))},
+			Sentence: "There are so many connections that only some were looked at: what is said of their number is said of these.",
+		})
 	}
 	for _, gap := range x.Gaps {
 		list = append(list, Finding{Check: "not-known", Severity: SeverityNote, Subject: gap, Sentence: "Something could not be read, so nothing is said of it: " + gap + "."})
