@@ -336,6 +336,32 @@ func BenchmarkExamine(b *testing.B) {
 	}
 }
 
+// BenchmarkExamineCluster is a whole examination of a node with thousands of service chains and a million flows.
+func BenchmarkExamineCluster(b *testing.B) {
+	for _, rules10k := range []int{1, 6} {
+		b.Run(strconv.Itoa(rules10k*10_000), func(b *testing.B) {
+			g := gatewayOf(b, map[rules.Place]string{nft4: clusterTable(rules10k * 2500)})
+			g.Flows = manyFlows(1_000_000)
+			for b.Loop() {
+				Examine(g)
+			}
+		})
+	}
+}
+
+// clusterTable has a chain a service and a chain for its one server, four rules each.
+func clusterTable(services int) string {
+	var chains, lines strings.Builder
+	for i := range services {
+		n := strconv.Itoa(i)
+		chains.WriteString(":KUBE-SVC-" + n + " - [0:0]\n:KUBE-SEP-" + n + " - [0:0]\n")
+		lines.WriteString("-A KUBE-SERVICES -d 10.96." + strconv.Itoa(i/250) + "." + strconv.Itoa(1+i%250) + "/32 -p tcp -m tcp --dport 80 -j KUBE-SVC-" + n + "\n-A KUBE-SVC-" + n + " -j KUBE-SEP-" + n +
+			"\n-A KUBE-SEP-" + n + " -s 192.168.0.2/32 -j MARK --set-xmark 0x4000/0x4000\n-A KUBE-SEP-" + n + " -p tcp -m tcp -j DNAT --to-destination 192.168.0.2:8080\n")
+	}
+	return "*nat\n:PREROUTING ACCEPT [0:0]\n:KUBE-SERVICES - [0:0]\n:POSTROUTING ACCEPT [0:0]\n" + chains.String() + "-A PREROUTING -j KUBE-SERVICES\n" + lines.String() +
+		"-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8080\n-A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE\nCOMMIT\n"
+}
+
 // manyFlows is a table of n connections from as many clients to one published address.
 func manyFlows(n int) *flow.Flows {
 	b := &flow.Batch{}

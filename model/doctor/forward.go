@@ -27,6 +27,8 @@ type Forward struct {
 	packet evaluate.Packet
 	local  bool // served by this host
 	ranged bool // one of several servers or ports
+	// further is set for another address of this host than that which clients ask for first.
+	further bool
 }
 
 // String is the forward in a few words.
@@ -96,7 +98,7 @@ func (t *trial) otherAddresses(forwards []Forward) (list []Forward) {
 			if p, ok := t.askingBy(a.Link, f.Proto, netip.AddrPortFrom(to, f.Asked.Port())); ok {
 				if way := t.fate(p); way.by(f.Rule) {
 					other := f
-					other.Link, other.packet = a.Link, p
+					other.Link, other.packet, other.further = a.Link, p, true
 					other.aim(to, f.Asked.Port())
 					t.serve(&other, f.rule, f.Asked.Port())
 					list = append(list, other)

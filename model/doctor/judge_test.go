@@ -135,8 +135,13 @@ func TestEveryLocalAddressIsJudged(t *testing.T) {
 		}
 		g.addLink(facts.Link{Name: "wan1", Kind: "device", Up: true, Running: true, MTU: 1500}, "198.18.1.2/24")
 		g.Facts.Routes = append(g.Facts.Routes, facts.RouteEntry{Table: facts.TableMain, Kind: facts.RouteUnicast, Metric: 900, Dst: netip.MustParsePrefix("0.0.0.0/0"), Hops: []facts.Hop{{Out: "wan1", Gateway: netip.MustParseAddr("198.18.1.1")}}})
+		if found := Examine(g); Worst(found) >= SeverityWarning {
+			t.Errorf("nobody has seen to the second way: %v", found)
+		}
+		g.Facts.PolicyRules = append(g.Facts.PolicyRules, facts.PolicyRule{Priority: 100, Action: facts.RuleTable, Table: 100, Family: rules.IPv4, From: netip.MustParsePrefix("198.18.1.2/32"), SuppressPrefix: -1})
+		g.Facts.Routes = append(g.Facts.Routes, facts.RouteEntry{Table: 100, Kind: facts.RouteUnicast, Dst: netip.MustParsePrefix("0.0.0.0/0"), Hops: []facts.Hop{{Out: "wan1", Gateway: netip.MustParseAddr("198.18.1.1")}}})
 		f := Examine(g)[0]
-		if f.Check != "answer-leaves-elsewhere" || !strings.Contains(strings.Join(f.Evidence, " "), "198.18.1.2:8443") {
+		if f.Check != "answer-leaves-elsewhere" || f.Severity != SeverityWarning || !strings.Contains(strings.Join(f.Evidence, " "), "198.18.1.2:8443") {
 			t.Errorf("%s: %s %q", f.Check, f.Sentence, f.Evidence)
 		}
 	}

@@ -31,8 +31,22 @@ func stepLeaves(x *Examination, f *Forward) Finding {
 		Evidence: []string{fmt.Sprintf("route back to %s: by %s", f.packet.Src, back.Out), fmt.Sprintf("%s arrives by %s", f.Asked, f.Link)},
 		Sentence: fmt.Sprintf("Answers to clients that come by %s leave by %s, with an address that is not from there: the provider drops them.", f.Link, back.Out),
 	}
+	if f.further {
+		// A host with several ways out serves the Internet by one of them, unless somebody has seen to the others.
+		found.Severity = SeverityNote
+		if x.seenTo(f.Link, f.Asked.Addr()) {
+			found.Severity = SeverityWarning
+		}
+	}
 	found.Cure, found.Commands = x.markedRoute(f)
 	return found
+}
+
+// seenTo tells that a policy rule routes what comes from an address of a link: the link is meant to be used from outside.
+func (n network) seenTo(link string, a netip.Addr) bool {
+	return slices.ContainsFunc(n.PolicyRules, func(r facts.PolicyRule) bool {
+		return r.From.IsValid() && r.From.Bits() > 0 && r.From.Contains(a) && n.onNet(link, a)
+	})
 }
 
 // restoresMark tells that answers are routed by the mark of their connection.

@@ -20,8 +20,9 @@ func ownerOf(r *rules.Rule, s sketch) string {
 
 // walker goes through the chains of a table as packets may.
 type walker struct {
-	sets  map[rules.Place]*rules.Ruleset
-	steps int
+	sets   map[rules.Place]*rules.Ruleset
+	chains map[evaluate.RuleRef]*rules.Chain // by place, table and name: a table may have thousands
+	steps  int
 }
 
 // walkLimit ends a walk through tables that nobody could look through either.
@@ -29,8 +30,8 @@ const walkLimit = 200_000
 
 // walk visits the rules of a chain and of those that it calls, each with what a packet has to be to meet it.
 func (w *walker) walk(at evaluate.RuleRef, s sketch, visit func(evaluate.RuleRef, *rules.Rule, sketch)) {
-	chain, ok := w.sets[at.Place].Chain(at.Table, at.Chain)
-	if !ok || s.depth > 12 {
+	chain := w.chain(at)
+	if chain == nil || s.depth > 12 {
 		return
 	}
 	for i := range chain.Rules {
@@ -56,6 +57,24 @@ func (w *walker) walk(at evaluate.RuleRef, s sketch, visit func(evaluate.RuleRef
 		}
 		visit(here, r, next)
 	}
+}
+
+// chain is the chain that a reference names; nil if there is none.
+func (w *walker) chain(at evaluate.RuleRef) *rules.Chain {
+	table := evaluate.RuleRef{Place: at.Place, Table: at.Table}
+	if _, ok := w.chains[table]; !ok {
+		if w.chains == nil {
+			w.chains = map[evaluate.RuleRef]*rules.Chain{}
+		}
+		w.chains[table] = nil
+		if t, ok := w.sets[at.Place].Table(at.Table); ok {
+			for i := range t.Chains {
+				w.chains[evaluate.RuleRef{Place: at.Place, Table: at.Table, Chain: t.Chains[i].Name}] = &t.Chains[i]
+			}
+		}
+	}
+	at.Position = 0
+	return w.chains[at]
 }
 
 // sketch is what a packet has to be in order to meet a rule and the jumps that
