@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -19,6 +21,7 @@ import (
 	"nattui/rules"
 	"nattui/rules/commit"
 	"nattui/rules/iptables"
+	"nattui/ui/text"
 )
 
 // openCommitter opens the state directory over the kernel's adapters; it is made when
@@ -74,12 +77,16 @@ func asConflict(err error) error {
 // settleInterrupted does what is left to do of a change whose nattui and whose
 // guard were killed. Every command that changes something begins with it; where there
 // is nothing to do it costs reading the journal.
-func settleInterrupted(ctx context.Context) error {
+func settleInterrupted(ctx context.Context, tell io.Writer) error {
 	store, err := commit.Look(commit.Directory())
 	if err != nil {
 		return err
 	}
-	if left, err := store.Unfinished(); err != nil || len(left) == 0 {
+	if damage, err := store.Damage(); err == nil && damage != "" {
+		say(tell, damage)
+	}
+	left, err := store.Unfinished()
+	if err != nil || len(left) == 0 {
 		return nil // whoever writes the journal says what is wrong with it
 	}
 	tables, err := iptables.Open(ctx)
@@ -90,7 +97,16 @@ func settleInterrupted(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.Recover(ctx)
+	if err := c.Recover(ctx); err != nil {
+		return err
+	}
+	entries, _, err := store.History()
+	for i := range entries {
+		if e := &entries[i]; slices.ContainsFunc(left, func(l commit.Entry) bool { return l.ID == e.ID && e.State != l.State }) {
+			say(tell, fmt.Sprintf("change %s was unfinished; it is %s now: %s", e.ID, e.State, text.Safe(e.Result)))
+		}
+	}
+	return err
 }
 
 // unfinished says which changes nobody takes care of, for commands that only look:
@@ -101,7 +117,11 @@ func unfinished() []string {
 	if err != nil {
 		return nil
 	}
-	left, err := store.Unfinished()
+	damage, err := store.Damage()
+	var left []commit.Entry
+	if err == nil {
+		left, err = store.Unfinished()
+	}
 	switch {
 	case err != nil && errors.Is(err, os.ErrPermission):
 		return nil
@@ -109,6 +129,9 @@ func unfinished() []string {
 		return []string{err.Error()}
 	}
 	var lines []string
+	if damage != "" {
+		lines = append(lines, damage)
+	}
 	for _, e := range left {
 		if e.State == commit.Unknown {
 			lines = append(lines, fmt.Sprintf("the outcome of change %s is not known: %s; check, then run  nattui confirm %s  or  nattui rollback %s", e.ID, e.Result, e.ID, e.ID))

@@ -21,7 +21,7 @@ type stream struct {
 var stdout, stderr = newStream(os.Stdout), newStream(os.Stderr)
 
 func newStream(file *os.File) *stream {
-	return &stream{Door: text.Door{To: file, Styled: term.IsTerminal(file.Fd())}, file: file}
+	return &stream{Door: text.Door{To: file}, file: file}
 }
 
 // terminalOf is the terminal that a command's output goes to; false where it goes elsewhere.

@@ -43,7 +43,7 @@ func newOutput(c *cobra.Command) *output {
 			o.becomes = "⇒"
 		}
 		o.ink = inkOf()
-		w = &colorprofile.Writer{Forward: c.OutOrStdout(), Profile: colorprofile.Detect(file, os.Environ())}
+		w = &colorprofile.Writer{Forward: &text.Door{To: file, Styled: true}, Profile: colorprofile.Detect(file, os.Environ())}
 	}
 	o.Writer = bufio.NewWriterSize(w, outputBuffer)
 	return o

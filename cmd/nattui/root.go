@@ -59,7 +59,7 @@ func newRoot() *cobra.Command {
 					say(c.ErrOrStderr(), text.Safe(line))
 				}
 			default:
-				if err := settleInterrupted(c.Context()); err != nil && exitStatus(err) != exitNotPermitted {
+				if err := settleInterrupted(c.Context(), c.ErrOrStderr()); err != nil && exitStatus(err) != exitNotPermitted {
 					return err
 				}
 			}

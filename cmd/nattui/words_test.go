@@ -56,8 +56,7 @@ var phrasings = []phrasing{
 }
 
 // otherWords are the texts that may say it differently: a file or a directory, and why.
-var otherWords = map[string]string{
-}
+var otherWords = map[string]string{}
 
 // pattern matches any of the words on the left.
 var pattern = func() *regexp.Regexp {

@@ -1,7 +1,9 @@
 package commit
 
 import (
+	"bytes"
 	"errors"
+	"nattui/rules"
 	"os"
 	"slices"
 
@@ -137,4 +139,20 @@ func (s *Store) Unfinished() ([]Entry, error) {
 		all = append(all, *e)
 	}
 	return all, nil
+}
+
+// Damage says what the journal does not tell any more because it is damaged or older than what was written; "" where
+// it is whole. What it does not tell (changes, parked rules) is unknown, not absent. It writes nothing.
+func (s *Store) Damage() (string, error) {
+	j, err := s.readJournal(false)
+	if err != nil {
+		return "", err
+	}
+	switch lines := bytes.Count(j.damaged, []byte("\n")); {
+	case lines > 0:
+		return rules.Plural(lines, "record") + " of the journal cannot be read: what they told of changes and parked rules is not known", nil
+	case j.older:
+		return "the journal is older than what was last written: what has happened since, parked rules included, is not known", nil
+	}
+	return "", nil
 }

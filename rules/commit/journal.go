@@ -72,6 +72,7 @@ type journal struct {
 	torn    []byte // the last line, where it has no end: nobody was told of it
 	last    link   // the last record
 	seen    []link // all records with a number
+	older   bool   // records that were written after the last one here are missing
 	written uint64 // the number of the last record that was ever written, as far as is known
 }
 
@@ -97,6 +98,7 @@ func (s *Store) readJournal(held bool) (*journal, error) {
 			j.written = h.Last.N
 		}
 		j.written = max(j.written, j.last.N)
+		j.older = why == doubtOlder
 		j.doubtAll(why)
 		j.giveWay()
 		return j, nil

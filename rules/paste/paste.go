@@ -150,6 +150,7 @@ func looksLikeKnown(name string) bool {
 // without running anything or filling in variables. Every mistake is found with
 // its place and its correction.
 func Read(text string, ground Ground) Import {
+	text = strings.TrimPrefix(text, "\ufeff") // a byte order mark, as editors on other systems put in front
 	im := &importer{ground: ground, saw: map[string]bool{}}
 	im.ground.Sets = map[rules.Place]*rules.Ruleset{}
 	for k, s := range ground.Sets {

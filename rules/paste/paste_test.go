@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -545,5 +546,14 @@ func TestImportKeepsSettings(t *testing.T) {
 	im = Read("iptables -nat -A POSTROUTING -o wan0 -j MASQUERADE", ground())
 	if !im.InDoubt() || len(im.Corrected) != 1 || im.Corrected[0] != "iptables -t nat -A POSTROUTING -o wan0 -j MASQUERADE" {
 		t.Errorf("-nat:\n%s", describe(im))
+	}
+}
+
+// TestByteOrderMark has a mark in front of a text, as editors put it there, leave the text as it is.
+func TestByteOrderMark(t *testing.T) {
+	const line = "iptables -t nat -A PREROUTING -i lan0 -p tcp --dport 90 -j REDIRECT --to-ports 8888\r\n"
+	plain, marked := Read(line, Ground{}), Read("\ufeff"+line, Ground{})
+	if len(plain.Plan.Steps) != 1 || !reflect.DeepEqual(plain, marked) {
+		t.Errorf("with a byte order mark: %+v\nwithout: %+v", marked, plain)
 	}
 }
