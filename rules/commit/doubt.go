@@ -3,9 +3,10 @@ package commit
 import (
 	"bytes"
 	"errors"
-	"nattui/rules"
 	"os"
 	"slices"
+
+	"nattui/rules"
 
 	"golang.org/x/sys/unix"
 )
