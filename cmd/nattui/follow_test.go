@@ -117,7 +117,7 @@ func TestFollowTellsASlowReaderWhatItMissed(t *testing.T) {
 		send(port)
 	}
 	close(out.let)
-	talk.await(t, " events were missed, ")
+	talk.await(t, " events missed, ")
 	send(20001)
 	out.await(t, `"dport":20001`)
 	stop()

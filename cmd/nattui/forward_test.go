@@ -91,7 +91,7 @@ func TestForwardEndsWithTheLastConnection(t *testing.T) {
 			if err := f.Process.Signal(signal); err != nil {
 				t.Fatal(err)
 			}
-			await(t, f.err, "2 are running")
+			await(t, f.err, "waiting for 2 open connections")
 			if late, err := net.Dial("tcp", f.at); err == nil {
 				late.Close()
 				t.Error("it takes connections after the signal")
@@ -117,7 +117,7 @@ func TestForwardAbortsAtTheSecondSignal(t *testing.T) {
 	f := startForward(t)
 	c := f.dial(t)
 	_ = f.Process.Signal(syscall.SIGTERM)
-	await(t, f.err, "one is running")
+	await(t, f.err, "waiting for 1 open connection")
 	_ = f.Process.Signal(syscall.SIGINT)
 	if n, err := c.Read(make([]byte, 1)); err == nil {
 		t.Errorf("the connection goes on: %d bytes", n)
