@@ -263,7 +263,9 @@ func (e Explanation) AppendJSON(b []byte) []byte {
 	}
 	b = append(b, `"rule":{`...)
 	if !r.IsZero() {
-		b = append(appendJSON(append(b, `"chain":`...), r.Chain), `,"position":`...)
+		b = append(append(append(b, `"backend":"`...), r.Backend.String()...), `","table":`...)
+		b = append(appendJSON(b, r.Table), `,"chain":`...)
+		b = append(appendJSON(b, r.Chain), `,"position":`...)
 		b = append(strconv.AppendInt(b, int64(r.Position), 10), ',')
 	}
 	b = append(append(append(b, `"confidence":"`...), e.Confidence.String()...), '"')
@@ -275,8 +277,13 @@ func (e Explanation) AppendJSON(b []byte) []byte {
 
 // appendJSON appends a text as JSON has it.
 func appendJSON(b []byte, s string) []byte {
-	text, _ := json.Marshal(s) // a string cannot fail
-	return append(b, text...)
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
+			text, _ := json.Marshal(s) // a string cannot fail
+			return append(b, text...)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
 }
 
 // RuleCounts are how many live flows each rule explains, and how many flows are
