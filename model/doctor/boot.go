@@ -118,6 +118,16 @@ func (t *trial) ownRules(family rules.Family) []string {
 	return list
 }
 
+// translates tells that there are NAT rules of a family, whoever made them.
+func (t *trial) translates(family rules.Family) bool {
+	return slices.ContainsFunc(t.places(), func(p rules.Place) bool {
+		nat, ok := t.sets[p].Table("nat")
+		return ok && p.Family == family && slices.ContainsFunc(nat.Chains, func(c rules.Chain) bool {
+			return slices.ContainsFunc(c.Rules, func(r rules.Rule) bool { return r.Target.Kind.Translates() })
+		})
+	})
+}
+
 // missing lists what is in one list and not, or less often, in another.
 func missing(in, from []string) []string {
 	have := map[string]int{}
@@ -141,12 +151,12 @@ func distinct(list []string) []string {
 
 // bootSetting tells of a switch that NAT needs and that is not set at boot.
 func bootSetting(x *Examination, name string, now facts.Setting, family rules.Family) []Finding {
-	if x.BootSettings == nil || now != facts.SettingOn || len(x.ownRules(family)) == 0 {
-		return nil
-	}
 	file, ok := x.BootSettings[name]
-	if ok && file.Value != "0" {
+	switch {
+	case x.BootSettings == nil, now != facts.SettingOn, ok && file.Value != "0":
 		return nil
+	case len(x.ownRules(family)) == 0 && !(ok && x.translates(family)):
+		return nil // a program that translates switches it on as it starts, unless a file switches it off again
 	}
 	found := Finding{
 		Check: "not-at-boot", Severity: SeverityNote, Subject: name, Evidence: []string{name + " = 1 now, and in no file"},

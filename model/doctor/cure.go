@@ -241,7 +241,7 @@ func (w *working) lost(next *Examination, f *Finding) string {
 	p := &w.packet
 	what := fmt.Sprintf("%s packets from %s to %s", p.Protocol, p.Src, netip.AddrPortFrom(p.Dst, p.DstPort))
 	if w.own {
-		if way.passes() && way.Outcomes[0].Delivered == evaluate.Delivered && !way.Outcomes[0].DNAT {
+		if way.allowed() && way.Outcomes[0].Delivered == evaluate.Delivered && !way.Outcomes[0].DNAT {
 			return ""
 		}
 		return what + " would no longer come to this host itself"

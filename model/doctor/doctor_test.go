@@ -194,6 +194,9 @@ COMMIT
 		{name: "a file switches forwarding off", check: "boot-drift", severity: SeverityWarning, subject: "net.ipv4.ip_forward", spoil: func(g *Gateway) {
 			g.BootSettings = map[string]BootSetting{"net.ipv4.ip_forward": {"0", "/etc/sysctl.conf"}}
 		}},
+		{name: "a file switches forwarding off under Docker", check: "boot-drift", severity: SeverityWarning, subject: "net.ipv4.ip_forward", cure: "/etc/sysctl.d/90-nattui.conf", table: "*nat\n:POSTROUTING ACCEPT [0:0]\n:DOCKER - [0:0]\n-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE\nCOMMIT\n", spoil: func(g *Gateway) {
+			g.BootSettings = map[string]BootSetting{"net.ipv4.ip_forward": {"0", "/etc/sysctl.d/60-baseline.conf"}}
+		}},
 		{name: "no file switches forwarding on", check: "not-at-boot", severity: SeverityNote, subject: "net.ipv4.ip_forward", spoil: func(g *Gateway) { g.BootSettings = map[string]BootSetting{} }},
 		{name: "policy routing", check: "policy-routing", severity: SeverityNote, spoil: func(g *Gateway) {
 			g.Facts.PolicyRules = append(g.Facts.PolicyRules, facts.PolicyRule{Family: rules.IPv4, Priority: 100, Action: facts.RuleTable, Table: 100, Mark: 1, Mask: 0xff, SuppressPrefix: -1})

@@ -83,6 +83,15 @@ func TestNotKnownIsNotOK(t *testing.T) {
 			t.Errorf("%s %s: %s", f.Severity, f.Check, f.Sentence)
 		}
 	})
+	t.Run("iptables drops what a native table shares an address with", func(t *testing.T) {
+		g := gatewayOf(t, map[rules.Place]string{nft4: "*filter\n:FORWARD DROP [5:300]\n:DOCKER-USER - [0:0]\n-A FORWARD -j DOCKER-USER\nCOMMIT\n"})
+		g.addLink(facts.Link{Name: "vmbr7", Kind: "bridge", Up: true, Running: true, MTU: 1500}, "10.7.0.1/24")
+		g.Natives = []rules.NativeTable{{Family: "inet", Name: "machines", Chains: []string{"post.vmbr7"}}}
+		f := Examine(g)[0]
+		if f.Check != "forward-dropped" || f.Subject != "vmbr7" || f.Severity != SeverityWarning || len(f.Cure.Steps) == 0 || !strings.Contains(f.Sentence, "table inet machines") {
+			t.Errorf("%s %s %s: %s", f.Severity, f.Check, f.Subject, f.Sentence)
+		}
+	})
 	t.Run("nobody has asked yet", func(t *testing.T) {
 		g := soundGateway(t)
 		for _, name := range []string{"served", "answer-returns", "neighbour"} {

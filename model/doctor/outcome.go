@@ -78,9 +78,12 @@ func (x *fate) blocked() (evaluate.Outcome, bool) {
 	return x.Outcomes[0], true
 }
 
-// passes tells that the packet arrives, whichever branch it takes.
-func (x *fate) passes() bool {
-	return x.known && !x.Incomplete && x.unseen == "" && !slices.ContainsFunc(x.Outcomes, func(o evaluate.Outcome) bool {
+// passes tells that the packet certainly arrives.
+func (x *fate) passes() bool { return x.unseen == "" && x.allowed() }
+
+// allowed tells that the packet arrives as far as iptables' rules go, whichever branch it takes.
+func (x *fate) allowed() bool {
+	return x.known && !x.Incomplete && !slices.ContainsFunc(x.Outcomes, func(o evaluate.Outcome) bool {
 		return o.Delivered != evaluate.Forwarded && o.Delivered != evaluate.Delivered
 	})
 }

@@ -6,17 +6,6 @@ import (
 	"nattui/rules"
 )
 
-// checkNatives tells of nft tables that translate beside those of iptables.
-func checkNatives(x *Examination) (list []Finding) {
-	for _, n := range x.Natives {
-		list = append(list, Finding{
-			Check: "native-nat", Severity: SeverityNote, Subject: n.Family + " " + n.Name, Evidence: n.Chains,
-			Sentence: fmt.Sprintf("The nft %s translates too, and iptables does not show it: see  nft list %s.", n, n),
-		})
-	}
-	return list
-}
-
 // checkUnseen tells what could not be read, so that nothing is said of it.
 func checkUnseen(x *Examination) (list []Finding) {
 	for _, why := range x.Unseen {
