@@ -264,6 +264,7 @@ func cure(t *testing.T, trouble trouble, v variant) {
 	if v.dress != nil {
 		v.dress(w)
 	}
+	w.settle()
 	trouble.spoil(w)
 	if trouble.from != nil {
 		w.spoiled(trouble)

@@ -87,6 +87,27 @@ func (w *ward) look() *doctor.Gateway {
 	return g
 }
 
+// settle waits until the links that are up have a carrier: the kernel says so some time after it is so.
+func (w *ward) settle() {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	defer cancel()
+	for {
+		known, err := host.Read(w.t.Context())
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if !slices.ContainsFunc(known.Links, func(l facts.Link) bool { return l.Up && !l.Running && l.Name != "docker0" }) {
+			return
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			w.t.Fatal("a link has no carrier")
+		}
+	}
+}
+
 // apply carries out a plan: rules, then settings, then flows.
 func (w *ward) apply(p rules.Plan) {
 	w.t.Helper()
