@@ -76,37 +76,38 @@ func asConflict(err error) error {
 
 // settleInterrupted does what is left to do of a change whose nattui and whose
 // guard were killed. Every command that changes something begins with it; where there
-// is nothing to do it costs reading the journal.
-func settleInterrupted(ctx context.Context, tell io.Writer) error {
+// is nothing to do it costs reading the journal. settled tells that there was something, and that it has been said.
+func settleInterrupted(ctx context.Context, tell io.Writer) (settled bool, err error) {
 	store, err := commit.Look(commit.Directory())
 	if err != nil {
-		return err
+		return false, err
 	}
 	if damage, err := store.Damage(); err == nil && damage != "" {
 		say(tell, damage)
 	}
 	left, err := store.Unfinished()
 	if err != nil || len(left) == 0 {
-		return nil // whoever writes the journal says what is wrong with it
+		return false, nil // whoever writes the journal says what is wrong with it
 	}
 	tables, err := iptables.Open(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	c, err := openCommitter(tables, nil)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := c.Recover(ctx); err != nil {
-		return err
+		return false, err
 	}
 	entries, _, err := store.History()
 	for i := range entries {
 		if e := &entries[i]; slices.ContainsFunc(left, func(l commit.Entry) bool { return l.ID == e.ID && e.State != l.State }) {
+			settled = true
 			say(tell, fmt.Sprintf("change %s was unfinished; it is %s now: %s", e.ID, e.State, text.Safe(e.Result)))
 		}
 	}
-	return err
+	return settled, err
 }
 
 // unfinished says which changes nobody takes care of, for commands that only look:

@@ -53,6 +53,9 @@ func newRecoverCommand() *cobra.Command {
 		Short:  "Settle changes that were interrupted, as every command of nattui does first",
 		Hidden: true,
 		Args:   noArgs,
-		RunE:   func(c *cobra.Command, _ []string) error { return settleInterrupted(c.Context(), c.ErrOrStderr()) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			_, err := settleInterrupted(c.Context(), c.ErrOrStderr())
+			return err
+		},
 	}
 }

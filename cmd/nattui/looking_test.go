@@ -218,3 +218,20 @@ func writes(line string) string {
 	}
 	return ""
 }
+
+// TestRollbackOfUnfinished has the command that is advised for an unfinished change do what it says, and succeed.
+func TestRollbackOfUnfinished(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	state := filepath.Join(t.TempDir(), "state")
+	t.Setenv(commit.StateVariable, state)
+	interrupted(t, state)
+	out, err := exec.Command("nattui", "rollback", "--yes").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "change 1 is rolled back") {
+		t.Errorf("rollback: %v\n%s", err, out)
+	}
+	if out, err := exec.Command("nattui", "rollback", "--yes").CombinedOutput(); err == nil {
+		t.Errorf("nothing is left to roll back, and yet:\n%s", out)
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -31,6 +32,9 @@ func newRollbackCommand() *cobra.Command {
 	return c
 }
 
+// settledBefore is the context's key for whether an unfinished change was settled as the command began.
+type settledBefore struct{}
+
 func rollback(c *cobra.Command, a *approval, id string) error {
 	ctx := c.Context()
 	committer, err := committerHere(ctx)
@@ -38,6 +42,9 @@ func rollback(c *cobra.Command, a *approval, id string) error {
 		return err
 	}
 	waiting, plan, err := committer.RollbackPlan(ctx, id)
+	if absent := (*commit.Absent)(nil); errors.As(err, &absent) && ctx.Value(settledBefore{}) == true {
+		return nil // what was to be rolled back was unfinished, and has been settled and told of
+	}
 	if err != nil {
 		return err
 	}

@@ -59,9 +59,11 @@ func newRoot() *cobra.Command {
 					say(c.ErrOrStderr(), text.Safe(line))
 				}
 			default:
-				if err := settleInterrupted(c.Context(), c.ErrOrStderr()); err != nil && exitStatus(err) != exitNotPermitted {
+				settled, err := settleInterrupted(c.Context(), c.ErrOrStderr())
+				if err != nil && exitStatus(err) != exitNotPermitted {
 					return err
 				}
+				c.SetContext(context.WithValue(c.Context(), settledBefore{}, settled))
 			}
 			return nil
 		},
