@@ -13,5 +13,5 @@ func (t NativeTable) String() string { return "table " + t.Family + " " + t.Name
 
 // Meets tells whether packets of the family come to its chains.
 func (t NativeTable) Meets(f Family) bool {
-	return t.Family == "inet" || t.Family == "ip" && f == IPv4 || t.Family == "ip6" && f == IPv6
+	return t.Family == "inet" || t.Family == "netdev" || t.Family == "ip" && f == IPv4 || t.Family == "ip6" && f == IPv6
 }

@@ -32,7 +32,9 @@ func readFacts(ctx context.Context) (facts.Facts, error) {
 	if err != nil {
 		return f, err
 	}
-	f.Natives, err = iptables.Natives(ctx)
+	if f.Natives, err = iptables.Natives(ctx); err == nil {
+		f.NativeFilters, err = iptables.NativeFilterTables(ctx)
+	}
 	return f, err
 }
 

@@ -73,7 +73,9 @@ func whatif(ctx context.Context, o whatifOptions, args []string) error {
 	for _, s := range sets {
 		programs = append(programs, evaluate.Compile(s))
 	}
-	evaluator := evaluate.NewEvaluator(facts.Host(flows), programs...)
+	host := facts.Host(flows)
+	host.Filters = facts.NativeFilters
+	evaluator := evaluate.NewEvaluator(host, programs...)
 	out := bufio.NewWriterSize(stdout, 1<<16)
 	defer out.Flush()
 	if args[0] != "-" {

@@ -45,6 +45,8 @@ type Facts struct {
 	Presences []Presence
 	// Natives are nft tables that translate beside those of iptables.
 	Natives []rules.NativeTable `json:",omitempty"`
+	// NativeFilters are nft tables that may drop packets beside those of iptables.
+	NativeFilters []rules.NativeTable `json:",omitempty"`
 	// Gaps say what could not be read, and why.
 	Gaps []string
 

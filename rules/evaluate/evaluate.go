@@ -80,12 +80,26 @@ func (e *Evaluator) Evaluate(p Packet) (Path, error) {
 	m.run()
 	path.Outcomes = append([]Outcome(nil), m.outcomes...)
 	path.Certain, path.Incomplete = m.certain(), m.incomplete
+	e.doubtFilters(&path, m.family)
 	if path.Certain {
 		path.Doubts = nil
 	} else if len(path.Doubts) == 0 {
 		path.Doubts = []Doubt{{What: "the kernel chooses a port at random"}}
 	}
 	return path, nil
+}
+
+// doubtFilters makes a path uncertain where it passes nft tables that filter and are not evaluated.
+func (e *Evaluator) doubtFilters(path *Path, family rules.Family) {
+	if len(path.Outcomes) == 0 || path.Certain && (path.Outcomes[0].Delivered == Dropped || path.Outcomes[0].Delivered == NoRoute) {
+		return
+	}
+	for _, t := range e.host.Filters {
+		if t.Meets(family) {
+			path.Certain = false
+			path.Doubts = append(path.Doubts, Doubt{What: fmt.Sprintf("%s filters too (%s), and is not evaluated", t, strings.Join(t.Chains, ", "))})
+		}
+	}
 }
 
 // Outcomes appends to buf what may become of a packet, and reports whether that

@@ -25,6 +25,9 @@ type Host struct {
 	// Natives are nft tables that translate too. They are not evaluated: where there are any that
 	// the packet's family meets, no outcome is certain.
 	Natives []rules.NativeTable
+	// Filters are nft tables that may drop packets besides. They are not evaluated: a Path that a packet's family
+	// meets them on is certain only where iptables' rules end it. Outcomes, which compare translations, leave them out.
+	Filters []rules.NativeTable
 	// Flows are the flows that exist already, whose tuples are taken. nil: none.
 	Flows FlowTable
 	// Tracks is set if connection tracking is at work even without a rule of the

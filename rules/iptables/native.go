@@ -124,6 +124,26 @@ func foreignRules(kernel *nfnl, family rules.Family, table string, add func(tabl
 // addresses; none where the kernel has no nf_tables. It needs CAP_NET_ADMIN, neither
 // nft nor iptables, and takes about a millisecond.
 func Natives(ctx context.Context) ([]rules.NativeTable, error) {
+	return nativeTables(ctx, func(m nftMessage) bool {
+		table := m.attrs.text(unix.NFTA_CHAIN_TABLE)
+		iptables := (m.family == unix.NFPROTO_IPV4 || m.family == unix.NFPROTO_IPV6) && rules.BuiltInChains[table] != nil
+		return !iptables && m.attrs.is(unix.NFTA_CHAIN_TYPE, "nat")
+	})
+}
+
+// NativeFilterTables lists the native nft tables whose chains may drop or mark packets that meet iptables' tables, those
+// at the ingress of an interface included. It needs what Natives needs.
+func NativeFilterTables(ctx context.Context) ([]rules.NativeTable, error) {
+	return nativeTables(ctx, func(m nftMessage) bool {
+		family := familyName(m.family)
+		hooked := m.attrs.get(unix.NFTA_CHAIN_HOOK) != nil && !m.attrs.is(unix.NFTA_CHAIN_TYPE, "nat")
+		return hooked && (family == "inet" || family == "netdev" || family == "ip" || family == "ip6") &&
+			!MadeChain(family, m.attrs.text(unix.NFTA_CHAIN_TABLE), m.attrs.text(unix.NFTA_CHAIN_NAME))
+	})
+}
+
+// nativeTables are the nft tables with chains that fit.
+func nativeTables(ctx context.Context, fits func(nftMessage) bool) ([]rules.NativeTable, error) {
 	kernel, err := dialNfnl()
 	if err != nil {
 		return nil, nil
@@ -132,12 +152,10 @@ func Natives(ctx context.Context) ([]rules.NativeTable, error) {
 	for {
 		var all []rules.NativeTable
 		err := kernel.dump(unix.NFT_MSG_GETCHAIN, unix.NFPROTO_UNSPEC, nil, func(m nftMessage) {
-			table := m.attrs.text(unix.NFTA_CHAIN_TABLE)
-			iptables := (m.family == unix.NFPROTO_IPV4 || m.family == unix.NFPROTO_IPV6) && rules.BuiltInChains[table] != nil
-			if iptables || !bytes.Equal(untilNul(m.attrs.get(unix.NFTA_CHAIN_TYPE)), []byte("nat")) {
+			if !fits(m) {
 				return
 			}
-			chain := m.attrs.text(unix.NFTA_CHAIN_NAME)
+			table, chain := m.attrs.text(unix.NFTA_CHAIN_TABLE), m.attrs.text(unix.NFTA_CHAIN_NAME)
 			for i := range all {
 				if all[i].Family == familyName(m.family) && all[i].Name == table {
 					all[i].Chains = append(all[i].Chains, chain)
