@@ -27,8 +27,12 @@ type remote struct {
 }
 
 // onRemote runs a test on a gateway that is administered over SSH. It is left out
-// where OpenSSH is not installed or cannot run.
+// where OpenSSH is not installed or cannot run, and in short mode, as logging in takes long
+// under the race detector.
 func onRemote(t *testing.T, test func(r *remote)) {
+	if testing.Short() {
+		t.Skip("logging in over SSH takes long")
+	}
 	sshd, err := exec.LookPath("/usr/sbin/sshd")
 	if err != nil {
 		t.Skip("no SSH server is installed")
