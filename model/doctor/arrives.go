@@ -53,7 +53,7 @@ func askedElsewhere(x *Examination, f *Forward) Finding {
 	if !ok || f.rule.Dest.Not || x.Addresses == nil || x.IsLocal(to) || !x.outward(f.Link) || !x.onNet(f.Link, to) || x.standby() {
 		return Finding{}
 	}
-	if replied := x.census.of(f.Rule).replied; replied > 0 {
+	if replied := x.stats.of(f.Rule).replied; replied > 0 {
 		return Finding{}
 	}
 	found := Finding{

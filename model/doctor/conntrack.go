@@ -89,7 +89,7 @@ func talkers(x *Examination) []string {
 			names[f.Orig.Src] = f.Client().Addr().String()
 		}
 		seen++
-		return seen < censusLimit
+		return seen < statsLimit
 	})
 	best, most := "", 0
 	for a, n := range counts {

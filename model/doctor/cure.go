@@ -69,10 +69,10 @@ func (x *Examination) withoutPast(t trial) *Examination {
 	next.Facts, next.Sets = t.Facts, t.sets
 	next.spent = &spent{limits: limits{visits: math.MaxInt}} // it is found out what is wrong, not how to cure it
 	next.forwards = forwardsOf(&next.trial, forwardsProven, forwardsProven)
-	next.census = &census{byRule: map[evaluate.RuleRef]*tally{}}
-	for i := range x.census.bare.first {
-		if f := &x.census.bare.first[i]; next.leavesBare(f) {
-			next.census.bare.add(f)
+	next.stats = &flowStats{byRule: map[evaluate.RuleRef]*tally{}}
+	for i := range x.stats.bare.first {
+		if f := &x.stats.bare.first[i]; next.leavesBare(f) {
+			next.stats.bare.add(f)
 		}
 	}
 	return next

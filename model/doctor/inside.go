@@ -45,7 +45,7 @@ func fromInside(x *Examination, f *Forward) Finding {
 	if returns {
 		return Finding{}
 	}
-	seen := x.census.of(f.Rule)
+	seen := x.stats.of(f.Rule)
 	if seen.hairpin > 0 || seen.inside > 0 {
 		return hairpinMissing(x, f, seen)
 	}
@@ -133,7 +133,7 @@ func hairpin(x *Examination, f *Forward, link string, client netip.Addr) rules.P
 	if !ok {
 		return rules.Plan{}
 	}
-	plan.Steps = append(plan.Steps, x.forget(x.census.of(f.Rule).examples)...)
+	plan.Steps = append(plan.Steps, x.forget(x.stats.of(f.Rule).examples)...)
 	return plan
 }
 

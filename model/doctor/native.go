@@ -19,7 +19,7 @@ func nativeForward(x *Examination, f *Forward) Finding {
 			out = route.Out
 		}
 	}
-	seen := x.census.of(f.Rule)
+	seen := x.stats.of(f.Rule)
 	if f.Link == "" || !f.Server.Addr().IsValid() {
 		return Finding{}
 	}

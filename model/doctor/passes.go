@@ -68,7 +68,7 @@ func answerPasses(x *Examination, f *Forward) (found Finding, ok bool) {
 
 // answered tells, as evidence, of the connections of a forward.
 func (x *Examination) answered(f *Forward) []string {
-	seen := x.census.of(f.Rule)
+	seen := x.stats.of(f.Rule)
 	if seen.flows == 0 {
 		return nil
 	}
@@ -79,7 +79,7 @@ func (x *Examination) answered(f *Forward) []string {
 // whose first packet would get through today, or one of a network that the filter rules name.
 func othersPass(x *Examination, f *Forward) (netip.Addr, bool) {
 	passes := func(p evaluate.Packet) bool { way := x.fate(p); return way.arrives() }
-	seen := x.census.of(f.Rule)
+	seen := x.stats.of(f.Rule)
 	for i := range seen.answered {
 		if p := explain.FirstPacket(&seen.answered[i]); passes(p) {
 			return p.Src, true

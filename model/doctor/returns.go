@@ -16,7 +16,7 @@ func stepReturns(x *Examination, f *Forward) Finding {
 	}
 	way := x.fate(f.packet)
 	masked := slices.ContainsFunc(way.Outcomes, func(o evaluate.Outcome) bool { return o.SNAT })
-	seen := x.census.of(f.Rule)
+	seen := x.stats.of(f.Rule)
 	if seen.hairpin > 0 {
 		return hairpinMissing(x, f, seen)
 	}
@@ -79,6 +79,6 @@ func hide(x *Examination, f *Forward, title string) rules.Plan {
 	}
 	line += " -j SNAT --to-source " + from.String()
 	plan, _ := x.translateSource(title, f.Rule.Place, line, f.packet, "so that the server's answers come back to this host, which turns them back")
-	plan.Steps = append(plan.Steps, x.forget(x.census.of(f.Rule).examples)...)
+	plan.Steps = append(plan.Steps, x.forget(x.stats.of(f.Rule).examples)...)
 	return plan
 }

@@ -31,7 +31,7 @@ type portCount struct {
 }
 
 // usePort counts a flow whose source was translated.
-func (c *census) usePort(f *flow.Flow, e explain.Explanation) {
+func (c *flowStats) usePort(f *flow.Flow, e explain.Explanation) {
 	if !f.Proto().HasPorts() {
 		return
 	}
@@ -70,7 +70,7 @@ func portBlocks(t *trial) (list []portBlock) {
 
 // blockOf is the block that a port was given from: that of the rule which is said to have made the flow, or, where
 // several rules could have, the one that holds the port. false: it was given from all ports.
-func (c *census) blockOf(by evaluate.RuleRef, port uint16) (portBlock, bool) {
+func (c *flowStats) blockOf(by evaluate.RuleRef, port uint16) (portBlock, bool) {
 	var held portBlock
 	found := false
 	for _, b := range c.blocks {
@@ -89,8 +89,8 @@ func (c *census) blockOf(by evaluate.RuleRef, port uint16) (portBlock, bool) {
 
 // checkSourcePorts tells of services towards which no source port is left.
 func checkSourcePorts(x *Examination) (list []Finding) {
-	for _, use := range slices.SortedFunc(maps.Keys(x.census.ports), x.census.busier) {
-		count := x.census.ports[use]
+	for _, use := range slices.SortedFunc(maps.Keys(x.stats.ports), x.stats.busier) {
+		count := x.stats.ports[use]
 		room, limited := use.room()
 		if count.flows*5 < room*4 || count.flows < 3 {
 			continue
@@ -117,7 +117,7 @@ func checkSourcePorts(x *Examination) (list []Finding) {
 }
 
 // busier orders uses of ports by how many flows share them, most first.
-func (c *census) busier(a, b portUse) int {
+func (c *flowStats) busier(a, b portUse) int {
 	return cmp.Or(cmp.Compare(c.ports[b].flows, c.ports[a].flows), cmp.Compare(a.proto, b.proto), a.from.Compare(b.from), a.to.Compare(b.to))
 }
 

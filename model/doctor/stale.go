@@ -12,7 +12,7 @@ import (
 var closing = []string{"TIME_WAIT", "CLOSE", "LAST_ACK", "FIN_WAIT", "CLOSE_WAIT"}
 
 // outdated notes a flow that today's rules would treat otherwise.
-func (c *census) outdated(x *Examination, f *flow.Flow) {
+func (c *flowStats) outdated(x *Examination, f *flow.Flow) {
 	if x.isSession(f) || f.Status&flow.StatusExpected != 0 || slices.Contains(closing, f.StateName()) {
 		return
 	}
@@ -42,12 +42,12 @@ func (n network) forget(flows []flow.Flow) []rules.Step {
 
 // checkStale tells of flows that today's rules would translate otherwise.
 func checkStale(x *Examination) []Finding {
-	return outdatedFlows(x, "stale-flows", &x.census.stale, "today's rules would translate them differently, or not at all: they began before the rules were what they are")
+	return outdatedFlows(x, "stale-flows", &x.stats.stale, "today's rules would translate them differently, or not at all: they began before the rules were what they are")
 }
 
 // checkGoneAddresses tells of flows that were given an address which this host no longer has.
 func checkGoneAddresses(x *Examination) []Finding {
-	return outdatedFlows(x, "gone-address", &x.census.gone, "the address that they were given is none of this host's any more, so no answer reaches them")
+	return outdatedFlows(x, "gone-address", &x.stats.gone, "the address that they were given is none of this host's any more, so no answer reaches them")
 }
 
 func outdatedFlows(x *Examination, check string, c *crowd, why string) []Finding {

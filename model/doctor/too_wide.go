@@ -45,7 +45,7 @@ func catchesAll(x *Examination, at evaluate.RuleRef, r *rules.Rule, s sketch) []
 // narrower is a redirection that takes only what is asked of this host's own addresses, where it has been used for
 // nothing else. What it took from others' connections may be a proxy's work or a mistake: that it cannot tell.
 func (x *Examination) narrower(at evaluate.RuleRef, r rules.Rule) (rules.Rule, bool) {
-	used := x.census.of(at).answered
+	used := x.stats.of(at).answered
 	if len(used) == 0 || slices.ContainsFunc(used, func(f flow.Flow) bool { return !x.IsLocal(f.AskedFor().Addr()) }) {
 		return r, false
 	}

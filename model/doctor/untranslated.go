@@ -13,7 +13,7 @@ import (
 
 // leftBare notes a flow that left for the Internet with an address that the Internet has no way back to, and would
 // do so today.
-func (c *census) leftBare(x *Examination, f *flow.Flow) {
+func (c *flowStats) leftBare(x *Examination, f *flow.Flow) {
 	if x.leavesBare(f) {
 		c.bare.add(f)
 	}
@@ -37,7 +37,7 @@ func (x *Examination) leavesBare(f *flow.Flow) bool {
 
 // checkUntranslated tells of a network that is not translated on its way to the Internet.
 func checkUntranslated(x *Examination) []Finding {
-	c := &x.census.bare
+	c := &x.stats.bare
 	if c.flows == 0 {
 		return nil
 	}

@@ -11,8 +11,8 @@ import (
 	"nattui/rules/evaluate"
 )
 
-// census is what one pass over the flow table tells.
-type census struct {
+// flowStats is what one pass over the flow table tells.
+type flowStats struct {
 	byRule map[evaluate.RuleRef]*tally
 	// stale flows have a translation that today's rules would not give; gone are
 	// those of them whose address this host no longer has.
@@ -89,14 +89,14 @@ func (t *tally) String() string {
 	return text
 }
 
-func (c *census) of(r evaluate.RuleRef) tally {
+func (c *flowStats) of(r evaluate.RuleRef) tally {
 	if t := c.byRule[r]; t != nil {
 		return *t
 	}
 	return tally{}
 }
 
-func (c *census) at(r evaluate.RuleRef) *tally {
+func (c *flowStats) at(r evaluate.RuleRef) *tally {
 	t := c.byRule[r]
 	if t == nil {
 		t = &tally{}
@@ -105,13 +105,13 @@ func (c *census) at(r evaluate.RuleRef) *tally {
 	return t
 }
 
-// censusLimit is how many flows are evaluated; a table that holds more is judged
+// statsLimit is how many flows are evaluated; a table that holds more is judged
 // by so many of it.
-const censusLimit = 100_000
+const statsLimit = 100_000
 
 // takeCensus passes over the flows once.
-func takeCensus(x *Examination) *census {
-	c := &census{byRule: map[evaluate.RuleRef]*tally{}, ports: map[portUse]*portCount{}, blocks: portBlocks(&x.trial)}
+func takeCensus(x *Examination) *flowStats {
+	c := &flowStats{byRule: map[evaluate.RuleRef]*tally{}, ports: map[portUse]*portCount{}, blocks: portBlocks(&x.trial)}
 	if x.Flows == nil {
 		return c
 	}
@@ -128,12 +128,12 @@ func takeCensus(x *Examination) *census {
 		e, buf = explain.With(x.evaluator, f, buf[:0])
 		c.asked++
 		c.count(x, f, e, asked[f.AskedFor()])
-		return c.asked < censusLimit
+		return c.asked < statsLimit
 	})
 	return c
 }
 
-func (c *census) count(x *Examination, f *flow.Flow, e explain.Explanation, asked []*Forward) {
+func (c *flowStats) count(x *Examination, f *flow.Flow, e explain.Explanation, asked []*Forward) {
 	nat := f.NAT()
 	if nat&flow.NATSrc != 0 {
 		c.usePort(f, e)
