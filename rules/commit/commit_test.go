@@ -158,6 +158,14 @@ type gateway struct {
 	c      *commit.Committer
 }
 
+// long leaves a test out in short mode: it ends or starts many programs and little happens in this one.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes long")
+	}
+}
+
 // everywhere runs a test on a gateway at each place, in short mode at one: what differs is in package iptables.
 func everywhere(t *testing.T, test func(g *gateway)) {
 	t.Helper()

@@ -151,6 +151,7 @@ var ends = []syscall.Signal{syscall.SIGKILL, syscall.SIGHUP, syscall.SIGTERM}
 
 // TestEndedAtEveryStep ends nattui at each step of a change in turn.
 func TestEndedAtEveryStep(t *testing.T) {
+	long(t)
 	everywhere(t, func(g *gateway) {
 		for _, confirm := range []time.Duration{0, time.Hour} {
 			o := g.order()
@@ -194,6 +195,7 @@ func TestEndedAtEveryStep(t *testing.T) {
 // TestRollbackEndedAtEveryStep ends nattui while it rolls back a change, kills the
 // guard too, and has somebody confirm at once what may be half gone.
 func TestRollbackEndedAtEveryStep(t *testing.T) {
+	long(t)
 	everywhere(t, func(g *gateway) {
 		o := g.order()
 		o.Confirm = time.Hour
@@ -273,6 +275,7 @@ func victim() (pid int, what string) {
 // TestKilledAtRandom ends processes of changes, whichever they are, at random
 // moments: nattui, its guard, iptables-save and iptables-restore.
 func TestKilledAtRandom(t *testing.T) {
+	long(t)
 	everywhere(t, func(g *gateway) {
 		seed := uint64(time.Now().UnixNano())
 		random := rand.New(rand.NewPCG(seed, 1))

@@ -115,6 +115,7 @@ func committer(b []byte) int {
 // TestKilledAtTheCommit has every iptables-restore killed between its commit and
 // its end, for each kind of change, its undoing and its rollback.
 func TestKilledAtTheCommit(t *testing.T) {
+	long(t)
 	if ownNetwork(t) {
 		return
 	}

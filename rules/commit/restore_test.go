@@ -111,6 +111,7 @@ func (g *gateway) twins() {
 // TestRestoreEndsOddly has iptables-restore end in ways that do not tell what it
 // did: what the kernel has is what nattui says, and nothing is made twice.
 func TestRestoreEndsOddly(t *testing.T) {
+	long(t)
 	everywhere(t, func(g *gateway) {
 		g.twins()
 		old := g.state()
@@ -171,6 +172,7 @@ func (g *gateway) changed(plan rules.Plan, old string) string {
 // TestRollbackEndsOddly has only the rollback meet such an end: what stands is
 // not said to be gone, and is gone once iptables works again.
 func TestRollbackEndsOddly(t *testing.T) {
+	long(t)
 	everywhere(t, func(g *gateway) {
 		g.twins()
 		old := g.state()
@@ -204,6 +206,7 @@ func TestRollbackEndsOddly(t *testing.T) {
 
 // TestParkEndsOddly parks a rule and brings it back.
 func TestParkEndsOddly(t *testing.T) {
+	long(t)
 	everywhere(t, func(g *gateway) {
 		g.twins()
 		old := g.state()

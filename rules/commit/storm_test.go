@@ -115,6 +115,7 @@ func (s *storm) pace() float64 { return float64(s.transactions.Load()) / time.Si
 // the new state and then in the old one, and says so; in the end every rule
 // stands where it stood before.
 func TestStorm(t *testing.T) {
+	long(t)
 	everywhere(t, func(g *gateway) {
 		g.seed()
 		old := g.state()
