@@ -430,13 +430,25 @@ func TestClients(t *testing.T) {
 	}
 }
 
-func TestNobodyAtTheTarget(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// silentPort is an address that is taken, so that nobody else is given it, and at which nobody listens.
+func silentPort(t *testing.T) string {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Close()
-	r := start(t, Options{Target: l.Addr().String()})
+	t.Cleanup(func() { unix.Close(fd) })
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	name, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", name.(*unix.SockaddrInet4).Port)
+}
+
+func TestNobodyAtTheTarget(t *testing.T) {
+	r := start(t, Options{Target: silentPort(t)})
 	for range 2 { // the first failure is no reason to stop
 		c, err := net.Dial("tcp", r.Addr().String()) // the reset may be there first
 		if err == nil {
