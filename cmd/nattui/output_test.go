@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -174,7 +175,7 @@ func TestPrintingFlowsDoesNotAllocate(t *testing.T) {
 
 func BenchmarkFlowJSON(b *testing.B) {
 	f := someFlow()
-	p := &flowPrinter{output: &output{Writer: bufio.NewWriterSize(io.Discard, outputBuffer)}, json: true, left: 1 << 62}
+	p := &flowPrinter{output: &output{Writer: bufio.NewWriterSize(io.Discard, outputBuffer)}, json: true, left: math.MaxInt}
 	for b.Loop() {
 		p.flow(&f, 0)
 	}

@@ -206,6 +206,16 @@ func newGateway(t *testing.T, at rules.Place) *gateway {
 	g := &gateway{T: t, at: at, tables: h, dir: filepath.Join(t.TempDir(), "state")}
 	t.Setenv(commit.StateVariable, g.dir)
 	g.c = newCommitterIn(g.dir, h, nil)
+	// A guard that is about to end still writes into the directory, which goes next. One that waits for its deadline
+	// is let be.
+	t.Cleanup(func() {
+		for range 40 {
+			if len(processes()) == 0 {
+				return
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+	})
 	return g
 }
 
