@@ -118,8 +118,12 @@ func (s *storm) pace() float64 { return float64(s.transactions.Load()) / time.Si
 // program that changes the same chains many hundred times a second. Each ends in
 // the new state and then in the old one, and says so; in the end every rule
 // is there as before.
+//
+// It takes a minute or more, and is run where NATTUI_KILLS is set, as the kills for docs/reliability.md are.
 func TestStorm(t *testing.T) {
-	long(t)
+	if os.Getenv("NATTUI_KILLS") == "" {
+		t.Skip("a long test: NATTUI_KILLS is not set")
+	}
 	everywhere(t, func(g *gateway) {
 		g.seed()
 		old := g.state()
