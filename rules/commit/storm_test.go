@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -102,9 +101,6 @@ func (s *storm) ended() error {
 	return fmt.Errorf("the other program: %w: %s", err, s.out.Bytes())
 }
 
-// inOrder are lines sorted, to compare what there is wherever it stands.
-func inOrder(text string) string { return strings.Join(slices.Sorted(strings.Lines(text)), "") }
-
 // end stops it; the error says that it missed one of its rules.
 func (s *storm) end() error {
 	close(s.stop)
@@ -117,12 +113,13 @@ func (s *storm) pace() float64 { return float64(s.transactions.Load()) / time.Si
 // TestStorm makes changes of every kind, rolls them back and undoes them beside a
 // program that changes the same chains many hundred times a second. Each ends in
 // the new state and then in the old one, and says so; in the end every rule
-// is there as before.
+// stands where it stood before.
 //
-// It takes a minute or more, and is run where NATTUI_KILLS is set, as the kills for docs/reliability.md are.
+// It does not hold yet: on nft a rule was found beside its place, and a change and the way back took up to 34 s. Until
+// the cause is known it is run where NATTUI_KILLS is set.
 func TestStorm(t *testing.T) {
 	if os.Getenv("NATTUI_KILLS") == "" {
-		t.Skip("a long test: NATTUI_KILLS is not set")
+		t.Skip("does not hold yet on nft: NATTUI_KILLS is not set")
 	}
 	everywhere(t, func(g *gateway) {
 		g.seed()
@@ -147,9 +144,7 @@ func TestStorm(t *testing.T) {
 		if err := s.end(); err != nil {
 			t.Error(err)
 		}
-		// Every rule is there once. On nft one may stand beside its place after some thousand transactions a second;
-		// the outcome says so.
-		g.same("after all", inOrder(g.state()), inOrder(old))
+		g.same("after all", g.state(), old)
 		g.nobodyLeft()
 	})
 }
