@@ -163,6 +163,7 @@ func TestOldRecords(t *testing.T) {
 			if err := s.append(updateOf(e)); err != nil {
 				t.Fatal(err)
 			}
+			awaitTick(t, s.path(journalName))
 			restore(t, s, journal, head)
 			another := &Store{dir: s.dir, wait: s.wait} // a process that has not seen it before
 			if j, err = another.readJournal(false); err != nil {
@@ -175,6 +176,24 @@ func TestOldRecords(t *testing.T) {
 				t.Errorf("it is %s", got)
 			}
 		})
+	}
+}
+
+// awaitTick returns when a change of a file would get a later time than its last one has: a
+// file system's clock may be as coarse as a second, and under qemu's user mode it is.
+func awaitTick(t *testing.T, path string) {
+	t.Helper()
+	times := func(path string) place {
+		file, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		return placeOf(file)
+	}
+	written, probe := times(path), filepath.Join(t.TempDir(), "probe")
+	for overwrite(t, probe, nil); times(probe).Change <= written.Change; time.Sleep(time.Millisecond) {
+		overwrite(t, probe, []byte("."))
 	}
 }
 
