@@ -100,19 +100,19 @@ func TestInverseUndoes(t *testing.T) {
 			plan.Steps = append(plan.Steps, StepOf(c))
 			now = next
 		}
-		place := Place{}
-		plan, err := plan.Resolve(map[Place]*Ruleset{place: start})
+		variant := Variant{}
+		plan, err := plan.Resolve(map[Variant]*Ruleset{variant: start})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if saved(start) != before {
 			t.Fatal("a snapshot was changed")
 		}
-		undone, err := plan.Inverse().Apply(map[Place]*Ruleset{place: now})
+		undone, err := plan.Inverse().Apply(map[Variant]*Ruleset{variant: now})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := saved(undone[place]); got != before {
+		if got := saved(undone[variant]); got != before {
 			t.Fatalf("undone to\n%s\nfrom\n%s", got, before)
 		}
 		data, err := json.Marshal(plan)

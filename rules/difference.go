@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Difference is the plan that makes of one snapshot of a place another, such as
+// Difference is the plan that makes of one snapshot of a variant another, such as
 // what somebody else has done in the meantime: chains that are new first, then the
 // rules, then chains that are gone. A rule that was moved is deleted and
 // inserted. Counters and tables that are [Ruleset.Foreign] do not count.
@@ -210,26 +210,26 @@ func (l DiffLine) String() string {
 
 // Diff shows what a plan does to the sets, chain by chain, each change with the
 // rule before and after it. The error is that of Apply.
-func (p Plan) Diff(sets map[Place]*Ruleset) ([]DiffLine, error) {
+func (p Plan) Diff(sets map[Variant]*Ruleset) ([]DiffLine, error) {
 	after, err := p.Apply(sets)
 	if err != nil {
 		return nil, err
 	}
 	type where struct {
-		place        Place
+		variant      Variant
 		table, chain string
 	}
 	var lines []DiffLine
 	seen := map[where]bool{}
 	for _, c := range p.Changes() {
-		w := where{Place{c.Family, c.Backend}, c.Table, c.Chain}
+		w := where{Variant{c.Family, c.Backend}, c.Table, c.Chain}
 		if seen[w] {
 			continue
 		}
 		seen[w] = true
-		if of := chainDiff(sets[w.place], after[w.place], w.table, w.chain); len(of) > 0 {
+		if of := chainDiff(sets[w.variant], after[w.variant], w.table, w.chain); len(of) > 0 {
 			title := w.table + " " + w.chain
-			if w.place.Family == IPv6 {
+			if w.variant.Family == IPv6 {
 				title += ", IPv6"
 			}
 			lines = append(append(lines, DiffLine{Sign: '@', Text: title}), of...)

@@ -31,19 +31,19 @@ func TestDifferenceLeadsThereAndBack(t *testing.T) {
 		before := numbered(t, list.Draw(t, "before"), own.Draw(t, "chains before"))
 		after := numbered(t, list.Draw(t, "after"), own.Draw(t, "chains after"))
 		plan := Difference(before, after)
-		place := Place{}
-		there, err := plan.Apply(map[Place]*Ruleset{place: before})
+		variant := Variant{}
+		there, err := plan.Apply(map[Variant]*Ruleset{variant: before})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, want := textOf(there[place]), textOf(after); got != want {
+		if got, want := textOf(there[variant]), textOf(after); got != want {
 			t.Fatalf("the difference leads to\n%s\nnot to\n%s", got, want)
 		}
 		back, err := plan.Inverse().Apply(there)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, want := textOf(back[place]), textOf(before); got != want {
+		if got, want := textOf(back[variant]), textOf(before); got != want {
 			t.Fatalf("its inverse leads to\n%s\nnot to\n%s", got, want)
 		}
 	})
@@ -72,7 +72,7 @@ func TestPlanAsDiff(t *testing.T) {
 		{"policy", Change{Op: SetPolicy, Policy: "DROP", OldPolicy: "ACCEPT"}, "@@ nat PREROUTING @@|- policy ACCEPT|+ policy DROP"},
 	} {
 		c.change.Table, c.change.Chain = "nat", "PREROUTING"
-		lines, err := Single(c.change).Diff(map[Place]*Ruleset{{}: before})
+		lines, err := Single(c.change).Diff(map[Variant]*Ruleset{{}: before})
 		if err != nil {
 			t.Fatal(c.name, err)
 		}
@@ -97,7 +97,7 @@ func TestPlanAsDiff(t *testing.T) {
 func TestAppendedRuleIsShownAsAppended(t *testing.T) {
 	before := numbered(t, []int{1, 2}, "")
 	rule, _ := Parse("-A PREROUTING -p tcp -m tcp --dport 9 -j REDIRECT --to-ports 8888")
-	plan, err := Single(Change{Op: Insert, Table: "nat", Chain: "PREROUTING", Rule: rule}).Resolve(map[Place]*Ruleset{{}: before})
+	plan, err := Single(Change{Op: Insert, Table: "nat", Chain: "PREROUTING", Rule: rule}).Resolve(map[Variant]*Ruleset{{}: before})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,13 +84,13 @@ func (p Plan) Inverse() Plan {
 // Apply runs the plan's rule changes on the sets they belong to and returns the
 // sets as they would be, keyed as given. The error is that of the first change
 // that does not fit; a *Conflict where the table has changed.
-func (p Plan) Apply(sets map[Place]*Ruleset) (map[Place]*Ruleset, error) {
-	out := make(map[Place]*Ruleset, len(sets))
+func (p Plan) Apply(sets map[Variant]*Ruleset) (map[Variant]*Ruleset, error) {
+	out := make(map[Variant]*Ruleset, len(sets))
 	for k, s := range sets {
 		out[k] = s
 	}
 	for _, c := range p.Changes() {
-		k := Place{c.Family, c.Backend}
+		k := Variant{c.Family, c.Backend}
 		s := out[k]
 		if s == nil {
 			s = &Ruleset{Family: c.Family, Backend: c.Backend}
@@ -104,21 +104,22 @@ func (p Plan) Apply(sets map[Place]*Ruleset) (map[Place]*Ruleset, error) {
 	return out, nil
 }
 
-// Place names one rule set of a host.
-type Place struct {
+// Variant is one of the iptables of a host, each with a rule set of its own in the
+// kernel: one for each family and backend (xtables-legacy(8), xtables-nft(8)).
+type Variant struct {
 	Family  Family
 	Backend Backend
 }
 
-// String is the place as the screen's header shows it: IPv4 · nft.
-func (p Place) String() string { return p.Family.Title() + " · " + p.Backend.String() }
+// String is the variant as the screen's header shows it: IPv4 · nft.
+func (p Variant) String() string { return p.Family.Title() + " · " + p.Backend.String() }
 
 // Resolve gives every insertion at the end the position it will have and every
 // change what it needs to be undone exactly, given the sets it starts from.
-func (p Plan) Resolve(sets map[Place]*Ruleset) (Plan, error) {
+func (p Plan) Resolve(sets map[Variant]*Ruleset) (Plan, error) {
 	out := p
 	out.Steps = append([]Step(nil), p.Steps...)
-	now := make(map[Place]*Ruleset, len(sets))
+	now := make(map[Variant]*Ruleset, len(sets))
 	for k, s := range sets {
 		now[k] = s
 	}
@@ -126,7 +127,7 @@ func (p Plan) Resolve(sets map[Place]*Ruleset) (Plan, error) {
 		if s.Change == nil {
 			continue
 		}
-		k := Place{s.Change.Family, s.Change.Backend}
+		k := Variant{s.Change.Family, s.Change.Backend}
 		set := now[k]
 		if set == nil {
 			set = &Ruleset{Family: k.Family, Backend: k.Backend}

@@ -145,7 +145,7 @@ func BenchmarkRulesScreen(b *testing.B) {
 				fmt.Fprintf(&text, "[%d:%d] -A PREROUTING -d 203.0.%d.%d/32 -p tcp -m tcp --dport %d -j DNAT --to-destination 192.168.0.2:8080\n", i, i*60, i/250, i%250, 1+i%65535)
 			}
 			text.WriteString("COMMIT\n")
-			all := sets(b, map[rules.Place]string{v4: text.String()})
+			all := sets(b, map[rules.Variant]string{v4: text.String()})
 			app := New(b.Context(), Gateway{}, Options{UTF8: true})
 			app.Update(tea.WindowSizeMsg{Width: 120, Height: 40})
 			for b.Loop() {

@@ -27,7 +27,7 @@ type desk struct {
 	tables  Tables
 	history []Tables // earlier looks since rules last changed, for rates; oldest first
 	facts   *facts.Facts
-	place   rules.Place
+	variant rules.Variant
 
 	dialogs  []dialog
 	said     status
@@ -94,7 +94,7 @@ func (d *desk) fail(err error)  { d.refuse(err.Error()) }
 func (d *desk) refuse(text string) { d.said = status{text: text, failed: true} }
 
 // lookAt looks at another place, on all screens.
-func (d *desk) lookAt(p rules.Place) { d.place = p }
+func (d *desk) lookAt(p rules.Variant) { d.variant = p }
 
 // sought tells that the rule that was made last has been seen.
 func (d *desk) sought() { d.seek = "" }
@@ -106,7 +106,7 @@ func (d *desk) wan() (name, addr string) {
 		return "", ""
 	}
 	shown := up.Address()
-	if d.place.Family == rules.IPv6 && up.IPv6.Prefix.IsValid() {
+	if d.variant.Family == rules.IPv6 && up.IPv6.Prefix.IsValid() {
 		shown = up.IPv6.Prefix.Addr()
 	}
 	if shown.IsValid() {
@@ -116,7 +116,7 @@ func (d *desk) wan() (name, addr string) {
 }
 
 // set is the rule set that is looked at; nil while there is none.
-func (d *desk) set() *rules.Ruleset { return d.tables.Sets[d.place] }
+func (d *desk) set() *rules.Ruleset { return d.tables.Sets[d.variant] }
 
 // receiveTables takes a new snapshot.
 func (d *desk) receiveTables(t Tables) {
@@ -130,19 +130,19 @@ func (d *desk) receiveTables(t Tables) {
 		}
 	}
 	d.tables = t
-	if _, ok := t.Sets[d.place]; !ok {
-		d.place = firstPlace(t.Sets, d.place)
+	if _, ok := t.Sets[d.variant]; !ok {
+		d.variant = firstVariant(t.Sets, d.variant)
 	}
 }
 
 // rateSpan is the time over which rates are taken.
 const rateSpan = 4 * time.Second
 
-// firstPlace chooses what to look at first: where there are NAT rules, in the
+// firstVariant chooses what to look at first: where there are NAT rules, in the
 // order that places are shown.
-func firstPlace(sets map[rules.Place]*rules.Ruleset, current rules.Place) rules.Place {
+func firstVariant(sets map[rules.Variant]*rules.Ruleset, current rules.Variant) rules.Variant {
 	best, found := current, false
-	for _, p := range places(sets) {
+	for _, p := range variants(sets) {
 		t, ok := sets[p].Table("nat")
 		if ok && t.Rules() > 0 {
 			return p
@@ -155,12 +155,12 @@ func firstPlace(sets map[rules.Place]*rules.Ruleset, current rules.Place) rules.
 }
 
 // places lists the places that have a rule set, in the order they are shown.
-func places(sets map[rules.Place]*rules.Ruleset) []rules.Place {
-	var ps []rules.Place
+func variants(sets map[rules.Variant]*rules.Ruleset) []rules.Variant {
+	var ps []rules.Variant
 	for _, b := range rules.Backends {
 		for _, f := range rules.Families {
-			if _, ok := sets[rules.Place{Family: f, Backend: b}]; ok {
-				ps = append(ps, rules.Place{Family: f, Backend: b})
+			if _, ok := sets[rules.Variant{Family: f, Backend: b}]; ok {
+				ps = append(ps, rules.Variant{Family: f, Backend: b})
 			}
 		}
 	}
@@ -174,7 +174,7 @@ func (d *desk) packetRate(table, chain string, at int) (float64, bool) {
 		return 0, false
 	}
 	old := d.history[0]
-	before, ok1 := ruleAt(old.Sets[d.place], table, chain, at)
+	before, ok1 := ruleAt(old.Sets[d.variant], table, chain, at)
 	now, ok2 := ruleAt(d.set(), table, chain, at)
 	seconds := d.tables.At.Sub(old.At).Seconds()
 	if !ok1 || !ok2 || seconds < 0.5 || !before.Counters.Known || now.Counters.Packets < before.Counters.Packets {
@@ -200,7 +200,7 @@ type appliedMsg struct {
 	kind appliedKind
 	then func(error) tea.Cmd
 	// before is what the plan was applied to, as it was seen here.
-	before map[rules.Place]*rules.Ruleset
+	before map[rules.Variant]*rules.Ruleset
 }
 
 type appliedKind uint8
@@ -298,7 +298,7 @@ func (d *desk) settling(t terms) func(rules.Plan) Terms {
 }
 
 // mayCutOff tells whether a plan may cut somebody off who is here, or comes through.
-func mayCutOff(facts *facts.Facts, before map[rules.Place]*rules.Ruleset, p rules.Plan, flows *flow.Flows) bool {
+func mayCutOff(facts *facts.Facts, before map[rules.Variant]*rules.Ruleset, p rules.Plan, flows *flow.Flows) bool {
 	after, err := p.Apply(before)
 	if err != nil {
 		return false // it will be refused

@@ -164,7 +164,7 @@ func TestDoctorRestsWhileHidden(t *testing.T) {
 		d := s.app.screens[3].(*doctorScreen)
 		s.press("1")
 		before := d.next
-		s.kernel.sets = sets(t, map[rules.Place]string{v4: brokenRules})
+		s.kernel.sets = sets(t, map[rules.Variant]string{v4: brokenRules})
 		s.tables(true)
 		if d.running || d.due || len(d.rows) == 0 || d.next.After(before) {
 			t.Errorf("the doctor is at work while nobody looks: running %v, due %v", d.running, d.due)

@@ -125,7 +125,7 @@ func someFlows() []flow.Flow {
 
 func flowStage(t *testing.T, width, height int, flows ...flow.Flow) (*stage, *feed) {
 	f := newFeed()
-	k := &kernel{sets: sets(t, map[rules.Place]string{v4: gatewayRules})}
+	k := &kernel{sets: sets(t, map[rules.Variant]string{v4: gatewayRules})}
 	s := &stage{t: t, kernel: k}
 	s.app = New(t.Context(), Gateway{Changes: k, Flows: f}, Options{UTF8: true, Now: func() time.Time { return clock }})
 	f.explainer.SetRules(k.sets, gatewayFacts().Host(nil))

@@ -136,7 +136,7 @@ func (f *form) backToFields() tea.Cmd {
 // plan is the change that the form makes, as far as it is filled.
 func (f *form) plan() (rules.Plan, []rules.Problem) {
 	r, problems := f.draft.Rule()
-	c := rules.Change{Op: rules.Insert, Family: f.draft.Family, Backend: f.desk.place.Backend, Table: "nat", Chain: r.Chain, Rule: r, Program: f.set().Program()}
+	c := rules.Change{Op: rules.Insert, Family: f.draft.Family, Backend: f.desk.variant.Backend, Table: "nat", Chain: r.Chain, Rule: r, Program: f.set().Program()}
 	switch {
 	case f.old != nil && r.Chain == f.old.Chain:
 		c.Op, c.At, c.Old = rules.Replace, f.at, *f.old

@@ -158,9 +158,9 @@ func (a *App) tabs() string {
 		}
 		b.WriteString(style.Render(label))
 	}
-	right := a.place.String()
+	right := a.variant.String()
 	if ansi.StringWidth(b.String()+right)+3 > a.width {
-		right = a.place.Family.Title()
+		right = a.variant.Family.Title()
 	}
 	return a.ends(b.String(), a.look.Faint.Render(text.Fit(right, max(0, a.width-3-ansi.StringWidth(b.String())))))
 }
@@ -227,7 +227,7 @@ func (a *App) statusLine() string {
 // forwarding says whether anything passes the gateway at all.
 func (a *App) forwarding() string {
 	setting := a.facts.Settings.Forwarding4
-	if a.place.Family == rules.IPv6 {
+	if a.variant.Family == rules.IPv6 {
 		setting = a.facts.Settings.Forwarding6
 	}
 	switch setting {

@@ -53,9 +53,9 @@ type Gateway struct {
 
 // Tables is one consistent look at the rule sets of the host.
 type Tables struct {
-	Sets map[rules.Place]*rules.Ruleset
+	Sets map[rules.Variant]*rules.Ruleset
 	// Absent tells why a place has no rule set.
-	Absent map[rules.Place]string
+	Absent map[rules.Variant]string
 	At     time.Time
 	// Changed is set when rules are not what they were, not just counters; By is
 	// the program that changed them, where the kernel tells.
@@ -106,7 +106,7 @@ type Journal interface {
 	UndoPlan(ctx context.Context, id string) (rules.Plan, error)
 	Undo(ctx context.Context, id string, t Terms) (Done, error)
 	// RuleNotes tells what is known about the rules of the sets.
-	RuleNotes(sets map[rules.Place]*rules.Ruleset) (RuleNotes, error)
+	RuleNotes(sets map[rules.Variant]*rules.Ruleset) (RuleNotes, error)
 	// Drift compares what runs with what is saved for reboot; Save keeps what runs.
 	Drift(ctx context.Context) (Unsaved, error)
 	Save(ctx context.Context) error
@@ -147,7 +147,7 @@ type RuleNotes struct {
 
 // RuleLine names a rule by its line.
 type RuleLine struct {
-	Place       rules.Place
+	Variant     rules.Variant
 	Table, Line string
 }
 

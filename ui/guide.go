@@ -266,7 +266,7 @@ func (s *guideScreen) advise() tea.Cmd {
 	}
 	s.running = true
 	recipe, generation := s.asked.recipe(s), s.generation
-	facts, sets, backend := s.facts, s.tables.Sets, s.desk.place.Backend
+	facts, sets, backend := s.facts, s.tables.Sets, s.desk.variant.Backend
 	flows := s.gw.Flows
 	_, moves := recipe.(guide.Move)
 	return func() tea.Msg {

@@ -96,7 +96,7 @@ func TestGuideProof(t *testing.T) {
 				t.Fatal(err)
 			}
 			counted := strings.ReplaceAll(lines.String(), "\n-A POSTROUTING", "\n[1:60] -A POSTROUTING")
-			s.kernel.sets[i] = sets(t, map[rules.Place]string{i: counted})[i]
+			s.kernel.sets[i] = sets(t, map[rules.Variant]string{i: counted})[i]
 		}
 		s.tables(false)
 		s.sees("✓ arrived")

@@ -26,8 +26,8 @@ type answers struct {
 // defaults are taken from the host itself: its way out, its networks.
 func (s *guideScreen) defaults() answers {
 	a := answers{proto: "tcp", inside: true}
-	host := s.facts.GuideHost(s.tables.Sets, s.desk.place.Backend, nil)
-	up := host.Uplinks[s.desk.place.Family]
+	host := s.facts.GuideHost(s.tables.Sets, s.desk.variant.Backend, nil)
+	up := host.Uplinks[s.desk.variant.Family]
 	a.out = up.Link
 	if nets := s.networks(); len(nets) > 0 {
 		a.net = nets[0]
@@ -103,7 +103,7 @@ var intentions = []*intention{
 		},
 		func(s *guideScreen) guide.Recipe {
 			return guide.Proxy{
-				Family: s.desk.place.Family, Protocol: s.answers.proto, In: s.answers.in, Port: s.answers.port, ToPort: s.answers.toPort, Except: s.answers.except,
+				Family: s.desk.variant.Family, Protocol: s.answers.proto, In: s.answers.in, Port: s.answers.port, ToPort: s.answers.toPort, Except: s.answers.except,
 			}
 		},
 	},
@@ -193,17 +193,17 @@ func (s *guideScreen) check(field string) error {
 }
 
 func (s *guideScreen) networks() []string {
-	return values(s.facts.SuggestNetworks(s.desk.place.Family))
+	return values(s.facts.SuggestNetworks(s.desk.variant.Family))
 }
 
 func (s *guideScreen) linkNames() []string { return values(s.facts.SuggestInterfaces()) }
 
 func (s *guideScreen) ownAddresses() []string {
-	return values(s.facts.SuggestAddresses(s.desk.place.Family))
+	return values(s.facts.SuggestAddresses(s.desk.variant.Family))
 }
 
 func (s *guideScreen) hostNames() []string {
-	return values(s.facts.SuggestHosts(s.desk.place.Family))
+	return values(s.facts.SuggestHosts(s.desk.variant.Family))
 }
 
 // listeningPorts are where something listens on this host.

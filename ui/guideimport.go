@@ -206,7 +206,7 @@ func (x *importDialog) take(msg importedMsg) tea.Cmd {
 
 // ground is the host as the text is held against it.
 func (x *importDialog) ground() paste.Ground {
-	g := paste.Ground{Sets: x.tables.Sets, Backend: x.desk.place.Backend, Answers: maps.Clone(x.answers), AcceptDoubts: x.doubts, UserID: x.gw.UserID, GroupID: x.gw.GroupID}
+	g := paste.Ground{Sets: x.tables.Sets, Backend: x.desk.variant.Backend, Answers: maps.Clone(x.answers), AcceptDoubts: x.doubts, UserID: x.gw.UserID, GroupID: x.gw.GroupID}
 	if x.facts == nil {
 		return g
 	}

@@ -42,7 +42,7 @@ func (j *journal) Undo(_ context.Context, id string, t Terms) (Done, error) {
 	return Done{ID: "u" + id, Plan: j.back}, nil
 }
 
-func (j *journal) RuleNotes(map[rules.Place]*rules.Ruleset) (RuleNotes, error) { return j.notes, nil }
+func (j *journal) RuleNotes(map[rules.Variant]*rules.Ruleset) (RuleNotes, error) { return j.notes, nil }
 
 func (j *journal) Drift(context.Context) (Unsaved, error) {
 	return Unsaved{Rules: 1, Lost: 1, Lines: []string{"runs, and is not kept: IPv4 · nft nat -A PREROUTING -i wan0 -j ACCEPT"}}, nil

@@ -25,7 +25,7 @@ const mostKept = 20_000
 type keptMsg kept
 
 // findKept looks for the flows that a change has left behind, beside Update.
-func (d *desk) findKept(before map[rules.Place]*rules.Ruleset, done rules.Plan) tea.Cmd {
+func (d *desk) findKept(before map[rules.Variant]*rules.Ruleset, done rules.Plan) tea.Cmd {
 	d.kept = kept{}
 	if d.gw.Flows == nil || d.facts == nil {
 		return nil

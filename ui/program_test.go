@@ -124,7 +124,7 @@ type liveGateway struct {
 }
 
 func newLiveGateway(t *testing.T) *liveGateway {
-	g := &liveGateway{kernel: &kernel{sets: sets(t, map[rules.Place]string{v4: gatewayRules})}, feed: newFeed(), tables: make(chan Tables, 8), facts: make(chan *facts.Facts, 8)}
+	g := &liveGateway{kernel: &kernel{sets: sets(t, map[rules.Variant]string{v4: gatewayRules})}, feed: newFeed(), tables: make(chan Tables, 8), facts: make(chan *facts.Facts, 8)}
 	g.Gateway = Gateway{Tables: g.tables, Facts: g.facts, Changes: g, Flows: g.feed}
 	g.feed.now = time.Now
 	g.feed.explainer.SetRules(g.kernel.sets, gatewayFacts().Host(nil))

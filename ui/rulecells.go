@@ -148,7 +148,7 @@ func (s *rulesScreen) ruleFlows(it ruleItem) (int, bool) {
 	if byRule == nil {
 		return 0, false
 	}
-	return byRule[evaluate.RuleRef{Place: s.place, Table: s.table, Chain: it.chain, Position: it.at}], true
+	return byRule[evaluate.RuleRef{Variant: s.variant, Table: s.table, Chain: it.chain, Position: it.at}], true
 }
 
 // becomes is the translation of a rule with the sign and colour of its kind.

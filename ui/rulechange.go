@@ -10,7 +10,7 @@ import (
 
 // change is a Change with everything but the operation filled in.
 func (s *rulesScreen) change(op rules.Op, chain string, at int) rules.Change {
-	return rules.Change{Op: op, Family: s.place.Family, Backend: s.place.Backend, Table: s.table, Chain: chain, At: at, Program: s.program()}
+	return rules.Change{Op: op, Family: s.variant.Family, Backend: s.variant.Backend, Table: s.table, Chain: chain, At: at, Program: s.program()}
 }
 
 // program is the iptables program that people would type for this place.
@@ -97,7 +97,7 @@ func (s *rulesScreen) add() tea.Cmd {
 	if chain == "POSTROUTING" || chain == "INPUT" {
 		kind = rules.Masquerade
 	}
-	f := newForm(s.desk, rules.Draft{Family: s.place.Family, Kind: kind, Chain: chain}, it, nil)
+	f := newForm(s.desk, rules.Draft{Family: s.variant.Family, Kind: kind, Chain: chain}, it, nil)
 	s.desk.open(f)
 	return f.Init()
 }
@@ -108,7 +108,7 @@ func (s *rulesScreen) edit() tea.Cmd {
 	if !ok {
 		return nil
 	}
-	d, err := rules.DraftOf(s.place.Family, *r)
+	d, err := rules.DraftOf(s.variant.Family, *r)
 	if err != nil {
 		s.fail(err)
 		return nil

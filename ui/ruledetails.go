@@ -73,7 +73,7 @@ func (r *ruleDetails) lines(width int) []string {
 	if names := rule.Opaque(); len(names) > 0 {
 		add("unparsed", strings.Join(names, ", ")+": not parsed, kept unchanged")
 	}
-	add("table", r.place.String()+" "+r.table)
+	add("table", r.variant.String()+" "+r.table)
 	add("iptables-save", rule.String())
 	spec, err := rule.Spec()
 	if err == nil {

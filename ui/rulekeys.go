@@ -97,9 +97,9 @@ func (s *rulesScreen) looking() keyTable {
 	onRule := func() bool { _, _, ok := s.current(); return ok }
 	onJump := func() bool { r, _, ok := s.current(); return ok && jumps(r) }
 	can := func() bool { return !s.gw.ReadOnly && s.set() != nil }
-	more := func() bool { return len(places(s.tables.Sets)) > 1 }
-	family := func() { s.turn(func(p rules.Place) rules.Place { p.Family ^= 1; return p }) }
-	backend := func() { s.turn(func(p rules.Place) rules.Place { p.Backend ^= 1; return p }) }
+	more := func() bool { return len(variants(s.tables.Sets)) > 1 }
+	family := func() { s.turn(func(p rules.Variant) rules.Variant { p.Family ^= 1; return p }) }
+	backend := func() { s.turn(func(p rules.Variant) rules.Variant { p.Backend ^= 1; return p }) }
 	return keyTable{
 		act(bind("enter", "open chain", "enter"), s.openChain).when(onJump),
 		act(keys.Details, s.openDetails).when(onRule),
@@ -166,7 +166,7 @@ func (s *rulesScreen) TraceFilter() string {
 	if !ok {
 		return ""
 	}
-	f := traced.TraceOfRule(s.place.Family, it.chain, r)
+	f := traced.TraceOfRule(s.variant.Family, it.chain, r)
 	f.New = f.Proto == rules.TCP && s.table == "nat" // which only first packets visit
 	return f.String()
 }
@@ -175,14 +175,14 @@ func (s *rulesScreen) TraceFilter() string {
 func (s *rulesScreen) openWhatIf() {
 	line := ""
 	if r, _, ok := s.current(); ok {
-		line = packetOf(s.place.Family, r)
+		line = packetOf(s.variant.Family, r)
 	}
 	s.desk.open(newWhatIf(s.desk, line))
 }
 
 // turn looks at another place, or says why there is none.
-func (s *rulesScreen) turn(to func(rules.Place) rules.Place) {
-	p := to(s.place)
+func (s *rulesScreen) turn(to func(rules.Variant) rules.Variant) {
+	p := to(s.variant)
 	if _, ok := s.tables.Sets[p]; !ok {
 		why := s.tables.Absent[p]
 		if why == "" {

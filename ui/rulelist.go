@@ -69,7 +69,7 @@ func (s *rulesScreen) parkedIn(chain string) []*Parked {
 	for i := range s.notes.Parked {
 		k := &s.notes.Parked[i]
 		c := &k.Return
-		if (rules.Place{Family: c.Family, Backend: c.Backend}) == s.place && c.Table == s.table && c.Chain == chain {
+		if (rules.Variant{Family: c.Family, Backend: c.Backend}) == s.variant && c.Table == s.table && c.Chain == chain {
 			away = append(away, k)
 		}
 	}

@@ -153,7 +153,7 @@ func TestConflictIsSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, 80, 24, gatewayRules)
 		s.press("d")
-		s.kernel.sets = sets(t, map[rules.Place]string{v4: "*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n"})
+		s.kernel.sets = sets(t, map[rules.Variant]string{v4: "*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n"})
 		s.press("y")
 		s.sees("× the table has changed")
 	})

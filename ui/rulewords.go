@@ -12,7 +12,7 @@ import (
 
 // noteOf is what the journal knows about a rule; false where nothing.
 func (d *desk) noteOf(table string, r *rules.Rule) (RuleNote, bool) {
-	n, ok := d.notes.Made[RuleLine{d.place, table, r.String()}]
+	n, ok := d.notes.Made[RuleLine{d.variant, table, r.String()}]
 	if ok && !n.Expires.IsZero() && !n.Expires.After(d.now) {
 		return RuleNote{}, false
 	}
@@ -41,7 +41,7 @@ func (n RuleNote) words(now time.Time) []string {
 
 // deadAt tells why no packet reaches a rule, where that is so.
 func (s *rulesScreen) deadAt(it ruleItem) (evaluate.DeadRule, bool) {
-	d, ok := s.dead[evaluate.RuleRef{Place: s.place, Table: s.table, Chain: it.chain, Position: it.at}]
+	d, ok := s.dead[evaluate.RuleRef{Variant: s.variant, Table: s.table, Chain: it.chain, Position: it.at}]
 	return d, ok
 }
 

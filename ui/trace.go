@@ -41,7 +41,7 @@ type traceScreen struct {
 // tracedRow is a packet with what is said about it.
 type tracedRow struct {
 	*traced.Traced
-	sets     map[rules.Place]*rules.Ruleset // as they were seen when it came
+	sets     map[rules.Variant]*rules.Ruleset // as they were seen when it came
 	forecast string
 	agrees   bool
 }
@@ -190,7 +190,7 @@ func (m *tracedMsg) add(p *traced.Traced, ok bool) {
 }
 
 // explain compares the packets' ways with what the rules say.
-func (m *tracedMsg) explain(sets map[rules.Place]*rules.Ruleset, facts *facts.Facts) {
+func (m *tracedMsg) explain(sets map[rules.Variant]*rules.Ruleset, facts *facts.Facts) {
 	var evaluator *evaluate.Evaluator
 	for i := range m.rows {
 		r := &m.rows[i]
@@ -365,8 +365,8 @@ func (s *traceScreen) teach(width int) []string {
 
 // unseen says which rules act without being reported.
 func (s *traceScreen) unseen() []string {
-	for place, set := range s.tables.Sets {
-		if place.Backend != rules.Legacy {
+	for variant, set := range s.tables.Sets {
+		if variant.Backend != rules.Legacy {
 			continue
 		}
 		for i := range set.Tables {

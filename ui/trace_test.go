@@ -254,7 +254,7 @@ func TestTraceDisagrees(t *testing.T) {
 	p.Number, p.Last.Dst = 5, netip.MustParseAddrPort("192.168.0.66:8080")
 	msg := tracedMsg{generation: s.app.screens[4].(*traceScreen).generation, more: true}
 	msg.add(p, true)
-	msg.explain(map[rules.Place]*rules.Ruleset{v4: s.app.tables.Sets[v4]}, s.app.facts)
+	msg.explain(map[rules.Variant]*rules.Ruleset{v4: s.app.tables.Sets[v4]}, s.app.facts)
 	_, _ = s.app.Update(msg)
 	s.press("G")
 	s.sees("predicted instead")

@@ -53,7 +53,7 @@ func (s *desk) becomes(lines []string, before, now traced.TracedPacket, place, w
 }
 
 // hopLine is one thing that the packet met.
-func (s *desk) hopLine(h *traced.TraceHop, sets map[rules.Place]*rules.Ruleset, place, width int) string {
+func (s *desk) hopLine(h *traced.TraceHop, sets map[rules.Variant]*rules.Ruleset, place, width int) string {
 	match, outcome := h.What(sets)
 	style := s.look.Faint
 	if r, ok := h.Rule(sets); ok {

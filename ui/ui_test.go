@@ -23,20 +23,20 @@ var update = flag.Bool("update", false, "write the golden files anew")
 var clock = time.Date(2026, 3, 14, 2, 30, 0, 0, time.UTC)
 
 // sets reads rule sets as the kernel prints them.
-func sets(t testing.TB, texts map[rules.Place]string) map[rules.Place]*rules.Ruleset {
+func sets(t testing.TB, texts map[rules.Variant]string) map[rules.Variant]*rules.Ruleset {
 	t.Helper()
-	out := map[rules.Place]*rules.Ruleset{}
-	for place, text := range texts {
+	out := map[rules.Variant]*rules.Ruleset{}
+	for variant, text := range texts {
 		tables, err := rules.Read(strings.NewReader(text))
 		if err != nil {
 			t.Fatal(err)
 		}
-		out[place] = &rules.Ruleset{Family: place.Family, Backend: place.Backend, Tables: tables}
+		out[variant] = &rules.Ruleset{Family: variant.Family, Backend: variant.Backend, Tables: tables}
 	}
 	return out
 }
 
-var v4 = rules.Place{Family: rules.IPv4, Backend: rules.NFT}
+var v4 = rules.Variant{Family: rules.IPv4, Backend: rules.NFT}
 
 const gatewayRules = `*nat
 :PREROUTING ACCEPT [31:1860]
@@ -86,7 +86,7 @@ func gatewayFacts() *facts.Facts {
 // kernel stands for the kernel's tables: it applies plans to values by the same
 // rules (rules.Plan.Apply) and shows what they have become.
 type kernel struct {
-	sets    map[rules.Place]*rules.Ruleset
+	sets    map[rules.Variant]*rules.Ruleset
 	refuses error
 	applied []rules.Plan
 	terms   Terms // of the last one
@@ -123,7 +123,7 @@ type stage struct {
 }
 
 func newStage(t *testing.T, width, height int, text string) *stage {
-	k := &kernel{sets: sets(t, map[rules.Place]string{v4: text})}
+	k := &kernel{sets: sets(t, map[rules.Variant]string{v4: text})}
 	s := &stage{t: t, kernel: k}
 	s.app = New(t.Context(), Gateway{Changes: k}, Options{UTF8: true, Now: func() time.Time { return clock }})
 	s.send(tea.WindowSizeMsg{Width: width, Height: height})

@@ -13,7 +13,7 @@ import (
 
 // addOptions are the flags of "nattui add KIND".
 type addOptions struct {
-	placeFlags
+	variantFlags
 	approval
 	draft rules.Draft
 	at    int
@@ -67,10 +67,10 @@ func (o *addOptions) register(c *cobra.Command) {
 	f.BoolVar(&d.Persistent, "persistent", false, "give a client the same address each time")
 	f.StringVar(&d.Chain, "chain", "", "chain to add it to (default: PREROUTING, or POSTROUTING for SNAT and MASQUERADE)")
 	f.IntVar(&o.at, "at", 0, "position in the chain, from 1 (default: the end)")
-	o.placeFlags.register(f, "default: that of the addresses", "default: that of the iptables command")
+	o.variantFlags.register(f, "default: that of the addresses", "default: that of the iptables command")
 	o.approval.register(f)
 	o.approval.registerTime(f)
-	o.offerPlaces(c)
+	o.offerVariants(c)
 	offer(c, "proto", "tcp", "udp", "sctp", "icmp")
 	offer(c, "chain", rules.BuiltInChains["nat"]...)
 	for _, flag := range []string{"in", "out"} {
@@ -108,7 +108,7 @@ func completeInterfaces(c *cobra.Command, _ []string, _ string) ([]string, cobra
 }
 
 func (o *addOptions) run(c *cobra.Command) error {
-	if err := o.placeFlags.check(); err != nil {
+	if err := o.variantFlags.check(); err != nil {
 		return err
 	}
 	if o.at < 0 || o.at == 0 && c.Flags().Changed("at") {
@@ -129,11 +129,11 @@ func (o *addOptions) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	place, err := o.one(host, o.draft.Family)
+	variant, err := o.one(host, o.draft.Family)
 	if err != nil {
 		return err
 	}
-	set, err := host.Read(c.Context(), place)
+	set, err := host.Read(c.Context(), variant)
 	if err != nil {
 		return err
 	}
@@ -176,7 +176,7 @@ func (o *addOptions) plan(set *rules.Ruleset, rule rules.Rule) (rules.Plan, erro
 	chain, ok := set.Chain("nat", rule.Chain)
 	switch {
 	case !ok && !rules.IsBuiltIn("nat", rule.Chain):
-		return rules.Plan{}, usagef("--chain %s: there is no such chain in table nat of %s", text.Safe(rule.Chain), rules.Place{Family: set.Family, Backend: set.Backend})
+		return rules.Plan{}, usagef("--chain %s: there is no such chain in table nat of %s", text.Safe(rule.Chain), rules.Variant{Family: set.Family, Backend: set.Backend})
 	case !ok:
 		chain = &rules.Chain{Name: rule.Chain}
 	}

@@ -202,13 +202,13 @@ func (f *confirmation) time(affected bool) (time.Duration, error) {
 	return d, nil
 }
 
-// restorePrograms are the programs that restore the rules of each place at boot.
-func restorePrograms(tables *iptables.Host) map[rules.Place]string {
-	all := map[rules.Place]string{}
-	for _, place := range tables.Places() {
-		for _, name := range []string{place.Family.Command() + "-" + place.Backend.String() + "-restore", tables.Program(place) + "-restore"} {
+// restorePrograms are the programs that restore the rules of each variant at boot.
+func restorePrograms(tables *iptables.Host) map[rules.Variant]string {
+	all := map[rules.Variant]string{}
+	for _, variant := range tables.Variants() {
+		for _, name := range []string{variant.Family.Command() + "-" + variant.Backend.String() + "-restore", tables.Program(variant) + "-restore"} {
 			if path := programPath(name); path != "" {
-				all[place] = path
+				all[variant] = path
 				break
 			}
 		}

@@ -14,7 +14,7 @@ import (
 
 // deleteOptions are the flags and arguments of "nattui delete".
 type deleteOptions struct {
-	placeFlags
+	variantFlags
 	approval
 	table, spec string
 }
@@ -42,8 +42,8 @@ func newDeleteCommand() *cobra.Command {
 // registerPlaces adds the flags that say where the rule is.
 func (o *deleteOptions) registerPlaces(c *cobra.Command) {
 	c.Flags().StringVar(&o.table, "table", "nat", "another table: "+strings.Join(tableNames[1:], ", "))
-	o.placeFlags.register(c.Flags(), "default: ipv4, or that of the line's addresses", "default: that of the iptables command")
-	o.offerPlaces(c)
+	o.variantFlags.register(c.Flags(), "default: ipv4, or that of the line's addresses", "default: that of the iptables command")
+	o.offerVariants(c)
 	offer(c, "table", tableNames...)
 	c.ValidArgs = rules.BuiltInChains["nat"]
 }
@@ -69,7 +69,7 @@ func (o *deleteOptions) run(c *cobra.Command, args []string) error {
 // find is the deletion of the rule that the command line names.
 func (o *deleteOptions) find(c *cobra.Command, args []string) (*iptables.Host, rules.Change, error) {
 	var none rules.Change
-	if err := o.placeFlags.check(); err != nil {
+	if err := o.variantFlags.check(); err != nil {
 		return nil, none, err
 	}
 	if err := checkTable(o.table); err != nil {
@@ -86,11 +86,11 @@ func (o *deleteOptions) find(c *cobra.Command, args []string) (*iptables.Host, r
 	if err != nil {
 		return nil, none, err
 	}
-	place, err := o.one(host, guessFamily(strings.Fields(o.spec)...))
+	variant, err := o.one(host, guessFamily(strings.Fields(o.spec)...))
 	if err != nil {
 		return nil, none, err
 	}
-	set, err := host.Read(c.Context(), place)
+	set, err := host.Read(c.Context(), variant)
 	if err != nil {
 		return nil, none, err
 	}
@@ -130,7 +130,7 @@ func (o *deleteOptions) chain(set *rules.Ruleset, name string) (*rules.Chain, er
 		return &rules.Chain{Name: name}, nil
 	}
 	if !ok {
-		return nil, missingf("there is no chain %s in table %s of %s", text.Safe(name), o.table, rules.Place{Family: set.Family, Backend: set.Backend})
+		return nil, missingf("there is no chain %s in table %s of %s", text.Safe(name), o.table, rules.Variant{Family: set.Family, Backend: set.Backend})
 	}
 	return chain, nil
 }

@@ -196,7 +196,7 @@ func examined(ctx context.Context, tables *iptables.Host) (*doctor.Gateway, erro
 }
 
 // surroundings reads what bears on NAT apart from rules, flows and facts.
-func surroundings(ctx context.Context, tables *iptables.Host, sets map[rules.Place]*rules.Ruleset) (s doctor.Surroundings, err error) {
+func surroundings(ctx context.Context, tables *iptables.Host, sets map[rules.Variant]*rules.Ruleset) (s doctor.Surroundings, err error) {
 	if s.Natives, err = iptables.Natives(ctx); err != nil {
 		return s, err
 	}

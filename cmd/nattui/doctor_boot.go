@@ -62,7 +62,7 @@ func savedRules() []doctor.SavedRules {
 
 // bootDrift compares what runs with what is saved for reboot, as History does; nil
 // where that cannot be told.
-func bootDrift(ctx context.Context, tables *iptables.Host, sets map[rules.Place]*rules.Ruleset) *doctor.BootDrift {
+func bootDrift(ctx context.Context, tables *iptables.Host, sets map[rules.Variant]*rules.Ruleset) *doctor.BootDrift {
 	facts, err := readFacts(ctx)
 	if err != nil || sets == nil {
 		return nil

@@ -89,7 +89,7 @@ func liveGround(ctx context.Context) (paste.Ground, error) {
 			return g, nil
 		}
 	}
-	return paste.Ground{Sets: map[rules.Place]*rules.Ruleset{}, UserID: userID, GroupID: groupID}, ctx.Err()
+	return paste.Ground{Sets: map[rules.Variant]*rules.Ruleset{}, UserID: userID, GroupID: groupID}, ctx.Err()
 }
 
 // bareRule reports a rule without its program, and the table that it is most
@@ -131,7 +131,7 @@ func withExamples(g paste.Ground, questions []paste.Question) paste.Ground {
 	return g
 }
 
-func printExplanation(o *output, plan rules.Plan, sets map[rules.Place]*rules.Ruleset) {
+func printExplanation(o *output, plan rules.Plan, sets map[rules.Variant]*rules.Ruleset) {
 	width := helpWidth
 	if o.terminal {
 		width = min(o.width, helpWidth)
@@ -150,7 +150,7 @@ func printExplanation(o *output, plan rules.Plan, sets map[rules.Place]*rules.Ru
 		if change == nil {
 			continue
 		}
-		chains := guide.Leads(sets[rules.Place{Family: change.Family, Backend: change.Backend}], change.Table, change.Chain)
+		chains := guide.Leads(sets[rules.Variant{Family: change.Family, Backend: change.Backend}], change.Table, change.Chain)
 		fmt.Fprintln(o)
 		for _, l := range guide.Way(chains...) {
 			if o.terminal && !theme.UTF8(os.Getenv) {

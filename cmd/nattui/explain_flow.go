@@ -117,7 +117,7 @@ func sayWhich(w io.Writer, found []flow.Flow, total int) {
 type told struct {
 	*flow.Flow
 	why   explain.Explanation
-	sets  map[rules.Place]*rules.Ruleset
+	sets  map[rules.Variant]*rules.Ruleset
 	facts *facts.Facts
 }
 
@@ -175,7 +175,7 @@ func (t *told) ruleStep(r evaluate.RuleRef, chain, what string) wayStep {
 		return wayStep{chain, what + ", by an unknown rule", ""}
 	}
 	step := wayStep{fmt.Sprintf("%s %d", r.Chain, r.Position), what, ""}
-	if c, ok := t.sets[r.Place].Chain(r.Table, r.Chain); ok && r.Position <= len(c.Rules) && r.Position > 0 {
+	if c, ok := t.sets[r.Variant].Chain(r.Table, r.Chain); ok && r.Position <= len(c.Rules) && r.Position > 0 {
 		step.Spec = c.Rules[r.Position-1].String()
 	}
 	return step
@@ -283,7 +283,7 @@ func (t *told) marked() []string {
 	var chains []string
 	for _, r := range []evaluate.RuleRef{t.why.DNAT, t.why.SNAT} {
 		if !r.IsZero() {
-			chains = append(chains, guide.Leads(t.sets[r.Place], r.Table, r.Chain)...)
+			chains = append(chains, guide.Leads(t.sets[r.Variant], r.Table, r.Chain)...)
 		}
 	}
 	if len(chains) > 0 {

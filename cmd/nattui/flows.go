@@ -91,7 +91,7 @@ type ruleBook struct {
 // open reads the rules, once.
 func (r *ruleBook) open() (*explain.Explainer, error) {
 	if r.explainer == nil && r.err == nil {
-		var sets map[rules.Place]*rules.Ruleset
+		var sets map[rules.Variant]*rules.Ruleset
 		var facts *facts.Facts
 		if sets, facts, r.err = readGateway(r.ctx); r.err == nil {
 			r.explainer = explain.NewExplainer(nil)

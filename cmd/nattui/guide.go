@@ -227,8 +227,8 @@ func (o *guideOptions) host(ctx context.Context, tables *iptables.Host, recipe g
 	if err != nil {
 		return guide.Host{}, err
 	}
-	for place, set := range sets {
-		set.Name = tables.Program(place)
+	for variant, set := range sets {
+		set.Name = tables.Program(variant)
 	}
 	facts, err := readFacts(ctx)
 	if err != nil {

@@ -255,8 +255,8 @@ func importGround(ctx context.Context, tables *iptables.Host) (paste.Ground, err
 	if err != nil {
 		return paste.Ground{}, err
 	}
-	for place, set := range sets {
-		set.Name = tables.Program(place)
+	for variant, set := range sets {
+		set.Name = tables.Program(variant)
 	}
 	g := paste.Ground{
 		Sets: sets, Backend: tables.Default(), Answers: map[string]string{},

@@ -109,7 +109,7 @@ func proofOf(e *commit.Entry) (a commit.Arrival, after time.Duration, lacking st
 }
 
 // RuleNotes tells which rules are parked, and who made the others and until when.
-func (s *safeChanges) RuleNotes(sets map[rules.Place]*rules.Ruleset) (ui.RuleNotes, error) {
+func (s *safeChanges) RuleNotes(sets map[rules.Variant]*rules.Ruleset) (ui.RuleNotes, error) {
 	store := s.committer.Store()
 	parked, err := store.Parked()
 	if err != nil {
@@ -133,7 +133,7 @@ func (s *safeChanges) RuleNotes(sets map[rules.Place]*rules.Ruleset) (ui.RuleNot
 		}
 		for _, c := range e.Plan.Changes() {
 			if c.Op == rules.Insert || c.Op == rules.Replace {
-				at := ui.RuleLine{Place: rules.Place{Family: c.Family, Backend: c.Backend}, Table: c.Table, Line: c.Rule.InChain(c.Chain).String()}
+				at := ui.RuleLine{Variant: rules.Variant{Family: c.Family, Backend: c.Backend}, Table: c.Table, Line: c.Rule.InChain(c.Chain).String()}
 				notes.Made[at] = ui.RuleNote{ID: e.ID, By: e.By, From: e.From, At: e.At, Expires: e.Expires}
 			}
 		}
@@ -185,7 +185,7 @@ func (s *safeChanges) Drift(ctx context.Context) (ui.Unsaved, error) {
 	add := func(what string, list []commit.Drifted) {
 		for _, x := range list {
 			if len(shown.Lines) < driftLines {
-				shown.Lines = append(shown.Lines, what+": "+x.Place.String()+" "+x.Table+" "+x.Line)
+				shown.Lines = append(shown.Lines, what+": "+x.Variant.String()+" "+x.Table+" "+x.Line)
 			}
 		}
 	}

@@ -14,7 +14,7 @@ import (
 // once it is quiet for a moment.
 type outsiders struct {
 	mu   sync.Mutex
-	by   map[rules.Place][]string // since the last note
+	by   map[rules.Variant][]string // since the last note
 	wake chan struct{}
 }
 
@@ -27,17 +27,17 @@ const (
 )
 
 func newOutsiders() *outsiders {
-	return &outsiders{by: map[rules.Place][]string{}, wake: make(chan struct{}, 1)}
+	return &outsiders{by: map[rules.Variant][]string{}, wake: make(chan struct{}, 1)}
 }
 
-// saw takes the news that a place was changed, and not by this process. by is empty
+// saw takes the news that a variant was changed, and not by this process. by is empty
 // where the kernel does not tell.
-func (o *outsiders) saw(place rules.Place, by string) {
+func (o *outsiders) saw(variant rules.Variant, by string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	const most = 20
-	if list := o.by[place]; len(list) < most && !slices.Contains(list, by) {
-		o.by[place] = append(list, by)
+	if list := o.by[variant]; len(list) < most && !slices.Contains(list, by) {
+		o.by[variant] = append(list, by)
 	}
 	select {
 	case o.wake <- struct{}{}:
@@ -46,20 +46,20 @@ func (o *outsiders) saw(place rules.Place, by string) {
 }
 
 // take hands out what was gathered.
-func (o *outsiders) take() map[rules.Place][]string {
+func (o *outsiders) take() map[rules.Variant][]string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	all := o.by
-	o.by = map[rules.Place][]string{}
+	o.by = map[rules.Variant][]string{}
 	return all
 }
 
-// firstLook has an observer see the places as they are. One that cannot be read now
+// firstLook has an observer see the variants as they are. One that cannot be read now
 // is seen when it has changed.
-func firstLook(ctx context.Context, committer *commit.Committer, places []rules.Place) *commit.Observer {
+func firstLook(ctx context.Context, committer *commit.Committer, variants []rules.Variant) *commit.Observer {
 	look := committer.Observer()
-	for _, place := range places {
-		_, _ = look.Look(ctx, place)
+	for _, variant := range variants {
+		_, _ = look.Look(ctx, variant)
 	}
 	return look
 }
@@ -96,10 +96,10 @@ const lastNote = 3 * time.Second
 func (o *outsiders) noteAll(look *commit.Observer) {
 	ctx, cancel := context.WithTimeout(context.Background(), lastNote)
 	defer cancel()
-	for place, by := range o.take() {
-		if _, err := look.Look(ctx, place, by...); err != nil {
+	for variant, by := range o.take() {
+		if _, err := look.Look(ctx, variant, by...); err != nil {
 			for _, name := range by {
-				o.saw(place, name) // the lock is held, perhaps: at the next change
+				o.saw(variant, name) // the lock is held, perhaps: at the next change
 			}
 			return
 		}

@@ -29,11 +29,11 @@ func TestOthersAreNotedInTheHistory(t *testing.T) {
 			t.Fatal(err)
 		}
 		others := newOutsiders()
-		looks, err := followTables(ctx, tables, func(map[rules.Place]*rules.Ruleset) {}, others.saw)
+		looks, err := followTables(ctx, tables, func(map[rules.Variant]*rules.Ruleset) {}, others.saw)
 		if err != nil {
 			t.Fatal(err)
 		}
-		look := firstLook(ctx, committer, tables.Places())
+		look := firstLook(ctx, committer, tables.Variants())
 		var working sync.WaitGroup
 		working.Go(func() { others.note(ctx, look) })
 		see := func(line string) {

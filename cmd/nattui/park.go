@@ -81,7 +81,7 @@ func parkedID(id string) (string, error) {
 
 // parkedRules are the rules that are parked, by where they would come back to in
 // the sets. A journal that cannot be read has none.
-func parkedRules(sets map[rules.Place]*rules.Ruleset) []parkedRule {
+func parkedRules(sets map[rules.Variant]*rules.Ruleset) []parkedRule {
 	store, err := commit.Look(commit.Directory())
 	if err != nil {
 		return nil

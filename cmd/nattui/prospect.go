@@ -21,7 +21,7 @@ import (
 // prospect is what is known of a plan before it is made: what it would do, and to
 // whom as well.
 type prospect struct {
-	before, after map[rules.Place]*rules.Ruleset
+	before, after map[rules.Variant]*rules.Ruleset
 	facts         facts.Facts
 	diff          []rules.DiffLine
 	blast         explain.Blast

@@ -52,12 +52,12 @@ func record(ctx context.Context) error {
 		return err
 	}
 	r := recording{Version: recordingVersion, Facts: facts}
-	for place, s := range sets {
+	for variant, s := range sets {
 		var save bytes.Buffer
 		if err := rules.Save(&save, s.Tables); err != nil {
 			return err
 		}
-		r.Tables = append(r.Tables, recordedTable{place.Family.String(), place.Backend.String(), save.String(), s.Foreign})
+		r.Tables = append(r.Tables, recordedTable{variant.Family.String(), variant.Backend.String(), save.String(), s.Foreign})
 	}
 	out := json.NewEncoder(stdout)
 	out.SetIndent("", " ")
@@ -65,7 +65,7 @@ func record(ctx context.Context) error {
 }
 
 // readGateway reads the rule sets and the facts of this host.
-func readGateway(ctx context.Context) (map[rules.Place]*rules.Ruleset, *facts.Facts, error) {
+func readGateway(ctx context.Context) (map[rules.Variant]*rules.Ruleset, *facts.Facts, error) {
 	tables, err := iptables.Open(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -79,7 +79,7 @@ func readGateway(ctx context.Context) (map[rules.Place]*rules.Ruleset, *facts.Fa
 }
 
 // loadGateway reads a recorded gateway. The error says what is missing from it.
-func loadGateway(path string) (map[rules.Place]*rules.Ruleset, *facts.Facts, error) {
+func loadGateway(path string) (map[rules.Variant]*rules.Ruleset, *facts.Facts, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, nil, err
@@ -94,7 +94,7 @@ func loadGateway(path string) (map[rules.Place]*rules.Ruleset, *facts.Facts, err
 	if missing := r.missing(); len(missing) > 0 {
 		return nil, nil, fmt.Errorf("%s is incomplete: it lacks %s", path, strings.Join(missing, ", "))
 	}
-	sets := map[rules.Place]*rules.Ruleset{}
+	sets := map[rules.Variant]*rules.Ruleset{}
 	for _, t := range r.Tables {
 		f, err := rules.ParseFamily(t.Family)
 		if err != nil {
@@ -108,7 +108,7 @@ func loadGateway(path string) (map[rules.Place]*rules.Ruleset, *facts.Facts, err
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: the %s %s rules: %w", path, t.Family, t.Backend, err)
 		}
-		sets[rules.Place{Family: f, Backend: b}] = &rules.Ruleset{Family: f, Backend: b, Tables: tables, Foreign: t.Foreign}
+		sets[rules.Variant{Family: f, Backend: b}] = &rules.Ruleset{Family: f, Backend: b, Tables: tables, Foreign: t.Foreign}
 	}
 	return sets, r.Facts, nil
 }

@@ -18,7 +18,7 @@ import (
 
 // rulesOptions are the flags of "nattui rules".
 type rulesOptions struct {
-	placeFlags
+	variantFlags
 	json         bool
 	withParked   bool
 	table, chain string
@@ -50,7 +50,7 @@ func newRulesCommand() *cobra.Command {
 	c.Flags().StringVar(&o.chain, "chain", "", "only this chain")
 	c.Flags().StringVar(&o.table, "table", "nat", "another table: "+strings.Join(tableNames[1:], ", "))
 	o.register(c.Flags(), "default: both", "default: both")
-	o.offerPlaces(c)
+	o.offerVariants(c)
 	offer(c, "table", tableNames...)
 	offer(c, "chain", rules.BuiltInChains["nat"]...)
 	return c
@@ -68,12 +68,12 @@ func (o *rulesOptions) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	places, err := o.chosen(host)
+	variants, err := o.chosen(host)
 	if err != nil {
 		return err
 	}
-	sets, readErr := readPlaces(ctx, host, places)
-	for _, note := range placeNotes(ctx, host, sets) {
+	sets, readErr := readVariants(ctx, host, variants)
+	for _, note := range variantNotes(ctx, host, sets) {
 		say(c.ErrOrStderr(), note)
 	}
 	if o.chain != "" && readErr == nil && !o.anyHasChain(sets) {
@@ -81,7 +81,7 @@ func (o *rulesOptions) run(c *cobra.Command) error {
 	}
 	out := newOutput(c)
 	o.parked = parkedRules(sets)
-	for _, p := range places {
+	for _, p := range variants {
 		if err := o.print(out, sets[p]); err != nil {
 			return err
 		}
@@ -102,7 +102,7 @@ func checkTable(name string) error {
 	return nil
 }
 
-func (o *rulesOptions) anyHasChain(sets map[rules.Place]*rules.Ruleset) bool {
+func (o *rulesOptions) anyHasChain(sets map[rules.Variant]*rules.Ruleset) bool {
 	if rules.IsBuiltIn(o.table, o.chain) { // on nft it is there once it is used
 		return true
 	}
@@ -199,7 +199,7 @@ func (o *rulesOptions) printJSON(out *output, set *rules.Ruleset) error {
 	return nil
 }
 
-// print prints the line of a rule whose place is filled in.
+// print prints the line of a rule whose variant is filled in.
 func (l *ruleJSON) print(encoder *json.Encoder, r *rules.Rule) error {
 	l.Target, l.To = r.Target.Name, ""
 	if r.Target.Kind.Translates() {
@@ -257,7 +257,7 @@ func (o *rulesOptions) printPage(out *output, set *rules.Ruleset) {
 		return
 	}
 	o.printed = true
-	out.heading(rules.Place{Family: set.Family, Backend: set.Backend}.String())
+	out.heading(rules.Variant{Family: set.Family, Backend: set.Backend}.String())
 	columns := ruleColumns(chains)
 	widths := table.Widths(columns, out.width)
 	fmt.Fprintln(out, table.Head(columns, widths, out.ink.faint))

@@ -136,7 +136,7 @@ func printDrift(w io.Writer, d commit.Drift) error {
 			if line == "" {
 				line = "the rules of " + l.Chain + " are in another order"
 			}
-			if _, err := fmt.Fprintf(pipe{w}, "%s %s %s %s %s\n", sign, l.Place.Family, l.Place.Backend, l.Table, text.Safe(line)); err != nil {
+			if _, err := fmt.Fprintf(pipe{w}, "%s %s %s %s %s\n", sign, l.Variant.Family, l.Variant.Backend, l.Table, text.Safe(line)); err != nil {
 				return err
 			}
 		}

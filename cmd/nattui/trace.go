@@ -120,7 +120,7 @@ func (o traceOptions) tellPackets(ctx context.Context, t *trace.Trace, w *witnes
 // tracer sets traces off for the screens, which end with their context; where it cannot it says
 // why.
 func tracer(tables *iptables.Host) (start func(context.Context, traced.TraceFilter) (ui.Tracing, error), why string) {
-	if !slices.ContainsFunc(tables.Places(), func(p rules.Place) bool { return p.Backend == rules.NFT }) {
+	if !slices.ContainsFunc(tables.Variants(), func(p rules.Variant) bool { return p.Backend == rules.NFT }) {
 		return nil, "this host has only the legacy backend, whose traces go to the kernel's log"
 	}
 	return func(ctx context.Context, f traced.TraceFilter) (ui.Tracing, error) {
@@ -135,7 +135,7 @@ func tracer(tables *iptables.Host) (start func(context.Context, traced.TraceFilt
 // witness tells what is seen of packets, with the rules that they met.
 type witness struct {
 	tables    *iptables.Host
-	sets      map[rules.Place]*rules.Ruleset
+	sets      map[rules.Variant]*rules.Ruleset
 	evaluator *evaluate.Evaluator
 }
 
@@ -169,8 +169,8 @@ func (w *witness) read(ctx context.Context) error {
 
 // current reads the rules again if they have changed since.
 func (w *witness) current(ctx context.Context, p *traced.Traced) {
-	for place, s := range w.sets {
-		if place.Backend == rules.NFT && s.Generation != 0 && s.Generation != p.Generation {
+	for variant, s := range w.sets {
+		if variant.Backend == rules.NFT && s.Generation != 0 && s.Generation != p.Generation {
 			_ = w.read(ctx) // what is known of them is shown all the same
 			return
 		}
@@ -181,7 +181,7 @@ func (w *witness) current(ctx context.Context, p *traced.Traced) {
 func (w *witness) unseen() []string {
 	var worth []string
 	for _, f := range rules.Families {
-		s := w.sets[rules.Place{Family: f, Backend: rules.Legacy}]
+		s := w.sets[rules.Variant{Family: f, Backend: rules.Legacy}]
 		if s == nil {
 			continue
 		}

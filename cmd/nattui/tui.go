@@ -88,7 +88,7 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 		return gw, err
 	}
 	kernel, err := conntrack.Open(conntrack.Options{})
-	rulesChanged, factsChanged := func(map[rules.Place]*rules.Ruleset) {}, func(*facts.Facts) {}
+	rulesChanged, factsChanged := func(map[rules.Variant]*rules.Ruleset) {}, func(*facts.Facts) {}
 	switch {
 	case errors.Is(err, conntrack.ErrUnsupported):
 		gw.Trouble = append(gw.Trouble, err.Error())
@@ -100,8 +100,8 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 		rulesChanged, factsChanged = flows.Explainer().SetRules, flows.Explainer().SetFacts
 	}
 	others := newOutsiders()
-	var latest atomic.Pointer[map[rules.Place]*rules.Ruleset]
-	seen := func(sets map[rules.Place]*rules.Ruleset) { latest.Store(&sets); rulesChanged(sets) }
+	var latest atomic.Pointer[map[rules.Variant]*rules.Ruleset]
+	seen := func(sets map[rules.Variant]*rules.Ruleset) { latest.Store(&sets); rulesChanged(sets) }
 	if gw.Tables, err = followTables(ctx, tables, seen, others.saw); err != nil {
 		return gw, err
 	}
@@ -109,7 +109,7 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 	gw.Name, gw.UserID, gw.GroupID = nameOf, userID, groupID
 	gw.Probe = ask
 	gw.Surroundings = func(ctx context.Context) (doctor.Surroundings, error) {
-		var sets map[rules.Place]*rules.Ruleset
+		var sets map[rules.Variant]*rules.Ruleset
 		if now := latest.Load(); now != nil {
 			sets = *now
 		}
@@ -127,11 +127,11 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 			gw.Trouble = append(gw.Trouble, withoutJournal(err))
 		} else {
 			gw.Changes, gw.Journal = noticed{safe, anew}, safe
-			working.Go(func() { others.note(ctx, firstLook(ctx, safe.committer, tables.Places())) })
+			working.Go(func() { others.note(ctx, firstLook(ctx, safe.committer, tables.Variants())) })
 		}
 	}
 	for _, a := range tables.Absent() {
-		if a.Reason == iptables.TooOld || a.Reason == iptables.Broken || a.Place.Backend == tables.Default() {
+		if a.Reason == iptables.TooOld || a.Reason == iptables.Broken || a.Variant.Backend == tables.Default() {
 			gw.Trouble = append(gw.Trouble, a.String())
 		}
 	}

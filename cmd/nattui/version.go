@@ -25,8 +25,8 @@ func newVersionCommand() *cobra.Command {
 				fmt.Fprintln(out, "iptables:", err)
 				return out.Flush()
 			}
-			for _, place := range host.Places() {
-				fmt.Fprintf(out, "%s %s (%s, %s)\n", host.Program(place), host.Version(place), place.Family, place.Backend)
+			for _, variant := range host.Variants() {
+				fmt.Fprintf(out, "%s %s (%s, %s)\n", host.Program(variant), host.Version(variant), variant.Family, variant.Backend)
 			}
 			for _, a := range host.Absent() {
 				fmt.Fprintln(out, "not usable:", a)

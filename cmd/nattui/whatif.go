@@ -55,7 +55,7 @@ func newWhatifCommand() *cobra.Command {
 }
 
 func whatif(ctx context.Context, o whatifOptions, args []string) error {
-	var sets map[rules.Place]*rules.Ruleset
+	var sets map[rules.Variant]*rules.Ruleset
 	var facts *facts.Facts
 	var flows evaluate.FlowTable
 	var err error

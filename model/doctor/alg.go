@@ -45,7 +45,7 @@ func checkHelpers(x *Examination) (list []Finding) {
 			}
 			name := rules.ProtoName(f.Proto)
 			line := fmt.Sprintf("-A %%s -d %s -p %s -m %s --dport %d -j CT --helper %s", whole(f.Asked.Addr()), name, name, f.Asked.Port(), h.name)
-			if step, ok := x.insert(evaluate.RuleRef{Place: f.Rule.Place, Table: "raw", Chain: "PREROUTING"}, line, "kernels no longer choose helpers by port; a rule has to give them"); ok {
+			if step, ok := x.insert(evaluate.RuleRef{Variant: f.Rule.Variant, Table: "raw", Chain: "PREROUTING"}, line, "kernels no longer choose helpers by port; a rule has to give them"); ok {
 				found.Cure = rules.Plan{Title: "Give " + strings.ToUpper(h.name) + " its helper", Steps: []rules.Step{step}}
 				found.Sentence += " The module nf_nat_" + h.name + " has to be loaded as well: modprobe nf_nat_" + h.name + "."
 			}
@@ -56,7 +56,7 @@ func checkHelpers(x *Examination) (list []Finding) {
 }
 
 func (t *trial) hasHelper(name string) bool {
-	for _, p := range t.places() {
+	for _, p := range t.variants() {
 		t, ok := t.sets[p].Table("raw")
 		if !ok {
 			continue

@@ -13,7 +13,7 @@ func checkBackends(x *Examination) (list []Finding) {
 		severity := SeverityNote
 		nat := 0
 		for _, b := range rules.Backends {
-			p := rules.Place{Family: family, Backend: b}
+			p := rules.Variant{Family: family, Backend: b}
 			n, total := 0, 0
 			for i := range setOf(x.sets, p) {
 				t := &x.sets[p].Tables[i]
@@ -43,7 +43,7 @@ func checkBackends(x *Examination) (list []Finding) {
 	return list
 }
 
-func setOf(sets map[rules.Place]*rules.Ruleset, p rules.Place) []rules.Table {
+func setOf(sets map[rules.Variant]*rules.Ruleset, p rules.Variant) []rules.Table {
 	if sets[p] == nil {
 		return nil
 	}

@@ -102,7 +102,7 @@ func (n network) restored() bool {
 // ownRules are the administrator's rules of the nat tables.
 func (t *trial) ownRules(family rules.Family) []string {
 	var list []string
-	for _, p := range t.places() {
+	for _, p := range t.variants() {
 		nat, ok := t.sets[p].Table("nat")
 		if !ok || p.Family != family {
 			continue
@@ -120,7 +120,7 @@ func (t *trial) ownRules(family rules.Family) []string {
 
 // translates tells that there are NAT rules of a family, whoever made them.
 func (t *trial) translates(family rules.Family) bool {
-	return slices.ContainsFunc(t.places(), func(p rules.Place) bool {
+	return slices.ContainsFunc(t.variants(), func(p rules.Variant) bool {
 		nat, ok := t.sets[p].Table("nat")
 		return ok && p.Family == family && slices.ContainsFunc(nat.Chains, func(c rules.Chain) bool {
 			return slices.ContainsFunc(c.Rules, func(r rules.Rule) bool { return r.Target.Kind.Translates() })

@@ -81,7 +81,7 @@ func TestCuresHarmNobody(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			g := gatewayOf(t, map[rules.Place]string{nft4: test.table})
+			g := gatewayOf(t, map[rules.Variant]string{nft4: test.table})
 			test.spoil(g)
 			found := Examine(g)
 			i := slices.IndexFunc(found, func(f Finding) bool { return f.Check == test.check })
@@ -110,7 +110,7 @@ func TestUntranslatedIsJudged(t *testing.T) {
 			t.Errorf("%s", f.Sentence)
 		}
 	}
-	g = gatewayOf(t, map[rules.Place]string{nft4: natTable("-A POSTROUTING -o eth+ -j MASQUERADE")})
+	g = gatewayOf(t, map[rules.Variant]string{nft4: natTable("-A POSTROUTING -o eth+ -j MASQUERADE")})
 	g.give(old)
 	if f := Examine(g)[0]; f.Check != "not-translated" || len(f.Cure.Steps) == 0 {
 		t.Errorf("%s: %s", f.Check, f.Sentence)
@@ -119,7 +119,7 @@ func TestUntranslatedIsJudged(t *testing.T) {
 
 // TestSourcePortsOfEachBlock holds that a rule's ports are counted against the connections that it gave them to.
 func TestSourcePortsOfEachBlock(t *testing.T) {
-	g := gatewayOf(t, map[rules.Place]string{nft4: natTable("-A POSTROUTING -o wan0 -p tcp -m mark --mark 0x1 -j SNAT --to-source 203.0.113.1:5000-5015", "-A POSTROUTING -o wan0 -p tcp -m mark --mark 0x2 -j SNAT --to-source 203.0.113.1:6000-6015")})
+	g := gatewayOf(t, map[rules.Variant]string{nft4: natTable("-A POSTROUTING -o wan0 -p tcp -m mark --mark 0x1 -j SNAT --to-source 203.0.113.1:5000-5015", "-A POSTROUTING -o wan0 -p tcp -m mark --mark 0x2 -j SNAT --to-source 203.0.113.1:6000-6015")})
 	fill := func(first, second int) []Finding {
 		var list []flow.Flow
 		for block, n := range map[int]int{5000: first, 6000: second} {

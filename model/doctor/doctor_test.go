@@ -15,7 +15,7 @@ import (
 
 // gatewayOf is a gateway with a way to the world (wan0), a network inside (lan0)
 // and rules as the kernel prints them.
-func gatewayOf(t testing.TB, texts map[rules.Place]string) *Gateway {
+func gatewayOf(t testing.TB, texts map[rules.Variant]string) *Gateway {
 	t.Helper()
 	prefix := netip.MustParsePrefix
 	route := func(dst, out, via string) facts.RouteEntry {
@@ -45,18 +45,18 @@ func gatewayOf(t testing.TB, texts map[rules.Place]string) *Gateway {
 	link := facts.LinkSettings{Forwarding4: facts.SettingOn, RPFilter: facts.RPFilterOff, RouteLocalnet: facts.SettingOff, AcceptLocal: facts.SettingOff, SrcValidMark: facts.SettingOff, AcceptRA: -1}
 	f.Settings.All = link
 	f.Settings.Links = map[string]facts.LinkSettings{"lo": link, "wan0": link, "lan0": link}
-	g := &Gateway{Facts: f, Sets: map[rules.Place]*rules.Ruleset{}}
-	for place, text := range texts {
+	g := &Gateway{Facts: f, Sets: map[rules.Variant]*rules.Ruleset{}}
+	for variant, text := range texts {
 		tables, err := rules.Read(strings.NewReader(text))
 		if err != nil {
 			t.Fatal(err)
 		}
-		g.Sets[place] = &rules.Ruleset{Family: place.Family, Backend: place.Backend, Tables: tables}
+		g.Sets[variant] = &rules.Ruleset{Family: variant.Family, Backend: variant.Backend, Tables: tables}
 	}
 	return g
 }
 
-var nft4, legacy4 = rules.Place{Family: rules.IPv4, Backend: rules.NFT}, rules.Place{Family: rules.IPv4, Backend: rules.Legacy}
+var nft4, legacy4 = rules.Variant{Family: rules.IPv4, Backend: rules.NFT}, rules.Variant{Family: rules.IPv4, Backend: rules.Legacy}
 
 const soundTable = `*nat
 :PREROUTING ACCEPT [0:0]
@@ -67,7 +67,7 @@ COMMIT
 `
 
 func soundGateway(t *testing.T) *Gateway {
-	return gatewayOf(t, map[rules.Place]string{nft4: soundTable})
+	return gatewayOf(t, map[rules.Variant]string{nft4: soundTable})
 }
 
 // addLink gives a gateway another interface.
@@ -216,7 +216,7 @@ COMMIT
 				if strings.Contains(text, "-A MINE") {
 					text = strings.Replace(text, ":POSTROUTING", ":MINE - [0:0]\n:POSTROUTING", 1)
 				}
-				g = gatewayOf(t, map[rules.Place]string{nft4: text})
+				g = gatewayOf(t, map[rules.Variant]string{nft4: text})
 			}
 			test.spoil(g)
 			found := Examine(g)
@@ -262,7 +262,7 @@ func TestDoctorSparesTheSession(t *testing.T) {
 func TestDoctorKnowsAllowLists(t *testing.T) {
 	filter := "*filter\n:FORWARD DROP [0:0]\n-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n-A FORWARD -i lan0 -j ACCEPT\n-A FORWARD -s 198.51.0.0/17 -d 192.168.0.2/32 -j ACCEPT\nCOMMIT\n"
 	for _, source := range []string{"198.51.0.0/17", "192.0.2.7"} {
-		g := gatewayOf(t, map[rules.Place]string{nft4: soundTable + strings.Replace(filter, "198.51.0.0/17", source, 1)})
+		g := gatewayOf(t, map[rules.Variant]string{nft4: soundTable + strings.Replace(filter, "198.51.0.0/17", source, 1)})
 		for _, f := range Examine(g) {
 			if f.IsProblem() {
 				t.Errorf("for %s: %s %s", source, f.Check, f.Sentence)
@@ -314,7 +314,7 @@ func TestDoctorOnALargeGateway(t *testing.T) {
 		"sound": "", "dropped": "*filter\n:FORWARD DROP [0:0]\nCOMMIT\n", "uncertain": "*filter\n:FORWARD DROP [0:0]\n-A FORWARD -m set --match-set allowed src -j ACCEPT\nCOMMIT\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := gatewayOf(t, map[rules.Place]string{nft4: b.String() + filter})
+			g := gatewayOf(t, map[rules.Variant]string{nft4: b.String() + filter})
 			g.Flows = manyFlows(10_000)
 			found := Examine(g)
 			if name == "dropped" && (len(found) == 0 || found[0].Check != "forward-dropped" || len(found[0].Cure.Steps) == 0) {
@@ -332,7 +332,7 @@ func BenchmarkExamine(b *testing.B) {
 		text.WriteString("-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport " + strconv.Itoa(10000+i) + " -j DNAT --to-destination 192.168.0.2:80\n")
 	}
 	text.WriteString("-A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE\nCOMMIT\n")
-	g := gatewayOf(b, map[rules.Place]string{nft4: text.String()})
+	g := gatewayOf(b, map[rules.Variant]string{nft4: text.String()})
 	g.Flows = manyFlows(300_000)
 	for b.Loop() {
 		Examine(g)
@@ -343,7 +343,7 @@ func BenchmarkExamine(b *testing.B) {
 func BenchmarkExamineCluster(b *testing.B) {
 	for _, rules10k := range []int{1, 6} {
 		b.Run(strconv.Itoa(rules10k*10_000), func(b *testing.B) {
-			g := gatewayOf(b, map[rules.Place]string{nft4: clusterTable(rules10k * 2500)})
+			g := gatewayOf(b, map[rules.Variant]string{nft4: clusterTable(rules10k * 2500)})
 			g.Flows = manyFlows(1_000_000)
 			for b.Loop() {
 				Examine(g)

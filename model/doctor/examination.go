@@ -10,7 +10,7 @@ type Examination struct {
 
 	now       int64 // in nanoseconds since 1970
 	forwards  []Forward
-	variants  []Forward // the same for other addresses of this host that their rules take too
+	others    []Forward // the same for other addresses of this host that their rules take too
 	stats     *flowStats
 	unreached []Finding // rules that no packet comes to
 }
@@ -28,7 +28,7 @@ func examine(g *Gateway) *Examination {
 	}
 	x.trial = newTrial(x.Facts, g.Sets, nil)
 	x.forwards = forwardsOf(&x.trial, ownForwards, foreignForwards)
-	x.variants = x.otherAddresses(x.forwards)
+	x.others = x.otherAddresses(x.forwards)
 	x.stats = takeCensus(x)
 	x.unreached = unreachedRules(&x.trial)
 	return x

@@ -56,8 +56,8 @@ func forwardsOf(t *trial, ownForwards, foreignForwards int) []Forward {
 	w := walker{sets: t.sets}
 	var list []Forward
 	foreign := 0
-	for _, p := range t.places() {
-		w.walk(evaluate.RuleRef{Place: p, Table: "nat", Chain: "PREROUTING"}, sketch{family: p.Family}, func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
+	for _, p := range t.variants() {
+		w.walk(evaluate.RuleRef{Variant: p, Table: "nat", Chain: "PREROUTING"}, sketch{family: p.Family}, func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
 			switch r.Target.Kind {
 			case rules.DNAT, rules.Redirect, rules.Netmap:
 			default:
@@ -89,7 +89,7 @@ func (t *trial) otherAddresses(forwards []Forward) (list []Forward) {
 		}
 		for _, a := range t.Addresses {
 			to := a.Prefix.Addr()
-			if len(list) >= variantsExamined {
+			if len(list) >= othersExamined {
 				return list
 			}
 			if to == f.Asked.Addr() || a.Scope != facts.ScopeGlobal || a.Secondary || !f.Rule.Family.Holds(to) || a.Link == f.Link || !t.outward(a.Link) {
@@ -109,8 +109,8 @@ func (t *trial) otherAddresses(forwards []Forward) (list []Forward) {
 	return list
 }
 
-// variantsExamined is how many of them are looked at.
-const variantsExamined = 100
+// othersExamined is how many of them are looked at.
+const othersExamined = 100
 
 // forwardOf makes a packet that is meant for a rule, and says where it goes.
 func forwardOf(t *trial, at evaluate.RuleRef, r *rules.Rule, s sketch) (Forward, bool) {

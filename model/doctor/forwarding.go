@@ -78,15 +78,15 @@ func localnet(x *Examination, f *Forward) Finding {
 		Check: "route-localnet", Severity: SeverityError, Subject: ruleName(f.Rule), Evidence: []string{name + " = 0", f.ruleCount()},
 		Sentence: fmt.Sprintf("The kernel lets nothing that arrives by %s go to %s, unless route_localnet is on.", f.Link, to),
 	}
-	found.Cure = rules.Plan{Title: "Let what arrives by " + f.Link + " go to services on the loopback address", Steps: x.openLoopback(f.Rule.Place, f.Link)}
+	found.Cure = rules.Plan{Title: "Let what arrives by " + f.Link + " go to services on the loopback address", Steps: x.openLoopback(f.Rule.Variant, f.Link)}
 	return found
 }
 
 // openLoopback lets rules send packets to the loopback network, and nobody else.
-func (t *trial) openLoopback(p rules.Place, link string) []rules.Step {
+func (t *trial) openLoopback(p rules.Variant, link string) []rules.Step {
 	steps := []rules.Step{setting(facts.LinkSetting(link, "route_localnet"), "0", "1", "without it the kernel drops what is bound for 127.0.0.0/8 and came from outside")}
 	guard := fmt.Sprintf("-A %%s -d 127.0.0.0/8 -i %s -j DROP", link)
-	at := evaluate.RuleRef{Place: p, Table: "raw", Chain: "PREROUTING", Position: 1}
+	at := evaluate.RuleRef{Variant: p, Table: "raw", Chain: "PREROUTING", Position: 1}
 	if c, ok := t.sets[p].Chain("raw", "PREROUTING"); ok {
 		for i := range c.Rules {
 			if c.Rules[i].String() == strings.Replace(guard, "%s", "PREROUTING", 1) {

@@ -12,7 +12,7 @@ import (
 // values. Of what is nil or unknown nothing is said.
 type Gateway struct {
 	Facts *facts.Facts
-	Sets  map[rules.Place]*rules.Ruleset
+	Sets  map[rules.Variant]*rules.Ruleset
 	Flows *flow.Flows
 	// Health is that of the connection table; Earlier is the same some seconds
 	// before, to tell what happens from what has happened.

@@ -113,7 +113,7 @@ func hairpin(x *Examination, f *Forward, link string, client netip.Addr) rules.P
 	if name := rules.ProtoName(f.Proto); f.Proto.HasPorts() {
 		line += fmt.Sprintf(" -p %s -m %s --dport %s", name, name, f.serverPorts())
 	}
-	mask, ok := x.insert(evaluate.RuleRef{Place: f.Rule.Place, Table: "nat", Chain: "POSTROUTING", Position: 1}, line+" -j MASQUERADE",
+	mask, ok := x.insert(evaluate.RuleRef{Variant: f.Rule.Variant, Table: "nat", Chain: "POSTROUTING", Position: 1}, line+" -j MASQUERADE",
 		"the server then answers this host, which hands the answer on; it sees this host's address instead of its neighbours'")
 	if !ok {
 		return rules.Plan{}

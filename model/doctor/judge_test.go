@@ -44,7 +44,7 @@ func TestConnectionsAreEvidence(t *testing.T) {
 		{"a set decides that nattui does not read", "*filter\n:FORWARD DROP [0:0]\n-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n-A FORWARD -m set --match-set allowed src -j ACCEPT\nCOMMIT\n", "198.51.100.9:4000", "let-through", SeverityUnknown},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			g := gatewayOf(t, map[rules.Place]string{nft4: soundTable + test.filter})
+			g := gatewayOf(t, map[rules.Variant]string{nft4: soundTable + test.filter})
 			g.give(answeredFlow(test.client))
 			f := step(t, g, test.check)
 			if f.Check != test.check || f.Severity != test.severity {
@@ -76,7 +76,7 @@ func TestNotKnownIsNotOK(t *testing.T) {
 		}
 	})
 	t.Run("what iptables drops beside a native table is not certain", func(t *testing.T) {
-		g := gatewayOf(t, map[rules.Place]string{nft4: soundTable + "*filter\n:FORWARD DROP [0:0]\nCOMMIT\n"})
+		g := gatewayOf(t, map[rules.Variant]string{nft4: soundTable + "*filter\n:FORWARD DROP [0:0]\nCOMMIT\n"})
 		g.Natives = []rules.NativeTable{{Family: "ip", Name: "lxd", Chains: []string{"prert"}}}
 		f := Examine(g)[0]
 		if f.Check != "forward-dropped" || f.Severity != SeverityWarning || !strings.Contains(f.Sentence, "table ip lxd") {
@@ -84,7 +84,7 @@ func TestNotKnownIsNotOK(t *testing.T) {
 		}
 	})
 	t.Run("iptables drops what a native table shares an address with", func(t *testing.T) {
-		g := gatewayOf(t, map[rules.Place]string{nft4: "*filter\n:FORWARD DROP [5:300]\n:DOCKER-USER - [0:0]\n-A FORWARD -j DOCKER-USER\nCOMMIT\n"})
+		g := gatewayOf(t, map[rules.Variant]string{nft4: "*filter\n:FORWARD DROP [5:300]\n:DOCKER-USER - [0:0]\n-A FORWARD -j DOCKER-USER\nCOMMIT\n"})
 		g.addLink(facts.Link{Name: "vmbr7", Kind: "bridge", Up: true, Running: true, MTU: 1500}, "10.7.0.1/24")
 		g.Natives = []rules.NativeTable{{Family: "inet", Name: "machines", Chains: []string{"post.vmbr7"}}}
 		f := Examine(g)[0]
@@ -138,7 +138,7 @@ func TestEveryLocalAddressIsJudged(t *testing.T) {
 		if strings.Contains(rule, "DOCKER") {
 			table = strings.Replace(natTable("-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER", rule), ":POSTROUTING", ":DOCKER - [0:0]\n:POSTROUTING", 1)
 		}
-		g := gatewayOf(t, map[rules.Place]string{nft4: table})
+		g := gatewayOf(t, map[rules.Variant]string{nft4: table})
 		if found := Examine(g); Worst(found) >= SeverityWarning {
 			t.Fatalf("with one way out it is not healthy: %v", found)
 		}

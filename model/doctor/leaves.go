@@ -23,7 +23,7 @@ func stepLeaves(x *Examination, f *Forward) Finding {
 		}
 	}
 	back, certain := x.Lookup(q)
-	if !certain || back.Kind != facts.RouteUnicast || back.Out == f.Link || x.restoresMark(f.Rule.Place) {
+	if !certain || back.Kind != facts.RouteUnicast || back.Out == f.Link || x.restoresMark(f.Rule.Variant) {
 		return Finding{Sentence: fmt.Sprintf("The answer leaves by %s, where the packet came from.", f.Link)}
 	}
 	found := Finding{
@@ -50,7 +50,7 @@ func (n network) seenTo(link string, a netip.Addr) bool {
 }
 
 // restoresMark tells that answers are routed by the mark of their connection.
-func (t *trial) restoresMark(p rules.Place) bool {
+func (t *trial) restoresMark(p rules.Variant) bool {
 	for _, chain := range []string{"PREROUTING", "OUTPUT"} {
 		c, ok := t.sets[p].Chain("mangle", chain)
 		if ok && slices.ContainsFunc(c.Rules, func(r rules.Rule) bool { return r.Target.Kind == rules.SetConnMark && r.Target.Mark.Restore }) {
@@ -81,7 +81,7 @@ func (t *trial) markedRoute(f *Forward) (rules.Plan, [][]string) {
 		{fmt.Sprintf("-A %%s -i %s -m conntrack --ctstate NEW -j CONNMARK --set-xmark %s/0xffffffff", f.Link, mark), "connections that begin at " + f.Link + " get a mark"},
 		{fmt.Sprintf("-A %%s -i %s -m connmark --mark %s -j CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0xffffffff", route.Out, mark), "their answers get it too, before they are routed"},
 	} {
-		step, ok := t.insert(evaluate.RuleRef{Place: f.Rule.Place, Table: "mangle", Chain: "PREROUTING"}, l.line, l.why)
+		step, ok := t.insert(evaluate.RuleRef{Variant: f.Rule.Variant, Table: "mangle", Chain: "PREROUTING"}, l.line, l.why)
 		if !ok {
 			return rules.Plan{}, nil
 		}

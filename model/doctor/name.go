@@ -21,11 +21,11 @@ func ruleName(r evaluate.RuleRef) string {
 	} else {
 		name += fmt.Sprintf(" %d", r.Position)
 	}
-	return name + placeNote(r.Place)
+	return name + variantNote(r.Variant)
 }
 
-// placeNote names a place where it is not IPv4 on nft.
-func placeNote(p rules.Place) string {
+// variantNote names a variant where it is not IPv4 on nft.
+func variantNote(p rules.Variant) string {
 	var parts []string
 	if p.Family == rules.IPv6 {
 		parts = append(parts, p.Family.Title())
@@ -43,7 +43,7 @@ func placeNote(p rules.Place) string {
 // kernel calls.
 func dropperName(by, hook evaluate.RuleRef) string {
 	if by.Position == 0 {
-		return "The policy of " + by.Chain + placeNote(by.Place)
+		return "The policy of " + by.Chain + variantNote(by.Variant)
 	}
 	name := "Rule " + ruleName(by)
 	if hook.Chain != by.Chain {
@@ -54,7 +54,7 @@ func dropperName(by, hook evaluate.RuleRef) string {
 
 // dropperText is the rule or policy that drops, as the kernel prints it, with its counter.
 func (t *trial) dropperText(by evaluate.RuleRef) string {
-	c, ok := t.sets[by.Place].Chain(by.Table, by.Chain)
+	c, ok := t.sets[by.Variant].Chain(by.Table, by.Chain)
 	switch {
 	case !ok:
 		return ruleName(by)
@@ -83,7 +83,7 @@ func (t *trial) setBy(by evaluate.RuleRef) string {
 	if by.Position != 0 || by.Chain != "FORWARD" {
 		return ""
 	}
-	if t.hasDocker(by.Place) {
+	if t.hasDocker(by.Variant) {
 		return "; Docker sets it to DROP when it starts"
 	}
 	for _, owner := range []string{"ufw", "firewalld"} {
@@ -94,7 +94,7 @@ func (t *trial) setBy(by evaluate.RuleRef) string {
 	return ""
 }
 
-func (t *trial) hasDocker(p rules.Place) bool {
+func (t *trial) hasDocker(p rules.Variant) bool {
 	filter, ok := t.sets[p].Table("filter")
 	if !ok {
 		return false

@@ -44,7 +44,7 @@ func nativeShares(x *Examination, n rules.NativeTable, family rules.Family) (lis
 			continue
 		}
 		found := sharedWay(x, &share{
-			at: evaluate.RuleRef{Place: rules.Place{Family: family}}, in: link, out: out,
+			at: evaluate.RuleRef{Variant: rules.Variant{Family: family}}, in: link, out: out,
 			packet: evaluate.Packet{Protocol: rules.TCP, Src: client, Dst: world, SrcPort: 51515, DstPort: 443, In: link},
 		})
 		if found.IsProblem() {

@@ -98,9 +98,9 @@ func (t *trial) openOne(w passage) (rules.Step, trial, bool) {
 func (t *trial) spots(x *fate, dropper evaluate.RuleRef) []evaluate.RuleRef {
 	var spots []evaluate.RuleRef
 	hook := x.hook(dropper)
-	set := t.sets[dropper.Place]
+	set := t.sets[dropper.Variant]
 	if _, ok := set.Chain(dropper.Table, "DOCKER-USER"); ok && hook.Chain == "FORWARD" && dropper.Table == "filter" {
-		spots = append(spots, evaluate.RuleRef{Place: dropper.Place, Table: "filter", Chain: "DOCKER-USER", Position: 1})
+		spots = append(spots, evaluate.RuleRef{Variant: dropper.Variant, Table: "filter", Chain: "DOCKER-USER", Position: 1})
 	}
 	if rules.ChainOwner(dropper.Chain) == "" {
 		spots = append(spots, dropper)

@@ -49,7 +49,7 @@ func (t *trial) translators(p evaluate.Packet) string {
 			names = append(names, n.String())
 		}
 	}
-	for _, p := range t.places() {
+	for _, p := range t.variants() {
 		if p.Family == family && t.sets[p].Foreign["nat"] != "" {
 			names = append(names, "table "+family.NFT()+" nat")
 		}
@@ -129,7 +129,7 @@ func (x *fate) visit(r evaluate.RuleRef) (evaluate.Visit, bool) {
 func (x *fate) hook(r evaluate.RuleRef) evaluate.RuleRef {
 	last := r
 	for _, v := range x.Visits {
-		if v.Place == r.Place && v.Table == r.Table && rules.IsBuiltIn(v.Table, v.Chain) {
+		if v.Variant == r.Variant && v.Table == r.Table && rules.IsBuiltIn(v.Table, v.Chain) {
 			last = v.RuleRef
 		}
 		if v.RuleRef == r {
@@ -149,14 +149,14 @@ func answerTo(client, server netip.AddrPort, protocol rules.Protocol, in string)
 }
 
 // cameToNAT tells that a packet met the first rules of the nat table.
-func (x *fate) cameToNAT(p rules.Place) bool {
-	return slices.ContainsFunc(x.Visits, func(v evaluate.Visit) bool { return v.Table == "nat" && v.Place == p })
+func (x *fate) cameToNAT(p rules.Variant) bool {
+	return slices.ContainsFunc(x.Visits, func(v evaluate.Visit) bool { return v.Table == "nat" && v.Variant == p })
 }
 
 // taker is the rule of the nat table that takes a packet.
-func (x *fate) taker(p rules.Place) (evaluate.RuleRef, string) {
+func (x *fate) taker(p rules.Variant) (evaluate.RuleRef, string) {
 	for _, v := range x.Visits {
-		if v.Table != "nat" || v.Verdict != evaluate.Yes || v.Rule == nil || v.Place != p {
+		if v.Table != "nat" || v.Verdict != evaluate.Yes || v.Rule == nil || v.Variant != p {
 			continue
 		}
 		switch k := v.Rule.Target.Kind; {

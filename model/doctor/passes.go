@@ -104,7 +104,7 @@ func othersPass(x *Examination, f *Forward) (netip.Addr, bool) {
 // allowedSources are the networks that filter rules let something through from.
 func (t *trial) allowedSources(family rules.Family) []rules.Net {
 	var nets []rules.Net
-	for _, p := range t.places() {
+	for _, p := range t.variants() {
 		filter, ok := t.sets[p].Table("filter")
 		if !ok || p.Family != family {
 			continue

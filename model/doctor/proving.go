@@ -25,7 +25,7 @@ type Proving struct {
 }
 
 // NewProving begins to wait, with the tables as they are.
-func NewProving(wanted guide.Proof, sets map[rules.Place]*rules.Ruleset, now int64) *Proving {
+func NewProving(wanted guide.Proof, sets map[rules.Variant]*rules.Ruleset, now int64) *Proving {
 	p := &Proving{Wanted: wanted, Began: now}
 	for _, w := range wanted.Translating {
 		p.translating = append(p.translating, packetsOf(sets, w))
@@ -37,8 +37,8 @@ func NewProving(wanted guide.Proof, sets map[rules.Place]*rules.Ruleset, now int
 }
 
 // packetsOf is the counter of a watched rule; 0 while it is not there.
-func packetsOf(sets map[rules.Place]*rules.Ruleset, w guide.Watched) uint64 {
-	chain, ok := sets[w.Place].Chain(w.Table, w.Chain)
+func packetsOf(sets map[rules.Variant]*rules.Ruleset, w guide.Watched) uint64 {
+	chain, ok := sets[w.Variant].Chain(w.Table, w.Chain)
 	if !ok {
 		return 0
 	}
@@ -51,7 +51,7 @@ func packetsOf(sets map[rules.Place]*rules.Ruleset, w guide.Watched) uint64 {
 }
 
 // Look reads the counters of the rules.
-func (p *Proving) Look(sets map[rules.Place]*rules.Ruleset) {
+func (p *Proving) Look(sets map[rules.Variant]*rules.Ruleset) {
 	grown := func(watched []guide.Watched, before []uint64) bool {
 		for i, w := range watched {
 			if packetsOf(sets, w) > before[i] {

@@ -34,11 +34,11 @@ func checkPublished(x *Examination) (list []Finding) {
 		}
 		name := rules.ProtoName(f.Proto)
 		line := fmt.Sprintf("-A %%s -i %s -p %s -m conntrack --ctorigdstport %d --ctdir ORIGINAL -j DROP", f.Link, name, f.Asked.Port())
-		for _, p := range x.places() {
+		for _, p := range x.variants() {
 			if _, ok := x.sets[p].Chain("filter", "DOCKER-USER"); !ok || p.Family != f.Rule.Family {
 				continue
 			}
-			if step, ok := x.insert(evaluate.RuleRef{Place: p, Table: "filter", Chain: "DOCKER-USER", Position: 1}, line, "DOCKER-USER is where rules for published ports belong"); ok {
+			if step, ok := x.insert(evaluate.RuleRef{Variant: p, Table: "filter", Chain: "DOCKER-USER", Position: 1}, line, "DOCKER-USER is where rules for published ports belong"); ok {
 				found.Cure = rules.Plan{Title: fmt.Sprintf("Close port %d to what comes by %s", f.Asked.Port(), f.Link), Steps: []rules.Step{step}}
 				break
 			}
@@ -51,7 +51,7 @@ func checkPublished(x *Examination) (list []Finding) {
 // closedByInput tells what would become of a published port if it were this
 // host's own: whether a rule or the policy of INPUT drops it.
 func (t *trial) closedByInput(f *Forward) (by string, policy, closed bool) {
-	sets := map[rules.Place]*rules.Ruleset{}
+	sets := map[rules.Variant]*rules.Ruleset{}
 	for p, s := range t.sets {
 		without := *s
 		without.Tables = slices.DeleteFunc(slices.Clone(s.Tables), func(t rules.Table) bool { return t.Name == "nat" })

@@ -16,7 +16,7 @@ func checkReach(x *Examination) []Finding { return x.unreached }
 // unreachedRules finds the rules of the nat tables that no packet ever meets.
 func unreachedRules(t *trial) []Finding {
 	var list report
-	for _, p := range t.places() {
+	for _, p := range t.variants() {
 		for _, table := range []string{"filter", "mangle", "raw"} {
 			list.take(unreachedIn(t, p, table))
 		}
@@ -37,7 +37,7 @@ func unreachedRules(t *trial) []Finding {
 }
 
 // unreachedIn finds the administrator's own rules of a table other than nat that no packet ever meets.
-func unreachedIn(t *trial, p rules.Place, table string) (list []Finding) {
+func unreachedIn(t *trial, p rules.Variant, table string) (list []Finding) {
 	if _, ok := t.sets[p].Table(table); !ok {
 		return nil
 	}
@@ -59,7 +59,7 @@ func unreached(t *trial, r evaluate.DeadRule, owner string) Finding {
 	}[r.Kind]
 	found := Finding{Check: check, Severity: SeverityWarning, Subject: ruleName(r.RuleRef), Sentence: r.Sentence()}
 	if r.Kind == evaluate.Orphaned {
-		found.Subject, found.Severity = r.Chain+placeNote(r.Place), SeverityNote
+		found.Subject, found.Severity = r.Chain+variantNote(r.Variant), SeverityNote
 	}
 	if owner != "" {
 		found.Severity = SeverityNote

@@ -19,7 +19,7 @@ func TestShadowsAreProven(t *testing.T) {
 		{"a wider range first", natTable("-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 7000:7050 -j DNAT --to-destination 192.168.0.2", "-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 7000:7001 -j DNAT --to-destination 192.168.0.3"), "shadowed-rule"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			g := gatewayOf(t, map[rules.Place]string{nft4: test.table})
+			g := gatewayOf(t, map[rules.Variant]string{nft4: test.table})
 			said := ""
 			for _, f := range Examine(g) {
 				if f.Subject == "PREROUTING 2" && (f.IsProblem() || f.Severity == SeverityUnknown) {

@@ -78,7 +78,7 @@ func hide(x *Examination, f *Forward, title string) rules.Plan {
 		line += fmt.Sprintf(" -p %s -m %s --dport %s", name, name, f.serverPorts())
 	}
 	line += " -j SNAT --to-source " + from.String()
-	plan, _ := x.translateSource(title, f.Rule.Place, line, f.packet, "so that the server's answers come back to this host, which turns them back")
+	plan, _ := x.translateSource(title, f.Rule.Variant, line, f.packet, "so that the server's answers come back to this host, which turns them back")
 	plan.Steps = append(plan.Steps, x.forget(x.stats.of(f.Rule).examples)...)
 	return plan
 }

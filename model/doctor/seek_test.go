@@ -47,7 +47,7 @@ COMMIT
 		{"listeners were not read", "tcp 203.0.113.1:25", nil, "", SeverityUnknown, "not known"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			g := gatewayOf(t, map[rules.Place]string{nft4: local})
+			g := gatewayOf(t, map[rules.Variant]string{nft4: local})
 			if test.spoil != nil {
 				test.spoil(g)
 			}
@@ -69,7 +69,7 @@ COMMIT
 			}
 		})
 	}
-	if _, _, err := Seek(gatewayOf(t, map[rules.Place]string{nft4: local}), "the web server"); err == nil {
+	if _, _, err := Seek(gatewayOf(t, map[rules.Variant]string{nft4: local}), "the web server"); err == nil {
 		t.Error("it found something in words that name nothing")
 	}
 }

@@ -63,7 +63,7 @@ func (t *trial) clamp(link string) rules.Plan {
 			continue
 		}
 		const line = "-A %s -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu"
-		if step, ok := t.insert(evaluate.RuleRef{Place: p, Table: "mangle", Chain: "FORWARD"}, line, "each side of a TCP connection then sends segments that fit"); ok {
+		if step, ok := t.insert(evaluate.RuleRef{Variant: p, Table: "mangle", Chain: "FORWARD"}, line, "each side of a TCP connection then sends segments that fit"); ok {
 			plan.Steps = append(plan.Steps, step)
 		}
 	}
@@ -86,7 +86,7 @@ func (t *trial) clamps() bool {
 
 // passes tells that the host is a gateway: it forwards and translates.
 func (t *trial) passes() bool {
-	return (t.Facts.Settings.Forwarding4 == facts.SettingOn || t.Facts.Settings.Forwarding6 == facts.SettingOn) && slices.ContainsFunc(t.places(), func(p rules.Place) bool {
+	return (t.Facts.Settings.Forwarding4 == facts.SettingOn || t.Facts.Settings.Forwarding6 == facts.SettingOn) && slices.ContainsFunc(t.variants(), func(p rules.Variant) bool {
 		t, ok := t.sets[p].Table("nat")
 		return ok && t.Rules() > 0
 	})
@@ -100,7 +100,7 @@ func (t *trial) wayOut(link string) bool {
 			return true
 		}
 	}
-	for _, p := range t.places() {
+	for _, p := range t.variants() {
 		if c, ok := t.sets[p].Chain("nat", "POSTROUTING"); ok && slices.ContainsFunc(c.Rules, func(r rules.Rule) bool {
 			return r.Target.Kind.Translates() && !r.Out.Any() && !r.Out.Not && r.Out.Matches(link) && rules.OwnerOf(r) == ""
 		}) {

@@ -95,7 +95,7 @@ func loopbackListener(x *Examination, f *Forward, l facts.Listener) Finding {
 	changed.Target = rules.Target{Kind: rules.DNAT, Name: "DNAT", To: rules.Translation{Addrs: rules.Addrs{Lo: l.Address.Addr(), Hi: l.Address.Addr()}, Ports: rules.Port(l.Address.Port()), HasPorts: true}}
 	steps := []rules.Step{x.replace(f.Rule, *f.rule, changed, "REDIRECT goes to the address of the interface; DNAT can go to the loopback address")}
 	if x.Settings.RouteLocalnetOn(f.Link) != facts.SettingOn {
-		steps = append(steps, x.openLoopback(f.Rule.Place, f.Link)...)
+		steps = append(steps, x.openLoopback(f.Rule.Variant, f.Link)...)
 	}
 	plan := rules.Plan{Title: fmt.Sprintf("Send it to %s", l.Address), Steps: steps}
 	if t, ok := x.after(plan); ok {

@@ -20,8 +20,8 @@ func ownerOf(r *rules.Rule, s sketch) string {
 
 // walker goes through the chains of a table as packets may.
 type walker struct {
-	sets   map[rules.Place]*rules.Ruleset
-	chains map[evaluate.RuleRef]*rules.Chain // by place, table and name: a table may have thousands
+	sets   map[rules.Variant]*rules.Ruleset
+	chains map[evaluate.RuleRef]*rules.Chain // by variant, table and name: a table may have thousands
 	steps  int
 }
 
@@ -61,15 +61,15 @@ func (w *walker) walk(at evaluate.RuleRef, s sketch, visit func(evaluate.RuleRef
 
 // chain is the chain that a reference names; nil if there is none.
 func (w *walker) chain(at evaluate.RuleRef) *rules.Chain {
-	table := evaluate.RuleRef{Place: at.Place, Table: at.Table}
+	table := evaluate.RuleRef{Variant: at.Variant, Table: at.Table}
 	if _, ok := w.chains[table]; !ok {
 		if w.chains == nil {
 			w.chains = map[evaluate.RuleRef]*rules.Chain{}
 		}
 		w.chains[table] = nil
-		if t, ok := w.sets[at.Place].Table(at.Table); ok {
+		if t, ok := w.sets[at.Variant].Table(at.Table); ok {
 			for i := range t.Chains {
-				w.chains[evaluate.RuleRef{Place: at.Place, Table: at.Table, Chain: t.Chains[i].Name}] = &t.Chains[i]
+				w.chains[evaluate.RuleRef{Variant: at.Variant, Table: at.Table, Chain: t.Chains[i].Name}] = &t.Chains[i]
 			}
 		}
 	}

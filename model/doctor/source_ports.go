@@ -58,8 +58,8 @@ type portBlock struct {
 // portBlocks are those of the rules of POSTROUTING.
 func portBlocks(t *trial) (list []portBlock) {
 	w := walker{sets: t.sets}
-	for _, p := range t.places() {
-		w.walk(evaluate.RuleRef{Place: p, Table: "nat", Chain: "POSTROUTING"}, sketch{family: p.Family}, func(at evaluate.RuleRef, r *rules.Rule, _ sketch) {
+	for _, p := range t.variants() {
+		w.walk(evaluate.RuleRef{Variant: p, Table: "nat", Chain: "POSTROUTING"}, sketch{family: p.Family}, func(at evaluate.RuleRef, r *rules.Rule, _ sketch) {
 			if r.Target.To.HasPorts && (r.Target.Kind == rules.SNAT || r.Target.Kind == rules.Masquerade) {
 				list = append(list, portBlock{at, r.Target.To.Ports})
 			}

@@ -71,7 +71,7 @@ func checkForwards(x *Examination) []Finding {
 	x = x.within(limits{cures: curesTried, visits: visitsTold})
 	var list report
 	hairpins := 0
-	forwards := slices.Concat(x.forwards, x.variants)
+	forwards := slices.Concat(x.forwards, x.others)
 	for i := range forwards {
 		f := &forwards[i]
 		if x.spent.exhausted() {

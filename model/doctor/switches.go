@@ -107,8 +107,8 @@ type uses struct {
 	loopback         []string // DNAT rules to 127.0.0.0/8
 }
 
-func usesOf(sets map[rules.Place]*rules.Ruleset) (u uses) {
-	for place, set := range sets {
+func usesOf(sets map[rules.Variant]*rules.Ruleset) (u uses) {
+	for variant, set := range sets {
 		t, ok := set.Table("nat")
 		if !ok {
 			continue
@@ -119,12 +119,12 @@ func usesOf(sets map[rules.Place]*rules.Ruleset) (u uses) {
 				switch to := r.Target.To.Addrs; r.Target.Kind {
 				case rules.DNAT:
 					if !to.IsZero() && to.Lo.IsLoopback() {
-						u.loopback = append(u.loopback, fmt.Sprintf("%s %d%s goes to %s", t.Chains[i].Name, j+1, placeNote(place), to.Lo))
+						u.loopback = append(u.loopback, fmt.Sprintf("%s %d%s goes to %s", t.Chains[i].Name, j+1, variantNote(variant), to.Lo))
 					} else {
-						u.forwards[place.Family]++
+						u.forwards[variant.Family]++
 					}
 				case rules.SNAT, rules.Masquerade, rules.Netmap:
-					u.shares[place.Family]++
+					u.shares[variant.Family]++
 				}
 			}
 		}

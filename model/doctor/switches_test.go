@@ -12,7 +12,7 @@ import (
 
 // switchGateway has every switch, and files that set some at boot.
 func switchGateway(t *testing.T) *Gateway {
-	g := gatewayOf(t, map[rules.Place]string{nft4: strings.Replace(soundTable, "COMMIT", "-A PREROUTING -i wan0 -p tcp -m tcp --dport 25 -j DNAT --to-destination 127.0.0.1:25\nCOMMIT", 1)})
+	g := gatewayOf(t, map[rules.Variant]string{nft4: strings.Replace(soundTable, "COMMIT", "-A PREROUTING -i wan0 -p tcp -m tcp --dport 25 -j DNAT --to-destination 127.0.0.1:25\nCOMMIT", 1)})
 	s := &g.Facts.Settings
 	s.Forwarding6, s.ConntrackMax, s.ConntrackBuckets, s.ConntrackCount = facts.SettingOff, 65536, 16384, 1000
 	s.ConntrackAccounting, s.ConntrackTimestamps = facts.SettingOff, facts.SettingOn

@@ -12,9 +12,9 @@ import (
 // checkTables looks at each table's rules for themselves.
 func checkTables(x *Examination) []Finding {
 	var list []Finding
-	for _, p := range x.places() {
+	for _, p := range x.variants() {
 		w := walker{sets: x.sets}
-		w.walk(evaluate.RuleRef{Place: p, Table: "nat", Chain: "PREROUTING"}, sketch{family: p.Family}, func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
+		w.walk(evaluate.RuleRef{Variant: p, Table: "nat", Chain: "PREROUTING"}, sketch{family: p.Family}, func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
 			if ownerOf(r, s) == "" {
 				list = append(list, catchesAll(x, at, r, s)...)
 			}
@@ -25,7 +25,7 @@ func checkTables(x *Examination) []Finding {
 }
 
 // neverMet tells, in one note, of the administrator's rules that no packet has met.
-func neverMet(x *Examination, p rules.Place) []Finding {
+func neverMet(x *Examination, p rules.Variant) []Finding {
 	t, ok := x.sets[p].Table("nat")
 	if !ok {
 		return nil
@@ -49,15 +49,15 @@ func neverMet(x *Examination, p rules.Place) []Finding {
 	if len(idle) == 1 {
 		sentence = "One rule has not matched a packet since it was made or its counter was set to zero."
 	}
-	return []Finding{{Check: "never-met", Severity: SeverityNote, Subject: "nat" + placeNote(p), Sentence: sentence, Evidence: []string{strings.Join(idle[:min(len(idle), 12)], ", ")}}}
+	return []Finding{{Check: "never-met", Severity: SeverityNote, Subject: "nat" + variantNote(p), Sentence: sentence, Evidence: []string{strings.Join(idle[:min(len(idle), 12)], ", ")}}}
 }
 
 // readOnlyTables tells of tables that iptables cannot show whole.
-func readOnlyTables(x *Examination, p rules.Place) (list []Finding) {
+func readOnlyTables(x *Examination, p rules.Variant) (list []Finding) {
 	for _, t := range []string{"nat", "filter", "mangle", "raw"} {
 		if what := x.sets[p].Foreign[t]; what != "" {
 			list = append(list, Finding{
-				Check: "read-only-table", Severity: SeverityWarning, Subject: "table " + t + placeNote(p), Evidence: []string{what},
+				Check: "read-only-table", Severity: SeverityWarning, Subject: "table " + t + variantNote(p), Evidence: []string{what},
 				Sentence: fmt.Sprintf("The table %s holds what iptables does not show (%s) and would delete with -F or a restore: nattui only reads it; change it with nft.", t, what),
 			})
 		}

@@ -18,7 +18,7 @@ func stepTranslated(x *Examination, f *Forward) Finding {
 		return Finding{Sentence: fmt.Sprintf("The rule translates %s to %s.", f.Asked, f.Server), Evidence: []string{f.ruleCount()}}
 	}
 	way = x.told(f.packet)
-	by, what := way.taker(f.Rule.Place)
+	by, what := way.taker(f.Rule.Variant)
 	if v, met := way.visit(f.Rule); way.by(f.Rule) || met && v.Verdict != evaluate.Yes || way.Incomplete || f.via.unsure || f.via.marked || by.IsZero() {
 		return unknown(fmt.Sprintf("Whether the rule translates %s is not known: %s.", named, way.doubt()), f.ruleCount())
 	}
@@ -32,7 +32,7 @@ func stepTranslated(x *Examination, f *Forward) Finding {
 	if f.Owner != "" {
 		found.Severity = SeverityNote
 	}
-	if by.Chain == f.Rule.Chain && by.Place == f.Rule.Place {
+	if by.Chain == f.Rule.Chain && by.Variant == f.Rule.Variant {
 		found.takesOver = true
 		found.Cure = x.moveBefore(f.Rule, *f.rule, by.Position, func(t *trial) bool { return true })
 	}

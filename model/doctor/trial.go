@@ -15,7 +15,7 @@ import (
 // on it before anybody is told of them.
 type trial struct {
 	network
-	sets      map[rules.Place]*rules.Ruleset
+	sets      map[rules.Variant]*rules.Ruleset
 	programs  map[*rules.Ruleset]*evaluate.Program
 	evaluator *evaluate.Evaluator
 	// alone evaluates the rules that iptables shows, as if there were nothing else; it is evaluator where that is so.
@@ -58,7 +58,7 @@ func (s *spent) exhausted() bool { return s != nil && s.visits > s.limits.visits
 
 // newTrial compiles the rule sets; those that known has already are not
 // compiled again.
-func newTrial(f *facts.Facts, sets map[rules.Place]*rules.Ruleset, known map[*rules.Ruleset]*evaluate.Program) trial {
+func newTrial(f *facts.Facts, sets map[rules.Variant]*rules.Ruleset, known map[*rules.Ruleset]*evaluate.Program) trial {
 	t := trial{network: network{f}, sets: sets, programs: map[*rules.Ruleset]*evaluate.Program{}}
 	var programs []*evaluate.Program
 	for _, s := range sets {
@@ -105,11 +105,11 @@ func (t *trial) after(p rules.Plan) (trial, bool) {
 	return next, true
 }
 
-// usual is the place of a family where NAT rules are, or might be.
-func (t *trial) usual(f rules.Family) (rules.Place, bool) {
-	var first rules.Place
+// usual is the variant of a family where NAT rules are, or might be.
+func (t *trial) usual(f rules.Family) (rules.Variant, bool) {
+	var first rules.Variant
 	found := false
-	for _, p := range t.places() {
+	for _, p := range t.variants() {
 		if p.Family != f {
 			continue
 		}
@@ -123,12 +123,12 @@ func (t *trial) usual(f rules.Family) (rules.Place, bool) {
 	return first, found
 }
 
-// places lists the rule sets in a fixed order.
-func (t *trial) places() []rules.Place {
-	var list []rules.Place
+// variants lists the rule sets in a fixed order.
+func (t *trial) variants() []rules.Variant {
+	var list []rules.Variant
 	for _, b := range rules.Backends {
 		for _, f := range rules.Families {
-			if p := (rules.Place{Family: f, Backend: b}); t.sets[p] != nil {
+			if p := (rules.Variant{Family: f, Backend: b}); t.sets[p] != nil {
 				list = append(list, p)
 			}
 		}
@@ -138,9 +138,9 @@ func (t *trial) places() []rules.Place {
 
 // translateSource is the plan that inserts a rule into POSTROUTING where it
 // takes effect for a packet: at the end, or else in front.
-func (t *trial) translateSource(title string, p rules.Place, line string, packet evaluate.Packet, why string) (rules.Plan, bool) {
+func (t *trial) translateSource(title string, p rules.Variant, line string, packet evaluate.Packet, why string) (rules.Plan, bool) {
 	for _, at := range []int{0, 1} {
-		step, ok := t.insert(evaluate.RuleRef{Place: p, Table: "nat", Chain: "POSTROUTING", Position: at}, line, why)
+		step, ok := t.insert(evaluate.RuleRef{Variant: p, Table: "nat", Chain: "POSTROUTING", Position: at}, line, why)
 		if !ok {
 			return rules.Plan{}, false
 		}
@@ -162,8 +162,8 @@ func (t *trial) translateSource(title string, p rules.Place, line string, packet
 }
 
 // ruleOf is the rule at a place; false if there is none.
-func ruleOf(sets map[rules.Place]*rules.Ruleset, at evaluate.RuleRef) (*rules.Rule, bool) {
-	c, ok := sets[at.Place].Chain(at.Table, at.Chain)
+func ruleOf(sets map[rules.Variant]*rules.Ruleset, at evaluate.RuleRef) (*rules.Rule, bool) {
+	c, ok := sets[at.Variant].Chain(at.Table, at.Chain)
 	if !ok || at.Position < 1 || at.Position > len(c.Rules) {
 		return nil, false
 	}
@@ -191,7 +191,7 @@ func (t *trial) insert(at evaluate.RuleRef, line, why string) (rules.Step, bool)
 	if err != nil || r.Unparseable() != nil {
 		return rules.Step{}, false
 	}
-	set := t.sets[at.Place]
+	set := t.sets[at.Variant]
 	if set == nil {
 		return rules.Step{}, false
 	}
@@ -203,7 +203,7 @@ func (t *trial) insert(at evaluate.RuleRef, line, why string) (rules.Step, bool)
 // change begins a change of the rule that a reference names.
 func (t *trial) change(op rules.Op, r evaluate.RuleRef) rules.Change {
 	return rules.Change{
-		Op: op, Family: r.Family, Backend: r.Backend, Table: r.Table, Chain: r.Chain, At: r.Position, Program: t.sets[r.Place].Program(),
+		Op: op, Family: r.Family, Backend: r.Backend, Table: r.Table, Chain: r.Chain, At: r.Position, Program: t.sets[r.Variant].Program(),
 	}
 }
 

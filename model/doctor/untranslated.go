@@ -50,10 +50,10 @@ func checkUntranslated(x *Examination) []Finding {
 		Sentence: fmt.Sprintf("Packets from %s leave by %s with their private address as source, to which nobody on the Internet can reply: a rule that gives them this host's address is missing.", from, route.Out),
 	}
 	net, ok := x.netOf(from, f.Client().Addr())
-	if place, found2 := x.usual(rules.IPv4); ok && found2 {
+	if variant, found2 := x.usual(rules.IPv4); ok && found2 {
 		p := explain.FirstPacket(f)
 		p.In = from
-		found.Cure, _ = x.translateSource("Share the address of "+route.Out+" with "+net.Masked().String(), place,
+		found.Cure, _ = x.translateSource("Share the address of "+route.Out+" with "+net.Masked().String(), variant,
 			fmt.Sprintf("-A %%s -s %s -o %s -j MASQUERADE", net.Masked(), route.Out), p, "answers then come to this host, which hands them on")
 		if len(found.Cure.Steps) > 0 {
 			found.Cure.Steps = append(found.Cure.Steps, x.forget(c.first[:min(len(c.first), 50)])...)

@@ -79,7 +79,7 @@ const blastExamples = 5
 // BlastOf evaluates every way in and up to limit flows under the rules as they are
 // and as they would be. A million flows take about two seconds. Connections through this gateway
 // to SSH servers are found among all of the flows, also with a limit of 0; flows may be nil.
-func BlastOf(f *facts.Facts, before, after map[rules.Place]*rules.Ruleset, plan rules.Plan, flows *flow.Flows, limit int) Blast {
+func BlastOf(f *facts.Facts, before, after map[rules.Variant]*rules.Ruleset, plan rules.Plan, flows *flow.Flows, limit int) Blast {
 	var b Blast
 	if f == nil {
 		b.Own, b.OwnWhy = true, "it is not known yet who is connected to this host"
@@ -121,7 +121,7 @@ func BlastOf(f *facts.Facts, before, after map[rules.Place]*rules.Ruleset, plan 
 // behind. At most so many are returned; changed counts them all. The operator's own
 // connection is never among them. It looks at the whole table, a million flows in
 // about two seconds, and ends early with ctx.
-func KeptFlows(ctx context.Context, f *facts.Facts, before, after map[rules.Place]*rules.Ruleset, flows *flow.Flows, most int) (kept []flow.Flow, changed int) {
+func KeptFlows(ctx context.Context, f *facts.Facts, before, after map[rules.Variant]*rules.Ruleset, flows *flow.Flows, most int) (kept []flow.Flow, changed int) {
 	if f == nil || flows == nil {
 		return nil, 0
 	}
@@ -130,7 +130,7 @@ func KeptFlows(ctx context.Context, f *facts.Facts, before, after map[rules.Plac
 
 // StaleFlows are the live flows that the rules of today would translate otherwise,
 // however long ago they changed; for the rest see KeptFlows.
-func StaleFlows(ctx context.Context, f *facts.Facts, sets map[rules.Place]*rules.Ruleset, flows *flow.Flows, most int) (stale []flow.Flow, count int) {
+func StaleFlows(ctx context.Context, f *facts.Facts, sets map[rules.Variant]*rules.Ruleset, flows *flow.Flows, most int) (stale []flow.Flow, count int) {
 	return comparison{fresh: evaluatorOf(f, sets)}.gather(ctx, f, flows, most)
 }
 
@@ -184,7 +184,7 @@ func (t *comparison) changes(f *flow.Flow) bool {
 	return was.Confidence != Stale
 }
 
-func evaluatorOf(f *facts.Facts, sets map[rules.Place]*rules.Ruleset) *evaluate.Evaluator {
+func evaluatorOf(f *facts.Facts, sets map[rules.Variant]*rules.Ruleset) *evaluate.Evaluator {
 	var programs []*evaluate.Program
 	for _, s := range sets {
 		programs = append(programs, evaluate.Compile(s))

@@ -40,7 +40,7 @@ func TestRememberedExplanations(t *testing.T) {
 	for n := range number("NATTUI_CLASS_GATEWAYS", 60) {
 		facts := d.gateway()
 		text4, text6 := d.table(false), d.table(true)
-		sets := map[rules.Place]*rules.Ruleset{
+		sets := map[rules.Variant]*rules.Ruleset{
 			{}:                   readSet(t, rules.IPv4, text4),
 			{Family: rules.IPv6}: readSet(t, rules.IPv6, text6),
 		}
@@ -216,7 +216,7 @@ func BenchmarkExplain(b *testing.B) {
 	flows := officeFlows(1 << 16)
 	masked6 := sixFlows(1 << 16)
 	known.Addresses = append(known.Addresses, facts.Address{Link: "wan0", Prefix: netip.MustParsePrefix("2001:db8:1::1/64")}, facts.Address{Link: "lan0", Prefix: netip.MustParsePrefix("fd00::1/64")})
-	sets[rules.Place{Family: rules.IPv6}] = readSet(b, rules.IPv6, "*nat\n:POSTROUTING ACCEPT [0:0]\n-A POSTROUTING -s fd00::/64 -o wan0 -j MASQUERADE\nCOMMIT\n")
+	sets[rules.Variant{Family: rules.IPv6}] = readSet(b, rules.IPv6, "*nat\n:POSTROUTING ACCEPT [0:0]\n-A POSTROUTING -s fd00::/64 -o wan0 -j MASQUERADE\nCOMMIT\n")
 	for _, c := range []struct {
 		name  string
 		known bool

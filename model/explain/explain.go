@@ -141,7 +141,7 @@ func compareRefs(a, b evaluate.RuleRef) int {
 
 // SetRules begins to explain by other rules or another host; every flow counts as
 // not asked again.
-func (x *Explainer) SetRules(sets map[rules.Place]*rules.Ruleset, host evaluate.Host) {
+func (x *Explainer) SetRules(sets map[rules.Variant]*rules.Ruleset, host evaluate.Host) {
 	programs := make([]*evaluate.Program, 0, len(sets))
 	for _, s := range sets {
 		programs = append(programs, evaluate.Compile(s))

@@ -14,7 +14,7 @@ import (
 )
 
 // explainGateway is wan0 203.0.113.1 and lan0 192.168.0.1 with a few rules.
-func explainGateway(t testing.TB, extra string) (*facts.Facts, map[rules.Place]*rules.Ruleset) {
+func explainGateway(t testing.TB, extra string) (*facts.Facts, map[rules.Variant]*rules.Ruleset) {
 	t.Helper()
 	text := "*nat\n:PREROUTING ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n" +
 		"-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8080\n" + extra +
@@ -40,7 +40,7 @@ func explainGateway(t testing.TB, extra string) (*facts.Facts, map[rules.Place]*
 	f.PolicyRules = append([]facts.PolicyRule{{Family: rules.IPv4, Table: facts.TableLocal, SuppressPrefix: -1}}, f.PolicyRules...)
 	f.Settings.Forwarding4 = facts.SettingOn
 	f.Settings.All.RPFilter, f.Settings.Default.RPFilter = facts.RPFilterOff, facts.RPFilterOff
-	return f, map[rules.Place]*rules.Ruleset{{}: {Tables: tables}}
+	return f, map[rules.Variant]*rules.Ruleset{{}: {Tables: tables}}
 }
 
 func explainedFlow(id uint32, client, asked, served, seen string) flow.Flow {

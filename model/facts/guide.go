@@ -11,7 +11,7 @@ import (
 // GuideHost is the gateway as recipes want it: these facts, the tables as they
 // are, and the backend that new rules go to. flows may be nil; of them those that
 // are translated are told.
-func (f *Facts) GuideHost(sets map[rules.Place]*rules.Ruleset, backend rules.Backend, flows *flow.Flows) guide.Host {
+func (f *Facts) GuideHost(sets map[rules.Variant]*rules.Ruleset, backend rules.Backend, flows *flow.Flows) guide.Host {
 	h := guide.Host{
 		Sets: sets, Backend: backend, Kernel: f.Host(nil),
 		Forwards: func(family rules.Family) (on, known bool) {

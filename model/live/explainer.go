@@ -21,7 +21,7 @@ type Explainer struct {
 	flows  *flow.Flows
 
 	mu    sync.Mutex
-	sets  map[rules.Place]*rules.Ruleset
+	sets  map[rules.Variant]*rules.Ruleset
 	facts *facts.Facts
 	news  chan struct{} // other rules or facts
 	moves chan struct{} // flows have come or changed
@@ -40,7 +40,7 @@ func newExplainer(flows *flow.Flows) *Explainer {
 }
 
 // SetRules hears of the rule sets after they have changed.
-func (x *Explainer) SetRules(sets map[rules.Place]*rules.Ruleset) {
+func (x *Explainer) SetRules(sets map[rules.Variant]*rules.Ruleset) {
 	x.mu.Lock()
 	x.sets = sets
 	x.mu.Unlock()

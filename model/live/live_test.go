@@ -94,7 +94,7 @@ func TestFollow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.Explainer().SetRules(map[rules.Place]*rules.Ruleset{{}: {Tables: tables}})
+		s.Explainer().SetRules(map[rules.Variant]*rules.Ruleset{{}: {Tables: tables}})
 		synctest.Wait()
 		f := published()
 		if e := s.Explain(&f); e.Confidence != explain.NotAsked {

@@ -181,8 +181,8 @@ func TestTraceWords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	place := rules.Place{Family: rules.IPv4, Backend: rules.NFT}
-	sets := map[rules.Place]*rules.Ruleset{place: {Family: rules.IPv4, Backend: rules.NFT, Tables: tables}}
+	variant := rules.Variant{Family: rules.IPv4, Backend: rules.NFT}
+	sets := map[rules.Variant]*rules.Ruleset{variant: {Family: rules.IPv4, Backend: rules.NFT, Tables: tables}}
 	native := TraceHop{Family: "inet", Table: "corp", Chain: "in", Handle: 7, Verdict: "jump", To: "more"}
 	for _, test := range []struct {
 		hop            TraceHop
@@ -201,7 +201,7 @@ func TestTraceWords(t *testing.T) {
 	}
 
 	// The forecast knows the same rules.
-	evaluator := evaluate.NewEvaluator(evaluate.Host{}, evaluate.Compile(sets[place]))
+	evaluator := evaluate.NewEvaluator(evaluate.Host{}, evaluate.Compile(sets[variant]))
 	p := Traced{First: *traced(rules.TCP, "203.0.113.10:4000", "203.0.113.1:80"), Last: *traced(rules.TCP, "203.0.113.10:4000", "192.168.0.2:8080"), End: TraceForwarded}
 	p.First.In, p.Last.Out = "wan0", "lan0"
 	if said, agrees := p.Forecast(evaluator); !agrees {

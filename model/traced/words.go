@@ -20,7 +20,7 @@ func (h *TraceHop) Ref() (evaluate.RuleRef, bool) {
 	default:
 		return evaluate.RuleRef{}, false
 	}
-	ref := evaluate.RuleRef{Place: rules.Place{Family: family, Backend: rules.NFT}, Table: h.Table, Chain: h.Chain}
+	ref := evaluate.RuleRef{Variant: rules.Variant{Family: family, Backend: rules.NFT}, Table: h.Table, Chain: h.Chain}
 	if h.Kind == HopRule {
 		ref.Position = h.Position
 	}
@@ -28,12 +28,12 @@ func (h *TraceHop) Ref() (evaluate.RuleRef, bool) {
 }
 
 // Rule is the rule that was met, where it is one of iptables'.
-func (h *TraceHop) Rule(sets map[rules.Place]*rules.Ruleset) (*rules.Rule, bool) {
+func (h *TraceHop) Rule(sets map[rules.Variant]*rules.Ruleset) (*rules.Rule, bool) {
 	ref, ok := h.Ref()
 	if !ok || h.Kind != HopRule {
 		return nil, false
 	}
-	c, ok := sets[ref.Place].Chain(ref.Table, ref.Chain)
+	c, ok := sets[ref.Variant].Chain(ref.Table, ref.Chain)
 	if !ok || ref.Position > len(c.Rules) {
 		return nil, false
 	}
@@ -64,7 +64,7 @@ func (h *TraceHop) Where() string {
 }
 
 // What says what the hop did: the rule as match and outcome, or the policy.
-func (h *TraceHop) What(sets map[rules.Place]*rules.Ruleset) (match, outcome string) {
+func (h *TraceHop) What(sets map[rules.Variant]*rules.Ruleset) (match, outcome string) {
 	if r, ok := h.Rule(sets); ok {
 		outcome = r.Becomes()
 		switch k := r.Target.Kind; {

@@ -13,15 +13,15 @@ import (
 
 // Tables changes the rules.
 type Tables interface {
-	// Read takes a snapshot of one place.
-	Read(ctx context.Context, place rules.Place) (*rules.Ruleset, error)
+	// Read takes a snapshot of one variant.
+	Read(ctx context.Context, variant rules.Variant) (*rules.Ruleset, error)
 	// Apply makes the changes, all or none, and returns them as they were made. A
 	// *rules.Conflict says that the tables are not as expected. Changes returned
 	// together with an error were made, and are not what was intended.
 	Apply(ctx context.Context, changes []rules.Change) ([]rules.Change, error)
-	// Follow is Apply for changes of one place that are worked out from the tables
+	// Follow is Apply for changes of one variant that are worked out from the tables
 	// as they are, and again when they change in the meantime.
-	Follow(ctx context.Context, place rules.Place, plan func(now *rules.Ruleset) ([]rules.Change, error)) ([]rules.Change, error)
+	Follow(ctx context.Context, variant rules.Variant, plan func(now *rules.Ruleset) ([]rules.Change, error)) ([]rules.Change, error)
 	// Handles returns the snapshot with the handles of a chain's rules and the
 	// incarnation of its table, with no chain only the latter; as it is where they
 	// are not known.
@@ -171,11 +171,11 @@ const (
 	anewAttempts = 10
 )
 
-// sets are snapshots of places.
-type sets = map[rules.Place]*rules.Ruleset
+// sets are snapshots of variants.
+type sets = map[rules.Variant]*rules.Ruleset
 
 // source makes a plan for the tables as they are at a moment. About names the
-// places that are concerned.
+// variants that are concerned.
 type source struct {
 	about rules.Plan
 	plan  func(sets) (rules.Plan, error)
@@ -216,7 +216,7 @@ func (c *Committer) run(ctx context.Context, l *lock, j *journal, wanted source,
 		if !errors.As(err, &moved) || attempt >= anewAttempts && time.Since(began) > anewTime {
 			break
 		}
-		// A conflict at the second of several places can leave something of the first.
+		// A conflict at the second of several variants can leave something of the first.
 		if _, back := c.revert(context.WithoutCancel(ctx), l, e); back != nil {
 			break
 		}
@@ -288,19 +288,19 @@ func (c *Committer) setTimes(e *Entry, o Options) {
 	}
 }
 
-// read takes snapshots of the places that a plan changes.
+// read takes snapshots of the variants that a plan changes.
 func (c *Committer) read(ctx context.Context, plan rules.Plan) (sets, error) {
 	all := sets{}
 	for _, ch := range plan.Changes() {
-		place := rules.Place{Family: ch.Family, Backend: ch.Backend}
-		if all[place] != nil {
+		variant := rules.Variant{Family: ch.Family, Backend: ch.Backend}
+		if all[variant] != nil {
 			continue
 		}
-		s, err := c.kernel.Tables.Read(ctx, place)
+		s, err := c.kernel.Tables.Read(ctx, variant)
 		if err != nil {
 			return nil, err
 		}
-		all[place] = s
+		all[variant] = s
 	}
 	return all, nil
 }
@@ -339,15 +339,15 @@ func (c *Committer) make(ctx context.Context, e *Entry, d drawing, wanted source
 	return nil
 }
 
-// change changes the tables. What is at one place only is worked out again whenever
-// others change that place in the meantime; it is in d.before then as it was in the end.
+// change changes the tables. What is at one variant only is worked out again whenever
+// others change that variant in the meantime; it is in d.before then as it was in the end.
 func (c *Committer) change(ctx context.Context, d drawing, wanted source) ([]rules.Change, error) {
 	if len(d.before) != 1 {
 		return c.kernel.Tables.Apply(ctx, d.asked)
 	}
-	for place := range d.before {
-		return c.kernel.Tables.Follow(ctx, place, func(now *rules.Ruleset) ([]rules.Change, error) {
-			d.before[place] = now
+	for variant := range d.before {
+		return c.kernel.Tables.Follow(ctx, variant, func(now *rules.Ruleset) ([]rules.Change, error) {
+			d.before[variant] = now
 			plan, err := wanted.plan(d.before)
 			return plan.Changes(), err
 		})
@@ -380,17 +380,17 @@ func (e *Entry) complete(made []rules.Change, before sets) {
 // told is the sets with handles in the chains where a rule of the plan has an equal.
 func (c *Committer) told(ctx context.Context, p rules.Plan, all sets) sets {
 	next := sets{}
-	for place, s := range all {
-		next[place] = s
+	for variant, s := range all {
+		next[variant] = s
 	}
 	for _, ch := range p.Changes() {
-		place := rules.Place{Family: ch.Family, Backend: ch.Backend}
-		s := next[place]
+		variant := rules.Variant{Family: ch.Family, Backend: ch.Backend}
+		s := next[variant]
 		list := listOf(s, ch)
-		if place.Backend != rules.NFT || len(list) == 0 || list[0].Handle != 0 || ch.Rule.IsZero() || countOf(list, ch.Rule.InChain(ch.Chain)) == 0 {
+		if variant.Backend != rules.NFT || len(list) == 0 || list[0].Handle != 0 || ch.Rule.IsZero() || countOf(list, ch.Rule.InChain(ch.Chain)) == 0 {
 			continue
 		}
-		next[place] = c.kernel.Tables.Handles(ctx, s, ch.Table, ch.Chain)
+		next[variant] = c.kernel.Tables.Handles(ctx, s, ch.Table, ch.Chain)
 	}
 	return next
 }

@@ -49,7 +49,7 @@ func exit(err error) {
 // order is what a maker is told to do.
 type order struct {
 	Lines   []string // rules of the plan, each with its table in front
-	Place   rules.Place
+	Variant rules.Variant
 	Setting string // value of net.ipv4.ip_forward, "" leaves it
 	Confirm time.Duration
 	For     time.Duration
@@ -89,7 +89,7 @@ func maker() error {
 func (o order) plan() rules.Plan {
 	p := rules.Plan{Title: "Test."}
 	for _, line := range o.Lines {
-		p.Steps = append(p.Steps, rules.StepOf(insertion(o.Place, line)))
+		p.Steps = append(p.Steps, rules.StepOf(insertion(o.Variant, line)))
 	}
 	if o.Setting != "" {
 		p.Steps = append(p.Steps, rules.Step{Sysctl: &rules.Sysctl{Name: "net.ipv4.ip_forward", Value: o.Setting}})
@@ -98,7 +98,7 @@ func (o order) plan() rules.Plan {
 }
 
 // insertion reads "TABLE -A CHAIN …" as a change that appends the rule.
-func insertion(at rules.Place, line string) rules.Change {
+func insertion(at rules.Variant, line string) rules.Change {
 	table, spec, _ := strings.Cut(line, " ")
 	r, err := rules.Parse(spec)
 	if err != nil {
@@ -142,17 +142,17 @@ func guardCommand() []string {
 	return []string{"/usr/bin/env", roleVariable + "=guard", self}
 }
 
-var places = []rules.Place{
+var variants = []rules.Variant{
 	{Family: rules.IPv4, Backend: rules.NFT},
 	{Family: rules.IPv6, Backend: rules.NFT},
 	{Family: rules.IPv4, Backend: rules.Legacy},
 	{Family: rules.IPv6, Backend: rules.Legacy},
 }
 
-// gateway is a gateway in namespaces of its own, at one place.
+// gateway is a gateway in namespaces of its own, at one variant.
 type gateway struct {
 	*testing.T
-	at     rules.Place
+	at     rules.Variant
 	tables *iptables.Host
 	dir    string
 	c      *commit.Committer
@@ -166,40 +166,40 @@ func long(t *testing.T) {
 	}
 }
 
-// everywhere runs a test on a gateway at each place, in short mode at one: what differs is in package iptables.
+// everywhere runs a test on a gateway at each variant, in short mode at one: what differs is in package iptables.
 func everywhere(t *testing.T, test func(g *gateway)) {
 	t.Helper()
-	all := places
+	all := variants
 	if testing.Short() {
-		all = places[:1]
+		all = variants[:1]
 	}
-	for _, place := range all {
-		t.Run(place.Family.String()+"-"+place.Backend.String(), func(t *testing.T) {
+	for _, variant := range all {
+		t.Run(variant.Family.String()+"-"+variant.Backend.String(), func(t *testing.T) {
 			if lab.Isolate(t) {
 				return
 			}
-			test(newGateway(t, place))
+			test(newGateway(t, variant))
 		})
 	}
 }
 
-// somewhere runs a test at the place where most rules are.
+// somewhere runs a test at the variant where most rules are.
 func somewhere(t *testing.T, test func(g *gateway)) {
 	t.Helper()
 	if lab.Isolate(t) {
 		return
 	}
-	test(newGateway(t, places[0]))
+	test(newGateway(t, variants[0]))
 }
 
-func newGateway(t *testing.T, at rules.Place) *gateway {
+func newGateway(t *testing.T, at rules.Variant) *gateway {
 	t.Helper()
 	h, err := iptables.Open(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, a := range h.Absent() {
-		if a.Place == at {
+		if a.Variant == at {
 			t.Skip(a)
 		}
 	}
@@ -249,7 +249,7 @@ func (g *gateway) seed() {
 	}
 }
 
-// state prints every table of the place, without counters, and the setting.
+// state prints every table of the variant, without counters, and the setting.
 func (g *gateway) state() string {
 	g.Helper()
 	s, err := g.tables.Read(context.Background(), g.at)
@@ -284,7 +284,7 @@ func (g *gateway) same(what, got, want string) {
 // order is a change of two tables and a setting. The kernel prints the second rule
 // differently from how it is written.
 func (g *gateway) order() order {
-	return order{Place: g.at, Setting: flipped(g.T), Lines: []string{
+	return order{Variant: g.at, Setting: flipped(g.T), Lines: []string{
 		"nat -A PREROUTING -s " + g.addr(9) + " -j ACCEPT",
 		"filter -A FORWARD -s " + g.addr(9) + " -m limit --limit 120/minute -j ACCEPT",
 	}}

@@ -44,13 +44,13 @@ func (j *journal) follows(r record, line []byte) bool {
 
 // doubt says why it cannot be known what is open in a journal that was read to its
 // end; "" where it can.
-func (s *Store) doubt(j *journal, h *head, at place) string {
+func (s *Store) doubt(j *journal, h *head, at fileStamp) string {
 	switch {
 	case h == nil || j.last.N > h.Last.N:
 		return ""
 	case j.last.N < h.Last.N || j.last.Sum != h.Last.Sum:
 		return doubtOlder
-	case h.Place == at:
+	case h.File == at:
 		return ""
 	}
 	// This process has seen the journal with these records: whatever was done to the

@@ -75,8 +75,8 @@ func TestFlippedBits(t *testing.T) {
 	}
 	h := s.readHead()
 	intact := parseJournal(whole)
-	if open := openIn(intact); len(open) != 1 || !open["5"] || s.doubt(intact, h, h.Place) != "" {
-		t.Fatalf("open in the intact journal: %v, %q", open, s.doubt(intact, h, h.Place))
+	if open := openIn(intact); len(open) != 1 || !open["5"] || s.doubt(intact, h, h.File) != "" {
+		t.Fatalf("open in the intact journal: %v, %q", open, s.doubt(intact, h, h.File))
 	}
 	s.known.Store(nil)
 	flips, doubted := 0, 0
@@ -84,7 +84,7 @@ func TestFlippedBits(t *testing.T) {
 		for bit := range 8 {
 			whole[i] ^= 1 << bit
 			j := parseJournal(whole)
-			j.doubtAll(s.doubt(j, h, h.Place))
+			j.doubtAll(s.doubt(j, h, h.File))
 			j.giveWay()
 			for id := range openIn(j) {
 				if id != "5" {
@@ -183,13 +183,13 @@ func TestOldRecords(t *testing.T) {
 // file system's clock may be as coarse as a second, and under qemu's user mode it is.
 func awaitTick(t *testing.T, path string) {
 	t.Helper()
-	times := func(path string) place {
+	times := func(path string) fileStamp {
 		file, err := os.Open(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer file.Close()
-		return placeOf(file)
+		return stampOf(file)
 	}
 	written, probe := times(path), filepath.Join(t.TempDir(), "probe")
 	for overwrite(t, probe, nil); times(probe).Change <= written.Change; time.Sleep(time.Millisecond) {

@@ -26,9 +26,9 @@ func (d Drift) None() bool { return len(d.Running)+len(d.Saved)+len(d.Order) == 
 
 // Drifted is one difference.
 type Drifted struct {
-	Place rules.Place
-	Table string
-	Chain string
+	Variant rules.Variant
+	Table   string
+	Chain   string
 	// Line is the rule, or ":CHAIN POLICY"; "" in Drift.Order.
 	Line string
 }
@@ -44,8 +44,8 @@ func (c *Committer) Drift(o SaveOptions) (Drift, error) {
 		return Drift{}, err
 	}
 	d := Drift{Method: plan.Method, Notes: plan.Notes, Nothing: true}
-	for _, place := range placesIn(o.Sets) {
-		path, ok := where.path(place, o.Standby)
+	for _, variant := range variantsIn(o.Sets) {
+		path, ok := where.path(variant, o.Standby)
 		if !ok {
 			continue
 		}
@@ -57,7 +57,7 @@ func (c *Committer) Drift(o SaveOptions) (Drift, error) {
 		d.Nothing = d.Nothing && !file.Existed
 		running, err := rules.Read(bytes.NewReader(file.New))
 		if err != nil {
-			return d, fmt.Errorf("compare the rules of %s: %w", place, err)
+			return d, fmt.Errorf("compare the rules of %s: %w", variant, err)
 		}
 		saved, err := rules.Read(bytes.NewReader(file.Old))
 		if err != nil {
@@ -65,24 +65,24 @@ func (c *Committer) Drift(o SaveOptions) (Drift, error) {
 		}
 		// What others had made when somebody saved everything is theirs all the same.
 		saved, _, _ = ownTables(&rules.Ruleset{Tables: saved}, nil)
-		d.compare(place, running, saved)
+		d.compare(variant, running, saved)
 	}
 	return d, nil
 }
 
-func (d *Drift) compare(place rules.Place, running, saved []rules.Table) {
+func (d *Drift) compare(variant rules.Variant, running, saved []rules.Table) {
 	a, b := chainsOf(running), chainsOf(saved)
 	for _, key := range keysOf(running, saved) {
 		now, kept := a[key], b[key]
 		extra, lacking := without(now, kept), without(kept, now)
 		for _, line := range extra {
-			d.Running = append(d.Running, Drifted{place, key.table, key.chain, line})
+			d.Running = append(d.Running, Drifted{variant, key.table, key.chain, line})
 		}
 		for _, line := range lacking {
-			d.Saved = append(d.Saved, Drifted{place, key.table, key.chain, line})
+			d.Saved = append(d.Saved, Drifted{variant, key.table, key.chain, line})
 		}
 		if len(extra)+len(lacking) == 0 && !slices.Equal(now, kept) {
-			d.Order = append(d.Order, Drifted{Place: place, Table: key.table, Chain: key.chain})
+			d.Order = append(d.Order, Drifted{Variant: variant, Table: key.table, Chain: key.chain})
 		}
 	}
 }

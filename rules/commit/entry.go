@@ -106,7 +106,7 @@ func (e *Entry) FromHere() bool {
 // Return is the change that brings back, in the sets as they are now, the rule
 // that a park entry has put away: where it comes to stand. It is false where it
 // would not.
-func (e *Entry) Return(now map[rules.Place]*rules.Ruleset) (rules.Change, bool) {
+func (e *Entry) Return(now map[rules.Variant]*rules.Ruleset) (rules.Change, bool) {
 	back, _ := wayBack(e.Plan, e.marks, now)
 	if e.Kind != KindPark || len(back) != 1 {
 		return rules.Change{}, false

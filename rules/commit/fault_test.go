@@ -232,7 +232,7 @@ func TestRollbackEndedAtEveryStep(t *testing.T) {
 	})
 }
 
-// kills is how many processes TestKilledAtRandom ends at each place: some, or as
+// kills is how many processes TestKilledAtRandom ends at each variant: some, or as
 // many as NATTUI_KILLS says for the figures in docs/reliability.md.
 func kills(t *testing.T) int {
 	text := os.Getenv("NATTUI_KILLS")

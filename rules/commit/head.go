@@ -20,27 +20,27 @@ type link struct {
 // beginning is what the first record of a file names in place of one before it.
 const beginning = "begin"
 
-// place is which file the journal is, and when anything about it was last changed
+// fileStamp is which file the journal is, and when anything about it was last changed
 // (st_ctime, which nobody can set): a file that was put back from a backup is
 // another one, or was changed later than nattui last wrote it.
-type place struct {
+type fileStamp struct {
 	Inode  uint64 `json:"inode"`
 	Change int64  `json:"ctime"` // nanoseconds
 }
 
-func placeOf(file *os.File) place {
+func stampOf(file *os.File) fileStamp {
 	var stat unix.Stat_t
 	if unix.Fstat(int(file.Fd()), &stat) != nil {
-		return place{}
+		return fileStamp{}
 	}
-	return place{stat.Ino, unix.TimespecToNsec(stat.Ctim)}
+	return fileStamp{stat.Ino, unix.TimespecToNsec(stat.Ctim)}
 }
 
 // head tells which record was the last one written, in a file beside the journal. It
 // is written after the record, so that a crash leaves it one behind at most.
 type head struct {
-	Last  link  `json:"last"`
-	Place place `json:"file"`
+	Last link      `json:"last"`
+	File fileStamp `json:"file"`
 }
 
 const headName = "journal.head"
@@ -68,7 +68,7 @@ func (s *Store) readHead() *head {
 
 // writeHead notes the last record. Where that fails, the head stays behind, which
 // tells less and nothing that is wrong.
-func (s *Store) writeHead(last link, at place) {
+func (s *Store) writeHead(last link, at fileStamp) {
 	body, err := json.Marshal(head{last, at})
 	if err != nil {
 		return
@@ -93,7 +93,7 @@ func (s *Store) noteHead(last link) {
 	}
 	defer file.Close()
 	s.known.Store(&last)
-	s.writeHead(last, placeOf(file))
+	s.writeHead(last, stampOf(file))
 }
 
 // lastRecord is the record that the next one comes after: the journal's last, or
@@ -101,9 +101,9 @@ func (s *Store) noteHead(last link) {
 func (s *Store) lastRecord() (link, error) {
 	h := s.readHead()
 	if file, err := s.open(journalName, os.O_RDONLY); err == nil {
-		at := placeOf(file)
+		at := stampOf(file)
 		file.Close()
-		if h != nil && h.Place == at {
+		if h != nil && h.File == at {
 			return h.Last, nil
 		}
 	}

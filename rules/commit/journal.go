@@ -106,20 +106,20 @@ func (s *Store) readJournal(held bool) (*journal, error) {
 }
 
 // readLines reads the journal's file.
-func (s *Store) readLines() (*journal, place, error) {
+func (s *Store) readLines() (*journal, fileStamp, error) {
 	file, err := s.open(journalName, os.O_RDONLY)
 	if missing(err) {
-		return &journal{byID: map[string]*Entry{}}, place{}, nil
+		return &journal{byID: map[string]*Entry{}}, fileStamp{}, nil
 	}
 	if err != nil {
-		return nil, place{}, fmt.Errorf("read the journal: %w", err)
+		return nil, fileStamp{}, fmt.Errorf("read the journal: %w", err)
 	}
 	defer file.Close()
 	var all bytes.Buffer
 	if _, err := all.ReadFrom(file); err != nil {
-		return nil, place{}, fmt.Errorf("read the journal: %w", err)
+		return nil, fileStamp{}, fmt.Errorf("read the journal: %w", err)
 	}
-	return parseJournal(all.Bytes()), placeOf(file), nil
+	return parseJournal(all.Bytes()), stampOf(file), nil
 }
 
 func parseJournal(all []byte) *journal {
@@ -218,7 +218,7 @@ func (s *Store) append(r record) error {
 		return fmt.Errorf("write the journal %s: %w", s.path(journalName), err)
 	}
 	s.known.Store(&next)
-	s.writeHead(next, placeOf(file))
+	s.writeHead(next, stampOf(file))
 	return nil
 }
 

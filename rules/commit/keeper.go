@@ -103,17 +103,17 @@ func (k *keeper) openrcFiles(root string) {
 	}
 }
 
-// path is the file that a place's rules are kept in; false where they cannot be.
-func (k keeper) path(place rules.Place, standby rules.Backend) (string, bool) {
+// path is the file that a variant's rules are kept in; false where they cannot be.
+func (k keeper) path(variant rules.Variant, standby rules.Backend) (string, bool) {
 	if k.files[0] == "" {
-		return fmt.Sprintf("%s/%s.%s", ownDirectory, place.Family, place.Backend), true
+		return fmt.Sprintf("%s/%s.%s", ownDirectory, variant.Family, variant.Backend), true
 	}
-	return k.files[place.Family], place.Backend == standby
+	return k.files[variant.Family], variant.Backend == standby
 }
 
 // extra are the files apart from the rules: a script that restores them, and what
 // has it run.
-func (k keeper) extra(own map[rules.Place][]rules.Table, o SaveOptions) []File {
+func (k keeper) extra(own map[rules.Variant][]rules.Table, o SaveOptions) []File {
 	if k.files[0] != "" {
 		return nil
 	}
@@ -131,20 +131,20 @@ func (k keeper) extra(own map[rules.Place][]rules.Table, o SaveOptions) []File {
 	return files
 }
 
-// restoreScript runs the restore program of each place that has rules. It adds
+// restoreScript runs the restore program of each variant that has rules. It adds
 // them to what is there, and only once after a start of the kernel.
-func restoreScript(own map[rules.Place][]rules.Table, o SaveOptions) string {
+func restoreScript(own map[rules.Variant][]rules.Table, o SaveOptions) string {
 	var b strings.Builder
 	b.WriteString("#!/bin/sh\n# Saved by nattui: restores the administrator's own rules at boot.\n" +
 		"# Rules that other programs added are kept.\n" +
 		"done=/run/nattui.restored\n[ -e \"$done\" ] && exit 0\nstatus=0\n")
 	for _, b4 := range rules.Backends {
 		for _, f := range rules.Families {
-			place := rules.Place{Family: f, Backend: b4}
-			if len(own[place]) == 0 {
+			variant := rules.Variant{Family: f, Backend: b4}
+			if len(own[variant]) == 0 {
 				continue
 			}
-			program := o.Programs[place]
+			program := o.Programs[variant]
 			if program == "" {
 				program = f.Command() + "-" + b4.String() + "-restore"
 			}

@@ -120,7 +120,7 @@ func TestKilledAtTheCommit(t *testing.T) {
 		return
 	}
 	k := newKiller(t)
-	for _, at := range places[:2] { // those of nft
+	for _, at := range variants[:2] { // those of nft
 		g := newGateway(t, at)
 		g.twins()
 		old := g.state()

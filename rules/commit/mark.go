@@ -34,25 +34,25 @@ func marksOf(p rules.Plan, all sets) ([]mark, error) {
 	now := sets{}
 	var marks []mark
 	for _, c := range p.Changes() {
-		place := rules.Place{Family: c.Family, Backend: c.Backend}
-		before := now[place]
+		variant := rules.Variant{Family: c.Family, Backend: c.Backend}
+		before := now[variant]
 		if before == nil {
-			before = setOf(all, place)
+			before = setOf(all, variant)
 		}
 		after, err := c.Apply(before)
 		if err != nil {
 			return nil, err
 		}
-		marks, now[place] = append(marks, markOf(c, before, after)), after
+		marks, now[variant] = append(marks, markOf(c, before, after)), after
 	}
 	return marks, nil
 }
 
-func setOf(all sets, place rules.Place) *rules.Ruleset {
-	if s := all[place]; s != nil {
+func setOf(all sets, variant rules.Variant) *rules.Ruleset {
+	if s := all[variant]; s != nil {
 		return s
 	}
-	return &rules.Ruleset{Family: place.Family, Backend: place.Backend}
+	return &rules.Ruleset{Family: variant.Family, Backend: variant.Backend}
 }
 
 func markOf(c rules.Change, before, after *rules.Ruleset) mark {
@@ -171,10 +171,10 @@ func wayBack(p rules.Plan, marks []mark, all sets) (back []rules.Change, notes [
 	changes := p.Changes()
 	now := sets{}
 	for i, c := range slices.Backward(changes) {
-		place := rules.Place{Family: c.Family, Backend: c.Backend}
-		set := now[place]
+		variant := rules.Variant{Family: c.Family, Backend: c.Backend}
+		set := now[variant]
 		if set == nil {
-			set = setOf(all, place)
+			set = setOf(all, variant)
 		}
 		var m mark
 		if i < len(marks) {
@@ -192,7 +192,7 @@ func wayBack(p rules.Plan, marks []mark, all sets) (back []rules.Change, notes [
 			notes = append(notes, fmt.Sprintf("left as it is: %s (%v)", firstCommand(*inv), err))
 			continue
 		}
-		back, now[place] = append(back, *inv), next
+		back, now[variant] = append(back, *inv), next
 	}
 	return back, notes
 }

@@ -14,10 +14,10 @@ import (
 // directory: what one has noted, the others do not.
 type Observer struct {
 	c    *Committer
-	seen map[rules.Place]sight
+	seen map[rules.Variant]sight
 }
 
-// sight is what a place was like, and how much of the journal there was then.
+// sight is what a variant was like, and how much of the journal there was then.
 type sight struct {
 	rules   *rules.Ruleset
 	records int
@@ -29,13 +29,13 @@ const mostNoted = 200
 
 // Observer makes one that has seen nothing yet.
 func (c *Committer) Observer() *Observer {
-	return &Observer{c, map[rules.Place]sight{}}
+	return &Observer{c, map[rules.Variant]sight{}}
 }
 
-// Look reads a place and notes what is other than at the last look and was not
+// Look reads a variant and notes what is other than at the last look and was not
 // done with nattui, as one entry by the programs named, which may be none. The
 // first look notes nothing. Where nothing is to be noted, the entry is zero.
-func (o *Observer) Look(ctx context.Context, place rules.Place, by ...string) (Entry, error) {
+func (o *Observer) Look(ctx context.Context, variant rules.Variant, by ...string) (Entry, error) {
 	// With the lock held, no nattui is changing anything, and the journal tells of
 	// every change that one has made.
 	l, err := o.c.store.acquire(ctx)
@@ -47,16 +47,16 @@ func (o *Observer) Look(ctx context.Context, place rules.Place, by ...string) (E
 	if err != nil {
 		return Entry{}, err
 	}
-	now, err := o.c.kernel.Tables.Read(ctx, place)
+	now, err := o.c.kernel.Tables.Read(ctx, variant)
 	if err != nil {
 		return Entry{}, err
 	}
-	last, known := o.seen[place]
-	o.seen[place] = sight{now, j.records}
+	last, known := o.seen[variant]
+	o.seen[variant] = sight{now, j.records}
 	if !known {
 		return Entry{}, nil
 	}
-	before := withOurs(last.rules, now, j.since(last.records, place))
+	before := withOurs(last.rules, now, j.since(last.records, variant))
 	plan := rules.Difference(before, now)
 	if len(plan.Steps) == 0 {
 		return Entry{}, nil
@@ -64,15 +64,15 @@ func (o *Observer) Look(ctx context.Context, place rules.Place, by ...string) (E
 	e := &Entry{ID: j.next(), Kind: KindOutside, At: o.c.clock.Now(), By: programs(by), State: Applied, begun: in(o.c.clock, 0)}
 	e.made = e.begun
 	e.Plan = plan
-	if e.Plan.Title = titleOf(plan, place); len(plan.Steps) > mostNoted {
+	if e.Plan.Title = titleOf(plan, variant); len(plan.Steps) > mostNoted {
 		e.Plan.Steps = nil
-	} else if e.marks, err = marksOf(plan, sets{place: before}); err != nil {
+	} else if e.marks, err = marksOf(plan, sets{variant: before}); err != nil {
 		return Entry{}, err
 	}
 	if err := o.c.store.append(recordOf(e)); err != nil {
 		return Entry{}, err
 	}
-	o.seen[place] = sight{now, j.records + 1}
+	o.seen[variant] = sight{now, j.records + 1}
 	o.c.log.write(e)
 	return *e, nil
 }
@@ -96,7 +96,7 @@ func programs(by []string) string {
 }
 
 // titleOf is a plan in one line.
-func titleOf(p rules.Plan, place rules.Place) string {
+func titleOf(p rules.Plan, variant rules.Variant) string {
 	changes := p.Changes()
 	if len(changes) == 1 {
 		return changes[0].Sentence()
@@ -122,7 +122,7 @@ func titleOf(p rules.Plan, place rules.Place) string {
 	if len(chains) > 3 {
 		where = fmt.Sprintf("%s and %d more chains", strings.Join(chains[:2], ", "), len(chains)-2)
 	}
-	return fmt.Sprintf("%s %s: %s.", place, where, strings.Join(parts, ", "))
+	return fmt.Sprintf("%s %s: %s.", variant, where, strings.Join(parts, ", "))
 }
 
 // line is a line that came or went, or a chain or a policy that did.
@@ -134,7 +134,7 @@ type line struct {
 // since counts the lines that entries told of since then may have added or taken.
 // An entry may have been made and rolled back in the meantime, so each counts for
 // both directions.
-func (j *journal) since(records int, place rules.Place) map[line]int {
+func (j *journal) since(records int, variant rules.Variant) map[line]int {
 	if records > j.records {
 		records = 0 // rotated in the meantime
 	}
@@ -144,7 +144,7 @@ func (j *journal) since(records int, place rules.Place) map[line]int {
 			continue
 		}
 		for _, c := range e.Plan.Changes() {
-			if (rules.Place{Family: c.Family, Backend: c.Backend}) != place {
+			if (rules.Variant{Family: c.Family, Backend: c.Backend}) != variant {
 				continue
 			}
 			for _, l := range linesOf(c) {

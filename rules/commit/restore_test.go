@@ -34,12 +34,12 @@ var oddities = []odd{
 }
 
 // odditiesFor are all of them for the changes that most are, and for the others at
-// each place a third, another one for each.
+// each variant a third, another one for each.
 func (g *gateway) odditiesFor(change string) []odd {
 	if change == "add" || change == "two tables" {
 		return oddities
 	}
-	n := (len(change) + slices.Index(places, g.at)) % 3
+	n := (len(change) + slices.Index(variants, g.at)) % 3
 	return []odd{oddities[n], oddities[3+n]}
 }
 

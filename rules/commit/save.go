@@ -15,15 +15,15 @@ import (
 
 // SaveOptions say what is known of the host, and for whom rules are kept.
 type SaveOptions struct {
-	// Sets are the running rules, by place; Standby is the backend that the plain
+	// Sets are the running rules, by variant; Standby is the backend that the plain
 	// programs serve, and so what restores them at boot.
-	Sets    map[rules.Place]*rules.Ruleset
+	Sets    map[rules.Variant]*rules.Ruleset
 	Standby rules.Backend
 	// Managers are the programs on this host that make rules by themselves, by the
 	// names that rules.OwnerOf uses.
 	Managers []string
-	// Programs are the restore programs of the places, as absolute paths.
-	Programs map[rules.Place]string
+	// Programs are the restore programs of the variants, as absolute paths.
+	Programs map[rules.Variant]string
 	// By and From are for the journal.
 	By, From string
 }
@@ -37,7 +37,7 @@ type Saving struct {
 	// Kept counts rules; Left counts those of other programs by their owner.
 	Kept int
 	Left map[string]int
-	// Notes are what somebody should know: places that cannot be kept, managers
+	// Notes are what somebody should know: variants that cannot be kept, managers
 	// that own a part, a step that is left to do.
 	Notes []string
 }
@@ -68,21 +68,21 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 	}
 	out := Saving{Method: where.method, Left: map[string]int{}}
 	out.Notes = append(out.Notes, where.notes...)
-	own := map[rules.Place][]rules.Table{}
-	for _, place := range placesIn(o.Sets) {
-		tables, kept, left := ownTables(o.Sets[place], temporary[place])
+	own := map[rules.Variant][]rules.Table{}
+	for _, variant := range variantsIn(o.Sets) {
+		tables, kept, left := ownTables(o.Sets[variant], temporary[variant])
 		for owner, n := range left {
 			out.Left[owner] += n
 		}
-		path, ok := where.path(place, o.Standby)
+		path, ok := where.path(variant, o.Standby)
 		if !ok {
 			if kept > 0 {
-				out.Notes = append(out.Notes, fmt.Sprintf("not saved: %s of %s; %s restores those of %s only", rules.Plural(kept, "rule"), place, where.method, o.Standby))
+				out.Notes = append(out.Notes, fmt.Sprintf("not saved: %s of %s; %s restores those of %s only", rules.Plural(kept, "rule"), variant, where.method, o.Standby))
 			}
 			continue
 		}
 		out.Kept += kept
-		own[place] = tables
+		own[variant] = tables
 		if err := out.add(c.root, path, savedText(tables), 0o600, false, kept > 0); err != nil {
 			return Saving{}, err
 		}
@@ -270,25 +270,25 @@ func (f File) write(root string, text []byte, remove bool) error {
 	return os.Symlink(string(text), path)
 }
 
-// temporary are the lines, by place, of rules that end by themselves, as
+// temporary are the lines, by variant, of rules that end by themselves, as
 // "table line".
-func (s *Store) temporary() (map[rules.Place]map[string]int, error) {
+func (s *Store) temporary() (map[rules.Variant]map[string]int, error) {
 	j, err := s.readJournal(false)
 	if err != nil {
 		return nil, err
 	}
-	all := map[rules.Place]map[string]int{}
+	all := map[rules.Variant]map[string]int{}
 	for _, e := range j.entries {
 		if !e.temporary() {
 			continue
 		}
 		for _, c := range e.Plan.Changes() {
-			place := rules.Place{Family: c.Family, Backend: c.Backend}
+			variant := rules.Variant{Family: c.Family, Backend: c.Backend}
 			if c.Op == rules.Insert {
-				if all[place] == nil {
-					all[place] = map[string]int{}
+				if all[variant] == nil {
+					all[variant] = map[string]int{}
 				}
-				all[place][c.Table+" "+c.Rule.InChain(c.Chain).String()]++
+				all[variant][c.Table+" "+c.Rule.InChain(c.Chain).String()]++
 			}
 		}
 	}
@@ -389,14 +389,14 @@ func managerNotes(managers []string, where keeper) []string {
 	return notes
 }
 
-func placesIn(all map[rules.Place]*rules.Ruleset) []rules.Place {
-	var places []rules.Place
+func variantsIn(all map[rules.Variant]*rules.Ruleset) []rules.Variant {
+	var variants []rules.Variant
 	for _, b := range rules.Backends {
 		for _, f := range rules.Families {
-			if p := (rules.Place{Family: f, Backend: b}); all[p] != nil {
-				places = append(places, p)
+			if p := (rules.Variant{Family: f, Backend: b}); all[p] != nil {
+				variants = append(variants, p)
 			}
 		}
 	}
-	return places
+	return variants
 }

@@ -56,7 +56,7 @@ type booting struct {
 // onHost runs a test on a host that has the files.
 func onHost(t *testing.T, files []string, test func(b *booting)) {
 	t.Helper()
-	for _, at := range []rules.Place{places[0], places[2]} {
+	for _, at := range []rules.Variant{variants[0], variants[2]} {
 		t.Run(at.Backend.String(), func(t *testing.T) {
 			if lab.Isolate(t) {
 				return
@@ -93,9 +93,9 @@ func (b *booting) options(managers ...string) commit.SaveOptions {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for place := range all {
-		if place != b.at {
-			delete(all, place)
+	for variant := range all {
+		if variant != b.at {
+			delete(all, variant)
 		}
 	}
 	return commit.SaveOptions{Sets: all, Standby: b.at.Backend, Managers: managers}
@@ -350,7 +350,7 @@ func TestWhatElseIsKept(t *testing.T) {
 		b.load(ours)
 		flip := flipped(b.T)
 		b.run(rules.Plan{Title: "Test.", Steps: []rules.Step{{Sysctl: &rules.Sysctl{Name: "net.ipv4.ip_forward", Value: flip}}}}, commit.Options{})
-		b.run(order{Place: b.at, Lines: []string{"nat -A PREROUTING -s 10.7.7.7/32 -j ACCEPT"}}.plan(), commit.Options{For: time.Hour})
+		b.run(order{Variant: b.at, Lines: []string{"nat -A PREROUTING -s 10.7.7.7/32 -j ACCEPT"}}.plan(), commit.Options{For: time.Hour})
 		b.save()
 		if text := b.file("/etc/iptables/rules.v4"); strings.Contains(text, "10.7.7.7") || !strings.Contains(text, "MASQUERADE") {
 			b.Errorf("the rules kept are\n%s", text)
@@ -420,9 +420,9 @@ func TestKeepers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			place := rules.Place{Family: rules.IPv4, Backend: rules.NFT}
+			variant := rules.Variant{Family: rules.IPv4, Backend: rules.NFT}
 			_, saving, err := c.Save(context.Background(), commit.SaveOptions{
-				Sets: map[rules.Place]*rules.Ruleset{place: {Family: place.Family, Backend: place.Backend, Tables: tables}}, Standby: rules.NFT,
+				Sets: map[rules.Variant]*rules.Ruleset{variant: {Family: variant.Family, Backend: variant.Backend, Tables: tables}}, Standby: rules.NFT,
 			})
 			if err != nil {
 				t.Fatal(err)

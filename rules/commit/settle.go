@@ -142,8 +142,8 @@ func (c *Committer) revert(ctx context.Context, l *lock, e *Entry) (notes []stri
 }
 
 func (c *Committer) revertRules(ctx context.Context, e *Entry) (notes []string, err error) {
-	for _, place := range slices.Backward(placesOfPlan(e.Plan)) {
-		more, err := c.revertAt(ctx, e, place)
+	for _, variant := range slices.Backward(variantsOfPlan(e.Plan)) {
+		more, err := c.revertAt(ctx, e, variant)
 		if err != nil {
 			return nil, err
 		}
@@ -152,28 +152,28 @@ func (c *Committer) revertRules(ctx context.Context, e *Entry) (notes []string, 
 	return notes, nil
 }
 
-// placesOfPlan are the places that a plan changes, in the order in which it first
+// variantsOfPlan are the variants that a plan changes, in the order in which it first
 // names them.
-func placesOfPlan(p rules.Plan) []rules.Place {
-	var all []rules.Place
+func variantsOfPlan(p rules.Plan) []rules.Variant {
+	var all []rules.Variant
 	for _, c := range p.Changes() {
-		if place := (rules.Place{Family: c.Family, Backend: c.Backend}); !slices.Contains(all, place) {
-			all = append(all, place)
+		if variant := (rules.Variant{Family: c.Family, Backend: c.Backend}); !slices.Contains(all, variant) {
+			all = append(all, variant)
 		}
 	}
 	return all
 }
 
-// revertAt rolls back what stands of an entry at one place, found by its rules
+// revertAt rolls back what stands of an entry at one variant, found by its rules
 // and their neighbours in the tables as they are in the very moment.
-func (c *Committer) revertAt(ctx context.Context, e *Entry, place rules.Place) (notes []string, err error) {
-	plan, marks := partAt(place, e)
+func (c *Committer) revertAt(ctx context.Context, e *Entry, variant rules.Variant) (notes []string, err error) {
+	plan, marks := partAt(variant, e)
 	for attempt := range revertAttempts {
 		sidestep(attempt)
 		var back []rules.Change
 		var made []rules.Change
-		made, err = c.kernel.Tables.Follow(ctx, place, func(now *rules.Ruleset) ([]rules.Change, error) {
-			if back, notes = wayBack(plan, marks, c.told(ctx, plan, sets{place: now})); len(back) > 0 {
+		made, err = c.kernel.Tables.Follow(ctx, variant, func(now *rules.Ruleset) ([]rules.Change, error) {
+			if back, notes = wayBack(plan, marks, c.told(ctx, plan, sets{variant: now})); len(back) > 0 {
 				c.step("back")
 			}
 			return back, nil
@@ -192,12 +192,12 @@ func (c *Committer) revertAt(ctx context.Context, e *Entry, place rules.Place) (
 	return nil, err
 }
 
-// partAt is what an entry changes at one place, and the marks of that.
-func partAt(place rules.Place, e *Entry) (rules.Plan, []mark) {
+// partAt is what an entry changes at one variant, and the marks of that.
+func partAt(variant rules.Variant, e *Entry) (rules.Plan, []mark) {
 	var plan rules.Plan
 	var marks []mark
 	for i, c := range e.Plan.Changes() {
-		if (rules.Place{Family: c.Family, Backend: c.Backend}) != place {
+		if (rules.Variant{Family: c.Family, Backend: c.Backend}) != variant {
 			continue
 		}
 		plan.Steps = append(plan.Steps, rules.StepOf(c))

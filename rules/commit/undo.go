@@ -183,7 +183,7 @@ func undoConflict(e *Entry, now sets, back []rules.Change, notes []string) error
 		if i < len(e.marks) {
 			m = e.marks[i]
 		}
-		set := setOf(now, rules.Place{Family: c.Family, Backend: c.Backend})
+		set := setOf(now, rules.Variant{Family: c.Family, Backend: c.Backend})
 		if inv, note := m.inverse(c, set); inv != nil && note == "" {
 			continue
 		}

@@ -132,7 +132,7 @@ func TestGuardComesBack(t *testing.T) {
 	b := boot(t)
 	b.run("", "iptables-nft", "-t", "nat", "-A", "PREROUTING", "-s", "10.0.0.1", "-j", "ACCEPT")
 	before := b.run("", "iptables-nft", "-t", "nat", "-S")
-	o := order{Place: rules.Place{Family: rules.IPv4, Backend: rules.NFT}, Confirm: 8 * time.Second, Lines: []string{"nat -A PREROUTING -s 10.0.0.9/32 -j ACCEPT"}}
+	o := order{Variant: rules.Variant{Family: rules.IPv4, Backend: rules.NFT}, Confirm: 8 * time.Second, Lines: []string{"nat -A PREROUTING -s 10.0.0.9/32 -j ACCEPT"}}
 	text, err := json.Marshal(o)
 	if err != nil {
 		t.Fatal(err)

@@ -319,7 +319,7 @@ func TestTwoOperators(t *testing.T) {
 			var wait sync.WaitGroup
 			errs := make([]error, operators)
 			for n := range operators {
-				o := order{Place: g.at, Lines: []string{"nat -A PREROUTING -s " + g.addr(100+n) + " -j ACCEPT"}}
+				o := order{Variant: g.at, Lines: []string{"nat -A PREROUTING -s " + g.addr(100+n) + " -j ACCEPT"}}
 				if round > 0 {
 					o.Confirm = time.Hour
 				}
@@ -461,7 +461,7 @@ func TestDamagedJournal(t *testing.T) {
 		g.seed()
 		var ids []string
 		for n := range 3 {
-			o := order{Place: g.at, Lines: []string{"nat -A PREROUTING -s " + g.addr(50+n) + " -j ACCEPT"}}
+			o := order{Variant: g.at, Lines: []string{"nat -A PREROUTING -s " + g.addr(50+n) + " -j ACCEPT"}}
 			ids = append(ids, g.run(o.plan(), commit.Options{}).ID)
 		}
 		path := filepath.Join(g.dir, "journal")
@@ -503,7 +503,7 @@ func TestDamagedJournal(t *testing.T) {
 		// The next change sets the rest aside, leaves alone what cannot be known, and
 		// goes on.
 		write(whole[:len(whole)-5])
-		e := g.run(order{Place: g.at, Lines: []string{"nat -A PREROUTING -s " + g.addr(60) + " -j ACCEPT"}}.plan(), commit.Options{})
+		e := g.run(order{Variant: g.at, Lines: []string{"nat -A PREROUTING -s " + g.addr(60) + " -j ACCEPT"}}.plan(), commit.Options{})
 		entries, aside, err := g.c.Store().History()
 		if err != nil || len(aside) != 1 || len(entries) != len(ids)+1 || entries[len(entries)-1].ID != e.ID {
 			g.Errorf("afterwards: %d entries, %v, %v", len(entries), aside, err)
@@ -625,7 +625,7 @@ func TestTemporaryRule(t *testing.T) {
 		old, changed, _ := g.both(o)
 		e := g.run(o.plan(), commit.Options{For: 300 * time.Millisecond})
 		// It is in nobody's way.
-		other := g.run(order{Place: g.at, Lines: []string{"nat -A PREROUTING -s " + g.addr(77) + " -j ACCEPT"}}.plan(), commit.Options{})
+		other := g.run(order{Variant: g.at, Lines: []string{"nat -A PREROUTING -s " + g.addr(77) + " -j ACCEPT"}}.plan(), commit.Options{})
 		if _, err := g.c.Undo(context.Background(), other.ID, commit.Options{}); err != nil {
 			g.Fatal(err)
 		}
@@ -653,7 +653,7 @@ func TestTerminalGoesAway(t *testing.T) {
 	somewhere(t, func(g *gateway) {
 		old := g.state()
 		master, device := openTerminal(g.T)
-		text := fmt.Sprintf(`{"Place":{"Family":%d,"Backend":%d},"Lines":["nat -A PREROUTING -s %s -j ACCEPT"],"Confirm":%d}`,
+		text := fmt.Sprintf(`{"Variant":{"Family":%d,"Backend":%d},"Lines":["nat -A PREROUTING -s %s -j ACCEPT"],"Confirm":%d}`,
 			g.at.Family, g.at.Backend, g.addr(9), time.Hour)
 		path := filepath.Join(g.TempDir(), "order")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

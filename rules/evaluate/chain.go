@@ -170,7 +170,7 @@ func (m *machine) back(st *state) bool {
 // programOf is the program that a chain belongs to.
 func (m *machine) programOf(c *program) *Program {
 	for _, p := range m.tables.programs {
-		if p.set.Backend == c.place.Backend && c.id < len(p.chains) && p.chains[c.id] == c {
+		if p.set.Backend == c.variant.Backend && c.id < len(p.chains) && p.chains[c.id] == c {
 			return p
 		}
 	}

@@ -25,15 +25,15 @@ func (p *Program) Ruleset() *rules.Ruleset { return p.set }
 
 // program is one chain.
 type program struct {
-	id     int
-	place  rules.Place
-	table  string
-	chain  *rules.Chain
-	drops  bool // its policy is DROP
-	rules  []code
-	index  *chainIndex
-	alters bool // it, or a chain it jumps to, can change what later rules see
-	loops  bool // it is reached from itself: no kernel loads that
+	id      int
+	variant rules.Variant
+	table   string
+	chain   *rules.Chain
+	drops   bool // its policy is DROP
+	rules   []code
+	index   *chainIndex
+	alters  bool // it, or a chain it jumps to, can change what later rules see
+	loops   bool // it is reached from itself: no kernel loads that
 }
 
 // act is what a rule does to a packet that meets it.
@@ -185,7 +185,7 @@ func (p *Program) compileTable(t *rules.Table) {
 		c := &t.Chains[i]
 		ids[c.Name] = int32(len(p.chains))
 		p.chains = append(p.chains, &program{
-			id: len(p.chains), place: rules.Place{Family: p.set.Family, Backend: p.set.Backend}, table: t.Name,
+			id: len(p.chains), variant: rules.Variant{Family: p.set.Family, Backend: p.set.Backend}, table: t.Name,
 			chain: c, drops: c.Policy == "DROP",
 		})
 	}

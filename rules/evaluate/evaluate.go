@@ -303,7 +303,7 @@ func (m *machine) stackHash() uint64 {
 	h := uint64(len(m.stack))
 	for i := range m.stack {
 		f := &m.stack[i]
-		h = maphash.Comparable(stackSeed, [3]uint64{h, uint64(f.pos), uint64(f.chain.id)<<1 | uint64(f.chain.place.Backend)})
+		h = maphash.Comparable(stackSeed, [3]uint64{h, uint64(f.pos), uint64(f.chain.id)<<1 | uint64(f.chain.variant.Backend)})
 	}
 	return h
 }
@@ -404,5 +404,5 @@ func (r ruleRef) ref() RuleRef {
 	if r.chain == nil {
 		return RuleRef{}
 	}
-	return RuleRef{r.chain.place, r.chain.table, r.chain.chain.Name, int(r.rule) + 1}
+	return RuleRef{r.chain.variant, r.chain.table, r.chain.chain.Name, int(r.rule) + 1}
 }

@@ -40,7 +40,7 @@ type Visit struct {
 // RuleRef names a rule by its place; Position 0 is the chain's policy, and the
 // zero RuleRef no rule at all.
 type RuleRef struct {
-	rules.Place
+	rules.Variant
 	Table, Chain string
 	Position     int // from 1
 }

@@ -25,7 +25,7 @@ func (b *builder) evaluator() *evaluate.Evaluator {
 	}
 	var programs []*evaluate.Program
 	for _, backend := range rules.Backends {
-		if s := b.sets[rules.Place{Family: b.family, Backend: backend}]; s != nil {
+		if s := b.sets[rules.Variant{Family: b.family, Backend: backend}]; s != nil {
 			programs = append(programs, evaluate.Compile(s))
 		}
 	}
@@ -72,15 +72,15 @@ func (b *builder) pass(p passage) {
 		chain, at := b.where(by, hook, path, try)
 		before := len(b.plan.Steps)
 		accept := p.accept.InChain(chain)
-		b.add(by.Place, "filter", accept, at, p.why)
+		b.add(by.Variant, "filter", accept, at, p.why)
 		if len(b.plan.Steps) > before {
-			b.proof.Passing = append(b.proof.Passing, Watched{by.Place, "filter", chain, accept.String()})
+			b.proof.Passing = append(b.proof.Passing, Watched{by.Variant, "filter", chain, accept.String()})
 		}
 	}
 }
 
 func (b *builder) lineOf(r evaluate.RuleRef) string {
-	chain, ok := b.set(r.Place).Chain(r.Table, r.Chain)
+	chain, ok := b.set(r.Variant).Chain(r.Table, r.Chain)
 	switch {
 	case !ok || r.Position > len(chain.Rules):
 		return "unknown"
@@ -93,7 +93,7 @@ func (b *builder) lineOf(r evaluate.RuleRef) string {
 // where is the place for a rule that lets a packet through: one that the program
 // which manages the chain keeps for others, else before what stops the packet.
 func (b *builder) where(by evaluate.RuleRef, hook string, path evaluate.Path, try int) (chain string, at int) {
-	set := b.set(by.Place)
+	set := b.set(by.Variant)
 	jumps := func(to string) bool {
 		c, ok := set.Chain("filter", hook)
 		return ok && slices.ContainsFunc(c.Rules, func(r rules.Rule) bool { return r.Target.Kind == rules.Jump && r.Target.Name == to })
@@ -116,7 +116,7 @@ func (b *builder) where(by evaluate.RuleRef, hook string, path evaluate.Path, tr
 	}
 	at = 1
 	for _, v := range path.Visits {
-		if v.Table == "filter" && v.Chain == hook && v.Place == by.Place && v.Position > 0 && v.Verdict != evaluate.No {
+		if v.Table == "filter" && v.Chain == hook && v.Variant == by.Variant && v.Position > 0 && v.Verdict != evaluate.No {
 			at = v.Position
 		}
 	}
@@ -143,5 +143,5 @@ func (b *builder) clamp(name string) {
 		return
 	}
 	r := rule("-A FORWARD -o %s -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu", name)
-	b.add(b.place(), "mangle", r, 0, "Packets by "+name+" must be smaller than elsewhere. This rule makes both ends of a TCP connection use a size that fits; without it small pages load and large ones hang.")
+	b.add(b.variant(), "mangle", r, 0, "Packets by "+name+" must be smaller than elsewhere. This rule makes both ends of a TCP connection use a size that fits; without it small pages load and large ones hang.")
 }

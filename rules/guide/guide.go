@@ -19,7 +19,7 @@ import (
 // Host is what recipes need to know of the gateway.
 type Host struct {
 	// Sets are the tables as they are now, Backend is where new rules go.
-	Sets    map[rules.Place]*rules.Ruleset
+	Sets    map[rules.Variant]*rules.Ruleset
 	Backend rules.Backend
 	// Kernel has the interfaces and the routes.
 	Kernel evaluate.Host
@@ -110,7 +110,7 @@ type Proof struct {
 
 // Watched is a rule whose counter shows that a packet came by.
 type Watched struct {
-	rules.Place
+	rules.Variant
 	Table, Chain, Line string
 }
 
@@ -125,7 +125,7 @@ type Recipe interface {
 type builder struct {
 	Host
 	family     rules.Family
-	sets       map[rules.Place]*rules.Ruleset
+	sets       map[rules.Variant]*rules.Ruleset
 	plan       rules.Plan
 	objections []Objection
 	notes      []string
@@ -136,12 +136,12 @@ type builder struct {
 func newBuilder(h Host, family rules.Family, title string) *builder {
 	b := &builder{Host: h, family: family, sets: maps.Clone(h.Sets), plan: rules.Plan{Title: title}}
 	if b.sets == nil {
-		b.sets = map[rules.Place]*rules.Ruleset{}
+		b.sets = map[rules.Variant]*rules.Ruleset{}
 	}
 	return b
 }
 
-func (b *builder) place() rules.Place { return rules.Place{Family: b.family, Backend: b.Backend} }
+func (b *builder) variant() rules.Variant { return rules.Variant{Family: b.family, Backend: b.Backend} }
 
 func (b *builder) wrong(field, nearest, format string, args ...any) {
 	b.objections = append(b.objections, Objection{Field: field, Text: fmt.Sprintf(format, args...), Nearest: nearest})
@@ -188,8 +188,8 @@ func rule(format string, args ...any) rules.Rule {
 
 // add puts a rule into a chain of the place that is worked on, at a position, 0
 // for the end, unless it stands there already.
-func (b *builder) add(place rules.Place, table string, r rules.Rule, at int, why string) {
-	set := b.set(place)
+func (b *builder) add(variant rules.Variant, table string, r rules.Rule, at int, why string) {
+	set := b.set(variant)
 	if chain, ok := set.Chain(table, r.Chain); ok {
 		for i, other := range chain.Rules {
 			if other.Same(r) {
@@ -204,24 +204,24 @@ func (b *builder) add(place rules.Place, table string, r rules.Rule, at int, why
 		at = 0
 	}
 	c := rules.Change{
-		Op: rules.Insert, Family: place.Family, Backend: place.Backend, Table: table, Chain: r.Chain, At: at, Rule: r, Program: set.Name,
+		Op: rules.Insert, Family: variant.Family, Backend: variant.Backend, Table: table, Chain: r.Chain, At: at, Rule: r, Program: set.Name,
 	}
 	b.change(c, why)
 }
 
 // change adds a step and makes it in the sets.
 func (b *builder) change(c rules.Change, why string) {
-	place := rules.Place{Family: c.Family, Backend: c.Backend}
-	next, err := c.Apply(b.set(place))
+	variant := rules.Variant{Family: c.Family, Backend: c.Backend}
+	next, err := c.Apply(b.set(variant))
 	if err != nil {
 		b.wrong("", "", "%v", err)
 		return
 	}
-	b.sets[place], b.now = next, nil
+	b.sets[variant], b.now = next, nil
 	b.plan.Steps = append(b.plan.Steps, rules.Step{Change: &c, Why: why})
 }
 
-func (b *builder) set(p rules.Place) *rules.Ruleset {
+func (b *builder) set(p rules.Variant) *rules.Ruleset {
 	if s := b.sets[p]; s != nil {
 		return s
 	}
@@ -231,8 +231,8 @@ func (b *builder) set(p rules.Place) *rules.Ruleset {
 // translate adds a rule of table nat and notes it as one to watch. It stands at
 // the end, or before the rule that would take the packet first.
 func (b *builder) translate(r rules.Rule, at int, why string) {
-	b.add(b.place(), "nat", r, at, why)
-	b.proof.Translating = append(b.proof.Translating, Watched{b.place(), "nat", r.Chain, r.String()})
+	b.add(b.variant(), "nat", r, at, why)
+	b.proof.Translating = append(b.proof.Translating, Watched{b.variant(), "nat", r.Chain, r.String()})
 }
 
 // forwarding turns the switch on, now and at boot.

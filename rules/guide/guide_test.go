@@ -23,9 +23,9 @@ func gateway(t *testing.T, tables string) Host {
 		net  netip.Prefix
 	}{{"lan0", prefix("192.168.0.0/24")}, {"tun0", prefix("10.8.0.0/24")}, {"wan0", prefix("203.0.113.0/24")}, {"wan0", prefix("0.0.0.0/0")}}
 	own := []string{"203.0.113.1/24", "192.168.0.1/24", "10.8.0.1/24"}
-	place := rules.Place{Family: rules.IPv4, Backend: rules.NFT}
+	variant := rules.Variant{Family: rules.IPv4, Backend: rules.NFT}
 	return Host{
-		Sets: map[rules.Place]*rules.Ruleset{place: {Tables: read}},
+		Sets: map[rules.Variant]*rules.Ruleset{variant: {Tables: read}},
 		Kernel: evaluate.Host{
 			Interfaces: []evaluate.Interface{
 				{Name: "lo", Addrs: []evaluate.InterfaceAddr{{Prefix: prefix("127.0.0.1/8")}}},

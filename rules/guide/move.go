@@ -80,7 +80,7 @@ func (b *builder) endpoint(field, text string) (netip.AddrPort, bool) {
 // aServer is a server that some rule names.
 func (b *builder) aServer() string {
 	for _, backend := range rules.Backends {
-		t, ok := b.set(rules.Place{Family: b.family, Backend: backend}).Table("nat")
+		t, ok := b.set(rules.Variant{Family: b.family, Backend: backend}).Table("nat")
 		if !ok {
 			continue
 		}
@@ -101,8 +101,8 @@ func (b *builder) aServer() string {
 func (b *builder) moveRules(from, to netip.AddrPort) int {
 	moved := 0
 	for _, backend := range rules.Backends {
-		place := rules.Place{Family: b.family, Backend: backend}
-		for _, table := range b.set(place).Tables {
+		variant := rules.Variant{Family: b.family, Backend: backend}
+		for _, table := range b.set(variant).Tables {
 			for _, chain := range table.Chains {
 				for i, r := range chain.Rules {
 					next, destination := relocated(r, from, to)
@@ -117,10 +117,10 @@ func (b *builder) moveRules(from, to netip.AddrPort) int {
 					if destination {
 						moved++
 						why = fmt.Sprintf("Traffic for %s now goes to %s.", r.Target.To, next.Target.To)
-						b.proof.Translating = append(b.proof.Translating, Watched{place, table.Name, chain.Name, next.String()})
+						b.proof.Translating = append(b.proof.Translating, Watched{variant, table.Name, chain.Name, next.String()})
 					}
 					b.change(rules.Change{
-						Op: rules.Replace, Family: place.Family, Backend: place.Backend, Table: table.Name, Chain: chain.Name, At: i + 1, Rule: next, Old: r, Program: b.set(place).Name,
+						Op: rules.Replace, Family: variant.Family, Backend: variant.Backend, Table: table.Name, Chain: chain.Name, At: i + 1, Rule: next, Old: r, Program: b.set(variant).Name,
 					}, why)
 				}
 			}

@@ -205,11 +205,11 @@ func (b *builder) oneToOne(o OneToOne, outside, inside netip.Prefix) {
 	const whyOut = "Connections from %s are seen as %s, so that both directions use the same address."
 	if inside.IsSingleIP() {
 		b.translate(rule("-A PREROUTING -d %s -i %s -j DNAT --to-destination %s", outside, o.Out, inside.Addr()), 0, fmt.Sprintf(whyIn, outside.Addr(), inside.Addr()))
-		b.add(b.place(), "nat", rule("-A POSTROUTING -s %s -o %s -j SNAT --to-source %s", inside, o.Out, outside.Addr()), at, fmt.Sprintf(whyOut, inside.Addr(), outside.Addr()))
+		b.add(b.variant(), "nat", rule("-A POSTROUTING -s %s -o %s -j SNAT --to-source %s", inside, o.Out, outside.Addr()), at, fmt.Sprintf(whyOut, inside.Addr(), outside.Addr()))
 		return
 	}
 	b.translate(rule("-A PREROUTING -d %s -i %s -j NETMAP --to %s", outside, o.Out, inside), 0, fmt.Sprintf(whyIn+" The host part of the address stays.", outside, inside))
-	b.add(b.place(), "nat", rule("-A POSTROUTING -s %s -o %s -j NETMAP --to %s", inside, o.Out, outside), at, fmt.Sprintf(whyOut, inside, outside))
+	b.add(b.variant(), "nat", rule("-A POSTROUTING -s %s -o %s -j NETMAP --to %s", inside, o.Out, outside), at, fmt.Sprintf(whyOut, inside, outside))
 }
 
 func (b *builder) passBoth(o OneToOne, outside, inside netip.Prefix, in string) {

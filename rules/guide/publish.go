@@ -288,9 +288,9 @@ func (b *builder) publish(s service, proto string) {
 		own := asked
 		if own == "" {
 			own = "-m addrtype --dst-type LOCAL"
-			b.add(b.place(), "nat", rule("-A OUTPUT -p %s -m %s --dport %s %s -j DNAT --to-destination %s", proto, proto, ports, own, to), 0, hostWhy)
+			b.add(b.variant(), "nat", rule("-A OUTPUT -p %s -m %s --dport %s %s -j DNAT --to-destination %s", proto, proto, ports, own, to), 0, hostWhy)
 		} else {
-			b.add(b.place(), "nat", rule("-A OUTPUT %s -p %s -m %s --dport %s -j DNAT --to-destination %s", own, proto, proto, ports, to), 0, hostWhy)
+			b.add(b.variant(), "nat", rule("-A OUTPUT %s -p %s -m %s --dport %s -j DNAT --to-destination %s", own, proto, proto, ports, to), 0, hostWhy)
 		}
 		b.passHost(s, proto, first, toPorts)
 	}
@@ -328,7 +328,7 @@ func (b *builder) taken(first evaluate.Packet, s service) bool {
 		}
 		if o.Dst.Addr == s.server && o.Dst.Ports.Contains(s.toPorts.Lo) && path.Certain {
 			b.note("rule %d of %s already sends it there: %s", o.DNATBy.Position, o.DNATBy.Chain, b.lineOf(o.DNATBy))
-			b.proof.Translating = append(b.proof.Translating, Watched{o.DNATBy.Place, "nat", o.DNATBy.Chain, b.lineOf(o.DNATBy)})
+			b.proof.Translating = append(b.proof.Translating, Watched{o.DNATBy.Variant, "nat", o.DNATBy.Chain, b.lineOf(o.DNATBy)})
 			return true
 		}
 		b.wrong("port", b.freePort(s, first), "port %d of %s is taken: rule %d of %s sends it to %s; choose another port, or move that service", s.ports.Lo, s.at, o.DNATBy.Position, o.DNATBy.Chain, o.Dst)
@@ -357,13 +357,13 @@ func (b *builder) freePort(s service, first evaluate.Packet) string {
 func (b *builder) exception(first evaluate.Packet, last rules.Rule) int {
 	trial := newBuilder(b.Host, b.family, "")
 	trial.sets = maps.Clone(b.sets)
-	trial.add(b.place(), "nat", last, 0, "")
+	trial.add(b.variant(), "nat", last, 0, "")
 	path, err := trial.evaluator().Evaluate(first)
 	if err != nil || slices.ContainsFunc(path.Outcomes, func(o evaluate.Outcome) bool { return o.DNAT }) {
 		return 0
 	}
 	for _, v := range path.Visits {
-		if v.Table == "nat" && v.Chain == "PREROUTING" && v.Position > 0 && v.Verdict == evaluate.Yes && v.Place == b.place() {
+		if v.Table == "nat" && v.Chain == "PREROUTING" && v.Position > 0 && v.Verdict == evaluate.Yes && v.Variant == b.variant() {
 			b.note("it goes before rule %d of PREROUTING, which would accept the packet untranslated: %s", v.Position, v.Rule)
 			return v.Position
 		}
@@ -411,12 +411,12 @@ func (b *builder) wayBack(s service, proto, toPorts string) {
 	match := fmt.Sprintf("-p %s -m %s --dport %s -m conntrack --ctstate DNAT", proto, proto, toPorts)
 	if s.WayBack == "elsewhere" {
 		b.note("the server will see the gateway as the client of every connection: its log no longer shows the real client.")
-		b.add(b.place(), "nat", rule("-A POSTROUTING -d %s -o %s %s %s", full(s.server), s.link, match, action), b.beforeOthers(s, s.out, world(b.family)),
+		b.add(b.variant(), "nat", rule("-A POSTROUTING -d %s -o %s %s %s", full(s.server), s.link, match, action), b.beforeOthers(s, s.out, world(b.family)),
 			"The server would reply directly or by another route, and the client drops such a reply. With the gateway's own address as the source, replies come back here. This is the step that everyone forgets.")
 		return
 	}
 	if s.Inside && s.net.IsValid() {
-		b.add(b.place(), "nat", rule("-A POSTROUTING -s %s -d %s %s %s", s.net, full(s.server), match, action), b.beforeOthers(s, s.link, b.otherHost(s)),
+		b.add(b.variant(), "nat", rule("-A POSTROUTING -s %s -d %s %s %s", s.net, full(s.server), match, action), b.beforeOthers(s, s.link, b.otherHost(s)),
 			fmt.Sprintf("If a machine in %s connects to %s, the server replies directly, and the client drops the reply (no hairpin NAT). With the gateway's address as the source the reply comes back here. The server sees the gateway as the client of these connections only.", s.net, s.at))
 	}
 }
@@ -430,7 +430,7 @@ func (b *builder) beforeOthers(s service, in string, src netip.Addr) int {
 		return 0
 	}
 	for _, v := range path.Visits {
-		if v.Table == "nat" && v.Chain == "POSTROUTING" && v.Position > 0 && v.Verdict == evaluate.Yes && v.Place == b.place() &&
+		if v.Table == "nat" && v.Chain == "POSTROUTING" && v.Position > 0 && v.Verdict == evaluate.Yes && v.Variant == b.variant() &&
 			v.Rule != nil && (v.Rule.Target.Kind == rules.Accept || v.Rule.Target.Kind == rules.Return) {
 			return v.Position
 		}

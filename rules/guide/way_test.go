@@ -33,7 +33,7 @@ func TestLeadsFollowsJumps(t *testing.T) {
 -A round -j inner
 COMMIT
 `)
-	set := h.Sets[rules.Place{Family: rules.IPv4, Backend: rules.NFT}]
+	set := h.Sets[rules.Variant{Family: rules.IPv4, Backend: rules.NFT}]
 	for chain, want := range map[string][]string{"inner": {"PREROUTING", "OUTPUT"}, "outer": {"PREROUTING"}, "POSTROUTING": {"POSTROUTING"}, "nowhere": nil} {
 		if got := Leads(set, "nat", chain); !slices.Equal(got, want) {
 			t.Errorf("%s is met in %v, not %v", chain, got, want)

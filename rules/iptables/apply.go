@@ -20,8 +20,8 @@ import (
 // It reads the tables again and checks every change first: *rules.Conflict
 // where a rule is not where the change expects it, *rules.ReadOnly where
 // iptables would destroy native nft objects. Then it runs one iptables-restore
-// --noflush for each place, in the order in which the changes first name it, and
-// inside a place one transaction for each table, in the same order. Where a later
+// --noflush for each variant, in the order in which the changes first name it, and
+// inside a variant one transaction for each table, in the same order. Where a later
 // one fails, the earlier ones are undone by the inverse changes; *Partial if
 // that fails. Last it reads the tables once more and compares: *Mismatch.
 //
@@ -44,15 +44,15 @@ import (
 func (h *Host) Apply(ctx context.Context, changes []rules.Change) ([]rules.Change, error) {
 	h.writing.Lock()
 	defer h.writing.Unlock()
-	places, byPlace := group(changes)
-	if err := h.fit(ctx, places, byPlace); err != nil {
+	variants, byVariant := group(changes)
+	if err := h.fit(ctx, variants, byVariant); err != nil {
 		return nil, err
 	}
 	made := make([]rules.Change, len(changes))
 	var done []rules.Change
 	var mismatch error
-	for _, place := range places {
-		one, err := h.applyPlace(ctx, place, fixed(byPlace[place].changes))
+	for _, variant := range variants {
+		one, err := h.applyVariant(ctx, variant, fixed(byVariant[variant].changes))
 		if e := (*Mismatch)(nil); errors.As(err, &e) {
 			mismatch, err = errors.Join(mismatch, err), nil
 		}
@@ -60,24 +60,24 @@ func (h *Host) Apply(ctx context.Context, changes []rules.Change) ([]rules.Chang
 			return nil, h.undo(done, err)
 		}
 		for i, c := range one {
-			made[byPlace[place].index[i]] = c
+			made[byVariant[variant].index[i]] = c
 		}
 		done = append(done, one...)
 	}
 	return made, mismatch
 }
 
-// Follow makes, at one place, the changes that plan works out from the tables as
+// Follow makes, at one variant, the changes that plan works out from the tables as
 // they are. It is Apply for what goes by its rules and their neighbours, and not
 // by numbers: where another program changes the tables in the same moment, plan is
 // asked again, so that this is no conflict. After a second or so of that it is
 // made beside the other program, and what it put elsewhere than meant among the
 // rules that stayed is moved to its place. Where plan returns no changes, nothing
 // is done; its errors are returned as they are, the others are those of Apply.
-func (h *Host) Follow(ctx context.Context, place rules.Place, plan func(now *rules.Ruleset) ([]rules.Change, error)) ([]rules.Change, error) {
+func (h *Host) Follow(ctx context.Context, variant rules.Variant, plan func(now *rules.Ruleset) ([]rules.Change, error)) ([]rules.Change, error) {
 	h.writing.Lock()
 	defer h.writing.Unlock()
-	return h.applyPlace(ctx, place, func(now *rules.Ruleset) ([]rules.Change, error) {
+	return h.applyVariant(ctx, variant, func(now *rules.Ruleset) ([]rules.Change, error) {
 		changes, err := plan(now)
 		if err != nil || len(changes) == 0 {
 			return nil, err
@@ -86,7 +86,7 @@ func (h *Host) Follow(ctx context.Context, place rules.Place, plan func(now *rul
 	})
 }
 
-// proposal works out the changes of one place from a snapshot of it, with their
+// proposal works out the changes of one variant from a snapshot of it, with their
 // positions and counters.
 type proposal func(now *rules.Ruleset) ([]rules.Change, error)
 
@@ -100,20 +100,20 @@ func fixed(changes []rules.Change) proposal {
 // jumped to is there, and that iptables understands them (iptables-restore
 // --test). The kernel's own word is had by making them only.
 func (h *Host) Check(ctx context.Context, changes []rules.Change) error {
-	places, byPlace := group(changes)
-	if err := h.fit(ctx, places, byPlace); err != nil {
+	variants, byVariant := group(changes)
+	if err := h.fit(ctx, variants, byVariant); err != nil {
 		return err
 	}
-	for _, place := range places {
-		p, err := h.programs(place)
+	for _, variant := range variants {
+		p, err := h.programs(variant)
 		if err != nil {
 			return err
 		}
-		before, err := h.Read(ctx, place)
+		before, err := h.Read(ctx, variant)
 		if err != nil {
 			return err
 		}
-		resolved, err := resolve(before, byPlace[place].changes)
+		resolved, err := resolve(before, byVariant[variant].changes)
 		if err != nil {
 			return err
 		}
@@ -159,67 +159,67 @@ func jumpsFit(p *programs, after *rules.Ruleset, s *script) error {
 			continue
 		}
 		words := fmt.Sprintf("table %s has no chain %s", c.Table, t.Name)
-		return &Rejected{Place: p.place, Program: p.restore, Words: words, Change: &s.changes[i]}
+		return &Rejected{Variant: p.variant, Program: p.restore, Words: words, Change: &s.changes[i]}
 	}
 	return nil
 }
 
-// placeChanges are the changes of one place, and where they stood in the list.
-type placeChanges struct {
+// variantChanges are the changes of one variant, and where they stood in the list.
+type variantChanges struct {
 	changes []rules.Change
 	index   []int
 }
 
-// group sorts changes by place, in the order in which they first name it.
-func group(changes []rules.Change) ([]rules.Place, map[rules.Place]*placeChanges) {
-	var places []rules.Place
-	byPlace := map[rules.Place]*placeChanges{}
+// group sorts changes by variant, in the order in which they first name it.
+func group(changes []rules.Change) ([]rules.Variant, map[rules.Variant]*variantChanges) {
+	var variants []rules.Variant
+	byVariant := map[rules.Variant]*variantChanges{}
 	for i, c := range changes {
-		place := rules.Place{Family: c.Family, Backend: c.Backend}
-		if byPlace[place] == nil {
-			places = append(places, place)
-			byPlace[place] = &placeChanges{}
+		variant := rules.Variant{Family: c.Family, Backend: c.Backend}
+		if byVariant[variant] == nil {
+			variants = append(variants, variant)
+			byVariant[variant] = &variantChanges{}
 		}
-		g := byPlace[place]
+		g := byVariant[variant]
 		g.changes, g.index = append(g.changes, c), append(g.index, i)
 	}
-	return places, byPlace
+	return variants, byVariant
 }
 
-// fit checks all changes before any is made, where several places are concerned;
-// for a single one, applyPlace does.
-func (h *Host) fit(ctx context.Context, places []rules.Place, byPlace map[rules.Place]*placeChanges) error {
-	for _, place := range places {
-		if _, err := h.programs(place); err != nil {
+// fit checks all changes before any is made, where several variants are concerned;
+// for a single one, applyVariant does.
+func (h *Host) fit(ctx context.Context, variants []rules.Variant, byVariant map[rules.Variant]*variantChanges) error {
+	for _, variant := range variants {
+		if _, err := h.programs(variant); err != nil {
 			return err
 		}
 	}
-	if len(places) < 2 {
+	if len(variants) < 2 {
 		return nil
 	}
-	sets, err := h.readPlaces(ctx, places)
+	sets, err := h.readVariants(ctx, variants)
 	if err != nil {
 		return err
 	}
-	for _, place := range places {
-		resolved, err := resolve(sets[place], byPlace[place].changes)
+	for _, variant := range variants {
+		resolved, err := resolve(sets[variant], byVariant[variant].changes)
 		if err != nil {
 			return err
 		}
-		if _, _, err := compose(sets[place], resolved, nil); err != nil {
+		if _, _, err := compose(sets[variant], resolved, nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// resolve gives the changes of one place their positions and counters.
+// resolve gives the changes of one variant their positions and counters.
 func resolve(s *rules.Ruleset, changes []rules.Change) ([]rules.Change, error) {
 	var plan rules.Plan
 	for _, c := range changes {
 		plan.Steps = append(plan.Steps, rules.StepOf(c))
 	}
-	plan, err := plan.Resolve(map[rules.Place]*rules.Ruleset{{Family: s.Family, Backend: s.Backend}: s})
+	plan, err := plan.Resolve(map[rules.Variant]*rules.Ruleset{{Family: s.Family, Backend: s.Backend}: s})
 	return plan.Changes(), err
 }
 
@@ -228,12 +228,12 @@ func resolve(s *rules.Ruleset, changes []rules.Change) ([]rules.Change, error) {
 func (h *Host) undo(done []rules.Change, cause error) error {
 	for len(done) > 0 {
 		last := done[len(done)-1]
-		place := rules.Place{Family: last.Family, Backend: last.Backend}
+		variant := rules.Variant{Family: last.Family, Backend: last.Backend}
 		at := len(done)
 		for at > 0 && done[at-1].Family == last.Family && done[at-1].Backend == last.Backend {
 			at--
 		}
-		if _, err := h.applyPlace(context.Background(), place, fixed(inverses(done[at:]))); err != nil {
+		if _, err := h.applyVariant(context.Background(), variant, fixed(inverses(done[at:]))); err != nil {
 			return &Partial{done, cause, err}
 		}
 		done = done[:at]
@@ -276,14 +276,14 @@ const (
 // errMoved says that the tables changed between the check and the commit.
 var errMoved = errors.New("the tables changed at the same time")
 
-// applyPlace makes the changes of one place.
-func (h *Host) applyPlace(ctx context.Context, place rules.Place, propose proposal) ([]rules.Change, error) {
-	p, err := h.programs(place)
+// applyVariant makes the changes of one variant.
+func (h *Host) applyVariant(ctx context.Context, variant rules.Variant, propose proposal) ([]rules.Change, error) {
+	p, err := h.programs(variant)
 	if err != nil {
 		return nil, err
 	}
 	var lock *xtablesLock
-	if place.Backend == rules.Legacy && takesSpareLock(p.restore) {
+	if variant.Backend == rules.Legacy && takesSpareLock(p.restore) {
 		if lock, err = takeLock(ctx); err != nil {
 			return nil, err
 		}
@@ -317,7 +317,7 @@ func sidestep(attempt int) {
 	}
 }
 
-// attempt is one try to make the changes of a place.
+// attempt is one try to make the changes of a variant.
 type attempt struct {
 	host     *Host
 	programs *programs
@@ -334,7 +334,7 @@ type attempt struct {
 // is noted in numbered.
 func (a *attempt) run(ctx context.Context) ([]rules.Change, error) {
 	p := a.programs
-	before, err := a.host.Read(ctx, p.place)
+	before, err := a.host.Read(ctx, p.variant)
 	if err != nil {
 		return nil, err
 	}

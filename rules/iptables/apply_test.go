@@ -19,7 +19,7 @@ import (
 )
 
 func TestPrintedFormComesBack(t *testing.T) {
-	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Place) {
+	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Variant) {
 		c := change(at, rules.Insert)
 		c.Rule = parse(t, "-A PREROUTING -m limit --limit 120/minute -j ACCEPT")
 		made := apply(t, h, c)
@@ -38,7 +38,7 @@ func TestPrintedFormComesBack(t *testing.T) {
 }
 
 func TestDuplicatesKeepTheirOrder(t *testing.T) {
-	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Place) {
+	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Variant) {
 		ruleset(t, h, at, 3)
 		for i, packets := range []uint64{50, 60} {
 			c := change(at, rules.Insert)
@@ -65,7 +65,7 @@ func TestDuplicatesKeepTheirOrder(t *testing.T) {
 // TestSimilarRules deletes rules that iptables, given their specification, takes
 // for an earlier one.
 func TestSimilarRules(t *testing.T) {
-	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Place) {
+	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Variant) {
 		wide, narrow := "10.0.0.0/8", "10.0.0.0/16"
 		if at.Family == rules.IPv6 {
 			wide, narrow = "fd00::/8", "fd00::/16"
@@ -93,7 +93,7 @@ func TestSimilarRules(t *testing.T) {
 // fast as it can, while ours are moved and replaced. Its rules must not suffer:
 // the other program's own deletions fail if one of them is gone.
 func TestConcurrentWriter(t *testing.T) {
-	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Place) {
+	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Variant) {
 		ruleset(t, h, at, 5)
 		stop, stopped := make(chan struct{}), make(chan error, 1)
 		go func() {
@@ -147,7 +147,7 @@ func TestConcurrentWriter(t *testing.T) {
 }
 
 func TestRejectedRuleLeavesNothing(t *testing.T) {
-	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Place) {
+	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Variant) {
 		ruleset(t, h, at, 2)
 		before := saved(t, at, "-c")
 		good, bad := change(at, rules.Insert), change(at, rules.Insert)
@@ -188,7 +188,7 @@ func TestRejectedRuleLeavesNothing(t *testing.T) {
 }
 
 func TestCheckChangesNothing(t *testing.T) {
-	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Place) {
+	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Variant) {
 		ruleset(t, h, at, 2)
 		before := saved(t, at, "-c")
 		chain, jump, missing := change(at, rules.NewChain), change(at, rules.Insert), change(at, rules.Insert)
@@ -213,7 +213,7 @@ func TestCheckChangesNothing(t *testing.T) {
 }
 
 func TestLaterTableRejectedUndoesEarlier(t *testing.T) {
-	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Place) {
+	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Variant) {
 		ruleset(t, h, at, 3)
 		load(t, at, "*filter\n:web - [0:0]\nCOMMIT\n")
 		before := saved(t, at, "-c")
@@ -247,7 +247,7 @@ func TestLaterPlaceRejectedUndoesEarlier(t *testing.T) {
 	if lab.Isolate(t) {
 		return
 	}
-	v4, v6 := rules.Place{Family: rules.IPv4}, rules.Place{Family: rules.IPv6}
+	v4, v6 := rules.Variant{Family: rules.IPv4}, rules.Variant{Family: rules.IPv6}
 	h := open(t, v4)
 	ruleset(t, h, v4, 2)
 	ruleset(t, h, v6, 2)
@@ -257,7 +257,7 @@ func TestLaterPlaceRejectedUndoesEarlier(t *testing.T) {
 	second.Rule = parse(t, "-A PREROUTING -j MASQUERADE")
 	_, err := h.Apply(context.Background(), []rules.Change{first, second})
 	var rejected *iptables.Rejected
-	if !errors.As(err, &rejected) || rejected.Place != v6 {
+	if !errors.As(err, &rejected) || rejected.Variant != v6 {
 		t.Errorf("%v, want a rejection on %v", err, v6)
 	}
 	if got := saved(t, v4, "-c") + saved(t, v6, "-c"); got != before {
@@ -276,7 +276,7 @@ func TestLaterPlaceRejectedUndoesEarlier(t *testing.T) {
 // TestOddRulesSurvive has rules whose lines cannot be loaded again: they stay
 // through the edits of others, and can be deleted.
 func TestOddRulesSurvive(t *testing.T) {
-	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Place) {
+	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Variant) {
 		ruleset(t, h, at, 2)
 		for _, odd := range [][]string{
 			{"-i", "eth 0", "-j", "ACCEPT"},
@@ -320,7 +320,7 @@ func TestNativeObjectsAreLeftAlone(t *testing.T) {
 		{"counter", "add table %s nat; add counter %[1]s nat seen", "seen"},
 	}
 	for _, family := range rules.Families {
-		at := rules.Place{Family: family, Backend: rules.NFT}
+		at := rules.Variant{Family: family, Backend: rules.NFT}
 		for _, test := range tests {
 			t.Run(family.String()+" "+test.name, func(t *testing.T) {
 				if lab.Isolate(t) {
@@ -371,7 +371,7 @@ func TestLockHeld(t *testing.T) {
 	if lab.Isolate(t) {
 		return
 	}
-	at := rules.Place{Backend: rules.Legacy}
+	at := rules.Variant{Backend: rules.Legacy}
 	h := open(t, at)
 	ruleset(t, h, at, 2)
 	before := saved(t, at, "-c")
@@ -414,7 +414,7 @@ func TestLockHeld(t *testing.T) {
 // TestInverses makes random changes and takes them back: what iptables-save
 // prints must be what it was, counters and all.
 func TestInverses(t *testing.T) {
-	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Place) {
+	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Variant) {
 		begin := func() {
 			ruleset(t, h, at, 4)
 			load(t, at, "*nat\n-N side\nCOMMIT\n*filter\n:FORWARD ACCEPT [8:80]\nCOMMIT\n", "--noflush", "-c")
@@ -462,7 +462,7 @@ func TestInverses(t *testing.T) {
 	})
 }
 
-func drawChange(rt *rapid.T, t *testing.T, at rules.Place, now *rules.Ruleset) rules.Change {
+func drawChange(rt *rapid.T, t *testing.T, at rules.Variant, now *rules.Ruleset) rules.Change {
 	c := change(at, rapid.SampledFrom([]rules.Op{rules.Insert, rules.Delete, rules.Replace, rules.Move, rules.NewChain, rules.DeleteChain, rules.SetPolicy}).Draw(rt, "op"))
 	c.Chain = rapid.SampledFrom([]string{"PREROUTING", "side"}).Draw(rt, "chain")
 	var list []rules.Rule
@@ -502,7 +502,7 @@ func TestCollectedRules(t *testing.T) {
 	if dir == "" {
 		t.Skip("NATTUI_CORPORA names no folder of collected rules")
 	}
-	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Place) {
+	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Variant) {
 		suffix := map[rules.Family]string{rules.IPv4: "", rules.IPv6: "-ip6"}[at.Family]
 		data, err := os.ReadFile(filepath.Join(dir, "canonical-"+at.Backend.String()+suffix+".tsv"))
 		if err != nil {
@@ -555,7 +555,7 @@ func TestCollectedRules(t *testing.T) {
 }
 
 // deleteAll deletes the rules of the nat table from behind, some at a time.
-func deleteAll(t *testing.T, h *iptables.Host, at rules.Place) {
+func deleteAll(t *testing.T, h *iptables.Host, at rules.Variant) {
 	for {
 		table, _ := read(t, h, at).Table("nat")
 		var batch []rules.Change
@@ -582,7 +582,7 @@ func TestCollectedInputs(t *testing.T) {
 	if dir == "" {
 		t.Skip("NATTUI_CORPORA names no folder of collected rules")
 	}
-	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Place) {
+	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Variant) {
 		suffix := map[rules.Family]string{rules.IPv4: "", rules.IPv6: "-ip6"}[at.Family]
 		data, err := os.ReadFile(filepath.Join(dir, "canonical-"+at.Backend.String()+suffix+".tsv"))
 		if err != nil {
@@ -624,7 +624,7 @@ func unusual(r rune) bool {
 
 // restoreAll gives lines to iptables-restore, halving what is refused, and
 // returns how many were.
-func restoreAll(at rules.Place, lines []string) int {
+func restoreAll(at rules.Variant, lines []string) int {
 	if len(lines) > 256 {
 		return restoreAll(at, lines[:256]) + restoreAll(at, lines[256:])
 	}

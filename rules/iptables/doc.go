@@ -9,7 +9,7 @@
 // that bear iptables' names. The legacy backend stores them in ip_tables and
 // ip6_tables, one blob of entries per table. Which one the plain command
 // "iptables" means is a choice of the distribution. [Open] finds out once what
-// is there; a [rules.Place] (family and backend) that is missing is an [Absence]
+// is there; a [rules.Variant] (family and backend) that is missing is an [Absence]
 // with its reason, and the others work without it.
 //
 // Snapshots and changes go through the programs iptables-save and

@@ -27,7 +27,7 @@ type NotInstalled struct {
 	// Install is the command that would install it on this host; "" where the
 	// package manager is none that nattui knows.
 	Install string
-	// Absent says for each place what is missing.
+	// Absent says for each variant what is missing.
 	Absent []Absence
 }
 
@@ -48,7 +48,7 @@ func (e *NotInstalled) Error() string {
 // Rejected is the error of a change that iptables or the kernel refused. Nothing
 // was changed.
 type Rejected struct {
-	Place   rules.Place
+	Variant rules.Variant
 	Program string // the restore program that was run
 	// Words is what it said, verbatim, without trailing newlines.
 	Words string
@@ -97,7 +97,7 @@ func (e *Locked) Error() string {
 // intended: either another program changed them in the same moment, or iptables
 // made something else of a rule. The changes are made.
 type Mismatch struct {
-	Place rules.Place
+	Variant rules.Variant
 	// Want is what was intended, Got what stands there now.
 	Want, Got *rules.Ruleset
 	// Others are the processes that changed the tables meanwhile, if known.
@@ -106,7 +106,7 @@ type Mismatch struct {
 
 // Error says where the two first differ.
 func (e *Mismatch) Error() string {
-	text := fmt.Sprintf("the change was made, but %s is not as intended: %s", e.Place, difference(e.Want, e.Got))
+	text := fmt.Sprintf("the change was made, but %s is not as intended: %s", e.Variant, difference(e.Want, e.Got))
 	if len(e.Others) > 0 {
 		text += fmt.Sprintf("; %s changed the tables at the same time", e.Others[0])
 	}
@@ -117,7 +117,7 @@ func (e *Mismatch) Error() string {
 // it: the restore program ended without a word, and what it did could not be looked
 // up. It was not tried again.
 type NotKnown struct {
-	Place   rules.Place
+	Variant rules.Variant
 	Program string // the restore program that was run
 	Words   string // what it said
 	Ended   error  // how it ended; nil: as if all were well
@@ -126,7 +126,7 @@ type NotKnown struct {
 
 // Error says what happened and what is not known.
 func (e *NotKnown) Error() string {
-	text := "it is not known whether the change was made in " + e.Place.String() + ": " + e.Program + " ended"
+	text := "it is not known whether the change was made in " + e.Variant.String() + ": " + e.Program + " ended"
 	if e.Ended != nil {
 		text += " with " + e.Ended.Error()
 	}

@@ -20,7 +20,7 @@ func (p *programs) hasTarget(name string) bool {
 		dirs = []string{dir}
 	}
 	prefixes := []string{"libxt_", "libipt_"}
-	if p.place.Family == rules.IPv6 {
+	if p.variant.Family == rules.IPv6 {
 		prefixes[1] = "libip6t_"
 	}
 	any := false

@@ -19,50 +19,50 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// places are all places that nattui knows. Each is tested where it is there.
-var places = []rules.Place{
+// variants are all variants that nattui knows. Each is tested where it is there.
+var variants = []rules.Variant{
 	{Family: rules.IPv4, Backend: rules.NFT},
 	{Family: rules.IPv6, Backend: rules.NFT},
 	{Family: rules.IPv4, Backend: rules.Legacy},
 	{Family: rules.IPv6, Backend: rules.Legacy},
 }
 
-// everywhere runs a test in namespaces of its own, in each place in turn, with
+// everywhere runs a test in namespaces of its own, in each variant in turn, with
 // tables that nobody has used yet. In short mode two have to do: both backends and
 // both families.
-func everywhere(t *testing.T, test func(t *testing.T, h *iptables.Host, at rules.Place)) {
+func everywhere(t *testing.T, test func(t *testing.T, h *iptables.Host, at rules.Variant)) {
 	t.Helper()
-	all := places
+	all := variants
 	if testing.Short() {
-		all = []rules.Place{places[0], places[3]}
+		all = []rules.Variant{variants[0], variants[3]}
 	}
-	for _, place := range all {
-		t.Run(place.Family.String()+"-"+place.Backend.String(), func(t *testing.T) {
+	for _, variant := range all {
+		t.Run(variant.Family.String()+"-"+variant.Backend.String(), func(t *testing.T) {
 			if lab.Isolate(t) {
 				return
 			}
-			test(t, open(t, place), place)
+			test(t, open(t, variant), variant)
 		})
 	}
 }
 
-// open returns the Host, or skips where the place is absent.
-func open(t testing.TB, place rules.Place) *iptables.Host {
+// open returns the Host, or skips where the variant is absent.
+func open(t testing.TB, variant rules.Variant) *iptables.Host {
 	t.Helper()
 	h, err := iptables.Open(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, a := range h.Absent() {
-		if a.Place == place {
+		if a.Variant == variant {
 			t.Skip(a)
 		}
 	}
 	return h
 }
 
-// program is the explicit name of a place's program.
-func program(at rules.Place) string { return at.Family.Command() + "-" + at.Backend.String() }
+// program is the explicit name of a variant's program.
+func program(at rules.Variant) string { return at.Family.Command() + "-" + at.Backend.String() }
 
 // try runs a program and returns what it printed.
 func try(input, name string, args ...string) (string, error) {
@@ -82,16 +82,16 @@ func run(t testing.TB, name string, args ...string) string {
 	return out
 }
 
-// load gives text to the place's own iptables-restore.
-func load(t testing.TB, at rules.Place, text string, args ...string) {
+// load gives text to the variant's own iptables-restore.
+func load(t testing.TB, at rules.Variant, text string, args ...string) {
 	t.Helper()
 	if out, err := try(text, program(at)+"-restore", args...); err != nil {
 		t.Fatalf("%s-restore: %v\n%s\n%s", program(at), err, out, text)
 	}
 }
 
-// saved is what the place's own iptables-save prints, without its comments.
-func saved(t testing.TB, at rules.Place, args ...string) string {
+// saved is what the variant's own iptables-save prints, without its comments.
+func saved(t testing.TB, at rules.Variant, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(program(at)+"-save", args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
@@ -118,7 +118,7 @@ func text(t testing.TB, s *rules.Ruleset) string {
 	return b.String()
 }
 
-func read(t testing.TB, h *iptables.Host, at rules.Place) *rules.Ruleset {
+func read(t testing.TB, h *iptables.Host, at rules.Variant) *rules.Ruleset {
 	t.Helper()
 	s, err := h.Read(context.Background(), at)
 	if err != nil {
@@ -136,8 +136,8 @@ func parse(t testing.TB, line string) rules.Rule {
 	return r
 }
 
-// addr returns an address of the place's family that ends in n.
-func addr(at rules.Place, n int) string {
+// addr returns an address of the variant's family that ends in n.
+func addr(at rules.Variant, n int) string {
 	if at.Family == rules.IPv6 {
 		return fmt.Sprintf("2001:db8::%x", n)
 	}
@@ -145,14 +145,14 @@ func addr(at rules.Place, n int) string {
 }
 
 // host is such an address as iptables prints it in -s and -d.
-func host(at rules.Place, n int) string {
+func host(at rules.Variant, n int) string {
 	return fmt.Sprintf("%s/%d", addr(at, n), at.Family.Bits())
 }
 
 // ruleset makes the nat table hold rules 1 to n in PREROUTING, told apart by
 // their addresses and with as many packets. They are made with Apply, because
 // ip6tables-nft-restore forgets counters.
-func ruleset(t testing.TB, h *iptables.Host, at rules.Place, n int) {
+func ruleset(t testing.TB, h *iptables.Host, at rules.Variant, n int) {
 	t.Helper()
 	load(t, at, "*nat\nCOMMIT\n")
 	var changes []rules.Change
@@ -166,12 +166,12 @@ func ruleset(t testing.TB, h *iptables.Host, at rules.Place, n int) {
 }
 
 // numbered is rule n of ruleset, as it stands in PREROUTING.
-func numbered(t testing.TB, at rules.Place, n int) rules.Rule {
+func numbered(t testing.TB, at rules.Variant, n int) rules.Rule {
 	return parse(t, fmt.Sprintf("-A PREROUTING -s %s -j ACCEPT", host(at, n)))
 }
 
 // change begins a change of the nat table's PREROUTING.
-func change(at rules.Place, op rules.Op) rules.Change {
+func change(at rules.Variant, op rules.Op) rules.Change {
 	return rules.Change{Op: op, Family: at.Family, Backend: at.Backend, Table: "nat", Chain: "PREROUTING"}
 }
 
@@ -186,7 +186,7 @@ func apply(t testing.TB, h *iptables.Host, changes ...rules.Change) []rules.Chan
 
 // sources lists the last parts of the source addresses in PREROUTING, with
 // packets: "1:1 2:2 3:3" for what ruleset loads.
-func sources(t testing.TB, h *iptables.Host, at rules.Place) string {
+func sources(t testing.TB, h *iptables.Host, at rules.Variant) string {
 	t.Helper()
 	c, ok := read(t, h, at).Chain("nat", "PREROUTING")
 	if !ok {
@@ -202,7 +202,7 @@ func sources(t testing.TB, h *iptables.Host, at rules.Place) string {
 }
 
 func TestReadIsWhatIptablesSavePrints(t *testing.T) {
-	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Place) {
+	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Variant) {
 		if got := text(t, read(t, h, at)); got != "" {
 			t.Errorf("tables that nobody used read as\n%s", got)
 		}
@@ -224,56 +224,56 @@ func TestReadIsWhatIptablesSavePrints(t *testing.T) {
 func TestChanges(t *testing.T) {
 	tests := []struct {
 		name    string
-		changes func(t *testing.T, at rules.Place) []rules.Change
+		changes func(t *testing.T, at rules.Variant) []rules.Change
 		want    string
 	}{
-		{"append", func(t *testing.T, at rules.Place) []rules.Change {
+		{"append", func(t *testing.T, at rules.Variant) []rules.Change {
 			c := change(at, rules.Insert)
 			c.Rule = numbered(t, at, 9)
 			return []rules.Change{c}
 		}, "1:1 2:2 3:3 4:4 9:0"},
-		{"insert first", func(t *testing.T, at rules.Place) []rules.Change {
+		{"insert first", func(t *testing.T, at rules.Variant) []rules.Change {
 			c := change(at, rules.Insert)
 			c.At, c.Rule = 1, numbered(t, at, 9)
 			return []rules.Change{c}
 		}, "9:0 1:1 2:2 3:3 4:4"},
-		{"insert with counters", func(t *testing.T, at rules.Place) []rules.Change {
+		{"insert with counters", func(t *testing.T, at rules.Variant) []rules.Change {
 			c := change(at, rules.Insert)
 			c.At, c.Rule = 3, numbered(t, at, 9)
 			c.Rule.Counters = rules.Counters{Packets: 77, Bytes: 700, Known: true}
 			return []rules.Change{c}
 		}, "1:1 2:2 9:77 3:3 4:4"},
-		{"delete", func(t *testing.T, at rules.Place) []rules.Change {
+		{"delete", func(t *testing.T, at rules.Variant) []rules.Change {
 			c := change(at, rules.Delete)
 			c.At, c.Rule = 2, numbered(t, at, 2)
 			return []rules.Change{c}
 		}, "1:1 3:3 4:4"},
-		{"replace", func(t *testing.T, at rules.Place) []rules.Change {
+		{"replace", func(t *testing.T, at rules.Variant) []rules.Change {
 			c := change(at, rules.Replace)
 			c.At, c.Old, c.Rule = 2, numbered(t, at, 2), numbered(t, at, 9)
 			return []rules.Change{c}
 		}, "1:1 9:2 3:3 4:4"},
-		{"replace last", func(t *testing.T, at rules.Place) []rules.Change {
+		{"replace last", func(t *testing.T, at rules.Variant) []rules.Change {
 			c := change(at, rules.Replace)
 			c.At, c.Old, c.Rule = 4, numbered(t, at, 4), numbered(t, at, 9)
 			return []rules.Change{c}
 		}, "1:1 2:2 3:3 9:4"},
-		{"move down", func(t *testing.T, at rules.Place) []rules.Change {
+		{"move down", func(t *testing.T, at rules.Variant) []rules.Change {
 			c := change(at, rules.Move)
 			c.At, c.To, c.Rule = 1, 3, numbered(t, at, 1)
 			return []rules.Change{c}
 		}, "2:2 3:3 1:1 4:4"},
-		{"move to the end", func(t *testing.T, at rules.Place) []rules.Change {
+		{"move to the end", func(t *testing.T, at rules.Variant) []rules.Change {
 			c := change(at, rules.Move)
 			c.At, c.To, c.Rule = 1, 4, numbered(t, at, 1)
 			return []rules.Change{c}
 		}, "2:2 3:3 4:4 1:1"},
-		{"move up", func(t *testing.T, at rules.Place) []rules.Change {
+		{"move up", func(t *testing.T, at rules.Variant) []rules.Change {
 			c := change(at, rules.Move)
 			c.At, c.To, c.Rule = 4, 2, numbered(t, at, 4)
 			return []rules.Change{c}
 		}, "1:1 4:4 2:2 3:3"},
-		{"several at once", func(t *testing.T, at rules.Place) []rules.Change {
+		{"several at once", func(t *testing.T, at rules.Variant) []rules.Change {
 			del, ins, move := change(at, rules.Delete), change(at, rules.Insert), change(at, rules.Move)
 			del.At, del.Rule = 1, numbered(t, at, 1)
 			ins.At, ins.Rule = 2, numbered(t, at, 9)
@@ -281,7 +281,7 @@ func TestChanges(t *testing.T) {
 			return []rules.Change{del, ins, move}
 		}, "9:0 2:2 3:3 4:4"},
 	}
-	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Place) {
+	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Variant) {
 		for _, test := range tests {
 			t.Run(test.name, func(t *testing.T) {
 				ruleset(t, h, at, 4)
@@ -304,7 +304,7 @@ func TestChanges(t *testing.T) {
 }
 
 func TestChainsAndPolicies(t *testing.T) {
-	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Place) {
+	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Variant) {
 		ruleset(t, h, at, 1)
 		load(t, at, "*filter\n:INPUT ACCEPT [7:70]\nCOMMIT\n", "-c")
 		before := saved(t, at, "-c")
@@ -335,7 +335,7 @@ func TestChainsAndPolicies(t *testing.T) {
 }
 
 func TestConflicts(t *testing.T) {
-	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Place) {
+	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Variant) {
 		ruleset(t, h, at, 3)
 		before := saved(t, at, "-c")
 		del, gone, move := change(at, rules.Delete), change(at, rules.Delete), change(at, rules.Move)

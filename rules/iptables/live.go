@@ -10,9 +10,9 @@ import (
 	"nattui/rules"
 )
 
-// Snapshot is what Live delivers: the tables of one place at one moment.
+// Snapshot is what Live delivers: the tables of one variant at one moment.
 type Snapshot struct {
-	Place rules.Place
+	Variant rules.Variant
 	// Rules is never changed afterwards; where Err is set, it is the last that
 	// could be read, or nil.
 	Rules *rules.Ruleset
@@ -26,27 +26,27 @@ type Snapshot struct {
 	Err error
 }
 
-// Live delivers the tables of the places, all there are if none is given: first
+// Live delivers the tables of the variants, all there are if none is given: first
 // as they are, then after every change by anybody, and whenever counters have
 // moved. Counters are refreshed once a second, or as often as keeps the work
 // under a twentieth of one core. The channel is closed when ctx ends. A reader
 // that is slow gets fewer snapshots, not old ones.
 //
-// The places are read at the same time, each by its own goroutine.
-func (h *Host) Live(ctx context.Context, places ...rules.Place) (<-chan Snapshot, error) {
-	if len(places) == 0 {
-		places = h.Places()
+// The variants are read at the same time, each by its own goroutine.
+func (h *Host) Live(ctx context.Context, variants ...rules.Variant) (<-chan Snapshot, error) {
+	if len(variants) == 0 {
+		variants = h.Variants()
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	out := make(chan Snapshot)
 	var running sync.WaitGroup
-	for _, place := range places {
-		notices, err := h.notices(ctx, place)
+	for _, variant := range variants {
+		notices, err := h.notices(ctx, variant)
 		if err != nil {
 			cancel()
 			return nil, err
 		}
-		l := &life{host: h, place: place, out: out}
+		l := &life{host: h, variant: variant, out: out}
 		running.Go(func() { l.run(ctx, notices) })
 	}
 	go func() {
@@ -57,25 +57,25 @@ func (h *Host) Live(ctx context.Context, places ...rules.Place) (<-chan Snapshot
 	return out, nil
 }
 
-// notices are those of an nft place. Legacy tables are looked at with every
+// notices are those of an nft variant. Legacy tables are looked at with every
 // refresh of their counters, which costs nothing more.
-func (h *Host) notices(ctx context.Context, place rules.Place) (<-chan Notice, error) {
-	if _, err := h.programs(place); err != nil {
+func (h *Host) notices(ctx context.Context, variant rules.Variant) (<-chan Notice, error) {
+	if _, err := h.programs(variant); err != nil {
 		return nil, err
 	}
-	if place.Backend == rules.Legacy {
+	if variant.Backend == rules.Legacy {
 		return nil, nil
 	}
-	return h.Watch(ctx, place)
+	return h.Watch(ctx, variant)
 }
 
-// life is the state of one place that Live delivers.
+// life is the state of one variant that Live delivers.
 type life struct {
-	host  *Host
-	place rules.Place
-	out   chan<- Snapshot
-	now   *rules.Ruleset
-	print uint64 // of the legacy rules in now
+	host    *Host
+	variant rules.Variant
+	out     chan<- Snapshot
+	now     *rules.Ruleset
+	print   uint64 // of the legacy rules in now
 	// failing is set while the tables cannot be read, so that it is said once.
 	failing bool
 	still   int // how often the counters have been the same one after the other
@@ -115,22 +115,22 @@ func (l *life) knows(n Notice) bool {
 func (l *life) read(ctx context.Context, why Notice) time.Duration {
 	begin := time.Now()
 	print := uint64(0)
-	if l.place.Backend == rules.Legacy {
-		print, _ = fingerprint(l.place.Family)
+	if l.variant.Backend == rules.Legacy {
+		print, _ = fingerprint(l.variant.Family)
 	}
-	s, err := l.host.Read(ctx, l.place)
+	s, err := l.host.Read(ctx, l.variant)
 	cost := time.Since(begin)
 	if err != nil {
 		if !l.failing {
 			l.failing = true
-			l.deliver(ctx, Snapshot{Place: l.place, Rules: l.now, Err: err})
+			l.deliver(ctx, Snapshot{Variant: l.variant, Rules: l.now, Err: err})
 		}
 		return Refresh(cost)
 	}
 	changed := l.now == nil || l.failing || !sameRules(l.now, s) || !maps.Equal(l.now.Foreign, s.Foreign)
 	l.failing = false
 	l.now, l.print = s, print
-	l.deliver(ctx, Snapshot{Place: l.place, Rules: s, Changed: changed, By: why.By, Own: why.Own})
+	l.deliver(ctx, Snapshot{Variant: l.variant, Rules: s, Changed: changed, By: why.By, Own: why.Own})
 	if cost > restAfter {
 		sleep(ctx, cost)
 	}
@@ -154,13 +154,13 @@ func (l *life) recount(ctx context.Context) time.Duration {
 		wait := Refresh(time.Since(begin))
 		if next != l.now {
 			l.now, l.still = next, 0
-			l.deliver(ctx, Snapshot{Place: l.place, Rules: next})
-		} else if l.still++; l.still > stillRounds && l.place.Backend == rules.NFT {
+			l.deliver(ctx, Snapshot{Variant: l.variant, Rules: next})
+		} else if l.still++; l.still > stillRounds && l.variant.Backend == rules.NFT {
 			wait = max(wait, stillRest) // changes of the rules are announced all the same
 		}
 		return wait
 	case err == nil || errors.Is(err, ErrChanged):
-		l.read(ctx, Notice{Own: l.host.own.printed(l.place.Family, print)})
+		l.read(ctx, Notice{Own: l.host.own.printed(l.variant.Family, print)})
 	default:
 		l.read(ctx, Notice{}) // which says what is wrong
 	}
@@ -176,11 +176,11 @@ const (
 // counted returns the present snapshot with new counters, and on legacy the
 // fingerprint of the rules they belong to.
 func (l *life) counted() (*rules.Ruleset, uint64, error) {
-	if l.place.Backend == rules.NFT {
+	if l.variant.Backend == rules.NFT {
 		next, err := l.host.Counters(context.Background(), l.now)
 		return next, 0, err
 	}
-	t, print, err := tallyLegacy(l.place.Family)
+	t, print, err := tallyLegacy(l.variant.Family)
 	if err != nil {
 		return nil, 0, err
 	}

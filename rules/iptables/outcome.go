@@ -44,14 +44,14 @@ func (t *transaction) lookUp(ctx context.Context, words string, ended error) (ma
 	default:
 		t.announced(names)
 		if t.has(unknownOutcome) {
-			if now, err = t.host.Read(ctx, t.programs.place); err == nil {
+			if now, err = t.host.Read(ctx, t.programs.variant); err == nil {
 				t.compare(names, now)
 			}
 		}
 	}
 	switch {
 	case t.has(unknownOutcome):
-		return false, &NotKnown{Place: t.programs.place, Program: t.programs.restore, Words: words, Ended: ended, Err: err}
+		return false, &NotKnown{Variant: t.programs.variant, Program: t.programs.restore, Words: words, Ended: ended, Err: err}
 	case t.has(absentOutcome):
 		return false, ended
 	}

@@ -46,10 +46,10 @@ func TestOverrun(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	place := rules.Place{Family: rules.IPv4, Backend: rules.NFT}
+	variant := rules.Variant{Family: rules.IPv4, Backend: rules.NFT}
 	notices, ended := make(chan Notice), make(chan struct{})
 	go func() {
-		h.follow(ctx, l, []rules.Place{place}, notices)
+		h.follow(ctx, l, []rules.Variant{variant}, notices)
 		close(ended)
 	}()
 	for n := range notices {

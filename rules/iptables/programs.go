@@ -18,19 +18,19 @@ import (
 
 // Host is the iptables of this host, in the network namespace of the process.
 type Host struct {
-	places  map[rules.Place]*programs
-	absent  []Absence
-	standby rules.Backend // what the plain program means
-	own     own
-	writing sync.Mutex
-	recent  sync.Mutex // of latest
-	latest  map[rules.Place]latest
+	variants map[rules.Variant]*programs
+	absent   []Absence
+	standby  rules.Backend // what the plain program means
+	own      own
+	writing  sync.Mutex
+	recent   sync.Mutex // of latest
+	latest   map[rules.Variant]latest
 }
 
-// programs are the programs that serve one place.
+// programs are the programs that serve one variant.
 type programs struct {
-	place rules.Place
-	// shown is the name to show in commands: the plain one where that serves this place.
+	variant rules.Variant
+	// shown is the name to show in commands: the plain one where that serves this variant.
 	shown               string
 	path, save, restore string
 	version             version
@@ -54,7 +54,7 @@ func (v version) before(o version) bool {
 // oldest is the first version whose iptables-restore waits for the lock (-w).
 var oldest = version{1, 6, 2}
 
-// Reason says why a place cannot be used.
+// Reason says why a variant cannot be used.
 type Reason uint8
 
 // The reasons of an Absence.
@@ -65,16 +65,16 @@ const (
 	Broken                   // its program does not run
 )
 
-// Absence is a place that cannot be used on this host, with the reason. It is
+// Absence is a variant that cannot be used on this host, with the reason. It is
 // worth saying once.
 type Absence struct {
-	Place  rules.Place
-	Reason Reason
-	Detail string
+	Variant rules.Variant
+	Reason  Reason
+	Detail  string
 }
 
 // String is the reason in one sentence's part: "ip6tables-legacy is not installed".
-func (a Absence) String() string { return a.Place.String() + ": " + a.Detail }
+func (a Absence) String() string { return a.Variant.String() + ": " + a.Detail }
 
 // extraDirs are searched after PATH: administration tools live there, where
 // ordinary users do not look.
@@ -97,7 +97,7 @@ func find(name string) string {
 // *NotInstalled where nothing can be used, and wraps ErrPermission where the
 // process may not read the tables.
 func Open(ctx context.Context) (*Host, error) {
-	h := &Host{places: map[rules.Place]*programs{}, latest: map[rules.Place]latest{}, own: own{prints: map[rules.Family]uint64{}}}
+	h := &Host{variants: map[rules.Variant]*programs{}, latest: map[rules.Variant]latest{}, own: own{prints: map[rules.Family]uint64{}}}
 	var found [len(rules.Families)][len(rules.Backends)]*programs
 	var absent [len(rules.Families)][len(rules.Backends)]*Absence
 	var wait sync.WaitGroup
@@ -105,7 +105,7 @@ func Open(ctx context.Context) (*Host, error) {
 		wait.Go(func() {
 			plain := plainBackend(ctx, family)
 			for j, backend := range rules.Backends {
-				found[i][j], absent[i][j] = detect(rules.Place{Family: family, Backend: backend}, plain)
+				found[i][j], absent[i][j] = detect(rules.Variant{Family: family, Backend: backend}, plain)
 			}
 		})
 	}
@@ -115,25 +115,25 @@ func Open(ctx context.Context) (*Host, error) {
 	}
 	for j, backend := range rules.Backends {
 		for i, family := range rules.Families {
-			place := rules.Place{Family: family, Backend: backend}
+			variant := rules.Variant{Family: family, Backend: backend}
 			p, missing := found[i][j], absent[i][j]
 			if p != nil {
-				detail, err := kernelLacks(place)
+				detail, err := kernelLacks(variant)
 				if err != nil {
 					return nil, err
 				}
 				if detail != "" {
-					p, missing = nil, &Absence{place, KernelLack, detail}
+					p, missing = nil, &Absence{variant, KernelLack, detail}
 				}
 			}
 			if missing != nil {
 				h.absent = append(h.absent, *missing)
 				continue
 			}
-			h.places[place] = p
+			h.variants[variant] = p
 		}
 	}
-	if len(h.places) == 0 {
+	if len(h.variants) == 0 {
 		return nil, &NotInstalled{Install: installCommand(), Absent: h.absent}
 	}
 	h.standby = h.chooseDefault()
@@ -144,14 +144,14 @@ func Open(ctx context.Context) (*Host, error) {
 func (h *Host) chooseDefault() rules.Backend {
 	for _, family := range rules.Families {
 		for _, backend := range rules.Backends {
-			if p, ok := h.places[rules.Place{Family: family, Backend: backend}]; ok && p.shown == family.Command() {
+			if p, ok := h.variants[rules.Variant{Family: family, Backend: backend}]; ok && p.shown == family.Command() {
 				return backend
 			}
 		}
 	}
 	for _, backend := range rules.Backends {
 		for _, family := range rules.Families {
-			if _, ok := h.places[rules.Place{Family: family, Backend: backend}]; ok {
+			if _, ok := h.variants[rules.Variant{Family: family, Backend: backend}]; ok {
 				return backend
 			}
 		}
@@ -177,47 +177,47 @@ func plainBackend(ctx context.Context, family rules.Family) int {
 	return int(rules.Legacy)
 }
 
-// detect finds the programs of a place. The explicit save and restore programs
+// detect finds the programs of a variant. The explicit save and restore programs
 // are preferred, since they cannot be anything else.
-func detect(place rules.Place, plain int) (*programs, *Absence) {
-	explicit := place.Family.Command() + "-" + place.Backend.String()
-	p := &programs{place: place, shown: explicit, path: find(explicit)}
+func detect(variant rules.Variant, plain int) (*programs, *Absence) {
+	explicit := variant.Family.Command() + "-" + variant.Backend.String()
+	p := &programs{variant: variant, shown: explicit, path: find(explicit)}
 	base := explicit
-	if plain == int(place.Backend) {
-		p.shown = place.Family.Command()
+	if plain == int(variant.Backend) {
+		p.shown = variant.Family.Command()
 		if p.path == "" {
 			p.path, base = find(p.shown), p.shown
 		}
 	}
 	if p.path == "" {
-		return nil, &Absence{place, Missing, explicit + " is not installed"}
+		return nil, &Absence{variant, Missing, explicit + " is not installed"}
 	}
 	if p.save, p.restore = find(base+"-save"), find(base+"-restore"); p.save == "" || p.restore == "" {
-		return nil, &Absence{place, Missing, fmt.Sprintf("%s is there, but %s-save or %s-restore is not installed", base, base, base)}
+		return nil, &Absence{variant, Missing, fmt.Sprintf("%s is there, but %s-save or %s-restore is not installed", base, base, base)}
 	}
 	p.wrapped = isScript(p.restore)
 	protocol := goiptables.ProtocolIPv4
-	if place.Family == rules.IPv6 {
+	if variant.Family == rules.IPv6 {
 		protocol = goiptables.ProtocolIPv6
 	}
 	found, err := goiptables.New(goiptables.Path(p.path), goiptables.IPFamily(protocol), goiptables.Timeout(int(LockWait.Seconds())))
 	if err != nil {
-		return nil, &Absence{place, Broken, err.Error()}
+		return nil, &Absence{variant, Broken, err.Error()}
 	}
 	p.version[0], p.version[1], p.version[2] = found.GetIptablesVersion()
 	if p.version.before(oldest) {
-		return nil, &Absence{place, TooOld, fmt.Sprintf("%s is version %s, and nattui needs %s or newer", base, p.version, oldest)}
+		return nil, &Absence{variant, TooOld, fmt.Sprintf("%s is version %s, and nattui needs %s or newer", base, p.version, oldest)}
 	}
 	return p, nil
 }
 
-// kernelLacks asks whether the kernel has the place; "" means it does, or might
+// kernelLacks asks whether the kernel has the variant; "" means it does, or might
 // once something is written. An error wraps ErrPermission.
-func kernelLacks(place rules.Place) (string, error) {
-	if place.Family == rules.IPv6 && missing("/proc/sys/net/ipv6") {
+func kernelLacks(variant rules.Variant) (string, error) {
+	if variant.Family == rules.IPv6 && missing("/proc/sys/net/ipv6") {
 		return "the kernel runs without IPv6", nil
 	}
-	if place.Backend == rules.NFT {
+	if variant.Backend == rules.NFT {
 		_, err := generation()
 		switch {
 		case errors.Is(err, ErrPermission):
@@ -227,12 +227,12 @@ func kernelLacks(place rules.Place) (string, error) {
 		}
 		return "", nil
 	}
-	names, err := loadedTables(place.Family)
+	names, err := loadedTables(variant.Family)
 	switch {
 	case errors.Is(err, ErrPermission):
 		return "", err
 	case errors.Is(err, os.ErrNotExist):
-		if module := legacyModule(place.Family); !canLoad(module) {
+		if module := legacyModule(variant.Family); !canLoad(module) {
 			return "the kernel has no module " + module, nil
 		}
 		return "", nil
@@ -241,7 +241,7 @@ func kernelLacks(place rules.Place) (string, error) {
 	case len(names) == 0:
 		return "", nil
 	}
-	_, err = readBlob(place.Family, names[0], nil)
+	_, err = readBlob(variant.Family, names[0], nil)
 	if errors.Is(err, ErrPermission) {
 		return "", err
 	}
@@ -307,13 +307,13 @@ func installCommand() string {
 }
 
 // Places lists what can be used, the default backend first, IPv4 before IPv6.
-func (h *Host) Places() []rules.Place {
+func (h *Host) Variants() []rules.Variant {
 	order := []rules.Backend{h.standby, rules.NFT + rules.Legacy - h.standby}
-	var all []rules.Place
+	var all []rules.Variant
 	for _, backend := range order {
 		for _, family := range rules.Families {
-			if place := (rules.Place{Family: family, Backend: backend}); h.places[place] != nil {
-				all = append(all, place)
+			if variant := (rules.Variant{Family: family, Backend: backend}); h.variants[variant] != nil {
+				all = append(all, variant)
 			}
 		}
 	}
@@ -326,34 +326,34 @@ func (h *Host) Absent() []Absence { return append([]Absence(nil), h.absent...) }
 // Default is the backend that the plain programs iptables and ip6tables use.
 func (h *Host) Default() rules.Backend { return h.standby }
 
-// Program is the name of the program that changes the place, for
+// Program is the name of the program that changes the variant, for
 // rules.Change.Program: iptables where that is it, else iptables-legacy or the like.
-func (h *Host) Program(place rules.Place) string {
-	if p := h.places[place]; p != nil {
+func (h *Host) Program(variant rules.Variant) string {
+	if p := h.variants[variant]; p != nil {
 		return p.shown
 	}
-	return place.Family.Command() + "-" + place.Backend.String()
+	return variant.Family.Command() + "-" + variant.Backend.String()
 }
 
-// Version is the version of the place's programs, such as 1.8.9; "" if absent.
-func (h *Host) Version(place rules.Place) string {
-	if p := h.places[place]; p != nil {
+// Version is the version of the variant's programs, such as 1.8.9; "" if absent.
+func (h *Host) Version(variant rules.Variant) string {
+	if p := h.variants[variant]; p != nil {
 		return p.version.String()
 	}
 	return ""
 }
 
-// programs returns the programs of a place, or the error that says why there are none.
-func (h *Host) programs(place rules.Place) (*programs, error) {
-	if p := h.places[place]; p != nil {
+// programs returns the programs of a variant, or the error that says why there are none.
+func (h *Host) programs(variant rules.Variant) (*programs, error) {
+	if p := h.variants[variant]; p != nil {
 		return p, nil
 	}
 	for _, a := range h.absent {
-		if a.Place == place {
+		if a.Variant == variant {
 			return nil, &NotInstalled{Install: installCommand(), Absent: []Absence{a}}
 		}
 	}
-	return nil, fmt.Errorf("%s: no such place", place)
+	return nil, fmt.Errorf("%s: no such place", variant)
 }
 
 // isScript tells whether a program is one that an interpreter runs.

@@ -53,7 +53,7 @@ func TestNoIptables(t *testing.T) {
 	if !errors.As(err, &notInstalled) {
 		t.Fatalf("%v, want *NotInstalled", err)
 	}
-	if len(notInstalled.Absent) != len(places) {
+	if len(notInstalled.Absent) != len(variants) {
 		t.Errorf("absent are %v, want all four places", notInstalled.Absent)
 	}
 	if _, aptErr := os.Stat("/usr/bin/apt-get"); aptErr == nil && !strings.Contains(err.Error(), "apt-get install iptables") {
@@ -70,8 +70,8 @@ func TestOneFamilyOfOneBackend(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := rules.Place{Family: rules.IPv4, Backend: rules.NFT}
-	if got := h.Places(); len(got) != 1 || got[0] != at {
+	at := rules.Variant{Family: rules.IPv4, Backend: rules.NFT}
+	if got := h.Variants(); len(got) != 1 || got[0] != at {
 		t.Errorf("the places are %v, want %v", got, at)
 	}
 	if got := h.Program(at); got != "iptables-nft" {
@@ -87,7 +87,7 @@ func TestOneFamilyOfOneBackend(t *testing.T) {
 		t.Errorf("the snapshot's program is %q, want iptables-nft", got)
 	}
 	var notInstalled *iptables.NotInstalled
-	if _, err := h.Read(context.Background(), rules.Place{Family: rules.IPv6}); !errors.As(err, &notInstalled) {
+	if _, err := h.Read(context.Background(), rules.Variant{Family: rules.IPv6}); !errors.As(err, &notInstalled) {
 		t.Errorf("reading what is absent: %v", err)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"nattui/rules"
 )
 
-// Read takes one snapshot of all tables of a place, with counters. On nft it
+// Read takes one snapshot of all tables of a variant, with counters. On nft it
 // belongs to one generation; on legacy each table is consistent in itself, and
 // all of them unless somebody changed one during every attempt. Tables that do not
 // exist are not there and are not made.
@@ -25,15 +25,15 @@ import (
 //
 // It needs CAP_NET_ADMIN and blocks while iptables-save runs; see the package
 // comment for how long.
-func (h *Host) Read(ctx context.Context, place rules.Place) (*rules.Ruleset, error) {
-	p, err := h.programs(place)
+func (h *Host) Read(ctx context.Context, variant rules.Variant) (*rules.Ruleset, error) {
+	p, err := h.programs(variant)
 	if err != nil {
 		return nil, err
 	}
 	h.recent.Lock()
-	last := h.latest[place]
+	last := h.latest[variant]
 	h.recent.Unlock()
-	if time.Since(last.begun) < max(time.Second, 4*last.took) && last.stillTrue(place) {
+	if time.Since(last.begun) < max(time.Second, 4*last.took) && last.stillTrue(variant) {
 		return last.set, nil
 	}
 	return h.readAnew(ctx, p)
@@ -43,7 +43,7 @@ func (h *Host) Read(ctx context.Context, place rules.Place) (*rules.Ruleset, err
 func (h *Host) readAnew(ctx context.Context, p *programs) (*rules.Ruleset, error) {
 	last := latest{begun: time.Now()}
 	var err error
-	if p.place.Backend == rules.NFT {
+	if p.variant.Backend == rules.NFT {
 		last.set, err = p.readNFT(ctx)
 	} else {
 		last.set, last.print, err = p.readLegacy(ctx)
@@ -53,12 +53,12 @@ func (h *Host) readAnew(ctx context.Context, p *programs) (*rules.Ruleset, error
 	}
 	last.took = time.Since(last.begun)
 	h.recent.Lock()
-	h.latest[p.place] = last
+	h.latest[p.variant] = last
 	h.recent.Unlock()
 	return last.set, nil
 }
 
-// latest is the last snapshot of a place, when its reading began and how long it took.
+// latest is the last snapshot of a variant, when its reading began and how long it took.
 type latest struct {
 	set   *rules.Ruleset
 	print uint64 // of the legacy rules; 0 where they changed while they were read
@@ -67,36 +67,36 @@ type latest struct {
 }
 
 // stillTrue reports whether no rule has changed since.
-func (l latest) stillTrue(place rules.Place) bool {
+func (l latest) stillTrue(variant rules.Variant) bool {
 	if l.set == nil {
 		return false
 	}
-	if place.Backend == rules.Legacy {
-		now, err := fingerprint(place.Family)
+	if variant.Backend == rules.Legacy {
+		now, err := fingerprint(variant.Family)
 		return err == nil && l.print != 0 && now == l.print
 	}
 	now, err := generation()
 	return err == nil && l.set.Generation != 0 && now == l.set.Generation
 }
 
-// ReadAll reads every place of the host at once. The error joins those of the
-// places that could not be read; the others are in the map all the same.
-func (h *Host) ReadAll(ctx context.Context) (map[rules.Place]*rules.Ruleset, error) {
-	return h.readPlaces(ctx, h.Places())
+// ReadAll reads every variant of the host at once. The error joins those of the
+// variants that could not be read; the others are in the map all the same.
+func (h *Host) ReadAll(ctx context.Context) (map[rules.Variant]*rules.Ruleset, error) {
+	return h.readVariants(ctx, h.Variants())
 }
 
-func (h *Host) readPlaces(ctx context.Context, places []rules.Place) (map[rules.Place]*rules.Ruleset, error) {
-	sets := make([]*rules.Ruleset, len(places))
-	errs := make([]error, len(places))
+func (h *Host) readVariants(ctx context.Context, variants []rules.Variant) (map[rules.Variant]*rules.Ruleset, error) {
+	sets := make([]*rules.Ruleset, len(variants))
+	errs := make([]error, len(variants))
 	var wait sync.WaitGroup
-	for i, place := range places {
-		wait.Go(func() { sets[i], errs[i] = h.Read(ctx, place) })
+	for i, variant := range variants {
+		wait.Go(func() { sets[i], errs[i] = h.Read(ctx, variant) })
 	}
 	wait.Wait()
-	all := map[rules.Place]*rules.Ruleset{}
+	all := map[rules.Variant]*rules.Ruleset{}
 	for i, s := range sets {
 		if s != nil {
-			all[places[i]] = s
+			all[variants[i]] = s
 		}
 	}
 	return all, errors.Join(errs...)
@@ -130,7 +130,7 @@ func (p *programs) readNFT(ctx context.Context) (*rules.Ruleset, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s.Foreign, err = foreign(kernel, p.place.Family, text); err != nil && !errors.Is(err, errInterrupted) {
+		if s.Foreign, err = foreign(kernel, p.variant.Family, text); err != nil && !errors.Is(err, errInterrupted) {
 			return nil, err
 		}
 		after, genErr := kernel.generation()
@@ -190,14 +190,14 @@ func plausible(lines map[string]int, earlier []map[string]int) bool {
 // loaded: iptables-legacy would load one. It returns the fingerprint of what it read.
 func (p *programs) readLegacy(ctx context.Context) (*rules.Ruleset, uint64, error) {
 	for attempt := 1; ; attempt++ {
-		names, err := loadedTables(p.place.Family)
+		names, err := loadedTables(p.variant.Family)
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, 0, err
 		}
 		if len(names) == 0 {
-			return &rules.Ruleset{Family: p.place.Family, Backend: rules.Legacy, Name: p.shown}, 0, nil
+			return &rules.Ruleset{Family: p.variant.Family, Backend: rules.Legacy, Name: p.shown}, 0, nil
 		}
-		before, err := fingerprint(p.place.Family)
+		before, err := fingerprint(p.variant.Family)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -209,7 +209,7 @@ func (p *programs) readLegacy(ctx context.Context) (*rules.Ruleset, uint64, erro
 		if err != nil {
 			return nil, 0, err
 		}
-		after, err := fingerprint(p.place.Family)
+		after, err := fingerprint(p.variant.Family)
 		switch {
 		case err != nil:
 			return nil, 0, err
@@ -226,7 +226,7 @@ func (p *programs) parse(text []byte) (*rules.Ruleset, error) {
 	if err != nil {
 		return nil, fmt.Errorf("understanding what %s printed: %w", p.save, err)
 	}
-	return &rules.Ruleset{Family: p.place.Family, Backend: p.place.Backend, Tables: tables, Name: p.shown}, nil
+	return &rules.Ruleset{Family: p.variant.Family, Backend: p.variant.Backend, Tables: tables, Name: p.shown}, nil
 }
 
 // incompatible is what iptables-nft-save prints, on standard output and with

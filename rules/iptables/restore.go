@@ -356,7 +356,7 @@ var namedLine = regexp.MustCompile(`(?m)(?:^|\s)line:? (\d+)`)
 
 // rejected makes the error of a run that failed with the words.
 func (s *script) rejected(p *programs, words string) *Rejected {
-	r := &Rejected{Place: p.place, Program: p.restore, Words: strings.TrimRight(words, "\n")}
+	r := &Rejected{Variant: p.variant, Program: p.restore, Words: strings.TrimRight(words, "\n")}
 	at := -1
 	if m := namedLine.FindStringSubmatch(words); m != nil {
 		n, _ := strconv.Atoi(m[1])

@@ -24,7 +24,7 @@ func (p *programs) saved(ctx context.Context) ([]byte, error) {
 	cmd := command(ctx, p.save, "-c")
 	cmd.Stdout, cmd.Stderr = &out, &complaint
 	if err := cmd.Run(); err != nil {
-		return nil, p.failure(ctx, "reading the tables of "+p.place.String(), p.save, complaint.String(), err)
+		return nil, p.failure(ctx, "reading the tables of "+p.variant.String(), p.save, complaint.String(), err)
 	}
 	return out.Bytes(), nil
 }

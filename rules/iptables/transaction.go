@@ -70,8 +70,8 @@ func (t *transaction) run(ctx context.Context) (words string, err error) {
 	// largest table takes and what the lock may.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
 	defer cancel()
-	if t.programs.place.Backend == rules.NFT {
-		if t.commits, err = listenToCommits(t.programs.place.Family); err != nil {
+	if t.programs.variant.Backend == rules.NFT {
+		if t.commits, err = listenToCommits(t.programs.variant.Family); err != nil {
 			return "", err
 		}
 	}
@@ -107,7 +107,7 @@ func (t *transaction) begin(pid int) {
 }
 
 func (t *transaction) generation() (uint32, error) {
-	if t.programs.place.Backend == rules.Legacy {
+	if t.programs.variant.Backend == rules.Legacy {
 		return 0, nil
 	}
 	return generation()
@@ -116,7 +116,7 @@ func (t *transaction) generation() (uint32, error) {
 // stillThere checks, on nft, that the tables are those that the change was
 // checked against.
 func (t *transaction) stillThere() error {
-	if t.programs.place.Backend == rules.Legacy || !t.gated {
+	if t.programs.variant.Backend == rules.Legacy || !t.gated {
 		return nil
 	}
 	now, err := generation()
@@ -167,9 +167,9 @@ func (p *programs) refusal(ctx context.Context, s *script, words string, err err
 	exit := (*exec.ExitError)(nil)
 	switch {
 	case errors.Is(err, errIdle):
-		return &Rejected{Place: p.place, Program: p.restore, Words: strings.TrimSpace(words + "\n" + err.Error())}
+		return &Rejected{Variant: p.variant, Program: p.restore, Words: strings.TrimSpace(words + "\n" + err.Error())}
 	case !errors.As(err, &exit):
-		return p.failure(ctx, "changing the tables of "+p.place.String(), p.restore, words, err)
+		return p.failure(ctx, "changing the tables of "+p.variant.String(), p.restore, words, err)
 	case strings.Contains(words, "xtables lock"):
 		locked := &Locked{Path: lockPath()}
 		if file, err := os.Open(locked.Path); err == nil {
@@ -178,7 +178,7 @@ func (p *programs) refusal(ctx context.Context, s *script, words string, err err
 		}
 		return locked
 	case isPermission(words):
-		return permission("changing the tables of " + p.place.String())
+		return permission("changing the tables of " + p.variant.String())
 	}
 	return s.rejected(p, words)
 }
@@ -190,7 +190,7 @@ func (t *transaction) takeBack(cause error) error {
 		return nil
 	}
 	lost := t.keepCounters()
-	now, err := t.host.Read(context.Background(), t.programs.place)
+	now, err := t.host.Read(context.Background(), t.programs.variant)
 	if err = errors.Join(lost, err); err != nil {
 		return &Partial{nil, cause, err}
 	}
@@ -266,7 +266,7 @@ func (t *transaction) verify(ctx context.Context) ([]rules.Change, error) {
 	if same {
 		return made, nil
 	}
-	mismatch := &Mismatch{Place: t.programs.place, Want: want, Got: got}
+	mismatch := &Mismatch{Variant: t.programs.variant, Want: want, Got: got}
 	if t.commits != nil {
 		t.commits.catchUp()
 		var after bool

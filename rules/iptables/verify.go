@@ -46,7 +46,7 @@ func (t *transaction) readTouched(ctx context.Context) (*rules.Ruleset, bool) {
 	}
 	next.Generation = at
 	t.host.recent.Lock()
-	t.host.latest[t.programs.place] = latest{set: &next, begun: time.Now()}
+	t.host.latest[t.programs.variant] = latest{set: &next, begun: time.Now()}
 	t.host.recent.Unlock()
 	return &next, true
 }

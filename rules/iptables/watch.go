@@ -18,7 +18,7 @@ import (
 
 // Notice says that somebody changed the tables of a place.
 type Notice struct {
-	Place rules.Place
+	Variant rules.Variant
 	// Tables are those that changed, sorted; nil means that any may have.
 	Tables []string
 	// Generation is the nft generation that the change made; 0 on legacy.
@@ -62,9 +62,9 @@ func Refresh(cost time.Duration) time.Duration {
 // Notices that nobody takes are joined, so that a slow reader loses only detail.
 //
 // It needs CAP_NET_ADMIN. It runs no programs.
-func (h *Host) Watch(ctx context.Context, places ...rules.Place) (<-chan Notice, error) {
-	if len(places) == 0 {
-		places = h.Places()
+func (h *Host) Watch(ctx context.Context, variants ...rules.Variant) (<-chan Notice, error) {
+	if len(variants) == 0 {
+		variants = h.Variants()
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	in := make(chan Notice)
@@ -77,24 +77,24 @@ func (h *Host) Watch(ctx context.Context, places ...rules.Place) (<-chan Notice,
 			ended <- struct{}{}
 		}()
 	}
-	var announced []rules.Place
-	for _, place := range places {
-		if _, err := h.programs(place); err != nil {
+	var announced []rules.Variant
+	for _, variant := range variants {
+		if _, err := h.programs(variant); err != nil {
 			cancel()
 			go drain(ended, sources)
 			return nil, err
 		}
-		if place.Backend == rules.NFT {
-			announced = append(announced, place)
+		if variant.Backend == rules.NFT {
+			announced = append(announced, variant)
 			continue
 		}
-		last, err := fingerprint(place.Family)
+		last, err := fingerprint(variant.Family)
 		if err != nil {
 			cancel()
 			go drain(ended, sources)
 			return nil, err
 		}
-		begin(func() { h.poll(ctx, place.Family, last, in) })
+		begin(func() { h.poll(ctx, variant.Family, last, in) })
 	}
 	if len(announced) > 0 {
 		listener, err := listen()
@@ -138,7 +138,7 @@ func forward(ctx context.Context, in <-chan Notice, out chan<- Notice) {
 			if !ok {
 				return
 			}
-			at := slices.IndexFunc(waiting, func(w Notice) bool { return w.Place == n.Place })
+			at := slices.IndexFunc(waiting, func(w Notice) bool { return w.Variant == n.Variant })
 			if at < 0 {
 				waiting = append(waiting, n)
 			} else {
@@ -165,7 +165,7 @@ func (h *Host) poll(ctx context.Context, family rules.Family, last uint64, in ch
 			continue
 		}
 		last = now
-		n := Notice{Place: rules.Place{Family: family, Backend: rules.Legacy}, Own: h.own.printed(family, now)}
+		n := Notice{Variant: rules.Variant{Family: family, Backend: rules.Legacy}, Own: h.own.printed(family, now)}
 		select {
 		case in <- n:
 		case <-ctx.Done():
@@ -252,7 +252,7 @@ func (l *listener) poll() ([]byte, error) {
 
 // follow announces changes of the places on nft until ctx ends. A notice of the
 // kernel names tables and chains, and one with the new generation ends each change.
-func (h *Host) follow(ctx context.Context, l *listener, places []rules.Place, in chan<- Notice) {
+func (h *Host) follow(ctx context.Context, l *listener, variants []rules.Variant, in chan<- Notice) {
 	stop := context.AfterFunc(ctx, func() { l.file.Close() })
 	defer func() {
 		if stop() {
@@ -270,9 +270,9 @@ func (h *Host) follow(ctx context.Context, l *listener, places []rules.Place, in
 		datagram, err := l.receive()
 		switch {
 		case errors.Is(err, unix.ENOBUFS):
-			for _, place := range places {
-				clear(touched[place.Family])
-				send(Notice{Place: place, Resync: true})
+			for _, variant := range variants {
+				clear(touched[variant.Family])
+				send(Notice{Variant: variant, Resync: true})
 			}
 			continue
 		case err != nil:
@@ -287,10 +287,10 @@ func (h *Host) follow(ctx context.Context, l *listener, places []rules.Place, in
 				return
 			}
 			generation, by := generationNotice(m)
-			for _, place := range places {
-				tables := slices.Sorted(maps.Keys(touched[place.Family]))
+			for _, variant := range variants {
+				tables := slices.Sorted(maps.Keys(touched[variant.Family]))
 				if len(tables) > 0 {
-					send(Notice{Place: place, Tables: tables, Generation: generation, By: by, Own: h.own.made(by, generation)})
+					send(Notice{Variant: variant, Tables: tables, Generation: generation, By: by, Own: h.own.made(by, generation)})
 				}
 			}
 			clear(touched[rules.IPv4])

@@ -37,7 +37,7 @@ func take[T any](t testing.TB, from <-chan T, what string) T {
 }
 
 func TestWatch(t *testing.T) {
-	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Place) {
+	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Variant) {
 		ruleset(t, h, at, 2)
 		ctx, cancel := context.WithCancel(context.Background())
 		notices, err := h.Watch(ctx, at)
@@ -51,7 +51,7 @@ func TestWatch(t *testing.T) {
 		}
 		n := take(t, notices, "a notice")
 		t.Logf("told after %v", time.Since(begin))
-		if n.Place != at || n.Own || n.Resync {
+		if n.Variant != at || n.Own || n.Resync {
 			t.Errorf("the notice is %+v", n)
 		}
 		if at.Backend == rules.NFT {
@@ -81,7 +81,7 @@ func TestWatchIgnoresOtherTables(t *testing.T) {
 	if lab.Isolate(t) {
 		return
 	}
-	at := rules.Place{}
+	at := rules.Variant{}
 	h := open(t, at)
 	notices, err := h.Watch(t.Context(), at)
 	if err != nil {
@@ -96,7 +96,7 @@ func TestWatchIgnoresOtherTables(t *testing.T) {
 }
 
 func TestLive(t *testing.T) {
-	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Place) {
+	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Variant) {
 		ruleset(t, h, at, 2)
 		// Without a rule that translates, the namespace tracks no connections, and
 		// no packet meets the nat table.
@@ -139,14 +139,14 @@ func TestLive(t *testing.T) {
 }
 
 // knock sends one datagram to this host itself.
-func knock(t testing.TB, at rules.Place) {
+func knock(t testing.TB, at rules.Variant) {
 	t.Helper()
 	to := map[rules.Family]string{rules.IPv4: "127.0.0.1", rules.IPv6: "::1"}[at.Family]
 	send(t, to)
 }
 
 func TestCountersAreThoseOfIptablesSave(t *testing.T) {
-	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Place) {
+	everywhere(t, func(t *testing.T, h *iptables.Host, at rules.Variant) {
 		ruleset(t, h, at, 3)
 		load(t, at, "*nat\n-A POSTROUTING -p tcp -j MASQUERADE\n:side - [0:0]\n:empty - [0:0]\n-A OUTPUT -p tcp -j ACCEPT\n-A OUTPUT -p udp -j side\n-A side -j empty\n-A side -p udp -j RETURN\nCOMMIT\n"+
 			"*filter\n:mine - [0:0]\n:FORWARD DROP [4:44]\n-A OUTPUT -j mine\n-A mine\nCOMMIT\n*mangle\n-A OUTPUT -p udp\nCOMMIT\n", "--noflush", "-c")
@@ -175,7 +175,7 @@ func TestCountersAreThoseOfIptablesSave(t *testing.T) {
 
 // crowd is a nat table of so many rules in chains of so many, as large clusters
 // have them.
-func crowd(at rules.Place, n, perChain int) string {
+func crowd(at rules.Variant, n, perChain int) string {
 	var b strings.Builder
 	b.WriteString("*nat\n")
 	for i := 0; i < n; i += perChain {
@@ -197,7 +197,7 @@ func BenchmarkHuge(b *testing.B) {
 	if os.Getuid() != 0 {
 		b.Skip("needs root")
 	}
-	for _, at := range places {
+	for _, at := range variants {
 		b.Run(at.Family.String()+"-"+at.Backend.String(), func(b *testing.B) {
 			// A network namespace for this thread, which ends with the goroutine.
 			runtime.LockOSThread()

@@ -41,7 +41,7 @@ func (im *importer) appendInstead(r *commandReader) {
 	im.out.Remarks[len(im.out.Remarks)-1].Correction = "-A " + r.chain
 }
 
-func (im *importer) set(p rules.Place) *rules.Ruleset {
+func (im *importer) set(p rules.Variant) *rules.Ruleset {
 	if s := im.ground.Sets[p]; s != nil {
 		return s
 	}
@@ -51,11 +51,11 @@ func (im *importer) set(p rules.Place) *rules.Ruleset {
 // carry turns a command into changes. It returns false for a line that should
 // not be there.
 func (im *importer) carry(r *commandReader, tolerant bool) bool {
-	place := rules.Place{Family: r.family, Backend: r.backend}
+	variant := rules.Variant{Family: r.family, Backend: r.backend}
 	if im.ground.AnyChain {
-		im.suppose(r, place)
+		im.suppose(r, variant)
 	}
-	set := im.set(place)
+	set := im.set(variant)
 	base := rules.Change{Family: r.family, Backend: r.backend, Table: r.table, Chain: r.chain}
 	if set.Name != "" || r.explicit {
 		base.Program = set.Name
@@ -96,20 +96,20 @@ func (im *importer) carry(r *commandReader, tolerant bool) bool {
 }
 
 // suppose makes the tables such that the command fits them.
-func (im *importer) suppose(r *commandReader, place rules.Place) {
+func (im *importer) suppose(r *commandReader, variant rules.Variant) {
 	make := func(c rules.Change) {
 		c.Family, c.Backend, c.Table, c.Chain = r.family, r.backend, r.table, r.chain
-		if next, err := c.Apply(im.set(place)); err == nil {
-			im.ground.Sets[place] = next
+		if next, err := c.Apply(im.set(variant)); err == nil {
+			im.ground.Sets[variant] = next
 		}
 	}
-	if _, ok := im.set(place).Chain(r.table, r.chain); !ok && r.chain != "" && r.op != 'N' {
+	if _, ok := im.set(variant).Chain(r.table, r.chain); !ok && r.chain != "" && r.op != 'N' {
 		make(rules.Change{Op: rules.NewChain})
 	}
 	if r.op != 'D' && r.op != 'R' && r.op != 'I' || r.number > 1000 {
 		return
 	}
-	chain, _ := im.set(place).Chain(r.table, r.chain)
+	chain, _ := im.set(variant).Chain(r.table, r.chain)
 	for _, rule := range r.rules() {
 		if standsAt(chain, rule) == 0 && r.op != 'I' && !r.byNumber() {
 			make(rules.Change{Op: rules.Insert, Rule: rule})
@@ -133,13 +133,13 @@ func chainRules(c *rules.Chain) []rules.Rule {
 // step adds one change to the plan and makes it in the tables that later
 // commands are held against.
 func (im *importer) step(r *commandReader, c rules.Change, tolerant bool) bool {
-	place := rules.Place{Family: c.Family, Backend: c.Backend}
-	next, err := c.Apply(im.set(place))
+	variant := rules.Variant{Family: c.Family, Backend: c.Backend}
+	next, err := c.Apply(im.set(variant))
 	if err != nil {
 		im.failed(r, tolerant, "%s", err)
 		return false
 	}
-	im.ground.Sets[place] = next
+	im.ground.Sets[variant] = next
 	im.steps = append(im.steps, rules.StepOf(c))
 	return true
 }
@@ -211,7 +211,7 @@ func (im *importer) delete(r *commandReader, c rules.Change, set *rules.Ruleset,
 		return
 	}
 	for _, rule := range r.rules() {
-		chain, _ = im.set(rules.Place{Family: c.Family, Backend: c.Backend}).Chain(r.table, r.chain)
+		chain, _ = im.set(rules.Variant{Family: c.Family, Backend: c.Backend}).Chain(r.table, r.chain)
 		c.At = standsAt(chain, rule)
 		if c.At == 0 {
 			text := fmt.Sprintf("%s has no such rule to delete", r.chain)
@@ -312,7 +312,7 @@ func (im *importer) deleteChains(r *commandReader, c rules.Change, set *rules.Ru
 		return
 	}
 	for _, name := range names {
-		if by, used := im.set(rules.Place{Family: c.Family, Backend: c.Backend}).JumpTo(r.table, name); used {
+		if by, used := im.set(rules.Variant{Family: c.Family, Backend: c.Backend}).JumpTo(r.table, name); used {
 			im.failed(r, tolerant, "%s cannot go while a rule jumps to it:  %s", name, by)
 			return
 		}

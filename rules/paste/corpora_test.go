@@ -66,7 +66,7 @@ func importLine(family rules.Family, line string) string {
 			add(words[i+1])
 		}
 	}
-	g := Ground{Sets: map[rules.Place]*rules.Ruleset{{Family: family, Backend: rules.NFT}: set}, AcceptDoubts: true}
+	g := Ground{Sets: map[rules.Variant]*rules.Ruleset{{Family: family, Backend: rules.NFT}: set}, AcceptDoubts: true}
 	im := Read("*nat\n"+line+"\nCOMMIT\n", g)
 	if family == rules.IPv6 {
 		im = Read("ip6tables-restore <<E\n*nat\n"+line+"\nCOMMIT\nE\n", g)

@@ -73,7 +73,7 @@ func (im Import) InDoubt() bool {
 // nothing of the host.
 type Ground struct {
 	// Sets are the tables as they are now.
-	Sets map[rules.Place]*rules.Ruleset
+	Sets map[rules.Variant]*rules.Ruleset
 	// Backend is that of the plain programs, iptables and ip6tables.
 	Backend rules.Backend
 	// Answers fill gaps, by the names of the questions.
@@ -119,7 +119,7 @@ func (g *Ground) uplinkAddr(f rules.Family) netip.Addr {
 // chains are a table's chains of a person's own.
 func (g *Ground) chains(f rules.Family, b rules.Backend, table string) []string {
 	var names []string
-	if t, ok := g.Sets[rules.Place{Family: f, Backend: b}].Table(table); ok {
+	if t, ok := g.Sets[rules.Variant{Family: f, Backend: b}].Table(table); ok {
 		for _, c := range t.Chains {
 			if !rules.IsBuiltIn(table, c.Name) {
 				names = append(names, c.Name)
@@ -152,7 +152,7 @@ func looksLikeKnown(name string) bool {
 func Read(text string, ground Ground) Import {
 	text = strings.TrimPrefix(text, "\ufeff") // a byte order mark, as editors on other systems put in front
 	im := &importer{ground: ground, saw: map[string]bool{}}
-	im.ground.Sets = map[rules.Place]*rules.Ruleset{}
+	im.ground.Sets = map[rules.Variant]*rules.Ruleset{}
 	for k, s := range ground.Sets {
 		im.ground.Sets[k] = s
 	}

@@ -16,7 +16,7 @@ import (
 // ground is an empty gateway whose way to the world is known.
 func ground() Ground {
 	return Ground{
-		Sets:   map[rules.Place]*rules.Ruleset{{Family: rules.IPv4, Backend: rules.NFT}: {Family: rules.IPv4, Backend: rules.NFT}, {Family: rules.IPv6, Backend: rules.NFT}: {Family: rules.IPv6, Backend: rules.NFT}},
+		Sets:   map[rules.Variant]*rules.Ruleset{{Family: rules.IPv4, Backend: rules.NFT}: {Family: rules.IPv4, Backend: rules.NFT}, {Family: rules.IPv6, Backend: rules.NFT}: {Family: rules.IPv6, Backend: rules.NFT}},
 		Uplink: "wan0", Uplink4: netip.MustParseAddr("203.0.113.1"),
 	}
 }
@@ -277,7 +277,7 @@ func TestImportChangesWhatStands(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g.Sets[rules.Place{Family: rules.IPv4, Backend: rules.NFT}].Tables = tables
+		g.Sets[rules.Variant{Family: rules.IPv4, Backend: rules.NFT}].Tables = tables
 		im := Read(text, g)
 		var b strings.Builder
 		for _, f := range im.Remarks {
@@ -304,14 +304,14 @@ func TestImportChangesWhatStands(t *testing.T) {
 func TestImportFlushAccepted(t *testing.T) {
 	g := ground()
 	tables, _ := rules.Read(strings.NewReader(standing))
-	g.Sets[rules.Place{Family: rules.IPv4, Backend: rules.NFT}].Tables = tables
+	g.Sets[rules.Variant{Family: rules.IPv4, Backend: rules.NFT}].Tables = tables
 	g.AcceptDoubts = true
 	im := Read("iptables -t nat -F\niptables -t nat -X\niptables -t nat -P OUTPUT ACCEPT", g)
 	after, err := im.Plan.Apply(g.Sets)
 	if err != nil {
 		t.Fatal(err)
 	}
-	table, _ := after[rules.Place{Family: rules.IPv4, Backend: rules.NFT}].Table("nat")
+	table, _ := after[rules.Variant{Family: rules.IPv4, Backend: rules.NFT}].Table("nat")
 	if table.Rules() != 0 || len(table.Chains) != 2 {
 		t.Errorf("%d rules and %d chains are left\n%s", table.Rules(), len(table.Chains), describe(im))
 	}

@@ -89,7 +89,7 @@ func (s *savedReader) line(n int, line string) {
 // remember notes which rules stand in the table before anything is added.
 func (s *savedReader) remember() {
 	s.lines = map[string]map[string]bool{}
-	if t, ok := s.set(rules.Place{Family: s.family, Backend: s.backend}).Table(s.table); ok {
+	if t, ok := s.set(rules.Variant{Family: s.family, Backend: s.backend}).Table(s.table); ok {
 		for _, c := range t.Chains {
 			have := make(map[string]bool, len(c.Rules))
 			for _, r := range c.Rules {
@@ -109,7 +109,7 @@ func (s *savedReader) chain(n int, line string) {
 	word := func(text string) scriptWord { return scriptWord{text: text, line: n, col: 1} }
 	switch {
 	case rules.IsBuiltIn(s.table, c.Name):
-		have, ok := s.set(rules.Place{Family: s.family, Backend: s.backend}).Chain(s.table, c.Name)
+		have, ok := s.set(rules.Variant{Family: s.family, Backend: s.backend}).Chain(s.table, c.Name)
 		if c.Policy == "-" || ok && have.Policy == c.Policy || !ok && c.Policy == "ACCEPT" {
 			return
 		}

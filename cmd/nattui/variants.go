@@ -13,18 +13,18 @@ import (
 	"nattui/rules/iptables"
 )
 
-// placeFlags are the flags that choose rule sets. Empty ones do not choose.
-type placeFlags struct {
+// variantFlags are the flags that choose rule sets. Empty ones do not choose.
+type variantFlags struct {
 	family, backend string
 }
 
-func (f *placeFlags) register(flags *pflag.FlagSet, family, backend string) {
+func (f *variantFlags) register(flags *pflag.FlagSet, family, backend string) {
 	flags.StringVar(&f.family, "family", "", "ipv4 or ipv6; "+family)
 	flags.StringVar(&f.backend, "backend", "", "nft or legacy; "+backend)
 }
 
-// offerPlaces completes the flags.
-func (f *placeFlags) offerPlaces(c *cobra.Command) {
+// offerVariants completes the flags.
+func (f *variantFlags) offerVariants(c *cobra.Command) {
 	offer(c, "family", "ipv4", "ipv6")
 	offer(c, "backend", "nft", "legacy")
 }
@@ -34,13 +34,13 @@ func offer(c *cobra.Command, flag string, values ...string) {
 	_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// wants tells whether a place is chosen, once check has passed.
-func (f *placeFlags) wants(p rules.Place) bool {
+// wants tells whether a variant is chosen, once check has passed.
+func (f *variantFlags) wants(p rules.Variant) bool {
 	return (f.family == "" || f.family == p.Family.String()) && (f.backend == "" || f.backend == p.Backend.String())
 }
 
 // check reads what was given in any spelling and keeps it in one.
-func (f *placeFlags) check() error {
+func (f *variantFlags) check() error {
 	if f.family != "" {
 		family, err := rules.ParseFamily(f.family)
 		if err != nil {
@@ -58,56 +58,56 @@ func (f *placeFlags) check() error {
 	return nil
 }
 
-// chosen lists the places of the host that are chosen. An error says why a place
+// chosen lists the variants of the host that are chosen. An error says why a variant
 // that was asked for by name is not there.
-func (f *placeFlags) chosen(host *iptables.Host) ([]rules.Place, error) {
-	var places []rules.Place
-	for _, p := range host.Places() {
+func (f *variantFlags) chosen(host *iptables.Host) ([]rules.Variant, error) {
+	var variants []rules.Variant
+	for _, p := range host.Variants() {
 		if f.wants(p) {
-			places = append(places, p)
+			variants = append(variants, p)
 		}
 	}
-	if len(places) == 0 {
+	if len(variants) == 0 {
 		return nil, fmt.Errorf("nothing to read there: %s", absences(host, f.wants))
 	}
-	return places, nil
+	return variants, nil
 }
 
-// one is the single place that a change is made in: of the given family, where
+// one is the single variant that a change is made in: of the given family, where
 // none is chosen, and on the backend that the plain programs use.
-func (f *placeFlags) one(host *iptables.Host, family rules.Family) (rules.Place, error) {
-	place := rules.Place{Family: family, Backend: host.Default()}
+func (f *variantFlags) one(host *iptables.Host, family rules.Family) (rules.Variant, error) {
+	variant := rules.Variant{Family: family, Backend: host.Default()}
 	if f.family != "" {
-		place.Family, _ = rules.ParseFamily(f.family)
+		variant.Family, _ = rules.ParseFamily(f.family)
 	}
 	if f.backend != "" {
-		place.Backend, _ = rules.ParseBackend(f.backend)
+		variant.Backend, _ = rules.ParseBackend(f.backend)
 	}
-	if !slices.Contains(host.Places(), place) {
-		return place, fmt.Errorf("nothing can be changed there: %s", absences(host, func(p rules.Place) bool { return p == place }))
+	if !slices.Contains(host.Variants(), variant) {
+		return variant, fmt.Errorf("nothing can be changed there: %s", absences(host, func(p rules.Variant) bool { return p == variant }))
 	}
-	return place, nil
+	return variant, nil
 }
 
-// absences says why places are not there.
-func absences(host *iptables.Host, which func(rules.Place) bool) string {
+// absences says why variants are not there.
+func absences(host *iptables.Host, which func(rules.Variant) bool) string {
 	var why []string
 	for _, a := range host.Absent() {
-		if which(a.Place) {
+		if which(a.Variant) {
 			why = append(why, a.String())
 		}
 	}
 	return strings.Join(why, "; ")
 }
 
-// readPlaces reads the rule sets of some places at once. With an error, the map
+// readVariants reads the rule sets of some variants at once. With an error, the map
 // has those that could be read all the same.
-func readPlaces(ctx context.Context, host *iptables.Host, places []rules.Place) (map[rules.Place]*rules.Ruleset, error) {
-	if len(places) == len(host.Places()) {
+func readVariants(ctx context.Context, host *iptables.Host, variants []rules.Variant) (map[rules.Variant]*rules.Ruleset, error) {
+	if len(variants) == len(host.Variants()) {
 		return host.ReadAll(ctx)
 	}
-	sets := map[rules.Place]*rules.Ruleset{}
-	for _, p := range places {
+	sets := map[rules.Variant]*rules.Ruleset{}
+	for _, p := range variants {
 		set, err := host.Read(ctx, p)
 		if err != nil {
 			return sets, err
@@ -117,17 +117,17 @@ func readPlaces(ctx context.Context, host *iptables.Host, places []rules.Place) 
 	return sets, nil
 }
 
-// placeNotes are what somebody who reads the rules should know as well: parts of
+// variantNotes are what somebody who reads the rules should know as well: parts of
 // the host that could not be read, and others that translate too.
-func placeNotes(ctx context.Context, host *iptables.Host, sets map[rules.Place]*rules.Ruleset) []string {
+func variantNotes(ctx context.Context, host *iptables.Host, sets map[rules.Variant]*rules.Ruleset) []string {
 	var notes []string
 	for _, a := range host.Absent() {
-		if a.Reason == iptables.TooOld || a.Reason == iptables.Broken || a.Place.Backend == host.Default() {
+		if a.Reason == iptables.TooOld || a.Reason == iptables.Broken || a.Variant.Backend == host.Default() {
 			notes = append(notes, a.String())
 		}
 	}
 	for _, family := range rules.Families {
-		nft, legacy := sets[rules.Place{Family: family, Backend: rules.NFT}], sets[rules.Place{Family: family, Backend: rules.Legacy}]
+		nft, legacy := sets[rules.Variant{Family: family, Backend: rules.NFT}], sets[rules.Variant{Family: family, Backend: rules.Legacy}]
 		if natRules(nft) > 0 && natRules(legacy) > 0 {
 			notes = append(notes, fmt.Sprintf("%s has NAT rules on both backends, nft and legacy: packets pass both", family.Title()))
 		}
