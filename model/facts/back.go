@@ -38,7 +38,10 @@ func (f *Facts) ReversePath(q evaluate.RouteQuery) ReversePath {
 	}
 	// The kernel looks the way back up as if the answer came in where the packet
 	// goes out, which policy rules may ask for.
-	forth, certain := f.Lookup(q)
+	forth, certain := Route{Kind: RouteBroadcast}, true
+	if q.Dst != limitedBroadcast {
+		forth, certain = f.Lookup(q)
+	}
 	switch forth.Kind {
 	case RouteUnicast:
 		back.In = forth.Out
@@ -50,7 +53,7 @@ func (f *Facts) ReversePath(q evaluate.RouteQuery) ReversePath {
 	p := ReversePath{Certain: certain && mode != RPFilterUnknown, Mode: mode, Back: route}
 	localnet := f.Settings.RouteLocalnetOn(q.In)
 	switch {
-	case q.Src.IsMulticast(), q.Src == limitedBroadcast, q.Src.IsLoopback() && localnet != SettingOn:
+	case q.Src.IsMulticast(), q.Src == limitedBroadcast, q.Src.IsUnspecified(), q.Src.IsLoopback() && localnet != SettingOn:
 		p.Certain = !q.Src.IsLoopback() || localnet == SettingOff
 		p.Why = fmt.Sprintf("%s cannot be the source of a packet on %s", q.Src, q.In)
 	case route.Kind == RouteLocal && acceptLocal != SettingOn:

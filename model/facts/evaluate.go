@@ -3,6 +3,7 @@ package facts
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -12,8 +13,8 @@ import (
 // the flows that are there; flows may be nil.
 func (f *Facts) Host(flows evaluate.FlowTable) evaluate.Host {
 	return evaluate.Host{
-		Interfaces: f.interfaces(), Route: f.remembering().decide, RouteNets: f.routeNets(),
-		Flows: flows, RandomDNATPort: f.randomDNATPort(), Natives: f.Natives,
+		Interfaces: f.interfaces(), LocalRoutes: f.localRoutes(), Route: f.remembering().decide, RouteNets: f.routeNets(),
+		Flows: flows, RandomDNATPort: f.randomDNATPort(), NoDCCPTracking: f.noDCCPTracking(), Natives: f.Natives,
 	}
 }
 
@@ -51,18 +52,58 @@ func (f *Facts) interfaces() []evaluate.Interface {
 	return list
 }
 
-// randomDNATPort tells whether this kernel chooses at random among the ports
-// of a DNAT's range, as it does since Linux 6.2.
+// localRoutes are the routes of the table "local".
+func (f *Facts) localRoutes() []evaluate.LocalRoute {
+	var list []evaluate.LocalRoute
+	for _, r := range f.Routes {
+		if r.Table != TableLocal || r.Kind == RouteMulticast || r.Kind == RouteOther {
+			continue
+		}
+		n := evaluate.LocalRoute{Net: r.Dst, Kind: strings.ToUpper(r.Kind.String())}
+		if len(r.Hops) > 0 {
+			n.Dev = r.Hops[0].Out
+		}
+		list = append(list, n)
+	}
+	return list
+}
+
+// randomDNATPort tells whether this kernel may choose at random among the ports of a DNAT's range: from Linux
+// 5.0 on, and until 6.8 took the first free one again (nf_nat_l4proto_unique_tuple in net/netfilter/nf_nat_core.c).
+// Stable versions in between got that back at various times.
 func (f *Facts) randomDNATPort() bool {
-	var major, minor int
-	_, err := fmt.Sscanf(f.Kernel, "%d.%d", &major, &minor)
-	return err == nil && (major > 6 || major == 6 && minor >= 2)
+	major, minor := f.kernelVersion()
+	return major == 5 || major == 6 && minor < 8
+}
+
+// noDCCPTracking tells whether this kernel's connection tracking has forgotten DCCP, as Linux 6.17 and later have.
+func (f *Facts) noDCCPTracking() bool {
+	major, minor := f.kernelVersion()
+	return major > 6 || major == 6 && minor >= 17
+}
+
+// kernelVersion is the first two numbers of the kernel's version, 0 where it is not known.
+func (f *Facts) kernelVersion() (major, minor int) {
+	if _, err := fmt.Sscanf(f.Kernel, "%d.%d", &major, &minor); err != nil {
+		return 0, 0
+	}
+	return major, minor
 }
 
 // decide is the whole routing decision for an evaluated packet: the route, and
 // for one that arrived, whether it may be forwarded and whether its source is
 // believed.
 func (f *Facts) decide(q evaluate.RouteQuery) evaluate.Decision {
+	if q.In != "" {
+		switch {
+		case q.Dst == limitedBroadcast && q.Src.IsUnspecified():
+			return evaluate.Decision{Kind: evaluate.RoutedLocal, Out: "lo"}
+		case q.Dst == limitedBroadcast:
+			return f.admit(q, evaluate.Decision{Kind: evaluate.RoutedLocal, Out: "lo"})
+		case q.Dst.Is4() && q.Dst.IsUnspecified():
+			return evaluate.Decision{Kind: evaluate.RoutedRefused, Why: "no packet to 0.0.0.0 is taken"}
+		}
+	}
 	route, certain := f.Lookup(q)
 	answer := evaluate.Decision{Out: route.Out, NextHop: route.Gateway}
 	switch route.Kind {
@@ -83,9 +124,25 @@ func (f *Facts) decide(q evaluate.RouteQuery) evaluate.Decision {
 		return evaluate.Decision{Kind: evaluate.RoutedUnknown, Out: answer.Out, Why: fmt.Sprintf("the route to %s depends on something not known here", q.Dst)}
 	}
 	if q.In == "" {
-		return answer
+		return f.send(q, answer)
 	}
 	return f.admit(q, answer)
+}
+
+// send refuses a packet of this host's own that may not leave: one from the loopback network (__mkroute_output
+// in net/ipv4/route.c), of which its program is told EINVAL.
+func (f *Facts) send(q evaluate.RouteQuery, answer evaluate.Decision) evaluate.Decision {
+	if answer.Kind != evaluate.RoutedForward || !q.Src.Is4() || !q.Src.IsLoopback() || answer.Out == "lo" {
+		return answer
+	}
+	why := fmt.Sprintf("route_localnet is not on for %s, so nothing from %s leaves there", answer.Out, q.Src)
+	switch f.Settings.RouteLocalnetOn(answer.Out) {
+	case SettingOn:
+		return answer
+	case SettingOff:
+		return evaluate.Decision{Kind: evaluate.RoutedNone, Why: why}
+	}
+	return evaluate.Decision{Kind: evaluate.RoutedUnknown, Out: answer.Out, Why: why}
 }
 
 // admit refuses a packet that arrived but may not go its way.

@@ -189,12 +189,15 @@ func hasHops(k RouteKind) bool {
 func (l *lookup) usable(e *RouteEntry) []Hop {
 	var hops []Hop
 	only := l.query.Out
-	if (e.Kind == RouteLocal || e.Kind == RouteAnycast) && e.Dst.Addr().Is6() {
+	local := e.Kind == RouteLocal || e.Kind == RouteAnycast
+	switch dst := l.query.Dst; {
+	case dst.Is4():
+	case l.query.In != "" && strict(dst):
+		only = l.query.In
+	case local:
 		only = "" // the host's own addresses are reached by the loopback interface
-	} else if only == "" && (l.query.Dst.IsLinkLocalUnicast() || l.query.Dst.IsMulticast()) && l.query.Dst.Is6() {
-		if only = l.query.In; only == "" {
-			l.certain = false // fe80::1 is somebody else on every link
-		}
+	case only == "" && strict(dst):
+		l.certain = false // fe80::1 is somebody else on every link
 	}
 	for _, hop := range e.Hops {
 		ignored := hop.LinkDown && l.facts.Settings.IgnoreLinkDown == SettingOn
@@ -203,6 +206,12 @@ func (l *lookup) usable(e *RouteEntry) []Hop {
 		}
 	}
 	return hops
+}
+
+// strict tells the IPv6 destinations that are looked up on the packet's own interface
+// alone (rt6_need_strict in net/ipv6/route.c).
+func strict(dst netip.Addr) bool {
+	return dst.IsLinkLocalUnicast() || dst.IsMulticast() || dst.IsLoopback()
 }
 
 func differ(hops []Hop) bool {

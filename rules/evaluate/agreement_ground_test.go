@@ -196,7 +196,7 @@ func (g *ground) listen(t *testing.T) {
 		t.Cleanup(func() { unix.Close(fd) })
 		return fd
 	}
-	for _, protocol := range []uint8{rules.ICMP, rules.TCP, rules.UDP} {
+	for _, protocol := range []uint8{rules.ICMP, rules.TCP, rules.UDP, rules.DCCP, rules.GRE, 50} {
 		g.local[protocol] = raw(unix.AF_INET, int(protocol))
 	}
 	for _, protocol := range []uint8{rules.ICMPv6, rules.TCP, rules.UDP} {
@@ -301,7 +301,7 @@ func (g *ground) send(t *testing.T, p evaluate.Packet) event {
 	if p.Local {
 		g.sendLocal(t, p, body)
 	} else {
-		header := append(append([]byte(nil), g.hardware[p.In]...), parseMAC(p.MAC)...)
+		header := append(append([]byte(nil), g.frameTo(p)...), parseMAC(p.MAC)...)
 		kind := uint16(unix.ETH_P_IP)
 		if p.Src.Is6() {
 			kind = unix.ETH_P_IPV6
@@ -315,7 +315,11 @@ func (g *ground) send(t *testing.T, p evaluate.Packet) event {
 	}
 	var e event
 	g.collectEvents(t, func(orig, reply rules.Tuple) {
-		if orig != p.Tuple() || e.tracked {
+		want := p.Tuple()
+		if p.Protocol == rules.DCCP && g.host.NoDCCPTracking {
+			want.SrcPort, want.DstPort = 0, 0
+		}
+		if orig != want || e.tracked {
 			return
 		}
 		e.tracked = true
@@ -335,6 +339,20 @@ func (g *ground) send(t *testing.T, p evaluate.Packet) event {
 		}
 	}
 	return e
+}
+
+// frameTo is the hardware address of a packet's frame: that of its group, or of the gateway.
+func (g *ground) frameTo(p evaluate.Packet) net.HardwareAddr {
+	to := p.Dst.As16()
+	switch {
+	case p.Dst.IsMulticast() && p.Dst.Is4():
+		return net.HardwareAddr{0x01, 0x00, 0x5e, to[13] & 0x7f, to[14], to[15]}
+	case p.Dst.IsMulticast():
+		return net.HardwareAddr{0x33, 0x33, to[12], to[13], to[14], to[15]}
+	case p.Dst.Is4() && to[15] == 255 && (to[12] == 255 || p.In == "wan0" && to[12] == 203):
+		return net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+	}
+	return g.hardware[p.In]
 }
 
 // ring waits until everything that was sent before has been handled.
@@ -517,10 +535,15 @@ func transportOf(p evaluate.Packet, payload []byte) []byte {
 		h = make([]byte, 8)
 		sum = 6
 		binary.BigEndian.PutUint16(h[4:], uint16(8+len(payload)))
-	default:
+	case rules.DCCP: // a request with its service code (RFC 4340, section 5)
+		h = make([]byte, 20)
+		h[4], h[8], sum = 5, 1, 6
+	case rules.ICMP, rules.ICMPv6:
 		h = make([]byte, 8)
 		h[0], h[1], sum = p.ICMPType, p.ICMPCode, 2
 		binary.BigEndian.PutUint16(h[4:], p.ICMPID)
+	default: // GRE without a key, ESP: nothing that anybody looks at
+		return append(make([]byte, 8), payload...)
 	}
 	if p.Protocol.HasPorts() {
 		binary.BigEndian.PutUint16(h, p.SrcPort)

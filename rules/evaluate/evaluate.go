@@ -3,6 +3,7 @@ package evaluate
 import (
 	"fmt"
 	"hash/maphash"
+	"net/netip"
 	"strings"
 	"sync"
 
@@ -33,7 +34,7 @@ type tables struct {
 // NewEvaluator makes an evaluator for a host and the programs of its rule sets,
 // of either family and either backend. A rule set that is not given counts as empty.
 func NewEvaluator(h Host, programs ...*Program) *Evaluator {
-	e := &Evaluator{host: h, addrs: indexAddrs(h.Interfaces)}
+	e := &Evaluator{host: h, addrs: indexAddrs(h.Interfaces, h.LocalRoutes)}
 	for _, p := range programs {
 		t := &e.families[p.set.Family]
 		t.programs = append(t.programs, p)
@@ -151,9 +152,13 @@ func (e *Evaluator) complete(p *Packet) (assumed string) {
 	if e.host.Route == nil {
 		return ""
 	}
-	back := e.host.Route(RouteQuery{Src: p.Dst, Dst: p.Src})
-	if back.Kind == RoutedForward {
-		p.In = back.Out
+	back := RouteQuery{Src: p.Dst, Dst: p.Src}
+	if p.Dst.IsLoopback() {
+		back.Src = netip.Addr{} // nothing leaves from there
+	}
+	way := e.host.Route(back)
+	if way.Kind == RoutedForward {
+		p.In = way.Out
 	}
 	if p.In == "" {
 		return ""
@@ -244,6 +249,10 @@ func (m *machine) run() {
 		}
 	}
 	m.now = m.firstState()
+	if why := m.refused(); why != "" {
+		m.finish(&m.now, Dropped, RuleRef{}, why)
+		return
+	}
 	m.follow(&m.now)
 	for i := 0; len(m.work) > 0; i++ {
 		last := len(m.work) - 1
@@ -336,6 +345,9 @@ func (m *machine) endpoint(st *state, source bool) Endpoint {
 	if known {
 		e.Addr = a.addr(m.family)
 	}
+	if m.portless() {
+		e.Ports = rules.Ports{}
+	}
 	return e
 }
 
@@ -355,7 +367,7 @@ func (m *machine) certain() bool {
 	}
 	asked := m.firstState()
 	settled := func(e Endpoint, given rules.Ports) bool {
-		return e.Addr.IsValid() && (e.Ports.Single() || e.Ports == given)
+		return e.Addr.IsValid() && (m.portless() || e.Ports.Single() || e.Ports == given)
 	}
 	return settled(first.Src, asked.sport) && settled(first.Dst, asked.dport)
 }

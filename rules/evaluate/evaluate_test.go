@@ -28,7 +28,7 @@ func gateway() Host {
 		{Name: "wan0", Addrs: []InterfaceAddr{addr("203.0.113.1/24"), addr("2001:db8:1::1/64")}},
 		{Name: "lan0", Addrs: []InterfaceAddr{addr("192.168.0.1/24"), addr("2001:db8:2::1/64")}},
 	}}
-	local := indexAddrs(h.Interfaces)
+	local := indexAddrs(h.Interfaces, nil)
 	lan4, lan6 := netip.MustParsePrefix("192.168.0.0/24"), netip.MustParsePrefix("2001:db8:2::/64")
 	h.Route = func(q RouteQuery) Decision {
 		switch {

@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"net/netip"
+	"slices"
 
 	"nattui/rules"
 )
@@ -13,6 +14,9 @@ type Host struct {
 	// Interfaces are all interfaces with their addresses in the kernel's order,
 	// as "ip address" lists them. nil: not known.
 	Interfaces []Interface
+	// LocalRoutes are those of the table "local", which say what kind of address one is (inet_addr_type)
+	// beyond what Interfaces tell: whole networks may be this host's own.
+	LocalRoutes []LocalRoute
 	// Route is the kernel's routing decision, forwarding switch and reverse path
 	// filter included. It must not block. nil: not known.
 	Route func(RouteQuery) Decision
@@ -33,9 +37,11 @@ type Host struct {
 	// Tracks is set if connection tracking is at work even without a rule of the
 	// given sets that needs it, for example because another nft table does.
 	Tracks bool
-	// RandomDNATPort is set for older kernels that choose at random from a DNAT's
-	// range of ports. Linux 6.18 takes the first free one unless told --random.
+	// RandomDNATPort is set for kernels that choose at random from a DNAT's range of
+	// ports. Others take the first free one unless told --random.
 	RandomDNATPort bool
+	// NoDCCPTracking is set for kernels whose connection tracking does not know DCCP: its flows have no ports.
+	NoDCCPTracking bool
 }
 
 // Interface is a network interface and its addresses in the kernel's order.
@@ -54,6 +60,13 @@ type InterfaceAddr struct {
 	Deprecated   bool // IPv6: not for new flows
 	Tentative    bool // IPv6: not usable yet
 	Temporary    bool // IPv6: a privacy address
+}
+
+// LocalRoute is a network that the table "local" has a route for.
+type LocalRoute struct {
+	Net  netip.Prefix
+	Kind string // as -m addrtype names it: LOCAL, BROADCAST, ANYCAST …
+	Dev  string // the interface of the route
 }
 
 // AddrScope is how far an IPv4 address is valid.
@@ -117,12 +130,12 @@ type FlowTable interface {
 type hostAddrs struct {
 	known      bool
 	local      map[netip.Addr][]string // address to the interfaces that have it
-	localNets  []netip.Prefix          // of the loopback interface: all of it is local
+	nets       []LocalRoute            // of more than one address, the longest first
 	broadcasts map[netip.Addr][]string
 	interfaces []Interface
 }
 
-func indexAddrs(interfaces []Interface) hostAddrs {
+func indexAddrs(interfaces []Interface, routes []LocalRoute) hostAddrs {
 	h := hostAddrs{
 		known: interfaces != nil, interfaces: interfaces,
 		local: map[netip.Addr][]string{}, broadcasts: map[netip.Addr][]string{},
@@ -135,7 +148,7 @@ func indexAddrs(interfaces []Interface) hostAddrs {
 			addr := a.Addr()
 			h.local[addr] = append(h.local[addr], i.Name)
 			if addr.Is4() && addr.IsLoopback() {
-				h.localNets = append(h.localNets, a.Masked())
+				h.nets = append(h.nets, LocalRoute{a.Masked(), "LOCAL", i.Name})
 			}
 			if a.Broadcast.IsValid() {
 				h.broadcasts[a.Broadcast] = append(h.broadcasts[a.Broadcast], i.Name)
@@ -146,7 +159,31 @@ func indexAddrs(interfaces []Interface) hostAddrs {
 			}
 		}
 	}
+	for _, r := range routes {
+		h.add(r)
+	}
+	slices.SortStableFunc(h.nets, func(a, b LocalRoute) int { return b.Net.Bits() - a.Net.Bits() })
 	return h
+}
+
+// add notes a route of the table "local".
+func (h *hostAddrs) add(r LocalRoute) {
+	of := map[string]map[netip.Addr][]string{"LOCAL": h.local, "BROADCAST": h.broadcasts}[r.Kind]
+	switch a := r.Net.Addr(); {
+	case !r.Net.IsSingleIP() || of == nil:
+		h.nets = append(h.nets, r)
+	case !slices.Contains(of[a], r.Dev):
+		of[a] = append(of[a], r.Dev)
+	}
+}
+
+// netOf is the narrowest network of the table "local" that an address is in.
+func (h *hostAddrs) netOf(a netip.Addr) (LocalRoute, bool) {
+	i := slices.IndexFunc(h.nets, func(r LocalRoute) bool { return r.Net.Contains(a) })
+	if i < 0 {
+		return LocalRoute{}, false
+	}
+	return h.nets[i], true
 }
 
 // lastOf is the highest address of an IPv4 network.
@@ -163,20 +200,15 @@ func (h *hostAddrs) isLocal(a netip.Addr) bool {
 	if _, ok := h.local[a]; ok {
 		return true
 	}
-	for _, n := range h.localNets {
-		if n.Contains(a) {
-			return true
-		}
-	}
-	return false
+	n, ok := h.netOf(a)
+	return ok && n.Kind == "LOCAL"
 }
 
 // addrType is what the local routing table says of an IPv4 address, looking at
 // one interface only if dev is given (__inet_dev_addr_type).
 func (h *hostAddrs) addrType(a netip.Addr, dev string) string {
-	b := a.As4()
 	switch {
-	case b[0] == 0 || b == [4]byte{255, 255, 255, 255}:
+	case a.IsUnspecified() || a == limitedBroadcast:
 		return "BROADCAST"
 	case a.IsMulticast():
 		return "MULTICAST"
@@ -185,15 +217,13 @@ func (h *hostAddrs) addrType(a netip.Addr, dev string) string {
 	case on(h.broadcasts[a], dev):
 		return "BROADCAST"
 	}
-	if dev == "" || dev == "lo" {
-		for _, n := range h.localNets {
-			if n.Contains(a) {
-				return "LOCAL"
-			}
-		}
+	if n, ok := h.netOf(a); ok && (dev == "" || dev == n.Dev) {
+		return n.Kind
 	}
 	return "UNICAST"
 }
+
+var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 func on(interfaces []string, dev string) bool {
 	if dev == "" {

@@ -55,7 +55,7 @@ func (c *code) compileMatch(f rules.Family, m rules.Match) {
 	case rules.DSCP:
 		add(func(mc *machine, st *state) Truth { return mc.tos(st, 0xfc, uint32(m.Value)<<2).flip(m.Not) }, seesNone)
 	case rules.PktType:
-		add(func(mc *machine, st *state) Truth { return mc.delivery(st, m.Type).flip(m.Not) }, seesNone)
+		add(func(mc *machine, st *state) Truth { return mc.frameTest(st, m.Type).flip(m.Not) }, seesNone)
 	case rules.MAC:
 		add(macTest(m), seesNone)
 	case rules.Owner:
@@ -264,26 +264,40 @@ func (m *machine) tos(st *state, mask, value uint32) Truth {
 	return truth(uint32(m.pkt.TOS)&mask == value)
 }
 
-// delivery is -m pkttype. How a frame was addressed follows from the packet's
-// first destination, unless it is said.
-func (m *machine) delivery(st *state, want string) Truth {
-	have := m.pkt.PktType
-	switch {
-	case m.pkt.Local && !st.looped:
-		have = "unicast"
-	case have != "":
-	case m.pkt.Dst.IsMulticast():
-		have = "multicast"
-	case m.pkt.Dst.Is6():
-		have = "unicast"
-	case !m.e.addrs.known:
+// frameTest is -m pkttype.
+func (m *machine) frameTest(st *state, want string) Truth {
+	have, known := m.frame(st)
+	if !known {
 		return Unknown
-	case m.e.addrs.addrType(m.pkt.Dst, "") == "BROADCAST":
-		have = "broadcast"
-	default:
-		have = "unicast"
 	}
 	return truth(have == want)
+}
+
+// frame is to whom a packet's frame is addressed: unicast, broadcast or multicast. That follows from
+// the packet's first destination and the interface it arrives by, unless it is said.
+func (m *machine) frame(st *state) (kind string, known bool) {
+	dst := m.pkt.Dst
+	switch {
+	case m.pkt.Local && !st.looped:
+		return "unicast", true
+	case m.pkt.PktType != "":
+		return m.pkt.PktType, true
+	case dst.IsMulticast():
+		return "multicast", true
+	case dst.Is6():
+		return "unicast", true
+	case dst == limitedBroadcast:
+		return "broadcast", true
+	case !m.e.addrs.known:
+		return "", false
+	case !on(m.e.addrs.broadcasts[dst], ""):
+		return "unicast", true
+	case m.pkt.In == "":
+		return "", false
+	case on(m.e.addrs.broadcasts[dst], m.pkt.In):
+		return "broadcast", true
+	}
+	return "unicast", true // a broadcast of another network comes by a router
 }
 
 func macTest(m rules.MAC) holds {

@@ -246,7 +246,7 @@ func (m *machine) forkBound(st *state, source bool, a bits128, key rules.Ports, 
 
 // portsHold is l4proto_in_range.
 func (m *machine) portsHold(t *translation, key rules.Ports) Truth {
-	if !m.pkt.isICMP() && !m.pkt.Protocol.HasPorts() {
+	if m.portless() {
 		return Yes
 	}
 	return within(key, t.ports)

@@ -31,7 +31,7 @@ func (m *machine) pickPorts(st *state, t *translation, source bool, a bits128, k
 		if !t.hasPorts {
 			span = rules.Ports{Lo: 0, Hi: 65535}
 		}
-	case !m.pkt.Protocol.HasPorts():
+	case m.portless():
 		return key
 	case !t.hasPorts && !source:
 		return key // a destination's port is changed only on demand
@@ -102,6 +102,9 @@ func (m *machine) taken(st *state, src bits128, sport rules.Ports, dst bits128, 
 	if st.has&(unknownSrc|unknownDst) != 0 {
 		return Unknown
 	}
+	if m.portless() {
+		sport, dport = rules.Ports{}, rules.Ports{}
+	}
 	count := (int(sport.Hi) - int(sport.Lo) + 1) * (int(dport.Hi) - int(dport.Lo) + 1)
 	if count > maxLookups {
 		return Unknown
@@ -119,7 +122,17 @@ func (m *machine) taken(st *state, src bits128, sport rules.Ports, dst bits128, 
 	case 0:
 		return No
 	case count:
+		if m.pkt.Protocol == rules.GRE {
+			return Unknown // PPTP's tunnels have keys, which a packet does not say
+		}
 		return Yes
 	}
 	return Unknown
+}
+
+// portless reports that connection tracking knows no ports of the packet's protocol, so that
+// translations leave them alone.
+func (m *machine) portless() bool {
+	p := m.pkt.Protocol
+	return !m.pkt.isICMP() && (!p.HasPorts() || p == rules.DCCP && m.e.host.NoDCCPTracking)
 }

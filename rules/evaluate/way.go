@@ -1,6 +1,10 @@
 package evaluate
 
-import "nattui/rules"
+import (
+	"net/netip"
+
+	"nattui/rules"
+)
 
 // stage is a place on a packet's way: a table's chain at a hook, or what the
 // kernel does between them.
@@ -250,9 +254,29 @@ func (m *machine) routeInput(st *state) bool {
 	return false
 }
 
+// refused says why an arriving packet meets no rule at all (ip6_rcv_core in net/ipv6/ip6_input.c); "" if it
+// does. What is wrong with IPv4 addresses shows as they are routed.
+func (m *machine) refused() string {
+	p := m.pkt
+	if p.Local || m.family == rules.IPv4 || p.In == "lo" {
+		return ""
+	}
+	for _, a := range [...]netip.Addr{p.Src, p.Dst} {
+		if a.IsLoopback() && p.In != "" {
+			return "no packet from or to " + a.String() + " is taken from outside"
+		}
+	}
+	return ""
+}
+
 func (m *machine) forward(st *state, r Decision) bool {
+	if frame, known := m.frame(st); known && frame != "unicast" {
+		m.finish(st, Dropped, RuleRef{}, "it came as "+frame+", and only what is sent to this host alone is forwarded")
+		return false
+	}
 	src := st.src.addr(m.family)
-	if m.family == rules.IPv6 && st.has&unknownSrc == 0 && (src.IsLinkLocalUnicast() || src.IsUnspecified() || src.IsLoopback()) {
+	// What goes back by the way it came is not looked at (ip6_forward in net/ipv6/ip6_output.c).
+	if m.family == rules.IPv6 && st.has&unknownSrc == 0 && r.Out != st.in && (src.IsLinkLocalUnicast() || src.IsUnspecified() || src.IsLoopback()) {
 		m.finish(st, Dropped, RuleRef{}, "packets from "+src.String()+" are not forwarded")
 		return false
 	}
