@@ -147,10 +147,18 @@ func (l *lookup) inTable(r PolicyRule) (route Route, found bool) {
 // first.
 func (l *lookup) candidates(table uint32) []*RouteEntry {
 	var found []*RouteEntry
-	for i := range l.facts.Routes {
-		e := &l.facts.Routes[i]
-		if e.Table == table && e.Dst.Contains(l.query.Dst) && (e.TOS == 0 || e.TOS == l.query.TOS&dscpMask) {
+	take := func(e *RouteEntry) {
+		if e.TOS == 0 || e.TOS == l.query.TOS&dscpMask {
 			found = append(found, e)
+		}
+	}
+	if m := l.facts.memo; m != nil {
+		m.routes[table].each(l.query.Dst, take)
+		return found
+	}
+	for i := range l.facts.Routes {
+		if e := &l.facts.Routes[i]; e.Table == table && e.Dst.Contains(l.query.Dst) {
+			take(e)
 		}
 	}
 	slices.SortStableFunc(found, byPreference)

@@ -14,6 +14,7 @@ type routeMemo struct {
 	// byOrigin and byPorts tell that policy rules look at the source address, and at
 	// protocol and ports; else those do not bear on a decision.
 	byOrigin, byPorts bool
+	routes            map[uint32]*routeTable
 
 	mu    sync.Mutex
 	seed  maphash.Seed
@@ -34,7 +35,7 @@ const routeSlots = 1 << 11
 // remembering is a copy of the facts that remembers its decisions.
 func (f *Facts) remembering() *Facts {
 	g := *f
-	g.memo = &routeMemo{seed: maphash.MakeSeed(), slots: make([]routeSlot, routeSlots)}
+	g.memo = &routeMemo{seed: maphash.MakeSeed(), slots: make([]routeSlot, routeSlots), routes: routeTables(g.Routes)}
 	for _, r := range f.PolicyRules {
 		g.memo.byOrigin = g.memo.byOrigin || r.From.IsValid()
 		g.memo.byPorts = g.memo.byPorts || r.Proto != 0 || r.SrcPorts != [2]uint16{} || r.DstPorts != [2]uint16{}

@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"testing"
@@ -31,9 +32,14 @@ func TestRememberedRoutes(t *testing.T) {
 			Routes:      []RouteEntry{route(TableMain, "10.0.0.0/24", "lan0"), route(TableMain, "0.0.0.0/0", "wan0"), route(7, "10.0.0.0/16", "seven"), route(8, "10.0.2.0/24", "eight")},
 			Settings:    UnknownSettings(),
 		}
+		for range 20 {
+			more := route([]uint32{7, 8, TableMain}[random.IntN(3)], netip.PrefixFrom(address(), 24+random.IntN(9)).Masked().String(), fmt.Sprint("if", random.IntN(9)))
+			more.Metric, more.TOS = uint32(random.IntN(2)), uint8(random.IntN(2)*0x10)
+			f.Routes = append(f.Routes, more)
+		}
 		g := f.remembering()
 		for range 20_000 {
-			q := evaluate.RouteQuery{Dst: address(), Src: address(), Proto: []rules.Protocol{0, 6, 17}[random.IntN(3)], DstPort: uint16(75 + random.IntN(20))}
+			q := evaluate.RouteQuery{Dst: address(), Src: address(), Proto: []rules.Protocol{0, 6, 17}[random.IntN(3)], DstPort: uint16(75 + random.IntN(20)), TOS: uint8(random.IntN(2) * 0x10)}
 			want, wantCertain := f.Lookup(q)
 			if got, certain := g.Lookup(q); got != want || certain != wantCertain {
 				t.Fatalf("%s: %+v goes %+v (certain %t), not %+v (%t)", name, q, got, certain, want, wantCertain)
