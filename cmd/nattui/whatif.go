@@ -25,6 +25,7 @@ type whatifOptions struct {
 	json    bool
 	in      string
 	mark    string
+	ext     string
 	gateway string
 	quiet   bool
 }
@@ -49,6 +50,7 @@ func newWhatifCommand() *cobra.Command {
 	c.Flags().BoolVar(&o.json, "json", false, "one JSON object per packet")
 	c.Flags().StringVar(&o.in, "in", "", "the interface it arrives on (default: the one of the route back to its source)")
 	c.Flags().StringVar(&o.mark, "mark", "", "its initial mark, such as 0x10")
+	c.Flags().StringVar(&o.ext, "ext", "", "the extension headers of an IPv6 packet, such as frag or hop,dst; none for a packet without")
 	c.Flags().StringVar(&o.gateway, "gateway", "", "ask about a recorded gateway (nattui record) instead of this one")
 	c.Flags().BoolVar(&o.quiet, "brief", false, "the outcome without the rules on the path")
 	return c
@@ -166,6 +168,16 @@ func parsePacket(words []string, o whatifOptions) (evaluate.Packet, error) {
 			return p, usagef("--mark %s: use a number such as 16 or 0x10", o.mark)
 		}
 		p.Mark = uint32(mark)
+	}
+	if o.ext != "" {
+		headers, err := evaluate.ParseExtHeaders(o.ext)
+		if err != nil {
+			return p, usagef("--ext: %v", err)
+		}
+		p.Ext, p.Has = headers, p.Has|evaluate.HasExt
+		if err := p.Validate(); err != nil {
+			return p, usageError{err}
+		}
 	}
 	if o.in == "lo" || o.in == "" {
 		return p, nil

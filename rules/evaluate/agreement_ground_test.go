@@ -503,6 +503,16 @@ func parseMAC(s string) net.HardwareAddr {
 // bytesOf writes a packet as it is on the wire.
 func bytesOf(p evaluate.Packet, payload []byte) []byte {
 	l4 := transportOf(p, payload)
+	next := byte(p.Protocol)
+	for _, h := range []struct {
+		bit  evaluate.ExtHeaders
+		kind byte
+	}{{1 << 6, 60}, {1 << 7, 0}} { // destination options, hop by hop: 6 bytes of padding each (RFC 8200, section 4.2)
+		if p.Ext&h.bit != 0 {
+			l4 = append([]byte{next, 0, 1, 4, 0, 0, 0, 0}, l4...)
+			next = h.kind
+		}
+	}
 	if p.Src.Is4() {
 		h := make([]byte, 20, 20+len(l4))
 		h[0], h[1] = 0x45, p.TOS
@@ -516,7 +526,7 @@ func bytesOf(p evaluate.Packet, payload []byte) []byte {
 	h := make([]byte, 40, 40+len(l4))
 	h[0], h[1] = 0x60|p.TOS>>4, p.TOS<<4
 	binary.BigEndian.PutUint16(h[4:], uint16(len(l4)))
-	h[6], h[7] = byte(p.Protocol), p.TTL
+	h[6], h[7] = next, p.TTL
 	copy(h[8:], p.Src.AsSlice())
 	copy(h[24:], p.Dst.AsSlice())
 	return append(h, l4...)

@@ -25,6 +25,7 @@ var odd = []struct {
 	protocol rules.Protocol
 	in       string // "": sent by this host
 	from, to string
+	ext      string // the extension headers
 }{
 	{name: "loopback leaves not", rules: "-A OUTPUT -p udp -j DNAT --to-destination 192.168.0.2:80", protocol: rules.UDP, from: "127.0.0.1:4000", to: "127.0.0.1:80"},
 	{
@@ -90,6 +91,17 @@ var odd = []struct {
 	{name: "DCCP from ports", rules: "-A POSTROUTING -o wan0 -p dccp -j SNAT --to-source 203.0.113.2:5000-5001", protocol: rules.DCCP, in: "lan0", from: "192.168.0.2:4014", to: "203.0.113.10:80"},
 	{name: "GRE", rules: "-A PREROUTING -i wan0 -p gre -j DNAT --to-destination 192.168.0.2", protocol: rules.GRE, in: "wan0", from: "203.0.113.10:0", to: "203.0.113.1:0"},
 	{name: "ESP", rules: "-A PREROUTING -i wan0 -p esp -j DNAT --to-destination 192.168.0.2", protocol: 50, in: "wan0", from: "203.0.113.10:0", to: "203.0.113.1:0"},
+	{name: "-m ipv6header --header hop, hop", rules: "-A PREROUTING -i wan0 -m ipv6header --header hop -j DNAT --to-destination 2001:db8:2::2", protocol: rules.UDP, in: "wan0", from: "[2001:db8:1::10]:5000", to: "[2001:db8:1::1]:80", ext: "hop"},
+	{name: "-m ipv6header --header hop, hop,dst", rules: "-A PREROUTING -i wan0 -m ipv6header --header hop -j DNAT --to-destination 2001:db8:2::2", protocol: rules.UDP, in: "wan0", from: "[2001:db8:1::10]:5001", to: "[2001:db8:1::1]:80", ext: "hop,dst"},
+	{name: "-m ipv6header --header hop --soft, hop,dst", rules: "-A PREROUTING -i wan0 -m ipv6header --header hop --soft -j DNAT --to-destination 2001:db8:2::2", protocol: rules.UDP, in: "wan0", from: "[2001:db8:1::10]:5002", to: "[2001:db8:1::1]:80", ext: "hop,dst"},
+	{name: "-m ipv6header ! --header hop --soft, hop,dst", rules: "-A PREROUTING -i wan0 -m ipv6header ! --header hop --soft -j DNAT --to-destination 2001:db8:2::2", protocol: rules.UDP, in: "wan0", from: "[2001:db8:1::10]:5003", to: "[2001:db8:1::1]:80", ext: "hop,dst"},
+	{name: "-m ipv6header ! --header dst,prot, dst", rules: "-A PREROUTING -i wan0 -m ipv6header ! --header dst,prot -j DNAT --to-destination 2001:db8:2::2", protocol: rules.UDP, in: "wan0", from: "[2001:db8:1::10]:5004", to: "[2001:db8:1::1]:80", ext: "dst"},
+	{name: "-m ipv6header --header dst,prot, dst", rules: "-A PREROUTING -i wan0 -m ipv6header --header dst,prot -j DNAT --to-destination 2001:db8:2::2", protocol: rules.UDP, in: "wan0", from: "[2001:db8:1::10]:5005", to: "[2001:db8:1::1]:80", ext: "dst"},
+	{name: "-m hbh, hop", rules: "-A PREROUTING -i wan0 -m hbh -j DNAT --to-destination 2001:db8:2::2", protocol: rules.UDP, in: "wan0", from: "[2001:db8:1::10]:5006", to: "[2001:db8:1::1]:80", ext: "hop"},
+	{name: "-m hbh, none", rules: "-A PREROUTING -i wan0 -m hbh -j DNAT --to-destination 2001:db8:2::2", protocol: rules.UDP, in: "wan0", from: "[2001:db8:1::10]:5007", to: "[2001:db8:1::1]:80", ext: "none"},
+	{name: "-m dst, hop,dst", rules: "-A PREROUTING -i wan0 -m dst -j DNAT --to-destination 2001:db8:2::2", protocol: rules.UDP, in: "wan0", from: "[2001:db8:1::10]:5008", to: "[2001:db8:1::1]:80", ext: "hop,dst"},
+	{name: "-m ipv6header --header prot, none", rules: "-A PREROUTING -i wan0 -m ipv6header --header prot -j DNAT --to-destination 2001:db8:2::2", protocol: rules.UDP, in: "wan0", from: "[2001:db8:1::10]:5009", to: "[2001:db8:1::1]:80", ext: "none"},
+	{name: "-m ipv6header ! --header prot, none", rules: "-A PREROUTING -i wan0 -m ipv6header ! --header prot -j DNAT --to-destination 2001:db8:2::2", protocol: rules.UDP, in: "wan0", from: "[2001:db8:1::10]:5010", to: "[2001:db8:1::1]:80", ext: "none"},
 }
 
 func TestOddPacketsAgree(t *testing.T) {
@@ -129,6 +141,11 @@ func TestOddPacketsAgree(t *testing.T) {
 			}
 			if packet.Local {
 				packet.MAC = ""
+			}
+			if o.ext != "" {
+				packet.Ext, err = evaluate.ParseExtHeaders(o.ext)
+				packet.Has |= evaluate.HasExt
+				check(t, "headers", err)
 			}
 			here := known.Host(g.flows)
 			g.host.NoDCCPTracking = here.NoDCCPTracking

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 
@@ -81,6 +82,7 @@ func (e *Evaluator) Evaluate(p Packet) (Path, error) {
 	m.run()
 	path.Outcomes = append([]Outcome(nil), m.outcomes...)
 	path.Certain, path.Incomplete = m.certain(), m.incomplete
+	e.likelyFirst(&path)
 	e.doubtFilters(&path, m.family)
 	if path.Certain {
 		path.Doubts = nil
@@ -89,6 +91,40 @@ func (e *Evaluator) Evaluate(p Packet) (Path, error) {
 	}
 	return path, nil
 }
+
+// likelyPort stands for a source port that is not said: one that programs get by themselves.
+const likelyPort = 50000
+
+// likelyFirst puts that outcome first which most packets of the kind will have: those that no other
+// connection is in the way of, from a port that programs get by themselves.
+func (e *Evaluator) likelyFirst(path *Path) {
+	if len(path.Outcomes) < 2 {
+		return
+	}
+	sameWay := func(*Outcome) bool { return false }
+	if p := path.Packet; p.Protocol.HasPorts() && p.SrcPort == 0 {
+		p.SrcPort = likelyPort
+		if likely, _ := e.Outcomes(nil, &p); len(likely) > 0 {
+			l := &likely[0]
+			sameWay = func(o *Outcome) bool {
+				return o.Delivered == l.Delivered && o.DNATBy == l.DNATBy && o.SNATBy == l.SNATBy && o.Out == l.Out
+			}
+		}
+	}
+	rank := func(o Outcome) int {
+		switch {
+		case o.Why == mayClash:
+			return 2
+		case sameWay(&o):
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(path.Outcomes, func(a, b Outcome) int { return rank(a) - rank(b) })
+}
+
+// mayClash is why a packet may be dropped that other connections may be in the way of.
+const mayClash = "another connection may have the same translation"
 
 // doubtFilters makes a path uncertain where it passes nft tables that filter and are not evaluated.
 func (e *Evaluator) doubtFilters(path *Path, family rules.Family) {

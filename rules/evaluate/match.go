@@ -69,6 +69,10 @@ func (c *code) compileMatch(f rules.Family, m rules.Match) {
 			compileConntrack(typed, f, add)
 			return
 		}
+		if t, ok := extTest(m); ok && f == rules.IPv6 {
+			add(t, seesNone)
+			return
+		}
 		add(unknownTest, seesNone)
 	default:
 		add(unknownTest, seesNone)

@@ -42,8 +42,9 @@ type Packet struct {
 	MAC     string // Ethernet source as aa:bb:cc:dd:ee:ff; "": not known
 	// UID and GID are the sending program's, with HasUID and HasGID.
 	UID, GID uint32
-	TCPFlags uint8     // with HasTCPFlags; SYN alone for a new flow otherwise
-	Time     time.Time // when it arrives; zero: not known
+	TCPFlags uint8      // with HasTCPFlags; SYN alone for a new flow otherwise
+	Ext      ExtHeaders // with HasExt, the extension headers of an IPv6 packet
+	Time     time.Time  // when it arrives; zero: not known
 	Has      PacketFields
 }
 
@@ -57,6 +58,7 @@ const (
 	HasUID
 	HasGID
 	HasTCPFlags
+	HasExt
 )
 
 // ConnState is what connection tracking says of a packet (-m conntrack --ctstate).
@@ -127,6 +129,8 @@ func (p *Packet) Validate() error {
 		return refuse("its state must be new, established, related, invalid or untracked")
 	case p.Has&HasTCPFlags != 0 && p.Protocol != rules.TCP:
 		return refuse("%s has no TCP flags", rules.ProtoName(p.Protocol))
+	case p.Has&HasExt != 0 && p.Src.Is4():
+		return refuse("only IPv6 packets have extension headers")
 	case p.Has&(HasUID|HasGID) != 0 && p.In != "":
 		return refuse("it arrives by %s, so no user of this host sent it", p.In)
 	}

@@ -223,7 +223,7 @@ func (m *machine) confirm(st *state) bool {
 			return false
 		case Unknown:
 			lost := *st
-			m.finish(&lost, Dropped, RuleRef{}, "another connection may have the same translation")
+			m.finish(&lost, Dropped, RuleRef{}, mayClash)
 		}
 	}
 	st.ct.confirmed = true
@@ -234,7 +234,7 @@ func (m *machine) confirm(st *state) bool {
 func (m *machine) routeInput(st *state) bool {
 	r, known := m.decide(st, st.in)
 	if !known {
-		m.doubt(Doubt{What: "the host's routes are not known: " + m.endpoint(st, false).String() + " may be this host or another"})
+		m.doubt(Doubt{What: m.routeDoubt(st) + ": " + m.endpoint(st, false).String() + " may be this host or another"})
 		other := *st
 		other.stage = stageMangleInput
 		m.fork(&other)
@@ -305,7 +305,7 @@ func (m *machine) leaveBy(st *state, r Decision) {
 func (m *machine) routeOutput(st *state, again bool) bool {
 	r, known := m.decide(st, "")
 	if !known {
-		m.doubt(Doubt{What: "the host's routes are not known"})
+		m.doubt(Doubt{What: m.routeDoubt(st)})
 		r = Decision{Kind: RoutedForward, Out: m.pkt.Out}
 	}
 	switch r.Kind {
@@ -322,6 +322,19 @@ func (m *machine) routeOutput(st *state, again bool) bool {
 		m.finish(st, NoRoute, RuleRef{}, r.Why)
 	}
 	return false
+}
+
+// routeDoubt says why it is not known where a packet goes.
+func (m *machine) routeDoubt(st *state) string {
+	dst, known := st.addr(false)
+	switch to := dst.addr(m.family); {
+	case !known || !m.e.addrs.known:
+	case to.IsMulticast():
+		return "which groups are heard here is not known"
+	case to.Is6() && to.IsLinkLocalUnicast():
+		return "a link-local address is another machine on each interface, and which one is not said"
+	}
+	return "the host's routes are not known"
 }
 
 // decide asks the host's routes; known is false if nobody can tell.
@@ -347,5 +360,5 @@ func (m *machine) decide(st *state, in string) (r Decision, known bool) {
 	case m.pkt.Out != "":
 		return Decision{Kind: RoutedForward, Out: m.pkt.Out}, true
 	}
-	return Decision{Kind: RoutedForward}, m.e.addrs.known && !to.IsMulticast()
+	return Decision{Kind: RoutedForward}, m.e.addrs.known && !to.IsMulticast() && !(to.Is6() && to.IsLinkLocalUnicast())
 }

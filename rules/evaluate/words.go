@@ -1,6 +1,7 @@
 package evaluate
 
 import (
+	"cmp"
 	"net/netip"
 	"strings"
 
@@ -28,7 +29,7 @@ func (o *Outcome) Sentence(p *Packet) string {
 	case Delivered:
 		b.WriteString("to this host at " + dst)
 	default:
-		b.WriteString("out by " + o.Out + " to " + dst)
+		b.WriteString("out by " + cmp.Or(o.Out, "an interface that is not known") + " to " + dst)
 	}
 	if o.DNAT {
 		b.WriteString(", DNAT by " + o.DNATBy.String())
