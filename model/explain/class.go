@@ -26,7 +26,7 @@ import (
 //     the class too, is inside or outside of it.
 //
 // A flow whose family or protocol differs between its directions is in no class, nor one that a
-// helper expected.
+// helper expected or that is in a zone.
 //
 // The memory has room for a fixed number of classes, those met lately: one that was
 // driven out is evaluated again.
@@ -70,7 +70,7 @@ func (m *classMemory) begin(classes *evaluate.Classes) {
 // classOf is what a flow's explanation hangs on; false: on more than can be
 // remembered.
 func (m *classMemory) classOf(f *flow.Flow) (c flowClass, ok bool) {
-	if m.classes == nil || f.Status&flow.StatusExpected != 0 {
+	if m.classes == nil || f.Status&flow.StatusExpected != 0 || f.Zone != 0 {
 		return c, false
 	}
 	o, r := &f.Orig, &f.Reply

@@ -13,7 +13,7 @@ import (
 // the flows that are there; flows may be nil.
 func (f *Facts) Host(flows evaluate.FlowTable) evaluate.Host {
 	return evaluate.Host{
-		Interfaces: f.interfaces(), LocalRoutes: f.localRoutes(), Route: f.remembering().decide, RouteNets: f.routeNets(),
+		Interfaces: f.interfaces(), LocalRoutes: f.localRoutes(), Route: f.remembering().decide, RouteNets: f.routeNets(), Marks: f.marks(),
 		Flows: flows, RandomDNATPort: f.randomDNATPort(), NoDCCPTracking: f.noDCCPTracking(), Natives: f.Natives,
 	}
 }
@@ -31,6 +31,17 @@ func (f *Facts) routeNets() []netip.Prefix {
 		nets = append(nets, r.From, r.To)
 	}
 	return nets
+}
+
+// marks are those that policy rules ask for.
+func (f *Facts) marks() []uint32 {
+	var list []uint32
+	for _, r := range f.PolicyRules {
+		if r.Mask != 0 && r.Mark != 0 {
+			list = append(list, r.Mark)
+		}
+	}
+	return list
 }
 
 func (f *Facts) interfaces() []evaluate.Interface {

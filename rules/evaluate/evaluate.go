@@ -20,6 +20,9 @@ type Evaluator struct {
 	host     Host
 	addrs    hostAddrs
 	families [2]tables
+
+	asked    sync.Once
+	arrivals arrivals
 }
 
 // tables are the chains of one family that the kernel calls, by stage.

@@ -26,6 +26,8 @@ type Host struct {
 	// fe80::/10, it treats one like the other, unless they are of groups. nil: not
 	// known, and then there are no Classes.
 	RouteNets []netip.Prefix
+	// Marks are the marks that policy rules ask for.
+	Marks []uint32
 	// Natives are nft tables that translate too. They are not evaluated: where there are any that
 	// the packet's family meets, no outcome is certain.
 	Natives []rules.NativeTable
