@@ -27,6 +27,11 @@ func (b *optionBlock) has(name string) (rules.Option, bool) {
 	return rules.Option{}, false
 }
 
+func (b *optionBlock) given(name string) bool {
+	_, ok := b.has(name)
+	return ok
+}
+
 // foundOption is an option, and whose it is.
 type foundOption struct {
 	spec  *optionSpec
@@ -133,6 +138,11 @@ func (c *commandReader) addMatch(name string, at int) {
 // blockOption reads an option of a match or of the target.
 func (c *commandReader) blockOption(f foundOption, i int, not bool) (int, *mistake) {
 	b := f.block
+	if not {
+		if m := c.invertible(f, i); m != nil {
+			return 0, m
+		}
+	}
 	if f.spec == nil {
 		return c.looseOption(b, i, not)
 	}
@@ -173,6 +183,9 @@ func (c *commandReader) noBlockValue(m *mistake, f foundOption, i int) *mistake 
 // check normalises the value of a match's or the target's option.
 func (c *commandReader) check(f foundOption, value string, i, at int) (string, *mistake) {
 	normal, bad := c.normalise(f.spec.kind, value)
+	if bad == nil {
+		bad = f.spec.withinBounds(normal)
+	}
 	if bad == nil {
 		return normal, nil
 	}

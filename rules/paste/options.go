@@ -2,6 +2,7 @@ package paste
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"nattui/rules"
@@ -39,16 +40,26 @@ const (
 	kindNet      valueKind = "net"
 	kindReject   valueKind = "reject"
 	kindLevel    valueKind = "level"
-	kindTwo      valueKind = "two" // two words, kept
-	kindOptional valueKind = "opt" // a word, which may be missing
+	kindTwo      valueKind = "two"  // two words, kept
+	kindOptional valueKind = "opt"  // a word, which may be missing
+	kindLength   valueKind = "plen" // of a network
 )
 
 // optionSpec is one option: its name as iptables-save prints it, other
-// spellings, and the value it takes.
+// spellings, the value it takes, and what it goes together with. What iptables'
+// own table of an extension's options says stands here (struct xt_option_entry in
+// xtables.h); a test holds it against the programs.
 type optionSpec struct {
-	name string
-	also []string
-	kind valueKind
+	name   string
+	also   []string
+	kind   valueKind
+	lo, hi uint64 // of a number, or of both in A:B, where hi is not 0
+
+	inverts bool   // a ! may stand before it
+	must    bool   // the extension is refused without it
+	some    bool   // or without one of those that have this
+	groups  string // letters: of those that share one, only one may be given
+	needs   string // another option that has to be there
 }
 
 func (o *optionSpec) spelled(name string) bool {
@@ -65,13 +76,32 @@ func (o *optionSpec) values() int {
 	return 1
 }
 
-// specsOf reads "--sport|--source-port:port --syn".
+// specsOf reads options as "--sport|--source-port!:port --syn!": the spellings, marks, and the kind of
+// value with its bounds. The marks are ! (may be inverted), * (must be given), + (one of these must
+// be given), ~x (excludes the others of group x) and ^--other (needs that one).
 func specsOf(text string) []optionSpec {
 	var list []optionSpec
 	for item := range strings.FieldsSeq(text) {
-		names, kind, _ := strings.Cut(item, ":")
+		head, kind, _ := strings.Cut(item, ":")
+		names, marks := head, ""
+		if i := strings.IndexAny(head, "!*+~^"); i >= 0 {
+			names, marks = head[:i], head[i:]
+		}
 		all := strings.Split(names, "|")
-		list = append(list, optionSpec{all[0], all[1:], valueKind(kind)})
+		o := optionSpec{name: all[0], also: all[1:]}
+		kind, bounds, bounded := strings.Cut(kind, "<")
+		o.kind = valueKind(kind)
+		if bounded {
+			lo, hi, _ := strings.Cut(strings.TrimSuffix(bounds, ">"), "-")
+			o.lo, _ = strconv.ParseUint(lo, 10, 64)
+			o.hi, _ = strconv.ParseUint(hi, 10, 64)
+		}
+		marks, o.needs, _ = strings.Cut(marks, "^")
+		o.inverts, o.must, o.some = strings.Contains(marks, "!"), strings.Contains(marks, "*"), strings.Contains(marks, "+")
+		if i := strings.IndexByte(marks, '~'); i >= 0 {
+			o.groups = marks[i+1:]
+		}
+		list = append(list, o)
 	}
 	return list
 }
@@ -86,82 +116,107 @@ var globalOptions = specsOf("-s|--source|--src:addr -d|--destination|--dst:addr 
 	"-L|--list:opt -S|--list-rules:opt -F|--flush:opt -Z|--zero:opt -X|--delete-chain:opt")
 
 // transportOptions belong to the protocols with ports.
-const transportOptions = "--sport|--source-port:port --dport|--destination-port:port"
+const transportOptions = "--sport|--source-port!:port --dport|--destination-port!:port"
+
+// markOptions are those that MARK and CONNMARK share.
+const markOptions = "--set-xmark+~a:mark --set-mark+~a:mark --and-mark+~a:mark --or-mark+~a:mark --xor-mark+~a:mark"
 
 // matchOptions are the options of the matches that people use (iptables-extensions(8)).
 var matchOptions = map[string][]optionSpec{
-	"tcp":       specsOf(transportOptions + " --syn --tcp-flags:flags --tcp-option:number"),
+	"tcp":       specsOf(transportOptions + " --syn! --tcp-flags!:flags --tcp-option!:number<1-255>"),
 	"udp":       specsOf(transportOptions),
 	"udplite":   specsOf(transportOptions),
-	"sctp":      specsOf(transportOptions + " --chunk-types:two"),
-	"dccp":      specsOf(transportOptions + " --dccp-types:text --dccp-option:number"),
-	"multiport": specsOf("--sports|--source-ports:ports --dports|--destination-ports:ports --ports:ports"),
-	"iprange":   specsOf("--src-range:range --dst-range:range"),
-	"addrtype":  specsOf("--src-type:types --dst-type:types --limit-iface-in --limit-iface-out"),
-	"state":     specsOf("--state:states"),
-	"conntrack": specsOf("--ctstate:states --ctproto:proto --ctorigsrc:net --ctorigdst:net --ctreplsrc:net --ctrepldst:net --ctstatus:statuses --ctexpire:span " +
-		"--ctorigsrcport:port --ctorigdstport:port --ctreplsrcport:port --ctrepldstport:port --ctdir:text"),
-	"mark":      specsOf("--mark:mark"),
-	"connmark":  specsOf("--mark:mark"),
-	"comment":   specsOf("--comment:text"),
-	"limit":     specsOf("--limit:rate --limit-burst:number"),
-	"ttl":       specsOf("--ttl-eq|--ttl:number --ttl-gt:number --ttl-lt:number"),
-	"hl":        specsOf("--hl-eq:number --hl-gt:number --hl-lt:number"),
-	"length":    specsOf("--length:span"),
-	"pkttype":   specsOf("--pkt-type:text"),
-	"mac":       specsOf("--mac-source:mac"),
-	"owner":     specsOf("--uid-owner:user --gid-owner:group --socket-exists --suppl-groups"),
-	"icmp":      specsOf("--icmp-type:icmp"),
-	"icmp6":     specsOf("--icmpv6-type:icmp"),
-	"statistic": specsOf("--mode:text --probability:text --every:number --packet:number"),
-	"time": specsOf("--timestart:text --timestop:text --monthdays:text --weekdays:text --datestart:text --datestop:text " +
-		"--kerneltz --contiguous --localtz --utc"),
-	"tos":       specsOf("--tos:text"),
-	"dscp":      specsOf("--dscp:text --dscp-class:text"),
-	"set":       specsOf("--match-set:two --return-nomatch"),
-	"connlimit": specsOf("--connlimit-upto:number --connlimit-above:number --connlimit-mask:number --connlimit-saddr --connlimit-daddr"),
-	"recent":    specsOf("--set --rcheck --update --remove --seconds:number --hitcount:number --rttl --name:text --mask:text --rsource --rdest --reap"),
-	"helper":    specsOf("--helper:text"),
-	"string":    specsOf("--string:text --hex-string:text --algo:text --from:number --to:number --icase"),
-	"physdev":   specsOf("--physdev-in:iface --physdev-out:iface --physdev-is-in --physdev-is-out --physdev-is-bridged"),
+	"sctp":      specsOf(transportOptions + " --chunk-types!:two"),
+	"dccp":      specsOf(transportOptions + " --dccp-types!:text --dccp-option!:number<1-255>"),
+	"multiport": specsOf("--sports|--source-ports!+~a:ports --dports|--destination-ports!+~a:ports --ports!+~a:ports"),
+	"iprange":   specsOf("--src-range!+:range --dst-range!+:range"),
+	"addrtype":  specsOf("--src-type!+:types --dst-type!+:types --limit-iface-in~a --limit-iface-out~a"),
+	"state":     specsOf("--state!*:states"),
+	"conntrack": specsOf("--ctstate!+:states --ctproto!+:proto --ctorigsrc!+:net --ctorigdst!+:net --ctreplsrc!+:net --ctrepldst!+:net --ctstatus!+:statuses --ctexpire!+:span " +
+		"--ctorigsrcport!+:port --ctorigdstport!+:port --ctreplsrcport!+:port --ctrepldstport!+:port --ctdir+:text"),
+	"mark":      specsOf("--mark!*:mark"),
+	"connmark":  specsOf("--mark!*:mark"),
+	"comment":   specsOf("--comment*:text"),
+	"limit":     specsOf("--limit:rate --limit-burst:number<0-10000>"),
+	"ttl":       specsOf("--ttl-eq|--ttl!+~a:number<0-255> --ttl-gt+~a:number<0-255> --ttl-lt+~a:number<0-255>"),
+	"hl":        specsOf("--hl-eq|--hl!+~a:number<0-255> --hl-gt+~a:number<0-255> --hl-lt+~a:number<0-255>"),
+	"length":    specsOf("--length!*:span"),
+	"pkttype":   specsOf("--pkt-type!*:text"),
+	"mac":       specsOf("--mac-source!*:mac"),
+	"owner":     specsOf("--uid-owner!+:user --gid-owner!+:group --socket-exists!+ --suppl-groups^--gid-owner"),
+	"icmp":      specsOf("--icmp-type!*:icmp"),
+	"icmp6":     specsOf("--icmpv6-type!*:icmp"),
+	"statistic": specsOf("--mode*:text --probability!~ab:text --every!~a^--packet:number<1-4294967295> --packet~b^--every:number<0-4294967295>"),
+	"time": specsOf("--timestart:text --timestop:text --monthdays!:text --weekdays!:text --datestart:text --datestop:text " +
+		"--kerneltz~a --contiguous --localtz~b --utc~ab"),
+	"tos":       specsOf("--tos!*:text"),
+	"dscp":      specsOf("--dscp!+~a:text<0-63> --dscp-class!+~a:text"),
+	"set":       specsOf("--match-set!*:two --return-nomatch --update-counters! --update-subcounters! --packets-eq!:number --packets-lt:number --packets-gt:number --bytes-eq!:number --bytes-lt:number --bytes-gt:number"),
+	"connlimit": specsOf("--connlimit-upto!+~a:number<0-4294967295> --connlimit-above!+~a:number<0-4294967295> --connlimit-mask:text --connlimit-saddr~b --connlimit-daddr~b"),
+	"recent":    specsOf("--set!+~abcd --rcheck!+~a --update!+~a --remove!+~abcd --seconds~c:number<1-4294967295> --hitcount~d:number<0-65535> --rttl~b --name:text --mask:text --rsource --rdest --reap^--seconds"),
+	"helper":    specsOf("--helper!*:text"),
+	"string":    specsOf("--string!+~a:text --hex-string!+~a:text --algo*:text --from:number<0-65535> --to:number<0-65535> --icase"),
+	"physdev":   specsOf("--physdev-in!+:iface --physdev-out!+:iface --physdev-is-in!+ --physdev-is-out!+ --physdev-is-bridged!+"),
 	"socket":    specsOf("--transparent --nowildcard --restore-skmark"),
 	"rpfilter":  specsOf("--loose --validmark --accept-local --invert"),
-	"policy":    specsOf("--dir:text --pol:text --strict --reqid:number --spi:text --proto:text --mode:text --tunnel-src:text --tunnel-dst:text --next"),
-	"tcpmss":    specsOf("--mss:span"),
-	"hashlimit": specsOf("--hashlimit-upto|--hashlimit:text --hashlimit-above:text --hashlimit-burst:text --hashlimit-mode:text --hashlimit-srcmask:number --hashlimit-dstmask:number " +
-		"--hashlimit-name:text --hashlimit-htable-size:number --hashlimit-htable-max:number --hashlimit-htable-expire:number --hashlimit-htable-gcinterval:number"),
+	"policy":    specsOf("--dir*:text --pol:text --strict --reqid!:number --spi!:text --proto!:text --mode!:text --tunnel-src!:text --tunnel-dst!:text --next^--strict"),
+	"tcpmss":    specsOf("--mss!*:span"),
+	"hashlimit": specsOf("--hashlimit-upto|--hashlimit!+~a:text --hashlimit-above!+~a:text --hashlimit-burst:text --hashlimit-mode:text --hashlimit-srcmask:plen --hashlimit-dstmask:plen " +
+		"--hashlimit-name*:text --hashlimit-htable-size:number --hashlimit-htable-max:number --hashlimit-htable-expire:number --hashlimit-htable-gcinterval:number"),
+	"ah":         specsOf("--ahspi!:text<0-4294967295>"),
+	"esp":        specsOf("--espspi!:text<0-4294967295>"),
+	"ipcomp":     specsOf("--ipcompspi!:text<0-4294967295> --compres"),
+	"bpf":        specsOf("--bytecode+:text --object-pinned+:text"),
+	"cgroup":     specsOf("--path!+:text --cgroup!+:number<0-4294967295>"),
+	"cluster":    specsOf("--cluster-total-nodes*:number<1-32> --cluster-local-node!+~a:number<1-32> --cluster-local-nodemask!+~a:number<1-32> --cluster-hash-seed*:text"),
+	"connbytes":  specsOf("--connbytes!*:text --connbytes-dir*:text --connbytes-mode*:text"),
+	"connlabel":  specsOf("--label!*:text --set"),
+	"cpu":        specsOf("--cpu!*:number<0-4294967295>"),
+	"devgroup":   specsOf("--src-group!+:text --dst-group!+:text"),
+	"ecn":        specsOf("--ecn-tcp-cwr!+ --ecn-tcp-ece!+ --ecn-ip-ect!+:number<0-3>"),
+	"dst":        specsOf("--dst-len!:number<0-4294967295> --dst-opts:text"),
+	"hbh":        specsOf("--hbh-len!:number<0-4294967295> --hbh-opts:text"),
+	"frag":       specsOf("--fragid!:text<0-4294967295> --fraglen!:number<0-4294967295> --fragres --fragfirst --fragmore~a --fraglast~a"),
+	"rt":         specsOf("--rt-type!:number<0-4294967295> --rt-segsleft!:text<0-4294967295> --rt-len!:number<0-4294967295> --rt-0-res^--rt-type --rt-0-addrs^--rt-type:text --rt-0-not-strict^--rt-0-addrs"),
+	"mh":         specsOf("--mh-type!:text"),
+	"ipv6header": specsOf("--header!*:text --soft"),
+	"ipvs":       specsOf("--ipvs!+ --vproto!+:text --vaddr!+:text --vport!+:text --vdir+:text --vmethod!+:text --vportctl!+:text"),
+	"nfacct":     specsOf("--nfacct-name*:text"),
+	"osf":        specsOf("--genre!*:text --ttl:number<0-2> --log:number<0-2>"),
+	"quota":      specsOf("--quota!*:number"),
+	"realm":      specsOf("--realm!*:text"),
+	"u32":        specsOf("--u32!*:text"),
 }
 
 // otherMatches exist, and their options are not listed here: they are kept as typed.
-var otherMatches = []string{
-	"ah", "bpf", "cgroup", "cluster", "connbytes", "connlabel", "cpu", "devgroup", "dst", "ecn", "esp", "eui64", "frag", "geoip", "hbh", "ipcomp",
-	"ipv6header", "ipvs", "l2tp", "mh", "nfacct", "osf", "quota", "quota2", "realm", "rt", "srh", "u32", "unclean", "account", "layer7", "standard",
-}
+var otherMatches = []string{"eui64", "geoip", "l2tp", "quota2", "srh", "unclean", "account", "layer7", "standard", "rateest"}
 
-// targetOptions are the options of targets.
+// targetOptions are the options of targets. None of them may be inverted.
 var targetOptions = map[string][]optionSpec{
 	"ACCEPT": nil, "DROP": nil, "RETURN": nil, "QUEUE": nil, "TRACE": nil, "NOTRACK": nil, "MIRROR": nil,
-	"DNAT":       specsOf("--to-destination:to --random --persistent"),
-	"SNAT":       specsOf("--to-source:to --random --random-fully --persistent"),
+	"DNAT":       specsOf("--to-destination*:to --random --persistent"),
+	"SNAT":       specsOf("--to-source*:to --random --random-fully --persistent"),
 	"MASQUERADE": specsOf("--to-ports:toports --random --random-fully"),
 	"REDIRECT":   specsOf("--to-ports:toports --random"),
-	"NETMAP":     specsOf("--to:net"),
+	"NETMAP":     specsOf("--to*:net"),
 	"REJECT":     specsOf("--reject-with:reject"),
 	"LOG":        specsOf("--log-prefix:text --log-level:level --log-tcp-sequence --log-tcp-options --log-ip-options --log-uid --log-macdecode"),
-	"NFLOG":      specsOf("--nflog-group:number --nflog-prefix:text --nflog-range:number --nflog-size:number --nflog-threshold:number"),
-	"MARK":       specsOf("--set-xmark:mark --set-mark:mark --and-mark:mark --or-mark:mark --xor-mark:mark"),
-	"CONNMARK":   specsOf("--set-xmark:mark --set-mark:mark --and-mark:mark --or-mark:mark --xor-mark:mark --save-mark --restore-mark --nfmask:mark --ctmask:mark --mask:mark"),
-	"TCPMSS":     specsOf("--set-mss:number --clamp-mss-to-pmtu"),
-	"CT":         specsOf("--notrack --helper:text --ctevents:text --expevents:text --zone:text --zone-orig:text --zone-reply:text --timeout:text"),
-	"TPROXY":     specsOf("--on-port:number --on-ip:text --tproxy-mark:text"),
-	"NFQUEUE":    specsOf("--queue-num:number --queue-balance:text --queue-bypass --queue-cpu-fanout"),
-	"TEE":        specsOf("--gateway:text --oif:iface"),
-	"CLASSIFY":   specsOf("--set-class:text"),
-	"TTL":        specsOf("--ttl-set:number --ttl-dec:number --ttl-inc:number"),
-	"HL":         specsOf("--hl-set:number --hl-dec:number --hl-inc:number"),
-	"TOS":        specsOf("--set-tos:text --and-tos:text --or-tos:text --xor-tos:text"),
-	"DSCP":       specsOf("--set-dscp:text --set-dscp-class:text"),
-	"SET":        specsOf("--add-set:two --del-set:two --map-set:two --exist --timeout:number"),
+	"NFLOG":      specsOf("--nflog-group:number<0-65535> --nflog-prefix:text --nflog-range~a:number<0-4294967295> --nflog-size~a:number<0-4294967295> --nflog-threshold:number<0-65535>"),
+	"MARK":       specsOf(markOptions),
+	"CONNMARK": specsOf(markOptions + " --save-mark+~a --restore-mark+~a --nfmask~b:mark --ctmask~c:mark --mask~bc:mark" +
+		" --left-shift-mark:number<0-31> --right-shift-mark:number<0-31>"),
+	"TCPMSS":   specsOf("--set-mss+:number<0-65515> --clamp-mss-to-pmtu+"),
+	"CT":       specsOf("--notrack --helper:text --ctevents:text --expevents:text --zone:text --zone-orig:text --zone-reply:text --timeout:text"),
+	"TPROXY":   specsOf("--on-port*:number<0-65535> --on-ip:text --tproxy-mark:text"),
+	"NFQUEUE":  specsOf("--queue-num~a:number<0-65535> --queue-balance~a:text<0-65534> --queue-bypass --queue-cpu-fanout^--queue-balance"),
+	"TEE":      specsOf("--gateway*:text --oif:iface"),
+	"CLASSIFY": specsOf("--set-class*:text"),
+	"TTL":      specsOf("--ttl-set+~a:number<0-255> --ttl-dec+~a:number<1-255> --ttl-inc+~a:number<1-255>"),
+	"HL":       specsOf("--hl-set+~a:number<0-255> --hl-dec+~a:number<1-255> --hl-inc+~a:number<1-255>"),
+	"TOS":      specsOf("--set-tos+~a:text --and-tos+~a:text --or-tos+~a:text --xor-tos+~a:text"),
+	"DSCP":     specsOf("--set-dscp+~a:text<0-63> --set-dscp-class+~a:text"),
+	"SET":      specsOf("--add-set+:two --del-set+:two --map-set+:two --exist --timeout:number --map-mark --map-prio --map-queue"),
+	"ECN":      specsOf("--ecn-tcp-remove+~ab --ecn-tcp-cwr+~a:number<0-1> --ecn-tcp-ece+~b:number<0-1> --ecn-ip-ect+:number<0-3>"),
 }
 
 // modulesWith lists the matches that have an option of that name.

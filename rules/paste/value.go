@@ -33,6 +33,9 @@ func (c *commandReader) normalise(kind valueKind, s string) (string, *badValue) 
 		return wordsValue(s, addrTypeWords, "a type of address")
 	case kindNumber:
 		return numberValue(s)
+	case kindLength:
+		o := optionSpec{name: "a network's length", hi: uint64(c.family.Bits())}
+		return s, o.withinBounds(s)
 	case kindSpan:
 		return spanValue(s)
 	case kindMark:

@@ -150,10 +150,15 @@ func (c *commandReader) checkTarget() *mistake {
 		return m
 	case t.name == "REJECT" && c.table != "filter":
 		return c.setTable(c.fail(at+1, "REJECT belongs in table filter"), "")
+	case (t.name == "CLASSIFY" || t.name == "TCPMSS" && t.given("--clamp-mss-to-pmtu")) && (c.chain == "PREROUTING" || c.chain == "INPUT"):
+		return c.fail(c.opAt+1, "%s is for packets that leave, and has no place in %s: it belongs in FORWARD, OUTPUT or POSTROUTING", t.name, c.chain)
 	case t.name == "TCPMSS" && c.proto.Name != "tcp":
 		return c.fail(at, "TCPMSS needs -p tcp --tcp-flags SYN,RST SYN").replace(at, 0, "-p", "tcp", "--tcp-flags", "SYN,RST", "SYN")
 	}
-	return c.checkTargetOptions(kind)
+	if m := c.checkTargetOptions(kind); m != nil {
+		return m
+	}
+	return c.checkTogether(t)
 }
 
 func (c *commandReader) isBuiltInAnywhere() bool {
@@ -216,24 +221,7 @@ func (c *commandReader) checkBlocks() *mistake {
 			}
 			return m.replace(b.at, 0, "-p", "tcp")
 		}
-		if _, every := b.has("--every"); every {
-			if _, ok := b.has("--packet"); !ok {
-				return c.fail(b.optAt[len(b.optAt)-1], "--every needs --packet, which of so many it is").replace(b.optAt[len(b.optAt)-1], 0, "--packet", "0")
-			}
-		}
-		if len(b.opts) > 0 {
-			continue
-		}
-		need := map[string]string{
-			"state": "--state", "conntrack": "--ctstate", "comment": "--comment", "multiport": "--dports", "iprange": "--src-range or --dst-range",
-			"mac": "--mac-source", "mark": "--mark", "connmark": "--mark", "addrtype": "--dst-type", "owner": "--uid-owner", "length": "--length",
-			"set": "--match-set", "string": "--string and --algo", "connlimit": "--connlimit-above", "helper": "--helper", "pkttype": "--pkt-type",
-		}[b.name]
-		if need != "" {
-			m := c.fail(b.at+1, "-m %s needs %s", b.name, need)
-			if b.name == "comment" || b.name == "multiport" {
-				return m.replace(b.at, 2)
-			}
+		if m := c.checkTogether(b); m != nil {
 			return m
 		}
 	}
@@ -257,6 +245,19 @@ func (c *commandReader) checkSides() *mistake {
 			return m.replace(i, 1, "-i")
 		}
 		return m.replace(c.optionStart(i), i-c.optionStart(i)+2)
+	}
+	early, late := c.chain == "PREROUTING" || c.chain == "INPUT", c.chain == "POSTROUTING" || c.chain == "OUTPUT"
+	for _, b := range c.blocks {
+		for i, o := range b.opts {
+			switch {
+			case early && (o.Name == "--limit-iface-out" || o.Name == "--dst-group" || o.Name == "--physdev-out"):
+				return c.fail(b.optAt[i], "in %s it is not yet known where a packet will leave: %s has no place there", c.chain, o.Name)
+			case late && (o.Name == "--limit-iface-in" || o.Name == "--src-group"):
+				return c.fail(b.optAt[i], "in %s it is no longer known where a packet arrived: %s has no place there", c.chain, o.Name)
+			case c.chain == "PREROUTING" && o.Name == "--realm":
+				return c.fail(b.optAt[i], "in PREROUTING no route is chosen yet: --realm has no place there")
+			}
+		}
 	}
 	return nil
 }

@@ -1,0 +1,206 @@
+package paste
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nattui/rules"
+)
+
+// invertible refuses a ! before an option that has no opposite: dropping it would make a rule that
+// does what was to be left alone.
+func (c *commandReader) invertible(f foundOption, i int) *mistake {
+	b := f.block
+	switch {
+	case f.spec != nil && f.spec.inverts:
+		return nil
+	case f.spec == nil && b != c.target:
+		return nil // of a match that is not known in detail
+	}
+	name := f.full
+	if b == c.target {
+		return c.fail(i, "%s cannot be inverted: a target's options say what is done", name)
+	}
+	return c.fail(i, "%s cannot be inverted", name)
+}
+
+// withinBounds holds a number, or both of A:B, against what the extension takes.
+func (o *optionSpec) withinBounds(value string) *badValue {
+	if o.hi == 0 {
+		return nil
+	}
+	numbers := []string{value}
+	if o.kind == kindText {
+		numbers = strings.SplitN(value, ":", 2)
+	}
+	for _, n := range numbers {
+		v, err := strconv.ParseUint(n, 0, 64)
+		if n == "" && len(numbers) == 2 {
+			continue
+		}
+		if err != nil || v < o.lo || v > o.hi {
+			return &badValue{text: fmt.Sprintf("%s takes a number from %d to %d, and %q is none", o.name, o.lo, o.hi, n)}
+		}
+	}
+	return nil
+}
+
+// checkTogether holds the options of a match or target against each other.
+func (c *commandReader) checkTogether(b *optionBlock) *mistake {
+	var given []*optionSpec
+	for i, o := range b.opts {
+		spec := b.spec(o.Name)
+		if spec == nil {
+			continue
+		}
+		if k := slices.IndexFunc(given, spec.excludes); k >= 0 {
+			return c.fail(b.optAt[i], "%s and %s cannot be given together", given[k].name, spec.name)
+		}
+		given = append(given, spec)
+	}
+	for i, o := range b.opts {
+		if spec := b.spec(o.Name); spec != nil && spec.needs != "" {
+			if _, ok := b.has(spec.needs); !ok {
+				return c.lacks(b, b.optAt[i], spec)
+			}
+		}
+	}
+	if m := c.checkComplete(b); m != nil {
+		return m
+	}
+	if check := relations[b.name]; check != nil {
+		if text := check(b); text != "" {
+			return c.fail(b.at+1, "%s", text)
+		}
+	}
+	return nil
+}
+
+// word is the first value of an option, "" where it is not given.
+func (b *optionBlock) word(name string) string {
+	if o, ok := b.has(name); ok && len(o.Args) > 0 {
+		return o.Args[0]
+	}
+	return ""
+}
+
+// number is the value of an option as a number, 0 where there is none.
+func (b *optionBlock) number(name string) uint64 {
+	n, _ := strconv.ParseUint(b.word(name), 0, 64)
+	return n
+}
+
+// relations are what iptables asks of the values of an extension beside each other; "" if nothing is wrong.
+var relations = map[string]func(*optionBlock) string{
+	"statistic": func(b *optionBlock) string {
+		_, share := b.has("--probability")
+		_, nth := b.has("--every")
+		switch {
+		case b.word("--mode") == "random" && !share:
+			return "--mode random needs --probability"
+		case b.word("--mode") == "nth" && !nth:
+			return "--mode nth needs --every and --packet"
+		case nth && b.number("--packet") >= b.number("--every"):
+			return "--packet is counted from 0, and has to be below --every"
+		}
+		return ""
+	},
+	"cluster": func(b *optionBlock) string {
+		nodes := b.number("--cluster-total-nodes")
+		if b.number("--cluster-local-node") > nodes || nodes < 64 && b.number("--cluster-local-nodemask") >= 1<<nodes {
+			return "there are --cluster-total-nodes nodes, and this one is none of them"
+		}
+		return ""
+	},
+	"policy": func(b *optionBlock) string {
+		_, strict := b.has("--strict")
+		element := slices.ContainsFunc(b.opts, func(o rules.Option) bool {
+			return slices.Contains([]string{"--reqid", "--spi", "--tunnel-src", "--tunnel-dst", "--proto", "--mode"}, o.Name)
+		})
+		switch tunnel := b.word("--tunnel-src") + b.word("--tunnel-dst"); {
+		case strict && !element:
+			return "--strict asks for every policy of the packet, and none is said: --reqid, --spi, --proto, --mode or --tunnel-src and --tunnel-dst"
+		case tunnel != "" && b.word("--mode") != "tunnel":
+			return "--tunnel-src and --tunnel-dst need --mode tunnel"
+		case b.word("--pol") == "none" && (strict || element):
+			return "--pol none is a packet without a policy, of which nothing else can be asked"
+		}
+		return ""
+	},
+	"rt": func(b *optionBlock) string {
+		_, res := b.has("--rt-0-res")
+		_, addrs := b.has("--rt-0-addrs")
+		if (res || addrs) && b.number("--rt-type") != 0 {
+			return "--rt-0-res and --rt-0-addrs are for --rt-type 0"
+		}
+		return ""
+	},
+	"NFQUEUE": func(b *optionBlock) string {
+		lo, hi, ok := strings.Cut(b.word("--queue-balance"), ":")
+		first, _ := strconv.ParseUint(lo, 0, 64)
+		last, _ := strconv.ParseUint(hi, 0, 64)
+		if _, given := b.has("--queue-balance"); given && (!ok || first >= last) {
+			return "--queue-balance needs two queues, such as 0:3"
+		}
+		return ""
+	},
+	"time": func(b *optionBlock) string {
+		if _, ok := b.has("--contiguous"); ok && (b.word("--timestart") == "" || b.word("--timestop") == "" || b.word("--timestop") >= b.word("--timestart")) {
+			return "--contiguous is for a time over midnight, with a --timestop before the --timestart"
+		}
+		return ""
+	},
+}
+
+// lacks asks for the option that another one needs.
+func (c *commandReader) lacks(b *optionBlock, at int, spec *optionSpec) *mistake {
+	if spec.name == "--every" {
+		return c.fail(at, "--every needs --packet, which of so many it is").replace(at, 0, "--packet", "0")
+	}
+	return c.fail(at, "%s needs %s", spec.name, spec.needs)
+}
+
+// checkComplete asks for the options without which iptables refuses a match or target.
+func (c *commandReader) checkComplete(b *optionBlock) *mistake {
+	var must, some []string
+	met := false
+	for k := range b.specs {
+		spec := &b.specs[k]
+		_, there := b.has(spec.name)
+		switch {
+		case spec.must && !there:
+			must = append(must, spec.name)
+		case spec.some:
+			some, met = append(some, spec.name), met || there
+		}
+	}
+	if len(some) > 0 && !met {
+		must = append(must, strings.Join(some, " or "))
+	}
+	if len(must) == 0 {
+		return nil
+	}
+	if b == c.target {
+		return c.fail(b.at+1, "%s needs %s", b.name, strings.Join(must, " and "))
+	}
+	m := c.fail(min(b.at+1, len(c.words)-1), "-m %s needs %s", b.name, strings.Join(must, " and "))
+	if len(b.opts) == 0 && (b.name == "comment" || b.name == "multiport") {
+		return m.replace(b.at, 2)
+	}
+	return m
+}
+
+// excludes reports that two options cannot be given together.
+func (o *optionSpec) excludes(other *optionSpec) bool {
+	return o != other && strings.ContainsAny(o.groups, other.groups) && other.groups != ""
+}
+
+// spec is the option of that name; nil where it is not listed.
+func (b *optionBlock) spec(name string) *optionSpec {
+	if i := slices.IndexFunc(b.specs, func(o optionSpec) bool { return o.spelled(name) }); i >= 0 {
+		return &b.specs[i]
+	}
+	return nil
+}

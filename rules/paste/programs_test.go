@@ -1,0 +1,200 @@
+package paste
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"nattui/model/lab"
+	"nattui/rules"
+)
+
+// sampleValues are values that iptables takes, by option where the kind does not tell.
+var sampleValues = map[string]string{
+	"--tos": "0x10", "--set-tos": "0x10", "--and-tos": "0x10", "--or-tos": "0x10", "--xor-tos": "0x10", "--dscp-class": "CS1", "--set-dscp-class": "CS1",
+	"--mode": "nth", "--probability": "0.5", "--ctdir": "ORIGINAL", "--algo": "bm", "--string": "x", "--hex-string": "|41|", "--pkt-type": "broadcast",
+	"--helper": "ftp", "--weekdays": "Mon", "--monthdays": "1", "--timestart": "01:00", "--timestop": "02:00", "--datestart": "2026-01-01", "--datestop": "2026-02-01",
+	"--hashlimit-upto": "1/sec", "--hashlimit-above": "1/sec", "--hashlimit-burst": "5", "--hashlimit-mode": "srcip", "--hashlimit-rate-interval": "1",
+	"--connlimit-mask": "24", "--mask": "255.255.255.0", "--name": "x", "--hashlimit-name": "x", "--comment": "x", "--label": "1",
+	"--connbytes": "1:2", "--connbytes-dir": "both", "--connbytes-mode": "bytes", "--src-group": "1", "--dst-group": "1", "--u32": "0>>22&0x3C@4=1",
+	"--header": "frag", "--mh-type": "1", "--genre": "Linux", "--quota": "100", "--realm": "1", "--path": "x", "--bytecode": "1,6 0 0 0", "--object-pinned": "/x",
+	"--dir": "in", "--rt-type": "0", "--pol": "ipsec", "--proto": "esp", "--tunnel-src": "192.0.2.1", "--tunnel-dst": "192.0.2.1", "--spi": "1", "--nfacct-name": "x",
+	"--dccp-types": "REQUEST", "--chunk-types": "any DATA", "--match-set": "x src", "--dst-opts": "1", "--hbh-opts": "1", "--rt-0-addrs": "2001:db8::1",
+	"--vproto": "6", "--vaddr": "192.0.2.1", "--vport": "1", "--vdir": "ORIGINAL", "--vmethod": "GATE", "--vportctl": "1", "--cluster-hash-seed": "1",
+	"--log-prefix": "x", "--nflog-prefix": "x", "--on-ip": "192.0.2.1", "--tproxy-mark": "1", "--gateway": "192.0.2.1", "--set-class": "1:1",
+	"--ctevents": "new", "--expevents": "new", "--zone": "1", "--zone-orig": "1", "--zone-reply": "1", "--timeout": "x", "--queue-balance": "1:2",
+	"--dscp": "1", "--set-dscp": "1", "--ahspi": "1", "--espspi": "1", "--ipcompspi": "1", "--fragid": "1", "--rt-segsleft": "1",
+}
+
+// sampleKinds are values by their kind.
+var sampleKinds = map[valueKind]string{
+	kindNumber: "1", kindIface: "eth0", kindProto: "6", kindPort: "80", kindPorts: "80,81", kindStates: "NEW", kindStatuses: "ASSURED", kindMark: "0x1", kindRate: "1/sec",
+	kindICMP: "echo-request", kindTypes: "LOCAL", kindRange: "192.0.2.1-192.0.2.2", kindSpan: "1:2", kindFlags: "SYN SYN", kindMAC: "02:00:00:00:00:01", kindUser: "0", kindGroup: "0",
+	kindTo: "192.0.2.1", kindToPorts: "80", kindNet: "192.0.2.0/24", kindReject: "icmp-port-unreachable", kindLevel: "4",
+}
+
+func sampleOption(o *optionSpec) string {
+	if o.values() == 0 {
+		return o.name
+	}
+	if o.name == "--mode" && !o.must {
+		return "--mode tunnel" // of a policy
+	}
+	if o.kind == kindLength {
+		return o.name + " 24"
+	}
+	if v, ok := sampleValues[o.name]; ok {
+		return o.name + " " + v
+	}
+	return o.name + " " + sampleKinds[o.kind]
+}
+
+// sampleLine is a rule with some options of an extension.
+func sampleLine(name string, target bool, options ...string) (program, line string) {
+	program = "iptables"
+	table, chain, proto := "mangle", "PREROUTING", ""
+	switch name {
+	case "hl", "HL", "dst", "hbh", "frag", "rt", "mh", "ipv6header", "icmp6":
+		program = "ip6tables"
+	}
+	switch name {
+	case "tcp", "multiport", "tcpmss", "ecn", "osf", "ECN", "TPROXY":
+		proto = "-p tcp"
+	case "udp", "udplite", "sctp", "dccp", "icmp", "ah", "esp":
+		proto = "-p " + name
+	case "ipcomp":
+		proto = "-p 108"
+	case "icmp6":
+		proto = "-p icmpv6"
+	case "mh":
+		proto = "-p 135"
+	case "TCPMSS":
+		chain, proto = "FORWARD", "-p tcp --tcp-flags SYN,RST SYN"
+	case "owner":
+		chain = "OUTPUT"
+	case "physdev":
+		chain = "FORWARD"
+	case "REJECT":
+		table, chain = "filter", "INPUT"
+	case "CT":
+		table = "raw"
+	case "CLASSIFY", "TCPMSS-clamp":
+		chain = "POSTROUTING"
+	case "DNAT", "REDIRECT", "NETMAP":
+		table = "nat"
+	case "SNAT", "MASQUERADE":
+		table, chain = "nat", "POSTROUTING"
+	}
+	if slices.Contains([]string{"MASQUERADE", "REDIRECT"}, name) {
+		proto = "-p tcp"
+	}
+	flag := "-m"
+	if target {
+		flag = "-j"
+	}
+	return program, strings.Join(strings.Fields(fmt.Sprintf("%s -w -t %s -A %s %s %s %s %s", program, table, chain, proto, flag, name, strings.Join(options, " "))), " ")
+}
+
+// otherwise are rules that iptables refuses for what is not there, or takes though it does something else.
+var otherwise = map[string]string{
+	"--object-pinned": "no such program is loaded", "--path": "no such control group", "--cgroup": "this kernel has no such controller",
+	"CT --timeout x": "no such time-out policy", "--on-port 65536": "iptables makes it port 0",
+}
+
+// completions are options that an extension must have, as a rule with one more of them is looked at.
+func completions(specs []optionSpec, beside ...*optionSpec) []string {
+	var list []string
+	some := false
+	for _, b := range beside {
+		some = some || b.some
+	}
+	for i := range specs {
+		o := &specs[i]
+		given := slices.Contains(beside, o)
+		if given || slices.ContainsFunc(beside, o.excludes) {
+			continue
+		}
+		needed := slices.ContainsFunc(beside, func(b *optionSpec) bool { return b.needs == o.name })
+		switch {
+		case o.must, needed:
+			list = append(list, sampleOption(o))
+		case o.some && !some:
+			some = true
+			list = append(list, sampleOption(o))
+		}
+	}
+	return list
+}
+
+// TestExtensionsAsThePrograms writes rules with every option of every extension, alone, inverted, missing what it
+// needs, and beside each other one that it may exclude, and holds what is said of them against iptables.
+func TestExtensionsAsThePrograms(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	for _, table := range []struct {
+		target bool
+		specs  map[string][]optionSpec
+	}{{false, matchOptions}, {true, targetOptions}} {
+		for _, name := range slices.Sorted(maps.Keys(table.specs)) {
+			specs := table.specs[name]
+			if len(specs) == 0 {
+				continue
+			}
+			t.Run(name, func(t *testing.T) {
+				hold(t, name, table.target, strings.Join(nil, " "))
+				for i := range specs {
+					o := &specs[i]
+					rest := completions(specs, o)
+					hold(t, name, table.target, append(rest, sampleOption(o))...)
+					hold(t, name, table.target, append(rest, "! "+sampleOption(o))...)
+					if o.hi > 0 {
+						for _, n := range []uint64{o.lo, o.hi, o.hi + 1} {
+							hold(t, name, table.target, append(rest, o.name+" "+fmt.Sprint(n))...)
+						}
+						if o.lo > 0 {
+							hold(t, name, table.target, append(rest, o.name+" "+fmt.Sprint(o.lo-1))...)
+						}
+					}
+					for k := range specs[:i] {
+						if o.excludes(&specs[k]) || o.groups != "" && specs[k].groups != "" {
+							hold(t, name, table.target, append(completions(specs, o, &specs[k]), sampleOption(&specs[k]), sampleOption(o))...)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+// hold compares whether a line is taken by iptables' own parser and by ours.
+func hold(t *testing.T, name string, target bool, options ...string) {
+	t.Helper()
+	program, line := sampleLine(name, target, options...)
+	words := strings.Fields(line)
+	path, err := exec.LookPath(program)
+	if err != nil {
+		t.Skip(program + " is not installed")
+	}
+	out, err := exec.Command(path, words[1:]...).CombinedOutput()
+	var exit *exec.ExitError
+	// PARAMETER_PROBLEM in xtables.h, or what the kernel finds wrong.
+	refused := errors.As(err, &exit) && (exit.ExitCode() == 2 || strings.Contains(string(out), "Invalid argument"))
+	if strings.Contains(string(out), "Couldn't load") || strings.Contains(string(out), "doesn't exist") || strings.Contains(string(out), "Could not load") {
+		t.Skipf("this iptables has no %s", name)
+	}
+	im := Read(rules.ShellLine(words), ground())
+	said := slices.ContainsFunc(im.Remarks, func(r Remark) bool { return r.Level == Error })
+	for part := range otherwise {
+		if strings.Contains(line, part) {
+			return
+		}
+	}
+	if refused != said {
+		t.Errorf("%s\n  iptables refuses: %t, %s\n  ours: %s", line, refused, strings.TrimSpace(string(out)), strings.TrimSpace(describe(im)))
+	}
+}
