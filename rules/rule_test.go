@@ -192,11 +192,15 @@ func FuzzSplit(f *testing.F) {
 
 func TestSentences(t *testing.T) {
 	for line, want := range map[string]string{
-		`-A PREROUTING -d 203.0.113.1/32 -i wan0 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8080`: "TCP that arrives on wan0 to 203.0.113.1 port 80 goes to 192.168.0.2 port 8080.",
-		`-A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE`:                                                     "Everything from 192.168.0.0/24 that leaves by wan0 leaves as if from wan0's address.",
-		`-A PREROUTING -i lan0 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 8888`:                                 "TCP that arrives on lan0 to port 80 goes to this host, port 8888.",
-		`-A POSTROUTING -j DOCKER-POSTROUTING`:                                                                       "Everything is sent through DOCKER-POSTROUTING.",
-		`-A X -m limit --limit 5/sec -j RETURN`:                                                                      "Everything if limit --limit 5/sec is done with X.",
+		`-A PREROUTING -d 203.0.113.1/32 -i wan0 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8080`:            "TCP that arrives on wan0 to 203.0.113.1 port 80 goes to 192.168.0.2 port 8080.",
+		`-A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE`:                                                                "Everything from 192.168.0.0/24 that leaves by wan0 leaves as if from wan0's address.",
+		`-A PREROUTING -i lan0 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 8888`:                                            "TCP that arrives on lan0 to port 80 goes to this host, port 8888.",
+		`-A POSTROUTING -j DOCKER-POSTROUTING`:                                                                                  "Everything is sent through DOCKER-POSTROUTING.",
+		`-A X -m limit --limit 5/sec -j RETURN`:                                                                                 "Everything up to 5 a second (5 at once) is done with X.",
+		`-A X -j REJECT --reject-with icmp-port-unreachable`:                                                                    "Everything is refused with ICMP port unreachable.",
+		`-A X -p tcp -m connlimit --connlimit-above 20 --connlimit-mask 32 --connlimit-saddr -j REJECT --reject-with tcp-reset`: "TCP where one source has more than 20 connections is refused with a TCP reset.",
+		`-A X -m set ! --match-set bad src -j LOG --log-prefix "bad "`:                                                          "Everything not in the set bad by src is written to the kernel's log as \"bad \".",
+		`-A X -m recent --update --seconds 60 --hitcount 4 --name ssh --mask 255.255.255.255 --rsource -j DROP`:                 "Everything whose address is in the list of recent addresses ssh since 60 seconds, 4 times is dropped.",
 	} {
 		if got := mustParse(t, line).Sentence(); got != want {
 			t.Errorf("%s\nis said as   %s\nand not as  %s", line, got, want)

@@ -178,7 +178,7 @@ func matchPhrases(m Match) (from, to, rest []string) {
 	case Statistic:
 		rest = append(rest, statisticPhrase(m))
 	default:
-		rest = append(rest, "if "+join(matchWords(nil, m)[1:]))
+		rest = append(rest, extensionPhrase(m))
 	}
 	return from, to, rest
 }
@@ -359,6 +359,9 @@ func (r Rule) outcome() string {
 			return "gets the mark of its connection"
 		}
 		return "has its connection marked " + t.Mark.Set.Text(0xffffffff)
+	}
+	if say := targetPhrases[t.Name]; say != nil {
+		return say(t.Options)
 	}
 	return "is handed to " + join(append([]string{t.Name}, t.Options...))
 }

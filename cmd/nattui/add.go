@@ -1,6 +1,8 @@
 package main
 
 import (
+	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -161,11 +163,19 @@ func (o *addOptions) guessFamily() rules.Family {
 // address has at least two colons, an IPv4 address with a port one.
 func guessFamily(words ...string) rules.Family {
 	for _, w := range words {
-		if strings.Count(w, ":") >= 2 || strings.Contains(w, "ipv6-icmp") || strings.Contains(w, "icmpv6") {
+		if strings.Contains(w, "ipv6-icmp") || strings.Contains(w, "icmpv6") || slices.ContainsFunc(strings.FieldsFunc(w, func(r rune) bool { return strings.ContainsRune("!,-[]'\"", r) }), isIPv6) {
 			return rules.IPv6
 		}
 	}
 	return rules.IPv4
+}
+
+// isIPv6 tells an IPv6 address or network from other words with colons in them, such as hardware
+// addresses and times of day.
+func isIPv6(word string) bool {
+	word, _, _ = strings.Cut(word, "/")
+	a, err := netip.ParseAddr(word)
+	return err == nil && a.Is6()
 }
 
 // plan is to insert the rule where it was asked for.

@@ -28,8 +28,14 @@ var extNames = []struct {
 	bit         ExtHeaders
 	long, short string
 }{
-	{extHop, "hop-by-hop", "hop"}, {extDst, "ipv6-opts", "dst"}, {extRoute, "ipv6-route", "route"}, {extFrag, "ipv6-frag", "frag"},
-	{extAH, "ah", "auth"}, {extESP, "esp", "esp"}, {extNone, "ipv6-nonxt", "none"}, {extProto, "protocol", "prot"},
+	{extHop, "hop-by-hop", "hop"},
+	{extDst, "ipv6-opts", "dst"},
+	{extRoute, "ipv6-route", "route"},
+	{extFrag, "ipv6-frag", "frag"},
+	{extAH, "ah", "auth"},
+	{extESP, "esp", "esp"},
+	{extNone, "ipv6-nonxt", "none"},
+	{extProto, "protocol", "prot"},
 }
 
 func extNamed(name string) (ExtHeaders, bool) {

@@ -202,8 +202,11 @@ func (c *commandReader) toValue(s string) (string, *badValue) {
 				return s, &badValue{text: "the new address is one address, or a range A-B, and no network", fix: a.String()}
 			}
 		}
-		if fix, ok := namedPort(s); ok {
-			return fix, &badValue{text: "the new port is a number: iptables looks no names up here", fix: fix}
+		if fix, taken, ok := namedPort(s); ok {
+			if taken && t.Parse(fix) {
+				return t.String(), nil
+			}
+			return fix, &badValue{text: "the new port is a number: iptables knows no such name", fix: fix}
 		}
 		if a, err := netip.ParseAddr(strings.Trim(s, ":")); err == nil && a.Is4() {
 			return a.String(), &badValue{text: "a port is missing behind the colon", fix: a.String()}
@@ -217,8 +220,6 @@ func (c *commandReader) toValue(s string) (string, *badValue) {
 		return s, &badValue{text: "the range of addresses runs backwards", fix: strings.Replace(s, t.Addrs.String(), t.Addrs.Hi.String()+"-"+t.Addrs.Lo.String(), 1)}
 	case t.HasPorts && t.Ports.Hi < t.Ports.Lo:
 		return s, &badValue{text: "the range of ports runs backwards"}
-	case t.HasPorts && t.Ports.Lo == 0:
-		return s, &badValue{text: "0 is not a port: ports go from 1 to 65535"}
 	}
 	if fix, ok := swallowedPort(s); ok {
 		return t.String(), &badValue{text: fmt.Sprintf("%s is one whole address: a port behind an IPv6 address needs brackets around the address", s), fix: fix, doubt: true}
@@ -226,37 +227,49 @@ func (c *commandReader) toValue(s string) (string, *badValue) {
 	return t.String(), nil
 }
 
-// namedPort reads ADDRESS:SERVICE or :SERVICE and writes the service's number.
-func namedPort(s string) (fix string, ok bool) {
+// namedPort reads ADDRESS:SERVICE or :SERVICE, also as one end of a range and as the port that a range is
+// counted from, and writes the services' numbers. taken tells whether iptables would take the names.
+func namedPort(s string) (fix string, taken, ok bool) {
 	i := strings.LastIndexByte(s, ':')
 	if i < 0 {
-		return "", false
+		return "", false, false
 	}
-	lo, hi, isRange := strings.Cut(s[i+1:], "-")
-	port, ok := newPort(lo)
-	if isRange && ok {
-		var last string
-		last, ok = newPort(hi)
-		port += "-" + last
+	taken, ok = true, true
+	number := func(word string) string {
+		n, known, found := newPort(word)
+		taken, ok = taken && known, ok && found
+		return n
+	}
+	ports, base, shifted := strings.Cut(s[i+1:], "/")
+	if n, known, found := newPort(ports); found {
+		ports, taken = n, known
+	} else if lo, hi, isRange := strings.Cut(ports, "-"); isRange {
+		taken = isDigits(lo) && isDigits(hi) // iptables takes no names there
+		ports = number(lo) + "-" + number(hi)
+	} else {
+		return "", false, false
+	}
+	if shifted {
+		ports += "/" + number(base)
+	}
+	fix = s[:i+1] + ports
+	if i > 0 && strings.Count(s[:i], ":") > 1 && !strings.HasPrefix(s, "[") {
+		fix, taken = "["+s[:i]+"]:"+ports, false
 	}
 	var t rules.Translation
-	fix = s[:i+1] + port
-	if i > 0 && strings.Count(s[:i], ":") > 1 && !strings.HasPrefix(s, "[") {
-		fix = "[" + s[:i] + "]:" + port
-	}
-	return fix, ok && t.Parse(fix)
+	return fix, taken, ok && t.Parse(fix)
 }
 
-// newPort is the number of a port or of a service that is known.
-func newPort(s string) (string, bool) {
+// newPort is the number of a port or of a service that is known; taken if iptables knows it too.
+func newPort(s string) (n string, taken, ok bool) {
 	if isDigits(s) {
-		return s, true
+		return s, true, true
 	}
 	n, bad := portWord(s)
 	if bad != nil {
-		return bad.fix, bad.fix != ""
+		return bad.fix, false, bad.fix != ""
 	}
-	return n, true
+	return n, true, true
 }
 
 // swallowedPort finds an IPv6 address that was probably meant as an address and a
@@ -276,13 +289,13 @@ func swallowedPort(s string) (fix string, ok bool) {
 }
 
 func toPortsValue(s string) (string, *badValue) {
-	if p, ok := rules.ParsePorts(s, "-"); ok && p.Lo > 0 {
+	if p, ok := rules.ParsePorts(s, "-"); ok {
 		if p.Hi < p.Lo {
 			return s, &badValue{text: "the range of ports runs backwards", fix: fmt.Sprintf("%d-%d", p.Hi, p.Lo)}
 		}
 		return p.Text("-"), nil
 	}
-	if n, bad := portWord(s); bad == nil && n != "0" {
+	if n, bad := portWord(s); bad == nil {
 		return n, nil
 	}
 	if p, ok := rules.ParsePorts(s, ":"); ok && strings.Count(s, ":") == 1 && p.Lo > 0 {

@@ -78,6 +78,10 @@ func (im *importer) mend(words []scriptWord, program string) (one mended, more [
 			return mended{reader: r}, more
 		}
 		at := words[min(m.at, len(words)-1)]
+		if m.severity == Note {
+			im.find(Remark{at.line, at.col, at.text, Note, m.text, ""})
+			return mended{reader: r}, more
+		}
 		im.find(Remark{at.line, at.col, at.text, m.severity, m.text, m.fix})
 		if m.mend == nil && m.instead == nil {
 			return mended{reader: r, hopeless: true}, more

@@ -67,6 +67,14 @@ func (c *commandReader) withoutValue(spec *optionSpec, i int, not bool) (next in
 		c.op = 'L'
 		return -(i + 1), nil, true
 	case "-c":
+		if i+1 < len(c.words) {
+			if packets, bytes, both := strings.Cut(c.words[i+1].text, ","); both {
+				var ok bool
+				if c.counters, ok = rules.ParseCounters(packets + ":" + bytes); ok {
+					return -(i + 2), nil, true
+				}
+			}
+		}
 		if i+2 >= len(c.words) {
 			return 0, c.fail(i, "%s needs two values, packets and bytes", c.words[i].text).replace(i, len(c.words)-i), true
 		}

@@ -160,7 +160,9 @@ func Read(text string, ground Ground) Import {
 	if isSaved(text) {
 		im.saved(text, 1, rules.IPv4, ground.Backend, false)
 	} else {
-		im.script(text)
+		script, said := unwrap(text)
+		im.out.Remarks = append(im.out.Remarks, said...)
+		im.script(script)
 	}
 	if len(im.out.Corrected) == 0 && !im.out.InDoubt() && !im.present {
 		im.find(Remark{Line: 1, Column: 1, Level: Error, Text: "there is no iptables command in it"})
@@ -213,6 +215,11 @@ func (im *importer) script(text string) {
 	for _, t := range troubles {
 		im.find(Remark{t.line, t.col, t.word, t.severity, t.text, t.fix})
 	}
+	im.run(commands)
+}
+
+// run takes commands one after the other.
+func (im *importer) run(commands []scriptCommand) {
 	im.last = true
 	for i := range commands {
 		c := &commands[i]
@@ -221,7 +228,33 @@ func (im *importer) script(text string) {
 		}
 		im.last = true
 		im.command(c)
+		im.last = im.last != c.negated()
 	}
+}
+
+// negated reports a command after a !, which succeeds where it fails.
+func (sc *scriptCommand) negated() bool {
+	return len(sc.words) > 1 && sc.words[0].text == "!" && !sc.words[0].quoted
+}
+
+// shell takes the script of  sh -c SCRIPT, whose words all stand where that word does.
+func (im *importer) shell(words []scriptWord) bool {
+	i := slices.IndexFunc(words, func(w scriptWord) bool { return strings.HasPrefix(w.text, "-") && strings.HasSuffix(w.text, "c") })
+	if i < 1 || i+1 >= len(words) {
+		return false
+	}
+	w := words[i+1]
+	commands, troubles := readScript(w.text, im.ground.Answers)
+	for _, t := range troubles {
+		im.find(Remark{w.line, w.col, t.word, t.severity, t.text, t.fix})
+	}
+	for k := range commands {
+		for n := range commands[k].words {
+			commands[k].words[n].line, commands[k].words[n].col = w.line, w.col
+		}
+	}
+	im.run(commands)
+	return true
 }
 
 // stripPrefix takes off what is in front of the program: programs that run another one, and shell logic,
@@ -284,6 +317,7 @@ func (im *importer) command(sc *scriptCommand) {
 		im.iptables(words, sc.tolerant)
 	case strings.HasSuffix(name, "tables-restore") || strings.HasSuffix(name, "tables-legacy-restore") || strings.HasSuffix(name, "tables-nft-restore"):
 		im.restore(sc, name)
+	case slices.Contains([]string{"sh", "bash", "ash", "dash"}, name) && im.shell(words):
 	case name == "sysctl":
 		im.sysctl(words)
 	case name == "echo" && len(sc.redirects) > 0 && strings.HasPrefix(sc.redirects[0].to.text, "/proc/sys/"):

@@ -19,12 +19,9 @@ var posted = []struct {
 }{
 	{
 		text:    `iptables -t nat -A PREROUTING -i eth0 -p tcp --dport 80 -j DNAT --to-destination 192.168.0.2:www`,
-		applied: false,
-		said: []string{
-			`1:82 error 192.168.0.2:www => 192.168.0.2:80`,
-		},
+		applied: true,
 		corrected: []string{
-			`iptables -t nat -A PREROUTING -i eth0 -p tcp --dport 80 -j DNAT --to-destination 192.168.0.2:80`,
+			`iptables -t nat -A PREROUTING -i eth0 -p tcp --dport 80 -j DNAT --to-destination 192.168.0.2:www`,
 		},
 	},
 	{

@@ -270,6 +270,9 @@ func (c *commandReader) doubt() *mistake {
 	doubt := func(at int, format string, args ...any) *mistake {
 		m := c.fail(at, format, args...)
 		m.severity = Doubt
+		if c.ground.Uplink == "" {
+			m.severity = Note // without a way to the world nobody can say what should stand there
+		}
 		return m
 	}
 	kind, _ := rules.NATKind(c.target.name)
@@ -280,7 +283,7 @@ func (c *commandReader) doubt() *mistake {
 		return doubt(at+1, "with neither -d nor -i this also catches what your own network sends to anybody%s", c.portPhrase()).
 			replace(c.ruleStart(), 0, "-i", c.uplinkName())
 	case (kind == rules.DNAT || kind == rules.Redirect) && c.chain == "OUTPUT" && len(c.dst) == 0 && c.out.Any() && !limited:
-		return doubt(at+1, "with neither -d nor -o this catches everything this host itself sends%s", c.portPhrase())
+		return doubt(at+1, "with neither -d nor -o this catches all that this host itself sends to anybody%s", c.portPhrase())
 	case (kind == rules.Masquerade || kind == rules.SNAT) && c.chain == "POSTROUTING" && len(c.dst) == 0 && c.out.Any() && !limited:
 		return doubt(at+1, "with neither -o nor -d this also hides your clients from your own servers").replace(at, 0, "-o", c.uplinkName())
 	}

@@ -1,0 +1,273 @@
+package rules
+
+import (
+	"slices"
+	"strings"
+)
+
+// extensionOptions are an extension's options as iptables-save prints them.
+type extensionOptions []string
+
+// value is what follows an option, "" where it is not there; not is set after a !.
+func (w extensionOptions) value(name string) (value string, not, ok bool) {
+	i := slices.Index(w, name)
+	if i < 0 {
+		return "", false, false
+	}
+	if i+1 < len(w) && !strings.HasPrefix(w[i+1], "--") && w[i+1] != "!" {
+		value = w[i+1]
+	}
+	return value, i > 0 && w[i-1] == "!", true
+}
+
+// targetPhrases say what extensions that iptables-extensions(8) lists do with a packet.
+var targetPhrases = map[string]func(extensionOptions) string{
+	"REJECT": func(w extensionOptions) string {
+		how, _, _ := w.value("--reject-with")
+		if how == "tcp-reset" {
+			return "is refused with a TCP reset"
+		}
+		return "is refused with ICMP " + strings.ReplaceAll(strings.TrimPrefix(strings.TrimPrefix(how, "icmp6-"), "icmp-"), "-", " ")
+	},
+	"LOG": func(w extensionOptions) string {
+		if prefix, _, ok := w.value("--log-prefix"); ok {
+			return "is written to the kernel's log as " + join([]string{prefix})
+		}
+		return "is written to the kernel's log"
+	},
+	"NFLOG": func(w extensionOptions) string {
+		group, _, ok := w.value("--nflog-group")
+		if !ok {
+			group = "0"
+		}
+		return "is told to the programs that listen to log group " + group
+	},
+	"TCPMSS": func(w extensionOptions) string {
+		if size, _, ok := w.value("--set-mss"); ok {
+			return "gets a largest TCP segment of " + size + " bytes"
+		}
+		return "gets TCP segments that fit its way (MSS clamped to the path MTU)"
+	},
+	"NOTRACK": func(extensionOptions) string { return "is not tracked, so it is not translated either" },
+	"CT": func(w extensionOptions) string {
+		var parts []string
+		if _, _, ok := w.value("--notrack"); ok {
+			return "is not tracked, so it is not translated either"
+		}
+		for _, o := range [...][2]string{{"--helper", "gets the helper "}, {"--zone", "is tracked in zone "}, {"--zone-orig", "is tracked in zone "}, {"--zone-reply", "has its answers tracked in zone "}, {"--timeout", "gets the time-outs "}, {"--ctevents", "tells the events "}} {
+			if v, _, ok := w.value(o[0]); ok {
+				parts = append(parts, o[1]+v)
+			}
+		}
+		if len(parts) == 0 {
+			return "is tracked"
+		}
+		return strings.Join(parts, " and ")
+	},
+	"TPROXY": func(w extensionOptions) string {
+		port, _, _ := w.value("--on-port")
+		return "is given to the transparent proxy on port " + port + ", its addresses unchanged"
+	},
+	"NFQUEUE": func(w extensionOptions) string {
+		if both, _, ok := w.value("--queue-balance"); ok {
+			return "waits for a program's verdict on the queues " + both
+		}
+		n, _, ok := w.value("--queue-num")
+		if !ok {
+			n = "0"
+		}
+		return "waits for a program's verdict on queue " + n
+	},
+	"TEE": func(w extensionOptions) string {
+		to, _, _ := w.value("--gateway")
+		return "is copied to " + to
+	},
+	"TTL": lifePhrase("TTL", "--ttl-"),
+	"HL":  lifePhrase("hop limit", "--hl-"),
+	"TOS": func(w extensionOptions) string {
+		return "gets the type of service " + strings.Join(w[min(1, len(w)):], " ")
+	},
+	"DSCP": func(w extensionOptions) string { return "gets the DSCP " + strings.Join(w[min(1, len(w)):], " ") },
+	"CLASSIFY": func(w extensionOptions) string {
+		class, _, _ := w.value("--set-class")
+		return "is put into the traffic class " + class
+	},
+	"TRACE":    func(extensionOptions) string { return "is traced through the rules that follow" },
+	"CHECKSUM": func(extensionOptions) string { return "gets its checksum filled in" },
+	"SET": func(w extensionOptions) string {
+		for _, o := range [...][2]string{{"--add-set", "has its address put into the set "}, {"--del-set", "has its address taken out of the set "}} {
+			if v, _, ok := w.value(o[0]); ok {
+				return o[1] + v
+			}
+		}
+		return "is looked up in a set"
+	},
+}
+
+func lifePhrase(what, prefix string) func(extensionOptions) string {
+	return func(w extensionOptions) string {
+		for _, o := range [...][2]string{{"set", " set to "}, {"dec", " made smaller by "}, {"inc", " made larger by "}} {
+			if v, _, ok := w.value(prefix + o[0]); ok {
+				return "gets its " + what + o[1] + v
+			}
+		}
+		return "gets another " + what
+	}
+}
+
+// opaquePhrases say what extensions ask of a packet; "" where the options are not understood.
+var opaquePhrases = map[string]func(extensionOptions) string{
+	"limit": func(w extensionOptions) string {
+		rate, not, ok := w.value("--limit")
+		if !ok || not {
+			return ""
+		}
+		burst, _, ok := w.value("--limit-burst")
+		if !ok {
+			burst = "5"
+		}
+		return "up to " + rateWords(rate) + " (" + burst + " at once)"
+	},
+	"hashlimit": func(w extensionOptions) string {
+		word := "up to "
+		rate, _, ok := w.value("--hashlimit-upto")
+		if !ok {
+			word = "above "
+			rate, _, ok = w.value("--hashlimit-above")
+		}
+		if !ok {
+			return ""
+		}
+		each, _, ok := w.value("--hashlimit-mode")
+		if !ok {
+			return word + rateWords(rate) + " in all"
+		}
+		return word + rateWords(rate) + " for each " + strings.ReplaceAll(each, ",", " and ")
+	},
+	"connlimit": func(w extensionOptions) string {
+		by := "source"
+		if _, _, ok := w.value("--connlimit-daddr"); ok {
+			by = "destination"
+		}
+		if n, _, ok := w.value("--connlimit-above"); ok {
+			return "where one " + by + " has more than " + n + " connections"
+		}
+		if n, _, ok := w.value("--connlimit-upto"); ok {
+			return "where one " + by + " has at most " + n + " connections"
+		}
+		return ""
+	},
+	"set": func(w extensionOptions) string {
+		i := slices.Index(w, "--match-set")
+		if i < 0 || i+2 >= len(w) {
+			return ""
+		}
+		return map[bool]string{false: "in", true: "not in"}[i > 0 && w[i-1] == "!"] + " the set " + w[i+1] + " by " + w[i+2]
+	},
+	"recent": func(w extensionOptions) string {
+		name, _, _ := w.value("--name")
+		list := "the list of recent addresses " + name
+		switch {
+		case slices.Contains(w, "--set"):
+			return "and notes its address in " + list
+		case slices.Contains(w, "--remove"):
+			return "and takes its address off " + list
+		case slices.Contains(w, "--rcheck"), slices.Contains(w, "--update"):
+			text := "whose address is in " + list
+			if n := max(slices.Index(w, "--rcheck"), slices.Index(w, "--update")); n > 0 && w[n-1] == "!" {
+				text = "whose address is not in " + list
+			}
+			if s, _, ok := w.value("--seconds"); ok {
+				text += " since " + s + " seconds"
+			}
+			if n, _, ok := w.value("--hitcount"); ok {
+				text += ", " + n + " times"
+			}
+			return text
+		}
+		return ""
+	},
+	"helper":    valuePhrase("--helper", "that the helper ", " expected"),
+	"mac":       valuePhrase("--mac-source", "from hardware address ", ""),
+	"tcpmss":    valuePhrase("--mss", "with a largest TCP segment of ", " bytes"),
+	"realm":     valuePhrase("--realm", "of the routing realm ", ""),
+	"cpu":       valuePhrase("--cpu", "handled by processor ", ""),
+	"connbytes": valuePhrase("--connbytes", "whose connection has carried ", ""),
+	"quota":     valuePhrase("--quota", "until ", " bytes have passed"),
+	"string":    valuePhrase("--string", "that contains ", ""),
+	"rpfilter": func(w extensionOptions) string {
+		if slices.Contains(w, "--invert") {
+			return "whose source is not reached by the interface it came by"
+		}
+		return "whose source is reached by the interface it came by"
+	},
+	"socket": func(extensionOptions) string { return "that a socket of this host takes" },
+	"policy": func(w extensionOptions) string {
+		pol, _, _ := w.value("--pol")
+		dir, _, _ := w.value("--dir")
+		when := map[string]string{"in": "came", "out": "leaves"}[dir]
+		switch {
+		case when == "" || len(w) > 4:
+			return ""
+		case pol == "ipsec":
+			return "that " + when + " through IPsec"
+		case pol == "none":
+			return "that " + when + " without IPsec"
+		}
+		return ""
+	},
+	"physdev": func(w extensionOptions) string {
+		var parts []string
+		for _, o := range [...][2]string{{"--physdev-in", "came into the bridge by "}, {"--physdev-out", "leaves the bridge by "}} {
+			if v, not, ok := w.value(o[0]); ok {
+				if not {
+					v = "another than " + v
+				}
+				parts = append(parts, o[1]+v)
+			}
+		}
+		if i := slices.Index(w, "--physdev-is-bridged"); i >= 0 {
+			parts = append(parts, map[bool]string{false: "stays on its bridge", true: "does not stay on its bridge"}[i > 0 && w[i-1] == "!"])
+		}
+		if len(parts) == 0 {
+			return ""
+		}
+		return "that " + strings.Join(parts, " and ")
+	},
+}
+
+// rateWords says 5/sec as 5 a second.
+func rateWords(rate string) string {
+	n, unit, ok := strings.Cut(rate, "/")
+	if unit == "sec" {
+		unit = "second"
+	}
+	if !ok {
+		return rate
+	}
+	return n + " a " + strings.TrimSuffix(unit, "s")
+}
+
+func valuePhrase(option, before, after string) func(extensionOptions) string {
+	return func(w extensionOptions) string {
+		v, not, ok := w.value(option)
+		if !ok || v == "" {
+			return ""
+		}
+		if not {
+			v = "not " + v
+		}
+		return before + v + after
+	}
+}
+
+// extensionPhrase says what a match asks that has no type of its own.
+func extensionPhrase(m Match) string {
+	words := matchWords(nil, m)[1:]
+	if say := opaquePhrases[m.Module()]; say != nil && len(words) > 0 {
+		if text := say(extensionOptions(words[1:])); text != "" {
+			return text
+		}
+	}
+	return "if " + join(words)
+}
