@@ -169,6 +169,7 @@ func (im *importer) insert(r *commandReader, c rules.Change, set *rules.Ruleset,
 		if !im.step(r, c, tolerant) {
 			return
 		}
+		im.doubtUntracked(r, rule)
 	}
 }
 

@@ -100,3 +100,27 @@ runcmd:
 		})
 	}
 }
+
+// TestUndoneByAnother names rules that do not do what they are for beside others.
+func TestUndoneByAnother(t *testing.T) {
+	const publish = "iptables -t nat -A PREROUTING -i wan0 -p udp --dport 53 -j DNAT --to-destination 192.168.0.2\n"
+	for _, c := range []struct {
+		text, said string
+	}{
+		{publish + "iptables -t raw -A PREROUTING -p udp --dport 53 -j NOTRACK", "note: what is not tracked is not translated"},
+		{"iptables -t raw -A PREROUTING -p udp -j CT --notrack\n" + publish, "note: what is not tracked is not translated"},
+		{publish + "iptables -t raw -A PREROUTING -p udp --dport 54 -j NOTRACK", ""},
+		{publish + "iptables -t raw -A PREROUTING -p tcp -j NOTRACK", ""},
+		{"iptables -t nat -A PREROUTING -i lan0 -j MARK --set-mark 2", "doubt: table nat is asked for a connection's first packet"},
+		{"iptables -t mangle -A FORWARD -i lan0 -j MARK --set-mark 2", "note: in FORWARD the route is chosen already"},
+		{"iptables -t mangle -A PREROUTING -i lan0 -j MARK --set-mark 2", ""},
+	} {
+		said := ""
+		for _, r := range Read(c.text, ground()).Remarks {
+			said += r.String() + "\n"
+		}
+		if (c.said == "") != (said == "") || !strings.Contains(said, c.said) {
+			t.Errorf("%s\nsaid: %s\nwant: %s", c.text, said, c.said)
+		}
+	}
+}

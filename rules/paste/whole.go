@@ -279,6 +279,14 @@ func (c *commandReader) doubt() *mistake {
 	at := c.target.at
 	limited := c.limits()
 	switch {
+	case c.marks() && c.table == "nat":
+		m := doubt(at+1, "table nat is asked for a connection's first packet alone, so the packets after it bear no mark; an ip rule and most others need it on each")
+		m.severity = Doubt
+		return c.setTable(m, "mangle")
+	case c.marks() && (c.chain == "FORWARD" || c.chain == "INPUT" || c.chain == "POSTROUTING"):
+		m := doubt(at+1, "in %s the route is chosen already: an ip rule does not see this mark", c.chain)
+		m.severity = Note
+		return m
 	case (kind == rules.DNAT || kind == rules.Redirect) && c.chain == "PREROUTING" && len(c.dst) == 0 && c.in.Any() && !limited:
 		return doubt(at+1, "with neither -d nor -i this also catches what your own network sends to anybody%s", c.portPhrase()).
 			replace(c.ruleStart(), 0, "-i", c.uplinkName())
@@ -288,6 +296,11 @@ func (c *commandReader) doubt() *mistake {
 		return doubt(at+1, "with neither -o nor -d this also hides your clients from your own servers").replace(at, 0, "-o", c.uplinkName())
 	}
 	return nil
+}
+
+// marks reports a target that gives the packet a mark.
+func (c *commandReader) marks() bool {
+	return c.target.name == "MARK" || c.target.name == "CONNMARK" && c.target.given("--restore-mark")
 }
 
 // limits reports a match that narrows a rule in ways of its own: marks, sets,
