@@ -56,6 +56,7 @@ func (a *App) everywhere() keyTable {
 		on(keys.Confirm, a.confirm).when(pending),
 		on(keys.Rollback, a.rollback).when(pending),
 		act(keys.Help, a.openHelp),
+		on(keys.Again, a.lookAgain).when(func() bool { return a.gw.LookAgain != nil }),
 		elsewhere(keys.Redraw),
 		on(keys.Quit, a.back),
 		act(hidden(keys.Forget), func() { a.open(newKeptFlows(&a.desk)) }).when(a.offersKept),
@@ -65,6 +66,15 @@ func (a *App) everywhere() keyTable {
 }
 
 func (a *App) openHelp() { a.open(newHelp(&a.desk, a.screen().Actions(), a.everywhere())) }
+
+// againMsg says that somebody wants everything looked at now.
+type againMsg struct{}
+
+func (a *App) lookAgain() tea.Cmd {
+	a.gw.LookAgain()
+	a.say("Looking again")
+	return func() tea.Msg { return againMsg{} }
+}
 
 // back goes back one step within the screen, and ends the program where there is none.
 func (a *App) back() tea.Cmd {

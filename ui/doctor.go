@@ -40,6 +40,8 @@ type doctorScreen struct {
 	next             time.Time
 	generation       int
 	earlier          facts.Health // as of the examination before
+	asked            bool         // somebody wants it anew, with what is read then
+	settings         *facts.Settings
 }
 
 // doctorRow is a finding, or a forward that can be followed.
@@ -87,7 +89,15 @@ func (s *doctorScreen) Receive(msg tea.Msg) tea.Cmd {
 			s.next = time.Time{}
 		}
 		return s.live()
-	case factsMsg, flowsMsg:
+	case factsMsg:
+		if s.asked || s.settings == nil || !s.settings.Equal(&msg.Settings) {
+			s.asked, s.next = false, time.Time{}
+		}
+		s.settings = &msg.Settings
+		return s.live()
+	case againMsg:
+		s.asked = true // with what is read now
+	case flowsMsg:
 		return s.live()
 	case doctorDueMsg:
 		s.due, s.next = false, time.Time{}

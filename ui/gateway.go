@@ -23,6 +23,9 @@ type Gateway struct {
 	Tables <-chan Tables
 	// Facts delivers what is known of the host, again when it changes.
 	Facts <-chan *facts.Facts
+	// LookAgain has Facts read now, listeners and neighbours included. It does not block; nil where there is
+	// nothing to look at.
+	LookAgain func()
 	// Changes carries out plans.
 	Changes Changes
 	// Journal is the record of changes; nil where none is kept.

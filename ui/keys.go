@@ -20,7 +20,7 @@ func bind(label, help string, keys ...string) key.Binding {
 var keys = struct {
 	Screens                                                [6]key.Binding
 	Up, Down, PageUp, PageDown, Top, Bottom, Pane          key.Binding
-	Help, Quit, Filter, Details, Close, Redraw             key.Binding
+	Help, Quit, Filter, Details, Close, Redraw, Again      key.Binding
 	Add, Edit, Delete                                      key.Binding
 	Undo, Redo, Confirm, Rollback, Save                    key.Binding
 	Chains, Family, Backend                                key.Binding
@@ -35,7 +35,7 @@ var keys = struct {
 	PageUp: bind("pgup", "a page up", "pgup", "ctrl+b"), PageDown: bind("pgdn", "a page down", "pgdown", "ctrl+f"),
 	Top: bind("g", "top", "g", "home"), Bottom: bind("G", "bottom", "G", "end"), Pane: bind("tab", "next pane", "tab", "shift+tab"),
 	Help: bind("?", "help", "?"), Quit: bind("q", "back, quit", "q", "ctrl+c"), Filter: bind("/", "filter", "/"),
-	Details: bind("enter", "details", "enter"), Close: bind("esc", "close", "esc"), Redraw: bind("ctrl+l", "redraw", "ctrl+l"),
+	Details: bind("enter", "details", "enter"), Close: bind("esc", "close", "esc"), Redraw: bind("ctrl+l", "redraw", "ctrl+l"), Again: bind("r", "look again", "r"),
 	Add: bind("a", "add", "a"), Edit: bind("e", "edit", "e"), Delete: bind("d", "delete", "d"),
 	Undo: bind("u", "undo", "u"), Redo: bind("U", "redo", "U"), Confirm: bind("C", "confirm", "C"), Rollback: bind("R", "roll back", "R"), Save: bind("w", "save for reboot", "w"),
 	Chains: bind("c", "chains", "c"), Family: bind("v", "IPv4/IPv6", "v"), Backend: bind("b", "nft/legacy", "b"),

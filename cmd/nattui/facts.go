@@ -12,10 +12,12 @@ import (
 	"nattui/ui"
 )
 
-// What the kernel does not announce (settings, listeners, neighbours) is read again after
+// What the kernel does not announce is read again: settings after settingsRest, listeners and neighbours after
 // factsRest, or later where that would take more than factsShare of one core: who listens is found by
 // looking through all processes.
 const (
+	settingsRest     = time.Second
+	settingsShare    = 0.001
 	factsRest        = 10 * time.Second
 	factsShare       = 0.0005
 	longestFactsRest = time.Minute
@@ -58,40 +60,81 @@ func watchNatives(ctx context.Context, anew chan<- struct{}) {
 	}
 }
 
-// followFacts delivers what is known of the host, again when links, addresses or
-// routes change, on request, and from time to time. changed hears of it first.
+// followFacts delivers what is known of the host, again when links, addresses, routes or settings
+// change, on request, and from time to time. changed hears of it first.
 func followFacts(ctx context.Context, request <-chan struct{}, changed func(*facts.Facts)) <-chan *facts.Facts {
-	out := make(chan *facts.Facts)
+	f := follower{out: make(chan *facts.Facts), changed: changed}
 	changes, err := host.Watch(ctx)
 	if err != nil {
 		changes = nil // then only from time to time
 	}
 	go func() {
-		defer close(out)
-		rest := time.NewTimer(factsRest)
-		defer rest.Stop()
-		for {
-			start := time.Now()
-			if f, err := readFacts(ctx); err == nil {
-				rest.Reset(factsPause(time.Since(start)))
-				changed(&f)
-				select {
-				case out <- &f:
-				case <-ctx.Done():
-					return
-				}
-			}
-			select {
-			case <-ctx.Done():
-				return
-			case <-changes:
-			case <-request:
-			case <-rest.C:
-				rest.Reset(factsRest) // if it cannot be read now
-			}
-		}
+		defer close(f.out)
+		f.follow(ctx, changes, request)
 	}()
-	return out
+	return f.out
+}
+
+// follower is the latest that is known of the host, and who is told of it.
+type follower struct {
+	out     chan *facts.Facts
+	changed func(*facts.Facts)
+	latest  *facts.Facts
+}
+
+func (f *follower) follow(ctx context.Context, changes <-chan host.Changes, request <-chan struct{}) {
+	whole, settings := time.NewTimer(factsRest), time.NewTimer(settingsRest)
+	defer whole.Stop()
+	defer settings.Stop()
+	everything := true
+	for {
+		if everything {
+			start := time.Now()
+			if now, err := readFacts(ctx); err == nil {
+				f.tell(ctx, &now)
+			}
+			whole.Reset(factsPause(time.Since(start)))
+		}
+		everything = true
+		select {
+		case <-ctx.Done():
+			return
+		case what := <-changes:
+			if everything = what != host.SettingsChanged; !everything {
+				f.lookAtSettings(ctx)
+			}
+		case <-settings.C:
+			everything = false
+			start := time.Now()
+			f.lookAtSettings(ctx)
+			settings.Reset(max(settingsRest, min(time.Duration(float64(time.Since(start))/settingsShare), longestFactsRest)))
+		case <-request:
+		case <-whole.C:
+		}
+	}
+}
+
+// lookAtSettings tells of settings that are others than they were.
+func (f *follower) lookAtSettings(ctx context.Context) {
+	if f.latest == nil {
+		return
+	}
+	settings := host.ReadSettings(f.latest.Links)
+	if settings.Equal(&f.latest.Settings) {
+		return
+	}
+	now := *f.latest
+	now.Settings = settings
+	f.tell(ctx, &now)
+}
+
+func (f *follower) tell(ctx context.Context, now *facts.Facts) {
+	f.latest = now
+	f.changed(now)
+	select {
+	case f.out <- now:
+	case <-ctx.Done():
+	}
 }
 
 // noticed has the facts read again as soon as a change was made here: settings

@@ -2,6 +2,7 @@ package facts
 
 import (
 	"maps"
+	"reflect"
 	"strings"
 
 	"nattui/rules"
@@ -43,6 +44,13 @@ type Settings struct {
 	// Fixed are the names of settings that cannot be written here, as those of
 	// the connection table's size in a network namespace other than the first.
 	Fixed []string
+}
+
+// Equal reports the same settings. The number of connections is none.
+func (s *Settings) Equal(o *Settings) bool {
+	a, b := *s, *o
+	a.ConntrackCount = b.ConntrackCount
+	return reflect.DeepEqual(a, b)
 }
 
 // UnknownSettings has every switch unknown.

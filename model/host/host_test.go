@@ -145,8 +145,43 @@ func TestWatch(t *testing.T) {
 			seen |= change
 		}
 	}
+	for _, name := range []string{"net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"} {
+		if _, err := host.WriteSysctl(name, "1"); err != nil {
+			t.Fatal(err)
+		}
+		for seen := host.Changes(0); seen&host.SettingsChanged == 0; {
+			seen |= <-changes
+		}
+	}
 	cancel()
 	for range changes { // must end
+	}
+}
+
+// TestReadSettings reads the settings alone again, as they are then.
+func TestReadSettings(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	f, err := host.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := f.Settings
+	if again := host.ReadSettings(f.Links); !again.Equal(&before) {
+		t.Errorf("nothing has changed:\n%+v\n%+v", before, again)
+	}
+	if _, err := host.WriteSysctl("net.ipv4.conf.lo.route_localnet", "1"); err != nil {
+		t.Fatal(err)
+	}
+	again := host.ReadSettings(f.Links)
+	if again.Equal(&before) || again.On("lo").RouteLocalnet != facts.SettingOn {
+		t.Errorf("after a change: %+v", again.On("lo"))
+	}
+	again = before
+	again.ConntrackCount++
+	if !again.Equal(&before) {
+		t.Error("the number of connections is no setting")
 	}
 }
 

@@ -62,6 +62,14 @@ func WriteSysctl(name, value string) (old string, err error) {
 	return old, nil
 }
 
+// ReadSettings reads the settings alone, with those of the given links: some ten small files for each,
+// of a few microseconds. Needs no privilege.
+func ReadSettings(links []facts.Link) facts.Settings {
+	r := reading{facts: facts.Facts{Links: links, Settings: facts.UnknownSettings()}}
+	r.settings()
+	return r.facts.Settings
+}
+
 func (r *reading) settings() {
 	s := &r.facts.Settings
 	s.Forwarding4 = setting("net/ipv4/ip_forward")

@@ -12,26 +12,27 @@ import (
 // Changes are kinds of facts that have changed.
 type Changes uint8
 
-// The kinds that the kernel announces. Settings, listeners and neighbours it
-// does not: they are to be read again from time to time.
+// The kinds that the kernel announces. Of settings it announces forwarding, the reverse path filter and
+// proxy ARP alone (RTM_NEWNETCONF); the others, listeners and neighbours are to be read again from time to time.
 const (
 	LinksChanged Changes = 1 << iota
 	AddressesChanged
 	RoutesChanged
 	PolicyRulesChanged
+	SettingsChanged
 )
 
 // everythingChanged is what must be assumed when announcements were lost.
-const everythingChanged = LinksChanged | AddressesChanged | RoutesChanged | PolicyRulesChanged
+const everythingChanged = LinksChanged | AddressesChanged | RoutesChanged | PolicyRulesChanged | SettingsChanged
 
-// Watch announces changes of links, addresses, routes and policy rules in the
+// Watch announces changes of links, addresses, routes, policy rules and some settings in the
 // calling thread's network namespace until ctx is done, which closes the
 // channel. What changes while nobody receives is gathered into one value.
 // Subscribe first, then Read: nothing is missed in between. Needs no privilege.
 func Watch(ctx context.Context) (<-chan Changes, error) {
 	socket, err := nl.Subscribe(unix.NETLINK_ROUTE,
 		unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE,
-		unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE)
+		unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE, unix.RTNLGRP_IPV4_NETCONF, unix.RTNLGRP_IPV6_NETCONF)
 	if err != nil {
 		return nil, fmt.Errorf("watch links, addresses and routes: %w", err)
 	}
@@ -87,6 +88,8 @@ func receive(socket *nl.NetlinkSocket) (Changes, error) {
 			changes |= RoutesChanged
 		case unix.RTM_NEWRULE, unix.RTM_DELRULE:
 			changes |= PolicyRulesChanged
+		case unix.RTM_NEWNETCONF, unix.RTM_DELNETCONF:
+			changes |= SettingsChanged
 		}
 	}
 	return changes, nil
