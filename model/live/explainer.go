@@ -27,6 +27,7 @@ type Explainer struct {
 	moves chan struct{} // flows have come or changed
 	told  func()        // hears when flows have been explained
 
+	asked  uint64 // how often other rules came, under mu
 	counts atomic.Pointer[ruleCounts]
 }
 
@@ -43,8 +44,20 @@ func newExplainer(flows *flow.Flows) *Explainer {
 func (x *Explainer) SetRules(sets map[rules.Variant]*rules.Ruleset) {
 	x.mu.Lock()
 	x.sets = sets
+	x.asked++
+	x.counts.Store(nil) // a rule may stand where another one stood
 	x.mu.Unlock()
 	x.wake()
+}
+
+// count counts the flows of each rule, unless other rules have come that are not explained by yet.
+func (x *Explainer) count(taken uint64) {
+	byRule, stale := x.engine.RuleCounts()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.asked == taken {
+		x.counts.Store(&ruleCounts{byRule, stale})
+	}
 }
 
 // SetFacts hears of the host. What does not bear on the way of a packet is no news.
@@ -87,7 +100,7 @@ const (
 // run explains until ctx is done, at no more than a fifth of one core while there
 // is much to do. It sleeps while nothing moves.
 func (x *Explainer) run(ctx context.Context) {
-	var before, now uint64
+	var before, now, taken uint64
 	var nextCount time.Time
 	more, uncounted := true, true
 	wait := time.NewTimer(0)
@@ -98,8 +111,9 @@ func (x *Explainer) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-x.news:
-			if x.takeRules() {
-				more, uncounted = true, true
+			if now, ok := x.takeRules(); ok {
+				taken, more, uncounted = now, true, true
+				nextCount = time.Now().Add(explainPace) // first of what is explained by then
 			}
 		case <-moves:
 			more, uncounted = true, true
@@ -120,10 +134,9 @@ func (x *Explainer) run(ctx context.Context) {
 				x.told()
 			}
 		}
-		if uncounted && time.Now().After(nextCount) {
+		if uncounted && (time.Now().After(nextCount) || !more && x.counts.Load() == nil) {
 			uncounted = false
-			byRule, stale := x.engine.RuleCounts()
-			x.counts.Store(&ruleCounts{byRule, stale})
+			x.count(taken)
 			nextCount = time.Now().Add(countPace)
 		}
 		if uncounted && !more {
@@ -144,20 +157,20 @@ func restAfter(cost time.Duration, changes uint64) time.Duration {
 	return min(explainPace, 4*cost)
 }
 
-// takeRules begins to explain by the latest rules.
-func (x *Explainer) takeRules() bool {
+// takeRules begins to explain by the latest rules, which were asked for so often.
+func (x *Explainer) takeRules() (asked uint64, ok bool) {
 	x.mu.Lock()
-	sets, facts := x.sets, x.facts
+	sets, facts, asked := x.sets, x.facts, x.asked
 	x.mu.Unlock()
 	if sets == nil || facts == nil {
-		return false
+		return 0, false
 	}
 	x.engine.SetRules(sets, facts.Host(nil))
-	return true
+	return asked, true
 }
 
 // RuleFlows are how many live flows each rule explains, and how many are stale,
-// as of the last count.
+// as of the last count by today's rules; nil before there is one.
 func (x *Explainer) RuleFlows() (byRule map[evaluate.RuleRef]int, stale int) {
 	c := x.counts.Load()
 	if c == nil {

@@ -8,11 +8,13 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"nattui/model/explain"
 	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // table is a kernel's table that tells what the test puts into it.
@@ -164,6 +166,43 @@ func TestEnd(t *testing.T) {
 		}
 		if s.Health().Count != 7 {
 			t.Errorf("health is %+v", s.Health())
+		}
+	})
+}
+
+// TestCountsAfterAMove: while flows are not explained by the new rules, no rule is shown with the
+// connections of the one that stood there before.
+func TestCountsAfterAMove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kernel := newTable()
+		s := Follow(t.Context(), kernel)
+		sets := func(first string) map[rules.Variant]*rules.Ruleset {
+			tables, err := rules.Read(strings.NewReader("*nat\n:PREROUTING ACCEPT [0:0]\n" + first + "-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8080\nCOMMIT\n"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return map[rules.Variant]*rules.Ruleset{{}: {Tables: tables}}
+		}
+		counted := func(position int) bool {
+			byRule, _ := s.RuleFlows()
+			return len(byRule) == 1 && byRule[evaluate.RuleRef{Table: "nat", Chain: "PREROUTING", Position: position}] == 1
+		}
+		kernel.batches <- began(published())
+		<-s.Changed()
+		s.Explainer().SetFacts(&facts.Facts{})
+		s.Explainer().SetRules(sets(""))
+		for !counted(1) {
+			time.Sleep(time.Millisecond)
+		}
+		s.Explainer().SetRules(sets("-A PREROUTING -d 203.0.113.1/32 -p udp -m udp --dport 53 -j DNAT --to-destination 192.168.0.3\n"))
+		for range 10_000 { // of fake milliseconds
+			if byRule, _ := s.RuleFlows(); byRule != nil && !counted(2) {
+				t.Fatalf("counted as %v", byRule)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if !counted(2) {
+			t.Error("not counted again")
 		}
 	})
 }
