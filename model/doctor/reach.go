@@ -55,7 +55,7 @@ func unreachedIn(t *trial, p rules.Variant, table string) (list []Finding) {
 // unreached tells why a rule meets no packet, with a cure where it is the administrator's own.
 func unreached(t *trial, r evaluate.DeadRule, owner string) Finding {
 	check := map[evaluate.DeadKind]string{
-		evaluate.Shadowed: "shadowed-rule", evaluate.Duplicate: "duplicate-rule", evaluate.AfterAll: "rule-after-all", evaluate.Orphaned: "chain-unreached",
+		evaluate.Shadowed: "shadowed-rule", evaluate.Duplicate: "duplicate-rule", evaluate.AfterAll: "rule-after-all", evaluate.Orphaned: "chain-unreached", evaluate.Unfit: "rule-unfit",
 	}[r.Kind]
 	found := Finding{Check: check, Severity: SeverityWarning, Subject: ruleName(r.RuleRef), Sentence: r.Sentence()}
 	if r.Kind == evaluate.Orphaned {

@@ -15,7 +15,8 @@ type DeadRule struct {
 	RuleRef
 	// Rule never matches; nil for a chain nobody jumps to, whose Position is 0.
 	Rule *rules.Rule
-	// By is the earlier rule that takes every packet; zero for Orphaned.
+	// By is the earlier rule that takes every packet, for Unfit the one that leads to its chain; zero
+	// for Orphaned.
 	By     RuleRef
 	ByRule *rules.Rule
 }
@@ -29,11 +30,12 @@ const (
 	Duplicate                 // an earlier rule is the same
 	AfterAll                  // an earlier rule takes everything
 	Orphaned                  // nothing leads from the kernel to its chain
+	Unfit                     // what leads to its chain brings no packet that it asks for
 )
 
-var deadNames = [...]string{"shadowed", "duplicate", "after-all", "orphaned"}
+var deadNames = [...]string{"shadowed", "duplicate", "after-all", "orphaned", "unfit"}
 
-// String is shadowed, duplicate, after-all or orphaned.
+// String is shadowed, duplicate, after-all, orphaned or unfit.
 func (k DeadKind) String() string { return deadNames[k] }
 
 // Sentence says it in words.
@@ -50,6 +52,8 @@ func (f DeadRule) Sentence() string {
 		return rule + " never matches: " + by + " is the same."
 	case AfterAll:
 		return rule + " never matches: " + by + " matches every packet first."
+	case Unfit:
+		return rule + " never matches: " + by + ", which leads to its chain, brings no packet that it asks for."
 	}
 	return rule + " never matches: " + by + " matches all its packets first."
 }
@@ -149,6 +153,9 @@ func (r *reacher) target(c *program, at int32) *program {
 // chain, or in the one chain that leads there.
 func (r *reacher) dead(c *program, at int32) (DeadRule, bool) {
 	rule := &c.rules[at]
+	if by, ok := r.unfit(c, rule); ok {
+		return DeadRule{Kind: Unfit, RuleRef: ruleRef{c, at}.ref(), Rule: rule.rule, By: by.ref(), ByRule: by.chain.rules[by.rule].rule}, true
+	}
 	conditions := []*code{rule}
 	chain, before := c, at
 	for range len(r.chains) {
@@ -175,6 +182,35 @@ func (r *reacher) dead(c *program, at int32) (DeadRule, bool) {
 		conditions = append(conditions, &chain.rules[before])
 	}
 	return DeadRule{}, false
+}
+
+// unfit tells whether every rule that leads to a chain asks for what a rule of the chain excludes. Only what
+// does not change on a packet's way through the table counts.
+func (r *reacher) unfit(c *program, rule *code) (by ruleRef, ok bool) {
+	if r.blind || rules.IsBuiltIn(c.table, c.chain.Name) || len(r.callers[c]) == 0 {
+		return ruleRef{}, false
+	}
+	for _, caller := range r.callers[c] {
+		k := &caller.chain.rules[caller.rule]
+		apart := false
+		for what := onSrc; what <= onDport; what <<= 1 {
+			apart = apart || k.excludes(rule, what)
+		}
+		if !apart {
+			return ruleRef{}, false
+		}
+	}
+	return r.callers[c][0], true
+}
+
+// excludes reports whether no packet meets one comparison of both rules.
+func (c *code) excludes(rule *code, what uint16) bool {
+	if c.what&what == 0 || rule.what&what == 0 {
+		return false
+	}
+	opposite := *rule
+	opposite.flip ^= what
+	return c.implies(&opposite, what)
 }
 
 func (r *reacher) taken(c *program, before int32, conditions []*code) bool {
@@ -277,7 +313,8 @@ func (r *reacher) implied(rule *code, conditions []*code) bool {
 // implies reports whether one comparison of a rule follows from this one's.
 func (c *code) implies(rule *code, what uint16) bool {
 	if c.what&what == 0 {
-		return what == onDport && inAll(rule.dport, c.portLists(rules.DestSide), rule.flip&what != 0) ||
+		return what == onSrc && c.rangeImplies(&rule.src, true, rule.flip&what != 0) || what == onDst && c.rangeImplies(&rule.dst, false, rule.flip&what != 0) ||
+			what == onDport && inAll(rule.dport, c.portLists(rules.DestSide), rule.flip&what != 0) ||
 			what == onSport && inAll(rule.sport, c.portLists(rules.SourceSide), rule.flip&what != 0)
 	}
 	mine, its := c.flip&what != 0, rule.flip&what != 0
@@ -297,6 +334,48 @@ func (c *code) implies(rule *code, what uint16) bool {
 		return portsImply(mine, its, c.sport, rule.sport)
 	}
 	return portsImply(mine, its, c.dport, rule.dport)
+}
+
+// rangeImplies reports whether all addresses of the rule's iprange match are in a network, or none of them.
+func (c *code) rangeImplies(net *maskedAddr, source, outside bool) bool {
+	for _, m := range c.rule.Matches {
+		r, ok := m.(rules.IPRange)
+		if !ok {
+			continue
+		}
+		of := r.Dest
+		if source {
+			of = r.Source
+		}
+		if of == nil || of.Not || !net.contiguous() {
+			continue
+		}
+		lo, hi := bitsOf(of.Lo), bitsOf(of.Hi)
+		if outside {
+			rest := net.rest()
+			last := bits128{net.value.hi | rest.hi, net.value.lo | rest.lo}
+			return hi.less(net.value) || last.less(lo)
+		}
+		return net.holds(lo) && net.holds(hi)
+	}
+	return false
+}
+
+// contiguous reports a mask that is a prefix, so that what lies between two addresses in it is in it.
+func (m *maskedAddr) contiguous() bool {
+	n := m.rest()
+	if n.hi == 0 {
+		return n.lo&(n.lo+1) == 0
+	}
+	return n.lo == ^uint64(0) && n.hi&(n.hi+1) == 0
+}
+
+// rest is the part of an address that the mask leaves open; IPv4 has no more than 32 bits.
+func (m *maskedAddr) rest() bits128 {
+	if m.mask.hi == 0 && m.mask.lo>>32 == 0 {
+		return bits128{0, uint64(uint32(^m.mask.lo))}
+	}
+	return bits128{^m.mask.hi, ^m.mask.lo}
 }
 
 // setImplies reports whether being in one set, or outside of it (mine), means
@@ -429,6 +508,12 @@ func wider(m, other rules.Match) bool {
 	case rules.Multiport:
 		o, ok := other.(rules.Multiport)
 		return ok && !m.Not && !o.Not && m.Side == o.Side && coversPorts(m, o.List)
+	case rules.IPRange:
+		o, ok := other.(rules.IPRange)
+		covers := func(m, o *rules.AddrsMatch) bool {
+			return m == nil || o != nil && !m.Not && !o.Not && !o.Lo.Less(m.Lo) && !m.Hi.Less(o.Hi)
+		}
+		return ok && covers(m.Source, o.Source) && covers(m.Dest, o.Dest)
 	case rules.ICMPType:
 		o, ok := other.(rules.ICMPType)
 		return ok && !m.Not && !o.Not && m.V6 == o.V6 && m.Code == nil && (m.Any || !o.Any && m.Type == o.Type)

@@ -36,7 +36,7 @@ func TestReach(t *testing.T) {
 		},
 		{
 			"a chain that keeps everything", table("filter", ":FORWARD ACCEPT [0:0]\n:A - [0:0]\n", "-A FORWARD -p tcp -j A\n-A FORWARD -p tcp -m tcp --dport 1 -j ACCEPT\n-A A -p udp\n-A A -s 1.1.1.1/32 -j ACCEPT\n-A A -j DROP\n"),
-			"shadowed FORWARD 2 by FORWARD 1",
+			"shadowed FORWARD 2 by FORWARD 1, unfit A 1 by FORWARD 1",
 		},
 		{
 			"a chain that some come back from", table("filter", ":FORWARD ACCEPT [0:0]\n:A - [0:0]\n", "-A FORWARD -p tcp -j A\n-A FORWARD -p tcp -m tcp --dport 1 -j ACCEPT\n-A A -s 1.1.1.1/32 -j RETURN\n-A A -j DROP\n"),
@@ -54,6 +54,10 @@ func TestReach(t *testing.T) {
 		{"states", table("filter", ":FORWARD ACCEPT [0:0]\n", "-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n-A FORWARD -p tcp -m conntrack --ctstate ESTABLISHED -j ACCEPT\n"), "shadowed FORWARD 2 by FORWARD 1"},
 		{"ports", table("filter", ":FORWARD ACCEPT [0:0]\n", "-A FORWARD -p tcp -m multiport --dports 80:90,443 -j ACCEPT\n-A FORWARD -p tcp -m tcp --dport 443 -j DROP\n-A FORWARD -p tcp -m multiport --dports 81,443 -j DROP\n-A FORWARD -p tcp -m tcp --dport 91 -j DROP\n"), "shadowed FORWARD 2 by FORWARD 1, shadowed FORWARD 3 by FORWARD 1"},
 		{"two ports of one side", table("filter", ":FORWARD ACCEPT [0:0]\n", "-A FORWARD -p tcp -m tcp --dport 1:9 -m tcp ! --dport 5 -j ACCEPT\n-A FORWARD -p tcp -m tcp --dport 5 -j DROP\n"), ""},
+		{"a range in a network", table("nat", nat, "-A PREROUTING -s 10.0.0.0/24 -p tcp -j DNAT --to-destination 1.1.1.1\n-A PREROUTING -p tcp -m iprange --src-range 10.0.0.10-10.0.0.20 -j DNAT --to-destination 2.2.2.2\n-A PREROUTING -p tcp -m iprange --src-range 10.0.0.10-10.0.1.20 -j DNAT --to-destination 2.2.2.2\n"), "shadowed PREROUTING 2 by PREROUTING 1"},
+		{"a range in a range", table("nat", nat, "-A PREROUTING -m iprange --dst-range 10.0.0.10-10.0.0.20 -j DNAT --to-destination 2.2.2.2\n-A PREROUTING -m iprange --dst-range 10.0.0.12-10.0.0.20 -j ACCEPT\n-A PREROUTING -m iprange --dst-range 10.0.0.12-10.0.0.21 -j ACCEPT\n"), "shadowed PREROUTING 2 by PREROUTING 1"},
+		{"a range outside of a network", table("nat", nat, "-A PREROUTING ! -s 10.0.0.0/24 -j ACCEPT\n-A PREROUTING -m iprange --src-range 10.0.1.10-10.0.1.20 -j ACCEPT\n-A PREROUTING -m iprange --src-range 10.0.0.10-10.0.1.20 -j ACCEPT\n"), "shadowed PREROUTING 2 by PREROUTING 1"},
+		{"nothing fit comes there", table("nat", nat+":A - [0:0]\n", "-A PREROUTING -p udp -j A\n-A PREROUTING -d 1.1.1.1/32 -j A\n-A A -d 1.1.1.2/32 -p tcp -j ACCEPT\n-A A -p tcp -j ACCEPT\n-A A -d 1.1.1.2/32 -j ACCEPT\n"), "unfit A 1 by PREROUTING 1"},
 		{"some of several", table("filter", ":FORWARD ACCEPT [0:0]\n", "-A FORWARD -s 1.1.1.1/32 -j ACCEPT\n-A FORWARD -s 1.1.1.0/24 -j ACCEPT\n"), ""},
 	}
 	for _, tt := range tests {
@@ -91,7 +95,7 @@ func drawTable(t *rapid.T, table string, hook string) string {
 				some("proto", "", "-p udp", "! -p udp", "-p tcp", "-p tcp -m tcp --dport 1:3", "-p tcp -m tcp --dport 2", "-p tcp -m tcp ! --dport 2",
 					"-p tcp -m multiport --dports 1,2", "-p tcp -m tcp ! --dport 1:2", "-p tcp -m multiport --ports 2:3", "-p tcp -m tcp --sport 1 --dport 2"),
 				some("match", "", "", "", "-m mark --mark 0x1", "-m mark ! --mark 0x1", "-m conntrack --ctstate NEW", "-m conntrack --ctstate NEW,RELATED",
-					"-m conntrack --ctorigdst 10.0.0.1", "-m iprange --src-range 10.0.0.1-10.0.0.2", "-m u32 --u32 0=0", "-m length --length 50", "-m statistic --mode nth --every 2"),
+					"-m conntrack --ctorigdst 10.0.0.1", "-m iprange --src-range 10.0.0.1-10.0.0.2", "-m iprange --src-range 10.0.0.0-10.0.0.3", "-m iprange ! --src-range 10.0.0.1-10.0.0.2", "-m iprange --dst-range 10.0.0.1-10.0.0.1", "-m u32 --u32 0=0", "-m length --length 50", "-m statistic --mode nth --every 2"),
 				some("target", append([]string{"-j ACCEPT", "-j RETURN", "-j DROP", "", "-j MARK --set-xmark 0x1/0x1", "-j LOG"}, jumps(chains[i+1:])...)...),
 			}
 			b.WriteString("-A " + c)
