@@ -53,10 +53,7 @@ func watchNatives(ctx context.Context, anew chan<- struct{}) {
 			continue
 		}
 		before = now
-		select {
-		case anew <- struct{}{}:
-		default: // it is asked for already
-		}
+		nudge(anew)
 	}
 }
 
@@ -137,6 +134,14 @@ func (f *follower) tell(ctx context.Context, now *facts.Facts) {
 	}
 }
 
+// nudge asks, unless that has been done already.
+func nudge(request chan<- struct{}) {
+	select {
+	case request <- struct{}{}:
+	default:
+	}
+}
+
 // noticed has the facts read again as soon as a change was made here: settings
 // change without the kernel announcing it.
 type noticed struct {
@@ -147,9 +152,6 @@ type noticed struct {
 // Apply runs the plan.
 func (n noticed) Apply(ctx context.Context, p rules.Plan, t ui.Terms) (ui.Done, error) {
 	done, err := n.Changes.Apply(ctx, p, t)
-	select {
-	case n.facts <- struct{}{}:
-	default: // somebody has asked already
-	}
+	nudge(n.facts)
 	return done, err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -36,7 +37,7 @@ func newRulesCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rules",
 		Short: "Print the NAT rules in the order packets pass them",
-		Long: "rules prints the rules of table nat, of both families and both backends of iptables. " +
+		Long: "rules prints the rules of table nat, of both families and both backends of iptables, and those of native nft chains of type nat with the chains that they lead to. " +
 			"On a terminal it prints a table of matches and translations. Otherwise it prints one rule per line: family, backend, table, chain, position, packets, bytes, and the rule as iptables-save prints it. " +
 			"A dash means an unknown counter.",
 		Example: "nattui rules\n" +
@@ -83,6 +84,15 @@ func (o *rulesOptions) run(c *cobra.Command) error {
 	o.parked = parkedRules(sets)
 	for _, p := range variants {
 		if err := o.print(out, sets[p]); err != nil {
+			return err
+		}
+	}
+	if o.table == "nat" && o.backend == "" {
+		native, err := readNativeRules(ctx)
+		if err != nil {
+			readErr = errors.Join(readErr, err)
+		}
+		if err := o.printNative(out, native); err != nil {
 			return err
 		}
 	}
@@ -157,6 +167,10 @@ type ruleJSON struct {
 	Owner    string  `json:"owner"`
 	Sentence string  `json:"sentence"`
 	Parked   string  `json:"parked,omitempty"`
+	// Of native nft rules:
+	Handle   uint64 `json:"handle,omitempty"`
+	Hook     string `json:"hook,omitempty"`
+	Priority *int32 `json:"priority,omitempty"`
 }
 
 // parkedAt are the parked rules that would come back to the position.

@@ -117,12 +117,7 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 	}
 	anew := make(chan struct{}, 1)
 	gw.Facts = followFacts(ctx, anew, factsChanged)
-	gw.LookAgain = func() {
-		select {
-		case anew <- struct{}{}:
-		default: // somebody has asked already
-		}
-	}
+	gw.LookAgain = func() { nudge(anew) }
 	go watchNatives(ctx, anew)
 	if o.readOnly {
 		gw.Trouble = append(gw.Trouble, unfinished()...)

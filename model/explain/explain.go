@@ -383,62 +383,6 @@ func With(e *evaluate.Evaluator, f *flow.Flow, buf []evaluate.Outcome) (Explanat
 	return x, buf
 }
 
-// asker evaluates first packets, as members of their classes where there are such.
-type asker struct {
-	evaluator *evaluate.Evaluator
-	classes   *evaluate.Classes
-}
-
-func (a asker) outcomes(buf []evaluate.Outcome, p *evaluate.Packet) (outcomes []evaluate.Outcome, certain, common bool) {
-	if a.classes != nil {
-		return a.classes.Outcomes(buf, p)
-	}
-	outcomes, certain = a.evaluator.Outcomes(buf, p)
-	return outcomes, certain, false
-}
-
-// explain explains a flow by its usual first packet, and reconsiders that by the others that it
-// may have had: rules that would have made just this translation from another interface, or of a mark,
-// explain it too; that no rule translated it explains it only where its source is reached that way.
-func (a asker) explain(f *flow.Flow, buf []evaluate.Outcome) (x Explanation, outcomes []evaluate.Outcome, common bool) {
-	p := FirstPacket(f)
-	outcomes, certain, common := a.outcomes(buf, &p)
-	x = comparing(outcomes, certain, f, a.evaluator.Unseen(f.Family()))
-	for _, other := range a.evaluator.Arrivals(p) {
-		var alike bool
-		outcomes, certain, alike = a.outcomes(outcomes[:0], &other.Packet)
-		common = common && alike
-		x = x.weigh(comparing(withoutRefused(outcomes), certain, f, ""), other.Reached)
-	}
-	if x.Confidence == Stale && f.Zone != 0 {
-		x.Confidence, x.Unseen = Unknown, fmt.Sprintf("who keeps connection tracking's zone %d", f.Zone)
-	}
-	return x, outcomes, common
-}
-
-// weigh is an explanation after another one, by another first packet, was found beside it.
-func (x Explanation) weigh(other Explanation, reached bool) Explanation {
-	doubted := x.Confidence == Stale || x.Confidence == Unknown
-	switch {
-	case other.Confidence == Stale || other.Confidence == Ambiguous && other.Rule().IsZero():
-	case other.Rule().IsZero() && doubted && reached:
-		return Explanation{Confidence: Inferred}
-	case other.Rule().IsZero():
-	case doubted:
-		return Explanation{DNAT: other.DNAT, SNAT: other.SNAT, Confidence: max(other.Confidence, Inferred)}
-	case x.DNAT != other.DNAT || x.SNAT != other.SNAT:
-		x.Confidence = Ambiguous
-	}
-	return x
-}
-
-// withoutRefused leaves out what the kernel drops itself: no flow begins like that.
-func withoutRefused(outcomes []evaluate.Outcome) []evaluate.Outcome {
-	return slices.DeleteFunc(outcomes, func(o evaluate.Outcome) bool {
-		return o.Delivered == evaluate.NoRoute || o.Delivered == evaluate.Dropped && o.DroppedBy.IsZero()
-	})
-}
-
 // comparing explains a flow by comparing what would become of its first packet with
 // what became of it.
 //

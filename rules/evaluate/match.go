@@ -65,18 +65,23 @@ func (c *code) compileMatch(f rules.Family, m rules.Match) {
 	case rules.Statistic:
 		add(statisticTest(m), seesNone)
 	case rules.Opaque:
-		if typed, ok := m.Conntrack(); ok {
-			compileConntrack(typed, f, add)
-			return
-		}
-		if t, ok := extTest(m); ok && f == rules.IPv6 {
-			add(t, seesNone)
-			return
-		}
-		add(unknownTest, seesNone)
+		compileOpaque(m, f, add)
 	default:
 		add(unknownTest, seesNone)
 	}
+}
+
+// compileOpaque takes what can be decided of the matches that are kept word for word.
+func compileOpaque(m rules.Opaque, f rules.Family, add addTest) {
+	if typed, ok := m.Conntrack(); ok {
+		compileConntrack(typed, f, add)
+		return
+	}
+	if t, ok := extTest(m); ok && f == rules.IPv6 {
+		add(t, seesNone)
+		return
+	}
+	add(unknownTest, seesNone)
 }
 
 func unknownTest(*machine, *state) Truth { return Unknown }

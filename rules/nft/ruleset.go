@@ -1,0 +1,150 @@
+package nft
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Family is the kind of packets that a table is for.
+type Family uint8
+
+// The families (enum nfproto).
+const (
+	INet   Family = 1
+	IPv4   Family = 2
+	ARP    Family = 3
+	Netdev Family = 5
+	Bridge Family = 7
+	IPv6   Family = 10
+)
+
+var familyNames = map[Family]string{INet: "inet", IPv4: "ip", ARP: "arp", Netdev: "netdev", Bridge: "bridge", IPv6: "ip6"}
+
+// String is the family as nft names it.
+func (f Family) String() string {
+	if name, ok := familyNames[f]; ok {
+		return name
+	}
+	return fmt.Sprintf("family %d", uint8(f))
+}
+
+// Ruleset is all native tables of a network namespace at one generation.
+type Ruleset struct {
+	Generation uint32
+	Tables     []*Table
+}
+
+// Table holds chains and sets of one family.
+type Table struct {
+	Family Family
+	Name   string
+	Handle uint64
+	// Dormant tables are listed and not in force; Owned ones go with the program that made them.
+	Dormant, Owned bool
+	Chains         []*Chain
+	Sets           []*Set
+}
+
+// String is the table as nft names it: table inet filter.
+func (t *Table) String() string { return "table " + t.Family.String() + " " + t.Name }
+
+// Chain is a list of rules. The kernel calls base chains itself; others are jumped to.
+type Chain struct {
+	Table  *Table
+	Name   string
+	Handle uint64
+	// Hook is where the kernel calls it, as nft names it; "" for a chain that rules jump to. Type is filter, nat or
+	// route, Priority orders the chains of a hook, Devices are those of a netdev chain.
+	Hook, Type string
+	Priority   int32
+	Devices    []string
+	// Policy is Accept or Drop, for a base chain.
+	Policy Verdict
+	Rules  []*Rule
+}
+
+// IsBase tells whether the kernel calls the chain.
+func (c *Chain) IsBase() bool { return c.Hook != "" }
+
+// Rule is a list of expressions, of which each may end it.
+type Rule struct {
+	Handle  uint64
+	Exprs   []Expr
+	Comment string
+}
+
+// Program prints the rule's expressions as nft --debug=netlink does, one a line.
+func (r *Rule) Program() string {
+	var b strings.Builder
+	for _, e := range r.Exprs {
+		b.WriteString("  [ " + e.String() + " ]\n")
+	}
+	return b.String()
+}
+
+// Set is a set, a map or a verdict map.
+type Set struct {
+	Table  *Table
+	Name   string
+	Handle uint64
+	ID     uint32
+	Flags  SetFlags
+	// KeyLen and DataLen are the sizes of a key and of a map's value, in bytes.
+	KeyLen, DataLen uint32
+	// KeyType and DataType are nft's numbers of the types, which the kernel keeps for it.
+	KeyType, DataType uint32
+	Elements          []Element
+}
+
+// SetFlags are the properties of a set (enum nft_set_flags).
+type SetFlags uint32
+
+// The flags.
+const (
+	SetAnonymous SetFlags = 1 << iota
+	SetConstant
+	SetInterval
+	SetMap
+	SetTimeout
+	SetEval
+	SetObject
+	SetConcat
+	SetExpr
+)
+
+// Element is a member of a set, with its value in a map.
+type Element struct {
+	Key []byte
+	// KeyEnd is the other end of an interval of concatenated keys; nil: a single key. Other intervals are two
+	// elements, the second of which has End.
+	KeyEnd []byte
+	End    bool
+	// CatchAll stands for whatever is not in the set.
+	CatchAll bool
+	Data     []byte   // of a map
+	Verdict  *Verdict // of a verdict map
+	Object   string   // of a map of objects
+	// Timeout and Expires are in milliseconds, 0 where there is none.
+	Timeout, Expires uint64
+	Comment          string
+}
+
+// Chain finds a chain by its name.
+func (t *Table) Chain(name string) *Chain {
+	for _, c := range t.Chains {
+		if c.Name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+// Set finds a set by its name.
+func (t *Table) Set(name string) *Set {
+	for _, s := range t.Sets {
+		if s.Name == name {
+			return s
+		}
+	}
+	return nil
+}
