@@ -78,7 +78,11 @@ var chainPrefixes = []struct{ prefix, owner string }{
 }
 
 // firewalldChains are the whole names and beginnings that firewalld uses.
-var firewalldChains = []string{"PREROUTING_", "POSTROUTING_", "INPUT_ZONES", "FORWARD_IN_ZONES", "FORWARD_OUT_ZONES", "INPUT_direct", "FORWARD_direct", "OUTPUT_direct", "PRE_", "POST_", "IN_", "FWDI_", "FWDO_"}
+var firewalldChains = []string{
+	"PREROUTING_", "POSTROUTING_", "INPUT_ZONES", "FORWARD_ZONES", "FORWARD_IN_ZONES", "FORWARD_OUT_ZONES", "OUTPUT_ZONES",
+	"INPUT_POLICIES", "FORWARD_POLICIES", "OUTPUT_POLICIES", "INPUT_direct", "FORWARD_direct", "OUTPUT_direct",
+	"PRE_", "POST_", "IN_", "OUT_", "FWD_", "FWDI_", "FWDO_", "RFC3964_IPv4",
+}
 
 // ChainOwner names the program that a chain belongs to; "" is the kernel's or
 // the administrator's own.

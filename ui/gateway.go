@@ -112,7 +112,13 @@ type Journal interface {
 	RuleNotes(sets map[rules.Variant]*rules.Ruleset) (RuleNotes, error)
 	// Drift compares what runs with what is saved for reboot; Save keeps what runs.
 	Drift(ctx context.Context) (Unsaved, error)
-	Save(ctx context.Context) error
+	Save(ctx context.Context, t SaveTerms) error
+}
+
+// SaveTerms is what was agreed to, besides saving what runs.
+type SaveTerms struct {
+	Fewer bool // also where fewer rules would be saved than are
+	Watch bool // a unit puts them back whenever firewalld or ufw reloads
 }
 
 // JournalEntry is one change as the journal tells it.
@@ -173,6 +179,10 @@ type Unsaved struct {
 	Rules int      // how many differ
 	Lost  int      // of these, how many run and are not saved
 	Lines []string // in words
+	// Fewer says which files would hold fewer rules than they do if they were saved now.
+	Fewer []string
+	// Unwatched counts the rules that firewalld or ufw removes at each reload, and that nothing puts back then.
+	Unwatched int
 }
 
 // words say what a reboot would do.

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -160,19 +161,29 @@ func (s *historyScreen) askUndo(msg undoPlanMsg) {
 	s.open(q)
 }
 
-// askSave offers to keep the running rules for boot.
+// askSave offers to keep the running rules for boot, and where they are, to have them put back after each reload too.
 func (s *historyScreen) askSave() {
-	if s.drifted && s.drift.None() {
+	title, lines := "Save the running rules for reboot?", []string{"Your own rules are saved where this host restores them from at boot. Rules of other programs are not saved; those programs make them again."}
+	var t SaveTerms
+	switch {
+	case s.drifted && s.drift.None() && s.drift.Unwatched > 0:
+		title = "Restore the saved rules after each reload?"
+		lines = []string{"firewalld or ufw may remove " + rules.Plural(s.drift.Unwatched, "rule") + " of yours when it reloads. The unit nattui-watch.service puts them back."}
+		t.Watch = true
+	case s.drifted && s.drift.None():
 		s.say("the rules are already saved for reboot")
 		return
+	case len(s.drift.Fewer) > 0:
+		title = "Save fewer rules than are saved?"
+		lines = append(slices.Clone(s.drift.Fewer), "Run nattui restore instead to add the saved rules that are missing.")
+		t.Fewer = true
 	}
-	lines := []string{"Your own rules are saved where this host restores them from at boot. Rules of other programs are not saved; those programs make them again."}
 	lines = append(lines, s.drift.Lines...)
-	q := newQuestion(s.desk, "Save the running rules for reboot?", lines, rules.Plan{}, "save")
+	q := newQuestion(s.desk, title, lines, rules.Plan{}, "save")
 	journal := s.gw.Journal
 	q.act = func(terms) tea.Cmd {
 		return s.carryOut("the save", func(ctx context.Context) (tea.Msg, string) {
-			err := journal.Save(ctx)
+			err := journal.Save(ctx, t)
 			return settledMsg{"saved for reboot", err}, outcomeOf("saved for reboot", "not saved", err)
 		})
 	}

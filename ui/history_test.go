@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 // journal is a record that a test fills.
 type journal struct {
+	drift   *Unsaved
 	entries []JournalEntry
 	waiting *JournalEntry
 	said    []string
@@ -45,11 +47,14 @@ func (j *journal) Undo(_ context.Context, id string, t Terms) (Done, error) {
 func (j *journal) RuleNotes(map[rules.Variant]*rules.Ruleset) (RuleNotes, error) { return j.notes, nil }
 
 func (j *journal) Drift(context.Context) (Unsaved, error) {
+	if j.drift != nil {
+		return *j.drift, nil
+	}
 	return Unsaved{Rules: 1, Lost: 1, Lines: []string{"runs, and is not kept: IPv4 · nft nat -A PREROUTING -i wan0 -j ACCEPT"}}, nil
 }
 
-func (j *journal) Save(context.Context) error {
-	j.said = append(j.said, "save")
+func (j *journal) Save(_ context.Context, t SaveTerms) error {
+	j.said = append(j.said, strings.TrimSpace("save "+map[bool]string{true: "fewer "}[t.Fewer]+map[bool]string{true: "watch"}[t.Watch]))
 	return nil
 }
 
@@ -124,6 +129,31 @@ func TestConfirmTimeWhereTheOwnConnectionIsMet(t *testing.T) {
 		}
 		if got := confirm(insert("-A PREROUTING -i wan0 -p tcp -m tcp --dport 81 -j DNAT --to-destination 192.168.0.2"), countdownLong); got != 5*time.Minute {
 			t.Errorf("where five minutes were chosen, it waits %v", got)
+		}
+	})
+}
+
+// What would be lost by saving is asked in words of its own, and once all is saved, w offers to have it put back after
+// each reload.
+func TestSavingLessAndWatching(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, j := historyStage(t, 80, 24)
+		j.drift = &Unsaved{Rules: 2, Fewer: []string{"/etc/nattui/ipv4.nft holds 2 rules of yours and would hold 0"}}
+		s.press("1", "6", "w")
+		s.sees("Save fewer rules than are saved?")
+		s.sees("would hold 0")
+		s.sees("nattui restore")
+		s.press("y")
+		j.drift = &Unsaved{Unwatched: 3}
+		s.press("1", "6", "w")
+		s.sees("Restore the saved rules after each reload?")
+		s.sees("3 rules of yours")
+		s.press("y")
+		j.drift = &Unsaved{}
+		s.press("1", "6", "w")
+		s.sees("already saved")
+		if got := strings.Join(j.said, ", "); got != "save fewer, save watch" {
+			t.Errorf("the journal was told %q", got)
 		}
 	})
 }

@@ -63,17 +63,16 @@ func savedRules() []doctor.SavedRules {
 // bootDrift compares what runs with what is saved for reboot, as History does; nil
 // where that cannot be told.
 func bootDrift(ctx context.Context, tables *iptables.Host, sets map[rules.Variant]*rules.Ruleset) *doctor.BootDrift {
-	facts, err := readFacts(ctx)
-	if err != nil || sets == nil {
+	if sets == nil {
 		return nil
 	}
 	committer, err := openCommitter(tables, nil)
 	if err != nil {
 		return nil
 	}
-	o := commit.SaveOptions{Sets: sets, Standby: tables.Default(), Programs: restorePrograms(tables)}
-	for _, p := range facts.Presences {
-		o.Managers = append(o.Managers, p.Name)
+	o := commit.SaveOptions{Sets: sets, Standby: tables.Default(), Programs: restorePrograms(tables), Nattui: ownPath()}
+	if o.Managers, err = managersHere(ctx); err != nil {
+		return nil
 	}
 	d, err := committer.Drift(o)
 	if err != nil {
@@ -85,7 +84,7 @@ func bootDrift(ctx context.Context, tables *iptables.Host, sets map[rules.Varian
 		}
 		return lines
 	}
-	return &doctor.BootDrift{Gone: lines(d.Running), Back: lines(d.Saved), Orders: len(d.Order), Nothing: d.Nothing, By: d.Method}
+	return &doctor.BootDrift{Gone: lines(d.Running), Back: lines(d.Saved), Orders: len(d.Order), Nothing: d.Nothing, By: d.Method, Unwatched: d.Unwatched}
 }
 
 // bootSettings reads the settings that files set at boot, in the order in which

@@ -13,7 +13,7 @@ import (
 func newChangeCommands() []*cobra.Command {
 	return []*cobra.Command{
 		newParkCommand(), newUnparkCommand(), newForgetCommand(),
-		newHistoryCommand(), newUndoCommand(), newConfirmCommand(), newRollbackCommand(), newSaveCommand(),
+		newHistoryCommand(), newUndoCommand(), newConfirmCommand(), newRollbackCommand(), newSaveCommand(), newRestoreCommand(),
 		newGuardCommand(), newRecoverCommand(),
 	}
 }

@@ -181,7 +181,7 @@ func (s *safeChanges) Drift(ctx context.Context) (ui.Unsaved, error) {
 	if err != nil {
 		return ui.Unsaved{}, err
 	}
-	shown := ui.Unsaved{Rules: len(d.Running) + len(d.Saved) + len(d.Order), Lost: len(d.Running)}
+	shown := ui.Unsaved{Rules: len(d.Running) + len(d.Saved) + len(d.Order), Lost: len(d.Running), Fewer: d.Fewer, Unwatched: d.Unwatched}
 	add := func(what string, list []commit.Drifted) {
 		for _, x := range list {
 			if len(shown.Lines) < driftLines {
@@ -202,14 +202,17 @@ func (s *safeChanges) Drift(ctx context.Context) (ui.Unsaved, error) {
 const driftLines = 5
 
 // Save keeps what runs for the next start of the host.
-func (s *safeChanges) Save(ctx context.Context) error {
+func (s *safeChanges) Save(ctx context.Context, t ui.SaveTerms) error {
 	o, err := saveOptions(ctx, s.tables)
 	if err != nil {
 		return err
 	}
 	who := operator(ctx)
-	o.By, o.From = who.By, who.From
+	o.By, o.From, o.Replace, o.Watch = who.By, who.From, t.Fewer, t.Watch
 	_, _, err = s.committer.Save(ctx, o)
+	if err == nil && t.Watch {
+		return startWatching(ctx)
+	}
 	return err
 }
 

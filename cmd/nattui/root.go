@@ -59,11 +59,7 @@ func newRoot() *cobra.Command {
 					say(c.ErrOrStderr(), text.Safe(line))
 				}
 			default:
-				settled, err := settleInterrupted(c.Context(), c.ErrOrStderr())
-				if err != nil && exitStatus(err) != exitNotPermitted {
-					return err
-				}
-				c.SetContext(context.WithValue(c.Context(), settledBefore{}, settled))
+				return settleFirst(c)
 			}
 			return nil
 		},
@@ -92,6 +88,20 @@ func newRoot() *cobra.Command {
 	root.InitDefaultCompletionCmd()
 	settle(root)
 	return root
+}
+
+// settleFirst settles what was interrupted, and has the command know whether there was something.
+func settleFirst(c *cobra.Command) error {
+	settled, err := settleInterrupted(c.Context(), c.ErrOrStderr())
+	c.SetContext(context.WithValue(c.Context(), settledBefore{}, settled))
+	switch {
+	case err == nil, exitStatus(err) == exitNotPermitted:
+		return nil
+	case c.Name() == "restore": // rules that are missing lock out more than what cannot be settled
+		say(c.ErrOrStderr(), text.Safe(err.Error()))
+		return nil
+	}
+	return err
 }
 
 // looksOnly reports whether a command changes nothing as it is called: it opens

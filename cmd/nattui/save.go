@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
+	"os/exec"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -19,6 +21,7 @@ import (
 // newSaveCommand makes "nattui save".
 func newSaveCommand() *cobra.Command {
 	var a approval
+	var also commit.SaveOptions
 	c := &cobra.Command{
 		Use:   "save",
 		Short: "Save your own rules, to be restored at boot",
@@ -31,14 +34,17 @@ func newSaveCommand() *cobra.Command {
 			if err := a.check(); err != nil {
 				return err
 			}
-			return save(c, &a)
+			also.Unwatch = c.Flags().Changed("watch") && !also.Watch
+			return save(c, &a, also)
 		},
 	}
 	a.register(c.Flags())
+	c.Flags().BoolVar(&also.Replace, "replace", false, "also where fewer rules would be saved than are")
+	c.Flags().BoolVar(&also.Watch, "watch", false, "also install a unit that restores the rules whenever firewalld or ufw has reloaded; --watch=false removes it")
 	return c
 }
 
-func save(c *cobra.Command, a *approval) error {
+func save(c *cobra.Command, a *approval, also commit.SaveOptions) error {
 	ctx := c.Context()
 	tables, err := iptables.Open(ctx)
 	if err != nil {
@@ -52,6 +58,7 @@ func save(c *cobra.Command, a *approval) error {
 	if err != nil {
 		return err
 	}
+	o.Replace, o.Watch, o.Unwatch = also.Replace, also.Watch, also.Unwatch
 	drift, err := committer.Drift(o)
 	if err != nil {
 		return err
@@ -72,6 +79,7 @@ func save(c *cobra.Command, a *approval) error {
 		if err := a.ask(ctx, c.ErrOrStderr(), rules.Plan{}, nil); err != nil {
 			return err
 		}
+		o.Replace = true // the question has named what would be lost
 	}
 	who := operator(ctx)
 	o.By, o.From = who.By, who.From
@@ -80,6 +88,11 @@ func save(c *cobra.Command, a *approval) error {
 		return err
 	}
 	sayStands(c.ErrOrStderr(), e)
+	if o.Watch {
+		if err := startWatching(ctx); err != nil {
+			say(c.ErrOrStderr(), text.Safe(err.Error()))
+		}
+	}
 	for _, f := range saving.Files {
 		if _, err := fmt.Fprintln(pipe{c.OutOrStdout()}, f.Path); err != nil {
 			return err
@@ -90,19 +103,44 @@ func save(c *cobra.Command, a *approval) error {
 
 // saveOptions reads what runs, and who else makes rules on this host.
 func saveOptions(ctx context.Context, tables *iptables.Host) (commit.SaveOptions, error) {
-	o := commit.SaveOptions{Standby: tables.Default(), Programs: restorePrograms(tables)}
+	o := commit.SaveOptions{Standby: tables.Default(), Programs: restorePrograms(tables), Nattui: ownPath()}
 	var err error
 	if o.Sets, err = tables.ReadAll(ctx); err != nil {
 		return o, err
 	}
+	o.Managers, err = managersHere(ctx)
+	return o, err
+}
+
+// managersHere names the programs on this host that make rules by themselves.
+func managersHere(ctx context.Context) (names []string, err error) {
 	facts, err := readFacts(ctx)
 	if err != nil {
-		return o, err
+		return nil, err
 	}
 	for _, p := range facts.Presences {
-		o.Managers = append(o.Managers, p.Name)
+		names = append(names, p.Name)
 	}
-	return o, nil
+	return names, nil
+}
+
+// ownPath is the path of this program, for units that run it; "" where it is not known.
+func ownPath() string {
+	path, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	return path
+}
+
+// startWatching starts the unit that watches, which would otherwise begin with the next boot.
+func startWatching(ctx context.Context) error {
+	for _, argv := range [][]string{{"daemon-reload"}, {"restart", "nattui-watch.service"}} {
+		if out, err := exec.CommandContext(ctx, "systemctl", argv...).CombinedOutput(); err != nil {
+			return fmt.Errorf("saved, but nattui-watch.service was not started: %w: %s", err, bytes.TrimSpace(out))
+		}
+	}
+	return nil
 }
 
 // tellSaving says what is kept, where, and what is not.
@@ -110,6 +148,9 @@ func tellSaving(w io.Writer, s commit.Saving, d commit.Drift) {
 	say(w, fmt.Sprintf("your own rules, restored by %s: %d", s.Method, s.Kept))
 	for _, owner := range slices.Sorted(maps.Keys(s.Left)) {
 		say(w, fmt.Sprintf("rules of %s, not saved (it makes its own): %d", owner, s.Left[owner]))
+	}
+	for _, fewer := range s.Fewer {
+		say(w, "fewer rules than are saved: "+fewer)
 	}
 	for _, note := range s.Notes {
 		say(w, text.Safe(note))

@@ -17,8 +17,21 @@ func checkBoot(x *Examination) (list []Finding) {
 	for _, family := range rules.Families {
 		list = append(list, savedRules(x, family)...)
 	}
-	if x.Drift != nil && !x.Drift.Nothing {
+	switch {
+	case x.Drift == nil:
+	case x.Drift.Nothing && len(x.Drift.Gone) > 0:
+		list = append(list, Finding{
+			Check: "not-saved", Severity: SeverityNote, Subject: x.Drift.By, Evidence: x.Drift.Gone[:min(3, len(x.Drift.Gone))],
+			Sentence: fmt.Sprintf("Nothing is saved for reboot: %s would be lost.", rules.Plural(len(x.Drift.Gone), "rule")), Commands: [][]string{{"nattui", "save"}},
+		})
+	case !x.Drift.Nothing:
 		list = append(list, drifted(x.Drift.By, x.Drift.Gone, x.Drift.Back, x.Drift.Orders)...)
+	}
+	if x.Drift != nil && x.Drift.Unwatched > 0 {
+		list = append(list, Finding{
+			Check: "lost-at-reload", Severity: SeverityNote, Subject: x.Drift.By, Evidence: []string{rules.Plural(x.Drift.Unwatched, "rule") + " in tables or chains that firewalld or ufw makes anew"},
+			Sentence: fmt.Sprintf("firewalld or ufw may remove %s when it reloads.", rules.Plural(x.Drift.Unwatched, "rule")), Commands: [][]string{{"nattui", "save", "--watch"}},
+		})
 	}
 	return slices.Concat(list,
 		bootSetting(x, "net.ipv4.ip_forward", x.Settings.Forwarding4, rules.IPv4),
@@ -31,7 +44,7 @@ func savedRules(x *Examination, family rules.Family) (list []Finding) {
 	running := x.ownRules(family)
 	i := slices.IndexFunc(x.Saved, func(s SavedRules) bool { return s.Family == family })
 	if i < 0 {
-		if len(running) > 0 && !x.restored() {
+		if x.Drift == nil && len(running) > 0 && !x.restored() {
 			list = append(list, Finding{
 				Check: "not-saved", Severity: SeverityNote, Subject: family.Title(), Evidence: []string{rules.Plural(len(running), "rule") + " of table nat, no file that is loaded at boot"},
 				Sentence: "No file was found that restores the NAT rules at boot.",
@@ -84,7 +97,13 @@ func drifted(by string, lost, back []string, orders int) []Finding {
 	for _, l := range back[:min(3, len(back))] {
 		found.Evidence = append(found.Evidence, "saved, does not run: "+l)
 	}
-	found.Commands = [][]string{{"nattui", "save"}}
+	// What is saved and missing was hardly meant to go: saving would lose it.
+	if len(back) > 0 {
+		found.Commands = append(found.Commands, []string{"nattui", "restore"})
+	}
+	if len(lost)+orders > 0 {
+		found.Commands = append(found.Commands, []string{"nattui", "save"})
+	}
 	return []Finding{found}
 }
 

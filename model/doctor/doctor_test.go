@@ -186,6 +186,15 @@ COMMIT
 			tables, _ := rules.Read(strings.NewReader(strings.Replace(soundTable, ":8080", ":9090", 1)))
 			g.Saved = []SavedRules{{Path: "/etc/iptables/rules.v4", Tables: tables}}
 		}},
+		{name: "what is saved is missing", check: "boot-drift", severity: SeverityWarning, subject: "the unit", cure: "nattui restore", spoil: func(g *Gateway) {
+			g.Saved, g.Drift = []SavedRules{}, &BootDrift{Back: []string{"nat -A POSTROUTING -j ACCEPT"}, By: "the unit nattui.service"}
+		}},
+		{name: "nothing is saved beside firewalld", check: "not-saved", severity: SeverityNote, subject: "the unit", cure: "nattui save", spoil: func(g *Gateway) {
+			g.Saved, g.Drift = []SavedRules{}, &BootDrift{Gone: []string{"nat -A POSTROUTING -j ACCEPT"}, Nothing: true, By: "the unit nattui.service"}
+		}},
+		{name: "a reload removes rules", check: "lost-at-reload", severity: SeverityNote, subject: "the unit", cure: "nattui save --watch", spoil: func(g *Gateway) {
+			g.Saved, g.Drift = []SavedRules{}, &BootDrift{Unwatched: 2, By: "the unit nattui.service"}
+		}},
 		{name: "saved rules of Docker", check: "saved-foreign-rules", severity: SeverityWarning, subject: "/etc/iptables/rules.v4", spoil: func(g *Gateway) {
 			tables, _ := rules.Read(strings.NewReader(soundTable + "*filter\n:DOCKER - [0:0]\n-A DOCKER -d 172.17.0.2/32 -j ACCEPT\nCOMMIT\n"))
 			g.Saved = []SavedRules{{Path: "/etc/iptables/rules.v4", Tables: tables}}

@@ -61,6 +61,8 @@ type BootDrift struct {
 	// Nothing is kept at all. By is what restores the rules.
 	Nothing bool
 	By      string
+	// Unwatched counts the rules that firewalld or ufw removes whenever it reloads, and that nothing puts back.
+	Unwatched int
 }
 
 // BootSetting is a setting as a file has it.

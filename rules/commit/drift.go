@@ -19,6 +19,11 @@ type Drift struct {
 	Nothing bool
 	Method  string // what restores the rules at boot
 	Notes   []string
+	// Fewer says which files would hold fewer rules than they do if they were saved now.
+	Fewer []string
+	// Unwatched counts the rules that firewalld or ufw removes at each reload, and that no
+	// unit puts back then.
+	Unwatched int
 }
 
 // None reports that what runs is what is kept.
@@ -39,11 +44,15 @@ func (c *Committer) Drift(o SaveOptions) (Drift, error) {
 	if err != nil {
 		return Drift{}, err
 	}
-	where, err := findKeeper(c.root)
+	where, err := findKeeper(c.root, o.Managers)
 	if err != nil {
 		return Drift{}, err
 	}
-	d := Drift{Method: plan.Method, Notes: plan.Notes, Nothing: true}
+	d := Drift{Method: plan.Method, Notes: plan.Notes, Fewer: plan.Fewer, Nothing: true}
+	if !plan.Watched {
+		d.Unwatched = plan.Flushed
+	}
+	made := c.madeElsewhere(o.Standby)
 	for _, variant := range variantsIn(o.Sets) {
 		path, ok := where.path(variant, o.Standby)
 		if !ok {
@@ -64,7 +73,8 @@ func (c *Committer) Drift(o SaveOptions) (Drift, error) {
 			return d, fmt.Errorf("understand %s: %w", path, err)
 		}
 		// What others had made when somebody saved everything is theirs all the same.
-		saved, _, _ = ownTables(&rules.Ruleset{Tables: saved}, nil)
+		old := &rules.Ruleset{Tables: saved}
+		saved, _, _ = ownTables(old, rules.OwnersIn(old, made[variant]), nil)
 		d.compare(variant, running, saved)
 	}
 	return d, nil

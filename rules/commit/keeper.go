@@ -1,9 +1,11 @@
 package commit
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"nattui/rules"
@@ -54,8 +56,9 @@ var known = []struct {
 	},
 }
 
-// findKeeper finds out what restores rules on the host whose files are at root.
-func findKeeper(root string) (keeper, error) {
+// findKeeper finds out what restores rules on the host whose files are at root, beside the programs that make rules
+// by themselves. What firewalld flushes as it starts has to be restored behind it, whoever restores it before.
+func findKeeper(root string, managers []string) (keeper, error) {
 	there := func(path string) bool {
 		_, err := os.Lstat(filepath.Join("/", root, path))
 		return err == nil
@@ -68,6 +71,8 @@ func findKeeper(root string) (keeper, error) {
 			found := keeper{method: k.method, files: k.files}
 			if strings.Contains(k.method, "OpenRC") {
 				found.openrcFiles(root)
+			} else if slices.Contains(managers, "firewalld") {
+				found.unit, found.method = true, found.method+" and the unit nattui.service"
 			}
 			return found, nil
 		}
@@ -114,14 +119,14 @@ func (k keeper) path(variant rules.Variant, standby rules.Backend) (string, bool
 // extra are the files apart from the rules: a script that restores them, and what
 // has it run.
 func (k keeper) extra(own map[rules.Variant][]rules.Table, o SaveOptions) []File {
-	if k.files[0] != "" {
+	if k.files[0] != "" && !k.unit {
 		return nil
 	}
-	files := []File{{Path: ownDirectory + "/restore", New: []byte(restoreScript(own, o)), Mode: 0o755}}
+	files := []File{{Path: ownDirectory + "/restore", New: []byte(k.restoreScript(own, o)), Mode: 0o755}}
 	switch {
 	case k.unit:
 		files = append(files,
-			File{Path: "/etc/systemd/system/nattui.service", New: []byte(unitText(o.Managers)), Mode: 0o644},
+			File{Path: "/etc/systemd/system/nattui.service", New: []byte(unitText), Mode: 0o644},
 			File{Path: "/etc/systemd/system/multi-user.target.wants/nattui.service", New: []byte("/etc/systemd/system/nattui.service"), Link: true})
 	case k.rc:
 		files = append(files,
@@ -131,44 +136,42 @@ func (k keeper) extra(own map[rules.Variant][]rules.Table, o SaveOptions) []File
 	return files
 }
 
-// restoreScript runs the restore program of each variant that has rules. It adds
-// them to what is there, and only once after a start of the kernel.
-func restoreScript(own map[rules.Variant][]rules.Table, o SaveOptions) string {
+// restoreScript has nattui restore what is missing. Where nattui is not there any more, the restore programs add what is
+// saved, without looking at what there is.
+func (k keeper) restoreScript(own map[rules.Variant][]rules.Table, o SaveOptions) string {
 	var b strings.Builder
-	b.WriteString("#!/bin/sh\n# Saved by nattui: restores the administrator's own rules at boot.\n" +
-		"# Rules that other programs added are kept.\n" +
-		"done=/run/nattui.restored\n[ -e \"$done\" ] && exit 0\nstatus=0\n")
-	for _, b4 := range rules.Backends {
+	b.WriteString("#!/bin/sh\n# Saved by nattui: restores the administrator's own rules at boot.\n# Rules that other programs added are kept.\n")
+	if o.Nattui != "" {
+		program := rules.ShellWord(o.Nattui)
+		fmt.Fprintf(&b, "[ -x %s ] && exec %s restore\n", program, program)
+		fmt.Fprintf(&b, "echo 'nattui is not there any more: its rules are added without looking at those that are there' >&2\n")
+	}
+	b.WriteString("status=0\n")
+	for _, backend := range rules.Backends {
 		for _, f := range rules.Families {
-			variant := rules.Variant{Family: f, Backend: b4}
-			if len(own[variant]) == 0 {
+			variant := rules.Variant{Family: f, Backend: backend}
+			path, ok := k.path(variant, o.Standby)
+			if len(own[variant]) == 0 || !ok {
 				continue
 			}
 			program := o.Programs[variant]
 			if program == "" {
-				program = f.Command() + "-" + b4.String() + "-restore"
+				program = f.Command() + "-" + backend.String() + "-restore"
 			}
-			fmt.Fprintf(&b, "%s --noflush -w 30 < %s/%s.%s || status=1\n", rules.ShellLine([]string{program}), ownDirectory, f, b4)
+			fmt.Fprintf(&b, "grep -v 'ufw6*-user-' %s | %s --noflush -w 30 || status=1\n", path, rules.ShellLine([]string{program}))
 		}
 	}
-	b.WriteString("[ $status = 0 ] && : > \"$done\"\nexit $status\n")
+	b.WriteString("exit $status\n")
 	return b.String()
 }
 
-// unitText is nattui's own unit. It comes before programs that put their rules in
-// front, and after those that begin with a clean table.
-func unitText(managers []string) string {
-	after := "systemd-sysctl.service nftables.service"
-	for _, m := range managers {
-		if m == "ufw" || m == "firewalld" {
-			after += " " + m + ".service"
-		}
-	}
-	return `[Unit]
+// unitText is nattui's own unit. It comes before programs that put their rules in front, and after those that begin with
+// a clean table: ufw and nftables are done when they are started, for firewalld nattui itself waits.
+const unitText = `[Unit]
 Description=The administrator's own NAT and firewall rules, saved by nattui
 Documentation=man:nattui(1)
 DefaultDependencies=no
-After=local-fs.target ` + after + `
+After=local-fs.target systemd-sysctl.service nftables.service netfilter-persistent.service ufw.service firewalld.service
 Before=network-pre.target docker.service
 Wants=network-pre.target
 Conflicts=shutdown.target
@@ -182,6 +185,73 @@ ExecStart=` + ownDirectory + `/restore
 [Install]
 WantedBy=multi-user.target
 `
+
+// WatchUnit is the unit that puts rules back whenever firewalld or ufw makes its own anew; watchLink has it start at boot.
+const (
+	WatchUnit = "/etc/systemd/system/nattui-watch.service"
+	watchLink = "/etc/systemd/system/multi-user.target.wants/nattui-watch.service"
+)
+
+func watchText(program string) string {
+	return `[Unit]
+Description=Puts the rules that nattui saved back when firewalld or ufw reloads
+Documentation=man:nattui(1)
+After=nattui.service firewalld.service ufw.service
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart=` + program + ` restore --watch
+Restart=on-failure
+RestartSec=1
+
+[Install]
+WantedBy=multi-user.target
+`
+}
+
+// flushed counts the rules that firewalld or ufw removes whenever it makes its own anew: firewalld empties the tables
+// of iptables, ufw its own chains.
+func flushed(tables []rules.Table, managers []string) (n int) {
+	for _, t := range tables {
+		for _, c := range t.Chains {
+			if slices.Contains(managers, "firewalld") || rules.UserChain(c.Name) {
+				n += len(c.Rules)
+			}
+		}
+	}
+	return n
+}
+
+// addWatch adds the unit that watches, if it is wanted or there already, and says where one would be of use.
+func (c *Committer) addWatch(s *Saving, o SaveOptions, where keeper) error {
+	there := c.hostFile(WatchUnit) != ""
+	s.Watched = o.Watch || there && !o.Unwatch
+	switch systemd := where.unit || c.onSystemd(); {
+	case o.Watch && (!systemd || o.Nattui == ""):
+		return fmt.Errorf("nattui save --watch makes a systemd unit, and this host has no systemd")
+	case s.Watched && o.Nattui != "" && systemd:
+		return errors.Join(s.add(c.root, WatchUnit, []byte(watchText(o.Nattui)), 0o644, false, true),
+			s.add(c.root, watchLink, []byte(WatchUnit), 0, true, true))
+	case there && o.Unwatch:
+		s.Files = append(s.Files,
+			File{Path: WatchUnit, Old: []byte(c.hostFile(WatchUnit)), Existed: true, Mode: 0o644, Remove: true},
+			File{Path: watchLink, Old: []byte(WatchUnit), Existed: true, Link: true, Remove: true})
+	case s.Flushed > 0 && systemd:
+		s.Notes = append(s.Notes, fmt.Sprintf("firewalld or ufw may remove %s of these when it reloads: nattui save --watch installs a unit that puts them back", rules.Plural(s.Flushed, "rule")))
+	case s.Flushed > 0:
+		s.Notes = append(s.Notes, fmt.Sprintf("firewalld or ufw may remove %s of these when it reloads: run nattui restore then", rules.Plural(s.Flushed, "rule")))
+	}
+	return nil
+}
+
+// onSystemd reports that systemd starts the host.
+func (c *Committer) onSystemd() bool {
+	for _, sign := range []string{"/run/systemd/system", "/usr/lib/systemd/systemd", "/lib/systemd/systemd"} {
+		if _, err := os.Lstat(filepath.Join("/", c.root, sign)); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 const serviceText = `#!/sbin/openrc-run

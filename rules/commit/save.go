@@ -24,6 +24,16 @@ type SaveOptions struct {
 	Managers []string
 	// Programs are the restore programs of the variants, as absolute paths.
 	Programs map[rules.Variant]string
+	// Nattui is the path of the program that restores at boot; "" has the restore
+	// programs do it, which do not look at what is there.
+	Nattui string
+	// Watch has a unit put the rules back whenever firewalld or ufw makes its rules
+	// anew; it stays once it is there.
+	Watch bool
+	// Unwatch removes that unit.
+	Unwatch bool
+	// Replace agrees to less being saved than was.
+	Replace bool
 	// By and From are for the journal.
 	By, From string
 }
@@ -37,9 +47,25 @@ type Saving struct {
 	// Kept counts rules; Left counts those of other programs by their owner.
 	Kept int
 	Left map[string]int
+	// Fewer says of each file that holds more of the administrator's rules now than
+	// it would then.
+	Fewer []string
+	// Flushed counts the saved rules that firewalld or ufw removes whenever it makes its
+	// own anew, and Watched tells that a unit puts them back then.
+	Flushed int
+	Watched bool
 	// Notes are what somebody should know: variants that cannot be kept, managers
 	// that own a part, a step that is left to do.
 	Notes []string
+}
+
+// Fewer is the error of saving fewer rules than are saved, without having been told
+// to. Nothing was written.
+type Fewer struct{ Files []string }
+
+// Error names the files.
+func (e *Fewer) Error() string {
+	return "not saved: " + strings.Join(e.Files, "; ") + "; run nattui restore for what is missing, or save with --replace"
 }
 
 // Changes reports whether saving would change any file.
@@ -58,7 +84,7 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 	if same, known := likeInit("net"); known && !same {
 		return Saving{}, errOtherNetwork
 	}
-	where, err := findKeeper(c.root)
+	where, err := findKeeper(c.root, o.Managers)
 	if err != nil {
 		return Saving{}, err
 	}
@@ -69,8 +95,11 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 	out := Saving{Method: where.method, Left: map[string]int{}}
 	out.Notes = append(out.Notes, where.notes...)
 	own := map[rules.Variant][]rules.Table{}
+	made := c.madeElsewhere(o.Standby)
 	for _, variant := range variantsIn(o.Sets) {
-		tables, kept, left := ownTables(o.Sets[variant], temporary[variant])
+		set := o.Sets[variant]
+		owners := rules.OwnersIn(set, made[variant])
+		tables, kept, left := ownTables(set, owners, temporary[variant])
 		for owner, n := range left {
 			out.Left[owner] += n
 		}
@@ -83,7 +112,11 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 		}
 		out.Kept += kept
 		own[variant] = tables
-		if err := out.add(c.root, path, savedText(tables), 0o600, false, kept > 0); err != nil {
+		out.Flushed += flushed(tables, o.Managers)
+		if err := out.add(c.root, path, savedText(tables, anchorsIn(set, owners)), 0o600, false, kept > 0); err != nil {
+			return Saving{}, err
+		}
+		if err := out.compare(path, kept, made[variant]); err != nil {
 			return Saving{}, err
 		}
 		out.Notes = append(out.Notes, setNotes(tables)...)
@@ -93,7 +126,10 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 			return Saving{}, err
 		}
 	}
-	if err := c.addSettings(&out); err != nil {
+	if err := c.addSettings(&out, own); err != nil {
+		return Saving{}, err
+	}
+	if err := c.addWatch(&out, o, where); err != nil {
 		return Saving{}, err
 	}
 	out.Notes = append(out.Notes, managerNotes(o.Managers, where)...)
@@ -124,9 +160,27 @@ func (s *Saving) add(root, path string, text []byte, mode os.FileMode, link, nee
 	return nil
 }
 
+// compare notes a file that would hold fewer of the administrator's rules than it does.
+func (s *Saving) compare(path string, kept int, made rules.Made) error {
+	i := slices.IndexFunc(s.Files, func(f File) bool { return f.Path == path })
+	if i < 0 {
+		return nil
+	}
+	tables, err := rules.Read(bytes.NewReader(s.Files[i].Old))
+	if err != nil {
+		s.Fewer = append(s.Fewer, fmt.Sprintf("%s cannot be understood (%v) and would be replaced", path, err))
+		return nil
+	}
+	old := &rules.Ruleset{Tables: tables}
+	if _, before, _ := ownTables(old, rules.OwnersIn(old, made), nil); kept < before {
+		s.Fewer = append(s.Fewer, fmt.Sprintf("%s holds %s of yours and would hold %d", path, rules.Plural(before, "rule"), kept))
+	}
+	return nil
+}
+
 // addSettings has the settings kept that nattui has changed, and that are still
-// as it left them.
-func (c *Committer) addSettings(s *Saving) error {
+// as it left them, and those that the rules need.
+func (c *Committer) addSettings(s *Saving, own map[rules.Variant][]rules.Table) error {
 	j, err := c.store.readJournal(false)
 	if err != nil {
 		return err
@@ -147,6 +201,11 @@ func (c *Committer) addSettings(s *Saving) error {
 	for name, value := range values {
 		if now, err := c.kernel.Settings.Sysctl(name); err != nil || !sameValue(now, value) {
 			delete(values, name)
+		}
+	}
+	for _, name := range neededSettings(own) {
+		if now, err := c.kernel.Settings.Sysctl(name); err == nil && now == "1" {
+			values[name] = now
 		}
 	}
 	if len(values) == 0 {
@@ -180,6 +239,9 @@ func (c *Committer) Save(ctx context.Context, o SaveOptions) (Entry, Saving, err
 	saving, err := c.PlanSave(o)
 	if err != nil || !saving.Changes() {
 		return Entry{}, saving, err
+	}
+	if len(saving.Fewer) > 0 && !o.Replace {
+		return Entry{}, saving, &Fewer{saving.Fewer}
 	}
 	e := &Entry{
 		Kind: KindSave, By: o.By, From: o.From, Files: saving.Files,
@@ -298,7 +360,7 @@ func (s *Store) temporary() (map[rules.Variant]map[string]int, error) {
 // ownTables are the tables with nothing in them but what is the administrator's.
 // A chain that holds rules of another program keeps the policy which that program
 // gives it, so it is left out here.
-func ownTables(s *rules.Ruleset, except map[string]int) (tables []rules.Table, kept int, left map[string]int) {
+func ownTables(s *rules.Ruleset, owners rules.Owners, except map[string]int) (tables []rules.Table, kept int, left map[string]int) {
 	left = map[string]int{}
 	seen := map[string]int{}
 	for _, t := range s.Tables {
@@ -312,7 +374,7 @@ func ownTables(s *rules.Ruleset, except map[string]int) (tables []rules.Table, k
 			mine := rules.Chain{Name: c.Name, Policy: c.Policy}
 			shared := false
 			for _, r := range c.Rules {
-				if by := rules.OwnerOf(r); by != "" {
+				if by := owners.Of(t.Name, r); by != "" {
 					left[by]++
 					shared = true
 					continue
@@ -325,8 +387,8 @@ func ownTables(s *rules.Ruleset, except map[string]int) (tables []rules.Table, k
 				mine.Rules = append(mine.Rules, r)
 			}
 			switch {
-			case c.Name == rules.DockerUser && len(mine.Rules) > 0:
-				// Made before Docker starts, it is taken as it is.
+			case (c.Name == rules.DockerUser || rules.UserChain(c.Name)) && len(mine.Rules) > 0:
+				// Made before Docker starts, Docker's is taken as it is; ufw's is there before.
 			case owner != "":
 				continue
 			}
@@ -344,14 +406,6 @@ func ownTables(s *rules.Ruleset, except map[string]int) (tables []rules.Table, k
 		}
 	}
 	return tables, kept, left
-}
-
-// savedText is what iptables-restore --noflush reads.
-func savedText(tables []rules.Table) []byte {
-	var b bytes.Buffer
-	b.WriteString("# Saved by nattui: the administrator's own rules. Rules of Docker, Kubernetes and\n# other programs are not here; they add their own.\n")
-	_ = rules.Save(&b, tables) // a buffer takes everything
-	return b.Bytes()
 }
 
 // setNotes warn of what a rule needs at boot apart from itself.
@@ -377,7 +431,7 @@ func managerNotes(managers []string, where keeper) []string {
 		case "firewalld":
 			notes = append(notes, "firewalld owns the firewall of this host and restores its own rules; add permanent rules there (firewall-cmd --permanent)")
 		case "ufw":
-			notes = append(notes, "ufw owns table filter of this host and restores its own rules; add permanent rules in /etc/ufw/before.rules")
+			notes = append(notes, "ufw owns table filter of this host and restores its own rules; add permanent rules there (ufw route allow)")
 		case "docker", "podman", "kubernetes", "calico", "cilium", "flannel", "libvirt", "tailscale", "lxd", "incus", "fail2ban":
 			notes = append(notes, m+" adds its own rules when it starts; they are not saved")
 		case "nftables-service":

@@ -120,7 +120,6 @@ func (b *booting) clear() {
 	for _, chain := range []string{"INPUT", "FORWARD", "OUTPUT"} {
 		b.iptables("-P", chain, "ACCEPT")
 	}
-	_ = os.Remove("/run/nattui.restored")
 }
 
 func (b *booting) save(managers ...string) (commit.Entry, commit.Saving) {
@@ -130,6 +129,15 @@ func (b *booting) save(managers ...string) (commit.Entry, commit.Saving) {
 		b.Fatal(err)
 	}
 	return e, saving
+}
+
+// restore does what the unit does at boot.
+func (b *booting) restore() {
+	b.Helper()
+	o := commit.SaveOptions{Standby: b.at.Backend}
+	if _, err := b.c.Restore(context.Background(), o, []rules.Variant{b.at}); err != nil {
+		b.Fatal(err)
+	}
 }
 
 // TestOwnUnit keeps the rules on a host where nothing else does, starts the host
@@ -153,12 +161,7 @@ func TestOwnUnit(t *testing.T) {
 		if drift, err := b.c.Drift(b.options()); err != nil || !drift.None() || drift.Nothing {
 			b.Errorf("drift right after saving: %+v, %v", drift, err)
 		}
-		restore := func() {
-			script := strings.ReplaceAll(b.file("/etc/nattui/restore"), "/etc/nattui", filepath.Join(b.root, "/etc/nattui"))
-			if out, err := exec.Command("/bin/sh", "-c", script).CombinedOutput(); err != nil {
-				b.Fatalf("%v: %s", err, out)
-			}
-		}
+		restore := b.restore
 		b.clear()
 		restore()
 		if got, want := lines(b.state()), lines(own); !slices.Equal(got, want) {
@@ -202,12 +205,7 @@ func TestDockerUserRulesAreKept(t *testing.T) {
 				b.Errorf("of Docker's own, this is kept: %s", line)
 			}
 		}
-		restore := func() {
-			script := strings.ReplaceAll(b.file("/etc/nattui/restore"), "/etc/nattui", filepath.Join(b.root, "/etc/nattui"))
-			if out, err := exec.Command("/bin/sh", "-c", script).CombinedOutput(); err != nil {
-				b.Fatalf("%v: %s", err, out)
-			}
-		}
+		restore := b.restore
 		b.clear()
 		restore()
 		// As Docker starts: the chain is made unless it is there, ended by RETURN

@@ -1,0 +1,209 @@
+package commit
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"nattui/rules"
+)
+
+// Restored is what Restore has done.
+type Restored struct {
+	// Made are the changes, as they were made.
+	Made []rules.Change
+	// Present counts the saved rules that were there.
+	Present int
+	// Notes are what could not be restored, and why.
+	Notes []string
+}
+
+// Restore adds what is saved for reboot and is not there, each rule exactly once, where it stood among the rules of other
+// programs. What is there stays as it is. Changes that were interrupted, by the reboot for one, are settled first.
+// variants are those to look at. The error is that of the variants that could not be restored; the others are.
+func (c *Committer) Restore(ctx context.Context, o SaveOptions, variants []rules.Variant) (Restored, error) {
+	if same, known := likeInit("net"); known && !same {
+		return Restored{}, errOtherNetwork
+	}
+	where, err := findKeeper(c.root, o.Managers)
+	if err != nil {
+		return Restored{}, err
+	}
+	l, err := c.store.acquire(ctx)
+	if err != nil {
+		return Restored{}, err
+	}
+	defer l.release()
+	if _, err := c.open(ctx, l); err != nil {
+		// Rules that are missing lock out more than a change that cannot be settled.
+		c.log.say(err.Error())
+	}
+	var out Restored
+	var all error
+	for _, variant := range variants {
+		if path, ok := where.path(variant, o.Standby); ok {
+			all = errors.Join(all, c.restoreAt(ctx, l, variant, path, &out))
+		}
+	}
+	return out, all
+}
+
+// restoreAt restores one variant from its file.
+func (c *Committer) restoreAt(ctx context.Context, l *lock, variant rules.Variant, path string, out *Restored) error {
+	text, err := os.ReadFile(filepath.Join("/", c.root, path))
+	if missing(err) {
+		return nil
+	}
+	var saved []rules.Table
+	if err == nil {
+		saved, err = rules.Read(bytes.NewReader(text))
+	}
+	if err != nil {
+		return fmt.Errorf("understand %s: %w", path, err)
+	}
+	r := restoration{variant: variant, at: readAnchors(text)}
+	var made []rules.Change
+	l.inherited(func() {
+		made, err = c.kernel.Tables.Follow(ctx, variant, func(now *rules.Ruleset) ([]rules.Change, error) {
+			r.begin(now)
+			for _, t := range saved {
+				r.table(t)
+			}
+			return r.changes, nil
+		})
+	})
+	out.Made, out.Present, out.Notes = append(out.Made, made...), out.Present+r.present, append(out.Notes, r.notes...)
+	if err != nil {
+		return fmt.Errorf("restore the rules of %s: %w", variant, err)
+	}
+	return nil
+}
+
+// restoration works out what of the saved rules of one variant is missing.
+type restoration struct {
+	variant rules.Variant
+	at      anchors
+	now     *rules.Ruleset
+	changes []rules.Change
+	present int
+	notes   []string
+}
+
+func (r *restoration) begin(now *rules.Ruleset) {
+	r.now, r.changes, r.present, r.notes = now, nil, 0, nil
+}
+
+// table adds what is missing in one table: chains first, as rules jump to them.
+func (r *restoration) table(t rules.Table) {
+	if why, foreign := r.now.Foreign[t.Name]; foreign {
+		r.notes = append(r.notes, fmt.Sprintf("table %s of %s is left alone: %s", t.Name, r.variant, why))
+		return
+	}
+	change := rules.Change{Family: r.variant.Family, Backend: r.variant.Backend, Table: t.Name}
+	for _, c := range t.Chains {
+		_, there := r.now.Chain(t.Name, c.Name)
+		if !there && !rules.IsBuiltIn(t.Name, c.Name) && !rules.UserChain(c.Name) {
+			change.Op, change.Chain = rules.NewChain, c.Name
+			r.changes = append(r.changes, change)
+		}
+	}
+	for _, c := range t.Chains {
+		now := rules.Chain{Name: c.Name, Policy: "ACCEPT"}
+		found, there := r.now.Chain(t.Name, c.Name)
+		if !there && rules.UserChain(c.Name) && len(c.Rules) > 0 {
+			r.notes = append(r.notes, fmt.Sprintf("%s of %s not restored: there is no such chain now", rules.Plural(len(c.Rules), "rule"), c.Name))
+			continue
+		}
+		if there {
+			now = *found
+		}
+		r.chain(change, now, c.Rules)
+		if c.Policy == "DROP" && now.Policy == "ACCEPT" {
+			change.Op, change.Chain, change.Policy, change.OldPolicy = rules.SetPolicy, c.Name, "DROP", "ACCEPT"
+			r.changes = append(r.changes, change)
+		}
+	}
+}
+
+// chain adds the missing rules of one chain. A saved rule that is there keeps its place; one that is not goes behind
+// the saved rule before it that belongs to the same place, else before the rule of another program that it stood before,
+// else behind the last saved rule before it, else before the next one, else to the end.
+func (r *restoration) chain(change rules.Change, now rules.Chain, saved []rules.Rule) {
+	places := standing(now.Rules, saved)
+	type insertion struct {
+		at   int
+		rule rules.Rule
+	}
+	var missing []insertion
+	behind, group := -1, "" // the place of the last saved rule, and its anchor
+	for i, rule := range saved {
+		anchor := r.at[change.Table+" "+rule.String()]
+		if places[i] >= 0 {
+			r.present++
+			behind, group = places[i]+1, anchor
+			continue
+		}
+		before := slices.IndexFunc(now.Rules, func(x rules.Rule) bool { return x.String() == anchor })
+		next := slices.IndexFunc(places[i:], func(p int) bool { return p >= 0 })
+		at := len(now.Rules)
+		switch {
+		case behind >= 0 && group == anchor:
+			at = behind
+		case anchor != "" && before >= 0:
+			at = max(before, behind)
+		case anchor == "" && r.anchored(change.Table, saved):
+		case behind >= 0:
+			at = behind
+		case next >= 0:
+			at = places[i+next]
+		}
+		behind, group = at, anchor
+		missing = append(missing, insertion{at, rule})
+	}
+	slices.SortStableFunc(missing, func(a, b insertion) int { return a.at - b.at })
+	for n, m := range missing {
+		change.Op, change.Chain, change.At, change.Rule = rules.Insert, now.Name, m.at+n+1, m.rule
+		r.changes = append(r.changes, change)
+	}
+}
+
+// anchored reports that some of the rules stood before one of another program, so that those that did not stood behind.
+func (r *restoration) anchored(table string, saved []rules.Rule) bool {
+	return slices.ContainsFunc(saved, func(rule rules.Rule) bool { return r.at[table+" "+rule.String()] != "" })
+}
+
+// standing finds each saved rule in a chain, each rule of the chain for one of them only; -1 is not there. They are
+// looked for in the order in which they were saved, so that a missing one goes where it belongs.
+func standing(now, saved []rules.Rule) []int {
+	byLine := map[string][]int{}
+	for i, r := range now {
+		byLine[r.String()] = append(byLine[r.String()], i)
+	}
+	places := make([]int, len(saved))
+	for i, r := range saved {
+		places[i] = -1
+		if at := byLine[r.String()]; len(at) > 0 {
+			places[i], byLine[r.String()] = at[0], at[1:]
+		}
+	}
+	return places
+}
+
+// Sentence says what was restored.
+func (r Restored) Sentence() string {
+	added := 0
+	for _, c := range r.Made {
+		if c.Op == rules.Insert {
+			added++
+		}
+	}
+	if added == 0 {
+		return fmt.Sprintf("nothing to restore: %s saved, all there", rules.Plural(r.Present, "rule"))
+	}
+	return strings.TrimSpace(fmt.Sprintf("restored %s; %d were there", rules.Plural(added, "rule"), r.Present))
+}
