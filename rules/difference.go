@@ -235,7 +235,7 @@ func (p Plan) Diff(sets map[Variant]*Ruleset) ([]DiffLine, error) {
 			lines = append(append(lines, DiffLine{Sign: '@', Text: title}), of...)
 		}
 	}
-	return append(lines, p.settingsDiff()...), nil
+	return append(append(lines, p.ordersDiff()...), p.settingsDiff()...), nil
 }
 
 func chainDiff(before, after *Ruleset, table, name string) []DiffLine {
@@ -279,6 +279,21 @@ func chainDiff(before, after *Ruleset, table, name string) []DiffLine {
 
 // lineIn is a rule's line beneath the name of its chain.
 func lineIn(r *Rule, chain string) string { return strings.TrimPrefix(r.String(), "-A "+chain+" ") }
+
+// ordersDiff are the lines about what other programs are told.
+func (p Plan) ordersDiff() []DiffLine {
+	var lines []DiffLine
+	for _, o := range p.Orders() {
+		if o.Idle {
+			continue
+		}
+		if head := (DiffLine{Sign: '@', Text: o.By}); !slices.Contains(lines, head) {
+			lines = append(lines, head)
+		}
+		lines = append(lines, DiffLine{Sign: map[bool]byte{false: '+', true: '-'}[o.Gone], Text: ShellLine(o.Command())})
+	}
+	return lines
+}
 
 // settingsDiff are the lines about settings.
 func (p Plan) settingsDiff() []DiffLine {

@@ -13,11 +13,12 @@ type Plan struct {
 	Steps []Step
 }
 
-// Step is one step of a plan: exactly one of Change, Sysctl and Forget is set.
+// Step is one step of a plan: exactly one of Change, Order, Sysctl and Forget is set.
 type Step struct {
 	Change *Change `json:",omitempty"`
 	Sysctl *Sysctl `json:",omitempty"`
 	Forget *Forget `json:",omitempty"`
+	Order  *Order  `json:",omitempty"`
 	// Why explains the step to somebody who meets it for the first time.
 	Why string `json:",omitempty"`
 }
@@ -76,6 +77,9 @@ func (p Plan) Inverse() Plan {
 		case s.Sysctl != nil:
 			w := s.Sysctl.Inverse()
 			inv.Steps = append(inv.Steps, Step{Sysctl: &w})
+		case s.Order != nil && !s.Order.Idle:
+			o := s.Order.Inverse()
+			inv.Steps = append(inv.Steps, Step{Order: &o})
 		}
 	}
 	return inv
@@ -182,6 +186,8 @@ func (s Step) Commands() [][]string {
 		return s.Sysctl.commands()
 	case s.Forget != nil:
 		return [][]string{s.Forget.command()}
+	case s.Order != nil:
+		return [][]string{s.Order.Command()}
 	}
 	return nil
 }
@@ -193,6 +199,8 @@ func (s Step) Sentence() string {
 		return s.Change.Sentence()
 	case s.Sysctl != nil:
 		return s.Sysctl.sentence()
+	case s.Order != nil:
+		return s.Order.Sentence()
 	case s.Forget != nil:
 		return "Forget the connection " + s.Forget.Src.String() + " to " + s.Forget.Dst.String() + ", so that today's rules decide about its next packet."
 	}

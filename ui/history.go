@@ -168,7 +168,7 @@ func (s *historyScreen) askSave() {
 	switch {
 	case s.drifted && s.drift.None() && s.drift.Unwatched > 0:
 		title = "Restore the saved rules after each reload?"
-		lines = []string{"firewalld or ufw may remove " + rules.Plural(s.drift.Unwatched, "rule") + " of yours when it reloads. The unit nattui-watch.service puts them back."}
+		lines = []string{"firewalld or ufw may remove " + rules.Plural(s.drift.Unwatched, "rule") + " of yours when it reloads. The unit nattui-watch.service restores them."}
 		t.Watch = true
 	case s.drifted && s.drift.None():
 		s.say("the rules are already saved for reboot")

@@ -8,7 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"nattui/model/doctor"
+	"nattui/model/facts"
 	"nattui/rules"
+	"nattui/rules/guide"
 	"nattui/rules/iptables"
 	"nattui/ui/text"
 )
@@ -143,7 +145,11 @@ func (o *addOptions) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := sayDoubts(c, set, rule); err != nil {
+	f, err := sayDoubts(c, set, rule)
+	if err != nil {
+		return err
+	}
+	if err := o.admit(c, host, &f, &plan); err != nil {
 		return err
 	}
 	return o.carryOut(c, host, plan)
@@ -214,13 +220,38 @@ func sayProblem(c *cobra.Command, p rules.Problem) {
 }
 
 // sayDoubts says what on this host speaks against a rule.
-func sayDoubts(c *cobra.Command, set *rules.Ruleset, rule rules.Rule) error {
-	facts, err := readFacts(c.Context())
+func sayDoubts(c *cobra.Command, set *rules.Ruleset, rule rules.Rule) (facts.Facts, error) {
+	f, err := readFacts(c.Context())
+	if err != nil {
+		return f, err
+	}
+	for _, doubt := range doctor.Doubts(&f, set, rule, nil) {
+		say(c.ErrOrStderr(), "warning: "+text.Safe(doubt))
+	}
+	return f, nil
+}
+
+// admit adds to the plan of a DNAT what ufw has to be told to let it pass, and says where firewalld would remove the rule.
+func (o *addOptions) admit(c *cobra.Command, host *iptables.Host, f *facts.Facts, plan *rules.Plan) error {
+	d := &o.draft
+	if d.Kind != rules.DNAT {
+		return nil
+	}
+	if p, ok := f.Present("firewalld"); ok && p.Running {
+		say(c.ErrOrStderr(), "firewalld removes this rule when it reloads; to have firewalld itself forward, now and at boot:  nattui guide publish")
+	}
+	if _, ok := f.Present("ufw"); !ok {
+		return nil
+	}
+	sets, err := host.ReadAll(c.Context())
 	if err != nil {
 		return err
 	}
-	for _, doubt := range doctor.Doubts(&facts, set, rule, nil) {
-		say(c.ErrOrStderr(), "warning: "+text.Safe(doubt))
+	change := plan.Changes()[0]
+	h := f.GuideHost(sets, change.Backend, nil)
+	for _, step := range guide.Admit(h, guide.Publish{Protocol: d.Protocol, At: d.Dest, Port: d.Ports, To: d.To}, change.Rule) {
+		say(c.ErrOrStderr(), text.Safe(step.Why))
+		plan.Steps = append(plan.Steps, step)
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 	"nattui/model/host"
 	"nattui/rules"
 	"nattui/rules/commit"
+	"nattui/rules/frontend"
 	"nattui/rules/iptables"
 	"nattui/ui/text"
 )
@@ -31,7 +32,7 @@ func openCommitter(tables *iptables.Host, flows *conntrack.Table) (*commit.Commi
 	if err != nil {
 		return nil, err
 	}
-	kernel := commit.Kernel{Tables: tables, Settings: kernelSettings{}, Flows: forgetting{flows}}
+	kernel := commit.Kernel{Tables: tables, Settings: kernelSettings{}, Flows: forgetting{flows}, FrontEnds: frontend.Programs{}}
 	return commit.New(store, kernel, commit.Setup{Root: filesRoot()}), nil
 }
 

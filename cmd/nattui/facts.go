@@ -8,6 +8,7 @@ import (
 	"nattui/model/facts"
 	"nattui/model/host"
 	"nattui/rules"
+	"nattui/rules/frontend"
 	"nattui/rules/iptables"
 	"nattui/ui"
 )
@@ -34,10 +35,38 @@ func readFacts(ctx context.Context) (facts.Facts, error) {
 	if err != nil {
 		return f, err
 	}
+	f.ForwardsAtBoot = forwardsAtBoot()
+	f.Zones = zonesOf(ctx, &f)
 	if f.Natives, err = iptables.Natives(ctx); err == nil {
 		f.NativeFilters, err = iptables.NativeFilterTables(ctx)
 	}
 	return f, err
+}
+
+// forwardsAtBoot tells, by family, whether a file switches forwarding on at boot.
+func forwardsAtBoot() map[rules.Family]bool {
+	set := bootSettings()
+	on := func(name string) bool { s, ok := set[name]; return ok && s.Value != "0" }
+	return map[rules.Family]bool{rules.IPv4: on("net.ipv4.ip_forward"), rules.IPv6: on("net.ipv6.conf.all.forwarding")}
+}
+
+// zonesTime is how long firewalld may take to tell its zones: while it starts it answers nobody.
+const zonesTime = 300 * time.Millisecond
+
+// zonesOf are firewalld's zones by interface; nil where firewalld does not run.
+func zonesOf(ctx context.Context, f *facts.Facts) map[string]string {
+	if p, ok := f.Present("firewalld"); !ok || !p.Running {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, zonesTime)
+	defer cancel()
+	zones := map[string]string{}
+	for _, l := range f.Links {
+		if zone := frontend.ZoneOf(ctx, l.Name); zone != "" {
+			zones[l.Name] = zone
+		}
+	}
+	return zones
 }
 
 // watchNatives asks for the facts again when nft tables that translate come or go.

@@ -55,6 +55,17 @@ func (b *Blast) OwnSentence() string {
 	return fmt.Sprintf("Your SSH connection from %v is certainly not affected, nor would a new one be; looked at: %s.", b.Session.Client.Addr(), looked)
 }
 
+// diverted finds a way in whose port the program that owns the firewall is told to forward.
+func (b *Blast) diverted(plan rules.Plan) {
+	for _, o := range plan.Orders() {
+		for _, w := range b.Ways {
+			if !b.Own && !o.Idle && o.Diverts != (rules.Ports{}) && o.Diverts.Contains(w.Server.Port()) {
+				b.Own, b.Affected, b.OwnWhy = true, w, fmt.Sprintf("%s forwards port %d", o.By, w.Server.Port())
+			}
+		}
+	}
+}
+
 // FlowsSentence says how many live flows would be translated differently, and of how
 // many that is; "" where no flows were looked at.
 func (b *Blast) FlowsSentence() string {
@@ -91,6 +102,7 @@ func BlastOf(f *facts.Facts, before, after map[rules.Variant]*rules.Ruleset, pla
 	b.Ways, b.NotLooked = waysOf(f, flows), f.WaysUnknown
 	old, fresh := evaluatorOf(f, before), evaluatorOf(f, after)
 	b.cutOff(f, old, fresh, plan)
+	b.diverted(plan)
 	if !b.Own && len(b.NotLooked) > 0 && len(plan.Steps) > 0 {
 		b.Own, b.OwnWhy = true, "it is not known who is connected ("+strings.Join(b.NotLooked, ", ")+" cannot be read here)"
 	}

@@ -47,6 +47,10 @@ type Facts struct {
 	Natives []rules.NativeTable `json:",omitempty"`
 	// NativeFilters are nft tables that may drop packets beside those of iptables.
 	NativeFilters []rules.NativeTable `json:",omitempty"`
+	// ForwardsAtBoot tells, by family, whether a file switches forwarding on at boot; nil: not known.
+	ForwardsAtBoot map[rules.Family]bool `json:"-"`
+	// Zones are firewalld's zones by interface; nil where firewalld does not run.
+	Zones map[string]string `json:",omitempty"`
 	// Gaps say what could not be read, and why.
 	Gaps []string
 

@@ -26,6 +26,12 @@ func (f *Facts) GuideHost(sets map[rules.Variant]*rules.Ruleset, backend rules.B
 			return l.Process, ok
 		},
 	}
+	if f.ForwardsAtBoot != nil {
+		h.Lasting = func(family rules.Family) bool { return f.ForwardsAtBoot[family] }
+	}
+	if f.Zones != nil {
+		h.Zone = func(link string) string { return f.Zones[link] }
+	}
 	for _, l := range f.Links {
 		h.Links = append(h.Links, guide.Link{Name: l.Name, Kind: l.Kind, MTU: l.MTU, Up: l.Up})
 	}

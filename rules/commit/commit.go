@@ -11,45 +11,6 @@ import (
 	"nattui/rules"
 )
 
-// Tables changes the rules.
-type Tables interface {
-	// Read takes a snapshot of one variant.
-	Read(ctx context.Context, variant rules.Variant) (*rules.Ruleset, error)
-	// Apply makes the changes, all or none, and returns them as they were made. A
-	// *rules.Conflict says that the tables are not as expected. Changes returned
-	// together with an error were made, and are not what was intended.
-	Apply(ctx context.Context, changes []rules.Change) ([]rules.Change, error)
-	// Follow is Apply for changes of one variant that are worked out from the tables
-	// as they are, and again when they change in the meantime.
-	Follow(ctx context.Context, variant rules.Variant, plan func(now *rules.Ruleset) ([]rules.Change, error)) ([]rules.Change, error)
-	// Handles returns the snapshot with the handles of a chain's rules and the
-	// incarnation of its table, with no chain only the latter; as it is where they
-	// are not known.
-	Handles(ctx context.Context, s *rules.Ruleset, table, chain string) *rules.Ruleset
-}
-
-// Settings changes the kernel's settings.
-type Settings interface {
-	// Sysctl reads one; names are written as in rules.Sysctl.
-	Sysctl(name string) (string, error)
-	// WriteSysctl sets one and returns what it was.
-	WriteSysctl(name, value string) (old string, err error)
-}
-
-// Flows changes what connection tracking knows.
-type Flows interface {
-	// Forget drops a flow; one that is gone already counts as done.
-	Forget(ctx context.Context, f rules.Forget) error
-}
-
-// Kernel is what changes are made to. Flows may be nil where there is no
-// connection tracking.
-type Kernel struct {
-	Tables   Tables
-	Settings Settings
-	Flows    Flows
-}
-
 // Committer runs plans on this host. It may be used by several goroutines and,
 // over the same state directory, by several processes.
 type Committer struct {
@@ -266,6 +227,13 @@ func (c *Committer) draw(ctx context.Context, wanted source) (drawing, error) {
 		return d, err
 	}
 	for i, s := range d.plan.Steps {
+		if s.Order != nil {
+			o, err := c.checkOrder(ctx, *s.Order)
+			if err != nil {
+				return d, err
+			}
+			d.plan.Steps[i].Order = &o
+		}
 		if s.Sysctl == nil {
 			continue
 		}
@@ -305,7 +273,7 @@ func (c *Committer) read(ctx context.Context, plan rules.Plan) (sets, error) {
 	return all, nil
 }
 
-// make changes the kernel: rules, then settings, then flows.
+// make changes the kernel: rules, then what others are told and settings, then flows.
 func (c *Committer) make(ctx context.Context, e *Entry, d drawing, wanted source) error {
 	if len(d.asked) > 0 {
 		c.step("tables")
@@ -324,6 +292,10 @@ func (c *Committer) make(ctx context.Context, e *Entry, d drawing, wanted source
 	}
 	for _, s := range e.Plan.Steps {
 		switch {
+		case s.Order != nil:
+			if err := c.giveOrder(ctx, *s.Order); err != nil {
+				return err
+			}
 		case s.Sysctl != nil:
 			c.step("setting")
 			if _, err := c.kernel.Settings.WriteSysctl(s.Sysctl.Name, s.Sysctl.Value); err != nil {

@@ -194,7 +194,7 @@ const (
 
 func watchText(program string) string {
 	return `[Unit]
-Description=Puts the rules that nattui saved back when firewalld or ufw reloads
+Description=Restores the rules that nattui saved when firewalld or ufw reloads
 Documentation=man:nattui(1)
 After=nattui.service firewalld.service ufw.service
 StartLimitIntervalSec=0
@@ -237,7 +237,7 @@ func (c *Committer) addWatch(s *Saving, o SaveOptions, where keeper) error {
 			File{Path: WatchUnit, Old: []byte(c.hostFile(WatchUnit)), Existed: true, Mode: 0o644, Remove: true},
 			File{Path: watchLink, Old: []byte(WatchUnit), Existed: true, Link: true, Remove: true})
 	case s.Flushed > 0 && systemd:
-		s.Notes = append(s.Notes, fmt.Sprintf("firewalld or ufw may remove %s of these when it reloads: nattui save --watch installs a unit that puts them back", rules.Plural(s.Flushed, "rule")))
+		s.Notes = append(s.Notes, fmt.Sprintf("firewalld or ufw may remove %s of these when it reloads: nattui save --watch installs a unit that restores them", rules.Plural(s.Flushed, "rule")))
 	case s.Flushed > 0:
 		s.Notes = append(s.Notes, fmt.Sprintf("firewalld or ufw may remove %s of these when it reloads: run nattui restore then", rules.Plural(s.Flushed, "rule")))
 	}

@@ -134,6 +134,7 @@ func (c *Committer) revert(ctx context.Context, l *lock, e *Entry) (notes []stri
 	l.inherited(func() {
 		notes, err = c.revertRules(ctx, e)
 		if err == nil {
+			notes = append(notes, c.revertOrders(ctx, e)...)
 			notes = append(notes, c.revertSettings(e)...)
 			err = putBack(c.root, e.Files)
 		}

@@ -55,7 +55,7 @@ func (c *Committer) RollbackPlan(ctx context.Context, id string) (Entry, rules.P
 		plan.Steps = append(plan.Steps, rules.StepOf(b))
 	}
 	for _, s := range e.Plan.Inverse().Steps {
-		if s.Sysctl != nil && !sameValue(s.Sysctl.Value, s.Sysctl.Old) {
+		if s.Order != nil || s.Sysctl != nil && !sameValue(s.Sysctl.Value, s.Sysctl.Old) {
 			plan.Steps = append(plan.Steps, s)
 		}
 	}
@@ -163,6 +163,9 @@ func (c *Committer) undoPlan(ctx context.Context, e *Entry, now sets) (rules.Pla
 			return plan, err
 		}
 		plan.Steps = append(plan.Steps, rules.Step{Sysctl: &w})
+	}
+	if err := c.undoOrders(ctx, e, &plan); err != nil {
+		return plan, err
 	}
 	now = c.told(ctx, e.Plan, now)
 	back, notes := wayBack(e.Plan, e.marks, now)

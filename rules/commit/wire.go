@@ -80,7 +80,7 @@ type record struct {
 
 // step is a rules.Step with stable names.
 type step struct {
-	Op        string `json:"op"` // a rules.Op, "sysctl" or "forget"
+	Op        string `json:"op"` // a rules.Op, "sysctl", "order" or "forget"
 	Why       text   `json:"why,omitempty"`
 	Family    string `json:"family,omitempty"`
 	Backend   string `json:"backend,omitempty"`
@@ -97,6 +97,7 @@ type step struct {
 
 	Sysctl *rules.Sysctl `json:"sysctl,omitempty"`
 	Forget *rules.Forget `json:"forget,omitempty"`
+	Order  *rules.Order  `json:"order,omitempty"`
 }
 
 func ruleText(r rules.Rule) text {
@@ -123,6 +124,8 @@ func stepOf(s rules.Step) step {
 		return step{Op: "sysctl", Why: text(s.Why), Sysctl: s.Sysctl}
 	case s.Forget != nil:
 		return step{Op: "forget", Why: text(s.Why), Forget: s.Forget}
+	case s.Order != nil:
+		return step{Op: "order", Why: text(s.Why), Order: s.Order}
 	case s.Change == nil:
 		return step{Op: "nothing", Why: text(s.Why)}
 	}
@@ -135,8 +138,8 @@ func stepOf(s rules.Step) step {
 }
 
 func (w step) step() (rules.Step, error) {
-	out := rules.Step{Why: string(w.Why), Sysctl: w.Sysctl, Forget: w.Forget}
-	if w.Op == "sysctl" || w.Op == "forget" || w.Op == "nothing" {
+	out := rules.Step{Why: string(w.Why), Sysctl: w.Sysctl, Forget: w.Forget, Order: w.Order}
+	if w.Op == "sysctl" || w.Op == "order" || w.Op == "forget" || w.Op == "nothing" {
 		return out, nil
 	}
 	c := rules.Change{

@@ -28,6 +28,10 @@ type Host struct {
 	Uplinks [2]Uplink
 	// Forwards tells whether packets of a family are forwarded; nil: not known.
 	Forwards func(rules.Family) (on, known bool)
+	// Lasting tells whether forwarding of a family is also set at boot; nil: not known.
+	Lasting func(rules.Family) bool
+	// Zone names firewalld's zone of an interface; nil where firewalld does not run.
+	Zone func(link string) string
 	// Listens tells which program takes what comes to an address of this host;
 	// nil: not known.
 	Listens func(protocol rules.Protocol, to netip.AddrPort) (program string, ok bool)
@@ -241,13 +245,15 @@ func (b *builder) forwarding(out string) {
 		return
 	}
 	on, known := b.Forwards(b.family)
+	name := map[rules.Family]string{rules.IPv4: "net.ipv4.ip_forward", rules.IPv6: "net.ipv6.conf.all.forwarding"}[b.family]
 	if on && known {
+		if b.Lasting != nil && !b.Lasting(b.family) {
+			b.plan.Steps = append(b.plan.Steps, rules.Step{Sysctl: &rules.Sysctl{Name: name, Value: "1", Old: "1", Boot: true}, Why: "Packets are forwarded now, and no file has that set at boot."})
+		}
 		return
 	}
-	name := "net.ipv4.ip_forward"
 	why := "Linux does not forward packets by default: without this nothing passes from one interface to another. It is also set at boot."
 	if b.family == rules.IPv6 {
-		name = "net.ipv6.conf.all.forwarding"
 		if up := b.Uplinks[rules.IPv6]; up.Link != "" && up.Dynamic {
 			b.plan.Steps = append(b.plan.Steps, rules.Step{
 				Sysctl: &rules.Sysctl{Name: "net.ipv6.conf." + strings.ReplaceAll(up.Link, ".", "/") + ".accept_ra", Value: "2", Boot: true},

@@ -276,13 +276,20 @@ func (b *builder) publish(s service, proto string) {
 	case s.Inside:
 		r = rule("-A PREROUTING %s %s -j DNAT --to-destination %s", asked, match, to)
 	}
-	if !b.taken(first, s) {
+	zone := b.zone(s.out)
+	switch taken := b.taken(first, s); {
+	case taken:
+	case zone != "":
+		b.publishByFirewalld(s, proto, zone)
+	default:
 		b.translate(r, b.exception(first, r), fmt.Sprintf("Packets for port %s of %s go to %s instead. This happens before routing, so that they are routed to the server.", portText(s.ports), s.at, to))
 	}
 	if b.failed() {
 		return
 	}
-	b.passService(s, proto, first, toPorts)
+	if zone == "" {
+		b.passService(s, proto, first, toPorts)
+	}
 	b.wayBack(s, proto, toPorts)
 	if s.ThisHost {
 		own := asked
@@ -374,11 +381,17 @@ func (b *builder) exception(first evaluate.Packet, last rules.Rule) int {
 // passService lets the translated packet and its answers through FORWARD.
 func (b *builder) passService(s service, proto string, first evaluate.Packet, toPorts string) {
 	accept := rule("-A FORWARD -d %s -p %s -m %s --dport %s -j ACCEPT", full(s.server), proto, proto, toPorts)
-	b.pass(passage{first, accept, fmt.Sprintf("The firewall blocks forwarded packets. It sees the packet after translation, so this rule allows the server's address and port, %s.", withPort(s.server, portText(s.toPorts)))})
+	in := passage{first, accept, fmt.Sprintf("The firewall blocks forwarded packets. It sees the packet after translation, so this rule allows the server's address and port, %s.", withPort(s.server, portText(s.toPorts)))}
+	if !b.passByUfw(in, s, proto, toPorts) {
+		b.pass(in)
+	}
 	if s.Inside && s.net.IsValid() {
 		from := first
 		from.In, from.Src = s.link, b.otherHost(s)
-		b.pass(passage{from, accept, "The firewall also blocks what comes from inside and goes back inside."})
+		again := passage{from, accept, "The firewall also blocks what comes from inside and goes back inside."}
+		if !b.passByUfw(again, s, proto, toPorts) {
+			b.pass(again)
+		}
 	}
 	back := evaluate.Packet{
 		Protocol: first.Protocol, Src: s.server, Dst: world(b.family), SrcPort: s.toPorts.Lo, DstPort: 40000, In: s.link, Out: s.out, State: evaluate.StateEstablished,
