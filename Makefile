@@ -11,6 +11,9 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export CGO_ENABLED := 0
 export LC_ALL := C
 
+# Most tests wait for kernels and programs rather than compute: more packages than cores at a time.
+PACKAGES := $(shell echo $$((2 * $$(nproc))))
+
 BUILD := $(GO) build -trimpath -ldflags='-s -w'
 # Every machine that nattui is built for, and those besides this one that a run of the tests looks at: one of
 # 32 bits and one that is big-endian.
@@ -30,7 +33,7 @@ run: build
 
 test: deps race bigendian
 	@$(MAKE) --no-print-directory check VETTED="$(OTHERS)"
-	$(GO) test -timeout 10m ./...
+	$(GO) test -p $(PACKAGES) -timeout 15m ./...
 
 # Type-checks and vets the project for every machine, VETTED says for which else than this one.
 VETTED ?= $(ARCHS)
@@ -45,7 +48,7 @@ check:
 race: deps
 	@if command -v gcc >/dev/null; then \
 		echo "go test -race -short ./..."; \
-		CGO_ENABLED=1 $(GO) test -race -short -timeout 15m ./...; \
+		CGO_ENABLED=1 $(GO) test -p $(PACKAGES) -race -short -timeout 15m ./...; \
 	else echo "no C compiler: the race detector is left out"; fi
 
 # The values and the decoders of what the kernel says on a big-endian machine, where there is an
@@ -53,7 +56,7 @@ race: deps
 bigendian:
 	@qemu=$$(command -v qemu-s390x-static || command -v qemu-s390x); if [ -n "$$qemu" ]; then \
 		echo "go test -short, for s390x"; \
-		GOARCH=s390x $(GO) test -short -timeout 15m -exec "$$qemu" ./rules/... ./model/flow ./model/filter ./model/facts ./model/conntrack ./model/trace ./model/host; \
+		GOARCH=s390x $(GO) test -short -timeout 15m -exec "$$qemu" ./rules ./rules/evaluate ./rules/iptables ./rules/nft ./rules/nftables ./rules/paste ./model/flow ./model/filter ./model/facts ./model/conntrack ./model/trace ./model/host; \
 	else echo "no qemu-s390x: what differs on big-endian machines is left out"; fi
 
 bench: deps
