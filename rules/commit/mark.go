@@ -14,6 +14,11 @@ type mark struct {
 	Like  int  `json:"like,omitempty"`  // rules that could be it, printed otherwise
 	Prev  text `json:"prev,omitempty"`  // the rule before the place; "": the chain's start
 	Next  text `json:"next,omitempty"`  // the rule after it; "": the chain's end
+	// Before and Behind are more of the rules around the place that a rule left, the
+	// nearest first, with Prev and Next: where those two belong to a program that makes
+	// and deletes them again in turn, these tell.
+	Before []linePrint `json:"before,omitempty"`
+	Behind []linePrint `json:"behind,omitempty"`
 	// ToPrev and ToNext are around the new place of a moved rule.
 	ToPrev text `json:"to-prev,omitempty"`
 	ToNext text `json:"to-next,omitempty"`
@@ -74,6 +79,9 @@ func markOf(c rules.Change, before, after *rules.Ruleset) mark {
 		m.Prev, m.Next = lineAt(list, c.At-1), lineAt(list, c.At+1)
 		moved := listOf(after, c)
 		m.ToPrev, m.ToNext = lineAt(moved, c.To-1), lineAt(moved, c.To+1)
+	}
+	if c.Op == rules.Delete || c.Op == rules.Move {
+		m.Before, m.Behind = printsAround(list, c.At)
 	}
 	m.Twin = slices.ContainsFunc(placesOf(list, made), func(p int) bool { return m.between(list, p) })
 	return m
@@ -355,20 +363,22 @@ func (m mark) restoration(c, inv rules.Change, list []rules.Rule) (*rules.Change
 	return &inv, ""
 }
 
-// slot is the place between the rules that were the neighbours, or beside one of
-// them; false where both are gone and the old number is all there is.
-func (m mark) slot(list []rules.Rule, at int) (int, bool) {
+// slot is where the rule belongs that left the place at: behind the rules that stood
+// before it, and before those that stood behind, as far as they are still there; among
+// such places, beside its old neighbours. It is sure where those two have
+// nothing between them now, or all that is left of the others is in its old order.
+func (m mark) slot(list []rules.Rule, at int) (place int, sure bool) {
+	wrong, known := m.disorder(list)
+	least := slices.Min(wrong)
 	var all []int
-	score := func(p int) int { return agrees(lineAt(list, p-1), lineAt(list, p), m.Prev, m.Next) }
 	for p := 1; p <= len(list)+1; p++ {
-		if score(p) > 0 {
+		if wrong[p-1] == least {
 			all = append(all, p)
 		}
 	}
-	if p := best(all, at, score); p > 0 {
-		return p, true
-	}
-	return min(max(at, 1), len(list)+1), false
+	score := func(p int) int { return agrees(lineAt(list, p-1), lineAt(list, p), m.Prev, m.Next) }
+	place = best(all, at, score)
+	return place, score(place) == 2 || least == 0 && (known || score(place) > 0)
 }
 
 func expectation(list []rules.Rule, at int) string {

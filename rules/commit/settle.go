@@ -182,6 +182,9 @@ func (c *Committer) revertAt(ctx context.Context, e *Entry, variant rules.Varian
 		var conflict *rules.Conflict
 		switch {
 		case made != nil || err == nil:
+			if err != nil {
+				notes = append(notes, err.Error()) // it is rolled back, and stands beside its place
+			}
 			return notes, nil
 		case errors.As(err, &conflict):
 			continue
@@ -213,6 +216,7 @@ func partAt(variant rules.Variant, e *Entry) (rules.Plan, []mark) {
 // kernel refuses all together.
 func (c *Committer) revertSingly(ctx context.Context, plan rules.Plan, marks []mark, cause error) ([]string, error) {
 	refused := map[string]error{}
+	var said []string // of what was rolled back
 	done := false
 	for attempt := range revertAttempts * max(1, len(plan.Steps)) {
 		now, err := c.read(ctx, plan)
@@ -220,6 +224,7 @@ func (c *Committer) revertSingly(ctx context.Context, plan rules.Plan, marks []m
 			return nil, err
 		}
 		back, notes := wayBack(plan, marks, c.told(ctx, plan, now))
+		notes = append(notes, said...)
 		next := slices.IndexFunc(back, func(b rules.Change) bool { return refused[firstCommand(b)] == nil })
 		if next < 0 {
 			for _, b := range back {
@@ -235,7 +240,9 @@ func (c *Committer) revertSingly(ctx context.Context, plan rules.Plan, marks []m
 		var conflict *rules.Conflict
 		switch {
 		case made != nil || err == nil:
-			done = true
+			if done = true; err != nil {
+				said = append(said, err.Error())
+			}
 		case !errors.As(err, &conflict):
 			refused[firstCommand(back[next])] = err
 		}

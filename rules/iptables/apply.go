@@ -72,7 +72,7 @@ func (h *Host) Apply(ctx context.Context, changes []rules.Change) ([]rules.Chang
 // by numbers: where another program changes the tables in the same moment, plan is
 // asked again, so that this is no conflict. After a second or so of that it is
 // made beside the other program, and what it put elsewhere than meant among the
-// rules that stayed is moved to its place. Where plan returns no changes, nothing
+// rules that stayed is moved to its place; *Mismatch where it could not be. Where plan returns no changes, nothing
 // is done; its errors are returned as they are, the others are those of Apply.
 func (h *Host) Follow(ctx context.Context, variant rules.Variant, plan func(now *rules.Ruleset) ([]rules.Change, error)) ([]rules.Change, error) {
 	h.writing.Lock()
@@ -298,8 +298,8 @@ func (h *Host) applyVariant(ctx context.Context, variant rules.Variant, propose 
 			gated: n < gatedAttempts || spent < gatedTime, again: n < refusedAttempts || spent < refusedTime,
 		}
 		made, err := a.run(ctx)
-		if e := (*Mismatch)(nil); errors.As(err, &e) && lock == nil {
-			h.straighten(context.WithoutCancel(ctx), p, e.Want, made)
+		if e := (*Mismatch)(nil); errors.As(err, &e) && lock == nil && h.straighten(context.WithoutCancel(ctx), p, e, made) {
+			err = nil
 		}
 		if !errors.Is(err, errMoved) {
 			return made, err
@@ -414,7 +414,7 @@ func reworded(before *rules.Ruleset, made []rules.Change) (*rules.Ruleset, error
 // printedAs finds how iptables prints the rules that the changes made: at the
 // places where the rule wanted is one of them and another line stands. Where
 // somebody else changed the chain as well, that line may be theirs: there it has to
-// be alike, and ours to be missing.
+// be alike, and ours to be missing; see also printedAmong.
 func printedAs(want, got *rules.Ruleset, changes []rules.Change) map[string]rules.Rule {
 	made := map[string]bool{}
 	for _, c := range changes {
@@ -430,6 +430,9 @@ func printedAs(want, got *rules.Ruleset, changes []rules.Change) map[string]rule
 		}
 		for _, c := range t.Chains {
 			other, ok := got.Chain(name, c.Name)
+			if ok && len(other.Rules) != len(c.Rules) {
+				printedAmong(c.Rules, other.Rules, made, printed)
+			}
 			if !ok || len(other.Rules) != len(c.Rules) {
 				continue
 			}
@@ -448,6 +451,33 @@ func printedAs(want, got *rules.Ruleset, changes []rules.Change) map[string]rule
 		}
 	}
 	return printed
+}
+
+// printedAmong finds them in a chain that others have lengthened or shortened: a rule
+// that was made and is not there is the only new line that is alike.
+func printedAmong(want, got []rules.Rule, made map[string]bool, printed map[string]rules.Rule) {
+	meant, there := map[string]bool{}, map[string]bool{}
+	for _, r := range want {
+		meant[r.String()] = true
+	}
+	for _, r := range got {
+		there[r.String()] = true
+	}
+	for _, r := range want {
+		line := r.String()
+		if !made[line] || there[line] {
+			continue
+		}
+		var as []rules.Rule
+		for _, other := range got {
+			if !meant[other.String()] && samePlaces(other, r) {
+				as = append(as, other)
+			}
+		}
+		if len(as) == 1 {
+			printed[line] = as[0]
+		}
+	}
 }
 
 // samePlaces compares where rules match and what they do, but for the options.

@@ -81,6 +81,13 @@ func (c *commits) take(m nftMessage) {
 	}
 }
 
+// follow tells whether the announcements go on where a snapshot of the generation
+// ends, so that nothing happened in between that was not heard. A snapshot taken
+// while the tables never rested is of no generation, 0.
+func (c *commits) follow(generation uint32) bool {
+	return generation != 0 && len(c.seen) > 0 && c.seen[0].generation == generation+1
+}
+
 // around tells who else changed the tables: between the snapshot and the last
 // transaction that is ours, and after that.
 func (c *commits) around(ours func(commit) bool, tables []string) (between []Process, after bool) {

@@ -102,6 +102,8 @@ type Mismatch struct {
 	Want, Got *rules.Ruleset
 	// Others are the processes that changed the tables meanwhile, if known.
 	Others []Process
+	// unseen says that others may have changed them without its being known who.
+	unseen bool
 }
 
 // Error says where the two first differ.
@@ -109,6 +111,8 @@ func (e *Mismatch) Error() string {
 	text := fmt.Sprintf("the change was made, but %s is not as intended: %s", e.Variant, difference(e.Want, e.Got))
 	if len(e.Others) > 0 {
 		text += fmt.Sprintf("; %s changed the tables at the same time", e.Others[0])
+	} else if e.unseen {
+		text += "; other programs changed the tables at the same time"
 	}
 	return text
 }

@@ -270,7 +270,9 @@ func (t *transaction) verify(ctx context.Context) ([]rules.Change, error) {
 	if t.commits != nil {
 		t.commits.catchUp()
 		var after bool
-		if mismatch.Others, after = t.commits.around(t.ours, tables); after && len(mismatch.Others) == 0 && !t.commits.lost {
+		mismatch.Others, after = t.commits.around(t.ours, tables)
+		mismatch.unseen = t.commits.lost || !t.commits.follow(t.before.Generation)
+		if after && len(mismatch.Others) == 0 && !mismatch.unseen {
 			return made, nil // ours was made as intended, and changed by others since
 		}
 	}
