@@ -14,6 +14,7 @@ import (
 	"nattui/model/lab"
 	"nattui/rules"
 	"nattui/rules/commit"
+	"nattui/rules/textfile"
 	"nattui/rules/iptables"
 )
 
@@ -41,7 +42,7 @@ func savedRules() []doctor.SavedRules {
 		for _, files := range savedFiles[family] {
 			one := doctor.SavedRules{Family: family}
 			for _, path := range files {
-				content, err := os.ReadFile(filepath.Join(root, path))
+				content, err := textfile.Read(filepath.Join(root, path))
 				if err != nil {
 					continue
 				}
@@ -105,11 +106,11 @@ func bootSettings() map[string]doctor.BootSetting {
 	slices.Sort(names)
 	settings := map[string]doctor.BootSetting{}
 	for _, name := range names {
-		if content, err := os.ReadFile(filepath.Join(root, byName[name])); err == nil {
+		if content, err := textfile.Read(filepath.Join(root, byName[name])); err == nil {
 			doctor.ParseSysctlFile(string(content), byName[name], settings)
 		}
 	}
-	if content, err := os.ReadFile(filepath.Join(root, "/etc/sysctl.conf")); err == nil {
+	if content, err := textfile.Read(filepath.Join(root, "/etc/sysctl.conf")); err == nil {
 		doctor.ParseSysctlFile(string(content), "/etc/sysctl.conf", settings)
 	}
 	return settings

@@ -19,6 +19,7 @@ import (
 	"nattui/rules"
 	"nattui/rules/iptables"
 	"nattui/rules/paste"
+	"nattui/rules/textfile"
 	"nattui/ui/text"
 )
 
@@ -65,7 +66,7 @@ func (o *importOptions) run(c *cobra.Command, what string) error {
 	if err != nil {
 		return err
 	}
-	pasted, name, err := readPasted(c.InOrStdin(), what)
+	pasted, name, err := readPasted(c.Context(), c.InOrStdin(), what)
 	if err != nil {
 		return err
 	}
@@ -139,7 +140,7 @@ func assignment(name string) string {
 
 // askGaps asks for what the text leaves open.
 func (o *importOptions) askGaps(c *cobra.Command, pasted string, ground paste.Ground, im paste.Import) (paste.Import, error) {
-	in := bufio.NewReader(os.Stdin)
+	in := bufio.NewReader(textfile.Until(c.Context(), os.Stdin))
 	for _, q := range im.Questions {
 		hint := ""
 		if q.Suggestion != "" {
@@ -190,32 +191,24 @@ func parseAnswers(list []string) (map[string]string, error) {
 	return answers, nil
 }
 
-// maxPasted is the most text that is read: far more than any table people write.
-const maxPasted = 64 << 20
-
 // readPasted reads the text to import: from standard input, from a file, or the
-// argument itself.
-func readPasted(in io.Reader, what string) (pasted, name string, err error) {
-	read := func(r io.Reader) (string, error) {
-		b, err := io.ReadAll(io.LimitReader(r, maxPasted+1))
-		if err == nil && len(b) > maxPasted {
-			err = fmt.Errorf("it is longer than %d MiB", maxPasted>>20)
-		}
-		return string(b), err
-	}
+// argument itself. ctx ends the waiting.
+func readPasted(ctx context.Context, in io.Reader, what string) (pasted, name string, err error) {
 	if what == "-" {
-		pasted, err = read(in)
+		text, err := textfile.ReadAll(ctx, in, textfile.Most)
 		if err != nil {
 			err = fmt.Errorf("read standard input: %w", err)
 		}
-		return pasted, "-", err
+		return string(text), "-", err
 	}
-	file, err := os.Open(what)
+	text, err := textfile.ReadUntil(ctx, what, textfile.Most)
 	switch {
 	case err == nil:
-		defer file.Close()
-		pasted, err = read(file)
-		return pasted, what, err
+		return string(text), what, nil
+	case strings.TrimSpace(what) == "":
+		return "", "", usagef("there is nothing to import: the argument is empty; give a file, - for standard input, or a command in quotes")
+	case !errors.As(err, new(*os.PathError)):
+		return "", "", err
 	case strings.ContainsAny(what, " \n"):
 		return what, "", nil
 	case errors.Is(err, os.ErrNotExist):

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,6 +12,7 @@ import (
 	"nattui/model/facts"
 	"nattui/rules"
 	"nattui/rules/iptables"
+	"nattui/rules/textfile"
 )
 
 // recording is a gateway as it was at one moment: enough to evaluate packets on
@@ -79,8 +79,8 @@ func readGateway(ctx context.Context) (map[rules.Variant]*rules.Ruleset, *facts.
 }
 
 // loadGateway reads a recorded gateway. The error says what is missing from it.
-func loadGateway(path string) (map[rules.Variant]*rules.Ruleset, *facts.Facts, error) {
-	data, err := os.ReadFile(path)
+func loadGateway(ctx context.Context, path string) (map[rules.Variant]*rules.Ruleset, *facts.Facts, error) {
+	data, err := textfile.ReadUntil(ctx, path, textfile.Most)
 	if err != nil {
 		return nil, nil, err
 	}

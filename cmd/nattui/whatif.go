@@ -19,6 +19,7 @@ import (
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
+	"nattui/rules/textfile"
 )
 
 type whatifOptions struct {
@@ -62,7 +63,7 @@ func whatif(ctx context.Context, o whatifOptions, args []string) error {
 	var flows evaluate.FlowTable
 	var err error
 	if o.gateway != "" {
-		sets, facts, err = loadGateway(o.gateway)
+		sets, facts, err = loadGateway(ctx, o.gateway)
 	} else {
 		if sets, facts, err = readGateway(ctx); err == nil {
 			flows, err = flowsInUse(ctx)
@@ -87,7 +88,7 @@ func whatif(ctx context.Context, o whatifOptions, args []string) error {
 		}
 		return answer(out, evaluator, p, o)
 	}
-	return answerAll(out, evaluator, os.Stdin, o)
+	return answerAll(out, evaluator, textfile.Until(ctx, os.Stdin), o)
 }
 
 // answerAll answers for every line of the input. An invalid line is

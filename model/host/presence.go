@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"nattui/model/facts"
+	"nattui/rules/textfile"
 )
 
 // traces are how programs that make rules or addresses by themselves are
@@ -74,7 +75,7 @@ const ufwConfiguration = "/etc/ufw/ufw.conf"
 
 // ufwEnabled reads whether ufw sets its rules up at boot; it has no process.
 func ufwEnabled() bool {
-	text, err := os.ReadFile(ufwConfiguration)
+	text, err := textfile.Read(ufwConfiguration)
 	if err != nil {
 		return false
 	}

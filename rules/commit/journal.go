@@ -2,7 +2,9 @@ package commit
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"os"
@@ -11,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nattui/rules/textfile"
 )
 
 const (
@@ -25,6 +29,11 @@ const (
 	// record of a change, so that what becomes of it can be noted too.
 	reserve = 32 << 10
 )
+
+// mostJournal is how long the journal may become, in bytes. It is rotated long before;
+// only a single change of a hundred thousand rules comes near. Nothing is made that it
+// could not hold, and what is longer is not read: it would take all of the memory.
+var mostJournal int64 = 256 << 20
 
 // rotateAt is the size at which the journal is rotated.
 var rotateAt = 4 << 20
@@ -115,11 +124,14 @@ func (s *Store) readLines() (*journal, fileStamp, error) {
 		return nil, fileStamp{}, fmt.Errorf("read the journal: %w", err)
 	}
 	defer file.Close()
-	var all bytes.Buffer
-	if _, err := all.ReadFrom(file); err != nil {
+	all, err := textfile.ReadAll(context.Background(), file, mostJournal)
+	if errors.As(err, new(*textfile.TooLong)) {
+		return nil, fileStamp{}, fmt.Errorf("the journal %s is longer than %d MiB and cannot be one of nattui's; move it away", file.Name(), mostJournal>>20)
+	}
+	if err != nil {
 		return nil, fileStamp{}, fmt.Errorf("read the journal: %w", err)
 	}
-	return parseJournal(all.Bytes()), stampOf(file), nil
+	return parseJournal(all), stampOf(file), nil
 }
 
 func parseJournal(all []byte) *journal {
@@ -195,6 +207,9 @@ func (s *Store) append(r record) error {
 		return fmt.Errorf("open the journal: %w", err)
 	}
 	end := info.Size()
+	if !r.Update && end+2*int64(len(line))+reserve > mostJournal {
+		return fmt.Errorf("the journal %s has no room for a change of that size: it holds %d MiB at most", s.path(journalName), mostJournal>>20)
+	}
 	if tail := make([]byte, 1); end > 0 {
 		if _, err := file.ReadAt(tail, end-1); err == nil && tail[0] != '\n' {
 			line = append([]byte("\n"), line...) // after half a line that could not be set aside

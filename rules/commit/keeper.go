@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"nattui/rules"
+	"nattui/rules/textfile"
 )
 
 // keeper is what restores rules when a host starts.
@@ -93,7 +94,7 @@ func findKeeper(root string, managers []string) (keeper, error) {
 // usual place.
 func (k *keeper) openrcFiles(root string) {
 	for i, service := range []string{"iptables", "ip6tables"} {
-		text, err := os.ReadFile(filepath.Join("/", root, "/etc/conf.d", service))
+		text, err := textfile.Read(filepath.Join("/", root, "/etc/conf.d", service))
 		if err != nil {
 			continue
 		}

@@ -157,6 +157,31 @@ func TestRestoreEndsOddly(t *testing.T) {
 	})
 }
 
+// TestRestoreDiesHalfway has iptables-restore make the first of two tables and die. That
+// is looked up, the table is rolled back and both are said, and nothing is tried again.
+func TestRestoreDiesHalfway(t *testing.T) {
+	everywhere(t, func(g *gateway) {
+		g.seed()
+		old := g.state()
+		runs := filepath.Join(g.TempDir(), "runs")
+		end := g.oddly(odd{script: "echo run >>" + runs + "\nawk '{print} /^COMMIT/ {exit}' | %s \"$@\"\nkill -9 $$"})
+		e, err := g.c.Run(context.Background(), g.order().plan(), commit.Options{})
+		end()
+		g.same("after all", g.state(), old)
+		if err == nil || e.State != commit.Failed || strings.Contains(err.Error(), "nothing was changed") || !strings.Contains(err.Error(), "table nat had been changed by then and was rolled back") {
+			g.Errorf("it is %s, and says: %v", e.State, err)
+		}
+		if e.Result != "" && !strings.Contains(e.Result, "rolled back") {
+			g.Errorf("the journal says: %s", e.Result)
+		}
+		text, err := os.ReadFile(runs)
+		if n := strings.Count(string(text), "run"); err != nil || n != 2 {
+			g.Errorf("it was run %d times, once to make it and once to roll it back are needed (%v)", n, err)
+		}
+		g.nobodyLeft()
+	})
+}
+
 // changed is the state that a plan leads to.
 func (g *gateway) changed(plan rules.Plan, old string) string {
 	g.Helper()

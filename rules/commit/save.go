@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"nattui/rules"
+	"nattui/rules/textfile"
 )
 
 // SaveOptions say what is known of the host, and for whom rules are kept.
@@ -148,7 +149,7 @@ func (s *Saving) add(root, path string, text []byte, mode os.FileMode, link, nee
 		target, err = os.Readlink(full)
 		f.Old = []byte(target)
 	} else {
-		f.Old, err = os.ReadFile(full)
+		f.Old, err = textfile.Read(full)
 	}
 	if err != nil && !missing(err) {
 		return fmt.Errorf("read the saved rules: %w", err)
@@ -211,7 +212,7 @@ func (c *Committer) addSettings(s *Saving, own map[rules.Variant][]rules.Table) 
 	if len(values) == 0 {
 		return nil
 	}
-	old, err := os.ReadFile(filepath.Join("/", c.root, settingsFile))
+	old, err := textfile.Read(filepath.Join("/", c.root, settingsFile))
 	if err != nil && !missing(err) {
 		return fmt.Errorf("read the saved rules: %w", err)
 	}
@@ -274,7 +275,7 @@ func (f File) read(root string) ([]byte, error) {
 		target, err := os.Readlink(path)
 		return []byte(target), err
 	}
-	return os.ReadFile(path)
+	return textfile.Read(path)
 }
 
 // writeFiles writes what an entry says, after it is in the journal. If a file

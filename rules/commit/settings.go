@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"nattui/rules"
+	"nattui/rules/textfile"
 )
 
 // settingsFile is where settings are saved for reboot.
@@ -38,7 +39,7 @@ func (c *Committer) keepSettings(p rules.Plan) error {
 		}
 	}
 	for path, values := range byFile {
-		old, err := os.ReadFile(path)
+		old, err := textfile.Read(path)
 		if err != nil && !missing(err) {
 			return fmt.Errorf("save a setting for boot: %w", err)
 		}
@@ -56,7 +57,7 @@ func (c *Committer) keptIn(w rules.Sysctl) string { return filepath.Join("/", c.
 
 // kept is what is kept of a setting for boot; "" nothing.
 func (c *Committer) kept(w rules.Sysctl) (string, error) {
-	text, err := os.ReadFile(c.keptIn(w))
+	text, err := textfile.Read(c.keptIn(w))
 	if err != nil && !missing(err) {
 		return "", fmt.Errorf("read the saved rules: %w", err)
 	}
@@ -77,7 +78,7 @@ func (c *Committer) keepModule(w rules.Sysctl) error {
 		if !strings.HasPrefix(w.Name, prefix) || w.KeptValue() == "" {
 			continue
 		}
-		old, err := os.ReadFile(path)
+		old, err := textfile.Read(path)
 		if err != nil && !missing(err) {
 			return fmt.Errorf("save a module for boot: %w", err)
 		}

@@ -226,6 +226,7 @@ func resolve(s *rules.Ruleset, changes []rules.Change) ([]rules.Change, error) {
 // undo takes back changes that were made before one failed, and returns the
 // error to give.
 func (h *Host) undo(done []rules.Change, cause error) error {
+	var tables []string
 	for len(done) > 0 {
 		last := done[len(done)-1]
 		variant := rules.Variant{Family: last.Family, Backend: last.Backend}
@@ -236,7 +237,11 @@ func (h *Host) undo(done []rules.Change, cause error) error {
 		if _, err := h.applyVariant(context.Background(), variant, fixed(inverses(done[at:]))); err != nil {
 			return &Partial{done, cause, err}
 		}
+		tables = append(touched(done[at:]), tables...)
 		done = done[:at]
+	}
+	if len(tables) > 0 {
+		return &TakenBack{tables, cause}
 	}
 	return cause
 }
@@ -359,15 +364,21 @@ func (a *attempt) run(ctx context.Context) ([]rules.Change, error) {
 		return made, err
 	}
 	refused := p.refusal(ctx, s, words, err)
-	if err := t.takeBack(refused); err != nil {
-		return nil, err
+	moved := t.moved()
+	undone, back := t.takeBack(refused)
+	if back != nil {
+		return nil, back
 	}
 	if i := s.deletes(refused); notFound(words) && i >= 0 && !a.numbered[i] && a.gated {
 		a.numbered[i] = true
 		return nil, errMoved
 	}
-	if e := (*Rejected)(nil); a.again && errors.As(refused, &e) && t.moved() {
+	// A program that was killed was not refused: it would be killed again.
+	if e := (*Rejected)(nil); a.again && moved && errors.As(refused, &e) && e.Words != "" {
 		return nil, errMoved
+	}
+	if len(undone) > 0 {
+		return nil, &TakenBack{touched(undone), refused}
 	}
 	return nil, refused
 }

@@ -72,6 +72,25 @@ func (e *Rejected) Error() string {
 	return fmt.Sprintf("refused by %s: %s; nothing was changed", e.Program, words)
 }
 
+// TakenBack is the error of a change to several tables of which some were made when
+// the restore program failed at a later one, and were rolled back. Nothing of it is left.
+type TakenBack struct {
+	Tables []string // that were changed and rolled back
+	Err    error    // why the rest failed
+}
+
+// Error says what was made and rolled back.
+func (e *TakenBack) Error() string {
+	text := strings.TrimSuffix(e.Err.Error(), "; nothing was changed")
+	if len(e.Tables) == 1 {
+		return fmt.Sprintf("%s; table %s had been changed by then and was rolled back", text, e.Tables[0])
+	}
+	return fmt.Sprintf("%s; the tables %s had been changed by then and were rolled back", text, strings.Join(e.Tables, ", "))
+}
+
+// Unwrap is why.
+func (e *TakenBack) Unwrap() error { return e.Err }
+
 // Locked is the error of a change that found the xtables lock held for longer
 // than LockWait. Nothing was changed.
 type Locked struct {

@@ -18,10 +18,21 @@ import (
 	"nattui/rules"
 )
 
-// moved tells whether anybody changed tables of the nft backend since the snapshot.
+// moved tells whether anybody else has changed tables of the nft backend since the
+// snapshot, or may have.
 func (t *transaction) moved() bool {
+	if t.commits == nil {
+		return false
+	}
+	t.commits.catchUp()
 	now, err := t.generation()
-	return err == nil && now != t.before.Generation
+	if err != nil {
+		return false
+	}
+	if t.commits.lost || now != t.before.Generation+uint32(len(t.commits.seen)) {
+		return true
+	}
+	return slices.ContainsFunc(t.commits.seen, func(k commit) bool { return !t.ours(k) })
 }
 
 // make runs the transaction, finds out what became of it and verifies it. made is
@@ -184,15 +195,15 @@ func (p *programs) refusal(ctx context.Context, s *script, words string, err err
 }
 
 // takeBack undoes the tables of a script that were committed before a later one
-// was refused; its error is *Partial.
-func (t *transaction) takeBack(cause error) error {
+// was refused, and returns the changes that it undid; its error is *Partial.
+func (t *transaction) takeBack(cause error) ([]rules.Change, error) {
 	if t.script.tables() < 2 {
-		return nil
+		return nil, nil
 	}
 	lost := t.keepCounters()
 	now, err := t.host.Read(context.Background(), t.programs.variant)
 	if err = errors.Join(lost, err); err != nil {
-		return &Partial{nil, cause, err}
+		return nil, &Partial{nil, cause, err}
 	}
 	var committed []rules.Change
 	for _, c := range t.script.changes {
@@ -201,27 +212,31 @@ func (t *transaction) takeBack(cause error) error {
 		}
 	}
 	if len(committed) == 0 {
-		return nil
+		return nil, nil
 	}
+	if err := t.undo(now, committed); err != nil {
+		return nil, &Partial{committed, cause, err}
+	}
+	return committed, nil
+}
+
+// undo makes the inverses of changes that were committed.
+func (t *transaction) undo(now *rules.Ruleset, committed []rules.Change) error {
 	undo, err := resolve(now, inverses(committed))
 	if err != nil {
-		return &Partial{committed, cause, err}
+		return err
 	}
 	s, want, err := compose(now, undo, nil)
 	if err != nil {
-		return &Partial{committed, cause, err}
+		return err
 	}
 	back := transaction{host: t.host, programs: t.programs, lock: t.lock, script: s, before: now, want: want}
 	defer func() { back.commits.close() }()
-	switch made, words, err := back.make(context.Background()); {
-	case errors.As(err, new(*NotKnown)):
-		return &Partial{committed, cause, err}
-	case made == nil && err != nil:
-		return &Partial{committed, cause, t.programs.refusal(context.Background(), s, words, err)}
-	case err != nil:
-		return &Partial{committed, cause, err}
+	made, words, err := back.make(context.Background())
+	if made == nil && err != nil && !errors.As(err, new(*NotKnown)) {
+		return t.programs.refusal(context.Background(), s, words, err)
 	}
-	return nil
+	return err
 }
 
 // sameTable compares one table of two sets.
