@@ -44,6 +44,9 @@ type Change struct {
 	Rule Rule `json:",omitzero"`
 	// Old is what Replace expects.
 	Old Rule `json:",omitzero"`
+	// ByNumber is set for a Delete of a rule that has an equal one before it: a command that gave the
+	// rule's specification would delete that one. See Named.
+	ByNumber bool `json:",omitempty"`
 	// Next is, for Insert, the line of the rule that is expected to be at At before the change, or
 	// EndOfChain; "" does not check. Resolve sets it for an Insert at the end; the inverse of a deletion
 	// leaves it empty.
@@ -311,6 +314,9 @@ func (c Change) Args() []string {
 		}
 		return append(append(a, "-I", c.Chain, at), spec...)
 	case Delete:
+		if c.ByNumber {
+			return append(a, "-D", c.Chain, at)
+		}
 		return append(append(a, "-D", c.Chain), spec...)
 	case Replace:
 		return append(append(a, "-R", c.Chain, at), spec...)
@@ -323,6 +329,17 @@ func (c Change) Args() []string {
 	default:
 		return append(a, "-X", c.Chain)
 	}
+}
+
+// Named is the change as its command has to name the rule in the set: a deletion goes by number where an
+// equal rule stands before the one that it means.
+func (c Change) Named(s *Ruleset) Change {
+	ch, ok := s.Chain(c.Table, c.Chain)
+	if c.Op != Delete || !ok || c.At < 1 || c.At > len(ch.Rules) {
+		return c
+	}
+	c.ByNumber = slices.ContainsFunc(ch.Rules[:c.At-1], c.Rule.Same)
+	return c
 }
 
 // Commands are the command lines that a person would type for the change, each

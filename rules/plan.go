@@ -138,6 +138,7 @@ func (p Plan) Resolve(sets map[Variant]*Ruleset) (Plan, error) {
 		}
 		c := s.Change.Resolve(set)
 		c.completeFrom(set)
+		c = c.Named(set)
 		next, err := c.Apply(set)
 		if err != nil {
 			return p, err

@@ -23,6 +23,7 @@ func (s *rulesScreen) askDelete() {
 	}
 	c := s.change(rules.Delete, it.chain, it.at)
 	c.Rule = *r
+	c = c.Named(s.set())
 	title := fmt.Sprintf("Delete rule %d of %s?", it.at, it.chain)
 	lines := []string{r.Sentence()}
 	if o := rules.OwnerOf(*r); o != "" {
@@ -70,6 +71,7 @@ func (s *rulesScreen) park() tea.Cmd {
 	}
 	c := s.change(rules.Delete, it.chain, it.at)
 	c.Rule = *r
+	c = c.Named(s.set())
 	s.parking = &c
 	return s.apply(rules.Single(c), appliedNew, terms{park: true}, func(err error) tea.Cmd {
 		if err != nil {

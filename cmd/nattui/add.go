@@ -126,7 +126,7 @@ func (o *addOptions) run(c *cobra.Command) error {
 	if rules.HasErrors(problems) {
 		return statusError(exitUsage)
 	}
-	if err := o.approval.check(); err != nil {
+	if err := o.checkTime(); err != nil {
 		return err
 	}
 	host, err := iptables.Open(c.Context())

@@ -40,13 +40,22 @@ func (a *approval) registerTime(flags *pflag.FlagSet) {
 	flags.BoolVar(&a.forget, "forget", false, "then forget the connections that still use the old rules, except your own")
 }
 
-// check refuses to begin what could not be agreed to in the end.
-func (a *approval) check() error {
+// checkTime refuses times that cannot be.
+func (a *approval) checkTime() error {
 	if err := a.confirm.check(); err != nil {
 		return err
 	}
 	if a.lasts < 0 {
 		return usagef("--for %s: use a positive time such as 2h", a.lasts)
+	}
+	return nil
+}
+
+// check refuses to begin what could not be agreed to in the end. It comes after what
+// else the command line says was looked at: wrong input is named first.
+func (a *approval) check() error {
+	if err := a.checkTime(); err != nil {
+		return err
 	}
 	if !a.dryRun && !a.yes && !term.IsTerminal(os.Stdin.Fd()) {
 		return usagef("this changes the rules, and standard input is not a terminal to ask on: use --yes, or --dry-run to see what would run")
@@ -65,6 +74,9 @@ func (a *approval) carryOut(c *cobra.Command, tables *iptables.Host, plan rules.
 // carry is carryOut for a plan that is run in a way of its own.
 func (a *approval) carry(c *cobra.Command, tables *iptables.Host, plan rules.Plan, run func(context.Context, *commit.Committer, commit.Options) (commit.Entry, error)) error {
 	ctx := c.Context()
+	if err := a.check(); err != nil {
+		return err
+	}
 	if a.dryRun {
 		if err := tables.Check(ctx, plan.Changes()); err != nil {
 			return err

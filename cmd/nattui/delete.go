@@ -79,7 +79,7 @@ func (o *deleteOptions) find(c *cobra.Command, args []string) (*iptables.Host, r
 	if err != nil {
 		return nil, none, err
 	}
-	if err := o.approval.check(); err != nil {
+	if err := o.checkTime(); err != nil {
 		return nil, none, err
 	}
 	host, err := iptables.Open(c.Context())
@@ -102,9 +102,10 @@ func (o *deleteOptions) find(c *cobra.Command, args []string) (*iptables.Host, r
 	if o.dryRun || o.yes { // else the question shows it
 		say(c.ErrOrStderr(), fmt.Sprintf("%s %d: %s", text.Safe(chain.Name), position, text.Safe(rule.String())))
 	}
-	return host, rules.Change{
+	deletion := rules.Change{
 		Op: rules.Delete, Family: set.Family, Backend: set.Backend, Table: o.table, Chain: chain.Name, At: position, Rule: rule, Program: set.Name,
-	}, nil
+	}
+	return host, deletion.Named(set), nil
 }
 
 // finder makes of the command line what finds the rule in a set.

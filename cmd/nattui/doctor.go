@@ -60,7 +60,7 @@ func (o *doctorOptions) run(c *cobra.Command, forward string) error {
 		return usagef("--dry-run and --yes go with --fix CHECK")
 	}
 	if o.fix != "" {
-		if err := o.check(); err != nil {
+		if err := o.checkTime(); err != nil {
 			return err
 		}
 	}

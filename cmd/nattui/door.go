@@ -21,6 +21,9 @@ type stream struct {
 var stdout, stderr = newStream(os.Stdout), newStream(os.Stderr)
 
 func newStream(file *os.File) *stream {
+	if startedClosed(file) {
+		return &stream{Door: text.Door{To: closedOutput{}}, file: file}
+	}
 	return &stream{Door: text.Door{To: file}, file: file}
 }
 

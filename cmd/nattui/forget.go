@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
 	"nattui/model/explain"
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/iptables"
@@ -34,6 +36,13 @@ func newForgetCommand() *cobra.Command {
 	return c
 }
 
+// sayNatives tells what is left alone because native nft tables translate as well.
+func sayNatives(w io.Writer, f *facts.Facts) {
+	if len(f.Natives) > 0 {
+		say(w, text.Safe(fmt.Sprintf("%s also translates here and is not evaluated: connections that it may have made are left alone", f.Natives[0])))
+	}
+}
+
 func forgetStale(c *cobra.Command, a *approval) error {
 	ctx := c.Context()
 	tables, err := iptables.Open(ctx)
@@ -57,9 +66,7 @@ func forgetStale(c *cobra.Command, a *approval) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if len(facts.Natives) > 0 {
-		say(c.ErrOrStderr(), fmt.Sprintf("%s also translates here and is not evaluated: connections that it may have made are left alone", facts.Natives[0]))
-	}
+	sayNatives(c.ErrOrStderr(), &facts)
 	if n == 0 {
 		say(c.ErrOrStderr(), fmt.Sprintf("no connection (of %s) would be translated differently by today's rules", text.Exact(uint64(flows.Len()))))
 		return nil

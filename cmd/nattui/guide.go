@@ -174,7 +174,7 @@ func guideMove() *cobra.Command {
 }
 
 func (o *guideOptions) run(c *cobra.Command, recipe guide.Recipe) error {
-	if err := o.approval.check(); err != nil {
+	if err := o.checkTime(); err != nil {
 		return err
 	}
 	tables, err := iptables.Open(c.Context())

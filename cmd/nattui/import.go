@@ -73,7 +73,7 @@ func (o *importOptions) run(c *cobra.Command, what string) error {
 	if name == "-" && !o.yes && !o.dryRun {
 		return usagef("standard input is the text, so nattui cannot ask: use --yes, or --dry-run to see what would run")
 	}
-	if err := o.approval.check(); err != nil {
+	if err := o.checkTime(); err != nil {
 		return err
 	}
 	tables, err := iptables.Open(c.Context())

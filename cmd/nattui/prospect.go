@@ -120,7 +120,11 @@ func (p *prospect) tell(w io.Writer) {
 		fmt.Fprintf(w, "  and %s more\n", text.Exact(uint64(more)))
 	}
 	if d := p.options.Confirm; d > 0 {
-		fmt.Fprintf(w, "It will be rolled back after %s unless you confirm it: nattui confirm, from a new login.\n", text.Duration(d))
+		how := "nattui confirm"
+		if len(p.options.Operators) > 0 {
+			how += ", from a new login"
+		}
+		fmt.Fprintf(w, "It will be rolled back after %s unless you confirm it: %s.\n", text.Duration(d), how)
 	}
 	if d := p.options.For; d > 0 {
 		fmt.Fprintf(w, "It expires after %s.\n", text.Duration(d))
@@ -130,6 +134,9 @@ func (p *prospect) tell(w io.Writer) {
 // tellKept names the flows that keep their old translation after the change, and
 // forgets them if that is wanted.
 func (p *prospect) tellKept(c *cobra.Command, forget bool) error {
+	if forget {
+		sayNatives(c.ErrOrStderr(), &p.facts)
+	}
 	count := p.facts.Settings.ConntrackCount
 	switch {
 	case count <= 0:

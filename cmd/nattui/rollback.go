@@ -21,9 +21,6 @@ func newRollbackCommand() *cobra.Command {
 		Example: "nattui rollback --yes",
 		Args:    oneID,
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := a.check(); err != nil {
-				return err
-			}
 			return rollback(c, &a, firstOf(args))
 		},
 	}
@@ -44,6 +41,9 @@ func rollback(c *cobra.Command, a *approval, id string) error {
 	waiting, plan, err := committer.RollbackPlan(ctx, id)
 	if absent := (*commit.Absent)(nil); errors.As(err, &absent) && ctx.Value(settledBefore{}) == true {
 		return nil // what was to be rolled back was unfinished, and has been settled and told of
+	}
+	if err == nil {
+		err = a.check()
 	}
 	if err != nil {
 		return err

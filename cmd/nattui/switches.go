@@ -35,7 +35,7 @@ func newSwitchesCommand() *cobra.Command {
 			if len(args) == 1 {
 				s, err := all.Find(args[0])
 				if err != nil {
-					return missingf("%w", err)
+					return usageError{err}
 				}
 				list = []doctor.Switch{*s}
 			}
@@ -74,7 +74,7 @@ func newSwitchCommand() *cobra.Command {
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := o.check(); err != nil {
+			if err := o.checkTime(); err != nil {
 				return err
 			}
 			tables, err := iptables.Open(c.Context())
@@ -87,7 +87,7 @@ func newSwitchCommand() *cobra.Command {
 			}
 			s, err := all.Find(args[0])
 			if err != nil {
-				return refused(err)
+				return usageError{err}
 			}
 			plan, err := all.Plan(s, args[1], boot)
 			if err != nil {

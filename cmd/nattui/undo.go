@@ -34,9 +34,6 @@ func undoing(c *cobra.Command, offered func(commit.Entry) bool, chosen func(id s
 		if err := confirm.check(); err != nil {
 			return err
 		}
-		if err := a.check(); err != nil {
-			return err
-		}
 		id, err := chosen(firstOf(args))
 		if err != nil {
 			return err
@@ -62,6 +59,9 @@ func undo(c *cobra.Command, a *approval, confirm *confirmation, id string) error
 	entry, plan, err := committer.UndoPlan(ctx, id)
 	if err != nil {
 		return asConflict(err)
+	}
+	if err := a.check(); err != nil {
+		return err
 	}
 	weighed := approval{dryRun: a.dryRun, yes: a.yes, confirm: *confirm}
 	p, err := weighed.weigh(ctx, tables, plan)
@@ -121,7 +121,11 @@ func sayStands(w io.Writer, e commit.Entry) {
 		if e.Leashed() {
 			line += ", or when this terminal is closed,"
 		}
-		line += " unless you log in again and run: nattui confirm"
+		if len(e.Operators()) > 0 {
+			line += " unless you log in again and run: nattui confirm"
+		} else {
+			line += " unless you run: nattui confirm"
+		}
 	}
 	if e.Result != "" {
 		line += " (" + text.Safe(e.Result) + ")"

@@ -80,15 +80,18 @@ func whatif(ctx context.Context, o whatifOptions, args []string) error {
 	host.Filters = facts.NativeFilters
 	evaluator := evaluate.NewEvaluator(host, programs...)
 	out := bufio.NewWriterSize(stdout, 1<<16)
-	defer out.Flush()
-	if args[0] != "-" {
-		p, err := parsePacket(args, o)
-		if err != nil {
-			return err
+	if args[0] == "-" {
+		err = answerAll(out, evaluator, textfile.Until(ctx, os.Stdin), o)
+	} else {
+		var p evaluate.Packet
+		if p, err = parsePacket(args, o); err == nil {
+			err = answer(out, evaluator, p, o)
 		}
-		return answer(out, evaluator, p, o)
 	}
-	return answerAll(out, evaluator, textfile.Until(ctx, os.Stdin), o)
+	if flushed := out.Flush(); flushed != nil {
+		return flushed
+	}
+	return err
 }
 
 // answerAll answers for every line of the input. An invalid line is
@@ -180,10 +183,10 @@ func parsePacket(words []string, o whatifOptions) (evaluate.Packet, error) {
 			return p, usageError{err}
 		}
 	}
-	if o.in == "lo" || o.in == "" {
-		return p, nil
-	}
 	p.In = o.in
+	if o.in == "lo" { // what arrives there was sent by this host itself
+		p.In, p.Local = "", true
+	}
 	return p, nil
 }
 
@@ -205,7 +208,11 @@ func answer(out *bufio.Writer, e *evaluate.Evaluator, p evaluate.Packet, o whati
 		return usageError{err}
 	}
 	if o.json {
-		return json.NewEncoder(out).Encode(whatifJSON(path, o.quiet))
+		w := whatifJSON(path, o.quiet)
+		if w.In == "" {
+			w.In = o.in
+		}
+		return json.NewEncoder(out).Encode(w)
 	}
 	writePath(out, path, o.quiet)
 	return nil

@@ -181,23 +181,53 @@ func (c *Committer) undoPlan(ctx context.Context, e *Entry, now sets) (rules.Pla
 // undoConflict explains why an entry cannot be undone as a whole.
 func undoConflict(e *Entry, now sets, back []rules.Change, notes []string) error {
 	conflict := &rules.Conflict{}
+	var gone []string
 	for i, c := range slices.Backward(e.Plan.Changes()) {
 		var m mark
 		if i < len(e.marks) {
 			m = e.marks[i]
 		}
 		set := setOf(now, rules.Variant{Family: c.Family, Backend: c.Backend})
-		if inv, note := m.inverse(c, set); inv != nil && note == "" {
+		inv, note := m.inverse(c, set)
+		if inv == nil && note == "" {
+			gone = append(gone, undoneAlready(c))
+		}
+		if inv != nil && note == "" || conflict.Want != "" {
 			continue
 		}
 		conflict.Change = c.Inverse()
 		conflict.Want, conflict.Found = c.Rule.String(), string(lineAt(listOf(set, c), c.At))
-		break
 	}
-	if len(notes) == 0 {
-		notes = []string{fmt.Sprintf("already undone by something else: %d of %s", len(e.Plan.Changes())-len(back), rules.Plural(len(e.Plan.Changes()), "change"))}
+	if total := len(e.Plan.Changes()); len(notes) == 0 && total > 1 {
+		notes = []string{fmt.Sprintf("already undone by something else: %d of %s", total-len(back), rules.Plural(total, "change"))}
 	}
-	return &Unfit{"change " + e.ID + " can no longer be undone: " + strings.Join(notes, "; "), conflict}
+	if more := len(gone) - mostNamed; more > 0 {
+		gone = append(gone[:mostNamed], fmt.Sprintf("and %d more", more))
+	}
+	return &Unfit{"change " + e.ID + " can no longer be undone: " + strings.Join(append(notes, gone...), "; "), conflict}
+}
+
+// mostNamed is how many changes of one entry are named in a sentence.
+const mostNamed = 3
+
+// undoneAlready says what there is in place of a change that stands no more.
+func undoneAlready(c rules.Change) string {
+	line := c.Rule.InChain(c.Chain).String()
+	switch c.Op {
+	case rules.Insert:
+		return "the rule it added is gone: " + line
+	case rules.Delete:
+		return "the rule it deleted exists again: " + line
+	case rules.Replace:
+		return "the rule it changed is as it was before: " + c.Old.InChain(c.Chain).String()
+	case rules.Move:
+		return "the rule it moved is back where it was: " + line
+	case rules.SetPolicy:
+		return "the policy of " + c.Chain + " is " + c.OldPolicy + " again"
+	case rules.NewChain:
+		return "the chain it made is gone: " + c.Chain
+	}
+	return "the chain it deleted exists again: " + c.Chain
 }
 
 // Unfit is the error of undoing a change that is not as it was made. Nothing was
@@ -207,19 +237,8 @@ type Unfit struct {
 	Conflict *rules.Conflict
 }
 
-// Error says what does not fit, and what stands at the place where that is another
-// rule.
-func (e *Unfit) Error() string {
-	switch c := e.Conflict; {
-	case c.Want == "":
-		return e.Text + "; nothing was changed"
-	case c.Want == c.Found && c.Change.Op == rules.Insert:
-		return e.Text + ": the rule exists again: " + c.Found + "; nothing was changed"
-	case c.Want == c.Found:
-		return e.Text + ": the rule at that position was there before: " + c.Found + "; nothing was changed"
-	}
-	return e.Text + ": " + e.Conflict.Error()
-}
+// Error says what does not fit.
+func (e *Unfit) Error() string { return e.Text + "; nothing was changed" }
 
 // Unwrap is the conflict.
 func (e *Unfit) Unwrap() error { return e.Conflict }

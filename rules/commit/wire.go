@@ -91,6 +91,7 @@ type step struct {
 	Rule      text   `json:"rule,omitempty"`
 	Old       text   `json:"old,omitempty"`
 	Next      text   `json:"next,omitempty"`
+	ByNumber  bool   `json:"by-number,omitempty"`
 	Policy    string `json:"policy,omitempty"`
 	OldPolicy string `json:"old-policy,omitempty"`
 	Program   string `json:"program,omitempty"`
@@ -132,7 +133,7 @@ func stepOf(s rules.Step) step {
 	c := s.Change
 	return step{
 		Op: c.Op.String(), Why: text(s.Why), Family: c.Family.String(), Backend: c.Backend.String(), Table: c.Table, Chain: text(c.Chain),
-		At: c.At, To: c.To, Rule: ruleText(c.Rule), Old: ruleText(c.Old), Next: text(c.Next),
+		At: c.At, To: c.To, Rule: ruleText(c.Rule), Old: ruleText(c.Old), Next: text(c.Next), ByNumber: c.ByNumber,
 		Policy: c.Policy, OldPolicy: c.OldPolicy, Program: c.Program,
 	}
 }
@@ -143,7 +144,7 @@ func (w step) step() (rules.Step, error) {
 		return out, nil
 	}
 	c := rules.Change{
-		Table: w.Table, Chain: string(w.Chain), At: w.At, To: w.To, Next: string(w.Next),
+		Table: w.Table, Chain: string(w.Chain), At: w.At, To: w.To, Next: string(w.Next), ByNumber: w.ByNumber,
 		Policy: w.Policy, OldPolicy: w.OldPolicy, Program: w.Program,
 	}
 	var err error
