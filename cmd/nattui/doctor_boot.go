@@ -14,8 +14,8 @@ import (
 	"nattui/model/lab"
 	"nattui/rules"
 	"nattui/rules/commit"
-	"nattui/rules/textfile"
 	"nattui/rules/iptables"
+	"nattui/rules/textfile"
 )
 
 // savedFiles are where programs keep rules that are loaded at boot, by family,
