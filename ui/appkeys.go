@@ -50,11 +50,15 @@ func (a *App) everywhere() keyTable {
 		t = append(t, on(b, func() tea.Cmd { return a.show(i) }))
 	}
 	pending := func() bool { return a.pending != nil }
+	if !a.gw.ReadOnly {
+		t = t.and(keyTable{
+			on(keys.Undo, a.undo),
+			on(keys.Redo, a.redo),
+			on(keys.Confirm, a.confirm).when(pending),
+			on(keys.Rollback, a.rollback).when(pending),
+		})
+	}
 	return t.and(keyTable{
-		on(keys.Undo, a.undo),
-		on(keys.Redo, a.redo),
-		on(keys.Confirm, a.confirm).when(pending),
-		on(keys.Rollback, a.rollback).when(pending),
 		act(keys.Help, a.openHelp),
 		on(keys.Again, a.lookAgain).when(func() bool { return a.gw.LookAgain != nil }),
 		elsewhere(keys.Redraw),
@@ -81,7 +85,7 @@ func (a *App) back() tea.Cmd {
 	if s, ok := a.screen().(returner); ok && s.Back() {
 		return nil
 	}
-	return a.quit()
+	return a.askQuit()
 }
 
 func (a *App) switches() tea.Cmd { return a.screen().(switchboard).Switches() }

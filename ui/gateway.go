@@ -135,6 +135,8 @@ type JournalEntry struct {
 	Stands   bool
 	// Outside is set for what another program changed, By then names it.
 	Outside bool
+	// Leashed is set for a change that is also rolled back when the terminal is closed that it was made from.
+	Leashed bool
 	// Proof is, for a change that waits, the first SSH connection that got through
 	// after it was made; nil so far.
 	Proof *FreshLogin

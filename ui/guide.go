@@ -166,11 +166,12 @@ func (s *guideScreen) Actions() keyTable {
 
 func (s *guideScreen) listKeys() keyTable {
 	to := func(by int) func() { return func() { s.move(by) } }
+	can := func() bool { return !s.gw.ReadOnly }
 	return keyTable{
 		on(bind("enter", "begin", "enter"), func() tea.Cmd { return s.begin(intentions[s.at]) }),
 		elsewhere(keys.Switches),
 		act(keys.Up, to(-1)), act(keys.Down, to(1)), act(keys.Top, to(-len(intentions))), act(keys.Bottom, to(len(intentions))),
-		elsewhere(keys.Undo), elsewhere(keys.Redo),
+		elsewhere(keys.Undo).when(can), elsewhere(keys.Redo).when(can),
 	}
 }
 

@@ -309,6 +309,9 @@ func (s *historyScreen) foot(width, height int) []string {
 		style, word := s.look.Good, "all rules are saved for reboot"
 		if !s.drift.None() {
 			style, word = s.look.Attention, "! "+s.drift.words()
+			if s.gw.ReadOnly {
+				word, _, _ = strings.Cut(word, ";")
+			}
 		}
 		lines = append(lines, " "+style.Render(text.Fit(word, width-2)))
 	}

@@ -15,6 +15,7 @@ type pending struct {
 	id, by, from string
 	deadline     time.Time
 	proof        *FreshLogin
+	leashed      bool // it also ends with the terminal that it was made from
 }
 
 // left is how long it still stands.
@@ -38,6 +39,9 @@ func (d *desk) countdownLine() string {
 	keep := "  " + d.look.Accent.Render("C") + d.look.Faint.Render(" keep  ") + d.look.Accent.Render("R") + d.look.Faint.Render(" roll back")
 	const keepWidth = 24
 	line := fmt.Sprintf("! change %s will be rolled back in %s unless confirmed", d.pending.id, left)
+	if d.gw.ReadOnly {
+		keep = ""
+	}
 	if d.width < 64 {
 		line = fmt.Sprintf("! %s left", left)
 	}
@@ -117,7 +121,7 @@ func (d *desk) seePending(msg pendingMsg) tea.Cmd {
 		}
 		return nil
 	default:
-		d.pending = &pending{e.ID, e.By, e.From, e.Deadline, e.Proof}
+		d.pending = &pending{e.ID, e.By, e.From, e.Deadline, e.Proof, e.Leashed}
 	}
 	if watched {
 		return nil // the next look is under way

@@ -6,6 +6,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/rules"
+	"nattui/ui/text"
 )
 
 // change is a Change with everything but the operation filled in.
@@ -47,7 +48,24 @@ func (s *rulesScreen) move(by int) tea.Cmd {
 	}
 	c := s.change(rules.Move, it.chain, it.at)
 	c.Rule, c.To = *r, to
-	return s.apply(rules.Single(c), appliedNew, terms{}, nil)
+	plan := rules.Single(c)
+	return s.unlessUsed(it, fmt.Sprintf("Move rule %d of %s to %d?", it.at, it.chain, to), "move", plan, func(t terms) tea.Cmd { return s.apply(plan, appliedNew, t, nil) })
+}
+
+// unlessUsed makes a change of the rule under the cursor at once, and asks first where live connections use it.
+func (s *rulesScreen) unlessUsed(it ruleItem, title, verb string, plan rules.Plan, make func(terms) tea.Cmd) tea.Cmd {
+	n, known := s.ruleFlows(it)
+	if !known || n == 0 || !s.mayChange() {
+		return make(terms{})
+	}
+	lines := []string{
+		fmt.Sprintf("%s this rule now.", map[bool]string{true: "1 live connection uses", false: text.Exact(uint64(n)) + " live connections use"}[n == 1]),
+		"Existing connections continue; new ones may be translated differently. Press u to undo.",
+	}
+	q := newQuestion(s.desk, title, lines, plan, verb)
+	q.act = make
+	s.desk.open(q)
+	return nil
 }
 
 // sayNotParked says why no rule can be parked.
@@ -72,12 +90,15 @@ func (s *rulesScreen) park() tea.Cmd {
 	c := s.change(rules.Delete, it.chain, it.at)
 	c.Rule = *r
 	c = c.Named(s.set())
-	s.parking = &c
-	return s.apply(rules.Single(c), appliedNew, terms{park: true}, func(err error) tea.Cmd {
-		if err != nil {
-			s.parking = nil
-		}
-		return nil
+	plan := rules.Single(c)
+	return s.unlessUsed(it, fmt.Sprintf("Park rule %d of %s?", it.at, it.chain), "park", plan, func(t terms) tea.Cmd {
+		s.parking, t.park = &c, true
+		return s.apply(plan, appliedNew, t, func(err error) tea.Cmd {
+			if err != nil {
+				s.parking = nil
+			}
+			return nil
+		})
 	})
 }
 

@@ -132,7 +132,7 @@ func (s *switches) Actions() keyTable {
 		on(bind("enter", "change", "enter", "space"), s.change).when(can).otherwise(func() { s.refused = onlyLooks }),
 		act(keyBoot, turn).when(func() bool { return can() && s.now }),
 		act(bind("b", "now only", "b"), turn).when(func() bool { return can() && !s.now }),
-		on(keys.Undo, s.undo), on(hidden(keys.Redo), s.redo),
+		on(keys.Undo, s.undo).when(can), on(hidden(keys.Redo), s.redo).when(can),
 	}.and(scrolling(func() int { return s.height }, s.move), keyTable{
 		act(keys.Close, close), act(hidden(keys.Quit), close), act(hidden(keys.Switches), close),
 	})

@@ -125,6 +125,16 @@ const (
 	leavingAtOnce         // at once
 )
 
+// askQuit quits, and asks first where a change waits to be confirmed: what becomes of it is to be known
+// to whoever leaves.
+func (a *App) askQuit() tea.Cmd {
+	if a.pending == nil || a.gw.ReadOnly || a.leaving != staying {
+		return a.quit()
+	}
+	a.open(&quitQuestion{desk: &a.desk, quit: a.quit})
+	return nil
+}
+
 // quit ends the program: at once where nothing is being done, else when that is finished, or when
 // it is asked for again.
 func (a *App) quit() tea.Cmd {
@@ -176,6 +186,9 @@ func (a *App) Leave(ctx context.Context, wait func(what string)) []string {
 	a.underway.mu.Lock()
 	defer a.underway.mu.Unlock()
 	var said []string
+	if a.pending != nil {
+		said = append(said, a.pending.leftLine(a.now.Location()))
+	}
 	for _, t := range a.underway.tasks {
 		switch {
 		case t.ended:

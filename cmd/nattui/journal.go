@@ -78,10 +78,43 @@ func (s *safeChanges) Entries() ([]ui.JournalEntry, error) {
 	return entries, nil
 }
 
+// lookingJournal is the journal where nattui only looks: what was changed, and what waits. Nothing of it writes,
+// and it starts no program.
+type lookingJournal struct{ *safeChanges }
+
+// lookAtJournal opens the journal for reading.
+func lookAtJournal(tables *iptables.Host) (ui.Journal, error) {
+	c, err := openCommitter(tables, nil)
+	if err != nil {
+		return nil, err
+	}
+	return lookingJournal{&safeChanges{c, tables}}, nil
+}
+
+var errOnlyLooks = errors.New("read-only: nattui was started with --read-only")
+
+// Confirm is refused, and so is what follows.
+func (lookingJournal) Confirm(context.Context, string) error { return errOnlyLooks }
+
+// Rollback is refused.
+func (lookingJournal) Rollback(context.Context, string) error { return errOnlyLooks }
+
+// Undo is refused.
+func (lookingJournal) Undo(context.Context, string, ui.Terms) (ui.Done, error) {
+	return ui.Done{}, errOnlyLooks
+}
+
+// Drift is not known: to tell it takes programs.
+func (lookingJournal) Drift(context.Context) (ui.Unsaved, error) { return ui.Unsaved{}, errOnlyLooks }
+
+// Save is refused.
+func (lookingJournal) Save(context.Context) error { return errOnlyLooks }
+
 func shownEntry(e *commit.Entry) ui.JournalEntry {
 	return ui.JournalEntry{
 		ID: e.ID, At: e.At, By: e.By, From: e.From, State: string(e.State), Deadline: e.Deadline, Expires: e.Expires,
 		Summary: e.Summary(), Commands: e.Commands(), Result: e.Result, Stands: e.Stands(), Outside: e.Kind == commit.KindOutside,
+		Leashed: e.Leashed() && e.FromHere(),
 	}
 }
 

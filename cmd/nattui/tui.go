@@ -121,6 +121,9 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 	go watchNatives(ctx, anew)
 	if o.readOnly {
 		gw.Trouble = append(gw.Trouble, unfinished()...)
+		if gw.Journal, err = lookAtJournal(tables); err != nil {
+			gw.Trouble = append(gw.Trouble, err.Error())
+		}
 	} else {
 		safe, err := openSafeChanges(ctx, tables, kernel)
 		if err != nil {

@@ -219,7 +219,7 @@ func undoneAlready(c rules.Change) string {
 	case rules.Delete:
 		return "the rule it deleted exists again: " + line
 	case rules.Replace:
-		return "the rule it changed is as it was before: " + c.Old.InChain(c.Chain).String()
+		return "the rule it changed has its old form again: " + c.Old.InChain(c.Chain).String()
 	case rules.Move:
 		return "the rule it moved is back where it was: " + line
 	case rules.SetPolicy:
