@@ -111,51 +111,11 @@ func (c Change) Inverse() Change {
 // set itself stays as it is. Insert with At 0 is resolved to the end; Resolve
 // tells which position that is.
 func (c Change) Apply(s *Ruleset) (*Ruleset, error) {
-	c = c.Resolve(s)
-	if err := c.Check(s); err != nil {
+	q := NewSequence(s)
+	if err := q.Apply(c); err != nil {
 		return nil, err
 	}
-	out := *s
-	out.Tables = slices.Clone(s.Tables)
-	ti := slices.IndexFunc(out.Tables, func(t Table) bool { return t.Name == c.Table })
-	if ti < 0 {
-		out.Tables = append(out.Tables, emptyTable(c.Table))
-		ti = len(out.Tables) - 1
-	}
-	t := &out.Tables[ti]
-	t.Chains = slices.Clone(t.Chains)
-	ci := slices.IndexFunc(t.Chains, func(k Chain) bool { return k.Name == c.Chain })
-	switch {
-	case c.Op == NewChain:
-		t.addChain(Chain{Name: c.Chain, Policy: "-"})
-		return &out, nil
-	case c.Op == DeleteChain:
-		t.Chains = slices.Delete(t.Chains, ci, ci+1)
-		return &out, nil
-	case ci < 0:
-		// A built-in chain that the nft backend has not made yet.
-		t.addChain(Chain{Name: c.Chain, Policy: "ACCEPT"})
-		ci = slices.IndexFunc(t.Chains, func(k Chain) bool { return k.Name == c.Chain })
-	}
-	ch := &t.Chains[ci]
-	ch.Rules = slices.Clone(ch.Rules)
-	switch c.Op {
-	case Insert:
-		ch.Rules = slices.Insert(ch.Rules, c.At-1, c.Rule.InChain(c.Chain))
-	case Delete:
-		ch.Rules = slices.Delete(ch.Rules, c.At-1, c.At)
-	case Replace:
-		r := c.Rule.InChain(c.Chain)
-		r.Counters = ch.Rules[c.At-1].Counters
-		ch.Rules[c.At-1] = r
-	case Move:
-		r := ch.Rules[c.At-1]
-		ch.Rules = slices.Delete(ch.Rules, c.At-1, c.At)
-		ch.Rules = slices.Insert(ch.Rules, c.To-1, r)
-	case SetPolicy:
-		ch.Policy = c.Policy
-	}
-	return &out, nil
+	return q.Now(), nil
 }
 
 // Resolve gives an Insert at the end its position, and notes that it is the end.

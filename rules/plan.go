@@ -93,19 +93,32 @@ func (p Plan) Apply(sets map[Variant]*Ruleset) (map[Variant]*Ruleset, error) {
 	for k, s := range sets {
 		out[k] = s
 	}
+	begun := Sequences{}
 	for _, c := range p.Changes() {
-		k := Variant{c.Family, c.Backend}
-		s := out[k]
-		if s == nil {
-			s = &Ruleset{Family: c.Family, Backend: c.Backend}
-		}
-		next, err := c.Apply(s)
-		if err != nil {
+		if err := begun.Of(c, sets).Apply(c); err != nil {
 			return nil, err
 		}
-		out[k] = next
+	}
+	for k, q := range begun {
+		out[k] = q.Now()
 	}
 	return out, nil
+}
+
+// Sequences apply changes to snapshots of several variants.
+type Sequences map[Variant]*Sequence
+
+// Of is the sequence that a change belongs to; it begins with the snapshot in sets, or with an empty one.
+func (b Sequences) Of(c Change, sets map[Variant]*Ruleset) *Sequence {
+	k := Variant{c.Family, c.Backend}
+	if b[k] == nil {
+		s := sets[k]
+		if s == nil {
+			s = &Ruleset{Family: k.Family, Backend: k.Backend}
+		}
+		b[k] = NewSequence(s)
+	}
+	return b[k]
 }
 
 // Variant is one of the iptables of a host, each with a rule set of its own in the
@@ -123,27 +136,19 @@ func (p Variant) String() string { return p.Family.Title() + " · " + p.Backend.
 func (p Plan) Resolve(sets map[Variant]*Ruleset) (Plan, error) {
 	out := p
 	out.Steps = append([]Step(nil), p.Steps...)
-	now := make(map[Variant]*Ruleset, len(sets))
-	for k, s := range sets {
-		now[k] = s
-	}
+	begun := Sequences{}
 	for i, s := range out.Steps {
 		if s.Change == nil {
 			continue
 		}
-		k := Variant{s.Change.Family, s.Change.Backend}
-		set := now[k]
-		if set == nil {
-			set = &Ruleset{Family: k.Family, Backend: k.Backend}
-		}
-		c := s.Change.Resolve(set)
-		c.completeFrom(set)
-		c = c.Named(set)
-		next, err := c.Apply(set)
-		if err != nil {
+		q := begun.Of(*s.Change, sets)
+		c := s.Change.Resolve(q.Now())
+		c.completeFrom(q.Now())
+		c = c.Named(q.Now())
+		if err := q.Apply(c); err != nil {
 			return p, err
 		}
-		now[k], out.Steps[i].Change = next, &c
+		out.Steps[i].Change = &c
 	}
 	return out, nil
 }

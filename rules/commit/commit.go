@@ -355,11 +355,12 @@ func (c *Committer) told(ctx context.Context, p rules.Plan, all sets) sets {
 	for variant, s := range all {
 		next[variant] = s
 	}
+	counted := census{}
 	for _, ch := range p.Changes() {
 		variant := rules.Variant{Family: ch.Family, Backend: ch.Backend}
 		s := next[variant]
 		list := listOf(s, ch)
-		if variant.Backend != rules.NFT || len(list) == 0 || list[0].Handle != 0 || ch.Rule.IsZero() || countOf(list, ch.Rule.InChain(ch.Chain)) == 0 {
+		if variant.Backend != rules.NFT || len(list) == 0 || list[0].Handle != 0 || ch.Rule.IsZero() || counted.of(s, ch).lines[ch.Rule.InChain(ch.Chain).String()] == 0 {
 			continue
 		}
 		next[variant] = c.kernel.Tables.Handles(ctx, s, ch.Table, ch.Chain)
@@ -369,6 +370,7 @@ func (c *Committer) told(ctx context.Context, p rules.Plan, all sets) sets {
 
 // noteHandles notes by which handles the rules that were made can be told from equal ones.
 func (c *Committer) noteHandles(ctx context.Context, e *Entry, made []rules.Change) {
+	lives := map[string]uint64{}
 	for i, ch := range made {
 		if i >= len(e.marks) {
 			return
@@ -378,9 +380,17 @@ func (c *Committer) noteHandles(ctx context.Context, e *Entry, made []rules.Chan
 		if ch.Rule.Handle == 0 {
 			continue
 		}
-		of := &rules.Ruleset{Family: ch.Family, Backend: ch.Backend, Tables: []rules.Table{{Name: ch.Table}}}
-		if t, ok := c.kernel.Tables.Handles(ctx, of, ch.Table, "").Table(ch.Table); ok && (m.Table == 0 || m.Table == t.Incarnation) {
-			m.Table, m.Made = t.Incarnation, ch.Rule.Handle
+		table := ch.Family.String() + " " + ch.Table
+		life, known := lives[table]
+		if !known {
+			of := &rules.Ruleset{Family: ch.Family, Backend: ch.Backend, Tables: []rules.Table{{Name: ch.Table}}}
+			if t, ok := c.kernel.Tables.Handles(ctx, of, ch.Table, "").Table(ch.Table); ok {
+				life = t.Incarnation
+			}
+			lives[table] = life
+		}
+		if m.Table == 0 || m.Table == life {
+			m.Table, m.Made = life, ch.Rule.Handle
 		}
 	}
 }

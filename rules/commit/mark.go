@@ -36,19 +36,21 @@ type mark struct {
 // marksOf takes the mark of every change of a resolved plan, given the sets that
 // it starts from.
 func marksOf(p rules.Plan, all sets) ([]mark, error) {
-	now := sets{}
+	begun, counted := rules.Sequences{}, census{}
 	var marks []mark
 	for _, c := range p.Changes() {
-		variant := rules.Variant{Family: c.Family, Backend: c.Backend}
-		before := now[variant]
-		if before == nil {
-			before = setOf(all, variant)
-		}
-		after, err := c.Apply(before)
-		if err != nil {
+		q := begun.Of(c, all)
+		count := counted.of(q.Now(), c)
+		m := markOf(c, q.Now(), count)
+		if err := q.Apply(c); err != nil {
 			return nil, err
 		}
-		marks, now[variant] = append(marks, markOf(c, before, after)), after
+		if c.Op == rules.Move {
+			moved := listOf(q.Now(), c)
+			m.ToPrev, m.ToNext = lineAt(moved, c.To-1), lineAt(moved, c.To+1)
+		}
+		count.take(c)
+		marks = append(marks, m)
 	}
 	return marks, nil
 }
@@ -60,10 +62,12 @@ func setOf(all sets, variant rules.Variant) *rules.Ruleset {
 	return &rules.Ruleset{Family: variant.Family, Backend: variant.Backend}
 }
 
-func markOf(c rules.Change, before, after *rules.Ruleset) mark {
+// markOf is the mark of a change in the set that it is made in, but for the new place
+// of a moved rule.
+func markOf(c rules.Change, before *rules.Ruleset, count *tally) mark {
 	list := listOf(before, c)
 	made := c.Rule.InChain(c.Chain)
-	m := mark{Count: countOf(list, made), Like: len(alikeTo(list, made))}
+	m := mark{Count: count.lines[made.String()], Like: count.likes[likeness(made)]}
 	if c.Op == rules.Replace && alike(c.Old, made) {
 		m.Like-- // it goes
 	}
@@ -73,17 +77,13 @@ func markOf(c rules.Change, before, after *rules.Ruleset) mark {
 	switch c.Op {
 	case rules.Insert:
 		m.Prev, m.Next = lineAt(list, c.At-1), lineAt(list, c.At)
-	case rules.Delete, rules.Replace:
+	case rules.Delete, rules.Replace, rules.Move:
 		m.Prev, m.Next = lineAt(list, c.At-1), lineAt(list, c.At+1)
-	case rules.Move:
-		m.Prev, m.Next = lineAt(list, c.At-1), lineAt(list, c.At+1)
-		moved := listOf(after, c)
-		m.ToPrev, m.ToNext = lineAt(moved, c.To-1), lineAt(moved, c.To+1)
 	}
 	if c.Op == rules.Delete || c.Op == rules.Move {
 		m.Before, m.Behind = printsAround(list, c.At)
 	}
-	m.Twin = slices.ContainsFunc(placesOf(list, made), func(p int) bool { return m.between(list, p) })
+	m.Twin = m.Count > 0 && slices.ContainsFunc(placesOf(list, made), func(p int) bool { return m.between(list, p) })
 	return m
 }
 
@@ -114,8 +114,9 @@ func listOf(s *rules.Ruleset, c rules.Change) []rules.Rule {
 
 func countOf(list []rules.Rule, r rules.Rule) int {
 	n := 0
+	line := r.String()
 	for i := range list {
-		if list[i].Same(r) {
+		if list[i].String() == line {
 			n++
 		}
 	}
@@ -163,8 +164,9 @@ func distance(a, b int) int { return max(a-b, b-a) }
 // placesOf are the places at which a rule equal to r stands.
 func placesOf(list []rules.Rule, r rules.Rule) []int {
 	var at []int
+	line := r.String()
 	for i := range list {
-		if list[i].Same(r) {
+		if list[i].String() == line {
 			at = append(at, i+1)
 		}
 	}
@@ -177,30 +179,25 @@ func placesOf(list []rules.Rule, r rules.Rule) []int {
 // back, needs nothing.
 func wayBack(p rules.Plan, marks []mark, all sets) (back []rules.Change, notes []string) {
 	changes := p.Changes()
-	now := sets{}
+	begun := rules.Sequences{}
 	for i, c := range slices.Backward(changes) {
-		variant := rules.Variant{Family: c.Family, Backend: c.Backend}
-		set := now[variant]
-		if set == nil {
-			set = setOf(all, variant)
-		}
+		q := begun.Of(c, all)
 		var m mark
 		if i < len(marks) {
 			m = marks[i]
 		}
-		inv, note := m.inverse(c, set)
+		inv, note := m.inverse(c, q.Now())
 		if note != "" {
 			notes = append(notes, note)
 		}
 		if inv == nil {
 			continue
 		}
-		next, err := inv.Apply(set)
-		if err != nil {
+		if err := q.Apply(*inv); err != nil {
 			notes = append(notes, fmt.Sprintf("left as it is: %s (%v)", firstCommand(*inv), err))
 			continue
 		}
-		back, now[variant] = append(back, *inv), next
+		back = append(back, *inv)
 	}
 	return back, notes
 }

@@ -411,15 +411,13 @@ func touched(changes []rules.Change) []string {
 
 // reworded applies the changes as printed to what there was before.
 func reworded(before *rules.Ruleset, made []rules.Change) (*rules.Ruleset, error) {
-	s := before
+	q := rules.NewSequence(before)
 	for _, c := range made {
-		next, err := c.Apply(s)
-		if err != nil {
+		if err := q.Apply(c); err != nil {
 			return nil, err
 		}
-		s = next
 	}
-	return s, nil
+	return q.Now(), nil
 }
 
 // printedAs finds how iptables prints the rules that the changes made: at the

@@ -44,13 +44,11 @@ type scriptLine struct {
 func compose(before *rules.Ruleset, changes []rules.Change, numbered map[int]bool) (*script, *rules.Ruleset, error) {
 	s := &script{changes: changes, numbered: numbered}
 	var drafts []*draft
-	now := before
+	q := rules.NewSequence(before)
 	for i, c := range changes {
-		next, err := c.Apply(now)
-		if err != nil {
+		if err := q.Apply(c); err != nil {
 			return nil, nil, err
 		}
-		now = next
 		at := slices.IndexFunc(drafts, func(d *draft) bool { return d.table == c.Table && d.name == c.Chain })
 		if at < 0 {
 			at = len(drafts)
@@ -77,7 +75,7 @@ func compose(before *rules.Ruleset, changes []rules.Change, numbered map[int]boo
 			s.lines = append(append(s.lines, lines...), scriptLine{text: "COMMIT", change: -1})
 		}
 	}
-	return s, now, nil
+	return s, q.Now(), nil
 }
 
 // draft is a chain while changes are put together.

@@ -36,7 +36,12 @@ func (t *transaction) readTouched(ctx context.Context) (*rules.Ruleset, bool) {
 	}
 	next := *t.before
 	next.Tables = slices.Clone(t.before.Tables)
+	read := map[string]bool{}
 	for _, c := range t.script.changes {
+		if read[c.Table+" "+c.Chain] {
+			continue
+		}
+		read[c.Table+" "+c.Chain] = true
 		if c.Op == rules.DeleteChain || c.Op == rules.NewChain || !t.readChain(ctx, &next, c.Table, c.Chain) {
 			return nil, false
 		}

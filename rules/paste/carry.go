@@ -48,6 +48,21 @@ func (im *importer) set(p rules.Variant) *rules.Ruleset {
 	return &rules.Ruleset{Family: p.Family, Backend: p.Backend}
 }
 
+func variantOf(s *rules.Ruleset) rules.Variant {
+	return rules.Variant{Family: s.Family, Backend: s.Backend}
+}
+
+// apply makes a change in the tables that later commands are held against.
+func (im *importer) apply(variant rules.Variant, c rules.Change) error {
+	q := im.made.Of(c, im.ground.Sets)
+	if err := q.Apply(c); err != nil {
+		return err
+	}
+	im.ground.Sets[variant] = q.Now()
+	im.note(variant, c)
+	return nil
+}
+
 // carry turns a command into changes. It returns false for a line that should
 // not be there.
 func (im *importer) carry(r *commandReader, tolerant bool) bool {
@@ -99,9 +114,7 @@ func (im *importer) carry(r *commandReader, tolerant bool) bool {
 func (im *importer) suppose(r *commandReader, variant rules.Variant) {
 	make := func(c rules.Change) {
 		c.Family, c.Backend, c.Table, c.Chain = r.family, r.backend, r.table, r.chain
-		if next, err := c.Apply(im.set(variant)); err == nil {
-			im.ground.Sets[variant] = next
-		}
+		_ = im.apply(variant, c) // what does not fit is said where it is carried out
 	}
 	if _, ok := im.set(variant).Chain(r.table, r.chain); !ok && r.chain != "" && r.op != 'N' {
 		make(rules.Change{Op: rules.NewChain})
@@ -111,7 +124,7 @@ func (im *importer) suppose(r *commandReader, variant rules.Variant) {
 	}
 	chain, _ := im.set(variant).Chain(r.table, r.chain)
 	for _, rule := range r.rules() {
-		if standsAt(chain, rule) == 0 && r.op != 'I' && !r.byNumber() {
+		if im.standsAt(variant, r.table, chain, rule) == 0 && r.op != 'I' && !r.byNumber() {
 			make(rules.Change{Op: rules.Insert, Rule: rule})
 		}
 		if r.op == 'I' && chain == nil {
@@ -134,12 +147,10 @@ func chainRules(c *rules.Chain) []rules.Rule {
 // commands are held against.
 func (im *importer) step(r *commandReader, c rules.Change, tolerant bool) bool {
 	variant := rules.Variant{Family: c.Family, Backend: c.Backend}
-	next, err := c.Apply(im.set(variant))
-	if err != nil {
+	if err := im.apply(variant, c); err != nil {
 		im.failed(r, tolerant, "%s", err)
 		return false
 	}
-	im.ground.Sets[variant] = next
 	im.steps = append(im.steps, rules.StepOf(c))
 	return true
 }
@@ -162,7 +173,7 @@ func (im *importer) insert(r *commandReader, c rules.Change, set *rules.Ruleset,
 		}
 	}
 	for _, rule := range r.rules() {
-		if at := standsAt(chain, rule); at > 0 && r.op == 'A' {
+		if at := im.standsAt(variantOf(set), r.table, chain, rule); at > 0 && r.op == 'A' {
 			im.remark(r, Note, "the same rule stands there already as rule %d of %s", at, r.chain)
 		}
 		c.Op, c.Rule = rules.Insert, rule
@@ -173,24 +184,10 @@ func (im *importer) insert(r *commandReader, c rules.Change, set *rules.Ruleset,
 	}
 }
 
-// standsAt is where the same rule stands in a chain, however its line is
-// written; 0 if nowhere.
-func standsAt(chain *rules.Chain, rule rules.Rule) int {
-	if chain == nil {
-		return 0
-	}
-	for i, other := range chain.Rules {
-		if other.Same(rule) || other.Unparseable() == nil && other.Edited().Same(rule) {
-			return i + 1
-		}
-	}
-	return 0
-}
-
 func (im *importer) stands(r *commandReader, set *rules.Ruleset) bool {
 	chain, _ := set.Chain(r.table, r.chain)
 	for _, rule := range r.rules() {
-		if standsAt(chain, rule) == 0 {
+		if im.standsAt(variantOf(set), r.table, chain, rule) == 0 {
 			return false
 		}
 	}
@@ -213,7 +210,7 @@ func (im *importer) delete(r *commandReader, c rules.Change, set *rules.Ruleset,
 	}
 	for _, rule := range r.rules() {
 		chain, _ = im.set(rules.Variant{Family: c.Family, Backend: c.Backend}).Chain(r.table, r.chain)
-		c.At = standsAt(chain, rule)
+		c.At = im.standsAt(rules.Variant{Family: c.Family, Backend: c.Backend}, r.table, chain, rule)
 		if c.At == 0 {
 			text := fmt.Sprintf("%s has no such rule to delete", r.chain)
 			if near := alike(chain, rule); near != "" {

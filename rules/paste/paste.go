@@ -151,7 +151,7 @@ func looksLikeKnown(name string) bool {
 // its place and its correction.
 func Read(text string, ground Ground) Import {
 	text = strings.TrimPrefix(text, "\ufeff") // a byte order mark, as editors on other systems put in front
-	im := &importer{ground: ground, saw: map[string]bool{}}
+	im := &importer{ground: ground, saw: map[string]bool{}, made: rules.Sequences{}, standing: map[place]lineCount{}, edited: map[string]string{}}
 	im.ground.Sets = map[rules.Variant]*rules.Ruleset{}
 	for k, s := range ground.Sets {
 		im.ground.Sets[k] = s
@@ -183,12 +183,15 @@ func Read(text string, ground Ground) Import {
 // importer carries a text from line to line. Its ground's sets change as the
 // commands would change them.
 type importer struct {
-	ground  Ground
-	out     Import
-	steps   []rules.Step
-	saw     map[string]bool // questions asked already
-	present bool            // rules of a saved table stand already
-	last    bool            // the last command would have succeeded
+	ground   Ground
+	out      Import
+	steps    []rules.Step
+	saw      map[string]bool // questions asked already
+	made     rules.Sequences // what the commands so far have made of the sets
+	standing map[place]lineCount
+	edited   map[string]string // lines written from their parts, by lines as they were read
+	present  bool              // rules of a saved table stand already
+	last     bool              // the last command would have succeeded
 }
 
 func (im *importer) title() string {
