@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -20,19 +21,63 @@ func BenchmarkAdd(b *testing.B) {
 	if lab.Isolate(b) {
 		return
 	}
-	for _, rules := range []int{10_000, 60_000} {
-		b.Run(fmt.Sprintf("rules=%d", rules), func(b *testing.B) {
+	for _, backend := range []string{"nft", "legacy"} {
+		for _, rules := range []int{10_000, 60_000} {
+			b.Run(fmt.Sprintf("%s/rules=%d", backend, rules), func(b *testing.B) { benchmarkAdd(b, backend, rules) })
+		}
+	}
+}
+
+func benchmarkAdd(b *testing.B, backend string, rules int) {
+	b.Setenv(commit.StateVariable, filepath.Join(b.TempDir(), "state"))
+	loadServices(b, backend, rules/4)
+	var save, add time.Duration
+	for b.Loop() {
+		save += cost(b, "iptables-"+backend+"-save", "-c")
+		add += cost(b, "nattui", "add", "masquerade", "--out", "lo", "--yes", "--backend", backend)
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(add.Seconds()*1000/float64(b.N), "cpu-ms/add")
+	b.ReportMetric(save.Seconds()*1000/float64(b.N), "cpu-ms/iptables-save")
+	b.ReportMetric(add.Seconds()/save.Seconds(), "×iptables-save")
+	if out, err := exec.Command("iptables-"+backend, "-t", "nat", "-F").CombinedOutput(); err != nil {
+		b.Fatalf("%v: %s", err, out)
+	}
+}
+
+// BenchmarkImport measures the processor's time of nattui import for files of so many lines, and beside it that of
+// iptables-restore, which makes the same rules without reading a shell's words, checks, journal or comparison:
+//
+//	go test ./cmd/nattui -run '^$' -bench Import -benchtime 1x
+func BenchmarkImport(b *testing.B) {
+	if lab.Isolate(b) {
+		return
+	}
+	for _, lines := range []int{1000, 8000} {
+		b.Run(fmt.Sprintf("lines=%d", lines), func(b *testing.B) {
 			b.Setenv(commit.StateVariable, filepath.Join(b.TempDir(), "state"))
-			loadServices(b, rules/4)
-			var save, add time.Duration
+			script, saved := filepath.Join(b.TempDir(), "script"), filepath.Join(b.TempDir(), "saved")
+			var commands, rules strings.Builder
+			for i := range lines {
+				fmt.Fprintf(&commands, "iptables-legacy -t nat -A PREROUTING -d 10.0.%d.%d -p tcp --dport 80 -m comment --comment 'no %d' -j DNAT --to-destination 192.168.0.2\n", i/250, i%250, i)
+				fmt.Fprintf(&rules, "-A PREROUTING -d 10.0.%d.%d -p tcp --dport 80 -m comment --comment \"no %d\" -j DNAT --to-destination 192.168.0.2\n", i/250, i%250, i)
+			}
+			for path, text := range map[string]string{script: commands.String(), saved: "*nat\n" + rules.String() + "COMMIT\n"} {
+				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+					b.Fatal(err)
+				}
+			}
+			var restore, imported time.Duration
 			for b.Loop() {
-				save += cost(b, "iptables-nft-save", "-c")
-				add += cost(b, "nattui", "add", "masquerade", "--out", "lo", "--yes", "--backend", "nft")
+				cost(b, "iptables-legacy", "-t", "nat", "-F")
+				restore += cost(b, "iptables-legacy-restore", "--noflush", saved)
+				cost(b, "iptables-legacy", "-t", "nat", "-F")
+				imported += cost(b, "nattui", "import", script, "--yes")
 			}
 			b.ReportMetric(0, "ns/op")
-			b.ReportMetric(add.Seconds()*1000/float64(b.N), "cpu-ms/add")
-			b.ReportMetric(save.Seconds()*1000/float64(b.N), "cpu-ms/iptables-save")
-			b.ReportMetric(add.Seconds()/save.Seconds(), "×iptables-save")
+			b.ReportMetric(imported.Seconds()*1000/float64(b.N), "cpu-ms/import")
+			b.ReportMetric(imported.Seconds()*1e6/float64(b.N*lines), "cpu-µs/line")
+			b.ReportMetric(imported.Seconds()/restore.Seconds(), "×iptables-restore")
 		})
 	}
 }
@@ -49,14 +94,17 @@ func cost(b *testing.B, argv ...string) time.Duration {
 
 // loadServices makes the rules of so many services, a chain of three for each, fifty
 // at a time: an ordinary user's netlink socket takes no larger transaction.
-func loadServices(b *testing.B, services int) {
+func loadServices(b *testing.B, backend string, services int) {
 	b.Helper()
-	const step = 50
-	if out, err := exec.Command("iptables-nft", "-t", "nat", "-F").CombinedOutput(); err != nil {
+	step := 50
+	if backend == "legacy" {
+		step = services // each transaction copies the whole table
+	}
+	if out, err := exec.Command("iptables-"+backend, "-t", "nat", "-F").CombinedOutput(); err != nil {
 		b.Fatalf("%v: %s", err, out)
 	}
 	for first := 0; first < services; first += step {
-		restore := exec.Command("iptables-nft-restore", "--noflush")
+		restore := exec.Command("iptables-"+backend+"-restore", "--noflush")
 		restore.Stdin = strings.NewReader(serviceRules(first, min(first+step, services)))
 		if out, err := restore.CombinedOutput(); err != nil {
 			b.Fatalf("%v: %s", err, out)

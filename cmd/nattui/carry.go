@@ -99,8 +99,11 @@ func (a *approval) carry(c *cobra.Command, tables *iptables.Host, plan rules.Pla
 	if err != nil {
 		return err
 	}
-	// From here on an interrupt comes too late: what has begun is finished.
-	e, err := run(context.WithoutCancel(ctx), committer, p.options)
+	shown := newProgress(c.ErrOrStderr(), len(plan.Steps))
+	shown.say(fmt.Sprintf("applying %d changes …", len(plan.Steps)))
+	// Until it is written down an interrupt ends it; what has begun is finished.
+	e, err := run(ctx, committer, p.options)
+	shown.end()
 	if err != nil {
 		return asConflict(err)
 	}

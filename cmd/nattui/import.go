@@ -85,7 +85,10 @@ func (o *importOptions) run(c *cobra.Command, what string) error {
 		return err
 	}
 	ground.Answers, ground.AcceptDoubts = answers, o.acceptDoubts
-	im := paste.Read(pasted, ground)
+	im, err := readWhole(c, pasted, &ground)
+	if err != nil {
+		return err
+	}
 	sayFindings(c.ErrOrStderr(), name, pasted, im)
 	if len(im.Questions) > 0 && o.mayAsk() {
 		if im, err = o.askGaps(c, pasted, ground, im); err != nil {
@@ -93,7 +96,9 @@ func (o *importOptions) run(c *cobra.Command, what string) error {
 		}
 	}
 	if o.corrected && im.InDoubt() {
-		im = paste.Read(strings.Join(im.Corrected, "\n"), ground)
+		if im, err = readWhole(c, strings.Join(im.Corrected, "\n"), &ground); err != nil {
+			return err
+		}
 	}
 	if im.InDoubt() {
 		return o.refuse(c, im)
@@ -103,6 +108,18 @@ func (o *importOptions) run(c *cobra.Command, what string) error {
 		return nil
 	}
 	return o.carryOut(c, tables, im.Plan)
+}
+
+// readWhole reads the text and shows how far it has come, until a signal ends it.
+func readWhole(c *cobra.Command, pasted string, ground *paste.Ground) (paste.Import, error) {
+	ctx, shown := c.Context(), newProgress(c.ErrOrStderr(), strings.Count(pasted, "\n"))
+	defer shown.end()
+	ground.Going = func(read int) bool {
+		shown.at(read)
+		return ctx.Err() == nil
+	}
+	im := paste.Read(pasted, *ground)
+	return im, context.Cause(ctx)
 }
 
 // mayAsk tells whether somebody is there to answer.

@@ -111,6 +111,8 @@ func (e *Changed) Error() string {
 // *Unsettled, *Busy, what the kernel's adapters report, and what keeps the
 // journal from being written: in all these cases nothing is changed, or
 // everything was rolled back, and Entry.State tells; *Stuck where it could not be.
+// Where ctx ends before the change is written down, nothing is changed; from then on
+// it is finished.
 func (c *Committer) Run(ctx context.Context, plan rules.Plan, o Options) (Entry, error) {
 	c.step("lock")
 	l, err := c.store.acquire(ctx)
@@ -118,7 +120,7 @@ func (c *Committer) Run(ctx context.Context, plan rules.Plan, o Options) (Entry,
 		return Entry{}, err
 	}
 	defer l.release()
-	j, err := c.open(ctx, l)
+	j, err := c.open(context.WithoutCancel(ctx), l)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -151,9 +153,13 @@ func (c *Committer) run(ctx context.Context, l *lock, j *journal, wanted source,
 	}
 	c.step("check")
 	d, err := c.draw(ctx, wanted)
+	if err == nil {
+		err = context.Cause(ctx) // nothing was changed yet, and nothing will be
+	}
 	if err != nil {
 		return Entry{}, err
 	}
+	ctx = context.WithoutCancel(ctx) // what has begun is finished
 	e := &Entry{ID: j.next(), Kind: o.Kind, At: c.clock.Now(), By: o.By, From: o.From, State: Pending, Undoes: o.Undoes, begun: in(c.clock, 0), operators: o.Operators}
 	if o.Leash && o.Confirm > 0 {
 		e.terminal = ownTerminal()

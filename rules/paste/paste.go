@@ -93,6 +93,9 @@ type Ground struct {
 	UserID, GroupID func(name string) (uint32, bool)
 	// Setting is a kernel setting's value now; nil knows none.
 	Setting func(name string) (string, bool)
+	// Going is told, for each command or line of a saved table, how many were read; false ends the reading, and
+	// what comes of it is not whole then. nil: always true.
+	Going func(read int) bool
 
 	assigned map[string]string // what the script itself gives its variables
 	lenient  bool              // accept doubts, to see what the line would do as it is
@@ -230,6 +233,9 @@ func (im *importer) run(commands []scriptCommand) {
 			continue
 		}
 		im.last = true
+		if !im.going(i) {
+			return
+		}
 		im.command(c)
 		im.last = im.last != c.negated()
 	}
@@ -259,6 +265,9 @@ func (im *importer) shell(words []scriptWord) bool {
 	im.run(commands)
 	return true
 }
+
+// going says how many commands or lines were read, and asks whether to go on.
+func (im *importer) going(read int) bool { return im.ground.Going == nil || im.ground.Going(read) }
 
 // stripPrefix takes off what is in front of the program: programs that run another one, and shell logic,
 // which has been reported where it begins a command.

@@ -30,6 +30,9 @@ func (im *importer) saved(text string, from int, family rules.Family, backend ru
 	}
 	n := from
 	for line := range strings.Lines(strings.ReplaceAll(text, "\r\n", "\n")) {
+		if !im.going(n - from) {
+			return
+		}
 		s.line(n, strings.TrimRight(line, "\n"))
 		n++
 	}
