@@ -140,15 +140,29 @@ func Read(r io.Reader) ([]Table, error) {
 	if err != nil {
 		return nil, err
 	}
+	return Reread(string(text), nil)
+}
+
+// Reread is Read of a text where tables were read before: a line that stands where it stood then is not taken
+// apart again.
+func Reread(text string, before []Table) ([]Table, error) {
 	var tables []Table
 	var at map[string]int // chains of the current table by name
+	var was map[string]*Chain
 	var t *Table
-	for n, line := range SavedLines(string(text)) {
+	for n, line := range SavedLines(text) {
 		switch {
 		case line == "" || line[0] == '#':
 		case line[0] == '*':
 			tables = append(tables, Table{Name: line[1:]})
-			t, at = &tables[len(tables)-1], map[string]int{}
+			t, at, was = &tables[len(tables)-1], map[string]int{}, map[string]*Chain{}
+			for i := range before {
+				for j := range before[i].Chains {
+					if before[i].Name == t.Name {
+						was[before[i].Chains[j].Name] = &before[i].Chains[j]
+					}
+				}
+			}
 		case line == "COMMIT":
 			t = nil
 		case t == nil:
@@ -161,12 +175,53 @@ func Read(r io.Reader) ([]Table, error) {
 			at[c.Name] = len(t.Chains)
 			t.Chains = append(t.Chains, c)
 		default:
+			if t.addAgain(line, at, was) {
+				continue
+			}
 			if err := t.add(line, at); err != nil {
 				return tables, fmt.Errorf("line %d: %w", n, err)
 			}
 		}
 	}
 	return tables, nil
+}
+
+// addAgain appends the rule of one line where it stood at the same place of its chain before.
+func (t *Table) addAgain(line string, at map[string]int, was map[string]*Chain) bool {
+	if len(was) == 0 {
+		return false
+	}
+	spec, counters := line, Counters{}
+	if line[0] == '[' {
+		count, rest, ok := strings.Cut(line[1:], "] ")
+		if !ok {
+			return false
+		}
+		if counters, ok = ParseCounters(count); !ok {
+			return false
+		}
+		spec = rest
+	}
+	name, ok := strings.CutPrefix(spec, "-A ")
+	if !ok {
+		return false
+	}
+	name, _, _ = strings.Cut(name, " ")
+	i, declared := at[name]
+	old := was[name]
+	if !declared || old == nil || len(t.Chains[i].Rules) >= len(old.Rules) {
+		return false
+	}
+	r := old.Rules[len(t.Chains[i].Rules)]
+	if r.raw != spec {
+		return false
+	}
+	r.Counters, r.Handle = counters, 0
+	if t.Chains[i].Rules == nil {
+		t.Chains[i].Rules = make([]Rule, 0, len(old.Rules)+1)
+	}
+	t.Chains[i].Rules = append(t.Chains[i].Rules, r)
+	return true
 }
 
 // add appends the rule of one line to its chain.

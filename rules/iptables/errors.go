@@ -245,8 +245,15 @@ func sameRules(a, b *rules.Ruleset) bool {
 
 func holds(a, b *rules.Ruleset) bool {
 	for _, t := range b.Tables {
-		for _, c := range t.Chains {
-			other, ok := a.Chain(t.Name, c.Name)
+		others, _ := a.Table(t.Name)
+		for i, c := range t.Chains {
+			var other *rules.Chain
+			ok := others != nil
+			if ok && i < len(others.Chains) && others.Chains[i].Name == c.Name {
+				other = &others.Chains[i] // mostly they stand in the same order
+			} else if ok {
+				other, ok = others.Chain(c.Name)
+			}
 			if !ok {
 				if !c.BuiltIn() || c.Policy != "ACCEPT" || len(c.Rules) > 0 {
 					return false

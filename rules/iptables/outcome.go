@@ -46,6 +46,9 @@ func (t *transaction) lookUp(ctx context.Context, words string, ended error) (ma
 		if t.has(unknownOutcome) {
 			if now, err = t.host.Read(ctx, t.programs.variant); err == nil {
 				t.compare(names, now)
+				if t.lock != nil {
+					t.found = now
+				}
 			}
 		}
 	}

@@ -1,7 +1,6 @@
 package iptables
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -41,12 +40,15 @@ func (h *Host) Read(ctx context.Context, variant rules.Variant) (*rules.Ruleset,
 
 // readAnew is Read with counters as they are now.
 func (h *Host) readAnew(ctx context.Context, p *programs) (*rules.Ruleset, error) {
+	h.recent.Lock()
+	before := h.latest[p.variant].set
+	h.recent.Unlock()
 	last := latest{begun: time.Now()}
 	var err error
 	if p.variant.Backend == rules.NFT {
-		last.set, err = p.readNFT(ctx)
+		last.set, err = p.readNFT(ctx, before)
 	} else {
-		last.set, last.print, err = p.readLegacy(ctx)
+		last.set, last.print, err = p.readLegacy(ctx, before)
 	}
 	if err != nil {
 		return nil, err
@@ -110,7 +112,7 @@ const readAttempts = 5
 // ran. A namespace that never rests leaves the snapshot's generation unknown, 0.
 // There iptables-nft-save 1.8.9 now and then prints rules twice, or not at all: what
 // the two reads before agreed upon has to be there again.
-func (p *programs) readNFT(ctx context.Context) (*rules.Ruleset, error) {
+func (p *programs) readNFT(ctx context.Context, known *rules.Ruleset) (*rules.Ruleset, error) {
 	kernel, err := dialNfnl()
 	if err != nil {
 		return nil, err
@@ -126,7 +128,7 @@ func (p *programs) readNFT(ctx context.Context) (*rules.Ruleset, error) {
 		if err != nil {
 			return nil, err
 		}
-		s, err := p.parse(text)
+		s, err := p.parse(text, known)
 		if err != nil {
 			return nil, err
 		}
@@ -188,7 +190,7 @@ func plausible(lines map[string]int, earlier []map[string]int) bool {
 
 // readLegacy reads the legacy backend, and runs nothing where no table is
 // loaded: iptables-legacy would load one. It returns the fingerprint of what it read.
-func (p *programs) readLegacy(ctx context.Context) (*rules.Ruleset, uint64, error) {
+func (p *programs) readLegacy(ctx context.Context, known *rules.Ruleset) (*rules.Ruleset, uint64, error) {
 	for attempt := 1; ; attempt++ {
 		names, err := loadedTables(p.variant.Family)
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -205,7 +207,7 @@ func (p *programs) readLegacy(ctx context.Context) (*rules.Ruleset, uint64, erro
 		if err != nil {
 			return nil, 0, err
 		}
-		s, err := p.parse(text)
+		s, err := p.parse(text, known)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -221,8 +223,13 @@ func (p *programs) readLegacy(ctx context.Context) (*rules.Ruleset, uint64, erro
 	}
 }
 
-func (p *programs) parse(text []byte) (*rules.Ruleset, error) {
-	tables, err := rules.Read(bytes.NewReader(text))
+// parse takes the text apart, but for what is as it was in the set that is known.
+func (p *programs) parse(text []byte, known *rules.Ruleset) (*rules.Ruleset, error) {
+	var before []rules.Table
+	if known != nil {
+		before = known.Tables
+	}
+	tables, err := rules.Reread(string(text), before)
 	if err != nil {
 		return nil, fmt.Errorf("understanding what %s printed: %w", p.save, err)
 	}

@@ -68,6 +68,8 @@ type transaction struct {
 	started      bool
 	pid          int
 	span         *span
+	// found is how the tables were found afterwards under the xtables lock: nobody who heeds it has changed them.
+	found *rules.Ruleset
 	// outcomes is what became of each table, once that was looked up.
 	outcomes map[string]outcome
 }
@@ -258,9 +260,11 @@ func (t *transaction) verify(ctx context.Context) ([]rules.Change, error) {
 		return t.script.changes, fmt.Errorf("the change was made, but could not be verified: %w", err)
 	}
 	if got.Backend == rules.Legacy {
-		if print, err := fingerprint(got.Family); err == nil {
-			t.host.own.left(got.Family, print)
+		t.host.recent.Lock()
+		if last := t.host.latest[t.programs.variant]; last.set == got {
+			t.host.own.left(got.Family, last.print)
 		}
+		t.host.recent.Unlock()
 	}
 	printed := printedAs(t.want, got, t.script.changes)
 	made := make([]rules.Change, len(t.script.changes))

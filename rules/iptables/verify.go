@@ -15,6 +15,9 @@ import (
 // transaction touched are read, with iptables -S: in a table of ten thousand rules
 // that is next to nothing.
 func (t *transaction) readBack(ctx context.Context) (*rules.Ruleset, error) {
+	if t.found != nil {
+		return t.found, nil
+	}
 	if set, ok := t.readTouched(ctx); ok {
 		return set, nil
 	}
