@@ -204,7 +204,7 @@ func surroundings(ctx context.Context, tables *iptables.Host, sets map[rules.Var
 		s.Unseen = append(s.Unseen, err.Error())
 	}
 	for _, a := range tables.Absent() {
-		if a.Reason == iptables.TooOld || a.Reason == iptables.Broken {
+		if a.Reason == iptables.TooOld || a.Reason == iptables.Broken || a.Reason == iptables.Unseen {
 			s.Unseen = append(s.Unseen, a.String())
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nattui/rules/iptables"
 	"nattui/ui/text"
 )
 
@@ -52,6 +53,9 @@ func newRoot() *cobra.Command {
 		// changes something; one that only looks says so. Where that is not permitted,
 		// somebody else will.
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			if why := iptables.LegacyUnseen(); why != "" && c.GroupID != groupOther && !c.Hidden && c.Name() != "lab" && c.HasParent() {
+				say(c.ErrOrStderr(), why)
+			}
 			switch {
 			case c.GroupID == groupOther, c.Hidden, c.Name() == "lab", !c.HasParent():
 			case looksOnly(c):

@@ -135,7 +135,7 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 		}
 	}
 	for _, a := range tables.Absent() {
-		if a.Reason == iptables.TooOld || a.Reason == iptables.Broken || a.Variant.Backend == tables.Default() {
+		if a.Reason == iptables.TooOld || a.Reason == iptables.Unseen || a.Reason == iptables.Broken || a.Variant.Backend == tables.Default() {
 			gw.Trouble = append(gw.Trouble, a.String())
 		}
 	}

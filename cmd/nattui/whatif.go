@@ -19,6 +19,7 @@ import (
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
+	"nattui/rules/iptables"
 	"nattui/rules/textfile"
 )
 
@@ -29,6 +30,7 @@ type whatifOptions struct {
 	ext     string
 	gateway string
 	quiet   bool
+	unseen  string // what else may decide and cannot be seen
 }
 
 func newWhatifCommand() *cobra.Command {
@@ -65,6 +67,7 @@ func whatif(ctx context.Context, o whatifOptions, args []string) error {
 	if o.gateway != "" {
 		sets, facts, err = loadGateway(ctx, o.gateway)
 	} else {
+		o.unseen = iptables.LegacyUnseen()
 		if sets, facts, err = readGateway(ctx); err == nil {
 			flows, err = flowsInUse(ctx)
 		}
@@ -206,6 +209,10 @@ func answer(out *bufio.Writer, e *evaluate.Evaluator, p evaluate.Packet, o whati
 	path, err := e.Evaluate(p)
 	if err != nil {
 		return usageError{err}
+	}
+	if o.unseen != "" {
+		path.Certain = false
+		path.Doubts = append(path.Doubts, evaluate.Doubt{What: o.unseen})
 	}
 	if o.json {
 		w := whatifJSON(path, o.quiet)

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DefaultDirectory is where the state lives unless the administrator says
+// DefaultDirectory is where root's state lives unless the administrator says
 // otherwise with the environment variable NATTUI_STATE.
 const DefaultDirectory = "/var/lib/nattui"
 
@@ -32,10 +32,20 @@ type Store struct {
 	known atomic.Pointer[link] // the last record that this process has read or written
 }
 
-// Directory is the state directory that the environment asks for.
+// Directory is the state directory that the environment asks for. A user who is not
+// root has one of his own, where the XDG Base Directory Specification puts it.
 func Directory() string {
 	if dir := os.Getenv(StateVariable); dir != "" {
 		return dir
+	}
+	if os.Geteuid() == 0 {
+		return DefaultDirectory
+	}
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "nattui")
+	}
+	if home, err := os.UserHomeDir(); err == nil && filepath.IsAbs(home) {
+		return filepath.Join(home, ".local", "state", "nattui")
 	}
 	return DefaultDirectory
 }

@@ -77,7 +77,7 @@ func loadedTables(family rules.Family) ([]string, error) {
 	text, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, os.ErrPermission):
-		return nil, permission("reading the legacy tables")
+		return nil, errUnseen
 	case err != nil:
 		return nil, err
 	}

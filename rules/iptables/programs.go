@@ -63,6 +63,7 @@ const (
 	TooOld                   // its programs are too old
 	KernelLack               // the kernel lacks it
 	Broken                   // its program does not run
+	Unseen                   // the kernel does not let this process see whether there are rules
 )
 
 // Absence is a variant that cannot be used on this host, with the reason. It is
@@ -113,16 +114,22 @@ func Open(ctx context.Context) (*Host, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	var plain *rules.Variant // that of the plain program, where it cannot be seen
 	for j, backend := range rules.Backends {
 		for i, family := range rules.Families {
 			variant := rules.Variant{Family: family, Backend: backend}
 			p, missing := found[i][j], absent[i][j]
 			if p != nil {
 				detail, err := kernelLacks(variant)
-				if err != nil {
+				switch {
+				case errors.Is(err, errUnseen) && len(h.variants) > 0:
+					if p.shown == family.Command() {
+						plain = &variant
+					}
+					p, missing = nil, &Absence{variant, Unseen, unseenLegacy}
+				case err != nil:
 					return nil, err
-				}
-				if detail != "" {
+				case detail != "":
 					p, missing = nil, &Absence{variant, KernelLack, detail}
 				}
 			}
@@ -137,6 +144,9 @@ func Open(ctx context.Context) (*Host, error) {
 		return nil, &NotInstalled{Install: installCommand(), Absent: h.absent}
 	}
 	h.standby = h.chooseDefault()
+	if plain != nil {
+		h.standby = plain.Backend
+	}
 	return h, nil
 }
 

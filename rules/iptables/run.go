@@ -8,12 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 )
 
 // command prepares a program, with its words in English.
 func command(ctx context.Context, path string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	cmd.SysProcAttr = lend(&syscall.SysProcAttr{})
 	return cmd
 }
 

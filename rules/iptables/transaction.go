@@ -149,7 +149,7 @@ func (p *programs) runRestore(ctx context.Context, lock *xtablesLock, input io.R
 		cmd.Env = append(cmd.Env, lockVariable+"=/proc/self/fd/3")
 	}
 	// What ends the terminal's foreground does not end a transaction.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr.Setpgid = true
 	// Nor does the limit leave a part of it behind that could go on.
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = orphanWait

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"nattui/rules/commit"
+)
+
+// asGateway is what a user who is not root does with the capabilities alone, ambient and by the file, in a network
+// namespace of its own.
+const asGateway = `set -e
+ip link set lo up
+user() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
+ambient() { user --inh-caps -all,+net_admin,+net_raw --ambient-caps +net_admin,+net_raw --bounding-set -all,+net_admin,+net_raw "$@"; }
+iptables-nft -t nat -A PREROUTING -p tcp --dport 99 -j REDIRECT --to-ports 9
+echo == rules; ambient nattui rules --family ipv4
+echo == add; ambient nattui add redirect --proto tcp --in lo --dport 5 --to 55 --yes --backend nft
+iptables-nft -t nat -S PREROUTING | grep -c 'dport 5 '
+echo == undo; ambient nattui undo --yes
+iptables-nft -t nat -S PREROUTING | grep -c 'dport 5 ' || true
+echo == confirm; ambient nattui add redirect --proto tcp --in lo --dport 6 --to 66 --yes --confirm 1h --backend nft
+ambient nattui rollback --yes
+iptables-nft -t nat -S PREROUTING | grep -c 'dport 6 ' || true
+echo == switch; ambient nattui switch ip_forward on --yes --boot=false
+cat /proc/sys/net/ipv4/ip_forward
+echo == whatif; ambient nattui whatif tcp 127.0.0.1:1000 127.0.0.1:99 --json
+echo == state; ls -a "$HOME/.local/state/nattui"
+echo == file; user "$SETCAP/nattui" add redirect --proto tcp --in lo --dport 7 --to 77 --yes --backend nft
+iptables-nft -t nat -S PREROUTING | grep -c 'dport 7 '
+echo == none; user nattui rules || echo status $?
+`
+
+// TestCapabilities has a user with CAP_NET_ADMIN and CAP_NET_RAW do what the kernel lets him.
+func TestCapabilities(t *testing.T) {
+	uids, _ := os.ReadFile("/proc/self/uid_map")
+	if os.Geteuid() != 0 || len(strings.Fields(string(uids))) != 3 || strings.Fields(string(uids))[2] != "4294967295" {
+		t.Skip("it takes root of the first user namespace to become another user with capabilities")
+	}
+	for _, program := range []string{"setpriv", "setcap", "unshare", "iptables-nft"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skip(err)
+		}
+	}
+	dir, err := os.MkdirTemp("/tmp", "nattui-capabilities") // where another user may come
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "setcap"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"nattui", "setcap/nattui"} {
+		if err := os.WriteFile(filepath.Join(dir, name), self, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := exec.Command("setcap", "cap_net_admin,cap_net_raw+ep", filepath.Join(dir, "setcap/nattui")).CombinedOutput(); err != nil {
+		t.Skipf("%v: %s", err, out)
+	}
+	home := filepath.Join(dir, "home")
+	if err := os.Mkdir(home, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(home, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	gateway := exec.Command("unshare", "--net", "sh", "-c", asGateway)
+	gateway.Dir = "/"
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, commit.StateVariable+"=") && !strings.HasPrefix(v, "XDG_") {
+			gateway.Env = append(gateway.Env, v)
+		}
+	}
+	gateway.Env = append(gateway.Env, "HOME="+home, "SETCAP="+filepath.Join(dir, "setcap"), "PATH="+dir+":"+os.Getenv("PATH")+":/usr/sbin:/sbin")
+	out, err := gateway.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	text := string(out)
+	unseen := strings.Count(text, "the kernel lists legacy tables to root only")
+	part := func(name string) string {
+		_, rest, _ := strings.Cut(text, "== "+name+"\n")
+		rest, _, _ = strings.Cut(rest, "\n== ")
+		return rest + "\n"
+	}
+	for name, want := range map[string]string{
+		"rules": "--dport 99", "add": "is applied\n", "undo": "is applied\n", "confirm": "is rolled back", "switch": "\n1\n",
+		"whatif": `"delivered":"local"`, "state": "journal\n", "file": "\n1\n", "none": "status 4\n",
+	} {
+		if !strings.Contains(part(name), want) {
+			t.Errorf("%s lacks %q", name, want)
+		}
+	}
+	for name, want := range map[string]string{"add": "\n1\n", "undo": "\n0\n", "confirm": "\n0\n"} {
+		if !strings.HasSuffix(strings.TrimRight(part(name), "\n")+"\n", want) {
+			t.Errorf("%s: the kernel has another number of rules than %q", name, want)
+		}
+	}
+	for _, name := range []string{"rules", "add"} {
+		if n := strings.Count(part(name), "root only"); unseen > 0 && n != 1 {
+			t.Errorf("%s says %d times what cannot be seen", name, n)
+		}
+	}
+	if unseen > 0 && !strings.Contains(part("whatif"), `"certain":false`) {
+		t.Error("whatif is certain beside rules that cannot be seen")
+	}
+	if t.Failed() {
+		t.Log(text)
+	}
+}
