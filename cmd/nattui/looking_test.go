@@ -139,14 +139,13 @@ func snapshot(t *testing.T, dir string) string {
 	return b.String()
 }
 
-// lookAtScreens opens the screens read-only, goes through them and quits.
-func lookAtScreens(t *testing.T, cmd *exec.Cmd) []byte {
+// openTerminal is a terminal of 120 columns and 40 rows, and its other side.
+func openTerminal(t *testing.T) (screen, tty *os.File) {
 	t.Helper()
 	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer screen.Close()
 	if err := unix.IoctlSetPointerInt(int(screen.Fd()), unix.TIOCSPTLCK, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -154,16 +153,29 @@ func lookAtScreens(t *testing.T, cmd *exec.Cmd) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tty, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := unix.IoctlSetWinsize(int(tty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 40, Col: 120}); err != nil {
 		t.Fatal(err)
 	}
+	return screen, tty
+}
+
+// takeTerminal has a program run on a terminal of its own.
+func takeTerminal(cmd *exec.Cmd, tty *os.File) {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
-	cmd.Env = append(os.Environ(), "TERM=xterm-256color")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+}
+
+// lookAtScreens opens the screens read-only, goes through them and quits.
+func lookAtScreens(t *testing.T, cmd *exec.Cmd) []byte {
+	t.Helper()
+	screen, tty := openTerminal(t)
+	defer screen.Close()
+	cmd.Env = append(os.Environ(), "TERM=xterm-256color")
+	takeTerminal(cmd, tty)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"log/syslog"
 	"strings"
 	"sync"
+	"unicode"
 )
 
 // logger tells the system log, where there is one, what becomes of changes.
@@ -22,7 +23,7 @@ func (l *logger) say(text string) {
 
 // printable keeps what somebody put into a rule from forging lines of the log.
 func printable(r rune) rune {
-	if r < ' ' || r == 0x7f {
+	if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) { // also C1, and what reorders or hides text
 		return ' '
 	}
 	return r
