@@ -134,12 +134,18 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 			working.Go(func() { others.note(ctx, firstLook(ctx, safe.committer, tables.Variants())) })
 		}
 	}
+	gw.Trouble = append(gw.Trouble, unusable(tables)...)
+	return gw, nil
+}
+
+// unusable says which iptables of this host cannot be used, as far as that is worth knowing.
+func unusable(tables *iptables.Host) (notes []string) {
 	for _, a := range tables.Absent() {
 		if a.Reason == iptables.TooOld || a.Reason == iptables.Unseen || a.Reason == iptables.Broken || a.Variant.Backend == tables.Default() {
-			gw.Trouble = append(gw.Trouble, a.String())
+			notes = append(notes, a.String())
 		}
 	}
-	return gw, nil
+	return notes
 }
 
 // nameOf asks the resolver for the name of an address.

@@ -160,12 +160,7 @@ func (c *Committer) run(ctx context.Context, l *lock, j *journal, wanted source,
 		return Entry{}, err
 	}
 	ctx = context.WithoutCancel(ctx) // what has begun is finished
-	e := &Entry{ID: j.next(), Kind: o.Kind, At: c.clock.Now(), By: o.By, From: o.From, State: Pending, Undoes: o.Undoes, begun: in(c.clock, 0), operators: o.Operators}
-	if o.Leash && o.Confirm > 0 {
-		e.terminal = ownTerminal()
-	}
-	c.setTimes(e, o)
-	e.Plan, e.marks = d.plan, d.marks
+	e := c.begin(j, d, o)
 	c.step("journal")
 	if err := c.store.append(recordOf(e)); err != nil {
 		return Entry{}, fmt.Errorf("%w; nothing was changed", err)

@@ -75,6 +75,17 @@ type Entry struct {
 	doubt string
 }
 
+// begin is the entry of a change that is about to be made.
+func (c *Committer) begin(j *journal, d drawing, o Options) *Entry {
+	e := &Entry{ID: j.next(), Kind: o.Kind, At: c.clock.Now(), By: o.By, From: o.From, State: Pending, Undoes: o.Undoes, begun: in(c.clock, 0), operators: o.Operators}
+	if o.Leash && o.Confirm > 0 {
+		e.terminal = ownTerminal()
+	}
+	c.setTimes(e, o)
+	e.Plan, e.marks = d.plan, d.marks
+	return e
+}
+
 // Unconfirmed reports whether the change could still be rolled back by itself:
 // it is being made, or waits to be confirmed.
 func (e *Entry) Unconfirmed() bool {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -339,12 +340,18 @@ type attempt struct {
 // is noted in numbered.
 func (a *attempt) run(ctx context.Context) ([]rules.Change, error) {
 	p := a.programs
-	before, err := a.host.Read(ctx, p.variant)
+	read := a.host.Read
+	if a.lock != nil {
+		// What was read without the lock may be of another moment than its fingerprint: between two equal ones
+		// another program can make rules and delete them again.
+		read = func(ctx context.Context, _ rules.Variant) (*rules.Ruleset, error) { return a.host.readAnew(ctx, p) }
+	}
+	before, err := read(ctx, p.variant)
 	if err != nil {
 		return nil, err
 	}
 	changes, err := a.propose(before)
-	if err == nil && slices.ContainsFunc(changes, keepsCounters) {
+	if err == nil && a.lock == nil && slices.ContainsFunc(changes, keepsCounters) {
 		// The counters have to be those of now.
 		if before, err = a.host.readAnew(ctx, p); err == nil {
 			changes, err = a.propose(before)
@@ -361,6 +368,9 @@ func (a *attempt) run(ctx context.Context) ([]rules.Change, error) {
 	defer func() { t.commits.close() }()
 	made, words, err := t.make(ctx)
 	if err == nil || made != nil || errors.Is(err, errMoved) || errors.As(err, new(*NotKnown)) {
+		return made, err
+	}
+	if made, err := a.finish(ctx, &t, err); made != nil {
 		return made, err
 	}
 	refused := p.refusal(ctx, s, words, err)
@@ -381,6 +391,27 @@ func (a *attempt) run(ctx context.Context) ([]rules.Change, error) {
 		return nil, &TakenBack{touched(undone), refused}
 	}
 	return nil, refused
+}
+
+// finish makes what is left of a transaction whose program was killed after it had committed some of its tables:
+// those that the kernel has not, and only those. made is nil where that does not go, and what was committed stands.
+func (a *attempt) finish(ctx context.Context, t *transaction, ended error) (made []rules.Change, err error) {
+	exit := (*exec.ExitError)(nil)
+	if !errors.As(ended, &exit) || exit.Exited() || !t.has(committedOutcome) || t.has(unknownOutcome) {
+		return nil, nil
+	}
+	var rest []rules.Change
+	for _, c := range t.script.changes {
+		if t.outcomes[c.Table] == absentOutcome {
+			rest = append(rest, c)
+		}
+	}
+	next := attempt{host: a.host, programs: a.programs, lock: a.lock, propose: fixed(rest), numbered: map[int]bool{}, gated: false}
+	if done, _ := next.run(ctx); done == nil {
+		return nil, nil
+	}
+	t.found = nil
+	return t.verify(ctx)
 }
 
 // deletes returns the index of the change whose deletion by specification was

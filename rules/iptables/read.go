@@ -211,11 +211,15 @@ func (p *programs) readLegacy(ctx context.Context, known *rules.Ruleset) (*rules
 		if err != nil {
 			return nil, 0, err
 		}
-		after, err := fingerprint(p.variant.Family)
-		switch {
-		case err != nil:
+		counted, after, err := tallyLegacy(p.variant.Family)
+		if err != nil {
 			return nil, 0, err
-		case before == after:
+		}
+		// Between two equal fingerprints another program can have made rules and deleted them again, and
+		// iptables-save have seen them.
+		_, other := counted.onto(s)
+		switch {
+		case before == after && other == nil:
 			return s, after, nil
 		case attempt >= readAttempts:
 			return s, 0, nil

@@ -285,7 +285,7 @@ func (t *transaction) verify(ctx context.Context) ([]rules.Change, error) {
 	if same {
 		return made, nil
 	}
-	mismatch := &Mismatch{Variant: t.programs.variant, Want: want, Got: got}
+	mismatch := &Mismatch{Variant: t.programs.variant, Want: want, Got: got, unseen: t.commits == nil && t.lock == nil}
 	if t.commits != nil {
 		t.commits.catchUp()
 		var after bool
