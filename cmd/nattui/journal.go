@@ -108,7 +108,7 @@ func (lookingJournal) Undo(context.Context, string, ui.Terms) (ui.Done, error) {
 func (lookingJournal) Drift(context.Context) (ui.Unsaved, error) { return ui.Unsaved{}, errOnlyLooks }
 
 // Save is refused.
-func (lookingJournal) Save(context.Context) error { return errOnlyLooks }
+func (lookingJournal) Save(context.Context, ui.SaveTerms) error { return errOnlyLooks }
 
 func shownEntry(e *commit.Entry) ui.JournalEntry {
 	return ui.JournalEntry{

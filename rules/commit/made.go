@@ -1,13 +1,13 @@
 package commit
 
 import (
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 
 	"nattui/rules"
 	"nattui/rules/paste"
+	"nattui/rules/textfile"
 )
 
 // madeElsewhere reads the rules that other programs restore from files of their own: ufw's (ufw-framework(8)), the
@@ -45,7 +45,7 @@ var (
 
 // hostFile is a file of the host; "" if it cannot be read.
 func (c *Committer) hostFile(path string) string {
-	text, _ := os.ReadFile(filepath.Join("/", c.root, path))
+	text, _ := textfile.Read(filepath.Join("/", c.root, path))
 	return string(text)
 }
 

@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"nattui/rules"
+	"nattui/rules/textfile"
 )
 
 // Restored is what Restore has done.
@@ -55,7 +55,7 @@ func (c *Committer) Restore(ctx context.Context, o SaveOptions, variants []rules
 
 // restoreAt restores one variant from its file.
 func (c *Committer) restoreAt(ctx context.Context, l *lock, variant rules.Variant, path string, out *Restored) error {
-	text, err := os.ReadFile(filepath.Join("/", c.root, path))
+	text, err := textfile.Read(filepath.Join("/", c.root, path))
 	if missing(err) {
 		return nil
 	}

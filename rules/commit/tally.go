@@ -18,14 +18,14 @@ type chainAt struct {
 	table, chain string
 }
 
-func chainOf(c rules.Change) chainAt {
+func placeOf(c rules.Change) chainAt {
 	return chainAt{rules.Variant{Family: c.Family, Backend: c.Backend}, c.Table, c.Chain}
 }
 
 // of is the tally of the chain that a change is about, as the set has it. It is counted
 // once; take keeps it up to date.
 func (n census) of(s *rules.Ruleset, c rules.Change) *tally {
-	at := chainOf(c)
+	at := placeOf(c)
 	if n[at] == nil {
 		count := &tally{map[string]int{}, map[string]int{}}
 		for _, r := range listOf(s, c) {
