@@ -23,7 +23,22 @@ type flowStats struct {
 	// ports counts the flows that share a source address towards one service.
 	ports  map[portUse]*portCount
 	blocks []portBlock
-	asked  int // flows that were evaluated
+	// helpless are flows of clients behind this host, by the application whose helper they lack.
+	helpless map[string]*crowd
+	// outings are what left this host, answering the ends that answered, with as whom somebody was seen there.
+	outings   map[outing]*silence
+	answering map[netip.AddrPort]netip.Addr
+	// unheard are flows that wait for an answer, by the rule that gave them their source.
+	unheard map[evaluate.RuleRef]*crowd
+	asked   int // flows that were evaluated
+}
+
+// newFlowStats are those of no flows.
+func newFlowStats() *flowStats {
+	return &flowStats{
+		byRule: map[evaluate.RuleRef]*tally{}, ports: map[portUse]*portCount{}, helpless: map[string]*crowd{},
+		outings: map[outing]*silence{}, answering: map[netip.AddrPort]netip.Addr{}, unheard: map[evaluate.RuleRef]*crowd{},
+	}
 }
 
 // crowd is how many flows there are of a kind, with the first of them.
@@ -111,7 +126,8 @@ const statsLimit = 100_000
 
 // takeCensus passes over the flows once.
 func takeCensus(x *Examination) *flowStats {
-	c := &flowStats{byRule: map[evaluate.RuleRef]*tally{}, ports: map[portUse]*portCount{}, blocks: portBlocks(&x.trial)}
+	c := newFlowStats()
+	c.blocks = portBlocks(&x.trial)
 	if x.Flows == nil {
 		return c
 	}
@@ -137,11 +153,21 @@ func (c *flowStats) count(x *Examination, f *flow.Flow, e explain.Explanation, a
 	nat := f.NAT()
 	if nat&flow.NATSrc != 0 {
 		c.usePort(f, e)
+		c.noteHelpless(x, f)
 	}
 	if e.Confidence == explain.Stale {
 		c.outdated(x, f)
 	}
 	waiting := unanswered(x, f)
+	if waiting && nat&flow.NATSrc != 0 {
+		if c.unheard[e.SNAT] == nil {
+			c.unheard[e.SNAT] = &crowd{}
+		}
+		c.unheard[e.SNAT].add(f)
+	}
+	if nat&flow.NATDst == 0 {
+		c.noteSilence(f, waiting)
+	}
 	began, exact := f.Since()
 	switch {
 	case !e.DNAT.IsZero() && nat&flow.NATDst != 0:

@@ -42,8 +42,8 @@ func fromInside(x *Examination, f *Forward) Finding {
 		translated = translated || o.DNAT
 		returns = returns || o.DNAT && o.SNAT && o.Delivered == evaluate.Forwarded
 	}
-	if returns {
-		return Finding{}
+	if returns || translated && x.isBridge(link) || !translated && x.handedOn(f, &way) {
+		return Finding{} // of answers by a bridge checkBridges tells
 	}
 	seen := x.stats.of(f.Rule)
 	if seen.hairpin > 0 || seen.inside > 0 {
@@ -55,6 +55,7 @@ func fromInside(x *Examination, f *Forward) Finding {
 		found.Evidence = []string{fmt.Sprintf("from %s by %s: translated, but with its own address as source", client, link)}
 	} else {
 		found.Evidence = []string{fmt.Sprintf("from %s by %s: not translated", client, link)}
+		found.Sentence = fmt.Sprintf("From the network of %s itself %s does not lead there: the rule does not take what comes by %s.", f.Server.Addr(), f.Asked, link)
 	}
 	return found
 }
@@ -172,4 +173,11 @@ func fromHere(x *Examination, f *Forward) Finding {
 		}
 	}
 	return found
+}
+
+// handedOn tells that a program of this host takes what the rule leaves alone, such as docker-proxy for a published port.
+func (x *Examination) handedOn(f *Forward, way *fate) bool {
+	o := &way.Outcomes[0]
+	_, ok := x.ListensOn(f.Proto, f.Asked)
+	return ok && len(way.Outcomes) == 1 && o.Delivered == evaluate.Delivered
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"nattui/model/facts"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -17,6 +18,9 @@ func stepReturns(x *Examination, f *Forward) Finding {
 	way := x.fate(f.packet)
 	masked := slices.ContainsFunc(way.Outcomes, func(o evaluate.Outcome) bool { return o.SNAT })
 	seen := x.stats.of(f.Rule)
+	if bridge := x.linkTo(f.Server.Addr()); seen.hairpin > 0 && x.isBridge(bridge) && x.Settings.BridgeCallsIptables != facts.SettingOn {
+		return bridgeOff(x, f, bridge)
+	}
 	if seen.hairpin > 0 {
 		return hairpinMissing(x, f, seen)
 	}

@@ -13,7 +13,8 @@ var closing = []string{"TIME_WAIT", "CLOSE", "LAST_ACK", "FIN_WAIT", "CLOSE_WAIT
 
 // outdated notes a flow that today's rules would treat otherwise.
 func (c *flowStats) outdated(x *Examination, f *flow.Flow) {
-	if x.isSession(f) || f.Status&flow.StatusExpected != 0 || slices.Contains(closing, f.StateName()) {
+	opening := f.Proto() == rules.TCP && f.Status&flow.StatusSeenReply == 0 // it ends by itself, within two minutes
+	if opening || x.isSession(f) || f.Status&flow.StatusExpected != 0 || slices.Contains(closing, f.StateName()) {
 		return
 	}
 	if f.NAT()&flow.NATSrc != 0 && x.Addresses != nil && !x.IsLocal(f.SeenAs().Addr()) {

@@ -80,6 +80,7 @@ func tooWide(x *Examination, s *share) []Finding {
 			break
 		}
 	}
+	found = x.hurts(found, s.at, out)
 	changed := *s.rule
 	changed.Out = rules.Iface{Name: out}
 	found.Cure = rules.Plan{
@@ -87,4 +88,28 @@ func tooWide(x *Examination, s *share) []Finding {
 		Steps: []rules.Step{x.replace(s.at, *s.rule, changed, "what stays inside keeps its source address, so servers see who asks")},
 	}
 	return []Finding{found}
+}
+
+// hurts makes an error of a finding where connections that stay inside have been given another source by the rule and
+// got no answer.
+func (x *Examination) hurts(found Finding, at evaluate.RuleRef, out string) Finding {
+	silent := x.stats.unheard[at]
+	if silent == nil {
+		return found
+	}
+	var hurt []flow.Flow
+	for i := range silent.first {
+		f := &silent.first[i]
+		if link, ok := x.LinkOf(f.ServedBy().Addr()); ok && link != out && !x.outward(link) {
+			hurt = append(hurt, *f)
+		}
+	}
+	if len(hurt) == 0 {
+		return found
+	}
+	f := &hurt[0]
+	found.Severity = SeverityError
+	found.Evidence = append(found.Evidence, fmt.Sprintf("%s, none answered: %s to %s, seen as %s", rules.Plural(len(hurt), "connection"), f.Client(), f.ServedBy(), f.SeenAs()))
+	found.Sentence += fmt.Sprintf(" %s is asked with an address that it does not answer to this host.", f.ServedBy().Addr())
+	return found
 }

@@ -142,7 +142,12 @@ type Listener struct {
 	// Process is the program's name, empty where that may not be read.
 	Process string
 	PID     int
+	// User is whom the program runs as, nil where that is not known.
+	User *User `json:",omitempty"`
 }
+
+// User is a user and group by number, as -m owner sees those of a program (fsuid and fsgid in proc_pid_status(5)).
+type User struct{ UID, GID uint32 }
 
 // Session is the SSH connection that this process was started from.
 type Session struct {

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"nattui/model/facts"
 )
 
 // process is a running program.
@@ -108,4 +110,29 @@ func environmentOf(pid int, name string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// userIDs are those of a process; nil where it is not known.
+func userIDs(pid int) *facts.User {
+	if pid == 0 {
+		return nil
+	}
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return nil
+	}
+	fields := map[string]uint32{}
+	for line := range strings.Lines(string(text)) {
+		name, rest, _ := strings.Cut(line, ":")
+		words := strings.Fields(rest) // real, effective, saved, file system
+		if (name == "Uid" || name == "Gid") && len(words) == 4 {
+			if id, err := strconv.ParseUint(words[3], 10, 32); err == nil {
+				fields[name] = uint32(id)
+			}
+		}
+	}
+	if len(fields) < 2 {
+		return nil
+	}
+	return &facts.User{UID: fields["Uid"], GID: fields["Gid"]}
 }

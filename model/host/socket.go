@@ -44,7 +44,7 @@ func (r *reading) listeners() {
 			for _, s := range sockets {
 				holder := r.holders[s.inode]
 				found = append(found, facts.Listener{
-					Proto: rules.Protocol(kind.protocol), Address: s.local, Process: holder.name, PID: holder.pid,
+					Proto: rules.Protocol(kind.protocol), Address: s.local, Process: holder.name, PID: holder.pid, User: userIDs(holder.pid),
 					BothFamilies: s.local.Addr() == netip.IPv6Unspecified() && !s.onlyIPv6,
 				})
 			}

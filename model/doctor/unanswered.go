@@ -1,0 +1,170 @@
+package doctor
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"nattui/model/explain"
+	"nattui/model/facts"
+	"nattui/model/flow"
+	"nattui/rules"
+	"nattui/rules/evaluate"
+)
+
+// outing is how a connection left: by which way, as whom it is seen, for which kind of service.
+type outing struct {
+	seen  netip.Addr
+	proto rules.Protocol
+	port  uint16
+}
+
+// silence is what became of the connections of an outing.
+type silence struct {
+	answered int
+	// unanswered are those that wait, to these far ends, of which some are kept.
+	unanswered int
+	ends       map[netip.AddrPort]bool
+	first      []flow.Flow
+}
+
+// silenceKept is how many connections that wait are kept of each outing, and how many far ends are told apart.
+const silenceKept = 8
+
+// noteSilence counts what left this host, by whether it was answered.
+func (c *flowStats) noteSilence(f *flow.Flow, waiting bool) {
+	answered := f.Status&flow.StatusSeenReply != 0
+	if !waiting && !answered || !f.Proto().HasPorts() {
+		return
+	}
+	k := outing{f.SeenAs().Addr(), f.Proto(), f.ServedBy().Port()}
+	s := c.outings[k]
+	if s == nil {
+		s = &silence{ends: map[netip.AddrPort]bool{}}
+		c.outings[k] = s
+	}
+	if answered {
+		s.answered++
+		if len(c.answering) < statsLimit {
+			c.answering[f.ServedBy()] = f.SeenAs().Addr()
+		}
+		return
+	}
+	s.unanswered++
+	if len(s.ends) < silenceKept {
+		s.ends[f.ServedBy()] = true
+	}
+	if len(s.first) < silenceKept {
+		s.first = append(s.first, *f)
+	}
+}
+
+// checkSilence tells of connections that left this host and got no answer, and hands each to the evaluator for what
+// decides about its next packet.
+func checkSilence(x *Examination) (list []Finding) {
+	order := slices.SortedFunc(maps.Keys(x.stats.outings), func(a, b outing) int {
+		return cmp.Or(cmp.Compare(x.stats.outings[b].unanswered, x.stats.outings[a].unanswered), a.seen.Compare(b.seen), cmp.Compare(a.proto, b.proto), cmp.Compare(a.port, b.port))
+	})
+	for _, k := range order {
+		s := x.stats.outings[k]
+		if s.unanswered == 0 || len(list) >= alike {
+			break
+		}
+		if found := x.silent(k, s); found.Check != "" {
+			list = append(list, found)
+		}
+	}
+	return list
+}
+
+// silent is what there is to say of an outing that waits for answers.
+func (x *Examination) silent(k outing, s *silence) Finding {
+	f := &s.first[0]
+	p := explain.FirstPacket(f)
+	from := "this host itself"
+	if !x.IsLocal(p.Src) {
+		p.In, _ = x.LinkOf(p.Src)
+		if from = p.In; p.In == "" {
+			return Finding{} // it came from the Internet: its forward is looked at by itself
+		}
+	}
+	out, _ := x.Lookup(evaluate.RouteQuery{Dst: f.ServedBy().Addr(), Src: p.Src, In: p.In})
+	if out.Kind != facts.RouteUnicast && out.Kind != facts.RouteNone || p.In != "" && x.outward(p.In) && !x.onNet(p.In, p.Src) {
+		return Finding{}
+	}
+	found := Finding{
+		Check: "no-answer", Severity: SeverityNote, Subject: fmt.Sprintf("%s to %s port %d, seen as %s", from, k.proto, k.port, k.seen),
+		Evidence: []string{fmt.Sprintf("%s, none answered, such as %s to %s", rules.Plural(s.unanswered, "connection"), f.Client(), f.ServedBy())},
+		Sentence: fmt.Sprintf("Connections from %s that leave by %s as %s for %s port %d get no answer.", from, cmp.Or(out.Out, "?"), k.seen, k.proto, k.port),
+	}
+	if s.answered > 0 {
+		found.Evidence[0] = fmt.Sprintf("%s wait for an answer, such as %s to %s; %d more were answered", rules.Plural(s.unanswered, "connection"), f.Client(), f.ServedBy(), s.answered)
+		found.Sentence = fmt.Sprintf("Some connections from %s that leave by %s as %s for %s port %d get no answer.", from, cmp.Or(out.Out, "?"), k.seen, k.proto, k.port)
+	} else if s.unanswered >= 3 && len(s.ends) >= 2 {
+		found.Severity = SeverityWarning
+	}
+	if as := x.othersAnswered(s); as.IsValid() && as != k.seen {
+		found.Severity = SeverityWarning
+		found.Evidence = append(found.Evidence, fmt.Sprintf("the same end answered who was seen as %s", as))
+		found.Sentence += fmt.Sprintf(" Who is seen there as %s is answered: the difference is the source address.", as)
+	}
+	return x.decidesNow(found, p)
+}
+
+// othersAnswered is as whom others were seen that one of the same ends has answered; not valid if there are none.
+func (x *Examination) othersAnswered(s *silence) netip.Addr {
+	for _, end := range slices.SortedFunc(maps.Keys(s.ends), netip.AddrPort.Compare) {
+		if as, ok := x.stats.answering[end]; ok {
+			return as
+		}
+	}
+	return netip.Addr{}
+}
+
+// decidesNow adds what today's rules and switches do with the first packet of a connection and with its answer.
+func (x *Examination) decidesNow(found Finding, p evaluate.Packet) Finding {
+	way := x.fate(p)
+	o, blocked := way.blocked()
+	switch {
+	case blocked && !o.DroppedBy.IsZero():
+		found.Severity = max(found.Severity, SeverityWarning)
+		found.Evidence = append(found.Evidence, x.dropperText(o.DroppedBy))
+		found.Sentence += fmt.Sprintf(" %s drops them now.", dropperName(o.DroppedBy, way.hook(o.DroppedBy)))
+		return uncertain(found, &way)
+	case blocked:
+		found.Severity = max(found.Severity, SeverityWarning)
+		found.Sentence += fmt.Sprintf(" They end here: %s.", strings.TrimSuffix(o.Why, "."))
+		return found
+	case !way.passes():
+		found.Evidence = append(found.Evidence, "what becomes of them is not known: "+way.doubt())
+		return found
+	}
+	end := &way.Outcomes[0]
+	answer := answerTo(netip.AddrPortFrom(p.Src, p.SrcPort), netip.AddrPortFrom(end.Dst.Addr, p.DstPort), p.Protocol, end.Out)
+	if back := x.fate(answer); end.Delivered == evaluate.Forwarded {
+		if o, blocked := back.blocked(); blocked && !o.DroppedBy.IsZero() {
+			found.Severity = max(found.Severity, SeverityWarning)
+			found.Evidence = append(found.Evidence, x.dropperText(o.DroppedBy))
+			found.Sentence += fmt.Sprintf(" %s drops the answers.", dropperName(o.DroppedBy, back.hook(o.DroppedBy)))
+			return uncertain(found, &back)
+		}
+	}
+	if end.Delivered == evaluate.Forwarded && !x.returns(end) {
+		found.Severity = max(found.Severity, SeverityWarning)
+		found.Sentence += fmt.Sprintf(" Who answers %s is not brought here: it is no address of %s, nor one that this host has.", end.Src.Addr, end.Out)
+	}
+	return found
+}
+
+// returns tells that answers to the source a packet leaves with can come back here: it is this host's own on the way
+// out, or a network that others may route here.
+func (x *Examination) returns(o *evaluate.Outcome) bool {
+	if !o.Src.Addr.IsValid() || !x.IsLocal(o.Src.Addr) {
+		return true // a routed network, which is known only outside
+	}
+	link, ok := x.LinkOf(o.Src.Addr)
+	return !ok || link == o.Out || !x.outward(link) || !x.outward(o.Out)
+}
