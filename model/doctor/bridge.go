@@ -10,6 +10,7 @@ import (
 	"nattui/rules/evaluate"
 )
 
+// settingBridge has bridged IPv4 packets pass the rules of iptables (br_netfilter).
 const settingBridge = "net.bridge.bridge-nf-call-iptables"
 
 // checkBridges tells what bridged packets meet, and what they would have to meet.

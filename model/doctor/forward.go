@@ -257,6 +257,46 @@ func (n network) answer(f *Forward) (evaluate.Packet, bool) {
 	return answerTo(netip.AddrPortFrom(f.packet.Src, f.packet.SrcPort), f.Server, f.Proto, route.Out), true
 }
 
+// answerWay is what becomes of a server's answer, with the mark that rules have given its connection.
+func (t *trial) answerWay(f *Forward) (evaluate.Packet, fate, bool) {
+	p, ok := t.answer(f)
+	if f.local && f.Server.Addr().IsValid() {
+		p, ok = answerTo(netip.AddrPortFrom(f.packet.Src, f.packet.SrcPort), f.Server, f.Proto, ""), true
+		p.Local = true
+		if p.Src.IsLoopback() {
+			p.Src = f.Asked.Addr() // it is routed as what it was asked for
+		}
+	}
+	if !ok {
+		return p, fate{}, false
+	}
+	p.ConnMark = t.connMark(f.packet)
+	return p, t.fate(p), true
+}
+
+// connMark is the mark that a connection has after its first packet, as far as rules set it for certain.
+func (t *trial) connMark(first evaluate.Packet) (mark uint32) {
+	if !t.marks {
+		return 0
+	}
+	packet := first.Mark
+	way := t.told(first)
+	for _, v := range way.Visits {
+		if v.Rule == nil || v.Verdict != evaluate.Yes {
+			continue
+		}
+		switch m := v.Rule.Target.Mark; {
+		case v.Rule.Target.Kind == rules.SetMark:
+			packet = packet&^m.Set.Mask ^ m.Set.Value
+		case v.Rule.Target.Kind == rules.SetConnMark && m.Save:
+			mark = mark&^m.CTMask ^ packet&m.NFMask
+		case v.Rule.Target.Kind == rules.SetConnMark && !m.Restore:
+			mark = mark&^m.Set.Mask ^ m.Set.Value
+		}
+	}
+	return mark
+}
+
 func (f *Forward) acceptLine() string {
 	line := "-A %s"
 	if !f.local {

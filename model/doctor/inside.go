@@ -34,8 +34,8 @@ func fromInside(x *Examination, f *Forward) Finding {
 		return Finding{}
 	}
 	way := x.fate(inside(f, link, client))
-	if !way.known || way.Incomplete {
-		return Finding{}
+	if !way.known || way.Incomplete || way.translators != "" {
+		return Finding{} // what a native table makes of it is not known
 	}
 	translated, returns := false, false
 	for _, o := range way.Outcomes {
@@ -147,7 +147,7 @@ func fromHere(x *Examination, f *Forward) Finding {
 	p := f.packet
 	p.In, p.Local, p.Src = "", true, f.Asked.Addr()
 	way := x.fate(p)
-	if !way.known || way.Incomplete {
+	if !way.known || way.Incomplete || way.translators != "" {
 		return Finding{}
 	}
 	for _, o := range way.Outcomes {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"nattui/model/facts"
 	"nattui/rules"
@@ -13,17 +14,29 @@ import (
 // stepLeaves asks whether the answer leaves by the interface that the client's
 // packet came by.
 func stepLeaves(x *Examination, f *Forward) Finding {
-	if f.Link == "" || !x.outward(f.Link) || !f.Asked.Addr().IsValid() {
+	if !f.Asked.Addr().IsValid() || f.Link == "" {
 		return Finding{Sentence: "The answer goes back to the client."}
 	}
-	q := evaluate.RouteQuery{Dst: f.packet.Src, Src: f.Asked.Addr()}
-	if !f.local {
-		if answer, ok := x.answer(f); ok {
-			q.Src, q.In = f.Server.Addr(), answer.In
-		}
+	p, way, ok := x.answerWay(f)
+	if !ok {
+		return unknown("By which way the answer leaves is not known.")
 	}
-	back, certain := x.Lookup(q)
-	if !certain || back.Kind != facts.RouteUnicast || back.Out == f.Link || x.restoresMark(f.Rule.Variant) {
+	o, blocked := way.blocked()
+	switch {
+	case !way.known || way.Incomplete:
+		return unknown(fmt.Sprintf("By which way the answer to %s leaves is not known: %s.", p.Dst, way.doubt()))
+	case blocked && o.DroppedBy.IsZero():
+		return Finding{
+			Check: "answer-no-route", Severity: SeverityError, Subject: ruleName(f.Rule), Evidence: []string{o.Why, f.ruleCount()},
+			Sentence: fmt.Sprintf("The answer from %s to clients that come by %s ends here: %s.", p.Src, f.Link, strings.TrimSuffix(o.Why, ".")),
+		}
+	case slices.ContainsFunc(way.Outcomes, func(o evaluate.Outcome) bool { return o.Out != way.Outcomes[0].Out }):
+		return unknown(fmt.Sprintf("By which way the answer to %s leaves is not known: %s.", p.Dst, way.doubt()))
+	case !x.outward(f.Link):
+		return Finding{Sentence: "The answer goes back to the client."}
+	}
+	back := way.Outcomes[0]
+	if back.Out == f.Link {
 		return Finding{Sentence: fmt.Sprintf("The answer leaves by %s, where the packet came from.", f.Link)}
 	}
 	found := Finding{
@@ -47,17 +60,6 @@ func (n network) seenTo(link string, a netip.Addr) bool {
 	return slices.ContainsFunc(n.PolicyRules, func(r facts.PolicyRule) bool {
 		return r.From.IsValid() && r.From.Bits() > 0 && r.From.Contains(a) && n.onNet(link, a)
 	})
-}
-
-// restoresMark tells that answers are routed by the mark of their connection.
-func (t *trial) restoresMark(p rules.Variant) bool {
-	for _, chain := range []string{"PREROUTING", "OUTPUT"} {
-		c, ok := t.sets[p].Chain("mangle", chain)
-		if ok && slices.ContainsFunc(c.Rules, func(r rules.Rule) bool { return r.Target.Kind == rules.SetConnMark && r.Target.Mark.Restore }) {
-			return slices.ContainsFunc(t.Facts.PolicyRules, func(r facts.PolicyRule) bool { return r.Mask != 0 })
-		}
-	}
-	return false
 }
 
 // markedRoute sends answers back by the interface that the connection came by:

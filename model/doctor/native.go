@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"nattui/model/facts"
 	"nattui/rules"
@@ -52,22 +53,71 @@ func nativeStops(x *Examination, hook string, p evaluate.Packet, to netip.AddrPo
 	}
 	first, answer := nativePacket(x, p, to, in, out, o)
 	before := first
-	before.Dst, before.Dnat, before.Snat, before.BeforeRoutes = netip.AddrPortFrom(p.Dst, p.DstPort), false, false, true
-	for _, look := range []struct {
-		hook, what string
-		packet     facts.NFTPacket
-	}{
-		{"prerouting", "a packet for " + before.Dst.String(), before},
-		{hook, "the packet to " + to.String(), first},
-		{map[string]string{"forward": "forward", "input": "output"}[hook], "the answer from " + to.String(), answer},
-	} {
-		end := x.Filters.Judge(look.hook, look.packet)
-		if !end.Dropped {
-			continue
+	before.Dst, before.Dnat, before.Snat, before.BeforeRoutes, before.Out = netip.AddrPortFrom(p.Dst, p.DstPort), false, false, true, ""
+	for _, look := range nativeLooks(hook, before, first, answer) {
+		if end := x.Filters.Judge(look.hook, look.packet); end.Dropped {
+			return nativeDrop(end, look.what, who, look.packet, from, tried)
 		}
-		return nativeDrop(end, look.what, who, look.packet, from, tried)
 	}
 	return Finding{}
+}
+
+// nativeLook is a hook at which native chains meet a packet.
+type nativeLook struct {
+	hook, what string
+	packet     facts.NFTPacket
+}
+
+// nativeLooks are the hooks that a packet meets, as it comes, as it goes on, and its answer.
+func nativeLooks(hook string, before, first, answer facts.NFTPacket) []nativeLook {
+	comes, goes, back := "a packet for "+before.Dst.String(), "the packet to "+first.Dst.String(), "the answer from "+first.Dst.String()
+	early := answer
+	early.BeforeRoutes, early.Out = true, ""
+	if hook == "input" {
+		return []nativeLook{
+			{"ingress", comes, before}, {"prerouting", comes, before}, {hook, goes, first},
+			{"output", back, answer}, {"postrouting", back, answer}, {"egress", back, answer},
+		}
+	}
+	return []nativeLook{
+		{"ingress", comes, before}, {"prerouting", comes, before}, {hook, goes, first}, {"postrouting", goes, first}, {"egress", goes, first},
+		{"ingress", back, early}, {"prerouting", back, early}, {hook, back, answer}, {"postrouting", back, answer}, {"egress", back, answer},
+	}
+}
+
+// unread names the nft tables that filter and could not be read; "" where none do.
+func (x *Examination) unread(family rules.Family) string {
+	if x.Filters != nil {
+		return ""
+	}
+	var names []string
+	for _, n := range x.NativeFilters {
+		if n.Meets(family) || n.Family == "netdev" {
+			names = append(names, n.String())
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// nativeUntracks tells of a native rule that takes a packet from connection tracking, so that nothing translates it.
+func nativeUntracks(x *Examination, f *Forward) Finding {
+	before := facts.NFTPacket{
+		Src: netip.AddrPortFrom(f.packet.Src, f.packet.SrcPort), Dst: netip.AddrPortFrom(f.packet.Dst, f.packet.DstPort), Proto: f.Proto, In: f.Link, BeforeRoutes: true,
+	}
+	end := x.Filters.Judge("prerouting", before)
+	if end.Dropped || end.Untracked == evaluate.No {
+		return Finding{}
+	}
+	table := fmt.Sprintf("table %s %s", end.Chain.Family, end.Chain.Table)
+	found := Finding{
+		Check: "untracked", Severity: SeverityError, Subject: ruleName(f.Rule),
+		Evidence: []string{fmt.Sprintf("nft %s, chain %s, handle %d: notrack", table, end.Chain.Name, end.By.Handle), f.ruleCount()},
+		Sentence: fmt.Sprintf("A native nft table, %s, takes packets for %s from connection tracking (notrack): they are not translated.", table, f.Asked),
+	}
+	if end.Untracked == evaluate.Unknown {
+		return unknown(fmt.Sprintf("Whether the rule translates packets for %s is not known: %s may take them from connection tracking (notrack), which nattui cannot evaluate.", f.Asked, table), found.Evidence...)
+	}
+	return found
 }
 
 // nativeDrop tells which native table drops a packet. Where that is not certain it is a warning only if somebody has

@@ -115,6 +115,11 @@ func (x *fate) by(r evaluate.RuleRef) bool {
 	return slices.ContainsFunc(x.Outcomes, func(o evaluate.Outcome) bool { return o.DNATBy == r || o.SNATBy == r })
 }
 
+// onlyBy tells that no other rule may translate the packet's destination.
+func (x *fate) onlyBy(r evaluate.RuleRef) bool {
+	return !slices.ContainsFunc(x.Outcomes, func(o evaluate.Outcome) bool { return o.DNATBy != r && o.SNATBy != r })
+}
+
 // visit finds how the packet met a rule; false if it did not come to it.
 func (x *fate) visit(r evaluate.RuleRef) (evaluate.Visit, bool) {
 	i := slices.IndexFunc(x.Visits, func(v evaluate.Visit) bool { return v.RuleRef == r })

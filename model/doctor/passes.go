@@ -44,6 +44,9 @@ func stepLetThrough(x *Examination, f *Forward) Finding {
 	if !ok {
 		return back
 	}
+	if unread := x.unread(f.Rule.Family); unread != "" {
+		return unknown(fmt.Sprintf("Whether the packet to %s gets through is not known: %s filters too, and could not be read.", f.Server, unread), x.answered(f)...)
+	}
 	if !way.passes() {
 		return unknown(fmt.Sprintf("Whether %s lets the packet to %s through is not known: %s.", hook, f.Server, way.doubt()), x.answered(f)...)
 	}
@@ -52,11 +55,10 @@ func stepLetThrough(x *Examination, f *Forward) Finding {
 
 // answerPasses follows the server's answer; not ok where it is dropped, or where that is not known.
 func answerPasses(x *Examination, f *Forward) (found Finding, ok bool) {
-	answer, ok := x.answer(f)
+	_, way, ok := x.answerWay(f)
 	if !ok {
 		return Finding{}, true
 	}
-	way := x.fate(answer)
 	switch o, blocked := way.blocked(); {
 	case blocked && !o.DroppedBy.IsZero():
 		return dropped(x, "answers-dropped", f, &way, o, "on the way back"), false

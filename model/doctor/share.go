@@ -166,6 +166,11 @@ func sharedWay(x *Examination, s *share) Finding {
 	if found := nativeStops(x, "forward", s.packet, netip.AddrPortFrom(s.packet.Dst, s.packet.DstPort), from, s.in, s.out, ruleName(s.at), false); found.Check != "" {
 		return found
 	}
+	if unread := x.unread(s.at.Family); unread != "" {
+		found := unknown(fmt.Sprintf("Whether what machines at %s send to the Internet gets through is not known: %s filters too, and could not be read.", s.in, unread))
+		found.Check, found.Subject = "let-through", ruleName(s.at)
+		return found
+	}
 	for i, what := range []string{"what machines at " + s.in + " send to the Internet by " + s.out, "the answers"} {
 		if way := x.fate(wanted[i].packet); !way.passes() && !anyAllowed(x, s, wanted[i].packet, i) {
 			found := unknown(fmt.Sprintf("Whether the filter rules let %s through is not known: %s.", what, way.doubt()))

@@ -35,6 +35,7 @@ const (
 	groupForwarding = "forwarding"
 	groupSource     = "where packets may come from"
 	groupLoopback   = "services on the loopback address"
+	groupBridge     = "bridges"
 	groupTable      = "the connection table"
 )
 
@@ -97,6 +98,7 @@ func SwitchesOf(g *Gateway) *Switches {
 	uses := usesOf(g.Sets)
 	x.forwarding(uses)
 	x.perLink(uses)
+	x.bridges()
 	x.table(g)
 	return x
 }
@@ -241,6 +243,23 @@ func (x *Switches) perLink(u uses) {
 			Purpose: fmt.Sprintf("Lets a rule send what arrives by %s to a service that listens on 127.0.0.1.", l.Name),
 		})
 	}
+}
+
+// bridges are the switches of br_netfilter, which are there once it is loaded.
+func (x *Switches) bridges() {
+	s := &x.facts.Settings
+	x.add(Switch{
+		Name: settingBridge, Short: "IPv4", Group: groupBridge, Now: valueOf(s.BridgeCallsIptables), words: offOn,
+		Purpose: "Sends IPv4 packets that stay on a bridge through these rules too. Docker and Kubernetes need it for published ports between neighbours on a bridge; elsewhere FORWARD then filters machines from each other.",
+	})
+	x.add(Switch{
+		Name: "net.bridge.bridge-nf-call-ip6tables", Short: "IPv6", Group: groupBridge, Now: valueOf(s.BridgeCallsIp6tables), words: offOn,
+		Purpose: "The same for IPv6 packets that stay on a bridge.",
+	})
+	x.add(Switch{
+		Name: "net.bridge.bridge-nf-filter-vlan-tagged", Short: "VLAN", Group: groupBridge, Now: valueOf(s.BridgeFiltersVLAN), words: offOn,
+		Purpose: "The same for packets with a VLAN tag.",
+	})
 }
 
 // effective tells what the reverse path filter of a link comes to.

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"slices"
 
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -11,13 +12,22 @@ import (
 func stepTranslated(x *Examination, f *Forward) Finding {
 	way := x.fate(f.packet)
 	named := fmt.Sprintf("a packet from %s for %s", f.packet.Src, f.Asked)
+	if found := nativeUntracks(x, f); found.Sentence != "" {
+		return found
+	}
 	if !way.known || way.translators != "" {
 		return unknown(fmt.Sprintf("Whether the rule translates %s is not known: %s.", named, way.doubt()), f.ruleCount())
+	}
+	if way.by(f.Rule) && way.translates() && !way.onlyBy(f.Rule) {
+		return unknown(fmt.Sprintf("Whether this rule translates %s, or another, is not known: %s.", named, way.doubt()), f.ruleCount())
 	}
 	if way.by(f.Rule) && way.translates() {
 		return Finding{Sentence: fmt.Sprintf("The rule translates %s to %s.", f.Asked, f.Server), Evidence: []string{f.ruleCount()}}
 	}
 	way = x.told(f.packet)
+	if v, ok := way.untracked(); ok {
+		return untrackedBy(x, f, &way, v)
+	}
 	by, what := way.taker(f.Rule.Variant)
 	if v, met := way.visit(f.Rule); way.by(f.Rule) || met && v.Verdict != evaluate.Yes || way.Incomplete || f.via.unsure || f.via.marked || by.IsZero() {
 		return unknown(fmt.Sprintf("Whether the rule translates %s is not known: %s.", named, way.doubt()), f.ruleCount())
@@ -52,4 +62,44 @@ func (t *trial) takesAll(by evaluate.RuleRef, f *Forward) bool {
 	}
 	set := &rules.Ruleset{Family: f.Rule.Family, Backend: f.Rule.Backend, Tables: []rules.Table{{Name: "nat", Chains: []rules.Chain{two}}}}
 	return len(evaluate.Reach(set, "nat")) > 0
+}
+
+// untracked finds the rule that takes a packet from connection tracking, for certain or perhaps.
+func (x *fate) untracked() (evaluate.Visit, bool) {
+	for _, v := range x.Visits {
+		if v.Rule != nil && v.Verdict != evaluate.No && isNotrack(&v.Rule.Target) {
+			return v, true
+		}
+	}
+	return evaluate.Visit{}, false
+}
+
+// isNotrack tells the target that takes packets from connection tracking, by either of its names.
+func isNotrack(t *rules.Target) bool {
+	return t.Name == "NOTRACK" || t.Name == "CT" && slices.Contains(t.Options, "--notrack")
+}
+
+// untrackedBy tells of a rule of the raw table above a translation.
+func untrackedBy(x *Examination, f *Forward, way *fate, v evaluate.Visit) Finding {
+	name := ruleName(v.RuleRef)
+	if v.Verdict != evaluate.Yes {
+		return unknown(fmt.Sprintf("Whether the rule translates packets for %s is not known: rule %s may take them from connection tracking.", f.Asked, name), v.Rule.String(), f.ruleCount())
+	}
+	found := Finding{
+		Check: "untracked", Severity: SeverityError, Subject: ruleName(f.Rule), Evidence: []string{name + ": " + v.Rule.String(), f.ruleCount()},
+		Sentence: fmt.Sprintf("Rule %s takes packets for %s from connection tracking: what is not tracked is not translated.", name, f.Asked),
+	}
+	line := fmt.Sprintf("-A %%s -d %s", whole(f.Asked.Addr()))
+	if proto := rules.ProtoName(f.Proto); f.Proto.HasPorts() && f.Asked.Port() != 0 {
+		line += fmt.Sprintf(" -p %s -m %s --dport %d", proto, proto, f.Asked.Port())
+	}
+	if step, ok := x.insert(way.hook(v.RuleRef), line+" -j ACCEPT", "what is translated has to be tracked"); ok {
+		plan := rules.Plan{Title: "Have what is for " + f.Asked.String() + " tracked", Steps: []rules.Step{step}}
+		if t, ok := x.after(plan); ok {
+			if after := t.fate(f.packet); after.translates() && after.by(f.Rule) {
+				found.Cure = plan
+			}
+		}
+	}
+	return found
 }

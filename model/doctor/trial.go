@@ -21,6 +21,7 @@ type trial struct {
 	// alone evaluates the rules that iptables shows, as if there were nothing else; it is evaluator where that is so.
 	alone *evaluate.Evaluator
 	spent *spent // on trials; nil where they are not bounded
+	marks bool   // some rule sets the marks of connections
 }
 
 // limits bound the work of a check on gateways with thousands of rules.
@@ -68,6 +69,7 @@ func newTrial(f *facts.Facts, sets map[rules.Variant]*rules.Ruleset, known map[*
 		}
 		t.programs[s] = p
 		programs = append(programs, p)
+		t.marks = t.marks || marksConnections(s)
 	}
 	host := f.Host(nil)
 	t.evaluator = evaluate.NewEvaluator(host, programs...)
@@ -85,6 +87,18 @@ func newTrial(f *facts.Facts, sets map[rules.Variant]*rules.Ruleset, known map[*
 		t.alone = evaluate.NewEvaluator(host, programs...)
 	}
 	return t
+}
+
+// marksConnections tells that some rule sets the marks of connections.
+func marksConnections(s *rules.Ruleset) bool {
+	for i := range s.Tables {
+		for j := range s.Tables[i].Chains {
+			if slices.ContainsFunc(s.Tables[i].Chains[j].Rules, func(r rules.Rule) bool { return r.Target.Kind == rules.SetConnMark }) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // after is the gateway once a plan has been carried out; false if the plan does

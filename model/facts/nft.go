@@ -22,7 +22,9 @@ type NFTChain struct {
 	Family, Table, Name string
 	Type, Hook, Policy  string
 	Prio                int // of chains at the same hook the kernel calls that of the lowest first
-	rules               []NFTRule
+	// Dev are the interfaces of a chain at ingress or egress, a name or a list of them.
+	Dev   json.RawMessage
+	rules []NFTRule
 }
 
 // NFTRule is one rule of a native chain.

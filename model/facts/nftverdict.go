@@ -27,44 +27,67 @@ type NFTEnd struct {
 	Chain            *NFTChain // that the kernel calls, in which it ends
 	By               *NFTRule  // nil: the policy
 	In               *NFTChain // the chain of the rule
+	// Untracked tells whether a rule takes the packet from connection tracking, so that nothing translates it; By and
+	// Chain are that rule and chain where nothing drops the packet.
+	Untracked evaluate.Truth
 }
 
 // Judge follows a packet through the native filter chains of a hook. It tells the
 // first that drops it; not certain where something on the way is not understood.
 func (n *Nftables) Judge(hook string, p NFTPacket) NFTEnd {
 	if n == nil {
-		return NFTEnd{Certain: true}
+		return NFTEnd{Certain: true, Untracked: evaluate.No}
 	}
-	end := NFTEnd{Certain: true}
+	end := NFTEnd{Certain: true, Untracked: evaluate.No}
 	for _, c := range n.chains {
-		if c.Hook != hook || c.Type != "filter" || !c.sees(p) {
+		if c.Hook != hook || c.Type == "nat" || !c.sees(p) {
 			continue
 		}
-		j := nftJudge{Nftables: n, p: p, certain: true}
-		switch verdict := j.walk(c, 0); {
+		j := nftJudge{Nftables: n, p: p, certain: true, untracked: evaluate.No}
+		verdict := j.walk(c, 0)
+		switch {
 		case verdict == "drop" && j.certain:
-			return NFTEnd{true, true, c, j.by, j.in}
+			return NFTEnd{Dropped: true, Certain: true, Chain: c, By: j.by, In: j.in}
+		case verdict == "" && c.Policy == "drop" && j.certain:
+			return NFTEnd{Dropped: true, Certain: true, Chain: c, In: c}
 		case verdict == "drop" || !j.certain && (verdict == "" && c.Policy == "drop" || j.mayDrop):
 			if !end.Dropped {
-				end = NFTEnd{true, false, c, j.by, j.in}
+				end = NFTEnd{Dropped: true, Chain: c, By: j.by, In: j.in}
 			}
-		case verdict == "" && c.Policy == "drop":
-			return NFTEnd{true, true, c, nil, c}
+		case j.untracked != evaluate.No && c.Prio < conntrackPriority && !end.Dropped && end.Chain == nil:
+			end.Untracked, end.Chain, end.By, end.In = j.untracked, c, j.untracks, c
 		}
 	}
 	return end
 }
 
+// conntrackPriority is where connections are looked up (NF_IP_PRI_CONNTRACK in linux/netfilter_ipv4.h): notrack counts
+// before it.
+const conntrackPriority = -200
+
 func (c *NFTChain) sees(p NFTPacket) bool {
 	switch c.Family {
-	case "inet":
-		return true
+	case "inet", "netdev":
+		return c.Hook != "ingress" && c.Hook != "egress" || c.on(p.In) || c.Hook == "egress" && c.on(p.Out)
 	case "ip":
 		return p.Dst.Addr().Is4()
 	case "ip6":
 		return p.Dst.Addr().Is6()
 	}
 	return false
+}
+
+// on tells that a chain at ingress or egress is on a link, or that it is not known on which it is.
+func (c *NFTChain) on(link string) bool {
+	var list []string
+	if name, ok := textOf(c.Dev); ok {
+		list = []string{name}
+	} else if json.Unmarshal(c.Dev, &list) != nil {
+		return true
+	}
+	return len(list) == 0 || slices.ContainsFunc(list, func(name string) bool {
+		return name == link || strings.HasSuffix(name, "*") && strings.HasPrefix(link, strings.TrimSuffix(name, "*"))
+	})
 }
 
 // nftJudge is one packet's way through one base chain.
@@ -75,6 +98,9 @@ type nftJudge struct {
 	mayDrop bool // something that is not understood may have dropped it
 	by      *NFTRule
 	in      *NFTChain
+	// untracked is whether a rule takes the packet from connection tracking, and untracks that rule.
+	untracked evaluate.Truth
+	untracks  *NFTRule
 }
 
 // walk is the verdict of a chain: accept, drop, or "" where its rules end.
@@ -164,13 +190,20 @@ func (j *nftJudge) rule(c *NFTChain, r *NFTRule) (*nftVerdict, evaluate.Truth) {
 					return nil, evaluate.No
 				}
 				return v, matched
-			case "counter", "log", "comment", "mangle", "ct helper", "meter", "notrack", "flow":
-			case "limit", "quota", "xt", "ct count", "connlimit", "socket", "queue":
+			case "notrack":
+				if matched > j.untracked {
+					j.untracked, j.untracks = matched, r
+				}
+			case "counter", "log", "comment", "mangle", "ct helper", "ct timeout", "ct expectation", "meter", "flow", "set", "map", "secmark", "last":
+			case "limit", "quota", "ct count", "connlimit", "socket":
 				and(evaluate.Unknown)
+			case "continue":
+				return nil, matched
 			default:
 				if v := verdictOf(name, value); v != nil {
 					return v, matched
 				}
+				return &nftVerdict{kind: "drop"}, evaluate.Unknown // queue, fwd, synproxy, an extension of iptables: anything may come of it
 			}
 			if matched == evaluate.No {
 				return nil, evaluate.No
@@ -197,14 +230,16 @@ func (j *nftJudge) vmap(c *NFTChain, value json.RawMessage) (*nftVerdict, evalua
 		if json.Unmarshal(e, &pair) != nil || len(pair) != 2 {
 			return nil, evaluate.Unknown
 		}
-		met := j.equal(c, m.Key, pair[0])
-		if met == evaluate.No {
+		switch j.equal(c, m.Key, pair[0]) {
+		case evaluate.No:
 			continue
+		case evaluate.Unknown:
+			return &nftVerdict{kind: "drop"}, evaluate.Unknown // or what any other element says
 		}
 		var statement map[string]json.RawMessage
 		_ = json.Unmarshal(pair[1], &statement)
 		for name, v := range statement {
-			return verdictOf(name, v), met
+			return verdictOf(name, v), evaluate.Yes
 		}
 	}
 	return nil, evaluate.No

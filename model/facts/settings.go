@@ -41,6 +41,9 @@ type Settings struct {
 	// BridgeCallsIptables sends bridged IPv4 packets through iptables
 	// (net.bridge.bridge-nf-call-iptables); unknown without br_netfilter.
 	BridgeCallsIptables Setting
+	// BridgeCallsIp6tables is the same for IPv6 packets, BridgeFiltersVLAN for those with a VLAN tag.
+	BridgeCallsIp6tables Setting `json:",omitzero"`
+	BridgeFiltersVLAN    Setting `json:",omitzero"`
 	// Fixed are the names of settings that cannot be written here, as those of
 	// the connection table's size in a network namespace other than the first.
 	Fixed []string
@@ -197,6 +200,10 @@ func (f *Facts) WithSetting(name, value string) *Facts {
 		return &changed
 	case "net.ipv6.conf.all.forwarding":
 		s.Forwarding6 = on
+		return &changed
+	}
+	if name == "net.bridge.bridge-nf-call-iptables" {
+		s.BridgeCallsIptables = on
 		return &changed
 	}
 	rest, ok := strings.CutPrefix(name, "net.ipv4.conf.")

@@ -76,6 +76,8 @@ func (r *reading) settings() {
 	s.Forwarding6 = setting("net/ipv6/conf/all/forwarding")
 	s.IgnoreLinkDown = setting("net/ipv4/conf/all/ignore_routes_with_linkdown")
 	s.BridgeCallsIptables = setting("net/bridge/bridge-nf-call-iptables")
+	s.BridgeCallsIp6tables = setting("net/bridge/bridge-nf-call-ip6tables")
+	s.BridgeFiltersVLAN = setting("net/bridge/bridge-nf-filter-vlan-tagged")
 	s.ConntrackMax = number("net/netfilter/nf_conntrack_max")
 	s.ConntrackCount = number("net/netfilter/nf_conntrack_count")
 	s.ConntrackBuckets = number("net/netfilter/nf_conntrack_buckets")

@@ -226,8 +226,8 @@ func (h *Host) NativeFilters(ctx context.Context) (texts [][]byte, err error) {
 	err = kernel.dump(unix.NFT_MSG_GETCHAIN, unix.NFPROTO_UNSPEC, nil, func(m nftMessage) {
 		table, chain := m.attrs.text(unix.NFTA_CHAIN_TABLE), m.attrs.text(unix.NFTA_CHAIN_NAME)
 		ip := m.family == unix.NFPROTO_IPV4 || m.family == unix.NFPROTO_IPV6
-		if m.attrs.get(unix.NFTA_CHAIN_HOOK) == nil || !ip && m.family != unix.NFPROTO_INET ||
-			ip && rules.IsBuiltIn(table, chain) || !m.attrs.is(unix.NFTA_CHAIN_TYPE, "filter") {
+		if m.attrs.get(unix.NFTA_CHAIN_HOOK) == nil || !ip && m.family != unix.NFPROTO_INET && m.family != unix.NFPROTO_NETDEV ||
+			ip && rules.IsBuiltIn(table, chain) || m.attrs.is(unix.NFTA_CHAIN_TYPE, "nat") {
 			return
 		}
 		one := rules.NativeTable{Family: familyName(m.family), Name: table}

@@ -1,0 +1,235 @@
+package doctor
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"nattui/model/facts"
+	"nattui/model/flow"
+	"nattui/rules"
+)
+
+// kind is a kind of trouble: what the doctor has to say of a gateway that has it, and that it says nothing of the kind
+// once the trouble is mended.
+type kind struct {
+	name     string
+	table    string // the rules; empty: those of the sound gateway
+	spoil    func(g *Gateway)
+	check    string
+	severity Severity
+	says     string // part of the sentence or the evidence
+	cure     string // part of a command, the advised ones included
+	// mended are the rules without the trouble, mend changes what was spoiled back.
+	mended string
+	mend   func(g *Gateway)
+}
+
+// TestKinds breaks a gateway, looks for the cause, and holds that the doctor is silent about it once it is mended.
+func TestKinds(t *testing.T) {
+	for _, k := range slices.Concat(outputKinds, helperKinds, bridgeKinds, silenceKinds, wayKinds) {
+		t.Run(k.name, func(t *testing.T) {
+			look := func(table string, change ...func(*Gateway)) (Finding, bool) {
+				if table == "" {
+					table = soundTable
+				}
+				g := gatewayOf(t, map[rules.Variant]string{nft4: table})
+				for _, c := range change {
+					if c != nil {
+						c(g)
+					}
+				}
+				found := Examine(g)
+				i := slices.IndexFunc(found, func(f Finding) bool { return f.Check == k.check && f.Severity >= k.severity })
+				if i < 0 {
+					t.Logf("%v", found)
+					return Finding{}, false
+				}
+				return found[i], true
+			}
+			f, ok := look(k.table, k.spoil)
+			if !ok {
+				t.Fatalf("the doctor does not say %s", k.check)
+			}
+			if f.Severity != k.severity {
+				t.Errorf("%s is %s, want %s", f.Check, f.Severity, k.severity)
+			}
+			if all := f.Sentence + " " + strings.Join(f.Evidence, " "); !strings.Contains(all, k.says) {
+				t.Errorf("%q does not say %q", all, k.says)
+			}
+			var commands []string
+			for _, c := range f.CureCommands() {
+				commands = append(commands, rules.ShellLine(c))
+			}
+			if !strings.Contains(strings.Join(commands, "\n"), k.cure) {
+				t.Errorf("the cure is %q, want %s: %s", commands, k.cure, f.Sentence)
+			}
+			if k.mended == "" && k.mend == nil {
+				return
+			}
+			mended := k.mended
+			if mended == "" {
+				mended = k.table
+			}
+			if f, ok := look(mended, k.spoil, k.mend); ok {
+				t.Errorf("once it is mended the doctor still says %s: %s", f.Check, f.Sentence)
+			}
+		})
+	}
+}
+
+func outputTable(lines ...string) string {
+	return "*nat\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n" + strings.Join(lines, "\n") + "\nCOMMIT\n"
+}
+
+// listening gives a gateway a program that listens.
+func listening(at string, user *facts.User) func(*Gateway) {
+	return func(g *Gateway) {
+		g.Facts.Listeners = append([]facts.Listener{}, facts.Listener{Proto: rules.TCP, Address: netip.MustParseAddrPort(at), Process: "interceptor", User: user})
+	}
+}
+
+var outputKinds = []kind{
+	{
+		name: "OUTPUT sends everybody's port to where nobody listens", table: outputTable("-A OUTPUT -p tcp -m tcp --dport 993 -j DNAT --to-destination 127.0.0.1:993"),
+		spoil: listening("0.0.0.0:22", nil), check: "nobody-listens", severity: SeverityError, says: "anybody's port 993", cure: "-D OUTPUT",
+		mend: listening("127.0.0.1:993", &facts.User{UID: 77}),
+	},
+	{
+		name: "a proxy gets what it asks for itself", table: outputTable("-A OUTPUT -p tcp -m tcp --dport 443 -j REDIRECT --to-ports 9040"),
+		spoil: listening("0.0.0.0:9040", &facts.User{UID: 131, GID: 131}), check: "proxy-loop", severity: SeverityWarning, says: "interceptor", cure: "! --uid-owner 131",
+		mended: outputTable("-A OUTPUT -p tcp -m owner ! --uid-owner 131 -m tcp --dport 443 -j REDIRECT --to-ports 9040"),
+	},
+	{
+		name: "a proxy left out by its group", table: outputTable("-A OUTPUT -p tcp -m tcp --dport 443 -j REDIRECT --to-ports 9040"),
+		spoil: listening("0.0.0.0:9040", &facts.User{UID: 0, GID: 44}), check: "proxy-loop", severity: SeverityWarning, says: "user of its own",
+		mended: outputTable("-A OUTPUT -p tcp -m owner --gid-owner 44 -m tcp --dport 443 -j ACCEPT", "-A OUTPUT -p tcp -m tcp --dport 443 -j REDIRECT --to-ports 9040"),
+	},
+	{
+		name: "what is asked of the loopback address is to leave", table: outputTable("-A OUTPUT -d 127.0.0.1/32 -p tcp -m tcp --dport 5000 -j DNAT --to-destination 192.168.0.7:5000"),
+		check: "loopback-leaves", severity: SeverityError, says: "route_localnet",
+		mended: outputTable("-A OUTPUT -d 127.0.0.1/32 -p tcp -m tcp --dport 5000 -j DNAT --to-destination 192.168.0.7:5000", "-A POSTROUTING -s 127.0.0.0/8 -o lan0 -j MASQUERADE"),
+		mend: func(g *Gateway) {
+			l := g.Facts.Settings.Links["lan0"]
+			l.RouteLocalnet = facts.SettingOn
+			g.Facts.Settings.Links["lan0"] = l
+		},
+	},
+	{
+		name:  "OUTPUT's filter drops the new destination",
+		table: outputTable("-A OUTPUT -d 203.0.113.1/32 -p tcp -m tcp --dport 5000 -j DNAT --to-destination 192.168.0.7:5001") + "*filter\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -p tcp -m tcp --dport 5001 -j REJECT\nCOMMIT\n",
+		check: "output-dropped", severity: SeverityError, says: "OUTPUT 1",
+		mended: outputTable("-A OUTPUT -d 203.0.113.1/32 -p tcp -m tcp --dport 5000 -j DNAT --to-destination 192.168.0.7:5001"),
+	},
+}
+
+// sharedFlow is a connection of a client inside that leaves with the gateway's address.
+func sharedFlow(proto rules.Protocol, client, server string, status flow.Status, state flow.State) flow.Flow {
+	c := netip.MustParseAddrPort(client)
+	f := flowOf(tuple(proto, client, server), tuple(proto, server, netip.AddrPortFrom(netip.MustParseAddr("203.0.113.1"), c.Port()).String()), status|flow.StatusSrcNAT, state)
+	f.Timeout = 5
+	return f
+}
+
+var helperKinds = []kind{
+	{
+		name: "a TFTP client behind NAT", spoil: func(g *Gateway) { g.give(sharedFlow(rules.UDP, "192.168.0.9:1069", "198.51.100.4:69", 0, 0)) },
+		check: "helper-missing", severity: SeverityWarning, says: "TFTP", cure: "-i lan0 -p udp -m udp --dport 69 -j CT --helper tftp",
+		mended: soundTable + "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -i lan0 -p udp -m udp --dport 69 -j CT --helper tftp\nCOMMIT\n",
+	},
+	{
+		name: "an FTP client behind NAT", spoil: func(g *Gateway) {
+			g.give(sharedFlow(rules.TCP, "192.168.0.9:1021", "198.51.100.4:21", flow.StatusSeenReply|flow.StatusAssured, flow.TCPEstablished))
+		},
+		check: "helper-missing", severity: SeverityNote, says: "Active FTP", cure: "--helper ftp",
+		mend: func(g *Gateway) { g.Facts.Settings.ConntrackHelper = facts.SettingOn },
+	},
+	{
+		name: "a telephone behind NAT", spoil: func(g *Gateway) {
+			g.give(sharedFlow(rules.UDP, "192.168.0.9:5060", "198.51.100.4:5060", flow.StatusSeenReply, 0))
+		},
+		check: "helper-missing", severity: SeverityNote, says: "SIP", cure: "--helper sip",
+		mended: soundTable + "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p udp -m udp --dport 5060 -j CT --helper sip\nCOMMIT\n",
+	},
+}
+
+// bridgedPods gives a gateway a bridge with two machines, one of which has asked for the other by a service address.
+func bridgedPods(g *Gateway) {
+	g.addLink(facts.Link{Name: "cbr0", Kind: "bridge", Up: true, Running: true, MTU: 1500}, "10.61.0.1/24")
+	for _, port := range []string{"pod1", "pod2"} {
+		g.Facts.Links = append(g.Facts.Links, facts.Link{Name: port, Kind: "veth", Up: true, Running: true, Master: "cbr0"})
+	}
+	g.Facts.Settings.BridgeCallsIptables = facts.SettingOff
+	f := flowOf(tuple(rules.TCP, "10.61.0.8:40000", "10.99.0.1:80"), tuple(rules.TCP, "10.61.0.9:8080", "10.61.0.8:40000"), flow.StatusDstNAT, flow.TCPSynSent)
+	f.Timeout = 60
+	g.give(f)
+}
+
+const serviceTable = "*nat\n:PREROUTING ACCEPT [0:0]\n:KUBE-SERVICES - [0:0]\n:POSTROUTING ACCEPT [0:0]\n-A PREROUTING -j KUBE-SERVICES\n-A KUBE-SERVICES -d 10.99.0.1/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.61.0.9:8080\nCOMMIT\n"
+
+var bridgeKinds = []kind{
+	{
+		name: "a service on the same bridge", table: serviceTable, spoil: bridgedPods, check: "bridge-netfilter-off", severity: SeverityError,
+		says: "is not translated", cure: "sysctl -w net.bridge.bridge-nf-call-iptables=1",
+		mend: func(g *Gateway) { g.Facts.Settings.BridgeCallsIptables = facts.SettingOn },
+	},
+	{
+		name: "FORWARD drops what stays on a bridge", table: soundTable + "*filter\n:FORWARD DROP [0:0]\n-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED,DNAT -j ACCEPT\n-A FORWARD -i lan0 -j ACCEPT\nCOMMIT\n",
+		spoil: func(g *Gateway) { bridgedPods(g); g.Facts.Settings.BridgeCallsIptables = facts.SettingOn },
+		check: "bridge-dropped", severity: SeverityWarning, says: "The policy of FORWARD",
+		mend: func(g *Gateway) { g.Facts.Settings.BridgeCallsIptables = facts.SettingOff },
+	},
+}
+
+var silenceKinds = []kind{
+	{
+		name: "what stays inside is given the public address", table: natTable("-A POSTROUTING -s 192.168.0.0/24 -j SNAT --to-source 203.0.113.1"),
+		spoil: func(g *Gateway) {
+			f := flowOf(tuple(rules.TCP, "192.168.0.1:40000", "192.168.0.7:22"), tuple(rules.TCP, "192.168.0.7:22", "203.0.113.1:40000"), flow.StatusSrcNAT, flow.TCPSynSent)
+			f.Timeout = 60
+			g.give(f)
+		},
+		check: "masquerade-too-wide", severity: SeverityError, says: "none answered", cure: "-o wan0",
+		mended: natTable("-A POSTROUTING -s 192.168.0.0/24 ! -d 192.168.0.0/24 -j SNAT --to-source 203.0.113.1"),
+	},
+	{
+		name: "nobody answers who is seen so", spoil: func(g *Gateway) {
+			var list []flow.Flow
+			for _, server := range []string{"198.51.100.4:443", "198.51.100.5:443", "198.51.100.6:443"} {
+				f := sharedFlow(rules.TCP, "192.168.0.9:50000", server, 0, flow.TCPSynSent)
+				f.Orig, f.Reply = tuple(rules.TCP, "192.168.0.9:50000", server), tuple(rules.TCP, server, "203.0.113.1:50000")
+				f.ID = uint32(len(list) + 1)
+				list = append(list, f)
+			}
+			g.give(list...)
+		},
+		check: "no-answer", severity: SeverityWarning, says: "as 203.0.113.1 for tcp port 443",
+		mend: func(g *Gateway) {
+			g.give(sharedFlow(rules.TCP, "192.168.0.9:50000", "198.51.100.4:443", flow.StatusSeenReply|flow.StatusAssured, flow.TCPEstablished))
+		},
+	},
+	{
+		name: "answers to what was sent are dropped", table: soundTable + "*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -s 198.51.100.0/24 -i wan0 -j DROP\nCOMMIT\n",
+		spoil: func(g *Gateway) {
+			g.give(sharedFlow(rules.TCP, "192.168.0.9:50000", "198.51.100.4:8443", 0, flow.TCPSynSent))
+		},
+		check: "no-answer", severity: SeverityWarning, says: "drops the answers",
+		mended: soundTable,
+	},
+}
+
+var wayKinds = []kind{
+	{
+		name: "raw takes it from connection tracking", table: soundTable + "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -i wan0 -p tcp -m tcp --dport 80 -j CT --notrack\nCOMMIT\n",
+		check: "untracked", severity: SeverityError, says: "raw PREROUTING 1", cure: "iptables -t raw -I PREROUTING 1 -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -j ACCEPT",
+		mended: soundTable,
+	},
+	{
+		name: "a policy rule leaves the server's answers without a way", check: "answer-no-route", severity: SeverityError, says: "blackhole",
+		spoil: func(g *Gateway) {
+			g.Facts.PolicyRules = slices.Insert(g.Facts.PolicyRules, 1, facts.PolicyRule{Priority: 90, Action: facts.RuleBlackhole, Family: rules.IPv4, From: netip.MustParsePrefix("192.168.0.2/32"), SuppressPrefix: -1})
+		},
+		mend: func(g *Gateway) { g.Facts.PolicyRules = slices.Delete(g.Facts.PolicyRules, 1, 2) },
+	},
+}
