@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"net/netip"
 
 	"nattui/model/facts"
 	"nattui/rules"
@@ -9,6 +10,9 @@ import (
 
 // stepArrives asks whether the packet comes to the NAT rules at all.
 func stepArrives(x *Examination, f *Forward) Finding {
+	if in := f.rule.In; f.Link == "" && x.fitsNone(in) {
+		return x.missingLink(f.Rule, f.rule, in.Name)
+	}
 	if f.Link == "" {
 		return unknown("By which interface clients come is not known here.")
 	}
@@ -47,10 +51,14 @@ func stepArrives(x *Examination, f *Forward) Finding {
 	return Finding{Sentence: sentence, Evidence: evidence}
 }
 
-// askedElsewhere tells that clients ask for an address that this host no longer has.
+// askedElsewhere tells that clients ask for an address that this host does not answer for.
 func askedElsewhere(x *Examination, f *Forward) Finding {
-	to, ok := f.rule.Dest.Host()
-	if !ok || f.rule.Dest.Not || x.Addresses == nil || x.IsLocal(to) || !x.outward(f.Link) || !x.onNet(f.Link, to) || x.standby() {
+	to := f.Asked.Addr()
+	single, ok := f.rule.Dest.Host()
+	if !ok && f.rule.Target.Kind != rules.Netmap {
+		return Finding{} // of a whole network some may ask from inside
+	}
+	if f.rule.Dest.Any() || f.rule.Dest.Not || x.Addresses == nil || x.AnswersFor(f.Link, to) || !x.outward(f.Link) || !x.onNet(f.Link, to) || x.standby() {
 		return Finding{}
 	}
 	if replied := x.stats.of(f.Rule).replied; replied > 0 {
@@ -59,8 +67,17 @@ func askedElsewhere(x *Examination, f *Forward) Finding {
 	found := Finding{
 		Check: "old-address", Severity: SeverityError, Subject: ruleName(f.Rule),
 		Evidence: []string{fmt.Sprintf("%s has %s", f.Link, x.addressesText(f.Link)), f.ruleCount()},
-		Sentence: fmt.Sprintf("The rule waits for packets to %s, which is not an address of this host: they do not arrive here. If it is still yours, give it to the interface: ip address add %s dev %s.", to, whole(to), f.Link),
+		Sentence: fmt.Sprintf("The rule waits for packets to %s, which is not an address of this host and lies in the network of %s: nobody answers for it there, so they do not arrive.", to, f.Link),
 	}
+	if own, ok := x.rulesOwn(to); ok {
+		found.Evidence = append(found.Evidence, own)
+		return x.giveAddress(found, f.Link, to)
+	}
+	if !ok || single != to {
+		found.Sentence += " Of the others that the rule maps the same is true."
+		return x.giveAddress(found, f.Link, to)
+	}
+	found.Sentence += fmt.Sprintf(" If it is still yours, give it to the interface: ip address add %s dev %s.", whole(to), f.Link)
 	for _, a := range x.AddressesOn(f.Link) {
 		if a.Prefix.Addr().Is4() == to.Is4() && a.Scope == facts.ScopeGlobal && !a.Secondary {
 			changed := *f.rule
@@ -73,4 +90,34 @@ func askedElsewhere(x *Examination, f *Forward) Finding {
 		}
 	}
 	return found
+}
+
+// giveAddress is a finding with the advice to have this host answer for an address.
+func (x *Examination) giveAddress(found Finding, link string, a netip.Addr) Finding {
+	prefix := whole(a)
+	if p, ok := x.netOf(link, a); ok {
+		prefix = netip.PrefixFrom(a, p.Bits()).String()
+	}
+	found.Sentence += " Give it to the interface, at boot too."
+	found.Commands = [][]string{{"ip", "address", "add", prefix, "dev", link}}
+	if a.Is6() {
+		found.Commands[0] = []string{"ip", "-6", "address", "add", whole(a), "dev", link}
+	}
+	return found
+}
+
+// rulesOwn finds a rule that gives what leaves an address: whoever made it means it to be this host's.
+func (t *trial) rulesOwn(a netip.Addr) (rule string, ok bool) {
+	for _, p := range t.variants() {
+		c, found := t.sets[p].Chain("nat", "POSTROUTING")
+		if !found {
+			continue
+		}
+		for i := range c.Rules {
+			if to := c.Rules[i].Target.To; c.Rules[i].Target.Kind == rules.SNAT && !to.Addrs.IsZero() && to.Addrs.Contains(a) {
+				return fmt.Sprintf("POSTROUTING %d%s: %s", i+1, variantNote(p), &c.Rules[i]), true
+			}
+		}
+	}
+	return "", false
 }

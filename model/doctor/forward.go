@@ -209,7 +209,7 @@ func (n network) serve(f *Forward, r *rules.Rule, port uint16) {
 		addr, _ = n.redirectAddr(f.Link, f.Asked.Addr())
 	case rules.Netmap:
 		if p, ok := to.Net.Prefix(); ok {
-			addr, f.ranged = p.Addr(), !p.IsSingleIP()
+			addr, f.ranged = mapped(p, f.Asked.Addr()), !p.IsSingleIP()
 		}
 	}
 	if to.HasPorts {
@@ -218,6 +218,22 @@ func (n network) serve(f *Forward, r *rules.Rule, port uint16) {
 	}
 	f.local = f.local || addr.IsValid() && n.IsLocal(addr)
 	f.Server = netip.AddrPortFrom(addr, port)
+}
+
+// mapped is the address of a network that NETMAP puts in place of another: the part of the host stays.
+func mapped(to netip.Prefix, a netip.Addr) netip.Addr {
+	net, host := to.Masked().Addr().AsSlice(), a.AsSlice()
+	if len(net) != len(host) {
+		return to.Addr()
+	}
+	for i := range net {
+		if bits := to.Bits() - 8*i; bits < 8 {
+			mask := byte(0xff) >> max(bits, 0)
+			net[i] = net[i]&^mask | host[i]&mask
+		}
+	}
+	addr, _ := netip.AddrFromSlice(net)
+	return addr
 }
 
 func (f *Forward) subject(given string) string {

@@ -2,17 +2,27 @@ package doctor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
+	"nattui/model/facts"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
+
+// fitsNone tells that an interface or pattern of a rule fits none that is there.
+func (n network) fitsNone(i rules.Iface) bool {
+	return !i.Any() && !i.Not && n.Links != nil && !slices.ContainsFunc(n.Links, func(l facts.Link) bool { return i.Matches(l.Name) })
+}
 
 // missingLink tells of a rule that names an interface which is not there.
 func (t *trial) missingLink(at evaluate.RuleRef, r *rules.Rule, name string) Finding {
 	found := Finding{
 		Check: "interface-missing", Severity: SeverityWarning, Subject: ruleName(at), Evidence: []string{r.String(), "interfaces: " + t.linkNames()},
 		Sentence: fmt.Sprintf("Interface %s does not exist: the rule matches nothing.", name),
+	}
+	if strings.HasSuffix(name, "+") {
+		found.Sentence = fmt.Sprintf("No interface fits the pattern %s: the rule matches nothing.", name)
 	}
 	for _, comes := range [...]string{"ppp", "tun", "tap", "wg", "vpn"} {
 		if strings.HasPrefix(name, comes) {

@@ -28,7 +28,7 @@ type kind struct {
 
 // TestKinds breaks a gateway, looks for the cause, and holds that the doctor is silent about it once it is mended.
 func TestKinds(t *testing.T) {
-	for _, k := range slices.Concat(outputKinds, helperKinds, bridgeKinds, silenceKinds, wayKinds) {
+	for _, k := range slices.Concat(outputKinds, helperKinds, bridgeKinds, silenceKinds, wayKinds, addressKinds, filterKinds, uplinkKinds) {
 		t.Run(k.name, func(t *testing.T) {
 			look := func(table string, change ...func(*Gateway)) (Finding, bool) {
 				if table == "" {
@@ -231,5 +231,122 @@ var wayKinds = []kind{
 			g.Facts.PolicyRules = slices.Insert(g.Facts.PolicyRules, 1, facts.PolicyRule{Priority: 90, Action: facts.RuleBlackhole, Family: rules.IPv4, From: netip.MustParsePrefix("192.168.0.2/32"), SuppressPrefix: -1})
 		},
 		mend: func(g *Gateway) { g.Facts.PolicyRules = slices.Delete(g.Facts.PolicyRules, 1, 2) },
+	},
+}
+
+// secondUplink gives a gateway another way to the Internet.
+func secondUplink(g *Gateway) {
+	g.addLink(facts.Link{Name: "wan1", Kind: "device", Up: true, Running: true, MTU: 1500}, "198.18.1.2/24")
+	g.Facts.Routes = append(g.Facts.Routes, facts.RouteEntry{Table: 100, Kind: facts.RouteUnicast, Dst: netip.MustParsePrefix("0.0.0.0/0"), Hops: []facts.Hop{{Out: "wan1", Gateway: netip.MustParseAddr("198.18.1.1")}}})
+}
+
+// alsoHas gives a gateway another address.
+func alsoHas(link, address string) func(*Gateway) {
+	return func(g *Gateway) {
+		p := netip.MustParsePrefix(address)
+		g.Facts.Addresses = append(g.Facts.Addresses, facts.Address{Link: link, Prefix: p, Secondary: true})
+		g.Facts.Routes = append(g.Facts.Routes, facts.RouteEntry{Table: facts.TableLocal, Kind: facts.RouteLocal, Dst: netip.PrefixFrom(p.Addr(), 32), Hops: []facts.Hop{{Out: link}}})
+	}
+}
+
+var addressKinds = []kind{
+	{
+		name: "one-to-one with an address that nobody answers for", check: "old-address", severity: SeverityError, says: "nobody answers for it", cure: "ip address add 203.0.113.40/24 dev wan0",
+		table: natTable("-A PREROUTING -d 203.0.113.40/32 -j DNAT --to-destination 192.168.0.8", "-A POSTROUTING -s 192.168.0.8/32 -o wan0 -j SNAT --to-source 203.0.113.40"),
+		mend:  alsoHas("wan0", "203.0.113.40/24"),
+	},
+	{
+		name: "the same, for what leaves", check: "snat-foreign-address", severity: SeverityError, says: "PREROUTING 1", cure: "ip address add 203.0.113.40/24 dev wan0",
+		table: natTable("-A PREROUTING -d 203.0.113.40/32 -j DNAT --to-destination 192.168.0.8", "-A POSTROUTING -s 192.168.0.8/32 -o wan0 -j SNAT --to-source 203.0.113.40"),
+		mend: func(g *Gateway) {
+			g.Facts.Proxied = []facts.Proxied{{Link: "wan0", Addr: netip.MustParseAddr("203.0.113.40")}}
+		},
+	},
+	{
+		name: "a mapped network that nobody answers for", check: "old-address", severity: SeverityError, says: "the others that the rule maps",
+		table: natTable("-A PREROUTING -d 203.0.113.64/29 -j NETMAP --to 192.168.0.64/29"),
+		mend: func(g *Gateway) {
+			g.Facts.Routes = append(g.Facts.Routes, facts.RouteEntry{Table: facts.TableLocal, Kind: facts.RouteLocal, Dst: netip.MustParsePrefix("203.0.113.64/29"), Hops: []facts.Hop{{Out: "lo"}}})
+		},
+	},
+	{
+		name: "a pattern that fits no interface", check: "interface-missing", severity: SeverityWarning, says: "No interface fits the pattern enp+", cure: "-o wan0 -j MASQUERADE",
+		table: natTable("-A POSTROUTING -s 192.168.0.0/24 -o enp+ -j MASQUERADE"), mended: natTable("-A POSTROUTING -s 192.168.0.0/24 -o wan+ -j MASQUERADE"),
+	},
+	{
+		name: "a pattern that nobody comes by", check: "interface-missing", severity: SeverityWarning, says: "No interface fits the pattern enp+", cure: "-i wan0",
+		table: natTable("-A PREROUTING -i enp+ -p tcp -m tcp --dport 25 -j DNAT --to-destination 192.168.0.8:25"), mended: natTable("-A PREROUTING -i wan+ -p tcp -m tcp --dport 25 -j DNAT --to-destination 192.168.0.8:25"),
+	},
+	{
+		name: "MASQUERADE does not ask the route", check: "masquerade-source", severity: SeverityWarning, says: "203.0.113.9", cure: "SNAT --to-source 203.0.113.9",
+		spoil: func(g *Gateway) {
+			alsoHas("wan0", "203.0.113.9/24")(g)
+			g.Facts.Routes[0].PrefSrc = netip.MustParseAddr("203.0.113.9")
+		},
+		mended: strings.Replace(soundTable, "MASQUERADE", "SNAT --to-source 203.0.113.9", 1),
+	},
+	{
+		name: "the address of the other uplink", check: "source-of-other-uplink", severity: SeverityWarning, says: "name the interface with -o", spoil: secondUplink,
+		table: natTable("-A POSTROUTING -s 192.168.0.0/24 -j SNAT --to-source 198.18.1.2"), mended: natTable("-A POSTROUTING -s 192.168.0.0/24 -o wan1 -j SNAT --to-source 198.18.1.2"),
+	},
+	{
+		name: "IPsec's packets get another source", check: "ipsec-translated", severity: SeverityError, says: "unprotected", cure: "-I POSTROUTING 1 -s 192.168.0.0/24 -d 10.77.0.0/16 -m policy --dir out --pol ipsec -j ACCEPT",
+		spoil: func(g *Gateway) {
+			g.Facts.IPsec = []facts.IPsecPolicy{{Dir: "out", Src: netip.MustParsePrefix("192.168.0.0/24"), Dst: netip.MustParsePrefix("10.77.0.0/16"), Protects: true}}
+		},
+		mended: strings.Replace(soundTable, "[9:540]", "-A POSTROUTING -s 192.168.0.0/24 -o wan0 -m policy --dir out --pol ipsec -j ACCEPT\n[9:540]", 1),
+	},
+	{
+		name: "a mark set after the route was chosen", check: "mark-too-late", severity: SeverityWarning, says: "after the route was chosen",
+		spoil: func(g *Gateway) {
+			secondUplink(g)
+			g.Facts.PolicyRules = append(g.Facts.PolicyRules, facts.PolicyRule{Priority: 80, Action: facts.RuleTable, Table: 100, Family: rules.IPv4, Mark: 7, Mask: 0xff, SuppressPrefix: -1})
+		},
+		table:  soundTable + "*mangle\n:FORWARD ACCEPT [0:0]\n-A FORWARD -s 192.168.0.44/32 -j MARK --set-xmark 0x7/0xff\nCOMMIT\n",
+		mended: soundTable + "*mangle\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -s 192.168.0.44/32 -j MARK --set-xmark 0x7/0xff\nCOMMIT\n",
+	},
+}
+
+const openTable = "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -i wan0 -p tcp -m tcp --dport 8081 -j DNAT --to-destination 192.168.0.2:80\nCOMMIT\n"
+
+var filterKinds = []kind{
+	{
+		name: "a filter rule for the published port", check: "filter-before-nat", severity: SeverityWarning, says: "does not close", cure: "--ctorigdstport 8081",
+		table:  openTable + "*filter\n:FORWARD ACCEPT [0:0]\n:DOCKER-USER - [0:0]\n-A FORWARD -j DOCKER-USER\n-A DOCKER-USER -i wan0 -p tcp -m tcp --dport 8081 -j DROP\nCOMMIT\n",
+		mended: openTable + "*filter\n:FORWARD ACCEPT [0:0]\n:DOCKER-USER - [0:0]\n-A FORWARD -j DOCKER-USER\n-A DOCKER-USER -i wan0 -p tcp -m conntrack --ctorigdstport 8081 --ctdir ORIGINAL -j DROP\nCOMMIT\n",
+	},
+	{
+		name: "a filter rule for the public address", check: "filter-before-nat", severity: SeverityWarning, says: "does not close",
+		table:  openTable + "*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -d 203.0.113.1/32 -p tcp -m tcp --dport 8081 -j REJECT\nCOMMIT\n",
+		mended: openTable + "*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -d 192.168.0.2/32 -p tcp -m tcp --dport 80 -j REJECT\nCOMMIT\n",
+	},
+	{
+		name: "published for this host alone, and open to neighbours", check: "loopback-published", severity: SeverityNote, says: "all the same", cure: "iptables -t raw -I PREROUTING 1 -d 127.0.0.0/8 ! -i lo -j DROP",
+		table:  natTable("-A PREROUTING -d 127.0.0.1/32 ! -i docker0 -p tcp -m tcp --dport 5432 -j DNAT --to-destination 192.168.0.2:5432"),
+		mended: natTable("-A PREROUTING -d 127.0.0.1/32 ! -i docker0 -p tcp -m tcp --dport 5432 -j DNAT --to-destination 192.168.0.2:5432") + "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -d 127.0.0.1/32 ! -i lo -p tcp -m tcp --dport 5432 -j DROP\nCOMMIT\n",
+	},
+}
+
+var uplinkKinds = []kind{
+	{
+		name: "no default route", check: "no-default-route", severity: SeverityWarning, says: "no IPv4 default route", spoil: func(g *Gateway) { g.Facts.Routes = g.Facts.Routes[1:] },
+		mend: func(g *Gateway) {
+			g.Facts.Routes = append(g.Facts.Routes, facts.RouteEntry{Table: 77, Kind: facts.RouteUnicast, Dst: netip.MustParsePrefix("0.0.0.0/0"), Hops: []facts.Hop{{Out: "wan0"}}})
+		},
+	},
+	{
+		name: "a forwarding host that hears no router", check: "deaf-to-routers", severity: SeverityWarning, says: "accept_ra = 1", cure: "sysctl -w net.ipv6.conf.wan0.accept_ra=2",
+		spoil: func(g *Gateway) {
+			g.Facts.Settings.Forwarding6 = facts.SettingOn
+			l := g.Facts.Settings.Links["wan0"]
+			l.AcceptRA = 1
+			g.Facts.Settings.Links["wan0"] = l
+			g.Facts.Routes = append(g.Facts.Routes, facts.RouteEntry{Table: facts.TableMain, Kind: facts.RouteUnicast, Origin: "ra", Dst: netip.MustParsePrefix("::/0"), Hops: []facts.Hop{{Out: "wan0", Gateway: netip.MustParseAddr("fe80::1")}}})
+		},
+		mend: func(g *Gateway) {
+			l := g.Facts.Settings.Links["wan0"]
+			l.AcceptRA = 2
+			g.Facts.Settings.Links["wan0"] = l
+		},
 	},
 }

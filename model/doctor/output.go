@@ -126,7 +126,10 @@ func sendingFails(x *Examination, s *sent) Finding {
 	to := o.Dst.AddrPort()
 	asked := netip.AddrPortFrom(s.packet.Dst, s.packet.DstPort)
 	blocked, is := s.way.blocked()
+	out, _ := x.Lookup(evaluate.RouteQuery{Dst: to.Addr()})
 	switch {
+	case s.packet.Src.IsLoopback() && out.Kind == facts.RouteUnicast && (!is || blocked.DroppedBy.IsZero()):
+		return x.loopbackLeaves(s, found, asked, out.Out, !is && o.SNAT)
 	case is && !blocked.DroppedBy.IsZero():
 		found.Check = "output-dropped"
 		found.Evidence = append(found.Evidence, x.dropperText(blocked.DroppedBy))
@@ -138,8 +141,6 @@ func sendingFails(x *Examination, s *sent) Finding {
 		return found
 	case o.Delivered == evaluate.Delivered && s.packet.Protocol.HasPorts():
 		return x.takenHere(s, found, asked, to)
-	case o.Delivered == evaluate.Forwarded && s.packet.Src.IsLoopback():
-		return x.loopbackLeaves(s, found, asked, &o)
 	}
 	return Finding{}
 }
@@ -157,6 +158,10 @@ func (x *Examination) takenHere(s *sent, found Finding, asked, to netip.AddrPort
 		found.Sentence = fmt.Sprintf("The rule sends what this host's own programs ask of %s to %s, where no program listens: they are refused.", asked, to)
 		if s.via.dst.Any() && !s.via.toHost {
 			found.Sentence = fmt.Sprintf("The rule sends whatever this host's own programs ask of anybody's port %d to %s, where no program listens: they are refused.", asked.Port(), to)
+		}
+		if n := x.stats.of(s.at).flows; n >= loopFlows {
+			found.Evidence = append(found.Evidence, rules.Plural(n, "connection")+" by this rule now")
+			found.Sentence += " So many connections look like a proxy that was sent its own connections, without end, until it stopped: leave its user out, -m owner ! --uid-owner USER."
 		}
 		found.Sentence += " Start the service, or delete the rule."
 		found.Commands = [][]string{deletion(x.sets[s.at.Variant], s.at, s.rule)}
@@ -204,19 +209,19 @@ const loopFlows = 16
 
 // loopbackLeaves tells that a packet with an address of 127.0.0.0/8 may not leave by another interface
 // (ip_route_output_key_hash_rcu in net/ipv4/route.c), and that nobody could answer it unless its source is translated.
-func (x *Examination) loopbackLeaves(s *sent, found Finding, asked netip.AddrPort, o *evaluate.Outcome) Finding {
+func (x *Examination) loopbackLeaves(s *sent, found Finding, asked netip.AddrPort, out string, hidden bool) Finding {
 	found.Check = "loopback-leaves"
-	if x.Settings.RouteLocalnetOn(o.Out) != facts.SettingOn {
-		name := facts.LinkSetting(o.Out, "route_localnet")
+	if x.Settings.RouteLocalnetOn(out) != facts.SettingOn {
+		name := facts.LinkSetting(out, "route_localnet")
 		found.Evidence = append(found.Evidence, name+" = 0")
-		found.Sentence = fmt.Sprintf("What this host's own programs ask of %s is to leave by %s with the source address %s: the kernel lets nothing of 127.0.0.0/8 leave, unless route_localnet is on there and a rule gives it another source.", asked, o.Out, s.packet.Src)
+		found.Sentence = fmt.Sprintf("What this host's own programs ask of %s is to leave by %s with the source address %s: the kernel lets nothing of 127.0.0.0/8 leave, unless route_localnet is on there and a rule gives it another source.", asked, out, s.packet.Src)
 		return found
 	}
-	if !o.SNAT {
-		found.Sentence = fmt.Sprintf("What this host's own programs ask of %s leaves by %s with the source address %s, to which nobody can answer: a rule of POSTROUTING has to give it another.", asked, o.Out, s.packet.Src)
-		line := fmt.Sprintf("-A %%s -s 127.0.0.0/8 -o %s -j MASQUERADE", o.Out)
+	if !hidden {
+		found.Sentence = fmt.Sprintf("What this host's own programs ask of %s leaves by %s with the source address %s, to which nobody can answer: a rule of POSTROUTING has to give it another.", asked, out, s.packet.Src)
+		line := fmt.Sprintf("-A %%s -s 127.0.0.0/8 -o %s -j MASQUERADE", out)
 		if step, ok := x.insert(evaluate.RuleRef{Variant: s.at.Variant, Table: "nat", Chain: "POSTROUTING"}, line, "so that the answers come to this host"); ok {
-			found.Cure = rules.Plan{Title: "Give what leaves by " + o.Out + " from the loopback network this host's address", Steps: []rules.Step{step}}
+			found.Cure = rules.Plan{Title: "Give what leaves by " + out + " from the loopback network this host's address", Steps: []rules.Step{step}}
 		}
 		return found
 	}

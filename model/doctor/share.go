@@ -64,16 +64,17 @@ func sharedPackets(x *Examination) (list []evaluate.Packet) {
 func examineShare(x *Examination, s *share) (list []Finding) {
 	if s.owner == "" {
 		list = slices.Concat(sourceAddress(x, s), tooWide(x, s))
-		if !s.via.out.Any() && !strings.HasSuffix(s.via.out.Name, "+") && s.rule.Target.Kind != rules.Netmap {
-			if _, ok := x.LinkNamed(s.via.out.Name); !ok && x.Links != nil {
-				return append(list, x.missingLink(s.at, s.rule, s.via.out.Name))
-			}
+		if x.fitsNone(s.via.out) {
+			return append(list, x.missingLink(s.at, s.rule, s.via.out.Name))
 		}
 	}
 	if s.via.marked || s.via.unsure || !s.via.dst.Any() || s.via.proto != 0 {
 		return list // it is not for everything that leaves
 	}
 	all := insides(x, s)
+	if s.owner == "" {
+		list = append(list, seenAs(x, s, all)...)
+	}
 	var failed, open []Finding
 	for i := range all {
 		switch found := sharedWay(x, &all[i]); {

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"net/netip"
 
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -22,6 +23,9 @@ func sourceAddress(x *Examination, s *share) []Finding {
 			}
 		}
 	}
+	if x.AnswersFor(out, to.Lo) {
+		return nil
+	}
 	found := Finding{
 		Check: "snat-foreign-address", Severity: SeverityNote, Subject: ruleName(s.at), Evidence: []string{fmt.Sprintf("%s has %s", out, x.addressesText(out))},
 		Sentence: fmt.Sprintf("The rule gives packets the address %s, which is none of this host's: answers come back only if the network routes it here.", to.Lo),
@@ -29,6 +33,10 @@ func sourceAddress(x *Examination, s *share) []Finding {
 	if x.onNet(out, to.Lo) || isInner(to.Lo) && x.outward(out) {
 		found.Severity = SeverityError
 		found.Sentence = fmt.Sprintf("The rule gives packets the address %s, which is none of this host's: nobody brings the answers here.", to.Lo)
+		if rule, ok := x.waitsFor(to.Lo); ok && x.onNet(out, to.Lo) {
+			found.Evidence = append(found.Evidence, rule)
+			return []Finding{x.giveAddress(found, out, to.Lo)}
+		}
 		if own, ok := x.ownAddr(out, to.Lo); ok {
 			changed := *s.rule
 			changed.Target.To.Addrs = rules.Addrs{Lo: own, Hi: own}
@@ -39,4 +47,79 @@ func sourceAddress(x *Examination, s *share) []Finding {
 		}
 	}
 	return []Finding{found}
+}
+
+// waitsFor finds a rule that waits for packets to an address: whoever made it means it to be this host's.
+func (t *trial) waitsFor(a netip.Addr) (rule string, ok bool) {
+	for _, p := range t.variants() {
+		c, found := t.sets[p].Chain("nat", "PREROUTING")
+		if !found {
+			continue
+		}
+		for i := range c.Rules {
+			if to, single := c.Rules[i].Dest.Host(); single && to == a && !c.Rules[i].Dest.Not {
+				return fmt.Sprintf("PREROUTING %d%s: %s", i+1, variantNote(p), &c.Rules[i]), true
+			}
+		}
+	}
+	return "", false
+}
+
+// seenAs checks as whom the networks that a rule shares an address with are seen: by the address that the route asks
+// for, and with one of the interface that they leave by.
+func seenAs(x *Examination, s *share, all []share) (list []Finding) {
+	for i := range all {
+		way := x.fate(all[i].packet)
+		if !way.known || way.Incomplete || way.translators != "" || len(way.Outcomes) == 0 {
+			continue
+		}
+		o := &way.Outcomes[0]
+		if o.SNATBy != s.at || o.Delivered != evaluate.Forwarded || !o.Src.Addr.IsValid() || !x.outward(o.Out) {
+			continue
+		}
+		if found := x.fromElsewhere(s, o); found.Check != "" {
+			return []Finding{found}
+		}
+		if found := x.otherThanRoute(s, o); found.Check != "" {
+			return []Finding{found}
+		}
+	}
+	return nil
+}
+
+// fromElsewhere tells of an address that belongs to another way to the Internet than the one packets leave by.
+func (x *Examination) fromElsewhere(s *share, o *evaluate.Outcome) Finding {
+	link, ok := x.LinkOf(o.Src.Addr)
+	if !ok || !x.IsLocal(o.Src.Addr) || link == o.Out || !x.outward(link) || s.rule.Target.Kind != rules.SNAT {
+		return Finding{}
+	}
+	return Finding{
+		Check: "source-of-other-uplink", Severity: SeverityWarning, Subject: ruleName(s.at),
+		Evidence: []string{s.rule.String(), fmt.Sprintf("%s has %s, %s has %s", link, x.addressesText(link), o.Out, x.addressesText(o.Out))},
+		Sentence: fmt.Sprintf("The rule gives what leaves by %s the address %s, which is one of %s: the provider of %s drops it, or the answers come by %s. Routes are chosen before the source is translated, so no ip rule for %s sends it there: route by the network it comes from, or name the interface with -o.", o.Out, o.Src.Addr, link, o.Out, link, o.Src.Addr),
+	}
+}
+
+// otherThanRoute tells that MASQUERADE takes another address than the route names (inet_select_addr in
+// net/ipv4/devinet.c knows nothing of the route's src).
+func (x *Examination) otherThanRoute(s *share, o *evaluate.Outcome) Finding {
+	route, ok := x.DefaultRoute(s.at.Family)
+	if !ok || !route.PrefSrc.IsValid() || s.rule.Target.Kind != rules.Masquerade || s.at.Family != rules.IPv4 || route.Hops[0].Out != o.Out || route.PrefSrc == o.Src.Addr || !x.IsLocal(route.PrefSrc) {
+		return Finding{}
+	}
+	found := Finding{
+		Check: "masquerade-source", Severity: SeverityWarning, Subject: ruleName(s.at),
+		Evidence: []string{s.rule.String(), fmt.Sprintf("%s has %s; the default route has src %s", o.Out, x.addressesText(o.Out), route.PrefSrc)},
+		Sentence: fmt.Sprintf("MASQUERADE gives what leaves by %s the address %s, and not %s, which the route names and this host itself is seen as: MASQUERADE does not ask the route.", o.Out, o.Src.Addr, route.PrefSrc),
+	}
+	changed := *s.rule
+	changed.Target = rules.Target{Kind: rules.SNAT, Name: "SNAT", To: rules.Translation{Addrs: rules.Addrs{Lo: route.PrefSrc, Hi: route.PrefSrc}, Ports: s.rule.Target.To.Ports, HasPorts: s.rule.Target.To.HasPorts}}
+	if changed.Out.Any() {
+		changed.Out = rules.Iface{Name: o.Out}
+	}
+	found.Cure = rules.Plan{
+		Title: fmt.Sprintf("Let rule %d of %s give %s", s.at.Position, s.at.Chain, route.PrefSrc),
+		Steps: []rules.Step{x.replace(s.at, *s.rule, changed, "so that everybody here is seen as the same address")},
+	}
+	return found
 }

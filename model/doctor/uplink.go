@@ -1,6 +1,12 @@
 package doctor
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+
+	"nattui/model/facts"
+	"nattui/rules"
+)
 
 // checkUplinkAddress tells that the way to the Internet has no public address.
 func checkUplinkAddress(x *Examination) []Finding {
@@ -14,4 +20,65 @@ func checkUplinkAddress(x *Examination) []Finding {
 		sentence = fmt.Sprintf("%s has %s, an address of the provider's own NAT (RFC 6598): nobody on the Internet can open a connection to this host over IPv4.", wan.Link, a)
 	}
 	return []Finding{{Check: "cgnat", Severity: SeverityNote, Subject: wan.Link, spare: true, Evidence: []string{wan.Link + " has " + wan.IPv4.Prefix.String()}, Sentence: sentence}}
+}
+
+// checkDefaultRoutes tells of a host that forwards and has no way to the Internet, or is about to lose it.
+func checkDefaultRoutes(x *Examination) (list []Finding) {
+	if name, ok := x.DeafToRouters(); ok && x.Settings.Forwarding6 == facts.SettingOn {
+		list = append(list, Finding{
+			Check: "deaf-to-routers", Severity: SeverityWarning, Subject: name, Evidence: []string{name + " = 1, net.ipv6.conf.all.forwarding = 1", "the IPv6 default route comes from a router"},
+			Sentence: "This host forwards IPv6, and with accept_ra = 1 a host that forwards hears no router: its IPv6 default route goes when its lifetime ends.",
+			Cure:     rules.Plan{Title: "Hear routers while forwarding", Steps: []rules.Step{setting(name, "1", "2", "a host that forwards hears its own router only with 2")}},
+		})
+	}
+	if x.Routes == nil || x.RoutesCut {
+		return list
+	}
+	for _, family := range rules.Families {
+		if x.anyDefault(family) || !x.sharesOut(family) || x.Settings.ForwardsFrom("", family) == facts.SettingOff {
+			continue
+		}
+		found := Finding{
+			Check: "no-default-route", Severity: SeverityWarning, Subject: family.Title(), Evidence: []string{"no route to " + family.Whole().String() + " in any table"},
+			Sentence: fmt.Sprintf("There is no %s default route: rules share this host's address with networks, and nothing of them gets to the Internet.", family.Title()),
+		}
+		if link, ok := x.hearsNoRouter(family); ok {
+			name := facts.LinkSetting6(link, "accept_ra")
+			found.Evidence = append(found.Evidence, name+" = 1, net.ipv6.conf.all.forwarding = 1")
+			found.Sentence += fmt.Sprintf(" %s hears no router as long as this host forwards, unless accept_ra is 2.", link)
+			found.Cure = rules.Plan{Title: "Hear routers while forwarding", Steps: []rules.Step{setting(name, "1", "2", "a host that forwards hears its own router only with 2")}}
+		}
+		list = append(list, found)
+	}
+	return list
+}
+
+// anyDefault tells that some table has a default route of a family.
+func (n network) anyDefault(family rules.Family) bool {
+	return slices.ContainsFunc(n.Routes, func(r facts.RouteEntry) bool {
+		halves := r.Dst.Bits() <= 1 && r.Dst.Bits() >= 0                                                                               // 0.0.0.0/1 and 128.0.0.0/1, as VPNs have them
+		return halves && family.Holds(r.Dst.Addr()) && len(r.Hops) > 0 || r.Dst.Bits() == 3 && family == rules.IPv6 && len(r.Hops) > 0 // 2000::/3
+	})
+}
+
+// sharesOut tells that a rule of the administrator shares an address with what leaves for anybody.
+func (t *trial) sharesOut(family rules.Family) bool {
+	for _, p := range t.variants() {
+		c, ok := t.sets[p].Chain("nat", "POSTROUTING")
+		if ok && p.Family == family && slices.ContainsFunc(c.Rules, func(r rules.Rule) bool {
+			return (r.Target.Kind == rules.SNAT || r.Target.Kind == rules.Masquerade) && r.Dest.Any() && rules.OwnerOf(r) == "" && !r.Out.Any() && !t.fitsNone(r.Out)
+		}) {
+			return true
+		}
+	}
+	return false
+}
+
+// hearsNoRouter is the link that would learn a default route from a router, if it listened.
+func (n network) hearsNoRouter(family rules.Family) (string, bool) {
+	if family != rules.IPv6 || n.Settings.Forwarding6 != facts.SettingOn {
+		return "", false
+	}
+	up, ok := n.uplink(rules.IPv4)
+	return up, ok && n.Settings.On(up).AcceptRA == 1
 }

@@ -12,10 +12,14 @@ import (
 // Host is the gateway as the evaluation of rules wants it, from these facts and
 // the flows that are there; flows may be nil.
 func (f *Facts) Host(flows evaluate.FlowTable) evaluate.Host {
-	return evaluate.Host{
+	host := evaluate.Host{
 		Interfaces: f.interfaces(), LocalRoutes: f.localRoutes(), Route: f.remembering().decide, RouteNets: f.routeNets(), Marks: f.marks(),
 		Flows: flows, RandomDNATPort: f.randomDNATPort(), NoDCCPTracking: f.noDCCPTracking(), Natives: f.Natives,
 	}
+	if f.IPsec != nil {
+		host.IPsec = f.Protected
+	}
+	return host
 }
 
 // routeNets are the networks by which decide tells packets apart: those of the
@@ -29,6 +33,9 @@ func (f *Facts) routeNets() []netip.Prefix {
 	}
 	for _, r := range f.PolicyRules {
 		nets = append(nets, r.From, r.To)
+	}
+	for _, p := range f.IPsec {
+		nets = append(nets, p.Src, p.Dst)
 	}
 	return nets
 }

@@ -51,6 +51,11 @@ type Facts struct {
 	ForwardsAtBoot map[rules.Family]bool `json:"-"`
 	// Zones are firewalld's zones by interface; nil where firewalld does not run.
 	Zones map[string]string `json:",omitempty"`
+	// Proxied are addresses that this host answers ARP or neighbour discovery for on a link although it does not have
+	// them (ip neigh add proxy).
+	Proxied []Proxied `json:",omitempty"`
+	// IPsec are the policies by which what passes is protected (ip xfrm policy); nil: not known.
+	IPsec []IPsecPolicy `json:",omitzero"`
 	// Gaps say what could not be read, and why.
 	Gaps []string
 

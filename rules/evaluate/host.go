@@ -39,6 +39,9 @@ type Host struct {
 	// Tracks is set if connection tracking is at work even without a rule of the
 	// given sets that needs it, for example because another nft table does.
 	Tracks bool
+	// IPsec tells whether an IPsec policy (ip xfrm policy) protects what goes from src to dst, as it leaves with out and
+	// as it arrives or is forwarded without. nil: not known. RouteNets tell apart what it tells apart.
+	IPsec func(out bool, src, dst netip.Addr) Truth
 	// RandomDNATPort is set for kernels that choose at random from a DNAT's range of
 	// ports. Others take the first free one unless told --random.
 	RandomDNATPort bool

@@ -81,6 +81,10 @@ func compileOpaque(m rules.Opaque, f rules.Family, add addTest) {
 		add(t, seesNone)
 		return
 	}
+	if m.Name == "policy" {
+		add(policyTest(m), seesNone)
+		return
+	}
 	add(unknownTest, seesNone)
 }
 
@@ -370,4 +374,41 @@ func statisticTest(m rules.Statistic) holds {
 	}
 	answer = answer.flip(m.Not)
 	return func(*machine, *state) Truth { return answer }
+}
+
+// policyTest is -m policy (net/netfilter/xt_policy.c), as far as the host's policies decide it. What IPsec protected as
+// it arrived is taken to be what its policies are for: nothing else of that passes.
+func policyTest(m rules.Opaque) holds {
+	out, protected, more := false, true, false
+	for i := 0; i < len(m.Words); i++ {
+		arg := ""
+		if i+1 < len(m.Words) {
+			arg = m.Words[i+1]
+		}
+		switch m.Words[i] {
+		case "--dir":
+			out = arg == "out"
+			i++
+		case "--pol":
+			protected = arg == "ipsec"
+			i++
+		default:
+			more = true
+		}
+	}
+	return func(mc *machine, st *state) Truth {
+		src, knownSrc := st.addr(true)
+		dst, knownDst := st.addr(false)
+		if mc.e.host.IPsec == nil || !knownSrc || !knownDst {
+			return Unknown
+		}
+		t := mc.e.host.IPsec(out, src.addr(mc.family), dst.addr(mc.family))
+		if !protected {
+			t = t.flip(true)
+		}
+		if more {
+			t = min(t, Unknown) // whether it is by that tunnel, mode or protocol is not looked at
+		}
+		return t
+	}
 }

@@ -1,0 +1,116 @@
+package doctor
+
+import (
+	"fmt"
+	"slices"
+
+	"nattui/rules"
+	"nattui/rules/evaluate"
+)
+
+// checkBeforeNAT tells of filter rules that are to close a forward and are written for the packet as it arrives:
+// FORWARD sees it after the translation, so they match nothing, and the port is open.
+func checkBeforeNAT(x *Examination) (list []Finding) {
+	if len(x.forwards) == 0 {
+		return nil
+	}
+	w := walker{sets: x.sets}
+	for _, p := range x.variants() {
+		w.walk(evaluate.RuleRef{Variant: p, Table: "filter", Chain: "FORWARD"}, sketch{family: p.Family}, func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
+			if !closes(r) || s.dport == (rules.Ports{}) && s.dst.Any() || len(list) >= alike {
+				return
+			}
+			for i := range x.forwards {
+				if f := &x.forwards[i]; f.Rule.Family == p.Family && meansBefore(x, s, f) {
+					list = append(list, openInSpite(x, at, r, s, f))
+					return
+				}
+			}
+		})
+	}
+	return list
+}
+
+// closes tells a rule that drops or rejects.
+func closes(r *rules.Rule) bool { return r.Target.Kind == rules.Drop || r.Target.Name == "REJECT" }
+
+// meansBefore tells that a rule would match a forward's packet as it arrives and does not match it after the
+// translation, although the packet gets through.
+func meansBefore(x *Examination, s sketch, f *Forward) bool {
+	if f.local || s.proto != 0 && s.proto != f.Proto || !s.src.Any() && !s.src.Contains(f.packet.Src) ||
+		!s.in.Any() && !s.in.Matches(f.Link) || slices.ContainsFunc(s.notIn, func(i rules.Iface) bool { return i.Matches(f.Link) }) || !x.outward(f.Link) || s.unsure || s.marked {
+		return false
+	}
+	port := func(p uint16) bool { return s.dport == (rules.Ports{}) || s.dport.Contains(p) }
+	before := port(f.Asked.Port()) && (s.dst.Any() || s.dst.Contains(f.Asked.Addr()))
+	after := port(f.Server.Port()) && (s.dst.Any() || s.dst.Contains(f.Server.Addr()))
+	if !before && s.dst.Contains(f.Server.Addr()) && !s.dst.Any() {
+		before = port(f.Asked.Port()) // the server's address with the published port
+	}
+	if !before || after {
+		return false
+	}
+	way := x.fate(f.packet)
+	return way.allowed() && way.by(f.Rule)
+}
+
+// openInSpite is the finding that a forward is open although a rule is to close it.
+func openInSpite(x *Examination, at evaluate.RuleRef, r *rules.Rule, s sketch, f *Forward) Finding {
+	found := Finding{
+		Check: "filter-before-nat", Severity: SeverityWarning, Subject: ruleName(at), Evidence: []string{r.String(), counted(r), ruleName(f.Rule) + ": " + f.String()},
+		Sentence: fmt.Sprintf("The rule is written for %s, but it meets packets after the translation, as they go to %s: it does not close that forward, which is open to what comes by %s.", f.Asked, f.Server, f.Link),
+	}
+	found.narrows = f.Rule
+	name := rules.ProtoName(f.Proto)
+	line := "-A %s"
+	if !s.src.Any() {
+		line += " -s " + s.src.String()
+	}
+	if !s.in.Any() {
+		line += " -i " + s.in.Name
+	}
+	line += fmt.Sprintf(" -p %s -m conntrack --ctorigdstport %d --ctdir ORIGINAL -j DROP", name, f.Asked.Port())
+	if step, ok := x.insert(at, line, "the connection's original port is what clients ask for"); ok {
+		plan := rules.Plan{Title: fmt.Sprintf("Close %s with what clients ask for", f.Asked), Steps: []rules.Step{step}}
+		if t, ok := x.after(plan); ok {
+			if way := t.fate(f.packet); !way.arrives() {
+				found.Cure = plan
+			}
+		}
+	}
+	return found
+}
+
+// checkLoopbackPublished tells of ports that are published for this host alone, at an address of 127.0.0.0/8, and that
+// neighbours reach all the same: the translation comes before the kernel looks at that address.
+func checkLoopbackPublished(x *Examination) (list []Finding) {
+	for i := range x.forwards {
+		f := &x.forwards[i]
+		if !f.Asked.Addr().IsLoopback() || f.local {
+			continue
+		}
+		for _, l := range x.Links {
+			if !l.Up || l.Kind == "loopback" || !x.outward(l.Name) {
+				continue
+			}
+			p, ok := x.askingBy(l.Name, f.Proto, f.Asked)
+			if !ok {
+				continue
+			}
+			if way := x.fate(p); !way.allowed() || !way.by(f.Rule) {
+				continue
+			}
+			found := Finding{
+				Check: "loopback-published", Severity: SeverityNote, Subject: fmt.Sprintf("%s %s", f.Proto, f.Asked), Evidence: []string{ruleName(f.Rule) + ": " + f.String()},
+				Sentence: fmt.Sprintf("The port is published for this host alone, and neighbours on %s that send packets for %s reach %s all the same.", l.Name, f.Asked.Addr(), f.Server),
+			}
+			found.narrows = f.Rule
+			line := "-A %s -d 127.0.0.0/8 ! -i lo -j DROP"
+			if step, ok := x.insert(evaluate.RuleRef{Variant: f.Rule.Variant, Table: "raw", Chain: "PREROUTING", Position: 1}, line, "nothing of the kind comes from outside rightly"); ok {
+				found.Cure = rules.Plan{Title: "Drop what comes from outside for the loopback network", Steps: []rules.Step{step}}
+			}
+			return append(list, found)
+		}
+	}
+	return list
+}

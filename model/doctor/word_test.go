@@ -1,0 +1,184 @@
+package doctor_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"nattui/model/doctor"
+	"nattui/model/lab"
+)
+
+// faults are what may befall a gateway, some of which hurt nobody. Each is commands of a line each.
+var faults = []string{
+	"iptables -P FORWARD DROP",
+	"iptables -I FORWARD -i wan0 -j DROP",
+	"iptables -I FORWARD -i lan0 -o wan0 -m conntrack --ctstate ESTABLISHED -j DROP",
+	"iptables -I FORWARD -p tcp --dport 8080 -j REJECT",
+	"iptables -I FORWARD -d 203.0.113.1 -j DROP",
+	"iptables -I FORWARD -o wan0 -p tcp --dport 80 -j DROP",
+	"iptables -t raw -A PREROUTING -i wan0 -p tcp --dport 80 -j DROP",
+	"iptables -t raw -A PREROUTING -p tcp --dport 80 -j CT --notrack",
+	"iptables -t raw -A PREROUTING -i lan0 -j CT --notrack",
+	"iptables -t mangle -A PREROUTING -s 192.168.0.2 -j MARK --set-mark 5\nip rule add fwmark 5 blackhole",
+	"iptables -t mangle -A FORWARD -p tcp --sport 8080 -j DROP",
+	"iptables -t mangle -A POSTROUTING -o lan0 -p tcp -j DROP",
+	"iptables -t mangle -A PREROUTING -i lan0 -m conntrack --ctstate ESTABLISHED -j MARK --set-mark 9\nip rule add fwmark 9 unreachable",
+	"iptables -t nat -I PREROUTING -p tcp --dport 80 -j DNAT --to-destination 192.168.0.3:81",
+	"iptables -t nat -I PREROUTING -i wan0 -j ACCEPT",
+	"iptables -t nat -F PREROUTING",
+	"iptables -t nat -F POSTROUTING",
+	"iptables -t nat -I POSTROUTING -o lan0 -j SNAT --to-source 192.168.0.77",
+	"iptables -t nat -I POSTROUTING -o wan0 -j SNAT --to-source 203.0.113.77",
+	"iptables -t nat -I POSTROUTING -o wan0 -j ACCEPT",
+	"iptables-legacy -t nat -A PREROUTING -p tcp --dport 80 -j DNAT --to-destination 192.168.0.3:9999",
+	"iptables-legacy -P FORWARD DROP",
+	"ip rule add from 192.168.0.2 blackhole",
+	"ip rule add from 192.168.0.0/24 unreachable",
+	"ip rule add to 198.51.100.0/24 prohibit",
+	"ip route add blackhole 192.168.0.2",
+	"ip route add unreachable 198.51.100.0/24",
+	"ip route del default",
+	"ip route add 192.168.0.2 dev wan0",
+	"ip route add 198.51.100.0/24 via 192.168.0.3",
+	"sysctl -qw net.ipv4.ip_forward=0",
+	"sysctl -qw net.ipv4.conf.lan0.forwarding=0",
+	"sysctl -qw net.ipv4.conf.wan0.forwarding=0",
+	"sysctl -qw net.ipv4.conf.all.rp_filter=1\nip route add 198.51.100.0/24 via 192.168.0.3",
+	"nft add table ip early\nnft add chain ip early pre { type filter hook prerouting priority -300 ; policy accept ; }\nnft add rule ip early pre tcp dport 80 drop",
+	"nft add table ip early\nnft add chain ip early pre { type filter hook prerouting priority -300 ; policy accept ; }\nnft add rule ip early pre tcp dport 80 notrack",
+	"nft add table netdev edge\nnft add chain netdev edge in { type filter hook ingress device wan0 priority 0 ; policy accept ; }\nnft add rule netdev edge in tcp dport 80 drop",
+	"nft add table inet late\nnft add chain inet late post { type filter hook postrouting priority 300 ; policy accept ; }\nnft add rule inet late post oifname lan0 drop",
+	"nft add table inet sets\nnft add set inet sets bad { type ipv4_addr ; }\nnft add element inet sets bad { 198.51.100.7 }\nnft add chain inet sets fwd { type filter hook forward priority 5 ; policy accept ; }\nnft add rule inet sets fwd ip saddr @bad drop",
+	"nft add table ip other\nnft add chain ip other pre { type nat hook prerouting priority -110 ; policy accept ; }\nnft add rule ip other pre tcp dport 80 dnat to 192.168.0.3:82",
+	"nft add table ip queued\nnft add chain ip queued fwd { type filter hook forward priority 5 ; policy accept ; }\nnft add rule ip queued fwd tcp dport 8080 queue",
+}
+
+// TestDoctorsWordHolds breaks gateways at random, sends real packets, and holds what the doctor says against what
+// became of them: where it says that a forward is right, or that nothing is wrong, everything is answered.
+func TestDoctorsWordHolds(t *testing.T) {
+	seeds := 48
+	if testing.Short() {
+		seeds = 6
+	}
+	if n, err := strconv.Atoi(os.Getenv("NATTUI_GATEWAYS")); err == nil {
+		seeds = n
+	}
+	for seed := range seeds {
+		r := rand.New(rand.NewPCG(uint64(seed), 7))
+		spoil := []string{faults[seed%len(faults)]} // each of them alone first
+		for seed >= len(faults) && len(spoil) < 3 {
+			spoil = append(spoil, faults[r.IntN(len(faults))])
+		}
+		t.Run(strconv.Itoa(seed), func(t *testing.T) { holdToWord(t, spoil) })
+	}
+}
+
+// holdToWord makes a gateway with some faults, and compares the doctor's word with packets.
+func holdToWord(t *testing.T, spoil []string) {
+	t.Parallel()
+	if lab.Isolate(t) {
+		return
+	}
+	w := newWard(t)
+	w.base()
+	w.settle()
+	for _, fault := range spoil {
+		for line := range strings.Lines(fault) {
+			if _, err := w.Gateway.Output(t.Context(), strings.Fields(line)[0], strings.Fields(line)[1:]...); err != nil {
+				t.Log(err) // it does not go with the one before
+			}
+		}
+	}
+	before := w.word()
+	forward, shared := w.answers(w.Client, lab.WorldIPv4, web), w.answers(w.Server3, netip.Addr{}, "198.51.100.7:80")
+	after := w.word()
+	for when, word := range map[string]word{"before": before, "after": after} {
+		about := fmt.Sprintf("%s anybody asked, of %q", when, spoil)
+		switch {
+		case word.forward == sound && !forward:
+			t.Errorf("%s: the forward gets no answer, and the doctor says ok:\n%s", about, text(word.steps))
+		case word.forward == broken && forward:
+			t.Errorf("%s: the forward is answered, and the doctor says:\n%s", about, text(word.steps))
+		}
+		if word.all == sound && (!forward || !shared) {
+			t.Errorf("%s: forward answered: %t, sharing: %t, and the doctor says that nothing is wrong:\n%s", about, forward, shared, text(word.found))
+		}
+	}
+	if (!forward || !shared) && !problems(after.found) && !strings.Contains(strings.Join(spoil, ""), "nft ") {
+		t.Errorf("of %q, after somebody has asked: forward answered: %t, sharing: %t, and no problem is told:\n%s", spoil, forward, shared, text(after.found))
+	}
+}
+
+// verdict is what the doctor's word comes to.
+type verdict uint8
+
+const (
+	open verdict = iota // something is not known
+	sound
+	broken
+)
+
+// word is what the doctor says of a gateway.
+type word struct {
+	forward, all verdict
+	steps, found []doctor.Finding
+}
+
+// word asks the doctor.
+func (w *ward) word() word {
+	w.t.Helper()
+	g := w.look()
+	said := word{found: doctor.Examine(g)}
+	said.all = verdictOf(said.found)
+	f, found, err := doctor.Seek(g, "tcp "+web)
+	switch {
+	case err != nil:
+		w.t.Fatal(err)
+	case found != nil:
+		said.steps = found
+		if verdictOf(found) == broken {
+			said.forward = broken
+		}
+	default:
+		said.steps = doctor.ExamineForward(g, f)
+		said.forward = verdictOf(said.steps)
+	}
+	return said
+}
+
+func verdictOf(found []doctor.Finding) verdict {
+	switch {
+	case doctor.Worst(found) >= doctor.SeverityError:
+		return broken
+	case doctor.Worst(found) >= doctor.SeverityWarning:
+		return open // a warning is told, and no claim that nothing gets through
+	case doctor.Unknown(found) > 0:
+		return open
+	}
+	return sound
+}
+
+// answers tells whether a question is answered.
+func (w *ward) answers(from *lab.Node, as netip.Addr, to string) bool {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), absence)
+	defer cancel()
+	var source netip.AddrPort
+	if as.IsValid() {
+		source = netip.AddrPortFrom(as, 0)
+	}
+	_, err := from.AskFrom(ctx, "tcp", source, netip.MustParseAddrPort(to))
+	return err == nil
+}
+
+// problems tells that a problem is among findings.
+func problems(found []doctor.Finding) bool {
+	return slices.ContainsFunc(found, func(f doctor.Finding) bool { return f.IsProblem() })
+}

@@ -1,0 +1,67 @@
+package facts
+
+import (
+	"net/netip"
+	"slices"
+
+	"nattui/rules"
+	"nattui/rules/evaluate"
+)
+
+// Proxied is an address that this host answers for on a link.
+type Proxied struct {
+	Link string
+	Addr netip.Addr
+}
+
+// IPsecPolicy says that what goes between two networks is protected by IPsec, or is not (struct xfrm_userpolicy_info).
+type IPsecPolicy struct {
+	// Dir is out, in or fwd.
+	Dir      string
+	Src, Dst netip.Prefix
+	// Priority orders policies, the lowest first. Block drops what it matches. Protects is set where it names a
+	// transformation; a policy without one lets packets pass as they are.
+	Priority        int
+	Block, Protects bool
+	// Narrow policies are for some protocol, port, interface or mark alone.
+	Narrow bool
+}
+
+// Protected tells whether an IPsec policy protects what goes from src to dst as it leaves (out), or as it arrives. The
+// first policy that matches decides.
+func (f *Facts) Protected(out bool, src, dst netip.Addr) evaluate.Truth {
+	if f.IPsec == nil {
+		return evaluate.Unknown
+	}
+	answer := evaluate.Truth(evaluate.No)
+	for _, p := range slices.SortedStableFunc(slices.Values(f.IPsec), func(a, b IPsecPolicy) int { return a.Priority - b.Priority }) {
+		if (p.Dir == "out") != out || !p.Src.Contains(src) || !p.Dst.Contains(dst) {
+			continue
+		}
+		if p.Narrow {
+			if p.Protects {
+				answer = evaluate.Unknown
+			}
+			continue
+		}
+		if p.Protects {
+			return evaluate.Yes
+		}
+		return answer
+	}
+	return answer
+}
+
+// AnswersFor tells whether this host answers ARP, or neighbour discovery, for an address on a link: because it has the
+// address, because it was told to, or, with proxy_arp, because it routes the address to another link (arp_process in
+// net/ipv4/arp.c).
+func (f *Facts) AnswersFor(link string, a netip.Addr) bool {
+	if f.IsLocal(a) || slices.Contains(f.Proxied, Proxied{link, a}) {
+		return true
+	}
+	if a.Is6() || either(f.Settings.All.ProxyARP, f.Settings.On(link).ProxyARP) != SettingOn {
+		return false
+	}
+	route, certain := f.Lookup(evaluate.RouteQuery{Dst: a})
+	return certain && route.Kind == RouteUnicast && route.Out != link && f.Settings.ForwardsFrom(link, rules.IPv4) == SettingOn
+}
