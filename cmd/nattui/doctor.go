@@ -18,6 +18,7 @@ import (
 	"nattui/model/doctor"
 	"nattui/model/facts"
 	"nattui/model/flow"
+	"nattui/model/host"
 	"nattui/rules"
 	"nattui/rules/iptables"
 	"nattui/ui/text"
@@ -150,6 +151,7 @@ const lossTime = 300 * time.Millisecond
 // examined reads everything that the doctor looks at.
 func examined(ctx context.Context, tables *iptables.Host) (*doctor.Gateway, error) {
 	g := &doctor.Gateway{}
+	before := host.Drops()
 	flows, err := conntrack.Open(conntrack.Options{})
 	switch {
 	case errors.Is(err, conntrack.ErrUnsupported):
@@ -179,6 +181,7 @@ func examined(ctx context.Context, tables *iptables.Host) (*doctor.Gateway, erro
 	if g.Surroundings, err = surroundings(ctx, tables, g.Sets); err != nil {
 		return nil, err
 	}
+	g.DropsBefore = before
 	g.Unseen = append(unseen, g.Unseen...)
 	if flows == nil {
 		return g, nil
@@ -211,7 +214,7 @@ func surroundings(ctx context.Context, tables *iptables.Host, sets map[rules.Var
 	s.Saved = savedRules()
 	s.Drift = bootDrift(ctx, tables, sets)
 	s.BootSettings = bootSettings()
-	s.ReversePathDrops = reversePathDrops()
+	s.Drops = host.Drops()
 	return s, nil
 }
 

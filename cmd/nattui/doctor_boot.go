@@ -7,8 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 
 	"nattui/model/doctor"
 	"nattui/model/lab"
@@ -114,29 +112,4 @@ func bootSettings() map[string]doctor.BootSetting {
 		doctor.ParseSysctlFile(string(content), "/etc/sysctl.conf", settings)
 	}
 	return settings
-}
-
-// reversePathDrops is how many packets the reverse path filter has dropped in
-// this network namespace; 0 if that cannot be read.
-func reversePathDrops() uint64 {
-	content, err := os.ReadFile("/proc/thread-self/net/netstat")
-	if err != nil {
-		return 0
-	}
-	var names []string
-	for line := range strings.Lines(string(content)) {
-		words := strings.Fields(line)
-		if len(words) == 0 || words[0] != "TcpExt:" {
-			continue
-		}
-		if names == nil {
-			names = words
-			continue
-		}
-		if i := slices.Index(names, "IPReversePathFilter"); i >= 0 && i < len(words) {
-			n, _ := strconv.ParseUint(words[i], 10, 64)
-			return n
-		}
-	}
-	return 0
 }

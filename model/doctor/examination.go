@@ -31,7 +31,28 @@ func examine(g *Gateway) *Examination {
 	x.others = x.otherAddresses(x.forwards)
 	x.stats = takeCensus(x)
 	x.unreached = unreachedRules(&x.trial)
+	for i := range x.forwards {
+		x.followFailing(&x.forwards[i])
+	}
 	return x
+}
+
+// followFailing has a forward followed with the packet of a client that has asked in vain, where there is one.
+func (x *Examination) followFailing(f *Forward) {
+	seen := x.stats.of(f.Rule)
+	for i := range seen.examples {
+		e := &seen.examples[i]
+		link, near := x.LinkOf(e.Client().Addr())
+		if near && link != f.Link || e.AskedFor() != f.Asked || e.Proto() != f.Proto || x.IsLocal(e.Client().Addr()) {
+			continue
+		}
+		p := f.packet
+		p.Src, p.SrcPort = e.Client().Addr(), e.Client().Port()
+		if way := x.fate(p); way.known && way.by(f.Rule) {
+			f.packet = p
+			return
+		}
+	}
 }
 
 // within is the examination with a bound on the work that its trials may do from now on.

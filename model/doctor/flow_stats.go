@@ -176,6 +176,7 @@ func (c *flowStats) count(x *Examination, f *flow.Flow, e explain.Explanation, a
 		switch {
 		case f.Proto() == rules.TCP && f.StateName() == "SYN_RECV":
 			t.half++
+			t.example(f)
 		case f.Status&flow.StatusSeenReply != 0:
 			t.replied++
 			t.noteAnswered(f)

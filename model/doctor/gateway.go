@@ -39,10 +39,9 @@ type Surroundings struct {
 	// BootSettings are the settings that files set at boot; nil if those were
 	// not read.
 	BootSettings map[string]BootSetting
-	// ReversePathDrops is how many packets the reverse path filter has dropped
-	// since the network namespace was made (TcpExtIPReversePathFilter); 0 if
-	// that is not known.
-	ReversePathDrops uint64
+	// Drops are what the kernel itself has lost, DropsBefore the same some time earlier, to tell what happens from what
+	// has happened.
+	Drops, DropsBefore facts.KernelDrops
 }
 
 // SavedRules are the contents of a file that is loaded at boot.

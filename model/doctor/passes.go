@@ -55,9 +55,12 @@ func stepLetThrough(x *Examination, f *Forward) Finding {
 
 // answerPasses follows the server's answer; not ok where it is dropped, or where that is not known.
 func answerPasses(x *Examination, f *Forward) (found Finding, ok bool) {
-	_, way, ok := x.answerWay(f)
+	p, way, ok := x.answerWay(f)
 	if !ok {
 		return Finding{}, true
+	}
+	if found := answerUntracked(x, f, p, &way); found.Sentence != "" {
+		return found, false
 	}
 	switch o, blocked := way.blocked(); {
 	case blocked && !o.DroppedBy.IsZero():

@@ -40,7 +40,7 @@ func disbelieved(x *Examination, f *Forward, src, to netip.Addr, back facts.Reve
 		Check: "rp-filter", Severity: SeverityError, Subject: f.Link, Evidence: []string{back.Why, f.ruleCount()},
 		Sentence: fmt.Sprintf("The reverse path filter of %s is %s and silently drops packets from %s: %s.", f.Link, back.Mode, src, back.Why),
 	}
-	if n := x.ReversePathDrops; n > 0 {
+	if n := x.Drops.ReversePath; n > 0 {
 		found.Evidence = append(found.Evidence, fmt.Sprintf("TcpExtIPReversePathFilter: %d packets dropped so far", n))
 	}
 	own := map[facts.RPFilter]string{facts.RPFilterOff: "0", facts.RPFilterStrict: "1", facts.RPFilterLoose: "2"}[x.Settings.On(f.Link).RPFilter]

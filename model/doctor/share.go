@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"nattui/model/facts"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -163,6 +164,9 @@ func sharedWay(x *Examination, s *share) Finding {
 		})
 		return uncertain(found, &way)
 	}
+	if found := notShared(x, s); found.Check != "" {
+		return found
+	}
 	from, _ := x.netOf(s.in, s.packet.Src)
 	if found := nativeStops(x, "forward", s.packet, netip.AddrPortFrom(s.packet.Dst, s.packet.DstPort), from, s.in, s.out, ruleName(s.at), false); found.Check != "" {
 		return found
@@ -214,4 +218,62 @@ func anyAllowed(x *Examination, s *share, p evaluate.Packet, direction int) bool
 		}
 	}
 	return false
+}
+
+// notShared tells that what a network sends to the Internet is not translated although a rule is for it.
+func notShared(x *Examination, s *share) Finding {
+	way := x.told(s.packet)
+	if !way.Certain || way.translators != "" || way.Outcomes[0].Delivered != evaluate.Forwarded || way.Outcomes[0].SNAT || !x.outward(way.Outcomes[0].Out) || !isInner(s.packet.Src) {
+		return Finding{}
+	}
+	found := Finding{
+		Check: "not-translated", Severity: SeverityError, Subject: ruleName(s.at), Evidence: []string{s.rule.String()},
+		Sentence: fmt.Sprintf("What machines at %s send to the Internet by %s is not translated, although the rule is for it: nobody can answer their private addresses.", s.in, way.Outcomes[0].Out),
+	}
+	if v, ok := way.untracked(); ok {
+		found.Check = "untracked"
+		found.Evidence = append(found.Evidence, ruleName(v.RuleRef)+": "+v.Rule.String())
+		found.Sentence = fmt.Sprintf("Rule %s takes what machines at %s send from connection tracking: it leaves by %s untranslated, and nobody can answer their private addresses.", ruleName(v.RuleRef), s.in, way.Outcomes[0].Out)
+		return found
+	}
+	if !s.via.out.Matches(way.Outcomes[0].Out) && !s.via.out.Any() {
+		return Finding{} // it leaves by another interface than the rule is for: another's business
+	}
+	by, what := way.taker(s.at.Variant)
+	if r, ok := ruleOf(x.sets, by); ok && (!r.Source.Any() || !r.Dest.Any()) {
+		return Finding{} // somebody has left them out
+	} else if ok {
+		found.Evidence = append(found.Evidence, ruleName(by)+": "+what)
+	}
+	return found
+}
+
+// checkNetworks tells of networks with private addresses that no rule translates on their way to the Internet.
+func checkNetworks(x *Examination) (list []Finding) {
+	out, ok := x.uplink(rules.IPv4)
+	if !ok || x.Settings.Forwarding4 != facts.SettingOn {
+		return nil
+	}
+	if a, ok := x.ownAddr(out, netip.IPv4Unspecified()); !ok || isInner(a) {
+		return nil // the router before this host may translate
+	}
+	world, ok := x.worldAddr(rules.IPv4, out)
+	if !ok {
+		return nil
+	}
+	for _, link := range x.innerLinks(rules.IPv4, out) {
+		client, ok := x.insider(link, rules.IPv4, func(a netip.Addr) bool { return a.Is4() && !x.IsLocal(a) && isInner(a) })
+		if !ok {
+			continue
+		}
+		way := x.fate(evaluate.Packet{Protocol: rules.TCP, Src: client, Dst: world, SrcPort: 51515, DstPort: 443, In: link})
+		if !way.known || way.Incomplete || way.translators != "" || slices.ContainsFunc(way.Outcomes, func(o evaluate.Outcome) bool { return o.SNAT || o.Delivered != evaluate.Forwarded || o.Out != out }) {
+			continue
+		}
+		list = append(list, Finding{
+			Check: "not-shared", Severity: SeverityNote, Subject: link, Evidence: []string{fmt.Sprintf("%s has %s", link, x.addressesText(link))},
+			Sentence: fmt.Sprintf("No rule gives what machines at %s send to the Internet by %s a public source: they get no answers from there.", link, out),
+		})
+	}
+	return list
 }

@@ -2,8 +2,10 @@ package doctor
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 
+	"nattui/model/facts"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -42,6 +44,9 @@ func stepTranslated(x *Examination, f *Forward) Finding {
 	if f.Owner != "" {
 		found.Severity = SeverityNote
 	}
+	if first, ok := ruleOf(x.sets, by); ok && f.rule.In.Any() && !first.In.Any() {
+		found.Sentence = fmt.Sprintf("Packets for %s that come by %s never reach this rule: %s matches first.", f.Asked, f.Link, ruleName(by))
+	}
 	if by.Chain == f.Rule.Chain && by.Variant == f.Rule.Variant {
 		found.takesOver = true
 		found.Cure = x.moveBefore(f.Rule, *f.rule, by.Position, func(t *trial) bool { return true })
@@ -50,13 +55,16 @@ func stepTranslated(x *Examination, f *Forward) Finding {
 }
 
 // takesAll proves that a rule takes every packet that would meet a forward's rule: the two are all of a chain, and
-// no packet comes to the second.
+// no packet that comes by the forward's link comes to the second.
 func (t *trial) takesAll(by evaluate.RuleRef, f *Forward) bool {
 	first, ok := ruleOf(t.sets, by)
 	if !ok || !rules.IsBuiltIn(by.Table, by.Chain) {
 		return false // what leads to it has conditions of its own
 	}
 	two := rules.Chain{Name: "PREROUTING", Rules: []rules.Rule{*first, *f.rule}}
+	if f.rule.In.Any() && f.Link != "" {
+		two.Rules[1].In = rules.Iface{Name: f.Link} // of those that come where clients are
+	}
 	for i := range two.Rules {
 		two.Rules[i].Chain = two.Name
 	}
@@ -100,6 +108,40 @@ func untrackedBy(x *Examination, f *Forward, way *fate, v evaluate.Visit) Findin
 				found.Cure = plan
 			}
 		}
+	}
+	return found
+}
+
+// answerUntracked tells that an answer is taken from connection tracking, so that it is not translated back.
+func answerUntracked(x *Examination, f *Forward, p evaluate.Packet, way *fate) Finding {
+	found := Finding{
+		Check: "untracked", Severity: SeverityError, Subject: ruleName(f.Rule),
+		Sentence: fmt.Sprintf("The answer from %s is taken from connection tracking: it is not translated back, and the client does not know it.", p.Src),
+	}
+	if way.known && !way.Incomplete && !way.Outcomes[0].Tracked {
+		told := x.told(p)
+		if v, ok := told.untracked(); ok {
+			found.Evidence = []string{ruleName(v.RuleRef) + ": " + v.Rule.String(), f.ruleCount()}
+			if v.Verdict != evaluate.Yes {
+				return unknown(fmt.Sprintf("Whether the answer from %s is translated back is not known: rule %s may take it from connection tracking.", p.Src, ruleName(v.RuleRef)), found.Evidence...)
+			}
+			return found
+		}
+	}
+	hook := "prerouting"
+	if p.Local {
+		hook = "output"
+	}
+	end := x.Filters.Judge(hook, facts.NFTPacket{
+		Src: netip.AddrPortFrom(p.Src, p.SrcPort), Dst: netip.AddrPortFrom(p.Dst, p.DstPort), Proto: p.Protocol, In: p.In, Established: true, BeforeRoutes: true,
+	})
+	if end.Dropped || end.Untracked == evaluate.No {
+		return Finding{}
+	}
+	table := fmt.Sprintf("table %s %s", end.Chain.Family, end.Chain.Table)
+	found.Evidence = []string{fmt.Sprintf("nft %s, chain %s, handle %d: notrack", table, end.Chain.Name, end.By.Handle)}
+	if end.Untracked == evaluate.Unknown {
+		return unknown(fmt.Sprintf("Whether the answer from %s is translated back is not known: %s may take it from connection tracking (notrack).", p.Src, table), found.Evidence...)
 	}
 	return found
 }

@@ -106,6 +106,10 @@ func (x *Examination) silent(k outing, s *silence) Finding {
 	} else if s.unanswered >= 3 && len(s.ends) >= 2 {
 		found.Severity = SeverityWarning
 	}
+	if p.In != "" && out.Out == p.In {
+		found.Severity = SeverityWarning
+		found.Sentence += fmt.Sprintf(" They leave by %s, where they came from.", p.In)
+	}
 	if as := x.othersAnswered(s); as.IsValid() && as != k.seen {
 		found.Severity = SeverityWarning
 		found.Evidence = append(found.Evidence, fmt.Sprintf("the same end answered who was seen as %s", as))

@@ -83,7 +83,7 @@ func (w *ward) look() *doctor.Gateway {
 			w.t.Fatal(err)
 		}
 	}
-	g.Natives = natives
+	g.Natives, g.Drops = natives, host.Drops()
 	return g
 }
 

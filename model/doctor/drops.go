@@ -1,0 +1,104 @@
+package doctor
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"nattui/model/facts"
+	"nattui/rules"
+	"nattui/rules/evaluate"
+)
+
+// checkDrops tells what the kernel itself has lost, and what filter rules have dropped on its way through this host:
+// connections that never came to be leave no other trace.
+func checkDrops(x *Examination) (list []Finding) {
+	now, before := &x.Drops, &x.DropsBefore
+	for _, c := range []struct {
+		check, what, why string
+		now, before      uint64
+	}{
+		{"no-route-found", "found no route as they came", "no route, or one that refuses, leads to where they were to go", now.InNoRoute, before.InNoRoute},
+		{"no-route-out", "found no route as they were to leave", "this host, or a translation, sends to where no route leads", now.OutNoRoute, before.OutNoRoute},
+		{"reverse-path-drops", "were dropped by the reverse path filter", "they came by another interface than answers would leave by", now.ReversePath, before.ReversePath},
+	} {
+		if c.now == 0 || !now.Known {
+			continue
+		}
+		found := Finding{
+			Check: c.check, Severity: SeverityNote, Subject: "kernel", Evidence: refusals(x),
+			Sentence: fmt.Sprintf("%s %s so far: %s.", rules.Plural(c.now, "packet"), c.what, c.why),
+		}
+		if before.Known && c.now > c.before {
+			found.Severity = SeverityWarning
+			found.Sentence = fmt.Sprintf("%s %s just now, %d so far: %s.", rules.Plural(c.now-c.before, "packet"), c.what, c.now, c.why)
+		}
+		list = append(list, found)
+	}
+	return append(list, filterDrops(x)...)
+}
+
+// refusals are the routes and policy rules that refuse what they match.
+func refusals(x *Examination) (list []string) {
+	for _, r := range x.PolicyRules {
+		if r.Action == facts.RuleBlackhole || r.Action == facts.RuleUnreachable || r.Action == facts.RuleProhibit {
+			list = append(list, fmt.Sprintf("ip rule %d: %s", r.Priority, r.Action))
+		}
+	}
+	for i := range x.Routes {
+		if k := x.Routes[i].Kind; (k == facts.RouteBlackhole || k == facts.RouteUnreachable || k == facts.RouteProhibit) && x.Routes[i].Dst.Addr().Is4() {
+			list = append(list, fmt.Sprintf("route to %s: %s", x.Routes[i].Dst, k))
+		}
+	}
+	return list[:min(len(list), 4)]
+}
+
+// dropCount is a policy or rule that has dropped packets.
+type dropCount struct {
+	at      evaluate.RuleRef
+	text    string
+	packets uint64
+}
+
+// filterDrops tells, in one note a variant, which policies and rules have dropped what was to pass through.
+func filterDrops(x *Examination) (list []Finding) {
+	for _, p := range x.variants() {
+		drops := x.dropsOf(p)
+		if len(drops) == 0 {
+			continue
+		}
+		slices.SortStableFunc(drops, func(a, b dropCount) int { return cmp.Compare(b.packets, a.packets) })
+		total := uint64(0)
+		for _, d := range drops {
+			total += d.packets
+		}
+		found := Finding{
+			Check: "filter-drops", Severity: SeverityNote, Subject: "FORWARD" + variantNote(p),
+			Sentence: fmt.Sprintf("Filter rules dropped %s that were to pass through this host, since their counters began.", rules.Plural(total, "packet")),
+		}
+		for _, d := range drops[:min(len(drops), 4)] {
+			found.Evidence = append(found.Evidence, fmt.Sprintf("%s: %s", ruleName(d.at), d.text))
+		}
+		list = append(list, found)
+	}
+	return list
+}
+
+// dropsOf are the policy and the rules behind FORWARD that have dropped packets.
+func (t *trial) dropsOf(p rules.Variant) (list []dropCount) {
+	for _, table := range []string{"filter", "mangle"} {
+		at := evaluate.RuleRef{Variant: p, Table: table, Chain: "FORWARD"}
+		if c, ok := t.sets[p].Chain(table, "FORWARD"); ok && c.Policy == "DROP" && c.Counters.Known && c.Counters.Packets > 0 {
+			list = append(list, dropCount{at, t.dropperText(at), c.Counters.Packets})
+		}
+		w := walker{sets: t.sets}
+		seen := map[evaluate.RuleRef]bool{}
+		w.walk(at, sketch{family: p.Family}, func(at evaluate.RuleRef, r *rules.Rule, _ sketch) {
+			if closes(r) && r.Counters.Known && r.Counters.Packets > 0 && !seen[at] {
+				seen[at] = true
+				list = append(list, dropCount{at, t.dropperText(at), r.Counters.Packets})
+			}
+		})
+	}
+	return list
+}
