@@ -91,7 +91,7 @@ func bootDrift(ctx context.Context, tables *iptables.Host, sets map[rules.Varian
 func bootSettings() map[string]doctor.BootSetting {
 	root := filesRoot()
 	byName := map[string]string{} // a file hides those of its name in directories before
-	for _, dir := range []string{"/usr/lib/sysctl.d", "/usr/local/lib/sysctl.d", "/run/sysctl.d", "/etc/sysctl.d"} {
+	for _, dir := range []string{"/lib/sysctl.d", "/usr/lib/sysctl.d", "/usr/local/lib/sysctl.d", "/run/sysctl.d", "/etc/sysctl.d"} {
 		paths, _ := filepath.Glob(filepath.Join(root, dir, "*.conf"))
 		for _, path := range paths {
 			byName[filepath.Base(path)] = filepath.Join(dir, filepath.Base(path))
@@ -108,8 +108,24 @@ func bootSettings() map[string]doctor.BootSetting {
 			doctor.ParseSysctlFile(string(content), byName[name], settings)
 		}
 	}
-	if content, err := textfile.Read(filepath.Join(root, "/etc/sysctl.conf")); err == nil {
-		doctor.ParseSysctlFile(string(content), "/etc/sysctl.conf", settings)
+	for _, last := range lastSysctlFiles(root) {
+		if content, err := textfile.Read(filepath.Join(root, last)); err == nil {
+			doctor.ParseSysctlFile(string(content), last, settings)
+		}
 	}
 	return settings
+}
+
+// lastSysctlFiles are read after those in directories: /etc/sysctl.conf, except by systemd-sysctl, which reads it only
+// where a link in /etc/sysctl.d leads there; and the file that ufw loads as it starts (IPT_SYSCTL in /etc/default/ufw).
+func lastSysctlFiles(root string) (list []string) {
+	_, err := os.Stat(filepath.Join(root, "/lib/systemd/systemd-sysctl"))
+	if err != nil {
+		list = append(list, "/etc/sysctl.conf")
+	}
+	enabled, _ := os.ReadFile(filepath.Join(root, "/etc/ufw/ufw.conf"))
+	if bytes.Contains(bytes.ToLower(enabled), []byte("\nenabled=yes")) || bytes.HasPrefix(bytes.ToLower(enabled), []byte("enabled=yes")) {
+		list = append(list, "/etc/ufw/sysctl.conf")
+	}
+	return list
 }

@@ -108,12 +108,20 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 	gw.Trace, gw.NoTrace = tracer(tables)
 	gw.Name, gw.UserID, gw.GroupID = nameOf, userID, groupID
 	gw.Probe = ask
+	var lastLook atomic.Pointer[doctor.Surroundings]
 	gw.Surroundings = func(ctx context.Context) (doctor.Surroundings, error) {
 		var sets map[rules.Variant]*rules.Ruleset
 		if now := latest.Load(); now != nil {
 			sets = *now
 		}
-		return surroundings(ctx, tables, sets)
+		s, err := surroundings(ctx, tables, sets)
+		if err != nil {
+			return s, err
+		}
+		if before := lastLook.Swap(&doctor.Surroundings{Drops: s.Drops, SetsBefore: sets}); before != nil {
+			s.DropsBefore, s.SetsBefore = before.Drops, before.SetsBefore
+		}
+		return s, nil
 	}
 	anew := make(chan struct{}, 1)
 	gw.Facts = followFacts(ctx, anew, factsChanged)

@@ -207,5 +207,13 @@ func ParseSysctlFile(text, path string, into map[string]BootSetting) {
 			name = strings.NewReplacer("/", ".", ".", "/").Replace(name)
 		}
 		into[name] = BootSetting{Value: strings.TrimSpace(value), Path: path}
+		for one, other := range sameSetting { // the last of either counts
+			switch name {
+			case one:
+				into[other] = into[name]
+			case other:
+				into[one] = into[name]
+			}
+		}
 	}
 }

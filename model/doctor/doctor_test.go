@@ -298,7 +298,7 @@ func TestFindForward(t *testing.T) {
 func TestParseSysctlFile(t *testing.T) {
 	got := map[string]BootSetting{"net.ipv4.ip_forward": {"0", "before"}}
 	ParseSysctlFile("# a comment\n; another\n\nnet.ipv4.ip_forward = 1\n-net/ipv4/conf/eth0.10/rp_filter=2\nno setting\n", "file", got)
-	want := map[string]BootSetting{"net.ipv4.ip_forward": {"1", "file"}, "net.ipv4.conf.eth0/10.rp_filter": {"2", "file"}}
+	want := map[string]BootSetting{"net.ipv4.ip_forward": {"1", "file"}, "net.ipv4.conf.all.forwarding": {"1", "file"}, "net.ipv4.conf.eth0/10.rp_filter": {"2", "file"}}
 	if len(got) != len(want) {
 		t.Errorf("got %v", got)
 	}

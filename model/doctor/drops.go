@@ -76,12 +76,38 @@ func filterDrops(x *Examination) (list []Finding) {
 			Check: "filter-drops", Severity: SeverityNote, Subject: "FORWARD" + variantNote(p),
 			Sentence: fmt.Sprintf("Filter rules dropped %s that were to pass through this host, since their counters began.", rules.Plural(total, "packet")),
 		}
+		if grown := grownSince(x, drops); grown > 0 {
+			found.Sentence = fmt.Sprintf("Filter rules dropped %s that were to pass through this host since the last look, %d since their counters began.", rules.Plural(grown, "packet"), total)
+		}
 		for _, d := range drops[:min(len(drops), 4)] {
 			found.Evidence = append(found.Evidence, fmt.Sprintf("%s: %s", ruleName(d.at), d.text))
 		}
 		list = append(list, found)
 	}
 	return list
+}
+
+// grownSince is how many packets were dropped since the look before, by rules that were there then.
+func grownSince(x *Examination, drops []dropCount) (grown uint64) {
+	for _, d := range drops {
+		c, ok := x.SetsBefore[d.at.Variant].Chain(d.at.Table, d.at.Chain)
+		if !ok {
+			continue
+		}
+		before := c.Counters
+		if d.at.Position > 0 {
+			then, ok := ruleOf(x.SetsBefore, d.at)
+			now, there := ruleOf(x.sets, d.at)
+			if !ok || !there || !then.Same(*now) {
+				continue
+			}
+			before = then.Counters
+		}
+		if before.Known && d.packets > before.Packets {
+			grown += d.packets - before.Packets
+		}
+	}
+	return grown
 }
 
 // dropsOf are the policy and the rules behind FORWARD that have dropped packets.

@@ -42,6 +42,8 @@ type Surroundings struct {
 	// Drops are what the kernel itself has lost, DropsBefore the same some time earlier, to tell what happens from what
 	// has happened.
 	Drops, DropsBefore facts.KernelDrops
+	// SetsBefore are the rules with their counters as they were at the look before; nil: there was none.
+	SetsBefore map[rules.Variant]*rules.Ruleset
 }
 
 // SavedRules are the contents of a file that is loaded at boot.

@@ -44,6 +44,7 @@ var traces = []struct {
 	{"nftables-service", nil, []string{"/etc/systemd/system/sysinit.target.wants/nftables.service", "/etc/systemd/system/multi-user.target.wants/nftables.service"}},
 }
 
+// presences finds them in the calling thread's network namespace: what runs in another makes no rules here.
 func (r *reading) presences() {
 	for _, trace := range traces {
 		if p, ok := r.findTrace(trace.name, trace.processes, trace.files); ok {
@@ -58,7 +59,7 @@ func (r *reading) presences() {
 func (r *reading) findTrace(name string, processes, files []string) (facts.Presence, bool) {
 	for _, p := range r.running {
 		for _, wanted := range processes {
-			if p.name == wanted {
+			if p.name == wanted && !p.elsewhere {
 				return facts.Presence{Name: name, Running: true, Evidence: "process " + p.name}, true
 			}
 		}

@@ -15,6 +15,8 @@ import (
 type process struct {
 	pid  int
 	name string // at most 15 bytes, as the kernel keeps it
+	// elsewhere is set for one that is known to be in another network namespace, such as in a container.
+	elsewhere bool
 }
 
 // socketSearch bounds the time spent on finding out whose sockets are whose: on
@@ -36,15 +38,23 @@ func (r *reading) names() {
 	defer dir.Close()
 	names, err := dir.Readdirnames(-1)
 	r.gap("processes", err)
+	here, _ := os.Readlink("/proc/thread-self/ns/net")
 	for _, name := range names {
 		pid, err := strconv.Atoi(name)
 		if err != nil {
 			continue
 		}
 		if comm, err := readLine("/proc/" + name + "/comm"); err == nil {
-			r.running = append(r.running, process{pid, comm})
+			r.running = append(r.running, process{pid: pid, name: comm, elsewhere: elsewhere(pid, here)})
 		}
 	}
+}
+
+// elsewhere tells that a process is in another network namespace than the one given; where that may not be read it is
+// taken to be in the same.
+func elsewhere(pid int, here string) bool {
+	net, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", pid))
+	return err == nil && here != "" && net != here
 }
 
 // findHolders learns which process holds which socket, from the names of its
