@@ -20,7 +20,7 @@ const lossShown = time.Minute
 // notes are what is wrong or missing with the table and with what is known of it,
 // the worst first.
 func (s *flowsScreen) notes() []facts.HealthNote {
-	notes := append(s.feedNotes(), s.health.Notes(s.earlier())...)
+	notes := append(s.feedNotes(), s.health.Notes(s.earlier(), s.trend())...)
 	if _, stale := s.gw.Flows.RuleFlows(); stale > 0 {
 		what := rules.Plural(stale, "connection") + " keep a translation of earlier rules (filter: rule stale)"
 		if stale == 1 {
@@ -184,7 +184,7 @@ func (h *flowHealth) fill(width int) []string {
 	growth := "steady"
 	if g := t.Growth(earlier); g >= 0.5 {
 		growth = fmt.Sprintf("grows by %s connections a second", text.Rate(g))
-		if left, ok := t.TimeToFull(earlier); ok {
+		if left, ok := t.TimeToFull(h.screen.trend()); ok {
 			growth += ", full in " + text.Duration(left)
 		}
 	} else if g <= -0.5 {

@@ -42,11 +42,29 @@ func (s *flowsScreen) tick() tea.Cmd {
 	return tea.Tick(pace, func(time.Time) tea.Msg { return secondMsg{} })
 }
 
-// healthSpan is the time over which the growth of the table is taken.
-const healthSpan = 12 * time.Second
+// healthSpan is the time over which the growth of the table is taken, and trendSpan that over which it has to last for
+// anything to be foretold from it.
+const (
+	healthSpan = 12 * time.Second
+	trendSpan  = facts.LastingGrowth
+)
 
 // earlier is how the table was some seconds ago.
 func (s *flowsScreen) earlier() *facts.Health {
+	for i := range s.looks {
+		if time.Duration(s.health.At-s.looks[i].At) <= healthSpan {
+			return &s.looks[i]
+		}
+	}
+	if n := len(s.looks); n > 0 {
+		return &s.looks[n-1]
+	}
+	return &facts.Health{}
+}
+
+// trend is how the table was so long ago that its growth since foretells something; the zero value where that is not
+// known.
+func (s *flowsScreen) trend() *facts.Health {
 	if len(s.looks) == 0 {
 		return &facts.Health{}
 	}
@@ -60,7 +78,7 @@ func (s *flowsScreen) second() {
 		if s.health.At != 0 {
 			s.looks = append(s.looks, s.health)
 		}
-		for len(s.looks) > 1 && time.Duration(h.At-s.looks[1].At) >= healthSpan {
+		for len(s.looks) > 1 && time.Duration(h.At-s.looks[1].At) >= trendSpan {
 			s.looks = s.looks[1:]
 		}
 	}

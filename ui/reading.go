@@ -29,12 +29,12 @@ func (r *reading) part(lines []string, room int) []string {
 	return lines[r.offset:min(len(lines), r.offset+room)]
 }
 
-// progress tells in a box's title how much of so many lines has been seen, nothing where all are in sight.
+// progress tells in a box's title which of so many lines are in sight, nothing where all are.
 func (r *reading) progress(lines int) string {
 	if r.most == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" (%d%%)", 100*(r.offset+r.page)/lines)
+	return fmt.Sprintf(" (%d to %d of %d lines)", r.offset+1, min(r.offset+r.page, lines), lines)
 }
 
 // boxRoom is how many lines a box has on a screen of that height.

@@ -430,7 +430,7 @@ func waitForHangup(f *os.File) {
 // sayWhyEmpty explains an empty list where it is not that nothing matches.
 func sayWhyEmpty(c *cobra.Command, table *conntrack.Table) {
 	h := table.Health()
-	for _, note := range h.Notes(&h) {
+	for _, note := range h.Notes(&h, &h) {
 		if note.Name == "not-tracking" || note.Name == "nothing-tracked" {
 			say(c.ErrOrStderr(), strings.ToLower(note.Sentence[:1])+strings.TrimSuffix(note.Sentence[1:], "."))
 		}

@@ -13,7 +13,7 @@ func checkConntrack(x *Examination) (list []Finding) {
 	if x.Health.Max == 0 && x.Health.Count == 0 && !x.Health.HasStats {
 		return list
 	}
-	for _, n := range x.Health.Notes(&x.Earlier) {
+	for _, n := range x.Health.Notes(&x.Earlier, &x.Earlier) {
 		found := Finding{Check: n.Name, Subject: "conntrack", Sentence: n.Sentence, Evidence: tableEvidence(x, n.Name)}
 		found.Severity = SeverityNote + Severity(slices.Index([]string{"note", "warning", "error"}, n.Severity))
 		for _, command := range n.Cure {

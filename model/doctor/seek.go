@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"nattui/model/facts"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -71,26 +72,31 @@ func Seek(g *Gateway, text string) (Forward, []Finding, error) {
 	if err == nil {
 		return f, nil, nil
 	}
-	proto, asked, ok := parseAsked(text)
+	if found := x.aboutRule(text); found != nil {
+		return Forward{}, found, nil
+	}
+	proto, all, ok := x.parseAsked(text)
 	if !ok {
 		return Forward{}, nil, err
 	}
 	var found []Finding
-	for _, link := range x.waysIn(asked.Addr()) {
-		p, ok := x.askingBy(link, proto, asked)
-		if !ok {
-			continue
-		}
-		way := x.fate(p)
-		for i := range x.forwards {
-			if f := x.forwards[i]; way.known && way.by(f.Rule) {
-				f.Link, f.packet, f.Proto = link, p, proto
-				f.aim(asked.Addr(), asked.Port())
-				x.serve(&f, f.rule, asked.Port())
-				return f, nil, nil
+	for _, asked := range all {
+		for _, link := range x.waysIn(asked.Addr()) {
+			p, ok := x.askingBy(link, proto, asked)
+			if !ok {
+				continue
 			}
+			way := x.fate(p)
+			for i := range x.forwards {
+				if f := x.forwards[i]; way.known && way.by(f.Rule) {
+					f.Link, f.packet, f.Proto = link, p, proto
+					f.aim(asked.Addr(), asked.Port())
+					x.serve(&f, f.rule, asked.Port())
+					return f, nil, nil
+				}
+			}
+			found = append(found, unforwarded(x, &way, proto, asked))
 		}
-		found = append(found, unforwarded(x, &way, proto, asked))
 	}
 	if len(found) == 0 {
 		return Forward{}, nil, err
@@ -98,21 +104,92 @@ func Seek(g *Gateway, text string) (Forward, []Finding, error) {
 	return Forward{}, found, nil
 }
 
-// parseAsked reads what clients ask for: [tcp|udp] ADDRESS:PORT.
-func parseAsked(text string) (rules.Protocol, netip.AddrPort, bool) {
-	words, proto := strings.Fields(strings.ReplaceAll(text, "/", " ")), rules.Protocol(rules.TCP)
+// aboutRule is what there is to say of a rule that a person names and that is no forward, such as OUTPUT 1; nil if
+// the text names none.
+func (x *Examination) aboutRule(text string) (list []Finding) {
+	words := strings.Fields(text)
+	if len(words) != 2 {
+		return nil
+	}
+	position, err := strconv.Atoi(words[1])
+	if err != nil {
+		return nil
+	}
+	var all report
+	for _, p := range x.variants() {
+		for _, table := range []string{"nat", "filter", "mangle", "raw"} {
+			at := evaluate.RuleRef{Variant: p, Table: table, Chain: x.chainNamed(p, table, words[0]), Position: position}
+			r, ok := ruleOf(x.sets, at)
+			if !ok {
+				continue
+			}
+			if all == nil {
+				for _, check := range checks {
+					all.take(check(x))
+				}
+				proveAll(x, all)
+			}
+			before := len(list)
+			for _, f := range all {
+				if f.Subject == ruleName(at) {
+					list = append(list, f)
+				}
+			}
+			if len(list) == before {
+				list = append(list, Finding{
+					Check: "rule", Severity: SeverityNote, Subject: ruleName(at), Evidence: []string{r.String(), counted(r)},
+					Sentence: strings.TrimSuffix(r.Sentence(), ".") + ". No finding is about this rule, which is no forward.",
+				})
+			}
+		}
+	}
+	return list
+}
+
+// chainNamed is the chain that a person means, whatever the case of its letters.
+func (t *trial) chainNamed(p rules.Variant, table, name string) string {
+	if found, ok := t.sets[p].Table(table); ok {
+		for i := range found.Chains {
+			if strings.EqualFold(found.Chains[i].Name, name) {
+				return found.Chains[i].Name
+			}
+		}
+	}
+	return name
+}
+
+// parseAsked reads what clients ask for: [tcp|udp] ADDRESS:PORT, or a port alone, also as 8080/tcp, which stands for
+// this host's own addresses on the ways to the Internet.
+func (n network) parseAsked(text string) (proto rules.Protocol, asked []netip.AddrPort, ok bool) {
+	proto = rules.TCP
+	words := strings.Fields(strings.ReplaceAll(text, "/", " "))
 	if len(words) == 2 {
 		p, ok := rules.ParseProtocol(words[0])
+		if !ok {
+			words[0], words[1] = words[1], words[0]
+			p, ok = rules.ParseProtocol(words[0])
+		}
 		if !ok || !p.HasPorts() {
-			return 0, netip.AddrPort{}, false
+			return 0, nil, false
 		}
 		proto, words = p, words[1:]
 	}
 	if len(words) != 1 {
-		return 0, netip.AddrPort{}, false
+		return 0, nil, false
 	}
-	a, err := netip.ParseAddrPort(words[0])
-	return proto, a, err == nil && a.Port() != 0
+	if a, err := netip.ParseAddrPort(words[0]); err == nil {
+		return proto, []netip.AddrPort{a}, a.Port() != 0
+	}
+	port, err := strconv.ParseUint(strings.TrimPrefix(words[0], ":"), 10, 16)
+	if err != nil || port == 0 {
+		return 0, nil, false
+	}
+	for _, a := range n.Addresses {
+		if a.Scope == facts.ScopeGlobal && !a.Secondary && !a.Temporary && n.outward(a.Link) && len(asked) < 4 {
+			asked = append(asked, netip.AddrPortFrom(a.Prefix.Addr(), uint16(port)))
+		}
+	}
+	return proto, asked, len(asked) > 0
 }
 
 // waysIn are the links by which clients may ask for an address: the one that has it or leads to the Internet, and

@@ -69,14 +69,28 @@ func (h *Health) Growth(earlier *Health) float64 {
 	return float64(h.Count-earlier.Count) / seconds
 }
 
-// TimeToFull is how long the table would take to fill at the growth since earlier;
-// false where it does not grow, or fewer than ten flows a minute.
+// LastingGrowth is how long the table has to have grown for that to tell anything: most connections that a burst leaves
+// behind are gone after it, the longest of the usual time-outs of connections that are over or were never answered
+// (nf_conntrack_tcp_timeout_time_wait, _syn_sent and nf_conntrack_udp_timeout_stream are 120 s).
+const LastingGrowth = 120 * time.Second
+
+// fillsSoon is how long before a table is full its growth is worth a warning.
+const fillsSoon = 10 * time.Minute
+
+// TimeToFull is how long the table would take to fill at the growth since earlier; false where it does not grow, or
+// fewer than ten flows a minute, or where that was too short a time ago to foretell anything.
 func (h *Health) TimeToFull(earlier *Health) (time.Duration, bool) {
 	growth := h.Growth(earlier)
-	if growth*60 < 10 || h.Max <= h.Count {
+	if growth*60 < 10 || h.Max <= h.Count || time.Duration(h.At-earlier.At) < LastingGrowth {
 		return 0, false
 	}
 	return time.Duration(float64(h.Max-h.Count) / growth * float64(time.Second)), true
+}
+
+// fills tells that the table is full within a time, by its growth since earlier.
+func (h *Health) fills(earlier *Health, within time.Duration) bool {
+	left, ok := h.TimeToFull(earlier)
+	return ok && left < within
 }
 
 // HealthCounter is one of TableStats with what it means to whoever runs the gateway.
@@ -124,23 +138,23 @@ func (h *Health) Counters(earlier *Health) []HealthCounter {
 }
 
 // Notes are what is wrong or missing now, the worst first. earlier is what was
-// measured some time before, to tell what is happening from what has happened once; its zero value is
-// allowed.
-func (h *Health) Notes(earlier *Health) []HealthNote {
+// measured some time before, to tell what is happening from what has happened once; trend what was measured
+// LastingGrowth before or longer, to tell when the table is full. Their zero values are allowed.
+func (h *Health) Notes(earlier, trend *Health) []HealthNote {
 	var notes []HealthNote
 	add := func(name, severity, sentence string, cure ...string) {
 		notes = append(notes, HealthNote{name, severity, sentence, cure})
 	}
 	larger := fmt.Sprintf("sysctl -w net.netfilter.nf_conntrack_max=%d", 2*max(h.Max, 1))
-	share, growth := h.Share(), h.Growth(earlier)
+	share := h.Share()
 	switch {
 	case share >= 0.95:
 		add("table-full", "error", fmt.Sprintf("The table is %.0f %% full (%d of %d): new connections are refused or replace others.", 100*share, h.Count, h.Max), larger)
 	case share >= 0.8:
 		add("table-filling", "warning", fmt.Sprintf("The table is %.0f %% full (%d of %d).", 100*share, h.Count, h.Max), larger)
-	case growth > 0 && h.Max > h.Count && share > 0.1 && float64(h.Max-h.Count)/growth < 600:
-		left := time.Duration(float64(h.Max-h.Count)/growth) * time.Second
-		add("table-growing", "warning", fmt.Sprintf("The table grows by %.0f connections a second: full in %v.", growth, left.Round(time.Second)), larger)
+	case h.fills(trend, fillsSoon):
+		left, _ := h.TimeToFull(trend)
+		add("table-growing", "warning", fmt.Sprintf("The table grows by %.0f connections a second: full in %v if that goes on.", h.Growth(trend), left.Round(time.Second)), larger)
 	}
 	if h.HasStats {
 		notes = append(notes, h.losses(earlier, larger)...)
