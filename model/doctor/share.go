@@ -240,7 +240,7 @@ func notShared(x *Examination, s *share) Finding {
 		return Finding{} // it leaves by another interface than the rule is for: another's business
 	}
 	by, what := way.taker(s.at.Variant)
-	if r, ok := ruleOf(x.sets, by); ok && (!r.Source.Any() || !r.Dest.Any()) {
+	if r, ok := ruleOf(x.sets, by); s.owner != "" || ok && (!r.Source.Any() || !r.Dest.Any() || len(r.Matches) > 0) {
 		return Finding{} // somebody has left them out
 	} else if ok {
 		found.Evidence = append(found.Evidence, ruleName(by)+": "+what)
