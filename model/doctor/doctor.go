@@ -79,6 +79,7 @@ func ExamineForward(g *Gateway, f Forward) []Finding {
 			f = x.forwards[i]
 		}
 	}
+	x.followFailing(&f)
 	list := follow(x, &f)
 	proveAll(x, list)
 	return list

@@ -228,6 +228,36 @@ var troubles = []trouble{
 		w.run(w.Gateway, "ip", "addr", "add", "100.64.1.2/32", "dev", "ppp0")
 		w.run(w.Gateway, "ip", "route", "replace", "default", "dev", "ppp0")
 	}, from: nil},
+	{name: "raw takes it from connection tracking", check: "untracked", spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "raw", "-A", "PREROUTING", "-i", "wan0", "-p", "tcp", "--dport", "80", "-j", "CT", "--notrack")
+	}, from: client, to: web},
+	{name: "this host's own connections go to nobody", check: "nobody-listens", also: true, spoil: func(w *ward) {
+		w.serve(w.Gateway, "tcp", "127.0.0.1:7777")
+		w.iptables("iptables", "-t", "nat", "-A", "OUTPUT", "-p", "tcp", "--dport", "80", "-j", "DNAT", "--to-destination", "127.0.0.1:8081")
+	}, from: gateway, to: "198.51.100.7:80"},
+	{name: "an address of the WAN's network that nobody has", check: "old-address", also: true, spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "nat", "-A", "PREROUTING", "-d", "203.0.113.40", "-j", "DNAT", "--to-destination", "192.168.0.2")
+		w.iptables("iptables", "-t", "nat", "-I", "POSTROUTING", "1", "-s", "192.168.0.2", "-o", "wan0", "-j", "SNAT", "--to-source", "203.0.113.40")
+	}, from: client, to: "203.0.113.40:8080"},
+	{name: "a pattern that fits no interface", check: "interface-missing", spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "nat", "-R", "POSTROUTING", "1", "-s", "192.168.0.0/24", "-o", "enp+", "-j", "MASQUERADE")
+	}, from: server3, to: "198.51.100.7:80", peer: "203.0.113.1"},
+	{name: "what stays inside gets the public address", check: "masquerade-too-wide", spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "nat", "-R", "POSTROUTING", "1", "-s", "192.168.0.0/24", "-j", "SNAT", "--to-source", "203.0.113.1")
+		w.run(w.Server2, "ip", "route", "del", "default")
+	}, from: gateway, to: "192.168.0.2:8080", peer: "192.168.0.1"},
+	{name: "what IPsec protects gets another source", check: "ipsec-translated", spoil: func(w *ward) {
+		w.run(w.Gateway, "ip", "xfrm", "policy", "add", "src", "192.168.0.0/24", "dst", "10.77.0.0/16", "dir", "out", "tmpl", "src", "203.0.113.1", "dst", "203.0.113.10", "proto", "esp", "mode", "tunnel")
+	}, from: nil},
+	{name: "a filter rule for the port that is asked for", check: "filter-before-nat", spoil: func(w *ward) {
+		w.iptables("iptables", "-A", "FORWARD", "-i", "wan0", "-p", "tcp", "--dport", "80", "-j", "DROP")
+	}, from: nil},
+	{name: "the server's answers have no way", check: "answer-no-route", spoil: func(w *ward) {
+		w.run(w.Gateway, "ip", "rule", "add", "from", "192.168.0.2", "blackhole")
+	}, from: nil},
+	{name: "a native table takes it from connection tracking", check: "untracked", spoil: func(w *ward) {
+		w.nft("table ip early { chain pre { type filter hook prerouting priority -300; tcp dport 80 notrack; } }")
+	}, from: nil},
 }
 
 // world is the client, speaking with its address beyond the default route.

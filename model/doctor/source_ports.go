@@ -103,6 +103,9 @@ func checkSourcePorts(x *Examination) (list []Finding) {
 		if count.flows >= room {
 			found.Severity = SeverityError
 		}
+		if limited && count.flows < room && x.stats.elsewhere(use) {
+			found.Severity = SeverityNote // it is near full, and connections are given ports of others as well
+		}
 		if h := x.Health; h.HasStats && h.Stats.InsertFailed > 0 {
 			found.Evidence = append(found.Evidence, fmt.Sprintf("insert_failed = %d", h.Stats.InsertFailed))
 		}
@@ -114,6 +117,17 @@ func checkSourcePorts(x *Examination) (list []Finding) {
 		list = append(list, found)
 	}
 	return list
+}
+
+// elsewhere tells that connections to the same service are given ports from other blocks too, in which there is room.
+func (c *flowStats) elsewhere(use portUse) bool {
+	for other, count := range c.ports {
+		room, limited := other.room()
+		if limited && other.block != use.block && other.proto == use.proto && other.from == use.from && other.to == use.to && count.flows*5 < room*4 {
+			return true
+		}
+	}
+	return false
 }
 
 // busier orders uses of ports by how many flows share them, most first.

@@ -95,6 +95,9 @@ func (x *Examination) silent(k outing, s *silence) Finding {
 	if out.Kind != facts.RouteUnicast && out.Kind != facts.RouteNone || p.In != "" && x.outward(p.In) && !x.onNet(p.In, p.Src) {
 		return Finding{}
 	}
+	if now, ok := x.seenNow(p); ok && now != k.seen || out.Kind == facts.RouteUnicast && isInner(k.seen) && !x.IsLocal(k.seen) && x.outward(out.Out) {
+		return Finding{} // today's rules give another source; or it leaves untranslated, of which checkUntranslated tells
+	}
 	found := Finding{
 		Check: "no-answer", Severity: SeverityNote, Subject: fmt.Sprintf("%s to %s port %d, seen as %s", from, k.proto, k.port, k.seen),
 		Evidence: []string{fmt.Sprintf("%s, none answered, such as %s to %s", rules.Plural(s.unanswered, "connection"), f.Client(), f.ServedBy())},
@@ -116,6 +119,16 @@ func (x *Examination) silent(k outing, s *silence) Finding {
 		found.Sentence += fmt.Sprintf(" Who is seen there as %s is answered: the difference is the source address.", as)
 	}
 	return x.decidesNow(found, p)
+}
+
+// seenNow is the source that today's rules give the first packet of a connection; false where that is not known.
+func (x *Examination) seenNow(p evaluate.Packet) (netip.Addr, bool) {
+	way := x.fate(p)
+	if !way.known || way.Incomplete || way.translators != "" || len(way.Outcomes) != 1 || way.Outcomes[0].Delivered != evaluate.Forwarded {
+		return netip.Addr{}, false
+	}
+	a := way.Outcomes[0].Src.Addr
+	return a, a.IsValid()
 }
 
 // othersAnswered is as whom others were seen that one of the same ends has answered; not valid if there are none.
