@@ -163,7 +163,8 @@ func examined(ctx context.Context, tables *iptables.Host) (*doctor.Gateway, erro
 		g.Earlier = flows.Health()
 	}
 	began := time.Now()
-	if g.Sets, err = tables.ReadAll(ctx); err != nil {
+	g.Sets, err = tables.ReadAll(ctx)
+	if err := unreadTables(ctx, g, tables, err); err != nil {
 		return nil, err
 	}
 	if flows != nil {
@@ -196,6 +197,21 @@ func examined(ctx context.Context, tables *iptables.Host) (*doctor.Gateway, erro
 	}
 	g.Health = flows.Health()
 	return g, nil
+}
+
+// unreadTables notes the tables that could not be read, by the error of reading all; it returns the error where
+// there is nothing to go on with.
+func unreadTables(ctx context.Context, g *doctor.Gateway, tables *iptables.Host, err error) error {
+	if err == nil || errors.Is(err, iptables.ErrPermission) || ctx.Err() != nil {
+		return err
+	}
+	g.Unread = map[rules.Variant]string{}
+	for _, v := range tables.Variants() {
+		if g.Sets[v] == nil {
+			g.Unread[v] = strings.Join(strings.Fields(err.Error()), " ")
+		}
+	}
+	return nil
 }
 
 // surroundings reads what bears on NAT apart from rules, flows and facts.

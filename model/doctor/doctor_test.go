@@ -121,13 +121,13 @@ func TestExamine(t *testing.T) {
 			tables, _ := rules.Read(strings.NewReader("*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -i lo -j ACCEPT\nCOMMIT\n"))
 			g.Sets[legacy4] = &rules.Ruleset{Backend: rules.Legacy, Tables: tables}
 		}},
-		{name: "native table", check: "native-nat", severity: SeverityNote, subject: "inet firewalld", spoil: func(g *Gateway) {
+		{name: "native table", check: "native-nat", severity: SeverityUnknown, subject: "inet firewalld", spoil: func(g *Gateway) {
 			g.Natives = []rules.NativeTable{{Family: "inet", Name: "firewalld", Chains: []string{"nat_PREROUTING"}}}
 		}},
 		{name: "foreign objects", check: "read-only-table", severity: SeverityWarning, subject: "nat", spoil: func(g *Gateway) {
 			g.Sets[nft4].Foreign = map[string]string{"nat": "the nft set blocked"}
 		}},
-		{name: "a backend that is not shown", check: "not-shown", severity: SeverityNote, subject: "ip6tables", spoil: func(g *Gateway) {
+		{name: "a backend that is not shown", check: "not-shown", severity: SeverityUnknown, subject: "ip6tables", spoil: func(g *Gateway) {
 			g.Unseen = []string{"ip6tables is too old"}
 		}},
 		{name: "another program", check: "managed-by-docker", severity: SeverityNote, subject: "docker", spoil: func(g *Gateway) {
@@ -210,7 +210,10 @@ COMMIT
 		{name: "policy routing", check: "policy-routing", severity: SeverityNote, spoil: func(g *Gateway) {
 			g.Facts.PolicyRules = append(g.Facts.PolicyRules, facts.PolicyRule{Family: rules.IPv4, Priority: 100, Action: facts.RuleTable, Table: 100, Mark: 1, Mask: 0xff, SuppressPrefix: -1})
 		}},
-		{name: "what could not be read", check: "not-known", severity: SeverityNote, spoil: func(g *Gateway) { g.Facts.Gaps = []string{"listeners: permission denied"} }},
+		{name: "tables that could not be read", check: "tables-unread", severity: SeverityUnknown, subject: "IPv6", spoil: func(g *Gateway) {
+			g.Unread = map[rules.Variant]string{{Family: rules.IPv6, Backend: rules.NFT}: "exit status 3"}
+		}},
+		{name: "what could not be read", check: "not-known", severity: SeverityUnknown, spoil: func(g *Gateway) { g.Facts.Gaps = []string{"listeners: permission denied"} }},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

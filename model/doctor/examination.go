@@ -1,6 +1,11 @@
 package doctor
 
-import "nattui/model/facts"
+import (
+	"maps"
+
+	"nattui/model/facts"
+	"nattui/rules"
+)
 
 // Examination is a gateway at one moment, with what was counted and compiled once for all checks. Nothing
 // in it changes while checks look at it.
@@ -26,7 +31,8 @@ func examine(g *Gateway) *Examination {
 		known.Natives = g.Natives
 		x.Facts = &known
 	}
-	x.trial = newTrial(x.Facts, g.Sets, nil)
+	x.Sets = withUnread(g.Sets, g.Unread)
+	x.trial = newTrial(x.Facts, x.Sets, nil)
 	x.forwards = forwardsOf(&x.trial, ownForwards, foreignForwards)
 	x.others = x.otherAddresses(x.forwards)
 	x.stats = takeCensus(x)
@@ -53,6 +59,20 @@ func (x *Examination) followFailing(f *Forward) {
 			return
 		}
 	}
+}
+
+// withUnread adds the variants that could not be read, each with tables of which nothing is known.
+func withUnread(sets map[rules.Variant]*rules.Ruleset, unread map[rules.Variant]string) map[rules.Variant]*rules.Ruleset {
+	if len(unread) == 0 {
+		return sets
+	}
+	all := map[rules.Variant]*rules.Ruleset{}
+	maps.Copy(all, sets)
+	for v := range unread {
+		const nothing = "rules that could not be read"
+		all[v] = &rules.Ruleset{Family: v.Family, Backend: v.Backend, Foreign: map[string]string{"nat": nothing, "filter": nothing, "mangle": nothing, "raw": nothing}}
+	}
+	return all
 }
 
 // within is the examination with a bound on the work that its trials may do from now on.

@@ -13,7 +13,9 @@ import (
 type Gateway struct {
 	Facts *facts.Facts
 	Sets  map[rules.Variant]*rules.Ruleset
-	Flows *flow.Flows
+	// Unread are variants whose tables could not be read, with the reason; they are not among Sets.
+	Unread map[rules.Variant]string
+	Flows  *flow.Flows
 	// Health is that of the connection table; Earlier is the same some seconds
 	// before, to tell what happens from what has happened.
 	Health, Earlier facts.Health

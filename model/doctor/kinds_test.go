@@ -263,6 +263,12 @@ var addressKinds = []kind{
 		},
 	},
 	{
+		name: "a wider rule stands before one for a single machine", check: "translated-otherwise", severity: SeverityWarning, says: "seen as 203.0.113.1 instead of 203.0.113.9", cure: "iptables -t nat -I POSTROUTING 1 -s 192.168.0.200/32",
+		spoil:  alsoHas("wan0", "203.0.113.9/24"),
+		table:  natTable("-A POSTROUTING -o wan0 -j MASQUERADE", "-A POSTROUTING -s 192.168.0.200/32 -j SNAT --to-source 203.0.113.9"),
+		mended: natTable("-A POSTROUTING -s 192.168.0.200/32 -o wan0 -j SNAT --to-source 203.0.113.9", "-A POSTROUTING -o wan0 -j MASQUERADE"),
+	},
+	{
 		name: "a mapped network that nobody answers for", check: "old-address", severity: SeverityError, says: "the others that the rule maps",
 		table: natTable("-A PREROUTING -d 203.0.113.64/29 -j NETMAP --to 192.168.0.64/29"),
 		mend: func(g *Gateway) {
@@ -329,7 +335,10 @@ var filterKinds = []kind{
 
 var uplinkKinds = []kind{
 	{
-		name: "no default route", check: "no-default-route", severity: SeverityWarning, says: "no IPv4 default route", spoil: func(g *Gateway) { g.Facts.Routes = g.Facts.Routes[1:] },
+		name: "no default route", check: "no-default-route", severity: SeverityWarning, says: "no IPv4 default route", spoil: func(g *Gateway) {
+			g.Facts.Routes = g.Facts.Routes[1:]
+			g.Drops = facts.KernelDrops{Known: true, InNoRoute: 3}
+		},
 		mend: func(g *Gateway) {
 			g.Facts.Routes = append(g.Facts.Routes, facts.RouteEntry{Table: 77, Kind: facts.RouteUnicast, Dst: netip.MustParsePrefix("0.0.0.0/0"), Hops: []facts.Hop{{Out: "wan0"}}})
 		},

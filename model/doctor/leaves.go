@@ -36,6 +36,12 @@ func stepLeaves(x *Examination, f *Forward) Finding {
 		return Finding{Sentence: "The answer goes back to the client."}
 	}
 	back := way.Outcomes[0]
+	if back.Out == f.Link && !x.anyDefault(f.Rule.Family) {
+		return Finding{
+			Check: "answer-no-route", Severity: SeverityNote, Evidence: []string{"no route to " + f.Rule.Family.Whole().String() + " in any table"},
+			Sentence: fmt.Sprintf("There is no default route: clients on networks that a route leads to are answered, such as %s by %s, and others are not.", p.Dst, f.Link),
+		}
+	}
 	if back.Out == f.Link {
 		return Finding{Sentence: fmt.Sprintf("The answer leaves by %s, where the packet came from.", f.Link)}
 	}

@@ -15,8 +15,8 @@ import (
 func checkNatives(x *Examination) (list []Finding) {
 	for _, n := range x.Natives {
 		list = append(list, Finding{
-			Check: "native-nat", Severity: SeverityNote, Subject: n.Family + " " + n.Name, Evidence: n.Chains,
-			Sentence: fmt.Sprintf("The nft %s translates too, and iptables does not show it: see  nft list %s.", n, n),
+			Check: "native-nat", Severity: SeverityUnknown, Subject: n.Family + " " + n.Name, Evidence: n.Chains,
+			Sentence: fmt.Sprintf("The nft %s translates too, and what it makes of packets is not known here: see  nft list %s.", n, n),
 		})
 		for _, family := range rules.Families {
 			if n.Meets(family) {

@@ -121,6 +121,9 @@ func insides(x *Examination, s *share) []share {
 			return family.Holds(a) && !x.IsLocal(a) && (s.via.src.Any() || s.via.src.Contains(a)) &&
 				!slices.ContainsFunc(s.via.notSrc, func(n rules.Net) bool { return n.Contains(a) })
 		})
+		if host, single := s.via.src.Host(); single && !ok && x.onNet(l.Name, host) && !x.IsLocal(host) {
+			client, ok = host, true
+		}
 		if !ok || s.via.src.Any() && !isInner(client) {
 			continue
 		}

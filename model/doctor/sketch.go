@@ -255,7 +255,7 @@ func (n network) clientOn(link string, s sketch, server netip.Addr) (netip.Addr,
 		return netip.Addr{}, false
 	}
 	if link == "" || n.outward(link) {
-		if a, ok := n.worldAddr(s.family, link); ok && fits(a) {
+		if a, ok := n.worldAddr(s.family, link); ok && fits(a) && (link == "" || n.anyDefault(s.family)) {
 			return a, true
 		}
 	}

@@ -74,6 +74,9 @@ func seenAs(x *Examination, s *share, all []share) (list []Finding) {
 			continue
 		}
 		o := &way.Outcomes[0]
+		if found := x.otherFirst(s, &all[i], o); found.Check != "" {
+			return []Finding{found}
+		}
 		if o.SNATBy != s.at || o.Delivered != evaluate.Forwarded || !o.Src.Addr.IsValid() || !x.outward(o.Out) {
 			continue
 		}
@@ -85,6 +88,29 @@ func seenAs(x *Examination, s *share, all []share) (list []Finding) {
 		}
 	}
 	return nil
+}
+
+// otherFirst tells that a wider rule gives what leaves another address before a rule for just these machines.
+func (x *Examination) otherFirst(s, one *share, o *evaluate.Outcome) Finding {
+	to := s.rule.Target.To.Addrs
+	first, ok := ruleOf(x.sets, o.SNATBy)
+	if !ok || s.rule.Target.Kind != rules.SNAT || to.IsZero() || !o.SNAT || o.SNATBy == s.at || s.via.src.Any() || !first.Source.Any() && first.Source.String() == s.rule.Source.String() ||
+		to.Contains(o.Src.Addr) || o.SNATBy.Variant != s.at.Variant || !s.via.out.Any() && !s.via.out.Matches(o.Out) {
+		return Finding{}
+	}
+	found := Finding{
+		Check: "translated-otherwise", Severity: SeverityWarning, Subject: ruleName(s.at), Evidence: []string{ruleName(o.SNATBy) + ": " + first.String(), s.rule.String(), counted(s.rule)},
+		Sentence: fmt.Sprintf("What %s sends to the Internet by %s never reaches this rule: %s matches first, and it is seen as %s instead of %s.", one.packet.Src, o.Out, ruleName(o.SNATBy), o.Src.Addr, to),
+	}
+	if o.SNATBy.Chain == s.at.Chain && o.SNATBy.Position < s.at.Position {
+		packet := one.packet
+		found.takesOver = true
+		found.Cure = x.moveBefore(s.at, *s.rule, o.SNATBy.Position, func(t *trial) bool {
+			way := t.fate(packet)
+			return way.known && len(way.Outcomes) == 1 && to.Contains(way.Outcomes[0].Src.Addr)
+		})
+	}
+	return found
 }
 
 // fromElsewhere tells of an address that belongs to another way to the Internet than the one packets leave by.

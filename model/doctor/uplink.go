@@ -39,10 +39,15 @@ func checkDefaultRoutes(x *Examination) (list []Finding) {
 			continue
 		}
 		found := Finding{
-			Check: "no-default-route", Severity: SeverityWarning, Subject: family.Title(), Evidence: []string{"no route to " + family.Whole().String() + " in any table"},
+			Check: "no-default-route", Severity: SeverityNote, Subject: family.Title(), Evidence: []string{"no route to " + family.Whole().String() + " in any table"},
 			Sentence: fmt.Sprintf("There is no %s default route: rules share this host's address with networks, and nothing of them gets to the Internet.", family.Title()),
 		}
+		if family == rules.IPv4 && x.Drops.InNoRoute > 0 {
+			found.Severity = SeverityWarning
+			found.Evidence = append(found.Evidence, rules.Plural(x.Drops.InNoRoute, "packet")+" found no route so far")
+		}
 		if link, ok := x.hearsNoRouter(family); ok {
+			found.Severity = SeverityWarning
 			name := facts.LinkSetting6(link, "accept_ra")
 			found.Evidence = append(found.Evidence, name+" = 1, net.ipv6.conf.all.forwarding = 1")
 			found.Sentence += fmt.Sprintf(" %s hears no router as long as this host forwards, unless accept_ra is 2.", link)

@@ -190,5 +190,5 @@ func problems(found []doctor.Finding) bool {
 
 // toldAll tells a note that says of something that it gets no answer, whether that is meant or not.
 func toldAll(f doctor.Finding) bool {
-	return slices.Contains([]string{"no-route-found", "no-route-out", "reverse-path-drops", "filter-drops", "not-shared"}, f.Check)
+	return slices.Contains([]string{"no-route-found", "no-route-out", "reverse-path-drops", "filter-drops", "not-shared", "no-default-route", "answer-no-route"}, f.Check)
 }

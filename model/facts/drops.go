@@ -5,6 +5,6 @@ package facts
 type KernelDrops struct {
 	Known bool
 	// InNoRoute and OutNoRoute found no route, as they came and as they were to leave; ReversePath did not pass the
-	// reverse path filter. The first two are of both families.
+	// reverse path filter. They are of IPv4: IPv6 counts its own multicast among them.
 	InNoRoute, OutNoRoute, ReversePath uint64
 }

@@ -15,15 +15,9 @@ func Drops() facts.KernelDrops {
 		return facts.KernelDrops{}
 	}
 	snmp, _ := os.ReadFile("/proc/thread-self/net/snmp")
-	snmp6, _ := os.ReadFile("/proc/thread-self/net/snmp6")
 	c := counters(string(netstat) + string(snmp))
-	for line := range strings.Lines(string(snmp6)) {
-		if words := strings.Fields(line); len(words) == 2 {
-			c[words[0]], _ = strconv.ParseUint(words[1], 10, 64)
-		}
-	}
 	return facts.KernelDrops{
-		Known: true, InNoRoute: c["IpExt:InNoRoutes"] + c["Ip6InNoRoutes"], OutNoRoute: c["Ip:OutNoRoutes"] + c["Ip6OutNoRoutes"],
+		Known: true, InNoRoute: c["IpExt:InNoRoutes"], OutNoRoute: c["Ip:OutNoRoutes"],
 		ReversePath: c["TcpExt:IPReversePathFilter"],
 	}
 }
