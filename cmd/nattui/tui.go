@@ -108,21 +108,7 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 	gw.Trace, gw.NoTrace = tracer(tables)
 	gw.Name, gw.UserID, gw.GroupID = nameOf, userID, groupID
 	gw.Probe = ask
-	var lastLook atomic.Pointer[doctor.Surroundings]
-	gw.Surroundings = func(ctx context.Context) (doctor.Surroundings, error) {
-		var sets map[rules.Variant]*rules.Ruleset
-		if now := latest.Load(); now != nil {
-			sets = *now
-		}
-		s, err := surroundings(ctx, tables, sets)
-		if err != nil {
-			return s, err
-		}
-		if before := lastLook.Swap(&doctor.Surroundings{Drops: s.Drops, SetsBefore: sets}); before != nil {
-			s.DropsBefore, s.SetsBefore = before.Drops, before.SetsBefore
-		}
-		return s, nil
-	}
+	gw.Surroundings = comparing(tables, &latest)
 	anew := make(chan struct{}, 1)
 	gw.Facts = followFacts(ctx, anew, factsChanged)
 	gw.LookAgain = func() { nudge(anew) }
@@ -163,4 +149,23 @@ func nameOf(ctx context.Context, a netip.Addr) string {
 		return ""
 	}
 	return strings.TrimSuffix(names[0], ".")
+}
+
+// comparing reads the gateway's surroundings, each time with the counters of the look before.
+func comparing(tables *iptables.Host, latest *atomic.Pointer[map[rules.Variant]*rules.Ruleset]) func(context.Context) (doctor.Surroundings, error) {
+	var last atomic.Pointer[doctor.Surroundings]
+	return func(ctx context.Context) (doctor.Surroundings, error) {
+		var sets map[rules.Variant]*rules.Ruleset
+		if now := latest.Load(); now != nil {
+			sets = *now
+		}
+		s, err := surroundings(ctx, tables, sets)
+		if err != nil {
+			return s, err
+		}
+		if before := last.Swap(&doctor.Surroundings{Drops: s.Drops, SetsBefore: sets}); before != nil {
+			s.DropsBefore, s.SetsBefore = before.Drops, before.SetsBefore
+		}
+		return s, nil
+	}
 }

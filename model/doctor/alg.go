@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -21,13 +22,36 @@ type application struct {
 	// server and client are how much it matters that there is no helper for a server here, and for clients here.
 	server, client Severity
 	why, whyClient string
+	// data is the protocol that what the helper is for comes by, from the server's address.
+	data rules.Protocol
+}
+
+// gre carries the data of PPTP.
+const gre = 47
+
+// stray is what comes from a machine to this host itself although a client behind it is meant.
+type stray struct {
+	from  netip.Addr
+	proto rules.Protocol
+}
+
+// noteStray notes what came to this host itself and is no answer: an FTP server's connection for the data, or other
+// packets that nobody has answered.
+func (c *flowStats) noteStray(x *Examination, f *flow.Flow) {
+	ftp := f.Proto() == rules.TCP && f.Client().Port() == 20
+	if !ftp && (f.Proto() == rules.TCP || f.Status&flow.StatusSeenReply != 0) || len(c.strays) >= statsLimit {
+		return
+	}
+	if x.IsLocal(f.AskedFor().Addr()) && !x.IsLocal(f.Client().Addr()) {
+		c.strays[stray{f.Client().Addr(), f.Proto()}] = true
+	}
 }
 
 var applications = []application{
-	{rules.TCP, 21, "ftp", SeverityWarning, SeverityNote, "FTP opens a second connection for every transfer, which no rule forwards unless a helper listens to the first one", "Active FTP has the server open the connection for the data, which comes to nobody without a helper; passive FTP works"},
-	{rules.UDP, 5060, "sip", SeverityNote, SeverityNote, "SIP names addresses for the voice in its messages; without a helper one side may hear nothing, unless the telephone exchange is told its public address", "SIP names addresses for the voice in its messages; without a helper, or a telephone that finds out its public address, one side may hear nothing"},
-	{rules.UDP, 69, "tftp", SeverityWarning, SeverityWarning, "TFTP answers from another port, which is let through only with a helper", "TFTP answers from another port than it was asked at, which belongs to no connection without a helper: the answer does not get to the client"},
-	{rules.TCP, 1723, "pptp", SeverityWarning, SeverityNote, "PPTP carries its data in GRE, which is translated only with a helper", "PPTP carries its data in GRE: without a helper no two clients behind this host can use the same server, and where FORWARD filters, none"},
+	{rules.TCP, 21, "ftp", SeverityWarning, SeverityNote, "FTP opens a second connection for every transfer, which no rule forwards unless a helper listens to the first one", "Active FTP has the server open the connection for the data, which comes to nobody without a helper; passive FTP works", rules.TCP},
+	{rules.UDP, 5060, "sip", SeverityNote, SeverityNote, "SIP names addresses for the voice in its messages; without a helper one side may hear nothing, unless the telephone exchange is told its public address", "SIP names addresses for the voice in its messages; without a helper, or a telephone that finds out its public address, one side may hear nothing", rules.UDP},
+	{rules.UDP, 69, "tftp", SeverityWarning, SeverityWarning, "TFTP answers from another port, which is let through only with a helper", "TFTP answers from another port, which belongs to no connection without a helper: the answer does not get to the client", rules.UDP},
+	{rules.TCP, 1723, "pptp", SeverityWarning, SeverityNote, "PPTP carries its data in GRE, which is translated only with a helper", "PPTP carries its data in GRE: without a helper no two clients behind this host can use the same server, and where FORWARD filters, none", gre},
 }
 
 // checkHelpers tells of forwards, and of clients behind this host's address, whose protocol needs a helper.
@@ -86,6 +110,10 @@ func clientsWithout(x *Examination, a *application) (list []Finding) {
 		found := Finding{
 			Check: "helper-missing", Severity: a.client, Subject: strings.ToUpper(a.name) + " from " + link,
 			Evidence: []string{clientEvidence(f)}, Sentence: a.whyClient + ".",
+		}
+		if x.stats.strays[stray{f.ServedBy().Addr(), a.data}] {
+			found.Severity = SeverityWarning
+			found.Evidence = append(found.Evidence, fmt.Sprintf("%s from %s came to this host itself, as part of no connection", a.data, f.ServedBy().Addr()))
 		}
 		name := rules.ProtoName(a.proto)
 		found.giveHelper(x, variant, a.name, fmt.Sprintf("-A %%s -i %s -p %s -m %s --dport %d -j CT --helper %s", link, name, name, a.port, a.name))

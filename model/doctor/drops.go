@@ -35,7 +35,39 @@ func checkDrops(x *Examination) (list []Finding) {
 		}
 		list = append(list, found)
 	}
-	return append(list, filterDrops(x)...)
+	return slices.Concat(list, invalid(x), filterDrops(x))
+}
+
+// invalid tells of packets that belong to no connection, as they come now: they pass untranslated, with addresses that
+// the other end does not know, unless a rule drops them.
+func invalid(x *Examination) []Finding {
+	now, before := &x.Health, &x.Earlier
+	if !now.HasStats || !before.HasStats || now.Stats.Invalid <= before.Stats.Invalid || x.dropsInvalid() || !x.passes() {
+		return nil
+	}
+	return []Finding{{
+		Check: "invalid-packets", Severity: SeverityNote, Subject: "conntrack", Evidence: []string{fmt.Sprintf("invalid = %d, %d of them just now", now.Stats.Invalid, now.Stats.Invalid-before.Stats.Invalid)},
+		Sentence: "Packets that belong to no connection pass through this host, untranslated: whoever gets them with an address that it does not know resets the connection. Drop them in FORWARD, -m conntrack --ctstate INVALID -j DROP, and check whether replies bypass this host.",
+	}}
+}
+
+// dropsInvalid tells that a rule behind FORWARD drops packets that belong to no connection.
+func (t *trial) dropsInvalid() (drops bool) {
+	w := walker{sets: t.sets}
+	for _, p := range t.variants() {
+		w.walk(evaluate.RuleRef{Variant: p, Table: "filter", Chain: "FORWARD"}, sketch{family: p.Family}, func(_ evaluate.RuleRef, r *rules.Rule, _ sketch) {
+			drops = drops || closes(r) && slices.ContainsFunc(r.Matches, func(m rules.Match) bool {
+				switch m := m.(type) {
+				case rules.CTState:
+					return !m.Not && slices.Contains(m.States, "INVALID")
+				case rules.Conntrack:
+					return m.State != nil && !m.State.Not && slices.Contains(m.State.Words, "INVALID")
+				}
+				return false
+			})
+		})
+	}
+	return drops
 }
 
 // refusals are the routes and policy rules that refuse what they match.

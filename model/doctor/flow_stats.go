@@ -25,6 +25,7 @@ type flowStats struct {
 	blocks []portBlock
 	// helpless are flows of clients behind this host, by the application whose helper they lack.
 	helpless map[string]*crowd
+	strays   map[stray]bool
 	// outings are what left this host, answering the ends that answered, with as whom somebody was seen there.
 	outings   map[outing]*silence
 	answering map[netip.AddrPort]netip.Addr
@@ -36,7 +37,7 @@ type flowStats struct {
 // newFlowStats are those of no flows.
 func newFlowStats() *flowStats {
 	return &flowStats{
-		byRule: map[evaluate.RuleRef]*tally{}, ports: map[portUse]*portCount{}, helpless: map[string]*crowd{},
+		byRule: map[evaluate.RuleRef]*tally{}, ports: map[portUse]*portCount{}, helpless: map[string]*crowd{}, strays: map[stray]bool{},
 		outings: map[outing]*silence{}, answering: map[netip.AddrPort]netip.Addr{}, unheard: map[evaluate.RuleRef]*crowd{},
 	}
 }
@@ -168,6 +169,9 @@ func (c *flowStats) count(x *Examination, f *flow.Flow, e explain.Explanation, a
 	if nat&flow.NATDst == 0 {
 		c.noteSilence(f, waiting)
 	}
+	if nat == flow.NATNone {
+		c.noteStray(x, f)
+	}
 	began, exact := f.Since()
 	switch {
 	case !e.DNAT.IsZero() && nat&flow.NATDst != 0:
@@ -205,13 +209,13 @@ func (c *flowStats) count(x *Examination, f *flow.Flow, e explain.Explanation, a
 
 // unanswered tells a flow that waits for an answer for about a second or longer.
 func unanswered(x *Examination, f *flow.Flow) bool {
-	if f.Status&flow.StatusSeenReply != 0 || !f.Proto().HasPorts() {
+	if f.Status&flow.StatusSeenReply != 0 || !f.Proto().HasPorts() && !f.Proto().IsICMP() {
 		return false
 	}
 	if f.Counts() && f.OrigPackets >= 2 || f.Start != 0 && f.Age(x.now) >= time.Second {
 		return true
 	}
-	whole := uint32(30) // nf_conntrack_udp_timeout
+	whole := uint32(30) // nf_conntrack_udp_timeout, nf_conntrack_icmp_timeout
 	if f.Proto() == rules.TCP {
 		whole = 120 // nf_conntrack_tcp_timeout_syn_sent
 	}

@@ -146,6 +146,15 @@ var helperKinds = []kind{
 		mend: func(g *Gateway) { g.Facts.Settings.ConntrackHelper = facts.SettingOn },
 	},
 	{
+		name: "an FTP client whose server has come back", spoil: func(g *Gateway) {
+			back := flowOf(tuple(rules.TCP, "198.51.100.4:20", "203.0.113.1:41000"), tuple(rules.TCP, "203.0.113.1:41000", "198.51.100.4:20"), flow.StatusSeenReply, flow.TCPSynSent)
+			back.ID = 9
+			g.give(sharedFlow(rules.TCP, "192.168.0.9:1021", "198.51.100.4:21", flow.StatusSeenReply|flow.StatusAssured, flow.TCPEstablished), back)
+		},
+		check: "helper-missing", severity: SeverityWarning, says: "part of no connection", cure: "--helper ftp",
+		mended: soundTable + "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -i lan0 -p tcp -m tcp --dport 21 -j CT --helper ftp\nCOMMIT\n",
+	},
+	{
 		name: "a telephone behind NAT", spoil: func(g *Gateway) {
 			g.give(sharedFlow(rules.UDP, "192.168.0.9:5060", "198.51.100.4:5060", flow.StatusSeenReply, 0))
 		},
@@ -208,6 +217,14 @@ var silenceKinds = []kind{
 		mend: func(g *Gateway) {
 			g.give(sharedFlow(rules.TCP, "192.168.0.9:50000", "198.51.100.4:443", flow.StatusSeenReply|flow.StatusAssured, flow.TCPEstablished))
 		},
+	},
+	{
+		name: "packets that belong to no connection pass", check: "invalid-packets", severity: SeverityNote, says: "INVALID",
+		spoil: func(g *Gateway) {
+			g.Health = facts.Health{HasStats: true, Stats: facts.TableStats{Invalid: 12}}
+			g.Earlier = facts.Health{HasStats: true, Stats: facts.TableStats{Invalid: 4}}
+		},
+		mended: soundTable + "*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -m conntrack --ctstate INVALID -j DROP\nCOMMIT\n",
 	},
 	{
 		name: "answers to what was sent are dropped", table: soundTable + "*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -s 198.51.100.0/24 -i wan0 -j DROP\nCOMMIT\n",

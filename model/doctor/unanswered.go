@@ -37,10 +37,13 @@ const silenceKept = 8
 // noteSilence counts what left this host, by whether it was answered.
 func (c *flowStats) noteSilence(f *flow.Flow, waiting bool) {
 	answered := f.Status&flow.StatusSeenReply != 0
-	if !waiting && !answered || !f.Proto().HasPorts() {
+	if !waiting && !answered || !f.Proto().HasPorts() && !f.Proto().IsICMP() {
 		return
 	}
-	k := outing{f.SeenAs().Addr(), f.Proto(), f.ServedBy().Port()}
+	k := outing{seen: f.SeenAs().Addr(), proto: f.Proto()}
+	if f.Proto().HasPorts() {
+		k.port = f.ServedBy().Port()
+	}
 	s := c.outings[k]
 	if s == nil {
 		s = &silence{ends: map[netip.AddrPort]bool{}}
@@ -98,14 +101,18 @@ func (x *Examination) silent(k outing, s *silence) Finding {
 	if now, ok := x.seenNow(p); ok && now != k.seen || out.Kind == facts.RouteUnicast && isInner(k.seen) && !x.IsLocal(k.seen) && x.outward(out.Out) {
 		return Finding{} // today's rules give another source; or it leaves untranslated, of which checkUntranslated tells
 	}
+	service := fmt.Sprintf("%s port %d", k.proto, k.port)
+	if k.proto.IsICMP() {
+		service = k.proto.String()
+	}
 	found := Finding{
-		Check: "no-answer", Severity: SeverityNote, Subject: fmt.Sprintf("%s to %s port %d, seen as %s", from, k.proto, k.port, k.seen),
+		Check: "no-answer", Severity: SeverityNote, Subject: fmt.Sprintf("%s to %s, seen as %s", from, service, k.seen),
 		Evidence: []string{fmt.Sprintf("%s, none answered, such as %s to %s", rules.Plural(s.unanswered, "connection"), f.Client(), f.ServedBy())},
-		Sentence: fmt.Sprintf("Connections from %s that leave by %s as %s for %s port %d get no answer.", from, cmp.Or(out.Out, "?"), k.seen, k.proto, k.port),
+		Sentence: fmt.Sprintf("Connections from %s that leave by %s as %s for %s get no answer.", from, cmp.Or(out.Out, "?"), k.seen, service),
 	}
 	if s.answered > 0 {
 		found.Evidence[0] = fmt.Sprintf("%s wait for an answer, such as %s to %s; %d more were answered", rules.Plural(s.unanswered, "connection"), f.Client(), f.ServedBy(), s.answered)
-		found.Sentence = fmt.Sprintf("Some connections from %s that leave by %s as %s for %s port %d get no answer.", from, cmp.Or(out.Out, "?"), k.seen, k.proto, k.port)
+		found.Sentence = fmt.Sprintf("Some connections from %s that leave by %s as %s for %s get no answer.", from, cmp.Or(out.Out, "?"), k.seen, service)
 	} else if s.unanswered >= 3 && len(s.ends) >= 2 {
 		found.Severity = SeverityWarning
 	}
@@ -171,7 +178,7 @@ func (x *Examination) decidesNow(found Finding, p evaluate.Packet) Finding {
 	}
 	if end.Delivered == evaluate.Forwarded && !x.returns(end) {
 		found.Severity = max(found.Severity, SeverityWarning)
-		found.Sentence += fmt.Sprintf(" Who answers %s is not brought here: it is no address of %s, nor one that this host has.", end.Src.Addr, end.Out)
+		found.Sentence += fmt.Sprintf(" Answers to %s do not come back this way: it belongs to another way to the Internet than %s.", end.Src.Addr, end.Out)
 	}
 	return found
 }

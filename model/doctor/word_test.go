@@ -64,7 +64,7 @@ var faults = []string{
 func TestDoctorsWordHolds(t *testing.T) {
 	seeds := 48
 	if testing.Short() {
-		seeds = 6
+		seeds = 4
 	}
 	if n, err := strconv.Atoi(os.Getenv("NATTUI_GATEWAYS")); err == nil {
 		seeds = n
