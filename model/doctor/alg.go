@@ -93,7 +93,7 @@ func clientsWithout(x *Examination, a *application) (list []Finding) {
 	for i := range silent.first {
 		f := &silent.first[i]
 		p := explain.FirstPacket(f)
-		link, ok := x.LinkOf(p.Src)
+		link, ok := x.insideLink(p.Src)
 		if p.In = link; !ok || x.hasHelper(p, a.name) {
 			continue
 		}

@@ -21,7 +21,7 @@ func checkBeforeNAT(x *Examination) (list []Finding) {
 				return
 			}
 			for i := range x.forwards {
-				if f := &x.forwards[i]; f.Rule.Family == p.Family && meansBefore(x, s, f) {
+				if f := &x.forwards[i]; f.Rule.Family == p.Family && meantFor(x, r, s, f) && meansBefore(x, s, f) {
 					list = append(list, openInSpite(x, at, r, s, f))
 					return
 				}
@@ -33,6 +33,17 @@ func checkBeforeNAT(x *Examination) (list []Finding) {
 
 // closes tells a rule that drops or rejects.
 func closes(r *rules.Rule) bool { return r.Target.Kind == rules.Drop || r.Target.Name == "REJECT" }
+
+// meantFor tells that a rule may be meant for a forward: it names the address that is asked for or the way that clients
+// come by, or it has matched nothing else; and it does not name another way out.
+func meantFor(x *Examination, r *rules.Rule, s sketch, f *Forward) bool {
+	route, _ := x.Lookup(evaluate.RouteQuery{Dst: f.Server.Addr()})
+	if !s.out.Any() && !s.out.Matches(route.Out) {
+		return false
+	}
+	asked, ok := s.dst.Host()
+	return ok && asked == f.Asked.Addr() || !s.in.Any() || r.Counters.Known && r.Counters.Packets == 0
+}
 
 // meansBefore tells that a rule would match a forward's packet as it arrives and does not match it after the
 // translation, although the packet gets through.

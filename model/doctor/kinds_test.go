@@ -219,6 +219,17 @@ var silenceKinds = []kind{
 		},
 	},
 	{
+		name: "a network behind a router inside is not translated", table: natTable("-A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE"),
+		spoil: func(g *Gateway) {
+			g.Facts.Routes = append(g.Facts.Routes, facts.RouteEntry{Table: facts.TableMain, Kind: facts.RouteUnicast, Dst: netip.MustParsePrefix("10.44.0.0/16"), Hops: []facts.Hop{{Out: "lan0", Gateway: netip.MustParseAddr("192.168.0.250")}}})
+			f := flowOf(tuple(rules.TCP, "10.44.3.9:50000", "9.9.9.9:443"), tuple(rules.TCP, "9.9.9.9:443", "10.44.3.9:50000"), 0, flow.TCPSynSent)
+			f.Timeout = 60
+			g.give(f)
+		},
+		check: "not-translated", severity: SeverityError, says: "lan0", cure: "-s 10.44.0.0/16 -o wan0 -j MASQUERADE",
+		mended: natTable("-A POSTROUTING -o wan0 -j MASQUERADE"),
+	},
+	{
 		name: "packets that belong to no connection pass", check: "invalid-packets", severity: SeverityNote, says: "INVALID",
 		spoil: func(g *Gateway) {
 			g.Health = facts.Health{HasStats: true, Stats: facts.TableStats{Invalid: 12}}

@@ -217,6 +217,15 @@ func (n network) neighbour(to netip.Addr) (next facts.Neighbour, hop netip.Addr,
 	return facts.Neighbour{}, hop, false
 }
 
+// insideLink is the link by which packets of a machine inside come: whose network it is on, or which leads to it.
+func (n network) insideLink(a netip.Addr) (string, bool) {
+	if link, ok := n.LinkOf(a); ok {
+		return link, true
+	}
+	route, certain := n.Lookup(evaluate.RouteQuery{Dst: a})
+	return route.Out, certain && route.Kind == facts.RouteUnicast && isInner(a) && !n.outward(route.Out)
+}
+
 // comesBy tells that packets from an address may come by a link: the way back leads there, and it is not a private
 // address of which only the default route knows.
 func (n network) comesBy(a netip.Addr, link string) bool {

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"slices"
+	"strings"
 
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -77,7 +78,7 @@ func (t *trial) openOne(w passage) (rules.Step, trial, bool) {
 		return rules.Step{}, trial{}, false
 	}
 	for _, at := range t.spots(&x, end.DroppedBy) {
-		step, ok := t.insert(at, w.accept, w.why)
+		step, ok := t.insert(at, fitting(w.accept, x.hook(end.DroppedBy).Chain), w.why)
 		if !ok {
 			continue
 		}
@@ -90,6 +91,17 @@ func (t *trial) openOne(w passage) (rules.Step, trial, bool) {
 		}
 	}
 	return rules.Step{}, trial{}, false
+}
+
+// fitting is a rule's line without the interface that its hook does not know: the way out of what has just come, the way
+// in of what leaves.
+func fitting(line, hook string) string {
+	option := map[string]string{"PREROUTING": "-o", "INPUT": "-o", "OUTPUT": "-i", "POSTROUTING": "-i"}[hook]
+	words := strings.Fields(line)
+	if i := slices.Index(words, option); option != "" && i >= 0 && i+1 < len(words) {
+		words = slices.Delete(words, i, i+2)
+	}
+	return strings.Join(words, " ")
 }
 
 // spots are the places to try for a rule that goes before the one that drops:

@@ -89,8 +89,8 @@ func (x *Examination) silent(k outing, s *silence) Finding {
 	p := explain.FirstPacket(f)
 	from := "this host itself"
 	if !x.IsLocal(p.Src) {
-		p.In, _ = x.LinkOf(p.Src)
-		if from = p.In; p.In == "" {
+		link, ok := x.insideLink(p.Src)
+		if p.In, from = link, link; !ok {
 			return Finding{} // it came from the Internet: its forward is looked at by itself
 		}
 	}

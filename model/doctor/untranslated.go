@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"nattui/model/explain"
@@ -22,7 +23,7 @@ func (c *flowStats) leftBare(x *Examination, f *flow.Flow) {
 // leavesBare tells that a flow's first packet leaves for the Internet untranslated.
 func (x *Examination) leavesBare(f *flow.Flow) bool {
 	client := f.Client().Addr()
-	from, ok := x.LinkOf(client)
+	from, ok := x.insideLink(client)
 	route, certain := x.Lookup(evaluate.RouteQuery{Dst: f.ServedBy().Addr(), Src: client, In: from})
 	if !ok || !certain || x.IsLocal(client) || route.Kind != facts.RouteUnicast || route.Out == from || !x.outward(route.Out) {
 		return false
@@ -42,7 +43,7 @@ func checkUntranslated(x *Examination) []Finding {
 		return nil
 	}
 	f := &c.first[0]
-	from, _ := x.LinkOf(f.Client().Addr())
+	from, _ := x.insideLink(f.Client().Addr())
 	route, _ := x.Lookup(evaluate.RouteQuery{Dst: f.ServedBy().Addr(), Src: f.Client().Addr(), In: from})
 	found := Finding{
 		Check: "not-translated", Severity: SeverityError, Subject: from,
@@ -50,6 +51,9 @@ func checkUntranslated(x *Examination) []Finding {
 		Sentence: fmt.Sprintf("Packets from %s leave by %s with their private address as source, to which nobody on the Internet can reply: a rule that gives them this host's address is missing.", from, route.Out),
 	}
 	net, ok := x.netOf(from, f.Client().Addr())
+	if !ok {
+		net, ok = x.routedNet(f.Client().Addr())
+	}
 	if variant, found2 := x.usual(rules.IPv4); ok && found2 {
 		p := explain.FirstPacket(f)
 		p.In = from
@@ -61,4 +65,14 @@ func checkUntranslated(x *Examination) []Finding {
 	}
 	way := x.fate(explain.FirstPacket(f))
 	return []Finding{uncertain(found, &way)}
+}
+
+// routedNet is the network of a route that leads to a machine inside.
+func (n network) routedNet(a netip.Addr) (best netip.Prefix, ok bool) {
+	for i := range n.Routes {
+		if r := &n.Routes[i]; r.Table == facts.TableMain && r.Kind == facts.RouteUnicast && r.Dst.Bits() > 0 && r.Dst.Contains(a) && (!ok || r.Dst.Bits() > best.Bits()) {
+			best, ok = r.Dst, true
+		}
+	}
+	return best, ok
 }
