@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"nattui/model/facts"
 	"nattui/rules"
@@ -83,6 +84,14 @@ func refusals(x *Examination) (list []string) {
 		}
 	}
 	return list[:min(len(list), 4)]
+}
+
+// tells says that problems name all the rules and policies that a note on drops has as its evidence.
+func (r report) tells(evidence []string) bool {
+	return !slices.ContainsFunc(evidence, func(e string) bool {
+		_, rule, _ := strings.Cut(e, ": ")
+		return !slices.ContainsFunc(r, func(f Finding) bool { return f.IsProblem() && slices.Contains(f.Evidence, rule) })
+	})
 }
 
 // dropCount is a policy or rule that has dropped packets.
