@@ -235,6 +235,14 @@ func (p *prover) against(f *Finding) string {
 	return ""
 }
 
+// answerable tells that answers come back to the source a packet leaves with, where they did to the one before.
+func (x *Examination) answerable(now, before *evaluate.Outcome) bool {
+	if !now.SNAT || now.Src.Addr == before.Src.Addr || !now.Src.Addr.IsValid() || !before.Src.Addr.IsValid() {
+		return true
+	}
+	return x.AnswersFor(now.Out, now.Src.Addr) || !x.AnswersFor(before.Out, before.Src.Addr)
+}
+
 // lost says that a packet no longer arrives where it did; "" if it does.
 func (w *working) lost(next *Examination, f *Finding) string {
 	way := next.fate(w.packet)
@@ -251,7 +259,7 @@ func (w *working) lost(next *Examination, f *Finding) string {
 	}
 	for i := range way.Outcomes {
 		o := &way.Outcomes[i]
-		if o.Delivered == w.end.Delivered && (o.Dst == w.end.Dst || f.takesOver) && (o.SNAT || !w.hidden) {
+		if o.Delivered == w.end.Delivered && (o.Dst == w.end.Dst || f.takesOver) && (o.SNAT || !w.hidden) && next.answerable(o, &w.end) {
 			return ""
 		}
 	}

@@ -59,6 +59,11 @@ func TestCuresHarmNobody(t *testing.T) {
 			spoil: func(*Gateway) {},
 		},
 		{
+			name: "a rule with an address that nobody answers for stays behind", check: "shadowed-rule", says: "would no longer get to",
+			table: natTable(masquerade, "-A POSTROUTING -s 192.168.0.8/32 -o wan0 -j SNAT --to-source 203.0.113.40"),
+			spoil: func(*Gateway) {},
+		},
+		{
 			name: "a special rule behind a general one is moved before it", check: "shadowed-rule", cure: "PREROUTING 1",
 			table: natTable("-A PREROUTING -d 203.0.113.1/32 -p tcp -j DNAT --to-destination 192.168.0.3", "-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 8443 -j DNAT --to-destination 192.168.0.2:443", masquerade),
 			spoil: func(*Gateway) {},

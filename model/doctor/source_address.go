@@ -95,7 +95,7 @@ func (x *Examination) otherFirst(s, one *share, o *evaluate.Outcome) Finding {
 	to := s.rule.Target.To.Addrs
 	first, ok := ruleOf(x.sets, o.SNATBy)
 	if !ok || s.rule.Target.Kind != rules.SNAT || to.IsZero() || !o.SNAT || o.SNATBy == s.at || s.via.src.Any() || !first.Source.Any() && first.Source.String() == s.rule.Source.String() ||
-		to.Contains(o.Src.Addr) || o.SNATBy.Variant != s.at.Variant || !s.via.out.Any() && !s.via.out.Matches(o.Out) {
+		to.Contains(o.Src.Addr) || !x.AnswersFor(o.Out, to.Lo) || o.SNATBy.Variant != s.at.Variant || !s.via.out.Any() && !s.via.out.Matches(o.Out) {
 		return Finding{}
 	}
 	found := Finding{
