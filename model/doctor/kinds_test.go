@@ -163,6 +163,16 @@ var helperKinds = []kind{
 	},
 }
 
+// silentUDP are connections of clients inside to several servers, none of which has answered.
+func silentUDP(port uint16) (list []flow.Flow) {
+	for _, server := range []string{"198.51.100.4", "198.51.100.5", "198.51.100.6"} {
+		f := sharedFlow(rules.UDP, "192.168.0.9:50000", netip.AddrPortFrom(netip.MustParseAddr(server), port).String(), 0, 0)
+		f.ID = uint32(len(list) + 1)
+		list = append(list, f)
+	}
+	return list
+}
+
 // bridgedPods gives a gateway a bridge with two machines, one of which has asked for the other by a service address.
 func bridgedPods(g *Gateway) {
 	g.addLink(facts.Link{Name: "cbr0", Kind: "bridge", Up: true, Running: true, MTU: 1500}, "10.61.0.1/24")
@@ -217,6 +227,10 @@ var silenceKinds = []kind{
 		mend: func(g *Gateway) {
 			g.give(sharedFlow(rules.TCP, "192.168.0.9:50000", "198.51.100.4:443", flow.StatusSeenReply|flow.StatusAssured, flow.TCPEstablished))
 		},
+	},
+	{
+		name: "nobody answers what asks for time", spoil: func(g *Gateway) { g.give(silentUDP(123)...) }, check: "no-answer", severity: SeverityWarning, says: "udp port 123",
+		mend: func(g *Gateway) { g.give(silentUDP(514)...) }, // a log server never answers
 	},
 	{
 		name: "a network behind a router inside is not translated", table: natTable("-A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE"),

@@ -31,6 +31,12 @@ type silence struct {
 	first      []flow.Flow
 }
 
+// asking are services over UDP whose clients wait for an answer; others, such as syslog, may never get one.
+var asking = []uint16{53, 69, 123, 161, 443, 500, 1194, 3478, 4500, 5060, 51820}
+
+// expectsAnswers tells that whoever asks for such a service waits for an answer.
+func (k outing) expectsAnswers() bool { return k.proto != rules.UDP || slices.Contains(asking, k.port) }
+
 // silenceKept is how many connections that wait are kept of each outing, and how many far ends are told apart.
 const silenceKept = 8
 
@@ -113,7 +119,7 @@ func (x *Examination) silent(k outing, s *silence) Finding {
 	if s.answered > 0 {
 		found.Evidence[0] = fmt.Sprintf("%s wait for an answer, such as %s to %s; %d more were answered", rules.Plural(s.unanswered, "connection"), f.Client(), f.ServedBy(), s.answered)
 		found.Sentence = fmt.Sprintf("Some connections from %s that leave by %s as %s for %s get no answer.", from, cmp.Or(out.Out, "?"), k.seen, service)
-	} else if s.unanswered >= 3 && len(s.ends) >= 2 {
+	} else if s.unanswered >= 3 && len(s.ends) >= 2 && k.expectsAnswers() {
 		found.Severity = SeverityWarning
 	}
 	if p.In != "" && out.Out == p.In {
