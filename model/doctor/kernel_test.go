@@ -235,6 +235,10 @@ var troubles = []trouble{
 		w.serve(w.Gateway, "tcp", "127.0.0.1:7777")
 		w.iptables("iptables", "-t", "nat", "-A", "OUTPUT", "-p", "tcp", "--dport", "80", "-j", "DNAT", "--to-destination", "127.0.0.1:8081")
 	}, from: gateway, to: "198.51.100.7:80"},
+	{name: "a proxy gets what it asks for itself", check: "proxy-loop", spoil: func(w *ward) {
+		w.serve(w.Gateway, "tcp", "0.0.0.0:8888")
+		w.iptables("iptables", "-t", "nat", "-A", "OUTPUT", "-p", "tcp", "--dport", "80", "-j", "REDIRECT", "--to-ports", "8888")
+	}, from: nil},
 	{name: "an address of the WAN's network that nobody has", check: "old-address", also: true, spoil: func(w *ward) {
 		w.iptables("iptables", "-t", "nat", "-A", "PREROUTING", "-d", "203.0.113.40", "-j", "DNAT", "--to-destination", "192.168.0.2")
 		w.iptables("iptables", "-t", "nat", "-I", "POSTROUTING", "1", "-s", "192.168.0.2", "-o", "wan0", "-j", "SNAT", "--to-source", "203.0.113.40")
