@@ -267,6 +267,9 @@ func (t *told) name() string {
 	if t.why.Rule().IsZero() {
 		return ""
 	}
+	if t.why.Confidence == explain.Ambiguous {
+		return fmt.Sprintf("Perhaps made by %s. ", strings.TrimPrefix(t.why.String(), "ambiguous "))
+	}
 	return fmt.Sprintf("Made by %s (%s). ", t.why, t.why.Confidence)
 }
 

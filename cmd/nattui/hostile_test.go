@@ -39,7 +39,14 @@ func TestHostileWordsOnATerminal(t *testing.T) {
 	environ := append(os.Environ(), "SSH_CONNECTION="+hostile+"evil-ssh 1 192.0.2.1 22", "SSH_TTY="+hostile+"evil-tty", "SUDO_USER="+hostile+"evil-user", "TMUX="+hostile+"evil-tmux")
 	shown := ""
 	for _, args := range [][]string{
-		{"rules"}, {"rules", "--json"}, {"rules", "--family", "ipv6"}, {"flows"}, {"doctor"}, {"doctor", "--json"}, {"switches"}, {"record"},
+		{"rules"},
+		{"rules", "--json"},
+		{"rules", "--family", "ipv6"},
+		{"flows"},
+		{"doctor"},
+		{"doctor", "--json"},
+		{"switches"},
+		{"record"},
 		{"whatif", "tcp", "127.0.0.1:1000", "127.0.0.1:80"},
 		{"whatif", "--gateway", gateway, "tcp", "203.0.113.9:1000", "203.0.113.1:80"},
 		{"whatif", "--gateway", gateway, "tcp", "203.0.113.9:1000", "203.0.113.1:80", "--in", hostile + "evil-link"},
@@ -47,14 +54,27 @@ func TestHostileWordsOnATerminal(t *testing.T) {
 		{"whatif", "--gateway", gateway, "--json", "tcp", "203.0.113.9:1000", "203.0.113.1:80"},
 		{"whatif", "--gateway", filepath.Join(dir, hostile+"evil-file"), "tcp", "203.0.113.9:1000", "203.0.113.1:80"},
 		{"explain", "-A PREROUTING -p tcp --dport 80 -m comment --comment '" + hostile + "evil-word' -j ACCEPT"},
-		{"trace", hostile + "evil-word"}, {"flows", "--filter", hostile + "evil-word"}, {hostile + "evil-word"}, {"rules", "--" + hostile + "evil-word"},
+		{"trace", hostile + "evil-word"},
+		{"flows", "--filter", hostile + "evil-word"},
+		{hostile + "evil-word"},
+		{"rules", "--" + hostile + "evil-word"},
 		{"guide", "publish", "--to", hostile + "evil-word", "--port", "80", "--dry-run"},
 		{"add", "redirect", "--proto", "tcp", "--in", "lo", "--dport", "80", "--to", "8080", "--comment", "evil-made" + "\u202e", "--yes"},
 		{"import", "iptables -t nat -A PREROUTING -i lo -m comment --comment '" + hostile + "evil-word' -j ACCEPT", "--dry-run"},
 		{"import", filepath.Join(dir, hostile+"evil-file"), "--dry-run"},
-		{"delete", "PREROUTING", "1", "--dry-run"}, {"delete", "PREROUTING", "1", "--dry-run", "--family", "ipv6"},
-		{"park", "PREROUTING", "1", "--yes"}, {"unpark", "--yes"}, {"delete", "PREROUTING", "1", "--yes", "--confirm", "1h"}, {"history"}, {"rollback", "--yes"},
-		{"history"}, {"history", "--json"}, {"undo", "--dry-run"}, {"undo", hostile + "evil-word"}, {"save", "--dry-run"}, {"forget", "--dry-run"},
+		{"delete", "PREROUTING", "1", "--dry-run"},
+		{"delete", "PREROUTING", "1", "--dry-run", "--family", "ipv6"},
+		{"park", "PREROUTING", "1", "--yes"},
+		{"unpark", "--yes"},
+		{"delete", "PREROUTING", "1", "--yes", "--confirm", "1h"},
+		{"history"},
+		{"rollback", "--yes"},
+		{"history"},
+		{"history", "--json"},
+		{"undo", "--dry-run"},
+		{"undo", hostile + "evil-word"},
+		{"save", "--dry-run"},
+		{"forget", "--dry-run"},
 	} {
 		out := onPTY(t, environ, args, nil)
 		shown += out
@@ -92,7 +112,9 @@ func layHostile(t *testing.T) {
 		{"ip6tables", "-t", "nat", "-A", "PREROUTING", "-p", "tcp", "--dport", "80", "-m", "comment", "--comment", hostile + "evil-six", "-j", "REDIRECT", "--to-ports", "8080"},
 		{"ip", "link", "set", "lo", "up"},
 		{"ip", "link", "add", "wan0", "type", "veth", "peer", "name", "wan1"},
-		{"ip", "addr", "add", "203.0.113.1/24", "dev", "wan0"}, {"ip", "link", "set", "wan0", "up"}, {"ip", "link", "set", "wan1", "up"},
+		{"ip", "addr", "add", "203.0.113.1/24", "dev", "wan0"},
+		{"ip", "link", "set", "wan0", "up"},
+		{"ip", "link", "set", "wan1", "up"},
 	} {
 		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
 			t.Fatalf("%q: %v: %s", args, err, out)

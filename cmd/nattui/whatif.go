@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -81,14 +82,18 @@ func whatif(ctx context.Context, o whatifOptions, args []string) error {
 	}
 	host := facts.Host(flows)
 	host.Filters = facts.NativeFilters
-	evaluator := evaluate.NewEvaluator(host, programs...)
+	ask := asker{evaluator: evaluate.NewEvaluator(host, programs...)}
+	if k, ok := flows.(kernelFlows); ok {
+		host.Flows = nil
+		ask.began, ask.alone = k.began, evaluate.NewEvaluator(host, programs...)
+	}
 	out := bufio.NewWriterSize(stdout, 1<<16)
 	if args[0] == "-" {
-		err = answerAll(out, evaluator, textfile.Until(ctx, os.Stdin), o)
+		err = answerAll(out, ask, textfile.Until(ctx, os.Stdin), o)
 	} else {
 		var p evaluate.Packet
 		if p, err = parsePacket(args, o); err == nil {
-			err = answer(out, evaluator, p, o)
+			err = answer(out, ask, p, o)
 		}
 	}
 	if flushed := out.Flush(); flushed != nil {
@@ -99,7 +104,7 @@ func whatif(ctx context.Context, o whatifOptions, args []string) error {
 
 // answerAll answers for every line of the input. An invalid line is
 // complained of and does not stop the others.
-func answerAll(out *bufio.Writer, e *evaluate.Evaluator, in io.Reader, o whatifOptions) error {
+func answerAll(out *bufio.Writer, e asker, in io.Reader, o whatifOptions) error {
 	lines := bufio.NewScanner(in)
 	bad := 0
 	for n := 1; lines.Scan(); n++ {
@@ -204,9 +209,47 @@ func endpoint(s string) (netip.AddrPort, error) {
 	return netip.AddrPort{}, usagef("%q is not an address: use 192.0.2.1:80 or [2001:db8::1]:80", s)
 }
 
+// asker asks what becomes of packets, those of connections that exist already included.
+type asker struct {
+	evaluator *evaluate.Evaluator
+	began     map[rules.Tuple]rules.Tuple // the connections that exist, and their answers
+	alone     *evaluate.Evaluator         // as if there were none
+}
+
+// ask evaluates a packet. One of a connection that exists goes as that began: where today's rules would begin
+// it like that, it is known what becomes of it.
+func (a asker) ask(p evaluate.Packet) (evaluate.Path, error) {
+	reply, exists := a.began[p.Tuple()]
+	if !exists || p.State != evaluate.StateNew {
+		return a.evaluator.Evaluate(p)
+	}
+	path, err := a.alone.Evaluate(p)
+	if err != nil {
+		return path, err
+	}
+	seen := reply.Mirror()
+	src, dst := netip.AddrPortFrom(seen.SrcAddr(), seen.SrcPort), netip.AddrPortFrom(seen.DstAddr(), seen.DstPort)
+	path.Exists = true
+	path.Outcomes = slices.DeleteFunc(path.Outcomes, func(o evaluate.Outcome) bool { return !o.Matches(src, dst) })
+	if len(path.Outcomes) == 0 {
+		path, err = a.evaluator.Evaluate(p)
+		path.Exists, path.Certain = true, false
+		path.Doubts = []evaluate.Doubt{{What: fmt.Sprintf("the connection exists already and goes as it began, seen as %s, served by %s; today's rules would begin it otherwise", src, dst)}}
+		return path, err
+	}
+	for i := range path.Outcomes {
+		o := &path.Outcomes[i]
+		o.Src.Ports, o.Dst.Ports = rules.Port(src.Port()), rules.Port(dst.Port())
+	}
+	if path.Certain = len(path.Outcomes) == 1 && !path.Incomplete; path.Certain {
+		path.Doubts = nil
+	}
+	return path, nil
+}
+
 // answer evaluates one packet and prints what becomes of it.
-func answer(out *bufio.Writer, e *evaluate.Evaluator, p evaluate.Packet, o whatifOptions) error {
-	path, err := e.Evaluate(p)
+func answer(out *bufio.Writer, e asker, p evaluate.Packet, o whatifOptions) error {
+	path, err := e.ask(p)
 	if err != nil {
 		return usageError{err}
 	}
@@ -238,6 +281,7 @@ type (
 		Path      []jsonVisit `json:"path,omitempty"`
 		Doubts    []string    `json:"doubts,omitempty"`
 		Others    []jsonOther `json:"others,omitempty"`
+		Exists    bool        `json:"exists,omitempty"` // the connection exists already, and goes as it began
 	}
 	jsonEnds struct {
 		Src   string `json:"src"`
@@ -264,7 +308,7 @@ func whatifJSON(path evaluate.Path, brief bool) jsonWhatif {
 	p := &path.Packet
 	w := jsonWhatif{
 		Orig:    jsonEnds{p.Src.String(), p.SrcPort, p.Dst.String(), p.DstPort},
-		Certain: path.Certain, In: p.In,
+		Certain: path.Certain, In: p.In, Exists: path.Exists,
 	}
 	for i := range path.Outcomes {
 		o := &path.Outcomes[i]
@@ -347,6 +391,7 @@ func writePath(out *bufio.Writer, path evaluate.Path, brief bool) {
 // take a place.
 type kernelFlows struct {
 	used   map[rules.Tuple]bool
+	began  map[rules.Tuple]rules.Tuple // the answer's by the request's
 	mapped map[origin][]netip.AddrPort
 }
 
@@ -367,7 +412,7 @@ func flowsInUse(ctx context.Context) (evaluate.FlowTable, error) {
 		return nil, err
 	}
 	defer table.Close()
-	k := kernelFlows{map[rules.Tuple]bool{}, map[origin][]netip.AddrPort{}}
+	k := kernelFlows{map[rules.Tuple]bool{}, map[rules.Tuple]rules.Tuple{}, map[origin][]netip.AddrPort{}}
 	err = table.Dump(ctx, func(b *flow.Batch) {
 		for i := range b.Messages {
 			k.add(&b.Messages[i].Flow)
@@ -381,6 +426,7 @@ func flowsInUse(ctx context.Context) (evaluate.FlowTable, error) {
 
 func (k kernelFlows) add(f *flow.Flow) {
 	k.used[f.Orig], k.used[f.Reply] = true, true
+	k.began[f.Orig] = f.Reply
 	from := origin{f.Proto(), netip.AddrPortFrom(f.Orig.SrcAddr(), f.Orig.SrcPort)} // of ICMP the identifier
 	seen := f.Reply.Mirror()
 	k.mapped[from] = append(k.mapped[from], netip.AddrPortFrom(seen.SrcAddr(), seen.SrcPort))

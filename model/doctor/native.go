@@ -75,13 +75,25 @@ func nativeLooks(hook string, before, first, answer facts.NFTPacket) []nativeLoo
 	early.BeforeRoutes, early.Out = true, ""
 	if hook == "input" {
 		return []nativeLook{
-			{"ingress", comes, before}, {"prerouting", comes, before}, {hook, goes, first},
-			{"output", back, answer}, {"postrouting", back, answer}, {"egress", back, answer},
+			{"ingress", comes, before},
+			{"prerouting", comes, before},
+			{hook, goes, first},
+			{"output", back, answer},
+			{"postrouting", back, answer},
+			{"egress", back, answer},
 		}
 	}
 	return []nativeLook{
-		{"ingress", comes, before}, {"prerouting", comes, before}, {hook, goes, first}, {"postrouting", goes, first}, {"egress", goes, first},
-		{"ingress", back, early}, {"prerouting", back, early}, {hook, back, answer}, {"postrouting", back, answer}, {"egress", back, answer},
+		{"ingress", comes, before},
+		{"prerouting", comes, before},
+		{hook, goes, first},
+		{"postrouting", goes, first},
+		{"egress", goes, first},
+		{"ingress", back, early},
+		{"prerouting", back, early},
+		{hook, back, answer},
+		{"postrouting", back, answer},
+		{"egress", back, answer},
 	}
 }
 

@@ -161,7 +161,7 @@ func (e Explanation) Verdict() string {
 		}
 		return "Today's rules translate it exactly so."
 	case Inferred:
-		return "Today's rules lead to these addresses; the kernel chose a port, or a match could not be checked."
+		return "Today's rules lead to these addresses; the kernel chose a port, or something that a rule asks for is not recorded: the interface it came by, a program's mark."
 	case Ambiguous:
 		return "Several rules could have made it."
 	case Unknown:

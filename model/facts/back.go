@@ -3,6 +3,7 @@ package facts
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -88,5 +89,8 @@ func (f *Facts) hasOwnPolicy() bool {
 			return true
 		}
 	}
-	return false
+	// A local route that somebody added has the sources looked at as well (fib_has_custom_local_routes).
+	return slices.ContainsFunc(f.Routes, func(r RouteEntry) bool {
+		return r.Kind == RouteLocal && r.Table == TableLocal && r.Dst.Addr().Is4() && r.Origin != "" && r.Origin != "kernel"
+	})
 }

@@ -3,6 +3,7 @@ package facts
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"nattui/rules"
@@ -13,7 +14,7 @@ import (
 // the flows that are there; flows may be nil.
 func (f *Facts) Host(flows evaluate.FlowTable) evaluate.Host {
 	host := evaluate.Host{
-		Interfaces: f.interfaces(), LocalRoutes: f.localRoutes(), Route: f.remembering().decide, RouteNets: f.routeNets(), Marks: f.marks(),
+		Interfaces: f.interfaces(), LocalRoutes: f.localRoutes(), Route: f.remembering().decide, RouteNets: f.routeNets(), Marks: f.marks(), RoutesByPort: f.routesByPort(),
 		Flows: flows, RandomDNATPort: f.randomDNATPort(), NoDCCPTracking: f.noDCCPTracking(), Natives: f.Natives,
 	}
 	if f.IPsec != nil {
@@ -51,6 +52,11 @@ func (f *Facts) marks() []uint32 {
 	return list
 }
 
+// routesByPort tells whether policy rules ask for protocol or ports.
+func (f *Facts) routesByPort() bool {
+	return slices.ContainsFunc(f.PolicyRules, PolicyRule.asksPorts)
+}
+
 func (f *Facts) interfaces() []evaluate.Interface {
 	if f.Links == nil {
 		return nil
@@ -58,7 +64,7 @@ func (f *Facts) interfaces() []evaluate.Interface {
 	scopes := map[AddressScope]evaluate.AddrScope{ScopeLink: evaluate.ScopeLink, ScopeHost: evaluate.ScopeHost}
 	list := make([]evaluate.Interface, 0, len(f.Links))
 	for _, link := range f.Links {
-		i := evaluate.Interface{Name: link.Name}
+		i := evaluate.Interface{Name: link.Name, Down: !link.Up, NoIPv6: f.Settings.On(link.Name).DisableIPv6 == SettingOn}
 		for _, a := range f.AddressesOn(link.Name) {
 			i.Addrs = append(i.Addrs, evaluate.InterfaceAddr{
 				Prefix: a.Prefix, Peer: a.Peer, Broadcast: a.Broadcast, Scope: scopes[a.Scope],
@@ -122,6 +128,9 @@ func (f *Facts) decide(q evaluate.RouteQuery) evaluate.Decision {
 			return evaluate.Decision{Kind: evaluate.RoutedRefused, Why: "no packet to 0.0.0.0 is taken"}
 		}
 	}
+	if q.In == "" && q.Dst.IsUnspecified() {
+		return evaluate.Decision{Kind: evaluate.RoutedLocal, Out: "lo"} // to the sender itself (ip_route_output_key_hash_rcu)
+	}
 	route, certain := f.Lookup(q)
 	answer := evaluate.Decision{Out: route.Out, NextHop: route.Gateway}
 	switch route.Kind {
@@ -129,7 +138,15 @@ func (f *Facts) decide(q evaluate.RouteQuery) evaluate.Decision {
 		answer.Kind = evaluate.RoutedLocal
 	case RouteUnicast:
 		answer.Kind = evaluate.RoutedForward
-	case RouteBroadcast, RouteAnycast:
+	case RouteBroadcast:
+		answer.Kind = evaluate.RoutedLocal
+		switch {
+		case q.In == "" && q.Src.IsLoopback():
+			return evaluate.Decision{Kind: evaluate.RoutedNone, Why: fmt.Sprintf("nothing from %s leaves by %s", q.Src, route.Out)}
+		case q.In != "" && f.Settings.All.BroadcastForwarding == SettingOn && f.Settings.On(q.In).BroadcastForwarding == SettingOn:
+			answer.Kind = evaluate.RoutedForward
+		}
+	case RouteAnycast:
 		answer.Kind = evaluate.RoutedLocal
 	case RouteMulticast, RouteOther:
 		return evaluate.Decision{Kind: evaluate.RoutedUnknown, Why: "multicast is not evaluated"}
@@ -139,6 +156,9 @@ func (f *Facts) decide(q evaluate.RouteQuery) evaluate.Decision {
 		answer = evaluate.Decision{Kind: evaluate.RoutedNone, Why: fmt.Sprintf("the route to %s is of type %s", q.Dst, route.Kind)}
 	}
 	if !certain {
+		if q.In != "" && !f.IsLocal(q.Dst) && f.Settings.ForwardsFrom(q.In, rules.FamilyOf(q.Dst)) == SettingOff {
+			return evaluate.Decision{Kind: evaluate.RoutedRefused, Why: fmt.Sprintf("forwarding is off for what arrives on %s", q.In)}
+		}
 		return evaluate.Decision{Kind: evaluate.RoutedUnknown, Out: answer.Out, Why: fmt.Sprintf("the route to %s depends on something not known here", q.Dst)}
 	}
 	if q.In == "" {

@@ -102,7 +102,7 @@ func (l *lookup) matches(r PolicyRule) bool {
 		// Other packets than a VRF's have no such table.
 		matched, unknown = false, unknown || l.facts.inVRF(q.In) || l.facts.inVRF(q.Out)
 	}
-	if asksPorts := r.Proto != 0 || r.SrcPorts != [2]uint16{} || r.DstPorts != [2]uint16{}; asksPorts && matched {
+	if r.asksPorts() && matched {
 		if q.Proto == 0 {
 			unknown = true
 		}
@@ -113,6 +113,10 @@ func (l *lookup) matches(r PolicyRule) bool {
 		return false
 	}
 	return matched != r.Not
+}
+
+func (r PolicyRule) asksPorts() bool {
+	return r.Proto != 0 || r.SrcPorts != [2]uint16{} || r.DstPorts != [2]uint16{}
 }
 
 // dscpMask leaves out the two bits of a type of service that are about
@@ -126,12 +130,9 @@ func inRange(ports [2]uint16, port uint16) bool {
 // inTable looks the destination up in the rule's table: the longest network
 // first, then the lowest metric. found is false if the next rule is to be tried.
 func (l *lookup) inTable(r PolicyRule) (route Route, found bool) {
-	candidates := l.candidates(r.Table)
+	candidates := slices.DeleteFunc(l.candidates(r.Table), func(e *RouteEntry) bool { return hasHops(e.Kind) && len(l.usable(e)) == 0 })
 	for i, e := range candidates {
 		hops := l.usable(e)
-		if len(hops) == 0 && hasHops(e.Kind) {
-			continue
-		}
 		if e.Opaque || tie(candidates, i) || differ(hops) {
 			l.certain = false
 		}

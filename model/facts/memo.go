@@ -38,7 +38,7 @@ func (f *Facts) remembering() *Facts {
 	g.memo = &routeMemo{seed: maphash.MakeSeed(), slots: make([]routeSlot, routeSlots), routes: routeTables(g.Routes)}
 	for _, r := range f.PolicyRules {
 		g.memo.byOrigin = g.memo.byOrigin || r.From.IsValid()
-		g.memo.byPorts = g.memo.byPorts || r.Proto != 0 || r.SrcPorts != [2]uint16{} || r.DstPorts != [2]uint16{}
+		g.memo.byPorts = g.memo.byPorts || r.asksPorts()
 	}
 	return &g
 }

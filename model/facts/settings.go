@@ -84,6 +84,9 @@ type LinkSettings struct {
 	AcceptLocal, SrcValidMark Setting
 	SendRedirects             Setting
 	ProxyARP                  Setting
+	// BroadcastForwarding forwards directed broadcasts (net.ipv4.conf.LINK.bc_forwarding, on for all and for the link),
+	// DisableIPv6 is net.ipv6.conf.LINK.disable_ipv6.
+	BroadcastForwarding, DisableIPv6 Setting `json:",omitzero"`
 	// AcceptRA is net.ipv6.conf.LINK.accept_ra: a forwarding host hears
 	// routers only with 2. -1 is unknown.
 	AcceptRA int

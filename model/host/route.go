@@ -155,6 +155,12 @@ func policyRule(message []byte) (facts.PolicyRule, error) {
 	return rule, nil
 }
 
+// The masks of ports in policy rules, since Linux 6.15 (linux/fib_rules.h); a whole range has one of all bits.
+const (
+	fraSportMask = 28
+	fraDportMask = 29
+)
+
 // decodeRuleAttribute is false for a condition that it does not know.
 func decodeRuleAttribute(rule *facts.PolicyRule, header *nl.RtMsg, kind int, value []byte) bool {
 	number := func() uint32 {
@@ -196,6 +202,8 @@ func decodeRuleAttribute(rule *facts.PolicyRule, header *nl.RtMsg, kind int, val
 		rule.SrcPorts = portRange(value)
 	case nl.FRA_DPORT_RANGE:
 		rule.DstPorts = portRange(value)
+	case fraSportMask, fraDportMask:
+		return len(value) >= 2 && nl.NativeEndian().Uint16(value) == 0xffff
 	case nl.FRA_PROTOCOL, nl.FRA_PAD:
 	default: // a tunnel's number, a user, a DSCP, a realm, or something new
 		return false

@@ -118,6 +118,7 @@ func linkSettings(link string) facts.LinkSettings {
 		ForceForwarding6: setting(v6 + "force_forwarding"),
 		RouteLocalnet:    setting(v4 + "route_localnet"), AcceptLocal: setting(v4 + "accept_local"),
 		SrcValidMark: setting(v4 + "src_valid_mark"), SendRedirects: setting(v4 + "send_redirects"),
+		BroadcastForwarding: setting(v4 + "bc_forwarding"), DisableIPv6: setting(v6 + "disable_ipv6"),
 		ProxyARP: setting(v4 + "proxy_arp"), AcceptRA: number(v6 + "accept_ra"),
 	}
 	if mode := number(v4 + "rp_filter"); mode >= 0 && mode <= 2 {

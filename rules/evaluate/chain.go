@@ -99,7 +99,7 @@ func (m *machine) walk(st *state) bool {
 		here := ruleRef{f.chain, at}
 		switch r.act {
 		case actNothing:
-		case actMark, actConnMark, actUntrack, actBlurTTL, actBlurTOS, actBlurMark:
+		case actMark, actConnMark, actUntrack, actZone, actBlurTTL, actBlurTOS, actBlurMark:
 			m.alter(st, r)
 		case actAccept:
 			return true
@@ -279,6 +279,8 @@ func (m *machine) alter(st *state, r *code) {
 		if !st.ct.seen {
 			st.ct.seen, st.ct.state = true, StateUntracked
 		}
+	case actZone:
+		st.zoned = st.zoned || !st.ct.seen
 	case actBlurTTL:
 		st.has |= blurredTTL
 	case actBlurTOS:

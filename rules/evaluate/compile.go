@@ -3,6 +3,7 @@ package evaluate
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"nattui/rules"
@@ -50,6 +51,7 @@ const (
 	actMark
 	actConnMark
 	actUntrack
+	actZone     // CT --zone: the flow is among those of the zone
 	actBlurTTL  // TTL, HL
 	actBlurTOS  // TOS, DSCP, ECN
 	actBlurMark // HMARK and the like: the mark becomes anything
@@ -382,7 +384,10 @@ func actOf(t rules.Target) act {
 		return actDrop
 	case t.Name == "NOTRACK" || t.Name == "CT" && len(t.Options) == 1 && t.Options[0] == "--notrack":
 		return actUntrack
-	case t.Name == "CT" && !has(t.Options, "--zone") && !has(t.Options, "--zone-orig") && !has(t.Options, "--zone-reply"):
+	case t.Name == "CT" && !has(t.Options, "--notrack"):
+		if slices.ContainsFunc(t.Options, func(o string) bool { return strings.HasPrefix(o, "--zone") }) {
+			return actZone
+		}
 		return actNothing
 	case t.Name == "TTL" || t.Name == "HL":
 		return actBlurTTL
@@ -396,14 +401,7 @@ func actOf(t rules.Target) act {
 	return actUnknown
 }
 
-func has(words []string, want string) bool {
-	for _, w := range words {
-		if w == want {
-			return true
-		}
-	}
-	return false
-}
+func has(words []string, want string) bool { return slices.Contains(words, want) }
 
 // chainIndex finds the rules of a long chain that a packet can meet. Every rule
 // stands in exactly one list; lists are in the chain's order.

@@ -90,7 +90,11 @@ func (e *Evaluator) Evaluate(p Packet) (Path, error) {
 	if path.Certain {
 		path.Doubts = nil
 	} else if len(path.Doubts) == 0 {
-		path.Doubts = []Doubt{{What: "the kernel chooses a port at random"}}
+		what := "the kernel chooses a port at random"
+		if o := &path.Outcomes[0]; o.Delivered == Forwarded && o.Out == "" {
+			what = "the host's routes depend on something that is not known here"
+		}
+		path.Doubts = []Doubt{{What: what}}
 	}
 	return path, nil
 }
@@ -194,6 +198,9 @@ func (e *Evaluator) complete(p *Packet) (assumed string) {
 	back := RouteQuery{Src: p.Dst, Dst: p.Src}
 	if p.Dst.IsLoopback() {
 		back.Src = netip.Addr{} // nothing leaves from there
+	}
+	if e.host.RoutesByPort && p.DstPort != 0 && p.SrcPort != 0 {
+		back.Proto, back.SrcPort, back.DstPort = p.Protocol, p.DstPort, p.SrcPort
 	}
 	way := e.host.Route(back)
 	if way.Kind == RoutedForward {
@@ -403,6 +410,9 @@ func (m *machine) certain() bool {
 	}
 	if first.Delivered == Dropped && !first.Tracked || first.Delivered == NoRoute {
 		return true
+	}
+	if first.Delivered == Forwarded && first.Out == "" && m.e.host.Route != nil {
+		return false
 	}
 	asked := m.firstState()
 	settled := func(e Endpoint, given rules.Ports) bool {

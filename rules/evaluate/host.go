@@ -26,6 +26,8 @@ type Host struct {
 	// fe80::/10, it treats one like the other, unless they are of groups. nil: not
 	// known, and then there are no Classes.
 	RouteNets []netip.Prefix
+	// RoutesByPort is set where policy rules ask for protocol and ports, which Route is then told.
+	RoutesByPort bool
 	// Marks are the marks that policy rules ask for.
 	Marks []uint32
 	// Natives are nft tables that translate too. They are not evaluated: where there are any that
@@ -53,6 +55,8 @@ type Host struct {
 type Interface struct {
 	Name  string
 	Addrs []InterfaceAddr
+	// Down ones take no packets, those with NoIPv6 none of IPv6.
+	Down, NoIPv6 bool
 }
 
 // InterfaceAddr is one address of an interface.
@@ -95,7 +99,7 @@ type RouteQuery struct {
 	Mark    uint32
 	TOS     uint8
 	// Proto and the ports count where policy rules ask for them; a zero Proto
-	// is unknown. The evaluator leaves them out: its answers hold for all ports.
+	// is unknown.
 	Proto            rules.Protocol
 	SrcPort, DstPort uint16
 }
@@ -137,13 +141,14 @@ type hostAddrs struct {
 	local      map[netip.Addr][]string // address to the interfaces that have it
 	nets       []LocalRoute            // of more than one address, the longest first
 	broadcasts map[netip.Addr][]string
+	own        map[netip.Addr][]string // broadcast addresses of the interfaces' own networks
 	interfaces []Interface
 }
 
 func indexAddrs(interfaces []Interface, routes []LocalRoute) hostAddrs {
 	h := hostAddrs{
 		known: interfaces != nil, interfaces: interfaces,
-		local: map[netip.Addr][]string{}, broadcasts: map[netip.Addr][]string{},
+		local: map[netip.Addr][]string{}, broadcasts: map[netip.Addr][]string{}, own: map[netip.Addr][]string{},
 	}
 	for _, i := range interfaces {
 		for _, a := range i.Addrs {
@@ -157,10 +162,12 @@ func indexAddrs(interfaces []Interface, routes []LocalRoute) hostAddrs {
 			}
 			if a.Broadcast.IsValid() {
 				h.broadcasts[a.Broadcast] = append(h.broadcasts[a.Broadcast], i.Name)
+				h.own[a.Broadcast] = append(h.own[a.Broadcast], i.Name)
 			}
 			if addr.Is4() && a.Bits() < 31 {
 				last := lastOf(a.Prefix)
 				h.broadcasts[last] = append(h.broadcasts[last], i.Name)
+				h.own[last] = append(h.own[last], i.Name)
 			}
 		}
 	}

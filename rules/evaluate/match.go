@@ -305,10 +305,10 @@ func (m *machine) frame(st *state) (kind string, known bool) {
 		return "", false
 	case !on(m.e.addrs.broadcasts[dst], ""):
 		return "unicast", true
-	case m.pkt.In == "":
-		return "", false
-	case on(m.e.addrs.broadcasts[dst], m.pkt.In):
+	case m.pkt.In != "" && on(m.e.addrs.own[dst], m.pkt.In):
 		return "broadcast", true
+	case m.pkt.In == "" || on(m.e.addrs.broadcasts[dst], m.pkt.In) || !on(m.e.addrs.own[dst], ""):
+		return "", false // somebody's own route, or the interface is not known
 	}
 	return "unicast", true // a broadcast of another network comes by a router
 }

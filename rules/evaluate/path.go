@@ -14,6 +14,8 @@ type Path struct {
 	// Assumed says what was taken for granted because the packet did not say it:
 	// by which interface it arrives.
 	Assumed string
+	// Exists is set by who knows that the packet's connection exists already, so that no rule of nat is asked.
+	Exists bool
 	// Visits are the rules the packet meets, in order. Where the way divides
 	// because a match cannot be known, the visits of every branch follow one
 	// another, each rule once for every hook.

@@ -122,8 +122,8 @@ func (m *machine) taken(st *state, src bits128, sport rules.Ports, dst bits128, 
 	case 0:
 		return No
 	case count:
-		if m.pkt.Protocol == rules.GRE {
-			return Unknown // PPTP's tunnels have keys, which a packet does not say
+		if m.pkt.Protocol == rules.GRE || st.zoned {
+			return Unknown // PPTP's tunnels have keys, which a packet does not say; the flow may be of another zone
 		}
 		return Yes
 	}

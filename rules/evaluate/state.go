@@ -13,6 +13,7 @@ type state struct {
 	sub     uint8 // how many backends' chains were met at this stage
 	swapped bool  // they are met in the other order
 	looped  bool  // sent by this host to itself, and now arriving
+	zoned   bool  // its flow is in a zone, and none of another one is in its way
 	toLocal bool  // redirected: to this host, whatever the address is
 	has     unknowns
 

@@ -258,7 +258,18 @@ func (m *machine) routeInput(st *state) bool {
 // does. What is wrong with IPv4 addresses shows as they are routed.
 func (m *machine) refused() string {
 	p := m.pkt
-	if p.Local || m.family == rules.IPv4 || p.In == "lo" {
+	if p.Local || p.In == "lo" {
+		return ""
+	}
+	if i := m.e.addrs.interfaceOf(p.In); i != nil {
+		switch {
+		case i.Down:
+			return p.In + " is down, and nothing arrives there"
+		case i.NoIPv6 && m.family == rules.IPv6:
+			return "IPv6 is switched off on " + p.In
+		}
+	}
+	if m.family == rules.IPv4 {
 		return ""
 	}
 	for _, a := range [...]netip.Addr{p.Src, p.Dst} {
@@ -270,9 +281,14 @@ func (m *machine) refused() string {
 }
 
 func (m *machine) forward(st *state, r Decision) bool {
-	if frame, known := m.frame(st); known && frame != "unicast" {
+	switch frame, known := m.frame(st); {
+	case known && frame != "unicast":
 		m.finish(st, Dropped, RuleRef{}, "it came as "+frame+", and only what is sent to this host alone is forwarded")
 		return false
+	case !known:
+		lost := *st
+		m.finish(&lost, Dropped, RuleRef{}, "it may have come as broadcast, and only what is sent to this host alone is forwarded")
+		m.doubt(Doubt{What: "whether its frame is for this host alone or for everybody"})
 	}
 	src := st.src.addr(m.family)
 	// What goes back by the way it came is not looked at (ip6_forward in net/ipv6/ip6_output.c).
@@ -350,6 +366,12 @@ func (m *machine) decide(st *state, in string) (r Decision, known bool) {
 	to := dst.addr(m.family)
 	if m.e.host.Route != nil && srcKnown && (st.has&unknownIn == 0 || m.pkt.Local) {
 		q := RouteQuery{Src: src.addr(m.family), Dst: to, In: in, Mark: st.mark, TOS: m.pkt.TOS}
+		if m.e.host.RoutesByPort {
+			m.particular = true // its class' packets have other ports
+			if st.sport.Single() && st.dport.Single() {
+				q.Proto, q.SrcPort, q.DstPort = m.pkt.Protocol, st.sport.Lo, st.dport.Lo
+			}
+		}
 		if r := m.e.host.Route(q); r.Kind != RoutedUnknown {
 			return r, true
 		}

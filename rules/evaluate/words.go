@@ -34,9 +34,12 @@ func (o *Outcome) Sentence(p *Packet) string {
 	if o.DNAT {
 		b.WriteString(", DNAT by " + o.DNATBy.String())
 	}
-	if o.SNAT {
+	switch {
+	case o.SNAT && o.SNATBy.IsZero():
+		b.WriteString(", seen as " + src + ", as another connection has its port")
+	case o.SNAT:
 		b.WriteString(", seen as " + src + " by " + o.SNATBy.String())
-	} else if o.Delivered == Forwarded && !o.DNAT {
+	case o.Delivered == Forwarded && !o.DNAT:
 		b.WriteString(", not translated")
 	}
 	return b.String()
@@ -50,6 +53,9 @@ func (p *Path) Sentence() string {
 		text += ", " + p.Assumed
 	case p.Packet.In != "":
 		text += ", arrives by " + p.Packet.In
+	}
+	if p.Exists {
+		text += "; the connection exists already, and goes as it began"
 	}
 	return text
 }
