@@ -61,12 +61,10 @@ func Look(g *Gateway) Report {
 	}
 	all = slices.DeleteFunc(all, func(f Finding) bool { return f.Check == "filter-drops" && all.tells(f.Evidence) })
 	proveAll(x, all)
-	r := Report{Forwards: x.forwards, verdicts: map[string]Severity{}}
 	for _, f := range all {
-		if f.IsProblem() || f.Severity == SeverityUnknown {
-			r.verdicts[f.Subject] = max(r.verdicts[f.Subject], f.Severity)
-		}
+		x.judge(f.Subject, f.Severity)
 	}
+	r := Report{Forwards: x.forwards, verdicts: x.verdicts}
 	r.Findings = all.sorted()
 	return r
 }

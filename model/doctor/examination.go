@@ -17,12 +17,20 @@ type Examination struct {
 	forwards  []Forward
 	others    []Forward // the same for other addresses of this host that their rules take too
 	stats     *flowStats
-	unreached []Finding // rules that no packet comes to
+	unreached []Finding           // rules that no packet comes to
+	verdicts  map[string]Severity // the worst that was found about a subject, where it is no note
+}
+
+// judge notes what was found about a subject.
+func (x *Examination) judge(subject string, s Severity) {
+	if s >= SeverityWarning || s == SeverityUnknown {
+		x.verdicts[subject] = max(x.verdicts[subject], s)
+	}
 }
 
 // examine reads a gateway once.
 func examine(g *Gateway) *Examination {
-	x := &Examination{Gateway: *g, now: Now(g)}
+	x := &Examination{Gateway: *g, now: Now(g), verdicts: map[string]Severity{}}
 	if x.Facts == nil {
 		x.Facts = &facts.Facts{Settings: facts.UnknownSettings()}
 	}

@@ -59,6 +59,18 @@ func TestConnectionsAreEvidence(t *testing.T) {
 	}
 }
 
+// TestVerdictOfForwards: a fault that concerns all forwards is told once, and none of them is called ok.
+func TestVerdictOfForwards(t *testing.T) {
+	g := soundGateway(t)
+	g.Facts = g.Facts.WithSetting("net.ipv4.ip_forward", "0")
+	r := Look(g)
+	for i := range r.Forwards {
+		if f := &r.Forwards[i]; f.Rule.Family == rules.IPv4 && r.Verdict(f) != SeverityError {
+			t.Errorf("%s is %s while forwarding is off", f.Name(), r.Verdict(f))
+		}
+	}
+}
+
 // TestNotKnownIsNotOK holds that what is not known has a severity of its own, in the report and on the way.
 func TestNotKnownIsNotOK(t *testing.T) {
 	t.Run("a native table translates too", func(t *testing.T) {

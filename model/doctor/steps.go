@@ -81,6 +81,9 @@ func checkForwards(x *Examination) []Finding {
 			continue // no packet comes to it, and that has been said
 		}
 		found, sound := firstFailure(x, f)
+		for _, finding := range found {
+			x.judge(f.Name(), finding.Severity)
+		}
 		list.take(found)
 		if f.Owner == "" && sound && hairpins < hairpinNotes {
 			if found := fromInside(x, f); found.Check != "" {

@@ -285,7 +285,7 @@ func (m *machine) forward(st *state, r Decision) bool {
 	case known && frame != "unicast":
 		m.finish(st, Dropped, RuleRef{}, "it came as "+frame+", and only what is sent to this host alone is forwarded")
 		return false
-	case !known:
+	case !known && m.e.addrs.known:
 		lost := *st
 		m.finish(&lost, Dropped, RuleRef{}, "it may have come as broadcast, and only what is sent to this host alone is forwarded")
 		m.doubt(Doubt{What: "whether its frame is for this host alone or for everybody"})
