@@ -76,7 +76,6 @@ type againMsg struct{}
 
 func (a *App) lookAgain() tea.Cmd {
 	a.gw.LookAgain()
-	a.say("Looking again")
 	return func() tea.Msg { return againMsg{} }
 }
 

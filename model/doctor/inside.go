@@ -72,14 +72,14 @@ func inside(f *Forward, link string, client netip.Addr) evaluate.Packet {
 func hairpinMissing(x *Examination, f *Forward, seen tally) Finding {
 	found := Finding{
 		Check: "hairpin", Severity: SeverityError, Subject: ruleName(f.Rule),
-		Sentence: fmt.Sprintf("From the network of %s itself %s does not work: the server answers its neighbours directly, and they do not know that answer.", f.Server.Addr(), f.Asked),
+		Sentence: fmt.Sprintf("%s cannot be reached from the server's own LAN (no hairpin NAT): the server replies directly, and the client drops the reply.", f.Asked),
 	}
 	if seen.hairpin > 0 {
 		found.Evidence = append(found.Evidence, fmt.Sprintf("%s from the server's own network, none answered", rules.Plural(seen.hairpin, "flow")))
 	}
 	if seen.inside > 0 {
 		found.Evidence = append(found.Evidence, fmt.Sprintf("%s from inside to %s that no rule has translated", rules.Plural(seen.inside, "flow"), f.Asked))
-		found.Sentence = fmt.Sprintf("From the network of %s itself %s does not work: the rule takes only what comes by %s.", f.Server.Addr(), f.Asked, f.Link)
+		found.Sentence = fmt.Sprintf("%s cannot be reached from the server's own LAN: the rule matches only what arrives by %s.", f.Asked, f.Link)
 	}
 	link, client, ok := x.insideOf(f)
 	if !ok || f.Owner != "" {

@@ -33,8 +33,8 @@ type Switch struct {
 // The groups of switches, in their order.
 const (
 	groupForwarding = "forwarding"
-	groupSource     = "where packets may come from"
-	groupLoopback   = "services on the loopback address"
+	groupSource     = "reverse path filter"
+	groupLoopback   = "route to 127.0.0.0/8"
 	groupBridge     = "bridges"
 	groupTable      = "the connection table"
 )
@@ -275,7 +275,7 @@ func (x *Switches) table(g *Gateway) {
 	s := &x.facts.Settings
 	now := rules.Plural(x.flows, "flow") + " now"
 	x.add(Switch{
-		Name: settingMax, Short: "most flows", Group: groupTable, Now: numberOf(s.ConntrackMax), Depends: []string{now, "each flow takes about 350 bytes of memory"},
+		Name: settingMax, Short: "connection limit", Group: groupTable, Now: numberOf(s.ConntrackMax), Depends: []string{now, "each connection takes about 350 bytes of memory"},
 		Purpose: "How many connections the kernel remembers. When the table is full new ones are refused, which looks like a bad line.",
 	})
 	crowd := []string{now}
@@ -284,15 +284,15 @@ func (x *Switches) table(g *Gateway) {
 	}
 	x.add(Switch{
 		Name: settingBuckets, Short: "hash buckets", Group: groupTable, Now: numberOf(s.ConntrackBuckets), Depends: crowd,
-		Purpose: "How many lists the flows are spread over: a fourth of the most flows or more keeps every packet quick. Each takes 8 bytes.",
+		Purpose: "How many lists the connections are spread over: a quarter of the connection limit or more keeps every packet quick. Each takes 8 bytes.",
 	})
 	x.add(Switch{
-		Name: settingAccounting, Short: "accounting", Group: groupTable, Now: valueOf(s.ConntrackAccounting), words: offOn, Depends: []string{"packets, bytes and rates of the flows on the screen"},
-		Purpose: "Counts packets and bytes of every flow that begins from then on. It costs very little.",
+		Name: settingAccounting, Short: "accounting", Group: groupTable, Now: valueOf(s.ConntrackAccounting), words: offOn, Depends: []string{"packets, bytes and rates of the connections on the screen"},
+		Purpose: "Counts packets and bytes of every connection that begins from then on. It costs very little.",
 	})
 	x.add(Switch{
-		Name: settingTimestamps, Short: "timestamps", Group: groupTable, Now: valueOf(s.ConntrackTimestamps), words: offOn, Depends: []string{"the age of the flows on the screen"},
-		Purpose: "Notes when a flow began, for those that begin from then on.",
+		Name: settingTimestamps, Short: "timestamps", Group: groupTable, Now: valueOf(s.ConntrackTimestamps), words: offOn, Depends: []string{"the age of the connections on the screen"},
+		Purpose: "Notes when a connection began, for those that begin from then on.",
 	})
 }
 
