@@ -177,8 +177,43 @@ func (r *reacher) impliedMatch(rule *code, m rules.Match, conditions []*code) bo
 		if list, ok := m.(rules.Multiport); ok && holdsAll(list, c) {
 			return true
 		}
+		if of, ok := m.(rules.IPRange); ok && c.within(of) {
+			return true
+		}
 	}
 	return false
+}
+
+// within reports whether the networks that a rule asks for lie in a range of addresses.
+func (c *code) within(r rules.IPRange) bool {
+	holds := func(of *rules.AddrsMatch, what uint16, net *maskedAddr) bool {
+		if of == nil {
+			return true
+		}
+		if of.Not || c.what&what == 0 || c.flip&what != 0 || !net.contiguous() {
+			return false
+		}
+		rest := net.rest()
+		last := bits128{net.value.hi | rest.hi, net.value.lo | rest.lo}
+		return !net.value.less(bitsOf(of.Lo)) && !bitsOf(of.Hi).less(last)
+	}
+	return holds(r.Source, onSrc, &c.src) && holds(r.Dest, onDst, &c.dst)
+}
+
+// statesOf are the states that a match asks for and nothing else; false where it asks for more.
+func statesOf(m rules.Match) ([]string, bool) {
+	switch m := m.(type) {
+	case rules.CTState:
+		return m.States, !m.Not
+	case rules.Conntrack:
+		if m.State == nil || m.State.Not {
+			return nil, false
+		}
+		rest := m
+		rest.State = nil
+		return m.State.Words, reflect.DeepEqual(rest, rules.Conntrack{})
+	}
+	return nil, false
 }
 
 // compares reports whether a port match is the one among the plain comparisons.
@@ -189,17 +224,17 @@ func (c *code) compares(what uint16, plain rules.Ports, m *rules.PortMatch) bool
 // wider reports whether a match takes all that another one takes.
 func wider(m, other rules.Match) bool {
 	switch m := m.(type) {
-	case rules.CTState:
-		o, ok := other.(rules.CTState)
-		return ok && !m.Not && !o.Not && subset(o.States, m.States)
-	case rules.Conntrack:
-		o, ok := other.(rules.Conntrack)
-		if !ok || m.State == nil || o.State == nil || m.State.Not || o.State.Not {
-			return false
+	case rules.CTState, rules.Conntrack:
+		all, ok := statesOf(m)
+		// What the other asks for besides makes it only narrower.
+		few, known := other.(rules.CTState)
+		if conntrack, is := other.(rules.Conntrack); is && conntrack.State != nil {
+			few, known = rules.CTState{Not: conntrack.State.Not, States: conntrack.State.Words}, true
 		}
-		rest := m
-		rest.State = nil
-		return reflect.DeepEqual(rest, rules.Conntrack{}) && subset(o.State.Words, m.State.Words)
+		return ok && known && !few.Not && subset(few.States, all)
+	case rules.Length:
+		o, ok := other.(rules.Length)
+		return ok && !m.Not && !o.Not && m.Lo <= o.Lo && o.Hi <= m.Hi
 	case rules.Transport:
 		o, ok := other.(rules.Transport)
 		return ok && m.Proto == o.Proto && m.Option == nil && m.Flags != nil && o.Flags != nil && *m.Flags == *o.Flags
