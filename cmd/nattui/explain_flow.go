@@ -136,6 +136,11 @@ func (t *told) way() []wayStep {
 		in = route.Out
 	}
 	arrives, first := "arrives by "+in, "in"
+	if asked := t.ruleAt(t.why.DNAT).In; !asked.Any() && !asked.Not && !asked.Matches(in) {
+		arrives = "arrives by " + asked.Name + ", as the rule requires"
+	} else if t.why.Confidence == explain.Ambiguous {
+		arrives = "probably arrives by " + in + " (not recorded)"
+	}
 	if t.facts.IsLocal(f.Client().Addr()) {
 		arrives, first = "sent by this host", "this host"
 	}
@@ -148,7 +153,9 @@ func (t *told) way() []wayStep {
 		steps = append(steps, wayStep{"routing", "to a program of this host", ""})
 	} else if route, ok := t.facts.Lookup(evaluate.RouteQuery{Dst: served}); ok && route.Out != "" {
 		what := "leaves by " + route.Out
-		if route.Gateway.IsValid() {
+		if asked := t.ruleAt(t.why.SNAT).Out; !asked.Any() && !asked.Not && !asked.Matches(route.Out) {
+			what = "leaves by " + asked.Name + ", as the rule requires"
+		} else if route.Gateway.IsValid() {
 			what += " via " + route.Gateway.String()
 		}
 		steps = append(steps, wayStep{"routing", what, ""})
@@ -175,10 +182,22 @@ func (t *told) ruleStep(r evaluate.RuleRef, chain, what string) wayStep {
 		return wayStep{chain, what + ", by an unknown rule", ""}
 	}
 	step := wayStep{fmt.Sprintf("%s %d", r.Chain, r.Position), what, ""}
-	if c, ok := t.sets[r.Variant].Chain(r.Table, r.Chain); ok && r.Position <= len(c.Rules) && r.Position > 0 {
-		step.Spec = c.Rules[r.Position-1].String()
+	if rule := t.ruleAt(r); !rule.IsZero() {
+		step.Spec = rule.String()
 	}
 	return step
+}
+
+// ruleAt is the rule at its place; zero where there is none.
+func (t *told) ruleAt(r evaluate.RuleRef) rules.Rule {
+	set := t.sets[r.Variant]
+	if set == nil || r.Position == 0 {
+		return rules.Rule{}
+	}
+	if c, ok := set.Chain(r.Table, r.Chain); ok && r.Position <= len(c.Rules) {
+		return c.Rules[r.Position-1]
+	}
+	return rules.Rule{}
 }
 
 // today says what the rules of now would do with such a packet, where that is
