@@ -29,6 +29,7 @@ var ownWords = regexp.MustCompile(`\x1b\](?:2;[ -~]*|11;\?)\x07`)
 // TestHostileWordsOnATerminal puts hostile bytes into all that comes from outside, and looks at what each command and
 // screen writes to a terminal.
 func TestHostileWordsOnATerminal(t *testing.T) {
+	sequential(t)
 	if lab.Isolate(t) {
 		return
 	}

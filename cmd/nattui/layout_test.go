@@ -126,6 +126,7 @@ func complaint(from string, to goPackage) string {
 }
 
 func TestImportsRunOneWay(t *testing.T) {
+	sequential(t)
 	known := map[string]goPackage{"C": {ImportPath: "C"}}
 	for _, p := range goList(t, nil, "-deps", "./...") {
 		known[p.ImportPath] = p
@@ -145,6 +146,7 @@ func TestImportsRunOneWay(t *testing.T) {
 }
 
 func TestComplaints(t *testing.T) {
+	sequential(t)
 	const fine = ""
 	local := func(path string) goPackage { return goPackage{ImportPath: module + "/" + path} }
 	std := func(path string) goPackage { return goPackage{ImportPath: path, Standard: true} }
@@ -192,6 +194,7 @@ func TestComplaints(t *testing.T) {
 var readsClock = []string{"Now", "Since", "Until", "Tick", "After", "AfterFunc", "NewTimer", "NewTicker", "Sleep"}
 
 func TestValuesHaveNoClock(t *testing.T) {
+	sequential(t)
 	for _, dir := range pure {
 		if slices.Contains(paced, dir) {
 			continue
@@ -248,6 +251,7 @@ func parseDir(t *testing.T, dir string) map[string]*ast.File {
 }
 
 func TestTopLevel(t *testing.T) {
+	sequential(t)
 	entries, err := os.ReadDir(root)
 	if err != nil {
 		t.Fatal(err)
@@ -272,6 +276,7 @@ const (
 var longer = map[string]string{}
 
 func TestSizes(t *testing.T) {
+	sequential(t)
 	used, seen := map[string]bool{}, 0
 	complain := func(place string, lines, most int) {
 		if longer[place] != "" {
@@ -320,6 +325,7 @@ func TestSizes(t *testing.T) {
 }
 
 func TestSizesOf(t *testing.T) {
+	sequential(t)
 	source := "package p\n\n// f has a comment, which does not count.\nfunc f() {\n\tprintln()\n}\n\nfunc (p *T) g() {}\n\ntype T struct{}\n"
 	lines, functions := sizesOf(t, "p.go", []byte(source))
 	if want := map[string]int{"f": 3, "T.g": 1}; lines != 10 || !maps.Equal(functions, want) {
@@ -361,6 +367,7 @@ func sizesOf(t *testing.T, path string, text []byte) (lines int, functions map[s
 var vague = []string{"util", "utils", "helper", "helpers", "common", "manager", "base", "misc"}
 
 func TestNamesSaySomething(t *testing.T) {
+	sequential(t)
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -419,6 +426,7 @@ func vagueTypes(file *ast.File) []string {
 }
 
 func TestNoCgo(t *testing.T) {
+	sequential(t)
 	for _, p := range goList(t, []string{"CGO_ENABLED=1"}, "-deps", "./cmd/nattui") {
 		if !p.Standard && len(p.CgoFiles) > 0 {
 			t.Errorf("%s needs a C compiler: %v", p.ImportPath, p.CgoFiles)

@@ -23,6 +23,7 @@ import (
 // change that is unfinished: it opens nothing for writing, starts nothing but what
 // reads, and says what is unfinished.
 func TestLookingChangesNothing(t *testing.T) {
+	sequential(t)
 	if lab.Isolate(t) {
 		return
 	}

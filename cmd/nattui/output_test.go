@@ -69,6 +69,7 @@ func mustRun(t *testing.T, argv ...string) {
 }
 
 func TestPagesOnATerminal(t *testing.T) {
+	sequential(t)
 	if lab.Isolate(t) {
 		return
 	}

@@ -51,6 +51,15 @@ func TestMain(m *testing.M) {
 // nattui some dozen times.
 var concurrent = []string{"doctor", "flows", "follow", "history", "trace"}
 
+// sequential marks a test in which nothing runs at the same time as anything else. It is left out of short runs,
+// which are those under the race detector: there is nothing for it to see.
+func sequential(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("nothing runs at a time")
+	}
+}
+
 func TestScripts(t *testing.T) {
 	scripts, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(scripts) == 0 {

@@ -134,6 +134,7 @@ func sum(e ast.Expr) string {
 
 // TestWordsInStrings looks at every string of the program.
 func TestWordsInStrings(t *testing.T) {
+	sequential(t)
 	looked := 0
 	walk(t, func(path string) {
 		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
@@ -160,6 +161,7 @@ func TestWordsInStrings(t *testing.T) {
 
 // TestWordsOnPaper looks at what is generated or written: screens, manual page, README, docs.
 func TestWordsOnPaper(t *testing.T) {
+	sequential(t)
 	looked := 0
 	walk(t, func(path string) {
 		switch filepath.Ext(path) {
@@ -185,6 +187,7 @@ func TestWordsOnPaper(t *testing.T) {
 
 // TestWordsInHelp looks at the help of every command, with the descriptions of its flags.
 func TestWordsInHelp(t *testing.T) {
+	sequential(t)
 	for _, c := range documented(newRoot()) {
 		text := c.Short + ". " + c.Long + " " + c.Example
 		visitFlags(c, func(f *pflag.Flag) { text += " " + f.Usage })

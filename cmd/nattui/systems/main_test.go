@@ -4,6 +4,7 @@ package systems
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -57,7 +58,8 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(m.Run())
 	}
-	if lacking != "" {
+	flag.Parse()
+	if lacking != "" || testing.Short() {
 		os.Exit(m.Run()) // each test says so
 	}
 	os.Exit(enclosed())
