@@ -131,17 +131,18 @@ func inRange(ports [2]uint16, port uint16) bool {
 // first, then the lowest metric. found is false if the next rule is to be tried.
 func (l *lookup) inTable(r PolicyRule) (route Route, found bool) {
 	candidates := slices.DeleteFunc(l.candidates(r.Table), func(e *RouteEntry) bool { return hasHops(e.Kind) && len(l.usable(e)) == 0 })
-	for i, e := range candidates {
-		hops := l.usable(e)
-		if e.Opaque || tie(candidates, i) || differ(hops) {
-			l.certain = false
-		}
-		if e.Kind == RouteThrow || hasHops(e.Kind) && r.SuppressPrefix >= e.Dst.Bits() {
-			return Route{}, false
-		}
-		return l.routeBy(e, hops), true
+	if len(candidates) == 0 {
+		return Route{}, false
 	}
-	return Route{}, false
+	e := candidates[0]
+	hops := l.usable(e)
+	if e.Opaque || tie(candidates, 0) || differ(hops) {
+		l.certain = false
+	}
+	if e.Kind == RouteThrow || hasHops(e.Kind) && r.SuppressPrefix >= e.Dst.Bits() {
+		return Route{}, false
+	}
+	return l.routeBy(e, hops), true
 }
 
 // candidates are the table's routes for the destination, the preferred ones
