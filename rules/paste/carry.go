@@ -23,7 +23,7 @@ func (im *importer) remark(r *commandReader, s Level, format string, args ...any
 
 // failed says that a command could not be carried out on the tables as they are.
 func (im *importer) failed(r *commandReader, tolerant bool, format string, args ...any) {
-	im.last = false
+	im.last = no
 	s := Error
 	if tolerant {
 		s = Note
@@ -101,7 +101,7 @@ func (im *importer) carry(r *commandReader, tolerant bool) bool {
 	case 'E':
 		im.rename(r, base, set, tolerant)
 	case 'C':
-		im.last = im.stands(r, set)
+		im.last = truthOf(im.stands(r, set))
 	case 'Z':
 		im.remark(r, Note, "counters are left as they are: they say what happened")
 	case 'L', 'S':

@@ -10,7 +10,7 @@ import (
 // container is a file of another program that carries commands: to be run when an interface comes
 // up, a service starts, a machine boots.
 type container struct {
-	name string
+	name string // as it stands in a sentence
 	// is tells the container by a line of it that nothing else has.
 	is *regexp.Regexp
 	// up and down are what stands before a command that makes something, and before one that takes it
@@ -20,55 +20,83 @@ type container struct {
 	listed bool
 	// alone is set where lines that hold no command are no shell's: they are left out without a word.
 	alone bool
+	// argv tells that a line's words are handed to the program as they are, by no shell.
+	argv bool
+	// percent is what stands for one % in a line.
+	percent string
 }
 
 // program begins a command that is taken from a container whose lines do not say that they hold one.
 const program = `(?:sudo\s+)?(?:/\S*/)?(?:ip6?tables(?:-nft|-legacy)?|sysctl|ip6?tables-restore)\b`
 
-// containers are those that people paste from (wg-quick(8), interfaces(5), systemd.service(5), crontab(5),
-// the Compose specification, cloud-init).
+// shell is a shell's name, with its path or without.
+const shell = `(?:/\S*/)?(?:sh|bash|ash|dash)\b`
+
+// atStop are the lines of a unit that are run when it stops or is told to read its files again.
+var (
+	atStart = regexp.MustCompile(`^\s*Exec(Start|StartPre|StartPost)\s*=\s*[-@:+!]*`)
+	atStop  = regexp.MustCompile(`^\s*Exec(Stop|StopPost|Reload)\s*=`)
+)
+
+// containers are those that people paste from (wg-quick(8), interfaces(5), systemd.service(5), crontab(5)).
 var containers = []container{
 	{
 		name: "wg-quick", is: regexp.MustCompile(`(?i)^\s*(\[Interface\]|(Post|Pre)(Up|Down)\s*=)`), alone: true,
 		up: regexp.MustCompile(`(?i)^\s*(PostUp|PreUp)\s*=\s*`), down: regexp.MustCompile(`(?i)^\s*(PostDown|PreDown)\s*=`),
 	},
-	{
-		name: "systemd", is: regexp.MustCompile(`^\s*\[(Unit|Service|Install)\]`), alone: true,
-		up: regexp.MustCompile(`^\s*Exec(Start|StartPre|StartPost|Reload)\s*=\s*[-@:+!]*`), down: regexp.MustCompile(`^\s*Exec(Stop|StopPost)\s*=`),
-	},
-	{
-		name: "systemd", is: regexp.MustCompile(`^\s*Exec(Start|Stop)(Pre|Post)?\s*=\s*[-@:+!]*/`),
-		up: regexp.MustCompile(`^\s*Exec(Start|StartPre|StartPost|Reload)\s*=\s*[-@:+!]*`), down: regexp.MustCompile(`^\s*Exec(Stop|StopPost)\s*=`),
-	},
+	{name: "systemd", is: regexp.MustCompile(`^\s*\[(Unit|Service|Install)\]`), alone: true, up: atStart, down: atStop, argv: true, percent: "%%"},
+	{name: "systemd", is: regexp.MustCompile(`^\s*Exec(Start|Stop)(Pre|Post)?\s*=\s*[-@:+!]*/`), up: atStart, down: atStop, argv: true, percent: "%%"},
 	{
 		name: "ifupdown", is: regexp.MustCompile(`^\s*(iface\s+\S+\s+inet6?\s|(post|pre)-(up|down)\s)`), alone: true,
 		up: regexp.MustCompile(`^\s*(pre-up|up|post-up)\s+`), down: regexp.MustCompile(`^\s*(pre-down|down|post-down)\s`),
 	},
 	{
-		name: "cron", is: regexp.MustCompile(`^\s*(@[a-z]+|[-0-9*/,]+(\s+[-0-9*/,A-Za-z]+){4})\s+(\w+\s+)?` + program),
+		name: "cron", is: regexp.MustCompile(`^\s*(@[a-z]+|[-0-9*/,]+(\s+[-0-9*/,A-Za-z]+){4})\s+(\w+\s+)?` + program), percent: `\%`,
 		up: regexp.MustCompile(`^\s*(@[a-z]+|[-0-9*/,]+(\s+[-0-9*/,A-Za-z]+){4})\s+(\w+\s+)??(?:` + program + `)`), down: nothing,
 	},
-	{
-		name: "YAML", is: regexp.MustCompile(`^\s*(-\s+)?(- |[\w.-]+:\s*)\s*["'\[]*\s*` + program + `|^\s*(runcmd|bootcmd|services):\s*$|WG_POST_(UP|DOWN)`), alone: true, listed: true,
-		up:   regexp.MustCompile(`^\s*((-\s+)?[\w.-]*(?i:up|start|cmd|command|run)?[\w.-]*\s*[:=]\s*|-\s+)*["'\[]*\s*(?:` + program + `|(sh|bash)"?,?\s)`),
-		down: regexp.MustCompile(`(?i)^\s*(-\s+)?["']?[\w.-]*(down|stop)\w*["']?\s*[:=]`),
-	},
+	yamlFile("the cloud-init file", `^#cloud-config|^\s*(runcmd|bootcmd):`),
+	yamlFile("the Kubernetes manifest", `^\s*apiVersion:\s`),
+	yamlFile("the Ansible playbook", `^\s*(-\s+)?((ansible\.builtin\.)?iptables|ansible\.\w+\.\w+):|^\s*-\s+hosts:|^\s*tasks:\s*$`),
+	yamlFile("the Compose file", `^\s*services:\s*$|^\s*(-\s+)?"?WG_POST_(UP|DOWN)|^\s*(command|entrypoint):\s`),
+	yamlFile("the YAML file", `^\s*(-\s+)?(- |[\w.-]+:\s*)\s*["'\[]*\s*`+program+`|^\s*args:\s*\[`),
 }
 
 var nothing = regexp.MustCompile(`\A\z.`)
 
+// mentions finds a line that is about iptables; aside is one that names something rather than running it, or is a
+// comment.
+var (
+	mentions = regexp.MustCompile(`ip6?tables`)
+	aside    = regexp.MustCompile(`^\s*([#;]|(-\s+)?["']?(Description|Documentation|After|Before|Wants|Requires|Requisite|BindsTo|Conflicts|PartOf|Condition\w+|Assert\w+|WantedBy|RequiredBy|Alias|` +
+		`name|image|container_name|description|packages?|hostname|kind|namespace|title)["']?\s*[:=])`)
+)
+
+// unwrapping is a container being read.
+type unwrapping struct {
+	*container
+	said  []Remark
+	iface string // of ifupdown: that which the lines are about
+	n     int    // the line
+}
+
 // unwrap takes the commands out of a container, in their lines and columns; the rest of it
 // becomes blank. A text that is none is returned as it is.
-func unwrap(text string) (script string, said []Remark) {
+func (im *importer) unwrap(text string) (script string, said []Remark) {
 	c := containerOf(text)
 	if c == nil {
 		return text, nil
 	}
+	if c.name == "wg-quick" {
+		im.ground.usual = map[string]string{interfaceName: "wg0"}
+	}
+	if c.listed {
+		text = joinItems(text)
+	}
 	var out strings.Builder
+	u := unwrapping{container: c}
 	down, continued := false, false // the line before ended in a backslash
-	n := 0
 	for line := range strings.Lines(text) {
-		n++
+		u.n++
 		body, end := strings.TrimRight(line, "\r\n"), "\n"
 		again := continued
 		continued = strings.HasSuffix(body, `\`)
@@ -76,28 +104,107 @@ func unwrap(text string) (script string, said []Remark) {
 		case again && down:
 			body = ""
 		case again:
+			body = u.plain(body)
 		case c.down.MatchString(body):
+			u.say(body, Note, "this is what %s runs at the %s, and is left out", c.name, map[bool]string{true: "reload", false: "end"}[strings.Contains(body, "ExecReload")])
 			down, body = true, ""
-			said = append(said, Remark{Line: n, Column: 1, Level: Note, Text: fmt.Sprintf("this is what %s runs at the end, and is left out", c.name)})
 		default:
 			down = false
-			body = c.command(body)
+			body = u.line(body)
 		}
-		out.WriteString(strings.ReplaceAll(body, "%i", "$INTERFACE") + end)
+		out.WriteString(body + end)
 	}
-	return out.String(), said
+	return out.String(), u.said
+}
+
+func (u *unwrapping) say(word string, level Level, format string, args ...any) {
+	word = strings.TrimSpace(word)
+	if level == Note {
+		word = ""
+	}
+	u.said = append(u.said, Remark{Line: u.n, Column: 1, Word: word, Level: level, Text: fmt.Sprintf(format, args...)})
+}
+
+// line is what a line has to run, and says what it holds that is not understood.
+func (u *unwrapping) line(line string) string {
+	if name := ifaceLine.FindStringSubmatch(line); name != nil && u.name == "ifupdown" {
+		u.iface = name[1]
+	}
+	body := u.command(line)
+	if strings.TrimSpace(body) == "" {
+		if mentions.MatchString(line) && !aside.MatchString(line) {
+			u.say(line, Doubt, "this line of %s is not understood, and left out", u.name)
+		}
+		return ""
+	}
+	if sign := shellSign.FindStringIndex(unquoted(body)); u.argv && sign != nil {
+		word := strings.TrimSpace(body[sign[0]:sign[1]])
+		u.said = append(u.said, Remark{
+			Line: u.n, Column: utf8.RuneCountInString(body[:sign[0]]) + 2, Word: word, Level: Error,
+			Text: "systemd runs no shell, so " + word + " would be a word for the program", Correction: "/bin/sh -c '…'",
+		})
+	}
+	return u.plain(body)
+}
+
+var (
+	ifaceLine = regexp.MustCompile(`^\s*iface\s+(\S+)`)
+	ownIface  = regexp.MustCompile(`\$IFACE\b|\$\{IFACE\}`)
+	shellSign = regexp.MustCompile(`\s(&&|\|\|?|[0-9]?>>?|<)(\s|/|&|$)`)
+)
+
+// interfaceName is the variable that stands for wg-quick's %i.
+const interfaceName = "INTERFACE"
+
+// plain is a command without what its container puts in.
+func (u *unwrapping) plain(body string) string {
+	const kept = "\x00"
+	if u.percent != "" {
+		body = strings.ReplaceAll(body, u.percent, kept)
+	}
+	if u.name == "wg-quick" || u.name == "systemd" {
+		body = strings.ReplaceAll(body, "%i", "$"+interfaceName)
+	}
+	if u.iface != "" {
+		body = ownIface.ReplaceAllLiteralString(body, u.iface)
+	}
+	return strings.ReplaceAll(body, kept, "%")
+}
+
+// unquoted is a line with blanks for what stands in quotes.
+func unquoted(line string) string {
+	b := []byte(line)
+	quote := byte(0)
+	for i, c := range b {
+		switch {
+		case quote == 0 && (c == '\'' || c == '"'):
+			quote = c
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote != 0:
+			b[i] = ' '
+		}
+	}
+	return string(b)
 }
 
 func containerOf(text string) *container {
 	for i := range containers {
 		for line := range strings.Lines(text) {
-			if containers[i].is.MatchString(line) {
+			if containers[i].is.MatchString(strings.TrimRight(line, "\r\n")) && (!containers[i].listed || mentions.MatchString(text)) {
 				return &containers[i]
 			}
 		}
 	}
 	return nil
 }
+
+// withoutFences blanks the lines that fence code in Markdown.
+func withoutFences(text string) string {
+	return fence.ReplaceAllString(text, "")
+}
+
+var fence = regexp.MustCompile("(?m)^[ \\t]*(?:```|~~~)[\\w+-]*[ \\t]*\r?$")
 
 // command is what a line has to run, behind as many blanks as it stood behind other words.
 func (c *container) command(line string) string {
@@ -107,55 +214,18 @@ func (c *container) command(line string) string {
 		return ""
 	case at == nil:
 		return line
+	case c.listed && aside.MatchString(line):
+		return ""
 	}
 	start := at[1]
-	if i := programWord.FindStringIndex(line[at[0]:at[1]]); i != nil {
+	if i := programWord.FindStringIndex(line[at[0]:at[1]]); i != nil && (c.listed || c.name == "cron") {
 		start = at[0] + i[0]
 	}
 	rest := line[start:]
 	if c.listed {
-		before := strings.TrimRight(line[:start], " ")
-		quote := ""
-		if n := len(before); n > 0 && strings.ContainsAny(before[n-1:], `"'`) {
-			quote = before[n-1:]
-		}
-		if strings.HasSuffix(strings.TrimRight(strings.TrimSuffix(before, quote), " "), "[") {
-			start -= len(quote)
-			rest = unlist(quote + rest)
-		} else {
-			rest = unquote(rest, quote)
-		}
+		start, rest = listed(line, start)
 	}
 	return strings.Repeat(" ", utf8.RuneCountInString(line[:start])) + rest
 }
 
-var programWord = regexp.MustCompile(program + `|\b(sh|bash)\b`)
-
-// unlist makes words of a list's items: ["a", "b c"] without its brackets.
-func unlist(items string) string {
-	items = strings.TrimSuffix(strings.TrimRight(items, " ,"), "]")
-	quote := rune(0)
-	return strings.Map(func(r rune) rune {
-		switch {
-		case quote != 0 && r == quote:
-			quote = 0
-		case quote == 0 && (r == '"' || r == '\''):
-			quote = r
-		case quote == 0 && r == ',':
-			return ' '
-		}
-		return r
-	}, items)
-}
-
-// unquote takes off the end of a string that began with the quote.
-func unquote(rest, quote string) string {
-	if quote == "" {
-		return rest
-	}
-	rest = strings.TrimSuffix(strings.TrimRight(rest, " ,"), quote)
-	if quote == `"` {
-		return strings.ReplaceAll(rest, `\"`, `"`)
-	}
-	return rest
-}
+var programWord = regexp.MustCompile(program + `|` + shell)

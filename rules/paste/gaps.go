@@ -152,11 +152,14 @@ func (c *commandReader) standIn(kind valueKind, text string) string {
 // suggest offers something for a gap: what the script itself says, what stood in
 // it as its usual value, or what this host has.
 func (c *commandReader) suggest(kind valueKind, option string, u unknownPart) string {
-	if v, ok := c.ground.assigned[u.name]; ok {
+	if v := c.ground.assigned[u.name]; v != "" {
 		return v
 	}
-	if u.fallback != "" {
+	if u.fallback != "" && strings.Trim(u.sign, ":") != "+" {
 		return u.fallback
+	}
+	if v := c.ground.usual[u.name]; v != "" {
+		return v
 	}
 	low := strings.ToLower(u.name)
 	inside := strings.Contains(low, "lan") || strings.Contains(low, "int") && !strings.Contains(low, "interface") || strings.Contains(low, "priv")

@@ -19,18 +19,18 @@ const maxMends = 40
 func (im *importer) iptablesAs(words []scriptWord, program string, tolerant bool) {
 	queue := [][]scriptWord{words}
 	for n := 0; len(queue) > 0 && n < 16; n++ {
-		one, more := im.mend(queue[0], program)
+		one, more := im.mend(queue[0], program, tolerant)
 		queue = append(more, queue[1:]...)
 		if one.reader == nil {
 			continue
 		}
 		im.ask(one.reader.questions)
 		keep := one.hopeless || im.carry(one.reader, tolerant)
-		line := commandText(one.reader.words)
-		if !keep {
-			line = "# " + line
+		if line := commandText(one.reader.words); keep {
+			im.out.Corrected = append(im.out.Corrected, line)
+		} else {
+			im.comment(line)
 		}
-		im.out.Corrected = append(im.out.Corrected, line)
 	}
 }
 
@@ -51,7 +51,7 @@ func commandText(words []scriptWord) string {
 
 // mend reads a command, corrects its first mistake, and reads it again until
 // there is none. more are further commands that the line came to.
-func (im *importer) mend(words []scriptWord, program string) (one mended, more [][]scriptWord) {
+func (im *importer) mend(words []scriptWord, program string, tolerant bool) (one mended, more [][]scriptWord) {
 	for range maxMends {
 		r := &commandReader{ground: &im.ground, words: slices.Clone(words)}
 		if len(words[0].unknown) == 0 {
@@ -81,6 +81,12 @@ func (im *importer) mend(words []scriptWord, program string) (one mended, more [
 		if m.severity == Note {
 			im.find(Remark{at.line, at.col, at.text, Note, m.text, ""})
 			return mended{reader: r}, more
+		}
+		if m.absent && tolerant {
+			im.find(Remark{at.line, at.col, at.text, Note, m.text, ""})
+			im.comment(commandText(words))
+			im.last = no
+			return mended{}, more
 		}
 		im.find(Remark{at.line, at.col, at.text, m.severity, m.text, m.fix})
 		if m.mend == nil && m.instead == nil {

@@ -265,6 +265,7 @@ func (c *commandReader) takeTarget(option, value string, i int) *mistake {
 	c.goes = option == "-g"
 	if !knownTarget(value) && !c.ground.hasChain(c.family, c.backend, c.tableName(), value) && !c.hasUnknown(i+1) {
 		m := c.fail(i+1, "there is neither a target nor a chain %q", value)
+		m.absent = c.op == 'D' || c.op == 'C'
 		var names []string
 		for name := range targetOptions {
 			names = append(names, name)

@@ -98,6 +98,7 @@ type Ground struct {
 	Going func(read int) bool
 
 	assigned map[string]string // what the script itself gives its variables
+	usual    map[string]string // what is offered for gaps that a container leaves
 	lenient  bool              // accept doubts, to see what the line would do as it is
 }
 
@@ -154,16 +155,19 @@ func looksLikeKnown(name string) bool {
 // its place and its correction.
 func Read(text string, ground Ground) Import {
 	text = strings.TrimPrefix(text, "\ufeff") // a byte order mark, as editors on other systems put in front
-	im := &importer{ground: ground, saw: map[string]bool{}, made: rules.Sequences{}, standing: map[place]lineCount{}, edited: map[string]string{}}
+	im := &importer{ground: ground, saw: map[string]bool{}, made: rules.Sequences{}, standing: map[place]lineCount{}, edited: map[string]string{}, unsure: map[string]bool{}}
+	im.ground.Answers = interfaceAnswer(ground.Answers)
 	im.ground.Sets = map[rules.Variant]*rules.Ruleset{}
 	for k, s := range ground.Sets {
 		im.ground.Sets[k] = s
 	}
 	im.ground.assigned = map[string]string{}
 	if isSaved(text) {
-		im.saved(text, 1, rules.IPv4, ground.Backend, false)
+		im.saved(text, 1, rules.IPv4, ground.Backend, false, false)
 	} else {
-		script, said := unwrap(text)
+		text = withoutFences(text)
+		im.strict = strictShebang.MatchString(text)
+		script, said := im.unwrap(text)
 		im.out.Remarks = append(im.out.Remarks, said...)
 		im.script(script)
 	}
@@ -194,7 +198,13 @@ type importer struct {
 	standing map[place]lineCount
 	edited   map[string]string // lines written from their parts, by lines as they were read
 	present  bool              // rules of a saved table stand already
-	last     bool              // the last command would have succeeded
+	last     truth             // whether the last command would have succeeded
+	blocks   []block           // the shell's blocks that are open
+	ended    scriptWord        // what ends the script, once that is reached
+	named    bool              // it is said that what hangs on the last command is left out
+	strict   bool              // set -e: what fails ends the script
+	line     int               // that of the command being taken
+	unsure   map[string]bool   // variables whose value hangs on what is not run
 }
 
 func (im *importer) title() string {
@@ -224,28 +234,6 @@ func (im *importer) script(text string) {
 	im.run(commands)
 }
 
-// run takes commands one after the other.
-func (im *importer) run(commands []scriptCommand) {
-	im.last = true
-	for i := range commands {
-		c := &commands[i]
-		if c.after == ifDone && !im.last || c.after == ifFailed && im.last {
-			continue
-		}
-		im.last = true
-		if !im.going(i) {
-			return
-		}
-		im.command(c)
-		im.last = im.last != c.negated()
-	}
-}
-
-// negated reports a command after a !, which succeeds where it fails.
-func (sc *scriptCommand) negated() bool {
-	return len(sc.words) > 1 && sc.words[0].text == "!" && !sc.words[0].quoted
-}
-
 // shell takes the script of  sh -c SCRIPT, whose words all stand where that word does.
 func (im *importer) shell(words []scriptWord) bool {
 	i := slices.IndexFunc(words, func(w scriptWord) bool { return strings.HasPrefix(w.text, "-") && strings.HasSuffix(w.text, "c") })
@@ -262,103 +250,26 @@ func (im *importer) shell(words []scriptWord) bool {
 			commands[k].words[n].line, commands[k].words[n].col = w.line, w.col
 		}
 	}
+	ended, blocks := im.ended, im.blocks
+	im.blocks = nil
 	im.run(commands)
+	im.ended, im.blocks = ended, blocks // exit ends that shell alone
 	return true
 }
 
 // going says how many commands or lines were read, and asks whether to go on.
 func (im *importer) going(read int) bool { return im.ground.Going == nil || im.ground.Going(read) }
 
-// stripPrefix takes off what is in front of the program: programs that run another one, and shell logic,
-// which has been reported where it begins a command.
-func stripPrefix(words []scriptWord) []scriptWord {
-	for len(words) > 0 {
-		switch words[0].text {
-		case "sudo", "doas":
-			words = words[1:]
-			for len(words) > 0 && strings.HasPrefix(words[0].text, "-") {
-				if (words[0].text == "-u" || words[0].text == "-g") && len(words) > 1 {
-					words = words[1:]
-				}
-				words = words[1:]
-			}
-		case "command", "exec", "nohup", "env", "time", "!", "then", "else", "do":
-			words = words[1:]
-		default:
-			return words
-		}
-	}
-	return words
-}
-
-// shellLogic are the words by which a shell decides and repeats.
-var shellLogic = []string{"if", "then", "elif", "else", "fi", "for", "while", "until", "do", "done", "case", "esac", "function", "{", "}", "[", "[[", "test", "select", "in"}
-
-// idleCommands change neither rules nor settings, and are left out without a word. exit, return, shift and
-// unset matter to a shell: here the lines that follow are read as if they were reached.
-var idleCommands = []string{"echo", "printf", "true", ":", "set", "exit", "sleep", "export", "logger", "clear", "cd", "date", "id", "whoami", "return", "unset", "shift"}
-
-// command takes one command of a script.
-func (im *importer) command(sc *scriptCommand) {
-	words := im.stripPrompt(sc.words)
-	for len(words) > 0 && im.assignment(words[0]) {
-		words = words[1:]
-	}
-	if len(words) == 0 {
-		return
-	}
-	first := words[0]
-	place := func(s Level, format string, args ...any) {
-		im.find(Remark{Line: first.line, Column: first.col, Word: first.text, Level: s, Text: fmt.Sprintf(format, args...)})
-	}
-	if slices.Contains(shellLogic, first.text) {
-		place(Error, "%s is shell logic, and nothing is run here: paste the iptables commands that it comes to", first.text)
-	}
-	words = stripPrefix(words)
-	if len(words) == 0 || slices.Contains(shellLogic, words[0].text) {
-		return
-	}
-	first = words[0]
-	if len(first.unknown) > 0 && im.variableProgram(words) {
-		return
-	}
-	name := first.text[strings.LastIndexByte(first.text, '/')+1:]
-	_, _, _, ok := iptablesProgram(name)
-	switch {
-	case ok:
-		im.iptables(words, sc.tolerant)
-	case strings.HasSuffix(name, "tables-restore") || strings.HasSuffix(name, "tables-legacy-restore") || strings.HasSuffix(name, "tables-nft-restore"):
-		im.restore(sc, name)
-	case slices.Contains([]string{"sh", "bash", "ash", "dash"}, name) && im.shell(words):
-	case name == "sysctl":
-		im.sysctl(words)
-	case name == "echo" && len(sc.redirects) > 0 && strings.HasPrefix(sc.redirects[0].to.text, "/proc/sys/"):
-		im.procWrite(words, sc.redirects[0].to)
-	case name == "echo" && len(sc.redirects) > 0 && isSettingsFile(sc.redirects[0].to.text):
-		im.fileWrite(words, sc.redirects[0])
-	case name == "modprobe" || name == "insmod":
-		place(Note, "the kernel loads what a rule needs by itself: %s is left out", name)
-	case slices.Contains(idleCommands, name) && len(sc.redirects) == 0:
-	case strings.Contains(name, "tables-save"), name == "netfilter-persistent", name == "service" && len(words) > 1 && strings.HasPrefix(words[1].text, "ip"), name == "invoke-rc.d":
-		place(Note, "saving is a step of its own here: nattui save")
-	default:
-		if meant := nearest(name, []string{"iptables", "ip6tables"}); meant != "" && len(name) > 5 {
-			im.find(Remark{first.line, first.col, first.text, Error, fmt.Sprintf("there is no program %s", name), meant})
-			words = putWords(words, 0, 1, []string{meant})
-			im.iptables(words, sc.tolerant)
-			return
-		}
-		if strings.HasPrefix(first.text, "-") || isRuleStart(words) {
-			im.find(Remark{first.line, first.col, first.text, Error, "the program is missing in front", "iptables"})
-			im.iptables(putWords(words, 0, 0, []string{"iptables"}), sc.tolerant)
-			return
-		}
-		place(Doubt, "%s is not run: only iptables commands and kernel settings are taken from a text", name)
-		im.out.Corrected = append(im.out.Corrected, "# "+rules.ShellLine(texts(words)))
-	}
-}
-
+// isRuleStart reports a rule without its program, from its table or chain on.
 func isRuleStart(words []scriptWord) bool {
+	first := words[0].text
+	_, table := rules.BuiltInChains[first]
+	for _, chains := range rules.BuiltInChains {
+		table = table || slices.Contains(chains, strings.ToUpper(first))
+	}
+	if !table {
+		return false
+	}
 	return len(words) > 2 && slices.ContainsFunc(words, func(w scriptWord) bool { return w.text == "-j" || w.text == "-A" })
 }
 
@@ -381,34 +292,4 @@ func (im *importer) stripPrompt(words []scriptWord) []scriptWord {
 		words = words[1:]
 	}
 	return words
-}
-
-// assignment notes NAME=VALUE, which a shell keeps and nothing here does but to
-// offer it as an answer.
-func (im *importer) assignment(w scriptWord) bool {
-	name, value, ok := strings.Cut(w.text, "=")
-	if !ok || name == "" || strings.IndexFunc(name, func(r rune) bool { return !isNameRune(r) }) >= 0 || name[0] >= '0' && name[0] <= '9' {
-		return false
-	}
-	im.ground.assigned[name] = value
-	return true
-}
-
-// variableProgram takes a command whose program is a variable, which in scripts
-// of this kind is iptables.
-func (im *importer) variableProgram(words []scriptWord) bool {
-	u := words[0].unknown[0]
-	suggestion := im.ground.assigned[u.name]
-	if suggestion == "" {
-		suggestion = "iptables"
-		if strings.Contains(u.name, "6") {
-			suggestion = "ip6tables"
-		}
-	}
-	if _, _, _, ok := iptablesProgram(suggestion); !ok {
-		return false
-	}
-	im.ask([]Question{{Name: u.name, Line: words[0].line, Column: words[0].col, What: "the program", Suggestion: suggestion}})
-	im.iptablesAs(words, suggestion, false)
-	return true
 }

@@ -98,9 +98,9 @@ var imported = []struct {
 	},
 	{
 		text:  "#!/bin/sh\nWAN=eth0\nsudo iptables -t nat -A PREROUTING -i $WAN -p tcp \\\n  --dport 80 -j DNAT --to-destination YOUR_IP:8080 # web\necho 1 > /proc/sys/net/ipv4/ip_forward",
-		asked: []string{"WAN: an interface for -i, perhaps eth0", "YOUR_IP: an address for --to-destination"},
+		asked: []string{"YOUR_IP: an address for --to-destination"},
 		corrected: []string{
-			"iptables -t nat -A PREROUTING -i $WAN -p tcp --dport 80 -j DNAT --to-destination YOUR_IP:8080", "sysctl -w net.ipv4.ip_forward=1",
+			"iptables -t nat -A PREROUTING -i eth0 -p tcp --dport 80 -j DNAT --to-destination YOUR_IP:8080", "sysctl -w net.ipv4.ip_forward=1",
 		},
 	},
 	{
@@ -182,9 +182,8 @@ var imported = []struct {
 	},
 	{
 		text:      "for i in 1 2; do iptables -A FORWARD -s 10.0.0.$i -j ACCEPT; done",
-		said:      []string{"1:1 error for: shell logic", "1:15 error do: shell logic", "1:62 error done: shell logic"},
-		asked:     []string{"i: an address for -s"},
-		corrected: []string{"iptables -A FORWARD -s 10.0.0.$i -j ACCEPT"},
+		said:      []string{"1:1 error for: shell logic", "1:18 doubt iptables: not known whether"},
+		corrected: []string{"# iptables -A FORWARD -s 10.0.0.$i -j ACCEPT"},
 	},
 	{
 		text:      "reboot",

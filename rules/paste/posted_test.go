@@ -95,9 +95,9 @@ var posted = []struct {
 	},
 	{
 		text:    "IPT=/sbin/iptables\n$IPT -t nat -A POSTROUTING -o eth0 -j MASQUERADE",
-		applied: false,
+		applied: true,
 		corrected: []string{
-			`$IPT -t nat -A POSTROUTING -o eth0 -j MASQUERADE`,
+			`/sbin/iptables -t nat -A POSTROUTING -o eth0 -j MASQUERADE`,
 		},
 	},
 	{

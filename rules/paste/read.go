@@ -47,6 +47,7 @@ type mistake struct {
 	at       int // the word it is about
 	severity Level
 	text     string
+	absent   bool   // a chain is not there that the command would do without
 	fix      string // what to write, in short
 	mend     func([]scriptWord) []scriptWord
 	// instead are the words of which each makes a command of its own in place of

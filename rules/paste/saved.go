@@ -23,8 +23,8 @@ func isSaved(text string) bool {
 // saved takes the output of iptables-save. What stands in the tables stays, as
 // with iptables-restore --noflush, and a rule that stands there already is not
 // made a second time.
-func (im *importer) saved(text string, from int, family rules.Family, backend rules.Backend, explicit bool) {
-	s := savedReader{importer: im, family: family, backend: backend, program: family.Command(), owned: map[string]int{}}
+func (im *importer) saved(text string, from int, family rules.Family, backend rules.Backend, explicit, expands bool) {
+	s := savedReader{importer: im, expands: expands, family: family, backend: backend, program: family.Command(), owned: map[string]int{}}
 	if explicit {
 		s.program += "-" + backend.String()
 	}
@@ -55,6 +55,7 @@ type savedReader struct {
 	backend rules.Backend
 	program string
 	table   string
+	expands bool // a shell fills in its variables
 	present int
 	owned   map[string]int
 	lines   map[string]map[string]bool // lines of the rules that stood there, by chain
@@ -62,6 +63,7 @@ type savedReader struct {
 
 func (s *savedReader) line(n int, line string) {
 	trimmed := strings.TrimSpace(line)
+	s.importer.line = n
 	fail := func(text string) {
 		s.find(Remark{n, 1, trimmed, Error, text, ""})
 	}
@@ -130,6 +132,11 @@ func (s *savedReader) rule(n int, line string) {
 		s.find(Remark{n, offset + 1, "", Error, err.Error(), ""})
 		return
 	}
+	if s.expands {
+		for i := range words {
+			words[i] = s.inDocument(words[i])
+		}
+	}
 	if r, err := rules.Parse(strings.TrimRight(spec, " \t")); err == nil {
 		if s.lines[r.Chain][r.String()] {
 			s.present++
@@ -192,5 +199,5 @@ func (im *importer) restore(sc *scriptCommand, name string) {
 		im.out.Corrected = append(im.out.Corrected, "# "+commandText(sc.words))
 		return
 	}
-	im.saved(sc.input, sc.inputLine, family, backend, explicit)
+	im.saved(sc.input, sc.inputLine, family, backend, explicit, !sc.inputKept)
 }

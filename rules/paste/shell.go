@@ -20,7 +20,9 @@ type scriptWord struct {
 type unknownPart struct {
 	from, to int    // in the word's text
 	name     string // as it is asked for
-	fallback string // of ${NAME:-fallback}
+	sign     string // of ${NAME:-fallback}: what stands between them
+	fallback string
+	quoted   bool // it stands in double quotes, so a shell keeps it one word
 }
 
 // joint says when a shell runs a command, after the one before it.
@@ -43,7 +45,9 @@ type scriptCommand struct {
 	// input is a here-document, which begins on line inputLine.
 	input     string
 	inputLine int
+	inputKept bool // its end was quoted: a shell fills nothing in
 	line      int
+	closed    rune // the parenthesis that ended it, or 0
 }
 
 type scriptRedirect struct {
@@ -78,6 +82,7 @@ type scriptReader struct {
 type heredoc struct {
 	end     string
 	tabs    bool // <<-: leading tabs do not count
+	kept    bool // the end is quoted: nothing is filled in
 	command int  // index of the command it belongs to
 }
 
@@ -153,6 +158,11 @@ func (r *scriptReader) step() {
 		r.readHeredocs()
 	case c == ' ' || c == '\t' || c == '\r':
 		r.take()
+	case c == noBreak:
+		r.say(line, col, string(c), Note, "the blank here is none to a shell, but a no-break space from a web page: it is taken for a blank", "")
+		r.take()
+	case c == '>' && len(r.now.words) == 0 && len(r.now.redirects) == 0 && promptedProgram.MatchString(string(r.src[r.at:min(r.at+60, len(r.src))])):
+		r.take()
 	case c == '\\' && r.continues() > 0:
 		n := r.continues()
 		if n > 2 {
@@ -190,6 +200,7 @@ func (r *scriptReader) operator(c rune) {
 	twice := r.peek(1) == c
 	r.take()
 	after := straight
+	r.now.closed = 0
 	switch {
 	case c == '&' && twice:
 		r.take()
@@ -201,6 +212,7 @@ func (r *scriptReader) operator(c rune) {
 		r.say(line, col, "|", Error, "a pipe joins programs, and nothing is run here: paste the iptables commands alone", "")
 	case c == '(' || c == ')':
 		r.say(line, col, string(c), Error, "parentheses are shell logic, and nothing is run here: paste the iptables commands alone", "")
+		r.now.closed = c
 	}
 	r.end(after)
 }
@@ -218,6 +230,12 @@ func (r *scriptReader) continues() int {
 	}
 	return 0
 }
+
+// noBreak is the blank that web pages put where a line must not be broken.
+const noBreak = '\u00a0'
+
+// promptedProgram is a command pasted with the prompt > in front.
+var promptedProgram = regexp.MustCompile(`^>\s+(sudo\s+)?(/\S*/)?ip6?tables(-\w+)?\s`)
 
 // promptComment is a command pasted with the prompt of root's shell.
 var promptComment = regexp.MustCompile(`^#\s+(sudo\s+)?(/\S*/)?ip6?tables(-\w+)?\s`)
@@ -287,7 +305,7 @@ func (r *scriptReader) heredocStart() {
 		r.word()
 	}
 	if len(r.now.words) > before {
-		h.end = r.now.words[before].text
+		h.end, h.kept = r.now.words[before].text, r.now.words[before].quoted
 		r.now.words = r.now.words[:before]
 	}
 	r.heredocs = append(r.heredocs, h)
@@ -319,7 +337,7 @@ func (r *scriptReader) readHeredocs() {
 		}
 		if h.command >= 0 && h.command < len(r.commands) {
 			c := &r.commands[h.command]
-			c.input, c.inputLine = strings.Join(lines, "\n"), start
+			c.input, c.inputLine, c.inputKept = strings.Join(lines, "\n"), start, h.kept
 		}
 	}
 }
@@ -334,7 +352,7 @@ func (r *scriptReader) word() {
 	var b strings.Builder
 	for r.at < len(r.src) {
 		c := r.peek(0)
-		if q.now == 0 && (c != '<' || r.placeholder() == 0) && strings.ContainsRune(" \t\n;&|<>()", c) {
+		if q.now == 0 && (c != '<' || r.placeholder() == 0) && strings.ContainsRune(" \t\n;&|<>()\u00a0", c) {
 			break
 		}
 		r.character(&w, &b, &q)
@@ -364,7 +382,7 @@ func (r *scriptReader) character(w *scriptWord, b *strings.Builder, q *quotes) {
 			b.WriteRune(c)
 		}
 	case c == '$' || c == '`':
-		if !r.fill(w, b) {
+		if !r.fill(w, b, q.now == '"') {
 			b.WriteRune(r.take())
 		}
 	case q.now == '"':
@@ -388,7 +406,7 @@ func (r *scriptReader) character(w *scriptWord, b *strings.Builder, q *quotes) {
 		from := b.Len()
 		b.WriteString(string(r.src[r.at : r.at+n]))
 		r.skip(n)
-		r.ask(w, b, from, b.String()[from:], "")
+		r.ask(w, b, unknownPart{from: from, name: b.String()[from:]})
 	default:
 		b.WriteRune(r.take())
 	}
@@ -409,19 +427,20 @@ func (r *scriptReader) insideDouble(b *strings.Builder, q *quotes) {
 }
 
 // fill reads what a shell would fill in: a variable, or what a command prints.
-func (r *scriptReader) fill(w *scriptWord, b *strings.Builder) bool {
+func (r *scriptReader) fill(w *scriptWord, b *strings.Builder, quoted bool) bool {
 	from := r.at
 	n := r.unknownLength()
 	if n == 0 {
 		return false
 	}
 	text := string(r.src[from : from+n])
-	name, fallback := text, ""
+	name, sign, fallback := text, "", ""
 	switch {
 	case strings.HasPrefix(text, "${"):
 		name = strings.TrimSuffix(text[2:], "}")
 		if i := strings.IndexAny(name, ":-=+?%#"); i > 0 {
-			fallback = strings.TrimLeft(name[i:], ":-=")
+			fallback = strings.TrimLeft(name[i:], ":-=+?%#")
+			sign = name[i : len(name)-len(fallback)]
 			name = name[:i]
 		}
 	case text[0] == '$' && len(text) > 1 && text[1] != '(':
@@ -430,7 +449,7 @@ func (r *scriptReader) fill(w *scriptWord, b *strings.Builder) bool {
 	start := b.Len()
 	r.skip(n)
 	b.WriteString(text)
-	r.ask(w, b, start, name, fallback)
+	r.ask(w, b, unknownPart{from: start, name: name, sign: sign, fallback: fallback, quoted: quoted})
 	return true
 }
 
@@ -476,12 +495,13 @@ func isNameRune(c rune) bool {
 }
 
 // ask notes an unknown part that ends at the end of b, or fills it in.
-func (r *scriptReader) ask(w *scriptWord, b *strings.Builder, from int, name, fallback string) {
-	if value, ok := r.answers[name]; ok {
-		text := b.String()[:from] + value
+func (r *scriptReader) ask(w *scriptWord, b *strings.Builder, u unknownPart) {
+	if value, ok := r.answers[u.name]; ok {
+		text := b.String()[:u.from] + value
 		b.Reset()
 		b.WriteString(text)
 		return
 	}
-	w.unknown = append(w.unknown, unknownPart{from, b.Len(), name, fallback})
+	u.to = b.Len()
+	w.unknown = append(w.unknown, u)
 }

@@ -16,11 +16,9 @@ func (c *commandReader) whole() *mistake {
 	if c.op == 0 {
 		m := c.fail(0, "it is not said what to do: -A adds a rule, -D deletes one")
 		if c.target != nil {
-			chain := "FORWARD"
 			if kind, ok := rules.NATKind(c.target.name); ok {
-				chain = rules.DefaultChain(kind)
+				return m.replace(1, 0, "-A", rules.DefaultChain(kind))
 			}
-			return m.replace(1, 0, "-A", chain)
 		}
 		return m
 	}
@@ -61,6 +59,7 @@ func (c *commandReader) checkChain() *mistake {
 		return nil
 	}
 	m := c.fail(at, "table %s has no chain %s", c.table, c.chain)
+	m.absent = strings.IndexByte("DFXCZLSE", c.op) >= 0
 	if c.target != nil {
 		if kind, ok := rules.NATKind(c.target.name); ok && c.table != "nat" && slices.Contains(rules.ChainsFor(kind), strings.ToUpper(c.chain)) {
 			m.text += fmt.Sprintf(": %s belongs to table nat", c.target.name)
