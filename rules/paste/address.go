@@ -97,6 +97,8 @@ func (c *commandReader) netValue(s string) (string, *badValue) {
 func (c *commandReader) parseNet(s string) (rules.Net, *badValue) {
 	if net, ok := looseNet(s); ok {
 		s = net
+	} else if net, ok := c.namedNet(s); ok {
+		s = net
 	}
 	text, mask, masked := strings.Cut(s, "/")
 	n, ok := rules.ParseNet(s)
@@ -164,6 +166,58 @@ func looseNet(s string) (string, bool) {
 	return text, true
 }
 
+// namedNet reads what iptables has the resolver read: an address as inet_aton(3) takes it, and localhost. Before a
+// length of 0 any word will do, as xtables_ipparse_any takes it.
+func (c *commandReader) namedNet(s string) (string, bool) {
+	text, mask, masked := strings.Cut(s, "/")
+	any, local := "0.0.0.0", "127.0.0.1"
+	if c.family == rules.IPv6 {
+		any, local = "::", "::1"
+	}
+	switch {
+	case text == "any" && masked && mask == "0":
+		text = any
+	case text == "localhost":
+		text = local
+	case c.family == rules.IPv4 && looseNumber.MatchString(text):
+		a, ok := parseAton(text)
+		if !ok {
+			return s, false
+		}
+		text = a
+	default:
+		return s, false
+	}
+	if masked {
+		text += "/" + mask
+	}
+	return text, true
+}
+
+var looseNumber = regexp.MustCompile(`^(0[xX][0-9A-Fa-f]+|[0-9]+)(\.(0[xX][0-9A-Fa-f]+|[0-9]+)){0,3}$`)
+
+// parseAton reads an IPv4 address of one to four numbers as inet_aton(3) does: the last one fills what is left.
+func parseAton(s string) (string, bool) {
+	parts := strings.Split(s, ".")
+	var value uint64
+	for i, p := range parts {
+		base := 10
+		if strings.HasPrefix(p, "0") {
+			base = 0
+		}
+		n, err := strconv.ParseUint(p, base, 32)
+		bytes := 1
+		if i == len(parts)-1 {
+			bytes = 5 - len(parts)
+		}
+		if err != nil || n >= 1<<(8*bytes) {
+			return "", false
+		}
+		value = value<<(8*bytes) | n
+	}
+	return netip.AddrFrom4([4]byte{byte(value >> 24), byte(value >> 16), byte(value >> 8), byte(value)}).String(), true
+}
+
 var (
 	addressPort = regexp.MustCompile(`^(\d+\.\d+\.\d+\.\d+)(/\d+)?:(\d+|\d+[:-]\d+)$`)
 	hostName    = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$`)
@@ -181,7 +235,7 @@ func (c *commandReader) notAddress(s string) *badValue {
 		return &badValue{text: fmt.Sprintf("%s is not an address: each of its numbers goes from 0 to 255", s)}
 	case strings.Contains(s, "-") && strings.Count(s, ".") >= 6:
 		return &badValue{text: "-s and -d take an address or a network; a range needs -m iprange with --src-range or --dst-range"}
-	case hostName.MatchString(s) || s == "localhost":
+	case hostName.MatchString(s):
 		return &badValue{text: fmt.Sprintf("%s is a name: iptables would look it up once, when the rule is made; write the address", s)}
 	}
 	return &badValue{text: fmt.Sprintf("%q is not an address: use %s", s, example)}

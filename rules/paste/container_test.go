@@ -1,6 +1,7 @@
 package paste
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -121,6 +122,67 @@ func TestUndoneByAnother(t *testing.T) {
 		}
 		if (c.said == "") != (said == "") || !strings.Contains(said, c.said) {
 			t.Errorf("%s\nsaid: %s\nwant: %s", c.text, said, c.said)
+		}
+	}
+}
+
+// TestContainersSayAll takes what each kind of file runs, however it is written, and names what is not taken.
+func TestContainersSayAll(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		plan       []string // nil where it is in doubt
+		said       []string
+	}{
+		{"Compose entrypoint", "services:\n  gw:\n    entrypoint: [\"/bin/sh\",\"-c\",\"iptables -A FORWARD -i a -j DROP; iptables -A FORWARD -i b -j DROP\"]\n", []string{"-i a", "-i b"}, nil},
+		{"Compose block list", "services:\n  gw:\n    entrypoint:\n      - /bin/sh\n      - -c\n      - iptables -A FORWARD -i a -j DROP; iptables -A FORWARD -i b -j DROP\n", []string{"-i a", "-i b"}, nil},
+		{"Compose words in a list", "services:\n  gw:\n    command:\n      - iptables\n      - -A\n      - FORWARD\n      - \"-i\"\n      - a\n      - -j\n      - DROP\n", []string{"-i a"}, nil},
+		{"Compose literal", "services:\n  gw:\n    command: |\n      iptables -A FORWARD -i a -j DROP\n      iptables -A FORWARD -i b -j DROP\n", []string{"-i a", "-i b"}, nil},
+		{"Compose stop", "services:\n  gw:\n    environment:\n      WG_POST_UP: iptables -A FORWARD -i a -j DROP\n      WG_POST_DOWN: iptables -D FORWARD -i a -j DROP\n", []string{"-i a"}, []string{"5 note: the Compose file runs at the end"}},
+		{"Kubernetes", "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: iptables\n    command: [\"/bin/sh\",\"-c\"]\n    args: [\"iptables -A FORWARD -i a -j DROP; iptables -A FORWARD -i b -j DROP\"]\n", []string{"-i a", "-i b"}, nil},
+		{"Kubernetes block lists", "apiVersion: v1\nspec:\n  containers:\n  - command:\n    - sh\n    - -c\n    args:\n    - iptables -A FORWARD -i a -j DROP && iptables -A FORWARD -i b -j DROP\n", []string{"-i a", "-i b"}, nil},
+		{"Ansible module", "- hosts: gw\n  tasks:\n  - name: drop by iptables\n    ansible.builtin.iptables:\n      chain: FORWARD\n      jump: DROP\n", nil, []string{"4 doubt: the Ansible playbook is not understood, and left out"}},
+		{"Ansible short module", "- name: drop\n  iptables:\n    chain: FORWARD\n", nil, []string{"2 doubt: the Ansible playbook is not understood"}},
+		{"Ansible shell", "- hosts: gw\n  tasks:\n  - ansible.builtin.shell: iptables -A FORWARD -i a -j DROP\n  - command: iptables -A FORWARD -i b -j DROP\n", []string{"-i a", "-i b"}, nil},
+		{"a package", "#cloud-config\npackages:\n  - iptables\n  - curl\nruncmd:\n  - iptables -A FORWARD -i a -j DROP\n", []string{"-i a"}, nil},
+		{"cloud-init shell list", "#cloud-config\nruncmd:\n  - [sh, -c, \"iptables -A FORWARD -i a -j DROP\"]\n  - cd /x && iptables -A FORWARD -i b -j DROP\n", nil, []string{"4 doubt: the cloud-init file is not understood"}},
+		{"not understood", "[Interface]\nAddress = 10.0.0.1/24\n# iptables\nPostUp = iptables -A FORWARD -i a -j DROP\nPostStart = iptables -A FORWARD -i b -j DROP\n", nil, []string{"5 doubt: wg-quick is not understood"}},
+
+		{"systemd reload", "[Service]\nExecStart=/sbin/iptables -A FORWARD -i a -j DROP\nExecReload=/sbin/iptables -A FORWARD -i b -j DROP\n", []string{"-i a"}, []string{"3 note: systemd runs at the reload"}},
+		{"systemd is no shell", "[Service]\nExecStart=/sbin/iptables -A FORWARD -i a -j DROP && /sbin/iptables -A FORWARD -i b -j DROP\n", nil, []string{"2 error: systemd runs no shell, so && would be a word"}},
+		{"systemd redirects nothing", "[Service]\nExecStart=/sbin/iptables -A FORWARD -i a -j DROP 2>/dev/null\n", nil, []string{"2 error: systemd runs no shell"}},
+		{"systemd pipes nothing", "[Service]\nExecStart=/sbin/iptables -A FORWARD -i a -j DROP | true\n", nil, []string{"2 error: systemd runs no shell", "2 error: a pipe"}},
+		{"systemd with a shell", "[Service]\nExecStart=/bin/sh -c 'iptables -A FORWARD -i a -j DROP && iptables -A FORWARD -i b -j DROP'\n", []string{"-i a", "-i b"}, nil},
+		{"systemd percent", "[Unit]\nDescription=iptables rules\n[Service]\nExecStart=/sbin/iptables -A FORWARD -i a -m comment --comment 5%% -j DROP\n", []string{"-i a -m comment --comment 5%"}, nil},
+		{"cron percent", "@reboot root iptables -A FORWARD -i a -m comment --comment '5\\%' -j DROP\n", []string{"-i a -m comment --comment 5%"}, nil},
+
+		{"ifupdown", "iface a inet static\n up iptables -A FORWARD -i $IFACE -j DROP\niface b inet dhcp\n up iptables -A FORWARD -i \"${IFACE}\" -j DROP\n", []string{"-i a", "-i b"}, nil},
+		{"Markdown", "Put this in:\n\n```\n[Interface]\nPostUp = iptables -A FORWARD -i a -j DROP\n```\n", []string{"-i a"}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			im := Read(c.text, ground())
+			ok := len(im.Remarks) == len(c.said) && len(im.Questions) == 0 && im.InDoubt() == (c.plan == nil)
+			for i := range min(len(im.Remarks), len(c.said)) {
+				head, text, _ := strings.Cut(c.said[i], ": ")
+				ok = ok && fmt.Sprintf("%d %s", im.Remarks[i].Line, im.Remarks[i].Level) == head && strings.Contains(im.Remarks[i].Text, text)
+			}
+			if got := short(im); !ok || !slices.Equal(got, c.plan) {
+				t.Errorf("%s\ncomes to\n%s", c.text, describe(im))
+			}
+		})
+	}
+}
+
+// TestInterfaceOfWgQuick asks for what wg-quick puts in for %i.
+func TestInterfaceOfWgQuick(t *testing.T) {
+	const text = "PostUp = iptables -A FORWARD -i %i -j DROP"
+	if im := Read(text, ground()); len(im.Questions) != 1 || im.Questions[0].Name != "INTERFACE" || im.Questions[0].Suggestion != "wg0" {
+		t.Errorf("comes to\n%s", describe(im))
+	}
+	for _, name := range []string{"%i", "INTERFACE"} {
+		g := ground()
+		g.Answers = map[string]string{name: "wg1"}
+		if got := short(Read(text, g)); !slices.Equal(got, []string{"-i wg1"}) {
+			t.Errorf("with %s: %q", name, got)
 		}
 	}
 }

@@ -70,6 +70,9 @@ func (c *commandReader) checkTogether(b *optionBlock) *mistake {
 	if m := c.checkComplete(b); m != nil {
 		return m
 	}
+	if m := c.checkHere(b); m != nil {
+		return m
+	}
 	if check := relations[b.name]; check != nil {
 		if text := check(b); text != "" {
 			return c.fail(b.at+1, "%s", text)
@@ -92,6 +95,44 @@ func (b *optionBlock) number(name string) uint64 {
 	return n
 }
 
+// checkHere holds a match or target against the protocol, the chain and the family of its rule.
+func (c *commandReader) checkHere(b *optionBlock) *mistake {
+	proto := ""
+	if !c.proto.Not {
+		proto = c.proto.Name
+	}
+	unknown := c.proto.Name != "" && c.hasUnknown(c.at["-p"]+1)
+	switch {
+	case b.name == "REJECT" && b.word("--reject-with") == "tcp-reset" && proto != "tcp" && !unknown:
+		return c.needsProtocol(b, "only TCP connections can be reset: --reject-with tcp-reset needs -p tcp", "tcp")
+	case b.name == "TPROXY" && proto != "tcp" && proto != "udp" && !unknown:
+		return c.needsProtocol(b, "TPROXY needs -p tcp or -p udp", "tcp")
+	case b.name == "osf" && proto != "tcp" && !unknown:
+		return c.needsProtocol(b, "-m osf looks at the first TCP segment: it needs -p tcp", "tcp")
+	case (b.name == "hl" || b.name == "HL") && c.family == rules.IPv4:
+		return c.fail(min(b.at+1, len(c.words)-1), "IPv4 has a TTL, and no hop limit: there is %s for it", map[string]string{"hl": "-m ttl", "HL": "-j TTL"}[b.name])
+	case (b.name == "ttl" || b.name == "TTL") && c.family == rules.IPv6:
+		return c.fail(min(b.at+1, len(c.words)-1), "IPv6 has a hop limit, and no TTL: there is %s for it", map[string]string{"ttl": "-m hl", "TTL": "-j HL"}[b.name])
+	case b.name == "policy" && b.word("--dir") == "out" && (c.chain == "INPUT" || c.chain == "PREROUTING"):
+		return c.fail(b.at+1, "in %s it is not yet known whether a packet leaves through IPsec: --dir out has no place there", c.chain)
+	case b.name == "policy" && b.word("--dir") == "in" && (c.chain == "OUTPUT" || c.chain == "POSTROUTING"):
+		return c.fail(b.at+1, "in %s it is no longer known whether a packet came through IPsec: --dir in has no place there", c.chain)
+	}
+	return nil
+}
+
+// needsProtocol asks for a protocol, and mends a rule that has none.
+func (c *commandReader) needsProtocol(b *optionBlock, text, proto string) *mistake {
+	m := c.fail(min(b.at+1, len(c.words)-1), "%s", text)
+	if c.proto.Name == "" {
+		if p, all := c.at["-p"]; all {
+			return m.replace(p+1, 1, proto)
+		}
+		return m.replace(b.at, 0, "-p", proto)
+	}
+	return m
+}
+
 // relations are what iptables asks of the values of an extension beside each other; "" if nothing is wrong.
 var relations = map[string]func(*optionBlock) string{
 	"statistic": func(b *optionBlock) string {
@@ -104,6 +145,27 @@ var relations = map[string]func(*optionBlock) string{
 			return "--mode nth needs --every and --packet"
 		case nth && b.number("--packet") >= b.number("--every"):
 			return "--packet is counted from 0, and has to be below --every"
+		}
+		return ""
+	},
+	"connbytes": func(b *optionBlock) string {
+		lo, hi, isRange := strings.Cut(b.word("--connbytes"), ":")
+		first, err := strconv.ParseUint(lo, 0, 64)
+		last, lastErr := strconv.ParseUint(hi, 0, 64)
+		switch {
+		case err != nil && lo != "" || isRange && hi != "" && lastErr != nil:
+			return "--connbytes takes a number, or two as in 1000:5000"
+		case isRange && hi != "" && last < first:
+			return "the range of --connbytes runs backwards, and iptables refuses it"
+		}
+		return ""
+	},
+	"tos": func(b *optionBlock) string { return tosText("--tos", b.word("--tos")) },
+	"TOS": func(b *optionBlock) string {
+		for _, o := range b.opts {
+			if text := tosText(o.Name, b.word(o.Name)); text != "" {
+				return text
+			}
 		}
 		return ""
 	},
@@ -152,6 +214,16 @@ var relations = map[string]func(*optionBlock) string{
 		}
 		return ""
 	},
+}
+
+// tosText says that a type of service, or the mask after it, does not fit into its byte.
+func tosText(name, value string) string {
+	for part := range strings.SplitSeq(value, "/") {
+		if n, err := strconv.ParseUint(part, 0, 64); err == nil && n > 255 {
+			return name + " takes a byte, from 0 to 0xff"
+		}
+	}
+	return ""
 }
 
 // lacks asks for the option that another one needs.

@@ -3,6 +3,7 @@ package paste
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"nattui/rules"
@@ -186,6 +187,9 @@ func (c *commandReader) takeProto(value string, at int, not bool) *mistake {
 		m := c.fail(at, "a rule is for one protocol: make one for tcp and one for udp")
 		m.instead, m.fix = []string{"tcp", "udp"}, "two rules, tcp and udp"
 		return m
+	}
+	if n, err := strconv.ParseUint(low, 0, 8); err == nil {
+		low = strconv.FormatUint(n, 10) // xtables_strtoui takes it as C does
 	}
 	n, ok := rules.ProtoNumber(low)
 	switch {

@@ -13,7 +13,7 @@ import (
 func yamlFile(name, is string) container {
 	return container{
 		name: name, is: regexp.MustCompile(is), alone: true, listed: true,
-		up:   regexp.MustCompile(`^\s*((-\s+)?["']?[\w.-]+["']?\s*[:=]\s*|-\s+)*["'\[]*\s*(?:` + program + `|` + shell + `)`),
+		up:   regexp.MustCompile(`^\s*((-\s+)?["']?[\w.-]+["']?\s*[:=]\s*|-\s+)*["'\[]*\s*(?:` + program + `(?:[\s"',\]]|$)|` + shell + `)`),
 		down: regexp.MustCompile(`(?i)^\s*(-\s+)?["']?[\w.-]*(down|stop)\w*["']?\s*[:=]`),
 	}
 }
@@ -51,6 +51,8 @@ func listCommand(items string) string {
 		return ""
 	case len(words) == 1:
 		return words[0]
+	case slices.ContainsFunc(words, func(w string) bool { return w == "" || strings.ContainsAny(w, " \t;&|<>$\"'") }):
+		return rules.ShellLine(words)
 	}
 	return unlist(items)
 }
