@@ -1,7 +1,9 @@
 package rules
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -195,6 +197,14 @@ var opaquePhrases = map[string]func(extensionOptions) string{
 	"connbytes": valuePhrase("--connbytes", "whose connection has carried ", ""),
 	"quota":     valuePhrase("--quota", "until ", " bytes have passed"),
 	"string":    valuePhrase("--string", "that contains ", ""),
+	"statistic": func(w extensionOptions) string {
+		every, not, ok := w.value("--every")
+		n, err := strconv.ParseUint(every, 10, 32)
+		if !ok || err != nil {
+			return ""
+		}
+		return notWord(not) + "every " + ordinal(n) + " time"
+	},
 	"rpfilter": func(w extensionOptions) string {
 		if slices.Contains(w, "--invert") {
 			return "whose source is not reached by the interface it came by"
@@ -245,7 +255,129 @@ func rateWords(rate string) string {
 	if !ok {
 		return rate
 	}
-	return n + " a " + strings.TrimSuffix(unit, "s")
+	unit = strings.TrimSuffix(unit, "s")
+	if unit == "hour" {
+		return n + " an hour"
+	}
+	if unit == "min" {
+		unit = "minute"
+	}
+	return n + " a " + unit
+}
+
+// ordinal is 1st, 2nd, 3rd, 4th, …
+func ordinal(n uint64) string {
+	end := "th"
+	if tens := n / 10 % 10; tens != 1 {
+		switch n % 10 {
+		case 1:
+			end = "st"
+		case 2:
+			end = "nd"
+		case 3:
+			end = "rd"
+		}
+	}
+	return strconv.FormatUint(n, 10) + end
+}
+
+// pktTypeWord is a kind of link-layer packet under its whole name; xt_pkttype takes short ones as well.
+func pktTypeWord(name string) string {
+	switch name {
+	case "bcast":
+		return "broadcast"
+	case "mcast":
+		return "multicast"
+	case "host":
+		return "unicast"
+	}
+	return name
+}
+
+// lengthPhrase says a range that runs backwards for what it is: the kernel takes it, and nothing is so long.
+func lengthPhrase(m Length) string {
+	if m.Lo > m.Hi {
+		return fmt.Sprintf("%sof length %d to %d, which no packet has,", notWord(m.Not), m.Lo, m.Hi)
+	}
+	return fmt.Sprintf("%sof length %s", notWord(m.Not), Ports{m.Lo, m.Hi}.Text(" to "))
+}
+
+// timePhrase says when a rule holds. The kernel counts in UTC unless it is told to use its own time zone (xt_time).
+func timePhrase(m Time) string {
+	value := map[string]TimeOption{}
+	for _, o := range m.Options {
+		value[o.Name] = o
+	}
+	_, local := value["kerneltz"]
+	_, once := value["contiguous"]
+	zone := map[bool]string{false: "UTC", true: "kernel time"}[local]
+	from, to := clockWords(value["timestart"].Value), clockWords(value["timestop"].Value)
+	if to == "23:59:59" { // which iptables puts for an end that was not given, as it does for dates
+		to = ""
+		if from == "00:00" {
+			from = ""
+		}
+	}
+	var parts []string
+	if text := spanWords(from, to, zone); text != "" {
+		parts, zone = append(parts, text), ""
+	}
+	if days, ok := value["weekdays"]; ok {
+		parts = append(parts, notWord(days.Not)+"on "+strings.ReplaceAll(days.Value, ",", ", "))
+	}
+	if days, ok := value["monthdays"]; ok {
+		parts = append(parts, notWord(days.Not)+"on day "+strings.ReplaceAll(days.Value, ",", ", ")+" of the month")
+	}
+	if text := spanWords(dateWords(value["datestart"].Value), dateWords(strings.TrimPrefix(value["datestop"].Value, lastDate)), zone); text != "" {
+		parts, zone = append(parts, text), ""
+	}
+	if len(parts) == 0 {
+		return "at any time"
+	}
+	text := strings.Join(parts, " ")
+	if zone != "" {
+		text += " (" + zone + ")"
+	}
+	if once {
+		text += ", the hours after midnight counted to the day before,"
+	}
+	return text
+}
+
+// lastDate is the end of dates that were given no end (libxt_time.c).
+const lastDate = "2038-01-19T03:14:07"
+
+// spanWords is a span of time; "" where it is not bounded.
+func spanWords(from, to, zone string) string {
+	if zone != "" {
+		zone = " " + zone
+	}
+	switch {
+	case from != "" && to != "":
+		return "between " + from + " and " + to + zone
+	case from != "":
+		return "from " + from + zone
+	case to != "":
+		return "until " + to + zone
+	}
+	return ""
+}
+
+// dateWords is a date with its time of day, as xt_time prints it with a T between them.
+func dateWords(date string) string {
+	day, hour, _ := strings.Cut(date, "T")
+	if hour = clockWords(hour); hour == "" || hour == "00:00" {
+		return day
+	}
+	return day + " " + hour
+}
+
+// clockWords is a time of day without seconds that are none.
+func clockWords(hour string) string {
+	if strings.Count(hour, ":") == 2 {
+		return strings.TrimSuffix(hour, ":00")
+	}
+	return hour
 }
 
 func valuePhrase(option, before, after string) func(extensionOptions) string {

@@ -162,13 +162,15 @@ func matchPhrases(m Match) (from, to, rest []string) {
 		rest = append(rest, fmt.Sprintf("with a %s %s%s %d", map[bool]string{false: "TTL", true: "hop limit"}[m.HopLimit], notWord(m.Not),
 			map[string]string{"eq": "of", "lt": "below", "gt": "above"}[m.Compare], m.Value))
 	case Length:
-		rest = append(rest, fmt.Sprintf("%sof length %s", notWord(m.Not), Ports{m.Lo, m.Hi}.Text(" to ")))
+		rest = append(rest, lengthPhrase(m))
+	case Time:
+		rest = append(rest, timePhrase(m))
 	case TOS:
 		rest = append(rest, fmt.Sprintf("with %sTOS %s/%s", notWord(m.Not), hex2(m.Value), hex2(m.Mask)))
 	case DSCP:
 		rest = append(rest, fmt.Sprintf("with %sDSCP %s", notWord(m.Not), hex2(uint32(m.Value))))
 	case PktType:
-		rest = append(rest, notWord(m.Not)+"sent as "+m.Type)
+		rest = append(rest, notWord(m.Not)+"sent as "+pktTypeWord(m.Type))
 	case MAC:
 		from = append(from, negated(m.Not)+"hardware address "+m.Address)
 	case Owner:
@@ -295,7 +297,7 @@ func icmpPhrase(m ICMPType) string {
 
 func statisticPhrase(m Statistic) string {
 	if m.Nth {
-		return fmt.Sprintf("%severy %dth time", notWord(m.Not), m.Every)
+		return fmt.Sprintf("%severy %s time", notWord(m.Not), ordinal(uint64(m.Every)))
 	}
 	p, _ := strconv.ParseFloat(m.Probability, 64)
 	return fmt.Sprintf("with a chance of %.4g%%", 100*flip(p, m.Not))

@@ -44,7 +44,7 @@ func (c *commandReader) findPlaceholders(i int, kind valueKind) {
 		})
 		find(ellipsis, nil)
 		find(shoutedWord, func(s string) bool { return !strings.ContainsAny(w.text, "[") || !isHexWord(s) })
-		find(yourWord, func(s string) bool { return strings.IndexFunc(s, isLetter) >= 0 })
+		find(yourWord, func(s string) bool { return s != "localhost" && strings.IndexFunc(s, isLetter) >= 0 })
 	case kindPort, kindPorts, kindToPorts, kindNumber:
 		find(ellipsis, nil)
 		find(shoutedWord, nil)

@@ -31,6 +31,7 @@ const (
 	kindTypes    valueKind = "types"
 	kindRange    valueKind = "range" // addresses A-B
 	kindSpan     valueKind = "span"  // numbers 5:9
+	kindSegment  valueKind = "mss"   // numbers 5:9, which iptables holds in order
 	kindFlags    valueKind = "flags" // two words
 	kindMAC      valueKind = "mac"
 	kindUser     valueKind = "user"
@@ -160,7 +161,7 @@ var matchOptions = map[string][]optionSpec{
 	"socket":    specsOf("--transparent --nowildcard --restore-skmark"),
 	"rpfilter":  specsOf("--loose --validmark --accept-local --invert"),
 	"policy":    specsOf("--dir*:text --pol:text --strict --reqid!:number --spi!:text --proto!:text --mode!:text --tunnel-src!:text --tunnel-dst!:text --next^--strict"),
-	"tcpmss":    specsOf("--mss!*:span"),
+	"tcpmss":    specsOf("--mss!*:mss"),
 	"hashlimit": specsOf("--hashlimit-upto|--hashlimit!+~a:text --hashlimit-above!+~a:text --hashlimit-burst:text --hashlimit-mode:text --hashlimit-srcmask:plen --hashlimit-dstmask:plen " +
 		"--hashlimit-name*:text --hashlimit-htable-size:number --hashlimit-htable-max:number --hashlimit-htable-expire:number --hashlimit-htable-gcinterval:number"),
 	"ah":         specsOf("--ahspi!:text<0-4294967295>"),

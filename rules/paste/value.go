@@ -38,6 +38,12 @@ func (c *commandReader) normalise(kind valueKind, s string) (string, *badValue) 
 		return s, o.withinBounds(s)
 	case kindSpan:
 		return spanValue(s)
+	case kindSegment:
+		normal, bad := spanValue(s)
+		if bad != nil {
+			bad.doubt = false
+		}
+		return normal, bad
 	case kindMark:
 		return markValue(s)
 	case kindRate:
@@ -228,8 +234,11 @@ func spanValue(s string) (string, *badValue) {
 	if err != nil {
 		return s, &badValue{text: fmt.Sprintf("%q is not a number or a range of numbers", s)}
 	}
-	if l == h {
+	switch {
+	case l == h:
 		return strconv.FormatUint(l, 10), nil
+	case l > h:
+		return strconv.FormatUint(l, 10) + ":" + strconv.FormatUint(h, 10), &badValue{text: "the range runs backwards, so it matches nothing", fix: hi + ":" + lo, doubt: true}
 	}
 	return strconv.FormatUint(l, 10) + ":" + strconv.FormatUint(h, 10), nil
 }
