@@ -152,6 +152,7 @@ func (im *importer) step(r *commandReader, c rules.Change, tolerant bool) bool {
 		return false
 	}
 	im.steps = append(im.steps, rules.StepOf(c))
+	im.origin(c)
 	return true
 }
 

@@ -155,7 +155,7 @@ func looksLikeKnown(name string) bool {
 // its place and its correction.
 func Read(text string, ground Ground) Import {
 	text = strings.TrimPrefix(text, "\ufeff") // a byte order mark, as editors on other systems put in front
-	im := &importer{ground: ground, saw: map[string]bool{}, made: rules.Sequences{}, standing: map[place]lineCount{}, edited: map[string]string{}, unsure: map[string]bool{}}
+	im := &importer{ground: ground, saw: map[string]bool{}, made: rules.Sequences{}, standing: map[place]lineCount{}, edited: map[string]string{}, unsure: map[string]bool{}, origins: map[ruleAt]int{}}
 	im.ground.Answers = interfaceAnswer(ground.Answers)
 	im.ground.Sets = map[rules.Variant]*rules.Ruleset{}
 	for k, s := range ground.Sets {
@@ -173,6 +173,9 @@ func Read(text string, ground Ground) Import {
 	}
 	if len(im.out.Corrected) == 0 && !im.out.InDoubt() && !im.present {
 		im.find(Remark{Line: 1, Column: 1, Level: Error, Text: "there is no iptables command in it"})
+	}
+	if !im.out.InDoubt() && len(im.steps) > 0 {
+		im.sayUnreached(ground.Sets)
 	}
 	slices.SortStableFunc(im.out.Remarks, func(a, b Remark) int {
 		if a.Line != b.Line {
@@ -204,6 +207,7 @@ type importer struct {
 	named    bool              // it is said that what hangs on the last command is left out
 	strict   bool              // set -e: what fails ends the script
 	line     int               // that of the command being taken
+	origins  map[ruleAt]int    // the lines that the rules of the text come from
 	unsure   map[string]bool   // variables whose value hangs on what is not run
 }
 
