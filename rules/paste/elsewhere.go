@@ -12,9 +12,9 @@ var elsewhereOptions = map[string]string{
 }
 
 // elsewhere leaves out a command that another host, container or namespace is to run: its rules are not this host's.
-func (im *importer) elsewhere(words []scriptWord, name string) bool {
+func (im *importer) elsewhere(words []scriptWord, name, input string) bool {
 	valued, known := elsewhereOptions[name]
-	if !known || !slices.ContainsFunc(words[1:], func(w scriptWord) bool { return strings.Contains(w.text, "tables") }) {
+	if !known || !strings.Contains(input, "tables") && !slices.ContainsFunc(words[1:], func(w scriptWord) bool { return strings.Contains(w.text, "tables") }) {
 		return false
 	}
 	first := words[0]

@@ -140,10 +140,12 @@ func (im *importer) structure(words []scriptWord, sc *scriptCommand, reach *trut
 			im.blocks = append(im.blocks, block{word: w, end: "fi", reached: *reach, taken: no, now: *reach, asking: true})
 		case "while", "until", "for", "select", "case", "function":
 			im.openUnknown(w, *reach)
-			if w.text != "while" && w.text != "until" {
+			*reach = im.reached()
+			if i := slices.IndexFunc(words, func(w scriptWord) bool { return w.text == "{" }); w.text == "function" && i > 0 {
+				words = words[i:]
+			} else if w.text != "while" && w.text != "until" {
 				return nil
 			}
-			*reach = im.reached()
 		case "{":
 			im.blocks = append(im.blocks, block{word: w, end: "}", reached: *reach, now: *reach})
 		case "then", "elif", "else":
@@ -408,7 +410,7 @@ func (im *importer) program(words []scriptWord, sc *scriptCommand) {
 	case strings.Contains(name, "tables-save"), name == "netfilter-persistent", name == "service" && len(words) > 1 && strings.HasPrefix(words[1].text, "ip"), name == "invoke-rc.d":
 		im.find(Remark{first.line, first.col, first.text, Note, "saving is a step of its own here: nattui save", ""})
 	default:
-		im.foreign(words, tolerant)
+		im.foreign(words, sc)
 	}
 }
 
@@ -423,12 +425,13 @@ func silentRedirects(sc *scriptCommand) bool {
 }
 
 // foreign takes a command of a program that is not known, or that has none.
-func (im *importer) foreign(words []scriptWord, tolerant bool) {
+func (im *importer) foreign(words []scriptWord, sc *scriptCommand) {
 	first := words[0]
 	name := first.text[strings.LastIndexByte(first.text, '/')+1:]
-	if im.elsewhere(words, name) {
+	if im.elsewhere(words, name, sc.input) {
 		return
 	}
+	tolerant := sc.forgives(im.strict)
 	if meant := nearest(name, []string{"iptables", "ip6tables"}); meant != "" && len(name) > 5 && !slices.Contains([]string{"ebtables", "arptables"}, name) {
 		im.find(Remark{first.line, first.col, first.text, Error, fmt.Sprintf("there is no program %s", name), meant})
 		words = putWords(words, 0, 1, []string{meant})

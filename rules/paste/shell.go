@@ -79,13 +79,6 @@ type scriptReader struct {
 	heredocs []*heredoc
 }
 
-type heredoc struct {
-	end     string
-	tabs    bool // <<-: leading tabs do not count
-	kept    bool // the end is quoted: nothing is filled in
-	command int  // index of the command it belongs to
-}
-
 // readScript cuts text into commands. answers fill in variables.
 func readScript(text string, answers map[string]string) ([]scriptCommand, []trouble) {
 	text = strings.ReplaceAll(text, "\r\n", "\n")
@@ -234,18 +227,31 @@ func (r *scriptReader) continues() int {
 // noBreak is the blank that web pages put where a line must not be broken.
 const noBreak = '\u00a0'
 
+// A comment between a line that ends in a backslash and one of options.
+var (
+	continuedBefore = regexp.MustCompile(`\\\r?\n([ \t]*#[^\n]*\n)*[ \t]*$`)
+	optionNext      = regexp.MustCompile(`^\n[ \t]*(-|\\\r?\n|#)`)
+)
+
 // promptedProgram is a command pasted with the prompt > in front.
 var promptedProgram = regexp.MustCompile(`^>\s+(sudo\s+)?(/\S*/)?ip6?tables(-\w+)?\s`)
 
 // promptComment is a command pasted with the prompt of root's shell.
 var promptComment = regexp.MustCompile(`^#\s+(sudo\s+)?(/\S*/)?ip6?tables(-\w+)?\s`)
 
+// comment leaves out a comment. One that stands where a line is continued ends the command for a shell, which then
+// takes the options that follow for another one.
 func (r *scriptReader) comment() {
 	line, col, from := r.line, r.col, r.at
+	continued := len(r.now.words) > 0 && continuedBefore.MatchString(string(r.src[max(0, from-400):from]))
 	for r.at < len(r.src) && r.src[r.at] != '\n' {
 		r.take()
 	}
 	text := string(r.src[from:r.at])
+	if continued && optionNext.MatchString(string(r.src[r.at:min(r.at+80, len(r.src))])) {
+		r.say(line, col, "#", Error, "a comment ends the command here, although the line before is continued: the options behind it would be cut off", "no comment between the lines")
+		r.take()
+	}
 	if len(r.now.words) == 0 && promptComment.MatchString(text) {
 		r.say(line, col, "#", Note, "a line that begins with # is a comment and is left out; if # is the prompt it was copied with, paste it without", strings.TrimSpace(text[1:]))
 	}
@@ -288,57 +294,6 @@ func (r *scriptReader) redirect(n int) {
 	if len(r.now.words) > before {
 		r.now.redirects = append(r.now.redirects, scriptRedirect{sign, r.now.words[before]})
 		r.now.words = r.now.words[:before]
-	}
-}
-
-func (r *scriptReader) heredocStart() {
-	h := &heredoc{command: -1}
-	if r.peek(0) == '-' {
-		h.tabs = true
-		r.take()
-	}
-	for r.peek(0) == ' ' || r.peek(0) == '\t' {
-		r.take()
-	}
-	before := len(r.now.words)
-	if r.at < len(r.src) && r.peek(0) != '\n' {
-		r.word()
-	}
-	if len(r.now.words) > before {
-		h.end, h.kept = r.now.words[before].text, r.now.words[before].quoted
-		r.now.words = r.now.words[:before]
-	}
-	r.heredocs = append(r.heredocs, h)
-}
-
-// readHeredocs reads the documents announced on the line that has just ended.
-func (r *scriptReader) readHeredocs() {
-	pending := r.heredocs
-	r.heredocs = nil
-	for _, h := range pending {
-		start := r.line
-		var lines []string
-		for r.at < len(r.src) {
-			from := r.at
-			for r.at < len(r.src) && r.src[r.at] != '\n' {
-				r.take()
-			}
-			text := string(r.src[from:r.at])
-			if r.at < len(r.src) {
-				r.take()
-			}
-			if h.tabs {
-				text = strings.TrimLeft(text, "\t")
-			}
-			if text == h.end {
-				break
-			}
-			lines = append(lines, text)
-		}
-		if h.command >= 0 && h.command < len(r.commands) {
-			c := &r.commands[h.command]
-			c.input, c.inputLine, c.inputKept = strings.Join(lines, "\n"), start, h.kept
-		}
 	}
 }
 
