@@ -118,11 +118,14 @@ func (im *importer) unwrap(text string) (script string, said []Remark) {
 }
 
 func (u *unwrapping) say(word string, level Level, format string, args ...any) {
-	word = strings.TrimSpace(word)
+	column := 1
 	if level == Note {
 		word = ""
+	} else {
+		column += len(word) - len(strings.TrimLeft(word, " \t"))
+		word = strings.TrimSpace(word)
 	}
-	u.said = append(u.said, Remark{Line: u.n, Column: 1, Word: word, Level: level, Text: fmt.Sprintf(format, args...)})
+	u.said = append(u.said, Remark{Line: u.n, Column: column, Word: word, Level: level, Text: fmt.Sprintf(format, args...)})
 }
 
 // line is what a line has to run, and says what it holds that is not understood.
@@ -199,12 +202,29 @@ func containerOf(text string) *container {
 	return nil
 }
 
-// withoutFences blanks the lines that fence code in Markdown.
+// withoutFences leaves of Markdown what stands between its fences, and lines outside that hold a command.
 func withoutFences(text string) string {
-	return fence.ReplaceAllString(text, "")
+	if n := len(fence.FindAllString(text, -1)); n == 0 || n%2 != 0 {
+		return fence.ReplaceAllString(text, "")
+	}
+	var out strings.Builder
+	inside := false
+	for line := range strings.Lines(text) {
+		switch {
+		case fence.MatchString(line):
+			inside, line = !inside, "\n"
+		case !inside && !mentions.MatchString(line) && !settingLine.MatchString(line):
+			line = "\n"
+		}
+		out.WriteString(line)
+	}
+	return out.String()
 }
 
-var fence = regexp.MustCompile("(?m)^[ \\t]*(?:```|~~~)[\\w+-]*[ \\t]*\r?$")
+var (
+	fence       = regexp.MustCompile("(?m)^[ \\t]*(?:```|~~~)[\\w+-]*[ \\t]*\r?$")
+	settingLine = regexp.MustCompile(`^\s*([$#]\s+)?(sudo\s+)?(sysctl\s|echo\s|exit\b|\w+=)`)
+)
 
 // command is what a line has to run, behind as many blanks as it stood behind other words.
 func (c *container) command(line string) string {

@@ -66,6 +66,8 @@ var scripts = []struct {
 	{"with set -e", "set -e\niptables -D FORWARD -i a -j DROP 2>/dev/null\niptables -A FORWARD -i b -j DROP", nil, []string{"error -D: no such rule"}, nil},
 	{"a chain that is not there", "iptables -F mine 2>/dev/null\niptables -X mine 2>/dev/null\niptables -N mine", []string{"-N mine"}, []string{"note mine: has no chain", "note mine: has no chain"}, nil},
 
+	{"prose around it", "# Firewall\n\nDo this:\n\n```bash\n$ iptables -A FORWARD -i a -j DROP\n```\nand then\n~~~\niptables -A FORWARD -i b -j DROP\n~~~\n", []string{"-i a", "-i b"}, nil, nil},
+	{"a command in the prose", "```\niptables -A FORWARD -i a -j DROP\n```\nand\n\niptables -A FORWARD -i b -j DROP\n", []string{"-i a", "-i b"}, nil, nil},
 	{"Markdown", "```sh\niptables -A FORWARD -i a -j DROP\n```\n", []string{"-i a"}, nil, nil},
 }
 
