@@ -349,7 +349,7 @@ func (im *importer) simple(words []scriptWord, sc *scriptCommand) {
 	}
 	before = im.filled(before)
 	words = stripPrefix(before)
-	if len(words) == 0 {
+	if len(words) == 0 || looksForProgram(before) {
 		return
 	}
 	if i := slices.IndexFunc(before[:len(before)-len(words)], func(w scriptWord) bool { return w.text == "exec" }); i >= 0 {
@@ -367,6 +367,16 @@ func (im *importer) simple(words []scriptWord, sc *scriptCommand) {
 		return
 	}
 	im.program(words, sc)
+}
+
+// looksForProgram reports a question whether the program is installed, which it is: command -v iptables.
+func looksForProgram(words []scriptWord) bool {
+	if words[0].text == "command" && len(words) > 2 && strings.EqualFold(words[1].text, "-v") {
+		words = words[1:]
+	} else if !slices.Contains([]string{"which", "type", "hash"}, words[0].text) {
+		return false
+	}
+	return len(words) == 2 && strings.Contains(words[1].text, "tables")
 }
 
 // forgives tells that a script goes on where the command fails: || follows, or nobody looks at what it says.

@@ -47,6 +47,9 @@ var scripts = []struct {
 	{"several words", "M='-s 1.1.1.1 -i a'\niptables -A FORWARD $M -j DROP", []string{"-s 1.1.1.1/32 -i a"}, nil, nil},
 	{"nothing", "M=\niptables $M -A FORWARD -i a -j DROP", []string{"-i a"}, nil, nil},
 	{"in a here-document", "A=1.1.1.1\niptables-restore -n <<E\n*filter\n-A FORWARD -s $A -j DROP\nCOMMIT\nE", []string{"-s 1.1.1.1/32"}, []string{"note : stays"}, nil},
+	{"a look for the program", "command -v iptables >/dev/null || exit 1\nwhich iptables && iptables -A FORWARD -i a -j DROP", []string{"-i a"}, nil, nil},
+	{"a list behind a test", "grep x y && {\n iptables -A FORWARD -i a -j DROP\n}\niptables -A FORWARD -i b -j DROP", nil, []string{"doubt grep: not run", "doubt iptables: not known whether"}, []string{"-i b"}},
+	{"an if inside an if", "if grep x y; then\n if true; then\n iptables -A FORWARD -i a -j DROP\n fi\nfi\niptables -A FORWARD -i b -j DROP", nil, []string{"error if: shell logic", "doubt grep: not run", "doubt iptables: not known whether"}, []string{"-i b"}},
 	{"the program", "IPT=$(which iptables)\n$IPT -A FORWARD -i a -j DROP", []string{"-i a"}, nil, nil},
 	{"only for one command", "A=1.1.1.1 true\niptables -A FORWARD -s ${A:-2.2.2.2} -j DROP", []string{"-s 2.2.2.2/32"}, nil, nil},
 
