@@ -208,6 +208,7 @@ type importer struct {
 	strict   bool              // set -e: what fails ends the script
 	line     int               // that of the command being taken
 	origins  map[ruleAt]int    // the lines that the rules of the text come from
+	sourced  bool              // something was read in that may set any variable
 	unsure   map[string]bool   // variables whose value hangs on what is not run
 }
 

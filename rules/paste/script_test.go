@@ -115,7 +115,7 @@ func TestValuesFromOutside(t *testing.T) {
 	}
 	for _, text := range []string{
 		"A=$(dig x)\niptables -A FORWARD -s $A -j DROP", "A=1.1.1.1\n[ x ] && A=2.2.2.2\niptables -A FORWARD -s $A -j DROP", "iptables -A FORWARD -s ${A%/*} -j DROP",
-		"A=1.1.1.1\nif grep x y; then A=2.2.2.2; fi\niptables -A FORWARD -s ${A:-1.1.1.1} -j DROP", "read A\niptables -A FORWARD -s $A -j DROP",
+		"A=1.1.1.1\nif grep x y; then A=2.2.2.2; fi\niptables -A FORWARD -s ${A:-1.1.1.1} -j DROP", "A=1.1.1.1\n. /etc/default/fw\niptables -A FORWARD -s $A -j DROP", "source fw\niptables -A FORWARD -s ${A:-1.1.1.1} -j DROP", "read A\niptables -A FORWARD -s $A -j DROP",
 		"iptables-restore -n <<E\n*filter\n-A FORWARD -s $A -j DROP\nCOMMIT\nE",
 	} {
 		if im := Read(text, ground()); len(im.Questions) != 1 || im.Questions[0].Name != "A" {

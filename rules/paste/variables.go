@@ -56,6 +56,12 @@ func (im *importer) declare(words []scriptWord) bool {
 			im.assign(w.text, "", false)
 		}
 		return false
+	case ".", "source", "eval":
+		im.sourced = true // which may set any of them
+		for name := range im.ground.assigned {
+			im.unsure[name] = true
+		}
+		return false
 	default:
 		return false
 	}
@@ -112,7 +118,7 @@ func (im *importer) fillWord(w scriptWord) []scriptWord {
 // value is what a shell would put in, where the script alone says it.
 func (im *importer) value(u unknownPart) (string, bool) {
 	value, given := im.ground.assigned[u.name]
-	if im.unsure[u.name] {
+	if im.unsure[u.name] || im.sourced && !given {
 		return "", false
 	}
 	switch u.sign {
