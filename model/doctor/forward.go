@@ -287,6 +287,9 @@ func (t *trial) answerWay(f *Forward) (evaluate.Packet, fate, bool) {
 		return p, fate{}, false
 	}
 	p.ConnMark = t.connMark(f.packet)
+	if way := t.fate(f.packet); len(way.Outcomes) == 1 && !p.Local {
+		p = turned(p, &way.Outcomes[0])
+	}
 	return p, t.fate(p), true
 }
 

@@ -153,6 +153,19 @@ func answerTo(client, server netip.AddrPort, protocol rules.Protocol, in string)
 	return p
 }
 
+// turned is an answer as it arrives where its connection is seen as another client: addressed to that.
+func turned(answer evaluate.Packet, way *evaluate.Outcome) evaluate.Packet {
+	if !way.SNAT || !way.Src.Addr.IsValid() || way.Src.Addr == answer.Dst {
+		return answer
+	}
+	answer.Client = netip.AddrPortFrom(answer.Dst, answer.DstPort)
+	answer.Dst = way.Src.Addr
+	if way.Src.Ports.Single() && answer.Protocol.HasPorts() {
+		answer.DstPort = way.Src.Ports.Lo
+	}
+	return answer
+}
+
 // cameToNAT tells that a packet met the first rules of the nat table.
 func (x *fate) cameToNAT(p rules.Variant) bool {
 	return slices.ContainsFunc(x.Visits, func(v evaluate.Visit) bool { return v.Table == "nat" && v.Variant == p })

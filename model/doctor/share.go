@@ -140,10 +140,14 @@ func sharedWay(x *Examination, s *share) Finding {
 	if found := x.forwardingOff(s.at.Family, s.in, fmt.Sprintf("%s: %s out by %s", ruleName(s.at), s.in, s.out)); found.Check != "" {
 		return found
 	}
+	answer := answerTo(netip.AddrPortFrom(s.packet.Src, s.packet.SrcPort), netip.AddrPortFrom(s.packet.Dst, s.packet.DstPort), rules.TCP, s.out)
+	if way := x.fate(s.packet); len(way.Outcomes) == 1 {
+		answer = turned(answer, &way.Outcomes[0])
+	}
 	wanted := []passage{
 		{s.packet, fmt.Sprintf("-A %%s -i %s -o %s -j ACCEPT", s.in, s.out), "machines at " + s.in + " may open connections to the Internet"},
 		{
-			answerTo(netip.AddrPortFrom(s.packet.Src, s.packet.SrcPort), netip.AddrPortFrom(s.packet.Dst, s.packet.DstPort), rules.TCP, s.out),
+			answer,
 			fmt.Sprintf("-A %%s -i %s -o %s -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT", s.out, s.in), "only answers may come back to them",
 		},
 	}

@@ -32,6 +32,9 @@ type Packet struct {
 
 	// State is what connection tracking will say of it.
 	State ConnState
+	// Client is to whom connection tracking turns an answer of a translated connection, where table nat
+	// would be asked; invalid where its destination stays.
+	Client netip.AddrPort
 	// Mark is the packet's mark as it begins its way, ConnMark that of its flow.
 	Mark, ConnMark uint32
 
