@@ -329,6 +329,20 @@ func (r Rule) canonical() string {
 // ordinary rule. Nothing but its text is known of such a rule.
 func (r Rule) Unparseable() error { return r.unparseable }
 
+var errLineBreak = errors.New("it contains a line break")
+
+// Restorable says why iptables-restore could not read the rule's line, so that the rule can be
+// deleted and not made again; nil if it can.
+func (r Rule) Restorable() error {
+	if r.unparseable != nil {
+		return r.unparseable
+	}
+	if strings.ContainsAny(r.String(), "\n\r\x00") {
+		return errLineBreak
+	}
+	return nil
+}
+
 // Same reports whether two rules are the same rule to the kernel: their lines
 // are equal, counters aside.
 func (r Rule) Same(o Rule) bool { return r.String() == o.String() }

@@ -72,6 +72,10 @@ func openInSpite(x *Examination, at evaluate.RuleRef, r *rules.Rule, s sketch, f
 		Sentence: fmt.Sprintf("The rule is written for %s, but it meets packets after the translation, as they go to %s: it does not close that forward, which is open to what comes by %s.", f.Asked, f.Server, f.Link),
 	}
 	found.narrows = f.Rule
+	if !plainly(x, at, r) {
+		found.Sentence += fmt.Sprintf(" It needs -m conntrack --ctorigdstport %d --ctdir ORIGINAL in place of the port, with all its other conditions, and so do the exceptions before it.", f.Asked.Port())
+		return found
+	}
 	name := rules.ProtoName(f.Proto)
 	line := "-A %s"
 	if !s.src.Any() {
@@ -90,6 +94,35 @@ func openInSpite(x *Examination, at evaluate.RuleRef, r *rules.Rule, s sketch, f
 		}
 	}
 	return found
+}
+
+// plainly tells that a rule asks for nothing beside addresses, interface and port, drops, and stands before any rule that
+// lets something through: then it is known what it is to close.
+func plainly(x *Examination, at evaluate.RuleRef, r *rules.Rule) bool {
+	if r.Source.Not || r.Dest.Not || r.In.Not || !r.Out.Any() || r.Protocol.Not || r.Target.Kind != rules.Drop {
+		return false
+	}
+	for _, m := range r.Matches {
+		switch m := m.(type) {
+		case rules.Comment:
+		case rules.Transport:
+			if m.Source != nil || m.Flags != nil || m.Option != nil || m.Dest != nil && m.Dest.Not {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	c, ok := x.sets[at.Variant].Chain(at.Table, at.Chain)
+	if !ok {
+		return false
+	}
+	for i := range c.Rules[:min(at.Position-1, len(c.Rules))] {
+		if c.Rules[i].Target.Kind != rules.Drop {
+			return false
+		}
+	}
+	return true
 }
 
 // checkLoopbackPublished tells of ports that are published for this host alone, at an address of 127.0.0.0/8, and that

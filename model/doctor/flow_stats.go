@@ -86,6 +86,20 @@ func (t *tally) noteAnswered(f *flow.Flow) {
 	}
 }
 
+// answeredElsewhere is another port of the server that a rule of several ports sends to and that was answered, where
+// nothing is known of an answer from the one asked for; not valid where that was answered, or nothing is known.
+func (t *tally) answeredElsewhere(server netip.AddrPort) (other netip.AddrPort) {
+	for i := range t.answered {
+		switch served := t.answered[i].ServedBy(); {
+		case served == server, served.Addr() != server.Addr():
+			return netip.AddrPort{}
+		case served.Port() != server.Port():
+			other = served
+		}
+	}
+	return other
+}
+
 // unansweredSince is how many flows began after the newest that was answered and wait for an answer.
 func (t *tally) unansweredSince() (n int) {
 	for _, at := range t.waiting {

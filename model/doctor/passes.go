@@ -86,6 +86,9 @@ func othersPass(x *Examination, f *Forward) (netip.Addr, bool) {
 	passes := func(p evaluate.Packet) bool { way := x.fate(p); return way.arrives() }
 	seen := x.stats.of(f.Rule)
 	for i := range seen.answered {
+		if served := seen.answered[i].ServedBy(); served.Port() != f.Server.Port() {
+			continue // another forward of the same rule
+		}
 		if p := explain.FirstPacket(&seen.answered[i]); passes(p) {
 			return p.Src, true
 		}

@@ -32,6 +32,9 @@ func stepServed(x *Examination, f *Forward) Finding {
 	if p := x.Probes[f.Server]; p.Connected {
 		return Finding{Sentence: fmt.Sprintf("%s answers this host.", f.Server), Evidence: []string{"a connection from here was accepted"}}
 	}
+	if others := seen.answeredElsewhere(f.Server); others.IsValid() {
+		return unknown(fmt.Sprintf("Whether %s answers is not known: the rule's other port %d has been answered.", f.Server, others.Port()), seen.String())
+	}
 	if seen.replied+seen.half > 0 {
 		if seen.unanswered > 0 && seen.unansweredSince() == 0 {
 			return unknown(fmt.Sprintf("Whether %s still answers is not known: it has answered, and %s for an answer.", f.Server, waits(seen.unanswered)), seen.String())

@@ -2,7 +2,6 @@ package iptables
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -172,7 +171,7 @@ func (s *script) deletions(d *draft) ([]scriptLine, error) {
 	places := slices.Sorted(maps.Keys(d.gone))
 	for _, at := range slices.Backward(places) {
 		change, rule := d.gone[at], d.was.Rules[at]
-		if s.numbered[change] || unreadable(rule) != nil || equalBefore(d.was.Rules, at+1) > mostEqual || mistakable(d.was.Rules[:at], rule) {
+		if s.numbered[change] || rule.Restorable() != nil || equalBefore(d.was.Rules, at+1) > mostEqual || mistakable(d.was.Rules[:at], rule) {
 			byNumber = append(byNumber, scriptLine{text: "-D " + word(d.name) + " " + strconv.Itoa(at+1), change: change})
 			continue
 		}
@@ -202,7 +201,7 @@ func (s *script) insertions(d *draft) ([]scriptLine, error) {
 		if item.was >= 0 {
 			continue
 		}
-		if err := unreadable(item.rule); err != nil {
+		if err := item.rule.Restorable(); err != nil {
 			return nil, &Unmakeable{s.changes[item.change], item.rule, err}
 		}
 		place := "-A " + word(d.name)
@@ -262,19 +261,6 @@ func alikeMatch(a, b rules.Match) bool {
 		return a.Module() == b.Module()
 	}
 	return reflect.DeepEqual(a, b)
-}
-
-var errLineBreak = errors.New("it contains a line break")
-
-// unreadable says why iptables-restore could not read the rule's line; nil if it can.
-func unreadable(r rules.Rule) error {
-	if err := r.Unparseable(); err != nil {
-		return err
-	}
-	if strings.ContainsAny(r.String(), "\n\r\x00") {
-		return errLineBreak
-	}
-	return nil
 }
 
 // specification is what follows "-A CHAIN" in the rule's line, with a blank in front.
