@@ -167,3 +167,16 @@ func TestEveryLocalAddressIsJudged(t *testing.T) {
 		}
 	}
 }
+
+// TestBlockedStrangers: a list of bad networks that holds an address which stands for anybody is no fault of a forward.
+func TestBlockedStrangers(t *testing.T) {
+	blocked := "*filter\n:FORWARD ACCEPT [0:0]\n"
+	for _, net := range []string{"198.51.100.0/24", "192.0.2.0/24", "203.0.113.128/25", "198.18.0.0/15"} {
+		blocked += "-A FORWARD -s " + net + " -j DROP\n"
+	}
+	for _, f := range Examine(gatewayOf(t, map[rules.Variant]string{nft4: soundTable + blocked + "COMMIT\n"})) {
+		if f.IsProblem() {
+			t.Errorf("%s %s: %s", f.Severity, f.Check, f.Sentence)
+		}
+	}
+}

@@ -12,7 +12,29 @@ import (
 )
 
 // network is what the host knows of the networks around it.
-type network struct{ *facts.Facts }
+type network struct {
+	*facts.Facts
+	named []netip.Addr // strangers that rules speak of, as lists of bad networks do: nobody to ask for everybody
+}
+
+// namedStrangers are the strangers in networks that rules of these sets name.
+func namedStrangers(sets map[rules.Variant]*rules.Ruleset) (named []netip.Addr) {
+	speaksOf := func(n rules.Net, a netip.Addr) bool { return !n.Any() && n.Contains(a) }
+	for _, s := range sets {
+		for _, t := range s.Tables {
+			for _, c := range t.Chains {
+				for i := range c.Rules {
+					for _, a := range strangers {
+						if s.Family.Holds(a) && (speaksOf(c.Rules[i].Source, a) || speaksOf(c.Rules[i].Dest, a)) && !slices.Contains(named, a) {
+							named = append(named, a)
+						}
+					}
+				}
+			}
+		}
+	}
+	return named
+}
 
 // neighbours tells that two machines are on one network of this host's, and
 // answer each other directly.
@@ -94,6 +116,8 @@ func isInner(a netip.Addr) bool {
 var strangers = []netip.Addr{
 	netip.MustParseAddr("198.51.100.201"), netip.MustParseAddr("192.0.2.201"), netip.MustParseAddr("203.0.113.201"), netip.MustParseAddr("198.18.7.201"),
 	netip.MustParseAddr("2001:db8:c9c9::c9"), netip.MustParseAddr("2001:db8:f00d::c9"),
+	// Once reserved too; no list of reserved networks has these.
+	netip.MustParseAddr("128.66.7.201"), netip.MustParseAddr("2a00:c9c9::c9"),
 }
 
 // worldAddr is an address of somebody who is on no network of this host, reached
@@ -109,6 +133,9 @@ func (n network) worldAddr(family rules.Family, link string) (netip.Addr, bool) 
 		}
 		if !spare.IsValid() {
 			spare = a
+		}
+		if slices.Contains(n.named, a) {
+			continue
 		}
 		if r, _ := n.Lookup(evaluate.RouteQuery{Dst: a}); r.Kind == facts.RouteUnicast && (link == "" || r.Out == link) {
 			return a, true

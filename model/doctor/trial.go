@@ -60,7 +60,7 @@ func (s *spent) exhausted() bool { return s != nil && s.visits > s.limits.visits
 // newTrial compiles the rule sets; those that known has already are not
 // compiled again.
 func newTrial(f *facts.Facts, sets map[rules.Variant]*rules.Ruleset, known map[*rules.Ruleset]*evaluate.Program) trial {
-	t := trial{network: network{f}, sets: sets, programs: map[*rules.Ruleset]*evaluate.Program{}}
+	t := trial{network: network{Facts: f}, sets: sets, programs: map[*rules.Ruleset]*evaluate.Program{}}
 	var programs []*evaluate.Program
 	for _, s := range sets {
 		p := known[s]
@@ -115,6 +115,7 @@ func (t *trial) after(p rules.Plan) (trial, bool) {
 		}
 	}
 	next := newTrial(f, sets, t.programs)
+	next.named = t.named
 	next.spent = t.spent
 	return next, true
 }
