@@ -159,8 +159,7 @@ func matchPhrases(m Match) (from, to, rest []string) {
 		rest = append(rest, markPhrase(m))
 	case Comment:
 	case TTL:
-		rest = append(rest, fmt.Sprintf("with a %s %s%s %d", map[bool]string{false: "TTL", true: "hop limit"}[m.HopLimit], notWord(m.Not),
-			map[string]string{"eq": "of", "lt": "below", "gt": "above"}[m.Compare], m.Value))
+		rest = append(rest, ttlPhrase(m))
 	case Length:
 		rest = append(rest, lengthPhrase(m))
 	case Time:
@@ -183,6 +182,11 @@ func matchPhrases(m Match) (from, to, rest []string) {
 		rest = append(rest, extensionPhrase(m))
 	}
 	return from, to, rest
+}
+
+func ttlPhrase(m TTL) string {
+	what := map[bool]string{false: "TTL", true: "hop limit"}[m.HopLimit]
+	return fmt.Sprintf("with a %s %s%s %d", what, notWord(m.Not), map[string]string{"eq": "of", "lt": "below", "gt": "above"}[m.Compare], m.Value)
 }
 
 func transportPhrases(m Transport) (from, to, rest []string) {
