@@ -127,44 +127,6 @@ func (c *Committer) Run(ctx context.Context, plan rules.Plan, o Options) (Entry,
 	return c.run(ctx, l, j, source{plan, func(sets) (rules.Plan, error) { return plan, nil }}, o)
 }
 
-// Irreversible is the error of a change that is to be rolled back or undone later and could not be: it takes a
-// rule away that iptables-restore cannot make again. Nothing was changed.
-type Irreversible struct {
-	Rule rules.Rule
-	Why  error
-}
-
-// Error says which rule and what can be done.
-func (e *Irreversible) Error() string {
-	return fmt.Sprintf("the rule %q could not be restored by a rollback or unpark: iptables-restore cannot read it (%v); nothing was changed. Without a countdown (--confirm off) it can be deleted, for good", e.Rule.String(), e.Why)
-}
-
-// Unwrap is why.
-func (e *Irreversible) Unwrap() error { return e.Why }
-
-// irreversible refuses a change with a way back that nobody can go.
-func irreversible(plan rules.Plan, o Options) error {
-	if o.Confirm == 0 && o.For == 0 && o.Kind != KindPark {
-		return nil
-	}
-	for _, c := range plan.Changes() {
-		gone := rules.Rule{}
-		switch c.Op {
-		case rules.Delete, rules.Move:
-			gone = c.Rule
-		case rules.Replace:
-			gone = c.Old
-		}
-		if gone.IsZero() {
-			continue
-		}
-		if err := gone.Restorable(); err != nil {
-			return &Irreversible{gone, err}
-		}
-	}
-	return nil
-}
-
 // A plan is prepared again because others changed the tables between the check and
 // the change, while it still fits, for anewTime and anewAttempts at least.
 const (
@@ -192,10 +154,7 @@ func (c *Committer) run(ctx context.Context, l *lock, j *journal, wanted source,
 	c.step("check")
 	d, err := c.draw(ctx, wanted)
 	if err == nil {
-		err = irreversible(d.plan, o)
-	}
-	if err == nil {
-		err = context.Cause(ctx) // nothing was changed yet, and nothing will be
+		err = errors.Join(irreversible(d.plan, o), context.Cause(ctx)) // nothing was changed yet, and nothing will be
 	}
 	if err != nil {
 		return Entry{}, err

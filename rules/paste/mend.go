@@ -49,6 +49,15 @@ func commandText(words []scriptWord) string {
 	return strings.Join(parts, " ")
 }
 
+// mistake is the first of a command, or what is doubtful about it where nobody has accepted that.
+func (c *commandReader) mistake() *mistake {
+	m := c.read()
+	if m == nil && !c.ground.accepts() {
+		m = c.doubt()
+	}
+	return m
+}
+
 // mend reads a command, corrects its first mistake, and reads it again until
 // there is none. more are further commands that the line came to.
 func (im *importer) mend(words []scriptWord, program string, tolerant bool) (one mended, more [][]scriptWord) {
@@ -61,10 +70,7 @@ func (im *importer) mend(words []scriptWord, program string, tolerant bool) (one
 		if !r.explicit {
 			r.backend = im.ground.Backend
 		}
-		m := r.read()
-		if m == nil && !im.ground.accepts() {
-			m = r.doubt()
-		}
+		m := r.mistake()
 		words = r.words
 		for _, note := range r.notes {
 			if !slices.Contains(im.out.Remarks, note) {
