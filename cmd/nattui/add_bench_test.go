@@ -40,8 +40,15 @@ func benchmarkAdd(b *testing.B, backend string, rules int) {
 	b.ReportMetric(add.Seconds()*1000/float64(b.N), "cpu-ms/add")
 	b.ReportMetric(save.Seconds()*1000/float64(b.N), "cpu-ms/iptables-save")
 	b.ReportMetric(add.Seconds()/save.Seconds(), "×iptables-save")
-	if out, err := exec.Command("iptables-"+backend, "-t", "nat", "-F").CombinedOutput(); err != nil {
-		b.Fatalf("%v: %s", err, out)
+	// The next one is not to read what this one has left.
+	empty := [][]string{{"iptables-legacy", "-t", "nat", "-F"}, {"iptables-legacy", "-t", "nat", "-X"}}
+	if backend == "nft" {
+		empty = [][]string{{"nft", "delete", "table", "ip", "nat"}}
+	}
+	for _, argv := range empty {
+		if out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {
+			b.Fatalf("%v: %s", err, out)
+		}
 	}
 }
 
