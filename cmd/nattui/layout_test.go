@@ -76,14 +76,14 @@ var pure = []string{"rules", "rules/evaluate", "rules/guide", "rules/nft", "rule
 // paced are pure packages that work by timers, and are tested where time stands still.
 var paced = []string{"model/live"}
 
-// fileReader is the one way to read files of others; any adapter may use it.
-const fileReader = "rules/textfile"
+// shared is what any adapter may use: the one way to read files of others, and the one to ask nf_tables.
+var shared = []string{"rules/nfnetlink", "rules/textfile"}
 
 // adapterOf names the kernel adapter that a local path belongs to: the first
 // two parts of everything beneath rules and model that is not pure.
 func adapterOf(path string) string {
 	parts := strings.Split(path, "/")
-	if len(parts) < 2 || (parts[0] != "rules" && parts[0] != "model") || slices.Contains(pure, path) || path == fileReader {
+	if len(parts) < 2 || (parts[0] != "rules" && parts[0] != "model") || slices.Contains(pure, path) || slices.Contains(shared, path) {
 		return ""
 	}
 	return parts[0] + "/" + parts[1]
@@ -119,7 +119,7 @@ func complaint(from string, to goPackage) string {
 		return ""
 	case !isLocal && !to.Standard:
 		return "a pure package imports the standard library only"
-	case slices.Contains(outsideWorld, to.ImportPath), there == fileReader:
+	case slices.Contains(outsideWorld, to.ImportPath), slices.Contains(shared, there):
 		return "a pure package does not reach the system"
 	}
 	return ""

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -364,6 +365,51 @@ func TestNatives(t *testing.T) {
 	if len(natives) != 1 || natives[0].String() != "table inet firewalld" || !slices.Equal(natives[0].Chains, []string{"nat_POST"}) {
 		t.Errorf("got %v, want table inet firewalld with nat_POST", natives)
 	}
+}
+
+// TestNativesWhileTablesChange looks for a table that is always there while another program changes others: that there
+// is none may not be the answer to a reading that was interrupted.
+func TestNativesWhileTablesChange(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	h := open(t, rules.Variant{Backend: rules.NFT})
+	setup := "add table inet stays; add chain inet stays in { type filter hook input priority 5; }"
+	for i := range 600 { // more than one datagram
+		setup += fmt.Sprintf("; add chain inet stays c%d", i)
+	}
+	run(t, "nft", setup)
+	changer := exec.Command("nft", "-i")
+	input, err := changer.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := changer.Start(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		for err == nil {
+			_, err = io.WriteString(input, "add counter inet stays c\ndelete counter inet stays c\n")
+		}
+		done <- changer.Wait()
+	}()
+	answers := 0
+	for range 40 {
+		texts, err := h.NativeFilters(t.Context())
+		if err == nil && len(texts) != 1 {
+			t.Fatalf("%d tables", len(texts))
+		}
+		if err == nil {
+			answers++
+		}
+	}
+	if err := changer.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	t.Logf("%d answers of 40", answers)
 }
 
 // TestLockHeld holds the lock in another process for as long as Apply waits.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nattui/rules"
+	"nattui/rules/nfnetlink"
 )
 
 // This file reads the legacy backend's tables as the kernel keeps them: one
@@ -137,7 +138,7 @@ func (b *blob) sizeNow(fd int, table string) int {
 
 func socketError(table string, err error) error {
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
-		return permission("reading the legacy tables")
+		return nfnetlink.Permission("reading the legacy tables")
 	}
 	return fmt.Errorf("ask the kernel for the legacy table %s: %w", table, err)
 }
@@ -185,10 +186,10 @@ func (b *blob) countersAt(i int) rules.Counters {
 // marks where a person's chain begins, and where the table ends ("ERROR").
 func (b *blob) errorTarget(i, end int) (name string, ok bool) {
 	at := i + int(b.order.Uint16(b.entries[i+b.targetOffset:]))
-	if at+targetHeader+errorName > end || string(untilNul(b.entries[at+2:at+targetHeader-1])) != "ERROR" {
+	if at+targetHeader+errorName > end || unix.ByteSliceToString(b.entries[at+2:at+targetHeader-1]) != "ERROR" {
 		return "", false
 	}
-	return string(untilNul(b.entries[at+targetHeader : at+targetHeader+errorName])), true
+	return unix.ByteSliceToString(b.entries[at+targetHeader : at+targetHeader+errorName]), true
 }
 
 // chainCounters are the counters of one chain, in the order of its rules.

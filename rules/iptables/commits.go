@@ -9,15 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nattui/rules"
+	"nattui/rules/nfnetlink"
 )
 
 // commit is one transaction of the nft backend, as the kernel announced it.
 type commit struct {
 	generation uint32
 	by         Process
-	tables     []string     // tables of iptables that it changed
-	made       []attributes // the rules it made, in the order of its requests
-	gone       int          // how many it deleted
+	tables     []string               // tables of iptables that it changed
+	made       []nfnetlink.Attributes // the rules it made, in the order of its requests
+	gone       int                    // how many it deleted
 }
 
 // commits listens to the transactions on one family while a change is made.
@@ -55,27 +56,27 @@ func (c *commits) catchUp() {
 		case err != nil || len(datagram) == 0:
 			return
 		}
-		eachMessage(datagram, c.take)
+		nfnetlink.Each(datagram, c.take)
 	}
 }
 
-func (c *commits) take(m nftMessage) {
-	if m.kind == unix.NFT_MSG_NEWGEN {
+func (c *commits) take(m nfnetlink.Message) {
+	if m.Kind == unix.NFT_MSG_NEWGEN {
 		c.open.generation, c.open.by = generationNotice(m)
 		c.seen = append(c.seen, c.open)
 		c.open = commit{}
 		return
 	}
-	table := m.attrs.text(unix.NFTA_TABLE_NAME)
-	if m.family != c.family || rules.BuiltInChains[table] == nil {
+	table := m.Attrs.Get(unix.NFTA_TABLE_NAME).Text()
+	if m.Family != c.family || rules.BuiltInChains[table] == nil {
 		return
 	}
 	if !slices.Contains(c.open.tables, table) {
 		c.open.tables = append(c.open.tables, table)
 	}
-	switch m.kind {
+	switch m.Kind {
 	case unix.NFT_MSG_NEWRULE:
-		c.open.made = append(c.open.made, bytes.Clone(m.attrs))
+		c.open.made = append(c.open.made, bytes.Clone(m.Attrs))
 	case unix.NFT_MSG_DELRULE:
 		c.open.gone++
 	}
@@ -115,7 +116,7 @@ func (c *commits) around(ours func(commit) bool, tables []string) (between []Pro
 // with a higher counter, by its handle, so that no other rule can be hit; one that
 // somebody has deleted meanwhile is left out.
 func (c *commits) keepCounters(ours func(commit) bool, s *script) error {
-	var made []attributes
+	var made []nfnetlink.Attributes
 	var want []rules.Rule
 	for _, k := range c.seen {
 		if !ours(k) || len(k.tables) != 1 {
@@ -133,20 +134,20 @@ func (c *commits) keepCounters(ours func(commit) bool, s *script) error {
 	if c.lost && len(made) < s.makes() {
 		return errors.New("there were too many changes at the same time to tell which are ours")
 	}
-	kernel, err := dialNfnl()
+	kernel, err := nfnetlink.Dial()
 	if err != nil {
 		return err
 	}
-	defer kernel.close()
+	defer kernel.Close()
 	for i, attrs := range made {
-		have := ruleCounters(attrs.get(unix.NFTA_RULE_EXPRESSIONS))
+		have := ruleCounters(attrs.Get(unix.NFTA_RULE_EXPRESSIONS))
 		if have.Packets >= want[i].Counters.Packets && have.Bytes >= want[i].Counters.Bytes {
 			continue
 		}
-		now, err := kernel.rule(c.family, attrs)
+		now, err := nftRule(kernel, c.family, attrs)
 		if err == nil {
-			if err = kernel.replaceRule(c.family, recount(now, want[i])); err == nil {
-				clear(attrs.get(unix.NFTA_RULE_HANDLE)) // it has another one now, which is not known
+			if err = kernel.ReplaceRule(c.family, recount(now, want[i])); err == nil {
+				clear(attrs.Get(unix.NFTA_RULE_HANDLE)) // it has another one now, which is not known
 			}
 		}
 		if err != nil && !errors.Is(err, unix.ENOENT) {
@@ -156,12 +157,12 @@ func (c *commits) keepCounters(ours func(commit) bool, s *script) error {
 	return nil
 }
 
-// rule asks for one rule by its handle.
-func (n *nfnl) rule(family byte, known attributes) (attributes, error) {
+// nftRule asks for one rule by its handle.
+func nftRule(kernel *nfnetlink.Socket, family byte, known nfnetlink.Attributes) (nfnetlink.Attributes, error) {
 	var ask, found []byte
 	for _, kind := range []uint16{unix.NFTA_RULE_TABLE, unix.NFTA_RULE_CHAIN, unix.NFTA_RULE_HANDLE} {
-		ask = appendAttribute(ask, kind, known.get(kind))
+		ask = nfnetlink.AppendAttribute(ask, kind, known.Get(kind))
 	}
-	err := n.ask(unix.NFT_MSG_GETRULE, 0, family, ask, func(m nftMessage) { found = bytes.Clone(m.attrs) })
+	err := kernel.Ask(unix.NFT_MSG_GETRULE, 0, family, ask, func(m nfnetlink.Message) { found = bytes.Clone(m.Attrs) })
 	return found, err
 }

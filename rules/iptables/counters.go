@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nattui/rules"
+	"nattui/rules/nfnetlink"
 )
 
 // ErrChanged is wrapped by the error of Counters when the rules are no longer
@@ -108,21 +109,21 @@ func (k *chainCounters) onto(c rules.Chain) (next rules.Chain, differs bool) {
 
 // tallyNFT reads the counters of the generation that the snapshot belongs to.
 func tallyNFT(s *rules.Ruleset) (tally, error) {
-	kernel, err := dialNfnl()
+	kernel, err := nfnetlink.Dial()
 	if err != nil {
 		return nil, err
 	}
-	defer kernel.close()
+	defer kernel.Close()
 	t := tally{}
 	other := false // a message of another generation
-	same := func(m nftMessage) bool {
-		other = other || s.Generation != 0 && m.generation != uint16(s.Generation)
+	same := func(m nfnetlink.Message) bool {
+		other = other || s.Generation != 0 && m.Generation != uint16(s.Generation)
 		return !other
 	}
 	var ask []byte
-	err = kernel.dump(unix.NFT_MSG_GETCHAIN, nftFamily(s.Family), nil, func(m nftMessage) {
-		if value := m.attrs.get(unix.NFTA_CHAIN_COUNTERS); value != nil && same(m) {
-			c := t.chain(m.attrs.text(unix.NFTA_CHAIN_TABLE), m.attrs.text(unix.NFTA_CHAIN_NAME))
+	err = kernel.Dump(unix.NFT_MSG_GETCHAIN, nftFamily(s.Family), nil, func(m nfnetlink.Message) {
+		if value := m.Attrs.Get(unix.NFTA_CHAIN_COUNTERS); value != nil && same(m) {
+			c := t.chain(m.Attrs.Get(unix.NFTA_CHAIN_TABLE).Text(), m.Attrs.Get(unix.NFTA_CHAIN_NAME).Text())
 			c.policy, c.hasPolicy = counterValue(value), true
 		}
 	})
@@ -135,44 +136,34 @@ func tallyNFT(s *rules.Ruleset) (tally, error) {
 			}
 			chain := t.chain(table.Name, c.Name)
 			chain.rules = make([]rules.Counters, 0, len(c.Rules))
-			ask = appendText(appendText(ask[:0], unix.NFTA_RULE_TABLE, table.Name), unix.NFTA_RULE_CHAIN, c.Name)
-			err = kernel.dump(unix.NFT_MSG_GETRULE, nftFamily(s.Family), ask, func(m nftMessage) {
+			ask = nfnetlink.AppendText(nfnetlink.AppendText(ask[:0], unix.NFTA_RULE_TABLE, table.Name), unix.NFTA_RULE_CHAIN, c.Name)
+			err = kernel.Dump(unix.NFT_MSG_GETRULE, nftFamily(s.Family), ask, func(m nfnetlink.Message) {
 				// Old kernels answer with all chains, whichever is asked for.
-				if same(m) && m.attrs.is(unix.NFTA_RULE_CHAIN, c.Name) {
-					chain.rules = append(chain.rules, ruleCounters(m.attrs.get(unix.NFTA_RULE_EXPRESSIONS)))
+				if same(m) && m.Attrs.Get(unix.NFTA_RULE_CHAIN).Is(c.Name) {
+					chain.rules = append(chain.rules, ruleCounters(m.Attrs.Get(unix.NFTA_RULE_EXPRESSIONS)))
 				}
 			})
 		}
 	}
 	// A chain that is gone is no error to anybody who asks what it holds.
-	if other || errors.Is(err, errInterrupted) || errors.Is(err, unix.ENOENT) {
+	if other || errors.Is(err, nfnetlink.ErrInterrupted) || errors.Is(err, unix.ENOENT) {
 		return nil, ErrChanged
 	}
 	return t, err
 }
 
 // ruleCounters finds the counter among a rule's expressions.
-func ruleCounters(expressions attributes) rules.Counters {
-	for {
-		_, expression, ok := expressions.next()
-		if !ok {
-			return rules.Counters{Known: true} // as iptables-save prints it
-		}
-		parts := attributes(expression)
-		if string(untilNul(parts.get(unix.NFTA_EXPR_NAME))) == "counter" {
-			return counterValue(parts.get(unix.NFTA_EXPR_DATA))
+func ruleCounters(expressions nfnetlink.Attributes) rules.Counters {
+	for _, expression := range expressions.Each {
+		if expression.Get(unix.NFTA_EXPR_NAME).Is("counter") {
+			return counterValue(expression.Get(unix.NFTA_EXPR_DATA))
 		}
 	}
+	return rules.Counters{Known: true} // as iptables-save prints it
 }
 
-func counterValue(a attributes) rules.Counters {
-	number := func(kind uint16) uint64 {
-		if v := a.get(kind); len(v) == 8 {
-			return binary.BigEndian.Uint64(v)
-		}
-		return 0
-	}
-	return rules.Counters{Packets: number(unix.NFTA_COUNTER_PACKETS), Bytes: number(unix.NFTA_COUNTER_BYTES), Known: true}
+func counterValue(a nfnetlink.Attributes) rules.Counters {
+	return rules.Counters{Packets: a.Get(unix.NFTA_COUNTER_PACKETS).Number(), Bytes: a.Get(unix.NFTA_COUNTER_BYTES).Number(), Known: true}
 }
 
 // tallyLegacy reads the counters of the loaded tables and, from the same data,
@@ -201,20 +192,16 @@ func tallyLegacy(family rules.Family) (tally, uint64, error) {
 
 // recount makes the attributes of the request that replaces a rule by itself
 // with the counters of r added to its own.
-func recount(attrs attributes, r rules.Rule) []byte {
+func recount(attrs nfnetlink.Attributes, r rules.Rule) []byte {
 	var out []byte
-	for rest := attrs; ; {
-		kind, value, ok := rest.next()
-		if !ok {
-			break
-		}
+	for kind, value := range attrs.Each {
 		switch kind {
 		case unix.NFTA_RULE_EXPRESSIONS:
 			value = bytes.Clone(value)
 			addCounters(value, r.Counters)
-			out = appendAttribute(out, kind|unix.NLA_F_NESTED, value)
+			out = nfnetlink.AppendAttribute(out, kind|unix.NLA_F_NESTED, value)
 		case unix.NFTA_RULE_TABLE, unix.NFTA_RULE_CHAIN, unix.NFTA_RULE_HANDLE, unix.NFTA_RULE_USERDATA:
-			out = appendAttribute(out, kind, value)
+			out = nfnetlink.AppendAttribute(out, kind, value)
 		}
 	}
 	// The kernel checks the extensions of a protocol against it, and does not
@@ -224,27 +211,22 @@ func recount(attrs attributes, r rules.Rule) []byte {
 		if r.Protocol.Not {
 			flags = unix.NFT_RULE_COMPAT_F_INV
 		}
-		compat := appendAttribute(nil, unix.NFTA_RULE_COMPAT_PROTO, binary.BigEndian.AppendUint32(nil, uint32(number)))
-		compat = appendAttribute(compat, unix.NFTA_RULE_COMPAT_FLAGS, binary.BigEndian.AppendUint32(nil, flags))
-		out = appendAttribute(out, unix.NFTA_RULE_COMPAT|unix.NLA_F_NESTED, compat)
+		compat := nfnetlink.AppendAttribute(nil, unix.NFTA_RULE_COMPAT_PROTO, binary.BigEndian.AppendUint32(nil, uint32(number)))
+		compat = nfnetlink.AppendAttribute(compat, unix.NFTA_RULE_COMPAT_FLAGS, binary.BigEndian.AppendUint32(nil, flags))
+		out = nfnetlink.AppendAttribute(out, unix.NFTA_RULE_COMPAT|unix.NLA_F_NESTED, compat)
 	}
 	return out
 }
 
 // addCounters adds to the counter among a rule's expressions, in place.
-func addCounters(expressions attributes, c rules.Counters) {
-	for {
-		_, expression, ok := expressions.next()
-		if !ok {
-			return
-		}
-		parts := attributes(expression)
-		if string(untilNul(parts.get(unix.NFTA_EXPR_NAME))) != "counter" {
+func addCounters(expressions nfnetlink.Attributes, c rules.Counters) {
+	for _, expression := range expressions.Each {
+		if !expression.Get(unix.NFTA_EXPR_NAME).Is("counter") {
 			continue
 		}
-		data := attributes(parts.get(unix.NFTA_EXPR_DATA))
+		data := expression.Get(unix.NFTA_EXPR_DATA)
 		for kind, n := range map[uint16]uint64{unix.NFTA_COUNTER_PACKETS: c.Packets, unix.NFTA_COUNTER_BYTES: c.Bytes} {
-			if v := data.get(kind); len(v) == 8 {
+			if v := data.Get(kind); len(v) == 8 {
 				binary.BigEndian.PutUint64(v, binary.BigEndian.Uint64(v)+n)
 			}
 		}

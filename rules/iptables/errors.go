@@ -1,26 +1,17 @@
 package iptables
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
 	"nattui/rules"
+	"nattui/rules/nfnetlink"
 )
 
 // ErrPermission is wrapped by every error that means: this process lacks
 // CAP_NET_ADMIN (or, for legacy tables, CAP_NET_RAW).
-var ErrPermission = errors.New("not permitted")
-
-// permission says what was tried and what would work.
-func permission(what string) error {
-	if os.Geteuid() == 0 {
-		return fmt.Errorf("%s: %w: it needs the capabilities CAP_NET_ADMIN and CAP_NET_RAW, which root has not got here; in a container they have to be given", what, ErrPermission)
-	}
-	return fmt.Errorf("%s: %w: it needs the capabilities CAP_NET_ADMIN and CAP_NET_RAW; run it as root, for example: sudo nattui", what, ErrPermission)
-}
+var ErrPermission = nfnetlink.ErrPermission
 
 // NotInstalled is the error of Open on a host without any iptables.
 type NotInstalled struct {

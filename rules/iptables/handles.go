@@ -2,7 +2,6 @@ package iptables
 
 import (
 	"context"
-	"encoding/binary"
 	"hash/fnv"
 	"os"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nattui/rules"
+	"nattui/rules/nfnetlink"
 )
 
 // nftaTableHandle is NFTA_TABLE_HANDLE of linux/netfilter/nf_tables.h (Linux 4.17).
@@ -25,19 +25,19 @@ func (h *Host) Handles(ctx context.Context, s *rules.Ruleset, table, chain strin
 	if s == nil || s.Backend != rules.NFT || ctx.Err() != nil {
 		return s
 	}
-	kernel, err := dialNfnl()
+	kernel, err := nfnetlink.Dial()
 	if err != nil {
 		return s
 	}
-	defer kernel.close()
-	life, err := kernel.incarnation(nftFamily(s.Family), table)
+	defer kernel.Close()
+	life, err := incarnation(kernel, nftFamily(s.Family), table)
 	if err != nil || life == 0 {
 		return s
 	}
 	var handles []uint64
 	if chain != "" {
-		handles, err = kernel.handles(nftFamily(s.Family), table, chain)
-		now, genErr := kernel.generation()
+		handles, err = handlesOf(kernel, nftFamily(s.Family), table, chain)
+		now, genErr := kernel.Generation()
 		c, ok := s.Chain(table, chain)
 		if err != nil || genErr != nil || !ok || now != s.Generation || len(handles) != len(c.Rules) {
 			return s
@@ -73,10 +73,10 @@ func withHandles(s *rules.Ruleset, table, chain string, life uint64, handles []u
 
 // incarnation tells a table from every other one of its name; 0 where the kernel
 // does not number tables.
-func (n *nfnl) incarnation(family byte, table string) (uint64, error) {
+func incarnation(kernel *nfnetlink.Socket, family byte, table string) (uint64, error) {
 	var life uint64
-	err := n.ask(unix.NFT_MSG_GETTABLE, 0, family, appendText(nil, unix.NFTA_TABLE_NAME, table), func(m nftMessage) {
-		if v := m.attrs.get(nftaTableHandle); len(v) == 8 {
+	err := kernel.Ask(unix.NFT_MSG_GETTABLE, 0, family, nfnetlink.AppendText(nil, unix.NFTA_TABLE_NAME, table), func(m nfnetlink.Message) {
+		if v := m.Attrs.Get(nftaTableHandle); v != nil {
 			sum := fnv.New64a()
 			sum.Write([]byte(bootID()))
 			sum.Write(v)
@@ -86,13 +86,13 @@ func (n *nfnl) incarnation(family byte, table string) (uint64, error) {
 	return life, err
 }
 
-// handles lists the handles of a chain's rules.
-func (n *nfnl) handles(family byte, table, chain string) ([]uint64, error) {
+// handlesOf lists the handles of a chain's rules.
+func handlesOf(kernel *nfnetlink.Socket, family byte, table, chain string) ([]uint64, error) {
 	var all []uint64
-	ask := appendText(appendText(nil, unix.NFTA_RULE_TABLE, table), unix.NFTA_RULE_CHAIN, chain)
-	err := n.dump(unix.NFT_MSG_GETRULE, family, ask, func(m nftMessage) {
-		if v := m.attrs.get(unix.NFTA_RULE_HANDLE); len(v) == 8 && m.attrs.is(unix.NFTA_RULE_TABLE, table) && m.attrs.is(unix.NFTA_RULE_CHAIN, chain) {
-			all = append(all, binary.BigEndian.Uint64(v))
+	ask := nfnetlink.AppendText(nfnetlink.AppendText(nil, unix.NFTA_RULE_TABLE, table), unix.NFTA_RULE_CHAIN, chain)
+	err := kernel.Dump(unix.NFT_MSG_GETRULE, family, ask, func(m nfnetlink.Message) {
+		if v := m.Attrs.Get(unix.NFTA_RULE_HANDLE); v != nil && m.Attrs.Get(unix.NFTA_RULE_TABLE).Is(table) && m.Attrs.Get(unix.NFTA_RULE_CHAIN).Is(chain) {
+			all = append(all, v.Number())
 		}
 	})
 	return all, err

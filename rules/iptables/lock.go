@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nattui/rules/nfnetlink"
 )
 
 // LockWait is how long a change waits for the xtables lock, and how long the
@@ -41,7 +43,7 @@ func takeLock(ctx context.Context) (*xtablesLock, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		if errors.Is(err, os.ErrPermission) {
-			return nil, permission("locking " + path)
+			return nil, nfnetlink.Permission("locking " + path)
 		}
 		return nil, fmt.Errorf("open the lock of the legacy tables: %w", err)
 	}

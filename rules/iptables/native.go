@@ -3,7 +3,6 @@ package iptables
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nattui/rules"
+	"nattui/rules/nfnetlink"
 )
 
 // iptablesExpressions are the nf_tables expressions that iptables-nft makes and
@@ -24,7 +24,7 @@ var iptablesExpressions = map[string]bool{
 
 // foreign says for each table of the family that holds native nft objects what
 // they are; nil where there are none. text is what iptables-nft-save printed.
-func foreign(kernel *nfnl, family rules.Family, text []byte) (map[string]string, error) {
+func foreign(kernel *nfnetlink.Socket, family rules.Family, text []byte) (map[string]string, error) {
 	found := map[string][]string{}
 	add := func(table, what string) {
 		if _, known := rules.BuiltInChains[table]; known && !slices.Contains(found[table], what) {
@@ -59,10 +59,10 @@ func foreign(kernel *nfnl, family rules.Family, text []byte) (map[string]string,
 
 // foreignObjects finds base chains, named sets and maps, objects and flowtables
 // that iptables never makes.
-func foreignObjects(kernel *nfnl, family rules.Family, add func(table, what string)) error {
-	err := kernel.dump(unix.NFT_MSG_GETCHAIN, nftFamily(family), nil, func(m nftMessage) {
-		table, name := m.attrs.text(unix.NFTA_CHAIN_TABLE), m.attrs.text(unix.NFTA_CHAIN_NAME)
-		if m.attrs.get(unix.NFTA_CHAIN_HOOK) != nil && !rules.IsBuiltIn(table, name) {
+func foreignObjects(kernel *nfnetlink.Socket, family rules.Family, add func(table, what string)) error {
+	err := kernel.Dump(unix.NFT_MSG_GETCHAIN, nftFamily(family), nil, func(m nfnetlink.Message) {
+		table, name := m.Attrs.Get(unix.NFTA_CHAIN_TABLE).Text(), m.Attrs.Get(unix.NFTA_CHAIN_NAME).Text()
+		if m.Attrs.Get(unix.NFTA_CHAIN_HOOK) != nil && !rules.IsBuiltIn(table, name) {
 			add(table, "the native nft chain "+name)
 		}
 	})
@@ -77,9 +77,9 @@ func foreignObjects(kernel *nfnl, family rules.Family, add func(table, what stri
 		{unix.NFT_MSG_GETOBJ, "the nft object "},
 		{unix.NFT_MSG_GETFLOWTABLE, "the nft flowtable "},
 	} {
-		err := kernel.dump(o.kind, nftFamily(family), nil, func(m nftMessage) {
+		err := kernel.Dump(o.kind, nftFamily(family), nil, func(m nfnetlink.Message) {
 			// NFTA_SET_TABLE and _NAME have the same numbers for objects and flowtables.
-			table, name := m.attrs.text(unix.NFTA_SET_TABLE), m.attrs.text(unix.NFTA_SET_NAME)
+			table, name := m.Attrs.Get(unix.NFTA_SET_TABLE).Text(), m.Attrs.Get(unix.NFTA_SET_NAME).Text()
 			if o.kind == unix.NFT_MSG_GETSET && isAnonymous(m) {
 				return
 			}
@@ -94,86 +94,94 @@ func foreignObjects(kernel *nfnl, family rules.Family, add func(table, what stri
 }
 
 // isAnonymous reports a set that belongs to one rule, which iptables may make too.
-func isAnonymous(m nftMessage) bool {
-	flags := m.attrs.get(unix.NFTA_SET_FLAGS)
-	return len(flags) == 4 && binary.BigEndian.Uint32(flags)&unix.NFT_SET_ANONYMOUS != 0
+func isAnonymous(m nfnetlink.Message) bool {
+	return m.Attrs.Get(unix.NFTA_SET_FLAGS).Word()&unix.NFT_SET_ANONYMOUS != 0
 }
 
 // foreignRules names the chains of a table in which rules were made with nft.
-func foreignRules(kernel *nfnl, family rules.Family, table string, add func(table, what string)) error {
-	return kernel.dump(unix.NFT_MSG_GETRULE, nftFamily(family), appendText(nil, unix.NFTA_RULE_TABLE, table), func(m nftMessage) {
-		if m.attrs.text(unix.NFTA_RULE_TABLE) != table {
+func foreignRules(kernel *nfnetlink.Socket, family rules.Family, table string, add func(table, what string)) error {
+	return kernel.Dump(unix.NFT_MSG_GETRULE, nftFamily(family), nfnetlink.AppendText(nil, unix.NFTA_RULE_TABLE, table), func(m nfnetlink.Message) {
+		if m.Attrs.Get(unix.NFTA_RULE_TABLE).Text() != table {
 			return
 		}
-		list := attributes(m.attrs.get(unix.NFTA_RULE_EXPRESSIONS))
-		for {
-			_, expression, ok := list.next()
-			if !ok {
-				return
-			}
-			name := untilNul(attributes(expression).get(unix.NFTA_EXPR_NAME))
-			if !iptablesExpressions[string(name)] {
-				add(table, "native nft rules in "+m.attrs.text(unix.NFTA_RULE_CHAIN))
+		for _, expression := range m.Attrs.Get(unix.NFTA_RULE_EXPRESSIONS).Each {
+			if !iptablesExpressions[expression.Get(unix.NFTA_EXPR_NAME).Text()] {
+				add(table, "native nft rules in "+m.Attrs.Get(unix.NFTA_RULE_CHAIN).Text())
 				return
 			}
 		}
 	})
+}
+
+// nftFamily is the nf_tables family that holds the iptables tables of a family.
+func nftFamily(f rules.Family) byte {
+	if f == rules.IPv6 {
+		return unix.NFPROTO_IPV6
+	}
+	return unix.NFPROTO_IPV4
 }
 
 // Natives lists the native nft tables beside those of iptables that translate
 // addresses; none where the kernel has no nf_tables. It needs CAP_NET_ADMIN, neither
 // nft nor iptables, and takes about a millisecond.
 func Natives(ctx context.Context) ([]rules.NativeTable, error) {
-	return nativeTables(ctx, func(m nftMessage) bool {
-		table := m.attrs.text(unix.NFTA_CHAIN_TABLE)
-		iptables := (m.family == unix.NFPROTO_IPV4 || m.family == unix.NFPROTO_IPV6) && rules.BuiltInChains[table] != nil
-		return !iptables && m.attrs.is(unix.NFTA_CHAIN_TYPE, "nat")
+	return nativeTables(ctx, func(m nfnetlink.Message) bool {
+		table := m.Attrs.Get(unix.NFTA_CHAIN_TABLE).Text()
+		iptables := (m.Family == unix.NFPROTO_IPV4 || m.Family == unix.NFPROTO_IPV6) && rules.BuiltInChains[table] != nil
+		return !iptables && m.Attrs.Get(unix.NFTA_CHAIN_TYPE).Is("nat")
 	})
 }
 
 // NativeFilterTables lists the native nft tables whose chains may drop or mark packets that meet iptables' tables, those
 // at the ingress of an interface included. It needs what Natives needs.
 func NativeFilterTables(ctx context.Context) ([]rules.NativeTable, error) {
-	return nativeTables(ctx, func(m nftMessage) bool {
-		family := familyName(m.family)
-		hooked := m.attrs.get(unix.NFTA_CHAIN_HOOK) != nil && !m.attrs.is(unix.NFTA_CHAIN_TYPE, "nat")
+	return nativeTables(ctx, func(m nfnetlink.Message) bool {
+		family := familyName(m.Family)
+		hooked := m.Attrs.Get(unix.NFTA_CHAIN_HOOK) != nil && !m.Attrs.Get(unix.NFTA_CHAIN_TYPE).Is("nat")
 		return hooked && (family == "inet" || family == "netdev" || family == "ip" || family == "ip6") &&
-			!MadeChain(family, m.attrs.text(unix.NFTA_CHAIN_TABLE), m.attrs.text(unix.NFTA_CHAIN_NAME))
+			!MadeChain(family, m.Attrs.Get(unix.NFTA_CHAIN_TABLE).Text(), m.Attrs.Get(unix.NFTA_CHAIN_NAME).Text())
 	})
 }
 
-// nativeTables are the nft tables with chains that fit.
-func nativeTables(ctx context.Context, fits func(nftMessage) bool) ([]rules.NativeTable, error) {
-	kernel, err := dialNfnl()
-	if err != nil {
+// nativeAttempts is how often the chains are read anew because the tables changed meanwhile.
+const nativeAttempts = 100
+
+// nativeTables are the nft tables with chains that fit, of one state of the tables.
+func nativeTables(ctx context.Context, fits func(nfnetlink.Message) bool) ([]rules.NativeTable, error) {
+	kernel, err := nfnetlink.Dial()
+	if errors.Is(err, nfnetlink.ErrAbsent) {
 		return nil, nil
 	}
-	defer kernel.close()
-	for {
+	if err != nil {
+		return nil, err
+	}
+	defer kernel.Close()
+	if _, err := kernel.Generation(); errors.Is(err, nfnetlink.ErrAbsent) {
+		return nil, nil
+	}
+	for range nativeAttempts {
 		var all []rules.NativeTable
-		err := kernel.dump(unix.NFT_MSG_GETCHAIN, unix.NFPROTO_UNSPEC, nil, func(m nftMessage) {
+		err := kernel.Dump(unix.NFT_MSG_GETCHAIN, unix.NFPROTO_UNSPEC, nil, func(m nfnetlink.Message) {
 			if !fits(m) {
 				return
 			}
-			table, chain := m.attrs.text(unix.NFTA_CHAIN_TABLE), m.attrs.text(unix.NFTA_CHAIN_NAME)
+			table, chain := m.Attrs.Get(unix.NFTA_CHAIN_TABLE).Text(), m.Attrs.Get(unix.NFTA_CHAIN_NAME).Text()
 			for i := range all {
-				if all[i].Family == familyName(m.family) && all[i].Name == table {
+				if all[i].Family == familyName(m.Family) && all[i].Name == table {
 					all[i].Chains = append(all[i].Chains, chain)
 					return
 				}
 			}
-			all = append(all, rules.NativeTable{Family: familyName(m.family), Name: table, Chains: []string{chain}})
+			all = append(all, rules.NativeTable{Family: familyName(m.Family), Name: table, Chains: []string{chain}})
 		})
-		switch {
-		case errors.Is(err, errInterrupted) && ctx.Err() == nil:
-			continue
-		case errors.Is(err, ErrPermission):
-			return nil, err
-		case err != nil:
-			return nil, nil
+		if !errors.Is(err, nfnetlink.ErrInterrupted) {
+			return all, err
 		}
-		return all, nil
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 	}
+	return nil, fmt.Errorf("read the native tables of nft: %w, %d times", nfnetlink.ErrInterrupted, nativeAttempts)
 }
 
 // WatchNatives sends after each change of nf_tables, whoever made it, until ctx ends; notices that nobody takes
@@ -194,7 +202,7 @@ func WatchNatives(ctx context.Context) (<-chan struct{}, error) {
 				return
 			}
 			changed := err != nil // some were lost
-			eachMessage(datagram, func(m nftMessage) { changed = changed || m.kind == unix.NFT_MSG_NEWGEN })
+			nfnetlink.Each(datagram, func(m nfnetlink.Message) { changed = changed || m.Kind == unix.NFT_MSG_NEWGEN })
 			if changed {
 				select {
 				case out <- struct{}{}:
@@ -217,26 +225,9 @@ func MadeChain(family, table, chain string) bool {
 // iptables shows. It runs nft for each table, and is nil where there is no such table; the error is that of nft, also
 // where there is none.
 func (h *Host) NativeFilters(ctx context.Context) (texts [][]byte, err error) {
-	kernel, err := dialNfnl()
-	if err != nil {
-		return nil, nil
-	}
-	defer kernel.close()
-	var tables []rules.NativeTable
-	err = kernel.dump(unix.NFT_MSG_GETCHAIN, unix.NFPROTO_UNSPEC, nil, func(m nftMessage) {
-		table, chain := m.attrs.text(unix.NFTA_CHAIN_TABLE), m.attrs.text(unix.NFTA_CHAIN_NAME)
-		ip := m.family == unix.NFPROTO_IPV4 || m.family == unix.NFPROTO_IPV6
-		if m.attrs.get(unix.NFTA_CHAIN_HOOK) == nil || !ip && m.family != unix.NFPROTO_INET && m.family != unix.NFPROTO_NETDEV ||
-			ip && rules.IsBuiltIn(table, chain) || m.attrs.is(unix.NFTA_CHAIN_TYPE, "nat") {
-			return
-		}
-		one := rules.NativeTable{Family: familyName(m.family), Name: table}
-		if !slices.ContainsFunc(tables, func(t rules.NativeTable) bool { return t.Family == one.Family && t.Name == one.Name }) {
-			tables = append(tables, one)
-		}
-	})
+	tables, err := NativeFilterTables(ctx)
 	if err != nil || len(tables) == 0 {
-		return nil, nil
+		return nil, err
 	}
 	nft := find("nft")
 	if nft == "" {

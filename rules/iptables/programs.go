@@ -14,6 +14,7 @@ import (
 	goiptables "github.com/coreos/go-iptables/iptables"
 
 	"nattui/rules"
+	"nattui/rules/nfnetlink"
 )
 
 // Host is the iptables of this host, in the network namespace of the process.
@@ -228,12 +229,14 @@ func kernelLacks(variant rules.Variant) (string, error) {
 		return "the kernel runs without IPv6", nil
 	}
 	if variant.Backend == rules.NFT {
-		_, err := generation()
+		_, err := nfnetlink.Generation()
 		switch {
+		case errors.Is(err, nfnetlink.ErrAbsent):
+			return nfnetlink.ErrAbsent.Error(), nil
 		case errors.Is(err, ErrPermission):
 			return "", err
 		case err != nil:
-			return "the kernel has no nf_tables: " + err.Error(), nil
+			return "the kernel does not say what is in nf_tables: " + err.Error(), nil
 		}
 		return "", nil
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"nattui/rules"
+	"nattui/rules/nfnetlink"
 )
 
 // Read takes one snapshot of all tables of a variant, with counters. On nft it
@@ -77,7 +78,7 @@ func (l latest) stillTrue(variant rules.Variant) bool {
 		now, err := fingerprint(variant.Family)
 		return err == nil && l.print != 0 && now == l.print
 	}
-	now, err := generation()
+	now, err := nfnetlink.Generation()
 	return err == nil && l.set.Generation != 0 && now == l.set.Generation
 }
 
@@ -113,14 +114,14 @@ const readAttempts = 5
 // There iptables-nft-save 1.8.9 now and then prints rules twice, or not at all: what
 // the two reads before agreed upon has to be there again.
 func (p *programs) readNFT(ctx context.Context, known *rules.Ruleset) (*rules.Ruleset, error) {
-	kernel, err := dialNfnl()
+	kernel, err := nfnetlink.Dial()
 	if err != nil {
 		return nil, err
 	}
-	defer kernel.close()
+	defer kernel.Close()
 	var earlier []map[string]int
 	for attempt := 1; ; attempt++ {
-		before, err := kernel.generation()
+		before, err := kernel.Generation()
 		if err != nil {
 			return nil, err
 		}
@@ -132,10 +133,10 @@ func (p *programs) readNFT(ctx context.Context, known *rules.Ruleset) (*rules.Ru
 		if err != nil {
 			return nil, err
 		}
-		if s.Foreign, err = foreign(kernel, p.variant.Family, text); err != nil && !errors.Is(err, errInterrupted) {
+		if s.Foreign, err = foreign(kernel, p.variant.Family, text); err != nil && !errors.Is(err, nfnetlink.ErrInterrupted) {
 			return nil, err
 		}
-		after, genErr := kernel.generation()
+		after, genErr := kernel.Generation()
 		if genErr != nil {
 			return nil, genErr
 		}

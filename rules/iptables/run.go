@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+
+	"nattui/rules/nfnetlink"
 )
 
 // command prepares a program, with its words in English.
@@ -63,7 +65,7 @@ func (p *programs) failure(ctx context.Context, what, program, words string, err
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", what, ctx.Err())
 	case isPermission(words) || errors.Is(err, os.ErrPermission):
-		return permission(what)
+		return nfnetlink.Permission(what)
 	case words != "":
 		return fmt.Errorf("%s: %s: %w: %s", what, program, err, words)
 	}

@@ -2,7 +2,6 @@ package iptables
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nattui/rules"
+	"nattui/rules/nfnetlink"
 )
 
 // moved tells whether anybody else has changed tables of the nft backend since the
@@ -123,7 +123,7 @@ func (t *transaction) generation() (uint32, error) {
 	if t.programs.variant.Backend == rules.Legacy {
 		return 0, nil
 	}
-	return generation()
+	return nfnetlink.Generation()
 }
 
 // stillThere checks, on nft, that the tables are those that the change was
@@ -132,7 +132,7 @@ func (t *transaction) stillThere() error {
 	if t.programs.variant.Backend == rules.Legacy || !t.gated {
 		return nil
 	}
-	now, err := generation()
+	now, err := nfnetlink.Generation()
 	if err == nil && now != t.before.Generation {
 		return errMoved
 	}
@@ -191,7 +191,7 @@ func (p *programs) refusal(ctx context.Context, s *script, words string, err err
 		}
 		return locked
 	case isPermission(words):
-		return permission("changing the tables of " + p.variant.String())
+		return nfnetlink.Permission("changing the tables of " + p.variant.String())
 	}
 	return s.rejected(p, words)
 }
@@ -327,8 +327,8 @@ func (t *transaction) number(made []rules.Change) {
 		}
 		for i, l := range lines {
 			c := &made[l.change]
-			if v := k.made[i].get(unix.NFTA_RULE_HANDLE); len(v) == 8 && l.makes.Same(t.script.changes[l.change].Rule.InChain(c.Chain)) {
-				c.Rule.Handle = binary.BigEndian.Uint64(v)
+			if v := k.made[i].Get(unix.NFTA_RULE_HANDLE); v != nil && l.makes.Same(t.script.changes[l.change].Rule.InChain(c.Chain)) {
+				c.Rule.Handle = v.Number()
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nattui/rules"
+	"nattui/rules/nfnetlink"
 )
 
 // readBack reads the tables after a transaction. Where the kernel has announced that
@@ -49,7 +50,7 @@ func (t *transaction) readTouched(ctx context.Context) (*rules.Ruleset, bool) {
 			return nil, false
 		}
 	}
-	if now, err := generation(); err != nil || now != at {
+	if now, err := nfnetlink.Generation(); err != nil || now != at {
 		return nil, false
 	}
 	next.Generation = at

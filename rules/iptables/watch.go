@@ -2,7 +2,6 @@ package iptables
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nattui/rules"
+	"nattui/rules/nfnetlink"
 )
 
 // Notice says that somebody changed the tables of a place.
@@ -207,7 +207,7 @@ func listen() (*listener, error) {
 	if err != nil {
 		unix.Close(fd)
 		if errors.Is(err, unix.EPERM) {
-			return nil, permission("listening to changes of nf_tables")
+			return nil, nfnetlink.Permission("listening to changes of nf_tables")
 		}
 		return nil, fmt.Errorf("listen to changes of nf_tables: %w", err)
 	}
@@ -281,8 +281,8 @@ func (h *Host) follow(ctx context.Context, l *listener, variants []rules.Variant
 			}
 			continue
 		}
-		eachMessage(datagram, func(m nftMessage) {
-			if m.kind != unix.NFT_MSG_NEWGEN {
+		nfnetlink.Each(datagram, func(m nfnetlink.Message) {
+			if m.Kind != unix.NFT_MSG_NEWGEN {
 				noteTable(touched, m)
 				return
 			}
@@ -301,41 +301,21 @@ func (h *Host) follow(ctx context.Context, l *listener, variants []rules.Variant
 
 // noteTable notes the table that a notice is about, if it is one of iptables'.
 // The attribute with the table's name has the same number in all kinds of notice.
-func noteTable(touched map[rules.Family]map[string]bool, m nftMessage) {
+func noteTable(touched map[rules.Family]map[string]bool, m nfnetlink.Message) {
 	family := rules.IPv4
-	switch m.family {
+	switch m.Family {
 	case unix.NFPROTO_IPV4:
 	case unix.NFPROTO_IPV6:
 		family = rules.IPv6
 	default:
 		return
 	}
-	name := untilNul(m.attrs.get(unix.NFTA_TABLE_NAME))
-	if _, known := rules.BuiltInChains[string(name)]; known && !touched[family][string(name)] {
-		touched[family][string(name)] = true
+	if name := m.Attrs.Get(unix.NFTA_TABLE_NAME).Text(); rules.BuiltInChains[name] != nil {
+		touched[family][name] = true
 	}
 }
 
-func generationNotice(m nftMessage) (uint32, Process) {
-	number := func(kind uint16) uint32 {
-		if v := m.attrs.get(kind); len(v) == 4 {
-			return binary.BigEndian.Uint32(v)
-		}
-		return 0
-	}
-	return number(unix.NFTA_GEN_ID), Process{int(number(unix.NFTA_GEN_PROC_PID)), m.attrs.text(unix.NFTA_GEN_PROC_NAME)}
-}
-
-// eachMessage calls do for each nf_tables message of a datagram.
-func eachMessage(b []byte, do func(nftMessage)) {
-	for len(b) >= unix.SizeofNlMsghdr {
-		size := int(binary.NativeEndian.Uint32(b))
-		if size < unix.SizeofNlMsghdr || size > len(b) {
-			return
-		}
-		if m, ok := decode(binary.NativeEndian.Uint16(b[4:]), b[unix.SizeofNlMsghdr:size]); ok {
-			do(m)
-		}
-		b = b[min(align4(size), len(b)):]
-	}
+func generationNotice(m nfnetlink.Message) (uint32, Process) {
+	by := Process{int(m.Attrs.Get(unix.NFTA_GEN_PROC_PID).Number()), m.Attrs.Get(unix.NFTA_GEN_PROC_NAME).Text()}
+	return m.Attrs.Get(unix.NFTA_GEN_ID).Word(), by
 }

@@ -80,38 +80,26 @@ func (e NAT) String() string {
 	if e.Source {
 		kind = "snat"
 	}
-	return "nat " + kind + " " + e.Family.String() + registers("addr_min", e.AddrMin, "addr_max", e.AddrMax) +
-		registers("proto_min", e.ProtoMin, "proto_max", e.ProtoMax) + flagged(e.Flags)
+	return "nat " + kind + " " + e.Family.String() + registers("addr_min reg", e.AddrMin, "addr_max reg", e.AddrMax) +
+		registers("proto_min reg", e.ProtoMin, "proto_max reg", e.ProtoMax) + flagged(e.Flags)
 }
 
 func (e Masq) String() string {
-	return "masq" + registers("proto_min", e.ProtoMin, "proto_max", e.ProtoMax) + flagged(e.Flags)
+	return "masq" + registers("proto_min reg", e.ProtoMin, "proto_max reg", e.ProtoMax) + flagged(e.Flags)
 }
 
 func (e Redir) String() string {
-	return "redir" + registers("proto_min", e.ProtoMin, "proto_max", e.ProtoMax) + flagged(e.Flags)
+	return "redir" + registers("proto_min reg", e.ProtoMin, "proto_max reg", e.ProtoMax) + flagged(e.Flags)
 }
 
 // registers are names with the registers that are given.
 func registers(low string, min Register, high string, max Register) string {
 	text := ""
 	if min != 0 {
-		text += fmt.Sprintf(" %s reg %d", low, min)
+		text += fmt.Sprintf(" %s %d", low, min)
 	}
 	if max != 0 {
-		text += fmt.Sprintf(" %s reg %d", high, max)
-	}
-	return text
-}
-
-// sources are names with the registers that are given, as fwd and dup print them.
-func sources(name string, reg Register, other string, otherReg Register) string {
-	text := ""
-	if reg != 0 {
-		text += fmt.Sprintf(" %s %d", name, reg)
-	}
-	if otherReg != 0 {
-		text += fmt.Sprintf(" %s %d", other, otherReg)
+		text += fmt.Sprintf(" %s %d", high, max)
 	}
 	return text
 }
@@ -283,9 +271,9 @@ func (e Xfrm) String() string {
 	return fmt.Sprintf("xfrm load %s %d %s => reg %d", dir, e.Index, e.Key, e.Into)
 }
 
-func (e Fwd) String() string { return "fwd" + sources("sreg_dev", e.Device, "sreg_addr", e.Addr) }
+func (e Fwd) String() string { return "fwd" + registers("sreg_dev", e.Device, "sreg_addr", e.Addr) }
 
-func (e Dup) String() string { return "dup" + sources("sreg_addr", e.Addr, "sreg_dev", e.Device) }
+func (e Dup) String() string { return "dup" + registers("sreg_addr", e.Addr, "sreg_dev", e.Device) }
 
 func (e Synproxy) String() string { return fmt.Sprintf("synproxy mss %d wscale %d", e.MSS, e.WScale) }
 

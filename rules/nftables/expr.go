@@ -3,63 +3,66 @@ package nftables
 import (
 	"golang.org/x/sys/unix"
 
+	"nattui/rules/nfnetlink"
 	"nattui/rules/nft"
 )
 
 // decoders read expressions by their names in the kernel (nft_expr_type.name).
-var decoders map[string]func(attributes) nft.Expr
+var decoders map[string]func(nfnetlink.Attributes) nft.Expr
 
 func init() { // dynset has expressions itself
-	decoders = map[string]func(attributes) nft.Expr{
+	decoders = map[string]func(nfnetlink.Attributes) nft.Expr{
 		"payload": payload, "meta": meta, "ct": ct, "cmp": cmp, "range": within, "bitwise": bitwise, "byteorder": byteOrder, "lookup": lookup,
 		"immediate": immediate, "nat": nat, "masq": masq, "redir": redir, "tproxy": tproxy,
-		"notrack": func(attributes) nft.Expr { return nft.NoTrack{} },
+		"notrack": func(nfnetlink.Attributes) nft.Expr { return nft.NoTrack{} },
 		"counter": counter, "reject": reject, "log": logged, "limit": limit, "fib": fib, "numgen": numgen, "hash": hash, "dynset": dynset,
 		"objref": objref, "rt": rt, "socket": socket, "exthdr": exthdr, "queue": queue, "flow_offload": offload, "connlimit": connlimit, "xfrm": xfrm, "fwd": fwd, "dup": dup, "synproxy": synproxy,
 	}
 }
 
 // expressions decodes a list of them.
-func expressions(list attributes) []nft.Expr {
+func expressions(list nfnetlink.Attributes) []nft.Expr {
 	var all []nft.Expr
-	list.each(func(_ uint16, e attributes) { all = append(all, expression(e)) })
+	for _, e := range list.Each {
+		all = append(all, expression(e))
+	}
 	return all
 }
 
-func expression(e attributes) nft.Expr {
-	name := e.get(unix.NFTA_EXPR_NAME).text()
-	data := e.get(unix.NFTA_EXPR_DATA)
+func expression(e nfnetlink.Attributes) nft.Expr {
+	name := e.Get(unix.NFTA_EXPR_NAME).Text()
+	data := e.Get(unix.NFTA_EXPR_DATA)
 	if decode, ok := decoders[name]; ok {
 		return decode(data)
 	}
-	return nft.Unknown{Name: name, Raw: data.bytes()}
+	return nft.Unknown{Name: name, Raw: append([]byte(nil), data...)}
 }
 
-func register(a attributes) nft.Register { return nft.Register(a.number()) }
-
-func word(a attributes) uint32 { return uint32(a.number()) }
+func register(a nfnetlink.Attributes) nft.Register { return nft.Register(a.Number()) }
 
 // value is the bytes of a piece of data (NFTA_DATA_VALUE).
-func value(data attributes) []byte { return data.get(unix.NFTA_DATA_VALUE).bytes() }
-
-// verdict is that of a piece of data; nil where it is none.
-func verdict(data attributes) *nft.Verdict {
-	if !data.has(unix.NFTA_DATA_VERDICT) {
-		return nil
-	}
-	v := data.get(unix.NFTA_DATA_VERDICT)
-	return &nft.Verdict{Code: nft.VerdictCode(int32(word(v.get(unix.NFTA_VERDICT_CODE)))), Chain: v.get(unix.NFTA_VERDICT_CHAIN).text()}
+func value(data nfnetlink.Attributes) []byte {
+	return append([]byte(nil), data.Get(unix.NFTA_DATA_VALUE)...)
 }
 
-func payload(a attributes) nft.Expr {
-	base, offset, n := nft.Header(word(a.get(unix.NFTA_PAYLOAD_BASE))), word(a.get(unix.NFTA_PAYLOAD_OFFSET)), word(a.get(unix.NFTA_PAYLOAD_LEN))
-	if a.has(unix.NFTA_PAYLOAD_SREG) {
+// verdict is that of a piece of data; nil where it is none.
+func verdict(data nfnetlink.Attributes) *nft.Verdict {
+	if !data.Has(unix.NFTA_DATA_VERDICT) {
+		return nil
+	}
+	v := data.Get(unix.NFTA_DATA_VERDICT)
+	return &nft.Verdict{Code: nft.VerdictCode(int32(v.Get(unix.NFTA_VERDICT_CODE).Word())), Chain: v.Get(unix.NFTA_VERDICT_CHAIN).Text()}
+}
+
+func payload(a nfnetlink.Attributes) nft.Expr {
+	base, offset, n := nft.Header(a.Get(unix.NFTA_PAYLOAD_BASE).Word()), a.Get(unix.NFTA_PAYLOAD_OFFSET).Word(), a.Get(unix.NFTA_PAYLOAD_LEN).Word()
+	if a.Has(unix.NFTA_PAYLOAD_SREG) {
 		return nft.PayloadSet{
-			Base: base, Offset: offset, Len: n, From: register(a.get(unix.NFTA_PAYLOAD_SREG)),
-			CsumType: word(a.get(unix.NFTA_PAYLOAD_CSUM_TYPE)), CsumOff: word(a.get(unix.NFTA_PAYLOAD_CSUM_OFFSET)), CsumFlags: word(a.get(unix.NFTA_PAYLOAD_CSUM_FLAGS)),
+			Base: base, Offset: offset, Len: n, From: register(a.Get(unix.NFTA_PAYLOAD_SREG)),
+			CsumType: a.Get(unix.NFTA_PAYLOAD_CSUM_TYPE).Word(), CsumOff: a.Get(unix.NFTA_PAYLOAD_CSUM_OFFSET).Word(), CsumFlags: a.Get(unix.NFTA_PAYLOAD_CSUM_FLAGS).Word(),
 		}
 	}
-	return nft.Payload{Base: base, Offset: offset, Len: n, Into: register(a.get(unix.NFTA_PAYLOAD_DREG))}
+	return nft.Payload{Base: base, Offset: offset, Len: n, Into: register(a.Get(unix.NFTA_PAYLOAD_DREG))}
 }
 
 // metaKeys are enum nft_meta_keys by nft's names.
@@ -69,12 +72,12 @@ var metaKeys = []string{
 	"bri_iifpvid", "bri_iifvproto", "time", "day", "hour", "sdif", "sdifname", "broute",
 }
 
-func meta(a attributes) nft.Expr {
-	key := named(metaKeys, word(a.get(unix.NFTA_META_KEY)))
-	if a.has(unix.NFTA_META_SREG) {
-		return nft.Meta{Key: key, Reg: register(a.get(unix.NFTA_META_SREG)), Set: true}
+func meta(a nfnetlink.Attributes) nft.Expr {
+	key := named(metaKeys, a.Get(unix.NFTA_META_KEY).Word())
+	if a.Has(unix.NFTA_META_SREG) {
+		return nft.Meta{Key: key, Reg: register(a.Get(unix.NFTA_META_SREG)), Set: true}
 	}
-	return nft.Meta{Key: key, Reg: register(a.get(unix.NFTA_META_DREG))}
+	return nft.Meta{Key: key, Reg: register(a.Get(unix.NFTA_META_DREG))}
 }
 
 // ctKeys are enum nft_ct_keys by nft's names.
@@ -83,15 +86,15 @@ var ctKeys = []string{
 	"packets", "bytes", "avgpkt", "zone", "event", "src_ip", "dst_ip", "src_ip6", "dst_ip6", "id",
 }
 
-func ct(a attributes) nft.Expr {
-	e := nft.CT{Key: named(ctKeys, word(a.get(unix.NFTA_CT_KEY)))}
-	if a.has(unix.NFTA_CT_DIRECTION) {
-		e.Dir = named([]string{"original", "reply"}, word(a.get(unix.NFTA_CT_DIRECTION)))
+func ct(a nfnetlink.Attributes) nft.Expr {
+	e := nft.CT{Key: named(ctKeys, a.Get(unix.NFTA_CT_KEY).Word())}
+	if a.Has(unix.NFTA_CT_DIRECTION) {
+		e.Dir = named([]string{"original", "reply"}, a.Get(unix.NFTA_CT_DIRECTION).Word())
 	}
-	if e.Set = a.has(unix.NFTA_CT_SREG); e.Set {
-		e.Reg = register(a.get(unix.NFTA_CT_SREG))
+	if e.Set = a.Has(unix.NFTA_CT_SREG); e.Set {
+		e.Reg = register(a.Get(unix.NFTA_CT_SREG))
 	} else {
-		e.Reg = register(a.get(unix.NFTA_CT_DREG))
+		e.Reg = register(a.Get(unix.NFTA_CT_DREG))
 	}
 	return e
 }
@@ -105,14 +108,14 @@ func named(names []string, n uint32) string {
 
 var cmpOps = []string{"eq", "neq", "lt", "lte", "gt", "gte"}
 
-func cmp(a attributes) nft.Expr {
-	return nft.Cmp{Op: named(cmpOps, word(a.get(unix.NFTA_CMP_OP))), Reg: register(a.get(unix.NFTA_CMP_SREG)), Data: value(a.get(unix.NFTA_CMP_DATA))}
+func cmp(a nfnetlink.Attributes) nft.Expr {
+	return nft.Cmp{Op: named(cmpOps, a.Get(unix.NFTA_CMP_OP).Word()), Reg: register(a.Get(unix.NFTA_CMP_SREG)), Data: value(a.Get(unix.NFTA_CMP_DATA))}
 }
 
-func within(a attributes) nft.Expr {
+func within(a nfnetlink.Attributes) nft.Expr {
 	return nft.Range{
-		Op: named(cmpOps, word(a.get(unix.NFTA_RANGE_OP))), Reg: register(a.get(unix.NFTA_RANGE_SREG)),
-		From: value(a.get(unix.NFTA_RANGE_FROM_DATA)), To: value(a.get(unix.NFTA_RANGE_TO_DATA)),
+		Op: named(cmpOps, a.Get(unix.NFTA_RANGE_OP).Word()), Reg: register(a.Get(unix.NFTA_RANGE_SREG)),
+		From: value(a.Get(unix.NFTA_RANGE_FROM_DATA)), To: value(a.Get(unix.NFTA_RANGE_TO_DATA)),
 	}
 }
 
@@ -122,169 +125,169 @@ const (
 	bitwiseData = 7
 )
 
-func bitwise(a attributes) nft.Expr {
+func bitwise(a nfnetlink.Attributes) nft.Expr {
 	return nft.Bitwise{
-		From: register(a.get(unix.NFTA_BITWISE_SREG)), Into: register(a.get(unix.NFTA_BITWISE_DREG)), Len: word(a.get(unix.NFTA_BITWISE_LEN)),
-		Op: word(a.get(bitwiseOp)), Mask: value(a.get(unix.NFTA_BITWISE_MASK)), Xor: value(a.get(unix.NFTA_BITWISE_XOR)), Shift: value(a.get(bitwiseData)),
+		From: register(a.Get(unix.NFTA_BITWISE_SREG)), Into: register(a.Get(unix.NFTA_BITWISE_DREG)), Len: a.Get(unix.NFTA_BITWISE_LEN).Word(),
+		Op: a.Get(bitwiseOp).Word(), Mask: value(a.Get(unix.NFTA_BITWISE_MASK)), Xor: value(a.Get(unix.NFTA_BITWISE_XOR)), Shift: value(a.Get(bitwiseData)),
 	}
 }
 
-func byteOrder(a attributes) nft.Expr {
+func byteOrder(a nfnetlink.Attributes) nft.Expr {
 	return nft.ByteOrder{
-		From: register(a.get(unix.NFTA_BYTEORDER_SREG)), Into: register(a.get(unix.NFTA_BYTEORDER_DREG)),
-		ToNetwork: word(a.get(unix.NFTA_BYTEORDER_OP)) == unix.NFT_BYTEORDER_HTON,
-		Len:       word(a.get(unix.NFTA_BYTEORDER_LEN)), Size: word(a.get(unix.NFTA_BYTEORDER_SIZE)),
+		From: register(a.Get(unix.NFTA_BYTEORDER_SREG)), Into: register(a.Get(unix.NFTA_BYTEORDER_DREG)),
+		ToNetwork: a.Get(unix.NFTA_BYTEORDER_OP).Word() == unix.NFT_BYTEORDER_HTON,
+		Len:       a.Get(unix.NFTA_BYTEORDER_LEN).Word(), Size: a.Get(unix.NFTA_BYTEORDER_SIZE).Word(),
 	}
 }
 
-func lookup(a attributes) nft.Expr {
+func lookup(a nfnetlink.Attributes) nft.Expr {
 	const flags, inverted = 5, 1 // NFTA_LOOKUP_FLAGS, NFT_LOOKUP_F_INV
 	return nft.Lookup{
-		Set: a.get(unix.NFTA_LOOKUP_SET).text(), Key: register(a.get(unix.NFTA_LOOKUP_SREG)), Into: register(a.get(unix.NFTA_LOOKUP_DREG)),
-		Map: a.has(unix.NFTA_LOOKUP_DREG), Not: word(a.get(flags))&inverted != 0,
+		Set: a.Get(unix.NFTA_LOOKUP_SET).Text(), Key: register(a.Get(unix.NFTA_LOOKUP_SREG)), Into: register(a.Get(unix.NFTA_LOOKUP_DREG)),
+		Map: a.Has(unix.NFTA_LOOKUP_DREG), Not: a.Get(flags).Word()&inverted != 0,
 	}
 }
 
-func immediate(a attributes) nft.Expr {
-	data := a.get(unix.NFTA_IMMEDIATE_DATA)
-	return nft.Immediate{Into: register(a.get(unix.NFTA_IMMEDIATE_DREG)), Data: value(data), Verdict: verdict(data)}
+func immediate(a nfnetlink.Attributes) nft.Expr {
+	data := a.Get(unix.NFTA_IMMEDIATE_DATA)
+	return nft.Immediate{Into: register(a.Get(unix.NFTA_IMMEDIATE_DREG)), Data: value(data), Verdict: verdict(data)}
 }
 
-func nat(a attributes) nft.Expr {
+func nat(a nfnetlink.Attributes) nft.Expr {
 	return nft.NAT{
-		Source: word(a.get(unix.NFTA_NAT_TYPE)) == unix.NFT_NAT_SNAT, Family: nft.Family(word(a.get(unix.NFTA_NAT_FAMILY))),
-		AddrMin: register(a.get(unix.NFTA_NAT_REG_ADDR_MIN)), AddrMax: register(a.get(unix.NFTA_NAT_REG_ADDR_MAX)),
-		ProtoMin: register(a.get(unix.NFTA_NAT_REG_PROTO_MIN)), ProtoMax: register(a.get(unix.NFTA_NAT_REG_PROTO_MAX)),
-		Flags: nft.NATFlags(word(a.get(unix.NFTA_NAT_FLAGS))),
+		Source: a.Get(unix.NFTA_NAT_TYPE).Word() == unix.NFT_NAT_SNAT, Family: nft.Family(a.Get(unix.NFTA_NAT_FAMILY).Word()),
+		AddrMin: register(a.Get(unix.NFTA_NAT_REG_ADDR_MIN)), AddrMax: register(a.Get(unix.NFTA_NAT_REG_ADDR_MAX)),
+		ProtoMin: register(a.Get(unix.NFTA_NAT_REG_PROTO_MIN)), ProtoMax: register(a.Get(unix.NFTA_NAT_REG_PROTO_MAX)),
+		Flags: nft.NATFlags(a.Get(unix.NFTA_NAT_FLAGS).Word()),
 	}
 }
 
-func masq(a attributes) nft.Expr {
+func masq(a nfnetlink.Attributes) nft.Expr {
 	return nft.Masq{
-		Flags:    nft.NATFlags(word(a.get(unix.NFTA_MASQ_FLAGS))),
-		ProtoMin: register(a.get(unix.NFTA_MASQ_REG_PROTO_MIN)), ProtoMax: register(a.get(unix.NFTA_MASQ_REG_PROTO_MAX)),
+		Flags:    nft.NATFlags(a.Get(unix.NFTA_MASQ_FLAGS).Word()),
+		ProtoMin: register(a.Get(unix.NFTA_MASQ_REG_PROTO_MIN)), ProtoMax: register(a.Get(unix.NFTA_MASQ_REG_PROTO_MAX)),
 	}
 }
 
-func redir(a attributes) nft.Expr {
+func redir(a nfnetlink.Attributes) nft.Expr {
 	return nft.Redir{
-		Flags:    nft.NATFlags(word(a.get(unix.NFTA_REDIR_FLAGS))),
-		ProtoMin: register(a.get(unix.NFTA_REDIR_REG_PROTO_MIN)), ProtoMax: register(a.get(unix.NFTA_REDIR_REG_PROTO_MAX)),
+		Flags:    nft.NATFlags(a.Get(unix.NFTA_REDIR_FLAGS).Word()),
+		ProtoMin: register(a.Get(unix.NFTA_REDIR_REG_PROTO_MIN)), ProtoMax: register(a.Get(unix.NFTA_REDIR_REG_PROTO_MAX)),
 	}
 }
 
-func tproxy(a attributes) nft.Expr {
+func tproxy(a nfnetlink.Attributes) nft.Expr {
 	const family, addr, port = 1, 2, 3 // NFTA_TPROXY_*
-	return nft.TProxy{Family: nft.Family(word(a.get(family))), Addr: register(a.get(addr)), Port: register(a.get(port))}
+	return nft.TProxy{Family: nft.Family(a.Get(family).Word()), Addr: register(a.Get(addr)), Port: register(a.Get(port))}
 }
 
-func counter(a attributes) nft.Expr {
-	return nft.Counter{Packets: a.get(unix.NFTA_COUNTER_PACKETS).number(), Bytes: a.get(unix.NFTA_COUNTER_BYTES).number()}
+func counter(a nfnetlink.Attributes) nft.Expr {
+	return nft.Counter{Packets: a.Get(unix.NFTA_COUNTER_PACKETS).Number(), Bytes: a.Get(unix.NFTA_COUNTER_BYTES).Number()}
 }
 
-func reject(a attributes) nft.Expr {
-	return nft.Reject{Type: word(a.get(unix.NFTA_REJECT_TYPE)), Code: word(a.get(unix.NFTA_REJECT_ICMP_CODE))}
+func reject(a nfnetlink.Attributes) nft.Expr {
+	return nft.Reject{Type: a.Get(unix.NFTA_REJECT_TYPE).Word(), Code: a.Get(unix.NFTA_REJECT_ICMP_CODE).Word()}
 }
 
-func logged(a attributes) nft.Expr {
+func logged(a nfnetlink.Attributes) nft.Expr {
 	e := nft.Log{
-		Prefix: a.get(unix.NFTA_LOG_PREFIX).text(), Level: word(a.get(unix.NFTA_LOG_LEVEL)), Flags: word(a.get(unix.NFTA_LOG_FLAGS)),
-		Group: word(a.get(unix.NFTA_LOG_GROUP)), ToGroup: a.has(unix.NFTA_LOG_GROUP),
-		Snaplen: word(a.get(unix.NFTA_LOG_SNAPLEN)), QThreshold: word(a.get(unix.NFTA_LOG_QTHRESHOLD)),
+		Prefix: a.Get(unix.NFTA_LOG_PREFIX).Text(), Level: a.Get(unix.NFTA_LOG_LEVEL).Word(), Flags: a.Get(unix.NFTA_LOG_FLAGS).Word(),
+		Group: a.Get(unix.NFTA_LOG_GROUP).Word(), ToGroup: a.Has(unix.NFTA_LOG_GROUP),
+		Snaplen: a.Get(unix.NFTA_LOG_SNAPLEN).Word(), QThreshold: a.Get(unix.NFTA_LOG_QTHRESHOLD).Word(),
 	}
 	return e
 }
 
-func limit(a attributes) nft.Expr {
+func limit(a nfnetlink.Attributes) nft.Expr {
 	return nft.Limit{
-		Rate: a.get(unix.NFTA_LIMIT_RATE).number(), Unit: a.get(unix.NFTA_LIMIT_UNIT).number(), Burst: word(a.get(unix.NFTA_LIMIT_BURST)),
-		Type: word(a.get(unix.NFTA_LIMIT_TYPE)), Flags: word(a.get(unix.NFTA_LIMIT_FLAGS)),
+		Rate: a.Get(unix.NFTA_LIMIT_RATE).Number(), Unit: a.Get(unix.NFTA_LIMIT_UNIT).Number(), Burst: a.Get(unix.NFTA_LIMIT_BURST).Word(),
+		Type: a.Get(unix.NFTA_LIMIT_TYPE).Word(), Flags: a.Get(unix.NFTA_LIMIT_FLAGS).Word(),
 	}
 }
 
-func fib(a attributes) nft.Expr {
+func fib(a nfnetlink.Attributes) nft.Expr {
 	const dreg, result, flags = 1, 2, 3 // NFTA_FIB_*
-	return nft.Fib{Into: register(a.get(dreg)), Result: word(a.get(result)), Flags: word(a.get(flags))}
+	return nft.Fib{Into: register(a.Get(dreg)), Result: a.Get(result).Word(), Flags: a.Get(flags).Word()}
 }
 
-func numgen(a attributes) nft.Expr {
+func numgen(a nfnetlink.Attributes) nft.Expr {
 	const dreg, modulus, kind, offset, random = 1, 2, 3, 4, 1 // NFTA_NG_*, NFT_NG_RANDOM
-	return nft.Numgen{Into: register(a.get(dreg)), Modulus: word(a.get(modulus)), Random: word(a.get(kind)) == random, Offset: word(a.get(offset))}
+	return nft.Numgen{Into: register(a.Get(dreg)), Modulus: a.Get(modulus).Word(), Random: a.Get(kind).Word() == random, Offset: a.Get(offset).Word()}
 }
 
-func hash(a attributes) nft.Expr {
+func hash(a nfnetlink.Attributes) nft.Expr {
 	const sreg, dreg, length, modulus, seed, offset, kind, symmetric = 1, 2, 3, 4, 5, 6, 7, 1 // NFTA_HASH_*, NFT_HASH_SYM
 	return nft.Hash{
-		From: register(a.get(sreg)), Into: register(a.get(dreg)), Len: word(a.get(length)), Modulus: word(a.get(modulus)), Seed: word(a.get(seed)),
-		Offset: word(a.get(offset)), Symmetric: word(a.get(kind)) == symmetric,
+		From: register(a.Get(sreg)), Into: register(a.Get(dreg)), Len: a.Get(length).Word(), Modulus: a.Get(modulus).Word(), Seed: a.Get(seed).Word(),
+		Offset: a.Get(offset).Word(), Symmetric: a.Get(kind).Word() == symmetric,
 	}
 }
 
-func dynset(a attributes) nft.Expr {
+func dynset(a nfnetlink.Attributes) nft.Expr {
 	const set, op, key, data, timeout, one, several = 1, 3, 4, 5, 6, 7, 10 // NFTA_DYNSET_SET_NAME …, _EXPR, _EXPRESSIONS
-	e := nft.Dynset{Set: a.get(set).text(), Op: word(a.get(op)), Key: register(a.get(key)), Data: register(a.get(data)), Timeout: a.get(timeout).number()}
-	if a.has(several) {
-		e.Exprs = expressions(a.get(several))
-	} else if a.has(one) {
-		e.Exprs = []nft.Expr{expression(a.get(one))}
+	e := nft.Dynset{Set: a.Get(set).Text(), Op: a.Get(op).Word(), Key: register(a.Get(key)), Data: register(a.Get(data)), Timeout: a.Get(timeout).Number()}
+	if a.Has(several) {
+		e.Exprs = expressions(a.Get(several))
+	} else if a.Has(one) {
+		e.Exprs = []nft.Expr{expression(a.Get(one))}
 	}
 	return e
 }
 
-func objref(a attributes) nft.Expr {
+func objref(a nfnetlink.Attributes) nft.Expr {
 	const kind, name, sreg, set = 1, 2, 3, 4 // NFTA_OBJREF_*
-	return nft.ObjRef{Type: word(a.get(kind)), Name: a.get(name).text(), Key: register(a.get(sreg)), Set: a.get(set).text()}
+	return nft.ObjRef{Type: a.Get(kind).Word(), Name: a.Get(name).Text(), Key: register(a.Get(sreg)), Set: a.Get(set).Text()}
 }
 
-func rt(a attributes) nft.Expr {
-	return nft.Rt{Key: named([]string{"classid", "nexthop4", "nexthop6", "tcpmss", "ipsec"}, word(a.get(unix.NFTA_RT_KEY))), Into: register(a.get(unix.NFTA_RT_DREG))}
+func rt(a nfnetlink.Attributes) nft.Expr {
+	return nft.Rt{Key: named([]string{"classid", "nexthop4", "nexthop6", "tcpmss", "ipsec"}, a.Get(unix.NFTA_RT_KEY).Word()), Into: register(a.Get(unix.NFTA_RT_DREG))}
 }
 
-func socket(a attributes) nft.Expr {
+func socket(a nfnetlink.Attributes) nft.Expr {
 	const key, dreg = 1, 2 // NFTA_SOCKET_*
-	return nft.Socket{Key: named([]string{"transparent", "mark", "wildcard", "cgroupv2"}, word(a.get(key))), Into: register(a.get(dreg))}
+	return nft.Socket{Key: named([]string{"transparent", "mark", "wildcard", "cgroupv2"}, a.Get(key).Word()), Into: register(a.Get(dreg))}
 }
 
-func exthdr(a attributes) nft.Expr {
+func exthdr(a nfnetlink.Attributes) nft.Expr {
 	const dreg, kind, offset, length, flags, op, sreg = 1, 2, 3, 4, 5, 6, 7 // NFTA_EXTHDR_*
 	e := nft.Exthdr{
-		Op: named([]string{"ipv6", "tcpopt", "ipv4", "sctp", "dccp"}, word(a.get(op))), Type: uint8(a.get(kind).number()), Offset: word(a.get(offset)), Len: word(a.get(length)),
-		Flags: word(a.get(flags)), Set: a.has(sreg), Reg: register(a.get(dreg)),
+		Op: named([]string{"ipv6", "tcpopt", "ipv4", "sctp", "dccp"}, a.Get(op).Word()), Type: uint8(a.Get(kind).Number()), Offset: a.Get(offset).Word(), Len: a.Get(length).Word(),
+		Flags: a.Get(flags).Word(), Set: a.Has(sreg), Reg: register(a.Get(dreg)),
 	}
 	if e.Set {
-		e.Reg = register(a.get(sreg))
+		e.Reg = register(a.Get(sreg))
 	}
 	return e
 }
 
-func queue(a attributes) nft.Expr {
-	return nft.ToQueue{Num: word(a.get(unix.NFTA_QUEUE_NUM)), Total: word(a.get(unix.NFTA_QUEUE_TOTAL)), Flags: word(a.get(unix.NFTA_QUEUE_FLAGS))}
+func queue(a nfnetlink.Attributes) nft.Expr {
+	return nft.ToQueue{Num: a.Get(unix.NFTA_QUEUE_NUM).Word(), Total: a.Get(unix.NFTA_QUEUE_TOTAL).Word(), Flags: a.Get(unix.NFTA_QUEUE_FLAGS).Word()}
 }
 
-func offload(a attributes) nft.Expr { return nft.FlowOffload{Name: a.get(1).text()} } // NFTA_FLOW_TABLE_NAME
+func offload(a nfnetlink.Attributes) nft.Expr { return nft.FlowOffload{Name: a.Get(1).Text()} } // NFTA_FLOW_TABLE_NAME
 
-func connlimit(a attributes) nft.Expr {
+func connlimit(a nfnetlink.Attributes) nft.Expr {
 	const count, flags, over = 1, 2, 1 // NFTA_CONNLIMIT_*, NFT_CONNLIMIT_F_INV
-	return nft.ConnLimit{Count: word(a.get(count)), Over: word(a.get(flags))&over != 0}
+	return nft.ConnLimit{Count: a.Get(count).Word(), Over: a.Get(flags).Word()&over != 0}
 }
 
-func xfrm(a attributes) nft.Expr {
+func xfrm(a nfnetlink.Attributes) nft.Expr {
 	const dreg, key, dir, index, out = 1, 2, 3, 4, 1 // NFTA_XFRM_*, XFRM_POLICY_OUT
 	keys := []string{"unspec", "daddr4", "daddr6", "saddr4", "saddr6", "reqid", "spi"}
-	return nft.Xfrm{Key: named(keys, word(a.get(key))), Out: a.get(dir).number() == out, Index: word(a.get(index)), Into: register(a.get(dreg))}
+	return nft.Xfrm{Key: named(keys, a.Get(key).Word()), Out: a.Get(dir).Number() == out, Index: a.Get(index).Word(), Into: register(a.Get(dreg))}
 }
 
-func fwd(a attributes) nft.Expr {
+func fwd(a nfnetlink.Attributes) nft.Expr {
 	const dev, addr, family = 1, 2, 3 // NFTA_FWD_*
-	return nft.Fwd{Device: register(a.get(dev)), Addr: register(a.get(addr)), Family: nft.Family(word(a.get(family)))}
+	return nft.Fwd{Device: register(a.Get(dev)), Addr: register(a.Get(addr)), Family: nft.Family(a.Get(family).Word())}
 }
 
-func dup(a attributes) nft.Expr {
+func dup(a nfnetlink.Attributes) nft.Expr {
 	const addr, dev = 1, 2 // NFTA_DUP_*
-	return nft.Dup{Addr: register(a.get(addr)), Device: register(a.get(dev))}
+	return nft.Dup{Addr: register(a.Get(addr)), Device: register(a.Get(dev))}
 }
 
-func synproxy(a attributes) nft.Expr {
+func synproxy(a nfnetlink.Attributes) nft.Expr {
 	const mss, wscale, flags = 1, 2, 3 // NFTA_SYNPROXY_*
-	return nft.Synproxy{MSS: word(a.get(mss)), WScale: word(a.get(wscale)), Flags: word(a.get(flags))}
+	return nft.Synproxy{MSS: a.Get(mss).Word(), WScale: a.Get(wscale).Word(), Flags: a.Get(flags).Word()}
 }

@@ -5,14 +5,12 @@ package nftables
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"slices"
-	"time"
 
 	"golang.org/x/sys/unix"
 
+	"nattui/rules/nfnetlink"
 	"nattui/rules/nft"
 )
 
@@ -25,26 +23,26 @@ const attempts = 20
 // Read reads all tables, of one generation. It blocks while the kernel writes them down: about a second for
 // 60,000 rules.
 func Read(ctx context.Context) (*nft.Ruleset, error) {
-	k, err := dial()
+	k, err := nfnetlink.Dial()
 	if err != nil {
 		return nil, err
 	}
-	defer k.close()
+	defer k.Close()
 	for range attempts {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		before, err := k.generation()
+		before, err := k.Generation()
 		if err != nil {
 			return nil, err
 		}
 		r := reader{kernel: k, set: &nft.Ruleset{Generation: before}, tables: map[tableKey]*nft.Table{}}
 		err = r.read()
-		after, genErr := k.generation()
+		after, genErr := k.Generation()
 		switch {
 		case genErr != nil:
 			return nil, genErr
-		case errors.Is(err, errInterrupted) || before != after:
+		case errors.Is(err, nfnetlink.ErrInterrupted) || before != after:
 			continue
 		case err != nil:
 			return nil, err
@@ -61,7 +59,7 @@ type tableKey struct {
 
 // reader gathers one generation.
 type reader struct {
-	kernel *kernel
+	kernel *nfnetlink.Socket
 	set    *nft.Ruleset
 	tables map[tableKey]*nft.Table
 	chain  *nft.Chain // of the rule read last: rules come chain by chain
@@ -70,9 +68,9 @@ type reader struct {
 func (r *reader) read() error {
 	for _, step := range []struct {
 		kind uint16
-		take func(family nft.Family, a attributes)
+		take func(family nft.Family, a nfnetlink.Attributes)
 	}{{unix.NFT_MSG_GETTABLE, r.table}, {unix.NFT_MSG_GETCHAIN, r.takeChain}, {unix.NFT_MSG_GETRULE, r.rule}, {unix.NFT_MSG_GETSET, r.takeSet}} {
-		err := r.kernel.dump(step.kind, 0, nil, func(m message) { step.take(m.family, m.attrs) })
+		err := r.kernel.Dump(step.kind, 0, nil, func(m nfnetlink.Message) { step.take(nft.Family(m.Family), m.Attrs) })
 		if err != nil {
 			return err
 		}
@@ -87,10 +85,10 @@ func (r *reader) read() error {
 	return nil
 }
 
-func (r *reader) table(family nft.Family, a attributes) {
+func (r *reader) table(family nft.Family, a nfnetlink.Attributes) {
 	const dormant, owned = 1, 2 // NFT_TABLE_F_*
-	flags := word(a.get(unix.NFTA_TABLE_FLAGS))
-	t := &nft.Table{Family: family, Name: a.get(unix.NFTA_TABLE_NAME).text(), Handle: a.get(4).number(), Dormant: flags&dormant != 0, Owned: flags&owned != 0}
+	flags := a.Get(unix.NFTA_TABLE_FLAGS).Word()
+	t := &nft.Table{Family: family, Name: a.Get(unix.NFTA_TABLE_NAME).Text(), Handle: a.Get(4).Number(), Dormant: flags&dormant != 0, Owned: flags&owned != 0}
 	r.tables[tableKey{family, t.Name}] = t
 	r.set.Tables = append(r.set.Tables, t)
 }
@@ -102,17 +100,17 @@ var (
 	arpHooks    = []string{"input", "output", "forward"}
 )
 
-func (r *reader) takeChain(family nft.Family, a attributes) {
-	t := r.tables[tableKey{family, a.get(unix.NFTA_CHAIN_TABLE).text()}]
+func (r *reader) takeChain(family nft.Family, a nfnetlink.Attributes) {
+	t := r.tables[tableKey{family, a.Get(unix.NFTA_CHAIN_TABLE).Text()}]
 	if t == nil {
 		return // made since
 	}
-	c := &nft.Chain{Table: t, Name: a.get(unix.NFTA_CHAIN_NAME).text(), Handle: a.get(unix.NFTA_CHAIN_HANDLE).number()}
-	if a.has(unix.NFTA_CHAIN_HOOK) {
-		c.Type = a.get(unix.NFTA_CHAIN_TYPE).text()
+	c := &nft.Chain{Table: t, Name: a.Get(unix.NFTA_CHAIN_NAME).Text(), Handle: a.Get(unix.NFTA_CHAIN_HANDLE).Number()}
+	if a.Has(unix.NFTA_CHAIN_HOOK) {
+		c.Type = a.Get(unix.NFTA_CHAIN_TYPE).Text()
 		c.Policy.Code = nft.Accept
-		if a.has(unix.NFTA_CHAIN_POLICY) {
-			c.Policy.Code = nft.VerdictCode(word(a.get(unix.NFTA_CHAIN_POLICY)))
+		if a.Has(unix.NFTA_CHAIN_POLICY) {
+			c.Policy.Code = nft.VerdictCode(a.Get(unix.NFTA_CHAIN_POLICY).Word())
 		}
 		names := hookNames
 		switch family {
@@ -121,46 +119,37 @@ func (r *reader) takeChain(family nft.Family, a attributes) {
 		case nft.ARP:
 			names = arpHooks
 		}
-		hook := a.get(unix.NFTA_CHAIN_HOOK)
-		c.Hook = named(names, word(hook.get(unix.NFTA_HOOK_HOOKNUM)))
-		c.Priority = int32(word(hook.get(unix.NFTA_HOOK_PRIORITY)))
+		hook := a.Get(unix.NFTA_CHAIN_HOOK)
+		c.Hook = named(names, hook.Get(unix.NFTA_HOOK_HOOKNUM).Word())
+		c.Priority = int32(hook.Get(unix.NFTA_HOOK_PRIORITY).Word())
 		const dev, devs = 3, 4 // NFTA_HOOK_DEV, _DEVS
-		if hook.has(dev) {
-			c.Devices = []string{hook.get(dev).text()}
+		if hook.Has(dev) {
+			c.Devices = []string{hook.Get(dev).Text()}
 		}
-		hook.get(devs).each(func(_ uint16, name attributes) {
-			if !slices.Contains(c.Devices, name.text()) {
-				c.Devices = append(c.Devices, name.text())
+		for _, name := range hook.Get(devs).Each {
+			if !slices.Contains(c.Devices, name.Text()) {
+				c.Devices = append(c.Devices, name.Text())
 			}
-		})
+		}
 	}
 	t.Chains = append(t.Chains, c)
 }
 
-func (r *reader) rule(family nft.Family, a attributes) {
-	table, chain := a.get(unix.NFTA_RULE_TABLE), a.get(unix.NFTA_RULE_CHAIN)
-	if r.chain == nil || r.chain.Table.Family != family || !is(table, r.chain.Table.Name) || !is(chain, r.chain.Name) {
-		t := r.tables[tableKey{family, table.text()}]
+func (r *reader) rule(family nft.Family, a nfnetlink.Attributes) {
+	table, chain := a.Get(unix.NFTA_RULE_TABLE), a.Get(unix.NFTA_RULE_CHAIN)
+	if r.chain == nil || r.chain.Table.Family != family || !table.Is(r.chain.Table.Name) || !chain.Is(r.chain.Name) {
+		t := r.tables[tableKey{family, table.Text()}]
 		if t == nil {
 			return
 		}
-		if r.chain = t.Chain(chain.text()); r.chain == nil {
+		if r.chain = t.Chain(chain.Text()); r.chain == nil {
 			return
 		}
 	}
 	r.chain.Rules = append(r.chain.Rules, &nft.Rule{
-		Handle: a.get(unix.NFTA_RULE_HANDLE).number(), Exprs: expressions(a.get(unix.NFTA_RULE_EXPRESSIONS)),
-		Comment: comment(a.get(unix.NFTA_RULE_USERDATA).b),
+		Handle: a.Get(unix.NFTA_RULE_HANDLE).Number(), Exprs: expressions(a.Get(unix.NFTA_RULE_EXPRESSIONS)),
+		Comment: comment(a.Get(unix.NFTA_RULE_USERDATA)),
 	})
-}
-
-// is compares a string without making one.
-func is(a attributes, s string) bool {
-	n := len(a.b)
-	for n > 0 && a.b[n-1] == 0 {
-		n--
-	}
-	return string(a.b[:n]) == s
 }
 
 // comment is the comment in the data that nft keeps with rules and elements: pairs of a kind and a
@@ -172,187 +161,52 @@ func comment(userdata []byte) string {
 			return ""
 		}
 		if kind == 0 {
-			return attributes{b: userdata[2 : 2+n]}.text()
+			return nfnetlink.Attributes(userdata[2 : 2+n]).Text()
 		}
 		userdata = userdata[2+n:]
 	}
 	return ""
 }
 
-func (r *reader) takeSet(family nft.Family, a attributes) {
-	t := r.tables[tableKey{family, a.get(unix.NFTA_SET_TABLE).text()}]
+func (r *reader) takeSet(family nft.Family, a nfnetlink.Attributes) {
+	t := r.tables[tableKey{family, a.Get(unix.NFTA_SET_TABLE).Text()}]
 	if t == nil {
 		return
 	}
 	const handle = 16 // NFTA_SET_HANDLE
 	t.Sets = append(t.Sets, &nft.Set{
-		Table: t, Name: a.get(unix.NFTA_SET_NAME).text(), Handle: a.get(handle).number(), ID: word(a.get(unix.NFTA_SET_ID)),
-		Flags:  nft.SetFlags(word(a.get(unix.NFTA_SET_FLAGS))),
-		KeyLen: word(a.get(unix.NFTA_SET_KEY_LEN)), DataLen: word(a.get(unix.NFTA_SET_DATA_LEN)),
-		KeyType: word(a.get(unix.NFTA_SET_KEY_TYPE)), DataType: word(a.get(unix.NFTA_SET_DATA_TYPE)),
+		Table: t, Name: a.Get(unix.NFTA_SET_NAME).Text(), Handle: a.Get(handle).Number(), ID: a.Get(unix.NFTA_SET_ID).Word(),
+		Flags:  nft.SetFlags(a.Get(unix.NFTA_SET_FLAGS).Word()),
+		KeyLen: a.Get(unix.NFTA_SET_KEY_LEN).Word(), DataLen: a.Get(unix.NFTA_SET_DATA_LEN).Word(),
+		KeyType: a.Get(unix.NFTA_SET_KEY_TYPE).Word(), DataType: a.Get(unix.NFTA_SET_DATA_TYPE).Word(),
 	})
 }
 
 // elements reads the members of a set.
 func (r *reader) elements(s *nft.Set) error {
-	ask := appendText(nil, unix.NFTA_SET_ELEM_LIST_TABLE, s.Table.Name)
-	ask = appendText(ask, unix.NFTA_SET_ELEM_LIST_SET, s.Name)
-	return r.kernel.dump(unix.NFT_MSG_GETSETELEM, s.Table.Family, ask, func(m message) {
-		m.attrs.get(unix.NFTA_SET_ELEM_LIST_ELEMENTS).each(func(_ uint16, e attributes) {
+	ask := nfnetlink.AppendText(nil, unix.NFTA_SET_ELEM_LIST_TABLE, s.Table.Name)
+	ask = nfnetlink.AppendText(ask, unix.NFTA_SET_ELEM_LIST_SET, s.Name)
+	return r.kernel.Dump(unix.NFT_MSG_GETSETELEM, byte(s.Table.Family), ask, func(m nfnetlink.Message) {
+		for _, e := range m.Attrs.Get(unix.NFTA_SET_ELEM_LIST_ELEMENTS).Each {
 			s.Elements = append(s.Elements, element(e))
-		})
+		}
 	})
 }
 
-func element(a attributes) nft.Element {
+func element(a nfnetlink.Attributes) nft.Element {
 	const object, keyEnd, catchAll = 9, 10, 2 // NFTA_SET_ELEM_OBJREF, _KEY_END, NFT_SET_ELEM_CATCHALL
-	flags := word(a.get(unix.NFTA_SET_ELEM_FLAGS))
-	data := a.get(unix.NFTA_SET_ELEM_DATA)
+	flags := a.Get(unix.NFTA_SET_ELEM_FLAGS).Word()
+	data := a.Get(unix.NFTA_SET_ELEM_DATA)
 	e := nft.Element{
-		Key: value(a.get(unix.NFTA_SET_ELEM_KEY)), End: flags&unix.NFT_SET_ELEM_INTERVAL_END != 0, CatchAll: flags&catchAll != 0,
-		Verdict: verdict(data), Object: a.get(object).text(), Comment: comment(a.get(unix.NFTA_SET_ELEM_USERDATA).b),
-		Timeout: a.get(unix.NFTA_SET_ELEM_TIMEOUT).number(), Expires: a.get(unix.NFTA_SET_ELEM_EXPIRATION).number(),
+		Key: value(a.Get(unix.NFTA_SET_ELEM_KEY)), End: flags&unix.NFT_SET_ELEM_INTERVAL_END != 0, CatchAll: flags&catchAll != 0,
+		Verdict: verdict(data), Object: a.Get(object).Text(), Comment: comment(a.Get(unix.NFTA_SET_ELEM_USERDATA)),
+		Timeout: a.Get(unix.NFTA_SET_ELEM_TIMEOUT).Number(), Expires: a.Get(unix.NFTA_SET_ELEM_EXPIRATION).Number(),
 	}
-	if a.has(keyEnd) {
-		e.KeyEnd = value(a.get(keyEnd))
+	if a.Has(keyEnd) {
+		e.KeyEnd = value(a.Get(keyEnd))
 	}
-	if data.has(unix.NFTA_DATA_VALUE) {
+	if data.Has(unix.NFTA_DATA_VALUE) {
 		e.Data = value(data)
 	}
 	return e
-}
-
-// kernel is a netlink socket for questions to nf_tables, for one goroutine.
-type kernel struct {
-	fd  int
-	seq uint32
-	buf []byte
-}
-
-// errInterrupted is a dump that the kernel could not finish on one state of the tables.
-var errInterrupted = errors.New("the tables changed during the dump")
-
-// patience is how long the kernel may take to answer: nothing can hang.
-const patience = 10 * time.Second
-
-// received is the room for a datagram. The kernel fills 32 KiB of it, and begins a dump of rules from the top for each
-// datagram, so that smaller ones would cost the square of their number.
-const received = 64 << 10
-
-func dial() (*kernel, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
-	if err != nil {
-		return nil, fmt.Errorf("open a netlink socket for nf_tables: %w", err)
-	}
-	wait := unix.NsecToTimeval(patience.Nanoseconds())
-	if err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err == nil {
-		err = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait)
-	}
-	if err != nil {
-		unix.Close(fd)
-		return nil, fmt.Errorf("prepare a netlink socket for nf_tables: %w", err)
-	}
-	return &kernel{fd: fd, buf: make([]byte, received)}, nil
-}
-
-func (k *kernel) close() { unix.Close(k.fd) }
-
-// message is an answer of nf_tables, valid until the next one.
-type message struct {
-	family nft.Family
-	attrs  attributes
-}
-
-func appendText(b []byte, kind uint16, s string) []byte {
-	b = binary.NativeEndian.AppendUint16(b, uint16(unix.SizeofNlAttr+len(s)+1))
-	b = append(binary.NativeEndian.AppendUint16(b, kind), s...)
-	b = append(b, 0)
-	for len(b)%4 != 0 {
-		b = append(b, 0)
-	}
-	return b
-}
-
-// dump asks for all objects of a kind.
-func (k *kernel) dump(kind uint16, family nft.Family, attrs []byte, each func(message)) error {
-	return k.ask(kind, unix.NLM_F_DUMP, family, attrs, each)
-}
-
-// generation is the number of the tables' present state.
-func (k *kernel) generation() (id uint32, err error) {
-	err = k.ask(unix.NFT_MSG_GETGEN, 0, 0, nil, func(m message) { id = word(m.attrs.get(unix.NFTA_GEN_ID)) })
-	return id, err
-}
-
-func (k *kernel) ask(kind, flags uint16, family nft.Family, attrs []byte, each func(message)) error {
-	k.seq++
-	req := binary.NativeEndian.AppendUint32(nil, uint32(unix.SizeofNlMsghdr+4+len(attrs)))
-	req = binary.NativeEndian.AppendUint16(req, unix.NFNL_SUBSYS_NFTABLES<<8|kind)
-	req = binary.NativeEndian.AppendUint16(req, unix.NLM_F_REQUEST|flags)
-	req = binary.NativeEndian.AppendUint32(req, k.seq)
-	req = binary.NativeEndian.AppendUint32(req, 0)
-	req = append(append(req, byte(family), unix.NFNETLINK_V0, 0, 0), attrs...)
-	if err := unix.Sendto(k.fd, req, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return fmt.Errorf("ask nf_tables: %w", err)
-	}
-	interrupted := false
-	for {
-		n, _, err := unix.Recvfrom(k.fd, k.buf, 0)
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("read nf_tables' answer: %w", err)
-		}
-		done, cut, err := k.answer(k.buf[:n], flags&unix.NLM_F_DUMP != 0, each)
-		interrupted = interrupted || cut
-		switch {
-		case err != nil:
-			return err
-		case done && interrupted:
-			return errInterrupted
-		case done:
-			return nil
-		}
-	}
-}
-
-// answer takes one datagram.
-func (k *kernel) answer(b []byte, dump bool, each func(message)) (done, interrupted bool, err error) {
-	for len(b) >= unix.SizeofNlMsghdr {
-		size := int(binary.NativeEndian.Uint32(b))
-		if size < unix.SizeofNlMsghdr || size > len(b) {
-			return true, interrupted, errors.New("nf_tables' answer is cut short")
-		}
-		kind, flags, seq := binary.NativeEndian.Uint16(b[4:]), binary.NativeEndian.Uint16(b[6:]), binary.NativeEndian.Uint32(b[8:])
-		content := b[unix.SizeofNlMsghdr:size]
-		b = b[min((size+3)&^3, len(b)):]
-		switch {
-		case seq != k.seq: // the rest of an answer that was given up
-		case kind == unix.NLMSG_DONE || kind == unix.NLMSG_ERROR:
-			return true, interrupted, failure(content)
-		case kind>>8 == unix.NFNL_SUBSYS_NFTABLES && len(content) >= 4:
-			interrupted = interrupted || flags&unix.NLM_F_DUMP_INTR != 0
-			each(message{nft.Family(content[0]), attributes{content[4:], binary.NativeEndian}})
-			if !dump {
-				return true, interrupted, nil
-			}
-		}
-	}
-	return false, interrupted, nil
-}
-
-// failure is the error in the end of an answer.
-func failure(content []byte) error {
-	if len(content) < 4 {
-		return nil
-	}
-	switch errno := unix.Errno(-int32(binary.NativeEndian.Uint32(content))); errno {
-	case 0:
-		return nil
-	case unix.EINTR:
-		return errInterrupted
-	default:
-		return fmt.Errorf("nf_tables: %w", errno)
-	}
 }
