@@ -1,12 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"nattui/model/lab"
 	"nattui/rules/commit"
 )
 
@@ -38,12 +40,10 @@ echo == none; user nattui rules || echo status $?
 func TestCapabilities(t *testing.T) {
 	uids, _ := os.ReadFile("/proc/self/uid_map")
 	if os.Geteuid() != 0 || len(strings.Fields(string(uids))) != 3 || strings.Fields(string(uids))[2] != "4294967295" {
-		t.Skip("it takes root of the first user namespace to become another user with capabilities")
+		t.Skip("only root of the first user namespace can give another user capabilities")
 	}
 	for _, program := range []string{"setpriv", "setcap", "unshare", "iptables-nft"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skip(err)
-		}
+		lab.Program(t, program)
 	}
 	dir, err := os.MkdirTemp("/tmp", "nattui-capabilities") // where another user may come
 	if err != nil {
@@ -66,7 +66,7 @@ func TestCapabilities(t *testing.T) {
 		}
 	}
 	if out, err := exec.Command("setcap", "cap_net_admin,cap_net_raw+ep", filepath.Join(dir, "setcap/nattui")).CombinedOutput(); err != nil {
-		t.Skipf("%v: %s", err, out)
+		lab.Lacks(t, fmt.Sprintf("no capabilities of files here: %v: %s", err, out))
 	}
 	home := filepath.Join(dir, "home")
 	if err := os.Mkdir(home, 0o700); err != nil {

@@ -27,10 +27,7 @@ func TestLookingChangesNothing(t *testing.T) {
 	if lab.Isolate(t) {
 		return
 	}
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		t.Skip(err)
-	}
+	strace := lab.Program(t, "strace")
 	dir := t.TempDir()
 	state := filepath.Join(dir, "state")
 	t.Setenv(commit.StateVariable, state)
@@ -56,6 +53,7 @@ func TestLookingChangesNothing(t *testing.T) {
 		log := filepath.Join(dir, "log")
 		cmd := exec.Command(strace, append([]string{"-f", "-qq", "-s", "256", "-o", log, "-e", "trace=file,fchmod,fchown,ftruncate,fallocate", "nattui"}, args...)...)
 		var out []byte
+		var err error
 		if args[0] == "--read-only" {
 			out = lookAtScreens(t, cmd)
 		} else {

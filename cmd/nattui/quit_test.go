@@ -22,10 +22,7 @@ type slowRestore struct {
 
 func newSlowRestore(t *testing.T) *slowRestore {
 	r := &slowRestore{t, t.TempDir()}
-	real, err := exec.LookPath("iptables-nft-restore")
-	if err != nil {
-		t.Skip(err)
-	}
+	real := lab.Program(t, "iptables-nft-restore")
 	script := fmt.Sprintf("#!/bin/sh\ncd %s\nif [ -e slow ]; then touch begun; while [ ! -e go ]; do sleep 0.02; done; fi\nexec %s \"$@\"\n", r.dir, real)
 	if err := os.WriteFile(filepath.Join(r.dir, "iptables-nft-restore"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)

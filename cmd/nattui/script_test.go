@@ -56,7 +56,7 @@ var concurrent = []string{"doctor", "flows", "follow", "history", "trace"}
 func sequential(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("nothing runs at a time")
+		t.Skip("left out of short mode: nothing runs at the same time here, and the race detector would see nothing")
 	}
 }
 

@@ -31,16 +31,11 @@ type remote struct {
 // under the race detector.
 func onRemote(t *testing.T, test func(r *remote)) {
 	if testing.Short() {
-		t.Skip("logging in over SSH takes long")
+		t.Skip("left out of short mode: a login over SSH under the race detector takes long")
 	}
-	sshd, err := exec.LookPath("/usr/sbin/sshd")
-	if err != nil {
-		t.Skip("no SSH server is installed")
-	}
+	sshd := lab.Program(t, "/usr/sbin/sshd")
 	for _, program := range []string{"ssh", "ssh-keygen"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skip(err)
-		}
+		lab.Program(t, program)
 	}
 	onGateway(t, func(t *testing.T, n *lab.Network) {
 		r := &remote{T: t, n: n, dir: t.TempDir(), addr: n.Gateway.IPv4.String()}

@@ -22,10 +22,7 @@ func TestPrograms(t *testing.T) {
 	if lab.Isolate(t) {
 		return
 	}
-	nft, err := exec.LookPath("nft")
-	if err != nil {
-		t.Skip("nft is not installed")
-	}
+	nft := lab.Program(t, "nft")
 	loaded, compared := 0, 0
 	for _, file := range files {
 		if other := strings.TrimSuffix(file, ".nft") + ".loaded.nft"; !strings.Contains(file, ".loaded.") {

@@ -18,9 +18,15 @@ import (
 // root is where the prepared system is; "" where there is none, and why.
 var root, lacking = findRoot()
 
+// rootVariable says where the prepared system is, noRoot that there is to be none.
+const (
+	rootVariable = "NATTUI_SYSTEMS"
+	noRoot       = "none"
+)
+
 // findRoot looks for the system that .ci/systems has made.
 func findRoot() (root, lacking string) {
-	where := os.Getenv("NATTUI_SYSTEMS")
+	where := os.Getenv(rootVariable)
 	if where == "" {
 		where = "/var/cache/nattui-systems"
 	}

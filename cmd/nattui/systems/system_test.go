@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"nattui/model/lab"
 )
 
 // programVariable names the nattui that is tested.
@@ -66,11 +68,14 @@ WantedBy=multi-user.target
 // a system where they are not. prepare, which may be nil, changes the files before the first boot.
 func boot(t *testing.T, units []string, prepare func(s *system)) *system {
 	t.Helper()
-	if lacking != "" {
-		t.Skip(lacking)
-	}
 	if testing.Short() {
-		t.Skip("it boots a system")
+		t.Skip("left out of short mode: it boots a system")
+	}
+	switch {
+	case os.Getenv(rootVariable) == noRoot:
+		t.Skip(rootVariable + " says that this machine boots no systems")
+	case lacking != "":
+		lab.Lacks(t, lacking)
 	}
 	t.Parallel()
 	slots <- struct{}{}
