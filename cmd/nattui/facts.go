@@ -116,9 +116,7 @@ func (f *follower) follow(ctx context.Context, changes <-chan host.Changes, requ
 	for {
 		if everything {
 			start := time.Now()
-			if now, err := readFacts(ctx); err == nil {
-				f.tell(ctx, &now)
-			}
+			f.lookAtAll(ctx)
 			whole.Reset(factsPause(time.Since(start)))
 		}
 		everything = true
@@ -138,6 +136,20 @@ func (f *follower) follow(ctx context.Context, changes <-chan host.Changes, requ
 		case <-whole.C:
 		}
 	}
+}
+
+// lookAtAll reads and tells everything. Native nft tables that cannot be read are told as they were, and that this is so:
+// the rest is not to grow old because of them.
+func (f *follower) lookAtAll(ctx context.Context) {
+	now, err := readFacts(ctx)
+	switch {
+	case err != nil && (ctx.Err() != nil || f.latest == nil):
+		return // until then nothing is known
+	case err != nil:
+		now.Natives, now.NativeFilters = f.latest.Natives, f.latest.NativeFilters
+		now.Gaps = append(now.Gaps, "native nft tables: "+err.Error())
+	}
+	f.tell(ctx, &now)
 }
 
 // lookAtSettings tells of settings that are others than they were.

@@ -50,6 +50,7 @@ var answers = []struct{ gap, lacks string }{
 	{"settings", "Whether this host forwards is not known."},
 	{"listeners", "Whether programs of this host take what is sent to them is not known."},
 	{"programs of", "Which programs listen is not known by name."},
+	{"native nft tables", "Whether they still translate and drop what they did is not known."},
 	{"processes", "Which programs make rules here is not known."},
 }
 
