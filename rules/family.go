@@ -97,23 +97,27 @@ func ParseFamily(s string) (Family, error) {
 	return IPv4, fmt.Errorf("unknown family %q: use ipv4 or ipv6", s)
 }
 
-// Backend is the kernel interface that holds a rule set. Both may be in use on
-// one host at the same time; each has rules that the other's programs do not show.
+// Backend is the kernel interface that holds a rule set. All may be in use on
+// one host at the same time; each has rules that the others' programs do not show.
 type Backend uint8
 
-// The two backends of iptables.
+// The two backends of iptables, and what is native to nftables and no rule of iptables.
 const (
 	NFT Backend = iota
 	Legacy
+	Native
 )
 
-// Backends lists both backends in the order they are shown.
+// Backends lists both backends of iptables in the order they are shown.
 var Backends = [...]Backend{NFT, Legacy}
 
-// String returns the name used in JSON and on the command line: nft or legacy.
+// String returns the name used in JSON and on the command line: nft, legacy or native.
 func (b Backend) String() string {
-	if b == Legacy {
+	switch b {
+	case Legacy:
 		return "legacy"
+	case Native:
+		return "native"
 	}
 	return "nft"
 }

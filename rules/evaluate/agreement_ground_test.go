@@ -223,7 +223,7 @@ func interfaces(t *testing.T) []evaluate.Interface {
 	check(t, "links", err)
 	var all []evaluate.Interface
 	for _, l := range links {
-		i := evaluate.Interface{Name: l.Attrs().Name}
+		i := evaluate.Interface{Name: l.Attrs().Name, Index: l.Attrs().Index}
 		for _, family := range []int{vnl.FAMILY_V4, vnl.FAMILY_V6} {
 			addrs, err := vnl.AddrList(l, family)
 			check(t, "addresses", err)

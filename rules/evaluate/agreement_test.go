@@ -245,6 +245,9 @@ func compare(t *testing.T, g *ground, e *evaluate.Evaluator, p evaluate.Packet, 
 	for _, v := range path.Visits {
 		if v.Verdict != evaluate.No {
 			fmt.Fprintf(&b, "  %s %s %v\n", v.RuleRef, v.Verdict, v.Rule)
+			if v.Native != nil {
+				b.WriteString(v.Native.Program())
+			}
 		}
 	}
 	fmt.Fprintf(&b, "  doubts %v\n", path.Doubts)

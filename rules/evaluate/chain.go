@@ -42,10 +42,18 @@ func (m *machine) enter(c *program, st *state) {
 	}
 }
 
+// length is how many rules the chain has.
+func (c *program) length() int {
+	if c.native != nil {
+		return len(c.native.rules)
+	}
+	return len(c.rules)
+}
+
 // next is the next rule the packet may meet; -1 at the chain's end.
 func (f *frame) next() int32 {
 	if f.lists == 0 {
-		if int(f.pos) >= len(f.chain.rules) {
+		if int(f.pos) >= f.chain.length() {
 			return -1
 		}
 		f.pos++
@@ -83,6 +91,16 @@ func (m *machine) walk(st *state) bool {
 		if m.budget--; m.budget < 0 {
 			return m.giveUp()
 		}
+		if f.chain.native != nil {
+			switch m.native(st, ruleRef{f.chain, at}) {
+			case chainGoesOn:
+				continue
+			case hookEnds:
+				return true
+			case wayEnds:
+				return false
+			}
+		}
 		r := &f.chain.rules[at]
 		t, open := m.meets(r, st)
 		if m.path != nil {
@@ -118,9 +136,9 @@ func (m *machine) walk(st *state) bool {
 		case actGoto:
 			m.enterInstead(m.programOf(f.chain).chains[r.to], st)
 		case actTranslate:
-			return m.translate(st, r, here)
+			return m.translate(st, *r.translation, here)
 		default:
-			return m.unknownTarget(st, r, here)
+			return m.unknownTarget(st, r.rule.Target.Name, r.act == actVerdict, here)
 		}
 	}
 }
@@ -146,7 +164,7 @@ func (m *machine) enterInstead(next *program, st *state) {
 
 // seekEnd leaves nothing of the chain to meet but its policy.
 func (f *frame) seekEnd() {
-	f.pos, f.lists = int32(len(f.chain.rules)), 0
+	f.pos, f.lists = int32(f.chain.length()), 0
 }
 
 // back returns from a chain; from one the kernel calls, with its policy.
@@ -314,12 +332,11 @@ func (m *machine) alterConnMark(st *state, c *rules.MarkChange) {
 }
 
 // unknownTarget follows what a target may do that is not understood: let the
-// packet go on, take it, or change it in ways that cannot be told.
-func (m *machine) unknownTarget(st *state, r *code, here ruleRef) bool {
-	name := r.rule.Target.Name
+// packet go on, take it, or, where not even that is known (decided not set), change it in ways that cannot be told.
+func (m *machine) unknownTarget(st *state, name string, decided bool, here ruleRef) bool {
 	m.doubt(Doubt{here.ref(), "what " + name + " does with it"})
 	m.finish(st, Dropped, here.ref(), name)
-	if r.act != actVerdict {
+	if !decided {
 		m.incomplete = true
 	}
 	return true

@@ -32,6 +32,10 @@ type program struct {
 	chain   *rules.Chain
 	drops   bool // its policy is DROP
 	rules   []code
+	native  *nativeChain // set for a chain of native nft, whose rules stand there
+	// priority orders the chains of a hook; reroutes is set where packets of this host's own are routed again after it.
+	priority int32
+	reroutes bool
 	index   *chainIndex
 	alters  bool // it, or a chain it jumps to, can change what later rules see
 	loops   bool // it is reached from itself: no kernel loads that
@@ -209,6 +213,7 @@ func (p *Program) compileTable(t *rules.Table) {
 		}
 		if id, ok := ids[h.chain]; ok {
 			p.hooks[at] = p.chains[id]
+			p.chains[id].priority, p.chains[id].reroutes = h.priority, stage(at) == stageMangleOutput
 			p.nat = p.nat || t.Name == "nat"
 		}
 	}

@@ -27,7 +27,7 @@ type Evaluator struct {
 
 // tables are the chains of one family that the kernel calls, by stage.
 type tables struct {
-	hooks    [stages][]*program
+	hooks    [stages]calledChains
 	programs []*Program
 	nat      bool
 	tracks   bool
@@ -45,11 +45,14 @@ func NewEvaluator(h Host, programs ...*Program) *Evaluator {
 		t.nat = t.nat || p.nat
 		t.tracks = t.tracks || p.tracks || h.Tracks
 		for stage, c := range p.hooks {
-			if c != nil {
-				t.hooks[stage] = append(t.hooks[stage], c)
+			if c != nil && !h.Native.replaces(p.set, c.table) {
+				t.hooks[stage].chains = append(t.hooks[stage].chains, c)
 			}
 		}
 		for table, what := range p.set.Foreign {
+			if h.Native.replaces(p.set, table) {
+				continue
+			}
 			t.hidden = append(t.hidden, Doubt{What: fmt.Sprintf("table %s contains %s, which iptables does not show", table, what)})
 			t.unseen = append(t.unseen, "table "+p.set.Family.NFT()+" "+table)
 		}
@@ -60,6 +63,15 @@ func NewEvaluator(h Host, programs ...*Program) *Evaluator {
 				t.hidden = append(t.hidden, Doubt{What: fmt.Sprintf("%s also translates (%s) and is not evaluated", n, strings.Join(n.Chains, ", "))})
 				t.unseen = append(t.unseen, n.String())
 			}
+		}
+	}
+	for f := range e.families {
+		t := &e.families[f]
+		if h.Native != nil {
+			h.Native.join(t, rules.Family(f))
+		}
+		for s := range t.hooks {
+			t.hooks[s].arrange(stage(s))
 		}
 	}
 	return e
@@ -230,6 +242,8 @@ type machine struct {
 	outcomes []Outcome
 	budget   int
 
+	regs registers // of native rules
+
 	particular bool // something was looked at that classes of packets do not tell apart
 	incomplete bool
 	path       *Path // nil: only the outcomes are wanted
@@ -273,6 +287,7 @@ func (m *machine) reset(e *Evaluator, p *Packet) {
 	m.stack, m.work, m.outcomes = m.stack[:0], m.work[:0], m.outcomes[:0]
 	m.divided, m.told, m.doubts = false, nil, nil
 	m.budget, m.incomplete, m.particular, m.path = maxRules, false, false, nil
+	m.regs.ranges, m.regs.number.count, m.regs.choice.values = 0, 0, nil
 }
 
 func (m *machine) release() {
@@ -332,14 +347,23 @@ func (m *machine) follow(st *state) {
 
 // fork puts a branch aside to be followed later, unless one like it was met.
 func (m *machine) fork(st *state) {
+	m.divide()
+	if m.fresh(st) {
+		m.putAside(st)
+	}
+}
+
+// divide begins to compare branches with each other.
+func (m *machine) divide() {
 	m.divided = true
 	if m.seen == nil {
 		m.seen = make(map[visited]struct{})
 	}
-	if m.fresh(st) {
-		m.work = append(m.work, branch{*st, append([]frame(nil), m.stack...)})
-		m.put = max(m.put, len(m.work))
-	}
+}
+
+func (m *machine) putAside(st *state) {
+	m.work = append(m.work, branch{*st, append([]frame(nil), m.stack...)})
+	m.put = max(m.put, len(m.work))
 }
 
 // fresh reports whether no branch stood here in this state before.
@@ -449,7 +473,11 @@ func (m *machine) tell(st *state, c *program, rule int32, t Truth, unknown strin
 	}
 	m.told[key] = len(m.path.Visits)
 	v := Visit{RuleRef: ruleRef{c, rule}.ref(), Verdict: t, Unknown: unknown}
-	if rule >= 0 {
+	switch {
+	case rule < 0:
+	case c.native != nil:
+		v.Native = c.native.rules[rule].rule
+	default:
 		v.Rule = c.rules[rule].rule
 	}
 	m.path.Visits = append(m.path.Visits, v)
@@ -465,5 +493,12 @@ func (r ruleRef) ref() RuleRef {
 	if r.chain == nil {
 		return RuleRef{}
 	}
-	return RuleRef{r.chain.variant, r.chain.table, r.chain.chain.Name, int(r.rule) + 1}
+	if n := r.chain.native; n != nil {
+		ref := RuleRef{r.chain.variant, r.chain.table, n.chain.Name, int(r.rule) + 1, 0}
+		if r.rule >= 0 {
+			ref.Handle = n.rules[r.rule].rule.Handle
+		}
+		return ref
+	}
+	return RuleRef{r.chain.variant, r.chain.table, r.chain.chain.Name, int(r.rule) + 1, 0}
 }

@@ -30,6 +30,9 @@ type Host struct {
 	RoutesByPort bool
 	// Marks are the marks that policy rules ask for.
 	Marks []uint32
+	// Native are the native tables of nft, which are evaluated beside those of iptables. nil: there are none, or they
+	// are not known and Natives and Filters name them.
+	Native *NativeProgram
 	// Natives are nft tables that translate too. They are not evaluated: where there are any that
 	// the packet's family meets, no outcome is certain.
 	Natives []rules.NativeTable
@@ -54,6 +57,7 @@ type Host struct {
 // Interface is a network interface and its addresses in the kernel's order.
 type Interface struct {
 	Name  string
+	Index int // 0: not known
 	Addrs []InterfaceAddr
 	// Down ones take no packets, those with NoIPv6 none of IPv6.
 	Down, NoIPv6 bool

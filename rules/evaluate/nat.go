@@ -41,9 +41,8 @@ func translationOf(t rules.Target) *translation {
 
 // translate does what a NAT target does with a flow's first packet; false: the
 // packet is dropped. After it no other rule of the nat table is asked.
-func (m *machine) translate(st *state, r *code, here ruleRef) bool {
+func (m *machine) translate(st *state, t translation, here ruleRef) bool {
 	source := st.stage.bindsSource()
-	t := *r.translation
 	switch t.kind {
 	case rules.DNAT, rules.SNAT, rules.Masquerade, rules.Redirect:
 	default:
@@ -51,7 +50,7 @@ func (m *machine) translate(st *state, r *code, here ruleRef) bool {
 	}
 	fits := t.kind == rules.Netmap || source == (t.kind == rules.SNAT || t.kind == rules.Masquerade)
 	if !fits || !st.stage.isNAT() {
-		return m.unknownTarget(st, r, here)
+		return m.unknownTarget(st, translationNames[t.kind], false, here)
 	}
 	switch t.kind {
 	case rules.Masquerade:

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"nattui/rules"
+	"nattui/rules/nft"
 )
 
 // Path is a packet's way through the tables: what it met and what becomes of it.
@@ -34,7 +35,8 @@ type Path struct {
 // Visit is a packet meeting a rule, or the end of a chain the kernel calls.
 type Visit struct {
 	RuleRef
-	Rule    *rules.Rule // nil: the chain's policy
+	Rule    *rules.Rule // nil: the chain's policy, or a native rule
+	Native  *nft.Rule   // nil: the chain's policy, or a rule of iptables
 	Verdict Truth
 	Unknown string // the match that cannot be decided, where Verdict is Unknown
 }
@@ -43,8 +45,10 @@ type Visit struct {
 // zero RuleRef no rule at all.
 type RuleRef struct {
 	rules.Variant
+	// Table is the name of the table, of a native one with its family before it, as in inet filter.
 	Table, Chain string
-	Position     int // from 1
+	Position     int    // from 1
+	Handle       uint64 // of a native rule, which keeps it as long as it is there
 }
 
 // IsZero reports that no rule is meant.

@@ -81,7 +81,7 @@ func (m *machine) firstState() state {
 	p := m.pkt
 	sport, dport := p.ends()
 	st := state{
-		stage: stageRawPrerouting, src: bitsOf(p.Src), dst: bitsOf(p.Dst),
+		stage: stageIngress, src: bitsOf(p.Src), dst: bitsOf(p.Dst),
 		sport: rules.Port(sport), dport: rules.Port(dport),
 		in: p.In, mark: p.Mark, connMark: p.ConnMark, ttl: p.TTL,
 	}

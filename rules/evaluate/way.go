@@ -11,54 +11,92 @@ import (
 type stage uint8
 
 const (
-	stageRawPrerouting stage = iota
+	stageIngress stage = iota
+	stageEarlyPrerouting
+	stageRawPrerouting
+	stageAfterRawPrerouting
 	stageTrackPrerouting
+	stageAfterTrackPrerouting
 	stageManglePrerouting
+	stageAfterManglePrerouting
 	stageNATPrerouting
+	stageLatePrerouting
 	stageRouteInput
+	stageEarlyInput
 	stageMangleInput
+	stageAfterMangleInput
 	stageFilterInput
+	stageAfterFilterInput
 	stageSecurityInput
+	stageAfterSecurityInput
 	stageNATInput
 	stageLateSecurityInput // iptables-nft gives its security chains a priority after nat's
+	stageLateInput
 	stageDeliver
+	stageEarlyForward
 	stageMangleForward
+	stageAfterMangleForward
 	stageFilterForward
+	stageAfterFilterForward
 	stageSecurityForward
+	stageLateForward
+	stageEarlyPostrouting
 	stageManglePostrouting
+	stageAfterManglePostrouting
 	stageNATPostrouting
+	stageLatePostrouting
+	stageEgress
 	stageLeave
 	stageRouteOutput
+	stageEarlyOutput
 	stageRawOutput
+	stageAfterRawOutput
 	stageTrackOutput
+	stageAfterTrackOutput
 	stageMangleOutput
+	stageAfterMangleOutput
 	stageNATOutput
+	stageAfterNATOutput
 	stageFilterOutput
+	stageAfterFilterOutput
 	stageSecurityOutput
+	stageLateOutput
 	stages
 )
 
-// hooks are the chains that the kernel calls at the stages, which follow one
-// another by the priorities of linux/netfilter_ipv4.h.
-var hooks = [stages]struct{ table, chain string }{
-	stageRawPrerouting:     {"raw", "PREROUTING"},
-	stageManglePrerouting:  {"mangle", "PREROUTING"},
-	stageNATPrerouting:     {"nat", "PREROUTING"},
-	stageMangleInput:       {"mangle", "INPUT"},
-	stageFilterInput:       {"filter", "INPUT"},
-	stageSecurityInput:     {"security", "INPUT"},
-	stageNATInput:          {"nat", "INPUT"},
-	stageLateSecurityInput: {"security", "INPUT"},
-	stageMangleForward:     {"mangle", "FORWARD"},
-	stageFilterForward:     {"filter", "FORWARD"},
-	stageSecurityForward:   {"security", "FORWARD"},
-	stageManglePostrouting: {"mangle", "POSTROUTING"},
-	stageNATPostrouting:    {"nat", "POSTROUTING"},
-	stageRawOutput:         {"raw", "OUTPUT"},
-	stageMangleOutput:      {"mangle", "OUTPUT"},
-	stageNATOutput:         {"nat", "OUTPUT"},
-	stageFilterOutput:      {"filter", "OUTPUT"},
-	stageSecurityOutput:    {"security", "OUTPUT"},
+// hooks are the chains of iptables that the kernel calls at the stages, which follow one
+// another by the priorities of linux/netfilter_ipv4.h. Stages between them are for native chains alone.
+var hooks = [stages]struct {
+	table, chain string
+	priority     int32
+}{
+	stageRawPrerouting:     {"raw", "PREROUTING", -300},
+	stageManglePrerouting:  {"mangle", "PREROUTING", -150},
+	stageNATPrerouting:     {"nat", "PREROUTING", -100},
+	stageMangleInput:       {"mangle", "INPUT", -150},
+	stageFilterInput:       {"filter", "INPUT", 0},
+	stageSecurityInput:     {"security", "INPUT", 50},
+	stageNATInput:          {"nat", "INPUT", 100},
+	stageLateSecurityInput: {"security", "INPUT", 150},
+	stageMangleForward:     {"mangle", "FORWARD", -150},
+	stageFilterForward:     {"filter", "FORWARD", 0},
+	stageSecurityForward:   {"security", "FORWARD", 50},
+	stageManglePostrouting: {"mangle", "POSTROUTING", -150},
+	stageNATPostrouting:    {"nat", "POSTROUTING", 100},
+	stageRawOutput:         {"raw", "OUTPUT", -300},
+	stageMangleOutput:      {"mangle", "OUTPUT", -150},
+	stageNATOutput:         {"nat", "OUTPUT", -100},
+	stageFilterOutput:      {"filter", "OUTPUT", 0},
+	stageSecurityOutput:    {"security", "OUTPUT", 50},
+}
+
+// isKernel reports that no chain is called at the stage: the kernel itself does something.
+func (s stage) isKernel() bool {
+	switch s {
+	case stageTrackPrerouting, stageTrackOutput, stageRouteInput, stageRouteOutput, stageDeliver, stageLeave:
+		return true
+	}
+	return false
 }
 
 // of reports whether a backend's chain is called at the stage.
@@ -91,14 +129,20 @@ const finished = 0xff
 // branch that is resumed was compared with the others when it was put aside.
 func (m *machine) begin(st *state, resumed bool) bool {
 	for ; ; resumed = false {
-		if hooks[st.stage].table == "" {
+		if st.stage.isKernel() {
 			if !m.pass(st) {
 				return false
 			}
 			continue
 		}
-		chains := m.tables.hooks[st.stage]
+		called := &m.tables.hooks[st.stage]
 		nat := st.stage.isNAT()
+		if len(called.chains) == 0 && !nat {
+			if !m.leaveStage(st) {
+				return false
+			}
+			continue
+		}
 		if st.sub == 0 {
 			if m.divided && !resumed && !m.fresh(st) {
 				return false
@@ -113,22 +157,27 @@ func (m *machine) begin(st *state, resumed bool) bool {
 				st.stage++
 				continue
 			}
-			st.stageMark = st.mark
-			if len(chains) > 1 && !st.swapped && orderMatters(chains, nat) {
+			if called.open != "" && !st.swapped {
 				other := *st
 				other.swapped = true
 				m.fork(&other)
-				m.doubt(Doubt{What: "both backends have " + hooks[st.stage].table + " rules in " + hooks[st.stage].chain + "; which come first depends on which were loaded first"})
+				m.doubt(Doubt{What: called.open})
 			}
 		}
-		if int(st.sub) < len(chains) && !(nat && st.bound()) {
-			at := int(st.sub)
-			if st.swapped {
-				at = len(chains) - 1 - at
+		if int(st.sub) < len(called.chains) && !(nat && st.bound()) {
+			if !m.rerouted(st, called) {
+				return false
 			}
+			c := called.at(st.sub, st.swapped)
 			st.sub++
-			m.enter(chains[at], st)
-			return true
+			if c.reroutes {
+				st.stageMark = st.mark
+			}
+			if c.hears(st) {
+				m.enter(c, st)
+				return true
+			}
+			continue
 		}
 		if nat && !st.bound() {
 			m.bind(st, nil, ruleRef{})
@@ -137,20 +186,6 @@ func (m *machine) begin(st *state, resumed bool) bool {
 			return false
 		}
 	}
-}
-
-// orderMatters reports whether two chains at one hook may answer differently in
-// the other order.
-func orderMatters(chains []*program, nat bool) bool {
-	busy := 0
-	alters := nat
-	for _, c := range chains {
-		if len(c.rules) > 0 || c.drops {
-			busy++
-		}
-		alters = alters || c.alters
-	}
-	return busy > 1 && alters
 }
 
 // bound reports whether the binding of the stage's kind is made already.
@@ -165,17 +200,28 @@ func (st *state) bound() bool {
 // again where mangle changed their mark or nat their destination.
 func (m *machine) leaveStage(st *state) bool {
 	at := st.stage
-	st.sub, st.swapped = 0, false
+	if !m.rerouted(st, &m.tables.hooks[at]) {
+		return false
+	}
+	st.sub, st.swapped, st.stageMark = 0, false, 0
 	switch at {
-	case stageSecurityForward, stageSecurityOutput:
-		st.stage, st.out = stageManglePostrouting, st.leave
+	case stageLateForward, stageLateOutput:
+		st.stage, st.out = stageEarlyPostrouting, st.leave
 	default:
 		st.stage++
 	}
-	anew := at == stageMangleOutput && st.mark != st.stageMark ||
-		at == stageNATOutput && (st.dst != bitsOf(m.pkt.Dst) || st.has&unknownDst != 0)
-	st.stageMark = 0
+	anew := at == stageNATOutput && (st.dst != bitsOf(m.pkt.Dst) || st.has&unknownDst != 0)
 	return !anew || m.routeOutput(st, true)
+}
+
+// rerouted routes a packet of this host's own again, where the chain that it was in last does that and has changed its
+// mark (ipt_mangle_out in net/ipv4/netfilter/iptable_mangle.c, nf_route_table_hook4 in nft_chain_route.c).
+func (m *machine) rerouted(st *state, called *calledChains) bool {
+	if st.sub == 0 || int(st.sub) > len(called.chains) || !called.at(st.sub-1, st.swapped).reroutes || st.mark == st.stageMark {
+		return true
+	}
+	st.stageMark = st.mark
+	return m.routeOutput(st, true)
 }
 
 // pass does what the kernel does between the tables; false: the way has ended.
@@ -192,7 +238,7 @@ func (m *machine) pass(st *state) bool {
 	case stageRouteInput:
 		return m.routeInput(st)
 	case stageRouteOutput:
-		st.stage = stageRawOutput
+		st.stage = stageEarlyOutput
 		if !m.routeOutput(st, false) {
 			return false
 		}
@@ -210,7 +256,7 @@ func (m *machine) pass(st *state) bool {
 			m.finish(st, Forwarded, RuleRef{}, "")
 			return false
 		}
-		st.stage, st.looped = stageRawPrerouting, true
+		st.stage, st.looped = stageIngress, true
 		st.in, st.out = "lo", ""
 	}
 	return true
@@ -242,13 +288,13 @@ func (m *machine) routeInput(st *state) bool {
 	if !known {
 		m.doubt(Doubt{What: m.routeDoubt(st) + ": " + m.endpoint(st, false).String() + " may be this host or another"})
 		other := *st
-		other.stage = stageMangleInput
+		other.stage = stageEarlyInput
 		m.fork(&other)
 		r.Kind = RoutedForward
 	}
 	switch r.Kind {
 	case RoutedLocal:
-		st.stage = stageMangleInput
+		st.stage = stageEarlyInput
 		return true
 	case RoutedForward:
 		return m.forward(st, r)
@@ -311,7 +357,7 @@ func (m *machine) forward(st *state, r Decision) bool {
 	}
 	m.leaveBy(st, r)
 	st.out = st.leave
-	st.stage = stageMangleForward
+	st.stage = stageEarlyForward
 	return true
 }
 

@@ -174,12 +174,17 @@ func (r *reader) takeSet(family nft.Family, a nfnetlink.Attributes) {
 		return
 	}
 	const handle = 16 // NFTA_SET_HANDLE
-	t.Sets = append(t.Sets, &nft.Set{
+	s := &nft.Set{
 		Table: t, Name: a.Get(unix.NFTA_SET_NAME).Text(), Handle: a.Get(handle).Number(), ID: a.Get(unix.NFTA_SET_ID).Word(),
 		Flags:  nft.SetFlags(a.Get(unix.NFTA_SET_FLAGS).Word()),
 		KeyLen: a.Get(unix.NFTA_SET_KEY_LEN).Word(), DataLen: a.Get(unix.NFTA_SET_DATA_LEN).Word(),
 		KeyType: a.Get(unix.NFTA_SET_KEY_TYPE).Word(), DataType: a.Get(unix.NFTA_SET_DATA_TYPE).Word(),
-	})
+	}
+	const concat, length = 2, 1 // NFTA_SET_DESC_CONCAT, NFTA_SET_FIELD_LEN
+	for _, f := range a.Get(unix.NFTA_SET_DESC).Get(concat).Each {
+		s.Fields = append(s.Fields, f.Get(length).Word())
+	}
+	t.Sets = append(t.Sets, s)
 }
 
 // elements reads the members of a set.

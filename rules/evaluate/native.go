@@ -1,0 +1,307 @@
+package evaluate
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"nattui/rules"
+	"nattui/rules/nft"
+)
+
+// NativeProgram are the native tables of nft made ready for evaluating packets: rules reduced to operations on
+// registers, sets to what is looked up. It is immutable and safe for concurrent use.
+type NativeProgram struct {
+	set    *nft.Ruleset
+	tables []*nativeTable
+}
+
+// Ruleset is what the program was made from; nil for a nil program.
+func (n *NativeProgram) Ruleset() *nft.Ruleset {
+	if n == nil {
+		return nil
+	}
+	return n.set
+}
+
+// nativeTable is a table with its chains and sets compiled, once for each family of packets.
+type nativeTable struct {
+	table  *nft.Table
+	sets   map[string]*nativeSet
+	chains [2]map[string]*program // by rules.Family
+	called [2][]*program          // those that the kernel calls
+	tracks bool
+}
+
+// nativeChain is the part of a program that a chain of native nft has.
+type nativeChain struct {
+	table *nativeTable
+	chain *nft.Chain
+	rules []nativeRule
+	nat   bool // the kernel calls it where it translates
+}
+
+// CompileNative makes the native tables ready for evaluating packets.
+func CompileNative(set *nft.Ruleset) *NativeProgram {
+	n := &NativeProgram{set: set}
+	id := 0
+	for _, t := range set.Tables {
+		if t.Dormant || t.Family == nft.Bridge || t.Family == nft.ARP {
+			continue
+		}
+		n.tables = append(n.tables, compileNativeTable(t, &id))
+	}
+	return n
+}
+
+func compileNativeTable(t *nft.Table, id *int) *nativeTable {
+	n := &nativeTable{table: t, sets: map[string]*nativeSet{}}
+	for _, s := range t.Sets {
+		n.sets[s.Name] = compileSet(s)
+	}
+	n.findWritten()
+	for _, f := range rules.Families {
+		if !meets(t.Family, f) {
+			continue
+		}
+		n.chains[f] = map[string]*program{}
+		for _, c := range t.Chains {
+			p := &program{id: *id, variant: rules.Variant{Family: f, Backend: rules.Native}, table: t.Family.String() + " " + t.Name, priority: c.Priority}
+			p.native = &nativeChain{table: n, chain: c, nat: c.Type == "nat"}
+			p.drops = c.IsBase() && c.Policy.Code == nft.Drop
+			p.reroutes = c.Type == "route"
+			*id++
+			n.chains[f][c.Name] = p
+			if c.IsBase() {
+				n.called[f] = append(n.called[f], p)
+			}
+		}
+		for _, c := range t.Chains {
+			p := n.chains[f][c.Name]
+			p.native.rules = make([]nativeRule, len(c.Rules))
+			for i, r := range c.Rules {
+				p.native.rules[i] = n.compileRule(f, r)
+				n.tracks = n.tracks || p.native.rules[i].tracks
+			}
+		}
+		marks := map[*program]bool{}
+		for _, c := range n.chains[f] {
+			survey(c, marks)
+		}
+	}
+	return n
+}
+
+// meets reports whether packets of a family come to a table's chains.
+func meets(t nft.Family, f rules.Family) bool {
+	switch t {
+	case nft.INet, nft.Netdev:
+		return true
+	case nft.IPv4:
+		return f == rules.IPv4
+	case nft.IPv6:
+		return f == rules.IPv6
+	}
+	return false
+}
+
+// findWritten notes the sets that rules put packets' own data into: what is in them may change at any moment.
+func (n *nativeTable) findWritten() {
+	for _, c := range n.table.Chains {
+		for _, r := range c.Rules {
+			for _, e := range r.Exprs {
+				if d, ok := e.(nft.Dynset); ok && n.sets[d.Set] != nil {
+					n.sets[d.Set].written = true
+				}
+			}
+		}
+	}
+}
+
+// survey notes what a chain, with those that it leads to, can do. No kernel loads loops.
+func survey(c *program, done map[*program]bool) {
+	if done[c] {
+		return
+	}
+	done[c] = true
+	for i := range c.native.rules {
+		r := &c.native.rules[i]
+		c.alters = c.alters || r.alters
+		for _, next := range r.leads {
+			survey(next, done)
+			c.alters = c.alters || next.alters
+		}
+	}
+}
+
+// replaces reports whether a table of iptables is read as a native one, because it holds what iptables does not show.
+func (n *NativeProgram) replaces(s *rules.Ruleset, table string) bool {
+	if n == nil || s.Backend != rules.NFT || s.Foreign[table] == "" {
+		return false
+	}
+	return slices.ContainsFunc(n.tables, func(t *nativeTable) bool {
+		return t.table.Family.String() == s.Family.NFT() && t.table.Name == table
+	})
+}
+
+// join puts the chains that a family's packets come to beside those of iptables.
+func (n *NativeProgram) join(t *tables, f rules.Family) {
+	for _, table := range n.tables {
+		if !meets(table.table.Family, f) || shownByIPTables(table.table, t.programs) {
+			continue
+		}
+		t.tracks = t.tracks || table.tracks
+		for _, c := range table.called[f] {
+			t.nat = t.nat || c.native.nat
+			if s, ok := stageOf(c.native.chain); ok {
+				t.hooks[s].chains = append(t.hooks[s].chains, c)
+			}
+		}
+	}
+}
+
+// shownByIPTables reports whether a table is one of iptables-nft that a program tells of.
+func shownByIPTables(t *nft.Table, programs []*Program) bool {
+	if rules.BuiltInChains[t.Name] == nil {
+		return false
+	}
+	return slices.ContainsFunc(programs, func(p *Program) bool {
+		return p.set.Backend == rules.NFT && p.set.Family.NFT() == t.Family.String() && p.set.Foreign[t.Name] == ""
+	})
+}
+
+// stageOf is where the kernel calls a chain. What is of type nat is called where the kernel translates, whatever its
+// priority, which orders it among its like (nf_nat_register_fn in net/netfilter/nf_nat_core.c).
+func stageOf(c *nft.Chain) (stage, bool) {
+	if c.Type == "nat" {
+		s, ok := map[string]stage{
+			"prerouting": stageNATPrerouting, "input": stageNATInput, "output": stageNATOutput, "postrouting": stageNATPostrouting,
+		}[c.Hook]
+		return s, ok
+	}
+	for _, p := range filterStages[c.Hook] {
+		if c.Priority <= p.until {
+			return p.stage, true
+		}
+	}
+	return 0, false
+}
+
+const lowest, highest = -1 << 31, 1<<31 - 1
+
+// filterStages are the stages of chains that are not of type nat, by hook, each up to a priority. What has the very
+// priority of the kernel's own step stands before it.
+var filterStages = map[string][]struct {
+	until int32
+	stage stage
+}{
+	"ingress": {{highest, stageIngress}},
+	"egress":  {{highest, stageEgress}},
+	"prerouting": {
+		{-301, stageEarlyPrerouting}, {-300, stageRawPrerouting}, {-200, stageAfterRawPrerouting}, {-151, stageAfterTrackPrerouting},
+		{-150, stageManglePrerouting}, {-100, stageAfterManglePrerouting}, {highest, stageLatePrerouting},
+	},
+	"input": {
+		{-151, stageEarlyInput}, {-150, stageMangleInput}, {-1, stageAfterMangleInput}, {0, stageFilterInput}, {49, stageAfterFilterInput},
+		{50, stageSecurityInput}, {100, stageAfterSecurityInput}, {highest, stageLateInput},
+	},
+	"forward": {
+		{-151, stageEarlyForward}, {-150, stageMangleForward}, {-1, stageAfterMangleForward}, {0, stageFilterForward}, {49, stageAfterFilterForward},
+		{50, stageSecurityForward}, {highest, stageLateForward},
+	},
+	"output": {
+		{-301, stageEarlyOutput}, {-300, stageRawOutput}, {-200, stageAfterRawOutput}, {-151, stageAfterTrackOutput}, {-150, stageMangleOutput},
+		{-100, stageAfterMangleOutput}, {-1, stageAfterNATOutput}, {0, stageFilterOutput}, {49, stageAfterFilterOutput},
+		{50, stageSecurityOutput}, {highest, stageLateOutput},
+	},
+	"postrouting": {{-151, stageEarlyPostrouting}, {-150, stageManglePostrouting}, {100, stageAfterManglePostrouting}, {highest, stageLatePostrouting}},
+}
+
+// calledChains are the chains that the kernel calls at a stage, in its order. Where chains of equal priority come in an
+// order that nobody can read and that matters, open says so, and other has these turned round.
+type calledChains struct {
+	chains, other []*program
+	open          string
+}
+
+func (c *calledChains) at(i uint8, turned bool) *program {
+	if turned {
+		return c.other[i]
+	}
+	return c.chains[i]
+}
+
+// arrange puts the chains in order. Of chains of one table and priority that made last is called first.
+func (c *calledChains) arrange(s stage) {
+	if len(c.chains) < 2 {
+		c.other = c.chains
+		return
+	}
+	slices.SortStableFunc(c.chains, func(a, b *program) int {
+		order := cmp.Compare(a.priority, b.priority)
+		if order == 0 && a.native != nil && b.native != nil && a.native.chain.Table == b.native.chain.Table {
+			order = cmp.Compare(b.native.chain.Handle, a.native.chain.Handle)
+		}
+		return order
+	})
+	c.other = slices.Clone(c.chains)
+	for from := 0; from < len(c.chains); {
+		to := from + 1
+		for to < len(c.chains) && c.chains[to].priority == c.chains[from].priority {
+			to++
+		}
+		group := c.chains[from:to]
+		if open := openOrder(group, s.isNAT()); open != "" {
+			c.open = open
+			slices.Reverse(c.other[from:to])
+		}
+		from = to
+	}
+}
+
+// openOrder says which chains of one priority may answer differently in another order than the one they stand in; "" if
+// none do, or the order is known.
+func openOrder(group []*program, nat bool) string {
+	busy, alters, oneTable := 0, nat, true
+	for _, c := range group {
+		if c.length() > 0 || c.drops {
+			busy++
+		}
+		alters = alters || c.alters
+		oneTable = oneTable && c.native != nil && group[0].native != nil && c.native.chain.Table == group[0].native.chain.Table
+	}
+	if busy < 2 || !alters || oneTable {
+		return ""
+	}
+	if i := slices.IndexFunc(group, func(c *program) bool { return c.native != nil }); i >= 0 {
+		names := ""
+		for i, c := range group {
+			if i > 0 {
+				names += " and "
+			}
+			names += c.name()
+		}
+		return fmt.Sprintf("%s have the same priority, %d; which comes first depends on which was made last", names, group[0].priority)
+	}
+	return "both backends have " + group[0].table + " rules in " + group[0].chain.Name + "; which come first depends on which were loaded first"
+}
+
+// name is a chain as people name it: nat PREROUTING of iptables-nft, inet fw4 dstnat.
+func (c *program) name() string {
+	if c.native != nil {
+		return c.table + " " + c.native.chain.Name
+	}
+	return c.table + " " + c.chain.Name + " of iptables-" + c.variant.Backend.String()
+}
+
+// hears reports whether the chain is called for what passes the interface that the packet is at.
+func (c *program) hears(st *state) bool {
+	if c.native == nil || st.stage != stageIngress && st.stage != stageEgress {
+		return true
+	}
+	name := st.in
+	if st.stage == stageEgress {
+		name = st.leave
+	}
+	return slices.Contains(c.native.chain.Devices, name)
+}

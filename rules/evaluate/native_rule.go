@@ -1,0 +1,235 @@
+package evaluate
+
+import (
+	"nattui/rules"
+	"nattui/rules/nft"
+)
+
+// nativeRule is a rule as operations, one for each expression that does anything.
+type nativeRule struct {
+	rule  *nft.Rule
+	ops   []op
+	leads []*program // the chains that it jumps or goes to
+	// acts is set if it does anything but look and count; alters if later rules see that.
+	acts, alters, tracks bool
+}
+
+// op is an expression made ready: it loads or compares, or it acts.
+type op struct {
+	does opKind
+	look func(*machine, *state) Truth // loads and compares: No ends the rule
+	act  func(*machine, *state)       // changes the packet, and goes on
+	name string                       // what it is about, for naming it where it cannot be decided
+	end  verdict
+	set  *nativeSet // for a verdict map
+	key  place
+	nat  *nativeNAT
+}
+
+type opKind uint8
+
+const (
+	opLook opKind = iota
+	opAct
+	opVerdict
+	opVerdictMap
+	opNAT
+	opUnknownEnd // drops, or lets go on: nobody can say
+)
+
+// verdict is what a rule ends with.
+type verdict struct {
+	code  nft.VerdictCode
+	chain *program
+}
+
+func (n *nativeTable) verdict(f rules.Family, v *nft.Verdict) verdict {
+	return verdict{v.Code, n.chains[f][v.Chain]}
+}
+
+// compileRule makes the operations of a rule.
+func (n *nativeTable) compileRule(f rules.Family, r *nft.Rule) nativeRule {
+	c := ruleCompiler{table: n, family: f, rule: nativeRule{rule: r}}
+	for _, e := range r.Exprs {
+		c.expression(e)
+	}
+	return c.rule
+}
+
+// ruleCompiler compiles a rule, expression by expression.
+type ruleCompiler struct {
+	table  *nativeTable
+	family rules.Family
+	rule   nativeRule
+	last   string // what was loaded last, which a comparison is about
+}
+
+func (c *ruleCompiler) look(look func(*machine, *state) Truth) {
+	c.rule.ops = append(c.rule.ops, op{does: opLook, look: look, name: c.last})
+}
+
+func (c *ruleCompiler) act(act func(*machine, *state)) {
+	c.rule.ops = append(c.rule.ops, op{does: opAct, act: act})
+	c.rule.acts, c.rule.alters = true, true
+}
+
+func (c *ruleCompiler) unknown(name string) {
+	c.last = name
+	c.look(unknownTest)
+}
+
+// expression adds what an expression does.
+func (c *ruleCompiler) expression(e nft.Expr) {
+	switch e := e.(type) {
+	case nft.Counter, nft.Log, nft.FlowOffload, nft.Dup:
+	case nft.Payload:
+		c.load("payload", loadPayload(e))
+	case nft.Meta:
+		c.meta(e)
+	case nft.CT:
+		c.ct(e)
+	case nft.Fib:
+		c.load("the routes", loadFib(e))
+	case nft.Cmp:
+		c.look(compareTest(e))
+	case nft.Range:
+		c.look(rangeTest(e))
+	case nft.Bitwise:
+		c.look(bitwiseOp(e))
+	case nft.ByteOrder:
+		c.look(byteOrderOp(e))
+	case nft.Numgen:
+		c.load("a number that is counted or drawn", loadNumber(placeOf(e.Into, 4), e.Offset, e.Modulus))
+	case nft.Hash:
+		c.load("a hash of the packet", loadHash(e))
+	case nft.Lookup:
+		c.lookup(e)
+	case nft.Immediate:
+		c.immediate(e)
+	case nft.NAT, nft.Masq, nft.Redir:
+		c.translation(e)
+	default:
+		c.other(e)
+	}
+}
+
+// load adds an operation that loads a register.
+func (c *ruleCompiler) load(name string, look func(*machine, *state) Truth) {
+	c.last = name
+	c.look(look)
+}
+
+// other are expressions that are rare, or that no packet alone decides.
+func (c *ruleCompiler) other(e nft.Expr) {
+	switch e := e.(type) {
+	case nft.NoTrack:
+		c.act(func(_ *machine, st *state) {
+			if !st.ct.seen {
+				st.ct.seen, st.ct.state = true, StateUntracked
+			}
+		})
+	case nft.PayloadSet:
+		c.rewrite(e)
+	case nft.Reject:
+		c.end(verdict{code: nft.Drop})
+	case nft.ToQueue:
+		c.rule.ops = append(c.rule.ops, op{does: opUnknownEnd, name: "the program behind the queue"})
+		c.rule.acts = true
+	case nft.Synproxy:
+		c.rule.ops = append(c.rule.ops, op{does: opUnknownEnd, name: "synproxy"})
+		c.rule.acts = true
+	case nft.Fwd:
+		c.rule.ops = append(c.rule.ops, op{does: opUnknownEnd, name: "fwd, which sends it out elsewhere"})
+		c.rule.acts = true
+	case nft.ObjRef:
+		const counter, quota, limit, connlimit = 1, 2, 4, 5 // NFT_OBJECT_*
+		if e.Set != "" || e.Type == quota || e.Type == limit || e.Type == connlimit {
+			c.unknown("what is left of a quota or limit")
+		}
+	case nft.Dynset:
+		for _, x := range e.Exprs {
+			c.expression(x)
+		}
+	case nft.Exthdr:
+		if !e.Set {
+			c.load("an option of the packet", loadUnknown(placeOf(e.Reg, e.Len)))
+		}
+	case nft.Limit:
+		c.unknown("how fast packets come")
+	case nft.ConnLimit:
+		c.unknown("how many connections there are")
+	case nft.TProxy:
+		c.unknown("whether a proxy listens")
+	case nft.Rt:
+		c.load("a property of the route", loadUnknown(placeOf(e.Into, 16)))
+	case nft.Socket:
+		c.unknown("whether a socket of this host is meant")
+		c.load("a property of the socket", loadUnknown(placeOf(e.Into, 4)))
+	case nft.Xfrm:
+		c.unknown("the packet's IPsec state")
+		c.load("the packet's IPsec state", loadUnknown(placeOf(e.Into, 16)))
+	case nft.Unknown:
+		c.compat(e)
+	default:
+		c.unknown("an expression that is not understood")
+	}
+}
+
+func (c *ruleCompiler) immediate(e nft.Immediate) {
+	if e.Verdict == nil {
+		c.look(constant(placeOf(e.Into, uint32(len(e.Data))), e.Data))
+		return
+	}
+	c.end(c.table.verdict(c.family, e.Verdict))
+}
+
+// end adds what a rule ends with.
+func (c *ruleCompiler) end(v verdict) {
+	if v.code == nft.Continue {
+		return
+	}
+	if v.chain != nil {
+		c.rule.leads = append(c.rule.leads, v.chain)
+	}
+	c.rule.ops = append(c.rule.ops, op{does: opVerdict, end: v})
+	c.rule.acts = true
+}
+
+// lookup adds a question to a set or map.
+func (c *ruleCompiler) lookup(e nft.Lookup) {
+	s := c.table.sets[e.Set]
+	if s == nil {
+		c.unknown("the set " + e.Set)
+		return
+	}
+	key := placeOf(e.Key, s.set.KeyLen)
+	name := c.last
+	if s.named() {
+		name = "what is in " + s.set.Name
+	}
+	switch {
+	case e.Map && e.Into == 0:
+		for i := range s.set.Elements {
+			if v := s.set.Elements[i].Verdict; v != nil && v.Chain != "" {
+				if next := c.table.chains[c.family][v.Chain]; next != nil {
+					c.rule.leads = append(c.rule.leads, next)
+				}
+			}
+		}
+		c.rule.ops = append(c.rule.ops, op{does: opVerdictMap, set: s, key: key, name: name})
+		c.rule.acts = true
+	case e.Map:
+		into := placeOf(e.Into, s.set.DataLen)
+		c.last = name
+		c.look(func(m *machine, _ *state) Truth { return m.regs.translateBy(s, key, into) })
+	default:
+		c.last = name
+		c.look(func(m *machine, _ *state) Truth { return s.holds(&m.regs, key).flip(e.Not) })
+	}
+}
+
+// rewrite changes the packet itself. Its addresses and ports are followed as long as nothing is known of its connection.
+func (c *ruleCompiler) rewrite(e nft.PayloadSet) {
+	from := placeOf(e.From, e.Len)
+	c.act(func(m *machine, st *state) { m.rewrite(st, e.Base, e.Offset, from) })
+}

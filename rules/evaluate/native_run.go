@@ -1,0 +1,167 @@
+package evaluate
+
+import (
+	"slices"
+
+	"nattui/rules/nft"
+)
+
+// afterRule is how a packet's way goes on after a native rule.
+type afterRule uint8
+
+const (
+	chainGoesOn afterRule = iota // with what is on the stack
+	hookEnds                     // with the next chain that the kernel calls
+	wayEnds                      // it is dropped
+)
+
+// native takes a packet through one native rule (nft_do_chain).
+func (m *machine) native(st *state, here ruleRef) afterRule {
+	r := &here.chain.native.rules[here.rule]
+	m.particular = true
+	all, open, waiting := Yes, "", false
+	told := false
+	tell := func() {
+		if m.path != nil && !told {
+			told = true
+			m.tell(st, here.chain, here.rule, all, open)
+		}
+	}
+	for i := range r.ops {
+		o := &r.ops[i]
+		if o.does == opLook {
+			switch o.look(m, st) {
+			case No:
+				if all == Yes || waiting {
+					all, open = No, ""
+				}
+				tell()
+				return chainGoesOn
+			case Unknown:
+				if all == Yes {
+					all, open = Unknown, o.name
+				}
+				waiting = true
+			}
+			continue
+		}
+		if waiting {
+			waiting = false
+			m.doubt(Doubt{here.ref(), open})
+			m.fork(st)
+		}
+		if o.does == opAct {
+			o.act(m, st)
+			continue
+		}
+		if o.does == opVerdictMap && all == Yes {
+			return m.verdictMap(st, o, here)
+		}
+		tell()
+		return m.ends(st, o, here)
+	}
+	tell()
+	return chainGoesOn
+}
+
+// ends does what a rule ends with.
+func (m *machine) ends(st *state, o *op, here ruleRef) afterRule {
+	switch o.does {
+	case opVerdict:
+		return m.verdict(st, o.end, here)
+	case opVerdictMap:
+		return m.verdictMap(st, o, here)
+	case opNAT:
+		return m.translateNative(st, o.nat, here)
+	}
+	if !m.unknownTarget(st, o.name, true, here) {
+		return wayEnds
+	}
+	return hookEnds
+}
+
+// verdict does what a verdict says.
+func (m *machine) verdict(st *state, v verdict, here ruleRef) afterRule {
+	switch v.code {
+	case nft.Accept:
+		return hookEnds
+	case nft.Drop:
+		m.finish(st, Dropped, here.ref(), "")
+		return wayEnds
+	case nft.Return:
+		if !m.back(st) {
+			return wayEnds
+		}
+		if len(m.stack) == 0 {
+			return hookEnds
+		}
+	case nft.Jump, nft.Goto:
+		switch {
+		case v.chain == nil:
+			return m.ends(st, &op{does: opUnknownEnd, name: "a chain that is not there"}, here)
+		case v.code == nft.Jump:
+			m.enter(v.chain, st)
+		default:
+			m.enterInstead(v.chain, st)
+		}
+	case nft.Queue:
+		return m.ends(st, &op{does: opUnknownEnd, name: "the program behind the queue"}, here)
+	}
+	return chainGoesOn
+}
+
+// verdictMap does what a verdict map says. Where the key is not known, each of the elements that it may belong to
+// divides the way.
+func (m *machine) verdictMap(st *state, o *op, here ruleRef) afterRule {
+	var room [16]int32
+	list, all := o.set.candidates(room[:0], &m.regs, o.key)
+	answer, open := Yes, ""
+	switch {
+	case len(list) == 0 && !o.set.written:
+		answer = No
+	case len(list) != 1 || !all || o.set.written:
+		answer, open = Unknown, o.name
+	}
+	if m.path != nil {
+		m.tell(st, here.chain, here.rule, answer, open)
+	}
+	if answer == Unknown {
+		m.doubt(Doubt{here.ref(), open})
+		if !all || o.set.written {
+			m.fork(st)
+		}
+	}
+	if len(list) == 0 {
+		return chainGoesOn
+	}
+	var ends []nft.Verdict
+	for _, at := range list {
+		if v := o.set.set.Elements[at].Verdict; v != nil && !slices.Contains(ends, *v) {
+			ends = append(ends, *v)
+		}
+	}
+	table := here.chain.native.table
+	for i := 1; i < len(ends); i++ {
+		other := *st
+		end := table.verdict(m.family, &ends[i])
+		m.inBranch(&other, func() afterRule { return m.verdict(&other, end, here) })
+	}
+	if len(ends) == 0 {
+		return chainGoesOn
+	}
+	return m.verdict(st, table.verdict(m.family, &ends[0]), here)
+}
+
+// inBranch does something with a branch of the packet's way, which is followed later unless it ends.
+func (m *machine) inBranch(st *state, do func() afterRule) {
+	kept := slices.Clone(m.stack)
+	how := do()
+	if how == hookEnds {
+		m.stack = m.stack[:0]
+	}
+	if how != wayEnds {
+		m.divide()
+		m.putAside(st)
+	}
+	m.stack = append(m.stack[:0], kept...)
+}
