@@ -218,45 +218,81 @@ var filterStages = map[string][]struct {
 }
 
 // calledChains are the chains that the kernel calls at a stage, in its order. Where chains of equal priority come in an
-// order that nobody can read and that matters, open says so, and other has these turned round.
+// order that nobody can read and that matters, open says so, and orders has all that are possible, or the first of them
+// and more is set.
 type calledChains struct {
-	chains, other []*program
-	open          string
+	chains []*program
+	orders [][]*program
+	open   string
+	more   bool
 }
 
-func (c *calledChains) at(i uint8, turned bool) *program {
-	if turned {
-		return c.other[i]
-	}
-	return c.chains[i]
-}
+// maxOrders is up to how many orders of chains are followed each by itself.
+const maxOrders = 24
 
 // arrange puts the chains in order. Of chains of one table and priority that made last is called first.
 func (c *calledChains) arrange(s stage) {
-	if len(c.chains) < 2 {
-		c.other = c.chains
-		return
-	}
 	slices.SortStableFunc(c.chains, func(a, b *program) int {
 		order := cmp.Compare(a.priority, b.priority)
-		if order == 0 && a.native != nil && b.native != nil && a.native.chain.Table == b.native.chain.Table {
+		if order == 0 && sameTable(a, b) {
 			order = cmp.Compare(b.native.chain.Handle, a.native.chain.Handle)
 		}
 		return order
 	})
-	c.other = slices.Clone(c.chains)
+	c.orders = [][]*program{nil}
 	for from := 0; from < len(c.chains); {
 		to := from + 1
 		for to < len(c.chains) && c.chains[to].priority == c.chains[from].priority {
 			to++
 		}
 		group := c.chains[from:to]
+		ways := [][]*program{group}
 		if open := openOrder(group, s.isNAT()); open != "" {
-			c.open = open
-			slices.Reverse(c.other[from:to])
+			c.open, ways = open, ordersOf(group)
 		}
+		c.multiply(ways)
 		from = to
 	}
+}
+
+func sameTable(a, b *program) bool {
+	return a.native != nil && b.native != nil && a.native.chain.Table == b.native.chain.Table
+}
+
+// multiply puts each of several orders of the next chains behind each of those before.
+func (c *calledChains) multiply(ways [][]*program) {
+	var all [][]*program
+	for _, before := range c.orders {
+		for _, way := range ways {
+			if len(all) == maxOrders {
+				c.more = true
+				break
+			}
+			all = append(all, append(slices.Clone(before), way...))
+		}
+	}
+	c.orders = all
+}
+
+// ordersOf are the orders in which chains may come, those of one table as they stand.
+func ordersOf(group []*program) [][]*program {
+	if len(group) == 1 {
+		return [][]*program{group}
+	}
+	var all [][]*program
+	for i, first := range group {
+		if slices.ContainsFunc(group[:i], func(p *program) bool { return sameTable(p, first) }) {
+			continue // one of its table comes before
+		}
+		rest := slices.Delete(slices.Clone(group), i, i+1)
+		for _, way := range ordersOf(rest) {
+			if len(all) > maxOrders {
+				return all
+			}
+			all = append(all, append([]*program{first}, way...))
+		}
+	}
+	return all
 }
 
 // openOrder says which chains of one priority may answer differently in another order than the one they stand in; "" if

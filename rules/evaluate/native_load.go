@@ -278,10 +278,12 @@ func (m *machine) wayBack(st *state, q fibQuestion) (name string, known bool) {
 		return "", false
 	}
 	addr := a.addr(m.family)
-	if m.e.addrs.isLocal(addr) && !(q.iif && in == "lo") {
+	switch {
+	case st.in == "lo" && st.stage < stageDeliver: // nft_fib_can_skip
+		return "lo", true
+	case m.e.addrs.isLocal(addr):
 		return "", true
-	}
-	if q.iif && in == "lo" || m.family == rules.IPv4 && q.source && addr.IsUnspecified() {
+	case m.family == rules.IPv4 && q.source && addr.IsUnspecified():
 		return in, true
 	}
 	ask := RouteQuery{Dst: addr}

@@ -11,7 +11,7 @@ import (
 type state struct {
 	stage   stage
 	sub     uint8 // how many backends' chains were met at this stage
-	swapped bool  // they are met in the other order
+	order   uint8 // in which of the orders that are possible they are met
 	looped  bool  // sent by this host to itself, and now arriving
 	zoned   bool  // its flow is in a zone, and none of another one is in its way
 	toLocal bool  // redirected: to this host, whatever the address is

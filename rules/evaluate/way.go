@@ -157,18 +157,15 @@ func (m *machine) begin(st *state, resumed bool) bool {
 				st.stage++
 				continue
 			}
-			if called.open != "" && !st.swapped {
-				other := *st
-				other.swapped = true
-				m.fork(&other)
-				m.doubt(Doubt{What: called.open})
+			if called.open != "" && st.order == 0 {
+				m.divideByOrder(st, called)
 			}
 		}
 		if int(st.sub) < len(called.chains) && !(nat && st.bound()) {
 			if !m.rerouted(st, called) {
 				return false
 			}
-			c := called.at(st.sub, st.swapped)
+			c := called.orders[st.order][st.sub]
 			st.sub++
 			if c.reroutes {
 				st.stageMark = st.mark
@@ -188,6 +185,17 @@ func (m *machine) begin(st *state, resumed bool) bool {
 	}
 }
 
+// divideByOrder follows a packet in each order in which the kernel may call the chains.
+func (m *machine) divideByOrder(st *state, called *calledChains) {
+	m.doubt(Doubt{What: called.open})
+	m.incomplete = m.incomplete || called.more
+	for i := 1; i < len(called.orders); i++ {
+		other := *st
+		other.order = uint8(i)
+		m.fork(&other)
+	}
+}
+
 // bound reports whether the binding of the stage's kind is made already.
 func (st *state) bound() bool {
 	if st.stage.bindsSource() {
@@ -203,7 +211,7 @@ func (m *machine) leaveStage(st *state) bool {
 	if !m.rerouted(st, &m.tables.hooks[at]) {
 		return false
 	}
-	st.sub, st.swapped, st.stageMark = 0, false, 0
+	st.sub, st.order, st.stageMark = 0, 0, 0
 	switch at {
 	case stageLateForward, stageLateOutput:
 		st.stage, st.out = stageEarlyPostrouting, st.leave
@@ -217,7 +225,7 @@ func (m *machine) leaveStage(st *state) bool {
 // rerouted routes a packet of this host's own again, where the chain that it was in last does that and has changed its
 // mark (ipt_mangle_out in net/ipv4/netfilter/iptable_mangle.c, nf_route_table_hook4 in nft_chain_route.c).
 func (m *machine) rerouted(st *state, called *calledChains) bool {
-	if st.sub == 0 || int(st.sub) > len(called.chains) || !called.at(st.sub-1, st.swapped).reroutes || st.mark == st.stageMark {
+	if st.sub == 0 || int(st.sub) > len(called.chains) || !called.orders[st.order][st.sub-1].reroutes || st.mark == st.stageMark {
 		return true
 	}
 	st.stageMark = st.mark
