@@ -47,7 +47,9 @@ func (w *whatIf) compile() {
 	host := evaluate.Host{}
 	if w.facts != nil {
 		host = w.facts.Host(nil)
-		host.Filters = w.facts.NativeFilters
+		if w.facts.Native == nil {
+			host.Filters = w.facts.NativeFilters
+		}
 	}
 	w.evaluator = evaluate.NewEvaluator(host, programs...)
 }

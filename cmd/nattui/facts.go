@@ -2,14 +2,20 @@ package main
 
 import (
 	"context"
+	"errors"
 	"reflect"
+	"sync"
 	"time"
 
 	"nattui/model/facts"
 	"nattui/model/host"
 	"nattui/rules"
+	"nattui/rules/evaluate"
 	"nattui/rules/frontend"
 	"nattui/rules/iptables"
+	"nattui/rules/nfnetlink"
+	"nattui/rules/nft"
+	"nattui/rules/nftables"
 	"nattui/ui"
 )
 
@@ -40,7 +46,39 @@ func readFacts(ctx context.Context) (facts.Facts, error) {
 	if f.Natives, err = iptables.Natives(ctx); err == nil {
 		f.NativeFilters, err = iptables.NativeFilterTables(ctx)
 	}
+	if err == nil {
+		f.Native, err = natives.read(ctx)
+	}
 	return f, err
+}
+
+// natives are the native nft tables of this host.
+var natives nativeTables
+
+// nativeTables reads and compiles the native tables once for each generation of them.
+type nativeTables struct {
+	reader nftables.Reader
+	mu     sync.Mutex
+	latest *evaluate.NativeProgram
+}
+
+// read is nil where the tables change too fast to be read whole.
+func (n *nativeTables) read(ctx context.Context) (*evaluate.NativeProgram, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	set, err := n.reader.Read(ctx)
+	switch {
+	case errors.Is(err, nfnetlink.ErrAbsent):
+		set = &nft.Ruleset{}
+	case errors.Is(err, nftables.ErrChanging):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	if n.latest == nil || n.latest.Ruleset() != set {
+		n.latest = evaluate.CompileNative(set)
+	}
+	return n.latest, nil
 }
 
 // forwardsAtBoot tells, by family, whether a file switches forwarding on at boot.
@@ -146,7 +184,7 @@ func (f *follower) lookAtAll(ctx context.Context) {
 	case err != nil && (ctx.Err() != nil || f.latest == nil):
 		return // until then nothing is known
 	case err != nil:
-		now.Natives, now.NativeFilters = f.latest.Natives, f.latest.NativeFilters
+		now.Natives, now.NativeFilters, now.Native = f.latest.Natives, f.latest.NativeFilters, f.latest.Native
 		now.Gaps = append(now.Gaps, "native nft tables: "+err.Error())
 	}
 	f.tell(ctx, &now)

@@ -38,8 +38,8 @@ func newForgetCommand() *cobra.Command {
 
 // sayNatives tells what is left alone because native nft tables translate as well.
 func sayNatives(w io.Writer, f *facts.Facts) {
-	if len(f.Natives) > 0 {
-		say(w, text.Safe(fmt.Sprintf("%s also translates here and is not evaluated: connections that it may have made are left alone", f.Natives[0])))
+	if unknown := f.Unevaluated(); len(unknown) > 0 {
+		say(w, text.Safe(fmt.Sprintf("%s also translates here and is not evaluated: connections that it may have made are left alone", unknown[0])))
 	}
 }
 

@@ -81,7 +81,9 @@ func whatif(ctx context.Context, o whatifOptions, args []string) error {
 		programs = append(programs, evaluate.Compile(s))
 	}
 	host := facts.Host(flows)
-	host.Filters = facts.NativeFilters
+	if facts.Native == nil {
+		host.Filters = facts.NativeFilters
+	}
 	ask := asker{evaluator: evaluate.NewEvaluator(host, programs...)}
 	if k, ok := flows.(kernelFlows); ok {
 		host.Flows = nil

@@ -17,6 +17,9 @@ func (f *Facts) Host(flows evaluate.FlowTable) evaluate.Host {
 		Interfaces: f.interfaces(), LocalRoutes: f.localRoutes(), Route: f.remembering().decide, RouteNets: f.routeNets(), Marks: f.marks(), RoutesByPort: f.routesByPort(),
 		Flows: flows, RandomDNATPort: f.randomDNATPort(), NoDCCPTracking: f.noDCCPTracking(), Natives: f.Natives,
 	}
+	if f.Native != nil {
+		host.Native, host.Natives = f.Native, nil
+	}
 	if f.IPsec != nil {
 		host.IPsec = f.Protected
 	}
@@ -64,7 +67,7 @@ func (f *Facts) interfaces() []evaluate.Interface {
 	scopes := map[AddressScope]evaluate.AddrScope{ScopeLink: evaluate.ScopeLink, ScopeHost: evaluate.ScopeHost}
 	list := make([]evaluate.Interface, 0, len(f.Links))
 	for _, link := range f.Links {
-		i := evaluate.Interface{Name: link.Name, Down: !link.Up, NoIPv6: f.Settings.On(link.Name).DisableIPv6 == SettingOn}
+		i := evaluate.Interface{Name: link.Name, Index: link.Index, Down: !link.Up, NoIPv6: f.Settings.On(link.Name).DisableIPv6 == SettingOn}
 		for _, a := range f.AddressesOn(link.Name) {
 			i.Addrs = append(i.Addrs, evaluate.InterfaceAddr{
 				Prefix: a.Prefix, Peer: a.Peer, Broadcast: a.Broadcast, Scope: scopes[a.Scope],
@@ -212,4 +215,13 @@ func (f *Facts) admit(q evaluate.RouteQuery, answer evaluate.Decision) evaluate.
 func (f *Facts) Reachable(addr netip.Addr) (route Route, certain, ok bool) {
 	route, certain = f.Lookup(evaluate.RouteQuery{Dst: addr})
 	return route, certain, route.Kind == RouteUnicast || route.Kind == RouteLocal
+}
+
+// Unevaluated are the nft tables that translate beside those of iptables and are not evaluated: none where they could
+// be read.
+func (f *Facts) Unevaluated() []rules.NativeTable {
+	if f.Native != nil {
+		return nil
+	}
+	return f.Natives
 }

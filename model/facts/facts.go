@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // Facts are what is known of the gateway apart from its rules and flows, at one
@@ -45,6 +46,8 @@ type Facts struct {
 	Presences []Presence
 	// Natives are nft tables that translate beside those of iptables.
 	Natives []rules.NativeTable `json:",omitempty"`
+	// Native are the native nft tables, ready for being evaluated; nil where they could not be read.
+	Native *evaluate.NativeProgram `json:",omitempty"`
 	// NativeFilters are nft tables that may drop packets beside those of iptables.
 	NativeFilters []rules.NativeTable `json:",omitempty"`
 	// ForwardsAtBoot tells, by family, whether a file switches forwarding on at boot; nil: not known.

@@ -88,7 +88,7 @@ func sameWays(a, b *facts.Facts) bool {
 	x, y := a.Settings, b.Settings
 	x.ConntrackCount, y.ConntrackCount = 0, 0
 	return reflect.DeepEqual(a.Links, b.Links) && reflect.DeepEqual(a.Addresses, b.Addresses) && reflect.DeepEqual(a.Routes, b.Routes) &&
-		reflect.DeepEqual(a.PolicyRules, b.PolicyRules) && reflect.DeepEqual(a.Natives, b.Natives) && reflect.DeepEqual(x, y)
+		reflect.DeepEqual(a.PolicyRules, b.PolicyRules) && reflect.DeepEqual(a.Natives, b.Natives) && a.Native == b.Native && reflect.DeepEqual(x, y)
 }
 
 const (

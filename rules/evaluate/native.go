@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -22,6 +23,19 @@ func (n *NativeProgram) Ruleset() *nft.Ruleset {
 		return nil
 	}
 	return n.set
+}
+
+// MarshalJSON writes the tables.
+func (n *NativeProgram) MarshalJSON() ([]byte, error) { return json.Marshal(n.set) }
+
+// UnmarshalJSON reads the tables and compiles them.
+func (n *NativeProgram) UnmarshalJSON(data []byte) error {
+	set := new(nft.Ruleset)
+	if err := json.Unmarshal(data, set); err != nil {
+		return err
+	}
+	*n = *CompileNative(set)
+	return nil
 }
 
 // nativeTable is a table with its chains and sets compiled, once for each family of packets.

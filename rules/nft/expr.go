@@ -197,7 +197,7 @@ type (
 		Key     Register
 		Data    Register
 		Timeout uint64
-		Exprs   []Expr
+		Exprs   Exprs
 	}
 	// ObjRef uses a named object.
 	ObjRef struct {

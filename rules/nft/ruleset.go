@@ -50,7 +50,7 @@ func (t *Table) String() string { return "table " + t.Family.String() + " " + t.
 
 // Chain is a list of rules. The kernel calls base chains itself; others are jumped to.
 type Chain struct {
-	Table  *Table
+	Table  *Table `json:"-"`
 	Name   string
 	Handle uint64
 	// Hook is where the kernel calls it, as nft names it; "" for a chain that rules jump to. Type is filter, nat or
@@ -69,7 +69,7 @@ func (c *Chain) IsBase() bool { return c.Hook != "" }
 // Rule is a list of expressions, of which each may end it.
 type Rule struct {
 	Handle  uint64
-	Exprs   []Expr
+	Exprs   Exprs
 	Comment string
 }
 
@@ -84,7 +84,7 @@ func (r *Rule) Program() string {
 
 // Set is a set, a map or a verdict map.
 type Set struct {
-	Table  *Table
+	Table  *Table `json:"-"`
 	Name   string
 	Handle uint64
 	ID     uint32

@@ -1,0 +1,38 @@
+package nftables
+
+import (
+	"context"
+	"sync"
+
+	"nattui/rules/nfnetlink"
+	"nattui/rules/nft"
+)
+
+// Reader reads the native tables again only if they have changed. It is safe for concurrent use; the zero Reader is
+// ready.
+type Reader struct {
+	mu   sync.Mutex
+	last *nft.Ruleset
+}
+
+// Read is the package's Read, or what that returned the last time where nothing has changed since: then it takes some
+// microseconds. What packets themselves put into sets is no change to the kernel, and not seen.
+func (r *Reader) Read(ctx context.Context) (*nft.Ruleset, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.last != nil {
+		now, err := nfnetlink.Generation()
+		if err != nil {
+			return nil, err
+		}
+		if now == r.last.Generation {
+			return r.last, nil
+		}
+	}
+	set, err := Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.last = set
+	return set, nil
+}
