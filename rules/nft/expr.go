@@ -171,6 +171,11 @@ type (
 		Burst, Type uint32
 		Flags       uint32
 	}
+	// Quota goes on until so many bytes were seen; with Over only from then on.
+	Quota struct {
+		Bytes, Used uint64
+		Over        bool
+	}
 	// Fib asks the routes.
 	Fib struct {
 		Into   Register
@@ -189,6 +194,7 @@ type (
 		Len, Modulus, Seed uint32
 		Offset             uint32
 		Symmetric          bool
+		Seeded             bool // with the seed that was asked for, else with one by chance
 	}
 	// Dynset puts a register into a set.
 	Dynset struct {

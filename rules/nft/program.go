@@ -161,6 +161,14 @@ func (e Limit) String() string {
 	return fmt.Sprintf("limit rate %d/%s burst %d type %s flags 0x%x", e.Rate, unit, e.Burst, [...]string{"packets", "bytes"}[min(e.Type, 1)], e.Flags)
 }
 
+func (e Quota) String() string {
+	over := 0
+	if e.Over {
+		over = 1
+	}
+	return fmt.Sprintf("quota bytes %d consumed %d flags %d", e.Bytes, e.Used, over)
+}
+
 // FibFlags and results (enum nft_fib_flags, nft_fib_result).
 var (
 	fibFlags   = [...]string{"saddr", "daddr", "mark", "iif", "oif"}

@@ -96,7 +96,9 @@ type Set struct {
 	// Fields are the sizes in bytes of what a concatenated key is made of, each of which begins at a multiple of four;
 	// empty where the kernel does not say, as of sets without intervals.
 	Fields []uint32
-	Elements          []Element
+	// ObjectType is the kind of the objects that a map of objects has (NFT_OBJECT_*).
+	ObjectType uint32
+	Elements   []Element
 }
 
 // SetFlags are the properties of a set (enum nft_set_flags).

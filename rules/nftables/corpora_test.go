@@ -2,6 +2,7 @@ package nftables
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,10 +11,93 @@ import (
 	"testing"
 
 	"nattui/model/lab"
+	"nattui/rules/nft"
 )
 
 // TestPrograms loads collected rulesets, and holds the expressions of every rule against those that nft prints.
 func TestPrograms(t *testing.T) {
+	rulesets, compared := 0, 0
+	eachCollected(t, func(t *testing.T, nft string, set *nft.Ruleset) {
+		rulesets++
+		out, err := exec.Command(nft, "--debug=netlink", "-a", "list", "ruleset").Output()
+		if err != nil {
+			t.Skipf("nft cannot list it: %v", err)
+		}
+		want := programs(string(out))
+		for c, r := range eachRule(set) {
+			key := fmt.Sprintf("%s %s %s %d", c.Table.Family, c.Table.Name, c.Name, r.Handle)
+			compared++
+			if got := r.Program(); got != want[key] {
+				t.Errorf("%s\n%swant\n%s", key, got, want[key])
+			}
+			delete(want, key)
+		}
+		for key := range want {
+			t.Errorf("%s is not read", key)
+		}
+	})
+	t.Logf("%d rulesets, %d rules", rulesets, compared)
+}
+
+// TestTexts holds our text of every rule against that of nft, whose versions differ in some.
+func TestTexts(t *testing.T) {
+	compared, equal := 0, 0
+	eachCollected(t, func(t *testing.T, nft string, set *nft.Ruleset) {
+		out, err := exec.Command(nft, "-a", "list", "ruleset").Output()
+		if err != nil {
+			t.Skipf("nft cannot list it: %v", err)
+		}
+		want := set.Listed(string(out))
+		for c, r := range eachRule(set) {
+			line, ok := want[r]
+			if !ok {
+				t.Errorf("%s %s: nft does not list the rule with handle %d", c.Table, c.Name, r.Handle)
+				continue
+			}
+			compared++
+			if got := r.Text(c, links(t)); got == line {
+				equal++
+			} else {
+				t.Logf("%s, chain %s\n     %s\nnft  %s\n%s", c.Table, c.Name, got, line, r.Program())
+			}
+		}
+	})
+	t.Logf("%d of %d texts are as nft's (%.1f %%)", equal, compared, 100*float64(equal)/float64(max(compared, 1)))
+	if compared > 0 && float64(equal) < 0.95*float64(compared) {
+		t.Errorf("only %d of %d", equal, compared)
+	}
+}
+
+// eachRule are the rules of a ruleset with their chains.
+func eachRule(set *nft.Ruleset) func(yield func(*nft.Chain, *nft.Rule) bool) {
+	return func(yield func(*nft.Chain, *nft.Rule) bool) {
+		for _, table := range set.Tables {
+			for _, c := range table.Chains {
+				for _, r := range c.Rules {
+					if !yield(c, r) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// links are the interfaces that there are now.
+func links(t *testing.T) nft.Links {
+	all, err := net.Interfaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := nft.Links{}
+	for _, i := range all {
+		names[uint32(i.Index)] = i.Name
+	}
+	return names
+}
+
+// eachCollected loads collected rulesets one after the other, and has do look at each.
+func eachCollected(t *testing.T, do func(t *testing.T, nft string, set *nft.Ruleset)) {
 	dir := os.Getenv("NATTUI_CORPORA")
 	files, _ := filepath.Glob(filepath.Join(dir, "nft", "*.nft"))
 	if dir == "" || len(files) == 0 {
@@ -22,8 +106,7 @@ func TestPrograms(t *testing.T) {
 	if lab.Isolate(t) {
 		return
 	}
-	nft := lab.Program(t, "nft")
-	loaded, compared := 0, 0
+	program := lab.Program(t, "nft")
 	for _, file := range files {
 		if other := strings.TrimSuffix(file, ".nft") + ".loaded.nft"; !strings.Contains(file, ".loaded.") {
 			if _, err := os.Stat(other); err == nil {
@@ -31,41 +114,20 @@ func TestPrograms(t *testing.T) {
 			}
 		}
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			if out, err := exec.Command(nft, "flush", "ruleset").CombinedOutput(); err != nil {
+			if out, err := exec.Command(program, "flush", "ruleset").CombinedOutput(); err != nil {
 				t.Fatalf("%v: %s", err, out)
 			}
 			makeDevices(t, file)
-			if out, err := exec.Command(nft, "-f", file).CombinedOutput(); err != nil {
+			if out, err := exec.Command(program, "-f", file).CombinedOutput(); err != nil {
 				t.Skipf("does not load here: %.200s", out)
 			}
-			loaded++
 			set, err := Read(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			out, err := exec.Command(nft, "--debug=netlink", "-a", "list", "ruleset").Output()
-			if err != nil {
-				t.Skipf("nft cannot list it: %v", err)
-			}
-			want := programs(string(out))
-			for _, table := range set.Tables {
-				for _, c := range table.Chains {
-					for _, r := range c.Rules {
-						key := fmt.Sprintf("%s %s %s %d", table.Family, table.Name, c.Name, r.Handle)
-						compared++
-						if got := r.Program(); got != want[key] {
-							t.Errorf("%s\n%swant\n%s", key, got, want[key])
-						}
-						delete(want, key)
-					}
-				}
-			}
-			for key := range want {
-				t.Errorf("%s is not read", key)
-			}
+			do(t, program, set)
 		})
 	}
-	t.Logf("%d rulesets, %d rules", loaded, compared)
 }
 
 var deviceNames = regexp.MustCompile(`\b[io]if\s+(?:!=\s*)?(?:\{([^}]*)\}|"?([\w.@-]+)"?)|devices?\s*=?\s*(?:\{([^}]*)\}|"?([\w.-]+)"?)`)

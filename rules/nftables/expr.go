@@ -15,7 +15,7 @@ func init() { // dynset has expressions itself
 		"payload": payload, "meta": meta, "ct": ct, "cmp": cmp, "range": within, "bitwise": bitwise, "byteorder": byteOrder, "lookup": lookup,
 		"immediate": immediate, "nat": nat, "masq": masq, "redir": redir, "tproxy": tproxy,
 		"notrack": func(nfnetlink.Attributes) nft.Expr { return nft.NoTrack{} },
-		"counter": counter, "reject": reject, "log": logged, "limit": limit, "fib": fib, "numgen": numgen, "hash": hash, "dynset": dynset,
+		"counter": counter, "reject": reject, "log": logged, "limit": limit, "quota": quota, "fib": fib, "numgen": numgen, "hash": hash, "dynset": dynset,
 		"objref": objref, "rt": rt, "socket": socket, "exthdr": exthdr, "queue": queue, "flow_offload": offload, "connlimit": connlimit, "xfrm": xfrm, "fwd": fwd, "dup": dup, "synproxy": synproxy,
 	}
 }
@@ -205,6 +205,11 @@ func limit(a nfnetlink.Attributes) nft.Expr {
 	}
 }
 
+func quota(a nfnetlink.Attributes) nft.Expr {
+	const bytes, flags, consumed, over = 1, 2, 4, 1 // NFTA_QUOTA_*, NFT_QUOTA_F_INV
+	return nft.Quota{Bytes: a.Get(bytes).Number(), Used: a.Get(consumed).Number(), Over: a.Get(flags).Word()&over != 0}
+}
+
 func fib(a nfnetlink.Attributes) nft.Expr {
 	const dreg, result, flags = 1, 2, 3 // NFTA_FIB_*
 	return nft.Fib{Into: register(a.Get(dreg)), Result: a.Get(result).Word(), Flags: a.Get(flags).Word()}
@@ -219,7 +224,7 @@ func hash(a nfnetlink.Attributes) nft.Expr {
 	const sreg, dreg, length, modulus, seed, offset, kind, symmetric = 1, 2, 3, 4, 5, 6, 7, 1 // NFTA_HASH_*, NFT_HASH_SYM
 	return nft.Hash{
 		From: register(a.Get(sreg)), Into: register(a.Get(dreg)), Len: a.Get(length).Word(), Modulus: a.Get(modulus).Word(), Seed: a.Get(seed).Word(),
-		Offset: a.Get(offset).Word(), Symmetric: a.Get(kind).Word() == symmetric,
+		Offset: a.Get(offset).Word(), Symmetric: a.Get(kind).Word() == symmetric, Seeded: a.Has(seed),
 	}
 }
 

@@ -173,12 +173,12 @@ func (r *reader) takeSet(family nft.Family, a nfnetlink.Attributes) {
 	if t == nil {
 		return
 	}
-	const handle = 16 // NFTA_SET_HANDLE
+	const objectType, handle = 15, 16 // NFTA_SET_OBJ_TYPE, _HANDLE
 	s := &nft.Set{
 		Table: t, Name: a.Get(unix.NFTA_SET_NAME).Text(), Handle: a.Get(handle).Number(), ID: a.Get(unix.NFTA_SET_ID).Word(),
 		Flags:  nft.SetFlags(a.Get(unix.NFTA_SET_FLAGS).Word()),
 		KeyLen: a.Get(unix.NFTA_SET_KEY_LEN).Word(), DataLen: a.Get(unix.NFTA_SET_DATA_LEN).Word(),
-		KeyType: a.Get(unix.NFTA_SET_KEY_TYPE).Word(), DataType: a.Get(unix.NFTA_SET_DATA_TYPE).Word(),
+		KeyType: a.Get(unix.NFTA_SET_KEY_TYPE).Word(), DataType: a.Get(unix.NFTA_SET_DATA_TYPE).Word(), ObjectType: a.Get(objectType).Word(),
 	}
 	const concat, length = 2, 1 // NFTA_SET_DESC_CONCAT, NFTA_SET_FIELD_LEN
 	for _, f := range a.Get(unix.NFTA_SET_DESC).Get(concat).Each {

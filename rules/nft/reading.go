@@ -1,0 +1,93 @@
+package nft
+
+import (
+	"strings"
+)
+
+// Reading is what a rule asks and does, read from its expressions as nft list does it.
+type Reading struct {
+	Asks []Ask
+	Does []Deed
+	// Unknown names the expressions that are not understood.
+	Unknown []string
+
+	clauses []clause
+}
+
+// Ask is a condition: tcp dport 80.
+type Ask struct {
+	What, Op, Values string // Op is "" for equal or in
+	// Implied conditions are those that others say too: nft list leaves them out.
+	Implied bool
+}
+
+// Deed is something that a rule does.
+type Deed struct {
+	Kind DeedKind
+	Text string // as nft writes it
+	// To is where a translation leads, or the chain that is jumped to; Map is the set whose elements tell, "" for none.
+	To, Map string
+}
+
+// DeedKind is the kind of a deed.
+type DeedKind uint8
+
+// The kinds.
+const (
+	Other     DeedKind = iota
+	Translate          // dnat, snat
+	Masquerades
+	Redirects
+	Proxies
+	Marks
+	Decides // accept, drop, reject, jump …
+	Counts
+	Logs
+)
+
+// clause is one piece of a rule's text.
+type clause struct {
+	text    string
+	dropped bool // because another says it
+}
+
+// Links are the names of interfaces by their numbers.
+type Links map[uint32]string
+
+// Read reads a rule of a chain. links may be nil: then interfaces that are named by their number have it.
+func (r *Rule) Read(c *Chain, links Links) Reading {
+	x := listing{table: c.Table, links: links}
+	switch c.Table.Family {
+	case IPv4:
+		x.network = "ip"
+	case IPv6:
+		x.network = "ip6"
+	case ARP:
+		x.network = "arp"
+	}
+	for _, e := range r.Exprs {
+		x.take(e)
+	}
+	x.flush()
+	return x.out
+}
+
+// Text is the rule as nft list prints it, without its comment.
+func (r Reading) Text() string {
+	var parts []string
+	for _, c := range r.clauses {
+		if !c.dropped {
+			parts = append(parts, c.text)
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// Text is the rule as nft list prints it, with its comment.
+func (r *Rule) Text(c *Chain, links Links) string {
+	text := r.Read(c, links).Text()
+	if r.Comment != "" {
+		text = optional(text, "comment "+quoted(r.Comment))
+	}
+	return text
+}
