@@ -28,6 +28,10 @@ func (x *listing) lookup(e Lookup) {
 	}
 	terms := x.regs.gather(e.Key, s.KeyLen)
 	left := x.names(terms)
+	chance := ""
+	if len(terms) == 1 {
+		chance = terms[0].chance
+	}
 	right := x.setText(s, terms)
 	switch {
 	case !e.Map && e.Not:
@@ -35,10 +39,9 @@ func (x *listing) lookup(e Lookup) {
 	case !e.Map:
 		x.ask(left, "", right)
 	case e.Into == 0:
-		x.out.Does = append(x.out.Does, Deed{Kind: Decides, Text: left + " vmap " + right, Map: s.Name})
-		x.clause(left + " vmap " + right)
+		x.does(Deed{Kind: Decides, Text: left + " vmap " + right, Map: s, Key: left, Chance: chance})
 	default:
-		t := &term{text: left + " map " + right, typ: hexType, parts: typesOf(s.DataType), size: s.DataLen, mapped: s.Name}
+		t := &term{text: left + " map " + right, typ: hexType, parts: typesOf(s.DataType), size: s.DataLen, mapped: s, key: left, chance: chance}
 		if len(t.parts) > 0 {
 			t.typ = t.parts[0]
 		}

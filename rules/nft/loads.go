@@ -102,11 +102,11 @@ func xfrmTerm(e Xfrm) *term {
 }
 
 func numgenTerm(e Numgen) *term {
-	how := "inc"
+	how, chance := "inc", "in turn"
 	if e.Random {
-		how = "random"
+		how, chance = "random", "at random"
 	}
-	return &term{text: fmt.Sprintf("numgen %s mod %d%s", how, e.Modulus, offsetText(e.Offset)), typ: hostInteger, size: 4}
+	return &term{text: fmt.Sprintf("numgen %s mod %d%s", how, e.Modulus, offsetText(e.Offset)), typ: hostInteger, size: 4, chance: chance}
 }
 
 func offsetText(n uint32) string {
@@ -118,14 +118,16 @@ func offsetText(n uint32) string {
 
 func (x *listing) hashTerm(e Hash) *term {
 	if e.Symmetric {
-		return &term{text: fmt.Sprintf("symhash mod %d%s", e.Modulus, offsetText(e.Offset)), typ: hostInteger, size: 4}
+		return &term{text: fmt.Sprintf("symhash mod %d%s", e.Modulus, offsetText(e.Offset)), typ: hostInteger, size: 4, chance: byHash}
 	}
 	text := fmt.Sprintf("jhash %s mod %d", x.names(x.regs.gather(e.From, e.Len)), e.Modulus)
 	if e.Seeded {
 		text += fmt.Sprintf(" seed 0x%x", e.Seed)
 	}
-	return &term{text: text + offsetText(e.Offset), typ: hostInteger, size: 4}
+	return &term{text: text + offsetText(e.Offset), typ: hostInteger, size: 4, chance: byHash}
 }
+
+const byHash = "by a hash"
 
 // names are terms joined to one.
 func (x *listing) names(terms []*term) string {

@@ -25,8 +25,18 @@ type Ask struct {
 type Deed struct {
 	Kind DeedKind
 	Text string // as nft writes it
-	// To is where a translation leads, or the chain that is jumped to; Map is the set whose elements tell, "" for none.
-	To, Map string
+	// To is where a translation leads, or the chain that is jumped to.
+	To string
+	// Source translations are of the packet's source; Whole ones map a network into another.
+	Source, Whole bool
+	Flags         NATFlags
+	// Map is the set whose elements tell where it leads, by Key, the term that is looked up; nil where there is none.
+	Map *Set
+	Key string
+	// Before and After are what surrounds what the map says: an address, or a port.
+	Before, After string
+	// Chance says how one of several is chosen that no packet has a part in: in turn, at random, by a hash.
+	Chance string
 }
 
 // DeedKind is the kind of a deed.
@@ -34,8 +44,8 @@ type DeedKind uint8
 
 // The kinds.
 const (
-	Other     DeedKind = iota
-	Translate          // dnat, snat
+	Other      DeedKind = iota
+	Translates          // dnat, snat
 	Masquerades
 	Redirects
 	Proxies

@@ -14,9 +14,18 @@ func (v Verdict) text() string {
 }
 
 // do adds what the rule does.
-func (x *listing) do(kind DeedKind, text, to string) {
-	x.out.Does = append(x.out.Does, Deed{Kind: kind, Text: text, To: to})
-	x.clause(text)
+func (x *listing) do(kind DeedKind, text, to string) { x.does(Deed{Kind: kind, Text: text, To: to}) }
+
+func (x *listing) does(d Deed) {
+	x.out.Does = append(x.out.Does, d)
+	x.clause(d.Text)
+}
+
+// from notes the map that a deed's place comes out of.
+func (d *Deed) from(t *term) {
+	if t != nil && t.mapped != nil && d.Map == nil {
+		d.Map, d.Key, d.Chance = t.mapped, t.key, t.chance
+	}
 }
 
 func (x *listing) decide(text, to string) { x.do(Decides, text, to) }
@@ -191,49 +200,47 @@ func (x *listing) nat(e NAT) {
 	if e.Flags&NATNetmap != 0 {
 		text += " prefix"
 	}
-	to, from := x.destination(e)
-	flags := e.Flags.text()
-	x.out.Does = append(x.out.Does, Deed{Kind: Translate, Text: optional(text+" to "+to, flags), To: to, Map: from})
-	x.clause(optional(text+" to "+to, flags))
+	d := Deed{Kind: Translates, Source: e.Source, Whole: e.Flags&NATNetmap != 0, Flags: e.Flags, To: x.destination(e)}
+	addr, port := x.regs.at(e.AddrMin), x.regs.at(e.ProtoMin)
+	d.from(addr)
+	d.from(port)
+	switch {
+	case addr != nil && addr.value != nil && port != nil && port.mapped != nil:
+		d.Before = x.computed(e.AddrMin, x.address(e.Family)) + ":"
+	case addr != nil && addr.mapped != nil && port != nil && port.value != nil:
+		d.After = ":" + x.span(e.ProtoMin, e.ProtoMax, inetService)
+	}
+	d.Text = optional(text+" to "+d.To, e.Flags.text())
+	x.does(d)
 }
 
-// destination is where nat leads, and the map that tells it.
-func (x *listing) destination(e NAT) (to, from string) {
+// destination is where nat leads.
+func (x *listing) destination(e NAT) string {
 	typ := x.address(e.Family)
-	if t := x.regs.at(e.AddrMin); t != nil && t.mapped != "" {
-		from = t.mapped
-		if e.ProtoMin == 0 || x.regs.within(e.ProtoMin) == t {
-			return t.text, from
-		}
-	}
-	if t := x.regs.at(e.ProtoMin); t != nil && t.mapped != "" && from == "" {
-		from = t.mapped
+	if t := x.regs.at(e.AddrMin); t != nil && t.mapped != nil && x.regs.within(e.ProtoMin) == t {
+		return t.text // which has the port too
 	}
 	addr := x.span(e.AddrMin, e.AddrMax, typ)
 	port := x.span(e.ProtoMin, e.ProtoMax, inetService)
 	if port == "" {
-		return addr, from
+		return addr
 	}
 	if typ == ipv6Addr && addr != "" && !strings.Contains(addr, " map ") {
 		addr = "[" + addr + "]"
 		addr = strings.Replace(addr, "-", "]-[", 1)
 	}
-	return addr + ":" + port, from
+	return addr + ":" + port
 }
 
 // plain is masquerade or redirect.
 func (x *listing) plain(kind DeedKind, what string, low, high Register, flags NATFlags) {
-	port := x.span(low, high, inetService)
-	text, from := what, ""
-	if port != "" {
-		text += " to :" + port
-		if t := x.regs.at(low); t != nil {
-			from = t.mapped
-		}
+	d := Deed{Kind: kind, Flags: flags, To: x.span(low, high, inetService)}
+	if d.To != "" {
+		what += " to :" + d.To
 	}
-	text = optional(text, flags.text())
-	x.out.Does = append(x.out.Does, Deed{Kind: kind, Text: text, To: port, Map: from})
-	x.clause(text)
+	d.from(x.regs.at(low))
+	d.Text = optional(what, flags.text())
+	x.does(d)
 }
 
 func (x *listing) tproxy(e TProxy) {

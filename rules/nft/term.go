@@ -21,7 +21,9 @@ type term struct {
 	value []byte
 	// parts are the types of what comes out of a map, where that is more than one value.
 	parts  []*dataType
-	mapped string // the map's name
+	mapped *Set // the map, and by what it is asked
+	key    string
+	chance string // how a number was made that hangs on no single packet
 	// mask and xor were computed with it, in network order.
 	mask, xor []byte
 	turned    bool // by byteorder, to network order
