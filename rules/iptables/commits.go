@@ -24,14 +24,14 @@ type commit struct {
 // commits listens to the transactions on one family while a change is made.
 type commits struct {
 	family   byte
-	listener *listener
+	listener *nfnetlink.Listener
 	open     commit
 	seen     []commit
 	lost     bool // some were not announced, for want of room
 }
 
 func listenToCommits(family rules.Family) (*commits, error) {
-	l, err := listen()
+	l, err := nfnetlink.Listen()
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func listenToCommits(family rules.Family) (*commits, error) {
 
 func (c *commits) close() {
 	if c != nil {
-		c.listener.file.Close()
+		c.listener.Close()
 	}
 }
 
@@ -48,7 +48,7 @@ func (c *commits) close() {
 // transactions announced already.
 func (c *commits) catchUp() {
 	for {
-		datagram, err := c.listener.poll()
+		datagram, err := c.listener.Poll()
 		switch {
 		case errors.Is(err, unix.ENOBUFS):
 			c.lost = true

@@ -187,17 +187,17 @@ func nativeTables(ctx context.Context, fits func(nfnetlink.Message) bool) ([]rul
 // WatchNatives sends after each change of nf_tables, whoever made it, until ctx ends; notices that nobody takes
 // are joined. It needs CAP_NET_ADMIN.
 func WatchNatives(ctx context.Context) (<-chan struct{}, error) {
-	l, err := listen()
+	l, err := nfnetlink.Listen()
 	if err != nil {
 		return nil, err
 	}
 	out := make(chan struct{}, 1)
-	stop := context.AfterFunc(ctx, func() { l.file.Close() })
+	stop := context.AfterFunc(ctx, func() { l.Close() })
 	go func() {
 		defer close(out)
 		defer stop()
 		for ctx.Err() == nil {
-			datagram, err := l.receive()
+			datagram, err := l.Receive()
 			if err != nil && !errors.Is(err, unix.ENOBUFS) {
 				return
 			}

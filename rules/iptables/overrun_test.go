@@ -8,10 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"nattui/model/lab"
 	"nattui/rules"
+	"nattui/rules/nfnetlink"
 )
 
 // TestOverrun gives the listener so little room that the notices of one change
@@ -24,14 +23,11 @@ func TestOverrun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := listen()
+	l, err := nfnetlink.Listen()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.SetsockoptInt(int(l.file.Fd()), unix.SOL_SOCKET, unix.SO_RCVBUF, 1); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.SetNonblock(int(l.file.Fd()), true); err != nil {
+	if err := l.SetRoom(1); err != nil {
 		t.Fatal(err)
 	}
 	var many strings.Builder

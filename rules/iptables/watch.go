@@ -3,11 +3,8 @@ package iptables
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
-	"os"
 	"slices"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -97,7 +94,7 @@ func (h *Host) Watch(ctx context.Context, variants ...rules.Variant) (<-chan Not
 		begin(func() { h.poll(ctx, variant.Family, last, in) })
 	}
 	if len(announced) > 0 {
-		listener, err := listen()
+		listener, err := nfnetlink.Listen()
 		if err != nil {
 			cancel()
 			go drain(ended, sources)
@@ -186,77 +183,13 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// listener is a socket that has joined the group of nf_tables' notices.
-type listener struct {
-	file *os.File
-	raw  syscall.RawConn
-	buf  []byte
-}
-
-// listenBuffer holds the notices of a change of some ten thousand rules.
-const listenBuffer = 8 << 20
-
-func listen() (*listener, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_NETFILTER)
-	if err != nil {
-		return nil, fmt.Errorf("open a netlink socket for nf_tables: %w", err)
-	}
-	if err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err == nil {
-		err = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, unix.NFNLGRP_NFTABLES)
-	}
-	if err != nil {
-		unix.Close(fd)
-		if errors.Is(err, unix.EPERM) {
-			return nil, nfnetlink.Permission("listening to changes of nf_tables")
-		}
-		return nil, fmt.Errorf("listen to changes of nf_tables: %w", err)
-	}
-	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, listenBuffer) != nil {
-		// Without the privilege in the first user namespace, as much as is allowed;
-		// an overrun is told as Resync.
-		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, listenBuffer)
-	}
-	l := &listener{file: os.NewFile(uintptr(fd), "nf_tables"), buf: make([]byte, 128<<10)}
-	if l.raw, err = l.file.SyscallConn(); err != nil {
-		l.file.Close()
-		return nil, fmt.Errorf("listen to changes of nf_tables: %w", err)
-	}
-	return l, nil
-}
-
-// receive waits for a datagram.
-func (l *listener) receive() ([]byte, error) {
-	var n int
-	var err error
-	if e := l.raw.Read(func(fd uintptr) bool {
-		n, _, err = unix.Recvfrom(int(fd), l.buf, 0)
-		return !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR)
-	}); e != nil {
-		return nil, e
-	}
-	return l.buf[:max(n, 0)], err
-}
-
-// poll takes a datagram that is there already; none, if none is.
-func (l *listener) poll() ([]byte, error) {
-	var n int
-	var err error
-	if e := l.raw.Control(func(fd uintptr) { n, _, err = unix.Recvfrom(int(fd), l.buf, 0) }); e != nil {
-		return nil, e
-	}
-	if errors.Is(err, unix.EAGAIN) {
-		return nil, nil
-	}
-	return l.buf[:max(n, 0)], err
-}
-
 // follow announces changes of the places on nft until ctx ends. A notice of the
 // kernel names tables and chains, and one with the new generation ends each change.
-func (h *Host) follow(ctx context.Context, l *listener, variants []rules.Variant, in chan<- Notice) {
-	stop := context.AfterFunc(ctx, func() { l.file.Close() })
+func (h *Host) follow(ctx context.Context, l *nfnetlink.Listener, variants []rules.Variant, in chan<- Notice) {
+	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer func() {
 		if stop() {
-			l.file.Close()
+			l.Close()
 		}
 	}()
 	send := func(n Notice) {
@@ -267,7 +200,7 @@ func (h *Host) follow(ctx context.Context, l *listener, variants []rules.Variant
 	}
 	touched := map[rules.Family]map[string]bool{rules.IPv4: {}, rules.IPv6: {}}
 	for ctx.Err() == nil {
-		datagram, err := l.receive()
+		datagram, err := l.Receive()
 		switch {
 		case errors.Is(err, unix.ENOBUFS):
 			for _, variant := range variants {
@@ -316,6 +249,6 @@ func noteTable(touched map[rules.Family]map[string]bool, m nfnetlink.Message) {
 }
 
 func generationNotice(m nfnetlink.Message) (uint32, Process) {
-	by := Process{int(m.Attrs.Get(unix.NFTA_GEN_PROC_PID).Number()), m.Attrs.Get(unix.NFTA_GEN_PROC_NAME).Text()}
-	return m.Attrs.Get(unix.NFTA_GEN_ID).Word(), by
+	g := m.NewGeneration()
+	return g.ID, Process{g.PID, g.Program}
 }

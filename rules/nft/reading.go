@@ -93,8 +93,11 @@ func (r Reading) Text() string {
 	return strings.Join(parts, " ")
 }
 
-// Text is the rule as nft list prints it, with its comment.
+// Text is the rule as nft lists it, with its comment: in nft's own words where they were asked, else in ours.
 func (r *Rule) Text(c *Chain, links Links) string {
+	if r.Listed != "" {
+		return r.Listed
+	}
 	text := r.Read(c, links).Text()
 	if r.Comment != "" {
 		text = optional(text, "comment "+quoted(r.Comment))

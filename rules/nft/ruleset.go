@@ -2,6 +2,8 @@ package nft
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -32,6 +34,8 @@ func (f Family) String() string {
 type Ruleset struct {
 	Generation uint32
 	Tables     []*Table
+	// Links are the interfaces when it was read, for rules that name them by number.
+	Links Links
 }
 
 // Table holds chains and sets of one family.
@@ -43,6 +47,28 @@ type Table struct {
 	Dormant, Owned bool
 	Chains         []*Chain
 	Sets           []*Set
+	Objects        []*Object
+	Flowtables     []*Flowtable
+}
+
+// Object is a counter, quota, limit, helper … that has a name and is used by rules.
+type Object struct {
+	Table  *Table
+	Name   string
+	Kind   uint32 // NFT_OBJECT_*
+	Handle uint64
+	// Counter is what a counter has counted, or Bytes of it a quota.
+	Counter Counter
+}
+
+// Flowtable has connections pass beside the rules, from where they enter its devices.
+type Flowtable struct {
+	Table    *Table
+	Name     string
+	Handle   uint64
+	Hook     string
+	Priority int32
+	Devices  []string
 }
 
 // String is the table as nft names it: table inet filter.
@@ -71,6 +97,28 @@ type Rule struct {
 	Handle  uint64
 	Exprs   Exprs
 	Comment string
+	// Listed is the rule's text, comment included, as the program nft prints it; "" where that was not asked.
+	Listed string
+}
+
+// RuleKey names a rule as long as it is there.
+type RuleKey struct {
+	Family Family
+	Table  string
+	Handle uint64
+}
+
+// Key is the name of a rule of the chain.
+func (c *Chain) Key(r *Rule) RuleKey { return RuleKey{c.Table.Family, c.Table.Name, r.Handle} }
+
+// Counter is what the rule has counted itself; false where it has no counter of its own.
+func (r *Rule) Counter() (Counter, bool) {
+	for _, e := range r.Exprs {
+		if c, ok := e.(Counter); ok {
+			return c, true
+		}
+	}
+	return Counter{}, false
 }
 
 // Program prints the rule's expressions as nft --debug=netlink does, one a line.
@@ -144,6 +192,16 @@ func (t *Table) Chain(name string) *Chain {
 	return nil
 }
 
+// Object finds an object by its kind and name; nil where there is none.
+func (t *Table) Object(kind uint32, name string) *Object {
+	for _, o := range t.Objects {
+		if o.Kind == kind && o.Name == name {
+			return o
+		}
+	}
+	return nil
+}
+
 // Set finds a set by its name.
 func (t *Table) Set(name string) *Set {
 	for _, s := range t.Sets {
@@ -152,4 +210,60 @@ func (t *Table) Set(name string) *Set {
 		}
 	}
 	return nil
+}
+
+// WithCounters is the ruleset with other counters of some rules. Tables without any of these are shared.
+func (s *Ruleset) WithCounters(now map[RuleKey]Counter) *Ruleset {
+	next := *s
+	next.Tables = slices.Clone(s.Tables)
+	for i, t := range s.Tables {
+		if slices.ContainsFunc(t.Chains, func(c *Chain) bool { return c.anyOf(now) }) {
+			next.Tables[i] = t.withCounters(now)
+		}
+	}
+	return &next
+}
+
+func (c *Chain) anyOf(now map[RuleKey]Counter) bool {
+	return slices.ContainsFunc(c.Rules, func(r *Rule) bool { _, ok := now[c.Key(r)]; return ok })
+}
+
+func (t *Table) withCounters(now map[RuleKey]Counter) *Table {
+	next := *t
+	next.Chains, next.Sets = slices.Clone(t.Chains), slices.Clone(t.Sets)
+	for i, set := range t.Sets {
+		s := *set
+		s.Table = &next
+		next.Sets[i] = &s
+	}
+	for i, chain := range t.Chains {
+		c := *chain
+		c.Table, c.Rules = &next, slices.Clone(chain.Rules)
+		for j, rule := range c.Rules {
+			if n, ok := now[c.Key(rule)]; ok {
+				r := *rule
+				r.Exprs, r.Listed = slices.Clone(rule.Exprs), n.within(rule.Listed)
+				r.Exprs[slices.IndexFunc(r.Exprs, isCounter)] = n
+				c.Rules[j] = &r
+			}
+		}
+		next.Chains[i] = &c
+	}
+	return &next
+}
+
+func isCounter(e Expr) bool { _, ok := e.(Counter); return ok }
+
+var counted = regexp.MustCompile(`counter packets \d+ bytes \d+`)
+
+// within is a rule's text with the counter as it is now.
+func (e Counter) within(text string) string {
+	done := false
+	return counted.ReplaceAllStringFunc(text, func(old string) string {
+		if done {
+			return old
+		}
+		done = true
+		return fmt.Sprintf("counter packets %d bytes %d", e.Packets, e.Bytes)
+	})
 }

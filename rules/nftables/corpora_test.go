@@ -2,7 +2,6 @@ package nftables
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,7 +54,7 @@ func TestTexts(t *testing.T) {
 				continue
 			}
 			compared++
-			if got := r.Text(c, links(t)); got == line {
+			if got := r.Text(c, set.Links); got == line {
 				equal++
 			} else {
 				t.Logf("%s, chain %s\n     %s\nnft  %s\n%s", c.Table, c.Name, got, line, r.Program())
@@ -81,19 +80,6 @@ func eachRule(set *nft.Ruleset) func(yield func(*nft.Chain, *nft.Rule) bool) {
 			}
 		}
 	}
-}
-
-// links are the interfaces that there are now.
-func links(t *testing.T) nft.Links {
-	all, err := net.Interfaces()
-	if err != nil {
-		t.Fatal(err)
-	}
-	names := nft.Links{}
-	for _, i := range all {
-		names[uint32(i.Index)] = i.Name
-	}
-	return names
 }
 
 // eachCollected loads collected rulesets one after the other, and has do look at each.

@@ -6,6 +6,7 @@ package nftables
 import (
 	"context"
 	"errors"
+	"net"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -47,9 +48,23 @@ func Read(ctx context.Context) (*nft.Ruleset, error) {
 		case err != nil:
 			return nil, err
 		}
+		r.set.Links = interfaces()
 		return r.set, nil
 	}
 	return nil, ErrChanging
+}
+
+// interfaces are the names by number; none where the kernel does not tell.
+func interfaces() nft.Links {
+	all, err := net.Interfaces()
+	if err != nil {
+		return nil
+	}
+	links := make(nft.Links, len(all))
+	for _, i := range all {
+		links[uint32(i.Index)] = i.Name
+	}
+	return links
 }
 
 type tableKey struct {
@@ -69,9 +84,17 @@ func (r *reader) read() error {
 	for _, step := range []struct {
 		kind uint16
 		take func(family nft.Family, a nfnetlink.Attributes)
-	}{{unix.NFT_MSG_GETTABLE, r.table}, {unix.NFT_MSG_GETCHAIN, r.takeChain}, {unix.NFT_MSG_GETRULE, r.rule}, {unix.NFT_MSG_GETSET, r.takeSet}} {
+	}{
+		{unix.NFT_MSG_GETTABLE, r.table},
+		{unix.NFT_MSG_GETCHAIN, r.takeChain},
+		{unix.NFT_MSG_GETRULE, r.rule},
+		{unix.NFT_MSG_GETSET, r.takeSet},
+		{unix.NFT_MSG_GETOBJ, r.takeObject},
+		{unix.NFT_MSG_GETFLOWTABLE, r.takeFlowtable},
+	} {
 		err := r.kernel.Dump(step.kind, 0, nil, func(m nfnetlink.Message) { step.take(nft.Family(m.Family), m.Attrs) })
-		if err != nil {
+		old := step.kind == unix.NFT_MSG_GETOBJ || step.kind == unix.NFT_MSG_GETFLOWTABLE // which came with Linux 4.10 and 4.16
+		if err != nil && !(old && (errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL))) {
 			return err
 		}
 	}
@@ -214,4 +237,40 @@ func element(a nfnetlink.Attributes) nft.Element {
 		e.Data = value(data)
 	}
 	return e
+}
+
+func (r *reader) takeObject(family nft.Family, a nfnetlink.Attributes) {
+	const table, name, kind, data, handle = 1, 2, 3, 4, 6 // NFTA_OBJ_*
+	t := r.tables[tableKey{family, a.Get(table).Text()}]
+	if t == nil {
+		return
+	}
+	o := &nft.Object{Table: t, Name: a.Get(name).Text(), Kind: a.Get(kind).Word(), Handle: a.Get(handle).Number()}
+	const counterKind, quotaKind, consumed = 1, 2, 4 // NFT_OBJECT_*, NFTA_QUOTA_CONSUMED
+	switch o.Kind {
+	case counterKind:
+		o.Counter, _ = counter(a.Get(data)).(nft.Counter)
+	case quotaKind:
+		o.Counter.Bytes = a.Get(data).Get(consumed).Number()
+	}
+	t.Objects = append(t.Objects, o)
+}
+
+func (r *reader) takeFlowtable(family nft.Family, a nfnetlink.Attributes) {
+	const table, name, hook, handle = 1, 2, 3, 5         // NFTA_FLOWTABLE_*
+	const number, priority, devices, device = 1, 2, 3, 1 // NFTA_FLOWTABLE_HOOK_*, NFTA_DEVICE_NAME
+	t := r.tables[tableKey{family, a.Get(table).Text()}]
+	if t == nil {
+		return
+	}
+	h := a.Get(hook)
+	f := &nft.Flowtable{
+		Table: t, Name: a.Get(name).Text(), Handle: a.Get(handle).Number(), Hook: named(netdevHooks, h.Get(number).Word()), Priority: int32(h.Get(priority).Word()),
+	}
+	for kind, d := range h.Get(devices).Each {
+		if kind == device {
+			f.Devices = append(f.Devices, d.Text())
+		}
+	}
+	t.Flowtables = append(t.Flowtables, f)
 }

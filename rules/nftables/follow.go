@@ -1,0 +1,168 @@
+package nftables
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"nattui/rules/nfnetlink"
+	"nattui/rules/nft"
+)
+
+// Snapshot is what Follow delivers: all native tables at one moment.
+type Snapshot struct {
+	// Rules is never changed afterwards; where Err is set, it is the last that could be read, or nil.
+	Rules *nft.Ruleset
+	// Changed is set where it is another generation than in the snapshot before, not only other counters, and By is the
+	// program that made it, as "name (pid)", where known.
+	Changed bool
+	By      string
+	// Err is why the tables could not be read this time. It is tried again.
+	Err error
+}
+
+// How often counters are read: once a second, or as often as keeps that under 4% of a core; less often while nothing moves.
+const (
+	countRest   = time.Second
+	countShare  = 25
+	stillRounds = 10
+	stillRest   = 2 * time.Second
+)
+
+// Follow delivers the tables as they are, then after each change by anybody, which the kernel announces, and whenever
+// counters have moved. Nothing is read again while nothing changes, but the counters. With wanted, only chains that it
+// chooses are counted. The channel is closed when ctx ends. It needs CAP_NET_ADMIN.
+func Follow(ctx context.Context, wanted func(*nft.Chain) bool) (<-chan Snapshot, error) {
+	l, err := nfnetlink.Listen()
+	if err != nil {
+		return nil, err
+	}
+	f := &follower{out: make(chan Snapshot), notices: make(chan nfnetlink.NewGeneration, 1), wanted: wanted}
+	context.AfterFunc(ctx, l.Close)
+	go f.listen(ctx, l)
+	go f.run(ctx)
+	return f.out, nil
+}
+
+type follower struct {
+	out     chan Snapshot
+	notices chan nfnetlink.NewGeneration // the latest that was not looked at
+	wanted  func(*nft.Chain) bool
+	now     *nft.Ruleset
+	failing bool
+	still   int
+}
+
+// listen notes new generations. One of number 0 says that notices were lost.
+func (f *follower) listen(ctx context.Context, l *nfnetlink.Listener) {
+	for ctx.Err() == nil {
+		datagram, err := l.Receive()
+		if err != nil && !errors.Is(err, unix.ENOBUFS) {
+			return
+		}
+		if err != nil {
+			f.note(nfnetlink.NewGeneration{})
+			continue
+		}
+		nfnetlink.Each(datagram, func(m nfnetlink.Message) {
+			if m.Kind == unix.NFT_MSG_NEWGEN {
+				f.note(m.NewGeneration())
+			}
+		})
+	}
+}
+
+// note replaces the notice that waits.
+func (f *follower) note(g nfnetlink.NewGeneration) {
+	select {
+	case <-f.notices:
+	default:
+	}
+	f.notices <- g
+}
+
+func (f *follower) run(ctx context.Context) {
+	defer close(f.out)
+	due := time.Now().Add(f.read(ctx, nfnetlink.NewGeneration{}))
+	for {
+		timer := time.NewTimer(time.Until(due))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case g := <-f.notices:
+			timer.Stop()
+			if f.now == nil || g.ID == 0 || int32(g.ID-f.now.Generation) > 0 {
+				due = time.Now().Add(f.read(ctx, g))
+			}
+		case <-timer.C:
+			due = time.Now().Add(f.recount(ctx))
+		}
+	}
+}
+
+// read reads the tables anew and delivers them, and returns how long to rest. A storm of changes leaves half of a core alone.
+func (f *follower) read(ctx context.Context, why nfnetlink.NewGeneration) time.Duration {
+	begin := time.Now()
+	set, err := Read(ctx)
+	if errors.Is(err, nfnetlink.ErrAbsent) {
+		set, err = &nft.Ruleset{}, nil
+	}
+	if err != nil {
+		if !f.failing {
+			f.failing = true
+			f.deliver(ctx, Snapshot{Rules: f.now, Err: err})
+		}
+		return max(countRest, countShare*time.Since(begin))
+	}
+	List(ctx, set)
+	changed := f.now == nil || f.failing || set.Generation != f.now.Generation
+	f.now, f.failing, f.still = set, false, 0
+	by := ""
+	if why.Program != "" {
+		by = fmt.Sprintf("%s (%d)", why.Program, why.PID)
+	}
+	f.deliver(ctx, Snapshot{Rules: set, Changed: changed, By: by})
+	if cost := time.Since(begin); cost > restAfter {
+		select {
+		case <-time.After(cost):
+		case <-ctx.Done():
+		}
+	}
+	return countRest
+}
+
+// restAfter is the cost of reading from which on it is followed by a rest as long.
+const restAfter = 200 * time.Millisecond
+
+// recount reads the counters and returns how long to rest.
+func (f *follower) recount(ctx context.Context) time.Duration {
+	if f.now == nil || f.failing {
+		return f.read(ctx, nfnetlink.NewGeneration{})
+	}
+	begin := time.Now()
+	next, err := Counters(f.now, f.wanted)
+	rest := max(countRest, countShare*time.Since(begin))
+	switch {
+	case err != nil: // the notice is on its way
+		f.read(ctx, nfnetlink.NewGeneration{})
+	case next != f.now:
+		f.now, f.still = next, 0
+		f.deliver(ctx, Snapshot{Rules: next})
+	default:
+		if f.still++; f.still > stillRounds {
+			rest = max(rest, stillRest)
+		}
+	}
+	return rest
+}
+
+func (f *follower) deliver(ctx context.Context, s Snapshot) {
+	select {
+	case f.out <- s:
+	case <-ctx.Done():
+	}
+}
