@@ -207,9 +207,12 @@ func (w *whatIf) visits(width int) []string {
 			verdict, style = "?", w.look.Attention
 		}
 		what := "policy"
-		if v.Rule == nil {
+		switch {
+		case v.IsPolicy():
 			verdict, style = "", w.look.Faint
-		} else {
+		case v.Native != nil:
+			what = v.Text()
+		default:
 			what = v.Rule.MatchText() + "  " + w.look.Glyphs.Into + " " + v.Rule.Becomes()
 		}
 		head := text.Pad(v.Table+" "+v.Chain, 20, false)

@@ -328,7 +328,7 @@ func whatifJSON(path evaluate.Path, brief bool) jsonWhatif {
 	}
 	if !brief {
 		for _, v := range path.Visits {
-			w.Path = append(w.Path, jsonVisit{v.Table, v.Chain, v.Position, visitSpec(v), v.Verdict.String()})
+			w.Path = append(w.Path, jsonVisit{v.Table, v.Chain, v.Position, v.Text(), v.Verdict.String()})
 		}
 	}
 	return w
@@ -349,13 +349,6 @@ func resultEnds(o *evaluate.Outcome, p *evaluate.Packet) jsonEnds {
 	return e
 }
 
-func visitSpec(v evaluate.Visit) string {
-	if v.Rule == nil {
-		return "policy"
-	}
-	return v.Rule.String()
-}
-
 // writePath says an answer in words.
 func writePath(out *bufio.Writer, path evaluate.Path, brief bool) {
 	p := &path.Packet
@@ -363,10 +356,10 @@ func writePath(out *bufio.Writer, path evaluate.Path, brief bool) {
 	if !brief {
 		for _, v := range path.Visits {
 			verdict := map[string]string{"match": "yes", "no": "no", "unknown": "?"}[v.Verdict.String()]
-			if v.Rule == nil {
+			if v.IsPolicy() {
 				verdict = ""
 			}
-			fmt.Fprintf(out, "  %-28s %-4s %s\n", v.RuleRef.String(), verdict, visitSpec(v))
+			fmt.Fprintf(out, "  %-28s %-4s %s\n", v.RuleRef.String(), verdict, v.Text())
 			if v.Unknown != "" {
 				fmt.Fprintf(out, "  %-28s      not known: %s\n", "", v.Unknown)
 			}

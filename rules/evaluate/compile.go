@@ -36,9 +36,9 @@ type program struct {
 	// priority orders the chains of a hook; reroutes is set where packets of this host's own are routed again after it.
 	priority int32
 	reroutes bool
-	index   *chainIndex
-	alters  bool // it, or a chain it jumps to, can change what later rules see
-	loops   bool // it is reached from itself: no kernel loads that
+	index    *chainIndex
+	alters   bool // it, or a chain it jumps to, can change what later rules see
+	loops    bool // it is reached from itself: no kernel loads that
 }
 
 // act is what a rule does to a packet that meets it.

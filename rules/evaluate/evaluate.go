@@ -473,6 +473,9 @@ func (m *machine) tell(st *state, c *program, rule int32, t Truth, unknown strin
 	}
 	m.told[key] = len(m.path.Visits)
 	v := Visit{RuleRef: ruleRef{c, rule}.ref(), Verdict: t, Unknown: unknown}
+	if c.native != nil {
+		v.In = c.native.chain
+	}
 	switch {
 	case rule < 0:
 	case c.native != nil:

@@ -37,9 +37,24 @@ type Visit struct {
 	RuleRef
 	Rule    *rules.Rule // nil: the chain's policy, or a native rule
 	Native  *nft.Rule   // nil: the chain's policy, or a rule of iptables
+	In      *nft.Chain  // that of a native rule or policy
 	Verdict Truth
 	Unknown string // the match that cannot be decided, where Verdict is Unknown
 }
+
+// Text is the rule as its program prints it; policy for the end of a chain.
+func (v *Visit) Text() string {
+	switch {
+	case v.Native != nil:
+		return v.Native.Text(v.In, nil)
+	case v.Rule != nil:
+		return v.Rule.String()
+	}
+	return "policy"
+}
+
+// IsPolicy tells that it is the end of a chain that the kernel calls.
+func (v *Visit) IsPolicy() bool { return v.Rule == nil && v.Native == nil }
 
 // RuleRef names a rule by its place; Position 0 is the chain's policy, and the
 // zero RuleRef no rule at all.

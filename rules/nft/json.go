@@ -10,13 +10,13 @@ import (
 )
 
 // expressions are the kinds of expression by their names in JSON.
-var expressions = named(
+var expressions = byName(
 	Payload{}, PayloadSet{}, Meta{}, CT{}, Cmp{}, Range{}, Bitwise{}, ByteOrder{}, Lookup{}, Immediate{}, NAT{}, Masq{}, Redir{}, TProxy{}, NoTrack{},
 	Counter{}, Reject{}, Log{}, Limit{}, Fib{}, Numgen{}, Hash{}, Dynset{}, ObjRef{}, Rt{}, Socket{}, Exthdr{}, ToQueue{}, FlowOffload{}, ConnLimit{},
 	Xfrm{}, Fwd{}, Dup{}, Synproxy{}, Unknown{},
 )
 
-func named(list ...Expr) map[string]reflect.Type {
+func byName(list ...Expr) map[string]reflect.Type {
 	all := map[string]reflect.Type{}
 	for _, e := range list {
 		all[nameOf(e)] = reflect.TypeOf(e)
