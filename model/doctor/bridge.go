@@ -181,7 +181,7 @@ func (t *trial) bridged(p evaluate.Packet) fate {
 	}
 	var programs []*evaluate.Program
 	for s, program := range t.programs {
-		if len(s.Foreign) > 0 {
+		if t.Native == nil && len(s.Foreign) > 0 {
 			shown := *s
 			shown.Foreign = nil
 			program = evaluate.Compile(&shown)

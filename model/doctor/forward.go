@@ -56,26 +56,24 @@ func forwardsOf(t *trial, ownForwards, foreignForwards int) []Forward {
 	w := walker{sets: t.sets}
 	var list []Forward
 	foreign := 0
-	for _, p := range t.variants() {
-		w.walk(evaluate.RuleRef{Variant: p, Table: "nat", Chain: "PREROUTING"}, sketch{family: p.Family}, func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
-			switch r.Target.Kind {
-			case rules.DNAT, rules.Redirect, rules.Netmap:
-			default:
-				return
+	t.hooked(&w, "nat", "PREROUTING", func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
+		switch r.Target.Kind {
+		case rules.DNAT, rules.Redirect, rules.Netmap:
+		default:
+			return
+		}
+		owner := ownerOf(r, s)
+		if owner != "" && foreign >= foreignForwards || owner == "" && len(list)-foreign >= ownForwards {
+			return
+		}
+		if f, ok := forwardOf(t, at, r, s); ok {
+			f.Owner = owner
+			if owner != "" {
+				foreign++
 			}
-			owner := ownerOf(r, s)
-			if owner != "" && foreign >= foreignForwards || owner == "" && len(list)-foreign >= ownForwards {
-				return
-			}
-			if f, ok := forwardOf(t, at, r, s); ok {
-				f.Owner = owner
-				if owner != "" {
-					foreign++
-				}
-				list = append(list, f)
-			}
-		})
-	}
+			list = append(list, f)
+		}
+	})
 	return list
 }
 

@@ -54,6 +54,9 @@ func dropperName(by, hook evaluate.RuleRef) string {
 
 // dropperText is the rule or policy that drops, as the kernel prints it, with its counter.
 func (t *trial) dropperText(by evaluate.RuleRef) string {
+	if text, ok := t.nativeText(by); ok {
+		return text
+	}
 	c, ok := t.sets[by.Variant].Chain(by.Table, by.Chain)
 	switch {
 	case !ok:

@@ -13,7 +13,7 @@ import (
 // checkNatives tells of nft tables that translate beside those of iptables, and of the networks that they are made
 // for where iptables' rules drop what begins there.
 func checkNatives(x *Examination) (list []Finding) {
-	for _, n := range x.Natives {
+	for _, n := range x.Unevaluated() {
 		list = append(list, Finding{
 			Check: "native-nat", Severity: SeverityUnknown, Subject: n.Family + " " + n.Name, Evidence: n.Chains,
 			Sentence: fmt.Sprintf("The nft %s translates too, and what it makes of packets is not known here: see  nft list %s.", n, n),

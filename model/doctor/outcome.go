@@ -44,6 +44,9 @@ func (t *trial) told(p evaluate.Packet) fate {
 func (t *trial) translators(p evaluate.Packet) string {
 	family := rules.FamilyOf(p.Src)
 	var names []string
+	if t.Native != nil {
+		return ""
+	}
 	for _, n := range t.Natives {
 		if n.Meets(family) {
 			names = append(names, n.String())

@@ -23,20 +23,18 @@ type sent struct {
 func checkOutput(x *Examination) (list []Finding) {
 	w := walker{sets: x.sets}
 	seen := 0
-	for _, p := range x.variants() {
-		w.walk(evaluate.RuleRef{Variant: p, Table: "nat", Chain: "OUTPUT"}, sketch{family: p.Family}, func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
-			if seen >= ownForwards || !r.Target.Kind.Translates() || r.Target.Kind == rules.SNAT || ownerOf(r, s) != "" {
+	x.hooked(&w, "nat", "OUTPUT", func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
+		if seen >= ownForwards || !r.Target.Kind.Translates() || r.Target.Kind == rules.SNAT || ownerOf(r, s) != "" {
+			return
+		}
+		seen++
+		for _, own := range x.sendings(at, r, s) {
+			if found := sendingFails(x, &own); found.Check != "" {
+				list = append(list, found)
 				return
 			}
-			seen++
-			for _, own := range x.sendings(at, r, s) {
-				if found := sendingFails(x, &own); found.Check != "" {
-					list = append(list, found)
-					return
-				}
-			}
-		})
-	}
+		}
+	})
 	return list
 }
 

@@ -27,37 +27,33 @@ func checkShares(x *Examination) []Finding {
 	w := walker{sets: x.sets}
 	var list []Finding
 	foreign := 0
-	for _, p := range x.variants() {
-		w.walk(evaluate.RuleRef{Variant: p, Table: "nat", Chain: "POSTROUTING"}, sketch{family: p.Family}, func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
-			switch r.Target.Kind {
-			case rules.SNAT, rules.Masquerade, rules.Netmap:
-			default:
+	x.hooked(&w, "nat", "POSTROUTING", func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
+		switch r.Target.Kind {
+		case rules.SNAT, rules.Masquerade, rules.Netmap:
+		default:
+			return
+		}
+		owner := ownerOf(r, s)
+		if owner != "" {
+			if foreign++; foreign > foreignForwards {
 				return
 			}
-			owner := ownerOf(r, s)
-			if owner != "" {
-				if foreign++; foreign > foreignForwards {
-					return
-				}
-			}
-			list = append(list, examineShare(x, &share{at: at, rule: r, via: s, owner: owner})...)
-		})
-	}
+		}
+		list = append(list, examineShare(x, &share{at: at, rule: r, via: s, owner: owner})...)
+	})
 	return list
 }
 
 // sharedPackets are packets that begin in the networks which rules share this host's address with.
 func sharedPackets(x *Examination) (list []evaluate.Packet) {
 	w := walker{sets: x.sets}
-	for _, p := range x.variants() {
-		w.walk(evaluate.RuleRef{Variant: p, Table: "nat", Chain: "POSTROUTING"}, sketch{family: p.Family}, func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
-			if (r.Target.Kind == rules.SNAT || r.Target.Kind == rules.Masquerade) && len(list) < forwardsProven {
-				for _, one := range insides(x, &share{at: at, rule: r, via: s}) {
-					list = append(list, one.packet)
-				}
+	x.hooked(&w, "nat", "POSTROUTING", func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
+		if (r.Target.Kind == rules.SNAT || r.Target.Kind == rules.Masquerade) && len(list) < forwardsProven {
+			for _, one := range insides(x, &share{at: at, rule: r, via: s}) {
+				list = append(list, one.packet)
 			}
-		})
-	}
+		}
+	})
 	return list
 }
 

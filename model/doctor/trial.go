@@ -76,7 +76,7 @@ func newTrial(f *facts.Facts, sets map[rules.Variant]*rules.Ruleset, known map[*
 	t.alone = t.evaluator
 	foreign := false
 	for s, p := range t.programs {
-		if len(s.Foreign) > 0 {
+		if f.Native == nil && len(s.Foreign) > 0 {
 			shown := *s
 			shown.Foreign, foreign = nil, true
 			programs[slices.Index(programs, p)] = evaluate.Compile(&shown)

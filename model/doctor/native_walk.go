@@ -1,0 +1,112 @@
+package doctor
+
+import (
+	"slices"
+
+	"nattui/rules"
+	"nattui/rules/evaluate"
+	"nattui/rules/nft"
+)
+
+// nativeWalker goes through the chains of native tables as packets may. It meets each rule as rules of iptables that say
+// the same, as far as these have words for it: a map has one for each of its elements.
+type nativeWalker struct {
+	family rules.Family
+	links  nft.Links
+	steps  int
+}
+
+// hooked visits the rules of a hook's chains of table nat or filter, those of iptables in every variant and those of native
+// tables.
+func (t *trial) hooked(w *walker, table, hook string, visit func(evaluate.RuleRef, *rules.Rule, sketch)) {
+	for _, p := range t.variants() {
+		w.walk(evaluate.RuleRef{Variant: p, Table: table, Chain: hook}, sketch{family: p.Family}, visit)
+	}
+	for _, family := range rules.Families {
+		t.nativeHooked(family, table, hook, visit)
+	}
+}
+
+// nativeHooks are the hooks as nft names them.
+var nativeHooks = map[string]string{"PREROUTING": "prerouting", "INPUT": "input", "FORWARD": "forward", "OUTPUT": "output", "POSTROUTING": "postrouting"}
+
+func (t *trial) nativeHooked(family rules.Family, table, hook string, visit func(evaluate.RuleRef, *rules.Rule, sketch)) {
+	set := t.Native.Ruleset()
+	if set == nil {
+		return
+	}
+	w := nativeWalker{family: family, links: set.Links}
+	for _, at := range set.Tables {
+		if at.Dormant || !t.evaluatesNatively(at) || at.Family != nft.INet && at.Family.String() != family.NFT() {
+			continue
+		}
+		for _, c := range at.Chains {
+			if c.Hook == nativeHooks[hook] && (c.Type == "nat") == (table == "nat") {
+				w.walk(c, sketch{family: family}, visit)
+			}
+		}
+	}
+}
+
+// evaluatesNatively tells that no rule set of iptables stands for a table.
+func (t *trial) evaluatesNatively(at *nft.Table) bool {
+	if rules.BuiltInChains[at.Name] == nil {
+		return true
+	}
+	return !slices.ContainsFunc(t.variants(), func(v rules.Variant) bool {
+		return v.Backend == rules.NFT && v.Family.NFT() == at.Family.String() && t.sets[v].Foreign[at.Name] == ""
+	})
+}
+
+func (w *nativeWalker) walk(c *nft.Chain, s sketch, visit func(evaluate.RuleRef, *rules.Rule, sketch)) {
+	if c == nil || s.depth > 12 {
+		return
+	}
+	for i, r := range c.Rules {
+		if w.steps++; w.steps > walkLimit {
+			return
+		}
+		at := evaluate.RuleRef{
+			Variant: rules.Variant{Family: w.family, Backend: rules.Native}, Table: c.Table.Family.String() + " " + c.Table.Name,
+			Chain: c.Name, Position: i + 1, Handle: r.Handle,
+		}
+		said := r.IPTables(c, w.family, w.links)
+		for j := range said {
+			next, ok := s.with(&said[j])
+			if !ok {
+				continue
+			}
+			if next.owner == "" {
+				next.owner = r.Owner(c)
+			}
+			if k := said[j].Target.Kind; k == rules.Jump || k == rules.Goto {
+				next.depth++
+				w.walk(c.Table.Chain(said[j].Target.Name), next, visit)
+				continue
+			}
+			visit(at, &said[j], next)
+		}
+	}
+}
+
+// nativeText is a native rule or policy as nft prints it, with its counter; false where it is not there.
+func (t *trial) nativeText(by evaluate.RuleRef) (string, bool) {
+	set := t.Native.Ruleset()
+	if by.Backend != rules.Native || set == nil {
+		return "", false
+	}
+	for _, at := range set.Tables {
+		if at.Family.String()+" "+at.Name != by.Table {
+			continue
+		}
+		c := at.Chain(by.Chain)
+		switch {
+		case c == nil:
+		case by.Position == 0:
+			return "nft " + at.String() + ", chain " + c.Name + ": policy " + c.Policy.String(), true
+		case by.Position <= len(c.Rules):
+			return "nft " + at.String() + ", chain " + c.Name + ": " + c.Rules[by.Position-1].Text(c, set.Links), true
+		}
+	}
+	return "", false
+}
