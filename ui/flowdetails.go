@@ -220,7 +220,7 @@ func (v *flowView) tellNow(l *factLines, story *flow.Story) {
 	case e.Confidence == explain.Stale:
 		l.add(l.look.Attention, "rule", "stale: today's rules would translate it differently; x forgets it")
 	case e.Confidence == explain.Unknown:
-		l.say("rule", "not known: "+e.Unseen+" also translates here and is not evaluated")
+		l.say("rule", "not known: "+e.Doubt())
 	case e.Confidence != explain.Exact:
 		l.say("rule", e.String()+", "+e.Confidence.String())
 	case l.width < 60 || f.NAT() == flow.NATNone:

@@ -146,7 +146,7 @@ func (s *flowsScreen) summary(f *flow.Flow) string {
 	case e.Confidence == explain.Stale:
 		parts = append(parts, "stale: today's rules would translate it differently")
 	case e.Confidence == explain.Unknown:
-		parts = append(parts, "rule not known: "+e.Unseen+" also translates here")
+		parts = append(parts, "rule not known: "+e.Doubt())
 	case !e.Rule().IsZero():
 		word := e.String()
 		if e.Confidence != explain.Exact {

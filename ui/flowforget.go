@@ -41,7 +41,7 @@ func (s *flowsScreen) askForgetOf(f flow.Flow) {
 		return
 	}
 	if e := s.gw.Flows.Explain(&f); e.Confidence == explain.Unknown {
-		s.refuse("not forgotten: " + e.Unseen + " may have made it, and a connection that it made would break")
+		s.refuse("not forgotten: it would break if its rule is still there, and " + e.Doubt())
 		return
 	}
 	lines := []string{fmt.Sprintf("%s from %s to %s is removed from the connection table. If it is still in use, today's rules decide about its next packet as for a new connection.",
@@ -124,8 +124,8 @@ func (s *flowsScreen) answered(msg tea.Msg) tea.Cmd {
 type forgettable struct {
 	flows   []flow.Flow
 	own     int    // the operator's
-	unknown int    // which unseen may have made
-	unseen  string // what translates beside the rules
+	unknown int    // of which it is not known what translates them
+	doubt   string // why of the last of them
 }
 
 func (s *flowsScreen) forgettable(sel *flow.Selection) forgettable {
@@ -136,7 +136,7 @@ func (s *flowsScreen) forgettable(sel *flow.Selection) forgettable {
 		case s.isOwn(f):
 			those.own++
 		case e.Confidence == explain.Unknown:
-			those.unknown, those.unseen = those.unknown+1, e.Unseen
+			those.unknown, those.doubt = those.unknown+1, e.Doubt()
 		default:
 			those.flows = append(those.flows, *f)
 		}
@@ -149,7 +149,7 @@ func (s *flowsScreen) askForgetThose(those forgettable, sel *flow.Selection) {
 	n := len(those.flows)
 	switch {
 	case n == 0 && those.unknown > 0:
-		s.say(fmt.Sprintf("nothing was forgotten: %s may have made %s", those.unseen, rules.Plural(those.unknown, "connection")))
+		s.say(fmt.Sprintf("nothing was forgotten: of %s the rule is not known: %s", rules.Plural(those.unknown, "connection"), those.doubt))
 		return
 	case n == 0:
 		s.say("no connection to forget")
@@ -164,7 +164,7 @@ func (s *flowsScreen) askForgetThose(those forgettable, sel *flow.Selection) {
 		lines = append(lines, "Your own connection also matches; it is kept.")
 	}
 	if those.unknown > 0 {
-		lines = append(lines, fmt.Sprintf("%s may have made %s that also match; they are kept.", those.unseen, rules.Plural(those.unknown, "connection")))
+		lines = append(lines, fmt.Sprintf("%s that also match are kept, as their rule is not known: %s.", rules.Plural(those.unknown, "connection"), those.doubt))
 	}
 	named := min(namedFlows, n)
 	for i := range named {

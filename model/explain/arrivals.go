@@ -24,7 +24,8 @@ func (a asker) outcomes(buf []evaluate.Outcome, p *evaluate.Packet) (outcomes []
 
 // explain explains a flow by its usual first packet, and reconsiders that by the others that it
 // may have had: rules that would have made just this translation from another interface, or of a mark,
-// explain it too; that no rule translated it explains it only where its source is reached that way.
+// explain it too; that no rule translated it explains it where its source is reached that way, and elsewhere
+// keeps it from being stale.
 func (a asker) explain(f *flow.Flow, buf []evaluate.Outcome) (x Explanation, outcomes []evaluate.Outcome, common bool) {
 	p := FirstPacket(f)
 	outcomes, certain, common := a.outcomes(buf, &p)
@@ -33,7 +34,7 @@ func (a asker) explain(f *flow.Flow, buf []evaluate.Outcome) (x Explanation, out
 		var alike bool
 		outcomes, certain, alike = a.outcomes(outcomes[:0], &other.Packet)
 		common = common && alike
-		x = x.weigh(comparing(withoutRefused(outcomes), certain, f, ""), other.Reached)
+		x = x.weigh(comparing(withoutRefused(outcomes), certain, f, ""), &other)
 	}
 	if x.Confidence == Stale && f.Zone != 0 {
 		x.Confidence, x.Unseen = Unknown, fmt.Sprintf("who keeps connection tracking's zone %d", f.Zone)
@@ -42,12 +43,15 @@ func (a asker) explain(f *flow.Flow, buf []evaluate.Outcome) (x Explanation, out
 }
 
 // weigh is an explanation after another one, by another first packet, was found beside it.
-func (x Explanation) weigh(other Explanation, reached bool) Explanation {
+func (x Explanation) weigh(other Explanation, by *evaluate.Arrival) Explanation {
 	doubted := x.Confidence == Stale || x.Confidence == Unknown
+	undecided := other.Confidence == Ambiguous && other.Rule().IsZero()
 	switch {
-	case other.Confidence == Stale || other.Confidence == Ambiguous && other.Rule().IsZero():
-	case other.Rule().IsZero() && doubted && reached:
+	case other.Confidence == Stale:
+	case other.Rule().IsZero() && doubted && by.Reached && !undecided:
 		return Explanation{Confidence: Inferred}
+	case other.Rule().IsZero() && x.Confidence == Stale && by.In != "":
+		return Explanation{Confidence: Unknown, Arrival: by.In}
 	case other.Rule().IsZero():
 	case doubted:
 		return Explanation{DNAT: other.DNAT, SNAT: other.SNAT, Confidence: max(other.Confidence, Inferred)}

@@ -38,7 +38,21 @@ func TestArrivals(t *testing.T) {
 		}, to("192.168.0.2:53"), "PREROUTING 2", Exact},
 		{"neither uplink", first + second, nil, to("192.168.0.7:53"), "stale", Stale},
 		{"in a zone of somebody's", first + second, nil, inZone, "unknown", Unknown},
-		{"not translated, by the only way back", first, nil, to("198.51.100.1:53"), "stale", Stale},
+		{"not translated, which the second uplink would not do either", first, nil, to("198.51.100.1:53"), "unknown", Unknown},
+		{"not translated, by the only way in that is believed", first, func(f *facts.Facts) {
+			f.Settings.Links = map[string]facts.LinkSettings{"dmz0": {RPFilter: facts.RPFilterStrict}, "lan0": {RPFilter: facts.RPFilterStrict}}
+		}, to("198.51.100.1:53"), "stale", Stale},
+		{"not translated, by the only interface that is up", first, func(f *facts.Facts) {
+			f.Links[2].Up, f.Links[3].Up = false, false
+		}, to("198.51.100.1:53"), "stale", Stale},
+		{"not translated, with an uplink that has no address", first, func(f *facts.Facts) {
+			f.Addresses = f.Addresses[:len(f.Addresses)-1]
+			f.Settings.Links = map[string]facts.LinkSettings{"lan0": {RPFilter: facts.RPFilterStrict}}
+		}, to("198.51.100.1:53"), "unknown", Unknown},
+		{"not translated, from a neighbour", first, nil, explainedFlow(1, "203.0.113.9:4000", "198.51.100.1:53", "198.51.100.1:53", "203.0.113.9:4000"), "stale", Stale},
+		{"not translated, from a neighbour on two cables", first, func(f *facts.Facts) {
+			f.Addresses = append(f.Addresses, facts.Address{Link: "dmz0", Prefix: netip.MustParsePrefix("203.0.113.2/24")})
+		}, explainedFlow(1, "203.0.113.9:4000", "198.51.100.1:53", "198.51.100.1:53", "203.0.113.9:4000"), "unknown", Unknown},
 		{"not translated, with routes by the second uplink", first, func(f *facts.Facts) {
 			f.Routes = append(f.Routes, facts.RouteEntry{Table: 100, Kind: facts.RouteUnicast, Dst: netip.MustParsePrefix("0.0.0.0/0"), Hops: []facts.Hop{{Out: "dmz0"}}})
 			f.PolicyRules = append(f.PolicyRules, facts.PolicyRule{Family: rules.IPv4, Priority: 200, Table: 100, Mark: 2, Mask: 0xff, SuppressPrefix: -1})

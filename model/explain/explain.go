@@ -36,7 +36,8 @@ const (
 	// it was made with until it ends or is forgotten.
 	Stale
 	// Unknown: today's rules would translate it otherwise, but nft tables that are not evaluated
-	// translate here too and may have made it.
+	// translate here too and may have made it, or it may have come by another interface than the one of
+	// the route back.
 	Unknown
 )
 
@@ -52,6 +53,16 @@ type Explanation struct {
 	Confidence Confidence
 	// Unseen are the nft tables that may have made it, for Unknown.
 	Unseen string
+	// Arrival is an interface that it may have come by, by which no rule translates it, for Unknown.
+	Arrival string
+}
+
+// Doubt says why an explanation is Unknown: "table inet own also translates here and is not evaluated".
+func (e Explanation) Doubt() string {
+	if e.Arrival != "" {
+		return "it may have come by " + e.Arrival + ", where today's rules would not translate it either"
+	}
+	return e.Unseen + " also translates here and is not evaluated"
 }
 
 // Rule is the rule to name first: the one that gives another destination, else
@@ -270,6 +281,9 @@ func (e Explanation) AppendJSON(b []byte) []byte {
 	b = append(append(append(b, `"confidence":"`...), e.Confidence.String()...), '"')
 	if e.Unseen != "" {
 		b = appendJSON(append(b, `,"unseen":`...), e.Unseen)
+	}
+	if e.Arrival != "" {
+		b = appendJSON(append(b, `,"arrival":`...), e.Arrival)
 	}
 	return append(b, '}')
 }

@@ -165,7 +165,7 @@ func (e Explanation) Verdict() string {
 	case Ambiguous:
 		return "Several rules could have made it."
 	case Unknown:
-		return "Not known: " + e.Unseen + " also translates here, and its rules are not evaluated."
+		return "Not known: " + e.Doubt() + "."
 	case Stale:
 		return "It is stale: today's rules would translate it differently. It keeps what it began with until it ends or is forgotten."
 	}

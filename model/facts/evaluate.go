@@ -14,7 +14,7 @@ import (
 // the flows that are there; flows may be nil.
 func (f *Facts) Host(flows evaluate.FlowTable) evaluate.Host {
 	host := evaluate.Host{
-		Interfaces: f.interfaces(), LocalRoutes: f.localRoutes(), Route: f.remembering().decide, RouteNets: f.routeNets(), Marks: f.marks(), RoutesByPort: f.routesByPort(),
+		Interfaces: f.interfaces(), LocalRoutes: f.localRoutes(), Route: f.remembering().decide, RouteNets: f.routeNets(), Marks: f.marks(), Ins: f.asksIns(), RoutesByPort: f.routesByPort(),
 		Flows: flows, RandomDNATPort: f.randomDNATPort(), NoDCCPTracking: f.noDCCPTracking(), Natives: f.Natives,
 	}
 	if f.Native != nil {
@@ -55,6 +55,17 @@ func (f *Facts) marks() []uint32 {
 	return list
 }
 
+// asksIns are the interfaces that policy rules ask packets to have come by.
+func (f *Facts) asksIns() []string {
+	var list []string
+	for _, r := range f.PolicyRules {
+		if r.In != "" && r.In != "lo" {
+			list = append(list, r.In)
+		}
+	}
+	return list
+}
+
 // routesByPort tells whether policy rules ask for protocol or ports.
 func (f *Facts) routesByPort() bool {
 	return slices.ContainsFunc(f.PolicyRules, PolicyRule.asksPorts)
@@ -67,7 +78,7 @@ func (f *Facts) interfaces() []evaluate.Interface {
 	scopes := map[AddressScope]evaluate.AddrScope{ScopeLink: evaluate.ScopeLink, ScopeHost: evaluate.ScopeHost}
 	list := make([]evaluate.Interface, 0, len(f.Links))
 	for _, link := range f.Links {
-		i := evaluate.Interface{Name: link.Name, Index: link.Index, Down: !link.Up, NoIPv6: f.Settings.On(link.Name).DisableIPv6 == SettingOn}
+		i := evaluate.Interface{Name: link.Name, Index: link.Index, Down: !link.Up, Port: f.isPort(link), NoIPv6: f.Settings.On(link.Name).DisableIPv6 == SettingOn}
 		for _, a := range f.AddressesOn(link.Name) {
 			i.Addrs = append(i.Addrs, evaluate.InterfaceAddr{
 				Prefix: a.Prefix, Peer: a.Peer, Broadcast: a.Broadcast, Scope: scopes[a.Scope],
@@ -77,6 +88,11 @@ func (f *Facts) interfaces() []evaluate.Interface {
 		list = append(list, i)
 	}
 	return list
+}
+
+// isPort tells a part of a bridge or bond from a member of a VRF, by which packets still come.
+func (f *Facts) isPort(link Link) bool {
+	return link.Master != "" && slices.ContainsFunc(f.Links, func(l Link) bool { return l.Name == link.Master && l.Kind != "vrf" })
 }
 
 // localRoutes are the routes of the table "local".

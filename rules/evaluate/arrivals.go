@@ -39,13 +39,16 @@ func (e *Evaluator) findArrivals() {
 			}
 		}
 	}
+	for _, name := range e.host.Ins {
+		named = append(named, rules.Iface{Name: name})
+	}
 	slices.Sort(a.marks)
 	a.marks = slices.DeleteFunc(slices.Compact(a.marks), func(m uint32) bool { return m == 0 })
 	if len(named) == 0 {
 		return
 	}
 	for _, i := range e.host.Interfaces {
-		if i.Name == "lo" || len(i.Addrs) == 0 {
+		if i.Name == "lo" || i.Down || i.Port {
 			continue
 		}
 		for _, addr := range i.Addrs {
@@ -73,8 +76,9 @@ func (a *arrivals) ask(r *rules.Rule, named []rules.Iface) []rules.Iface {
 }
 
 // Arrivals are the other first packets that a flow may have had whose first packet is taken to be p,
-// as far as rules tell them apart. What comes from a network of this host's own has none: a
-// neighbour's packets come by the cable that it is on. It is safe for concurrent use.
+// as far as rules tell them apart and the reverse path filter lets them in. A neighbour's packets come by
+// the cable that it is on: by another interface only where that is in the neighbour's network too. It is safe
+// for concurrent use.
 func (e *Evaluator) Arrivals(p Packet) []Arrival {
 	e.asked.Do(e.findArrivals)
 	a := &e.arrivals
@@ -91,13 +95,14 @@ func (e *Evaluator) Arrivals(p Packet) []Arrival {
 		return nil
 	}
 	usual := e.host.Route(RouteQuery{Dst: p.Src})
-	if slices.ContainsFunc(a.nets[usual.Out], func(n netip.Prefix) bool { return n.Contains(p.Src) }) {
-		return nil
-	}
+	near := a.near(usual.Out, p.Src)
 	by := func(name string) (Arrival, bool) {
-		other := Arrival{Packet: p, Reached: e.reaches(name, p.Src)}
+		if name == usual.Out || near && !a.near(name, p.Src) {
+			return Arrival{}, false
+		}
+		other := Arrival{Packet: p, Reached: !near && e.reaches(name, p.Src)}
 		other.In = name
-		return other, name != usual.Out && e.host.Route(RouteQuery{Src: p.Src, Dst: p.Dst, In: name}).Kind != RoutedRefused
+		return other, e.host.Route(RouteQuery{Src: p.Src, Dst: p.Dst, In: name}).Kind != RoutedRefused
 	}
 	for _, name := range a.named {
 		if other, ok := by(name); ok {
@@ -117,6 +122,11 @@ func (e *Evaluator) Arrivals(p Packet) []Arrival {
 		}
 	}
 	return list
+}
+
+// near reports whether an address is in a network of an interface.
+func (a *arrivals) near(name string, addr netip.Addr) bool {
+	return slices.ContainsFunc(a.nets[name], func(n netip.Prefix) bool { return n.Contains(addr) })
 }
 
 // reaches reports whether an interface has a route to an address, be it one for marked packets.

@@ -28,8 +28,9 @@ type Host struct {
 	RouteNets []netip.Prefix
 	// RoutesByPort is set where policy rules ask for protocol and ports, which Route is then told.
 	RoutesByPort bool
-	// Marks are the marks that policy rules ask for.
+	// Marks are the marks that policy rules ask for, Ins the interfaces that they ask packets to have come by.
 	Marks []uint32
+	Ins   []string
 	// Native are the native tables of nft, which are evaluated beside those of iptables. nil: there are none, or they
 	// are not known and Natives and Filters name them.
 	Native *NativeProgram
@@ -59,8 +60,9 @@ type Interface struct {
 	Name  string
 	Index int // 0: not known
 	Addrs []InterfaceAddr
-	// Down ones take no packets, those with NoIPv6 none of IPv6.
-	Down, NoIPv6 bool
+	// Down ones take no packets, those with NoIPv6 none of IPv6. What comes by a Port of a bridge or bond counts as
+	// come by the bridge or bond.
+	Down, NoIPv6, Port bool
 }
 
 // InterfaceAddr is one address of an interface.
