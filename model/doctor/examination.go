@@ -41,7 +41,7 @@ func examine(g *Gateway) *Examination {
 	}
 	x.Sets = withUnread(g.Sets, g.Unread)
 	x.trial = newTrial(x.Facts, x.Sets, nil)
-	x.named = namedStrangers(x.Sets)
+	x.named = namedStrangers(x.Sets, x.Filters)
 	x.forwards = forwardsOf(&x.trial, ownForwards, foreignForwards)
 	x.others = x.otherAddresses(x.forwards)
 	x.stats = takeCensus(x)

@@ -3,6 +3,7 @@ package doctor
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,18 +14,22 @@ import (
 
 // nativeForward asks the filters that were made with nft.
 func nativeForward(x *Examination, f *Forward) Finding {
-	hook, out := "input", ""
+	w := nativeWay{hook: "input", packet: f.packet, to: f.Server, in: f.Link, src: f.via.src, port: f.Server.Port()}
 	if !f.local {
-		hook = "forward"
+		w.hook = "forward"
 		if route, certain := x.Lookup(evaluate.RouteQuery{Dst: f.Server.Addr()}); certain {
-			out = route.Out
+			w.out = route.Out
 		}
 	}
 	seen := x.stats.of(f.Rule)
 	if f.Link == "" || !f.Server.Addr().IsValid() {
 		return Finding{}
 	}
-	return nativeStops(x, hook, f.packet, f.Server, netip.Prefix{}, f.Link, out, ruleName(f.Rule), seen.unanswered > 0 && seen.replied == 0)
+	found := nativeStops(x, &w, ruleName(f.Rule), seen.unanswered > 0 && seen.replied == 0)
+	if found.Check == "" || found.Severity == SeverityUnknown {
+		return found
+	}
+	return nativeListed(x, f, &w, found)
 }
 
 // nativePacket is the packet of a forward as native filters meet it after the
@@ -40,26 +45,47 @@ func nativePacket(x *Examination, p evaluate.Packet, to netip.AddrPort, in, out 
 	return first, answer
 }
 
+// nativeWay is a packet on its way through native filters, and what it is for.
+type nativeWay struct {
+	hook    string // forward or input
+	packet  evaluate.Packet
+	to      netip.AddrPort // after the translation
+	from    netip.Prefix   // the network that it is from, of a shared one
+	in, out string
+	src     rules.Net // that the rule is for
+	port    uint16    // of the service; 0 for all that leaves
+}
+
 // nativeStops tells of a native nft filter that drops what is forwarded, or its
 // answer. tried says that somebody has tried in vain, who is the subject.
-func nativeStops(x *Examination, hook string, p evaluate.Packet, to netip.AddrPort, from netip.Prefix, in, out, who string, tried bool) Finding {
-	if x.Filters == nil {
+func nativeStops(x *Examination, w *nativeWay, who string, tried bool) Finding {
+	end, look, ok := x.nativeEnd(x.Filters, w)
+	if !ok {
 		return Finding{}
 	}
-	way := x.fate(p)
+	return nativeDrop(end, &look, w, who, tried)
+}
+
+// nativeEnd is the first native chain that drops a packet, or its answer; false if none does.
+func (x *Examination) nativeEnd(filters *facts.Nftables, w *nativeWay) (facts.NFTEnd, nativeLook, bool) {
+	if filters == nil {
+		return facts.NFTEnd{}, nativeLook{}, false
+	}
+	way := x.fate(w.packet)
 	var o *evaluate.Outcome
 	if way.known {
 		o = &way.Outcomes[0]
 	}
-	first, answer := nativePacket(x, p, to, in, out, o)
+	p := &w.packet
+	first, answer := nativePacket(x, *p, w.to, w.in, w.out, o)
 	before := first
 	before.Dst, before.Dnat, before.Snat, before.BeforeRoutes, before.Out = netip.AddrPortFrom(p.Dst, p.DstPort), false, false, true, ""
-	for _, look := range nativeLooks(hook, before, first, answer) {
-		if end := x.Filters.Judge(look.hook, look.packet); end.Dropped {
-			return nativeDrop(end, look.what, who, look.packet, from, tried)
+	for _, look := range nativeLooks(w.hook, before, first, answer) {
+		if end := filters.Judge(look.hook, look.packet); end.Dropped {
+			return end, look, true
 		}
 	}
-	return Finding{}
+	return facts.NFTEnd{}, nativeLook{}, false
 }
 
 // nativeLook is a hook at which native chains meet a packet.
@@ -134,7 +160,7 @@ func nativeUntracks(x *Examination, f *Forward) Finding {
 
 // nativeDrop tells which native table drops a packet. Where that is not certain it is a warning only if somebody has
 // tried in vain.
-func nativeDrop(end facts.NFTEnd, what, who string, p facts.NFTPacket, from netip.Prefix, tried bool) Finding {
+func nativeDrop(end facts.NFTEnd, look *nativeLook, w *nativeWay, who string, tried bool) Finding {
 	table := fmt.Sprintf("table %s %s", end.Chain.Family, end.Chain.Table)
 	found := Finding{
 		Check: "native-drop", Severity: SeverityError, Subject: who,
@@ -147,13 +173,15 @@ func nativeDrop(end facts.NFTEnd, what, who string, p facts.NFTPacket, from neti
 			found.Evidence = append(found.Evidence, "that rule matched "+rules.Plural(int(n), "packet"))
 		}
 	}
-	found.Sentence = fmt.Sprintf("A native nft table drops %s: %s, %s. iptables does not show it, and what it drops no rule of iptables can let through.", what, table, by)
 	if !end.Certain {
 		found.Severity = map[bool]Severity{false: SeverityUnknown, true: SeverityWarning}[tried]
-		found.Sentence = fmt.Sprintf("A native nft table may drop %s: %s, chain %s. nattui cannot evaluate all of it, and iptables lets it through.", what, table, end.Chain.Name)
+		found.Sentence = fmt.Sprintf("A native nft table may drop %s: %s, chain %s. nattui cannot evaluate all of it, and iptables lets it through.", look.what, table, end.Chain.Name)
+		return found
 	}
+	found.Sentence = fmt.Sprintf("A native nft table drops %s: %s, %s. iptables does not show it, and what it drops no rule of iptables can let through.", look.what, table, by)
+	p := look.packet
 	if end.Chain.Table == "firewalld" {
-		found.Commands = firewalldOpens(p, from)
+		found.Commands = firewalldOpens(p, w.from)
 		if p.Established {
 			found.Sentence += " It is firewalld's, which lets answers through by itself: a rule of somebody else in its table, or one without regard to the connection's state, drops them."
 			return found
@@ -161,32 +189,69 @@ func nativeDrop(end facts.NFTEnd, what, who string, p facts.NFTPacket, from neti
 		found.Sentence += " It is firewalld's: let firewalld open the way, else its next reload closes it again."
 		return found
 	}
-	found.Commands = nftOpens(end.Chain, p)
+	found.Commands = nftOpens(&end, look, w)
 	found.Sentence += " The commands open it until its rules are loaded again: write them to where these come from, such as /etc/nftables.conf."
 	return found
 }
 
-// nftOpens are the commands that let packets and their answers through a chain.
-func nftOpens(c *facts.NFTChain, p facts.NFTPacket) [][]string {
-	insert := func(words ...string) []string {
-		return append([]string{"nft", "insert", "rule", c.Family, c.Table, c.Name}, words...)
+// nftOpens are the commands that let the packets of a way and their answers through a chain: just before what drops them,
+// so that whatever the rules before keep out stays out.
+func nftOpens(end *facts.NFTEnd, look *nativeLook, w *nativeWay) [][]string {
+	p, c := &look.packet, end.Chain
+	at := []string{"nft", "add", "rule", c.Family, c.Table, c.Name}
+	if end.By != nil {
+		at = []string{"nft", "insert", "rule", end.In.Family, end.In.Table, end.In.Name, "handle", strconv.Itoa(end.By.Handle)}
 	}
-	answers := insert("ct", "state", "established,related", "accept")
-	if p.Established {
-		return [][]string{answers}
+	stateful := look.hook != "ingress" && look.hook != "egress" && c.Prio > connectionsKnown
+	commands := [][]string{append(slices.Clip(at), append(nftWay(p, w, stateful), "accept")...)}
+	if p.Established || !stateful {
+		return commands
 	}
+	back := *p
+	back.Src, back.Dst, back.In, back.Out, back.Established = p.Dst, p.Src, p.Out, p.In, true
+	return append(commands, append(slices.Clip(at), append(nftWay(&back, w, true), "accept")...))
+}
+
+// connectionsKnown is the priority after which rules may ask for connections (NF_IP_PRI_CONNTRACK).
+const connectionsKnown = -200
+
+// nftWay are the matches for a packet of a way, and for those alone: from inside to the Internet, or to the service that
+// is forwarded.
+func nftWay(p *facts.NFTPacket, w *nativeWay, stateful bool) []string {
 	family := "ip"
 	if p.Dst.Addr().Is6() {
 		family = "ip6"
 	}
-	words := []string{family, "daddr", p.Dst.Addr().String()}
-	if name := rules.ProtoName(p.Proto); p.Proto.HasPorts() && p.Dst.Port() != 0 {
-		words = append(words, name, "dport", strconv.Itoa(int(p.Dst.Port())))
+	var words []string
+	for _, i := range []struct{ key, name string }{{"iifname", p.In}, {"oifname", p.Out}} {
+		if i.name != "" && (i.key == "iifname" || !p.BeforeRoutes) {
+			words = append(words, i.key, i.name)
+		}
 	}
-	if !p.Dnat && p.In != "" && p.Out != "" { // from inside to the Internet
-		words = []string{"iifname", p.In, "oifname", p.Out}
+	client, server, dir := "saddr", "daddr", "dport"
+	to := p.Dst
+	if p.Established {
+		client, server, dir, to = "daddr", "saddr", "sport", p.Src
 	}
-	return [][]string{insert(append(words, "accept")...), answers}
+	if src, ok := w.src.Prefix(); ok && !w.src.Any() && !w.src.Not {
+		words = append(words, family, client, src.String())
+	} else if w.from.IsValid() {
+		words = append(words, family, client, w.from.Masked().String())
+	}
+	if w.port != 0 {
+		words = append(words, family, server, to.Addr().String())
+		if name := rules.ProtoName(p.Proto); p.Proto.HasPorts() && to.Port() != 0 {
+			words = append(words, name, dir, strconv.Itoa(int(to.Port())))
+		}
+	}
+	switch {
+	case !stateful:
+	case p.Established:
+		words = append(words, "ct", "state", "established,related")
+	case p.Dnat:
+		words = append(words, "ct", "status", "dnat")
+	}
+	return words
 }
 
 // firewalldOpens are the commands that have firewalld let a packet pass: a policy

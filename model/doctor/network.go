@@ -17,8 +17,16 @@ type network struct {
 	named []netip.Addr // strangers that rules speak of, as lists of bad networks do: nobody to ask for everybody
 }
 
-// namedStrangers are the strangers in networks that rules of these sets name.
-func namedStrangers(sets map[rules.Variant]*rules.Ruleset) (named []netip.Addr) {
+// namedStrangers are the strangers in networks that rules of these sets, and native filters, name.
+func namedStrangers(sets map[rules.Variant]*rules.Ruleset, filters *facts.Nftables) (named []netip.Addr) {
+	lists := filters.Lists()
+	for _, n := range slices.Concat(lists.Sources, lists.Dests) {
+		for _, a := range strangers {
+			if n.Contains(a) {
+				named = append(named, a)
+			}
+		}
+	}
 	speaksOf := func(n rules.Net, a netip.Addr) bool { return !n.Any() && n.Contains(a) }
 	for _, s := range sets {
 		for _, t := range s.Tables {

@@ -38,7 +38,7 @@ func stepLetThrough(x *Examination, f *Forward) Finding {
 	if !ok && back.IsProblem() {
 		return back
 	}
-	if found := nativeForward(x, f); found.Check != "" {
+	if found := nativeForward(x, f); found.Severity != SeverityOK || found.Check != "" && ok && way.passes() {
 		return found
 	}
 	if !ok {

@@ -171,7 +171,8 @@ func sharedWay(x *Examination, s *share) Finding {
 		return found
 	}
 	from, _ := x.netOf(s.in, s.packet.Src)
-	if found := nativeStops(x, "forward", s.packet, netip.AddrPortFrom(s.packet.Dst, s.packet.DstPort), from, s.in, s.out, ruleName(s.at), false); found.Check != "" {
+	w := nativeWay{hook: "forward", packet: s.packet, to: netip.AddrPortFrom(s.packet.Dst, s.packet.DstPort), from: from, in: s.in, out: s.out, src: s.via.src}
+	if found := nativeStops(x, &w, ruleName(s.at), false); found.Check != "" && !x.nativeLetsSome(&w) {
 		return found
 	}
 	if unread := x.unread(s.at.Family); unread != "" {
