@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -29,6 +30,8 @@ func (s *doctorScreen) sayNoFix() {
 		s.say("press enter to follow the forward; its fix is shown there")
 	case len(r.finding.Commands) == 0:
 		s.say("there is no automatic fix for this: it depends on what you want")
+	case len(r.finding.Commands) > 1:
+		s.say(fmt.Sprintf("nattui does not run these %d commands itself: enter shows them", len(r.finding.Commands)))
 	default:
 		s.say("nattui does not run this itself: " + rules.ShellLine(r.finding.Commands[0]))
 	}
@@ -47,9 +50,6 @@ func (s *doctorScreen) cureQuestion(f *doctor.Finding) dialog {
 		if step.Why != "" && len(lines) < 3 {
 			lines = append(lines, upper(step.Why)+".")
 		}
-	}
-	for _, argv := range f.Commands {
-		lines = append(lines, "You also have to run: "+rules.ShellLine(argv))
 	}
 	last := ""
 	if more := len(plan.Steps) - steps; more > 0 {

@@ -278,13 +278,7 @@ func (o *doctorOptions) cure(c *cobra.Command, tables *iptables.Host, found []do
 	if len(others) > 0 {
 		say(c.ErrOrStderr(), text.Safe(fmt.Sprintf("this cures %s; there are more: %s", chosen.Subject, strings.Join(others, ", "))))
 	}
-	if err := o.carryOut(c, tables, chosen.Cure); err != nil || len(chosen.Commands) == 0 {
-		return err
-	}
-	for _, argv := range chosen.Commands {
-		say(c.ErrOrStderr(), "it is cured when this is run too: "+text.Safe(rules.ShellLine(argv)))
-	}
-	return statusError(exitProblems) // half of a cure is none
+	return o.carryOut(c, tables, chosen.Cure)
 }
 
 // uncured says what can be done about findings for which there is no plan.

@@ -55,6 +55,18 @@ func proveAll(x *Examination, found []Finding) {
 		}
 		p.prove(&found[i])
 	}
+	for i := range found {
+		found[i].undivided()
+	}
+}
+
+// undivided makes advice of a cure that commands belong to which nattui does not run: half of a cure is none.
+func (f *Finding) undivided() {
+	if len(f.Cure.Steps) == 0 || len(f.Commands) == 0 {
+		return
+	}
+	f.Commands, f.Cure = f.CureCommands(), rules.Plan{}
+	f.Sentence += " It takes all of these commands, and nattui cannot roll back the last of them: run them, and have them run at boot."
 }
 
 // changes tells that a plan changes rules or settings, and does not only forget connections.

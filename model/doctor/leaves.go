@@ -68,10 +68,20 @@ func (n network) seenTo(link string, a netip.Addr) bool {
 	})
 }
 
+// unused are a mark and a routing table that nobody uses yet.
+func (n network) unused() (mark, table string) {
+	number := uint32(110)
+	for slices.ContainsFunc(n.Routes, func(r facts.RouteEntry) bool { return r.Table == number }) ||
+		slices.ContainsFunc(n.PolicyRules, func(r facts.PolicyRule) bool { return r.Table == number || r.Mark == number }) {
+		number++
+	}
+	return fmt.Sprintf("%#x", number), fmt.Sprint(number)
+}
+
 // markedRoute sends answers back by the interface that the connection came by:
 // connections are marked there, and marked answers use a routing table of their own.
 func (t *trial) markedRoute(f *Forward) (rules.Plan, [][]string) {
-	const mark, table = "0x6e", "110"
+	mark, table := t.unused()
 	var router netip.Addr
 	for _, r := range t.Facts.Routes {
 		for _, h := range r.Hops {

@@ -50,21 +50,58 @@ func checkUntranslated(x *Examination) []Finding {
 		Evidence: []string{fmt.Sprintf("%s like %s %s to %s, none answered", rules.Plural(c.flows, "flow"), f.Proto(), f.Client(), f.AskedFor())},
 		Sentence: fmt.Sprintf("Packets from %s leave by %s with their private address as source, to which nobody on the Internet can reply: a rule that gives them this host's address is missing.", from, route.Out),
 	}
-	net, ok := x.netOf(from, f.Client().Addr())
-	if !ok {
-		net, ok = x.routedNet(f.Client().Addr())
+	p := explain.FirstPacket(f)
+	p.In = from
+	if plan, meant := x.meantFor(p); len(plan.Steps) > 0 {
+		found.Cure = plan
+		found.Evidence = append(found.Evidence, meant)
+		found.Sentence = fmt.Sprintf("Packets from %s leave by %s with their private address as source, to which nobody on the Internet can reply: the rule that is to give them this host's address names an interface that does not exist.", from, route.Out)
+	} else {
+		found.Cure = x.shareAddress(f, p, route.Out)
 	}
-	if variant, found2 := x.usual(rules.IPv4); ok && found2 {
-		p := explain.FirstPacket(f)
-		p.In = from
-		found.Cure, _ = x.translateSource("Share the address of "+route.Out+" with "+net.Masked().String(), variant,
-			fmt.Sprintf("-A %%s -s %s -o %s -j MASQUERADE", net.Masked(), route.Out), p, "answers then come to this host, which hands them on")
-		if len(found.Cure.Steps) > 0 {
-			found.Cure.Steps = append(found.Cure.Steps, x.forget(c.first[:min(len(c.first), 50)])...)
-		}
+	if len(found.Cure.Steps) > 0 {
+		found.Cure.Steps = append(found.Cure.Steps, x.forget(c.first[:min(len(c.first), 50)])...)
 	}
 	way := x.fate(explain.FirstPacket(f))
 	return []Finding{uncertain(found, &way)}
+}
+
+// shareAddress is the plan that gives what a network sends by a link this host's address.
+func (x *Examination) shareAddress(f *flow.Flow, p evaluate.Packet, out string) rules.Plan {
+	net, ok := x.netOf(p.In, f.Client().Addr())
+	if !ok {
+		net, ok = x.routedNet(f.Client().Addr())
+	}
+	variant, known := x.usual(rules.IPv4)
+	if !ok || !known {
+		return rules.Plan{}
+	}
+	plan, _ := x.translateSource("Share the address of "+out+" with "+net.Masked().String(), variant,
+		fmt.Sprintf("-A %%s -s %s -o %s -j MASQUERADE", net.Masked(), out), p, "answers then come to this host, which hands them on")
+	return plan
+}
+
+// meantFor is the plan that mends the rule which would give a packet another source if it did not name an interface that
+// is not there: a second rule beside it would be one too many.
+func (x *Examination) meantFor(p evaluate.Packet) (plan rules.Plan, meant string) {
+	w := walker{sets: x.sets}
+	for _, v := range x.variants() {
+		w.walk(evaluate.RuleRef{Variant: v, Table: "nat", Chain: "POSTROUTING"}, sketch{family: v.Family}, func(at evaluate.RuleRef, r *rules.Rule, _ sketch) {
+			if len(plan.Steps) > 0 || r.Target.Kind != rules.SNAT && r.Target.Kind != rules.Masquerade || !x.fitsNone(r.Out) {
+				return
+			}
+			mended := x.missingLink(at, r, r.Out.Name).Cure
+			if len(mended.Steps) == 0 {
+				return
+			}
+			if t, ok := x.after(mended); ok {
+				if way := t.fate(p); slices.ContainsFunc(way.Outcomes, func(o evaluate.Outcome) bool { return o.SNATBy == at }) {
+					plan, meant = mended, ruleName(at)+": "+r.String()
+				}
+			}
+		})
+	}
+	return plan, meant
 }
 
 // routedNet is the network of a route that leads to a machine inside.
