@@ -394,7 +394,7 @@ func (s *doctorScreen) headLine(right string, width int) string {
 // severity is the word that says how much a finding matters.
 func (s *doctorScreen) severity(v doctor.Severity) table.Cell {
 	style := map[doctor.Severity]lipgloss.Style{
-		doctor.SeverityOK: s.look.Good, doctor.SeverityUnknown: s.look.Attention, doctor.SeverityNote: s.look.Faint, doctor.SeverityWarning: s.look.Attention, doctor.SeverityError: s.look.Broken,
+		doctor.SeverityOK: s.look.Good, doctor.SeverityUnseen: s.look.Faint, doctor.SeverityUnknown: s.look.Attention, doctor.SeverityNote: s.look.Faint, doctor.SeverityWarning: s.look.Attention, doctor.SeverityError: s.look.Broken,
 	}[v]
 	return table.Cell{Text: v.Mark(), Style: style}
 }

@@ -103,6 +103,10 @@ func (o *doctorOptions) verdict(found []doctor.Finding, forward string) string {
 	switch {
 	case forward != "" && doctor.Unknown(found) > 0:
 		return "Nothing was found that keeps it from working; what is marked ? is not known."
+	case forward != "" && doctor.Unseen(found):
+		return "Nothing was found that keeps it from working, and nobody has come yet."
+	case forward != "" && doctor.Worst(found) == doctor.SeverityNote:
+		return "Nothing was found that keeps everybody from using it; read the notes."
 	case forward != "":
 		return "No problem found with this forward."
 	case doctor.Unknown(found) > 0:
@@ -318,7 +322,7 @@ func (o *doctorOptions) print(out *output, f *doctor.Finding) error {
 	}
 	mark := map[doctor.Severity]lipgloss.Style{
 		doctor.SeverityError: lipgloss.NewStyle().Foreground(lipgloss.Color("1")), doctor.SeverityWarning: lipgloss.NewStyle().Foreground(lipgloss.Color("3")),
-		doctor.SeverityUnknown: lipgloss.NewStyle().Foreground(lipgloss.Color("3")), doctor.SeverityNote: lipgloss.NewStyle(), doctor.SeverityOK: lipgloss.NewStyle().Foreground(lipgloss.Color("2")),
+		doctor.SeverityUnknown: lipgloss.NewStyle().Foreground(lipgloss.Color("3")), doctor.SeverityNote: lipgloss.NewStyle(), doctor.SeverityUnseen: lipgloss.NewStyle(), doctor.SeverityOK: lipgloss.NewStyle().Foreground(lipgloss.Color("2")),
 	}[f.Severity]
 	word := text.Pad(f.Severity.Mark(), 7, false)
 	if out.terminal {

@@ -81,7 +81,7 @@ var switchEntries = []entry{
 // doctorEntries are the fields of a finding of doctor as JSON.
 var doctorEntries = []entry{
 	{"check", "a stable name"},
-	{"severity", "ok, note, warning or error"},
+	{"severity", "ok, unseen (nothing speaks against it, and nobody was seen to get through), unknown, note, warning or error"},
 	{"subject, evidence", "what it is about; how it was found"},
 	{"sentence", "the finding in words"},
 	{"cure", "the commands that fix it, if there are any"},

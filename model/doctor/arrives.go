@@ -45,10 +45,16 @@ func stepArrives(x *Examination, f *Forward) Finding {
 			Sentence: fmt.Sprintf("%s is not a public address: from the Internet only what a router in front of it forwards arrives here.", wan),
 		}
 	}
-	if f.rule.Counters.Known && f.rule.Counters.Packets == 0 {
-		sentence = fmt.Sprintf("A packet for %s could come by %s, but none has yet: if somebody has tried, it is lost before it gets here.", f.Asked, f.Link)
+	if !x.seen(f) {
+		sentence = fmt.Sprintf("A packet for %s can come by %s, and none was seen yet: if somebody has tried, it is lost before it gets here.", f.Asked, f.Link)
+		return Finding{Severity: SeverityUnseen, Sentence: sentence, Evidence: evidence}
 	}
 	return Finding{Sentence: sentence, Evidence: evidence}
+}
+
+// seen tells that somebody has come by a forward's rule.
+func (x *Examination) seen(f *Forward) bool {
+	return f.rule.Counters.Known && f.rule.Counters.Packets > 0 || x.stats.of(f.Rule).flows > 0
 }
 
 // askedElsewhere tells that clients ask for an address that this host does not answer for.

@@ -48,7 +48,7 @@ type Report struct {
 	verdicts map[string]Severity // by the name of a forward
 }
 
-// Verdict is the worst that was found about a forward: a warning, an error, unknown, or ok.
+// Verdict is the worst that was found about a forward: a warning, an error, unknown, unseen, or ok.
 func (r *Report) Verdict(f *Forward) Severity { return r.verdicts[f.Name()] }
 
 // Look looks for everything that is wrong, risky or worth knowing about the gateway's NAT now. It reads values
@@ -63,6 +63,11 @@ func Look(g *Gateway) Report {
 	proveAll(x, all)
 	for _, f := range all {
 		x.judge(f.Subject, f.Severity)
+	}
+	for i := range x.forwards {
+		if f := &x.forwards[i]; x.verdicts[f.Name()] == SeverityOK && x.stats.of(f.Rule).replied == 0 {
+			x.verdicts[f.Name()] = SeverityUnseen
+		}
 	}
 	r := Report{Forwards: x.forwards, verdicts: x.verdicts}
 	r.Findings = all.sorted()
@@ -80,6 +85,11 @@ func ExamineForward(g *Gateway, f Forward) []Finding {
 	for i := range x.forwards {
 		if x.forwards[i].Rule == f.Rule && x.forwards[i].Asked == f.Asked {
 			f = x.forwards[i]
+		}
+	}
+	for i := range x.others { // what the whole gateway is told of them is told here too
+		if x.others[i].Rule == f.Rule && x.others[i].Asked == f.Asked && x.others[i].Link == f.Link {
+			f = x.others[i]
 		}
 	}
 	x.followFailing(&f)

@@ -12,19 +12,21 @@ import (
 // Severity is how much a finding matters.
 type Severity uint8
 
-// The severities. Unknown is what could not be told, which is never ok; a note is worth knowing and wrong with
+// The severities. Unseen is what nothing speaks against and nobody has tried yet: it is not ok, and does not count for
+// the gateway. Unknown is what could not be told, which is never ok either; a note is worth knowing and wrong with
 // nothing; a warning will hurt somebody, an error hurts now.
 const (
 	SeverityOK Severity = iota
+	SeverityUnseen
 	SeverityUnknown
 	SeverityNote
 	SeverityWarning
 	SeverityError
 )
 
-var severityNames = []string{"ok", "unknown", "note", "warning", "error"}
+var severityNames = []string{"ok", "unseen", "unknown", "note", "warning", "error"}
 
-// String is ok, unknown, note, warning or error, as in the JSON output.
+// String is ok, unseen, unknown, note, warning or error, as in the JSON output.
 func (s Severity) String() string { return severityNames[s] }
 
 // Finding is what one check of the doctor has found.
@@ -73,6 +75,11 @@ func unknown(sentence string, evidence ...string) Finding {
 	return Finding{Severity: SeverityUnknown, Sentence: sentence, Evidence: evidence}
 }
 
+// Unseen tells that nobody has tried what some of the findings are about.
+func Unseen(found []Finding) bool {
+	return slices.ContainsFunc(found, func(f Finding) bool { return f.Severity == SeverityUnseen })
+}
+
 // Unknown is how many of the findings say that something could not be told.
 func Unknown(found []Finding) (n int) {
 	for i := range found {
@@ -99,7 +106,7 @@ type report []Finding
 // the first finding, and the more severe of the two is told.
 func (r *report) take(found []Finding) {
 	for _, f := range found {
-		if f.Check != "" && f.Severity != SeverityOK {
+		if f.Check != "" && f.Severity > SeverityUnseen {
 			r.add(f)
 		}
 	}

@@ -112,6 +112,24 @@ func TestNotKnownIsNotOK(t *testing.T) {
 			}
 		}
 	})
+	t.Run("nobody has come", func(t *testing.T) {
+		g := gatewayOf(t, map[rules.Variant]string{nft4: strings.ReplaceAll(soundTable, "[4:240]", "[0:0]")})
+		if f := step(t, g, "arrives"); f.Severity != SeverityUnseen || !strings.Contains(f.Sentence, "none was seen yet") {
+			t.Errorf("%s %s: %s", f.Severity, f.Check, f.Sentence)
+		}
+		r := Look(g)
+		if Worst(r.Findings) != SeverityOK && Worst(r.Findings) != SeverityNote || r.Verdict(&r.Forwards[0]) != SeverityUnseen {
+			t.Errorf("%s: %v", r.Verdict(&r.Forwards[0]), r.Findings)
+		}
+		g.give(answeredFlow("198.51.100.9:4000"))
+		if f := step(t, g, "arrives"); f.Severity != SeverityOK {
+			t.Errorf("%s %s: %s", f.Severity, f.Check, f.Sentence)
+		}
+		r = Look(g)
+		if v := r.Verdict(&r.Forwards[0]); v != SeverityOK {
+			t.Errorf("somebody was answered: %s", v)
+		}
+	})
 	t.Run("nothing was read of the host", func(t *testing.T) {
 		g := soundGateway(t)
 		g.Facts.Routes, g.Facts.Settings.Forwarding4 = nil, 0
@@ -131,8 +149,8 @@ func TestLatestConnectionsCount(t *testing.T) {
 	late.ID = 8
 	g.Health.At = 600e9
 	g.give(old, late)
-	f := step(t, g, "return-path")
-	if f.Check != "return-path" || f.Severity != SeverityWarning || !strings.Contains(strings.Join(f.Evidence, " "), "ago, was") {
+	f := step(t, g, "server-stopped")
+	if f.Check != "server-stopped" || f.Severity != SeverityWarning || !strings.Contains(strings.Join(f.Evidence, " "), "ago, was") {
 		t.Errorf("%s %s: %s %q", f.Severity, f.Check, f.Sentence, f.Evidence)
 	}
 	late.Start = 0.5e9 // it is older than the one that was answered
@@ -159,11 +177,30 @@ func TestEveryLocalAddressIsJudged(t *testing.T) {
 		if found := Examine(g); Worst(found) >= SeverityWarning {
 			t.Errorf("nobody has seen to the second way: %v", found)
 		}
+		asked := func() Severity {
+			t.Helper()
+			one, found, err := Seek(g, "tcp 198.18.1.2:8443")
+			if err != nil || found != nil {
+				t.Fatal(found, err)
+			}
+			steps := ExamineForward(g, one)
+			i := slices.IndexFunc(steps, func(f Finding) bool { return f.Check == "answer-leaves-elsewhere" })
+			if i < 0 {
+				t.Fatal(steps)
+			}
+			return steps[i].Severity
+		}
+		if s := asked(); s != SeverityNote {
+			t.Errorf("asked for singly it is %s, and a note else", s)
+		}
 		g.Facts.PolicyRules = append(g.Facts.PolicyRules, facts.PolicyRule{Priority: 100, Action: facts.RuleTable, Table: 100, Family: rules.IPv4, From: netip.MustParsePrefix("198.18.1.2/32"), SuppressPrefix: -1})
 		g.Facts.Routes = append(g.Facts.Routes, facts.RouteEntry{Table: 100, Kind: facts.RouteUnicast, Dst: netip.MustParsePrefix("0.0.0.0/0"), Hops: []facts.Hop{{Out: "wan1", Gateway: netip.MustParseAddr("198.18.1.1")}}})
 		f := Examine(g)[0]
 		if f.Check != "answer-leaves-elsewhere" || f.Severity != SeverityWarning || !strings.Contains(strings.Join(f.Evidence, " "), "198.18.1.2:8443") {
 			t.Errorf("%s: %s %q", f.Check, f.Sentence, f.Evidence)
+		}
+		if s := asked(); s != f.Severity {
+			t.Errorf("asked for singly it is %s, and %s else", s, f.Severity)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package doctor
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"nattui/model/facts"
 	"nattui/rules"
@@ -45,7 +44,7 @@ func noAnswer(x *Examination, f *Forward, seen tally, masked bool) Finding {
 	}
 	if seen.replied > 0 {
 		found.Severity = SeverityWarning
-		found.Evidence = []string{fmt.Sprintf("the last %s to %s not answered; one before, %s ago, was", rules.Plural(seen.unansweredSince(), "connection"), f.Server, time.Duration(x.now-seen.lastAnswered).Round(time.Second))}
+		found.Evidence = []string{x.sinceAnswered(f, &seen)}
 	}
 	if n, hop, ok := x.neighbour(f.Server.Addr()); ok && n.Reachable {
 		found.Evidence = append(found.Evidence, fmt.Sprintf("ip neigh: %s is there (%s)", hop, n.MAC))

@@ -3,6 +3,7 @@ package doctor
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"nattui/model/facts"
 	"nattui/rules"
@@ -35,6 +36,9 @@ func stepServed(x *Examination, f *Forward) Finding {
 	if others := seen.answeredElsewhere(f.Server); others.IsValid() {
 		return unknown(fmt.Sprintf("Whether %s answers is not known: the rule's other port %d has been answered.", f.Server, others.Port()), seen.String())
 	}
+	if found := stoppedAnswering(x, f, &seen); found.Check != "" {
+		return found
+	}
 	if seen.replied+seen.half > 0 {
 		if seen.unanswered > 0 && seen.unansweredSince() == 0 {
 			return unknown(fmt.Sprintf("Whether %s still answers is not known: it has answered, and %s for an answer.", f.Server, waits(seen.unanswered)), seen.String())
@@ -47,6 +51,31 @@ func stepServed(x *Examination, f *Forward) Finding {
 		found.Sentence = fmt.Sprintf("Whether %s answers is not known: packets came, and no connection is left of them. Where the server refuses it is so; asking it tells (nattui doctor --probe).", f.Server)
 	}
 	return found
+}
+
+// stoppedAnswering tells of a server that has answered connections, and none of those that began after them.
+func stoppedAnswering(x *Examination, f *Forward, seen *tally) Finding {
+	n := seen.unansweredSince()
+	if n == 0 || f.Proto != rules.TCP && n < 3 { // a datagram may be lost, or need no answer
+		return Finding{}
+	}
+	return Finding{
+		Check: "server-stopped", Severity: SeverityWarning, Evidence: []string{x.sinceAnswered(f, seen)},
+		Sentence: fmt.Sprintf("%s has answered before, and does not any more: it is off or hangs, nothing listens there now, its own firewall drops what comes, or its answers take another way.", f.Server),
+	}
+}
+
+// sinceAnswered dates the connections that wait after others were answered.
+func (x *Examination) sinceAnswered(f *Forward, seen *tally) string {
+	ago := func(at int64) time.Duration { return time.Duration(x.now - at).Round(time.Second) }
+	first := x.now
+	for _, at := range seen.waiting {
+		if at > seen.lastAnswered {
+			first = min(first, at)
+		}
+	}
+	n := seen.unansweredSince()
+	return fmt.Sprintf("the last %s to %s not answered, since %s ago; one before, %s ago, was", rules.Plural(n, "connection"), f.Server, ago(first), ago(seen.lastAnswered))
 }
 
 // listened asks whether a program of this host takes what is redirected to it.

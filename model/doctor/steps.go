@@ -120,7 +120,7 @@ func firstFailure(x *Examination, f *Forward) (list []Finding, sound bool) {
 			}
 			found.Check = s.name
 		}
-		if found.Severity == SeverityOK || f.Owner != "" && !slices.Contains(everybodys, found.Check) {
+		if found.Severity <= SeverityUnseen || f.Owner != "" && !slices.Contains(everybodys, found.Check) {
 			continue // other programs know what they do
 		}
 		list = append(list, found)
