@@ -108,7 +108,7 @@ func bridgeUncalled(x *Examination) (list []Finding) {
 
 // bridgeOff is the finding that an answer by a bridge is not translated back.
 func bridgeOff(x *Examination, f *Forward, bridge string) Finding {
-	seen := x.stats.of(f.Rule)
+	seen := x.stats.tallyOf(f)
 	found := Finding{
 		Check: "bridge-netfilter-off", Severity: SeverityNote, Subject: bridge, Evidence: []string{ruleName(f.Rule) + ": " + f.String()},
 		Sentence: fmt.Sprintf("A machine on the bridge %s that asks for %s is sent to its neighbour %s, whose answer goes straight back by the bridge and is not translated: the client drops it. br_netfilter has bridged packets translated too.", bridge, f.Asked, f.Server.Addr()),

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"slices"
+	"strings"
 )
 
 // checks are what the doctor looks for, in the order in which it tells of findings of one severity. A new
@@ -77,6 +78,23 @@ func Look(g *Gateway) Report {
 // Examine is what Look has found, the worst first.
 func Examine(g *Gateway) []Finding { return Look(g).Findings }
 
+// otherServersFail are the failures of other servers of a forward's rule.
+func otherServersFail(x *Examination, f *Forward) (list []Finding) {
+	for i := range x.others {
+		o := &x.others[i]
+		if o.Rule != f.Rule || o.Asked != f.Asked || o.further || o.Server == f.Server {
+			continue
+		}
+		found, _ := firstFailure(x, o)
+		for _, failure := range found {
+			if failure.IsProblem() && !strings.Contains(failure.Sentence, f.Server.Addr().String()) {
+				list = append(list, failure)
+			}
+		}
+	}
+	return list
+}
+
 // ExamineForward follows one forward from the packet that arrives to the answer that leaves. The findings are
 // in that order, those that are right included, and end with the first failure. Notes at the end are about
 // clients elsewhere.
@@ -88,12 +106,12 @@ func ExamineForward(g *Gateway, f Forward) []Finding {
 		}
 	}
 	for i := range x.others { // what the whole gateway is told of them is told here too
-		if x.others[i].Rule == f.Rule && x.others[i].Asked == f.Asked && x.others[i].Link == f.Link {
+		if x.others[i].further && x.others[i].Rule == f.Rule && x.others[i].Asked == f.Asked && x.others[i].Link == f.Link {
 			f = x.others[i]
 		}
 	}
 	x.followFailing(&f)
-	list := follow(x, &f)
+	list := append(follow(x, &f), otherServersFail(x, &f)...)
 	proveAll(x, list)
 	return list
 }

@@ -43,7 +43,7 @@ func examine(g *Gateway) *Examination {
 	x.trial = newTrial(x.Facts, x.Sets, nil)
 	x.named = namedStrangers(x.Sets, x.Filters)
 	x.forwards = forwardsOf(&x.trial, ownForwards, foreignForwards)
-	x.others = x.otherAddresses(x.forwards)
+	x.others = append(x.otherAddresses(x.forwards), x.otherServers(x.forwards)...)
 	x.stats = takeCensus(x)
 	x.unreached = unreachedRules(&x.trial)
 	for i := range x.forwards {
@@ -54,7 +54,7 @@ func examine(g *Gateway) *Examination {
 
 // followFailing has a forward followed with the packet of a client that has asked in vain, where there is one.
 func (x *Examination) followFailing(f *Forward) {
-	seen := x.stats.of(f.Rule)
+	seen := x.stats.tallyOf(f)
 	for i := range seen.examples {
 		e := &seen.examples[i]
 		link, near := x.LinkOf(e.Client().Addr())
@@ -65,6 +65,7 @@ func (x *Examination) followFailing(f *Forward) {
 		p.Src, p.SrcPort = e.Client().Addr(), e.Client().Port()
 		if way := x.fate(p); way.known && way.by(f.Rule) {
 			f.packet = p
+			x.settle(f)
 			return
 		}
 	}

@@ -13,7 +13,8 @@ import (
 
 // flowStats is what one pass over the flow table tells.
 type flowStats struct {
-	byRule map[evaluate.RuleRef]*tally
+	byRule   map[evaluate.RuleRef]*tally
+	byServer map[served]*tally
 	// stale flows have a translation that today's rules would not give; gone are
 	// those of them whose address this host no longer has.
 	stale, gone crowd
@@ -37,7 +38,7 @@ type flowStats struct {
 // newFlowStats are those of no flows.
 func newFlowStats() *flowStats {
 	return &flowStats{
-		byRule: map[evaluate.RuleRef]*tally{}, ports: map[portUse]*portCount{}, helpless: map[string]*crowd{}, strays: map[stray]bool{},
+		byRule: map[evaluate.RuleRef]*tally{}, byServer: map[served]*tally{}, ports: map[portUse]*portCount{}, helpless: map[string]*crowd{}, strays: map[stray]bool{},
 		outings: map[outing]*silence{}, answering: map[netip.AddrPort]netip.Addr{}, unheard: map[evaluate.RuleRef]*crowd{},
 	}
 }
@@ -186,27 +187,10 @@ func (c *flowStats) count(x *Examination, f *flow.Flow, e explain.Explanation, a
 	if nat == flow.NATNone {
 		c.noteStray(x, f)
 	}
-	began, exact := f.Since()
 	switch {
 	case !e.DNAT.IsZero() && nat&flow.NATDst != 0:
-		t := c.at(e.DNAT)
-		t.flows++
-		switch {
-		case f.Proto() == rules.TCP && f.StateName() == "SYN_RECV":
-			t.half++
-			t.example(f)
-		case f.Status&flow.StatusSeenReply != 0:
-			t.replied++
-			t.noteAnswered(f)
-		case waiting && nat&flow.NATSrc == 0 && x.neighbours(f.Client().Addr(), f.ServedBy().Addr()):
-			t.hairpin++
-			t.example(f)
-		case waiting:
-			t.unanswered++
-			t.example(f)
-			if exact {
-				t.waiting = append(t.waiting, began)
-			}
+		for _, t := range c.tallies(e.DNAT, f.ServedBy().Addr()) {
+			t.count(x, f, waiting)
 		}
 	case nat&flow.NATDst == 0 && waiting:
 		for _, w := range asked {
@@ -218,6 +202,28 @@ func (c *flowStats) count(x *Examination, f *flow.Flow, e explain.Explanation, a
 	}
 	if waiting && nat&flow.NATSrc == 0 && f.Family() == rules.IPv4 && isInner(f.Client().Addr()) && !isInner(f.ServedBy().Addr()) {
 		c.leftBare(x, f)
+	}
+}
+
+// count notes what became of a flow that is translated to a server.
+func (t *tally) count(x *Examination, f *flow.Flow, waiting bool) {
+	t.flows++
+	switch {
+	case f.Proto() == rules.TCP && f.StateName() == "SYN_RECV":
+		t.half++
+		t.example(f)
+	case f.Status&flow.StatusSeenReply != 0:
+		t.replied++
+		t.noteAnswered(f)
+	case waiting && f.NAT()&flow.NATSrc == 0 && x.neighbours(f.Client().Addr(), f.ServedBy().Addr()):
+		t.hairpin++
+		t.example(f)
+	case waiting:
+		t.unanswered++
+		t.example(f)
+		if began, exact := f.Since(); exact {
+			t.waiting = append(t.waiting, began)
+		}
 	}
 }
 

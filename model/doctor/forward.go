@@ -33,6 +33,9 @@ type Forward struct {
 
 // String is the forward in a few words.
 func (f *Forward) String() string {
+	if all, several := f.servers(); several {
+		return fmt.Sprintf("%s %s to one of %s", f.Proto, f.Asked, all)
+	}
 	return fmt.Sprintf("%s %s to %s", f.Proto, f.Asked, f.Server)
 }
 
@@ -99,6 +102,7 @@ func (t *trial) otherAddresses(forwards []Forward) (list []Forward) {
 					other.Link, other.packet, other.further = a.Link, p, true
 					other.aim(to, f.Asked.Port())
 					t.serve(&other, f.rule, f.Asked.Port())
+					t.settle(&other)
 					list = append(list, other)
 				}
 			}
@@ -137,6 +141,7 @@ func forwardOf(t *trial, at evaluate.RuleRef, r *rules.Rule, s sketch) (Forward,
 	}
 	t.seekOwn(&f, asked, ports)
 	t.serve(&f, r, f.Asked.Port())
+	t.settle(&f)
 	return f, true
 }
 
@@ -316,7 +321,9 @@ func (t *trial) connMark(first evaluate.Packet) (mark uint32) {
 
 func (f *Forward) acceptLine() string {
 	line := "-A %s"
-	if !f.local {
+	if all, several := f.servers(); several {
+		line += fmt.Sprintf(" -m iprange --dst-range %s-%s", all.Lo, all.Hi)
+	} else if !f.local {
 		line += " -d " + whole(f.Server.Addr())
 	}
 	if f.Link != "" && f.local {

@@ -45,7 +45,7 @@ func fromInside(x *Examination, f *Forward) Finding {
 	if returns || translated && x.isBridge(link) || !translated && x.handedOn(f, &way) {
 		return Finding{} // of answers by a bridge checkBridges tells
 	}
-	seen := x.stats.of(f.Rule)
+	seen := x.stats.tallyOf(f)
 	if seen.hairpin > 0 || seen.inside > 0 {
 		return hairpinMissing(x, f, seen)
 	}
@@ -134,7 +134,7 @@ func hairpin(x *Examination, f *Forward, link string, client netip.Addr) rules.P
 	if !ok {
 		return rules.Plan{}
 	}
-	plan.Steps = append(plan.Steps, x.forget(x.stats.of(f.Rule).examples)...)
+	plan.Steps = append(plan.Steps, x.forget(x.stats.tallyOf(f).examples)...)
 	return plan
 }
 

@@ -21,7 +21,7 @@ func nativeForward(x *Examination, f *Forward) Finding {
 			w.out = route.Out
 		}
 	}
-	seen := x.stats.of(f.Rule)
+	seen := x.stats.tallyOf(f)
 	if f.Link == "" || !f.Server.Addr().IsValid() {
 		return Finding{}
 	}

@@ -73,7 +73,7 @@ func answerPasses(x *Examination, f *Forward) (found Finding, ok bool) {
 
 // answered tells, as evidence, of the connections of a forward.
 func (x *Examination) answered(f *Forward) []string {
-	seen := x.stats.of(f.Rule)
+	seen := x.stats.tallyOf(f)
 	if seen.flows == 0 {
 		return nil
 	}
@@ -84,7 +84,7 @@ func (x *Examination) answered(f *Forward) []string {
 // whose first packet would get through today, or one of a network that the filter rules name.
 func othersPass(x *Examination, f *Forward) (netip.Addr, bool) {
 	passes := func(p evaluate.Packet) bool { way := x.fate(p); return way.arrives() }
-	seen := x.stats.of(f.Rule)
+	seen := x.stats.tallyOf(f)
 	for i := range seen.answered {
 		if served := seen.answered[i].ServedBy(); served.Port() != f.Server.Port() {
 			continue // another forward of the same rule

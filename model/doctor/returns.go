@@ -16,7 +16,7 @@ func stepReturns(x *Examination, f *Forward) Finding {
 	}
 	way := x.fate(f.packet)
 	masked := slices.ContainsFunc(way.Outcomes, func(o evaluate.Outcome) bool { return o.SNAT })
-	seen := x.stats.of(f.Rule)
+	seen := x.stats.tallyOf(f)
 	if bridge := x.linkTo(f.Server.Addr()); seen.hairpin > 0 && x.isBridge(bridge) && x.Settings.BridgeCallsIptables != facts.SettingOn {
 		return bridgeOff(x, f, bridge)
 	}
@@ -82,6 +82,6 @@ func hide(x *Examination, f *Forward, title string) rules.Plan {
 	}
 	line += " -j SNAT --to-source " + from.String()
 	plan, _ := x.translateSource(title, f.Rule.Variant, line, f.packet, "so that the server's answers come back to this host, which turns them back")
-	plan.Steps = append(plan.Steps, x.forget(x.stats.of(f.Rule).examples)...)
+	plan.Steps = append(plan.Steps, x.forget(x.stats.tallyOf(f).examples)...)
 	return plan
 }

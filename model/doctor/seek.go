@@ -92,6 +92,7 @@ func Seek(g *Gateway, text string) (Forward, []Finding, error) {
 					f.Link, f.packet, f.Proto = link, p, proto
 					f.aim(asked.Addr(), asked.Port())
 					x.serve(&f, f.rule, asked.Port())
+					x.settle(&f)
 					return f, nil, nil
 				}
 			}

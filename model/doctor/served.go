@@ -29,7 +29,7 @@ func stepServed(x *Examination, f *Forward) Finding {
 			}
 		}
 	}
-	seen := x.stats.of(f.Rule)
+	seen := x.stats.tallyOf(f)
 	if p := x.Probes[f.Server]; p.Connected {
 		return Finding{Sentence: fmt.Sprintf("%s answers this host.", f.Server), Evidence: []string{"a connection from here was accepted"}}
 	}

@@ -24,7 +24,7 @@ func stepTranslated(x *Examination, f *Forward) Finding {
 		return unknown(fmt.Sprintf("Whether this rule translates %s, or another, is not known: %s.", named, way.doubt()), f.ruleCount())
 	}
 	if way.by(f.Rule) && way.translates() {
-		return Finding{Sentence: fmt.Sprintf("The rule translates %s to %s.", f.Asked, f.Server), Evidence: []string{f.ruleCount()}}
+		return Finding{Sentence: fmt.Sprintf("The rule translates %s to %s.", f.Asked, f.serverText()), Evidence: []string{f.ruleCount()}}
 	}
 	way = x.told(f.packet)
 	if v, ok := way.untracked(); ok {
