@@ -17,6 +17,10 @@ func stepLetThrough(x *Examination, f *Forward) Finding {
 		hook = "INPUT"
 	}
 	way := x.fate(f.packet)
+	if found := ttlEnds(x, f.packet, "A packet for "+f.Asked.String()); found.Check != "" {
+		found.Evidence = append(found.Evidence, f.ruleCount())
+		return found
+	}
 	o, blocked := way.blocked()
 	if blocked && o.DroppedBy.IsZero() {
 		return Finding{
@@ -60,6 +64,9 @@ func answerPasses(x *Examination, f *Forward) (found Finding, ok bool) {
 		return Finding{}, true
 	}
 	if found := answerUntracked(x, f, p, &way); found.Sentence != "" {
+		return found, false
+	}
+	if found := ttlEnds(x, p, fmt.Sprintf("The answer from %s", f.Server)); found.Check != "" {
 		return found, false
 	}
 	switch o, blocked := way.blocked(); {

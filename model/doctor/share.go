@@ -167,6 +167,12 @@ func sharedWay(x *Examination, s *share) Finding {
 		})
 		return uncertain(found, &way)
 	}
+	for i, what := range []string{fmt.Sprintf("What machines at %s send to the Internet by %s", s.in, s.out), "The answers for machines at " + s.in} {
+		if found := ttlEnds(x, wanted[i].packet, what); found.Check != "" {
+			found.Subject = ruleName(s.at)
+			return found
+		}
+	}
 	if found := notShared(x, s); found.Check != "" {
 		return found
 	}

@@ -39,6 +39,9 @@ func (e *Evaluator) findArrivals() {
 			}
 		}
 	}
+	if e.host.Native != nil {
+		named = append(named, rules.Iface{Name: "+"}) // whatever its rules ask for
+	}
 	for _, name := range e.host.Ins {
 		named = append(named, rules.Iface{Name: name})
 	}

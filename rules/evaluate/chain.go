@@ -117,7 +117,7 @@ func (m *machine) walk(st *state) bool {
 		here := ruleRef{f.chain, at}
 		switch r.act {
 		case actNothing:
-		case actMark, actConnMark, actUntrack, actZone, actBlurTTL, actBlurTOS, actBlurMark:
+		case actMark, actConnMark, actUntrack, actZone, actTTL, actBlurTOS, actBlurMark:
 			m.alter(st, r)
 		case actAccept:
 			return true
@@ -299,8 +299,8 @@ func (m *machine) alter(st *state, r *code) {
 		}
 	case actZone:
 		st.zoned = st.zoned || !st.ct.seen
-	case actBlurTTL:
-		st.has |= blurredTTL
+	case actTTL:
+		st.setTTL(&r.rule.Target)
 	case actBlurTOS:
 		st.has |= blurredTOS
 	case actBlurMark:

@@ -56,7 +56,7 @@ const (
 	actConnMark
 	actUntrack
 	actZone     // CT --zone: the flow is among those of the zone
-	actBlurTTL  // TTL, HL
+	actTTL      // TTL, HL
 	actBlurTOS  // TOS, DSCP, ECN
 	actBlurMark // HMARK and the like: the mark becomes anything
 	actVerdict  // user space decides: on or dropped
@@ -395,7 +395,7 @@ func actOf(t rules.Target) act {
 		}
 		return actNothing
 	case t.Name == "TTL" || t.Name == "HL":
-		return actBlurTTL
+		return actTTL
 	case t.Name == "TOS" || t.Name == "DSCP" || t.Name == "ECN":
 		return actBlurTOS
 	case t.Name == "HMARK" || t.Name == "MARK":

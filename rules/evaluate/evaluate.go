@@ -401,6 +401,9 @@ func (m *machine) finish(st *state, d Delivery, by RuleRef, why string) {
 	if d == Forwarded && st.has&unknownOut == 0 {
 		o.Out = st.leave
 	}
+	if st.has&blurredTTL == 0 {
+		o.TTL = st.ttl
+	}
 	for i := range m.outcomes {
 		if m.outcomes[i].sameOutcome(&o) && m.outcomes[i].DNATBy == o.DNATBy && m.outcomes[i].SNATBy == o.SNATBy {
 			return

@@ -345,7 +345,8 @@ func (m *machine) rewrite(st *state, base nft.Header, offset uint32, from place)
 	case base == nft.TransportHeader && offset < 4:
 		m.incomplete = true
 	case base == nft.NetworkHeader:
-		st.has |= blurredTTL | blurredTOS
+		m.rewriteTTL(st, offset, from)
+		st.has |= blurredTOS
 	}
 	if m.incomplete {
 		m.doubt(Doubt{What: "a rule writes addresses or ports into the packet itself"})

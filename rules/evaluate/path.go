@@ -161,6 +161,9 @@ type Outcome struct {
 	// Tracked is set if connection tracking keeps a flow of it. Without a rule that
 	// needs it there is no tracking.
 	Tracked bool
+	// TTL is the packet's as it leaves, where it is known because it was given or a rule sets it; else 0. A packet that
+	// leaves with 1 ends at the next router.
+	TTL uint8
 	// Why says what ended the packet's way, where no rule did.
 	Why string
 }

@@ -356,12 +356,8 @@ func (m *machine) forward(st *state, r Decision) bool {
 		m.finish(st, Dropped, RuleRef{}, "packets from "+src.String()+" are not forwarded")
 		return false
 	}
-	if st.ttl == 1 && st.has&blurredTTL == 0 {
-		m.finish(st, Dropped, RuleRef{}, "its TTL expires here")
+	if m.expires(st) {
 		return false
-	}
-	if st.ttl > 0 {
-		st.ttl--
 	}
 	m.leaveBy(st, r)
 	st.out = st.leave
