@@ -25,6 +25,7 @@ var checks = []func(*Examination) []Finding{
 	checkPublished,
 	checkBackends,
 	checkUplinkAddress,
+	checkOwnAnswers,
 	checkDefaultRoutes,
 	checkIPsec,
 	checkMarks,

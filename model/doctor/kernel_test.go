@@ -202,16 +202,22 @@ var troubles = []trouble{
 		w.nft(firewalld)
 	}, from: nil},
 	{name: "answers leave by another provider", check: "answer-leaves-elsewhere", also: true, spoil: func(w *ward) {
-		w.run(w.Gateway, "ip", "link", "add", "wan1", "type", "veth", "peer", "name", "far")
-		w.run(w.Gateway, "ip", "link", "set", "far", "up")
-		w.run(w.Gateway, "ip", "addr", "add", "100.64.9.2/24", "dev", "wan1")
-		w.run(w.Gateway, "ip", "link", "set", "wan1", "up")
-		w.run(w.Gateway, "ip", "route", "add", "default", "via", "100.64.9.1", "metric", "100")
-		w.run(w.Gateway, "ip", "route", "del", "default", "via", "203.0.113.254", "metric", "0")
-		w.run(w.Gateway, "ip", "route", "add", "default", "via", "203.0.113.254", "metric", "500")
-		for _, s := range []string{"all", "wan0", "wan1"} {
-			w.sysctl("net/ipv4/conf/"+s+"/rp_filter", "0")
-		}
+		w.secondProvider()
+	}, from: world, to: web, beyond: true},
+	{name: "the gateway's own answers leave by another provider", check: "answer-leaves-elsewhere", also: true, note: true, spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "nat", "-F", "PREROUTING")
+		w.serve(w.Gateway, "tcp", "0.0.0.0:2222")
+		w.secondProvider()
+	}, from: world, to: "203.0.113.1:2222", beyond: true},
+	{name: "the reverse path filter keeps clients from the gateway's own services", check: "rp-filter", note: true, stays: true, spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "nat", "-F", "PREROUTING")
+		w.serve(w.Gateway, "tcp", "0.0.0.0:2222")
+		w.secondProvider()
+		w.sysctl("net/ipv4/conf/wan0/rp_filter", "1")
+	}, from: world, to: "203.0.113.1:2222", beyond: true},
+	{name: "clients whose way back leads elsewhere are not believed", check: "rp-filter", note: true, stays: true, spoil: func(w *ward) {
+		w.run(w.Gateway, "ip", "route", "add", "198.51.100.0/24", "via", "192.168.0.3")
+		w.sysctl("net/ipv4/conf/wan0/rp_filter", "1")
 	}, from: world, to: web, beyond: true},
 	{name: "answers of IPv6 leave by another provider", check: "answer-leaves-elsewhere", also: true, spoil: func(w *ward) {
 		w.sysctl("net/ipv6/conf/all/forwarding", "1")

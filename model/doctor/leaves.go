@@ -82,15 +82,8 @@ func (n network) unused() (mark, table string) {
 // connections are marked there, and marked answers use a routing table of their own.
 func (t *trial) markedRoute(f *Forward) (rules.Plan, [][]string) {
 	mark, table := t.unused()
-	var router netip.Addr
-	for _, r := range t.Facts.Routes {
-		for _, h := range r.Hops {
-			if h.Out == f.Link && h.Gateway.IsValid() && h.Gateway.Is4() == f.Asked.Addr().Is4() {
-				router = h.Gateway
-			}
-		}
-	}
-	if !router.IsValid() {
+	router, ok := t.routerOn(f.Link, f.Asked.Addr())
+	if !ok {
 		return rules.Plan{}, nil
 	}
 	route, _ := t.Facts.Lookup(evaluate.RouteQuery{Dst: f.Server.Addr()})

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 
@@ -31,7 +32,41 @@ func stepBelieved(x *Examination, f *Forward) Finding {
 	if unsure || mode == facts.RPFilterUnknown {
 		return unknown(fmt.Sprintf("What the reverse path filter of %s does is not known.", f.Link))
 	}
+	if nets := x.disbelievedNets(f, to); len(nets) > 0 {
+		return Finding{
+			Check: "rp-filter", Severity: SeverityNote, Subject: f.Link, Evidence: nets,
+			Sentence: fmt.Sprintf("The reverse path filter of %s is %s: clients' packets pass, but not those from networks to which the route leads elsewhere, such as %s.", f.Link, mode, nets[0]),
+		}
+	}
 	return Finding{Sentence: fmt.Sprintf("The reverse path filter of %s is %s and lets clients' packets pass.", f.Link, mode)}
+}
+
+// netsTold is how many networks are named whose packets are not believed.
+const netsTold = 4
+
+// disbelievedNets are public networks whose packets a link does not take, because the route back leads elsewhere.
+func (x *Examination) disbelievedNets(f *Forward, to netip.Addr) (list []string) {
+	if !x.outward(f.Link) {
+		return nil
+	}
+	for i := range x.Routes {
+		r := &x.Routes[i]
+		a := r.Dst.Masked().Addr()
+		if r.Table == facts.TableLocal || !a.Is4() || r.Dst.Bits() == 0 || r.Kind == facts.RouteMulticast || len(list) >= netsTold {
+			continue
+		}
+		if !r.Dst.IsSingleIP() {
+			a = a.Next()
+		}
+		if isInner(a) || x.IsLocal(a) || !f.via.src.Any() && !f.via.src.Contains(a) {
+			continue
+		}
+		back := x.ReversePath(evaluate.RouteQuery{Dst: to, Src: a, In: f.Link})
+		if where := cmp.Or(back.Back.Out, back.Back.Kind.String()); back.Certain && !back.Passes {
+			list = append(list, fmt.Sprintf("%s (%s)", r.Dst, where))
+		}
+	}
+	return list
 }
 
 func disbelieved(x *Examination, f *Forward, src, to netip.Addr, back facts.ReversePath) Finding {

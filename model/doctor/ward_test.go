@@ -225,3 +225,18 @@ func (w *ward) ask(from *lab.Node, network, to string) (lab.Answer, error) {
 	defer cancel()
 	return from.Ask(ctx, network, netip.MustParseAddrPort(to))
 }
+
+// secondProvider gives the gateway a better way to the Internet, which nobody answers by.
+func (w *ward) secondProvider() {
+	w.t.Helper()
+	w.run(w.Gateway, "ip", "link", "add", "wan1", "type", "veth", "peer", "name", "far")
+	w.run(w.Gateway, "ip", "link", "set", "far", "up")
+	w.run(w.Gateway, "ip", "addr", "add", "100.64.9.2/24", "dev", "wan1")
+	w.run(w.Gateway, "ip", "link", "set", "wan1", "up")
+	w.run(w.Gateway, "ip", "route", "add", "default", "via", "100.64.9.1", "metric", "100")
+	w.run(w.Gateway, "ip", "route", "del", "default", "via", "203.0.113.254", "metric", "0")
+	w.run(w.Gateway, "ip", "route", "add", "default", "via", "203.0.113.254", "metric", "500")
+	for _, s := range []string{"all", "wan0", "wan1"} {
+		w.sysctl("net/ipv4/conf/"+s+"/rp_filter", "0")
+	}
+}

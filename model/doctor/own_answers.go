@@ -1,0 +1,110 @@
+package doctor
+
+import (
+	"fmt"
+	"net/netip"
+
+	"nattui/model/facts"
+	"nattui/rules"
+	"nattui/rules/evaluate"
+)
+
+// checkOwnAnswers tells of addresses on ways to the Internet whose clients get no answer from this host's own programs:
+// the answer leaves by another way, or the reverse path filter does not let the question in.
+func checkOwnAnswers(x *Examination) (list []Finding) {
+	told := map[string]bool{}
+	for i := range x.Addresses {
+		a := &x.Addresses[i]
+		if to := a.Prefix.Addr(); a.Scope != facts.ScopeGlobal || a.Temporary || a.Deprecated || told[a.Link+rules.FamilyOf(to).String()] || !x.outward(a.Link) {
+			continue
+		}
+		if found := ownAnswer(x, a); found.Check != "" {
+			told[a.Link+rules.FamilyOf(a.Prefix.Addr()).String()] = true
+			list = append(list, found)
+		}
+	}
+	return list
+}
+
+// ownAnswer follows the question of a client on the Internet to a program that listens at an address, and its answer.
+func ownAnswer(x *Examination, a *facts.Address) Finding {
+	to := a.Prefix.Addr()
+	l, ok := x.listenerAt(to)
+	if !ok {
+		return Finding{}
+	}
+	p, ok := x.askingBy(a.Link, l.Proto, netip.AddrPortFrom(to, l.Address.Port()))
+	if !ok {
+		return Finding{}
+	}
+	found := Finding{
+		Check: "answer-leaves-elsewhere", Severity: SeverityNote, Subject: fmt.Sprintf("%s on %s", to, a.Link),
+		Evidence: []string{fmt.Sprintf("%s listens at %s", listenerName(l), l.Address)},
+	}
+	if x.seenTo(a.Link, to) {
+		found.Severity = SeverityWarning // it is meant to be used
+	}
+	if back := x.ReversePath(evaluate.RouteQuery{Dst: to, Src: p.Src, In: a.Link}); back.Certain && !back.Passes {
+		found.Check = "rp-filter"
+		found.Evidence = append(found.Evidence, back.Why)
+		found.Sentence = fmt.Sprintf("The reverse path filter of %s is %s and drops what clients on the Internet send to %s: %s.", a.Link, back.Mode, to, back.Why)
+		return found
+	}
+	way := x.fate(p)
+	if !way.passes() || len(way.Outcomes) != 1 || way.Outcomes[0].Delivered != evaluate.Delivered || way.Outcomes[0].DNAT {
+		return Finding{}
+	}
+	answer := answerTo(netip.AddrPortFrom(p.Src, p.SrcPort), netip.AddrPortFrom(to, l.Address.Port()), l.Proto, "")
+	answer.Local, answer.ConnMark = true, x.connMark(p)
+	back := x.fate(answer)
+	if !back.passes() || len(back.Outcomes) != 1 || back.Outcomes[0].Delivered != evaluate.Forwarded || back.Outcomes[0].Out == a.Link {
+		return Finding{}
+	}
+	out := back.Outcomes[0].Out
+	found.Evidence = append(found.Evidence, fmt.Sprintf("route back to %s from %s: by %s", p.Src, to, out))
+	found.Sentence = fmt.Sprintf("Answers of this host's own programs to clients on the Internet that come by %s leave by %s with %s as source: unless the provider there lets that through, %s is of no use to them. Its own routing table would send them back: a policy rule for what is from %s.", a.Link, out, to, to, to)
+	found.Commands = x.routeFrom(a)
+	return found
+}
+
+// listenerAt is a program that takes what is sent to an address.
+func (n network) listenerAt(to netip.Addr) (best facts.Listener, ok bool) {
+	for _, l := range n.Listeners {
+		if l.Proto != rules.TCP || l.Address.Port() == 0 {
+			continue
+		}
+		if at, known := n.ListensOn(l.Proto, netip.AddrPortFrom(to, l.Address.Port())); known && (!ok || at.Address.Addr() == to) {
+			best, ok = at, true
+		}
+	}
+	return best, ok
+}
+
+// routeFrom are the commands that send what is from an address by its own link; none where the router there is not known.
+func (n network) routeFrom(a *facts.Address) [][]string {
+	ip := []string{"ip"}
+	if a.Prefix.Addr().Is6() {
+		ip = append(ip, "-6")
+	}
+	router, ok := n.routerOn(a.Link, a.Prefix.Addr())
+	if !ok {
+		return nil
+	}
+	_, table := n.unused()
+	return [][]string{
+		append(ip[:len(ip):len(ip)], "route", "add", "default", "via", router.String(), "dev", a.Link, "table", table),
+		append(ip[:len(ip):len(ip)], "rule", "add", "from", a.Prefix.Addr().String(), "lookup", table),
+	}
+}
+
+// routerOn is a router that some route leads to by a link.
+func (n network) routerOn(link string, like netip.Addr) (router netip.Addr, ok bool) {
+	for _, r := range n.Routes {
+		for _, h := range r.Hops {
+			if h.Out == link && h.Gateway.IsValid() && h.Gateway.Is4() == like.Is4() {
+				router, ok = h.Gateway, true
+			}
+		}
+	}
+	return router, ok
+}
