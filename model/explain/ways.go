@@ -99,7 +99,7 @@ func (b *Blast) cutOff(f *facts.Facts, old, fresh *evaluate.Evaluator, plan rule
 			b.affected(w, why)
 			continue
 		}
-		for _, p := range probesOf(w, f, sources, ins) {
+		for _, p := range append(probesOf(w, f, sources, ins), carriersOf(w, f)...) {
 			if same, why := sameOutcome(old, fresh, &p.packet); !same {
 				b.affected(w, p.what+" would be treated differently: "+why)
 				break
@@ -143,7 +143,10 @@ func probesOf(w facts.Way, f *facts.Facts, sources []netip.Addr, ins []string) [
 		return connectionOf(w, f)
 	}
 	var clients []netip.AddrPort
-	const anyPort = 50000
+	anyPort := uint16(50000)
+	if !w.Proto.HasPorts() {
+		anyPort = 0
+	}
 	if w.Client.IsValid() {
 		clients = append(clients, netip.AddrPortFrom(w.Client.Addr(), anyPort))
 	} else {
@@ -225,10 +228,13 @@ func connectionOf(w facts.Way, f *facts.Facts) []probe {
 	return all
 }
 
+// anywhere is an address of the Internet, by family.
+var anywhere = [...]netip.Addr{rules.IPv4: netip.MustParseAddr("192.0.2.77"), rules.IPv6: netip.MustParseAddr("2001:db8:77::77")}
+
 // sourcesOf are addresses to stand for whoever may come: one in the Internet, one
 // on each network of the gateway, and one that each changed rule is about.
 func sourcesOf(f *facts.Facts, plan rules.Plan) []netip.Addr {
-	all := []netip.Addr{netip.MustParseAddr("192.0.2.77"), netip.MustParseAddr("2001:db8:77::77")}
+	all := slices.Clone(anywhere[:])
 	add := func(a netip.Addr) {
 		if a.IsValid() && !a.IsUnspecified() && !hasAddress(f, a) && !slices.Contains(all, a) {
 			all = append(all, a)

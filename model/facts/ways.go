@@ -69,6 +69,9 @@ func (w Way) String() string {
 	case WayMosh:
 		return "mosh session" + of + " on UDP port " + strconv.Itoa(int(w.Server.Port()))
 	case WayVPN:
+		if !w.Proto.HasPorts() {
+			return fmt.Sprintf("tunnel %s (%s)", w.Program, w.Proto)
+		}
 		return fmt.Sprintf("VPN server %s on %s port %d", w.Program, strings.ToUpper(w.Proto.String()), w.Server.Port())
 	case WayThrough:
 		return fmt.Sprintf("SSH connection through this gateway from %v to %v", w.Client.Addr(), w.Server)

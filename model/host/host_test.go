@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -235,5 +236,23 @@ func BenchmarkRead(b *testing.B) {
 		if _, err := host.Read(b.Context()); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestTunnelIsAWay: somebody may come by what a tunnel carries, whose packets no program takes.
+func TestTunnelIsAWay(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	ip(t, "link", "add", "near", "type", "vxlan", "id", "5", "dstport", "4789", "dev", "lo")
+	ip(t, "link", "set", "near", "up")
+	known, err := host.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(known.Ways, func(w facts.Way) bool {
+		return w.Kind == facts.WayVPN && w.Proto == rules.UDP && w.Server.Port() == 4789 && w.Program == "VXLAN"
+	}) {
+		t.Errorf("no way in by the tunnel among %v", known.Ways)
 	}
 }

@@ -114,6 +114,9 @@ func (m *machine) walk(st *state) bool {
 			m.fork(st)
 			f = &m.stack[len(m.stack)-1]
 		}
+		if r.alters != 0 {
+			m.altered = digest(m.altered, r.alters, uint64(t))
+		}
 		here := ruleRef{f.chain, at}
 		switch r.act {
 		case actNothing:

@@ -76,6 +76,7 @@ type code struct {
 	to           int32 // chain to jump to
 	rule         *rules.Rule
 	translation  *translation
+	alters       uint64 // what the target does to the packet that no rule looks at; 0: nothing
 }
 
 // The comparisons of a code.
@@ -288,6 +289,7 @@ func compileRule(f rules.Family, table string, r *rules.Rule, chains map[string]
 		c.compileMatch(f, m)
 	}
 	c.compileTarget(f, table, r.Target, chains)
+	c.alters = alteredBy(r.Target)
 	return c
 }
 

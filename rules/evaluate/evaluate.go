@@ -246,6 +246,7 @@ type machine struct {
 
 	particular bool // something was looked at that classes of packets do not tell apart
 	incomplete bool
+	altered    uint64 // see Ends
 	path       *Path // nil: only the outcomes are wanted
 	told       map[toldVisit]int
 	doubts     map[Doubt]struct{}
@@ -285,7 +286,7 @@ func (m *machine) reset(e *Evaluator, p *Packet) {
 	m.e, m.pkt, m.family = e, p, rules.FamilyOf(p.Src)
 	m.tables = &e.families[m.family]
 	m.stack, m.work, m.outcomes = m.stack[:0], m.work[:0], m.outcomes[:0]
-	m.divided, m.told, m.doubts = false, nil, nil
+	m.divided, m.told, m.doubts, m.altered = false, nil, nil, 0
 	m.budget, m.incomplete, m.particular, m.path = maxRules, false, false, nil
 	m.regs.ranges, m.regs.number.count, m.regs.choice.values = 0, 0, nil
 }
@@ -389,6 +390,9 @@ func (m *machine) stackHash() uint64 {
 
 // finish notes an outcome.
 func (m *machine) finish(st *state, d Delivery, by RuleRef, why string) {
+	if marks := uint64(st.mark&^st.blurred)<<32 | uint64(st.connMark&^st.connBlurred); marks != 0 || st.blurred|st.connBlurred != 0 {
+		m.altered = digest(m.altered, marks, uint64(st.blurred)<<32|uint64(st.connBlurred))
+	}
 	o := Outcome{
 		Delivered: d, Src: m.endpoint(st, true), Dst: m.endpoint(st, false),
 		SNAT: st.ct.snat, DNAT: st.ct.dnat,

@@ -1,0 +1,110 @@
+package explain
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"nattui/model/facts"
+	"nattui/rules"
+)
+
+// TestBlastAlteredPackets: a change that sends a packet the same way, but not as the same packet,
+// may end a login as well as one that drops it.
+func TestBlastAlteredPackets(t *testing.T) {
+	known, sets := explainGateway(t, "")
+	known.Session = &facts.Session{Client: netip.MustParseAddrPort("198.51.100.9:50000"), Server: netip.MustParseAddrPort("203.0.113.1:22")}
+	for _, c := range []struct {
+		name, before, after string
+		own                 bool
+	}{
+		{"TTL that dies at the first router", "", "-A POSTROUTING -o wan0 -j TTL --ttl-set 1", true},
+		{"TTL lowered", "", "-A POSTROUTING -j TTL --ttl-dec 60", true},
+		{"TTL of replies in OUTPUT", "", "-A OUTPUT -p tcp -m tcp --sport 22 -j TTL --ttl-set 2", true},
+		{"TTL of others", "", "-A POSTROUTING -d 198.51.100.77/32 -j TTL --ttl-set 1", false},
+		{"TTL as programs send it", "", "-A POSTROUTING -o wan0 -j TTL --ttl-set 65", false},
+		{"TTL raised", "", "-A PREROUTING -j TTL --ttl-inc 1", false},
+		{"TTL sometimes", "", "-A POSTROUTING -m statistic --mode random --probability 0.5 -j TTL --ttl-set 1", true},
+		{"TTL lowered further", "-A POSTROUTING -j TTL --ttl-set 30", "-A POSTROUTING -j TTL --ttl-set 3", true},
+		{"what keeps from it gone", "-A POSTROUTING -d 198.51.100.9/32 -j RETURN\n-A POSTROUTING -j TTL --ttl-set 1", "-A POSTROUTING -j TTL --ttl-set 1", true},
+		{"segments of nothing", "", "-A OUTPUT -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss 1", false}, // the reply has ACK alone
+		{"segments of new ones", "", "-A INPUT -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss 1", true},
+		{"another class", "", "-A POSTROUTING -o wan0 -j CLASSIFY --set-class 0001:0009", true},
+		{"a mark", "", "-A PREROUTING -p tcp -m tcp --dport 22 -j MARK --set-xmark 0x1/0xffffffff", true},
+		{"a mark of the connection", "", "-A PREROUTING -j CONNMARK --set-xmark 0x1/0xffffffff", true},
+		{"a mark of others", "", "-A PREROUTING -p tcp -m tcp --dport 23 -j MARK --set-xmark 0x1/0xffffffff", false},
+		{"words in the log", "", "-A INPUT -j LOG", false},
+		{"counting", "", "-A INPUT", false},
+	} {
+		before, after := withMangle(t, sets, c.before), withMangle(t, sets, c.after)
+		got := BlastOf(known, before, after, rules.Plan{}, nil, 0)
+		if got.Own != c.own {
+			t.Errorf("%s: own %v (%s); want %v", c.name, got.Own, got.OwnWhy, c.own)
+		}
+	}
+}
+
+// TestBlastCarriers: what carries a connection may end it: neighbour discovery, messages about
+// its size, the tunnel that it comes by.
+func TestBlastCarriers(t *testing.T) {
+	for _, c := range []struct {
+		name, rule string
+		family     rules.Family
+		own        bool
+	}{
+		{"neighbour discovery", "-A INPUT -p ipv6-icmp -j DROP", rules.IPv6, true},
+		{"its answers", "-A OUTPUT -p ipv6-icmp -m icmp6 --icmpv6-type 136 -j DROP", rules.IPv6, true},
+		{"echo requests", "-A INPUT -p ipv6-icmp -m icmp6 --icmpv6-type 128 -j DROP", rules.IPv6, false},
+		{"too big", "-A INPUT -p ipv6-icmp -m icmp6 --icmpv6-type 2 -j DROP", rules.IPv6, true},
+		{"fragmentation needed", "-A INPUT -p icmp -m icmp --icmp-type 3/4 -j DROP", rules.IPv4, true},
+		{"echo", "-A INPUT -p icmp -m icmp --icmp-type 8 -j DROP", rules.IPv4, false},
+		{"what comes in a tunnel", "-A INPUT -p gre -j DROP", rules.IPv4, true},
+		{"another tunnel", "-A INPUT -p ipv6 -j DROP", rules.IPv4, false},
+	} {
+		known, sets := explainGateway(t, "")
+		known.Addresses = append(known.Addresses, facts.Address{Link: "wan0", Prefix: netip.MustParsePrefix("2001:db8:1::1/64")})
+		known.Session = &facts.Session{Client: netip.MustParseAddrPort("198.51.100.9:50000"), Server: netip.MustParseAddrPort("203.0.113.1:22")}
+		for _, table := range []uint32{facts.TableMain, facts.TableLocal} {
+			route := facts.RouteEntry{Table: table, Kind: facts.RouteUnicast, Dst: netip.MustParsePrefix("2001:db8:1::/64"), Hops: []facts.Hop{{Out: "wan0"}}}
+			if table == facts.TableLocal {
+				route.Kind, route.Dst = facts.RouteLocal, netip.MustParsePrefix("2001:db8:1::1/128")
+			}
+			known.Routes = append(known.Routes, route)
+			known.PolicyRules = append(known.PolicyRules, facts.PolicyRule{Family: rules.IPv6, Priority: facts.TableLocal - table, Table: table, SuppressPrefix: -1})
+		}
+		known.Ways = []facts.Way{
+			{Kind: facts.WaySSH, Proto: rules.TCP, Client: netip.MustParseAddrPort("[2001:db8:1::9]:50000"), Server: netip.MustParseAddrPort("[2001:db8:1::1]:22")},
+			{Kind: facts.WayVPN, Proto: rules.GRE, Server: netip.AddrPortFrom(netip.IPv4Unspecified(), 0), Program: "gre1"},
+		}
+		text := "*filter\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n" + c.rule + "\nCOMMIT\n"
+		tables, err := rules.Read(strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		after := map[rules.Variant]*rules.Ruleset{{Family: c.family}: {Family: c.family, Tables: tables}}
+		if c.family == rules.IPv6 {
+			after[rules.Variant{}] = sets[rules.Variant{}]
+		} else {
+			after[rules.Variant{}].Tables = append(after[rules.Variant{}].Tables, sets[rules.Variant{}].Tables...)
+		}
+		got := BlastOf(known, sets, after, rules.Plan{}, nil, 0)
+		if got.Own != c.own {
+			t.Errorf("%s: own %v (%s); want %v", c.name, got.Own, got.OwnWhy, c.own)
+		}
+	}
+}
+
+// withMangle adds lines to table mangle.
+func withMangle(t *testing.T, sets map[rules.Variant]*rules.Ruleset, lines string) map[rules.Variant]*rules.Ruleset {
+	t.Helper()
+	text := "*mangle\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n"
+	if lines != "" {
+		text += lines + "\n"
+	}
+	tables, err := rules.Read(strings.NewReader(text + "COMMIT\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables = append(tables, sets[rules.Variant{}].Tables...)
+	return map[rules.Variant]*rules.Ruleset{{}: {Tables: tables}}
+}

@@ -1,0 +1,58 @@
+package evaluate
+
+import (
+	"hash/fnv"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nattui/rules"
+)
+
+// This file tells packets apart that end their way alike, but not as the same packet.
+
+// alterations are the targets that make of a packet what no rule's answer shows, but a router, a queue or
+// a receiver: its hop count, its class, its options, who else gets it.
+var alterations = []string{
+	"TTL", "HL", "TOS", "DSCP", "ECN", "TCPMSS", "TCPOPTSTRIP", "CLASSIFY", "SECMARK", "CONNSECMARK", "SET", "TEE", "CT", "NOTRACK", "HMARK",
+}
+
+// alteredBy is a digest of what a target does to a packet beside its way; 0 where that is nothing, or nothing
+// that could keep the packet from anywhere.
+func alteredBy(t rules.Target) uint64 {
+	if !slices.Contains(alterations, t.Name) || t.Kind == rules.Jump || t.Kind == rules.Goto || livesLonger(t) {
+		return 0
+	}
+	h := fnv.New64a()
+	h.Write([]byte(t.Name + " " + strings.Join(t.Options, " ")))
+	return h.Sum64()
+}
+
+// livesLonger tells whether a packet goes as far as programs send them, or farther (net.ipv4.ip_default_ttl).
+func livesLonger(t rules.Target) bool {
+	if t.Name != "TTL" && t.Name != "HL" || len(t.Options) != 2 {
+		return false
+	}
+	const usual = 64
+	n, err := strconv.Atoi(t.Options[1])
+	return err == nil && (strings.HasSuffix(t.Options[0], "-inc") || strings.HasSuffix(t.Options[0], "-set") && n >= usual)
+}
+
+// digest adds to a sum over what befell a packet, in order.
+func digest(sum, what, how uint64) uint64 {
+	const prime = 0x9e3779b97f4a7c15
+	return ((sum^what)*prime ^ how) * prime
+}
+
+// Ends are the outcomes of a packet, as Outcomes has them, and a digest of what else the rules do to it on any
+// of its ways: hop count, class, options, marks, tracking. Of two evaluators that answer alike, the packet
+// ends alike and as the same packet.
+func (e *Evaluator) Ends(p *Packet) (outcomes []Outcome, altered uint64) {
+	m := machines.Get().(*machine)
+	defer m.release()
+	if !m.begins(e, p) {
+		return nil, 0
+	}
+	m.run()
+	return slices.Clone(m.outcomes), m.altered
+}
