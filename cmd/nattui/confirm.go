@@ -51,7 +51,7 @@ func confirm(c *cobra.Command, committer *commit.Committer, id string, anyway bo
 	if e == nil || id != "" && e.ID != id {
 		return committer.Confirm(ctx, id)
 	}
-	a, after, lacking := proofOf(e)
+	a, after, lacking := thoroughProof(ctx, e)
 	switch {
 	case a.User != "":
 		say(c.ErrOrStderr(), text.Safe(fmt.Sprintf("%s has logged in from %v %s", a.User, a.From, age(after))))

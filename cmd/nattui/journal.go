@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"time"
 
 	"nattui/model/conntrack"
-	"nattui/model/host"
 	"nattui/rules"
 	"nattui/rules/commit"
 	"nattui/rules/iptables"
@@ -131,16 +129,6 @@ func (s *safeChanges) Waiting() (*ui.JournalEntry, error) {
 	return &shown, nil
 }
 
-// proofOf finds the login that proves that the operator of a change can still get
-// in, or says what is lacking.
-func proofOf(e *commit.Entry) (a commit.Arrival, after time.Duration, lacking string) {
-	var arrivals []commit.Arrival
-	for _, l := range host.Logins() {
-		arrivals = append(arrivals, commit.Arrival{From: l.Client.Addr(), Began: l.Began, User: l.User})
-	}
-	return e.Proof(commit.KernelClock(), arrivals)
-}
-
 // RuleNotes tells which rules are parked, and who made the others and until when.
 func (s *safeChanges) RuleNotes(sets map[rules.Variant]*rules.Ruleset) (ui.RuleNotes, error) {
 	store := s.committer.Store()
@@ -180,7 +168,7 @@ func (s *safeChanges) Confirm(ctx context.Context, id string) error {
 		return err
 	}
 	if e != nil && (id == "" || e.ID == id) {
-		if _, _, lacking := proofOf(e); lacking != "" {
+		if _, _, lacking := thoroughProof(ctx, e); lacking != "" {
 			return unproven(e, lacking)
 		}
 	}

@@ -125,6 +125,9 @@ func TestWhoMayBeCutOff(t *testing.T) {
 			r.somebody()
 			return r.here("SSH_CONNECTION='203.0.113.10 1 203.0.113.1 22' " + lockout)
 		},
+		"a login that has ended": func(r *remote) string {
+			return r.here("SSH_CONNECTION='203.0.113.10 1 203.0.113.1 22' " + lockout)
+		},
 		"another operator": func(r *remote) string {
 			r.somebody()
 			return r.here(lockout)

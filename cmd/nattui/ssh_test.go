@@ -285,3 +285,22 @@ func TestConfirmedFromANewLogin(t *testing.T) {
 		}
 	})
 }
+
+// TestConfirmedByALoginThatHasEnded: who has tried that he can still get in, and has gone
+// again, has proven it as well as one who has stayed.
+func TestConfirmedByALoginThatHasEnded(t *testing.T) {
+	if _, err := os.Stat("/var/log/wtmp"); err != nil {
+		t.Skip("sshd records no logins here: ", err)
+	}
+	onRemote(t, func(r *remote) {
+		_, out := r.login(true, "nattui add dnat --proto tcp --dport 22 --source 203.0.113.99 --to 192.168.0.3:22 --yes --confirm 5m; cat")
+		r.until("the change waits: "+out.String(), func() bool { e := r.entry("1"); return e.Unconfirmed() && e.State == commit.Applied })
+		tried, words := r.login(true, "echo tried")
+		if err := tried.Wait(); err != nil {
+			t.Fatalf("%v: %s", err, words)
+		}
+		if said := r.here("nattui confirm 2>&1"); !strings.Contains(said, "root has logged in from 203.0.113.10") {
+			t.Errorf("nattui confirm said:\n%s", said)
+		}
+	})
+}

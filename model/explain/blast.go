@@ -99,6 +99,9 @@ func BlastOf(f *facts.Facts, before, after map[rules.Variant]*rules.Ruleset, pla
 	if b.Session = f.Session; f.Seat == facts.SeatShared || f.Seat == facts.SeatConsole {
 		b.Session = nil // whoever sits in a terminal that outlives logins may have come by any
 	}
+	if b.Session != nil && b.Session.Live == facts.SettingOff {
+		b.Session = nil // it has ended, and counts among the ways
+	}
 	b.Ways, b.NotLooked = waysOf(f, flows), f.WaysUnknown
 	old, fresh := evaluatorOf(f, before), evaluatorOf(f, after)
 	b.cutOff(f, old, fresh, plan)

@@ -20,6 +20,9 @@ func waysOf(f *facts.Facts, flows *flow.Flows) []facts.Way {
 	if s := f.Session; s != nil && s.Live != facts.SettingOff && !slices.ContainsFunc(ways, func(w facts.Way) bool { return w.Client == s.Client }) {
 		ways = append(ways, facts.Way{Kind: facts.WaySSH, Proto: rules.TCP, Client: s.Client, Server: s.Server, Own: true})
 	}
+	if s := f.Session; s != nil && s.Live == facts.SettingOff && f.Seat != facts.SeatConsole {
+		ways = append(ways, facts.Way{Kind: facts.WayLogin, Proto: rules.TCP, Client: netip.AddrPortFrom(s.Client.Addr(), 0), Server: s.Server, Own: true, Ended: true})
+	}
 	if flows == nil {
 		return ways
 	}
@@ -320,6 +323,8 @@ func lookedAt(ways []facts.Way) string {
 			count("VPN server")
 		case w.Kind == facts.WayThrough:
 			count("SSH connection through this gateway")
+		case w.Ended:
+			count("ended login")
 		default:
 			count("other login")
 		}

@@ -52,6 +52,9 @@ type Way struct {
 	Began time.Duration `json:",omitempty"`
 	// Own is set where this process descends from it.
 	Own bool `json:",omitempty"`
+	// Ended is set of a login that is over and has left something behind that runs on, as this process may be:
+	// whoever came by it will come again.
+	Ended bool `json:",omitempty"`
 }
 
 // String is the way in words: "SSH login of alice from 198.51.100.7".
@@ -75,6 +78,9 @@ func (w Way) String() string {
 		return fmt.Sprintf("VPN server %s on %s port %d", w.Program, strings.ToUpper(w.Proto.String()), w.Server.Port())
 	case WayThrough:
 		return fmt.Sprintf("SSH connection through this gateway from %v to %v", w.Client.Addr(), w.Server)
+	}
+	if w.Ended {
+		return "ended login" + of + " from " + w.Client.Addr().String()
 	}
 	return "login" + of + " from " + w.Client.Addr().String()
 }
@@ -104,7 +110,7 @@ func (s *Seat) UnmarshalText(text []byte) error { return parseName(s, seatNames[
 
 // Operators are the addresses from which whoever sits here may have come: that of
 // the login this process descends from, or of every login that is alive where that
-// does not tell; none at the console.
+// does not tell, and of one that has ended and left this process behind; none at the console.
 func (f *Facts) Operators() []netip.Addr {
 	var all []netip.Addr
 	for _, w := range f.Ways {
@@ -116,8 +122,8 @@ func (f *Facts) Operators() []netip.Addr {
 			all = append(all, addr)
 		}
 	}
-	if len(all) == 0 && f.Session != nil && f.Session.Live != SettingOff {
-		all = append(all, f.Session.Client.Addr())
+	if s := f.Session; s != nil && f.Seat != SeatConsole && (len(all) == 0 || s.Live == SettingOff) && !slices.Contains(all, s.Client.Addr()) {
+		all = append(all, s.Client.Addr())
 	}
 	return all
 }

@@ -1,10 +1,7 @@
 package host
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -62,7 +59,9 @@ func (r *reading) ways() {
 	r.tunnels()
 	for _, one := range records {
 		if !one.mosh && !slices.ContainsFunc(r.facts.Ways, func(w facts.Way) bool { return w.Client.Addr() == one.from }) {
-			r.facts.Ways = append(r.facts.Ways, facts.Way{Kind: facts.WayLogin, Proto: rules.TCP, Client: netip.AddrPortFrom(one.from, 0), User: one.user})
+			r.facts.Ways = append(r.facts.Ways, facts.Way{
+				Kind: facts.WayLogin, Proto: rules.TCP, Client: netip.AddrPortFrom(one.from, 0), User: one.user, Ended: one.ended,
+			})
 		}
 	}
 }
@@ -282,59 +281,4 @@ func ownerOf(pid int) string {
 		return u.Username
 	}
 	return "user " + id
-}
-
-// record is a login from elsewhere that was recorded and whose process is alive.
-type record struct {
-	pid  int
-	user string
-	from netip.Addr
-	mosh bool
-}
-
-// recordedLogins reads utmp(5), where there is one.
-func recordedLogins() ([]record, error) {
-	text, err := os.ReadFile("/run/utmp")
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return parseRecords(text), nil
-}
-
-// parseRecords reads struct utmp: 384 bytes where it has the times of 32-bit
-// machines, as on x86-64, else 400.
-func parseRecords(text []byte) []record {
-	size := 384
-	if len(text)%384 != 0 && len(text)%400 == 0 {
-		size = 400
-	}
-	const userProcess = 7
-	var all []record
-	for ; len(text) >= size; text = text[size:] {
-		field := func(at, n int) string {
-			b, _, _ := bytes.Cut(text[at:at+n], []byte{0})
-			return string(b)
-		}
-		pid := int(binary.NativeEndian.Uint32(text[4:]))
-		if binary.NativeEndian.Uint16(text) != userProcess || parentOf(pid) == 0 {
-			continue
-		}
-		host := field(76, 256)
-		host, via, mosh := strings.Cut(host, " via mosh")
-		addr, err := netip.ParseAddr(host)
-		if err != nil {
-			continue
-		}
-		one := record{pid: pid, user: field(44, 32), from: addr.Unmap().WithZone(""), mosh: mosh}
-		if inside := strings.Trim(via, " []"); inside != "" {
-			if n, err := strconv.Atoi(inside); err == nil {
-				one.pid = n // of the server: "192.0.2.1 via mosh [1234]"
-			}
-		}
-		all = append(all, one)
-	}
-	return all
 }
