@@ -117,8 +117,10 @@ func (g *gateway) reset(got outcome, old string) {
 // forgetAll empties the journal, so that it does not grow with the test.
 func (g *gateway) forgetAll() {
 	g.Helper()
-	if err := os.RemoveAll(filepath.Join(g.dir, "journal")); err != nil {
-		g.Fatal(err)
+	for _, name := range []string{"journal", "journal.head"} { // whose numbers would go on
+		if err := os.RemoveAll(filepath.Join(g.dir, name)); err != nil {
+			g.Fatal(err)
+		}
 	}
 }
 

@@ -41,6 +41,8 @@ func stampOf(file *os.File) fileStamp {
 type head struct {
 	Last link      `json:"last"`
 	File fileStamp `json:"file"`
+	// Entry is the highest number that a change was given.
+	Entry int `json:"entry,omitempty"`
 }
 
 const headName = "journal.head"
@@ -68,8 +70,8 @@ func (s *Store) readHead() *head {
 
 // writeHead notes the last record. Where that fails, the head stays behind, which
 // tells less and nothing that is wrong.
-func (s *Store) writeHead(last link, at fileStamp) {
-	body, err := json.Marshal(head{last, at})
+func (s *Store) writeHead(last link, at fileStamp, entry int) {
+	body, err := json.Marshal(head{last, at, entry})
 	if err != nil {
 		return
 	}
@@ -86,39 +88,39 @@ func (s *Store) writeHead(last link, at fileStamp) {
 }
 
 // noteHead is writeHead for the journal's file as it is now.
-func (s *Store) noteHead(last link) {
+func (s *Store) noteHead(last link, entry int) {
 	file, err := s.open(journalName, os.O_RDONLY)
 	if err != nil {
 		return
 	}
 	defer file.Close()
 	s.known.Store(&last)
-	s.writeHead(last, stampOf(file))
+	s.writeHead(last, stampOf(file), entry)
 }
 
 // lastRecord is the record that the next one comes after: the journal's last, or
-// one that the head tells of and that is not there any more.
-func (s *Store) lastRecord() (link, error) {
+// one that the head tells of and that is not there any more. top is the highest number that a change was given.
+func (s *Store) lastRecord() (last link, top int, err error) {
 	h := s.readHead()
 	if file, err := s.open(journalName, os.O_RDONLY); err == nil {
 		at := stampOf(file)
 		file.Close()
 		if h != nil && h.File == at {
-			return h.Last, nil
+			return h.Last, h.Entry, nil
 		}
 	}
-	j, _, err := s.readLines()
+	j, at, err := s.readLines()
 	if err != nil {
-		return link{}, err
+		return link{}, 0, err
 	}
-	last := j.last
+	last = j.last
 	if h != nil && h.Last.N > last.N {
 		last = link{N: h.Last.N, Sum: last.Sum}
 	}
 	if j.records == 0 {
 		last.Sum = ""
 	}
-	return last, nil
+	return last, j.highest(h, s.doubt(j, h, at)), nil
 }
 
 // sealAfter makes the line of the record that comes after another one.

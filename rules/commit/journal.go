@@ -83,6 +83,7 @@ type journal struct {
 	seen    []link // all records with a number
 	older   bool   // records that were written after the last one here are missing
 	written uint64 // the number of the last record that was ever written, as far as is known
+	top     int    // no change has had a number above it
 }
 
 // readJournal reads what can be read, and marks what cannot be known as Unknown.
@@ -107,6 +108,7 @@ func (s *Store) readJournal(held bool) (*journal, error) {
 			j.written = h.Last.N
 		}
 		j.written = max(j.written, j.last.N)
+		j.top = j.highest(h, why)
 		j.older = why == doubtOlder
 		j.doubtAll(why)
 		j.giveWay()
@@ -174,21 +176,10 @@ func (j *journal) take(r record) bool {
 	return e.take(r) == nil
 }
 
-// next is the id for a new entry.
-func (j *journal) next() string {
-	last := 0
-	for _, e := range j.entries {
-		if n, err := strconv.Atoi(e.ID); err == nil {
-			last = max(last, n)
-		}
-	}
-	return strconv.Itoa(last + 1)
-}
-
 // append adds a record, synced, and makes sure of room for what will follow it.
 // The lock must be held.
 func (s *Store) append(r record) error {
-	last, err := s.lastRecord()
+	last, top, err := s.lastRecord()
 	if err != nil {
 		return err
 	}
@@ -233,7 +224,7 @@ func (s *Store) append(r record) error {
 		return fmt.Errorf("write the journal %s: %w", s.path(journalName), err)
 	}
 	s.known.Store(&next)
-	s.writeHead(next, stampOf(file))
+	s.writeHead(next, stampOf(file), max(top, numberOf(r.ID)))
 	return nil
 }
 
@@ -276,7 +267,7 @@ func (s *Store) tidy(j *journal, now time.Time) (aside string, err error) {
 			return "", fmt.Errorf("set aside the damaged part of the journal: %w", err)
 		}
 		aside, j.damaged, j.torn = s.path(name), nil, nil
-		s.noteHead(j.last)
+		s.noteHead(j.last, j.top)
 	}
 	if len(j.good) > rotateAt {
 		if err := s.rotate(j); err != nil {
@@ -315,11 +306,11 @@ func (s *Store) rotate(j *journal) error {
 		return err
 	}
 	if err := s.replace(journalName, fresh); err != nil {
-		s.noteHead(j.last) // the link has changed the file
+		s.noteHead(j.last, j.top) // the link has changed the file
 		return err
 	}
 	j.good, j.last = fresh, last
-	s.noteHead(last)
+	s.noteHead(last, j.top)
 	return nil
 }
 
