@@ -103,7 +103,7 @@ func moment(t time.Time) string {
 // history prints the changes for a person.
 func (o *output) history(entries []commit.Entry) {
 	if len(entries) == 0 {
-		fmt.Fprintln(o, "No changes were made with nattui here yet.")
+		fmt.Fprintln(o, "No changes are recorded here.")
 		return
 	}
 	for _, e := range entries {

@@ -1,7 +1,6 @@
 package commit
 
 import (
-	"bytes"
 	"errors"
 	"os"
 	"slices"
@@ -149,9 +148,9 @@ func (s *Store) Damage() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	switch lines := bytes.Count(j.damaged, []byte("\n")); {
+	switch lines := len(j.damaged); {
 	case lines > 0:
-		return rules.Plural(lines, "record") + " of the journal cannot be read: what they told of changes and parked rules is not known", nil
+		return rules.Plural(lines, "record") + " of the journal cannot be read: what was told there of changes and parked rules is not known", nil
 	case j.older:
 		return "the journal is older than what was last written: what has happened since, parked rules included, is not known", nil
 	}

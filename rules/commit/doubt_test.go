@@ -1,8 +1,10 @@
 package commit
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,6 +66,76 @@ func openIn(j *journal) map[string]bool {
 	return all
 }
 
+// parsed is a journal of this text.
+func parsed(t testing.TB, text []byte) *journal {
+	t.Helper()
+	j, err := parseJournal(bytes.NewReader(text), int64(len(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+// TestDamagedLinesAreSetAside: what cannot be read is moved away, and the rest stays byte for byte; a line of
+// many megabytes is as good a one as any.
+func TestDamagedLinesAreSetAside(t *testing.T) {
+	s := written(t)
+	whole, err := os.ReadFile(s.path(journalName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.SplitAfter(whole, []byte("\n"))
+	e := &Entry{ID: "6", State: Failed}
+	e.Plan.Title = "long"
+	e.Files = []File{{Path: "/etc/x", New: bytes.Repeat([]byte("long "), 1<<20)}}
+	if err := s.append(recordOf(e)); err != nil {
+		t.Fatal(err)
+	}
+	long, err := os.ReadFile(s.path(journalName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	garbage := append(bytes.Repeat([]byte("x"), 300<<10), '\n')
+	lied := []byte(`{"sum":"00000000","len":99999999999,"record":{}}` + "\n")
+	torn := []byte(`{"sum":"0000`)
+	text := slices.Concat(garbage, lines[0], lied, bytes.Join(lines[1:], nil), long[len(whole):], garbage, torn)
+	overwrite(t, s.path(journalName), text)
+	j, err := s.readJournal(true)
+	if err != nil || len(j.damaged) != 3 || j.byID["6"] == nil {
+		t.Fatalf("%v; %d damaged lines, change 6 is %v", err, len(j.damaged), j.byID["6"])
+	}
+	aside, err := s.tidy(j, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad, err1 := os.ReadFile(aside)
+	good, err2 := os.ReadFile(s.path(journalName))
+	if err1 != nil || err2 != nil || !bytes.Equal(bad, slices.Concat(garbage, lied, garbage, torn)) || !bytes.Equal(good, long) {
+		t.Errorf("%v, %v; %d bytes set aside, %d kept of %d", err1, err2, len(bad), len(good), len(long))
+	}
+}
+
+// BenchmarkReadJournal reads a journal of a hundred megabytes in ten thousand records.
+func BenchmarkReadJournal(b *testing.B) {
+	var text []byte
+	var last link
+	for n := range 10_000 {
+		e := &Entry{ID: "1", State: Failed, Files: []File{{Path: "/etc/x", New: bytes.Repeat([]byte("x"), 7500)}}}
+		r := recordOf(e)
+		r.Update = n > 0
+		line, next, err := sealAfter(r, last)
+		if err != nil {
+			b.Fatal(err)
+		}
+		text, last = append(text, line...), next
+	}
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		parsed(b, text)
+	}
+}
+
 // TestFlippedBits flips each bit of each byte of a journal: no change that was
 // confirmed, parked or rolled back is ever taken for one that waits, and no rule for
 // another one.
@@ -74,7 +146,7 @@ func TestFlippedBits(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := s.readHead()
-	intact := parseJournal(whole)
+	intact := parsed(t, whole)
 	if open := openIn(intact); len(open) != 1 || !open["5"] || s.doubt(intact, h, h.File) != "" {
 		t.Fatalf("open in the intact journal: %v, %q", open, s.doubt(intact, h, h.File))
 	}
@@ -83,7 +155,7 @@ func TestFlippedBits(t *testing.T) {
 	for i := range whole {
 		for bit := range 8 {
 			whole[i] ^= 1 << bit
-			j := parseJournal(whole)
+			j := parsed(t, whole)
 			j.doubtAll(s.doubt(j, h, h.File))
 			j.giveWay()
 			for id := range openIn(j) {
@@ -229,7 +301,7 @@ func TestOldJournal(t *testing.T) {
 	for range 3 {
 		j, err = s.readJournal(true)
 		if err != nil || len(j.damaged) > 0 || len(j.entries) != 4 || !j.byID["5"].open() || j.byID["1"].State != Confirmed {
-			t.Fatalf("%v, %d entries, damaged %q", err, len(j.entries), j.damaged)
+			t.Fatalf("%v, %d entries, damaged %v", err, len(j.entries), j.damaged)
 		}
 		if err := s.append(updateOf(j.byID["5"])); err != nil {
 			t.Fatal(err)

@@ -1,20 +1,14 @@
 package commit
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"hash/crc32"
+	"io"
 	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"nattui/rules/textfile"
 )
 
 const (
@@ -38,47 +32,14 @@ var mostJournal int64 = 256 << 20
 // rotateAt is the size at which the journal is rotated.
 var rotateAt = 4 << 20
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// envelope is a line of the journal.
-type envelope struct {
-	Sum    string          `json:"sum"`
-	Len    int             `json:"len"`
-	Record json.RawMessage `json:"record"`
-}
-
-func checksum(b []byte) string { return fmt.Sprintf("%08x", crc32.Checksum(b, castagnoli)) }
-
-// seal makes the line of a record.
-func seal(r record) ([]byte, error) {
-	var body bytes.Buffer
-	enc := json.NewEncoder(&body)
-	enc.SetEscapeHTML(false) // the envelope must hold the very bytes that were summed
-	if err := enc.Encode(r); err != nil {
-		return nil, fmt.Errorf("write journal entry %s: %w", r.ID, err)
-	}
-	b := bytes.TrimSpace(body.Bytes())
-	return fmt.Appendf(nil, `{"sum":%q,"len":%d,"record":%s}`+"\n", checksum(b), len(b), b), nil
-}
-
-// unseal reads a line, without its newline.
-func unseal(line []byte) (record, bool) {
-	var e envelope
-	var r record
-	if json.Unmarshal(line, &e) != nil || len(e.Record) != e.Len || checksum(e.Record) != e.Sum {
-		return r, false
-	}
-	return r, json.Unmarshal(e.Record, &r) == nil && r.ID != ""
-}
-
 // journal is what was read of the journal.
 type journal struct {
 	entries []*Entry
 	byID    map[string]*Entry
 	records int    // how many could be read
-	good    []byte // their lines
-	damaged []byte // those that could not
-	torn    []byte // the last line, where it has no end: nobody was told of it
+	good    int64  // how long their lines are, in bytes
+	damaged []span // those that could not
+	torn    span   // the last line, where it has no end: nobody was told of it
 	last    link   // the last record
 	seen    []link // all records with a number
 	older   bool   // records that were written after the last one here are missing
@@ -114,49 +75,6 @@ func (s *Store) readJournal(held bool) (*journal, error) {
 		j.giveWay()
 		return j, nil
 	}
-}
-
-// readLines reads the journal's file.
-func (s *Store) readLines() (*journal, fileStamp, error) {
-	file, err := s.open(journalName, os.O_RDONLY)
-	if missing(err) {
-		return &journal{byID: map[string]*Entry{}}, fileStamp{}, nil
-	}
-	if err != nil {
-		return nil, fileStamp{}, fmt.Errorf("read the journal: %w", err)
-	}
-	defer file.Close()
-	all, err := textfile.ReadAll(context.Background(), file, mostJournal)
-	if errors.As(err, new(*textfile.TooLong)) {
-		return nil, fileStamp{}, fmt.Errorf("the journal %s is longer than %d MiB and cannot be one of nattui's; move it away", file.Name(), mostJournal>>20)
-	}
-	if err != nil {
-		return nil, fileStamp{}, fmt.Errorf("read the journal: %w", err)
-	}
-	return parseJournal(all), stampOf(file), nil
-}
-
-func parseJournal(all []byte) *journal {
-	j := &journal{byID: map[string]*Entry{}}
-	for line := range bytes.Lines(all) {
-		if len(line) == 1 {
-			continue
-		}
-		if line[len(line)-1] != '\n' {
-			j.torn = line
-			break
-		}
-		r, ok := unseal(bytes.TrimSuffix(line, []byte("\n")))
-		if !ok || !j.follows(r, line) || !j.take(r) {
-			j.damaged = append(j.damaged, line...)
-			j.doubtAll(doubtDamaged)
-			continue
-		}
-		j.records++
-		j.byID[r.ID].touched, j.byID[r.ID].doubt = j.records, ""
-		j.good = append(j.good, line...)
-	}
-	return j
 }
 
 // take brings the entries up to a record; false where it makes no sense.
@@ -230,11 +148,19 @@ func (s *Store) append(r record) error {
 
 // replace puts content in place of a file, durably, in one step.
 func (s *Store) replace(name string, content []byte) error {
+	return s.replaceBy(name, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+}
+
+// replaceBy is replace with what write writes.
+func (s *Store) replaceBy(name string, write func(io.Writer) error) error {
 	file, err := s.open(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return err
 	}
-	if _, err = file.Write(content); err == nil {
+	if err = write(file); err == nil {
 		err = file.Sync()
 	}
 	file.Close()
@@ -252,24 +178,14 @@ func (s *Store) replace(name string, content []byte) error {
 // must be held. It returns the path of the file that the damaged lines are in now,
 // "" if there were none.
 func (s *Store) tidy(j *journal, now time.Time) (aside string, err error) {
-	if bad := append(j.damaged, j.torn...); len(bad) > 0 {
-		name := fmt.Sprintf("%s.damaged-%s", journalName, now.UTC().Format("20060102T150405"))
-		for n := 2; ; n++ {
-			if _, err := os.Lstat(s.path(name)); missing(err) {
-				break
-			}
-			name = fmt.Sprintf("%s.damaged-%s-%d", journalName, now.UTC().Format("20060102T150405"), n)
-		}
-		if err = s.replace(name, bad); err == nil {
-			err = s.replace(journalName, j.good)
-		}
-		if err != nil {
+	if j.hurt() {
+		if aside, err = s.setAside(j, now); err != nil {
 			return "", fmt.Errorf("set aside the damaged part of the journal: %w", err)
 		}
-		aside, j.damaged, j.torn = s.path(name), nil, nil
+		j.damaged, j.torn = nil, span{}
 		s.noteHead(j.last, j.top)
 	}
-	if len(j.good) > rotateAt {
+	if j.good > int64(rotateAt) {
 		if err := s.rotate(j); err != nil {
 			return aside, fmt.Errorf("rotate the journal: %w", err)
 		}
@@ -294,7 +210,7 @@ func (s *Store) rotate(j *journal) error {
 		}
 		fresh, last = append(fresh, line...), next
 	}
-	if len(fresh) > len(j.good)/2 {
+	if int64(len(fresh)) > j.good/2 {
 		return nil
 	}
 	for n := keptJournals; n > 1; n-- {
@@ -309,7 +225,7 @@ func (s *Store) rotate(j *journal) error {
 		s.noteHead(j.last, j.top) // the link has changed the file
 		return err
 	}
-	j.good, j.last = fresh, last
+	j.good, j.last = int64(len(fresh)), last
 	s.noteHead(last, j.top)
 	return nil
 }

@@ -296,7 +296,7 @@ func (c *Committer) Recover(ctx context.Context) error {
 }
 
 func (j *journal) unsettled() bool {
-	return len(j.damaged)+len(j.torn) > 0 || slices.ContainsFunc(j.entries, func(e *Entry) bool { return e.open() || e.doubt != "" })
+	return j.hurt() || slices.ContainsFunc(j.entries, func(e *Entry) bool { return e.open() || e.doubt != "" })
 }
 
 // Absent is the error for an entry that is not there, or of which there is

@@ -247,7 +247,7 @@ type machine struct {
 	particular bool // something was looked at that classes of packets do not tell apart
 	incomplete bool
 	altered    uint64 // see Ends
-	path       *Path // nil: only the outcomes are wanted
+	path       *Path  // nil: only the outcomes are wanted
 	told       map[toldVisit]int
 	doubts     map[Doubt]struct{}
 }
