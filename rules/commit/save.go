@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -93,6 +94,10 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 	if err != nil {
 		return Saving{}, err
 	}
+	switches, err := c.changedSettings()
+	if err != nil {
+		return Saving{}, err
+	}
 	out := Saving{Method: where.method, Left: map[string]int{}}
 	out.Notes = append(out.Notes, where.notes...)
 	own := map[rules.Variant][]rules.Table{}
@@ -101,6 +106,9 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 		set := o.Sets[variant]
 		owners := rules.OwnersIn(set, made[variant])
 		tables, kept, left := ownTables(set, owners, temporary[variant])
+		if kept > 0 || switches[forwardingOf[variant.Family]] == "1" {
+			tables = withForwardPolicy(tables, set)
+		}
 		for owner, n := range left {
 			out.Left[owner] += n
 		}
@@ -114,7 +122,7 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 		out.Kept += kept
 		own[variant] = tables
 		out.Flushed += flushed(tables, o.Managers)
-		if err := out.add(c.root, path, savedText(tables, anchorsIn(set, owners)), 0o600, false, kept > 0); err != nil {
+		if err := out.add(c.root, path, savedText(tables, anchorsIn(set, owners)), 0o600, false, len(tables) > 0); err != nil {
 			return Saving{}, err
 		}
 		if err := out.compare(path, kept, made[variant]); err != nil {
@@ -122,12 +130,16 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 		}
 		out.Notes = append(out.Notes, setNotes(tables)...)
 	}
+	something := false
+	for tables := range maps.Values(own) {
+		something = something || len(tables) > 0
+	}
 	for _, extra := range where.extra(own, o) {
-		if err := out.add(c.root, extra.Path, extra.New, os.FileMode(extra.Mode), extra.Link, out.Kept > 0); err != nil {
+		if err := out.add(c.root, extra.Path, extra.New, os.FileMode(extra.Mode), extra.Link, something); err != nil {
 			return Saving{}, err
 		}
 	}
-	if err := c.addSettings(&out, own); err != nil {
+	if err := c.addSettings(&out, own, switches); err != nil {
 		return Saving{}, err
 	}
 	if err := c.addWatch(&out, o, where); err != nil {
@@ -177,46 +189,6 @@ func (s *Saving) compare(path string, kept int, made rules.Made) error {
 		s.Fewer = append(s.Fewer, fmt.Sprintf("%s holds %s of yours and would hold %d", path, rules.Plural(before, "rule"), kept))
 	}
 	return nil
-}
-
-// addSettings has the settings kept that nattui has changed, and that are still
-// as it left them, and those that the rules need.
-func (c *Committer) addSettings(s *Saving, own map[rules.Variant][]rules.Table) error {
-	j, err := c.store.readJournal(false)
-	if err != nil {
-		return err
-	}
-	values := map[string]string{}
-	for _, e := range j.entries {
-		if !e.Stands() || e.temporary() {
-			continue
-		}
-		for _, step := range e.Plan.Steps {
-			if w := step.Sysctl; w != nil && w.File == "" {
-				if values[w.Name] = w.Value; e.Kind == KindUndo {
-					delete(values, w.Name) // back to what the host itself says
-				}
-			}
-		}
-	}
-	for name, value := range values {
-		if now, err := c.kernel.Settings.Sysctl(name); err != nil || !sameValue(now, value) {
-			delete(values, name)
-		}
-	}
-	for _, name := range neededSettings(own) {
-		if now, err := c.kernel.Settings.Sysctl(name); err == nil && now == "1" {
-			values[name] = now
-		}
-	}
-	if len(values) == 0 {
-		return nil
-	}
-	old, err := textfile.Read(filepath.Join("/", c.root, settingsFile))
-	if err != nil && !missing(err) {
-		return fmt.Errorf("read the saved rules: %w", err)
-	}
-	return s.add(c.root, settingsFile, withSettings(old, values), 0o644, false, true)
 }
 
 // Save keeps the rules for boot as PlanSave says, and returns its entry, which
@@ -356,57 +328,6 @@ func (s *Store) temporary() (map[rules.Variant]map[string]int, error) {
 		}
 	}
 	return all, nil
-}
-
-// ownTables are the tables with nothing in them but what is the administrator's.
-// A chain that holds rules of another program keeps the policy which that program
-// gives it, so it is left out here.
-func ownTables(s *rules.Ruleset, owners rules.Owners, except map[string]int) (tables []rules.Table, kept int, left map[string]int) {
-	left = map[string]int{}
-	seen := map[string]int{}
-	for _, t := range s.Tables {
-		if _, foreign := s.Foreign[t.Name]; foreign {
-			continue
-		}
-		own := rules.Table{Name: t.Name}
-		something := false
-		for _, c := range t.Chains {
-			owner := rules.ChainOwner(c.Name)
-			mine := rules.Chain{Name: c.Name, Policy: c.Policy}
-			shared := false
-			for _, r := range c.Rules {
-				if by := owners.Of(t.Name, r); by != "" {
-					left[by]++
-					shared = true
-					continue
-				}
-				key := t.Name + " " + r.String()
-				if seen[key]++; seen[key] <= except[key] {
-					continue
-				}
-				r.Counters = rules.Counters{}
-				mine.Rules = append(mine.Rules, r)
-			}
-			switch {
-			case (c.Name == rules.DockerUser || rules.UserChain(c.Name)) && len(mine.Rules) > 0:
-				// Made before Docker starts, Docker's is taken as it is; ufw's is there before.
-			case owner != "":
-				continue
-			}
-			if shared && c.BuiltIn() {
-				mine.Policy = "-"
-			}
-			kept += len(mine.Rules)
-			something = something || len(mine.Rules) > 0 || !c.BuiltIn() || mine.Policy == "DROP"
-			if len(mine.Rules) > 0 || !c.BuiltIn() || mine.Policy != "-" {
-				own.Chains = append(own.Chains, mine)
-			}
-		}
-		if something {
-			tables = append(tables, own)
-		}
-	}
-	return tables, kept, left
 }
 
 // setNotes warn of what a rule needs at boot apart from itself.

@@ -145,6 +145,7 @@ func (b *booting) restore() {
 func TestOwnUnit(t *testing.T) {
 	onHost(t, []string{"/usr/lib/systemd/systemd"}, func(b *booting) {
 		b.load(ours)
+		b.iptables("-P", "FORWARD", "DROP") // as Docker leaves it, whether it will do so again or not
 		own := b.state()
 		b.load(dockerLike)
 		both := lines(b.state())
@@ -184,6 +185,45 @@ func TestOwnUnit(t *testing.T) {
 			if _, err := os.Lstat(filepath.Join(b.root, f.Path)); err == nil {
 				b.Errorf("%s is still there", f.Path)
 			}
+		}
+	})
+}
+
+// TestPoliciesComeBack: a chain is closed after a reboot as it was before, whoever has rules in it, and whether forwarding
+// is on before Docker starts or not.
+func TestPoliciesComeBack(t *testing.T) {
+	const others = "*filter\n:f2b-sshd - [0:0]\n-A INPUT -p tcp -m multiport --dports 22 -j f2b-sshd\n-A f2b-sshd -j RETURN\nCOMMIT\n"
+	onHost(t, []string{"/usr/lib/systemd/systemd"}, func(b *booting) {
+		b.load(ours)
+		b.load(dockerLike)
+		b.load(others)
+		before := lines(b.state())
+		b.save("docker", "fail2ban")
+		b.clear()
+		b.restore()
+		// Docker finds forwarding switched on, and does not close FORWARD.
+		b.load(strings.Replace(dockerLike, ":FORWARD DROP", ":FORWARD -", 1))
+		b.load(others)
+		if got := lines(b.state()); !slices.Equal(got, before) {
+			b.Errorf("after a start:\n%s\nbefore\n%s", strings.Join(got, ""), strings.Join(before, ""))
+		}
+	})
+}
+
+// TestForwardPolicyAlone: where a switch alone is saved that has Docker leave FORWARD open, what closes it is saved too.
+func TestForwardPolicyAlone(t *testing.T) {
+	onHost(t, []string{"/usr/lib/systemd/systemd"}, func(b *booting) {
+		b.load(dockerLike)
+		if drift, err := b.c.Drift(b.options("docker")); err != nil || !drift.None() {
+			b.Errorf("of Docker alone: %+v, %v", drift, err)
+		}
+		if now, err := host.Sysctl("net.ipv4.ip_forward"); err != nil || now == "1" {
+			b.Skipf("forwarding is %q, %v", now, err)
+		}
+		b.run(rules.Plan{Title: "Test.", Steps: []rules.Step{{Sysctl: &rules.Sysctl{Name: "net.ipv4.ip_forward", Value: "1"}}}}, commit.Options{})
+		b.save("docker")
+		if text := b.file("/etc/nattui/ipv4." + b.at.Backend.String()); !strings.Contains(text, ":FORWARD DROP") {
+			b.Errorf("saved is\n%s", text)
 		}
 	})
 }
@@ -237,6 +277,7 @@ func lines(state string) []string { return slices.Sorted(strings.Lines(state)) }
 func TestNetfilterPersistent(t *testing.T) {
 	onHost(t, []string{"/usr/sbin/netfilter-persistent"}, func(b *booting) {
 		b.load(ours)
+		b.iptables("-P", "FORWARD", "DROP")
 		own := b.state()
 		b.load(dockerLike)
 		path := filepath.Join(b.root, "/etc/iptables/rules.v4")
@@ -245,7 +286,7 @@ func TestNetfilterPersistent(t *testing.T) {
 			b.Fatal(err)
 		}
 		drift, err := b.c.Drift(b.options())
-		if err != nil || len(drift.Saved) != 1 || drift.Saved[0].Line != "-A PREROUTING -s 10.9.9.9/32 -j ACCEPT" || len(drift.Running) != 7 {
+		if err != nil || len(drift.Saved) != 1 || drift.Saved[0].Line != "-A PREROUTING -s 10.9.9.9/32 -j ACCEPT" || len(drift.Running) != 8 {
 			b.Errorf("drift: %+v, %v", drift, err)
 		}
 		e, saving := b.save()

@@ -107,7 +107,7 @@ func unconditional(r rules.Rule) bool {
 func neededSettings(own map[rules.Variant][]rules.Table) []string {
 	var names []string
 	for variant, tables := range own {
-		forwarding := map[rules.Family]string{rules.IPv4: "net.ipv4.ip_forward", rules.IPv6: "net.ipv6.conf.all.forwarding"}[variant.Family]
+		forwarding := forwardingOf[variant.Family]
 		for _, t := range tables {
 			for _, c := range t.Chains {
 				for _, r := range c.Rules {

@@ -43,3 +43,24 @@ func TestDocker(t *testing.T) {
 		t.Errorf("the policy is another after the boot:\n%s\nwas\n%s", s.rules("filter"), before)
 	}
 }
+
+// TestDockerClosedForward: Docker that has switched forwarding on itself has closed FORWARD. Saved rules need forwarding,
+// so it is on before Docker starts the next time; FORWARD is closed all the same.
+func TestDockerClosedForward(t *testing.T) {
+	s := boot(t, nil, nil)
+	s.run("sysctl", "-qw", "net.ipv4.ip_forward=0")
+	s.run("systemctl", "enable", "-q", "--now", "containerd", "docker")
+	s.eventually("Docker has closed FORWARD", func() bool { return strings.Contains(s.rules("filter"), "-P FORWARD DROP") })
+	s.enter("nat", forward)
+	s.enter("nat", share)
+	s.run("nattui", "save", "--yes")
+	before := s.rules("filter")
+	s.reboot()
+	s.eventually("Docker is there", func() bool { return strings.Contains(s.rules("nat"), "-j DOCKER") })
+	if got := strings.TrimSpace(s.run("sysctl", "-n", "net.ipv4.ip_forward")); got != "1" {
+		t.Errorf("forwarding is %s after the boot", got)
+	}
+	if got := s.rules("filter"); got != before {
+		t.Errorf("after the boot:\n%s\nbefore it:\n%s", got, before)
+	}
+}
