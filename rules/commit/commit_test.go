@@ -354,6 +354,10 @@ func processes() []int {
 		if err != nil || pid == 1 || pid == os.Getpid() {
 			continue
 		}
+		// Whoever has ended is gone, also where the first process here does not ask how.
+		if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err != nil || strings.Contains(string(stat), ") Z ") {
+			continue
+		}
 		all = append(all, pid)
 	}
 	return all

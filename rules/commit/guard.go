@@ -31,14 +31,7 @@ func (c *Committer) startGuard(ctx context.Context, id string) error {
 		}
 		// systemd is there and does not do it: then a process of our own.
 	}
-	argv := append(append([]string(nil), c.guard...), id)
-	cmd := exec.Command(argv[0], argv[1:]...)
-	if argv[0] == ownProgram {
-		cmd.Args[0] = os.Args[0] // what ps shows
-	}
-	cmd.Dir = "/"
-	cmd.Env = append(os.Environ(), StateVariable+"="+c.store.dir)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd := c.guardProcess(id)
 	if err := cmd.Start(); err != nil {
 		return err
 	}
@@ -127,7 +120,8 @@ func likeInit(name string) (same, known bool) {
 // it rolls it back when it is not confirmed in time, when its terminal goes away,
 // when its maker is killed, when its own time is over, and when the guard itself
 // is told to end (SIGTERM). SIGHUP and SIGINT mean nothing to it. It is what the
-// guard's process runs; it returns at once where the entry has a guard. The error is *Absent where the
+// guard's process runs; where the entry has a guard it returns at once, or, of a pair, when it
+// can take its place or that is not needed any more. The error is *Absent where the
 // journal has no such entry.
 func (c *Committer) Guard(ctx context.Context, id string) error {
 	if _, err := strconv.ParseUint(id, 10, 63); err != nil {
@@ -141,25 +135,46 @@ func (c *Committer) Guard(ctx context.Context, id string) error {
 		}
 		return &Absent{fmt.Sprintf("there is no change %s in the journal", id)}
 	}
-	alarm, err := c.store.watch()
+	for {
+		err := g.keepWatch(ctx)
+		if !errors.Is(err, errGuarded) {
+			return err
+		}
+		if !paired() || !g.standBy() {
+			return nil
+		}
+	}
+}
+
+// keepWatch is the guard's work, from the mark on; errGuarded where another one is at it.
+func (g *guard) keepWatch(ctx context.Context) error {
+	alarm, err := g.c.store.watch()
 	if err != nil {
 		return err
 	}
 	defer alarm.close()
 	// The mark says that the guard is there, and then its maker relies on it: it comes when nothing is missing any
 	// more, not even the journal.
-	mark, err := c.store.beGuard(id)
-	if errors.Is(err, errGuarded) {
-		return nil
-	}
-	if err != nil {
+	mark, err := g.c.store.beGuard(g.id)
+	switch {
+	case errors.Is(err, errGuarded) && g.late():
+		mark = nil // the other one does nothing: it was stopped, perhaps
+	case err != nil:
 		return err
+	default:
+		defer mark.Close()
 	}
-	defer mark.Close()
+	if paired() && mark != nil {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		go g.keepSecond(ctx)
+	}
 	for {
 		pause, err := g.look(context.WithoutCancel(ctx), alarm.told())
 		if err == nil && pause < 0 {
-			_ = os.Remove(mark.Name())
+			if mark != nil {
+				_ = os.Remove(mark.Name())
+			}
 			return nil
 		}
 		if err != nil {

@@ -421,37 +421,38 @@ func TestClockJumps(t *testing.T) {
 	})
 }
 
-// TestGuardIsReplaced kills the guard; the next nattui starts another one.
+// TestGuardIsReplaced kills both guards at a time; the next nattui starts others.
 func TestGuardIsReplaced(t *testing.T) {
 	somewhere(t, func(g *gateway) {
 		o := g.order()
 		old, changed, _ := g.both(o)
 		e := g.run(o.plan(), commit.Options{Confirm: time.Hour})
-		guards := processes()
-		if len(guards) != 1 {
-			g.Fatalf("the processes are %v, want one guard", guards)
-		}
-		for _, signal := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGKILL} {
-			if err := syscall.Kill(guards[0], signal); err != nil {
+		first := g.holder(e.ID)
+		for _, signal := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT} { // which mean nothing to it
+			if err := syscall.Kill(first, signal); err != nil {
 				g.Fatalf("%v: %v", signal, err)
 			}
 		}
-		g.until("the guard is gone", func() bool { return !slices.Contains(processes(), guards[0]) })
+		for _, signal := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGKILL} {
+			for _, guard := range guards() {
+				if err := syscall.Kill(guard, signal); err != nil {
+					g.Fatalf("%v: %v", signal, err)
+				}
+			}
+		}
+		g.until("the guards are gone", func() bool { return len(guards()) == 0 })
 		if err := g.c.Recover(context.Background()); err != nil {
 			g.Fatal(err)
 		}
 		g.same("it still stands", g.state(), changed)
-		second := processes()
-		if len(second) != 1 {
-			g.Fatalf("the processes are %v, want one guard", second)
-		}
-		if err := syscall.Kill(second[0], syscall.SIGTERM); err != nil {
+		if err := syscall.Kill(g.holder(e.ID), syscall.SIGTERM); err != nil {
 			g.Fatal(err)
 		}
 		g.untilState(e.ID, commit.RolledBack)
 		if got := g.settle(old, changed); got != backed {
 			g.Error(got)
 		}
+		g.nobodyLeft()
 	})
 }
 
