@@ -16,7 +16,7 @@ import (
 
 //go:generate go test -run ^TestGeneratedTextIsFresh$ -write .
 
-// The parts of the README and the manual page that the program knows by itself
+// The parts of the README and the manual pages that the program knows by itself
 // are made from it. go generate writes them, and the test fails when they are
 // stale.
 
@@ -36,7 +36,9 @@ func TestGeneratedTextIsFresh(t *testing.T) {
 		text = replacePart(t, text, part.name, part.text)
 	}
 	fresh(t, readme, text)
-	fresh(t, filepath.Join(root, "docs", "nattui.1"), string(manualPage(commands)))
+	for name, page := range manualPages(t, commands) {
+		fresh(t, filepath.Join(root, "docs", "man", name), string(page))
+	}
 }
 
 func readFile(t *testing.T, path string) string {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"strings"
@@ -45,7 +46,6 @@ func newRoot() *cobra.Command {
 		Long: "nattui shows the NAT rules of this host in the order the kernel evaluates them, changes them safely, " +
 			"and shows every translation as the kernel makes it. Without a command it opens the terminal screens.",
 		Example:       "sudo nattui\nnattui lab\nsudo nattui flows --filter 'nat dnat'",
-		Version:       version,
 		Args:          noSuchCommand,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -67,10 +67,11 @@ func newRoot() *cobra.Command {
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return runTUI(cmd.Context(), o) },
 	}
 	root.Flags().BoolVar(&o.readOnly, "read-only", false, "read-only: nothing can be changed")
-	root.SetVersionTemplate("nattui {{.Version}}\n")
+	// Not cobra's own, whose template would keep every method of every type in the binary: 2 MB.
+	showVersion := root.Flags().BoolP("version", "v", false, "print the version")
+	root.RunE = func(c *cobra.Command, _ []string) error { return openScreens(c, o, *showVersion) }
 	root.AddGroup(
 		&cobra.Group{ID: groupLook, Title: "Look"},
 		&cobra.Group{ID: groupChange, Title: "Change"},
@@ -88,10 +89,19 @@ func newRoot() *cobra.Command {
 	add(groupChange, newAddCommand(), newDeleteCommand(), newSwitchCommand())
 	add(groupChange, newGuideCommands()...)
 	add(groupChange, newChangeCommands()...)
-	add(groupOther, newForwardCommand(), newVersionCommand(), newManualCommand())
+	add(groupOther, newForwardCommand(), newVersionCommand())
 	root.InitDefaultCompletionCmd()
 	settle(root)
 	return root
+}
+
+// openScreens opens the screens, or prints the version instead.
+func openScreens(c *cobra.Command, o tuiOptions, showVersion bool) error {
+	if showVersion {
+		fmt.Fprintln(c.OutOrStdout(), "nattui", version)
+		return nil
+	}
+	return runTUI(c.Context(), o)
 }
 
 // settleFirst settles what was interrupted, and has the command know whether there was something.

@@ -56,6 +56,9 @@ func describe(version string, info *debug.BuildInfo) string {
 		version = strings.TrimPrefix(tagged, "v")
 	}
 	var parts []string
+	if strings.Contains(version, "+git") {
+		parts = append(parts, "not a release")
+	}
 	if commit := noted["vcs.revision"]; len(commit) >= 12 {
 		parts = append(parts, "commit "+commit[:12])
 	}

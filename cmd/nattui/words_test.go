@@ -165,7 +165,7 @@ func TestWordsOnPaper(t *testing.T) {
 	looked := 0
 	walk(t, func(path string) {
 		switch filepath.Ext(path) {
-		case ".golden", ".md", ".1":
+		case ".golden", ".md", ".7", ".8":
 		default:
 			return
 		}

@@ -170,7 +170,7 @@ func (k keeper) restoreScript(own map[rules.Variant][]rules.Table, o SaveOptions
 // a clean table: ufw and nftables are done when they are started, for firewalld nattui itself waits.
 const unitText = `[Unit]
 Description=The administrator's own NAT and firewall rules, saved by nattui
-Documentation=man:nattui(1)
+Documentation=man:nattui(8)
 DefaultDependencies=no
 After=local-fs.target systemd-sysctl.service nftables.service netfilter-persistent.service ufw.service firewalld.service
 Before=network-pre.target docker.service
@@ -196,7 +196,7 @@ const (
 func watchText(program string) string {
 	return `[Unit]
 Description=Restores the rules that nattui saved when firewalld or ufw reloads
-Documentation=man:nattui(1)
+Documentation=man:nattui(8)
 After=nattui.service firewalld.service ufw.service
 StartLimitIntervalSec=0
 

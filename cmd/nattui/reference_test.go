@@ -107,6 +107,21 @@ var jsonEntries = []struct {
 // jsonNote goes before the fields.
 const jsonNote = "--json prints one object a line. Counters that the kernel does not keep are absent, not 0."
 
+func flagUsage(f *pflag.Flag) string {
+	if f.Value.Type() == "bool" {
+		return "--" + f.Name
+	}
+	return "--" + f.Name + " " + strings.ToUpper(f.Name)
+}
+
+func visitFlags(c *cobra.Command, visit func(*pflag.Flag)) {
+	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden && f.Name != "help" && f.Name != "version" {
+			visit(f)
+		}
+	})
+}
+
 // entryList lists entries for the manual page.
 func entryList(entries []entry) string {
 	var b strings.Builder
@@ -132,19 +147,4 @@ func flagList(c *cobra.Command) string {
 		fmt.Fprintf(&b, "**%s**\n: %s\n\n", name, usage)
 	})
 	return b.String()
-}
-
-func flagUsage(f *pflag.Flag) string {
-	if f.Value.Type() == "bool" {
-		return "--" + f.Name
-	}
-	return "--" + f.Name + " " + strings.ToUpper(f.Name)
-}
-
-func visitFlags(c *cobra.Command, visit func(*pflag.Flag)) {
-	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
-		if !f.Hidden && f.Name != "help" && f.Name != "version" {
-			visit(f)
-		}
-	})
 }
