@@ -1,4 +1,4 @@
-# make run    opens nattui in its lab; make test runs every test.
+# make run    opens nattui in its lab; make test runs every test; make packages builds what is installed.
 # Both install what is missing of iptables, nftables, conntrack and iproute2
 # with the system's package manager, and need nothing else but Go.
 
@@ -20,7 +20,7 @@ ARCHS := amd64 arm64 arm mips mipsle 386 riscv64 s390x
 export GOARM := 7
 export GOMIPS := softfloat
 
-.PHONY: build run test check race bigendian bench demo generate deps cross clean
+.PHONY: build run test check race bigendian bench demo generate deps cross packages clean
 
 build:
 	$(BUILD) -o nattui ./cmd/nattui
@@ -32,15 +32,17 @@ run: build
 test: deps race bigendian
 	@$(MAKE) --no-print-directory check VETTED=
 	$(GO) test -p $(PACKAGES) -timeout 15m ./...
+	cd packaging && $(GO) test ./...
 
 # Type-checks and vets the project for every machine, VETTED says for which else than this one.
 VETTED ?= $(ARCHS)
 check:
 	$(GO) vet ./...
 	@for arch in $(VETTED); do echo "go vet, for $$arch"; GOARCH=$$arch $(GO) vet ./... || exit 1; done
-	@out=$$($(GO) tool gofumpt -l cmd model rules ui); \
+	@out=$$($(GO) tool gofumpt -l cmd model packaging rules ui); \
 	if [ -n "$$out" ]; then echo "not formatted, run: go tool gofumpt -w ."; echo "$$out"; exit 1; fi
 	$(GO) tool staticcheck ./...
+	@check=$$($(GO) tool -n staticcheck) && cd packaging && echo "go vet, staticcheck: packaging" && $(GO) vet ./... && "$$check" ./...
 
 # All packages under the race detector, which needs a C compiler; in short mode, as it is slow.
 race: deps
@@ -75,6 +77,11 @@ cross:
 		name=dist/nattui-linux-$$arch; echo $$name; \
 		GOOS=linux GOARCH=$$arch $(BUILD) -o $$name ./cmd/nattui || exit 1; \
 	done
+
+# Packages for Debian, RPM systems, Alpine, Arch and OpenWrt, with checksums and a bill of materials. What is built
+# can be narrowed: make packages PACKAGE='-arch arm64 -format deb'. VERSION says which version it is, where git does not.
+packages:
+	cd packaging && $(GO) run . $(PACKAGE)
 
 clean:
 	rm -rf nattui dist

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// An empty directory with dpkg's database and nothing else takes the package: it depends on nothing, not even on a
+// shell or a C library. What is left after purging is what nattui was told to keep.
+func TestInstallsInAnEmptyRoot(t *testing.T) {
+	needs(t, "dpkg", "chroot")
+	asRoot(t)
+	deb, root := packagesOnce(t).file(t, ".deb"), t.TempDir()
+	for _, dir := range []string{"updates", "info", "triggers", "alternatives", "parts"} {
+		if err := os.MkdirAll(filepath.Join(root, "var/lib/dpkg", dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{"status", "available"} {
+		if err := os.WriteFile(filepath.Join(root, "var/lib/dpkg", file), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := tree(t, root)
+	dpkg := func(args ...string) {
+		t.Helper()
+		run(t, "dpkg", append([]string{"--root", root, "--log", "/dev/null"}, args...)...)
+	}
+	dpkg("-i", deb)
+	if said := run(t, "chroot", root, "/usr/sbin/nattui", "version"); !strings.HasPrefix(said, "nattui 1.2.3\n") && !strings.HasPrefix(said, "nattui 1.2.3 (") {
+		t.Errorf("it says %q", said)
+	}
+	dpkg("-i", deb) // an upgrade
+	dpkg("--purge", "nattui")
+	if left := added(before, tree(t, root)); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+// In a real Debian a rule is added and saved by the nattui that was installed, in a network of its own. Removing the
+// package takes away everything but that.
+func TestInstallsInDebian(t *testing.T) {
+	needs(t, "dpkg", "chroot", "unshare", "mount")
+	asRoot(t)
+	deb, root := packagesOnce(t).file(t, ".deb"), debian(t)
+	run(t, "cp", deb, filepath.Join(root, "nattui.deb"))
+	in := func(script string) string {
+		t.Helper()
+		return run(t, "unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", `
+			mount -t proc proc "$0/proc" && mount -t sysfs sysfs "$0/sys" && ip link set lo up && exec chroot "$0" sh -ec "$1"`, root, script)
+	}
+	before := tree(t, root)
+	in("dpkg -i /nattui.deb")
+	said := in(`nattui version
+		test "$(stat -c %a:%U:%G /var/lib/nattui)" = 700:root:root
+		ip link add wan0 type veth peer name far0 && ip address add 203.0.113.1/24 dev wan0 && ip link set wan0 up
+		nattui add masquerade --out wan0 --source 192.168.0.0/24 --yes --confirm off
+		nattui rules
+		iptables-save -t nat
+		nattui save --yes
+		nattui history`)
+	for _, want := range []string{"nattui 1.2.3", "-A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE", "applied"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("no %q in\n%s", want, said)
+		}
+	}
+	saved := added(before, tree(t, root))
+	in("dpkg --remove nattui")
+	in("dpkg --purge nattui")
+	for _, path := range added(before, tree(t, root)) {
+		kept := strings.HasPrefix(path, "/var/lib/nattui") || strings.HasPrefix(path, "/etc/") && slices.Contains(saved, path)
+		if !kept && !strings.HasPrefix(path, "/var/lib/dpkg/") && !strings.HasPrefix(path, "/var/log/") {
+			t.Errorf("left behind: %s", path)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(root, "var/lib/nattui")); err != nil {
+		t.Error("the history is gone: ", err)
+	}
+	if said := in("dpkg -l nattui 2>&1 || true"); strings.Contains(said, "\nii ") {
+		t.Errorf("it is still there:\n%s", said)
+	}
+}
+
+func asRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: it installs a package in a root of its own")
+	}
+}
+
+// debian is a Debian that may be written to, and is thrown away: the one that  .ci/systems  made, beneath an overlay.
+func debian(t *testing.T) string {
+	t.Helper()
+	where := os.Getenv("NATTUI_SYSTEMS")
+	if where == "" {
+		where = "/var/cache/nattui-systems"
+	}
+	lower := filepath.Join(where, "root")
+	if _, err := os.Stat(filepath.Join(lower, "usr/bin/dpkg")); err != nil {
+		t.Skip("no Debian to install in: run  .ci/systems  once, as root")
+	}
+	layer := t.TempDir()
+	run(t, "mount", "-t", "tmpfs", "tmpfs", layer)
+	t.Cleanup(func() { run(t, "umount", layer) })
+	for _, dir := range []string{"upper", "work", "merged"} {
+		if err := os.Mkdir(filepath.Join(layer, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	merged := filepath.Join(layer, "merged")
+	run(t, "mount", "-t", "overlay", "overlay", "-o", "lowerdir="+lower+",upperdir="+filepath.Join(layer, "upper")+",workdir="+filepath.Join(layer, "work"), merged)
+	t.Cleanup(func() { run(t, "umount", merged) })
+	return merged
+}
+
+// tree is the set of all paths beneath a directory.
+func tree(t *testing.T, dir string) map[string]bool {
+	t.Helper()
+	found := map[string]bool{}
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		found[strings.TrimPrefix(path, dir)] = true
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// added are the paths that are in after and not in before, in order; dpkg's own backups of its lists are left out.
+func added(before, after map[string]bool) []string {
+	var all []string
+	for path := range after {
+		if !before[path] && !strings.HasPrefix(path, "/var/lib/dpkg/") {
+			all = append(all, path)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
