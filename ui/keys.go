@@ -16,7 +16,7 @@ func bind(label, help string, keys ...string) key.Binding {
 }
 
 // keys are all bindings of the program. A key means the same on every screen
-// that has it. Help, the key line and the README's table are made from these.
+// that has it. Help, the key line and the table in docs/reference.md are made from these.
 var keys = struct {
 	Screens                                                [6]key.Binding
 	Up, Down, PageUp, PageDown, Top, Bottom, Pane          key.Binding
@@ -44,7 +44,7 @@ var keys = struct {
 	Import: bind("i", "import", "i"), WhatIf: bind("t", "test a packet", "t"), Switches: bind("w", "switches", "w"), Names: bind("n", "names", "n"), Health: bind("h", "health", "h"),
 }
 
-// KeyTable is every binding of the program, for the README and the manual page: those of the
+// KeyTable is every binding of the program, for docs/reference.md and the manual page: those of the
 // screens, without what is the same in all of them, and those of the dialogs that change something.
 func KeyTable() []KeyGroup {
 	a := &App{}

@@ -15,7 +15,7 @@ type action struct {
 }
 
 // keyTable is all keys of a screen or a dialog, the most wanted first. Dispatch, the key
-// line, help, and the table of keys in the README are made from it. A key that does
+// line, help, and the table of keys in docs/reference.md are made from it. A key that does
 // one thing or another stands in it once for each.
 type keyTable []action
 

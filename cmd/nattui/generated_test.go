@@ -16,7 +16,7 @@ import (
 
 //go:generate go test -run ^TestGeneratedTextIsFresh$ -write .
 
-// The parts of the README and the manual pages that the program knows by itself
+// The parts of docs/reference.md and the manual pages that the program knows by itself
 // are made from it. go generate writes them, and the test fails when they are
 // stale.
 
@@ -24,8 +24,8 @@ var write = flag.Bool("write", false, "write the generated text instead of compa
 
 func TestGeneratedTextIsFresh(t *testing.T) {
 	commands := newRoot()
-	readme := filepath.Join(root, "README.md")
-	text := readFile(t, readme)
+	reference := filepath.Join(root, "docs", "reference.md")
+	text := readFile(t, reference)
 	for _, part := range []struct{ name, text string }{
 		{"keys", keyTable()},
 		{"commands", commandTable(commands)},
@@ -35,7 +35,7 @@ func TestGeneratedTextIsFresh(t *testing.T) {
 	} {
 		text = replacePart(t, text, part.name, part.text)
 	}
-	fresh(t, readme, text)
+	fresh(t, reference, text)
 	for name, page := range manualPages(t, commands) {
 		fresh(t, filepath.Join(root, "docs", "man", name), string(page))
 	}
@@ -74,7 +74,7 @@ func replacePart(t *testing.T, document, name, text string) string {
 	before, rest, ok := strings.Cut(document, begin)
 	_, after, closed := strings.Cut(rest, end)
 	if !ok || !closed {
-		t.Fatalf("the README has no part %q", name)
+		t.Fatalf("docs/reference.md has no part %q", name)
 	}
 	return before + begin + text + end + after
 }
