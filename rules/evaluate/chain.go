@@ -117,33 +117,55 @@ func (m *machine) walk(st *state) bool {
 		if r.alters != 0 {
 			m.altered = digest(m.altered, r.alters, uint64(t))
 		}
-		here := ruleRef{f.chain, at}
-		switch r.act {
-		case actNothing:
-		case actMark, actConnMark, actUntrack, actZone, actTTL, actBlurTOS, actBlurMark:
-			m.alter(st, r)
-		case actAccept:
+		switch m.perform(st, r, ruleRef{f.chain, at}) {
+		case hookEnds:
 			return true
-		case actDrop:
-			m.finish(st, Dropped, here.ref(), "")
+		case wayEnds:
 			return false
-		case actReturn:
-			if !m.back(st) {
-				return false
-			}
-			if len(m.stack) == 0 {
-				return true
-			}
-		case actJump:
-			m.enter(m.programOf(f.chain).chains[r.to], st)
-		case actGoto:
-			m.enterInstead(m.programOf(f.chain).chains[r.to], st)
-		case actTranslate:
-			return m.translate(st, *r.translation, here)
-		default:
-			return m.unknownTarget(st, r.rule.Target.Name, r.act == actVerdict, here)
 		}
 	}
+}
+
+// perform does what a rule does with a packet that meets it.
+func (m *machine) perform(st *state, r *code, here ruleRef) afterRule {
+	goesOn := func(on bool) afterRule {
+		if on {
+			return hookEnds
+		}
+		return wayEnds
+	}
+	switch r.act {
+	case actNothing:
+	case actMark, actConnMark, actUntrack, actZone, actTTL, actBlurTOS, actBlurMark:
+		m.alter(st, r)
+	case actAccept:
+		return hookEnds
+	case actDrop:
+		m.finish(st, Dropped, here.ref(), "")
+		return wayEnds
+	case actReturn:
+		return m.returns(st)
+	case actJump:
+		m.enter(m.programOf(here.chain).chains[r.to], st)
+	case actGoto:
+		m.enterInstead(m.programOf(here.chain).chains[r.to], st)
+	case actTranslate:
+		return goesOn(m.translate(st, *r.translation, here))
+	default:
+		return goesOn(m.unknownTarget(st, r.rule.Target.Name, r.act == actVerdict, here))
+	}
+	return chainGoesOn
+}
+
+// returns goes back to the chain that jumped here.
+func (m *machine) returns(st *state) afterRule {
+	switch {
+	case !m.back(st):
+		return wayEnds
+	case len(m.stack) == 0:
+		return hookEnds
+	}
+	return chainGoesOn
 }
 
 // giveUp ends a packet's way that takes too many rules to follow.

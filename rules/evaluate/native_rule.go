@@ -1,6 +1,8 @@
 package evaluate
 
 import (
+	"hash/maphash"
+
 	"nattui/rules"
 	"nattui/rules/nft"
 )
@@ -12,6 +14,8 @@ type nativeRule struct {
 	leads []*program // the chains that it jumps or goes to
 	// acts is set if it does anything but look and count; alters if later rules see that.
 	acts, alters, tracks bool
+	// writes is a digest of a rule that changes packets in ways that no rule looks at; 0 for others.
+	writes uint64
 }
 
 // op is an expression made ready: it loads or compares, or it acts.
@@ -52,8 +56,24 @@ func (n *nativeTable) compileRule(f rules.Family, r *nft.Rule) nativeRule {
 	c := ruleCompiler{table: n, family: f, rule: nativeRule{rule: r}}
 	for _, e := range r.Exprs {
 		c.expression(e)
+		if writesPacket(e) {
+			c.rule.writes = maphash.String(stackSeed, r.Program()) | 1
+		}
 	}
 	return c.rule
+}
+
+// writesPacket tells that an expression changes the packet, or hands it to somebody who may.
+func writesPacket(e nft.Expr) bool {
+	switch e := e.(type) {
+	case nft.PayloadSet, nft.Synproxy, nft.ToQueue, nft.Dup, nft.Fwd, nft.TProxy:
+		return true
+	case nft.Exthdr:
+		return e.Set
+	case nft.Unknown:
+		return e.Name == "target"
+	}
+	return false
 }
 
 // ruleCompiler compiles a rule, expression by expression.

@@ -20,11 +20,12 @@ func (m *machine) native(st *state, here ruleRef) afterRule {
 	r := &here.chain.native.rules[here.rule]
 	m.particular = true
 	all, open, waiting := Yes, "", false
-	told := false
 	tell := func() {
-		if m.path != nil && !told {
-			told = true
+		if m.path != nil {
 			m.tell(st, here.chain, here.rule, all, open)
+		}
+		if all != No && r.writes != 0 {
+			m.altered = digest(m.altered, r.writes, uint64(all))
 		}
 	}
 	for i := range r.ops {
@@ -89,12 +90,7 @@ func (m *machine) verdict(st *state, v verdict, here ruleRef) afterRule {
 		m.finish(st, Dropped, here.ref(), "")
 		return wayEnds
 	case nft.Return:
-		if !m.back(st) {
-			return wayEnds
-		}
-		if len(m.stack) == 0 {
-			return hookEnds
-		}
+		return m.returns(st)
 	case nft.Jump, nft.Goto:
 		switch {
 		case v.chain == nil:

@@ -1,0 +1,49 @@
+package evaluate
+
+// tell records a rule that was met; a branch that meets it with another answer
+// makes it unknown.
+func (m *machine) tell(st *state, c *program, rule int32, t Truth, unknown string) {
+	key := toldVisit{st.stage, st.looped, c, rule}
+	if at, ok := m.told[key]; ok {
+		if v := &m.path.Visits[at]; v.Verdict != t {
+			v.Verdict = Unknown
+		}
+		return
+	}
+	if m.told == nil {
+		m.told = make(map[toldVisit]int)
+	}
+	m.told[key] = len(m.path.Visits)
+	v := Visit{RuleRef: ruleRef{c, rule}.ref(), Verdict: t, Unknown: unknown}
+	if c.native != nil {
+		v.In = c.native.chain
+	}
+	switch {
+	case rule < 0:
+	case c.native != nil:
+		v.Native = c.native.rules[rule].rule
+	default:
+		v.Rule = c.rules[rule].rule
+	}
+	m.path.Visits = append(m.path.Visits, v)
+}
+
+// ruleRef is a RuleRef before it is put into words.
+type ruleRef struct {
+	chain *program
+	rule  int32 // from 0; -1 is the policy
+}
+
+func (r ruleRef) ref() RuleRef {
+	if r.chain == nil {
+		return RuleRef{}
+	}
+	if n := r.chain.native; n != nil {
+		ref := RuleRef{r.chain.variant, r.chain.table, n.chain.Name, int(r.rule) + 1, 0}
+		if r.rule >= 0 {
+			ref.Handle = n.rules[r.rule].rule.Handle
+		}
+		return ref
+	}
+	return RuleRef{r.chain.variant, r.chain.table, r.chain.chain.Name, int(r.rule) + 1, 0}
+}
