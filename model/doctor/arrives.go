@@ -33,7 +33,7 @@ func stepArrives(x *Examination, f *Forward) Finding {
 	if !way.known {
 		return unknown(fmt.Sprintf("What becomes of a packet for %s is not known: %s.", f.Asked, way.doubt()))
 	}
-	if o, blocked := way.blocked(); blocked && !o.DroppedBy.IsZero() && !way.cameToNAT(f.Rule.Variant) {
+	if o, blocked := way.blocked(); blocked && !o.DroppedBy.IsZero() && !way.cameToNAT(f.Rule) {
 		return dropped(x, "dropped-early", f, &way, o, "before the NAT rules are asked")
 	}
 	evidence := []string{f.ruleCount()}

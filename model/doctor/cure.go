@@ -45,6 +45,9 @@ type working struct {
 func proveAll(x *Examination, found []Finding) {
 	var p *prover
 	for i := range found {
+		if changesNative(found[i].Cure) {
+			found[i].Cure = rules.Plan{} // iptables cannot change what nft made
+		}
 		if !changes(found[i].Cure) {
 			continue
 		}
@@ -72,6 +75,11 @@ func (f *Finding) undivided() {
 // changes tells that a plan changes rules or settings, and does not only forget connections.
 func changes(p rules.Plan) bool {
 	return slices.ContainsFunc(p.Steps, func(s rules.Step) bool { return s.Change != nil || s.Sysctl != nil })
+}
+
+// changesNative tells that a plan would change a rule of a native table.
+func changesNative(p rules.Plan) bool {
+	return slices.ContainsFunc(p.Steps, func(s rules.Step) bool { return s.Change != nil && s.Change.Backend == rules.Native })
 }
 
 // withoutPast is the gateway with other rules or settings, and without its connections: they tell of rules as they

@@ -3,6 +3,7 @@ package doctor
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"nattui/model/facts"
 	"nattui/rules"
@@ -122,6 +123,9 @@ func forwardOf(t *trial, at evaluate.RuleRef, r *rules.Rule, s sketch) (Forward,
 	}
 	f.Proto = rules.Protocol(s.proto)
 	f.Link = t.arrivalLink(s)
+	if at.Backend == rules.Native && r.Target.Kind == rules.Redirect && s.dst.Any() && s.in.Any() && !s.toHost {
+		f.Link = t.proxied(s, f.Link) // filters that keep the Internet from a proxy are right
+	}
 	asked, ok := t.askedAddr(s, f.Link, r.Target.Kind)
 	if !ok {
 		return f, false
@@ -143,6 +147,20 @@ func forwardOf(t *trial, at evaluate.RuleRef, r *rules.Rule, s sketch) (Forward,
 	t.serve(&f, r, f.Asked.Port())
 	t.settle(&f)
 	return f, true
+}
+
+// proxied is the interface by which clients of a transparent proxy come: one inside, if there is any.
+func (t *trial) proxied(s sketch, otherwise string) string {
+	out, ok := t.uplink(s.family)
+	if !ok {
+		return otherwise
+	}
+	for _, link := range t.innerLinks(s.family, out) {
+		if !slices.ContainsFunc(s.notIn, func(i rules.Iface) bool { return i.Matches(link) }) {
+			return link
+		}
+	}
+	return otherwise
 }
 
 // seekOwn finds a packet that meets a forward's rule where those before it take some: of many ports, of many clients

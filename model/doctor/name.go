@@ -42,7 +42,10 @@ func variantNote(p rules.Variant) string {
 // dropperName names the rule or policy that drops, with the chain that the
 // kernel calls.
 func dropperName(by, hook evaluate.RuleRef) string {
-	if by.Position == 0 {
+	switch {
+	case by.Position == 0 && by.Backend == rules.Native:
+		return "The policy of " + by.Table + " " + by.Chain
+	case by.Position == 0:
 		return "The policy of " + by.Chain + variantNote(by.Variant)
 	}
 	name := "Rule " + ruleName(by)

@@ -125,7 +125,7 @@ func nativeLooks(hook string, before, first, answer facts.NFTPacket) []nativeLoo
 
 // unread names the nft tables that filter and could not be read; "" where none do.
 func (x *Examination) unread(family rules.Family) string {
-	if x.Filters != nil {
+	if x.Filters != nil || x.Native != nil {
 		return ""
 	}
 	var names []string

@@ -169,9 +169,11 @@ func turned(answer evaluate.Packet, way *evaluate.Outcome) evaluate.Packet {
 	return answer
 }
 
-// cameToNAT tells that a packet met the first rules of the nat table.
-func (x *fate) cameToNAT(p rules.Variant) bool {
-	return slices.ContainsFunc(x.Visits, func(v evaluate.Visit) bool { return v.Table == "nat" && v.Variant == p })
+// cameToNAT tells that a packet was asked by rules that translate, as a rule is one.
+func (x *fate) cameToNAT(r evaluate.RuleRef) bool {
+	return slices.ContainsFunc(x.Visits, func(v evaluate.Visit) bool {
+		return v.Variant == r.Variant && (v.Table == "nat" || v.In != nil && v.In.Type == "nat")
+	})
 }
 
 // taker is the rule of the nat table that takes a packet.

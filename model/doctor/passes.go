@@ -29,6 +29,9 @@ func stepLetThrough(x *Examination, f *Forward) Finding {
 		}
 	}
 	if blocked {
+		if found := nativeForward(x, f); o.DroppedBy.Backend == rules.Native && found.Check != "" {
+			return found
+		}
 		if client, ok := othersPass(x, f); ok {
 			return Finding{
 				Sentence: fmt.Sprintf("%s lets packets from %s to %s through, and not those from %s.", hook, client, f.Server, f.packet.Src),
@@ -141,6 +144,9 @@ func (t *trial) allowedSources(family rules.Family) []rules.Net {
 // would let it through.
 func dropped(x *Examination, check string, f *Forward, way *fate, o evaluate.Outcome, when string) Finding {
 	hook := way.hook(o.DroppedBy)
+	if o.DroppedBy.Backend == rules.Native {
+		check = "native-drop"
+	}
 	found := Finding{
 		Check: check, Severity: SeverityError, Subject: ruleName(f.Rule), Evidence: []string{x.dropperText(o.DroppedBy), f.ruleCount()},
 	}

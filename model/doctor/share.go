@@ -153,6 +153,12 @@ func sharedWay(x *Examination, s *share) Finding {
 		if !blocked || o.DroppedBy.IsZero() || anyAllowed(x, s, wanted[i].packet, i) {
 			continue
 		}
+		if o.DroppedBy.Backend == rules.Native {
+			check = "native-drop"
+			if found := x.nativeShare(s); found.Check != "" {
+				return found
+			}
+		}
 		found := Finding{
 			Check: check, Severity: SeverityError, Subject: ruleName(s.at), Evidence: []string{x.dropperText(o.DroppedBy)},
 		}
@@ -176,9 +182,7 @@ func sharedWay(x *Examination, s *share) Finding {
 	if found := notShared(x, s); found.Check != "" {
 		return found
 	}
-	from, _ := x.netOf(s.in, s.packet.Src)
-	w := nativeWay{hook: "forward", packet: s.packet, to: netip.AddrPortFrom(s.packet.Dst, s.packet.DstPort), from: from, in: s.in, out: s.out, src: s.via.src}
-	if found := nativeStops(x, &w, ruleName(s.at), false); found.Check != "" && !x.nativeLetsSome(&w) {
+	if found := x.nativeShare(s); found.Check != "" {
 		return found
 	}
 	if unread := x.unread(s.at.Family); unread != "" {
@@ -192,6 +196,16 @@ func sharedWay(x *Examination, s *share) Finding {
 			found.Check, found.Subject = "let-through", ruleName(s.at)
 			return found
 		}
+	}
+	return Finding{}
+}
+
+// nativeShare tells of a native filter that keeps what begins inside from the Internet.
+func (x *Examination) nativeShare(s *share) Finding {
+	from, _ := x.netOf(s.in, s.packet.Src)
+	w := nativeWay{hook: "forward", packet: s.packet, to: netip.AddrPortFrom(s.packet.Dst, s.packet.DstPort), from: from, in: s.in, out: s.out, src: s.via.src}
+	if found := nativeStops(x, &w, ruleName(s.at), false); found.Check != "" && !x.nativeLetsSome(&w) {
+		return found
 	}
 	return Finding{}
 }

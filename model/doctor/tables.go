@@ -12,16 +12,17 @@ import (
 // checkTables looks at each table's rules for themselves.
 func checkTables(x *Examination) []Finding {
 	var list []Finding
+	w := walker{sets: x.sets}
+	x.hooked(&w, "nat", "PREROUTING", func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
+		own := ownerOf(r, s) == ""
+		if at.Backend != rules.Native && own || at.Backend == rules.Native && (own || r.Target.Kind == rules.Redirect) && x.wholly(at) {
+			list = append(list, catchesAll(x, at, r, s)...)
+		}
+	})
 	for _, p := range x.variants() {
-		w := walker{sets: x.sets}
-		w.walk(evaluate.RuleRef{Variant: p, Table: "nat", Chain: "PREROUTING"}, sketch{family: p.Family}, func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
-			if ownerOf(r, s) == "" {
-				list = append(list, catchesAll(x, at, r, s)...)
-			}
-		})
 		list = slices.Concat(list, neverMet(x, p), readOnlyTables(x, p))
 	}
-	return list
+	return slices.Concat(list, dormantTables(x), pools(x))
 }
 
 // neverMet tells, in one note, of the administrator's rules that no packet has met.
@@ -57,11 +58,15 @@ func readOnlyTables(x *Examination, p rules.Variant) (list []Finding) {
 	if x.Unread[p] != "" {
 		return nil
 	}
+	severity := SeverityWarning
+	if x.Native != nil {
+		severity = SeverityNote // what stands there is read and evaluated all the same
+	}
 	for _, t := range []string{"nat", "filter", "mangle", "raw"} {
 		if what := x.sets[p].Foreign[t]; what != "" {
 			list = append(list, Finding{
-				Check: "read-only-table", Severity: SeverityWarning, Subject: "table " + t + variantNote(p), Evidence: []string{what},
-				Sentence: fmt.Sprintf("The table %s holds what iptables does not show (%s) and would delete with -F or a restore: nattui only reads it; change it with nft.", t, what),
+				Check: "read-only-table", Severity: severity, Subject: "table " + t + variantNote(p), Evidence: []string{what},
+				Sentence: fmt.Sprintf("The table %s holds what iptables does not show (%s) and would delete with -F or a restore: nattui does not change it with iptables; change it with nft.", t, what),
 			})
 		}
 	}

@@ -1,0 +1,74 @@
+package doctor
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"nattui/rules"
+	"nattui/rules/evaluate"
+	"nattui/rules/nft"
+)
+
+// wholly tells that nothing before a native rule keeps packets from it that its own conditions do not: a packet from
+// inside to somebody on the Internet meets it as well as one from outside to this host.
+func (x *Examination) wholly(at evaluate.RuleRef) bool {
+	out, ok := x.uplink(at.Family)
+	if !ok {
+		return false
+	}
+	world, known := x.worldAddr(at.Family, out)
+	for _, link := range x.innerLinks(at.Family, out) {
+		client, ok := x.insider(link, at.Family, func(a netip.Addr) bool { return at.Family.Holds(a) && !x.IsLocal(a) })
+		if !ok || !known {
+			continue
+		}
+		for _, port := range []uint16{80, 443, 22} {
+			way := x.fate(evaluate.Packet{Protocol: rules.TCP, Src: client, Dst: world, SrcPort: 51515, DstPort: port, In: link})
+			if way.by(at) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// dormantTables tells of tables whose rules are listed and not in force.
+func dormantTables(x *Examination) (list []Finding) {
+	set := x.Native.Ruleset()
+	if set == nil {
+		return nil
+	}
+	for _, t := range set.Tables {
+		if !t.Dormant || !slices.ContainsFunc(t.Chains, func(c *nft.Chain) bool { return c.IsBase() && len(c.Rules) > 0 }) {
+			continue
+		}
+		list = append(list, Finding{
+			Check: "dormant-table", Severity: SeverityWarning, Subject: t.Family.String() + " " + t.Name, Evidence: []string{"flags dormant"},
+			Sentence: fmt.Sprintf("The nft %s is dormant: its rules are listed and not in force, and no packet meets them.", t),
+			Commands: [][]string{{"nft", "add", "table", t.Family.String(), t.Name}},
+		})
+	}
+	return list
+}
+
+// pools tells of rules that give many outer ports a range of inner ones: each gets the first that is free, not its own.
+func pools(x *Examination) (list []Finding) {
+	w := walker{sets: x.sets}
+	x.hooked(&w, "nat", "PREROUTING", func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
+		to := r.Target.To
+		outer, inner := int(s.dport.Hi)-int(s.dport.Lo), int(to.Ports.Hi)-int(to.Ports.Lo)
+		if r.Target.Kind != rules.DNAT || !to.HasPorts || to.HasBase || inner == 0 || outer != inner || ownerOf(r, s) != "" || len(list) > 20 {
+			return
+		}
+		if to.Ports == s.dport {
+			return // a port that lies in the range is kept
+		}
+		list = append(list, Finding{
+			Check: "port-pool", Severity: SeverityWarning, Subject: ruleName(at), Evidence: []string{r.String()},
+			Sentence: fmt.Sprintf("The ports %s are not handed on one to one: each of them is sent to the first of %s that is free. "+
+				"One to one takes a rule or an element of a map for each port, or with iptables --to-destination %s/%d.", s.dport.Text("-"), to.Ports.Text("-"), to, s.dport.Lo),
+		})
+	})
+	return list
+}
