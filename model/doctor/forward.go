@@ -151,10 +151,7 @@ func forwardOf(t *trial, at evaluate.RuleRef, r *rules.Rule, s sketch) (Forward,
 
 // proxied is the interface by which clients of a transparent proxy come: one inside, if there is any.
 func (t *trial) proxied(s sketch, otherwise string) string {
-	out, ok := t.uplink(s.family)
-	if !ok {
-		return otherwise
-	}
+	out, _ := t.uplink(s.family)
 	for _, link := range t.innerLinks(s.family, out) {
 		if !slices.ContainsFunc(s.notIn, func(i rules.Iface) bool { return i.Matches(link) }) {
 			return link

@@ -5,18 +5,20 @@ import (
 	"net/netip"
 	"slices"
 
+	"nattui/model/facts"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 	"nattui/rules/nft"
 )
 
-// wholly tells that nothing before a native rule keeps packets from it that its own conditions do not: a packet from
-// inside to somebody on the Internet meets it as well as one from outside to this host.
-func (x *Examination) wholly(at evaluate.RuleRef) bool {
-	out, ok := x.uplink(at.Family)
-	if !ok {
-		return false
+// wholly tells that nothing before a native rule keeps packets from it that its own conditions do not: of a rule that
+// leads elsewhere what is inside asks of somebody on the Internet, of one that leads to this host what is asked from
+// there.
+func (x *Examination) wholly(at evaluate.RuleRef, r *rules.Rule) bool {
+	if r.Target.Kind == rules.Redirect {
+		return x.fromOutside(at)
 	}
+	out, _ := x.uplink(at.Family) // without one, what has a public address is taken for it
 	world, known := x.worldAddr(at.Family, out)
 	for _, link := range x.innerLinks(at.Family, out) {
 		client, ok := x.insider(link, at.Family, func(a netip.Addr) bool { return at.Family.Holds(a) && !x.IsLocal(a) })
@@ -26,6 +28,24 @@ func (x *Examination) wholly(at evaluate.RuleRef) bool {
 		for _, port := range []uint16{80, 443, 22} {
 			way := x.fate(evaluate.Packet{Protocol: rules.TCP, Src: client, Dst: world, SrcPort: 51515, DstPort: port, In: link})
 			if way.by(at) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// fromOutside tells that a rule takes what somebody on the Internet asks of an address of this host.
+func (x *Examination) fromOutside(at evaluate.RuleRef) bool {
+	for _, a := range x.Addresses {
+		to := a.Prefix.Addr()
+		if !at.Family.Holds(to) || a.Scope != facts.ScopeGlobal || !x.outward(a.Link) {
+			continue
+		}
+		src, known := x.worldAddr(at.Family, a.Link)
+		for _, port := range []uint16{80, 443, 22} {
+			way := x.fate(evaluate.Packet{Protocol: rules.TCP, Src: src, Dst: to, SrcPort: 51515, DstPort: port, In: a.Link})
+			if known && way.by(at) {
 				return true
 			}
 		}
@@ -65,7 +85,7 @@ func pools(x *Examination) (list []Finding) {
 			return // a port that lies in the range is kept
 		}
 		list = append(list, Finding{
-			Check: "port-pool", Severity: SeverityWarning, Subject: ruleName(at), Evidence: []string{r.String()},
+			Check: "port-pool", Severity: SeverityWarning, Subject: ruleName(at), Evidence: []string{x.textOf(at, r)},
 			Sentence: fmt.Sprintf("The ports %s are not handed on one to one: each of them is sent to the first of %s that is free. "+
 				"One to one takes a rule or an element of a map for each port, or with iptables --to-destination %s/%d.", s.dport.Text("-"), to.Ports.Text("-"), to, s.dport.Lo),
 		})

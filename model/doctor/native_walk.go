@@ -89,6 +89,14 @@ func (w *nativeWalker) walk(c *nft.Chain, s sketch, visit func(evaluate.RuleRef,
 	}
 }
 
+// textOf is a rule as its program prints it.
+func (t *trial) textOf(at evaluate.RuleRef, r *rules.Rule) string {
+	if text, ok := t.nativeText(at); ok {
+		return text
+	}
+	return r.String()
+}
+
 // nativeText is a native rule or policy as nft prints it, with its counter; false where it is not there.
 func (t *trial) nativeText(by evaluate.RuleRef) (string, bool) {
 	set := t.Native.Ruleset()

@@ -15,7 +15,7 @@ func checkTables(x *Examination) []Finding {
 	w := walker{sets: x.sets}
 	x.hooked(&w, "nat", "PREROUTING", func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
 		own := ownerOf(r, s) == ""
-		if at.Backend != rules.Native && own || at.Backend == rules.Native && (own || r.Target.Kind == rules.Redirect) && x.wholly(at) {
+		if at.Backend != rules.Native && own || at.Backend == rules.Native && (own || r.Target.Kind == rules.Redirect) && x.wholly(at, r) {
 			list = append(list, catchesAll(x, at, r, s)...)
 		}
 	})

@@ -15,11 +15,11 @@ func catchesAll(x *Examination, at evaluate.RuleRef, r *rules.Rule, s sketch) []
 		return nil
 	}
 	wan, ok := x.uplink(at.Family)
-	if !ok {
+	if !ok && at.Backend != rules.Native {
 		return nil
 	}
 	found := Finding{
-		Check: "dnat-too-wide", Severity: SeverityWarning, Subject: ruleName(at), Evidence: []string{r.String()},
+		Check: "dnat-too-wide", Severity: SeverityWarning, Subject: ruleName(at), Evidence: []string{x.textOf(at, r)},
 		Sentence: "The rule names neither an address nor an interface: it also matches what machines inside send to that port of anyone on the Internet.",
 	}
 	changed := *r
