@@ -292,6 +292,8 @@ type (
 		Dport uint16 `json:"dport"`
 	}
 	jsonVisit struct {
+		Backend  string `json:"backend,omitempty"` // native, where no rule of iptables is meant
+		Handle   uint64 `json:"handle,omitempty"`
 		Table    string `json:"table"`
 		Chain    string `json:"chain"`
 		Position int    `json:"position"`
@@ -328,7 +330,11 @@ func whatifJSON(path evaluate.Path, brief bool) jsonWhatif {
 	}
 	if !brief {
 		for _, v := range path.Visits {
-			w.Path = append(w.Path, jsonVisit{v.Table, v.Chain, v.Position, v.Text(), v.Verdict.String()})
+			visit := jsonVisit{Table: v.Table, Chain: v.Chain, Position: v.Position, Spec: v.Text(), Verdict: v.Verdict.String()}
+			if v.In != nil {
+				visit.Backend, visit.Handle = rules.Native.String(), v.Handle
+			}
+			w.Path = append(w.Path, visit)
 		}
 	}
 	return w

@@ -57,7 +57,7 @@ func dropperName(by, hook evaluate.RuleRef) string {
 
 // dropperText is the rule or policy that drops, as the kernel prints it, with its counter.
 func (t *trial) dropperText(by evaluate.RuleRef) string {
-	if text, ok := t.nativeText(by); ok {
+	if text, ok := t.Native.Text(by); ok {
 		return text
 	}
 	c, ok := t.sets[by.Variant].Chain(by.Table, by.Chain)

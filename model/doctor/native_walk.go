@@ -91,30 +91,8 @@ func (w *nativeWalker) walk(c *nft.Chain, s sketch, visit func(evaluate.RuleRef,
 
 // textOf is a rule as its program prints it.
 func (t *trial) textOf(at evaluate.RuleRef, r *rules.Rule) string {
-	if text, ok := t.nativeText(at); ok {
+	if text, ok := t.Native.Text(at); ok {
 		return text
 	}
 	return r.String()
-}
-
-// nativeText is a native rule or policy as nft prints it, with its counter; false where it is not there.
-func (t *trial) nativeText(by evaluate.RuleRef) (string, bool) {
-	set := t.Native.Ruleset()
-	if by.Backend != rules.Native || set == nil {
-		return "", false
-	}
-	for _, at := range set.Tables {
-		if at.Family.String()+" "+at.Name != by.Table {
-			continue
-		}
-		c := at.Chain(by.Chain)
-		switch {
-		case c == nil:
-		case by.Position == 0:
-			return "nft " + at.String() + ", chain " + c.Name + ": policy " + c.Policy.String(), true
-		case by.Position <= len(c.Rules):
-			return "nft " + at.String() + ", chain " + c.Name + ": " + c.Rules[by.Position-1].Text(c, set.Links), true
-		}
-	}
-	return "", false
 }

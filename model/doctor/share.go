@@ -256,7 +256,7 @@ func notShared(x *Examination, s *share) Finding {
 	}
 	if v, ok := way.untracked(); ok {
 		found.Check = "untracked"
-		found.Evidence = append(found.Evidence, ruleName(v.RuleRef)+": "+v.Rule.String())
+		found.Evidence = append(found.Evidence, ruleName(v.RuleRef)+": "+v.Text())
 		found.Sentence = fmt.Sprintf("Rule %s takes what machines at %s send from connection tracking: it leaves by %s untranslated, and nobody can answer their private addresses.", ruleName(v.RuleRef), s.in, way.Outcomes[0].Out)
 		return found
 	}

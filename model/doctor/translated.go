@@ -94,7 +94,7 @@ func untrackedBy(x *Examination, f *Forward, way *fate, v evaluate.Visit) Findin
 		return unknown(fmt.Sprintf("Whether the rule translates packets for %s is not known: rule %s may take them from connection tracking.", f.Asked, name), v.Rule.String(), f.ruleCount())
 	}
 	found := Finding{
-		Check: "untracked", Severity: SeverityError, Subject: ruleName(f.Rule), Evidence: []string{name + ": " + v.Rule.String(), f.ruleCount()},
+		Check: "untracked", Severity: SeverityError, Subject: ruleName(f.Rule), Evidence: []string{name + ": " + v.Text(), f.ruleCount()},
 		Sentence: fmt.Sprintf("Rule %s takes packets for %s from connection tracking: what is not tracked is not translated.", name, f.Asked),
 	}
 	line := fmt.Sprintf("-A %%s -d %s", whole(f.Asked.Addr()))
@@ -121,7 +121,7 @@ func answerUntracked(x *Examination, f *Forward, p evaluate.Packet, way *fate) F
 	if way.known && !way.Incomplete && !way.Outcomes[0].Tracked {
 		told := x.told(p)
 		if v, ok := told.untracked(); ok {
-			found.Evidence = []string{ruleName(v.RuleRef) + ": " + v.Rule.String(), f.ruleCount()}
+			found.Evidence = []string{ruleName(v.RuleRef) + ": " + v.Text(), f.ruleCount()}
 			if v.Verdict != evaluate.Yes {
 				return unknown(fmt.Sprintf("Whether the answer from %s is translated back is not known: rule %s may take it from connection tracking.", p.Src, ruleName(v.RuleRef)), found.Evidence...)
 			}

@@ -36,7 +36,7 @@ func (x *Examination) ttlRules(p evaluate.Packet) (list []string) {
 	way := x.told(p)
 	for _, v := range way.Visits {
 		if v.Rule != nil && v.Verdict != evaluate.No && (v.Rule.Target.Name == "TTL" || v.Rule.Target.Name == "HL") {
-			list = append(list, ruleName(v.RuleRef)+": "+v.Rule.String())
+			list = append(list, ruleName(v.RuleRef)+": "+v.Text())
 		}
 	}
 	return list[:min(len(list), 4)]

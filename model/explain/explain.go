@@ -147,7 +147,8 @@ func compareRefs(a, b evaluate.RuleRef) int {
 		}
 		return 4
 	}
-	return cmp.Or(cmp.Compare(way(a.Chain), way(b.Chain)), strings.Compare(a.Chain, b.Chain), cmp.Compare(a.Position, b.Position))
+	return cmp.Or(cmp.Compare(way(a.Chain), way(b.Chain)), strings.Compare(a.Chain, b.Chain), cmp.Compare(a.Position, b.Position),
+		cmp.Compare(a.Backend, b.Backend), strings.Compare(a.Table, b.Table))
 }
 
 // SetRules begins to explain by other rules or another host; every flow counts as
@@ -273,10 +274,18 @@ func (e Explanation) AppendJSON(b []byte) []byte {
 	}
 	b = append(b, `"rule":{`...)
 	if !r.IsZero() {
-		b = append(append(append(b, `"backend":"`...), r.Backend.String()...), `","table":`...)
-		b = append(appendJSON(b, r.Table), `,"chain":`...)
+		b = append(append(append(b, `"backend":"`...), r.Backend.String()...), `",`...)
+		table := r.Table
+		if family, name, native := strings.Cut(table, " "); native && r.Backend == rules.Native {
+			b = append(appendJSON(append(b, `"family":`...), family), ',')
+			table = name
+		}
+		b = append(appendJSON(append(b, `"table":`...), table), `,"chain":`...)
 		b = append(appendJSON(b, r.Chain), `,"position":`...)
 		b = append(strconv.AppendInt(b, int64(r.Position), 10), ',')
+		if r.Handle != 0 {
+			b = append(strconv.AppendUint(append(b, `"handle":`...), r.Handle, 10), ',')
+		}
 	}
 	b = append(append(append(b, `"confidence":"`...), e.Confidence.String()...), '"')
 	if e.Unseen != "" {

@@ -235,6 +235,7 @@ type machine struct {
 
 	now      state // of the branch that is followed
 	stack    []frame
+	kept     []frame // while a branch is looked at
 	work     []branch
 	put      int                  // how many branches were put aside at a time
 	divided  bool                 // what cannot be known has divided the way

@@ -25,6 +25,28 @@ func (n *NativeProgram) Ruleset() *nft.Ruleset {
 	return n.set
 }
 
+// Text is a native rule or policy as nft lists it, after its table and chain; false where there is none of that place.
+func (n *NativeProgram) Text(r RuleRef) (string, bool) {
+	set := n.Ruleset()
+	if r.Backend != rules.Native || set == nil {
+		return "", false
+	}
+	for _, t := range set.Tables {
+		if t.Family.String()+" "+t.Name != r.Table {
+			continue
+		}
+		c := t.Chain(r.Chain)
+		switch {
+		case c == nil:
+		case r.Position == 0:
+			return "nft " + t.String() + ", chain " + c.Name + ": policy " + c.Policy.String(), true
+		case r.Position <= len(c.Rules):
+			return "nft " + t.String() + ", chain " + c.Name + ": " + c.Rules[r.Position-1].Text(c, set.Links), true
+		}
+	}
+	return "", false
+}
+
 // MarshalJSON writes the tables.
 func (n *NativeProgram) MarshalJSON() ([]byte, error) { return json.Marshal(n.set) }
 

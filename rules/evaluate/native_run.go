@@ -150,7 +150,7 @@ func (m *machine) verdictMap(st *state, o *op, here ruleRef) afterRule {
 
 // inBranch does something with a branch of the packet's way, which is followed later unless it ends.
 func (m *machine) inBranch(st *state, do func() afterRule) {
-	kept := slices.Clone(m.stack)
+	m.kept = append(m.kept[:0], m.stack...)
 	how := do()
 	if how == hookEnds {
 		m.stack = m.stack[:0]
@@ -159,5 +159,5 @@ func (m *machine) inBranch(st *state, do func() afterRule) {
 		m.divide()
 		m.putAside(st)
 	}
-	m.stack = append(m.stack[:0], kept...)
+	m.stack = append(m.stack[:0], m.kept...)
 }

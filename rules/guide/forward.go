@@ -80,6 +80,9 @@ func (b *builder) pass(p passage) {
 }
 
 func (b *builder) lineOf(r evaluate.RuleRef) string {
+	if text, ok := b.Kernel.Native.Text(r); ok {
+		return text
+	}
 	chain, ok := b.set(r.Variant).Chain(r.Table, r.Chain)
 	switch {
 	case !ok || r.Position > len(chain.Rules):

@@ -240,7 +240,9 @@ func (b *builder) translatedAlready(net netip.Prefix, out string) string {
 		}
 	}
 	by := path.Outcomes[0].SNATBy
-	b.proof.Translating = append(b.proof.Translating, Watched{by.Variant, by.Table, by.Chain, b.lineOf(by)})
+	if by.Backend != rules.Native {
+		b.proof.Translating = append(b.proof.Translating, Watched{by.Variant, by.Table, by.Chain, b.lineOf(by)})
+	}
 	return fmt.Sprintf("rule %d of %s already translates %s: %s", by.Position, by.Chain, net, b.lineOf(by))
 }
 

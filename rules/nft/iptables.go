@@ -21,6 +21,11 @@ func (r *Rule) IPTables(c *Chain, f rules.Family, links Links) []rules.Rule {
 	for _, name := range read.Unknown {
 		x.other(name)
 	}
+	for _, e := range r.Exprs {
+		if n, ok := e.(NAT); ok && n.Family != INet && n.Family.String() != f.NFT() {
+			x.never = true // packets of the other family pass it
+		}
+	}
 	deed, ok := read.Main()
 	if !ok || x.never {
 		return nil
