@@ -15,59 +15,68 @@ import (
 	"nattui/rules/nfnetlink"
 )
 
-// iptablesExpressions are the nf_tables expressions that iptables-nft makes and
-// understands (iptables/nft.c, supported_exprs). Any other was put there with nft.
-var iptablesExpressions = map[string]bool{
-	"match": true, "target": true, "payload": true, "meta": true, "cmp": true, "bitwise": true, "counter": true,
-	"immediate": true, "lookup": true, "range": true, "limit": true, "log": true,
+// foreigners are what stands in iptables' tables of a family and was not made by iptables.
+type foreigners struct {
+	why map[string]string // by table, in words; nil where there are none
+	// unreadable tables hold rules that iptables-nft-save shows wrongly, without a condition for instance, or not at all.
+	unreadable map[string]bool
 }
 
-// foreign says for each table of the family that holds native nft objects what
-// they are; nil where there are none. text is what iptables-nft-save printed.
-func foreign(kernel *nfnetlink.Socket, family rules.Family, text []byte) (map[string]string, error) {
+// foreign finds them. text is what iptables-nft-save printed.
+func foreign(kernel *nfnetlink.Socket, family rules.Family, text []byte) (foreigners, error) {
+	f := foreigners{unreadable: map[string]bool{}}
 	found := map[string][]string{}
 	add := func(table, what string) {
 		if _, known := rules.BuiltInChains[table]; known && !slices.Contains(found[table], what) {
 			found[table] = append(found[table], what)
 		}
 	}
-	if err := foreignObjects(kernel, family, add); err != nil {
-		return nil, err
+	chains, err := foreignObjects(kernel, family, add)
+	if err != nil {
+		return f, err
+	}
+	for _, c := range chains {
+		if err := foreignRules(kernel, family, c, func() { add(c.table, "native nft rules in "+c.name); f.unreadable[c.table] = true }); err != nil {
+			return f, err
+		}
 	}
 	for _, table := range incompatibleTables(text) {
-		if err := foreignRules(kernel, family, table, add); err != nil {
-			return nil, err
-		}
 		if len(found[table]) == 0 {
 			add(table, "native nft rules")
 		}
 	}
 	if len(found) == 0 {
-		return nil, nil
+		return f, nil
 	}
-	why := map[string]string{}
+	f.why = map[string]string{}
 	for table, what := range found {
 		sort.Strings(what)
 		const most = 4
 		if more := len(what) - most; more > 0 {
 			what = append(what[:most:most], fmt.Sprintf("%d more", more))
 		}
-		why[table] = strings.Join(what, ", ")
+		f.why[table] = strings.Join(what, ", ")
 	}
-	return why, nil
+	return f, nil
 }
 
+// kernelChain is a chain of one of iptables' tables.
+type kernelChain struct{ table, name string }
+
 // foreignObjects finds base chains, named sets and maps, objects and flowtables
-// that iptables never makes.
-func foreignObjects(kernel *nfnetlink.Socket, family rules.Family, add func(table, what string)) error {
-	err := kernel.Dump(unix.NFT_MSG_GETCHAIN, nftFamily(family), nil, func(m nfnetlink.Message) {
+// that iptables never makes, and lists the chains of iptables' tables.
+func foreignObjects(kernel *nfnetlink.Socket, family rules.Family, add func(table, what string)) (chains []kernelChain, err error) {
+	err = kernel.Dump(unix.NFT_MSG_GETCHAIN, nftFamily(family), nil, func(m nfnetlink.Message) {
 		table, name := m.Attrs.Get(unix.NFTA_CHAIN_TABLE).Text(), m.Attrs.Get(unix.NFTA_CHAIN_NAME).Text()
 		if m.Attrs.Get(unix.NFTA_CHAIN_HOOK) != nil && !rules.IsBuiltIn(table, name) {
 			add(table, "the native nft chain "+name)
 		}
+		if rules.BuiltInChains[table] != nil {
+			chains = append(chains, kernelChain{table, name})
+		}
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, o := range []struct {
 		kind uint16
@@ -87,30 +96,15 @@ func foreignObjects(kernel *nfnetlink.Socket, family rules.Family, add func(tabl
 		})
 		// Kernels before 4.16 know no flowtables, before 4.10 no objects.
 		if err != nil && !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EINVAL) {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return chains, nil
 }
 
-// isAnonymous reports a set that belongs to one rule, which iptables may make too.
+// isAnonymous reports a set that belongs to one rule, which is found with it.
 func isAnonymous(m nfnetlink.Message) bool {
 	return m.Attrs.Get(unix.NFTA_SET_FLAGS).Word()&unix.NFT_SET_ANONYMOUS != 0
-}
-
-// foreignRules names the chains of a table in which rules were made with nft.
-func foreignRules(kernel *nfnetlink.Socket, family rules.Family, table string, add func(table, what string)) error {
-	return kernel.Dump(unix.NFT_MSG_GETRULE, nftFamily(family), nfnetlink.AppendText(nil, unix.NFTA_RULE_TABLE, table), func(m nfnetlink.Message) {
-		if m.Attrs.Get(unix.NFTA_RULE_TABLE).Text() != table {
-			return
-		}
-		for _, expression := range m.Attrs.Get(unix.NFTA_RULE_EXPRESSIONS).Each {
-			if !iptablesExpressions[expression.Get(unix.NFTA_EXPR_NAME).Text()] {
-				add(table, "native nft rules in "+m.Attrs.Get(unix.NFTA_RULE_CHAIN).Text())
-				return
-			}
-		}
-	})
 }
 
 // nftFamily is the nf_tables family that holds the iptables tables of a family.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -126,6 +127,10 @@ func (p *programs) readNFT(ctx context.Context, known *rules.Ruleset) (*rules.Ru
 			return nil, err
 		}
 		text, err := p.saved(ctx)
+		others, seenErr := foreign(kernel, p.variant.Family, text)
+		if err != nil && seenErr == nil && len(others.unreadable) > 0 { // which ends iptables-nft-save with an error
+			text, err = p.savedBut(ctx, kernel, others)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -133,7 +138,9 @@ func (p *programs) readNFT(ctx context.Context, known *rules.Ruleset) (*rules.Ru
 		if err != nil {
 			return nil, err
 		}
-		if s.Foreign, err = foreign(kernel, p.variant.Family, text); err != nil && !errors.Is(err, nfnetlink.ErrInterrupted) {
+		s.Tables = slices.DeleteFunc(s.Tables, func(t rules.Table) bool { return others.unreadable[t.Name] })
+		s.Foreign = others.why
+		if err = seenErr; err != nil && !errors.Is(err, nfnetlink.ErrInterrupted) {
 			return nil, err
 		}
 		after, genErr := kernel.Generation()

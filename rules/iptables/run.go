@@ -22,10 +22,10 @@ func command(ctx context.Context, path string, args ...string) *exec.Cmd {
 }
 
 // saved runs the place's iptables-save -c and returns what it printed.
-func (p *programs) saved(ctx context.Context) ([]byte, error) {
+func (p *programs) saved(ctx context.Context, options ...string) ([]byte, error) {
 	var out bytes.Buffer
 	var complaint words
-	cmd := command(ctx, p.save, "-c")
+	cmd := command(ctx, p.save, append([]string{"-c"}, options...)...)
 	cmd.Stdout, cmd.Stderr = &out, &complaint
 	if err := cmd.Run(); err != nil {
 		return nil, p.failure(ctx, "reading the tables of "+p.variant.String(), p.save, complaint.String(), err)
