@@ -13,6 +13,7 @@ import (
 
 	"nattui/rules"
 	"nattui/rules/iptables"
+	"nattui/rules/nft"
 	"nattui/ui/table"
 	"nattui/ui/text"
 )
@@ -37,7 +38,8 @@ func newRulesCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rules",
 		Short: "Print the NAT rules in the order packets pass them",
-		Long: "rules prints the rules of table nat, of both families and both backends of iptables, and those of native nft chains of type nat with the chains that they lead to. " +
+		Long: "rules prints the rules of table nat, of both families and both backends of iptables, and those of native nft chains of type nat with the chains that they lead to, " +
+			"in the order in which the kernel asks them. --table chooses chains that filter or mark, native ones by their type and priority. An element of a map that says where to translate to is a line of its own. " +
 			"On a terminal it prints a table of matches and translations. Otherwise it prints one rule per line: family, backend, table, chain, position, packets, bytes, and the rule as iptables-save prints it. " +
 			"A dash means an unknown counter.",
 		Example: "nattui rules\n" +
@@ -50,7 +52,7 @@ func newRulesCommand() *cobra.Command {
 	c.Flags().BoolVar(&o.withParked, "parked", false, "with --json also the rules that are parked: they have no position, and the change that parked them as \"parked\"")
 	c.Flags().StringVar(&o.chain, "chain", "", "only this chain")
 	c.Flags().StringVar(&o.table, "table", "nat", "another table: "+strings.Join(tableNames[1:], ", "))
-	o.register(c.Flags(), "default: both", "default: both")
+	o.register(c.Flags(), "default: both", "default: all")
 	o.offerVariants(c)
 	offer(c, "table", tableNames...)
 	offer(c, "chain", rules.BuiltInChains["nat"]...)
@@ -58,7 +60,7 @@ func newRulesCommand() *cobra.Command {
 }
 
 func (o *rulesOptions) run(c *cobra.Command) error {
-	if err := o.check(); err != nil {
+	if err := o.checkAll(); err != nil {
 		return err
 	}
 	if err := checkTable(o.table); err != nil {
@@ -69,32 +71,37 @@ func (o *rulesOptions) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	variants, err := o.chosen(host)
-	if err != nil {
-		return err
+	variants := host.Variants() // which say what of nf_tables is not native
+	if o.backend != rules.Native.String() {
+		if variants, err = o.chosen(host); err != nil {
+			return err
+		}
 	}
 	sets, readErr := readVariants(ctx, host, variants)
-	for _, note := range variantNotes(ctx, host, sets) {
+	native := &nft.Ruleset{}
+	if o.wantsNative() {
+		var err error
+		native, err = readNative(ctx)
+		readErr = errors.Join(readErr, err)
+	}
+	for _, note := range variantNotes(host, sets) {
 		say(c.ErrOrStderr(), note)
 	}
-	if o.chain != "" && readErr == nil && !o.anyHasChain(sets) {
+	if o.chain != "" && readErr == nil && !o.anyHasChain(sets) && len(o.nativeChains(native, sets)) == 0 {
 		return fmt.Errorf("there is no chain %s in table %s", o.chain, o.table)
 	}
 	out := newOutput(c)
 	o.parked = parkedRules(sets)
 	for _, p := range variants {
+		if o.backend == rules.Native.String() {
+			break
+		}
 		if err := o.print(out, sets[p]); err != nil {
 			return err
 		}
 	}
-	if o.table == "nat" && o.backend == "" {
-		native, err := readNativeRules(ctx)
-		if err != nil {
-			readErr = errors.Join(readErr, err)
-		}
-		if err := o.printNative(out, native); err != nil {
-			return err
-		}
+	if err := o.printNative(out, native, sets); err != nil {
+		return err
 	}
 	if out.terminal && !o.json && !o.printed {
 		fmt.Fprintln(out, out.ink.faint.Render("no rules in table "+o.table+" yet: add one with  nattui add"))
@@ -103,6 +110,11 @@ func (o *rulesOptions) run(c *cobra.Command) error {
 		return err
 	}
 	return readErr
+}
+
+// wantsNative tells whether native chains are asked for.
+func (o *rulesOptions) wantsNative() bool {
+	return o.backend == "" || o.backend == rules.Native.String()
 }
 
 func checkTable(name string) error {
@@ -171,6 +183,11 @@ type ruleJSON struct {
 	Handle   uint64 `json:"handle,omitempty"`
 	Hook     string `json:"hook,omitempty"`
 	Priority *int32 `json:"priority,omitempty"`
+	// Unordered is set for base chains of table type nat whose priority another has too.
+	Unordered bool `json:"order_unknown,omitempty"`
+	// Of an element of the map that tells the rule where to translate to:
+	Map     string `json:"map,omitempty"`
+	Element string `json:"element,omitempty"`
 }
 
 // parkedAt are the parked rules that would come back to the position.

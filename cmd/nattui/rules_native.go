@@ -1,162 +1,92 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"os/exec"
-	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
+	"charm.land/lipgloss/v2"
+
 	"nattui/rules"
-	"nattui/rules/iptables"
+	"nattui/rules/nfnetlink"
 	"nattui/rules/nft"
 	"nattui/rules/nftables"
+	"nattui/ui/table"
 	"nattui/ui/text"
 )
 
-// nativeRules are the chains of native nft tables that translate, each with those that it leads to.
-type nativeRules struct {
-	chains []*nft.Chain
-	text   map[ruleKey]string // as the program nft prints it; without it a rule has its expressions
-}
-
-type ruleKey struct {
-	table  *nft.Table
-	handle uint64
-}
-
-// readNativeRules reads the native tables. Without nf_tables in the kernel there are none.
-func readNativeRules(ctx context.Context) (nativeRules, error) {
-	natives, err := iptables.Natives(ctx)
-	if err != nil || len(natives) == 0 {
-		return nativeRules{}, err
-	}
+// readNative reads the native tables, with the texts of their rules. Without nf_tables in the kernel there are none.
+func readNative(ctx context.Context) (*nft.Ruleset, error) {
 	set, err := nftables.Read(ctx)
-	if err != nil {
-		return nativeRules{}, err
+	switch {
+	case errors.Is(err, nfnetlink.ErrAbsent):
+		return &nft.Ruleset{}, nil
+	case err != nil:
+		return &nft.Ruleset{}, fmt.Errorf("native nft tables: %w", err)
 	}
-	n := nativeRules{text: nftListing(ctx, set)}
+	nftables.List(ctx, set)
+	return set, nil
+}
+
+// nativeHooks are the hooks in the order in which packets come to them.
+var nativeHooks = []string{"ingress", "prerouting", "input", "forward", "output", "postrouting", "egress"}
+
+// nativeChains are the chains that iptables does not show, in the order in which the kernel asks them at each hook, each
+// followed by those that it leads to; then those that nothing leads to.
+func (o *rulesOptions) nativeChains(set *nft.Ruleset, sets map[rules.Variant]*rules.Ruleset) []*nft.Chain {
+	var base []*nft.Chain
 	for _, t := range set.Tables {
-		seen := map[*nft.Chain]bool{}
+		if nft.Shown(t, sets) {
+			continue
+		}
 		for _, c := range t.Chains {
-			if c.Type == "nat" && !iptables.MadeChain(t.Family.String(), t.Name, c.Name) {
-				n.take(c, seen)
+			if c.IsBase() && o.ofTable(c) && o.ofFamily(c) {
+				base = append(base, c)
 			}
 		}
 	}
-	return n, nil
-}
-
-// take adds a chain and those that its rules jump to.
-func (n *nativeRules) take(c *nft.Chain, seen map[*nft.Chain]bool) {
-	if c == nil || seen[c] {
-		return
-	}
-	seen[c] = true
-	n.chains = append(n.chains, c)
-	for _, r := range c.Rules {
-		for _, e := range r.Exprs {
-			switch e := e.(type) {
-			case nft.Immediate:
-				if e.Verdict != nil && e.Verdict.Chain != "" {
-					n.take(c.Table.Chain(e.Verdict.Chain), seen)
-				}
-			case nft.Lookup:
-				if s := c.Table.Set(e.Set); s != nil {
-					for _, element := range s.Elements {
-						if element.Verdict != nil && element.Verdict.Chain != "" {
-							n.take(c.Table.Chain(element.Verdict.Chain), seen)
-						}
-					}
-				}
+	slices.SortStableFunc(base, func(a, b *nft.Chain) int {
+		if at := slices.Index(nativeHooks, a.Hook) - slices.Index(nativeHooks, b.Hook); at != 0 {
+			return at
+		}
+		return int(a.Priority) - int(b.Priority)
+	})
+	var all []*nft.Chain
+	seen := map[*nft.Chain]bool{}
+	for _, c := range base {
+		for _, c := range append([]*nft.Chain{c}, c.Led()...) {
+			if !seen[c] && (o.chain == "" || c.Name == o.chain) {
+				all = append(all, c)
 			}
-		}
-	}
-}
-
-// say is a rule's text.
-func (n *nativeRules) say(c *nft.Chain, r *nft.Rule) string {
-	if line, ok := n.text[ruleKey{c.Table, r.Handle}]; ok {
-		return line
-	}
-	return strings.Join(strings.Fields(strings.NewReplacer("[ ", "[", " ]", "]").Replace(r.Program())), " ")
-}
-
-var (
-	listedTable  = regexp.MustCompile(`^table (\w+) (\S+) \{`)
-	listedHandle = regexp.MustCompile(`^(.*) # handle (\d+)$`)
-)
-
-// nftListing is what the program nft calls each rule; nothing where it is missing or fails.
-func nftListing(ctx context.Context, set *nft.Ruleset) map[ruleKey]string {
-	out, err := exec.CommandContext(ctx, "nft", "-a", "list", "ruleset").Output()
-	if err != nil {
-		return nil
-	}
-	all := map[ruleKey]string{}
-	var table *nft.Table
-	var parts []string // of a rule over several lines
-	lines := bufio.NewScanner(strings.NewReader(string(out)))
-	lines.Buffer(nil, 1<<24)
-	for lines.Scan() {
-		line := lines.Text()
-		if m := listedTable.FindStringSubmatch(line); m != nil {
-			table, parts = tableNamed(set, m[1], m[2]), nil
-			continue
-		}
-		if !strings.HasPrefix(line, "\t\t") || table == nil {
-			parts = nil
-			continue
-		}
-		parts = append(parts, strings.TrimSpace(line))
-		if m := listedHandle.FindStringSubmatch(strings.Join(parts, " ")); m != nil {
-			handle, _ := strconv.ParseUint(m[2], 10, 64)
-			all[ruleKey{table, handle}] = m[1]
-			parts = nil
-		} else if len(parts) == 1 && (strings.HasPrefix(parts[0], "type ") || strings.HasSuffix(parts[0], ";")) {
-			parts = nil // the chain's own line
+			seen[c] = true
 		}
 	}
 	return all
 }
 
-func tableNamed(set *nft.Ruleset, family, name string) *nft.Table {
-	for _, t := range set.Tables {
-		if t.Family.String() == family && t.Name == name {
-			return t
-		}
+// ofTable tells whether a native chain does the work of the table of iptables that is asked for.
+func (o *rulesOptions) ofTable(c *nft.Chain) bool {
+	const conntrack, filter = -200, 0 // enum nf_ip_hook_priorities
+	switch o.table {
+	case "nat":
+		return c.Type == "nat"
+	case "raw":
+		return c.Type != "nat" && (c.Priority <= conntrack || c.Table.Family == nft.Netdev)
+	case "mangle":
+		return c.Type == "route" || c.Type == "filter" && c.Priority > conntrack && c.Priority < filter && c.Table.Family != nft.Netdev
+	case "filter":
+		return c.Type == "filter" && c.Priority >= filter && c.Table.Family != nft.Netdev
 	}
-	return nil
+	return false
 }
 
-// nativeTarget is what a rule does with a flow, as its statement is called; "" where it does not translate.
-func nativeTarget(r *nft.Rule) string {
-	for _, e := range r.Exprs {
-		switch e := e.(type) {
-		case nft.NAT:
-			return map[bool]string{false: "DNAT", true: "SNAT"}[e.Source]
-		case nft.Masq:
-			return "MASQUERADE"
-		case nft.Redir:
-			return "REDIRECT"
-		case nft.TProxy:
-			return "TPROXY"
-		}
-	}
-	return ""
-}
-
-// nativeCounter is the counter of a rule, if it has one.
-func nativeCounter(r *nft.Rule) (nft.Counter, bool) {
-	for _, e := range r.Exprs {
-		if c, ok := e.(nft.Counter); ok {
-			return c, true
-		}
-	}
-	return nft.Counter{}, false
+func (o *rulesOptions) ofFamily(c *nft.Chain) bool {
+	family, err := rules.ParseFamily(o.family)
+	return o.family == "" || err == nil && c.Table.Meets(family)
 }
 
 // nativeFamily is a table's family as nattui says it.
@@ -170,57 +100,173 @@ func nativeFamily(f nft.Family) string {
 	return f.String()
 }
 
-// printNative prints the native chains, in any of the three ways.
-func (o *rulesOptions) printNative(out *output, n nativeRules) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetEscapeHTML(false)
-	for _, c := range n.chains {
-		if o.chain != "" && c.Name != o.chain || o.family != "" && nativeFamily(c.Table.Family) != o.family && c.Table.Family != nft.INet {
-			continue
-		}
-		if out.terminal && !o.json {
-			o.printed = true
-			out.heading(text.Safe(c.Table.String() + ", chain " + c.Name))
-			if c.IsBase() {
-				fmt.Fprintln(out, out.ink.faint.Render(fmt.Sprintf("native nft, %s %s, priority %d", c.Type, c.Hook, c.Priority)))
+// nativePage prints native chains in any of the three ways.
+type nativePage struct {
+	*rulesOptions
+	out     *output
+	encoder *json.Encoder
+	links   nft.Links
+	sets    map[rules.Variant]*rules.Ruleset
+	native  *nft.Ruleset
+}
+
+// printNative prints the native chains.
+func (o *rulesOptions) printNative(out *output, native *nft.Ruleset, sets map[rules.Variant]*rules.Ruleset) error {
+	p := nativePage{rulesOptions: o, out: out, encoder: json.NewEncoder(out), links: native.Links, sets: sets, native: native}
+	p.encoder.SetEscapeHTML(false)
+	for _, c := range o.nativeChains(native, sets) {
+		switch {
+		case o.json:
+			for i, r := range c.Rules {
+				if err := p.printJSON(c, r, i+1); err != nil {
+					return err
+				}
 			}
-		}
-		for i, r := range c.Rules {
-			if err := o.printNativeRule(out, encoder, n, c, r, i+1); err != nil {
-				return err
+		case out.terminal:
+			p.printPage(c)
+		default:
+			for i, r := range c.Rules {
+				p.printLine(c, r, i+1)
 			}
-		}
-		if out.terminal && !o.json {
-			fmt.Fprintln(out)
 		}
 	}
 	return nil
 }
 
-func (o *rulesOptions) printNativeRule(out *output, encoder *json.Encoder, n nativeRules, c *nft.Chain, r *nft.Rule, at int) error {
-	spec := n.say(c, r)
-	count, counted := nativeCounter(r)
-	switch {
-	case o.json:
-		line := ruleJSON{
-			Family: nativeFamily(c.Table.Family), Backend: "native", Table: c.Table.Name, Chain: c.Name, Position: at, Handle: r.Handle,
-			Target: nativeTarget(r), Spec: spec, Hook: c.Hook,
+// unordered tells whether the kernel may ask the chain before or after another of the same priority.
+func (p *nativePage) unordered(c *nft.Chain) bool {
+	if !c.IsBase() || c.Type != "nat" {
+		return false
+	}
+	return slices.ContainsFunc(rules.Families[:], func(f rules.Family) bool {
+		return slices.ContainsFunc(nft.Stops(p.native, p.sets, f, c.Hook, true), func(s nft.Stop) bool { return s.Native == c && s.Unordered })
+	})
+}
+
+// printJSON prints a rule, and a line for each element of a map that tells it where to translate to.
+func (p *nativePage) printJSON(c *nft.Chain, r *nft.Rule, at int) error {
+	x := r.Read(c, p.links)
+	line := ruleJSON{
+		Family: nativeFamily(c.Table.Family), Backend: rules.Native.String(), Table: c.Table.Name, Chain: c.Name, Position: at, Handle: r.Handle,
+		Target: x.Target(), To: x.To(), Spec: r.Text(c, p.links), Owner: r.Owner(c), Sentence: x.Sentence(c.Name), Hook: c.Hook, Unordered: p.unordered(c),
+	}
+	if c.IsBase() {
+		line.Priority = &c.Priority
+	}
+	if n, ok := r.Counted(c.Table); ok {
+		line.Packets, line.Bytes = &n.Packets, &n.Bytes
+	}
+	if err := p.encoder.Encode(line); err != nil {
+		return err
+	}
+	line.Packets, line.Bytes = nil, nil
+	for _, f := range x.Forwards(p.links) {
+		line.Map, line.Element, line.To, line.Sentence = f.Map, f.Key, f.To, f.Sentence
+		if err := p.encoder.Encode(line); err != nil {
+			return err
 		}
-		if c.IsBase() {
-			line.Priority = &c.Priority
-		}
-		if counted {
-			line.Packets, line.Bytes = &count.Packets, &count.Bytes
-		}
-		return encoder.Encode(line)
-	case out.terminal:
-		fmt.Fprintf(out, "%4d  %s\n", at, text.Safe(spec))
-	default:
-		packets, bytes := unknown, unknown
-		if counted {
-			packets, bytes = strconv.FormatUint(count.Packets, 10), strconv.FormatUint(count.Bytes, 10)
-		}
-		fmt.Fprintf(out, "%s %-6s %s %s %4d %9s %12s %s\n", nativeFamily(c.Table.Family), "native", text.Safe(c.Table.Name), text.Safe(c.Name), at, packets, bytes, text.Safe(spec))
 	}
 	return nil
+}
+
+func (p *nativePage) printLine(c *nft.Chain, r *nft.Rule, at int) {
+	packets, bytes := unknown, unknown
+	if n, ok := r.Counted(c.Table); ok {
+		packets, bytes = strconv.FormatUint(n.Packets, 10), strconv.FormatUint(n.Bytes, 10)
+	}
+	line := func(at, packets, bytes, spec string) {
+		fmt.Fprintf(p.out, "%s %-6s %s %s %4s %9s %12s %s\n", nativeFamily(c.Table.Family), rules.Native, text.Safe(c.Table.Name), text.Safe(c.Name), at, packets, bytes, text.Safe(spec))
+	}
+	line(strconv.Itoa(at), packets, bytes, r.Text(c, p.links))
+	for _, f := range r.Read(c, p.links).Forwards(p.links) {
+		line("", unknown, unknown, fmt.Sprintf("%s: %s -> %s", f.Map, f.Key, f.To))
+	}
+}
+
+// printPage prints a chain for a person.
+func (p *nativePage) printPage(c *nft.Chain) {
+	if len(c.Rules) == 0 && (!c.IsBase() || c.Policy.Code != nft.Drop) {
+		return
+	}
+	p.printed = true
+	p.out.heading(text.Safe(c.Table.String() + " · " + c.Name))
+	fmt.Fprintln(p.out, p.out.ink.faint.Render(text.Safe(p.about(c))))
+	rows := p.rows(c)
+	columns := nativeColumns(rows)
+	widths := table.Widths(columns, p.out.width)
+	fmt.Fprintln(p.out, table.Head(columns, widths, p.out.ink.faint))
+	for _, cells := range rows {
+		fmt.Fprintln(p.out, table.Line(columns, widths, cells, nil))
+	}
+}
+
+// about says what kind of chain it is.
+func (p *nativePage) about(c *nft.Chain) string {
+	parts := []string{"native nft"}
+	if o := c.Owner(); o != "" {
+		parts = append(parts, "made by "+o)
+	}
+	if !c.IsBase() {
+		return strings.Join(append(parts, "jumped to"), ", ")
+	}
+	parts = append(parts, c.Type+" "+c.Hook, fmt.Sprintf("priority %d", c.Priority))
+	if c.Policy.Code == nft.Drop {
+		parts = append(parts, "policy drop")
+	}
+	if c.Table.Dormant {
+		parts = append(parts, "dormant: not in use")
+	}
+	if p.unordered(c) {
+		parts = append(parts, "order among chains of this priority not known")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// rows are a chain's rules, each followed by the forwards of its map.
+func (p *nativePage) rows(c *nft.Chain) [][]table.Cell {
+	plain, faint := lipgloss.NewStyle(), p.out.ink.faint
+	var rows [][]table.Cell
+	for i, r := range c.Rules {
+		x := r.Read(c, p.links)
+		packets, bytes := text.Unknown, text.Unknown
+		if n, ok := r.Counted(c.Table); ok {
+			packets, bytes = text.Count(n.Packets), text.Count(n.Bytes)
+		}
+		ink := p.out.ink.of(x.Kind())
+		rows = append(rows, []table.Cell{
+			{Text: strconv.Itoa(i + 1), Style: faint},
+			{Text: text.Safe(x.MatchText()), Style: plain},
+			{Text: text.Safe(x.Becomes(p.links)), Style: ink},
+			{Text: packets, Style: plain},
+			{Text: bytes, Style: plain},
+			{Text: text.Safe(r.Owner(c)), Style: faint},
+		})
+		for _, f := range x.Forwards(p.links) {
+			rows = append(rows, []table.Cell{{}, {Text: "  " + text.Safe(f.Key), Style: faint}, {Text: text.Safe(f.To), Style: ink}, {}, {}, {}})
+		}
+	}
+	return rows
+}
+
+// nativeColumns are columns as wide as the rows need.
+func nativeColumns(rows [][]table.Cell) []table.Column {
+	widths := [6]int{1, len("match"), len("becomes")} // a title is not cut off
+	for _, cells := range rows {
+		for i, cell := range cells {
+			widths[i] = max(widths[i], lipgloss.Width(cell.Text))
+		}
+	}
+	const least = 12
+	columns := []table.Column{
+		{Title: "#", Min: widths[0] + 2, Right: true},
+		{Title: "match", Min: min(widths[1], least), Want: widths[1]},
+		{Title: "becomes", Min: min(widths[2], least), Want: widths[2]},
+		{Title: "pkts", Min: countWidth, Right: true, Order: 1},
+		{Title: "bytes", Min: countWidth, Right: true, Order: 2},
+	}
+	if widths[5] > 0 {
+		widths[5] = max(widths[5], len("owner"))
+		columns = append(columns, table.Column{Title: "owner", Min: min(widths[5], least), Want: widths[5], Order: 3})
+	}
+	return columns
 }

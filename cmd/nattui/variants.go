@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -56,6 +57,21 @@ func (f *variantFlags) check() error {
 		f.backend = backend.String()
 	}
 	return nil
+}
+
+// checkAll is check where native nft may be chosen too.
+func (f *variantFlags) checkAll() error {
+	native := f.backend == rules.Native.String()
+	if _, err := rules.ParseBackend(f.backend); err != nil && f.backend != "" && !native {
+		return usagef("--backend %s: use nft, legacy or native", f.backend)
+	}
+	if !native {
+		return f.check()
+	}
+	family := variantFlags{family: f.family}
+	err := family.check()
+	f.family = family.family
+	return err
 }
 
 // chosen lists the variants of the host that are chosen. An error says why a variant
@@ -119,7 +135,7 @@ func readVariants(ctx context.Context, host *iptables.Host, variants []rules.Var
 
 // variantNotes are what somebody who reads the rules should know as well: parts of
 // the host that could not be read, and others that translate too.
-func variantNotes(ctx context.Context, host *iptables.Host, sets map[rules.Variant]*rules.Ruleset) []string {
+func variantNotes(host *iptables.Host, sets map[rules.Variant]*rules.Ruleset) []string {
 	var notes []string
 	for _, a := range host.Absent() {
 		if a.Reason == iptables.TooOld || a.Reason == iptables.Broken || a.Variant.Backend == host.Default() {
@@ -135,19 +151,10 @@ func variantNotes(ctx context.Context, host *iptables.Host, sets map[rules.Varia
 			if set == nil {
 				continue
 			}
-			for _, table := range set.Tables {
-				if what := set.Foreign[table.Name]; what != "" {
-					notes = append(notes, fmt.Sprintf("table %s of %s contains what iptables cannot show (%s), so it is read-only here; see  nft list ruleset", table.Name, family.Title(), what))
-				}
+			for _, table := range slices.Sorted(maps.Keys(set.Foreign)) {
+				notes = append(notes, fmt.Sprintf("table %s of %s contains what iptables cannot show (%s), so it is read-only here", table, family.Title(), set.Foreign[table]))
 			}
 		}
-	}
-	natives, err := iptables.Natives(ctx)
-	if err != nil {
-		notes = append(notes, "it is not known whether other nft tables translate: "+err.Error())
-	}
-	for _, n := range natives {
-		notes = append(notes, fmt.Sprintf("%s also translates (%s), and iptables does not show it; see  nft list %s", n, strings.Join(n.Chains, ", "), n))
 	}
 	return notes
 }

@@ -78,10 +78,21 @@ func TestOwnRules(t *testing.T) {
 			program, icmp, to = "ip6tables-nft", []string{"-p", "icmpv6", "--icmpv6-type", "128"}, "fd00::/8"
 		}
 		for _, args := range [][]string{
-			{"-i", "eth+", "-o", "eth1", "!", "-s", to, "-d", to}, {"-p", "tcp", "--dport", "1:99", "!", "--sport", "7:9", "--syn"}, {"-p", "udp", "!", "--dport", "53"}, icmp,
-			{"-m", "mark", "--mark", "1/0xff"}, {"-m", "limit", "--limit", "3/min"}, {"-m", "pkttype", "--pkt-type", "broadcast"}, {"-m", "conntrack", "--ctstate", "NEW"},
-			{"-p", "tcp", "-m", "multiport", "--dports", "80,443"}, {"-m", "comment", "--comment", "x"}, {"-j", "NFLOG", "--nflog-group", "3"}, {"-j", "LOG"}, {"-j", "REJECT"},
-			{"!", "-p", "tcp"}, {"-m", "mac", "--mac-source", "02:00:00:00:00:01"},
+			{"-i", "eth+", "-o", "eth1", "!", "-s", to, "-d", to},
+			{"-p", "tcp", "--dport", "1:99", "!", "--sport", "7:9", "--syn"},
+			{"-p", "udp", "!", "--dport", "53"},
+			icmp,
+			{"-m", "mark", "--mark", "1/0xff"},
+			{"-m", "limit", "--limit", "3/min"},
+			{"-m", "pkttype", "--pkt-type", "broadcast"},
+			{"-m", "conntrack", "--ctstate", "NEW"},
+			{"-p", "tcp", "-m", "multiport", "--dports", "80,443"},
+			{"-m", "comment", "--comment", "x"},
+			{"-j", "NFLOG", "--nflog-group", "3"},
+			{"-j", "LOG"},
+			{"-j", "REJECT"},
+			{"!", "-p", "tcp"},
+			{"-m", "mac", "--mac-source", "02:00:00:00:00:01"},
 		} {
 			if out, err := exec.Command(program, append([]string{"-A", "FORWARD"}, args...)...).CombinedOutput(); err != nil {
 				t.Fatalf("%q: %v: %s", args, err, out)

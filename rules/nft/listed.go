@@ -57,6 +57,9 @@ func (t *Table) byHandle() map[uint64]*Rule {
 
 // Table finds a table by its family, as nft names it, and its name; nil where there is none.
 func (s *Ruleset) Table(family, name string) *Table {
+	if s == nil {
+		return nil
+	}
 	for _, t := range s.Tables {
 		if t.Family.String() == family && t.Name == name {
 			return t

@@ -61,8 +61,7 @@ func (x *listing) take(e Expr) {
 		}
 		x.regs.load(e.Into, &term{value: e.Data, size: uint32(len(e.Data)), typ: hexType})
 	case Unknown:
-		x.out.Unknown = append(x.out.Unknown, e.Name)
-		x.do(Other, "["+e.Name+"]", "")
+		x.unknown(e)
 	default:
 		if into, t := x.loaded(e); t != nil {
 			x.regs.load(into, t)
@@ -70,6 +69,30 @@ func (x *listing) take(e Expr) {
 		}
 		x.state(e)
 	}
+}
+
+// unknown adds an expression that is not understood. A match or target of iptables has a name of its own.
+func (x *listing) unknown(e Unknown) {
+	text := e.Name
+	if e.Name == "match" || e.Name == "target" {
+		text = optional("xt", e.Name, xtName(e.Raw))
+	}
+	x.out.Unknown = append(x.out.Unknown, text)
+	if e.Name == "match" {
+		x.condition(text)
+		return
+	}
+	x.do(Other, text, "")
+}
+
+// xtName is the name of a match or target of iptables: its first attribute (NFTA_MATCH_NAME, NFTA_TARGET_NAME).
+func xtName(raw []byte) string {
+	const header = 4 // struct nlattr
+	if len(raw) <= header {
+		return ""
+	}
+	name, _, _ := bytes.Cut(raw[header:], []byte{0})
+	return quoted(string(name))
 }
 
 // loaded is what an expression loads from the kernel, and where; nil for others.

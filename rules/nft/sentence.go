@@ -9,12 +9,15 @@ import (
 func (r Reading) Sentence(chain string) string {
 	e := r.sort()
 	text := e.subject(r) + e.conditions() + " " + r.outcome(chain, e)
-	text = strings.ToUpper(text[:1]) + text[1:] + "."
+	text = upper(text) + "."
 	if len(r.Unknown) > 0 {
 		text += " It also uses " + list(r.Unknown, "and") + ", which nattui does not understand."
 	}
 	return text
 }
+
+// upper is a sentence's beginning.
+func upper(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 // subject names the packets by family and protocol.
 func (e ends) subject(r Reading) string {
@@ -300,9 +303,9 @@ func (d Deed) words(chain string, e ends) string {
 	case Marks:
 		what, value, _ := strings.Cut(d.Text, " set ")
 		if what == "ct mark" {
-			return "has its connection marked " + value
+			return "has its connection marked " + strings.Replace(value, "ct mark", "its mark", 1)
 		}
-		return "gets the mark " + value
+		return "gets the mark " + strings.Replace(value, "meta mark", "its mark", 1)
 	case Decides:
 		return d.decision(chain)
 	}
@@ -318,7 +321,7 @@ func (d Deed) words(chain string, e ends) string {
 // decision says a verdict in words.
 func (d Deed) decision(chain string) string {
 	if d.Map != nil && d.Chance != "" {
-		return "goes on by " + d.mapWords()
+		return "goes on in " + d.mapWords()
 	}
 	if d.Map != nil {
 		return "goes where " + d.mapWords()
@@ -368,7 +371,11 @@ func (d Deed) translated() string {
 // mapWords say which of a map's values it is.
 func (d Deed) mapWords() string {
 	if d.Chance != "" {
-		return "one of " + list(d.places(nil), "or") + ", chosen " + d.Chance
+		places := d.places(nil)
+		if len(places) == 1 {
+			return places[0]
+		}
+		return "one of " + list(places, "or") + ", chosen " + d.Chance
 	}
 	if d.Map.Flags&SetAnonymous != 0 {
 		return "the rule's map says for its " + d.Key

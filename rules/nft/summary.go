@@ -217,7 +217,8 @@ func (r Reading) Becomes(links Links) string {
 	case Proxies:
 		return "proxy " + d.To
 	case Marks:
-		return strings.TrimPrefix(strings.Replace(d.Text, " set ", " ", 1), "meta ")
+		what, value, _ := strings.Cut(d.Text, " set ")
+		return optional(strings.TrimPrefix(what, "meta "), strings.TrimPrefix(value, what+" "))
 	case Decides:
 		switch {
 		case d.Map != nil:
@@ -266,6 +267,9 @@ func (d Deed) places(links Links) []string {
 
 // Place is where a deed leads by an element of its map.
 func (d Deed) Place(e Entry) string {
+	if v := e.Element.Verdict; v != nil && v.Chain != "" {
+		return v.Chain
+	}
 	value := strings.Replace(e.Value, " . ", ":", 1)
 	if addr, port, both := strings.Cut(e.Value, " . "); both && strings.Contains(addr, ":") {
 		value = "[" + addr + "]:" + port

@@ -1,0 +1,164 @@
+package nft
+
+import (
+	"slices"
+	"strings"
+
+	"nattui/rules"
+)
+
+// Stop is a chain that the kernel itself calls at a hook: one of iptables, or a native one.
+type Stop struct {
+	Hook     string // prerouting, input, forward, output, postrouting, ingress …
+	Kind     string // nat, filter, route
+	Priority int32
+	// Variant and Table are those of a chain of iptables.
+	Variant rules.Variant
+	Table   string
+	Chain   *rules.Chain
+	// Native is a chain that iptables does not show; then Chain is nil.
+	Native *Chain
+	// Unordered stops have the priority of another, which may be asked before or after: the kernel asks the one that was
+	// registered last first, and does not say which that is.
+	Unordered bool
+}
+
+// priorities of iptables' tables (linux/netfilter_ipv4.h, enum nf_ip_hook_priorities).
+var priorities = map[string]int32{"raw": -300, "mangle": -150, "nat": -100, "filter": 0, "security": 50}
+
+// sourceNAT is the priority of table nat where sources are translated.
+const sourceNAT = 100
+
+// iptablesTable tells whether a table has a name of those of iptables.
+func iptablesTable(t *Table) bool {
+	_, known := rules.BuiltInChains[t.Name]
+	return known && (t.Family == IPv4 || t.Family == IPv6)
+}
+
+// Shown tells whether iptables shows a table as it is; sets are its rule sets.
+func Shown(t *Table, sets map[rules.Variant]*rules.Ruleset) bool {
+	if !iptablesTable(t) {
+		return false
+	}
+	family := rules.IPv4
+	if t.Family == IPv6 {
+		family = rules.IPv6
+	}
+	set := sets[rules.Variant{Family: family, Backend: rules.NFT}]
+	_, ok := set.Table(t.Name)
+	return ok && set.Foreign[t.Name] == ""
+}
+
+// Meets tells whether packets of a family come to a table's chains.
+func (t *Table) Meets(f rules.Family) bool {
+	switch t.Family {
+	case INet, Netdev:
+		return true
+	case IPv4:
+		return f == rules.IPv4
+	case IPv6:
+		return f == rules.IPv6
+	}
+	return false
+}
+
+// Stops are the chains that packets of a family come to at a hook, in the order in which the kernel asks them. nat chooses
+// those that translate, which the kernel asks at one place whatever their priority; else the others. Empty chains that
+// accept are left out, and tables that are dormant. s may be nil.
+func Stops(s *Ruleset, sets map[rules.Variant]*rules.Ruleset, f rules.Family, hook string, nat bool) []Stop {
+	var all []Stop
+	for _, backend := range rules.Backends {
+		at := rules.Variant{Family: f, Backend: backend}
+		set := sets[at]
+		if set == nil {
+			continue
+		}
+		for i := range set.Tables {
+			t := &set.Tables[i]
+			if (t.Name == "nat") != nat || backend == rules.NFT && set.Foreign[t.Name] != "" && s.Table(at.Family.NFT(), t.Name) != nil {
+				continue
+			}
+			c, ok := t.Chain(strings.ToUpper(hook))
+			if !ok || len(c.Rules) == 0 && c.Policy != "DROP" {
+				continue
+			}
+			all = append(all, Stop{Hook: hook, Kind: kindOf(t.Name, hook), Priority: priority(t.Name, hook), Variant: at, Table: t.Name, Chain: c})
+		}
+	}
+	if s != nil {
+		for _, t := range s.Tables {
+			if t.Dormant || !t.Meets(f) || Shown(t, sets) {
+				continue
+			}
+			for _, c := range t.Chains {
+				if c.Hook == hook && (c.Type == "nat") == nat && (len(c.Rules) > 0 || c.Policy.Code == Drop) {
+					all = append(all, Stop{Hook: hook, Kind: c.Type, Priority: c.Priority, Native: c})
+				}
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Stop) int { return int(a.Priority) - int(b.Priority) })
+	for i := range all {
+		all[i].Unordered = i > 0 && all[i-1].Priority == all[i].Priority || i+1 < len(all) && all[i+1].Priority == all[i].Priority
+	}
+	return all
+}
+
+func priority(table, hook string) int32 {
+	if table == "nat" && (hook == "postrouting" || hook == "input") {
+		return sourceNAT
+	}
+	return priorities[table]
+}
+
+func kindOf(table, hook string) string {
+	switch {
+	case table == "nat":
+		return "nat"
+	case table == "mangle" && hook == "output":
+		return "route"
+	}
+	return "filter"
+}
+
+// Led are the chains that a chain's rules lead to, each once, with those that these lead to.
+func (c *Chain) Led() []*Chain {
+	var all []*Chain
+	seen := map[*Chain]bool{c: true}
+	var follow func(c *Chain)
+	follow = func(c *Chain) {
+		for _, r := range c.Rules {
+			for _, name := range r.leads(c.Table) {
+				if to := c.Table.Chain(name); to != nil && !seen[to] {
+					seen[to] = true
+					all = append(all, to)
+					follow(to)
+				}
+			}
+		}
+	}
+	follow(c)
+	return all
+}
+
+// leads are the chains that a rule may go to.
+func (r *Rule) leads(t *Table) []string {
+	var names []string
+	for _, e := range r.Exprs {
+		switch e := e.(type) {
+		case Immediate:
+			if e.Verdict != nil && e.Verdict.Chain != "" {
+				names = append(names, e.Verdict.Chain)
+			}
+		case Lookup:
+			if s := t.Set(e.Set); s != nil && e.Map {
+				for _, element := range s.Elements {
+					if element.Verdict != nil && element.Verdict.Chain != "" {
+						names = append(names, element.Verdict.Chain)
+					}
+				}
+			}
+		}
+	}
+	return names
+}
