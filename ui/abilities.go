@@ -58,3 +58,6 @@ type traceTarget interface{ Suggest(filter string) }
 
 // switchboard is a screen on which the key for switches opens all of them.
 type switchboard interface{ Switches() tea.Cmd }
+
+// placer names what is looked at where that is no variant of iptables.
+type placer interface{ Place() string }

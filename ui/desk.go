@@ -169,13 +169,13 @@ func variants(sets map[rules.Variant]*rules.Ruleset) []rules.Variant {
 
 // packetRate is how many packets a second the rule has met over the last few
 // seconds; false where two looks at the same rules are not there yet.
-func (d *desk) packetRate(table, chain string, at int) (float64, bool) {
+func (d *desk) packetRate(of rules.Variant, table, chain string, at int) (float64, bool) {
 	if len(d.history) == 0 {
 		return 0, false
 	}
 	old := d.history[0]
-	before, ok1 := ruleAt(old.Sets[d.variant], table, chain, at)
-	now, ok2 := ruleAt(d.set(), table, chain, at)
+	before, ok1 := ruleAt(old.Sets[of], table, chain, at)
+	now, ok2 := ruleAt(d.tables.Sets[of], table, chain, at)
 	seconds := d.tables.At.Sub(old.At).Seconds()
 	if !ok1 || !ok2 || seconds < 0.5 || !before.Counters.Known || now.Counters.Packets < before.Counters.Packets {
 		return 0, false

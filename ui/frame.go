@@ -159,6 +159,9 @@ func (a *App) tabs() string {
 		b.WriteString(style.Render(label))
 	}
 	right := a.variant.String()
+	if s, ok := a.screen().(placer); ok && s.Place() != "" {
+		right = s.Place()
+	}
 	if ansi.StringWidth(b.String()+right)+3 > a.width {
 		right = a.variant.Family.Title()
 	}

@@ -12,6 +12,7 @@ import (
 	"nattui/model/traced"
 	"nattui/rules"
 	"nattui/rules/evaluate"
+	"nattui/rules/nft"
 )
 
 // Gateway is everything the screens know of and ask from the host. Whoever
@@ -57,6 +58,9 @@ type Gateway struct {
 // Tables is one consistent look at the rule sets of the host.
 type Tables struct {
 	Sets map[rules.Variant]*rules.Ruleset
+	// Native are the tables of nft; nil where they are not known, and NoNative then says why.
+	Native   *nft.Ruleset
+	NoNative string
 	// Absent tells why a place has no rule set.
 	Absent map[rules.Variant]string
 	At     time.Time

@@ -16,16 +16,19 @@ type reachMsg struct {
 	dead deadRules
 }
 
-// findDead looks for rules of the NAT table that no packet reaches.
-func findDead(s *rules.Ruleset) tea.Cmd {
-	if s == nil {
-		return nil
-	}
-	return func() tea.Msg {
-		dead := deadRules{}
-		for _, d := range evaluate.Reach(s, "nat") {
-			dead[d.RuleRef] = d
+// findDead looks for rules of the NAT tables of the family that no packet reaches.
+func (s *rulesScreen) findDead() tea.Cmd {
+	var cmds []tea.Cmd
+	for _, backend := range rules.Backends {
+		if set := s.tables.Sets[rules.Variant{Family: s.variant.Family, Backend: backend}]; set != nil {
+			cmds = append(cmds, func() tea.Msg {
+				dead := deadRules{}
+				for _, d := range evaluate.Reach(set, "nat") {
+					dead[d.RuleRef] = d
+				}
+				return reachMsg{set, dead}
+			})
 		}
-		return reachMsg{s, dead}
 	}
+	return tea.Batch(cmds...)
 }

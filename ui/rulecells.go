@@ -14,10 +14,14 @@ import (
 
 // columns of the list at a width.
 func (s *rulesScreen) columns(width int) []table.Column {
+	match, becomes := 26, 21
+	if s.tables.Native != nil && len(s.tables.Native.Tables) > 0 {
+		match, becomes = 24, 23 // "from outgoing address"
+	}
 	return []table.Column{
 		{Title: "#", Min: 3, Want: 3, Right: true},
-		{Title: "match", Min: 10, Want: 26, Grow: 3},
-		{Title: "  becomes", Min: 10, Want: 21, Grow: 2},
+		{Title: "match", Min: 10, Want: match, Grow: 3},
+		{Title: "  becomes", Min: 10, Want: becomes, Grow: 2},
 		{Title: "pkts", Min: 5, Want: 5, Right: true, Order: 4},
 		{Title: "/s", Min: 5, Want: 5, Right: true, Order: 5},
 		{Title: "conns", Min: 5, Want: 5, Right: true, Order: 3},
@@ -39,14 +43,25 @@ func (s *rulesScreen) row(p *pane, i int, active bool, cols []table.Column, widt
 	if it.parked != nil {
 		return bar + table.Line(cols, widths, s.parkedCells(it), over)
 	}
+	if it.native != nil {
+		return bar + table.Line(cols, widths, s.nativeCells(it), over)
+	}
+	if it.head {
+		return bar + s.headLine(it, width-4)
+	}
 	if it.at == 0 {
 		return bar + s.look.Faint.Render(text.Fit(strings.Repeat("  ", it.depth)+"  "+text.Safe(it.note), width-4))
 	}
-	r, ok := ruleAt(s.set(), s.table, it.chain, it.at)
+	r, ok := s.ruleOf(it)
 	if !ok {
 		return bar
 	}
 	return bar + table.Line(cols, widths, s.cells(r, it, widths[7] > 0), over)
+}
+
+// headLine is the quiet line over the rules of a chain.
+func (s *rulesScreen) headLine(it ruleItem, width int) string {
+	return s.look.Faint.Render(text.Fit(text.Safe(it.note), width))
 }
 
 // cells are the values of a rule's row. An owner that has no column stands behind
@@ -89,7 +104,7 @@ func (s *rulesScreen) cells(r *rules.Rule, it ruleItem, ownerShown bool) []table
 		cells[3] = table.Cell{Text: text.Count(r.Counters.Packets), Style: numbers}
 		cells[6] = table.Cell{Text: text.Count(r.Counters.Bytes), Style: numbers}
 	}
-	if rate, ok := s.packetRate(s.table, it.chain, it.at); ok {
+	if rate, ok := s.packetRate(it.variant, s.table, it.chain, it.at); ok {
 		style := look.Text
 		if rate == 0 {
 			style = look.Faint
@@ -140,7 +155,7 @@ func (s *rulesScreen) ruleFlows(it ruleItem) (int, bool) {
 	if s.gw.Flows == nil || s.table != "nat" {
 		return 0, false
 	}
-	r, ok := ruleAt(s.set(), s.table, it.chain, it.at)
+	r, ok := s.ruleOf(it)
 	if !ok || !r.Target.Kind.Translates() {
 		return 0, false
 	}
@@ -148,7 +163,7 @@ func (s *rulesScreen) ruleFlows(it ruleItem) (int, bool) {
 	if byRule == nil {
 		return 0, false
 	}
-	return byRule[evaluate.RuleRef{Variant: s.variant, Table: s.table, Chain: it.chain, Position: it.at}], true
+	return byRule[evaluate.RuleRef{Variant: it.variant, Table: s.table, Chain: it.chain, Position: it.at}], true
 }
 
 // becomes is the translation of a rule with the sign and colour of its kind.

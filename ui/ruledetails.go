@@ -34,7 +34,7 @@ func (r *ruleDetails) View(width, height int) string {
 }
 
 func (r *ruleDetails) lines(width int) []string {
-	rule, ok := ruleAt(r.set(), r.table, r.item.chain, r.item.at)
+	rule, ok := ruleAt(r.tables.Sets[r.item.variant], r.table, r.item.chain, r.item.at)
 	if !ok {
 		return []string{r.look.Faint.Render("the rule is gone")}
 	}
@@ -55,7 +55,7 @@ func (r *ruleDetails) lines(width int) []string {
 	if rule.Counters.Known {
 		add("matched", fmt.Sprintf("%s, %s", rules.Plural(rule.Counters.Packets, "packet"), text.Bytes(rule.Counters.Bytes)))
 	}
-	if rate, ok := r.packetRate(r.table, r.item.chain, r.item.at); ok {
+	if rate, ok := r.packetRate(r.item.variant, r.table, r.item.chain, r.item.at); ok {
 		add("now", text.Rate(rate)+" packets a second")
 	}
 	if r.table == "nat" {
@@ -73,7 +73,7 @@ func (r *ruleDetails) lines(width int) []string {
 	if names := rule.Opaque(); len(names) > 0 {
 		add("unparsed", strings.Join(names, ", ")+": not parsed, kept unchanged")
 	}
-	add("table", r.variant.String()+" "+r.table)
+	add("table", r.item.variant.String()+" "+r.table)
 	add("iptables-save", rule.String())
 	spec, err := rule.Spec()
 	if err == nil {

@@ -27,7 +27,7 @@ func (s *rulesScreen) Line(width int) (string, bool) {
 	shown := 0
 	for _, p := range s.panes {
 		for _, it := range p.items {
-			if it.at > 0 {
+			if it.at > 0 || it.element != nil {
 				shown++
 			}
 		}
@@ -42,7 +42,10 @@ func (s *rulesScreen) Back() bool {
 		s.filter.clear()
 		s.list()
 	case s.only != "":
-		s.only, s.table = "", "nat"
+		s.only, s.table, s.native = "", "nat", nativeChain{}
+		s.arrange()
+	case s.narrow != nil:
+		s.narrow = nil
 		s.arrange()
 	default:
 		return false
@@ -83,10 +86,10 @@ func (s *rulesScreen) changing() keyTable {
 	parked := func() bool { _, it, _ := s.current(); return can() && s.gw.Journal != nil && it.parked != nil }
 	return keyTable{
 		on(keys.Add, s.add).when(ofNAT(can)).otherwise(s.sayNotNAT),
-		on(keys.Edit, s.edit).when(ofNAT(onRule)),
-		act(keys.Delete, s.askDelete).when(onRule),
-		on(bind("J/K", "move", "K"), func() tea.Cmd { return s.move(-1) }).when(onRule),
-		on(silent("J"), func() tea.Cmd { return s.move(1) }).when(onRule),
+		on(keys.Edit, s.edit).when(ofNAT(onRule)).otherwise(s.sayNative("edit")),
+		act(keys.Delete, s.askDelete).when(onRule).otherwise(s.sayNative("delete")),
+		on(bind("J/K", "move", "K"), func() tea.Cmd { return s.move(-1) }).when(onRule).otherwise(s.sayNative("move")),
+		on(silent("J"), func() tea.Cmd { return s.move(1) }).when(onRule).otherwise(s.sayNative("move")),
 		on(bind("p", "restore", "p"), s.restore).when(parked),
 		on(bind("p", "park", "p"), s.park).when(func() bool { return onRule() && s.gw.Journal != nil }).otherwise(s.sayNotParked),
 	}
@@ -94,29 +97,32 @@ func (s *rulesScreen) changing() keyTable {
 
 // looking are the keys that show something else or more.
 func (s *rulesScreen) looking() keyTable {
-	onRule := func() bool { _, _, ok := s.current(); return ok }
 	onJump := func() bool { r, _, ok := s.current(); return ok && jumps(r) }
+	onMore := func() bool { _, it, _ := s.current(); return it.opens() }
+	onAny := func() bool { _, it, ok := s.current(); return ok || it.native != nil }
 	can := func() bool { return !s.gw.ReadOnly && s.set() != nil }
-	more := func() bool { return len(variants(s.tables.Sets)) > 1 }
+	more := func() bool {
+		return len(variants(s.tables.Sets)) > 1 || s.tables.Native != nil && len(s.tables.Native.Tables) > 0
+	}
 	family := func() { s.turn(func(p rules.Variant) rules.Variant { p.Family ^= 1; return p }) }
-	backend := func() { s.turn(func(p rules.Variant) rules.Variant { p.Backend ^= 1; return p }) }
 	return keyTable{
 		act(bind("enter", "open chain", "enter"), s.openChain).when(onJump),
-		act(keys.Details, s.openDetails).when(onRule),
+		act(bind("enter", "open", "enter"), s.openChain).when(onMore),
+		act(keys.Details, s.openDetails).when(onAny),
 		act(keys.Filter, s.filter.start),
 		act(keys.Chains, s.openChains),
 		act(keys.WhatIf, s.openWhatIf),
 		elsewhere(keyTrace),
 		act(keys.Import, func() { s.desk.open(newImport(s.desk)) }).when(can),
-		on(keys.Family, func() tea.Cmd { family(); return findDead(s.set()) }).when(more).otherwise(family),
-		on(keys.Backend, func() tea.Cmd { backend(); return findDead(s.set()) }).when(more).otherwise(backend),
+		on(keys.Family, func() tea.Cmd { family(); return s.findDead() }).when(more).otherwise(family),
+		act(keys.Backend, s.narrowTo).when(more).otherwise(s.narrowTo),
 	}
 }
 
 // moving are the keys that move the cursor, and those that mean the same everywhere.
 func (s *rulesScreen) moving() keyTable {
 	to := func(at func(p *pane) int) func() {
-		return func() { p := s.pane(); p.cursor.Go(at(p), len(p.items), p.key) }
+		return func() { p := s.pane(); p.cursor.Go(p.rule(max(0, at(p)), 1), len(p.items), p.key) }
 	}
 	page := func(p *pane) int { return max(1, p.height-1) }
 	can := func() bool { return !s.gw.ReadOnly && s.set() != nil }
@@ -137,24 +143,34 @@ func (s *rulesScreen) moving() keyTable {
 
 // up moves the cursor up, into the pane above where both stand one over the other.
 func (s *rulesScreen) up() {
-	if p := s.pane(); p.cursor.Index() > 0 || s.active == 0 || s.wide {
-		p.cursor.Go(p.cursor.Index()-1, len(p.items), p.key)
+	p := s.pane()
+	if to := p.rule(p.cursor.Index()-1, -1); to >= 0 || s.active == 0 || s.wide {
+		p.cursor.Go(max(to, p.rule(0, 1)), len(p.items), p.key)
 		return
 	}
 	s.active--
-	p := s.pane()
-	p.cursor.Go(len(p.items)-1, len(p.items), p.key)
+	p = s.pane()
+	p.cursor.Go(p.rule(len(p.items)-1, -1), len(p.items), p.key)
 }
 
 // down moves it down.
 func (s *rulesScreen) down() {
-	if p := s.pane(); p.cursor.Index() < len(p.items)-1 || s.active == len(s.panes)-1 || s.wide {
-		p.cursor.Go(p.cursor.Index()+1, len(p.items), p.key)
+	p := s.pane()
+	if to := p.rule(p.cursor.Index()+1, 1); to < len(p.items) || s.active == len(s.panes)-1 || s.wide {
+		p.cursor.Go(min(to, p.rule(len(p.items)-1, -1)), len(p.items), p.key)
 		return
 	}
 	s.active++
-	p := s.pane()
-	p.cursor.Go(0, len(p.items), p.key)
+	p = s.pane()
+	p.cursor.Go(p.rule(0, 1), len(p.items), p.key)
+}
+
+// rule is the first row from one on, in a direction, that is no head.
+func (p *pane) rule(from, by int) int {
+	for from >= 0 && from < len(p.items) && p.items[from].head {
+		from += by
+	}
+	return from
 }
 
 // Switches opens the switches of the kernel.
@@ -183,7 +199,7 @@ func (s *rulesScreen) openWhatIf() {
 // turn looks at another place, or says why there is none.
 func (s *rulesScreen) turn(to func(rules.Variant) rules.Variant) {
 	p := to(s.variant)
-	if _, ok := s.tables.Sets[p]; !ok {
+	if _, ok := s.tables.Sets[p]; !ok && !(p.Backend == s.variant.Backend && s.tables.Native != nil && len(s.tables.Native.Tables) > 0) {
 		why := s.tables.Absent[p]
 		if why == "" {
 			why = "this host has none"
@@ -198,15 +214,27 @@ func (s *rulesScreen) turn(to func(rules.Variant) rules.Variant) {
 			s.only, s.table = "", "nat"
 		}
 	}
+	s.native = nativeChain{}
 	s.arrange()
 }
 
 // jumps tells whether a rule leads to another chain.
 func jumps(r *rules.Rule) bool { return r.Target.Kind == rules.Jump || r.Target.Kind == rules.Goto }
 
+// opens tells whether a native rule or element has something to open: a chain, or elements.
+func (it ruleItem) opens() bool {
+	switch {
+	case it.native == nil:
+		return false
+	case it.element != nil:
+		return it.element.leads != nil
+	}
+	return it.rule.Jump(it.native.Table) != nil || len(it.rule.Sets(it.native.Table)) > 0
+}
+
 // openChain opens the chain that the rule under the cursor jumps to, in place.
 func (s *rulesScreen) openChain() {
-	if _, it, ok := s.current(); ok {
+	if _, it, ok := s.current(); ok || it.native != nil {
 		s.open[it.key] = !s.open[it.key]
 		s.list()
 	}
@@ -214,7 +242,11 @@ func (s *rulesScreen) openChain() {
 
 // openDetails shows everything about the rule under the cursor in a box.
 func (s *rulesScreen) openDetails() {
-	if _, it, ok := s.current(); ok {
+	_, it, ok := s.current()
+	switch {
+	case it.native != nil:
+		s.desk.open(newNativeDetails(s, it))
+	case ok:
 		s.desk.open(newRuleDetails(s.desk, s.table, it))
 	}
 }

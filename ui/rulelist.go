@@ -9,15 +9,24 @@ import (
 	"nattui/rules"
 )
 
-// list makes the rows of every pane again from the rule set.
+// list makes the rows of every pane again from the rule sets.
 func (s *rulesScreen) list() {
+	words := strings.Fields(strings.ToLower(s.filter.text()))
 	for _, p := range s.panes {
-		p.items = p.items[:0]
-		p.rules = 0
-		if c, ok := s.set().Chain(s.table, p.chain); ok {
+		p.items, p.rules, p.stops = p.items[:0], 0, 1
+		switch c := s.nativeChain(); {
+		case c != nil:
 			p.rules = len(c.Rules)
+			s.listNative(p, c, "", 0, words)
+		case s.native.name != "":
+		case s.only != "":
+			if c, ok := s.set().Chain(s.table, p.chain); ok {
+				p.rules = len(c.Rules)
+			}
+			s.listChain(p, s.variant, p.chain, "", 0, words)
+		default:
+			s.listWay(p, words)
 		}
-		s.listChain(p, p.chain, "", 0)
 		if len(p.items) == 0 {
 			p.items = append(p.items, ruleItem{key: "note", chain: p.chain, note: s.emptyNote(p)})
 		}
@@ -30,14 +39,16 @@ func (p *pane) key(i int) string { return p.items[i].key }
 // maxDepth is how deep chains are opened within chains.
 const maxDepth = 8
 
-func (s *rulesScreen) listChain(p *pane, chain, parent string, depth int) {
-	c, ok := s.set().Chain(s.table, chain)
+func (s *rulesScreen) listChain(p *pane, at rules.Variant, chain, parent string, depth int, words []string) {
+	c, ok := s.tables.Sets[at].Chain(s.table, chain)
 	if !ok {
 		return
 	}
+	if parent == "" {
+		parent = at.Backend.String()
+	}
 	seen := map[string]int{}
-	words := strings.Fields(strings.ToLower(s.filter.text()))
-	away := s.parkedIn(chain)
+	away := s.parkedIn(at, chain)
 	for i := range c.Rules {
 		away = s.listParked(p, away, i+1, parent, depth, words)
 		r := &c.Rules[i]
@@ -50,11 +61,11 @@ func (s *rulesScreen) listChain(p *pane, chain, parent string, depth int) {
 		opened := s.open[key] && depth < maxDepth
 		before := len(p.items)
 		if len(words) == 0 || matchesWords(r, words) {
-			p.items = append(p.items, ruleItem{key: key, chain: chain, at: i + 1, depth: depth})
+			p.items = append(p.items, ruleItem{key: key, variant: at, chain: chain, at: i + 1, depth: depth})
 		}
 		if opened {
 			inside := len(p.items)
-			s.listChain(p, r.Target.Name, key, depth+1)
+			s.listChain(p, at, r.Target.Name, key, depth+1, words)
 			if len(p.items) == inside && before < inside {
 				p.items = append(p.items, ruleItem{key: key + "\nempty", chain: r.Target.Name, depth: depth + 1, note: r.Target.Name + " is empty"})
 			}
@@ -64,12 +75,12 @@ func (s *rulesScreen) listChain(p *pane, chain, parent string, depth int) {
 }
 
 // parkedIn are the parked rules of a chain, by the place they would come back to.
-func (s *rulesScreen) parkedIn(chain string) []*Parked {
+func (s *rulesScreen) parkedIn(at rules.Variant, chain string) []*Parked {
 	var away []*Parked
 	for i := range s.notes.Parked {
 		k := &s.notes.Parked[i]
 		c := &k.Return
-		if (rules.Variant{Family: c.Family, Backend: c.Backend}) == s.variant && c.Table == s.table && c.Chain == chain {
+		if (rules.Variant{Family: c.Family, Backend: c.Backend}) == at && c.Table == s.table && c.Chain == chain {
 			away = append(away, k)
 		}
 	}
@@ -82,7 +93,7 @@ func (s *rulesScreen) parkedIn(chain string) []*Parked {
 func (s *rulesScreen) listParked(p *pane, away []*Parked, at int, parent string, depth int, words []string) []*Parked {
 	for len(away) > 0 && away[0].Return.At <= at {
 		if k := away[0]; len(words) == 0 || matchesWords(&k.Return.Rule, words) {
-			p.items = append(p.items, ruleItem{key: parent + "\nparked " + k.ID, chain: k.Return.Chain, depth: depth, parked: k})
+			p.items = append(p.items, ruleItem{key: parent + "\nparked " + k.ID, variant: rules.Variant{Family: k.Return.Family, Backend: k.Return.Backend}, chain: k.Return.Chain, depth: depth, parked: k})
 		}
 		away = away[1:]
 	}
@@ -91,19 +102,19 @@ func (s *rulesScreen) listParked(p *pane, away []*Parked, at int, parent string,
 
 // matchesWords reports whether every word occurs in what is known of the rule.
 func matchesWords(r *rules.Rule, words []string) bool {
-	hay := strings.ToLower(r.String() + " " + r.MatchText() + " " + r.Becomes() + " " + rules.OwnerOf(*r))
-	for _, w := range words {
-		if !strings.Contains(hay, w) {
-			return false
-		}
-	}
-	return true
+	return containsAll(r.String()+" "+r.MatchText()+" "+r.Becomes()+" "+rules.OwnerOf(*r), words)
 }
 
 func (s *rulesScreen) emptyNote(p *pane) string {
 	switch {
 	case s.tables.Sets == nil:
 		return "reading the tables…"
+	case s.native.name != "" && s.nativeChain() == nil:
+		return "the chain is gone"
+	case s.native.name != "" && s.filter.text() == "":
+		return "no rules"
+	case s.set() == nil && len(s.tables.Sets) == 0 && s.table == "nat" && s.filter.text() == "":
+		return "nothing translates here"
 	case s.set() == nil:
 		return "there are no rules here"
 	case s.filter.text() != "":
@@ -139,7 +150,7 @@ func (s *rulesScreen) find() {
 	}
 	for i, p := range s.panes {
 		for at, it := range p.items {
-			if r, ok := ruleAt(s.set(), s.table, it.chain, it.at); ok && r.String() == s.seek {
+			if r, ok := s.ruleOf(it); ok && r.String() == s.seek {
 				s.active = i
 				s.sought()
 				p.cursor.Go(at, len(p.items), p.key)

@@ -8,6 +8,7 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"nattui/rules"
+	"nattui/rules/nft"
 	"nattui/ui/table"
 	"nattui/ui/text"
 )
@@ -18,6 +19,12 @@ type rulesScreen struct {
 	*desk
 	table   string // which table is looked at
 	only    string // the one chain looked at; "" for the packet's way
+	native  nativeChain
+	narrow  narrowing // to one backend
+	written struct {
+		of      uint32 // the generation
+		entries map[*nft.Element][]nft.Entry
+	}
 	panes   []*pane
 	active  int
 	open    map[string]bool // jumps whose chains are shown beneath them
@@ -35,18 +42,26 @@ type pane struct {
 	items  []ruleItem
 	cursor table.Cursor[string]
 	height int // rows that are shown
-	rules  int // in the chain itself
+	rules  int // in the chains that the kernel calls
+	stops  int // how many these are
 }
 
 // ruleItem is one row: a rule, or a note where there is none.
 type ruleItem struct {
-	key   string
-	chain string
-	at    int // position in the chain from 1; 0 is a note
-	depth int
-	note  string
+	key     string
+	variant rules.Variant // of a rule of iptables
+	chain   string
+	at      int // position in the chain from 1; 0 is a note
+	depth   int
+	note    string
+	// head is set for the quiet line over the rules of a chain.
+	head bool
 	// parked is the rule that was put away from here; nil otherwise.
 	parked *Parked
+	// native is the chain of a native rule, rule the rule; element is set for an element of a map that it uses.
+	native  *nft.Chain
+	rule    *nft.Rule
+	element *nativeElement
 }
 
 func newRulesScreen(d *desk) *rulesScreen {
@@ -81,11 +96,16 @@ func (s *rulesScreen) Receive(msg tea.Msg) tea.Cmd {
 		}
 		if msg.Changed {
 			s.dead = nil
-			return findDead(s.set())
+			return s.findDead()
 		}
 	case reachMsg:
-		if msg.of == s.set() || s.dead == nil {
-			s.dead = msg.dead
+		if s.dead == nil {
+			s.dead = deadRules{}
+		}
+		for at, d := range msg.dead {
+			if s.tables.Sets[at.Variant] == msg.of {
+				s.dead[at] = d
+			}
 		}
 	case shownMsg, notesMsg:
 		s.list()
@@ -104,11 +124,31 @@ func (s *rulesScreen) current() (*rules.Rule, ruleItem, bool) {
 		return nil, ruleItem{}, false
 	}
 	it := p.items[min(p.cursor.Index(), len(p.items)-1)]
-	if it.at == 0 {
-		return nil, it, false
-	}
-	r, ok := ruleAt(s.set(), s.table, it.chain, it.at)
+	r, ok := s.ruleOf(it)
 	return r, it, ok
+}
+
+// ruleOf is an item's rule of iptables; false for a note or a native rule.
+func (s *rulesScreen) ruleOf(it ruleItem) (*rules.Rule, bool) {
+	if it.at == 0 || it.native != nil {
+		return nil, false
+	}
+	return ruleAt(s.tables.Sets[it.variant], s.table, it.chain, it.at)
+}
+
+// Place names what the rule under the cursor belongs to; "" where that is the variant that is looked at.
+func (s *rulesScreen) Place() string {
+	if _, it, _ := s.current(); it.native != nil {
+		return s.variant.Family.Title() + " · " + rules.Native.String()
+	}
+	return ""
+}
+
+// follow looks at the variant of the rule under the cursor, on which the keys work.
+func (s *rulesScreen) follow() {
+	if _, it, ok := s.current(); ok && it.variant != s.variant {
+		s.lookAt(it.variant)
+	}
 }
 
 // sideBySide is the width from which both chains stand beside each other.
@@ -119,6 +159,9 @@ func (s *rulesScreen) Settle(width, height int) tea.Cmd {
 	s.wide = width >= sideBySide && len(s.panes) > 1
 	s.details = s.detailLines(width, height)
 	rows := height - len(s.details)
+	if s.wide && s.forwardLine(width) != "" {
+		rows--
+	}
 	perPane := 2 // the section's line and the column titles
 	if s.wide {
 		for _, p := range s.panes {
@@ -129,8 +172,12 @@ func (s *rulesScreen) Settle(width, height int) tea.Cmd {
 	}
 	for _, p := range s.panes {
 		p.cursor.Follow(len(p.items), p.key)
+		if at := p.cursor.Index(); at < len(p.items) && p.items[at].head {
+			p.cursor.Go(p.rule(at, 1), len(p.items), p.key)
+		}
 		p.cursor.Settle(len(p.items), p.height)
 	}
+	s.follow()
 	return nil
 }
 
@@ -166,10 +213,13 @@ func (s *rulesScreen) View(width, height int) []string {
 		for i := range max(len(a), len(b)) {
 			lines = append(lines, text.Pad(at(a, i), left, false)+" "+at(b, i))
 		}
+		if forward := s.forwardLine(width); forward != "" {
+			lines = append(lines, forward)
+		}
 	} else {
 		for i := range s.panes {
 			if i > 0 {
-				lines = append(lines, "")
+				lines = append(lines, s.forwardLine(width))
 			}
 			lines = append(lines, s.paneLines(i, width)...)
 		}
@@ -211,6 +261,8 @@ func (s *rulesScreen) sectionLine(p *pane, width int) string {
 	var left string
 	arrow := faint(" " + g.Into + " ")
 	switch {
+	case s.native.name != "":
+		left = faint("table "+text.Safe(s.native.family.String()+" "+s.native.table)+" ") + name
 	case s.table != "nat":
 		left = faint(s.table+" ") + name
 	case p.chain == "PREROUTING":
@@ -225,11 +277,11 @@ func (s *rulesScreen) sectionLine(p *pane, width int) string {
 		left = faint("chain ") + name
 	}
 	right := rules.Plural(p.rules, "rule")
-	if c, ok := s.set().Chain(s.table, p.chain); ok && c.Policy == "DROP" {
-		right = "policy DROP, " + right
+	if policy := s.policyOf(p); policy != "" {
+		right = policy + ", " + right
 	}
 	style := s.look.Faint
-	if why, ok := foreign(s.set(), s.table); ok {
+	if why, ok := foreign(s.set(), s.table); ok && s.native.name == "" {
 		right, style = "read-only: "+why, s.look.Attention
 	}
 	if len(p.items) > p.height {

@@ -41,7 +41,7 @@ func (n RuleNote) words(now time.Time) []string {
 
 // deadAt tells why no packet reaches a rule, where that is so.
 func (s *rulesScreen) deadAt(it ruleItem) (evaluate.DeadRule, bool) {
-	d, ok := s.dead[evaluate.RuleRef{Variant: s.variant, Table: s.table, Chain: it.chain, Position: it.at}]
+	d, ok := s.dead[evaluate.RuleRef{Variant: it.variant, Table: s.table, Chain: it.chain, Position: it.at}]
 	return d, ok
 }
 
@@ -53,6 +53,9 @@ func (s *rulesScreen) detailLines(width, height int) []string {
 	}
 	line := " " + s.look.Line.Render(strings.Repeat(s.look.Glyphs.Rule, width-2))
 	r, it, ok := s.current()
+	if it.native != nil {
+		return append([]string{line}, s.nativeDetails(it, width)...)
+	}
 	if it.parked != nil {
 		return append([]string{line}, s.parkedDetails(it.parked, width)...)
 	}

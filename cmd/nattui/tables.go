@@ -3,16 +3,21 @@ package main
 import (
 	"context"
 	"maps"
+	"sync/atomic"
 	"time"
 
 	"nattui/rules"
 	"nattui/rules/iptables"
+	"nattui/rules/nft"
+	"nattui/rules/nftables"
 	"nattui/ui"
 )
 
 // followTables turns the adapter's snapshots, one a variant, into looks at all
 // variants together. changed hears of the rules whenever they are others, and others of each change that this process has not made,
 // with the program where it is known.
+//
+// Native tables come with them. Where they cannot be followed, each look says why.
 func followTables(ctx context.Context, host *iptables.Host, changed func(map[rules.Variant]*rules.Ruleset), others func(at rules.Variant, by string)) (<-chan ui.Tables, error) {
 	snapshots, err := host.Live(ctx)
 	if err != nil {
@@ -22,57 +27,122 @@ func followTables(ctx context.Context, host *iptables.Host, changed func(map[rul
 	for _, a := range host.Absent() {
 		absent[a.Variant] = a.String()
 	}
+	g := gatherer{host: host, sets: map[rules.Variant]*rules.Ruleset{}, failed: map[rules.Variant]error{}, heard: map[rules.Variant]bool{}, waiting: len(host.Variants()), changed: changed, others: others}
+	g.next.Absent = absent
+	native, err := nftables.Follow(ctx, g.counted)
+	if err != nil {
+		g.noNative = err.Error()
+	} else {
+		g.waiting++
+	}
 	out := make(chan ui.Tables)
-	go gatherTables(ctx, host, snapshots, absent, changed, others, out)
+	go g.gather(ctx, snapshots, native, out)
 	return out, nil
 }
 
-// gatherTables keeps the latest of every variant and hands on what has changed as
-// soon as somebody takes it.
-func gatherTables(ctx context.Context, host *iptables.Host, snapshots <-chan iptables.Snapshot, absent map[rules.Variant]string, changed func(map[rules.Variant]*rules.Ruleset), others func(rules.Variant, string), out chan<- ui.Tables) {
+// gatherer keeps the latest of every variant and of the native tables.
+type gatherer struct {
+	host     *iptables.Host
+	sets     map[rules.Variant]*rules.Ruleset
+	failed   map[rules.Variant]error
+	native   *nft.Ruleset
+	noNative string
+	shown    atomic.Pointer[map[rules.Variant]*rules.Ruleset] // for counted
+	heard    map[rules.Variant]bool
+	waiting  int // those of which nothing was heard
+	next     ui.Tables
+	changed  func(map[rules.Variant]*rules.Ruleset)
+	others   func(rules.Variant, string)
+}
+
+// counted tells whether a native chain's counters are of use: those of iptables' tables are read with them.
+func (g *gatherer) counted(c *nft.Chain) bool {
+	sets := g.shown.Load()
+	return sets == nil || !nft.Shown(c.Table, *sets)
+}
+
+// gather hands on what has changed as soon as somebody takes it.
+func (g *gatherer) gather(ctx context.Context, snapshots <-chan iptables.Snapshot, native <-chan nftables.Snapshot, out chan<- ui.Tables) {
 	defer close(out)
-	sets := map[rules.Variant]*rules.Ruleset{}
-	failed := map[rules.Variant]error{}
-	waiting := len(host.Variants())
-	var next ui.Tables
 	var ready chan<- ui.Tables
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case ready <- next:
-			ready, next = nil, ui.Tables{}
+		case ready <- g.next:
+			ready, g.next = nil, ui.Tables{Absent: g.next.Absent}
+			continue
 		case s, ok := <-snapshots:
+			if !ok {
+				if snapshots = nil; len(g.host.Variants()) > 0 || native == nil {
+					return
+				}
+				continue
+			}
+			g.take(s)
+		case s, ok := <-native:
 			if !ok {
 				return
 			}
-			_, seen := sets[s.Variant]
-			if !seen && waiting > 0 {
-				waiting--
-			}
-			if s.Rules != nil {
-				sets[s.Variant] = s.Rules
-			}
-			failed[s.Variant] = s.Err
-			next.Changed = next.Changed || s.Changed
-			if s.Changed && !s.Own && s.By.Name != "" {
-				next.By = s.By.String()
-			}
-			if s.Changed && !s.Own && seen {
-				name := ""
-				if s.By.Name != "" {
-					name = s.By.String()
-				}
-				others(s.Variant, name)
-			}
-			next.Sets, next.Absent, next.At, next.Err = maps.Clone(sets), absent, time.Now(), firstError(failed)
-			if waiting == 0 {
-				ready = out
-				if s.Changed {
-					changed(next.Sets)
-				}
-			}
+			g.takeNative(s)
 		}
+		g.next.Sets, g.next.At, g.next.Err = maps.Clone(g.sets), time.Now(), firstError(g.failed)
+		g.next.Native, g.next.NoNative = g.native, g.noNative
+		if g.waiting == 0 {
+			ready = out
+		}
+	}
+}
+
+// take takes the tables of a variant.
+func (g *gatherer) take(s iptables.Snapshot) {
+	_, seen := g.sets[s.Variant]
+	if !g.heard[s.Variant] {
+		g.heard[s.Variant] = true
+		g.waiting--
+	}
+	if s.Rules != nil {
+		g.sets[s.Variant] = s.Rules
+	}
+	g.failed[s.Variant] = s.Err
+	g.next.Changed = g.next.Changed || s.Changed
+	name := ""
+	if s.By.Name != "" {
+		name = s.By.String()
+	}
+	if s.Changed && !s.Own && name != "" {
+		g.next.By = name
+	}
+	if s.Changed && !s.Own && seen {
+		g.others(s.Variant, name)
+	}
+	if s.Changed {
+		sets := maps.Clone(g.sets)
+		g.shown.Store(&sets)
+		if g.waiting == 0 {
+			g.changed(sets)
+		}
+	}
+}
+
+// takeNative takes the native tables.
+func (g *gatherer) takeNative(s nftables.Snapshot) {
+	before := g.native
+	if before == nil && g.noNative == "" {
+		if g.waiting--; g.waiting == 0 {
+			g.changed(maps.Clone(g.sets))
+		}
+	}
+	g.native, g.noNative = s.Rules, ""
+	if s.Err != nil {
+		g.noNative = s.Err.Error()
+	}
+	if !s.Changed || before != nil && s.Rules.SameRules(before, g.counted) {
+		return // iptables changed its own tables, which is told elsewhere
+	}
+	g.next.Changed = true
+	if g.next.By == "" {
+		g.next.By = s.By
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // expressions are the kinds of expression by their names in JSON.
 var expressions = byName(
 	Payload{}, PayloadSet{}, Meta{}, CT{}, Cmp{}, Range{}, Bitwise{}, ByteOrder{}, Lookup{}, Immediate{}, NAT{}, Masq{}, Redir{}, TProxy{}, NoTrack{},
-	Counter{}, Reject{}, Log{}, Limit{}, Fib{}, Numgen{}, Hash{}, Dynset{}, ObjRef{}, Rt{}, Socket{}, Exthdr{}, ToQueue{}, FlowOffload{}, ConnLimit{},
+	Counter{}, Reject{}, Log{}, Limit{}, Quota{}, Fib{}, Numgen{}, Hash{}, Dynset{}, ObjRef{}, Rt{}, Socket{}, Exthdr{}, ToQueue{}, FlowOffload{}, ConnLimit{},
 	Xfrm{}, Fwd{}, Dup{}, Synproxy{}, Unknown{},
 )
 

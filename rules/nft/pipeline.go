@@ -162,3 +162,35 @@ func (r *Rule) leads(t *Table) []string {
 	}
 	return names
 }
+
+// Jump is the chain that the rule goes to by a verdict of its own; nil where none.
+func (r *Rule) Jump(t *Table) *Chain {
+	for _, e := range r.Exprs {
+		if e, ok := e.(Immediate); ok && e.Verdict != nil && e.Verdict.Chain != "" {
+			return t.Chain(e.Verdict.Chain)
+		}
+	}
+	return nil
+}
+
+// Sets are the sets and maps that the rule looks something up in, each once; small ones without a name, which its text
+// shows whole, are left out.
+func (r *Rule) Sets(t *Table) []*Set {
+	const small = 4
+	var all []*Set
+	for _, e := range r.Exprs {
+		name := ""
+		switch e := e.(type) {
+		case Lookup:
+			name = e.Set
+		case ObjRef:
+			name = e.Set
+		}
+		s := t.Set(name)
+		if s == nil || slices.Contains(all, s) || s.Flags&SetAnonymous != 0 && s.Flags&SetMap == 0 && len(s.Elements) <= small {
+			continue
+		}
+		all = append(all, s)
+	}
+	return all
+}

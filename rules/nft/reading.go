@@ -10,6 +10,8 @@ type Reading struct {
 	Does []Deed
 	// Unknown names the expressions that are not understood.
 	Unknown []string
+	// Family is IPv4 or IPv6 where only packets of that family can match; else 0.
+	Family Family
 
 	clauses []clause
 }
@@ -79,6 +81,7 @@ func (r *Rule) Read(c *Chain, links Links) Reading {
 		x.take(e)
 	}
 	x.flush()
+	x.out.Family = map[string]Family{"ip": IPv4, "ip6": IPv6}[x.network]
 	return x.out
 }
 

@@ -1,0 +1,275 @@
+package ui
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"charm.land/lipgloss/v2"
+
+	"nattui/rules"
+	"nattui/rules/nft"
+	"nattui/ui/table"
+	"nattui/ui/text"
+)
+
+// nativeElement is an element of a set or map that a native rule uses.
+type nativeElement struct {
+	set     *nft.Set
+	entry   nft.Entry
+	becomes string
+	leads   *nft.Chain // of a verdict map
+}
+
+// listNative lists the rules of a native chain, with what is opened beneath them.
+func (s *rulesScreen) listNative(p *pane, c *nft.Chain, parent string, depth int, words []string) {
+	for i, r := range c.Rules {
+		key := fmt.Sprintf("%s\nhandle %d", parent, r.Handle)
+		opened := s.open[key] && depth < maxDepth
+		if len(words) == 0 || s.nativeMatches(c, r, words) {
+			p.items = append(p.items, ruleItem{key: key, chain: c.Name, at: i + 1, depth: depth, native: c, rule: r})
+		}
+		if opened {
+			s.listInside(p, c, r, key, depth, words)
+		}
+	}
+}
+
+// listInside lists the chain that a rule jumps to and the elements of the sets that it uses.
+func (s *rulesScreen) listInside(p *pane, c *nft.Chain, r *nft.Rule, key string, depth int, words []string) {
+	inside := len(p.items)
+	for _, set := range r.Sets(c.Table) {
+		d, _ := r.Read(c, s.links()).Main()
+		for _, e := range s.entries(set) {
+			x := &nativeElement{set: set, entry: e, becomes: e.Value}
+			if d.Map == set {
+				x.becomes = d.Place(e)
+			}
+			if v := e.Element.Verdict; v != nil {
+				x.leads = c.Table.Chain(v.Chain)
+			}
+			k := key + "\nelement " + set.Name + " " + e.Key
+			if len(words) == 0 || containsAll(e.Key+" "+x.becomes, words) {
+				p.items = append(p.items, ruleItem{key: k, chain: c.Name, depth: depth + 1, native: c, rule: r, element: x})
+			}
+			if s.open[k] && x.leads != nil && depth+2 < maxDepth {
+				s.listNative(p, x.leads, k, depth+2, words)
+			}
+		}
+	}
+	if to := r.Jump(c.Table); to != nil {
+		s.listNative(p, to, key, depth+1, words)
+	}
+	if len(p.items) == inside && len(words) == 0 {
+		p.items = append(p.items, ruleItem{key: key + "\nempty", chain: c.Name, depth: depth + 1, note: "nothing is in it"})
+	}
+}
+
+// entries are a set's elements, written once for a state of the tables.
+func (s *rulesScreen) entries(set *nft.Set) []nft.Entry {
+	if len(set.Elements) == 0 {
+		return nil
+	}
+	if s.written.of != s.tables.Native.Generation {
+		s.written.of, s.written.entries = s.tables.Native.Generation, map[*nft.Element][]nft.Entry{}
+	}
+	first := &set.Elements[0]
+	if _, done := s.written.entries[first]; !done {
+		s.written.entries[first] = set.Entries(s.links())
+	}
+	return s.written.entries[first]
+}
+
+func (s *rulesScreen) links() nft.Links {
+	if s.tables.Native == nil {
+		return nil
+	}
+	return s.tables.Native.Links
+}
+
+func (s *rulesScreen) nativeMatches(c *nft.Chain, r *nft.Rule, words []string) bool {
+	x := r.Read(c, s.links())
+	return containsAll(r.Text(c, s.links())+" "+x.MatchText()+" "+x.Becomes(s.links())+" "+r.Owner(c), words)
+}
+
+// containsAll reports whether every word, in small letters, occurs in the text.
+func containsAll(hay string, words []string) bool {
+	hay = strings.ToLower(hay)
+	for _, w := range words {
+		if !strings.Contains(hay, w) {
+			return false
+		}
+	}
+	return true
+}
+
+// nativeCells are the values of a native rule's row, or of an element's.
+func (s *rulesScreen) nativeCells(it ruleItem) []table.Cell {
+	look := s.look
+	indent := strings.Repeat("  ", it.depth)
+	cells := make([]table.Cell, 9)
+	for i := range cells {
+		cells[i] = table.Cell{Text: look.Glyphs.None, Style: look.Faint}
+	}
+	x := it.rule.Read(it.native, s.links())
+	sign, style := s.signOf(x.Kind())
+	if e := it.element; e != nil {
+		if e.set.Flags&nft.SetMap == 0 || e.leads != nil {
+			sign, style = "", look.Faint
+		}
+		if e.leads != nil {
+			sign = look.Glyphs.Branch
+		}
+		cells[0].Text = ""
+		cells[1] = table.Cell{Text: indent + text.Safe(e.entry.Key), Style: look.Text}
+		cells[2] = table.Cell{Text: optionalSign(sign, text.Safe(e.becomes)), Style: style}
+		cells[8].Text = text.Safe(e.entry.Element.Comment)
+		for _, i := range []int{3, 4, 5, 6, 7} {
+			cells[i].Text = ""
+		}
+		return cells
+	}
+	cells[0].Text = strconv.Itoa(it.at)
+	cells[1] = table.Cell{Text: indent + text.Safe(x.MatchText()), Style: look.Text}
+	if x.Family == nft.IPv6 && s.variant.Family == rules.IPv4 || x.Family == nft.IPv4 && s.variant.Family == rules.IPv6 {
+		cells[1].Style, style = look.Faint, look.Faint // not for these packets
+	}
+	cells[2] = table.Cell{Text: optionalSign(sign, text.Safe(x.Becomes(s.links()))), Style: style}
+	cells[7].Text, cells[8].Text = it.rule.Owner(it.native), text.Safe(it.rule.Comment)
+	if n, ok := it.rule.Counted(it.native.Table); ok {
+		numbers := look.Text
+		if n.Packets == 0 {
+			numbers = look.Faint
+		}
+		cells[3] = table.Cell{Text: text.Count(n.Packets), Style: numbers}
+		cells[6] = table.Cell{Text: text.Count(n.Bytes), Style: numbers}
+	}
+	if rate, ok := s.nativeRate(it); ok {
+		cells[4].Text = text.Rate(rate)
+		if rate > 0 {
+			cells[4].Style = look.Text
+		}
+	}
+	return cells
+}
+
+func optionalSign(sign, what string) string {
+	if sign == "" || what == "" {
+		sign = " "
+	}
+	return sign + " " + what
+}
+
+// signOf is the sign and colour of what rules of a kind do.
+func (s *rulesScreen) signOf(k rules.Kind) (string, lipgloss.Style) {
+	g, look := s.look.Glyphs, s.look
+	switch k {
+	case rules.DNAT, rules.Netmap:
+		return g.Into, look.DNAT
+	case rules.SNAT, rules.Masquerade:
+		return g.Outof, look.SNAT
+	case rules.Redirect:
+		return g.Into, look.Redirect
+	case rules.Jump, rules.Goto:
+		return g.Branch, look.Faint
+	case rules.Drop:
+		return g.Cross, look.Broken
+	}
+	return "", look.Faint
+}
+
+// nativeRate is how many packets a second a native rule has counted over the last few seconds.
+func (s *rulesScreen) nativeRate(it ruleItem) (float64, bool) {
+	if len(s.history) == 0 {
+		return 0, false
+	}
+	old := s.history[0]
+	t := old.Native.Table(it.native.Table.Family.String(), it.native.Table.Name)
+	if t == nil {
+		return 0, false
+	}
+	c := t.Chain(it.native.Name)
+	if c == nil || it.at > len(c.Rules) || c.Rules[it.at-1].Handle != it.rule.Handle {
+		return 0, false
+	}
+	before, ok1 := c.Rules[it.at-1].Counted(t)
+	now, ok2 := it.rule.Counted(it.native.Table)
+	seconds := s.tables.At.Sub(old.At).Seconds()
+	if !ok1 || !ok2 || seconds < 0.5 || now.Packets < before.Packets {
+		return 0, false
+	}
+	return float64(now.Packets-before.Packets) / seconds, true
+}
+
+// nativeDetails are the lines about the native rule or element under the cursor.
+func (s *rulesScreen) nativeDetails(it ruleItem, width int) []string {
+	sentence, own := s.nativeWords(it)
+	var lines []string
+	for _, l := range text.Wrap(text.Safe(sentence), width-2, 2) {
+		lines = append(lines, " "+s.look.Text.Render(l))
+	}
+	var parts []string
+	if o := it.rule.Owner(it.native); o != "" {
+		parts = append(parts, "made by "+o)
+	}
+	parts = append(parts, text.Safe(it.native.Table.String()+" "+it.native.Name)+fmt.Sprintf(", handle %d", it.rule.Handle))
+	if it.element == nil && it.rule.Comment != "" {
+		parts = append(parts, "“"+text.Safe(it.rule.Comment)+"”")
+	}
+	if n, ok := it.rule.Counted(it.native.Table); ok && n.Packets > 0 {
+		parts = append(parts, rules.Plural(n.Packets, "packet")+", "+text.Bytes(n.Bytes))
+	}
+	meta := strings.Join(parts, " "+s.look.Glyphs.Dot+" ")
+	return append(lines, " "+s.look.Faint.Render(text.Fit(meta, width-2)), " "+s.look.Faint.Render(text.Fit(text.Safe(own), width-2)))
+}
+
+// nativeWords are a native rule's sentence and its own text, or those of an element of its map.
+func (s *rulesScreen) nativeWords(it ruleItem) (sentence, own string) {
+	x := it.rule.Read(it.native, s.links())
+	sentence, own = x.Sentence(it.native.Name), it.rule.Text(it.native, s.links())
+	e := it.element
+	if e == nil {
+		return sentence, own
+	}
+	own = "element " + e.set.Name + " { " + e.entry.Key
+	if e.entry.Value != "" {
+		own += " : " + e.entry.Value
+	}
+	own += " }"
+	for _, f := range x.Forwards(s.links()) {
+		if f.Map == e.set.Name && f.Key == e.entry.Key {
+			return f.Sentence, own
+		}
+	}
+	return sentence, own
+}
+
+// command is what would do to a native rule what a key does to one of iptables.
+func (it ruleItem) command(what string) string {
+	place := strings.Join([]string{it.native.Table.Family.String(), it.native.Table.Name, it.native.Name}, " ")
+	handle := fmt.Sprintf(" handle %d", it.rule.Handle)
+	switch {
+	case it.element != nil && it.element.set.Flags&nft.SetAnonymous == 0:
+		return "nft delete element " + it.native.Table.Family.String() + " " + it.native.Table.Name + " " + it.element.set.Name + " { " + it.element.entry.Key + " }"
+	case what == "edit":
+		return "nft replace rule " + place + handle + " …"
+	case what == "move":
+		return "nft delete rule " + place + handle + ", then nft insert rule " + place + " …"
+	}
+	return "nft delete rule " + place + handle
+}
+
+// sayNative says why a key does nothing to a native rule, and what would.
+func (s *rulesScreen) sayNative(what string) func() {
+	return func() {
+		_, it, _ := s.current()
+		if it.native == nil || s.gw.ReadOnly {
+			return
+		}
+		words := "native rules cannot be changed here yet: "
+		if o := it.rule.Owner(it.native); o != "" {
+			words = o + " makes this rule and may make it again: "
+		}
+		s.refuse(words + it.command(what))
+	}
+}
