@@ -143,30 +143,29 @@ func (c *chainChoice) tableWidth() int {
 
 // cells are the values of a chain's row.
 func (c *chainChoice) cells(r chainRow) []table.Cell {
-	hook, policy, n, owner := "", "", 0, rules.ChainOwner(r.chain)
+	hook, drops, n, owner := "", false, 0, rules.ChainOwner(r.chain)
 	if r.native.name != "" {
 		if t := c.tables.Native.Table(r.native.family.String(), r.native.table); t != nil && t.Chain(r.native.name) != nil {
 			chain := t.Chain(r.native.name)
 			n, owner = len(chain.Rules), chain.Owner()
 			if chain.IsBase() {
-				hook, policy = fmt.Sprintf("%s %d", chain.Hook, chain.Priority), strings.ToLower(chain.Policy.String())
+				hook, drops = fmt.Sprintf("%s %d", chain.Hook, chain.Priority), chain.Policy.Code == nft.Drop
 			}
 		}
 	} else if ch, _ := c.set().Chain(r.table, r.chain); ch != nil {
 		n = len(ch.Rules)
 		if ch.BuiltIn() {
-			hook, policy = strings.ToLower(r.chain), ch.Policy
+			hook, drops = strings.ToLower(r.chain), ch.Policy == "DROP"
 		}
 	}
 	style := c.look.Faint
-	if strings.EqualFold(policy, "drop") {
-		style = c.look.Attention
+	if drops {
+		hook, style = hook+", drops", c.look.Attention
 	}
 	return []table.Cell{
 		{Text: text.Safe(r.table), Style: c.look.Faint},
 		{Text: text.Safe(r.chain), Style: c.look.Text},
-		{Text: hook, Style: c.look.Faint},
-		{Text: policy, Style: style},
+		{Text: hook, Style: style},
 		{Text: fmt.Sprint(n), Style: c.look.Text},
 		{Text: owner, Style: c.look.Faint},
 	}

@@ -254,7 +254,7 @@ func (it ruleItem) command(what string) string {
 	case what == "edit":
 		return "nft replace rule " + place + handle + " …"
 	case what == "move":
-		return "nft delete rule " + place + handle + ", then nft insert rule " + place + " …"
+		return "nft delete rule " + place + handle + ", then nft insert rule …"
 	}
 	return "nft delete rule " + place + handle
 }

@@ -15,6 +15,7 @@ import (
 
 	"nattui/model/facts"
 	"nattui/rules"
+	"nattui/rules/nft"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -120,6 +121,7 @@ type stage struct {
 	t      *testing.T
 	app    *App
 	kernel *kernel
+	native *nft.Ruleset
 }
 
 func newStage(t *testing.T, width, height int, text string) *stage {
@@ -134,7 +136,7 @@ func newStage(t *testing.T, width, height int, text string) *stage {
 
 // tables shows the screens what the kernel's tables are now.
 func (s *stage) tables(changed bool) {
-	s.send(tablesMsg{Sets: s.kernel.sets, At: clock, Changed: changed})
+	s.send(tablesMsg{Sets: s.kernel.sets, Native: s.native, At: clock, Changed: changed})
 }
 
 // send gives a message to the program and runs what it asks for, until nothing
@@ -271,6 +273,13 @@ func (s *stage) sees(want string) {
 	s.t.Helper()
 	if !strings.Contains(s.screen(), want) {
 		s.t.Errorf("%q is not on the screen:\n%s", want, s.screen())
+	}
+}
+
+func (s *stage) lacks(text string) {
+	s.t.Helper()
+	if strings.Contains(s.screen(), text) {
+		s.t.Errorf("%q is on the screen:\n%s", text, s.screen())
 	}
 }
 

@@ -74,6 +74,7 @@ type recorded struct {
 	Generation   uint32
 	LittleEndian bool
 	Tables       []*Table
+	Links        Links `json:",omitempty"`
 }
 
 var errOrder = errors.New("the native nft tables were recorded on a machine that keeps numbers the other way round")
@@ -82,7 +83,7 @@ func littleEndian() bool { return binary.NativeEndian.Uint16([]byte{1, 0}) == 1 
 
 // MarshalJSON writes the rule set so that another machine of the same byte order can evaluate it.
 func (s *Ruleset) MarshalJSON() ([]byte, error) {
-	return json.Marshal(recorded{s.Generation, littleEndian(), s.Tables})
+	return json.Marshal(recorded{s.Generation, littleEndian(), s.Tables, s.Links})
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
@@ -94,13 +95,19 @@ func (s *Ruleset) UnmarshalJSON(data []byte) error {
 	if r.LittleEndian != littleEndian() {
 		return errOrder
 	}
-	s.Generation, s.Tables = r.Generation, r.Tables
+	s.Generation, s.Tables, s.Links = r.Generation, r.Tables, r.Links
 	for _, t := range s.Tables {
 		for _, c := range t.Chains {
 			c.Table = t
 		}
 		for _, set := range t.Sets {
 			set.Table = t
+		}
+		for _, o := range t.Objects {
+			o.Table = t
+		}
+		for _, f := range t.Flowtables {
+			f.Table = t
 		}
 	}
 	return nil

@@ -53,7 +53,7 @@ type Table struct {
 
 // Object is a counter, quota, limit, helper … that has a name and is used by rules.
 type Object struct {
-	Table  *Table
+	Table  *Table `json:"-"`
 	Name   string
 	Kind   uint32 // NFT_OBJECT_*
 	Handle uint64
@@ -63,7 +63,7 @@ type Object struct {
 
 // Flowtable has connections pass beside the rules, from where they enter its devices.
 type Flowtable struct {
-	Table    *Table
+	Table    *Table `json:"-"`
 	Name     string
 	Handle   uint64
 	Hook     string
