@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -107,21 +107,26 @@ func zonesOf(ctx context.Context, f *facts.Facts) map[string]string {
 	return zones
 }
 
-// watchNatives asks for the facts again when nft tables that translate come or go.
+// watchNatives asks for the facts again when native nft tables change.
 func watchNatives(ctx context.Context, anew chan<- struct{}) {
 	changes, err := iptables.WatchNatives(ctx)
 	if err != nil {
 		return // then they are found from time to time
 	}
-	before, _ := iptables.Natives(ctx)
+	before, _ := natives.read(ctx)
 	for range changes {
-		now, err := iptables.Natives(ctx)
-		if err != nil || reflect.DeepEqual(before, now) {
+		now, err := natives.read(ctx)
+		if err != nil || now == before || !beyondIPTables(before) && !beyondIPTables(now) {
 			continue
 		}
 		before = now
 		nudge(anew)
 	}
+}
+
+// beyondIPTables tells that there are tables that iptables has not made; true where that is not known.
+func beyondIPTables(n *evaluate.NativeProgram) bool {
+	return n == nil || slices.ContainsFunc(n.Ruleset().Tables, func(t *nft.Table) bool { return !nftables.MadeByIPTables(t) })
 }
 
 // followFacts delivers what is known of the host, again when links, addresses, routes or settings

@@ -27,9 +27,9 @@ func TestAgreesOnNativeRules(t *testing.T) {
 		backends []rules.Backend
 		tables   int
 	}{
-		{"alone", nil, 200},
-		{"beside nft", []rules.Backend{rules.NFT}, 60},
-		{"beside legacy", []rules.Backend{rules.Legacy}, 60},
+		{"alone", nil, 80},
+		{"beside nft", []rules.Backend{rules.NFT}, 30},
+		{"beside legacy", []rules.Backend{rules.Legacy}, 30},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if lab.Isolate(t) {

@@ -82,7 +82,7 @@ func CompileNative(set *nft.Ruleset) *NativeProgram {
 	n := &NativeProgram{set: set}
 	id := 0
 	for _, t := range set.Tables {
-		if t.Dormant || t.Family == nft.Bridge || t.Family == nft.ARP {
+		if t.Dormant || t.Unread || t.Family == nft.Bridge || t.Family == nft.ARP {
 			continue
 		}
 		n.tables = append(n.tables, compileNativeTable(t, &id))
@@ -182,6 +182,12 @@ func (n *NativeProgram) replaces(s *rules.Ruleset, table string) bool {
 
 // join puts the chains that a family's packets come to beside those of iptables.
 func (n *NativeProgram) join(t *tables, f rules.Family) {
+	for _, table := range n.set.Tables {
+		if table.Unread && meets(table.Family, f) && !shownByIPTables(table, t.programs) {
+			t.hidden = append(t.hidden, Doubt{What: table.String() + " is too long to be evaluated without iptables-save"})
+			t.unseen = append(t.unseen, table.String())
+		}
+	}
 	for _, table := range n.tables {
 		if !meets(table.table.Family, f) || shownByIPTables(table.table, t.programs) {
 			continue

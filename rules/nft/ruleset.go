@@ -45,6 +45,8 @@ type Table struct {
 	Handle uint64
 	// Dormant tables are listed and not in force; Owned ones go with the program that made them.
 	Dormant, Owned bool
+	// Unread tables are those of iptables that are too long to be read twice: their chains stand here without rules.
+	Unread bool `json:",omitempty"`
 	Chains         []*Chain
 	Sets           []*Set
 	Objects        []*Object

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nattui/rules"
 	"nattui/rules/nfnetlink"
 	"nattui/rules/nft"
 )
@@ -37,7 +38,7 @@ func Read(ctx context.Context) (*nft.Ruleset, error) {
 		if err != nil {
 			return nil, err
 		}
-		r := reader{kernel: k, set: &nft.Ruleset{Generation: before}, tables: map[tableKey]*nft.Table{}}
+		r := reader{kernel: k, set: &nft.Ruleset{Generation: before}, tables: map[tableKey]*nft.Table{}, uses: map[*nft.Table]uint32{}}
 		err = r.read()
 		after, genErr := k.Generation()
 		switch {
@@ -77,7 +78,8 @@ type reader struct {
 	kernel *nfnetlink.Socket
 	set    *nft.Ruleset
 	tables map[tableKey]*nft.Table
-	chain  *nft.Chain // of the rule read last: rules come chain by chain
+	uses   map[*nft.Table]uint32 // how many rules and jumps its chains have
+	chain  *nft.Chain            // of the rule read last: rules come chain by chain
 }
 
 func (r *reader) read() error {
@@ -87,7 +89,6 @@ func (r *reader) read() error {
 	}{
 		{unix.NFT_MSG_GETTABLE, r.table},
 		{unix.NFT_MSG_GETCHAIN, r.takeChain},
-		{unix.NFT_MSG_GETRULE, r.rule},
 		{unix.NFT_MSG_GETSET, r.takeSet},
 		{unix.NFT_MSG_GETOBJ, r.takeObject},
 		{unix.NFT_MSG_GETFLOWTABLE, r.takeFlowtable},
@@ -99,6 +100,9 @@ func (r *reader) read() error {
 		}
 	}
 	for _, t := range r.set.Tables {
+		if err := r.rules(t); err != nil {
+			return err
+		}
 		for _, s := range t.Sets {
 			if err := r.elements(s); err != nil {
 				return err
@@ -106,6 +110,26 @@ func (r *reader) read() error {
 		}
 	}
 	return nil
+}
+
+// mostShared is up to how many rules a table of iptables is read here too, as rules of nft's own may stand in it. Longer
+// ones are left to iptables-save.
+const mostShared = 2000
+
+// rules reads the rules of a table.
+func (r *reader) rules(t *nft.Table) error {
+	if t.Unread = r.uses[t] > mostShared && MadeByIPTables(t); t.Unread {
+		return nil
+	}
+	return r.kernel.Dump(unix.NFT_MSG_GETRULE, byte(t.Family), nfnetlink.AppendText(nil, unix.NFTA_RULE_TABLE, t.Name), func(m nfnetlink.Message) {
+		r.rule(nft.Family(m.Family), m.Attrs)
+	})
+}
+
+// MadeByIPTables tells that a table has the name, and no other base chains than one of iptables.
+func MadeByIPTables(t *nft.Table) bool {
+	return (t.Family == nft.IPv4 || t.Family == nft.IPv6) && rules.BuiltInChains[t.Name] != nil &&
+		!slices.ContainsFunc(t.Chains, func(c *nft.Chain) bool { return c.IsBase() && !rules.IsBuiltIn(t.Name, c.Name) })
 }
 
 func (r *reader) table(family nft.Family, a nfnetlink.Attributes) {
@@ -129,6 +153,7 @@ func (r *reader) takeChain(family nft.Family, a nfnetlink.Attributes) {
 		return // made since
 	}
 	c := &nft.Chain{Table: t, Name: a.Get(unix.NFTA_CHAIN_NAME).Text(), Handle: a.Get(unix.NFTA_CHAIN_HANDLE).Number()}
+	r.uses[t] += a.Get(unix.NFTA_CHAIN_USE).Word()
 	if a.Has(unix.NFTA_CHAIN_HOOK) {
 		c.Type = a.Get(unix.NFTA_CHAIN_TYPE).Text()
 		c.Policy.Code = nft.Accept
