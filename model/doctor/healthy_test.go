@@ -338,6 +338,42 @@ var shapes = []struct {
 		nft add chain inet own late { type filter hook postrouting priority 200 ; policy accept ; }
 		nft add rule inet own late counter
 		`, ask: []question{{client, web}, {server3, "198.51.100.7:80"}}},
+	{name: "native nft alone, as fw4 writes it", commands: `
+		sysctl -qw net.ipv4.ip_forward=1
+		nft add table inet fw4
+		nft add chain inet fw4 input { type filter hook input priority 0 ; policy drop ; }
+		nft add rule inet fw4 input iif lo accept
+		nft add rule inet fw4 input ct state vmap { established : accept, related : accept }
+		nft add rule inet fw4 input iifname lan0 accept
+		nft add chain inet fw4 forward { type filter hook forward priority 0 ; policy drop ; }
+		nft add rule inet fw4 forward ct state vmap { established : accept, related : accept }
+		nft add rule inet fw4 forward iifname lan0 accept
+		nft add rule inet fw4 forward ct status dnat accept
+		nft add chain inet fw4 dstnat_wan
+		nft add rule inet fw4 dstnat_wan meta nfproto ipv4 tcp dport 80 counter dnat ip to 192.168.0.2:8080
+		nft add chain inet fw4 dstnat { type nat hook prerouting priority -100 ; policy accept ; }
+		nft add rule inet fw4 dstnat iifname wan0 jump dstnat_wan
+		nft add chain inet fw4 srcnat { type nat hook postrouting priority 100 ; policy accept ; }
+		nft add rule inet fw4 srcnat oifname wan0 ip saddr 192.168.0.0/24 masquerade
+		`, ask: []question{{client, web}, {server3, "198.51.100.7:80"}}},
+	{name: "native nft alone, published by maps", commands: `
+		sysctl -qw net.ipv4.ip_forward=1
+		nft add table ip gw
+		nft add map ip gw forwards { type inet_service : ipv4_addr . inet_service ; }
+		nft add element ip gw forwards { 80 : 192.168.0.2 . 8080 }
+		nft add chain ip gw pre { type nat hook prerouting priority -100 ; policy accept ; }
+		nft add rule ip gw pre iifname wan0 ip daddr 203.0.113.1 dnat ip addr . port to tcp dport map @forwards
+		nft add chain ip gw post { type nat hook postrouting priority 100 ; policy accept ; }
+		nft add rule ip gw post oifname wan0 ip saddr 192.168.0.0/24 snat to 203.0.113.1
+		`, ask: []question{{client, web}, {server3, "198.51.100.7:80"}}},
+	{name: "native nft in the tables of iptables' names", commands: `
+		sysctl -qw net.ipv4.ip_forward=1
+		nft add table ip nat
+		nft add chain ip nat prerouting { type nat hook prerouting priority -100 ; policy accept ; }
+		nft add rule ip nat prerouting iifname wan0 tcp dport 80 dnat to 192.168.0.2:8080
+		nft add chain ip nat postrouting { type nat hook postrouting priority 100 ; policy accept ; }
+		nft add rule ip nat postrouting oifname wan0 ip saddr 192.168.0.0/24 masquerade
+		`, ask: []question{{client, web}, {server3, "198.51.100.7:80"}}},
 	{name: "a proxy for this host itself", commands: `
 		sysctl -qw net.ipv4.ip_forward=1
 		iptables -t nat -A OUTPUT -o wan0 -p tcp --dport 80 -m owner --uid-owner 0 -j ACCEPT

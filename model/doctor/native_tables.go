@@ -72,6 +72,26 @@ func dormantTables(x *Examination) (list []Finding) {
 	return list
 }
 
+// natDrops tells of native rules that drop where packets are translated, which people look for among the filters.
+func natDrops(x *Examination) (list []Finding) {
+	seen := map[uint64]bool{}
+	for _, family := range rules.Families {
+		for _, hook := range []string{"PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"} {
+			x.nativeHooked(family, "nat", hook, func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
+				if r.Target.Kind != rules.Drop || ownerOf(r, s) != "" || seen[at.Handle] || len(list) >= 8 {
+					return
+				}
+				seen[at.Handle] = true
+				list = append(list, Finding{
+					Check: "nat-chain-drops", Severity: SeverityWarning, Subject: ruleName(at), Evidence: []string{x.textOf(at, r)},
+					Sentence: "The rule drops packets in a chain that is there to translate: connections that it matches do not begin, and no filter shows why. Filter rules are the place for that.",
+				})
+			})
+		}
+	}
+	return list
+}
+
 // pools tells of rules that give many outer ports a range of inner ones: each gets the first that is free, not its own.
 func pools(x *Examination) (list []Finding) {
 	w := walker{sets: x.sets}

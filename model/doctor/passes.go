@@ -29,9 +29,6 @@ func stepLetThrough(x *Examination, f *Forward) Finding {
 		}
 	}
 	if blocked {
-		if found := nativeForward(x, f); o.DroppedBy.Backend == rules.Native && found.Check != "" {
-			return found
-		}
 		if client, ok := othersPass(x, f); ok {
 			return Finding{
 				Sentence: fmt.Sprintf("%s lets packets from %s to %s through, and not those from %s.", hook, client, f.Server, f.packet.Src),
@@ -145,6 +142,9 @@ func (t *trial) allowedSources(family rules.Family) []rules.Net {
 func dropped(x *Examination, check string, f *Forward, way *fate, o evaluate.Outcome, when string) Finding {
 	hook := way.hook(o.DroppedBy)
 	if o.DroppedBy.Backend == rules.Native {
+		if found := nativeForward(x, f); found.Check != "" {
+			return found
+		}
 		check = "native-drop"
 	}
 	found := Finding{

@@ -155,7 +155,11 @@ func sharedWay(x *Examination, s *share) Finding {
 		}
 		if o.DroppedBy.Backend == rules.Native {
 			check = "native-drop"
-			if found := x.nativeShare(s); found.Check != "" {
+			found, some := x.nativeShare(s)
+			if some {
+				continue
+			}
+			if found.Check != "" {
 				return found
 			}
 		}
@@ -182,7 +186,7 @@ func sharedWay(x *Examination, s *share) Finding {
 	if found := notShared(x, s); found.Check != "" {
 		return found
 	}
-	if found := x.nativeShare(s); found.Check != "" {
+	if found, some := x.nativeShare(s); found.Check != "" && !some {
 		return found
 	}
 	if unread := x.unread(s.at.Family); unread != "" {
@@ -200,14 +204,12 @@ func sharedWay(x *Examination, s *share) Finding {
 	return Finding{}
 }
 
-// nativeShare tells of a native filter that keeps what begins inside from the Internet.
-func (x *Examination) nativeShare(s *share) Finding {
+// nativeShare tells of a native filter that keeps what begins inside from the Internet, and whether it lets some through.
+func (x *Examination) nativeShare(s *share) (found Finding, some bool) {
 	from, _ := x.netOf(s.in, s.packet.Src)
 	w := nativeWay{hook: "forward", packet: s.packet, to: netip.AddrPortFrom(s.packet.Dst, s.packet.DstPort), from: from, in: s.in, out: s.out, src: s.via.src}
-	if found := nativeStops(x, &w, ruleName(s.at), false); found.Check != "" && !x.nativeLetsSome(&w) {
-		return found
-	}
-	return Finding{}
+	found = nativeStops(x, &w, ruleName(s.at), false)
+	return found, found.Check != "" && x.nativeLetsSome(&w)
 }
 
 // anyAllowed tells that filter rules let some machines or services of the network

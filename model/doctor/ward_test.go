@@ -17,7 +17,9 @@ import (
 	"nattui/model/host"
 	"nattui/model/lab"
 	"nattui/rules"
+	"nattui/rules/evaluate"
 	"nattui/rules/iptables"
+	"nattui/rules/nftables"
 )
 
 // ward is a gateway of the lab with a doctor at hand.
@@ -63,6 +65,11 @@ func (w *ward) look() *doctor.Gateway {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	native, err := nftables.Read(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	known.Native = evaluate.CompileNative(native)
 	g := &doctor.Gateway{Facts: &known, Sets: sets, Flows: flow.NewFlows(), Health: w.kernel.Health()}
 	if err := w.kernel.Dump(w.t.Context(), g.Flows.Apply); err != nil {
 		w.t.Fatal(err)
