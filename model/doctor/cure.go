@@ -11,6 +11,7 @@ import (
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
+	"nattui/rules/nft"
 )
 
 // A cure is offered only after it has been tried on a copy of the gateway: what it was made for is gone then, no
@@ -48,6 +49,10 @@ func proveAll(x *Examination, found []Finding) {
 		if changesNative(found[i].Cure) {
 			found[i].Cure = rules.Plan{} // iptables cannot change what nft made
 		}
+		if x.besideNative(found[i].Cure) {
+			found[i].Commands, found[i].Cure = found[i].CureCommands(), rules.Plan{}
+			found[i].Sentence += " This gateway translates by native nft: what the commands say belongs into its tables, in nft's words."
+		}
 		if !changes(found[i].Cure) {
 			continue
 		}
@@ -75,6 +80,17 @@ func (f *Finding) undivided() {
 // changes tells that a plan changes rules or settings, and does not only forget connections.
 func changes(p rules.Plan) bool {
 	return slices.ContainsFunc(p.Steps, func(s rules.Step) bool { return s.Change != nil || s.Sysctl != nil })
+}
+
+// besideNative tells that a plan would translate by iptables where native tables do: which of them comes first is not
+// certain then, and who looks after the tables would not find the rule there.
+func (x *Examination) besideNative(p rules.Plan) bool {
+	if !slices.ContainsFunc(p.Steps, func(s rules.Step) bool { return s.Change != nil && s.Change.Table == "nat" }) || x.Native.Ruleset() == nil {
+		return false
+	}
+	return slices.ContainsFunc(x.Native.Ruleset().Tables, func(t *nft.Table) bool {
+		return !t.Dormant && x.evaluatesNatively(t) && slices.ContainsFunc(t.Chains, func(c *nft.Chain) bool { return c.Type == "nat" && len(c.Rules) > 0 })
+	})
 }
 
 // changesNative tells that a plan would change a rule of a native table.

@@ -81,7 +81,10 @@ func hide(x *Examination, f *Forward, title string) rules.Plan {
 		line += fmt.Sprintf(" -p %s -m %s --dport %s", name, name, f.serverPorts())
 	}
 	line += " -j SNAT --to-source " + from.String()
-	plan, _ := x.translateSource(title, f.Rule.Variant, line, f.packet, "so that the server's answers come back to this host, which turns them back")
+	plan, ok := x.translateSource(title, f.Rule.Variant, line, f.packet, "so that the server's answers come back to this host, which turns them back")
+	if !ok || len(plan.Steps) == 0 {
+		return rules.Plan{} // to forget the connections alone cures nothing
+	}
 	plan.Steps = append(plan.Steps, x.forget(x.stats.tallyOf(f).examples)...)
 	return plan
 }

@@ -116,18 +116,18 @@ func TestDoctorsWordHolds(t *testing.T) {
 		for seed >= len(faults) && len(spoil) < 3 {
 			spoil = append(spoil, faults[r.IntN(len(faults))])
 		}
-		t.Run(strconv.Itoa(seed), func(t *testing.T) { holdToWord(t, spoil) })
+		t.Run(strconv.Itoa(seed), func(t *testing.T) { holdToWord(t, (*ward).base, spoil) })
 	}
 }
 
 // holdToWord makes a gateway with some faults, and compares the doctor's word with packets.
-func holdToWord(t *testing.T, spoil []string) {
+func holdToWord(t *testing.T, base func(*ward), spoil []string) {
 	t.Parallel()
 	if lab.Isolate(t) {
 		return
 	}
 	w := newWard(t)
-	w.base()
+	base(w)
 	w.settle()
 	for _, fault := range spoil {
 		for line := range strings.Lines(fault) {
