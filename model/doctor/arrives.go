@@ -34,6 +34,13 @@ func stepArrives(x *Examination, f *Forward) Finding {
 		return unknown(fmt.Sprintf("What becomes of a packet for %s is not known: %s.", f.Asked, way.doubt()))
 	}
 	if o, blocked := way.blocked(); blocked && !o.DroppedBy.IsZero() && !way.cameToNAT(f.Rule) {
+		if client, ok := othersPass(x, f); ok {
+			f.packet.Src = client // those who are let in are followed
+			return stepArrives(x, f)
+		}
+		if found, ok := forwardDropped(x, f, &way, "a packet for "+f.Asked.String()); ok {
+			return found
+		}
 		return dropped(x, "dropped-early", f, &way, o, "before the NAT rules are asked")
 	}
 	evidence := []string{f.ruleCount()}

@@ -14,13 +14,7 @@ import (
 
 // nativeForward asks the filters that were made with nft.
 func nativeForward(x *Examination, f *Forward) Finding {
-	w := nativeWay{hook: "input", packet: f.packet, to: f.Server, in: f.Link, src: f.via.src, port: f.Server.Port()}
-	if !f.local {
-		w.hook = "forward"
-		if route, certain := x.Lookup(evaluate.RouteQuery{Dst: f.Server.Addr()}); certain {
-			w.out = route.Out
-		}
-	}
+	w := x.nativeWayOf(f)
 	seen := x.stats.tallyOf(f)
 	if f.Link == "" || !f.Server.Addr().IsValid() {
 		return Finding{}
@@ -30,6 +24,18 @@ func nativeForward(x *Examination, f *Forward) Finding {
 		return found
 	}
 	return nativeListed(x, f, &w, found)
+}
+
+// nativeWayOf is a forward's packet on its way through native filters.
+func (x *Examination) nativeWayOf(f *Forward) nativeWay {
+	w := nativeWay{hook: "input", packet: f.packet, to: f.Server, in: f.Link, src: f.via.src, port: f.Server.Port()}
+	if !f.local {
+		w.hook = "forward"
+		if route, certain := x.Lookup(evaluate.RouteQuery{Dst: f.Server.Addr()}); certain {
+			w.out = route.Out
+		}
+	}
+	return w
 }
 
 // nativePacket is the packet of a forward as native filters meet it after the
@@ -60,7 +66,7 @@ type nativeWay struct {
 // answer. tried says that somebody has tried in vain, who is the subject.
 func nativeStops(x *Examination, w *nativeWay, who string, tried bool) Finding {
 	end, look, ok := x.nativeEnd(x.Filters, w)
-	if !ok {
+	if !ok || x.Facts.Native != nil { // of which the evaluator tells
 		return Finding{}
 	}
 	return nativeDrop(end, &look, w, who, tried)

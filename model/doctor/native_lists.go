@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -36,13 +35,7 @@ func nativeListed(x *Examination, f *Forward, w *nativeWay, found Finding) Findi
 	if found.Severity == SeverityUnknown {
 		return found
 	}
-	if set := x.listToFill(w); set != "" {
-		words := strings.Fields(set)
-		found.Commands = nil
-		found.Sentence, _, _ = strings.Cut(found.Sentence, " The commands open")
-		found.Sentence += fmt.Sprintf(" Whom it lets in stands in its set @%s, and nobody who comes by %s is in there: add the networks of those who may, nft add element %s { … }, where its rules come from too.", words[2], w.in, set)
-	}
-	return found
+	return x.orFill(found, w)
 }
 
 // nativeClients are clients of a forward that native filters name, and others that they may not have thought of.
@@ -87,6 +80,9 @@ func (x *Examination) nativeLetsSome(w *nativeWay) bool {
 		}
 		other.to = netip.AddrPortFrom(dst, port)
 		way := x.fate(*p)
+		if x.Facts.Native != nil {
+			return way.arrives()
+		}
 		_, _, dropped := x.nativeEnd(x.Filters, &other)
 		return way.arrives() && !dropped
 	}

@@ -36,21 +36,24 @@ var listing = []struct {
 // TestNativeListsAreNoFaults holds that whoever is let in by a native list, and not everybody, is no problem.
 func TestNativeListsAreNoFaults(t *testing.T) {
 	for _, h := range listing {
-		t.Run(h.name, func(t *testing.T) {
-			t.Parallel()
-			if lab.Isolate(t) {
-				return
-			}
-			w := newWard(t)
-			w.base()
-			w.nft(h.nft)
-			for _, f := range doctor.Examine(w.look()) { // before anybody has come
-				if f.IsProblem() {
-					t.Errorf("untried: %s", text([]doctor.Finding{f}))
+		for _, how := range []string{"evaluated", "listed"} {
+			t.Run(h.name+" "+how, func(t *testing.T) {
+				t.Parallel()
+				if lab.Isolate(t) {
+					return
 				}
-			}
-			w.provenSilent(h.ask)
-		})
+				w := newWard(t)
+				w.unread = how == "listed"
+				w.base()
+				w.nft(h.nft)
+				for _, f := range doctor.Examine(w.look()) { // before anybody has come
+					if f.IsProblem() {
+						t.Errorf("untried: %s", text([]doctor.Finding{f}))
+					}
+				}
+				w.provenSilent(h.ask)
+			})
+		}
 	}
 }
 

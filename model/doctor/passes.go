@@ -30,10 +30,17 @@ func stepLetThrough(x *Examination, f *Forward) Finding {
 	}
 	if blocked {
 		if client, ok := othersPass(x, f); ok {
-			return Finding{
-				Sentence: fmt.Sprintf("%s lets packets from %s to %s through, and not those from %s.", hook, client, f.Server, f.packet.Src),
-				Evidence: []string{dropperName(o.DroppedBy, way.hook(o.DroppedBy)) + ": " + x.dropperText(o.DroppedBy)},
+			other := *f
+			other.packet.Src = client
+			found := stepLetThrough(x, &other)
+			if found.Severity == SeverityOK {
+				found.Sentence = fmt.Sprintf("%s lets packets from %s to %s through, and not those from %s.", hook, client, f.Server, f.packet.Src)
+				found.Evidence = []string{dropperName(o.DroppedBy, way.hook(o.DroppedBy)) + ": " + x.dropperText(o.DroppedBy)}
 			}
+			return found
+		}
+		if found, ok := forwardDropped(x, f, &way, "the packet to "+f.Server.String()); ok {
+			return found
 		}
 		check := map[bool]string{false: "forward-dropped", true: "input-dropped"}[f.local]
 		return dropped(x, check, f, &way, o, "after the translation")
@@ -71,6 +78,9 @@ func answerPasses(x *Examination, f *Forward) (found Finding, ok bool) {
 	}
 	switch o, blocked := way.blocked(); {
 	case blocked && !o.DroppedBy.IsZero():
+		if found, ok := forwardDropped(x, f, &way, "the answer from "+f.Server.String()); ok {
+			return found, false
+		}
 		return dropped(x, "answers-dropped", f, &way, o, "on the way back"), false
 	case !blocked && way.unseen == "" && !way.passes():
 		return unknown(fmt.Sprintf("Whether the answer from %s gets through is not known: %s.", f.Server, way.doubt()), x.answered(f)...), false
@@ -96,7 +106,7 @@ func othersPass(x *Examination, f *Forward) (netip.Addr, bool) {
 		if served := seen.answered[i].ServedBy(); served.Port() != f.Server.Port() {
 			continue // another forward of the same rule
 		}
-		if p := explain.FirstPacket(&seen.answered[i]); passes(p) {
+		if p := explain.FirstPacket(&seen.answered[i]); p.Src != f.packet.Src && passes(p) {
 			return p.Src, true
 		}
 	}
@@ -109,7 +119,13 @@ func othersPass(x *Examination, f *Forward) (netip.Addr, bool) {
 		}
 		p := f.packet
 		p.Src = client
-		if passes(p) {
+		if client != f.packet.Src && passes(p) {
+			return client, true
+		}
+	}
+	for _, client := range strangers {
+		p := f.packet
+		if p.Src = client; f.via.src.Any() && client != f.packet.Src && f.Rule.Family.Holds(client) && !x.IsLocal(client) && x.comesBy(client, f.Link) && passes(p) {
 			return client, true
 		}
 	}
@@ -117,10 +133,15 @@ func othersPass(x *Examination, f *Forward) (netip.Addr, bool) {
 }
 
 // allowedSources are the networks that filter rules let something through from.
-func (t *trial) allowedSources(family rules.Family) []rules.Net {
+func (x *Examination) allowedSources(family rules.Family) []rules.Net {
 	var nets []rules.Net
-	for _, p := range t.variants() {
-		filter, ok := t.sets[p].Table("filter")
+	for _, n := range x.Filters.Lists().Sources {
+		if family.Holds(n.Addr()) {
+			nets = append(nets, rules.NetOf(n))
+		}
+	}
+	for _, p := range x.variants() {
+		filter, ok := x.sets[p].Table("filter")
 		if !ok || p.Family != family {
 			continue
 		}
@@ -142,9 +163,6 @@ func (t *trial) allowedSources(family rules.Family) []rules.Net {
 func dropped(x *Examination, check string, f *Forward, way *fate, o evaluate.Outcome, when string) Finding {
 	hook := way.hook(o.DroppedBy)
 	if o.DroppedBy.Backend == rules.Native {
-		if found := nativeForward(x, f); found.Check != "" {
-			return found
-		}
 		check = "native-drop"
 	}
 	found := Finding{

@@ -147,35 +147,8 @@ func sharedWay(x *Examination, s *share) Finding {
 			fmt.Sprintf("-A %%s -i %s -o %s -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT", s.out, s.in), "only answers may come back to them",
 		},
 	}
-	for i, check := range []string{"forward-dropped", "answers-dropped"} {
-		way := x.fate(wanted[i].packet)
-		o, blocked := way.blocked()
-		if !blocked || o.DroppedBy.IsZero() || anyAllowed(x, s, wanted[i].packet, i) {
-			continue
-		}
-		if o.DroppedBy.Backend == rules.Native {
-			check = "native-drop"
-			found, some := x.nativeShare(s)
-			if some {
-				continue
-			}
-			if found.Check != "" {
-				return found
-			}
-		}
-		found := Finding{
-			Check: check, Severity: SeverityError, Subject: ruleName(s.at), Evidence: []string{x.dropperText(o.DroppedBy)},
-		}
-		what := fmt.Sprintf("what %s sends to the Internet by %s", s.in, s.out)
-		if i == 1 {
-			what = fmt.Sprintf("the answers that come by %s for machines at %s", s.out, s.in)
-		}
-		found.Sentence = fmt.Sprintf("%s drops %s%s.", dropperName(o.DroppedBy, way.hook(o.DroppedBy)), what, x.setBy(o.DroppedBy))
-		found.Cure, _ = x.titled(fmt.Sprintf("Let %s reach the Internet by %s", s.in, s.out), nil, wanted, func(t *trial) bool {
-			y := t.fate(s.packet)
-			return y.arrives()
-		})
-		return uncertain(found, &way)
+	if found := sharedDropped(x, s, wanted); found.Check != "" {
+		return found
 	}
 	for i, what := range []string{fmt.Sprintf("What machines at %s send to the Internet by %s", s.in, s.out), "The answers for machines at " + s.in} {
 		if found := ttlEnds(x, wanted[i].packet, what); found.Check != "" {
@@ -186,7 +159,8 @@ func sharedWay(x *Examination, s *share) Finding {
 	if found := notShared(x, s); found.Check != "" {
 		return found
 	}
-	if found, some := x.nativeShare(s); found.Check != "" && !some {
+	w := x.nativeShare(s)
+	if found := nativeStops(x, &w, ruleName(s.at), false); found.Check != "" && !x.nativeLetsSome(&w) {
 		return found
 	}
 	if unread := x.unread(s.at.Family); unread != "" {
@@ -204,12 +178,39 @@ func sharedWay(x *Examination, s *share) Finding {
 	return Finding{}
 }
 
-// nativeShare tells of a native filter that keeps what begins inside from the Internet, and whether it lets some through.
-func (x *Examination) nativeShare(s *share) (found Finding, some bool) {
+// sharedDropped tells which filter rule drops what begins inside, or its answers, with the rules that would let them through.
+func sharedDropped(x *Examination, s *share, wanted []passage) Finding {
+	for i, check := range []string{"forward-dropped", "answers-dropped"} {
+		way := x.fate(wanted[i].packet)
+		o, blocked := way.blocked()
+		if !blocked || o.DroppedBy.IsZero() || anyAllowed(x, s, wanted[i].packet, i) {
+			continue
+		}
+		w := x.nativeShare(s)
+		what := fmt.Sprintf("what %s sends to the Internet by %s", s.in, s.out)
+		if i == 1 {
+			what = fmt.Sprintf("the answers that come by %s for machines at %s", s.out, s.in)
+		}
+		if found, ok := droppedNatively(x, &w, &way, ruleName(s.at), what); ok {
+			return found
+		}
+		found := Finding{
+			Check: check, Severity: SeverityError, Subject: ruleName(s.at), Evidence: []string{x.dropperText(o.DroppedBy)},
+		}
+		found.Sentence = fmt.Sprintf("%s drops %s%s.", dropperName(o.DroppedBy, way.hook(o.DroppedBy)), what, x.setBy(o.DroppedBy))
+		found.Cure, _ = x.titled(fmt.Sprintf("Let %s reach the Internet by %s", s.in, s.out), nil, wanted, func(t *trial) bool {
+			y := t.fate(s.packet)
+			return y.arrives()
+		})
+		return uncertain(found, &way)
+	}
+	return Finding{}
+}
+
+// nativeShare is what begins inside on its way through native filters.
+func (x *Examination) nativeShare(s *share) nativeWay {
 	from, _ := x.netOf(s.in, s.packet.Src)
-	w := nativeWay{hook: "forward", packet: s.packet, to: netip.AddrPortFrom(s.packet.Dst, s.packet.DstPort), from: from, in: s.in, out: s.out, src: s.via.src}
-	found = nativeStops(x, &w, ruleName(s.at), false)
-	return found, found.Check != "" && x.nativeLetsSome(&w)
+	return nativeWay{hook: "forward", packet: s.packet, to: netip.AddrPortFrom(s.packet.Dst, s.packet.DstPort), from: from, in: s.in, out: s.out, src: s.via.src}
 }
 
 // anyAllowed tells that filter rules let some machines or services of the network
@@ -243,7 +244,8 @@ func anyAllowed(x *Examination, s *share, p evaluate.Packet, direction int) bool
 			return true
 		}
 	}
-	return false
+	w := x.nativeShare(s)
+	return x.Facts.Native != nil && x.nativeLetsSome(&w)
 }
 
 // notShared tells that what a network sends to the Internet is not translated although a rule is for it.
@@ -258,7 +260,7 @@ func notShared(x *Examination, s *share) Finding {
 	}
 	if v, ok := way.untracked(); ok {
 		found.Check = "untracked"
-		found.Evidence = append(found.Evidence, ruleName(v.RuleRef)+": "+v.Text())
+		found.Evidence = append(found.Evidence, ruleName(v.RuleRef)+": "+v.Rule.String())
 		found.Sentence = fmt.Sprintf("Rule %s takes what machines at %s send from connection tracking: it leaves by %s untranslated, and nobody can answer their private addresses.", ruleName(v.RuleRef), s.in, way.Outcomes[0].Out)
 		return found
 	}

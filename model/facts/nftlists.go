@@ -21,8 +21,8 @@ type NFTLists struct {
 // mostListed bounds the values of a kind.
 const mostListed = 64
 
-// Lists are the values that rules compare with sources, destinations and ports. Of what is put together from several
-// (ip saddr . tcp dport) nothing is told.
+// Lists are the values that rules compare with sources, destinations and ports, alone or put together with others
+// (ip saddr . tcp dport).
 func (n *Nftables) Lists() NFTLists {
 	var l NFTLists
 	if n == nil {
@@ -47,88 +47,120 @@ func (n *Nftables) Lists() NFTLists {
 	return l
 }
 
-// ask notes what a rule compares a field of the packet with.
+// ask notes what a rule compares fields of the packet with.
 func (l *NFTLists) ask(n *Nftables, c *NFTChain, left, right json.RawMessage) {
+	var e struct{ Concat []json.RawMessage }
+	if json.Unmarshal(left, &e) != nil {
+		return
+	}
+	if s, ok := textOf(right); ok && fieldOf(left) == "saddr" {
+		if name, named := strings.CutPrefix(s, "@"); named && len(l.SourceSets) < mostListed {
+			l.SourceSets = append(l.SourceSets, c.Family+" "+c.Table+" "+name)
+		}
+	}
+	n.elements(c, right, 0, func(value json.RawMessage) {
+		var together struct{ Concat []json.RawMessage }
+		switch {
+		case e.Concat == nil:
+			l.note(fieldOf(left), value)
+		case json.Unmarshal(value, &together) == nil && len(together.Concat) == len(e.Concat):
+			for i := range e.Concat {
+				l.note(fieldOf(e.Concat[i]), together.Concat[i])
+			}
+		}
+	})
+}
+
+// fieldOf is the field of a header that an expression takes; "" for others.
+func fieldOf(expression json.RawMessage) string {
 	var e struct {
 		Payload *struct{ Protocol, Field string }
 	}
-	if json.Unmarshal(left, &e) != nil || e.Payload == nil {
-		return
+	if json.Unmarshal(expression, &e) != nil || e.Payload == nil {
+		return ""
 	}
-	switch e.Payload.Field {
+	return e.Payload.Field
+}
+
+// note keeps a value that a field is compared with, of a range the first one.
+func (l *NFTLists) note(field string, value json.RawMessage) {
+	text, bits := firstOf(value)
+	switch field {
 	case "saddr", "daddr":
 		to := &l.Sources
-		if e.Payload.Field == "daddr" {
+		if field == "daddr" {
 			to = &l.Dests
 		}
-		if s, ok := textOf(right); ok && to == &l.Sources {
-			if name, named := strings.CutPrefix(s, "@"); named && len(l.SourceSets) < mostListed {
-				l.SourceSets = append(l.SourceSets, c.Family+" "+c.Table+" "+name)
+		if a, err := netip.ParseAddr(text); err == nil && len(*to) < mostListed {
+			if bits < 0 {
+				bits = a.BitLen()
 			}
+			*to = append(*to, netip.PrefixFrom(a, bits))
 		}
-		n.values(c, right, 0, func(s string, bits int) {
-			if a, err := netip.ParseAddr(s); err == nil && len(*to) < mostListed {
-				if bits < 0 {
-					bits = a.BitLen()
-				}
-				*to = append(*to, netip.PrefixFrom(a, bits))
-			}
-		})
 	case "dport":
-		n.values(c, right, 0, func(s string, _ int) {
-			if port, err := strconv.ParseUint(s, 10, 16); err == nil && len(l.Ports) < mostListed {
-				l.Ports = append(l.Ports, uint16(port))
-			}
-		})
+		if port, err := strconv.ParseUint(text, 10, 16); err == nil && len(l.Ports) < mostListed {
+			l.Ports = append(l.Ports, uint16(port))
+		}
 	}
 }
 
-// values calls yield with each value of an expression, of a range with the first one, of a network with its address and
-// the length of its prefix.
-func (n *Nftables) values(c *NFTChain, right json.RawMessage, depth int, yield func(s string, bits int)) {
+// elements calls yield with each value that an expression stands for.
+func (n *Nftables) elements(c *NFTChain, right json.RawMessage, depth int, yield func(json.RawMessage)) {
 	if depth > 8 {
 		return
 	}
-	all := func(list []json.RawMessage) {
-		for _, e := range list {
-			n.values(c, e, depth+1, yield)
-		}
-	}
-	if s, ok := textOf(right); ok {
-		if name, named := strings.CutPrefix(s, "@"); named {
-			all(n.sets[c.Family+" "+c.Table+" "+name])
-			return
-		}
-		yield(s, -1)
-		return
-	}
 	var list []json.RawMessage
-	if json.Unmarshal(right, &list) == nil {
-		if len(list) == 2 && strings.HasPrefix(strings.TrimSpace(string(list[1])), `{"`) && verdictIn(list[1]) {
+	var e struct {
+		Set  []json.RawMessage
+		Elem *struct{ Val json.RawMessage }
+	}
+	text, isText := textOf(right)
+	name, named := strings.CutPrefix(text, "@")
+	switch {
+	case isText && named:
+		list = n.sets[c.Family+" "+c.Table+" "+name]
+	case isText:
+		yield(right)
+		return
+	case json.Unmarshal(right, &list) == nil:
+		if len(list) == 2 && verdictIn(list[1]) {
 			list = list[:1] // of a verdict map
 		}
-		all(list)
+	case json.Unmarshal(right, &e) != nil:
+		return
+	case e.Elem != nil:
+		list = []json.RawMessage{e.Elem.Val}
+	case e.Set != nil:
+		list = e.Set
+	default:
+		yield(right)
 		return
 	}
+	for _, value := range list {
+		n.elements(c, value, depth+1, yield)
+	}
+}
+
+// firstOf is a value as text, of a range the first one, of a network its address with the length of its prefix.
+func firstOf(value json.RawMessage) (text string, bits int) {
+	if s, ok := textOf(value); ok {
+		return s, -1
+	}
 	var e struct {
-		Set, Range []json.RawMessage
-		Prefix     *struct {
+		Range  []json.RawMessage
+		Prefix *struct {
 			Addr string
 			Len  int
 		}
-		Elem *struct{ Val json.RawMessage }
 	}
 	switch {
-	case json.Unmarshal(right, &e) != nil:
+	case json.Unmarshal(value, &e) != nil:
 	case e.Prefix != nil:
-		yield(e.Prefix.Addr, e.Prefix.Len)
+		return e.Prefix.Addr, e.Prefix.Len
 	case len(e.Range) == 2:
-		all(e.Range[:1])
-	case e.Elem != nil:
-		all([]json.RawMessage{e.Elem.Val})
-	default:
-		all(e.Set)
+		text, _ = textOf(e.Range[0])
 	}
+	return text, -1
 }
 
 // verdictIn tells the verdict of a map's element.
