@@ -23,6 +23,7 @@ var checks = []func(*Examination) []Finding{
 	checkConntrack,
 	checkDrops,
 	checkPublished,
+	checkEndpoints,
 	checkBackends,
 	checkUplinkAddress,
 	checkOwnAnswers,

@@ -49,12 +49,19 @@ func follow(x *Examination, f *Forward) []Finding {
 }
 
 // everybodys are the faults that other programs' forwards suffer from as well: what
-// these programs do not see to themselves.
-var everybodys = []string{"forwarding-off", "forward-dropped", "answers-dropped", "rp-filter", "native-drop", "answer-leaves-elsewhere", "bridge-netfilter-off"}
+// these programs do not see to themselves, and endpoints that are gone.
+var everybodys = []string{"forwarding-off", "forward-dropped", "answers-dropped", "rp-filter", "native-drop", "answer-leaves-elsewhere", "bridge-netfilter-off", "no-route", "link-down", "server-silent"}
 
 // judged are the steps that rules, routes and switches decide: where one of them is not known, that is told of the
 // gateway too. Of the others nothing is known as long as nobody has tried.
 var judged = []string{"arrives", "translated", "forwarding", "route", "let-through"}
+
+// suffers tells that a finding is to be told of a forward that a program made. Private addresses that only the default
+// route leads to are none of its: routers of clouds know where pods are; containers of this host they do not know.
+func suffers(owner string, found *Finding) bool {
+	here := []string{"docker", "podman", "libvirt", "lxd", "incus"}
+	return slices.Contains(everybodys, found.Check) && (found.Check != "no-route" || found.Severity == SeverityError || slices.Contains(here, owner))
+}
 
 // Of gateways with thousands of rules not every forward's cure is tried, nor is
 // the same note told of each.
@@ -120,7 +127,7 @@ func firstFailure(x *Examination, f *Forward) (list []Finding, sound bool) {
 			}
 			found.Check = s.name
 		}
-		if found.Severity <= SeverityUnseen || f.Owner != "" && !slices.Contains(everybodys, found.Check) {
+		if found.Severity <= SeverityUnseen || f.Owner != "" && !suffers(f.Owner, &found) {
 			continue // other programs know what they do
 		}
 		list = append(list, found)
