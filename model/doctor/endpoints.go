@@ -50,7 +50,7 @@ func silentEndpoint(x *Examination, k served, t *tally, owner string) Finding {
 	found := Finding{
 		Check: "endpoint-silent", Severity: SeverityNote, Subject: ruleName(k.rule),
 		Evidence: []string{fmt.Sprintf("%s to %s, none answered, such as %s %s to %s", rules.Plural(t.unanswered, "connection"), f.ServedBy(), f.Proto(), f.Client(), f.AskedFor())},
-		Sentence: fmt.Sprintf("%s sends what is for %s to %s, and nobody answers there: the container or pod is gone, hangs, or its own rules drop what comes.", programTitle(owner), f.AskedFor(), f.ServedBy()),
+		Sentence: fmt.Sprintf("%s sends what is for %s to %s, and nobody answers there: %s is gone, hangs, or its own rules drop what comes.", programTitle(owner), f.AskedFor(), f.ServedBy(), endpointOf(owner)),
 	}
 	if t.replied > 0 {
 		found.Evidence = append(found.Evidence, fmt.Sprintf("one before, %s ago, was answered", time.Duration(x.now-t.lastAnswered).Round(time.Second)))
@@ -64,6 +64,17 @@ func silentEndpoint(x *Examination, k served, t *tally, owner string) Finding {
 		found.Severity = SeverityWarning
 	}
 	return found
+}
+
+// endpointOf is what a program sends to.
+func endpointOf(owner string) string {
+	switch owner {
+	case "docker", "podman", "cni":
+		return "the container"
+	case "kubernetes", "calico", "cilium", "flannel", "ovn", "weave":
+		return "the pod"
+	}
+	return "the server"
 }
 
 // programTitle names a program at the beginning of a sentence.
