@@ -65,6 +65,7 @@ type tally struct {
 	lastAnswered   int64       // when the newest of them began, exactly; 0: not known
 	waiting        []int64     // when those that wait began, exactly
 	half           int         // the server has answered, and the client has not heard it
+	unheard        int         // such, for a second or longer
 	unanswered     int         // for a second or longer
 	hairpin        int         // unanswered, between two machines of one network
 	inside         int         // asked for from inside, not translated, in vain
@@ -212,6 +213,9 @@ func (t *tally) count(x *Examination, f *flow.Flow, waiting bool) {
 	case f.Proto() == rules.TCP && f.StateName() == "SYN_RECV":
 		t.half++
 		t.example(f)
+		if f.Counts() && f.ReplyPackets >= 2 || f.Start != 0 && f.Age(x.now) >= time.Second || f.Remaining(x.now)+2 <= 60 { // nf_conntrack_tcp_timeout_syn_recv
+			t.unheard++
+		}
 	case f.Status&flow.StatusSeenReply != 0:
 		t.replied++
 		t.noteAnswered(f)

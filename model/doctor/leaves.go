@@ -33,6 +33,9 @@ func stepLeaves(x *Examination, f *Forward) Finding {
 	case slices.ContainsFunc(way.Outcomes, func(o evaluate.Outcome) bool { return o.Out != way.Outcomes[0].Out }):
 		return unknown(fmt.Sprintf("By which way the answer to %s leaves is not known: %s.", p.Dst, way.doubt()))
 	case !x.outward(f.Link):
+		if found := unheard(x, f, &way); found.Check != "" {
+			return found
+		}
 		return Finding{Sentence: "The answer goes back to the client."}
 	}
 	back := way.Outcomes[0]
@@ -43,6 +46,9 @@ func stepLeaves(x *Examination, f *Forward) Finding {
 		}
 	}
 	if back.Out == f.Link {
+		if found := unheard(x, f, &way); found.Check != "" {
+			return found
+		}
 		return Finding{Sentence: fmt.Sprintf("The answer leaves by %s, where the packet came from.", f.Link)}
 	}
 	found := Finding{
@@ -59,6 +65,19 @@ func stepLeaves(x *Examination, f *Forward) Finding {
 	}
 	found.Cure, found.Commands = x.markedRoute(f)
 	return found
+}
+
+// unheard tells of answers that have left and that no client has heard.
+func unheard(x *Examination, f *Forward, way *fate) Finding {
+	seen := x.stats.tallyOf(f)
+	if seen.unheard == 0 || seen.replied > 0 || len(way.Outcomes) == 0 {
+		return Finding{}
+	}
+	return Finding{
+		Check: "answer-lost", Severity: SeverityWarning,
+		Evidence: []string{fmt.Sprintf("%s of which %s has answered and the client has not heard it", rules.Plural(seen.unheard, "connection"), f.Server)},
+		Sentence: fmt.Sprintf("%s answers, the answers leave by %s, and no client hears them: they are lost behind it, such as by a router there that is not the one, or that drops %s as source.", f.Server, way.Outcomes[0].Out, f.Asked.Addr()),
+	}
 }
 
 // seenTo tells that a policy rule routes what comes from an address of a link: the link is meant to be used from outside.

@@ -73,6 +73,15 @@ func answerPasses(x *Examination, f *Forward) (found Finding, ok bool) {
 	if found := answerUntracked(x, f, p, &way); found.Sentence != "" {
 		return found, false
 	}
+	first := x.fate(f.packet)
+	if found := zonesDiffer(&first, &way, "the answer from "+f.Server.String()); found.Sentence != "" {
+		return found, false
+	}
+	for _, way := range []*fate{&first, &way} {
+		if found := x.ipsecDecides(way); found.Sentence != "" {
+			return found, false
+		}
+	}
 	if found := ttlEnds(x, p, fmt.Sprintf("The answer from %s", f.Server)); found.Check != "" {
 		return found, false
 	}

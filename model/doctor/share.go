@@ -163,6 +163,10 @@ func sharedWay(x *Examination, s *share) Finding {
 	if found := nativeStops(x, &w, ruleName(s.at), false); found.Check != "" && !x.nativeLetsSome(&w) {
 		return found
 	}
+	if found := sharedInDoubt(x, wanted); found.Sentence != "" {
+		found.Check, found.Subject = "let-through", ruleName(s.at)
+		return found
+	}
 	if unread := x.unread(s.at.Family); unread != "" {
 		found := unknown(fmt.Sprintf("Whether what machines at %s send to the Internet gets through is not known: %s filters too, and could not be read.", s.in, unread))
 		found.Check, found.Subject = "let-through", ruleName(s.at)
@@ -203,6 +207,20 @@ func sharedDropped(x *Examination, s *share, wanted []passage) Finding {
 			return y.arrives()
 		})
 		return uncertain(found, &way)
+	}
+	return Finding{}
+}
+
+// sharedInDoubt tells what keeps it from being known whether what begins inside gets an answer.
+func sharedInDoubt(x *Examination, wanted []passage) Finding {
+	first, back := x.fate(wanted[0].packet), x.fate(wanted[1].packet)
+	if found := zonesDiffer(&first, &back, "an answer from the Internet"); found.Sentence != "" {
+		return found
+	}
+	for _, way := range []*fate{&first, &back} {
+		if found := x.ipsecDecides(way); found.Sentence != "" {
+			return found
+		}
 	}
 	return Finding{}
 }

@@ -49,8 +49,12 @@ func ttlEnds(x *Examination, p evaluate.Packet, what string) Finding {
 	if why == "" {
 		return Finding{}
 	}
+	severity := SeverityError
+	if way.arrives() {
+		severity = SeverityWarning // the next router itself takes it
+	}
 	return Finding{
-		Check: "ttl-expires", Severity: SeverityError, Evidence: x.ttlRules(p),
+		Check: "ttl-expires", Severity: severity, Evidence: x.ttlRules(p),
 		Sentence: fmt.Sprintf("%s gets no further: %s. A rule leaves it that %s; set a larger one, such as 64.", what, why, ttlWord(rules.FamilyOf(p.Src))),
 	}
 }

@@ -189,6 +189,9 @@ func (f *Facts) decide(q evaluate.RouteQuery) evaluate.Decision {
 // send refuses a packet of this host's own that may not leave: one from the loopback network (__mkroute_output
 // in net/ipv4/route.c), of which its program is told EINVAL.
 func (f *Facts) send(q evaluate.RouteQuery, answer evaluate.Decision) evaluate.Decision {
+	if answer.Kind == evaluate.RoutedForward && answer.Out != "lo" && f.blocked("out", q.Src, q.Dst) {
+		return evaluate.Decision{Kind: evaluate.RoutedNone, Out: answer.Out, Why: "an IPsec policy (ip xfrm policy) blocks it on its way out"}
+	}
 	if answer.Kind != evaluate.RoutedForward || !q.Src.Is4() || !q.Src.IsLoopback() || answer.Out == "lo" {
 		return answer
 	}
@@ -219,6 +222,11 @@ func (f *Facts) admit(q evaluate.RouteQuery, answer evaluate.Decision) evaluate.
 		return refuse(back.Certain, back.Why)
 	}
 	if answer.Kind == evaluate.RoutedForward {
+		for _, dir := range []string{"fwd", "out"} {
+			if f.blocked(dir, q.Src, q.Dst) {
+				return refuse(true, fmt.Sprintf("an IPsec policy (ip xfrm policy, dir %s) blocks what goes from %s to %s", dir, q.Src, q.Dst))
+			}
+		}
 		if on := f.Settings.ForwardsFrom(q.In, rules.FamilyOf(q.Dst.Unmap())); on != SettingOn {
 			return refuse(on == SettingOff, fmt.Sprintf("forwarding is %s for what arrives on %s", nameOf(settingNames, on), q.In))
 		}

@@ -52,6 +52,26 @@ func (f *Facts) Protected(out bool, src, dst netip.Addr) evaluate.Truth {
 	return answer
 }
 
+// blocked tells that an IPsec policy has the kernel drop what goes from src to dst in a direction: out, fwd or in.
+func (f *Facts) blocked(dir string, src, dst netip.Addr) bool {
+	p, ok := f.IPsecPolicyFor(dir, src, dst)
+	return ok && p.Block && !p.Narrow
+}
+
+// IPsecPolicyFor is the policy that decides about what goes from src to dst in a direction: out, fwd or in. One that is
+// for some ports or the like alone may not be for it; it is told where it comes first and does something.
+func (f *Facts) IPsecPolicyFor(dir string, src, dst netip.Addr) (policy IPsecPolicy, ok bool) {
+	for _, p := range f.IPsec {
+		if p.Dir != dir || !p.Src.Contains(src) || !p.Dst.Contains(dst) || p.Narrow && !p.Block && !p.Protects {
+			continue
+		}
+		if !ok || p.Priority < policy.Priority {
+			policy, ok = p, true
+		}
+	}
+	return policy, ok
+}
+
 // AnswersFor tells whether this host answers ARP, or neighbour discovery, for an address on a link: because it has the
 // address, because it was told to, or, with proxy_arp, because it routes the address to another link (arp_process in
 // net/ipv4/arp.c).

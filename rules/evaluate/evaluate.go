@@ -398,7 +398,7 @@ func (m *machine) finish(st *state, d Delivery, by RuleRef, why string) {
 		Delivered: d, Src: m.endpoint(st, true), Dst: m.endpoint(st, false),
 		SNAT: st.ct.snat, DNAT: st.ct.dnat,
 		DNATBy: st.dnatBy.ref(), SNATBy: st.snatBy.ref(), DroppedBy: by, Why: why,
-		Tracked: st.ct.confirmed,
+		Tracked: st.ct.confirmed, Zoned: st.zoned,
 	}
 	if !m.pkt.Local {
 		o.In = m.pkt.In

@@ -161,6 +161,8 @@ type Outcome struct {
 	// Tracked is set if connection tracking keeps a flow of it. Without a rule that
 	// needs it there is no tracking.
 	Tracked bool
+	// Zoned is set if a rule puts it into a zone of connection tracking: what is not in that zone does not know its flow.
+	Zoned bool
 	// TTL is the packet's as it leaves, where it is known because it was given or a rule sets it; else 0. A packet that
 	// leaves with 1 ends at the next router.
 	TTL uint8

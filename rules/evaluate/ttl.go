@@ -26,6 +26,8 @@ func (st *state) setTTL(t *rules.Target) {
 		st.keepTTL(int(st.ttl) - n)
 	case how == "inc" && known:
 		st.keepTTL(int(st.ttl) + n)
+	case how == "dec" && n >= 254:
+		st.keepTTL(1)
 	case how == "dec" && n >= longWay:
 		st.has |= blurredTTL // many systems begin with 64
 	}

@@ -1,0 +1,52 @@
+package doctor
+
+import (
+	"fmt"
+
+	"nattui/model/facts"
+	"nattui/rules/evaluate"
+)
+
+// zonesDiffer tells that it is not known whether answers find their connection, because rules put one of the directions
+// into a zone of connection tracking (CT --zone).
+func zonesDiffer(first, answer *fate, what string) Finding {
+	if !first.known || !answer.known || len(first.Outcomes) == 0 || len(answer.Outcomes) == 0 || first.Outcomes[0].Zoned == answer.Outcomes[0].Zoned {
+		return Finding{}
+	}
+	return unknown(fmt.Sprintf("Whether %s is translated back is not known: rules put only one of the two directions into a zone of connection tracking, and what is in another zone does not know the connection.", what))
+}
+
+// ipsecDecides tells that it is not known what becomes of a packet, because an IPsec policy wants it protected.
+func (x *Examination) ipsecDecides(way *fate) Finding {
+	p := &way.Packet
+	if !way.known || len(way.Outcomes) == 0 {
+		return Finding{}
+	}
+	o := &way.Outcomes[0]
+	if o.Delivered != evaluate.Forwarded || !o.Dst.Addr.IsValid() {
+		return Finding{}
+	}
+	src, dst := p.Src, o.Dst.Addr
+	if p.State == evaluate.StateEstablished && p.Client.IsValid() {
+		dst = p.Client.Addr()
+	}
+	policy, ok := facts.IPsecPolicy{}, false
+	for _, dir := range []string{"fwd", "out"} {
+		if dir == "fwd" && p.Local {
+			continue
+		}
+		if policy, ok = x.IPsecPolicyFor(dir, src, dst); ok && (policy.Protects || policy.Block) {
+			break
+		}
+		ok = false
+	}
+	if !ok {
+		return Finding{}
+	}
+	why := "goes on only if a security association for it is there"
+	if policy.Dir == "fwd" {
+		why = "passes only if it came protected by IPsec"
+	}
+	return unknown(fmt.Sprintf("Whether what goes from %s to %s gets through is not known: an IPsec policy is for it, and it %s.", src, dst, why),
+		fmt.Sprintf("ip xfrm policy: src %s dst %s dir %s", policy.Src, policy.Dst, policy.Dir))
+}
