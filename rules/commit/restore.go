@@ -24,7 +24,8 @@ type Restored struct {
 }
 
 // Restore adds what is saved for reboot and is not there, each rule exactly once, where it stood among the rules of other
-// programs. What is there stays as it is. Changes that were interrupted, by the reboot for one, are settled first.
+// programs, as far as it is wanted: what nattui has changed since it was saved, in this run of the kernel, or has parked,
+// comes back as changed. What is there stays as it is. Changes that were interrupted, by the reboot for one, are settled first.
 // variants are those to look at. The error is that of the variants that could not be restored; the others are.
 func (c *Committer) Restore(ctx context.Context, o SaveOptions, variants []rules.Variant) (Restored, error) {
 	if same, known := likeInit("net"); known && !same {
@@ -39,7 +40,8 @@ func (c *Committer) Restore(ctx context.Context, o SaveOptions, variants []rules
 		return Restored{}, err
 	}
 	defer l.release()
-	if _, err := c.open(ctx, l); err != nil {
+	j, err := c.open(ctx, l)
+	if err != nil {
 		// Rules that are missing lock out more than a change that cannot be settled.
 		c.log.say(err.Error())
 	}
@@ -47,14 +49,14 @@ func (c *Committer) Restore(ctx context.Context, o SaveOptions, variants []rules
 	var all error
 	for _, variant := range variants {
 		if path, ok := where.path(variant, o.Standby); ok {
-			all = errors.Join(all, c.restoreAt(ctx, l, variant, path, &out))
+			all = errors.Join(all, c.restoreAt(ctx, l, j, variant, path, &out))
 		}
 	}
 	return out, all
 }
 
 // restoreAt restores one variant from its file.
-func (c *Committer) restoreAt(ctx context.Context, l *lock, variant rules.Variant, path string, out *Restored) error {
+func (c *Committer) restoreAt(ctx context.Context, l *lock, j *journal, variant rules.Variant, path string, out *Restored) error {
 	text, err := textfile.Read(filepath.Join("/", c.root, path))
 	if missing(err) {
 		return nil
@@ -66,18 +68,19 @@ func (c *Committer) restoreAt(ctx context.Context, l *lock, variant rules.Varian
 	if err != nil {
 		return fmt.Errorf("understand %s: %w", path, err)
 	}
-	r := restoration{variant: variant, at: readAnchors(text)}
+	w := c.wanted(j, variant, path, text, saved)
+	r := restoration{variant: variant, at: w.at}
 	var made []rules.Change
 	l.inherited(func() {
 		made, err = c.kernel.Tables.Follow(ctx, variant, func(now *rules.Ruleset) ([]rules.Change, error) {
 			r.begin(now)
-			for _, t := range saved {
+			for _, t := range w.tables {
 				r.table(t)
 			}
 			return r.changes, nil
 		})
 	})
-	out.Made, out.Present, out.Notes = append(out.Made, made...), out.Present+r.present, append(out.Notes, r.notes...)
+	out.Made, out.Present, out.Notes = append(out.Made, made...), out.Present+r.present, append(append(out.Notes, r.notes...), w.notes...)
 	if err != nil {
 		return fmt.Errorf("restore the rules of %s: %w", variant, err)
 	}
