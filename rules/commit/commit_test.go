@@ -354,8 +354,10 @@ func processes() []int {
 		if err != nil || pid == 1 || pid == os.Getpid() {
 			continue
 		}
-		// Whoever has ended is gone, also where the first process here does not ask how.
-		if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err != nil || strings.Contains(string(stat), ") Z ") {
+		// Whoever has ended is gone with its last thread, also where the first process here does not ask how.
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+		if err != nil || strings.Contains(string(stat), ") Z ") && len(threads) < 2 {
 			continue
 		}
 		all = append(all, pid)

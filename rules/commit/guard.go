@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -135,23 +136,27 @@ func (c *Committer) Guard(ctx context.Context, id string) error {
 		}
 		return &Absent{fmt.Sprintf("there is no change %s in the journal", id)}
 	}
-	for {
+	stoodBy := false
+	for g.last.open() {
 		err := g.keepWatch(ctx)
-		if !errors.Is(err, errGuarded) {
+		switch {
+		case err == nil, !stoodBy && !errors.Is(err, errGuarded):
 			return err
-		}
-		if !paired() || !g.standBy() {
+		case !errors.Is(err, errGuarded): // no room for one more file, perhaps, and the other one is gone
+			time.Sleep(time.Second)
+			g.last = g.read(false)
+		case !paired() || !g.standBy():
 			return nil
+		default:
+			stoodBy = true
 		}
 	}
+	return nil
 }
 
 // keepWatch is the guard's work, from the mark on; errGuarded where another one is at it.
 func (g *guard) keepWatch(ctx context.Context) error {
-	alarm, err := g.c.store.watch()
-	if err != nil {
-		return err
-	}
+	alarm := g.c.store.watch()
 	defer alarm.close()
 	// The mark says that the guard is there, and then its maker relies on it: it comes when nothing is missing any
 	// more, not even the journal.
@@ -200,6 +205,7 @@ type guard struct {
 const (
 	pendingPause  = 10 * time.Millisecond
 	terminalPause = 250 * time.Millisecond
+	blindPause    = 250 * time.Millisecond
 	longestPause  = 10 * time.Second // since poll(2) does not count the time asleep
 )
 
@@ -324,30 +330,28 @@ type alarm struct {
 	inotify int
 	pipe    [2]int
 	signals chan os.Signal
-	end     bool
+	blind   bool // nothing tells that the journal was written
+	end     atomic.Bool
 }
 
-// watch begins to watch the state directory.
-func (s *Store) watch() (*alarm, error) {
-	a := &alarm{signals: make(chan os.Signal, 1)}
+// watch begins to watch the state directory. Where the kernel has no more instances of inotify for this user, the guard looks
+// often instead.
+func (s *Store) watch() *alarm {
+	a := &alarm{signals: make(chan os.Signal, 1), pipe: [2]int{-1, -1}}
 	var err error
-	if a.inotify, err = unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK); err != nil {
-		return nil, fmt.Errorf("watch the journal: %w", err)
+	if a.inotify, err = unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK); err == nil {
+		_, err = unix.InotifyAddWatch(a.inotify, s.dir, unix.IN_MODIFY|unix.IN_MOVED_TO)
 	}
-	if _, err = unix.InotifyAddWatch(a.inotify, s.dir, unix.IN_MODIFY|unix.IN_MOVED_TO); err == nil {
-		err = unix.Pipe2(a.pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK)
-	}
-	if err != nil {
-		unix.Close(a.inotify)
-		return nil, fmt.Errorf("watch the journal: %w", err)
-	}
+	a.blind = err != nil
+	_ = unix.Pipe2(a.pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK)
 	signal.Notify(a.signals, syscall.SIGTERM)
 	go func() {
 		for range a.signals {
+			a.end.Store(true)
 			_, _ = unix.Write(a.pipe[1], []byte{0})
 		}
 	}()
-	return a, nil
+	return a
 }
 
 func (a *alarm) close() {
@@ -357,25 +361,22 @@ func (a *alarm) close() {
 }
 
 // told reports whether the guard was told to end.
-func (a *alarm) told() bool {
-	var b [16]byte
-	if n, _ := unix.Read(a.pipe[0], b[:]); n > 0 {
-		a.end = true
-	}
-	return a.end
-}
+func (a *alarm) told() bool { return a.end.Load() }
 
 // wait returns after the pause, or before it when something has happened.
 func (a *alarm) wait(pause time.Duration) {
+	if a.blind {
+		pause = min(pause, blindPause)
+	}
 	milliseconds := int((pause + time.Millisecond - 1) / time.Millisecond)
 	fds := []unix.PollFd{{Fd: int32(a.inotify), Events: unix.POLLIN}, {Fd: int32(a.pipe[0]), Events: unix.POLLIN}}
 	if _, err := unix.Poll(fds, milliseconds); err != nil {
 		return
 	}
 	var events [4096]byte
-	for {
-		if n, _ := unix.Read(a.inotify, events[:]); n <= 0 {
-			return
+	for _, fd := range []int{a.pipe[0], a.inotify} {
+		for n := 1; n > 0; {
+			n, _ = unix.Read(fd, events[:])
 		}
 	}
 }
