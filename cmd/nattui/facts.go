@@ -98,6 +98,9 @@ func zonesOf(ctx context.Context, f *facts.Facts) map[string]string {
 	}
 	ctx, cancel := context.WithTimeout(ctx, zonesTime)
 	defer cancel()
+	if frontend.FirewalldStarts(ctx) {
+		f.Gaps = append(f.Gaps, "firewalld: it is starting, and has not made its rules yet")
+	}
 	zones := map[string]string{}
 	for _, l := range f.Links {
 		if zone := frontend.ZoneOf(ctx, l.Name); zone != "" {

@@ -39,7 +39,7 @@ func newRestoreCommand() *cobra.Command {
 
 func restore(c *cobra.Command) error {
 	ctx := c.Context()
-	if err := frontend.AwaitFirewalld(ctx); err != nil {
+	if err := frontend.AwaitFirewalld(ctx, nil); err != nil {
 		say(c.ErrOrStderr(), text.Safe(err.Error())) // what is missing is needed all the same
 	}
 	tables, err := iptables.Open(ctx)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nattui/rules/frontend"
 	"nattui/rules/iptables"
 	"nattui/ui/text"
 )
@@ -62,7 +63,11 @@ func newRoot() *cobra.Command {
 				for _, line := range unfinished() {
 					say(c.ErrOrStderr(), text.Safe(line))
 				}
+				if c.Name() != "history" && frontend.FirewalldStarts(c.Context()) {
+					say(c.ErrOrStderr(), "firewalld is starting: which rules there will be is not known yet")
+				}
 			default:
+				awaitFirewalld(c)
 				return settleFirst(c)
 			}
 			return nil
@@ -102,6 +107,19 @@ func openScreens(c *cobra.Command, o tuiOptions, showVersion bool) error {
 		return nil
 	}
 	return runTUI(c.Context(), o)
+}
+
+// awaitFirewalld waits until firewalld has made its rules, if it is starting: what is changed before is gone then, and what
+// is saved is not what there will be. What settles a change, or is no rule, does not wait.
+func awaitFirewalld(c *cobra.Command) {
+	switch c.Name() {
+	case "confirm", "rollback", "forget", "switch", "restore":
+		return
+	}
+	err := frontend.AwaitFirewalld(c.Context(), func() { say(c.ErrOrStderr(), "firewalld is starting; waiting until it has made its rules") })
+	if err != nil {
+		say(c.ErrOrStderr(), text.Safe(err.Error()))
+	}
 }
 
 // settleFirst settles what was interrupted, and has the command know whether there was something.

@@ -51,6 +51,7 @@ var answers = []struct{ gap, lacks string }{
 	{"listeners", "Whether programs of this host take what is sent to them is not known."},
 	{"programs of", "Which programs listen is not known by name."},
 	{"native nft tables", "Whether they still translate and drop what they did is not known."},
+	{"firewalld", "Which rules there will be is not known; look again when it has started."},
 	{"processes", "Which programs make rules here is not known."},
 }
 

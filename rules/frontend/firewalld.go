@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/godbus/dbus/v5"
@@ -17,6 +18,9 @@ const (
 	firewalldPath = dbus.ObjectPath("/org/fedoraproject/FirewallD1")
 )
 
+// firewalldProgram is where every distribution has it.
+const firewalldProgram = "/usr/sbin/firewalld"
+
 // startTime is how long firewalld may take to start before nattui does without.
 const startTime = 90 * time.Second
 
@@ -24,44 +28,104 @@ const startTime = 90 * time.Second
 // of that.
 const askAgain = 50 * time.Millisecond
 
-// AwaitFirewalld waits until firewalld, if it has its name on the system bus, has made its rules: before that it flushes
-// what others have. It has its name, and its unit counts as started, some 20 ms earlier. Without firewalld, or without a
-// bus, it returns at once.
-func AwaitFirewalld(ctx context.Context) error {
-	bus, err := dbus.ConnectSystemBus(dbus.WithContext(ctx))
+// Firewalld's states (firewalld.dbus(5)), and that of one that is not there.
+const (
+	stateRunning = "RUNNING"
+	stateFailed  = "FAILED"
+	stateStarts  = "INIT"
+	stateAbsent  = ""
+)
+
+// AwaitFirewalld waits until firewalld, if it runs or is being started, has made its rules: before that it flushes
+// what others have. It has its name on the system bus, and its unit counts as started, some 20 ms earlier. Without firewalld,
+// or without a bus, it returns at once. starts is called, once, where there is something to wait for.
+func AwaitFirewalld(ctx context.Context, starts func()) error {
+	bus, err := systemBus(ctx)
 	if err != nil {
 		return nil // no bus, so no firewalld
 	}
 	defer bus.Close()
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
-	for {
+	for waited := false; ; {
 		state, err := firewalldState(ctx, bus)
-		if err != nil || state == "RUNNING" {
+		switch {
+		case err != nil:
 			return err
+		case state == stateFailed:
+			return errors.New("firewalld has failed to start: which of its rules are there is not known")
+		case state != stateStarts:
+			return nil
+		case !waited && starts != nil:
+			starts()
 		}
+		waited = true
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("firewalld does not start: its state is %q", state)
+			return errors.New("firewalld does not come to an end with starting: which of its rules are there is not known")
 		case <-time.After(askAgain):
 		}
 	}
 }
 
-// firewalldState is INIT, RUNNING or FAILED; RUNNING also where firewalld is not there, as there is nothing to wait for.
+// FirewalldStarts reports that firewalld is being started, or starts, and has not made its rules yet.
+func FirewalldStarts(ctx context.Context) bool {
+	bus, err := systemBus(ctx)
+	if err != nil {
+		return false
+	}
+	defer bus.Close()
+	state, err := firewalldState(ctx, bus)
+	return err == nil && state == stateStarts
+}
+
+// systemBus connects to the bus where firewalld is installed; an error elsewhere.
+func systemBus(ctx context.Context) (*dbus.Conn, error) {
+	if _, err := os.Stat(firewalldProgram); err != nil {
+		return nil, err
+	}
+	return dbus.ConnectSystemBus(dbus.WithContext(ctx))
+}
+
+// firewalldState is what firewalld says of itself, or systemd while it has not got so far.
 func firewalldState(ctx context.Context, bus *dbus.Conn) (string, error) {
 	var owned bool
-	if err := bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.NameHasOwner", 0, firewalldName).Store(&owned); err != nil || !owned {
-		return "RUNNING", err
+	if err := bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.NameHasOwner", 0, firewalldName).Store(&owned); err != nil {
+		return stateAbsent, err
+	}
+	if !owned {
+		switch unitState(ctx, bus, "firewalld.service") {
+		case "activating", "deactivating", "reloading": // it may be stopped to be started again
+			return stateStarts, nil
+		}
+		return stateAbsent, nil
 	}
 	var state dbus.Variant
 	err := bus.Object(firewalldName, firewalldPath).CallWithContext(ctx, "org.freedesktop.DBus.Properties.Get", 0, firewalldName, "state").Store(&state)
 	var refused dbus.Error
 	if errors.As(err, &refused) {
-		return "", nil // it has ended, or does not answer yet
+		return stateStarts, nil // it has just ended, or does not answer yet
 	}
 	text, _ := state.Value().(string)
+	if text != stateRunning && text != stateFailed {
+		text = stateStarts
+	}
 	return text, err
+}
+
+// unitState is what systemd says of a unit (org.freedesktop.systemd1(5)); "" where it is not known.
+func unitState(ctx context.Context, bus *dbus.Conn, unit string) string {
+	const name, path = "org.freedesktop.systemd1", dbus.ObjectPath("/org/freedesktop/systemd1")
+	var at dbus.ObjectPath
+	if bus.Object(name, path).CallWithContext(ctx, name+".Manager.GetUnit", 0, unit).Store(&at) != nil {
+		return ""
+	}
+	var state dbus.Variant
+	if bus.Object(name, at).CallWithContext(ctx, "org.freedesktop.DBus.Properties.Get", 0, name+".Unit", "ActiveState").Store(&state) != nil {
+		return ""
+	}
+	text, _ := state.Value().(string)
+	return text
 }
 
 // firewalldFlushes tells, until ctx ends, when firewalld has made its rules anew: after a reload, and when it has started.

@@ -72,7 +72,7 @@ func Flushes(ctx context.Context) (<-chan struct{}, error) {
 	}
 	firewalld, err := firewalldFlushes(ctx)
 	if err != nil {
-		if _, there := os.Stat("/usr/sbin/firewalld"); there == nil {
+		if _, there := os.Stat(firewalldProgram); there == nil {
 			cancel()
 			return nil, err
 		}

@@ -118,3 +118,19 @@ func TestFirewalldIptables(t *testing.T) {
 		t.Errorf("without firewalld:\n%s", now)
 	}
 }
+
+// TestWhileFirewalldStarts: what is changed while firewalld is being started waits for it, and is there afterwards; what
+// looks says that it is not known yet.
+func TestWhileFirewalldStarts(t *testing.T) {
+	s := firewalldWith(t, "iptables")
+	for _, when := range []string{"", "sleep 0.4; "} { // before it has its name, and before it has its rules
+		s.run("systemctl", "restart", "--no-block", "firewalld")
+		said := s.run("sh", "-c", when+"nattui rules; nattui add dnat --proto tcp --dest "+wanGateway+" --dport 8080 --to "+lanHost+":80 --yes")
+		if !strings.Contains(said, "firewalld is starting; waiting") || !strings.Contains(said, "firewalld is starting: which rules there will be is not known yet") {
+			t.Errorf("nattui said:\n%s", said)
+		}
+		s.firewalldRuns()
+		s.once("nat", forward)
+		s.run("nattui", "undo", "--yes")
+	}
+}
