@@ -189,7 +189,11 @@ func (s *safeChanges) UndoPlan(ctx context.Context, id string) (rules.Plan, erro
 
 // Undo takes a change back.
 func (s *safeChanges) Undo(ctx context.Context, id string, t ui.Terms) (ui.Done, error) {
-	return doneOf(s.committer.Undo(ctx, id, optionsOf(ctx, t)))
+	e, err := s.committer.Undo(ctx, id, optionsOf(ctx, t))
+	if err == nil {
+		err = followUnits(ctx, e, false)
+	}
+	return doneOf(e, err)
 }
 
 // Drift compares what runs with what is saved for reboot.
@@ -230,11 +234,11 @@ func (s *safeChanges) Save(ctx context.Context, t ui.SaveTerms) error {
 	}
 	who := operator(ctx)
 	o.By, o.From, o.Replace, o.Watch = who.By, who.From, t.Fewer, t.Watch
-	_, _, err = s.committer.Save(ctx, o)
-	if err == nil && t.Watch {
-		return startWatching(ctx)
+	e, _, err := s.committer.Save(ctx, o)
+	if err != nil {
+		return err
 	}
-	return err
+	return followUnits(ctx, e, t.Watch)
 }
 
 // withoutJournal explains why changes are refused where no journal can be kept.

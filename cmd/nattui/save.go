@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"os/exec"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -71,6 +70,10 @@ func save(c *cobra.Command, a *approval, also commit.SaveOptions) error {
 	if a.dryRun {
 		return printDrift(c.OutOrStdout(), drift)
 	}
+	if saving.Unwatching && !saving.Changes() {
+		say(c.ErrOrStderr(), "there is no unit that restores rules after a reload; nothing was changed")
+		return nil
+	}
 	if !saving.Changes() {
 		say(c.ErrOrStderr(), "the running rules are already saved")
 		return nil
@@ -79,21 +82,19 @@ func save(c *cobra.Command, a *approval, also commit.SaveOptions) error {
 		if err := a.ask(ctx, c.ErrOrStderr(), rules.Plan{}, nil); err != nil {
 			return err
 		}
-		o.Replace = true // the question has named what would be lost
+		o.Replace = !saving.Unwatching // the question has named what would be lost
 	}
 	who := operator(ctx)
 	o.By, o.From = who.By, who.From
-	e, saving, err := committer.Save(context.WithoutCancel(ctx), o)
+	e, _, err := committer.Save(context.WithoutCancel(ctx), o)
 	if err != nil {
 		return err
 	}
 	sayStands(c.ErrOrStderr(), e)
-	if o.Watch {
-		if err := startWatching(ctx); err != nil {
-			say(c.ErrOrStderr(), text.Safe(err.Error()))
-		}
+	if err := followUnits(context.WithoutCancel(ctx), e, o.Watch); err != nil {
+		say(c.ErrOrStderr(), text.Safe(err.Error()))
 	}
-	for _, f := range saving.Files {
+	for _, f := range e.Files {
 		if _, err := fmt.Fprintln(pipe{c.OutOrStdout()}, f.Path); err != nil {
 			return err
 		}
@@ -133,16 +134,6 @@ func ownPath() string {
 	return path
 }
 
-// startWatching starts the unit that watches, which would otherwise begin with the next boot.
-func startWatching(ctx context.Context) error {
-	for _, argv := range [][]string{{"daemon-reload"}, {"restart", "nattui-watch.service"}} {
-		if out, err := exec.CommandContext(ctx, "systemctl", argv...).CombinedOutput(); err != nil {
-			return fmt.Errorf("saved, but nattui-watch.service was not started: %w: %s", err, bytes.TrimSpace(out))
-		}
-	}
-	return nil
-}
-
 // tellSaving says what is kept, where, and what is not.
 func tellSaving(w io.Writer, s commit.Saving, d commit.Drift) {
 	say(w, fmt.Sprintf("your own rules, restored by %s: %d", s.Method, s.Kept))
@@ -151,6 +142,9 @@ func tellSaving(w io.Writer, s commit.Saving, d commit.Drift) {
 	}
 	for _, fewer := range s.Fewer {
 		say(w, "fewer rules than are saved: "+fewer)
+	}
+	if s.Unwatching {
+		say(w, "the rules that are saved stay as they are; only the unit that restores them after a reload is removed")
 	}
 	for _, note := range s.Notes {
 		say(w, text.Safe(note))

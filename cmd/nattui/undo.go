@@ -89,6 +89,9 @@ func undo(c *cobra.Command, a *approval, confirm *confirmation, id string) error
 		return asConflict(err)
 	}
 	sayStands(c.ErrOrStderr(), undone)
+	if err := followUnits(context.WithoutCancel(ctx), undone, false); err != nil {
+		say(c.ErrOrStderr(), text.Safe(err.Error()))
+	}
 	if err := printCommands(c.OutOrStdout(), undone.Plan); err != nil {
 		return err
 	}

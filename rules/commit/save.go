@@ -56,6 +56,8 @@ type Saving struct {
 	// own anew, and Watched tells that a unit puts them back then.
 	Flushed int
 	Watched bool
+	// Unwatching tells that nothing is saved, as it would be less than is, and only the unit that watches is removed.
+	Unwatching bool
 	// Notes are what somebody should know: variants that cannot be kept, managers
 	// that own a part, a step that is left to do.
 	Notes []string
@@ -145,6 +147,10 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 	if err := c.addWatch(&out, o, where); err != nil {
 		return Saving{}, err
 	}
+	if o.Unwatch && len(out.Fewer) > 0 && !o.Replace {
+		out.Unwatching = true
+		out.Files = slices.DeleteFunc(out.Files, func(f File) bool { return f.Path != WatchUnit && f.Path != watchLink })
+	}
 	out.Notes = append(out.Notes, managerNotes(o.Managers, where)...)
 	slices.Sort(out.Notes)
 	out.Notes = slices.Compact(out.Notes)
@@ -213,12 +219,15 @@ func (c *Committer) Save(ctx context.Context, o SaveOptions) (Entry, Saving, err
 	if err != nil || !saving.Changes() {
 		return Entry{}, saving, err
 	}
-	if len(saving.Fewer) > 0 && !o.Replace {
+	if len(saving.Fewer) > 0 && !o.Replace && !saving.Unwatching {
 		return Entry{}, saving, &Fewer{saving.Fewer}
 	}
 	e := &Entry{
 		Kind: KindSave, By: o.By, From: o.From, Files: saving.Files,
 		Plan: rules.Plan{Title: fmt.Sprintf("Save %s for reboot (%s).", rules.Plural(saving.Kept, "rule"), saving.Method)},
+	}
+	if saving.Unwatching {
+		e.Plan.Title = "Stop restoring the saved rules after reloads of firewalld and ufw."
 	}
 	entry, err := c.writeFiles(j, e)
 	return entry, saving, err
@@ -227,16 +236,20 @@ func (c *Committer) Save(ctx context.Context, o SaveOptions) (Entry, Saving, err
 // undoSave puts the files back that a saving wrote, unless somebody has written
 // them since.
 func (c *Committer) undoSave(saved *Entry, j *journal, o Options) (Entry, error) {
-	e := &Entry{Kind: KindUndo, By: o.By, From: o.From, Undoes: saved.ID, Plan: rules.Plan{Title: "Undo: " + saved.Plan.Title}}
+	title := "Undo: " + saved.Plan.Title
+	if rest, again := strings.CutPrefix(saved.Plan.Title, "Undo: "); again && saved.Kind == KindUndo {
+		title = rest
+	}
+	e := &Entry{Kind: KindUndo, By: o.By, From: o.From, Undoes: saved.ID, Plan: rules.Plan{Title: title}}
 	for _, f := range saved.Files {
 		now, err := f.read(c.root)
 		if err != nil && !missing(err) {
 			return Entry{}, err
 		}
-		if !bytes.Equal(now, f.New) {
+		if !bytes.Equal(now, f.New) || missing(err) != f.Remove {
 			return Entry{}, fmt.Errorf("change %s cannot be undone: %s was changed by another program since: %w", saved.ID, f.Path, &Changed{f.Path, "what nattui wrote", "something else"})
 		}
-		e.Files = append(e.Files, File{Path: f.Path, Old: f.New, New: f.Old, Existed: true, Mode: f.Mode, Link: f.Link, Remove: !f.Existed})
+		e.Files = append(e.Files, File{Path: f.Path, Old: f.New, New: f.Old, Existed: !f.Remove, Mode: f.Mode, Link: f.Link, Remove: !f.Existed})
 	}
 	return c.writeFiles(j, e)
 }

@@ -186,6 +186,17 @@ func TestOwnUnit(t *testing.T) {
 				b.Errorf("%s is still there", f.Path)
 			}
 		}
+		// And undoing that saves them again.
+		again, err := b.c.Undo(context.Background(), "2", commit.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if drift, err := b.c.Drift(b.options()); err != nil || !drift.None() || drift.Nothing {
+			b.Errorf("after undoing the undoing: %+v, %v", drift, err)
+		}
+		if _, err := b.c.Undo(context.Background(), again.ID, commit.Options{}); err != nil {
+			b.Fatal(err)
+		}
 	})
 }
 

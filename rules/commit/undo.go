@@ -259,7 +259,7 @@ func (c *Committer) Undo(ctx context.Context, id string, o Options) (Entry, erro
 	if err != nil {
 		return Entry{}, err
 	}
-	if e.Kind == KindSave {
+	if len(e.Files) > 0 { // a saving, or what undid one
 		return c.undoSave(e, j, o)
 	}
 	o.Kind, o.Undoes = KindUndo, e.ID
