@@ -37,16 +37,20 @@ func (c *clients) take(from netip.Addr, now time.Time) (refusal error, taken boo
 		c.have[client]++
 		return nil, true
 	}
+	return c.tell(fmt.Errorf("refused: %s has %d connections, as many as one client may", from, c.limit), now), false
+}
+
+// tell is a refusal that is to be told; nil if one has been told a moment ago.
+func (c *clients) tell(refusal error, now time.Time) error {
 	if now.Sub(c.told) < refusalPause {
 		c.untold++
-		return nil, false
+		return nil
 	}
-	others := ""
 	if c.untold > 0 {
-		others = fmt.Sprintf("; %d more were refused before", c.untold)
+		refusal = fmt.Errorf("%w; %d more were refused before", refusal, c.untold)
 	}
 	c.told, c.untold = now, 0
-	return fmt.Errorf("refused: %s has %d connections, as many as one client may%s", from, c.limit, others), false
+	return refusal
 }
 
 // release takes one off that take has counted.

@@ -15,6 +15,8 @@ import (
 type connection struct {
 	*Forwarder
 	number uint64
+	from   netip.Addr // whose it is
+	leaves bool       // it makes room for another one; under the lock of the forwarder
 	client *net.TCPConn
 	began  time.Time
 

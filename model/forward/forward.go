@@ -55,6 +55,9 @@ type Options struct {
 	// PerClient is how many connections one client may have at a time, where an
 	// IPv6 client is a whole /64; 0: any number. What comes beyond is reset.
 	PerClient int
+	// Most is how many connections there may be at a time; 0: as many as there are file descriptors for. Where
+	// another one comes, one that is idle makes room, of the client that has the most.
+	Most int
 	// Log is told everything that happens. It is called by many goroutines, one at a
 	// time, and should return soon: the connections wait for it.
 	Log func(Event)
@@ -73,6 +76,8 @@ type Forwarder struct {
 	mu      sync.Mutex
 	open    map[*connection]struct{}
 	clients clients
+	most    int // connections at a time
+	leaving int // of those in open, how many make room
 	running sync.WaitGroup
 	// ending ends the dials when everything is aborted.
 	ending context.Context
@@ -101,6 +106,9 @@ func Listen(ctx context.Context, o Options) (*Forwarder, error) {
 		return nil, fmt.Errorf("listen on %s: %w", o.Listen, plain(err))
 	}
 	f := &Forwarder{options: o, listener: listener.(*net.TCPListener), open: map[*connection]struct{}{}, clients: clients{limit: o.PerClient, have: map[netip.Addr]int{}}}
+	if f.most = o.Most; f.most == 0 {
+		f.most = mostConnections()
+	}
 	if f.isTarget(ctx) {
 		listener.Close()
 		return nil, addressErrorf("%s is where it listens itself, so that it would forward to itself without end", o.Target)
@@ -236,6 +244,14 @@ func (f *Forwarder) start(client *net.TCPConn) {
 	from := addressOf(client.RemoteAddr())
 	f.mu.Lock()
 	refusal, taken := f.clients.take(from.Addr(), time.Now())
+	var leaves *connection
+	if taken {
+		var full error
+		if leaves, full = f.makeRoom(from.Addr()); full != nil {
+			f.clients.release(from.Addr())
+			refusal, taken = f.clients.tell(full, time.Now()), false
+		}
+	}
 	if !taken {
 		f.mu.Unlock()
 		reset(client)
@@ -244,11 +260,14 @@ func (f *Forwarder) start(client *net.TCPConn) {
 		}
 		return
 	}
-	c := &connection{Forwarder: f, number: f.numbers.Add(1), client: client, began: time.Now()}
+	c := &connection{Forwarder: f, number: f.numbers.Add(1), from: clientOf(from.Addr()), client: client, began: time.Now()}
 	f.open[c] = struct{}{}
 	f.running.Add(1)
 	aborted := f.ending.Err() != nil
 	f.mu.Unlock()
+	if leaves != nil {
+		leaves.cut(ErrRoom)
+	}
 	if aborted {
 		c.cut(ErrAborted)
 	}
@@ -257,6 +276,9 @@ func (f *Forwarder) start(client *net.TCPConn) {
 		c.carry()
 		f.mu.Lock()
 		delete(f.open, c)
+		if c.leaves {
+			f.leaving--
+		}
 		f.clients.release(from.Addr())
 		f.mu.Unlock()
 	}()

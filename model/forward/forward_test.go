@@ -391,6 +391,69 @@ func TestClientLimit(t *testing.T) {
 	r.await(t, Opened)
 }
 
+// TestRoomForOthers has a few clients take all the connections there may be: whoever comes then is served all the same, and
+// neither the first of those that came before nor one that talks is cut off for it.
+func TestRoomForOthers(t *testing.T) {
+	const most, clients = 100, 5
+	r := start(t, Options{Target: target(t, echo), Most: most})
+	from := func(n byte) *net.TCPConn {
+		t.Helper()
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, n)}}
+		c, err := dialer.Dial("tcp", r.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return c.(*net.TCPConn)
+	}
+	answers := func(c *net.TCPConn) error {
+		if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+			return err
+		}
+		if _, err := c.Write([]byte("x")); err != nil {
+			return err
+		}
+		_, err := io.ReadFull(c, make([]byte, 1))
+		return err
+	}
+	honest := from(100)
+	r.await(t, Opened)
+	for n := range 5 * most { // far more than there is room for
+		from(byte(1 + n%clients))
+	}
+	for limit := time.Now().Add(patience); r.Running() < most; runtime.Gosched() {
+		if time.Now().After(limit) {
+			t.Fatalf("there are %d connections", r.Running())
+		}
+	}
+	for range 5 {
+		if err := answers(from(101)); err != nil {
+			t.Errorf("whoever comes then is not served: %v", err)
+		}
+	}
+	if err := answers(honest); err != nil {
+		t.Errorf("who was there before was cut off: %v", err)
+	}
+	for limit := time.Now().Add(patience); r.Running() > most; runtime.Gosched() {
+		if time.Now().After(limit) {
+			t.Fatalf("there are %d connections", r.Running())
+		}
+	}
+}
+
+// TestNoRoom: where nobody has many and nobody was silent, the newcomer is refused.
+func TestNoRoom(t *testing.T) {
+	r := start(t, Options{Target: target(t, echo), Most: 2})
+	r.dial(t)
+	r.await(t, Opened)
+	r.dial(t)
+	r.await(t, Opened)
+	r.dial(t)
+	if e := r.await(t, Refused); !strings.Contains(e.Err.Error(), "there are 2 connections, as many as") {
+		t.Errorf("the log says %v", e.Err)
+	}
+}
+
 // TestClients: a client is an address, of IPv6 a /64; refusals are told once a second.
 func TestClients(t *testing.T) {
 	c := clients{limit: 1, have: map[netip.Addr]int{}}
