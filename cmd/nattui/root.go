@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -67,6 +68,7 @@ func newRoot() *cobra.Command {
 					say(c.ErrOrStderr(), "firewalld is starting: which rules there will be is not known yet")
 				}
 			default:
+				debug.SetGCPercent(garbage) // it ends before that pays
 				awaitFirewalld(c)
 				return settleFirst(c)
 			}
@@ -108,6 +110,9 @@ func openScreens(c *cobra.Command, o tuiOptions, showVersion bool) error {
 	}
 	return runTUI(c.Context(), o)
 }
+
+// garbage is how much a command that changes something and ends may leave uncollected, in per cent of what it uses.
+const garbage = 400
 
 // awaitFirewalld waits until firewalld has made its rules, if it is starting: what is changed before is gone then, and what
 // is saved is not what there will be. What settles a change, or is no rule, does not wait.

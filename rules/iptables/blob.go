@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -65,6 +66,7 @@ type blob struct {
 	entry     [5]uint32
 	underflow [5]uint32
 	entries   []byte
+	room      []byte // what entries are a part of
 }
 
 // loadedTables lists the legacy tables that exist in the network namespace.
@@ -83,6 +85,22 @@ func loadedTables(family rules.Family) ([]string, error) {
 		return nil, err
 	}
 	return strings.Fields(string(text)), nil
+}
+
+// askLegacy finds out whether this process may read a loaded table.
+func askLegacy(family rules.Family, table string) error {
+	at := layoutOf(family)
+	fd, err := unix.Socket(at.domain, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+	if err != nil {
+		return socketError(table, err)
+	}
+	defer unix.Close(fd)
+	var info [infoSize]byte
+	copy(info[:tableNameLen-1], table)
+	if err := getsockopt(fd, at.level, soGetInfo, info[:]); err != nil {
+		return socketError(table, err)
+	}
+	return nil
 }
 
 // readBlob fetches a loaded table, into buf if that is large enough. It asks
@@ -121,7 +139,7 @@ func readBlob(family rules.Family, table string, buf []byte) (*blob, error) {
 		if err != nil {
 			return nil, socketError(table, err)
 		}
-		b.entries = buf[header:]
+		b.entries, b.room = buf[header:], buf
 		return b, nil
 	}
 }
@@ -242,6 +260,29 @@ func (b *blob) chains() map[string]*chainCounters {
 	}
 }
 
+// spare is the room that a table was read into last: the next one is as large, mostly.
+var spare sync.Pool
+
+// eachBlob reads tables one after the other. What look is given is valid until it returns.
+func eachBlob(family rules.Family, names []string, look func(name string, b *blob)) error {
+	buf, _ := spare.Get().(*[]byte)
+	if buf == nil {
+		buf = new([]byte)
+	}
+	defer spare.Put(buf)
+	for _, name := range names {
+		b, err := readBlob(family, name, *buf)
+		if err != nil {
+			return err
+		}
+		look(name, b)
+		if room := b.room; cap(room) > cap(*buf) {
+			*buf = room
+		}
+	}
+	return nil
+}
+
 var fingerprintSeed = maphash.MakeSeed()
 
 // rulePrint sums up rules, not counters, to a number that is comparable within this
@@ -272,14 +313,9 @@ func fingerprint(family rules.Family) (uint64, error) {
 		return 0, err
 	}
 	p := newPrint()
-	var buf []byte
-	for _, name := range names {
-		b, err := readBlob(family, name, buf)
-		if err != nil {
-			return 0, err
-		}
-		p.add(name, b)
-		buf = b.entries[:0]
+	err = eachBlob(family, names, func(name string, b *blob) { p.add(name, b) })
+	if err != nil {
+		return 0, err
 	}
 	return p.sum(), nil
 }

@@ -177,15 +177,12 @@ func tallyLegacy(family rules.Family) (tally, uint64, error) {
 		return nil, 0, err
 	}
 	t, print := tally{}, newPrint()
-	var buf []byte
-	for _, name := range names {
-		b, err := readBlob(family, name, buf)
-		if err != nil {
-			return nil, 0, err
-		}
+	err = eachBlob(family, names, func(name string, b *blob) {
 		t[name] = b.chains()
 		print.add(name, b)
-		buf = b.entries[:0]
+	})
+	if err != nil {
+		return nil, 0, err
 	}
 	return t, print.sum(), nil
 }

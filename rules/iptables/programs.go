@@ -254,7 +254,7 @@ func kernelLacks(variant rules.Variant) (string, error) {
 	case len(names) == 0:
 		return "", nil
 	}
-	_, err = readBlob(variant.Family, names[0], nil)
+	err = askLegacy(variant.Family, names[0])
 	if errors.Is(err, ErrPermission) {
 		return "", err
 	}

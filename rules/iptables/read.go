@@ -43,12 +43,12 @@ func (h *Host) Read(ctx context.Context, variant rules.Variant) (*rules.Ruleset,
 // readAnew is Read with counters as they are now.
 func (h *Host) readAnew(ctx context.Context, p *programs) (*rules.Ruleset, error) {
 	h.recent.Lock()
-	before := h.latest[p.variant].set
+	before := h.latest[p.variant]
 	h.recent.Unlock()
 	last := latest{begun: time.Now()}
 	var err error
 	if p.variant.Backend == rules.NFT {
-		last.set, err = p.readNFT(ctx, before)
+		last.set, err = p.readNFT(ctx, before.set)
 	} else {
 		last.set, last.print, err = p.readLegacy(ctx, before)
 	}
@@ -197,8 +197,9 @@ func plausible(lines map[string]int, earlier []map[string]int) bool {
 }
 
 // readLegacy reads the legacy backend, and runs nothing where no table is
-// loaded: iptables-legacy would load one. It returns the fingerprint of what it read.
-func (p *programs) readLegacy(ctx context.Context, known *rules.Ruleset) (*rules.Ruleset, uint64, error) {
+// loaded: iptables-legacy would load one. Nor does it where the kernel has the rules that are known: then it takes their
+// counters from it. It returns the fingerprint of what it read.
+func (p *programs) readLegacy(ctx context.Context, known latest) (*rules.Ruleset, uint64, error) {
 	for attempt := 1; ; attempt++ {
 		names, err := loadedTables(p.variant.Family)
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -207,15 +208,20 @@ func (p *programs) readLegacy(ctx context.Context, known *rules.Ruleset) (*rules
 		if len(names) == 0 {
 			return &rules.Ruleset{Family: p.variant.Family, Backend: rules.Legacy, Name: p.shown}, 0, nil
 		}
-		before, err := fingerprint(p.variant.Family)
+		counted, before, err := tallyLegacy(p.variant.Family)
 		if err != nil {
 			return nil, 0, err
+		}
+		if known.set != nil && known.print != 0 && known.print == before {
+			if s, err := counted.onto(known.set); err == nil {
+				return s, before, nil
+			}
 		}
 		text, err := p.saved(ctx)
 		if err != nil {
 			return nil, 0, err
 		}
-		s, err := p.parse(text, known)
+		s, err := p.parse(text, known.set)
 		if err != nil {
 			return nil, 0, err
 		}
