@@ -1,6 +1,7 @@
 package systems
 
 import (
+	"os/exec"
 	"strings"
 	"testing"
 )
@@ -49,9 +50,7 @@ const lockout = "iptables -t nat -I PREROUTING -p tcp --dport 22 -j REDIRECT --t
 // TestTerminalsThatOutliveLogins: who attached by SSH to a terminal that was begun at the console may be locked out, and
 // a change that could do it is not applied without a way back.
 func TestTerminalsThatOutliveLogins(t *testing.T) {
-	s := boot(t, []string{"ssh"}, func(s *system) {
-		s.chroot("sh", "-c", "mkdir -p -m 700 /root/.ssh && ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519 && cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys")
-	})
+	s := boot(t, []string{"ssh"}, (*system).mayLogIn)
 	// The console: no login, no SSH_CONNECTION.
 	s.run("tmux", "new-session", "-d", "-s", "work")
 	s.run("screen", "-dmS", "work")
@@ -79,6 +78,57 @@ func TestTerminalsThatOutliveLogins(t *testing.T) {
 		_ = login.Wait()
 		s.eventually("the login ends", func() bool { return !strings.Contains(s.established(), wanHost) })
 	}
+}
+
+// mayLogIn lets root log in from outside by a key.
+func (s *system) mayLogIn() {
+	s.chroot("sh", "-c", "mkdir -p -m 700 /root/.ssh && ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519 && cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys")
+}
+
+// TestMosh: whoever has come by SSH, begun mosh and lost the SSH connection is there by UDP alone. A change that takes its
+// ports waits to be confirmed, with a client or before it has come; one of other ports does not.
+func TestMosh(t *testing.T) {
+	s := boot(t, []string{"ssh"}, (*system).mayLogIn)
+	begin := s.outsideCommand("ssh", "-o", "StrictHostKeyChecking=no", "root@"+wanGateway, "LC_ALL=C.UTF-8 mosh-server new -p 60000:61000 -- sleep 1000")
+	out, err := begin.Output()
+	_, words, ok := strings.Cut(string(out), "MOSH CONNECT ")
+	fields := strings.Fields(words)
+	if err != nil || !ok || len(fields) < 2 {
+		t.Fatalf("mosh-server does not begin: %v: %s", err, out)
+	}
+	port, key := fields[0], fields[1]
+	s.eventually("the SSH connection has ended", func() bool { return !strings.Contains(s.established(), wanHost) })
+	waits := func(when, rule, expect string) {
+		t.Helper()
+		said := s.run("nattui", "import", "--yes", "--accept-doubts", rule)
+		history := s.run("nattui", "history")
+		if got := strings.Contains(history, "unconfirmed"); got != (expect != "") || !strings.Contains(said, expect) {
+			t.Errorf("%s: %s: waits to be confirmed: %v\n%s", when, rule, got, said)
+		}
+		if expect != "" {
+			s.run("nattui", "rollback", "--yes")
+		} else {
+			s.run("nattui", "undo", "--yes")
+		}
+	}
+	const taken = "iptables -t nat -I PREROUTING -p udp --dport 60000:61000 -j REDIRECT --to-ports 9"
+	waits("before its client has come", taken, "will be rolled back")
+	// It wants a terminal, and there are none in the system's root as seen from outside.
+	inside := s.outsideCommand("env", "LC_ALL=C.UTF-8", "TERM=xterm", "MOSH_KEY="+key, "mosh-client", wanGateway, port)
+	client := exec.Command("script", "-qfc", "stty rows 24 cols 80; exec "+strings.Join(inside.Args, " "), "/dev/null")
+	in, err := client.StdinPipe()
+	if err == nil {
+		err = client.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = in.Close(); _ = client.Process.Kill(); _ = client.Wait() })
+	// Until then the server waits itself, and does not begin what it is to run.
+	s.eventually("the client has come", func() bool { return strings.Contains(s.run("ps", "-eo", "args"), "\nsleep 1000\n") })
+	waits("with its client", taken, "will be rolled back")
+	waits("its answers", "iptables -I OUTPUT -p udp --sport "+port+" -j DROP", "will be rolled back")
+	waits("others' ports", "iptables -t nat -I PREROUTING -p udp --dport 5000 -j REDIRECT --to-ports 9", "")
 }
 
 // established are the connections to sshd.

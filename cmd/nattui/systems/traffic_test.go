@@ -83,11 +83,17 @@ func (s *system) ask(network, address string) string {
 	return strings.TrimSpace(string(out))
 }
 
+// outsideCommand is a program of the system's that is run outside of it, on the network of the uplink.
+func (s *system) outsideCommand(argv ...string) *exec.Cmd {
+	cmd := exec.Command("nsenter", append([]string{"--net=/run/netns/" + s.name, "chroot", s.root()}, argv...)...)
+	cmd.Env = []string{"PATH=/usr/bin:/bin:/usr/sbin:/sbin", "HOME=/root", "TERM=xterm"}
+	return cmd
+}
+
 // login logs in over SSH from outside and runs a program on a terminal there.
 func (s *system) login(program string) *exec.Cmd {
 	s.Helper()
-	cmd := exec.Command("nsenter", "--net=/run/netns/"+s.name, "chroot", s.root(), "ssh", "-tt", "-o", "StrictHostKeyChecking=no", "root@"+wanGateway, "TERM=xterm "+program)
-	cmd.Env = []string{"PATH=/usr/bin:/bin:/usr/sbin:/sbin", "HOME=/root", "TERM=xterm"}
+	cmd := s.outsideCommand("ssh", "-tt", "-o", "StrictHostKeyChecking=no", "root@"+wanGateway, "TERM=xterm "+program)
 	in, err := cmd.StdinPipe() // kept open: a terminal does not end by itself
 	if err == nil {
 		err = cmd.Start()
