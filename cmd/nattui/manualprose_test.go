@@ -49,7 +49,7 @@ var environmentEntries = []entry{
 }
 
 // internalVariables are set by nattui for itself, by systemd, or by its tests.
-var internalVariables = []string{"NATTUI_LAB", "NATTUI_LAB_ROLE", "NATTUI_COMPLETE", "INVOCATION_ID"}
+var internalVariables = []string{"NATTUI_LAB", "NATTUI_LAB_ROLE", "NATTUI_COMPLETE", "NATTUI_GUARDS", "INVOCATION_ID"}
 
 // byLibraries are looked at by a library, not in this source.
 var byLibraries = []string{"COLORTERM", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"}

@@ -47,33 +47,11 @@ func newRoot() *cobra.Command {
 		Short: "The NAT cockpit of a Linux gateway",
 		Long: "nattui shows the NAT rules of this host in the order the kernel evaluates them, changes them safely, " +
 			"and shows every translation as the kernel makes it. Without a command it opens the terminal screens.",
-		Example:       "sudo nattui\nnattui lab\nsudo nattui flows --filter 'nat dnat'",
-		Args:          noSuchCommand,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		// What an interrupted nattui left undone is settled by the next command that
-		// changes something; one that only looks says so. Where that is not permitted,
-		// somebody else will.
-		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
-			if why := iptables.LegacyUnseen(); why != "" && c.GroupID != groupOther && !c.Hidden && c.Name() != "lab" && c.HasParent() {
-				say(c.ErrOrStderr(), why)
-			}
-			switch {
-			case c.GroupID == groupOther, c.Hidden, c.Name() == "lab", !c.HasParent():
-			case looksOnly(c):
-				for _, line := range unfinished() {
-					say(c.ErrOrStderr(), text.Safe(line))
-				}
-				if c.Name() != "history" && frontend.FirewalldStarts(c.Context()) {
-					say(c.ErrOrStderr(), "firewalld is starting: which rules there will be is not known yet")
-				}
-			default:
-				debug.SetGCPercent(garbage) // it ends before that pays
-				awaitFirewalld(c)
-				return settleFirst(c)
-			}
-			return nil
-		},
+		Example:           "sudo nattui\nnattui lab\nsudo nattui flows --filter 'nat dnat'",
+		Args:              noSuchCommand,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return beforehand(c) },
 	}
 	root.Flags().BoolVar(&o.readOnly, "read-only", false, "read-only: nothing can be changed")
 	// Not cobra's own, whose template would keep every method of every type in the binary: 2 MB.
@@ -109,6 +87,29 @@ func openScreens(c *cobra.Command, o tuiOptions, showVersion bool) error {
 		return nil
 	}
 	return runTUI(c.Context(), o)
+}
+
+// beforehand does what comes before every command. What an interrupted nattui left undone is settled by the next one that
+// changes something; one that only looks says so. Where that is not permitted, somebody else will.
+func beforehand(c *cobra.Command) error {
+	if c.GroupID == groupOther || c.Hidden || c.Name() == "lab" || !c.HasParent() {
+		return nil
+	}
+	if why := iptables.LegacyUnseen(); why != "" {
+		say(c.ErrOrStderr(), why)
+	}
+	if !looksOnly(c) {
+		debug.SetGCPercent(garbage) // it ends before that pays
+		awaitFirewalld(c)
+		return settleFirst(c)
+	}
+	for _, line := range unfinished() {
+		say(c.ErrOrStderr(), text.Safe(line))
+	}
+	if c.Name() != "history" && frontend.FirewalldStarts(c.Context()) {
+		say(c.ErrOrStderr(), "firewalld is starting: which rules there will be is not known yet")
+	}
+	return nil
 }
 
 // garbage is how much a command that changes something and ends may leave uncollected, in per cent of what it uses.

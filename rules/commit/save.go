@@ -132,29 +132,38 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 		}
 		out.Notes = append(out.Notes, setNotes(tables)...)
 	}
+	if err := c.addRest(&out, o, where, own, switches); err != nil {
+		return Saving{}, err
+	}
+	out.Notes = append(out.Notes, managerNotes(o.Managers, where)...)
+	slices.Sort(out.Notes)
+	out.Notes = slices.Compact(out.Notes)
+	return out, nil
+}
+
+// addRest adds what is saved apart from the rules: what restores them, the settings that they need, and what restores
+// them after reloads.
+func (c *Committer) addRest(out *Saving, o SaveOptions, where keeper, own map[rules.Variant][]rules.Table, switches map[string]string) error {
 	something := false
 	for tables := range maps.Values(own) {
 		something = something || len(tables) > 0
 	}
 	for _, extra := range where.extra(own, o) {
 		if err := out.add(c.root, extra.Path, extra.New, os.FileMode(extra.Mode), extra.Link, something); err != nil {
-			return Saving{}, err
+			return err
 		}
 	}
-	if err := c.addSettings(&out, own, switches); err != nil {
-		return Saving{}, err
+	if err := c.addSettings(out, own, switches); err != nil {
+		return err
 	}
-	if err := c.addWatch(&out, o, where); err != nil {
-		return Saving{}, err
+	if err := c.addWatch(out, o, where); err != nil {
+		return err
 	}
 	if o.Unwatch && len(out.Fewer) > 0 && !o.Replace {
 		out.Unwatching = true
 		out.Files = slices.DeleteFunc(out.Files, func(f File) bool { return f.Path != WatchUnit && f.Path != watchLink })
 	}
-	out.Notes = append(out.Notes, managerNotes(o.Managers, where)...)
-	slices.Sort(out.Notes)
-	out.Notes = slices.Compact(out.Notes)
-	return out, nil
+	return nil
 }
 
 // add notes a file to be written. A file that would hold nothing is not made.

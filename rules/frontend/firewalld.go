@@ -115,13 +115,13 @@ func firewalldState(ctx context.Context, bus *dbus.Conn) (string, error) {
 
 // unitState is what systemd says of a unit (org.freedesktop.systemd1(5)); "" where it is not known.
 func unitState(ctx context.Context, bus *dbus.Conn, unit string) string {
-	const name, path = "org.freedesktop.systemd1", dbus.ObjectPath("/org/freedesktop/systemd1")
+	const systemd, path = "org.freedesktop.systemd1", dbus.ObjectPath("/org/freedesktop/systemd1")
 	var at dbus.ObjectPath
-	if bus.Object(name, path).CallWithContext(ctx, name+".Manager.GetUnit", 0, unit).Store(&at) != nil {
+	if bus.Object(systemd, path).CallWithContext(ctx, systemd+".Manager.GetUnit", 0, unit).Store(&at) != nil {
 		return ""
 	}
 	var state dbus.Variant
-	if bus.Object(name, at).CallWithContext(ctx, "org.freedesktop.DBus.Properties.Get", 0, name+".Unit", "ActiveState").Store(&state) != nil {
+	if bus.Object(systemd, at).CallWithContext(ctx, "org.freedesktop.DBus.Properties.Get", 0, systemd+".Unit", "ActiveState").Store(&state) != nil {
 		return ""
 	}
 	text, _ := state.Value().(string)
