@@ -114,7 +114,6 @@ func (c *chainChoice) View(width, _ int) string {
 		{Title: "table", Min: 6, Want: c.tableWidth()},
 		{Title: "chain", Min: 12, Want: 24, Grow: 1},
 		{Title: "hook", Min: 6, Want: 18, Order: 2},
-		{Title: "policy", Min: 6, Want: 6, Order: 3},
 		{Title: "rules", Min: 5, Want: 5, Right: true},
 		{Title: "owner", Min: 6, Want: 8, Order: 1},
 	}

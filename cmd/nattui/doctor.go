@@ -66,7 +66,7 @@ func (o *doctorOptions) run(c *cobra.Command, forward string) error {
 		}
 	}
 	ctx := c.Context()
-	tables, err := iptables.Open(ctx)
+	tables, err := openTables(ctx, c.ErrOrStderr())
 	if err != nil {
 		return err
 	}

@@ -84,7 +84,7 @@ func explainLine(c *cobra.Command, line string) error {
 // liveGround is this host where it may be read, and nothing where it may not: a
 // line can be explained anywhere.
 func liveGround(ctx context.Context) (paste.Ground, error) {
-	if tables, err := iptables.Open(ctx); err == nil {
+	if tables, err := iptables.Open(ctx); err == nil && tables.Lacking() == nil {
 		if g, err := importGround(ctx, tables); err == nil {
 			return g, nil
 		}

@@ -11,7 +11,6 @@ import (
 	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
-	"nattui/rules/iptables"
 	"nattui/ui/text"
 )
 
@@ -45,7 +44,7 @@ func sayNatives(w io.Writer, f *facts.Facts) {
 
 func forgetStale(c *cobra.Command, a *approval) error {
 	ctx := c.Context()
-	tables, err := iptables.Open(ctx)
+	tables, err := openTables(ctx, c.ErrOrStderr())
 	if err != nil {
 		return err
 	}

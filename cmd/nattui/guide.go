@@ -181,6 +181,9 @@ func (o *guideOptions) run(c *cobra.Command, recipe guide.Recipe) error {
 	if err != nil {
 		return err
 	}
+	if err := tables.Lacking(); err != nil {
+		return err
+	}
 	h, err := o.host(c.Context(), tables, recipe)
 	if err != nil {
 		return err

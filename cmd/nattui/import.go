@@ -80,6 +80,9 @@ func (o *importOptions) run(c *cobra.Command, what string) error {
 	if err != nil {
 		return err
 	}
+	if err := tables.Lacking(); err != nil {
+		return err
+	}
 	ground, err := importGround(c.Context(), tables)
 	if err != nil {
 		return err

@@ -11,7 +11,6 @@ import (
 
 	"nattui/model/facts"
 	"nattui/rules"
-	"nattui/rules/iptables"
 	"nattui/rules/textfile"
 )
 
@@ -66,7 +65,7 @@ func record(ctx context.Context) error {
 
 // readGateway reads the rule sets and the facts of this host.
 func readGateway(ctx context.Context) (map[rules.Variant]*rules.Ruleset, *facts.Facts, error) {
-	tables, err := iptables.Open(ctx)
+	tables, err := openTables(ctx, stderr)
 	if err != nil {
 		return nil, nil, err
 	}

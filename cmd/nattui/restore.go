@@ -46,6 +46,9 @@ func restore(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if err := tables.Lacking(); err != nil {
+		return err
+	}
 	committer, err := openCommitter(tables, nil)
 	if err != nil {
 		return err

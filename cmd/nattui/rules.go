@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"nattui/rules"
-	"nattui/rules/iptables"
 	"nattui/rules/nft"
 	"nattui/ui/table"
 	"nattui/ui/text"
@@ -67,7 +66,7 @@ func (o *rulesOptions) run(c *cobra.Command) error {
 		return err
 	}
 	ctx := c.Context()
-	host, err := iptables.Open(ctx)
+	host, err := openTables(ctx, c.ErrOrStderr())
 	if err != nil {
 		return err
 	}

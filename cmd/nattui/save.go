@@ -49,6 +49,9 @@ func save(c *cobra.Command, a *approval, also commit.SaveOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := tables.Lacking(); err != nil {
+		return err
+	}
 	committer, err := openCommitter(tables, nil)
 	if err != nil {
 		return err

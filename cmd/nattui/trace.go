@@ -120,7 +120,7 @@ func (o traceOptions) tellPackets(ctx context.Context, t *trace.Trace, w *witnes
 // tracer sets traces off for the screens, which end with their context; where it cannot it says
 // why.
 func tracer(tables *iptables.Host) (start func(context.Context, traced.TraceFilter) (ui.Tracing, error), why string) {
-	if !slices.ContainsFunc(tables.Variants(), func(p rules.Variant) bool { return p.Backend == rules.NFT }) {
+	if tables.Lacking() == nil && !slices.ContainsFunc(tables.Variants(), func(p rules.Variant) bool { return p.Backend == rules.NFT }) {
 		return nil, "this host has only the legacy backend, whose traces go to the kernel's log"
 	}
 	return func(ctx context.Context, f traced.TraceFilter) (ui.Tracing, error) {
@@ -140,7 +140,7 @@ type witness struct {
 }
 
 func newWitness(ctx context.Context) (*witness, error) {
-	tables, err := iptables.Open(ctx)
+	tables, err := openTables(ctx, stderr)
 	if err != nil {
 		return nil, err
 	}

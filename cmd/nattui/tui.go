@@ -134,6 +134,9 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 
 // unusable says which iptables of this host cannot be used, as far as that is worth knowing.
 func unusable(tables *iptables.Host) (notes []string) {
+	if unseen := tables.Unseen(); unseen != "" {
+		return []string{unseen}
+	}
 	for _, a := range tables.Absent() {
 		if a.Reason == iptables.TooOld || a.Reason == iptables.Unseen || a.Reason == iptables.Broken || a.Variant.Backend == tables.Default() {
 			notes = append(notes, a.String())

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -59,6 +60,15 @@ func (f *variantFlags) check() error {
 	return nil
 }
 
+// openTables finds the iptables of this host, and says on w what is not seen where there is none.
+func openTables(ctx context.Context, w io.Writer) (*iptables.Host, error) {
+	host, err := iptables.Open(ctx)
+	if err == nil && host.Unseen() != "" {
+		say(w, host.Unseen())
+	}
+	return host, err
+}
+
 // checkAll is check where native nft may be chosen too.
 func (f *variantFlags) checkAll() error {
 	native := f.backend == rules.Native.String()
@@ -83,6 +93,9 @@ func (f *variantFlags) chosen(host *iptables.Host) ([]rules.Variant, error) {
 			variants = append(variants, p)
 		}
 	}
+	if len(variants) == 0 && f.backend == "" && host.Lacking() != nil {
+		return nil, nil // what is native is there all the same
+	}
 	if len(variants) == 0 {
 		return nil, fmt.Errorf("nothing to read there: %s", absences(host, f.wants))
 	}
@@ -93,6 +106,9 @@ func (f *variantFlags) chosen(host *iptables.Host) ([]rules.Variant, error) {
 // none is chosen, and on the backend that the plain programs use.
 func (f *variantFlags) one(host *iptables.Host, family rules.Family) (rules.Variant, error) {
 	variant := rules.Variant{Family: family, Backend: host.Default()}
+	if err := host.Lacking(); err != nil {
+		return variant, err
+	}
 	if f.family != "" {
 		variant.Family, _ = rules.ParseFamily(f.family)
 	}
@@ -138,7 +154,7 @@ func readVariants(ctx context.Context, host *iptables.Host, variants []rules.Var
 func variantNotes(host *iptables.Host, sets map[rules.Variant]*rules.Ruleset) []string {
 	var notes []string
 	for _, a := range host.Absent() {
-		if a.Reason == iptables.TooOld || a.Reason == iptables.Broken || a.Variant.Backend == host.Default() {
+		if a.Reason == iptables.TooOld || a.Reason == iptables.Broken || a.Variant.Backend == host.Default() && host.Lacking() == nil {
 			notes = append(notes, a.String())
 		}
 	}

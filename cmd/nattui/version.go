@@ -25,6 +25,10 @@ func newVersionCommand() *cobra.Command {
 				fmt.Fprintln(out, "iptables:", err)
 				return out.Flush()
 			}
+			if err := host.Lacking(); err != nil {
+				fmt.Fprintln(out, "iptables:", err)
+				return out.Flush()
+			}
 			for _, variant := range host.Variants() {
 				fmt.Fprintf(out, "%s %s (%s, %s)\n", host.Program(variant), host.Version(variant), variant.Family, variant.Backend)
 			}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -95,9 +96,8 @@ func find(name string) string {
 }
 
 // Open finds out which iptables this host has. It runs each program found once,
-// for its version, and asks the kernel once; it changes nothing. The error is
-// *NotInstalled where nothing can be used, and wraps ErrPermission where the
-// process may not read the tables.
+// for its version, and asks the kernel once; it changes nothing. Without any iptables
+// it has no variants, and Lacking says why. The error wraps ErrPermission where the process may not read the tables.
 func Open(ctx context.Context) (*Host, error) {
 	h := &Host{variants: map[rules.Variant]*programs{}, latest: map[rules.Variant]latest{}, own: own{prints: map[rules.Family]uint64{}}}
 	var found [len(rules.Families)][len(rules.Backends)]*programs
@@ -140,9 +140,6 @@ func Open(ctx context.Context) (*Host, error) {
 			}
 			h.variants[variant] = p
 		}
-	}
-	if len(h.variants) == 0 {
-		return nil, &NotInstalled{Install: installCommand(), Absent: h.absent}
 	}
 	h.standby = h.chooseDefault()
 	if plain != nil {
@@ -338,6 +335,41 @@ func (h *Host) Absent() []Absence { return append([]Absence(nil), h.absent...) }
 
 // Default is the backend that the plain programs iptables and ip6tables use.
 func (h *Host) Default() rules.Backend { return h.standby }
+
+// Lacking is why this host has no iptables that can be used; nil where it has one. Nothing of iptables can be read or
+// changed then, and all else works.
+func (h *Host) Lacking() error {
+	if len(h.variants) > 0 {
+		return nil
+	}
+	return &NotInstalled{Install: installCommand(), Absent: h.absent}
+}
+
+// Unseen says what is not seen on a host without iptables: the tables of iptables-legacy, which nothing else shows. Those of
+// iptables-nft are native tables like others there. "" where there is an iptables.
+func (h *Host) Unseen() string {
+	if len(h.variants) > 0 {
+		return ""
+	}
+	var loaded []string
+	for _, f := range rules.Families {
+		names, err := loadedTables(f)
+		if err != nil {
+			continue
+		}
+		for _, name := range names {
+			loaded = append(loaded, f.Title()+" "+name)
+		}
+	}
+	lack := "iptables is not installed"
+	if slices.ContainsFunc(h.absent, func(a Absence) bool { return a.Reason != Missing }) {
+		lack = "no iptables can be used here"
+	}
+	if len(loaded) > 0 {
+		return lack + ", and tables of iptables-legacy are in use (" + strings.Join(loaded, ", ") + "): their rules are not seen here"
+	}
+	return lack + ": rules that another program makes in tables of iptables-legacy would not be seen here"
+}
 
 // Program is the name of the program that changes the variant, for
 // rules.Change.Program: iptables where that is it, else iptables-legacy or the like.

@@ -48,7 +48,17 @@ func TestNoIptables(t *testing.T) {
 		return
 	}
 	onlyThese(t)
-	_, err := iptables.Open(context.Background())
+	h, err := iptables.Open(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sets, err := h.ReadAll(context.Background()); err != nil || len(sets) != 0 {
+		t.Errorf("read are %v, %v", sets, err)
+	}
+	if says := h.Unseen(); !strings.Contains(says, "would not be seen here") {
+		t.Errorf("%q does not say what is not seen", says)
+	}
+	err = h.Lacking()
 	var notInstalled *iptables.NotInstalled
 	if !errors.As(err, &notInstalled) {
 		t.Fatalf("%v, want *NotInstalled", err)
@@ -102,8 +112,11 @@ func TestTooOld(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, err := iptables.Open(context.Background())
-	if err == nil || !strings.Contains(err.Error(), "version 1.4.21") || !strings.Contains(err.Error(), "1.6.2 or newer") {
+	h, err := iptables.Open(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = h.Lacking(); err == nil || !strings.Contains(err.Error(), "version 1.4.21") || !strings.Contains(err.Error(), "1.6.2 or newer") {
 		t.Errorf("%v, want the version and the one needed", err)
 	}
 }
