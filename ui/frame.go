@@ -159,6 +159,9 @@ func (a *App) tabs() string {
 		b.WriteString(style.Render(label))
 	}
 	right := a.variant.String()
+	if a.tables.Sets != nil && len(a.tables.Sets) == 0 { // without iptables
+		right = a.variant.Family.Title()
+	}
 	if s, ok := a.screen().(placer); ok && s.Place() != "" {
 		right = s.Place()
 	}

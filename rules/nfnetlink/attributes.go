@@ -52,6 +52,9 @@ func (a Attributes) Has(kind uint16) bool { return a.Get(kind) != nil }
 // Text is a value as a string, up to its NUL.
 func (a Attributes) Text() string { return string(a.untilNUL()) }
 
+// Name is a value up to its NUL, within the message: a string that nobody keeps.
+func (a Attributes) Name() []byte { return a.untilNUL() }
+
 // Is compares a value as a string, without making a string of it.
 func (a Attributes) Is(s string) bool { return string(a.untilNUL()) == s }
 

@@ -12,8 +12,8 @@ var decoders map[string]func(nfnetlink.Attributes) nft.Expr
 
 func init() { // dynset has expressions itself
 	decoders = map[string]func(nfnetlink.Attributes) nft.Expr{
-		"payload": payload, "meta": meta, "ct": ct, "cmp": cmp, "range": within, "bitwise": bitwise, "byteorder": byteOrder, "lookup": lookup,
-		"immediate": immediate, "nat": nat, "masq": masq, "redir": redir, "tproxy": tproxy,
+		"payload": payload, "meta": meta, "ct": ct, "range": within, "bitwise": bitwise, "byteorder": byteOrder, "lookup": lookup,
+		"nat": nat, "masq": masq, "redir": redir, "tproxy": tproxy,
 		"notrack": func(nfnetlink.Attributes) nft.Expr { return nft.NoTrack{} },
 		"counter": counter, "reject": reject, "log": logged, "limit": limit, "quota": quota, "fib": fib, "numgen": numgen, "hash": hash, "dynset": dynset,
 		"objref": objref, "rt": rt, "socket": socket, "exthdr": exthdr, "queue": queue, "flow_offload": offload, "connlimit": connlimit, "xfrm": xfrm, "fwd": fwd, "dup": dup, "synproxy": synproxy,
@@ -30,12 +30,11 @@ func expressions(list nfnetlink.Attributes) []nft.Expr {
 }
 
 func expression(e nfnetlink.Attributes) nft.Expr {
-	name := e.Get(unix.NFTA_EXPR_NAME).Text()
-	data := e.Get(unix.NFTA_EXPR_DATA)
-	if decode, ok := decoders[name]; ok {
+	name, data := e.Get(unix.NFTA_EXPR_NAME).Name(), e.Get(unix.NFTA_EXPR_DATA)
+	if decode, ok := decoders[string(name)]; ok {
 		return decode(data)
 	}
-	return nft.Unknown{Name: name, Raw: append([]byte(nil), data...)}
+	return nft.Unknown{Name: string(name), Raw: append([]byte(nil), data...)}
 }
 
 func register(a nfnetlink.Attributes) nft.Register { return nft.Register(a.Number()) }
@@ -108,10 +107,6 @@ func named(names []string, n uint32) string {
 
 var cmpOps = []string{"eq", "neq", "lt", "lte", "gt", "gte"}
 
-func cmp(a nfnetlink.Attributes) nft.Expr {
-	return nft.Cmp{Op: named(cmpOps, a.Get(unix.NFTA_CMP_OP).Word()), Reg: register(a.Get(unix.NFTA_CMP_SREG)), Data: value(a.Get(unix.NFTA_CMP_DATA))}
-}
-
 func within(a nfnetlink.Attributes) nft.Expr {
 	return nft.Range{
 		Op: named(cmpOps, a.Get(unix.NFTA_RANGE_OP).Word()), Reg: register(a.Get(unix.NFTA_RANGE_SREG)),
@@ -146,11 +141,6 @@ func lookup(a nfnetlink.Attributes) nft.Expr {
 		Set: a.Get(unix.NFTA_LOOKUP_SET).Text(), Key: register(a.Get(unix.NFTA_LOOKUP_SREG)), Into: register(a.Get(unix.NFTA_LOOKUP_DREG)),
 		Map: a.Has(unix.NFTA_LOOKUP_DREG), Not: a.Get(flags).Word()&inverted != 0,
 	}
-}
-
-func immediate(a nfnetlink.Attributes) nft.Expr {
-	data := a.Get(unix.NFTA_IMMEDIATE_DATA)
-	return nft.Immediate{Into: register(a.Get(unix.NFTA_IMMEDIATE_DREG)), Data: value(data), Verdict: verdict(data)}
 }
 
 func nat(a nfnetlink.Attributes) nft.Expr {

@@ -80,6 +80,8 @@ type reader struct {
 	tables map[tableKey]*nft.Table
 	uses   map[*nft.Table]uint32 // how many rules and jumps its chains have
 	chain  *nft.Chain            // of the rule read last: rules come chain by chain
+	// decoder knows the expressions that came before.
+	decoder decoder
 }
 
 func (r *reader) read() error {
@@ -116,14 +118,34 @@ func (r *reader) read() error {
 // ones are left to iptables-save.
 const mostShared = 2000
 
-// rules reads the rules of a table.
+// manyRules is from how many on the chains of a table are asked one by one: a dump of all begins at the first rule again for
+// each 32 KiB.
+const manyRules = 1000
+
+// rules reads the rules of a table, after its chains.
 func (r *reader) rules(t *nft.Table) error {
 	if t.Unread = r.uses[t] > mostShared && MadeByIPTables(t); t.Unread {
 		return nil
 	}
-	return r.kernel.Dump(unix.NFT_MSG_GETRULE, byte(t.Family), nfnetlink.AppendText(nil, unix.NFTA_RULE_TABLE, t.Name), func(m nfnetlink.Message) {
-		r.rule(nft.Family(m.Family), m.Attrs)
-	})
+	if r.uses[t] < manyRules {
+		return r.kernel.Dump(unix.NFT_MSG_GETRULE, byte(t.Family), nfnetlink.AppendText(nil, unix.NFTA_RULE_TABLE, t.Name), func(m nfnetlink.Message) {
+			if nft.Family(m.Family) == t.Family && m.Attrs.Get(unix.NFTA_RULE_TABLE).Is(t.Name) { // old kernels answer with all
+				r.rule(t.Family, m.Attrs)
+			}
+		})
+	}
+	for _, c := range t.Chains {
+		ask := nfnetlink.AppendText(nfnetlink.AppendText(nil, unix.NFTA_RULE_TABLE, t.Name), unix.NFTA_RULE_CHAIN, c.Name)
+		err := r.kernel.Dump(unix.NFT_MSG_GETRULE, byte(t.Family), ask, func(m nfnetlink.Message) {
+			if nft.Family(m.Family) == t.Family && m.Attrs.Get(unix.NFTA_RULE_CHAIN).Is(c.Name) && m.Attrs.Get(unix.NFTA_RULE_TABLE).Is(t.Name) {
+				r.rule(t.Family, m.Attrs)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // MadeByIPTables tells that a table has the name, and no other base chains than one of iptables.
@@ -195,7 +217,7 @@ func (r *reader) rule(family nft.Family, a nfnetlink.Attributes) {
 		}
 	}
 	r.chain.Rules = append(r.chain.Rules, &nft.Rule{
-		Handle: a.Get(unix.NFTA_RULE_HANDLE).Number(), Exprs: expressions(a.Get(unix.NFTA_RULE_EXPRESSIONS)),
+		Handle: a.Get(unix.NFTA_RULE_HANDLE).Number(), Exprs: r.decoder.expressions(a.Get(unix.NFTA_RULE_EXPRESSIONS)),
 		Comment: comment(a.Get(unix.NFTA_RULE_USERDATA)),
 	})
 }
