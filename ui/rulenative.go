@@ -23,6 +23,9 @@ type nativeElement struct {
 
 // listNative lists the rules of a native chain, with what is opened beneath them.
 func (s *rulesScreen) listNative(p *pane, c *nft.Chain, parent string, depth int, words []string) {
+	if c.Table.Unread {
+		p.items = append(p.items, ruleItem{key: parent + "\nunread", chain: c.Name, depth: depth, note: "too many rules of iptables to be read without iptables-save"})
+	}
 	for i, r := range c.Rules {
 		key := fmt.Sprintf("%s\nhandle %d", parent, r.Handle)
 		opened := s.open[key] && depth < maxDepth

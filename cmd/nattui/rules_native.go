@@ -115,6 +115,9 @@ func (o *rulesOptions) printNative(out *output, native *nft.Ruleset, sets map[ru
 	p := nativePage{rulesOptions: o, out: out, encoder: json.NewEncoder(out), links: native.Links, sets: sets, native: native}
 	p.encoder.SetEscapeHTML(false)
 	for _, c := range o.nativeChains(native, sets) {
+		if c.Table.Unread && c.IsBase() {
+			o.unread(c)
+		}
 		switch {
 		case o.json:
 			for i, r := range c.Rules {
@@ -131,6 +134,11 @@ func (o *rulesOptions) printNative(out *output, native *nft.Ruleset, sets map[ru
 		}
 	}
 	return nil
+}
+
+// unread says that a chain's rules are not shown.
+func (o *rulesOptions) unread(c *nft.Chain) {
+	say(stderr, text.Safe(fmt.Sprintf("%s, chain %s: too many rules of iptables to be read without iptables-save; see  nft list chain %s %s %s", c.Table, c.Name, c.Table.Family, c.Table.Name, c.Name)))
 }
 
 // unordered tells whether the kernel may ask the chain before or after another of the same priority.

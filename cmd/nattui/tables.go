@@ -29,7 +29,7 @@ func followTables(ctx context.Context, host *iptables.Host, changed func(map[rul
 	}
 	g := gatherer{host: host, sets: map[rules.Variant]*rules.Ruleset{}, failed: map[rules.Variant]error{}, heard: map[rules.Variant]bool{}, waiting: len(host.Variants()), changed: changed, others: others}
 	g.next.Absent = absent
-	native, err := nftables.Follow(ctx, g.counted)
+	native, err := natives.reader.Follow(ctx, g.counted)
 	if err != nil {
 		g.noNative = err.Error()
 	} else {

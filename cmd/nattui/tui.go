@@ -82,6 +82,7 @@ func shareCores() {
 // openGateway plugs the kernel's adapters into what the screens ask for. working is
 // what still has to be written down when ctx has ended.
 func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui.Gateway, error) {
+	natives.reader.Listed = true
 	gw := ui.Gateway{ReadOnly: o.readOnly}
 	tables, err := iptables.Open(ctx)
 	if err != nil {

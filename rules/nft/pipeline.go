@@ -91,7 +91,7 @@ func Stops(s *Ruleset, sets map[rules.Variant]*rules.Ruleset, f rules.Family, ho
 				continue
 			}
 			for _, c := range t.Chains {
-				if c.Hook == hook && (c.Type == "nat") == nat && (len(c.Rules) > 0 || c.Policy.Code == Drop) {
+				if c.Hook == hook && (c.Type == "nat") == nat && (len(c.Rules) > 0 || c.Policy.Code == Drop || t.Unread) {
 					all = append(all, Stop{Hook: hook, Kind: c.Type, Priority: c.Priority, Native: c})
 				}
 			}

@@ -46,11 +46,11 @@ type Table struct {
 	// Dormant tables are listed and not in force; Owned ones go with the program that made them.
 	Dormant, Owned bool
 	// Unread tables are those of iptables that are too long to be read twice: their chains stand here without rules.
-	Unread bool `json:",omitempty"`
-	Chains         []*Chain
-	Sets           []*Set
-	Objects        []*Object
-	Flowtables     []*Flowtable
+	Unread     bool `json:",omitempty"`
+	Chains     []*Chain
+	Sets       []*Set
+	Objects    []*Object
+	Flowtables []*Flowtable
 }
 
 // Object is a counter, quota, limit, helper … that has a name and is used by rules.

@@ -35,12 +35,12 @@ const (
 // Follow delivers the tables as they are, then after each change by anybody, which the kernel announces, and whenever
 // counters have moved. Nothing is read again while nothing changes, but the counters. With wanted, only chains that it
 // chooses are counted. The channel is closed when ctx ends. It needs CAP_NET_ADMIN.
-func Follow(ctx context.Context, wanted func(*nft.Chain) bool) (<-chan Snapshot, error) {
+func (r *Reader) Follow(ctx context.Context, wanted func(*nft.Chain) bool) (<-chan Snapshot, error) {
 	l, err := nfnetlink.Listen()
 	if err != nil {
 		return nil, err
 	}
-	f := &follower{out: make(chan Snapshot), notices: make(chan nfnetlink.NewGeneration, 1), wanted: wanted}
+	f := &follower{reader: r, out: make(chan Snapshot), notices: make(chan nfnetlink.NewGeneration, 1), wanted: wanted}
 	context.AfterFunc(ctx, l.Close)
 	go f.listen(ctx, l)
 	go f.run(ctx)
@@ -48,6 +48,7 @@ func Follow(ctx context.Context, wanted func(*nft.Chain) bool) (<-chan Snapshot,
 }
 
 type follower struct {
+	reader  *Reader
 	out     chan Snapshot
 	notices chan nfnetlink.NewGeneration // the latest that was not looked at
 	wanted  func(*nft.Chain) bool
@@ -107,7 +108,7 @@ func (f *follower) run(ctx context.Context) {
 // read reads the tables anew and delivers them, and returns how long to rest. A storm of changes leaves half of a core alone.
 func (f *follower) read(ctx context.Context, why nfnetlink.NewGeneration) time.Duration {
 	begin := time.Now()
-	set, err := Read(ctx)
+	set, err := f.reader.Read(ctx)
 	if errors.Is(err, nfnetlink.ErrAbsent) {
 		set, err = &nft.Ruleset{}, nil
 	}
@@ -118,7 +119,6 @@ func (f *follower) read(ctx context.Context, why nfnetlink.NewGeneration) time.D
 		}
 		return max(countRest, countShare*time.Since(begin))
 	}
-	List(ctx, set)
 	changed := f.now == nil || f.failing || set.Generation != f.now.Generation
 	f.now, f.failing, f.still = set, false, 0
 	by := ""

@@ -28,7 +28,7 @@ func TestFollow(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	snapshots, err := Follow(ctx, nil)
+	snapshots, err := (&Reader{Listed: true}).Follow(ctx, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

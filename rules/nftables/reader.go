@@ -11,6 +11,9 @@ import (
 // Reader reads the native tables again only if they have changed. It is safe for concurrent use; the zero Reader is
 // ready.
 type Reader struct {
+	// Listed has rules come with their text in nft's own words; see List. Set it before the first use.
+	Listed bool
+
 	mu   sync.Mutex
 	last *nft.Ruleset
 }
@@ -32,6 +35,9 @@ func (r *Reader) Read(ctx context.Context) (*nft.Ruleset, error) {
 	set, err := Read(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if r.Listed {
+		List(ctx, set)
 	}
 	r.last = set
 	return set, nil
