@@ -3,7 +3,7 @@
 # with the system's package manager, and need nothing else but Go.
 
 GO ?= go
-# Runs demo.tape; any program that understands VHS tapes will do.
+# Makes the pictures; any program that understands VHS tapes will do.
 TAPE ?= vhs
 
 # Debian keeps administration tools where ordinary users do not look.
@@ -62,8 +62,16 @@ bigendian:
 bench: deps
 	.ci/bench docs/performance.md
 
+# The pictures of the README, each from its tape. It fails where one was not made anew, or is larger than people with
+# slow lines should have to load. A busy machine drops frames: look at them before they are committed.
 demo: build
-	$(TAPE) demo.tape
+	@for tape in demo.tape docs/pictures/*.tape; do \
+		picture=$$(sed -n 's/^Output //p' $$tape); echo "$$tape: $$picture"; \
+		rm -f "$$picture"; $(TAPE) $$tape >/dev/null || exit 1; \
+		[ -s "$$picture" ] || { echo "$$tape made no $$picture"; exit 1; }; \
+		most=600000; [ $$tape = demo.tape ] && most=4000000; \
+		size=$$(wc -c <"$$picture"); [ $$size -le $$most ] || { echo "$$picture has $$size bytes, at most $$most"; exit 1; }; \
+	done
 
 generate:
 	$(GO) generate ./...
