@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -188,6 +189,23 @@ func TestUnknownTargets(t *testing.T) {
 		made := release{source: "..", output: t.TempDir(), described: "v1.2.3"}
 		if err := made.make(r.archs, r.formats); err == nil || made.made != nil {
 			t.Errorf("%v: %v, %q", r, err, made.made)
+		}
+	}
+}
+
+// A template engine calls methods by their names, so that the linker must keep every method of every type: 2 MB more for
+// every router. Nothing in the program may need one.
+func TestNoTemplatesInTheBinary(t *testing.T) {
+	binary, err := os.ReadFile(packagesOnce(t).file(t, "-linux-"+runtime.GOARCH))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(binary, []byte("nattui/rules.Parse")) {
+		t.Fatal("the binary has no names of functions to look at")
+	}
+	for _, name := range []string{"text/template.(*state).walk", "html/template.(*Template).Execute"} {
+		if bytes.Contains(binary, []byte(name)) {
+			t.Errorf("the binary has %s", name)
 		}
 	}
 }
