@@ -49,7 +49,7 @@ func (r *release) notices(modules []module) ([]byte, error) {
 	}
 	toolchain, err := os.ReadFile(filepath.Join(goroot(), "LICENSE"))
 	if err != nil {
-		return nil, fmt.Errorf("Go's own licence: %w", err)
+		return nil, fmt.Errorf("licence of Go: %w", err)
 	}
 	directories, err := r.directories()
 	if err != nil {
