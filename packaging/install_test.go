@@ -31,13 +31,71 @@ func TestInstallsInAnEmptyRoot(t *testing.T) {
 		run(t, "dpkg", append([]string{"--root", root, "--log", "/dev/null"}, args...)...)
 	}
 	dpkg("-i", deb)
-	if said := run(t, "chroot", root, "/usr/sbin/nattui", "version"); !strings.HasPrefix(said, "nattui 1.2.3\n") && !strings.HasPrefix(said, "nattui 1.2.3 (") {
-		t.Errorf("it says %q", said)
-	}
+	startsIn(t, root)
 	dpkg("-i", deb) // an upgrade
 	dpkg("--purge", "nattui")
 	if left := added(before, tree(t, root)); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
+	}
+}
+
+// The same by rpm, in a root that has nothing but its database. Directories that belong to a system, and not to nattui, stay.
+func TestInstallsByRpm(t *testing.T) {
+	needs(t, "rpm", "chroot")
+	asRoot(t)
+	file, root := packagesOnce(t).file(t, ".rpm"), t.TempDir()
+	rpm := func(args ...string) string {
+		t.Helper()
+		if _, err := os.Stat("/etc/debian_version"); err == nil {
+			args = append([]string{"--force-debian"}, args...)
+		}
+		return run(t, "rpm", append([]string{"--root", root}, args...)...)
+	}
+	run(t, "rpm", "--root", root, "--initdb")
+	before := tree(t, root)
+	rpm("-i", file)
+	startsIn(t, root)
+	rpm("-V", "nattui") // modes, owners and sums as the package has them
+	rpm("-U", "--replacepkgs", file)
+	rpm("-e", "nattui")
+	for _, path := range added(before, tree(t, root)) {
+		if info, err := os.Stat(filepath.Join(root, path)); err != nil || !info.IsDir() || strings.Contains(path, "/nattui") {
+			t.Errorf("left behind: %s, %v", path, err)
+		}
+	}
+}
+
+// And by pacman.
+func TestInstallsByPacman(t *testing.T) {
+	needs(t, "pacman", "chroot")
+	asRoot(t)
+	file, root := packagesOnce(t).file(t, ".pkg.tar.zst"), t.TempDir()
+	for _, dir := range []string{"var/lib/pacman/local", "var/cache"} {
+		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := tree(t, root)
+	pacman := func(args ...string) {
+		t.Helper()
+		run(t, "pacman", append([]string{"--root", root, "--config", "/dev/null", "--noconfirm"}, args...)...)
+	}
+	pacman("-U", file)
+	startsIn(t, root)
+	pacman("-Qkk", "nattui")
+	pacman("-R", "nattui")
+	for _, path := range added(before, tree(t, root)) {
+		if !strings.HasPrefix(path, "/var/lib/pacman/") && !strings.HasPrefix(path, "/var/log/") && path != "/var/log" {
+			t.Errorf("left behind: %s", path)
+		}
+	}
+}
+
+// startsIn starts what was installed in a root that has nothing else.
+func startsIn(t *testing.T, root string) {
+	t.Helper()
+	if said := run(t, "chroot", root, "/usr/sbin/nattui", "--version"); said != "nattui 1.2.3\n" {
+		t.Errorf("it says %q", said)
 	}
 }
 

@@ -48,6 +48,7 @@ func TestChecksums(t *testing.T) {
 var everywhere = map[string]string{
 	"/usr/sbin/nattui":                                 "-rwxr-xr-x",
 	"/var/lib/nattui":                                  "drwx------",
+	"/usr/share/doc/nattui":                            "drwxr-xr-x",
 	"/usr/share/doc/nattui/copyright":                  "-rw-r--r--",
 	"/usr/share/doc/nattui/changelog.gz":               "-rw-r--r--",
 	"/usr/share/man/man8/nattui.8.gz":                  "-rw-r--r--",
