@@ -53,6 +53,6 @@ func TestDoctorsWordHoldsOnOddFaults(t *testing.T) {
 		if testing.Short() && i%8 != 0 {
 			continue
 		}
-		t.Run(strconv.Itoa(i), func(t *testing.T) { holdToWord(t, []string{fault}) })
+		t.Run(strconv.Itoa(i), func(t *testing.T) { holdToWord(t, (*ward).base, []string{fault}) })
 	}
 }
