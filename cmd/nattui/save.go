@@ -73,12 +73,12 @@ func save(c *cobra.Command, a *approval, also commit.SaveOptions) error {
 	if a.dryRun {
 		return printDrift(c.OutOrStdout(), drift)
 	}
-	if saving.Unwatching && !saving.Changes() {
-		say(c.ErrOrStderr(), "there is no unit that restores rules after a reload; nothing was changed")
-		return nil
-	}
 	if !saving.Changes() {
-		say(c.ErrOrStderr(), "the running rules are already saved")
+		what := "the running rules are already saved"
+		if saving.Unwatching {
+			what = "there is no unit that restores rules after a reload; nothing was changed"
+		}
+		say(c.ErrOrStderr(), what)
 		return nil
 	}
 	if !a.yes {
