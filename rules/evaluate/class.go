@@ -245,6 +245,7 @@ func (e *Evaluator) divide(f rules.Family) *division {
 			}
 		}
 	}
+	e.host.Native.divide(c)
 	for _, i := range e.host.Interfaces {
 		for _, a := range i.Addrs {
 			c.interfaceAddr(a)

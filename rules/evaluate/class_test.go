@@ -18,10 +18,10 @@ import (
 func TestClassesAreAlike(t *testing.T) {
 	tables := number(t, "NATTUI_CLASS_TABLES", 90)
 	g := &generator{Rand: rand.New(rand.NewPCG(seedOf(t), 7)), open: true}
-	var packets, compared, alone, particular int
+	var sum classTally
 	for n := range tables {
 		g.family = rules.Family(n % 2)
-		text, next := g.divisible(), g.plain
+		text, next := g.divisible(), (func(landmarks) evaluate.Packet)(nil)
 		if n%3 == 0 {
 			text, next = g.sparse(), g.far
 		}
@@ -35,49 +35,67 @@ func TestClassesAreAlike(t *testing.T) {
 		}
 		host := g.host()
 		e := evaluate.NewEvaluator(host, programs...)
-		classes := e.Classes()
-		if classes == nil {
+		if e.Classes() == nil {
 			t.Fatal("no classes")
 		}
 		near := g.landmarks(text, host)
-		first := map[evaluate.Class]outcome{}
-		var p evaluate.Packet
-		for i := range 600 {
-			if i%6 == 0 || n%3 == 0 {
-				p = next(near)
-			} else {
-				p = g.neighbour(p, near)
-			}
-			packets++
-			h := p.Tuple()
-			class, ok := classes.Of(&h, &h)
-			if !ok {
-				alone++
-				continue
-			}
-			got := outcome{packet: p, common: true}
-			var outcomes []evaluate.Outcome
-			outcomes, got.certain, got.common = classes.Outcomes(nil, &p)
-			if whole, certain := e.Outcomes(nil, &p); certain != got.certain || len(whole) != len(outcomes) {
-				t.Fatalf("%+v: certain %t with classes, %t without", p, got.certain, certain)
-			}
-			got.end = passing(&p, outcomes)
-			before, known := first[class]
-			switch {
-			case !known:
-				first[class] = got
-			case before.common != got.common || got.common && (before.certain != got.certain || before.end != got.end):
-				t.Fatalf("table %d:\n%s\n%+v\nof one class:\n%+v\n%+v", n, text, host.Interfaces, before, got)
-			case got.common:
-				compared++
-			}
-			if !got.common {
-				particular++
-			}
+		sum.alike(t, g, e, near, next, fmt.Sprintf("table %d:\n%s\n%+v", n, text, host.Interfaces))
+	}
+	sum.enough(t)
+}
+
+// classTally counts what the comparison of classes saw.
+type classTally struct{ packets, compared, alone, particular int }
+
+// alike sends packets, and holds that those of one class come to the same end. next makes packets far from each other;
+// nil: most of them are neighbours.
+func (sum *classTally) alike(t *testing.T, g *generator, e *evaluate.Evaluator, near landmarks, next func(landmarks) evaluate.Packet, about string) {
+	t.Helper()
+	classes := e.Classes()
+	first := map[evaluate.Class]outcome{}
+	var p evaluate.Packet
+	for i := range 600 {
+		switch {
+		case next != nil:
+			p = next(near)
+		case i%6 == 0:
+			p = g.plain(near)
+		default:
+			p = g.neighbour(p, near)
+		}
+		sum.packets++
+		h := p.Tuple()
+		class, ok := classes.Of(&h, &h)
+		if !ok {
+			sum.alone++
+			continue
+		}
+		got := outcome{packet: p, common: true}
+		var outcomes []evaluate.Outcome
+		outcomes, got.certain, got.common = classes.Outcomes(nil, &p)
+		if whole, certain := e.Outcomes(nil, &p); certain != got.certain || len(whole) != len(outcomes) {
+			t.Fatalf("%+v: certain %t with classes, %t without", p, got.certain, certain)
+		}
+		got.end = passing(&p, outcomes)
+		before, known := first[class]
+		switch {
+		case !known:
+			first[class] = got
+		case before.common != got.common || got.common && (before.certain != got.certain || before.end != got.end):
+			t.Fatalf("%s\nof one class:\n%+v\n%+v", about, before, got)
+		case got.common:
+			sum.compared++
+		}
+		if !got.common {
+			sum.particular++
 		}
 	}
-	t.Logf("%d packets, %d compared with another of their class, %d in none, %d particular", packets, compared, alone, particular)
-	if compared < packets/10 || alone > packets/3 || particular > packets/2 {
+}
+
+func (sum *classTally) enough(t *testing.T) {
+	t.Helper()
+	t.Logf("%d packets, %d compared with another of their class, %d in none, %d particular", sum.packets, sum.compared, sum.alone, sum.particular)
+	if sum.compared < sum.packets/10 || sum.alone > sum.packets/3 || sum.particular > sum.packets/2 {
 		t.Error("the packets say little about classes")
 	}
 }

@@ -202,6 +202,22 @@ func (n *NativeProgram) join(t *tables, f rules.Family) {
 	}
 }
 
+// divide collects where the rules of native tables tell a family's packets apart.
+func (n *NativeProgram) divide(c *cuts) {
+	if n == nil {
+		return
+	}
+	for _, t := range n.tables {
+		for _, chain := range t.chains[c.family] {
+			for i := range chain.native.rules {
+				for _, cut := range chain.native.rules[i].cuts {
+					cut(c)
+				}
+			}
+		}
+	}
+}
+
 // shownByIPTables reports whether a table is one of iptables-nft that a program tells of.
 func shownByIPTables(t *nft.Table, programs []*Program) bool {
 	if rules.BuiltInChains[t.Name] == nil {

@@ -345,7 +345,6 @@ func loadUnknown(p place) func(*machine, *state) Truth {
 // loadNumber loads one of count numbers.
 func loadNumber(p place, lo, count uint32) func(*machine, *state) Truth {
 	return func(m *machine, _ *state) Truth {
-		m.particular = true
 		if count == 1 {
 			m.regs.setWord(p, lo, ^uint32(0))
 			return Yes

@@ -14,6 +14,9 @@ type nativeRule struct {
 	leads []*program // the chains that it jumps or goes to
 	// acts is set if it does anything but look and count; alters if later rules see that.
 	acts, alters, tracks bool
+	// cuts are where it tells packets apart; particular ones look at more than that.
+	cuts       []func(*cuts)
+	particular bool
 	// writes is a digest of a rule that changes packets in ways that no rule looks at; 0 for others.
 	writes uint64
 }
@@ -54,12 +57,15 @@ func (n *nativeTable) verdict(f rules.Family, v *nft.Verdict) verdict {
 // compileRule makes the operations of a rule.
 func (n *nativeTable) compileRule(f rules.Family, r *nft.Rule) nativeRule {
 	c := ruleCompiler{table: n, family: f, rule: nativeRule{rule: r}}
+	x := axes{family: f}
 	for _, e := range r.Exprs {
 		c.expression(e)
+		x.take(e, n.sets)
 		if writesPacket(e) {
 			c.rule.writes = maphash.String(stackSeed, r.Program()) | 1
 		}
 	}
+	c.rule.cuts, c.rule.particular = x.cuts, x.lost
 	return c.rule
 }
 

@@ -18,7 +18,7 @@ const (
 // native takes a packet through one native rule (nft_do_chain).
 func (m *machine) native(st *state, here ruleRef) afterRule {
 	r := &here.chain.native.rules[here.rule]
-	m.particular = true
+	m.particular = m.particular || r.particular
 	all, open, waiting := Yes, "", false
 	tell := func() {
 		if m.path != nil {
