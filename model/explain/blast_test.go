@@ -108,3 +108,18 @@ func withMangle(t *testing.T, sets map[rules.Variant]*rules.Ruleset, lines strin
 	tables = append(tables, sets[rules.Variant{}].Tables...)
 	return map[rules.Variant]*rules.Ruleset{{}: {Tables: tables}}
 }
+
+// TestBlastEndedLogin: whoever has come by an address that is gone comes again by another one.
+func TestBlastEndedLogin(t *testing.T) {
+	known, sets := explainGateway(t, "")
+	known.Session = &facts.Session{Client: netip.MustParseAddrPort("198.51.100.9:50000"), Server: netip.MustParseAddrPort("203.0.113.77:2222"), Live: facts.SettingOff}
+	for rule, own := range map[string]bool{
+		"-A PREROUTING -p tcp -m tcp --dport 2222 -j REDIRECT --to-ports 9": true,
+		"-A PREROUTING -p tcp -m tcp --dport 22 -j REDIRECT --to-ports 9":   false,
+	} {
+		_, after := explainGateway(t, rule+"\n")
+		if got := BlastOf(known, sets, after, rules.Plan{}, nil, 0); got.Own != own {
+			t.Errorf("%s: own %v (%s)", rule, got.Own, got.OwnWhy)
+		}
+	}
+}

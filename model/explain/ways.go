@@ -21,7 +21,9 @@ func waysOf(f *facts.Facts, flows *flow.Flows) []facts.Way {
 		ways = append(ways, facts.Way{Kind: facts.WaySSH, Proto: rules.TCP, Client: s.Client, Server: s.Server, Own: true})
 	}
 	if s := f.Session; s != nil && s.Live == facts.SettingOff && f.Seat != facts.SeatConsole {
-		ways = append(ways, facts.Way{Kind: facts.WayLogin, Proto: rules.TCP, Client: netip.AddrPortFrom(s.Client.Addr(), 0), Server: s.Server, Own: true, Ended: true})
+		// Whoever comes again comes to an address that is there now.
+		again := netip.AddrPortFrom(netip.Addr{}, s.Server.Port())
+		ways = append(ways, facts.Way{Kind: facts.WayLogin, Proto: rules.TCP, Client: netip.AddrPortFrom(s.Client.Addr(), 0), Server: again, Own: true, Ended: true})
 	}
 	if flows == nil {
 		return ways
@@ -160,7 +162,7 @@ func probesOf(w facts.Way, f *facts.Facts, sources []netip.Addr, ins []string) [
 	servers := []netip.AddrPort{w.Server}
 	if !w.Server.IsValid() || w.Server.Addr().IsUnspecified() {
 		port := w.Server.Port()
-		if w.Kind == facts.WayLogin {
+		if w.Kind == facts.WayLogin && port == 0 {
 			port = 22
 		}
 		servers = nil
