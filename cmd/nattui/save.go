@@ -97,8 +97,13 @@ func save(c *cobra.Command, a *approval, also commit.SaveOptions) error {
 	if err := followUnits(context.WithoutCancel(ctx), e, o.Watch); err != nil {
 		say(c.ErrOrStderr(), text.Safe(err.Error()))
 	}
+	return printPaths(c.OutOrStdout(), e)
+}
+
+// printPaths names the files that were written.
+func printPaths(w io.Writer, e commit.Entry) error {
 	for _, f := range e.Files {
-		if _, err := fmt.Fprintln(pipe{c.OutOrStdout()}, f.Path); err != nil {
+		if _, err := fmt.Fprintln(pipe{w}, f.Path); err != nil {
 			return err
 		}
 	}

@@ -400,6 +400,9 @@ func TestRoomForOthers(t *testing.T) {
 		t.Helper()
 		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, n)}}
 		c, err := dialer.Dial("tcp", r.Addr().String())
+		if errors.Is(err, unix.ECONNRESET) {
+			return nil // refused, and the reset was there first
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -407,6 +410,9 @@ func TestRoomForOthers(t *testing.T) {
 		return c.(*net.TCPConn)
 	}
 	answers := func(c *net.TCPConn) error {
+		if c == nil {
+			return unix.ECONNRESET
+		}
 		if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
 			return err
 		}
@@ -448,7 +454,9 @@ func TestNoRoom(t *testing.T) {
 	r.await(t, Opened)
 	r.dial(t)
 	r.await(t, Opened)
-	r.dial(t)
+	if third, err := net.Dial("tcp", r.Addr().String()); err == nil { // the reset may be there first
+		defer third.Close()
+	}
 	if e := r.await(t, Refused); !strings.Contains(e.Err.Error(), "there are 2 connections, as many as") {
 		t.Errorf("the log says %v", e.Err)
 	}
