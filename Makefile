@@ -64,6 +64,8 @@ bench: deps
 
 # The pictures of the README, each from its tape. It fails where one was not made anew, or is larger than people with
 # slow lines should have to load. A busy machine drops frames: look at them before they are committed.
+# In plain C the screens would draw in ASCII.
+demo: export LC_ALL := C.UTF-8
 demo: build
 	@for tape in demo.tape docs/pictures/*.tape; do \
 		picture=$$(sed -n 's/^Output //p' $$tape); echo "$$tape: $$picture"; \
