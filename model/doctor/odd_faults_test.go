@@ -28,7 +28,9 @@ var oddFaults = []string{
 	"iptables -t nat -I POSTROUTING -d 192.168.0.2 -j SNAT --to-source 10.77.0.1",
 	"ip rule add to 192.168.0.2 lookup 55\nip route add blackhole default table 55",
 	"ip rule add ipproto tcp dport 8080 blackhole",
-	"ip xfrm policy add dir fwd src 0.0.0.0/0 dst 192.168.0.0/24 action block",
+	"ip xfrm policy add dir fwd src 0.0.0.0/0 dst 192.168.0.0/24 action block", // what arrives is for another address
+	"ip xfrm policy add dir fwd src 0.0.0.0/0 dst 203.0.113.1/32 action block",
+	"ip xfrm policy add dir fwd src 192.168.0.0/24 dst 0.0.0.0/0 action block",
 	"ip xfrm policy add dir out src 192.168.0.0/24 dst 0.0.0.0/0 action block",
 	"ip xfrm policy add dir out src 0.0.0.0/0 dst 192.168.0.2/32 tmpl proto esp mode transport",
 	"ip xfrm policy add dir fwd src 192.168.0.2/32 dst 0.0.0.0/0 tmpl proto esp mode transport",

@@ -24,7 +24,7 @@ func stepLetThrough(x *Examination, f *Forward) Finding {
 	o, blocked := way.blocked()
 	if blocked && o.DroppedBy.IsZero() {
 		return Finding{
-			Check: "packet-ends", Severity: SeverityWarning, Evidence: []string{o.Why, f.ruleCount()},
+			Check: "packet-ends", Severity: SeverityError, Evidence: []string{o.Why, f.ruleCount()},
 			Sentence: fmt.Sprintf("A packet for %s ends here: %s.", f.Asked, o.Why),
 		}
 	}

@@ -3,7 +3,6 @@ package doctor
 import (
 	"fmt"
 
-	"nattui/model/facts"
 	"nattui/rules/evaluate"
 )
 
@@ -30,18 +29,11 @@ func (x *Examination) ipsecDecides(way *fate) Finding {
 	if p.State == evaluate.StateEstablished && p.Client.IsValid() {
 		dst = p.Client.Addr()
 	}
-	policy, ok := facts.IPsecPolicy{}, false
-	for _, dir := range []string{"fwd", "out"} {
-		if dir == "fwd" && p.Local {
-			continue
+	policy, ok := x.IPsecPolicyFor("fwd", src, p.Dst) // as it arrived (nf_nat_decode_session)
+	if !ok || p.Local || !policy.Protects && !policy.Block {
+		if policy, ok = x.IPsecPolicyFor("out", src, dst); !ok || !policy.Protects && !policy.Block {
+			return Finding{}
 		}
-		if policy, ok = x.IPsecPolicyFor(dir, src, dst); ok && (policy.Protects || policy.Block) {
-			break
-		}
-		ok = false
-	}
-	if !ok {
-		return Finding{}
 	}
 	why := "goes on only if a security association for it is there"
 	if policy.Dir == "fwd" {

@@ -22,6 +22,7 @@ func (f *Facts) Host(flows evaluate.FlowTable) evaluate.Host {
 	}
 	if f.IPsec != nil {
 		host.IPsec = f.Protected
+		host.IPsecBlocks = func(src, dst netip.Addr) bool { return f.blocked("fwd", src, dst) }
 	}
 	return host
 }
@@ -222,10 +223,8 @@ func (f *Facts) admit(q evaluate.RouteQuery, answer evaluate.Decision) evaluate.
 		return refuse(back.Certain, back.Why)
 	}
 	if answer.Kind == evaluate.RoutedForward {
-		for _, dir := range []string{"fwd", "out"} {
-			if f.blocked(dir, q.Src, q.Dst) {
-				return refuse(true, fmt.Sprintf("an IPsec policy (ip xfrm policy, dir %s) blocks what goes from %s to %s", dir, q.Src, q.Dst))
-			}
+		if f.blocked("out", q.Src, q.Dst) {
+			return refuse(true, fmt.Sprintf("an IPsec policy (ip xfrm policy, dir out) blocks what goes from %s to %s", q.Src, q.Dst))
 		}
 		if on := f.Settings.ForwardsFrom(q.In, rules.FamilyOf(q.Dst.Unmap())); on != SettingOn {
 			return refuse(on == SettingOff, fmt.Sprintf("forwarding is %s for what arrives on %s", nameOf(settingNames, on), q.In))

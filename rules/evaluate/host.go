@@ -48,6 +48,10 @@ type Host struct {
 	// IPsec tells whether an IPsec policy (ip xfrm policy) protects what goes from src to dst, as it leaves with out and
 	// as it arrives or is forwarded without. nil: not known. RouteNets tell apart what it tells apart.
 	IPsec func(out bool, src, dst netip.Addr) Truth
+	// IPsecBlocks tells that an IPsec policy for what is forwarded (ip xfrm policy, dir fwd) drops what arrived from src
+	// for dst, which are the addresses before any translation (nf_nat_decode_session). nil: none does. RouteNets tell
+	// apart what it tells apart.
+	IPsecBlocks func(src, dst netip.Addr) bool
 	// RandomDNATPort is set for kernels that choose at random from a DNAT's range of
 	// ports. Others take the first free one unless told --random.
 	RandomDNATPort bool

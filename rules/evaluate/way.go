@@ -356,6 +356,10 @@ func (m *machine) forward(st *state, r Decision) bool {
 		m.finish(st, Dropped, RuleRef{}, "packets from "+src.String()+" are not forwarded")
 		return false
 	}
+	if blocks := m.e.host.IPsecBlocks; blocks != nil && blocks(m.pkt.Src, m.pkt.Dst) {
+		m.finish(st, Dropped, RuleRef{}, "an IPsec policy (ip xfrm policy, dir fwd) blocks it")
+		return false
+	}
 	if m.expires(st) {
 		return false
 	}
