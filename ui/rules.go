@@ -286,6 +286,9 @@ func (s *rulesScreen) sectionLine(p *pane, width int) string {
 	}
 	if len(p.items) > p.height {
 		from, to := p.cursor.Window(len(p.items), p.height)
+		if len(p.items) != p.rules {
+			right = rules.Plural(len(p.items), "line")
+		}
 		right = fmt.Sprintf("%d-%d of %s", from+1, to, right)
 	}
 	used := lipgloss.Width(left)

@@ -13,10 +13,31 @@ type Entry struct {
 	Element    Element // that it begins with
 }
 
-// Entries are the elements of a set in the order of nft list, intervals as one each.
+// Entries are the elements of a set in the order of their values, intervals as one each.
 func (s *Set) Entries(links Links) []Entry {
 	x := listing{table: s.Table, links: links}
-	return x.entries(s, nil)
+	all, shapes := x.entries(s, nil), x.shapes(s, nil)
+	if s.Flags&SetInterval == 0 || len(shapes) > 1 {
+		slices.SortStableFunc(all, func(a, b Entry) int { return bytes.Compare(valueKey(a.Element, shapes), valueKey(b.Element, shapes)) })
+	}
+	return all
+}
+
+// valueKey is by what a reader sorts: one part of the key after the other. Catch-all elements come last.
+func valueKey(e Element, shapes []shape) []byte {
+	if e.CatchAll {
+		return bytes.Repeat([]byte{0xff}, 64)
+	}
+	var key []byte
+	rest := e.Key
+	for _, s := range shapes {
+		if int(s.size) > len(rest) {
+			break
+		}
+		key = append(key, network(rest[:s.size], s.host)...)
+		rest = rest[min(len(rest), int(s.size+3)&^3):]
+	}
+	return append(key, rest...)
 }
 
 // lookup is a condition on a set, a translation by a map, or a verdict map.

@@ -103,6 +103,7 @@ func (s *Ruleset) UnmarshalJSON(data []byte) error {
 		for _, set := range t.Sets {
 			set.Table = t
 		}
+		t.makeIndex()
 		for _, o := range t.Objects {
 			o.Table = t
 		}

@@ -51,6 +51,8 @@ type Table struct {
 	Sets       []*Set
 	Objects    []*Object
 	Flowtables []*Flowtable
+
+	index *index // of chains and sets, where there are many
 }
 
 // Object is a counter, quota, limit, helper … that has a name and is used by rules.
@@ -184,31 +186,11 @@ type Element struct {
 	Comment          string
 }
 
-// Chain finds a chain by its name.
-func (t *Table) Chain(name string) *Chain {
-	for _, c := range t.Chains {
-		if c.Name == name {
-			return c
-		}
-	}
-	return nil
-}
-
 // Object finds an object by its kind and name; nil where there is none.
 func (t *Table) Object(kind uint32, name string) *Object {
 	for _, o := range t.Objects {
 		if o.Kind == kind && o.Name == name {
 			return o
-		}
-	}
-	return nil
-}
-
-// Set finds a set by its name.
-func (t *Table) Set(name string) *Set {
-	for _, s := range t.Sets {
-		if s.Name == name {
-			return s
 		}
 	}
 	return nil
@@ -232,6 +214,7 @@ func (c *Chain) anyOf(now map[RuleKey]Counter) bool {
 
 func (t *Table) withCounters(now map[RuleKey]Counter) *Table {
 	next := *t
+	next.index = nil
 	next.Chains, next.Sets = slices.Clone(t.Chains), slices.Clone(t.Sets)
 	for i, set := range t.Sets {
 		s := *set
@@ -250,6 +233,9 @@ func (t *Table) withCounters(now map[RuleKey]Counter) *Table {
 			}
 		}
 		next.Chains[i] = &c
+	}
+	if t.index != nil {
+		next.makeIndex()
 	}
 	return &next
 }
