@@ -177,11 +177,8 @@ func (o *guideOptions) run(c *cobra.Command, recipe guide.Recipe) error {
 	if err := o.checkTime(); err != nil {
 		return err
 	}
-	tables, err := iptables.Open(c.Context())
+	tables, err := installedTables(c.Context())
 	if err != nil {
-		return err
-	}
-	if err := tables.Lacking(); err != nil {
 		return err
 	}
 	h, err := o.host(c.Context(), tables, recipe)

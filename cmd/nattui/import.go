@@ -76,11 +76,8 @@ func (o *importOptions) run(c *cobra.Command, what string) error {
 	if err := o.checkTime(); err != nil {
 		return err
 	}
-	tables, err := iptables.Open(c.Context())
+	tables, err := installedTables(c.Context())
 	if err != nil {
-		return err
-	}
-	if err := tables.Lacking(); err != nil {
 		return err
 	}
 	ground, err := importGround(c.Context(), tables)

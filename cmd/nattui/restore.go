@@ -11,7 +11,6 @@ import (
 
 	"nattui/rules/commit"
 	"nattui/rules/frontend"
-	"nattui/rules/iptables"
 	"nattui/ui/text"
 )
 
@@ -42,11 +41,8 @@ func restore(c *cobra.Command) error {
 	if err := frontend.AwaitFirewalld(ctx, nil); err != nil {
 		say(c.ErrOrStderr(), text.Safe(err.Error())) // what is missing is needed all the same
 	}
-	tables, err := iptables.Open(ctx)
+	tables, err := installedTables(ctx)
 	if err != nil {
-		return err
-	}
-	if err := tables.Lacking(); err != nil {
 		return err
 	}
 	committer, err := openCommitter(tables, nil)

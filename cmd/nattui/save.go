@@ -45,11 +45,8 @@ func newSaveCommand() *cobra.Command {
 
 func save(c *cobra.Command, a *approval, also commit.SaveOptions) error {
 	ctx := c.Context()
-	tables, err := iptables.Open(ctx)
+	tables, err := installedTables(ctx)
 	if err != nil {
-		return err
-	}
-	if err := tables.Lacking(); err != nil {
 		return err
 	}
 	committer, err := openCommitter(tables, nil)

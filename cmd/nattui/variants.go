@@ -69,6 +69,15 @@ func openTables(ctx context.Context, w io.Writer) (*iptables.Host, error) {
 	return host, err
 }
 
+// installedTables finds the iptables of this host for a command that cannot do without one.
+func installedTables(ctx context.Context) (*iptables.Host, error) {
+	host, err := iptables.Open(ctx)
+	if err == nil {
+		err = host.Lacking()
+	}
+	return host, err
+}
+
 // checkAll is check where native nft may be chosen too.
 func (f *variantFlags) checkAll() error {
 	native := f.backend == rules.Native.String()
