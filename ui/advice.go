@@ -43,12 +43,12 @@ func (f *form) hosts() []string {
 }
 
 // listening are the ports on which something listens here, for a redirection.
-func (f *form) listening() []string {
-	if f.facts == nil {
+func (d *desk) listening() []string {
+	if d.facts == nil {
 		return nil
 	}
 	var ports []string
-	for _, l := range f.facts.Listeners {
+	for _, l := range d.facts.Listeners {
 		port := strconv.Itoa(int(l.Address.Port()))
 		if !l.Address.Addr().IsLoopback() && !slices.Contains(ports, port) {
 			ports = append(ports, port)
@@ -63,31 +63,6 @@ func values(list []facts.Suggestion) []string {
 		all[i] = list[i].Value
 	}
 	return all
-}
-
-// suggestions are what is known for the field that is being filled.
-func (f *form) suggestions() []string {
-	switch rules.Field(f.fields.GetFocusedField().GetKey()) {
-	case rules.FieldIn, rules.FieldOut:
-		return f.links()
-	case rules.FieldSource:
-		return f.networks()
-	case rules.FieldDest:
-		if f.kind == rules.DNAT || f.kind == rules.Redirect {
-			return f.addresses()
-		}
-		return f.hosts()
-	case rules.FieldTo:
-		switch f.kind {
-		case rules.DNAT:
-			return f.hosts()
-		case rules.SNAT:
-			return f.addresses()
-		case rules.Redirect:
-			return f.listening()
-		}
-	}
-	return nil
 }
 
 // warnings are doubts about a rule that can be made: those of its text alone,

@@ -105,7 +105,7 @@ func (c *chainChoice) choose() {
 	}
 }
 
-func (c *chainChoice) room() int { return max(3, min(len(c.rows), c.desk.height-6)) }
+func (c *chainChoice) room() int { return max(3, min(len(c.rows), c.boxHeight()-4)) }
 
 // View draws the list.
 func (c *chainChoice) View(width, _ int) string {

@@ -1,98 +1,71 @@
 package ui
 
 import (
-	"io"
+	"strings"
 
-	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
-	"charm.land/huh/v2"
 
 	"nattui/ui/text"
 )
 
-// choice is a form field of one line that goes through a few options with the
-// arrow keys; huh's own selection takes a line for its title and one for each
-// option.
+// choice is a field that goes through a few options with the arrow keys.
 type choice struct {
-	form    *form
-	key     string
-	title   string
-	options []choiceOption
-	at      int
-	focused bool
-	width   int
-	keymap  huh.SelectKeyMap
-	chosen  func(int)
+	*desk
+	name, label string
+	options     []choiceOption
+	at          int
+	focused     bool
+	chosen      func(int)
 }
 
 type choiceOption struct{ label, value string }
 
 // newChoice makes the field; chosen hears of every change.
-func newChoice(f *form, key, title string, options []choiceOption, at int, chosen func(int)) *choice {
-	return &choice{form: f, key: key, title: title, options: options, at: max(0, at), chosen: chosen, keymap: formKeys().Select}
+func newChoice(d *desk, name, label string, options []choiceOption, at int, chosen func(int)) *choice {
+	return &choice{desk: d, name: name, label: label, options: options, at: max(0, at), chosen: chosen}
 }
 
-// Init does nothing.
-func (c *choice) Init() tea.Cmd { return nil }
+func (c *choice) key() string   { return c.name }
+func (c *choice) title() string { return c.label }
+func (c *choice) focus()        { c.focused = true }
+func (c *choice) blur()         { c.focused = false }
+func (c *choice) paste(string)  {}
 
-// Update takes a key.
-func (c *choice) Update(msg tea.Msg) (huh.Model, tea.Cmd) {
-	k, ok := msg.(tea.KeyPressMsg)
-	if !ok {
-		return c, nil
-	}
+// press goes through the options; a letter goes to the next that begins with it.
+func (c *choice) press(k tea.KeyPressMsg) bool {
 	n := len(c.options)
-	switch {
-	case key.Matches(k, c.keymap.Left):
-		c.at = (c.at + n - 1) % n
-		c.chosen(c.at)
-	case key.Matches(k, c.keymap.Right):
-		c.at = (c.at + 1) % n
-		c.chosen(c.at)
-	case key.Matches(k, c.keymap.Prev):
-		return c, huh.PrevField
-	case key.Matches(k, c.keymap.Next, c.keymap.Submit):
-		return c, huh.NextField
-	}
-	return c, nil
-}
-
-// View draws the line.
-func (c *choice) View() string {
-	look := c.form.look
-	title, left, right := look.Faint, "", ""
-	if c.focused {
-		title = look.Accent.Bold(true)
-		left, right = look.Accent.Render("‹ "), look.Accent.Render(" ›")
-		if look.Glyphs.Rule == "-" {
-			left, right = look.Accent.Render("< "), look.Accent.Render(" >")
+	switch k.String() {
+	case "left", "h":
+		c.choose((c.at + n - 1) % n)
+	case "right", "l", "space":
+		c.choose((c.at + 1) % n)
+	default:
+		for i := 1; i <= n && k.Text != ""; i++ {
+			next := (c.at + i) % n
+			if strings.HasPrefix(strings.ToLower(c.options[next].label), strings.ToLower(k.Text)) {
+				c.choose(next)
+				return true
+			}
 		}
+		return false
 	}
-	return text.Fit(title.Render(c.title)+left+look.Text.Render(c.options[c.at].label)+right, max(c.width, 1))
+	return true
 }
 
-func (c *choice) Focus() tea.Cmd {
-	c.focused = true
-	return nil
+func (c *choice) choose(i int) {
+	c.at = i
+	c.chosen(i)
 }
 
-func (c *choice) Blur() tea.Cmd {
-	c.focused = false
-	return nil
+func (c *choice) view(width int) string {
+	look := c.look
+	label := look.Input.Render(c.options[c.at].label)
+	if !c.focused {
+		return text.Fit(label, width)
+	}
+	left, right := "‹ ", " ›"
+	if look.Glyphs.Rule == "-" {
+		left, right = "< ", " >"
+	}
+	return text.Fit(look.Accent.Render(left)+label+look.Accent.Render(right), width)
 }
-
-func (c *choice) Error() error { return nil }
-func (c *choice) Run() error   { return huh.Run(c) }
-
-// RunAccessible is for forms outside of a screen, which this is not.
-func (c *choice) RunAccessible(io.Writer, io.Reader) error { return nil }
-func (c *choice) Skip() bool                               { return false }
-func (c *choice) Zoom() bool                               { return false }
-func (c *choice) KeyBinds() []key.Binding                  { return nil }
-func (c *choice) WithTheme(huh.Theme) huh.Field            { return c }
-func (c *choice) WithKeyMap(*huh.KeyMap) huh.Field         { return c }
-func (c *choice) WithWidth(width int) huh.Field            { c.width = width; return c }
-func (c *choice) WithHeight(int) huh.Field                 { return c }
-func (c *choice) WithPosition(huh.FieldPosition) huh.Field { return c }
-func (c *choice) GetKey() string                           { return c.key }
-func (c *choice) GetValue() any                            { return c.options[c.at].value }

@@ -39,6 +39,7 @@ type desk struct {
 	seek     string   // the line of the rule that was made last, until it is seen
 	kept     kept     // flows that the last change left behind
 	notes    RuleNotes
+	drafts   map[string]unfinished // forms that were closed before they were applied
 	// looks counts how often rules were seen to be others.
 	looks int
 }

@@ -43,7 +43,7 @@ const shownSteps = 4
 // cureQuestion asks whether to carry out a cure, with its first steps.
 func (s *doctorScreen) cureQuestion(f *doctor.Finding) dialog {
 	plan, shown := f.Cure, f.Cure
-	room := s.desk.height - 5 // without frame, blank lines and answers
+	room := s.boxHeight() - 4 // without frame, blank line and answers
 	steps := max(1, min((room-3)/3, shownSteps, len(plan.Steps)))
 	lines := []string{f.Sentence}
 	for _, step := range plan.Steps {

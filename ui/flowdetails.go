@@ -369,9 +369,6 @@ const detailsWidth = 80
 // View draws the box.
 func (d *flowDetails) View(width, height int) string {
 	room := boxRoom(height)
-	if height < 20 {
-		room = boxRoom(height + 1)
-	}
 	lines := d.view.lines(min(detailsWidth, width-2)-4, room)
 	seen := d.part(lines, room)
 	return box(d.desk, text.Safe(d.view.title())+d.progress(len(lines)), seen, min(detailsWidth, width-2))

@@ -1,14 +1,9 @@
 package ui
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
-
-	tea "charm.land/bubbletea/v2"
-	"charm.land/huh/v2"
-	"charm.land/lipgloss/v2"
 
 	"nattui/rules"
 	"nattui/ui/text"
@@ -17,8 +12,7 @@ import (
 // build makes the fields that the draft's kind needs.
 func (f *form) build() {
 	f.kind = f.draft.Kind
-	title := f.label
-	list := []huh.Field{f.kindField(title("Kind")), f.chainField(title("Chain"))}
+	list := []field{f.kindField(), f.chainField()}
 	protocol := f.input("Protocol", rules.FieldProtocol, &f.draft.Protocol, "any", []string{"tcp", "udp", "icmp", "sctp", "gre"})
 	source := f.input("From", rules.FieldSource, &f.draft.Source, "anywhere", f.networks())
 	comment := f.input("Comment", rules.FieldComment, &f.draft.Comment, "", nil)
@@ -59,40 +53,33 @@ func (f *form) build() {
 	}
 	list = append(list, comment)
 	if f.old == nil {
-		list = append(list, f.placeField(title("Place")))
+		list = append(list, f.placeField())
 	}
 	if f.gw.Journal != nil {
-		list = append(list, f.lastsField(title("Lasts")))
+		list = append(list, f.lastsField())
 	}
-	f.fields = huh.NewForm(huh.NewGroup(list...).WithShowErrors(false).WithShowHelp(false)).
-		WithShowHelp(false).WithShowErrors(false).WithTheme(huh.ThemeFunc(f.theme)).WithKeyMap(formKeys()).
-		WithWidth(formWidth - 4)
-	f.fields.SubmitCmd = func() tea.Msg { return formFilledMsg{f} }
+	f.fields.ask(list)
 }
 
 const (
-	formWidth  = 42
+	formWidth  = 44 // of the fields with their frame
 	labelWidth = 11
 )
 
-func (f *form) label(s string) string { return text.Pad(s, labelWidth, false) }
-
 // input is one line to type in, checked together with all the others.
-func (f *form) input(title string, field rules.Field, value *string, hint string, suggestions []string) huh.Field {
-	return huh.NewInput().Key(string(field)).Title(f.label(title)).Inline(true).Prompt("").Value(value).
-		Placeholder(hint).Suggestions(suggestions).
-		Validate(func(string) error { return f.check(field) })
+func (f *form) input(title string, name rules.Field, value *string, hint string, suggestions []string) field {
+	return newEntry(f.desk, string(name), title, hint, value, suggestions)
 }
 
-// check is what is wrong with one field; what others still lack does not count.
-func (f *form) check(field rules.Field) error {
+// wrong is what is wrong with one field; what others still lack does not count.
+func (f *form) wrong(field string) string {
 	_, problems := f.draft.Rule()
 	for _, p := range problems {
-		if p.Field == field && !p.Warning {
-			return errors.New(p.Text)
+		if string(p.Field) == field && !p.Warning {
+			return p.Text
 		}
 	}
-	return nil
+	return ""
 }
 
 // kindLabels say what each kind of rule is for.
@@ -101,16 +88,16 @@ var kindLabels = map[rules.Kind]string{
 	rules.Masquerade: "MASQUERADE: share", rules.Redirect: "REDIRECT: to this host",
 }
 
-func (f *form) kindField(title string) huh.Field {
+func (f *form) kindField() field {
 	var options []choiceOption
 	for _, k := range rules.DraftKinds {
 		options = append(options, choiceOption{kindLabels[k], k.Name()})
 	}
 	at := slices.Index(rules.DraftKinds[:], f.draft.Kind)
-	return newChoice(f, "kind", title, options, at, func(i int) { f.draft.Kind = rules.DraftKinds[i] })
+	return newChoice(f.desk, "kind", "Kind", options, at, func(i int) { f.draft.Kind = rules.DraftKinds[i] })
 }
 
-func (f *form) chainField(title string) huh.Field {
+func (f *form) chainField() field {
 	chains := slices.Clone(rules.ChainsFor(f.draft.Kind))
 	if t, ok := f.set().Table("nat"); ok {
 		for _, c := range t.Chains {
@@ -126,17 +113,17 @@ func (f *form) chainField(title string) huh.Field {
 	for _, c := range chains {
 		options = append(options, choiceOption{text.Safe(c), c})
 	}
-	return newChoice(f, "chain", title, options, slices.Index(chains, f.draft.Chain), func(i int) { f.draft.Chain = chains[i] })
+	return newChoice(f.desk, "chain", "Chain", options, slices.Index(chains, f.draft.Chain), func(i int) { f.draft.Chain = chains[i] })
 }
 
-func (f *form) placeField(title string) huh.Field {
+func (f *form) placeField() field {
 	places := []string{placeEnd, placeFirst}
 	options := []choiceOption{{"at the end", placeEnd}, {"first", placeFirst}}
 	if f.beside.at > 0 {
 		places = append(places, placeBefore)
 		options = append(options, choiceOption{fmt.Sprintf("before rule %d", f.beside.at), placeBefore})
 	}
-	return newChoice(f, "place", title, options, slices.Index(places, f.place), func(i int) { f.place = places[i] })
+	return newChoice(f.desk, "place", "Place", options, slices.Index(places, f.place), func(i int) { f.place = places[i] })
 }
 
 // lasting are the times that a rule can be made for.
@@ -145,7 +132,7 @@ var lasting = []struct {
 	time  time.Duration
 }{{"for good", 0}, {"10 minutes", 10 * time.Minute}, {"1 hour", time.Hour}, {"2 hours", 2 * time.Hour}, {"8 hours", 8 * time.Hour}, {"1 day", 24 * time.Hour}}
 
-func (f *form) lastsField(title string) huh.Field {
+func (f *form) lastsField() field {
 	var options []choiceOption
 	at := 0
 	for i, l := range lasting {
@@ -154,42 +141,5 @@ func (f *form) lastsField(title string) huh.Field {
 			at = i
 		}
 	}
-	return newChoice(f, "lasts", title, options, at, func(i int) { f.lasts = lasting[i].time })
-}
-
-// formKeys are the keys within the form.
-func formKeys() *huh.KeyMap {
-	k := huh.NewDefaultKeyMap()
-	next, back := []string{"enter", "tab", "down"}, []string{"shift+tab", "up"}
-	k.Input.Next.SetKeys(next...)
-	k.Input.Submit.SetKeys(next...)
-	k.Input.Prev.SetKeys(back...)
-	k.Input.AcceptSuggestion.SetKeys("right", "ctrl+e")
-	k.Select.Next.SetKeys(next...)
-	k.Select.Submit.SetKeys(next...)
-	k.Select.Prev.SetKeys(back...)
-	k.Select.Left.SetKeys("left", "h")
-	k.Select.Right.SetKeys("right", "l", "space")
-	k.Select.Left.SetEnabled(true)
-	k.Select.Right.SetEnabled(true)
-	k.Quit.SetKeys()
-	return k
-}
-
-// theme gives the fields the look of the screens.
-func (f *form) theme(dark bool) *huh.Styles {
-	s := huh.ThemeBase(dark)
-	for _, x := range []*huh.FieldStyles{&s.Focused, &s.Blurred} {
-		x.Base = lipgloss.NewStyle()
-		x.Title = f.look.Faint
-		x.TextInput.Text = f.look.Input
-		x.TextInput.Placeholder = f.look.Faint
-		x.TextInput.Prompt = f.look.Accent
-		x.ErrorIndicator = lipgloss.NewStyle()
-	}
-	s.Focused.Title = f.look.Accent.Bold(true)
-	s.Group.Base = lipgloss.NewStyle()
-	s.Form.Base = lipgloss.NewStyle()
-	s.FieldSeparator = lipgloss.NewStyle().SetString("\n")
-	return s
+	return newChoice(f.desk, "lasts", "Lasts", options, at, func(i int) { f.lasts = lasting[i].time })
 }

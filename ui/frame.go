@@ -29,7 +29,7 @@ func (a *App) draw() string {
 	lines = append(lines, a.keyLine(), a.statusLine())
 	base := strings.Join(lines, "\n")
 	for _, d := range a.dialogs {
-		base = a.over(base, d.View(a.width, a.height))
+		base = a.over(base, d.View(a.width, a.boxHeight()))
 	}
 	if !a.utf8 {
 		return strings.Map(theme.ASCII, base)
@@ -37,14 +37,14 @@ func (a *App) draw() string {
 	return base
 }
 
-// over lays a box over the middle of the screen.
+// over lays a box over the middle of the screen, and leaves the key line and the status line free.
 func (a *App) over(base, box string) string {
 	x := max(0, (a.width-lipgloss.Width(box))/2)
 	if beside := a.width - lipgloss.Width(box); beside > 0 && x <= thinMargin {
 		// Single letters of what is beneath would only look like dirt.
 		box, x = lipgloss.NewStyle().PaddingLeft(x).PaddingRight(beside-x).Render(box), 0
 	}
-	y := max(0, (a.height-lipgloss.Height(box))/2)
+	y := max(0, (a.boxHeight()-lipgloss.Height(box))/2)
 	return lipgloss.NewCompositor(lipgloss.NewLayer(base), lipgloss.NewLayer(box).X(x).Y(y).Z(1)).Render()
 }
 

@@ -3,9 +3,7 @@ package ui
 import (
 	"strings"
 
-	"charm.land/bubbles/v2/cursor"
 	tea "charm.land/bubbletea/v2"
-	"charm.land/huh/v2"
 
 	"nattui/rules"
 	"nattui/rules/guide"
@@ -22,11 +20,13 @@ type guideScreen struct {
 	// asked is the intention that is being filled in; nil shows the list.
 	asked   *intention
 	answers answers
-	manner  *form     // how fields look and which keys they take
-	fields  *huh.Form // the questions
-	drawn   string    // the fields as they were last drawn
-	ready   bool      // all are answered: enter applies
+	drafts  map[*intention]answers // of those that were left before they were applied
+	kept    bool                   // the answers are those of a draft
+	fields  *fields                // the questions
+	hurried bool                   // the plan is to be shown as soon as it is known
+	ready   bool                   // all are answered and the plan is on the screen: enter applies
 	sending bool
+	missing string // the first answer that is wrong, and why
 	refused string // the kernel's own words
 
 	advice     guide.Advice
@@ -49,7 +49,7 @@ type guideScreen struct {
 type intention struct {
 	name, what string
 	// fields are the questions; recipe makes the recipe of their answers.
-	fields func(s *guideScreen) []huh.Field
+	fields func(s *guideScreen) []field
 	recipe func(s *guideScreen) guide.Recipe
 }
 
@@ -59,11 +59,8 @@ type guideMsg struct {
 	advice     guide.Advice
 }
 
-// guideFilledMsg says that the last question was answered.
-type guideFilledMsg struct{ fields *huh.Form }
-
 func newGuideScreen(d *desk) *guideScreen {
-	return &guideScreen{desk: d, manner: &form{desk: d}, impact: impact{desk: d}}
+	return &guideScreen{desk: d, drafts: map[*intention]answers{}, impact: impact{desk: d}}
 }
 
 // Receive takes news of the gateway, advice, and the fields' own messages.
@@ -92,16 +89,6 @@ func (s *guideScreen) Receive(msg tea.Msg) tea.Cmd {
 		return nil
 	case guideMsg:
 		return s.advised(msg)
-	case guideFilledMsg:
-		if msg.fields == s.fields {
-			s.ready, s.scroll = true, 0
-		}
-		return nil
-	case shownMsg, frameMsg, cursor.BlinkMsg, tea.WindowSizeMsg:
-		return nil
-	}
-	if s.fields != nil && !s.ready {
-		return s.toFields(msg)
 	}
 	return nil
 }
@@ -111,7 +98,7 @@ func (s *guideScreen) Paste(pasted string) tea.Cmd {
 	if s.fields == nil || s.ready || s.sending || s.proof != nil {
 		return nil
 	}
-	return s.toFields(tea.PasteMsg{Content: strings.TrimSpace(pasted)})
+	return s.typing(func() { s.fields.paste(pasted) })
 }
 
 // Wheel scrolls the plan, or moves in the list.
@@ -132,7 +119,7 @@ func (s *guideScreen) Back() bool {
 	if s.asked == nil {
 		return false
 	}
-	s.asked, s.fields, s.proof, s.ready = nil, nil, nil, false
+	s.asked, s.fields, s.proof, s.ready, s.hurried = nil, nil, nil, false, false
 	return true
 }
 
@@ -147,8 +134,19 @@ func (s *guideScreen) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
 	case s.ready:
 		return nil, true
 	}
-	s.refused = ""
-	return s.toFields(k), true
+	return s.typing(func() { s.fields.press(k) }), true
+}
+
+// typing follows what is typed: other answers need other advice.
+func (s *guideScreen) typing(do func()) tea.Cmd {
+	before := s.answers
+	do()
+	s.refused, s.missing, s.hurried = "", "", false
+	if s.answers == before {
+		return nil
+	}
+	s.drafts[s.asked] = s.answers
+	return s.advise()
 }
 
 // Actions are the keys of what is shown: the list, the questions, the plan, or the proof.
@@ -179,36 +177,58 @@ func (s *guideScreen) listKeys() keyTable {
 func (s *guideScreen) planKeys() keyTable {
 	journal := func() bool { return s.gw.Journal != nil }
 	return keyTable{
-		on(bind("enter", "apply", "enter", "y"), s.send),
-		on(bind("↑/↓", "read on", "up", "k"), s.planUp),
+		on(bind("enter", "apply", "enter", "ctrl+s"), s.send),
+		act(bind("↑/↓", "read on", "up", "k"), s.planUp),
 		act(silent("down", "j"), func() { s.scrollBy(1) }),
 		act(keyCountdown, func() { s.chosen = s.chosen.next() }).when(journal),
-		on(bind("esc", "back to the questions", "esc"), s.build),
-		on(silent("ctrl+s"), s.send),
+		act(bind("esc", "back to the questions", "esc"), s.backToFields),
 		act(silent("pgdown"), s.pageDown), act(silent("pgup"), s.pageUp),
 	}
 }
 
 // fieldKeys are those of the questions.
 func (s *guideScreen) fieldKeys() keyTable {
-	return keyTable{
-		elsewhere(bind("tab/↓", "next")), elsewhere(bind("↑", "back")), elsewhere(bind("→", "accept suggestion")),
-		on(bind("ctrl+s", "apply", "ctrl+s"), s.send),
+	return s.fields.actions(s.toPlan).and(keyTable{
+		on(bind("ctrl+s", "plan", "ctrl+s"), s.toPlan),
 		act(bind("pgdn", "read on", "pgdown"), s.pageDown), act(silent("pgup"), s.pageUp),
+		on(bind("ctrl+n", "start anew", "ctrl+n"), s.anew).when(func() bool { return s.kept }),
 		act(bind("esc", "close", "esc"), func() { s.Back() }),
-	}
+	})
 }
+
+// anew throws away what was typed before.
+func (s *guideScreen) anew() tea.Cmd {
+	delete(s.drafts, s.asked)
+	return s.begin(s.asked)
+}
+
+// toPlan shows the plan, unless an answer is wrong: then that is gone to.
+func (s *guideScreen) toPlan() tea.Cmd {
+	if s.hurried = !s.known || s.running; s.hurried {
+		return nil
+	}
+	s.missing = s.fields.goToWrong()
+	for _, p := range s.advice.Objections {
+		if s.missing == "" && !p.Warning {
+			s.missing = p.String() // of no field in particular
+		}
+	}
+	s.ready, s.scroll = s.missing == "", 0
+	return nil
+}
+
+func (s *guideScreen) backToFields() { s.ready = false }
 
 func (s *guideScreen) pageDown() { s.scrollBy(max(1, s.room-1)) }
 func (s *guideScreen) pageUp()   { s.scrollBy(-max(1, s.room-1)) }
 
 // planUp scrolls the plan up, and from its beginning back to the questions.
-func (s *guideScreen) planUp() tea.Cmd {
+func (s *guideScreen) planUp() {
 	if s.scroll == 0 {
-		return s.build()
+		s.backToFields()
+		return
 	}
 	s.scrollBy(-1)
-	return nil
 }
 
 // Switches opens the switches of the kernel.
@@ -224,34 +244,15 @@ func (s *guideScreen) begin(i *intention) tea.Cmd {
 		s.say("the gateway has not been read yet")
 		return nil
 	}
-	s.asked, s.proof, s.refused, s.known = i, nil, "", false
+	s.asked, s.proof, s.ready, s.hurried, s.refused, s.missing, s.known = i, nil, false, false, "", "", false
 	s.answers = s.defaults()
-	return tea.Batch(s.build(), s.advise())
-}
-
-// build makes the fields again and puts the cursor into the first.
-func (s *guideScreen) build() tea.Cmd {
-	s.ready = false
-	s.fields = huh.NewForm(huh.NewGroup(s.asked.fields(s)...).WithShowErrors(false).WithShowHelp(false)).
-		WithShowHelp(false).WithShowErrors(false).WithTheme(huh.ThemeFunc(s.manner.theme)).WithKeyMap(formKeys()).WithWidth(formWidth - 4)
-	fields := s.fields
-	s.fields.SubmitCmd = func() tea.Msg { return guideFilledMsg{fields} }
-	cmd := s.fields.Init()
-	s.drawn = s.fields.View()
-	return cmd
-}
-
-func (s *guideScreen) toFields(msg tea.Msg) tea.Cmd {
-	before := s.answers
-	m, cmd := s.fields.Update(msg)
-	s.fields = m.(*huh.Form)
-	if s.fields.State == huh.StateNormal {
-		s.drawn = s.fields.View()
+	var draft answers
+	if draft, s.kept = s.drafts[i]; s.kept {
+		s.answers = draft
 	}
-	if s.answers != before {
-		return tea.Batch(cmd, s.advise())
-	}
-	return cmd
+	s.fields = newFields(s.desk, guideLabelWidth, s.wrong)
+	s.fields.ask(i.fields(s))
+	return s.advise()
 }
 
 // advise asks the recipe beside Update: on a large table it takes its time.
@@ -287,6 +288,9 @@ func (s *guideScreen) advised(msg guideMsg) tea.Cmd {
 		s.again = false
 		return s.advise()
 	}
+	if s.hurried && s.asked != nil {
+		return s.toPlan()
+	}
 	return nil
 }
 
@@ -296,8 +300,8 @@ func (s *guideScreen) send() tea.Cmd {
 	case !s.known || s.running:
 		s.say("the plan is not ready yet")
 		return nil
-	case s.advice.Wrong():
-		return s.build()
+	case s.advice.Wrong(): // the gateway has changed meanwhile
+		return s.toPlan()
 	}
 	done := s.advice
 	if len(done.Plan.Steps) == 0 {
@@ -309,9 +313,10 @@ func (s *guideScreen) send() tea.Cmd {
 	cmd := s.apply(done.Plan, appliedNew, t, func(err error) tea.Cmd {
 		s.sending = false
 		if err != nil {
-			s.refused = err.Error()
-			return s.build()
+			s.refused, s.ready = err.Error(), false
+			return nil
 		}
+		delete(s.drafts, s.asked)
 		s.proof = newProof(s.desk, done.Proof)
 		return s.proof.search(s.desk)
 	})
@@ -348,7 +353,7 @@ func (s *guideScreen) planRoom(width, height int) (w, room int) {
 
 // fieldRoom is how many lines the fields take where the plan is beneath them.
 func (s *guideScreen) fieldRoom(height int) int {
-	return min(strings.Count(strings.TrimRight(s.drawn, "\n "), "\n")+1, max(3, height-6))
+	return min(len(s.fields.list), max(3, height-6))
 }
 
 func beside(width int) bool { return width >= formWidth+34 }
@@ -365,16 +370,16 @@ func (s *guideScreen) View(width, height int) []string {
 	if s.ready {
 		return append([]string{head}, s.planWindow(" ")...)
 	}
-	fields := s.fieldLines(height)
 	lines := []string{head}
 	if beside(width) {
+		fields := s.fields.window(formWidth-3, max(1, height-1))
 		plan := s.planWindow("")
 		for i := range height - 1 {
 			lines = append(lines, " "+text.Pad(at(fields, i), formWidth-2, false)+s.look.Line.Render(s.look.Glyphs.Pipe)+" "+at(plan, i))
 		}
 		return lines
 	}
-	for _, f := range fields[:min(len(fields), s.fieldRoom(height))] {
+	for _, f := range s.fields.window(width-2, s.fieldRoom(height)) {
 		lines = append(lines, " "+text.Fit(f, width-2))
 	}
 	lines = append(lines, " "+s.look.Line.Render(strings.Repeat(s.look.Glyphs.Rule, width-2)))
@@ -445,29 +450,6 @@ func plainList(words []string) string {
 		return strings.Join(words[:3], ", ") + " and more"
 	}
 	return strings.Join(words, ", ")
-}
-
-// fieldLines are the fields, scrolled to the one that is being filled.
-func (s *guideScreen) fieldLines(height int) []string {
-	all := strings.Split(strings.TrimRight(s.drawn, "\n "), "\n")
-	for i := range all {
-		all[i] = strings.TrimRight(all[i], " ")
-	}
-	limit := max(1, height-1)
-	if len(all) > s.fieldRoom(height) {
-		limit = min(limit, s.fieldRoom(height))
-	}
-	if len(all) <= limit {
-		return all
-	}
-	focus := 0
-	for i, k := range s.order() {
-		if k == s.fields.GetFocusedField().GetKey() {
-			focus = i
-		}
-	}
-	from := max(0, min(focus-limit/2, len(all)-limit))
-	return all[from : from+limit]
 }
 
 // planWindow is the part of the plan that is to be seen.

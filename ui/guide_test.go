@@ -63,10 +63,12 @@ func TestGuidePublish(t *testing.T) {
 		s.write("80q") // goes to the field and to nobody else
 		s.press("enter")
 		s.sees(`"80q" is not a port`)
-		s.press("backspace", "enter")
+		s.sees("×Port                80q")
+		s.press("up", "backspace", "enter")
 		s.write("192.168.0.1:8080")
 		s.press("enter")
 		s.sees("192.168.0.1 is this host's own")
+		s.press("up")
 		for range "1:8080" {
 			s.press("backspace")
 		}
@@ -86,7 +88,7 @@ func TestGuidePublish(t *testing.T) {
 func TestGuideProof(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := guideStage(t, 80, 24, bareRules)
-		s.press("enter", "ctrl+s")
+		s.press("enter", "ctrl+s", "enter")
 		s.sees("Waiting for your first packet")
 		s.sees("· arrived")
 		s.tables(true)
@@ -115,7 +117,7 @@ func TestGuideProof(t *testing.T) {
 func TestGuideProofSaysWhatIsMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := guideStage(t, 80, 24, bareRules)
-		s.press("enter", "ctrl+s")
+		s.press("enter", "ctrl+s", "enter")
 		s.guide().proof.Began = clock.Add(-time.Minute).UnixNano()
 		s.tables(false)
 		s.sees("Nothing has arrived for 1m")
@@ -127,11 +129,13 @@ func TestGuideKeepsWhatWasTyped(t *testing.T) {
 		s := guideStage(t, 80, 24, bareRules)
 		s.kernel.refuses = errors.New("iptables-restore: line 2 failed")
 		s.press("enter", "ctrl+s")
+		s.sees("enter applies it")
+		s.press("enter")
 		s.sees("× iptables-restore: line 2 failed")
 		s.sees("refused: iptables-restore")
 		s.sees("192.168.0.0/24")
 		s.kernel.refuses = nil
-		s.press("ctrl+s")
+		s.press("ctrl+s", "ctrl+s")
 		s.sees("Waiting for your first packet")
 	})
 }

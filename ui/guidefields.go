@@ -1,16 +1,10 @@
 package ui
 
 import (
-	"errors"
 	"slices"
-	"strings"
-
-	"charm.land/huh/v2"
-	"charm.land/lipgloss/v2"
 
 	"nattui/rules"
 	"nattui/rules/guide"
-	"nattui/ui/text"
 )
 
 // answers are what was typed, for all intentions alike.
@@ -54,8 +48,8 @@ func (s *guideScreen) defaults() answers {
 var intentions = []*intention{
 	{
 		"Share a connection", "let machines inside use this address to reach the Internet",
-		func(s *guideScreen) []huh.Field {
-			return []huh.Field{
+		func(s *guideScreen) []field {
+			return []field{
 				s.input("Network", "net", &s.answers.net, "192.168.0.0/24", s.networks()),
 				s.input("Uplink", "out", &s.answers.out, "interface", s.linkNames()),
 				s.input("Seen as", "as", &s.answers.as, "its own address", s.ownAddresses()),
@@ -67,15 +61,15 @@ var intentions = []*intention{
 	},
 	{
 		"Publish a service", "make a server inside reachable from outside",
-		func(s *guideScreen) []huh.Field {
-			return []huh.Field{
+		func(s *guideScreen) []field {
+			return []field{
 				s.choice("Protocol", "proto", []choiceOption{{"tcp", "tcp"}, {"udp", "udp"}, {"tcp and udp", "both"}}, s.answers.proto, func(v string) { s.answers.proto = v }),
 				s.input("Public address", "at", &s.answers.at, "address", s.ownAddresses()),
 				s.input("Port", "port", &s.answers.port, "80 or 8000-8010", nil),
 				s.input("Server", "to", &s.answers.to, "address[:port]", s.hostNames()),
 				s.yesNo("Also from the LAN", "inside", &s.answers.inside),
 				s.yesNo("Also from this host", "this-host", &s.answers.thisHost),
-				s.choice("Server's gateway", "way-back", []choiceOption{{"this gateway", "gateway"}, {"another, or unsure", "elsewhere"}}, "gateway", func(v string) { s.answers.elsewhere = v == "elsewhere" }),
+				s.choice("Server's gateway", "way-back", []choiceOption{{"this gateway", "gateway"}, {"another, or unsure", "elsewhere"}}, map[bool]string{false: "gateway", true: "elsewhere"}[s.answers.elsewhere], func(v string) { s.answers.elsewhere = v == "elsewhere" }),
 				s.input("Comment", "comment", &s.answers.comment, "", nil),
 			}
 		},
@@ -92,12 +86,12 @@ var intentions = []*intention{
 	},
 	{
 		"Redirect to a proxy here", "send passing traffic to a proxy on this host",
-		func(s *guideScreen) []huh.Field {
-			return []huh.Field{
+		func(s *guideScreen) []field {
+			return []field{
 				s.input("Arrives on", "in", &s.answers.in, "interface", s.linkNames()),
 				s.choice("Protocol", "proto", []choiceOption{{"tcp", "tcp"}, {"udp", "udp"}}, s.answers.proto, func(v string) { s.answers.proto = v }),
 				s.input("Port", "port", &s.answers.port, "80", nil),
-				s.input("To port", "to", &s.answers.toPort, "8888", s.listeningPorts()),
+				s.input("To port", "to", &s.answers.toPort, "8888", s.listening()),
 				s.input("But not to", "except", &s.answers.except, "no exception", s.networks()),
 			}
 		},
@@ -109,8 +103,8 @@ var intentions = []*intention{
 	},
 	{
 		"Map one to one", "give a machine inside its own public address",
-		func(s *guideScreen) []huh.Field {
-			return []huh.Field{
+		func(s *guideScreen) []field {
+			return []field{
 				s.input("Outside", "outside", &s.answers.outside, "203.0.113.9 or a network", nil),
 				s.input("Inside", "inside", &s.answers.inner, "192.168.0.9 or a network", s.hostNames()),
 				s.input("Uplink", "out", &s.answers.out, "interface", s.linkNames()),
@@ -122,8 +116,8 @@ var intentions = []*intention{
 	},
 	{
 		"Let a VPN out", "let machines of a VPN reach the Internet",
-		func(s *guideScreen) []huh.Field {
-			return []huh.Field{
+		func(s *guideScreen) []field {
+			return []field{
 				s.input("Network", "net", &s.answers.net, "10.8.0.0/24", s.networks()),
 				s.input("Tunnel", "in", &s.answers.in, "interface", s.linkNames()),
 				s.input("Uplink", "out", &s.answers.out, "interface", s.linkNames()),
@@ -136,8 +130,8 @@ var intentions = []*intention{
 	},
 	{
 		"Move a service", "send a published service to another server",
-		func(s *guideScreen) []huh.Field {
-			return []huh.Field{
+		func(s *guideScreen) []field {
+			return []field{
 				s.input("From", "from", &s.answers.from, "address[:port]", s.servers()),
 				s.input("To", "to", &s.answers.to, "address[:port]", s.hostNames()),
 			}
@@ -147,31 +141,19 @@ var intentions = []*intention{
 	{name: "Paste commands", what: "iptables lines, checked and corrected"},
 }
 
-// order are the keys of the fields in the order they stand.
-func (s *guideScreen) order() []string {
-	var order []string
-	for _, f := range s.asked.fields(s) {
-		order = append(order, f.GetKey())
-	}
-	return order
-}
-
 // guideLabelWidth has room for the longest label, "Also from this host".
 const guideLabelWidth = 20
 
-func guideLabel(title string) string { return text.Pad(title, guideLabelWidth, false) }
-
-func (s *guideScreen) input(title, key string, value *string, hint string, suggestions []string) huh.Field {
-	return huh.NewInput().Key(key).Title(guideLabel(title)).Inline(true).Prompt("").Value(value).
-		Placeholder(hint).Suggestions(suggestions).Validate(func(string) error { return s.check(key) })
+func (s *guideScreen) input(title, key string, value *string, hint string, suggestions []string) field {
+	return newEntry(s.desk, key, title, hint, value, suggestions)
 }
 
-func (s *guideScreen) choice(title, key string, options []choiceOption, value string, chosen func(string)) huh.Field {
+func (s *guideScreen) choice(title, key string, options []choiceOption, value string, chosen func(string)) field {
 	at := slices.IndexFunc(options, func(o choiceOption) bool { return o.value == value })
-	return newChoice(s.manner, key, guideLabel(title), options, at, func(i int) { chosen(options[i].value) })
+	return newChoice(s.desk, key, title, options, at, func(i int) { chosen(options[i].value) })
 }
 
-func (s *guideScreen) yesNo(title, key string, value *bool) huh.Field {
+func (s *guideScreen) yesNo(title, key string, value *bool) field {
 	at := "no"
 	if *value {
 		at = "yes"
@@ -179,17 +161,14 @@ func (s *guideScreen) yesNo(title, key string, value *bool) huh.Field {
 	return s.choice(title, key, []choiceOption{{"yes", "yes"}, {"no", "no"}}, at, func(v string) { *value = v == "yes" })
 }
 
-// check is what the latest advice has against one answer.
-func (s *guideScreen) check(field string) error {
-	if s.running {
-		return nil // it will be said once it is known
-	}
+// wrong is what the latest advice has against one answer.
+func (s *guideScreen) wrong(field string) string {
 	for _, p := range s.advice.Objections {
 		if p.Field == field && !p.Warning {
-			return errors.New(p.Text)
+			return p.String()
 		}
 	}
-	return nil
+	return ""
 }
 
 func (s *guideScreen) networks() []string {
@@ -206,9 +185,6 @@ func (s *guideScreen) hostNames() []string {
 	return values(s.facts.SuggestHosts(s.desk.variant.Family))
 }
 
-// listeningPorts are where something listens on this host.
-func (s *guideScreen) listeningPorts() []string { return s.manner.listening() }
-
 // servers are those that rules send to.
 func (s *guideScreen) servers() []string {
 	var list []string
@@ -224,144 +200,4 @@ func (s *guideScreen) servers() []string {
 		}
 	}
 	return list
-}
-
-// planWriter writes the plan at a width.
-type planWriter struct {
-	width int
-	lines []string
-}
-
-// add writes words that begin with first, and on further lines with rest.
-func (w *planWriter) add(style lipgloss.Style, first, rest, words string, limit int) {
-	for i, l := range text.Wrap(words, max(8, w.width-len([]rune(first))), limit) {
-		if i > 0 {
-			first = rest
-		}
-		w.lines = append(w.lines, style.Render(first+l))
-	}
-}
-
-// part writes lines that belong together, after a blank one.
-func (w *planWriter) part(lines []string) {
-	if len(lines) > 0 {
-		w.lines = append(append(w.lines, ""), lines...)
-	}
-}
-
-// planLines are what speaks against the answers, then the steps, each with its
-// commands and, once all is answered, its reason.
-func (s *guideScreen) planLines(width int) []string {
-	w := &planWriter{width: width}
-	s.writeState(w)
-	if !s.known {
-		w.add(s.look.Faint, "", "", "the plan is being made…", 1)
-		return w.lines
-	}
-	s.writeProblems(w)
-	switch {
-	case !s.advice.Wrong():
-		s.writeSteps(w)
-	case len(w.lines) == 0:
-		w.add(s.look.Faint, "", "", "The commands and why they are needed appear here as you answer.", 3)
-	}
-	s.suggestLine(w.add)
-	return w.lines
-}
-
-// writeState says what can be done with the plan now.
-func (s *guideScreen) writeState(w *planWriter) {
-	look := s.look
-	switch {
-	case s.sending:
-		w.add(look.Attention, "", "", "checking with the kernel…", 1)
-	case s.ready && !s.advice.Wrong() && len(s.advice.Plan.Steps) > 0:
-		w.add(look.Good.Bold(true), "", "", "enter applies it, esc goes back", 1)
-	case s.ready && !s.advice.Wrong():
-		w.add(look.Good.Bold(true), "", "", "nothing to do; enter waits for a packet", 2)
-	}
-	if s.refused != "" {
-		w.add(look.Broken, "", "", "refused: "+text.Safe(s.refused), 6)
-	}
-}
-
-func (s *guideScreen) writeProblems(w *planWriter) {
-	for _, p := range s.advice.Objections {
-		if !s.shows(p) {
-			continue
-		}
-		mark, style := s.look.Glyphs.Cross+" ", s.look.Broken
-		if p.Warning {
-			mark, style = "! ", s.look.Attention
-		}
-		words := text.Safe(p.Text)
-		if p.Nearest != "" {
-			words += "; this would work: " + text.Safe(p.Nearest)
-		}
-		w.add(style, mark, "  ", words, 6)
-	}
-}
-
-// writeSteps writes the steps and, once all is answered, what else they would touch.
-func (s *guideScreen) writeSteps(w *planWriter) {
-	look := s.look
-	if s.ready {
-		w.lines = append(w.lines, s.impact.safety(s.chosen, keyCountdown.Help().Key, w.width)...)
-	}
-	for n, step := range s.advice.Plan.Steps {
-		if s.ready && (n > 0 || len(w.lines) > 1) {
-			w.lines = append(w.lines, "")
-		}
-		if s.ready {
-			w.add(look.Text, "", "", text.Safe(step.Why), 0)
-		}
-		for _, argv := range step.Commands() {
-			w.add(look.Strong, "$ ", "  ", text.Safe(rules.ShellLine(argv)), 0)
-		}
-	}
-	for _, note := range s.advice.Notes {
-		if s.ready {
-			w.lines = append(w.lines, "")
-		}
-		w.add(look.Faint, look.Glyphs.Dot+" ", "  ", text.Safe(note), 0)
-	}
-	if s.ready {
-		w.part(s.impact.flowLines(w.width))
-		w.part(s.impact.diffLines(w.width))
-	}
-}
-
-func (s *guideScreen) suggestLine(add func(style lipgloss.Style, first, rest, words string, limit int)) {
-	if s.ready {
-		return
-	}
-	known := map[string][]string{"net": s.networks(), "reach": s.networks(), "out": s.linkNames(), "in": s.linkNames(), "at": s.ownAddresses(), "as": s.ownAddresses(), "from": s.servers()}
-	field := s.fields.GetFocusedField().GetKey()
-	list := known[field]
-	if field == "to" || field == "inside" {
-		list = s.hostNames()
-		if s.asked.name == "Redirect to a proxy here" {
-			list = s.listeningPorts()
-		}
-	}
-	if len(list) > 0 {
-		add(s.look.Faint, "", "", "known here: "+text.Safe(strings.Join(list, "  ")), 2)
-	}
-}
-
-// shows tells whether a problem is to be said already: not that a field is empty
-// which nobody has come to yet.
-func (s *guideScreen) shows(p guide.Objection) bool {
-	if p.Warning || s.ready {
-		return true
-	}
-	typed := map[string]string{
-		"net": s.answers.net, "in": s.answers.in, "out": s.answers.out, "as": s.answers.as, "reach": s.answers.reach, "at": s.answers.at,
-		"port": s.answers.port, "to": s.answers.to + s.answers.toPort, "except": s.answers.except, "outside": s.answers.outside, "inside": s.answers.inner, "from": s.answers.from,
-	}
-	if value, ok := typed[p.Field]; ok && strings.TrimSpace(value) == "" {
-		f := s.fields.GetFocusedField()
-		return f.GetKey() == p.Field && f.Error() != nil
-	}
-	return true
 }

@@ -42,7 +42,7 @@ func (h *help) View(width, height int) string {
 			entries = append(entries, h.look.Accent.Render(text.Pad(k.Key, 8, false))+h.look.Text.Render(k.Desc))
 		}
 	}
-	room := max(3, height-6)
+	room := boxRoom(height)
 	columns := 1
 	if len(entries) > room && w >= 56 {
 		columns = 2

@@ -152,7 +152,7 @@ func (d *desk) dropKept(gone func(flow.Key) bool) {
 
 // Settle fits the list to the terminal.
 func (k *keptFlows) Settle() tea.Cmd {
-	k.height = max(1, min(len(k.kept.flows), k.desk.height-8))
+	k.height = max(1, min(len(k.kept.flows), k.boxHeight()-6))
 	k.cursor.Follow(len(k.kept.flows), k.key)
 	k.cursor.Settle(len(k.kept.flows), k.height)
 	return nil
@@ -167,7 +167,7 @@ func (k *keptFlows) View(width, _ int) string {
 	if len(k.kept.flows) == 0 {
 		words = "None left: all have ended or were forgotten."
 	}
-	for _, l := range text.Wrap(words, inner, max(1, k.desk.height-7-k.height)) {
+	for _, l := range text.Wrap(words, inner, max(1, k.boxHeight()-5-k.height)) {
 		lines = append(lines, k.look.Faint.Render(l))
 	}
 	from, to := k.cursor.Window(len(k.kept.flows), k.height)

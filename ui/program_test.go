@@ -172,7 +172,7 @@ func TestWholeProgram(t *testing.T) {
 		x.write("wan0")
 		x.press("enter", "enter", "enter", "enter")
 		x.write("192.168.0.2:22")
-		x.press("ctrl+s")
+		x.press("ctrl+s", "enter")
 		x.sees("-A PREROUTING -i wan0")
 		x.press("2")
 		g.tell(flow.EventNew, someFlows()...)

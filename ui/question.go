@@ -43,7 +43,7 @@ func (q *question) changes() bool { return len(q.whole.Steps) > 0 && q.gw.Journa
 
 // Settle has the plan weighed, and keeps what is shown within the box.
 func (q *question) Settle() tea.Cmd {
-	body, room := q.body(q.inner()), q.room(q.desk.height)
+	body, room := q.body(q.inner()), q.room(q.boxHeight())
 	q.most = max(0, len(body)-room)
 	q.offset = min(q.offset, q.most)
 	return q.impact.weigh(q.whole)
@@ -53,7 +53,7 @@ func (q *question) Settle() tea.Cmd {
 func (q *question) Wheel(by int) { q.offset = max(0, min(q.offset+by, q.most)) }
 
 // page is how far a key for a page scrolls.
-func (q *question) page() int { return max(1, q.room(q.desk.height)-2) }
+func (q *question) page() int { return max(1, q.room(q.boxHeight())-2) }
 
 func (q *question) answer(yes bool) tea.Cmd {
 	q.close(q)
@@ -87,12 +87,12 @@ var keyCountdown = bind("c", "countdown", "c")
 func (q *question) width() int { return min(84, q.desk.width-4) }
 func (q *question) inner() int { return q.width() - 4 }
 
-// room is how many rows there are for the body, in a terminal of that height.
+// room is how many rows there are for the body, in a box of that height.
 func (q *question) room(height int) int {
 	rows := height - 4 // the frame, a blank row, the answers
 	if q.changes() {
 		rows--
-		if height >= 20 {
+		if height >= 18 {
 			rows-- // a blank row above the countdown
 		}
 	}
@@ -143,7 +143,7 @@ func (q *question) View(_, height int) string {
 		if affected || q.countdown > countdownOff {
 			style = q.look.Attention
 		}
-		if height >= 20 {
+		if height >= 18 {
 			lines = append(lines, "")
 		}
 		lines = append(lines, q.look.Accent.Render("c")+" "+style.Render(text.Fit(q.countdown.words(affected, known), inner-2)))

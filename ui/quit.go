@@ -55,7 +55,7 @@ func (q *quitQuestion) View(width, height int) string {
 	}
 	var lines []string
 	for _, word := range words {
-		for _, l := range text.Wrap(text.Safe(word), w-4, max(1, height-4)) {
+		for _, l := range text.Wrap(text.Safe(word), w-4, max(1, height-2)) {
 			lines = append(lines, q.look.Text.Render(l))
 		}
 	}

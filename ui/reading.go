@@ -37,5 +37,8 @@ func (r *reading) progress(lines int) string {
 	return fmt.Sprintf(" (%d to %d of %d lines)", r.offset+1, min(r.offset+r.page, lines), lines)
 }
 
-// boxRoom is how many lines a box has on a screen of that height.
-func boxRoom(height int) int { return max(3, height-4) }
+// boxHeight is how high a box may be: the key line and the status line stay in sight.
+func (d *desk) boxHeight() int { return d.height - footLines }
+
+// boxRoom is how many lines there are within a box of that height.
+func boxRoom(height int) int { return max(3, height-2) }

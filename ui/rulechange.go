@@ -122,7 +122,7 @@ func (s *rulesScreen) add() tea.Cmd {
 	}
 	f := newForm(s.desk, rules.Draft{Family: s.variant.Family, Kind: kind, Chain: chain}, it, nil)
 	s.desk.open(f)
-	return f.Init()
+	return nil
 }
 
 // edit opens the form for the rule under the cursor.
@@ -138,5 +138,5 @@ func (s *rulesScreen) edit() tea.Cmd {
 	}
 	f := newForm(s.desk, d, it, r)
 	s.desk.open(f)
-	return f.Init()
+	return nil
 }

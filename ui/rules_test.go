@@ -199,8 +199,10 @@ func TestFormKeepsAWrongFieldAndSaysWhy(t *testing.T) {
 		s.write("tpc")
 		s.press("enter")
 		s.sees(`"tpc" is not a protocol`)
-		s.press("backspace", "backspace")
-		s.write("cp")
+		s.sees(" ×Protocol   tpc")
+		s.sees("▌ Arrives on")
+		s.press("up")
+		s.write("tcp")
 		s.press("enter")
 		if strings.Contains(s.screen(), "no protocol") {
 			t.Error("the protocol is still complained of")
@@ -217,10 +219,12 @@ func TestRefusalKeepsTheForm(t *testing.T) {
 		s.press("enter", "enter", "enter", "enter")
 		s.write("192.168.0.9")
 		s.press("ctrl+s")
+		s.sees("enter applies it")
+		s.press("enter")
 		s.sees("refused: iptables-restore: line 3")
 		s.sees("192.168.0.9")
 		s.kernel.refuses = nil
-		s.press("ctrl+s")
+		s.press("ctrl+s", "enter")
 		s.tables(true)
 		s.sees("▌   5  in wan0")
 	})
@@ -250,7 +254,7 @@ func TestEditKeepsWhatTheFormDoesNotShow(t *testing.T) {
 			s.press("backspace")
 		}
 		s.write("192.168.0.4:443")
-		s.press("ctrl+s")
+		s.press("ctrl+s", "enter")
 		c, _ := s.kernel.sets[v4].Chain("nat", "PREROUTING")
 		if got := c.Rules[1].String(); !strings.Contains(got, "--limit 5/sec -j DNAT --to-destination 192.168.0.4:443") {
 			t.Errorf("edited to %s", got)
@@ -354,5 +358,80 @@ func TestWhatIfFollowsAPacket(t *testing.T) {
 		s.write(":443 lan0")
 		s.sees("seen as 203.0.113.1:4000 by nat")
 		s.press("esc")
+	})
+}
+
+// Fields let go, whatever stands in them: a whole recipe typed blindly comes to its fields.
+func TestFormTypedBlindly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, gatewayRules)
+		s.press("a", "tab", "tab")
+		for _, value := range []string{"tcpp", "wan0", "", "203.0.113.1", "22", "192.168.0.9", "ssh"} {
+			s.write(value)
+			s.press("tab")
+		}
+		for _, want := range []string{"×Protocol   tcpp", "Arrives on wan0", "From       (anywhere)", "Asked for  203.0.113.1", "Port       22", "Goes to    192.168.0.9", "Comment    ssh"} {
+			s.sees(want)
+		}
+		s.press("ctrl+s")
+		s.sees("▌×Protocol   tcpp")
+		s.sees(`× Protocol: "tcpp"`)
+		if len(s.kernel.applied) > 0 {
+			t.Fatal("it was applied")
+		}
+	})
+}
+
+// Applying an incomplete form goes to the field that is missing and says so.
+func TestIncompleteFormSaysWhatIsMissing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, gatewayRules)
+		s.press("a", "ctrl+s")
+		s.sees("▌×Goes to")
+		s.sees("× Goes to:")
+		s.golden("form-incomplete")
+	})
+}
+
+// What stands in a field is overtyped by the first character, kept by the keys that move in it,
+// and ctrl+z brings it back.
+func TestFieldIsOvertyped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, gatewayRules)
+		s.press("down", "e", "up", "up") // from Kind over Comment
+		for _, c := range []struct {
+			keys []string
+			want string
+		}{
+			{nil, "▌ Goes to    192.168.0.3:443"},
+			{[]string{"1", "0"}, "▌ Goes to    10 "},
+			{[]string{"ctrl+z"}, "▌ Goes to    192.168.0.3:443"},
+			{[]string{"4"}, "▌ Goes to    192.168.0.3:4434"},
+			{[]string{"up", "down", "left", "backspace"}, "▌ Goes to    192.168.0.3:444"},
+		} {
+			s.press(c.keys...)
+			s.sees(c.want)
+		}
+		s.press("up", "down")
+		s.send(tea.PasteMsg{Content: " 192.168.0.7\n"})
+		s.sees("▌ Goes to    192.168.0.7 ")
+	})
+}
+
+// What was typed is kept when the form is closed, and is there when it is opened again.
+func TestFormKeepsADraft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, gatewayRules)
+		s.press("a", "tab", "tab")
+		s.write("udp")
+		s.press("esc", "down", "e")
+		s.sees("Protocol   tcp")
+		s.press("esc", "a")
+		s.sees("Protocol   udp")
+		s.sees("what you typed before")
+		s.press("ctrl+n")
+		s.sees("Protocol   (any)")
+		s.press("esc", "a")
+		s.sees("Protocol   (any)")
 	})
 }

@@ -70,7 +70,7 @@ func TestFormWarnsOfALockout(t *testing.T) {
 		for _, r := range "192.168.0.9" {
 			s.press(string(r))
 		}
-		s.press("tab", "tab", "tab", "right", "right", "tab")
+		s.press("tab", "tab", "tab", "right", "right", "ctrl+s")
 		s.sees("Your SSH connection from")
 		s.sees("It expires after 1h")
 		s.golden("form-lockout-80x24")

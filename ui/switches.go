@@ -243,7 +243,7 @@ func (s *switches) View(width, height int) string {
 	w := min(96, width)
 	inner := w - 4
 	foot := s.foot(inner, height)
-	s.height = max(2, height-6-len(foot)) // the frame, the head, and the two lines at the bottom
+	s.height = max(2, height-3-len(foot)) // without the frame and the head
 	cols := []table.Column{
 		{Title: "setting", Min: 12, Want: 26, Grow: 1},
 		{Title: "now", Min: 6, Want: 7},

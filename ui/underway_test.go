@@ -135,7 +135,7 @@ func TestQuitFromAFormThatIsSending(t *testing.T) {
 			x.write("tcp")
 			x.press("enter", "enter", "enter", "enter", "enter")
 			x.write("192.168.0.2:22")
-			x.press("ctrl+s")
+			x.press("ctrl+s", "enter")
 			x.sees("checking with the kernel…")
 			x.press("q")
 			if got := x.text(); !strings.Contains(got, "finishing the change") {

@@ -189,7 +189,7 @@ func (w *whatIf) View(width, height int) string {
 	}
 	lines = append(lines, "")
 	visits := w.visits(inner)
-	room := max(1, height-4-len(lines))
+	room := max(1, height-2-len(lines))
 	from := max(0, min(w.offset, len(visits)-room))
 	lines = append(lines, visits[from:min(len(visits), from+room)]...)
 	return box(w.desk, "What if", lines, boxWidth)

@@ -1,0 +1,168 @@
+package ui
+
+import (
+	"slices"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"nattui/ui/text"
+)
+
+// fields are the questions of a form, each on a line of its own. Any key of movement
+// leaves a field, whatever stands in it: what is wrong there is marked by its
+// name once it has been left, and said by whoever asks.
+type fields struct {
+	*desk
+	list  []field
+	label int // cells of the labels
+	at    int // the field that keys go to
+	left  map[string]bool
+	// wrong is what is wrong with a field, "" if nothing is.
+	wrong func(key string) string
+}
+
+// field is one question.
+type field interface {
+	key() string
+	title() string
+	focus()
+	blur()
+	// press takes a key that no movement is meant by, and tells whether it was one of the field's.
+	press(k tea.KeyPressMsg) bool
+	paste(s string)
+	view(width int) string
+}
+
+func newFields(d *desk, label int, wrong func(key string) string) *fields {
+	return &fields{desk: d, label: label, left: map[string]bool{}, wrong: wrong}
+}
+
+// ask puts other questions; those that stay keep the mark of having been left, and the cursor.
+func (f *fields) ask(list []field) {
+	key := ""
+	if len(f.list) > 0 {
+		key = f.focused()
+	}
+	f.list, f.at = list, 0
+	for i, x := range list {
+		if x.key() == key {
+			f.at = i
+		}
+	}
+	f.list[f.at].focus()
+}
+
+// focused is the key of the field that keys go to.
+func (f *fields) focused() string { return f.list[f.at].key() }
+
+// Go moves to a field; beyond the last comes the first.
+func (f *fields) Go(to int) {
+	n := len(f.list)
+	f.leave()
+	f.at = (to%n + n) % n
+	f.list[f.at].focus()
+}
+
+// leave takes leave of the field that is filled in.
+func (f *fields) leave() {
+	f.left[f.focused()] = true
+	f.list[f.at].blur()
+}
+
+// enter goes on to the next field; it is false in the last one.
+func (f *fields) enter() bool {
+	if f.at == len(f.list)-1 {
+		f.leave()
+		return false
+	}
+	f.Go(f.at + 1)
+	return true
+}
+
+// goToWrong leaves all fields and goes to the first with something wrong in it; it
+// says which that is and why, "" if nothing is wrong.
+func (f *fields) goToWrong() string {
+	for _, x := range f.list {
+		f.left[x.key()] = true
+	}
+	for i, x := range f.list {
+		if why := f.wrong(x.key()); why != "" {
+			f.Go(i)
+			if e, ok := x.(*entry); ok {
+				e.fresh = false // to be corrected rather than replaced
+			}
+			return strings.TrimSpace(x.title()) + ": " + why
+		}
+	}
+	return ""
+}
+
+// shows tells whether something wrong with a field is to be said already: once it has been left.
+func (f *fields) shows(key string) bool { return f.left[key] }
+
+// has tells whether there is such a field.
+func (f *fields) has(key string) bool {
+	return slices.ContainsFunc(f.list, func(x field) bool { return x.key() == key })
+}
+
+// suggestions are what is known for the field that is filled in.
+func (f *fields) suggestions() []string {
+	if e, ok := f.list[f.at].(*entry); ok {
+		return e.suggestions
+	}
+	return nil
+}
+
+// press gives a key to the field.
+func (f *fields) press(k tea.KeyPressMsg) bool { return f.list[f.at].press(k) }
+
+// paste puts text into the field.
+func (f *fields) paste(s string) { f.list[f.at].paste(strings.TrimSpace(s)) }
+
+// actions are the keys of the fields; enter is what it does in the last one.
+func (f *fields) actions(enter func() tea.Cmd) keyTable {
+	return keyTable{
+		act(bind("tab/↓", "next", "tab", "down"), func() { f.Go(f.at + 1) }),
+		act(bind("↑", "back", "up", "shift+tab"), func() { f.Go(f.at - 1) }),
+		on(silent("enter"), func() tea.Cmd {
+			if f.enter() {
+				return nil
+			}
+			return enter()
+		}),
+		elsewhere(bind("→", "suggestion")),
+	}
+}
+
+// fieldMark is how many cells stand before a label: the bar of the field that keys
+// go to, and the sign of one that is wrong.
+const fieldMark = 2
+
+// lines draws the fields at a width.
+func (f *fields) lines(width int) []string {
+	look := f.look
+	lines := make([]string, len(f.list))
+	for i, x := range f.list {
+		style, bar, sign := look.Faint, " ", " "
+		if i == f.at {
+			style, bar = look.Accent.Bold(true), look.Accent.Render(look.Glyphs.Bar)
+		}
+		if f.left[x.key()] && f.wrong(x.key()) != "" {
+			sign = look.Broken.Render(look.Glyphs.Cross)
+		}
+		room := max(4, width-fieldMark-f.label)
+		lines[i] = bar + sign + style.Render(text.Pad(x.title(), f.label, false)) + text.Fit(x.view(room), room)
+	}
+	return lines
+}
+
+// window is the part of the lines, at most limit, in which the focused field is.
+func (f *fields) window(width, limit int) []string {
+	all := f.lines(width)
+	if len(all) <= limit {
+		return all
+	}
+	from := max(0, min(f.at-limit/2, len(all)-limit))
+	return all[from : from+limit]
+}

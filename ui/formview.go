@@ -1,0 +1,146 @@
+package ui
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"charm.land/lipgloss/v2"
+
+	"nattui/rules"
+	"nattui/ui/text"
+)
+
+// View draws the fields with what they make beside them. Where it is narrow, that
+// stands beneath them, and in their place once it waits to be applied.
+func (f *form) View(width, height int) string {
+	title := "Add a rule"
+	if f.old != nil {
+		title = fmt.Sprintf("Edit rule %d of %s", f.at, f.old.Chain)
+	}
+	title += " " + f.look.Glyphs.Dot + " " + f.draft.Family.Title()
+	rows := height - 2
+	switch {
+	case beside(width):
+		w := min(width, 130)
+		side := w - formWidth - 3
+		left, right := f.fields.window(formWidth-4, rows), f.preview(side, rows)
+		var lines []string
+		for i := range max(len(left), len(right)) {
+			lines = append(lines, text.Pad(at(left, i), formWidth-4, false)+" "+f.look.Line.Render(f.look.Glyphs.Pipe)+" "+at(right, i))
+		}
+		return box(f.desk, title, lines, w)
+	case f.ready:
+		return box(f.desk, title, f.preview(min(width, formWidth+20)-4, rows), min(width, formWidth+20))
+	}
+	w := min(width, formWidth+4)
+	lines := append(f.fields.window(w-4, max(3, rows-5)), f.look.Line.Render(strings.Repeat(f.look.Glyphs.Rule, w-4)))
+	return box(f.desk, title, append(lines, f.preview(w-4, max(1, rows-len(lines)))...), w)
+}
+
+// preview says what the fields make, in as many lines as there are.
+func (f *form) preview(width, height int) []string {
+	lines := f.previewLines(width, height)
+	if f.ready {
+		seen := slices.Clone(f.part(lines, height))
+		if rest := f.most - f.offset; rest > 0 {
+			seen[len(seen)-1] = f.look.Faint.Render(f.look.Glyphs.Down + " " + rules.Plural(rest+1, "more line"))
+		}
+		return seen
+	}
+	if rest := len(lines) - height; rest > 0 {
+		lines = append(lines[:max(0, height-1)], f.look.Faint.Render(text.Fit(f.look.Glyphs.Down+" "+rules.Plural(rest+1, "more line")+" in the plan: ctrl+s", width)))
+	}
+	return lines
+}
+
+// previewLines are all that the fields make: what is wrong, else the plan.
+func (f *form) previewLines(width, height int) []string {
+	w := &planWriter{width: width}
+	p, problems := f.plan()
+	f.writeState(w, problems)
+	switch {
+	case !rules.HasErrors(problems):
+		f.writePlan(w, p, problems, height)
+	case len(w.lines) == 0:
+		w.add(f.look.Faint, "", "", "The command and what it does appear here as you fill in the fields.", 3)
+	}
+	if s := f.fields.suggestions(); len(s) > 0 && !f.ready {
+		w.add(f.look.Faint, "", "", "known here: "+text.Safe(strings.Join(s, "  ")), 2)
+	}
+	return w.lines
+}
+
+// writeState says what can be done now, and what is in the way.
+func (f *form) writeState(w *planWriter, problems []rules.Problem) {
+	look := f.look
+	switch {
+	case f.sending:
+		w.add(look.Attention, "", "", "checking with the kernel…", 1)
+	case f.ready:
+		w.add(look.Good.Bold(true), "", "", "enter applies it, esc goes back", 1)
+	case f.kept:
+		w.add(look.Faint, "", "", "what you typed before is here again (ctrl+n starts anew)", 2)
+	}
+	if f.refused != "" {
+		w.add(look.Broken, "", "", "refused: "+text.Safe(f.refused), 6)
+	}
+	if f.missing != "" {
+		w.add(look.Broken, look.Glyphs.Cross+" ", "  ", text.Safe(f.missing), 4)
+	}
+	for _, pr := range problems {
+		if !pr.Warning && f.fields.shows(string(pr.Field)) && !strings.HasSuffix(f.missing, pr.Text) {
+			w.add(look.Broken, look.Glyphs.Cross+" ", "  ", text.Safe(pr.Text), 3)
+		}
+	}
+}
+
+// writePlan writes the commands, what they do, and what they would touch.
+func (f *form) writePlan(w *planWriter, p rules.Plan, problems []rules.Problem, height int) {
+	key := ""
+	if f.ready {
+		key = keyCountdown.Help().Key
+	}
+	safety := f.impact.safety(f.chosen, key, w.width)
+	if height < 8 && f.impact.ready() && f.impact.blast.Own {
+		w.lines = append(w.lines, safety[:min(len(safety), 2)]...) // before all else, where room is scarce
+		safety = safety[min(len(safety), 2):]
+	}
+	for _, c := range p.Commands() {
+		w.add(f.look.Strong, "$ ", "  ", text.Safe(rules.ShellLine(c)), 6)
+	}
+	r, _ := f.draft.Rule()
+	w.add(f.look.Text, "", "", r.Sentence(), 4)
+	if f.lasts > 0 {
+		w.add(f.look.Text, "", "", "It expires after "+text.Duration(f.lasts)+".", 1)
+	}
+	w.lines = append(w.lines, safety...)
+	for _, doubt := range f.warnings(r, problems) {
+		w.add(f.look.Attention, "! ", "  ", text.Safe(doubt), 3)
+	}
+	w.lines = append(w.lines, f.impact.flowLines(w.width)...)
+	w.part(f.impact.diffLines(w.width))
+}
+
+// planWriter writes the plan at a width.
+type planWriter struct {
+	width int
+	lines []string
+}
+
+// add writes words that begin with first, and on further lines with rest.
+func (w *planWriter) add(style lipgloss.Style, first, rest, words string, limit int) {
+	for i, l := range text.Wrap(words, max(8, w.width-len([]rune(first))), limit) {
+		if i > 0 {
+			first = rest
+		}
+		w.lines = append(w.lines, style.Render(first+l))
+	}
+}
+
+// part writes lines that belong together, after a blank one.
+func (w *planWriter) part(lines []string) {
+	if len(lines) > 0 {
+		w.lines = append(append(w.lines, ""), lines...)
+	}
+}

@@ -1,0 +1,99 @@
+package ui
+
+import (
+	"strings"
+
+	"nattui/rules"
+	"nattui/rules/guide"
+	"nattui/ui/text"
+)
+
+// planLines are what speaks against the answers, then the steps, each with its
+// reason and its commands, and what they would touch.
+func (s *guideScreen) planLines(width int) []string {
+	w := &planWriter{width: width}
+	s.writeState(w)
+	if !s.known {
+		w.add(s.look.Faint, "", "", "the plan is being made…", 1)
+		return w.lines
+	}
+	if list := s.fields.suggestions(); len(list) > 0 && !s.ready {
+		w.add(s.look.Faint, "", "", "known here: "+text.Safe(strings.Join(list, "  ")), 2)
+	}
+	told := len(w.lines)
+	s.writeProblems(w)
+	switch {
+	case !s.advice.Wrong():
+		s.writeSteps(w)
+	case len(w.lines) == told:
+		w.add(s.look.Faint, "", "", "The commands and why they are needed appear here as you answer.", 3)
+	}
+	return w.lines
+}
+
+// writeState says what can be done with the plan now.
+func (s *guideScreen) writeState(w *planWriter) {
+	look := s.look
+	switch {
+	case s.sending:
+		w.add(look.Attention, "", "", "checking with the kernel…", 1)
+	case s.ready && !s.advice.Wrong() && len(s.advice.Plan.Steps) > 0:
+		w.add(look.Good.Bold(true), "", "", "enter applies it, esc goes back", 1)
+	case s.ready && !s.advice.Wrong():
+		w.add(look.Good.Bold(true), "", "", "nothing to do; enter waits for a packet", 2)
+	case s.hurried:
+		w.add(look.Attention, "", "", "the plan is being made…", 1)
+	case s.kept:
+		w.add(look.Faint, "", "", "what you typed before is here again (ctrl+n starts anew)", 2)
+	}
+	if s.missing != "" {
+		w.add(look.Broken, look.Glyphs.Cross+" ", "  ", text.Safe(s.missing), 4)
+	}
+	if s.refused != "" {
+		w.add(look.Broken, "", "", "refused: "+text.Safe(s.refused), 6)
+	}
+}
+
+func (s *guideScreen) writeProblems(w *planWriter) {
+	for _, p := range s.advice.Objections {
+		if !s.shows(p) || s.missing != "" && strings.HasSuffix(s.missing, p.String()) {
+			continue
+		}
+		mark, style := s.look.Glyphs.Cross+" ", s.look.Broken
+		if p.Warning {
+			mark, style = "! ", s.look.Attention
+		}
+		w.add(style, mark, "  ", text.Safe(p.String()), 6)
+	}
+}
+
+// writeSteps writes the steps with their reasons, and what they would touch.
+func (s *guideScreen) writeSteps(w *planWriter) {
+	look := s.look
+	if s.ready {
+		w.lines = append(w.lines, s.impact.safety(s.chosen, keyCountdown.Help().Key, w.width)...)
+	}
+	for _, step := range s.advice.Plan.Steps {
+		if len(w.lines) > 0 {
+			w.lines = append(w.lines, "")
+		}
+		for _, argv := range step.Commands() {
+			w.add(look.Strong, "$ ", "  ", text.Safe(rules.ShellLine(argv)), 0)
+		}
+		w.add(look.Text, "  ", "  ", text.Safe(step.Why), 0)
+	}
+	var notes []string
+	for _, note := range s.advice.Notes {
+		n := &planWriter{width: w.width}
+		n.add(look.Faint, look.Glyphs.Dot+" ", "  ", text.Safe(note), 0)
+		notes = append(notes, n.lines...)
+	}
+	w.part(notes)
+	w.part(s.impact.flowLines(w.width))
+	w.part(s.impact.diffLines(w.width))
+}
+
+// shows tells whether a problem is to be said already: of a field, once it has been left.
+func (s *guideScreen) shows(p guide.Objection) bool {
+	return p.Warning || s.ready || !s.fields.has(p.Field) || s.fields.shows(p.Field)
+}
