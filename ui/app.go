@@ -28,7 +28,10 @@ const (
 
 // Options are what App needs to know of the terminal before it can ask it.
 type Options struct {
-	UTF8 bool // the terminal shows more than ASCII
+	UTF8     bool // the terminal shows more than ASCII
+	Settings Settings
+	// Complaints are what is wrong with the settings, a line each. They are shown at the start.
+	Complaints []string
 	// Now is the clock of the screens; nil is time.Now.
 	Now func() time.Time
 }
@@ -48,19 +51,23 @@ type App struct {
 	lastFlows time.Time
 	pulse     *pulse // nil where no program runs
 	leaving   leaving
+	typed     bool // the last key was text
 	unseen    bool // something was drawn that the renderer has not been told of
 }
 
 // New makes the program's model for a gateway.
 // What the screens look up and watch ends with ctx.
 func New(ctx context.Context, gw Gateway, o Options) *App {
-	a := &App{desk: desk{ctx: ctx, gw: gw, width: 80, height: 24, underway: newUnderway()}, clock: o.Now, dark: true, utf8: o.UTF8, profile: colorprofile.TrueColor}
+	a := &App{desk: desk{ctx: ctx, gw: gw, width: 80, height: 24, underway: newUnderway(), settings: o.Settings}, clock: o.Now, dark: true, utf8: o.UTF8, profile: colorprofile.TrueColor}
 	if a.clock == nil {
 		a.clock = time.Now
 	}
 	a.now = a.clock()
 	a.restyle()
 	a.screens = [6]screen{newRulesScreen(&a.desk), newFlowsScreen(&a.desk), newGuideScreen(&a.desk), newDoctorScreen(&a.desk), newTraceScreen(&a.desk), newHistoryScreen(&a.desk)}
+	if len(o.Complaints) > 0 {
+		a.open(&notice{desk: &a.desk, title: "Settings", text: strings.Join(o.Complaints, "\n")})
+	}
 	a.drawn = a.draw()
 	if len(gw.Trouble) > 0 {
 		a.said = status{text: strings.Join(gw.Trouble, " · "), failed: true}
@@ -68,7 +75,16 @@ func New(ctx context.Context, gw Gateway, o Options) *App {
 	return a
 }
 
-func (a *App) restyle() { a.look = theme.New(a.dark, a.utf8, a.profile) }
+func (a *App) restyle() {
+	dark, profile := a.settings.Theme.Settle(a.dark, a.profile)
+	if a.plain {
+		a.utf8, profile = false, colorprofile.NoTTY
+	}
+	a.look = theme.New(dark, a.utf8, profile)
+	if a.plain {
+		a.look.Glyphs.Bar, a.look.Glyphs.Pipe = ">", " "
+	}
+}
 
 type (
 	tablesMsg Tables
@@ -86,8 +102,11 @@ const (
 )
 
 // Init asks the terminal for its background and begins to listen to the gateway.
-func (a *App) Init() tea.Cmd {
-	return tea.Batch(tea.RequestBackgroundColor, a.nextTables(), a.nextFacts(), a.nextFlows(), a.lookForPending())
+func (a *App) Init() tea.Cmd { return tea.Batch(tea.RequestBackgroundColor, a.listen()) }
+
+// listen begins to listen to the gateway.
+func (a *App) listen() tea.Cmd {
+	return tea.Batch(a.nextTables(), a.nextFacts(), a.nextFlows(), a.lookForPending())
 }
 
 func (a *App) nextTables() tea.Cmd {

@@ -28,18 +28,19 @@ func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 		}
 		return nil
 	}
-	if cmd, taken := in.Actions().press(k); taken {
+	if cmd, taken := in.Actions().rebound(a.settings.Keys).press(k); taken {
 		return cmd
 	}
 	if s, ok := in.(typist); ok {
 		if cmd, taken := s.Type(k); taken {
+			a.typed = true
 			return cmd
 		}
 	}
 	if a.top() != nil {
 		return nil
 	}
-	cmd, _ := a.everywhere().press(k)
+	cmd, _ := a.everywhere().rebound(a.settings.Keys).press(k)
 	return cmd
 }
 
@@ -69,7 +70,9 @@ func (a *App) everywhere() keyTable {
 	})
 }
 
-func (a *App) openHelp() { a.open(newHelp(&a.desk, a.screen().Actions(), a.everywhere())) }
+func (a *App) openHelp() {
+	a.open(newHelp(&a.desk, a.screen().Actions().rebound(a.settings.Keys), a.everywhere().rebound(a.settings.Keys)))
+}
 
 // againMsg says that somebody wants everything looked at now.
 type againMsg struct{}

@@ -39,6 +39,8 @@ type desk struct {
 	seek     string   // the line of the rule that was made last, until it is seen
 	kept     kept     // flows that the last change left behind
 	notes    RuleNotes
+	settings Settings
+	plain    bool                  // nothing is drawn but lines of text
 	drafts   map[string]unfinished // forms that were closed before they were applied
 	// looks counts how often rules were seen to be others.
 	looks int
@@ -219,6 +221,9 @@ type terms struct {
 	park      bool          // the rule that is deleted is to be brought back
 }
 
+// usual are the terms of a change that is made at once.
+func (d *desk) usual() terms { return terms{countdown: d.settings.countdown} }
+
 // apply runs a plan in the background. then hears of the outcome in Update; nil
 // leaves it to the status line.
 func (d *desk) apply(p rules.Plan, kind appliedKind, t terms, then func(error) tea.Cmd) tea.Cmd {
@@ -382,9 +387,9 @@ func (d *desk) redo() tea.Cmd {
 // finds the rules by what stands around them now.
 func (d *desk) reverse(last Done, kind appliedKind) tea.Cmd {
 	if last.ID == "" || d.gw.Journal == nil {
-		return d.apply(last.Plan.Inverse(), kind, terms{}, nil)
+		return d.apply(last.Plan.Inverse(), kind, d.usual(), nil)
 	}
-	return d.undoEntry(last.ID, kind, terms{}, nil)
+	return d.undoEntry(last.ID, kind, d.usual(), nil)
 }
 
 // undoEntry undoes the entry of the journal.

@@ -128,7 +128,7 @@ func (s *flowsScreen) measureFlow(f *flow.Flow, widths []int) {
 	if f.NAT()&flow.NATSrc != 0 {
 		seen := len(s.endpoint(f, f.SeenAs())) + mark
 		grow(colSeen, seen)
-		if s.listWidth() < 100 && f.NAT() == flow.NATSrc {
+		if f.NAT() == flow.NATSrc && (s.listWidth() < 100 || len(s.settings.Columns) > 0) {
 			grow(colServed, seen) // which has it there
 		}
 	}
@@ -143,12 +143,12 @@ func (s *flowsScreen) bar(on bool) string {
 	return " " + s.look.Accent.Render(s.look.Glyphs.Bar) + s.look.Cursor.Render(" ")
 }
 
-func (s *flowsScreen) flowLine(f *flow.Flow, cols []table.Column, widths []int, on bool) string {
+func (s *flowsScreen) flowLine(f *flow.Flow, lay *flowLayout, on bool) string {
 	var over *lipgloss.Style
 	if on {
 		over = &s.look.Cursor
 	}
-	return s.bar(on) + table.Line(cols, widths, s.flowCells(f, endWidths{widths[colClient], widths[colAsked], widths[colServed], widths[colSeen], widths[colRule]}), over)
+	return s.bar(on) + table.Line(lay.cols, lay.widths, lay.arrange(s.flowCells(f, lay.ends())), over)
 }
 
 // endWidths are the widths of the columns of a flow's four ends and of its rule, 0 where there is no such column.

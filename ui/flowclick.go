@@ -49,7 +49,8 @@ func (s *flowsScreen) clickTitle(x int) tea.Cmd {
 			}
 		}
 	case listMode:
-		at := table.At(table.Widths(s.list.columns(), width), x-3)
+		lay := s.list.layout(width)
+		at := lay.at(x - 3)
 		for _, c := range sortColumns {
 			if at >= 0 && sortColumnOf[c] == at {
 				return s.sortBy(c, s.sort.By == c && !s.sort.Descending || s.sort.By != c && largestFirst(c))

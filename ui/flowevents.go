@@ -132,7 +132,7 @@ func (l *eventList) view(width int) []string {
 	widths := table.Widths(cols, width-3)
 	ends := endWidths{client: widths[3], asked: widths[4], served: widths[5], seen: widths[6]}
 	if ends.seen == 0 {
-		becomes(&cols[5])
+		cols[5].Title = "  becomes"
 	}
 	lines := []string{"   " + table.Head(cols, widths, s.look.Faint)}
 	if len(l.events) == 0 {

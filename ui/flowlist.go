@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -261,12 +260,8 @@ func (l *flowList) settle(height int) tea.Cmd {
 // view draws the list.
 func (l *flowList) view(width int) []string {
 	s := l.screen
-	cols := l.columns()
-	widths := table.Widths(cols, width-3)
-	if widths[colSeen] == 0 {
-		becomes(&cols[colServed])
-	}
-	lines := []string{"   " + table.Head(cols, widths, s.look.Faint)}
+	lay := l.layout(width - 3)
+	lines := []string{"   " + table.Head(lay.cols, lay.widths, s.look.Faint)}
 	if l.total == 0 {
 		return append(lines, s.emptyLines(s.emptyNote(), width)...)
 	}
@@ -276,12 +271,7 @@ func (l *flowList) view(width int) []string {
 			lines = append(lines, s.bar(i == l.cursor)+s.look.Faint.Render("…"))
 			continue
 		}
-		lines = append(lines, s.flowLine(&r.Flow, cols, widths, i == l.cursor))
+		lines = append(lines, s.flowLine(&r.Flow, &lay, i == l.cursor))
 	}
 	return lines
-}
-
-// becomes has a column tell of the new source too; it keeps the sign that it is sorted by.
-func becomes(served *table.Column) {
-	served.Title = strings.Replace(served.Title, "served by", "becomes", 1)
 }

@@ -50,7 +50,7 @@ type unfinished struct {
 // the rule being edited, nil for a new one. What was typed before into the same
 // form is there again.
 func newForm(d *desk, draft rules.Draft, beside ruleItem, old *rules.Rule) *form {
-	f := &form{desk: d, draft: &draft, place: placeEnd, beside: beside, old: old, at: beside.at, impact: impact{desk: d}}
+	f := &form{desk: d, draft: &draft, place: placeEnd, beside: beside, old: old, at: beside.at, impact: impact{desk: d}, chosen: d.settings.countdown}
 	if u, ok := d.drafts[f.name()]; ok {
 		f.kept, f.draft, f.place, f.lasts = true, &u.draft, u.place, u.lasts
 		if f.place == placeBefore && beside.at == 0 {

@@ -21,7 +21,7 @@ func (f *form) View(width, height int) string {
 	title += " " + f.look.Glyphs.Dot + " " + f.draft.Family.Title()
 	rows := height - 2
 	switch {
-	case beside(width):
+	case !f.plain && beside(width):
 		w := min(width, 130)
 		side := w - formWidth - 3
 		left, right := f.fields.window(formWidth-4, rows), f.preview(side, rows)

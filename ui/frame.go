@@ -176,7 +176,7 @@ func (a *App) keyLine() string {
 	if a.pending != nil && a.height < 20 && a.top() == nil {
 		return a.proofLine()
 	}
-	bindings := a.input().Actions().working()
+	bindings := a.input().Actions().rebound(a.settings.Keys).working()
 	more := a.look.Accent.Render("?") + a.look.Faint.Render(" more")
 	if s, ok := a.screen().(liner); a.top() != nil || ok && s.Typing() {
 		more = "" // that key is not for help there

@@ -60,7 +60,7 @@ type guideMsg struct {
 }
 
 func newGuideScreen(d *desk) *guideScreen {
-	return &guideScreen{desk: d, drafts: map[*intention]answers{}, impact: impact{desk: d}}
+	return &guideScreen{desk: d, drafts: map[*intention]answers{}, impact: impact{desk: d}, chosen: d.settings.countdown}
 }
 
 // Receive takes news of the gateway, advice, and the fields' own messages.
@@ -309,7 +309,7 @@ func (s *guideScreen) send() tea.Cmd {
 		return s.proof.search(s.desk)
 	}
 	t := terms{countdown: s.chosen}
-	s.chosen = countdownAuto
+	s.chosen = s.settings.countdown
 	cmd := s.apply(done.Plan, appliedNew, t, func(err error) tea.Cmd {
 		s.sending = false
 		if err != nil {
@@ -345,7 +345,7 @@ func (s *guideScreen) planRoom(width, height int) (w, room int) {
 	switch {
 	case s.ready:
 		return width - 4, max(1, height-2)
-	case beside(width):
+	case !s.plain && beside(width):
 		return width - formWidth - 3, max(1, height-1)
 	}
 	return width - 3, max(1, height-2-s.fieldRoom(height))
@@ -371,7 +371,7 @@ func (s *guideScreen) View(width, height int) []string {
 		return append([]string{head}, s.planWindow(" ")...)
 	}
 	lines := []string{head}
-	if beside(width) {
+	if !s.plain && beside(width) {
 		fields := s.fields.window(formWidth-3, max(1, height-1))
 		plan := s.planWindow("")
 		for i := range height - 1 {

@@ -53,7 +53,7 @@ func newImport(d *desk) *importDialog {
 	area.KeyMap.InsertNewline.SetKeys("enter", "alt+enter", "ctrl+j")
 	input := textinput.New()
 	input.Prompt = ""
-	x := &importDialog{desk: d, area: area, input: input, answers: map[string]string{}, impact: impact{desk: d}}
+	x := &importDialog{desk: d, area: area, input: input, answers: map[string]string{}, impact: impact{desk: d}, chosen: d.settings.countdown}
 	x.restyle()
 	x.area.Focus() // what it returns makes the cursor blink, which would redraw a slow line for nothing
 	return x

@@ -44,31 +44,43 @@ var keys = struct {
 	Import: bind("i", "import", "i"), WhatIf: bind("t", "test a packet", "t"), Switches: bind("w", "switches", "w"), Names: bind("n", "names", "n"), Health: bind("h", "health", "h"),
 }
 
-// KeyTable is every binding of the program, for docs/reference.md and the manual page: those of the
-// screens, without what is the same in all of them, and those of the dialogs that change something.
-func KeyTable() []KeyGroup {
+// keyGroup is the key table of a screen or a dialog. Where text is typed, letters belong to that.
+type keyGroup struct {
+	title string
+	keys  keyTable
+	typed bool
+}
+
+// everyTable is the key tables of all screens, and of the dialogs that change something; whole are the
+// keys that work on every screen.
+func everyTable() (whole keyTable, groups []keyGroup) {
 	a := &App{}
 	a.restyle()
 	d := &a.desk
 	flows, trace, guide := newFlowsScreen(d), newTraceScreen(d), newGuideScreen(d)
-	whole := append(a.everywhere().all(), keys.Close)
+	return a.everywhere().and(keyTable{elsewhere(keys.Close)}), []keyGroup{
+		{title: "Rules", keys: newRulesScreen(d).Actions()},
+		{title: "Flows", keys: flows.flowKeys().and(flows.filterKeys())},
+		{title: "Guide", keys: guide.listKeys().and(guide.planKeys())},
+		{title: "Doctor", keys: newDoctorScreen(d).Actions()},
+		{title: "Trace", keys: trace.packetKeys().and(trace.lineKeys())},
+		{title: "History", keys: newHistoryScreen(d).Actions()},
+		{title: "Questions", keys: newQuestion(d, "", nil, rules.Plan{}, "yes").Actions()},
+		{title: "Adding and editing a rule", keys: (&form{desk: d}).Actions(), typed: true},
+		{title: "Answers of the guide", keys: guide.fieldKeys(), typed: true},
+		{title: "Pasted commands", keys: newImport(d).textKeys(), typed: true},
+		{title: "Switches", keys: (&switches{desk: d}).Actions()},
+	}
+}
+
+// KeyTable is every binding of the program, for docs/reference.md and the manual page: those of the
+// screens, without what is the same in all of them, and those of the dialogs that change something.
+func KeyTable() []KeyGroup {
+	everywhere, tables := everyTable()
+	whole := everywhere.all()
 	lists := []key.Binding{keys.Up, keys.Down, keys.PageUp, keys.PageDown, keys.Top, keys.Bottom, keys.Pane, keys.Filter, keys.Details, keys.WhatIf, keyTrace}
 	groups := []KeyGroup{{"everywhere", whole}, {"in lists", lists}}
-	for _, t := range []struct {
-		title string
-		keys  keyTable
-	}{
-		{"Rules", newRulesScreen(d).Actions()},
-		{"Flows", flows.flowKeys().and(flows.filterKeys())},
-		{"Guide", guide.listKeys().and(guide.fieldKeys(), guide.planKeys())},
-		{"Doctor", newDoctorScreen(d).Actions()},
-		{"Trace", trace.packetKeys().and(trace.lineKeys())},
-		{"History", newHistoryScreen(d).Actions()},
-		{"Questions", newQuestion(d, "", nil, rules.Plan{}, "yes").Actions()},
-		{"Adding and editing a rule", (&form{desk: d}).Actions()},
-		{"Pasted commands", newImport(d).textKeys()},
-		{"Switches", (&switches{desk: d}).Actions()},
-	} {
+	for _, t := range tables {
 		groups = append(groups, KeyGroup{t.title, without(t.keys.all(), append(whole, lists...))})
 	}
 	return groups

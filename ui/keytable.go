@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"strings"
+
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 )
@@ -44,9 +46,9 @@ func (a action) when(f func() bool) action { a.works = f; return a }
 // otherwise is what the keys do while the action does not work.
 func (a action) otherwise(f func()) action { a.instead = f; return a }
 
-// hidden is a binding with the same keys that is not shown.
+// hidden is a binding with the same keys and the same name that is not shown.
 func hidden(b key.Binding) key.Binding {
-	return key.NewBinding(key.WithKeys(b.Keys()...))
+	return key.NewBinding(key.WithKeys(b.Keys()...), key.WithHelp("", b.Help().Desc))
 }
 
 // silent is a binding that is not shown, for keys.
@@ -153,6 +155,28 @@ func (t keyTable) and(more ...keyTable) keyTable {
 	}
 	return t
 }
+
+// rebound is the table with other keys for the actions that somebody has named.
+func (t keyTable) rebound(chosen map[string][]string) keyTable {
+	if len(chosen) == 0 {
+		return t
+	}
+	out := make(keyTable, len(t))
+	for i, a := range t {
+		if wanted, ok := chosen[a.name()]; ok && a.name() != "" {
+			label := ""
+			if a.keys.Help().Key != "" {
+				label = strings.Join(wanted, "/")
+			}
+			a.keys = key.NewBinding(key.WithKeys(wanted...), key.WithHelp(label, a.keys.Help().Desc))
+		}
+		out[i] = a
+	}
+	return out
+}
+
+// name is what an action is called: in help, in the palette, and where its keys are chosen.
+func (a action) name() string { return a.keys.Help().Desc }
 
 // while has all actions of a table work only while f is true.
 func (t keyTable) while(f func() bool) keyTable {

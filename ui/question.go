@@ -32,7 +32,7 @@ type question struct {
 }
 
 func newQuestion(d *desk, title string, lines []string, p rules.Plan, verb string) *question {
-	q := &question{desk: d, title: title, lines: lines, plan: p, whole: p, verb: verb, impact: impact{desk: d}}
+	q := &question{desk: d, title: title, lines: lines, plan: p, whole: p, verb: verb, impact: impact{desk: d}, countdown: d.settings.countdown}
 	q.act = func(t terms) tea.Cmd { return d.apply(p, appliedNew, t, nil) }
 	return q
 }
@@ -168,14 +168,20 @@ func (n *notice) Actions() keyTable { return keyTable{elsewhere(keys.Close), oth
 func (n *notice) View(width, height int) string {
 	w := min(84, width-4)
 	var lines []string
-	for _, l := range text.Wrap(text.Safe(n.text), w-4, max(1, height-2)) {
-		lines = append(lines, n.look.Text.Render(l))
+	for part := range strings.SplitSeq(n.text, "\n") {
+		for _, l := range text.Wrap(text.Safe(part), w-4, 0) {
+			lines = append(lines, n.look.Text.Render(l))
+		}
 	}
+	lines = lines[:min(len(lines), boxRoom(height))]
 	return box(n.desk, n.title, lines, w)
 }
 
 // box draws a titled frame around lines.
 func box(d *desk, title string, lines []string, width int) string {
+	if d.plain {
+		return strings.Join(append([]string{title}, lines...), "\n")
+	}
 	inner := width - 4
 	g := d.look.Glyphs
 	border := lipgloss.RoundedBorder()

@@ -56,7 +56,7 @@ func (s *rulesScreen) move(by int) tea.Cmd {
 func (s *rulesScreen) unlessUsed(it ruleItem, title, verb string, plan rules.Plan, make func(terms) tea.Cmd) tea.Cmd {
 	n, known := s.ruleFlows(it)
 	if !known || n == 0 || !s.mayChange() {
-		return make(terms{})
+		return make(s.usual())
 	}
 	lines := []string{
 		fmt.Sprintf("%s this rule now.", map[bool]string{true: "1 live connection uses", false: text.Exact(uint64(n)) + " live connections use"}[n == 1]),
@@ -78,7 +78,7 @@ func (s *rulesScreen) sayNotParked() {
 // restore brings the parked rule under the cursor back.
 func (s *rulesScreen) restore() tea.Cmd {
 	_, it, _ := s.current()
-	return s.undoEntry(it.parked.ID, appliedNew, terms{}, nil)
+	return s.undoEntry(it.parked.ID, appliedNew, s.usual(), nil)
 }
 
 // park puts the rule under the cursor away.

@@ -28,6 +28,7 @@ func TestGeneratedTextIsFresh(t *testing.T) {
 	text := readFile(t, reference)
 	for _, part := range []struct{ name, text string }{
 		{"keys", keyTable()},
+		{"settings", "```toml\n" + ui.SettingsExample + "```\n"},
 		{"commands", commandTable(commands)},
 		{"flags", flagTable(commands)},
 		{"exit", entryTable("status", exitEntries)},

@@ -54,7 +54,7 @@ func manualPage(root *cobra.Command) string {
 			fmt.Fprintf(&b, "**%s**\n: %s\n\n", escapeMarkdown(k.Help().Key), k.Help().Desc)
 		}
 	}
-	fmt.Fprintf(&b, "# FILES\n\n%s", entryList(fileEntries))
+	fmt.Fprintf(&b, "# FILES\n\n%s```\n%s```\n\n", entryList(fileEntries), ui.SettingsExample)
 	fmt.Fprintf(&b, "# ENVIRONMENT\n\n%s", entryList(environmentEntries))
 	fmt.Fprintf(&b, "# EXIT STATUS\n\n%s", entryList(exitEntries))
 	fmt.Fprintf(&b, "# JSON\n\n%s\n\n", jsonNote)

@@ -29,6 +29,7 @@ var fileEntries = []entry{
 		"/etc/iptables/rules.v4, /etc/iptables/rules.v6, /etc/sysconfig/iptables, /etc/sysconfig/ip6tables, /etc/iptables/iptables.rules, /etc/iptables/ip6tables.rules, /var/lib/iptables/rules-save, /var/lib/ip6tables/rules-save",
 		"where nattui save keeps rules on a host whose own service restores them from there: netfilter-persistent, iptables-services, or the iptables services of Arch and OpenRC",
 	},
+	{"~/.config/nattui/config.toml", "what an operator has chosen for the screens: theme, keys, the first countdown, the columns of Flows; nattui in XDG_CONFIG_HOME. An example is below"},
 	{"/etc/nattui", "the saved rules on any other host, and the script that restores them. It does so without nattui as well, should that have been removed"},
 	{"/etc/systemd/system/nattui.service, /etc/init.d/nattui", "run that script at boot, under systemd or OpenRC"},
 	{"/etc/systemd/system/nattui-watch.service", "restores the rules when firewalld or ufw has reloaded; from nattui save --watch"},
@@ -40,6 +41,8 @@ var fileEntries = []entry{
 var environmentEntries = []entry{
 	{"NATTUI_STATE", "the directory of the history, instead of /var/lib/nattui"},
 	{"XDG_STATE_HOME", "where a user who is not root has it, in the directory nattui; by default ~/.local/state"},
+	{"NATTUI_THEME", "the theme of the screens, as --theme has it"},
+	{"XDG_CONFIG_HOME", "where the settings of the screens are, in the directory nattui; by default ~/.config"},
 	{"PATH", "where iptables, ip6tables and other programs are looked for, then also in /usr/local/sbin, /usr/sbin and /sbin"},
 	{"XTABLES_LOCKFILE, XTABLES_LIBDIR", "as iptables has them: the lock of the legacy backend, and where the extensions are"},
 	{"SSH_CONNECTION, SUDO_USER", "where an operator came from and who it is, for the history and to see whether a change could cut the connection. They are not trusted alone: the logins that the system knows of count as well"},

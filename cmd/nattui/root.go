@@ -14,6 +14,7 @@ import (
 	"nattui/rules/frontend"
 	"nattui/rules/iptables"
 	"nattui/ui/text"
+	"nattui/ui/theme"
 )
 
 // run carries out a command line and returns its exit status.
@@ -54,6 +55,9 @@ func newRoot() *cobra.Command {
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return beforehand(c) },
 	}
 	root.Flags().BoolVar(&o.readOnly, "read-only", false, "read-only: nothing can be changed")
+	root.Flags().StringVar(&o.theme, "theme", "", "colours: "+strings.Join(theme.Choices, ", "))
+	root.Flags().BoolVar(&o.plain, "plain", false, "for screen readers: no boxes, and only the lines that change")
+	_ = root.RegisterFlagCompletionFunc("theme", cobra.FixedCompletions(theme.Choices, cobra.ShellCompDirectiveNoFileComp))
 	// Not cobra's own, whose template would keep every method of every type in the binary: 2 MB.
 	showVersion := root.Flags().BoolP("version", "v", false, "print the version")
 	root.RunE = func(c *cobra.Command, _ []string) error { return openScreens(c, o, *showVersion) }

@@ -30,13 +30,20 @@ import (
 
 type tuiOptions struct {
 	readOnly bool
+	plain    bool
+	theme    string // "": as the terminal says
 }
 
 // runTUI opens the screens on this host.
 func runTUI(ctx context.Context, o tuiOptions) error {
+	choice, err := theme.Choose(o.theme)
+	if err != nil {
+		return usagef("--theme: %v", err)
+	}
 	if !term.IsTerminal(os.Stdin.Fd()) || !term.IsTerminal(os.Stdout.Fd()) {
 		return usagef("the screens need a terminal; without one use  nattui rules  or  nattui flows")
 	}
+	settings, complaints := readSettings(choice)
 	shareCores()
 	shortSlices()
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP) // so that a change is finished when the terminal goes away
@@ -47,8 +54,8 @@ func runTUI(ctx context.Context, o tuiOptions) error {
 	if err != nil {
 		return err
 	}
-	app := ui.New(ctx, gw, ui.Options{UTF8: theme.UTF8(os.Getenv)})
-	_, err = ui.NewProgram(app, tea.WithContext(ctx)).Run()
+	app := ui.New(ctx, gw, ui.Options{UTF8: theme.UTF8(os.Getenv), Settings: settings, Complaints: complaints})
+	err = show(ctx, app, o.plain)
 	sayLeft(ctx, app)
 	switch {
 	case errors.Is(err, tea.ErrInterrupted), ctx.Err() != nil:
@@ -57,6 +64,21 @@ func runTUI(ctx context.Context, o tuiOptions) error {
 		return fmt.Errorf("the screens ended: %w", err)
 	}
 	return nil
+}
+
+// show runs the screens until they are left.
+func show(ctx context.Context, app *ui.App, plain bool) error {
+	if !plain {
+		_, err := ui.NewProgram(app, tea.WithContext(ctx)).Run()
+		return err
+	}
+	before, err := term.MakeRaw(os.Stdin.Fd())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = term.Restore(os.Stdin.Fd(), before) }()
+	_, err = ui.NewPlain(app, os.Stdout, tea.WithContext(ctx)).Run()
+	return err
 }
 
 // sayLeft finishes what was confirmed on the screens, and says what of it nobody has seen there. It

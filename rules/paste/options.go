@@ -263,6 +263,9 @@ func nearest(word string, list []string) string {
 	return best
 }
 
+// Nearest finds the word of a list that somebody may have meant by another, "" if none is like it.
+func Nearest(word string, list []string) string { return nearest(word, list) }
+
 // editDistance counts the letters to insert, drop, change or swap with their
 // neighbour (optimal string alignment).
 func editDistance(a, b string) int {

@@ -1,0 +1,135 @@
+package ui
+
+import (
+	"io"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"nattui/ui/text"
+	"nattui/ui/theme"
+)
+
+// plain are the screens for a screen reader, or for a terminal that can do no more than print:
+// no boxes, no colours, and nothing is drawn twice. A key prints the lines that it changed; what changes
+// by itself is printed only if it is said to the operator, and otherwise read with the next key.
+type plain struct {
+	*App
+	out io.Writer
+	// before are the lines of what was printed last, and where it stood.
+	before map[string]bool
+	place  string
+	said   string
+}
+
+// NewPlain is the program that prints lines to a terminal in raw mode, to be run once.
+func NewPlain(app *App, out io.Writer, options ...tea.ProgramOption) *tea.Program {
+	app.plain = true
+	app.restyle()
+	return tea.NewProgram(&plain{App: app, out: out, before: map[string]bool{}}, append(options, tea.WithoutRenderer())...)
+}
+
+// Init asks the terminal nothing: its answers would be read aloud.
+func (p *plain) Init() tea.Cmd { return p.App.listen() }
+
+// View draws nothing: what is to be read has been printed.
+func (p *plain) View() tea.View { return tea.NewView("") }
+
+// Update takes one message, and prints what it has changed.
+func (p *plain) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	if size, ok := msg.(tea.WindowSizeMsg); ok { // lines are text: a narrow terminal wraps them
+		msg = tea.WindowSizeMsg{Width: max(size.Width, 80), Height: max(size.Height, 24)}
+	}
+	p.typed = false
+	_, cmd := p.App.Update(msg)
+	switch msg := msg.(type) {
+	case tea.KeyPressMsg:
+		if !p.typed || msg.Text == "" { // what is typed is heard as it is typed; the line is read when it is left
+			p.print(p.changed())
+		}
+	case tea.PasteMsg:
+		p.print(p.changed())
+	default:
+		if place := p.placeName(); place != p.place {
+			p.print(p.changed())
+		} else if said := p.line(p.statusLine()); said != p.said && p.pending == nil {
+			p.said = said
+			p.print([]string{said})
+		}
+	}
+	return p, cmd
+}
+
+// placeName tells screens and boxes apart.
+func (p *plain) placeName() string {
+	name := keys.Screens[p.active].Help().Desc
+	if p.facts != nil {
+		name += " of " + p.facts.Hostname
+	}
+	for _, d := range p.dialogs {
+		name += " / " + strings.SplitN(p.line(d.View(p.width, p.boxHeight())), "\n", 2)[0]
+	}
+	return name
+}
+
+// changed are the lines that were not there before: all of a place that was just come to.
+func (p *plain) changed() []string {
+	var body []string
+	if d := p.top(); d != nil {
+		body = strings.Split(d.View(p.width, p.boxHeight()), "\n")
+	} else {
+		body = p.screen().View(p.width, p.bodyHeight())
+	}
+	now, lines := map[string]bool{}, []string(nil)
+	place := p.placeName()
+	if place != p.place {
+		p.place, p.before = place, map[string]bool{}
+		if p.top() == nil {
+			lines = append(lines, p.line(p.header()))
+		}
+	}
+	for _, l := range body {
+		l = p.line(l)
+		// A line that has lost the cursor, or whose counters have grown, has not changed; the one that has
+		// the cursor now is read.
+		bare, marked := strings.CutPrefix(l, p.look.Glyphs.Bar+" ")
+		name := strings.TrimRight(bare, " 0123456789.,kMGT-")
+		if l != "~" && !p.before[l] && (marked || !p.before[name] || name == "") {
+			lines = append(lines, l)
+		}
+		now[l], now[name] = true, true
+	}
+	if len(p.before) == 0 {
+		lines = append(lines, "keys: "+p.line(p.keyLine()))
+	}
+	p.before = now
+	if p.said = p.line(p.statusLine()); p.said != "" {
+		lines = append(lines, p.said)
+	}
+	return lines
+}
+
+// line is a drawn line to be read: without colours, and columns a few blanks apart.
+func (p *plain) line(s string) string {
+	s = strings.Map(theme.ASCII, ansi.Strip(s))
+	parts := strings.Split(s, "\n")
+	for i, part := range parts {
+		for _, run := range []string{"---", "   "} {
+			for strings.Contains(part, run) {
+				part = strings.ReplaceAll(part, run, run[:2])
+			}
+		}
+		part = strings.TrimSpace(part)
+		parts[i] = strings.TrimSpace(strings.TrimPrefix(strings.TrimSuffix(part, "--"), "-- ")) // of lines between parts
+	}
+	return strings.Join(parts, "\n")
+}
+
+func (p *plain) print(lines []string) {
+	for _, l := range lines {
+		if l != "" {
+			_, _ = io.WriteString(p.out, text.Safe(l)+"\r\n") // the program ends with the terminal anyway
+		}
+	}
+}

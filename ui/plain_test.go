@@ -1,0 +1,78 @@
+package ui
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	tea "charm.land/bubbletea/v2"
+)
+
+// lineReader drives the program that prints lines, as a stage does the other.
+type lineReader struct {
+	stage *stage
+	plain *plain
+	out   bytes.Buffer
+}
+
+func newLineReader(t *testing.T) *lineReader {
+	r := &lineReader{stage: newStage(t, 80, 24, gatewayRules)}
+	r.stage.app.plain = true
+	r.stage.app.restyle()
+	r.plain = &plain{App: r.stage.app, out: &r.out, before: map[string]bool{}}
+	return r
+}
+
+// press presses keys and writes down what was printed after each.
+func (r *lineReader) press(names ...string) {
+	for _, name := range names {
+		r.out.WriteString("[" + name + "]\n")
+		_, cmd := r.plain.Update(keyPress(name))
+		r.stage.run(cmd)
+	}
+}
+
+func TestPlainScreens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newLineReader(t)
+		r.plain.Update(tea.WindowSizeMsg{Width: 40, Height: 12})
+		r.press("down", "enter", "esc", "a", "tab", "tab", "u", "d", "p", "tab", "esc", "d", "n", "3", "4")
+		got := strings.ReplaceAll(r.out.String(), "\r\n", "\n")
+		path := filepath.Join("testdata", "plain.golden")
+		if *update {
+			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil || got != string(want) {
+			t.Errorf("%s is not as it was (go test ./ui -update writes it anew):\n%s", path, got)
+		}
+		for _, c := range got {
+			if c > '~' || c < ' ' && c != '\n' {
+				t.Fatalf("%q was printed", c)
+			}
+		}
+	})
+}
+
+// What changes by itself is not read aloud, unless it is said.
+func TestPlainIsQuiet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newLineReader(t)
+		r.press("down")
+		r.out.Reset()
+		r.plain.Update(tablesMsg{Sets: r.stage.kernel.sets, At: clock})
+		if r.out.Len() > 0 {
+			t.Errorf("printed by itself: %s", &r.out)
+		}
+		r.stage.app.say("the change was confirmed elsewhere")
+		r.plain.Update(frameMsg{})
+		if got := r.out.String(); got != "+ the change was confirmed elsewhere\r\n" {
+			t.Errorf("what was said is printed as %q", got)
+		}
+	})
+}
