@@ -119,7 +119,7 @@ func TestEveryRoleIsReadableInSixteenColours(t *testing.T) {
 					t.Fatalf("%s is %v, which is none of the sixteen colours", name, c)
 				}
 				shown := []int{n}
-				if role.GetBold() && n > 0 && n < 8 {
+				if role.GetBold() && n < 8 {
 					shown = append(shown, n+8) // terminals that draw bold as bright
 				}
 				for _, n := range shown {

@@ -114,9 +114,10 @@ func paletteFor(dark bool, profile colorprofile.Profile) palette {
 			good: c("10"), attention: c("11"), broken: c("9"),
 		}
 	case profile == colorprofile.ANSI:
-		// On white only these four are dark enough; green, yellow and cyan are not.
+		// On white only these three are dark enough; green, yellow and cyan are not, and bold black is
+		// drawn as grey.
 		return palette{
-			thin: true, strong: c("0"), accent: c("4"), dnat: c("4"), snat: c("5"), redirect: c("0"),
+			thin: true, accent: c("4"), dnat: c("4"), snat: c("5"),
 			good: c("4"), attention: c("5"), broken: c("1"),
 		}
 	case dark:
