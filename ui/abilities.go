@@ -11,6 +11,9 @@ type typist interface {
 	Type(k tea.KeyPressMsg) (cmd tea.Cmd, taken bool)
 }
 
+// typing is a screen or dialog in which letters may be text; false while they are not.
+type typing interface{ Typing() bool }
+
 // paster takes pasted text.
 type paster interface{ Paste(text string) tea.Cmd }
 
@@ -20,7 +23,7 @@ type sender interface{ Sending() bool }
 // scroller is led through by the mouse wheel. All screens are.
 type scroller interface{ Wheel(by int) }
 
-// clicked takes clicks of the mouse; y counts from the top of the screen's own part.
+// clicked takes clicks of the mouse; x and y count from the top left of the screen's own part, or of the box.
 type clicked interface{ Click(x, y int) tea.Cmd }
 
 // receiver is a dialog that data reaches. All screens are.
@@ -34,7 +37,6 @@ type settler interface{ Settle() tea.Cmd }
 // where there is nothing to show.
 type liner interface {
 	Line(width int) (line string, shown bool)
-	Typing() bool
 }
 
 // returner goes back one step within the screen; it is false where there is none.

@@ -52,6 +52,8 @@ type App struct {
 	pulse     *pulse // nil where no program runs
 	leaving   leaving
 	typed     bool // the last key was text
+	search    search
+	count     counting
 	unseen    bool // something was drawn that the renderer has not been told of
 }
 
@@ -64,6 +66,7 @@ func New(ctx context.Context, gw Gateway, o Options) *App {
 	}
 	a.now = a.clock()
 	a.restyle()
+	a.search.line = newLineInput(&a.desk, "/", "text to look for")
 	a.screens = [6]screen{newRulesScreen(&a.desk), newFlowsScreen(&a.desk), newGuideScreen(&a.desk), newDoctorScreen(&a.desk), newTraceScreen(&a.desk), newHistoryScreen(&a.desk)}
 	if len(o.Complaints) > 0 {
 		a.open(&notice{desk: &a.desk, title: "Settings", text: strings.Join(o.Complaints, "\n")})
@@ -187,10 +190,7 @@ func (a *App) route(msg tea.Msg) tea.Cmd {
 	case tea.KeyPressMsg:
 		return a.key(msg)
 	case tea.PasteMsg:
-		if s, ok := a.input().(paster); ok {
-			return s.Paste(msg.Content)
-		}
-		return nil
+		return a.paste(msg.Content)
 	case tea.MouseWheelMsg:
 		a.wheel(msg)
 		return nil

@@ -1,9 +1,11 @@
 package ui
 
 import (
+	"strconv"
+	"time"
+
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
-	"github.com/charmbracelet/x/ansi"
 )
 
 // input is what gets keys: the topmost dialog, or the active screen.
@@ -12,6 +14,17 @@ func (a *App) input() interface{ Actions() keyTable } {
 		return top
 	}
 	return a.screen()
+}
+
+// table is the keys of a screen or dialog, as they were chosen.
+func (a *App) table(in interface{ Actions() keyTable }) keyTable {
+	return in.Actions().rebound(a.settings.Keys)
+}
+
+// typing tells that letters are text in what has the keys.
+func (a *App) typing() bool {
+	w, ok := a.input().(typing)
+	return a.searchOpen() || ok && w.Typing()
 }
 
 // key gives a key to exactly one consumer.
@@ -27,21 +40,96 @@ func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 			return a.quit()
 		}
 		return nil
+	case a.searchOpen():
+		a.typed = k.Text != ""
+		return a.typeSearch(k)
+	case a.searchText() != "" && k.String() == "esc":
+		a.endSearch()
+		return nil
 	}
-	if cmd, taken := in.Actions().rebound(a.settings.Keys).press(k); taken {
+	if cmd, taken := a.countTo(k); taken {
+		return cmd
+	}
+	return a.dispatch(in, k)
+}
+
+// dispatch gives a key to the first that is for it: what is open, what is typed, what is the same in all
+// of them, what takes every other key, and the screens as a whole.
+func (a *App) dispatch(in interface{ Actions() keyTable }, k tea.KeyPressMsg) tea.Cmd {
+	own := a.table(in)
+	if cmd, taken := own.named().press(k); taken {
 		return cmd
 	}
 	if s, ok := in.(typist); ok {
 		if cmd, taken := s.Type(k); taken {
-			a.typed = true
-			return cmd
+			if a.typed = true; !key.Matches(k, keyHelpTyping) {
+				return cmd
+			}
 		}
 	}
-	if a.top() != nil {
-		return nil
+	if cmd, taken := a.always().rebound(a.settings.Keys).press(k); taken {
+		return cmd
+	}
+	if cmd, taken := own.press(k); taken || a.top() != nil {
+		return cmd
 	}
 	cmd, _ := a.everywhere().rebound(a.settings.Keys).press(k)
 	return cmd
+}
+
+// keyHelpTyping opens help where a question mark is text.
+var keyHelpTyping = bind("f1", "help", "f1")
+
+// always are the keys that do the same on every screen and in every box.
+func (a *App) always() keyTable {
+	searched := func() bool { _, ok := a.searching(); return ok }
+	return keyTable{
+		act(keys.Help, a.openHelp),
+		act(keys.Palette, a.openPalette),
+		act(keys.Search, a.startSearch).when(searched),
+		on(keys.NextHit, func() tea.Cmd { return a.nextHit(1) }).when(a.hits),
+		on(keys.LastHit, func() tea.Cmd { return a.nextHit(-1) }).when(a.hits),
+		on(keys.Copy, a.copy).when(a.canCopy),
+	}
+}
+
+// counting is a number that is being typed before G. Digits are tabs, too: they act at once, and G
+// after two or more within a second each goes back to where the first was typed.
+type counting struct {
+	digits string
+	at     time.Time
+	from   int // the screen
+}
+
+// countTo notes a digit, or goes to the row that was typed.
+func (a *App) countTo(k tea.KeyPressMsg) (cmd tea.Cmd, taken bool) {
+	c := a.count
+	a.count = counting{}
+	least := 2
+	if a.top() != nil {
+		least = 1
+	}
+	switch {
+	case a.typing():
+	case len(k.Text) == 1 && k.Text[0] >= '0' && k.Text[0] <= '9':
+		if a.now.Sub(c.at) > time.Second || len(c.digits) > 8 {
+			c = counting{from: a.active}
+		}
+		a.count = counting{c.digits + k.Text, a.now, c.from}
+		return nil, a.top() != nil
+	case k.String() == "G" && len(c.digits) >= least && a.now.Sub(c.at) <= time.Second:
+		n, _ := strconv.Atoi(c.digits) // at most nine digits
+		if c.from != a.active {
+			cmd = a.show(c.from)
+		}
+		for _, x := range a.table(a.input()) {
+			if x.count != nil && (x.works == nil || x.works()) {
+				return tea.Batch(cmd, x.count(max(1, n))), true
+			}
+		}
+		return cmd, true
+	}
+	return nil, false
 }
 
 // everywhere are the keys that work on every screen.
@@ -60,7 +148,6 @@ func (a *App) everywhere() keyTable {
 		})
 	}
 	return t.and(keyTable{
-		act(keys.Help, a.openHelp),
 		on(keys.Again, a.lookAgain).when(func() bool { return a.gw.LookAgain != nil }),
 		elsewhere(keys.Redraw),
 		on(keys.Quit, a.back),
@@ -70,8 +157,16 @@ func (a *App) everywhere() keyTable {
 	})
 }
 
+// openHelp lists the keys of what has them.
 func (a *App) openHelp() {
-	a.open(newHelp(&a.desk, a.screen().Actions().rebound(a.settings.Keys), a.everywhere().rebound(a.settings.Keys)))
+	groups := []keyGroup{{title: "on this screen", keys: a.table(a.input())}}
+	rest := a.always()
+	if a.top() != nil {
+		groups[0].title = "in this box"
+	} else {
+		rest = rest.and(a.everywhere())
+	}
+	a.open(newHelp(&a.desk, append(groups, keyGroup{title: "everywhere", keys: rest.rebound(a.settings.Keys)})))
 }
 
 // againMsg says that somebody wants everything looked at now.
@@ -129,27 +224,4 @@ func (a *App) wheel(msg tea.MouseWheelMsg) {
 	case tea.MouseWheelDown:
 		over.Wheel(3)
 	}
-}
-
-// click chooses a tab; a screen that takes clicks gets the others.
-func (a *App) click(msg tea.MouseClickMsg) tea.Cmd {
-	if a.top() != nil || msg.Button != tea.MouseLeft {
-		return nil
-	}
-	if msg.Y == 1 {
-		x := 1
-		for i, label := range a.tabLabels() {
-			if w := ansi.StringWidth(label); msg.X >= x && msg.X < x+w && a.screens[i] != nil {
-				return a.show(i)
-			} else {
-				x += w + tabGap
-			}
-		}
-		return nil
-	}
-	if s, ok := a.screen().(clicked); ok {
-		body := a.height - a.bodyHeight() - footLines
-		return s.Click(msg.X, msg.Y-body)
-	}
-	return nil
 }

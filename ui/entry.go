@@ -91,12 +91,17 @@ func (e *entry) view(width int) string {
 		return look.Selected.Render(text.Fit(text.Safe(*e.value), width-1)) + look.Selected.Render(" ")
 	}
 	in := e.input
-	state := textinput.StyleState{Text: look.Input, Placeholder: look.Faint, Suggestion: look.Faint, Prompt: lipgloss.NewStyle()}
-	styles := textinput.Styles{Focused: state, Blurred: state}
-	styles.Cursor.Color, styles.Cursor.Shape = look.Text.GetForeground(), tea.CursorBlock
-	in.SetStyles(styles)
+	in.SetStyles(inputStyles(e.desk))
 	in.Placeholder = text.Fit(hint, width-1)
 	in.SetWidth(max(1, width-1))
 	in.SetCursor(in.Position()) // has it choose again which part is seen
 	return in.View()
+}
+
+// inputStyles give a line that is typed the look of the screens.
+func inputStyles(d *desk) textinput.Styles {
+	state := textinput.StyleState{Text: d.look.Input, Placeholder: d.look.Faint, Suggestion: d.look.Faint, Prompt: lipgloss.NewStyle()}
+	styles := textinput.Styles{Focused: state, Blurred: state}
+	styles.Cursor.Color, styles.Cursor.Shape = d.look.Text.GetForeground(), tea.CursorBlock
+	return styles
 }

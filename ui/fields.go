@@ -160,9 +160,22 @@ func (f *fields) lines(width int) []string {
 // window is the part of the lines, at most limit, in which the focused field is.
 func (f *fields) window(width, limit int) []string {
 	all := f.lines(width)
-	if len(all) <= limit {
-		return all
+	from := f.first(limit)
+	return all[from:min(len(all), from+limit)]
+}
+
+// first is the first field in sight.
+func (f *fields) first(limit int) int { return max(0, min(f.at-limit/2, len(f.list)-limit)) }
+
+// click goes to the field in a row of those in sight; in a choice it goes on to the next option.
+func (f *fields) click(row, limit int) {
+	at := f.first(limit) + row
+	if row < 0 || row >= limit || at >= len(f.list) {
+		return
 	}
-	from := max(0, min(f.at-limit/2, len(all)-limit))
-	return all[from : from+limit]
+	if at == f.at {
+		f.press(keyOf("right"))
+		return
+	}
+	f.Go(at)
 }

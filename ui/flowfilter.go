@@ -254,6 +254,15 @@ func offered(s *flowsScreen, options []filter.Completion) string {
 // pointAtWord shows the line with the word that is not understood, and why; and
 // which filter still applies.
 func (s *flowsScreen) pointAtWord(width int, line string, bad filter.Error) []string {
+	force := "filter ignored"
+	if !s.query.IsZero() {
+		force = "still using: " + text.Safe(s.query.String())
+	}
+	return s.pointAt(width, line, bad, force)
+}
+
+// pointAt shows a filter line with the word that is not understood, and why; force says what applies meanwhile.
+func (s *desk) pointAt(width int, line string, bad filter.Error, force string) []string {
 	look := s.look
 	from := max(0, visibleWidth(text.Safe(line[:bad.Pos]))-(width-20)) // a long line is shown from where the word is in sight
 	shown := text.Safe(line)
@@ -263,10 +272,6 @@ func (s *flowsScreen) pointAtWord(width int, line string, bad filter.Error) []st
 		before = "…" + before[min(len(before), from+1):]
 	}
 	marks := strings.Repeat("^", max(1, visibleWidth(word)))
-	force := "filter ignored"
-	if !s.query.IsZero() {
-		force = "still using: " + text.Safe(s.query.String())
-	}
 	if width < narrowDetails { // the word is named in what is wrong with it
 		var lines []string
 		for _, l := range text.Wrap(text.Safe(bad.Error()), width-2, filterLines) {

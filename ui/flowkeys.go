@@ -84,13 +84,13 @@ func (s *flowsScreen) flowKeys() keyTable {
 		on(keys.Group, s.groups.next),
 	}.and(
 		either(paused, on(keys.Pause, s.pause), on(bind("space", "go on", "space"), s.pause)),
-		either(in(eventMode), on(keys.Events, s.toggleEvents), on(bind("e", "flows", "e"), s.toggleEvents)),
+		either(in(eventMode), on(keys.Events, s.toggleEvents), on(bind("e", "connections", "e"), s.toggleEvents)),
 		keyTable{
 			on(keys.Details, s.details).when(func() bool { return s.mode == groupMode || onFlow() }),
 			act(keys.WhatIf, s.openWhatIf),
 			elsewhere(keyTrace),
 			on(keys.Names, s.toggleNames).when(named(false)),
-			on(bind("n", "addresses", "n"), s.toggleNames).when(named(true)),
+			on(bind("m", "addresses", "m"), s.toggleNames).when(named(true)),
 			act(keys.Health, func() { s.open(&flowHealth{desk: s.desk, screen: s}) }),
 			act(keys.Forget, s.askForget).when(func() bool { return can() && onFlow() }),
 			on(keys.ForgetAll, s.askForgetAll).when(func() bool { return can() && s.mode == listMode && !s.query.IsZero() }).otherwise(s.sayNoFilter),

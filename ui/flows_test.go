@@ -221,18 +221,18 @@ func TestNamesOnDemand(t *testing.T) {
 		if asked > 0 {
 			t.Fatal("names were asked for without being wanted")
 		}
-		s.press("n")
+		s.press("m")
 		s.sees("web.lan\\x1b:8080")
 		s.sees("1 name known")
 		before := asked
-		s.press("n")
+		s.press("m")
 		s.sees("192.168.0.2:8080")
-		s.press("n") // those without an answer get another chance
+		s.press("m") // those without an answer get another chance
 		s.sees("web.lan\\x1b:8080")
 		if asked <= before {
 			t.Error("names that nobody told of are never asked for again")
 		}
-		s.press("n")
+		s.press("m")
 		s.sees("192.168.0.2:8080")
 	})
 }
@@ -521,7 +521,7 @@ func TestNamesOfEvents(t *testing.T) {
 			return ""
 		}
 		f.tell(flow.EventNew, someFlows()[1])
-		s.press("e", "n")
+		s.press("e", "m")
 		s.sees("laptop.lan:41022")
 	})
 }

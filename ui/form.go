@@ -73,6 +73,9 @@ func (f *form) name() string {
 // Sending tells that the kernel is being asked.
 func (f *form) Sending() bool { return f.sending }
 
+// Typing tells that letters are text.
+func (f *form) Typing() bool { return !f.ready }
+
 // Type gives a key to the field.
 func (f *form) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
 	if !f.ready {

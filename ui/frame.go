@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"charm.land/bubbles/v2/key"
 	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 
@@ -22,14 +23,21 @@ func (a *App) draw() string {
 		lines = append(lines, a.proofLine())
 	}
 	body := a.screen().View(a.width, a.bodyHeight())
+	if a.top() == nil {
+		body = a.highlight(body, a.marked())
+	}
 	for len(body) < a.bodyHeight() {
 		body = append(body, "")
 	}
 	lines = append(lines, body[:a.bodyHeight()]...)
 	lines = append(lines, a.keyLine(), a.statusLine())
 	base := strings.Join(lines, "\n")
-	for _, d := range a.dialogs {
-		base = a.over(base, d.View(a.width, a.boxHeight()))
+	for i, d := range a.dialogs {
+		box := d.View(a.width, a.boxHeight())
+		if i == len(a.dialogs)-1 {
+			box = strings.Join(a.highlight(strings.Split(box, "\n"), a.marked()), "\n")
+		}
+		base = a.over(base, box)
 	}
 	if !a.utf8 {
 		return strings.Map(theme.ASCII, base)
@@ -39,12 +47,11 @@ func (a *App) draw() string {
 
 // over lays a box over the middle of the screen, and leaves the key line and the status line free.
 func (a *App) over(base, box string) string {
-	x := max(0, (a.width-lipgloss.Width(box))/2)
+	x, y, _, _ := a.placeOf(box)
 	if beside := a.width - lipgloss.Width(box); beside > 0 && x <= thinMargin {
 		// Single letters of what is beneath would only look like dirt.
 		box, x = lipgloss.NewStyle().PaddingLeft(x).PaddingRight(beside-x).Render(box), 0
 	}
-	y := max(0, (a.boxHeight()-lipgloss.Height(box))/2)
 	return lipgloss.NewCompositor(lipgloss.NewLayer(base), lipgloss.NewLayer(box).X(x).Y(y).Z(1)).Render()
 }
 
@@ -176,23 +183,33 @@ func (a *App) keyLine() string {
 	if a.pending != nil && a.height < 20 && a.top() == nil {
 		return a.proofLine()
 	}
-	bindings := a.input().Actions().rebound(a.settings.Keys).working()
-	more := a.look.Accent.Render("?") + a.look.Faint.Render(" more")
-	if s, ok := a.screen().(liner); a.top() != nil || ok && s.Typing() {
-		more = "" // that key is not for help there
+	line := ""
+	for _, b := range a.keyLabels() {
+		line += a.look.Accent.Render(b.Help().Key) + a.look.Faint.Render(" "+b.Help().Desc) + "  "
 	}
-	room := a.width - 2 - ansi.StringWidth(more)
-	line, used := "", 0
-	for _, b := range bindings {
-		h := b.Help()
-		w := ansi.StringWidth(h.Key+" "+h.Desc) + 2
-		if used+w > room {
+	return " " + strings.TrimRight(line, " ")
+}
+
+// keyLabels are the keys of the key line; the last is that for help.
+func (a *App) keyLabels() []key.Binding {
+	more := bind("?", "more", "?")
+	var list []key.Binding
+	switch {
+	case a.searchOpen():
+		return a.search.line.actions().working()
+	case a.typing():
+		more = bind("f1", "more", "f1")
+	}
+	room := a.width - 2 - labelWidthOf(more)
+	for _, b := range a.table(a.input()).working() {
+		w := labelWidthOf(b) + tabGap
+		if w > room {
 			break
 		}
-		line += a.look.Accent.Render(h.Key) + a.look.Faint.Render(" "+h.Desc) + "  "
-		used += w
+		list = append(list, b)
+		room -= w
 	}
-	return " " + line + more
+	return append(list, more)
 }
 
 func (a *App) statusLine() string {
@@ -203,6 +220,9 @@ func (a *App) statusLine() string {
 		if line, shown := s.Line(a.width - 2); shown {
 			return " " + line
 		}
+	}
+	if a.searchText() != "" || a.searchOpen() {
+		return a.searchLine()
 	}
 	if a.pending != nil {
 		return a.countdownLine()

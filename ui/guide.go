@@ -126,6 +126,9 @@ func (s *guideScreen) Back() bool {
 // Sending tells that the kernel is being asked.
 func (s *guideScreen) Sending() bool { return s.sending }
 
+// Typing tells that letters are text.
+func (s *guideScreen) Typing() bool { return s.asked != nil && s.proof == nil && !s.ready }
+
 // Type gives a key to the field.
 func (s *guideScreen) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
 	switch {

@@ -101,6 +101,9 @@ func (x *importDialog) Paste(pasted string) tea.Cmd {
 	return x.read()
 }
 
+// Typing tells that letters are text.
+func (x *importDialog) Typing() bool { return true }
+
 // Type types the text, or the answer to a question.
 func (x *importDialog) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
 	if x.gap != "" {

@@ -6,10 +6,10 @@ import (
 	"nattui/ui/text"
 )
 
-// help lists every key that works on the screen beneath it.
+// help lists every key of the screen or box beneath it, each with what it does.
 type help struct {
 	*desk
-	groups []KeyGroup
+	groups []keyGroup
 	reading
 }
 
@@ -19,44 +19,54 @@ type KeyGroup struct {
 	Keys  []key.Binding
 }
 
-func newHelp(d *desk, here, everywhere keyTable) *help {
-	return &help{desk: d, groups: []KeyGroup{{"on this screen", here.working()}, {"everywhere", everywhere.all()}}}
-}
+func newHelp(d *desk, groups []keyGroup) *help { return &help{desk: d, groups: groups} }
 
 // Actions scroll and close.
 func (h *help) Actions() keyTable { return h.readingKeys(h, &h.reading) }
 
+// helpKey is how wide the column of the keys is.
+const helpKey = 9
+
 // View draws the box.
 func (h *help) View(width, height int) string {
-	w := min(64, width-2)
-	var entries []string
-	seen := map[string]bool{}
+	w := min(78, width-2)
+	inner := w - 4
+	var lines []string
+	said := map[key.Help]bool{}
 	for _, g := range h.groups {
-		entries = append(entries, h.look.Faint.Render(g.Title))
-		for _, b := range g.Keys {
+		if len(lines) > 0 {
+			lines = append(lines, "")
+		}
+		lines = append(lines, h.look.Faint.Render(g.title))
+		for _, b := range g.keys.helped() {
 			k := b.Help()
-			if seen[k.Key+k.Desc] {
+			if said[k] {
 				continue
 			}
-			seen[k.Key+k.Desc] = true
-			entries = append(entries, h.look.Accent.Render(text.Pad(k.Key, 8, false))+h.look.Text.Render(k.Desc))
+			said[k] = true
+			lines = append(lines, h.entry(k, inner)...)
 		}
 	}
-	room := boxRoom(height)
-	columns := 1
-	if len(entries) > room && w >= 56 {
-		columns = 2
+	return box(h.desk, "Keys ("+keys.Search.Help().Key+" searches)"+h.progress(len(lines)), h.part(lines, boxRoom(height)), w)
+}
+
+// entry is a key with its name and, where there is one, the clause that says what it does.
+func (h *help) entry(k key.Help, width int) []string {
+	words := k.Desc
+	if c := clauses[k.Desc]; c != "" {
+		words += ": " + c
 	}
-	per := (len(entries) + columns - 1) / columns
-	lines := make([]string, 0, per)
-	for i := range per {
-		line := ""
-		for c := range columns {
-			if j := i + c*per; j < len(entries) {
-				line += text.Pad(entries[j], (w-4)/columns, false)
-			}
+	var lines []string
+	for i, l := range text.Wrap(words, width-helpKey, 0) {
+		label := ""
+		if i == 0 {
+			label = k.Key
 		}
-		lines = append(lines, line)
+		style := h.look.Text
+		if i > 0 {
+			style = h.look.Faint
+		}
+		lines = append(lines, h.look.Accent.Render(text.Pad(label, helpKey, false))+style.Render(l))
 	}
-	return box(h.desk, "Keys", h.part(lines, room), w)
+	return lines
 }

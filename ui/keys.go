@@ -3,6 +3,7 @@ package ui
 import (
 	"charm.land/bubbles/v2/key"
 
+	"nattui/model/flow"
 	"nattui/rules"
 )
 
@@ -21,6 +22,7 @@ var keys = struct {
 	Screens                                                [6]key.Binding
 	Up, Down, PageUp, PageDown, Top, Bottom, Pane          key.Binding
 	Help, Quit, Filter, Details, Close, Redraw, Again      key.Binding
+	Palette, Search, NextHit, LastHit, Copy                key.Binding
 	Add, Edit, Delete                                      key.Binding
 	Undo, Redo, Confirm, Rollback, Save                    key.Binding
 	Chains, Family, Backend                                key.Binding
@@ -34,14 +36,15 @@ var keys = struct {
 	Up: bind("↑/k", "up", "up", "k"), Down: bind("↓/j", "down", "down", "j"),
 	PageUp: bind("pgup", "a page up", "pgup", "ctrl+b"), PageDown: bind("pgdn", "a page down", "pgdown", "ctrl+f"),
 	Top: bind("g", "top", "g", "home"), Bottom: bind("G", "bottom", "G", "end"), Pane: bind("tab", "next pane", "tab", "shift+tab"),
-	Help: bind("?", "help", "?"), Quit: bind("q", "back, quit", "q", "ctrl+c"), Filter: bind("/", "filter", "/"),
+	Help: bind("?", "help", "?", "f1"), Quit: bind("q", "back, quit", "q", "ctrl+c"), Filter: bind("/", "filter", "/"),
 	Details: bind("enter", "details", "enter"), Close: bind("esc", "close", "esc"), Redraw: bind("ctrl+l", "redraw", "ctrl+l"), Again: bind("r", "look again", "r"),
+	Palette: bind(":", "find an action", ":", "ctrl+p"), Search: bind("/", "search", "/"), NextHit: bind("n", "next hit", "n"), LastHit: bind("N", "hit before", "N"), Copy: bind("y", "copy", "y"),
 	Add: bind("a", "add", "a"), Edit: bind("e", "edit", "e"), Delete: bind("d", "delete", "d"),
 	Undo: bind("u", "undo", "u"), Redo: bind("U", "redo", "U"), Confirm: bind("C", "confirm", "C"), Rollback: bind("R", "roll back", "R"), Save: bind("w", "save for reboot", "w"),
 	Chains: bind("c", "chains", "c"), Family: bind("v", "IPv4/IPv6", "v"), Backend: bind("b", "nft/legacy", "b"),
 	Forget: bind("x", "forget", "x"), ForgetAll: bind("X", "forget all shown", "X"), Pause: bind("space", "pause", "space"),
 	Events: bind("e", "events", "e"), Sort: bind("s", "sort", "s"), Reverse: bind("S", "reverse", "S"), Group: bind("b", "group", "b"),
-	Import: bind("i", "import", "i"), WhatIf: bind("t", "test a packet", "t"), Switches: bind("w", "switches", "w"), Names: bind("n", "names", "n"), Health: bind("h", "health", "h"),
+	Import: bind("i", "import", "i"), WhatIf: bind("t", "test a packet", "t"), Switches: bind("w", "switches", "w"), Names: bind("m", "names", "m"), Health: bind("h", "health", "h"),
 }
 
 // keyGroup is the key table of a screen or a dialog. Where text is typed, letters belong to that.
@@ -58,7 +61,7 @@ func everyTable() (whole keyTable, groups []keyGroup) {
 	a.restyle()
 	d := &a.desk
 	flows, trace, guide := newFlowsScreen(d), newTraceScreen(d), newGuideScreen(d)
-	return a.everywhere().and(keyTable{elsewhere(keys.Close)}), []keyGroup{
+	return a.always().and(a.everywhere(), keyTable{elsewhere(keys.Close)}), []keyGroup{
 		{title: "Rules", keys: newRulesScreen(d).Actions()},
 		{title: "Flows", keys: flows.flowKeys().and(flows.filterKeys())},
 		{title: "Guide", keys: guide.listKeys().and(guide.planKeys())},
@@ -70,6 +73,10 @@ func everyTable() (whole keyTable, groups []keyGroup) {
 		{title: "Answers of the guide", keys: guide.fieldKeys(), typed: true},
 		{title: "Pasted commands", keys: newImport(d).textKeys(), typed: true},
 		{title: "Switches", keys: (&switches{desk: d}).Actions()},
+		{title: "Chains", keys: (&chainChoice{desk: d}).Actions()},
+		{title: "Connections of the old rule", keys: (&keptFlows{desk: &desk{kept: kept{flows: make([]flow.Flow, 1)}}}).Actions()},
+		{title: "Finding an action", keys: (&palette{desk: d}).Actions(), typed: true},
+		{title: "Quitting while a change is unconfirmed", keys: (&quitQuestion{desk: d}).Actions()},
 	}
 }
 

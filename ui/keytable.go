@@ -9,11 +9,12 @@ import (
 
 // action is a line of a key table: the keys, when they work, and what they do.
 type action struct {
-	keys    key.Binding    // without help it is shown nowhere
-	works   func() bool    // nil: always
-	instead func()         // what the keys do while it does not work: mostly, say why; nil: they are not taken
-	do      func() tea.Cmd // nil: it is shown here, and done by what gets the keys that the table does not take
-	rest    bool           // it takes every key that no other action takes
+	keys    key.Binding         // without help it is shown nowhere
+	works   func() bool         // nil: always
+	instead func()              // what the keys do while it does not work: mostly, say why; nil: they are not taken
+	do      func() tea.Cmd      // nil: it is shown here, and done by what gets the keys that the table does not take
+	count   func(n int) tea.Cmd // what G does after a number: go to that row, from 1; nil: nothing
+	rest    bool                // it takes every key that no other action takes
 }
 
 // keyTable is all keys of a screen or a dialog, the most wanted first. Dispatch, the key
@@ -40,6 +41,9 @@ func others(do func()) action {
 	return a
 }
 
+// counted is what the action does after a number.
+func (a action) counted(f func(n int) tea.Cmd) action { a.count = f; return a }
+
 // when has an action work only while f is true.
 func (a action) when(f func() bool) action { a.works = f; return a }
 
@@ -53,6 +57,17 @@ func hidden(b key.Binding) key.Binding {
 
 // silent is a binding that is not shown, for keys.
 func silent(keys ...string) key.Binding { return key.NewBinding(key.WithKeys(keys...)) }
+
+// named is the table without what takes every other key.
+func (t keyTable) named() keyTable {
+	var out keyTable
+	for _, a := range t {
+		if !a.rest {
+			out = append(out, a)
+		}
+	}
+	return out
+}
 
 // press does what a key does; it is not taken where nothing in the table is for it now.
 func (t keyTable) press(k tea.KeyPressMsg) (cmd tea.Cmd, taken bool) {
@@ -89,6 +104,32 @@ func (t keyTable) working() []key.Binding {
 		if free && a.keys.Help().Key != "" {
 			list = append(list, a.keys)
 		}
+	}
+	return list
+}
+
+// helped are the bindings for help: those that work now, and those that only the key line leaves out. Of
+// several actions of a key it is the one that it does.
+func (t keyTable) helped() []key.Binding {
+	var list []key.Binding
+	taken := map[string]bool{}
+	for _, a := range t {
+		if a.name() == "" || a.works != nil && !a.works() {
+			continue
+		}
+		free := false
+		for _, k := range a.keys.Keys() {
+			free = free || !taken[k]
+			taken[k] = true
+		}
+		if !free {
+			continue
+		}
+		b := a.keys
+		if b.Help().Key == "" {
+			b.SetHelp(strings.Join(b.Keys(), "/"), b.Help().Desc)
+		}
+		list = append(list, b)
 	}
 	return list
 }
@@ -131,7 +172,7 @@ func moving(page func() int, by func(int) tea.Cmd) keyTable {
 		step(keys.PageUp, func() int { return -max(1, page()-1) }),
 		step(keys.PageDown, func() int { return max(1, page()-1) }),
 		step(keys.Top, func() int { return -far }),
-		step(keys.Bottom, func() int { return far }),
+		step(keys.Bottom, func() int { return far }).counted(func(n int) tea.Cmd { return tea.Batch(by(-far), by(n-1)) }),
 	}
 }
 

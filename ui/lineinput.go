@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"slices"
+
 	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
@@ -17,6 +19,11 @@ type lineInput struct {
 	open   bool
 	// wrong says where and why the text is not understood.
 	wrong string
+	// earlier are the texts that were applied before, the latest last; at is the one that is shown
+	// again, len(earlier) for none, and draft what was typed when going through them began.
+	earlier []string
+	at      int
+	draft   string
 }
 
 func newLineInput(d *desk, prompt, hint string) lineInput {
@@ -30,7 +37,7 @@ func newLineInput(d *desk, prompt, hint string) lineInput {
 func (l *lineInput) text() string { return l.input.Value() }
 
 func (l *lineInput) start() {
-	l.open = true
+	l.open, l.at = true, len(l.earlier)
 	l.input.Focus()
 	l.input.CursorEnd()
 }
@@ -44,21 +51,42 @@ func (l *lineInput) clear() {
 func (l *lineInput) close() {
 	l.open = false
 	l.input.Blur()
+	if t := l.text(); t != "" {
+		l.earlier = append(slices.DeleteFunc(slices.Clone(l.earlier), func(e string) bool { return e == t }), t)
+	}
+}
+
+// recall goes through the texts that were applied before.
+func (l *lineInput) recall(by int) {
+	if l.at == len(l.earlier) {
+		l.draft = l.text()
+	}
+	l.at = max(0, min(l.at+by, len(l.earlier)))
+	shown := l.draft
+	if l.at < len(l.earlier) {
+		shown = l.earlier[l.at]
+	}
+	l.input.SetValue(shown)
+	l.input.CursorEnd()
 }
 
 func (l *lineInput) paste(s string) { l.input, _ = l.input.Update(tea.PasteMsg{Content: s}) }
 
 // actions are the keys of a filter line that is open; the line itself takes them.
 func (l *lineInput) actions() keyTable {
-	return keyTable{elsewhere(bind("enter", "apply")), elsewhere(bind("esc", "show all"))}
+	return keyTable{elsewhere(bind("enter", "keep")), elsewhere(bind("↑/↓", "earlier")), elsewhere(bind("esc", "show all"))}
 }
 
 // key takes one key and tells whether the text has changed.
 func (l *lineInput) key(msg tea.KeyPressMsg) bool {
 	before := l.text()
 	switch msg.String() {
-	case "enter", "down", "up":
+	case "enter":
 		l.close()
+	case "up":
+		l.recall(-1)
+	case "down":
+		l.recall(1)
 	case "esc", "ctrl+c":
 		l.clear()
 	default:
@@ -85,6 +113,7 @@ func (l *lineInput) view(width int, count string) (string, bool) {
 		return prompt + l.look.Text.Render(text.Fit(l.text(), room)) + tail, true
 	}
 	in := l.input
+	in.SetStyles(inputStyles(l.desk))
 	in.SetWidth(max(4, min(room-1, lipgloss.Width(in.Value())+2)))
 	if in.Value() == "" {
 		in.SetWidth(room - 1)

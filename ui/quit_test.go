@@ -90,7 +90,7 @@ func TestReadOnlyHelpNamesNoChange(t *testing.T) {
 			if !strings.Contains(text, "everywhere") {
 				t.Fatalf("there is no help on screen %s\n%s", screen, s.screen())
 			}
-			for _, word := range []string{"undo", "redo", "confirm", "roll back", "keep the change", "save"} {
+			for _, word := range []string{"undo:", "redo:", "confirm:", "roll back:", "add:", "edit:", "delete:", "forget:", "save for reboot:"} {
 				if strings.Contains(text, word) {
 					t.Errorf("help of screen %s has %q\n%s", screen, word, text)
 				}

@@ -4,9 +4,11 @@ import "fmt"
 
 // reading is how far a box that is longer than its room has been scrolled.
 type reading struct {
-	offset int // lines above the room
-	most   int // of them, as it was drawn last
-	page   int // lines of the room
+	offset int      // lines above the room
+	most   int      // of them, as it was drawn last
+	page   int      // lines of the room
+	lines  []string // all, as they were drawn last
+	found  int      // the line that was searched for last
 }
 
 // keys scroll; up and down are shown.
@@ -24,7 +26,7 @@ func (r *reading) Wheel(by int) { r.offset = max(0, min(r.offset+by, r.most)) }
 
 // part is what is seen of lines in a box with so much room.
 func (r *reading) part(lines []string, room int) []string {
-	r.page, r.most = room, max(0, len(lines)-room)
+	r.lines, r.page, r.most = lines, room, max(0, len(lines)-room)
 	r.Wheel(0)
 	return lines[r.offset:min(len(lines), r.offset+room)]
 }

@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"strconv"
+
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model/traced"
@@ -133,7 +135,7 @@ func (s *rulesScreen) moving() keyTable {
 		act(keys.PageUp, to(func(p *pane) int { return p.cursor.Index() - page(p) })),
 		act(keys.PageDown, to(func(p *pane) int { return p.cursor.Index() + page(p) })),
 		act(keys.Top, to(func(*pane) int { return 0 })),
-		act(keys.Bottom, to(func(p *pane) int { return len(p.items) - 1 })),
+		act(keys.Bottom, to(func(p *pane) int { return len(p.items) - 1 })).counted(s.goTo),
 		elsewhere(keys.Undo).when(can),
 		elsewhere(keys.Redo).when(can),
 		elsewhere(keys.Switches),
@@ -249,4 +251,17 @@ func (s *rulesScreen) openDetails() {
 	case ok:
 		s.desk.open(newRuleDetails(s.desk, s.table, it))
 	}
+}
+
+// goTo puts the cursor on the rule of a number in the chain that the cursor is in.
+func (s *rulesScreen) goTo(n int) tea.Cmd {
+	p := s.pane()
+	for i, it := range p.items {
+		if it.at == n && it.chain == p.chain {
+			p.cursor.Go(i, len(p.items), p.key)
+			return nil
+		}
+	}
+	s.say(p.chain + " has no rule " + strconv.Itoa(n))
+	return nil
 }

@@ -49,7 +49,7 @@ func TestExampleOfSettings(t *testing.T) {
 func TestChosenKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, 80, 24, gatewayRules)
-		s.app.settings, _ = ReadSettings([]byte("[keys]\nadd = \"f2\"\ntrace = \"T\""))
+		s.app.settings, _ = ReadSettings([]byte("[keys]\nadd = \"f2\"\n\"trace it\" = \"f4\""))
 		s.press("down")
 		s.sees("f2 add")
 		s.press("a")
@@ -60,7 +60,8 @@ func TestChosenKeys(t *testing.T) {
 		if len(s.app.dialogs) == 0 {
 			t.Error("f2 does not add")
 		}
-		s.press("esc", "T")
+		s.press("esc")
+		s.send(tea.KeyPressMsg{Code: tea.KeyF4})
 		s.sees("Trace")
 		if s.app.active != 4 {
 			t.Error("a key that is shown in no key line was not taken from the settings")

@@ -171,6 +171,9 @@ func (s *switches) enter() {
 	}
 }
 
+// Typing tells that a number is typed.
+func (s *switches) Typing() bool { return s.typing }
+
 // Type types a number, and says what is wrong with it.
 func (s *switches) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
 	if !s.typing {

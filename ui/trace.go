@@ -9,6 +9,7 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"nattui/model/facts"
+	"nattui/model/filter"
 	"nattui/model/traced"
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -21,6 +22,8 @@ import (
 type traceScreen struct {
 	*desk
 	filter lineInput
+	// wrongWord is where the line is not understood.
+	wrongWord filter.Error
 	// asked is the filter that runs, or ran last; zero before the first.
 	asked   traced.TraceFilter
 	tracing Tracing // nil while nothing is traced
@@ -102,8 +105,30 @@ func (s *traceScreen) check() {
 		return
 	}
 	if _, err := traced.ParseTraceFilter(s.filter.text()); err != nil {
-		s.filter.wrong = "not understood"
+		s.misread(err)
 	}
+}
+
+// misread notes where the line is not understood; the lines above it say why.
+func (s *traceScreen) misread(err error) {
+	s.filter.wrong, s.wrongWord = "not understood", filter.Error{Problem: err.Error()}
+	var bad *filter.Error
+	if errors.As(err, &bad) {
+		s.wrongWord = *bad
+	}
+}
+
+// whyWrong points at the word that is not understood, while the line is typed.
+func (s *traceScreen) whyWrong(width int) []string {
+	line, bad := s.filter.text(), s.wrongWord
+	if !s.filter.open || s.filter.wrong == "" || bad.Pos > bad.End || bad.End > len(line) {
+		return nil
+	}
+	force := "enter starts nothing yet"
+	if s.tracing != nil {
+		force = "still tracing: " + text.Safe(s.asked.String())
+	}
+	return s.pointAt(width, line, bad, force)
 }
 
 // start sets a trace off, in place of the one that runs.
@@ -111,7 +136,7 @@ func (s *traceScreen) start() tea.Cmd {
 	f, err := traced.ParseTraceFilter(s.filter.text())
 	switch {
 	case err != nil:
-		s.filter.wrong = "not understood"
+		s.misread(err)
 		return nil
 	case s.gw.ReadOnly:
 		s.filter.close()
@@ -302,7 +327,11 @@ func (s *traceScreen) View(width, height int) []string {
 	for len(lines) < height-len(s.details) {
 		lines = append(lines, "")
 	}
-	return append(lines[:max(0, height-len(s.details))], s.details...)
+	lines = append(lines[:max(0, height-len(s.details))], s.details...)
+	if why := s.whyWrong(width); len(why) > 0 && len(why) < len(lines) {
+		lines = append(lines[:len(lines)-len(why)], why...)
+	}
+	return lines
 }
 
 // headLine says what is traced, and how much of it came.

@@ -191,6 +191,8 @@ func TestTraceFilterLine(t *testing.T) {
 	s.press("/")
 	s.write("tcp web")
 	s.sees("not understood")
+	s.sees(" ^^^ enter starts nothing yet")
+	s.golden("trace-wrong-80x24")
 	s.press("enter") // starts nothing
 	s.press("1")     // is typed, and no screen
 	s.sees("tcp web1")

@@ -4,7 +4,7 @@ import tea "charm.land/bubbletea/v2"
 
 // keyTrace traces what is under the cursor, keyStop ends the trace.
 var (
-	keyTrace = bind("T", "trace", "T")
+	keyTrace = bind("T", "trace it", "T")
 	keyStart = bind("enter", "start", "enter")
 	keyStop  = bind("esc", "stop", "esc")
 )
@@ -45,7 +45,7 @@ func (s *traceScreen) lineKeys() keyTable {
 		on(keyStart, s.start).when(func() bool { return s.filter.wrong == "" && s.filter.text() != "" }),
 		on(hidden(keyStart), s.start),
 		act(bind("esc", "leave", "esc", "ctrl+c"), leave),
-		act(silent("up", "down"), func() {}),
+		elsewhere(bind("↑/↓", "earlier")),
 	}
 }
 
@@ -59,7 +59,7 @@ func (s *traceScreen) packetKeys() keyTable {
 		on(hidden(keyStop), s.stop),
 		act(keys.Details, s.openDetails).when(some),
 		act(hidden(keys.Details), s.openLine).when(func() bool { return !s.busy && s.tracing == nil }),
-	}.and(moves[:5].while(some), keyTable{act(bind("G", "latest", keys.Bottom.Keys()...), s.followLatest).when(some)})
+	}.and(moves[:5].while(some), keyTable{act(bind("G", "latest", keys.Bottom.Keys()...), s.followLatest).when(some).counted(moves[5].count)})
 }
 
 func (s *traceScreen) openLine() {

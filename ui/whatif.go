@@ -144,6 +144,9 @@ func (w *whatIf) Actions() keyTable {
 	}
 }
 
+// Typing tells that letters are text.
+func (w *whatIf) Typing() bool { return true }
+
 // Type types the packet.
 func (w *whatIf) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
 	w.input, _ = w.input.Update(k)

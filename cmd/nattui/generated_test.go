@@ -156,7 +156,7 @@ func keyTable() string {
 	for _, group := range ui.KeyTable() {
 		title := group.Title
 		for _, k := range group.Keys {
-			fmt.Fprintf(&b, "| %s | `%s` | %s |\n", title, cell(k.Help().Key), cell(k.Help().Desc))
+			fmt.Fprintf(&b, "| %s | `%s` | %s |\n", title, cell(k.Help().Key), cell(keyWords(k)))
 			title = ""
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 )
 
@@ -70,6 +71,61 @@ func Fit(s string, width int) string {
 	}
 	return ansi.Truncate(s, width, "…")
 }
+
+// Mark draws the places of a line at which one of some words stands in a style, whatever
+// their case. The line may have styles of its own.
+func Mark(line string, words []string, style lipgloss.Style) string {
+	plain := ansi.Strip(line)
+	lower := strings.ToLower(plain)
+	if len(lower) != len(plain) {
+		return line // the places would not be those of the line
+	}
+	var out strings.Builder
+	done := 0 // cells
+	for at := 0; at < len(lower); {
+		from, n := firstOf(lower[at:], words)
+		if n == 0 {
+			break
+		}
+		from += at
+		left := ansi.StringWidth(plain[:from])
+		right := left + ansi.StringWidth(plain[from:from+n])
+		out.WriteString(ansi.Cut(line, done, left))
+		out.WriteString(style.Render(plain[from : from+n]))
+		done, at = right, from+n
+	}
+	if done == 0 {
+		return line
+	}
+	out.WriteString(ansi.Cut(line, done, ansi.StringWidth(plain)))
+	return out.String()
+}
+
+// firstOf is where the first of some words begins, and how long it is. A number is found whole only.
+func firstOf(s string, words []string) (at, n int) {
+	for _, w := range words {
+		w = strings.ToLower(w)
+		for from := 0; w != ""; {
+			i := strings.Index(s[from:], w)
+			if i < 0 {
+				break
+			}
+			i += from
+			end := i + len(w)
+			if digit(w[len(w)-1]) && end < len(s) && digit(s[end]) {
+				from = i + 1
+				continue
+			}
+			if n == 0 || i < at {
+				at, n = i, len(w)
+			}
+			break
+		}
+	}
+	return at, n
+}
+
+func digit(c byte) bool { return c >= '0' && c <= '9' }
 
 // Endpoint cuts an address with a port in its middle, so that the port stays.
 func Endpoint(s string, width int) string {

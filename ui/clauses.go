@@ -1,0 +1,55 @@
+package ui
+
+// clauses say what each action does, by its name: for help, the palette, the README and the manual page.
+// A key that does something else on another screen says so.
+var clauses = map[string]string{
+	"rules": "every chain that translates, in the order a packet meets them", "flows": "every connection, with what was asked for and who serves it",
+	"guide": "what do you want to do? A few questions, then a plan", "doctor": "what is wrong or risky now, and why a forward does not work",
+	"trace": "one packet's way through the rules, as the kernel reports it", "history": "every change, undo, and what is saved for reboot",
+
+	"help": "all keys of what is on the screen; f1 where letters are text", "find an action": "by its name, wherever it is; it shows the key, too",
+	"search": "finds text in this list or box; n and N go from hit to hit", "next hit": "the next place of what was searched for", "hit before": "the place before",
+	"copy":    "the rule, command, connection or fix under the cursor, to the terminal's clipboard (OSC 52)",
+	"undo":    "reverses the last change made here; in History the one under the cursor",
+	"redo":    "makes the change again that was undone last",
+	"confirm": "keeps the change that would otherwise be rolled back", "roll back": "reverses the change that waits to be confirmed",
+	"look again": "reads the gateway anew", "redraw": "draws the terminal anew", "back, quit": "leaves what is open, and at last nattui", "close": "leaves what is open; what was typed is kept",
+
+	"up": "one line up", "down": "one line down", "a page up": "a screen up", "a page down": "a screen down", "top": "the first line",
+	"bottom": "the last line; after a number of two digits that line: 12G", "next pane": "from PREROUTING to POSTROUTING and back",
+
+	"add": "a NAT rule: a form with its command beside it", "edit": "the rule under the cursor, in the same form (in Flows e shows events)",
+	"delete": "the rule under the cursor, after a question; u brings it back", "move": "the rule one place up or down; J is down",
+	"restore": "brings the parked rule back to its place", "park": "takes the rule away until the same key brings it back (in Doctor p tests a server)",
+	"open chain": "shows the rules of the chain that is jumped to, in place", "details": "all about what is under the cursor",
+	"filter": "shows only what matches; ↑ brings earlier filters back", "chains": "all chains of all tables, to look at one",
+	"test a packet": "predicts what the kernel does with a packet", "trace it": "traces the packets of what is under the cursor",
+	"import": "pasted commands, checked and corrected; pasting on any screen does the same", "IPv4/IPv6": "the rules of the other family",
+	"nft/legacy": "the rules of the other backend (in Flows b groups)",
+	"switches":   "the kernel's switches for forwarding and NAT (in History w saves)",
+
+	"sort": "by the next column", "reverse": "the order the other way round", "group": "adds up by client, service, rule, translation, port (in Rules b is the backend)",
+	"pause": "the screen stands still, the table goes on", "go on": "shows what is there now", "events": "connections as they begin, change and end",
+	"connections": "the table again", "names": "names in place of addresses, as far as they are known", "addresses": "addresses in place of names", "health": "how full the table is, what is lost, and the sockets",
+	"forget": "removes the connection from the table; the next packet is translated by today's rules", "forget all shown": "all that match the filter, never your own",
+	"forget all of them": "all that are listed, never your own",
+	"complete":           "finishes the word; again for the next choice", "keep": "goes back to the list and keeps the filter", "earlier": "what was typed here before", "show all": "drops the filter",
+
+	"begin": "asks the questions of what is under the cursor", "apply": "makes the change that is on the screen", "read on": "scrolls the plan",
+	"countdown": "how long the change waits to be confirmed before it is rolled back", "back to the questions": "nothing is applied", "back to the fields": "nothing is applied",
+	"fix": "shows the commands that cure it, and asks", "test the server": "opens one connection to the server of the forward",
+	"follow it": "each step of the forward, and where it fails", "what to trace": "a filter for the packets to trace", "stop": "ends the trace and removes its table",
+	"latest": "stays on the latest packet", "start": "starts the trace", "leave": "keeps what was typed",
+	"save for reboot": "saves the running rules for reboot (elsewhere w opens the switches)",
+
+	"yes": "does what the question names", "no": "nothing is done", "scroll": "reads on", "choose": "from one answer to the other", "answer": "the one that is marked",
+	"next": "leaves the field, whatever stands in it; enter does the same", "back": "to the field before", "suggestion": "takes what is offered in grey",
+	"plan": "shows the plan, or the first field that is missing", "start anew": "drops what was typed before",
+	"fill the gaps": "asks for what placeholders stand for", "apply the corrections": "puts the corrected lines in place of the text", "accept doubts": "takes doubtful lines as they are",
+	"change": "gives the switch its other value, after a question", "at boot too": "changes last over a reboot", "now only": "changes end with a reboot",
+	"show it": "shows the rules of the chain", "do it": "does what is under the cursor", "quit": "leaves nattui; what is unconfirmed is rolled back", "stay": "goes back to the screens",
+	"a packet": "PROTO SRC:PORT DST:PORT, and the interface it arrives by if you like",
+}
+
+// Clause says what an action does, by the name that its binding has.
+func Clause(name string) string { return clauses[name] }

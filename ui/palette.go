@@ -1,0 +1,209 @@
+package ui
+
+import (
+	"strings"
+
+	"charm.land/bubbles/v2/textinput"
+	tea "charm.land/bubbletea/v2"
+
+	"nattui/rules"
+	"nattui/ui/table"
+	"nattui/ui/text"
+)
+
+// palette finds an action by its name, and does it.
+type palette struct {
+	*desk
+	input  textinput.Model
+	all    []listed
+	shown  []int // of all
+	cursor table.Cursor[int]
+}
+
+// listed is an action that can be chosen now.
+type listed struct {
+	name, key, clause, place string
+	do                       func() tea.Cmd
+}
+
+// openPalette lists what can be done: in the box that is open, or on the screen, everywhere, and on the other screens.
+func (a *App) openPalette() {
+	in := textinput.New()
+	in.Prompt = ""
+	in.Focus() // what it returns makes the cursor blink, which would redraw a slow line for nothing
+	p := &palette{desk: &a.desk, input: in}
+	p.list("", a.table(a.input()), func(x action) func() tea.Cmd { return x.do })
+	if a.top() == nil {
+		p.list("", a.everywhere().and(a.always()).rebound(a.settings.Keys), func(x action) func() tea.Cmd { return x.do })
+		for i, s := range a.screens {
+			if i != a.active {
+				p.list(keys.Screens[i].Help().Desc, a.table(s), func(x action) func() tea.Cmd { return func() tea.Cmd { return a.showAndDo(i, x.name()) } })
+			}
+		}
+	}
+	p.find()
+	a.open(p)
+}
+
+// list takes the actions of a table that can be done now.
+func (p *palette) list(place string, t keyTable, do func(action) func() tea.Cmd) {
+	for _, x := range t {
+		moves := false
+		for _, b := range []string{"up", "down", "page up", "page down", "top", "bottom"} {
+			moves = moves || strings.TrimPrefix(x.name(), "a ") == b
+		}
+		if x.do == nil || x.rest || moves || x.name() == "" || x.works != nil && !x.works() || p.has(place, x.name()) {
+			continue
+		}
+		label := x.keys.Help().Key
+		if label == "" {
+			label = strings.Join(x.keys.Keys(), "/")
+		}
+		p.all = append(p.all, listed{x.name(), label, clauses[x.name()], place, do(x)})
+	}
+}
+
+// has tells whether an action is listed already: that of another screen is left out where the same can be done here.
+func (p *palette) has(place, name string) bool {
+	for i := range p.all {
+		if p.all[i].name == name && (p.all[i].place == place || p.all[i].place == "") {
+			return true
+		}
+	}
+	return false
+}
+
+// showAndDo shows a screen and does one of its actions there, if that can be done.
+func (a *App) showAndDo(i int, name string) tea.Cmd {
+	cmds := []tea.Cmd{a.show(i), a.settle()}
+	for _, x := range a.table(a.screen()) {
+		if x.name() == name && x.do != nil && (x.works == nil || x.works()) {
+			return tea.Batch(append(cmds, x.do())...)
+		}
+	}
+	a.say("nothing to " + name + " here")
+	return tea.Batch(cmds...)
+}
+
+// find lists the actions in whose name or description all words stand, those with the name first.
+func (p *palette) find() {
+	words := strings.Fields(strings.ToLower(p.input.Value()))
+	var first, rest []int
+	for i := range p.all {
+		x := &p.all[i]
+		name, everything := strings.ToLower(x.name), strings.ToLower(x.place+" "+x.name+" "+x.clause)
+		named, found := true, true
+		for _, w := range words {
+			named = named && strings.Contains(name, w)
+			found = found && strings.Contains(everything, w)
+		}
+		switch {
+		case named:
+			first = append(first, i)
+		case found:
+			rest = append(rest, i)
+		}
+	}
+	p.shown = append(first, rest...)
+	p.cursor = table.Cursor[int]{}
+	p.cursor.Follow(len(p.shown), p.key)
+}
+
+func (p *palette) key(i int) int { return p.shown[i] }
+
+func (p *palette) move(by int) { p.cursor.Go(p.cursor.Index()+by, len(p.shown), p.key) }
+
+// Typing tells that letters are text.
+func (p *palette) Typing() bool { return true }
+
+// Actions choose and do.
+func (p *palette) Actions() keyTable {
+	return keyTable{
+		on(bind("enter", "do it", "enter"), p.choose),
+		act(bind("↑/↓", "choose", "up", "ctrl+k", "shift+tab"), func() { p.move(-1) }),
+		act(silent("down", "ctrl+j", "tab"), func() { p.move(1) }),
+		act(silent("pgup"), func() { p.move(1 - p.room()) }), act(silent("pgdown"), func() { p.move(p.room() - 1) }),
+		act(bind("esc", "close", "esc", "ctrl+c", "ctrl+p"), p.closing(p)),
+	}
+}
+
+func (p *palette) choose() tea.Cmd {
+	if len(p.shown) == 0 {
+		return nil
+	}
+	x := p.all[p.shown[p.cursor.Index()]]
+	p.close(p)
+	return x.do()
+}
+
+// Type types what is looked for.
+func (p *palette) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
+	p.input, _ = p.input.Update(k)
+	p.find()
+	return nil, true
+}
+
+// Paste types what was pasted.
+func (p *palette) Paste(s string) tea.Cmd {
+	p.input, _ = p.input.Update(tea.PasteMsg{Content: strings.TrimSpace(s)})
+	p.find()
+	return nil
+}
+
+// Wheel moves.
+func (p *palette) Wheel(by int) { p.move(by / 3) }
+
+// room is how many actions are in sight.
+func (p *palette) room() int { return max(1, min(p.boxHeight()-4, 16)) }
+
+// Settle keeps the cursor in sight.
+func (p *palette) Settle() tea.Cmd {
+	p.cursor.Settle(len(p.shown), p.room())
+	return nil
+}
+
+// Click does the action under the mouse.
+func (p *palette) Click(_, y int) tea.Cmd {
+	from, to := p.cursor.Window(len(p.shown), p.room())
+	if row := from + y - 3; y >= 3 && row < to {
+		p.cursor.Go(row, len(p.shown), p.key)
+		return p.choose()
+	}
+	return nil
+}
+
+// View draws the line and what was found, with its key.
+func (p *palette) View(width, _ int) string {
+	w := min(76, width-2)
+	inner := w - 4
+	in := p.input
+	in.SetStyles(inputStyles(p.desk))
+	in.SetWidth(inner - 3)
+	lines := []string{p.look.Accent.Render(":") + " " + in.View(), p.look.Line.Render(strings.Repeat(p.look.Glyphs.Rule, inner))}
+	widest := 0
+	for _, i := range p.shown {
+		widest = max(widest, visibleWidth(p.all[i].title()))
+	}
+	widest = min(widest, inner-14)
+	from, to := p.cursor.Window(len(p.shown), p.room())
+	for i := from; i < to; i++ {
+		x := &p.all[p.shown[i]]
+		bar, style := "  ", p.look.Text
+		if i == p.cursor.Index() {
+			bar, style = p.look.Accent.Render(p.look.Glyphs.Bar)+" ", p.look.Strong
+		}
+		line := bar + text.Pad(p.look.Accent.Render(x.key), 10, false) + " " + style.Render(text.Pad(x.title(), widest, false)) + "  " + p.look.Faint.Render(x.clause)
+		lines = append(lines, text.Fit(line, inner))
+	}
+	if len(p.shown) == 0 {
+		lines = append(lines, p.look.Faint.Render("no action has these words"))
+	}
+	return box(p.desk, "Find an action: "+rules.Plural(len(p.shown), "action"), lines, w)
+}
+
+func (x *listed) title() string {
+	if x.place == "" {
+		return x.name
+	}
+	return x.place + ": " + x.name
+}

@@ -1,0 +1,164 @@
+package ui
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
+)
+
+// click chooses a tab, or does what the key line offers; a box, or a screen that takes clicks, gets the others.
+func (a *App) click(msg tea.MouseClickMsg) tea.Cmd {
+	if msg.Button != tea.MouseLeft || a.leaving != staying {
+		return nil
+	}
+	if msg.Y == a.height-footLines {
+		return a.clickKey(msg.X)
+	}
+	if d := a.top(); d != nil {
+		x, y, w, h := a.placeOf(d.View(a.width, a.boxHeight()))
+		if c, ok := d.(clicked); ok && msg.X >= x && msg.X < x+w && msg.Y >= y && msg.Y < y+h {
+			return c.Click(msg.X-x, msg.Y-y)
+		}
+		return nil
+	}
+	if msg.Y == 1 {
+		return a.clickTab(msg.X)
+	}
+	if s, ok := a.screen().(clicked); ok {
+		body := a.height - a.bodyHeight() - footLines
+		return s.Click(msg.X, msg.Y-body)
+	}
+	return nil
+}
+
+func (a *App) clickTab(at int) tea.Cmd {
+	x := 1
+	for i, label := range a.tabLabels() {
+		w := ansi.StringWidth(label)
+		if at >= x && at < x+w && a.screens[i] != nil {
+			return a.show(i)
+		}
+		x += w + tabGap
+	}
+	return nil
+}
+
+// clickKey presses the key whose label is at x of the key line.
+func (a *App) clickKey(at int) tea.Cmd {
+	x := 1
+	for _, b := range a.keyLabels() {
+		w := labelWidthOf(b)
+		if at >= x && at < x+w && len(b.Keys()) > 0 {
+			return a.key(keyOf(b.Keys()[0]))
+		}
+		x += w + tabGap
+	}
+	return nil
+}
+
+// labelWidthOf is how many cells a key and its name take.
+func labelWidthOf(b key.Binding) int { return ansi.StringWidth(b.Help().Key + " " + b.Help().Desc) }
+
+// placeOf is where a box is laid, and how large it is.
+func (a *App) placeOf(box string) (x, y, w, h int) {
+	w, h = lipgloss.Width(box), lipgloss.Height(box)
+	return max(0, (a.width-w)/2), max(0, (a.boxHeight()-h)/2), w, h
+}
+
+// keyCodes are the keys that have a name.
+var keyCodes = map[string]rune{
+	"enter": tea.KeyEnter, "tab": tea.KeyTab, "esc": tea.KeyEscape, "space": tea.KeySpace, "backspace": tea.KeyBackspace, "delete": tea.KeyDelete, "insert": tea.KeyInsert,
+	"up": tea.KeyUp, "down": tea.KeyDown, "left": tea.KeyLeft, "right": tea.KeyRight, "home": tea.KeyHome, "end": tea.KeyEnd, "pgup": tea.KeyPgUp, "pgdown": tea.KeyPgDown,
+	"f1": tea.KeyF1, "f2": tea.KeyF2, "f3": tea.KeyF3, "f4": tea.KeyF4, "f5": tea.KeyF5, "f6": tea.KeyF6,
+	"f7": tea.KeyF7, "f8": tea.KeyF8, "f9": tea.KeyF9, "f10": tea.KeyF10, "f11": tea.KeyF11, "f12": tea.KeyF12,
+}
+
+// keyOf is the press of a key that a binding names.
+func keyOf(name string) tea.KeyPressMsg {
+	var k tea.KeyPressMsg
+	for _, m := range []struct {
+		prefix string
+		mod    tea.KeyMod
+	}{{"ctrl+", tea.ModCtrl}, {"alt+", tea.ModAlt}, {"shift+", tea.ModShift}} {
+		if rest, ok := strings.CutPrefix(name, m.prefix); ok && rest != "" {
+			name, k.Mod = rest, k.Mod|m.mod
+		}
+	}
+	if code, ok := keyCodes[name]; ok {
+		k.Code = code
+		if code == tea.KeySpace {
+			k.Text = " "
+		}
+		return k
+	}
+	k.Code, _ = utf8.DecodeRuneInString(name)
+	if k.Mod == 0 {
+		k.Text = name
+	}
+	return k
+}
+
+// Click answers with the button under the mouse.
+func (q *question) Click(x, y int) tea.Cmd {
+	h := lipgloss.Height(q.View(q.width(), q.boxHeight()))
+	if y != h-2 {
+		return nil
+	}
+	const from, no, gap = 2, 6, 3 // the frame, [ No ], and what is between
+	switch x -= from; {
+	case x >= 0 && x < no:
+		return q.answer(false)
+	case x >= no+gap && x < no+gap+4+ansi.StringWidth(q.verb):
+		return q.answer(true)
+	}
+	return nil
+}
+
+// Click puts the cursor on a chain, or shows the one that it is on.
+func (c *chainChoice) Click(_, y int) tea.Cmd {
+	from, to := c.cursor.Window(len(c.rows), c.room())
+	row := from + y - 2
+	switch {
+	case y < 2 || row >= to:
+	case row == c.cursor.Index():
+		c.choose()
+	default:
+		c.move(row - c.cursor.Index())
+	}
+	return nil
+}
+
+// Click puts the cursor on a switch, or changes the one that it is on.
+func (s *switches) Click(_, y int) tea.Cmd {
+	c := s.cursor
+	c.Settle(len(s.all.List), s.height)
+	from, to := c.Window(len(s.all.List), s.height)
+	row := from + y - 2
+	switch {
+	case s.typing || y < 2 || row >= to:
+	case row == s.cursor.Index():
+		cmd, _ := s.Actions().press(keyOf("enter"))
+		return cmd
+	default:
+		s.move(row - s.cursor.Index())
+	}
+	return nil
+}
+
+// Click goes to a field, or to the next option of a choice.
+func (f *form) Click(_, y int) tea.Cmd {
+	if f.ready || f.sending {
+		return nil
+	}
+	rows := f.boxHeight() - 2
+	if !beside(f.desk.width) || f.plain {
+		rows = max(3, rows-5)
+	}
+	f.fields.click(y-1, rows)
+	f.typed(true)
+	return nil
+}

@@ -1,0 +1,266 @@
+package ui
+
+import (
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"nattui/rules"
+	"nattui/ui/text"
+)
+
+// searched is a list, or a text, that the key for searching looks through.
+type searched interface {
+	// SearchLines are the rows, or the lines, as text.
+	SearchLines() []string
+	// SearchAt is the row that searching goes on from, SearchTo goes to one.
+	SearchAt() int
+	SearchTo(row int) tea.Cmd
+}
+
+// filtered is a list that the key for searching filters instead; it is searched for words of the filter.
+type filtered interface{ FilterText() string }
+
+// search looks for a text in the list or box that has the keys.
+type search struct {
+	line lineInput
+	of   any // what is searched: a screen or a dialog
+	from int // the row on which it began
+	miss bool
+}
+
+// searching is the list that can be searched now.
+func (a *App) searching() (searched, bool) {
+	s, ok := a.input().(searched)
+	return s, ok
+}
+
+// searchText is what is searched for in what has the keys, "" if nothing is.
+func (a *App) searchText() string {
+	if a.search.of != any(a.input()) {
+		return ""
+	}
+	return a.search.line.text()
+}
+
+// startSearch opens the line.
+func (a *App) startSearch() {
+	s, _ := a.searching()
+	a.search.of, a.search.from, a.search.miss = a.input(), s.SearchAt(), false
+	a.search.line.desk, a.search.line.open = &a.desk, false
+	a.search.line.input.SetValue("")
+	a.search.line.start()
+}
+
+// searchOpen tells that the line is typed on.
+func (a *App) searchOpen() bool { return a.search.line.open && a.search.of == any(a.input()) }
+
+// typeSearch takes a key of the line; each one goes to the first hit from where it began.
+func (a *App) typeSearch(k tea.KeyPressMsg) tea.Cmd {
+	if !a.search.line.key(k) {
+		return nil
+	}
+	return a.seek(a.search.from, 1)
+}
+
+// pasteSearch types what was pasted.
+func (a *App) pasteSearch(s string) tea.Cmd {
+	a.search.line.paste(strings.TrimSpace(s))
+	return a.seek(a.search.from, 1)
+}
+
+// seek goes to the next hit from a row on, in the direction of step, and round the end.
+func (a *App) seek(from, step int) tea.Cmd {
+	s, ok := a.searching()
+	wanted := strings.ToLower(a.searchText())
+	if !ok || wanted == "" {
+		return nil
+	}
+	lines := s.SearchLines()
+	n := len(lines)
+	for i := range n {
+		at := ((from+i*step)%n + n) % n
+		if strings.Contains(strings.ToLower(lines[at]), wanted) {
+			a.search.miss = false
+			return s.SearchTo(at)
+		}
+	}
+	a.search.miss = true
+	return nil
+}
+
+// nextHit goes from one hit to another; in a list that is filtered every row is one.
+func (a *App) nextHit(step int) tea.Cmd {
+	if s, ok := a.searching(); ok && a.searchText() != "" {
+		cmd := a.seek(s.SearchAt()+step, step)
+		if a.search.miss {
+			a.say("no " + a.searchText() + " here")
+		}
+		return cmd
+	}
+	cmd, _ := a.input().Actions().press(keyOf(map[int]string{1: "down", -1: "up"}[step]))
+	return cmd
+}
+
+// hits tells whether there is something to go from hit to hit of.
+func (a *App) hits() bool {
+	f, ok := a.input().(filtered)
+	return a.searchText() != "" || ok && f.FilterText() != ""
+}
+
+// endSearch forgets what was searched for.
+func (a *App) endSearch() { a.search.line.clear(); a.search.of = nil }
+
+// searchLine is the line, and how many hits there are.
+func (a *App) searchLine() string {
+	s, _ := a.searching()
+	n, wanted := 0, strings.ToLower(a.searchText())
+	for _, l := range s.SearchLines() {
+		if strings.Contains(strings.ToLower(l), wanted) {
+			n++
+		}
+	}
+	l := a.search.line
+	if wanted != "" && n == 0 {
+		l.wrong = "not found"
+	}
+	line, _ := l.view(a.width-2, rules.Plural(n, "hit"))
+	return " " + line
+}
+
+// marked are the texts that are highlighted on the screen or in the box that has the keys.
+func (a *App) marked() []string {
+	if t := a.searchText(); t != "" {
+		return []string{t}
+	}
+	f, ok := a.input().(filtered)
+	if !ok {
+		return nil
+	}
+	var words []string
+	for _, w := range strings.FieldsFunc(f.FilterText(), func(r rune) bool { return strings.ContainsRune(" \t()\"'", r) }) {
+		if strings.Trim(w, "0123456789") == "" {
+			w = ":" + w // a port, most of the time; elsewhere a number says nothing
+		}
+		if len(w) > 1 {
+			words = append(words, w)
+		}
+	}
+	return words
+}
+
+// highlight marks texts in drawn lines.
+func (a *App) highlight(lines []string, words []string) []string {
+	if len(words) == 0 {
+		return lines
+	}
+	out := make([]string, len(lines))
+	for i, l := range lines {
+		out[i] = text.Mark(l, words, a.look.Hit)
+	}
+	return out
+}
+
+// What each list is searched by.
+
+func (s *rulesScreen) FilterText() string { return s.filter.text() }
+func (s *flowsScreen) FilterText() string { return s.filter.text() }
+
+// SearchLines are the intentions.
+func (s *guideScreen) SearchLines() (lines []string) {
+	for _, i := range intentions {
+		lines = append(lines, i.name+" "+i.what)
+	}
+	return lines
+}
+func (s *guideScreen) SearchAt() int { return s.at }
+func (s *guideScreen) SearchTo(row int) tea.Cmd {
+	s.at = row
+	return nil
+}
+
+// SearchLines are the findings and forwards.
+func (s *doctorScreen) SearchLines() (lines []string) {
+	for i := range s.rows {
+		f := &s.rows[i].finding
+		lines = append(lines, f.Severity.Mark()+" "+s.rows[i].about(s.follows != nil)+" "+f.Check+" "+f.Sentence)
+	}
+	return lines
+}
+func (s *doctorScreen) SearchAt() int { return s.cursor.Index() }
+func (s *doctorScreen) SearchTo(row int) tea.Cmd {
+	s.cursor.Go(row, len(s.rows), s.rowKey)
+	return nil
+}
+
+// SearchLines are the changes.
+func (s *historyScreen) SearchLines() (lines []string) {
+	for i := range s.entries {
+		e := &s.entries[i]
+		lines = append(lines, strings.Join([]string{e.ID, e.By, e.From, e.State, e.Summary, strings.Join(e.Commands, " ")}, " "))
+	}
+	return lines
+}
+func (s *historyScreen) SearchAt() int { return s.cursor.Index() }
+func (s *historyScreen) SearchTo(row int) tea.Cmd {
+	s.cursor.Go(row, len(s.entries), s.key)
+	return nil
+}
+
+// SearchLines are the chains.
+func (c *chainChoice) SearchLines() (lines []string) {
+	for _, r := range c.rows {
+		lines = append(lines, r.table+" "+r.chain+" "+rules.ChainOwner(r.chain))
+	}
+	return lines
+}
+func (c *chainChoice) SearchAt() int { return c.cursor.Index() }
+func (c *chainChoice) SearchTo(row int) tea.Cmd {
+	c.move(row - c.cursor.Index())
+	return nil
+}
+
+// SearchLines are the switches.
+func (s *switches) SearchLines() (lines []string) {
+	for i := range s.all.List {
+		x := &s.all.List[i]
+		lines = append(lines, x.Name+" "+x.Short+" "+x.Purpose)
+	}
+	return lines
+}
+func (s *switches) SearchAt() int { return s.cursor.Index() }
+func (s *switches) SearchTo(row int) tea.Cmd {
+	s.move(row - s.cursor.Index())
+	return nil
+}
+
+// SearchLines are the connections.
+func (k *keptFlows) SearchLines() (lines []string) {
+	for i := range k.kept.flows {
+		lines = append(lines, k.kept.flows[i].Line())
+	}
+	return lines
+}
+func (k *keptFlows) SearchAt() int { return k.cursor.Index() }
+func (k *keptFlows) SearchTo(row int) tea.Cmd {
+	k.move(row - k.cursor.Index())
+	return nil
+}
+
+// SearchLines are the lines of a text, as it was drawn last.
+func (r *reading) SearchLines() []string {
+	lines := make([]string, len(r.lines))
+	for i, l := range r.lines {
+		lines[i] = ansi.Strip(l)
+	}
+	return lines
+}
+func (r *reading) SearchAt() int { return r.found }
+func (r *reading) SearchTo(row int) tea.Cmd {
+	r.found = row
+	if row < r.offset || row >= r.offset+r.page {
+		r.offset = max(0, min(row-r.page/3, r.most))
+	}
+	return nil
+}
