@@ -15,7 +15,11 @@ import (
 // at whether the first packet comes through.
 type guideScreen struct {
 	*desk
-	at int // the intention under the cursor
+	at    int // the intention under the cursor
+	shown bool
+	done  map[string]string // what is in place already, by the intention's name
+	// doneAt is how often rules had been seen to be others when that was looked for.
+	doneAt int
 
 	// asked is the intention that is being filled in; nil shows the list.
 	asked   *intention
@@ -66,6 +70,12 @@ func newGuideScreen(d *desk) *guideScreen {
 // Receive takes news of the gateway, advice, and the fields' own messages.
 func (s *guideScreen) Receive(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
+	case shownMsg:
+		s.shown, s.doneAt = true, 0
+		return nil
+	case doneMsg:
+		s.done = msg.marks
+		return nil
 	case tablesMsg:
 		var cmd tea.Cmd
 		if s.proof != nil {
@@ -76,6 +86,7 @@ func (s *guideScreen) Receive(msg tea.Msg) tea.Cmd {
 		}
 		return tea.Batch(cmd, s.advise())
 	case factsMsg:
+		s.doneAt = 0
 		return s.advise()
 	case flowsMsg:
 		if s.proof != nil {
@@ -125,6 +136,9 @@ func (s *guideScreen) Back() bool {
 
 // Sending tells that the kernel is being asked.
 func (s *guideScreen) Sending() bool { return s.sending }
+
+// Hidden tells that another screen is shown.
+func (s *guideScreen) Hidden() { s.shown = false }
 
 // Typing tells that letters are text.
 func (s *guideScreen) Typing() bool { return s.asked != nil && s.proof == nil && !s.ready }
@@ -330,7 +344,7 @@ func (s *guideScreen) send() tea.Cmd {
 // Settle draws the plan for the size and keeps its window within it.
 func (s *guideScreen) Settle(width, height int) tea.Cmd {
 	if s.asked == nil || s.proof != nil {
-		return nil
+		return s.lookForDone()
 	}
 	w, room := s.planRoom(width, height)
 	s.room = room
@@ -392,67 +406,6 @@ func (s *guideScreen) View(width, height int) []string {
 // headline names what is shown, with a rule to the edge.
 func (s *guideScreen) headline(title string, width int) string {
 	return " " + s.look.Strong.Render(title) + " " + s.look.Line.Render(strings.Repeat(s.look.Glyphs.Rule, max(0, width-3-len(title))))
-}
-
-const guideQuestion = "What do you want to do?"
-
-// list draws the intentions, each with what it is for.
-func (s *guideScreen) list(width, height int) []string {
-	lines := []string{s.headline(guideQuestion, width)}
-	widest := 0
-	for _, i := range intentions {
-		widest = max(widest, len(i.name))
-	}
-	wide := width >= 70
-	for n, i := range intentions {
-		bar, name := "  ", s.look.Text.Render(text.Pad(i.name, widest, false))
-		if n == s.at {
-			bar, name = s.look.Accent.Render(s.look.Glyphs.Bar)+" ", s.look.Accent.Bold(true).Render(text.Pad(i.name, widest, false))
-		}
-		line := " " + bar + name
-		if wide {
-			line += "  " + s.look.Faint.Render(text.Fit(i.what, width-widest-6))
-		}
-		lines = append(lines, line)
-	}
-	if !wide {
-		lines = append(lines, "")
-		for _, l := range text.Wrap(intentions[s.at].what, width-3, 3) {
-			lines = append(lines, "  "+s.look.Faint.Render(l))
-		}
-	}
-	if about := s.about(); about != "" && len(lines)+2 <= height {
-		lines = append(lines, "")
-		for _, l := range text.Wrap(text.Safe(about), width-4, 3) {
-			lines = append(lines, "   "+s.look.Faint.Render(l))
-		}
-	}
-	return lines
-}
-
-// about says what the guide knows of the gateway.
-func (s *guideScreen) about() string {
-	if s.facts == nil {
-		return ""
-	}
-	var parts []string
-	if name, addr := s.wan(); name != "" {
-		parts = append(parts, "uplink "+name+", "+addr)
-	}
-	if nets := s.networks(); len(nets) > 0 {
-		parts = append(parts, "inside "+plainList(nets))
-	}
-	if len(parts) == 0 {
-		return ""
-	}
-	return "This gateway: " + strings.Join(parts, "; ") + "."
-}
-
-func plainList(words []string) string {
-	if len(words) > 3 {
-		return strings.Join(words[:3], ", ") + " and more"
-	}
-	return strings.Join(words, ", ")
 }
 
 // planWindow is the part of the plan that is to be seen.

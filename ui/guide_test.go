@@ -245,3 +245,34 @@ func TestImportDialogAcceptsDoubts(t *testing.T) {
 		}
 	})
 }
+
+// What is in place already is marked in the list, and the mark follows the tables.
+func TestGuideMarksWhatIsDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := guideStage(t, 80, 24, bareRules)
+		if strings.Contains(s.screen(), "in place") {
+			t.Errorf("marked on a bare gateway:\n%s", s.screen())
+		}
+		s.press("enter", "ctrl+s", "enter")
+		s.tables(true)
+		s.press("esc")
+		s.sees("Share a connection        ✓ in place")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		s := guideStage(t, 80, 24, gatewayRules)
+		s.sees("Publish a service         ✓ 2 in place")
+		s.golden("guide-done-80x24")
+	})
+}
+
+// The connection that was waited for stands there as in Flows.
+func TestGuideProofShowsTheConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := flowStage(t, 80, 24, someFlows()...)
+		s.press("3", "enter", "ctrl+s", "enter")
+		seen := someFlows()[0]
+		s.send(provedMsg{s.guide().proof, doctor.Proving{Arrived: true, Translated: true, Flow: seen.Orig.String(), Seen: &seen}})
+		s.golden("guide-proof-connection")
+		s.fits()
+	})
+}

@@ -7,6 +7,7 @@ import (
 
 	"nattui/model/doctor"
 	"nattui/rules/guide"
+	"nattui/ui/table"
 	"nattui/ui/text"
 )
 
@@ -86,9 +87,7 @@ func (p *proof) view(d *desk, title string, width, height int) []string {
 	if low {
 		lines = append(lines, try...)
 	}
-	if p.Flow != "" {
-		lines = append(lines, "   "+look.Faint.Render(text.Fit(text.Safe(p.Flow), width-4)))
-	}
+	lines = append(lines, p.connection(d, width, !low)...)
 	if why := p.verdict(d); why != "" {
 		lines = append(lines, "")
 		for _, l := range text.Wrap(why, width-4, 4) {
@@ -96,6 +95,25 @@ func (p *proof) view(d *desk, title string, width, height int) []string {
 		}
 	}
 	return lines
+}
+
+// connection draws the connection that was seen as the screen of the connections does.
+func (p *proof) connection(d *desk, width int, headed bool) []string {
+	switch {
+	case p.Seen == nil && p.Flow == "":
+		return nil
+	case p.Seen == nil || d.gw.Flows == nil:
+		return []string{"   " + d.look.Faint.Render(text.Fit(text.Safe(p.Flow), width-4))}
+	}
+	flows := newFlowsScreen(d)
+	flows.list.widths = make([]int, flowCols)
+	flows.measureFlow(p.Seen, flows.list.widths)
+	lay := flows.list.layout(width - 3)
+	line := flows.flowLine(p.Seen, &lay, false)
+	if !headed {
+		return []string{line}
+	}
+	return []string{"", "   " + table.Head(lay.cols, lay.widths, d.look.Faint), line}
 }
 
 // verdict says what it means that the packet came no further, and where to look.

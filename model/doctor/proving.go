@@ -20,6 +20,8 @@ type Proving struct {
 	// which one it was.
 	Arrived, Translated, Passed, Answered bool
 	Flow                                  string
+	// Seen is that flow, nil before there is one.
+	Seen *flow.Flow
 
 	translating, passing []uint64 // the counters at the beginning
 }
@@ -79,7 +81,8 @@ func (p *Proving) Search(flows *flow.Flows) (found Proving) {
 			found.Translated = true
 		}
 		if found.Flow == "" || f.Status&flow.StatusSeenReply != 0 {
-			found.Flow = f.Orig.String()
+			seen := *f
+			found.Flow, found.Seen = f.Orig.String(), &seen
 		}
 		found.Answered = found.Answered || f.NAT() != flow.NATNone && f.Status&flow.StatusSeenReply != 0
 		return !found.Answered
@@ -94,7 +97,7 @@ func (p *Proving) Take(found Proving) {
 	p.Answered = p.Answered || found.Answered
 	p.Passed = p.Passed || found.Answered
 	if found.Flow != "" {
-		p.Flow = found.Flow
+		p.Flow, p.Seen = found.Flow, found.Seen
 	}
 }
 

@@ -1,6 +1,8 @@
 package guide
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 
 	"nattui/rules"
@@ -63,6 +65,9 @@ func (b *builder) pass(p passage) {
 		}
 		by, stopped := dropped(path)
 		if !stopped {
+			if try == 0 {
+				b.notePassed(hook, path)
+			}
 			return
 		}
 		if by.Table != "filter" || try == 3 {
@@ -77,6 +82,52 @@ func (b *builder) pass(p passage) {
 			b.proof.Passing = append(b.proof.Passing, Watched{by.Variant, "filter", chain, accept.String()})
 		}
 	}
+}
+
+// notePassed says why no rule is needed for a packet to pass: a policy, or a rule that is there already. Where
+// anything on its way is not known it says nothing.
+func (b *builder) notePassed(hook string, path evaluate.Path) {
+	if len(path.Doubts) > 0 || len(path.Outcomes) != 1 || path.Outcomes[0].Delivered == evaluate.Dropped {
+		return
+	}
+	var last *evaluate.Visit
+	for i := range path.Visits {
+		v := &path.Visits[i]
+		if v.In != nil && v.In.Type == "filter" {
+			return // several filters have a say: the plan shows what is needed
+		}
+		if v.Table == "filter" && v.Verdict == evaluate.Yes {
+			last = v
+		}
+	}
+	why := ""
+	switch {
+	case last == nil:
+		why = ": this host filters nothing there"
+	case last.IsPolicy() && last.Chain == hook:
+		why = ", because its policy is ACCEPT"
+	case last.Rule != nil && last.Rule.Target.Kind == rules.Accept:
+		why = fmt.Sprintf(", because rule %d of %s lets the packets through: %s", last.Position, last.Chain, last.Rule)
+	default:
+		return
+	}
+	if b.passed == nil {
+		b.passed = map[string]string{}
+	}
+	if b.passed[hook] == "" {
+		b.passed[hook] = "No " + hook + " rule is needed" + why
+	}
+}
+
+// passedNotes are why no rule is needed to let packets through, of the chains for which none is.
+func (b *builder) passedNotes() (notes []string) {
+	for _, hook := range slices.Sorted(maps.Keys(b.passed)) {
+		needed := slices.ContainsFunc(b.plan.Changes(), func(c rules.Change) bool { return c.Table == "filter" })
+		if !needed {
+			notes = append(notes, b.passed[hook])
+		}
+	}
+	return notes
 }
 
 func (b *builder) lineOf(r evaluate.RuleRef) string {

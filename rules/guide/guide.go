@@ -134,6 +134,7 @@ type builder struct {
 	objections []Objection
 	notes      []string
 	proof      Proof
+	passed     map[string]string   // why no rule is needed, by the hook that would have it
 	now        *evaluate.Evaluator // of the sets as they are; nil once they have changed
 }
 
@@ -168,7 +169,7 @@ func (b *builder) failed() bool {
 
 // advice is what has been built.
 func (b *builder) advice() Advice {
-	a := Advice{Plan: b.plan, Objections: b.objections, Notes: b.notes, Proof: b.proof}
+	a := Advice{Plan: b.plan, Objections: b.objections, Notes: append(b.notes, b.passedNotes()...), Proof: b.proof}
 	if a.Wrong() {
 		a.Plan.Steps = nil
 	}

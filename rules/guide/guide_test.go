@@ -99,6 +99,15 @@ func TestAdvice(t *testing.T) {
 			"iptables -t filter -A FORWARD -d 192.168.0.0/24 -i wan0 -o lan0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
 			"- ip_forward", "- TCPMSS",
 		}},
+		{"share behind an open firewall", "*filter\n:FORWARD ACCEPT [0:0]\nCOMMIT\n", Share{Net: "192.168.0.0/24"}, []string{
+			"No FORWARD rule is needed, because its policy is ACCEPT", "- -A FORWARD",
+		}},
+		{"share behind a rule", "*filter\n:FORWARD DROP [0:0]\n-A FORWARD -j ACCEPT\nCOMMIT\n", Share{Net: "192.168.0.0/24"}, []string{
+			"No FORWARD rule is needed, because rule 1 of FORWARD lets the packets through: -A FORWARD -j ACCEPT",
+		}},
+		{"share half open", "*filter\n:FORWARD DROP [0:0]\n-A FORWARD -i lan0 -j ACCEPT\nCOMMIT\n", Share{Net: "192.168.0.0/24"}, []string{
+			"iptables -t filter -A FORWARD -d 192.168.0.0/24", "- No FORWARD rule is needed",
+		}},
 		{"share a VPN", "", Share{Net: "10.8.0.0/24", VPN: true}, []string{
 			"iptables -t nat -A POSTROUTING -s 10.8.0.0/24 -o wan0 -j SNAT --to-source 203.0.113.1",
 			"iptables -t mangle -A FORWARD -o tun0 -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu", "- -A FORWARD -s",

@@ -1,0 +1,121 @@
+package ui
+
+import (
+	"strconv"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"nattui/rules"
+	"nattui/rules/guide"
+	"nattui/ui/text"
+)
+
+// doneMsg brings what is in place already.
+type doneMsg struct{ marks map[string]string }
+
+// lookForDone looks beside Update for what is in place already, while the list may be seen.
+func (s *guideScreen) lookForDone() tea.Cmd {
+	if !s.shown || s.asked != nil || s.facts == nil || s.tables.Sets == nil || s.doneAt == s.looks {
+		return nil
+	}
+	s.doneAt = s.looks
+	sets, tick := s.tables.Sets, s.look.Glyphs.Tick
+	host := s.facts.GuideHost(sets, s.desk.variant.Backend, nil)
+	a := s.defaults()
+	return func() tea.Msg {
+		marks := map[string]string{}
+		if advice := (guide.Share{Net: a.net, Out: a.out}).Advise(host); a.net != "" && !advice.Wrong() && len(advice.Plan.Steps) == 0 {
+			marks["Share a connection"] = tick + " in place"
+		}
+		for name, kind := range map[string]rules.Kind{"Publish a service": rules.DNAT, "Redirect to a proxy here": rules.Redirect, "Map one to one": rules.Netmap} {
+			if n := ownRules(sets, kind); n > 0 {
+				marks[name] = tick + " " + strconv.Itoa(n) + " in place"
+			}
+		}
+		return doneMsg{marks}
+	}
+}
+
+// ownRules counts the administrator's own rules of a kind in PREROUTING.
+func ownRules(sets map[rules.Variant]*rules.Ruleset, kind rules.Kind) (n int) {
+	for _, set := range sets {
+		chain, ok := set.Chain("nat", "PREROUTING")
+		if !ok {
+			continue
+		}
+		for i := range chain.Rules {
+			if r := &chain.Rules[i]; r.Target.Kind == kind && rules.OwnerOf(*r) == "" {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+const guideQuestion = "What do you want to do?"
+
+// list draws the intentions, each with what it is for.
+func (s *guideScreen) list(width, height int) []string {
+	lines := []string{s.headline(guideQuestion, width)}
+	widest := 0
+	for _, i := range intentions {
+		widest = max(widest, len(i.name))
+	}
+	wide, marked := width >= 70, 0
+	for _, mark := range s.done {
+		marked = max(marked, visibleWidth(mark))
+	}
+	for n, i := range intentions {
+		bar, name := "  ", s.look.Text.Render(text.Pad(i.name, widest, false))
+		if n == s.at {
+			bar, name = s.look.Accent.Render(s.look.Glyphs.Bar)+" ", s.look.Accent.Bold(true).Render(text.Pad(i.name, widest, false))
+		}
+		line := " " + bar + name
+		if marked > 0 {
+			line += "  " + s.look.Good.Render(text.Pad(s.done[i.name], marked, false))
+		}
+		if wide {
+			line += "  " + s.look.Faint.Render(text.Fit(i.what, width-visibleWidth(line)-3))
+		}
+		lines = append(lines, line)
+	}
+	if !wide {
+		lines = append(lines, "")
+		for _, l := range text.Wrap(intentions[s.at].what, width-3, 3) {
+			lines = append(lines, "  "+s.look.Faint.Render(l))
+		}
+	}
+	if about := s.about(); about != "" && len(lines)+2 <= height {
+		lines = append(lines, "")
+		for _, l := range text.Wrap(text.Safe(about), width-4, 3) {
+			lines = append(lines, "   "+s.look.Faint.Render(l))
+		}
+	}
+	return lines
+}
+
+// about says what the guide knows of the gateway.
+func (s *guideScreen) about() string {
+	if s.facts == nil {
+		return ""
+	}
+	var parts []string
+	if name, addr := s.wan(); name != "" {
+		parts = append(parts, "uplink "+name+", "+addr)
+	}
+	if nets := s.networks(); len(nets) > 0 {
+		parts = append(parts, "inside "+plainList(nets))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "This gateway: " + strings.Join(parts, "; ") + "."
+}
+
+func plainList(words []string) string {
+	if len(words) > 3 {
+		return strings.Join(words[:3], ", ") + " and more"
+	}
+	return strings.Join(words, ", ")
+}
