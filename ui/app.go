@@ -53,8 +53,11 @@ type App struct {
 	leaving   leaving
 	typed     bool // the last key was text
 	search    search
-	count     counting
-	unseen    bool // something was drawn that the renderer has not been told of
+	// saidBefore is the last line as it was seen last, saidUntil how long it stays.
+	saidBefore status
+	saidUntil  time.Time
+	count      counting
+	unseen     bool // something was drawn that the renderer has not been told of
 }
 
 // New makes the program's model for a gateway.
@@ -73,7 +76,7 @@ func New(ctx context.Context, gw Gateway, o Options) *App {
 	}
 	a.drawn = a.draw()
 	if len(gw.Trouble) > 0 {
-		a.said = status{text: strings.Join(gw.Trouble, " · "), failed: true}
+		a.refuse(strings.Join(gw.Trouble, " · "))
 	}
 	return a
 }
@@ -156,7 +159,7 @@ func (a *App) nextFlows() tea.Cmd {
 // Update takes one message. It never waits.
 func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	a.now = a.clock()
-	cmd := tea.Batch(a.route(msg), a.settle())
+	cmd := tea.Batch(a.route(msg), a.settle(), a.ageStatus())
 	if a.shows(msg) {
 		before := a.drawn
 		a.drawn = a.draw()
@@ -203,7 +206,10 @@ func (a *App) route(msg tea.Msg) tea.Cmd {
 	case appliedMsg:
 		return tea.Batch(a.applied(msg), a.toScreens(msg))
 	case pendingMsg:
-		return a.seePending(msg)
+		return tea.Batch(a.seePending(msg), a.bell())
+	case staleMsg:
+		a.dropStatus()
+		return nil
 	case impactMsg:
 		return msg.of.take(msg)
 	case keptMsg:
@@ -345,9 +351,6 @@ func (a *App) View() tea.View {
 	v := tea.NewView(a.drawn)
 	v.AltScreen = true
 	v.MouseMode = tea.MouseModeCellMotion
-	v.WindowTitle = "nattui"
-	if a.facts != nil {
-		v.WindowTitle = "nattui " + text.Safe(a.facts.Hostname)
-	}
+	v.WindowTitle = text.Safe(a.title())
 	return v
 }

@@ -27,7 +27,7 @@ func (a *App) canCopy() bool {
 func (a *App) copy() tea.Cmd {
 	what, content := a.input().(copied).Copied()
 	first, _, _ := strings.Cut(content, "\n")
-	a.say("copied the " + what + ", if the terminal allows it (OSC 52): " + text.Safe(first))
+	a.sayDone("copied the " + what + ", if the terminal allows it (OSC 52): " + text.Safe(first))
 	return tea.SetClipboard(content)
 }
 

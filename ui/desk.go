@@ -46,13 +46,6 @@ type desk struct {
 	looks int
 }
 
-// status is the last line: what was done, or what went wrong.
-type status struct {
-	text   string
-	failed bool
-	undo   bool // u undoes it
-}
-
 // screen is one of the six tabs. It owns its state; data reaches all screens,
 // input only the active one. What only some can do is in abilities.go.
 type screen interface {
@@ -89,12 +82,6 @@ func (d *desk) close(x dialog) {
 		}
 	}
 }
-
-func (d *desk) say(text string) { d.said = status{text: text} }
-func (d *desk) fail(err error)  { d.refuse(err.Error()) }
-
-// refuse says why something was not done.
-func (d *desk) refuse(text string) { d.said = status{text: text, failed: true} }
 
 // lookAt looks at another place, on all screens.
 func (d *desk) lookAt(p rules.Variant) { d.variant = p }
@@ -332,7 +319,7 @@ func (d *desk) applied(msg appliedMsg) tea.Cmd {
 			}
 			d.done = append(d.done, msg.Done)
 		}
-		d.said = status{text: commandLine(msg.Plan), undo: msg.kind != appliedUndo}
+		d.said = status{text: doneWords(msg.Plan, msg.kind) + "  $ " + commandLine(msg.Plan), done: true, undo: msg.kind != appliedUndo}
 		for _, c := range msg.Plan.Changes() {
 			if c.Op == rules.Insert || c.Op == rules.Replace {
 				d.seek = c.Rule.String()
@@ -351,18 +338,6 @@ func (d *desk) applied(msg appliedMsg) tea.Cmd {
 		cmds = append(cmds, msg.then(msg.err))
 	}
 	return tea.Batch(cmds...)
-}
-
-func commandLine(p rules.Plan) string {
-	cs := p.Commands()
-	if len(cs) == 0 {
-		return p.Title
-	}
-	line := rules.ShellLine(cs[0])
-	if n := len(cs) - 1; n > 0 {
-		line += " (and " + rules.Plural(n, "more command") + ")"
-	}
-	return line
 }
 
 // undo undoes the last change made here.

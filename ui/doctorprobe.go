@@ -66,7 +66,7 @@ func (s *doctorScreen) answered(msg probedMsg) tea.Cmd {
 	s.probed = map[netip.AddrPort]doctor.Probe{msg.server: msg.probe}
 	switch {
 	case msg.probe.Connected:
-		s.say(fmt.Sprintf("%s accepts connections from here", msg.server))
+		s.sayDone(fmt.Sprintf("%s accepts connections from here", msg.server))
 	case msg.probe.Refused:
 		s.fail(fmt.Errorf("%s refuses connections", msg.server))
 	default:

@@ -107,7 +107,7 @@ func (s *flowsScreen) answered(msg tea.Msg) tea.Cmd {
 			if gone := msg.asked - msg.done; gone > 0 {
 				said += ", " + text.Exact(uint64(gone)) + " had already ended"
 			}
-			s.say(said)
+			s.sayDone(said)
 		}
 		return s.reload()
 	case forgetAllMsg:

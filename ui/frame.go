@@ -234,10 +234,12 @@ func (a *App) statusLine() string {
 		return ""
 	}
 	g := a.look.Glyphs
-	mark := a.look.Good.Render(g.Tick)
-	style := a.look.Faint
-	if a.said.failed {
+	mark, style := a.look.Faint.Render(g.Dot), a.look.Faint
+	switch {
+	case a.said.failed:
 		mark, style = a.look.Broken.Render(g.Cross), a.look.Text
+	case a.said.done:
+		mark = a.look.Good.Render(g.Tick)
 	}
 	tail := ""
 	if a.said.undo && len(a.done) > 0 {

@@ -63,8 +63,14 @@ func (s *guideScreen) list(width, height int) []string {
 		widest = max(widest, len(i.name))
 	}
 	wide, marked := width >= 70, 0
-	for _, mark := range s.done {
-		marked = max(marked, visibleWidth(mark))
+	mark := func(name string) string {
+		if wide {
+			return s.done[name]
+		}
+		return strings.TrimSuffix(s.done[name], " in place")
+	}
+	for name := range s.done {
+		marked = max(marked, visibleWidth(mark(name)))
 	}
 	for n, i := range intentions {
 		bar, name := "  ", s.look.Text.Render(text.Pad(i.name, widest, false))
@@ -73,7 +79,7 @@ func (s *guideScreen) list(width, height int) []string {
 		}
 		line := " " + bar + name
 		if marked > 0 {
-			line += "  " + s.look.Good.Render(text.Pad(s.done[i.name], marked, false))
+			line += "  " + s.look.Good.Render(text.Pad(mark(i.name), marked, false))
 		}
 		if wide {
 			line += "  " + s.look.Faint.Render(text.Fit(i.what, width-visibleWidth(line)-3))

@@ -135,7 +135,7 @@ func (d *desk) settled(msg settledMsg) {
 		d.fail(msg.err)
 		return
 	}
-	d.say(msg.what)
+	d.sayDone(msg.what)
 	d.pending = nil // unless the journal says otherwise
 }
 

@@ -71,7 +71,7 @@ func TestPlainIsQuiet(t *testing.T) {
 		}
 		r.stage.app.say("the change was confirmed elsewhere")
 		r.plain.Update(frameMsg{})
-		if got := r.out.String(); got != "+ the change was confirmed elsewhere\r\n" {
+		if got := r.out.String(); got != "- the change was confirmed elsewhere\r\n" {
 			t.Errorf("what was said is printed as %q", got)
 		}
 	})

@@ -103,7 +103,7 @@ func (x *terminal) quit(g *liveGateway) {
 	close(g.tables)
 	close(g.facts)
 	close(g.feed.changed)
-	time.Sleep(2 * time.Second) // ticks that are under way
+	time.Sleep(failedTime + time.Second) // ticks that are under way
 	if err := <-x.done; err != nil {
 		x.t.Error(err)
 	}

@@ -124,7 +124,7 @@ func TestDeleteAsksAndUndoes(t *testing.T) {
 		if strings.Contains(s.screen(), "192.168.0.3:443") {
 			t.Error("the rule is still shown")
 		}
-		s.sees("✓ iptables -t nat -D PREROUTING")
+		s.sees("✓ rule 2 of PREROUTING deleted  $ iptables -t nat -D PREROUTING")
 		s.press("u")
 		s.tables(true)
 		s.sees("192.168.0.3:443")

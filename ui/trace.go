@@ -171,7 +171,7 @@ func (s *traceScreen) started(msg tracingMsg) tea.Cmd {
 		return closeTracing(msg.tracing)
 	}
 	s.busy, s.tracing, s.ends = false, msg.tracing, s.now.Add(traceTime)
-	s.say("tracing with table " + msg.tracing.Table())
+	s.sayDone("tracing with table " + msg.tracing.Table())
 	if left := msg.tracing.Leftover(); left != "" {
 		s.say(left)
 	}
@@ -267,7 +267,7 @@ func (s *traceScreen) stop() tea.Cmd {
 	if tracing == nil {
 		return nil
 	}
-	s.say("stopped; table " + tracing.Table() + " was removed")
+	s.sayDone("stopped; table " + tracing.Table() + " was removed")
 	return closeTracing(tracing)
 }
 

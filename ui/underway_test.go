@@ -58,7 +58,7 @@ func leave(t *testing.T, g *slowGateway, journal *journal, do func(x *terminal, 
 		said = append([]string{"waited"}, said...)
 	}
 	end()
-	time.Sleep(time.Minute) // a change that was left goes on here, where the process does not end
+	time.Sleep(failedTime + time.Minute) // a change that was left goes on here, where the process does not end
 	synctest.Wait()
 	close(g.tables)
 	close(g.facts)

@@ -1,0 +1,125 @@
+package ui
+
+import (
+	"fmt"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"nattui/rules"
+)
+
+// status is the last line: what was done, what is worth knowing, or what went wrong. It goes after a while.
+type status struct {
+	text   string
+	failed bool
+	done   bool // it tells of something that was done
+	undo   bool // u undoes it
+}
+
+// How long the last line stays.
+const (
+	statusTime = 20 * time.Second
+	failedTime = 2 * time.Minute
+)
+
+// say says what is worth knowing, done what was done.
+func (d *desk) say(text string)     { d.said = status{text: text} }
+func (d *desk) sayDone(text string) { d.said = status{text: text, done: true} }
+func (d *desk) fail(err error)      { d.refuse(err.Error()) }
+
+// refuse says why something was not done.
+func (d *desk) refuse(text string) { d.said = status{text: text, failed: true} }
+
+// staleMsg says that the last line may have been there for long enough.
+type staleMsg struct{}
+
+// ageStatus has a new last line go after a while.
+func (a *App) ageStatus() tea.Cmd {
+	if a.said == a.saidBefore {
+		return nil
+	}
+	a.saidBefore = a.said
+	if a.said.text == "" {
+		return nil
+	}
+	wait := statusTime
+	if a.said.failed {
+		wait = failedTime
+	}
+	a.saidUntil = a.now.Add(wait)
+	if a.pulse == nil {
+		return nil // no program runs that would draw it anew
+	}
+	return tea.Tick(wait+frame, func(time.Time) tea.Msg { return staleMsg{} })
+}
+
+// dropStatus drops the last line if it has been there for long enough; one that came later stays.
+func (a *App) dropStatus() {
+	if !a.now.Before(a.saidUntil) {
+		a.said = status{}
+		a.saidBefore = a.said
+	}
+}
+
+// doneWords say what a plan has done.
+func doneWords(p rules.Plan, kind appliedKind) string {
+	changes := p.Changes()
+	switch {
+	case kind == appliedUndo:
+		return "undone"
+	case kind == appliedRedo:
+		return "done again"
+	case len(changes) != 1 || len(p.Steps) != 1:
+		return "done, " + rules.Plural(len(p.Steps), "step")
+	}
+	switch c := changes[0]; c.Op {
+	case rules.Insert:
+		return "rule added to " + c.Chain
+	case rules.Delete:
+		return fmt.Sprintf("rule %d of %s deleted", c.At, c.Chain)
+	case rules.Replace:
+		return fmt.Sprintf("rule %d of %s changed", c.At, c.Chain)
+	case rules.Move:
+		return fmt.Sprintf("rule %d of %s is rule %d now", c.At, c.Chain, c.To)
+	}
+	return "done"
+}
+
+func commandLine(p rules.Plan) string {
+	cs := p.Commands()
+	if len(cs) == 0 {
+		return p.Title
+	}
+	line := rules.ShellLine(cs[0])
+	if n := len(cs) - 1; n > 0 {
+		line += " (and " + rules.Plural(n, "more command") + ")"
+	}
+	return line
+}
+
+// bell rings while a change waits to be confirmed and its last seconds run.
+func (a *App) bell() tea.Cmd {
+	if a.pending == nil || a.gw.ReadOnly {
+		return nil
+	}
+	if left := a.pending.left(a.now); left > 0 && left <= lastSeconds {
+		return tea.Raw("\a")
+	}
+	return nil
+}
+
+// lastSeconds are how many of a countdown ring.
+const lastSeconds = 10 * time.Second
+
+// title is the title of the terminal: while a change waits to be confirmed, how long it still stands.
+func (a *App) title() string {
+	name := "nattui"
+	if a.facts != nil {
+		name += " " + a.facts.Hostname
+	}
+	if a.pending == nil {
+		return name
+	}
+	return fmt.Sprintf("! %s to confirm - %s", max(0, a.pending.left(a.now)).Round(time.Second), name)
+}
