@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"charm.land/bubbles/v2/key"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -161,6 +162,14 @@ func keyTable() string {
 		}
 	}
 	return b.String()
+}
+
+// keyWords are the name of a key's action, and what it does.
+func keyWords(k key.Binding) string {
+	if clause := ui.Clause(k.Help().Desc); clause != "" {
+		return k.Help().Desc + ": " + clause
+	}
+	return k.Help().Desc
 }
 
 // cell makes text fit for a cell of a table in markdown.

@@ -51,7 +51,7 @@ func manualPage(root *cobra.Command) string {
 	for _, group := range ui.KeyTable() {
 		fmt.Fprintf(&b, "### %s\n\n", group.Title)
 		for _, k := range group.Keys {
-			fmt.Fprintf(&b, "**%s**\n: %s\n\n", escapeMarkdown(k.Help().Key), k.Help().Desc)
+			fmt.Fprintf(&b, "**%s**\n: %s\n\n", escapeMarkdown(k.Help().Key), keyWords(k))
 		}
 	}
 	fmt.Fprintf(&b, "# FILES\n\n%s```\n%s```\n\n", entryList(fileEntries), ui.SettingsExample)

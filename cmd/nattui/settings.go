@@ -18,9 +18,13 @@ const themeVariable = "NATTUI_THEME"
 // settingsFile is where the screens' settings are, "" where the user has no home: config.toml
 // in the directory of the XDG Base Directory Specification.
 func settingsFile() string {
-	dir, err := os.UserConfigDir()
-	if err != nil {
-		return ""
+	dir := os.Getenv("XDG_CONFIG_HOME")
+	if !filepath.IsAbs(dir) { // which that specification has ignored
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return ""
+		}
+		dir = filepath.Join(home, ".config")
 	}
 	return filepath.Join(dir, "nattui", "config.toml")
 }
