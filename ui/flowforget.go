@@ -3,8 +3,6 @@ package ui
 import (
 	"context"
 	"fmt"
-	"net/netip"
-	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -37,7 +35,7 @@ func (s *flowsScreen) askForgetOf(f flow.Flow) {
 		return
 	}
 	if s.isOwn(&f) {
-		s.refuse("that is your own connection: forgetting it could cut you off")
+		s.refuse("that is a login to this host: forgetting it could cut off whoever it is, perhaps you")
 		return
 	}
 	if e := s.gw.Flows.Explain(&f); e.Confidence == explain.Unknown {
@@ -86,14 +84,10 @@ func (s *flowsScreen) forget(flows []flow.Flow) tea.Cmd {
 	})
 }
 
-// isOwn tells whether the flow carries the operator's own session.
+// isOwn tells whether the flow carries a login to this host: the operator's, or that of another who would be
+// cut off as well.
 func (s *flowsScreen) isOwn(f *flow.Flow) bool {
-	if s.facts == nil || s.facts.Session == nil || f.Proto() != rules.TCP {
-		return false
-	}
-	own := s.facts.Session
-	ends := [...]netip.AddrPort{f.Client(), f.AskedFor(), f.ServedBy(), f.SeenAs()}
-	return slices.Contains(ends[:], own.Client)
+	return s.facts != nil && explain.OfLogin(f, s.facts)
 }
 
 // answered takes what was asked of the kernel.
@@ -161,7 +155,7 @@ func (s *flowsScreen) askForgetThose(those forgettable, sel *flow.Selection) {
 			rules.Plural(n, "connection"), s.query, text.Exact(uint64(rest)))
 	}
 	if those.own > 0 {
-		lines = append(lines, "Your own connection also matches; it is kept.")
+		lines = append(lines, "Logins to this host also match; they are kept.")
 	}
 	if those.unknown > 0 {
 		lines = append(lines, fmt.Sprintf("%s that also match are kept, as their rule is not known: %s.", rules.Plural(those.unknown, "connection"), those.doubt))

@@ -103,14 +103,14 @@ func (a *App) bell() tea.Cmd {
 	if a.pending == nil || a.gw.ReadOnly {
 		return nil
 	}
-	if left := a.pending.left(a.now); left > 0 && left <= lastSeconds {
+	if left := a.pending.left(a.now); left > 0 && left <= ringsFor {
 		return tea.Raw("\a")
 	}
 	return nil
 }
 
-// lastSeconds are how many of a countdown ring.
-const lastSeconds = 10 * time.Second
+// ringsFor is how long the end of a countdown rings.
+const ringsFor = 10 * time.Second
 
 // title is the title of the terminal: while a change waits to be confirmed, how long it still stands.
 func (a *App) title() string {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"nattui/model/doctor"
 	"nattui/model/facts"
@@ -58,7 +59,23 @@ func newAddCommand() *cobra.Command {
 func (o *addOptions) register(c *cobra.Command) {
 	d, f := &o.draft, c.PersistentFlags()
 	f.SortFlags = false
-	f.StringVarP(&d.Protocol, "proto", "p", "", "protocol: tcp, udp, a name or a number (default: any)")
+	registerFields(f, d)
+	f.StringVar(&d.Chain, "chain", "", "chain to add it to (default: PREROUTING, or POSTROUTING for SNAT and MASQUERADE)")
+	f.IntVar(&o.at, "at", 0, "position in the chain, from 1 (default: the end)")
+	o.variantFlags.register(f, "default: that of the addresses", "default: that of the iptables command")
+	o.approval.register(f)
+	o.approval.registerTime(f)
+	o.offerVariants(c)
+	offer(c, "proto", "tcp", "udp", "both", "sctp", "icmp")
+	offer(c, "chain", rules.BuiltInChains["nat"]...)
+	for _, flag := range []string{"in", "out"} {
+		_ = c.RegisterFlagCompletionFunc(flag, completeInterfaces)
+	}
+}
+
+// registerFields makes the flags for what a rule matches, and how it chooses.
+func registerFields(f *pflag.FlagSet, d *rules.Draft) {
+	f.StringVarP(&d.Protocol, "proto", "p", "", "protocol: tcp, udp, a name or a number, or both for a rule of tcp and one of udp (default: any)")
 	f.StringVarP(&d.In, "in", "i", "", "interface that the packets arrive on")
 	f.StringVarP(&d.Out, "out", "o", "", "interface that they leave by")
 	f.StringVarP(&d.Source, "source", "s", "", "address or network that they come from")
@@ -69,17 +86,6 @@ func (o *addOptions) register(c *cobra.Command) {
 	f.BoolVar(&d.Random, "random", false, "choose the new port at random")
 	f.BoolVar(&d.RandomFully, "random-fully", false, "choose the new port fully at random")
 	f.BoolVar(&d.Persistent, "persistent", false, "give a client the same address each time")
-	f.StringVar(&d.Chain, "chain", "", "chain to add it to (default: PREROUTING, or POSTROUTING for SNAT and MASQUERADE)")
-	f.IntVar(&o.at, "at", 0, "position in the chain, from 1 (default: the end)")
-	o.variantFlags.register(f, "default: that of the addresses", "default: that of the iptables command")
-	o.approval.register(f)
-	o.approval.registerTime(f)
-	o.offerVariants(c)
-	offer(c, "proto", "tcp", "udp", "sctp", "icmp")
-	offer(c, "chain", rules.BuiltInChains["nat"]...)
-	for _, flag := range []string{"in", "out"} {
-		_ = c.RegisterFlagCompletionFunc(flag, completeInterfaces)
-	}
 }
 
 // kind makes the command that adds one kind of rule.
@@ -96,6 +102,9 @@ func (o *addOptions) kind(kind rules.Kind, short, to, example string) *cobra.Com
 		},
 	}
 	c.Flags().StringVar(&o.draft.To, "to", "", to)
+	if kind == rules.DNAT {
+		_ = c.RegisterFlagCompletionFunc("to", completeHosts)
+	}
 	return c
 }
 
@@ -119,12 +128,9 @@ func (o *addOptions) run(c *cobra.Command) error {
 		return usagef("--at %d: positions count from 1; without --at the rule goes to the end", o.at)
 	}
 	o.draft.Family = o.guessFamily()
-	rule, problems := o.draft.Rule()
-	for _, p := range problems {
-		sayProblem(c, p)
-	}
-	if rules.HasErrors(problems) {
-		return statusError(exitUsage)
+	wanted, err := o.rules(c)
+	if err != nil {
+		return err
 	}
 	if err := o.checkTime(); err != nil {
 		return err
@@ -141,18 +147,68 @@ func (o *addOptions) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	plan, err := o.plan(set, rule)
+	plan, err := o.planAll(c, host, set, wanted)
 	if err != nil {
-		return err
-	}
-	f, err := sayDoubts(c, set, rule)
-	if err != nil {
-		return err
-	}
-	if err := o.admit(c, host, &f, &plan); err != nil {
 		return err
 	}
 	return o.carryOut(c, host, plan)
+}
+
+// rules are the rules that the flags ask for: one, or with --proto both one of tcp and one of udp.
+func (o *addOptions) rules(c *cobra.Command) ([]rules.Rule, error) {
+	protocols := []string{o.draft.Protocol}
+	if o.draft.Protocol == "both" {
+		protocols = []string{"tcp", "udp"}
+	}
+	var wanted []rules.Rule
+	said := map[rules.Problem]bool{}
+	for _, protocol := range protocols {
+		d := o.draft
+		d.Protocol = protocol
+		rule, problems := d.Rule()
+		for _, p := range problems {
+			if !said[p] {
+				said[p] = true
+				sayProblem(c, p)
+			}
+		}
+		if rules.HasErrors(problems) {
+			return nil, statusError(exitUsage)
+		}
+		wanted = append(wanted, rule)
+	}
+	return wanted, nil
+}
+
+// planAll is to insert the rules one behind the other, with what else each of them needs.
+func (o *addOptions) planAll(c *cobra.Command, host *iptables.Host, set *rules.Ruleset, wanted []rules.Rule) (rules.Plan, error) {
+	var whole rules.Plan
+	for i, rule := range wanted {
+		part := *o
+		if o.at > 0 {
+			part.at += i
+		}
+		part.draft.Protocol = rule.Protocol.Name
+		plan, err := part.plan(set, rule)
+		if err != nil {
+			return whole, err
+		}
+		f, err := sayDoubts(c, set, rule)
+		if err != nil {
+			return whole, err
+		}
+		if err := part.admit(c, host, &f, &plan); err != nil {
+			return whole, err
+		}
+		if whole.Title == "" {
+			whole.Title = plan.Title
+		}
+		whole.Steps = append(whole.Steps, plan.Steps...)
+		if set, err = plan.Changes()[0].Apply(set); err != nil {
+			return whole, err
+		}
+	}
+	return whole, nil
 }
 
 // guessFamily is the family that was asked for, or that of the addresses given.

@@ -45,7 +45,7 @@ func (o *deleteOptions) registerPlaces(c *cobra.Command) {
 	o.variantFlags.register(c.Flags(), "default: ipv4, or that of the line's addresses", "default: that of the iptables command")
 	o.offerVariants(c)
 	offer(c, "table", tableNames...)
-	c.ValidArgs = rules.BuiltInChains["nat"]
+	c.ValidArgsFunction = o.completeRule
 }
 
 func (o *deleteOptions) checkArgs(c *cobra.Command, args []string) error {

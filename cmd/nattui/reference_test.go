@@ -18,7 +18,7 @@ var exitEntries = []entry{
 	{"2", "wrong usage"},
 	{"3", "conflict: the rule or chain is not, or no longer, what the command expected"},
 	{"4", "not permitted"},
-	{"10", "doctor found problems"},
+	{"10", "doctor or health found problems"},
 }
 
 // ruleEntries are the fields of a rule as JSON.
@@ -96,12 +96,27 @@ var historyEntries = []entry{
 	{"commands, summary", "what ran, and what it was for"},
 }
 
+// chainEntries are the fields of a chain as JSON.
+var chainEntries = []entry{
+	{"family, backend, table, chain", "where it is"},
+	{"policy, packets, bytes", "of a chain that the kernel calls: its policy, and what reached it"},
+	{"rules, owner", "how many it has; the program that made it, empty for the administrator's own"},
+}
+
+// healthEntries are the fields of the health of the connection table as JSON.
+var healthEntries = []entry{
+	{"count, max, buckets", "connections, how many there may be, and the size of the hash table"},
+	{"accounting, timestamps, events", "on, off, auto (while a program listens) or unknown"},
+	{"dropped_no_room, insert_failed, early_drop, invalid", "packets since the table was made, as conntrack -S has them"},
+	{"notes", "what to know, each with name, severity (note, warning or error), sentence and cure (commands)"},
+}
+
 // jsonEntries are all of them, with what they describe.
 var jsonEntries = []struct {
 	title  string
 	fields []entry
 }{
-	{"rule", ruleEntries}, {"flow", flowEntries}, {"whatif", whatifEntries}, {"trace", traceEntries}, {"doctor", doctorEntries}, {"switches", switchEntries}, {"history", historyEntries},
+	{"rule", ruleEntries}, {"flow", flowEntries}, {"whatif", whatifEntries}, {"trace", traceEntries}, {"doctor", doctorEntries}, {"switches", switchEntries}, {"history", historyEntries}, {"chains", chainEntries}, {"health", healthEntries},
 }
 
 // jsonNote goes before the fields.

@@ -74,8 +74,8 @@ func newRoot() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add(groupLook, newRulesCommand(), newFlowsCommand(), newWhatifCommand(), newTraceCommand(), newDoctorCommand(), newSwitchesCommand(), newRecordCommand(), newLabCommand())
-	add(groupChange, newAddCommand(), newDeleteCommand(), newSwitchCommand())
+	add(groupLook, newRulesCommand(), newFlowsCommand(), newChainsCommand(), newHealthCommand(), newWhatifCommand(), newTraceCommand(), newDoctorCommand(), newSwitchesCommand(), newRecordCommand(), newLabCommand())
+	add(groupChange, newAddCommand(), newDeleteCommand(), newMoveCommand(), newEditCommand(), newSwitchCommand())
 	add(groupChange, newGuideCommands()...)
 	add(groupChange, newChangeCommands()...)
 	add(groupOther, newForwardCommand(), newVersionCommand())

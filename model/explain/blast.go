@@ -166,6 +166,9 @@ func (t comparison) gather(ctx context.Context, f *facts.Facts, flows *flow.Flow
 	return found, count
 }
 
+// OfLogin tells whether a flow carries a login to this host: the operator's, or another one.
+func OfLogin(f *flow.Flow, host *facts.Facts) bool { return belongsTo(f, host) }
+
 // belongsTo tells whether a flow is the SSH connection of the operator, or of
 // another login.
 func belongsTo(f *flow.Flow, host *facts.Facts) bool {

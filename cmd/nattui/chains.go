@@ -1,0 +1,165 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"nattui/rules"
+	"nattui/rules/iptables"
+	"nattui/ui/table"
+	"nattui/ui/text"
+)
+
+// chainsOptions are the flags of "nattui chains".
+type chainsOptions struct {
+	variantFlags
+	json  bool
+	table string
+}
+
+// newChainsCommand makes "nattui chains".
+func newChainsCommand() *cobra.Command {
+	var o chainsOptions
+	c := &cobra.Command{
+		Use:   "chains",
+		Short: "Print the chains of iptables with their policies and counters",
+		Long: "chains prints every chain of every table of iptables: its policy, the packets that reached the end of it, its rules, and the program that made it. " +
+			"On a terminal it prints a table. Otherwise it prints one chain per line: family, backend, table, chain, policy, packets, bytes, rules, owner; a dash means none or unknown.",
+		Example: "nattui chains\nnattui chains --table filter --json",
+		Args:    noArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return o.run(c) },
+	}
+	c.Flags().BoolVar(&o.json, "json", false, "one JSON object per chain and line")
+	c.Flags().StringVar(&o.table, "table", "", "only this table: nat, filter, mangle, raw, security")
+	o.register(c.Flags(), "default: both", "default: both")
+	o.offerVariants(c)
+	offer(c, "table", tableNames...)
+	return c
+}
+
+// chainTold is a chain as JSON.
+type chainTold struct {
+	Family  string  `json:"family"`
+	Backend string  `json:"backend"`
+	Table   string  `json:"table"`
+	Chain   string  `json:"chain"`
+	Policy  string  `json:"policy,omitempty"`
+	Packets *uint64 `json:"packets,omitempty"`
+	Bytes   *uint64 `json:"bytes,omitempty"`
+	Rules   int     `json:"rules"`
+	Owner   string  `json:"owner"`
+}
+
+func (o *chainsOptions) run(c *cobra.Command) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	if o.table != "" {
+		if err := checkTable(o.table); err != nil {
+			return err
+		}
+	}
+	host, err := iptables.Open(c.Context())
+	if err != nil {
+		return err
+	}
+	variants, err := o.chosen(host)
+	if err != nil {
+		return err
+	}
+	sets, readErr := readVariants(c.Context(), host, variants)
+	var told []chainTold
+	for _, v := range variants {
+		if set := sets[v]; set != nil {
+			told = append(told, o.tell(set)...)
+		}
+	}
+	out := newOutput(c)
+	if err := out.chains(told, o.json); err != nil {
+		return err
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	return readErr
+}
+
+// tell are the chains of a set.
+func (o *chainsOptions) tell(set *rules.Ruleset) (told []chainTold) {
+	for _, name := range tableNames {
+		tab, ok := set.Table(name)
+		if !ok || o.table != "" && name != o.table {
+			continue
+		}
+		for i := range tab.Chains {
+			ch := &tab.Chains[i]
+			x := chainTold{Family: set.Family.String(), Backend: set.Backend.String(), Table: name, Chain: ch.Name, Rules: len(ch.Rules), Owner: rules.ChainOwner(ch.Name)}
+			if ch.BuiltIn() {
+				x.Policy = ch.Policy
+				if ch.Counters.Known {
+					x.Packets, x.Bytes = &ch.Counters.Packets, &ch.Counters.Bytes
+				}
+			}
+			told = append(told, x)
+		}
+	}
+	return told
+}
+
+// chains prints chains: as JSON, as a table on a terminal, else a line of fields each.
+func (out *output) chains(told []chainTold, asJSON bool) error {
+	if asJSON {
+		encoder := json.NewEncoder(out)
+		for i := range told {
+			if err := encoder.Encode(&told[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	number := func(n *uint64) string {
+		if n == nil {
+			return "-"
+		}
+		return strconv.FormatUint(*n, 10)
+	}
+	or := func(s string) string {
+		if s == "" {
+			return "-"
+		}
+		return text.Safe(s)
+	}
+	if !out.terminal {
+		for _, x := range told {
+			if _, err := fmt.Fprintln(out, x.Family, x.Backend, x.Table, or(x.Chain), or(x.Policy), number(x.Packets), number(x.Bytes), x.Rules, or(x.Owner)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return out.chainPage(told, number, or)
+}
+
+// chainPage prints the chains of each table under a heading.
+func (out *output) chainPage(told []chainTold, number func(*uint64) string, or func(string) string) error {
+	cols := []table.Column{{Title: "chain", Min: 12, Want: 26, Grow: 1}, {Title: "policy", Min: 6, Want: 6}, {Title: "packets", Min: 7, Want: 10, Right: true}, {Title: "rules", Min: 5, Want: 5, Right: true}, {Title: "owner", Min: 6, Want: 14, Order: 1}}
+	widths := table.Widths(cols, min(out.width, 100))
+	before := ""
+	for _, x := range told {
+		if head := x.Family + " " + x.Backend + " " + x.Table; head != before {
+			if before != "" {
+				fmt.Fprintln(out)
+			}
+			before = head
+			fmt.Fprintf(out, "%s\n%s\n", out.ink.strong.Render(head), table.Head(cols, widths, out.ink.faint))
+		}
+		cells := []table.Cell{{Text: or(x.Chain)}, {Text: or(x.Policy)}, {Text: number(x.Packets)}, {Text: strconv.Itoa(x.Rules)}, {Text: or(x.Owner)}}
+		if _, err := fmt.Fprintln(out, table.Line(cols, widths, cells, nil)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
