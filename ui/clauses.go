@@ -21,6 +21,7 @@ var clauses = map[string]string{
 	"add": "a NAT rule: a form with its command beside it", "edit": "the rule under the cursor, in the same form (in Flows e shows events)",
 	"delete": "the rule under the cursor, after a question; u brings it back", "move": "the rule one place up or down; J is down",
 	"restore": "brings the parked rule back to its place", "park": "takes the rule away until the same key brings it back (in Doctor p tests a server)",
+	"open":       "the rules of the chain or map under it, in place",
 	"open chain": "shows the rules of the chain that is jumped to, in place", "details": "all about what is under the cursor",
 	"filter": "shows only what matches; ↑ brings earlier filters back", "chains": "all chains of all tables, to look at one",
 	"test a packet": "predicts what the kernel does with a packet", "trace it": "traces the packets of what is under the cursor",
@@ -29,6 +30,8 @@ var clauses = map[string]string{
 	"switches":   "the kernel's switches for forwarding and NAT (in History w saves)",
 
 	"sort": "by the next column", "reverse": "the order the other way round", "group": "adds up by client, service, rule, translation, port (in Rules b is the backend)",
+	"columns and order": "chooses the columns, their order, and what the list is sorted by",
+	"sort by it":        "sorts by the column; again the other way round", "show or hide": "the column", "move it": "the column one place forward or back; J is back", "the usual ones": "all columns in their usual order",
 	"pause": "the screen stands still, the table goes on", "go on": "shows what is there now", "events": "connections as they begin, change and end",
 	"connections": "the table again", "names": "names in place of addresses, as far as they are known", "addresses": "addresses in place of names", "health": "how full the table is, what is lost, and the sockets",
 	"forget": "removes the connection from the table; the next packet is translated by today's rules", "forget all shown": "all that match the filter, never your own",

@@ -58,6 +58,10 @@ func (s *flowsScreen) divider(width int) string {
 		line += rule(2) + " " + look.Faint.Render(left) + " "
 		used += 4 + lipgloss.Width(left)
 	}
+	if graph := text.Graph(s.trail); len(s.trail) > 1 && width >= 100 && s.mode == listMode {
+		line += look.Accent.Render(graph) + " "
+		used += len(s.trail) + 1
+	}
 	if right == "" {
 		return line + rule(width-1-used)
 	}

@@ -191,6 +191,10 @@ func (h *flowHealth) fill(width int) []string {
 		growth = fmt.Sprintf("shrinks by %s connections a second", text.Rate(-g))
 	}
 	lines = append(lines, h.row(look.Text, "growth", growth, width)...)
+	if trail := h.screen.trail; len(trail) > 1 && width > healthLabel+trailCells {
+		span := fmt.Sprintf(" the last %s, %s to %s", text.Steady(time.Duration(len(trail))*trailStep), text.Exact(uint64(slices.Min(trail))), text.Exact(uint64(slices.Max(trail))))
+		lines = append(lines, text.Fit(strings.Repeat(" ", healthLabel)+look.Accent.Render(text.Graph(trail))+look.Faint.Render(span), width))
+	}
 	if t.Buckets > 0 {
 		lines = append(lines, h.row(look.Text, "hash table", fmt.Sprintf("%s buckets, %.1f connections each", text.Exact(uint64(t.Buckets)), float64(t.Count)/float64(t.Buckets)), width)...)
 	}

@@ -82,6 +82,7 @@ func (s *flowsScreen) flowKeys() keyTable {
 		on(keys.Sort, s.nextSort).when(in(listMode, groupMode)),
 		on(keys.Reverse, func() tea.Cmd { return s.sortBy(s.sort.By, !s.sort.Descending) }).when(in(listMode)),
 		on(keys.Group, s.groups.next),
+		act(keyColumns, func() { s.open(newFlowChooser(s)) }).when(in(listMode)),
 	}.and(
 		either(paused, on(keys.Pause, s.pause), on(bind("space", "go on", "space"), s.pause)),
 		either(in(eventMode), on(keys.Events, s.toggleEvents), on(bind("e", "connections", "e"), s.toggleEvents)),

@@ -88,6 +88,7 @@ func (s *flowsScreen) second() {
 		s.lazily = time.Time{}
 	}
 	s.health = h
+	s.noteCount(h.Count)
 	if v := s.gw.Flows.Table().Version(); v == s.version {
 		s.still++
 	} else {
@@ -99,6 +100,29 @@ func (s *flowsScreen) second() {
 	s.gw.Flows.KeepFresh(s.wantsCounters())
 	if visible := s.list.visible(); s.mode == listMode && !s.paused && len(visible) > 0 {
 		s.gw.Flows.Refresh(visible)
+	}
+}
+
+// A graph of the last minutes has trailCells cells of trailStep each.
+const (
+	trailStep  = 15 * time.Second
+	trailCells = 20
+)
+
+// noteCount keeps the number of connections for the graph: of each step the last.
+func (s *flowsScreen) noteCount(count int) {
+	if count < 0 {
+		return
+	}
+	n := len(s.trail)
+	if n > 0 && s.now.Sub(s.trailAt) < trailStep {
+		s.trail[n-1] = float64(count)
+		return
+	}
+	s.trailAt = s.now
+	s.trail = append(s.trail, float64(count))
+	if over := len(s.trail) - trailCells; over > 0 {
+		s.trail = s.trail[over:]
 	}
 }
 

@@ -178,7 +178,7 @@ func TestOwnConnectionIsNeverForgotten(t *testing.T) {
 		s.press("/")
 		s.write("client 192.168.0.7")
 		s.press("enter", "X")
-		s.sees("Your own connection also matches; it is kept.")
+		s.sees("Logins to this host also match; they are kept.")
 		s.press("y")
 		if len(f.forgotten) != 1 || f.forgotten[0].Client().Port() == 22000 {
 			t.Errorf("forgotten: %v", f.forgotten)

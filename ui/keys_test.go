@@ -136,7 +136,10 @@ func TestSearchInALongText(t *testing.T) {
 		s.sees("/ dock")
 		s.sees("1 hit")
 		s.press("enter")
-		s.sees("▌ nat       DOCKER")
+		s.sees("DOCKER")
+		if got := lineOf(s.screen(), "▌"); !strings.Contains(got, "DOCKER") {
+			t.Errorf("the cursor is on %s", got)
+		}
 		s.press("esc")
 		if len(s.app.dialogs) != 1 {
 			t.Fatal("esc closed the box, not the search")

@@ -141,3 +141,32 @@ func FuzzSettings(f *testing.F) {
 		}
 	})
 }
+
+// The columns of Flows, their order and what sorts them are chosen on the screen, too.
+func TestFlowChooser(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := flowStage(t, 120, 24, someFlows()...)
+		s.press("o", "down", "down", "space")
+		s.golden("flows-columns")
+		s.press("g", "J")
+		if got := s.app.settings.Columns; len(got) != len(flowColumnNames)-1 || got[0] != "client" || got[1] != "proto" || slices.Contains(got, "asked for") {
+			t.Errorf("the columns are %q", got)
+		}
+		_, content := s.app.input().(copied).Copied()
+		read, complaints := ReadSettings([]byte(content))
+		if len(complaints) > 0 || !slices.Equal(read.Columns, s.app.settings.Columns) {
+			t.Errorf("%s is read as %q, %v", content, read.Columns, complaints)
+		}
+		s.press("/")
+		s.write("bytes")
+		s.press("enter", "enter")
+		s.sees("largest first")
+		s.press("enter")
+		s.sees("smallest first")
+		s.press("D", "q")
+		if s.app.settings.Columns != nil || len(s.app.dialogs) > 0 {
+			t.Error("the usual columns are not back")
+		}
+		s.sees("bytes▴")
+	})
+}

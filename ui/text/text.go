@@ -3,6 +3,7 @@
 package text
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -126,6 +127,27 @@ func firstOf(s string, words []string) (at, n int) {
 }
 
 func digit(c byte) bool { return c >= '0' && c <= '9' }
+
+// graphMarks are the heights of a graph, the lowest first.
+const graphMarks = "▁▂▃▄▅▆▇█"
+
+// Graph draws values as a line of blocks, a cell each, the largest as the highest. Where all are equal
+// they are drawn as the lowest.
+func Graph(values []float64) string {
+	if len(values) == 0 {
+		return ""
+	}
+	low, high := slices.Min(values), slices.Max(values)
+	marks := []rune(graphMarks)
+	out := make([]rune, len(values))
+	for i, v := range values {
+		out[i] = marks[0]
+		if high > low {
+			out[i] = marks[int((v-low)/(high-low)*float64(len(marks)-1)+0.5)]
+		}
+	}
+	return string(out)
+}
 
 // Endpoint cuts an address with a port in its middle, so that the port stays.
 func Endpoint(s string, width int) string {

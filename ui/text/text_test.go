@@ -88,3 +88,14 @@ func TestEndpointKeepsItsPort(t *testing.T) {
 		t.Errorf("a name becomes %q", got)
 	}
 }
+
+func TestGraph(t *testing.T) {
+	for _, c := range []struct {
+		values []float64
+		want   string
+	}{{nil, ""}, {[]float64{5, 5}, "▁▁"}, {[]float64{0, 50, 100}, "▁▅█"}, {[]float64{7}, "▁"}} {
+		if got := Graph(c.values); got != c.want {
+			t.Errorf("%v is drawn as %s, not %s", c.values, got, c.want)
+		}
+	}
+}
