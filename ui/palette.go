@@ -192,7 +192,10 @@ func (p *palette) View(width, _ int) string {
 		if i == p.cursor.Index() {
 			bar, style = p.look.Accent.Render(p.look.Glyphs.Bar)+" ", p.look.Strong
 		}
-		line := bar + text.Pad(p.look.Accent.Render(x.key), 10, false) + " " + style.Render(text.Pad(x.title(), widest, false)) + "  " + p.look.Faint.Render(x.clause)
+		line := bar + text.Pad(p.look.Accent.Render(x.key), 10, false) + " " + style.Render(text.Pad(x.title(), widest, false))
+		if inner-widest > 30 { // else it would be cut after a word or none
+			line += "  " + p.look.Faint.Render(x.clause)
+		}
 		lines = append(lines, text.Fit(line, inner))
 	}
 	if len(p.shown) == 0 {

@@ -134,12 +134,9 @@ func (c *chainChoice) Click(_, y int) tea.Cmd {
 
 // Click puts the cursor on a switch, or changes the one that it is on.
 func (s *switches) Click(_, y int) tea.Cmd {
-	c := s.cursor
-	c.Settle(len(s.all.List), s.height)
-	from, to := c.Window(len(s.all.List), s.height)
-	row := from + y - 2
+	row, ok := s.rowAt(y)
 	switch {
-	case s.typing || y < 2 || row >= to:
+	case s.typing || !ok:
 	case row == s.cursor.Index():
 		cmd, _ := s.Actions().press(keyOf("enter"))
 		return cmd
@@ -147,6 +144,15 @@ func (s *switches) Click(_, y int) tea.Cmd {
 		s.move(row - s.cursor.Index())
 	}
 	return nil
+}
+
+// rowAt is the switch on a line of the box, as it was drawn last; the lines of headings have none.
+func (s *switches) rowAt(y int) (row int, ok bool) {
+	y -= 2 // the frame and the titles
+	if y < 0 || y >= len(s.drawn) || s.drawn[y] < 0 {
+		return 0, false
+	}
+	return s.drawn[y], true
 }
 
 // Click goes to a field, or to the next option of a choice.

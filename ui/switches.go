@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"fmt"
 	"strings"
 
 	"charm.land/bubbles/v2/textinput"
@@ -22,6 +23,7 @@ type switches struct {
 	read   bool // the files that set them at boot were looked at
 	cursor table.Cursor[string]
 	height int
+	drawn  []int // the switch on each line, as they were drawn last; -1 for a heading
 	// now leaves what is set at boot as it is.
 	now     bool
 	input   textinput.Model // the number that is typed
@@ -256,15 +258,40 @@ func (s *switches) View(width, height int) string {
 	widths := table.Widths(cols, inner-2)
 	lines := []string{"  " + table.Head(cols, widths, s.look.Faint)}
 	c := s.cursor
+	// Under a heading for each group, where there is room for both.
+	grouped := s.height-s.groups() >= 6
+	if grouped {
+		s.height -= s.groups()
+	}
+	s.drawn = s.drawn[:0]
 	c.Settle(len(s.all.List), s.height)
 	from, to := c.Window(len(s.all.List), s.height)
 	for i := from; i < to; i++ {
-		lines = append(lines, s.row(i, cols, widths))
+		if group := s.all.List[i].Group; grouped && (i == from || s.all.List[i-1].Group != group) {
+			s.drawn = append(s.drawn, -1)
+			lines = append(lines, s.look.Faint.Render(group+" "+strings.Repeat(s.look.Glyphs.Rule, max(0, inner-1-visibleWidth(group)))))
+		}
+		s.drawn = append(s.drawn, i)
+		lines = append(lines, s.row(i, grouped, cols, widths))
 	}
-	return box(s.desk, "Switches", append(lines, foot...), w)
+	title := "Switches"
+	if n := len(s.all.List); to-from < n {
+		title = fmt.Sprintf("Switches (%d to %d of %d)", from+1, to, n)
+	}
+	return box(s.desk, title, append(lines, foot...), w)
 }
 
-func (s *switches) row(i int, cols []table.Column, widths []int) string {
+// groups is how many groups the switches have.
+func (s *switches) groups() (n int) {
+	for i := range s.all.List {
+		if i == 0 || s.all.List[i].Group != s.all.List[i-1].Group {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *switches) row(i int, grouped bool, cols []table.Column, widths []int) string {
 	x := &s.all.List[i]
 	bar, over := "  ", (*lipgloss.Style)(nil)
 	if i == s.cursor.Index() {
@@ -279,6 +306,8 @@ func (s *switches) row(i int, cols []table.Column, widths []int) string {
 	}
 	label := strings.Replace(x.Short, "all interfaces", "(all)", 1)
 	switch {
+	case grouped:
+		label = x.Short
 	case strings.Contains(x.Name, "rp_filter"):
 		label = "reverse path filter " + label
 	case strings.Contains(x.Name, "route_localnet"):

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	tea "charm.land/bubbletea/v2"
+
 	"nattui/model/facts"
 )
 
@@ -113,4 +115,27 @@ func TestSwitchesFitEverySize(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A click goes to the switch under the mouse, not to a heading.
+func TestClickOnASwitch(t *testing.T) {
+	s := switchStage(t, 100, 50)
+	s.press("w")
+	x := s.app.top().(*switches)
+	for y, l := range strings.Split(s.screen(), "\n") {
+		switch {
+		case strings.Contains(l, "│ reverse path filter ─"):
+			s.send(tea.MouseClickMsg{X: 20, Y: y, Button: tea.MouseLeft})
+			if x.cursor.Index() != 0 {
+				t.Error("the heading took the click")
+			}
+		case strings.Contains(l, ".wan0.rp_filter"):
+			s.send(tea.MouseClickMsg{X: 20, Y: y, Button: tea.MouseLeft})
+			if c, _ := x.current(); c.Name != "net.ipv4.conf.wan0.rp_filter" {
+				t.Errorf("the cursor is on %s", c.Name)
+			}
+			return
+		}
+	}
+	t.Errorf("no such switch:\n%s", s.screen())
 }
