@@ -135,16 +135,6 @@ func (r *registers) setUnknown(p place) {
 	clear(known[:p.len])
 }
 
-// portRange is the range of a port that begins at the place.
-func (r *registers) portRange(at uint8) (rules.Ports, bool) {
-	for i := range r.ranges {
-		if r.ports[i].at == at {
-			return r.ports[i].Ports, true
-		}
-	}
-	return rules.Ports{}, false
-}
-
 // isKnown reports whether every bit of a place is.
 func (r *registers) isKnown(p place) bool {
 	for _, k := range r.known[p.at : p.at+p.len] {
