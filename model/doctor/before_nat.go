@@ -49,7 +49,7 @@ func meantFor(x *Examination, r *rules.Rule, s sketch, f *Forward) bool {
 // translation, although the packet gets through.
 func meansBefore(x *Examination, s sketch, f *Forward) bool {
 	if f.local || s.proto != 0 && s.proto != f.Proto || !s.src.Any() && !s.src.Contains(f.packet.Src) ||
-		!s.in.Any() && !s.in.Matches(f.Link) || slices.ContainsFunc(s.notIn, func(i rules.Iface) bool { return i.Matches(f.Link) }) || !x.outward(f.Link) || s.unsure || s.marked {
+		!s.in.Any() && !s.in.Matches(f.Link) || slices.ContainsFunc(s.notIn, func(i rules.Iface) bool { return i.Matches(f.Link) }) || !x.outward(f.Link) || s.open() || s.marked {
 		return false
 	}
 	port := func(p uint16) bool { return s.dport == (rules.Ports{}) || s.dport.Contains(p) }

@@ -180,6 +180,12 @@ var troubles = []trouble{
 		w.iptables("iptables", "-t", "nat", "-F", "PREROUTING")
 		w.iptables("iptables", "-t", "mangle", "-A", "POSTROUTING", "-o", "wan0", "-j", "TTL", "--ttl-set", "1")
 	}, from: nil},
+	{name: "FORWARD drops what a native table gives this host's address", check: "forward-dropped", also: true, spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "nat", "-F", "PREROUTING")
+		w.iptables("iptables", "-t", "nat", "-F", "POSTROUTING")
+		w.nft("table inet lxd { chain out { type nat hook postrouting priority srcnat; ip saddr 192.168.0.0/24 ip daddr != 192.168.0.0/24 masquerade; } }")
+		w.iptables("iptables", "-P", "FORWARD", "DROP")
+	}, from: server3, to: "198.51.100.7:80"},
 	{name: "a native nft chain drops what is forwarded", check: "native-drop", also: true, spoil: func(w *ward) {
 		w.nft("table inet filter { chain forward { type filter hook forward priority filter; policy drop; ct state established,related accept; iifname \"lan0\" accept; } }")
 	}, from: client, to: web},

@@ -105,7 +105,7 @@ func insides(x *Examination, s *share) []share {
 		}
 	}
 	world, ok := x.worldAddr(family, out)
-	if !ok {
+	if !ok || slices.ContainsFunc(s.via.notDst, func(n rules.Net) bool { return n.Contains(world) }) {
 		return nil
 	}
 	var list []share

@@ -90,6 +90,7 @@ type sketch struct {
 	marked       bool // hangs on a mark
 	unsure       bool // hangs on something else that is not looked at
 	notSrc       []rules.Net
+	notDst       []rules.Net
 	owner        string
 	depth        int
 }
@@ -107,7 +108,7 @@ func (s sketch) with(r *rules.Rule) (sketch, bool) {
 			s.proto = n
 		}
 	}
-	s.notSrc, s.notIn = slices.Clip(s.notSrc), slices.Clip(s.notIn)
+	s.notSrc, s.notDst, s.notIn = slices.Clip(s.notSrc), slices.Clip(s.notDst), slices.Clip(s.notIn)
 	switch {
 	case r.Source.Any():
 	case r.Source.Not:
@@ -118,7 +119,7 @@ func (s sketch) with(r *rules.Rule) (sketch, bool) {
 	switch {
 	case r.Dest.Any():
 	case r.Dest.Not:
-		s.unsure = true
+		s.notDst = append(s.notDst, r.Dest)
 	default:
 		s.dst = r.Dest
 	}
@@ -137,6 +138,9 @@ func (s sketch) with(r *rules.Rule) (sketch, bool) {
 	}
 	return s, true
 }
+
+// open tells that a packet which is in the sketch may all the same not meet the rule.
+func (s *sketch) open() bool { return s.unsure || len(s.notDst) > 0 }
 
 func (s *sketch) match(m rules.Match) {
 	switch m := m.(type) {

@@ -11,7 +11,7 @@ import (
 
 // catchesAll tells of a translation that takes what is meant for somebody else.
 func catchesAll(x *Examination, at evaluate.RuleRef, r *rules.Rule, s sketch) []Finding {
-	if r.Target.Kind != rules.DNAT && r.Target.Kind != rules.Redirect || !s.dst.Any() || !s.in.Any() || s.toHost || s.marked || s.unsure || !s.src.Any() || len(s.notIn) > 0 {
+	if r.Target.Kind != rules.DNAT && r.Target.Kind != rules.Redirect || !s.dst.Any() || !s.in.Any() || s.toHost || s.marked || s.open() || !s.src.Any() || len(s.notIn) > 0 {
 		return nil
 	}
 	wan, ok := x.uplink(at.Family)
@@ -55,7 +55,7 @@ func (x *Examination) narrower(at evaluate.RuleRef, r rules.Rule) (rules.Rule, b
 
 // tooWide tells of a rule that hides more than what leaves for the Internet.
 func tooWide(x *Examination, s *share) []Finding {
-	if s.rule.Target.Kind == rules.Netmap || !s.via.out.Any() || !s.via.dst.Any() || s.via.marked || s.via.unsure || s.via.proto != 0 || s.via.toHost || len(s.via.notSrc) > 0 {
+	if s.rule.Target.Kind == rules.Netmap || !s.via.out.Any() || !s.via.dst.Any() || s.via.marked || s.via.open() || s.via.proto != 0 || s.via.toHost || len(s.via.notSrc) > 0 {
 		return nil
 	}
 	out, ok := x.uplink(s.at.Family)

@@ -31,7 +31,7 @@ func stepTranslated(x *Examination, f *Forward) Finding {
 		return untrackedBy(x, f, &way, v)
 	}
 	by, what := way.taker(f.Rule.Variant)
-	if v, met := way.visit(f.Rule); way.by(f.Rule) || met && v.Verdict != evaluate.Yes || way.Incomplete || f.via.unsure || f.via.marked || by.IsZero() {
+	if v, met := way.visit(f.Rule); way.by(f.Rule) || met && v.Verdict != evaluate.Yes || way.Incomplete || f.via.open() || f.via.marked || by.IsZero() {
 		return unknown(fmt.Sprintf("Whether the rule translates %s is not known: %s.", named, way.doubt()), f.ruleCount())
 	}
 	if !x.takesAll(by, f) {
