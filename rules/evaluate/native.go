@@ -13,8 +13,9 @@ import (
 // NativeProgram are the native tables of nft made ready for evaluating packets: rules reduced to operations on
 // registers, sets to what is looked up. It is immutable and safe for concurrent use.
 type NativeProgram struct {
-	set    *nft.Ruleset
-	tables []*nativeTable
+	set     *nft.Ruleset
+	tables  []*nativeTable
+	looping []*nft.Table // whose chains lead back to themselves, as no kernel has them
 }
 
 // Ruleset is what the program was made from; nil for a nil program.
@@ -67,6 +68,7 @@ type nativeTable struct {
 	chains [2]map[string]*program // by rules.Family
 	called [2][]*program          // those that the kernel calls
 	tracks bool
+	loops  bool
 }
 
 // nativeChain is the part of a program that a chain of native nft has.
@@ -85,7 +87,11 @@ func CompileNative(set *nft.Ruleset) *NativeProgram {
 		if t.Dormant || t.Unread || t.Family == nft.Bridge || t.Family == nft.ARP {
 			continue
 		}
-		n.tables = append(n.tables, compileNativeTable(t, &id))
+		if table := compileNativeTable(t, &id); table.loops {
+			n.looping = append(n.looping, t)
+		} else {
+			n.tables = append(n.tables, table)
+		}
 	}
 	return n
 }
@@ -120,9 +126,9 @@ func compileNativeTable(t *nft.Table, id *int) *nativeTable {
 				n.tracks = n.tracks || p.native.rules[i].tracks
 			}
 		}
-		marks := map[*program]bool{}
+		marks := map[*program]uint8{}
 		for _, c := range n.chains[f] {
-			survey(c, marks)
+			n.loops = n.loops || survey(c, marks)
 		}
 	}
 	return n
@@ -154,20 +160,23 @@ func (n *nativeTable) findWritten() {
 	}
 }
 
-// survey notes what a chain, with those that it leads to, can do. No kernel loads loops.
-func survey(c *program, done map[*program]bool) {
-	if done[c] {
-		return
+// survey notes what a chain, with those that it leads to, can do, and tells whether it leads back to itself.
+func survey(c *program, marks map[*program]uint8) (loops bool) {
+	const underway, done = 1, 2
+	if marks[c] != 0 {
+		return marks[c] == underway
 	}
-	done[c] = true
+	marks[c] = underway
 	for i := range c.native.rules {
 		r := &c.native.rules[i]
 		c.alters = c.alters || r.alters
 		for _, next := range r.leads {
-			survey(next, done)
+			loops = survey(next, marks) || loops
 			c.alters = c.alters || next.alters
 		}
 	}
+	marks[c] = done
+	return loops
 }
 
 // replaces reports whether a table of iptables is read as a native one, because it holds what iptables does not show.
@@ -182,6 +191,12 @@ func (n *NativeProgram) replaces(s *rules.Ruleset, table string) bool {
 
 // join puts the chains that a family's packets come to beside those of iptables.
 func (n *NativeProgram) join(t *tables, f rules.Family) {
+	for _, table := range n.looping {
+		if meets(table.Family, f) {
+			t.hidden = append(t.hidden, Doubt{What: table.String() + " has chains that lead back to themselves"})
+			t.unseen = append(t.unseen, table.String())
+		}
+	}
 	for _, table := range n.set.Tables {
 		if table.Unread && meets(table.Family, f) && !shownByIPTables(table, t.programs) {
 			t.hidden = append(t.hidden, Doubt{What: table.String() + " is too long to be evaluated without iptables-save"})

@@ -202,6 +202,9 @@ func (r *registers) between(p place, from, to []byte) Truth {
 // compareTest is a comparison (nft_cmp_eval), which is that of bytes.
 func compareTest(e nft.Cmp) func(*machine, *state) Truth {
 	p, data := placeOf(e.Reg, uint32(len(e.Data))), e.Data
+	if int(p.len) < len(data) {
+		return unknownTest // no kernel takes that
+	}
 	switch e.Op {
 	case "eq":
 		return func(m *machine, _ *state) Truth { return m.regs.equals(p, data) }
@@ -249,6 +252,7 @@ func bitwiseOp(e nft.Bitwise) func(*machine, *state) Truth {
 	from, into := placeOf(e.From, e.Len), placeOf(e.Into, e.Len)
 	const mask, left, right = 0, 1, 2
 	switch {
+	case uint32(from.len) != e.Len || uint32(into.len) != e.Len: // no kernel takes that
 	case e.Op == mask && len(e.Mask) == int(e.Len) && len(e.Xor) == int(e.Len):
 		return func(m *machine, _ *state) Truth {
 			m.regs.mask(from, into, e.Mask, e.Xor)
@@ -296,6 +300,9 @@ var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 func byteOrderOp(e nft.ByteOrder) func(*machine, *state) Truth {
 	from, into := placeOf(e.From, e.Len), placeOf(e.Into, e.Len)
 	size := max(int(e.Size), 1)
+	if int(from.len)%size != 0 || from.len != into.len {
+		return loadUnknown(into)
+	}
 	return func(m *machine, _ *state) Truth {
 		r := &m.regs
 		number := r.number

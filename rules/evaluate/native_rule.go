@@ -51,6 +51,9 @@ type verdict struct {
 }
 
 func (n *nativeTable) verdict(f rules.Family, v *nft.Verdict) verdict {
+	if v.Code != nft.Jump && v.Code != nft.Goto {
+		return verdict{code: v.Code}
+	}
 	return verdict{v.Code, n.chains[f][v.Chain]}
 }
 
@@ -229,6 +232,10 @@ func (c *ruleCompiler) lookup(e nft.Lookup) {
 		return
 	}
 	key := placeOf(e.Key, s.set.KeyLen)
+	if uint32(key.len) != s.set.KeyLen {
+		c.unknown("the set " + e.Set)
+		return
+	}
 	name := c.last
 	if s.named() {
 		name = "what is in " + s.set.Name
@@ -236,8 +243,8 @@ func (c *ruleCompiler) lookup(e nft.Lookup) {
 	switch {
 	case e.Map && e.Into == 0:
 		for i := range s.set.Elements {
-			if v := s.set.Elements[i].Verdict; v != nil && v.Chain != "" {
-				if next := c.table.chains[c.family][v.Chain]; next != nil {
+			if v := s.set.Elements[i].Verdict; v != nil {
+				if next := c.table.verdict(c.family, v).chain; next != nil {
 					c.rule.leads = append(c.rule.leads, next)
 				}
 			}
