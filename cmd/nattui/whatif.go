@@ -22,6 +22,7 @@ import (
 	"nattui/rules/evaluate"
 	"nattui/rules/iptables"
 	"nattui/rules/textfile"
+	"nattui/ui/text"
 )
 
 type whatifOptions struct {
@@ -365,7 +366,7 @@ func writePath(out *bufio.Writer, path evaluate.Path, brief bool) {
 			if v.IsPolicy() {
 				verdict = ""
 			}
-			fmt.Fprintf(out, "  %-28s %-4s %s\n", v.RuleRef.String(), verdict, v.Text())
+			fmt.Fprintf(out, "  %-28s %-4s %s\n", text.Safe(v.RuleRef.String()), verdict, text.Safe(v.Text()))
 			if v.Unknown != "" {
 				fmt.Fprintf(out, "  %-28s      not known: %s\n", "", v.Unknown)
 			}
@@ -376,11 +377,11 @@ func writePath(out *bufio.Writer, path evaluate.Path, brief bool) {
 		if i > 0 {
 			word = "or "
 		}
-		fmt.Fprintf(out, "%s%s\n", word, path.Outcomes[i].Sentence(p))
+		fmt.Fprintf(out, "%s%s\n", word, text.Safe(path.Outcomes[i].Sentence(p)))
 	}
 	if !path.Certain {
 		for _, d := range path.Doubts {
-			fmt.Fprintf(out, "   not certain: %s\n", d)
+			fmt.Fprintf(out, "   not certain: %s\n", text.Safe(d.String()))
 		}
 		if path.Incomplete {
 			fmt.Fprintln(out, "   and other outcomes are possible")

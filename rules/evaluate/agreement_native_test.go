@@ -147,7 +147,7 @@ func (g *nativeGenerator) load(t *testing.T) string {
 
 // The priorities that chains are tried at, by type.
 var (
-	filterPriorities = []int{-350, -310, -300, -250, -190, -150, -120, -101, -90, -50, -10, 0, 10, 50, 90, 110, 200}
+	filterPriorities = []int{-350, -310, -300, -250, -200, -190, -150, -120, -101, -100, -90, -50, -10, 0, 10, 50, 90, 100, 110, 200}
 	natPriorities    = []int{-150, -110, -100, -99, -50, 0, 50, 99, 100, 101, 150}
 )
 
@@ -211,6 +211,8 @@ func (g *nativeGenerator) base(table, name, kind, hook string) {
 // iptablesPriorities are where the chains of iptables are.
 var iptablesPriorities = map[string]bool{
 	"prerouting-300": true, "prerouting-150": true, "input-150": true, "input0": true, "input50": true, "forward-150": true, "forward0": true, "forward50": true,
+	// Those of the kernel itself.
+	"prerouting-200": true, "prerouting-100": true, "output-200": true, "output-100": true, "input100": true, "postrouting100": true,
 	"output-300": true, "output-150": true, "output0": true, "output50": true, "postrouting-150": true,
 }
 

@@ -362,6 +362,9 @@ func (m *machine) unknownTarget(st *state, name string, decided bool, here ruleR
 	m.doubt(Doubt{here.ref(), "what " + name + " does with it"})
 	m.finish(st, Dropped, here.ref(), name)
 	if !decided {
+		anything := *st
+		anything.has |= unknownSrc | unknownDst
+		m.finish(&anything, Forwarded, RuleRef{}, name)
 		m.incomplete = true
 	}
 	return true

@@ -77,6 +77,9 @@ type nativeChain struct {
 	chain *nft.Chain
 	rules []nativeRule
 	nat   bool // the kernel calls it where it translates
+
+	tie    ties
+	before stage // where it is called if it comes before the kernel's own step
 }
 
 // CompileNative makes the native tables ready for evaluating packets.
@@ -212,6 +215,11 @@ func (n *NativeProgram) join(t *tables, f rules.Family) {
 			t.nat = t.nat || c.native.nat
 			if s, ok := stageOf(c.native.chain); ok {
 				t.hooks[s].chains = append(t.hooks[s].chains, c)
+				if tie, after := tieOf(c.native.chain); tie != 0 {
+					c.native.tie, c.native.before = tie, s
+					t.hooks[s].tie |= tie
+					t.hooks[after].chains = append(t.hooks[after].chains, c)
+				}
 			}
 		}
 	}
@@ -314,6 +322,40 @@ var filterStages = map[string][]struct {
 	"postrouting": {{-151, stageEarlyPostrouting}, {-150, stageManglePostrouting}, {100, stageAfterManglePostrouting}, {highest, stageLatePostrouting}},
 }
 
+// ties are places where a chain may have the very priority at which the kernel itself tracks or translates. Which of the
+// two comes first depends on which was made last, and nobody can read that.
+type ties uint8
+
+// The ties.
+const (
+	trackPreroutingTie ties = 1 << iota
+	natPreroutingTie
+	trackOutputTie
+	natOutputTie
+	natInputTie
+	natPostroutingTie
+)
+
+// tieOf is the tie of a chain that is not of type nat, with the stage after the kernel's own step; 0 if it has none.
+func tieOf(c *nft.Chain) (ties, stage) {
+	switch {
+	case c.Type == "nat":
+	case c.Hook == "prerouting" && c.Priority == -200:
+		return trackPreroutingTie, stageAfterTrackPrerouting
+	case c.Hook == "prerouting" && c.Priority == -100:
+		return natPreroutingTie, stageLatePrerouting
+	case c.Hook == "output" && c.Priority == -200:
+		return trackOutputTie, stageAfterTrackOutput
+	case c.Hook == "output" && c.Priority == -100:
+		return natOutputTie, stageAfterNATOutput
+	case c.Hook == "input" && c.Priority == 100:
+		return natInputTie, stageLateInput
+	case c.Hook == "postrouting" && c.Priority == 100:
+		return natPostroutingTie, stageLatePostrouting
+	}
+	return 0, 0
+}
+
 // calledChains are the chains that the kernel calls at a stage, in its order. Where chains of equal priority come in an
 // order that nobody can read and that matters, open says so, and orders has all that are possible, or the first of them
 // and more is set.
@@ -322,6 +364,7 @@ type calledChains struct {
 	orders [][]*program
 	open   string
 	more   bool
+	tie    ties // of its chains, which come here or after the kernel's own step
 }
 
 // maxOrders is up to how many orders of chains are followed each by itself.
@@ -429,7 +472,12 @@ func (c *program) name() string {
 
 // hears reports whether the chain is called for what passes the interface that the packet is at.
 func (c *program) hears(st *state) bool {
-	if c.native == nil || st.stage != stageIngress && st.stage != stageEgress {
+	switch {
+	case c.native == nil:
+		return true
+	case c.native.tie != 0:
+		return (st.late&c.native.tie == 0) == (st.stage == c.native.before)
+	case st.stage != stageIngress && st.stage != stageEgress:
 		return true
 	}
 	name := st.in

@@ -16,6 +16,7 @@ type nativeNAT struct {
 	random     bool
 	persistent bool
 	netmap     bool
+	fixed      *translation // all of it, of a target of iptables
 }
 
 // translation adds a statement that translates.
@@ -92,6 +93,12 @@ func (n *nativeNAT) reads(p place) bool {
 }
 
 func (m *machine) translateOnce(st *state, n *nativeNAT, here ruleRef) afterRule {
+	if n.fixed != nil {
+		if !m.translate(st, *n.fixed, here) {
+			return wayEnds
+		}
+		return hookEnds
+	}
 	t := translation{kind: n.kind, random: n.random, persistent: n.persistent}
 	known := true
 	if n.low != nil {

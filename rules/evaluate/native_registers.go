@@ -300,7 +300,10 @@ var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 func byteOrderOp(e nft.ByteOrder) func(*machine, *state) Truth {
 	from, into := placeOf(e.From, e.Len), placeOf(e.Into, e.Len)
 	size := max(int(e.Size), 1)
-	if int(from.len)%size != 0 || from.len != into.len {
+	switch {
+	case from == into && int(from.len) < size:
+		return func(*machine, *state) Truth { return Yes } // nothing is long enough to be turned
+	case int(from.len)%size != 0 || from.len != into.len:
 		return loadUnknown(into)
 	}
 	return func(m *machine, _ *state) Truth {

@@ -31,6 +31,8 @@ type op struct {
 	set  *nativeSet // for a verdict map
 	key  place
 	nat  *nativeNAT
+	// anything is set where an unknown end may also change the packet in any way.
+	anything bool
 }
 
 type opKind uint8

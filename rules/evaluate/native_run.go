@@ -55,8 +55,12 @@ func (m *machine) native(st *state, here ruleRef) afterRule {
 			o.act(m, st)
 			continue
 		}
-		if o.does == opVerdictMap && all == Yes {
-			return m.verdictMap(st, o, here)
+		if o.does == opVerdictMap {
+			after, goesOn := m.verdictMap(st, o, here, all == Yes)
+			if goesOn {
+				continue
+			}
+			return after
 		}
 		tell()
 		return m.ends(st, o, here)
@@ -70,12 +74,10 @@ func (m *machine) ends(st *state, o *op, here ruleRef) afterRule {
 	switch o.does {
 	case opVerdict:
 		return m.verdict(st, o.end, here)
-	case opVerdictMap:
-		return m.verdictMap(st, o, here)
 	case opNAT:
 		return m.translateNative(st, o.nat, here)
 	}
-	if !m.unknownTarget(st, o.name, true, here) {
+	if !m.unknownTarget(st, o.name, !o.anything, here) {
 		return wayEnds
 	}
 	return hookEnds
@@ -107,8 +109,8 @@ func (m *machine) verdict(st *state, v verdict, here ruleRef) afterRule {
 }
 
 // verdictMap does what a verdict map says. Where the key is not known, each of the elements that it may belong to
-// divides the way.
-func (m *machine) verdictMap(st *state, o *op, here ruleRef) afterRule {
+// divides the way. goesOn is set where the rule goes on behind it: the element says continue (NFT_CONTINUE).
+func (m *machine) verdictMap(st *state, o *op, here ruleRef, tells bool) (after afterRule, goesOn bool) {
 	var room [16]int32
 	list, all := o.set.candidates(room[:0], &m.regs, o.key)
 	answer, open := Yes, ""
@@ -118,7 +120,7 @@ func (m *machine) verdictMap(st *state, o *op, here ruleRef) afterRule {
 	case len(list) != 1 || !all || o.set.written:
 		answer, open = Unknown, o.name
 	}
-	if m.path != nil {
+	if m.path != nil && tells {
 		m.tell(st, here.chain, here.rule, answer, open)
 	}
 	if answer == Unknown {
@@ -128,24 +130,38 @@ func (m *machine) verdictMap(st *state, o *op, here ruleRef) afterRule {
 		}
 	}
 	if len(list) == 0 {
-		return chainGoesOn
+		return chainGoesOn, false
 	}
-	var ends []nft.Verdict
-	for _, at := range list {
-		if v := o.set.set.Elements[at].Verdict; v != nil && !slices.Contains(ends, *v) {
-			ends = append(ends, *v)
+	ends := o.set.verdicts(list)
+	table := here.chain.native.table
+	for _, v := range ends {
+		if goesOn = v.Code == nft.Continue; goesOn {
+			break
 		}
 	}
-	table := here.chain.native.table
-	for i := 1; i < len(ends); i++ {
+	for i := range ends {
+		if ends[i].Code == nft.Continue || i == 0 && !goesOn {
+			continue // this branch itself
+		}
 		other := *st
 		end := table.verdict(m.family, &ends[i])
 		m.inBranch(&other, func() afterRule { return m.verdict(&other, end, here) })
 	}
-	if len(ends) == 0 {
-		return chainGoesOn
+	if goesOn || len(ends) == 0 {
+		return chainGoesOn, goesOn
 	}
-	return m.verdict(st, table.verdict(m.family, &ends[0]), here)
+	return m.verdict(st, table.verdict(m.family, &ends[0]), here), false
+}
+
+// verdicts are what elements of a verdict map say, each once.
+func (s *nativeSet) verdicts(list []int32) []nft.Verdict {
+	var ends []nft.Verdict
+	for _, at := range list {
+		if v := s.set.Elements[at].Verdict; v != nil && !slices.Contains(ends, *v) {
+			ends = append(ends, *v)
+		}
+	}
+	return ends
 }
 
 // inBranch does something with a branch of the packet's way, which is followed later unless it ends.

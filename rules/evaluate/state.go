@@ -15,6 +15,8 @@ type state struct {
 	looped  bool  // sent by this host to itself, and now arriving
 	zoned   bool  // its flow is in a zone, and none of another one is in its way
 	toLocal bool  // redirected: to this host, whatever the address is
+	tied    ties  // which chains of the kernel's own priorities are placed
+	late    ties  // those of them that come after the kernel's own step
 	has     unknowns
 
 	src, dst     bits128

@@ -157,6 +157,9 @@ func (m *machine) begin(st *state, resumed bool) bool {
 				st.stage++
 				continue
 			}
+			if untied := called.tie &^ st.tied; untied != 0 {
+				m.divideByTie(st, untied)
+			}
 			if called.open != "" && st.order == 0 {
 				m.divideByOrder(st, called)
 			}
@@ -183,6 +186,15 @@ func (m *machine) begin(st *state, resumed bool) bool {
 			return false
 		}
 	}
+}
+
+// divideByTie follows a packet with the chains before the kernel's own step of the same priority, and after it.
+func (m *machine) divideByTie(st *state, untied ties) {
+	m.doubt(Doubt{What: "a filter chain has the priority at which the kernel itself tracks or translates; which comes first depends on which was made last"})
+	st.tied |= untied
+	other := *st
+	other.late |= untied
+	m.fork(&other)
 }
 
 // divideByOrder follows a packet in each order in which the kernel may call the chains.
