@@ -27,7 +27,9 @@ type state struct {
 
 	mark, blurred         uint32 // blurred bits are not known
 	connMark, connBlurred uint32
-	stageMark             uint32 // as the packet came to this stage
+	stageMark             uint32 // as the packet came to a chain after which it may be routed again
+	stageTTL              uint8
+	stageHas              unknowns
 	ttl                   uint8
 
 	ct               tracking

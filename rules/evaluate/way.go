@@ -171,7 +171,7 @@ func (m *machine) begin(st *state, resumed bool) bool {
 			c := called.orders[st.order][st.sub]
 			st.sub++
 			if c.reroutes {
-				st.stageMark = st.mark
+				st.stageMark, st.stageTTL, st.stageHas = st.mark, st.ttl, st.has
 			}
 			if c.hears(st) {
 				m.enter(c, st)
@@ -223,7 +223,7 @@ func (m *machine) leaveStage(st *state) bool {
 	if !m.rerouted(st, &m.tables.hooks[at]) {
 		return false
 	}
-	st.sub, st.order, st.stageMark = 0, 0, 0
+	st.sub, st.order, st.stageMark, st.stageTTL, st.stageHas = 0, 0, 0, 0, 0
 	switch at {
 	case stageLateForward, stageLateOutput:
 		st.stage, st.out = stageEarlyPostrouting, st.leave
@@ -235,13 +235,43 @@ func (m *machine) leaveStage(st *state) bool {
 }
 
 // rerouted routes a packet of this host's own again, where the chain that it was in last does that and has changed its
-// mark (ipt_mangle_out in net/ipv4/netfilter/iptable_mangle.c, nf_route_table_hook4 in nft_chain_route.c).
+// mark, or of IPv4 its TOS, of IPv6 its hop limit (ipt_mangle_out in net/ipv4/netfilter/iptable_mangle.c, ip6t_mangle_out,
+// nf_route_table_hook4 and 6 in net/netfilter/nft_chain_route.c).
 func (m *machine) rerouted(st *state, called *calledChains) bool {
-	if st.sub == 0 || int(st.sub) > len(called.chains) || !called.orders[st.order][st.sub-1].reroutes || st.mark == st.stageMark {
+	if st.sub == 0 || int(st.sub) > len(called.chains) || !called.orders[st.order][st.sub-1].reroutes {
 		return true
 	}
-	st.stageMark = st.mark
+	anew := Yes
+	if st.mark == st.stageMark {
+		anew = m.changedHeader(st)
+	}
+	if anew == No {
+		return true
+	}
+	st.stageMark, st.stageTTL, st.stageHas = st.mark, st.ttl, st.has
+	if anew == Unknown {
+		m.doubt(Doubt{What: "whether a rule has changed the packet so that it is routed again"})
+		other := *st
+		m.fork(&other)
+	}
 	return m.routeOutput(st, true)
+}
+
+// changedHeader tells whether rules have changed what of a header makes the kernel route anew.
+func (m *machine) changedHeader(st *state) Truth {
+	blurred := unknowns(blurredTOS)
+	if m.family == rules.IPv6 {
+		blurred = blurredTTL
+	}
+	switch {
+	case st.has&^st.stageHas&blurred != 0:
+		return Unknown
+	case m.family == rules.IPv4 || st.ttl == st.stageTTL:
+		return No
+	case st.stageTTL == 0:
+		return Unknown
+	}
+	return Yes
 }
 
 // pass does what the kernel does between the tables; false: the way has ended.
