@@ -36,12 +36,16 @@ func nativeAt(w *nativeWay, way *fate, c *facts.NFTChain) facts.NFTPacket {
 		In: p.In, Established: p.State == evaluate.StateEstablished,
 	}
 	at.BeforeRoutes = c.Hook == "ingress" || c.Hook == "prerouting"
-	if at.BeforeRoutes {
+	if c.Hook == "ingress" || c.Hook == "prerouting" && c.Prio <= translatesAt {
 		return at
 	}
-	at.Out = w.out
+	if !at.BeforeRoutes {
+		at.Out = w.out
+	}
 	if at.Established {
-		at.Out = w.in
+		if !at.BeforeRoutes {
+			at.Out = w.in
+		}
 		if p.Client.IsValid() {
 			at.Dst = p.Client
 		}
@@ -50,6 +54,9 @@ func nativeAt(w *nativeWay, way *fate, c *facts.NFTChain) facts.NFTPacket {
 	at.Dst, at.Dnat = w.to, w.to != at.Dst
 	return at
 }
+
+// translatesAt is the priority at which the kernel translates what arrives (NF_IP_PRI_NAT_DST).
+const translatesAt = -100
 
 // nativeEndOf is a native rule or policy that drops a packet, with the chain that the kernel calls.
 func (x *Examination) nativeEndOf(way *fate, by evaluate.RuleRef) (facts.NFTEnd, bool) {

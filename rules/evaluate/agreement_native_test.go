@@ -338,6 +338,9 @@ func (g *nativeGenerator) nativeMark(at nativePlace) string {
 func (g *nativeGenerator) statement(at nativePlace) string {
 	if g.chance(5) {
 		if v := g.verdictMap(at); v != "" {
+			if strings.Contains(v, "continue") && g.chance(2) {
+				v += " " + g.statement(at) // what follows a map is done where its element says continue
+			}
 			return v
 		}
 	}
@@ -362,9 +365,9 @@ func (g *nativeGenerator) verdictMap(at nativePlace) string {
 			return pick(g.generator, "jump ", "goto ") + pick(g.generator, at.callees...)
 		}
 		if at.kind == "nat" {
-			return pick(g.generator, "accept", "return")
+			return pick(g.generator, "accept", "return", "continue")
 		}
-		return pick(g.generator, "accept", "drop", "return")
+		return pick(g.generator, "accept", "drop", "return", "continue")
 	}
 	switch g.IntN(6) {
 	case 0:

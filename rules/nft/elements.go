@@ -121,7 +121,7 @@ func (x *listing) shapes(s *Set, terms []*term) []shape {
 		} else if size == 0 {
 			size = 4
 		}
-		all = append(all, shape{typ: types[i], size: size, host: t.host && s.Flags&SetInterval == 0})
+		all = append(all, shape{typ: types[i], size: size, host: (t.host || s.HostKeys && len(types) == 1) && s.Flags&SetInterval == 0})
 	}
 	return all
 }

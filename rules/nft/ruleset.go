@@ -145,6 +145,8 @@ type Set struct {
 	KeyLen, DataLen uint32
 	// KeyType and DataType are nft's numbers of the types, which the kernel keeps for it.
 	KeyType, DataType uint32
+	// HostKeys is set where nft has noted that keys are numbers as the machine keeps them, such as numgen makes.
+	HostKeys bool `json:",omitempty"`
 	// Fields are the sizes in bytes of what a concatenated key is made of, each of which begins at a multiple of four;
 	// empty where the kernel does not say, as of sets without intervals.
 	Fields []uint32

@@ -5,6 +5,7 @@ package nftables
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"net"
 	"slices"
@@ -226,18 +227,21 @@ func (r *reader) rule(family nft.Family, a nfnetlink.Attributes) {
 
 // comment is the comment in the data that nft keeps with rules and elements: pairs of a kind and a
 // length of a byte each (libnftnl's udata.h), of which kind 0 is the comment.
-func comment(userdata []byte) string {
+func comment(userdata []byte) string { return nfnetlink.Attributes(userValue(userdata, 0)).Text() }
+
+// userValue is one of the values in that data; nil where it is not there.
+func userValue(userdata []byte, want byte) []byte {
 	for len(userdata) >= 2 {
 		kind, n := userdata[0], int(userdata[1])
 		if 2+n > len(userdata) {
-			return ""
+			return nil
 		}
-		if kind == 0 {
-			return nfnetlink.Attributes(userdata[2 : 2+n]).Text()
+		if kind == want {
+			return userdata[2 : 2+n]
 		}
 		userdata = userdata[2+n:]
 	}
-	return ""
+	return nil
 }
 
 func (r *reader) takeSet(family nft.Family, a nfnetlink.Attributes) {
@@ -252,6 +256,9 @@ func (r *reader) takeSet(family nft.Family, a nfnetlink.Attributes) {
 		KeyLen: a.Get(unix.NFTA_SET_KEY_LEN).Word(), DataLen: a.Get(unix.NFTA_SET_DATA_LEN).Word(),
 		KeyType: a.Get(unix.NFTA_SET_KEY_TYPE).Word(), DataType: a.Get(unix.NFTA_SET_DATA_TYPE).Word(), ObjectType: a.Get(objectType).Word(),
 	}
+	const userdata, byteOrder, host = 13, 0, 1 // NFTA_SET_USERDATA, NFTNL_UDATA_SET_KEYBYTEORDER, BYTEORDER_HOST_ENDIAN
+	order := userValue(a.Get(userdata), byteOrder)
+	s.HostKeys = len(order) == 4 && binary.NativeEndian.Uint32(order) == host
 	const concat, length = 2, 1 // NFTA_SET_DESC_CONCAT, NFTA_SET_FIELD_LEN
 	for _, f := range a.Get(unix.NFTA_SET_DESC).Get(concat).Each {
 		s.Fields = append(s.Fields, f.Get(length).Word())

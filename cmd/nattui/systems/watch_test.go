@@ -26,6 +26,7 @@ func TestWatchIsTurnedOnAndOff(t *testing.T) {
 	s.run("nattui", "undo", "2", "--yes")
 	state("active")
 	saved := s.read("/etc/nattui/ipv4.nft")
+	s.run("systemctl", "stop", "nattui-watch.service") // it would put the rules back
 	s.run("iptables", "-t", "nat", "-F")
 	if out, err := s.try("nattui", "save", "--yes"); err == nil {
 		t.Errorf("nothing was saved over something:\n%s", out)
