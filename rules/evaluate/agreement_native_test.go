@@ -90,7 +90,11 @@ func agreeOnNative(t *testing.T, backends []rules.Backend, seed uint64, tables i
 		}
 	}
 	t.Logf("%+v", sum)
-	if sum.uncertainForNothing*50 > sum.plain {
+	bound := 50
+	if tables < 100 {
+		bound = 20 // a few tables that leave little certain weigh more then
+	}
+	if sum.uncertainForNothing*bound > sum.plain {
 		t.Errorf("%d of %d answers were uncertain though the rules leave nothing open", sum.uncertainForNothing, sum.plain)
 	}
 	if only < 0 && tables >= 20 && (sum.translated < sum.packets/20 || sum.forwarded < sum.packets/10 || sum.local < sum.packets/20 || sum.gone < sum.packets/20) {

@@ -60,6 +60,9 @@ func (m *machine) native(st *state, here ruleRef) afterRule {
 			if goesOn {
 				continue
 			}
+			if all != Yes {
+				tell()
+			}
 			return after
 		}
 		tell()
@@ -120,7 +123,9 @@ func (m *machine) verdictMap(st *state, o *op, here ruleRef, tells bool) (after 
 	case len(list) != 1 || !all || o.set.written:
 		answer, open = Unknown, o.name
 	}
-	if m.path != nil && tells {
+	ends := o.set.verdicts(list)
+	goesOn = slices.ContainsFunc(ends, func(v nft.Verdict) bool { return v.Code == nft.Continue })
+	if m.path != nil && tells && !goesOn {
 		m.tell(st, here.chain, here.rule, answer, open)
 	}
 	if answer == Unknown {
@@ -132,13 +137,7 @@ func (m *machine) verdictMap(st *state, o *op, here ruleRef, tells bool) (after 
 	if len(list) == 0 {
 		return chainGoesOn, false
 	}
-	ends := o.set.verdicts(list)
 	table := here.chain.native.table
-	for _, v := range ends {
-		if goesOn = v.Code == nft.Continue; goesOn {
-			break
-		}
-	}
 	for i := range ends {
 		if ends[i].Code == nft.Continue || i == 0 && !goesOn {
 			continue // this branch itself
