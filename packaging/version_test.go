@@ -38,9 +38,7 @@ func TestVersions(t *testing.T) {
 
 // The order that upgrades rely on is dpkg's own.
 func TestVersionsSort(t *testing.T) {
-	if _, err := exec.LookPath("dpkg"); err != nil {
-		t.Skip("no dpkg")
-	}
+	needs(t, "dpkg")
 	ordered := []string{"v0.0.0-812-g0123456789ab", "v1.2.3-rc.1", "v1.2.3", "v1.2.3-5-gf123456789ab", "v1.2.3-15-g0123456789ab", "v1.2.4"}
 	for i := range len(ordered) - 1 {
 		a, _ := parseVersion(ordered[i])

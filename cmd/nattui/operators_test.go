@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"nattui/model/lab"
 	"nattui/rules/commit"
 )
 
@@ -62,9 +63,7 @@ func (r *remote) listenUDP(port uint16) *net.UDPConn {
 // needs skips the test where a program is not installed.
 func (r *remote) needs(program string) {
 	r.Helper()
-	if _, err := exec.LookPath(program); err != nil {
-		r.Skip(err)
-	}
+	lab.Program(r, program)
 }
 
 // somebody logs in and stays.

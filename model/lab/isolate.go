@@ -59,7 +59,7 @@ func Isolate(t TB) bool {
 		return err
 	})
 	if errors.Is(err, ErrNamespaces) {
-		t.Skipf("lab: %v", err)
+		Lacks(t, fmt.Errorf("lab: %w", err))
 		return true
 	}
 	report(t, output, err)
