@@ -17,7 +17,7 @@ func (r Rule) MatchText() string {
 	}
 	src, dst := netText(r.Source), netText(r.Dest)
 	sports, dports, rest := matchTexts(r.Matches)
-	if end := endText(src, sports); end != "" {
+	if end := EndText(src, sports); end != "" {
 		if !strings.HasPrefix(end, ":") || dst != "" || dports != "" {
 			end = "from " + end
 		} else {
@@ -25,7 +25,7 @@ func (r Rule) MatchText() string {
 		}
 		w = append(w, end)
 	}
-	if end := endText(dst, dports); end != "" {
+	if end := EndText(dst, dports); end != "" {
 		if dst != "" {
 			end = "to " + end
 		}
@@ -101,7 +101,8 @@ func netText(n Net) string {
 	return bang(n.Not) + netWords(n)
 }
 
-func endText(addr, ports string) string {
+// EndText is one end of a packet for a column: an address, ports, or both.
+func EndText(addr, ports string) string {
 	switch {
 	case ports == "":
 		return addr

@@ -206,15 +206,10 @@ func (h *flowHealth) fill(width int) []string {
 
 // switchWord says the position of a switch of the kernel.
 func switchWord(s facts.Setting) string {
-	switch s {
-	case facts.SettingOff:
-		return "off"
-	case facts.SettingOn:
-		return "on"
-	case facts.SettingAuto:
+	if s == facts.SettingAuto {
 		return "on while a program listens"
 	}
-	return "unknown"
+	return s.String()
 }
 
 // troubles are all notes with what to do.

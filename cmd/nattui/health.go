@@ -62,7 +62,7 @@ func healthOf(h *facts.Health) healthTold {
 	}
 	t := healthTold{
 		Count: known(h.Count), Max: known(h.Max), Buckets: known(h.Buckets),
-		Accounting: settingWord(h.Accounting), Timestamps: settingWord(h.Timestamps), Events: settingWord(h.Events),
+		Accounting: h.Accounting.String(), Timestamps: h.Timestamps.String(), Events: h.Events.String(),
 	}
 	if h.HasStats {
 		room := h.Stats.NoRoom()
@@ -73,19 +73,6 @@ func healthOf(h *facts.Health) healthTold {
 		t.problems = t.problems || n.Severity != "note"
 	}
 	return t
-}
-
-// settingWord is a switch's position.
-func settingWord(s facts.Setting) string {
-	switch s {
-	case facts.SettingOff:
-		return "off"
-	case facts.SettingOn:
-		return "on"
-	case facts.SettingAuto:
-		return "auto"
-	}
-	return "unknown"
 }
 
 func tellHealth(c *cobra.Command, asJSON bool) error {

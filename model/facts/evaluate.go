@@ -227,7 +227,7 @@ func (f *Facts) admit(q evaluate.RouteQuery, answer evaluate.Decision) evaluate.
 			return refuse(true, fmt.Sprintf("an IPsec policy (ip xfrm policy, dir out) blocks what goes from %s to %s", q.Src, q.Dst))
 		}
 		if on := f.Settings.ForwardsFrom(q.In, rules.FamilyOf(q.Dst.Unmap())); on != SettingOn {
-			return refuse(on == SettingOff, fmt.Sprintf("forwarding is %s for what arrives on %s", nameOf(settingNames, on), q.In))
+			return refuse(on == SettingOff, fmt.Sprintf("forwarding is %s for what arrives on %s", on, q.In))
 		}
 	}
 	return answer

@@ -309,7 +309,10 @@ func (f *Facts) DefaultRoute(family rules.Family) (best RouteEntry, ok bool) {
 }
 
 // MarshalText encodes a switch as unknown, off, on or auto.
-func (s Setting) MarshalText() ([]byte, error) { return []byte(nameOf(settingNames, s)), nil }
+func (s Setting) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// String is unknown, off, on or auto.
+func (s Setting) String() string { return nameOf(settingNames, s) }
 
 // UnmarshalText reads what MarshalText writes.
 func (s *Setting) UnmarshalText(text []byte) error {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"regexp"
@@ -47,59 +46,17 @@ func TestAgreesOnNativeRules(t *testing.T) {
 
 func agreeOnNative(t *testing.T, backends []rules.Backend, seed uint64, tables int) {
 	g := openGround(t)
-	var sum tally
-	only := number(t, "NATTUI_ONLY", -1)
-	for n := range tables {
-		if only >= 0 && n != only {
-			continue
-		}
-		r := rand.New(rand.NewPCG(seed, uint64(n)))
-		family := rules.Families[n%2]
-		gen := &generator{Rand: r, family: family, open: r.IntN(10) < 4}
+	holdTables(t, g, seed, tables, func(gen *generator) (programs []*evaluate.Program, text string) {
 		run(t, "", "nft", "flush ruleset")
-		var programs []*evaluate.Program
-		var text strings.Builder
-		for _, b := range backends {
-			restore(t, family, b, gen.tables(b))
-			set := save(t, family, b)
-			programs = append(programs, evaluate.Compile(set))
-			fmt.Fprintf(&text, "# %s %s\n%s", family, b, rulesOf(set))
-		}
+		clearTables(t, gen.family, backends)
+		programs, text = gen.restore(t, backends)
 		native := &nativeGenerator{generator: gen}
-		text.WriteString(native.load(t))
+		text += native.load(t)
 		set, err := nftables.Read(context.Background())
 		check(t, "read the native tables", err)
 		g.host.Native = evaluate.CompileNative(set)
-		g.forgetFlows(t)
-		e := evaluate.NewEvaluator(g.host, programs...)
-		alone := g.host
-		alone.Flows = nil
-		g.alone = evaluate.NewEvaluator(alone, programs...)
-		for i := range packetsPerTable {
-			p := gen.packet(g, i)
-			if g.flows.InUse(p.Tuple()) {
-				continue // not the first packet of a flow
-			}
-			what, ok := compare(t, g, e, p, gen.opened, &sum)
-			if !ok {
-				t.Errorf("seed %d, table %d, packet %d:\n%s\n%s", seed, n, i, what, text.String())
-				if sum.wrong++; sum.wrong > 3 {
-					t.Fatalf("after %+v", sum)
-				}
-			}
-		}
-	}
-	t.Logf("%+v", sum)
-	bound := 50
-	if tables < 100 {
-		bound = 20 // a few tables that leave little certain weigh more then
-	}
-	if sum.uncertainForNothing*bound > sum.plain {
-		t.Errorf("%d of %d answers were uncertain though the rules leave nothing open", sum.uncertainForNothing, sum.plain)
-	}
-	if only < 0 && tables >= 20 && (sum.translated < sum.packets/20 || sum.forwarded < sum.packets/10 || sum.local < sum.packets/20 || sum.gone < sum.packets/20) {
-		t.Errorf("the run was too uniform to tell much: %+v", sum)
-	}
+		return programs, text
+	})
 }
 
 // nativeGenerator makes random native rule sets, a command a line.

@@ -136,7 +136,7 @@ func tallyNFT(s *rules.Ruleset) (tally, error) {
 			}
 			chain := t.chain(table.Name, c.Name)
 			chain.rules = make([]rules.Counters, 0, len(c.Rules))
-			ask = nfnetlink.AppendText(nfnetlink.AppendText(ask[:0], unix.NFTA_RULE_TABLE, table.Name), unix.NFTA_RULE_CHAIN, c.Name)
+			ask = nfnetlink.AppendChain(ask[:0], table.Name, c.Name)
 			err = kernel.Dump(unix.NFT_MSG_GETRULE, nftFamily(s.Family), ask, func(m nfnetlink.Message) {
 				// Old kernels answer with all chains, whichever is asked for.
 				if same(m) && m.Attrs.Get(unix.NFTA_RULE_CHAIN).Is(c.Name) {

@@ -22,7 +22,7 @@ var iptablesExpressions = map[string]bool{
 
 // foreignRules calls found for a chain in which rules were made with nft.
 func foreignRules(kernel *nfnetlink.Socket, family rules.Family, c kernelChain, found func()) error {
-	ask := nfnetlink.AppendText(nfnetlink.AppendText(nil, unix.NFTA_RULE_TABLE, c.table), unix.NFTA_RULE_CHAIN, c.name)
+	ask := nfnetlink.AppendChain(nil, c.table, c.name)
 	any := false
 	err := kernel.Dump(unix.NFT_MSG_GETRULE, nftFamily(family), ask, func(m nfnetlink.Message) {
 		// Old kernels answer with all chains, whichever is asked for.

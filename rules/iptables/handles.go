@@ -89,7 +89,7 @@ func incarnation(kernel *nfnetlink.Socket, family byte, table string) (uint64, e
 // handlesOf lists the handles of a chain's rules.
 func handlesOf(kernel *nfnetlink.Socket, family byte, table, chain string) ([]uint64, error) {
 	var all []uint64
-	ask := nfnetlink.AppendText(nfnetlink.AppendText(nil, unix.NFTA_RULE_TABLE, table), unix.NFTA_RULE_CHAIN, chain)
+	ask := nfnetlink.AppendChain(nil, table, chain)
 	err := kernel.Dump(unix.NFT_MSG_GETRULE, family, ask, func(m nfnetlink.Message) {
 		if v := m.Attrs.Get(unix.NFTA_RULE_HANDLE); v != nil && m.Attrs.Get(unix.NFTA_RULE_TABLE).Is(table) && m.Attrs.Get(unix.NFTA_RULE_CHAIN).Is(chain) {
 			all = append(all, v.Number())

@@ -86,6 +86,11 @@ func AppendText(b []byte, kind uint16, s string) []byte {
 	return AppendAttribute(b, kind, append([]byte(s), 0))
 }
 
+// AppendChain appends what restricts a question about rules to those of one chain (NFTA_RULE_TABLE, NFTA_RULE_CHAIN).
+func AppendChain(b []byte, table, chain string) []byte {
+	return AppendText(AppendText(b, unix.NFTA_RULE_TABLE, table), unix.NFTA_RULE_CHAIN, chain)
+}
+
 // AppendAttribute appends an attribute with its padding.
 func AppendAttribute(b []byte, kind uint16, value []byte) []byte {
 	b = binary.NativeEndian.AppendUint16(b, uint16(unix.SizeofNlAttr+len(value)))

@@ -3,6 +3,8 @@ package nft
 import (
 	"fmt"
 	"strings"
+
+	"nattui/rules"
 )
 
 // ends are a rule's conditions by what they are about.
@@ -75,13 +77,13 @@ func (r Reading) MatchText() string {
 	}
 	switch {
 	case e.from != "":
-		w = append(w, "from "+endText(e.from, e.fromPorts))
+		w = append(w, "from "+rules.EndText(e.from, e.fromPorts))
 	case e.fromPorts != "":
 		w = append(w, "from port "+e.fromPorts)
 	}
 	switch {
 	case e.to != "":
-		w = append(w, "to "+endText(e.to, e.toPorts))
+		w = append(w, "to "+rules.EndText(e.to, e.toPorts))
 	case e.toPorts != "":
 		w = append(w, ":"+e.toPorts)
 	}
@@ -98,16 +100,6 @@ func (r Reading) MatchText() string {
 		return "everything"
 	}
 	return strings.Join(w, " ")
-}
-
-func endText(addr, ports string) string {
-	switch {
-	case ports == "":
-		return addr
-	case strings.Contains(addr, ":"):
-		return "[" + addr + "]:" + ports
-	}
-	return addr + ":" + ports
 }
 
 // apart is a condition that belongs to no end, in a word or two.

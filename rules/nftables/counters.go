@@ -42,7 +42,7 @@ func counts(r *nft.Rule) bool { _, ok := r.Counter(); return ok }
 
 // count reads the counters of a chain, and notes those that have moved.
 func count(kernel *nfnetlink.Socket, set *nft.Ruleset, c *nft.Chain, moved map[nft.RuleKey]nft.Counter) error {
-	ask := nfnetlink.AppendText(nfnetlink.AppendText(nil, unix.NFTA_RULE_TABLE, c.Table.Name), unix.NFTA_RULE_CHAIN, c.Name)
+	ask := nfnetlink.AppendChain(nil, c.Table.Name, c.Name)
 	at, other := 0, false
 	err := kernel.Dump(unix.NFT_MSG_GETRULE, byte(c.Table.Family), ask, func(m nfnetlink.Message) {
 		if m.Family != byte(c.Table.Family) || !m.Attrs.Get(unix.NFTA_RULE_CHAIN).Is(c.Name) {

@@ -138,7 +138,7 @@ func (r *reader) rules(t *nft.Table) error {
 	}
 	for _, c := range t.Chains {
 		r.chain = c // which need not be looked for
-		ask := nfnetlink.AppendText(nfnetlink.AppendText(nil, unix.NFTA_RULE_TABLE, t.Name), unix.NFTA_RULE_CHAIN, c.Name)
+		ask := nfnetlink.AppendChain(nil, t.Name, c.Name)
 		err := r.kernel.Dump(unix.NFT_MSG_GETRULE, byte(t.Family), ask, func(m nfnetlink.Message) {
 			if nft.Family(m.Family) == t.Family && m.Attrs.Get(unix.NFTA_RULE_CHAIN).Is(c.Name) && m.Attrs.Get(unix.NFTA_RULE_TABLE).Is(t.Name) {
 				r.rule(t.Family, m.Attrs)
