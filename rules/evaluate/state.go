@@ -30,6 +30,7 @@ type state struct {
 	stageMark             uint32 // as the packet came to a chain after which it may be routed again
 	stageTTL              uint8
 	stageHas              unknowns
+	hopped                bool // a rule of it has written a TTL
 	ttl                   uint8
 
 	ct               tracking

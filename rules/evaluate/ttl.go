@@ -10,6 +10,7 @@ import (
 // setTTL changes a packet's time to live as the targets TTL and HL do (ttl_tg in net/netfilter/xt_HL.c). One that comes
 // to nothing ends where the next router is, as one of 1 does, and is kept as that.
 func (st *state) setTTL(t *rules.Target) {
+	st.hopped = true
 	if len(t.Options) != 2 {
 		st.has |= blurredTTL
 		return
@@ -37,6 +38,7 @@ func (st *state) setTTL(t *rules.Target) {
 const longWay = 30
 
 func (st *state) keepTTL(n int) {
+	st.hopped = true
 	st.ttl = uint8(min(max(n, 1), 255))
 	st.has &^= blurredTTL
 }

@@ -171,7 +171,7 @@ func (m *machine) begin(st *state, resumed bool) bool {
 			c := called.orders[st.order][st.sub]
 			st.sub++
 			if c.reroutes {
-				st.stageMark, st.stageTTL, st.stageHas = st.mark, st.ttl, st.has
+				st.stageMark, st.stageTTL, st.stageHas, st.hopped = st.mark, st.ttl, st.has, false
 			}
 			if c.hears(st) {
 				m.enter(c, st)
@@ -223,7 +223,7 @@ func (m *machine) leaveStage(st *state) bool {
 	if !m.rerouted(st, &m.tables.hooks[at]) {
 		return false
 	}
-	st.sub, st.order, st.stageMark, st.stageTTL, st.stageHas = 0, 0, 0, 0, 0
+	st.sub, st.order, st.stageMark, st.stageTTL, st.stageHas, st.hopped = 0, 0, 0, 0, 0, false
 	switch at {
 	case stageLateForward, stageLateOutput:
 		st.stage, st.out = stageEarlyPostrouting, st.leave
@@ -248,7 +248,7 @@ func (m *machine) rerouted(st *state, called *calledChains) bool {
 	if anew == No {
 		return true
 	}
-	st.stageMark, st.stageTTL, st.stageHas = st.mark, st.ttl, st.has
+	st.stageMark, st.stageTTL, st.stageHas, st.hopped = st.mark, st.ttl, st.has, false
 	if anew == Unknown {
 		m.doubt(Doubt{What: "whether a rule has changed the packet so that it is routed again"})
 		other := *st
@@ -266,9 +266,9 @@ func (m *machine) changedHeader(st *state) Truth {
 	switch {
 	case st.has&^st.stageHas&blurred != 0:
 		return Unknown
-	case m.family == rules.IPv4 || st.ttl == st.stageTTL:
+	case m.family == rules.IPv4 || !st.hopped:
 		return No
-	case st.stageTTL == 0:
+	case st.stageTTL == 0 || st.ttl == st.stageTTL: // what comes to nothing is kept as 1
 		return Unknown
 	}
 	return Yes
