@@ -37,8 +37,9 @@ type program struct {
 	priority int32
 	reroutes bool
 	index    *chainIndex
-	alters   bool // it, or a chain it jumps to, can change what later rules see
-	loops    bool // it is reached from itself: no kernel loads that
+	// What it, or a chain it jumps to, can do: change what later rules see; of that, write the connection's mark.
+	alters, marksFlow bool
+	loops             bool // it is reached from itself: no kernel loads that
 }
 
 // act is what a rule does to a packet that meets it.
@@ -235,14 +236,15 @@ func (p *Program) survey(c *program, seen []uint8) {
 			if seen[next.id] == underway {
 				next.loops = true
 				r.act = actUnknown
-				c.alters = true
+				c.alters, c.marksFlow = true, true
 				continue
 			}
 			p.survey(next, seen)
-			c.alters = c.alters || next.alters
+			c.alters, c.marksFlow = c.alters || next.alters, c.marksFlow || next.marksFlow
 		case actNothing, actAccept, actDrop, actReturn:
 		default:
 			c.alters = true
+			c.marksFlow = c.marksFlow || r.act == actConnMark || r.act == actVerdict || r.act == actUnknown
 		}
 	}
 	seen[c.id] = done

@@ -31,8 +31,10 @@ type tables struct {
 	programs []*Program
 	nat      bool
 	tracks   bool
-	hidden   []Doubt  // what stands in the kernel and is not evaluated
-	unseen   []string // the tables that hold it
+	// ownMark is set where a chain that this host's own packets pass can write the mark of a connection.
+	ownMark bool
+	hidden  []Doubt  // what stands in the kernel and is not evaluated
+	unseen  []string // the tables that hold it
 }
 
 // NewEvaluator makes an evaluator for a host and the programs of its rule sets,
@@ -72,6 +74,7 @@ func NewEvaluator(h Host, programs ...*Program) *Evaluator {
 		}
 		for s := range t.hooks {
 			t.hooks[s].arrange(stage(s))
+			t.ownMark = t.ownMark || stage(s).ofOwn() && t.hooks[s].marksFlow()
 		}
 	}
 	return e
@@ -406,7 +409,7 @@ func (m *machine) finish(st *state, d Delivery, by RuleRef, why string) {
 	if d == Forwarded && st.has&unknownOut == 0 {
 		o.Out = st.leave
 	}
-	if st.has&blurredTTL == 0 {
+	if st.knowsTTL() {
 		o.TTL = st.ttl
 	}
 	for i := range m.outcomes {

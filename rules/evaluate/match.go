@@ -256,7 +256,7 @@ func markTest(m rules.Mark) holds {
 
 func ttlTest(t rules.TTL) holds {
 	return func(_ *machine, st *state) Truth {
-		if st.ttl == 0 || st.has&blurredTTL != 0 {
+		if !st.knowsTTL() {
 			return Unknown
 		}
 		hit := st.ttl == t.Value

@@ -107,7 +107,10 @@ func TestMatches(t *testing.T) {
 
 // TestWays are ways through chains that are easily got wrong.
 func TestWays(t *testing.T) {
-	const packet = "udp 203.0.113.10:1000 192.168.0.2:80 in=wan0"
+	const (
+		packet  = "udp 203.0.113.10:1000 192.168.0.2:80 in=wan0 ttl=64"
+		hairpin = "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -j DNAT --to-destination 203.0.113.9\nCOMMIT\n*mangle\n:OUTPUT ACCEPT [0:0]\n"
+	)
 	tests := []struct{ name, text, want string }{
 		{"a jump comes back", "*filter\n:FORWARD DROP [0:0]\n:A - [0:0]\n-A FORWARD -j A\n-A FORWARD -j ACCEPT\n-A A -j RETURN\n-A A -j DROP\nCOMMIT", "forward"},
 		{"a goto does not", "*filter\n:FORWARD DROP [0:0]\n:A - [0:0]\n-A FORWARD -g A\n-A FORWARD -j ACCEPT\n-A A -s 1.2.3.4/32 -j ACCEPT\nCOMMIT", "dropped"},
@@ -130,6 +133,11 @@ func TestWays(t *testing.T) {
 		{"the program that decides", "*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -j NFQUEUE --queue-num 1\nCOMMIT", "?"},
 		{"a loop, which no kernel loads", "*filter\n:FORWARD ACCEPT [0:0]\n:A - [0:0]\n:B - [0:0]\n-A FORWARD -j A\n-A A -j B\n-A B -g A\nCOMMIT", "?"},
 		{"an unreadable line", "*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -s\nCOMMIT", "?"},
+		{"a TTL that comes to nothing and is raised", "*mangle\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -j TTL --ttl-dec 64\n-A PREROUTING -j TTL --ttl-inc 1\nCOMMIT", "dropped"},
+		{"a TTL that is raised enough", "*mangle\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -j TTL --ttl-dec 64\n-A PREROUTING -j TTL --ttl-inc 2\nCOMMIT", "forward"},
+		{"an ICMP redirect has the connection marked", hairpin + "-A OUTPUT -j CONNMARK --set-xmark 0x1/0xffffffff\nCOMMIT\n*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -m connmark --mark 0x0 -j DROP\nCOMMIT", "?"},
+		{"no rule asks for the mark", hairpin + "-A OUTPUT -j CONNMARK --set-xmark 0x1/0xffffffff\nCOMMIT", "forward"},
+		{"no rule of this host's own packets marks", hairpin + "COMMIT\n*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -m connmark --mark 0x0 -j DROP\nCOMMIT", "dropped"},
 	}
 	for _, tt := range tests {
 		e := NewEvaluator(gateway(), Compile(setOf(t, rules.IPv4, rules.Legacy, tt.text)))

@@ -172,10 +172,10 @@ func survey(c *program, marks map[*program]uint8) (loops bool) {
 	marks[c] = underway
 	for i := range c.native.rules {
 		r := &c.native.rules[i]
-		c.alters = c.alters || r.alters
+		c.alters, c.marksFlow = c.alters || r.alters, c.marksFlow || r.marksFlow
 		for _, next := range r.leads {
 			loops = survey(next, marks) || loops
-			c.alters = c.alters || next.alters
+			c.alters, c.marksFlow = c.alters || next.alters, c.marksFlow || next.marksFlow
 		}
 	}
 	marks[c] = done
@@ -393,6 +393,11 @@ func (c *calledChains) arrange(s stage) {
 		c.multiply(ways)
 		from = to
 	}
+}
+
+// marksFlow reports whether one of the chains can write a connection's mark.
+func (c *calledChains) marksFlow() bool {
+	return slices.ContainsFunc(c.chains, func(p *program) bool { return p.marksFlow })
 }
 
 func sameTable(a, b *program) bool {

@@ -138,6 +138,7 @@ func (c *ruleCompiler) compatTarget(x compatInfo) {
 	}
 	t, ok := x.translation(c.family)
 	if !ok {
+		c.rule.marksFlow = true
 		c.rule.ops = append(c.rule.ops, op{does: opUnknownEnd, name: x.name, anything: true})
 		return
 	}

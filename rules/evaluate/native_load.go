@@ -84,7 +84,7 @@ func (m *machine) loadNetwork(st *state, offset uint32, p place) Truth {
 		if m.pkt.Has&HasExt == 0 {
 			h.put(6, byte(m.pkt.Protocol))
 		}
-		if st.ttl != 0 && st.has&blurredTTL == 0 {
+		if st.knowsTTL() {
 			h.put(7, st.ttl)
 		}
 		if m.pkt.Has&HasTOS != 0 && st.has&blurredTOS == 0 {
@@ -107,7 +107,7 @@ func (m *machine) ipv4Header(st *state, h *header) {
 		h.put(2, byte(n>>8), byte(n))
 	}
 	h.known[6], h.known[7] = 0xbf, 0xff // a whole packet, which may say that it is not to be divided
-	if st.ttl != 0 && st.has&blurredTTL == 0 {
+	if st.knowsTTL() {
 		h.put(8, st.ttl)
 	}
 	h.put(9, byte(m.pkt.Protocol))

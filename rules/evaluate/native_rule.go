@@ -12,8 +12,8 @@ type nativeRule struct {
 	rule  *nft.Rule
 	ops   []op
 	leads []*program // the chains that it jumps or goes to
-	// acts is set if it does anything but look and count; alters if later rules see that.
-	acts, alters, tracks bool
+	// acts is set if it does anything but look and count; alters if later rules see that, marksFlow if connections keep it.
+	acts, alters, marksFlow, tracks bool
 	// cuts are where it tells packets apart; particular ones look at more than that.
 	cuts       []func(*cuts)
 	particular bool
@@ -164,6 +164,7 @@ func (c *ruleCompiler) other(e nft.Expr) {
 	case nft.Reject:
 		c.end(verdict{code: nft.Drop})
 	case nft.ToQueue:
+		c.rule.marksFlow = true
 		c.rule.ops = append(c.rule.ops, op{does: opUnknownEnd, name: "the program behind the queue"})
 		c.rule.acts = true
 	case nft.Synproxy:

@@ -30,7 +30,6 @@ type state struct {
 	stageMark             uint32 // as the packet came to a chain after which it may be routed again
 	stageTTL              uint8
 	stageHas              unknowns
-	hopped                bool // a rule of it has written a TTL
 	ttl                   uint8
 
 	ct               tracking
@@ -47,8 +46,9 @@ const (
 	unknownDst
 	unknownIn
 	unknownOut
-	blurredTTL
+	blurredTTL // written by a rule, and not known since
 	blurredTOS
+	unsaidTTL // as the packet came
 )
 
 // tracking is what connection tracking knows of the packet.
@@ -60,6 +60,8 @@ type tracking struct {
 }
 
 func (t *tracking) hasFlow() bool { return t.seen && t.state < StateInvalid }
+
+func (st *state) knowsTTL() bool { return st.has&(blurredTTL|unsaidTTL) == 0 }
 
 func (st *state) addr(source bool) (bits128, bool) {
 	if source {
@@ -97,6 +99,9 @@ func (m *machine) firstState() state {
 		if p.DstPort == 0 {
 			st.dport = rules.Ports{Lo: 1, Hi: 65535}
 		}
+	}
+	if p.TTL == 0 {
+		st.has |= unsaidTTL
 	}
 	switch {
 	case p.Local:

@@ -7,18 +7,15 @@ import (
 	"nattui/rules"
 )
 
-// setTTL changes a packet's time to live as the targets TTL and HL do (ttl_tg in net/netfilter/xt_HL.c). One that comes
-// to nothing ends where the next router is, as one of 1 does, and is kept as that.
+// setTTL changes a packet's time to live as the targets TTL and HL do (ttl_tg in net/netfilter/xt_HL.c).
 func (st *state) setTTL(t *rules.Target) {
-	st.hopped = true
 	if len(t.Options) != 2 {
 		st.has |= blurredTTL
 		return
 	}
 	n, err := strconv.Atoi(t.Options[1])
 	how := t.Options[0][strings.LastIndexByte(t.Options[0], '-')+1:]
-	known := st.ttl != 0 && st.has&blurredTTL == 0
-	switch {
+	switch known := st.knowsTTL(); {
 	case err != nil:
 		st.has |= blurredTTL
 	case how == "set":
@@ -28,7 +25,7 @@ func (st *state) setTTL(t *rules.Target) {
 	case how == "inc" && known:
 		st.keepTTL(int(st.ttl) + n)
 	case how == "dec" && n >= 254:
-		st.keepTTL(1)
+		st.keepTTL(0)
 	case how == "dec" && n >= longWay:
 		st.has |= blurredTTL // many systems begin with 64
 	}
@@ -38,9 +35,8 @@ func (st *state) setTTL(t *rules.Target) {
 const longWay = 30
 
 func (st *state) keepTTL(n int) {
-	st.hopped = true
-	st.ttl = uint8(min(max(n, 1), 255))
-	st.has &^= blurredTTL
+	st.ttl = uint8(min(max(n, 0), 255))
+	st.has &^= blurredTTL | unsaidTTL
 }
 
 // expires ends a packet whose time to live does not let it pass on (ip_forward, ip6_forward), and counts it down.
@@ -51,10 +47,11 @@ func (m *machine) expires(st *state) bool {
 		lost := *st
 		m.finish(&lost, Dropped, RuleRef{}, why)
 		m.doubt(Doubt{What: "which TTL a rule leaves it"})
-	case st.ttl == 1:
+	case st.has&unsaidTTL != 0:
+	case st.ttl <= 1:
 		m.finish(st, Dropped, RuleRef{}, why)
 		return true
-	case st.ttl > 1:
+	default:
 		st.ttl--
 	}
 	return false

@@ -119,6 +119,9 @@ func (s stage) isNAT() bool {
 	return false
 }
 
+// ofOwn reports whether this host's own packets pass the stage.
+func (s stage) ofOwn() bool { return s >= stageEarlyPostrouting && s != stageLeave }
+
 // bindsSource reports which end a NAT stage translates (HOOK2MANIP).
 func (s stage) bindsSource() bool { return s == stageNATPostrouting || s == stageNATInput }
 
@@ -171,7 +174,7 @@ func (m *machine) begin(st *state, resumed bool) bool {
 			c := called.orders[st.order][st.sub]
 			st.sub++
 			if c.reroutes {
-				st.stageMark, st.stageTTL, st.stageHas, st.hopped = st.mark, st.ttl, st.has, false
+				st.stageMark, st.stageTTL, st.stageHas = st.mark, st.ttl, st.has
 			}
 			if c.hears(st) {
 				m.enter(c, st)
@@ -223,7 +226,7 @@ func (m *machine) leaveStage(st *state) bool {
 	if !m.rerouted(st, &m.tables.hooks[at]) {
 		return false
 	}
-	st.sub, st.order, st.stageMark, st.stageTTL, st.stageHas, st.hopped = 0, 0, 0, 0, 0, false
+	st.sub, st.order, st.stageMark, st.stageTTL, st.stageHas = 0, 0, 0, 0, 0
 	switch at {
 	case stageLateForward, stageLateOutput:
 		st.stage, st.out = stageEarlyPostrouting, st.leave
@@ -248,7 +251,7 @@ func (m *machine) rerouted(st *state, called *calledChains) bool {
 	if anew == No {
 		return true
 	}
-	st.stageMark, st.stageTTL, st.stageHas, st.hopped = st.mark, st.ttl, st.has, false
+	st.stageMark, st.stageTTL, st.stageHas = st.mark, st.ttl, st.has
 	if anew == Unknown {
 		m.doubt(Doubt{What: "whether a rule has changed the packet so that it is routed again"})
 		other := *st
@@ -266,12 +269,12 @@ func (m *machine) changedHeader(st *state) Truth {
 	switch {
 	case st.has&^st.stageHas&blurred != 0:
 		return Unknown
-	case m.family == rules.IPv4 || !st.hopped:
+	case m.family == rules.IPv4:
 		return No
-	case st.stageTTL == 0 || st.ttl == st.stageTTL: // what comes to nothing is kept as 1
+	case (st.has^st.stageHas)&unsaidTTL != 0:
 		return Unknown
 	}
-	return Yes
+	return truth(st.ttl != st.stageTTL)
 }
 
 // pass does what the kernel does between the tables; false: the way has ended.
@@ -406,9 +409,21 @@ func (m *machine) forward(st *state, r Decision) bool {
 		return false
 	}
 	m.leaveBy(st, r)
+	m.icmpRedirect(st)
 	st.out = st.leave
 	st.stage = stageEarlyForward
 	return true
+}
+
+// icmpRedirect tells the sender of a shorter way, before the packet goes on, where that leaves as it came. The message belongs to
+// the packet's connection, whose mark the rules for this host's own packets may write (ip_rt_send_redirect in
+// net/ipv4/route.c, icmp_glue_bits in net/ipv4/icmp.c).
+func (m *machine) icmpRedirect(st *state) {
+	way := st.leave == st.in || st.has&(unknownIn|unknownOut) != 0
+	if m.family == rules.IPv4 && m.tables.ownMark && way && st.ct.hasFlow() {
+		m.doubt(Doubt{What: "whether the ICMP redirect that this host sends first, as the packet leaves the way it came, has the connection marked"})
+		st.connBlurred = ^uint32(0)
+	}
 }
 
 func (m *machine) leaveBy(st *state, r Decision) {
