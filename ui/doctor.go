@@ -148,11 +148,7 @@ func (s *doctorScreen) examine() tea.Cmd {
 	return func() tea.Msg {
 		began := time.Now()
 		if surroundings != nil {
-			if around, err := surroundings(s.ctx); err == nil {
-				g.Surroundings = around
-			} else {
-				g.Unseen = append(g.Unseen, err.Error())
-			}
+			g.Surroundings = surroundings(s.ctx)
 		}
 		msg := examinedMsg{generation: generation, health: g.Health}
 		if follows == nil {

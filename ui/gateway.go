@@ -35,7 +35,7 @@ type Gateway struct {
 	Flows Flows
 	// Surroundings reads what else bears on NAT, for the doctor; it may take some
 	// milliseconds. nil: nothing is known of it.
-	Surroundings func(ctx context.Context) (doctor.Surroundings, error)
+	Surroundings func(ctx context.Context) doctor.Surroundings
 	// Probe asks a server for a TCP connection and closes it at once; it blocks some
 	// seconds at most. nil where that cannot be done.
 	Probe func(ctx context.Context, server netip.AddrPort) doctor.Probe

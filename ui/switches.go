@@ -73,13 +73,7 @@ func (s *switches) files() tea.Cmd {
 	if look == nil {
 		return nil
 	}
-	return func() tea.Msg {
-		around, err := look(s.ctx)
-		if err != nil {
-			return nil
-		}
-		return switchesMsg{s, around.BootSettings}
-	}
+	return func() tea.Msg { return switchesMsg{s, look(s.ctx).BootSettings} }
 }
 
 func (s *switches) key(i int) string { return s.all.List[i].Name }

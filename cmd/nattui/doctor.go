@@ -16,7 +16,6 @@ import (
 
 	"nattui/model/conntrack"
 	"nattui/model/doctor"
-	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/model/host"
 	"nattui/rules"
@@ -183,9 +182,7 @@ func examined(ctx context.Context, tables *iptables.Host) (*doctor.Gateway, erro
 	}
 	g.Facts = &facts
 	unseen := g.Unseen
-	if g.Surroundings, err = surroundings(ctx, tables, g.Sets); err != nil {
-		return nil, err
-	}
+	g.Surroundings = surroundings(ctx, tables, g.Sets)
 	g.DropsBefore = before
 	g.Unseen = append(unseen, g.Unseen...)
 	if flows == nil {
@@ -219,13 +216,7 @@ func unreadTables(ctx context.Context, g *doctor.Gateway, tables *iptables.Host,
 }
 
 // surroundings reads what bears on NAT apart from rules, flows and facts.
-func surroundings(ctx context.Context, tables *iptables.Host, sets map[rules.Variant]*rules.Ruleset) (s doctor.Surroundings, err error) {
-	if s.Natives, err = iptables.Natives(ctx); err != nil {
-		return s, err
-	}
-	if s.Filters, err = nativeFilters(ctx, tables); err != nil {
-		s.Unseen = append(s.Unseen, err.Error())
-	}
+func surroundings(ctx context.Context, tables *iptables.Host, sets map[rules.Variant]*rules.Ruleset) (s doctor.Surroundings) {
 	for _, a := range tables.Absent() {
 		if a.Reason == iptables.TooOld || a.Reason == iptables.Broken || a.Reason == iptables.Unseen {
 			s.Unseen = append(s.Unseen, a.String())
@@ -235,22 +226,7 @@ func surroundings(ctx context.Context, tables *iptables.Host, sets map[rules.Var
 	s.Drift = bootDrift(ctx, tables, sets)
 	s.BootSettings = bootSettings()
 	s.Drops = host.Drops()
-	return s, nil
-}
-
-// nativeFilters reads the filter rules that were made with nft.
-func nativeFilters(ctx context.Context, tables *iptables.Host) (*facts.Nftables, error) {
-	texts, err := tables.NativeFilters(ctx)
-	if len(texts) == 0 {
-		return nil, err
-	}
-	filters := &facts.Nftables{}
-	for _, text := range texts {
-		if err := filters.Parse(text, iptables.MadeChain); err != nil {
-			return nil, err
-		}
-	}
-	return filters, err
+	return s
 }
 
 // cure carries out the cure of a finding: that of the first of a check, or of the one that is about a subject.

@@ -178,20 +178,17 @@ func nameOf(ctx context.Context, a netip.Addr) string {
 }
 
 // comparing reads the gateway's surroundings, each time with the counters of the look before.
-func comparing(tables *iptables.Host, latest *atomic.Pointer[map[rules.Variant]*rules.Ruleset]) func(context.Context) (doctor.Surroundings, error) {
+func comparing(tables *iptables.Host, latest *atomic.Pointer[map[rules.Variant]*rules.Ruleset]) func(context.Context) doctor.Surroundings {
 	var last atomic.Pointer[doctor.Surroundings]
-	return func(ctx context.Context) (doctor.Surroundings, error) {
+	return func(ctx context.Context) doctor.Surroundings {
 		var sets map[rules.Variant]*rules.Ruleset
 		if now := latest.Load(); now != nil {
 			sets = *now
 		}
-		s, err := surroundings(ctx, tables, sets)
-		if err != nil {
-			return s, err
-		}
+		s := surroundings(ctx, tables, sets)
 		if before := last.Swap(&doctor.Surroundings{Drops: s.Drops, SetsBefore: sets}); before != nil {
 			s.DropsBefore, s.SetsBefore = before.Drops, before.SetsBefore
 		}
-		return s, nil
+		return s
 	}
 }

@@ -189,5 +189,5 @@ func (t *trial) bridged(p evaluate.Packet) fate {
 		programs = append(programs, program)
 	}
 	path, err := evaluate.NewEvaluator(host, programs...).Evaluate(p)
-	return fate{Path: path, known: err == nil && len(path.Outcomes) > 0, unseen: t.unseen(p)}
+	return fate{Path: path, known: err == nil && len(path.Outcomes) > 0, unseen: t.unseen(p), unread: t.unread(p)}
 }

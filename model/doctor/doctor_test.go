@@ -122,7 +122,7 @@ func TestExamine(t *testing.T) {
 			g.Sets[legacy4] = &rules.Ruleset{Backend: rules.Legacy, Tables: tables}
 		}},
 		{name: "native table", check: "native-nat", severity: SeverityUnknown, subject: "inet firewalld", spoil: func(g *Gateway) {
-			g.Natives = []rules.NativeTable{{Family: "inet", Name: "firewalld", Chains: []string{"nat_PREROUTING"}}}
+			g.Facts.Natives = []rules.NativeTable{{Family: "inet", Name: "firewalld", Chains: []string{"nat_PREROUTING"}}}
 		}},
 		{name: "foreign objects", check: "read-only-table", severity: SeverityWarning, subject: "nat", spoil: func(g *Gateway) {
 			g.Sets[nft4].Foreign = map[string]string{"nat": "the nft set blocked"}

@@ -15,6 +15,7 @@ type Examination struct {
 
 	now       int64 // in nanoseconds since 1970
 	forwards  []Forward
+	listed    nativeLists
 	others    []Forward // the same for other addresses of this host that their rules take too
 	stats     *flowStats
 	unreached []Finding           // rules that no packet comes to
@@ -34,14 +35,10 @@ func examine(g *Gateway) *Examination {
 	if x.Facts == nil {
 		x.Facts = &facts.Facts{Settings: facts.UnknownSettings()}
 	}
-	if x.Facts.Natives == nil && len(g.Natives) > 0 {
-		known := *x.Facts
-		known.Natives = g.Natives
-		x.Facts = &known
-	}
 	x.Sets = withUnread(g.Sets, g.Unread)
 	x.trial = newTrial(x.Facts, x.Sets, nil)
-	x.named = namedStrangers(x.Sets, x.Filters)
+	x.listed = x.nativeLists()
+	x.named = namedStrangers(x.Sets, &x.listed)
 	x.forwards = forwardsOf(&x.trial, ownForwards, foreignForwards)
 	x.others = append(x.otherAddresses(x.forwards), x.otherServers(x.forwards)...)
 	x.stats = takeCensus(x)

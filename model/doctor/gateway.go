@@ -27,10 +27,6 @@ type Gateway struct {
 
 // Surroundings are what bears on NAT besides rules, flows and facts.
 type Surroundings struct {
-	// Natives are nft tables besides those of iptables that translate too.
-	Natives []rules.NativeTable
-	// Filters are the filter rules that were made with nft; nil if there are none.
-	Filters *facts.Nftables
 	// Unseen says of each family and backend that is not shown, why.
 	Unseen []string
 	// Saved are the rules that are loaded at boot, a file each.

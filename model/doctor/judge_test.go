@@ -75,7 +75,7 @@ func TestVerdictOfForwards(t *testing.T) {
 func TestNotKnownIsNotOK(t *testing.T) {
 	t.Run("a native table translates too", func(t *testing.T) {
 		g := soundGateway(t)
-		g.Natives = []rules.NativeTable{{Family: "inet", Name: "lxd", Chains: []string{"pstrt.lxdbr0"}}}
+		g.Facts.Natives = []rules.NativeTable{{Family: "inet", Name: "lxd", Chains: []string{"pstrt.lxdbr0"}}}
 		g.give(answeredFlow("198.51.100.9:4000"))
 		for _, name := range []string{"translated", "let-through"} {
 			if f := step(t, g, name); f.Severity != SeverityUnknown || !strings.Contains(f.Sentence, "table inet lxd") {
@@ -89,7 +89,7 @@ func TestNotKnownIsNotOK(t *testing.T) {
 	})
 	t.Run("what iptables drops beside a native table is not certain", func(t *testing.T) {
 		g := gatewayOf(t, map[rules.Variant]string{nft4: soundTable + "*filter\n:FORWARD DROP [0:0]\nCOMMIT\n"})
-		g.Natives = []rules.NativeTable{{Family: "ip", Name: "lxd", Chains: []string{"prert"}}}
+		g.Facts.Natives = []rules.NativeTable{{Family: "ip", Name: "lxd", Chains: []string{"prert"}}}
 		f := Examine(g)[0]
 		if f.Check != "forward-dropped" || f.Severity != SeverityWarning || !strings.Contains(f.Sentence, "table ip lxd") {
 			t.Errorf("%s %s: %s", f.Severity, f.Check, f.Sentence)
@@ -98,7 +98,7 @@ func TestNotKnownIsNotOK(t *testing.T) {
 	t.Run("iptables drops what a native table shares an address with", func(t *testing.T) {
 		g := gatewayOf(t, map[rules.Variant]string{nft4: "*filter\n:FORWARD DROP [5:300]\n:DOCKER-USER - [0:0]\n-A FORWARD -j DOCKER-USER\nCOMMIT\n"})
 		g.addLink(facts.Link{Name: "vmbr7", Kind: "bridge", Up: true, Running: true, MTU: 1500}, "10.7.0.1/24")
-		g.Natives = []rules.NativeTable{{Family: "inet", Name: "machines", Chains: []string{"post.vmbr7"}}}
+		g.Facts.Natives = []rules.NativeTable{{Family: "inet", Name: "machines", Chains: []string{"post.vmbr7"}}}
 		f := Examine(g)[0]
 		if f.Check != "forward-dropped" || f.Subject != "vmbr7" || f.Severity != SeverityWarning || len(f.Cure.Steps) == 0 || !strings.Contains(f.Sentence, "table inet machines") {
 			t.Errorf("%s %s %s: %s", f.Severity, f.Check, f.Subject, f.Sentence)

@@ -1,117 +1,162 @@
 package doctor
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
 
 	"nattui/rules"
 	"nattui/rules/evaluate"
+	"nattui/rules/nft"
 )
 
 // Native filters keep lists of those whom they let in, and of what machines inside may ask for: that others are kept
 // out is what they are for.
 
-// nativeListed weighs what native filters drop of a forward by whom else they let in: somebody, and it is as it is
-// meant; perhaps somebody, and it is not known.
-func nativeListed(x *Examination, f *Forward, w *nativeWay, found Finding) Finding {
-	others := x.nativeClients(f)
-	for i := range others {
-		other := *w
-		other.packet.Src = others[i]
-		if way := x.fate(other.packet); !way.arrives() || !way.by(f.Rule) {
+// nativeLists are the values that the rules of native filters compare packets with, alone or put together with others
+// (ip saddr . tcp dport).
+type nativeLists struct {
+	sources, dests []netip.Prefix
+	ports          []uint16 // of destinations
+}
+
+// nativeLists reads them from the native chains that filter and from those that these lead to.
+func (t *trial) nativeLists() (l nativeLists) {
+	set := t.Native.Ruleset()
+	if set == nil {
+		return l
+	}
+	for _, table := range set.Tables {
+		if table.Dormant || !t.evaluatesNatively(table) {
 			continue
 		}
-		switch end, _, dropped := x.nativeEnd(x.Filters, &other); {
-		case !dropped:
-			return Finding{
-				Check: "let-through", Evidence: found.Evidence,
-				Sentence: fmt.Sprintf("Native nft tables let packets from %s to %s through, and not those from %s.", others[i], f.Server, w.packet.Src),
+		seen := map[*nft.Chain]bool{}
+		for _, c := range table.Chains {
+			if !c.IsBase() || c.Type == "nat" {
+				continue
 			}
-		case !end.Certain && found.Severity != SeverityUnknown:
-			found = unknown(fmt.Sprintf("Whom native nft tables let through to %s is not known: table %s %s, chain %s, asks for something that nattui cannot evaluate.", f.Server, end.Chain.Family, end.Chain.Table, end.Chain.Name), found.Evidence...)
+			for _, c := range append([]*nft.Chain{c}, c.Led()...) {
+				if seen[c] {
+					continue
+				}
+				seen[c] = true
+				for _, r := range c.Rules {
+					l.read(r.Read(c, set.Links), set.Links)
+				}
+			}
 		}
 	}
-	if found.Severity == SeverityUnknown {
-		return found
-	}
-	return x.orFill(found, w)
+	return l
 }
 
-// nativeClients are clients of a forward that native filters name, and others that they may not have thought of.
-func (x *Examination) nativeClients(f *Forward) (list []netip.Addr) {
-	for _, p := range x.Filters.Lists().Sources {
-		s := f.via
-		if s.src = rules.NetOf(p); !f.via.src.Any() && !f.via.src.Contains(p.Addr()) {
+// read notes what a rule compares fields of the packet with.
+func (l *nativeLists) read(r nft.Reading, links nft.Links) {
+	for _, a := range r.Asks {
+		if a.Set == nil {
+			l.note(a.What, a.Values)
 			continue
 		}
-		if a, ok := x.clientOn(f.Link, s, f.Server.Addr()); ok && x.comesBy(a, f.Link) && !slices.Contains(list, a) {
-			list = append(list, a)
+		l.all(a.What, a.Set, links)
+	}
+	for _, d := range r.Does {
+		if d.Kind == nft.Decides && d.Map != nil {
+			l.all(d.Key, d.Map, links)
 		}
 	}
-	for _, a := range strangers {
-		if f.Rule.Family.Holds(a) && f.via.src.Any() && x.comesBy(a, f.Link) && !x.IsLocal(a) {
-			list = append(list, a)
-		}
-	}
-	return list
 }
 
-// listToFill is a set that would let a packet through if its source were in it, as "inet fw friends"; "" if there is none.
-func (x *Examination) listToFill(w *nativeWay) string {
-	for _, set := range x.Filters.Lists().SourceSets {
-		if _, _, dropped := x.nativeEnd(x.Filters.With(set, w.packet.Src), w); !dropped {
-			return set
-		}
+// all notes the elements of a set that fields are looked up in.
+func (l *nativeLists) all(what string, set *nft.Set, links nft.Links) {
+	fields := strings.Split(what, " . ")
+	if !slices.ContainsFunc(fields, func(f string) bool { return isListed[lastWord(f)] }) {
+		return
 	}
-	return ""
-}
-
-// nativeLetsSome tells that native filters let some machines of a network, or some services for it, through, so that the
-// rest is kept in on purpose, or that it is not known.
-func (x *Examination) nativeLetsSome(w *nativeWay) bool {
-	lists := x.Filters.Lists()
-	passes := func(src, dst netip.Addr, port uint16) bool {
-		other := *w
-		p := &other.packet
-		p.Src, p.Dst, p.DstPort = src, dst, port
-		if port == 53 {
-			p.Protocol = rules.UDP
-		}
-		other.to = netip.AddrPortFrom(dst, port)
-		way := x.fate(*p)
-		if x.Facts.Native != nil {
-			return way.arrives()
-		}
-		_, _, dropped := x.nativeEnd(x.Filters, &other)
-		return way.arrives() && !dropped
-	}
-	for _, port := range slices.Concat([]uint16{80, 53, 22}, lists.Ports) {
-		if passes(w.packet.Src, w.packet.Dst, port) {
-			return true
-		}
-	}
-	within := func(n netip.Prefix, fits func(netip.Addr) bool) (netip.Addr, bool) {
-		for _, a := range []netip.Addr{n.Addr(), n.Masked().Addr().Next()} {
-			if a.BitLen() == w.packet.Src.BitLen() && n.Contains(a) && !x.IsLocal(a) && fits(a) {
-				return a, true
+	for _, e := range set.Entries(links) {
+		values := strings.Split(e.Key, " . ")
+		for i := range fields {
+			if len(values) == len(fields) {
+				l.note(fields[i], values[i])
 			}
 		}
-		return netip.Addr{}, false
 	}
-	for _, n := range lists.Sources {
-		if a, ok := within(n, func(a netip.Addr) bool { return x.comesBy(a, w.in) && (w.src.Any() || w.src.Contains(a)) }); ok && passes(a, w.packet.Dst, w.packet.DstPort) {
-			return true
+}
+
+// isListed are the fields that lists are made of.
+var isListed = map[string]bool{"saddr": true, "daddr": true, "dport": true}
+
+func lastWord(text string) string { return text[strings.LastIndexByte(text, ' ')+1:] }
+
+// mostListed bounds the values of a kind.
+const mostListed = 64
+
+// note keeps a value that a field is compared with, of a range the first one.
+func (l *nativeLists) note(field, value string) {
+	first, _, _ := strings.Cut(value, "-")
+	switch field = lastWord(field); field {
+	case "saddr", "daddr":
+		to := &l.sources
+		if field == "daddr" {
+			to = &l.dests
+		}
+		n, err := netip.ParsePrefix(first)
+		if a, single := netip.ParseAddr(first); single == nil {
+			n, err = netip.PrefixFrom(a, a.BitLen()), nil
+		}
+		if err == nil && len(*to) < mostListed {
+			*to = append(*to, n)
+		}
+	case "dport":
+		if port, err := strconv.ParseUint(first, 10, 16); err == nil && len(l.ports) < mostListed {
+			l.ports = append(l.ports, uint16(port))
 		}
 	}
-	for _, n := range lists.Dests {
-		leaves := func(a netip.Addr) bool {
-			r, certain := x.Lookup(evaluate.RouteQuery{Dst: a, Src: w.packet.Src, In: w.in})
-			return certain && r.Out == w.out
+}
+
+// listToFill is a set that would let a forward's packet through if its source were in it: one of those that it was looked
+// up in on the way to what drops it. nil: there is none.
+func (x *Examination) listToFill(f *Forward, way *fate) *nft.Set {
+	src := f.packet.Src.AsSlice()
+	links := x.Native.Ruleset().Links
+	var tried []*nft.Set
+	for _, v := range way.Visits {
+		if v.Native == nil {
+			continue
 		}
-		if a, ok := within(n, leaves); ok && passes(w.packet.Src, a, w.packet.DstPort) {
-			return true
+		for _, a := range v.Native.Read(v.In, links).Asks {
+			if a.Set == nil || a.Set.Flags&nft.SetAnonymous != 0 || a.What != "ip saddr" && a.What != "ip6 saddr" || int(a.Set.KeyLen) != len(src) || slices.Contains(tried, a.Set) {
+				continue
+			}
+			if tried = append(tried, a.Set); !x.spent.mayTry() {
+				return nil
+			}
+			if t := x.listing(a.Set, src); t.lets(f) {
+				return a.Set
+			}
 		}
 	}
-	return false
+	return nil
+}
+
+// listing is the gateway with another key in a native set.
+func (x *Examination) listing(set *nft.Set, key []byte) trial {
+	known := *x.Facts
+	known.Native = evaluate.CompileNative(x.Native.Ruleset().With(set, key))
+	t := newTrial(&known, x.sets, x.programs)
+	t.spent = x.spent
+	return t
+}
+
+// lets tells that no native rule drops a forward's packet, nor its answer.
+func (t *trial) lets(f *Forward) bool {
+	dropped := func(way *fate) bool {
+		o, blocked := way.blocked()
+		return blocked && o.DroppedBy.Backend == rules.Native
+	}
+	way := t.fate(f.packet)
+	if dropped(&way) {
+		return false
+	}
+	_, back, ok := t.answerWay(f)
+	return !ok || !dropped(&back)
 }

@@ -36,14 +36,14 @@ var listing = []struct {
 // TestNativeListsAreNoFaults holds that whoever is let in by a native list, and not everybody, is no problem.
 func TestNativeListsAreNoFaults(t *testing.T) {
 	for _, h := range listing {
-		for _, how := range []string{"evaluated", "listed"} {
+		for _, how := range []string{"read", "unread"} {
 			t.Run(h.name+" "+how, func(t *testing.T) {
 				t.Parallel()
 				if lab.Isolate(t) {
 					return
 				}
 				w := newWard(t)
-				w.unread = how == "listed"
+				w.unread = how == "unread"
 				w.base()
 				w.nft(h.nft)
 				for _, f := range doctor.Examine(w.look()) { // before anybody has come

@@ -18,9 +18,8 @@ type network struct {
 }
 
 // namedStrangers are the strangers in networks that rules of these sets, and native filters, name.
-func namedStrangers(sets map[rules.Variant]*rules.Ruleset, filters *facts.Nftables) (named []netip.Addr) {
-	lists := filters.Lists()
-	for _, n := range slices.Concat(lists.Sources, lists.Dests) {
+func namedStrangers(sets map[rules.Variant]*rules.Ruleset, listed *nativeLists) (named []netip.Addr) {
+	for _, n := range slices.Concat(listed.sources, listed.dests) {
 		for _, a := range strangers {
 			if n.Contains(a) {
 				named = append(named, a)

@@ -17,6 +17,8 @@ type fate struct {
 	// unseen names the nft tables that the packet meets too and that are not evaluated: Path is what iptables'
 	// rules make of it, and not certain. translators are those of them that may translate it.
 	unseen, translators string
+	// unread names native nft tables that filter and could not be read: they may drop what iptables' rules let through.
+	unread string
 }
 
 // fate follows a packet. The rules that it met are told only where it does not
@@ -24,7 +26,7 @@ type fate struct {
 func (t *trial) fate(p evaluate.Packet) fate {
 	outcomes, certain := t.alone.Outcomes(nil, &p)
 	if certain && (outcomes[0].Delivered == evaluate.Forwarded || outcomes[0].Delivered == evaluate.Delivered) {
-		return fate{Path: evaluate.Path{Packet: p, Outcomes: outcomes, Certain: true}, known: true, unseen: t.unseen(p), translators: t.translators(p)}
+		return t.seen(evaluate.Path{Packet: p, Outcomes: outcomes, Certain: true})
 	}
 	return t.told(p)
 }
@@ -33,11 +35,31 @@ func (t *trial) fate(p evaluate.Packet) fate {
 func (t *trial) told(p evaluate.Packet) fate {
 	path, err := t.alone.Evaluate(p)
 	t.spent.visited(len(path.Visits))
-	way := fate{Path: path, known: err == nil && len(path.Outcomes) > 0, unseen: t.unseen(p), translators: t.translators(p)}
+	way := t.seen(path)
 	if err != nil {
-		way.why = err.Error()
+		way.known, way.why = false, err.Error()
 	}
 	return way
+}
+
+// seen is a packet's path with what else decides about it and is not evaluated.
+func (t *trial) seen(path evaluate.Path) fate {
+	p := path.Packet
+	return fate{Path: path, known: len(path.Outcomes) > 0, unseen: t.unseen(p), translators: t.translators(p), unread: t.unread(p)}
+}
+
+// unread names the native nft tables that filter what a packet's family sends and could not be read; "" where none do.
+func (t *trial) unread(p evaluate.Packet) string {
+	if t.Native != nil {
+		return ""
+	}
+	var names []string
+	for _, n := range t.NativeFilters {
+		if n.Meets(rules.FamilyOf(p.Src)) || n.Family == "netdev" {
+			names = append(names, n.String())
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // translators name the nft tables that may translate a packet and are not evaluated.
@@ -82,9 +104,9 @@ func (x *fate) blocked() (evaluate.Outcome, bool) {
 }
 
 // passes tells that the packet certainly arrives.
-func (x *fate) passes() bool { return x.unseen == "" && x.allowed() }
+func (x *fate) passes() bool { return x.unseen == "" && x.unread == "" && x.allowed() }
 
-// allowed tells that the packet arrives as far as iptables' rules go, whichever branch it takes.
+// allowed tells that the packet arrives as far as the rules go that are evaluated, whichever branch it takes.
 func (x *fate) allowed() bool {
 	return x.known && !x.Incomplete && !slices.ContainsFunc(x.Outcomes, func(o evaluate.Outcome) bool {
 		return o.Delivered != evaluate.Forwarded && o.Delivered != evaluate.Delivered
@@ -100,6 +122,8 @@ func (x *fate) doubt() string {
 		return x.translators + " also translates, and its rules are not evaluated"
 	case x.unseen != "":
 		return x.unseen + " holds nft rules that are not evaluated"
+	case x.unread != "":
+		return x.unread + " filters too, and could not be read"
 	case len(x.Doubts) > 0:
 		return x.Doubts[0].String()
 	}

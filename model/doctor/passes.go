@@ -49,14 +49,8 @@ func stepLetThrough(x *Examination, f *Forward) Finding {
 	if !ok && back.IsProblem() {
 		return back
 	}
-	if found := nativeForward(x, f); found.Severity != SeverityOK || found.Check != "" && ok && way.passes() {
-		return found
-	}
 	if !ok {
 		return back
-	}
-	if unread := x.unread(f.Rule.Family); unread != "" {
-		return unknown(fmt.Sprintf("Whether the packet to %s gets through is not known: %s filters too, and could not be read.", f.Server, unread), x.answered(f)...)
 	}
 	if !way.passes() {
 		return unknown(fmt.Sprintf("Whether %s lets the packet to %s through is not known: %s.", hook, f.Server, way.doubt()), x.answered(f)...)
@@ -91,7 +85,7 @@ func answerPasses(x *Examination, f *Forward) (found Finding, ok bool) {
 			return found, false
 		}
 		return dropped(x, "answers-dropped", f, &way, o, "on the way back"), false
-	case !blocked && way.unseen == "" && !way.passes():
+	case !blocked && way.unseen == "" && !way.allowed():
 		return unknown(fmt.Sprintf("Whether the answer from %s gets through is not known: %s.", f.Server, way.doubt()), x.answered(f)...), false
 	}
 	return Finding{}, true
@@ -144,7 +138,7 @@ func othersPass(x *Examination, f *Forward) (netip.Addr, bool) {
 // allowedSources are the networks that filter rules let something through from.
 func (x *Examination) allowedSources(family rules.Family) []rules.Net {
 	var nets []rules.Net
-	for _, n := range x.Filters.Lists().Sources {
+	for _, n := range x.listed.sources {
 		if family.Holds(n.Addr()) {
 			nets = append(nets, rules.NetOf(n))
 		}

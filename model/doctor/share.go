@@ -159,21 +159,12 @@ func sharedWay(x *Examination, s *share) Finding {
 	if found := notShared(x, s); found.Check != "" {
 		return found
 	}
-	w := x.nativeShare(s)
-	if found := nativeStops(x, &w, ruleName(s.at), false); found.Check != "" && !x.nativeLetsSome(&w) {
-		return found
-	}
 	if found := sharedInDoubt(x, wanted); found.Sentence != "" {
 		found.Check, found.Subject = "let-through", ruleName(s.at)
 		return found
 	}
-	if unread := x.unread(s.at.Family); unread != "" {
-		found := unknown(fmt.Sprintf("Whether what machines at %s send to the Internet gets through is not known: %s filters too, and could not be read.", s.in, unread))
-		found.Check, found.Subject = "let-through", ruleName(s.at)
-		return found
-	}
 	for i, what := range []string{"what machines at " + s.in + " send to the Internet by " + s.out, "the answers"} {
-		if way := x.fate(wanted[i].packet); !way.passes() && !anyAllowed(x, s, wanted[i].packet, i) {
+		if way := x.fate(wanted[i].packet); way.unread != "" || !way.passes() && !anyAllowed(x, s, wanted[i].packet, i) {
 			found := unknown(fmt.Sprintf("Whether the filter rules let %s through is not known: %s.", what, way.doubt()))
 			found.Check, found.Subject = "let-through", ruleName(s.at)
 			return found
@@ -228,15 +219,16 @@ func sharedInDoubt(x *Examination, wanted []passage) Finding {
 // nativeShare is what begins inside on its way through native filters.
 func (x *Examination) nativeShare(s *share) nativeWay {
 	from, _ := x.netOf(s.in, s.packet.Src)
-	return nativeWay{hook: "forward", packet: s.packet, to: netip.AddrPortFrom(s.packet.Dst, s.packet.DstPort), from: from, in: s.in, out: s.out, src: s.via.src}
+	return nativeWay{packet: s.packet, to: netip.AddrPortFrom(s.packet.Dst, s.packet.DstPort), from: from, in: s.in, out: s.out, src: s.via.src}
 }
 
-// anyAllowed tells that filter rules let some machines or services of the network
-// through, so that the others are kept out on purpose.
+// anyAllowed tells that filter rules let some machines of the network through, or some services for it, so that the others
+// are kept out on purpose.
 func anyAllowed(x *Examination, s *share, p evaluate.Packet, direction int) bool {
 	if direction == 1 {
 		return false // answers are either let through or not
 	}
+	passes := func(q evaluate.Packet) bool { way := x.fate(q); return way.arrives() }
 	for _, n := range x.allowedSources(s.at.Family) {
 		if s.via.src.Any() || s.via.src.Contains(n.Addr) {
 			q := p
@@ -247,23 +239,39 @@ func anyAllowed(x *Examination, s *share, p evaluate.Packet, direction int) bool
 			if x.IsLocal(q.Src) {
 				q.Src = q.Src.Next()
 			}
-			if way := x.fate(q); way.arrives() {
+			if passes(q) {
 				return true
 			}
 		}
 	}
-	for _, port := range []uint16{80, 53, 22} {
+	for _, port := range slices.Concat([]uint16{80, 53, 22}, x.listed.ports) {
 		q := p
 		q.DstPort = port
 		if port == 53 {
 			q.Protocol = rules.UDP
 		}
-		if way := x.fate(q); way.arrives() {
+		if passes(q) {
 			return true
 		}
 	}
-	w := x.nativeShare(s)
-	return x.Facts.Native != nil && x.nativeLetsSome(&w)
+	return slices.ContainsFunc(x.listed.dests, func(n netip.Prefix) bool {
+		q, ok := p, false
+		q.Dst, ok = x.beyond(n, &p, s.out)
+		return ok && passes(q)
+	})
+}
+
+// beyond is an address of a network that a packet for it leaves to by a link.
+func (x *Examination) beyond(n netip.Prefix, p *evaluate.Packet, out string) (netip.Addr, bool) {
+	for _, a := range []netip.Addr{n.Addr(), n.Masked().Addr().Next()} {
+		if a.BitLen() != p.Src.BitLen() || !n.Contains(a) || x.IsLocal(a) {
+			continue
+		}
+		if r, certain := x.Lookup(evaluate.RouteQuery{Dst: a, Src: p.Src, In: p.In}); certain && r.Out == out {
+			return a, true
+		}
+	}
+	return netip.Addr{}, false
 }
 
 // notShared tells that what a network sends to the Internet is not translated although a rule is for it.
@@ -278,7 +286,7 @@ func notShared(x *Examination, s *share) Finding {
 	}
 	if v, ok := way.untracked(); ok {
 		found.Check = "untracked"
-		found.Evidence = append(found.Evidence, ruleName(v.RuleRef)+": "+v.Rule.String())
+		found.Evidence = append(found.Evidence, ruleName(v.RuleRef)+": "+v.Text())
 		found.Sentence = fmt.Sprintf("Rule %s takes what machines at %s send from connection tracking: it leaves by %s untranslated, and nobody can answer their private addresses.", ruleName(v.RuleRef), s.in, way.Outcomes[0].Out)
 		return found
 	}

@@ -2,26 +2,25 @@ package doctor
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 
-	"nattui/model/facts"
 	"nattui/rules"
 	"nattui/rules/evaluate"
+	"nattui/rules/nft"
 )
 
 // stepTranslated asks whether the packet meets the rule, or another one first.
 func stepTranslated(x *Examination, f *Forward) Finding {
 	way := x.fate(f.packet)
 	named := fmt.Sprintf("a packet from %s for %s", f.packet.Src, f.Asked)
-	if found := nativeUntracks(x, f); found.Sentence != "" {
-		return found
-	}
 	if !way.known || way.translators != "" {
 		return unknown(fmt.Sprintf("Whether the rule translates %s is not known: %s.", named, way.doubt()), f.ruleCount())
 	}
 	if way.by(f.Rule) && way.translates() && !way.onlyBy(f.Rule) {
 		return unknown(fmt.Sprintf("Whether this rule translates %s, or another, is not known: %s.", named, way.doubt()), f.ruleCount())
+	}
+	if way.by(f.Rule) && way.translates() && way.unread != "" {
+		return unknown(fmt.Sprintf("Whether the rule translates %s is not known: %s.", named, way.doubt()), f.ruleCount())
 	}
 	if way.by(f.Rule) && way.translates() {
 		return Finding{Sentence: fmt.Sprintf("The rule translates %s to %s.", f.Asked, f.serverText()), Evidence: []string{f.ruleCount()}}
@@ -74,8 +73,19 @@ func (t *trial) takesAll(by evaluate.RuleRef, f *Forward) bool {
 
 // untracked finds the rule that takes a packet from connection tracking, for certain or perhaps.
 func (x *fate) untracked() (evaluate.Visit, bool) {
+	var hooked *nft.Chain
 	for _, v := range x.Visits {
-		if v.Rule != nil && v.Verdict != evaluate.No && isNotrack(&v.Rule.Target) {
+		if v.In != nil && v.In.IsBase() {
+			hooked = v.In
+		}
+		switch {
+		case v.Verdict == evaluate.No:
+		case v.Rule != nil && isNotrack(&v.Rule.Target):
+			return v, true
+		case v.Native != nil && hooked != nil && hooked.Priority <= connectionsKnown && slices.Contains(v.Native.Exprs, nft.Expr(nft.NoTrack{})):
+			if hooked.Priority == connectionsKnown {
+				v.Verdict = evaluate.Unknown // which comes first, the chain or the kernel's own look, depends on which was made last
+			}
 			return v, true
 		}
 	}
@@ -91,11 +101,16 @@ func isNotrack(t *rules.Target) bool {
 func untrackedBy(x *Examination, f *Forward, way *fate, v evaluate.Visit) Finding {
 	name := ruleName(v.RuleRef)
 	if v.Verdict != evaluate.Yes {
-		return unknown(fmt.Sprintf("Whether the rule translates packets for %s is not known: rule %s may take them from connection tracking.", f.Asked, name), v.Rule.String(), f.ruleCount())
+		return unknown(fmt.Sprintf("Whether the rule translates packets for %s is not known: rule %s may take them from connection tracking.", f.Asked, name), v.Text(), f.ruleCount())
 	}
 	found := Finding{
 		Check: "untracked", Severity: SeverityError, Subject: ruleName(f.Rule), Evidence: []string{name + ": " + v.Text(), f.ruleCount()},
 		Sentence: fmt.Sprintf("Rule %s takes packets for %s from connection tracking: what is not tracked is not translated.", name, f.Asked),
+	}
+	if v.Native != nil {
+		found.Evidence[0] = fmt.Sprintf("nft %s, chain %s, handle %d: %s", v.In.Table, v.In.Name, v.Native.Handle, v.Text())
+		found.Sentence = fmt.Sprintf("A native nft table, %s, takes packets for %s from connection tracking (notrack): they are not translated.", v.In.Table, f.Asked)
+		return found
 	}
 	line := fmt.Sprintf("-A %%s -d %s", whole(f.Asked.Addr()))
 	if proto := rules.ProtoName(f.Proto); f.Proto.HasPorts() && f.Asked.Port() != 0 {
@@ -118,30 +133,17 @@ func answerUntracked(x *Examination, f *Forward, p evaluate.Packet, way *fate) F
 		Check: "untracked", Severity: SeverityError, Subject: ruleName(f.Rule),
 		Sentence: fmt.Sprintf("The answer from %s is taken from connection tracking: it is not translated back, and the client does not know it.", p.Src),
 	}
-	if way.known && !way.Incomplete && !way.Outcomes[0].Tracked {
-		told := x.told(p)
-		if v, ok := told.untracked(); ok {
-			found.Evidence = []string{ruleName(v.RuleRef) + ": " + v.Text(), f.ruleCount()}
-			if v.Verdict != evaluate.Yes {
-				return unknown(fmt.Sprintf("Whether the answer from %s is translated back is not known: rule %s may take it from connection tracking.", p.Src, ruleName(v.RuleRef)), found.Evidence...)
-			}
-			return found
-		}
-	}
-	hook := "prerouting"
-	if p.Local {
-		hook = "output"
-	}
-	end := x.Filters.Judge(hook, facts.NFTPacket{
-		Src: netip.AddrPortFrom(p.Src, p.SrcPort), Dst: netip.AddrPortFrom(p.Dst, p.DstPort), Proto: p.Protocol, In: p.In, Established: true, BeforeRoutes: true,
-	})
-	if end.Dropped || end.Untracked == evaluate.No {
+	if !way.known || way.Incomplete || !slices.ContainsFunc(way.Outcomes, func(o evaluate.Outcome) bool { return !o.Tracked }) {
 		return Finding{}
 	}
-	table := fmt.Sprintf("table %s %s", end.Chain.Family, end.Chain.Table)
-	found.Evidence = []string{fmt.Sprintf("nft %s, chain %s, handle %d: notrack", table, end.Chain.Name, end.By.Handle)}
-	if end.Untracked == evaluate.Unknown {
-		return unknown(fmt.Sprintf("Whether the answer from %s is translated back is not known: %s may take it from connection tracking (notrack).", p.Src, table), found.Evidence...)
+	told := x.told(p)
+	v, ok := told.untracked()
+	if !ok {
+		return Finding{}
+	}
+	found.Evidence = []string{ruleName(v.RuleRef) + ": " + v.Text(), f.ruleCount()}
+	if v.Verdict != evaluate.Yes {
+		return unknown(fmt.Sprintf("Whether the answer from %s is translated back is not known: rule %s may take it from connection tracking.", p.Src, ruleName(v.RuleRef)), found.Evidence...)
 	}
 	return found
 }

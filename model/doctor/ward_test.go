@@ -30,7 +30,7 @@ type ward struct {
 	kernel *conntrack.Table
 
 	variant variant
-	unread  bool // native tables are known from their listing alone
+	unread  bool // native tables are known by their names alone
 }
 
 func newWard(t *testing.T) *ward {
@@ -77,23 +77,13 @@ func (w *ward) look() *doctor.Gateway {
 	if err := w.kernel.Dump(w.t.Context(), g.Flows.Apply); err != nil {
 		w.t.Fatal(err)
 	}
-	natives, err := iptables.Natives(w.t.Context())
-	if err != nil {
+	if known.Natives, err = iptables.Natives(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
-	filters, err := w.tables.NativeFilters(w.t.Context())
-	if err != nil {
+	if known.NativeFilters, err = iptables.NativeFilterTables(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
-	for _, text := range filters {
-		if g.Filters == nil {
-			g.Filters = &facts.Nftables{}
-		}
-		if err := g.Filters.Parse(text, iptables.MadeChain); err != nil {
-			w.t.Fatal(err)
-		}
-	}
-	g.Natives, g.Drops = natives, host.Drops()
+	g.Drops = host.Drops()
 	return g
 }
 

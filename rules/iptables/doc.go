@@ -29,7 +29,7 @@
 //
 // Tables that iptables cannot show in full, because somebody put native nft
 // objects into them, are read-only here ([rules.ReadOnly]); native tables
-// elsewhere that translate as well are listed by [Host.Natives].
+// elsewhere that translate as well are listed by [Natives].
 //
 // # Privileges
 //

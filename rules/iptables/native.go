@@ -1,7 +1,6 @@
 package iptables
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -133,7 +132,7 @@ func NativeFilterTables(ctx context.Context) ([]rules.NativeTable, error) {
 		family := familyName(m.Family)
 		hooked := m.Attrs.Get(unix.NFTA_CHAIN_HOOK) != nil && !m.Attrs.Get(unix.NFTA_CHAIN_TYPE).Is("nat")
 		return hooked && (family == "inet" || family == "netdev" || family == "ip" || family == "ip6") &&
-			!MadeChain(family, m.Attrs.Get(unix.NFTA_CHAIN_TABLE).Text(), m.Attrs.Get(unix.NFTA_CHAIN_NAME).Text())
+			!madeChain(family, m.Attrs.Get(unix.NFTA_CHAIN_TABLE).Text(), m.Attrs.Get(unix.NFTA_CHAIN_NAME).Text())
 	})
 }
 
@@ -208,35 +207,10 @@ func WatchNatives(ctx context.Context) (<-chan struct{}, error) {
 	return out, nil
 }
 
-// MadeChain tells that a chain, by its names for nft, is one that the kernel calls
+// madeChain tells that a chain, by its names for nft, is one that the kernel calls
 // for iptables.
-func MadeChain(family, table, chain string) bool {
+func madeChain(family, table, chain string) bool {
 	return (family == "ip" || family == "ip6") && rules.IsBuiltIn(table, chain)
-}
-
-// NativeFilters prints, as  nft -j list table  does, each native table with a
-// chain that filters what is forwarded or comes to this host: what these drop no
-// iptables shows. It runs nft for each table, and is nil where there is no such table; the error is that of nft, also
-// where there is none.
-func (h *Host) NativeFilters(ctx context.Context) (texts [][]byte, err error) {
-	tables, err := NativeFilterTables(ctx)
-	if err != nil || len(tables) == 0 {
-		return nil, err
-	}
-	nft := find("nft")
-	if nft == "" {
-		return nil, fmt.Errorf("%s filters too, and without the program nft it cannot be read", tables[0])
-	}
-	for _, t := range tables {
-		var out, complaint bytes.Buffer
-		cmd := command(ctx, nft, "-j", "list", "table", t.Family, t.Name)
-		cmd.Stdout, cmd.Stderr = &out, &complaint
-		if err := cmd.Run(); err != nil {
-			return texts, fmt.Errorf("reading the nft %s: %w: %s", t, err, bytes.TrimSpace(complaint.Bytes()))
-		}
-		texts = append(texts, out.Bytes())
-	}
-	return texts, nil
 }
 
 // familyName is nft's word for a family.

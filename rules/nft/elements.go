@@ -55,10 +55,9 @@ func (x *listing) lookup(e Lookup) {
 	}
 	right := x.setText(s, terms)
 	switch {
-	case !e.Map && e.Not:
-		x.ask(left, "!=", right)
 	case !e.Map:
-		x.ask(left, "", right)
+		x.ask(left, map[bool]string{true: "!="}[e.Not], right)
+		x.out.Asks[len(x.out.Asks)-1].Set = s
 	case e.Into == 0:
 		x.does(Deed{Kind: Decides, Text: left + " vmap " + right, Map: s, Key: left, Chance: chance})
 	default:
@@ -298,4 +297,15 @@ func before(b []byte) []byte {
 		}
 	}
 	return b
+}
+
+// after is the number after; nil where there is none.
+func after(b []byte) []byte {
+	b = slices.Clone(b)
+	for i := len(b) - 1; i >= 0; i-- {
+		if b[i]++; b[i] != 0 {
+			return b
+		}
+	}
+	return nil
 }

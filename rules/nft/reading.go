@@ -19,6 +19,8 @@ type Reading struct {
 // Ask is a condition: tcp dport 80.
 type Ask struct {
 	What, Op, Values string // Op is "" for equal or in
+	// Set is where the values stand, with a name or without; nil where they stand in the condition itself.
+	Set *Set
 	// Implied conditions are those that others say too: nft list leaves them out.
 	Implied bool
 }

@@ -214,9 +214,31 @@ func (c *Chain) anyOf(now map[RuleKey]Counter) bool {
 	return slices.ContainsFunc(c.Rules, func(r *Rule) bool { _, ok := now[c.Key(r)]; return ok })
 }
 
-func (t *Table) withCounters(now map[RuleKey]Counter) *Table {
+// With is the ruleset with another key in one of its sets. Tables without that set are shared.
+func (s *Ruleset) With(set *Set, key []byte) *Ruleset {
+	next := *s
+	next.Tables = slices.Clone(s.Tables)
+	if i := slices.Index(s.Tables, set.Table); i >= 0 {
+		next.Tables[i] = set.Table.copied()
+		next.Tables[i].Sets[slices.Index(set.Table.Sets, set)].add(key)
+	}
+	return &next
+}
+
+// add puts a key into a set of the ruleset's own. In a set of intervals it ends before the next value.
+func (s *Set) add(key []byte) {
+	s.Elements = append(slices.Clip(s.Elements), Element{Key: key})
+	if s.Flags&SetInterval == 0 || len(s.Fields) > 1 {
+		return
+	}
+	if next := after(key); next != nil {
+		s.Elements = append(s.Elements, Element{Key: next, End: true})
+	}
+}
+
+// copied is a table that may be changed, with chains and sets of its own.
+func (t *Table) copied() *Table {
 	next := *t
-	next.index = nil
 	next.Chains, next.Sets = slices.Clone(t.Chains), slices.Clone(t.Sets)
 	for i, set := range t.Sets {
 		s := *set
@@ -225,7 +247,19 @@ func (t *Table) withCounters(now map[RuleKey]Counter) *Table {
 	}
 	for i, chain := range t.Chains {
 		c := *chain
-		c.Table, c.Rules = &next, slices.Clone(chain.Rules)
+		c.Table = &next
+		next.Chains[i] = &c
+	}
+	if next.index = nil; t.index != nil {
+		next.makeIndex()
+	}
+	return &next
+}
+
+func (t *Table) withCounters(now map[RuleKey]Counter) *Table {
+	next := t.copied()
+	for _, c := range next.Chains {
+		c.Rules = slices.Clone(c.Rules)
 		for j, rule := range c.Rules {
 			if n, ok := now[c.Key(rule)]; ok {
 				r := *rule
@@ -234,12 +268,8 @@ func (t *Table) withCounters(now map[RuleKey]Counter) *Table {
 				c.Rules[j] = &r
 			}
 		}
-		next.Chains[i] = &c
 	}
-	if t.index != nil {
-		next.makeIndex()
-	}
-	return &next
+	return next
 }
 
 func isCounter(e Expr) bool { _, ok := e.(Counter); return ok }
