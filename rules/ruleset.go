@@ -127,6 +127,34 @@ var BuiltInChains = map[string][]string{
 	"security": {"INPUT", "FORWARD", "OUTPUT"},
 }
 
+// Priority is where among all chains of a hook the kernel calls a built-in chain of a backend (linux/netfilter_ipv4.h,
+// enum nf_ip_hook_priorities; that of iptables-nft's table security is in iptables/nft.c).
+func Priority(b Backend, table, chain string) int32 {
+	switch table {
+	case "raw":
+		return -300
+	case "mangle":
+		return -150
+	case "nat":
+		if chain == "INPUT" || chain == "POSTROUTING" {
+			return 100
+		}
+		return -100
+	case "security":
+		if b == NFT {
+			return 150
+		}
+		return 50
+	}
+	return 0
+}
+
+// Shows tells whether the rule set tells all of a table that nf_tables holds, by nft's names of its family and itself.
+func (s *Ruleset) Shows(family, table string) bool {
+	_, there := s.Table(table)
+	return there && s.Backend == NFT && s.Family.NFT() == family && BuiltInChains[table] != nil && s.Foreign[table] == ""
+}
+
 // IsBuiltIn reports whether the kernel calls the chain in that table.
 func IsBuiltIn(table, chain string) bool {
 	return slices.Contains(BuiltInChains[table], chain)

@@ -50,12 +50,7 @@ func (t *trial) nativeHooked(family rules.Family, table, hook string, visit func
 
 // evaluatesNatively tells that no rule set of iptables stands for a table.
 func (t *trial) evaluatesNatively(at *nft.Table) bool {
-	if rules.BuiltInChains[at.Name] == nil {
-		return true
-	}
-	return !slices.ContainsFunc(t.variants(), func(v rules.Variant) bool {
-		return v.Backend == rules.NFT && v.Family.NFT() == at.Family.String() && t.sets[v].Foreign[at.Name] == ""
-	})
+	return !slices.ContainsFunc(t.variants(), func(v rules.Variant) bool { return t.sets[v].Shows(at.Family.String(), at.Name) })
 }
 
 func (w *nativeWalker) walk(c *nft.Chain, s sketch, visit func(evaluate.RuleRef, *rules.Rule, sketch)) {

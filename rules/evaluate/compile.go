@@ -215,7 +215,7 @@ func (p *Program) compileTable(t *rules.Table) {
 		}
 		if id, ok := ids[h.chain]; ok {
 			p.hooks[at] = p.chains[id]
-			p.chains[id].priority, p.chains[id].reroutes = h.priority, stage(at) == stageMangleOutput
+			p.chains[id].priority, p.chains[id].reroutes = rules.Priority(p.set.Backend, h.table, h.chain), stage(at) == stageMangleOutput
 			p.nat = p.nat || t.Name == "nat"
 		}
 	}

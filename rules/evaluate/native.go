@@ -1,7 +1,6 @@
 package evaluate
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -106,7 +105,7 @@ func compileNativeTable(t *nft.Table, id *int) *nativeTable {
 	}
 	n.findWritten()
 	for _, f := range rules.Families {
-		if !meets(t.Family, f) {
+		if !t.Meets(f) {
 			continue
 		}
 		n.chains[f] = map[string]*program{}
@@ -135,19 +134,6 @@ func compileNativeTable(t *nft.Table, id *int) *nativeTable {
 		}
 	}
 	return n
-}
-
-// meets reports whether packets of a family come to a table's chains.
-func meets(t nft.Family, f rules.Family) bool {
-	switch t {
-	case nft.INet, nft.Netdev:
-		return true
-	case nft.IPv4:
-		return f == rules.IPv4
-	case nft.IPv6:
-		return f == rules.IPv6
-	}
-	return false
 }
 
 // findWritten notes the sets that rules put packets' own data into: what is in them may change at any moment.
@@ -195,19 +181,19 @@ func (n *NativeProgram) replaces(s *rules.Ruleset, table string) bool {
 // join puts the chains that a family's packets come to beside those of iptables.
 func (n *NativeProgram) join(t *tables, f rules.Family) {
 	for _, table := range n.looping {
-		if meets(table.Family, f) {
+		if table.Meets(f) {
 			t.hidden = append(t.hidden, Doubt{What: table.String() + " has chains that lead back to themselves"})
 			t.unseen = append(t.unseen, table.String())
 		}
 	}
 	for _, table := range n.set.Tables {
-		if table.Unread && meets(table.Family, f) && !shownByIPTables(table, t.programs) {
+		if table.Unread && table.Meets(f) && !shownByIPTables(table, t.programs) {
 			t.hidden = append(t.hidden, Doubt{What: table.String() + " is too long to be evaluated without iptables-save"})
 			t.unseen = append(t.unseen, table.String())
 		}
 	}
 	for _, table := range n.tables {
-		if !meets(table.table.Family, f) || shownByIPTables(table.table, t.programs) {
+		if !table.table.Meets(f) || shownByIPTables(table.table, t.programs) {
 			continue
 		}
 		t.tracks = t.tracks || table.tracks
@@ -243,12 +229,7 @@ func (n *NativeProgram) divide(c *cuts) {
 
 // shownByIPTables reports whether a table is one of iptables-nft that a program tells of.
 func shownByIPTables(t *nft.Table, programs []*Program) bool {
-	if rules.BuiltInChains[t.Name] == nil {
-		return false
-	}
-	return slices.ContainsFunc(programs, func(p *Program) bool {
-		return p.set.Backend == rules.NFT && p.set.Family.NFT() == t.Family.String() && p.set.Foreign[t.Name] == ""
-	})
+	return slices.ContainsFunc(programs, func(p *Program) bool { return p.set.Shows(t.Family.String(), t.Name) })
 }
 
 // stageOf is where the kernel calls a chain. What is of type nat is called where the kernel translates, whatever its
@@ -370,14 +351,10 @@ type calledChains struct {
 // maxOrders is up to how many orders of chains are followed each by itself.
 const maxOrders = 24
 
-// arrange puts the chains in order. Of chains of one table and priority that made last is called first.
+// arrange puts the chains in order.
 func (c *calledChains) arrange(s stage) {
 	slices.SortStableFunc(c.chains, func(a, b *program) int {
-		order := cmp.Compare(a.priority, b.priority)
-		if order == 0 && sameTable(a, b) {
-			order = cmp.Compare(b.native.chain.Handle, a.native.chain.Handle)
-		}
-		return order
+		return nft.Order(a.priority, b.priority, a.nativeChain(), b.nativeChain())
 	})
 	c.orders = [][]*program{nil}
 	for from := 0; from < len(c.chains); {
@@ -400,8 +377,14 @@ func (c *calledChains) marksFlow() bool {
 	return slices.ContainsFunc(c.chains, func(p *program) bool { return p.marksFlow })
 }
 
-func sameTable(a, b *program) bool {
-	return a.native != nil && b.native != nil && a.native.chain.Table == b.native.chain.Table
+func sameTable(a, b *program) bool { return nft.Ordered(a.nativeChain(), b.nativeChain()) }
+
+// nativeChain is the chain of native nft that the program is made from; nil where it is of iptables.
+func (c *program) nativeChain() *nft.Chain {
+	if c.native == nil {
+		return nil
+	}
+	return c.native.chain
 }
 
 // multiply puts each of several orders of the next chains behind each of those before.
@@ -449,7 +432,7 @@ func openOrder(group []*program, nat bool) string {
 			busy++
 		}
 		alters = alters || c.alters
-		oneTable = oneTable && c.native != nil && group[0].native != nil && c.native.chain.Table == group[0].native.chain.Table
+		oneTable = oneTable && sameTable(c, group[0])
 	}
 	if busy < 2 || !alters || oneTable {
 		return ""

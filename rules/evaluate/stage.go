@@ -64,26 +64,27 @@ const (
 // another by the priorities of linux/netfilter_ipv4.h. Stages between them are for native chains alone.
 var hooks = [stages]struct {
 	table, chain string
-	priority     int32
 }{
-	stageRawPrerouting:     {"raw", "PREROUTING", -300},
-	stageManglePrerouting:  {"mangle", "PREROUTING", -150},
-	stageNATPrerouting:     {"nat", "PREROUTING", -100},
-	stageMangleInput:       {"mangle", "INPUT", -150},
-	stageFilterInput:       {"filter", "INPUT", 0},
-	stageSecurityInput:     {"security", "INPUT", 50},
-	stageNATInput:          {"nat", "INPUT", 100},
-	stageLateSecurityInput: {"security", "INPUT", 150},
-	stageMangleForward:     {"mangle", "FORWARD", -150},
-	stageFilterForward:     {"filter", "FORWARD", 0},
-	stageSecurityForward:   {"security", "FORWARD", 50},
-	stageManglePostrouting: {"mangle", "POSTROUTING", -150},
-	stageNATPostrouting:    {"nat", "POSTROUTING", 100},
-	stageRawOutput:         {"raw", "OUTPUT", -300},
-	stageMangleOutput:      {"mangle", "OUTPUT", -150},
-	stageNATOutput:         {"nat", "OUTPUT", -100},
-	stageFilterOutput:      {"filter", "OUTPUT", 0},
-	stageSecurityOutput:    {"security", "OUTPUT", 50},
+	stageRawPrerouting:     {"raw", "PREROUTING"},
+	stageManglePrerouting:  {"mangle", "PREROUTING"},
+	stageNATPrerouting:     {"nat", "PREROUTING"},
+	stageMangleInput:       {"mangle", "INPUT"},
+	stageFilterInput:       {"filter", "INPUT"},
+	stageSecurityInput:     {"security", "INPUT"},
+	stageNATInput:          {"nat", "INPUT"},
+	stageLateSecurityInput: {"security", "INPUT"},
+	stageMangleForward:     {"mangle", "FORWARD"},
+	stageFilterForward:     {"filter", "FORWARD"},
+	stageSecurityForward:   {"security", "FORWARD"},
+	stageLateForward:       {"security", "FORWARD"},
+	stageManglePostrouting: {"mangle", "POSTROUTING"},
+	stageNATPostrouting:    {"nat", "POSTROUTING"},
+	stageRawOutput:         {"raw", "OUTPUT"},
+	stageMangleOutput:      {"mangle", "OUTPUT"},
+	stageNATOutput:         {"nat", "OUTPUT"},
+	stageFilterOutput:      {"filter", "OUTPUT"},
+	stageSecurityOutput:    {"security", "OUTPUT"},
+	stageLateOutput:        {"security", "OUTPUT"},
 }
 
 // isKernel reports that no chain is called at the stage: the kernel itself does something.
@@ -98,9 +99,9 @@ func (s stage) isKernel() bool {
 // of reports whether a backend's chain is called at the stage.
 func (s stage) of(b rules.Backend) bool {
 	switch s {
-	case stageSecurityInput:
+	case stageSecurityInput, stageSecurityForward, stageSecurityOutput:
 		return b == rules.Legacy
-	case stageLateSecurityInput:
+	case stageLateSecurityInput, stageLateForward, stageLateOutput:
 		return b == rules.NFT
 	}
 	return true

@@ -1,6 +1,7 @@
 package nft
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -23,30 +24,14 @@ type Stop struct {
 	Unordered bool
 }
 
-// priorities of iptables' tables (linux/netfilter_ipv4.h, enum nf_ip_hook_priorities).
-var priorities = map[string]int32{"raw": -300, "mangle": -150, "nat": -100, "filter": 0, "security": 50}
-
-// sourceNAT is the priority of table nat where sources are translated.
-const sourceNAT = 100
-
-// iptablesTable tells whether a table has a name of those of iptables.
-func iptablesTable(t *Table) bool {
-	_, known := rules.BuiltInChains[t.Name]
-	return known && (t.Family == IPv4 || t.Family == IPv6)
-}
-
 // Shown tells whether iptables shows a table as it is; sets are its rule sets.
 func Shown(t *Table, sets map[rules.Variant]*rules.Ruleset) bool {
-	if !iptablesTable(t) {
-		return false
+	for _, set := range sets {
+		if set.Shows(t.Family.String(), t.Name) {
+			return true
+		}
 	}
-	family := rules.IPv4
-	if t.Family == IPv6 {
-		family = rules.IPv6
-	}
-	set := sets[rules.Variant{Family: family, Backend: rules.NFT}]
-	_, ok := set.Table(t.Name)
-	return ok && set.Foreign[t.Name] == ""
+	return false
 }
 
 // Meets tells whether packets of a family come to a table's chains.
@@ -82,7 +67,7 @@ func Stops(s *Ruleset, sets map[rules.Variant]*rules.Ruleset, f rules.Family, ho
 			if !ok || len(c.Rules) == 0 && c.Policy != "DROP" {
 				continue
 			}
-			all = append(all, Stop{Hook: hook, Kind: kindOf(t.Name, hook), Priority: priority(t.Name, hook), Variant: at, Table: t.Name, Chain: c})
+			all = append(all, Stop{Hook: hook, Kind: kindOf(t.Name, hook), Priority: rules.Priority(backend, t.Name, c.Name), Variant: at, Table: t.Name, Chain: c})
 		}
 	}
 	if s != nil {
@@ -97,18 +82,37 @@ func Stops(s *Ruleset, sets map[rules.Variant]*rules.Ruleset, f rules.Family, ho
 			}
 		}
 	}
-	slices.SortStableFunc(all, func(a, b Stop) int { return int(a.Priority) - int(b.Priority) })
-	for i := range all {
-		all[i].Unordered = i > 0 && all[i-1].Priority == all[i].Priority || i+1 < len(all) && all[i+1].Priority == all[i].Priority
-	}
+	arrange(all)
 	return all
 }
 
-func priority(table, hook string) int32 {
-	if table == "nat" && (hook == "postrouting" || hook == "input") {
-		return sourceNAT
+// arrange puts the chains of a hook in the kernel's order, and marks those whose order nobody can read.
+func arrange(all []Stop) {
+	slices.SortStableFunc(all, func(a, b Stop) int { return Order(a.Priority, b.Priority, a.Native, b.Native) })
+	for i := range all {
+		for j := range all {
+			if i != j && all[i].Priority == all[j].Priority && !Ordered(all[i].Native, all[j].Native) {
+				all[i].Unordered = true
+			}
+		}
 	}
-	return priorities[table]
+}
+
+// Order compares where the kernel calls two chains of a hook, which are nil where they are of iptables: by their
+// priorities and, as it calls the one first that was registered last, in one table by what was made last
+// (nf_hook_entries_grow in net/netfilter/core.c). 0 is between chains of which nobody can tell.
+func Order(priority, other int32, c, to *Chain) int {
+	order := cmp.Compare(priority, other)
+	if order == 0 && Ordered(c, to) {
+		order = cmp.Compare(to.Handle, c.Handle)
+	}
+	return order
+}
+
+// Ordered tells whether the order of two chains of the same priority can be read: those of one table have handles that
+// grow.
+func Ordered(a, b *Chain) bool {
+	return a != nil && b != nil && a.Table == b.Table
 }
 
 func kindOf(table, hook string) string {
