@@ -58,6 +58,8 @@ type App struct {
 	saidUntil  time.Time
 	count      counting
 	unseen     bool // something was drawn that the renderer has not been told of
+	asked      asked
+	lastKey    string
 }
 
 // New makes the program's model for a gateway.
@@ -160,6 +162,7 @@ func (a *App) nextFlows() tea.Cmd {
 func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	a.now = a.clock()
 	cmd := tea.Batch(a.route(msg), a.settle(), a.ageStatus())
+	a.noteAsked()
 	if a.shows(msg) {
 		before := a.drawn
 		a.drawn = a.draw()

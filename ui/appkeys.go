@@ -30,6 +30,7 @@ func (a *App) typing() bool {
 // key gives a key to exactly one consumer.
 func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 	in := a.input()
+	a.lastKey = k.String()
 	switch s, ok := in.(sender); {
 	case key.Matches(k, keys.Redraw):
 		return tea.ClearScreen
@@ -57,6 +58,9 @@ func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 // of them, what takes every other key, and the screens as a whole.
 func (a *App) dispatch(in interface{ Actions() keyTable }, k tea.KeyPressMsg) tea.Cmd {
 	own := a.table(in)
+	if a.hasty(own, k) {
+		return nil
+	}
 	if cmd, taken := own.named().press(k); taken {
 		return cmd
 	}

@@ -113,7 +113,7 @@ func (f *form) Actions() keyTable {
 	ready := func() bool { return f.ready }
 	filling := func() bool { return !f.ready }
 	return keyTable{
-		on(bind("enter", "apply", "enter", "ctrl+s"), f.send).when(ready),
+		on(bind("enter", "apply", "enter", "ctrl+s"), f.send).agreeing().when(ready),
 		act(bind("esc", "back to the fields", "esc", "ctrl+c", "e", "n", "left"), f.backToFields).when(ready),
 		act(keyCountdown, func() { f.chosen = f.chosen.next() }).when(func() bool { return f.ready && f.gw.Journal != nil }),
 	}.and(f.keys().while(ready), f.fields.actions(f.toPlan).while(filling), keyTable{
@@ -121,6 +121,15 @@ func (f *form) Actions() keyTable {
 		act(bind("ctrl+n", "start anew", "ctrl+n"), f.anew).when(func() bool { return !f.ready && f.kept }),
 		act(bind("esc", "close", "esc", "ctrl+c"), f.closing(f)).when(filling),
 	})
+}
+
+// Asks is the plan, once it is on the screen.
+func (f *form) Asks() (string, bool) {
+	if !f.ready || f.sending {
+		return "", true
+	}
+	p, _ := f.plan()
+	return f.impact.name("rule", p), f.impact.settled()
 }
 
 // toPlan shows the plan, unless a field is wrong: then that is gone to.

@@ -194,7 +194,7 @@ func (s *guideScreen) listKeys() keyTable {
 func (s *guideScreen) planKeys() keyTable {
 	journal := func() bool { return s.gw.Journal != nil }
 	return keyTable{
-		on(bind("enter", "apply", "enter", "ctrl+s"), s.send),
+		on(bind("enter", "apply", "enter", "ctrl+s"), s.send).agreeing(),
 		act(bind("↑/↓", "read on", "up", "k"), s.planUp),
 		act(silent("down", "j"), func() { s.scrollBy(1) }),
 		act(keyCountdown, func() { s.chosen = s.chosen.next() }).when(journal),

@@ -101,6 +101,14 @@ func (x *importDialog) Paste(pasted string) tea.Cmd {
 	return x.read()
 }
 
+// Asks is the plan that the text makes.
+func (x *importDialog) Asks() (string, bool) {
+	if !x.applicable() || x.sending {
+		return "", true
+	}
+	return x.impact.name("import", x.found.Plan), x.impact.settled()
+}
+
 // Typing tells that letters are text.
 func (x *importDialog) Typing() bool { return true }
 
@@ -139,13 +147,13 @@ func (x *importDialog) textKeys() keyTable {
 	doubts := func() bool { return x.known && x.found.InDoubt() && strings.TrimSpace(x.area.Value()) != "" }
 	none := func() {}
 	return keyTable{
-		on(bind("enter", "apply", "enter"), x.send).when(x.applicable),
+		on(bind("enter", "apply", "enter"), x.send).agreeing().when(x.applicable),
 		act(keyImportCountdown, func() { x.chosen = x.chosen.next() }).when(x.choosable).otherwise(none),
 		act(bind("tab", "fill the gaps", "tab"), func() { x.askFor(x.found.Questions[0]) }).when(questions).otherwise(none),
 		on(bind("ctrl+t", "apply the corrections", "ctrl+t"), x.correct).when(doubts).otherwise(none),
 		on(bind("ctrl+y", "accept doubts", "ctrl+y"), x.acceptDoubts).when(doubts),
 		on(silent("ctrl+y"), x.acceptDoubts),
-		on(silent("ctrl+s"), x.send),
+		on(silent("ctrl+s"), x.send).agreeing(),
 		act(bind("esc", "close", "esc", "ctrl+c"), x.closing(x)),
 	}
 }

@@ -8,6 +8,14 @@ import (
 	"nattui/ui/text"
 )
 
+// Asks is the plan, once it is on the screen.
+func (s *guideScreen) Asks() (string, bool) {
+	if s.asked == nil || s.proof != nil || !s.ready || s.sending {
+		return "", true
+	}
+	return s.impact.name(s.asked.name, s.advice.Plan), s.known && !s.running && s.impact.settled()
+}
+
 // planLines are what speaks against the answers, then the steps, each with its
 // reason and its commands, and what they would touch.
 func (s *guideScreen) planLines(width int) []string {

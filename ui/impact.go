@@ -86,6 +86,21 @@ func (i *impact) take(msg impactMsg) tea.Cmd {
 	return nil
 }
 
+// settled tells that nothing of the plan is being worked out.
+func (i *impact) settled() bool { return i.ready() || !i.running }
+
+// name tells what is asked about a plan from what is asked about others, or about the same one once it is
+// known to cut the operator off.
+func (i *impact) name(title string, p rules.Plan) string {
+	for _, argv := range p.Commands() {
+		title += "\n" + rules.ShellLine(argv)
+	}
+	if i.ready() && i.blast.Own {
+		title += "\n!"
+	}
+	return title
+}
+
 // ready tells that what is known is about the plan in question.
 func (i *impact) ready() bool { return i.known == i.wanted && i.known != "" }
 

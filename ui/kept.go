@@ -75,6 +75,9 @@ func (k *keptFlows) Receive(msg tea.Msg) tea.Cmd {
 	return nil
 }
 
+// Asks is which connections are forgotten.
+func (k *keptFlows) Asks() (string, bool) { return "kept", true }
+
 // Actions forget and move; where no flow is left, any key closes.
 func (k *keptFlows) Actions() keyTable {
 	if len(k.kept.flows) == 0 {
@@ -82,7 +85,7 @@ func (k *keptFlows) Actions() keyTable {
 	}
 	all := bind("X", "forget all of them", "X")
 	moves := scrolling(func() int { return k.height }, k.move).show(2)
-	return keyTable{on(keys.Forget, k.forgetOne), on(all, func() tea.Cmd { return k.forget(k.kept.flows) })}.and(moves, keyTable{
+	return keyTable{on(keys.Forget, k.forgetOne).agreeing(), on(all, func() tea.Cmd { return k.forget(k.kept.flows) }).agreeing()}.and(moves, keyTable{
 		act(keys.Close, k.closing(k)), act(hidden(keys.Quit), k.closing(k)),
 	})
 }

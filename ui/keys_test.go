@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
@@ -242,6 +243,11 @@ func TestMouse(t *testing.T) {
 		if len(s.kernel.applied) > 0 {
 			t.Error("what is between the buttons is one")
 		}
+		if click("delete     "); len(s.kernel.applied) > 0 {
+			t.Error("a click agreed to what nobody can have read")
+		}
+		s.sees("read it first; then click again")
+		s.app.asked.at = s.app.now.Add(-time.Minute)
 		click("delete     ")
 		if len(s.kernel.applied) != 1 {
 			t.Errorf("%d plans were applied", len(s.kernel.applied))

@@ -15,6 +15,7 @@ type action struct {
 	do      func() tea.Cmd      // nil: it is shown here, and done by what gets the keys that the table does not take
 	count   func(n int) tea.Cmd // what G does after a number: go to that row, from 1; nil: nothing
 	rest    bool                // it takes every key that no other action takes
+	agrees  bool                // it counts only once what is asked has been on the screen for a moment
 }
 
 // keyTable is all keys of a screen or a dialog, the most wanted first. Dispatch, the key
@@ -47,6 +48,9 @@ func (a action) counted(f func(n int) tea.Cmd) action { a.count = f; return a }
 // when has an action work only while f is true.
 func (a action) when(f func() bool) action { a.works = f; return a }
 
+// agreeing has an action count only once what is asked has been on the screen for a moment.
+func (a action) agreeing() action { a.agrees = true; return a }
+
 // otherwise is what the keys do while the action does not work.
 func (a action) otherwise(f func()) action { a.instead = f; return a }
 
@@ -71,21 +75,30 @@ func (t keyTable) named() keyTable {
 
 // press does what a key does; it is not taken where nothing in the table is for it now.
 func (t keyTable) press(k tea.KeyPressMsg) (cmd tea.Cmd, taken bool) {
-	var instead func()
-	for _, a := range t {
-		switch {
-		case a.do == nil || !a.rest && !key.Matches(k, a.keys):
-		case a.works == nil || a.works():
-			return a.do(), true
-		case instead == nil:
-			instead = a.instead
-		}
-	}
-	if instead == nil {
+	a, instead := t.find(k)
+	switch {
+	case a != nil:
+		return a.do(), true
+	case instead == nil:
 		return nil, false
 	}
 	instead()
 	return nil, true
+}
+
+// find is the action that a key is for now, else what it does instead.
+func (t keyTable) find(k tea.KeyPressMsg) (found *action, instead func()) {
+	for i := range t {
+		a := &t[i]
+		switch {
+		case a.do == nil || !a.rest && !key.Matches(k, a.keys):
+		case a.works == nil || a.works():
+			return a, nil
+		case instead == nil:
+			instead = a.instead
+		}
+	}
+	return nil, instead
 }
 
 // working are the bindings to show now: of several actions of a key, the one that it does.

@@ -45,14 +45,14 @@ func (a *App) openPalette() {
 	a.open(p)
 }
 
-// list takes the actions of a table that can be done now.
+// list takes the actions of a table that can be done now, but for those that agree to what the palette covers.
 func (p *palette) list(place string, t keyTable, do func(action) func() tea.Cmd) {
 	for _, x := range t {
 		moves := false
 		for _, b := range []string{"up", "down", "page up", "page down", "top", "bottom"} {
 			moves = moves || strings.TrimPrefix(x.name(), "a ") == b
 		}
-		if x.do == nil || x.rest || moves || x.name() == "" || x.works != nil && !x.works() || p.has(place, x.name()) {
+		if x.do == nil || x.rest || x.agrees || moves || x.name() == "" || x.works != nil && !x.works() || p.has(place, x.name()) {
 			continue
 		}
 		label := x.keys.Help().Key

@@ -18,9 +18,14 @@ func (a *App) click(msg tea.MouseClickMsg) tea.Cmd {
 	if msg.Y == a.height-footLines {
 		return a.clickKey(msg.X)
 	}
+	const byMouse = "click"
+	a.lastKey = byMouse
 	if d := a.top(); d != nil {
 		x, y, w, h := a.placeOf(d.View(a.width, a.boxHeight()))
 		if c, ok := d.(clicked); ok && msg.X >= x && msg.X < x+w && msg.Y >= y && msg.Y < y+h {
+			if q, ok := d.(*question); ok && q.button(msg.X-x, msg.Y-y) == buttonYes && a.unread(byMouse, false) {
+				return nil
+			}
 			return c.Click(msg.X-x, msg.Y-y)
 		}
 		return nil
@@ -102,20 +107,36 @@ func keyOf(name string) tea.KeyPressMsg {
 	return k
 }
 
-// Click answers with the button under the mouse.
-func (q *question) Click(x, y int) tea.Cmd {
+// button is one of a question's answers.
+type button uint8
+
+const (
+	noButton button = iota
+	buttonNo
+	buttonYes
+)
+
+// button is the one at a place of the box.
+func (q *question) button(x, y int) button {
 	h := lipgloss.Height(q.View(q.width(), q.boxHeight()))
-	if y != h-2 {
-		return nil
-	}
 	const from, no, gap = 2, 6, 3 // the frame, [ No ], and what is between
 	switch x -= from; {
+	case y != h-2:
 	case x >= 0 && x < no:
-		return q.answer(false)
+		return buttonNo
 	case x >= no+gap && x < no+gap+4+ansi.StringWidth(q.verb):
-		return q.answer(true)
+		return buttonYes
 	}
-	return nil
+	return noButton
+}
+
+// Click answers with the button under the mouse.
+func (q *question) Click(x, y int) tea.Cmd {
+	b := q.button(x, y)
+	if b == noButton {
+		return nil
+	}
+	return q.answer(b == buttonYes)
 }
 
 // Click puts the cursor on a chain, or shows the one that it is on.

@@ -160,7 +160,11 @@ func TestWholeProgram(t *testing.T) {
 		x := open(t, g.Gateway, colorprofile.TrueColor)
 		time.Sleep(time.Second)
 		x.sees("tcp to 203.0.113.1:8443")
-		x.press("down", "d", "y")
+		x.press("down", "d")
+		x.press("y")
+		x.sees("read it first; then y again")
+		time.Sleep(time.Second)
+		x.press("y")
 		if strings.Contains(x.text(), "203.0.113.1:8443") {
 			t.Error("the deleted rule is still shown")
 		}
@@ -172,7 +176,9 @@ func TestWholeProgram(t *testing.T) {
 		x.write("wan0")
 		x.press("enter", "enter", "enter", "enter")
 		x.write("192.168.0.2:22")
-		x.press("ctrl+s", "enter")
+		x.press("ctrl+s")
+		time.Sleep(time.Second)
+		x.press("enter")
 		x.sees("-A PREROUTING -i wan0")
 		x.press("2")
 		g.tell(flow.EventNew, someFlows()...)

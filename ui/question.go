@@ -37,6 +37,11 @@ func newQuestion(d *desk, title string, lines []string, p rules.Plan, verb strin
 	return q
 }
 
+// Asks is the question, with what it would do.
+func (q *question) Asks() (string, bool) {
+	return q.impact.name(q.title+strings.Join(q.lines, "\n"), q.whole), q.impact.settled()
+}
+
 // changes tells that the question is about a change of the gateway that can be
 // rolled back by itself.
 func (q *question) changes() bool { return len(q.whole.Steps) > 0 && q.gw.Journal != nil }
@@ -67,7 +72,7 @@ func (q *question) answer(yes bool) tea.Cmd {
 func (q *question) Actions() keyTable {
 	scroll := func(by int) func() { return func() { q.Wheel(by) } }
 	return keyTable{
-		on(bind("y", q.verb, "y", "Y"), q.answering(true)),
+		on(bind("y", q.verb, "y", "Y"), q.answering(true)).agreeing(),
 		on(bind("n", "no", "n", "N", "esc", "q", "ctrl+c"), q.answering(false)),
 		act(keyCountdown, func() { q.countdown = q.countdown.next() }).when(q.changes),
 		act(bind("↑/↓", "scroll", "up", "k"), scroll(-1)).when(func() bool { return q.most > 0 }),
@@ -75,7 +80,8 @@ func (q *question) Actions() keyTable {
 		act(hidden(keys.PageUp), func() { q.Wheel(-q.page()) }),
 		act(hidden(keys.PageDown), func() { q.Wheel(q.page()) }),
 		act(bind("←/→", "choose", "left", "right", "tab", "shift+tab", "h", "l"), func() { q.yes = !q.yes }),
-		on(bind("enter", "answer", "enter"), func() tea.Cmd { return q.answer(q.yes) }),
+		on(bind("enter", "answer", "enter"), q.answering(true)).agreeing().when(func() bool { return q.yes }),
+		on(bind("enter", "answer", "enter"), q.answering(false)),
 	}
 }
 

@@ -27,6 +27,9 @@ type quitQuestion struct {
 	quit func() tea.Cmd
 }
 
+// Asks is the question.
+func (q *quitQuestion) Asks() (string, bool) { return "quit", true }
+
 // Actions settle the change, leave, or stay.
 func (q *quitQuestion) Actions() keyTable {
 	settle := func(act func() tea.Cmd) func() tea.Cmd {
@@ -35,10 +38,10 @@ func (q *quitQuestion) Actions() keyTable {
 	leave := func() tea.Cmd { q.close(q); return q.quit() }
 	waits := func() bool { return q.pending != nil }
 	return keyTable{
-		on(bind("q", "quit", "q", "enter", "y", "ctrl+c"), leave),
+		on(bind("q", "quit", "q", "ctrl+c"), leave).agreeing(),
 		on(keys.Confirm, settle(q.confirm)).when(waits),
 		on(keys.Rollback, settle(q.rollback)).when(waits),
-		act(bind("esc", "stay", "esc", "n"), q.closing(q)),
+		act(bind("esc", "stay", "esc", "n", "enter"), q.closing(q)),
 	}
 }
 

@@ -20,7 +20,10 @@ func TestQuitWithAnUnconfirmedChange(t *testing.T) {
 		s.app.seePending(pendingMsg{entry: &waiting})
 		s.press("q")
 		s.golden("quit-unconfirmed-80x24")
-		s.press("esc", "q", "C")
+		if s.press("enter"); s.app.top() != nil || s.app.leaving != staying {
+			t.Error("enter is not among the keys that leave")
+		}
+		s.press("q", "C")
 		if got := strings.Join(j.said, ", "); got != "confirm 1" || s.app.pending != nil {
 			t.Errorf("the journal was told %s", got)
 		}

@@ -168,6 +168,7 @@ func (s *stage) run(cmd tea.Cmd) {
 func (s *stage) press(names ...string) {
 	s.t.Helper()
 	for _, name := range names {
+		s.app.asked.at = s.app.now.Add(-time.Minute) // whoever presses it has read what is on the screen
 		s.send(keyPress(name))
 	}
 }

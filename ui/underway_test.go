@@ -47,7 +47,9 @@ func leave(t *testing.T, g *slowGateway, journal *journal, do func(x *terminal, 
 	ctx, end := context.WithCancel(t.Context())
 	x := openIn(ctx, t, g.Gateway, 80, 24, colorprofile.TrueColor)
 	time.Sleep(time.Second)
-	x.press("down", "d", "y")
+	x.press("down", "d")
+	time.Sleep(time.Second)
+	x.press("y")
 	do(x, end)
 	waited := false
 	if err := <-x.done; err != nil && ctx.Err() == nil {
@@ -135,7 +137,9 @@ func TestQuitFromAFormThatIsSending(t *testing.T) {
 			x.write("tcp")
 			x.press("enter", "enter", "enter", "enter", "enter")
 			x.write("192.168.0.2:22")
-			x.press("ctrl+s", "enter")
+			x.press("ctrl+s")
+			time.Sleep(time.Second)
+			x.press("enter")
 			x.sees("checking with the kernel…")
 			x.press("q")
 			if got := x.text(); !strings.Contains(got, "finishing the change") {
