@@ -61,6 +61,13 @@ func (l *eventList) move(by int) {
 	}
 }
 
+// hold keeps the cursor on its event while newer ones come.
+func (l *eventList) hold() {
+	if n := len(l.events); n > 0 {
+		l.on = l.events[n-1-l.back].Number
+	}
+}
+
 func (l *eventList) settle(height int) {
 	l.height = height
 	if l.widths == nil {

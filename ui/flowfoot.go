@@ -78,10 +78,10 @@ func (s *flowsScreen) sums() string {
 	switch {
 	case s.mode == groupMode:
 		return s.groups.sums()
-	case s.mode != listMode || s.list.total == 0:
+	case s.mode != listMode || s.list.matching() == 0:
 		return ""
 	}
-	return s.totals(&flow.Group{Flows: s.list.total, Bytes: s.list.bytes, ByteRate: s.list.rate})
+	return s.totals(&flow.Group{Flows: s.list.matching(), Bytes: s.list.bytes, ByteRate: s.list.rate})
 }
 
 // freshness says how old what is seen may be: paused and how much waits, events that
@@ -168,7 +168,7 @@ func (s *flowsScreen) summary(f *flow.Flow) string {
 		}
 		parts = append(parts, word+time.Unix(0, at).In(s.now.Location()).Format("15:04:05"))
 	}
-	if s.mode == eventMode && s.events.ended() {
+	if s.onEnded() {
 		parts = append(parts, "ended")
 	} else if f.Status&(flow.StatusOffloaded|flow.StatusHWOffloaded) != 0 {
 		parts = append(parts, "offloaded")

@@ -15,7 +15,8 @@ import (
 
 // askForget asks before the flow under the cursor is dropped from the table.
 func (s *flowsScreen) askForget() {
-	if s.mode == eventMode && s.events.ended() {
+	s.hold()
+	if s.onEnded() {
 		s.sayEnded()
 		return
 	}

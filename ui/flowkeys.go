@@ -104,6 +104,7 @@ func (s *flowsScreen) flowKeys() keyTable {
 
 // TraceFilter is the flow under the cursor.
 func (s *flowsScreen) TraceFilter() string {
+	s.hold()
 	f, ok := s.current()
 	if !ok {
 		return ""
@@ -114,6 +115,7 @@ func (s *flowsScreen) TraceFilter() string {
 
 // openWhatIf asks what would become of the first packet of the flow under the cursor.
 func (s *flowsScreen) openWhatIf() {
+	s.hold()
 	line := ""
 	if f, ok := s.current(); ok {
 		line = packetOfFlow(&f)
@@ -152,6 +154,7 @@ func (s *flowsScreen) details() tea.Cmd {
 	if s.mode == groupMode {
 		return s.groups.open()
 	}
+	s.hold()
 	if s.split() || s.sideOff && s.width >= splitWidth {
 		s.sideOff = !s.sideOff
 		return nil

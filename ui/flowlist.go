@@ -28,9 +28,12 @@ type flowList struct {
 	bytes  uint64  // of those that match, as far as they are known
 	rate   float64 // bytes a second
 
-	cursor int      // within the whole order
-	top    int      // first row on the screen
-	ref    flow.Ref // the flow under the cursor, once it is known
+	cursor int       // within the whole order
+	top    int       // first row on the screen
+	ref    flow.Ref  // the flow under the cursor, once it is known
+	noted  flow.Flow // that flow, as it was last
+	held   bool      // the cursor stays on its flow
+	lost   *lostFlow // that flow is not of the selection any more; nil while it is
 	height int
 	widths []int // what columns have needed so far
 
@@ -45,6 +48,7 @@ type flowList struct {
 
 type selectedMsg struct {
 	generation int
+	around     flow.Ref // the flow that was to be in sight
 	sel        flow.Selection
 	err        error
 	cost       time.Duration
@@ -78,6 +82,7 @@ func (l *flowList) live() tea.Cmd {
 func (l *flowList) reset() {
 	l.generation++
 	l.cursor, l.top, l.ref = 0, 0, flow.Ref{}
+	l.held, l.lost = false, nil
 	l.next = time.Time{}
 	l.frozen, l.stale = false, true
 }
@@ -103,7 +108,7 @@ func (l *flowList) load() tea.Cmd {
 		l.frozen = true
 	}
 	w := flow.Window{Offset: max(0, l.top-l.height), Limit: limit}
-	if l.ref != (flow.Ref{}) && l.cursor > 0 {
+	if l.ref != (flow.Ref{}) && l.held {
 		w.Around, w.Lead = l.ref, lead
 	}
 	l.running, l.stale = true, false
@@ -111,7 +116,7 @@ func (l *flowList) load() tea.Cmd {
 	return func() tea.Msg {
 		start := time.Now()
 		sel, err := selector.Select(ctx, q.Condition(), order, w, now)
-		return selectedMsg{generation, sel, err, time.Since(start)}
+		return selectedMsg{generation, w.Around, sel, err, time.Since(start)}
 	}
 }
 
@@ -119,7 +124,11 @@ func (l *flowList) load() tea.Cmd {
 // line of the screen.
 func (l *flowList) selected(msg selectedMsg) tea.Cmd {
 	l.running = false
-	if msg.err == nil && msg.generation == l.generation {
+	switch {
+	case msg.err != nil || msg.generation != l.generation:
+	case l.elsewhere(msg):
+		l.again = true
+	default:
 		before := l.shown()
 		l.take(msg.sel)
 		pace := max(frame, min(paceOfCost*msg.cost, slowestPace), time.Duration(l.differs(before))*pacePerRow)
@@ -158,18 +167,16 @@ func (l *flowList) take(sel flow.Selection) {
 	l.rows, l.offset, l.total, l.of = sel.Rows, sel.Offset, sel.Total, sel.Of
 	l.bytes, l.rate = sel.Bytes, sel.ByteRate
 	line := l.cursor - l.top
-	found := false
-	for i := range l.rows {
-		if l.cursor > 0 && l.rows[i].Ref == l.ref {
-			l.cursor = l.offset + i
-			found = true
-			break
+	l.lost = nil
+	if l.held && l.ref != (flow.Ref{}) {
+		if at := l.find(l.ref); at >= 0 {
+			l.cursor = l.offset + at
+			l.top = max(0, l.cursor-line)
+		} else {
+			l.keepLost()
 		}
 	}
 	l.cursor = max(0, min(l.cursor, l.total-1))
-	if found {
-		l.top = max(0, l.cursor-line)
-	}
 	l.note()
 	l.keepInSight()
 }
@@ -177,7 +184,7 @@ func (l *flowList) take(sel flow.Selection) {
 // note remembers which flow is under the cursor.
 func (l *flowList) note() {
 	if r, ok := l.row(l.cursor); ok {
-		l.ref = r.Ref
+		l.ref, l.noted = r.Ref, r.Flow
 	} else {
 		l.ref = flow.Ref{}
 	}
@@ -200,6 +207,8 @@ func (l *flowList) keepInSight() {
 
 // move moves the cursor; rows that are missing then are asked for.
 func (l *flowList) move(by int) tea.Cmd {
+	l.held = true
+	by = l.leaveLost(by)
 	low, high := 0, l.total-1
 	if l.frozen {
 		low, high = l.offset, l.offset+len(l.rows)-1
@@ -269,6 +278,10 @@ func (l *flowList) view(width int) []string {
 		r, ok := l.row(i)
 		if !ok {
 			lines = append(lines, s.bar(i == l.cursor)+s.look.Faint.Render("…"))
+			continue
+		}
+		if l.lost != nil && i == l.cursor {
+			lines = append(lines, l.lostLine(&r.Flow, width-3))
 			continue
 		}
 		lines = append(lines, s.flowLine(&r.Flow, &lay, i == l.cursor))

@@ -220,7 +220,7 @@ func (s *flowsScreen) count() string {
 	case groupMode:
 		return rules.Plural(s.groups.total, "group")
 	}
-	return fmt.Sprintf("%s of %s", text.Exact(uint64(s.list.total)), rules.Plural(s.list.of, "connection"))
+	return fmt.Sprintf("%s of %s", text.Exact(uint64(s.list.matching())), rules.Plural(s.list.of, "connection"))
 }
 
 func (s *flowsScreen) cursorBy(by int) tea.Cmd {

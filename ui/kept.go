@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"fmt"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -48,6 +49,7 @@ type keptFlows struct {
 	cursor  table.Cursor[flow.Key]
 	height  int
 	working bool
+	slid    int // how often the cursor has come to another flow because its own was gone
 }
 
 func newKeptFlows(d *desk) *keptFlows { return &keptFlows{desk: d} }
@@ -75,8 +77,8 @@ func (k *keptFlows) Receive(msg tea.Msg) tea.Cmd {
 	return nil
 }
 
-// Asks is which connections are forgotten.
-func (k *keptFlows) Asks() (string, bool) { return "kept", true }
+// Asks is which connections are forgotten: others, once the cursor has come to another by itself.
+func (k *keptFlows) Asks() (string, bool) { return fmt.Sprint("kept ", k.slid), true }
 
 // Actions forget and move; where no flow is left, any key closes.
 func (k *keptFlows) Actions() keyTable {
@@ -137,6 +139,9 @@ func (k *keptFlows) dropEnded() {
 }
 
 func (k *keptFlows) without(gone func(flow.Key) bool) {
+	if on, ok := k.cursor.Key(); ok && gone(on) {
+		k.slid++
+	}
 	k.dropKept(gone)
 	k.cursor.Follow(len(k.kept.flows), k.key)
 }
