@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -33,7 +34,8 @@ type desk struct {
 	said     status
 	done     []Done // what was changed here, latest last
 	undone   []Done // what was undone, latest last
-	busy     bool   // a plan is running
+	before   reversible
+	busy     bool // a plan is running
 	underway *underway
 	pending  *pending // the change that waits to be confirmed
 	seek     string   // the line of the rule that was made last, until it is seen
@@ -306,19 +308,7 @@ func (d *desk) applied(msg appliedMsg) tea.Cmd {
 	if msg.err != nil {
 		d.fail(msg.err)
 	} else {
-		switch msg.kind {
-		case appliedNew:
-			d.done, d.undone = append(d.done, msg.Done), nil
-		case appliedUndo:
-			if n := len(d.done); n > 0 {
-				d.undone, d.done = append(d.undone, msg.Done), d.done[:n-1]
-			}
-		case appliedRedo:
-			if n := len(d.undone); n > 0 {
-				d.undone = d.undone[:n-1]
-			}
-			d.done = append(d.done, msg.Done)
-		}
+		d.noteDone(msg.Done, msg.kind)
 		d.said = status{text: doneWords(msg.Plan, msg.kind) + "  $ " + commandLine(msg.Plan), done: true, undo: msg.kind != appliedUndo}
 		for _, c := range msg.Plan.Changes() {
 			if c.Op == rules.Insert || c.Op == rules.Replace {
@@ -340,9 +330,44 @@ func (d *desk) applied(msg appliedMsg) tea.Cmd {
 	return tea.Batch(cmds...)
 }
 
+// reversible is what could be undone and redone before a change was made: where that is rolled back, it can be again.
+type reversible struct {
+	change       string // its number
+	done, undone []Done
+}
+
+// noteDone notes a change for undo and redo.
+func (d *desk) noteDone(x Done, kind appliedKind) {
+	d.before = reversible{x.ID, slices.Clone(d.done), slices.Clone(d.undone)}
+	switch kind {
+	case appliedNew:
+		d.done, d.undone = append(d.done, x), nil
+	case appliedUndo:
+		if n := len(d.done); n > 0 {
+			d.undone, d.done = append(d.undone, x), d.done[:n-1]
+		}
+	case appliedRedo:
+		if n := len(d.undone); n > 0 {
+			d.undone = d.undone[:n-1]
+		}
+		d.done = append(d.done, x)
+	}
+}
+
+// noteRolledBack has undo and redo do what they did before the change was made that is rolled back now.
+func (d *desk) noteRolledBack(id string) {
+	if id != "" && id == d.before.change {
+		d.done, d.undone = d.before.done, d.before.undone
+	}
+}
+
 // undo undoes the last change made here.
 func (d *desk) undo() tea.Cmd {
-	if len(d.done) == 0 {
+	switch {
+	case len(d.done) == 0 && len(d.undone) > 0:
+		d.say("nothing more to undo: what was done here is undone, and U does it again")
+		return nil
+	case len(d.done) == 0:
 		d.say("nothing to undo: no change was made here yet")
 		return nil
 	}

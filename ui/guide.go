@@ -343,6 +343,9 @@ func (s *guideScreen) send() tea.Cmd {
 
 // Settle draws the plan for the size and keeps its window within it.
 func (s *guideScreen) Settle(width, height int) tea.Cmd {
+	if s.proof != nil && len(s.desk.done) < s.proof.done {
+		s.Back()
+	}
 	if s.asked == nil || s.proof != nil {
 		return s.lookForDone()
 	}

@@ -16,6 +16,9 @@ type proof struct {
 	*doctor.Proving
 	searching bool
 	searched  time.Time
+	// done is how many changes had been made here by then. Where there are fewer, one was undone or rolled back, and
+	// nothing is waited for any more.
+	done int
 }
 
 // provedMsg is what the flow table says of the packet.
@@ -28,7 +31,7 @@ type provedMsg struct {
 const searchPace = time.Second
 
 func newProof(d *desk, wanted guide.Proof) *proof {
-	return &proof{Proving: doctor.NewProving(wanted, d.tables.Sets, d.now.UnixNano())}
+	return &proof{done: len(d.done), Proving: doctor.NewProving(wanted, d.tables.Sets, d.now.UnixNano())}
 }
 
 // look reads the counters of the rules.

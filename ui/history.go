@@ -184,7 +184,7 @@ func (s *historyScreen) askSave() {
 	q.act = func(terms) tea.Cmd {
 		return s.carryOut("the save", func(ctx context.Context) (tea.Msg, string) {
 			err := journal.Save(ctx, t)
-			return settledMsg{"saved for reboot", err}, outcomeOf("saved for reboot", "not saved", err)
+			return settledMsg{what: "saved for reboot", err: err}, outcomeOf("saved for reboot", "not saved", err)
 		})
 	}
 	s.open(q)
@@ -375,6 +375,7 @@ func (d *entryDetails) View(width, height int) string {
 
 // settledMsg tells how something about the journal went.
 type settledMsg struct {
-	what string
-	err  error
+	what       string
+	rolledBack string // the change that was
+	err        error
 }

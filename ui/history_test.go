@@ -111,6 +111,50 @@ func TestPendingChangeWaitsForADeliberateKey(t *testing.T) {
 	})
 }
 
+// A countdown that ends by itself is told as what it was, in red, and u no longer undoes the change.
+func TestCountdownThatRunsOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, j := historyStage(t, 80, 24)
+		s.app.noteDone(Done{ID: "1"}, appliedNew)
+		s.app.noteDone(Done{ID: "3"}, appliedNew)
+		waiting := JournalEntry{ID: "3", At: clock, By: "root", State: "applied", Deadline: clock.Add(90 * time.Second)}
+		s.app.seePending(pendingMsg{entry: &waiting})
+		ended := waiting
+		ended.State, ended.Result = "rolled-back", "it was not confirmed in time"
+		j.entries = append([]JournalEntry{ended}, j.entries...)
+		s.send(s.app.lookForPending()())
+		s.sees("change 3 was rolled back: it was not confirmed within 90 s")
+		if !s.app.said.failed || len(s.app.desk.done) != 1 || s.app.desk.done[0].ID != "1" {
+			t.Errorf("said %+v; u would undo %v", s.app.said, s.app.desk.done)
+		}
+		for state, want := range map[string]string{"confirmed": "change 3 was confirmed elsewhere", "failed": "change 3: no words; see History"} {
+			s.app.pending = &pending{id: "3"}
+			s.send(pendingMsg{ended: &JournalEntry{ID: "3", State: state, Result: "no words"}})
+			s.sees(want)
+		}
+		s.app.pending = &pending{id: "3"}
+		s.send(pendingMsg{})
+		s.sees("change 3 no longer waits; whether it was confirmed is not known")
+	})
+}
+
+// Undoing an undone change is said to be that, and a change that is rolled back gives back what it took from u and U.
+func TestUndoAfterEverythingIsUndone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := historyStage(t, 80, 24)
+		s.press("1")
+		s.app.noteDone(Done{ID: "3"}, appliedNew)
+		s.app.noteDone(Done{ID: "4"}, appliedUndo)
+		s.press("u")
+		s.sees("nothing more to undo: what was done here is undone, and U does it again")
+		s.app.pending = &pending{id: "4"}
+		s.send(settledMsg{what: "the change is rolled back", rolledBack: "4"})
+		if len(s.app.desk.done) != 1 || len(s.app.undone) != 0 {
+			t.Errorf("u would undo %v, U redo %v", s.app.desk.done, s.app.undone)
+		}
+	})
+}
+
 func TestConfirmTimeWhereTheOwnConnectionIsMet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := historyStage(t, 80, 24)

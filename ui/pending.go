@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -13,7 +14,7 @@ import (
 // pending is a change that is rolled back by itself unless it is confirmed.
 type pending struct {
 	id, by, from string
-	deadline     time.Time
+	at, deadline time.Time
 	proof        *FreshLogin
 	leashed      bool // it also ends with the terminal that it was made from
 }
@@ -60,22 +61,26 @@ func (d *desk) proofLine() string {
 		return " " + d.look.Good.Render(text.Fit(line, d.width-2))
 	}
 	line := "it will be rolled back unless you confirm it"
-	if p.from != "" || d.facts != nil && d.facts.Session != nil {
-		line = "a new SSH login that succeeds is shown here"
-	}
 	switch {
-	case p.by == "" || d.width < 60:
-	case p.from != "":
-		line = "by " + p.by + " from " + p.from + "; " + line
-	default:
-		line = "by " + p.by + "; " + line
+	case p.from != "" || d.facts != nil && d.facts.Session != nil:
+		line = "a new SSH login is shown here"
+	case d.gw.ReadOnly:
+		line = "it will be rolled back unless it is confirmed"
 	}
-	return " " + d.look.Faint.Render(text.Fit(text.Safe(line), d.width-2))
+	whole := "C" + p.whose()[1:]
+	switch long := whole + "; " + line; {
+	case p.by == "" || d.width < 60:
+		whole = strings.ToUpper(line[:1]) + line[1:]
+	case len(long) <= d.width-2:
+		whole = long
+	}
+	return " " + d.look.Faint.Render(text.Fit(text.Safe(whole), d.width-2))
 }
 
 // pendingMsg comes once a second while a change waits to be confirmed.
 type pendingMsg struct {
 	entry *JournalEntry // nil: none waits any more
+	ended *JournalEntry // what has become of the one that waited; nil: that is not known
 	err   error
 	again bool // it comes of watchPending
 }
@@ -83,31 +88,48 @@ type pendingMsg struct {
 // watchPending looks after a change that waits to be confirmed: it may be
 // confirmed, or rolled back, from elsewhere.
 func (d *desk) watchPending() tea.Cmd {
-	journal := d.gw.Journal
-	if journal == nil {
+	look := d.lookForPending()
+	if look == nil {
 		return nil
 	}
 	return tea.Tick(time.Second, func(time.Time) tea.Msg {
-		e, err := journal.Waiting()
-		return pendingMsg{e, err, true}
+		msg := look().(pendingMsg)
+		msg.again = true
+		return msg
 	})
 }
 
-// lookForPending asks once whether a change waits.
+// lookForPending asks once whether a change waits, and what became of the one that did.
 func (d *desk) lookForPending() tea.Cmd {
-	journal := d.gw.Journal
+	journal, id := d.gw.Journal, ""
 	if journal == nil {
 		return nil
 	}
+	if d.pending != nil {
+		id = d.pending.id
+	}
 	return func() tea.Msg {
 		e, err := journal.Waiting()
-		return pendingMsg{entry: e, err: err}
+		msg := pendingMsg{entry: e, err: err}
+		if err != nil || id == "" || e != nil && e.ID == id {
+			return msg
+		}
+		entries, _ := journal.Entries() // History says what is wrong with the journal
+		for i := range entries {
+			if entries[i].ID == id {
+				msg.ended = &entries[i]
+			}
+		}
+		return msg
 	}
 }
 
 // seePending takes what the journal says of the change that waits.
 func (d *desk) seePending(msg pendingMsg) tea.Cmd {
 	watched := d.pending != nil && !msg.again
+	if d.pending != nil && msg.err == nil && (msg.entry == nil || msg.entry.ID != d.pending.id) {
+		d.sayEnded(msg.ended)
+	}
 	switch e := msg.entry; {
 	case msg.err != nil:
 		d.fail(msg.err)
@@ -115,18 +137,37 @@ func (d *desk) seePending(msg pendingMsg) tea.Cmd {
 			return nil
 		}
 	case e == nil:
-		if d.pending != nil {
-			d.pending = nil
-			d.say("the change was confirmed or rolled back elsewhere: see History")
-		}
+		d.pending = nil
 		return nil
 	default:
-		d.pending = &pending{e.ID, e.By, e.From, e.Deadline, e.Proof, e.Leashed}
+		d.pending = &pending{e.ID, e.By, e.From, e.At, e.Deadline, e.Proof, e.Leashed}
 	}
 	if watched {
 		return nil // the next look is under way
 	}
 	return d.watchPending()
+}
+
+// sayEnded says what became of the change that waited, other than by a key of these screens.
+func (d *desk) sayEnded(e *JournalEntry) {
+	p := d.pending
+	name := "change " + p.id
+	switch {
+	case e == nil || e.ID != p.id:
+		d.refuse(name + " no longer waits; whether it was confirmed is not known: see History")
+	case e.State == "rolled-back":
+		d.noteRolledBack(p.id)
+		said := name + " was rolled back"
+		if e.Result != "" {
+			limit := p.deadline.Sub(p.at).Round(time.Second)
+			said += ": " + strings.Replace(e.Result, "in time", fmt.Sprintf("within %.0f s", limit.Seconds()), 1)
+		}
+		d.refuse(said)
+	case e.State == "failed" || e.State == "unknown":
+		d.refuse(name + ": " + e.Result + "; see History")
+	default:
+		d.sayDone(name + " was confirmed elsewhere")
+	}
 }
 
 // settled takes how something about the journal went.
@@ -136,25 +177,32 @@ func (d *desk) settled(msg settledMsg) {
 		return
 	}
 	d.sayDone(msg.what)
+	if msg.rolledBack != "" {
+		d.noteRolledBack(msg.rolledBack)
+	}
 	d.pending = nil // unless the journal says otherwise
 }
 
 // confirm says that the change that waits may stand; rollback rolls it back.
 func (d *desk) confirm() tea.Cmd {
-	return d.settlePending("the confirmation", "the change is confirmed", Journal.Confirm)
+	return d.settlePending("the confirmation", "the change is confirmed", false, Journal.Confirm)
 }
 
 func (d *desk) rollback() tea.Cmd {
-	return d.settlePending("the rollback", "the change is rolled back", Journal.Rollback)
+	return d.settlePending("the rollback", "the change is rolled back", true, Journal.Rollback)
 }
 
-func (d *desk) settlePending(task, what string, act func(Journal, context.Context, string) error) tea.Cmd {
+func (d *desk) settlePending(task, what string, reverses bool, act func(Journal, context.Context, string) error) tea.Cmd {
 	if d.pending == nil || d.gw.Journal == nil {
 		return nil
 	}
 	journal, id := d.gw.Journal, d.pending.id
 	return d.carryOut(task, func(ctx context.Context) (tea.Msg, string) {
 		err := act(journal, ctx, id)
-		return settledMsg{what, err}, outcomeOf("change "+id+": "+what, "change "+id+": "+task+" failed", err)
+		msg := settledMsg{what: what, err: err}
+		if reverses {
+			msg.rolledBack = id
+		}
+		return msg, outcomeOf("change "+id+": "+what, "change "+id+": "+task+" failed", err)
 	})
 }
