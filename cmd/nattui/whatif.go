@@ -4,20 +4,16 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/netip"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"nattui/model/conntrack"
 	"nattui/model/facts"
-	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 	"nattui/rules/iptables"
@@ -88,7 +84,7 @@ func whatif(ctx context.Context, o whatifOptions, args []string) error {
 	ask := asker{evaluator: evaluate.NewEvaluator(host, programs...)}
 	if k, ok := flows.(kernelFlows); ok {
 		host.Flows = nil
-		ask.began, ask.alone = k.began, evaluate.NewEvaluator(host, programs...)
+		ask.began, ask.answered, ask.alone = k.began, k.answered, evaluate.NewEvaluator(host, programs...)
 	}
 	out := bufio.NewWriterSize(stdout, 1<<16)
 	if args[0] == "-" {
@@ -210,44 +206,6 @@ func endpoint(s string) (netip.AddrPort, error) {
 		return ap, nil
 	}
 	return netip.AddrPort{}, usagef("%q is not an address: use 192.0.2.1:80 or [2001:db8::1]:80", s)
-}
-
-// asker asks what becomes of packets, those of connections that exist already included.
-type asker struct {
-	evaluator *evaluate.Evaluator
-	began     map[rules.Tuple]rules.Tuple // the connections that exist, and their answers
-	alone     *evaluate.Evaluator         // as if there were none
-}
-
-// ask evaluates a packet. One of a connection that exists goes as that began: where today's rules would begin
-// it like that, it is known what becomes of it.
-func (a asker) ask(p evaluate.Packet) (evaluate.Path, error) {
-	reply, exists := a.began[p.Tuple()]
-	if !exists || p.State != evaluate.StateNew {
-		return a.evaluator.Evaluate(p)
-	}
-	path, err := a.alone.Evaluate(p)
-	if err != nil {
-		return path, err
-	}
-	seen := reply.Mirror()
-	src, dst := netip.AddrPortFrom(seen.SrcAddr(), seen.SrcPort), netip.AddrPortFrom(seen.DstAddr(), seen.DstPort)
-	path.Exists = true
-	path.Outcomes = slices.DeleteFunc(path.Outcomes, func(o evaluate.Outcome) bool { return !o.Matches(src, dst) })
-	if len(path.Outcomes) == 0 {
-		path, err = a.evaluator.Evaluate(p)
-		path.Exists, path.Certain = true, false
-		path.Doubts = []evaluate.Doubt{{What: fmt.Sprintf("the connection exists already and goes as it began, seen as %s, served by %s; today's rules would begin it otherwise", src, dst)}}
-		return path, err
-	}
-	for i := range path.Outcomes {
-		o := &path.Outcomes[i]
-		o.Src.Ports, o.Dst.Ports = rules.Port(src.Port()), rules.Port(dst.Port())
-	}
-	if path.Certain = len(path.Outcomes) == 1 && !path.Incomplete; path.Certain {
-		path.Doubts = nil
-	}
-	return path, nil
 }
 
 // answer evaluates one packet and prints what becomes of it.
@@ -385,61 +343,6 @@ func writePath(out *bufio.Writer, path evaluate.Path, brief bool) {
 		}
 		if path.Incomplete {
 			fmt.Fprintln(out, "   and other outcomes are possible")
-		}
-	}
-}
-
-// kernelFlows are the tuples of the flows that exist, in which a new one may not
-// take a place.
-type kernelFlows struct {
-	used   map[rules.Tuple]bool
-	began  map[rules.Tuple]rules.Tuple // the answer's by the request's
-	mapped map[origin][]netip.AddrPort
-}
-
-// origin is who began a flow, before translation.
-type origin struct {
-	protocol rules.Protocol
-	src      netip.AddrPort
-}
-
-// flowsInUse reads the kernel's table once. Without connection tracking there are
-// no flows.
-func flowsInUse(ctx context.Context) (evaluate.FlowTable, error) {
-	table, err := conntrack.Open(conntrack.Options{})
-	if errors.Is(err, conntrack.ErrUnsupported) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer table.Close()
-	k := kernelFlows{map[rules.Tuple]bool{}, map[rules.Tuple]rules.Tuple{}, map[origin][]netip.AddrPort{}}
-	err = table.Dump(ctx, func(b *flow.Batch) {
-		for i := range b.Messages {
-			k.add(&b.Messages[i].Flow)
-		}
-	})
-	if errors.Is(err, conntrack.ErrUnsupported) {
-		return nil, nil
-	}
-	return k, err
-}
-
-func (k kernelFlows) add(f *flow.Flow) {
-	k.used[f.Orig], k.used[f.Reply] = true, true
-	k.began[f.Orig] = f.Reply
-	from := origin{f.Proto(), netip.AddrPortFrom(f.Orig.SrcAddr(), f.Orig.SrcPort)} // of ICMP the identifier
-	seen := f.Reply.Mirror()
-	k.mapped[from] = append(k.mapped[from], netip.AddrPortFrom(seen.SrcAddr(), seen.SrcPort))
-}
-
-func (k kernelFlows) InUse(t rules.Tuple) bool { return k.used[t] }
-
-func (k kernelFlows) Mapped(protocol rules.Protocol, src netip.AddrPort, yield func(netip.AddrPort) bool) {
-	for _, a := range k.mapped[origin{protocol, src}] {
-		if !yield(a) {
-			return
 		}
 	}
 }

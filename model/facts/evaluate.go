@@ -181,7 +181,10 @@ func (f *Facts) decide(q evaluate.RouteQuery) evaluate.Decision {
 		}
 		return evaluate.Decision{Kind: evaluate.RoutedUnknown, Out: answer.Out, Why: fmt.Sprintf("the route to %s depends on something not known here", q.Dst)}
 	}
-	if q.In == "" {
+	switch {
+	case q.Bare:
+		return answer
+	case q.In == "":
 		return f.send(q, answer)
 	}
 	return f.admit(q, answer)

@@ -258,6 +258,9 @@ func interfaceAddr(a vnl.Addr) evaluate.InterfaceAddr {
 // route asks the kernel, once for each question.
 func (g *ground) route(q evaluate.RouteQuery) evaluate.Decision {
 	q.TOS = 0
+	if q.Bare { // whom a packet is from counts for no rule of these routes, and the kernel tells only of packets that may be
+		q.Src = netip.Addr{}
+	}
 	if r, ok := g.routes[q]; ok {
 		return r
 	}

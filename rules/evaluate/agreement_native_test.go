@@ -275,7 +275,8 @@ func (g *nativeGenerator) nativeMatch(at nativePlace) string {
 	case 15:
 		return fmt.Sprintf("fib %s type %s%s", pick(g.generator, "daddr", "saddr", "daddr . iif"), g.isNot(), pick(g.generator, "local", "unicast", "{ local, broadcast }"))
 	case 16:
-		return pick(g.generator, "fib saddr . iif oif missing", "fib saddr . iif oif exists", "fib daddr oif != 0", "fib saddr oifname wan0")
+		return pick(g.generator, "fib saddr . iif oif missing", "fib saddr . iif oif exists", "fib daddr oif != 0", "fib saddr oifname wan0",
+			"meta iiftype != ether", "fib saddr . mark . iif oif missing", "fib daddr . mark oifname dmz0", "fib saddr . mark oif exists")
 	case 17:
 		return fmt.Sprintf("ct %s %s %s %s", pick(g.generator, "original", "reply"), ip, pick(g.generator, "saddr", "daddr"), g.anyAddr())
 	case 18:

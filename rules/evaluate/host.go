@@ -112,6 +112,8 @@ type RouteQuery struct {
 	// is unknown.
 	Proto            rules.Protocol
 	SrcPort, DstPort uint16
+	// Bare asks for the routes' word alone, as fib does in rules: not whether the kernel takes the packet or lets it leave.
+	Bare bool
 }
 
 // Routed is what the routes say of a packet.

@@ -192,9 +192,9 @@ func parseMAC(text string, into *[6]byte) bool {
 
 // loadFib asks the routes as nft_fib_ipv4.c and nft_fib_ipv6.c do.
 func loadFib(e nft.Fib) func(*machine, *state) Truth {
-	const source, iif, oif = 1, 8, 16 // NFTA_FIB_F_*
+	const source, mark, iif, oif = 1, 4, 8, 16 // NFTA_FIB_F_*
 	const resultOIF, resultName, resultType = 1, 2, 3
-	q := fibQuestion{source: e.Flags&source != 0, present: e.Flags&nft.FibPresent != 0, by: e.Flags & (iif | oif), iif: e.Flags&iif != 0}
+	q := fibQuestion{source: e.Flags&source != 0, present: e.Flags&nft.FibPresent != 0, by: e.Flags & (iif | oif), iif: e.Flags&iif != 0, mark: e.Flags&mark != 0}
 	switch e.Result {
 	case resultType:
 		p := placeOf(e.Into, 4)
@@ -211,8 +211,8 @@ func loadFib(e nft.Fib) func(*machine, *state) Truth {
 }
 
 type fibQuestion struct {
-	source, present, iif, index bool
-	by                          uint32 // the interface that counts
+	source, present, iif, index, mark bool
+	by                                uint32 // the interface that counts
 }
 
 // routeKinds are the kinds of address as rtnetlink numbers them (RTN_*).
@@ -242,7 +242,7 @@ func (m *machine) loadAddrType(st *state, q fibQuestion, p place) Truth {
 				m.regs.setUnknown(p)
 				return Yes
 			}
-			if m.e.host.Route(RouteQuery{Dst: addr}).Kind == RoutedNone {
+			if m.e.host.Route(RouteQuery{Dst: addr, Bare: true}).Kind == RoutedNone {
 				kind = "UNREACHABLE"
 			}
 		}
@@ -286,8 +286,15 @@ func (m *machine) wayBack(st *state, q fibQuestion) (name string, known bool) {
 	case m.family == rules.IPv4 && q.source && addr.IsUnspecified():
 		return in, true
 	}
-	ask := RouteQuery{Dst: addr}
-	if q.by != 0 {
+	other, otherKnown := st.addr(!q.source)
+	if !otherKnown || q.mark && st.blurred != 0 {
+		return "", false
+	}
+	ask := RouteQuery{Dst: addr, Src: other.addr(m.family), TOS: m.pkt.TOS, Bare: true}
+	if q.mark {
+		ask.Mark = st.mark
+	}
+	if addr.Is6() && addr.IsLinkLocalUnicast() {
 		ask.Out = in
 	}
 	switch r := m.e.host.Route(ask); {

@@ -169,8 +169,12 @@ func bridged(m *machine, _ *state, p place) Truth {
 	return Unknown
 }
 
+// linkType loads the type of an interface, of which nothing but that there is one is known. iiftype is that of the
+// interface that the packet is on, which is none as this host's own packet is made, and the one that it leaves by as soon
+// as it does (pkt->skb->dev in nft_meta_get_eval, ip_output in net/ipv4/ip_output.c).
 func linkType(in bool) metaLoad {
 	return func(m *machine, st *state, p place) Truth {
+		in := in && (st.stage < stageEarlyPostrouting || st.stage > stageEgress)
 		if name, known := st.iface(in); known && name == "" {
 			return No
 		}

@@ -31,10 +31,15 @@ func (o *Outcome) Sentence(p *Packet) string {
 	default:
 		b.WriteString("out by " + cmp.Or(o.Out, "an interface that is not known") + " to " + dst)
 	}
-	if o.DNAT {
+	back := p.State != StateNew // of an answer: no rule does it
+	if o.DNAT && !back {
 		b.WriteString(", DNAT by " + o.DNATBy.String())
 	}
 	switch {
+	case back && o.SNAT:
+		b.WriteString(", translated back, seen as " + src)
+	case back && o.DNAT:
+		b.WriteString(", translated back")
 	case o.SNAT && o.SNATBy.IsZero():
 		b.WriteString(", seen as " + src + ", as another connection has its port")
 	case o.SNAT:
@@ -54,7 +59,10 @@ func (p *Path) Sentence() string {
 	case p.Packet.In != "":
 		text += ", arrives by " + p.Packet.In
 	}
-	if p.Exists {
+	switch {
+	case p.Exists && p.Packet.State != StateNew:
+		text += "; it answers a connection that exists already"
+	case p.Exists:
 		text += "; the connection exists already, and goes as it began"
 	}
 	return text

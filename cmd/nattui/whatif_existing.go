@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"nattui/model/conntrack"
+	"nattui/model/flow"
+	"nattui/rules"
+	"nattui/rules/evaluate"
+)
+
+// asker asks what becomes of packets, those of connections that exist already included.
+type asker struct {
+	evaluator *evaluate.Evaluator
+	began     map[rules.Tuple]rules.Tuple // the connections that exist, and their answers
+	answered  map[rules.Tuple]answered    // the same by their answers
+	alone     *evaluate.Evaluator         // as if there were none
+}
+
+// ask evaluates a packet. One of a connection that exists goes as that began: where today's rules would begin
+// it like that, it is known what becomes of it.
+func (a asker) ask(p evaluate.Packet) (evaluate.Path, error) {
+	if p.State != evaluate.StateNew {
+		return a.evaluator.Evaluate(p)
+	}
+	reply, exists := a.began[p.Tuple()]
+	if f, ok := a.answered[p.Tuple()]; ok && !exists {
+		return a.answer(p, f)
+	} else if !exists {
+		return a.evaluator.Evaluate(p)
+	}
+	path, err := a.alone.Evaluate(p)
+	if err != nil {
+		return path, err
+	}
+	seen := reply.Mirror()
+	src, dst := netip.AddrPortFrom(seen.SrcAddr(), seen.SrcPort), netip.AddrPortFrom(seen.DstAddr(), seen.DstPort)
+	path.Exists = true
+	path.Outcomes = slices.DeleteFunc(path.Outcomes, func(o evaluate.Outcome) bool { return !o.Matches(src, dst) })
+	if len(path.Outcomes) == 0 {
+		path, err = a.evaluator.Evaluate(p)
+		path.Exists, path.Certain = true, false
+		path.Doubts = []evaluate.Doubt{{What: fmt.Sprintf("the connection exists already and goes as it began, seen as %s, served by %s; today's rules would begin it otherwise", src, dst)}}
+		return path, err
+	}
+	for i := range path.Outcomes {
+		o := &path.Outcomes[i]
+		o.Src.Ports, o.Dst.Ports = rules.Port(src.Port()), rules.Port(dst.Port())
+	}
+	if path.Certain = len(path.Outcomes) == 1 && !path.Incomplete; path.Certain {
+		path.Doubts = nil
+	}
+	return path, nil
+}
+
+// answer evaluates a packet that answers a connection: no rule of nat is asked, and whoever began it gets the packet, from
+// the address that was asked for (nf_nat_packet in net/netfilter/nf_nat_core.c).
+func (a asker) answer(p evaluate.Packet, f answered) (evaluate.Path, error) {
+	p.State, p.ConnMark = evaluate.StateEstablished, f.mark
+	if p.Has&evaluate.HasTCPFlags != 0 {
+		const syn, ack = 0x02, 0x10
+		if p.TCPFlags = ack; f.waiting {
+			p.TCPFlags = syn | ack
+		}
+	}
+	client := netip.AddrPortFrom(f.orig.SrcAddr(), f.orig.SrcPort)
+	asked := netip.AddrPortFrom(f.orig.DstAddr(), f.orig.DstPort)
+	if client != netip.AddrPortFrom(p.Dst, p.DstPort) {
+		p.Client = client
+	}
+	path, err := a.alone.Evaluate(p)
+	path.Exists = true
+	for i := range path.Outcomes {
+		if o := &path.Outcomes[i]; o.Delivered != evaluate.Dropped {
+			o.SNAT = asked != netip.AddrPortFrom(p.Src, p.SrcPort)
+			o.DNAT = client != netip.AddrPortFrom(p.Dst, p.DstPort)
+			o.Src.Addr, o.Src.Ports, o.Dst.Addr, o.Dst.Ports = asked.Addr(), rules.Port(asked.Port()), client.Addr(), rules.Port(client.Port())
+		}
+	}
+	return path, err
+}
+
+// kernelFlows are the tuples of the flows that exist, in which a new one may not
+// take a place.
+type kernelFlows struct {
+	began    map[rules.Tuple]rules.Tuple // the answer's by the request's
+	answered map[rules.Tuple]answered    // by the answer's
+	mapped   map[origin][]netip.AddrPort
+}
+
+// answered is a flow as its answers need it.
+type answered struct {
+	orig    rules.Tuple
+	mark    uint32
+	waiting bool // TCP, of which only the SYN has come
+}
+
+// origin is who began a flow, before translation.
+type origin struct {
+	protocol rules.Protocol
+	src      netip.AddrPort
+}
+
+// flowsInUse reads the kernel's table once. Without connection tracking there are
+// no flows.
+func flowsInUse(ctx context.Context) (evaluate.FlowTable, error) {
+	table, err := conntrack.Open(conntrack.Options{})
+	if errors.Is(err, conntrack.ErrUnsupported) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer table.Close()
+	k := kernelFlows{map[rules.Tuple]rules.Tuple{}, map[rules.Tuple]answered{}, map[origin][]netip.AddrPort{}}
+	err = table.Dump(ctx, func(b *flow.Batch) {
+		for i := range b.Messages {
+			k.add(&b.Messages[i].Flow)
+		}
+	})
+	if errors.Is(err, conntrack.ErrUnsupported) {
+		return nil, nil
+	}
+	return k, err
+}
+
+func (k kernelFlows) add(f *flow.Flow) {
+	k.began[f.Orig] = f.Reply
+	k.answered[f.Reply] = answered{f.Orig, f.Mark, f.Proto() == rules.TCP && f.State == flow.TCPSynSent}
+	from := origin{f.Proto(), netip.AddrPortFrom(f.Orig.SrcAddr(), f.Orig.SrcPort)} // of ICMP the identifier
+	seen := f.Reply.Mirror()
+	k.mapped[from] = append(k.mapped[from], netip.AddrPortFrom(seen.SrcAddr(), seen.SrcPort))
+}
+
+func (k kernelFlows) InUse(t rules.Tuple) bool {
+	_, began := k.began[t]
+	_, answered := k.answered[t]
+	return began || answered
+}
+
+func (k kernelFlows) Mapped(protocol rules.Protocol, src netip.AddrPort, yield func(netip.AddrPort) bool) {
+	for _, a := range k.mapped[origin{protocol, src}] {
+		if !yield(a) {
+			return
+		}
+	}
+}
