@@ -64,6 +64,12 @@ func (a *App) dispatch(in interface{ Actions() keyTable }, k tea.KeyPressMsg) te
 	if cmd, taken := own.named().press(k); taken {
 		return cmd
 	}
+	always := a.always().rebound(a.settings.Keys)
+	if !a.typing() { // else they are text
+		if cmd, taken := always.press(k); taken {
+			return cmd
+		}
+	}
 	if s, ok := in.(typist); ok {
 		if cmd, taken := s.Type(k); taken {
 			if a.typed = true; !key.Matches(k, keyHelpTyping) {
@@ -71,7 +77,7 @@ func (a *App) dispatch(in interface{ Actions() keyTable }, k tea.KeyPressMsg) te
 			}
 		}
 	}
-	if cmd, taken := a.always().rebound(a.settings.Keys).press(k); taken {
+	if cmd, taken := always.press(k); taken {
 		return cmd
 	}
 	if cmd, taken := own.press(k); taken || a.top() != nil {

@@ -23,7 +23,7 @@ var clauses = map[string]string{
 	"restore": "brings the parked rule back to its place", "park": "takes the rule away until the same key brings it back (in Doctor p tests a server)",
 	"open":       "the rules of the chain or map under it, in place",
 	"open chain": "shows the rules of the chain that is jumped to, in place", "details": "all about what is under the cursor",
-	"filter": "shows only what matches; ↑ brings earlier filters back", "chains": "all chains of all tables, to look at one",
+	"filter": "shows only what matches; up brings earlier filters back", "chains": "all chains of all tables, to look at one",
 	"test a packet": "predicts what the kernel does with a packet", "trace it": "traces the packets of what is under the cursor",
 	"import": "pasted commands, checked and corrected; pasting on any screen does the same", "IPv4/IPv6": "the rules of the other family",
 	"nft/legacy": "the rules of the other backend (in Flows b groups)",

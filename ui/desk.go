@@ -44,6 +44,8 @@ type desk struct {
 	settings Settings
 	plain    bool                  // nothing is drawn but lines of text
 	drafts   map[string]unfinished // forms that were closed before they were applied
+	packets  map[string]string     // what was typed into What if, by the packet that it was opened with
+	pasted   unread                // commands that were pasted or typed, and not applied
 	// looks counts how often rules were seen to be others.
 	looks int
 }

@@ -196,12 +196,12 @@ func (a *App) keyLabels() []key.Binding {
 	var list []key.Binding
 	switch {
 	case a.searchOpen():
-		return a.search.line.actions().working()
+		return a.labelled(a.search.line.actions().working())
 	case a.typing():
 		more = bind("f1", "more", "f1")
 	}
 	room := a.width - 2 - labelWidthOf(more)
-	for _, b := range a.table(a.input()).working() {
+	for _, b := range a.labelled(a.table(a.input()).working()) {
 		w := labelWidthOf(b) + tabGap
 		if w > room {
 			break
@@ -210,6 +210,14 @@ func (a *App) keyLabels() []key.Binding {
 		room -= w
 	}
 	return append(list, more)
+}
+
+// labelled are bindings with labels that the terminal can show.
+func (d *desk) labelled(list []key.Binding) []key.Binding {
+	for i := range list {
+		list[i].SetHelp(d.look.Glyphs.Key(list[i].Help().Key), list[i].Help().Desc)
+	}
+	return list
 }
 
 func (a *App) statusLine() string {

@@ -254,8 +254,7 @@ func (s *guideScreen) Switches() tea.Cmd { return s.openSwitches("") }
 // begin asks the questions of an intention.
 func (s *guideScreen) begin(i *intention) tea.Cmd {
 	if i.recipe == nil {
-		s.open(newImport(s.desk))
-		return nil
+		return s.openImport()
 	}
 	if s.facts == nil || s.tables.Sets == nil {
 		s.say("the gateway has not been read yet")

@@ -35,6 +35,14 @@ type importDialog struct {
 	refused    string
 	impact     impact
 	chosen     countdown // how long the plan is to wait to be confirmed
+	kept       bool      // it goes on with what was typed before it was closed
+}
+
+// unread is a text of commands that was left before it was applied, with what was said about it.
+type unread struct {
+	text    string
+	answers map[string]string
+	doubts  bool
 }
 
 // importedMsg brings what a text has come to.
@@ -42,6 +50,41 @@ type importedMsg struct {
 	dialog     *importDialog
 	generation int
 	found      paste.Import
+}
+
+// openImport opens the dialog for pasted commands, with what was typed into it before.
+func (d *desk) openImport() tea.Cmd {
+	x := newImport(d)
+	d.open(x)
+	if strings.TrimSpace(d.pasted.text) == "" {
+		return nil
+	}
+	x.kept = true
+	return x.restore(d.pasted)
+}
+
+// leftBefore says in a title that what stands in the box was typed before it was closed.
+func leftBefore(kept bool) string {
+	if !kept {
+		return ""
+	}
+	return " (as you left it; ctrl+n starts anew)"
+}
+
+// restore goes on with a text that was left.
+func (x *importDialog) restore(u unread) tea.Cmd {
+	x.answers, x.doubts, x.gap, x.refused = maps.Clone(u.answers), u.doubts, "", ""
+	if x.answers == nil {
+		x.answers = map[string]string{}
+	}
+	x.area.SetValue(u.text)
+	return x.read()
+}
+
+// anew begins with an empty text.
+func (x *importDialog) anew() tea.Cmd {
+	x.kept = false
+	return x.restore(unread{})
 }
 
 // newImport makes the dialog for pasted commands.
@@ -154,6 +197,7 @@ func (x *importDialog) textKeys() keyTable {
 		on(bind("ctrl+y", "accept doubts", "ctrl+y"), x.acceptDoubts).when(doubts),
 		on(silent("ctrl+y"), x.acceptDoubts),
 		on(silent("ctrl+s"), x.send).agreeing(),
+		on(bind("ctrl+n", "start anew", "ctrl+n"), x.anew).when(func() bool { return x.kept }),
 		act(bind("esc", "close", "esc", "ctrl+c"), x.closing(x)),
 	}
 }
@@ -195,6 +239,7 @@ func (x *importDialog) correct() tea.Cmd {
 func (x *importDialog) read() tea.Cmd {
 	x.generation++
 	x.known = false
+	x.desk.pasted = unread{x.area.Value(), x.answers, x.doubts}
 	if x.running {
 		return nil
 	}
@@ -252,6 +297,7 @@ func (x *importDialog) send() tea.Cmd {
 			x.refused = err.Error()
 			return x.read()
 		}
+		x.desk.pasted = unread{}
 		x.close(x)
 		return nil
 	})
@@ -282,7 +328,7 @@ func (x *importDialog) View(width, height int) string {
 		lines = lines[:room]
 	}
 	lines = append(lines, x.look.Line.Render(strings.Repeat(x.look.Glyphs.Rule, inner)))
-	return box(x.desk, "Paste commands", append(lines, below...), w)
+	return box(x.desk, "Paste commands"+leftBefore(x.kept), append(lines, below...), w)
 }
 
 // report says what was found, at most as many lines as there is room for.

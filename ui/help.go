@@ -38,7 +38,7 @@ func (h *help) View(width, height int) string {
 			lines = append(lines, "")
 		}
 		lines = append(lines, h.look.Faint.Render(g.title))
-		for _, b := range g.keys.helped() {
+		for _, b := range h.labelled(g.keys.helped()) {
 			k := b.Help()
 			if said[k] {
 				continue
@@ -66,7 +66,7 @@ func (h *help) entry(k key.Help, width int) []string {
 		if i > 0 {
 			style = h.look.Faint
 		}
-		lines = append(lines, h.look.Accent.Render(text.Pad(label, helpKey, false))+style.Render(l))
+		lines = append(lines, h.look.Accent.Render(text.Pad(label, helpKey-1, false)+" ")+style.Render(l))
 	}
 	return lines
 }

@@ -54,6 +54,59 @@ func TestHelpEverywhere(t *testing.T) {
 	})
 }
 
+// A question mark is help, too, where a plan is on the screen and nothing can be typed.
+func TestHelpOfAPlan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, gatewayRules)
+		for _, plan := range [][]string{{"3", "enter", "ctrl+s"}, {"1", "e", "ctrl+s"}} {
+			s.press(plan...)
+			s.sees("? more")
+			s.press("?")
+			if _, ok := s.app.top().(*help); !ok {
+				t.Errorf("after %v ? opens %T:\n%s", plan, s.app.top(), s.screen())
+			}
+			s.press("esc", "esc", "esc", "esc")
+		}
+	})
+}
+
+// Keys are named by words where the terminal has no arrows: v and ^ would be other keys.
+func TestKeysWithoutArrows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, keys := range [][]string{{"3"}, {"3", "enter"}, {"d"}, {"?"}, {"c", "?"}, {"a"}, {":"}} {
+			s := newStage(t, 120, 40, gatewayRules)
+			s.onPlainTerminal(keys...)
+			for _, wrong := range []string{"^ ", "^/", "v/j", " v ", "> suggestion", "</>"} {
+				s.lacks(wrong)
+			}
+		}
+	})
+}
+
+// What was typed into a box is there again when it is opened again, and can be dropped.
+func TestBoxesKeepWhatWasTyped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, gatewayRules)
+		for _, box := range []struct{ key, typed string }{{"i", "iptables -t nat -A PREROUTING"}, {"t", " ppp9"}} {
+			s.press(box.key)
+			s.write(box.typed)
+			s.press("esc", "down", "up", box.key)
+			s.sees(box.typed)
+			s.sees("as you left it; ctrl+n starts anew")
+			s.press("ctrl+n")
+			s.lacks(box.typed)
+			s.lacks("as you left it")
+			s.press("esc", box.key)
+			s.lacks(box.typed)
+			s.press("esc")
+		}
+		s.press("t")
+		s.write(" ppp9")
+		s.press("esc", "down", "t")
+		s.lacks("ppp9") // of another rule
+	})
+}
+
 func TestHelpScreen(t *testing.T) {
 	for _, size := range []struct{ w, h int }{{80, 24}, {40, 12}, {120, 40}} {
 		synctest.Test(t, func(t *testing.T) {

@@ -59,7 +59,7 @@ func (p *palette) list(place string, t keyTable, do func(action) func() tea.Cmd)
 		if label == "" {
 			label = strings.Join(x.keys.Keys(), "/")
 		}
-		p.all = append(p.all, listed{x.name(), label, clauses[x.name()], place, do(x)})
+		p.all = append(p.all, listed{x.name(), p.look.Glyphs.Key(label), clauses[x.name()], place, do(x)})
 	}
 }
 

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"io"
+	"regexp"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -12,15 +13,18 @@ import (
 )
 
 // plain are the screens for a screen reader, or for a terminal that can do no more than print:
-// no boxes, no colours, and nothing is drawn twice. A key prints the lines that it changed; what changes
-// by itself is printed only if it is said to the operator, and otherwise read with the next key.
+// no boxes, no colours, and nothing is drawn twice. A key prints the lines that it changed. What comes by itself
+// is printed when it comes: the answer to a question, other rules, packets of a trace, what is said to the operator.
+// Figures that only grow, and connections that come and go in Flows, are read with the next key.
 type plain struct {
 	*App
 	out io.Writer
-	// before are the lines of what was printed last, and where it stood.
-	before map[string]bool
-	place  string
-	said   string
+	// before are the lines of what was printed last, and where it stood; shapes are the same without their figures.
+	before, shapes map[string]bool
+	place          string
+	said           string
+	listed         bool   // there was a line with the cursor in it
+	seen           string // what the screen was when it was looked at last
 }
 
 // NewPlain is the program that prints lines to a terminal in raw mode, to be run once.
@@ -51,14 +55,39 @@ func (p *plain) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.PasteMsg:
 		p.print(p.changed())
 	default:
-		if place := p.placeName(); place != p.place {
-			p.print(p.changed())
-		} else if said := p.line(p.statusLine()); said != p.said && p.pending == nil {
-			p.said = said
-			p.print([]string{said})
+		p.came(msg)
+	}
+	p.seen = p.drawn
+	return p, cmd
+}
+
+// came prints what a message has brought without anybody pressing a key.
+func (p *plain) came(msg tea.Msg) {
+	if p.placeName() != p.place || p.drawn != p.seen && p.arrived(msg) {
+		p.print(p.changed())
+		return
+	}
+	if said := p.line(p.statusLine()); said != p.said && p.pending == nil {
+		p.said = said
+		p.print([]string{said})
+	}
+}
+
+// arrived tells whether a message has brought lines to be read, and not only other figures in those that were read.
+func (p *plain) arrived(msg tea.Msg) bool {
+	if p.top() == nil && p.screen() == p.screens[1] && byItself(msg) && p.listed {
+		return false // the table of a busy gateway would never end
+	}
+	for _, l := range p.body() {
+		l = p.line(l)
+		if changed, ok := msg.(tablesMsg); ok && changed.Changed && !p.before[l] && !p.before[p.withoutCounters(l)] {
+			return true
+		}
+		if !p.shapes[shapeOf(l)] {
+			return true
 		}
 	}
-	return p, cmd
+	return false
 }
 
 // placeName tells screens and boxes apart.
@@ -73,14 +102,29 @@ func (p *plain) placeName() string {
 	return name
 }
 
+// figures are numbers with their units, and what a cursor's bar and a full bar of a graph are made of.
+var figures = regexp.MustCompile(`[0-9][0-9.,:]* ?(?:[kMGT]?i?B|[kMGT]|ms|[smhd])?\b|[-=|+*#~_.]+`)
+
+// shapeOf is a line without its figures.
+func shapeOf(line string) string {
+	return strings.Join(strings.Fields(figures.ReplaceAllString(line, " ")), " ")
+}
+
+// withoutCounters is a line without the cursor and the counters at its end.
+func (p *plain) withoutCounters(line string) string {
+	return strings.TrimRight(strings.TrimPrefix(line, p.look.Glyphs.Bar+" "), " 0123456789.,kMGT-")
+}
+
+// body are the lines of the topmost box, or of the screen.
+func (p *plain) body() []string {
+	if d := p.top(); d != nil {
+		return strings.Split(d.View(p.width, p.boxHeight()), "\n")
+	}
+	return p.screen().View(p.width, p.bodyHeight())
+}
+
 // changed are the lines that were not there before: all of a place that was just come to.
 func (p *plain) changed() []string {
-	var body []string
-	if d := p.top(); d != nil {
-		body = strings.Split(d.View(p.width, p.boxHeight()), "\n")
-	} else {
-		body = p.screen().View(p.width, p.bodyHeight())
-	}
 	now, lines := map[string]bool{}, []string(nil)
 	place := p.placeName()
 	if place != p.place {
@@ -89,12 +133,14 @@ func (p *plain) changed() []string {
 			lines = append(lines, p.line(p.header()))
 		}
 	}
-	for _, l := range body {
+	p.shapes, p.listed = map[string]bool{}, false
+	for _, l := range p.body() {
 		l = p.line(l)
+		p.shapes[shapeOf(l)] = true
 		// A line that has lost the cursor, or whose counters have grown, has not changed; the one that has
 		// the cursor now is read.
-		bare, marked := strings.CutPrefix(l, p.look.Glyphs.Bar+" ")
-		name := strings.TrimRight(bare, " 0123456789.,kMGT-")
+		name, marked := p.withoutCounters(l), strings.HasPrefix(l, p.look.Glyphs.Bar+" ")
+		p.listed = p.listed || marked
 		if l != "~" && !p.before[l] && (marked || !p.before[name] || name == "") {
 			lines = append(lines, l)
 		}

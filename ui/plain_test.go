@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 
 	tea "charm.land/bubbletea/v2"
+
+	"nattui/rules"
 )
 
 // lineReader drives the program that prints lines, as a stage does the other.
@@ -26,12 +28,29 @@ func newLineReader(t *testing.T) *lineReader {
 	return r
 }
 
+// run does what the program asks for; what comes of it reaches the lines.
+func (r *lineReader) run(cmd tea.Cmd) {
+	if cmd == nil {
+		return
+	}
+	switch msg := cmd().(type) {
+	case nil, tea.QuitMsg:
+	case tea.BatchMsg:
+		for _, c := range msg {
+			r.run(c)
+		}
+	default:
+		_, cmd := r.plain.Update(msg)
+		r.run(cmd)
+	}
+}
+
 // press presses keys and writes down what was printed after each.
 func (r *lineReader) press(names ...string) {
 	for _, name := range names {
 		r.out.WriteString("[" + name + "]\n")
 		_, cmd := r.plain.Update(keyPress(name))
-		r.stage.run(cmd)
+		r.run(cmd)
 	}
 }
 
@@ -55,6 +74,34 @@ func TestPlainScreens(t *testing.T) {
 			if c > '~' || c < ' ' && c != '\n' {
 				t.Fatalf("%q was printed", c)
 			}
+		}
+	})
+}
+
+// What comes of a question, or is done by others, is read when it comes.
+func TestPlainPrintsWhatComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newLineReader(t)
+		r.press("down")
+		r.out.Reset()
+		rule, _ := ruleAt(r.stage.kernel.sets[v4], "nat", "PREROUTING", 3)
+		plan := rules.Single(rules.Change{Op: rules.Delete, Table: "nat", Chain: "PREROUTING", At: 3, Rule: *rule})
+		if _, err := r.stage.kernel.make(plan); err != nil {
+			t.Fatal(err)
+		}
+		r.plain.Update(tablesMsg{Sets: r.stage.kernel.sets, At: clock, Changed: true})
+		if got := r.out.String(); !strings.Contains(got, "PREROUTING -- 3 rules") {
+			t.Errorf("a rule that another program has deleted is read as %q", got)
+		}
+		r.out.Reset()
+		_, cmd := r.plain.Update(keyPress("4"))
+		if got := r.out.String(); !strings.Contains(got, "checking the gateway") {
+			t.Errorf("the doctor begins with %q", got)
+		}
+		r.out.Reset()
+		r.run(cmd)
+		if got := r.out.String(); !strings.Contains(got, "3 findings") {
+			t.Errorf("what the doctor has found is read as %q", got)
 		}
 	})
 }

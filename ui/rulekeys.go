@@ -115,7 +115,7 @@ func (s *rulesScreen) looking() keyTable {
 		act(keys.Chains, s.openChains),
 		act(keys.WhatIf, s.openWhatIf),
 		elsewhere(keyTrace),
-		act(keys.Import, func() { s.desk.open(newImport(s.desk)) }).when(can),
+		on(keys.Import, s.openImport).when(can),
 		on(keys.Family, func() tea.Cmd { family(); return s.findDead() }).when(more).otherwise(family),
 		act(keys.Backend, s.narrowTo).when(more).otherwise(s.narrowTo),
 	}

@@ -23,6 +23,8 @@ type whatIf struct {
 	path      evaluate.Path
 	wrong     string
 	offset    int
+	sample    string // the packet that it was opened with
+	kept      bool   // it goes on with what was typed before it was closed
 }
 
 // newWhatIf opens the question with a packet that is to be begun with.
@@ -30,10 +32,14 @@ func newWhatIf(d *desk, packet string) *whatIf {
 	in := textinput.New()
 	in.Prompt = ""
 	in.Placeholder = "tcp 203.0.113.10:4000 203.0.113.1:80 [interface]"
+	w := &whatIf{desk: d, sample: packet}
+	if typed, ok := d.packets[packet]; ok && typed != packet {
+		w.kept, packet = true, typed
+	}
 	in.SetValue(packet)
 	in.Focus()
 	in.CursorEnd()
-	w := &whatIf{desk: d, input: in}
+	w.input = in
 	w.compile()
 	w.evaluate()
 	return w
@@ -140,8 +146,27 @@ func (w *whatIf) Actions() keyTable {
 		elsewhere(bind("type", "a packet")),
 		act(bind("↑/↓", "scroll", "up", "pgup"), func() { w.offset = max(0, w.offset-1) }),
 		act(silent("down", "pgdown"), func() { w.offset++ }),
+		act(bind("ctrl+n", "start anew", "ctrl+n"), w.anew).when(func() bool { return w.kept }),
 		act(bind("esc", "close", "esc", "ctrl+c", "enter"), w.closing(w)),
 	}
+}
+
+// anew goes back to the packet that it was opened with.
+func (w *whatIf) anew() {
+	w.input.SetValue(w.sample)
+	w.input.CursorEnd()
+	w.kept = false
+	w.typed()
+}
+
+// typed follows what is typed, and keeps it for when the box is opened again on the same rule or connection.
+func (w *whatIf) typed() {
+	w.offset = 0
+	if w.packets == nil {
+		w.desk.packets = map[string]string{}
+	}
+	w.packets[w.sample] = w.input.Value()
+	w.evaluate()
 }
 
 // Typing tells that letters are text.
@@ -150,15 +175,14 @@ func (w *whatIf) Typing() bool { return true }
 // Type types the packet.
 func (w *whatIf) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
 	w.input, _ = w.input.Update(k)
-	w.offset = 0
-	w.evaluate()
+	w.typed()
 	return nil, true
 }
 
 // Paste puts text into the line.
 func (w *whatIf) Paste(pasted string) tea.Cmd {
 	w.input, _ = w.input.Update(tea.PasteMsg{Content: pasted})
-	w.evaluate()
+	w.typed()
 	return nil
 }
 
@@ -173,7 +197,7 @@ func (w *whatIf) View(width, height int) string {
 		for _, l := range text.Wrap(text.Safe(w.wrong), inner, 3) {
 			lines = append(lines, w.look.Broken.Render(l))
 		}
-		return box(w.desk, "What if", lines, boxWidth)
+		return box(w.desk, "What if"+leftBefore(w.kept), lines, boxWidth)
 	}
 	for i := range w.path.Outcomes {
 		mark := w.look.Glyphs.Becomes + " "
@@ -195,7 +219,7 @@ func (w *whatIf) View(width, height int) string {
 	room := max(1, height-2-len(lines))
 	from := max(0, min(w.offset, len(visits)-room))
 	lines = append(lines, visits[from:min(len(visits), from+room)]...)
-	return box(w.desk, "What if", lines, boxWidth)
+	return box(w.desk, "What if"+leftBefore(w.kept), lines, boxWidth)
 }
 
 // visits are the rules that the packet meets, one a line.

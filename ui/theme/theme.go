@@ -75,6 +75,17 @@ var likenesses = map[rune]rune{
 	'⇒': '>', '▸': '>', '◂': '<', '●': '*', '×': 'x', '✓': '+', '▌': '|', '─': '-', '━': '=', '▁': '_', '▂': '.', '▃': '-', '▄': '~', '▅': '=', '▆': '+', '▇': '*', '█': '#', '│': '|', '▾': 'v', '▴': '^', '↳': '>',
 }
 
+// Key is the label of a key as the terminal can show it: arrows by their names, as a letter that looks like one
+// would be taken for that letter's key.
+func (g Glyphs) Key(label string) string {
+	if g.Rule == unicodeGlyphs.Rule {
+		return label
+	}
+	return arrowNames.Replace(label)
+}
+
+var arrowNames = strings.NewReplacer("↑", "up", "↓", "down", "←", "left", "→", "right")
+
 // UTF8 tells from the environment whether the terminal shows more than ASCII: its
 // locale says UTF-8, and it is not the kernel's console.
 func UTF8(getenv func(string) string) bool {
