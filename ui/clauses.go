@@ -35,6 +35,9 @@ var clauses = map[string]string{
 	"pause": "the screen stands still, the table goes on", "go on": "shows what is there now", "events": "connections as they begin, change and end",
 	"connections": "the table again", "names": "names in place of addresses, as far as they are known", "addresses": "addresses in place of names", "health": "how full the table is, what is lost, and the sockets",
 	"forget": "removes the connection from the table; the next packet is translated by today's rules", "forget all shown": "all that match the filter, never your own",
+	"forget the group": "removes all connections of the group from the table, never your own", "forget its connections": "removes the connections that the rule made from the table, never your own",
+	"block":  "drops what the client sends, for good, and forgets its connections; in lists of clients all of it, else to that service",
+	"export": "writes the connections or groups that are shown to a file", "as JSON": "an object a line, as nattui flows --json", "as CSV": "with a line of titles",
 	"forget all of them": "all that are listed, never your own",
 	"complete":           "finishes the word; again for the next choice", "keep": "goes back to the list and keeps the filter", "earlier": "what was typed here before", "show all": "drops the filter",
 

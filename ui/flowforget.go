@@ -8,6 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model/explain"
+	"nattui/model/filter"
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/ui/text"
@@ -58,18 +59,51 @@ func (s *flowsScreen) sayNoFilter() {
 	s.say("X forgets the connections that a filter shows: set a filter with / first")
 }
 
-// askForgetAll asks before every flow that the filter shows is dropped.
+// askForgetAll asks before every flow that the filter shows is dropped, or all of the group under the cursor.
 func (s *flowsScreen) askForgetAll() tea.Cmd {
-	q, now, selector := s.query, s.now.UnixNano(), flow.NewSelector(s.gw.Flows.Table())
+	if s.mode != groupMode {
+		return s.askForgetBy(s.query)
+	}
+	g, ok := s.groups.current()
+	if !ok {
+		return nil
+	}
+	return s.askForgetMatching(s.groupLine(g))
+}
+
+// forgetMatchingMsg asks whether to forget the connections that match a filter line. It comes from other screens.
+type forgetMatchingMsg struct{ line string }
+
+// askForgetMatching asks before the flows are dropped that match a filter line.
+func (s *flowsScreen) askForgetMatching(line string) tea.Cmd {
+	q, err := filter.Parse(line, s.findRule())
+	if err != nil {
+		s.fail(err)
+		return nil
+	}
+	return s.askForgetBy(q)
+}
+
+func (s *flowsScreen) askForgetBy(q filter.Query) tea.Cmd {
+	find := s.selecting(q)
 	return func() tea.Msg {
-		sel, err := selector.Select(s.ctx, q.Condition(), flow.Sort{}, flow.Window{Limit: forgetLimit}, now)
-		return forgetAllMsg{sel, err}
+		sel, err := find()
+		return forgetAllMsg{q, sel, err}
+	}
+}
+
+// selecting finds the flows that match, beside Update.
+func (s *flowsScreen) selecting(q filter.Query) func() (flow.Selection, error) {
+	now, selector := s.now.UnixNano(), flow.NewSelector(s.gw.Flows.Table())
+	return func() (flow.Selection, error) {
+		return selector.Select(s.ctx, q.Condition(), flow.Sort{}, flow.Window{Limit: forgetLimit}, now)
 	}
 }
 
 type forgetAllMsg struct {
-	sel flow.Selection
-	err error
+	query filter.Query
+	sel   flow.Selection
+	err   error
 }
 
 type forgottenMsg struct {
@@ -110,7 +144,7 @@ func (s *flowsScreen) answered(msg tea.Msg) tea.Cmd {
 			s.fail(msg.err)
 			return nil
 		}
-		s.askForgetThose(s.forgettable(&msg.sel), &msg.sel)
+		s.askForgetThose(s.forgettable(&msg.sel), &msg.sel, msg.query)
 	}
 	return nil
 }
@@ -140,20 +174,23 @@ func (s *flowsScreen) forgettable(sel *flow.Selection) forgettable {
 }
 
 // askForgetThose asks before flows are forgotten, and says what stays.
-func (s *flowsScreen) askForgetThose(those forgettable, sel *flow.Selection) {
+func (s *flowsScreen) askForgetThose(those forgettable, sel *flow.Selection, query filter.Query) {
 	n := len(those.flows)
 	switch {
 	case n == 0 && those.unknown > 0:
 		s.say(fmt.Sprintf("nothing was forgotten: of %s the rule is not known: %s", rules.Plural(those.unknown, "connection"), those.doubt))
 		return
+	case n == 0 && those.own > 0:
+		s.refuse("nothing was forgotten: only logins to this host match, perhaps yours")
+		return
 	case n == 0:
 		s.say("no connection to forget")
 		return
 	}
-	lines := []string{fmt.Sprintf("%s matching “%s” will be removed from the connection table:", rules.Plural(n, "connection"), s.query)}
+	lines := []string{fmt.Sprintf("%s matching “%s” will be removed from the connection table:", rules.Plural(n, "connection"), query)}
 	if rest := sel.Total - len(sel.Rows); rest > 0 {
-		lines[0] = fmt.Sprintf("The first %s matching “%s” will be removed from the connection table; %s more match, press X again for those:",
-			rules.Plural(n, "connection"), s.query, text.Exact(uint64(rest)))
+		lines[0] = fmt.Sprintf("The first %s matching “%s” will be removed from the connection table; %s more match, press the key again for those:",
+			rules.Plural(n, "connection"), query, text.Exact(uint64(rest)))
 	}
 	if those.own > 0 {
 		lines = append(lines, "Logins to this host also match; they are kept.")

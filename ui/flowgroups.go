@@ -145,13 +145,18 @@ func (l *groupList) open() tea.Cmd {
 	}
 	g := l.groups[min(l.cursor.Index(), len(l.groups)-1)]
 	s := l.screen
+	s.filter.input.SetValue(s.groupLine(&g))
+	s.show(listMode)
+	return s.filterChanged()
+}
+
+// groupLine is the filter line of a group's flows: that of the list, and what they have in common.
+func (s *flowsScreen) groupLine(g *flow.Group) string {
 	line := g.Key.FilterLine(s.ruleWord)
 	if old := s.filter.text(); old != "" {
 		line = "(" + old + ") " + line
 	}
-	s.filter.input.SetValue(line)
-	s.show(listMode)
-	return s.filterChanged()
+	return line
 }
 
 // current is the group under the cursor.

@@ -6,6 +6,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model/filter"
+	"nattui/model/flow"
 	"nattui/model/traced"
 )
 
@@ -71,7 +72,8 @@ func (s *flowsScreen) filterKeys() keyTable {
 func (s *flowsScreen) flowKeys() keyTable {
 	can := func() bool { return !s.gw.ReadOnly }
 	in := func(modes ...flowsMode) func() bool { return func() bool { return slices.Contains(modes, s.mode) } }
-	onFlow := func() bool { _, ok := s.current(); return ok }
+	onFlow := func() bool { _, ok := s.current(); return ok && s.mode != groupMode }
+	onGroup := func() bool { _, ok := s.groups.current(); return ok && s.mode == groupMode }
 	either := func(is func() bool, no, yes action) keyTable {
 		return keyTable{no.when(func() bool { return !is() }), yes.when(is)}
 	}
@@ -93,8 +95,13 @@ func (s *flowsScreen) flowKeys() keyTable {
 			on(keys.Names, s.toggleNames).when(named(false)),
 			on(bind("m", "addresses", "m"), s.toggleNames).when(named(true)),
 			act(keys.Health, func() { s.open(&flowHealth{desk: s.desk, screen: s}) }),
+			on(bind("x", "forget the group", "x", "X"), s.askForgetAll).when(func() bool { return can() && onGroup() }),
 			act(keys.Forget, s.askForget).when(func() bool { return can() && onFlow() }),
+			on(keyBlock, s.askBlock).when(func() bool {
+				return can() && s.gw.Changes != nil && (onFlow() || onGroup() && s.groups.by == flow.GroupByClient)
+			}).otherwise(s.sayNothingToBlock),
 			on(keys.ForgetAll, s.askForgetAll).when(func() bool { return can() && s.mode == listMode && !s.query.IsZero() }).otherwise(s.sayNoFilter),
+			act(bind("E", "export", "E"), func() { s.open(&flowExport{desk: s.desk, screen: s}) }).when(func() bool { return s.gw.Export != nil && s.mode != eventMode }),
 			act(keys.Switches, s.askSwitches).when(func() bool { return can() && s.switchable() }).otherwise(s.saySwitchedOn),
 		},
 		moving(func() int { return s.list.height }, s.cursorBy),

@@ -115,6 +115,15 @@ func (s *flowsScreen) Receive(msg tea.Msg) tea.Cmd {
 		return s.view.answered(msg)
 	case forgottenMsg, forgetAllMsg:
 		return s.answered(msg)
+	case forgetMatchingMsg:
+		return s.askForgetMatching(msg.line)
+	case blockMsg:
+		return s.found(msg)
+	case exportedMsg:
+		s.exported(msg)
+		return nil
+	case endBlockedMsg:
+		return s.endBlocked(msg)
 	}
 	return nil
 }

@@ -224,7 +224,8 @@ func (a *App) statusLine() string {
 	if a.leaving == finishing {
 		return a.finishingLine()
 	}
-	if s, ok := a.screen().(liner); ok && a.top() == nil {
+	// A filter that is not being typed gives way to what is told.
+	if s, ok := a.screen().(liner); ok && a.top() == nil && (a.typing() || a.pending == nil && a.said.text == "") {
 		if line, shown := s.Line(a.width - 2); shown {
 			return " " + line
 		}

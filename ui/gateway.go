@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"io"
 	"net/netip"
 	"time"
 
@@ -42,6 +43,8 @@ type Gateway struct {
 	// Name looks up the name of an address, "" if it has none; nil where names are not
 	// to be had. It may block until its context ends.
 	Name func(ctx context.Context, a netip.Addr) string
+	// Export writes a file of that name and tells its path; nil where no files are written. It blocks until write is done.
+	Export func(name string, write func(io.Writer) error) (path string, err error)
 	// UserID and GroupID look up the numbers of users and groups that a pasted rule
 	// names; nil where names are not to be had.
 	UserID, GroupID func(name string) (uint32, bool)

@@ -73,6 +73,7 @@ func everyTable() (whole keyTable, groups []keyGroup) {
 		{title: "Answers of the guide", keys: guide.fieldKeys(), typed: true},
 		{title: "Pasted commands", keys: newImport(d).textKeys(), typed: true},
 		{title: "Switches", keys: (&switches{desk: d}).Actions()},
+		{title: "Export", keys: (&flowExport{desk: d, screen: flows}).Actions()},
 		{title: "Columns and order", keys: newFlowChooser(flows).Actions()},
 		{title: "Chains", keys: (&chainChoice{desk: d}).Actions()},
 		{title: "Connections of the old rule", keys: (&keptFlows{desk: &desk{kept: kept{flows: make([]flow.Flow, 1)}}}).Actions()},

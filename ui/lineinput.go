@@ -37,6 +37,7 @@ func newLineInput(d *desk, prompt, hint string) lineInput {
 func (l *lineInput) text() string { return l.input.Value() }
 
 func (l *lineInput) start() {
+	l.desk.said = status{} // it is read by now, and has the same line
 	l.open, l.at = true, len(l.earlier)
 	l.input.Focus()
 	l.input.CursorEnd()

@@ -7,7 +7,6 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"nattui/rules"
-	"nattui/rules/evaluate"
 	"nattui/ui/table"
 	"nattui/ui/text"
 )
@@ -148,22 +147,6 @@ func (s *rulesScreen) parkedCells(it ruleItem) []table.Cell {
 		cells[i].Style = s.look.Faint
 	}
 	return cells
-}
-
-// ruleFlows is how many live flows the rule has made, where that is known.
-func (s *rulesScreen) ruleFlows(it ruleItem) (int, bool) {
-	if s.gw.Flows == nil || s.table != "nat" {
-		return 0, false
-	}
-	r, ok := s.ruleOf(it)
-	if !ok || !r.Target.Kind.Translates() {
-		return 0, false
-	}
-	byRule, _ := s.gw.Flows.RuleFlows()
-	if byRule == nil {
-		return 0, false
-	}
-	return byRule[evaluate.RuleRef{Variant: it.variant, Table: s.table, Chain: it.chain, Position: it.at}], true
 }
 
 // becomes is the translation of a rule with the sign and colour of its kind.

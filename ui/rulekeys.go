@@ -113,6 +113,7 @@ func (s *rulesScreen) looking() keyTable {
 		act(keys.Details, s.openDetails).when(onAny),
 		act(keys.Filter, s.filter.start),
 		act(keys.Chains, s.openChains),
+		on(bind("X", "forget its connections", "X"), s.forgetFlows).when(func() bool { return can() && onAny() && s.gw.Flows != nil }),
 		act(keys.WhatIf, s.openWhatIf),
 		elsewhere(keyTrace),
 		on(keys.Import, s.openImport).when(can),

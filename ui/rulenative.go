@@ -147,6 +147,12 @@ func (s *rulesScreen) nativeCells(it ruleItem) []table.Cell {
 		cells[3] = table.Cell{Text: text.Count(n.Packets), Style: numbers}
 		cells[6] = table.Cell{Text: text.Count(n.Bytes), Style: numbers}
 	}
+	if n, ok := s.ruleFlows(it); ok {
+		cells[5].Text = text.Count(uint64(n))
+		if n > 0 {
+			cells[5].Style = look.Good
+		}
+	}
 	if rate, ok := s.nativeRate(it); ok {
 		cells[4].Text = text.Rate(rate)
 		if rate > 0 {

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -130,7 +132,7 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 	}
 	gw.Trace, gw.NoTrace = tracer(tables)
 	gw.Name, gw.UserID, gw.GroupID = nameOf, userID, groupID
-	gw.Probe = ask
+	gw.Probe, gw.Export = ask, export
 	gw.Surroundings = comparing(tables, &latest)
 	anew := make(chan struct{}, 1)
 	gw.Facts = followFacts(ctx, anew, factsChanged)
@@ -166,6 +168,26 @@ func unusable(tables *iptables.Host) (notes []string) {
 		}
 	}
 	return notes
+}
+
+// export writes a file that did not exist before, in the working directory and for this user's eyes: it tells who talks to whom.
+func export(name string, write func(io.Writer) error) (path string, err error) {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return "", fmt.Errorf("export: %w", err)
+	}
+	err = write(f)
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		_ = os.Remove(name)
+		return "", fmt.Errorf("export: %w", err)
+	}
+	if path, err = filepath.Abs(name); err != nil {
+		return name, nil
+	}
+	return path, nil
 }
 
 // nameOf asks the resolver for the name of an address.

@@ -77,7 +77,7 @@ func (b *Blast) FlowsSentence() string {
 	case b.Looked == 0 && b.Flows > 0, b.Looked == 0 && b.Changed == 0 && b.Flows == 0:
 		return ""
 	case b.Changed == 0:
-		return "None of " + of + " would be affected."
+		return "None of " + of + " would be translated differently."
 	case b.Changed == 1:
 		return "1 of " + of + " is affected; it keeps its translation until it ends or you forget it (x)."
 	}

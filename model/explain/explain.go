@@ -320,20 +320,43 @@ func (e Explanation) String() string {
 	return text
 }
 
-// Finder reads a filter's rule condition: a position, CHAIN/POSITION, stale,
-// ambiguous, unknown, or a chain.
+// PlaceOf is the word that Finder takes for a rule and no other: its family, backend and table, its chain and position,
+// as in ipv4/nft/nat/PREROUTING/3. A native table has its family in its name: native/inet/fw4/dstnat/1.
+func PlaceOf(r evaluate.RuleRef) string {
+	words := placeWords(r)
+	if r.Backend == rules.Native {
+		words = words[1:]
+	}
+	return strings.Join(append(words, r.Chain, strconv.Itoa(r.Position)), "/")
+}
+
+func placeWords(r evaluate.RuleRef) []string {
+	return append([]string{r.Family.String(), r.Backend.String()}, strings.Fields(r.Table)...)
+}
+
+// Finder reads a filter's rule condition: a position, CHAIN/POSITION, the same after words of its place
+// (ipv4/legacy/nat/PREROUTING/3), stale, ambiguous, unknown, or a chain.
 func (x *Explainer) Finder(ref string) (func(uint32) bool, error) {
-	chain, position, both := strings.Cut(ref, "/")
-	at := 0
+	place := strings.Split(ref, "/")
+	chain, at := place[0], 0
 	if n, err := strconv.Atoi(ref); err == nil {
-		chain, at = "", n
-	} else if both {
-		if at, err = strconv.Atoi(position); err != nil {
+		chain, at, place = "", n, nil
+	} else if n := len(place); n > 1 {
+		if at, err = strconv.Atoi(place[n-1]); err != nil || at < 1 {
 			return nil, fmt.Errorf("%q is not a rule: use 3, PREROUTING/3, PREROUTING, stale, ambiguous, unknown or none", ref)
 		}
+		chain, place = place[n-2], place[:n-2]
+	} else {
+		place = nil
 	}
 	meant := func(r evaluate.RuleRef) bool {
-		return !r.IsZero() && (chain == "" || strings.EqualFold(chain, r.Chain)) && (at == 0 || at == r.Position)
+		if r.IsZero() || chain != "" && !strings.EqualFold(chain, r.Chain) || at != 0 && at != r.Position {
+			return false
+		}
+		has := placeWords(r)
+		return !slices.ContainsFunc(place, func(word string) bool {
+			return !slices.ContainsFunc(has, func(w string) bool { return strings.EqualFold(w, word) })
+		})
 	}
 	return func(number uint32) bool {
 		x.mu.RLock()

@@ -118,6 +118,37 @@ func TestExplainer(t *testing.T) {
 	}
 }
 
+// A rule is found by the word for its place, and no other rule by that.
+func TestFinderByPlace(t *testing.T) {
+	at := func(f rules.Family, b rules.Backend, table, chain string, n int) evaluate.RuleRef {
+		return evaluate.RuleRef{Variant: rules.Variant{Family: f, Backend: b}, Table: table, Chain: chain, Position: n}
+	}
+	refs := []evaluate.RuleRef{
+		at(rules.IPv4, rules.NFT, "nat", "PREROUTING", 1), at(rules.IPv4, rules.Legacy, "nat", "PREROUTING", 1), at(rules.IPv6, rules.NFT, "nat", "PREROUTING", 1),
+		at(rules.IPv4, rules.NFT, "nat", "PREROUTING", 2), at(rules.IPv4, rules.Native, "inet fw4", "dstnat", 1), at(rules.IPv4, rules.Native, "ip other", "dstnat", 1),
+	}
+	x := &Explainer{}
+	for _, r := range refs {
+		x.known = append(x.known, Explanation{DNAT: r, Confidence: Exact})
+	}
+	for i, r := range refs {
+		match, err := x.Finder(PlaceOf(r))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range refs {
+			if match(uint32(n+1)) != (n == i) {
+				t.Errorf("%s means %v: %v", PlaceOf(r), refs[n], n != i)
+			}
+		}
+	}
+	for _, wrong := range []string{"PREROUTING/0", "nat/PREROUTING", "PREROUTING/x", "/"} {
+		if _, err := x.Finder(wrong); err == nil {
+			t.Errorf("%q is taken for a rule", wrong)
+		}
+	}
+}
+
 // What is forgotten after a change is never the operator's own connection, even
 // where today's rules would lead it elsewhere.
 func TestKeptFlowsSpareTheOperator(t *testing.T) {
