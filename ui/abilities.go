@@ -58,6 +58,9 @@ type traceSource interface{ TraceFilter() string }
 // traceTarget is the screen that traces: it offers the filter to be started.
 type traceTarget interface{ Suggest(filter string) }
 
+// flowsTarget is the screen that shows connections: it filters them.
+type flowsTarget interface{ ShowMatching(line string) tea.Cmd }
+
 // switchboard is a screen on which the key for switches opens all of them.
 type switchboard interface{ Switches() tea.Cmd }
 

@@ -220,6 +220,8 @@ func (a *App) route(msg tea.Msg) tea.Cmd {
 		return nil
 	case notesMsg:
 		a.notes = RuleNotes(msg)
+	case showFlowsMsg:
+		return a.showFlows(msg.line)
 	case settledMsg:
 		a.settled(msg)
 		return tea.Batch(a.toScreens(msg), a.lookForPending(), a.readNotes())
@@ -338,8 +340,10 @@ func (a *App) settle() tea.Cmd {
 		return nil
 	}
 	cmd := a.screen().Settle(a.width, a.bodyHeight())
-	if d, ok := a.top().(settler); ok {
-		cmd = tea.Batch(cmd, d.Settle())
+	for _, d := range a.dialogs {
+		if d, ok := d.(settler); ok {
+			cmd = tea.Batch(cmd, d.Settle())
+		}
 	}
 	return cmd
 }

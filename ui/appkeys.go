@@ -210,6 +210,16 @@ func (a *App) trace() tea.Cmd {
 	return nil
 }
 
+// showFlows shows the connections that match a filter line.
+func (a *App) showFlows(line string) tea.Cmd {
+	for i, s := range a.screens {
+		if s, ok := s.(flowsTarget); ok {
+			return tea.Batch(a.show(i), s.ShowMatching(line))
+		}
+	}
+	return nil
+}
+
 // hasSwitches tells that the key for switches opens them on this screen; elsewhere
 // it has another use.
 func (a *App) hasSwitches() bool {

@@ -38,6 +38,8 @@ var clauses = map[string]string{
 	"forget the group": "removes all connections of the group from the table, never your own", "forget its connections": "removes the connections that the rule made from the table, never your own",
 	"block":  "drops what the client sends, for good, and forgets its connections; in lists of clients all of it, else to that service",
 	"export": "writes the connections or groups that are shown to a file", "as JSON": "an object a line, as nattui flows --json", "as CSV": "with a line of titles",
+	"its connections":    "shows the connections that the rule made, in Flows",
+	"add a rule for it":  "the form for a NAT rule, filled with the connection or packet under the cursor",
 	"forget all of them": "all that are listed, never your own",
 	"complete":           "finishes the word; again for the next choice", "keep": "goes back to the list and keeps the filter", "earlier": "what was typed here before", "show all": "drops the filter",
 

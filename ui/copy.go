@@ -51,20 +51,31 @@ func commandOf(set *rules.Ruleset, table string, r *rules.Rule) string {
 
 // Copied is the command of the rule under the cursor.
 func (s *rulesScreen) Copied() (what, content string) {
-	r, _, ok := s.current()
-	if !ok || s.set() == nil {
-		return "rule", ""
+	_, it, _ := s.current()
+	return "rule", s.commandOf(it)
+}
+
+// commandOf is the command that makes a row's rule, "" where there is none.
+func (s *rulesScreen) commandOf(it ruleItem) string {
+	if it.native != nil {
+		_, own := s.nativeWords(it)
+		place := it.native.Table.Family.String() + " " + it.native.Table.Name + " "
+		if it.element != nil {
+			return "nft add element " + place + it.element.set.Name + strings.TrimPrefix(own, "element "+it.element.set.Name)
+		}
+		return "nft add rule " + place + it.native.Name + " " + own
 	}
-	return "rule", commandOf(s.set(), s.table, r)
+	set := s.tables.Sets[it.variant]
+	rule, ok := ruleAt(set, s.table, it.chain, it.at)
+	if !ok {
+		return ""
+	}
+	return commandOf(set, s.table, rule)
 }
 
 // Copied is the rule's command.
 func (r *ruleDetails) Copied() (what, content string) {
-	rule, ok := ruleAt(r.set(), r.table, r.item.chain, r.item.at)
-	if !ok {
-		return "rule", ""
-	}
-	return "rule", commandOf(r.set(), r.table, rule)
+	return "rule", r.screen.commandOf(r.item)
 }
 
 // Copied is the tuple of the connection under the cursor, or the filter of the group.

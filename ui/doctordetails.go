@@ -1,6 +1,7 @@
 package ui
 
 import (
+	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
 	"nattui/model/doctor"
@@ -22,14 +23,18 @@ func (d *findingDetails) Actions() keyTable {
 	return d.readingKeys(d, &d.reading, fix.when(func() bool { return len(d.finding.Cure.Steps) > 0 && !d.gw.ReadOnly }))
 }
 
-// View draws the box.
-func (d *findingDetails) View(width, height int) string {
-	w := min(78, width-2)
-	lines := d.lines(w - 4)
-	return box(d.desk, text.Safe(d.finding.Severity.Mark()+": "+d.finding.Check), d.part(lines, boxRoom(height)), w)
+// Settle fits the text to the terminal.
+func (d *findingDetails) Settle() tea.Cmd {
+	d.fit(d.told(min(78, d.width-2)-4), boxRoom(d.boxHeight()))
+	return nil
 }
 
-func (d *findingDetails) lines(width int) []string {
+// View draws the box.
+func (d *findingDetails) View(width, _ int) string {
+	return box(d.desk, text.Safe(d.finding.Severity.Mark()+": "+d.finding.Check), d.seen(), min(78, width-2))
+}
+
+func (d *findingDetails) told(width int) []string {
 	var lines []string
 	part := func(style lipgloss.Style, value string) {
 		for _, l := range text.Wrap(text.Safe(value), width, 0) {

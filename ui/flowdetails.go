@@ -8,13 +8,11 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
-	"charm.land/lipgloss/v2"
 
 	"nattui/model/explain"
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/ui/text"
-	"nattui/ui/theme"
 )
 
 // flowView is one flow looked at closely: its way through the gateway, its story,
@@ -167,30 +165,9 @@ func (s *flowsScreen) moment(at int64, exact bool) string {
 	return sign + t.Format(layout)
 }
 
-// factLines gathers lines that each have a label.
-type factLines struct {
-	look  *theme.Theme
-	width int
-	lines []string
-}
-
-const factLabel = 10
-
-// add adds what has one value; "" is left out.
-func (l *factLines) add(style lipgloss.Style, label, value string) {
-	for i, part := range text.Wrap(text.Safe(value), l.width-factLabel, 0) {
-		if i > 0 {
-			label = ""
-		}
-		l.lines = append(l.lines, l.look.Faint.Render(text.Pad(label, factLabel, false))+style.Render(part))
-	}
-}
-
-func (l *factLines) say(label, value string) { l.add(l.look.Text, label, value) }
-
 // facts are the timers and everything that has one value, what is 0 or missing left out.
 func (v *flowView) facts(width int) []string {
-	l := &factLines{look: v.screen.look, width: width}
+	l := &factLines{look: v.screen.look, width: width, label: 10}
 	story := v.story()
 	if story.Ended || v.gone {
 		l.add(l.look.Attention, "now", "gone from the table; shown as last seen")
@@ -366,12 +343,16 @@ func (d *flowDetails) forget() {
 
 const detailsWidth = 80
 
+// Settle fits the text to the terminal.
+func (d *flowDetails) Settle() tea.Cmd {
+	room := boxRoom(d.boxHeight())
+	d.fit(d.view.lines(min(detailsWidth, d.width-2)-4, room), room)
+	return nil
+}
+
 // View draws the box.
-func (d *flowDetails) View(width, height int) string {
-	room := boxRoom(height)
-	lines := d.view.lines(min(detailsWidth, width-2)-4, room)
-	seen := d.part(lines, room)
-	return box(d.desk, text.Safe(d.view.title())+d.progress(len(lines)), seen, min(detailsWidth, width-2))
+func (d *flowDetails) View(width, _ int) string {
+	return box(d.desk, text.Safe(d.view.title())+d.progress(), d.seen(), min(detailsWidth, width-2))
 }
 
 // The screen is split from splitWidth on: the list, and the flow under the cursor beside it.

@@ -43,6 +43,17 @@ func (s *flowsScreen) show(m flowsMode) {
 	s.gw.Flows.Log().SetFilter(s.query.Condition(), s.now.UnixNano())
 }
 
+// ShowMatching shows the list with a filter.
+func (s *flowsScreen) ShowMatching(line string) tea.Cmd {
+	if s.gw.Flows == nil {
+		return nil
+	}
+	s.show(listMode)
+	s.filter.input.SetValue(line)
+	s.filter.close()
+	return s.filterChanged()
+}
+
 // flowQuery is the filter of the flows, also while events are shown.
 func (s *flowsScreen) flowQuery() filter.Query {
 	if s.mode == eventMode {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	tea "charm.land/bubbletea/v2"
+
 	"charm.land/lipgloss/v2"
 
 	"nattui/model/facts"
@@ -123,18 +125,22 @@ func (h *flowHealth) Actions() keyTable {
 
 func (h *flowHealth) inner(width int) int { return min(100, width-2) - 4 }
 
+// Settle fits the text to the terminal.
+func (h *flowHealth) Settle() tea.Cmd {
+	h.fit(h.told(h.inner(h.desk.width)), boxRoom(h.boxHeight()))
+	return nil
+}
+
 // View draws the box.
-func (h *flowHealth) View(width, height int) string {
-	lines := h.lines(h.inner(width))
-	seen := h.part(lines, boxRoom(height))
+func (h *flowHealth) View(width, _ int) string {
 	title := "Health of the connection table"
 	if width < narrowDetails {
 		title = "Health of the table"
 	}
-	return box(h.desk, title+h.progress(len(lines)), seen, h.inner(width)+4)
+	return box(h.desk, title+h.progress(), h.seen(), h.inner(width)+4)
 }
 
-func (h *flowHealth) lines(width int) []string {
+func (h *flowHealth) told(width int) []string {
 	lines := h.fill(width)
 	lines = append(lines, h.troubles(width)...)
 	lines = append(lines, h.news(width)...)

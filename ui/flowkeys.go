@@ -90,6 +90,7 @@ func (s *flowsScreen) flowKeys() keyTable {
 		either(in(eventMode), on(keys.Events, s.toggleEvents), on(bind("e", "connections", "e"), s.toggleEvents)),
 		keyTable{
 			on(keys.Details, s.details).when(func() bool { return s.mode == groupMode || onFlow() }),
+			on(keyRuleOf, s.addRuleOf).when(func() bool { return can() && onFlow() }),
 			act(keys.WhatIf, s.openWhatIf),
 			elsewhere(keyTrace),
 			on(keys.Names, s.toggleNames).when(named(false)),

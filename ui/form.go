@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -29,6 +30,9 @@ type form struct {
 	// chosen is how long the change is to wait to be confirmed.
 	chosen countdown
 	kept   bool // it goes on with what was typed before it was closed
+	// of is what the form was filled with, first how; "" for an empty one.
+	of    string
+	first rules.Draft
 	reading
 }
 
@@ -50,7 +54,12 @@ type unfinished struct {
 // the rule being edited, nil for a new one. What was typed before into the same
 // form is there again.
 func newForm(d *desk, draft rules.Draft, beside ruleItem, old *rules.Rule) *form {
-	f := &form{desk: d, draft: &draft, place: placeEnd, beside: beside, old: old, at: beside.at, impact: impact{desk: d}, chosen: d.settings.countdown}
+	return newFormOf(d, draft, beside, old, "")
+}
+
+// newFormOf is newForm for a draft that was made from something: the name of that tells its unfinished form from others.
+func newFormOf(d *desk, draft rules.Draft, beside ruleItem, old *rules.Rule, of string) *form {
+	f := &form{of: of, first: draft, desk: d, draft: &draft, place: placeEnd, beside: beside, old: old, at: beside.at, impact: impact{desk: d}, chosen: d.settings.countdown}
 	if u, ok := d.drafts[f.name()]; ok {
 		f.kept, f.draft, f.place, f.lasts = true, &u.draft, u.place, u.lasts
 		if f.place == placeBefore && beside.at == 0 {
@@ -67,7 +76,7 @@ func (f *form) name() string {
 	if f.old != nil {
 		return f.variant.String() + " " + f.old.String()
 	}
-	return f.variant.String()
+	return strings.TrimSpace(f.variant.String() + " " + f.of)
 }
 
 // Sending tells that the kernel is being asked.
@@ -152,10 +161,13 @@ func (f *form) backToFields() { f.ready = false }
 func (f *form) anew() {
 	delete(f.drafts, f.name())
 	draft := rules.Draft{Family: f.variant.Family, Kind: f.draft.Kind, Chain: f.draft.Chain}
+	if f.of != "" {
+		draft = f.first
+	}
 	if f.old != nil {
 		draft, _ = rules.DraftOf(f.variant.Family, *f.old) // which it could be when the form was opened
 	}
-	fresh := newForm(f.desk, draft, f.beside, f.old)
+	fresh := newFormOf(f.desk, draft, f.beside, f.old, f.of)
 	f.close(f)
 	f.open(fresh)
 }
@@ -205,14 +217,15 @@ func (f *form) send() tea.Cmd {
 	return cmd
 }
 
-// Settle has what the fields make weighed, as far as it can be made.
+// Settle has what the fields make weighed, as far as it can be made, and fits the plan to the terminal.
 func (f *form) Settle() tea.Cmd {
-	if f.sending {
-		return nil
+	var cmd tea.Cmd
+	if p, problems := f.plan(); !f.sending && !rules.HasErrors(problems) {
+		cmd = f.impact.weigh(p)
 	}
-	p, problems := f.plan()
-	if rules.HasErrors(problems) {
-		return nil
+	if f.ready {
+		width, rows := f.previewRoom()
+		f.fit(f.previewLines(width, rows), rows)
 	}
-	return f.impact.weigh(p)
+	return cmd
 }

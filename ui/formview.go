@@ -23,7 +23,7 @@ func (f *form) View(width, height int) string {
 	switch {
 	case !f.plain && beside(width):
 		w := min(width, 130)
-		side := w - formWidth - 3
+		side, _ := f.previewRoom()
 		left, right := f.fields.window(formWidth-4, rows), f.preview(side, rows)
 		var lines []string
 		for i := range max(len(left), len(right)) {
@@ -31,23 +31,32 @@ func (f *form) View(width, height int) string {
 		}
 		return box(f.desk, title, lines, w)
 	case f.ready:
-		return box(f.desk, title, f.preview(min(width, formWidth+20)-4, rows), min(width, formWidth+20))
+		side, _ := f.previewRoom()
+		return box(f.desk, title, f.preview(side, rows), side+4)
 	}
 	w := min(width, formWidth+4)
 	lines := append(f.fields.window(w-4, max(3, rows-5)), f.look.Line.Render(strings.Repeat(f.look.Glyphs.Rule, w-4)))
 	return box(f.desk, title, append(lines, f.preview(w-4, max(1, rows-len(lines)))...), w)
 }
 
+// previewRoom is the space for the plan that waits to be applied, or that stands beside the fields.
+func (f *form) previewRoom() (width, rows int) {
+	if !f.plain && beside(f.desk.width) {
+		return min(f.desk.width, 130) - formWidth - 3, f.boxHeight() - 2
+	}
+	return min(f.desk.width, formWidth+20) - 4, f.boxHeight() - 2
+}
+
 // preview says what the fields make, in as many lines as there are.
 func (f *form) preview(width, height int) []string {
-	lines := f.previewLines(width, height)
 	if f.ready {
-		seen := slices.Clone(f.part(lines, height))
+		seen := slices.Clone(f.seen())
 		if rest := f.most - f.offset; rest > 0 {
 			seen[len(seen)-1] = f.look.Faint.Render(f.look.Glyphs.Down + " " + rules.Plural(rest+1, "more line"))
 		}
 		return seen
 	}
+	lines := f.previewLines(width, height)
 	if rest := len(lines) - height; rest > 0 {
 		lines = append(lines[:max(0, height-1)], f.look.Faint.Render(text.Fit(f.look.Glyphs.Down+" "+rules.Plural(rest+1, "more line")+" in the plan: ctrl+s", width)))
 	}

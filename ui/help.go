@@ -2,6 +2,7 @@ package ui
 
 import (
 	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
 
 	"nattui/ui/text"
 )
@@ -27,10 +28,19 @@ func (h *help) Actions() keyTable { return h.readingKeys(h, &h.reading) }
 // helpKey is how wide the column of the keys is.
 const helpKey = 9
 
+// Settle fits the keys to the terminal.
+func (h *help) Settle() tea.Cmd {
+	h.fit(h.list(min(78, h.width-2)-4), boxRoom(h.boxHeight()))
+	return nil
+}
+
 // View draws the box.
-func (h *help) View(width, height int) string {
-	w := min(78, width-2)
-	inner := w - 4
+func (h *help) View(width, _ int) string {
+	return box(h.desk, "Keys ("+keys.Search.Help().Key+" searches)"+h.progress(), h.seen(), min(78, width-2))
+}
+
+// list is every key with what it does.
+func (h *help) list(inner int) []string {
 	var lines []string
 	said := map[key.Help]bool{}
 	for _, g := range h.groups {
@@ -47,7 +57,7 @@ func (h *help) View(width, height int) string {
 			lines = append(lines, h.entry(k, inner)...)
 		}
 	}
-	return box(h.desk, "Keys ("+keys.Search.Help().Key+" searches)"+h.progress(len(lines)), h.part(lines, boxRoom(height)), w)
+	return lines
 }
 
 // entry is a key with its name and, where there is one, the clause that says what it does.

@@ -344,12 +344,21 @@ type entryDetails struct {
 // Actions scroll and close.
 func (d *entryDetails) Actions() keyTable { return d.readingKeys(d, &d.reading) }
 
+// Settle fits the text to the terminal.
+func (d *entryDetails) Settle() tea.Cmd {
+	d.fit(d.told(min(84, d.width-2)-4), boxRoom(d.boxHeight()))
+	return nil
+}
+
 // View draws the box.
-func (d *entryDetails) View(width, height int) string {
-	w := min(84, width-2)
+func (d *entryDetails) View(width, _ int) string {
+	return box(d.desk, "Change "+d.entry.ID, d.seen(), min(84, width-2))
+}
+
+func (d *entryDetails) told(width int) []string {
 	var lines []string
 	add := func(style lipgloss.Style, s string) {
-		for _, l := range text.Wrap(text.Safe(s), w-4, 0) {
+		for _, l := range text.Wrap(text.Safe(s), width, 0) {
 			lines = append(lines, style.Render(l))
 		}
 	}
@@ -370,7 +379,7 @@ func (d *entryDetails) View(width, height int) string {
 	for _, c := range e.Commands {
 		add(d.look.Faint, "$ "+c)
 	}
-	return box(d.desk, "Change "+e.ID, d.part(lines, boxRoom(height)), w)
+	return lines
 }
 
 // settledMsg tells how something about the journal went.

@@ -170,10 +170,10 @@ func (s *switches) Click(_, y int) tea.Cmd {
 // rowAt is the switch on a line of the box, as it was drawn last; the lines of headings have none.
 func (s *switches) rowAt(y int) (row int, ok bool) {
 	y -= 2 // the frame and the titles
-	if y < 0 || y >= len(s.drawn) || s.drawn[y] < 0 {
+	if y < 0 || y >= len(s.shown) || s.shown[y] < 0 {
 		return 0, false
 	}
-	return s.drawn[y], true
+	return s.shown[y], true
 }
 
 // Click goes to a field, or to the next option of a choice.

@@ -5,9 +5,9 @@ import "fmt"
 // reading is how far a box that is longer than its room has been scrolled.
 type reading struct {
 	offset int      // lines above the room
-	most   int      // of them, as it was drawn last
+	most   int      // of them
 	page   int      // lines of the room
-	lines  []string // all, as they were drawn last
+	lines  []string // all of them
 	found  int      // the line that was searched for last
 }
 
@@ -24,19 +24,23 @@ func (d *desk) readingKeys(x dialog, r *reading, own ...action) keyTable {
 // Wheel scrolls.
 func (r *reading) Wheel(by int) { r.offset = max(0, min(r.offset+by, r.most)) }
 
-// part is what is seen of lines in a box with so much room.
-func (r *reading) part(lines []string, room int) []string {
+// fit takes the lines of a box with so much room, when it is settled.
+func (r *reading) fit(lines []string, room int) {
 	r.lines, r.page, r.most = lines, room, max(0, len(lines)-room)
 	r.Wheel(0)
-	return lines[r.offset:min(len(lines), r.offset+room)]
 }
 
-// progress tells in a box's title which of so many lines are in sight, nothing where all are.
-func (r *reading) progress(lines int) string {
+// seen is what is in sight of the lines.
+func (r *reading) seen() []string {
+	return r.lines[min(r.offset, len(r.lines)):min(len(r.lines), r.offset+r.page)]
+}
+
+// progress tells in a box's title which lines are in sight, nothing where all are.
+func (r *reading) progress() string {
 	if r.most == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" (%d to %d of %d lines)", r.offset+1, min(r.offset+r.page, lines), lines)
+	return fmt.Sprintf(" (%d to %d of %d lines)", r.offset+1, min(r.offset+r.page, len(r.lines)), len(r.lines))
 }
 
 // boxHeight is how high a box may be: the key line and the status line stay in sight.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
 	"nattui/rules"
@@ -11,87 +12,123 @@ import (
 	"nattui/ui/text"
 )
 
-// ruleDetails is everything about one rule, kept true while the table changes.
+// ruleDetails is everything about one rule in a box, kept true while the tables change.
 type ruleDetails struct {
 	*desk
-	table string
-	item  ruleItem
+	screen *rulesScreen
+	item   ruleItem
 	reading
 }
 
-func newRuleDetails(d *desk, table string, it ruleItem) *ruleDetails {
-	return &ruleDetails{desk: d, table: table, item: it}
+func newRuleDetails(s *rulesScreen, it ruleItem) *ruleDetails {
+	return &ruleDetails{desk: s.desk, screen: s, item: it}
 }
 
-// Actions scroll and close.
-func (r *ruleDetails) Actions() keyTable { return r.readingKeys(r, &r.reading) }
+// Actions show the rule's connections in Flows, scroll and close.
+func (r *ruleDetails) Actions() keyTable {
+	some := func() bool { n, known := r.screen.ruleFlows(r.item); return known && n > 0 }
+	show := func() tea.Cmd { r.close(r); return r.screen.showFlows(r.item) }
+	return r.readingKeys(r, &r.reading, on(bind("enter", "its connections", "enter", "f"), show).when(some))
+}
+
+// Settle fits the text to the terminal, and has the rule's connections looked up.
+func (r *ruleDetails) Settle() tea.Cmd {
+	r.fit(r.screen.told(r.item, min(78, r.desk.width-2)-4), boxRoom(r.boxHeight()))
+	return r.screen.users.want(r.item)
+}
 
 // View draws the box.
-func (r *ruleDetails) View(width, height int) string {
-	w := min(78, width-2)
-	lines := r.lines(w - 4)
-	return box(r.desk, fmt.Sprintf("Rule %d of %s", r.item.at, text.Safe(r.item.chain)), r.part(lines, boxRoom(height)), w)
+func (r *ruleDetails) View(width, _ int) string {
+	return box(r.desk, ruleTitle(r.item), r.seen(), min(78, width-2))
 }
 
-func (r *ruleDetails) lines(width int) []string {
-	rule, ok := ruleAt(r.tables.Sets[r.item.variant], r.table, r.item.chain, r.item.at)
-	if !ok {
-		return []string{r.look.Faint.Render("the rule is gone")}
+// ruleTitle names a row's rule.
+func ruleTitle(it ruleItem) string {
+	if it.element != nil {
+		return "Element of " + text.Safe(it.element.set.Name)
 	}
-	var lines []string
-	add := func(label, value string) {
-		for i, l := range text.Wrap(text.Safe(value), width-11, 0) {
-			head := ""
-			if i == 0 {
-				head = label
-			}
-			lines = append(lines, r.look.Faint.Render(text.Pad(head, 11, false))+r.look.Text.Render(l))
+	return fmt.Sprintf("Rule %d of %s", it.at, text.Safe(it.chain))
+}
+
+// ruleLabel is how wide the labels of a rule's facts are, narrowLabel where there is little room.
+const (
+	ruleLabel   = 14
+	narrowLabel = 11
+)
+
+// told is everything about a row's rule as it is now.
+func (s *rulesScreen) told(it ruleItem, width int) []string {
+	l := &factLines{look: s.look, width: width, label: ruleLabel}
+	if width < 50 {
+		l.label = narrowLabel
+	}
+	if it.native != nil {
+		s.tellNative(l, it)
+	} else {
+		s.tellRule(l, it)
+	}
+	return append(l.lines, s.users.lines(it, width)...)
+}
+
+func (s *rulesScreen) tellRule(l *factLines, it ruleItem) {
+	rule, ok := ruleAt(s.tables.Sets[it.variant], s.table, it.chain, it.at)
+	if !ok {
+		l.lines = append(l.lines, s.look.Faint.Render("the rule is gone"))
+		return
+	}
+	l.head(rule.Sentence())
+	if d, dead := s.deadAt(it); dead {
+		for _, part := range text.Wrap("! "+text.Safe(d.Sentence()), l.width, 0) {
+			l.lines = append(l.lines, s.look.Attention.Render(part))
 		}
 	}
-	for _, l := range text.Wrap(text.Safe(rule.Sentence()), width, 0) {
-		lines = append(lines, r.look.Strong.Render(l))
-	}
-	lines = append(lines, r.way(width)...)
+	l.lines = append(l.lines, s.wayOf(it, l.width)...)
 	if rule.Counters.Known {
-		add("matched", fmt.Sprintf("%s, %s", rules.Plural(rule.Counters.Packets, "packet"), text.Bytes(rule.Counters.Bytes)))
+		l.say("matched", fmt.Sprintf("%s, %s", rules.Plural(rule.Counters.Packets, "packet"), text.Bytes(rule.Counters.Bytes)))
 	}
-	if rate, ok := r.packetRate(r.item.variant, r.table, r.item.chain, r.item.at); ok {
-		add("now", text.Rate(rate)+" packets a second")
+	s.tellRate(l, it)
+	if s.table == "nat" {
+		l.say("counts", "only the first packet of each connection reaches a NAT rule")
 	}
-	if r.table == "nat" {
-		add("counts", "only the first packet of each connection reaches a NAT rule")
-	}
-	add("owner", rules.OwnerOf(*rule))
-	add("comment", rule.Comment())
-	if n, ok := r.noteOf(r.table, rule); ok {
-		words := n.words(r.now)
-		add("history", words[len(words)-1]+", change "+n.ID)
+	l.say("owner", rules.OwnerOf(*rule))
+	l.say("comment", rule.Comment())
+	if n, ok := s.noteOf(s.table, rule); ok {
+		words := n.words(s.now)
+		l.say("history", words[len(words)-1]+", change "+n.ID)
 		if len(words) > 1 {
-			add("expires", words[0])
+			l.say("expires", words[0])
 		}
 	}
 	if names := rule.Opaque(); len(names) > 0 {
-		add("unparsed", strings.Join(names, ", ")+": not parsed, kept unchanged")
+		l.say("unparsed", strings.Join(names, ", ")+": not parsed, kept unchanged")
 	}
-	add("table", r.item.variant.String()+" "+r.table)
-	add("iptables-save", rule.String())
-	spec, err := rule.Spec()
-	if err == nil {
-		add("command", rules.ShellLine(append([]string{r.set().Program(), "-t", r.table, "-A", rule.Chain}, spec...)))
+	l.say("table", it.variant.String()+" "+s.table)
+	l.say("iptables-save", rule.String())
+	if spec, err := rule.Spec(); err == nil {
+		l.say("command", rules.ShellLine(append([]string{s.tables.Sets[it.variant].Program(), "-t", s.table, "-A", rule.Chain}, spec...)))
 	}
-	return lines
 }
 
-// way draws a packet's way with the chains marked in which the rule is met; just
+// tellRate tells how many packets match the rule now, and draws the last minutes.
+func (s *rulesScreen) tellRate(l *factLines, it ruleItem) {
+	if rate, ok := s.rateOf(it); ok {
+		l.say("now", text.Rate(rate)+" packets a second")
+	}
+	if graph := s.rates.graph(it.key, min(rateTrail, l.width-l.label)); graph != "" {
+		l.say("last minutes", graph)
+	}
+}
+
+// wayOf draws a packet's way with the chains marked in which the rule is met; just
 // a blank line where there is no room for it.
-func (r *ruleDetails) way(width int) []string {
+func (s *rulesScreen) wayOf(it ruleItem, width int) []string {
 	lines := []string{""}
-	drawn := guide.Way(guide.Leads(r.set(), r.table, r.item.chain)...)
+	drawn := guide.Way(guide.Leads(s.tables.Sets[it.variant], s.table, it.chain)...)
 	for _, l := range drawn {
 		if lipgloss.Width(l) > width {
 			return lines
 		}
-		lines = append(lines, r.look.Faint.Render(l))
+		lines = append(lines, s.look.Faint.Render(l))
 	}
 	return append(lines, "")
 }

@@ -1,11 +1,16 @@
 package ui
 
 import (
+	"time"
+
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model/explain"
+	"nattui/model/filter"
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
+	"nattui/ui/text"
 )
 
 // ruleRef names a row's rule as connections are explained by it; false for a row without a rule of its own.
@@ -72,4 +77,93 @@ func (s *rulesScreen) forgetFlows() tea.Cmd {
 		return func() tea.Msg { return forgetMatchingMsg{line} }
 	}
 	return nil
+}
+
+// showFlows shows the connections of a row's rule in Flows.
+func (s *rulesScreen) showFlows(it ruleItem) tea.Cmd {
+	line := s.flowsLine(it)
+	return func() tea.Msg { return showFlowsMsg{line} }
+}
+
+// showFlowsMsg has Flows shown with a filter.
+type showFlowsMsg struct{ line string }
+
+// ruleUsers are the connections that the rule under the cursor made, the busiest of them.
+type ruleUsers struct {
+	screen  *rulesScreen
+	line    string // the filter line that they were looked up by
+	rows    []flow.Row
+	total   int
+	known   bool
+	running bool
+	news    bool // connections have changed since
+	next    time.Time
+}
+
+// ruleUsersMsg brings them.
+type ruleUsersMsg struct {
+	line string
+	sel  flow.Selection
+	cost time.Duration
+}
+
+// usersShown is how many connections of a rule are listed, usersPace how often they are looked up again at most.
+const (
+	usersShown = 12
+	usersPace  = 2 * time.Second
+)
+
+// want looks the connections of a row's rule up, unless they are known as they are.
+func (u *ruleUsers) want(it ruleItem) tea.Cmd {
+	s := u.screen
+	if s.gw.Flows == nil || !s.translates(it) {
+		return nil
+	}
+	line := s.flowsLine(it)
+	if u.running || line == u.line && u.known && (!u.news || s.now.Before(u.next)) {
+		return nil
+	}
+	q, err := filter.Parse(line, s.gw.Flows.FindRule)
+	if err != nil {
+		return nil
+	}
+	if line != u.line {
+		u.line, u.rows, u.known = line, nil, false
+	}
+	u.running, u.news = true, false
+	table, now := s.gw.Flows.Table(), s.now.UnixNano()
+	return func() tea.Msg {
+		start := time.Now()
+		sel, err := flow.NewSelector(table).Select(s.ctx, q.Condition(), flow.Sort{By: flow.ColumnBytes, Descending: true}, flow.Window{Limit: usersShown}, now)
+		if err != nil {
+			sel = flow.Selection{}
+		}
+		return ruleUsersMsg{line, sel, time.Since(start)}
+	}
+}
+
+func (u *ruleUsers) take(msg ruleUsersMsg) {
+	u.running, u.next = false, u.screen.now.Add(max(usersPace, paceOfCost*msg.cost))
+	if msg.line == u.line {
+		u.rows, u.total, u.known = msg.sel.Rows, msg.sel.Total, true
+	}
+}
+
+// lines list the connections of a row's rule; none where they are not known.
+func (u *ruleUsers) lines(it ruleItem, width int) []string {
+	s := u.screen
+	if !u.known || u.line != s.flowsLine(it) || s.gw.Flows == nil {
+		return nil
+	}
+	look := s.look
+	lines := []string{"", look.Strong.Render(rules.Plural(u.total, "connection"))}
+	for i := range u.rows {
+		f := &u.rows[i].Flow
+		words := f.Line()
+		lines = append(lines, look.Text.Render(text.Fit(text.Safe(words), width)))
+	}
+	if more := u.total - len(u.rows); more > 0 {
+		lines = append(lines, look.Faint.Render("and "+text.Exact(uint64(more))+" more"))
+	}
+	return lines
 }

@@ -247,10 +247,8 @@ func (s *rulesScreen) openChain() {
 func (s *rulesScreen) openDetails() {
 	_, it, ok := s.current()
 	switch {
-	case it.native != nil:
-		s.desk.open(newNativeDetails(s, it))
-	case ok:
-		s.desk.open(newRuleDetails(s.desk, s.table, it))
+	case it.native != nil, ok:
+		s.desk.open(newRuleDetails(s, it))
 	}
 }
 

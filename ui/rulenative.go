@@ -110,7 +110,7 @@ func containsAll(hay string, words []string) bool {
 func (s *rulesScreen) nativeCells(it ruleItem) []table.Cell {
 	look := s.look
 	indent := strings.Repeat("  ", it.depth)
-	cells := make([]table.Cell, 9)
+	cells := make([]table.Cell, ruleColumns)
 	for i := range cells {
 		cells[i] = table.Cell{Text: look.Glyphs.None, Style: look.Faint}
 	}
@@ -123,40 +123,41 @@ func (s *rulesScreen) nativeCells(it ruleItem) []table.Cell {
 		if e.leads != nil {
 			sign = look.Glyphs.Branch
 		}
-		cells[0].Text = ""
-		cells[1] = table.Cell{Text: indent + text.Safe(e.entry.Key), Style: look.Text}
-		cells[2] = table.Cell{Text: optionalSign(sign, text.Safe(e.becomes)), Style: style}
-		cells[8].Text = text.Safe(e.entry.Element.Comment)
-		for _, i := range []int{3, 4, 5, 6, 7} {
+		cells[ruleColNumber].Text = ""
+		cells[ruleColMatch] = table.Cell{Text: indent + text.Safe(e.entry.Key), Style: look.Text}
+		cells[ruleColBecomes] = table.Cell{Text: optionalSign(sign, text.Safe(e.becomes)), Style: style}
+		cells[ruleColComment].Text = text.Safe(e.entry.Element.Comment)
+		for _, i := range []int{ruleColPackets, ruleColRate, ruleColFlows, ruleColBytes, ruleColOwner, ruleColGraph} {
 			cells[i].Text = ""
 		}
 		return cells
 	}
-	cells[0].Text = strconv.Itoa(it.at)
-	cells[1] = table.Cell{Text: indent + text.Safe(x.MatchText()), Style: look.Text}
+	cells[ruleColNumber].Text = strconv.Itoa(it.at)
+	cells[ruleColMatch] = table.Cell{Text: indent + text.Safe(x.MatchText()), Style: look.Text}
 	if x.Family == nft.IPv6 && s.variant.Family == rules.IPv4 || x.Family == nft.IPv4 && s.variant.Family == rules.IPv6 {
-		cells[1].Style, style = look.Faint, look.Faint // not for these packets
+		cells[ruleColMatch].Style, style = look.Faint, look.Faint // not for these packets
 	}
-	cells[2] = table.Cell{Text: optionalSign(sign, text.Safe(x.Becomes(s.links()))), Style: style}
-	cells[7].Text, cells[8].Text = it.rule.Owner(it.native), text.Safe(it.rule.Comment)
+	cells[ruleColBecomes] = table.Cell{Text: optionalSign(sign, text.Safe(x.Becomes(s.links()))), Style: style}
+	cells[ruleColGraph] = table.Cell{Text: s.rates.graph(it.key, graphCells), Style: look.Accent}
+	cells[ruleColOwner].Text, cells[ruleColComment].Text = it.rule.Owner(it.native), text.Safe(it.rule.Comment)
 	if n, ok := it.rule.Counted(it.native.Table); ok {
 		numbers := look.Text
 		if n.Packets == 0 {
 			numbers = look.Faint
 		}
-		cells[3] = table.Cell{Text: text.Count(n.Packets), Style: numbers}
-		cells[6] = table.Cell{Text: text.Count(n.Bytes), Style: numbers}
+		cells[ruleColPackets] = table.Cell{Text: text.Count(n.Packets), Style: numbers}
+		cells[ruleColBytes] = table.Cell{Text: text.Count(n.Bytes), Style: numbers}
 	}
 	if n, ok := s.ruleFlows(it); ok {
-		cells[5].Text = text.Count(uint64(n))
+		cells[ruleColFlows].Text = text.Count(uint64(n))
 		if n > 0 {
-			cells[5].Style = look.Good
+			cells[ruleColFlows].Style = look.Good
 		}
 	}
 	if rate, ok := s.nativeRate(it); ok {
-		cells[4].Text = text.Rate(rate)
+		cells[ruleColRate].Text = text.Rate(rate)
 		if rate > 0 {
-			cells[4].Style = look.Text
+			cells[ruleColRate].Style = look.Text
 		}
 	}
 	return cells

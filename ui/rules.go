@@ -32,8 +32,12 @@ type rulesScreen struct {
 	wide    bool
 	dead    deadRules     // rules that no packet reaches
 	parking *rules.Change // the rule that is just being parked, until its row is seen
-	// details are the lines under the chains about the rule under the cursor.
-	details []string
+	// details are the lines under the chains about the rule under the cursor, side those beside them.
+	details, side []string
+	users         ruleUsers
+	rates         rateTrails
+	laidFor       int  // the width that columns were fitted to
+	ownerShown    bool // in a column of its own
 }
 
 // pane is one chain with whatever is opened in it, scrolled on its own.
@@ -44,6 +48,12 @@ type pane struct {
 	height int // rows that are shown
 	rules  int // in the chains that the kernel calls
 	stops  int // how many these are
+
+	// rows are those in sight, content how wide they have been, cols and widths how they are laid out.
+	rows    []ruleRow
+	content contentWidths
+	cols    []table.Column
+	widths  []int
 }
 
 // ruleItem is one row: a rule, or a note where there is none.
@@ -66,6 +76,7 @@ type ruleItem struct {
 
 func newRulesScreen(d *desk) *rulesScreen {
 	s := &rulesScreen{desk: d, table: "nat", open: map[string]bool{}}
+	s.users.screen = s
 	s.filter = newLineInput(d, "/", "words to look for")
 	s.arrange()
 	return s
@@ -88,9 +99,14 @@ func (s *rulesScreen) arrange() {
 // Receive takes news of the tables.
 func (s *rulesScreen) Receive(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
+	case flowsMsg:
+		s.users.news = true
+	case ruleUsersMsg:
+		s.users.take(msg)
 	case tablesMsg:
 		s.list()
 		s.find()
+		s.rates.take(s)
 		if msg.Changed && msg.By != "" {
 			s.say("rules were changed by " + text.Safe(msg.By))
 		}
@@ -151,15 +167,15 @@ func (s *rulesScreen) follow() {
 	}
 }
 
-// sideBySide is the width from which both chains stand beside each other.
-const sideBySide = 150
-
-// Settle shares the height among the panes.
+// Settle shares the room among the panes and the details, and lays out what is in sight.
 func (s *rulesScreen) Settle(width, height int) tea.Cmd {
+	list := s.listWidth(width, height)
 	s.wide = width >= sideBySide && len(s.panes) > 1
-	s.details = s.detailLines(width, height)
+	if s.details = nil; list == width {
+		s.details = s.detailLines(width, height)
+	}
 	rows := height - len(s.details)
-	if s.wide && s.forwardLine(width) != "" {
+	if s.wide && s.forwardLine(list) != "" {
 		rows--
 	}
 	perPane := 2 // the section's line and the column titles
@@ -178,6 +194,13 @@ func (s *rulesScreen) Settle(width, height int) tea.Cmd {
 		p.cursor.Settle(len(p.items), p.height)
 	}
 	s.follow()
+	s.fitColumns(list)
+	if s.side = nil; list < width {
+		s.side = s.sideLines(height)
+		if _, it, ok := s.current(); ok || it.native != nil {
+			return s.users.want(it)
+		}
+	}
 	return nil
 }
 
@@ -207,8 +230,10 @@ func (s *rulesScreen) share(rows, perPane int) {
 // View draws the panes and, beneath them, the rule under the cursor.
 func (s *rulesScreen) View(width, height int) []string {
 	var lines []string
+	whole := width
+	width = s.listWidth(width, height)
 	if s.wide {
-		left := (width - 1) / 2
+		left := s.paneWidth(width)
 		a, b := s.paneLines(0, left), s.paneLines(1, width-1-left)
 		for i := range max(len(a), len(b)) {
 			lines = append(lines, text.Pad(at(a, i), left, false)+" "+at(b, i))
@@ -230,6 +255,11 @@ func (s *rulesScreen) View(width, height int) []string {
 	if cut := height - len(s.details); len(lines) > cut {
 		lines = lines[:max(0, cut)]
 	}
+	if width < whole {
+		for i, l := range s.side {
+			lines[i] = text.Pad(lines[i], width, false) + l
+		}
+	}
 	return append(lines, s.details...)
 }
 
@@ -243,12 +273,10 @@ func at(lines []string, i int) string {
 // paneLines draws one pane: its place on the packet's way, titles, rows.
 func (s *rulesScreen) paneLines(i, width int) []string {
 	p := s.panes[i]
-	cols := s.columns(width)
-	widths := table.Widths(cols, width-4)
-	lines := []string{s.sectionLine(p, width), "   " + table.Head(cols, widths, s.look.Faint)}
+	lines := []string{s.sectionLine(p, width), "   " + table.Head(p.cols, p.widths, s.look.Faint)}
 	from, to := p.cursor.Window(len(p.items), p.height)
 	for row := from; row < to; row++ {
-		lines = append(lines, s.row(p, row, i == s.active, cols, widths, width))
+		lines = append(lines, s.row(p, row, i == s.active, p.cols, p.widths, width))
 	}
 	return lines
 }

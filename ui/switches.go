@@ -23,7 +23,9 @@ type switches struct {
 	read   bool // the files that set them at boot were looked at
 	cursor table.Cursor[string]
 	height int
-	drawn  []int // the switch on each line, as they were drawn last; -1 for a heading
+	// shown is the switch on each line, -1 for a heading; grouped tells whether there are any.
+	shown   []int
+	grouped bool
 	// now leaves what is set at boot as it is.
 	now     bool
 	input   textinput.Model // the number that is typed
@@ -237,12 +239,30 @@ func (s *switches) question(x *doctor.Switch, plan rules.Plan) dialog {
 	return q
 }
 
+// Settle fits the list to the terminal: under a heading for each group, where there is room for both.
+func (s *switches) Settle() tea.Cmd {
+	width, height := s.desk.width, s.boxHeight()
+	s.height = max(2, height-3-len(s.foot(min(96, width)-4, height))) // without the frame and the head
+	if s.grouped = s.height-s.groups() >= 6; s.grouped {
+		s.height -= s.groups()
+	}
+	s.cursor.Settle(len(s.all.List), s.height)
+	s.shown = s.shown[:0]
+	from, to := s.cursor.Window(len(s.all.List), s.height)
+	for i := from; i < to; i++ {
+		if s.grouped && (i == from || s.all.List[i-1].Group != s.all.List[i].Group) {
+			s.shown = append(s.shown, -1)
+		}
+		s.shown = append(s.shown, i)
+	}
+	return nil
+}
+
 // View draws the list and, beneath it, all about the switch under the cursor.
 func (s *switches) View(width, height int) string {
 	w := min(96, width)
 	inner := w - 4
 	foot := s.foot(inner, height)
-	s.height = max(2, height-3-len(foot)) // without the frame and the head
 	cols := []table.Column{
 		{Title: "setting", Min: 12, Want: 26, Grow: 1},
 		{Title: "now", Min: 6, Want: 7},
@@ -251,22 +271,14 @@ func (s *switches) View(width, height int) string {
 	}
 	widths := table.Widths(cols, inner-2)
 	lines := []string{"  " + table.Head(cols, widths, s.look.Faint)}
-	c := s.cursor
-	// Under a heading for each group, where there is room for both.
-	grouped := s.height-s.groups() >= 6
-	if grouped {
-		s.height -= s.groups()
-	}
-	s.drawn = s.drawn[:0]
-	c.Settle(len(s.all.List), s.height)
-	from, to := c.Window(len(s.all.List), s.height)
-	for i := from; i < to; i++ {
-		if group := s.all.List[i].Group; grouped && (i == from || s.all.List[i-1].Group != group) {
-			s.drawn = append(s.drawn, -1)
+	from, to := s.cursor.Window(len(s.all.List), s.height)
+	for n, i := range s.shown {
+		if i < 0 { // the heading of the next
+			group := s.all.List[s.shown[n+1]].Group
 			lines = append(lines, s.look.Faint.Render(group+" "+strings.Repeat(s.look.Glyphs.Rule, max(0, inner-1-visibleWidth(group)))))
+			continue
 		}
-		s.drawn = append(s.drawn, i)
-		lines = append(lines, s.row(i, grouped, cols, widths))
+		lines = append(lines, s.row(i, s.grouped, cols, widths))
 	}
 	title := "Switches"
 	if n := len(s.all.List); to-from < n {

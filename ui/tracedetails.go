@@ -1,6 +1,7 @@
 package ui
 
 import (
+	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
 	"nattui/model/traced"
@@ -86,11 +87,15 @@ type traceDetails struct {
 // Actions scroll and close.
 func (d *traceDetails) Actions() keyTable { return d.readingKeys(d, &d.reading) }
 
+// Settle fits the text to the terminal.
+func (d *traceDetails) Settle() tea.Cmd {
+	d.fit(d.told(min(110, d.width-2)-4), boxRoom(d.boxHeight()))
+	return nil
+}
+
 // View draws the box.
-func (d *traceDetails) View(width, height int) string {
-	w := min(110, width-2)
-	lines := d.lines(w - 4)
-	return box(d.desk, d.title(), d.part(lines, boxRoom(height)), w)
+func (d *traceDetails) View(width, _ int) string {
+	return box(d.desk, d.title(), d.seen(), min(110, width-2))
 }
 
 func (d *traceDetails) title() string {
@@ -100,8 +105,8 @@ func (d *traceDetails) title() string {
 	return "Packet " + text.Exact(uint64(d.row.Number))
 }
 
-// lines are the way, and the rules that were met as iptables prints them.
-func (d *traceDetails) lines(width int) []string {
+// told is the way, and the rules that were met as iptables prints them.
+func (d *traceDetails) told(width int) []string {
 	r := &d.row
 	lines := d.wayLines(r, width)
 	if r.forecast != "" && !r.agrees || lipgloss.Width(r.Outcome()) > width-2 {

@@ -58,6 +58,7 @@ func (s *traceScreen) packetKeys() keyTable {
 		on(keyStop, s.stop).when(func() bool { return s.tracing != nil }),
 		on(hidden(keyStop), s.stop),
 		act(keys.Details, s.openDetails).when(some),
+		on(keyRuleOf, s.addRuleOf).when(func() bool { return some() && !s.gw.ReadOnly }),
 		act(hidden(keys.Details), s.openLine).when(func() bool { return !s.busy && s.tracing == nil }),
 	}.and(moves[:5].while(some), keyTable{act(bind("G", "latest", keys.Bottom.Keys()...), s.followLatest).when(some).counted(moves[5].count)})
 }

@@ -1,0 +1,85 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"nattui/rules"
+)
+
+// From a rule one comes to its details with its connections, and from there to Flows, filtered to the rule.
+func TestRuleToItsConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := flowStage(t, 80, 24, someFlows()...)
+		s.press("1", "enter")
+		s.sees("1 connection")
+		s.sees("tcp 203.0.113.10:55474 to 203.0.113.1:80, served by")
+		s.sees("enter its connections")
+		s.press("enter")
+		if s.app.active != 1 || len(s.app.dialogs) != 0 {
+			t.Errorf("screen %d is shown, %d boxes", s.app.active+1, len(s.app.dialogs))
+		}
+		s.sees("rule ipv4/nft/nat/PREROUTING/1  1 of 5 connections")
+		s.sees("203.0.113.10:55474")
+		s.lacks("192.168.0.9:50100")
+	})
+	synctest.Test(t, func(t *testing.T) { // beside the list, where there is room
+		s, _ := flowStage(t, 170, 40, someFlows()...)
+		s.press("1", "down")
+		s.sees("Rule 2 of PREROUTING")
+		s.sees("tcp 198.51.100.9:40001 to 203.0.113.1:8443, served by")
+	})
+}
+
+// The graph of a rule's rate appears once there is something to see, and holds the last minutes.
+func TestRuleRatesAsGraph(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 120, 24, gatewayRules)
+		s.lacks("4 minutes")
+		at := clock
+		for i := range 40 {
+			at = at.Add(5 * time.Second)
+			counted := strings.Replace(gatewayRules, "[8123:", fmt.Sprintf("[%d:", 8123+i*i*100), 1)
+			s.send(tablesMsg{Sets: sets(t, map[rules.Variant]string{v4: counted}), At: at})
+		}
+		s.sees("4 minutes")
+		if line := lineOf(s.screen(), "203.0.113.1:80 "); !strings.Contains(line, "█") {
+			t.Errorf("the rule's line is %q", line)
+		}
+		if line := lineOf(s.screen(), "203.0.113.1:8443"); strings.ContainsAny(line, "▁█") {
+			t.Errorf("the line of a rule without packets is %q", line)
+		}
+	})
+}
+
+// a fills the form with the connection under the cursor, in the way that it is translated.
+func TestRuleOfAConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for filter, want := range map[string]string{
+			"client 203.0.113.10":          "-d 203.0.113.1/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8080",
+			"client 192.168.0.7 dport 443": "-A POSTROUTING -s 192.168.0.7/32 -o wan0 -j MASQUERADE",
+			"client 192.168.0.9":           "-d 198.51.100.20/32 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 8888",
+			"client 192.168.0.7 dport 22":  "-d 192.168.0.1/32 -p tcp -m tcp --dport 22 -j DNAT",
+		} {
+			s, _ := flowStage(t, 120, 40, someFlows()...)
+			s.press("/")
+			s.write(filter)
+			s.press("enter", "a")
+			f, ok := s.app.top().(*form)
+			if !ok {
+				t.Fatalf("%s: %T is open", filter, s.app.top())
+			}
+			if r, _ := f.draft.Rule(); !strings.Contains(r.String(), want) {
+				t.Errorf("%s: the form makes %s", filter, r.String())
+			}
+			s.press("esc")
+			s.press("1", "a")
+			if f := s.app.top().(*form); f.draft.Dest != "" {
+				t.Error("the form for an empty rule is filled")
+			}
+		}
+	})
+}
