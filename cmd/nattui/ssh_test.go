@@ -57,6 +57,7 @@ func (r *remote) serve(sshd string) {
 		}
 	}
 	config := fmt.Sprintf("ListenAddress %s\nHostKey %s\nAuthorizedKeysFile %s.pub\nPidFile none\nUsePAM no\nStrictModes no\nPermitRootLogin yes\nPasswordAuthentication no\n", r.addr, host, client)
+	r.recordLogins() // in a file of its own: servers of other tests may write down the same addresses
 	path := filepath.Join(r.dir, "sshd_config")
 	_ = os.MkdirAll("/run/sshd", 0o755) // where sshd shuts its unprivileged part in
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
@@ -303,7 +304,6 @@ func (r *remote) recordLogins() {
 // again, has proven it as well as one who has stayed.
 func TestConfirmedByALoginThatHasEnded(t *testing.T) {
 	onRemote(t, func(r *remote) {
-		r.recordLogins()
 		_, out := r.login(true, "nattui add dnat --proto tcp --dport 22 --source 203.0.113.99 --to 192.168.0.3:22 --yes --confirm 5m; cat")
 		r.until("the change waits: "+out.String(), func() bool { e := r.entry("1"); return e.Unconfirmed() && e.State == commit.Applied })
 		tried, words := r.login(true, "echo tried")
