@@ -128,6 +128,7 @@ func (g *ground) lay(t *testing.T) {
 		for _, a := range c.addrs {
 			addr, err := vnl.ParseAddr(a)
 			check(t, a, err)
+			addr.Flags = unix.IFA_F_NODAD // else it is tentative until a worker of the kernel's has time
 			check(t, a, vnl.AddrAdd(link, addr))
 		}
 		g.hardware[c.name] = link.Attrs().HardwareAddr

@@ -129,6 +129,7 @@ func TestOddPacketsAgree(t *testing.T) {
 	near, err := vnl.ParseAddr("fe80::77/64")
 	check(t, "address", err)
 	near.Flags = unix.IFA_F_NODAD
+	near.Flags = unix.IFA_F_NODAD
 	check(t, "a link-local address", vnl.AddrAdd(lan, near))
 	for _, o := range odd {
 		t.Run(o.name, func(t *testing.T) {
