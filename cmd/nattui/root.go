@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -74,7 +75,7 @@ func newRoot() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add(groupLook, newRulesCommand(), newFlowsCommand(), newChainsCommand(), newHealthCommand(), newWhatifCommand(), newTraceCommand(), newDoctorCommand(), newSwitchesCommand(), newRecordCommand(), newMetricsCommand(), newLabCommand())
+	add(groupLook, newRulesCommand(), newFlowsCommand(), newChainsCommand(), newHealthCommand(), newWhatifCommand(), newTraceCommand(), newDoctorCommand(), newSwitchesCommand(), newRecordCommand(), newMetricsCommand(), newLabCommand(), newLearnCommand())
 	add(groupChange, newAddCommand(), newDeleteCommand(), newMoveCommand(), newEditCommand(), newSwitchCommand())
 	add(groupChange, newGuideCommands()...)
 	add(groupChange, newChangeCommands()...)
@@ -96,8 +97,8 @@ func openScreens(c *cobra.Command, o tuiOptions, showVersion bool) error {
 // beforehand does what comes before every command. What an interrupted nattui left undone is settled by the next one that
 // changes something; one that only looks says so. Where that is not permitted, somebody else will.
 func beforehand(c *cobra.Command) error {
-	if c.GroupID == groupOther || c.Hidden || c.Name() == "lab" || !c.HasParent() {
-		return nil
+	if c.GroupID == groupOther || c.Hidden || !c.HasParent() || slices.Contains([]string{"lab", "enter", "learn"}, c.Name()) {
+		return nil // of the lab's commands nothing concerns this host
 	}
 	if why := iptables.LegacyUnseen(); why != "" {
 		say(c.ErrOrStderr(), why)

@@ -153,6 +153,7 @@ type cell struct {
 	cmd       *exec.Cmd
 	lifeLine  *os.File
 	complaint *os.File
+	next      string // the lab that is wanted after this one, see Session.Move
 }
 
 // startCell starts the keeper, which then waits for begin. It must be called
@@ -198,15 +199,18 @@ func (c *cell) wait() error {
 		return fmt.Errorf("%w:%s", ErrNamespaces, reason)
 	case kind == noLab:
 		return errors.New(strings.TrimSpace(reason))
+	case kind == nextLab:
+		c.next = reason
 	}
 	return err
 }
 
-// The two kinds of complaint: the namespaces could not be made habitable, and
-// the lab could not be built in them.
+// The kinds of complaint: the namespaces could not be made habitable, the lab could not be
+// built in them, and that this lab is over because another is wanted.
 const (
-	noCell = "cell"
-	noLab  = "lab"
+	noCell  = "cell"
+	noLab   = "lab"
+	nextLab = "next"
 )
 
 // complain ends this process after telling the opener why.

@@ -78,7 +78,7 @@ func New() (*Network, error) {
 // does nothing.
 func (n *Network) Close() error {
 	var errs []error
-	if n.Gateway != nil && n.Gateway.ns.IsOpen() {
+	if n.Gateway != nil && n.Gateway.ns.IsOpen() && !n.Gateway.attached {
 		errs = append(errs, n.Gateway.Do(func() error { return errors.Join(removeLink("wan0"), removeLink("lan0")) }))
 	}
 	for _, node := range []*Node{n.Client, n.Server2, n.Server3, n.lanSwitch, n.Gateway} {
@@ -111,16 +111,21 @@ func (n *Network) build() error {
 			return err
 		}
 	}
+	n.know()
+	if err := n.wire(); err != nil {
+		return err
+	}
+	return n.address()
+}
+
+// know notes the machines' addresses, and whether there is IPv6.
+func (n *Network) know() {
 	n.Client.IPv4, n.Client.IPv6 = clientIPv4.Addr(), clientIPv6.Addr()
 	n.Gateway.IPv4, n.Gateway.IPv6 = wanIPv4.Addr(), wanIPv6.Addr()
 	n.Server2.IPv4, n.Server2.IPv6 = server2IPv4.Addr(), server2IPv6.Addr()
 	n.Server3.IPv4, n.Server3.IPv6 = server3IPv4.Addr(), server3IPv6.Addr()
-	if err := n.wire(); err != nil {
-		return err
-	}
-	_, err = os.Stat("/proc/sys/net/ipv6")
+	_, err := os.Stat("/proc/sys/net/ipv6")
 	n.HasIPv6 = err == nil
-	return n.address()
 }
 
 // wire joins the machines with cables. The order gives the two ends of each

@@ -32,7 +32,8 @@ type Node struct {
 	// IPv4 and IPv6 are the addresses that others know the machine by.
 	IPv4, IPv6 netip.Addr
 
-	ns netns.NsHandle
+	ns       netns.NsHandle
+	attached bool // somebody else's, who named it
 }
 
 // newNode makes a network namespace and gives it a name for "ip netns exec".
@@ -79,6 +80,9 @@ func (n *Node) adopt() error {
 func (n *Node) close() error {
 	if n == nil || !n.ns.IsOpen() {
 		return nil
+	}
+	if n.attached {
+		return n.ns.Close()
 	}
 	path := "/run/netns/" + n.Name
 	return errors.Join(unix.Unmount(path, unix.MNT_DETACH), os.Remove(path), n.ns.Close())

@@ -22,6 +22,8 @@ import (
 type Options struct {
 	// Scenario is the name of one of Scenarios; empty means DefaultScenario.
 	Scenario string
+	// Mission is the name of a mission to begin with instead; empty for none.
+	Mission string
 	// Argv is the command to run on the gateway; empty means this program
 	// without arguments.
 	Argv []string
@@ -41,9 +43,15 @@ var ErrNoIptables = errors.New("iptables is not installed")
 // variables of the lab's environment, all pointing into its private /run.
 const (
 	runDirectory = "/run/nattui-lab"
-	// ScenarioVariable is set, to the scenario's name, in the environment of
+	// ScenarioVariable is set, to the scenario's or mission's name, in the environment of
 	// whatever runs in a lab.
 	ScenarioVariable = "NATTUI_LAB"
+	// missionVariable is set to the mission's name where there is one, and progressVariable to what is
+	// known of the missions so far.
+	missionVariable  = "NATTUI_LAB_MISSION"
+	progressVariable = "NATTUI_LAB_PROGRESS"
+	// screensVariable is set where the lab itself has started the screens, and so can start others.
+	screensVariable = "NATTUI_LAB_SCREENS"
 )
 
 // Run builds a lab in namespaces of its own, runs a command on its gateway and
@@ -61,17 +69,19 @@ const (
 // The program must call Main first in its main function. Needs root, or a
 // kernel that lets users make namespaces.
 func Run(ctx context.Context, o Options) (status int, err error) {
-	scenario, err := scenarioNamed(o.Scenario)
-	if err != nil {
+	at := next{Scenario: o.Scenario, Mission: o.Mission}
+	if err := at.check(); err != nil {
 		return 0, err
 	}
 	if err := findIptables(); err != nil {
 		return 0, err
 	}
-	err = inCell(func(asUser bool) (err error) {
-		status, err = runLab(ctx, scenario.Name, o, asUser)
-		return err
-	})
+	for wanted := &at; wanted != nil && err == nil; {
+		err = inCell(func(asUser bool) (err error) {
+			status, wanted, err = runLab(ctx, *wanted, o, asUser)
+			return err
+		})
+	}
 	if errors.Is(err, ErrNamespaces) && os.Geteuid() != 0 {
 		err = fmt.Errorf("%w\nThe lab lives in a user namespace, which this system does not let ordinary users make. As root it works: sudo nattui lab", err)
 	}
@@ -108,8 +118,8 @@ func installCommand() string {
 	return "please install the package iptables"
 }
 
-func runLab(ctx context.Context, scenario string, o Options, asUser bool) (status int, err error) {
-	cmd := cellCommand(labKeeper, asUser, labArguments(scenario, o.Argv), labEnvironment(scenario, o.Env))
+func runLab(ctx context.Context, at next, o Options, asUser bool) (status int, wanted *next, err error) {
+	cmd := cellCommand(labKeeper, asUser, labArguments(at, o.Argv), labEnvironment(at, o))
 	cmd.SysProcAttr.Setpgid = true
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = o.Stdin, o.Stdout, o.Stderr
 	// A reader that never ends, copied into a pipe, must not outlast the lab.
@@ -118,7 +128,7 @@ func runLab(ctx context.Context, scenario string, o Options, asUser bool) (statu
 	defer terminal.close()
 	c, err := startCell(cmd)
 	if err != nil {
-		return 0, err
+		return 0, &at, err
 	}
 	group := cmd.Process.Pid
 	defer context.AfterFunc(ctx, func() { _ = syscall.Kill(group, syscall.SIGKILL) })()
@@ -134,24 +144,36 @@ func runLab(ctx context.Context, scenario string, o Options, asUser bool) (statu
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
-		return status, context.Cause(ctx)
+		return status, nil, context.Cause(ctx)
 	case errors.As(err, &exit), errors.Is(err, exec.ErrWaitDelay):
-		return status, nil
+		return status, nil, nil
+	case err != nil:
+		return status, &at, err
 	}
-	return status, err
+	wanted, err = parseNext(c.next)
+	return status, wanted, err
 }
 
 // labArguments are the lab's own processes' arguments, which read as what they
 // are in a list of processes.
-func labArguments(scenario string, argv []string) []string {
-	return append([]string{"lab", "--scenario", scenario, "--"}, argv...)
+func labArguments(at next, argv []string) []string {
+	if at.Mission != "" {
+		return append([]string{"learn", at.Mission, "--"}, argv...)
+	}
+	return append([]string{"lab", "--scenario", at.Scenario, "--"}, argv...)
 }
 
-func parseLabArguments(args []string) (scenario string, argv []string) { return args[2], args[4:] }
+func parseLabArguments(args []string) (at next, argv []string) {
+	if args[0] == "learn" {
+		return next{Mission: args[1]}, args[3:]
+	}
+	return next{Scenario: args[2]}, args[4:]
+}
 
 // labEnvironment is the environment of whatever runs in the lab. The directory
 // of this program comes last in PATH, so that the command may call it by name.
-func labEnvironment(scenario string, environ []string) []string {
+func labEnvironment(at next, o Options) []string {
+	environ := o.Env
 	if environ == nil {
 		environ = os.Environ()
 	}
@@ -165,9 +187,16 @@ func labEnvironment(scenario string, environ []string) []string {
 	if program, err := os.Executable(); err == nil {
 		path += string(filepath.ListSeparator) + filepath.Dir(program)
 	}
+	screens := ""
+	if len(o.Argv) == 0 {
+		screens = "yes"
+	}
 	return append(slices.Clone(environ),
 		"PATH="+path,
-		ScenarioVariable+"="+scenario,
+		ScenarioVariable+"="+at.name(),
+		missionVariable+"="+at.Mission,
+		progressVariable+"="+string(at.Progress),
+		screensVariable+"="+screens,
 		"NATTUI_STATE="+runDirectory+"/state",
 		"XTABLES_LOCKFILE="+runDirectory+"/xtables.lock",
 	)
@@ -212,12 +241,12 @@ func Main() {
 // exit status.
 func inhabit() int {
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
-	scenario, argv := parseLabArguments(os.Args[1:])
-	switch err := move(ctx, scenario); {
+	at, argv := parseLabArguments(os.Args[1:])
+	switch err := move(ctx, at); {
 	case ctx.Err() != nil:
 		return 128 + int(syscall.SIGINT)
 	case err != nil:
-		complain(inmateComplaint, noLab, fmt.Errorf("scenario %s: %w", scenario, err))
+		complain(inmateComplaint, noLab, fmt.Errorf("%s: %w", at.name(), err))
 	}
 	drainSignals() // from here on they are the command's
 	cancel()
@@ -225,24 +254,36 @@ func inhabit() int {
 	if err != nil {
 		complain(inmateComplaint, noLab, err)
 	}
-	unix.Close(inmateComplaint)
-	return waitFor(pid, pid)
+	status := waitFor(pid, pid)
+	if wanted := takeNext(); wanted != "" {
+		_, _ = unix.Write(inmateComplaint, []byte(nextLab+":"+wanted))
+	}
+	return status
 }
 
-// move makes this process the gateway of a lab in the given scenario, whose
+// move makes this process the gateway of a lab in the given scenario or mission, whose
 // traffic lasts as long as the process.
-func move(ctx context.Context, scenario string) error {
+func move(ctx context.Context, at next) error {
 	if err := unix.Sethostname([]byte("gw1")); err != nil {
 		return fmt.Errorf("name the host: %w", err)
 	}
 	if err := os.MkdirAll(os.Getenv("NATTUI_STATE"), 0o700); err != nil {
 		return err
 	}
+	if err := beginProgress(); err != nil {
+		return err
+	}
 	n, err := New()
 	if err != nil {
 		return err
 	}
-	return n.Play(context.WithoutCancel(ctx), scenario)
+	if err := n.openDoor(); err != nil {
+		return err
+	}
+	if at.Mission != "" {
+		return n.Set(context.WithoutCancel(ctx), at.Mission)
+	}
+	return n.Play(context.WithoutCancel(ctx), at.Scenario)
 }
 
 // startCommand starts the command on the gateway. Its end must be waited for

@@ -179,6 +179,11 @@ func (n *Network) Play(ctx context.Context, scenario string) error {
 	if err != nil {
 		return err
 	}
+	return n.enact(ctx, s)
+}
+
+// enact puts the network into a scenario.
+func (n *Network) enact(ctx context.Context, s Scenario) error {
 	if err := n.forward(s.forwarding); err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ const (
 type talk struct {
 	from    machine
 	network string // tcp, udp, icmp
+	source  string // address and port that it comes from; empty: any
 	to      string // address and port
 	every   time.Duration
 	stays   bool // one long connection instead
@@ -43,6 +44,10 @@ func (t talk) run(ctx context.Context, from *Node, to netip.AddrPort) {
 	ctx, cancel := context.WithTimeout(ctx, talkFor)
 	defer cancel()
 	pause := t.every
+	var source netip.AddrPort
+	if t.source != "" {
+		source = netip.MustParseAddrPort(t.source)
+	}
 	if t.stays {
 		pause = time.Second // before it connects again
 	}
@@ -55,13 +60,23 @@ func (t talk) run(ctx context.Context, from *Node, to netip.AddrPort) {
 		case t.network == "icmp":
 			_, _ = from.Ping(ctx, to.Addr())
 		default:
-			_, _ = from.Ask(ctx, t.network, to)
+			t.ask(ctx, from, source, to)
 		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
 		}
 	}
+}
+
+// ask asks once. A fixed source port is not kept for long: others may want to ask from it too.
+func (t talk) ask(ctx context.Context, from *Node, source, to netip.AddrPort) {
+	if source.IsValid() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, t.every/2)
+		defer cancel()
+	}
+	_, _ = from.AskFrom(ctx, t.network, source, to)
 }
 
 // flood is many short UDP flows: one question each, from ever new ports.
