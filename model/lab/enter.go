@@ -88,9 +88,14 @@ func Enter(ctx context.Context, pid int, host string, argv []string) (status int
 			return 0, err
 		}
 		defer t.giveBack()
-		return t.during(func(files []*os.File) (int, error) { return visit(conn, w, files) })
+		status, err = t.during(func(files []*os.File) (int, error) { return visit(conn, w, files) })
+	} else {
+		status, err = visit(conn, w, files)
 	}
-	return visit(conn, w, files)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return status, err
 }
 
 func chooseRunning(pid int) (Running, error) {
