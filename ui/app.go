@@ -114,7 +114,7 @@ func (a *App) Init() tea.Cmd { return tea.Batch(tea.RequestBackgroundColor, a.li
 
 // listen begins to listen to the gateway.
 func (a *App) listen() tea.Cmd {
-	return tea.Batch(a.nextTables(), a.nextFacts(), a.nextFlows(), a.lookForPending())
+	return tea.Batch(a.nextTables(), a.nextFacts(), a.nextFlows(), a.lookForPending(), a.enterLab())
 }
 
 func (a *App) nextTables() tea.Cmd {
@@ -222,6 +222,8 @@ func (a *App) route(msg tea.Msg) tea.Cmd {
 		a.notes = RuleNotes(msg)
 	case showFlowsMsg:
 		return a.showFlows(msg.line)
+	case elsewhereMsg:
+		return a.quit()
 	case settledMsg:
 		a.settled(msg)
 		return tea.Batch(a.toScreens(msg), a.lookForPending(), a.readNotes())
@@ -263,7 +265,7 @@ func (a *App) note(msg tea.Msg) tea.Cmd {
 		a.lastFlows = a.now
 		return tea.Tick(wait, func(time.Time) tea.Msg { return frameMsg{} })
 	}
-	return nil
+	return a.noteLab(msg)
 }
 
 func (a *App) noteTables(msg tablesMsg) tea.Cmd {

@@ -163,6 +163,7 @@ func (a *App) everywhere() keyTable {
 		on(keys.Quit, a.back),
 		act(hidden(keys.Forget), func() { a.open(newKeptFlows(&a.desk)) }).when(a.offersKept),
 		on(hidden(keys.Switches), a.switches).when(a.hasSwitches),
+		on(keyLab, a.openLab).when(a.inLab),
 		on(hidden(keyTrace), a.trace).when(func() bool { _, ok := a.screen().(traceSource); return ok }),
 	})
 }

@@ -46,6 +46,7 @@ type desk struct {
 	drafts   map[string]unfinished // forms that were closed before they were applied
 	packets  map[string]string     // what was typed into What if, by the packet that it was opened with
 	pasted   unread                // commands that were pasted or typed, and not applied
+	bench    bench                 // what is known of the lab, where this is one
 	// looks counts how often rules were seen to be others.
 	looks int
 }

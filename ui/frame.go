@@ -67,15 +67,20 @@ func (a *App) tooSmall() string {
 func (a *App) header() string {
 	var parts []string
 	faint, plain := a.look.Faint, a.look.Text
+	if a.inLab() {
+		parts = append(parts, a.labTitle())
+	}
 	if a.facts != nil {
-		parts = append(parts, a.look.Strong.Render(text.Safe(a.facts.Hostname)))
+		if !a.inLab() { // there it is always the same
+			parts = append(parts, a.look.Strong.Render(text.Safe(a.facts.Hostname)))
+		}
 		if name, addr := a.wan(); name != "" {
 			parts = append(parts, faint.Render(text.Safe(name)+" ")+plain.Render(addr))
 		}
 		if f := a.forwarding(); f != "" {
 			parts = append(parts, f)
 		}
-	} else {
+	} else if !a.inLab() {
 		parts = append(parts, a.look.Strong.Render("nattui"))
 	}
 	if a.gw.Flows != nil {

@@ -52,6 +52,8 @@ type Gateway struct {
 	// says why. It blocks some milliseconds.
 	Trace   func(ctx context.Context, f traced.TraceFilter) (Tracing, error)
 	NoTrace string
+	// Lab is the test network that this gateway belongs to; nil on a real one.
+	Lab Lab
 	// Trouble is said once, at the start: a family or backend that is missing.
 	Trouble []string
 	// ReadOnly hides everything that changes something.

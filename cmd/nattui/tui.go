@@ -22,6 +22,7 @@ import (
 	"nattui/model/conntrack"
 	"nattui/model/doctor"
 	"nattui/model/facts"
+	"nattui/model/lab"
 	"nattui/model/live"
 	"nattui/rules"
 	"nattui/rules/iptables"
@@ -133,6 +134,9 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 	gw.Trace, gw.NoTrace = tracer(tables)
 	gw.Name, gw.UserID, gw.GroupID = nameOf, userID, groupID
 	gw.Probe, gw.Export = ask, export
+	if session, err := lab.Inside(); err == nil {
+		gw.Lab = session
+	}
 	gw.Surroundings = comparing(tables, &latest)
 	anew := make(chan struct{}, 1)
 	gw.Facts = followFacts(ctx, anew, factsChanged)

@@ -1,0 +1,105 @@
+package ui
+
+import (
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"nattui/model/mission"
+	"nattui/ui/table"
+	"nattui/ui/text"
+)
+
+// labChoice lists the missions and the scenarios, to go to another.
+type labChoice struct {
+	*desk
+	list   []labPlace
+	cursor table.Cursor[string]
+	room   int
+}
+
+// labPlace is a mission or a scenario; head stands above the first of each.
+type labPlace struct {
+	mission, scenario string
+	name, title, head string
+}
+
+func newLabChoice(d *desk) *labChoice {
+	c := &labChoice{desk: d}
+	for _, m := range mission.Missions() {
+		c.list = append(c.list, labPlace{mission: m.Name, name: m.Name, title: m.Title})
+	}
+	c.list[0].head = "missions, each with a goal"
+	first := len(c.list)
+	if d.gw.Lab != nil {
+		names, summaries := d.gw.Lab.Scenarios()
+		for i := range names {
+			c.list = append(c.list, labPlace{scenario: names[i], name: names[i], title: summaries[i]})
+		}
+	}
+	if len(c.list) > first {
+		c.list[first].head = "scenarios, to look around in"
+	}
+	return c
+}
+
+func (c *labChoice) key(i int) string { return c.list[i].mission + " " + c.list[i].scenario }
+
+func (c *labChoice) move(by int) { c.cursor.Go(c.cursor.Index()+by, len(c.list), c.key) }
+
+// Wheel moves.
+func (c *labChoice) Wheel(by int) { c.move(by / 3) }
+
+// Actions choose.
+func (c *labChoice) Actions() keyTable {
+	close := c.closing(c)
+	return keyTable{on(bind("enter", "begin it", "enter"), c.begin)}.and(scrolling(func() int { return c.room }, c.move), keyTable{
+		act(keys.Close, close), act(hidden(keys.Quit), close),
+	})
+}
+
+func (c *labChoice) begin() tea.Cmd {
+	at := c.list[c.cursor.Index()]
+	cmd := c.moveTo(at.scenario, at.mission)
+	c.close(c)
+	return cmd
+}
+
+// View draws the box.
+func (c *labChoice) View(width, height int) string {
+	w := min(100, width-2)
+	inner := w - 4
+	c.room = max(3, boxRoom(height)-4)
+	window := c.cursor
+	window.Follow(len(c.list), c.key)
+	window.Settle(len(c.list), c.room)
+	from, to := window.Window(len(c.list), c.room)
+	lines := []string{c.look.Faint.Render(text.Fit("The lab begins anew: what was changed in this one is gone.", inner))}
+	for i := from; i < to; i++ {
+		at := c.list[i]
+		if at.head != "" || i == from {
+			lines = append(lines, c.heading(i, inner))
+		}
+		bar, style := "  ", c.look.Text
+		if i == window.Index() {
+			bar, style = c.look.Accent.Render(c.look.Glyphs.Bar)+" ", c.look.Strong
+		}
+		mark := " "
+		if at.mission != "" && c.bench.progress[at.mission].Done {
+			mark = c.look.Good.Render(c.look.Glyphs.Tick)
+		}
+		lines = append(lines, text.Fit(bar+mark+" "+style.Render(text.Pad(at.name, 13, false))+c.look.Faint.Render(at.title), inner))
+	}
+	return box(c.desk, "Another lab", lines, w)
+}
+
+// heading names the part of the list that a row belongs to.
+func (c *labChoice) heading(row, width int) string {
+	head := ""
+	for _, at := range c.list[:row+1] {
+		if at.head != "" {
+			head = at.head
+		}
+	}
+	return c.look.Faint.Render(head + " " + strings.Repeat(c.look.Glyphs.Rule, max(0, width-1-visibleWidth(head))))
+}

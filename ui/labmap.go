@@ -1,0 +1,295 @@
+package ui
+
+import (
+	"net/netip"
+	"strings"
+
+	"charm.land/bubbles/v2/textinput"
+	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
+
+	"nattui/model/mission"
+	"nattui/rules"
+	"nattui/ui/table"
+	"nattui/ui/text"
+)
+
+// labMap is the box with the lab: who is where, which addresses, what listens, and a line by which a packet or
+// a request is sent from any of the machines, with what came back.
+type labMap struct {
+	*desk
+	cursor  table.Cursor[string]
+	typing  bool
+	input   textinput.Model
+	refused string
+}
+
+func newLabMap(d *desk) *labMap {
+	in := textinput.New()
+	in.Prompt = ""
+	m := &labMap{desk: d, input: in}
+	m.cursor.Follow(len(d.bench.hosts), m.key)
+	return m
+}
+
+func (m *labMap) key(i int) string { return m.bench.hosts[i].Name }
+
+func (m *labMap) current() *mission.Host {
+	if len(m.bench.hosts) == 0 {
+		return nil
+	}
+	return &m.bench.hosts[min(m.cursor.Index(), len(m.bench.hosts)-1)]
+}
+
+// Receive keeps the cursor on its machine.
+func (m *labMap) Receive(tea.Msg) tea.Cmd {
+	m.cursor.Follow(len(m.bench.hosts), m.key)
+	return nil
+}
+
+// Actions choose a machine and send from it.
+func (m *labMap) Actions() keyTable {
+	if m.typing {
+		return keyTable{
+			on(keySendTyped, m.sendTyped),
+			elsewhere(bind("type", "tcp, udp or ping, and where to")),
+			act(bind("↑/↓", "another host", "up"), func() { m.hop(-1) }), act(silent("down"), func() { m.hop(1) }),
+			act(bind("esc", "back to the map", "esc", "ctrl+c"), func() { m.typing, m.refused = false, "" }),
+		}
+	}
+	close := m.closing(m)
+	_, learning := m.mission()
+	return keyTable{
+		act(bind("enter", "send from it", "enter"), m.begin).when(func() bool { return m.current() != nil }),
+		on(bind("s", "send again", "s"), m.again).when(func() bool { return len(m.bench.sent) > 0 }),
+		act(bind("m", "the mission", "m"), m.openMission).when(func() bool { return learning }),
+		act(bind("o", "another lab", "o"), func() { m.open(newLabChoice(m.desk)) }),
+		act(hidden(keys.Family), func() { m.lookAt(rules.Variant{Family: m.variant.Family.Other(), Backend: m.variant.Backend}) }),
+	}.and(scrolling(func() int { return max(1, len(m.bench.hosts)) }, m.move), keyTable{
+		act(keys.Close, close), act(hidden(keys.Quit), close), act(hidden(keyLab), close),
+	})
+}
+
+var keySendTyped = bind("enter", "send", "enter")
+
+func (m *labMap) mission() (mission.Mission, bool) {
+	if m.gw.Lab == nil {
+		return mission.Mission{}, false
+	}
+	return m.gw.Lab.Mission()
+}
+
+func (m *labMap) openMission() {
+	if x, ok := m.mission(); ok {
+		m.close(m)
+		m.open(newMissionBox(m.desk, x))
+	}
+}
+
+func (m *labMap) move(by int) {
+	m.refused = ""
+	m.cursor.Go(m.cursor.Index()+by, len(m.bench.hosts), m.key)
+}
+
+// hop types for another machine.
+func (m *labMap) hop(by int) {
+	m.move(by)
+	m.begin()
+}
+
+// Wheel moves.
+func (m *labMap) Wheel(by int) { m.move(by / 3) }
+
+// begin types a request, what is usual from that machine to start with.
+func (m *labMap) begin() {
+	h := m.current()
+	if h == nil {
+		return
+	}
+	m.typing, m.refused = true, ""
+	m.input.SetValue(m.usual(h))
+	m.input.Focus() // what it returns makes the cursor blink, which would redraw a slow line for nothing
+	m.input.CursorEnd()
+}
+
+// usual is what was sent from a machine last, or else something that has to pass the gateway.
+func (m *labMap) usual(h *mission.Host) string {
+	for i := len(m.bench.sent) - 1; i >= 0; i-- {
+		if r := m.bench.sent[i]; r.From == h.Name {
+			return r.Request.String()
+		}
+	}
+	family := m.variant.Family
+	own, _ := mission.Elsewhere(m.bench.hosts, &mission.Host{Behind: "wan0"}, rules.TCP, family) // something on the LAN
+	if up, ok := m.facts.WAN(); ok && up.Link == h.Behind {
+		a := up.Address()
+		if family == rules.IPv6 {
+			a = up.IPv6.Prefix.Addr()
+		}
+		own = netip.AddrPortFrom(a, 80)
+	} else if h.Behind != "" {
+		own, _ = mission.Elsewhere(m.bench.hosts, h, rules.TCP, family)
+	}
+	if !own.IsValid() {
+		return "tcp "
+	}
+	return mission.Request{Proto: rules.TCP, To: own}.String()
+}
+
+// sendTyped sends what was typed, or says what is wrong with it.
+func (m *labMap) sendTyped() tea.Cmd {
+	h := m.current()
+	if h == nil {
+		return nil
+	}
+	r, err := mission.ParseRequest(h.Name, m.input.Value())
+	if err != nil {
+		m.refused = upper(err.Error()) + "."
+		return nil
+	}
+	m.refused = ""
+	return m.sendThis(r)
+}
+
+func (m *labMap) again() tea.Cmd { return m.sendThis(m.bench.sent[len(m.bench.sent)-1].Request) }
+
+func (m *labMap) sendThis(r mission.Request) tea.Cmd {
+	return m.send(nil, func([]mission.Host) (mission.Request, bool) { return r, true })
+}
+
+// Typing tells that letters are text.
+func (m *labMap) Typing() bool { return m.typing }
+
+// Type types the request.
+func (m *labMap) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
+	if !m.typing {
+		return nil, false
+	}
+	m.refused = ""
+	m.input, _ = m.input.Update(k)
+	return nil, true
+}
+
+// Paste types what was pasted.
+func (m *labMap) Paste(s string) tea.Cmd {
+	if m.typing {
+		m.input, _ = m.input.Update(tea.PasteMsg{Content: strings.TrimSpace(s)})
+	}
+	return nil
+}
+
+// View draws the map, and under it what was sent, the latest first.
+func (m *labMap) View(width, height int) string {
+	w := min(104, width-2)
+	inner, room := w-4, boxRoom(height)
+	var lines []string
+	if room >= 16 {
+		for _, l := range text.Wrap(text.Safe(m.gw.Lab.Summary()), inner, 2) {
+			lines = append(lines, m.look.Faint.Render(l))
+		}
+	}
+	if room >= 14 {
+		lines = append(append(append(lines, ""), m.wiring(inner)...), "")
+	}
+	lines = append(lines, m.table(inner)...)
+	lines = append(lines, m.look.Line.Render(strings.Repeat(m.look.Glyphs.Rule, inner)), m.line(inner))
+	if m.refused != "" {
+		lines = append(lines, wrapped(m.look.Broken.Render(m.look.Glyphs.Cross)+" ", "  ", m.refused, m.look.Text, inner)...)
+	}
+	if m.bench.refused != "" {
+		lines = append(lines, wrapped(m.look.Broken.Render(m.look.Glyphs.Cross)+" ", "  ", m.bench.refused, m.look.Text, inner)...)
+	}
+	for i := len(m.bench.sent) - 1; i >= 0 && len(lines) < room; i-- {
+		lines = append(lines, m.replyLines(m.bench.sent[i], inner)...)
+	}
+	return box(m.desk, "The lab: "+m.gw.Lab.Name(), lines[:min(len(lines), room)], w)
+}
+
+// line is where a request is typed, or says how.
+func (m *labMap) line(width int) string {
+	h := m.current()
+	switch {
+	case h == nil:
+		return m.look.Faint.Render("looking who is there…")
+	case m.typing:
+		in := m.input
+		in.SetStyles(inputStyles(m.desk))
+		label := "from " + h.Name + "  "
+		in.SetWidth(max(10, width-visibleWidth(label)-1))
+		return m.look.Accent.Render(label) + in.View()
+	case m.bench.sending > 0:
+		return m.look.Attention.Render("sent, waiting for what comes back…")
+	}
+	return text.Fit(m.look.Accent.Render("enter")+m.look.Faint.Render(" sends a packet or a request from "+h.Name), width)
+}
+
+// wiring draws which machine is behind which interface of the gateway.
+func (m *labMap) wiring(width int) []string {
+	g := m.look.Glyphs
+	var outside, inside []string
+	links := [2]string{"wan0", "lan0"}
+	for i := range m.bench.hosts {
+		switch h := &m.bench.hosts[i]; h.Behind {
+		case links[0]:
+			outside = append(outside, h.Name)
+		case links[1]:
+			inside = append(inside, h.Name)
+		}
+	}
+	cable := strings.Repeat(g.Rule, 4)
+	if width < 60 {
+		cable = g.Rule
+	}
+	left := m.look.Faint.Render("Internet ") + m.look.Strong.Render(strings.Join(outside, " ")) + m.look.Line.Render(" "+cable+" ") +
+		m.look.Faint.Render(links[0]) + " " + m.look.Strong.Render("gateway") + " " + m.look.Faint.Render(links[1]) + m.look.Line.Render(" "+cable+" ")
+	var lines []string
+	for i, name := range inside {
+		head := left
+		if i > 0 {
+			head = strings.Repeat(" ", visibleWidth(left)-2) + m.look.Line.Render(strings.Repeat(g.Rule, 1)+" ")
+		}
+		tail := ""
+		if i == 0 {
+			tail = m.look.Faint.Render("  LAN")
+		}
+		lines = append(lines, text.Fit(head+m.look.Strong.Render(name)+tail, width))
+	}
+	return lines
+}
+
+// table lists the machines.
+func (m *labMap) table(width int) []string {
+	cols := []table.Column{
+		{Title: "host", Min: 8, Want: 8},
+		{Title: "addresses", Min: 16, Want: 40, Grow: 1},
+		{Title: "listens", Min: 8, Want: 30, Grow: 1},
+	}
+	widths := table.Widths(cols, width-2)
+	lines := []string{"  " + table.Head(cols, widths, m.look.Faint)}
+	for i := range m.bench.hosts {
+		h := &m.bench.hosts[i]
+		bar, over := "  ", (*lipgloss.Style)(nil)
+		if i == m.cursor.Index() {
+			bar, over = m.look.Accent.Render(m.look.Glyphs.Bar)+m.look.Cursor.Render(" "), &m.look.Cursor
+		}
+		lines = append(lines, bar+table.Line(cols, widths, []table.Cell{
+			{Text: text.Safe(h.Name), Style: m.look.Strong}, {Text: m.addressesOf(h), Style: m.look.Text}, {Text: listens(h, m.variant.Family), Style: m.look.Faint},
+		}, over))
+	}
+	return lines
+}
+
+// addressesOf are a machine's addresses of the family that is looked at; the gateway's with their interfaces.
+func (m *labMap) addressesOf(h *mission.Host) string {
+	var parts []string
+	for _, a := range h.Addresses {
+		switch {
+		case !m.variant.Family.Holds(a.Addr):
+		case h.Behind == "":
+			parts = append(parts, a.Link+" "+a.Addr.String())
+		default:
+			parts = append(parts, a.Addr.String())
+		}
+	}
+	return text.Safe(strings.Join(parts, ", "))
+}
