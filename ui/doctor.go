@@ -30,6 +30,7 @@ type doctorScreen struct {
 	probed  map[netip.AddrPort]doctor.Probe
 	probing bool
 	before  table.Cursor[string] // where the cursor was on the whole gateway
+	sent    *sentPacket          // the packet of a forward that was sent from here, in the lab
 	details []string             // under the list, about the row under the cursor
 	height  int
 
@@ -106,6 +107,8 @@ func (s *doctorScreen) Receive(msg tea.Msg) tea.Cmd {
 		return s.found(msg)
 	case probedMsg:
 		return s.answered(msg)
+	case repliedMsg:
+		return s.replied(msg)
 	}
 	return nil
 }
@@ -289,6 +292,7 @@ func (s *doctorScreen) detailLines(width, height int) []string {
 			}
 		}
 	}
+	lines = append(lines, s.sentLines(r, width-2)...)
 	add(s.look.Text, "", r.finding.Sentence, 4)
 	for i, e := range r.finding.Evidence {
 		if i < 3 {

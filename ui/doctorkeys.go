@@ -41,6 +41,7 @@ func (s *doctorScreen) Actions() keyTable {
 	return keyTable{
 		act(keyFix, s.fix).when(curable).otherwise(s.sayNoFix),
 		act(keyProbe, s.askServer).when(func() bool { return s.gw.Probe != nil && (follows() || forward()) }).otherwise(s.sayNoServer),
+		on(keySend, s.sendPacket).when(func() bool { return s.inLab() && (follows() || forward()) }),
 		on(bind("enter", "follow it", "enter"), s.enter).when(forward),
 		on(keys.Details, s.enter).when(current(func(*doctorRow) bool { return true })),
 		on(keys.Close, func() tea.Cmd { s.Back(); return s.live() }).when(follows),

@@ -93,9 +93,19 @@ func (s *guideScreen) Receive(msg tea.Msg) tea.Cmd {
 			return s.proof.search(s.desk)
 		}
 		return nil
+	case searchDueMsg:
+		if s.proof == msg.proof {
+			return s.proof.searchNow(s.desk)
+		}
+		return nil
 	case provedMsg:
 		if s.proof == msg.proof {
 			s.proof.found(msg)
+		}
+		return nil
+	case repliedMsg:
+		if s.proof != nil && msg.to == s.proof {
+			s.proof.sent = &msg.reply
 		}
 		return nil
 	case guideMsg:
@@ -170,7 +180,7 @@ func (s *guideScreen) typing(do func()) tea.Cmd {
 func (s *guideScreen) Actions() keyTable {
 	switch {
 	case s.proof != nil:
-		return keyTable{act(bind("esc", "back to the list", "esc", "enter"), func() { s.Back() }), elsewhere(keys.Undo)}
+		return s.proofKeys()
 	case s.asked == nil:
 		return s.listKeys()
 	case s.ready:
@@ -200,6 +210,15 @@ func (s *guideScreen) planKeys() keyTable {
 		act(keyCountdown, func() { s.chosen = s.chosen.next() }).when(journal),
 		act(bind("esc", "back to the questions", "esc"), s.backToFields),
 		act(silent("pgdown"), s.pageDown), act(silent("pgup"), s.pageUp),
+	}
+}
+
+// proofKeys are those of the page that waits for the first packet.
+func (s *guideScreen) proofKeys() keyTable {
+	return keyTable{
+		on(keySend, func() tea.Cmd { return s.proof.send(s.desk) }).when(func() bool { return s.inLab() && s.proof.sends() }),
+		act(bind("esc", "back to the list", "esc", "enter"), func() { s.Back() }),
+		elsewhere(keys.Undo),
 	}
 }
 

@@ -60,7 +60,7 @@ var intentions = []*intention{
 		},
 	},
 	{
-		"Publish a service", "make a server inside reachable from outside",
+		publishName, "make a server inside reachable from outside",
 		func(s *guideScreen) []field {
 			return []field{
 				s.choice("Protocol", "proto", []choiceOption{{"tcp", "tcp"}, {"udp", "udp"}, {"tcp and udp", "both"}}, s.answers.proto, func(v string) { s.answers.proto = v }),

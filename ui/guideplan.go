@@ -36,6 +36,7 @@ func (s *guideScreen) planLines(width int) []string {
 	case len(w.lines) == told:
 		w.add(s.look.Faint, "", "", "The commands and why they are needed appear here as you answer.", 3)
 	}
+	s.writeAlternatives(w)
 	return w.lines
 }
 

@@ -6,6 +6,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model/doctor"
+	"nattui/model/mission"
 	"nattui/rules/guide"
 	"nattui/ui/table"
 	"nattui/ui/text"
@@ -19,6 +20,8 @@ type proof struct {
 	// done is how many changes had been made here by then. Where there are fewer, one was undone or rolled back, and
 	// nothing is waited for any more.
 	done int
+	due       bool // a search is arranged for when the pace allows it
+	sent      *mission.Reply // what came back of the packet that was sent from here, in the lab
 }
 
 // provedMsg is what the flow table says of the packet.
@@ -26,6 +29,9 @@ type provedMsg struct {
 	proof *proof
 	found doctor.Proving
 }
+
+// searchDueMsg says that the pace allows another search.
+type searchDueMsg struct{ proof *proof }
 
 // searchPace is how often all flows are looked through.
 const searchPace = time.Second
@@ -41,10 +47,26 @@ func (p *proof) look(d *desk) tea.Cmd {
 }
 
 // search looks through the flows, beside Update and not more often than once a
-// second.
+// second: what is told of earlier is looked for then, lest the last news of a connection is passed over.
 func (p *proof) search(d *desk) tea.Cmd {
-	if p.Answered || p.searching || d.gw.Flows == nil || d.now.Sub(p.searched) < searchPace && !p.searched.IsZero() {
+	if p.Answered || p.due || d.gw.Flows == nil {
 		return nil
+	}
+	if wait := searchPace - d.now.Sub(p.searched); p.searching || wait > 0 && !p.searched.IsZero() {
+		p.due = true
+		return tea.Tick(max(wait, searchPace/10), func(time.Time) tea.Msg { return searchDueMsg{p} })
+	}
+	return p.searchNow(d)
+}
+
+// searchNow looks through the flows whatever the pace.
+func (p *proof) searchNow(d *desk) tea.Cmd {
+	p.due = false
+	switch {
+	case p.Answered:
+		return nil
+	case p.searching:
+		return p.search(d)
 	}
 	p.searching, p.searched = true, d.now
 	flows, proving := d.gw.Flows.Table(), *p.Proving
@@ -54,6 +76,38 @@ func (p *proof) search(d *desk) tea.Cmd {
 func (p *proof) found(msg provedMsg) {
 	p.searching = false
 	p.Take(msg.found)
+}
+
+// sends tells whether it is known which packet to send, in the lab; the machine is looked for later.
+func (p *proof) sends() bool {
+	w := p.Wanted
+	return w.Asked.IsValid() || w.From.IsValid() || w.In != ""
+}
+
+// send sends the packet that is waited for.
+func (p *proof) send(d *desk) tea.Cmd {
+	w := waited{proto: p.Wanted.Protocol, link: p.Wanted.In, net: p.Wanted.From, asked: p.Wanted.Asked, port: p.Wanted.Port, server: p.Wanted.Server}
+	if w.asked.IsValid() {
+		w.link, _ = d.wan()
+	}
+	p.sent = nil
+	return d.send(p, func(hosts []mission.Host) (mission.Request, bool) { return waitedFor(w, hosts) })
+}
+
+// reply tells what came back of what was sent from here, or how to send it.
+func (p *proof) reply(d *desk, width int) (lines []string) {
+	switch {
+	case !d.inLab() || !p.sends():
+		return nil
+	case d.bench.sending > 0:
+		return []string{"   " + d.look.Attention.Render("sent, waiting for what comes back…")}
+	case p.sent == nil:
+		return []string{"   " + d.look.Accent.Render(keySend.Help().Key) + d.look.Faint.Render(text.Fit(" sends it, from a machine of this lab", width-5))}
+	}
+	for _, l := range d.replyLines(*p.sent, width-4) {
+		lines = append(lines, "   "+l)
+	}
+	return lines
 }
 
 // view draws the ticks, and what to make of those that are missing.
@@ -68,6 +122,7 @@ func (p *proof) view(d *desk, title string, width, height int) []string {
 	for _, l := range text.Wrap("Try it: "+text.Safe(p.Wanted.Try)+".", width-4, 3) {
 		try = append(try, "   "+look.Text.Render(l))
 	}
+	try = append(try, p.reply(d, width)...)
 	low := height < 12 // what is looked for comes first where there is little room
 	if !low {
 		lines = append(append(append(lines, ""), try...), "")

@@ -165,6 +165,9 @@ func (d *desk) labTitle() string {
 	if m, ok := d.gw.Lab.Mission(); ok && d.bench.progress[m.Name].Done {
 		title += " " + d.look.Good.Render(d.look.Glyphs.Tick)
 	}
+	if d.width >= 64 {
+		title += d.look.Accent.Render(" " + keyLab.Help().Key)
+	}
 	return title
 }
 

@@ -19,6 +19,7 @@ import (
 type labMap struct {
 	*desk
 	cursor  table.Cursor[string]
+	family  rules.Family // of the addresses that are shown
 	typing  bool
 	input   textinput.Model
 	refused string
@@ -27,7 +28,7 @@ type labMap struct {
 func newLabMap(d *desk) *labMap {
 	in := textinput.New()
 	in.Prompt = ""
-	m := &labMap{desk: d, input: in}
+	m := &labMap{desk: d, input: in, family: d.variant.Family}
 	m.cursor.Follow(len(d.bench.hosts), m.key)
 	return m
 }
@@ -64,7 +65,7 @@ func (m *labMap) Actions() keyTable {
 		on(bind("s", "send again", "s"), m.again).when(func() bool { return len(m.bench.sent) > 0 }),
 		act(bind("m", "the mission", "m"), m.openMission).when(func() bool { return learning }),
 		act(bind("o", "another lab", "o"), func() { m.open(newLabChoice(m.desk)) }),
-		act(hidden(keys.Family), func() { m.lookAt(rules.Variant{Family: m.variant.Family.Other(), Backend: m.variant.Backend}) }),
+		act(hidden(keys.Family), func() { m.family = m.family.Other() }),
 	}.and(scrolling(func() int { return max(1, len(m.bench.hosts)) }, m.move), keyTable{
 		act(keys.Close, close), act(hidden(keys.Quit), close), act(hidden(keyLab), close),
 	})
@@ -119,7 +120,7 @@ func (m *labMap) usual(h *mission.Host) string {
 			return r.Request.String()
 		}
 	}
-	family := m.variant.Family
+	family := m.family
 	own, _ := mission.Elsewhere(m.bench.hosts, &mission.Host{Behind: "wan0"}, rules.TCP, family) // something on the LAN
 	if up, ok := m.facts.WAN(); ok && up.Link == h.Behind {
 		a := up.Address()
@@ -241,12 +242,12 @@ func (m *labMap) wiring(width int) []string {
 		cable = g.Rule
 	}
 	left := m.look.Faint.Render("Internet ") + m.look.Strong.Render(strings.Join(outside, " ")) + m.look.Line.Render(" "+cable+" ") +
-		m.look.Faint.Render(links[0]) + " " + m.look.Strong.Render("gateway") + " " + m.look.Faint.Render(links[1]) + m.look.Line.Render(" "+cable+" ")
+		m.look.Faint.Render(links[0]) + " " + m.look.Strong.Render("gateway") + " " + m.look.Faint.Render(links[1]) + " " + m.look.Line.Render(cable+" ")
 	var lines []string
 	for i, name := range inside {
 		head := left
 		if i > 0 {
-			head = strings.Repeat(" ", visibleWidth(left)-2) + m.look.Line.Render(strings.Repeat(g.Rule, 1)+" ")
+			head = strings.Repeat(" ", visibleWidth(left)-visibleWidth(cable)-1) + m.look.Line.Render(cable+" ")
 		}
 		tail := ""
 		if i == 0 {
@@ -273,7 +274,7 @@ func (m *labMap) table(width int) []string {
 			bar, over = m.look.Accent.Render(m.look.Glyphs.Bar)+m.look.Cursor.Render(" "), &m.look.Cursor
 		}
 		lines = append(lines, bar+table.Line(cols, widths, []table.Cell{
-			{Text: text.Safe(h.Name), Style: m.look.Strong}, {Text: m.addressesOf(h), Style: m.look.Text}, {Text: listens(h, m.variant.Family), Style: m.look.Faint},
+			{Text: text.Safe(h.Name), Style: m.look.Strong}, {Text: m.addressesOf(h), Style: m.look.Text}, {Text: listens(h, m.family), Style: m.look.Faint},
 		}, over))
 	}
 	return lines
@@ -284,7 +285,7 @@ func (m *labMap) addressesOf(h *mission.Host) string {
 	var parts []string
 	for _, a := range h.Addresses {
 		switch {
-		case !m.variant.Family.Holds(a.Addr):
+		case !m.family.Holds(a.Addr):
 		case h.Behind == "":
 			parts = append(parts, a.Link+" "+a.Addr.String())
 		default:

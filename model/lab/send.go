@@ -113,9 +113,9 @@ func outcomeOf(err error, r mission.Request) (mission.Outcome, string) {
 	switch {
 	case errors.Is(err, unix.ECONNREFUSED):
 		if r.Proto == rules.UDP {
-			return mission.Refused, "somebody said that nothing listens on UDP port " + fmt.Sprint(r.To.Port())
+			return mission.Refused, "nothing listens on UDP port " + fmt.Sprint(r.To.Port()) + " there, or a rule rejects it"
 		}
-		return mission.Refused, "somebody refused the connection: nothing listens there, or a rule rejects it"
+		return mission.Refused, "nothing listens there, or a rule rejects it"
 	case errors.Is(err, unix.EHOSTUNREACH), errors.Is(err, unix.ENETUNREACH):
 		return mission.Unreachable, "there is no way to " + r.To.Addr().String() + " from " + r.From
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):

@@ -110,6 +110,9 @@ type Proof struct {
 	Asked    netip.AddrPort
 	From     netip.Prefix
 	Server   netip.AddrPort
+	// In is the interface that it arrives by, and Port what it is for at whatever address (proxy); "" and 0: any.
+	In   string
+	Port uint16
 }
 
 // Watched is a rule whose counter shows that a packet came by.

@@ -68,7 +68,7 @@ func (p Proxy) Advise(h Host) Advice {
 	b.translate(rule("%s -j REDIRECT --to-ports %d", match, to.Lo), 0,
 		fmt.Sprintf("Packets that arrive on %s for port %s, whatever their destination, are redirected to port %d of this host. What the proxy itself sends passes OUTPUT and is not redirected, so there is no loop.", p.In, portText(port), to.Lo))
 	b.passProxy(p, number, port, to.Lo)
-	b.proof.Protocol = number
+	b.proof.Protocol, b.proof.In, b.proof.Port = number, p.In, port.Lo
 	b.proof.Try = fmt.Sprintf("from a machine behind %s, open a connection to port %d of any server", p.In, port.Lo)
 	if own := b.addressOn(p.In); own.IsValid() {
 		b.proof.Server = netip.AddrPortFrom(own, to.Lo)

@@ -1,0 +1,245 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"nattui/model/flow"
+	"nattui/model/mission"
+	"nattui/rules"
+)
+
+// labValues is a lab that answers from values: screens are drawn from what they are told, whoever tells it.
+// Package lab sends the real packets.
+type labValues struct {
+	mission  string
+	progress mission.Progress
+	passes   bool // the goal is reached
+	sent     []mission.Request
+	moved    string
+}
+
+func labHosts() []mission.Host {
+	addr := netip.MustParseAddr
+	any4 := netip.IPv4Unspecified()
+	return []mission.Host{
+		{Name: "client", Behind: "wan0", Addresses: []mission.Address{{Link: "eth0", Addr: addr("203.0.113.10")}, {Link: "lo", Addr: addr("198.51.100.7")}, {Link: "eth0", Addr: addr("2001:db8:1::10")}}, Listens: []mission.Listener{{Proto: rules.TCP, Addr: any4, Port: 80}, {Proto: rules.UDP, Addr: any4, Port: 53}}},
+		{Name: "gateway", Addresses: []mission.Address{{Link: "wan0", Addr: addr("203.0.113.1")}, {Link: "lan0", Addr: addr("192.168.0.1")}}, Listens: []mission.Listener{{Proto: rules.TCP, Addr: any4, Port: 22}, {Proto: rules.TCP, Addr: any4, Port: 8888}}},
+		{Name: "server2", Behind: "lan0", Addresses: []mission.Address{{Link: "eth0", Addr: addr("192.168.0.2")}}, Listens: []mission.Listener{{Proto: rules.TCP, Addr: addr("192.168.0.2"), Port: 8080}, {Proto: rules.TCP, Addr: addr("127.0.0.1"), Port: 6}}},
+		{Name: "server3", Behind: "lan0", Addresses: []mission.Address{{Link: "eth0", Addr: addr("192.168.0.3")}}, Listens: []mission.Listener{{Proto: rules.TCP, Addr: any4, Port: 443}}},
+	}
+}
+
+func (l *labValues) Name() string {
+	if l.mission != "" {
+		return l.mission
+	}
+	return "publish"
+}
+
+func (l *labValues) Summary() string { return "a web server behind DNAT with its return path" }
+
+func (l *labValues) Mission() (mission.Mission, bool) {
+	m, err := mission.Named(l.mission)
+	return m, err == nil
+}
+
+func (l *labValues) Survey() ([]mission.Host, error) { return labHosts(), nil }
+
+func (l *labValues) Send(_ context.Context, r mission.Request) mission.Reply {
+	l.sent = append(l.sent, r)
+	if r.To.Port() == 9 {
+		return mission.Reply{Request: r, Outcome: mission.Silent, Why: "nothing came back within 3s"}
+	}
+	at := netip.MustParseAddrPort
+	return mission.Reply{Request: r, Outcome: mission.Answered, Server: "server2", At: at("192.168.0.2:8080"), Own: at("203.0.113.10:40000"), Peer: at("192.168.0.1:40000")}
+}
+
+func (l *labValues) Check(context.Context) (mission.Progress, error) {
+	l.progress.Tries++
+	l.progress.Steps = []mission.Step{{Want: "client reaches 203.0.113.1:80, answered by server2", OK: l.passes, Saw: "refused: nothing listens there, or a rule rejects it"}, {Want: "server3 still reaches other web servers", OK: true, Saw: "client answered"}}
+	l.progress.Done = l.progress.Done || l.passes
+	return l.progress, nil
+}
+
+func (l *labValues) Hint() (mission.Progress, error) {
+	l.progress.Hints++
+	return l.progress, nil
+}
+
+func (l *labValues) Progress() (map[string]mission.Progress, error) {
+	return map[string]mission.Progress{l.Name(): l.progress, "share": {Done: true}}, nil
+}
+
+func (l *labValues) Scenarios() (names, summaries []string) {
+	return []string{"publish", "empty"}, []string{"a web server behind DNAT", "no rules, no traffic"}
+}
+
+func (l *labValues) Move(scenario, name string) error {
+	if scenario == "empty" {
+		return errors.New("this lab was started with a command of its own")
+	}
+	l.moved = scenario + name
+	return nil
+}
+
+// labStage is a stage in a lab; of a mission unless that is empty.
+func labStage(t *testing.T, width, height int, of, tables string) (*stage, *labValues) {
+	l := &labValues{mission: of}
+	k := &kernel{sets: sets(t, map[rules.Variant]string{v4: tables})}
+	s := &stage{t: t, kernel: k}
+	s.app = New(t.Context(), Gateway{Changes: k, Lab: l}, Options{UTF8: true, Now: func() time.Time { return clock }})
+	s.run(s.app.Init())
+	s.send(tea.WindowSizeMsg{Width: width, Height: height})
+	s.send(factsMsg{gatewayFacts()})
+	s.tables(true)
+	return s, l
+}
+
+func TestLabMap(t *testing.T) {
+	s, l := labStage(t, 80, 24, "", gatewayRules)
+	s.sees("LAB publish L")
+	s.press("L")
+	s.golden("lab-map")
+	s.press("enter")
+	s.sees("from client  tcp 203.0.113.1:80") // what has to pass the gateway
+	s.press("enter")
+	if len(l.sent) != 1 || l.sent[0].From != "client" || l.sent[0].To.String() != "203.0.113.1:80" || l.sent[0].Proto != rules.TCP {
+		t.Errorf("sent %+v", l.sent)
+	}
+	s.press("down", "down")
+	s.sees("from server2  tcp 198.51.100.7:80")
+	s.press("ctrl+u")
+	s.write("udp 198.51.100.7")
+	s.press("enter")
+	s.sees("The port is missing: 198.51.100.7:80.")
+	s.write(":9")
+	s.press("enter")
+	s.sees("no answer: nothing came back within 3s")
+	s.press("esc")
+	s.golden("lab-map-replies")
+	s.press("s") // again
+	if n := len(l.sent); n != 3 || l.sent[2] != l.sent[1] {
+		t.Errorf("sent %+v", l.sent)
+	}
+	s.press("v")
+	s.sees("2001:db8:1::10")
+	s.press("esc")
+	s.lacks("The lab:")
+}
+
+func TestMission(t *testing.T) {
+	s, l := labStage(t, 80, 24, "publish", bareRules)
+	s.golden("mission")
+	s.press("h", "c")
+	s.golden("mission-tried")
+	l.passes = true
+	s.press("c")
+	s.sees("The goal is reached.")
+	s.press("esc")
+	s.sees("LAB publish ✓ L")
+	s.press("L", "m", "n")
+	if l.moved != "return-path" {
+		t.Errorf("the next mission is %q", l.moved)
+	}
+	s.press("L")
+	s.sees("The lab: publish")
+	s.press("m")
+	s.sees("Mission: Publish a service")
+}
+
+func TestLabChoice(t *testing.T) {
+	s, l := labStage(t, 80, 24, "", gatewayRules)
+	s.press("L", "o")
+	s.golden("lab-choice")
+	s.press("G", "enter")
+	s.sees("this lab was started with a command of its own")
+	s.press("o", "j", "j", "enter")
+	if l.moved != "return-path" {
+		t.Errorf("moved to %q", l.moved)
+	}
+}
+
+// The page of the guide that waits sends what it waits for: each recipe from the right machine.
+func TestGuideSendsWhatItWaitsFor(t *testing.T) {
+	for _, c := range []struct {
+		keys     []string
+		from, to string
+	}{
+		{[]string{"enter"}, "server2", "198.51.100.7:80"}, // share
+		{[]string{"down", "enter", "down", "down", "8", "0", "down", "paste 192.168.0.2:8080"}, "client", "203.0.113.1:80"},
+		{[]string{"down", "down", "enter", "down", "down", "8", "1", "down", "8", "8", "8", "8"}, "server2", "198.51.100.7:81"}, // proxy
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s, l := labStage(t, 80, 24, "", bareRules)
+			s.press("3")
+			for _, k := range c.keys {
+				if text, ok := strings.CutPrefix(k, "paste "); ok {
+					s.send(tea.PasteMsg{Content: text})
+					continue
+				}
+				s.press(k)
+			}
+			s.press("ctrl+s", "enter")
+			s.sees("s sends it, from a machine of this lab")
+			s.press("s")
+			if len(l.sent) != 1 || l.sent[0].From != c.from || l.sent[0].To.String() != c.to {
+				t.Errorf("%v: sent %+v, want from %s to %s", c.keys, l.sent, c.from, c.to)
+			}
+			s.sees("server2 answered, asked as")
+			s.fits()
+		})
+	}
+}
+
+func TestDoctorSendsTheForwardsPacket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, l := labStage(t, 80, 24, "", gatewayRules)
+		s.press("4")
+		for s.app.screens[3].(*doctorScreen).forwardHere() == nil {
+			s.press("j")
+		}
+		s.press("s")
+		if len(l.sent) != 1 || l.sent[0].From != "client" || l.sent[0].To.String() != "203.0.113.1:80" {
+			t.Errorf("sent %+v", l.sent)
+		}
+		s.sees("client sent tcp 203.0.113.1:80: server2 answered")
+		s.press("enter")
+		s.sees("client sent tcp 203.0.113.1:80: server2 answered")
+	})
+}
+
+// What the flow table tells within a second of a search is looked at when the second is over.
+func TestGuideProofMissesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := flowStage(t, 80, 24)
+		s.press("3", "enter", "ctrl+s", "enter")
+		s.sees("· answered")
+		x := aFlow(2, "192.168.0.7:41022", "93.184.216.34:443", "93.184.216.34:443", "203.0.113.1:41022")
+		x.Start = clock.Add(time.Second).UnixNano()
+		f.tell(flow.EventNew, x)
+		s.run(s.guide().Receive(flowsMsg{}))
+		s.sees("✓ answered")
+	})
+}
+
+// No box of the lab sticks out of the terminal.
+func TestLabFitsEverywhere(t *testing.T) {
+	s, _ := labStage(t, 80, 24, "hairpin", gatewayRules)
+	for _, way := range [][]string{{}, {"h", "h", "h", "c"}, {"L"}, {"enter"}, {"enter"}, {"esc", "o"}} {
+		s.press(way...)
+		for w := 40; w <= 250; w += stepped(7) {
+			s.send(tea.WindowSizeMsg{Width: w, Height: 12 + w%17})
+			if s.fits(); t.Failed() {
+				t.Fatalf("after the keys %q on %dx%d", way, w, s.app.height)
+			}
+		}
+	}
+}
