@@ -56,6 +56,10 @@ var clauses = map[string]string{
 	"fill the gaps": "asks for what placeholders stand for", "apply the corrections": "puts the corrected lines in place of the text", "accept doubts": "takes doubtful lines as they are",
 	"change": "gives the switch its other value, after a question", "at boot too": "changes last over a reboot", "now only": "changes end with a reboot",
 	"show it": "shows the rules of the chain", "do it": "does what is under the cursor", "quit": "leaves nattui; what is unconfirmed is rolled back", "stay": "goes back to the screens",
+	"the lab": "in nattui lab and nattui learn: the map of the test network, and the mission", "send it": "in the lab: sends the packet that is waited for, and shows what came back (in Flows s sorts)",
+	"send from it": "types a request of the host under the cursor: tcp, udp or ping, and where to", "send again": "what was sent last", "send": "shows what came back under the line",
+	"a request": "PROTO ADDRESS:PORT, or ping ADDRESS", "another host": "to send from", "back to the map": "what came back stays there", "the mission": "its goal, how far you are, hints (in Flows m shows names)", "another lab": "another mission or scenario; the lab begins anew",
+	"check the goal": "real packets show whether it is reached", "a hint": "one after another", "next mission": "once this one is done", "the map": "who is where and what listens", "begin it": "ends this lab and begins that one",
 	"a packet": "PROTO SRC:PORT DST:PORT, and the interface it arrives by if you like",
 }
 

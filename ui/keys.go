@@ -78,6 +78,8 @@ func everyTable() (whole keyTable, groups []keyGroup) {
 		{title: "Chains", keys: (&chainChoice{desk: d}).Actions()},
 		{title: "Connections of the old rule", keys: (&keptFlows{desk: &desk{kept: kept{flows: make([]flow.Flow, 1)}}}).Actions()},
 		{title: "Finding an action", keys: (&palette{desk: d}).Actions(), typed: true},
+		{title: "The lab", keys: (&labMap{desk: d}).Actions().and((&missionBox{desk: d}).Actions(), newLabChoice(d).Actions())},
+		{title: "Sending in the lab", keys: (&labMap{desk: d, typing: true}).Actions(), typed: true},
 		{title: "Quitting while a change is unconfirmed", keys: (&quitQuestion{desk: d}).Actions()},
 	}
 }

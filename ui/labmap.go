@@ -53,7 +53,7 @@ func (m *labMap) Actions() keyTable {
 	if m.typing {
 		return keyTable{
 			on(keySendTyped, m.sendTyped),
-			elsewhere(bind("type", "tcp, udp or ping, and where to")),
+			elsewhere(bind("type", "a request")),
 			act(bind("↑/↓", "another host", "up"), func() { m.hop(-1) }), act(silent("down"), func() { m.hop(1) }),
 			act(bind("esc", "back to the map", "esc", "ctrl+c"), func() { m.typing, m.refused = false, "" }),
 		}

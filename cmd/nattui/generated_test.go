@@ -107,7 +107,7 @@ func commandTable(root *cobra.Command) string {
 	var b strings.Builder
 	b.WriteString("| command | |\n|---|---|\n")
 	for _, c := range documented(root) {
-		if c.HasSubCommands() && c != root {
+		if onlyGroups(c) {
 			continue
 		}
 		short := c.Short

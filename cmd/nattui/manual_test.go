@@ -75,11 +75,16 @@ func manualPage(root *cobra.Command) string {
 func synopsis(root *cobra.Command) []string {
 	var lines []string
 	for _, c := range documented(root) {
-		if !c.HasSubCommands() || c == root {
+		if !onlyGroups(c) {
 			lines = append(lines, c.UseLine())
 		}
 	}
 	return lines
+}
+
+// onlyGroups tells that a command does nothing without one of those beneath it.
+func onlyGroups(c *cobra.Command) bool {
+	return c.HasSubCommands() && c.HasParent() && c.Use == c.Name()
 }
 
 // documented are a command and all beneath it that people call, in order.

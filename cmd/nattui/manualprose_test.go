@@ -48,11 +48,12 @@ var environmentEntries = []entry{
 	{"SSH_CONNECTION, SUDO_USER", "where an operator came from and who it is, for the history and to see whether a change could cut the connection. They are not trusted alone: the logins that the system knows of count as well"},
 	{"TERM, COLORTERM, NO_COLOR, CLICOLOR, CLICOLOR_FORCE", "which colours are used; with NO_COLOR none"},
 	{"LC_ALL, LC_CTYPE, LANG", "whether the terminal shows UTF-8; otherwise plain ASCII is used"},
+	{"SHELL", "the shell that nattui lab enter opens; by default /bin/sh"},
 	{"GOMAXPROCS", "how many threads run Go code at a time; by default four more than there are processors"},
 }
 
 // internalVariables are set by nattui for itself, by systemd, or by its tests.
-var internalVariables = []string{"NATTUI_LAB", "NATTUI_LAB_ROLE", "NATTUI_COMPLETE", "NATTUI_GUARDS", "INVOCATION_ID"}
+var internalVariables = []string{"NATTUI_LAB", "NATTUI_LAB_ROLE", "NATTUI_LAB_MISSION", "NATTUI_LAB_PROGRESS", "NATTUI_LAB_SCREENS", "NATTUI_COMPLETE", "NATTUI_GUARDS", "INVOCATION_ID"}
 
 // byLibraries are looked at by a library, not in this source.
 var byLibraries = []string{"COLORTERM", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"}
@@ -63,6 +64,7 @@ var taskExamples = []struct {
 	lines       []string
 }{
 	{"Look around", "The screens; they only look until something is confirmed. The same on a test network, without root.", []string{"sudo nattui", "sudo nattui --read-only", "nattui lab"}},
+	{"Learn NAT", "Missions in the test network, checked by real packets; the tutorial leads through them.", []string{"nattui learn", "nattui learn publish"}},
 	{"Share a connection", "Machines of a network use this gateway's address. First what would be done, then it.", []string{
 		"sudo nattui guide share --net 192.168.0.0/24 --dry-run",
 		"sudo nattui guide share --net 192.168.0.0/24 --watch",

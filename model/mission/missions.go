@@ -18,7 +18,7 @@ var missions = []Mission{
 	{
 		Name:  "publish",
 		Title: "Publish a service",
-		Goal:  "The web server 192.168.0.2:8080 is to be reached from the Internet at 203.0.113.1 port 80, and the LAN is to reach other web servers as before.",
+		Goal:  "The web server 192.168.0.2:8080 is to be reached from the Internet at 203.0.113.1 port 80, and the LAN is still to reach other web servers.",
 		Hints: []string{
 			"Send a TCP request from client to 203.0.113.1:80. It is refused: nothing on the gateway listens there, and no rule sends it on.",
 			"DNAT in PREROUTING gives a packet another destination before it is routed. The rule must match only what is for 203.0.113.1: without that, or the interface, it also takes what the LAN sends to anybody's port 80.",
@@ -72,7 +72,7 @@ var missions = []Mission{
 			"NAT rules are asked for the first packet of a connection only. The client asks every second from the same port, so its entry never expires and keeps the old translation.",
 			"Forget the connection: x on it in Flows, or x after the change, where nattui offers it; nattui forget --yes. The next packet is a new connection and meets the new rule. nattui guide move --from 192.168.0.2:53 --to 192.168.0.3:53 does both.",
 		},
-		Lesson: "The kernel keeps the translation of a connection for as long as it lives, in the connection tracking table; rules that change meanwhile do not matter to it. A TCP connection ends some day. A UDP client that goes on asking from one port keeps its entry alive forever. " +
+		Lesson: "The kernel keeps the translation of a connection for as long as it lives, in the connection tracking table; rules that change later do not matter to it. A TCP connection ends some day. A UDP client that goes on asking from one port keeps its entry alive forever. " +
 			"So a changed rule may seem to work for some and not for others. nattui counts those connections as stale, and forgets them when you say so.",
 	},
 	{

@@ -65,7 +65,7 @@ func ParseRequest(from, text string) (Request, error) {
 	case noPort == nil:
 		return r, fmt.Errorf("the port is missing: %s", netip.AddrPortFrom(a, 80))
 	}
-	return r, fmt.Errorf("%q is no address and port, such as 203.0.113.1:80 or [2001:db8::1]:80", words[0])
+	return r, fmt.Errorf("%q is not an address and port, such as 203.0.113.1:80 or [2001:db8::1]:80", words[0])
 }
 
 // Outcome is what became of a request.
