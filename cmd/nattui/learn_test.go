@@ -2,6 +2,7 @@ package main
 
 import (
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -131,4 +132,29 @@ func inMission(t *testing.T, name, script string) (status int, said string) {
 		t.Fatal(err)
 	}
 	return cmd.ProcessState.ExitCode(), string(out)
+}
+
+// What the tutorial says to do in a mission is a solution of it.
+func TestTutorialSolvesTheMissions(t *testing.T) {
+	sequential(t)
+	page := readFile(t, filepath.Join(root, "docs", "tutorial.md"))
+	for _, m := range mission.Missions() {
+		t.Run(m.Name, func(t *testing.T) {
+			t.Parallel()
+			_, section, found := strings.Cut(page, "\n## "+m.Name+"\n")
+			if !found {
+				t.Fatalf("docs/tutorial.md has no section %s", m.Name)
+			}
+			section, _, _ = strings.Cut(section, "\n## ")
+			var script strings.Builder
+			for line := range strings.Lines(section) {
+				if command, ok := strings.CutPrefix(line, "    "); ok {
+					script.WriteString(command)
+				}
+			}
+			if status, said := inMission(t, m.Name, script.String()); status != 0 {
+				t.Errorf("exit status %d after\n%s\n%s", status, &script, said)
+			}
+		})
+	}
 }
