@@ -20,8 +20,8 @@ type proof struct {
 	// done is how many changes had been made here by then. Where there are fewer, one was undone or rolled back, and
 	// nothing is waited for any more.
 	done int
-	due       bool // a search is arranged for when the pace allows it
-	sent      *mission.Reply // what came back of the packet that was sent from here, in the lab
+	due  bool           // a search is arranged for when the pace allows it
+	sent *mission.Reply // what came back of the packet that was sent from here, in the lab
 }
 
 // provedMsg is what the flow table says of the packet.

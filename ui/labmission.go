@@ -99,7 +99,9 @@ func (b *missionBox) View(width, _ int) string {
 
 func (b *missionBox) told(width int) []string {
 	var lines []string
-	add := func(style lipgloss.Style, words string) { lines = append(lines, wrapped("", "", words, style, width)...) }
+	add := func(style lipgloss.Style, words string) {
+		lines = append(lines, wrapped("", "", words, style, width)...)
+	}
 	p := b.far()
 	add(b.look.Text, b.mission.Goal)
 	lines = append(lines, "")

@@ -44,8 +44,14 @@ var (
 	sharing  = "-t nat -A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE"
 	forward  = "-t nat -A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8080"
 	services = []service{
-		{server2, "tcp", 8080}, {server2, "tcp", 22}, {server3, "tcp", 443}, {gateway, "tcp", 22}, {gateway, "tcp", 8888},
-		{client, "tcp", 80}, {client, "tcp", 443}, {client, "udp", 53},
+		{server2, "tcp", 8080},
+		{server2, "tcp", 22},
+		{server3, "tcp", 443},
+		{gateway, "tcp", 22},
+		{gateway, "tcp", 8888},
+		{client, "tcp", 80},
+		{client, "tcp", 443},
+		{client, "udp", 53},
 	}
 	fromClient = talk{from: client, network: "tcp", to: "203.0.113.1:80", every: 2 * time.Second}
 )

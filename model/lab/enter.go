@@ -80,22 +80,25 @@ func Enter(ctx context.Context, pid int, host string, argv []string) (status int
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	files := []*os.File{os.Stdin, os.Stdout, os.Stderr}
-	if term.IsTerminal(os.Stdin.Fd()) {
-		w.Terminal = true
-		t, err := borrowTerminal(files)
-		if err != nil {
-			return 0, err
-		}
-		defer t.giveBack()
-		status, err = t.during(func(files []*os.File) (int, error) { return visit(conn, w, files) })
-	} else {
-		status, err = visit(conn, w, files)
-	}
+	status, err = visitWith(conn, w, []*os.File{os.Stdin, os.Stdout, os.Stderr})
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
 	return status, err
+}
+
+// visitWith visits with files, or with a terminal of the visit's own where they are one.
+func visitWith(conn *net.UnixConn, w wish, files []*os.File) (status int, err error) {
+	if !term.IsTerminal(files[0].Fd()) {
+		return visit(conn, w, files)
+	}
+	w.Terminal = true
+	t, err := borrowTerminal(files)
+	if err != nil {
+		return 0, err
+	}
+	defer t.giveBack()
+	return t.during(func(files []*os.File) (int, error) { return visit(conn, w, files) })
 }
 
 func chooseRunning(pid int) (Running, error) {
