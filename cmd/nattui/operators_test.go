@@ -95,7 +95,7 @@ func TestWhoMayBeCutOff(t *testing.T) {
 			r.needs("tmux")
 			_, out := r.login(true, "env -u SSH_CONNECTION -u SSH_CLIENT -u SSH_TTY "+tmux+"new-session -d; "+tmux+"attach; cat")
 			r.Cleanup(func() { _ = exec.Command("tmux", "-S", "/run/nattui-test-tmux", "kill-server").Run() })
-			r.until("tmux is there", func() bool { return out.String() != "" })
+			r.until("tmux is there: "+out.String(), func() bool { return exec.Command("tmux", "-S", "/run/nattui-test-tmux", "has-session").Run() == nil })
 			return r.inside(lockout, func(script string) { r.here(tmux + "new-window -d " + quoted(script)) })
 		},
 		"tmux from the console, attached by SSH": func(r *remote) string {
