@@ -75,7 +75,7 @@ func newRoot() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add(groupLook, newRulesCommand(), newFlowsCommand(), newChainsCommand(), newHealthCommand(), newWhatifCommand(), newTraceCommand(), newDoctorCommand(), newSwitchesCommand(), newRecordCommand(), newMetricsCommand(), newLabCommand(), newLearnCommand())
+	add(groupLook, newRulesCommand(), newFlowsCommand(), newChainsCommand(), newHealthCommand(), newWhatifCommand(), newTraceCommand(), newDoctorCommand(), newSwitchesCommand(), newRecordCommand(), newMetricsCommand(), newLogCommand(), newLabCommand(), newLearnCommand())
 	add(groupChange, newAddCommand(), newDeleteCommand(), newMoveCommand(), newEditCommand(), newSwitchCommand())
 	add(groupChange, newGuideCommands()...)
 	add(groupChange, newChangeCommands()...)

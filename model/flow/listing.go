@@ -64,5 +64,8 @@ func (t *Flows) endListing() {
 // vanish removes a flow of whose end nobody has told.
 func (t *Flows) vanish(hash uint64, pos uint32) {
 	t.totals.Vanished++
+	if t.vanished != nil {
+		t.vanished(t.at(pos))
+	}
 	t.remove(hash, pos)
 }

@@ -35,6 +35,8 @@ type Flows struct {
 	ruleGen uint16
 	// byRule has how many flows each Flow.Rule of this generation has, by its number.
 	byRule []int
+	// vanished hears of flows of whose end nobody has told; nil: nobody wants to know.
+	vanished func(*Flow)
 	// places has the order of what Flow.Rule stands for, for sorting; nil where nobody knows it.
 	places func() []uint32
 }
@@ -65,6 +67,11 @@ type Ref struct {
 func NewFlows() *Flows {
 	return &Flows{seed: maphash.MakeSeed(), ruleGen: 1}
 }
+
+// Vanished says who hears of flows that are gone without their end having been told: those that a dump of the whole table
+// no longer names, and those whose tuple another flow has. hear runs within Apply and must not call the table. It is to
+// be set before the first batch.
+func (t *Flows) Vanished(hear func(*Flow)) { t.vanished = hear }
 
 // Version changes whenever a flow has come, gone or changed. As long as it
 // stays, whatever was drawn from the table is still true, as timeouts run down by themselves.

@@ -61,6 +61,20 @@ func RulesOf(sets map[rules.Variant]*rules.Ruleset, native *nft.Ruleset, tables 
 	return list.rules
 }
 
+// IDs tells the ID of the rule at a place, as an explanation names it; false where there is none.
+func IDs(list []Rule) func(evaluate.RuleRef) (string, bool) {
+	known := map[evaluate.RuleRef]string{}
+	for i := range list {
+		for _, place := range list[i].places {
+			known[place] = list[i].ID
+		}
+	}
+	return func(r evaluate.RuleRef) (string, bool) {
+		id, ok := known[placeOf(r)]
+		return id, ok
+	}
+}
+
 // ruleList gathers rules, equal ones as one.
 type ruleList struct {
 	rules []Rule

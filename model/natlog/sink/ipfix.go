@@ -1,0 +1,88 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"syscall"
+	"time"
+
+	"nattui/model/natlog"
+)
+
+// collector is a collector of IPFIX.
+type collector struct {
+	connection
+	encoder  natlog.IPFIX
+	every    time.Duration // templates are sent again over UDP
+	told     time.Time     // when they were sent last; zero: not on this connection
+	messages [][]byte
+}
+
+// Messages fit into a packet of Ethernet with room for tunnels over UDP (RFC 7011, 10.3.3: at most 512 bytes where the
+// path is not known, else its MTU), and may be larger on a stream.
+const (
+	datagramMost = 1400
+	streamMost   = 16 << 10
+)
+
+// IPFIX sends NAT events to a collector: udp://HOST:4739 or tcp://HOST:4739. Over UDP the templates are sent again after
+// every so long. domain is the observation domain.
+func IPFIX(where string, domain uint32, every time.Duration, trouble Trouble) (Sink, error) {
+	network, address, _, err := endpoint(where, "4739", "udp", "tcp")
+	if err != nil {
+		return nil, err
+	}
+	c := &collector{encoder: natlog.IPFIX{Domain: domain, Most: datagramMost}, every: every}
+	if network == "tcp" {
+		c.encoder.Most = streamMost
+	}
+	c.network, c.address, c.trouble = network, address, trouble
+	return c, nil
+}
+
+// Send sends messages that tell the records.
+func (c *collector) Send(ctx context.Context, records []natlog.Record) error {
+	now := time.Now()
+	c.messages = c.encoder.AppendRecords(c.messages[:0], records, now.UnixNano())
+	refused := 0
+	for _, message := range c.messages {
+		err := c.until(ctx, func() error {
+			if err := c.introduce(ctx); err != nil {
+				return err
+			}
+			err := c.write(ctx, message)
+			if errors.Is(err, syscall.ECONNREFUSED) && !c.stream() {
+				refused++
+				c.told = time.Time{} // whoever comes next does not know the templates
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if refused == 0 {
+		return nil
+	}
+	return c.Send(ctx, []natlog.Record{lost(refused)})
+}
+
+// introduce connects, and sends the templates where the collector does not know them or has to be told again.
+func (c *collector) introduce(ctx context.Context) error {
+	if c.conn == nil {
+		c.told = time.Time{}
+	}
+	if err := c.connect(ctx); err != nil {
+		return err
+	}
+	if !c.told.IsZero() && (c.stream() || time.Since(c.told) < c.every) {
+		return nil
+	}
+	for _, message := range c.encoder.AppendTemplates(nil, time.Now().UnixNano()) {
+		if err := c.write(ctx, message); err != nil {
+			return err
+		}
+	}
+	c.told = time.Now()
+	return nil
+}
