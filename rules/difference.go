@@ -99,16 +99,16 @@ func (d *difference) table(name string, before, after []Chain) {
 // the list as the ones before have left it.
 func (d *difference) chain(name string, before, after []Rule) {
 	at, length := 1, len(before)
-	for _, e := range editsOf(before, after) {
-		switch e.sign {
+	for _, e := range Edits(before, after) {
+		switch e.Sign {
 		case ' ':
 			at++
 		case '-':
-			d.add(Delete, func(c *Change) { c.Chain, c.At, c.Rule = name, at, before[e.at-1] })
+			d.add(Delete, func(c *Change) { c.Chain, c.At, c.Rule = name, at, before[e.At-1] })
 			length--
 		case '+':
 			d.add(Insert, func(c *Change) {
-				c.Chain, c.At, c.Rule = name, at, after[e.at-1]
+				c.Chain, c.At, c.Rule = name, at, after[e.At-1]
 				if at > length {
 					c.Next = EndOfChain
 				}
@@ -119,19 +119,20 @@ func (d *difference) chain(name string, before, after []Rule) {
 	}
 }
 
-// edit is one line on the way from one list to another: ' ' stays, '-' goes, '+'
-// comes. at is its place in the list it is of, the new one for what stays.
-type edit struct {
-	sign byte
-	at   int
+// Edit is one line on the way from one list of rules to another: ' ' stays, '-' goes, '+'
+// comes. At is its place in the list it is of, from 1, the new one for what stays.
+type Edit struct {
+	Sign byte
+	At   int
 }
 
 // mostCells bounds the work of finding the fewest edits; beyond it, what lies
 // between an equal beginning and an equal end counts as replaced altogether.
 const mostCells = 1 << 20
 
-// editsOf are the edits that make of one list of rules another.
-func editsOf(before, after []Rule) []edit {
+// Edits are the edits that make of one list of rules another: the fewest, deletions before insertions. Counters do not
+// count.
+func Edits(before, after []Rule) []Edit {
 	head := 0
 	for head < len(before) && head < len(after) && before[head].Same(after[head]) {
 		head++
@@ -140,20 +141,20 @@ func editsOf(before, after []Rule) []edit {
 	for tail < len(before)-head && tail < len(after)-head && before[len(before)-1-tail].Same(after[len(after)-1-tail]) {
 		tail++
 	}
-	edits := make([]edit, 0, max(len(before), len(after)))
+	edits := make([]Edit, 0, max(len(before), len(after)))
 	for i := range head {
-		edits = append(edits, edit{' ', i + 1})
+		edits = append(edits, Edit{' ', i + 1})
 	}
 	edits = between(edits, before[head:len(before)-tail], after[head:len(after)-tail], head)
 	for i := len(after) - tail; i < len(after); i++ {
-		edits = append(edits, edit{' ', i + 1})
+		edits = append(edits, Edit{' ', i + 1})
 	}
 	return edits
 }
 
 // between adds the edits of what has no equal beginning nor end: by the longest
 // common subsequence, deletions before insertions.
-func between(edits []edit, a, b []Rule, head int) []edit {
+func between(edits []Edit, a, b []Rule, head int) []Edit {
 	width := len(b) + 1
 	var longest []int32 // of a[i:] and b[j:], at i*width+j
 	if len(a)*len(b) > 0 && len(a)*len(b) <= mostCells {
@@ -172,13 +173,13 @@ func between(edits []edit, a, b []Rule, head int) []edit {
 	for i < len(a) || j < len(b) {
 		switch {
 		case longest != nil && i < len(a) && j < len(b) && a[i].Same(b[j]):
-			edits = append(edits, edit{' ', head + j + 1})
+			edits = append(edits, Edit{' ', head + j + 1})
 			i, j = i+1, j+1
 		case i < len(a) && (j == len(b) || longest == nil || longest[(i+1)*width+j] >= longest[i*width+j+1]):
-			edits = append(edits, edit{'-', head + i + 1})
+			edits = append(edits, Edit{'-', head + i + 1})
 			i++
 		default:
-			edits = append(edits, edit{'+', head + j + 1})
+			edits = append(edits, Edit{'+', head + j + 1})
 			j++
 		}
 	}
@@ -264,14 +265,14 @@ func chainDiff(before, after *Ruleset, table, name string) []DiffLine {
 		line('-', was.Policy)
 		line('+', is.Policy)
 	}
-	edits := editsOf(was.Rules, is.Rules)
+	edits := Edits(was.Rules, is.Rules)
 	for i, e := range edits {
-		beside := i > 0 && edits[i-1].sign != ' ' || i+1 < len(edits) && edits[i+1].sign != ' '
+		beside := i > 0 && edits[i-1].Sign != ' ' || i+1 < len(edits) && edits[i+1].Sign != ' '
 		switch {
-		case e.sign == '-':
-			lines = append(lines, DiffLine{'-', e.at, lineIn(&was.Rules[e.at-1], name)})
-		case e.sign == '+' || beside:
-			lines = append(lines, DiffLine{e.sign, e.at, lineIn(&is.Rules[e.at-1], name)})
+		case e.Sign == '-':
+			lines = append(lines, DiffLine{'-', e.At, lineIn(&was.Rules[e.At-1], name)})
+		case e.Sign == '+' || beside:
+			lines = append(lines, DiffLine{e.Sign, e.At, lineIn(&is.Rules[e.At-1], name)})
 		}
 	}
 	return lines

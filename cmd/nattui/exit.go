@@ -20,6 +20,7 @@ const (
 	exitConflict     = 3 // the table changed under us
 	exitNotPermitted = 4
 	exitProblems     = 10 // doctor found some
+	exitWouldChange  = 11 // apply --check would change something
 )
 
 // usageError is the error of an invalid command line.

@@ -14,6 +14,7 @@ func newChangeCommands() []*cobra.Command {
 	return []*cobra.Command{
 		newParkCommand(), newUnparkCommand(), newForgetCommand(),
 		newHistoryCommand(), newUndoCommand(), newConfirmCommand(), newRollbackCommand(), newSaveCommand(), newRestoreCommand(),
+		newApplyCommand(), newSnapshotCommand(), newSnapshotsCommand(),
 		newGuardCommand(), newRecoverCommand(),
 	}
 }

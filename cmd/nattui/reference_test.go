@@ -19,6 +19,7 @@ var exitEntries = []entry{
 	{"3", "conflict: the rule or chain is not, or no longer, what the command expected"},
 	{"4", "not permitted"},
 	{"10", "doctor or health found problems"},
+	{"11", "apply --check or restore --check: something would be changed"},
 }
 
 // ruleEntries are the fields of a rule as JSON.

@@ -17,21 +17,32 @@ import (
 // newRestoreCommand makes "nattui restore".
 func newRestoreCommand() *cobra.Command {
 	watch := false
+	var o applyOptions
 	c := &cobra.Command{
-		Use:   "restore",
-		Short: "Add the saved rules that are missing",
-		Long: "restore adds the rules that were saved for reboot and are missing, each exactly once, where they stood among the rules of other programs. " +
+		Use:   "restore [SNAPSHOT]",
+		Short: "Go back to a snapshot, or add the saved rules that are missing",
+		Long: "With the name of a snapshot (nattui snapshots) restore makes your own rules and switches what they were then, as a change that is shown, rolled back and undone as any; rules of programs stay.\n" +
+			"\nWithout a name it is for boot: it adds the rules that were saved for reboot and are missing, each exactly once, where they stood among the rules of other programs. " +
 			"What is there stays. It waits until firewalld has made its own rules, and settles changes that a reboot interrupted. " +
 			"The unit nattui.service runs it at boot; with --watch it stays and restores again whenever firewalld or ufw has made its rules anew.",
-		Example: "nattui restore",
-		Args:    noArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if watch {
+		Example: "nattui restore before-upgrade --check --diff\nnattui restore before-upgrade --yes\nnattui restore",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			switch given := c.Flags().NFlag(); {
+			case len(args) == 1 && watch:
+				return usagef("--watch is for the rules that are saved for reboot: drop the name, or --watch")
+			case len(args) == 1:
+				return restoreSnapshot(c, &o, args[0])
+			case watch && given == 1:
 				return restoreAgain(c)
+			case given > 0:
+				return usagef("without the name of a snapshot restore adds what is saved for reboot, and takes --watch alone; see  nattui snapshots")
 			}
 			return restore(c)
 		},
+		ValidArgsFunction: completeSnapshots,
 	}
+	o.registerAll(c)
 	c.Flags().BoolVar(&watch, "watch", false, "stay, and restore again after each reload of firewalld or ufw")
 	return c
 }

@@ -150,8 +150,11 @@ func settleFirst(c *cobra.Command) error {
 // looksOnly reports whether a command changes nothing as it is called: it opens
 // nothing for writing and starts nothing that does.
 func looksOnly(c *cobra.Command) bool {
-	dry := c.Flags().Lookup("dry-run")
-	return c.GroupID == groupLook || c.Name() == "history" || dry != nil && dry.Value.String() == "true"
+	asked := func(flag string) bool {
+		f := c.Flags().Lookup(flag)
+		return f != nil && f.Value.String() == "true"
+	}
+	return c.GroupID == groupLook || c.Name() == "history" || c.Name() == "snapshots" || asked("dry-run") || asked("check")
 }
 
 // settle gives a command and those beneath it what they have in common: errors

@@ -141,6 +141,12 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 	return out, nil
 }
 
+// Made are the rules of a variant that programs make from files of their own; standby is the backend that the plain programs
+// serve.
+func (c *Committer) Made(variant rules.Variant, standby rules.Backend) rules.Made {
+	return c.madeElsewhere(standby)[variant]
+}
+
 // addRest adds what is saved apart from the rules: what restores them, the settings that they need, and what restores
 // them after reloads.
 func (c *Committer) addRest(out *Saving, o SaveOptions, where keeper, own map[rules.Variant][]rules.Table, switches map[string]string) error {
