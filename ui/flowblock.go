@@ -155,5 +155,5 @@ func (s *flowsScreen) endBlocked(msg endBlockedMsg) tea.Cmd {
 	if len(those) == 0 {
 		return nil
 	}
-	return s.forget(those)
+	return s.forgetSaying(those, "blocked; ", true)
 }

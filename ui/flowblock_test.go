@@ -56,6 +56,9 @@ func TestBlockAndForget(t *testing.T) {
 		if len(s.kernel.applied) != 1 || len(f.forgotten) != 1 {
 			t.Fatalf("%d changes, %d forgotten:\n%s", len(s.kernel.applied), len(f.forgotten), s.screen())
 		}
+		if !strings.Contains(s.app.said.text, "blocked; 1 connection forgotten") || !s.app.said.undo {
+			t.Errorf("said %+v", s.app.said)
+		}
 		if got := s.kernel.applied[0].Commands()[0]; strings.Join(got, " ") != "iptables -t raw -A PREROUTING -s 192.168.0.7/32 -d 93.184.216.34/32 -p tcp -m tcp --dport 443 -j DROP" {
 			t.Errorf("the command is %q", got)
 		}

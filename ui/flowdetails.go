@@ -190,6 +190,7 @@ func (v *flowView) tellNow(l *factLines, story *flow.Story) {
 	if f.HasRate() {
 		l.say("rate", text.Rate(float64(f.ByteRate))+" B/s, "+text.Rate(float64(f.PacketRate))+" packets/s over the last seconds")
 	}
+	l.say("", v.screen.rowTrail.graph(f))
 	switch e := v.screen.gw.Flows.Explain(f); {
 	case e.Confidence == explain.NotAsked:
 	case isRelated(f, e):

@@ -161,6 +161,9 @@ func (s *flowsScreen) summary(f *flow.Flow) string {
 	if f.Counts() {
 		parts = append(parts, rules.Plural(f.Packets(), "packet")+", "+text.Bytes(f.Bytes()))
 	}
+	if graph := s.rowTrail.graph(f); graph != "" {
+		parts = append(parts, text.Rate(float64(f.ByteRate))+" B/s "+graph)
+	}
 	if at, exact := f.Since(); at != 0 {
 		word := "since "
 		if !exact {

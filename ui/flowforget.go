@@ -108,14 +108,19 @@ type forgetAllMsg struct {
 
 type forgottenMsg struct {
 	asked, done int
+	after       string // what was done before, in words
+	undo        bool   // u undoes that
 	err         error
 }
 
-func (s *flowsScreen) forget(flows []flow.Flow) tea.Cmd {
+func (s *flowsScreen) forget(flows []flow.Flow) tea.Cmd { return s.forgetSaying(flows, "", false) }
+
+// forgetSaying forgets flows after something else was done, which is told together.
+func (s *flowsScreen) forgetSaying(flows []flow.Flow, after string, undo bool) tea.Cmd {
 	source := s.gw.Flows
 	return s.carryOut("forgetting", func(ctx context.Context) (tea.Msg, string) {
 		done, err := source.Forget(ctx, flows)
-		return forgottenMsg{len(flows), done, err}, outcomeOf(rules.Plural(done, "connection")+" forgotten", "connections could not be forgotten", err)
+		return forgottenMsg{len(flows), done, after, undo, err}, outcomeOf(rules.Plural(done, "connection")+" forgotten", "connections could not be forgotten", err)
 	})
 }
 
@@ -132,11 +137,11 @@ func (s *flowsScreen) answered(msg tea.Msg) tea.Cmd {
 		if msg.err != nil {
 			s.fail(msg.err)
 		} else {
-			said := rules.Plural(msg.done, "connection") + " forgotten"
+			said := msg.after + rules.Plural(msg.done, "connection") + " forgotten"
 			if gone := msg.asked - msg.done; gone > 0 {
 				said += ", " + text.Exact(uint64(gone)) + " had already ended"
 			}
-			s.sayDone(said)
+			s.said = status{text: said, done: true, undo: msg.undo}
 		}
 		return s.reload()
 	case forgetAllMsg:

@@ -27,7 +27,9 @@ type groupList struct {
 	height    int
 	running   bool
 	again     bool
-	nameWidth int       // what names have needed so far
+	nameWidth int // what names have needed so far
+	talkers   flow.Talkers
+	talkersOf string    // the grouping and filter that they are of
 	rested    time.Time // when live data may be added up again
 	skipped   bool      // there was news before that
 }
@@ -69,7 +71,7 @@ func (l *groupList) next() tea.Cmd {
 }
 
 func (l *groupList) nextOrder() tea.Cmd {
-	l.order = (l.order + 1) % (flow.GroupsByRate + 1)
+	l.order = (l.order + 1) % (flow.GroupsByMinute + 1)
 	return l.load()
 }
 
@@ -108,6 +110,7 @@ func (l *groupList) grouped(msg groupedMsg) tea.Cmd {
 	l.running = false
 	l.rested = l.screen.now.Add(max(groupPace, min(paceOfCost*msg.cost, slowestPace)))
 	if msg.err == nil && msg.by == l.by {
+		l.average(&msg.found)
 		l.groups, l.total, l.sum = msg.found.Groups, msg.found.Of, msg.found.Sum
 		l.cursor.Follow(len(l.groups), l.key)
 	}
@@ -116,6 +119,28 @@ func (l *groupList) grouped(msg groupedMsg) tea.Cmd {
 		return l.load()
 	}
 	return nil
+}
+
+// average adds the rates of the last minute. They begin anew with another grouping or filter.
+func (l *groupList) average(found *flow.Grouping) {
+	if of := l.by.String() + " " + l.screen.flowQuery().String(); of != l.talkersOf {
+		l.talkers, l.talkersOf = flow.Talkers{}, of
+	}
+	l.talkers.Take(found.Groups, l.screen.now.UnixNano())
+	filled := l.talkers.Fill(found.Groups, groupLimit)
+	found.Sum.Minute = 0
+	minutes := map[flow.GroupKey]float64{}
+	for i := range filled {
+		found.Sum.Minute += filled[i].Minute
+		minutes[filled[i].Key] = filled[i].Minute
+	}
+	if l.order == flow.GroupsByMinute {
+		found.Groups, found.Of = filled, max(found.Of, len(filled))
+		return
+	}
+	for i := range found.Groups {
+		found.Groups[i].Minute = minutes[found.Groups[i].Key]
+	}
 }
 
 func (l *groupList) key(i int) flow.GroupKey { return l.groups[i].Key }
@@ -236,11 +261,12 @@ const (
 	groupColPackets
 	groupColBytes
 	groupColRate
+	groupColMinute
 )
 
 // groupColumn is the column of each order.
 var groupColumn = [...]int{
-	flow.GroupsByFlows: groupColFlows, flow.GroupsByBytes: groupColBytes, flow.GroupsByPackets: groupColPackets, flow.GroupsByRate: groupColRate,
+	flow.GroupsByFlows: groupColFlows, flow.GroupsByBytes: groupColBytes, flow.GroupsByPackets: groupColPackets, flow.GroupsByRate: groupColRate, flow.GroupsByMinute: groupColMinute,
 }
 
 // shareWidth is how wide the bar of a share is.
@@ -255,6 +281,7 @@ func (l *groupList) columns(width int) []table.Column {
 		groupColPackets: {Title: "packets", Min: 7, Want: 8, Right: true, Order: 5},
 		groupColBytes:   {Title: "bytes", Min: 6, Want: 7, Right: true, Order: 2},
 		groupColRate:    {Title: "B/s", Min: 6, Want: 7, Right: true, Order: 4},
+		groupColMinute:  {Title: "1 min", Min: 6, Want: 7, Right: true, Order: 6},
 	}
 	if width < tinyWidth {
 		cols[groupColName].Want = min(l.nameWidth, width-9)
@@ -294,7 +321,7 @@ func (l *groupList) cells(g *flow.Group) []table.Cell {
 	s := l.screen
 	none := table.Cell{Text: s.look.Glyphs.None, Style: s.look.Faint}
 	name := text.Safe(s.groupName(&g.Key))
-	cells := []table.Cell{{Text: name, Style: s.groupStyle(&g.Key)}, {Text: text.Exact(uint64(g.Flows)), Style: s.look.Strong}, none, none, none, none}
+	cells := []table.Cell{{Text: name, Style: s.groupStyle(&g.Key)}, {Text: text.Exact(uint64(g.Flows)), Style: s.look.Strong}, none, none, none, none, none}
 	full := int(shareWidth*g.Share(&l.sum, l.order) + 0.5)
 	cells[groupColShare] = table.Cell{Text: strings.Repeat("━", full), Style: s.look.Accent}
 	if g.Counted > 0 {
@@ -303,6 +330,9 @@ func (l *groupList) cells(g *flow.Group) []table.Cell {
 	}
 	if g.Rated > 0 {
 		cells[groupColRate] = table.Cell{Text: text.Rate(g.ByteRate), Style: s.look.Text}
+	}
+	if g.Minute > 0 {
+		cells[groupColMinute] = table.Cell{Text: text.Rate(g.Minute), Style: s.look.Text}
 	}
 	return cells
 }

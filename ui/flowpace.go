@@ -1,12 +1,14 @@
 package ui
 
 import (
+	"slices"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model/facts"
 	"nattui/model/flow"
+	"nattui/ui/text"
 )
 
 // secondMsg comes once a second while the screen is looked at: visible counters
@@ -98,9 +100,40 @@ func (s *flowsScreen) second() {
 		s.sort = flow.Sort{By: flow.ColumnRate, Descending: true}
 	}
 	s.gw.Flows.KeepFresh(s.wantsCounters())
+	if f, ok := s.current(); ok && !s.paused {
+		s.rowTrail.note(&f)
+	}
 	if visible := s.list.visible(); s.mode == listMode && !s.paused && len(visible) > 0 {
 		s.gw.Flows.Refresh(visible)
 	}
+}
+
+// rowTrail are the byte rates of one flow since it is looked at, a value a second, for a small graph.
+type rowTrail struct {
+	of    flow.Key
+	rates []float64
+}
+
+// rowTrailCells is how many seconds of a flow's rate are drawn.
+const rowTrailCells = 30
+
+// note takes the rate of the flow that is looked at; that of another one begins anew.
+func (t *rowTrail) note(f *flow.Flow) {
+	if k := f.Key(); k != t.of {
+		*t = rowTrail{of: k}
+	}
+	if f.HasRate() {
+		t.rates = append(t.rates, float64(f.ByteRate))
+		t.rates = t.rates[max(0, len(t.rates)-rowTrailCells):]
+	}
+}
+
+// graph draws the rates of a flow, "" where there is nothing to see yet.
+func (t *rowTrail) graph(f *flow.Flow) string {
+	if f.Key() != t.of || len(t.rates) < 3 || slices.Max(t.rates) == 0 {
+		return ""
+	}
+	return text.Graph(t.rates)
 }
 
 // A graph of the last minutes has trailCells cells of trailStep each.

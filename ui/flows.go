@@ -46,6 +46,7 @@ type flowsScreen struct {
 	ticking   bool
 	version   uint64    // of the table when it was last looked at
 	trail     []float64 // how many connections there were over the last minutes
+	rowTrail  rowTrail
 	trailAt   time.Time // when the last of them was begun
 	still     int       // how often it has been the same one after the other
 	lazily    time.Time // when the list was last drawn although little could be seen of a second more

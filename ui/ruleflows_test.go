@@ -83,3 +83,23 @@ func TestRuleOfAConnection(t *testing.T) {
 		}
 	})
 }
+
+// The rate of the connection under the cursor is drawn once it was looked at for some seconds, of that one only.
+func TestRateOfTheRowAsGraph(t *testing.T) {
+	var trail rowTrail
+	flows := someFlows()
+	for i := range 5 {
+		flows[0].SetRates(float32(1000*i), 1)
+		trail.note(&flows[0])
+	}
+	if got := trail.graph(&flows[0]); got != "▁▃▅▆█" {
+		t.Errorf("the graph is %q", got)
+	}
+	if got := trail.graph(&flows[1]); got != "" {
+		t.Errorf("the graph of another flow is %q", got)
+	}
+	trail.note(&flows[1])
+	if got := trail.graph(&flows[0]); got != "" {
+		t.Errorf("after another was looked at, the graph is %q", got)
+	}
+}

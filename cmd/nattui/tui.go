@@ -22,6 +22,7 @@ import (
 	"nattui/model/conntrack"
 	"nattui/model/doctor"
 	"nattui/model/facts"
+	"nattui/model/host"
 	"nattui/model/lab"
 	"nattui/model/live"
 	"nattui/rules"
@@ -132,7 +133,7 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 		return gw, err
 	}
 	gw.Trace, gw.NoTrace = tracer(tables)
-	gw.Name, gw.UserID, gw.GroupID = nameOf, userID, groupID
+	gw.Name, gw.UserID, gw.GroupID = namer(), userID, groupID
 	gw.Probe, gw.Export = ask, export
 	if session, err := lab.Inside(); err == nil {
 		gw.Lab = session
@@ -192,6 +193,20 @@ func export(name string, write func(io.Writer) error) (path string, err error) {
 		return name, nil
 	}
 	return path, nil
+}
+
+// namer names addresses: by the leases and hosts files of this host, else by its resolver. A lab has none of them.
+func namer() func(context.Context, netip.Addr) string {
+	if os.Getenv(lab.ScenarioVariable) != "" {
+		return nameOf
+	}
+	leases := &host.Leases{}
+	return func(ctx context.Context, a netip.Addr) string {
+		if name := leases.Name(ctx, a); name != "" {
+			return name
+		}
+		return nameOf(ctx, a)
+	}
 }
 
 // nameOf asks the resolver for the name of an address.

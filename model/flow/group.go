@@ -56,6 +56,8 @@ type Group struct {
 	Counted, Rated int
 	Packets, Bytes uint64
 	ByteRate       float64
+	// Minute is the average of ByteRate over the last minute, as Talkers fills it in; else 0.
+	Minute float64
 }
 
 // GroupOrder is what groups are sorted by, the largest first.
@@ -67,6 +69,7 @@ const (
 	GroupsByBytes
 	GroupsByPackets
 	GroupsByRate
+	GroupsByMinute // as Talkers sorts them; Flows.Group sorts by the rate then
 )
 
 // key is the group to which a flow belongs.
@@ -148,6 +151,9 @@ func (t *Flows) Group(ctx context.Context, where Condition, by GroupBy, order Gr
 		})
 		t.mu.RUnlock()
 	}
+	if order == GroupsByMinute {
+		order = GroupsByRate
+	}
 	all := Grouping{Of: len(groups)}
 	for i := range groups {
 		all.Sum.addGroup(&groups[i])
@@ -169,6 +175,7 @@ func (g *Group) addGroup(h *Group) {
 	g.Packets += h.Packets
 	g.Bytes += h.Bytes
 	g.ByteRate += h.ByteRate
+	g.Minute += h.Minute
 }
 
 // Share is which part of whole a group is in an order, from 0 to 1.
@@ -202,6 +209,8 @@ func (o GroupOrder) of(g *Group) float64 {
 		return float64(g.Packets)
 	case GroupsByRate:
 		return g.ByteRate
+	case GroupsByMinute:
+		return g.Minute
 	}
 	return float64(g.Flows)
 }
