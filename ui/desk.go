@@ -229,13 +229,18 @@ func (d *desk) apply(p rules.Plan, kind appliedKind, t terms, then func(error) t
 }
 
 // onlyLooks is why nothing can be changed.
-const onlyLooks = "read-only: nattui was started with --read-only"
+func (d *desk) onlyLooks() string {
+	if d.gw.Recorded != "" {
+		return "read-only: a recorded gateway is only looked at"
+	}
+	return "read-only: nattui was started with --read-only"
+}
 
 // mayChange tells whether a change can be begun now, and says why not.
 func (d *desk) mayChange() bool {
 	switch {
 	case d.gw.ReadOnly || d.gw.Changes == nil:
-		d.refuse(onlyLooks)
+		d.refuse(d.onlyLooks())
 	case d.busy:
 		d.say("the last change is not finished yet: one at a time")
 	case d.pending != nil:

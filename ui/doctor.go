@@ -305,10 +305,18 @@ func (s *doctorScreen) detailLines(width, height int) []string {
 	return lines
 }
 
+// rulesAlone is why nothing can be told of a file without addresses and routes.
+const rulesAlone = "This file has rules alone: without the addresses, routes and settings of its gateway nobody can tell what is wrong, nor where packets go. Have nattui record run there."
+
 // View draws the findings and, beneath them, the one under the cursor.
 func (s *doctorScreen) View(width, height int) []string {
 	var lines []string
 	switch {
+	case s.gw.Recorded != "" && s.facts == nil:
+		lines = append(lines, s.headLine("", width))
+		for _, l := range text.Wrap(rulesAlone, width-4, 3) {
+			lines = append(lines, "   "+s.look.Faint.Render(l))
+		}
 	case s.tables.Sets == nil || s.facts == nil || !s.examined:
 		lines = append(lines, s.headLine("", width), "   "+s.look.Faint.Render("checking the gateway"+strings.Repeat(".", 3)))
 	default:

@@ -25,7 +25,7 @@ func (s *doctorScreen) sayNoFix() {
 	switch {
 	case !ok:
 	case s.gw.ReadOnly:
-		s.say(onlyLooks)
+		s.say(s.onlyLooks())
 	case r.forward != nil:
 		s.say("press enter to follow the forward; its fix is shown there")
 	case len(r.finding.Commands) == 0:

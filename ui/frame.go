@@ -119,6 +119,9 @@ func (a *App) flowCount() string {
 // liveness says whether what is seen is now.
 func (a *App) liveness() string {
 	g := a.look.Glyphs
+	if a.gw.Recorded != "" {
+		return a.look.Attention.Render("recorded: " + text.Safe(a.gw.Recorded))
+	}
 	if a.tables.Err != nil {
 		return a.look.Broken.Render(g.Cross + " rules not read")
 	}

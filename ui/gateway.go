@@ -56,6 +56,9 @@ type Gateway struct {
 	Lab Lab
 	// Trouble is said once, at the start: a family or backend that is missing.
 	Trouble []string
+	// Recorded names the file that the gateway is read from; "" for one that is there. Nothing of it is live then, and
+	// Facts may never deliver anything, where the file has rules alone.
+	Recorded string
 	// ReadOnly hides everything that changes something.
 	ReadOnly bool
 }

@@ -22,7 +22,7 @@ func (a *App) paste(pasted string) tea.Cmd {
 	case a.top() != nil:
 		return nil
 	case commandLines.MatchString(pasted) && (a.gw.ReadOnly || a.set() == nil):
-		a.refuse(onlyLooks)
+		a.refuse(a.onlyLooks())
 		return nil
 	case commandLines.MatchString(pasted):
 		x := newImport(&a.desk)

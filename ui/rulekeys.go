@@ -192,6 +192,10 @@ func (s *rulesScreen) TraceFilter() string {
 
 // openWhatIf asks what would become of a packet that the rule under the cursor is for.
 func (s *rulesScreen) openWhatIf() {
+	if s.gw.Recorded != "" && s.facts == nil {
+		s.refuse(rulesAlone)
+		return
+	}
 	line := ""
 	if r, _, ok := s.current(); ok {
 		line = packetOf(s.variant.Family, r)

@@ -18,7 +18,7 @@ func (d *desk) openRuleOf(draft rules.Draft, of string) tea.Cmd {
 	v := rules.Variant{Family: draft.Family, Backend: d.variant.Backend}
 	switch {
 	case d.gw.ReadOnly || d.gw.Changes == nil:
-		d.refuse(onlyLooks)
+		d.refuse(d.onlyLooks())
 		return nil
 	case d.tables.Sets[v] == nil:
 		d.refuse("there is no iptables for " + draft.Family.Title() + " here: the form makes its rules")

@@ -140,7 +140,7 @@ func (s *traceScreen) start() tea.Cmd {
 		return nil
 	case s.gw.ReadOnly:
 		s.filter.close()
-		s.fail(errors.New(onlyLooks + ", and a trace needs its own nft table"))
+		s.fail(errors.New(s.onlyLooks() + ", and a trace needs its own nft table"))
 		return nil
 	case s.gw.Trace == nil:
 		s.filter.close()

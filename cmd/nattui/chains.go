@@ -16,8 +16,9 @@ import (
 // chainsOptions are the flags of "nattui chains".
 type chainsOptions struct {
 	variantFlags
-	json  bool
-	table string
+	json    bool
+	table   string
+	gateway string
 }
 
 // newChainsCommand makes "nattui chains".
@@ -34,6 +35,7 @@ func newChainsCommand() *cobra.Command {
 	}
 	c.Flags().BoolVar(&o.json, "json", false, "one JSON object per chain and line")
 	c.Flags().StringVar(&o.table, "table", "", "only this table: nat, filter, mangle, raw, security")
+	registerGateway(c, &o.gateway)
 	o.register(c.Flags(), "default: both", "default: both")
 	o.offerVariants(c)
 	offer(c, "table", tableNames...)
@@ -53,6 +55,27 @@ type chainTold struct {
 	Owner   string  `json:"owner"`
 }
 
+// read reads the rules of this host, or of a file. No sets are a failure; else the error is of a part of them.
+func (o *chainsOptions) read(c *cobra.Command) ([]rules.Variant, map[rules.Variant]*rules.Ruleset, error) {
+	if o.gateway != "" {
+		g, err := openGatewayFile(c.Context(), o.gateway)
+		if err != nil {
+			return nil, nil, err
+		}
+		return g.variants(&o.variantFlags), g.sets, nil
+	}
+	host, err := iptables.Open(c.Context())
+	if err != nil {
+		return nil, nil, err
+	}
+	variants, err := o.chosen(host)
+	if err != nil {
+		return nil, nil, err
+	}
+	sets, err := readVariants(c.Context(), host, variants)
+	return variants, sets, err
+}
+
 func (o *chainsOptions) run(c *cobra.Command) error {
 	if err := o.check(); err != nil {
 		return err
@@ -62,15 +85,10 @@ func (o *chainsOptions) run(c *cobra.Command) error {
 			return err
 		}
 	}
-	host, err := iptables.Open(c.Context())
-	if err != nil {
-		return err
+	variants, sets, readErr := o.read(c)
+	if sets == nil {
+		return readErr
 	}
-	variants, err := o.chosen(host)
-	if err != nil {
-		return err
-	}
-	sets, readErr := readVariants(c.Context(), host, variants)
 	var told []chainTold
 	for _, v := range variants {
 		if set := sets[v]; set != nil {

@@ -28,6 +28,7 @@ type doctorOptions struct {
 	approval
 	json, probe bool
 	fix         string
+	gateway     string
 }
 
 // newDoctorCommand makes "nattui doctor".
@@ -48,6 +49,7 @@ func newDoctorCommand() *cobra.Command {
 	f.BoolVar(&o.json, "json", false, "one JSON object per finding and line")
 	f.BoolVar(&o.probe, "probe", false, "with a FORWARD: open a TCP connection to its server")
 	f.StringVar(&o.fix, "fix", "", "fix a finding: a check such as forwarding-off, or check and subject such as 'hairpin PREROUTING 2'")
+	registerGateway(c, &o.gateway)
 	o.register(f)
 	return c
 }
@@ -56,6 +58,8 @@ func (o *doctorOptions) run(c *cobra.Command, forward string) error {
 	switch {
 	case o.probe && forward == "":
 		return usagef("--probe connects to the server of one forward: name it, such as  nattui doctor --probe tcp 203.0.113.1:80")
+	case o.gateway != "" && (o.probe || o.fix != ""):
+		return usagef("--probe and --fix are for this host; a recorded gateway is only looked at")
 	case o.fix == "" && (o.dryRun || o.yes):
 		return usagef("--dry-run and --yes go with --fix CHECK")
 	}
@@ -65,11 +69,7 @@ func (o *doctorOptions) run(c *cobra.Command, forward string) error {
 		}
 	}
 	ctx := c.Context()
-	tables, err := openTables(ctx, c.ErrOrStderr())
-	if err != nil {
-		return err
-	}
-	g, err := examined(ctx, tables)
+	tables, g, err := o.read(c)
 	if err != nil {
 		return err
 	}
@@ -96,6 +96,26 @@ func (o *doctorOptions) run(c *cobra.Command, forward string) error {
 		return statusError(exitProblems)
 	}
 	return nil
+}
+
+// read reads this host, or a recorded gateway.
+func (o *doctorOptions) read(c *cobra.Command) (*iptables.Host, *doctor.Gateway, error) {
+	if o.gateway != "" {
+		file, err := openGatewayFile(c.Context(), o.gateway)
+		if err == nil {
+			err = file.whole()
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		return nil, file.examined(), nil
+	}
+	tables, err := openTables(c.Context(), c.ErrOrStderr())
+	if err != nil {
+		return nil, nil, err
+	}
+	g, err := examined(c.Context(), tables)
+	return tables, g, err
 }
 
 func (o *doctorOptions) verdict(found []doctor.Finding, forward string) string {

@@ -21,7 +21,7 @@ func newExplainCommand() *cobra.Command {
 		// The line begins with a dash as often as not.
 		DisableFlagParsing: true,
 
-		Use:   "explain 'LINE' | --flow TUPLE",
+		Use:   "explain 'LINE' [--gateway FILE] | --flow TUPLE",
 		Short: "Explain an iptables line, or a connection and the rule that made it",
 		Long: "explain takes an iptables command, or a rule as iptables-save prints it, and says what it does to which packets. It draws the packet's path. " +
 			"It changes nothing. It reports mistakes in the line and explains the corrected line.\n" +
@@ -46,13 +46,13 @@ func newExplainCommand() *cobra.Command {
 			if o.flow != "" {
 				return explainFlow(c, o)
 			}
-			return explainLine(c, line)
+			return explainLine(c, line, o.gateway)
 		},
 	}
 }
 
-func explainLine(c *cobra.Command, line string) error {
-	ground, err := liveGround(c.Context())
+func explainLine(c *cobra.Command, line, gateway string) error {
+	ground, err := groundOf(c.Context(), gateway)
 	if err != nil {
 		return err
 	}
@@ -79,6 +79,24 @@ func explainLine(c *cobra.Command, line string) error {
 		return statusError(exitFailed)
 	}
 	return nil
+}
+
+// groundOf is what a line is held against: this host, or a recorded gateway.
+func groundOf(ctx context.Context, gateway string) (paste.Ground, error) {
+	if gateway == "" {
+		return liveGround(ctx)
+	}
+	g, err := openGatewayFile(ctx, gateway)
+	if err != nil {
+		return paste.Ground{}, err
+	}
+	ground := paste.Ground{Sets: g.sets, UserID: userID, GroupID: groupID}
+	if g.facts != nil {
+		for _, l := range g.facts.Links {
+			ground.Links = append(ground.Links, l.Name)
+		}
+	}
+	return ground, nil
 }
 
 // liveGround is this host where it may be read, and nothing where it may not: a

@@ -23,8 +23,9 @@ import (
 
 // explainOptions are the flags of "nattui explain".
 type explainOptions struct {
-	flow string
-	json bool
+	gateway string // a recorded gateway; "" is this host
+	flow    string
+	json    bool
 }
 
 // explainArgs reads the command line of explain by hand: a line begins with a dash
@@ -36,6 +37,11 @@ func explainArgs(args []string) (o explainOptions, line string, err error) {
 		switch {
 		case args[i] == "--json":
 			o.json = true
+		case name == "--gateway" && given:
+			o.gateway = value
+		case args[i] == "--gateway" && i+1 < len(args):
+			i++
+			o.gateway = args[i]
 		case name == "--flow" && given:
 			o.flow = value
 		case args[i] == "--flow":
@@ -53,6 +59,8 @@ func explainArgs(args []string) (o explainOptions, line string, err error) {
 		}
 	}
 	switch {
+	case o.flow != "" && o.gateway != "":
+		return o, "", usagef("--flow looks into the live table; a recorded gateway has none")
 	case o.flow != "" && len(rest) > 0:
 		return o, "", usagef("explain takes a line or --flow, not both: %q is too much", rest[0])
 	case o.flow == "" && o.json:

@@ -11,7 +11,6 @@ import (
 
 	"nattui/model/facts"
 	"nattui/rules"
-	"nattui/rules/textfile"
 )
 
 // recording is a gateway as it was at one moment: enough to evaluate packets on
@@ -38,7 +37,7 @@ func newRecordCommand() *cobra.Command {
 		Use:   "record",
 		Short: "Record this gateway's rules, addresses and routes, to examine them elsewhere",
 		Long: "record prints, as JSON, what is needed to predict what this gateway does with a packet: its rule sets, links, addresses, routes and settings. " +
-			"Give it to  nattui whatif --gateway FILE  on any machine.",
+			"Look at it on any machine with  nattui open FILE,  or with --gateway FILE  of rules, chains, whatif, explain and doctor.",
 		Example: "sudo nattui record > gw1.json\nnattui whatif --gateway gw1.json tcp 203.0.113.10:4000 203.0.113.1:80",
 		Args:    noArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return record(c.Context()) },
@@ -79,10 +78,18 @@ func readGateway(ctx context.Context) (map[rules.Variant]*rules.Ruleset, *facts.
 
 // loadGateway reads a recorded gateway. The error says what is missing from it.
 func loadGateway(ctx context.Context, path string) (map[rules.Variant]*rules.Ruleset, *facts.Facts, error) {
-	data, err := textfile.ReadUntil(ctx, path, textfile.Most)
+	g, err := openGatewayFile(ctx, path)
+	if err == nil {
+		err = g.whole()
+	}
 	if err != nil {
 		return nil, nil, err
 	}
+	return g.sets, g.facts, nil
+}
+
+// readRecording reads what record wrote.
+func readRecording(path string, data []byte) (map[rules.Variant]*rules.Ruleset, *facts.Facts, error) {
 	var r recording
 	if err := json.Unmarshal(data, &r); err != nil {
 		return nil, nil, fmt.Errorf("%s is not a recorded gateway (nattui record writes one): %w", path, err)

@@ -15,7 +15,6 @@ import (
 	"nattui/rules/frontend"
 	"nattui/rules/iptables"
 	"nattui/ui/text"
-	"nattui/ui/theme"
 )
 
 // run carries out a command line and returns its exit status.
@@ -56,9 +55,7 @@ func newRoot() *cobra.Command {
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return beforehand(c) },
 	}
 	root.Flags().BoolVar(&o.readOnly, "read-only", false, "read-only: nothing can be changed")
-	root.Flags().StringVar(&o.theme, "theme", "", "colours: "+strings.Join(theme.Choices, ", "))
-	root.Flags().BoolVar(&o.plain, "plain", false, "for screen readers: no boxes, and only the lines that change")
-	_ = root.RegisterFlagCompletionFunc("theme", cobra.FixedCompletions(theme.Choices, cobra.ShellCompDirectiveNoFileComp))
+	o.register(root)
 	// Not cobra's own, whose template would keep every method of every type in the binary: 2 MB.
 	showVersion := root.Flags().BoolP("version", "v", false, "print the version")
 	root.RunE = func(c *cobra.Command, _ []string) error { return openScreens(c, o, *showVersion) }
@@ -75,11 +72,16 @@ func newRoot() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add(groupLook, newRulesCommand(), newFlowsCommand(), newChainsCommand(), newHealthCommand(), newWhatifCommand(), newTraceCommand(), newDoctorCommand(), newSwitchesCommand(), newRecordCommand(), newMetricsCommand(), newLogCommand(), newLabCommand(), newLearnCommand())
+	add(groupLook,
+		newRulesCommand(), newFlowsCommand(), newChainsCommand(), newHealthCommand(), newWhatifCommand(), newTraceCommand(), newDoctorCommand(), newSwitchesCommand(),
+		newRecordCommand(), newOpenCommand(),
+		newMetricsCommand(), newLogCommand(),
+		newLabCommand(), newLearnCommand(),
+	)
 	add(groupChange, newAddCommand(), newDeleteCommand(), newMoveCommand(), newEditCommand(), newSwitchCommand())
 	add(groupChange, newGuideCommands()...)
 	add(groupChange, newChangeCommands()...)
-	add(groupOther, newForwardCommand(), newVersionCommand())
+	add(groupOther, newForwardCommand(), newVersionCommand(), newReadRulesetCommand())
 	root.InitDefaultCompletionCmd()
 	settle(root)
 	return root
@@ -97,8 +99,9 @@ func openScreens(c *cobra.Command, o tuiOptions, showVersion bool) error {
 // beforehand does what comes before every command. What an interrupted nattui left undone is settled by the next one that
 // changes something; one that only looks says so. Where that is not permitted, somebody else will.
 func beforehand(c *cobra.Command) error {
-	if c.GroupID == groupOther || c.Hidden || !c.HasParent() || slices.Contains([]string{"lab", "enter", "learn"}, c.Name()) {
-		return nil // of the lab's commands nothing concerns this host
+	recorded := c.Flags().Lookup("gateway")
+	if c.GroupID == groupOther || c.Hidden || !c.HasParent() || recorded != nil && recorded.Changed || slices.Contains([]string{"lab", "enter", "learn", "open"}, c.Name()) {
+		return nil // of the lab's commands nothing concerns this host, nor does a recorded gateway
 	}
 	if why := iptables.LegacyUnseen(); why != "" {
 		say(c.ErrOrStderr(), why)

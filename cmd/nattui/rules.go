@@ -26,6 +26,7 @@ type rulesOptions struct {
 	parked       []parkedRule
 
 	printed bool // a page has begun
+	gateway string
 }
 
 // tableNames are the tables that iptables knows.
@@ -51,6 +52,7 @@ func newRulesCommand() *cobra.Command {
 	c.Flags().BoolVar(&o.withParked, "parked", false, "with --json also the rules that are parked: they have no position, and the change that parked them as \"parked\"")
 	c.Flags().StringVar(&o.chain, "chain", "", "only this chain")
 	c.Flags().StringVar(&o.table, "table", "nat", "another table: "+strings.Join(tableNames[1:], ", "))
+	registerGateway(c, &o.gateway)
 	o.register(c.Flags(), "default: both", "default: all")
 	o.offerVariants(c)
 	offer(c, "table", tableNames...)
@@ -65,32 +67,21 @@ func (o *rulesOptions) run(c *cobra.Command) error {
 	if err := checkTable(o.table); err != nil {
 		return err
 	}
-	ctx := c.Context()
-	host, err := openTables(ctx, c.ErrOrStderr())
-	if err != nil {
-		return err
+	read := o.readHere
+	if o.gateway != "" {
+		read = o.readFile
 	}
-	variants := host.Variants() // which say what of nf_tables is not native
-	if o.backend != rules.Native.String() {
-		if variants, err = o.chosen(host); err != nil {
-			return err
-		}
-	}
-	sets, readErr := readVariants(ctx, host, variants)
-	native := &nft.Ruleset{}
-	if o.wantsNative() {
-		var err error
-		native, err = readNative(ctx)
-		readErr = errors.Join(readErr, err)
-	}
-	for _, note := range variantNotes(host, sets) {
-		say(c.ErrOrStderr(), note)
+	variants, sets, native, readErr := read(c)
+	if sets == nil {
+		return readErr
 	}
 	if o.chain != "" && readErr == nil && !o.anyHasChain(sets) && len(o.nativeChains(native, sets)) == 0 {
 		return fmt.Errorf("there is no chain %s in table %s", o.chain, o.table)
 	}
 	out := newOutput(c)
-	o.parked = parkedRules(sets)
+	if o.gateway == "" {
+		o.parked = parkedRules(sets)
+	}
 	for _, p := range variants {
 		if o.backend == rules.Native.String() {
 			break
@@ -109,6 +100,43 @@ func (o *rulesOptions) run(c *cobra.Command) error {
 		return err
 	}
 	return readErr
+}
+
+// readHere reads the rules of this host. No sets are a failure; else the error is of a part of them.
+func (o *rulesOptions) readHere(c *cobra.Command) ([]rules.Variant, map[rules.Variant]*rules.Ruleset, *nft.Ruleset, error) {
+	ctx, native := c.Context(), &nft.Ruleset{}
+	host, err := openTables(ctx, c.ErrOrStderr())
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	variants := host.Variants() // which say what of nf_tables is not native
+	if o.backend != rules.Native.String() {
+		if variants, err = o.chosen(host); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	sets, readErr := readVariants(ctx, host, variants)
+	if o.wantsNative() {
+		native, err = readNative(ctx)
+		readErr = errors.Join(readErr, err)
+	}
+	for _, note := range variantNotes(host, sets) {
+		say(c.ErrOrStderr(), note)
+	}
+	return variants, sets, native, readErr
+}
+
+// readFile reads the rules of a recorded gateway.
+func (o *rulesOptions) readFile(c *cobra.Command) ([]rules.Variant, map[rules.Variant]*rules.Ruleset, *nft.Ruleset, error) {
+	g, err := openGatewayFile(c.Context(), o.gateway)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	native := &nft.Ruleset{}
+	if g.native != nil && o.wantsNative() {
+		native = g.native
+	}
+	return g.variants(&o.variantFlags), g.sets, native, nil
 }
 
 // wantsNative tells whether native chains are asked for.

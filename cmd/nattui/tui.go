@@ -18,6 +18,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/term"
+	"github.com/spf13/cobra"
 
 	"nattui/model/conntrack"
 	"nattui/model/doctor"
@@ -38,8 +39,22 @@ type tuiOptions struct {
 	theme    string // "": as the terminal says
 }
 
+// register adds the flags that say how the screens look.
+func (o *tuiOptions) register(c *cobra.Command) {
+	c.Flags().StringVar(&o.theme, "theme", "", "colours: "+strings.Join(theme.Choices, ", "))
+	c.Flags().BoolVar(&o.plain, "plain", false, "for screen readers: no boxes, and only the lines that change")
+	_ = c.RegisterFlagCompletionFunc("theme", cobra.FixedCompletions(theme.Choices, cobra.ShellCompDirectiveNoFileComp))
+}
+
 // runTUI opens the screens on this host.
 func runTUI(ctx context.Context, o tuiOptions) error {
+	return runScreens(ctx, o, func(ctx context.Context, working *sync.WaitGroup) (ui.Gateway, error) {
+		return openGateway(ctx, o, working)
+	})
+}
+
+// runScreens opens the screens on a gateway. What is still to be written down when its context has ended is in the group.
+func runScreens(ctx context.Context, o tuiOptions, open func(context.Context, *sync.WaitGroup) (ui.Gateway, error)) error {
 	choice, err := theme.Choose(o.theme)
 	if err != nil {
 		return usagef("--theme: %v", err)
@@ -54,7 +69,7 @@ func runTUI(ctx context.Context, o tuiOptions) error {
 	var working sync.WaitGroup
 	defer working.Wait()
 	defer stop()
-	gw, err := openGateway(ctx, o, &working)
+	gw, err := open(ctx, &working)
 	if err != nil {
 		return err
 	}

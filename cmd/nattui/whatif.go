@@ -52,7 +52,7 @@ func newWhatifCommand() *cobra.Command {
 	c.Flags().StringVar(&o.in, "in", "", "the interface it arrives on (default: the one of the route back to its source)")
 	c.Flags().StringVar(&o.mark, "mark", "", "its initial mark, such as 0x10")
 	c.Flags().StringVar(&o.ext, "ext", "", "the extension headers of an IPv6 packet, such as frag or hop,dst; none for a packet without")
-	c.Flags().StringVar(&o.gateway, "gateway", "", "ask about a recorded gateway (nattui record) instead of this one")
+	registerGateway(c, &o.gateway)
 	c.Flags().BoolVar(&o.quiet, "brief", false, "the outcome without the rules on the path")
 	return c
 }
