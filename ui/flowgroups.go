@@ -27,11 +27,11 @@ type groupList struct {
 	height    int
 	running   bool
 	again     bool
-	nameWidth int // what names have needed so far
-	talkers   flow.Talkers
-	talkersOf string    // the grouping and filter that they are of
-	rested    time.Time // when live data may be added up again
-	skipped   bool      // there was news before that
+	nameWidth int           // what names have needed so far
+	talkers   *flow.Talkers // used by a load that runs
+	talkersOf string        // the grouping and filter that they are of; another begins anew
+	rested    time.Time     // when live data may be added up again
+	skipped   bool          // there was news before that
 }
 
 type groupedMsg struct {
@@ -99,9 +99,17 @@ func (l *groupList) load() tea.Cmd {
 	}
 	l.running, l.skipped = true, false
 	t, q, by, order, now := l.screen.gw.Flows.Table(), l.screen.flowQuery(), l.by, l.order, l.screen.now.UnixNano()
+	if of := by.String() + " " + q.String(); of != l.talkersOf {
+		l.talkers, l.talkersOf = &flow.Talkers{}, of
+	}
+	talkers := l.talkers
 	return func() tea.Msg {
 		start := time.Now()
 		found, err := t.Group(l.screen.ctx, q.Condition(), by, order, groupLimit, now)
+		if err == nil {
+			err = talkers.Look(l.screen.ctx, t, q.Condition(), by, now)
+			average(talkers, &found, order)
+		}
 		return groupedMsg{by, found, err, time.Since(start)}
 	}
 }
@@ -110,7 +118,6 @@ func (l *groupList) grouped(msg groupedMsg) tea.Cmd {
 	l.running = false
 	l.rested = l.screen.now.Add(max(groupPace, min(paceOfCost*msg.cost, slowestPace)))
 	if msg.err == nil && msg.by == l.by {
-		l.average(&msg.found)
 		l.groups, l.total, l.sum = msg.found.Groups, msg.found.Of, msg.found.Sum
 		l.cursor.Follow(len(l.groups), l.key)
 	}
@@ -121,20 +128,16 @@ func (l *groupList) grouped(msg groupedMsg) tea.Cmd {
 	return nil
 }
 
-// average adds the rates of the last minute. They begin anew with another grouping or filter.
-func (l *groupList) average(found *flow.Grouping) {
-	if of := l.by.String() + " " + l.screen.flowQuery().String(); of != l.talkersOf {
-		l.talkers, l.talkersOf = flow.Talkers{}, of
-	}
-	l.talkers.Take(found.Groups, l.screen.now.UnixNano())
-	filled := l.talkers.Fill(found.Groups, groupLimit)
+// average adds what was moved over the last minute.
+func average(talkers *flow.Talkers, found *flow.Grouping, order flow.GroupOrder) {
+	filled := talkers.Fill(found.Groups, groupLimit)
 	found.Sum.Minute = 0
 	minutes := map[flow.GroupKey]float64{}
 	for i := range filled {
 		found.Sum.Minute += filled[i].Minute
 		minutes[filled[i].Key] = filled[i].Minute
 	}
-	if l.order == flow.GroupsByMinute {
+	if order == flow.GroupsByMinute {
 		found.Groups, found.Of = filled, max(found.Of, len(filled))
 		return
 	}

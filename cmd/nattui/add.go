@@ -170,6 +170,7 @@ func (o *addOptions) rules(c *cobra.Command) ([]rules.Rule, error) {
 			if !said[p] {
 				said[p] = true
 				sayProblem(c, p)
+				sayAddress(c, p, &d)
 			}
 		}
 		if rules.HasErrors(problems) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -50,8 +51,37 @@ func newDoctorCommand() *cobra.Command {
 	f.BoolVar(&o.probe, "probe", false, "with a FORWARD: open a TCP connection to its server")
 	f.StringVar(&o.fix, "fix", "", "fix a finding: a check such as forwarding-off, or check and subject such as 'hairpin PREROUTING 2'")
 	registerGateway(c, &o.gateway)
+	_ = c.RegisterFlagCompletionFunc("fix", completeFix)
+	forwards := deleteOptions{table: "nat"}
+	c.ValidArgsFunction = forwards.completeRule
 	o.register(f)
 	return c
+}
+
+// completeFix completes what the doctor finds now and can fix.
+func completeFix(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	tables, err := iptables.Open(c.Context())
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	g, err := examined(c.Context(), tables)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var offered []string
+	found := doctor.Examine(g)
+	for i := range found {
+		f := &found[i]
+		if len(f.Cure.Steps) == 0 {
+			continue
+		}
+		name := f.Check
+		if slices.ContainsFunc(found, func(x doctor.Finding) bool { return x.Check == f.Check && x.Subject != f.Subject }) {
+			name += " " + f.Subject
+		}
+		offered = append(offered, name+"\t"+text.Safe(f.Sentence))
+	}
+	return offered, cobra.ShellCompDirectiveNoFileComp
 }
 
 func (o *doctorOptions) run(c *cobra.Command, forward string) error {

@@ -68,6 +68,7 @@ func (o *editOptions) edit(c *cobra.Command, args []string) error {
 	rule, problems := draft.Rule()
 	for _, p := range problems {
 		sayProblem(c, p)
+		sayAddress(c, p, &draft)
 	}
 	if rules.HasErrors(problems) {
 		return statusError(exitUsage)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -62,6 +63,11 @@ func recipeCommand(use, short, long, example string, flags func(c *cobra.Command
 	c.Flags().StringVar(&o.backend, "backend", "", "nft or legacy: where new rules go (default: that of the iptables command)")
 	offer(c, "backend", "nft", "legacy")
 	c.Flags().BoolVar(&o.watch, "watch", false, "then wait for the first packet and show how far it gets (default on a terminal)")
+	for _, name := range []string{"to", "inside"} {
+		if f := c.Flags().Lookup(name); f != nil && f.Value.Type() == "string" && (c.Name() == "publish" || c.Name() == "move" || name == "inside") {
+			_ = c.RegisterFlagCompletionFunc(name, completeHosts)
+		}
+	}
 	for _, name := range []string{"in", "out"} {
 		if c.Flags().Lookup(name) != nil {
 			_ = c.RegisterFlagCompletionFunc(name, completeInterfaces)
@@ -268,4 +274,9 @@ func sayAdvice(c *cobra.Command, p guide.Objection) {
 		line += fmt.Sprintf("; this would work:  --%s %s", p.Field, text.Safe(p.Nearest))
 	}
 	say(c.ErrOrStderr(), line)
+	if f := c.Flags().Lookup(p.Field); f != nil && !p.Warning && slices.Contains([]string{"at", "to", "inside", "outside", "as"}, p.Field) {
+		if told := addressNow(c.Context(), f.Value.String()); told != "" {
+			say(c.ErrOrStderr(), told)
+		}
+	}
 }

@@ -73,7 +73,7 @@ func newRoot() *cobra.Command {
 		}
 	}
 	add(groupLook,
-		newRulesCommand(), newFlowsCommand(), newChainsCommand(), newHealthCommand(), newWhatifCommand(), newTraceCommand(), newDoctorCommand(), newSwitchesCommand(),
+		newRulesCommand(), newFlowsCommand(), newTopCommand(), newChainsCommand(), newHealthCommand(), newWhatifCommand(), newTraceCommand(), newDoctorCommand(), newSwitchesCommand(),
 		newRecordCommand(), newOpenCommand(),
 		newMetricsCommand(), newLogCommand(),
 		newLabCommand(), newLearnCommand(),

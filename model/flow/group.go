@@ -56,7 +56,7 @@ type Group struct {
 	Counted, Rated int
 	Packets, Bytes uint64
 	ByteRate       float64
-	// Minute is the average of ByteRate over the last minute, as Talkers fills it in; else 0.
+	// Minute is how many bytes a second were moved over the last minute, as Talkers fills it in; else 0.
 	Minute float64
 }
 

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -8,34 +9,58 @@ import (
 	"nattui/rules"
 )
 
-// Over a minute, who talks in bursts comes before who is loud just now, who has ended is still there, and what is older counts no more.
-func TestTalkersAverageAMinute(t *testing.T) {
-	group := func(client string, rate float64) Group {
-		f := Flow{Orig: rules.MakeTuple(rules.TCP, netip.MustParseAddrPort(client+":1"), netip.MustParseAddrPort("203.0.113.1:80"))}
-		return Group{Key: GroupByClient.key(&f), Flows: 1, Rated: 1, ByteRate: rate}
+// Over a minute, many short flows count as well as a long one, who has ended is still there, and what is older counts no more.
+func TestTalkersOfAMinute(t *testing.T) {
+	table, ctx := NewFlows(), t.Context()
+	ids := uint32(0)
+	at := int64(1_000_000) * int64(time.Second)
+	tell := func(kind MessageKind, id uint32, client string, start int64, bytes uint64) {
+		b := &Batch{At: at}
+		c := b.Next()
+		c.Kind, c.Has = kind, ^Fields(0)
+		c.Flow = Flow{ID: id, Start: start, Orig: rules.MakeTuple(rules.TCP, netip.MustParseAddrPort(fmt.Sprintf("%s:%d", client, 1000+id)), netip.MustParseAddrPort("203.0.113.1:80"))}
+		c.Flow.Reply = rules.MakeTuple(rules.TCP, netip.MustParseAddrPort("203.0.113.1:80"), netip.MustParseAddrPort(fmt.Sprintf("%s:%d", client, 1000+id)))
+		c.Flow.SetCounts(1, bytes, 1, 0)
+		table.Apply(b)
 	}
+	next := func() uint32 { ids++; return ids }
 	var talkers Talkers
-	at := int64(0)
-	for i := range 30 {
-		at = int64(i) * int64(5*time.Second)
-		groups := []Group{group("10.0.0.1", 100)}
-		switch {
-		case i == 0:
-			groups = append(groups, group("10.0.0.9", 1e9)) // more than a minute ago
-		case i >= 20 && i < 25:
-			groups = append(groups, group("10.0.0.2", 1300)) // a burst, over by now
+	long, old := next(), next()
+	tell(Listed, long, "10.0.0.1", at-int64(time.Hour), 1e9) // nobody knows when it moved that
+	tell(Listed, old, "10.0.0.9", at-int64(10*time.Second), 6e6)
+	shorts := []uint32{}
+	for i := range 40 {
+		if err := talkers.Look(ctx, table, nil, GroupByClient, at); err != nil {
+			t.Fatal(err)
 		}
-		talkers.Take(groups, at)
-		talkers.Take([]Group{group("10.0.0.1", 1e6)}, at+int64(time.Second)) // too soon
+		if i == 0 {
+			got := talkers.Fill(nil, 10)
+			if len(got) != 1 || got[0].Key.Client().String() != "10.0.0.9" || got[0].Minute != 6e5 {
+				t.Fatalf("at the first look the talkers are %+v", got)
+			}
+		}
+		at += int64(5 * time.Second)
+		tell(Listed, long, "10.0.0.1", at-int64(time.Hour), 1e9+uint64(i+1)*500)
+		for _, id := range shorts {
+			tell(EventDestroy, id, "10.0.0.2", at, 5000)
+		}
+		shorts = shorts[:0]
+		if i < 38 { // a flow of 5 kB every five seconds, that is never read twice
+			id := next()
+			tell(EventNew, id, "10.0.0.2", at, 5000)
+			shorts = append(shorts, id)
+		}
 	}
-	got := talkers.Fill([]Group{group("10.0.0.1", 100), group("10.0.0.3", 0)}, 10)
-	if len(got) != 3 || got[0].Key.Client().String() != "10.0.0.2" || got[0].Flows != 0 || got[0].Minute != 500 || got[1].Minute != 100 || got[2].Minute != 0 {
+	groups, _, err := table.Groups(ctx, nil, GroupByClient, GroupsByRate, -1, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := talkers.Fill(groups, 10)
+	if len(got) != 3 || got[0].Key.Client().String() != "10.0.0.2" || got[0].Flows != 0 || got[0].Minute < 900 || got[0].Minute > 1100 ||
+		got[1].Key.Client().String() != "10.0.0.1" || got[1].Minute < 90 || got[1].Minute > 110 || got[2].Minute != 0 {
 		t.Errorf("the talkers are %+v", got)
 	}
 	if got := talkers.Fill(nil, 1); len(got) != 1 {
 		t.Errorf("%d of 1", len(got))
-	}
-	if got := (&Talkers{}).Fill([]Group{group("10.0.0.1", 5)}, 5); len(got) != 1 || got[0].Minute != 0 {
-		t.Errorf("without looks: %+v", got)
 	}
 }

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nattui/model/conntrack"
+	"nattui/model/filter"
+	"nattui/model/flow"
+	"nattui/model/live"
+	"nattui/ui/table"
+	"nattui/ui/text"
+)
+
+// topOptions are the flags of "nattui top".
+type topOptions struct {
+	json, names  bool
+	by, filter   string
+	interval     time.Duration
+	limit, count int
+
+	grouping flow.GroupBy
+	source   *live.Source
+	named    func(context.Context, netip.Addr) string
+}
+
+// topGroupings are what connections can be added up by.
+var topGroupings = []flow.GroupBy{flow.GroupByClient, flow.GroupByService, flow.GroupByRule, flow.GroupByTranslation, flow.GroupByPort}
+
+// newTopCommand makes "nattui top".
+func newTopCommand() *cobra.Command {
+	var o topOptions
+	var names []string
+	for _, g := range topGroupings {
+		names = append(names, g.String())
+	}
+	c := &cobra.Command{
+		Use:   "top",
+		Short: "Print who uses this gateway most, by the bytes of the last minute",
+		Long: "top follows the connections, adds them up by client, service, rule, translation or port, and prints those that moved most bytes, again at every interval until it is interrupted. " +
+			"What connections moved that have ended by now counts, too, as far as it was seen; while top has run for less than a minute the first column is of that time. " +
+			"Bytes are counted only while net.netfilter.nf_conntrack_acct is 1, and only of connections that began since it is.\n" +
+			"On a terminal it prints a table. Otherwise it prints a group per line: bytes per second over the last minute, bytes per second now, connections, bytes, and the group; a dash means unknown.",
+		Example: "nattui top\nnattui top --by service --filter 'nat dnat'\nnattui top --count 1 --interval 10s --json",
+		Args:    noArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return o.run(c) },
+	}
+	f := c.Flags()
+	f.BoolVar(&o.json, "json", false, "one JSON object per group and line")
+	f.BoolVar(&o.names, "names", false, "names in place of clients' addresses, from DHCP leases, hosts files and the resolver")
+	f.StringVar(&o.by, "by", flow.GroupByClient.String(), "add up by "+strings.Join(names, ", "))
+	f.StringVar(&o.filter, "filter", "", "only connections that match, as in nattui flows")
+	f.DurationVar(&o.interval, "interval", 5*time.Second, "how long to look before each print")
+	f.IntVar(&o.limit, "limit", 10, "print so many groups")
+	f.IntVar(&o.count, "count", 0, "print so many times; 0 is until interrupted")
+	offer(c, "by", names...)
+	_ = c.RegisterFlagCompletionFunc("filter", completeFilter)
+	return c
+}
+
+func (o *topOptions) check() error {
+	known := false
+	for _, g := range topGroupings {
+		if known = known || g.String() == o.by; g.String() == o.by {
+			o.grouping = g
+		}
+	}
+	switch {
+	case !known:
+		return usagef("--by %s: use client, service, rule, translation or port", text.Safe(o.by))
+	case o.interval < time.Second:
+		return usagef("--interval %v: rates need a second at least", o.interval)
+	case o.limit < 1:
+		return usagef("--limit %d: use a number from 1", o.limit)
+	case o.count < 0:
+		return usagef("--count %d: use a number from 0, which is until interrupted", o.count)
+	}
+	return nil
+}
+
+func (o *topOptions) run(c *cobra.Command) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(c.Context())
+	defer stop()
+	kernel, err := conntrack.Open(conntrack.Options{})
+	if err != nil {
+		return err
+	}
+	o.source = live.Follow(ctx, kernel)
+	o.source.KeepFresh(true)
+	if o.named = nil; o.names {
+		o.named = namer()
+	}
+	if sets, facts, err := readGateway(ctx); err == nil {
+		o.source.Explainer().SetRules(sets)
+		o.source.Explainer().SetFacts(facts)
+	} else if o.grouping == flow.GroupByRule {
+		return err
+	}
+	q, err := filter.Parse(o.filter, o.source.FindRule)
+	var wrong *filter.Error
+	if errors.As(err, &wrong) {
+		return usagef("--filter: %s\n%s", text.Safe(wrong.Error()), pointAt(o.filter, wrong.Pos, wrong.End))
+	} else if err != nil {
+		return err
+	}
+	return o.follow(c, q)
+}
+
+// follow looks at the table every second and prints at every interval.
+func (o *topOptions) follow(c *cobra.Command, q filter.Query) error {
+	ctx := c.Context()
+	out := newOutput(c)
+	var talkers flow.Talkers
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	due, printed := time.Now().Add(o.interval), 0
+	for {
+		select {
+		case <-ctx.Done():
+			return nil // as it is asked to
+		case now := <-look.C:
+			if feed := o.source.Feed(); feed.Err != nil {
+				return feed.Err
+			}
+			found, err := o.source.Table().Group(ctx, q.Condition(), o.grouping, flow.GroupsByRate, -1, now.UnixNano())
+			if err != nil {
+				return nil
+			}
+			if err := talkers.Look(ctx, o.source.Table(), q.Condition(), o.grouping, now.UnixNano()); err != nil {
+				return nil
+			}
+			if now.Before(due) {
+				continue
+			}
+			due = now.Add(o.interval)
+			if err := o.print(ctx, out, talkers.Fill(found.Groups, o.limit), printed > 0); err != nil {
+				return err
+			}
+			if printed++; printed == o.count {
+				return nil
+			}
+		}
+	}
+}
+
+// topTold is a group as JSON; what is not counted is absent.
+type topTold struct {
+	At      string   `json:"at"`
+	By      string   `json:"by"`
+	Name    string   `json:"name"`
+	Minute  float64  `json:"rate_minute"`
+	Rate    *float64 `json:"rate,omitempty"`
+	Flows   int      `json:"connections"`
+	Bytes   *uint64  `json:"bytes,omitempty"`
+	Packets *uint64  `json:"packets,omitempty"`
+}
+
+// name is what a group is called.
+func (o *topOptions) name(ctx context.Context, k *flow.GroupKey) string {
+	switch {
+	case k.By == flow.GroupByRule:
+		return o.source.RuleName(k.Rule)
+	case k.By == flow.GroupByClient && o.named != nil:
+		if name := o.named(ctx, k.Client()); name != "" {
+			return name
+		}
+	}
+	return k.String()
+}
+
+func (o *topOptions) print(ctx context.Context, out *output, groups []flow.Group, again bool) error {
+	if again && out.terminal && !o.json {
+		fmt.Fprintln(out)
+	}
+	cols := []table.Column{{Title: "1 min B/s", Min: 9, Want: 9, Right: true}, {Title: "B/s", Min: 7, Want: 7, Right: true}, {Title: "conns", Min: 6, Want: 6, Right: true}, {Title: "bytes", Min: 7, Want: 7, Right: true}, {Title: o.by, Min: 12, Want: 40, Grow: 1}}
+	widths := table.Widths(cols, max(40, out.width))
+	if out.terminal && !o.json {
+		fmt.Fprintln(out, table.Head(cols, widths, out.ink.faint))
+	}
+	for i := range groups {
+		g := &groups[i]
+		name := text.Safe(o.name(ctx, &g.Key))
+		rate, bytes, packets := "-", "-", (*uint64)(nil)
+		told := topTold{At: time.Now().UTC().Format(time.RFC3339), By: o.by, Name: name, Minute: g.Minute, Flows: g.Flows}
+		if g.Rated > 0 {
+			rate, told.Rate = text.Rate(g.ByteRate), &g.ByteRate
+		}
+		if g.Counted > 0 {
+			bytes, packets, told.Bytes = text.Count(g.Bytes), &g.Packets, &g.Bytes
+		}
+		told.Packets = packets
+		switch {
+		case o.json:
+			if err := json.NewEncoder(out).Encode(&told); err != nil {
+				return err
+			}
+		case out.terminal:
+			fmt.Fprintln(out, table.Line(cols, widths, []table.Cell{{Text: text.Rate(g.Minute)}, {Text: rate}, {Text: text.Exact(uint64(g.Flows))}, {Text: bytes}, {Text: name}}, nil))
+		default:
+			exact := "-"
+			if g.Counted > 0 {
+				exact = fmt.Sprint(g.Bytes)
+			}
+			now := "-"
+			if g.Rated > 0 {
+				now = fmt.Sprintf("%.0f", g.ByteRate)
+			}
+			fmt.Fprintf(out, "%.0f %s %d %s %s\n", g.Minute, now, g.Flows, exact, name)
+		}
+	}
+	return out.Flush()
+}
