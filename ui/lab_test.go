@@ -193,7 +193,7 @@ func TestGuideSendsWhatItWaitsFor(t *testing.T) {
 			if len(l.sent) != 1 || l.sent[0].From != c.from || l.sent[0].To.String() != c.to {
 				t.Errorf("%v: sent %+v, want from %s to %s", c.keys, l.sent, c.from, c.to)
 			}
-			s.sees("server2 answered, asked as")
+			s.sees("server2 answered at")
 			s.fits()
 		})
 	}

@@ -192,13 +192,20 @@ func (m *labMap) View(width, height int) string {
 	if room >= 14 {
 		lines = append(append(append(lines, ""), m.wiring(inner)...), "")
 	}
-	lines = append(lines, m.table(inner)...)
+	hosts := m.table(inner)
+	if at := m.cursor.Index() + 1; room < 12 && at < len(hosts) && (m.typing || len(m.bench.sent) > 0) {
+		hosts = hosts[at : at+1] // what came back needs the room
+	}
+	lines = append(lines, hosts...)
 	lines = append(lines, m.look.Line.Render(strings.Repeat(m.look.Glyphs.Rule, inner)), m.line(inner))
 	if m.refused != "" {
 		lines = append(lines, wrapped(m.look.Broken.Render(m.look.Glyphs.Cross)+" ", "  ", m.refused, m.look.Text, inner)...)
 	}
 	if m.bench.refused != "" {
 		lines = append(lines, wrapped(m.look.Broken.Render(m.look.Glyphs.Cross)+" ", "  ", m.bench.refused, m.look.Text, inner)...)
+	}
+	if m.typing && m.bench.sending > 0 {
+		lines = append(lines, m.look.Attention.Render("sent, waiting for what comes back…"))
 	}
 	for i := len(m.bench.sent) - 1; i >= 0 && len(lines) < room; i-- {
 		lines = append(lines, m.replyLines(m.bench.sent[i], inner)...)

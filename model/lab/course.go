@@ -294,7 +294,7 @@ func (t trial) judge(r mission.Reply) string {
 	case t.by != "" && r.Server != t.by:
 		return "it was to be " + t.by
 	case t.at != "" && r.At.String() != t.at:
-		return "it was to be asked as " + t.at
+		return "it was to answer at " + t.at
 	case t.seen != "" && r.Peer.Addr().String() != t.seen:
 		return "it was to see " + t.seen
 	}

@@ -37,6 +37,10 @@ func TestMain(m *testing.M) {
 		os.Exit(runCommand())
 	case "terminal":
 		os.Exit(tellTerminal())
+	case "screens":
+		os.Exit(playScreens())
+	case "enter":
+		os.Exit(enterLab())
 	}
 	os.Exit(m.Run())
 }
@@ -198,7 +202,7 @@ func TestAsOrdinaryUser(t *testing.T) {
 	}
 	program := publicCopy(t)
 	dir := filepath.Dir(program)
-	names := []string{"TestIsolate", "TestTranslation", "TestRun", "TestRunLegacy", "TestGone"}
+	names := []string{"TestIsolate", "TestTranslation", "TestRun", "TestRunLegacy", "TestGone", "TestMove", "TestEnter"}
 	cmd := exec.Command(program, "-test.v", "-test.run=^("+strings.Join(names, "|")+")$")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "TMPDIR="+dir, "HOME="+dir)

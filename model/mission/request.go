@@ -105,7 +105,7 @@ func (r Reply) Sentence() string {
 	case r.Outcome == Answered && r.Server == "":
 		return "something answered: " + r.Said
 	case r.Outcome == Answered:
-		return fmt.Sprintf("%s answered, asked as %s, and saw %s", r.Server, r.At, r.Peer)
+		return fmt.Sprintf("%s answered at %s and saw %s", r.Server, r.At, r.Peer)
 	case r.Outcome == Refused:
 		return "refused: " + r.Why
 	case r.Outcome == Silent:
