@@ -284,7 +284,7 @@ func (t trial) request() mission.Request {
 func (t trial) judge(r mission.Reply) string {
 	switch {
 	case t.nobody && r.Outcome == mission.Answered:
-		return "nobody was to"
+		return "nobody should answer"
 	case t.nobody && r.Outcome == mission.Failed:
 		return r.Why
 	case t.nobody:
@@ -292,11 +292,11 @@ func (t trial) judge(r mission.Reply) string {
 	case r.Outcome != mission.Answered:
 		return r.Why
 	case t.by != "" && r.Server != t.by:
-		return "it was to be " + t.by
+		return "expected " + t.by
 	case t.at != "" && r.At.String() != t.at:
-		return "it was to answer at " + t.at
+		return "expected at " + t.at
 	case t.seen != "" && r.Peer.Addr().String() != t.seen:
-		return "it was to see " + t.seen
+		return "expected to see " + t.seen
 	}
 	return ""
 }

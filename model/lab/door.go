@@ -128,7 +128,8 @@ func (n *Network) grant(conn *net.UnixConn, w wish, files []*os.File) (status in
 		cancel()
 	}()
 	cmd := exec.CommandContext(ctx, w.Argv[0], w.Argv[1:]...)
-	cmd.Env = append(os.Environ(), w.Env...)
+	// Screens that are opened here are not those that the lab can go on from.
+	cmd.Env = append(append(os.Environ(), w.Env...), screensVariable+"=")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = files[0], files[1], files[2]
 	// A job of its own, so that it ends as a whole.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: w.Terminal}
