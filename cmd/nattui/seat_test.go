@@ -22,8 +22,8 @@ type seat struct {
 	bytes  atomic.Int64
 }
 
-// sit starts the program on a terminal of 120x40.
-func sit(b testing.TB, path string) *seat {
+// sit starts the program, with arguments, on a terminal of 120x40.
+func sit(b testing.TB, path string, args ...string) *seat {
 	b.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
@@ -44,7 +44,7 @@ func sit(b testing.TB, path string) *seat {
 		b.Fatal(err)
 	}
 	defer slave.Close()
-	s := &seat{cmd: exec.Command(path), tty: master, output: make(chan []byte, 1024)}
+	s := &seat{cmd: exec.Command(path, args...), tty: master, output: make(chan []byte, 1024)}
 	s.cmd.Env = append(os.Environ(), "TERM=xterm-256color", "SSH_TTY=/dev/pts/0")
 	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = slave, slave, slave
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
