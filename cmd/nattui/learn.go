@@ -18,8 +18,8 @@ func newLearnCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "learn [MISSION] [-- COMMAND ...]",
 		Short: "Learn NAT by missions in the lab, checked by real traffic",
-		Long: "learn lists the missions: small gateways with a fault or a wish, each with a goal. With the name of one it starts a lab for it; there L shows the goal and how far you are, " +
-			"gives hints one after another, and tries the goal with real packets. Whatever makes the traffic right is a solution. In the lab, learn alone shows the goal, --check tries it and --hint gives the next hint.",
+		Long: "learn lists the missions: small gateways with a fault or a wish, each with a goal. With the name of one it starts a lab for it. There L shows the map and, with m, the goal and how far you are; it " +
+			"gives hints one after another (h), and tries the goal with real packets (c). Whatever makes the traffic right is a solution. In the lab, learn alone shows the goal, --check tries it and --hint gives the next hint.",
 		Example: "nattui learn\nnattui learn publish",
 		Args:    learnArgs,
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {

@@ -188,7 +188,7 @@ func labEnvironment(at next, o Options) []string {
 		path += string(filepath.ListSeparator) + filepath.Dir(program)
 	}
 	screens := ""
-	if len(o.Argv) == 0 {
+	if opensScreens(o.Argv) {
 		screens = "yes"
 	}
 	return append(slices.Clone(environ),
@@ -200,6 +200,15 @@ func labEnvironment(at next, o Options) []string {
 		"NATTUI_STATE="+runDirectory+"/state",
 		"XTABLES_LOCKFILE="+runDirectory+"/xtables.lock",
 	)
+}
+
+// opensScreens tells that a command is this program's screens, with options or without: the same can be started again
+// in another lab.
+func opensScreens(argv []string) bool {
+	if len(argv) == 0 {
+		return true
+	}
+	return filepath.Base(argv[0]) == filepath.Base(os.Args[0]) && (len(argv) == 1 || strings.HasPrefix(argv[1], "-"))
 }
 
 // passSignals sends what this process is asked to the command's process group,

@@ -63,7 +63,7 @@ func TestMove(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	status, err = lab.Run(t.Context(), lab.Options{Mission: "share", Argv: []string{program}, Env: append(os.Environ(), partVariable+"=screens"), Stdout: &output, Stderr: &output})
+	status, err = lab.Run(t.Context(), lab.Options{Mission: "share", Argv: []string{"sh", "-c", program}, Env: append(os.Environ(), partVariable+"=screens"), Stdout: &output, Stderr: &output})
 	if status != 0 || err != nil || !strings.Contains(output.String(), "started with a command of its own") {
 		t.Errorf("status %d, %v\n%s", status, err, &output)
 	}
