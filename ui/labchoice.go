@@ -65,15 +65,19 @@ func (c *labChoice) begin() tea.Cmd {
 	return cmd
 }
 
+// Settle keeps the cursor in sight.
+func (c *labChoice) Settle() tea.Cmd {
+	c.room = max(3, boxRoom(c.boxHeight())-4)
+	c.cursor.Follow(len(c.list), c.key)
+	c.cursor.Settle(len(c.list), c.room)
+	return nil
+}
+
 // View draws the box.
-func (c *labChoice) View(width, height int) string {
+func (c *labChoice) View(width, _ int) string {
 	w := min(100, width-2)
 	inner := w - 4
-	c.room = max(3, boxRoom(height)-4)
-	window := c.cursor
-	window.Follow(len(c.list), c.key)
-	window.Settle(len(c.list), c.room)
-	from, to := window.Window(len(c.list), c.room)
+	from, to := c.cursor.Window(len(c.list), c.room)
 	lines := []string{c.look.Faint.Render(text.Fit("The lab begins anew: what was changed in this one is gone.", inner))}
 	for i := from; i < to; i++ {
 		at := c.list[i]
@@ -81,7 +85,7 @@ func (c *labChoice) View(width, height int) string {
 			lines = append(lines, c.heading(i, inner))
 		}
 		bar, style := "  ", c.look.Text
-		if i == window.Index() {
+		if i == c.cursor.Index() {
 			bar, style = c.look.Accent.Render(c.look.Glyphs.Bar)+" ", c.look.Strong
 		}
 		mark := " "
