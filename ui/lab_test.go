@@ -243,3 +243,14 @@ func TestLabFitsEverywhere(t *testing.T) {
 		}
 	}
 }
+
+// Whoever is faster than the look at who is there loses no key.
+func TestLabMapBeforeTheHostsAreKnown(t *testing.T) {
+	s, _ := labStage(t, 80, 24, "", gatewayRules)
+	s.app.bench.hosts = nil
+	_, survey := s.app.Update(keyPress("L"))
+	s.press("enter")
+	s.sees("looking who is there")
+	s.run(survey)
+	s.sees("from client  tcp 203.0.113.1:80")
+}

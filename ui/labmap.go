@@ -21,6 +21,7 @@ type labMap struct {
 	cursor  table.Cursor[string]
 	family  rules.Family // of the addresses that are shown
 	typing  bool
+	hurried bool // a request is to be typed as soon as it is known who is there
 	input   textinput.Model
 	refused string
 }
@@ -45,6 +46,9 @@ func (m *labMap) current() *mission.Host {
 // Receive keeps the cursor on its machine.
 func (m *labMap) Receive(tea.Msg) tea.Cmd {
 	m.cursor.Follow(len(m.bench.hosts), m.key)
+	if m.hurried && m.current() != nil {
+		m.begin()
+	}
 	return nil
 }
 
@@ -61,7 +65,7 @@ func (m *labMap) Actions() keyTable {
 	close := m.closing(m)
 	_, learning := m.mission()
 	return keyTable{
-		act(bind("enter", "send from it", "enter"), m.begin).when(func() bool { return m.current() != nil }),
+		act(bind("enter", "send from it", "enter"), m.begin),
 		on(bind("s", "send again", "s"), m.again).when(func() bool { return len(m.bench.sent) > 0 }),
 		act(bind("m", "the mission", "m"), m.openMission).when(func() bool { return learning }),
 		act(bind("o", "another lab", "o"), func() { m.open(newLabChoice(m.desk)) }),
@@ -104,7 +108,7 @@ func (m *labMap) Wheel(by int) { m.move(by / 3) }
 // begin types a request, what is usual from that machine to start with.
 func (m *labMap) begin() {
 	h := m.current()
-	if h == nil {
+	if m.hurried = h == nil; m.hurried {
 		return
 	}
 	m.typing, m.refused = true, ""
