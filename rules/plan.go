@@ -13,12 +13,14 @@ type Plan struct {
 	Steps []Step
 }
 
-// Step is one step of a plan: exactly one of Change, Order, Sysctl and Forget is set.
+// Step is one step of a plan: exactly one of Change, Native, Order, Sysctl and Forget is set.
 type Step struct {
 	Change *Change `json:",omitempty"`
-	Sysctl *Sysctl `json:",omitempty"`
-	Forget *Forget `json:",omitempty"`
-	Order  *Order  `json:",omitempty"`
+	// Native is one of the plan's native changes, which are made all together or not at all.
+	Native *NativeChange `json:",omitempty"`
+	Sysctl *Sysctl       `json:",omitempty"`
+	Forget *Forget       `json:",omitempty"`
+	Order  *Order        `json:",omitempty"`
 	// Why explains the step to somebody who meets it for the first time.
 	Why string `json:",omitempty"`
 }
@@ -194,6 +196,8 @@ func (s Step) Commands() [][]string {
 		return [][]string{s.Forget.command()}
 	case s.Order != nil:
 		return [][]string{s.Order.Command()}
+	case s.Native != nil:
+		return [][]string{s.Native.Command()}
 	}
 	return nil
 }
@@ -207,6 +211,8 @@ func (s Step) Sentence() string {
 		return s.Sysctl.sentence()
 	case s.Order != nil:
 		return s.Order.Sentence()
+	case s.Native != nil:
+		return s.Native.Sentence()
 	case s.Forget != nil:
 		return "Forget the connection " + s.Forget.Src.String() + " to " + s.Forget.Dst.String() + ", so that today's rules decide about its next packet."
 	}

@@ -175,7 +175,7 @@ func (c *Committer) run(ctx context.Context, l *lock, j *journal, wanted source,
 	for attempt := 1; ; attempt++ {
 		l.inherited(func() { err = c.make(ctx, e, d, wanted) })
 		var moved *rules.Conflict
-		if !errors.As(err, &moved) || attempt >= anewAttempts && time.Since(began) > anewTime {
+		if !errors.As(err, &moved) && !errors.Is(err, rules.ErrMoved) || attempt >= anewAttempts && time.Since(began) > anewTime {
 			break
 		}
 		// A conflict at the second of several variants can leave something of the first.
@@ -211,6 +211,8 @@ type drawing struct {
 	asked  []rules.Change // its changes, with those at the end of a chain left so
 	marks  []mark
 	before sets
+	// generation is that of the native tables that were checked; 0 where none are changed.
+	generation uint32
 }
 
 // draw checks a plan against the gateway as it is.
@@ -243,6 +245,9 @@ func (c *Committer) draw(ctx context.Context, wanted source) (drawing, error) {
 			return d, err
 		}
 		d.plan.Steps[i].Sysctl = &w
+	}
+	if d.generation, err = c.checkNatives(ctx, &d.plan); err != nil {
+		return d, err
 	}
 	d.marks, err = marksOf(d.plan, c.told(ctx, d.plan, d.before))
 	return d, err
@@ -290,6 +295,9 @@ func (c *Committer) make(ctx context.Context, e *Entry, d drawing, wanted source
 			}
 			e.Result = err.Error() // ours stands; others changed the tables in the same moment
 		}
+	}
+	if err := c.makeNatives(ctx, e, d.generation); err != nil {
+		return err
 	}
 	for _, s := range e.Plan.Steps {
 		switch {

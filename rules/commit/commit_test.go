@@ -20,6 +20,7 @@ import (
 	"nattui/rules"
 	"nattui/rules/commit"
 	"nattui/rules/iptables"
+	"nattui/rules/nftables"
 )
 
 // roleVariable makes the test binary something else than a test: a guard, or a
@@ -49,6 +50,7 @@ func exit(err error) {
 // order is what a maker is told to do.
 type order struct {
 	Lines   []string // rules of the plan, each with its table in front
+	Native  string   // what nft would read
 	Variant rules.Variant
 	Setting string // value of net.ipv4.ip_forward, "" leaves it
 	Confirm time.Duration
@@ -87,7 +89,7 @@ func maker() error {
 }
 
 func (o order) plan() rules.Plan {
-	p := rules.Plan{Title: "Test."}
+	p := rules.Plan{Title: "Test.", Steps: nativeSteps(o.Native)}
 	for _, line := range o.Lines {
 		p.Steps = append(p.Steps, rules.StepOf(insertion(o.Variant, line)))
 	}
@@ -130,7 +132,7 @@ func newCommitterIn(dir string, tables commit.Tables, clock commit.Clock) *commi
 		}
 		tables = h
 	}
-	return commit.New(store, commit.Kernel{Tables: tables, Settings: settings{}}, commit.Setup{Guard: guardCommand(), Clock: clock})
+	return commit.New(store, commit.Kernel{Tables: tables, Settings: settings{}, Native: &nftables.Changer{}}, commit.Setup{Guard: guardCommand(), Clock: clock})
 }
 
 // guardCommand runs this test binary as a guard.
@@ -156,6 +158,7 @@ type gateway struct {
 	tables *iptables.Host
 	dir    string
 	c      *commit.Committer
+	native bool // its orders change native tables
 }
 
 // long leaves a test out in short mode: it ends or starts many programs and little happens in this one.
@@ -240,6 +243,10 @@ func (g *gateway) addr(n int) string {
 // seed makes three rules in the chains that the tests change.
 func (g *gateway) seed() {
 	g.Helper()
+	if g.native {
+		nft(g.T, nativeSeed)
+		return
+	}
 	for n := 1; n <= 3; n++ {
 		for _, chain := range []string{"-t nat -A PREROUTING", "-t filter -A FORWARD"} {
 			if err := lab.Iptables(g.program(), append(strings.Fields(chain), "-s", g.addr(n), "-j", "ACCEPT")...); err != nil {
@@ -271,6 +278,9 @@ func (g *gateway) state() string {
 	if err != nil {
 		g.Fatal(err)
 	}
+	if g.native {
+		b.WriteString(listed(g.T))
+	}
 	return b.String() + "forward " + forward + "\n"
 }
 
@@ -284,6 +294,9 @@ func (g *gateway) same(what, got, want string) {
 // order is a change of two tables and a setting. The kernel prints the second rule
 // differently from how it is written.
 func (g *gateway) order() order {
+	if g.native {
+		return order{Variant: g.at, Setting: flipped(g.T), Native: nativeOrder}
+	}
 	return order{Variant: g.at, Setting: flipped(g.T), Lines: []string{
 		"nat -A PREROUTING -s " + g.addr(9) + " -j ACCEPT",
 		"filter -A FORWARD -s " + g.addr(9) + " -m limit --limit 120/minute -j ACCEPT",
@@ -380,15 +393,16 @@ func (g *gateway) nobodyLeft() {
 }
 
 func TestChangeStandsAtOnceAndIsUndone(t *testing.T) {
-	everywhere(t, func(g *gateway) {
+	nativelyToo(t, func(g *gateway) {
 		g.seed()
 		old := g.state()
-		e := g.run(g.order().plan(), commit.Options{By: "alice", From: "203.0.113.9"})
+		plan := g.order().plan()
+		e := g.run(plan, commit.Options{By: "alice", From: "203.0.113.9"})
 		now := g.state()
 		if now == old {
 			g.Fatal("nothing was changed")
 		}
-		if got := g.entry(e.ID); got.State != commit.Applied || got.By != "alice" || got.From != "203.0.113.9" || len(got.Commands()) != 3 {
+		if got := g.entry(e.ID); got.State != commit.Applied || got.By != "alice" || got.From != "203.0.113.9" || len(got.Commands()) != len(plan.Commands()) {
 			g.Errorf("the journal says %+v", got)
 		}
 		undo, err := g.c.Undo(context.Background(), "", commit.Options{})
@@ -415,7 +429,7 @@ func TestChangeStandsAtOnceAndIsUndone(t *testing.T) {
 }
 
 func TestRollsBackAtItsDeadline(t *testing.T) {
-	everywhere(t, func(g *gateway) {
+	nativelyToo(t, func(g *gateway) {
 		g.seed()
 		old := g.state()
 		e := g.run(g.order().plan(), commit.Options{Confirm: 300 * time.Millisecond})

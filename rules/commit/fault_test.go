@@ -154,7 +154,7 @@ var ends = []syscall.Signal{syscall.SIGKILL, syscall.SIGHUP, syscall.SIGTERM}
 // TestEndedAtEveryStep ends nattui at each step of a change in turn.
 func TestEndedAtEveryStep(t *testing.T) {
 	long(t)
-	everywhere(t, func(g *gateway) {
+	nativelyToo(t, func(g *gateway) {
 		for _, confirm := range []time.Duration{0, time.Hour} {
 			o := g.order()
 			o.Confirm = confirm
@@ -188,8 +188,7 @@ func TestEndedAtEveryStep(t *testing.T) {
 					g.forgetAll()
 				}
 			}
-			g.iptables("-t", "nat", "-F")
-			g.iptables("-t", "filter", "-F")
+			g.clear()
 		}
 	})
 }
@@ -198,7 +197,7 @@ func TestEndedAtEveryStep(t *testing.T) {
 // guard too, and has somebody confirm at once what may be half gone.
 func TestRollbackEndedAtEveryStep(t *testing.T) {
 	long(t)
-	everywhere(t, func(g *gateway) {
+	nativelyToo(t, func(g *gateway) {
 		o := g.order()
 		o.Confirm = time.Hour
 		old, changed, _ := g.both(o)
@@ -278,7 +277,7 @@ func victim() (pid int, what string) {
 // moments: nattui, its guard, iptables-save and iptables-restore.
 func TestKilledAtRandom(t *testing.T) {
 	long(t)
-	everywhere(t, func(g *gateway) {
+	nativelyToo(t, func(g *gateway) {
 		seed := uint64(time.Now().UnixNano())
 		random := rand.New(rand.NewPCG(seed, 1))
 		o := g.order()

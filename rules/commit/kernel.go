@@ -43,6 +43,8 @@ type Kernel struct {
 	Tables   Tables
 	Settings Settings
 	Flows    Flows
+	// Native is nil where native tables cannot be changed.
+	Native Native
 	// FrontEnds take orders; nil where none can be given.
 	FrontEnds FrontEnds
 }

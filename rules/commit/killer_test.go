@@ -103,7 +103,7 @@ func committer(b []byte) int {
 				}
 				a = a[min((n+3)&^3, len(a)):]
 			}
-			if strings.Contains(name, "-nft-r") { // of 15 bytes
+			if strings.Contains(name, "-nft-r") || name == "nft" { // of 15 bytes
 				pid = number
 			}
 		}

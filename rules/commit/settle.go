@@ -132,7 +132,11 @@ func sidestep(attempt int) {
 // an error means that it should be tried again.
 func (c *Committer) revert(ctx context.Context, l *lock, e *Entry) (notes []string, err error) {
 	l.inherited(func() {
-		notes, err = c.revertRules(ctx, e)
+		if notes, err = c.revertNatives(ctx, e); err == nil {
+			var more []string
+			more, err = c.revertRules(ctx, e)
+			notes = append(notes, more...)
+		}
 		if err == nil {
 			notes = append(notes, c.revertOrders(ctx, e)...)
 			notes = append(notes, c.revertSettings(e)...)

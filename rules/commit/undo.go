@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"nattui/rules"
+	"nattui/rules/nft"
 )
 
 // UndoPlan is the plan that undoes a settled entry on the gateway as it is
@@ -53,6 +54,13 @@ func (c *Committer) RollbackPlan(ctx context.Context, id string) (Entry, rules.P
 	back, _ := wayBack(e.Plan, e.marks, c.told(ctx, e.Plan, now))
 	for _, b := range back {
 		plan.Steps = append(plan.Steps, rules.StepOf(b))
+	}
+	natives, err := c.readNative(ctx, e.Plan)
+	if err != nil {
+		return *e, plan, err
+	}
+	if natives != nil {
+		plan.Steps = append(plan.Steps, rules.NativeSteps(nft.WayBack(e.Plan.Natives(), natives).Changes)...)
 	}
 	for _, s := range e.Plan.Inverse().Steps {
 		if s.Order != nil || s.Sysctl != nil && !sameValue(s.Sysctl.Value, s.Sysctl.Old) {
@@ -167,6 +175,9 @@ func (c *Committer) undoPlan(ctx context.Context, e *Entry, now sets) (rules.Pla
 	if err := c.undoOrders(ctx, e, &plan); err != nil {
 		return plan, err
 	}
+	if err := c.undoNatives(ctx, e, &plan); err != nil {
+		return plan, err
+	}
 	now = c.told(ctx, e.Plan, now)
 	back, notes := wayBack(e.Plan, e.marks, now)
 	if len(notes) > 0 || len(back) < len(e.Plan.Changes()) {
@@ -234,7 +245,7 @@ func undoneAlready(c rules.Change) string {
 // changed.
 type Unfit struct {
 	Text     string
-	Conflict *rules.Conflict
+	Conflict error
 }
 
 // Error says what does not fit.

@@ -80,7 +80,7 @@ type record struct {
 
 // step is a rules.Step with stable names.
 type step struct {
-	Op        string `json:"op"` // a rules.Op, "sysctl", "order" or "forget"
+	Op        string `json:"op"` // a rules.Op, "sysctl", "order", "native" or "forget"
 	Why       text   `json:"why,omitempty"`
 	Family    string `json:"family,omitempty"`
 	Backend   string `json:"backend,omitempty"`
@@ -96,9 +96,10 @@ type step struct {
 	OldPolicy string `json:"old-policy,omitempty"`
 	Program   string `json:"program,omitempty"`
 
-	Sysctl *rules.Sysctl `json:"sysctl,omitempty"`
-	Forget *rules.Forget `json:"forget,omitempty"`
-	Order  *rules.Order  `json:"order,omitempty"`
+	Sysctl *rules.Sysctl       `json:"sysctl,omitempty"`
+	Forget *rules.Forget       `json:"forget,omitempty"`
+	Order  *rules.Order        `json:"order,omitempty"`
+	Native *rules.NativeChange `json:"native,omitempty"`
 }
 
 func ruleText(r rules.Rule) text {
@@ -127,6 +128,8 @@ func stepOf(s rules.Step) step {
 		return step{Op: "forget", Why: text(s.Why), Forget: s.Forget}
 	case s.Order != nil:
 		return step{Op: "order", Why: text(s.Why), Order: s.Order}
+	case s.Native != nil:
+		return step{Op: "native", Why: text(s.Why), Native: s.Native}
 	case s.Change == nil:
 		return step{Op: "nothing", Why: text(s.Why)}
 	}
@@ -139,8 +142,8 @@ func stepOf(s rules.Step) step {
 }
 
 func (w step) step() (rules.Step, error) {
-	out := rules.Step{Why: string(w.Why), Sysctl: w.Sysctl, Forget: w.Forget, Order: w.Order}
-	if w.Op == "sysctl" || w.Op == "order" || w.Op == "forget" || w.Op == "nothing" {
+	out := rules.Step{Why: string(w.Why), Sysctl: w.Sysctl, Forget: w.Forget, Order: w.Order, Native: w.Native}
+	if w.Op == "sysctl" || w.Op == "order" || w.Op == "native" || w.Op == "forget" || w.Op == "nothing" {
 		return out, nil
 	}
 	c := rules.Change{

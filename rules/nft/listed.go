@@ -9,6 +9,8 @@ import (
 var (
 	listedTable  = regexp.MustCompile(`^table (\w+) (\S+) \{`)
 	listedHandle = regexp.MustCompile(`^(.*) # handle (\d+)$`)
+	// listedComment is what -a adds to a line.
+	listedComment = regexp.MustCompile(` # handle \d+$`)
 )
 
 // Listed finds the rules' texts in what  nft -a list ruleset  has printed, by table and handle. A rule is not there where

@@ -1,0 +1,144 @@
+package commit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"nattui/rules"
+	"nattui/rules/nft"
+)
+
+// Native changes the native tables of nft.
+type Native interface {
+	// ReadNative is all native tables of one generation.
+	ReadNative(ctx context.Context) (*nft.Ruleset, error)
+	// MakeNative makes changes that were checked in the given generation, all or none, and returns them as they were made.
+	// The error wraps rules.ErrMoved where the tables have moved on, and nothing was made. Changes returned together with an
+	// error were made, and are not what was intended.
+	MakeNative(ctx context.Context, generation uint32, changes []rules.NativeChange) ([]rules.NativeChange, error)
+}
+
+// errNoNative is the error of native changes where nobody makes them.
+var errNoNative = errors.New("native tables of nft cannot be changed here")
+
+// readNative is the native tables; nil where the plan does not change them.
+func (c *Committer) readNative(ctx context.Context, p rules.Plan) (*nft.Ruleset, error) {
+	if len(p.Natives()) == 0 {
+		return nil, nil
+	}
+	if c.kernel.Native == nil {
+		return nil, errNoNative
+	}
+	return c.kernel.Native.ReadNative(ctx)
+}
+
+// checkNatives resolves the native changes of a plan on the tables as they are, and returns their generation.
+func (c *Committer) checkNatives(ctx context.Context, p *rules.Plan) (generation uint32, err error) {
+	now, err := c.readNative(ctx, *p)
+	if now == nil || err != nil {
+		return 0, err
+	}
+	changes, err := nft.Resolve(p.Natives(), now)
+	if err != nil {
+		return 0, err
+	}
+	setNatives(p, changes)
+	return now.Generation, nil
+}
+
+// setNatives puts changes in place of the native changes of a plan.
+func setNatives(p *rules.Plan, changes []rules.NativeChange) {
+	p.Steps = slices.Clone(p.Steps)
+	i := 0
+	for n := range p.Steps {
+		if p.Steps[n].Native != nil && i < len(changes) {
+			change := changes[i]
+			p.Steps[n].Native = &change
+			i++
+		}
+	}
+}
+
+// makeNatives makes the native changes of an entry in one transaction.
+func (c *Committer) makeNatives(ctx context.Context, e *Entry, generation uint32) error {
+	changes := e.Plan.Natives()
+	if len(changes) == 0 {
+		return nil
+	}
+	c.step("native")
+	made, err := c.kernel.Native.MakeNative(ctx, generation, changes)
+	if made == nil {
+		return err
+	}
+	setNatives(&e.Plan, made)
+	if err != nil {
+		e.Result = join(e.Result, err.Error()) // ours stands; others changed the tables in the same moment
+	}
+	return nil
+}
+
+// revertNatives rolls back what stands of the native changes of an entry, found in the tables as they are in the
+// very moment.
+func (c *Committer) revertNatives(ctx context.Context, e *Entry) (notes []string, err error) {
+	for attempt := range revertAttempts {
+		sidestep(attempt)
+		now, err := c.readNative(ctx, e.Plan)
+		if now == nil || err != nil {
+			return nil, err
+		}
+		back := nft.WayBack(e.Plan.Natives(), now)
+		changes, err := nft.Resolve(back.Changes, now)
+		if err != nil {
+			return nil, err
+		}
+		if len(changes) == 0 {
+			return back.Notes, nil
+		}
+		c.step("back")
+		made, err := c.kernel.Native.MakeNative(ctx, now.Generation, changes)
+		switch {
+		case errors.Is(err, rules.ErrMoved):
+			continue
+		case made != nil && err != nil:
+			return append(back.Notes, err.Error()), nil // it is rolled back, and stands beside its place
+		}
+		return back.Notes, err
+	}
+	return nil, rules.ErrMoved
+}
+
+// undoNatives adds what undoes the native changes of an entry to a plan, and insists that all of it fits.
+func (c *Committer) undoNatives(ctx context.Context, e *Entry, plan *rules.Plan) error {
+	now, err := c.readNative(ctx, e.Plan)
+	if now == nil || err != nil {
+		return err
+	}
+	changes := e.Plan.Natives()
+	back := nft.UndoWay(changes, now)
+	if len(back.Notes) > 0 || len(back.Changes) < len(changes) {
+		text := strings.Join(back.Notes, "; ")
+		if text == "" {
+			text = missingNative(changes, now)
+		}
+		return &Unfit{Conflict: &rules.NativeConflict{Change: changes[0], Found: text}, Text: fmt.Sprintf("change %s cannot be undone: %s", e.ID, text)}
+	}
+	plan.Steps = append(plan.Steps, rules.NativeSteps(back.Changes)...)
+	return nil
+}
+
+// missingNative says which of the changes does not stand.
+func missingNative(changes []rules.NativeChange, now *nft.Ruleset) string {
+	for _, c := range changes {
+		if _, stand := nft.Standing([]rules.NativeChange{c}, now); stand > 0 {
+			continue
+		}
+		if c.Gone {
+			return fmt.Sprintf("what it deleted is there again: %s %s", c.Place(), c.Text)
+		}
+		return fmt.Sprintf("what it added is no longer there: %s %s", c.Place(), c.Text)
+	}
+	return "a part of it is no longer there"
+}

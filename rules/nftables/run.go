@@ -1,0 +1,95 @@
+package nftables
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// mostWords is how much is kept of what nft says when it refuses.
+const mostWords = 4 << 10
+
+// command prepares the program nft, with its words in English. What ends the terminal's foreground does not end it.
+func command(ctx context.Context, program string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = orphanWait
+	return cmd
+}
+
+// orphanWait is how long is waited for what a program has started, once it was killed for its slowness.
+const orphanWait = 5 * time.Second
+
+// run runs nft and returns what it prints, and where it fails what it says.
+func run(ctx context.Context, program, input string, args ...string) (out, words string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	cmd := command(ctx, program, args...)
+	var printed, said bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &printed, &said
+	err = cmd.Run()
+	return printed.String(), refusal(said.String(), err), err
+}
+
+// feed has nft read a script, in one transaction.
+func feed(ctx context.Context, program, script string) (words string, err error) {
+	if script == "" {
+		return "", nil
+	}
+	_, words, err = run(ctx, program, script, "-f", "-")
+	return words, err
+}
+
+// refusal is what nft said of a script that it did not take, in one line and of bounded length, or why it said nothing.
+func refusal(said string, err error) string {
+	var lines []string
+	for line := range strings.Lines(said) {
+		if line = strings.TrimSpace(line); line != "" && strings.Trim(line, "^~ ") != "" {
+			lines = append(lines, line)
+		}
+	}
+	text := strings.Join(lines, " | ")
+	if len(text) > mostWords {
+		text = text[:mostWords] + " …"
+	}
+	if text == "" && err != nil {
+		return err.Error()
+	}
+	return text
+}
+
+// Refused is the error of a script that nft, or the kernel by it, does not take. Nothing was changed.
+type Refused struct {
+	Words string // what nft said
+}
+
+// Error gives nft's words.
+func (e *Refused) Error() string { return "nft refused: " + e.Words + "; nothing was changed" }
+
+// NotKnown is the error of a transaction of which it cannot be said whether it was made.
+type NotKnown struct {
+	Words string
+	Ended error
+}
+
+// Error says how nft ended.
+func (e *NotKnown) Error() string {
+	text := "it is not known whether nft has made the change"
+	if e.Words != "" {
+		text += ": " + e.Words
+	}
+	return text
+}
+
+// Unwrap is how nft ended.
+func (e *NotKnown) Unwrap() error { return e.Ended }
+
+// errIdle is the error of a script that nft took without a complaint, and of which the kernel has nothing.
+var errIdle = errors.New("nft reported success, and the kernel has nothing of the change")

@@ -1,0 +1,278 @@
+package nftables
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"nattui/rules"
+	"nattui/rules/nft"
+)
+
+// Untried is the error of a change that could not be tried on a copy of its tables, so that it is not known what it does or
+// whether it could be undone. Nothing was changed.
+type Untried struct{ Why string }
+
+// Error says why.
+func (e *Untried) Error() string { return e.Why + "; nothing was changed" }
+
+// Trial is what became of a script on a copy of tables, in a network namespace of its own.
+type Trial struct {
+	// Before and After are the copy. Their handles are the copy's.
+	Before, After *nft.Ruleset
+	// Changes are what the script did to the copy, with the handles of the real tables.
+	Changes []rules.NativeChange
+}
+
+// Try runs a script of nft on a copy of those tables of a ruleset that it names, in a network namespace that is gone
+// afterwards, and tells what it does as changes. Each of these is tried as well, and so is the way back: what they leave is
+// compared with what was there. The error is *Refused where nft refuses the script, *Untried where the copy, the
+// changes or the way back are not exact.
+//
+// It needs CAP_SYS_ADMIN to make the namespace, and the program nft.
+func Try(ctx context.Context, real *nft.Ruleset, script string) (*Trial, error) {
+	program := find("nft")
+	if program == "" {
+		return nil, &Untried{"the program nft is not installed, without which native tables cannot be changed"}
+	}
+	if why := Destroys(script); why != "" {
+		return nil, &Untried{why}
+	}
+	copied := mentioned(real, script)
+	listing, err := listings(ctx, program, copied)
+	if err != nil {
+		return nil, err
+	}
+	t := &trial{ctx: ctx, program: program, real: real, copied: copied, listing: listing, script: script}
+	done := make(chan error, 1)
+	go func() {
+		// The thread is not unlocked: it ends with the goroutine, and with it the namespace.
+		runtime.LockOSThread()
+		done <- t.run()
+	}()
+	if err := <-done; err != nil {
+		return nil, err
+	}
+	return &t.Trial, nil
+}
+
+// Destroys says why a script is not tried at all: it empties tables that it does not name.
+func Destroys(script string) string {
+	for line := range strings.SplitSeq(strings.ReplaceAll(script, ";", "\n"), "\n") {
+		words := strings.Fields(line)
+		if len(words) >= 2 && words[0] == "flush" && words[1] == "ruleset" {
+			return "flush ruleset would delete every table, also those of other programs (iptables, Docker, firewalld …): leave the line out, or delete the tables that are meant by name"
+		}
+	}
+	return ""
+}
+
+// mentioned are the tables of which a script has the name, but for those of iptables, which nft cannot print.
+func mentioned(real *nft.Ruleset, script string) (all []*nft.Table) {
+	for _, t := range real.Tables {
+		if strings.Contains(script, t.Name) && !MadeByIPTables(t) {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// listings is the text of tables as nft prints it.
+func listings(ctx context.Context, program string, tables []*nft.Table) (string, error) {
+	text := ""
+	for _, t := range tables {
+		out, words, err := run(ctx, program, "", "list", "table", t.Family.String(), t.Name)
+		if err != nil {
+			return "", &Untried{fmt.Sprintf("%s could not be listed: %s", t, words)}
+		}
+		text += out
+	}
+	return text, nil
+}
+
+// trial is a Trial while it is made.
+type trial struct {
+	Trial
+	ctx             context.Context
+	program         string
+	real            *nft.Ruleset
+	copied          []*nft.Table
+	listing, script string
+}
+
+// run makes the trial in a namespace of the calling thread.
+func (t *trial) run() error {
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		return &Untried{"the change cannot be tried on a copy, as no network namespace may be made here (" + err.Error() + ")"}
+	}
+	t.links()
+	if words, err := feed(t.ctx, t.program, t.listing); err != nil {
+		return &Untried{"the tables could not be copied to try the change: " + words}
+	}
+	var err error
+	if t.Before, _, err = t.read(); err != nil {
+		return err
+	}
+	for _, real := range t.copied {
+		copied := t.Before.Table(real.Family.String(), real.Name)
+		if copied == nil || copied.Print() != real.Print() {
+			return &Untried{fmt.Sprintf("%s could not be copied exactly: what nft prints of it is not what is there; change it with nft", real)}
+		}
+	}
+	script, err := t.translated()
+	if err != nil {
+		return err
+	}
+	if words, err := feed(t.ctx, t.program, script); err != nil {
+		return &Refused{Words: words}
+	}
+	var bodies map[string]string
+	if t.After, bodies, err = t.read(); err != nil {
+		return err
+	}
+	for key, body := range nft.Bodies(t.listing) {
+		if _, ok := bodies[key]; !ok {
+			bodies[key] = body // of what the script has deleted
+		}
+	}
+	changes, beyond := nft.Difference(t.Before, t.After, bodies)
+	if len(beyond) > 0 {
+		return &Untried{"nattui could not undo a change of " + strings.Join(beyond, ", ") + ": make it with nft"}
+	}
+	if err := t.prove(changes); err != nil {
+		return err
+	}
+	t.Changes, err = t.realHandles(changes)
+	return err
+}
+
+// read reads the copy, with its rules in nft's own words.
+func (t *trial) read() (*nft.Ruleset, map[string]string, error) {
+	set, err := Read(t.ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	out, words, err := run(t.ctx, t.program, "", "-a", "list", "ruleset")
+	if err != nil {
+		return nil, nil, &Untried{"the copy of the tables could not be listed: " + words}
+	}
+	for r, text := range set.Listed(out) {
+		r.Listed = text
+	}
+	return set, nft.Bodies(out), nil
+}
+
+var (
+	// ruleByHandle is a command about a rule that names one by its handle.
+	ruleByHandle = regexp.MustCompile(`\b(rule\s+(?:(ip6?|inet|arp|bridge|netdev)\s+)?([\w./-]+)\s+([\w./-]+)\s+(?:handle|position)\s+)(\d+)`)
+	// otherByHandle is one about something else.
+	otherByHandle = regexp.MustCompile(`\b(?:delete|destroy)\s+(?:table|chain|set|map|flowtable|counter|quota|limit)\s[^;{\n]*\bhandle\s`)
+)
+
+// translated is the script with the handles that the rules which it names have in the copy.
+func (t *trial) translated() (string, error) {
+	if found := otherByHandle.FindString(t.script); found != "" {
+		return "", &Untried{"name it by its name, not by a handle: " + found}
+	}
+	missing := ""
+	text := ruleByHandle.ReplaceAllStringFunc(t.script, func(found string) string {
+		m := ruleByHandle.FindStringSubmatch(found)
+		family := m[2]
+		if family == "" {
+			family = "ip" // as nft takes it
+		}
+		handle, _ := strconv.ParseUint(m[5], 10, 64)
+		c := []rules.NativeChange{{What: rules.NativeRule, Family: family, Table: m[3], Chain: m[4], Handle: handle}}
+		own := nft.Follow(c, t.real, t.Before)[0].Handle
+		if own == 0 {
+			missing = fmt.Sprintf("there is no rule of handle %d in chain %s of table %s %s", handle, m[4], family, m[3])
+		}
+		return m[1] + strconv.FormatUint(own, 10)
+	})
+	if missing != "" {
+		return "", &Refused{Words: missing}
+	}
+	return text, nil
+}
+
+// links makes interfaces of the names and numbers of the real ones, which rules may name, as far as the kernel lets it.
+func (t *trial) links() {
+	for number, name := range t.real.Links {
+		if name != "lo" {
+			_ = netlink.LinkAdd(&netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Name: name, Index: int(number)}})
+		}
+	}
+}
+
+// prove goes the way back and makes the changes once more, as they would be made, and compares.
+func (t *trial) prove(changes []rules.NativeChange) error {
+	back := nft.WayBack(resolved(changes, t.Before), t.After)
+	if len(back.Notes) > 0 {
+		return &Untried{"it could not be undone: " + strings.Join(back.Notes, "; ")}
+	}
+	restored, err := t.after(back.Changes, "the way back")
+	if err != nil {
+		return err
+	}
+	if !same(restored, t.Before) {
+		return &Untried{"the way back would not leave the tables as they are now: make the change with nft"}
+	}
+	made, err := t.after(nft.Follow(changes, t.Before, restored), "the change, said one by one,")
+	if err != nil {
+		return err
+	}
+	if !same(made, t.After) {
+		return &Untried{"the change, said one by one, does something else: make it with nft"}
+	}
+	return nil
+}
+
+// after is the copy once changes are made to it.
+func (t *trial) after(changes []rules.NativeChange, what string) (*nft.Ruleset, error) {
+	if words, err := feed(t.ctx, t.program, rules.NativeScript(changes)); err != nil {
+		return nil, &Untried{what + " would be refused: " + words}
+	}
+	set, _, err := t.read()
+	return set, err
+}
+
+// same compares rulesets but for handles and the order of tables.
+func same(a, b *nft.Ruleset) bool {
+	if len(a.Tables) != len(b.Tables) {
+		return false
+	}
+	for _, t := range a.Tables {
+		other := b.Table(t.Family.String(), t.Name)
+		if other == nil || other.Print() != t.Print() {
+			return false
+		}
+	}
+	return true
+}
+
+// resolved are changes with the spots that they find.
+func resolved(changes []rules.NativeChange, now *nft.Ruleset) []rules.NativeChange {
+	all, err := nft.Resolve(changes, now)
+	if err != nil {
+		return changes
+	}
+	return all
+}
+
+// realHandles gives changes the handles of the real tables in place of the copy's.
+func (t *trial) realHandles(changes []rules.NativeChange) ([]rules.NativeChange, error) {
+	all := nft.Follow(changes, t.Before, t.real)
+	for i, c := range all {
+		if c.Gone && c.What == rules.NativeRule && c.Handle == 0 {
+			return nil, errors.New("the rule to be deleted is not found: " + changes[i].Text)
+		}
+	}
+	return all, nil
+}
