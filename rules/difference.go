@@ -236,6 +236,7 @@ func (p Plan) Diff(sets map[Variant]*Ruleset) ([]DiffLine, error) {
 			lines = append(append(lines, DiffLine{Sign: '@', Text: title}), of...)
 		}
 	}
+	lines = append(lines, p.nativesDiff()...)
 	return append(append(lines, p.ordersDiff()...), p.settingsDiff()...), nil
 }
 

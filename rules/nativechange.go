@@ -187,3 +187,31 @@ func NativeScript(changes []NativeChange) string {
 	}
 	return b.String()
 }
+
+// nativesDiff are the native changes, by the table, chain or set that they change.
+func (p Plan) nativesDiff() []DiffLine {
+	var places []string
+	of := map[string][]DiffLine{}
+	for _, c := range p.Natives() {
+		place, text := "table "+c.Place(), c.Text
+		switch c.What {
+		case NativeTableKind:
+			text = "table " + c.Family + " " + c.Table
+		case NativeChainKind, NativeSetKind, NativeMapKind:
+			text = string(c.What) + " " + c.Chain + c.Set + " { " + c.Text + " }"
+		}
+		if of[place] == nil {
+			places = append(places, place)
+		}
+		sign := byte('+')
+		if c.Gone {
+			sign = '-'
+		}
+		of[place] = append(of[place], DiffLine{Sign: sign, Text: text})
+	}
+	var lines []DiffLine
+	for _, place := range places {
+		lines = append(append(lines, DiffLine{Sign: '@', Text: place}), of[place]...)
+	}
+	return lines
+}

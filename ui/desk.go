@@ -306,7 +306,7 @@ func mayCutOff(facts *facts.Facts, before map[rules.Variant]*rules.Ruleset, p ru
 	if err != nil {
 		return false // it will be refused
 	}
-	b := explain.BlastOf(facts, before, after, p, flows, 0)
+	b := explain.BlastOf(facts, explain.Rules{Sets: before}, explain.Rules{Sets: after}, p, flows, 0)
 	return b.Own
 }
 

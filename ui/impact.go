@@ -62,7 +62,7 @@ func (i *impact) weigh(p rules.Plan) tea.Cmd {
 			return msg
 		}
 		msg.diff, msg.err = p.Diff(before)
-		msg.blast = explain.BlastOf(facts, before, after, p, flows, impactFlows)
+		msg.blast = explain.BlastOf(facts, explain.Rules{Sets: before}, explain.Rules{Sets: after}, p, flows, impactFlows)
 		return msg
 	}
 }

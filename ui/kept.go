@@ -37,7 +37,7 @@ func (d *desk) findKept(before map[rules.Variant]*rules.Ruleset, done rules.Plan
 	}
 	facts, flows := d.facts, d.gw.Flows.Table()
 	return func() tea.Msg {
-		found, count := explain.KeptFlows(d.ctx, facts, before, after, flows, mostKept)
+		found, count := explain.KeptFlows(d.ctx, facts, explain.Rules{Sets: before}, explain.Rules{Sets: after}, flows, mostKept)
 		return keptMsg{found, count}
 	}
 }

@@ -62,7 +62,7 @@ func (o *addOptions) register(c *cobra.Command) {
 	registerFields(f, d)
 	f.StringVar(&d.Chain, "chain", "", "chain to add it to (default: PREROUTING, or POSTROUTING for SNAT and MASQUERADE)")
 	f.IntVar(&o.at, "at", 0, "position in the chain, from 1 (default: the end)")
-	o.variantFlags.register(f, "default: that of the addresses", "default: that of the iptables command")
+	o.variantFlags.registerNative(f, "default: that of the addresses", "default: native where only native rules translate, else that of the iptables command")
 	o.approval.register(f)
 	o.approval.registerTime(f)
 	o.offerVariants(c)
@@ -121,7 +121,7 @@ func completeInterfaces(c *cobra.Command, _ []string, _ string) ([]string, cobra
 }
 
 func (o *addOptions) run(c *cobra.Command) error {
-	if err := o.variantFlags.check(); err != nil {
+	if err := o.checkAll(); err != nil {
 		return err
 	}
 	if o.at < 0 || o.at == 0 && c.Flags().Changed("at") {
@@ -138,6 +138,13 @@ func (o *addOptions) run(c *cobra.Command) error {
 	host, err := iptables.Open(c.Context())
 	if err != nil {
 		return err
+	}
+	native, err := o.native(c.Context(), host)
+	if err != nil {
+		return err
+	}
+	if native {
+		return o.addNative(c, host, wanted)
 	}
 	variant, err := o.one(host, o.draft.Family)
 	if err != nil {

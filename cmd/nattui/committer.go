@@ -22,6 +22,7 @@ import (
 	"nattui/rules/commit"
 	"nattui/rules/frontend"
 	"nattui/rules/iptables"
+	"nattui/rules/nftables"
 	"nattui/ui/text"
 )
 
@@ -32,7 +33,7 @@ func openCommitter(tables *iptables.Host, flows *conntrack.Table) (*commit.Commi
 	if err != nil {
 		return nil, err
 	}
-	kernel := commit.Kernel{Tables: tables, Settings: kernelSettings{}, Flows: forgetting{flows}, FrontEnds: frontend.Programs{}}
+	kernel := commit.Kernel{Tables: tables, Settings: kernelSettings{}, Flows: forgetting{flows}, FrontEnds: frontend.Programs{}, Native: &nftables.Changer{}}
 	return commit.New(store, kernel, commit.Setup{Root: filesRoot()}), nil
 }
 
@@ -66,10 +67,10 @@ func (f forgetting) Forget(_ context.Context, w rules.Forget) error {
 	return err
 }
 
-// asConflict has a setting that is not as expected end the program like a rule
+// asConflict has a setting or a native rule that is not as expected end the program like a rule of iptables
 // that is not.
 func asConflict(err error) error {
-	if errors.As(err, new(*commit.Changed)) {
+	if errors.As(err, new(*commit.Changed)) || errors.As(err, new(*rules.NativeConflict)) || errors.Is(err, rules.ErrMoved) {
 		return missingError{err}
 	}
 	return err

@@ -41,10 +41,10 @@ func newDeleteCommand() *cobra.Command {
 
 // registerPlaces adds the flags that say where the rule is.
 func (o *deleteOptions) registerPlaces(c *cobra.Command) {
-	c.Flags().StringVar(&o.table, "table", "nat", "another table: "+strings.Join(tableNames[1:], ", "))
-	o.variantFlags.register(c.Flags(), "default: ipv4, or that of the line's addresses", "default: that of the iptables command")
+	c.Flags().StringVar(&o.table, "table", "nat", "another table: "+strings.Join(tableNames[1:], ", ")+"; a native one with its family, such as 'inet nattui'")
+	o.registerNative(c.Flags(), "default: ipv4, or that of the line's addresses", "default: native where only native rules translate, else that of the iptables command")
 	o.offerVariants(c)
-	offer(c, "table", tableNames...)
+	offer(c, "table", append(tableNames, "inet nattui")...)
 	c.ValidArgsFunction = o.completeRule
 }
 
@@ -59,6 +59,13 @@ func (o *deleteOptions) checkArgs(c *cobra.Command, args []string) error {
 }
 
 func (o *deleteOptions) run(c *cobra.Command, args []string) error {
+	host, native, err := o.isNative(c)
+	if err != nil {
+		return err
+	}
+	if native {
+		return o.deleteNative(c, host, args)
+	}
 	tables, deletion, err := o.find(c, args)
 	if err != nil {
 		return err

@@ -40,6 +40,13 @@ func (o *deleteOptions) move(c *cobra.Command, args []string) error {
 	if err != nil || to < 1 {
 		return usagef("%q is not a position: rules count from 1", args[2])
 	}
+	host, native, err := o.isNative(c)
+	if err != nil {
+		return err
+	}
+	if native {
+		return o.moveNative(c, host, args[:2], to)
+	}
 	host, change, err := o.find(c, args[:2])
 	if err != nil {
 		return err

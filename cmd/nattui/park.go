@@ -37,6 +37,13 @@ func newParkCommand() *cobra.Command {
 
 // park puts the rule away that the arguments name.
 func (o *deleteOptions) park(c *cobra.Command, args []string) error {
+	host, native, err := o.isNative(c)
+	if err != nil {
+		return err
+	}
+	if native {
+		return o.parkNative(c, host, args)
+	}
 	tables, deletion, err := o.find(c, args)
 	if err != nil {
 		return err

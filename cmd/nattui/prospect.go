@@ -14,6 +14,7 @@ import (
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/commit"
+	"nattui/rules/evaluate"
 	"nattui/rules/iptables"
 	"nattui/ui/text"
 )
@@ -22,6 +23,7 @@ import (
 // whom as well.
 type prospect struct {
 	before, after map[rules.Variant]*rules.Ruleset
+	native        *evaluate.NativeProgram // as it would be; nil where it stays as it is
 	facts         facts.Facts
 	diff          []rules.DiffLine
 	blast         explain.Blast
@@ -55,6 +57,9 @@ func (a *approval) weigh(ctx context.Context, tables *iptables.Host, plan rules.
 	if p.after, err = plan.Apply(p.before); err != nil {
 		return nil, asConflict(err)
 	}
+	if p.native, err = nativeAfter(ctx, plan); err != nil {
+		return nil, asConflict(err)
+	}
 	if p.diff, err = plan.Diff(p.before); err != nil {
 		return nil, asConflict(err)
 	}
@@ -69,10 +74,18 @@ func (a *approval) weigh(ctx context.Context, tables *iptables.Host, plan rules.
 		limit = 0
 		flows = waysAmongFlows(ctx, &p.facts)
 	}
-	p.blast = explain.BlastOf(&p.facts, p.before, p.after, plan, flows, limit)
+	p.blast = explain.BlastOf(&p.facts, p.rulesBefore(), p.rulesAfter(), plan, flows, limit)
 	p.options.Confirm, err = a.confirm.time(p.blast.Own)
 	return &p, err
 }
+
+// rulesBefore are those of the gateway as it is.
+func (p *prospect) rulesBefore() explain.Rules {
+	return explain.Rules{Sets: p.before, Native: p.facts.Native}
+}
+
+// rulesAfter are those that the plan leaves.
+func (p *prospect) rulesAfter() explain.Rules { return explain.Rules{Sets: p.after, Native: p.native} }
 
 // waysAmongFlows are those of the live flows by which somebody may administer
 // something: to SSH servers here and behind this gateway, and to mosh. The others are
@@ -155,7 +168,7 @@ func (p *prospect) tellKept(c *cobra.Command, forget bool) error {
 	if forget {
 		most = flows.Len()
 	}
-	kept, n := explain.KeptFlows(ctx, &p.facts, p.before, p.after, flows, most)
+	kept, n := explain.KeptFlows(ctx, &p.facts, p.rulesBefore(), p.rulesAfter(), flows, most)
 	if n == 0 {
 		return nil
 	}

@@ -25,10 +25,16 @@ func (f *variantFlags) register(flags *pflag.FlagSet, family, backend string) {
 	flags.StringVar(&f.backend, "backend", "", "nft or legacy; "+backend)
 }
 
+// registerNative is register for what can be done natively too.
+func (f *variantFlags) registerNative(flags *pflag.FlagSet, family, backend string) {
+	f.register(flags, family, backend)
+	flags.Lookup("backend").Usage = "nft, legacy, or native for nft's own tables; " + backend
+}
+
 // offerVariants completes the flags.
 func (f *variantFlags) offerVariants(c *cobra.Command) {
 	offer(c, "family", "ipv4", "ipv6")
-	offer(c, "backend", "nft", "legacy")
+	offer(c, "backend", "nft", "legacy", "native")
 }
 
 // offer completes a flag from a fixed list.

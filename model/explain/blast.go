@@ -90,7 +90,7 @@ const blastExamples = 5
 // BlastOf evaluates every way in and up to limit flows under the rules as they are
 // and as they would be. A million flows take about two seconds. Connections through this gateway
 // to SSH servers are found among all of the flows, also with a limit of 0; flows may be nil.
-func BlastOf(f *facts.Facts, before, after map[rules.Variant]*rules.Ruleset, plan rules.Plan, flows *flow.Flows, limit int) Blast {
+func BlastOf(f *facts.Facts, before, after Rules, plan rules.Plan, flows *flow.Flows, limit int) Blast {
 	var b Blast
 	if f == nil {
 		b.Own, b.OwnWhy = true, "it is not known yet who is connected to this host"
@@ -136,7 +136,7 @@ func BlastOf(f *facts.Facts, before, after map[rules.Variant]*rules.Ruleset, pla
 // behind. At most so many are returned; changed counts them all. The operator's own
 // connection is never among them. It looks at the whole table, a million flows in
 // about two seconds, and ends early with ctx.
-func KeptFlows(ctx context.Context, f *facts.Facts, before, after map[rules.Variant]*rules.Ruleset, flows *flow.Flows, most int) (kept []flow.Flow, changed int) {
+func KeptFlows(ctx context.Context, f *facts.Facts, before, after Rules, flows *flow.Flows, most int) (kept []flow.Flow, changed int) {
 	if f == nil || flows == nil {
 		return nil, 0
 	}
@@ -146,7 +146,7 @@ func KeptFlows(ctx context.Context, f *facts.Facts, before, after map[rules.Vari
 // StaleFlows are the live flows that the rules of today would translate otherwise,
 // however long ago they changed; for the rest see KeptFlows.
 func StaleFlows(ctx context.Context, f *facts.Facts, sets map[rules.Variant]*rules.Ruleset, flows *flow.Flows, most int) (stale []flow.Flow, count int) {
-	return comparison{fresh: evaluatorOf(f, sets)}.gather(ctx, f, flows, most)
+	return comparison{fresh: evaluatorOf(f, Rules{Sets: sets})}.gather(ctx, f, flows, most)
 }
 
 // gather finds the flows that fit, but for SSH connections to this host.
@@ -202,12 +202,23 @@ func (t *comparison) changes(f *flow.Flow) bool {
 	return was.Confidence != Stale
 }
 
-func evaluatorOf(f *facts.Facts, sets map[rules.Variant]*rules.Ruleset) *evaluate.Evaluator {
+// Rules are the rules of a gateway, as they are or as a plan would leave them.
+type Rules struct {
+	Sets map[rules.Variant]*rules.Ruleset
+	// Native are the native tables; nil where they are those of the facts.
+	Native *evaluate.NativeProgram
+}
+
+func evaluatorOf(f *facts.Facts, r Rules) *evaluate.Evaluator {
 	var programs []*evaluate.Program
-	for _, s := range sets {
+	for _, s := range r.Sets {
 		programs = append(programs, evaluate.Compile(s))
 	}
-	return evaluate.NewEvaluator(f.Host(nil), programs...)
+	host := f.Host(nil)
+	if r.Native != nil {
+		host.Native, host.Natives = r.Native, nil
+	}
+	return evaluate.NewEvaluator(host, programs...)
 }
 
 // harmless are settings that bear on no packet of a connection to this host.

@@ -37,7 +37,7 @@ func TestBlastAlteredPackets(t *testing.T) {
 		{"counting", "", "-A INPUT", false},
 	} {
 		before, after := withMangle(t, sets, c.before), withMangle(t, sets, c.after)
-		got := BlastOf(known, before, after, rules.Plan{}, nil, 0)
+		got := BlastOf(known, Rules{Sets: before}, Rules{Sets: after}, rules.Plan{}, nil, 0)
 		if got.Own != c.own {
 			t.Errorf("%s: own %v (%s); want %v", c.name, got.Own, got.OwnWhy, c.own)
 		}
@@ -87,7 +87,7 @@ func TestBlastCarriers(t *testing.T) {
 		} else {
 			after[rules.Variant{}].Tables = append(after[rules.Variant{}].Tables, sets[rules.Variant{}].Tables...)
 		}
-		got := BlastOf(known, sets, after, rules.Plan{}, nil, 0)
+		got := BlastOf(known, Rules{Sets: sets}, Rules{Sets: after}, rules.Plan{}, nil, 0)
 		if got.Own != c.own {
 			t.Errorf("%s: own %v (%s); want %v", c.name, got.Own, got.OwnWhy, c.own)
 		}
@@ -118,7 +118,7 @@ func TestBlastEndedLogin(t *testing.T) {
 		"-A PREROUTING -p tcp -m tcp --dport 22 -j REDIRECT --to-ports 9":   false,
 	} {
 		_, after := explainGateway(t, rule+"\n")
-		if got := BlastOf(known, sets, after, rules.Plan{}, nil, 0); got.Own != own {
+		if got := BlastOf(known, Rules{Sets: sets}, Rules{Sets: after}, rules.Plan{}, nil, 0); got.Own != own {
 			t.Errorf("%s: own %v (%s)", rule, got.Own, got.OwnWhy)
 		}
 	}

@@ -258,6 +258,22 @@ func sourcesOf(f *facts.Facts, plan rules.Plan) []netip.Addr {
 			}
 		}
 	}
+	for _, word := range nativeWords(plan) {
+		if p, err := netip.ParsePrefix(word); err == nil && len(all) < 2*most {
+			add(neighbourOf(p))
+		} else if a, err := netip.ParseAddr(word); err == nil && len(all) < 2*most {
+			add(a)
+		}
+	}
+	return all
+}
+
+// nativeWords are the words of the native changes of a plan, without quotation marks and commas.
+func nativeWords(plan rules.Plan) []string {
+	var all []string
+	for _, c := range plan.Natives() {
+		all = append(all, strings.FieldsFunc(c.Text, func(r rune) bool { return strings.ContainsRune(" ,\"{}", r) })...)
+	}
 	return all
 }
 
@@ -298,6 +314,12 @@ func interfacesOf(f *facts.Facts, plan rules.Plan) []string {
 					all = append(all, l.Name)
 				}
 			}
+		}
+	}
+	words := nativeWords(plan)
+	for _, l := range f.Links {
+		if slices.Contains(words, l.Name) && l.Kind != "loopback" && !slices.Contains(all, l.Name) {
+			all = append(all, l.Name)
 		}
 	}
 	return all

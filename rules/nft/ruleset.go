@@ -287,3 +287,6 @@ func (e Counter) within(text string) string {
 		return fmt.Sprintf("counter packets %d bytes %d", e.Packets, e.Bytes)
 	})
 }
+
+// Uncounted is a rule's text without what it has counted.
+func Uncounted(text string) string { return counted.ReplaceAllString(text, "counter") }

@@ -31,6 +31,11 @@ type Trial struct {
 	Changes []rules.NativeChange
 }
 
+// Predicted are the real tables as the script would leave them.
+func (t *Trial) Predicted(real *nft.Ruleset) *nft.Ruleset {
+	return real.Replaced(t.After.Tables, t.Before.Tables)
+}
+
 // Try runs a script of nft on a copy of those tables of a ruleset that it names, in a network namespace that is gone
 // afterwards, and tells what it does as changes. Each of these is tried as well, and so is the way back: what they leave is
 // compared with what was there. The error is *Refused where nft refuses the script, *Untried where the copy, the
@@ -45,23 +50,38 @@ func Try(ctx context.Context, real *nft.Ruleset, script string) (*Trial, error) 
 	if why := Destroys(script); why != "" {
 		return nil, &Untried{why}
 	}
+	if t := ofIPTables(real, script); t != nil {
+		return nil, &Untried{fmt.Sprintf("%s is iptables' own, which iptables may no longer be able to show if nft changes it: change it with iptables", t)}
+	}
 	copied := mentioned(real, script)
 	listing, err := listings(ctx, program, copied)
 	if err != nil {
 		return nil, err
 	}
-	t := &trial{ctx: ctx, program: program, real: real, copied: copied, listing: listing, script: script}
-	done := make(chan error, 1)
-	go func() {
-		// The thread is not unlocked: it ends with the goroutine, and with it the namespace.
-		runtime.LockOSThread()
-		done <- t.run()
-	}()
-	if err := <-done; err != nil {
-		return nil, err
+	for range mostRewordings {
+		t := &trial{ctx: ctx, program: program, real: real, copied: copied, listing: listing, script: script}
+		done := make(chan error, 1)
+		go func() {
+			// The thread is not unlocked: it ends with the goroutine, and with it the namespace.
+			runtime.LockOSThread()
+			done <- t.run()
+		}()
+		switch err := <-done; {
+		case err == nil:
+			return &t.Trial, nil
+		case !errors.Is(err, errReworded):
+			return nil, err
+		}
+		script = rules.NativeScript(t.Changes)
 	}
-	return &t.Trial, nil
+	return nil, &Untried{"what nft prints of the change does something else: make it with nft"}
 }
+
+// nft does not print a rule as it was written, and may make other expressions of what it has printed. Then what it has
+// printed is tried, until it makes the same again.
+const mostRewordings = 3
+
+var errReworded = errors.New("nft makes something else of what it has printed")
 
 // Destroys says why a script is not tried at all: it empties tables that it does not name.
 func Destroys(script string) string {
@@ -72,6 +92,23 @@ func Destroys(script string) string {
 		}
 	}
 	return ""
+}
+
+// inTable is a command of a script that names a table.
+var inTable = regexp.MustCompile(`\b(?:table|chain|rule|set|map|element)\s+(?:(ip6?|inet|arp|bridge|netdev)\s+)?([\w./-]+)`)
+
+// ofIPTables is a table of iptables that a script would change; nil where it would not.
+func ofIPTables(real *nft.Ruleset, script string) *nft.Table {
+	for _, m := range inTable.FindAllStringSubmatch(script, -1) {
+		family := m[1]
+		if family == "" {
+			family = "ip"
+		}
+		if t := real.Table(family, m[2]); t != nil && MadeByIPTables(t) {
+			return t
+		}
+	}
+	return nil
 }
 
 // mentioned are the tables of which a script has the name, but for those of iptables, which nft cannot print.
@@ -146,11 +183,10 @@ func (t *trial) run() error {
 	if len(beyond) > 0 {
 		return &Untried{"nattui could not undo a change of " + strings.Join(beyond, ", ") + ": make it with nft"}
 	}
-	if err := t.prove(changes); err != nil {
+	if t.Changes, err = t.realHandles(changes); err != nil {
 		return err
 	}
-	t.Changes, err = t.realHandles(changes)
-	return err
+	return t.prove(changes)
 }
 
 // read reads the copy, with its rules in nft's own words.
@@ -205,8 +241,11 @@ func (t *trial) translated() (string, error) {
 // links makes interfaces of the names and numbers of the real ones, which rules may name, as far as the kernel lets it.
 func (t *trial) links() {
 	for number, name := range t.real.Links {
-		if name != "lo" {
-			_ = netlink.LinkAdd(&netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Name: name, Index: int(number)}})
+		if name != "lo" && strings.Contains(t.listing+t.script, name) {
+			attrs := netlink.LinkAttrs{Name: name, Index: int(number)}
+			if netlink.LinkAdd(&netlink.Dummy{LinkAttrs: attrs}) != nil {
+				_ = netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: fmt.Sprintf("nattui%d", number)})
+			}
 		}
 	}
 }
@@ -229,7 +268,7 @@ func (t *trial) prove(changes []rules.NativeChange) error {
 		return err
 	}
 	if !same(made, t.After) {
-		return &Untried{"the change, said one by one, does something else: make it with nft"}
+		return errReworded
 	}
 	return nil
 }

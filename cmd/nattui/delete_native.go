@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"nattui/rules"
+	"nattui/rules/commit"
+	"nattui/rules/iptables"
+	"nattui/rules/nft"
+	"nattui/rules/nftables"
+	"nattui/ui/text"
+)
+
+// nativeRule is a native rule that a command line names.
+type nativeRule struct {
+	host  *iptables.Host
+	now   *nft.Ruleset
+	chain *nft.Chain
+	at    int // from 0
+}
+
+func (r *nativeRule) rule() *nft.Rule { return r.chain.Rules[r.at] }
+
+// place is the chain as nft names it, with its table.
+func (r *nativeRule) place() string {
+	return r.chain.Table.Family.String() + " " + r.chain.Table.Name + " " + r.chain.Name
+}
+
+// isNative tells whether the command line means a native rule; the tables are named as nft does then.
+func (o *deleteOptions) isNative(c *cobra.Command) (*iptables.Host, bool, error) {
+	if err := o.checkAll(); err != nil {
+		return nil, false, err
+	}
+	if strings.Contains(o.table, " ") && o.backend == "" {
+		o.backend = rules.Native.String() // as in inet nattui
+	}
+	host, err := iptables.Open(c.Context())
+	if err != nil {
+		return nil, false, err
+	}
+	native, err := o.native(c.Context(), host)
+	return host, native, err
+}
+
+// findNative finds the rule that the arguments name: by its chain and number, by its handle, or by its text.
+func (o *deleteOptions) findNative(c *cobra.Command, host *iptables.Host, args []string) (*nativeRule, error) {
+	if err := o.checkTime(); err != nil {
+		return nil, err
+	}
+	now, err := nftables.Read(c.Context())
+	if err != nil {
+		return nil, err
+	}
+	nftables.List(c.Context(), now)
+	family, name, ok := strings.Cut(o.table, " ")
+	if !ok {
+		if c.Flags().Changed("table") && o.table != nft.OwnTable {
+			return nil, usagef("--table %s: name a native table with its family, such as 'inet %s'", text.Safe(o.table), nft.OwnTable)
+		}
+		family, name = "inet", nft.OwnTable
+	}
+	t := now.Table(family, name)
+	if t == nil {
+		return nil, missingf("there is no table %s %s", text.Safe(family), text.Safe(name))
+	}
+	r := &nativeRule{host: host, now: now}
+	if c.Flags().Changed("spec") {
+		r.chain, r.at = nativeByText(t, now.Links, o.spec)
+		if r.chain == nil {
+			return nil, missingf("no rule of %s is  %s", text.Safe(t.String()), text.Safe(o.spec))
+		}
+		return r, nil
+	}
+	if r.chain = t.Chain(args[0]); r.chain == nil && nft.OwnChain(args[0]) != "" {
+		r.chain = t.Chain(nft.OwnChain(args[0]))
+	}
+	if r.chain == nil {
+		return nil, missingf("there is no chain %s in %s", text.Safe(args[0]), text.Safe(t.String()))
+	}
+	number, err := strconv.Atoi(args[1])
+	if err != nil || number < 1 {
+		return nil, usagef("%q is not a position: rules count from 1", args[1])
+	}
+	if number > len(r.chain.Rules) {
+		return nil, missingf("%s has no rule %d: there are %d", text.Safe(r.chain.Name), number, len(r.chain.Rules))
+	}
+	r.at = number - 1
+	return r, nil
+}
+
+// nativeByText finds the first rule of a table with a text, whatever it has counted.
+func nativeByText(t *nft.Table, links nft.Links, wanted string) (*nft.Chain, int) {
+	still := func(text string) string { return nft.Uncounted(strings.Join(strings.Fields(text), " ")) }
+	for _, c := range t.Chains {
+		if at := slices.IndexFunc(c.Rules, func(r *nft.Rule) bool { return still(r.Text(c, links)) == still(wanted) }); at >= 0 {
+			return c, at
+		}
+	}
+	return nil, 0
+}
+
+// deletion is what nft reads to delete the rule.
+func (r *nativeRule) deletion() string {
+	return fmt.Sprintf("delete rule %s handle %d\n", r.place(), r.rule().Handle)
+}
+
+// plan is what a script about the rule does.
+func (r *nativeRule) plan(ctx context.Context, title, script string) (rules.Plan, error) {
+	steps, _, err := nativeSteps(ctx, r.now, script)
+	return rules.Plan{Title: title + r.rule().Read(r.chain, r.now.Links).Sentence(r.chain.Name), Steps: steps}, err
+}
+
+// deleteNative deletes a native rule.
+func (o *deleteOptions) deleteNative(c *cobra.Command, host *iptables.Host, args []string) error {
+	r, err := o.findNative(c, host, args)
+	if err != nil {
+		return err
+	}
+	plan, err := r.plan(c.Context(), fmt.Sprintf("Delete rule %d of %s: ", r.at+1, r.place()), r.deletion())
+	if err != nil {
+		return err
+	}
+	return o.carryOut(c, host, plan)
+}
+
+// parkNative puts a native rule away.
+func (o *deleteOptions) parkNative(c *cobra.Command, host *iptables.Host, args []string) error {
+	r, err := o.findNative(c, host, args)
+	if err != nil {
+		return err
+	}
+	plan, err := r.plan(c.Context(), fmt.Sprintf("Park rule %d of %s: ", r.at+1, r.place()), r.deletion())
+	if err != nil {
+		return err
+	}
+	return o.carry(c, host, plan, func(ctx context.Context, committer *commit.Committer, p commit.Options) (commit.Entry, error) {
+		p.Kind = commit.KindPark
+		return committer.Run(ctx, plan, p)
+	})
+}
+
+// moveNative moves a native rule to another position of its chain: it is deleted and added there, in one transaction.
+func (o *deleteOptions) moveNative(c *cobra.Command, host *iptables.Host, args []string, to int) error {
+	r, err := o.findNative(c, host, args)
+	if err != nil {
+		return err
+	}
+	rest := slices.Delete(slices.Clone(r.chain.Rules), r.at, r.at+1)
+	switch {
+	case to > len(r.chain.Rules):
+		return missingf("%s has no position %d: there are %s", text.Safe(r.chain.Name), to, rules.Plural(len(r.chain.Rules), "rule"))
+	case to == r.at+1:
+		say(c.ErrOrStderr(), fmt.Sprintf("rule %d of %s is there already", to, text.Safe(r.chain.Name)))
+		return nil
+	}
+	script := r.deletion()
+	if body := r.rule().Text(r.chain, r.now.Links); to > len(rest) {
+		script += fmt.Sprintf("add rule %s %s\n", r.place(), body)
+	} else {
+		script += fmt.Sprintf("insert rule %s handle %d %s\n", r.place(), rest[to-1].Handle, body)
+	}
+	plan, err := r.plan(c.Context(), fmt.Sprintf("Move rule %d of %s to position %d: ", r.at+1, r.place(), to), script)
+	if err != nil {
+		return err
+	}
+	return o.carryOut(c, host, plan)
+}
