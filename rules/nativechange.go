@@ -116,7 +116,7 @@ func (c NativeChange) Line() string {
 	case c.What == NativeElement:
 		return "add element " + c.Place() + " { " + c.Text + " }"
 	case c.Text != "" && !c.Gone:
-		return verb + string(c.What) + " " + c.Place() + " { " + c.Text + " }"
+		return verb + string(c.What) + " " + c.Place() + " { " + strings.TrimSuffix(c.Text, ";") + "; }"
 	}
 	return verb + string(c.What) + " " + c.Place()
 }

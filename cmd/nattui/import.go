@@ -33,12 +33,15 @@ type importOptions struct {
 func newImportCommand() *cobra.Command {
 	var o importOptions
 	c := &cobra.Command{
-		Use:   "import FILE | - | 'iptables …'",
-		Short: "Check pasted iptables commands, correct them, and apply them",
+		Use:   "import FILE | - | 'iptables …' | 'nft …'",
+		Short: "Check pasted iptables or nft commands, correct them, and apply them",
 		Long: "import reads iptables commands as a shell would, without running them: one command, several, a script, or the output of iptables-save. " +
 			"It reports each mistake with its position and the correction. If anything is in doubt it applies nothing, prints the corrected lines and exits with 1. " +
-			"It asks for placeholders ($VARIABLES, YOUR_IP, x.x.x.x), or takes them from --set.",
+			"It asks for placeholders ($VARIABLES, YOUR_IP, x.x.x.x), or takes them from --set.\n" +
+			"Text for nft is taken too: commands (nft add rule …), or a file (table inet gw { … }). It is tried on a copy of its tables in a network namespace of its own, together with the way back, and becomes single changes that can be undone. " +
+			"What nft refuses is said in its words. Tables of other programs are not changed, and flush ruleset is refused.",
 		Example: "nattui import 'iptables -t nat -A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE'\n" +
+			"nattui import 'nft add rule inet nat postrouting oifname wan0 masquerade'\n" +
 			"nattui import gateway.sh --set WAN=wan0 --set LAN=192.168.0.0/24 --dry-run\niptables-save | ssh gw nattui import - --yes",
 		Args: func(c *cobra.Command, args []string) error {
 			switch {
@@ -75,6 +78,9 @@ func (o *importOptions) run(c *cobra.Command, what string) error {
 	}
 	if err := o.checkTime(); err != nil {
 		return err
+	}
+	if script, ok := paste.ReadNFT(pasted, answers); ok {
+		return o.importNative(c, script, name)
 	}
 	tables, err := installedTables(c.Context())
 	if err != nil {

@@ -11,15 +11,76 @@ import (
 // Print stands for what the kernel holds of a rule of the table: its expressions, with the content of the sets that have no
 // name, and its comment; not what it has counted. Two rules of the same print do the same.
 func (r *Rule) Print(t *Table) string {
-	var b strings.Builder
+	var all []string
 	for _, e := range r.Exprs {
-		b.WriteString(still(e).String())
-		b.WriteByte('\n')
-		if u, ok := e.(Unknown); ok && u.Name != "last" { // which has the time of the last packet
-			fmt.Fprintf(&b, "%x\n", u.Raw)
+		all = append(all, printed(e))
+	}
+	return r.print(t, all)
+}
+
+// printed is an expression without what packets change in it.
+func printed(e Expr) string {
+	text := still(e).String() + "\n"
+	if u, ok := e.(Unknown); ok && u.Name != "last" { // which has the time of the last packet
+		text += fmt.Sprintf("%x\n", u.Raw)
+	}
+	return text
+}
+
+// Sense is Print, whatever the order of conditions that follow one another and however often each is there: they are pure, so
+// that it makes no difference.
+func (r *Rule) Sense(t *Table) string {
+	var all, conditions []string
+	begun := ""
+	settle := func() {
+		slices.Sort(conditions)
+		all, conditions = append(all, slices.Compact(conditions)...), nil
+	}
+	for _, e := range r.Exprs {
+		switch text := printed(e); {
+		case decides(e) && begun == "" && len(conditions) > 0:
+			conditions[len(conditions)-1] += text // of the value that was loaded before, as the other end of a range
+		case decides(e):
+			conditions, begun = append(conditions, begun+text), ""
+		case loads(e):
+			begun += text
+		default: // a statement, or what changes when it is asked
+			settle()
+			all, begun = append(all, begun+text), ""
 		}
 	}
-	text := b.String()
+	settle()
+	return r.print(t, append(all, begun))
+}
+
+// decides tells whether an expression ends the rule by what is in a register alone.
+func decides(e Expr) bool {
+	switch e := e.(type) {
+	case Cmp, Range:
+		return true
+	case Lookup:
+		return !e.Map
+	}
+	return false
+}
+
+// loads tells whether an expression does nothing but put something into a register.
+func loads(e Expr) bool {
+	switch e := e.(type) {
+	case Payload, Bitwise, ByteOrder, Rt, Socket, Fib, Xfrm, Lookup:
+		return true
+	case Meta:
+		return !e.Set
+	case CT:
+		return !e.Set
+	case Exthdr:
+		return !e.Set
+	}
+	return false
+}
+
+func (r *Rule) print(t *Table, lines []string) string {
+	text := strings.Join(lines, "")
 	for _, e := range r.Exprs {
 		l, ok := e.(Lookup)
 		if s := t.Set(l.Set); ok && s != nil && s.Flags&SetAnonymous != 0 {
@@ -62,14 +123,19 @@ func (e Element) print() string {
 }
 
 // Print stands for what the kernel holds of a table: two tables of the same print do the same, whatever their handles are.
-func (t *Table) Print() string {
+func (t *Table) Print() string { return t.print((*Rule).Print) }
+
+// Sense is Print, by the sense of its rules.
+func (t *Table) Sense() string { return t.print((*Rule).Sense) }
+
+func (t *Table) print(of func(*Rule, *Table) string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s dormant %t\n", t, t.Dormant)
 	chains := slices.SortedFunc(slices.Values(t.Chains), func(a, b *Chain) int { return strings.Compare(a.Name, b.Name) })
 	for _, c := range chains {
 		fmt.Fprintf(&b, "chain %s\n", c.definition())
 		for _, r := range c.Rules {
-			b.WriteString(r.Print(t) + "\n")
+			b.WriteString(of(r, t) + "\n")
 		}
 	}
 	var sets []string

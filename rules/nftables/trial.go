@@ -77,8 +77,8 @@ func Try(ctx context.Context, real *nft.Ruleset, script string) (*Trial, error) 
 	return nil, &Untried{"what nft prints of the change does something else: make it with nft"}
 }
 
-// nft does not print a rule as it was written, and may make other expressions of what it has printed. Then what it has
-// printed is tried, until it makes the same again.
+// nft does not print a rule as it was written, and may make its conditions in another order of what it has printed. Then what
+// it has printed is tried, until it makes the same again.
 const mostRewordings = 3
 
 var errReworded = errors.New("nft makes something else of what it has printed")
@@ -260,17 +260,20 @@ func (t *trial) prove(changes []rules.NativeChange) error {
 	if err != nil {
 		return err
 	}
-	if !same(restored, t.Before) {
+	if !same(restored, t.Before, (*nft.Table).Print) {
 		return &Untried{"the way back would not leave the tables as they are now: make the change with nft"}
 	}
 	made, err := t.after(nft.Follow(changes, t.Before, restored), "the change, said one by one,")
 	if err != nil {
 		return err
 	}
-	if !same(made, t.After) {
+	switch {
+	case same(made, t.After, (*nft.Table).Print):
+		return nil
+	case same(made, t.After, (*nft.Table).Sense):
 		return errReworded
 	}
-	return nil
+	return &Untried{"what nft prints of the change is something else: make it with nft"}
 }
 
 // after is the copy once changes are made to it.
@@ -282,14 +285,14 @@ func (t *trial) after(changes []rules.NativeChange, what string) (*nft.Ruleset, 
 	return set, err
 }
 
-// same compares rulesets but for handles and the order of tables.
-func same(a, b *nft.Ruleset) bool {
+// same compares rulesets but for the order of tables.
+func same(a, b *nft.Ruleset, print func(*nft.Table) string) bool {
 	if len(a.Tables) != len(b.Tables) {
 		return false
 	}
 	for _, t := range a.Tables {
 		other := b.Table(t.Family.String(), t.Name)
-		if other == nil || other.Print() != t.Print() {
+		if other == nil || print(other) != print(t) {
 			return false
 		}
 	}

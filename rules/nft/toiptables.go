@@ -1,0 +1,286 @@
+package nft
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"nattui/rules"
+)
+
+// ToIPTables says a rule of a base chain as the words of an iptables command after its program, with table and chain. family
+// is the one that it is for; both where either can match, and then the command is to be given for both.
+func (r *Rule) ToIPTables(c *Chain, links Links) (said Said, families []rules.Family) {
+	t := telling{reading: r.Read(c, links)}
+	table, chain := iptablesPlace(c)
+	if table == "" {
+		t.lack("chain " + c.Name + ", which is at no place of iptables")
+	}
+	t.words = []string{"-t", table, "-A", chain}
+	families = rules.Families[:]
+	switch t.reading.Family {
+	case IPv4:
+		families = []rules.Family{rules.IPv4}
+	case IPv6:
+		families = []rules.Family{rules.IPv6}
+	}
+	t.v6 = t.reading.Family == IPv6
+	for _, a := range t.reading.Asks {
+		t.ask(a)
+	}
+	t.protocolFirst()
+	for _, name := range t.reading.Unknown {
+		t.lack(name)
+	}
+	if r.Comment != "" {
+		t.say("-m", "comment", "--comment", r.Comment)
+	}
+	t.deeds()
+	return Said{Text: rules.ShellLine(t.words), Lacks: t.lacks}, families
+}
+
+// iptablesPlace is the table and chain of iptables at the place of a base chain; "" where there is none.
+func iptablesPlace(c *Chain) (table, chain string) {
+	if i := slices.Index([]string{"prerouting", "input", "forward", "output", "postrouting"}, c.Hook); i < 0 || c.Table.Family == Bridge || c.Table.Family == ARP {
+		return "", c.Name
+	}
+	chain = strings.ToUpper(c.Hook)
+	switch {
+	case c.Type == "nat":
+		table = "nat"
+	case c.Priority <= -200 && (c.Hook == "prerouting" || c.Hook == "output"):
+		table = "raw"
+	case c.Hook == "prerouting" || c.Hook == "postrouting" || c.Type == "route" || c.Priority <= -100:
+		table = "mangle"
+	default:
+		table = "filter"
+	}
+	return table, chain
+}
+
+// telling is a rule while it is told in iptables' words.
+type telling struct {
+	reading  Reading
+	v6       bool
+	words    []string
+	protocol []string // -p and its value, which stand before what depends on them
+	lacks    []string
+}
+
+func (t *telling) say(words ...string) { t.words = append(t.words, words...) }
+func (t *telling) lack(what string)    { t.lacks = append(t.lacks, what) }
+
+// protocolFirst puts the protocol behind the chain: options of its matches need it before them.
+func (t *telling) protocolFirst() { t.words = slices.Insert(t.words, 4, t.protocol...) }
+
+// valuesOf are the values of a condition: those of a set without a name, or the one; false for a named set or a map.
+func valuesOf(values string) ([]string, bool) {
+	inner, ok := strings.CutPrefix(values, "{ ")
+	if !ok {
+		return []string{values}, !strings.HasPrefix(values, "@")
+	}
+	inner = strings.TrimSuffix(inner, " }")
+	if strings.Contains(inner, " : ") || strings.Contains(inner, " . ") {
+		return nil, false
+	}
+	return strings.Split(inner, ", "), true
+}
+
+// ask tells one condition.
+func (t *telling) ask(a Ask) {
+	values, ok := valuesOf(a.Values)
+	text := strings.TrimSpace(a.What + " " + a.Op + " " + a.Values)
+	if !ok || a.Op != "" && a.Op != "!=" && a.Op != "==" && a.What != "ip ttl" && a.What != "ip6 hoplimit" {
+		t.lack(text)
+		return
+	}
+	not := a.Op == "!="
+	switch a.What {
+	case "meta nfproto", "meta iiftype":
+		if not || len(values) > 1 {
+			t.lack(text)
+		}
+	case "iifname", "iif", "oifname", "oif", "meta iifname", "meta oifname":
+		t.link(map[bool]string{true: "-i", false: "-o"}[strings.Contains(a.What, "iif")], not, values, text)
+	case "ip saddr", "ip6 saddr", "ip daddr", "ip6 daddr":
+		t.address(strings.HasSuffix(a.What, "saddr"), not, values)
+	case "meta l4proto", "ip protocol", "ip6 nexthdr":
+		if len(values) > 1 {
+			t.lack(text)
+			return
+		}
+		t.setProtocol(not, values[0])
+	default:
+		if !t.askMore(a, not, values) {
+			t.lack(text)
+		}
+	}
+}
+
+// unlessWord adds the ! of a negated condition.
+func (t *telling) unlessWord(not bool) {
+	if not {
+		t.say("!")
+	}
+}
+
+func (t *telling) setProtocol(not bool, name string) {
+	if len(t.protocol) > 0 {
+		return
+	}
+	if not {
+		t.protocol = append(t.protocol, "!")
+	}
+	t.protocol = append(t.protocol, "-p", name)
+}
+
+func (t *telling) link(option string, not bool, values []string, text string) {
+	if len(values) > 1 {
+		t.lack(text + " (a rule of iptables for each)")
+		return
+	}
+	name := strings.Trim(values[0], `"`)
+	if stem, open := strings.CutSuffix(name, "*"); open {
+		name = stem + "+"
+	}
+	t.unlessWord(not)
+	t.say(option, name)
+}
+
+func (t *telling) address(source, not bool, values []string) {
+	side := map[bool]string{true: "s", false: "d"}[source]
+	if len(values) == 1 && strings.Contains(values[0], "-") {
+		t.say("-m", "iprange")
+		t.unlessWord(not)
+		t.say(map[bool]string{true: "--src-range", false: "--dst-range"}[source], values[0])
+		return
+	}
+	for _, v := range values {
+		if strings.Contains(v, "-") {
+			t.lack("a range of addresses among others")
+			return
+		}
+	}
+	if not && len(values) > 1 {
+		t.lack("several addresses that are negated")
+		return
+	}
+	t.unlessWord(not)
+	t.say("-"+side, strings.Join(values, ","))
+}
+
+// deeds tell what a rule does. iptables has one target for a rule.
+func (t *telling) deeds() {
+	told := false
+	for _, d := range t.reading.Does {
+		if d.Kind == Counts {
+			continue // every rule of iptables counts
+		}
+		if told {
+			t.lack("more than one thing done by a rule: " + d.Text)
+			return
+		}
+		if told = true; !t.deed(d) {
+			t.lack(d.Text)
+		}
+	}
+}
+
+func (t *telling) deed(d Deed) bool {
+	if d.Map != nil || d.Whole || d.Chance != "" {
+		return false
+	}
+	switch d.Kind {
+	case Translates:
+		name, option := "DNAT", "--to-destination"
+		if d.Source {
+			name, option = "SNAT", "--to-source"
+		}
+		if _, err := netip.ParsePrefix(d.To); err == nil {
+			return false // a range that is written as a network
+		}
+		t.say("-j", name, option, d.To)
+	case Masquerades, Redirects:
+		t.say("-j", map[bool]string{true: "MASQUERADE", false: "REDIRECT"}[d.Kind == Masquerades])
+		if d.To != "" {
+			t.say("--to-ports", strings.TrimPrefix(d.To, ":"))
+		}
+	case Decides:
+		return t.decision(d)
+	case Marks:
+		value, ok := strings.CutPrefix(d.Text, "meta mark set 0x")
+		n, err := strconv.ParseUint(value, 16, 32)
+		switch {
+		case ok && err == nil:
+			t.say("-j", "MARK", "--set-mark", rules.Hex(uint32(n)))
+		case d.Text == "ct mark set meta mark":
+			t.say("-j", "CONNMARK", "--save-mark")
+		case d.Text == "meta mark set ct mark":
+			t.say("-j", "CONNMARK", "--restore-mark")
+		default:
+			return false
+		}
+	case Logs:
+		prefix, ok := strings.CutPrefix(d.Text, `log prefix "`)
+		switch {
+		case ok && strings.Count(prefix, `"`) == 1 && strings.HasSuffix(prefix, `"`):
+			t.say("-j", "LOG", "--log-prefix", strings.TrimSuffix(prefix, `"`))
+		case d.Text == "log":
+			t.say("-j", "LOG")
+		default:
+			return false
+		}
+	default:
+		if d.Text == "notrack" {
+			t.say("-j", "CT", "--notrack")
+			return true
+		}
+		return false
+	}
+	t.flags(d.Flags)
+	return true
+}
+
+// NF_NAT_RANGE_* of linux/netfilter/nf_nat.h.
+const (
+	natRandom      NATFlags = 1 << 2
+	natPersistent  NATFlags = 1 << 3
+	natRandomFully NATFlags = 1 << 4
+)
+
+func (t *telling) flags(f NATFlags) {
+	if f&natRandom != 0 {
+		t.say("--random")
+	}
+	if f&natRandomFully != 0 {
+		t.say("--random-fully")
+	}
+	if f&natPersistent != 0 {
+		t.say("--persistent")
+	}
+}
+
+func (t *telling) decision(d Deed) bool {
+	verb, to, _ := strings.Cut(d.Text, " ")
+	switch verb {
+	case "accept", "drop", "return":
+		t.say("-j", strings.ToUpper(verb))
+	case "jump":
+		t.say("-j", to)
+	case "goto":
+		t.say("-g", to)
+	case "reject":
+		switch d.Text {
+		case "reject", "reject with icmp port-unreachable", "reject with icmpx port-unreachable", "reject with icmpv6 port-unreachable":
+			t.say("-j", "REJECT")
+		case "reject with tcp reset":
+			t.say("-j", "REJECT", "--reject-with", "tcp-reset")
+		default:
+			return false
+		}
+	default:
+		return false
+	}
+	return true
+}

@@ -1,0 +1,118 @@
+package paste
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// NFT is pasted text that is for nft(8), as nft -f reads it.
+type NFT struct {
+	Script string
+	// Why says what of the text cannot be made; then Script is not all.
+	Why string
+}
+
+var (
+	// nftStart is how a file of nft begins, behind comments.
+	nftStart = regexp.MustCompile(`^(?:table|add|create|insert|delete|destroy|replace|flush|define|include)\s+\S`)
+	// nftShebang is that of a script of nft.
+	nftShebang = regexp.MustCompile(`^#!\s*(?:/\S*/)?(?:env\s+(?:-S\s+)?)?nft\b`)
+	// prompt is what a shell prints before a command.
+	prompt = regexp.MustCompile(`^\s*(?:\S*[$#]\s+)?(?:sudo\s+)?(?:/\S*/)?nft\s`)
+)
+
+// ReadNFT takes text that is for nft: a file of it, commands of a shell that start with nft, or one without that word. It is
+// false for other text. answers fill in variables of the shell.
+func ReadNFT(text string, answers map[string]string) (NFT, bool) {
+	text = strings.ReplaceAll(text, "\r\n", "\n")
+	first, commands := "", 0
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if nftShebang.MatchString(line) {
+			return NFT{Script: text}, true
+		}
+		if line == "" || strings.HasPrefix(line, "#") && !prompt.MatchString(line) {
+			continue
+		}
+		if first == "" {
+			first = line
+		}
+		if prompt.MatchString(line) {
+			commands++
+		}
+	}
+	switch {
+	case nftStart.MatchString(first):
+		return NFT{Script: text}, true
+	case commands == 0 || !prompt.MatchString(first):
+		return NFT{}, false
+	}
+	return nftCommands(text, answers), true
+}
+
+// nftCommands are commands of a shell as one script of nft.
+func nftCommands(text string, answers map[string]string) (n NFT) {
+	var lines []string
+	for line := range strings.Lines(text) {
+		if m := prompt.FindString(line); m != "" {
+			line = "nft " + line[len(m):]
+		}
+		lines = append(lines, line)
+	}
+	commands, _ := readScript(strings.Join(lines, ""), answers)
+	for _, c := range commands {
+		if len(c.words) == 0 {
+			continue
+		}
+		line, why := nftCommand(c)
+		if why != "" {
+			n.Why = fmt.Sprintf("line %d: %s", c.words[0].line, why)
+			return n
+		}
+		n.Script += line + "\n"
+	}
+	return n
+}
+
+// nftCommand is what nft would read of one command; why says that it cannot be made.
+func nftCommand(c scriptCommand) (line, why string) {
+	words := c.words
+	if path.Base(words[0].text) != "nft" {
+		return "", fmt.Sprintf("%q is not a command of nft: import that on its own", words[0].text)
+	}
+	words = words[1:]
+	fromInput := false
+	for len(words) > 0 && strings.HasPrefix(words[0].text, "-") && words[0].text != "-" {
+		option := words[0].text
+		words = words[1:]
+		if option != "-f" && option != "--file" {
+			continue
+		}
+		if len(words) == 0 || words[0].text != "-" && words[0].text != "/dev/stdin" {
+			return "", "nft -f reads a file: import the file itself"
+		}
+		fromInput, words = true, words[1:]
+	}
+	if fromInput {
+		return c.input, ""
+	}
+	var parts []string
+	for i, w := range words {
+		if len(w.unknown) > 0 {
+			return "", fmt.Sprintf("%s needs a value: --set %s=…", w.unknown[0].name, w.unknown[0].name)
+		}
+		text := w.text
+		if len(words) > 1 && i > 0 && slices.Contains([]string{"comment", "prefix"}, words[i-1].text) && !strings.HasPrefix(text, `"`) {
+			text = `"` + text + `"` // the shell has taken the quotation marks off, which nft needs
+		}
+		parts = append(parts, text)
+	}
+	line = strings.Join(parts, " ")
+	if !nftStart.MatchString(line) {
+		return "", fmt.Sprintf("nft %s changes nothing that nattui could make", line)
+	}
+	return line, ""
+}
