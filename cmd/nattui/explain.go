@@ -21,13 +21,15 @@ func newExplainCommand() *cobra.Command {
 		// The line begins with a dash as often as not.
 		DisableFlagParsing: true,
 
-		Use:   "explain 'LINE' [--gateway FILE] | --flow TUPLE",
-		Short: "Explain an iptables line, or a connection and the rule that made it",
+		Use:   "explain 'LINE' [--as nft|iptables] [--gateway FILE] | --flow TUPLE",
+		Short: "Explain an iptables or nft line, or a connection and the rule that made it",
 		Long: "explain takes an iptables command, or a rule as iptables-save prints it, and says what it does to which packets. It draws the packet's path. " +
 			"It changes nothing. It reports mistakes in the line and explains the corrected line.\n" +
+			"It also takes commands and files of nft, tries them in a network namespace of its own, and says what each change does. " +
+			"With --as nft or --as iptables it prints a rule in the words of the other, where it can be said there, and names what cannot; then it exits with 1.\n" +
 			"With --flow it looks up a connection in the live table, given as PROTO SRC:PORT DST:PORT in either direction. A port, an end or the protocol may be omitted or be *; a line of conntrack -L works too. " +
 			"It says what the connection is, which rule made it and how certain that is, and whether today's rules would treat it differently, and draws its path. --json prints it as an object.",
-		Example: "nattui explain 'iptables -t nat -A PREROUTING -i eth0 -p tcp --dport 80 -j REDIRECT --to-port 8888'\nnattui explain '-A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE'\nnattui explain --flow 'tcp 203.0.113.10:55474 203.0.113.1:80'\nnattui explain --json --flow ':8080'",
+		Example: "nattui explain 'iptables -t nat -A PREROUTING -i eth0 -p tcp --dport 80 -j REDIRECT --to-port 8888'\nnattui explain '-A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE'\nnattui explain --as nft 'iptables -t nat -A POSTROUTING -s 10.0.0.0/8 -o wan0 -j MASQUERADE'\nnattui explain 'nft add rule inet nat prerouting tcp dport 80 dnat ip to 10.0.0.2'\nnattui explain --flow 'tcp 203.0.113.10:55474 203.0.113.1:80'\nnattui explain --json --flow ':8080'",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 && (args[0] == "--help" || args[0] == "-h") {
 				return nil
@@ -46,13 +48,16 @@ func newExplainCommand() *cobra.Command {
 			if o.flow != "" {
 				return explainFlow(c, o)
 			}
-			return explainLine(c, line, o.gateway)
+			return explainLine(c, line, o)
 		},
 	}
 }
 
-func explainLine(c *cobra.Command, line, gateway string) error {
-	ground, err := groundOf(c.Context(), gateway)
+func explainLine(c *cobra.Command, line string, o explainOptions) error {
+	if pasted, ok := paste.ReadNFT(line, nil); ok {
+		return explainNative(c, pasted, strings.TrimPrefix(o.as, "nft"))
+	}
+	ground, err := groundOf(c.Context(), o.gateway)
 	if err != nil {
 		return err
 	}
@@ -71,7 +76,11 @@ func explainLine(c *cobra.Command, line, gateway string) error {
 		im = paste.Read(strings.Join(im.Corrected, "\n"), withExamples(ground, im.Questions))
 	}
 	out := newOutput(c)
-	printExplanation(out, im.Plan, ground.Sets)
+	if o.as == "nft" {
+		wrong = printAsNFT(out, im.Plan) || wrong
+	} else {
+		printExplanation(out, im.Plan, ground.Sets)
+	}
 	if err := out.Flush(); err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ type explainOptions struct {
 	gateway string // a recorded gateway; "" is this host
 	flow    string
 	json    bool
+	as      string // nft or iptables: the language to say a line in
 }
 
 // explainArgs reads the command line of explain by hand: a line begins with a dash
@@ -44,6 +45,13 @@ func explainArgs(args []string) (o explainOptions, line string, err error) {
 			o.gateway = args[i]
 		case name == "--flow" && given:
 			o.flow = value
+		case name == "--as" && given:
+			o.as = value
+		case args[i] == "--as":
+			if i++; i == len(args) {
+				return o, "", usagef("--as takes nft or iptables")
+			}
+			o.as = args[i]
 		case args[i] == "--flow":
 			if i+1 == len(args) {
 				return o, "", usagef("--flow takes a connection, as in  nattui explain --flow 'tcp 203.0.113.10:55474 203.0.113.1:80'")
@@ -61,6 +69,10 @@ func explainArgs(args []string) (o explainOptions, line string, err error) {
 	switch {
 	case o.flow != "" && o.gateway != "":
 		return o, "", usagef("--flow looks into the live table; a recorded gateway has none")
+	case o.as != "" && o.as != "nft" && o.as != "iptables":
+		return o, "", usagef("--as %s: use nft or iptables", text.Safe(o.as))
+	case o.as != "" && o.flow != "":
+		return o, "", usagef("--as goes with a line, not with --flow")
 	case o.flow != "" && len(rest) > 0:
 		return o, "", usagef("explain takes a line or --flow, not both: %q is too much", rest[0])
 	case o.flow == "" && o.json:

@@ -4,12 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strings"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"nattui/rules"
 	"nattui/rules/iptables"
+	"nattui/rules/nft"
 	"nattui/rules/nftables"
 	"nattui/rules/paste"
 	"nattui/ui/text"
@@ -30,14 +31,36 @@ func (o *importOptions) importNative(c *cobra.Command, pasted paste.NFT, name st
 	}
 	steps, _, err := nativeSteps(c.Context(), now, pasted.Script)
 	if err != nil {
-		return namedPlaces(err, name)
+		return namedPlaces(err, name, 0)
 	}
 	if len(steps) == 0 {
 		say(c.ErrOrStderr(), "there is nothing to change")
 		return nil
 	}
+	sayTwice(c, steps, now)
 	plan := rules.Plan{Title: nativeTitle(steps), Steps: steps}
 	return o.carryOut(c, host, plan)
+}
+
+// sayTwice says how many of the rules that are added are there already: nft adds a file's rules once more each time.
+func sayTwice(c *cobra.Command, steps []rules.Step, now *nft.Ruleset) {
+	there := map[string]bool{}
+	for _, t := range now.Tables {
+		for _, chain := range t.Chains {
+			for _, r := range chain.Rules {
+				there[t.Family.String()+" "+t.Name+" "+chain.Name+" "+r.Print(t)] = true
+			}
+		}
+	}
+	twice := 0
+	for _, s := range steps {
+		if n := s.Native; n.What == rules.NativeRule && !n.Gone && there[n.Place()+" "+n.Print] {
+			twice++
+		}
+	}
+	if twice > 0 {
+		say(c.ErrOrStderr(), fmt.Sprintf("warning: %s of these would be there twice: the same is in its chain already", rules.Plural(twice, "rule")))
+	}
 }
 
 // nativeTitle says what the steps do: the one, or how many.
@@ -60,15 +83,18 @@ func nativeTitle(steps []rules.Step) string {
 // standardInput is where nft says that something stands that it was given.
 var standardInput = regexp.MustCompile(`/dev/stdin:(\d+):(\d+)(?:-\d+)?`)
 
-// namedPlaces has nft's complaints name the places of the text as people know it.
-func namedPlaces(err error, name string) error {
+// namedPlaces has nft's complaints name the places of the text as people know it, which begins behind some lines.
+func namedPlaces(err error, name string, behind int) error {
 	var refused *nftables.Refused
 	if !errors.As(err, &refused) {
 		return err
 	}
-	place := "line $1, column $2"
-	if name != "" && name != "-" {
-		place = strings.ReplaceAll(name, "$", "$$") + ":$1:$2"
-	}
-	return &nftables.Refused{Words: standardInput.ReplaceAllString(refused.Words, place)}
+	return &nftables.Refused{Words: standardInput.ReplaceAllStringFunc(refused.Words, func(found string) string {
+		m := standardInput.FindStringSubmatch(found)
+		line, _ := strconv.Atoi(m[1])
+		if name != "" && name != "-" {
+			return fmt.Sprintf("%s:%d:%s", name, line-behind, m[2])
+		}
+		return fmt.Sprintf("line %d, column %s", line-behind, m[2])
+	})}
 }

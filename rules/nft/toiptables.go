@@ -96,6 +96,10 @@ func (t *telling) ask(a Ask) {
 		return
 	}
 	not := a.Op == "!="
+	if field, mask, masked := strings.Cut(a.What, " & "); masked && len(values) == 1 && strings.HasSuffix(field, "addr") && strings.HasPrefix(field, "ip") {
+		t.address(strings.HasSuffix(field, "saddr"), not, []string{values[0] + "/" + mask})
+		return
+	}
 	switch a.What {
 	case "meta nfproto", "meta iiftype":
 		if not || len(values) > 1 {
@@ -209,18 +213,7 @@ func (t *telling) deed(d Deed) bool {
 	case Decides:
 		return t.decision(d)
 	case Marks:
-		value, ok := strings.CutPrefix(d.Text, "meta mark set 0x")
-		n, err := strconv.ParseUint(value, 16, 32)
-		switch {
-		case ok && err == nil:
-			t.say("-j", "MARK", "--set-mark", rules.Hex(uint32(n)))
-		case d.Text == "ct mark set meta mark":
-			t.say("-j", "CONNMARK", "--save-mark")
-		case d.Text == "meta mark set ct mark":
-			t.say("-j", "CONNMARK", "--restore-mark")
-		default:
-			return false
-		}
+		return t.marks(d.Text)
 	case Logs:
 		prefix, ok := strings.CutPrefix(d.Text, `log prefix "`)
 		switch {
@@ -240,6 +233,52 @@ func (t *telling) deed(d Deed) bool {
 	}
 	t.flags(d.Flags)
 	return true
+}
+
+// marks tells the change of a mark.
+func (t *telling) marks(text string) bool {
+	what, value, _ := strings.Cut(text, " set ")
+	target := map[string]string{"meta mark": "MARK", "ct mark": "CONNMARK"}[what]
+	switch bits, ok := xmark(what, value); {
+	case text == "ct mark set meta mark":
+		t.say("-j", "CONNMARK", "--save-mark")
+	case text == "meta mark set ct mark":
+		t.say("-j", "CONNMARK", "--restore-mark")
+	case target != "" && ok:
+		t.say("-j", target, "--set-xmark", rules.Hex(bits.Value)+"/"+rules.Hex(bits.Mask))
+	default:
+		return false
+	}
+	return true
+}
+
+// xmark is what is put into a mark, by the bits that are cleared and then the value that is xored in.
+func xmark(mark, value string) (rules.Bits, bool) {
+	keep, set := uint32(0), uint32(0)
+	rest, changes := strings.CutPrefix(value, mark+" ")
+	if changes {
+		keep = 0xffffffff
+	} else {
+		rest = "| " + value
+	}
+	words := strings.Fields(rest)
+	for i := 0; i+1 < len(words); i += 2 {
+		n, err := strconv.ParseUint(words[i+1], 0, 32)
+		if err != nil {
+			return rules.Bits{}, false
+		}
+		switch v := uint32(n); words[i] {
+		case "&":
+			keep, set = keep&v, set&v
+		case "^":
+			set ^= v
+		case "|":
+			keep, set = keep&^v, set|v
+		default:
+			return rules.Bits{}, false
+		}
+	}
+	return rules.Bits{Value: set, Mask: ^keep}, len(words)%2 == 0 && len(words) > 0
 }
 
 // NF_NAT_RANGE_* of linux/netfilter/nf_nat.h.

@@ -34,6 +34,8 @@ func (t *telling) askMore(a Ask, not bool, values []string) bool {
 		t.extension("conntrack", not, "--ctstate", strings.ToUpper(values[0]))
 	case a.What == "ct direction" && single && !not:
 		t.extension("conntrack", false, "--ctdir", strings.ToUpper(values[0]))
+	case a.What == "tcp flags":
+		return t.tcpFlags(a, not)
 	case single && originOptions[a.What] != "":
 		t.extension("conntrack", not, originOptions[a.What], values[0])
 	case (a.What == "fib daddr type" || a.What == "fib saddr type") && a.Op != "==":
@@ -76,6 +78,18 @@ func (t *telling) ports(protocol, field string, not bool, values []string) bool 
 	return true
 }
 
+// tcpFlags tells a comparison of some flags of TCP, which nft writes as those that are set and those that are looked at.
+func (t *telling) tcpFlags(a Ask, not bool) bool {
+	set, looked, ok := strings.Cut(a.Values, " / ")
+	if !ok || strings.ContainsAny(a.Values, "!{") {
+		return false
+	}
+	t.setProtocol(false, "tcp")
+	t.extension("tcp", not, "--tcp-flags", strings.ToUpper(looked))
+	t.say(strings.ToUpper(set))
+	return true
+}
+
 // mark tells a condition on a mark, whole or in part.
 func (t *telling) mark(a Ask, not bool, value string) bool {
 	what, mask, masked := strings.Cut(a.What, " & ")
@@ -107,6 +121,12 @@ func (t *telling) plain(a Ask, not bool, value string) bool {
 			return false
 		}
 		t.extension(module, not, option+kind, value)
+	case "ip dscp", "ip6 dscp":
+		if strings.HasPrefix(value, "0x") {
+			t.extension("dscp", not, "--dscp", value)
+		} else {
+			t.extension("dscp", not, "--dscp-class", strings.ToUpper(value))
+		}
 	case "ether saddr":
 		t.extension("mac", not, "--mac-source", value)
 	case "meta pkttype":

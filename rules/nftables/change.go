@@ -42,7 +42,7 @@ func (c *Changer) MakeNative(ctx context.Context, generation uint32, changes []r
 	}
 	program := find("nft")
 	if program == "" {
-		return nil, &Untried{"the program nft is not installed, without which native tables cannot be changed"}
+		return nil, &Untried{Why: "the program nft is not installed, without which native tables cannot be changed"}
 	}
 	script := rules.NativeScript(changes)
 	if _, words, err := run(ctx, program, script, "-c", "-f", "-"); err != nil {

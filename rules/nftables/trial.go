@@ -18,10 +18,16 @@ import (
 
 // Untried is the error of a change that could not be tried on a copy of its tables, so that it is not known what it does or
 // whether it could be undone. Nothing was changed.
-type Untried struct{ Why string }
+type Untried struct {
+	Why string
+	Err error // of the kernel, where it was one
+}
 
 // Error says why.
 func (e *Untried) Error() string { return e.Why + "; nothing was changed" }
+
+// Unwrap is the kernel's error; nil where it was none.
+func (e *Untried) Unwrap() error { return e.Err }
 
 // Trial is what became of a script on a copy of tables, in a network namespace of its own.
 type Trial struct {
@@ -45,13 +51,13 @@ func (t *Trial) Predicted(real *nft.Ruleset) *nft.Ruleset {
 func Try(ctx context.Context, real *nft.Ruleset, script string) (*Trial, error) {
 	program := find("nft")
 	if program == "" {
-		return nil, &Untried{"the program nft is not installed, without which native tables cannot be changed"}
+		return nil, &Untried{Why: "the program nft is not installed, without which native tables cannot be changed"}
 	}
 	if why := Destroys(script); why != "" {
-		return nil, &Untried{why}
+		return nil, &Untried{Why: why}
 	}
 	if t := ofIPTables(real, script); t != nil {
-		return nil, &Untried{fmt.Sprintf("%s is iptables' own, which iptables may no longer be able to show if nft changes it: change it with iptables", t)}
+		return nil, &Untried{Why: fmt.Sprintf("%s is iptables' own, which iptables may no longer be able to show if nft changes it: change it with iptables", t)}
 	}
 	copied := mentioned(real, script)
 	listing, err := listings(ctx, program, copied)
@@ -74,7 +80,7 @@ func Try(ctx context.Context, real *nft.Ruleset, script string) (*Trial, error) 
 		}
 		script = rules.NativeScript(t.Changes)
 	}
-	return nil, &Untried{"what nft prints of the change does something else: make it with nft"}
+	return nil, &Untried{Why: "what nft prints of the change does something else: make it with nft"}
 }
 
 // nft does not print a rule as it was written, and may make its conditions in another order of what it has printed. Then what
@@ -127,7 +133,7 @@ func listings(ctx context.Context, program string, tables []*nft.Table) (string,
 	for _, t := range tables {
 		out, words, err := run(ctx, program, "", "list", "table", t.Family.String(), t.Name)
 		if err != nil {
-			return "", &Untried{fmt.Sprintf("%s could not be listed: %s", t, words)}
+			return "", &Untried{Why: fmt.Sprintf("%s could not be listed: %s", t, words)}
 		}
 		text += out
 	}
@@ -147,11 +153,11 @@ type trial struct {
 // run makes the trial in a namespace of the calling thread.
 func (t *trial) run() error {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		return &Untried{"the change cannot be tried on a copy, as no network namespace may be made here (" + err.Error() + ")"}
+		return &Untried{Why: "the change cannot be tried on a copy, as no network namespace may be made here (" + err.Error() + ")", Err: err}
 	}
 	t.links()
 	if words, err := feed(t.ctx, t.program, t.listing); err != nil {
-		return &Untried{"the tables could not be copied to try the change: " + words}
+		return &Untried{Why: "the tables could not be copied to try the change: " + words}
 	}
 	var err error
 	if t.Before, _, err = t.read(); err != nil {
@@ -160,7 +166,7 @@ func (t *trial) run() error {
 	for _, real := range t.copied {
 		copied := t.Before.Table(real.Family.String(), real.Name)
 		if copied == nil || copied.Print() != real.Print() {
-			return &Untried{fmt.Sprintf("%s could not be copied exactly: what nft prints of it is not what is there; change it with nft", real)}
+			return &Untried{Why: fmt.Sprintf("%s could not be copied exactly: what nft prints of it is not what is there; change it with nft", real)}
 		}
 	}
 	script, err := t.translated()
@@ -181,7 +187,7 @@ func (t *trial) run() error {
 	}
 	changes, beyond := nft.Difference(t.Before, t.After, bodies)
 	if len(beyond) > 0 {
-		return &Untried{"nattui could not undo a change of " + strings.Join(beyond, ", ") + ": make it with nft"}
+		return &Untried{Why: "nattui could not undo a change of " + strings.Join(beyond, ", ") + ": make it with nft"}
 	}
 	if t.Changes, err = t.realHandles(changes); err != nil {
 		return err
@@ -197,7 +203,7 @@ func (t *trial) read() (*nft.Ruleset, map[string]string, error) {
 	}
 	out, words, err := run(t.ctx, t.program, "", "-a", "list", "ruleset")
 	if err != nil {
-		return nil, nil, &Untried{"the copy of the tables could not be listed: " + words}
+		return nil, nil, &Untried{Why: "the copy of the tables could not be listed: " + words}
 	}
 	for r, text := range set.Listed(out) {
 		r.Listed = text
@@ -215,7 +221,7 @@ var (
 // translated is the script with the handles that the rules which it names have in the copy.
 func (t *trial) translated() (string, error) {
 	if found := otherByHandle.FindString(t.script); found != "" {
-		return "", &Untried{"name it by its name, not by a handle: " + found}
+		return "", &Untried{Why: "name it by its name, not by a handle: " + found}
 	}
 	missing := ""
 	text := ruleByHandle.ReplaceAllStringFunc(t.script, func(found string) string {
@@ -254,14 +260,14 @@ func (t *trial) links() {
 func (t *trial) prove(changes []rules.NativeChange) error {
 	back := nft.WayBack(resolved(changes, t.Before), t.After)
 	if len(back.Notes) > 0 {
-		return &Untried{"it could not be undone: " + strings.Join(back.Notes, "; ")}
+		return &Untried{Why: "it could not be undone: " + strings.Join(back.Notes, "; ")}
 	}
 	restored, err := t.after(back.Changes, "the way back")
 	if err != nil {
 		return err
 	}
 	if !same(restored, t.Before, (*nft.Table).Print) {
-		return &Untried{"the way back would not leave the tables as they are now: make the change with nft"}
+		return &Untried{Why: "the way back would not leave the tables as they are now: make the change with nft"}
 	}
 	made, err := t.after(nft.Follow(changes, t.Before, restored), "the change, said one by one,")
 	if err != nil {
@@ -273,13 +279,13 @@ func (t *trial) prove(changes []rules.NativeChange) error {
 	case same(made, t.After, (*nft.Table).Sense):
 		return errReworded
 	}
-	return &Untried{"what nft prints of the change is something else: make it with nft"}
+	return &Untried{Why: "what nft prints of the change is something else: make it with nft"}
 }
 
 // after is the copy once changes are made to it.
 func (t *trial) after(changes []rules.NativeChange, what string) (*nft.Ruleset, error) {
 	if words, err := feed(t.ctx, t.program, rules.NativeScript(changes)); err != nil {
-		return nil, &Untried{what + " would be refused: " + words}
+		return nil, &Untried{Why: what + " would be refused: " + words}
 	}
 	set, _, err := t.read()
 	return set, err

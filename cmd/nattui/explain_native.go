@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"nattui/rules"
+	"nattui/rules/nft"
+	"nattui/rules/nftables"
+	"nattui/rules/paste"
+	"nattui/ui/text"
+)
+
+// explainNative says what text for nft does, after it was tried on a copy of its tables. as is iptables to have it in the
+// words of that.
+func explainNative(c *cobra.Command, pasted paste.NFT, as string) error {
+	if pasted.Why != "" {
+		return usagef("%s", text.Safe(pasted.Why))
+	}
+	now, err := natives.reader.Read(c.Context())
+	if err != nil {
+		now = &nft.Ruleset{} // whoever may not read them can have a line explained all the same
+	}
+	ground := chainsFor(now, pasted.Script)
+	trial, err := nftables.Try(c.Context(), now, ground+pasted.Script)
+	if errors.Is(err, syscall.EPERM) && os.Getenv(insideVariable) == "" {
+		return explainInside(c)
+	}
+	if err != nil {
+		return namedPlaces(err, "", strings.Count(ground, "\n"))
+	}
+	out := newOutput(c)
+	lacking := false
+	changes := slices.DeleteFunc(slices.Clone(trial.Changes), func(c rules.NativeChange) bool {
+		container := c.What == rules.NativeTableKind || c.What == rules.NativeChainKind
+		return container && (as != "" || strings.Contains(ground, string(c.What)+" "+c.Place()+"\n") || strings.Contains(ground, string(c.What)+" "+c.Place()+" "))
+	})
+	for i, change := range changes {
+		if i > 0 {
+			fmt.Fprintln(out)
+		}
+		for _, l := range text.Wrap(text.Safe(change.Sentence()), helpWidth, 0) {
+			fmt.Fprintln(out, l)
+		}
+		if as == "" || change.What != rules.NativeRule {
+			fmt.Fprintln(out, "  "+text.Safe(rules.ShellLine(change.Command())))
+		}
+		if as != "" {
+			lacking = printAsIPTables(out, trial, change) || lacking
+		}
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	if lacking {
+		return statusError(exitFailed)
+	}
+	return nil
+}
+
+// printAsIPTables prints a native rule as commands of iptables, and what of it these cannot say, which is true then.
+func printAsIPTables(out *output, trial *nftables.Trial, change rules.NativeChange) (lacking bool) {
+	if change.What != rules.NativeRule || change.Gone {
+		lacks(out, "iptables", []string{"sets, maps and what is deleted"})
+		return true
+	}
+	t := trial.After.Table(change.Family, change.Table)
+	chain := t.Chain(change.Chain)
+	for _, r := range chain.Rules {
+		if r.Print(t) != change.Print {
+			continue
+		}
+		said, families := r.ToIPTables(chain, trial.After.Links)
+		if len(said.Lacks) > 0 {
+			lacks(out, "iptables", said.Lacks)
+			return true
+		}
+		for _, f := range families {
+			fmt.Fprintln(out, "  "+text.Safe(f.Command()+" "+said.Text))
+		}
+		return false
+	}
+	return true
+}
+
+func lacks(out *output, language string, what []string) {
+	fmt.Fprintf(out, "  # %s cannot say: %s\n", language, text.Safe(strings.Join(what, ", ")))
+}
+
+// printAsNFT prints the rules that a plan adds to tables of iptables as commands of nft, and what of them it cannot say, which
+// is true then.
+func printAsNFT(out *output, plan rules.Plan) (lacking bool) {
+	for _, change := range plan.Changes() {
+		fmt.Fprintln(out, text.Safe(change.Sentence()))
+		if change.Op != rules.Insert {
+			lacks(out, "explain --as", []string{"what deletes or changes rules"})
+			lacking = true
+			continue
+		}
+		said := nft.FromIPTables(change.Family, change.Rule.InChain(change.Chain))
+		if len(said.Lacks) > 0 {
+			lacks(out, "nft", said.Lacks)
+			lacking = true
+			continue
+		}
+		place := "inet " + change.Table + " " + strings.ToLower(change.Chain)
+		if own := nft.OwnChain(change.Chain); change.Table == "nat" && own != "" {
+			place = "inet " + nft.OwnTable + " " + own
+		}
+		fmt.Fprintln(out, "  "+text.Safe(rules.ShellLine([]string{"nft", "add rule " + place + " " + said.Text})))
+	}
+	return lacking
+}
+
+// addsRule is a command that adds a rule to a chain.
+var addsRule = regexp.MustCompile(`(?m)^\s*(?:add|insert)\s+rule\s+(?:(ip6?|inet|arp|bridge|netdev)\s+)?([\w./-]+)\s+([\w./-]+)(.*)$`)
+
+// chainsFor makes the chains that the rules of a script are added to, as far as they are not there: a rule can be explained
+// without them.
+func chainsFor(now *nft.Ruleset, script string) (ground string) {
+	for _, m := range addsRule.FindAllStringSubmatch(script, -1) {
+		family := m[1]
+		if family == "" {
+			family = "ip"
+		}
+		if t := now.Table(family, m[2]); t != nil && t.Chain(m[3]) != nil {
+			continue
+		}
+		if strings.Contains(script, "chain "+strings.TrimSpace(m[1]+" "+m[2]+" "+m[3])) {
+			continue // which the text makes itself
+		}
+		ground += fmt.Sprintf("add table %s %s\nadd chain %s %s %s %s\n", family, m[2], family, m[2], m[3], likelyHook(m[3], m[4]))
+	}
+	return ground
+}
+
+// likelyHook is where a chain that is not there is most likely called, by its name and a rule of it.
+func likelyHook(chain, rule string) string {
+	name, kind, hook := strings.ToLower(chain), "filter", ""
+	for _, word := range []string{"dnat", "snat", "masquerade", "redirect"} {
+		if strings.Contains(rule, word) && !strings.Contains(rule, "ct status "+word) {
+			kind = "nat"
+		}
+	}
+	for _, h := range []string{"prerouting", "postrouting", "input", "forward", "output"} {
+		if strings.Contains(name, h) {
+			hook = h
+		}
+	}
+	switch {
+	case hook == "" && strings.HasPrefix(name, "pre"):
+		hook = "prerouting"
+	case hook == "" && strings.HasPrefix(name, "post"):
+		hook = "postrouting"
+	}
+	if hook == "" || kind == "nat" && hook == "forward" {
+		return ""
+	}
+	priority := map[string]string{"prerouting": "-100", "output": "-100", "postrouting": "100", "input": "100"}[hook]
+	if kind == "filter" {
+		priority = "0"
+	}
+	return fmt.Sprintf("{ type %s hook %s priority %s; }", kind, hook, priority)
+}
+
+// insideVariable is set where explain runs in a user namespace of its own, so that it is not begun once more there.
+const insideVariable = "NATTUI_EXPLAINS"
+
+// explainInside runs this command again in user and network namespaces of its own, where anybody may try a change.
+func explainInside(c *cobra.Command) error {
+	cmd := exec.CommandContext(context.WithoutCancel(c.Context()), "/proc/self/exe", os.Args[1:]...)
+	cmd.Env = append(os.Environ(), insideVariable+"=1")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
+		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}, GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
+	}
+	var exit *exec.ExitError
+	switch err := cmd.Run(); {
+	case errors.As(err, &exit):
+		return statusError(exit.ExitCode())
+	case err != nil:
+		return fmt.Errorf("text for nft is explained after it was tried, which is not permitted here: %w", err)
+	}
+	return nil
+}
