@@ -58,16 +58,9 @@ func (o *deleteOptions) findNative(c *cobra.Command, host *iptables.Host, args [
 		return nil, err
 	}
 	nftables.List(c.Context(), now)
-	family, name, ok := strings.Cut(o.table, " ")
-	if !ok {
-		if c.Flags().Changed("table") && o.table != nft.OwnTable {
-			return nil, usagef("--table %s: name a native table with its family, such as 'inet %s'", text.Safe(o.table), nft.OwnTable)
-		}
-		family, name = "inet", nft.OwnTable
-	}
-	t := now.Table(family, name)
-	if t == nil {
-		return nil, missingf("there is no table %s %s", text.Safe(family), text.Safe(name))
+	t, err := o.nativeTable(c, now)
+	if err != nil {
+		return nil, err
 	}
 	r := &nativeRule{host: host, now: now}
 	if c.Flags().Changed("spec") {
@@ -92,6 +85,27 @@ func (o *deleteOptions) findNative(c *cobra.Command, host *iptables.Host, args [
 	}
 	r.at = number - 1
 	return r, nil
+}
+
+// nativeTable is the table that is named: with its family, or by a name that only one has; nattui's own where none is.
+func (o *deleteOptions) nativeTable(c *cobra.Command, now *nft.Ruleset) (*nft.Table, error) {
+	family, name, ok := strings.Cut(o.table, " ")
+	if !c.Flags().Changed("table") {
+		family, name, ok = "inet", nft.OwnTable, true
+	}
+	if !ok {
+		named := slices.DeleteFunc(slices.Clone(now.Tables), func(t *nft.Table) bool { return t.Name != o.table })
+		if len(named) > 1 {
+			return nil, usagef("--table %s: there are several; name it with its family, such as '%s %s'", text.Safe(o.table), named[0].Family, text.Safe(o.table))
+		}
+		if len(named) == 1 {
+			return named[0], nil
+		}
+	}
+	if t := now.Table(family, name); ok && t != nil {
+		return t, nil
+	}
+	return nil, missingf("there is no native table %s", text.Safe(strings.TrimSpace(family+" "+name)))
 }
 
 // nativeByText finds the first rule of a table with a text, whatever it has counted.

@@ -32,7 +32,7 @@ func explainNative(c *cobra.Command, pasted paste.NFT, as string) error {
 	}
 	ground := chainsFor(now, pasted.Script)
 	trial, err := nftables.Try(c.Context(), now, ground+pasted.Script)
-	if errors.Is(err, syscall.EPERM) && os.Getenv(insideVariable) == "" {
+	if errors.Is(err, syscall.EPERM) && os.Args[0] != insideName {
 		return explainInside(c)
 	}
 	if err != nil {
@@ -172,13 +172,14 @@ func likelyHook(chain, rule string) string {
 	return fmt.Sprintf("{ type %s hook %s priority %s; }", kind, hook, priority)
 }
 
-// insideVariable is set where explain runs in a user namespace of its own, so that it is not begun once more there.
-const insideVariable = "NATTUI_EXPLAINS"
+// insideName is the name of this program where it explains in a user namespace of its own, so that it is not begun once
+// more there.
+const insideName = "nattui in a namespace"
 
 // explainInside runs this command again in user and network namespaces of its own, where anybody may try a change.
 func explainInside(c *cobra.Command) error {
 	cmd := exec.CommandContext(context.WithoutCancel(c.Context()), "/proc/self/exe", os.Args[1:]...)
-	cmd.Env = append(os.Environ(), insideVariable+"=1")
+	cmd.Args[0] = insideName
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,

@@ -234,7 +234,7 @@ func (t *trial) translated() (string, error) {
 		c := []rules.NativeChange{{What: rules.NativeRule, Family: family, Table: m[3], Chain: m[4], Handle: handle}}
 		own := nft.Follow(c, t.real, t.Before)[0].Handle
 		if own == 0 {
-			missing = fmt.Sprintf("there is no rule of handle %d in chain %s of table %s %s", handle, m[4], family, m[3])
+			missing = fmt.Sprintf("nothing has the handle %d in chain %s of table %s %s", handle, m[4], family, m[3])
 		}
 		return m[1] + strconv.FormatUint(own, 10)
 	})
