@@ -286,7 +286,7 @@ func outcomeOf(done, failed string, err error) string {
 
 // settling completes the terms for a plan: it evaluates the plan, so it is not for Update.
 func (d *desk) settling(t terms) func(rules.Plan) Terms {
-	facts, before, journal := d.facts, d.tables.Sets, d.gw.Journal != nil
+	ctx, gw, facts, before, journal := d.ctx, &d.gw, d.facts, d.tables.Sets, d.gw.Journal != nil
 	var flows *flow.Flows
 	if d.gw.Flows != nil {
 		flows = d.gw.Flows.Table()
@@ -294,19 +294,23 @@ func (d *desk) settling(t terms) func(rules.Plan) Terms {
 	return func(p rules.Plan) Terms {
 		settled := Terms{For: t.lasts, Park: t.park}
 		if journal {
-			settled.Confirm = t.countdown.time(func() bool { return mayCutOff(facts, before, p, flows) })
+			settled.Confirm = t.countdown.time(func() bool { return gw.mayCutOff(ctx, facts, before, p, flows) })
 		}
 		return settled
 	}
 }
 
 // mayCutOff tells whether a plan may cut somebody off who is here, or comes through.
-func mayCutOff(facts *facts.Facts, before map[rules.Variant]*rules.Ruleset, p rules.Plan, flows *flow.Flows) bool {
+func (g *Gateway) mayCutOff(ctx context.Context, facts *facts.Facts, before map[rules.Variant]*rules.Ruleset, p rules.Plan, flows *flow.Flows) bool {
 	after, err := p.Apply(before)
 	if err != nil {
 		return false // it will be refused
 	}
-	b := explain.BlastOf(facts, explain.Rules{Sets: before}, explain.Rules{Sets: after}, p, flows, 0)
+	native, err := g.nativeAfter(ctx, p)
+	if err != nil {
+		return true
+	}
+	b := explain.BlastOf(facts, explain.Rules{Sets: before}, explain.Rules{Sets: after, Native: native}, p, flows, 0)
 	return b.Own
 }
 

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"context"
 	"strconv"
 	"strings"
 
@@ -10,6 +11,7 @@ import (
 	"nattui/model/explain"
 	"nattui/model/flow"
 	"nattui/rules"
+	"nattui/rules/evaluate"
 	"nattui/ui/text"
 )
 
@@ -62,9 +64,22 @@ func (i *impact) weigh(p rules.Plan) tea.Cmd {
 			return msg
 		}
 		msg.diff, msg.err = p.Diff(before)
-		msg.blast = explain.BlastOf(facts, explain.Rules{Sets: before}, explain.Rules{Sets: after}, p, flows, impactFlows)
+		native, err := i.gw.nativeAfter(i.ctx, p)
+		if err != nil {
+			msg.err = err
+			return msg
+		}
+		msg.blast = explain.BlastOf(facts, explain.Rules{Sets: before}, explain.Rules{Sets: after, Native: native}, p, flows, impactFlows)
 		return msg
 	}
+}
+
+// nativeAfter is the native tables as the plan would leave them; nil where it leaves them, or where that is not known.
+func (g *Gateway) nativeAfter(ctx context.Context, p rules.Plan) (*evaluate.NativeProgram, error) {
+	if len(p.Natives()) == 0 || g.NativeAfter == nil {
+		return nil, nil
+	}
+	return g.NativeAfter(ctx, p)
 }
 
 // nameOf tells plans apart, and the same plan over other tables.

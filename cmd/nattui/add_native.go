@@ -15,6 +15,7 @@ import (
 	"nattui/rules/guide"
 	"nattui/rules/iptables"
 	"nattui/rules/nft"
+	"nattui/rules/nftables"
 	"nattui/ui/text"
 )
 
@@ -25,7 +26,7 @@ func (f *variantFlags) native(ctx context.Context, host *iptables.Host) (bool, e
 		return f.backend == rules.Native.String(), nil
 	}
 	if host.Lacking() != nil {
-		return true, nil
+		return nftables.Installed(), nil
 	}
 	now, err := natives.reader.Read(ctx)
 	if err != nil || !now.Translates() {

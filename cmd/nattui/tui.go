@@ -149,7 +149,7 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 	}
 	gw.Trace, gw.NoTrace = tracer(tables)
 	gw.Name, gw.UserID, gw.GroupID = namer(), userID, groupID
-	gw.Probe, gw.Export = ask, export
+	gw.Probe, gw.Export, gw.NativeAfter = ask, export, nativeAfter
 	if session, err := lab.Inside(); err == nil {
 		gw.Lab = session
 	}

@@ -104,6 +104,9 @@ func BlastOf(f *facts.Facts, before, after Rules, plan rules.Plan, flows *flow.F
 	}
 	b.Ways, b.NotLooked = waysOf(f, flows), f.WaysUnknown
 	old, fresh := evaluatorOf(f, before), evaluatorOf(f, after)
+	if len(plan.Natives()) > 0 && after.Native == nil {
+		b.Own, b.OwnWhy = true, "what the change of native rules would do could not be worked out"
+	}
 	b.cutOff(f, old, fresh, plan)
 	b.diverted(plan)
 	if !b.Own && len(b.NotLooked) > 0 && len(plan.Steps) > 0 {

@@ -7,6 +7,8 @@ import (
 
 	"nattui/model/facts"
 	"nattui/rules"
+	"nattui/rules/evaluate"
+	"nattui/rules/nft"
 )
 
 // TestBlastAlteredPackets: a change that sends a packet the same way, but not as the same packet,
@@ -121,5 +123,27 @@ func TestBlastEndedLogin(t *testing.T) {
 		if got := BlastOf(known, Rules{Sets: sets}, Rules{Sets: after}, rules.Plan{}, nil, 0); got.Own != own {
 			t.Errorf("%s: own %v (%s)", rule, got.Own, got.OwnWhy)
 		}
+	}
+}
+
+// TestNativeChangesAreWeighed holds that a plan that changes native rules is never called harmless without being worked out.
+func TestNativeChangesAreWeighed(t *testing.T) {
+	client, server := netip.MustParseAddrPort("203.0.113.9:50000"), netip.MustParseAddrPort("203.0.113.1:22")
+	known := &facts.Facts{Session: &facts.Session{Client: client, Server: server, Live: facts.SettingOn}}
+	plan := rules.Plan{Steps: rules.NativeSteps([]rules.NativeChange{{What: rules.NativeRule, Family: "inet", Table: "gw", Chain: "in", Text: "tcp dport 22 drop"}})}
+	if got := BlastOf(known, Rules{}, Rules{}, plan, nil, 0); !got.Own {
+		t.Error("it is said to be harmless, and nobody knows")
+	}
+	drops := &nft.Table{Family: nft.INet, Name: "gw"}
+	drops.Chains = []*nft.Chain{{Table: drops, Name: "in", Hook: "input", Type: "filter", Policy: nft.Verdict{Code: nft.Drop}}}
+	nothing := evaluate.CompileNative(&nft.Ruleset{})
+	after := evaluate.CompileNative(&nft.Ruleset{Tables: []*nft.Table{drops}})
+	known.Addresses = []facts.Address{{Prefix: netip.MustParsePrefix("203.0.113.1/24"), Link: "wan0"}}
+	known.Native = nothing
+	if got := BlastOf(known, Rules{Native: nothing}, Rules{Native: after}, plan, nil, 0); !got.Own {
+		t.Errorf("a policy that drops the operator's connection: %s", got.OwnSentence())
+	}
+	if got := BlastOf(known, Rules{Native: nothing}, Rules{Native: nothing}, plan, nil, 0); got.Own {
+		t.Errorf("a rule that changes nothing: %s", got.OwnSentence())
 	}
 }

@@ -43,6 +43,9 @@ func List(ctx context.Context, set *nft.Ruleset) {
 	}
 }
 
+// Installed tells whether the program nft is there, without which native tables can only be read.
+func Installed() bool { return find("nft") != "" }
+
 // find is the path of a program, where administration tools live too; "" if there is none.
 func find(name string) string {
 	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/local/sbin", "/usr/sbin", "/sbin") {
