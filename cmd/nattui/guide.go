@@ -60,8 +60,8 @@ func recipeCommand(use, short, long, example string, flags func(c *cobra.Command
 	}
 	c.Flags().SortFlags = false
 	flags(c)
-	c.Flags().StringVar(&o.backend, "backend", "", "nft or legacy: where new rules go (default: that of the iptables command)")
-	offer(c, "backend", "nft", "legacy")
+	c.Flags().StringVar(&o.backend, "backend", "", "nft, legacy or native: where new rules go (default: native where only native rules translate, else that of the iptables command)")
+	offer(c, "backend", "nft", "legacy", "native")
 	c.Flags().BoolVar(&o.watch, "watch", false, "then wait for the first packet and show how far it gets (default on a terminal)")
 	for _, name := range []string{"to", "inside"} {
 		if f := c.Flags().Lookup(name); f != nil && f.Value.Type() == "string" && (c.Name() == "publish" || c.Name() == "move" || name == "inside") {
@@ -183,11 +183,19 @@ func (o *guideOptions) run(c *cobra.Command, recipe guide.Recipe) error {
 	if err := o.checkTime(); err != nil {
 		return err
 	}
-	tables, err := installedTables(c.Context())
+	tables, err := iptables.Open(c.Context())
 	if err != nil {
 		return err
 	}
-	h, err := o.host(c.Context(), tables, recipe)
+	flags := variantFlags{backend: o.backend}
+	native, err := flags.native(c.Context(), tables)
+	if err == nil && !native {
+		err = tables.Lacking()
+	}
+	if err != nil {
+		return err
+	}
+	h, err := o.host(c.Context(), tables, recipe, native)
 	if err != nil {
 		return err
 	}
@@ -200,6 +208,12 @@ func (o *guideOptions) run(c *cobra.Command, recipe guide.Recipe) error {
 	}
 	for _, n := range a.Notes {
 		say(c.ErrOrStderr(), text.Safe(n))
+	}
+	if native && !a.Wrong() {
+		if a.Plan, err = natively(c, h, a); err != nil {
+			return err
+		}
+		a.Proof.Translating, a.Proof.Passing = nil, nil
 	}
 	if len(a.Plan.Steps) == 0 {
 		return nil
@@ -220,12 +234,14 @@ func (o *guideOptions) run(c *cobra.Command, recipe guide.Recipe) error {
 }
 
 // host is this gateway as recipes want it.
-func (o *guideOptions) host(ctx context.Context, tables *iptables.Host, recipe guide.Recipe) (guide.Host, error) {
+func (o *guideOptions) host(ctx context.Context, tables *iptables.Host, recipe guide.Recipe, native bool) (guide.Host, error) {
 	backend := tables.Default()
-	if o.backend != "" {
+	if native {
+		backend = rules.NFT
+	} else if o.backend != "" {
 		b, err := rules.ParseBackend(o.backend)
 		if err != nil {
-			return guide.Host{}, usagef("--backend %s: use nft or legacy", o.backend)
+			return guide.Host{}, usagef("--backend %s: use nft, legacy or native", o.backend)
 		}
 		backend = b
 	}
@@ -246,7 +262,9 @@ func (o *guideOptions) host(ctx context.Context, tables *iptables.Host, recipe g
 			return guide.Host{}, err
 		}
 	}
-	return facts.GuideHost(sets, backend, flows), nil
+	h := facts.GuideHost(sets, backend, flows)
+	h.Native = native
+	return h, nil
 }
 
 // readFlows reads the flow table once.

@@ -70,6 +70,10 @@ func (b *builder) pass(p passage) {
 			}
 			return
 		}
+		if by.Backend == rules.Native && b.Native {
+			b.blocked = append(b.blocked, Blocked{by, p.packet, p.accept, p.why})
+			return
+		}
 		if by.Table != "filter" || try == 3 {
 			b.warn("", "", "%s still blocks it: %s", by, b.lineOf(by))
 			return

@@ -21,6 +21,8 @@ type Host struct {
 	// Sets are the tables as they are now, Backend is where new rules go.
 	Sets    map[rules.Variant]*rules.Ruleset
 	Backend rules.Backend
+	// Native is set where new rules become native ones of nft, after the advice: see Advice.Blocked.
+	Native bool
 	// Kernel has the interfaces and the routes.
 	Kernel evaluate.Host
 	Links  []Link
@@ -91,6 +93,17 @@ type Advice struct {
 	// Notes are worth knowing: what is there already, and what it means.
 	Notes []string
 	Proof Proof
+	// Blocked are packets that native filters would drop, where Host.Native is set.
+	Blocked []Blocked
+}
+
+// Blocked is a packet that a native rule or policy drops, and the rule of iptables that would let it pass, in the chain that
+// stands for the hook.
+type Blocked struct {
+	By     evaluate.RuleRef
+	Packet evaluate.Packet
+	Accept rules.Rule
+	Why    string
 }
 
 // Wrong reports an objection that has to be met before anything is done.
@@ -138,6 +151,7 @@ type builder struct {
 	notes      []string
 	proof      Proof
 	passed     map[string]string   // why no rule is needed, by the hook that would have it
+	blocked    []Blocked
 	now        *evaluate.Evaluator // of the sets as they are; nil once they have changed
 }
 
@@ -172,7 +186,7 @@ func (b *builder) failed() bool {
 
 // advice is what has been built.
 func (b *builder) advice() Advice {
-	a := Advice{Plan: b.plan, Objections: b.objections, Notes: append(b.notes, b.passedNotes()...), Proof: b.proof}
+	a := Advice{Plan: b.plan, Objections: b.objections, Notes: append(b.notes, b.passedNotes()...), Proof: b.proof, Blocked: b.blocked}
 	if a.Wrong() {
 		a.Plan.Steps = nil
 	}

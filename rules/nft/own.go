@@ -17,14 +17,22 @@ const OwnTable = "nattui"
 // priorities the one made last comes first, which changes whenever another program makes its chains anew. iptables, fw4,
 // Docker and most hand-written tables are at -100 and 100, firewalld at -90 and 110: five before -100 and 100 ours
 // come before all of them, whoever was made last. A packet that they are not about goes on to the others.
-var ownChains = map[string]struct {
-	hook     string
-	priority int
-}{
+var ownChains = map[string]ownChain{
 	"PREROUTING":  {"prerouting", -105},
 	"OUTPUT":      {"output", -105},
 	"INPUT":       {"input", 95},
 	"POSTROUTING": {"postrouting", 95},
+}
+
+// ownChain is a base chain of that table.
+type ownChain struct {
+	hook     string
+	priority int
+}
+
+// body is what it is made as.
+func (c ownChain) body() string {
+	return fmt.Sprintf("type nat hook %s priority %d; policy accept;", c.hook, c.priority)
 }
 
 // OwnChain is the chain of nattui's own table that stands for a chain of iptables' table nat; "" for none.
@@ -42,7 +50,7 @@ func AddOwn(now *Ruleset, chain string, at int, texts []string) (string, error) 
 	t := now.Table("inet", OwnTable)
 	c := t.chain(own.hook)
 	if c == nil {
-		fmt.Fprintf(&b, "add chain inet %s %s { type nat hook %s priority %d; policy accept; }\n", OwnTable, own.hook, own.hook, own.priority)
+		fmt.Fprintf(&b, "add chain inet %s %s { %s }\n", OwnTable, own.hook, own.body())
 	} else if c.Hook != own.hook || c.Type != "nat" {
 		return "", fmt.Errorf("chain %s of table inet %s is not a chain of NAT at %s: somebody has made it otherwise", own.hook, OwnTable, own.hook)
 	}
