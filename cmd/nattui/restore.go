@@ -11,6 +11,8 @@ import (
 
 	"nattui/rules/commit"
 	"nattui/rules/frontend"
+	"nattui/rules/iptables"
+	"nattui/rules/nftables"
 	"nattui/ui/text"
 )
 
@@ -52,7 +54,10 @@ func restore(c *cobra.Command) error {
 	if err := frontend.AwaitFirewalld(ctx, nil); err != nil {
 		say(c.ErrOrStderr(), text.Safe(err.Error())) // what is missing is needed all the same
 	}
-	tables, err := installedTables(ctx)
+	tables, err := iptables.Open(ctx)
+	if err == nil && !nftables.Installed() {
+		err = tables.Lacking()
+	}
 	if err != nil {
 		return err
 	}

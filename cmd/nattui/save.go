@@ -8,12 +8,14 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"nattui/rules"
 	"nattui/rules/commit"
 	"nattui/rules/iptables"
+	"nattui/rules/nftables"
 	"nattui/ui/text"
 )
 
@@ -45,7 +47,10 @@ func newSaveCommand() *cobra.Command {
 
 func save(c *cobra.Command, a *approval, also commit.SaveOptions) error {
 	ctx := c.Context()
-	tables, err := installedTables(ctx)
+	tables, err := iptables.Open(ctx)
+	if err == nil && !nftables.Installed() {
+		err = tables.Lacking()
+	}
 	if err != nil {
 		return err
 	}
@@ -105,6 +110,14 @@ func printPaths(w io.Writer, e commit.Entry) error {
 		}
 	}
 	return nil
+}
+
+// familyOf is the family of a variant's tables: that of nattui's own native one is inet.
+func familyOf(v rules.Variant) string {
+	if v.Backend == rules.Native {
+		return "inet"
+	}
+	return v.Family.String()
 }
 
 // saveOptions reads what runs, and who else makes rules on this host.
@@ -176,7 +189,7 @@ func printDrift(w io.Writer, d commit.Drift) error {
 			if line == "" {
 				line = "the rules of " + l.Chain + " are in another order"
 			}
-			if _, err := fmt.Fprintf(pipe{w}, "%s %s %s %s %s\n", sign, l.Variant.Family, l.Variant.Backend, l.Table, text.Safe(line)); err != nil {
+			if _, err := fmt.Fprintf(pipe{w}, "%s %s %s %s %s\n", sign, familyOf(l.Variant), l.Variant.Backend, strings.TrimPrefix(l.Table, "inet "), text.Safe(line)); err != nil {
 				return err
 			}
 		}

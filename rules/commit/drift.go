@@ -77,6 +77,7 @@ func (c *Committer) Drift(o SaveOptions) (Drift, error) {
 		saved, _, _ = ownTables(old, rules.OwnersIn(old, made[variant]), nil)
 		d.compare(variant, running, saved)
 	}
+	d.compareNative(&plan)
 	return d, nil
 }
 

@@ -17,9 +17,10 @@ type keeper struct {
 	method string
 	// files are the two files of a program that restores one backend, by family;
 	// "" where nattui does it itself.
-	files [2]string
-	unit  bool // a systemd unit of nattui's own
-	rc    bool // an OpenRC service of nattui's own
+	files  [2]string
+	native bool // nattui's own native table is kept
+	unit   bool // a systemd unit of nattui's own
+	rc     bool // an OpenRC service of nattui's own
 	// flushedByNft is set where the nftables service may come later.
 	flushedByNft bool
 	notes        []string
@@ -161,6 +162,9 @@ func (k keeper) restoreScript(own map[rules.Variant][]rules.Table, o SaveOptions
 			}
 			fmt.Fprintf(&b, "grep -v 'ufw6*-user-' %s | %s --noflush -w 30 || status=1\n", path, rules.ShellLine([]string{program}))
 		}
+	}
+	if k.native {
+		fmt.Fprintf(&b, "[ ! -s %s ] || nft list table inet nattui >/dev/null 2>&1 || nft -f %s || status=1\n", nativePath, nativePath)
 	}
 	b.WriteString("exit $status\n")
 	return b.String()

@@ -94,7 +94,16 @@ func nativeSteps(script string) []rules.Step {
 	for _, r := range now.Table("inet", "gw").Chain("prerouting").Rules {
 		handles = append(handles, strconv.FormatUint(r.Handle, 10))
 	}
-	trial, err := nftables.Try(context.Background(), now, strings.NewReplacer("SECOND", handles[2], "MAIL", handles[3]).Replace(script))
+	return scriptSteps(strings.NewReplacer("SECOND", handles[2], "MAIL", handles[3]).Replace(script))
+}
+
+// scriptSteps are what a script does on the tables as they are.
+func scriptSteps(script string) []rules.Step {
+	now, err := (&nftables.Changer{}).ReadNative(context.Background())
+	if err != nil {
+		exit(err)
+	}
+	trial, err := nftables.Try(context.Background(), now, script)
 	if err != nil {
 		exit(err)
 	}

@@ -17,6 +17,8 @@ import (
 type Restored struct {
 	// Made are the changes, as they were made.
 	Made []rules.Change
+	// Natives counts the rules and elements of nattui's own native table that were restored.
+	Natives int
 	// Present counts the saved rules that were there.
 	Present int
 	// Notes are what could not be restored, and why.
@@ -52,7 +54,7 @@ func (c *Committer) Restore(ctx context.Context, o SaveOptions, variants []rules
 			all = errors.Join(all, c.restoreAt(ctx, l, j, variant, path, &out))
 		}
 	}
-	return out, all
+	return out, errors.Join(all, c.restoreNative(ctx, l, &out))
 }
 
 // restoreAt restores one variant from its file.
@@ -199,7 +201,7 @@ func standing(now, saved []rules.Rule) []int {
 
 // Sentence says what was restored.
 func (r Restored) Sentence() string {
-	added := 0
+	added := r.Natives
 	for _, c := range r.Made {
 		if c.Op == rules.Insert {
 			added++

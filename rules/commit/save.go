@@ -132,6 +132,9 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 		}
 		out.Notes = append(out.Notes, setNotes(tables)...)
 	}
+	if err := c.saveNative(&out, &where, o); err != nil {
+		return Saving{}, err
+	}
 	if err := c.addRest(&out, o, where, own, switches); err != nil {
 		return Saving{}, err
 	}
@@ -150,7 +153,7 @@ func (c *Committer) Made(variant rules.Variant, standby rules.Backend) rules.Mad
 // addRest adds what is saved apart from the rules: what restores them, the settings that they need, and what restores
 // them after reloads.
 func (c *Committer) addRest(out *Saving, o SaveOptions, where keeper, own map[rules.Variant][]rules.Table, switches map[string]string) error {
-	something := false
+	something := slices.ContainsFunc(out.Files, func(f File) bool { return f.Path == nativePath && len(f.New) > 0 })
 	for tables := range maps.Values(own) {
 		something = something || len(tables) > 0
 	}

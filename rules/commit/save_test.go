@@ -17,6 +17,7 @@ import (
 	"nattui/model/lab"
 	"nattui/rules"
 	"nattui/rules/commit"
+	"nattui/rules/nftables"
 )
 
 // dockerLike is what Docker makes, told by its names.
@@ -72,7 +73,7 @@ func onHost(t *testing.T, files []string, test func(b *booting)) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			b.c = commit.New(store, commit.Kernel{Tables: b.tables, Settings: settings{}}, commit.Setup{Root: b.root, Guard: guardCommand()})
+			b.c = commit.New(store, commit.Kernel{Tables: b.tables, Settings: settings{}, Native: &nftables.Changer{}}, commit.Setup{Root: b.root, Guard: guardCommand()})
 			test(b)
 		})
 	}

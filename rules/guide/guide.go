@@ -150,7 +150,7 @@ type builder struct {
 	objections []Objection
 	notes      []string
 	proof      Proof
-	passed     map[string]string   // why no rule is needed, by the hook that would have it
+	passed     map[string]string // why no rule is needed, by the hook that would have it
 	blocked    []Blocked
 	now        *evaluate.Evaluator // of the sets as they are; nil once they have changed
 }

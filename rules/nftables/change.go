@@ -58,6 +58,40 @@ func (c *Changer) MakeNative(ctx context.Context, generation uint32, changes []r
 	return c.lookUp(context.WithoutCancel(ctx), generation, changes, words, err)
 }
 
+// OwnText is nattui's own table as nft reads it, without what it has counted; "" where it is not there.
+func (c *Changer) OwnText(ctx context.Context) (string, error) {
+	now, err := c.reader.Read(ctx)
+	if errors.Is(err, nfnetlink.ErrAbsent) {
+		return "", nil
+	}
+	if err != nil || now.Table("inet", nft.OwnTable) == nil {
+		return "", err
+	}
+	program := find("nft")
+	if program == "" {
+		return "", &Untried{Why: "the program nft is not installed, without which the table inet nattui cannot be saved"}
+	}
+	out, words, err := run(ctx, program, "", "-s", "list", "table", "inet", nft.OwnTable)
+	if err != nil {
+		return "", &Refused{Words: words}
+	}
+	return out, nil
+}
+
+// Load has nft read a file, in one transaction.
+func (c *Changer) Load(ctx context.Context, text string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	program := find("nft")
+	if program == "" {
+		return &Untried{Why: "the program nft is not installed, without which native tables cannot be restored"}
+	}
+	if words, err := feed(ctx, program, text); err != nil {
+		return &Refused{Words: words}
+	}
+	return nil
+}
+
 // still is ErrMoved where the tables are of another generation.
 func still(generation uint32) error {
 	now, err := nfnetlink.Generation()

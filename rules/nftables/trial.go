@@ -66,13 +66,7 @@ func Try(ctx context.Context, real *nft.Ruleset, script string) (*Trial, error) 
 	}
 	for range mostRewordings {
 		t := &trial{ctx: ctx, program: program, real: real, copied: copied, listing: listing, script: script}
-		done := make(chan error, 1)
-		go func() {
-			// The thread is not unlocked: it ends with the goroutine, and with it the namespace.
-			runtime.LockOSThread()
-			done <- t.run()
-		}()
-		switch err := <-done; {
+		switch err := onThreadOfItsOwn(t.run); {
 		case err == nil:
 			return &t.Trial, nil
 		case !errors.Is(err, errReworded):
@@ -81,6 +75,22 @@ func Try(ctx context.Context, real *nft.Ruleset, script string) (*Trial, error) 
 		script = rules.NativeScript(t.Changes)
 	}
 	return nil, &Untried{Why: "what nft prints of the change does something else: make it with nft"}
+}
+
+// onThreadOfItsOwn runs a function that changes its thread, which ends with it. The first thread is never taken: it would not
+// end, and what /proc says of the process is what it says of that one.
+func onThreadOfItsOwn(do func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			defer runtime.UnlockOSThread()
+			done <- onThreadOfItsOwn(do) // on another one, as long as this is locked
+			return
+		}
+		done <- do()
+	}()
+	return <-done
 }
 
 // nft does not print a rule as it was written, and may make its conditions in another order of what it has printed. Then what

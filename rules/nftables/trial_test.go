@@ -1,0 +1,159 @@
+package nftables_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"nattui/model/lab"
+	"nattui/rules"
+	"nattui/rules/nft"
+	"nattui/rules/nftables"
+)
+
+// load has nft read a script.
+func load(t *testing.T, script string) {
+	t.Helper()
+	cmd := exec.Command("nft", "-f", "-")
+	cmd.Stdin = strings.NewReader(script)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("nft: %v\n%s", err, out)
+	}
+}
+
+// TestTrialLeavesNoTrace tries changes that are refused, or succeed, and finds tables and namespace as they were.
+func TestTrialLeavesNoTrace(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	lab.Program(t, "nft")
+	load(t, "table inet gw {\n	counter c { packets 1 bytes 2 }\n	set s { type ipv4_addr; }\n	chain a {\n		tcp dport 1 counter accept\n		ip saddr @s jump b\n	}\n	chain b { }\n}")
+	ctx, namespace := context.Background(), func() string { ns, _ := os.Readlink("/proc/self/ns/net"); return ns }
+	now, err := nftables.Read(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	home := namespace()
+	for script, want := range map[string]string{
+		"add rule inet gw a tcp dport 2 accept":                                "",
+		"delete table inet gw":                                                 "could not undo a change of the object c",
+		"add counter inet gw d":                                                "could not undo a change of the object d",
+		"add rule inet gw nowhere accept":                                      "nft refused",
+		"flush ruleset":                                                        "flush ruleset would delete every table",
+		"add table inet x; flush  ruleset":                                     "flush ruleset would delete every table",
+		"delete rule inet gw a handle 99":                                      "nothing has the handle 99",
+		"delete chain inet gw handle 1":                                        "name it by its name",
+		"add table inet gw { flags dormant; }":                                 "could not undo a change of table inet gw being put to sleep",
+		"add chain inet gw z { type filter hook input priority 0; }":           "",
+		"flush chain inet gw a\nadd rule inet gw a ip saddr @s drop":           "",
+		"add element inet gw s { 10.0.0.1, 10.0.0.2 }":                         "",
+		"add rule inet gw b tcp dport { 1, 2 } ct state new meta mark set 0x1": "",
+	} {
+		for range 5 { // on whichever thread
+			trial, err := nftables.Try(ctx, now, script)
+			switch {
+			case want == "" && err != nil:
+				t.Errorf("%s: %v", script, err)
+			case want == "" && len(trial.Changes) == 0:
+				t.Errorf("%s: it changes nothing", script)
+			case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+				t.Errorf("%s: %v, want %s", script, err, want)
+			}
+		}
+	}
+	after, err := nftables.Read(ctx)
+	if err != nil || after.Generation != now.Generation {
+		t.Errorf("the tables were changed: %v", err)
+	}
+	if namespace() != home {
+		t.Error("this process is in another network namespace now")
+	}
+}
+
+// TestWordsOfAnotherMeaning holds that what nft prints is taken only for what it says: of some rules nft prints others.
+func TestWordsOfAnotherMeaning(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	lab.Program(t, "nft")
+	tables := func(rule string) *nft.Table {
+		load(t, "flush ruleset\ntable inet gw {\n	chain a {\n		"+rule+"\n	}\n}")
+		now, err := nftables.Read(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return now.Table("inet", "gw")
+	}
+	first := "meta nfproto ipv4 iifname \"a\" ip saddr 10.0.0.1 tcp dport 80-90 accept"
+	for other, same := range map[string]bool{
+		"iifname \"a\" meta nfproto ipv4 ip saddr 10.0.0.1 tcp dport 80-90 accept": true,
+		"ip saddr 10.0.0.1 iifname \"a\" tcp dport 80-90 accept":                   true,
+		"ip saddr 10.0.0.1 iifname \"a\" tcp dport 80-91 accept":                   false,
+		"ip saddr 10.0.0.1 iifname \"a\" tcp dport 79-90 accept":                   false,
+		"ip saddr 10.0.0.1 iifname \"a\" tcp sport 80-90 accept":                   false,
+		"ip saddr 10.0.0.1 iifname \"a\" tcp dport 80-90 drop":                     false,
+		"ip saddr 10.0.0.1 tcp dport 80-90 accept":                                 false,
+		"ip saddr 10.0.0.1 iifname \"a\" tcp dport { 80-90, 99 } accept":           false,
+	} {
+		a, b := tables(first), tables(other)
+		if got := a.Sense() == b.Sense(); got != same {
+			t.Errorf("%s: the same sense is %t", other, got)
+		}
+	}
+	a := tables("tcp dport { 1, 2 } counter packets 5 bytes 5 accept")
+	b := tables("tcp dport { 2, 1 } counter accept")
+	c := tables("tcp dport { 1, 3 } counter accept")
+	if a.Print() != b.Print() || a.Print() == c.Print() {
+		t.Error("sets without a name, or counters, are not compared by what they do")
+	}
+}
+
+// TestNativePlace holds the way back of a rule's deletion against chains that others have changed.
+func TestNativePlace(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	lab.Program(t, "nft")
+	load(t, "table inet gw {\n	chain a {\n		tcp dport 1 accept\n		tcp dport 2 accept\n		tcp dport 3 accept\n	}\n}")
+	var changer nftables.Changer
+	ctx := context.Background()
+	now, err := changer.ReadNative(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain := now.Table("inet", "gw").Chain("a")
+	deletion, err := nft.Resolve([]rules.NativeChange{chain.Rules[1].Deletion(chain, nil)}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := changer.MakeNative(ctx, now.Generation, deletion); err != nil {
+		t.Fatal(err)
+	}
+	load(t, "insert rule inet gw a tcp dport 7 accept\nadd rule inet gw a tcp dport 9 accept")
+	if _, err := changer.MakeNative(ctx, now.Generation, deletion); err == nil {
+		t.Error("made in another generation than it was checked in")
+	}
+	now, err = changer.ReadNative(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := nft.WayBack(deletion, now)
+	if len(back.Changes) != 1 || len(back.Notes) > 0 {
+		t.Fatalf("%+v", back)
+	}
+	if _, err := changer.MakeNative(ctx, now.Generation, back.Changes); err != nil {
+		t.Fatal(err)
+	}
+	out, _ := exec.Command("nft", "list", "chain", "inet", "gw", "a").Output()
+	if got := strings.Join(strings.Fields(string(out)), " "); !strings.Contains(got, "dport 7 accept tcp dport 1 accept tcp dport 2 accept tcp dport 3 accept tcp dport 9 accept") {
+		t.Error(got)
+	}
+	if now, err = changer.ReadNative(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if again := nft.WayBack(deletion, now); len(again.Changes) > 0 {
+		t.Errorf("what was restored would be restored once more: %+v", again)
+	}
+}
