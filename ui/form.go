@@ -183,6 +183,11 @@ func (f *form) plan() (rules.Plan, []rules.Problem) {
 		del := c
 		del.Op, del.Chain, del.At, del.Rule = rules.Delete, f.old.Chain, f.at, *f.old
 		return rules.Plan{Title: "Move the rule to " + r.Chain, Steps: []rules.Step{rules.StepOf(del), rules.StepOf(c)}}, problems
+	case f.natively():
+		if f.place != placeEnd {
+			c.At = 1
+		}
+		return f.nativePlan(rules.Single(c), problems)
 	case f.place == placeFirst:
 		c.At = 1
 	case f.place == placeBefore && r.Chain == f.beside.chain:

@@ -57,6 +57,8 @@ type Gateway struct {
 	// NativeAfter is the native tables as a plan would leave them, nil where it does not change them. It tries the plan on a
 	// copy of the tables, which takes a fraction of a second. nil where that cannot be done.
 	NativeAfter func(ctx context.Context, p rules.Plan) (*evaluate.NativeProgram, error)
+	// Natively makes plans of native rules; nil where that cannot be done.
+	Natively Natively
 	// Trouble is said once, at the start: a family or backend that is missing.
 	Trouble []string
 	// Recorded names the file that the gateway is read from; "" for one that is there. Nothing of it is live then, and

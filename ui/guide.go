@@ -303,14 +303,15 @@ func (s *guideScreen) advise() tea.Cmd {
 	}
 	s.running = true
 	recipe, generation := s.asked.recipe(s), s.generation
+	advise := s.adviser(recipe)
 	facts, sets, backend := s.facts, s.tables.Sets, s.desk.variant.Backend
 	flows := s.gw.Flows
 	_, moves := recipe.(guide.Move)
 	return func() tea.Msg {
 		if moves && flows != nil {
-			return guideMsg{generation, recipe.Advise(facts.GuideHost(sets, backend, flows.Table()))}
+			return guideMsg{generation, advise(facts.GuideHost(sets, backend, flows.Table()))}
 		}
-		return guideMsg{generation, recipe.Advise(facts.GuideHost(sets, backend, nil))}
+		return guideMsg{generation, advise(facts.GuideHost(sets, backend, nil))}
 	}
 }
 

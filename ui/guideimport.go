@@ -245,7 +245,7 @@ func (x *importDialog) read() tea.Cmd {
 	}
 	x.running = true
 	pasted, generation, ground := x.area.Value(), x.generation, x.ground()
-	return func() tea.Msg { return importedMsg{x, generation, paste.Read(pasted, ground)} }
+	return func() tea.Msg { return importedMsg{x, generation, x.reader(pasted, ground)} }
 }
 
 func (x *importDialog) take(msg importedMsg) tea.Cmd {

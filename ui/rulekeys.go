@@ -83,11 +83,12 @@ func (s *rulesScreen) Actions() keyTable {
 // changing are the keys that change rules.
 func (s *rulesScreen) changing() keyTable {
 	can := func() bool { return !s.gw.ReadOnly && s.set() != nil }
+	add := func() bool { return can() || !s.gw.ReadOnly && s.natively() }
 	onRule := func() bool { _, _, ok := s.current(); return can() && ok }
 	ofNAT := func(may func() bool) func() bool { return func() bool { return may() && s.table == "nat" } }
 	parked := func() bool { _, it, _ := s.current(); return can() && s.gw.Journal != nil && it.parked != nil }
 	return keyTable{
-		on(keys.Add, s.add).when(ofNAT(can)).otherwise(s.sayNotNAT),
+		on(keys.Add, s.add).when(ofNAT(add)).otherwise(s.sayNotNAT),
 		on(keys.Edit, s.edit).when(ofNAT(onRule)).otherwise(s.sayNative("edit")),
 		act(keys.Delete, s.askDelete).when(onRule).otherwise(s.sayNative("delete")),
 		on(bind("J/K", "move", "K"), func() tea.Cmd { return s.move(-1) }).when(onRule).otherwise(s.sayNative("move")),
@@ -116,7 +117,7 @@ func (s *rulesScreen) looking() keyTable {
 		on(bind("X", "forget its connections", "X"), s.forgetFlows).when(func() bool { return can() && onAny() && s.gw.Flows != nil }),
 		act(keys.WhatIf, s.openWhatIf),
 		elsewhere(keyTrace),
-		on(keys.Import, s.openImport).when(can),
+		on(keys.Import, s.openImport).when(func() bool { return can() || !s.gw.ReadOnly && s.natively() }),
 		on(keys.Family, func() tea.Cmd { family(); return s.findDead() }).when(more).otherwise(family),
 		act(keys.Backend, s.narrowTo).when(more).otherwise(s.narrowTo),
 	}

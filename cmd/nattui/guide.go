@@ -200,6 +200,11 @@ func (o *guideOptions) run(c *cobra.Command, recipe guide.Recipe) error {
 		return err
 	}
 	a := recipe.Advise(h)
+	if native && !a.Wrong() {
+		if a, err = natively(c.Context(), h, a); err != nil {
+			return err
+		}
+	}
 	for _, p := range a.Objections {
 		sayAdvice(c, p)
 	}
@@ -208,12 +213,6 @@ func (o *guideOptions) run(c *cobra.Command, recipe guide.Recipe) error {
 	}
 	for _, n := range a.Notes {
 		say(c.ErrOrStderr(), text.Safe(n))
-	}
-	if native && !a.Wrong() {
-		if a.Plan, err = natively(c, h, a); err != nil {
-			return err
-		}
-		a.Proof.Translating, a.Proof.Passing = nil, nil
 	}
 	if len(a.Plan.Steps) == 0 {
 		return nil

@@ -6,33 +6,65 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"nattui/rules"
 	"nattui/rules/evaluate"
 	"nattui/rules/guide"
 	"nattui/rules/nft"
 	"nattui/rules/nftables"
-	"nattui/ui/text"
 )
 
-// natively makes an advice's plan one of native rules, and has what it is for pass the native filters that nobody else owns.
-func natively(c *cobra.Command, h guide.Host, a guide.Advice) (rules.Plan, error) {
-	now, err := nftables.Read(c.Context())
+// nativePlans makes plans of native rules for the screens.
+type nativePlans struct{}
+
+// Advice is natively.
+func (nativePlans) Advice(ctx context.Context, h guide.Host, a guide.Advice) (guide.Advice, error) {
+	return natively(ctx, h, a)
+}
+
+// Import is the plan of a script of nft.
+func (nativePlans) Import(ctx context.Context, script string) (rules.Plan, error) {
+	now, err := natives.reader.Read(ctx)
 	if err != nil {
-		return a.Plan, err
+		return rules.Plan{}, err
+	}
+	steps, _, err := nativeSteps(ctx, now, script)
+	if err != nil || len(steps) == 0 {
+		return rules.Plan{}, namedPlaces(err, "", 0)
+	}
+	return rules.Plan{Title: nativeTitle(steps), Steps: steps}, nil
+}
+
+// natively makes an advice's plan one of native rules, and has what it is for pass the native filters that nobody else owns.
+// What blocks it all the same is a warning among its objections.
+func natively(ctx context.Context, h guide.Host, a guide.Advice) (guide.Advice, error) {
+	now, err := nftables.Read(ctx)
+	if err != nil {
+		return a, err
 	}
 	plan, lacks := nft.Natively(a.Plan, now)
 	if len(lacks) > 0 {
-		return plan, usagef("nft cannot say this: %s", text.Safe(strings.Join(lacks, ", ")))
+		return a, usagef("nft cannot say this: %s", strings.Join(lacks, ", "))
 	}
-	blocked, said := a.Blocked, map[string]bool{}
+	var warned []string
+	if a.Plan, warned, err = letThrough(ctx, h, now, plan, a.Blocked); err != nil {
+		return a, err
+	}
+	for _, w := range warned {
+		a.Objections = append(a.Objections, guide.Objection{Text: w, Warning: true})
+	}
+	a.Proof.Translating, a.Proof.Passing = nil, nil // counters of iptables
+	return a, nil
+}
+
+// letThrough is a plan, tried, with what lets packets pass that native filters would drop. Warned are those that it does not.
+func letThrough(ctx context.Context, h guide.Host, now *nft.Ruleset, plan rules.Plan, all []guide.Blocked) (_ rules.Plan, warned []string, err error) {
+	blocked, said := all, map[string]bool{}
 	for range 4 { // the filters of one packet
 		for _, b := range blocked {
 			step, err := opening(now, b)
 			if err != nil {
 				if !said[b.By.String()] {
-					say(c.ErrOrStderr(), "warning: "+text.Safe(fmt.Sprintf("%s will block it: %v", b.By, err)))
+					warned = append(warned, fmt.Sprintf("%s will block it: %v", b.By, err))
 				}
 				said[b.By.String()] = true
 				continue
@@ -41,22 +73,23 @@ func natively(c *cobra.Command, h guide.Host, a guide.Advice) (rules.Plan, error
 				plan.Steps = append(plan.Steps, step)
 			}
 		}
-		proven, err := provenPlan(c.Context(), plan, now)
+		proven, err := provenPlan(ctx, plan, now)
 		if err != nil {
-			return plan, err
+			return plan, warned, err
 		}
-		if blocked, err = stillBlocked(c.Context(), h, proven, a.Blocked); err != nil || len(blocked) == 0 {
-			return proven, err
+		if blocked, err = stillBlocked(ctx, h, proven, all); err != nil || len(blocked) == 0 {
+			return proven, warned, err
 		}
 		blocked = slices.DeleteFunc(blocked, func(b guide.Blocked) bool { return said[b.By.String()] })
 		if len(blocked) == 0 {
-			return proven, nil
+			return proven, warned, nil
 		}
 	}
 	for _, b := range blocked {
-		say(c.ErrOrStderr(), "warning: "+text.Safe(b.By.String())+" will block it all the same")
+		warned = append(warned, b.By.String()+" will block it all the same")
 	}
-	return provenPlan(c.Context(), plan, now)
+	plan, err = provenPlan(ctx, plan, now)
+	return plan, warned, err
 }
 
 // opening is the step that lets a packet pass where it is dropped.
@@ -140,4 +173,16 @@ func provenPlan(ctx context.Context, plan rules.Plan, now *nft.Ruleset) (rules.P
 		}
 	}
 	return proven, nil
+}
+
+// proven is a plan of which the native changes, if it has any, were tried.
+func proven(ctx context.Context, plan rules.Plan) (rules.Plan, error) {
+	if !slices.ContainsFunc(plan.Natives(), func(c rules.NativeChange) bool { return c.What == rules.NativeRule && c.Print == "" }) {
+		return plan, nil
+	}
+	now, err := nftables.Read(ctx)
+	if err != nil {
+		return plan, err
+	}
+	return provenPlan(ctx, plan, now)
 }

@@ -43,6 +43,10 @@ func (s *safeChanges) Apply(ctx context.Context, p rules.Plan, t ui.Terms) (ui.D
 	if changes := p.Changes(); t.Park && len(changes) == 1 {
 		return doneOf(s.committer.Park(ctx, changes[0], o))
 	}
+	p, err := proven(ctx, p)
+	if err != nil {
+		return ui.Done{}, asConflict(err)
+	}
 	return doneOf(s.committer.Run(ctx, p, o))
 }
 

@@ -28,6 +28,7 @@ import (
 	"nattui/model/live"
 	"nattui/rules"
 	"nattui/rules/iptables"
+	"nattui/rules/nftables"
 	"nattui/ui"
 	"nattui/ui/text"
 	"nattui/ui/theme"
@@ -152,6 +153,9 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 	gw.Probe, gw.Export, gw.NativeAfter = ask, export, nativeAfter
 	if session, err := lab.Inside(); err == nil {
 		gw.Lab = session
+	}
+	if nftables.Installed() {
+		gw.Natively = nativePlans{}
 	}
 	gw.Surroundings = comparing(tables, &latest)
 	anew := make(chan struct{}, 1)

@@ -1,0 +1,80 @@
+package ui
+
+import (
+	"context"
+	"strings"
+
+	"nattui/rules"
+	"nattui/rules/guide"
+	"nattui/rules/nft"
+	"nattui/rules/paste"
+)
+
+// Natively makes plans of native rules.
+type Natively interface {
+	// Advice is an advice whose rules are native ones, with what has to pass native filters. It tries them, which takes a
+	// fraction of a second.
+	Advice(ctx context.Context, h guide.Host, a guide.Advice) (guide.Advice, error)
+	// Import is the plan of a script of nft, tried. The error is in nft's words.
+	Import(ctx context.Context, script string) (rules.Plan, error)
+}
+
+// natively tells whether new rules are native ones: where there is no iptables, or its tables nat are empty and native rules
+// translate.
+func (d *desk) natively() bool {
+	if d.gw.Natively == nil || d.tables.Native == nil {
+		return false
+	}
+	for _, set := range d.tables.Sets {
+		if t, ok := set.Table("nat"); ok && t.Rules() > 0 {
+			return false
+		}
+	}
+	return len(d.tables.Sets) == 0 || d.tables.Native.Translates()
+}
+
+// nativePlan is the plan of a form as native rules; what nft cannot say is a problem.
+func (d *desk) nativePlan(p rules.Plan, problems []rules.Problem) (rules.Plan, []rules.Problem) {
+	native, lacks := nft.Natively(p, d.tables.Native)
+	if len(lacks) > 0 && !rules.HasErrors(problems) {
+		problems = append(problems, rules.Problem{Field: rules.FieldTo, Text: "nft cannot say this: " + strings.Join(lacks, ", ")})
+	}
+	native.Title = "Add to table inet " + nft.OwnTable + ": " + strings.TrimPrefix(p.Title, "Add to the end of ")
+	return native, problems
+}
+
+// advise asks a recipe, natively where new rules are native.
+func (d *desk) adviser(recipe guide.Recipe) func(guide.Host) guide.Advice {
+	ctx, natively := d.ctx, d.gw.Natively
+	if !d.natively() {
+		return recipe.Advise
+	}
+	return func(h guide.Host) guide.Advice {
+		h.Native, h.Backend = true, rules.NFT
+		a := recipe.Advise(h)
+		if a.Wrong() {
+			return a
+		}
+		native, err := natively.Advice(ctx, h, a)
+		if err != nil {
+			return guide.Advice{Objections: []guide.Objection{{Text: err.Error()}}}
+		}
+		return native
+	}
+}
+
+// reader reads pasted text: that of nft is tried, the rest is held against the ground.
+func (d *desk) reader(pasted string, ground paste.Ground) paste.Import {
+	text, ok := paste.ReadNFT(pasted, ground.Answers)
+	if !ok || d.gw.Natively == nil {
+		return paste.Read(pasted, ground)
+	}
+	if text.Why != "" {
+		return paste.Import{Remarks: []paste.Remark{{Line: 1, Column: 1, Level: paste.Error, Text: text.Why}}}
+	}
+	plan, err := d.gw.Natively.Import(d.ctx, text.Script)
+	if err != nil {
+		return paste.Import{Remarks: []paste.Remark{{Line: 1, Column: 1, Level: paste.Error, Text: err.Error()}}}
+	}
+	return paste.Import{Plan: plan}
+}

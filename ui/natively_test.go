@@ -1,0 +1,80 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"nattui/rules"
+	"nattui/rules/guide"
+	"nattui/rules/nft"
+)
+
+// saidNatively makes native plans of what a rule says, without the kernel's word for it.
+type saidNatively struct{ now *nft.Ruleset }
+
+func (s saidNatively) Advice(_ context.Context, _ guide.Host, a guide.Advice) (guide.Advice, error) {
+	a.Plan, _ = nft.Natively(a.Plan, s.now)
+	return a, nil
+}
+
+func (saidNatively) Import(_ context.Context, script string) (rules.Plan, error) {
+	if strings.Contains(script, "nosuch") {
+		return rules.Plan{}, errors.New("nft refused: line 1, column 5: Error: syntax error")
+	}
+	return rules.Plan{Title: "Import.", Steps: rules.NativeSteps([]rules.NativeChange{{What: rules.NativeRule, Family: "inet", Table: "gw", Chain: "pre", Text: "accept"}})}, nil
+}
+
+// newNativelyStage is a gateway where only native rules translate, with the tables of iptables empty, or none at all.
+func newNativelyStage(t *testing.T, text map[rules.Variant]string) *stage {
+	s := newNativeStage(t, 120, 40, text)
+	s.app.gw.Natively = saidNatively{s.native}
+	s.tables(true)
+	return s
+}
+
+// TestFormsAreNative: what a form, a goal or pasted text of nft comes to is native on a native gateway, with iptables and without.
+func TestFormsAreNative(t *testing.T) {
+	for name, text := range map[string]map[rules.Variant]string{"iptables empty": {v4: ""}, "no iptables": {}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newNativelyStage(t, text)
+				s.press("a", "enter", "enter")
+				s.write("tcp")
+				s.press("enter")
+				s.write("wan0")
+				s.press("enter", "enter")
+				s.write("203.0.113.1")
+				s.press("tab")
+				s.write("22")
+				s.press("enter")
+				s.write("192.168.0.9")
+				s.press("enter", "ctrl+s")
+				s.sees("add rule inet nattui prerouting")
+				s.sees("dnat ip to 192.168.0.9")
+				s.press("enter")
+				if len(s.kernel.applied) != 1 || len(s.kernel.applied[0].Natives()) == 0 || len(s.kernel.applied[0].Changes()) > 0 {
+					t.Errorf("applied: %+v", s.kernel.applied)
+				}
+				s.press("i")
+				s.write("nft add rule inet gw pre nosuch")
+				s.sees("nft refused: line 1")
+			})
+		})
+	}
+}
+
+// TestFormsStayWithIptables: with rules in table nat of iptables new ones go there.
+func TestFormsStayWithIptables(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newNativelyStage(t, map[rules.Variant]string{v4: gatewayRules})
+		s.press("a", "enter", "enter", "enter")
+		s.write("wan0")
+		s.press("enter", "enter", "enter", "enter")
+		s.write("192.168.0.9")
+		s.press("ctrl+s")
+		s.sees("iptables -t nat -A PREROUTING -i wan0 -j DNAT --to-destination")
+	})
+}
