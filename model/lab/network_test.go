@@ -171,6 +171,33 @@ func TestTranslation(t *testing.T) {
 			t.Errorf("%d rules, want about 5,000", count)
 		}
 	})
+	t.Run("fw4", func(t *testing.T) {
+		if lab.Isolate(t) {
+			return
+		}
+		lab.Program(t, "nft")
+		n := play(t, "fw4")
+		a := ask(t, n.Client, "tcp", "203.0.113.1:80")
+		expect(t, a, "server2", "192.168.0.2:8080", "203.0.113.10")
+		a = ask(t, n.Server3, "tcp", "203.0.113.1:80")
+		expect(t, a, "server2", "192.168.0.2:8080", "192.168.0.1")
+		a = ask(t, n.Server2, "tcp", "198.51.100.7:80")
+		expect(t, a, "client", "198.51.100.7:80", "203.0.113.1")
+		tracked(t, "tcp", a, "src=198.51.100.7 dst=203.0.113.1 sport=80")
+	})
+	t.Run("native", func(t *testing.T) {
+		if lab.Isolate(t) {
+			return
+		}
+		lab.Program(t, "nft")
+		n := play(t, "native")
+		a := ask(t, n.Client, "tcp", "203.0.113.1:8443")
+		expect(t, a, "server3", "192.168.0.3:443", "203.0.113.10")
+		a = ask(t, n.Server3, "udp", "198.51.100.7:53")
+		expect(t, a, "gateway", "192.168.0.1:5353", "192.168.0.3")
+		a = ask(t, n.Server2, "tcp", "198.51.100.7:80")
+		expect(t, a, "client", "198.51.100.7:80", "203.0.113.1")
+	})
 }
 
 // expect holds an answer against who should have given it, at which address

@@ -22,6 +22,7 @@ type Scenario struct {
 	rulesIPv4  []string      // each as iptables takes it, see words
 	rulesIPv6  []string      // each as ip6tables takes it
 	many       func() string // rules of IPv4 by the thousand: input of iptables-restore --noflush
+	native     string        // what nft reads
 	services   []service
 	talks      []talk
 	flood      *flood
@@ -163,6 +164,37 @@ var scenarios = []Scenario{
 		flood:    &flood{from: client, to: netip.MustParseAddrPort("203.0.113.1:53"), perSecond: 2000},
 	},
 	{
+		Name:       "fw4",
+		Summary:    "a gateway as OpenWrt's fw4 writes it, in native nft: zones, forwards, their reflection and a masquerade",
+		forwarding: true,
+		native:     nativeRules["fw4"],
+		services: []service{
+			{server2, "tcp", 8080}, {server3, "tcp", 443}, {client, "tcp", 80}, {client, "udp", 53},
+		},
+		talks: []talk{
+			{from: client, network: "tcp", to: "203.0.113.1:80", every: 300 * time.Millisecond},
+			{from: client, network: "tcp", to: "203.0.113.1:8443", stays: true},
+			{from: server3, network: "tcp", to: "203.0.113.1:80", every: time.Second},
+			{from: server3, network: "udp", to: "198.51.100.7:53", every: time.Second},
+			{from: server2, network: "tcp", to: "198.51.100.7:80", every: 2 * time.Second},
+		},
+	},
+	{
+		Name:       "native",
+		Summary:    "a hand-written gateway in native nft: a map of forwards, a set of networks, a filter that drops",
+		forwarding: true,
+		native:     nativeRules["native"],
+		services: []service{
+			{server2, "tcp", 8080}, {server3, "tcp", 443}, {gateway, "udp", 5353}, {client, "tcp", 80}, {client, "udp", 53},
+		},
+		talks: []talk{
+			{from: client, network: "tcp", to: "203.0.113.1:80", every: 300 * time.Millisecond},
+			{from: client, network: "tcp", to: "203.0.113.1:8443", stays: true},
+			{from: server3, network: "udp", to: "198.51.100.7:53", every: time.Second},
+			{from: server2, network: "tcp", to: "198.51.100.7:80", every: 2 * time.Second},
+		},
+	},
+	{
 		Name:    "empty",
 		Summary: "no rules, no traffic, nothing forwarded: a gateway to begin with",
 		services: []service{
@@ -220,6 +252,11 @@ func (n *Network) forward(on bool) error {
 func (n *Network) seed(ctx context.Context, s Scenario) error {
 	for _, line := range s.rulesIPv4 {
 		if err := n.Gateway.Iptables("iptables", words(line)...); err != nil {
+			return err
+		}
+	}
+	if s.native != "" {
+		if _, err := n.Gateway.pipe(ctx, s.native, "nft", "-f", "-"); err != nil {
 			return err
 		}
 	}
