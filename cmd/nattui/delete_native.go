@@ -37,12 +37,16 @@ func (o *deleteOptions) isNative(c *cobra.Command) (*iptables.Host, bool, error)
 	if err := o.checkAll(); err != nil {
 		return nil, false, err
 	}
-	if strings.Contains(o.table, " ") && o.backend == "" {
-		o.backend = rules.Native.String() // as in inet nattui
-	}
 	host, err := iptables.Open(c.Context())
 	if err != nil {
 		return nil, false, err
+	}
+	ofIPTables := c.Flags().Changed("table") && slices.Contains(tableNames, o.table) || strings.HasPrefix(strings.TrimSpace(o.spec), "-A")
+	switch {
+	case strings.Contains(o.table, " ") && o.backend == "": // as in inet nattui
+		return host, true, nil
+	case ofIPTables && o.backend != rules.Native.String():
+		return host, false, nil
 	}
 	native, err := o.native(c.Context(), host)
 	return host, native, err

@@ -18,6 +18,7 @@ import (
 	"nattui/model/host"
 	"nattui/rules"
 	"nattui/rules/iptables"
+	"nattui/rules/nftables"
 	"nattui/rules/paste"
 	"nattui/rules/textfile"
 	"nattui/ui/text"
@@ -82,7 +83,10 @@ func (o *importOptions) run(c *cobra.Command, what string) error {
 	if script, ok := paste.ReadNFT(pasted, answers); ok {
 		return o.importNative(c, script, name)
 	}
-	tables, err := installedTables(c.Context())
+	tables, err := iptables.Open(c.Context())
+	if err == nil && !nftables.Installed() {
+		err = tables.Lacking()
+	}
 	if err != nil {
 		return err
 	}
@@ -112,6 +116,11 @@ func (o *importOptions) run(c *cobra.Command, what string) error {
 	if len(im.Plan.Steps) == 0 {
 		say(c.ErrOrStderr(), "there is nothing to change")
 		return nil
+	}
+	if tables.Lacking() != nil {
+		if im.Plan, err = withoutIPTables(c, im.Plan); err != nil {
+			return err
+		}
 	}
 	return o.carryOut(c, tables, im.Plan)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -40,6 +41,23 @@ func (o *importOptions) importNative(c *cobra.Command, pasted paste.NFT, name st
 	sayTwice(c, steps, now)
 	plan := rules.Plan{Title: nativeTitle(steps), Steps: steps}
 	return o.carryOut(c, host, plan)
+}
+
+// withoutIPTables is a plan of iptables' rules as native ones, on a host where nothing else can be made.
+func withoutIPTables(c *cobra.Command, plan rules.Plan) (rules.Plan, error) {
+	now, err := nftables.Read(c.Context())
+	if err != nil {
+		return plan, err
+	}
+	native, lacks := nft.Natively(plan, now)
+	for _, change := range native.Changes() {
+		lacks = append(lacks, "table "+change.Table+" of iptables")
+	}
+	if len(lacks) > 0 {
+		return plan, fmt.Errorf("iptables is not installed, and as native rules this cannot be made: %s", text.Safe(strings.Join(lacks, ", ")))
+	}
+	say(c.ErrOrStderr(), "iptables is not installed: the rules are made natively, in table inet "+nft.OwnTable)
+	return provenPlan(c.Context(), native, now)
 }
 
 // sayTwice says how many of the rules that are added are there already: nft adds a file's rules once more each time.
