@@ -124,7 +124,7 @@ func (c *Committer) Run(ctx context.Context, plan rules.Plan, o Options) (Entry,
 	if err != nil {
 		return Entry{}, err
 	}
-	return c.run(ctx, l, j, source{plan, func(sets) (rules.Plan, error) { return plan, nil }}, o)
+	return c.run(ctx, l, j, source{about: plan, plan: func(sets) (rules.Plan, error) { return plan, nil }}, o)
 }
 
 // A plan is prepared again because others changed the tables between the check and
@@ -142,6 +142,8 @@ type sets = map[rules.Variant]*rules.Ruleset
 type source struct {
 	about rules.Plan
 	plan  func(sets) (rules.Plan, error)
+	// again is the plan without native changes, which are made by then; nil where plan does not look at what there is of them.
+	again func(sets) (rules.Plan, error)
 }
 
 // run is Run under the lock.
@@ -281,6 +283,10 @@ func (c *Committer) read(ctx context.Context, plan rules.Plan) (sets, error) {
 
 // make changes the kernel: rules, then what others are told and settings, then flows.
 func (c *Committer) make(ctx context.Context, e *Entry, d drawing, wanted source) error {
+	// Native changes come first: they are held to a generation, which those of iptables-nft move on.
+	if err := c.makeNatives(ctx, e, d.generation); err != nil {
+		return err
+	}
 	if len(d.asked) > 0 {
 		c.step("tables")
 		made, err := c.change(ctx, d, wanted)
@@ -295,9 +301,6 @@ func (c *Committer) make(ctx context.Context, e *Entry, d drawing, wanted source
 			}
 			e.Result = err.Error() // ours stands; others changed the tables in the same moment
 		}
-	}
-	if err := c.makeNatives(ctx, e, d.generation); err != nil {
-		return err
 	}
 	for _, s := range e.Plan.Steps {
 		switch {
@@ -329,7 +332,11 @@ func (c *Committer) change(ctx context.Context, d drawing, wanted source) ([]rul
 	for variant := range d.before {
 		return c.kernel.Tables.Follow(ctx, variant, func(now *rules.Ruleset) ([]rules.Change, error) {
 			d.before[variant] = now
-			plan, err := wanted.plan(d.before)
+			again := wanted.plan
+			if wanted.again != nil {
+				again = wanted.again
+			}
+			plan, err := again(d.before)
 			return plan.Changes(), err
 		})
 	}

@@ -295,7 +295,7 @@ func (g *gateway) same(what, got, want string) {
 // differently from how it is written.
 func (g *gateway) order() order {
 	if g.native {
-		return order{Variant: g.at, Setting: flipped(g.T), Native: nativeOrder}
+		return order{Variant: g.at, Setting: flipped(g.T), Native: nativeOrder, Lines: []string{"filter -A FORWARD -s " + g.addr(9) + " -j ACCEPT"}}
 	}
 	return order{Variant: g.at, Setting: flipped(g.T), Lines: []string{
 		"nat -A PREROUTING -s " + g.addr(9) + " -j ACCEPT",

@@ -179,6 +179,37 @@ func TestNativeChange(t *testing.T) {
 	})
 }
 
+// TestNativeBesideIptables makes a change of native tables and of those of iptables-nft, which are the same kernel's: what is
+// made first must not keep the other from being made, nor from being rolled back.
+func TestNativeBesideIptables(t *testing.T) {
+	natively(t, func(g *gateway) {
+		g.seed()
+		g.native = false
+		g.seed()
+		o := g.order()
+		o.Native, g.native = nativeOrder, true
+		old := g.state()
+		e := g.run(o.plan(), commit.Options{})
+		if now := g.state(); !strings.Contains(now, "10.0.0.7:80") || !strings.Contains(now, "filter -A FORWARD -s "+g.addr(9)) {
+			g.Errorf("not all was made:\n%s", now)
+		}
+		if _, err := g.c.Undo(context.Background(), e.ID, commit.Options{}); err != nil {
+			g.Fatal(err)
+		}
+		g.same("undone", g.state(), old)
+		g.run(o.plan(), commit.Options{Confirm: time.Hour})
+		if _, err := g.c.Rollback(context.Background(), ""); err != nil {
+			g.Fatal(err)
+		}
+		g.same("rolled back", g.state(), old)
+		o.Lines[1] = "filter -A FORWARD -j NOSUCHCHAIN"
+		if _, err := g.c.Run(context.Background(), o.plan(), commit.Options{}); err == nil {
+			g.Error("a rule that iptables refuses was made")
+		}
+		g.same("refused by iptables", g.state(), old)
+	})
+}
+
 // TestNativeRollsBackBesideOthers has others change the same chains before a change is rolled back: what they did stays, and
 // rules come back to their neighbours.
 func TestNativeRollsBackBesideOthers(t *testing.T) {

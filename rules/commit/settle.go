@@ -132,9 +132,9 @@ func sidestep(attempt int) {
 // an error means that it should be tried again.
 func (c *Committer) revert(ctx context.Context, l *lock, e *Entry) (notes []string, err error) {
 	l.inherited(func() {
-		if notes, err = c.revertNatives(ctx, e); err == nil {
+		if notes, err = c.revertRules(ctx, e); err == nil {
 			var more []string
-			more, err = c.revertRules(ctx, e)
+			more, err = c.revertNatives(ctx, e)
 			notes = append(notes, more...)
 		}
 		if err == nil {

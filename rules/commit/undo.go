@@ -28,7 +28,7 @@ func (c *Committer) UndoPlan(ctx context.Context, id string) (Entry, rules.Plan,
 	if err != nil {
 		return *e, rules.Plan{}, err
 	}
-	plan, err := c.undoPlan(ctx, e, now)
+	plan, err := c.undoPlan(ctx, e, now, true)
 	return *e, plan, err
 }
 
@@ -155,8 +155,8 @@ func (j *journal) undone() map[string]string {
 	return by
 }
 
-// undoPlan works the way back out and insists that all of it fits.
-func (c *Committer) undoPlan(ctx context.Context, e *Entry, now sets) (rules.Plan, error) {
+// undoPlan works the way back out, of native changes too where these are wanted, and insists that all of it fits.
+func (c *Committer) undoPlan(ctx context.Context, e *Entry, now sets, natives bool) (rules.Plan, error) {
 	title := "Undo: " + e.Plan.Title
 	if rest, ok := strings.CutPrefix(e.Plan.Title, "Undo: "); ok && e.Kind == KindUndo {
 		title = rest
@@ -175,8 +175,10 @@ func (c *Committer) undoPlan(ctx context.Context, e *Entry, now sets) (rules.Pla
 	if err := c.undoOrders(ctx, e, &plan); err != nil {
 		return plan, err
 	}
-	if err := c.undoNatives(ctx, e, &plan); err != nil {
-		return plan, err
+	if natives {
+		if err := c.undoNatives(ctx, e, &plan); err != nil {
+			return plan, err
+		}
 	}
 	now = c.told(ctx, e.Plan, now)
 	back, notes := wayBack(e.Plan, e.marks, now)
@@ -274,7 +276,11 @@ func (c *Committer) Undo(ctx context.Context, id string, o Options) (Entry, erro
 		return c.undoSave(e, j, o)
 	}
 	o.Kind, o.Undoes = KindUndo, e.ID
-	undone, err := c.run(ctx, l, j, source{e.Plan, func(now sets) (rules.Plan, error) { return c.undoPlan(ctx, e, now) }}, o)
+	undone, err := c.run(ctx, l, j, source{
+		about: e.Plan,
+		plan:  func(now sets) (rules.Plan, error) { return c.undoPlan(ctx, e, now, true) },
+		again: func(now sets) (rules.Plan, error) { return c.undoPlan(ctx, e, now, false) },
+	}, o)
 	if err == nil && e.temporary() {
 		e.Expires, e.expires = undone.Expires, moment{}
 		err = c.store.append(updateOf(e)) // what was undone does not end a second time
