@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,7 +42,8 @@ type doctorScreen struct {
 	next             time.Time
 	generation       int
 	earlier          facts.Health // as of the examination before
-	asked            bool         // somebody wants it anew, with what is read then
+	calm             calmness
+	asked            bool // somebody wants it anew, with what is read then
 	settings         *facts.Settings
 }
 
@@ -65,6 +67,40 @@ type examinedMsg struct {
 	rows       []doctorRow
 	health     facts.Health
 	cost       time.Duration
+}
+
+// calmness is how long nothing has happened that an examination looks at.
+type calmness struct {
+	version uint64    // of the connections when the last one began
+	looks   int       // examinations one after the other that found the same, with the same connections
+	at      time.Time // when the last one ended
+}
+
+// doctorCalm is how often the pace is halved while nothing happens: up to 24 seconds.
+const doctorCalm = 3
+
+// note counts an examination, and returns how long to rest until the next.
+func (c *calmness) note(same bool, version uint64, now time.Time, cost time.Duration) time.Duration {
+	if c.looks++; !same || version != c.version {
+		c.looks = 0
+	}
+	c.at = now
+	return max(doctorPace<<min(c.looks, doctorCalm), doctorShare*cost)
+}
+
+// version is that of the connections now.
+func (s *doctorScreen) version() uint64 {
+	if s.gw.Flows == nil {
+		return 0
+	}
+	return s.gw.Flows.Table().Version()
+}
+
+// sameRows tells whether two examinations have found the same.
+func sameRows(a, b []doctorRow) bool {
+	return slices.EqualFunc(a, b, func(x, y doctorRow) bool {
+		return x.key() == y.key() && x.finding.Severity == y.finding.Severity && x.finding.Sentence == y.finding.Sentence && slices.Equal(x.finding.Evidence, y.finding.Evidence)
+	})
 }
 
 // doctorDueMsg says that it is time to look again.
@@ -99,6 +135,10 @@ func (s *doctorScreen) Receive(msg tea.Msg) tea.Cmd {
 	case againMsg:
 		s.asked = true // with what is read now
 	case flowsMsg:
+		if s.version() != s.calm.version && s.calm.looks > 0 { // it is calm no more
+			s.calm.looks, s.due = 0, false
+			s.next = s.calm.at.Add(doctorPace)
+		}
 		return s.live()
 	case doctorDueMsg:
 		s.due, s.next = false, time.Time{}
@@ -140,6 +180,9 @@ func (s *doctorScreen) examine() tea.Cmd {
 		return nil
 	}
 	s.running = true
+	if v := s.version(); v != s.calm.version {
+		s.calm.version, s.calm.looks = v, 0
+	}
 	g := &doctor.Gateway{Facts: s.facts, Sets: s.tables.Sets, Earlier: s.earlier}
 	if s.gw.Flows != nil {
 		g.Flows, g.Health = s.gw.Flows.Table(), s.gw.Flows.Health()
@@ -210,11 +253,12 @@ func forwardRows(g *doctor.Gateway, f doctor.Forward) []doctorRow {
 func (s *doctorScreen) found(msg examinedMsg) tea.Cmd {
 	s.running = false
 	if msg.generation == s.generation {
+		same := s.examined && sameRows(s.rows, msg.rows)
 		s.rows, s.examined, s.earlier = msg.rows, true, msg.health
 		if s.follows == nil {
 			s.whole = msg.rows
 		}
-		s.next = s.now.Add(max(doctorPace, doctorShare*msg.cost))
+		s.next = s.now.Add(s.calm.note(same, s.version(), s.now, msg.cost))
 		if s.follows != nil && !s.led {
 			s.led = true
 			s.cursor.Go(s.failure(), len(s.rows), s.rowKey)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"nattui/model/doctor"
 	"nattui/model/facts"
@@ -227,4 +228,26 @@ func TestDoctorAsksTheServer(t *testing.T) {
 			t.Errorf("asked %d times", asked)
 		}
 	})
+}
+
+// While an examination finds the same again and no connection changes, the next one comes later each time, and soon again after that.
+func TestDoctorRestsWhileNothingHappens(t *testing.T) {
+	var c calmness
+	var got []time.Duration
+	for _, x := range []struct {
+		same    bool
+		version uint64
+	}{{false, 0}, {true, 0}, {true, 0}, {true, 0}, {true, 0}, {true, 1}, {true, 0}, {false, 0}} {
+		got = append(got, c.note(x.same, x.version, clock, time.Millisecond))
+	}
+	want := []time.Duration{3, 6, 12, 24, 24, 3, 6, 3}
+	for i := range want {
+		if got[i] != want[i]*time.Second {
+			t.Errorf("the rests are %v", got)
+			break
+		}
+	}
+	if got := c.note(true, 0, clock, time.Second); got != doctorShare*time.Second {
+		t.Errorf("a long examination is followed by a rest of %v", got)
+	}
 }

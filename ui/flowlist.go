@@ -18,6 +18,7 @@ func visibleWidth(s string) int { return lipgloss.Width(s) }
 // beside Update; the cursor moves at once and rows that are not there yet are
 // drawn empty.
 type flowList struct {
+	same     bool // the latest selection shows what the one before showed
 	screen   *flowsScreen
 	selector *flow.Selector
 
@@ -123,14 +124,15 @@ func (l *flowList) load() tea.Cmd {
 // selected takes a selection. The cursor stays on its flow, and the flow on its
 // line of the screen.
 func (l *flowList) selected(msg selectedMsg) tea.Cmd {
-	l.running = false
+	l.running, l.same = false, false
 	switch {
 	case msg.err != nil || msg.generation != l.generation:
 	case l.elsewhere(msg):
 		l.again = true
 	default:
-		before := l.shown()
+		before, sums := l.shown(), [...]float64{float64(l.total), float64(l.of), float64(l.bytes), l.rate}
 		l.take(msg.sel)
+		l.same = len(l.rows) > 0 && l.differs(before) == 0 && sums == [...]float64{float64(l.total), float64(l.of), float64(l.bytes), l.rate}
 		pace := max(frame, min(paceOfCost*msg.cost, slowestPace), time.Duration(l.differs(before))*pacePerRow)
 		l.next = l.screen.now.Add(pace)
 	}

@@ -21,6 +21,8 @@ func (s *flowsScreen) Shows(msg tea.Msg) bool {
 	switch msg.(type) {
 	case flowsMsg, dueMsg:
 		return !s.expecting()
+	case selectedMsg:
+		return !s.list.same
 	case secondMsg:
 		return s.ticks()
 	}

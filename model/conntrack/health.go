@@ -3,13 +3,13 @@ package conntrack
 import (
 	"bytes"
 	"encoding/binary"
-	"os"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"nattui/model/facts"
+	"nattui/rules/textfile"
 )
 
 // Health measures the table as a whole. It takes some file reads and two
@@ -61,7 +61,7 @@ func (t *Table) stats() (sum facts.TableStats, ok bool) {
 		sum.Error += uint64(s.Error)
 		sum.SearchRestart += uint64(s.SearchRestart)
 	}
-	table, _ := os.ReadFile("/proc/net/stat/nf_conntrack")
+	table, _ := textfile.ReadKernel("/proc/net/stat/nf_conntrack")
 	columns := procColumns(string(table))
 	sum.ClashResolve, sum.ChainTooLong = columns["clashres"], columns["chainlength"]
 	return sum, true

@@ -1,9 +1,10 @@
 package conntrack
 
 import (
-	"os"
 	"strconv"
 	"strings"
+
+	"nattui/rules/textfile"
 )
 
 // sysctlDir has the settings of connection tracking of this network namespace
@@ -12,7 +13,7 @@ const sysctlDir = "/proc/sys/net/netfilter/"
 
 // sysctl is a setting, false if the kernel has none of that name.
 func sysctl(name string) (int, bool) {
-	b, err := os.ReadFile(sysctlDir + name)
+	b, err := textfile.ReadKernel(sysctlDir + name)
 	if err != nil {
 		return 0, false
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"nattui/model/facts"
+	"nattui/rules/textfile"
 )
 
 // sysctlPath is the file of a setting. Names are written as sysctl does: with
@@ -37,7 +38,7 @@ func Sysctl(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	value, err := os.ReadFile(path)
+	value, err := textfile.ReadKernel(path)
 	if err != nil {
 		return "", fmt.Errorf("read sysctl %s: %w", name, errors.Unwrap(err))
 	}

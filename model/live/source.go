@@ -112,21 +112,35 @@ func (s *Source) notify() {
 	nudge(s.changed)
 }
 
-// healthPace is how often the table's health is read.
-const healthPace = 2 * time.Second
+// healthPace is how often the table's health is read, calmPace while it and the table stay as they are.
+const (
+	healthPace = 2 * time.Second
+	calmPace   = 6 * time.Second
+)
 
 func (s *Source) watchHealth(ctx context.Context) {
-	tick := time.NewTicker(healthPace)
+	tick := time.NewTimer(0)
 	defer tick.Stop()
+	var before facts.Health
+	var version uint64
 	for {
-		h := s.kernel.Health()
-		s.health.Store(&h)
-		s.limitHeap()
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
+		h := s.kernel.Health()
+		s.health.Store(&h)
+		s.limitHeap()
+		pace := healthPace
+		before.At = h.At
+		if v := s.flows.Version(); v == version && h == before {
+			pace = calmPace
+		} else {
+			version = v
+		}
+		before = h
+		tick.Reset(pace)
 	}
 }
 
@@ -179,7 +193,7 @@ func (s *Source) FindRule(ref string) (func(uint32) bool, error) {
 	return s.explain.engine.Finder(ref)
 }
 
-// Health is the health of the table as last read, every two seconds; a Count below 0 is unknown.
+// Health is the health of the table as last read, every two seconds, every six while nothing changes; a Count below 0 is unknown.
 func (s *Source) Health() facts.Health {
 	if h := s.health.Load(); h != nil {
 		return *h

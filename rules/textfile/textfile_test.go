@@ -63,3 +63,22 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 		t.Errorf("%q, %v", text, err)
 	}
 }
+
+func TestReadKernel(t *testing.T) {
+	for _, path := range []string{"/proc/sys/net/ipv4/ip_forward", "/proc/self/status", "/proc/version"} {
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := textfile.ReadKernel(path)
+		if err != nil || len(got) == 0 || path != "/proc/self/status" && string(got) != string(want) {
+			t.Errorf("%s: %q, %v; want %q", path, got, err, want)
+		}
+	}
+	if _, err := textfile.ReadKernel("/proc/sys/net/nowhere"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what is not there: %v", err)
+	}
+	if _, err := textfile.ReadKernel("/proc/sys"); err == nil {
+		t.Error("a directory was read")
+	}
+}
