@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"runtime"
@@ -17,7 +16,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/exporter-toolkit/web"
 	"github.com/spf13/cobra"
 
 	"nattui/model/conntrack"
@@ -25,13 +23,13 @@ import (
 	"nattui/model/explain"
 	"nattui/model/host"
 	"nattui/model/metrics"
+	"nattui/model/metrics/web"
 	"nattui/rules"
 	"nattui/rules/commit"
 	"nattui/rules/iptables"
 	"nattui/rules/nfnetlink"
 	"nattui/rules/nft"
 	"nattui/rules/nftables"
-	"nattui/ui/text"
 )
 
 // exporter reads what is exported. Its methods may be called from several goroutines.
@@ -154,9 +152,11 @@ func readJournal() (*metrics.Journal, error) {
 
 // serve serves metrics until the command is interrupted.
 func (o *metricsOptions) serve(c *cobra.Command, e *exporter, address string) error {
+	config := &web.Config{}
 	if o.webConfig != "" {
-		if err := web.Validate(o.webConfig); err != nil {
-			return fmt.Errorf("--web-config: %w; the format is that of Prometheus' exporters (exporter-toolkit's web configuration)", err)
+		var err error
+		if config, err = web.Read(o.webConfig); err != nil {
+			return fmt.Errorf("--web-config: %w; the format is the web configuration of Prometheus' exporters (promtool check web-config)", err)
 		}
 	}
 	listener, err := (&net.ListenConfig{}).Listen(c.Context(), "tcp", address)
@@ -176,9 +176,8 @@ func (o *metricsOptions) serve(c *cobra.Command, e *exporter, address string) er
 	}
 	server := &http.Server{Handler: e.handler(ctx), ReadHeaderTimeout: 10 * time.Second}
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
-	noteStarted(c, listener, o)
-	log := slog.New(slog.NewTextHandler(&text.Door{To: c.ErrOrStderr()}, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	err = web.Serve(listener, server, &web.FlagConfig{WebConfigFile: &o.webConfig, WebSystemdSocket: new(bool), WebListenAddresses: &[]string{address}}, log)
+	noteStarted(c, listener, config)
+	err = config.Serve(listener, server)
 	stop()
 	visits.Wait()
 	if errors.Is(err, http.ErrServerClosed) && c.Context().Err() != nil {

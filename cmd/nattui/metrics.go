@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nattui/model/metrics"
+	"nattui/model/metrics/web"
 	"nattui/ui/text"
 )
 
@@ -205,10 +206,10 @@ func readPart(s *metrics.Sample, name string, read func() error) {
 }
 
 // noteStarted tells on standard error where metrics are served.
-func noteStarted(c *cobra.Command, l net.Listener, o *metricsOptions) {
+func noteStarted(c *cobra.Command, l net.Listener, config *web.Config) {
 	scheme := "http"
-	if o.webConfig != "" {
-		scheme = "http or https, as " + o.webConfig + " says,"
+	if config.TLS != nil {
+		scheme = "https"
 	}
-	say(c.ErrOrStderr(), text.Safe(fmt.Sprintf("serving metrics at %s://%s/metrics", scheme, l.Addr())))
+	say(c.ErrOrStderr(), fmt.Sprintf("serving metrics at %s://%s/metrics", scheme, l.Addr()))
 }
