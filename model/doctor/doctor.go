@@ -39,6 +39,7 @@ var checks = []func(*Examination) []Finding{
 	checkNatives,
 	checkUnseen,
 	checkBoot,
+	checkFailover,
 }
 
 // Report is what an examination of the whole gateway tells.

@@ -40,6 +40,8 @@ type Surroundings struct {
 	// Drops are what the kernel itself has lost, DropsBefore the same some time earlier, to tell what happens from what
 	// has happened.
 	Drops, DropsBefore facts.KernelDrops
+	// Failover is what is known of conntrackd and keepalived; nil: neither is there, or it was not looked.
+	Failover *facts.Failover
 	// SetsBefore are the rules with their counters as they were at the look before; nil: there was none.
 	SetsBefore map[rules.Variant]*rules.Ruleset
 }
