@@ -19,9 +19,12 @@ type mark struct {
 	// and deletes them again in turn, these tell.
 	Before []linePrint `json:"before,omitempty"`
 	Behind []linePrint `json:"behind,omitempty"`
-	// ToPrev and ToNext are around the new place of a moved rule.
-	ToPrev text `json:"to-prev,omitempty"`
-	ToNext text `json:"to-next,omitempty"`
+	// ToPrev and ToNext are around the new place of a moved rule; From and To are the whole
+	// order of its chain before the plan and after the move.
+	ToPrev text       `json:"to-prev,omitempty"`
+	ToNext text       `json:"to-next,omitempty"`
+	From   chainPrint `json:"from,omitempty"`
+	To     chainPrint `json:"to,omitempty"`
 	// Twin is set where an equal rule with the same neighbours was there already.
 	Twin bool `json:"twin,omitempty"`
 	// On nft handles tell equal rules apart: those that were there before, and the
@@ -48,6 +51,7 @@ func marksOf(p rules.Plan, all sets) ([]mark, error) {
 		if c.Op == rules.Move {
 			moved := listOf(q.Now(), c)
 			m.ToPrev, m.ToNext = lineAt(moved, c.To-1), lineAt(moved, c.To+1)
+			m.From, m.To = orderOf(listOf(setOf(all, rules.Variant{Family: c.Family, Backend: c.Backend}), c)), orderOf(moved)
 		}
 		count.take(c)
 		marks = append(marks, m)
@@ -383,32 +387,4 @@ func expectation(list []rules.Rule, at int) string {
 		return string(line)
 	}
 	return rules.EndOfChain
-}
-
-// homecoming rolls back a move.
-func (m mark) homecoming(c, inv rules.Change, s *rules.Ruleset) (*rules.Change, string) {
-	list := listOf(s, c)
-	at := placesOf(list, c.Rule.InChain(c.Chain))
-	if len(at) == 0 {
-		return nil, fmt.Sprintf("the moved rule is gone: %s", c.Rule.String())
-	}
-	score := func(p int) int { return agrees(lineAt(list, p-1), lineAt(list, p+1), m.ToPrev, m.ToNext) }
-	from := best(at, c.To, score)
-	if mine, sure := m.byHandle(s, c, at); sure && len(mine) == 1 {
-		from = mine[0]
-	}
-	origin := agrees(lineAt(list, from-1), lineAt(list, from+1), m.Prev, m.Next)
-	if origin > score(from) || origin == 2 {
-		return nil, "" // it stands where it did before
-	}
-	rest := slices.Delete(slices.Clone(list), from-1, from)
-	to, sure := m.slot(rest, c.At)
-	inv.At, inv.To, inv.Rule = from, to, list[from-1]
-	switch {
-	case to == from:
-		return nil, ""
-	case !sure:
-		return &inv, fmt.Sprintf("the rules around rule %d of %s have changed; it was moved back to %d: %s", c.At, c.Chain, to, c.Rule.String())
-	}
-	return &inv, ""
 }

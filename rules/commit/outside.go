@@ -69,6 +69,9 @@ func (o *Observer) Look(ctx context.Context, variant rules.Variant, by ...string
 	} else if e.marks, err = marksOf(plan, sets{variant: before}); err != nil {
 		return Entry{}, err
 	}
+	for i := range e.marks {
+		e.marks[i].Done = plan.Changes()[i].Op == rules.Move // it was seen
+	}
 	if err := o.c.store.append(recordOf(e)); err != nil {
 		return Entry{}, err
 	}

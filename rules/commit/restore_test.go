@@ -130,6 +130,9 @@ func TestRestoreEndsOddly(t *testing.T) {
 						g.Fatalf("%s: the error is %v", what, err)
 					}
 					if !o.made {
+						if killed := strings.Contains(o.name, "killed"); killed != strings.Contains(err.Error(), "was killed (signal: killed)") {
+							g.Errorf("%s: the error is %v", what, err)
+						}
 						g.same(what, g.state(), old)
 						if e.State != commit.Failed {
 							g.Errorf("%s: it is %s", what, e.State)
@@ -261,6 +264,42 @@ func TestParkEndsOddly(t *testing.T) {
 			end()
 			g.same(o.name, g.state(), old)
 		}
+	})
+}
+
+// TestMoveEndsOddly moves one of equal rules among others, and its restore program does not make it: the order stays.
+func TestMoveEndsOddly(t *testing.T) {
+	everywhere(t, func(g *gateway) {
+		for _, n := range []int{1, 4, 1, 5} {
+			g.iptables("-t", "nat", "-A", "PREROUTING", "-s", g.addr(n), "-j", "ACCEPT")
+		}
+		old := g.state()
+		for _, places := range [][2]int{{1, 2}, {1, 4}, {3, 1}, {3, 2}} {
+			move := g.change(rules.Move, places[0], "-A PREROUTING -s "+g.addr(1)+" -j ACCEPT")
+			move.To = places[1]
+			want := g.changed(rules.Single(move), old)
+			for _, o := range oddities {
+				what := fmt.Sprintf("%d to %d, %s", places[0], places[1], o.name)
+				end := g.oddly(o)
+				e, err := g.c.Run(context.Background(), rules.Single(move), commit.Options{Confirm: time.Hour})
+				end()
+				if (err == nil) != o.made {
+					g.Fatalf("%s: the error is %v", what, err)
+				}
+				if !o.made {
+					g.same(what, g.state(), old)
+					continue
+				}
+				g.same(what, g.state(), want)
+				if _, err := g.c.Rollback(context.Background(), e.ID); err != nil {
+					g.Errorf("%s: %v", what, err)
+				}
+				g.same(what+", taken back", g.state(), old)
+			}
+			g.nobodyLeft()
+		}
+		g.iptables("-t", "nat", "-F")
+		g.forgetAll()
 	})
 }
 

@@ -1,7 +1,9 @@
 package iptables
 
 import (
+	"errors"
 	"fmt"
+	"os/exec"
 	"slices"
 	"strings"
 
@@ -43,6 +45,8 @@ type Rejected struct {
 	Program string // the restore program that was run
 	// Words is what it said, verbatim, without trailing newlines.
 	Words string
+	// Ended is the error with which it ended, a signal for one; nil where it only said no.
+	Ended error
 	// Line is the line of the restore input that it named, as it was written;
 	// "" where it named none, or only the end of the table.
 	Line string
@@ -53,8 +57,16 @@ type Rejected struct {
 // Error is the refusal in its own words, with the command it is about.
 func (e *Rejected) Error() string {
 	words := strings.Join(strings.Fields(e.Words), " ")
-	if words == "" {
-		words = "no reason given"
+	exit := (*exec.ExitError)(nil)
+	if errors.As(e.Ended, &exit) && !exit.Exited() {
+		text := fmt.Sprintf("%s was killed (%v) before it changed anything", e.Program, exit)
+		if words != "" {
+			text += ", having said: " + words
+		}
+		return text + "; nothing was changed"
+	}
+	if words == "" && e.Ended != nil {
+		words = "no reason given (" + e.Ended.Error() + ")"
 	}
 	if e.Change != nil {
 		commands := e.Change.Commands()

@@ -193,7 +193,9 @@ func (p *programs) refusal(ctx context.Context, s *script, words string, err err
 	case isPermission(words):
 		return nfnetlink.Permission("changing the tables of " + p.variant.String())
 	}
-	return s.rejected(p, words)
+	rejected := s.rejected(p, words)
+	rejected.Ended = err
+	return rejected
 }
 
 // takeBack undoes the tables of a script that were committed before a later one

@@ -1,0 +1,105 @@
+package commit
+
+import (
+	"fmt"
+	"hash/fnv"
+	"slices"
+
+	"nattui/rules"
+)
+
+// This file tells whether a move stands, and which of equal rules was moved. Counting does not tell: there are as
+// many of them after a move as before.
+
+// chainPrint stands for the rules of a chain in their order, in the journal; 0 is none.
+type chainPrint uint64
+
+func orderOf(list []rules.Rule) chainPrint {
+	sum := fnv.New64a()
+	for i := range list {
+		sum.Write([]byte(list[i].String()))
+		sum.Write([]byte{0})
+	}
+	return chainPrint(sum.Sum64())
+}
+
+// homecoming rolls back a move.
+func (m mark) homecoming(c, inv rules.Change, s *rules.Ruleset) (*rules.Change, string) {
+	list := listOf(s, c)
+	equal := placesOf(list, c.Rule.InChain(c.Chain))
+	if len(equal) == 0 {
+		return nil, fmt.Sprintf("the moved rule is gone: %s", c.Rule.String())
+	}
+	from, doubt := m.whereabouts(c, s, equal)
+	if from == 0 {
+		return nil, doubt
+	}
+	rest := slices.Delete(slices.Clone(list), from-1, from)
+	to, sure := m.slot(rest, c.At)
+	inv.At, inv.To, inv.Rule = from, to, list[from-1]
+	switch {
+	case to == from:
+		return nil, ""
+	case !sure:
+		return &inv, fmt.Sprintf("the rules around rule %d of %s have changed; it was moved back to %d: %s", c.At, c.Chain, to, c.Rule.String())
+	}
+	return &inv, ""
+}
+
+// whereabouts is the place of the rule that was moved, among those of equal rules: by its handle, else by the order of the
+// whole chain, else by neighbours. It is 0 where the rule stands where it did before, and where doubt says that this
+// is not known.
+func (m mark) whereabouts(c rules.Change, s *rules.Ruleset, equal []int) (from int, doubt string) {
+	list := listOf(s, c)
+	toScore := func(p int) int { return agrees(lineAt(list, p-1), lineAt(list, p+1), m.ToPrev, m.ToNext) }
+	mine, sure := m.byHandle(s, c, equal)
+	switch {
+	case sure && m.Made == 0: // a move makes the rule anew, and all that were there before still are
+		return 0, ""
+	case sure && len(mine) == 1:
+		return m.unlessHome(list, mine[0], toScore), ""
+	case len(mine) > 0:
+		equal = mine
+	}
+	switch order := orderOf(list); {
+	case m.From == 0 || m.To == 0:
+	case order == m.To && c.To <= len(list) && slices.Contains(equal, c.To):
+		return c.To, ""
+	case order == m.From:
+		return 0, ""
+	}
+	if !m.Done && m.From != 0 && countOf(list, c.Rule.InChain(c.Chain)) > 1 {
+		return m.byNeighbours(c, list, equal)
+	}
+	return m.unlessHome(list, best(equal, c.To, toScore), toScore), ""
+}
+
+// unlessHome is the place, or 0 where the rule there stands as it did before the move.
+func (m mark) unlessHome(list []rules.Rule, from int, toScore func(int) int) int {
+	if origin := agrees(lineAt(list, from-1), lineAt(list, from+1), m.Prev, m.Next); origin > toScore(from) || origin == 2 {
+		return 0
+	}
+	return from
+}
+
+// byNeighbours tells whether a move was made of which nobody has written down that it was, by which of its two places
+// one of equal rules has.
+func (m mark) byNeighbours(c rules.Change, list []rules.Rule, equal []int) (from int, doubt string) {
+	var home, there []int
+	for _, p := range equal {
+		prev, next := lineAt(list, p-1), lineAt(list, p+1)
+		if agrees(prev, next, m.Prev, m.Next) == 2 {
+			home = append(home, p)
+		}
+		if agrees(prev, next, m.ToPrev, m.ToNext) == 2 {
+			there = append(there, p)
+		}
+	}
+	switch {
+	case len(home) == 0 && len(there) == 1:
+		return there[0], ""
+	case len(home) > 0 && len(there) == 0:
+		return 0, ""
+	}
+	return 0, fmt.Sprintf("it is not known whether this change moved one of the equal rules in %s, and which; they were left where they are: %s", c.Chain, c.Rule.String())
+}
