@@ -16,6 +16,7 @@ const (
 	doubtGap     = "journal records after this one are missing"
 	doubtOlder   = "the journal is older than its last record, as from a backup"
 	doubtTouched = "the journal's file was replaced or changed by something else"
+	doubtAlone   = "the file that tells the journal's last record is missing, as where only the journal came from a backup"
 )
 
 // follows reports whether a record comes next in the journal. Where records are
@@ -44,12 +45,15 @@ func (j *journal) follows(r record, line []byte) bool {
 // doubt says why it cannot be known what is open in a journal that was read to its
 // end; "" where it can.
 func (s *Store) doubt(j *journal, h *head, at fileStamp) string {
+	why := doubtTouched
 	switch {
-	case h == nil || j.last.N > h.Last.N:
+	case j.last.N == 0 && (h == nil || h.Last.N == 0): // nothing yet, or from an old nattui that wrote no numbers
 		return ""
-	case j.last.N < h.Last.N || j.last.Sum != h.Last.Sum:
+	case h == nil:
+		why = doubtAlone
+	case j.last.N < h.Last.N, j.last.N == h.Last.N && j.last.Sum != h.Last.Sum:
 		return doubtOlder
-	case h.File == at:
+	case h.File == at, j.last.N == 1 && h.Last.N == 0, j.last.N > h.Last.N && slices.Contains(j.seen, h.Last): // the head was not written any more
 		return ""
 	}
 	// This process has seen the journal with these records: whatever was done to the
@@ -57,7 +61,7 @@ func (s *Store) doubt(j *journal, h *head, at fileStamp) string {
 	if known := s.known.Load(); known != nil && slices.Contains(j.seen, *known) {
 		return ""
 	}
-	return doubtTouched
+	return why
 }
 
 // beingWritten reports whether somebody is changing something, and may be writing

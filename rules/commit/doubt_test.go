@@ -2,6 +2,7 @@ package commit
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -202,6 +203,22 @@ func TestOldRecords(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+		},
+		"the journal alone": func(t *testing.T, s *Store, journal, _ []byte) {
+			if err := errors.Join(os.RemoveAll(s.dir), os.Mkdir(s.dir, 0o700)); err != nil {
+				t.Fatal(err)
+			}
+			overwrite(t, path(s, journalName), journal)
+		},
+		"the journal, beside the head of a shorter one": func(t *testing.T, s *Store, journal, _ []byte) {
+			if err := errors.Join(os.RemoveAll(s.dir), os.Mkdir(s.dir, 0o700)); err != nil {
+				t.Fatal(err)
+			}
+			fresh := &Store{dir: s.dir, wait: s.wait}
+			if err := fresh.append(recordOf(&Entry{ID: "1", State: Failed, At: time.Unix(1, 0), Plan: rules.Plan{Title: "Another."}})); err != nil {
+				t.Fatal(err)
+			}
+			overwrite(t, path(s, journalName), journal)
 		},
 		"copied behind": func(t *testing.T, s *Store, journal, _ []byte) {
 			now, err := os.ReadFile(path(s, journalName))

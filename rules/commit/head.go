@@ -3,6 +3,7 @@ package commit
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 
@@ -47,8 +48,7 @@ type head struct {
 
 const headName = "journal.head"
 
-// readHead is nil where there is none that can be read: then the journal is all
-// there is to go by.
+// readHead is nil where there is none that can be read: then it cannot be known what is open in a journal with numbers.
 func (s *Store) readHead() *head {
 	file, err := s.open(headName, os.O_RDONLY)
 	if err != nil {
@@ -85,6 +85,16 @@ func (s *Store) writeHead(last link, at fileStamp, entry int) {
 		return
 	}
 	_ = os.Remove(file.Name())
+}
+
+// beginHead writes, before the first record of all, that there is none: a journal with numbers and without a head is one
+// from a backup. It is made durable, unlike what later takes its place: a crash must not lose it.
+func (s *Store) beginHead() {
+	s.writeHead(link{}, fileStamp{}, 0)
+	if file, err := s.open(headName, os.O_RDONLY); err == nil {
+		_ = errors.Join(file.Sync(), s.syncDir())
+		file.Close()
+	}
 }
 
 // noteHead is writeHead for the journal's file as it is now.

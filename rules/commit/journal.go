@@ -106,6 +106,9 @@ func (s *Store) append(r record) error {
 		return err
 	}
 	_, statErr := os.Lstat(s.path(journalName))
+	if missing(statErr) && last.N == 0 && s.readHead() == nil {
+		s.beginHead()
+	}
 	file, err := s.open(journalName, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return fmt.Errorf("open the journal: %w", err)
