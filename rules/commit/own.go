@@ -25,11 +25,9 @@ func ownTables(s *rules.Ruleset, owners rules.Owners, except map[string]int) (ta
 		for _, c := range t.Chains {
 			owner := rules.ChainOwner(c.Name)
 			mine := rules.Chain{Name: c.Name, Policy: c.Policy}
-			shared := map[string]bool{}
 			for _, r := range c.Rules {
 				if by := owners.Of(t.Name, r); by != "" {
 					left[by]++
-					shared[by] = true
 					continue
 				}
 				key := t.Name + " " + r.String()
@@ -45,7 +43,7 @@ func ownTables(s *rules.Ruleset, owners rules.Owners, except map[string]int) (ta
 			case owner != "":
 				continue
 			}
-			if c.BuiltIn() && (shared["ufw"] || shared["firewalld"] || shared["docker"] && c.Name == "FORWARD") {
+			if policyOwner(t.Name, c, owners) != "" {
 				mine.Policy = "-"
 			}
 			kept += len(mine.Rules)
@@ -61,14 +59,33 @@ func ownTables(s *rules.Ruleset, owners rules.Owners, except map[string]int) (ta
 	return tables, kept, left
 }
 
+// policyOwner is the program that sets the policy of one of the kernel's own chains each time it starts, told by the
+// rules it has there; "" leaves it to the administrator.
+func policyOwner(table string, c rules.Chain, owners rules.Owners) string {
+	if !c.BuiltIn() {
+		return ""
+	}
+	by := ""
+	for _, r := range c.Rules {
+		switch owner := owners.Of(table, r); {
+		case owner == "ufw", owner == "firewalld":
+			return owner
+		case owner == "docker" && c.Name == "FORWARD":
+			by = owner // unless one of the others has its rules there too
+		}
+	}
+	return by
+}
+
 // forwardingOf are the switches of forwarding, by family.
 var forwardingOf = map[rules.Family]string{rules.IPv4: "net.ipv4.ip_forward", rules.IPv6: "net.ipv6.conf.all.forwarding"}
 
-// withForwardPolicy keeps the DROP of FORWARD. Docker sets it only where it switches forwarding on itself: where that is
-// saved with the rules, or by the host, it is on already at boot, and FORWARD would be open.
-func withForwardPolicy(tables []rules.Table, s *rules.Ruleset) []rules.Table {
+// withForwardPolicy keeps the DROP of FORWARD that Docker has set. Docker sets it only where it switches forwarding on
+// itself: where that is saved with the rules, or by the host, it is on already at boot, and FORWARD would be open. What
+// ufw and firewalld set, they set at each start.
+func withForwardPolicy(tables []rules.Table, s *rules.Ruleset, owners rules.Owners) []rules.Table {
 	now, ok := s.Chain("filter", "FORWARD")
-	if !ok || now.Policy != "DROP" || s.Foreign["filter"] != "" {
+	if !ok || now.Policy != "DROP" || s.Foreign["filter"] != "" || policyOwner("filter", *now, owners) != "docker" {
 		return tables
 	}
 	i := slices.IndexFunc(tables, func(t rules.Table) bool { return t.Name == "filter" })

@@ -129,6 +129,10 @@ func (r *restoration) table(t rules.Table) {
 		}
 		r.chain(change, now, c.Rules)
 		if c.Policy == "DROP" && now.Policy == "ACCEPT" {
+			if by := policyOwner(t.Name, now, rules.OwnersIn(r.now, nil)); by == "ufw" || by == "firewalld" {
+				r.notes = append(r.notes, fmt.Sprintf("the policy DROP of %s was not restored: %s sets it there", c.Name, by))
+				continue
+			}
 			change.Op, change.Chain, change.Policy, change.OldPolicy = rules.SetPolicy, c.Name, "DROP", "ACCEPT"
 			r.changes = append(r.changes, change)
 		}

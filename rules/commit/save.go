@@ -109,7 +109,7 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 		owners := rules.OwnersIn(set, made[variant])
 		tables, kept, left := ownTables(set, owners, temporary[variant])
 		if kept > 0 || switches[forwardingOf[variant.Family]] == "1" {
-			tables = withForwardPolicy(tables, set)
+			tables = withForwardPolicy(tables, set, owners)
 		}
 		for owner, n := range left {
 			out.Left[owner] += n

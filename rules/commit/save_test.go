@@ -240,6 +240,45 @@ func TestForwardPolicyAlone(t *testing.T) {
 	})
 }
 
+// TestPoliciesOfOwners: the policies that ufw and firewalld set are theirs, also beside Docker and where forwarding is saved.
+func TestPoliciesOfOwners(t *testing.T) {
+	for name, others := range map[string]string{
+		"ufw":       "*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:ufw-before-input - [0:0]\n:ufw-before-forward - [0:0]\n-A INPUT -j ufw-before-input\n-A FORWARD -j ufw-before-forward\nCOMMIT\n",
+		"firewalld": "*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:INPUT_direct - [0:0]\n:FORWARD_direct - [0:0]\n-A INPUT -j INPUT_direct\n-A FORWARD -j FORWARD_direct\nCOMMIT\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			onHost(t, []string{"/usr/lib/systemd/systemd"}, func(b *booting) {
+				b.load(strings.Replace(ours, ":INPUT DROP", ":INPUT -", 1))
+				b.load(dockerLike)
+				b.load(others)
+				b.save(name, "docker")
+				path := "/etc/nattui/ipv4." + b.at.Backend.String()
+				if text := b.file(path); strings.Contains(text, "DROP") {
+					b.Errorf("saved is\n%s", text)
+				}
+				b.clear()
+				b.restore()
+				if got := b.state(); strings.Contains(got, "DROP") {
+					b.Errorf("after a start without %s:\n%s", name, got)
+				}
+				// An older nattui saved them as the administrator's.
+				text := strings.Replace(b.file(path), ":FORWARD -", ":FORWARD DROP", 1)
+				if err := os.WriteFile(filepath.Join(b.root, path), []byte(text), 0o600); err != nil {
+					b.Fatal(err)
+				}
+				b.load(strings.ReplaceAll(others, "DROP", "ACCEPT"))
+				r, err := b.c.Restore(context.Background(), commit.SaveOptions{Standby: b.at.Backend}, []rules.Variant{b.at})
+				if want := "the policy DROP of FORWARD was not restored: " + name + " sets it there"; err != nil || !slices.Contains(r.Notes, want) {
+					b.Errorf("the notes are %q, %v", r.Notes, err)
+				}
+				if got := b.state(); strings.Contains(got, "DROP") {
+					b.Errorf("after a start with %s:\n%s", name, got)
+				}
+			})
+		})
+	}
+}
+
 // Rules that the administrator put into Docker's DOCKER-USER are his own: they are
 // back after a start, whether Docker comes later or was there first, and nothing
 // of Docker's comes with them.
