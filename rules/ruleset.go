@@ -171,9 +171,23 @@ func Read(r io.Reader) ([]Table, error) {
 	return Reread(string(text), nil)
 }
 
+// ReadMost is Read of a text in which lines may be that are no part of such output: they are left out, and named.
+func ReadMost(text string) (tables []Table, left []error) {
+	tables, _ = reread(text, nil, func(err error) error {
+		left = append(left, err)
+		return nil
+	})
+	return tables, left
+}
+
 // Reread is Read of a text where tables were read before: a line that stands where it stood then is not taken
 // apart again.
 func Reread(text string, before []Table) ([]Table, error) {
+	return reread(text, before, func(err error) error { return err })
+}
+
+// reread asks, of each line that is no part of such output, with what error to end.
+func reread(text string, before []Table, odd func(error) error) ([]Table, error) {
 	var tables []Table
 	var at map[string]int // chains of the current table by name
 	var was map[string]*Chain
@@ -194,11 +208,16 @@ func Reread(text string, before []Table) ([]Table, error) {
 		case line == "COMMIT":
 			t = nil
 		case t == nil:
-			return tables, fmt.Errorf("line %d: %q stands outside a table", n, line)
+			if err := odd(fmt.Errorf("line %d: %q stands outside a table", n, line)); err != nil {
+				return tables, err
+			}
 		case line[0] == ':':
 			c, err := ParseChain(line)
 			if err != nil {
-				return tables, fmt.Errorf("line %d: %w", n, err)
+				if err = odd(fmt.Errorf("line %d: %w", n, err)); err != nil {
+					return tables, err
+				}
+				continue
 			}
 			at[c.Name] = len(t.Chains)
 			t.Chains = append(t.Chains, c)
@@ -207,7 +226,9 @@ func Reread(text string, before []Table) ([]Table, error) {
 				continue
 			}
 			if err := t.add(line, at); err != nil {
-				return tables, fmt.Errorf("line %d: %w", n, err)
+				if err = odd(fmt.Errorf("line %d: %w", n, err)); err != nil {
+					return tables, err
+				}
 			}
 		}
 	}

@@ -68,6 +68,9 @@ func save(c *cobra.Command, a *approval, also commit.SaveOptions) error {
 		return err
 	}
 	saving, err := committer.PlanSave(o)
+	if err == nil {
+		err = committer.Prove(ctx, &saving)
+	}
 	if err != nil {
 		return err
 	}
@@ -157,6 +160,9 @@ func tellSaving(w io.Writer, s commit.Saving, d commit.Drift) {
 	say(w, fmt.Sprintf("your own rules, restored by %s: %d", s.Method, s.Kept))
 	for _, owner := range slices.Sorted(maps.Keys(s.Left)) {
 		say(w, fmt.Sprintf("rules of %s, not saved (it makes its own): %d", owner, s.Left[owner]))
+	}
+	for _, u := range s.Unreadable {
+		say(w, text.Safe(u.String()))
 	}
 	for _, fewer := range s.Fewer {
 		say(w, "fewer rules than are saved: "+fewer)

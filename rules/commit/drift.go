@@ -78,6 +78,9 @@ func (c *Committer) Drift(o SaveOptions) (Drift, error) {
 		d.compare(variant, running, saved)
 	}
 	d.compareNative(&plan)
+	for _, u := range plan.Unreadable { // they stay so however often it is saved
+		d.Running = append(d.Running, Drifted{u.Variant, u.Table, u.Rule.Chain, u.Rule.String()})
+	}
 	return d, nil
 }
 

@@ -148,7 +148,7 @@ func (k keeper) restoreScript(own map[rules.Variant][]rules.Table, o SaveOptions
 		fmt.Fprintf(&b, "[ -x %s ] && exec %s restore\n", program, program)
 		fmt.Fprintf(&b, "echo 'nattui is not there any more: its rules are added without looking at those that are there' >&2\n")
 	}
-	b.WriteString("status=0\n")
+	b.WriteString(restoreFunction)
 	for _, backend := range rules.Backends {
 		for _, f := range rules.Families {
 			variant := rules.Variant{Family: f, Backend: backend}
@@ -160,7 +160,7 @@ func (k keeper) restoreScript(own map[rules.Variant][]rules.Table, o SaveOptions
 			if program == "" {
 				program = f.Command() + "-" + backend.String() + "-restore"
 			}
-			fmt.Fprintf(&b, "grep -v 'ufw6*-user-' %s | %s --noflush -w 30 || status=1\n", path, rules.ShellLine([]string{program}))
+			fmt.Fprintf(&b, "restore %s %s\n", path, rules.ShellLine([]string{program}))
 		}
 	}
 	if k.native {
@@ -169,6 +169,23 @@ func (k keeper) restoreScript(own map[rules.Variant][]rules.Table, o SaveOptions
 	b.WriteString("exit $status\n")
 	return b.String()
 }
+
+// restoreFunction restores a file; where it is refused, each line by itself, as one must not lose the others.
+const restoreFunction = `status=0
+restore() {
+	grep -v 'ufw6*-user-' "$1" | "$2" --noflush -w 30 && return
+	status=1
+	while IFS= read -r line; do
+		case $line in
+		'*'*) table=$line ;;
+		:*' DROP '*) echo "not set: $line" >&2 ;; # what lets you in may be what was refused
+		:* | -A*) printf '%s\n%s\nCOMMIT\n' "$table" "$line" | "$2" --noflush -w 30 ;;
+		esac
+	done <<LINES
+$(grep -v 'ufw6*-user-' "$1")
+LINES
+}
+`
 
 // unitText is nattui's own unit. It comes before programs that put their rules in front, and after those that begin with
 // a clean table: ufw and nftables are done when they are started, for firewalld nattui itself waits.

@@ -1,7 +1,6 @@
 package commit
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -63,26 +62,16 @@ func (c *Committer) restoreAt(ctx context.Context, l *lock, j *journal, variant 
 	if missing(err) {
 		return nil
 	}
-	var saved []rules.Table
-	if err == nil {
-		saved, err = rules.Read(bytes.NewReader(text))
-	}
 	if err != nil {
-		return fmt.Errorf("understand %s: %w", path, err)
+		return fmt.Errorf("read %s: %w", path, err)
 	}
-	w := c.wanted(j, variant, path, text, saved)
-	r := restoration{variant: variant, at: w.at}
-	var made []rules.Change
-	l.inherited(func() {
-		made, err = c.kernel.Tables.Follow(ctx, variant, func(now *rules.Ruleset) ([]rules.Change, error) {
-			r.begin(now)
-			for _, t := range w.tables {
-				r.table(t)
-			}
-			return r.changes, nil
-		})
-	})
-	out.Made, out.Present, out.Notes = append(out.Made, made...), out.Present+r.present, append(append(out.Notes, r.notes...), w.notes...)
+	saved, odd := rules.ReadMost(string(text))
+	for _, why := range odd {
+		out.Notes = append(out.Notes, fmt.Sprintf("left out of %s: %v", path, why))
+	}
+	r := restoration{variant: variant, wish: c.wanted(j, variant, path, text, saved)}
+	l.inherited(func() { err = c.restoreMost(ctx, &r, out) })
+	out.Present, out.Notes = out.Present+r.present, append(append(out.Notes, r.notes...), r.wish.notes...)
 	if err != nil {
 		return fmt.Errorf("restore the rules of %s: %w", variant, err)
 	}
@@ -92,15 +81,21 @@ func (c *Committer) restoreAt(ctx context.Context, l *lock, j *journal, variant 
 // restoration works out what of the saved rules of one variant is missing.
 type restoration struct {
 	variant rules.Variant
-	at      anchors
+	wish    wish
+	left    map[string]bool // wanted rules that are left out, by table and line
 	now     *rules.Ruleset
 	changes []rules.Change
 	present int
 	notes   []string
+	tries   int
 }
 
-func (r *restoration) begin(now *rules.Ruleset) {
+// work finds what is missing now.
+func (r *restoration) work(now *rules.Ruleset) {
 	r.now, r.changes, r.present, r.notes = now, nil, 0, nil
+	for _, t := range r.wish.tables {
+		r.table(t)
+	}
 }
 
 // table adds what is missing in one table: chains first, as rules jump to them.
@@ -133,6 +128,11 @@ func (r *restoration) table(t rules.Table) {
 				r.notes = append(r.notes, fmt.Sprintf("the policy DROP of %s was not restored: %s sets it there", c.Name, by))
 				continue
 			}
+			if slices.ContainsFunc(c.Rules, func(x rules.Rule) bool { return r.left[t.Name+" "+x.String()] }) {
+				// What is left out may be what lets the operator in.
+				r.notes = append(r.notes, fmt.Sprintf("the policy DROP of %s was not restored, as some of its rules could not be", c.Name))
+				continue
+			}
 			change.Op, change.Chain, change.Policy, change.OldPolicy = rules.SetPolicy, c.Name, "DROP", "ACCEPT"
 			r.changes = append(r.changes, change)
 		}
@@ -151,10 +151,13 @@ func (r *restoration) chain(change rules.Change, now rules.Chain, saved []rules.
 	var missing []insertion
 	behind, group := -1, "" // the place of the last saved rule, and its anchor
 	for i, rule := range saved {
-		anchor := r.at[change.Table+" "+rule.String()]
+		anchor := r.wish.at[change.Table+" "+rule.String()]
 		if places[i] >= 0 {
 			r.present++
 			behind, group = places[i]+1, anchor
+			continue
+		}
+		if r.left[change.Table+" "+rule.String()] {
 			continue
 		}
 		before := slices.IndexFunc(now.Rules, func(x rules.Rule) bool { return x.String() == anchor })
@@ -183,7 +186,7 @@ func (r *restoration) chain(change rules.Change, now rules.Chain, saved []rules.
 
 // anchored reports that some of the rules stood before one of another program, so that those that did not stood behind.
 func (r *restoration) anchored(table string, saved []rules.Rule) bool {
-	return slices.ContainsFunc(saved, func(rule rules.Rule) bool { return r.at[table+" "+rule.String()] != "" })
+	return slices.ContainsFunc(saved, func(rule rules.Rule) bool { return r.wish.at[table+" "+rule.String()] != "" })
 }
 
 // standing finds each saved rule in a chain, each rule of the chain for one of them only; -1 is not there. They are

@@ -58,9 +58,13 @@ type Saving struct {
 	Watched bool
 	// Unwatching tells that nothing is saved, as it would be less than is, and only the unit that watches is removed.
 	Unwatching bool
+	// Unreadable are rules that are not saved, because the program that restores them could not read them.
+	Unreadable []Unreadable
 	// Notes are what somebody should know: variants that cannot be kept, managers
 	// that own a part, a step that is left to do.
 	Notes []string
+	// saved is what the files of rules hold, by path.
+	saved map[string]savedRules
 }
 
 // Fewer is the error of saving fewer rules than are saved, without having been told
@@ -100,7 +104,7 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 	if err != nil {
 		return Saving{}, err
 	}
-	out := Saving{Method: where.method, Left: map[string]int{}}
+	out := Saving{Method: where.method, Left: map[string]int{}, saved: map[string]savedRules{}}
 	out.Notes = append(out.Notes, where.notes...)
 	own := map[rules.Variant][]rules.Table{}
 	made := c.madeElsewhere(o.Standby)
@@ -114,6 +118,7 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 		for owner, n := range left {
 			out.Left[owner] += n
 		}
+		kept -= out.leaveUnreadable(variant, &tables)
 		path, ok := where.path(variant, o.Standby)
 		if !ok {
 			if kept > 0 {
@@ -124,7 +129,8 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 		out.Kept += kept
 		own[variant] = tables
 		out.Flushed += flushed(tables, o.Managers)
-		if err := out.add(c.root, path, savedText(tables, anchorsIn(set, owners)), 0o600, false, len(tables) > 0); err != nil {
+		out.saved[path] = savedRules{variant, tables, anchorsIn(set, owners)}
+		if err := out.add(c.root, path, out.saved[path].text(), 0o600, false, len(tables) > 0); err != nil {
 			return Saving{}, err
 		}
 		if err := out.compare(path, kept, made[variant]); err != nil {
@@ -234,6 +240,9 @@ func (c *Committer) Save(ctx context.Context, o SaveOptions) (Entry, Saving, err
 		}
 	}
 	saving, err := c.PlanSave(o)
+	if err == nil {
+		err = c.Prove(ctx, &saving)
+	}
 	if err != nil || !saving.Changes() {
 		return Entry{}, saving, err
 	}

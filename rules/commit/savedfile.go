@@ -30,6 +30,7 @@ func anchorsIn(s *rules.Ruleset, owners rules.Owners) anchors {
 			for _, r := range slices.Backward(c.Rules) {
 				jumps := r.Target.Kind == rules.Jump || r.Target.Kind == rules.Goto
 				switch owner := owners.Of(t.Name, r); {
+				case r.Restorable() != nil: // it would not be one line of the file
 				case owner == "" && next != "":
 					all[t.Name+" "+r.String()] = next
 				case owner == "firewalld", owner != "" && owner != "fail2ban" && (jumps || unconditional(r)):

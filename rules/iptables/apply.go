@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -143,6 +144,24 @@ func (p *programs) test(ctx context.Context, s *script) error {
 		return nil // --test does not see what earlier lines made or deleted
 	}
 	return p.refusal(ctx, s, words, err)
+}
+
+// Try has the variant's restore program read what is saved, without committing. line is the one that it complains of,
+// counted from 1; 0 where it names none. What it says of rules and chains that are not there is no complaint: --test
+// does not see what earlier lines made.
+func (h *Host) Try(ctx context.Context, variant rules.Variant, text []byte) (line int, err error) {
+	p, err := h.programs(variant)
+	if err != nil {
+		return 0, err
+	}
+	words, err := p.runRestore(ctx, nil, bytes.NewReader(text), nil, "--test")
+	if err == nil || notFound(words) {
+		return 0, nil
+	}
+	if m := namedLine.FindStringSubmatch(words); m != nil {
+		line, _ = strconv.Atoi(m[1])
+	}
+	return line, p.refusal(ctx, &script{}, words, err)
 }
 
 // jumpsFit checks that the chains which new rules jump to are there: --test

@@ -75,6 +75,14 @@ func (e *Rejected) Error() string {
 	return fmt.Sprintf("refused by %s: %s; nothing was changed", e.Program, words)
 }
 
+// Culprit is the change that was refused, where it is known among others.
+func (e *Rejected) Culprit() (rules.Change, bool) {
+	if e.Change == nil {
+		return rules.Change{}, false
+	}
+	return *e.Change, true
+}
+
 // TakenBack is the error of a change to several tables of which some were made when
 // the restore program failed at a later one, and were rolled back. Nothing of it is left.
 type TakenBack struct {
@@ -183,6 +191,9 @@ func (e *Unmakeable) Error() string {
 
 // Unwrap is why.
 func (e *Unmakeable) Unwrap() error { return e.Why }
+
+// Culprit is the change that would have to make it.
+func (e *Unmakeable) Culprit() (rules.Change, bool) { return e.Change, true }
 
 // Partial is the error of a change to several tables of which some were made and
 // could not be undone after a later one failed.

@@ -75,8 +75,7 @@ func (t *transaction) readChain(ctx context.Context, set *rules.Ruleset, table, 
 		return false
 	}
 	chain := rules.Chain{Name: name, Policy: "-", Counters: meant.Counters}
-	for line := range strings.Lines(out.String()) {
-		line = strings.TrimSuffix(line, "\n")
+	for _, line := range rules.SavedLines(out.String()) {
 		if policy, ok := strings.CutPrefix(line, "-P "+name+" "); ok {
 			chain.Policy = policy
 			continue
