@@ -90,10 +90,10 @@ func (a *approval) carry(c *cobra.Command, tables *iptables.Host, plan rules.Pla
 		p.tell(c.ErrOrStderr())
 		return printCommands(c.OutOrStdout(), plan)
 	}
-	if !a.yes {
-		if err := a.ask(ctx, c.ErrOrStderr(), plan, p.tell); err != nil {
-			return err
-		}
+	if a.yes {
+		p.tellFinal(c.ErrOrStderr())
+	} else if err := a.ask(ctx, c.ErrOrStderr(), plan, p.tell); err != nil {
+		return err
 	}
 	committer, err := openCommitter(tables, nil)
 	if err != nil {

@@ -28,6 +28,7 @@ type prospect struct {
 	diff          []rules.DiffLine
 	blast         explain.Blast
 	options       commit.Options
+	final         string // what could not be undone
 }
 
 const (
@@ -75,6 +76,12 @@ func (a *approval) weigh(ctx context.Context, tables *iptables.Host, plan rules.
 		flows = waysAmongFlows(ctx, &p.facts)
 	}
 	p.blast = explain.BlastOf(&p.facts, p.rulesBefore(), p.rulesAfter(), plan, flows, limit)
+	if final := commit.FinalOf(plan); final != nil {
+		if a.confirm.text != "off" {
+			return nil, final
+		}
+		p.final, p.options.Final = final.Sentence(), true
+	}
 	p.options.Confirm, err = a.confirm.time(p.blast.Own)
 	return &p, err
 }
@@ -119,9 +126,17 @@ func waysAmongFlows(ctx context.Context, f *facts.Facts) *flow.Flows {
 	return flows
 }
 
+// tellFinal says what of a plan could not be undone.
+func (p *prospect) tellFinal(w io.Writer) {
+	if p.final != "" {
+		fmt.Fprintln(w, text.Safe(p.final))
+	}
+}
+
 // tell shows what a plan does, before and after, and what it would touch as well.
 func (p *prospect) tell(w io.Writer) {
 	printDiff(w, p.diff)
+	p.tellFinal(w)
 	fmt.Fprintln(w, text.Safe(p.blast.OwnSentence()))
 	if s := p.blast.FlowsSentence(); s != "" {
 		fmt.Fprintln(w, s)

@@ -83,6 +83,8 @@ func undo(c *cobra.Command, a *approval, confirm *confirmation, id string) error
 		if err := a.ask(ctx, c.ErrOrStderr(), plan, p.tell); err != nil {
 			return err
 		}
+	} else {
+		p.tellFinal(c.ErrOrStderr())
 	}
 	undone, err := committer.Undo(context.WithoutCancel(ctx), entry.ID, p.options)
 	if err != nil {

@@ -66,6 +66,8 @@ type Options struct {
 	// Leash takes a change that waits to be confirmed back also when the terminal
 	// of this process goes away: the shell on it ends or the connection is cut.
 	Leash bool
+	// Final agrees to that a rule is taken away which could not be made again; see Irreversible.
+	Final bool
 	// Kind and Undoes are for the journal.
 	Kind   Kind
 	Undoes string
