@@ -53,7 +53,7 @@ var environmentEntries = []entry{
 }
 
 // internalVariables are set by nattui for itself, by systemd, or by its tests.
-var internalVariables = []string{"NATTUI_LAB", "NATTUI_LAB_ROLE", "NATTUI_LAB_MISSION", "NATTUI_LAB_PROGRESS", "NATTUI_LAB_SCREENS", "NATTUI_COMPLETE", "NATTUI_GUARDS", "INVOCATION_ID"}
+var internalVariables = []string{"NATTUI_LAB", "NATTUI_LAB_ROLE", "NATTUI_LAB_MISSION", "NATTUI_LAB_PROGRESS", "NATTUI_LAB_SCREENS", "NATTUI_COMPLETE", "NATTUI_GUARDS", "INVOCATION_ID", "RC_SVCNAME"}
 
 // byLibraries are looked at by a library, not in this source.
 var byLibraries = []string{"COLORTERM", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/charmbracelet/x/term"
 	"github.com/spf13/cobra"
 
 	"nattui/rules/commit"
@@ -16,40 +17,73 @@ import (
 	"nattui/ui/text"
 )
 
+// restoring are the flags of "nattui restore".
+type restoring struct {
+	applyOptions
+	boot, watch bool
+	agreedTo    bool // to what is restored from now on
+}
+
 // newRestoreCommand makes "nattui restore".
 func newRestoreCommand() *cobra.Command {
-	watch := false
-	var o applyOptions
+	var r restoring
 	c := &cobra.Command{
 		Use:   "restore [SNAPSHOT]",
 		Short: "Go back to a snapshot, or add the saved rules that are missing",
 		Long: "With the name of a snapshot (nattui snapshots) restore makes your own rules and switches what they were then, as a change that is shown, rolled back and undone as any; rules of programs stay.\n" +
-			"\nWithout a name it is for boot: it adds the rules that were saved for reboot and are missing, each exactly once, where they stood among the rules of other programs. " +
-			"What is there stays. It waits until firewalld has made its own rules, and settles changes that a reboot interrupted. " +
-			"The unit nattui.service runs it at boot; with --watch it stays and restores again whenever firewalld or ufw has made its rules anew.",
-		Example: "nattui restore before-upgrade --check --diff\nnattui restore before-upgrade --yes\nnattui restore",
+			"\nWithout a name it adds the rules that were saved for reboot and are missing, each exactly once, where they stood among the rules of other programs, " +
+			"and sets the policies DROP that were saved. What is there stays. It waits until firewalld has made its own rules, and settles changes that were interrupted. " +
+			"By hand that is a change like others, too: it shows what it adds, asks, is rolled back unless you confirm where it may cut you off, and can be undone. " +
+			"The unit nattui.service runs it with --boot, which asks nobody; with --watch it stays and restores again whenever firewalld or ufw has made its rules anew.",
+		Example: "nattui restore before-upgrade --check --diff\nnattui restore before-upgrade --yes\nnattui restore --dry-run\nnattui restore",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			switch given := c.Flags().NFlag(); {
-			case len(args) == 1 && watch:
-				return usagef("--watch is for the rules that are saved for reboot: drop the name, or --watch")
-			case len(args) == 1:
-				return restoreSnapshot(c, &o, args[0])
-			case watch && given == 1:
-				return restoreAgain(c)
-			case given > 0:
-				return usagef("without the name of a snapshot restore adds what is saved for reboot, and takes --watch alone; see  nattui snapshots")
+			if len(args) == 1 {
+				if r.watch || r.boot {
+					return usagef("--watch and --boot are for the rules that are saved for reboot: drop the name, or them")
+				}
+				return restoreSnapshot(c, &r.applyOptions, args[0])
 			}
-			return restore(c)
+			return r.saved(c)
 		},
 		ValidArgsFunction: completeSnapshots,
 	}
-	o.registerAll(c)
-	c.Flags().BoolVar(&watch, "watch", false, "stay, and restore again after each reload of firewalld or ufw")
+	r.registerAll(c)
+	c.Flags().BoolVar(&r.boot, "boot", false, "as the host starts: add what is missing at once, as far as it can be, and ask nobody")
+	c.Flags().BoolVar(&r.watch, "watch", false, "stay, and restore again after each reload of firewalld or ufw")
 	return c
 }
 
-func restore(c *cobra.Command) error {
+// saved restores what is saved for reboot.
+func (r *restoring) saved(c *cobra.Command) error {
+	for _, name := range []string{"check", "diff", "json", "accept-doubts", "family", "backend"} {
+		if c.Flags().Changed(name) {
+			return usagef("--%s is for snapshots: without the name of one restore adds what is saved for reboot; see  nattui snapshots", name)
+		}
+	}
+	if err := r.checkTime(); err != nil {
+		return err
+	}
+	if r.watch {
+		return r.again(c)
+	}
+	return r.once(c)
+}
+
+// byHand tells an operator from the start of the host, where nobody could confirm anything. Units and services that an older
+// nattui has saved do not say --boot. A unit or script of the boot that somebody who is logged in runs at his terminal is
+// run by hand.
+func (r *restoring) byHand(ctx context.Context) bool {
+	if r.agreedTo {
+		return false
+	}
+	terminal := term.IsTerminal(os.Stdin.Fd())
+	boot := r.boot || os.Getenv("RC_SVCNAME") != "" || os.Getenv("INVOCATION_ID") != "" && !terminal
+	return !boot || terminal && len(operator(ctx).Operators) > 0
+}
+
+// once restores what is missing now.
+func (r *restoring) once(c *cobra.Command) error {
 	ctx := c.Context()
 	if err := frontend.AwaitFirewalld(ctx, nil); err != nil {
 		say(c.ErrOrStderr(), text.Safe(err.Error())) // what is missing is needed all the same
@@ -69,12 +103,40 @@ func restore(c *cobra.Command) error {
 	if o.Managers, err = managersHere(ctx); err != nil {
 		return err
 	}
-	r, err := committer.Restore(context.WithoutCancel(ctx), o, tables.Variants())
+	if r.byHand(ctx) || r.dryRun {
+		return r.agreed(c, tables, committer, o)
+	}
+	restored, err := committer.Restore(context.WithoutCancel(ctx), o, tables.Variants())
+	tellRestored(c, restored)
+	say(c.ErrOrStderr(), restored.Sentence())
+	return err
+}
+
+// agreed restores what is missing as a change like others.
+func (r *restoring) agreed(c *cobra.Command, tables *iptables.Host, committer *commit.Committer, o commit.SaveOptions) error {
+	plan, restored, err := committer.RestorePlan(c.Context(), o, tables.Variants())
+	tellRestored(c, restored)
+	if err != nil && len(plan.Steps) == 0 {
+		return err
+	}
+	if err != nil {
+		say(c.ErrOrStderr(), text.Safe(err.Error()))
+	}
+	if len(plan.Steps) == 0 {
+		say(c.ErrOrStderr(), restored.Sentence())
+		return nil
+	}
+	say(c.ErrOrStderr(), text.Safe(plan.Title))
+	return r.carry(c, tables, plan, func(ctx context.Context, committer *commit.Committer, o commit.Options) (commit.Entry, error) {
+		o.Kind = commit.KindRestore
+		return committer.Run(ctx, plan, o)
+	})
+}
+
+func tellRestored(c *cobra.Command, r commit.Restored) {
 	for _, note := range r.Notes {
 		say(c.ErrOrStderr(), text.Safe(note))
 	}
-	say(c.ErrOrStderr(), r.Sentence())
-	return err
 }
 
 // errDeaf is the error of no longer hearing of firewalld and ufw.
@@ -86,17 +148,22 @@ func unitInstalled() bool {
 	return err == nil
 }
 
-// restoreAgain restores whenever another program may have removed rules, until it is told to end.
-func restoreAgain(c *cobra.Command) error {
+// again restores whenever another program may have removed rules, until it is told to end. By hand the first time is a
+// change like others, and to go on is to agree to the rest.
+func (r *restoring) again(c *cobra.Command) error {
 	ctx := c.Context()
 	flushes, err := frontend.Flushes(ctx)
 	if err != nil {
 		return err
 	}
 	for {
-		if err := restore(c); err != nil {
+		switch err := r.once(c); {
+		case errors.Is(err, errDeclined), err != nil && exitStatus(err) == exitUsage:
+			return err
+		case err != nil:
 			say(c.ErrOrStderr(), text.Safe(fmt.Sprintf("not everything was restored: %v", err)))
 		}
+		r.agreedTo = true
 		select {
 		case <-ctx.Done():
 			return nil

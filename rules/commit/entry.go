@@ -33,6 +33,8 @@ const (
 	KindUndo Kind = "undo" // the entry that Undoes names was rolled back
 	KindPark Kind = "park" // a rule was put away; undoing this brings it back
 	KindSave Kind = "save" // the rules were saved for reboot
+	// KindRestore is a plan that adds what is saved and missing, made by hand.
+	KindRestore Kind = "restore"
 	// KindOutside was changed by another program, and only seen.
 	KindOutside Kind = "outside"
 )

@@ -145,7 +145,7 @@ func (k keeper) restoreScript(own map[rules.Variant][]rules.Table, o SaveOptions
 	b.WriteString("#!/bin/sh\n# Saved by nattui: restores the administrator's own rules at boot.\n# Rules that other programs added are kept.\n")
 	if o.Nattui != "" {
 		program := rules.ShellWord(o.Nattui)
-		fmt.Fprintf(&b, "[ -x %s ] && exec %s restore\n", program, program)
+		fmt.Fprintf(&b, "[ -x %s ] && exec %s restore --boot\n", program, program)
 		fmt.Fprintf(&b, "echo 'nattui is not there any more: its rules are added without looking at those that are there' >&2\n")
 	}
 	b.WriteString(restoreFunction)

@@ -21,6 +21,8 @@ type Tables interface {
 	// incarnation of its table, with no chain only the latter; as it is where they
 	// are not known.
 	Handles(ctx context.Context, s *rules.Ruleset, table, chain string) *rules.Ruleset
+	// Check reports whether Apply could make the changes, as far as can be told without making them.
+	Check(ctx context.Context, changes []rules.Change) error
 	// Try has the program that will restore it read a saved text, and changes nothing. line is the one that the error is
 	// about; 0 where it is about none.
 	Try(ctx context.Context, variant rules.Variant, text []byte) (line int, err error)

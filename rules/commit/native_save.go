@@ -160,30 +160,49 @@ func (d *Drift) compareNative(plan *Saving) {
 // restoreNative loads the own table from its file where it is not there. A table that is there was restored before, or has
 // been changed since, and stays as it is.
 func (c *Committer) restoreNative(ctx context.Context, l *lock, out *Restored) error {
-	text, err := textfile.Read(filepath.Join("/", c.root, nativePath))
-	saver, ok := c.kernel.Native.(Saver)
-	if missing(err) || !ok || err == nil && len(nativeLines(text)) == 0 {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read %s: %w", nativePath, err)
-	}
-	now, err := saver.OwnText(ctx)
-	if err != nil {
+	text, saver, err := c.missingNative(ctx, out)
+	if err != nil || text == nil {
 		return err
-	}
-	if now != "" {
-		out.Present += len(nativeLines([]byte(now)))
-		return nil
 	}
 	l.inherited(func() { err = saver.Load(ctx, string(text)) })
 	if err != nil {
 		return fmt.Errorf("restore %s: %w", nativePath, err)
 	}
-	if now, err = saver.OwnText(ctx); err == nil && len(without(textsOf(text), textsOf([]byte(now)))) > 0 {
+	now, err := saver.OwnText(ctx)
+	if err == nil && len(without(textsOf(text), textsOf([]byte(now)))) > 0 {
 		err = fmt.Errorf("restore %s: not all of it is there", nativePath)
 	}
 	out.Natives += len(nativeLines([]byte(now)))
+	return err
+}
+
+// missingNative is the text of the own table where it is saved and not there, else nil.
+func (c *Committer) missingNative(ctx context.Context, out *Restored) ([]byte, Saver, error) {
+	text, err := textfile.Read(filepath.Join("/", c.root, nativePath))
+	saver, ok := c.kernel.Native.(Saver)
+	if missing(err) || !ok || err == nil && len(nativeLines(text)) == 0 {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("read %s: %w", nativePath, err)
+	}
+	now, err := saver.OwnText(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if now != "" {
+		out.Present += len(nativeLines([]byte(now)))
+		return nil, nil, nil
+	}
+	return text, saver, nil
+}
+
+// noteNative says what RestorePlan leaves out: the own table, which only the start of the host loads as a whole.
+func (c *Committer) noteNative(ctx context.Context, out *Restored) error {
+	text, _, err := c.missingNative(ctx, out)
+	if err == nil && text != nil {
+		out.Notes = append(out.Notes, fmt.Sprintf("%s of %s not restored by hand, only as the host starts; to have them now:  nattui import %s", rules.Plural(len(nativeLines(text)), "native rule"), nativePath, nativePath))
+	}
 	return err
 }
 

@@ -56,22 +56,80 @@ func (c *Committer) Restore(ctx context.Context, o SaveOptions, variants []rules
 	return out, errors.Join(all, c.restoreNative(ctx, l, &out))
 }
 
-// restoreAt restores one variant from its file.
-func (c *Committer) restoreAt(ctx context.Context, l *lock, j *journal, variant rules.Variant, path string, out *Restored) error {
+// RestorePlan is what Restore would add now, for whoever is asked first and makes it a change like others, of KindRestore.
+// What the restore program would refuse is left out and noted. It changes nothing; the error is that of the variants that
+// could not be looked at.
+func (c *Committer) RestorePlan(ctx context.Context, o SaveOptions, variants []rules.Variant) (rules.Plan, Restored, error) {
+	var out Restored
+	if same, known := likeInit("net"); known && !same {
+		return rules.Plan{}, out, errOtherNetwork
+	}
+	where, err := findKeeper(c.root, o.Managers)
+	if err != nil {
+		return rules.Plan{}, out, err
+	}
+	j, err := c.store.readJournal(false)
+	if err != nil {
+		return rules.Plan{}, out, err
+	}
+	var plan rules.Plan
+	var all error
+	for _, variant := range variants {
+		path, ok := where.path(variant, o.Standby)
+		if !ok {
+			continue
+		}
+		r, err := c.restorationOf(j, variant, path, &out)
+		if err == nil && r != nil {
+			err = c.leaveRefused(ctx, r, &out)
+		}
+		if err != nil || r == nil {
+			all = errors.Join(all, err)
+			continue
+		}
+		for _, change := range r.changes {
+			change.Program = r.now.Name
+			plan.Steps = append(plan.Steps, rules.StepOf(change))
+		}
+		out.Made = append(out.Made, r.changes...)
+		out.take(r)
+	}
+	if err := c.noteNative(ctx, &out); err != nil {
+		all = errors.Join(all, err)
+	}
+	plan.Title = out.title()
+	return plan, out, all
+}
+
+// take notes what there is and what is left out.
+func (out *Restored) take(r *restoration) {
+	out.Present, out.Notes = out.Present+r.present, append(append(out.Notes, r.notes...), r.wish.notes...)
+}
+
+// restorationOf reads what is saved of one variant; nil where nothing is.
+func (c *Committer) restorationOf(j *journal, variant rules.Variant, path string, out *Restored) (*restoration, error) {
 	text, err := textfile.Read(filepath.Join("/", c.root, path))
 	if missing(err) {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return fmt.Errorf("read %s: %w", path, err)
+		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	saved, odd := rules.ReadMost(string(text))
 	for _, why := range odd {
 		out.Notes = append(out.Notes, fmt.Sprintf("left out of %s: %v", path, why))
 	}
-	r := restoration{variant: variant, wish: c.wanted(j, variant, path, text, saved)}
-	l.inherited(func() { err = c.restoreMost(ctx, &r, out) })
-	out.Present, out.Notes = out.Present+r.present, append(append(out.Notes, r.notes...), r.wish.notes...)
+	return &restoration{variant: variant, wish: c.wanted(j, variant, path, text, saved)}, nil
+}
+
+// restoreAt restores one variant from its file.
+func (c *Committer) restoreAt(ctx context.Context, l *lock, j *journal, variant rules.Variant, path string, out *Restored) error {
+	r, err := c.restorationOf(j, variant, path, out)
+	if err != nil || r == nil {
+		return err
+	}
+	l.inherited(func() { err = c.restoreMost(ctx, r, out) })
+	out.take(r)
 	if err != nil {
 		return fmt.Errorf("restore the rules of %s: %w", variant, err)
 	}
@@ -180,6 +238,7 @@ func (r *restoration) chain(change rules.Change, now rules.Chain, saved []rules.
 	slices.SortStableFunc(missing, func(a, b insertion) int { return a.at - b.at })
 	for n, m := range missing {
 		change.Op, change.Chain, change.At, change.Rule = rules.Insert, now.Name, m.at+n+1, m.rule
+		change.Next = expectation(now.Rules, m.at+1)
 		r.changes = append(r.changes, change)
 	}
 }
@@ -206,16 +265,39 @@ func standing(now, saved []rules.Rule) []int {
 	return places
 }
 
-// Sentence says what was restored.
+// Sentence says what was restored: rules, and policies that close chains.
 func (r Restored) Sentence() string {
-	added := r.Natives
-	for _, c := range r.Made {
-		if c.Op == rules.Insert {
-			added++
-		}
-	}
-	if added == 0 {
+	added, closed := r.counts()
+	if added == 0 && len(closed) == 0 {
 		return fmt.Sprintf("nothing to restore: %s saved, all there", rules.Plural(r.Present, "rule"))
 	}
-	return strings.TrimSpace(fmt.Sprintf("restored %s; %d were there", rules.Plural(added, "rule"), r.Present))
+	text := fmt.Sprintf("restored %s; %d were there", rules.Plural(added, "rule"), r.Present)
+	for _, chain := range closed {
+		text += "; the policy of " + chain + " is DROP"
+	}
+	return text
+}
+
+// title is that of the plan.
+func (r Restored) title() string {
+	added, closed := r.counts()
+	text := fmt.Sprintf("Restore %s saved for reboot", rules.Plural(added, "rule"))
+	if len(closed) > 0 {
+		text += ", and the policy DROP of " + strings.Join(closed, ", ")
+	}
+	return text + "."
+}
+
+// counts are how many rules are added, and the chains that are closed by their policy.
+func (r Restored) counts() (added int, closed []string) {
+	added = r.Natives
+	for _, c := range r.Made {
+		switch c.Op {
+		case rules.Insert:
+			added++
+		case rules.SetPolicy:
+			closed = append(closed, rules.Variant{Family: c.Family, Backend: c.Backend}.String()+" "+c.Table+" "+c.Chain)
+		}
+	}
+	return added, closed
 }

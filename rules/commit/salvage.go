@@ -13,17 +13,7 @@ import (
 
 // restoreMost makes what is missing of one variant. The error is that of the rules that were left out, or of all.
 func (c *Committer) restoreMost(ctx context.Context, r *restoration, out *Restored) error {
-	r.left = map[string]bool{}
-	var refused error
-	for _, t := range r.wish.tables {
-		for _, chain := range t.Chains {
-			for _, rule := range chain.Rules {
-				if why := rule.Restorable(); why != nil {
-					refused = errors.Join(refused, r.leave(t.Name, rule, why))
-				}
-			}
-		}
-	}
+	refused := r.leaveUnreadable()
 	for {
 		err := c.restoreMissing(ctx, r, out)
 		culprit, known, mended := culpritOf(err)
@@ -37,6 +27,47 @@ func (c *Committer) restoreMost(ctx context.Context, r *restoration, out *Restor
 		}
 		refused = errors.Join(refused, c.restoreHalves(ctx, r, out, missing))
 		return errors.Join(refused, c.restoreMissing(ctx, r, out)) // policies
+	}
+}
+
+// leaveUnreadable leaves out what no restore program could read.
+func (r *restoration) leaveUnreadable() (refused error) {
+	r.left = map[string]bool{}
+	for _, t := range r.wish.tables {
+		for _, chain := range t.Chains {
+			for _, rule := range chain.Rules {
+				if why := rule.Restorable(); why != nil {
+					refused = errors.Join(refused, r.leave(t.Name, rule, why))
+				}
+			}
+		}
+	}
+	return refused
+}
+
+// leaveRefused works out what is missing and can be made, as far as can be told without making it.
+func (c *Committer) leaveRefused(ctx context.Context, r *restoration, out *Restored) error {
+	note := func(err error) {
+		if err != nil {
+			out.Notes = append(out.Notes, err.Error())
+		}
+	}
+	note(r.leaveUnreadable())
+	now, err := c.kernel.Tables.Read(ctx, r.variant)
+	if err != nil {
+		return err
+	}
+	for {
+		r.work(now)
+		err := c.kernel.Tables.Check(ctx, r.changes)
+		culprit, known, _ := culpritOf(err)
+		switch {
+		case err == nil:
+			return nil
+		case !known || r.left[culprit.Table+" "+culprit.Rule.String()]:
+			return fmt.Errorf("restore the rules of %s: %w", r.variant, err)
+		}
+		note(r.leave(culprit.Table, culprit.Rule, err))
 	}
 }
 

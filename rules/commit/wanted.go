@@ -31,7 +31,7 @@ func (c *Committer) wanted(j *journal, variant rules.Variant, path string, text 
 	}
 	boot := c.clock.Boot()
 	for _, e := range j.entries[c.savedBy(j, path, text):] {
-		if !e.Stands() || e.Kind == KindOutside || e.begun.Boot != boot && !j.parked(e) {
+		if !e.Stands() || e.Kind == KindOutside || e.Kind == KindRestore || e.begun.Boot != boot && !j.parked(e) {
 			continue
 		}
 		for i, change := range e.Plan.Changes() {

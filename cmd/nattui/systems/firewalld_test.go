@@ -64,7 +64,7 @@ func TestFirewalldNftables(t *testing.T) {
 	if out, err := s.try("nattui", "save", "--yes"); err == nil || !strings.Contains(out, "holds 2 rules of yours and would hold 0") {
 		t.Errorf("nothing was saved over something: %v\n%s", err, out)
 	}
-	s.run("nattui", "restore")
+	s.run("nattui", "restore", "--yes", "--confirm", "off")
 	s.once("nat", forward, share)
 	s.run("nattui", "save", "--watch", "--yes")
 	for range 3 {

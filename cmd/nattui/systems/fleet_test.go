@@ -37,7 +37,10 @@ func TestUnits(t *testing.T) {
 	s.run("mkdir", "-p", "/var/lib/prometheus/node-exporter")
 	s.run("systemctl", "start", "nattui-metrics", "nattui-log", "nattui-log-file", "nattui-metrics-textfile")
 
-	scrape := func() string { out, _ := s.try("busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:9823/metrics"); return out }
+	scrape := func() string {
+		out, _ := s.try("busybox", "wget", "-q", "-O", "-", "http://127.0.0.1:9823/metrics")
+		return out
+	}
 	s.eventually("metrics with a look of the doctor", func() bool { return strings.Contains(scrape(), "nattui_doctor_last_run_timestamp_seconds ") })
 	for name, text := range map[string]string{"served": scrape(), "in the file": s.read("/var/lib/prometheus/node-exporter/nattui.prom")} {
 		for _, want := range []string{`nattui_rule_packets_total\{.*chain="PREROUTING"`, `nattui_conntrack_entries_limit [1-9]`, `nattui_changes_pending 0`} {

@@ -45,7 +45,7 @@ func TestNetfilterPersistent(t *testing.T) {
 	s.run("nattui", "save", "--yes")
 	s.reboot()
 	s.once("nat", forward, share)
-	s.run("nattui", "restore")
+	s.run("nattui", "restore", "--yes", "--confirm", "off")
 	s.once("nat", forward, share)
 	// Somebody saves everything, as the program offers, and nattui saves again.
 	s.run("netfilter-persistent", "save")
