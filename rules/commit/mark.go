@@ -25,6 +25,10 @@ type mark struct {
 	ToNext text       `json:"to-next,omitempty"`
 	From   chainPrint `json:"from,omitempty"`
 	To     chainPrint `json:"to,omitempty"`
+	// HomeTwin and ToTwin are set where neighbours do not tell whether a move was made: an equal rule has those of the old
+	// place after it, or has those of the new one, before it or after.
+	HomeTwin bool `json:"home-twin,omitempty"`
+	ToTwin   bool `json:"to-twin,omitempty"`
 	// Twin is set where an equal rule with the same neighbours was there already.
 	Twin bool `json:"twin,omitempty"`
 	// On nft handles tell equal rules apart: those that were there before, and the
@@ -43,7 +47,7 @@ func marksOf(p rules.Plan, all sets) ([]mark, error) {
 	var marks []mark
 	for _, c := range p.Changes() {
 		q := begun.Of(c, all)
-		count := counted.of(q.Now(), c)
+		count, list := counted.of(q.Now(), c), listOf(q.Now(), c)
 		m := markOf(c, q.Now(), count)
 		if err := q.Apply(c); err != nil {
 			return nil, err
@@ -51,6 +55,8 @@ func marksOf(p rules.Plan, all sets) ([]mark, error) {
 		if c.Op == rules.Move {
 			moved := listOf(q.Now(), c)
 			m.ToPrev, m.ToNext = lineAt(moved, c.To-1), lineAt(moved, c.To+1)
+			m.HomeTwin = len(betweenOf(moved, c, m.Prev, m.Next)) > 0
+			m.ToTwin = len(betweenOf(list, c, m.ToPrev, m.ToNext)) > 0 || len(betweenOf(moved, c, m.ToPrev, m.ToNext)) > 1
 			m.From, m.To = orderOf(listOf(setOf(all, rules.Variant{Family: c.Family, Backend: c.Backend}), c)), orderOf(moved)
 		}
 		count.take(c)

@@ -68,7 +68,7 @@ func (m mark) whereabouts(c rules.Change, s *rules.Ruleset, equal []int) (from i
 	case order == m.From:
 		return 0, ""
 	}
-	if !m.Done && m.From != 0 && countOf(list, c.Rule.InChain(c.Chain)) > 1 {
+	if !m.Done && m.From != 0 {
 		return m.byNeighbours(c, list, equal)
 	}
 	return m.unlessHome(list, best(equal, c.To, toScore), toScore), ""
@@ -76,7 +76,7 @@ func (m mark) whereabouts(c rules.Change, s *rules.Ruleset, equal []int) (from i
 
 // unlessHome is the place, or 0 where the rule there stands as it did before the move.
 func (m mark) unlessHome(list []rules.Rule, from int, toScore func(int) int) int {
-	if origin := agrees(lineAt(list, from-1), lineAt(list, from+1), m.Prev, m.Next); origin > toScore(from) || origin == 2 {
+	if origin := agrees(lineAt(list, from-1), lineAt(list, from+1), m.Prev, m.Next); origin > toScore(from) || origin == 2 && toScore(from) < 2 {
 		return 0
 	}
 	return from
@@ -85,21 +85,19 @@ func (m mark) unlessHome(list []rules.Rule, from int, toScore func(int) int) int
 // byNeighbours tells whether a move was made of which nobody has written down that it was, by which of its two places
 // one of equal rules has.
 func (m mark) byNeighbours(c rules.Change, list []rules.Rule, equal []int) (from int, doubt string) {
-	var home, there []int
-	for _, p := range equal {
-		prev, next := lineAt(list, p-1), lineAt(list, p+1)
-		if agrees(prev, next, m.Prev, m.Next) == 2 {
-			home = append(home, p)
-		}
-		if agrees(prev, next, m.ToPrev, m.ToNext) == 2 {
-			there = append(there, p)
-		}
-	}
+	home, there := betweenOf(list, c, m.Prev, m.Next), betweenOf(list, c, m.ToPrev, m.ToNext)
 	switch {
-	case len(home) == 0 && len(there) == 1:
+	case len(home) == 0 && len(there) == 1 && !m.ToTwin && slices.Contains(equal, there[0]):
 		return there[0], ""
-	case len(home) > 0 && len(there) == 0:
+	case len(home) > 0 && len(there) == 0 && !m.HomeTwin:
 		return 0, ""
 	}
-	return 0, fmt.Sprintf("it is not known whether this change moved one of the equal rules in %s, and which; they were left where they are: %s", c.Chain, c.Rule.String())
+	return 0, fmt.Sprintf("it is not known whether this change moved the rule, or an equal one, in %s; it was left where it is: %s", c.Chain, c.Rule.String())
+}
+
+// betweenOf are the places of rules equal to that of the change that have the neighbours.
+func betweenOf(list []rules.Rule, c rules.Change, prev, next text) []int {
+	return slices.DeleteFunc(placesOf(list, c.Rule.InChain(c.Chain)), func(p int) bool {
+		return agrees(lineAt(list, p-1), lineAt(list, p+1), prev, next) < 2
+	})
 }

@@ -303,6 +303,37 @@ func TestMoveEndsOddly(t *testing.T) {
 	})
 }
 
+// TestCountersAreLost has the restore program of legacy die before it sets the counters of the table again: the change
+// stands, and that they begin at 0 is said.
+func TestCountersAreLost(t *testing.T) {
+	everywhere(t, func(g *gateway) {
+		if g.at.Backend != rules.Legacy {
+			return
+		}
+		g.iptables("-t", "nat", "-A", "PREROUTING", "-c", "7", "700", "-s", g.addr(1), "-j", "ACCEPT")
+		plan := g.changes()["add at the end"]
+		for _, ends := range []string{"kill -9 $$", "exit 1"} {
+			end := g.oddly(odd{script: "%s \"$@\"\n" + g.program() + " -w -t nat -Z\n" + ends})
+			e, err := g.c.Run(context.Background(), plan, commit.Options{})
+			end()
+			if err != nil || !strings.Contains(e.Result, "counters were lost") || !strings.Contains(e.Result, "table nat") {
+				g.Errorf("%s: the result is %q, %v", ends, e.Result, err)
+			}
+			if _, err := g.c.Undo(context.Background(), e.ID, commit.Options{}); err != nil {
+				g.Error(err)
+			}
+			g.iptables("-t", "nat", "-F")
+			g.iptables("-t", "nat", "-A", "PREROUTING", "-c", "7", "700", "-s", g.addr(1), "-j", "ACCEPT")
+		}
+		e, err := g.c.Run(context.Background(), plan, commit.Options{})
+		if err != nil || e.Result != "" {
+			g.Errorf("with its counters: %q, %v", e.Result, err)
+		}
+		g.iptables("-t", "nat", "-F")
+		g.forgetAll()
+	})
+}
+
 // TestOlderEqualRuleIsDeleted adds a rule equal to one that is there, has
 // somebody delete the older one, and rolls back the change: nothing is left, or,
 // where that cannot be told, it is said.

@@ -55,7 +55,7 @@ func (h *Host) Apply(ctx context.Context, changes []rules.Change) ([]rules.Chang
 	var mismatch error
 	for _, variant := range variants {
 		one, err := h.applyVariant(ctx, variant, fixed(byVariant[variant].changes))
-		if e := (*Mismatch)(nil); errors.As(err, &e) {
+		if errors.As(err, new(*Mismatch)) || errors.As(err, new(*CountersLost)) {
 			mismatch, err = errors.Join(mismatch, err), nil
 		}
 		if err != nil {

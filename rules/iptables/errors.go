@@ -147,6 +147,18 @@ func (e *Mismatch) Error() string {
 	return text
 }
 
+// CountersLost is the error of a change that was made as intended, and after which rules do not go on counting from where
+// they were.
+type CountersLost struct{ Err error }
+
+// Error says so, and why.
+func (e *CountersLost) Error() string {
+	return "the change was made, but counters were lost: " + e.Err.Error()
+}
+
+// Unwrap is why.
+func (e *CountersLost) Unwrap() error { return e.Err }
+
 // NotKnown is the error of a change of which nobody can say whether the kernel has
 // it: the restore program ended without a word, and what it did could not be looked
 // up. It was not tried again.

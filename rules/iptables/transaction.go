@@ -40,6 +40,7 @@ func (t *transaction) moved() bool {
 // tell whether a part was.
 func (t *transaction) make(ctx context.Context) (made []rules.Change, words string, err error) {
 	words, err = t.run(ctx)
+	t.ended = err
 	switch {
 	case errors.Is(err, errMoved) || err != nil && !t.started:
 		return nil, words, err
@@ -66,6 +67,7 @@ type transaction struct {
 	gated        bool
 	commits      *commits // on nft
 	started      bool
+	ended        error // how the program ended
 	pid          int
 	span         *span
 	// found is how the tables were found afterwards under the xtables lock: nobody who heeds it has changed them.
@@ -240,6 +242,9 @@ func (t *transaction) undo(now *rules.Ruleset, committed []rules.Change) error {
 	if made == nil && err != nil && !errors.As(err, new(*NotKnown)) {
 		return t.programs.refusal(context.Background(), s, words, err)
 	}
+	if errors.As(err, new(*CountersLost)) {
+		return nil // it is undone
+	}
 	return err
 }
 
@@ -280,7 +285,11 @@ func (t *transaction) verify(ctx context.Context) ([]rules.Change, error) {
 	lost := t.keepCounters()
 	t.number(made)
 	if lost != nil {
-		return made, fmt.Errorf("the change was made, but counters were lost: %w", lost)
+		return made, &CountersLost{lost}
+	}
+	if zeroed := t.countersLost(got, made); len(zeroed) > 0 {
+		lost = fmt.Errorf("%s did not come to set them again in table %s", t.programs.restore, strings.Join(zeroed, ", "))
+		return made, &CountersLost{lost}
 	}
 	tables := touched(made)
 	same := !slices.ContainsFunc(tables, func(name string) bool { return !sameTable(want, got, name) })

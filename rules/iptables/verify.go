@@ -113,3 +113,44 @@ func putChain(set *rules.Ruleset, table string, chain rules.Chain) bool {
 	}
 	return false
 }
+
+// countersLost lists the tables of a transaction in which rules that stayed, or policies, have counted less than before.
+// On legacy a table is replaced by one whose counters are 0, and its own are added afterwards: a program that is
+// killed in between loses them all (iptables.c, TC_COMMIT).
+func (t *transaction) countersLost(got *rules.Ruleset, changes []rules.Change) []string {
+	if got.Backend != rules.Legacy || t.lock == nil && t.ended == nil { // else others may have set them to 0
+		return nil
+	}
+	return slices.DeleteFunc(touched(changes), func(name string) bool {
+		before, after := countsOf(t.before, name), countsOf(got, name)
+		for line, was := range before {
+			if now, there := after[line]; there && now.rules == was.rules && now.packets < was.packets {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// count is what equal rules of a chain have counted together.
+type count struct {
+	rules   int
+	packets uint64
+}
+
+// countsOf adds up the counters of a table's lines.
+func countsOf(s *rules.Ruleset, table string) map[chainLine]count {
+	all := map[chainLine]count{}
+	t, ok := s.Table(table)
+	if !ok {
+		return all
+	}
+	for _, c := range t.Chains {
+		all[chainLine{c.Name, ""}] = count{0, c.Counters.Packets}
+		for _, r := range c.Rules {
+			n := all[chainLine{c.Name, r.String()}]
+			all[chainLine{c.Name, r.String()}] = count{n.rules + 1, n.packets + r.Counters.Packets}
+		}
+	}
+	return all
+}
