@@ -16,7 +16,7 @@ type container struct {
 	// up and down are what stands before a command that makes something, and before one that takes it
 	// away again.
 	up, down *regexp.Regexp
-	// listed containers hold words in the ways of YAML and JSON.
+	// listed containers are YAML, which yaml.go reads.
 	listed bool
 	// alone is set where lines that hold no command are no shell's: they are left out without a word.
 	alone bool
@@ -58,6 +58,7 @@ var containers = []container{
 	yamlFile("the Kubernetes manifest", `^\s*apiVersion:\s`),
 	yamlFile("the Ansible playbook", `^\s*(-\s+)?((ansible\.builtin\.)?iptables|ansible\.\w+\.\w+):|^\s*-\s+hosts:|^\s*tasks:\s*$`),
 	yamlFile("the Compose file", `^\s*services:\s*$|^\s*(-\s+)?"?WG_POST_(UP|DOWN)|^\s*(command|entrypoint):\s`),
+	yamlFile("the JSON file", `^\s*\{?\s*"[\w.-]+"\s*:\s*[\[{"]`),
 	yamlFile("the YAML file", `^\s*(-\s+)?(- |[\w.-]+:\s*)\s*["'\[]*\s*`+program+`|^\s*args:\s*\[`),
 }
 
@@ -67,8 +68,7 @@ var nothing = regexp.MustCompile(`\A\z.`)
 // comment.
 var (
 	mentions = regexp.MustCompile(`ip6?tables`)
-	aside    = regexp.MustCompile(`^\s*([#;]|(-\s+)?["']?(Description|Documentation|After|Before|Wants|Requires|Requisite|BindsTo|Conflicts|PartOf|Condition\w+|Assert\w+|WantedBy|RequiredBy|Alias|` +
-		`name|image|container_name|description|packages?|hostname|kind|namespace|title)["']?\s*[:=])`)
+	aside    = regexp.MustCompile(`^\s*([#;]|(Description|Documentation|After|Before|Wants|Requires|Requisite|BindsTo|Conflicts|PartOf|Condition\w+|Assert\w+|WantedBy|RequiredBy|Alias)\s*=)`)
 )
 
 // unwrapping is a container being read.
@@ -80,17 +80,10 @@ type unwrapping struct {
 }
 
 // unwrap takes the commands out of a container, in their lines and columns; the rest of it
-// becomes blank. A text that is none is returned as it is.
-func (im *importer) unwrap(text string) (script string, said []Remark) {
-	c := containerOf(text)
-	if c == nil {
-		return text, nil
-	}
+// becomes blank.
+func (im *importer) unwrap(c *container, text string) (script string, said []Remark) {
 	if c.name == "wg-quick" {
 		im.ground.usual = map[string]string{interfaceName: "wg0"}
-	}
-	if c.listed {
-		text = joinItems(text)
 	}
 	var out strings.Builder
 	u := unwrapping{container: c}
@@ -234,18 +227,12 @@ func (c *container) command(line string) string {
 		return ""
 	case at == nil:
 		return line
-	case c.listed && aside.MatchString(line):
-		return ""
 	}
 	start := at[1]
-	if i := programWord.FindStringIndex(line[at[0]:at[1]]); i != nil && (c.listed || c.name == "cron") {
+	if i := programWord.FindStringIndex(line[at[0]:at[1]]); i != nil && c.name == "cron" {
 		start = at[0] + i[0]
 	}
-	rest := line[start:]
-	if c.listed {
-		start, rest = listed(line, start)
-	}
-	return strings.Repeat(" ", utf8.RuneCountInString(line[:start])) + rest
+	return strings.Repeat(" ", utf8.RuneCountInString(line[:start])) + line[start:]
 }
 
-var programWord = regexp.MustCompile(program + `|` + shell)
+var programWord = regexp.MustCompile(program)

@@ -165,11 +165,7 @@ func Read(text string, ground Ground) Import {
 	if isSaved(text) {
 		im.saved(text, 1, rules.IPv4, ground.Backend, false, false)
 	} else {
-		text = withoutFences(text)
-		im.strict = strictShebang.MatchString(text)
-		script, said := im.unwrap(text)
-		im.out.Remarks = append(im.out.Remarks, said...)
-		im.script(script)
+		im.unsaved(withoutFences(text))
 	}
 	if len(im.out.Corrected) == 0 && !im.out.InDoubt() && !im.present {
 		im.find(Remark{Line: 1, Column: 1, Level: Error, Text: "there is no iptables command in it"})
@@ -188,6 +184,23 @@ func Read(text string, ground Ground) Import {
 	}
 	im.out.Plan = rules.Plan{Title: im.title(), Steps: im.steps}
 	return im.out
+}
+
+// unsaved takes a script, or a file of another program that carries commands.
+func (im *importer) unsaved(text string) {
+	c := containerOf(text)
+	switch {
+	case c == nil:
+	case c.listed:
+		im.yaml(c.name, text)
+		return
+	default:
+		script, said := im.unwrap(c, text)
+		im.out.Remarks = append(im.out.Remarks, said...)
+		text = script
+	}
+	im.strict = strictShebang.MatchString(text)
+	im.script(text)
 }
 
 // importer carries a text from line to line. Its ground's sets change as the
