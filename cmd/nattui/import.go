@@ -94,7 +94,7 @@ func (o *importOptions) run(c *cobra.Command, what string) error {
 	if err != nil {
 		return err
 	}
-	ground.Answers, ground.AcceptDoubts = answers, o.acceptDoubts
+	ground.Answers, ground.AcceptDoubts, ground.File = answers, o.acceptDoubts, name
 	im, err := readWhole(c, pasted, &ground)
 	if err != nil {
 		return err

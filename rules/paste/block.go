@@ -187,6 +187,12 @@ func (c *commandReader) check(f foundOption, value string, i, at int) (string, *
 		bad = f.spec.withinBounds(normal)
 	}
 	if bad == nil {
+		bad = hasForm(f.block.name, f.spec.name, value)
+	}
+	if bad != nil && f.spec.kind == kindPort && slices.Contains([]string{"tcp", "sctp"}, f.block.name) {
+		bad.doubt = false // of the protocols, these two look at the order of a range
+	}
+	if bad == nil {
 		return normal, nil
 	}
 	if c.hasUnknown(at) {

@@ -2,6 +2,7 @@ package paste
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -24,6 +25,8 @@ type container struct {
 	argv bool
 	// percent is what stands for one % in a line.
 	percent string
+	// timed is what stands before a command that is run at a time of its own, which says nothing of now.
+	timed *regexp.Regexp
 }
 
 // program begins a command that is taken from a container whose lines do not say that they hold one.
@@ -34,7 +37,7 @@ const shell = `(?:/\S*/)?(?:sh|bash|ash|dash)\b`
 
 // atStop are the lines of a unit that are run when it stops or is told to read its files again.
 var (
-	atStart = regexp.MustCompile(`^\s*Exec(Start|StartPre|StartPost)\s*=\s*[-@:+!]*`)
+	atStart = regexp.MustCompile(`^\s*Exec(Start|StartPre|StartPost)\s*=\s*[-@:+!|]*`)
 	atStop  = regexp.MustCompile(`^\s*Exec(Stop|StopPost|Reload)\s*=`)
 )
 
@@ -52,7 +55,8 @@ var containers = []container{
 	},
 	{
 		name: "cron", is: regexp.MustCompile(`^\s*(@[a-z]+|[-0-9*/,]+(\s+[-0-9*/,A-Za-z]+){4})\s+(\w+\s+)?` + program), percent: `\%`,
-		up: regexp.MustCompile(`^\s*(@[a-z]+|[-0-9*/,]+(\s+[-0-9*/,A-Za-z]+){4})\s+(\w+\s+)??(?:` + program + `)`), down: nothing,
+		up: regexp.MustCompile(`^\s*@reboot\s+(\w+\s+)??(?:` + program + `)`), down: nothing,
+		timed: regexp.MustCompile(`^\s*(@(hourly|daily|midnight|weekly|monthly|yearly|annually)|[-0-9*/,]+(\s+[-0-9*/,A-Za-z]+){4})\s`),
 	},
 	yamlFile("the cloud-init file", `^#cloud-config|^\s*(runcmd|bootcmd):`),
 	yamlFile("the Kubernetes manifest", `^\s*apiVersion:\s`),
@@ -76,15 +80,15 @@ type unwrapping struct {
 	*container
 	said  []Remark
 	iface string // of ifupdown: that which the lines are about
-	n     int    // the line
+	// mayFail is set while a command is read after which the unit starts even if it fails.
+	mayFail bool
+	n       int // the line
 }
 
 // unwrap takes the commands out of a container, in their lines and columns; the rest of it
 // becomes blank.
 func (im *importer) unwrap(c *container, text string) (script string, said []Remark) {
-	if c.name == "wg-quick" {
-		im.ground.usual = map[string]string{interfaceName: "wg0"}
-	}
+	im.names(c)
 	var out strings.Builder
 	u := unwrapping{container: c}
 	down, continued := false, false // the line before ended in a backslash
@@ -98,12 +102,20 @@ func (im *importer) unwrap(c *container, text string) (script string, said []Rem
 			body = ""
 		case again:
 			body = u.plain(body)
+		case c.timed != nil && c.timed.MatchString(body):
+			if mentions.MatchString(body) {
+				u.say(body, Note, "%s runs this at its own times, not now: it is left out", c.name)
+			}
+			down, body = true, ""
 		case c.down.MatchString(body):
 			u.say(body, Note, "this is what %s runs at the %s, and is left out", c.name, map[bool]string{true: "reload", false: "end"}[strings.Contains(body, "ExecReload")])
 			down, body = true, ""
 		default:
-			down = false
+			down, u.mayFail = false, false
 			body = u.line(body)
+		}
+		if u.mayFail && !continued && strings.TrimSpace(body) != "" {
+			body, u.mayFail = body+" || true", false
 		}
 		out.WriteString(body + end)
 	}
@@ -140,26 +152,64 @@ func (u *unwrapping) line(line string) string {
 			Text: "systemd runs no shell, so " + word + " would be a word for the program", Correction: "/bin/sh -c '…'",
 		})
 	}
+	if u.argv {
+		body = u.prefixed(line, body)
+	}
 	return u.plain(body)
 }
 
+// prefixed carries out what stands before a unit's program (systemd.service(5)): after - it may fail, after @ the next
+// word is only the name that it is told to have.
+func (u *unwrapping) prefixed(line, body string) string {
+	signs := strings.TrimSpace(line[:len(line)-len(strings.TrimLeft(body, " "))])
+	signs = signs[strings.IndexByte(signs, '=')+1:]
+	if second := secondWord.FindStringSubmatchIndex(body); strings.Contains(signs, "@") && second != nil {
+		body = body[:second[2]] + strings.Repeat(" ", second[3]-second[2]) + body[second[3]:]
+	}
+	u.mayFail = strings.Contains(signs, "-")
+	return body
+}
+
 var (
-	ifaceLine = regexp.MustCompile(`^\s*iface\s+(\S+)`)
-	ownIface  = regexp.MustCompile(`\$IFACE\b|\$\{IFACE\}`)
-	shellSign = regexp.MustCompile(`\s(&&|\|\|?|[0-9]?>>?|<)(\s|/|&|$)`)
+	secondWord = regexp.MustCompile(`^\s*\S+\s+(\S+)`)
+	ifaceLine  = regexp.MustCompile(`^\s*iface\s+(\S+)`)
+	ownIface   = regexp.MustCompile(`\$IFACE\b|\$\{IFACE\}`)
+	shellSign  = regexp.MustCompile(`\s(&&|\|\|?|[0-9]?>>?|<)(\s|/|&|$)`)
 )
 
-// interfaceName is the variable that stands for wg-quick's %i.
-const interfaceName = "INTERFACE"
+// instance is what wg-quick puts in the name of its interface for, and systemd that of a unit's instance.
+const instance = "%i"
+
+// names finds what the file's own name says of the commands in it: wg0.conf is of wg0, nat@wan0.service of wan0.
+func (im *importer) names(c *container) {
+	file := im.ground.File[strings.LastIndexByte(im.ground.File, '/')+1:]
+	name, found := "", false
+	switch c.name {
+	case "wg-quick":
+		name, found = strings.CutSuffix(file, ".conf")
+		im.ground.usual = map[string]string{instance: "wg0"}
+	case "systemd":
+		if name, found = strings.CutSuffix(file, ".service"); found {
+			_, name, found = strings.Cut(name, "@")
+		}
+	default:
+		return
+	}
+	im.instances = true
+	if _, given := im.ground.Answers[instance]; found && name != "" && !given {
+		im.ground.Answers = maps.Clone(im.ground.Answers)
+		if im.ground.Answers == nil {
+			im.ground.Answers = map[string]string{}
+		}
+		im.ground.Answers[instance] = name
+	}
+}
 
 // plain is a command without what its container puts in.
 func (u *unwrapping) plain(body string) string {
 	const kept = "\x00"
 	if u.percent != "" {
 		body = strings.ReplaceAll(body, u.percent, kept)
-	}
-	if u.name == "wg-quick" || u.name == "systemd" {
-		body = strings.ReplaceAll(body, "%i", "$"+interfaceName)
 	}
 	if u.iface != "" {
 		body = ownIface.ReplaceAllLiteralString(body, u.iface)

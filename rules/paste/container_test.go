@@ -26,7 +26,7 @@ PostDown = iptables -D FORWARD -i wg0 -j ACCEPT; iptables -t nat -D POSTROUTING 
 [Peer]
 AllowedIPs = 10.8.0.2/32
 `, []string{forward, share}, []int{5}, nil},
-		{"one line of wg-quick", "PostUp = iptables -A FORWARD -i %i -j ACCEPT", nil, nil, []string{"INTERFACE"}},
+		{"one line of wg-quick", "PostUp = iptables -A FORWARD -i %i -j ACCEPT", nil, nil, []string{"%i"}},
 		{"systemd", `[Unit]
 Description=NAT for the office
 After=network.target
@@ -50,8 +50,12 @@ iface lan0 inet static
 `, []string{share, forward}, []int{7}, nil},
 		{"cron", `SHELL=/bin/sh
 @reboot root /usr/sbin/iptables -t nat -A POSTROUTING -s 10.8.0.0/24 -o wan0 -j MASQUERADE
-*/5 * * * * iptables -A FORWARD -i wg0 -j ACCEPT
-`, []string{share, forward}, nil, nil},
+@reboot iptables -A FORWARD -i wg0 -j ACCEPT
+0 22 * * * root iptables -P FORWARD DROP
+0 6 * * mon-fri iptables -D FORWARD -s 192.168.0.9 -j DROP
+*/5 * * * * /usr/local/bin/check
+@daily iptables -F
+`, []string{share, forward}, []int{4, 5, 7}, nil},
 		{"cloud-init", `#cloud-config
 packages: [curl]
 runcmd:
@@ -175,14 +179,44 @@ func TestContainersSayAll(t *testing.T) {
 // TestInterfaceOfWgQuick asks for what wg-quick puts in for %i.
 func TestInterfaceOfWgQuick(t *testing.T) {
 	const text = "PostUp = iptables -A FORWARD -i %i -j DROP"
-	if im := Read(text, ground()); len(im.Questions) != 1 || im.Questions[0].Name != "INTERFACE" || im.Questions[0].Suggestion != "wg0" {
+	if im := Read(text, ground()); len(im.Questions) != 1 || im.Questions[0].Name != "%i" || im.Questions[0].Suggestion != "wg0" {
 		t.Errorf("comes to\n%s", describe(im))
 	}
-	for _, name := range []string{"%i", "INTERFACE"} {
+	for _, c := range []struct{ file, answer, text string }{
+		{"", "wg1", text},
+		{"/etc/wireguard/wg1.conf", "", text},
+		{"wg0.conf", "wg1", text},
+		{"wg1.conf", "", "PostUp = sh -c 'iptables -A FORWARD -i %i -j DROP'"},
+		{"wg1.conf", "", "PostUp = iptables -A FORWARD -i '%i' -j DROP"},
+		{"nat@wg1.service", "", "[Service]\nExecStart=/sbin/iptables -A FORWARD -i %i -j DROP"},
+	} {
 		g := ground()
-		g.Answers = map[string]string{name: "wg1"}
-		if got := short(Read(text, g)); !slices.Equal(got, []string{"-i wg1"}) {
-			t.Errorf("with %s: %q", name, got)
+		g.File = c.file
+		if c.answer != "" {
+			g.Answers = map[string]string{"%i": c.answer}
+		}
+		if im := Read(c.text, g); !slices.Equal(short(im), []string{"-i wg1"}) {
+			t.Errorf("%+v comes to\n%s", c, describe(im))
+		}
+	}
+}
+
+// TestPrefixesOfSystemd takes what may fail, and a name that the program is only told to have.
+func TestPrefixesOfSystemd(t *testing.T) {
+	for _, c := range []struct {
+		line  string
+		doubt bool
+	}{
+		{"ExecStartPre=-/sbin/iptables -D FORWARD -i a -j DROP", false},
+		{"ExecStartPre=/sbin/iptables -D FORWARD -i a -j DROP", true},
+		{"ExecStartPre=-+iptables -D FORWARD -i a \\\n  -j DROP", false},
+		{"ExecStartPre=!!-iptables -D FORWARD -i a -j DROP", false},
+		{"ExecStartPre = :-@/sbin/iptables iptables -D FORWARD -i a -j DROP", false},
+		{"ExecStartPre=-/bin/sh -c 'iptables -D FORWARD -i a -j DROP'", false},
+	} {
+		im := Read("[Service]\n"+c.line+"\nExecStart=@/sbin/iptables ipt -A FORWARD -i b -j DROP\n", ground())
+		if im.InDoubt() != c.doubt || !c.doubt && !slices.Equal(short(im), []string{"-i b"}) {
+			t.Errorf("%s comes to\n%s", c.line, describe(im))
 		}
 	}
 }

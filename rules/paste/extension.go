@@ -32,7 +32,7 @@ func (o *optionSpec) withinBounds(value string) *badValue {
 		return nil
 	}
 	numbers := []string{value}
-	if o.kind == kindText {
+	if o.kind == kindText || o.kind == kindSpan || o.kind == kindSegment {
 		numbers = strings.SplitN(value, ":", 2)
 	}
 	for _, n := range numbers {
@@ -70,8 +70,10 @@ func (c *commandReader) checkTogether(b *optionBlock) *mistake {
 	if m := c.checkComplete(b); m != nil {
 		return m
 	}
-	if m := c.checkHere(b); m != nil {
-		return m
+	for _, check := range []func(*optionBlock) *mistake{c.checkHere, c.checkPlace} {
+		if m := check(b); m != nil {
+			return m
+		}
 	}
 	if check := relations[b.name]; check != nil {
 		if text := check(b); text != "" {

@@ -400,7 +400,7 @@ func (im *importer) program(words []scriptWord, sc *scriptCommand) {
 		im.iptables(words, tolerant)
 	case strings.HasSuffix(name, "tables-restore") || strings.HasSuffix(name, "tables-legacy-restore") || strings.HasSuffix(name, "tables-nft-restore"):
 		im.restore(sc, name)
-	case slices.Contains(shells, name) && im.shell(words):
+	case slices.Contains(shells, name) && im.shell(words, tolerant):
 	case name == "sysctl":
 		im.sysctl(words)
 	case name == "echo" && len(sc.redirects) > 0 && strings.HasPrefix(sc.redirects[0].to.text, "/proc/sys/"):

@@ -124,7 +124,7 @@ const markOptions = "--set-xmark+~a:mark --set-mark+~a:mark --and-mark+~a:mark -
 
 // matchOptions are the options of the matches that people use (iptables-extensions(8)).
 var matchOptions = map[string][]optionSpec{
-	"tcp":       specsOf(transportOptions + " --syn! --tcp-flags!:flags --tcp-option!:number<1-255>"),
+	"tcp":       specsOf(transportOptions + " --syn!~a --tcp-flags!~a:flags --tcp-option!:number<1-255>"),
 	"udp":       specsOf(transportOptions),
 	"udplite":   specsOf(transportOptions),
 	"sctp":      specsOf(transportOptions + " --chunk-types!:two"),
@@ -141,7 +141,7 @@ var matchOptions = map[string][]optionSpec{
 	"limit":     specsOf("--limit:rate --limit-burst:number<0-10000>"),
 	"ttl":       specsOf("--ttl-eq|--ttl!+~a:number<0-255> --ttl-gt+~a:number<0-255> --ttl-lt+~a:number<0-255>"),
 	"hl":        specsOf("--hl-eq|--hl!+~a:number<0-255> --hl-gt+~a:number<0-255> --hl-lt+~a:number<0-255>"),
-	"length":    specsOf("--length!*:span"),
+	"length":    specsOf("--length!*:span<0-65535>"),
 	"pkttype":   specsOf("--pkt-type!*:text"),
 	"mac":       specsOf("--mac-source!*:mac"),
 	"owner":     specsOf("--uid-owner!+:user --gid-owner!+:group --socket-exists!+ --suppl-groups^--gid-owner"),
@@ -161,7 +161,7 @@ var matchOptions = map[string][]optionSpec{
 	"socket":    specsOf("--transparent --nowildcard --restore-skmark"),
 	"rpfilter":  specsOf("--loose --validmark --accept-local --invert"),
 	"policy":    specsOf("--dir*:text --pol:text --strict --reqid!:number --spi!:text --proto!:text --mode!:text --tunnel-src!:text --tunnel-dst!:text --next^--strict"),
-	"tcpmss":    specsOf("--mss!*:mss"),
+	"tcpmss":    specsOf("--mss!*:mss<0-65535>"),
 	"hashlimit": specsOf("--hashlimit-upto|--hashlimit!+~a:text --hashlimit-above!+~a:text --hashlimit-burst:text --hashlimit-mode:text --hashlimit-srcmask:plen --hashlimit-dstmask:plen " +
 		"--hashlimit-name*:text --hashlimit-htable-size:number --hashlimit-htable-max:number --hashlimit-htable-expire:number --hashlimit-htable-gcinterval:number"),
 	"ah":         specsOf("--ahspi!:text<0-4294967295>"),
@@ -194,7 +194,7 @@ var otherMatches = []string{"eui64", "geoip", "l2tp", "quota2", "srh", "unclean"
 
 // targetOptions are the options of targets. None of them may be inverted.
 var targetOptions = map[string][]optionSpec{
-	"ACCEPT": nil, "DROP": nil, "RETURN": nil, "QUEUE": nil, "TRACE": nil, "NOTRACK": nil, "MIRROR": nil,
+	"ACCEPT": nil, "DROP": nil, "RETURN": nil, "QUEUE": nil, "TRACE": nil, "NOTRACK": nil,
 	"DNAT":       specsOf("--to-destination*:to --random --persistent"),
 	"SNAT":       specsOf("--to-source*:to --random --random-fully --persistent"),
 	"MASQUERADE": specsOf("--to-ports:toports --random --random-fully"),

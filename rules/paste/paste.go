@@ -93,6 +93,9 @@ type Ground struct {
 	UserID, GroupID func(name string) (uint32, bool)
 	// Setting is a kernel setting's value now; nil knows none.
 	Setting func(name string) (string, bool)
+	// File is the name of the file that the text was read from, which may name an interface: wg0.conf. "" if there is
+	// none.
+	File string
 	// Going is told, for each command or line of a saved table, how many were read; false ends the reading, and
 	// what comes of it is not whole then. nil: always true.
 	Going func(read int) bool
@@ -154,9 +157,8 @@ func looksLikeKnown(name string) bool {
 // without running anything or filling in variables. Every mistake is found with
 // its place and its correction.
 func Read(text string, ground Ground) Import {
-	text = strings.TrimPrefix(text, "\ufeff") // a byte order mark, as editors on other systems put in front
+	text = withoutMarkup(strings.TrimPrefix(text, "\ufeff")) // a byte order mark, as editors on other systems put in front
 	im := &importer{ground: ground, saw: map[string]bool{}, made: rules.Sequences{}, standing: map[place]lineCount{}, edited: map[string]string{}, unsure: map[string]bool{}, origins: map[ruleAt]int{}}
-	im.ground.Answers = interfaceAnswer(ground.Answers)
 	im.ground.Sets = map[rules.Variant]*rules.Ruleset{}
 	for k, s := range ground.Sets {
 		im.ground.Sets[k] = s
@@ -222,7 +224,9 @@ type importer struct {
 	line     int               // that of the command being taken
 	origins  map[ruleAt]int    // the lines that the rules of the text come from
 	sourced  bool              // something was read in that may set any variable
-	unsure   map[string]bool   // variables whose value hangs on what is not run
+	// instances is set where %i in the text stands for an interface, or a unit's instance.
+	instances bool
+	unsure    map[string]bool // variables whose value hangs on what is not run
 }
 
 func (im *importer) title() string {
@@ -245,7 +249,7 @@ func (im *importer) ask(qs []Question) {
 
 // script goes through the commands of a shell script.
 func (im *importer) script(text string) {
-	commands, troubles := readScript(text, im.ground.Answers)
+	commands, troubles := im.readScript(text)
 	for _, t := range troubles {
 		im.find(Remark{t.line, t.col, t.word, t.severity, t.text, t.fix})
 	}
@@ -253,13 +257,14 @@ func (im *importer) script(text string) {
 }
 
 // shell takes the script of  sh -c SCRIPT, whose words all stand where that word does.
-func (im *importer) shell(words []scriptWord) bool {
+// tolerant says that it may fail, as its last command then may.
+func (im *importer) shell(words []scriptWord, tolerant bool) bool {
 	i := slices.IndexFunc(words, func(w scriptWord) bool { return strings.HasPrefix(w.text, "-") && strings.HasSuffix(w.text, "c") })
 	if i < 1 || i+1 >= len(words) {
 		return false
 	}
 	w := words[i+1]
-	commands, troubles := readScript(w.text, im.ground.Answers)
+	commands, troubles := im.readScript(w.text)
 	for _, t := range troubles {
 		im.find(Remark{w.line, w.col, t.word, t.severity, t.text, t.fix})
 	}
@@ -267,6 +272,9 @@ func (im *importer) shell(words []scriptWord) bool {
 		for n := range commands[k].words {
 			commands[k].words[n].line, commands[k].words[n].col = w.line, w.col
 		}
+	}
+	if n := len(commands); n > 0 {
+		commands[n-1].tolerant = commands[n-1].tolerant || tolerant
 	}
 	ended, blocks := im.ended, im.blocks
 	im.blocks = nil

@@ -445,7 +445,7 @@ func TestImportAgreesWithIptables(t *testing.T) {
 	took := 0
 	for _, line := range typed {
 		// The line's words, as the shell would give them to iptables.
-		commands, _ := readScript("iptables "+line, nil)
+		commands, _ := new(scriptReader).read("iptables " + line)
 		argv := texts(commands[0].words)
 		im := Read("iptables "+line, ground())
 		refused := slices.ContainsFunc(im.Remarks, func(f Remark) bool { return f.Level == Error })

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -221,7 +222,130 @@ iptables -A FORWARD -p udp -m osf --genre Linux -j ACCEPT
 iptables -A FORWARD -p tcp -m osf --genre Linux -j ACCEPT
 iptables -A FORWARD -m length --length 100:50 -j ACCEPT
 iptables -A FORWARD -p tcp -m tcpmss --mss 100:50 -j ACCEPT
-iptables -A FORWARD -m conntrack --ctexpire 100:50 -j ACCEPT`, "\n")
+iptables -A FORWARD -m conntrack --ctexpire 100:50 -j ACCEPT
+iptables -w5 -A FORWARD -j ACCEPT
+iptables -w 5 -A FORWARD -j ACCEPT
+iptables -wW -A FORWARD -j ACCEPT
+iptables -w5x -A FORWARD -j ACCEPT
+iptables -w1.5 -A FORWARD -j ACCEPT
+iptables -4 -A FORWARD -j ACCEPT
+iptables -A FORWARD -4 -j ACCEPT
+ip6tables -6 -A FORWARD -j ACCEPT
+iptables -A FORWARD -nv -j ACCEPT
+iptables -A FORWARD -p tcp --syn --tcp-flags ALL SYN -j DROP
+iptables -A FORWARD -p tcp --tcp-flags ALL SYN ! --syn -j DROP
+iptables -A FORWARD -p tcp --tcp-flags SYN,ACK FOO -j DROP
+iptables -A FORWARD -p tcp --tcp-flags FOO SYN -j DROP
+iptables -A FORWARD -p tcp --tcp-flags ALL NONE -j DROP
+iptables -A FORWARD -m time --timestart 25:00 -j DROP
+iptables -A FORWARD -m time --timestart 24:00 -j DROP
+iptables -A FORWARD -m time --timestart 23:60 -j DROP
+iptables -A FORWARD -m time --timestart 23:59:60 -j DROP
+iptables -A FORWARD -m time --timestart 1:2 --timestop 23:59:59 -j DROP
+iptables -A FORWARD -m time --timestart 12 -j DROP
+iptables -A FORWARD -m time --weekdays Mon,Foo -j DROP
+iptables -A FORWARD -m time --weekdays 1,Tue,wed -j DROP
+iptables -A FORWARD -m time --weekdays 0,8 -j DROP
+iptables -A FORWARD -m time --weekdays Monday -j DROP
+iptables -A FORWARD -m time --weekdays Mo -j DROP
+iptables -A FORWARD -m policy --dir in --pol ipsec --proto foo -j DROP
+iptables -A FORWARD -m time --monthdays 32 -j DROP
+iptables -A FORWARD -m time --monthdays 1,31 -j DROP
+iptables -A FORWARD -m time --monthdays 0 -j DROP
+iptables -A FORWARD -m time --datestart 2026-13-01 -j DROP
+iptables -A FORWARD -m time --datestart 2026-02-32 -j DROP
+iptables -A FORWARD -m time --datestart 2026-02-01T25:00 -j DROP
+iptables -A FORWARD -m time --datestart 2026-02-01T23:00 -j DROP
+iptables -A FORWARD -m time --datestart 1960-02-01 -j DROP
+iptables -A FORWARD -m length --length 70000 -j DROP
+iptables -A FORWARD -m length --length 65535 -j DROP
+iptables -A FORWARD -m length --length 1:70000 -j DROP
+iptables -A FORWARD -p tcp -m tcpmss --mss 70000 -j DROP
+iptables -A FORWARD -m conntrack --ctexpire 70000 -j DROP
+iptables -A FORWARD -m conntrack --ctexpire 4294967296 -j DROP
+iptables -A FORWARD -m mac --mac-source 00:11:22:33:44 -j DROP
+iptables -A FORWARD -m mac --mac-source 00:11:22:33:44:55:66 -j DROP
+iptables -A FORWARD -m mac --mac-source 00:11:22:33:44:gg -j DROP
+iptables -A FORWARD -m mac --mac-source 0:1:2:3:4:5 -j DROP
+iptables -A FORWARD -m mac --mac-source 00-11-22-33-44-55 -j DROP
+iptables -t raw -A PREROUTING -j CT --zone 70000
+iptables -t raw -A PREROUTING -j CT --zone 65535
+iptables -t raw -A PREROUTING -j CT --zone x
+iptables -t raw -A PREROUTING -j CT --zone-orig 65536
+iptables -t raw -A PREROUTING -j CT --zone-reply 65535
+iptables -t raw -A PREROUTING -j CT --zone mark
+iptables -t raw -A PREROUTING -j CT --ctevents foo
+iptables -t raw -A PREROUTING -j CT --ctevents new,destroy
+iptables -A FORWARD -p tcp --dport 90:80 -j DROP
+iptables -A FORWARD -p udp --sport 90:80 -j DROP
+iptables -A FORWARD -p sctp --dport 90:80 -j DROP
+iptables -A FORWARD -p dccp --dport 90:80 -j DROP
+iptables -A FORWARD -p tcp -m multiport --dports 90:80 -j DROP
+iptables -A FORWARD -m conntrack --ctorigdstport 90:80 -j DROP
+iptables -t nat -A PREROUTING -p tcp -j REDIRECT --to-ports 90-80
+iptables -t nat -A PREROUTING -p tcp -j DNAT --to-destination 192.0.2.1:90-80
+iptables -A FORWARD -m iprange --src-range 192.0.2.9-192.0.2.1 -j DROP
+iptables -A FORWARD -m iprange --src-range 192.0.2.9 -j DROP
+iptables -A FORWARD -p icmp --icmp-type 256 -j DROP
+iptables -A FORWARD -p icmp --icmp-type 3/256 -j DROP
+iptables -A FORWARD -m statistic --mode random --probability 1.5 -j DROP
+iptables -A FORWARD -m statistic --mode random --probability 1 -j DROP
+iptables -A FORWARD -m statistic --mode foo -j DROP
+iptables -A FORWARD -m pkttype --pkt-type foo -j DROP
+iptables -A FORWARD -m pkttype --pkt-type host -j DROP
+iptables -A FORWARD -m conntrack --ctdir foo -j DROP
+iptables -A FORWARD -m conntrack --ctdir reply -j DROP
+iptables -A FORWARD -m string --string x --algo foo -j DROP
+iptables -A FORWARD -m string --string x --algo kmp -j DROP
+iptables -A FORWARD -m string --hex-string |4| --algo bm -j DROP
+iptables -A FORWARD -m hashlimit --hashlimit-upto 5/foo --hashlimit-name a -j DROP
+iptables -A FORWARD -m hashlimit --hashlimit-upto 5/sec --hashlimit-name a --hashlimit-mode foo -j DROP
+iptables -A FORWARD -m hashlimit --hashlimit-upto 5/sec --hashlimit-name a --hashlimit-mode srcip,dstport -j DROP
+iptables -A FORWARD -m connlimit --connlimit-above 5 --connlimit-mask 33 -j DROP
+iptables -A FORWARD -m dscp --dscp-class FOO -j DROP
+iptables -A FORWARD -m dscp --dscp-class EF -j DROP
+iptables -t mangle -A FORWARD -j DSCP --set-dscp-class AF55
+iptables -t mangle -A FORWARD -j CLASSIFY --set-class 1
+iptables -t mangle -A FORWARD -j CLASSIFY --set-class 1:ffff
+iptables -A FORWARD -m tos --tos foo -j DROP
+iptables -A FORWARD -m tos --tos Minimize-Delay -j DROP
+iptables -A FORWARD -m connbytes --connbytes 1 --connbytes-dir foo --connbytes-mode bytes -j DROP
+iptables -A FORWARD -m connbytes --connbytes 1 --connbytes-dir both --connbytes-mode foo -j DROP
+iptables -t mangle -A PREROUTING -j TEE --gateway foo
+iptables -A FORWARD -m mark --mark 0x1ffffffff -j DROP
+iptables -A FORWARD -m limit --limit 5/foo -j DROP
+iptables -A FORWARD -p tcp --tcp-option 0 -j DROP
+iptables -A FORWARD -m policy --dir foo --pol ipsec -j DROP
+iptables -A FORWARD -m policy --dir in --pol foo -j DROP
+iptables -A FORWARD -m addrtype --src-type foo -j DROP
+iptables -A FORWARD -m physdev --physdev-in averyveryverylongname -j DROP
+iptables -A FORWARD -i averyveryverylongname -j DROP
+iptables -A FORWARD -m recent --rcheck --seconds 5 --hitcount 300 -j DROP
+iptables -A FORWARD -m recent --rcheck --seconds 5 --hitcount 20 -j DROP`, "\n")
+
+// TestHooksAsThePrograms writes a rule with every extension into every chain of every table, as most belong in some
+// alone, and holds what is said of it against iptables.
+func TestHooksAsThePrograms(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	place := regexp.MustCompile(`-t \w+ -A \w+`)
+	for _, kind := range []struct {
+		target bool
+		specs  map[string][]optionSpec
+	}{{false, matchOptions}, {true, targetOptions}} {
+		for _, name := range slices.Sorted(maps.Keys(kind.specs)) {
+			program, line := sampleLine(name, kind.target, completions(kind.specs[name])...)
+			t.Run(name, func(t *testing.T) {
+				for _, table := range []string{"filter", "nat", "mangle", "raw"} {
+					for _, chain := range rules.BuiltInChains[table] {
+						holdLine(t, name, program, place.ReplaceAllLiteralString(line, "-t "+table+" -A "+chain))
+					}
+				}
+			})
+		}
+	}
+}
 
 // TestLinesAsThePrograms holds what is said of rules that hang on protocol, chain, family and the forms of a value
 // against iptables.

@@ -188,7 +188,7 @@ func (c *commandReader) option(i int, not bool) (int, *mistake) {
 	w := c.words[i]
 	text := w.text
 	switch {
-	case !strings.HasPrefix(text, "-") || text == "-" || text == "--" || isDigits(text[1:]):
+	case !strings.HasPrefix(text, "-") || text == "-" || text == "--" || isDigits(text[1:]) && c.global(text) == nil:
 		return 0, c.stray(i)
 	case strings.HasPrefix(text, "--"):
 		return c.longOption(i, not)
@@ -201,6 +201,9 @@ func (c *commandReader) option(i int, not bool) (int, *mistake) {
 		return 0, c.unknownShort(i)
 	}
 	if len(text) > 2 {
+		if spec.name == "-w" && text[2] >= '0' && text[2] <= '9' {
+			return i + 1, nil // how long to wait: iptables reads what is a number of it
+		}
 		if spec.kind == kindNone || spec.kind == kindOptional {
 			var apart []string
 			for _, letter := range text[1:] {
@@ -291,5 +294,5 @@ func (c *commandReader) value(i int, name string, kind valueKind) (string, *mist
 // isOption reports a word that is an option rather than a value.
 func (c *commandReader) isOption(i int) bool {
 	w := c.words[i]
-	return !w.quoted && len(w.text) > 1 && w.text[0] == '-' && !isDigits(w.text[1:])
+	return !w.quoted && len(w.text) > 1 && w.text[0] == '-' && (!isDigits(w.text[1:]) || c.global(w.text) != nil)
 }

@@ -71,6 +71,7 @@ type scriptReader struct {
 	at        int
 	line, col int
 	answers   map[string]string
+	instances bool // %i is filled in before a shell reads the line, even inside quotes
 
 	commands []scriptCommand
 	troubles []trouble
@@ -79,10 +80,15 @@ type scriptReader struct {
 	heredocs []*heredoc
 }
 
-// readScript cuts text into commands. answers fill in variables.
-func readScript(text string, answers map[string]string) ([]scriptCommand, []trouble) {
-	text = strings.ReplaceAll(text, "\r\n", "\n")
-	r := &scriptReader{src: []rune(text), line: 1, col: 1, answers: answers}
+// readScript cuts text into commands. Answers fill in variables.
+func (im *importer) readScript(text string) ([]scriptCommand, []trouble) {
+	r := &scriptReader{answers: im.ground.Answers, instances: im.instances}
+	return r.read(text)
+}
+
+// read cuts text into commands.
+func (r *scriptReader) read(text string) ([]scriptCommand, []trouble) {
+	r.src, r.line, r.col = []rune(strings.ReplaceAll(text, "\r\n", "\n")), 1, 1
 	for r.at < len(r.src) {
 		r.step()
 	}
@@ -329,6 +335,11 @@ type quotes struct {
 func (r *scriptReader) character(w *scriptWord, b *strings.Builder, q *quotes) {
 	c := r.peek(0)
 	switch {
+	case c == '%' && r.instances && r.peek(1) == 'i':
+		from := b.Len()
+		b.WriteString(instance)
+		r.skip(len(instance))
+		r.ask(w, b, unknownPart{from: from, name: instance, quoted: true})
 	case q.now == '\'':
 		r.take()
 		if c == '\'' {

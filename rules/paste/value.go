@@ -53,7 +53,13 @@ func (c *commandReader) normalise(kind valueKind, s string) (string, *badValue) 
 	case kindRange:
 		return rangeValue(s)
 	case kindMAC:
-		return strings.ToLower(s), nil
+		return macValue(s)
+	case kindFlags:
+		return s, flagsValue(s)
+	case kindIface:
+		if len(s) > 15 {
+			return s, &badValue{text: fmt.Sprintf("%q is longer than an interface's name can be, 15 characters", s)}
+		}
 	case kindUser:
 		return ownerValue(s, c.ground.UserID, "user")
 	case kindGroup:
@@ -121,8 +127,7 @@ func portValue(s string) (string, *badValue) {
 	if bad != nil {
 		return s, bad
 	}
-	a, _ := strconv.Atoi(l)
-	b, _ := strconv.Atoi(h)
+	a, b := number(l), number(h)
 	switch {
 	case a > b:
 		return s, &badValue{text: "the range runs backwards, so it matches nothing", fix: h + ":" + l, doubt: true}
@@ -130,6 +135,12 @@ func portValue(s string) (string, *badValue) {
 		return l, nil
 	}
 	return l + ":" + h, nil
+}
+
+// number is what the text of a port comes to.
+func number(s string) int {
+	n, _ := strconv.Atoi(s)
+	return n
 }
 
 func isDigits(s string) bool {
@@ -157,6 +168,9 @@ func portsValue(s string) (string, *badValue) {
 			b, bad := portWord(hi)
 			if bad != nil {
 				return s, bad
+			}
+			if lo, hi := number(a), number(b); lo > hi {
+				return s, &badValue{text: "the range runs backwards, and iptables refuses it", fix: strings.Replace(s, item, b+":"+a, 1)}
 			}
 			a += ":" + b
 		}

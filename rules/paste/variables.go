@@ -159,19 +159,6 @@ func (im *importer) inDocument(w scriptWord) scriptWord {
 	return filled
 }
 
-// interfaceAnswer takes the name that wg-quick(8) has for its interface for that of the question.
-func interfaceAnswer(answers map[string]string) map[string]string {
-	value, ok := answers["%i"]
-	if _, given := answers[interfaceName]; !ok || given {
-		return answers
-	}
-	all := map[string]string{interfaceName: value}
-	for k, v := range answers {
-		all[k] = v
-	}
-	return all
-}
-
 // variableProgram takes a command whose program is a variable, which in scripts
 // of this kind is iptables.
 func (im *importer) variableProgram(words []scriptWord, tolerant bool) bool {

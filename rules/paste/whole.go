@@ -22,6 +22,11 @@ func (c *commandReader) whole() *mistake {
 		}
 		return m
 	}
+	for _, name := range []string{"-n", "-x", "--line-numbers"} {
+		if at, given := c.at[name]; given && strings.IndexByte("LSZ", c.op) < 0 {
+			return c.fail(at, "%s is for lists of rules: iptables refuses it here", name).replace(at, 1)
+		}
+	}
 	for _, check := range []func() *mistake{c.checkChain, c.checkTarget, c.checkBlocks, c.checkSides} {
 		if m := check(); m != nil {
 			return m

@@ -187,7 +187,7 @@ func (y *yamlReader) argv(items []*yaml.Node) {
 		if i == 0 {
 			text = strings.TrimSpace(strings.TrimPrefix(text, "sudo"))
 		}
-		read, _ := readScript(`"`+quote.Replace(text)+`"`, y.ground.Answers)
+		read, _ := y.readScript(`"` + quote.Replace(text) + `"`)
 		w := read[0].words[0]
 		w.line, w.col = n.Line, n.Column
 		w.quoted = text == "" || strings.ContainsAny(text, " \t\n;&|<>()'\"#")
@@ -202,10 +202,12 @@ func (y *yamlReader) scalar(n *yaml.Node) {
 	from := 0
 	if at := environment.FindStringIndex(n.Value); at != nil {
 		from = at[1]
-		if name, _, _ := strings.Cut(n.Value, "="); endKey.MatchString(name) {
+		name, _, _ := strings.Cut(n.Value, "=")
+		if endKey.MatchString(name) {
 			y.atEnd(n, n)
 			return
 		}
+		y.instances = y.instances || strings.HasPrefix(name, "WG_")
 	}
 	text := strings.TrimSpace(n.Value[from:])
 	switch {
@@ -237,7 +239,7 @@ func (y *yamlReader) script(n *yaml.Node, from int) {
 		}
 		text = unwrapped
 	}
-	commands, troubles := readScript(text, y.ground.Answers)
+	commands, troubles := y.readScript(text)
 	for _, t := range troubles {
 		line, col := place(t.line, t.col)
 		y.find(Remark{line, col, t.word, t.severity, t.text, t.fix})
