@@ -57,9 +57,7 @@ func (c *commandReader) normalise(kind valueKind, s string) (string, *badValue) 
 	case kindFlags:
 		return s, flagsValue(s)
 	case kindIface:
-		if len(s) > 15 {
-			return s, &badValue{text: fmt.Sprintf("%q is longer than an interface's name can be, 15 characters", s)}
-		}
+		return s, ifaceValue(s)
 	case kindUser:
 		return ownerValue(s, c.ground.UserID, "user")
 	case kindGroup:
@@ -76,10 +74,18 @@ func (c *commandReader) normalise(kind valueKind, s string) (string, *badValue) 
 		return levelValue(s)
 	case kindProto:
 		if n, ok := rules.ProtoNumber(s); ok {
-			return strconv.Itoa(int(n)), nil
+			s = strconv.Itoa(int(n))
 		}
 	}
 	return s, nil
+}
+
+// ifaceValue holds an interface's name against IFNAMSIZ of the kernel.
+func ifaceValue(s string) *badValue {
+	if len(s) > 15 {
+		return &badValue{text: fmt.Sprintf("%q is longer than an interface's name can be, 15 characters", s)}
+	}
+	return nil
 }
 
 func portWord(s string) (string, *badValue) {
