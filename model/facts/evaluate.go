@@ -14,7 +14,7 @@ import (
 // the flows that are there; flows may be nil.
 func (f *Facts) Host(flows evaluate.FlowTable) evaluate.Host {
 	host := evaluate.Host{
-		Interfaces: f.interfaces(), LocalRoutes: f.localRoutes(), Route: f.remembering().decide, RouteNets: f.routeNets(), Marks: f.marks(), Ins: f.asksIns(), RoutesByPort: f.routesByPort(),
+		Interfaces: f.interfaces(), LocalRoutes: f.localRoutes(), Route: f.remembering().decide, RouteNets: f.routeNets(), Marks: f.marks(), Ins: f.asksIns(), TOSes: f.asksTOSes(), RoutesByPort: f.routesByPort(),
 		Flows: flows, RandomDNATPort: f.randomDNATPort(), NoDCCPTracking: f.noDCCPTracking(), Natives: f.Natives,
 	}
 	if f.Native != nil {
@@ -63,6 +63,23 @@ func (f *Facts) asksIns() []string {
 		if r.In != "" && r.In != "lo" {
 			list = append(list, r.In)
 		}
+	}
+	return list
+}
+
+// asksTOSes are the types of service that policy rules and routes ask for.
+func (f *Facts) asksTOSes() []uint8 {
+	var list []uint8
+	add := func(tos uint8) {
+		if tos != 0 && !slices.Contains(list, tos) {
+			list = append(list, tos)
+		}
+	}
+	for _, r := range f.PolicyRules {
+		add(r.TOS)
+	}
+	for i := range f.Routes {
+		add(f.Routes[i].TOS)
 	}
 	return list
 }
@@ -152,6 +169,15 @@ func (f *Facts) decide(q evaluate.RouteQuery) evaluate.Decision {
 		return evaluate.Decision{Kind: evaluate.RoutedLocal, Out: "lo"} // to the sender itself (ip_route_output_key_hash_rcu)
 	}
 	route, certain := f.Lookup(q)
+	answer := f.along(q, route, certain)
+	for _, way := range route.Ways {
+		answer.Ways = append(answer.Ways, f.along(q, way, true))
+	}
+	return answer
+}
+
+// along is the decision for a packet whose route is found.
+func (f *Facts) along(q evaluate.RouteQuery, route Route, certain bool) evaluate.Decision {
 	answer := evaluate.Decision{Out: route.Out, NextHop: route.Gateway}
 	switch route.Kind {
 	case RouteLocal:

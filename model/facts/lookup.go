@@ -38,7 +38,10 @@ func (f *Facts) look(q evaluate.RouteQuery) (route Route, certain bool) {
 		l.certain = false
 	}
 	route = l.byRules()
-	return route, l.certain
+	if !l.certain {
+		route.Ways = nil
+	}
+	return route, l.certain && route.Ways == nil
 }
 
 var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
@@ -136,13 +139,19 @@ func (l *lookup) inTable(r PolicyRule) (route Route, found bool) {
 	}
 	e := candidates[0]
 	hops := l.usable(e)
-	if e.Opaque || tie(candidates, 0) || differ(hops) {
+	if e.Opaque || tie(candidates, 0) {
 		l.certain = false
 	}
 	if e.Kind == RouteThrow || hasHops(e.Kind) && r.SuppressPrefix >= e.Dst.Bits() {
 		return Route{}, false
 	}
-	return l.routeBy(e, hops), true
+	route = l.routeBy(e, hops)
+	if differ(hops) {
+		for _, hop := range hops {
+			route.Ways = append(route.Ways, l.routeBy(e, []Hop{hop}))
+		}
+	}
+	return route, true
 }
 
 // candidates are the table's routes for the destination, the preferred ones

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"reflect"
 	"testing"
 
 	"nattui/rules"
@@ -41,7 +42,7 @@ func TestRememberedRoutes(t *testing.T) {
 		for range 20_000 {
 			q := evaluate.RouteQuery{Dst: address(), Src: address(), Proto: []rules.Protocol{0, 6, 17}[random.IntN(3)], DstPort: uint16(75 + random.IntN(20)), TOS: uint8(random.IntN(2) * 0x10)}
 			want, wantCertain := f.Lookup(q)
-			if got, certain := g.Lookup(q); got != want || certain != wantCertain {
+			if got, certain := g.Lookup(q); !reflect.DeepEqual(got, want) || certain != wantCertain {
 				t.Fatalf("%s: %+v goes %+v (certain %t), not %+v (%t)", name, q, got, certain, want, wantCertain)
 			}
 		}

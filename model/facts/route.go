@@ -150,6 +150,9 @@ type Route struct {
 	PrefSrc netip.Addr
 	// Table is where the route was found; 0 if nowhere.
 	Table uint32
+	// Ways are the routes that it may be, this one among them, where all that is open is which of several nexthops the
+	// kernel's hash takes; else nil.
+	Ways []Route
 }
 
 // recordedRule is a policy rule as recorded gateways have it: with the IP version for the family.

@@ -3,10 +3,13 @@ package evaluate_test
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 	"syscall"
@@ -57,6 +60,7 @@ const (
 	bellType     = 0x88b5 // for local experiments (IEEE 802)
 	markedRoute  = 0x40   // packets with this bit of the mark leave by dmz0
 	markedTable  = 100
+	tosRoute     = 0x10 // and of IPv4 those of this type of service
 	helloPayload = 15
 )
 
@@ -87,7 +91,7 @@ func openGround(t *testing.T) *ground {
 	}
 	g.lay(t)
 	g.listen(t)
-	g.host = evaluate.Host{Interfaces: interfaces(t), Route: g.route}
+	g.host = evaluate.Host{Interfaces: interfaces(t), Route: g.route, TOSes: []uint8{tosRoute}}
 	g.forgetFlows(t)
 	return g
 }
@@ -162,6 +166,9 @@ func (g *ground) lay(t *testing.T) {
 		rule.Mask = &mask
 		check(t, "rule for the mark", vnl.RuleAdd(rule))
 	}
+	byTOS := vnl.NewRule()
+	byTOS.Family, byTOS.Tos, byTOS.Table = vnl.FAMILY_V4, tosRoute, markedTable
+	check(t, "rule for the type of service", vnl.RuleAdd(byTOS))
 	for _, dead := range []string{"192.0.2.0/24", "2001:db8:dead::/48"} {
 		_, dst, err := net.ParseCIDR(dead)
 		check(t, dead, err)
@@ -258,7 +265,10 @@ func interfaceAddr(a vnl.Addr) evaluate.InterfaceAddr {
 
 // route asks the kernel, once for each question.
 func (g *ground) route(q evaluate.RouteQuery) evaluate.Decision {
-	q.TOS = 0
+	q.TOS &= 0xfc
+	if q.TOS != tosRoute {
+		q.TOS = 0
+	}
 	if q.Bare { // whom a packet is from counts for no rule of these routes, and the kernel tells only of packets that may be
 		q.Src = netip.Addr{}
 	}
@@ -266,8 +276,38 @@ func (g *ground) route(q evaluate.RouteQuery) evaluate.Decision {
 		return r
 	}
 	r := askRoute(q)
+	if q.TOS != 0 {
+		r = askRouteOfTOS(q)
+	}
 	g.routes[q] = r
 	return r
+}
+
+// askRouteOfTOS asks by ip(8), which can say the type of service.
+func askRouteOfTOS(q evaluate.RouteQuery) evaluate.Decision {
+	args := []string{"-j", "route", "get", q.Dst.String(), "tos", fmt.Sprintf("%#x", q.TOS), "mark", fmt.Sprint(q.Mark)}
+	if q.Src.IsValid() {
+		args = append(args, "from", q.Src.String())
+	}
+	if q.In != "" {
+		args = append(args, "iif", q.In)
+	}
+	out, err := exec.Command("ip", args...).CombinedOutput()
+	var found []struct{ Type, Gateway, Dev string }
+	switch text := string(out); {
+	case strings.Contains(text, "cross-device"), strings.Contains(text, "Invalid argument"):
+		return evaluate.Decision{Kind: evaluate.RoutedRefused, Why: text}
+	case err != nil || json.Unmarshal(out, &found) != nil || len(found) == 0:
+		return evaluate.Decision{Kind: evaluate.RoutedNone, Why: text}
+	}
+	switch found[0].Type {
+	case "local", "broadcast", "anycast":
+		return evaluate.Decision{Kind: evaluate.RoutedLocal, Out: "lo"}
+	case "", "unicast":
+		hop, _ := netip.ParseAddr(found[0].Gateway)
+		return evaluate.Decision{Kind: evaluate.RoutedForward, Out: found[0].Dev, NextHop: hop}
+	}
+	return evaluate.Decision{Kind: evaluate.RoutedNone, Why: found[0].Type}
 }
 
 func askRoute(q evaluate.RouteQuery) evaluate.Decision {
@@ -382,6 +422,9 @@ func (g *ground) sendLocal(t *testing.T, p evaluate.Packet, body []byte) {
 		fd, to = g.out6, &unix.SockaddrInet6{Addr: p.Dst.As16()}
 	}
 	check(t, "mark", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(p.Mark)))
+	if p.Src.Is4() { // a raw socket is routed by its own type of service, whatever its packets say
+		check(t, "type of service", unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_TOS, int(p.TOS)))
+	}
 	// What the kernel refuses to send, for want of a route or because a rule drops
 	// it, it says here; what becomes of it is looked at elsewhere.
 	err := unix.Sendto(fd, body, 0, to)

@@ -147,7 +147,7 @@ func TestOddPacketsAgree(t *testing.T) {
 			g.forgetFlows(t)
 			packet := evaluate.Packet{
 				Protocol: o.protocol, Src: from.Addr(), Dst: to.Addr(), SrcPort: from.Port(), DstPort: to.Port(),
-				In: o.in, Local: o.in == "", TTL: 64, MAC: "02:00:00:00:00:01",
+				In: o.in, Local: o.in == "", TTL: 64, MAC: "02:00:00:00:00:01", Has: evaluate.HasTOS,
 			}
 			if packet.Local {
 				packet.MAC = ""

@@ -383,6 +383,7 @@ func (g *generator) target(p place) (text string, needsPorts bool) {
 		return pick(g, "-j MARK --set-xmark 0x1/0xffffffff", "-j MARK --set-xmark 0x41/0x43", "-j MARK --set-xmark 0x0/0x40", "-j MARK --set-xmark 0x7/0x3", "-j MARK --set-xmark 0x3/0x0",
 			"-j CONNMARK --set-xmark 0x81/0xff", "-j CONNMARK --save-mark --nfmask 0xff --ctmask 0xff", "-j CONNMARK --restore-mark --nfmask 0xf0 --ctmask 0xf0",
 			g.of([]string{"-j TTL --ttl-set 1", "-j TTL --ttl-dec 63", "-j TTL --ttl-inc 1", "-j TTL --ttl-set 64"}, []string{"-j HL --hl-set 1", "-j HL --hl-dec 63", "-j HL --hl-inc 1", "-j HL --hl-set 64"}),
+			pick(g, "-j TOS --set-tos 0x10", "-j TOS --set-tos 0x00/0xfc", "-j TOS --or-tos 0x10", "-j TOS --and-tos 0xef", "-j TOS --xor-tos 0x38", "-j DSCP --set-dscp 4", "-j DSCP --set-dscp 0"),
 			"-j ACCEPT", "-j RETURN"), false
 	case "filter":
 		return pick(g, "-j ACCEPT", "-j DROP", "-j ACCEPT", "-j RETURN", "-j REJECT", "-j MARK --set-xmark 0x5/0x5"), false

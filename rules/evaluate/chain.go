@@ -136,7 +136,7 @@ func (m *machine) perform(st *state, r *code, here ruleRef) afterRule {
 	}
 	switch r.act {
 	case actNothing:
-	case actMark, actConnMark, actUntrack, actZone, actTTL, actBlurTOS, actBlurMark:
+	case actMark, actConnMark, actUntrack, actZone, actTTL, actTOS, actBlurMark:
 		m.alter(st, r)
 	case actAccept:
 		return hookEnds
@@ -326,8 +326,8 @@ func (m *machine) alter(st *state, r *code) {
 		st.zoned = st.zoned || !st.ct.seen
 	case actTTL:
 		st.setTTL(&r.rule.Target)
-	case actBlurTOS:
-		st.has |= blurredTOS
+	case actTOS:
+		st.setTOS(&r.rule.Target)
 	case actBlurMark:
 		st.mark, st.blurred = 0, ^uint32(0)
 	}

@@ -58,7 +58,7 @@ const (
 	actUntrack
 	actZone     // CT --zone: the flow is among those of the zone
 	actTTL      // TTL, HL
-	actBlurTOS  // TOS, DSCP, ECN
+	actTOS      // TOS, DSCP, ECN
 	actBlurMark // HMARK and the like: the mark becomes anything
 	actVerdict  // user space decides: on or dropped
 	actUnknown  // anything may happen
@@ -401,7 +401,7 @@ func actOf(t rules.Target) act {
 	case t.Name == "TTL" || t.Name == "HL":
 		return actTTL
 	case t.Name == "TOS" || t.Name == "DSCP" || t.Name == "ECN":
-		return actBlurTOS
+		return actTOS
 	case t.Name == "HMARK" || t.Name == "MARK":
 		return actBlurMark
 	case t.Name == "QUEUE" || t.Name == "NFQUEUE":

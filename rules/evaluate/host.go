@@ -31,6 +31,8 @@ type Host struct {
 	// Marks are the marks that policy rules ask for, Ins the interfaces that they ask packets to have come by.
 	Marks []uint32
 	Ins   []string
+	// TOSes are the types of service that policy rules and routes ask for, without the bits about congestion.
+	TOSes []uint8
 	// Native are the native tables of nft, which are evaluated beside those of iptables. nil: there are none, or they
 	// are not known and Natives and Filters name them.
 	Native *NativeProgram
@@ -135,6 +137,9 @@ type Decision struct {
 	// NextHop is the gateway; invalid where the destination is reached directly.
 	NextHop netip.Addr
 	Why     string // for RouteNone and RouteRefused
+	// Ways are the decisions that are possible, of which the kernel's hash takes one for each connection or packet;
+	// nil where there is one.
+	Ways []Decision
 }
 
 // FlowTable tells of the flows that exist. It is asked only by packets that

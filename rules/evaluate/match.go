@@ -271,10 +271,14 @@ func ttlTest(t rules.TTL) holds {
 }
 
 func (m *machine) tos(st *state, mask, value uint32) Truth {
-	if m.pkt.Has&HasTOS == 0 || st.has&blurredTOS != 0 {
+	known := mask &^ uint32(st.tosOpen)
+	if uint32(st.tos)&known != value&known {
+		return No
+	}
+	if known != mask&0xff {
 		return Unknown
 	}
-	return truth(uint32(m.pkt.TOS)&mask == value)
+	return truth(uint32(st.tos)&mask == value)
 }
 
 // frameTest is -m pkttype.

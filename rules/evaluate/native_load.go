@@ -87,10 +87,9 @@ func (m *machine) loadNetwork(st *state, offset uint32, p place) Truth {
 		if st.knowsTTL() {
 			h.put(7, st.ttl)
 		}
-		if m.pkt.Has&HasTOS != 0 && st.has&blurredTOS == 0 {
-			h.value[0], h.known[0] = 0x60|m.pkt.TOS>>4, 0xff
-			h.value[1], h.known[1] = m.pkt.TOS<<4, 0xf0
-		}
+		tos, known := st.tos&^st.tosOpen, ^st.tosOpen
+		h.value[0], h.known[0] = 0x60|tos>>4, 0xf0|known>>4
+		h.value[1], h.known[1] = tos<<4, known<<4
 		h.putAddr(8, src, srcKnown, m.family)
 		h.putAddr(24, dst, dstKnown, m.family)
 	}
@@ -100,9 +99,7 @@ func (m *machine) loadNetwork(st *state, offset uint32, p place) Truth {
 
 func (m *machine) ipv4Header(st *state, h *header) {
 	h.value[0], h.known[0] = 0x40, 0xf0 // how many options it has is not known
-	if m.pkt.Has&HasTOS != 0 && st.has&blurredTOS == 0 {
-		h.put(1, m.pkt.TOS)
-	}
+	h.value[1], h.known[1] = st.tos&^st.tosOpen, ^st.tosOpen
 	if n := m.pkt.Length; n != 0 {
 		h.put(2, byte(n>>8), byte(n))
 	}
@@ -290,7 +287,11 @@ func (m *machine) wayBack(st *state, q fibQuestion) (name string, known bool) {
 	if !otherKnown || q.mark && st.blurred != 0 {
 		return "", false
 	}
-	ask := RouteQuery{Dst: addr, Src: other.addr(m.family), TOS: m.pkt.TOS, Bare: true}
+	ways := m.routeTOSes(st)
+	if len(ways) > 1 {
+		return "", false
+	}
+	ask := RouteQuery{Dst: addr, Src: other.addr(m.family), TOS: ways[0], Bare: true}
 	if q.mark {
 		ask.Mark = st.mark
 	}
@@ -353,7 +354,7 @@ func (m *machine) rewrite(st *state, base nft.Header, offset uint32, from place)
 		m.incomplete = true
 	case base == nft.NetworkHeader:
 		m.rewriteTTL(st, offset, from)
-		st.has |= blurredTOS
+		m.rewriteTOS(st, offset, from)
 	}
 	if m.incomplete {
 		m.doubt(Doubt{What: "a rule writes addresses or ports into the packet itself"})

@@ -32,6 +32,9 @@ type state struct {
 	stageHas              unknowns
 	ttl                   uint8
 
+	tos, tosOpen           uint8 // the type of service; open bits are not known
+	stageTOS, stageTOSOpen uint8
+
 	ct               tracking
 	dstDone, srcDone bool // bindings are made
 	free             bool // no other flow has this one's tuple, whichever that will be
@@ -90,7 +93,10 @@ func (m *machine) firstState() state {
 	st := state{
 		stage: stageIngress, src: bitsOf(p.Src), dst: bitsOf(p.Dst),
 		sport: rules.Port(sport), dport: rules.Port(dport),
-		in: p.In, mark: p.Mark, connMark: p.ConnMark, ttl: p.TTL,
+		in: p.In, mark: p.Mark, connMark: p.ConnMark, ttl: p.TTL, tos: p.TOS,
+	}
+	if p.Has&HasTOS == 0 {
+		st.tos, st.tosOpen = 0, 0xff
 	}
 	if p.Protocol.HasPorts() {
 		if p.SrcPort == 0 {

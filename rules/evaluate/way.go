@@ -2,6 +2,8 @@ package evaluate
 
 import (
 	"net/netip"
+	"slices"
+	"strconv"
 
 	"nattui/rules"
 )
@@ -55,7 +57,7 @@ func (m *machine) begin(st *state, resumed bool) bool {
 			c := called.orders[st.order][st.sub]
 			st.sub++
 			if c.reroutes {
-				st.stageMark, st.stageTTL, st.stageHas = st.mark, st.ttl, st.has
+				st.keepForStage()
 			}
 			if c.hears(st) {
 				m.enter(c, st)
@@ -107,7 +109,7 @@ func (m *machine) leaveStage(st *state) bool {
 	if !m.rerouted(st, &m.tables.hooks[at]) {
 		return false
 	}
-	st.sub, st.order, st.stageMark, st.stageTTL, st.stageHas = 0, 0, 0, 0, 0
+	st.sub, st.order, st.stageMark, st.stageTTL, st.stageHas, st.stageTOS, st.stageTOSOpen = 0, 0, 0, 0, 0, 0, 0
 	switch at {
 	case stageLateForward, stageLateOutput:
 		st.stage, st.out = stageEarlyPostrouting, st.leave
@@ -132,7 +134,7 @@ func (m *machine) rerouted(st *state, called *calledChains) bool {
 	if anew == No {
 		return true
 	}
-	st.stageMark, st.stageTTL, st.stageHas = st.mark, st.ttl, st.has
+	st.keepForStage()
 	if anew == Unknown {
 		m.doubt(Doubt{What: "whether a rule has changed the packet so that it is routed again"})
 		other := *st
@@ -141,18 +143,18 @@ func (m *machine) rerouted(st *state, called *calledChains) bool {
 	return m.routeOutput(st, true)
 }
 
+// keepForStage remembers what makes the kernel route a packet again if a chain changes it.
+func (st *state) keepForStage() {
+	st.stageMark, st.stageTTL, st.stageHas = st.mark, st.ttl, st.has
+	st.stageTOS, st.stageTOSOpen = st.tos, st.tosOpen
+}
+
 // changedHeader tells whether rules have changed what of a header makes the kernel route anew.
 func (m *machine) changedHeader(st *state) Truth {
-	blurred := unknowns(blurredTOS)
-	if m.family == rules.IPv6 {
-		blurred = blurredTTL
-	}
 	switch {
-	case st.has&^st.stageHas&blurred != 0:
-		return Unknown
 	case m.family == rules.IPv4:
-		return No
-	case (st.has^st.stageHas)&unsaidTTL != 0:
+		return st.changedTOS()
+	case st.has&^st.stageHas&blurredTTL != 0, (st.has^st.stageHas)&unsaidTTL != 0:
 		return Unknown
 	}
 	return truth(st.ttl != st.stageTTL)
@@ -172,11 +174,7 @@ func (m *machine) pass(st *state) bool {
 	case stageRouteInput:
 		return m.routeInput(st)
 	case stageRouteOutput:
-		st.stage = stageEarlyOutput
-		if !m.routeOutput(st, false) {
-			return false
-		}
-		st.out = st.leave
+		return m.routeOutput(st, false)
 	case stageDeliver:
 		if m.confirm(st) {
 			m.finish(st, Delivered, RuleRef{}, "")
@@ -216,6 +214,57 @@ func (m *machine) confirm(st *state) bool {
 	return true
 }
 
+// ways asks the host's routes; where what is not known of the packet, or the kernel's hash, leaves several decisions,
+// the likeliest has them all. It is RoutedUnknown if one of them is not known.
+func (m *machine) ways(st *state, q RouteQuery) Decision {
+	if m.oneTOS(st) {
+		q.TOS = st.tos
+		if r := m.e.host.Route(q); r.Ways == nil {
+			return r
+		}
+	}
+	var all []Decision
+	add := func(r Decision) {
+		if !slices.ContainsFunc(all, func(o Decision) bool {
+			return o.Kind == r.Kind && o.Out == r.Out && o.NextHop == r.NextHop && o.Why == r.Why
+		}) {
+			all = append(all, r)
+		}
+	}
+	for _, q.TOS = range m.routeTOSes(st) {
+		r := m.e.host.Route(q)
+		switch {
+		case r.Kind == RoutedUnknown && r.Ways == nil:
+			return r
+		case r.Ways == nil:
+			add(r)
+		}
+		for _, way := range r.Ways {
+			if way.Kind == RoutedUnknown {
+				return way
+			}
+			add(way)
+		}
+	}
+	first := all[0]
+	if len(all) > 1 {
+		first.Ways = all
+	}
+	return first
+}
+
+// eachWay goes on with the first of several ways, and puts a branch aside for each of the others that goes on.
+func (m *machine) eachWay(st *state, r Decision, take func(*state, Decision) bool) bool {
+	m.doubt(Doubt{What: "which of its " + strconv.Itoa(len(r.Ways)) + " ways the packet takes: its type of service, or the kernel's choice among several nexthops, decides"})
+	for _, way := range r.Ways[1:] {
+		other := *st
+		if take(&other, way) {
+			m.fork(&other)
+		}
+	}
+	return take(st, r)
+}
+
 // routeInput decides between this host and another one.
 func (m *machine) routeInput(st *state) bool {
 	r, known := m.decide(st, st.in)
@@ -226,6 +275,14 @@ func (m *machine) routeInput(st *state) bool {
 		m.fork(&other)
 		r.Kind = RoutedForward
 	}
+	if len(r.Ways) < 2 {
+		return m.arrive(st, r)
+	}
+	return m.eachWay(st, r, m.arrive)
+}
+
+// arrive goes the way that is decided for a packet that arrived.
+func (m *machine) arrive(st *state, r Decision) bool {
 	switch r.Kind {
 	case RoutedLocal:
 		st.stage = stageEarlyInput
@@ -322,12 +379,23 @@ func (m *machine) routeOutput(st *state, again bool) bool {
 		m.doubt(Doubt{What: m.routeDoubt(st)})
 		r = Decision{Kind: RoutedForward, Out: m.pkt.Out}
 	}
+	if len(r.Ways) < 2 {
+		return m.depart(st, r, again)
+	}
+	return m.eachWay(st, r, func(st *state, r Decision) bool { return m.depart(st, r, again) })
+}
+
+// depart goes the way that is decided for a packet of this host's own.
+func (m *machine) depart(st *state, r Decision, again bool) bool {
 	switch r.Kind {
 	case RoutedLocal:
 		r.Out = "lo"
 		fallthrough
 	case RoutedForward:
 		m.leaveBy(st, r)
+		if !again {
+			st.stage, st.out = stageEarlyOutput, st.leave
+		}
 		return true
 	}
 	if again {
@@ -363,14 +431,14 @@ func (m *machine) decide(st *state, in string) (r Decision, known bool) {
 	}
 	to := dst.addr(m.family)
 	if m.e.host.Route != nil && srcKnown && (st.has&unknownIn == 0 || m.pkt.Local) {
-		q := RouteQuery{Src: src.addr(m.family), Dst: to, In: in, Mark: st.mark, TOS: m.pkt.TOS}
+		q := RouteQuery{Src: src.addr(m.family), Dst: to, In: in, Mark: st.mark}
 		if m.e.host.RoutesByPort {
 			m.particular = true // its class' packets have other ports
 			if st.sport.Single() && st.dport.Single() {
 				q.Proto, q.SrcPort, q.DstPort = m.pkt.Protocol, st.sport.Lo, st.dport.Lo
 			}
 		}
-		if r := m.e.host.Route(q); r.Kind != RoutedUnknown {
+		if r := m.ways(st, q); r.Kind != RoutedUnknown {
 			return r, true
 		}
 	}
