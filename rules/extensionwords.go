@@ -144,6 +144,9 @@ var opaquePhrases = map[string]func(extensionOptions) string{
 		if !ok {
 			return word + rateWords(rate) + " in all"
 		}
+		for _, end := range [][2]string{{"srcip", "source address"}, {"dstip", "destination address"}, {"srcport", "source port"}, {"dstport", "destination port"}} {
+			each = strings.ReplaceAll(each, end[0], end[1])
+		}
 		return word + rateWords(rate) + " for each " + strings.ReplaceAll(each, ",", " and ")
 	},
 	"connlimit": func(w extensionOptions) string {
@@ -171,19 +174,19 @@ var opaquePhrases = map[string]func(extensionOptions) string{
 		list := "the list of recent addresses " + name
 		switch {
 		case slices.Contains(w, "--set"):
-			return "and notes its address in " + list
+			return "(its address is added to " + list + ")"
 		case slices.Contains(w, "--remove"):
-			return "and takes its address off " + list
+			return "whose address was in " + list + " (it is removed)"
 		case slices.Contains(w, "--rcheck"), slices.Contains(w, "--update"):
 			text := "whose address is in " + list
 			if n := max(slices.Index(w, "--rcheck"), slices.Index(w, "--update")); n > 0 && w[n-1] == "!" {
 				text = "whose address is not in " + list
 			}
-			if s, _, ok := w.value("--seconds"); ok {
-				text += " since " + s + " seconds"
-			}
 			if n, _, ok := w.value("--hitcount"); ok {
-				text += ", " + n + " times"
+				text += " with at least " + n + " packets"
+			}
+			if s, _, ok := w.value("--seconds"); ok {
+				text += " in the last " + s + " seconds"
 			}
 			return text
 		}
@@ -196,7 +199,19 @@ var opaquePhrases = map[string]func(extensionOptions) string{
 	"cpu":       valuePhrase("--cpu", "handled by processor ", ""),
 	"connbytes": valuePhrase("--connbytes", "whose connection has carried ", ""),
 	"quota":     valuePhrase("--quota", "until ", " bytes have passed"),
-	"string":    valuePhrase("--string", "that contains ", ""),
+	"string": func(w extensionOptions) string {
+		what, not, ok := w.value("--string")
+		if !ok {
+			if what, not, ok = w.value("--hex-string"); !ok {
+				return ""
+			}
+			what = "the bytes " + what
+		}
+		if not {
+			return "that does not contain " + what
+		}
+		return "that contains " + what
+	},
 	"statistic": func(w extensionOptions) string {
 		every, not, ok := w.value("--every")
 		n, err := strconv.ParseUint(every, 10, 32)

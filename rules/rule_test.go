@@ -200,7 +200,7 @@ func TestSentences(t *testing.T) {
 		`-A X -j REJECT --reject-with icmp-port-unreachable`:                                                                    "Everything is refused with ICMP port unreachable.",
 		`-A X -p tcp -m connlimit --connlimit-above 20 --connlimit-mask 32 --connlimit-saddr -j REJECT --reject-with tcp-reset`: "TCP where one source has more than 20 connections is refused with a TCP reset.",
 		`-A X -m set ! --match-set bad src -j LOG --log-prefix "bad "`:                                                          "Everything not in the set bad by src is written to the kernel's log as \"bad \".",
-		`-A X -m recent --update --seconds 60 --hitcount 4 --name ssh --mask 255.255.255.255 --rsource -j DROP`:                 "Everything whose address is in the list of recent addresses ssh since 60 seconds, 4 times is dropped.",
+		`-A X -m recent --update --seconds 60 --hitcount 4 --name ssh --mask 255.255.255.255 --rsource -j DROP`:                 "Everything whose address is in the list of recent addresses ssh with at least 4 packets in the last 60 seconds is dropped.",
 	} {
 		if got := mustParse(t, line).Sentence(); got != want {
 			t.Errorf("%s\nis said as   %s\nand not as  %s", line, got, want)

@@ -88,7 +88,7 @@ func (im *importer) carry(r *commandReader, tolerant bool) bool {
 	case 'P':
 		return im.policy(r, base, set)
 	case 'N':
-		if im.ground.hasChain(r.family, r.backend, r.table, r.chain) {
+		if _, there := set.Chain(r.table, r.chain); there {
 			im.failed(r, tolerant, "table %s has a chain %s already", r.table, r.chain)
 			return true
 		}
@@ -110,13 +110,41 @@ func (im *importer) carry(r *commandReader, tolerant bool) bool {
 	return true
 }
 
+// sayAbsent names the chains of a command that the tables, as they were read, do not have.
+func (im *importer) sayAbsent(r *commandReader, variant rules.Variant) {
+	absent := func(chain string) {
+		if _, there := im.set(variant).Chain(r.table, chain); !there && chain != "" && !rules.IsBuiltIn(r.table, chain) {
+			im.remark(r, Note, "table %s has no chain %s now: without it iptables refuses this", r.table, chain)
+		}
+	}
+	if r.op != 'N' && r.op != 'X' {
+		absent(r.chain)
+	}
+	if r.makesRule() {
+		for _, rule := range r.rules() {
+			if k := rule.Target.Kind; k == rules.Jump || k == rules.Goto {
+				absent(rule.Target.Name)
+				return
+			}
+		}
+	}
+}
+
 // suppose makes the tables such that the command fits them.
 func (im *importer) suppose(r *commandReader, variant rules.Variant) {
 	make := func(c rules.Change) {
 		c.Family, c.Backend, c.Table, c.Chain = r.family, r.backend, r.table, r.chain
 		_ = im.apply(variant, c) // what does not fit is said where it is carried out
 	}
-	if _, ok := im.set(variant).Chain(r.table, r.chain); !ok && r.chain != "" && r.op != 'N' {
+	read := im.read[variant]
+	if read {
+		im.sayAbsent(r, variant)
+	}
+	_, there := im.set(variant).Chain(r.table, r.chain)
+	switch {
+	case read && (r.op == 'R' || r.byNumber() || r.op == 'X'):
+		return // what is not there is said where it is carried out
+	case !there && r.chain != "" && r.op != 'N':
 		make(rules.Change{Op: rules.NewChain})
 	}
 	if r.op != 'D' && r.op != 'R' && r.op != 'I' || r.number > 1000 {

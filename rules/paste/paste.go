@@ -160,8 +160,10 @@ func Read(text string, ground Ground) Import {
 	text = withoutMarkup(strings.TrimPrefix(text, "\ufeff")) // a byte order mark, as editors on other systems put in front
 	im := &importer{ground: ground, saw: map[string]bool{}, made: rules.Sequences{}, standing: map[place]lineCount{}, edited: map[string]string{}, unsure: map[string]bool{}, origins: map[ruleAt]int{}}
 	im.ground.Sets = map[rules.Variant]*rules.Ruleset{}
+	im.read = map[rules.Variant]bool{}
 	for k, s := range ground.Sets {
 		im.ground.Sets[k] = s
+		im.read[k] = s != nil
 	}
 	im.ground.assigned = map[string]string{}
 	if isSaved(text) {
@@ -211,8 +213,9 @@ type importer struct {
 	ground   Ground
 	out      Import
 	steps    []rules.Step
-	saw      map[string]bool // questions asked already
-	made     rules.Sequences // what the commands so far have made of the sets
+	saw      map[string]bool        // questions asked already
+	read     map[rules.Variant]bool // of which tables it is known what they have
+	made     rules.Sequences        // what the commands so far have made of the sets
 	standing map[place]lineCount
 	edited   map[string]string // lines written from their parts, by lines as they were read
 	present  bool              // rules of a saved table stand already
