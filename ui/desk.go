@@ -294,24 +294,30 @@ func (d *desk) settling(t terms) func(rules.Plan) Terms {
 	return func(p rules.Plan) Terms {
 		settled := Terms{For: t.lasts, Park: t.park}
 		if journal {
-			settled.Confirm = t.countdown.time(func() bool { return gw.mayCutOff(ctx, facts, before, p, flows) })
+			var blast explain.Blast
+			settled.Confirm = t.countdown.time(func() bool {
+				blast = gw.blastOf(ctx, facts, before, p, flows)
+				return blast.Own
+			})
+			if settled.Confirm > 0 {
+				settled.Provers = blast.Provers(facts)
+			}
 		}
 		return settled
 	}
 }
 
-// mayCutOff tells whether a plan may cut somebody off who is here, or comes through.
-func (g *Gateway) mayCutOff(ctx context.Context, facts *facts.Facts, before map[rules.Variant]*rules.Ruleset, p rules.Plan, flows *flow.Flows) bool {
+// blastOf tells whom a plan may cut off who is here, or comes through.
+func (g *Gateway) blastOf(ctx context.Context, facts *facts.Facts, before map[rules.Variant]*rules.Ruleset, p rules.Plan, flows *flow.Flows) explain.Blast {
 	after, err := p.Apply(before)
 	if err != nil {
-		return false // it will be refused
+		return explain.Blast{} // it will be refused
 	}
 	native, err := g.nativeAfter(ctx, p)
 	if err != nil {
-		return true
+		return explain.Blast{Own: true, OwnWhy: "what the change of native rules would do could not be worked out"}
 	}
-	b := explain.BlastOf(facts, explain.Rules{Sets: before}, explain.Rules{Sets: after, Native: native}, p, flows, 0)
-	return b.Own
+	return explain.BlastOf(facts, explain.Rules{Sets: before}, explain.Rules{Sets: after, Native: native}, p, flows, 0)
 }
 
 // applied notes the outcome of a plan.

@@ -97,6 +97,9 @@ type Terms struct {
 	// Confirm is how long it waits to be confirmed before it is taken back; 0: it
 	// stands at once.
 	Confirm time.Duration
+	// Provers are the addresses from each of which a new login is to prove that nobody is locked out; nil: not worked
+	// out, and those from which the change was made.
+	Provers []netip.Addr
 	// For is how long it is to stand before it ends by itself; 0: for good.
 	For time.Duration
 	// Park says that the rule which the plan deletes is to be kept, with its place

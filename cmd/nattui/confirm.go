@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"nattui/model/host"
 	"nattui/rules/commit"
 	"nattui/rules/iptables"
 	"nattui/ui/text"
@@ -19,7 +21,9 @@ func newConfirmCommand() *cobra.Command {
 		Short: "Keep a change that would otherwise be rolled back",
 		Long: "confirm keeps the unconfirmed change and ends its countdown. It needs proof that the change has not locked you out: " +
 			"a successful login after the change, from where the change was made. So run it from a new login, or here once you have logged in anew. " +
-			"A login from before the change proves nothing, nor does a connection without a login. With --anyway it is confirmed without proof.",
+			"The connection itself must have begun after the change: a new session in an older connection (ControlMaster) proves nothing, nor does a password typed into one, " +
+			"a connection without a login, or a login from this host itself. A login that has ended counts only where sshd has logged when its connection came (LogLevel VERBOSE). " +
+			"Where several logins may be cut off, each of them has to log in again. With --anyway it is confirmed without proof.",
 		Example: "nattui confirm",
 		Args:    oneID,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -51,29 +55,29 @@ func confirm(c *cobra.Command, committer *commit.Committer, id string, anyway bo
 	if e == nil || id != "" && e.ID != id {
 		return committer.Confirm(ctx, id)
 	}
-	a, after, lacking := thoroughProof(ctx, e)
+	p := thoroughProof(ctx, e)
 	switch {
-	case a.User != "":
-		say(c.ErrOrStderr(), text.Safe(fmt.Sprintf("%s has logged in from %v %s", a.User, a.From, age(after))))
-	case lacking != "" && !anyway:
-		return *e, unproven(e, lacking)
-	case lacking != "":
-		say(c.ErrOrStderr(), text.Safe("not proven that you can still log in: "+lacking))
-		return committer.ConfirmUnproven(ctx, e.ID, lacking)
+	case p.Login.User != "":
+		say(c.ErrOrStderr(), text.Safe(fmt.Sprintf("%s has logged in from %v %s", p.Login.User, p.Login.From, age(p.After))))
+	case p.Lacking != "" && !anyway:
+		return *e, unproven(p)
+	case p.Lacking != "":
+		say(c.ErrOrStderr(), text.Safe("not proven that you can still log in: "+p.Lacking))
+		return committer.ConfirmUnproven(ctx, e.ID, p.Lacking)
 	}
 	return committer.Confirm(ctx, e.ID)
 }
 
 // unproven is the error of confirming what nothing proves to be harmless.
-func unproven(e *commit.Entry, lacking string) error {
-	from := ""
-	for i, a := range e.Operators() {
-		if i > 0 {
-			from += " or "
+func unproven(p commit.Proof) error {
+	var from []string
+	for _, a := range p.Missing {
+		if host.HasAddress(a) {
+			return fmt.Errorf("%s. Who logged in from %v came through this host, and no new login can prove that this still works; add --anyway to keep the change all the same", p.Lacking, a)
 		}
-		from += a.String()
+		from = append(from, a.String())
 	}
-	return fmt.Errorf("%s. Log in again from %s, then run  nattui confirm  there or here, or add --anyway", lacking, from)
+	return fmt.Errorf("%s. Log in again from %s, stay logged in, then run  nattui confirm  there or here, or add --anyway", p.Lacking, strings.Join(from, " and from "))
 }
 
 // committerHere opens everything that settling a change takes.

@@ -123,8 +123,8 @@ func (o *output) history(entries []commit.Entry) {
 			fmt.Fprintln(o, "    "+o.ink.faint.Render(text.Safe("wrote "+f.Path)))
 		}
 		if e.Unconfirmed() {
-			if a, after, _ := proofOf(&e); a.User != "" {
-				fmt.Fprintln(o, "    "+text.Safe(fmt.Sprintf("%s has logged in from %v %s", a.User, a.From, age(after))))
+			if p := proofOf(&e); p.Login.User != "" {
+				fmt.Fprintln(o, "    "+text.Safe(fmt.Sprintf("%s has logged in from %v %s", p.Login.User, p.Login.From, age(p.After))))
 			}
 		}
 	}

@@ -53,6 +53,9 @@ func (s *safeChanges) Apply(ctx context.Context, p rules.Plan, t ui.Terms) (ui.D
 func optionsOf(ctx context.Context, t ui.Terms) commit.Options {
 	o := operator(ctx)
 	o.Confirm, o.For = t.Confirm, t.For
+	if t.Provers != nil {
+		o.Operators = t.Provers
+	}
 	return o
 }
 
@@ -127,8 +130,8 @@ func (s *safeChanges) Waiting() (*ui.JournalEntry, error) {
 		return nil, err
 	}
 	shown := shownEntry(e)
-	if a, after, _ := proofOf(e); a.User != "" {
-		shown.Proof = &ui.FreshLogin{From: a.From, After: after}
+	if p := proofOf(e); p.Login.User != "" {
+		shown.Proof = &ui.FreshLogin{From: p.Login.From, After: p.After}
 	}
 	return &shown, nil
 }
@@ -172,8 +175,8 @@ func (s *safeChanges) Confirm(ctx context.Context, id string) error {
 		return err
 	}
 	if e != nil && (id == "" || e.ID == id) {
-		if _, _, lacking := thoroughProof(ctx, e); lacking != "" {
-			return unproven(e, lacking)
+		if p := thoroughProof(ctx, e); p.Lacking != "" {
+			return unproven(p)
 		}
 	}
 	_, err = s.committer.Confirm(ctx, id)

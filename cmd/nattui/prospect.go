@@ -76,6 +76,7 @@ func (a *approval) weigh(ctx context.Context, tables *iptables.Host, plan rules.
 		flows = waysAmongFlows(ctx, &p.facts)
 	}
 	p.blast = explain.BlastOf(&p.facts, p.rulesBefore(), p.rulesAfter(), plan, flows, limit)
+	p.options.Operators = p.blast.Provers(&p.facts)
 	if final := commit.FinalOf(plan); final != nil {
 		if a.confirm.text != "off" {
 			return nil, final
@@ -95,24 +96,20 @@ func (p *prospect) rulesBefore() explain.Rules {
 func (p *prospect) rulesAfter() explain.Rules { return explain.Rules{Sets: p.after, Native: p.native} }
 
 // waysAmongFlows are those of the live flows by which somebody may administer
-// something: to SSH servers here and behind this gateway, and to mosh. The others are
-// not kept. It is nil where there is no connection tracking.
+// something, here or behind this gateway. The others are not kept. It is nil where there is no connection tracking.
 func waysAmongFlows(ctx context.Context, f *facts.Facts) *flow.Flows {
 	kernel, err := conntrack.Open(conntrack.Options{})
 	if err != nil {
 		return nil
 	}
 	defer kernel.Close()
-	ports := map[uint16]bool{22: true}
-	for _, w := range f.Ways {
-		ports[w.Server.Port()] = true
-	}
+	wanted := explain.Passages(f)
 	flows := flow.NewFlows()
 	var some flow.Batch
 	err = kernel.Dump(ctx, func(b *flow.Batch) {
 		kept := some.Messages[:0]
 		for i := range b.Messages {
-			if g := &b.Messages[i].Flow; ports[g.AskedFor().Port()] || ports[g.ServedBy().Port()] {
+			if wanted(&b.Messages[i].Flow) {
 				kept = append(kept, b.Messages[i])
 			}
 		}

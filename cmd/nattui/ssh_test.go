@@ -300,9 +300,8 @@ func (r *remote) recordLogins() {
 	}
 }
 
-// TestConfirmedByALoginThatHasEnded: who has tried that he can still get in, and has gone
-// again, has proven it as well as one who has stayed.
-func TestConfirmedByALoginThatHasEnded(t *testing.T) {
+// TestEndedLoginProvesNothing: of a login that has ended nobody knows when its connection began, and that is said.
+func TestEndedLoginProvesNothing(t *testing.T) {
 	onRemote(t, func(r *remote) {
 		_, out := r.login(true, "nattui add dnat --proto tcp --dport 22 --source 203.0.113.99 --to 192.168.0.3:22 --yes --confirm 5m; cat")
 		r.until("the change waits: "+out.String(), func() bool { e := r.entry("1"); return e.Unconfirmed() && e.State == commit.Applied })
@@ -310,8 +309,6 @@ func TestConfirmedByALoginThatHasEnded(t *testing.T) {
 		if err := tried.Wait(); err != nil {
 			t.Fatalf("%v: %s", err, words)
 		}
-		if said := r.here("nattui confirm 2>&1"); !strings.Contains(said, "root has logged in from 203.0.113.10") {
-			t.Errorf("nattui confirm said:\n%s", said)
-		}
+		r.unproven("or has ended, so that it is not known when it began")
 	})
 }

@@ -26,6 +26,8 @@ type Blast struct {
 	Own      bool
 	OwnWhy   string
 	Affected facts.Way
+	// cut are all of those that may be cut off.
+	cut []facts.Way
 	// Changed counts live flows that would be translated differently if they began
 	// now; Examples are the first of them. They keep their translation until they end
 	// or are forgotten.
@@ -59,8 +61,8 @@ func (b *Blast) OwnSentence() string {
 func (b *Blast) diverted(plan rules.Plan) {
 	for _, o := range plan.Orders() {
 		for _, w := range b.Ways {
-			if !b.Own && !o.Idle && o.Diverts != (rules.Ports{}) && o.Diverts.Contains(w.Server.Port()) {
-				b.Own, b.Affected, b.OwnWhy = true, w, fmt.Sprintf("%s forwards port %d", o.By, w.Server.Port())
+			if !o.Idle && o.Diverts != (rules.Ports{}) && o.Diverts.Contains(w.Server.Port()) {
+				b.affected(w, fmt.Sprintf("%s forwards port %d", o.By, w.Server.Port()))
 			}
 		}
 	}
@@ -102,12 +104,18 @@ func BlastOf(f *facts.Facts, before, after Rules, plan rules.Plan, flows *flow.F
 	if b.Session != nil && b.Session.Live == facts.SettingOff {
 		b.Session = nil // it has ended, and counts among the ways
 	}
-	b.Ways, b.NotLooked = waysOf(f, flows), f.WaysUnknown
+	ways := conversationsOf(f, flows)
+	for i := range ways {
+		b.Ways = append(b.Ways, ways[i].Way)
+	}
+	if b.NotLooked = f.WaysUnknown; flows == nil && f.Settings.ConntrackCount > 0 {
+		b.NotLooked = append(slices.Clone(b.NotLooked), "the connections that the kernel tracks")
+	}
 	old, fresh := evaluatorOf(f, before), evaluatorOf(f, after)
 	if len(plan.Natives()) > 0 && after.Native == nil {
 		b.Own, b.OwnWhy = true, "what the change of native rules would do could not be worked out"
 	}
-	b.cutOff(f, old, fresh, plan)
+	b.cutOff(ways, f, old, fresh, plan)
 	b.diverted(plan)
 	if !b.Own && len(b.NotLooked) > 0 && len(plan.Steps) > 0 {
 		b.Own, b.OwnWhy = true, "it is not known who is connected ("+strings.Join(b.NotLooked, ", ")+" cannot be read here)"
@@ -247,4 +255,29 @@ func sameOutcome(old, fresh *evaluate.Evaluator, p *evaluate.Packet) (same bool,
 		return false, "it goes the same way, but with another TTL, mark, class or option than before"
 	}
 	return true, ""
+}
+
+// Provers are the addresses from each of which a new login is to prove that a plan has locked nobody out: those from
+// which whoever makes it may have come, and everybody whom it may cut off. Where he may have come by several ways, only
+// those are asked for that may be cut off. There are none at the console.
+func (b *Blast) Provers(f *facts.Facts) []netip.Addr {
+	if f == nil || f.Seat == facts.SeatConsole {
+		return nil
+	}
+	makers := f.Operators()
+	var all []netip.Addr
+	for _, w := range b.cut {
+		if a := w.Client.Addr(); w.Login() && !slices.Contains(all, a) {
+			all = append(all, a)
+		}
+	}
+	if len(all) > 0 && len(makers) > 1 {
+		return all
+	}
+	for _, a := range makers {
+		if !slices.Contains(all, a) {
+			all = append(all, a)
+		}
+	}
+	return all
 }

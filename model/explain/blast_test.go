@@ -29,7 +29,7 @@ func TestBlastAlteredPackets(t *testing.T) {
 		{"TTL sometimes", "", "-A POSTROUTING -m statistic --mode random --probability 0.5 -j TTL --ttl-set 1", true},
 		{"TTL lowered further", "-A POSTROUTING -j TTL --ttl-set 30", "-A POSTROUTING -j TTL --ttl-set 3", true},
 		{"what keeps from it gone", "-A POSTROUTING -d 198.51.100.9/32 -j RETURN\n-A POSTROUTING -j TTL --ttl-set 1", "-A POSTROUTING -j TTL --ttl-set 1", true},
-		{"segments of nothing", "", "-A OUTPUT -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss 1", false}, // the reply has ACK alone
+		{"segments of the answer", "", "-A OUTPUT -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss 1", true}, // SYN and ACK
 		{"segments of new ones", "", "-A INPUT -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss 1", true},
 		{"another class", "", "-A POSTROUTING -o wan0 -j CLASSIFY --set-class 0001:0009", true},
 		{"a mark", "", "-A PREROUTING -p tcp -m tcp --dport 22 -j MARK --set-xmark 0x1/0xffffffff", true},

@@ -13,9 +13,9 @@ import (
 	"nattui/rules/evaluate"
 )
 
-// waysOf are the ways in that a change may cut off: those that are known of the
-// host, and the connections through it to SSH servers among the flows.
-func waysOf(f *facts.Facts, flows *flow.Flows) []facts.Way {
+// conversationsOf are the ways in that a change may cut off: those that are known of the
+// host, and the connections through it by which somebody may come, among the flows.
+func conversationsOf(f *facts.Facts, flows *flow.Flows) []conversation {
 	ways := slices.Clone(f.Ways)
 	if s := f.Session; s != nil && s.Live != facts.SettingOff && !slices.ContainsFunc(ways, func(w facts.Way) bool { return w.Client == s.Client }) {
 		ways = append(ways, facts.Way{Kind: facts.WaySSH, Proto: rules.TCP, Client: s.Client, Server: s.Server, Own: true})
@@ -25,42 +25,103 @@ func waysOf(f *facts.Facts, flows *flow.Flows) []facts.Way {
 		again := netip.AddrPortFrom(netip.Addr{}, s.Server.Port())
 		ways = append(ways, facts.Way{Kind: facts.WayLogin, Proto: rules.TCP, Client: netip.AddrPortFrom(s.Client.Addr(), 0), Server: again, Own: true, Ended: true})
 	}
-	if flows == nil {
-		return ways
-	}
-	ports := []uint16{22}
-	for _, w := range ways {
-		if w.Kind == facts.WaySSH && !slices.Contains(ports, w.Server.Port()) {
-			ports = append(ports, w.Server.Port())
-		}
-	}
-	seen := map[[2]netip.AddrPort]bool{}
-	flows.Each(func(_ flow.Ref, g *flow.Flow) bool {
-		if w, ok := throughTo(f, g, ports); ok && !seen[[2]netip.AddrPort{w.Client, w.Server}] {
-			seen[[2]netip.AddrPort{w.Client, w.Server}] = true
-			ways = append(ways, w)
-		}
-		return len(seen) < mostThrough
-	})
+	var all []conversation
 	for i := range ways {
-		findClient(&ways[i], f, flows)
+		if flows != nil {
+			findClient(&ways[i], f, flows)
+		}
+		all = append(all, untranslated(ways[i], f))
 	}
-	return ways
+	if flows == nil {
+		return all
+	}
+	through := throughTo(f, ways)
+	n := len(all)
+	flows.Each(func(_ flow.Ref, g *flow.Flow) bool {
+		for i := range all[:n] {
+			if all[i].mayBe(g) {
+				all[i].translated(g)
+			}
+		}
+		if w, ok := through.way(g); ok && len(all)-n < mostThrough {
+			c := untranslated(w, f)
+			c.translated(g)
+			all = append(all, c)
+		}
+		return true
+	})
+	return all
 }
 
 // mostThrough bounds the connections through this gateway that are looked at.
-const mostThrough = 1000
+const mostThrough = 10_000
 
-// throughTo is the way in that a flow is: a connection that passes through to an
-// SSH server.
-func throughTo(f *facts.Facts, g *flow.Flow, ports []uint16) (facts.Way, bool) {
-	if g.Proto() != rules.TCP || !slices.Contains(ports, g.AskedFor().Port()) && !slices.Contains(ports, g.ServedBy().Port()) {
+// passage finds the connections through this gateway by which somebody may administer something.
+type passage struct {
+	facts *facts.Facts
+	ports []uint16            // on which SSH servers serve
+	near  map[netip.Addr]bool // from where somebody is logged in here, and the routers on the way there
+}
+
+// throughTo knows where somebody may come from who passes through this gateway first: a login from a host behind it
+// may belong to a connection to that host, or to a tunnel's end.
+func throughTo(f *facts.Facts, ways []facts.Way) passage {
+	p := passage{facts: f, ports: []uint16{22}, near: map[netip.Addr]bool{}}
+	host := f.Host(nil)
+	for _, w := range ways {
+		if w.Kind == facts.WaySSH {
+			p.ports = append(p.ports, w.Server.Port())
+		}
+		login := w.Kind == facts.WaySSH && (w.User != "" || w.Own) || w.Kind == facts.WayLogin || w.Kind == facts.WayShell || w.Kind == facts.WayMosh
+		if client := w.Client.Addr(); login && client.IsValid() && !hasAddress(f, client) && !client.IsLoopback() {
+			p.near[client] = true
+			if host.Route == nil {
+				continue
+			}
+			if to := host.Route(evaluate.RouteQuery{Dst: client}); to.NextHop.IsValid() {
+				p.near[to.NextHop] = true
+			}
+		}
+	}
+	return p
+}
+
+// Passages tells which of the kernel's connections are looked at as ways in: those that pass through this gateway, and
+// those that may be of a socket of this host whose way in is known.
+func Passages(f *facts.Facts) func(g *flow.Flow) bool {
+	p := throughTo(f, f.Ways)
+	ends := map[netip.AddrPort]bool{}
+	ports := map[uint16]bool{22: true}
+	for _, w := range f.Ways {
+		ports[w.Server.Port()] = true
+		ends[w.Client] = true
+	}
+	if s := f.Session; s != nil {
+		ports[s.Server.Port()] = true
+	}
+	return func(g *flow.Flow) bool {
+		if ports[g.AskedFor().Port()] || ports[g.ServedBy().Port()] || ends[g.Client()] {
+			return true
+		}
+		_, ok := p.way(g)
+		return ok
+	}
+}
+
+// way is the way in that a connection is, if it is one.
+func (p *passage) way(g *flow.Flow) (facts.Way, bool) {
+	if hasAddress(p.facts, g.ServedBy().Addr()) || hasAddress(p.facts, g.Client().Addr()) || g.Status&flow.StatusSeenReply == 0 {
 		return facts.Way{}, false
 	}
-	if hasAddress(f, g.ServedBy().Addr()) || hasAddress(f, g.Client().Addr()) || g.Status&flow.StatusSeenReply == 0 {
-		return facts.Way{}, false
+	w := facts.Way{Kind: facts.WayThrough, Proto: g.Proto(), Client: g.Client(), Server: g.AskedFor()}
+	switch {
+	case g.Proto() == rules.TCP && (slices.Contains(p.ports, g.AskedFor().Port()) || slices.Contains(p.ports, g.ServedBy().Port())):
+		return w, true
+	case g.Status&flow.StatusAssured != 0 && (p.near[g.ServedBy().Addr()] || p.near[g.Client().Addr()]):
+		w.Kind = facts.WayPath
+		return w, true
 	}
-	return facts.Way{Kind: facts.WayThrough, Proto: rules.TCP, Client: g.Client(), Server: g.AskedFor()}, true
+	return facts.Way{}, false
 }
 
 // findClient takes the latest client of a server that waits for anybody.
@@ -83,11 +144,10 @@ func hasAddress(f *facts.Facts, a netip.Addr) bool {
 }
 
 // cutOff compares what becomes of the packets of every way in.
-func (b *Blast) cutOff(f *facts.Facts, old, fresh *evaluate.Evaluator, plan rules.Plan) {
+func (b *Blast) cutOff(ways []conversation, f *facts.Facts, old, fresh *evaluate.Evaluator, plan rules.Plan) {
 	sources := sourcesOf(f, plan)
 	ins := interfacesOf(f, plan)
-	ways := slices.Clone(b.Ways)
-	slices.SortStableFunc(ways, func(a, c facts.Way) int { // one's own is named first
+	slices.SortStableFunc(ways, func(a, c conversation) int { // one's own is named first
 		switch {
 		case a.Own == c.Own:
 			return 0
@@ -96,17 +156,15 @@ func (b *Blast) cutOff(f *facts.Facts, old, fresh *evaluate.Evaluator, plan rule
 		}
 		return 1
 	})
-	for _, w := range ways {
-		if b.Own {
-			return
-		}
-		if why := b.settingsAffect(w, plan); why != "" {
-			b.affected(w, why)
+	for i := range ways {
+		w := &ways[i]
+		if why := b.settingsAffect(w.Way, plan); why != "" {
+			b.affected(w.Way, why)
 			continue
 		}
-		for _, p := range append(probesOf(w, f, sources, ins), carriersOf(w, f)...) {
+		for _, p := range append(probesOf(w, f, sources, ins), carriersOf(w.Way, f)...) {
 			if same, why := sameOutcome(old, fresh, &p.packet); !same {
-				b.affected(w, p.what+" would be treated differently: "+why)
+				b.affected(w.Way, p.what+" would be treated differently: "+why)
 				break
 			}
 		}
@@ -114,7 +172,7 @@ func (b *Blast) cutOff(f *facts.Facts, old, fresh *evaluate.Evaluator, plan rule
 }
 
 func (b *Blast) affected(w facts.Way, why string) {
-	if !b.Own {
+	if b.cut = append(b.cut, w); !b.Own {
 		b.Own, b.OwnWhy, b.Affected = true, why, w
 	}
 }
@@ -125,7 +183,7 @@ func (b *Blast) settingsAffect(w facts.Way, plan rules.Plan) string {
 		switch {
 		case s.Sysctl != nil:
 			forwards := s.Sysctl.Name == "net.ipv4.ip_forward" && w.Client.Addr().Is4() || s.Sysctl.Name == "net.ipv6.conf.all.forwarding" && w.Client.Addr().Is6()
-			off := forwards && w.Kind == facts.WayThrough && s.Sysctl.Value == "0"
+			off := forwards && (w.Kind == facts.WayThrough || w.Kind == facts.WayPath) && s.Sysctl.Value == "0"
 			if !slices.Contains(harmless, s.Sysctl.Name) || s.Sysctl.Name == "net.ipv6.conf.all.forwarding" && w.Client.Addr().Is6() || off {
 				return s.Sysctl.Name + " may affect it"
 			}
@@ -143,91 +201,48 @@ type probe struct {
 }
 
 // probesOf are those by which a way in lives, and by which it would come again.
-func probesOf(w facts.Way, f *facts.Facts, sources []netip.Addr, ins []string) []probe {
-	if w.Client.IsValid() && w.Client.Port() != 0 && w.Server.IsValid() {
-		return connectionOf(w, f)
+func probesOf(w *conversation, f *facts.Facts, sources []netip.Addr, ins []string) []probe {
+	if w.Way.Client.IsValid() && w.Way.Client.Port() != 0 && w.Server.IsValid() {
+		return w.packets(f, nil)
 	}
 	var clients []netip.AddrPort
 	anyPort := uint16(50000)
 	if !w.Proto.HasPorts() {
 		anyPort = 0
 	}
-	if w.Client.IsValid() {
-		clients = append(clients, netip.AddrPortFrom(w.Client.Addr(), anyPort))
+	if w.Way.Client.IsValid() {
+		clients = append(clients, netip.AddrPortFrom(w.Way.Client.Addr(), anyPort))
 	} else {
 		for _, a := range sources {
 			clients = append(clients, netip.AddrPortFrom(a, anyPort))
 		}
 	}
-	servers := []netip.AddrPort{w.Server}
-	if !w.Server.IsValid() || w.Server.Addr().IsUnspecified() {
-		port := w.Server.Port()
-		if w.Kind == facts.WayLogin && port == 0 {
-			port = 22
-		}
-		servers = nil
-		for _, a := range f.Addresses {
-			if a.Prefix.Addr().IsLoopback() {
-				continue
-			}
-			servers = append(servers, netip.AddrPortFrom(a.Prefix.Addr(), port))
-		}
-	}
 	var all []probe
 	for _, client := range clients {
-		for _, server := range servers {
-			if client.Addr().Is4() != server.Addr().Is4() {
-				continue
-			}
-			for _, in := range append([]string{""}, ins...) {
-				if p, err := evaluate.NewPacket(w.Proto, client, server); err == nil {
-					p.In = in
-					all = append(all, probe{p, "a packet to it from " + client.Addr().String()})
-				}
-			}
-			if p, err := evaluate.NewPacket(w.Proto, server, client); err == nil {
-				p.Local, p.State = true, evaluate.StateEstablished
-				all = append(all, probe{p, "the reply to " + client.Addr().String()})
+		for _, server := range serversOf(&w.Way, f) {
+			if client.Addr().Is4() == server.Addr().Is4() {
+				c := *w
+				c.client, c.asked, c.served, c.seen = client, server, server, client
+				all = append(all, c.packets(f, ins)...)
 			}
 		}
 	}
 	return all
 }
 
-// connectionOf are the packets of a connection whose ends are known, by either of
-// the interfaces by which it may arrive.
-func connectionOf(w facts.Way, f *facts.Facts) []probe {
-	arriving, err := evaluate.NewPacket(w.Proto, w.Client, w.Server)
-	if err != nil {
-		return nil
+// serversOf are the ends that a way in may have here: its own, or each address of this host.
+func serversOf(w *facts.Way, f *facts.Facts) []netip.AddrPort {
+	if w.Server.IsValid() && !w.Server.Addr().IsUnspecified() {
+		return []netip.AddrPort{w.Server}
 	}
-	established := arriving
-	established.State = evaluate.StateEstablished
-	leaving, _ := evaluate.NewPacket(w.Proto, w.Server, w.Client)
-	leaving.State = evaluate.StateEstablished
-	leaving.Local = w.Kind != facts.WayThrough
-	if w.Proto == rules.TCP {
-		established.Has |= evaluate.HasTCPFlags
-		leaving.Has |= evaluate.HasTCPFlags
-		established.TCPFlags, leaving.TCPFlags = 0x10, 0x10 // ACK
+	port := w.Server.Port()
+	if w.Kind == facts.WayLogin && port == 0 {
+		port = 22
 	}
-	again, its, answers := "a new one", "its packets", "replies to it"
-	if w.Own {
-		again, its, answers = "a new connection of yours", "packets of your connection", "replies to your connection"
-	}
-	all := []probe{{arriving, again}}
-	if w.Kind != facts.WayThrough || !hasAddress(f, w.Server.Addr()) {
-		all = append(all, probe{established, its}, probe{leaving, answers})
-	}
+	var all []netip.AddrPort
 	for _, a := range f.Addresses {
-		// It may come by the link that has the address, wherever the route back leads.
-		if a.Prefix.Addr() == w.Server.Addr() && a.Link != "lo" {
-			for _, p := range slices.Clone(all) {
-				if !p.packet.Local {
-					p.packet.In = a.Link
-					all = append(all, p)
-				}
-			}
+		if !a.Prefix.Addr().IsLoopback() {
+			all = append(all, netip.AddrPortFrom(a.Prefix.Addr(), port))
 		}
 	}
 	return all
@@ -347,6 +362,12 @@ func lookedAt(ways []facts.Way) string {
 			count("VPN server")
 		case w.Kind == facts.WayThrough:
 			count("SSH connection through this gateway")
+		case w.Kind == facts.WayPath:
+			count("connection through this gateway of hosts that logins come from")
+		case w.Kind == facts.WayRelay:
+			count("relayed connection")
+		case w.Kind == facts.WayShell:
+			count("shell by another server")
 		case w.Ended:
 			count("ended login")
 		default:

@@ -21,9 +21,12 @@ const (
 	WayVPN                    // a VPN server of this host: logins may come by it
 	WayThrough                // a connection through this gateway to an SSH server behind it
 	WayLogin                  // a login that is recorded and whose connection was not found
+	WayPath                   // a connection through this gateway of a host that somebody is logged in from
+	WayRelay                  // a connection of a program of this host through which a login from this host itself came
+	WayShell                  // a connection of another server that this process descends from, as of ttyd or telnetd
 )
 
-var wayNames = [...]string{"ssh", "mosh", "vpn", "through", "login"}
+var wayNames = [...]string{"ssh", "mosh", "vpn", "through", "login", "path", "relay", "shell"}
 
 // String is the kind's name in JSON.
 func (k WayKind) String() string { return wayNames[k] }
@@ -78,11 +81,31 @@ func (w Way) String() string {
 		return fmt.Sprintf("VPN server %s on %s port %d", w.Program, strings.ToUpper(w.Proto.String()), w.Server.Port())
 	case WayThrough:
 		return fmt.Sprintf("SSH connection through this gateway from %v to %v", w.Client.Addr(), w.Server)
+	case WayPath:
+		return fmt.Sprintf("%s connection through this gateway from %v to %v, by which a login may come", strings.ToUpper(w.Proto.String()), w.Client.Addr(), w.Server)
+	case WayRelay:
+		return fmt.Sprintf("connection between %v and %v of %s, which a login comes through", w.Client, w.Server, w.Program)
+	case WayShell:
+		return fmt.Sprintf("connection of %s from %v", w.Program, w.Client.Addr())
 	}
 	if w.Ended {
 		return "ended login" + of + " from " + w.Client.Addr().String()
 	}
 	return "login" + of + " from " + w.Client.Addr().String()
+}
+
+// Login tells whether somebody has logged in by it, or may have: of connections to SSH servers whose processes are
+// seen it is known that nobody has yet.
+func (w Way) Login() bool {
+	switch w.Kind {
+	case WaySSH:
+		return w.User != "" || w.Own || w.Program == ""
+	case WayLogin:
+		return true
+	case WayMosh, WayShell:
+		return w.Client.IsValid()
+	}
+	return false
 }
 
 // Seat is how it is known who sits at this process.
@@ -114,8 +137,7 @@ func (s *Seat) UnmarshalText(text []byte) error { return parseName(s, seatNames[
 func (f *Facts) Operators() []netip.Addr {
 	var all []netip.Addr
 	for _, w := range f.Ways {
-		login := w.Kind == WaySSH || w.Kind == WayLogin || w.Kind == WayMosh && w.Client.IsValid()
-		if !login || f.Seat == SeatConsole || f.Seat == SeatSSH && !w.Own {
+		if !w.Login() || f.Seat == SeatConsole || f.Seat == SeatSSH && !w.Own {
 			continue
 		}
 		if addr := w.Client.Addr(); !slices.Contains(all, addr) {

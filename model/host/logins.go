@@ -10,13 +10,14 @@ import (
 	"time"
 )
 
-// Login is an SSH connection that a server of this host has taken and that is
-// still there.
+// Login is an SSH connection that a server of this host has taken.
 type Login struct {
 	Client, Server netip.AddrPort
 	// Began is when, as the time since the host was started (CLOCK_BOOTTIME): the
-	// start of the first process that serves it.
+	// start of the first process that serves it; 0 not known.
 	Began time.Duration
+	// Entered is when somebody got in, of logins that were only recorded.
+	Entered time.Duration
 	// User has got in: a session was opened for him. "" while nobody has, as for the
 	// connections that anybody in the Internet can make.
 	User string

@@ -117,7 +117,8 @@ func recordTime(text []byte, size int) time.Time {
 }
 
 // PastLogins are the logins over SSH that wtmp has recorded since a moment (CLOCK_BOOTTIME), whether they have ended or
-// not. sshd records logins with a terminal; Debian 13 has no such file, and then there are none.
+// not: each has Entered, and no Began, for the connection may be older than the session in it (ControlMaster in
+// ssh_config(5)) or than its password. sshd records logins with a terminal; Debian 13 has no such file, and then there are none.
 func PastLogins(since time.Duration) []Login {
 	const newest = 1000
 	file, err := os.Open("/var/log/wtmp")
@@ -149,11 +150,11 @@ func PastLogins(since time.Duration) []Login {
 func loginsSince(records []record, since, boot time.Duration, now time.Time) []Login {
 	var all []Login
 	for _, one := range records {
-		began := boot - now.Sub(one.at)
-		if one.mosh || one.at.After(now) || began <= since {
+		entered := boot - now.Sub(one.at)
+		if one.mosh || one.at.After(now) || entered <= since {
 			continue
 		}
-		all = append(all, Login{Client: netip.AddrPortFrom(one.from, 0), Began: began, User: one.user})
+		all = append(all, Login{Client: netip.AddrPortFrom(one.from, 0), Entered: entered, User: one.user})
 	}
 	return all
 }

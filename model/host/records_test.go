@@ -19,7 +19,7 @@ func utmpRecord(user, from string, at time.Time) []byte {
 	return text
 }
 
-// TestPastLogins: what counts began after the moment that is asked about, and not in the future.
+// TestPastLogins: what counts was recorded after the moment that is asked about, and not in the future.
 func TestPastLogins(t *testing.T) {
 	now, boot := time.Unix(1_800_000_000, 0), 1000*time.Second
 	var text []byte
@@ -29,7 +29,7 @@ func TestPastLogins(t *testing.T) {
 	text = append(text, utmpRecord("console", "", now.Add(-5*time.Second))...)
 	text = append(text, utmpRecord("mosh", "192.0.2.4 via mosh [77]", now.Add(-5*time.Second))...)
 	found := loginsSince(parseRecords(text), 950*time.Second, boot, now)
-	want := Login{Client: netip.MustParseAddrPort("192.0.2.2:0"), Began: 990 * time.Second, User: "alice"}
+	want := Login{Client: netip.MustParseAddrPort("192.0.2.2:0"), Entered: 990 * time.Second, User: "alice"}
 	if len(found) != 1 || found[0] != want {
 		t.Errorf("found %v, want %v", found, want)
 	}

@@ -55,6 +55,8 @@ func (r *reading) ways() {
 			r.facts.Ways = append(r.facts.Ways, w)
 		}
 	}
+	r.shells()
+	r.relays(all)
 	r.waiting(records)
 	r.tunnels()
 	for _, one := range records {

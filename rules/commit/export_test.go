@@ -1,6 +1,9 @@
 package commit
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // OnStep calls f before each step of what the Committer does.
 func (c *Committer) OnStep(f func(name string)) { c.step = f }
@@ -14,4 +17,9 @@ func RotateAt(size int) (end func()) {
 	was := rotateAt
 	rotateAt = size
 	return func() { rotateAt = was }
+}
+
+// MadeAt is a change that was made at a time since the host was started, by one of some operators.
+func MadeAt(at time.Duration, operators []netip.Addr) Entry {
+	return Entry{made: moment{KernelClock().Boot(), at}, operators: operators}
 }

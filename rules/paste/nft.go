@@ -62,7 +62,7 @@ func nftCommands(text string, answers map[string]string) (n NFT) {
 		}
 		lines = append(lines, line)
 	}
-	commands, _ := readScript(strings.Join(lines, ""), answers)
+	commands, _ := (&scriptReader{answers: answers}).read(strings.Join(lines, ""))
 	for _, c := range commands {
 		if len(c.words) == 0 {
 			continue

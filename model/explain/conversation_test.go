@@ -1,0 +1,138 @@
+package explain
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"nattui/model/facts"
+	"nattui/model/flow"
+	"nattui/rules"
+)
+
+// TestBlastLaterPackets: a connection begins by one packet and lives by others, in both directions; a rule may be about
+// any of them alone.
+func TestBlastLaterPackets(t *testing.T) {
+	known, _ := explainGateway(t, "")
+	known.Session = &facts.Session{Client: netip.MustParseAddrPort("198.51.100.9:50000"), Server: netip.MustParseAddrPort("203.0.113.1:22")}
+	const data, rest = "-A INPUT -p tcp -m tcp --dport 22 --tcp-flags PSH PSH -j ACCEPT\n", "-A INPUT -p tcp -m tcp --dport 22 ! --tcp-flags PSH PSH -j ACCEPT\n"
+	for _, c := range []struct {
+		table, chain, policy, before, after string
+		own                                 bool
+	}{
+		{"filter", "INPUT", "ACCEPT", "", "-A INPUT -p tcp -m tcp --tcp-flags PSH PSH -j DROP", true},
+		{"filter", "OUTPUT", "ACCEPT", "", "-A OUTPUT -p tcp -m tcp --tcp-flags PSH PSH -j DROP", true},
+		{"filter", "OUTPUT", "ACCEPT", "", "-A OUTPUT -p tcp -m tcp --tcp-flags SYN,ACK SYN,ACK -j DROP", true},
+		{"filter", "INPUT", "ACCEPT", "", "-A INPUT -p tcp -m tcp --tcp-flags SYN,ACK SYN,ACK -j DROP", false},
+		{"filter", "OUTPUT", "ACCEPT", "", "-A OUTPUT -p tcp -m tcp --tcp-flags SYN,ACK SYN -j DROP", false},
+		{"filter", "INPUT", "ACCEPT", "", "-A INPUT -p tcp -m tcp --tcp-flags FIN FIN -j DROP", true},
+		{"filter", "INPUT", "ACCEPT", "", "-A INPUT -p tcp -m tcp --tcp-flags FIN,SYN,RST,PSH,ACK,URG NONE -j DROP", false},
+		{"raw", "PREROUTING", "ACCEPT", "", "-A PREROUTING -p tcp -m tcp --tcp-flags PSH,ACK PSH,ACK -j DROP", true},
+		{"raw", "PREROUTING", "ACCEPT", "", "-A PREROUTING -s 198.51.100.77/32 -p tcp -m tcp --tcp-flags PSH,ACK PSH,ACK -j DROP", false},
+		{"mangle", "POSTROUTING", "ACCEPT", "", "-A POSTROUTING -p tcp -m tcp --tcp-flags PSH,ACK PSH,ACK -j DROP", true},
+		{"filter", "INPUT", "DROP", data + rest, rest, true},
+		{"filter", "INPUT", "DROP", data + rest, data + rest, false},
+	} {
+		read := func(lines string) map[rules.Variant]*rules.Ruleset {
+			tables, err := rules.Read(strings.NewReader("*" + c.table + "\n:" + c.chain + " " + c.policy + " [0:0]\n" + strings.TrimSuffix(lines, "\n") + "\nCOMMIT\n"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return map[rules.Variant]*rules.Ruleset{{}: {Tables: tables}}
+		}
+		got := BlastOf(known, Rules{Sets: read(c.before)}, Rules{Sets: read(c.after)}, rules.Plan{}, nil, 0)
+		if got.Own != c.own {
+			t.Errorf("%s %q -> %q: own %v (%s); want %v", c.table, c.before, c.after, got.Own, got.OwnWhy, c.own)
+		}
+	}
+}
+
+// TestBlastTranslatedLogin: a login through REDIRECT or DNAT, here or past this host, lives by the port that its client
+// asks for, which its socket does not show.
+func TestBlastTranslatedLogin(t *testing.T) {
+	const redirect, publish = "-A PREROUTING -p tcp -m tcp --dport 2222 -j REDIRECT --to-ports 22\n", "-A PREROUTING -p tcp -m tcp --dport 2299 -j DNAT --to-destination 192.168.0.10:2022\n"
+	here := facts.Way{Kind: facts.WaySSH, Proto: rules.TCP, Client: netip.MustParseAddrPort("198.51.100.9:50000"), Server: netip.MustParseAddrPort("203.0.113.1:22"), User: "a", Own: true}
+	back := facts.Way{Kind: facts.WaySSH, Proto: rules.TCP, Client: netip.MustParseAddrPort("192.168.0.10:40000"), Server: netip.MustParseAddrPort("192.168.0.1:22"), User: "a", Own: true}
+	routed := back
+	routed.Client = netip.MustParseAddrPort("10.8.0.5:40000")
+	toHere := explainedFlow(1, "198.51.100.9:50000", "203.0.113.1:2222", "203.0.113.1:22", "198.51.100.9:50000")
+	through := explainedFlow(2, "198.51.100.9:50001", "203.0.113.1:2299", "192.168.0.10:2022", "198.51.100.9:50001")
+	other := explainedFlow(2, "198.51.100.77:50001", "203.0.113.1:2299", "192.168.0.10:2022", "198.51.100.77:50001")
+	for _, c := range []struct {
+		name, before, after string
+		way                 facts.Way
+		flow                flow.Flow
+		own                 bool
+	}{
+		{"the redirect goes", redirect, "", here, toHere, true},
+		{"another one goes", redirect + publish, redirect, here, toHere, false},
+		{"its port is sent elsewhere", redirect, "-A PREROUTING -p tcp -m tcp --dport 2222 -j DNAT --to-destination 192.168.0.3:22\n" + redirect, here, toHere, true},
+		{"port 22 is redirected, which it does not ask for", redirect, redirect + "-A PREROUTING -p tcp -m tcp --dport 22 -j REDIRECT --to-ports 9\n", here, toHere, false},
+		{"the way to the host that logs in here goes", publish, "", back, through, true},
+		{"the way to the router of whoever logs in here goes", publish, "", routed, through, true},
+		{"another way goes", publish + redirect, publish, back, through, false},
+		{"a way from where somebody is logged in goes", publish, "", here, through, true},
+		{"a way of somebody else to a host that nobody comes from goes", publish, "", here, other, false},
+	} {
+		known, before := explainGateway(t, c.before)
+		_, after := explainGateway(t, c.after)
+		known.Routes = append([]facts.RouteEntry{{
+			Table: facts.TableMain, Kind: facts.RouteUnicast, Dst: netip.MustParsePrefix("10.8.0.0/24"), Hops: []facts.Hop{{Out: "lan0", Gateway: netip.MustParseAddr("192.168.0.10")}},
+		}}, known.Routes...)
+		known.Ways, known.Seat = []facts.Way{c.way}, facts.SeatSSH
+		c.flow.Status |= flow.StatusSeenReply | flow.StatusAssured
+		flows := flow.NewFlows()
+		batch := &flow.Batch{At: 1}
+		change := batch.Next()
+		change.Kind, change.Flow = flow.Listed, c.flow
+		flows.Apply(batch)
+		if got := BlastOf(known, Rules{Sets: before}, Rules{Sets: after}, rules.Plan{}, flows, 0); got.Own != c.own {
+			t.Errorf("%s: own %v: %s", c.name, got.Own, got.OwnSentence())
+		}
+		if c.own && !Passages(known)(&c.flow) {
+			t.Errorf("%s: its connection is left out of those that are looked at", c.name)
+		}
+	}
+}
+
+// TestProvers: each of those who may be cut off has to prove that he is not, and nobody who certainly is not, if he did
+// not make the change.
+func TestProvers(t *testing.T) {
+	way := func(from, user string, own bool) facts.Way {
+		return facts.Way{Kind: facts.WaySSH, Proto: rules.TCP, Program: "sshd", Client: netip.MustParseAddrPort(from), Server: netip.MustParseAddrPort("203.0.113.1:22"), User: user, Own: own}
+	}
+	const a, b, robot = "198.51.100.9", "198.51.100.10", "198.51.100.11"
+	drop := func(from string) string {
+		return "-A PREROUTING -s " + from + "/32 -p tcp -m tcp --dport 22 -j REDIRECT --to-ports 9\n"
+	}
+	for _, c := range []struct {
+		name, change string
+		seat         facts.Seat
+		own          bool // A made it, and that is known
+		want         []string
+	}{
+		{"A's address alone, in a terminal that both may have", drop(a), facts.SeatShared, false, []string{a}},
+		{"both", drop(a) + drop(b), facts.SeatShared, false, []string{a, b}},
+		{"neither", "", facts.SeatShared, false, []string{a, b}},
+		{"A cuts B off", drop(b), facts.SeatSSH, true, []string{a, b}},
+		{"A cuts himself off", drop(a), facts.SeatSSH, true, []string{a}},
+		{"a robot that has not logged in", drop(robot), facts.SeatSSH, true, []string{a}},
+		{"at the console", drop(a), facts.SeatConsole, false, nil},
+	} {
+		known, before := explainGateway(t, "")
+		_, after := explainGateway(t, c.change)
+		known.Seat, known.Ways = c.seat, []facts.Way{way(a+":1000", "a", c.own), way(b+":1000", "b", false), way(robot+":1000", "", false)}
+		blast := BlastOf(known, Rules{Sets: before}, Rules{Sets: after}, rules.Plan{}, nil, 0)
+		var got []string
+		for _, addr := range blast.Provers(known) {
+			got = append(got, addr.String())
+		}
+		slices.Sort(got)
+		want := slices.Clone(c.want)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v; want %v", c.name, got, want)
+		}
+	}
+}

@@ -1,0 +1,133 @@
+package host
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"nattui/model/facts"
+	"nattui/rules"
+)
+
+// This file follows those who came otherwise than straight to an SSH server of this host: through a program here that
+// relays them (a tunnel of ssh -R, sslh, stunnel, nattui forward), or to a server of another kind (ttyd, telnetd).
+
+// HasAddress tells whether an address is one of this host's own, those of 127.0.0.0/8 and ::1 included. Where they cannot be
+// told, any may be.
+func HasAddress(a netip.Addr) bool {
+	if a.IsLoopback() {
+		return true
+	}
+	own, err := net.InterfaceAddrs()
+	return err != nil || slices.ContainsFunc(own, func(one net.Addr) bool {
+		prefix, err := netip.ParsePrefix(one.String())
+		return err == nil && prefix.Addr().Unmap().WithZone("") == a
+	})
+}
+
+// shells adds the connections from elsewhere that processes hold which this one descends from, whatever server they are.
+func (r *reading) shells() {
+	var open []socket
+	for pid := parentOf(os.Getpid()); pid > 1; pid = parentOf(pid) {
+		name := r.nameOf(pid)
+		if isSSHServer(name) {
+			continue
+		}
+		held := socketsOf(pid)
+		if len(held) > 0 && open == nil {
+			open = connections()
+		}
+		for _, c := range open {
+			if slices.Contains(held, c.inode) && !HasAddress(c.remote.Addr()) {
+				r.facts.Ways = append(r.facts.Ways, facts.Way{Kind: facts.WayShell, Proto: rules.TCP, Client: c.remote, Server: c.local, Program: name, Own: true})
+			}
+		}
+	}
+}
+
+// relays follows the logins that came from this host itself. Where the program is not found that relays one, or how
+// others reach that, it is not known who may be cut off.
+func (r *reading) relays(all []login) {
+	followed := map[int]bool{}
+	for _, l := range all {
+		if !HasAddress(l.Client.Addr()) {
+			continue
+		}
+		pid := r.holderOf(l.Client, l.Server)
+		if followed[pid] && pid != 0 {
+			continue
+		}
+		if followed[pid] = true; pid == 0 || !r.relayedBy(pid, all, l) {
+			r.facts.WaysUnknown = append(r.facts.WaysUnknown, "what relays the login from "+l.Client.Addr().String()+" port "+strconv.Itoa(int(l.Client.Port())))
+		}
+	}
+}
+
+// holderOf is a process that holds the socket between two ends; 0 where none is found.
+func (r *reading) holderOf(local, remote netip.AddrPort) int {
+	open := connections()
+	i := slices.IndexFunc(open, func(c socket) bool { return c.local == local && c.remote == remote })
+	if i < 0 {
+		return 0
+	}
+	for _, p := range r.running {
+		if slices.Contains(socketsOf(p.pid), open[i].inode) {
+			return p.pid
+		}
+	}
+	return 0
+}
+
+// relayedBy adds what a program has beside its connection to this host's SSH server: its connections to others, and the
+// ports where it waits for packets; false where it has nothing, and was not started by a login that is known.
+func (r *reading) relayedBy(pid int, all []login, l login) bool {
+	held, found, name := socketsOf(pid), false, r.nameOf(pid)
+	add := func(w facts.Way) {
+		w.Kind, w.Program, w.Own, found = facts.WayRelay, name, l.own, true
+		r.facts.Ways = append(r.facts.Ways, w)
+	}
+	serving := func(port uint16) bool {
+		return slices.ContainsFunc(r.facts.Listeners, func(s facts.Listener) bool { return s.Proto == rules.TCP && s.Address.Port() == port })
+	}
+	for _, c := range connections() {
+		switch {
+		case !slices.Contains(held, c.inode) || HasAddress(c.remote.Addr()):
+		case serving(c.local.Port()):
+			add(facts.Way{Proto: rules.TCP, Client: c.remote, Server: c.local})
+		default: // it connected to there itself
+			add(facts.Way{Proto: rules.TCP, Client: c.local, Server: c.remote})
+		}
+	}
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		for _, state := range []uint8{established, unconnected} {
+			waiting, err := sockets(family, unix.IPPROTO_UDP, state)
+			if err != nil {
+				return false
+			}
+			for _, s := range waiting {
+				if slices.Contains(held, s.inode) && !s.local.Addr().IsLoopback() {
+					add(facts.Way{Proto: rules.UDP, Server: s.local})
+				}
+			}
+		}
+	}
+	return r.begunBy(pid, all) || found
+}
+
+// begunBy tells whether a process descends from a login that is known, or from the console: whoever typed it there came
+// by that.
+func (r *reading) begunBy(pid int, all []login) bool {
+	for ; pid > 1; pid = parentOf(pid) {
+		if name := r.nameOf(pid); name == "login" || name == "agetty" {
+			return true
+		}
+		if slices.ContainsFunc(all, func(l login) bool { return slices.Contains(l.pids, pid) && !HasAddress(l.Client.Addr()) }) {
+			return true
+		}
+	}
+	return false
+}
