@@ -188,8 +188,44 @@ func TestRoundaboutWays(t *testing.T) {
 			r.until("somebody is in: "+out.String(), func() bool { return strings.Contains(out.String(), "here") })
 			return r.here("nattui add dnat --proto tcp --dport 8022 --dest 203.0.113.1 --to 192.168.0.3:22 --yes")
 		},
-		"by what nothing is known of": func(r *remote) string {
-			// Whoever connects here for others has no connection that can be seen: he is told them by a file.
+		"by a shell of another server": func(r *remote) string {
+			listener, err := r.n.Gateway.Listen(r.Context(), netip.AddrPortFrom(r.n.Gateway.IPv4, 7681))
+			if err != nil {
+				r.Fatal(err)
+			}
+			defer listener.Close()
+			conn, err := r.n.Client.Dial(r.Context(), "tcp", netip.AddrPortFrom(r.n.Client.IPv4, 50023), netip.AddrPortFrom(r.n.Gateway.IPv4, 7681))
+			if err != nil {
+				r.Fatal(err)
+			}
+			r.Cleanup(func() { conn.Close() })
+			accepted, err := listener.AcceptTCP()
+			if err != nil {
+				r.Fatal(err)
+			}
+			file, err := accepted.File()
+			accepted.Close() // the server alone holds it
+			if err != nil {
+				r.Fatal(err)
+			}
+			ttyd := filepath.Join(r.TempDir(), "ttyd")
+			text, err := os.ReadFile("/bin/sh")
+			if err != nil {
+				r.Fatal(err)
+			}
+			if err := os.WriteFile(ttyd, text, 0o755); err != nil {
+				r.Fatal(err)
+			}
+			server := exec.Command("env", "-u", "SSH_CONNECTION", ttyd, "-c", r.line("nattui add dnat --proto tcp --dport 7681 --dest 203.0.113.1 --to 192.168.0.3:22 --yes 3>&-; exit"))
+			server.ExtraFiles = []*os.File{file}
+			out, err := server.CombinedOutput()
+			file.Close()
+			if err != nil {
+				r.Fatalf("%v: %s", err, out)
+			}
+			return string(out)
+		},
+		"by what is not found": func(r *remote) string {
 			r.from(r.n.Gateway, true, "true")
 			return r.here("nattui add dnat --proto tcp --dport 8022 --dest 203.0.113.1 --to 192.168.0.3:22 --yes")
 		},

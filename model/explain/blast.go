@@ -51,8 +51,6 @@ func (b *Blast) OwnSentence() string {
 		return "No SSH session found: nothing to lock out."
 	case b.Session == nil:
 		return "Certainly not affected: " + looked + "."
-	case len(b.Ways) < 2:
-		return fmt.Sprintf("Your SSH connection from %v is certainly not affected, nor would a new one be.", b.Session.Client.Addr())
 	}
 	return fmt.Sprintf("Your SSH connection from %v is certainly not affected, nor would a new one be; looked at: %s.", b.Session.Client.Addr(), looked)
 }

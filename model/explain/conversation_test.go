@@ -96,6 +96,36 @@ func TestBlastTranslatedLogin(t *testing.T) {
 	}
 }
 
+// TestBlastRelays: a login that comes through a tunnel which this host itself began (ssh -R from here) lives by what it
+// sends to the tunnel's other end and by what comes back.
+func TestBlastRelays(t *testing.T) {
+	known, before := explainGateway(t, "")
+	known.Addresses = append(known.Addresses, facts.Address{Link: "lo", Prefix: netip.MustParsePrefix("127.0.0.1/8")})
+	known.Ways, known.Seat = []facts.Way{
+		{Kind: facts.WaySSH, Proto: rules.TCP, Program: "sshd", Client: netip.MustParseAddrPort("127.0.0.1:50000"), Server: netip.MustParseAddrPort("127.0.0.1:22"), User: "a", Own: true},
+		{Kind: facts.WayRelay, Proto: rules.TCP, Program: "ssh", Client: netip.MustParseAddrPort("203.0.113.1:40000"), Server: netip.MustParseAddrPort("198.51.100.20:22"), Own: true},
+	}, facts.SeatSSH
+	for rule, own := range map[string]bool{
+		"-A OUTPUT -d 198.51.100.20/32 -j DROP":                                         true,
+		"-A OUTPUT -p tcp -m tcp --dport 22 -j DROP":                                    true,
+		"-A OUTPUT -o wan0 -p tcp -m tcp --tcp-flags SYN,RST,ACK,FIN SYN -j DROP":       true,
+		"-A INPUT -s 198.51.100.20/32 -j DROP":                                          true,
+		"-A INPUT -i wan0 -p tcp -m tcp --sport 22 --tcp-flags SYN,ACK SYN,ACK -j DROP": true,
+		"-A INPUT -i wan0 -p tcp -m tcp --dport 22 -j DROP":                             false,
+		"-A OUTPUT -d 198.51.100.21/32 -j DROP":                                         false,
+		"-A FORWARD -j DROP":                                                            false,
+	} {
+		tables, err := rules.Read(strings.NewReader("*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n" + rule + "\nCOMMIT\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		after := map[rules.Variant]*rules.Ruleset{{}: {Tables: append(tables, before[rules.Variant{}].Tables...)}}
+		if got := BlastOf(known, before, after, rules.Plan{}, nil, 0); got.Own != own {
+			t.Errorf("%s: own %v: %s", rule, got.Own, got.OwnSentence())
+		}
+	}
+}
+
 // TestProvers: each of those who may be cut off has to prove that he is not, and nobody who certainly is not, if he did
 // not make the change.
 func TestProvers(t *testing.T) {

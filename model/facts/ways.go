@@ -115,7 +115,7 @@ type Seat uint8
 // them.
 const (
 	SeatUnknown Seat = iota // nothing tells
-	SeatSSH                 // this process descends from an SSH server's
+	SeatSSH                 // this process descends from an SSH server's, or another one's (WayShell)
 	SeatConsole             // it descends from a login at the console
 	SeatShared              // a tmux or screen server is among those it descends from
 )

@@ -30,23 +30,29 @@ func HasAddress(a netip.Addr) bool {
 }
 
 // shells adds the connections from elsewhere that processes hold which this one descends from, whatever server they are.
+// Who came by one is not at the console, though telnetd starts login as a console does.
 func (r *reading) shells() {
-	var open []socket
 	for pid := parentOf(os.Getpid()); pid > 1; pid = parentOf(pid) {
 		name := r.nameOf(pid)
 		if isSSHServer(name) {
 			continue
 		}
-		held := socketsOf(pid)
-		if len(held) > 0 && open == nil {
-			open = connections()
-		}
-		for _, c := range open {
-			if slices.Contains(held, c.inode) && !HasAddress(c.remote.Addr()) {
-				r.facts.Ways = append(r.facts.Ways, facts.Way{Kind: facts.WayShell, Proto: rules.TCP, Client: c.remote, Server: c.local, Program: name, Own: true})
+		for _, c := range connectionsOf(pid) {
+			r.facts.Ways = append(r.facts.Ways, facts.Way{Kind: facts.WayShell, Proto: rules.TCP, Client: c.remote, Server: c.local, Program: name, Own: true})
+			if r.facts.Seat == facts.SeatConsole || r.facts.Seat == facts.SeatUnknown {
+				r.facts.Seat = facts.SeatSSH
 			}
 		}
 	}
+}
+
+// connectionsOf are the TCP connections with other hosts that a process holds.
+func connectionsOf(pid int) []socket {
+	held := socketsOf(pid)
+	if len(held) == 0 {
+		return nil
+	}
+	return slices.DeleteFunc(connections(), func(c socket) bool { return !slices.Contains(held, c.inode) || HasAddress(c.remote.Addr()) })
 }
 
 // relays follows the logins that came from this host itself. Where the program is not found that relays one, or how
@@ -93,14 +99,12 @@ func (r *reading) relayedBy(pid int, all []login, l login) bool {
 	serving := func(port uint16) bool {
 		return slices.ContainsFunc(r.facts.Listeners, func(s facts.Listener) bool { return s.Proto == rules.TCP && s.Address.Port() == port })
 	}
-	for _, c := range connections() {
-		switch {
-		case !slices.Contains(held, c.inode) || HasAddress(c.remote.Addr()):
-		case serving(c.local.Port()):
+	for _, c := range connectionsOf(pid) {
+		if serving(c.local.Port()) {
 			add(facts.Way{Proto: rules.TCP, Client: c.remote, Server: c.local})
-		default: // it connected to there itself
-			add(facts.Way{Proto: rules.TCP, Client: c.local, Server: c.remote})
+			continue
 		}
+		add(facts.Way{Proto: rules.TCP, Client: c.local, Server: c.remote}) // it connected to there itself
 	}
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		for _, state := range []uint8{established, unconnected} {
@@ -121,13 +125,16 @@ func (r *reading) relayedBy(pid int, all []login, l login) bool {
 // begunBy tells whether a process descends from a login that is known, or from the console: whoever typed it there came
 // by that.
 func (r *reading) begunBy(pid int, all []login) bool {
+	console := false
 	for ; pid > 1; pid = parentOf(pid) {
-		if name := r.nameOf(pid); name == "login" || name == "agetty" {
-			return true
+		name := r.nameOf(pid)
+		console = console || name == "login" || name == "agetty"
+		if !isSSHServer(name) && len(connectionsOf(pid)) > 0 {
+			return false // a server of another kind: who came by it is not followed
 		}
 		if slices.ContainsFunc(all, func(l login) bool { return slices.Contains(l.pids, pid) && !HasAddress(l.Client.Addr()) }) {
 			return true
 		}
 	}
-	return false
+	return console
 }
