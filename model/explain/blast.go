@@ -113,7 +113,11 @@ func BlastOf(f *facts.Facts, before, after Rules, plan rules.Plan, flows *flow.F
 	if len(plan.Natives()) > 0 && after.Native == nil {
 		b.Own, b.OwnWhy = true, "what the change of native rules would do could not be worked out"
 	}
-	b.cutOff(ways, f, old, fresh, plan)
+	var doors []uint16
+	if slices.ContainsFunc(b.Ways, func(w facts.Way) bool { return w.Kind == facts.WayLogin }) {
+		doors = doorsOf(b.Ways, f, before.Sets, old)
+	}
+	b.cutOff(ways, f, old, fresh, plan, doors)
 	b.diverted(plan)
 	if !b.Own && len(b.NotLooked) > 0 && len(plan.Steps) > 0 {
 		b.Own, b.OwnWhy = true, "it is not known who is connected ("+strings.Join(b.NotLooked, ", ")+" cannot be read here)"

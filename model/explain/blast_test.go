@@ -113,11 +113,14 @@ func withMangle(t *testing.T, sets map[rules.Variant]*rules.Ruleset, lines strin
 
 // TestBlastEndedLogin: whoever has come by an address that is gone comes again by another one.
 func TestBlastEndedLogin(t *testing.T) {
-	known, sets := explainGateway(t, "")
+	const door = "-A PREROUTING -p tcp -m tcp --dport 2200 -j REDIRECT --to-ports 2222\n"
+	known, sets := explainGateway(t, door)
 	known.Session = &facts.Session{Client: netip.MustParseAddrPort("198.51.100.9:50000"), Server: netip.MustParseAddrPort("203.0.113.77:2222"), Live: facts.SettingOff}
 	for rule, own := range map[string]bool{
-		"-A PREROUTING -p tcp -m tcp --dport 2222 -j REDIRECT --to-ports 9": true,
-		"-A PREROUTING -p tcp -m tcp --dport 22 -j REDIRECT --to-ports 9":   false,
+		"-A PREROUTING -p tcp -m tcp --dport 2222 -j REDIRECT --to-ports 9\n" + door: true,
+		"-A PREROUTING -p tcp -m tcp --dport 22 -j REDIRECT --to-ports 9\n" + door:   false,
+		"-A PREROUTING -p tcp -m tcp --dport 23 -j REDIRECT --to-ports 9\n" + door:   false,
+		"": true, // it may have come by 2200
 	} {
 		_, after := explainGateway(t, rule+"\n")
 		if got := BlastOf(known, Rules{Sets: sets}, Rules{Sets: after}, rules.Plan{}, nil, 0); got.Own != own {

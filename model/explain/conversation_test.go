@@ -120,7 +120,7 @@ func TestBlastRelays(t *testing.T) {
 			t.Fatal(err)
 		}
 		after := map[rules.Variant]*rules.Ruleset{{}: {Tables: append(tables, before[rules.Variant{}].Tables...)}}
-		if got := BlastOf(known, before, after, rules.Plan{}, nil, 0); got.Own != own {
+		if got := BlastOf(known, Rules{Sets: before}, Rules{Sets: after}, rules.Plan{}, nil, 0); got.Own != own {
 			t.Errorf("%s: own %v: %s", rule, got.Own, got.OwnSentence())
 		}
 	}

@@ -144,7 +144,7 @@ func hasAddress(f *facts.Facts, a netip.Addr) bool {
 }
 
 // cutOff compares what becomes of the packets of every way in.
-func (b *Blast) cutOff(ways []conversation, f *facts.Facts, old, fresh *evaluate.Evaluator, plan rules.Plan) {
+func (b *Blast) cutOff(ways []conversation, f *facts.Facts, old, fresh *evaluate.Evaluator, plan rules.Plan, doors []uint16) {
 	sources := sourcesOf(f, plan)
 	ins := interfacesOf(f, plan)
 	slices.SortStableFunc(ways, func(a, c conversation) int { // one's own is named first
@@ -162,7 +162,7 @@ func (b *Blast) cutOff(ways []conversation, f *facts.Facts, old, fresh *evaluate
 			b.affected(w.Way, why)
 			continue
 		}
-		for _, p := range append(probesOf(w, f, sources, ins), carriersOf(w.Way, f)...) {
+		for _, p := range append(probesOf(w, f, sources, ins, doors), carriersOf(w.Way, f)...) {
 			if same, why := sameOutcome(old, fresh, &p.packet); !same {
 				b.affected(w.Way, p.what+" would be treated differently: "+why)
 				break
@@ -201,7 +201,7 @@ type probe struct {
 }
 
 // probesOf are those by which a way in lives, and by which it would come again.
-func probesOf(w *conversation, f *facts.Facts, sources []netip.Addr, ins []string) []probe {
+func probesOf(w *conversation, f *facts.Facts, sources []netip.Addr, ins []string, doors []uint16) []probe {
 	if w.Way.Client.IsValid() && w.Way.Client.Port() != 0 && w.Server.IsValid() {
 		return w.packets(f, nil)
 	}
@@ -219,7 +219,7 @@ func probesOf(w *conversation, f *facts.Facts, sources []netip.Addr, ins []strin
 	}
 	var all []probe
 	for _, client := range clients {
-		for _, server := range serversOf(&w.Way, f) {
+		for _, server := range serversOf(&w.Way, f, doors) {
 			if client.Addr().Is4() == server.Addr().Is4() {
 				c := *w
 				c.client, c.asked, c.served, c.seen = client, server, server, client
@@ -230,19 +230,22 @@ func probesOf(w *conversation, f *facts.Facts, sources []netip.Addr, ins []strin
 	return all
 }
 
-// serversOf are the ends that a way in may have here: its own, or each address of this host.
-func serversOf(w *facts.Way, f *facts.Facts) []netip.AddrPort {
+// serversOf are the ends that a way in may have here: its own, or each address of this host; of a login whose connection is
+// not known, by each of the ports that lead to an SSH server.
+func serversOf(w *facts.Way, f *facts.Facts, doors []uint16) []netip.AddrPort {
 	if w.Server.IsValid() && !w.Server.Addr().IsUnspecified() {
 		return []netip.AddrPort{w.Server}
 	}
-	port := w.Server.Port()
-	if w.Kind == facts.WayLogin && port == 0 {
-		port = 22
+	ports := []uint16{w.Server.Port()}
+	if w.Kind == facts.WayLogin {
+		ports = doors
 	}
 	var all []netip.AddrPort
 	for _, a := range f.Addresses {
 		if !a.Prefix.Addr().IsLoopback() {
-			all = append(all, netip.AddrPortFrom(a.Prefix.Addr(), port))
+			for _, port := range ports {
+				all = append(all, netip.AddrPortFrom(a.Prefix.Addr(), port))
+			}
 		}
 	}
 	return all
