@@ -22,7 +22,7 @@ func newForwardCommand() *cobra.Command {
 		Short: "Forward a TCP port in user space, without NAT",
 		Long: "forward accepts TCP connections at LISTEN and relays them to TARGET in this process: it needs no rule, no IP forwarding and no privilege, and the target sees this host as its client. " +
 			"It prints every connection and, with --dump, the data. On the first SIGINT or SIGTERM it accepts no more connections and ends when the last one closes; a second signal aborts them. " +
-			"A connection is reset when it is idle for --idle-timeout, or when its client already has --per-client of them; 0 turns either limit off. Each connection takes two file descriptors here: ulimit -n says how many there are. Where they are all taken, the client with the most connections loses the one that was idle longest. " +
+			"A connection is reset when it is idle for --idle-timeout, or when its client already has --per-client of them; 0 turns either limit off. Each connection takes two file descriptors here: ulimit -n says how many there are. Where they are all taken, the client with the most connections loses the one that was idle longest; where no client has many, one that was idle for ten seconds, or has carried nothing for one. " +
 			"For a permanent forward, NAT in the kernel is faster:  nattui guide publish",
 		Example: "nattui forward :8080 192.168.0.2:80\nnattui forward --dump 127.0.0.1:2525 mail.example.net:25",
 		Args: func(c *cobra.Command, args []string) error {

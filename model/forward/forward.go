@@ -78,7 +78,9 @@ type Forwarder struct {
 	clients clients
 	most    int // connections at a time
 	leaving int // of those in open, how many make room
-	running sync.WaitGroup
+	// mayLeave is how many may do so at a time.
+	mayLeave int
+	running  sync.WaitGroup
 	// ending ends the dials when everything is aborted.
 	ending context.Context
 	abort  context.CancelFunc
@@ -106,8 +108,9 @@ func Listen(ctx context.Context, o Options) (*Forwarder, error) {
 		return nil, fmt.Errorf("listen on %s: %w", o.Listen, plain(err))
 	}
 	f := &Forwarder{options: o, listener: listener.(*net.TCPListener), open: map[*connection]struct{}{}, clients: clients{limit: o.PerClient, have: map[netip.Addr]int{}}}
-	if f.most = o.Most; f.most == 0 {
-		f.most = mostConnections()
+	f.most, f.mayLeave = room()
+	if o.Most != 0 {
+		f.most, f.mayLeave = o.Most, leaving
 	}
 	if f.isTarget(ctx) {
 		listener.Close()

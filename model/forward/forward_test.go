@@ -447,13 +447,62 @@ func TestRoomForOthers(t *testing.T) {
 	}
 }
 
+// TestRoomAmongMany has as many clients as there may be connections open one each and say nothing: whoever comes then is
+// served soon all the same, and one that has said something is not cut off for it.
+func TestRoomAmongMany(t *testing.T) {
+	const most = 16
+	r := start(t, Options{Target: target(t, echo), Most: most})
+	from := func(n byte) net.Conn {
+		t.Helper()
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 2, n)}}
+		c, err := dialer.Dial("tcp", r.Addr().String())
+		if err != nil {
+			return nil // refused, and the reset was there first
+		}
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	answers := func(c net.Conn) bool {
+		if c == nil || c.SetDeadline(time.Now().Add(patience)) != nil {
+			return false
+		}
+		if _, err := c.Write([]byte("x")); err != nil {
+			return false
+		}
+		_, err := io.ReadFull(c, make([]byte, 1))
+		return err == nil
+	}
+	honest := from(100)
+	if !answers(honest) {
+		t.Fatal("the first is not served")
+	}
+	for n := range byte(most - 1) {
+		from(1 + n)
+		r.await(t, Opened)
+	}
+	for limit := time.Now().Add(patience); !answers(from(101)); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatal("whoever comes then is not served")
+		}
+	}
+	if !answers(honest) {
+		t.Error("who had said something was cut off")
+	}
+}
+
 // TestNoRoom: where nobody has many and nobody was silent, the newcomer is refused.
 func TestNoRoom(t *testing.T) {
 	r := start(t, Options{Target: target(t, echo), Most: 2})
-	r.dial(t)
-	r.await(t, Opened)
-	r.dial(t)
-	r.await(t, Opened)
+	for range 2 {
+		c := r.dial(t)
+		r.await(t, Opened)
+		if _, err := c.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if third, err := net.Dial("tcp", r.Addr().String()); err == nil { // the reset may be there first
 		defer third.Close()
 	}
