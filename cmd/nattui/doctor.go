@@ -192,7 +192,10 @@ func ask(ctx context.Context, server netip.AddrPort) doctor.Probe {
 	dialer := net.Dialer{Timeout: probeTime}
 	conn, err := dialer.DialContext(ctx, "tcp", server.String())
 	if err != nil {
-		return doctor.Probe{Refused: errors.Is(err, syscall.ECONNREFUSED), Why: err.Error()}
+		return doctor.Probe{
+			Refused: errors.Is(err, syscall.ECONNREFUSED), Why: err.Error(),
+			Unreachable: errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EACCES),
+		}
 	}
 	_ = conn.Close()
 	return doctor.Probe{Connected: true}

@@ -18,6 +18,7 @@ var checks = []func(*Examination) []Finding{
 	checkStale,
 	checkGoneAddresses,
 	checkUntranslated,
+	checkTraces,
 	checkSilence,
 	checkSourcePorts,
 	checkConntrack,

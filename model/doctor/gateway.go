@@ -74,6 +74,8 @@ type Probe struct {
 	Connected bool
 	// Refused is set if the server's machine answered that nobody listens.
 	Refused bool
+	// Unreachable is set if somebody said by ICMP, or the network by silence, that there is no way to the service.
+	Unreachable bool
 	// Why is the error's text, if there was one.
 	Why string
 }

@@ -36,6 +36,8 @@ type trouble struct {
 	beyond bool
 	// also carries out what the cure leaves to the operator.
 	also bool
+	// probed is set where the server is asked from the gateway, and answers.
+	probed bool
 	// stays is set where it takes somebody who knows what is meant.
 	stays bool
 }
@@ -91,10 +93,10 @@ var troubles = []trouble{
 	{name: "hairpin with a rule for the WAN alone", check: "hairpin", note: true, spoil: func(w *ward) {
 		w.iptables("iptables", "-t", "nat", "-R", "PREROUTING", "1", "-i", "wan0", "-p", "tcp", "--dport", "80", "-j", "DNAT", "--to-destination", "192.168.0.2:8080")
 	}, from: server3, to: web, peer: "192.168.0.1"},
-	{name: "the server has another default gateway", check: "return-path", spoil: func(w *ward) {
+	{name: "the server has another default gateway", probed: true, check: "return-path", spoil: func(w *ward) {
 		w.run(w.Server2, "ip", "route", "replace", "default", "via", "192.168.0.3")
 	}, from: client, to: web, peer: "192.168.0.1"},
-	{name: "the server has no default gateway", check: "return-path", spoil: func(w *ward) {
+	{name: "the server has no default gateway", probed: true, check: "return-path", spoil: func(w *ward) {
 		w.run(w.Server2, "ip", "route", "del", "default")
 	}, from: client, to: web, peer: "192.168.0.1"},
 	{name: "strict reverse path filter", check: "rp-filter", spoil: func(w *ward) {
@@ -327,7 +329,14 @@ func cure(t *testing.T, trouble trouble, v variant) {
 	if trouble.from != nil {
 		w.spoiled(trouble)
 	}
-	found := doctor.Examine(w.look())
+	g := w.look()
+	if trouble.probed {
+		if _, err := w.ask(w.Gateway, "tcp", "192.168.0.2:8080"); err != nil {
+			t.Fatal(err)
+		}
+		g.Probes = map[netip.AddrPort]doctor.Probe{netip.MustParseAddrPort("192.168.0.2:8080"): {Connected: true}}
+	}
+	found := doctor.Examine(g)
 	if trouble.from != nil && !trouble.answered && !trouble.note {
 		w.notOK(trouble)
 	}

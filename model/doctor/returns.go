@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"nattui/model/facts"
@@ -35,37 +36,59 @@ func stepReturns(x *Examination, f *Forward) Finding {
 	return unknown(fmt.Sprintf("Whether the answers of %s come back is not known: it has to send them to this host, which is so if it is that machine's default gateway.", f.Server.Addr()))
 }
 
-// noAnswer tells of flows that have reached the server's network and got no answer.
+// noAnswer tells of flows that left for the server and got no answer. Where they end is not seen from here: the server
+// may not get them, drop or refuse them, or answer by another way. Only where it answers this host and not the clients
+// does it help that it sees this host as the client.
 func noAnswer(x *Examination, f *Forward, seen tally, masked bool) Finding {
 	found := Finding{
 		Check: "return-path", Severity: SeverityError,
 		Evidence: []string{fmt.Sprintf("%s to %s, none answered", rules.Plural(seen.unanswered, "flow"), f.Server)},
-		Sentence: fmt.Sprintf("%s gets packets and its answers do not come back here: it answers by another way, because its default gateway is another machine or none, or its own firewall drops them.", f.Server.Addr()),
 	}
 	if seen.replied > 0 {
 		found.Severity = SeverityWarning
 		found.Evidence = []string{x.sinceAnswered(f, &seen)}
 	}
-	if n, hop, ok := x.neighbour(f.Server.Addr()); ok && n.Reachable {
-		found.Evidence = append(found.Evidence, fmt.Sprintf("ip neigh: %s is there (%s)", hop, n.MAC))
+	if text, ok := x.neighbourText(f.Server.Addr()); ok {
+		found.Evidence = append(found.Evidence, text)
 	}
 	if f.Proto != rules.TCP {
 		found.Severity = SeverityNote // one-way protocols are no trouble
 	}
-	if x.Probes[f.Server].Connected {
-		found.Evidence = append(found.Evidence, "a connection from here was accepted")
-		found.Sentence = fmt.Sprintf("%s answers this host but not the clients: its default gateway is another machine or none, so its answers go another way.", f.Server.Addr())
-	}
-	if masked {
-		found.Check = "server-silent"
-		found.Sentence = fmt.Sprintf("%s sees this host as the client and does not answer it: it is off, nothing listens, or its own firewall drops what comes.", f.Server)
+	if back, ok := answerPasses(x, f); !ok && back.Sentence != "" {
+		found.Sentence = fmt.Sprintf("What was sent to %s got no answer. %s", f.Server, back.Sentence)
+		found.Evidence = append(found.Evidence, back.Evidence...)
 		return found
 	}
-	found.Cure = hide(x, f, "Let "+f.Server.Addr().String()+" see this host as the client")
-	if len(found.Cure.Steps) > 0 {
-		found.Sentence += " If it has to stay so, let it see this host as the client; it then no longer sees the clients' addresses."
+	connected := x.Probes[f.Server].Connected
+	switch {
+	case masked && connected:
+		found.Check, found.Severity = "server-silent", min(found.Severity, SeverityWarning)
+		found.Sentence = fmt.Sprintf("%s has not answered connections that it saw as this host's own; it answers one now.", f.Server)
+	case masked:
+		found.Check = "server-silent"
+		found.Sentence = fmt.Sprintf("%s sees this host as the client and no answer comes: it is off, nothing listens, its own firewall drops or refuses what comes, or the packets do not get to it.", f.Server)
+	case connected:
+		found.Evidence = append(found.Evidence, "a connection from here was accepted")
+		found.Sentence = fmt.Sprintf("%s answers this host but not the clients: its default gateway is another machine or none, so that its answers go another way, or its own firewall lets only its neighbours in.", f.Server.Addr())
+		if found.Cure = hide(x, f, "Let "+f.Server.Addr().String()+" see this host as the client"); len(found.Cure.Steps) > 0 {
+			found.Sentence += " If it has to stay so, let it see this host as the client; it then no longer sees the clients' addresses."
+		}
+	default:
+		found.Sentence = fmt.Sprintf("Packets left for %s and no answer came back here. Where they end is not seen from here: they do not get there, its own firewall drops or refuses them, or it answers by another way, because its default gateway is another machine or none. Look there; whether it answers this host itself, the doctor finds out if it may ask (--probe).", f.Server)
 	}
 	return found
+}
+
+// neighbourText is what is known of the next machine on the way to an address, as evidence; false where nothing is.
+func (n network) neighbourText(to netip.Addr) (string, bool) {
+	m, hop, ok := n.neighbour(to)
+	switch {
+	case !ok || !m.Reachable:
+		return "", false
+	case m.Permanent:
+		return fmt.Sprintf("ip neigh: somebody has written that %s is %s (permanent); whether it is there is not known", hop, m.MAC), true
+	}
+	return fmt.Sprintf("ip neigh: %s is there (%s)", hop, m.MAC), true
 }
 
 // hide is the plan that gives what goes to a server this host's own address as

@@ -16,6 +16,9 @@ func stepRoute(x *Examination, f *Forward) Finding {
 	case !to.IsValid(), len(x.Routes) == 0:
 		return unknown("Whether there is a route to the server is not known: the routes were not read.")
 	}
+	if found := linkLocalServer(x, f); found.Check != "" {
+		return found
+	}
 	route, certain := x.Lookup(evaluate.RouteQuery{Dst: to, Src: f.packet.Src, In: f.Link})
 	switch {
 	case !certain:
@@ -61,5 +64,30 @@ func stepNeighbour(x *Examination, f *Forward) Finding {
 			Sentence: fmt.Sprintf("No machine on %s answers for %s: it is off, has another address, or is not on that network.", n.Link, hop),
 		}
 	}
+	if n.Permanent {
+		return unknown(fmt.Sprintf("Whether %s is there is not known: somebody has written that it is %s, and the network is not asked.", hop, n.MAC), fmt.Sprintf("ip neigh: %s on %s is %s, permanent", hop, n.Link, n.MAC))
+	}
 	return Finding{Sentence: fmt.Sprintf("%s is there.", hop), Evidence: []string{fmt.Sprintf("ip neigh: %s on %s is %s", hop, n.Link, n.MAC)}}
+}
+
+// linkLocalServer tells that a server's link-local address leads nowhere: the kernel looks for it only on the link that
+// the packet came by (rt6_need_strict in net/ipv6/route.c), whatever neighbours it knows elsewhere.
+func linkLocalServer(x *Examination, f *Forward) Finding {
+	to := f.Server.Addr()
+	if !to.Is6() || !to.IsLinkLocalUnicast() || f.Link == "" || x.IsLocal(to) {
+		return Finding{}
+	}
+	found := Finding{
+		Check: "no-route", Severity: SeverityError, Subject: ruleName(f.Rule), Evidence: []string{f.ruleCount()},
+		Sentence: fmt.Sprintf("%s is a link-local address: packets for it go on only by %s, where they came from, and not to another network. Give the rule an address of the server that is routed.", to, f.Link),
+	}
+	for _, m := range x.Neighbours {
+		if m.Addr == to && m.MAC != "" {
+			if m.Link == f.Link {
+				return Finding{}
+			}
+			found.Evidence = append(found.Evidence, fmt.Sprintf("ip neigh: %s is on %s", to, m.Link))
+		}
+	}
+	return found
 }

@@ -19,7 +19,13 @@ func stepServed(x *Examination, f *Forward) Finding {
 		if p.Refused {
 			return Finding{
 				Check: "server-refuses", Severity: SeverityError, Evidence: []string{fmt.Sprintf("asked from here, %s says: %s", f.Server, p.Why)},
-				Sentence: fmt.Sprintf("Nothing listens at %s: its machine refuses connections there.", f.Server),
+				Sentence: fmt.Sprintf("%s refuses connections: nothing listens there, or its machine's own firewall rejects them.", f.Server),
+			}
+		}
+		if n, _, ok := x.neighbour(f.Server.Addr()); p.Unreachable && ok && n.MAC != "" {
+			return Finding{
+				Check: "server-refuses", Severity: SeverityError, Evidence: []string{fmt.Sprintf("asked from here, %s says: %s", f.Server, p.Why)},
+				Sentence: fmt.Sprintf("Connections to %s are refused by ICMP: a firewall there, or on the way, rejects them, or the way ends.", f.Server),
 			}
 		}
 		if !p.Connected {
@@ -46,6 +52,9 @@ func stepServed(x *Examination, f *Forward) Finding {
 		return Finding{Sentence: fmt.Sprintf("%s has answered.", f.Server), Evidence: []string{seen.String()}}
 	}
 	found := unknown(fmt.Sprintf("Whether %s answers is not known: nobody has been answered yet.", f.Server), rules.Plural(seen.flows, "flow")+", none answered")
+	if seen.flows > 0 {
+		found.Check = "served" // told of the whole gateway too: somebody has asked
+	}
 	if f.Proto == rules.TCP && seen.flows == 0 && f.rule.Counters.Packets > 0 {
 		// The kernel forgets a connection that is reset at once.
 		found.Sentence = fmt.Sprintf("Whether %s answers is not known: packets came, and no connection is left of them. Where the server refuses it is so; asking it tells (nattui doctor --probe).", f.Server)

@@ -137,6 +137,8 @@ type Neighbour struct {
 	// Reachable is set while the kernel has reason to believe that it
 	// answers. Router is told by IPv6 alone.
 	Reachable, Router bool
+	// Permanent is set where somebody has written the entry (NUD_PERMANENT): it says nothing of whether the machine is there.
+	Permanent bool `json:",omitempty"`
 }
 
 // Listener is a socket that takes connections or datagrams.
