@@ -38,6 +38,9 @@ func stepArrives(x *Examination, f *Forward) Finding {
 			f.packet.Src = client // those who are let in are followed
 			return stepArrives(x, f)
 		}
+		if found, ok := closedOnPurpose(x, f, &way, &o); ok {
+			return found
+		}
 		if found, ok := forwardDropped(x, f, &way, "a packet for "+f.Asked.String()); ok {
 			return found
 		}

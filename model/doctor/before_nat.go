@@ -9,26 +9,41 @@ import (
 )
 
 // checkBeforeNAT tells of filter rules that are to close a forward and are written for the packet as it arrives:
-// FORWARD sees it after the translation, so they match nothing, and the port is open.
+// FORWARD sees it after the translation, and INPUT not at all, so they match nothing, and the port is open.
 func checkBeforeNAT(x *Examination) (list []Finding) {
 	if len(x.forwards) == 0 {
 		return nil
 	}
 	w := walker{sets: x.sets}
-	for _, p := range x.variants() {
-		w.walk(evaluate.RuleRef{Variant: p, Table: "filter", Chain: "FORWARD"}, sketch{family: p.Family}, func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
-			if !closes(r) || s.dport == (rules.Ports{}) && s.dst.Any() || len(list) >= alike {
+	for _, hook := range []string{"FORWARD", "INPUT"} {
+		x.hooked(&w, "filter", hook, func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
+			if !closes(r) || s.dport == (rules.Ports{}) && (s.dst.Any() || hook == "INPUT") || len(list) >= alike {
 				return
 			}
 			for i := range x.forwards {
-				if f := &x.forwards[i]; f.Rule.Family == p.Family && meantFor(x, r, s, f) && meansBefore(x, s, f) {
-					list = append(list, openInSpite(x, at, r, s, f))
-					return
+				f := &x.forwards[i]
+				if f.Rule.Family != s.family || !meantFor(x, r, s, f) || hook == "INPUT" && !s.singles(f.Asked.Port()) || !meansBefore(x, s, f, hook) {
+					continue
 				}
+				found := openInSpite(x, at, r, s, f, hook)
+				if !slices.ContainsFunc(list, func(told Finding) bool { return told.Subject == found.Subject }) {
+					list = append(list, found)
+				}
+				return
 			}
 		})
 	}
 	return list
+}
+
+// singles tells that a rule names a port for itself, not as one of a range.
+func (s *sketch) singles(port uint16) bool {
+	return s.dport.Single() && s.dport.Lo == port || slices.Contains(s.dports, rules.Port(port))
+}
+
+// names tells that a rule is for a port, among others.
+func (s *sketch) names(port uint16) bool {
+	return s.dport == (rules.Ports{}) || s.dport.Contains(port) || slices.ContainsFunc(s.dports, func(p rules.Ports) bool { return p.Contains(port) })
 }
 
 // closes tells a rule that drops or rejects.
@@ -47,16 +62,15 @@ func meantFor(x *Examination, r *rules.Rule, s sketch, f *Forward) bool {
 
 // meansBefore tells that a rule would match a forward's packet as it arrives and does not match it after the
 // translation, although the packet gets through.
-func meansBefore(x *Examination, s sketch, f *Forward) bool {
+func meansBefore(x *Examination, s sketch, f *Forward, hook string) bool {
 	if f.local || s.proto != 0 && s.proto != f.Proto || !s.src.Any() && !s.src.Contains(f.packet.Src) ||
 		!s.in.Any() && !s.in.Matches(f.Link) || slices.ContainsFunc(s.notIn, func(i rules.Iface) bool { return i.Matches(f.Link) }) || !x.outward(f.Link) || s.open() || s.marked {
 		return false
 	}
-	port := func(p uint16) bool { return s.dport == (rules.Ports{}) || s.dport.Contains(p) }
-	before := port(f.Asked.Port()) && (s.dst.Any() || s.dst.Contains(f.Asked.Addr()))
-	after := port(f.Server.Port()) && (s.dst.Any() || s.dst.Contains(f.Server.Addr()))
+	before := s.names(f.Asked.Port()) && (s.dst.Any() || s.dst.Contains(f.Asked.Addr()))
+	after := hook != "INPUT" && s.names(f.Server.Port()) && (s.dst.Any() || s.dst.Contains(f.Server.Addr()))
 	if !before && s.dst.Contains(f.Server.Addr()) && !s.dst.Any() {
-		before = port(f.Asked.Port()) // the server's address with the published port
+		before = s.names(f.Asked.Port()) // the server's address with the published port
 	}
 	if !before || after {
 		return false
@@ -66,12 +80,24 @@ func meansBefore(x *Examination, s sketch, f *Forward) bool {
 }
 
 // openInSpite is the finding that a forward is open although a rule is to close it.
-func openInSpite(x *Examination, at evaluate.RuleRef, r *rules.Rule, s sketch, f *Forward) Finding {
+func openInSpite(x *Examination, at evaluate.RuleRef, r *rules.Rule, s sketch, f *Forward, hook string) Finding {
 	found := Finding{
 		Check: "filter-before-nat", Severity: SeverityWarning, Subject: ruleName(at), Evidence: []string{r.String(), counted(r), ruleName(f.Rule) + ": " + f.String()},
 		Sentence: fmt.Sprintf("The rule is written for %s, but it meets packets after the translation, as they go to %s: it does not close that forward, which is open to what comes by %s.", f.Asked, f.Server, f.Link),
 	}
+	if hook == "INPUT" {
+		found.Sentence = fmt.Sprintf("The rule is written for %s, but INPUT sees only what stays on this host, and what is for that port goes on to %s: it does not close that forward, which is open to what comes by %s.", f.Asked, f.Server, f.Link)
+	}
+	if at.Backend == rules.Native {
+		found.Evidence = []string{x.dropperText(at), found.Evidence[2]}
+		found.Sentence += fmt.Sprintf(" A chain of the hook forward needs ct original proto-dst %d in place of the port.", f.Asked.Port())
+		return found
+	}
 	found.narrows = f.Rule
+	if hook == "INPUT" {
+		found.Sentence += fmt.Sprintf(" It takes a rule in FORWARD%s with -m conntrack --ctorigdstport %d --ctdir ORIGINAL in place of the port.", map[bool]string{true: ", or Docker's chain DOCKER-USER,"}[x.hasDocker(at.Variant)], f.Asked.Port())
+		return found
+	}
 	if !plainly(x, at, r) {
 		found.Sentence += fmt.Sprintf(" It needs -m conntrack --ctorigdstport %d --ctdir ORIGINAL in place of the port, with all its other conditions, and so do the exceptions before it.", f.Asked.Port())
 		return found

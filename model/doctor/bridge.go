@@ -43,7 +43,7 @@ func bridgeCalled(x *Examination, bridge string) Finding {
 		Sentence: fmt.Sprintf("br_netfilter sends what machines on the bridge %s say to each other through these rules too: it is tracked twice and may be translated or dropped.", bridge),
 	}
 	for i := range x.forwards {
-		if f := &x.forwards[i]; !f.local && x.isBridge(x.linkTo(f.Server.Addr())) {
+		if f := &x.forwards[i]; f.Rule.Family == rules.IPv4 && x.handsBack(f) {
 			found.Evidence = append(found.Evidence, ruleName(f.Rule)+": "+f.String())
 			found.Sentence += fmt.Sprintf(" It is needed here: what a machine on the bridge of %s sends to a published port of its neighbour is answered only so.", f.Server.Addr())
 			return found
@@ -51,6 +51,25 @@ func bridgeCalled(x *Examination, bridge string) Finding {
 	}
 	found.Sentence += " Docker and Kubernetes want it so, for what a machine on a bridge sends to a published port of its neighbour; where nothing of the kind is needed, " + settingBridge + " = 0 leaves alone what stays on the bridge."
 	return found
+}
+
+// handsBack tells that what a machine asks of a forward goes to its neighbour on the same bridge, with its own address as
+// source: the answer comes back by the bridge alone.
+func (x *Examination) handsBack(f *Forward) bool {
+	bridge := x.linkTo(f.Server.Addr())
+	if f.local || !x.isBridge(bridge) {
+		return false
+	}
+	client, ok := x.insider(bridge, f.Rule.Family, func(a netip.Addr) bool {
+		return f.Rule.Family.Holds(a) && a != f.Server.Addr() && !x.IsLocal(a)
+	})
+	if !ok {
+		return false
+	}
+	way := x.fate(inside(f, bridge, client))
+	return way.known && slices.ContainsFunc(way.Outcomes, func(o evaluate.Outcome) bool {
+		return o.DNATBy == f.Rule && !o.SNAT && o.Out == bridge && o.Delivered == evaluate.Forwarded
+	})
 }
 
 // isBridge tells that a link is a bridge.
@@ -84,19 +103,7 @@ func bridgeUncalled(x *Examination) (list []Finding) {
 	for i := range x.forwards {
 		f := &x.forwards[i]
 		bridge := x.linkTo(f.Server.Addr())
-		if f.local || !x.isBridge(bridge) || x.ports(bridge) < 2 {
-			continue
-		}
-		client, ok := x.insider(bridge, f.Rule.Family, func(a netip.Addr) bool {
-			return f.Rule.Family.Holds(a) && a != f.Server.Addr() && !x.IsLocal(a)
-		})
-		if !ok {
-			continue
-		}
-		way := x.fate(inside(f, bridge, client))
-		if !way.known || !slices.ContainsFunc(way.Outcomes, func(o evaluate.Outcome) bool {
-			return o.DNATBy == f.Rule && !o.SNAT && o.Out == bridge && o.Delivered == evaluate.Forwarded
-		}) {
+		if x.ports(bridge) < 2 || !x.handsBack(f) {
 			continue
 		}
 		if found := bridgeOff(x, f, bridge); found.Severity == SeverityError || len(list) == 0 {

@@ -104,7 +104,7 @@ func (x *Examination) withoutPast(t trial) *Examination {
 	next := &Examination{Gateway: x.Gateway, trial: t, now: x.now, unreached: unreachedRules(&t)}
 	next.Facts, next.Sets = t.Facts, t.sets
 	next.spent = &spent{limits: limits{visits: math.MaxInt}} // it is found out what is wrong, not how to cure it
-	next.forwards = forwardsOf(&next.trial, forwardsProven, forwardsProven)
+	next.forwards, _ = forwardsOf(&next.trial, forwardsProven, forwardsProven)
 	next.stats = newFlowStats()
 	for i := range x.stats.bare.first {
 		if f := &x.stats.bare.first[i]; next.leavesBare(f) {
@@ -128,7 +128,7 @@ func countFindings(x *Examination) map[string]int {
 			all.take([]Finding{fromInside(x, f)})
 		}
 	}
-	for _, check := range []func(*Examination) []Finding{checkReach, checkShares, checkOutput, checkTables, checkHelpers, checkUntranslated} {
+	for _, check := range []func(*Examination) []Finding{checkReach, checkShares, checkOutput, checkTables, checkHelpers, checkUntranslated, checkDiscovery} {
 		all.take(check(x))
 	}
 	counts := map[string]int{}

@@ -11,6 +11,7 @@ var checks = []func(*Examination) []Finding{
 	checkReach,
 	checkForwards,
 	checkOutput,
+	checkDiscovery,
 	checkShares,
 	checkNetworks,
 	checkTables,
@@ -99,6 +100,21 @@ func otherServersFail(x *Examination, f *Forward) (list []Finding) {
 	return list
 }
 
+// sharersFail are the failures of other rules that share a forward's packets with it by chance.
+func sharersFail(x *Examination, f *Forward) (list []Finding) {
+	way := x.fate(f.packet)
+	if _, ok := x.sharers(f, &way); !ok {
+		return nil
+	}
+	for i := range x.forwards {
+		if o := &x.forwards[i]; o.Rule != f.Rule && way.by(o.Rule) {
+			found, _ := firstFailure(x, o)
+			list = append(list, slices.DeleteFunc(found, func(f Finding) bool { return !f.IsProblem() })...)
+		}
+	}
+	return list
+}
+
 // ExamineForward follows one forward from the packet that arrives to the answer that leaves. The findings are
 // in that order, those that are right included, and end with the first failure. Notes at the end are about
 // clients elsewhere.
@@ -115,7 +131,7 @@ func ExamineForward(g *Gateway, f Forward) []Finding {
 		}
 	}
 	x.followFailing(&f)
-	list := append(follow(x, &f), otherServersFail(x, &f)...)
+	list := slices.Concat(follow(x, &f), otherServersFail(x, &f), sharersFail(x, &f))
 	proveAll(x, list)
 	return list
 }

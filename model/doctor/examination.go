@@ -5,6 +5,7 @@ import (
 
 	"nattui/model/facts"
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // Examination is a gateway at one moment, with what was counted and compiled once for all checks. Nothing
@@ -15,6 +16,7 @@ type Examination struct {
 
 	now       int64 // in nanoseconds since 1970
 	forwards  []Forward
+	left      []evaluate.RuleRef // forwards that are not listed, because there are so many
 	listed    nativeLists
 	others    []Forward // the same for other addresses of this host that their rules take too
 	stats     *flowStats
@@ -39,7 +41,7 @@ func examine(g *Gateway) *Examination {
 	x.trial = newTrial(x.Facts, x.Sets, nil)
 	x.listed = x.nativeLists()
 	x.named = namedStrangers(x.Sets, &x.listed)
-	x.forwards = forwardsOf(&x.trial, ownForwards, foreignForwards)
+	x.forwards, x.left = forwardsOf(&x.trial, ownForwards, foreignForwards)
 	x.others = append(x.otherAddresses(x.forwards), x.otherServers(x.forwards)...)
 	x.stats = takeCensus(x)
 	x.unreached = unreachedRules(&x.trial)

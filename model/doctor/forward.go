@@ -55,10 +55,10 @@ const (
 	ownForwards     = 2000
 )
 
-// forwardsOf walks the nat tables from PREROUTING, up to a number of the administrator's rules and of others.
-func forwardsOf(t *trial, ownForwards, foreignForwards int) []Forward {
+// forwardsOf walks the nat tables from PREROUTING, up to a number of the administrator's rules and of others; of the
+// administrator's those that are left out are named.
+func forwardsOf(t *trial, ownForwards, foreignForwards int) (list []Forward, left []evaluate.RuleRef) {
 	w := walker{sets: t.sets}
-	var list []Forward
 	foreign := 0
 	t.hooked(&w, "nat", "PREROUTING", func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
 		switch r.Target.Kind {
@@ -68,6 +68,9 @@ func forwardsOf(t *trial, ownForwards, foreignForwards int) []Forward {
 		}
 		owner := ownerOf(r, s)
 		if owner != "" && foreign >= foreignForwards || owner == "" && len(list)-foreign >= ownForwards {
+			if owner == "" {
+				left = append(left, at)
+			}
 			return
 		}
 		if f, ok := forwardOf(t, at, r, s); ok {
@@ -78,7 +81,21 @@ func forwardsOf(t *trial, ownForwards, foreignForwards int) []Forward {
 			list = append(list, f)
 		}
 	})
-	return list
+	return list, left
+}
+
+// leftForward is one of the forwards that were left out because there are so many; false where a rule is none of them.
+func (x *Examination) leftForward(at evaluate.RuleRef) (f Forward, ok bool) {
+	if !slices.Contains(x.left, at) {
+		return f, false
+	}
+	w := walker{sets: x.sets}
+	x.hooked(&w, "nat", "PREROUTING", func(here evaluate.RuleRef, r *rules.Rule, s sketch) {
+		if here == at && !ok {
+			f, ok = forwardOf(&x.trial, at, r, s)
+		}
+	})
+	return f, ok
 }
 
 // otherAddresses are forwards of rules that take what is for any address of this host, each with the addresses on

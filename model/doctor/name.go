@@ -83,7 +83,7 @@ func (t *trial) dropperText(by evaluate.RuleRef) string {
 
 // setBy names the program that is known to set such a policy.
 func (t *trial) setBy(by evaluate.RuleRef) string {
-	if owner := rules.ChainOwner(by.Chain); owner != "" {
+	if owner := rules.ChainOwner(by.Chain); owner != "" && by.Chain != "DOCKER-USER" { // whose rules are the administrator's
 		return "; " + owner + " made it"
 	}
 	if by.Position != 0 || by.Chain != "FORWARD" {

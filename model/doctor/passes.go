@@ -39,6 +39,12 @@ func stepLetThrough(x *Examination, f *Forward) Finding {
 			}
 			return found
 		}
+		if found, ok := closedOnPurpose(x, f, &way, &o); ok {
+			return found
+		}
+		if !way.cameToNAT(f.Rule) {
+			return dropped(x, "dropped-early", f, &way, o, "before the NAT rules are asked")
+		}
 		if found, ok := forwardDropped(x, f, &way, "the packet to "+f.Server.String()); ok {
 			return found
 		}

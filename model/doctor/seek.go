@@ -49,6 +49,10 @@ func (f *Forward) meant(words []string) bool {
 			return n == f.Rule.Position
 		}
 		p, ok := rules.ParseProtocol(words[0])
+		if _, err := strconv.Atoi(words[0]); err == nil { // 8080/tcp
+			p, ok = rules.ParseProtocol(words[1])
+			words = []string{words[1], words[0]}
+		}
 		return ok && p == f.Proto && f.meant(words[1:])
 	case 1:
 		if port, err := strconv.ParseUint(strings.TrimPrefix(words[0], ":"), 10, 16); err == nil {
@@ -72,6 +76,9 @@ func Seek(g *Gateway, text string) (Forward, []Finding, error) {
 	if err == nil {
 		return f, nil, nil
 	}
+	if f, ok := x.seekLeft(text); ok {
+		return f, nil, nil
+	}
 	if found := x.aboutRule(text); found != nil {
 		return Forward{}, found, nil
 	}
@@ -87,14 +94,12 @@ func Seek(g *Gateway, text string) (Forward, []Finding, error) {
 				continue
 			}
 			way := x.fate(p)
-			for i := range x.forwards {
-				if f := x.forwards[i]; way.known && way.by(f.Rule) {
-					f.Link, f.packet, f.Proto = link, p, proto
-					f.aim(asked.Addr(), asked.Port())
-					x.serve(&f, f.rule, asked.Port())
-					x.settle(&f)
-					return f, nil, nil
-				}
+			if f, ok := x.translator(&way); ok {
+				f.Link, f.packet, f.Proto = link, p, proto
+				f.aim(asked.Addr(), asked.Port())
+				x.serve(&f, f.rule, asked.Port())
+				x.settle(&f)
+				return f, nil, nil
 			}
 			found = append(found, unforwarded(x, &way, proto, asked))
 		}
@@ -103,6 +108,38 @@ func Seek(g *Gateway, text string) (Forward, []Finding, error) {
 		return Forward{}, nil, err
 	}
 	return Forward{}, found, nil
+}
+
+// translator is the forward that translates a packet.
+func (x *Examination) translator(way *fate) (Forward, bool) {
+	if !way.known {
+		return Forward{}, false
+	}
+	for i := range x.forwards {
+		if way.by(x.forwards[i].Rule) {
+			return x.forwards[i], true
+		}
+	}
+	for i := range way.Outcomes {
+		if f, ok := x.leftForward(way.Outcomes[i].DNATBy); ok {
+			return f, true
+		}
+	}
+	return Forward{}, false
+}
+
+// seekLeft is the forward that a person names by its rule, among those that are not listed.
+func (x *Examination) seekLeft(text string) (Forward, bool) {
+	words := strings.Fields(text)
+	if len(words) != 2 {
+		return Forward{}, false
+	}
+	n, err := strconv.Atoi(words[1])
+	i := slices.IndexFunc(x.left, func(at evaluate.RuleRef) bool { return at.Position == n && strings.EqualFold(at.Chain, words[0]) })
+	if err != nil || i < 0 {
+		return Forward{}, false
+	}
+	return x.leftForward(x.left[i])
 }
 
 // aboutRule is what there is to say of a rule that a person names and that is no forward, such as OUTPUT 1; nil if
@@ -256,6 +293,13 @@ func (n network) ownService(found Finding, who string, proto rules.Protocol, ask
 		found.Severity = SeverityUnknown
 		found.Sentence = fmt.Sprintf("No rule gives %s another destination: it is for this host, and whether a program takes it is not known.", who)
 		return found
+	}
+	for _, l := range n.Listeners {
+		if l.Proto == proto && l.Address.Port() == asked.Port() && l.Address.Addr().IsLoopback() {
+			found.Evidence = []string{fmt.Sprintf("%s listens at %s alone", listenerName(l), l.Address)}
+			found.Sentence = fmt.Sprintf("No rule gives %s another destination: it is for this host, where %s listens at the loopback address alone.", who, listenerName(l))
+			return found
+		}
 	}
 	found.Evidence = []string{fmt.Sprintf("no %s socket at port %d", proto, asked.Port())}
 	found.Sentence = fmt.Sprintf("No rule gives %s another destination: it is for this host, where no program listens at that port.", who)

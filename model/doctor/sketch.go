@@ -86,9 +86,10 @@ type sketch struct {
 	in, out      rules.Iface
 	notIn        []rules.Iface
 	sport, dport rules.Ports
-	toHost       bool // the destination is an address of this host
-	marked       bool // hangs on a mark
-	unsure       bool // hangs on something else that is not looked at
+	dports       []rules.Ports // all of a list, of which dport is the first
+	toHost       bool          // the destination is an address of this host
+	marked       bool          // hangs on a mark
+	unsure       bool          // hangs on something else that is not looked at
 	notSrc       []rules.Net
 	notDst       []rules.Net
 	owner        string
@@ -157,7 +158,7 @@ func (s *sketch) match(m rules.Match) {
 		}
 	case rules.Multiport:
 		if !m.Not && m.Side != rules.SourceSide && len(m.List) > 0 {
-			s.dport = m.List[0]
+			s.dport, s.dports = m.List[0], m.List
 		}
 	case rules.AddrType:
 		s.toHost = s.toHost || m.Dest != nil && !m.Dest.Not && slices.Contains(m.Dest.Types, "LOCAL")
@@ -176,6 +177,12 @@ func (s *sketch) ports() []uint16 {
 		return []uint16{0}
 	case s.dport == rules.Ports{}:
 		return []uint16{80, 443, 33434, 47808, 9}
+	case len(s.dports) > 1 && s.dport == s.dports[0]:
+		var list []uint16
+		for _, p := range s.dports {
+			list = append(list, p.Lo)
+		}
+		return list
 	case s.dport.Single():
 		return []uint16{s.dport.Lo}
 	}

@@ -36,7 +36,7 @@ func follow(x *Examination, f *Forward) []Finding {
 		}
 		found.Subject = f.subject(found.Subject)
 		list = append(list, found)
-		if found.IsProblem() {
+		if found.IsProblem() || found.Check == closed {
 			return list
 		}
 	}
@@ -77,6 +77,7 @@ const (
 func checkForwards(x *Examination) []Finding {
 	x = x.within(limits{cures: curesTried, visits: visitsTold})
 	var list report
+	list.take(leftOut(x))
 	hairpins := 0
 	forwards := slices.Concat(x.forwards, x.others)
 	for i := range forwards {
@@ -100,6 +101,18 @@ func checkForwards(x *Examination) []Finding {
 		}
 	}
 	return list
+}
+
+// leftOut tells of forwards that are not listed, because there are so many.
+func leftOut(x *Examination) []Finding {
+	if len(x.left) == 0 {
+		return nil
+	}
+	first := ruleName(x.left[0])
+	return []Finding{{
+		Check: "not-examined", Severity: SeverityUnknown, Subject: "forwards further down", Evidence: []string{fmt.Sprintf("%s of %s, from %s on", rules.Grouped(len(x.left)), rules.Plural(len(x.left)+len(x.forwards), "forward"), first)},
+		Sentence: fmt.Sprintf("Only the first %s forwards were looked at: whether the others work is not known. Ask for one by its name, such as nattui doctor %s.", rules.Grouped(len(x.forwards)), first),
+	}}
 }
 
 // notExamined tells of forwards that were not looked at, of the administrator's each.
@@ -127,11 +140,14 @@ func firstFailure(x *Examination, f *Forward) (list []Finding, sound bool) {
 			}
 			found.Check = s.name
 		}
+		if found.Check == closed && f.Owner != "" {
+			return list, false
+		}
 		if found.Severity <= SeverityUnseen || f.Owner != "" && !suffers(f.Owner, &found) {
 			continue // other programs know what they do
 		}
 		list = append(list, found)
-		if found.IsProblem() {
+		if found.IsProblem() || found.Check == closed {
 			return list, false
 		}
 	}

@@ -3,6 +3,7 @@ package doctor
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -15,6 +16,9 @@ func stepTranslated(x *Examination, f *Forward) Finding {
 	named := fmt.Sprintf("a packet from %s for %s", f.packet.Src, f.Asked)
 	if !way.known || way.translators != "" {
 		return unknown(fmt.Sprintf("Whether the rule translates %s is not known: %s.", named, way.doubt()), f.ruleCount())
+	}
+	if others, ok := x.sharers(f, &way); ok {
+		return Finding{Sentence: fmt.Sprintf("The rule translates some packets for %s to %s, and %s the others.", f.Asked, f.serverText(), others), Evidence: []string{f.ruleCount()}}
 	}
 	if way.by(f.Rule) && way.translates() && !way.onlyBy(f.Rule) {
 		return unknown(fmt.Sprintf("Whether this rule translates %s, or another, is not known: %s.", named, way.doubt()), f.ruleCount())
@@ -30,6 +34,10 @@ func stepTranslated(x *Examination, f *Forward) Finding {
 		return untrackedBy(x, f, &way, v)
 	}
 	by, what := way.taker(f.Rule.Variant)
+	if by.IsZero() && way.known && !way.Incomplete && len(way.Outcomes) == 1 && !way.Outcomes[0].DNATBy.IsZero() && way.Outcomes[0].DNATBy != f.Rule {
+		by = way.Outcomes[0].DNATBy // of another backend, or of native nft
+		what = x.dropperText(by)
+	}
 	if v, met := way.visit(f.Rule); way.by(f.Rule) || met && v.Verdict != evaluate.Yes || way.Incomplete || f.via.open() || f.via.marked || by.IsZero() {
 		return unknown(fmt.Sprintf("Whether the rule translates %s is not known: %s.", named, way.doubt()), f.ruleCount())
 	}
@@ -51,6 +59,27 @@ func stepTranslated(x *Examination, f *Forward) Finding {
 		found.Cure = x.moveBefore(f.Rule, *f.rule, by.Position, func(t *trial) bool { return true })
 	}
 	return found
+}
+
+// sharers name the other rules that a forward's packet may be translated by, where nothing but chance decides between
+// them (xt_statistic) and each is a forward of its own.
+func (x *Examination) sharers(f *Forward, way *fate) (names string, ok bool) {
+	if !way.by(f.Rule) || !way.translates() || way.onlyBy(f.Rule) || way.unread != "" || way.unseen != "" ||
+		slices.ContainsFunc(way.Doubts, func(d evaluate.Doubt) bool { return d.What != "statistic" }) {
+		return "", false
+	}
+	var list []string
+	for i := range way.Outcomes {
+		by := way.Outcomes[i].DNATBy
+		if by == f.Rule || slices.Contains(list, ruleName(by)) {
+			continue
+		}
+		if !slices.ContainsFunc(x.forwards, func(o Forward) bool { return o.Rule == by }) {
+			return "", false
+		}
+		list = append(list, ruleName(by))
+	}
+	return strings.Join(list, ", "), true
 }
 
 // takesAll proves that a rule takes every packet that would meet a forward's rule: the two are all of a chain, and

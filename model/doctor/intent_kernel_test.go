@@ -1,0 +1,241 @@
+package doctor_test
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"nattui/model/doctor"
+	"nattui/model/lab"
+)
+
+// said is a gateway with what the doctor has to say of it, held against a packet.
+type said struct {
+	name  string
+	spoil func(w *ward)
+	// from asks to, which is answered or not; no question where from is nil.
+	from     func(w *ward) *lab.Node
+	to       string
+	answered bool
+	check    string // "": no problem may be told, and never is never told
+	severity doctor.Severity
+	says     string
+	never    string
+	cured    bool // the cure is carried out, and the question answered after it where it was not, and the other way round
+}
+
+var saids = []said{
+	{
+		name: "a drop for what clients ask for is meant", from: client, to: web, check: "closed", severity: doctor.SeverityNote, says: "on purpose", never: "forward-dropped",
+		spoil: func(w *ward) {
+			w.iptables("iptables", "-A", "FORWARD", "-i", "wan0", "-p", "tcp", "-m", "conntrack", "--ctorigdstport", "80", "--ctdir", "ORIGINAL", "-j", "DROP")
+		},
+	},
+	{
+		name: "so is one in the raw table", from: client, to: web, check: "closed", severity: doctor.SeverityNote, says: "on purpose", never: "dropped-early",
+		spoil: func(w *ward) {
+			w.iptables("iptables", "-t", "raw", "-A", "PREROUTING", "-d", "203.0.113.1", "!", "-i", "lo", "-p", "tcp", "--dport", "80", "-j", "DROP")
+		},
+	},
+	{
+		name: "INPUT does not close what is forwarded", from: client, to: web, answered: true, check: "filter-before-nat", severity: doctor.SeverityWarning, says: "INPUT sees only what stays",
+		spoil: func(w *ward) { w.iptables("iptables", "-A", "INPUT", "-p", "tcp", "--dport", "80", "-j", "DROP") },
+	},
+	{
+		name: "nor does a chain that INPUT calls", from: client, to: web, answered: true, check: "filter-before-nat", severity: doctor.SeverityWarning, says: "INPUT sees only what stays",
+		spoil: func(w *ward) {
+			w.iptables("iptables", "-N", "ufw-user-input")
+			w.iptables("iptables", "-A", "INPUT", "-j", "ufw-user-input")
+			w.iptables("iptables", "-A", "ufw-user-input", "-p", "tcp", "--dport", "80", "-j", "REJECT")
+		},
+	},
+	{
+		name: "a range of ports that INPUT closes is no forward's", from: client, to: web, answered: true, never: "filter-before-nat",
+		spoil: func(w *ward) {
+			w.iptables("iptables", "-A", "INPUT", "-i", "wan0", "-p", "tcp", "--dport", "1:1023", "-j", "DROP")
+		},
+	},
+	{
+		name: "a native filter for the port that is asked for", from: client, to: web, answered: true, check: "filter-before-nat", severity: doctor.SeverityWarning, says: "proto-dst 80",
+		spoil: func(w *ward) {
+			w.nft("table inet guard { chain thru { type filter hook forward priority 0; iifname \"wan0\" tcp dport 80 drop; } }")
+		},
+	},
+	{
+		name: "INPUT keeps neighbours from being found", from: client, to: "[2001:db8:1::1]:80", check: "discovery-dropped", severity: doctor.SeverityError, says: "type 135", cured: true,
+		spoil: func(w *ward) {
+			published6(w)
+			w.iptables("ip6tables", "-A", "INPUT", "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED", "-j", "ACCEPT")
+			w.iptables("ip6tables", "-A", "INPUT", "-p", "ipv6-icmp", "--icmpv6-type", "echo-request", "-j", "ACCEPT")
+			w.iptables("ip6tables", "-P", "INPUT", "DROP")
+			forgetNeighbours(w)
+		},
+	},
+	{
+		name: "OUTPUT keeps neighbours from being found", from: client, to: "[2001:db8:1::1]:80", check: "discovery-dropped", severity: doctor.SeverityError, says: "this host sends", cured: true,
+		spoil: func(w *ward) {
+			published6(w)
+			w.iptables("ip6tables", "-A", "OUTPUT", "-p", "tcp", "-j", "ACCEPT")
+			w.iptables("ip6tables", "-P", "OUTPUT", "DROP")
+			forgetNeighbours(w)
+		},
+	},
+	{
+		name: "a filter that knows of neighbours", from: client, to: "[2001:db8:1::1]:80", answered: true, never: "discovery-dropped",
+		spoil: func(w *ward) {
+			published6(w)
+			w.iptables("ip6tables", "-A", "INPUT", "-p", "ipv6-icmp", "-j", "ACCEPT")
+			w.iptables("ip6tables", "-P", "INPUT", "DROP")
+			forgetNeighbours(w)
+		},
+	},
+	{
+		name: "a native redirection takes it first", from: client, to: web, answered: true, check: "translated", severity: doctor.SeverityUnknown, says: "taken by ip early pre 1",
+		spoil: func(w *ward) {
+			w.serve(w.Gateway, "tcp", "203.0.113.1:8088")
+			w.nft("table ip early { chain pre { type nat hook prerouting priority -110; iifname \"wan0\" tcp dport 80 redirect to :8088; } }")
+		},
+	},
+	{
+		name: "a list of ports of which an earlier rule takes one", from: client, to: "203.0.113.1:443", answered: true, never: "translated",
+		spoil: func(w *ward) {
+			w.iptables("iptables", "-t", "nat", "-A", "PREROUTING", "-i", "wan0", "-p", "tcp", "-m", "multiport", "--dports", "80,443", "-j", "DNAT", "--to-destination", "192.168.0.3")
+			w.serve(w.Server3, "tcp", "192.168.0.3:443")
+		},
+	},
+	{
+		name: "one of two servers that chance decides between is off", check: "server-silent", severity: doctor.SeverityWarning, says: "192.168.0.77", never: "translated",
+		spoil: func(w *ward) {
+			w.iptables("iptables", "-t", "nat", "-I", "PREROUTING", "1", "-d", "203.0.113.1", "-p", "tcp", "--dport", "80", "-m", "statistic", "--mode", "nth", "--every", "2", "--packet", "0", "-j", "DNAT", "--to-destination", "192.168.0.77:8080")
+			_, _ = w.question(trouble{from: client, to: web}, absence)
+		},
+	},
+}
+
+// published6 publishes the web server over IPv6 too.
+func published6(w *ward) {
+	w.iptables("ip6tables", "-t", "nat", "-A", "PREROUTING", "-d", "2001:db8:1::1", "-p", "tcp", "--dport", "80", "-j", "DNAT", "--to-destination", "[2001:db8:2::2]:8080")
+	w.serve(w.Server2, "tcp", "[2001:db8:2::2]:8080")
+}
+
+// forgetNeighbours has everybody look for their neighbours again.
+func forgetNeighbours(w *ward) {
+	for _, n := range []*lab.Node{w.Gateway, w.Client, w.Server2} {
+		w.run(n, "ip", "-6", "neigh", "flush", "all")
+	}
+}
+
+// TestDoctorSays holds what the doctor says of a gateway, and what it does not say, against real packets.
+func TestDoctorSays(t *testing.T) {
+	for _, s := range saids {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			if lab.Isolate(t) {
+				return
+			}
+			w := newWard(t)
+			w.base()
+			w.settle()
+			s.spoil(w)
+			w.meets(s)
+			found := doctor.Examine(w.look())
+			for _, f := range found {
+				if f.Check == s.never {
+					t.Errorf("the doctor says %s", text([]doctor.Finding{f}))
+				}
+			}
+			if s.check == "" {
+				return
+			}
+			i := slices.IndexFunc(found, func(f doctor.Finding) bool { return f.Check == s.check })
+			if i < 0 {
+				t.Fatalf("the doctor does not say %s:\n%s", s.check, text(found))
+			}
+			if f := found[i]; f.Severity != s.severity || !strings.Contains(text(found[i:i+1]), s.says) {
+				t.Errorf("want %s, %q: %s", s.severity, s.says, text(found[i:i+1]))
+			}
+			if s.cured {
+				w.apply(found[i].Cure)
+				s.answered = !s.answered
+				w.meets(s)
+				if again := doctor.Examine(w.look()); slices.ContainsFunc(again, func(f doctor.Finding) bool { return f.Check == s.check && f.IsProblem() }) {
+					t.Errorf("after its cure: %s", text(again))
+				}
+			}
+		})
+	}
+}
+
+// meets puts the question, and holds that it is answered or not.
+func (w *ward) meets(s said) {
+	w.t.Helper()
+	if s.from == nil {
+		return
+	}
+	limit := absence
+	if s.answered {
+		limit = patience
+	}
+	answer, err := w.question(trouble{from: s.from, to: s.to}, limit)
+	if s.answered && err != nil || !s.answered && err == nil {
+		w.t.Fatalf("%s from %s: %+v, %v", s.to, s.name, answer, err)
+	}
+}
+
+// TestCuresDoNotUndoEachOther: what one cure has closed no other finding opens again.
+func TestCuresDoNotUndoEachOther(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	w := newWard(t)
+	w.base()
+	w.iptables("iptables", "-A", "FORWARD", "-i", "wan0", "-p", "tcp", "--dport", "80", "-j", "DROP")
+	found := doctor.Examine(w.look())
+	i := slices.IndexFunc(found, func(f doctor.Finding) bool { return f.Check == "filter-before-nat" })
+	if i < 0 || len(found[i].Cure.Steps) == 0 {
+		t.Fatalf("no cure: %s", text(found))
+	}
+	w.apply(found[i].Cure)
+	w.meets(said{from: client, to: web})
+	for _, f := range doctor.Examine(w.look()) {
+		if f.IsProblem() {
+			t.Errorf("after the cure the doctor says %s", text([]doctor.Finding{f}))
+		}
+	}
+}
+
+// TestManyForwards: of forwards that are not looked at it is said that they are not, and each is looked at where it is
+// asked for, by its rule and by what clients ask for.
+func TestManyForwards(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	w := newWard(t)
+	w.sysctl("net/ipv4/ip_forward", "1")
+	var b strings.Builder
+	b.WriteString("*nat\n")
+	for i := range 2100 {
+		b.WriteString("-A PREROUTING -i wan0 -p tcp -m tcp --dport " + strconv.Itoa(10000+i) + " -j DNAT --to-destination 192.168.0.2:80\n")
+	}
+	b.WriteString("COMMIT\n")
+	if err := w.Restore(t.Context(), "iptables-restore", b.String()); err != nil {
+		t.Fatal(err)
+	}
+	w.iptables("iptables", "-P", "FORWARD", "DROP")
+	g := w.look()
+	found := doctor.Examine(g)
+	if !slices.ContainsFunc(found, func(f doctor.Finding) bool { return f.Check == "not-examined" && strings.Contains(f.Sentence, "2,000") }) {
+		t.Errorf("nothing is said of those left out: %s", text(found[:min(len(found), 3)]))
+	}
+	for _, name := range []string{"PREROUTING 2090", "tcp 203.0.113.1:12089", "12089/tcp"} {
+		f, list, err := doctor.Seek(g, name)
+		if err != nil || list != nil || f.Name() != "PREROUTING 2090" {
+			t.Errorf("%s is %q: %v %s", name, f.Name(), err, text(list))
+			continue
+		}
+		if found := doctor.ExamineForward(g, f); doctor.Worst(found) != doctor.SeverityError {
+			t.Errorf("of %s is said %s", name, text(found))
+		}
+	}
+}
