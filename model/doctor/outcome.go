@@ -126,6 +126,8 @@ func (x *fate) doubt() string {
 		return x.unread + " filters too, and could not be read"
 	case len(x.Doubts) > 0:
 		return x.Doubts[0].String()
+	case len(x.Outcomes) > 0 && x.Outcomes[0].Why != "":
+		return x.Outcomes[0].Why
 	}
 	return "the rules leave it open"
 }

@@ -159,6 +159,9 @@ func sharedWay(x *Examination, s *share) Finding {
 	if found := notShared(x, s); found.Check != "" {
 		return found
 	}
+	if found, ends := sharedEnds(x, s, wanted); ends {
+		return found
+	}
 	if found := sharedInDoubt(x, wanted); found.Sentence != "" {
 		found.Check, found.Subject = "let-through", ruleName(s.at)
 		return found
@@ -171,6 +174,46 @@ func sharedWay(x *Examination, s *share) Finding {
 		}
 	}
 	return Finding{}
+}
+
+// sharedEnds tells that what begins inside, or its answers, ends at a route or a switch, which no filter rule decides.
+func sharedEnds(x *Examination, s *share, wanted []passage) (found Finding, ends bool) {
+	first := x.fate(wanted[0].packet)
+	for i, what := range []string{"What machines at " + s.in + " send to the Internet", "The answer that comes by " + s.out + " for machines at " + s.in} {
+		way := x.fate(wanted[i].packet)
+		o, blocked := way.blocked()
+		if !blocked || !o.DroppedBy.IsZero() {
+			continue
+		}
+		if i == 1 && (len(first.Outcomes) != 1 || first.Outcomes[0].Out != s.out) {
+			return Finding{}, true // no question has left by this way
+		}
+		p := &wanted[i].packet
+		return Finding{
+			Check: "packet-ends", Severity: SeverityError, Subject: ruleName(s.at), Evidence: append([]string{fmt.Sprintf("a packet from %s to %s: %s", p.Src, p.Dst, o.Why)}, refusals(x)...),
+			Sentence: fmt.Sprintf("%s ends here: %s.", what, strings.TrimSuffix(o.Why, ".")),
+		}, true
+	}
+	return Finding{}, false
+}
+
+// only is the machine or network that a rule which drops names, where that is a part of those a sharing rule is for; ""
+// where the rule is for all of them.
+func (x *Examination) only(by evaluate.RuleRef, s *share) string {
+	r, ok := ruleOf(x.sets, by)
+	if !ok {
+		return ""
+	}
+	whole, _ := x.netOf(s.in, s.packet.Src)
+	for _, n := range []rules.Net{r.Source, r.Dest} {
+		if p, ok := n.Prefix(); ok && !n.Any() && !n.Not && p.Contains(s.packet.Src) && p.Bits() > whole.Bits() {
+			if p.IsSingleIP() {
+				return p.Addr().String()
+			}
+			return p.String()
+		}
+	}
+	return ""
 }
 
 // sharedDropped tells which filter rule drops what begins inside, or its answers, with the rules that would let them through.
@@ -191,6 +234,12 @@ func sharedDropped(x *Examination, s *share, wanted []passage) Finding {
 		}
 		found := Finding{
 			Check: check, Severity: SeverityError, Subject: ruleName(s.at), Evidence: []string{x.dropperText(o.DroppedBy)},
+		}
+		if one := x.only(o.DroppedBy, s); one != "" {
+			what = map[string]string{"forward-dropped": fmt.Sprintf("what %s sends to the Internet by %s", one, s.out), "answers-dropped": fmt.Sprintf("the answers that come by %s for %s", s.out, one)}[check]
+			found.Severity = SeverityWarning
+			found.Sentence = fmt.Sprintf("%s drops %s, and of no other machine at %s.", dropperName(o.DroppedBy, way.hook(o.DroppedBy)), what, s.in)
+			return uncertain(found, &way) // somebody has named it: that may be meant
 		}
 		found.Sentence = fmt.Sprintf("%s drops %s%s.", dropperName(o.DroppedBy, way.hook(o.DroppedBy)), what, x.setBy(o.DroppedBy))
 		found.Cure, _ = x.titled(fmt.Sprintf("Let %s reach the Internet by %s", s.in, s.out), nil, wanted, func(t *trial) bool {

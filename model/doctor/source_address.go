@@ -90,11 +90,22 @@ func seenAs(x *Examination, s *share, all []share) (list []Finding) {
 	return nil
 }
 
+// wider tells that a rule takes what a network sends and more: one for a part of it, or for some of its packets, is a
+// special one that rightly stands before the general one.
+func wider(first, rule *rules.Rule) bool {
+	if first.Source.Any() {
+		return first.Dest.Any() && first.Protocol.Any() && len(first.Matches) == 0
+	}
+	a, ok := first.Source.Prefix()
+	b, known := rule.Source.Prefix()
+	return ok && known && !first.Source.Not && !rule.Source.Not && a.Bits() < b.Bits() && a.Contains(b.Addr())
+}
+
 // otherFirst tells that a wider rule gives what leaves another address before a rule for just these machines.
 func (x *Examination) otherFirst(s, one *share, o *evaluate.Outcome) Finding {
 	to := s.rule.Target.To.Addrs
 	first, ok := ruleOf(x.sets, o.SNATBy)
-	if !ok || s.rule.Target.Kind != rules.SNAT || to.IsZero() || !o.SNAT || o.SNATBy == s.at || s.via.src.Any() || !first.Source.Any() && first.Source.String() == s.rule.Source.String() ||
+	if !ok || s.rule.Target.Kind != rules.SNAT || to.IsZero() || !o.SNAT || o.SNATBy == s.at || s.via.src.Any() || !wider(first, s.rule) ||
 		to.Contains(o.Src.Addr) || !x.AnswersFor(o.Out, to.Lo) || o.SNATBy.Variant != s.at.Variant || !s.via.out.Any() && !s.via.out.Matches(o.Out) {
 		return Finding{}
 	}
