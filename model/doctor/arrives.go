@@ -114,12 +114,28 @@ func (x *Examination) giveAddress(found Finding, link string, a netip.Addr) Find
 	if p, ok := x.netOf(link, a); ok {
 		prefix = netip.PrefixFrom(a, p.Bits()).String()
 	}
-	found.Sentence += " Give it to the interface, at boot too."
+	if m, ok := x.holder(link, a); ok {
+		found.Severity = SeverityNote
+		found.Evidence = append(found.Evidence, fmt.Sprintf("ip neigh: %s on %s is %s", a, link, m.MAC))
+		found.Sentence += " Another machine has it now: if the two share it (VRRP, keepalived), that is as it should be."
+		return found
+	}
+	found.Sentence += " Give it to the interface, at boot too, unless another machine has it at times (VRRP, keepalived)."
 	found.Commands = [][]string{{"ip", "address", "add", prefix, "dev", link}}
 	if a.Is6() {
 		found.Commands[0] = []string{"ip", "-6", "address", "add", whole(a), "dev", link}
 	}
 	return found
+}
+
+// holder is the machine on a link that has an address now.
+func (n network) holder(link string, a netip.Addr) (facts.Neighbour, bool) {
+	for _, m := range n.Neighbours {
+		if m.Link == link && m.Addr == a && m.Reachable && m.MAC != "" && !m.Permanent {
+			return m, true
+		}
+	}
+	return facts.Neighbour{}, false
 }
 
 // rulesOwn finds a rule that gives what leaves an address: whoever made it means it to be this host's.

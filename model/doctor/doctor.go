@@ -13,6 +13,7 @@ var checks = []func(*Examination) []Finding{
 	checkOutput,
 	checkDiscovery,
 	checkShares,
+	checkMultipath,
 	checkNetworks,
 	checkTables,
 	checkHelpers,

@@ -111,6 +111,59 @@ var saids = []said{
 			_, _ = w.question(trouble{from: client, to: web}, absence)
 		},
 	},
+	{
+		name: "a policy rule refuses what machines inside send", from: server3, to: "198.51.100.7:80", check: "packet-ends", severity: doctor.SeverityError, says: "prohibit",
+		spoil: func(w *ward) { w.run(w.Gateway, "ip", "rule", "add", "from", "192.168.0.0/24", "prohibit") },
+	},
+	{
+		name: "a policy rule refuses what comes by a link", from: server3, to: "198.51.100.7:80", check: "packet-ends", severity: doctor.SeverityError, says: "blackhole",
+		spoil: func(w *ward) { w.run(w.Gateway, "ip", "rule", "add", "iif", "lan0", "blackhole") },
+	},
+	{
+		name: "the special translation goes first", from: server3, to: "198.51.100.7:80", answered: true, never: "translated-otherwise",
+		spoil: func(w *ward) {
+			w.run(w.Gateway, "ip", "addr", "add", "203.0.113.2/24", "dev", "wan0")
+			w.iptables("iptables", "-t", "nat", "-R", "POSTROUTING", "1", "-s", "192.168.0.0/24", "-o", "wan0", "-j", "SNAT", "--to-source", "203.0.113.1")
+			w.iptables("iptables", "-t", "nat", "-I", "POSTROUTING", "1", "-s", "192.168.0.3", "-o", "wan0", "-j", "SNAT", "--to-source", "203.0.113.2")
+		},
+	},
+	{
+		name: "a rule drops the answers for one machine", from: server3, to: "198.51.100.7:80", check: "answers-dropped", severity: doctor.SeverityWarning, says: "192.168.0.3, and of no other",
+		spoil: func(w *ward) {
+			w.iptables("iptables", "-t", "nat", "-F", "PREROUTING")
+			w.iptables("iptables", "-A", "FORWARD", "-d", "192.168.0.3", "-j", "DROP")
+		},
+	},
+	{
+		name: "two ways out, one of them translated", check: "not-translated", severity: doctor.SeverityError, says: "wan1",
+		spoil: secondWay,
+	},
+	{
+		name: "two ways out, both translated", never: "not-translated",
+		spoil: func(w *ward) {
+			secondWay(w)
+			w.iptables("iptables", "-t", "nat", "-A", "POSTROUTING", "-s", "192.168.0.0/24", "-o", "wan1", "-j", "MASQUERADE")
+		},
+	},
+	{
+		name: "an answer that leaves by one of two ways", never: "answer-leaves-elsewhere", spoil: secondWay,
+	},
+	{
+		name: "the other gateway has the address that both share", never: "old-address",
+		spoil: func(w *ward) {
+			w.iptables("iptables", "-A", "INPUT", "-p", "vrrp", "-j", "ACCEPT")
+			w.iptables("iptables", "-t", "nat", "-R", "PREROUTING", "1", "-d", "203.0.113.100", "-p", "tcp", "--dport", "80", "-j", "DNAT", "--to-destination", "192.168.0.2:8080")
+		},
+	},
+}
+
+// secondWay gives the default route of the gateway a second next hop.
+func secondWay(w *ward) {
+	w.run(w.Gateway, "ip", "link", "add", "wan1", "type", "veth", "peer", "name", "far")
+	w.run(w.Gateway, "ip", "link", "set", "far", "up")
+	w.run(w.Gateway, "ip", "link", "set", "wan1", "up")
+	w.run(w.Gateway, "ip", "addr", "add", "100.64.9.2/24", "dev", "wan1")
+	w.run(w.Gateway, "ip", "route", "replace", "default", "nexthop", "via", "203.0.113.254", "nexthop", "via", "100.64.9.1")
 }
 
 // published6 publishes the web server over IPv6 too.

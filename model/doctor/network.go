@@ -218,9 +218,20 @@ func (n network) linkNames() string {
 }
 
 // standby tells that another host may have this one's addresses at times.
-func (n network) standby() bool {
-	_, ok := n.Present("keepalived")
-	return ok
+func (t *trial) standby() bool {
+	if _, ok := t.Present("keepalived"); ok {
+		return true
+	}
+	for _, v := range t.variants() { // a filter that lets VRRP in (RFC 9568), where the program's name is not seen
+		c, ok := t.sets[v].Chain("filter", "INPUT")
+		if ok && slices.ContainsFunc(c.Rules, func(r rules.Rule) bool {
+			n, known := r.Protocol.Number()
+			return known && !r.Protocol.Not && n == 112 && r.Target.Kind == rules.Accept
+		}) {
+			return true
+		}
+	}
+	return false
 }
 
 func (n network) addressesText(link string) string {

@@ -90,7 +90,8 @@ func (t *trial) unseen(p evaluate.Packet) string {
 	return t.evaluator.Unseen(rules.FamilyOf(p.Src))
 }
 
-// blocked is how the packet ends, if it does not arrive, whichever branch it takes.
+// blocked is how the packet ends, if it does not arrive, whichever branch it takes: where it may be dropped and finds no
+// route otherwise, by the want of a route.
 func (x *fate) blocked() (evaluate.Outcome, bool) {
 	if !x.known || x.Incomplete {
 		return evaluate.Outcome{}, false
@@ -99,6 +100,9 @@ func (x *fate) blocked() (evaluate.Outcome, bool) {
 		if o := &x.Outcomes[i]; o.Delivered != evaluate.Dropped && o.Delivered != evaluate.NoRoute {
 			return evaluate.Outcome{}, false
 		}
+	}
+	if i := slices.IndexFunc(x.Outcomes, func(o evaluate.Outcome) bool { return o.Delivered == evaluate.NoRoute }); i > 0 {
+		return x.Outcomes[i], true
 	}
 	return x.Outcomes[0], true
 }

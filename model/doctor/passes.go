@@ -3,10 +3,8 @@ package doctor
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 
 	"nattui/model/explain"
-	"nattui/model/facts"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -188,32 +186,10 @@ func dropped(x *Examination, check string, f *Forward, way *fate, o evaluate.Out
 	}
 	found.Evidence = append(found.Evidence, x.answered(f)...)
 	found.Sentence = fmt.Sprintf("%s drops %s %s%s.", dropperName(o.DroppedBy, hook), what, when, x.setBy(o.DroppedBy))
-	if why := x.noWayBack(f, o.DroppedBy); why != "" {
-		found.Sentence += why
-		return uncertain(found, way)
-	}
 	if check != "dropped-early" {
 		found.Cure, _ = x.letThrough(f)
 	}
 	return uncertain(found, way)
-}
-
-// noWayBack says why a rule that looks for the way back (xt_rpfilter) drops a forward's packet; "" for other rules.
-func (x *Examination) noWayBack(f *Forward, by evaluate.RuleRef) string {
-	r, ok := ruleOf(x.sets, by)
-	if !ok || !slices.ContainsFunc(r.Matches, func(m rules.Match) bool { return m.Module() == "rpfilter" }) {
-		return ""
-	}
-	back, certain := x.Lookup(evaluate.RouteQuery{Dst: f.packet.Src})
-	switch {
-	case !certain:
-		return ""
-	case back.Kind != facts.RouteUnicast:
-		return fmt.Sprintf(" The rule does what it is for: there is no route back to %s. A route is missing, such as a default route by %s.", f.packet.Src, f.Link)
-	case back.Out != f.Link:
-		return fmt.Sprintf(" The rule does what it is for: the route back to %s leads by %s, not by %s.", f.packet.Src, back.Out, f.Link)
-	}
-	return ""
 }
 
 // uncertain makes a warning of an error that nft tables which are not evaluated may keep from happening.
