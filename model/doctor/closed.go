@@ -3,6 +3,7 @@ package doctor
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -27,29 +28,23 @@ func closedOnPurpose(x *Examination, f *Forward, way *fate, o *evaluate.Outcome)
 // namesAsked tells that a rule names what is asked for by its original destination: the connection's, or the packet's in a
 // table that sees it before the translation.
 func namesAsked(r *rules.Rule, asked netip.AddrPort, at evaluate.RuleRef) bool {
+	// A port alone, before the translation, is everybody's.
 	early := at.Chain == "PREROUTING" && (at.Table == "raw" || at.Table == "mangle")
 	if host, ok := r.Dest.Host(); early && ok && !r.Dest.Not && host == asked.Addr() {
 		return true
 	}
-	for _, m := range r.Matches {
-		switch m := m.(type) {
-		case rules.Conntrack:
-			if m.Dir == "REPLY" {
-				return false
-			}
-			if p := m.OrigDstPort; p != nil && !p.Not && p.Ports.Single() && p.Contains(asked.Port()) {
-				return true
-			}
-			if n := m.OrigDst; n != nil && !n.Not {
-				if host, ok := n.Host(); ok && host == asked.Addr() {
-					return true
-				}
-			}
-		case rules.Transport:
-			if early && m.Dest != nil && !m.Dest.Not && m.Dest.Single() && m.Dest.Contains(asked.Port()) {
-				return true
-			}
+	return slices.ContainsFunc(r.Matches, func(m rules.Match) bool {
+		c, ok := m.(rules.Conntrack)
+		if !ok || c.Dir == "REPLY" {
+			return false
 		}
-	}
-	return false
+		if p := c.OrigDstPort; p != nil && !p.Not && p.Single() && p.Contains(asked.Port()) {
+			return true
+		}
+		if c.OrigDst == nil || c.OrigDst.Not {
+			return false
+		}
+		host, single := c.OrigDst.Host()
+		return single && host == asked.Addr()
+	})
 }
