@@ -33,6 +33,7 @@ var checks = []func(*Examination) []Finding{
 	checkDefaultRoutes,
 	checkIPsec,
 	checkMarks,
+	checkTransparent,
 	checkBeforeNAT,
 	checkLoopbackPublished,
 	checkManagers,

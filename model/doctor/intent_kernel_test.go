@@ -149,12 +149,30 @@ var saids = []said{
 		name: "an answer that leaves by one of two ways", never: "answer-leaves-elsewhere", spoil: secondWay,
 	},
 	{
+		name: "a transparent proxy without its route", from: server3, to: "198.51.100.7:80", check: "proxy-not-routed", severity: doctor.SeverityError, says: "route add local",
+		spoil: transparent,
+	},
+	{
+		name: "a transparent proxy with its route", never: "proxy-not-routed",
+		spoil: func(w *ward) {
+			transparent(w)
+			w.run(w.Gateway, "ip", "route", "add", "local", "0.0.0.0/0", "dev", "lo", "table", "100")
+			w.run(w.Gateway, "ip", "rule", "add", "fwmark", "1", "lookup", "100")
+		},
+	},
+	{
 		name: "the other gateway has the address that both share", never: "old-address",
 		spoil: func(w *ward) {
 			w.iptables("iptables", "-A", "INPUT", "-p", "vrrp", "-j", "ACCEPT")
 			w.iptables("iptables", "-t", "nat", "-R", "PREROUTING", "1", "-d", "203.0.113.100", "-p", "tcp", "--dport", "80", "-j", "DNAT", "--to-destination", "192.168.0.2:8080")
 		},
 	},
+}
+
+// transparent hands what the LAN asks of web servers to a program of the gateway.
+func transparent(w *ward) {
+	w.serve(w.Gateway, "tcp", "0.0.0.0:3129")
+	w.iptables("iptables", "-t", "mangle", "-A", "PREROUTING", "-i", "lan0", "-p", "tcp", "--dport", "80", "-j", "TPROXY", "--tproxy-mark", "0x1/0x1", "--on-port", "3129")
 }
 
 // secondWay gives the default route of the gateway a second next hop.
