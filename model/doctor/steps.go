@@ -146,6 +146,9 @@ func firstFailure(x *Examination, f *Forward) (list []Finding, sound bool) {
 		if found.Severity <= SeverityUnseen || f.Owner != "" && !suffers(f.Owner, &found) {
 			continue // other programs know what they do
 		}
+		if found.IsProblem() { // that it was not answered is what the problem says
+			list = slices.DeleteFunc(list, func(f Finding) bool { return f.Check == "served" })
+		}
 		list = append(list, found)
 		if found.IsProblem() || found.Check == closed {
 			return list, false
