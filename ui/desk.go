@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -294,13 +295,11 @@ func (d *desk) settling(t terms) func(rules.Plan) Terms {
 	return func(p rules.Plan) Terms {
 		settled := Terms{For: t.lasts, Park: t.park}
 		if journal {
-			var blast explain.Blast
-			settled.Confirm = t.countdown.time(func() bool {
-				blast = gw.blastOf(ctx, facts, before, p, flows)
-				return blast.Own
-			})
+			blast := sync.OnceValue(func() explain.Blast { return gw.blastOf(ctx, facts, before, p, flows) })
+			settled.Confirm = t.countdown.time(func() bool { return blast().Own })
 			if settled.Confirm > 0 {
-				settled.Provers = blast.Provers(facts)
+				weighed := blast()
+				settled.Provers = weighed.Provers(facts)
 			}
 		}
 		return settled
