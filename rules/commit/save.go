@@ -129,14 +129,9 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 		out.Kept += kept
 		own[variant] = tables
 		out.Flushed += flushed(tables, o.Managers)
-		out.saved[path] = savedRules{variant, tables, anchorsIn(set, owners)}
-		if err := out.add(c.root, path, out.saved[path].text(), 0o600, false, len(tables) > 0); err != nil {
+		if err := out.keep(c.root, path, savedRules{variant, tables, anchorsIn(set, owners)}, kept, made[variant]); err != nil {
 			return Saving{}, err
 		}
-		if err := out.compare(path, kept, made[variant]); err != nil {
-			return Saving{}, err
-		}
-		out.Notes = append(out.Notes, setNotes(tables)...)
 	}
 	if err := c.saveNative(&out, &where, o); err != nil {
 		return Saving{}, err
@@ -148,6 +143,16 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 	slices.Sort(out.Notes)
 	out.Notes = slices.Compact(out.Notes)
 	return out, nil
+}
+
+// keep plans the file of a variant's rules, so many of them the administrator's own; made are those that programs make.
+func (s *Saving) keep(root, path string, saved savedRules, kept int, made rules.Made) error {
+	s.saved[path] = saved
+	if err := s.add(root, path, saved.text(), 0o600, false, len(saved.tables) > 0); err != nil {
+		return err
+	}
+	s.Notes = append(s.Notes, setNotes(saved.tables)...)
+	return s.compare(path, kept, made)
 }
 
 // Made are the rules of a variant that programs make from files of their own; standby is the backend that the plain programs
