@@ -189,7 +189,6 @@ others are translated alike, and replies back.
 			t.Errorf("exit status %d\n%s%s", status, stdout, stderr)
 		}
 		for line, say := range map[string]string{
-			"iptables -t nat -D web 3":                       "Delete rule 3 of web",
 			"iptables -P FORWARD DROP":                       "Set the policy of FORWARD to DROP",
 			"iptables -A FORWARD -i a -j mychain":            "mychain",
 			"sysctl -w net.ipv4.ip_forward=1":                "net.ipv4.ip_forward",
@@ -198,6 +197,9 @@ others are translated alike, and replies back.
 			if status, stdout, stderr := command(t, "", "explain", line); status != 0 || !strings.Contains(stdout, say) {
 				t.Errorf("%s: exit status %d\n%s%s", line, status, stdout, stderr)
 			}
+		}
+		if status, _, stderr := command(t, "", "explain", "iptables -t nat -D web 3"); status != 1 || !strings.Contains(stderr, "web has no rule 3") {
+			t.Errorf("what is not there: exit status %d\n%s", status, stderr)
 		}
 		if status, stdout, _ := command(t, "", "explain", "iptables -t nat -A POSTROUTING -s 10.0.0.0/8 -o $WAN MASQUERADE"); status != 1 || !strings.Contains(stdout, "MASQUERADE") {
 			t.Errorf("with a mistake: exit status %d\n%s", status, stdout)

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/vishvananda/netns"
@@ -34,6 +35,8 @@ type Node struct {
 
 	ns       netns.NsHandle
 	attached bool // somebody else's, who named it
+
+	closing sync.RWMutex // while the namespace is let go of nobody enters it
 }
 
 // newNode makes a network namespace and gives it a name for "ip netns exec".
@@ -78,7 +81,12 @@ func (n *Node) adopt() error {
 
 // close lets go of the namespace, which ends with its last socket.
 func (n *Node) close() error {
-	if n == nil || !n.ns.IsOpen() {
+	if n == nil {
+		return nil
+	}
+	n.closing.Lock()
+	defer n.closing.Unlock()
+	if !n.ns.IsOpen() {
 		return nil
 	}
 	if n.attached {
@@ -94,7 +102,10 @@ func (n *Node) close() error {
 // t.FailNow would.
 func (n *Node) Do(f func() error) error {
 	return onOwnThread(func() error {
-		if err := netns.Set(n.ns); err != nil {
+		n.closing.RLock()
+		err := netns.Set(n.ns)
+		n.closing.RUnlock()
+		if err != nil {
 			return fmt.Errorf("enter network namespace %s: %w", n.Name, err)
 		}
 		return f()

@@ -227,7 +227,7 @@ func (s *tally) judge(t *testing.T, tables int, one bool) {
 	if tables < 100 {
 		bound = 20 // a few tables that leave little certain weigh more then
 	}
-	if s.uncertainForNothing*bound > s.plain {
+	if tables >= 10 && s.uncertainForNothing*bound > s.plain { // of fewer tables one alone decides
 		t.Errorf("%d of %d answers were uncertain though the rules leave nothing open", s.uncertainForNothing, s.plain)
 	}
 	if !one && tables >= 20 && (s.translated < s.packets/20 || s.forwarded < s.packets/10 || s.local < s.packets/20 || s.gone < s.packets/20) {

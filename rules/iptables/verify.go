@@ -114,7 +114,8 @@ func putChain(set *rules.Ruleset, table string, chain rules.Chain) bool {
 	return false
 }
 
-// countersLost lists the tables of a transaction in which rules that stayed, or policies, have counted less than before.
+// countersLost lists the tables of a transaction in which rules that stayed have counted less than before. Policies are
+// left out: they count anew where their chain is changed.
 // On legacy a table is replaced by one whose counters are 0, and its own are added afterwards: a program that is
 // killed in between loses them all (iptables.c, TC_COMMIT).
 func (t *transaction) countersLost(got *rules.Ruleset, changes []rules.Change) []string {
@@ -146,7 +147,6 @@ func countsOf(s *rules.Ruleset, table string) map[chainLine]count {
 		return all
 	}
 	for _, c := range t.Chains {
-		all[chainLine{c.Name, ""}] = count{0, c.Counters.Packets}
 		for _, r := range c.Rules {
 			n := all[chainLine{c.Name, r.String()}]
 			all[chainLine{c.Name, r.String()}] = count{n.rules + 1, n.packets + r.Counters.Packets}
