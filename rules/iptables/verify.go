@@ -119,13 +119,17 @@ func putChain(set *rules.Ruleset, table string, chain rules.Chain) bool {
 // On legacy a table is replaced by one whose counters are 0, and its own are added afterwards: a program that is
 // killed in between loses them all (iptables.c, TC_COMMIT).
 func (t *transaction) countersLost(got *rules.Ruleset, changes []rules.Change) []string {
-	if got.Backend != rules.Legacy || t.lock == nil && t.ended == nil { // else others may have set them to 0
+	if got.Backend != rules.Legacy || t.ended == nil { // a program that ended well has set them
 		return nil
+	}
+	changed := map[chainLine]bool{} // equal rules that come and go count anew
+	for _, c := range changes {
+		changed[chainLine{c.Chain, c.Rule.String()}], changed[chainLine{c.Chain, c.Old.String()}] = true, true
 	}
 	return slices.DeleteFunc(touched(changes), func(name string) bool {
 		before, after := countsOf(t.before, name), countsOf(got, name)
 		for line, was := range before {
-			if now, there := after[line]; there && now.rules == was.rules && now.packets < was.packets {
+			if now, there := after[line]; there && !changed[line] && now.rules == was.rules && now.packets < was.packets {
 				return false
 			}
 		}
