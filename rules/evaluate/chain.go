@@ -319,9 +319,7 @@ func (m *machine) alter(st *state, r *code) {
 	case actConnMark:
 		m.alterConnMark(st, change)
 	case actUntrack:
-		if !st.ct.seen {
-			st.ct.seen, st.ct.state = true, StateUntracked
-		}
+		st.untrack()
 	case actZone:
 		st.zoned = st.zoned || !st.ct.seen
 	case actTTL:

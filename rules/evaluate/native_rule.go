@@ -154,11 +154,7 @@ func (c *ruleCompiler) load(name string, look func(*machine, *state) Truth) {
 func (c *ruleCompiler) other(e nft.Expr) {
 	switch e := e.(type) {
 	case nft.NoTrack:
-		c.act(func(_ *machine, st *state) {
-			if !st.ct.seen {
-				st.ct.seen, st.ct.state = true, StateUntracked
-			}
-		})
+		c.act(func(_ *machine, st *state) { st.untrack() })
 	case nft.PayloadSet:
 		c.rewrite(e)
 	case nft.Reject:

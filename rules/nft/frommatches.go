@@ -180,12 +180,22 @@ func (s *saying) addrType(m rules.AddrType) {
 		if side.types == nil {
 			continue
 		}
+		if s.family == rules.IPv6 && !alikeInIPv6(side.types.Types) {
+			s.lack("addrtype of IPv6 by other types than LOCAL or MULTICAST alone, which fib tells apart otherwise")
+			return
+		}
 		text := strings.ToLower(strings.Join(side.types.Types, ", "))
 		if len(side.types.Types) > 1 {
 			text = "{ " + text + " }"
 		}
 		s.say("fib %s type %s%s", side.field, unless(side.types.Not), text)
 	}
+}
+
+// alikeInIPv6 tells whether addrtype and fib mean the same by types of IPv6. To addrtype UNICAST is what an address looks
+// like, local or unreachable ones included, and it falls out beside LOCAL (match_type6 in net/netfilter/xt_addrtype.c).
+func alikeInIPv6(types []string) bool {
+	return len(types) == 1 && (strings.EqualFold(types[0], "LOCAL") || strings.EqualFold(types[0], "MULTICAST"))
 }
 
 func (s *saying) icmp(m rules.ICMPType) {
@@ -215,11 +225,15 @@ func (s *saying) owner(m rules.Owner) {
 		if id.match == nil {
 			continue
 		}
+		if id.match.Not { // which packets without a socket match in iptables (owner_mt in net/netfilter/xt_owner.c), and not in nft
+			s.lack("-m owner with !")
+			continue
+		}
 		text := fmt.Sprint(id.match.Lo)
 		if id.match.Lo != id.match.Hi {
 			text += fmt.Sprintf("-%d", id.match.Hi)
 		}
-		s.say("meta %s %s%s", id.field, unless(id.match.Not), text)
+		s.say("meta %s %s", id.field, text)
 	}
 }
 

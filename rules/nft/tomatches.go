@@ -38,7 +38,7 @@ func (t *telling) askMore(a Ask, not bool, values []string) bool {
 		return t.tcpFlags(a, not)
 	case single && originOptions[a.What] != "":
 		t.extension("conntrack", not, originOptions[a.What], values[0])
-	case (a.What == "fib daddr type" || a.What == "fib saddr type") && a.Op != "==":
+	case (a.What == "fib daddr type" || a.What == "fib saddr type") && a.Op != "==" && (!t.v6 || alikeInIPv6(values)):
 		option := map[bool]string{true: "--dst-type", false: "--src-type"}[strings.Contains(a.What, "daddr")]
 		t.extension("addrtype", not, option, words(values))
 	case strings.HasPrefix(a.What, "meta mark") || strings.HasPrefix(a.What, "ct mark"):
@@ -137,6 +137,9 @@ func (t *telling) plain(a Ask, not bool, value string) bool {
 	case "meta length":
 		t.extension("length", not, "--length", strings.ReplaceAll(value, "-", ":"))
 	case "meta skuid", "meta skgid":
+		if not { // packets without a socket match that in iptables
+			return false
+		}
 		t.extension("owner", not, map[bool]string{true: "--uid-owner", false: "--gid-owner"}[a.What == "meta skuid"], strings.Trim(value, `"`))
 	default:
 		return false
