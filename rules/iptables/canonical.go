@@ -35,11 +35,24 @@ func (h *Host) Canonical(ctx context.Context, variant rules.Variant, text string
 		err    error
 	}
 	done := make(chan outcome, 1)
-	go func() {
+	var load func()
+	load = func() {
 		runtime.LockOSThread() // and never unlocked: the thread is in another namespace, and ends with this function
+		if unix.Gettid() == os.Getpid() {
+			// The first thread never ends, and would be left there: while it is held, another one is taken.
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				load()
+			}()
+			<-ended
+			runtime.UnlockOSThread()
+			return
+		}
 		tables, err := p.loadedAside(ctx, text)
 		done <- outcome{tables, err}
-	}()
+	}
+	go load()
 	o := <-done
 	if o.err != nil {
 		return nil, o.err
@@ -55,12 +68,12 @@ func (h *Host) Canonical(ctx context.Context, variant rules.Variant, text string
 
 // loadedAside moves the thread into a network namespace of its own, loads the text there and reads it back.
 func (p *programs) loadedAside(ctx context.Context, text string) ([]rules.Table, error) {
+	here, hereErr := os.Readlink("/proc/thread-self/ns/net")
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoScratch, err)
 	}
 	// The program empties what it loads. That this is not done where the host's own rules are is looked at, not assumed.
 	aside, err := os.Readlink("/proc/thread-self/ns/net")
-	here, hereErr := os.Readlink(fmt.Sprintf("/proc/self/task/%d/ns/net", os.Getpid()))
 	if err = errors.Join(err, hereErr); err != nil || aside == here {
 		return nil, fmt.Errorf("%w: %w", ErrNoScratch, errors.Join(err, errors.New("it is not a new one")))
 	}
