@@ -146,7 +146,7 @@ func TestInstallsInDebian(t *testing.T) {
 func asRoot(t *testing.T) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("needs root: it installs a package in a root of its own")
+		lacks(t, "needs root: it installs a package in a root of its own")
 	}
 }
 
@@ -156,9 +156,6 @@ func debian(t *testing.T) string {
 	where := os.Getenv("NATTUI_SYSTEMS")
 	if where == "" {
 		where = "/var/cache/nattui-systems"
-	}
-	if where == "none" {
-		t.Skip("NATTUI_SYSTEMS says that no Debian was made")
 	}
 	lower := filepath.Join(where, "root")
 	if _, err := os.Stat(filepath.Join(lower, "usr/bin/dpkg")); err != nil {

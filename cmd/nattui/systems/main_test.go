@@ -18,11 +18,8 @@ import (
 // root is where the prepared system is; "" where there is none, and why.
 var root, lacking = findRoot()
 
-// rootVariable says where the prepared system is, noRoot that there is to be none.
-const (
-	rootVariable = "NATTUI_SYSTEMS"
-	noRoot       = "none"
-)
+// rootVariable says where the prepared system is.
+const rootVariable = "NATTUI_SYSTEMS"
 
 // findRoot looks for the system that .ci/systems has made.
 func findRoot() (root, lacking string) {
