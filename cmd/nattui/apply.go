@@ -16,6 +16,7 @@ import (
 	"nattui/rules/commit"
 	"nattui/rules/desired"
 	"nattui/rules/iptables"
+	"nattui/rules/nfnetlink"
 	"nattui/ui/text"
 )
 
@@ -168,8 +169,8 @@ func (o *applyOptions) unreadable(name string, line int, err error) error {
 	case errors.As(err, &rejected):
 		return fmt.Errorf("%s: from line %d on, lines counted from there: %s says: %s; nothing was changed  (nattui import %s --dry-run  says more of each mistake)",
 			name, line, rejected.Program, strings.Join(strings.Fields(rejected.Words), " "), rules.ShellWord(name))
-	case errors.Is(err, iptables.ErrNoScratch):
-		return fmt.Errorf("%w (CAP_SYS_ADMIN): run as root; nothing was changed", err)
+	case errors.Is(err, nfnetlink.ErrNoAside):
+		return fmt.Errorf("the rules cannot be read as the kernel has them: %w; run as root (CAP_SYS_ADMIN); nothing was changed", err)
 	}
 	return err
 }

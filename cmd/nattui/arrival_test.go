@@ -160,17 +160,7 @@ func TestRoundaboutWays(t *testing.T) {
 			return r.here("nattui import 'iptables -t nat -D PREROUTING 1' --yes --corrected --accept-doubts")
 		},
 		"by a host behind": func(r *remote) string {
-			listener, err := r.n.Server2.Listen(r.Context(), netip.AddrPortFrom(r.n.Server2.IPv4, 2022))
-			if err != nil {
-				r.Fatal(err)
-			}
-			r.Cleanup(func() { listener.Close() })
-			r.here("nattui add dnat --proto tcp --dest 203.0.113.1 --dport 2299 --to 192.168.0.2:2022 --yes; sysctl -q -w net.ipv4.ip_forward=1")
-			conn, err := r.n.Client.Dial(r.Context(), "tcp", netip.AddrPortFrom(r.n.Client.IPv4, 50022), netip.AddrPortFrom(r.n.Gateway.IPv4, 2299))
-			if err != nil {
-				r.Fatal(err)
-			}
-			r.Cleanup(func() { conn.Close() })
+			r.throughTo(2022, 2299)
 			r.from(r.n.Server2, true, "true")
 			return r.here("nattui import 'iptables -t nat -D PREROUTING 1' --yes --corrected --accept-doubts")
 		},

@@ -86,6 +86,22 @@ func (r *remote) inside(script string, run func(script string)) string {
 	return string(text)
 }
 
+// throughTo has somebody connected through the gateway to a port of a server behind it, published as another one.
+func (r *remote) throughTo(port, published uint16) {
+	r.Helper()
+	listener, err := r.n.Server2.Listen(r.Context(), netip.AddrPortFrom(r.n.Server2.IPv4, port))
+	if err != nil {
+		r.Fatal(err)
+	}
+	r.Cleanup(func() { listener.Close() })
+	r.here(fmt.Sprintf("nattui add dnat --proto tcp --dest 203.0.113.1 --dport %d --to 192.168.0.2:%d --yes; sysctl -q -w net.ipv4.ip_forward=1", published, port))
+	conn, err := r.n.Client.Dial(r.Context(), "tcp", netip.AddrPortFrom(r.n.Client.IPv4, 50022), netip.AddrPortFrom(r.n.Gateway.IPv4, published))
+	if err != nil {
+		r.Fatal(err)
+	}
+	r.Cleanup(func() { conn.Close() })
+}
+
 // TestWhoMayBeCutOff makes changes that cut somebody off, from seats from which that
 // does not show at once: none is called certain, and each waits to be confirmed.
 func TestWhoMayBeCutOff(t *testing.T) {
@@ -144,18 +160,7 @@ func TestWhoMayBeCutOff(t *testing.T) {
 			return r.here("nattui add dnat --proto udp --dport 1194 --source 203.0.113.99 --to 192.168.0.3 --yes")
 		},
 		"through the gateway": func(r *remote) string {
-			server := netip.AddrPortFrom(r.n.Server2.IPv4, 22)
-			listener, err := r.n.Server2.Listen(r.Context(), server)
-			if err != nil {
-				r.Fatal(err)
-			}
-			r.Cleanup(func() { listener.Close() })
-			r.here("nattui add dnat --proto tcp --dest 203.0.113.1 --dport 2222 --to 192.168.0.2:22 --yes; sysctl -q -w net.ipv4.ip_forward=1")
-			conn, err := r.n.Client.Dial(r.Context(), "tcp", netip.AddrPortFrom(r.n.Client.IPv4, 50022), netip.AddrPortFrom(r.n.Gateway.IPv4, 2222))
-			if err != nil {
-				r.Fatal(err)
-			}
-			r.Cleanup(func() { conn.Close() })
+			r.throughTo(22, 2222)
 			return r.here("nattui import 'iptables -A FORWARD -p tcp --dport 22 -j DROP' --yes")
 		},
 	}

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"nattui/rules"
+	"nattui/rules/nfnetlink"
 	"nattui/rules/nft"
 )
 
@@ -66,31 +65,17 @@ func Try(ctx context.Context, real *nft.Ruleset, script string) (*Trial, error) 
 	}
 	for range mostRewordings {
 		t := &trial{ctx: ctx, program: program, real: real, copied: copied, listing: listing, script: script}
-		switch err := onThreadOfItsOwn(t.run); {
+		switch err := nfnetlink.Aside(t.run); {
 		case err == nil:
 			return &t.Trial, nil
+		case errors.Is(err, nfnetlink.ErrNoAside):
+			return nil, &Untried{Why: "the change cannot be tried on a copy (" + err.Error() + ")", Err: err}
 		case !errors.Is(err, errReworded):
 			return nil, err
 		}
 		script = rules.NativeScript(t.Changes)
 	}
 	return nil, &Untried{Why: "what nft prints of the change does something else: make it with nft"}
-}
-
-// onThreadOfItsOwn runs a function that changes its thread, which ends with it. The first thread is never taken: it would not
-// end, and what /proc says of the process is what it says of that one.
-func onThreadOfItsOwn(do func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		if unix.Gettid() == unix.Getpid() {
-			defer runtime.UnlockOSThread()
-			done <- onThreadOfItsOwn(do) // on another one, as long as this is locked
-			return
-		}
-		done <- do()
-	}()
-	return <-done
 }
 
 // nft does not print a rule as it was written, and may make its conditions in another order of what it has printed. Then what
@@ -160,11 +145,8 @@ type trial struct {
 	listing, script string
 }
 
-// run makes the trial in a namespace of the calling thread.
+// run makes the trial in the network namespace of the calling thread.
 func (t *trial) run() error {
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		return &Untried{Why: "the change cannot be tried on a copy, as no network namespace may be made here (" + err.Error() + ")", Err: err}
-	}
 	t.links()
 	if words, err := feed(t.ctx, t.program, t.listing); err != nil {
 		return &Untried{Why: "the tables could not be copied to try the change: " + words}
