@@ -47,6 +47,7 @@ type desk struct {
 	drafts   map[string]unfinished // forms that were closed before they were applied
 	packets  map[string]string     // what was typed into What if, by the packet that it was opened with
 	pasted   unread                // commands that were pasted or typed, and not applied
+	native   bool                  // new rules belong into native tables, as the others are there
 	bench    bench                 // what is known of the lab, where this is one
 	// looks counts how often rules were seen to be others.
 	looks int
@@ -124,6 +125,9 @@ func (d *desk) receiveTables(t Tables) {
 		for len(d.history) > 1 && t.At.Sub(d.history[1].At) >= rateSpan {
 			d.history = append(d.history[:0], d.history[1:]...)
 		}
+	}
+	if t.Changed || t.Native != d.tables.Native || d.tables.Sets == nil {
+		d.native = isNative(&t)
 	}
 	d.tables = t
 	if _, ok := t.Sets[d.variant]; !ok {

@@ -179,6 +179,8 @@ func (a *App) tabs() string {
 	}
 	if s, ok := a.screen().(placer); ok && s.Place() != "" {
 		right = s.Place()
+	} else if a.native {
+		right = a.variant.Family.Title() + " · " + rules.Native.String()
 	}
 	if ansi.StringWidth(b.String()+right)+3 > a.width {
 		right = a.variant.Family.Title()

@@ -19,18 +19,21 @@ type Natively interface {
 	Import(ctx context.Context, script string) (rules.Plan, error)
 }
 
-// natively tells whether new rules are native ones: where there is no iptables, or its tables nat are empty and native rules
-// translate.
-func (d *desk) natively() bool {
-	if d.gw.Natively == nil || d.tables.Native == nil {
+// natively tells whether new rules are native ones: on a native host, where changes of native rules can be made.
+func (d *desk) natively() bool { return d.gw.Natively != nil && d.native }
+
+// isNative tells whether a host is a native one: there is no iptables, or its tables nat are empty and native rules
+// translate. It reads native rules, all of them where none translates.
+func isNative(t *Tables) bool {
+	if t.Native == nil {
 		return false
 	}
-	for _, set := range d.tables.Sets {
-		if t, ok := set.Table("nat"); ok && t.Rules() > 0 {
+	for _, set := range t.Sets {
+		if nat, ok := set.Table("nat"); ok && nat.Rules() > 0 {
 			return false
 		}
 	}
-	return len(d.tables.Sets) == 0 || d.tables.Native.Translates()
+	return len(t.Sets) == 0 || t.Native.Translates()
 }
 
 // nativePlan is the plan of a form as native rules; what nft cannot say is a problem.

@@ -100,7 +100,11 @@ func (s *rulesScreen) columns(content *contentWidths, width int) []table.Column 
 	room := width - 3
 	for i := range cols {
 		if i >= ruleColPackets {
-			cols[i].Want = max(cols[i].Want, min(content[i], 40))
+			most := 40
+			if i == ruleColComment {
+				most = width // it comes last, and takes what is left
+			}
+			cols[i].Want = max(cols[i].Want, min(content[i], most))
 			if content[i] == 0 && (i >= ruleColBytes || i == ruleColFlows && s.gw.Flows == nil) {
 				cols[i] = table.Column{} // nothing is in it
 			}

@@ -2,6 +2,7 @@ package nft
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"nattui/rules"
@@ -120,6 +121,11 @@ func (s *saying) states(not bool, words []string) {
 func (s *saying) conntrack(m rules.Conntrack) {
 	if m.State != nil {
 		s.states(m.State.Not, m.State.Words)
+		// Of a packet without a connection nothing else is asked then (conntrack_mt in net/netfilter/xt_conntrack.c).
+		meant := func(state string) bool { return slices.Contains(m.State.Words, state) != m.State.Not }
+		if m != (rules.Conntrack{State: m.State}) && (meant("INVALID") || meant("UNTRACKED")) {
+			s.lack("-m conntrack that asks more than a state which packets without a connection have")
+		}
 	}
 	for _, n := range []struct {
 		field string

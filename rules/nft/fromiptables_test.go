@@ -1,0 +1,42 @@
+package nft_test
+
+import (
+	"strings"
+	"testing"
+
+	"nattui/rules"
+	"nattui/rules/nft"
+)
+
+// TestNotSaid: what iptables and nft decide differently is named, and not said.
+func TestNotSaid(t *testing.T) {
+	for _, c := range []struct {
+		family rules.Family
+		rule   string
+		lacks  string // "" it is said
+	}{
+		// A packet without a socket matches the negated owner of iptables alone.
+		{rules.IPv4, "-A OUTPUT -m owner ! --uid-owner 0 -j ACCEPT", "owner with !"},
+		{rules.IPv4, "-A OUTPUT -m owner --uid-owner 0 -j ACCEPT", ""},
+		// IPv6's UNICAST is what an address looks like to iptables, and a kind of route to nft.
+		{rules.IPv6, "-A PREROUTING -m addrtype ! --dst-type UNICAST,LOCAL -j ACCEPT", "addrtype"},
+		{rules.IPv6, "-A PREROUTING -m addrtype --dst-type LOCAL -j ACCEPT", ""},
+		{rules.IPv4, "-A PREROUTING -m addrtype ! --dst-type UNICAST,LOCAL -j ACCEPT", ""},
+		// Where a packet without a connection fits the state, iptables asks nothing else of the connection.
+		{rules.IPv4, "-A PREROUTING -m conntrack ! --ctstate NEW --ctreplsrc 192.0.2.9 -j ACCEPT", "state"},
+		{rules.IPv4, "-A PREROUTING -m conntrack --ctstate INVALID,NEW --ctdir ORIGINAL -j ACCEPT", "state"},
+		{rules.IPv4, "-A PREROUTING -m conntrack ! --ctstate INVALID --ctdir ORIGINAL -j ACCEPT", "state"}, // UNTRACKED is left
+		{rules.IPv4, "-A PREROUTING -m conntrack --ctstate NEW --ctreplsrc 192.0.2.9 -j ACCEPT", ""},
+		{rules.IPv4, "-A PREROUTING -m conntrack ! --ctstate NEW -j ACCEPT", ""},
+	} {
+		r, err := rules.Parse(c.rule)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := nft.FromIPTables(c.family, r)
+		lacks := strings.Join(said.Lacks, "; ")
+		if (lacks == "") != (c.lacks == "") || !strings.Contains(lacks, c.lacks) {
+			t.Errorf("%s %s\n is %q, and lacks %q; want %q", c.family, c.rule, said.Text, lacks, c.lacks)
+		}
+	}
+}
