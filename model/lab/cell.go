@@ -325,8 +325,9 @@ func resumeGroup(pid int) {
 
 // furnish makes the fresh namespaces habitable: mounts of its own, a /proc and
 // /sys that show these namespaces, an empty /run for the xtables lock and the
-// names of network namespaces, a loopback interface that is up, and a PATH on
-// which administration tools are found.
+// names of network namespaces, a layer over this host's files of rules and
+// settings, a loopback interface that is up, and a PATH on which
+// administration tools are found.
 func furnish() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make the mounts private: %w", err)
@@ -345,6 +346,9 @@ func furnish() error {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
+	}
+	if err := coverFiles(); err != nil {
+		return err
 	}
 	if err := loopbackUp(); err != nil {
 		return err

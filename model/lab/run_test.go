@@ -115,6 +115,32 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestRunLeavesTheHostsFiles: rules that are saved in a lab, whatever program saves them and wherever it works, are not what
+// the host loads at its next boot.
+func TestRunLeavesTheHostsFiles(t *testing.T) {
+	needNamespaces(t)
+	for _, dir := range []string{"/etc", "/var/lib"} {
+		t.Run(dir, func(t *testing.T) {
+			name := fmt.Sprintf("nattui-lab-test-%d", os.Getpid())
+			t.Chdir(dir)
+			var output bytes.Buffer
+			status, err := lab.Run(t.Context(), lab.Options{
+				Scenario: "empty", Stdout: &output, Stderr: &output,
+				Argv: []string{"sh", "-c", "mkdir -p " + dir + "/" + name + " && echo x >" + name + "/a && echo x >" + name + "/../" + name + "-b; ls -d " + name},
+			})
+			if os.Geteuid() == 0 && (status != 0 || err != nil || output.String() != name+"\n") {
+				t.Errorf("writing in a lab: status %d, %v\n%s", status, err, &output)
+			}
+			for _, left := range []string{name, name + "-b"} {
+				if _, err := os.Lstat(filepath.Join(dir, left)); err == nil {
+					t.Errorf("%s is on the host", left)
+					_ = os.RemoveAll(filepath.Join(dir, left))
+				}
+			}
+		})
+	}
+}
+
 func TestRunLegacy(t *testing.T) {
 	needNamespaces(t)
 	if _, err := exec.LookPath("iptables-legacy"); err != nil {

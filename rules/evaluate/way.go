@@ -121,7 +121,7 @@ func (m *machine) leaveStage(st *state) bool {
 }
 
 // rerouted routes a packet of this host's own again, where the chain that it was in last does that and has changed its
-// mark, or of IPv4 its TOS, of IPv6 its hop limit (ipt_mangle_out in net/ipv4/netfilter/iptable_mangle.c, ip6t_mangle_out,
+// mark or its TOS, or of IPv6 its hop limit (ipt_mangle_out in net/ipv4/netfilter/iptable_mangle.c, ip6t_mangle_out,
 // nf_route_table_hook4 and 6 in net/netfilter/nft_chain_route.c).
 func (m *machine) rerouted(st *state, called *calledChains) bool {
 	if st.sub == 0 || int(st.sub) > len(called.chains) || !called.orders[st.order][st.sub-1].reroutes {
@@ -150,14 +150,18 @@ func (st *state) keepForStage() {
 }
 
 // changedHeader tells whether rules have changed what of a header makes the kernel route anew.
+// The traffic class stands in the first word of an IPv6 header, with the flow label.
 func (m *machine) changedHeader(st *state) Truth {
+	tos := st.changedTOS()
 	switch {
-	case m.family == rules.IPv4:
-		return st.changedTOS()
+	case m.family == rules.IPv4, tos == Yes:
+		return tos
 	case st.has&^st.stageHas&blurredTTL != 0, (st.has^st.stageHas)&unsaidTTL != 0:
 		return Unknown
+	case st.ttl != st.stageTTL:
+		return Yes
 	}
-	return truth(st.ttl != st.stageTTL)
+	return tos
 }
 
 // pass does what the kernel does between the tables; false: the way has ended.
