@@ -166,3 +166,59 @@ func TestProvers(t *testing.T) {
 		}
 	}
 }
+
+// TestBlastTunnels: what a tunnel sends first, by ports of its own choice, is what it lives by, as are the connections that
+// it has now.
+func TestBlastTunnels(t *testing.T) {
+	any4 := netip.IPv4Unspecified()
+	vxlan := facts.Way{Kind: facts.WayVPN, Proto: rules.UDP, Server: netip.AddrPortFrom(any4, 4789), Program: "VXLAN"}
+	guard := facts.Way{Kind: facts.WayVPN, Proto: rules.UDP, Server: netip.AddrPortFrom(any4, 51820), Program: "WireGuard"}
+	gre := facts.Way{Kind: facts.WayVPN, Proto: rules.GRE, Server: netip.AddrPortFrom(any4, 0), Program: "gre1"}
+	udp := func(from, to string) flow.Flow {
+		g := explainedFlow(1, from, to, to, from)
+		g.Orig.Proto, g.Reply.Proto = rules.UDP, rules.UDP
+		return g
+	}
+	peer := udp("203.0.113.1:51820", "198.51.100.9:40123")
+	for _, c := range []struct {
+		way  facts.Way
+		flow flow.Flow
+		rule string
+		own  bool
+	}{
+		{vxlan, flow.Flow{}, "-A OUTPUT -d 198.51.100.9/32 -p udp -j DROP", true},
+		{vxlan, flow.Flow{}, "-A OUTPUT -p udp -m udp --dport 4789 -j DROP", true},
+		{vxlan, flow.Flow{}, "-A OUTPUT -p udp -m udp --sport 4789 -m conntrack --ctstate NEW -j DROP", true},
+		{vxlan, flow.Flow{}, "-A OUTPUT -p udp -m udp --dport 4790 -j DROP", true}, // which sends from 4789 perhaps
+		{vxlan, flow.Flow{}, "-A OUTPUT -p tcp -m tcp --dport 4789 -j DROP", false},
+		{gre, flow.Flow{}, "-A OUTPUT -p gre -m conntrack --ctstate NEW -j DROP", true},
+		{guard, peer, "-A OUTPUT -p udp -m conntrack --ctstate NEW -j DROP", true},
+		{guard, flow.Flow{}, "-A INPUT -p udp -m udp --sport 1000:1024 -j DROP", true},
+		{guard, flow.Flow{}, "-A INPUT -p udp -m udp --dport 53 -j DROP", false},
+		{guard, flow.Flow{}, "-A OUTPUT -p icmp -j DROP", false},
+	} {
+		known, _ := explainGateway(t, "")
+		known.Session = &facts.Session{Client: netip.MustParseAddrPort("192.168.0.9:50000"), Server: netip.MustParseAddrPort("192.168.0.1:22")}
+		known.Ways = []facts.Way{c.way}
+		tables, err := rules.Read(strings.NewReader("*filter\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n" + c.rule + "\nCOMMIT\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		flows := flow.NewFlows()
+		if c.flow.Proto() != 0 {
+			batch := &flow.Batch{At: 1}
+			change := batch.Next()
+			change.Kind, change.Flow = flow.Listed, c.flow
+			flows.Apply(batch)
+		}
+		made, err := rules.Parse(c.rule)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan := rules.Plan{Steps: []rules.Step{{Change: &rules.Change{Op: rules.Insert, Table: "filter", Rule: made}}}}
+		got := BlastOf(known, Rules{}, Rules{Sets: map[rules.Variant]*rules.Ruleset{{}: {Tables: tables}}}, plan, flows, 0)
+		if got.Own != c.own {
+			t.Errorf("%s, %s: own %v (%s); want %v", c.way.Program, c.rule, got.Own, got.OwnWhy, c.own)
+		}
+	}
+}

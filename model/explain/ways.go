@@ -35,7 +35,7 @@ func conversationsOf(f *facts.Facts, flows *flow.Flows) []conversation {
 	if flows == nil {
 		return all
 	}
-	through := throughTo(f, ways)
+	through, tunnels := throughTo(f, ways), tunnelsOf(ways)
 	n := len(all)
 	flows.Each(func(_ flow.Ref, g *flow.Flow) bool {
 		for i := range all[:n] {
@@ -43,7 +43,11 @@ func conversationsOf(f *facts.Facts, flows *flow.Flows) []conversation {
 				all[i].translated(g)
 			}
 		}
-		if w, ok := through.way(g); ok && len(all)-n < mostThrough {
+		w, ok := through.way(g)
+		if !ok {
+			w, ok = ofTunnel(tunnels, f, g)
+		}
+		if ok && len(all)-n < mostThrough {
 			c := untranslated(w, f)
 			c.translated(g)
 			all = append(all, c)
@@ -87,9 +91,9 @@ func throughTo(f *facts.Facts, ways []facts.Way) passage {
 }
 
 // Passages tells which of the kernel's connections are looked at as ways in: those that pass through this gateway, and
-// those that may be of a socket of this host whose way in is known.
+// those that may be of a socket or a tunnel of this host whose way in is known.
 func Passages(f *facts.Facts) func(g *flow.Flow) bool {
-	p := throughTo(f, f.Ways)
+	p, tunnels := throughTo(f, f.Ways), tunnelsOf(f.Ways)
 	ends := map[netip.AddrPort]bool{}
 	ports := map[uint16]bool{22: true}
 	for _, w := range f.Ways {
@@ -103,7 +107,10 @@ func Passages(f *facts.Facts) func(g *flow.Flow) bool {
 		if ports[g.AskedFor().Port()] || ports[g.ServedBy().Port()] || ends[g.Client()] {
 			return true
 		}
-		_, ok := p.way(g)
+		if _, ok := p.way(g); ok {
+			return true
+		}
+		_, ok := ofTunnel(tunnels, f, g)
 		return ok
 	}
 }
@@ -145,8 +152,7 @@ func hasAddress(f *facts.Facts, a netip.Addr) bool {
 
 // cutOff compares what becomes of the packets of every way in.
 func (b *Blast) cutOff(ways []conversation, f *facts.Facts, old, fresh *evaluate.Evaluator, plan rules.Plan, doors []uint16) {
-	sources := sourcesOf(f, plan)
-	ins := interfacesOf(f, plan)
+	named := asked{sources: sourcesOf(f, plan), ins: interfacesOf(f, plan), ports: portsNamed(plan), doors: doors}
 	slices.SortStableFunc(ways, func(a, c conversation) int { // one's own is named first
 		switch {
 		case a.Own == c.Own:
@@ -162,7 +168,7 @@ func (b *Blast) cutOff(ways []conversation, f *facts.Facts, old, fresh *evaluate
 			b.affected(w.Way, why)
 			continue
 		}
-		for _, p := range append(probesOf(w, f, sources, ins, doors), carriersOf(w.Way, f)...) {
+		for _, p := range append(probesOf(w, f, named), carriersOf(w.Way, f)...) {
 			if same, why := sameOutcome(old, fresh, &p.packet); !same {
 				b.affected(w.Way, p.what+" would be treated differently: "+why)
 				break
@@ -200,10 +206,27 @@ type probe struct {
 	what   string
 }
 
+// asked is for whom a way in is looked at that waits for anybody: addresses to come from, links to come by, ports to come from,
+// and ports that lead to SSH servers.
+type asked struct {
+	sources []netip.Addr
+	ins     []string
+	ports   []uint16
+	doors   []uint16
+}
+
 // probesOf are those by which a way in lives, and by which it would come again.
-func probesOf(w *conversation, f *facts.Facts, sources []netip.Addr, ins []string, doors []uint16) []probe {
+func probesOf(w *conversation, f *facts.Facts, from asked) []probe {
 	if w.Way.Client.IsValid() && w.Way.Client.Port() != 0 && w.Server.IsValid() {
-		return w.packets(f, nil)
+		all := w.packets(f, nil)
+		all = append(all, otherPorts(all, from.ports)...)
+		if w.Kind == facts.WayTunnel && w.client == w.seen && w.asked == w.served {
+			back := *w
+			back.client, back.asked, back.served, back.seen = w.asked, w.client, w.client, w.asked
+			back.fromHere, back.toHere = w.toHere, w.fromHere
+			all = append(all, back.packets(f, nil)...)
+		}
+		return all
 	}
 	var clients []netip.AddrPort
 	anyPort := uint16(50000)
@@ -213,17 +236,22 @@ func probesOf(w *conversation, f *facts.Facts, sources []netip.Addr, ins []strin
 	if w.Way.Client.IsValid() {
 		clients = append(clients, netip.AddrPortFrom(w.Way.Client.Addr(), anyPort))
 	} else {
-		for _, a := range sources {
+		for _, a := range from.sources {
 			clients = append(clients, netip.AddrPortFrom(a, anyPort))
 		}
 	}
 	var all []probe
 	for _, client := range clients {
-		for _, server := range serversOf(&w.Way, f, doors) {
-			if client.Addr().Is4() == server.Addr().Is4() {
-				c := *w
-				c.client, c.asked, c.served, c.seen = client, server, server, client
-				all = append(all, c.packets(f, ins)...)
+		for _, server := range serversOf(&w.Way, f, from.doors) {
+			if client.Addr().Is4() != server.Addr().Is4() {
+				continue
+			}
+			c := *w
+			c.client, c.asked, c.served, c.seen = client, server, server, client
+			probes := c.packets(f, from.ins)
+			all = append(append(all, probes...), otherPorts(probes, from.ports)...)
+			if isTunnel(w.Way) {
+				all = append(all, c.outwards(f, from.ins, from.ports)...)
 			}
 		}
 	}
@@ -271,8 +299,10 @@ func sourcesOf(f *facts.Facts, plan rules.Plan) []netip.Addr {
 	}
 	for _, c := range plan.Changes() {
 		for _, r := range []rules.Rule{c.Rule, c.Old} {
-			if len(all) < 2*most && !r.Source.Any() {
-				add(neighbourOf(netip.PrefixFrom(r.Source.Addr, maskBits(r.Source))))
+			for _, n := range []rules.Net{r.Source, r.Dest} { // answers go to where questions come from
+				if len(all) < 2*most && !n.Any() {
+					add(neighbourOf(netip.PrefixFrom(n.Addr, maskBits(n))))
+				}
 			}
 		}
 	}
@@ -363,6 +393,8 @@ func lookedAt(ways []facts.Way) string {
 			count("mosh session")
 		case w.Kind == facts.WayVPN:
 			count("VPN server")
+		case w.Kind == facts.WayTunnel:
+			count("tunnel connection")
 		case w.Kind == facts.WayThrough:
 			count("SSH connection through this gateway")
 		case w.Kind == facts.WayPath:

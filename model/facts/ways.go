@@ -24,9 +24,10 @@ const (
 	WayPath                   // a connection through this gateway of a host that somebody is logged in from
 	WayRelay                  // a connection of a program of this host through which a login from this host itself came
 	WayShell                  // a connection of another server that this process descends from, as of ttyd or telnetd
+	WayTunnel                 // a connection of a VPN server or a tunnel of this host, which either end may have begun
 )
 
-var wayNames = [...]string{"ssh", "mosh", "vpn", "through", "login", "path", "relay", "shell"}
+var wayNames = [...]string{"ssh", "mosh", "vpn", "through", "login", "path", "relay", "shell", "tunnel"}
 
 // String is the kind's name in JSON.
 func (k WayKind) String() string { return wayNames[k] }
@@ -85,6 +86,8 @@ func (w Way) String() string {
 		return fmt.Sprintf("%s connection through this gateway from %v to %v, by which a login may come", strings.ToUpper(w.Proto.String()), w.Client.Addr(), w.Server)
 	case WayRelay:
 		return fmt.Sprintf("connection between %v and %v of %s, which a login comes through", w.Client, w.Server, w.Program)
+	case WayTunnel:
+		return fmt.Sprintf("connection between %v and %v of %s, by which a login may come", w.Client, w.Server, w.Program)
 	case WayShell:
 		return fmt.Sprintf("connection of %s from %v", w.Program, w.Client.Addr())
 	}

@@ -41,7 +41,9 @@ type reading struct {
 	facts     facts.Facts
 	linkNames map[int]string
 	running   []process
-	holders   map[uint64]process // by the inode of a socket that they hold
+	holders   map[uint64]process   // by the inode of a socket that they hold
+	tunnelled map[string][]process // by the link whose device they hold; "ppp" stands for all of PPP
+	searched  bool                 // the open files of every process were looked at
 }
 
 // gap notes that something could not be read.

@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -60,37 +61,53 @@ func elsewhere(pid int, here string) bool {
 // findHolders learns which process holds which socket, from the names of its
 // open files. Other users' are hidden from all but root.
 func (r *reading) findHolders(until time.Time) {
-	r.holders = map[uint64]process{}
+	r.holders, r.tunnelled, r.searched = map[uint64]process{}, map[string][]process{}, true
 	for _, p := range r.running {
 		if time.Now().After(until) {
+			r.searched = false
 			r.gap("programs of listeners", fmt.Errorf("gave up after %v", socketSearch))
 			return
 		}
-		for _, inode := range socketsOf(p.pid) {
+		inodes, links, err := openFiles(p.pid)
+		if errors.Is(err, os.ErrPermission) {
+			r.searched = false
+		}
+		for _, inode := range inodes {
 			r.holders[inode] = p
+		}
+		for _, link := range links {
+			r.tunnelled[link] = append(r.tunnelled[link], p)
 		}
 	}
 }
 
 // socketsOf are the inodes of the sockets that a process holds.
 func socketsOf(pid int) []uint64 {
+	inodes, _, _ := openFiles(pid)
+	return inodes
+}
+
+// openFiles are the sockets that a process holds, by inode, and the links whose device it holds.
+func openFiles(pid int) (inodes []uint64, links []string, err error) {
 	dir := fmt.Sprintf("/proc/%d/fd", pid)
 	files, err := os.ReadDir(dir)
 	if err != nil {
-		return nil
+		return nil, nil, err
 	}
-	var inodes []uint64
 	for _, file := range files {
 		target, err := os.Readlink(dir + "/" + file.Name())
 		if err != nil {
 			continue
+		}
+		if target == tunDevice || target == pppDevice {
+			links = append(links, deviceLinks(pid, file.Name(), target)...)
 		}
 		text, isSocket := strings.CutPrefix(target, "socket:[")
 		if inode, err := strconv.ParseUint(strings.TrimSuffix(text, "]"), 10, 64); isSocket && err == nil {
 			inodes = append(inodes, inode)
 		}
 	}
-	return inodes
+	return inodes, links, nil
 }
 
 // parentOf is the process that started another, 0 for none.

@@ -59,6 +59,7 @@ func (r *reading) ways() {
 	r.relays(all)
 	r.waiting(records)
 	r.tunnels()
+	r.programTunnels()
 	for _, one := range records {
 		if !one.mosh && !slices.ContainsFunc(r.facts.Ways, func(w facts.Way) bool { return w.Client.Addr() == one.from }) {
 			r.facts.Ways = append(r.facts.Ways, facts.Way{
@@ -112,39 +113,6 @@ func (r *reading) sshPorts(all []login) []uint16 {
 		ports = append(ports, l.Server.Port())
 	}
 	return ports
-}
-
-// encapsulators are the kinds of links whose packets arrive at a UDP socket of the kernel's own.
-var encapsulators = map[string]string{
-	"wireguard": "WireGuard", "vxlan": "VXLAN", "geneve": "Geneve", "l2tpeth": "L2TP", "bareudp": "bareudp", "fou": "FOU", "gtp": "GTP",
-}
-
-// carriers are the protocols that kinds of links arrive by, by the family of their ends (ip-link(8)).
-var carriers = map[string][2]rules.Protocol{
-	"gre": {rules.IPv4: rules.GRE}, "gretap": {rules.IPv4: rules.GRE}, "erspan": {rules.IPv4: rules.GRE},
-	"ip6gre": {rules.IPv6: rules.GRE}, "ip6gretap": {rules.IPv6: rules.GRE}, "ip6erspan": {rules.IPv6: rules.GRE},
-	"ipip": {rules.IPv4: unix.IPPROTO_IPIP}, "sit": {rules.IPv4: unix.IPPROTO_IPV6},
-	"ip6tnl": {rules.IPv6: unix.IPPROTO_IPV6}, "vti": {rules.IPv4: rules.ESP}, "vti6": {rules.IPv6: rules.ESP}, "xfrm": {rules.ESP, rules.ESP},
-}
-
-// tunnels adds the links that arrive inside packets of a protocol without ports, as IPsec does: logins may come by them.
-func (r *reading) tunnels() {
-	add := func(by [2]rules.Protocol, name string) {
-		for family, protocol := range by {
-			to := [...]netip.Addr{rules.IPv4: netip.IPv4Unspecified(), rules.IPv6: netip.IPv6Unspecified()}[family]
-			if protocol != 0 {
-				r.facts.Ways = append(r.facts.Ways, facts.Way{Kind: facts.WayVPN, Proto: protocol, Server: netip.AddrPortFrom(to, 0), Program: name})
-			}
-		}
-	}
-	for _, l := range r.facts.Links {
-		if l.Up {
-			add(carriers[l.Kind], l.Name)
-		}
-	}
-	if slices.ContainsFunc(r.facts.IPsec, func(p facts.IPsecPolicy) bool { return p.Protects && p.Dir == "in" }) {
-		add(carriers["xfrm"], "IPsec")
-	}
 }
 
 // waiting adds what waits for whoever comes: mosh and VPN servers.
