@@ -21,6 +21,9 @@ type Blast struct {
 	// Ways are the ways in that were looked at, NotLooked what could not be.
 	Ways      []facts.Way
 	NotLooked []string
+	// Untold is set where a plan bears on forwarded packets, and the kernel does not know whose they are. Whoever is logged
+	// in may have come by them; where nobody is, it is said.
+	Untold bool
 	// Own tells whether one of them may be cut off, OwnWhy how, and Affected which. It
 	// is false only where that is certain, or where there is none.
 	Own      bool
@@ -47,6 +50,8 @@ func (b *Blast) OwnSentence() string {
 		return fmt.Sprintf("The %s may be affected: %s.", b.Affected, b.OwnWhy)
 	case b.Own:
 		return "Your own connection may be affected: " + b.OwnWhy + "."
+	case len(b.Ways) == 0 && b.Session == nil && b.Untold:
+		return "No SSH session found here. Who else comes through this gateway is not known: nothing tracks connections yet."
 	case len(b.Ways) == 0 && b.Session == nil:
 		return "No SSH session found: nothing to lock out."
 	case b.Session == nil:
@@ -110,6 +115,9 @@ func BlastOf(f *facts.Facts, before, after Rules, plan rules.Plan, flows *flow.F
 		b.NotLooked = append(slices.Clone(b.NotLooked), "the connections that the kernel tracks")
 	}
 	old, fresh := evaluatorOf(f, before), evaluatorOf(f, after)
+	if b.Untold = untold(f, old, plan); b.Untold && len(b.Ways) > 0 {
+		b.NotLooked = append(slices.Clone(b.NotLooked), "the connections through this gateway, which nothing tracks,")
+	}
 	if len(plan.Natives()) > 0 && after.Native == nil {
 		b.Own, b.OwnWhy = true, "what the change of native rules would do could not be worked out"
 	}

@@ -215,10 +215,44 @@ func TestBlastTunnels(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		plan := rules.Plan{Steps: []rules.Step{{Change: &rules.Change{Op: rules.Insert, Table: "filter", Rule: made}}}}
+		plan := rules.Plan{Steps: []rules.Step{{Change: &rules.Change{Op: rules.Insert, Table: "filter", Chain: made.Chain, Rule: made}}}}
 		got := BlastOf(known, Rules{}, Rules{Sets: map[rules.Variant]*rules.Ruleset{{}: {Tables: tables}}}, plan, flows, 0)
 		if got.Own != c.own {
 			t.Errorf("%s, %s: own %v (%s); want %v", c.way.Program, c.rule, got.Own, got.OwnWhy, c.own)
+		}
+	}
+}
+
+// TestBlastUntold: where nothing tracks connections it is not known who comes through this gateway, until a rule has them tracked.
+func TestBlastUntold(t *testing.T) {
+	const tracks, forward, input = "-A PREROUTING -p tcp -m tcp --dport 99 -j DNAT --to-destination 192.168.0.2\n", "-A POSTROUTING -p tcp -m tcp --dport 99 -j MASQUERADE", "-A INPUT -p tcp -m tcp --dport 99 -j ACCEPT"
+	login := facts.Way{Kind: facts.WaySSH, Proto: rules.TCP, Client: netip.MustParseAddrPort("192.168.0.9:50000"), Server: netip.MustParseAddrPort("192.168.0.1:22"), User: "a", Own: true}
+	for _, c := range []struct {
+		before, rule string
+		ways         []facts.Way
+		forwarding   facts.Setting
+		own          bool
+		said         string
+	}{
+		{"", forward, []facts.Way{login}, facts.SettingOn, true, "nothing tracks"},
+		{"", forward, nil, facts.SettingOn, false, "not known"},
+		{"", forward, []facts.Way{login}, facts.SettingOff, false, "certainly not affected"},
+		{"", input, []facts.Way{login}, facts.SettingOn, false, "certainly not affected"},
+		{tracks, forward, []facts.Way{login}, facts.SettingOn, false, "certainly not affected"},
+	} {
+		known, before := explainGateway(t, c.before)
+		if c.before == "" {
+			before = nil
+		}
+		known.Settings.Forwarding4, known.Ways = c.forwarding, c.ways
+		made, err := rules.Parse(c.rule)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan := rules.Plan{Steps: []rules.Step{{Change: &rules.Change{Op: rules.Insert, Table: "nat", Chain: made.Chain, Rule: made}}}}
+		got := BlastOf(known, Rules{Sets: before}, Rules{Sets: before}, plan, nil, 0)
+		if got.Own != c.own || !strings.Contains(strings.ToLower(got.OwnSentence()), c.said) {
+			t.Errorf("%q, %s, forwarding %v: own %v: %s", c.before, c.rule, c.forwarding, got.Own, got.OwnSentence())
 		}
 	}
 }

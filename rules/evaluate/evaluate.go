@@ -37,6 +37,9 @@ type tables struct {
 	unseen  []string // the tables that hold it
 }
 
+// Tracks tells that connections of a family are tracked: a rule needs it, or the host says so. Otherwise the kernel knows none.
+func (e *Evaluator) Tracks(f rules.Family) bool { return e.families[f].tracks }
+
 // NewEvaluator makes an evaluator for a host and the programs of its rule sets,
 // of either family and either backend. A rule set that is not given counts as empty.
 func NewEvaluator(h Host, programs ...*Program) *Evaluator {
