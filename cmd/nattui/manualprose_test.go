@@ -32,7 +32,7 @@ var fileEntries = []entry{
 	{"~/.config/nattui/config.toml", "what an operator has chosen for the screens: theme, keys, the first countdown, the columns of Flows; nattui in XDG_CONFIG_HOME. An example is below"},
 	{"/etc/nattui", "the saved rules on any other host, and the script that restores them. It does so without nattui as well, should that have been removed"},
 	{"/etc/systemd/system/nattui.service, /etc/init.d/nattui", "run that script at boot, under systemd or OpenRC"},
-	{"/etc/systemd/system/nattui-watch.service", "restores the rules when firewalld or ufw has reloaded; from nattui save --watch"},
+	{"/etc/systemd/system/nattui-watch.service", "restores the rules when firewalld or ufw has reloaded, or the tables of nft were flushed; from nattui save --watch"},
 	{"/etc/sysctl.d/90-nattui.conf, /etc/sysctl.d/zz-nattui.conf, /etc/modules-load.d/90-nattui.conf", "the settings that are to be set at boot, and the modules that these belong to"},
 	{"/run/xtables.lock", "the lock of iptables on the legacy backend, held while a change is made"},
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/charmbracelet/x/term"
 	"github.com/spf13/cobra"
 
+	"nattui/rules"
 	"nattui/rules/commit"
 	"nattui/rules/frontend"
 	"nattui/rules/iptables"
@@ -34,7 +35,7 @@ func newRestoreCommand() *cobra.Command {
 			"\nWithout a name it adds the rules that were saved for reboot and are missing, each exactly once, where they stood among the rules of other programs, " +
 			"and sets the policies DROP that were saved. What is there stays. It waits until firewalld has made its own rules, and settles changes that were interrupted. " +
 			"By hand that is a change like others, too: it shows what it adds, asks, is rolled back unless you confirm where it may cut you off, and can be undone. " +
-			"The unit nattui.service runs it with --boot, which asks nobody; with --watch it stays and restores again whenever firewalld or ufw has made its rules anew.",
+			"The unit nattui.service runs it with --boot, which asks nobody; with --watch it stays and restores again whenever firewalld or ufw has made its rules anew, or the tables of nft were flushed, as by a restart of nftables.service.",
 		Example: "nattui restore before-upgrade --check --diff\nnattui restore before-upgrade --yes\nnattui restore --dry-run\nnattui restore",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -50,7 +51,7 @@ func newRestoreCommand() *cobra.Command {
 	}
 	r.registerAll(c)
 	c.Flags().BoolVar(&r.boot, "boot", false, "as the host starts: add what is missing at once, as far as it can be, and ask nobody")
-	c.Flags().BoolVar(&r.watch, "watch", false, "stay, and restore again after each reload of firewalld or ufw")
+	c.Flags().BoolVar(&r.watch, "watch", false, "stay, and restore again after each reload of firewalld or ufw, and each flush of the tables of nft")
 	return c
 }
 
@@ -116,6 +117,10 @@ func (r *restoring) once(c *cobra.Command) error {
 func (r *restoring) agreed(c *cobra.Command, tables *iptables.Host, committer *commit.Committer, o commit.SaveOptions) error {
 	plan, restored, err := committer.RestorePlan(c.Context(), o, tables.Variants())
 	tellRestored(c, restored)
+	if restored.Native != "" {
+		steps, failed := savedNatives(c.Context(), restored.Native)
+		plan.Steps, err = append(plan.Steps, steps...), errors.Join(err, failed)
+	}
 	if err != nil && len(plan.Steps) == 0 {
 		return err
 	}
@@ -133,13 +138,26 @@ func (r *restoring) agreed(c *cobra.Command, tables *iptables.Host, committer *c
 	})
 }
 
+// savedNatives are the steps that make nattui's own native table as it is saved.
+func savedNatives(ctx context.Context, saved string) ([]rules.Step, error) {
+	now, err := natives.reader.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	steps, _, err := nativeSteps(ctx, now, saved)
+	if err != nil {
+		return nil, fmt.Errorf("the saved native table: %w", err)
+	}
+	return steps, nil
+}
+
 func tellRestored(c *cobra.Command, r commit.Restored) {
 	for _, note := range r.Notes {
 		say(c.ErrOrStderr(), text.Safe(note))
 	}
 }
 
-// errDeaf is the error of no longer hearing of firewalld and ufw.
+// errDeaf is the error of no longer hearing of firewalld, ufw and nft.
 var errDeaf = errors.New("the system bus has gone: it is not known any more when firewalld reloads")
 
 // unitInstalled reports that the unit which watches is still there.

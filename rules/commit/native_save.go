@@ -190,18 +190,23 @@ func (c *Committer) missingNative(ctx context.Context, out *Restored) ([]byte, S
 	if err != nil {
 		return nil, nil, err
 	}
-	if now != "" {
-		out.Present += len(nativeLines([]byte(now)))
-		return nil, nil, nil
+	if now == "" {
+		return text, saver, nil
 	}
-	return text, saver, nil
+	saved := textsOf(text)
+	lacking := without(saved, textsOf([]byte(now)))
+	if out.Present += len(saved) - len(lacking); len(lacking) > 0 {
+		out.Left += len(lacking)
+		out.Notes = append(out.Notes, fmt.Sprintf("%s of %s not in table inet %s, which has been changed since and stays as it is; the first: %s", rules.Plural(len(lacking), "saved rule"), nativePath, nft.OwnTable, lacking[0]))
+	}
+	return nil, nil, nil
 }
 
-// noteNative says what RestorePlan leaves out: the own table, which only the start of the host loads as a whole.
-func (c *Committer) noteNative(ctx context.Context, out *Restored) error {
+// lackNative notes the own table where RestorePlan is to restore it.
+func (c *Committer) lackNative(ctx context.Context, out *Restored) error {
 	text, _, err := c.missingNative(ctx, out)
 	if err == nil && text != nil {
-		out.Notes = append(out.Notes, fmt.Sprintf("%s of %s not restored by hand, only as the host starts; to have them now:  nattui import %s", rules.Plural(len(nativeLines(text)), "native rule"), nativePath, nativePath))
+		out.Native, out.Natives = string(text), len(nativeLines(text))
 	}
 	return err
 }

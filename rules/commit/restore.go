@@ -20,6 +20,11 @@ type Restored struct {
 	Natives int
 	// Present counts the saved rules that were there.
 	Present int
+	// Left counts the saved rules that are not there and stay so, as the notes say.
+	Left int `json:",omitempty"`
+	// Native is the text of nattui's own native table where it is saved and not there. RestorePlan leaves its steps to whoever
+	// carries the plan out.
+	Native string `json:",omitempty"`
 	// Notes are what could not be restored, and why.
 	Notes []string
 }
@@ -94,7 +99,7 @@ func (c *Committer) RestorePlan(ctx context.Context, o SaveOptions, variants []r
 		out.Made = append(out.Made, r.changes...)
 		out.take(r)
 	}
-	if err := c.noteNative(ctx, &out); err != nil {
+	if err := c.lackNative(ctx, &out); err != nil {
 		all = errors.Join(all, err)
 	}
 	plan.Title = out.title()
@@ -269,6 +274,9 @@ func standing(now, saved []rules.Rule) []int {
 func (r Restored) Sentence() string {
 	added, closed := r.counts()
 	if added == 0 && len(closed) == 0 {
+		if r.Left > 0 {
+			return fmt.Sprintf("nothing to restore: of the saved rules %d are there, %d are not and stay so", r.Present, r.Left)
+		}
 		return fmt.Sprintf("nothing to restore: %s saved, all there", rules.Plural(r.Present, "rule"))
 	}
 	text := fmt.Sprintf("restored %s; %d were there", rules.Plural(added, "rule"), r.Present)
