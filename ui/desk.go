@@ -336,6 +336,11 @@ func (d *desk) applied(msg appliedMsg) tea.Cmd {
 				d.seek = c.Rule.String()
 			}
 		}
+		for _, c := range msg.Plan.Natives() {
+			if c.What == rules.NativeRule && !c.Gone {
+				d.seek = nativeName(c.Family, c.Table, c.Handle)
+			}
+		}
 	}
 	var cmds []tea.Cmd
 	if !msg.Deadline.IsZero() {
@@ -430,12 +435,12 @@ func (d *desk) undoEntry(id string, kind appliedKind, t terms, then func(error) 
 
 // readNotes asks the journal what it knows about the rules.
 func (d *desk) readNotes() tea.Cmd {
-	journal, sets := d.gw.Journal, d.tables.Sets
+	journal, sets, native := d.gw.Journal, d.tables.Sets, d.tables.Native
 	if journal == nil || sets == nil {
 		return nil
 	}
 	return func() tea.Msg {
-		notes, err := journal.RuleNotes(sets)
+		notes, err := journal.RuleNotes(sets, native)
 		if err != nil {
 			return nil // History says what is wrong with the journal
 		}

@@ -128,8 +128,8 @@ type Journal interface {
 	// error says why it fits no more. Undo does it, by a change of its own.
 	UndoPlan(ctx context.Context, id string) (rules.Plan, error)
 	Undo(ctx context.Context, id string, t Terms) (Done, error)
-	// RuleNotes tells what is known about the rules of the sets.
-	RuleNotes(sets map[rules.Variant]*rules.Ruleset) (RuleNotes, error)
+	// RuleNotes tells what is known about the rules of the sets, and of the native tables where these are known.
+	RuleNotes(sets map[rules.Variant]*rules.Ruleset, native *nft.Ruleset) (RuleNotes, error)
 	// Drift compares what runs with what is saved for reboot; Save keeps what runs.
 	Drift(ctx context.Context) (Unsaved, error)
 	Save(ctx context.Context, t SaveTerms) error
@@ -194,6 +194,8 @@ type Parked struct {
 	At     time.Time
 	// Return brings it back: an insertion at its place in the sets as they are now.
 	Return rules.Change
+	// Native brings back a native rule, and Return is nothing then.
+	Native *rules.NativeChange
 }
 
 // Unsaved is what differs between the rules that run and those saved for reboot.

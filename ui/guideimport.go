@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,6 +37,9 @@ type importDialog struct {
 	impact     impact
 	chosen     countdown // how long the plan is to wait to be confirmed
 	kept       bool      // it goes on with what was typed before it was closed
+	// edits is the title of what is edited as the command that replaces it, which was command before; "" where commands
+	// are pasted.
+	edits, command string
 }
 
 // unread is a text of commands that was left before it was applied, with what was said about it.
@@ -61,6 +65,14 @@ func (d *desk) openImport() tea.Cmd {
 	}
 	x.kept = true
 	return x.restore(d.pasted)
+}
+
+// openEdit opens the dialog on the command that replaces something, under a title.
+func (d *desk) openEdit(title, command string) tea.Cmd {
+	x := newImport(d)
+	x.edits, x.command = title, strings.TrimSpace(command)
+	d.open(x)
+	return x.restore(unread{text: x.command})
 }
 
 // leftBefore says in a title that what stands in the box was typed before it was closed.
@@ -239,7 +251,9 @@ func (x *importDialog) correct() tea.Cmd {
 func (x *importDialog) read() tea.Cmd {
 	x.generation++
 	x.known = false
-	x.desk.pasted = unread{x.area.Value(), x.answers, x.doubts}
+	if x.edits == "" {
+		x.desk.pasted = unread{x.area.Value(), x.answers, x.doubts}
+	}
 	if x.running {
 		return nil
 	}
@@ -257,6 +271,9 @@ func (x *importDialog) take(msg importedMsg) tea.Cmd {
 		return x.read()
 	}
 	x.found, x.known = msg.found, true
+	if x.edits != "" && strings.TrimSpace(x.area.Value()) == x.command {
+		x.found = paste.Import{} // nothing else is said yet
+	}
 	return nil
 }
 
@@ -297,7 +314,9 @@ func (x *importDialog) send() tea.Cmd {
 			x.refused = err.Error()
 			return x.read()
 		}
-		x.desk.pasted = unread{}
+		if x.edits == "" {
+			x.desk.pasted = unread{}
+		}
 		x.close(x)
 		return nil
 	})
@@ -328,7 +347,7 @@ func (x *importDialog) View(width, height int) string {
 		lines = lines[:room]
 	}
 	lines = append(lines, x.look.Line.Render(strings.Repeat(x.look.Glyphs.Rule, inner)))
-	return box(x.desk, "Paste commands"+leftBefore(x.kept), append(lines, below...), w)
+	return box(x.desk, cmp.Or(x.edits, "Paste commands"+leftBefore(x.kept)), append(lines, below...), w)
 }
 
 // report says what was found, at most as many lines as there is room for.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nattui/rules"
+	"nattui/rules/nft"
 )
 
 // journal is a record that a test fills.
@@ -44,7 +45,9 @@ func (j *journal) Undo(_ context.Context, id string, t Terms) (Done, error) {
 	return Done{ID: "u" + id, Plan: j.back}, nil
 }
 
-func (j *journal) RuleNotes(map[rules.Variant]*rules.Ruleset) (RuleNotes, error) { return j.notes, nil }
+func (j *journal) RuleNotes(map[rules.Variant]*rules.Ruleset, *nft.Ruleset) (RuleNotes, error) {
+	return j.notes, nil
+}
 
 func (j *journal) Drift(context.Context) (Unsaved, error) {
 	if j.drift != nil {

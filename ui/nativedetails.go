@@ -54,7 +54,11 @@ func (s *rulesScreen) tellNative(l *factLines, it ruleItem) {
 		l.say("unparsed", strings.Join(names, ", ")+": not understood, shown as it is")
 	}
 	l.say("nft", own)
-	l.say("delete", it.command("delete"))
+	if x := it.element; x == nil {
+		l.say("delete", "nft "+strings.TrimSpace(it.native.Without(it.rule)))
+	} else if x.set.Flags&nft.SetAnonymous == 0 {
+		l.say("delete", "nft "+strings.TrimSpace(x.set.Without(x.entry.Key)))
+	}
 }
 
 // chainWords say what kind of chain it is and when the kernel asks it.

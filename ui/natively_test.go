@@ -20,9 +20,12 @@ func (s saidNatively) Advice(_ context.Context, _ guide.Host, a guide.Advice) (g
 	return a, nil
 }
 
-func (saidNatively) Import(_ context.Context, script string) (rules.Plan, error) {
+func (s saidNatively) Import(_ context.Context, script string) (rules.Plan, error) {
 	if strings.Contains(script, "nosuch") {
 		return rules.Plan{}, errors.New("nft refused: line 1, column 5: Error: syntax error")
+	}
+	if strings.Contains(script, " handle ") || strings.Contains(script, " element ") {
+		return planned(s.now, strings.ReplaceAll(script, "replace rule", "insert rule")), nil
 	}
 	return rules.Plan{Title: "Import.", Steps: rules.NativeSteps([]rules.NativeChange{{What: rules.NativeRule, Family: "inet", Table: "gw", Chain: "pre", Text: "accept"}})}, nil
 }

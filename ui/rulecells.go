@@ -76,6 +76,15 @@ func (s *rulesScreen) cells(r *rules.Rule, it ruleItem) []table.Cell {
 
 // parkedCells are the values of a parked rule's row.
 func (s *rulesScreen) parkedCells(it ruleItem) []table.Cell {
+	if n := it.parked.Native; n != nil {
+		cells := make([]table.Cell, ruleColumns)
+		cells[ruleColNumber].Text = s.look.Glyphs.None
+		cells[ruleColMatch].Text = strings.Repeat("  ", it.depth) + "parked: " + text.Safe(n.Text)
+		for i := range cells {
+			cells[i].Style = s.look.Faint
+		}
+		return cells
+	}
 	r := &it.parked.Return.Rule
 	becomes, _ := s.becomes(r)
 	cells := []table.Cell{

@@ -17,10 +17,13 @@ func (s *rulesScreen) change(op rules.Op, chain string, at int) rules.Change {
 // program is the iptables program that people would type for this place.
 func (s *rulesScreen) program() string { return s.set().Program() }
 
-func (s *rulesScreen) askDelete() {
+func (s *rulesScreen) askDelete() tea.Cmd {
 	r, it, ok := s.current()
-	if !ok {
-		return
+	switch {
+	case it.native != nil:
+		return s.deleteNative(it)
+	case !ok:
+		return nil
 	}
 	c := s.change(rules.Delete, it.chain, it.at)
 	c.Rule = *r
@@ -32,12 +35,16 @@ func (s *rulesScreen) askDelete() {
 	}
 	lines = append(lines, "Existing connections continue; new ones are no longer translated. Press u to undo.")
 	s.desk.open(newQuestion(s.desk, title, lines, rules.Single(c), "delete"))
+	return nil
 }
 
 // move moves the rule under the cursor by one place.
 func (s *rulesScreen) move(by int) tea.Cmd {
 	r, it, ok := s.current()
-	if !ok {
+	switch {
+	case it.native != nil:
+		return s.moveNative(it, by)
+	case !ok:
 		return nil
 	}
 	ch, _ := s.set().Chain(s.table, it.chain)
@@ -70,8 +77,14 @@ func (s *rulesScreen) unlessUsed(it ruleItem, title, verb string, plan rules.Pla
 
 // sayNotParked says why no rule can be parked.
 func (s *rulesScreen) sayNotParked() {
-	if !s.gw.ReadOnly && s.gw.Journal == nil {
+	switch _, it, _ := s.current(); {
+	case s.gw.ReadOnly:
+	case s.gw.Journal == nil:
 		s.say("without a journal a parked rule could not be restored")
+	case it.element != nil:
+		s.say("only whole rules can be parked: press d to delete the element, u brings it back")
+	default:
+		s.sayNative()
 	}
 }
 
@@ -84,7 +97,10 @@ func (s *rulesScreen) restore() tea.Cmd {
 // park puts the rule under the cursor away.
 func (s *rulesScreen) park() tea.Cmd {
 	r, it, ok := s.current()
-	if !ok {
+	switch {
+	case it.native != nil:
+		return s.parkNative(it)
+	case !ok:
 		return nil
 	}
 	c := s.change(rules.Delete, it.chain, it.at)
@@ -92,13 +108,18 @@ func (s *rulesScreen) park() tea.Cmd {
 	c = c.Named(s.set())
 	plan := rules.Single(c)
 	return s.unlessUsed(it, fmt.Sprintf("Park rule %d of %s?", it.at, it.chain), "park", plan, func(t terms) tea.Cmd {
-		s.parking, t.park = &c, true
-		return s.apply(plan, appliedNew, t, func(err error) tea.Cmd {
-			if err != nil {
-				s.parking = nil
-			}
-			return nil
-		})
+		return s.parkAs(plan, t, func(k *Parked) bool { return k.Return.Rule.Same(c.Rule) && k.Return.Chain == c.Chain })
+	})
+}
+
+// parkAs makes the plan that puts a rule away, and has the cursor go to the row where it is parked then.
+func (s *rulesScreen) parkAs(plan rules.Plan, t terms, parked func(*Parked) bool) tea.Cmd {
+	s.parking, t.park = parked, true
+	return s.apply(plan, appliedNew, t, func(err error) tea.Cmd {
+		if err != nil {
+			s.parking = nil
+		}
+		return nil
 	})
 }
 
@@ -128,7 +149,10 @@ func (s *rulesScreen) add() tea.Cmd {
 // edit opens the form for the rule under the cursor.
 func (s *rulesScreen) edit() tea.Cmd {
 	r, it, ok := s.current()
-	if !ok {
+	switch {
+	case it.native != nil:
+		return s.editNative(it)
+	case !ok:
 		return nil
 	}
 	d, err := rules.DraftOf(s.variant.Family, *r)

@@ -84,17 +84,17 @@ func (s *rulesScreen) Actions() keyTable {
 func (s *rulesScreen) changing() keyTable {
 	can := func() bool { return !s.gw.ReadOnly && s.set() != nil }
 	add := func() bool { return can() || !s.gw.ReadOnly && s.natively() }
-	onRule := func() bool { _, _, ok := s.current(); return can() && ok }
-	ofNAT := func(may func() bool) func() bool { return func() bool { return may() && s.table == "nat" } }
-	parked := func() bool { _, it, _ := s.current(); return can() && s.gw.Journal != nil && it.parked != nil }
+	onRule := func() bool { _, _, ok := s.current(); return can() && ok || s.onNative() }
+	whole := func() bool { _, it, _ := s.current(); return onRule() && it.element == nil }
+	parked := func() bool { _, it, _ := s.current(); return !s.gw.ReadOnly && s.gw.Journal != nil && it.parked != nil }
 	return keyTable{
-		on(keys.Add, s.add).when(ofNAT(add)).otherwise(s.sayNotNAT),
-		on(keys.Edit, s.edit).when(ofNAT(onRule)).otherwise(s.sayNative("edit")),
-		act(keys.Delete, s.askDelete).when(onRule).otherwise(s.sayNative("delete")),
-		on(bind("J/K", "move", "K"), func() tea.Cmd { return s.move(-1) }).when(onRule).otherwise(s.sayNative("move")),
-		on(silent("J"), func() tea.Cmd { return s.move(1) }).when(onRule).otherwise(s.sayNative("move")),
+		on(keys.Add, s.add).when(func() bool { return add() && s.table == "nat" }).otherwise(s.sayNotNAT),
+		on(keys.Edit, s.edit).when(func() bool { return onRule() && (s.table == "nat" || s.onNative()) }).otherwise(s.sayNative),
+		on(keys.Delete, s.askDelete).when(onRule).otherwise(s.sayNative),
+		on(bind("J/K", "move", "K"), func() tea.Cmd { return s.move(-1) }).when(whole).otherwise(s.sayNative),
+		on(silent("J"), func() tea.Cmd { return s.move(1) }).when(whole).otherwise(s.sayNative),
 		on(bind("p", "restore", "p"), s.restore).when(parked),
-		on(bind("p", "park", "p"), s.park).when(func() bool { return onRule() && s.gw.Journal != nil }).otherwise(s.sayNotParked),
+		on(bind("p", "park", "p"), s.park).when(func() bool { return whole() && s.gw.Journal != nil }).otherwise(s.sayNotParked),
 	}
 }
 
@@ -129,7 +129,7 @@ func (s *rulesScreen) moving() keyTable {
 		return func() { p := s.pane(); p.cursor.Go(p.rule(max(0, at(p)), 1), len(p.items), p.key) }
 	}
 	page := func(p *pane) int { return max(1, p.height-1) }
-	can := func() bool { return !s.gw.ReadOnly && s.set() != nil }
+	can := func() bool { return !s.gw.ReadOnly && (s.set() != nil || s.gw.Natively != nil) }
 	return keyTable{
 		act(keys.Pane, func() { s.active = (s.active + 1) % len(s.panes) }),
 		act(keys.Up, s.up),

@@ -133,7 +133,7 @@ func (s *rulesScreen) findParked() {
 	}
 	for _, p := range s.panes {
 		for at, it := range p.items {
-			if it.parked != nil && it.parked.Return.Rule.Same(s.parking.Rule) && it.chain == s.parking.Chain {
+			if it.parked != nil && s.parking(it.parked) {
 				s.parking = nil
 				p.cursor.Go(at, len(p.items), p.key)
 				return
@@ -150,7 +150,8 @@ func (s *rulesScreen) find() {
 	}
 	for i, p := range s.panes {
 		for at, it := range p.items {
-			if r, ok := s.ruleOf(it); ok && r.String() == s.seek {
+			r, ok := s.ruleOf(it)
+			if ok && r.String() == s.seek || it.isNativeRule() && nativeName(it.native.Table.Family.String(), it.native.Table.Name, it.rule.Handle) == s.seek {
 				s.active = i
 				s.sought()
 				p.cursor.Go(at, len(p.items), p.key)

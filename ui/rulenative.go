@@ -26,7 +26,9 @@ func (s *rulesScreen) listNative(p *pane, c *nft.Chain, parent string, depth int
 	if c.Table.Unread {
 		p.items = append(p.items, ruleItem{key: parent + "\nunread", chain: c.Name, depth: depth, note: "too many rules of iptables to be read without iptables-save"})
 	}
+	away := s.nativeAway(c)
 	for i, r := range c.Rules {
+		away = s.listAway(p, away, r.Handle, parent, depth, words)
 		key := fmt.Sprintf("%s\nhandle %d", parent, r.Handle)
 		opened := s.open[key] && depth < maxDepth
 		if len(words) == 0 || s.nativeMatches(c, r, words) {
@@ -36,6 +38,42 @@ func (s *rulesScreen) listNative(p *pane, c *nft.Chain, parent string, depth int
 			s.listInside(p, c, r, key, depth, words)
 		}
 	}
+	s.listAway(p, away, 0, parent, depth, words)
+}
+
+// nativeAway are the parked rules of a native chain.
+func (s *rulesScreen) nativeAway(c *nft.Chain) []*Parked {
+	var away []*Parked
+	for i := range s.notes.Parked {
+		n := s.notes.Parked[i].Native
+		if n != nil && n.Family == c.Table.Family.String() && n.Table == c.Table.Name && n.Chain == c.Name {
+			away = append(away, &s.notes.Parked[i])
+		}
+	}
+	return away
+}
+
+// listAway lists the parked rules that belong before the one of a handle, with 0 all that are left, and returns the others.
+func (s *rulesScreen) listAway(p *pane, away []*Parked, before uint64, parent string, depth int, words []string) (rest []*Parked) {
+	for _, k := range away {
+		switch {
+		case before != 0 && k.Native.Before != before:
+			rest = append(rest, k)
+		case len(words) == 0 || containsAll(k.Native.Text, words):
+			p.items = append(p.items, ruleItem{key: parent + "\nparked " + k.ID, chain: k.Native.Chain, depth: depth, parked: k})
+		}
+	}
+	return rest
+}
+
+// isNativeRule tells whether a row is that of a native rule itself.
+func (it ruleItem) isNativeRule() bool {
+	return it.native != nil && it.rule != nil && it.element == nil
+}
+
+// nativeName tells a native rule from all others, for as long as it is there.
+func nativeName(family, table string, handle uint64) string {
+	return fmt.Sprintf("%s %s handle %d", family, table, handle)
 }
 
 // listInside lists the chain that a rule jumps to and the elements of the sets that it uses.
@@ -254,32 +292,13 @@ func (s *rulesScreen) nativeWords(it ruleItem) (sentence, own string) {
 	return sentence, own
 }
 
-// command is what would do to a native rule what a key does to one of iptables.
-func (it ruleItem) command(what string) string {
-	place := strings.Join([]string{it.native.Table.Family.String(), it.native.Table.Name, it.native.Name}, " ")
-	handle := fmt.Sprintf(" handle %d", it.rule.Handle)
-	switch {
-	case it.element != nil && it.element.set.Flags&nft.SetAnonymous == 0:
-		return "nft delete element " + it.native.Table.Family.String() + " " + it.native.Table.Name + " " + it.element.set.Name + " { " + it.element.entry.Key + " }"
-	case what == "edit":
-		return "nft replace rule " + place + handle + " …"
-	case what == "move":
-		return "nft delete rule " + place + handle + ", then nft insert rule …"
-	}
-	return "nft delete rule " + place + handle
-}
-
-// sayNative says why a key does nothing to a native rule, and what would.
-func (s *rulesScreen) sayNative(what string) func() {
-	return func() {
-		_, it, _ := s.current()
-		if it.native == nil || s.gw.ReadOnly {
-			return
-		}
-		words := "native rules cannot be changed here yet: "
-		if o := it.rule.Owner(it.native); o != "" {
-			words = o + " makes this rule and may make it again: "
-		}
-		s.refuse(words + it.command(what))
+// sayNative says why native rules cannot be changed.
+func (s *rulesScreen) sayNative() {
+	switch _, it, _ := s.current(); {
+	case it.native == nil || s.gw.ReadOnly:
+	case s.gw.Natively == nil:
+		s.refuse("native rules are changed with the program nft, which is not installed")
+	case it.element != nil:
+		s.say("an element has no order: move its rule")
 	}
 }

@@ -30,8 +30,9 @@ type rulesScreen struct {
 	open    map[string]bool // jumps whose chains are shown beneath them
 	filter  lineInput
 	wide    bool
-	dead    deadRules     // rules that no packet reaches
-	parking *rules.Change // the rule that is just being parked, until its row is seen
+	dead    deadRules          // rules that no packet reaches
+	parking func(*Parked) bool // finds the rule that is just being parked, until its row is seen
+	trying  bool               // a change of native rules is being tried
 	// details are the lines under the chains about the rule under the cursor, side those beside them.
 	details, side []string
 	users         ruleUsers
@@ -123,6 +124,8 @@ func (s *rulesScreen) Receive(msg tea.Msg) tea.Cmd {
 				s.dead[at] = d
 			}
 		}
+	case nativeTriedMsg:
+		return s.tried(msg)
 	case shownMsg, notesMsg:
 		s.list()
 		s.find()

@@ -76,13 +76,17 @@ func (s *rulesScreen) detailLines(width, height int) []string {
 
 // parkedDetails are the lines about a parked rule.
 func (s *rulesScreen) parkedDetails(k *Parked, width int) []string {
-	r := &k.Return.Rule
+	sentence, own := k.Return.Rule.Sentence(), k.Return.Rule.String()
+	words := fmt.Sprintf("Parked, not active. Press p to restore it as rule %d, with its counters.", k.Return.At)
+	if n := k.Native; n != nil {
+		sentence, own = n.Words, n.Place()+" "+n.Text
+		words = "Parked, not active. Press p to restore it to its place, with its counters."
+	}
 	var lines []string
-	for _, l := range text.Wrap(text.Safe(r.Sentence()), width-2, 2) {
+	for _, l := range text.Wrap(text.Safe(sentence), width-2, 2) {
 		lines = append(lines, " "+s.look.Text.Render(l))
 	}
-	words := fmt.Sprintf("Parked, not active. Press p to restore it as rule %d, with its counters.", k.Return.At)
-	return append(lines, " "+s.look.Attention.Render(text.Fit(words, width-2)), " "+s.look.Faint.Render(text.Fit(text.Safe(r.String()), width-2)))
+	return append(lines, " "+s.look.Attention.Render(text.Fit(words, width-2)), " "+s.look.Faint.Render(text.Fit(text.Safe(own), width-2)))
 }
 
 // metaWords are what is known about a rule apart from what it does.

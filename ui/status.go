@@ -70,6 +70,8 @@ func doneWords(p rules.Plan, kind appliedKind) string {
 		return "undone"
 	case kind == appliedRedo:
 		return "done again"
+	case len(changes) == 0 && nativeWords(p) != "":
+		return nativeWords(p)
 	case len(changes) != 1 || len(p.Steps) != 1:
 		return "done, " + rules.Plural(len(p.Steps), "step")
 	}
@@ -84,6 +86,29 @@ func doneWords(p rules.Plan, kind appliedKind) string {
 		return fmt.Sprintf("rule %d of %s is rule %d now", c.At, c.Chain, c.To)
 	}
 	return "done"
+}
+
+// nativeWords say what was done to one native rule or element; "" where a plan does more, or something else.
+func nativeWords(p rules.Plan) string {
+	all := p.Natives()
+	if len(all) == 0 || len(all) > 2 || len(all) != len(p.Steps) {
+		return ""
+	}
+	first, last := all[0], all[len(all)-1]
+	what, where := string(first.What), first.Place()
+	switch {
+	case first.What != rules.NativeRule && first.What != rules.NativeElement || first.What != last.What || where != last.Place():
+	case len(all) == 1 && first.Gone:
+		return what + " deleted from " + where
+	case len(all) == 1:
+		return what + " added to " + where
+	case !first.Gone || last.Gone:
+	case first.Print == last.Print && what == string(rules.NativeRule):
+		return "rule moved within " + where
+	default:
+		return what + " of " + where + " changed"
+	}
+	return ""
 }
 
 func commandLine(p rules.Plan) string {

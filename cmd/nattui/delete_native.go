@@ -27,11 +27,6 @@ type nativeRule struct {
 
 func (r *nativeRule) rule() *nft.Rule { return r.chain.Rules[r.at] }
 
-// place is the chain as nft names it, with its table.
-func (r *nativeRule) place() string {
-	return r.chain.Table.Family.String() + " " + r.chain.Table.Name + " " + r.chain.Name
-}
-
 // isNative tells whether the command line means a native rule; the tables are named as nft does then.
 func (o *deleteOptions) isNative(c *cobra.Command) (*iptables.Host, bool, error) {
 	if err := o.checkAll(); err != nil {
@@ -124,9 +119,7 @@ func nativeByText(t *nft.Table, links nft.Links, wanted string) (*nft.Chain, int
 }
 
 // deletion is what nft reads to delete the rule.
-func (r *nativeRule) deletion() string {
-	return fmt.Sprintf("delete rule %s handle %d\n", r.place(), r.rule().Handle)
-}
+func (r *nativeRule) deletion() string { return r.chain.Without(r.rule()) }
 
 // plan is what a script about the rule does.
 func (r *nativeRule) plan(ctx context.Context, title, script string) (rules.Plan, error) {
@@ -140,7 +133,7 @@ func (o *deleteOptions) deleteNative(c *cobra.Command, host *iptables.Host, args
 	if err != nil {
 		return err
 	}
-	plan, err := r.plan(c.Context(), fmt.Sprintf("Delete rule %d of %s: ", r.at+1, r.place()), r.deletion())
+	plan, err := r.plan(c.Context(), fmt.Sprintf("Delete rule %d of %s: ", r.at+1, r.chain.Path()), r.deletion())
 	if err != nil {
 		return err
 	}
@@ -153,7 +146,7 @@ func (o *deleteOptions) parkNative(c *cobra.Command, host *iptables.Host, args [
 	if err != nil {
 		return err
 	}
-	plan, err := r.plan(c.Context(), fmt.Sprintf("Park rule %d of %s: ", r.at+1, r.place()), r.deletion())
+	plan, err := r.plan(c.Context(), fmt.Sprintf("Park rule %d of %s: ", r.at+1, r.chain.Path()), r.deletion())
 	if err != nil {
 		return err
 	}
@@ -169,7 +162,6 @@ func (o *deleteOptions) moveNative(c *cobra.Command, host *iptables.Host, args [
 	if err != nil {
 		return err
 	}
-	rest := slices.Delete(slices.Clone(r.chain.Rules), r.at, r.at+1)
 	switch {
 	case to > len(r.chain.Rules):
 		return missingf("%s has no position %d: there are %s", text.Safe(r.chain.Name), to, rules.Plural(len(r.chain.Rules), "rule"))
@@ -177,13 +169,8 @@ func (o *deleteOptions) moveNative(c *cobra.Command, host *iptables.Host, args [
 		say(c.ErrOrStderr(), fmt.Sprintf("rule %d of %s is there already", to, text.Safe(r.chain.Name)))
 		return nil
 	}
-	script := r.deletion()
-	if body := r.rule().Text(r.chain, r.now.Links); to > len(rest) {
-		script += fmt.Sprintf("add rule %s %s\n", r.place(), body)
-	} else {
-		script += fmt.Sprintf("insert rule %s handle %d %s\n", r.place(), rest[to-1].Handle, body)
-	}
-	plan, err := r.plan(c.Context(), fmt.Sprintf("Move rule %d of %s to position %d: ", r.at+1, r.place(), to), script)
+	script := r.chain.Moved(r.rule(), to, r.now.Links)
+	plan, err := r.plan(c.Context(), fmt.Sprintf("Move rule %d of %s to position %d: ", r.at+1, r.chain.Path(), to), script)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"nattui/rules"
 	"nattui/rules/commit"
 	"nattui/rules/iptables"
+	"nattui/rules/nft"
 	"nattui/ui"
 )
 
@@ -42,6 +43,9 @@ func (s *safeChanges) Apply(ctx context.Context, p rules.Plan, t ui.Terms) (ui.D
 	o := optionsOf(ctx, t)
 	if changes := p.Changes(); t.Park && len(changes) == 1 {
 		return doneOf(s.committer.Park(ctx, changes[0], o))
+	}
+	if t.Park {
+		o.Kind = commit.KindPark
 	}
 	p, err := proven(ctx, p)
 	if err != nil {
@@ -137,7 +141,7 @@ func (s *safeChanges) Waiting() (*ui.JournalEntry, error) {
 }
 
 // RuleNotes tells which rules are parked, and who made the others and until when.
-func (s *safeChanges) RuleNotes(sets map[rules.Variant]*rules.Ruleset) (ui.RuleNotes, error) {
+func (s *safeChanges) RuleNotes(sets map[rules.Variant]*rules.Ruleset, native *nft.Ruleset) (ui.RuleNotes, error) {
 	store := s.committer.Store()
 	parked, err := store.Parked()
 	if err != nil {
@@ -148,6 +152,9 @@ func (s *safeChanges) RuleNotes(sets map[rules.Variant]*rules.Ruleset) (ui.RuleN
 		e := &parked[i]
 		if back, ok := e.Return(sets); ok {
 			notes.Parked = append(notes.Parked, ui.Parked{ID: e.ID, By: e.By, At: e.At, Return: back})
+		}
+		if back, ok := e.ReturnNative(native); ok {
+			notes.Parked = append(notes.Parked, ui.Parked{ID: e.ID, By: e.By, At: e.At, Native: &back})
 		}
 	}
 	history, _, err := store.History()

@@ -1,14 +1,10 @@
 package main
 
 import (
-	"io"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/charmbracelet/x/vt"
 
 	"nattui/model/lab"
 	"nattui/model/mission"
@@ -174,48 +170,29 @@ func TestLearnOnTheScreens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := sit(t, path, "learn", "publish")
-	screen := vt.NewEmulator(120, 40)
-	go func() { _, _ = io.Copy(s.tty, screen) }() // what a terminal answers to questions
-	press := func(keys string) { _, _ = s.tty.Write([]byte(keys)) }
-	sees := func(text string) {
-		t.Helper()
-		timeout := time.After(20 * time.Second)
-		for !strings.Contains(screen.String(), text) {
-			select {
-			case p, ok := <-s.output:
-				if !ok {
-					t.Fatalf("ended without %q:\n%s", text, screen)
-				}
-				_, _ = screen.Write(p)
-			case <-timeout:
-				t.Fatalf("no %q in 20 s:\n%s", text, screen)
-			}
-		}
-	}
-	sees("is to be reached from the Internet")
-	press("c")
-	sees("Not reached yet")
+	w := watch(t, sit(t, path, "learn", "publish"), 120, 40)
+	w.sees("is to be reached from the Internet")
+	w.press("c")
+	w.sees("Not reached yet")
 	out, err := exec.Command(path, "lab", "enter", "gateway", "--", "nattui", "add", "dnat", "--proto", "tcp", "--in", "wan0", "--dport", "80", "--to", "192.168.0.2:8080", "--yes").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	press("c")
-	sees("The goal is reached.")
-	sees("LAB publish ✓ L")
-	press("n")
-	sees("LAB return-path L")
-	sees("Mission: The way back")
-	press("L")
-	sees("sends a packet or a request from client")
-	press("\r")
-	sees("from client  tcp 203.0.113.1:80")
-	press("\r")
-	sees("no answer: nothing came back")
-	press("\x1b")
-	sees("sends a packet or a request from client")
-	press("o")
-	sees("✓ publish")
-	_ = s.cmd.Process.Kill()
-	_ = s.cmd.Wait()
+	w.press("c")
+	w.sees("The goal is reached.")
+	w.sees("LAB publish ✓ L")
+	w.press("n")
+	w.sees("LAB return-path L")
+	w.sees("Mission: The way back")
+	w.press("L")
+	w.sees("sends a packet or a request from client")
+	w.press("\r")
+	w.sees("from client  tcp 203.0.113.1:80")
+	w.press("\r")
+	w.sees("no answer: nothing came back")
+	w.press("\x1b")
+	w.sees("sends a packet or a request from client")
+	w.press("o")
+	w.sees("✓ publish")
+	w.end()
 }

@@ -141,7 +141,7 @@ func (g *gatherer) takeNative(s nftables.Snapshot) {
 		return // iptables changed its own tables, which is told elsewhere
 	}
 	g.next.Changed = true
-	if g.next.By == "" {
+	if g.next.By == "" && !s.Own {
 		g.next.By = s.By
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"nattui/rules"
+	"nattui/rules/nft"
 )
 
 // State is how far a change has come.
@@ -125,6 +126,19 @@ func (e *Entry) Return(now map[rules.Variant]*rules.Ruleset) (rules.Change, bool
 		return rules.Change{}, false
 	}
 	return back[0], true
+}
+
+// ReturnNative is Return for a native rule, in the native tables as they are now; nil tables return nothing.
+func (e *Entry) ReturnNative(now *nft.Ruleset) (rules.NativeChange, bool) {
+	changes := e.Plan.Natives()
+	if e.Kind != KindPark || len(changes) != 1 || now == nil {
+		return rules.NativeChange{}, false
+	}
+	back := nft.UndoWay(changes, now)
+	if len(back.Changes) != 1 || len(back.Notes) > 0 {
+		return rules.NativeChange{}, false
+	}
+	return back.Changes[0], true
 }
 
 // Temporary reports whether the change still has to end by itself.

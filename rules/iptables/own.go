@@ -1,12 +1,12 @@
 package iptables
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
 
 	"nattui/rules"
+	"nattui/rules/nfnetlink"
 )
 
 // own remembers which changes of the tables are this Host's, so that a notice of
@@ -27,14 +27,6 @@ type span struct {
 
 // mostSpans is how many are remembered: a notice comes soon after its change.
 const mostSpans = 64
-
-// inFirstNamespace says whether the kernel's process ids are this process's:
-// notices carry those of the first PID namespace.
-var inFirstNamespace = sync.OnceValue(func() bool {
-	const first = "pid:[4026531836]" // PROC_PID_INIT_INO
-	name, err := os.Readlink("/proc/self/ns/pid")
-	return err == nil && name == first
-})
 
 // begin notes a process that is about to change the tables.
 func (o *own) begin(pid int, name string, from uint32) *span {
@@ -63,7 +55,7 @@ func (o *own) made(by Process, generation uint32) bool {
 	defer o.mu.Unlock()
 	return slices.ContainsFunc(o.spans, func(s *span) bool {
 		same := s.by.Name == by.Name
-		if inFirstNamespace() {
+		if nfnetlink.SeesKernelPIDs() {
 			same = s.by.PID == by.PID
 		}
 		return same && generation > s.from && generation <= s.to

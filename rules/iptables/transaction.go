@@ -347,7 +347,7 @@ func (t *transaction) number(made []rules.Change) {
 
 // ours recognises the commits of the program that this transaction ran.
 func (t *transaction) ours(k commit) bool {
-	if inFirstNamespace() && (k.by.PID == t.pid || !t.programs.wrapped) {
+	if nfnetlink.SeesKernelPIDs() && (k.by.PID == t.pid || !t.programs.wrapped) {
 		return k.by.PID == t.pid
 	}
 	// The kernel's process ids mean nothing here, or it was another process that our

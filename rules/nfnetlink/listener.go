@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -93,6 +94,13 @@ type NewGeneration struct {
 	PID     int
 	Program string
 }
+
+// SeesKernelPIDs tells whether the kernel's process ids are this process's: notices carry those of the first PID namespace.
+var SeesKernelPIDs = sync.OnceValue(func() bool {
+	const first = "pid:[4026531836]" // PROC_PID_INIT_INO
+	name, err := os.Readlink("/proc/self/ns/pid")
+	return err == nil && name == first
+})
 
 // NewGeneration reads a message of the kind NFT_MSG_NEWGEN.
 func (m Message) NewGeneration() NewGeneration {

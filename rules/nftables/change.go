@@ -112,6 +112,7 @@ func commit(ctx context.Context, program, script string, generation uint32) (wor
 	if err := cmd.Start(); err != nil {
 		return "", err
 	}
+	ours.note(cmd.Process.Pid, generation)
 	_, err = io.WriteString(feed, script)
 	if err == nil {
 		err = still(generation)

@@ -20,6 +20,8 @@ type Snapshot struct {
 	// program that made it, as "name (pid)", where known.
 	Changed bool
 	By      string
+	// Own is set where this process had it made.
+	Own bool
 	// Err is why the tables could not be read this time. It is tried again.
 	Err error
 }
@@ -119,13 +121,14 @@ func (f *follower) read(ctx context.Context, why nfnetlink.NewGeneration) time.D
 		}
 		return max(countRest, countShare*time.Since(begin))
 	}
+	own := f.now != nil && why.ID == f.now.Generation+1 && set.Generation == why.ID && ours.made(why)
 	changed := f.now == nil || f.failing || set.Generation != f.now.Generation
 	f.now, f.failing, f.still = set, false, 0
 	by := ""
 	if why.Program != "" {
 		by = fmt.Sprintf("%s (%d)", why.Program, why.PID)
 	}
-	f.deliver(ctx, Snapshot{Rules: set, Changed: changed, By: by})
+	f.deliver(ctx, Snapshot{Rules: set, Changed: changed, By: by, Own: own})
 	if cost := time.Since(begin); cost > restAfter {
 		select {
 		case <-time.After(cost):

@@ -63,6 +63,7 @@ func Try(ctx context.Context, real *nft.Ruleset, script string) (*Trial, error) 
 	if err != nil {
 		return nil, err
 	}
+	script = unreplaced(script)
 	for range mostRewordings {
 		t := &trial{ctx: ctx, program: program, real: real, copied: copied, listing: listing, script: script}
 		switch err := nfnetlink.Aside(t.run); {
@@ -209,6 +210,24 @@ var (
 	// otherByHandle is one about something else.
 	otherByHandle = regexp.MustCompile(`\b(?:delete|destroy)\s+(?:table|chain|set|map|flowtable|counter|quota|limit)\s[^;{\n]*\bhandle\s`)
 )
+
+// replacing is a command that has a rule say something else, up to where it is.
+var replacing = regexp.MustCompile(`\breplace(\s+rule\s[^;{\n]*?\s(?:handle|position)\s+\d+)`)
+
+// unreplaced is a script that adds and deletes rules where it replaced them. The kernel gives a rule that replaces
+// another one the handle of that, by which they could not be told apart.
+func unreplaced(script string) string {
+	var gone strings.Builder
+	script = replacing.ReplaceAllStringFunc(script, func(found string) string {
+		place := strings.TrimPrefix(found, "replace")
+		gone.WriteString("\ndelete" + place)
+		return "insert" + place
+	})
+	if gone.Len() == 0 {
+		return script
+	}
+	return strings.TrimRight(script, "\n") + gone.String() + "\n"
+}
 
 // translated is the script with the handles that the rules which it names have in the copy.
 func (t *trial) translated() (string, error) {

@@ -1,0 +1,42 @@
+package nftables
+
+import (
+	"slices"
+	"sync"
+
+	"nattui/rules/nfnetlink"
+)
+
+// ours are the programs that this process has had change the tables lately, so that its own changes are told from others'.
+var ours started
+
+// started notes processes by their numbers, with the generation that each was to change.
+type started struct {
+	mu   sync.Mutex
+	last []begunAt
+}
+
+type begunAt struct {
+	pid        int
+	generation uint32
+}
+
+// mostStarted is how many are noted: a notice comes within a moment of its change.
+const mostStarted = 16
+
+func (s *started) note(pid int, generation uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = append(s.last, begunAt{pid, generation})
+	s.last = s.last[max(0, len(s.last)-mostStarted):]
+}
+
+// made tells whether one of them made a generation out of the one that it was to change.
+func (s *started) made(g nfnetlink.NewGeneration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.last, func(b begunAt) bool {
+		same := b.generation+1 == g.ID && g.Program == "nft"
+		return same && (b.pid == g.PID || !nfnetlink.SeesKernelPIDs())
+	})
+}
