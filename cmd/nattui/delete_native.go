@@ -124,7 +124,7 @@ func (r *nativeRule) deletion() string { return r.chain.Without(r.rule()) }
 // plan is what a script about the rule does.
 func (r *nativeRule) plan(ctx context.Context, title, script string) (rules.Plan, error) {
 	steps, _, err := nativeSteps(ctx, r.now, script)
-	return rules.Plan{Title: title + r.rule().Read(r.chain, r.now.Links).Sentence(r.chain.Name), Steps: steps}, err
+	return rules.Plan{Title: title + r.rule().Read(r.chain, r.now.Links).Sentence(r.chain.Name), Steps: steps}, namedPlaces(err, "", 0)
 }
 
 // deleteNative deletes a native rule.

@@ -16,6 +16,7 @@ import (
 type editOptions struct {
 	deleteOptions
 	typed rules.Draft
+	words string // the whole native rule
 }
 
 // newEditCommand makes "nattui edit".
@@ -25,8 +26,10 @@ func newEditCommand() *cobra.Command {
 		Use:   "edit CHAIN NUMBER",
 		Short: "Change what a rule matches, or where it sends packets",
 		Long: "edit changes one rule of table nat in its place, with its counters: the flags replace what they name, everything else stays, what nattui does not understand included. " +
-			"An empty value removes a condition. If the rule is no longer there, that is a conflict and nothing is changed.",
-		Example: "nattui edit PREROUTING 2 --to 192.168.0.4:8080\nnattui edit POSTROUTING 1 --out '' --dry-run",
+			"An empty value removes a condition. If the rule is no longer there, that is a conflict and nothing is changed. " +
+			"A native rule is changed by the same flags where they say all of it, else to what --rule says, in nft's words.",
+		Example: "nattui edit PREROUTING 2 --to 192.168.0.4:8080\nnattui edit POSTROUTING 1 --out '' --dry-run\n" +
+			"nattui edit --table 'ip gw' prerouting 1 --rule 'tcp dport 22 counter dnat to 192.168.0.9'",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return errors.New("which rule? give its CHAIN and NUMBER; nattui rules lists them")
@@ -39,9 +42,11 @@ func newEditCommand() *cobra.Command {
 	f.SortFlags = false
 	f.StringVar(&o.typed.To, "to", "", "the new address and port, or ports")
 	registerFields(f, &o.typed)
-	o.table = "nat"
-	o.variantFlags.register(f, "default: ipv4", "default: that of the iptables command")
+	f.StringVar(&o.words, "rule", "", "all of a native rule, in nft's words")
+	f.StringVar(&o.table, "table", "nat", "a native one, with its family, such as 'inet nattui'")
+	o.registerNative(f, "default: ipv4", "default: native where only native rules translate, else that of the iptables command")
 	o.offerVariants(c)
+	offer(c, "table", "nat", "inet nattui")
 	c.ValidArgsFunction = o.completeRule
 	_ = c.RegisterFlagCompletionFunc("to", completeHosts)
 	for _, flag := range []string{"in", "out"} {
@@ -54,6 +59,16 @@ func newEditCommand() *cobra.Command {
 
 // edit changes the rule that the arguments name.
 func (o *editOptions) edit(c *cobra.Command, args []string) error {
+	host, native, err := o.isNative(c)
+	if err != nil {
+		return err
+	}
+	if native {
+		return o.editNative(c, host, args)
+	}
+	if o.words != "" || o.table != "nat" {
+		return usagef("--rule and --table are for native rules: name a native table, such as 'inet nattui'")
+	}
 	host, change, err := o.find(c, args)
 	if err != nil {
 		return err
