@@ -19,6 +19,8 @@ var checks = []func(*Examination) []Finding{
 	checkHelpers,
 	checkStale,
 	checkGoneAddresses,
+	checkProtocols,
+	checkFamilies,
 	checkUntranslated,
 	checkTraces,
 	checkSilence,

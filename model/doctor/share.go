@@ -188,6 +188,9 @@ func sharedEnds(x *Examination, s *share, wanted []passage) (found Finding, ends
 		if i == 1 && (len(first.Outcomes) != 1 || first.Outcomes[0].Out != s.out) {
 			return Finding{}, true // no question has left by this way
 		}
+		if i == 0 && o.Delivered == evaluate.NoRoute && !x.anyDefault(s.at.Family) && x.answeredNear(s) {
+			return Finding{}, true // it is used without a way to the Internet, which checkDefaultRoutes notes
+		}
 		p := &wanted[i].packet
 		return Finding{
 			Check: "packet-ends", Severity: SeverityError, Subject: ruleName(s.at), Evidence: append([]string{fmt.Sprintf("a packet from %s to %s: %s", p.Src, p.Dst, o.Why)}, refusals(x)...),
@@ -195,6 +198,17 @@ func sharedEnds(x *Examination, s *share, wanted []passage) (found Finding, ends
 		}, true
 	}
 	return Finding{}, false
+}
+
+// answeredNear tells that somebody in a network next to the way out, or one that is routed there, has answered a network's
+// machines by a rule that shares an address with them.
+func (x *Examination) answeredNear(s *share) bool {
+	for end, seen := range x.stats.answering {
+		if route, certain := x.Lookup(evaluate.RouteQuery{Dst: end.Addr()}); certain && route.Kind == facts.RouteUnicast && route.Out == s.out && x.IsLocal(seen) {
+			return true
+		}
+	}
+	return false
 }
 
 // only is the machine or network that a rule which drops names, where that is a part of those a sharing rule is for; ""
@@ -349,34 +363,4 @@ func notShared(x *Examination, s *share) Finding {
 		found.Evidence = append(found.Evidence, ruleName(by)+": "+what)
 	}
 	return found
-}
-
-// checkNetworks tells of networks with private addresses that no rule translates on their way to the Internet.
-func checkNetworks(x *Examination) (list []Finding) {
-	out, ok := x.uplink(rules.IPv4)
-	if !ok || x.Settings.Forwarding4 != facts.SettingOn {
-		return nil
-	}
-	if a, ok := x.ownAddr(out, netip.IPv4Unspecified()); !ok || isInner(a) {
-		return nil // the router before this host may translate
-	}
-	world, ok := x.worldAddr(rules.IPv4, out)
-	if !ok {
-		return nil
-	}
-	for _, link := range x.innerLinks(rules.IPv4, out) {
-		client, ok := x.insider(link, rules.IPv4, func(a netip.Addr) bool { return a.Is4() && !x.IsLocal(a) && isInner(a) })
-		if !ok {
-			continue
-		}
-		way := x.fate(evaluate.Packet{Protocol: rules.TCP, Src: client, Dst: world, SrcPort: 51515, DstPort: 443, In: link})
-		if !way.known || way.Incomplete || way.translators != "" || slices.ContainsFunc(way.Outcomes, func(o evaluate.Outcome) bool { return o.SNAT || o.Delivered != evaluate.Forwarded || o.Out != out }) {
-			continue
-		}
-		list = append(list, Finding{
-			Check: "not-shared", Severity: SeverityNote, Subject: link, Evidence: []string{fmt.Sprintf("%s has %s", link, x.addressesText(link))},
-			Sentence: fmt.Sprintf("No rule gives what machines at %s send to the Internet by %s a public source: they get no answers from there.", link, out),
-		})
-	}
-	return list
 }

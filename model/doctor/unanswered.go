@@ -99,8 +99,10 @@ func (x *Examination) silent(k outing, s *silence) Finding {
 		if p.In, from = link, link; !ok {
 			return Finding{} // it came from the Internet: its forward is looked at by itself
 		}
+	} else if p.Local = true; x.markedByProgram(f, p) {
+		p.Mark, p.ConnMark = f.Mark, f.Mark
 	}
-	out, _ := x.Lookup(evaluate.RouteQuery{Dst: f.ServedBy().Addr(), Src: p.Src, In: p.In})
+	out, _ := x.Lookup(evaluate.RouteQuery{Dst: f.ServedBy().Addr(), Src: p.Src, In: p.In, Mark: p.Mark})
 	if out.Kind != facts.RouteUnicast && out.Kind != facts.RouteNone || p.In != "" && x.outward(p.In) && !x.onNet(p.In, p.Src) {
 		return Finding{}
 	}
@@ -132,6 +134,20 @@ func (x *Examination) silent(k outing, s *silence) Finding {
 		found.Sentence += fmt.Sprintf(" Who is seen there as %s is answered: the difference is the source address.", as)
 	}
 	return x.decidesNow(found, p)
+}
+
+// markedByProgram tells that the mark of a connection of this host's own says which way it took: without the mark it would
+// have left by another link than that of its address. Tunnels mark their own packets so (SO_MARK, wg-quick(8)).
+func (x *Examination) markedByProgram(f *flow.Flow, p evaluate.Packet) bool {
+	link, ok := x.LinkOf(p.Src)
+	if f.Mark == 0 || !ok {
+		return false
+	}
+	by := func(mark uint32) string {
+		route, _ := x.Lookup(evaluate.RouteQuery{Dst: f.ServedBy().Addr(), Src: p.Src, Mark: mark})
+		return route.Out
+	}
+	return by(0) != link && by(f.Mark) == link
 }
 
 // seenNow is the source that today's rules give the first packet of a connection; false where that is not known.
@@ -175,6 +191,7 @@ func (x *Examination) decidesNow(found Finding, p evaluate.Packet) Finding {
 	end := &way.Outcomes[0]
 	answer := answerTo(netip.AddrPortFrom(p.Src, p.SrcPort), netip.AddrPortFrom(end.Dst.Addr, p.DstPort), p.Protocol, end.Out)
 	answer = turned(answer, end)
+	answer.ConnMark = p.ConnMark
 	if back := x.fate(answer); end.Delivered == evaluate.Forwarded {
 		if o, blocked := back.blocked(); blocked && !o.DroppedBy.IsZero() {
 			found.Severity = max(found.Severity, SeverityWarning)

@@ -38,7 +38,7 @@ func (x *Examination) leavesBare(f *flow.Flow) bool {
 
 // checkUntranslated tells of a network that is not translated on its way to the Internet.
 func checkUntranslated(x *Examination) []Finding {
-	c := &x.stats.bare
+	c := x.bareOtherwise()
 	if c.flows == 0 {
 		return nil
 	}
@@ -64,6 +64,19 @@ func checkUntranslated(x *Examination) []Finding {
 	}
 	way := x.fate(explain.FirstPacket(f))
 	return []Finding{uncertain(found, &way)}
+}
+
+// bareOtherwise are the flows that left with a private address, without those whose protocol is left out by the rules that
+// share an address with their network: of these checkProtocols tells.
+func (x *Examination) bareOtherwise() crowd {
+	c := x.stats.bare
+	for _, l := range x.protocolsLeftOut() {
+		c.first = slices.DeleteFunc(slices.Clone(c.first), func(f flow.Flow) bool { return l.explains(x, &f) })
+	}
+	if c.flows <= crowdKept || len(c.first) == 0 {
+		c.flows = len(c.first)
+	}
+	return c
 }
 
 // shareAddress is the plan that gives what a network sends by a link this host's address.
