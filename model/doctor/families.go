@@ -16,7 +16,7 @@ import (
 func checkFamilies(x *Examination) (list []Finding) {
 	for i := range x.forwards {
 		f := &x.forwards[i]
-		if !f.local || f.ranged || f.Owner != "" || f.rule.Target.Kind != rules.Redirect || !x.IsLocal(f.Asked.Addr()) || !f.Proto.HasPorts() || len(list) >= alike {
+		if !f.local || f.ranged || !byHand(f.Owner) || f.rule.Target.Kind != rules.Redirect || !x.IsLocal(f.Asked.Addr()) || !f.Proto.HasPorts() || len(list) >= alike {
 			continue
 		}
 		if found := otherFamily(x, f); found.Check != "" {

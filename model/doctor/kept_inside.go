@@ -22,7 +22,7 @@ func checkNetworks(x *Examination) (list []Finding) {
 	if a, ok := x.ownAddr(out, netip.IPv4Unspecified()); !ok || isInner(a) {
 		return nil // the router before this host may translate
 	}
-	world, ok := x.worldAddr(rules.IPv4, out)
+	world, ok := x.beyondLink(rules.IPv4, out)
 	if !ok {
 		return nil
 	}

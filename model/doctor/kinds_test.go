@@ -377,7 +377,7 @@ var filterKinds = []kind{
 
 var uplinkKinds = []kind{
 	{
-		name: "no default route", check: "no-default-route", severity: SeverityWarning, says: "no IPv4 default route", spoil: func(g *Gateway) {
+		name: "no default route", check: "no-default-route", severity: SeverityError, says: "no IPv4 default route", spoil: func(g *Gateway) {
 			g.Facts.Routes = g.Facts.Routes[1:]
 			g.Drops = facts.KernelDrops{Known: true, InNoRoute: 3}
 		},

@@ -106,6 +106,88 @@ var leftOuts = []said{
 			w.asksMarked(true)
 		},
 	},
+	{
+		name: "a verdict map drops the gateway's own questions before the translation", from: gateway, to: "10.87.1.2:80", check: "dropped-before-translation", severity: doctor.SeverityWarning, says: "192.168.0.2:8080",
+		spoil: func(w *ward) { balances(w, "-110") },
+	},
+	{
+		name: "a verdict map is asked after the translation", from: gateway, to: "10.87.1.2:80", answered: true, never: "dropped-before-translation",
+		spoil: func(w *ward) { balances(w, "10") },
+	},
+	{
+		name: "a rule for whoever leaves hides the LAN from another network inside", from: server3, to: "10.60.0.9:389", check: "no-answer", severity: doctor.SeverityWarning, says: "names no network",
+		spoil: func(w *ward) { hides(w, "") },
+	},
+	{
+		name: "the rule names its way out", never: "no-answer",
+		spoil: func(w *ward) { hides(w, `oifname "wan0" `) },
+	},
+	{
+		name: "fw4's redirect is the administrator's: its reflection has no source", from: server3, to: web, check: "hairpin", severity: doctor.SeverityError, says: "no hairpin NAT",
+		spoil: func(w *ward) {
+			w.iptables("iptables", "-t", "nat", "-F", "PREROUTING")
+			w.nft(`table inet fw4 { chain dstnat { type nat hook prerouting priority -100; ip daddr 203.0.113.1 tcp dport 80 dnat ip to 192.168.0.2:8080; }; }`)
+		},
+	},
+	{
+		name: "an overlay's chain that is to translate is empty", check: "idle-translator", severity: doctor.SeverityUnknown, says: "100.64.0.0/10",
+		spoil: func(w *ward) {
+			w.iptables("iptables", "-t", "nat", "-N", "ts-postrouting")
+			w.iptables("iptables", "-t", "nat", "-A", "POSTROUTING", "-j", "ts-postrouting")
+			overlay(w)
+		},
+	},
+	{
+		name: "an overlay's chain translates", never: "idle-translator",
+		spoil: func(w *ward) {
+			w.iptables("iptables", "-t", "nat", "-N", "ts-postrouting")
+			w.iptables("iptables", "-t", "nat", "-A", "POSTROUTING", "-j", "ts-postrouting")
+			w.iptables("iptables", "-t", "nat", "-A", "ts-postrouting", "-s", "100.64.0.0/10", "-j", "MASQUERADE")
+			overlay(w)
+		},
+	},
+	{
+		name: "no default route", from: server3, to: "198.51.100.7:80", check: "no-default-route", severity: doctor.SeverityError, says: "nothing of them gets",
+		spoil: func(w *ward) { w.run(w.Gateway, "ip", "route", "del", "default") },
+	},
+	{
+		name: "no default route where only the network next door is asked", from: server3, to: "203.0.113.10:80", answered: true, check: "no-default-route", severity: doctor.SeverityNote, says: "203.0.113.10",
+		spoil: func(w *ward) {
+			w.run(w.Gateway, "ip", "route", "del", "default")
+			w.serve(w.Client, "tcp", "203.0.113.10:80")
+		},
+	},
+}
+
+// balances has native rules send what is for a service's address to a server, and a map, asked in OUTPUT, drop what is for
+// it.
+func balances(w *ward, priority string) {
+	w.iptables("iptables", "-t", "nat", "-F", "PREROUTING")
+	w.nft(`table ip balance { map empty { type ipv4_addr . inet_proto . inet_service : verdict; elements = { 10.87.1.2 . tcp . 80 : drop } }
+		chain checks { ip daddr . meta l4proto . th dport vmap @empty; }
+		chain out { type filter hook output priority ` + priority + `; ct state new jump checks; }
+		chain pre { type nat hook prerouting priority -100; ip daddr 10.87.1.2 tcp dport 80 dnat to 192.168.0.2:8080; }
+		chain own { type nat hook output priority -100; ip daddr 10.87.1.2 tcp dport 80 dnat to 192.168.0.2:8080; }; }`)
+}
+
+// hides gives the gateway another network inside, where somebody answers the LAN alone, and a rule that gives what leaves
+// the gateway's address.
+func hides(w *ward, out string) {
+	flushes(w)
+	w.run(w.Gateway, "ip", "link", "add", "dmz0", "type", "veth", "peer", "name", "far")
+	w.run(w.Gateway, "ip", "link", "set", "far", "up")
+	w.run(w.Gateway, "ip", "addr", "add", "10.60.0.1/24", "dev", "dmz0")
+	w.run(w.Gateway, "ip", "link", "set", "dmz0", "up")
+	w.nft(`table ip lb { chain post { type nat hook postrouting priority 99; ` + out + `snat to 203.0.113.1; }; }`)
+}
+
+// overlay gives the gateway the interface of an overlay network.
+func overlay(w *ward) {
+	w.run(w.Gateway, "ip", "link", "add", "over0", "type", "veth", "peer", "name", "far")
+	w.run(w.Gateway, "ip", "link", "set", "far", "up")
+	w.run(w.Gateway, "ip", "addr", "add", "100.100.1.1/32", "dev", "over0")
+	w.run(w.Gateway, "ip", "link", "set", "over0", "up")
+	w.run(w.Gateway, "ip", "route", "add", "100.64.0.0/10", "dev", "over0")
 }
 
 // redirectsNatively has a native rule send what is for port 80 of the gateway to a program that takes both families.
@@ -145,8 +227,10 @@ func (w *ward) pings(answered bool) {
 func tunnels(w *ward, priority, filter string) {
 	w.iptables("iptables", "-t", "nat", "-F", "PREROUTING")
 	for _, c := range [][]string{
-		{"ip", "link", "add", "tun0", "type", "veth", "peer", "name", "far"}, {"ip", "link", "set", "far", "up"},
-		{"ip", "addr", "add", "10.77.0.2/24", "dev", "tun0"}, {"ip", "link", "set", "tun0", "up"},
+		{"ip", "link", "add", "tun0", "type", "veth", "peer", "name", "far"},
+		{"ip", "link", "set", "far", "up"},
+		{"ip", "addr", "add", "10.77.0.2/24", "dev", "tun0"},
+		{"ip", "link", "set", "tun0", "up"},
 		{"ip", "route", "add", "default", "via", "10.77.0.1", "dev", "tun0", "table", "77"},
 		{"ip", "rule", "add", "pref", "100", "lookup", "main", "suppress_prefixlength", "0"},
 		{"ip", "rule", "add", "pref", "101", "not", "fwmark", "0x5", "lookup", "77"},

@@ -151,6 +151,17 @@ func (n network) worldAddr(family rules.Family, link string) (netip.Addr, bool) 
 	return spare, spare.IsValid()
 }
 
+// beyondLink is an address of somebody whom machines inside may ask for by a way out: on the Internet, or where no default
+// route leads there, of which checkDefaultRoutes tells, in the network next to it.
+func (n network) beyondLink(family rules.Family, out string) (netip.Addr, bool) {
+	if !n.anyDefault(family) {
+		if near, ok := n.insider(out, family, func(a netip.Addr) bool { return family.Holds(a) && !n.IsLocal(a) }); ok {
+			return near, true
+		}
+	}
+	return n.worldAddr(family, out)
+}
+
 // insider is a machine on a network of a link: one that is known, or one that
 // might be there.
 func (n network) insider(link string, family rules.Family, fits func(netip.Addr) bool) (netip.Addr, bool) {

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"nattui/model/facts"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -100,11 +99,11 @@ func insides(x *Examination, s *share) []share {
 	out := s.via.out.Name
 	if s.via.out.Any() || s.via.out.Not || strings.HasSuffix(out, "+") {
 		var ok bool
-		if out, ok = x.uplink(family); !ok || s.via.out.Not && s.via.out.Matches(out) || !s.via.out.Any() && !s.via.out.Not && !s.via.out.Matches(out) {
+		if out, ok = x.wayToInternet(family); !ok || s.via.out.Not && s.via.out.Matches(out) || !s.via.out.Any() && !s.via.out.Not && !s.via.out.Matches(out) {
 			return nil
 		}
 	}
-	world, ok := x.worldAddr(family, out)
+	world, ok := x.beyondLink(family, out)
 	if !ok || slices.ContainsFunc(s.via.notDst, func(n rules.Net) bool { return n.Contains(world) }) {
 		return nil
 	}
@@ -188,9 +187,6 @@ func sharedEnds(x *Examination, s *share, wanted []passage) (found Finding, ends
 		if i == 1 && (len(first.Outcomes) != 1 || first.Outcomes[0].Out != s.out) {
 			return Finding{}, true // no question has left by this way
 		}
-		if i == 0 && o.Delivered == evaluate.NoRoute && !x.anyDefault(s.at.Family) && x.answeredNear(s) {
-			return Finding{}, true // it is used without a way to the Internet, which checkDefaultRoutes notes
-		}
 		p := &wanted[i].packet
 		return Finding{
 			Check: "packet-ends", Severity: SeverityError, Subject: ruleName(s.at), Evidence: append([]string{fmt.Sprintf("a packet from %s to %s: %s", p.Src, p.Dst, o.Why)}, refusals(x)...),
@@ -198,17 +194,6 @@ func sharedEnds(x *Examination, s *share, wanted []passage) (found Finding, ends
 		}, true
 	}
 	return Finding{}, false
-}
-
-// answeredNear tells that somebody in a network next to the way out, or one that is routed there, has answered a network's
-// machines by a rule that shares an address with them.
-func (x *Examination) answeredNear(s *share) bool {
-	for end, seen := range x.stats.answering {
-		if route, certain := x.Lookup(evaluate.RouteQuery{Dst: end.Addr()}); certain && route.Kind == facts.RouteUnicast && route.Out == s.out && x.IsLocal(seen) {
-			return true
-		}
-	}
-	return false
 }
 
 // only is the machine or network that a rule which drops names, where that is a part of those a sharing rule is for; ""

@@ -3,7 +3,9 @@ package doctor
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -73,7 +75,7 @@ func seenAs(x *Examination, s *share, all []share) (list []Finding) {
 		if !way.known || way.Incomplete || way.translators != "" || len(way.Outcomes) == 0 {
 			continue
 		}
-		o := &way.Outcomes[0]
+		o := x.seenToTake(s, &all[i], &way)
 		if found := x.otherFirst(s, &all[i], o); found.Check != "" {
 			return []Finding{found}
 		}
@@ -104,16 +106,16 @@ func wider(first, rule *rules.Rule) bool {
 // otherFirst tells that a wider rule gives what leaves another address before a rule for just these machines.
 func (x *Examination) otherFirst(s, one *share, o *evaluate.Outcome) Finding {
 	to := s.rule.Target.To.Addrs
-	first, ok := ruleOf(x.sets, o.SNATBy)
+	first, ok := x.saidRule(o.SNATBy)
 	if !ok || s.rule.Target.Kind != rules.SNAT || to.IsZero() || !o.SNAT || o.SNATBy == s.at || s.via.src.Any() || !wider(first, s.rule) ||
-		to.Contains(o.Src.Addr) || !x.AnswersFor(o.Out, to.Lo) || o.SNATBy.Variant != s.at.Variant || !s.via.out.Any() && !s.via.out.Matches(o.Out) {
+		to.Contains(o.Src.Addr) || !x.AnswersFor(o.Out, to.Lo) || o.SNATBy.Variant != s.at.Variant && o.SNATBy.Backend != rules.Native || !s.via.out.Any() && !s.via.out.Matches(o.Out) {
 		return Finding{}
 	}
 	found := Finding{
-		Check: "translated-otherwise", Severity: SeverityWarning, Subject: ruleName(s.at), Evidence: []string{ruleName(o.SNATBy) + ": " + first.String(), s.rule.String(), counted(s.rule)},
+		Check: "translated-otherwise", Severity: SeverityWarning, Subject: ruleName(s.at), Evidence: []string{ruleName(o.SNATBy) + ": " + x.textOf(o.SNATBy, first), s.rule.String(), counted(s.rule)},
 		Sentence: fmt.Sprintf("What %s sends to the Internet by %s never reaches this rule: %s matches first, and it is seen as %s instead of %s.", one.packet.Src, o.Out, ruleName(o.SNATBy), o.Src.Addr, to),
 	}
-	if o.SNATBy.Chain == s.at.Chain && o.SNATBy.Position < s.at.Position {
+	if o.SNATBy.Chain == s.at.Chain && o.SNATBy.Variant == s.at.Variant && o.SNATBy.Position < s.at.Position {
 		packet := one.packet
 		found.takesOver = true
 		found.Cure = x.moveBefore(s.at, *s.rule, o.SNATBy.Position, func(t *trial) bool {
@@ -122,6 +124,37 @@ func (x *Examination) otherFirst(s, one *share, o *evaluate.Outcome) Finding {
 		})
 	}
 	return found
+}
+
+// seenToTake is the outcome that connections show where the order of two rules is not known, because their chains have
+// the same priority: that of the rule by which the network's connections have the source that they have.
+func (x *Examination) seenToTake(s, one *share, way *fate) *evaluate.Outcome {
+	for i := range way.Outcomes {
+		o := &way.Outcomes[i]
+		if o.SNATBy == s.at || o.SNATBy.IsZero() || !s.rule.Counters.Known || s.rule.Counters.Packets > 0 {
+			continue
+		}
+		for k, outings := range x.stats.outings {
+			if k.seen == o.Src.Addr && slices.ContainsFunc(outings.first, func(f flow.Flow) bool { return f.Client().Addr() == one.packet.Src }) {
+				return o
+			}
+		}
+	}
+	return &way.Outcomes[0]
+}
+
+// saidRule is the rule at a place; of a native one as rules of iptables say the same, as far as they have words for it.
+func (x *Examination) saidRule(at evaluate.RuleRef) (rule *rules.Rule, ok bool) {
+	if at.Backend != rules.Native {
+		return ruleOf(x.sets, at)
+	}
+	x.nativeHooked(at.Family, "nat", "POSTROUTING", func(here evaluate.RuleRef, r *rules.Rule, _ sketch) {
+		if here == at && !ok {
+			said := *r
+			rule, ok = &said, true
+		}
+	})
+	return rule, ok
 }
 
 // fromElsewhere tells of an address that belongs to another way to the Internet than the one packets leave by.

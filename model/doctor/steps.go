@@ -59,8 +59,16 @@ var judged = []string{"arrives", "translated", "forwarding", "route", "let-throu
 // suffers tells that a finding is to be told of a forward that a program made. Private addresses that only the default
 // route leads to are none of its: routers of clouds know where pods are; containers of this host they do not know.
 func suffers(owner string, found *Finding) bool {
+	if found.IsProblem() && byHand(owner) {
+		return true
+	}
 	here := []string{"docker", "podman", "libvirt", "lxd", "incus"}
 	return slices.Contains(everybodys, found.Check) && (found.Check != "no-route" || found.Severity == SeverityError || slices.Contains(here, owner))
+}
+
+// byHand tells that a rule is the administrator's own: as such, or as a program makes it of what he has written for it.
+func byHand(owner string) bool {
+	return owner == "" || owner == "fw4" || owner == "firewalld" || owner == "ufw"
 }
 
 // Of gateways with thousands of rules not every forward's cure is tried, nor is
@@ -93,7 +101,7 @@ func checkForwards(x *Examination) []Finding {
 			x.judge(f.Name(), finding.Severity)
 		}
 		list.take(found)
-		if f.Owner == "" && sound && hairpins < hairpinNotes {
+		if byHand(f.Owner) && sound && hairpins < hairpinNotes {
 			if found := fromInside(x, f); found.Check != "" {
 				list.take([]Finding{found})
 				hairpins++

@@ -133,7 +133,32 @@ func (x *Examination) silent(k outing, s *silence) Finding {
 		found.Evidence = append(found.Evidence, fmt.Sprintf("the same end answered who was seen as %s", as))
 		found.Sentence += fmt.Sprintf(" Who is seen there as %s is answered: the difference is the source address.", as)
 	}
+	if s.answered == 0 {
+		x.hiddenInside(&found, f, p)
+	}
 	return x.decidesNow(found, p)
+}
+
+// hiddenInside adds the rule that gives machines inside another address towards others inside, where it is for whoever
+// leaves, and nobody answers: servers there that know their clients by their addresses do not.
+func (x *Examination) hiddenInside(found *Finding, f *flow.Flow, p evaluate.Packet) {
+	way := x.fate(p)
+	if p.In == "" || f.NAT()&flow.NATSrc == 0 || !isInner(p.Dst) || !way.passes() || len(way.Outcomes) != 1 || way.Outcomes[0].SNATBy.IsZero() {
+		return
+	}
+	o := &way.Outcomes[0]
+	if up, ok := x.uplink(rules.FamilyOf(p.Dst)); o.Out == p.In || ok && up == o.Out {
+		return
+	}
+	w := walker{sets: x.sets}
+	x.hooked(&w, "nat", "POSTROUTING", func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
+		if at != o.SNATBy || !s.src.Any() || !s.dst.Any() || found.Severity >= SeverityWarning {
+			return
+		}
+		found.Severity = SeverityWarning
+		found.Evidence = append(found.Evidence, ruleName(at)+": "+x.textOf(at, r))
+		found.Sentence += fmt.Sprintf(" The rule %s gives them that address between networks inside as well, whoever asks: a server that knows its clients by their addresses does not answer. It names no network that it is for.", ruleName(at))
+	})
 }
 
 // markedByProgram tells that the mark of a connection of this host's own says which way it took: without the mark it would

@@ -2,10 +2,12 @@ package doctor
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"nattui/model/facts"
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // checkUplinkAddress tells that the way to the Internet has no public address.
@@ -39,15 +41,20 @@ func checkDefaultRoutes(x *Examination) (list []Finding) {
 			continue
 		}
 		found := Finding{
-			Check: "no-default-route", Severity: SeverityNote, Subject: family.Title(), Evidence: []string{"no route to " + family.Whole().String() + " in any table"},
+			Check: "no-default-route", Severity: SeverityError, Subject: family.Title(), Evidence: []string{"no route to " + family.Whole().String() + " in any table"},
 			Sentence: fmt.Sprintf("There is no %s default route: rules share this host's address with networks, and nothing of them gets to the Internet.", family.Title()),
 		}
+		if near := x.answeredNear(family); near.IsValid() {
+			found.Severity = SeverityNote
+			found.Evidence = append(found.Evidence, fmt.Sprintf("%s, which a route leads to, has been answered or has answered", near))
+			found.Sentence = fmt.Sprintf("There is no %s default route: rules share this host's address with networks, and what these send gets to the networks next to it, not to the Internet.", family.Title())
+		}
 		if family == rules.IPv4 && x.Drops.InNoRoute > 0 {
-			found.Severity = SeverityWarning
+			found.Severity = max(found.Severity, SeverityWarning)
 			found.Evidence = append(found.Evidence, rules.Plural(x.Drops.InNoRoute, "packet")+" found no route so far")
 		}
 		if link, ok := x.hearsNoRouter(family); ok {
-			found.Severity = SeverityWarning
+			found.Severity = max(found.Severity, SeverityWarning)
 			name := facts.LinkSetting6(link, "accept_ra")
 			found.Evidence = append(found.Evidence, name+" = 1, net.ipv6.conf.all.forwarding = 1")
 			found.Sentence += fmt.Sprintf(" %s hears no router as long as this host forwards, unless accept_ra is 2.", link)
@@ -56,6 +63,27 @@ func checkDefaultRoutes(x *Examination) (list []Finding) {
 		list = append(list, found)
 	}
 	return list
+}
+
+// answeredNear is somebody next to a way to the Internet who has answered machines inside, or was answered by them.
+func (x *Examination) answeredNear(family rules.Family) netip.Addr {
+	near := func(a netip.Addr) bool {
+		route, certain := x.Lookup(evaluate.RouteQuery{Dst: a})
+		return family.Holds(a) && certain && route.Kind == facts.RouteUnicast && x.outward(route.Out)
+	}
+	for end, seen := range x.stats.answering {
+		if x.IsLocal(seen) && near(end.Addr()) {
+			return end.Addr()
+		}
+	}
+	for _, t := range x.stats.byRule {
+		for i := range t.answered {
+			if a := t.answered[i].Client().Addr(); near(a) {
+				return a
+			}
+		}
+	}
+	return netip.Addr{}
 }
 
 // anyDefault tells that some table has a default route of a family.
@@ -76,7 +104,17 @@ func (t *trial) sharesOut(family rules.Family) bool {
 			return true
 		}
 	}
-	return false
+	return t.sharesOutNatively(family)
+}
+
+// sharesOutNatively tells that a native rule of the administrator shares the address of a way to the Internet with a
+// network that is there.
+func (t *trial) sharesOutNatively(family rules.Family) (shares bool) {
+	t.nativeHooked(family, "nat", "POSTROUTING", func(_ evaluate.RuleRef, r *rules.Rule, s sketch) {
+		shares = shares || (r.Target.Kind == rules.SNAT || r.Target.Kind == rules.Masquerade) && ownerOf(r, s) == "" && s.dst.Any() &&
+			!s.out.Any() && !s.out.Not && t.outward(s.out.Name) && len(t.innerLinks(family, s.out.Name)) > 0
+	})
+	return shares
 }
 
 // hearsNoRouter is the link that would learn a default route from a router, if it listened.
