@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -147,6 +148,35 @@ var leftOuts = []said{
 		},
 	},
 	{
+		name: "a DNS server gets its own questions", check: "server-loop", severity: doctor.SeverityError, says: "from 192.168.0.3 to itself", cured: true,
+		spoil: func(w *ward) {
+			resolves(w, "")
+			w.answeredBy("192.168.0.3")
+		},
+	},
+	{
+		name: "a DNS server that has asked nobody", check: "server-loop", severity: doctor.SeverityNote, says: "! -s 192.168.0.3", cured: true,
+		spoil: func(w *ward) { resolves(w, "") },
+	},
+	{
+		name: "a DNS server for a part of the LAN", check: "server-loop", severity: doctor.SeverityNote, says: "its own questions", cured: true,
+		spoil: func(w *ward) { resolves(w, "192.168.0.0/25") },
+	},
+	{
+		name: "a DNS server that is left out", never: "server-loop",
+		spoil: func(w *ward) {
+			resolves(w, "!192.168.0.3")
+			w.answeredBy("198.51.100.7")
+		},
+	},
+	{
+		name: "a DNS server of the gateway, whose own questions OUTPUT redirects", check: "proxy-loop", severity: doctor.SeverityWarning, says: "its connections come back to it",
+		spoil: func(w *ward) {
+			w.serve(w.Gateway, "udp", "0.0.0.0:53")
+			w.iptables("iptables", "-t", "nat", "-A", "OUTPUT", "-p", "udp", "--dport", "53", "-j", "REDIRECT", "--to-ports", "53")
+		},
+	},
+	{
 		name: "no default route", from: server3, to: "198.51.100.7:80", check: "no-default-route", severity: doctor.SeverityError, says: "nothing of them gets",
 		spoil: func(w *ward) { w.run(w.Gateway, "ip", "route", "del", "default") },
 	},
@@ -179,6 +209,30 @@ func hides(w *ward, out string) {
 	w.run(w.Gateway, "ip", "addr", "add", "10.60.0.1/24", "dev", "dmz0")
 	w.run(w.Gateway, "ip", "link", "set", "dmz0", "up")
 	w.nft(`table ip lb { chain post { type nat hook postrouting priority 99; ` + out + `snat to 203.0.113.1; }; }`)
+}
+
+// resolves sends what the LAN asks of DNS servers to one of its machines, with the gateway's address, which is answered.
+func resolves(w *ward, source string) {
+	w.serve(w.Server3, "udp", "192.168.0.3:53")
+	w.serve(w.Client, "udp", "198.51.100.7:53")
+	args := []string{"-t", "nat", "-A", "PREROUTING", "-i", "lan0"}
+	switch except, not := strings.CutPrefix(source, "!"); {
+	case not:
+		args = append(args, "!", "-s", except)
+	case source != "":
+		args = append(args, "-s", source)
+	}
+	w.iptables("iptables", append(args, "-p", "udp", "--dport", "53", "-j", "DNAT", "--to-destination", "192.168.0.3")...)
+	w.iptables("iptables", "-t", "nat", "-A", "POSTROUTING", "-o", "lan0", "-d", "192.168.0.3", "-p", "udp", "--dport", "53", "-j", "MASQUERADE")
+}
+
+// answeredBy holds who answers what the DNS server asks of somebody on the Internet.
+func (w *ward) answeredBy(want string) {
+	w.t.Helper()
+	answer, err := w.ask(w.Server3, "udp", "198.51.100.7:53")
+	if err != nil || answer.At.Addr().String() != want {
+		w.t.Fatalf("the server's question is answered at %s, want %s: %v", answer.At, want, err)
+	}
 }
 
 // overlay gives the gateway the interface of an overlay network.
