@@ -28,6 +28,7 @@ func checkBridges(x *Examination) (list []Finding) {
 		return bridgeUncalled(x)
 	}
 	list = append(list, bridgeCalled(x, up[0].Name))
+	list = append(list, bridgeHolds(x)...)
 	for _, l := range up {
 		if found := bridgeDrops(x, l.Name); found.Check != "" {
 			list = append(list, found)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"strings"
 	"syscall"
 
@@ -177,6 +178,14 @@ var leftOuts = []said{
 		},
 	},
 	{
+		name: "a bridge sends nothing back by the port that it came in", from: server3, to: web, check: "bridge-hairpin", severity: doctor.SeverityWarning, says: "hairpin mode of lan0 is off",
+		spoil: func(w *ward) { bridges(w, "1") },
+	},
+	{
+		name: "what a bridge does not translate is routed back by the port that it came in", from: server3, to: web, answered: true, never: "bridge-hairpin",
+		spoil: func(w *ward) { bridges(w, "0") },
+	},
+	{
 		name: "no default route", from: server3, to: "198.51.100.7:80", check: "no-default-route", severity: doctor.SeverityError, says: "nothing of them gets",
 		spoil: func(w *ward) { w.run(w.Gateway, "ip", "route", "del", "default") },
 	},
@@ -232,6 +241,28 @@ func (w *ward) answeredBy(want string) {
 	answer, err := w.ask(w.Server3, "udp", "198.51.100.7:53")
 	if err != nil || answer.At.Addr().String() != want {
 		w.t.Fatalf("the server's question is answered at %s, want %s: %v", answer.At, want, err)
+	}
+}
+
+// bridges makes the LAN's interface the only port of a bridge, which sends packets through iptables or does not, and lets
+// the LAN use the published address.
+func bridges(w *ward, calls string) {
+	for _, c := range [][]string{
+		{"ip", "link", "add", "br0", "type", "bridge"}, {"ip", "link", "set", "br0", "up"}, {"ip", "addr", "flush", "dev", "lan0"},
+		{"ip", "link", "set", "lan0", "master", "br0"}, {"ip", "addr", "add", "192.168.0.1/24", "dev", "br0"},
+	} {
+		w.run(w.Gateway, c...)
+	}
+	if err := w.Gateway.SetSysctl("net/bridge/bridge-nf-call-iptables", calls); err != nil {
+		w.t.Skip("br_netfilter is not there: ", err)
+	}
+	w.iptables("iptables", "-t", "nat", "-A", "POSTROUTING", "-s", "192.168.0.0/24", "-d", "192.168.0.2", "-j", "MASQUERADE")
+	for _, n := range []*lab.Node{w.Server2, w.Server3} { // so that the gateway, and the bridge, know them
+		ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+		defer cancel()
+		if _, err := n.Ping(ctx, netip.MustParseAddr("192.168.0.1")); err != nil {
+			w.t.Fatal(err)
+		}
 	}
 }
 

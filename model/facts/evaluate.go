@@ -20,6 +20,9 @@ func (f *Facts) Host(flows evaluate.FlowTable) evaluate.Host {
 	if f.Native != nil {
 		host.Native, host.Natives = f.Native, nil
 	}
+	if len(f.Stations) > 0 && f.Settings.BridgeCallsIptables == SettingOn {
+		host.SentBack = f.SentBack
+	}
 	if f.IPsec != nil {
 		host.IPsec = f.Protected
 		host.IPsecBlocks = func(src, dst netip.Addr) bool { return f.blocked("fwd", src, dst) }

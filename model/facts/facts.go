@@ -32,6 +32,7 @@ type Facts struct {
 	RoutesCut   bool
 	PolicyRules []PolicyRule // in the order the kernel tries them
 	Neighbours  []Neighbour
+	Stations    []Station `json:",omitempty"`
 	Settings    Settings
 	Listeners   []Listener // nil: not known
 	// Session is the SSH connection that the operator sits at, if any.
@@ -79,6 +80,8 @@ type Link struct {
 	MAC          string // as 02:00:00:00:00:01, or empty
 	// Master is the bridge, bond or VRF that it is a part of, or empty.
 	Master string
+	// Hairpin is set for a port of a bridge that sends back by it what came by it (IFLA_BRPORT_MODE).
+	Hairpin bool `json:",omitempty"`
 	// VRF is the routing table of the VRF that it is or belongs to, or 0.
 	VRF uint32
 }
@@ -140,6 +143,9 @@ type Neighbour struct {
 	// Permanent is set where somebody has written the entry (NUD_PERMANENT): it says nothing of whether the machine is there.
 	Permanent bool `json:",omitempty"`
 }
+
+// Station is a machine that a bridge has learned to be behind one of its ports.
+type Station struct{ Bridge, Port, MAC string }
 
 // Listener is a socket that takes connections or datagrams.
 type Listener struct {

@@ -45,7 +45,7 @@ func (r *reading) links() {
 		r.facts.Links = append(r.facts.Links, facts.Link{
 			Index: a.Index, Name: a.Name, Kind: linkKind(link), MTU: a.MTU, MAC: a.HardwareAddr.String(),
 			Up: a.RawFlags&unix.IFF_UP != 0, Running: a.RawFlags&unix.IFF_RUNNING != 0, PointToPoint: a.RawFlags&unix.IFF_POINTOPOINT != 0,
-			Master: r.linkNames[a.MasterIndex], VRF: table,
+			Master: r.linkNames[a.MasterIndex], Hairpin: a.Protinfo != nil && a.Protinfo.Hairpin, VRF: table,
 		})
 	}
 }
@@ -119,6 +119,17 @@ func (r *reading) neighbours() {
 			Reachable: n.State&answers != 0, Router: n.Flags&netlink.NTF_ROUTER != 0,
 			Permanent: n.State&netlink.NUD_PERMANENT != 0,
 		})
+	}
+}
+
+// stations reads where bridges have learned machines to be.
+func (r *reading) stations() {
+	list, err := netlink.NeighList(0, unix.AF_BRIDGE)
+	r.gap("stations", tolerable(err))
+	for _, n := range list {
+		if n.MasterIndex != 0 && n.State&netlink.NUD_PERMANENT == 0 {
+			r.facts.Stations = append(r.facts.Stations, facts.Station{Bridge: r.linkName(n.MasterIndex), Port: r.linkName(n.LinkIndex), MAC: n.HardwareAddr.String()})
+		}
 	}
 }
 

@@ -54,6 +54,9 @@ type Host struct {
 	// for dst, which are the addresses before any translation (nf_nat_decode_session). nil: none does. RouteNets tell
 	// apart what it tells apart.
 	IPsecBlocks func(src, dst netip.Addr) bool
+	// SentBack says why a bridge does not send to dst what came by it from src and was given dst as its new destination
+	// there (br_netfilter): both are behind the same port. It says "" where it does, or that is not known. nil: not known.
+	SentBack func(bridge string, src, dst netip.Addr) string
 	// RandomDNATPort is set for kernels that choose at random from a DNAT's range of
 	// ports. Others take the first free one unless told --random.
 	RandomDNATPort bool

@@ -351,10 +351,27 @@ func (m *machine) forward(st *state, r Decision) bool {
 		return false
 	}
 	m.leaveBy(st, r)
+	if m.heldByBridge(st) {
+		return false
+	}
 	m.icmpRedirect(st)
 	st.out = st.leave
 	st.stage = stageEarlyForward
 	return true
+}
+
+// heldByBridge ends the way of a packet that is translated while it is bridged and would have to leave by the port that it
+// came in (should_deliver in net/bridge/br_forward.c): rules of FORWARD and POSTROUTING do not meet it.
+func (m *machine) heldByBridge(st *state) bool {
+	if m.e.host.SentBack == nil || m.family != rules.IPv4 || st.leave != st.in || st.has&(unknownIn|unknownOut|unknownDst) != 0 || st.dst == bitsOf(m.pkt.Dst) {
+		return false
+	}
+	m.particular = true
+	why := m.e.host.SentBack(st.in, m.pkt.Src, st.dst.addr(m.family))
+	if why != "" {
+		m.finish(st, Dropped, RuleRef{}, why)
+	}
+	return why != ""
 }
 
 // icmpRedirect tells the sender of a shorter way, before the packet goes on, where that leaves as it came. The message belongs to
