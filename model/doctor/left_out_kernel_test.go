@@ -248,8 +248,11 @@ func (w *ward) answeredBy(want string) {
 // the LAN use the published address.
 func bridges(w *ward, calls string) {
 	for _, c := range [][]string{
-		{"ip", "link", "add", "br0", "type", "bridge"}, {"ip", "link", "set", "br0", "up"}, {"ip", "addr", "flush", "dev", "lan0"},
-		{"ip", "link", "set", "lan0", "master", "br0"}, {"ip", "addr", "add", "192.168.0.1/24", "dev", "br0"},
+		{"ip", "link", "add", "br0", "type", "bridge"},
+		{"ip", "link", "set", "br0", "up"},
+		{"ip", "addr", "flush", "dev", "lan0"},
+		{"ip", "link", "set", "lan0", "master", "br0"},
+		{"ip", "addr", "add", "192.168.0.1/24", "dev", "br0"},
 	} {
 		w.run(w.Gateway, c...)
 	}

@@ -77,7 +77,7 @@ func (x *Examination) leaveOut(f *Forward, p evaluate.Packet) rules.Plan {
 		return rules.Plan{}
 	}
 	const why = "what the server asks for itself goes where it is meant to"
-	step := rules.Step{}
+	var step rules.Step
 	if changed := *f.rule; changed.Source.Any() {
 		changed.Source = rules.NetOfAddr(p.Src)
 		changed.Source.Not = true
