@@ -35,9 +35,7 @@ func TestDocker(t *testing.T) {
 		s.once("nat", forward, share, "-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER")
 		s.once("filter", ban, "-A FORWARD -j DOCKER-USER")
 		s.saved("3")
-		if got := s.ask("", wanGateway+":8080"); got != "hello "+wanHost {
-			t.Errorf("the forward answers %q", got)
-		}
+		s.forwards("")
 	}
 	if policy := "-P FORWARD ACCEPT"; strings.Contains(before, policy) != strings.Contains(s.rules("filter"), policy) {
 		t.Errorf("the policy is another after the boot:\n%s\nwas\n%s", s.rules("filter"), before)

@@ -83,6 +83,13 @@ func (s *system) ask(network, address string) string {
 	return strings.TrimSpace(string(out))
 }
 
+// forwards waits for an answer from outside through the forward: the first packets of a connection may be lost while
+// neighbours look for each other, and longer than one attempt lasts on a busy machine.
+func (s *system) forwards(when string) {
+	s.Helper()
+	s.eventually("the forward answers "+when, func() bool { return s.ask("", wanGateway+":8080") == "hello "+wanHost })
+}
+
 // outsideCommand is a program of the system's that is run outside of it, on the network of the uplink.
 func (s *system) outsideCommand(argv ...string) *exec.Cmd {
 	cmd := exec.Command("nsenter", append([]string{"--net=/run/netns/" + s.name, "chroot", s.root()}, argv...)...)

@@ -29,9 +29,7 @@ func TestOwnUnit(t *testing.T) {
 	s.run("systemctl", "restart", "nattui")
 	s.once("nat", forward, share)
 	s.serve("lan", lanHost+":80")
-	if got := s.ask("", wanGateway+":8080"); got != "hello "+wanHost {
-		t.Errorf("the forward answers %q", got)
-	}
+	s.forwards("")
 }
 
 // TestNetfilterPersistent has the rules restored by Debian's own service, and once only where nattui restores too.
