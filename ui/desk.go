@@ -320,7 +320,16 @@ func (g *Gateway) blastOf(ctx context.Context, facts *facts.Facts, before map[ru
 	if err != nil {
 		return explain.Blast{Own: true, OwnWhy: "what the change of native rules would do could not be worked out"}
 	}
-	return explain.BlastOf(facts, explain.Rules{Sets: before}, explain.Rules{Sets: after, Native: native}, p, flows, 0)
+	return explain.BlastOf(facts, g.rulesNow(before), explain.Rules{Sets: after, Native: native}, p, flows, 0)
+}
+
+// rulesNow are the rules in force, with the changes that end by themselves.
+func (g *Gateway) rulesNow(sets map[rules.Variant]*rules.Ruleset) explain.Rules {
+	now := explain.Rules{Sets: sets}
+	if g.Ending != nil {
+		now.Ending, _ = g.Ending() // a journal that cannot be read stops every change elsewhere
+	}
+	return now
 }
 
 // applied notes the outcome of a plan.

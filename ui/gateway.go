@@ -57,6 +57,8 @@ type Gateway struct {
 	// NativeAfter is the native tables as a plan would leave them, nil where it does not change them. It tries the plan on a
 	// copy of the tables, which takes a fraction of a second. nil where that cannot be done.
 	NativeAfter func(ctx context.Context, p rules.Plan) (*evaluate.NativeProgram, error)
+	// Ending are the changes in force that end by themselves; nil where there is no journal. It reads a file.
+	Ending func() ([]rules.Plan, error)
 	// Natively makes plans of native rules; nil where that cannot be done.
 	Natively Natively
 	// Trouble is said once, at the start: a family or backend that is missing.

@@ -69,7 +69,7 @@ func (i *impact) weigh(p rules.Plan) tea.Cmd {
 			msg.err = err
 			return msg
 		}
-		msg.blast = explain.BlastOf(facts, explain.Rules{Sets: before}, explain.Rules{Sets: after, Native: native}, p, flows, impactFlows)
+		msg.blast = explain.BlastOf(facts, i.gw.rulesNow(before), explain.Rules{Sets: after, Native: native}, p, flows, impactFlows)
 		return msg
 	}
 }

@@ -75,7 +75,11 @@ func (a *approval) weigh(ctx context.Context, tables *iptables.Host, plan rules.
 		limit = 0
 		flows = waysAmongFlows(ctx, &p.facts)
 	}
-	p.blast = explain.BlastOf(&p.facts, p.rulesBefore(), p.rulesAfter(), plan, flows, limit)
+	now := p.rulesBefore()
+	if now.Ending, err = ending(); err != nil {
+		return nil, err
+	}
+	p.blast = explain.BlastOf(&p.facts, now, p.rulesAfter(), plan, flows, limit)
 	p.options.Operators = p.blast.Provers(&p.facts)
 	if final := commit.FinalOf(plan); final != nil {
 		if a.confirm.text != "off" {
@@ -85,6 +89,15 @@ func (a *approval) weigh(ctx context.Context, tables *iptables.Host, plan rules.
 	}
 	p.options.Confirm, err = a.confirm.time(p.blast.Own)
 	return &p, err
+}
+
+// ending are the changes in force that end by themselves.
+func ending() ([]rules.Plan, error) {
+	store, err := commit.Look(commit.Directory())
+	if err != nil {
+		return nil, err
+	}
+	return store.Ending()
 }
 
 // rulesBefore are those of the gateway as it is.

@@ -121,20 +121,30 @@ func BlastOf(f *facts.Facts, before, after Rules, plan rules.Plan, flows *flow.F
 	if len(plan.Natives()) > 0 && after.Native == nil {
 		b.Own, b.OwnWhy = true, "what the change of native rules would do could not be worked out"
 	}
+	if len(b.Ways) > 0 && takesARP(plan) {
+		b.Own, b.OwnWhy = true, "it may be about ARP, by which the neighbours of this host find it, and which is not evaluated"
+	}
 	var doors []uint16
 	if slices.ContainsFunc(b.Ways, func(w facts.Way) bool { return w.Kind == facts.WayLogin }) {
 		doors = doorsOf(b.Ways, f, before.Sets, old)
 	}
 	b.cutOff(ways, f, old, fresh, plan, doors)
+	if !b.Own {
+		b.onceEnded(ways, f, before, after, plan, doors)
+	}
 	b.diverted(plan)
 	if !b.Own && len(b.NotLooked) > 0 && len(plan.Steps) > 0 {
 		b.Own, b.OwnWhy = true, "it is not known who is connected ("+strings.Join(b.NotLooked, ", ")+" cannot be read here)"
 	}
-	if flows == nil || limit == 0 {
-		return b
+	if flows != nil && limit > 0 {
+		b.compareFlows(comparison{old: old, fresh: fresh}, flows, limit)
 	}
+	return b
+}
+
+// compareFlows counts the live flows, up to a limit, that would be translated otherwise.
+func (b *Blast) compareFlows(t comparison, flows *flow.Flows, limit int) {
 	b.Flows = flows.Len()
-	t := comparison{old: old, fresh: fresh}
 	flows.Each(func(_ flow.Ref, f *flow.Flow) bool {
 		if b.Looked >= limit {
 			return false
@@ -149,7 +159,6 @@ func BlastOf(f *facts.Facts, before, after Rules, plan rules.Plan, flows *flow.F
 		return true
 	})
 	b.Flows = max(b.Flows, b.Looked)
-	return b
 }
 
 // KeptFlows are the live flows that keep a translation which the rules gave them
@@ -228,6 +237,8 @@ type Rules struct {
 	Sets map[rules.Variant]*rules.Ruleset
 	// Native are the native tables; nil where they are those of the facts.
 	Native *evaluate.NativeProgram
+	// Ending are the changes in force that end by themselves.
+	Ending []rules.Plan
 }
 
 func evaluatorOf(f *facts.Facts, r Rules) *evaluate.Evaluator {

@@ -150,3 +150,50 @@ func TestNativeChangesAreWeighed(t *testing.T) {
 		t.Errorf("a rule that changes nothing: %s", got.OwnSentence())
 	}
 }
+
+// TestNativeChangesOfLaterAndBelow: a change is weighed by what holds once timeouts have passed, by what ARP needs, and by the
+// sockets that packets bring along.
+func TestNativeChangesOfLaterAndBelow(t *testing.T) {
+	client, server := netip.MustParseAddrPort("203.0.113.9:50000"), netip.MustParseAddrPort("203.0.113.1:22")
+	in := func(policy nft.VerdictCode, elements []nft.Element, more ...nft.Exprs) *evaluate.NativeProgram {
+		table := &nft.Table{Family: nft.INet, Name: "gw"}
+		table.Sets = []*nft.Set{{Table: table, Name: "ops", KeyLen: 4, Fields: []uint32{4}, Flags: nft.SetTimeout, Elements: elements}}
+		chain := &nft.Chain{Table: table, Name: "in", Hook: "input", Type: "filter", Policy: nft.Verdict{Code: policy}}
+		for i, exprs := range more {
+			chain.Rules = append(chain.Rules, &nft.Rule{Handle: uint64(i + 1), Exprs: exprs})
+		}
+		table.Chains = []*nft.Chain{chain}
+		return evaluate.CompileNative(&nft.Ruleset{Tables: []*nft.Table{table}})
+	}
+	verdict := func(code nft.VerdictCode) nft.Expr { return nft.Immediate{Verdict: &nft.Verdict{Code: code}} }
+	ops := nft.Exprs{nft.Payload{Base: nft.NetworkHeader, Offset: 12, Len: 4, Into: 1}, nft.Lookup{Set: "ops", Key: 1}, verdict(nft.Accept)}
+	root := nft.Exprs{nft.Meta{Key: "skuid", Reg: 1}, nft.Cmp{Op: "eq", Reg: 1, Data: []byte{0, 0, 0, 0}}, verdict(nft.Drop)}
+	stays, passes := nft.Element{Key: []byte{203, 0, 113, 9}}, nft.Element{Key: []byte{203, 0, 113, 9}, Timeout: 60000, Expires: 50000}
+	of := func(family string, text string) rules.Plan {
+		return rules.Plan{Steps: rules.NativeSteps([]rules.NativeChange{{What: rules.NativeRule, Family: family, Table: "gw", Chain: "in", Text: text}})}
+	}
+	made := rules.Plan{Steps: rules.NativeSteps([]rules.NativeChange{{What: rules.NativeRule, Family: "inet", Table: "gw", Chain: "in", Handle: 1}})}
+	open, nothing := nft.Exprs{verdict(nft.Accept)}, evaluate.CompileNative(&nft.Ruleset{})
+	for _, c := range []struct {
+		name          string
+		before, after *evaluate.NativeProgram
+		ending        []rules.Plan
+		plan          rules.Plan
+		own           bool
+	}{
+		{"an element that stays lets him in", in(nft.Accept, []nft.Element{stays}, ops), in(nft.Drop, []nft.Element{stays}, ops), nil, of("inet", "drop"), false},
+		{"an element that passes lets him in", in(nft.Accept, []nft.Element{passes}, ops), in(nft.Drop, []nft.Element{passes}, ops), nil, of("inet", "drop"), true},
+		{"a rule that stays lets him in", in(nft.Accept, nil, open), in(nft.Drop, nil, open), nil, of("inet", "drop"), false},
+		{"a rule that ends lets him in", in(nft.Accept, nil, open), in(nft.Drop, nil, open), []rules.Plan{made}, of("inet", "drop"), true},
+		{"the user of the socket", in(nft.Accept, nil), in(nft.Accept, nil, root), nil, of("inet", "meta skuid 0 drop"), true},
+		{"ARP", nothing, nothing, nil, of("arp", "drop"), true},
+		{"whatever arrives", nothing, nothing, nil, of("netdev", "ether type arp drop"), true},
+		{"IP that arrives", nothing, nothing, nil, of("netdev", "tcp dport 9 drop"), false},
+	} {
+		known := &facts.Facts{Session: &facts.Session{Client: client, Server: server, Live: facts.SettingOn}, Native: c.before}
+		known.Addresses = []facts.Address{{Prefix: netip.MustParsePrefix("203.0.113.1/24"), Link: "wan0"}}
+		if got := BlastOf(known, Rules{Native: c.before, Ending: c.ending}, Rules{Native: c.after}, c.plan, nil, 0); got.Own != c.own {
+			t.Errorf("%s: own %v: %s", c.name, got.Own, got.OwnSentence())
+		}
+	}
+}

@@ -2,6 +2,8 @@ package explain
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 
 	"nattui/model/facts"
 	"nattui/rules"
@@ -81,3 +83,20 @@ func solicited(a netip.Addr) netip.Addr {
 	copy(to[13:], b[13:])
 	return netip.AddrFrom16(to)
 }
+
+// takesARP tells that a native change may be about ARP: it is made in a family whose chains see it (nft(8), "Address families"),
+// and in netdev does not speak of IP alone.
+func takesARP(plan rules.Plan) bool {
+	return slices.ContainsFunc(plan.Natives(), func(c rules.NativeChange) bool {
+		switch c.Family {
+		case "arp", "bridge":
+			return true
+		case "netdev":
+			return !slices.ContainsFunc(strings.Fields(c.Text), func(word string) bool { return slices.Contains(aboutIP, word) })
+		}
+		return false
+	})
+}
+
+// aboutIP are words with which a rule of family netdev matches no packet but those of IP.
+var aboutIP = []string{"ip", "ip6", "tcp", "udp", "icmp", "icmpv6", "sctp", "udplite", "dccp", "th"}

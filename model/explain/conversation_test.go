@@ -256,3 +256,37 @@ func TestBlastUntold(t *testing.T) {
 		}
 	}
 }
+
+// TestBlastTemporary: a policy is judged by what lets a login in for good.
+func TestBlastTemporary(t *testing.T) {
+	const accept = "-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT"
+	read := func(policy string) map[rules.Variant]*rules.Ruleset {
+		tables, err := rules.Read(strings.NewReader("*filter\n:INPUT " + policy + " [0:0]\n-A INPUT -m conntrack --ctstate RELATED -j ACCEPT\n" + accept + "\nCOMMIT\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return map[rules.Variant]*rules.Ruleset{{}: {Tables: tables}}
+	}
+	made, err := rules.Parse(accept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	step := func(c rules.Change) rules.Plan {
+		c.Table, c.Chain = "filter", "INPUT"
+		return rules.Plan{Steps: []rules.Step{{Change: &c}}}
+	}
+	temporary := step(rules.Change{Op: rules.Insert, Rule: made})
+	closes := step(rules.Change{Op: rules.SetPolicy, OldPolicy: "ACCEPT", Policy: "DROP"})
+	known, _ := explainGateway(t, "")
+	known.Session = &facts.Session{Client: netip.MustParseAddrPort("198.51.100.9:50000"), Server: netip.MustParseAddrPort("203.0.113.1:22")}
+	for _, c := range []struct {
+		ending []rules.Plan
+		after  string
+		own    bool
+	}{{nil, "DROP", false}, {[]rules.Plan{temporary}, "DROP", true}, {[]rules.Plan{temporary}, "ACCEPT", false}, {[]rules.Plan{closes}, "DROP", true}} {
+		got := BlastOf(known, Rules{Sets: read("ACCEPT"), Ending: c.ending}, Rules{Sets: read(c.after)}, closes, nil, 0)
+		if got.Own != c.own {
+			t.Errorf("%d temporary changes, then %s: own %v: %s", len(c.ending), c.after, got.Own, got.OwnSentence())
+		}
+	}
+}

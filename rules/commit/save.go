@@ -350,6 +350,21 @@ func (f File) write(root string, text []byte, remove bool) error {
 	return os.Symlink(string(text), path)
 }
 
+// Ending are the plans of changes in force that end by themselves.
+func (s *Store) Ending() ([]rules.Plan, error) {
+	j, err := s.readJournal(false)
+	if err != nil {
+		return nil, err
+	}
+	var all []rules.Plan
+	for _, e := range j.entries {
+		if e.temporary() {
+			all = append(all, e.Plan)
+		}
+	}
+	return all, nil
+}
+
 // temporary are the lines, by variant, of rules that end by themselves, as
 // "table line".
 func (s *Store) temporary() (map[rules.Variant]map[string]int, error) {

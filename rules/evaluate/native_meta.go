@@ -95,7 +95,7 @@ var metaLoads = map[string]metaLoad{
 	"skuid":   func(m *machine, st *state, p place) Truth { return m.loadOwner(st, p, m.pkt.UID, HasUID) },
 	"skgid":   func(m *machine, st *state, p place) Truth { return m.loadOwner(st, p, m.pkt.GID, HasGID) },
 	"cgroup": func(m *machine, st *state, p place) Truth {
-		if !m.pkt.Local || st.looped {
+		if (!m.pkt.Local || st.looped) && !m.demuxed(st) {
 			return No
 		}
 		return loadMetaUnknown(m, st, p)
@@ -125,6 +125,9 @@ func (m *machine) loadName(st *state, p place, in bool) Truth {
 // loadOwner loads the user or group of the program that sent the packet; what is forwarded has none.
 func (m *machine) loadOwner(st *state, p place, id uint32, has PacketFields) Truth {
 	switch {
+	case m.demuxed(st):
+		m.regs.setUnknown(p)
+		return Unknown
 	case !m.pkt.Local || st.looped:
 		return No
 	case m.pkt.Has&has == 0:
@@ -133,6 +136,16 @@ func (m *machine) loadOwner(st *state, p place, id uint32, has PacketFields) Tru
 	}
 	m.regs.setWord(p, id, ^uint32(0))
 	return Yes
+}
+
+// demuxed tells that a packet may bring its socket to a chain of hook input: those of connections that have one are found before
+// the packet is routed (net.ipv4.tcp_early_demux, udp_early_demux; ip_rcv_finish_core in net/ipv4/ip_input.c). A TCP connection
+// that begins has none yet; one of UDP may.
+func (m *machine) demuxed(st *state) bool {
+	if m.pkt.Local || st.looped || st.stage < stageEarlyInput || st.stage > stageLateInput {
+		return false
+	}
+	return m.pkt.Protocol == rules.UDP || m.pkt.Protocol == rules.TCP && m.pkt.State != StateNew
 }
 
 func loadPktType(m *machine, st *state, p place) Truth {
