@@ -234,6 +234,9 @@ func splitOptions(words []string) ([]Option, bool) {
 	return opts, true
 }
 
+// MatchWords are the words that print a match, beginning with -m.
+func MatchWords(m Match) []string { return matchWords(nil, m) }
+
 // matchWords prints a match, beginning with -m.
 func matchWords(w []string, m Match) []string {
 	return append(append(w, "-m", m.Module()), optionWords(m.options())...)

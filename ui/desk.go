@@ -303,7 +303,7 @@ func (d *desk) settling(t terms) func(rules.Plan) Terms {
 			settled.Confirm = t.countdown.time(func() bool { return blast().Own })
 			if settled.Confirm > 0 {
 				weighed := blast()
-				settled.Provers = weighed.Provers(facts)
+				settled.Provers, settled.Unproven = weighed.Provers(facts), weighed.Unproven()
 			}
 		}
 		return settled

@@ -102,6 +102,8 @@ type Terms struct {
 	// Provers are the addresses from each of which a new login is to prove that nobody is locked out; nil: not worked
 	// out, and those from which the change was made.
 	Provers []netip.Addr
+	// Unproven are ways in that may be cut off and that no login proves anything of, in words.
+	Unproven []string
 	// For is how long it is to stand before it ends by itself; 0: for good.
 	For time.Duration
 	// Park says that the rule which the plan deletes is to be kept, with its place

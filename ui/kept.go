@@ -37,7 +37,11 @@ func (d *desk) findKept(before map[rules.Variant]*rules.Ruleset, done rules.Plan
 	}
 	facts, flows := d.facts, d.gw.Flows.Table()
 	return func() tea.Msg {
-		found, count := explain.KeptFlows(d.ctx, facts, explain.Rules{Sets: before}, explain.Rules{Sets: after}, flows, mostKept)
+		was, is := explain.Rules{Sets: before}, explain.Rules{Sets: after}
+		if explain.Unhooks(facts, was, is) {
+			return nil // they keep nothing: they have broken
+		}
+		found, count := explain.KeptFlows(d.ctx, facts, was, is, flows, mostKept)
 		return keptMsg{found, count}
 	}
 }

@@ -57,19 +57,25 @@ func confirm(c *cobra.Command, committer *commit.Committer, id string, anyway bo
 	}
 	p := thoroughProof(ctx, e)
 	switch {
-	case p.Login.User != "":
-		say(c.ErrOrStderr(), text.Safe(fmt.Sprintf("%s has logged in from %v %s", p.Login.User, p.Login.From, age(p.After))))
 	case p.Lacking != "" && !anyway:
 		return *e, unproven(p)
+	case len(p.Unproven) > 0:
+		say(c.ErrOrStderr(), text.Safe("not proven: "+p.Lacking))
+		return committer.ConfirmUnproven(ctx, e.ID, p.Lacking)
 	case p.Lacking != "":
 		say(c.ErrOrStderr(), text.Safe("not proven that you can still log in: "+p.Lacking))
 		return committer.ConfirmUnproven(ctx, e.ID, p.Lacking)
+	case p.Login.User != "":
+		say(c.ErrOrStderr(), text.Safe(fmt.Sprintf("%s has logged in from %v %s", p.Login.User, p.Login.From, age(p.After))))
 	}
 	return committer.Confirm(ctx, e.ID)
 }
 
 // unproven is the error of confirming what nothing proves to be harmless.
 func unproven(p commit.Proof) error {
+	if len(p.Unproven) > 0 {
+		return fmt.Errorf("%s. Have it made anew, see that it works, then run  nattui confirm --anyway", p.Lacking)
+	}
 	var from []string
 	for _, a := range p.Missing {
 		if host.HasAddress(a) {

@@ -58,7 +58,7 @@ func optionsOf(ctx context.Context, t ui.Terms) commit.Options {
 	o := operator(ctx)
 	o.Confirm, o.For = t.Confirm, t.For
 	if t.Provers != nil {
-		o.Operators = t.Provers
+		o.Operators, o.Others = t.Provers, t.Unproven
 	}
 	return o
 }

@@ -80,7 +80,7 @@ func (a *approval) weigh(ctx context.Context, tables *iptables.Host, plan rules.
 		return nil, err
 	}
 	p.blast = explain.BlastOf(&p.facts, now, p.rulesAfter(), plan, flows, limit)
-	p.options.Operators = p.blast.Provers(&p.facts)
+	p.options.Operators, p.options.Others = p.blast.Provers(&p.facts), p.blast.Unproven()
 	if final := commit.FinalOf(plan); final != nil {
 		if a.confirm.text != "off" {
 			return nil, final
@@ -195,6 +195,10 @@ func (p *prospect) tellKept(c *cobra.Command, forget bool) error {
 	}
 	kept, n := explain.KeptFlows(ctx, &p.facts, p.rulesBefore(), p.rulesAfter(), flows, most)
 	if n == 0 {
+		return nil
+	}
+	if p.blast.Unhooked {
+		say(c.ErrOrStderr(), fmt.Sprintf("%s translated before, and now nothing tracks connections: they break: %s", rules.Plural(n, "connection"), named(kept, n)))
 		return nil
 	}
 	if !forget {

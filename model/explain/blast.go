@@ -29,6 +29,8 @@ type Blast struct {
 	Own      bool
 	OwnWhy   string
 	Affected facts.Way
+	// Unhooked is set where the plan takes away the last rule that needs connection tracking: translated connections break.
+	Unhooked bool
 	// cut are all of those that may be cut off.
 	cut []facts.Way
 	// Changed counts live flows that would be translated differently if they began
@@ -83,6 +85,8 @@ func (b *Blast) FlowsSentence() string {
 		return ""
 	case b.Changed == 0:
 		return "None of " + of + " would be translated differently."
+	case b.Unhooked:
+		return rules.Grouped(b.Changed) + " of " + of + " would break at their next packet: with this goes the last rule that needs connections tracked."
 	case b.Changed == 1:
 		return "1 of " + of + " is affected; it keeps its translation until it ends or you forget it (x)."
 	}
@@ -115,6 +119,7 @@ func BlastOf(f *facts.Facts, before, after Rules, plan rules.Plan, flows *flow.F
 		b.NotLooked = append(slices.Clone(b.NotLooked), "the connections that the kernel tracks")
 	}
 	old, fresh := evaluatorOf(f, before), evaluatorOf(f, after)
+	b.Unhooked = unhooks(old, fresh)
 	if b.Untold = untold(f, old, plan); b.Untold && len(b.Ways) > 0 {
 		b.NotLooked = append(slices.Clone(b.NotLooked), "the connections through this gateway, which nothing tracks,")
 	}
@@ -276,6 +281,23 @@ func sameOutcome(old, fresh *evaluate.Evaluator, p *evaluate.Packet) (same bool,
 		return false, "it goes the same way, but with another TTL, mark, class or option than before"
 	}
 	return true, ""
+}
+
+// Unproven are the ways in that a plan may cut off and of which no login proves anything, in words, a few of them.
+func (b *Blast) Unproven() []string {
+	const most = 3
+	var all []string
+	for _, w := range b.cut {
+		words := w.String()
+		if w.Login() || w.Kind == facts.WaySSH || slices.Contains(all, words) {
+			continue
+		}
+		if len(all) == most {
+			return append(all, "others like these")
+		}
+		all = append(all, words)
+	}
+	return all
 }
 
 // Provers are the addresses from each of which a new login is to prove that a plan has locked nobody out: those from

@@ -129,6 +129,24 @@ func TestBlastEndedLogin(t *testing.T) {
 	}
 }
 
+// TestBlastOfLists: a rule that keeps count of packets, for other rules to ask, is not harmless because it has no target.
+func TestBlastOfLists(t *testing.T) {
+	const asks = "-A PREROUTING -m recent --rcheck --hitcount 3 --name zz --mask 255.255.255.255 --rsource -j DROP\n"
+	known, sets := explainGateway(t, "")
+	known.Session = &facts.Session{Client: netip.MustParseAddrPort("198.51.100.9:50000"), Server: netip.MustParseAddrPort("203.0.113.1:22")}
+	for rule, own := range map[string]bool{
+		"-A PREROUTING -p tcp -m tcp --dport 22 -m recent --set --name zz --mask 255.255.255.255 --rsource":    true,
+		"-A PREROUTING -p tcp -m tcp --dport 22 -m recent --rcheck --name zz --mask 255.255.255.255 --rsource": false,
+		"-A PREROUTING -p tcp -m tcp --dport 99 -m recent --set --name zz --mask 255.255.255.255 --rsource":    false,
+		"-A PREROUTING -p tcp -m tcp --dport 22":                                                               false,
+	} {
+		got := BlastOf(known, Rules{Sets: withMangle(t, sets, asks)}, Rules{Sets: withMangle(t, sets, rule+"\n"+asks)}, rules.Plan{}, nil, 0)
+		if got.Own != own {
+			t.Errorf("%s: own %v (%s); want %v", rule, got.Own, got.OwnWhy, own)
+		}
+	}
+}
+
 // TestNativeChangesAreWeighed holds that a plan that changes native rules is never called harmless without being worked out.
 func TestNativeChangesAreWeighed(t *testing.T) {
 	client, server := netip.MustParseAddrPort("203.0.113.9:50000"), netip.MustParseAddrPort("203.0.113.1:22")

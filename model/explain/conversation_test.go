@@ -290,3 +290,36 @@ func TestBlastTemporary(t *testing.T) {
 		}
 	}
 }
+
+// TestBlastUnhooked: with the last rule that needs it, connection tracking ends, and with it every translation that is in force.
+func TestBlastUnhooked(t *testing.T) {
+	const first, second = "-A POSTROUTING -o wan0 -j MASQUERADE\n", "-A PREROUTING -p tcp -m tcp --dport 99 -j DNAT --to-destination 192.168.0.2\n"
+	here := facts.Way{Kind: facts.WaySSH, Proto: rules.TCP, Client: netip.MustParseAddrPort("198.51.100.9:50000"), Server: netip.MustParseAddrPort("203.0.113.1:22"), User: "a", Own: true}
+	redirected := explainedFlow(1, "198.51.100.9:50000", "203.0.113.1:2222", "203.0.113.1:22", "198.51.100.9:50000") // by a rule that is gone
+	for _, c := range []struct {
+		before, after string
+		unhooked      bool
+	}{{first, "", true}, {first + second, second, false}, {first, first, false}, {"", "", false}} {
+		known, before := explainGateway(t, c.before)
+		_, after := explainGateway(t, c.after)
+		if c.before == "" {
+			before = nil
+		}
+		if c.after == "" {
+			after = nil
+		}
+		known.Ways = []facts.Way{here}
+		flows := flow.NewFlows()
+		batch := &flow.Batch{At: 1}
+		change := batch.Next()
+		change.Kind, change.Flow = flow.Listed, redirected
+		flows.Apply(batch)
+		got := BlastOf(known, Rules{Sets: before}, Rules{Sets: after}, rules.Plan{}, flows, 10)
+		if got.Unhooked != c.unhooked || got.Own != c.unhooked {
+			t.Errorf("%q -> %q: unhooked %v, own %v: %s", c.before, c.after, got.Unhooked, got.Own, got.OwnSentence())
+		}
+		if Unhooks(known, Rules{Sets: before}, Rules{Sets: after}) != c.unhooked {
+			t.Errorf("%q -> %q: told otherwise", c.before, c.after)
+		}
+	}
+}

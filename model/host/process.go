@@ -110,6 +110,22 @@ func openFiles(pid int) (inodes []uint64, links []string, err error) {
 	return inodes, links, nil
 }
 
+// leadsPseudoTerminal tells that a process leads a session whose terminal is a pseudo-terminal (proc_pid_stat(5): session,
+// tty_nr; majors 136 to 143 in Documentation/admin-guide/devices.txt).
+func leadsPseudoTerminal(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	var state string
+	var parent, group, session, terminal int
+	if _, err := fmt.Sscan(string(stat[bytes.LastIndexByte(stat, ')')+1:]), &state, &parent, &group, &session, &terminal); err != nil {
+		return false
+	}
+	major := terminal >> 8 & 0xfff
+	return session == pid && 136 <= major && major <= 143
+}
+
 // parentOf is the process that started another, 0 for none.
 func parentOf(pid int) int {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

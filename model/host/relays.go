@@ -46,6 +46,51 @@ func (r *reading) shells() {
 	}
 }
 
+// terminals adds the connections from elsewhere that leaders of sessions with a pseudo-terminal descend from, but for those of
+// SSH: whoever has attached to tmux through another server, or works in such a shell while somebody else is at the console.
+func (r *reading) terminals() {
+	known := func(c socket) bool {
+		return slices.ContainsFunc(r.facts.Ways, func(w facts.Way) bool { return w.Client == c.remote && w.Server == c.local })
+	}
+	looked := map[int]bool{}
+	for _, p := range r.running {
+		if p.elsewhere || !leadsPseudoTerminal(p.pid) {
+			continue
+		}
+		for pid := p.pid; pid > 1 && !looked[pid]; pid = parentOf(pid) {
+			looked[pid] = true
+			name := r.nameOf(pid)
+			if isSSHServer(name) {
+				break
+			}
+			if r.fromHere(pid) {
+				r.facts.WaysUnknown = append(r.facts.WaysUnknown, "what relays the terminals of "+name)
+			}
+			for _, c := range connectionsOf(pid) {
+				if !known(c) && r.serves(c.local.Port()) {
+					r.facts.Ways = append(r.facts.Ways, facts.Way{Kind: facts.WayShell, Proto: rules.TCP, Client: c.remote, Server: c.local, Program: name})
+				}
+			}
+		}
+	}
+}
+
+// fromHere tells that a process serves somebody who comes from this host itself, as through a proxy before a server of terminals.
+func (r *reading) fromHere(pid int) bool {
+	held := socketsOf(pid)
+	return len(held) > 0 && slices.ContainsFunc(connections(), func(c socket) bool {
+		if !slices.Contains(held, c.inode) || !HasAddress(c.remote.Addr()) || !r.serves(c.local.Port()) {
+			return false
+		}
+		return !isSSHServer(r.nameOf(r.holderOf(c.remote, c.local))) // whose login is known
+	})
+}
+
+// serves tells that something of this host waits for TCP connections on a port.
+func (r *reading) serves(port uint16) bool {
+	return slices.ContainsFunc(r.facts.Listeners, func(s facts.Listener) bool { return s.Proto == rules.TCP && s.Address.Port() == port })
+}
+
 // connectionsOf are the TCP connections with other hosts that a process holds.
 func connectionsOf(pid int) []socket {
 	held := socketsOf(pid)
@@ -96,11 +141,8 @@ func (r *reading) relayedBy(pid int, all []login, l login) bool {
 		w.Kind, w.Program, w.Own, found = facts.WayRelay, name, l.own, true
 		r.facts.Ways = append(r.facts.Ways, w)
 	}
-	serving := func(port uint16) bool {
-		return slices.ContainsFunc(r.facts.Listeners, func(s facts.Listener) bool { return s.Proto == rules.TCP && s.Address.Port() == port })
-	}
 	for _, c := range connectionsOf(pid) {
-		if serving(c.local.Port()) {
+		if r.serves(c.local.Port()) {
 			add(facts.Way{Proto: rules.TCP, Client: c.remote, Server: c.local})
 			continue
 		}

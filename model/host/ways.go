@@ -56,6 +56,7 @@ func (r *reading) ways() {
 		}
 	}
 	r.shells()
+	r.terminals()
 	r.relays(all)
 	r.waiting(records)
 	r.tunnels()

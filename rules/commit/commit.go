@@ -63,6 +63,9 @@ type Options struct {
 	// one where he sits in a terminal that outlives logins. A login from one of them is
 	// the proof that the change has not locked him out; see Entry.Proof.
 	Operators []netip.Addr
+	// Others are ways in that may be cut off as well, in words, and of which a login of an operator proves nothing: it may
+	// have come by a tunnel, or through another host, that is older than the change.
+	Others []string
 	// Leash takes a change that waits to be confirmed back also when the terminal
 	// of this process goes away: the shell on it ends or the connection is cut.
 	Leash bool

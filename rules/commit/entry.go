@@ -69,6 +69,8 @@ type Entry struct {
 	made     moment
 	// operators are the addresses from which its maker may have come.
 	operators []netip.Addr
+	// others are ways in that a login of theirs proves nothing of.
+	others []string
 	// touched is the number of the journal's record that last told of the entry.
 	touched int
 	// leaving is why the change is being rolled back, from before that is begun: it
@@ -80,7 +82,7 @@ type Entry struct {
 
 // begin is the entry of a change that is about to be made.
 func (c *Committer) begin(j *journal, d drawing, o Options) *Entry {
-	e := &Entry{ID: j.next(), Kind: o.Kind, At: c.clock.Now(), By: o.By, From: o.From, State: Pending, Undoes: o.Undoes, begun: in(c.clock, 0), operators: o.Operators}
+	e := &Entry{ID: j.next(), Kind: o.Kind, At: c.clock.Now(), By: o.By, From: o.From, State: Pending, Undoes: o.Undoes, begun: in(c.clock, 0), operators: o.Operators, others: o.Others}
 	if o.Leash && o.Confirm > 0 {
 		e.terminal = ownTerminal()
 	}

@@ -19,7 +19,7 @@ func RotateAt(size int) (end func()) {
 	return func() { rotateAt = was }
 }
 
-// MadeAt is a change that was made at a time since the host was started, by one of some operators.
-func MadeAt(at time.Duration, operators []netip.Addr) Entry {
-	return Entry{made: moment{KernelClock().Boot(), at}, operators: operators}
+// MadeAt is a change that was made at a time since the host was started, by one of some operators; it may cut off others.
+func MadeAt(at time.Duration, operators []netip.Addr, others ...string) Entry {
+	return Entry{made: moment{KernelClock().Boot(), at}, operators: operators, others: others}
 }

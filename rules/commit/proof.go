@@ -33,11 +33,14 @@ type Proof struct {
 	// Missing are the operators for whom nothing is proven, and Lacking says why; "" where none is missing.
 	Missing []netip.Addr
 	Lacking string
+	// Unproven are other ways in that the change may cut off and that no login proves, in words; none while an operator is
+	// missing.
+	Unproven []string
 }
 
 // Proof looks for logins that prove that the operators of a change can still get in: for each address from
 // which one of them may have come, a login from there whose TCP connection began after the change was made, and
-// by which somebody got in.
+// by which somebody got in. A login through a tunnel proves nothing of the tunnel.
 func (e *Entry) Proof(c Clock, arrivals []Arrival) Proof {
 	var p Proof
 	if len(e.operators) == 0 {
@@ -56,7 +59,11 @@ func (e *Entry) Proof(c Clock, arrivals []Arrival) Proof {
 			p.Login, p.After = arrivals[i], arrivals[i].Began-made
 		}
 	}
-	if len(p.Missing) == 0 {
+	switch {
+	case len(p.Missing) == 0 && len(e.others) == 0:
+		return p
+	case len(p.Missing) == 0:
+		p.Unproven, p.Lacking = slices.Clone(e.others), "a login does not prove that what else the change may cut off can still be made anew: the "+strings.Join(e.others, ", the ")
 		return p
 	}
 	p.Login, p.After = Arrival{}, 0

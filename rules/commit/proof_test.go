@@ -47,3 +47,18 @@ func TestProof(t *testing.T) {
 		}
 	}
 }
+
+// TestProofOfOthers: a login over a tunnel that is older than a change proves nothing of the tunnel, and other ways in are not
+// forgotten over it.
+func TestProofOfOthers(t *testing.T) {
+	const made = 100 * time.Second
+	from := netip.MustParseAddr("10.9.0.2")
+	e := commit.MadeAt(made, []netip.Addr{from}, "VPN server openvpn on UDP port 5555")
+	if p := e.Proof(commit.KernelClock(), nil); len(p.Missing) != 1 || len(p.Unproven) != 0 {
+		t.Errorf("before a login: %+v", p)
+	}
+	p := e.Proof(commit.KernelClock(), []commit.Arrival{{From: from, Began: made + 1, User: "alice"}})
+	if len(p.Missing) != 0 || len(p.Unproven) != 1 || !strings.Contains(p.Lacking, "the VPN server openvpn on UDP port 5555") {
+		t.Errorf("after a login: %+v", p)
+	}
+}

@@ -66,6 +66,8 @@ type record struct {
 	Terminal *terminal  `json:"terminal,omitempty"`
 	// Operators are the addresses from which the change may have been made.
 	Operators []netip.Addr `json:"operators,omitempty"`
+	// Others are ways in beside those of the operators that the change may cut off.
+	Others    []text       `json:"others,omitempty"`
 	Title     text         `json:"summary,omitempty"`
 	Commands  []text       `json:"commands,omitempty"` // for people; not read back
 	Steps     []step       `json:"plan,omitempty"`
@@ -183,6 +185,9 @@ func recordOf(e *Entry) record {
 	r.Kind, r.At, r.By, r.From, r.Undoes, r.Files = e.Kind, e.At, cut(e.By), cut(e.From), e.Undoes, e.Files
 	r.Title = cut(e.Plan.Title)
 	r.Begun, r.Operators = &e.begun, e.operators
+	for _, other := range e.others {
+		r.Others = append(r.Others, cut(other))
+	}
 	if e.terminal != (terminal{}) {
 		r.Terminal = &e.terminal
 	}
@@ -227,6 +232,9 @@ func (e *Entry) take(r record) error {
 	if !r.Update {
 		*e = Entry{ID: r.ID, Kind: r.Kind, At: r.At, By: string(r.By), From: string(r.From), Undoes: r.Undoes, Files: r.Files, operators: r.Operators}
 		e.Plan.Title = string(r.Title)
+		for _, other := range r.Others {
+			e.others = append(e.others, string(other))
+		}
 	}
 	e.State, e.Result, e.leaving = r.State, string(r.Result), string(r.Leaving)
 	if r.Begun != nil {

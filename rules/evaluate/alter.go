@@ -28,6 +28,27 @@ func alteredBy(t rules.Target) uint64 {
 	return h.Sum64()
 }
 
+// countedBy is a digest of the conditions that keep count of the packets which meet them, in a list that other rules of the
+// same name ask: recent and hashlimit (iptables-extensions(8)); 0 where none does.
+func countedBy(conditions []rules.Match) (sum uint64) {
+	for _, m := range conditions {
+		words := strings.Join(rules.MatchWords(m), " ")
+		switch m.Module() {
+		case "hashlimit":
+		case "recent":
+			if !strings.Contains(words, "--set") && !strings.Contains(words, "--update") && !strings.Contains(words, "--remove") {
+				continue
+			}
+		default:
+			continue
+		}
+		h := fnv.New64a()
+		h.Write([]byte(words))
+		sum ^= h.Sum64()
+	}
+	return sum
+}
+
 // livesLonger tells whether a packet goes as far as programs send them, or farther (net.ipv4.ip_default_ttl).
 func livesLonger(t rules.Target) bool {
 	if t.Name != "TTL" && t.Name != "HL" || len(t.Options) != 2 {

@@ -129,7 +129,8 @@ func (c *Classes) Outcomes(buf []Outcome, p *Packet) (outcomes []Outcome, certai
 		return buf, false, true
 	}
 	m.run()
-	return append(buf, m.outcomes...), m.certain(), !m.particular
+	byPort := c.evaluator.host.RoutesByPort && p.Protocol.HasPorts() // the way back to it as well, by which it is taken to have come
+	return append(buf, m.outcomes...), m.certain(), !m.particular && !byPort
 }
 
 // addressed is an address as the axes have it, its first bits in the first bits of

@@ -291,7 +291,7 @@ func compileRule(f rules.Family, table string, r *rules.Rule, chains map[string]
 		c.compileMatch(f, m)
 	}
 	c.compileTarget(f, table, r.Target, chains)
-	c.alters = alteredBy(r.Target)
+	c.alters = alteredBy(r.Target) ^ countedBy(r.Matches)
 	return c
 }
 

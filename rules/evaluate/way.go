@@ -33,7 +33,7 @@ func (m *machine) begin(st *state, resumed bool) bool {
 			if m.divided && !resumed && !m.fresh(st) {
 				return false
 			}
-			if st.stage == stageNATPrerouting && m.pkt.Client.IsValid() && m.pkt.State != StateNew && !st.looped {
+			if st.stage == stageNATPrerouting && m.tables.tracks && m.pkt.Client.IsValid() && m.pkt.State != StateNew && !st.looped {
 				st.dst = bitsOf(m.pkt.Client.Addr())
 				if m.pkt.Protocol.HasPorts() {
 					st.dport = rules.Port(m.pkt.Client.Port())
