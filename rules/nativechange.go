@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,15 +15,18 @@ type NativeKind string
 // The kinds, in the order in which they are added: each may refer to those before it.
 const (
 	NativeTableKind NativeKind = "table"
+	NativeObject    NativeKind = "object" // a counter, quota, limit or helper that has a name
 	NativeSetKind   NativeKind = "set"
 	NativeMapKind   NativeKind = "map"
 	NativeChainKind NativeKind = "chain"
 	NativeElement   NativeKind = "element"
 	NativeRule      NativeKind = "rule"
+	// NativeSetting is the policy of a base chain, or whether a table is dormant. It is never deleted: it has another value.
+	NativeSetting NativeKind = "setting"
 )
 
 // nativeKinds are all of them in that order.
-var nativeKinds = []NativeKind{NativeTableKind, NativeSetKind, NativeMapKind, NativeChainKind, NativeElement, NativeRule}
+var nativeKinds = []NativeKind{NativeTableKind, NativeObject, NativeSetKind, NativeMapKind, NativeChainKind, NativeElement, NativeRule, NativeSetting}
 
 // NativeChange adds something to a native table of nft, or deletes it (nft(8)). A rule that is deleted is named by its
 // handle, which no other rule of the table ever has, and by what the kernel holds of it, so that a change conflicts
@@ -33,13 +37,14 @@ type NativeChange struct {
 	Gone bool `json:",omitempty"` // it is deleted, instead of added
 	// Family is as nft names it: ip, ip6, inet.
 	Family, Table string
-	// Chain is that of the rule, or the chain itself. Set is that of the element, or the set or map itself.
+	// Chain is that of the rule, or the chain itself. Set is that of the element, or the set, map or object itself.
 	Chain string `json:",omitempty"`
 	Set   string `json:",omitempty"`
-	// Text is in nft's words: of a rule all but its place, of an element its key and in a map its value, of a chain, set or
-	// table what stands between its braces.
+	// Text is in nft's words: of a rule all but its place, of an element its key and in a map its value, of a chain, set,
+	// object or table what stands between its braces, of a setting its value: accept or drop, dormant or nothing.
 	Text string `json:",omitempty"`
-	// Key is an element's key alone, by which it is deleted.
+	// Key is an element's key alone, by which it is deleted; of an object what it is, such as ct helper; of a setting its
+	// value before.
 	Key string `json:",omitempty"`
 	// Handle is that of a rule to be deleted, or of one that was made; 0 where not known yet.
 	Handle uint64 `json:",omitempty"`
@@ -115,10 +120,26 @@ func (c NativeChange) Line() string {
 		return "delete element " + c.Place() + " { " + c.Key + " }"
 	case c.What == NativeElement:
 		return "add element " + c.Place() + " { " + c.Text + " }"
+	case c.What == NativeSetting:
+		return c.settingLine()
+	case c.What == NativeObject && c.Gone:
+		return verb + c.Key + " " + c.Place()
+	case c.What == NativeObject:
+		return verb + c.Key + " " + c.Place() + " { " + strings.TrimSuffix(c.Text, ";") + "; }"
 	case c.Text != "" && !c.Gone:
 		return verb + string(c.What) + " " + c.Place() + " { " + strings.TrimSuffix(c.Text, ";") + "; }"
 	}
 	return verb + string(c.What) + " " + c.Place()
+}
+
+func (c NativeChange) settingLine() string {
+	switch {
+	case c.Chain != "":
+		return "add chain " + c.Place() + " { policy " + c.Text + "; }"
+	case c.Text != "":
+		return "add table " + c.Place() + " { flags " + c.Text + "; }"
+	}
+	return "add table " + c.Place() // which wakes a dormant one
 }
 
 // Command is the command that a person would type for the change.
@@ -140,9 +161,23 @@ func (c NativeChange) Sentence() string {
 		return fmt.Sprintf("%s %s %s %s of table %s %s.", verb, c.Text, place, c.Set, c.Family, c.Table)
 	case NativeTableKind:
 		return fmt.Sprintf("%s table %s %s.", verb, c.Family, c.Table)
+	case NativeObject:
+		return fmt.Sprintf("%s %s %s %s table %s %s.", verb, c.Key, c.Set, place, c.Family, c.Table)
+	case NativeSetting:
+		return c.settingSentence()
 	}
 	name := c.Chain + c.Set
 	return fmt.Sprintf("%s %s %s %s table %s %s.", verb, c.What, name, place, c.Family, c.Table)
+}
+
+func (c NativeChange) settingSentence() string {
+	switch {
+	case c.Chain != "":
+		return fmt.Sprintf("Set the policy of chain %s of table %s %s to %s; it is %s.", c.Chain, c.Family, c.Table, c.Text, c.Key)
+	case c.Text != "":
+		return fmt.Sprintf("Put table %s %s to sleep: none of its rules is used.", c.Family, c.Table)
+	}
+	return fmt.Sprintf("Wake table %s %s: its rules are used again.", c.Family, c.Table)
 }
 
 // Natives lists the native changes of the plan in order.
@@ -199,9 +234,19 @@ func (p Plan) nativesDiff() []DiffLine {
 			text = "table " + c.Family + " " + c.Table
 		case NativeChainKind, NativeSetKind, NativeMapKind:
 			text = string(c.What) + " " + c.Chain + c.Set + " { " + c.Text + " }"
+		case NativeObject:
+			text = c.Key + " " + c.Set + " { " + c.Text + " }"
 		}
 		if of[place] == nil {
 			places = append(places, place)
+		}
+		if c.What == NativeSetting {
+			was, now := c.Key, c.Text
+			if c.Chain == "" {
+				was, now = cmp.Or(was, "in use"), cmp.Or(now, "in use")
+			}
+			of[place] = append(of[place], DiffLine{Sign: '-', Text: was}, DiffLine{Sign: '+', Text: now})
+			continue
 		}
 		sign := byte('+')
 		if c.Gone {

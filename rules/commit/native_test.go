@@ -18,10 +18,13 @@ import (
 )
 
 // nativeSeed is a gateway of native tables, as an administrator writes them: with equal rules, a map of forwards, a set
-// without a name and counters.
+// without a name, counters, and objects that have one.
 const nativeSeed = `
 table inet gw {
 	map forwards { type inet_service : ipv4_addr; elements = { 80 : 10.0.0.2, 443 : 10.0.0.3 } }
+	quota week { over 5 mbytes }
+	counter unused { packets 3 bytes 180 }
+	set blocked { type ipv4_addr; flags interval; elements = { 10.9.0.0/16 } }
 	set inside { type ipv4_addr; flags interval; elements = { 192.168.0.0/16, 10.0.0.0-10.0.0.9 } }
 	chain prerouting {
 		type nat hook prerouting priority dstnat; policy accept;
@@ -45,7 +48,7 @@ table ip6 six {
 `
 
 // nativeOrder makes a table, and changes the one that is there in each way: rules at the end and within, one of two equal
-// rules, one with a set without a name, elements.
+// rules, one with a set without a name, one that is replaced, elements, named objects, a policy, a table put to sleep.
 const nativeOrder = `
 add table inet nattui
 add chain inet nattui prerouting { type nat hook prerouting priority dstnat - 5; }
@@ -57,6 +60,13 @@ add rule inet gw postrouting ip saddr 10.0.0.4 snat ip to 203.0.113.2
 delete element inet gw forwards { 80 }
 add element inet gw forwards { 80 : 10.0.0.9, 81 : 10.0.0.9 }
 add element inet gw inside { 172.16.0.0/12 }
+replace rule inet gw prerouting handle FIRST iifname "wan0" tcp dport 22 counter packets 7 bytes 420 dnat ip to 10.0.0.14
+delete element inet gw blocked { 10.9.0.0/16 }
+delete counter inet gw unused
+add counter inet gw mails
+add rule inet gw postrouting tcp dport 25 counter name "mails" quota name "week"
+add chain inet gw postrouting { policy drop; }
+add table ip6 six { flags dormant; }
 `
 
 // nft has nft read a script.
@@ -94,7 +104,7 @@ func nativeSteps(script string) []rules.Step {
 	for _, r := range now.Table("inet", "gw").Chain("prerouting").Rules {
 		handles = append(handles, strconv.FormatUint(r.Handle, 10))
 	}
-	return scriptSteps(strings.NewReplacer("SECOND", handles[2], "MAIL", handles[3]).Replace(script))
+	return scriptSteps(strings.NewReplacer("FIRST", handles[0], "SECOND", handles[2], "MAIL", handles[3]).Replace(script))
 }
 
 // scriptSteps are what a script does on the tables as they are.
@@ -150,12 +160,12 @@ func TestNativeChange(t *testing.T) {
 		o := g.order()
 		e := g.run(o.plan(), commit.Options{})
 		changed := g.state()
-		for _, want := range []string{"dnat ip to 10.0.0.7:80", "redirect to :5353", "81 : 10.0.0.9", "172.16.0.0/12"} {
+		for _, want := range []string{"dnat ip to 10.0.0.7:80", "redirect to :5353", "81 : 10.0.0.9", "172.16.0.0/12", "to 10.0.0.14", "counter mails", "policy drop", "dormant"} {
 			if !strings.Contains(changed, want) {
 				g.Errorf("%q is missing in\n%s", want, changed)
 			}
 		}
-		if strings.Contains(changed, "mail") || strings.Count(changed, "10.0.0.5:80") != 1 {
+		if strings.Contains(changed, `"mail"`) || strings.Contains(changed, "unused") || strings.Contains(changed, "10.9.0.0") || strings.Count(changed, "10.0.0.5:80") != 1 {
 			g.Errorf("rules were not deleted:\n%s", changed)
 		}
 		undo, err := g.c.Undo(context.Background(), e.ID, commit.Options{})
@@ -284,7 +294,7 @@ func TestNativeKilledAtTheCommit(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if now := g.state(); !strings.Contains(now, "10.0.0.7:80") || strings.Contains(now, "mail") {
+			if now := g.state(); !strings.Contains(now, "10.0.0.7:80") || strings.Contains(now, `"mail"`) {
 				t.Errorf("it was said to be applied, and is not:\n%s", now)
 			}
 			if confirm > 0 {
@@ -333,7 +343,7 @@ func TestNativeIsLookedUp(t *testing.T) {
 			if (err == nil) != committed {
 				t.Errorf("%s: %v", name, err)
 			}
-			if now := g.state(); (now != old) != committed || strings.Contains(now, "mail") == committed {
+			if now := g.state(); (now != old) != committed || strings.Contains(now, `"mail"`) == committed {
 				t.Errorf("%s, and the gateway is\n%s", name, now)
 			}
 			if err == nil {

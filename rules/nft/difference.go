@@ -53,9 +53,10 @@ func (d *difference) table(was, now *Table) {
 	if was == nil || now == nil {
 		d.add(c)
 	} else if was.Dormant != now.Dormant {
-		d.lacks("%s being put to sleep or woken", t)
+		d.setting(was, now, "")
 	}
-	d.others(was, now)
+	d.flowtables(was, now)
+	d.objects(was, now)
 	for _, s := range setsOf(was) {
 		if other := now.named(s.Name); other == nil || other.Handle != s.Handle {
 			d.set(s, nil)
@@ -82,14 +83,11 @@ func (d *difference) table(was, now *Table) {
 	}
 }
 
-// others finds differences in what is neither a set nor a chain.
-func (d *difference) others(was, now *Table) {
+// flowtables finds differences in these, which cannot be said as changes.
+func (d *difference) flowtables(was, now *Table) {
 	list := func(t *Table) (all []string) {
 		if t == nil {
 			return nil
-		}
-		for _, o := range t.Objects {
-			all = append(all, fmt.Sprintf("the object %s of %s", o.Name, t))
 		}
 		for _, f := range t.Flowtables {
 			all = append(all, fmt.Sprintf("the flowtable %s of %s", f.Name, t))
@@ -216,8 +214,10 @@ func (d *difference) chain(was, now *Chain) {
 	switch {
 	case was == nil || now == nil:
 		d.add(change)
-	case was.definition() != now.definition():
-		d.lacks("the type, hook, priority or policy of chain %s of %s", c.Name, t)
+	case was.asked() != now.asked():
+		d.lacks("the type, hook or priority of chain %s of %s", c.Name, t)
+	case was.Policy != now.Policy:
+		d.setting(was.Table, now.Table, c.Name)
 	}
 	before, after := map[uint64]bool{}, map[uint64]bool{}
 	if was != nil {
@@ -281,12 +281,12 @@ func Bodies(listing string) map[string]string {
 			table, inner = words[1]+" "+words[2], ""
 		case depth == 1 && words[0] == "}":
 			inner = ""
-		case depth == 1 && words[len(words)-1] == "{" && len(words) == 3:
-			kind := words[0]
+		case depth == 1 && words[len(words)-1] == "{" && len(words) >= 3:
+			kind := strings.Join(words[:len(words)-2], " ") // of two words for a ct helper
 			if kind == "map" {
 				kind = "set"
 			}
-			inner = table + " " + kind + " " + words[1]
+			inner = table + " " + kind + " " + words[len(words)-2]
 		case depth == 1 && (words[0] == "flags" || words[0] == "comment"):
 			all[table] = withLine(all[table], strings.TrimSpace(line))
 		case depth == 2 && inner != "" && ownLine(inner, words):
@@ -301,7 +301,7 @@ func ownLine(inner string, words []string) bool {
 	if strings.Contains(inner, " chain ") {
 		return words[0] == "comment" || words[0] == "type" && slices.Contains(words, "hook")
 	}
-	return strings.Contains(inner, " set ") && words[0] != "elements" && words[0] != "}"
+	return words[0] != "elements" && words[0] != "}"
 }
 
 func withLine(a, b string) string {

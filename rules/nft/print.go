@@ -113,6 +113,17 @@ func (s *Set) content() string {
 	return fmt.Sprintf("%d %d %d %d: ", s.KeyType, s.DataType, s.KeyLen, s.DataLen) + strings.Join(all, ", ")
 }
 
+// holds is what is in a set, by its entries: the kernel keeps ends of intervals that are gone, and those between neighbours
+// may be there or not.
+func (s *Set) holds() string {
+	var all []string
+	for _, e := range s.Entries(nil) {
+		all = append(all, fmt.Sprintf("%q %q", e.Text(), e.Element.Object))
+	}
+	slices.Sort(all)
+	return strings.Join(all, ", ")
+}
+
 // print is all of an element but what time and packets change.
 func (e Element) print() string {
 	text := fmt.Sprintf("%x-%x end %t all %t: %x %s %d %q", e.Key, e.KeyEnd, e.End, e.CatchAll, e.Data, e.Object, e.Timeout, e.Comment)
@@ -141,7 +152,7 @@ func (t *Table) print(of func(*Rule, *Table) string) string {
 	var sets []string
 	for _, s := range t.Sets {
 		if s.Flags&SetAnonymous == 0 {
-			sets = append(sets, fmt.Sprintf("set %s %s\n", s.definition(), s.content()))
+			sets = append(sets, fmt.Sprintf("set %s %s\n", s.definition(), s.holds()))
 		}
 	}
 	for _, o := range t.Objects {
@@ -155,8 +166,11 @@ func (t *Table) print(of func(*Rule, *Table) string) string {
 }
 
 // definition is what a chain is made as.
-func (c *Chain) definition() string {
-	return fmt.Sprintf("%s %s %s %d %v %s", c.Name, c.Hook, c.Type, c.Priority, c.Devices, c.Policy)
+func (c *Chain) definition() string { return c.asked() + " " + c.Policy.String() }
+
+// asked is a chain's definition but for its policy, which alone can be another one later.
+func (c *Chain) asked() string {
+	return fmt.Sprintf("%s %s %s %d %v", c.Name, c.Hook, c.Type, c.Priority, c.Devices)
 }
 
 // definition is what a set is made as.

@@ -55,14 +55,13 @@ func (r *resolution) resolve(c *rules.NativeChange) string {
 		return r.rule(c, t)
 	case rules.NativeElement:
 		return r.element(c, t)
+	case rules.NativeSetting:
+		return t.unlike(c)
 	}
-	there := t != nil
-	switch c.What {
-	case rules.NativeChainKind:
-		there = t.chain(c.Chain) != nil
-	case rules.NativeSetKind, rules.NativeMapKind:
-		there = t.named(c.Set) != nil
+	if o := t.object(c.Key, c.Set); c.What == rules.NativeObject && c.Gone && o != nil && o.Kind == objectCounter {
+		c.Text = fmt.Sprintf("packets %d bytes %d", o.Counter.Packets, o.Counter.Bytes)
 	}
+	there := t.has(*c)
 	there = there && !r.gone[key(*c)] || r.made[key(*c)]
 	if there && !c.Gone {
 		return "it is there already"

@@ -51,10 +51,11 @@ func (s *standing) stands(c *rules.NativeChange) bool {
 		}
 		text, there := set.entry(c.Key, s.now.Links)
 		return (there && text == c.Text) != c.Gone
-	case rules.NativeChainKind:
-		return s.replaced(*c) || (t.chain(c.Chain) != nil) != c.Gone
-	case rules.NativeSetKind, rules.NativeMapKind:
-		return s.replaced(*c) || (t.named(c.Set) != nil) != c.Gone
+	case rules.NativeSetting:
+		value, there := t.setting(c.Chain)
+		return there && value == c.Text
+	case rules.NativeChainKind, rules.NativeSetKind, rules.NativeMapKind, rules.NativeObject:
+		return s.replaced(*c) || t.has(*c) != c.Gone
 	}
 	return !c.Gone || anew
 }

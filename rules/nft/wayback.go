@@ -80,6 +80,8 @@ func (w *wayBack) take(c rules.NativeChange) {
 		}
 	case c.What == rules.NativeElement:
 		w.element(c, inv, t)
+	case c.What == rules.NativeSetting:
+		w.setting(c, t)
 	default:
 		w.container(c, inv, t)
 	}
@@ -207,14 +209,7 @@ func (w *wayBack) other(c rules.NativeChange) string {
 
 // container undoes a change of a table, chain or set.
 func (w *wayBack) container(c, inv rules.NativeChange, t *Table) {
-	there := t != nil
-	switch c.What {
-	case rules.NativeChainKind:
-		there = t.chain(c.Chain) != nil
-	case rules.NativeSetKind, rules.NativeMapKind:
-		there = t.named(c.Set) != nil
-	}
-	if there == c.Gone {
+	if t.has(c) == c.Gone {
 		return
 	}
 	if !c.Gone {
@@ -244,8 +239,13 @@ func (w *wayBack) used(c rules.NativeChange, t *Table) string {
 				return "it has set " + s.Name
 			}
 		}
-		if len(t.Objects)+len(t.Flowtables) > 0 {
-			return "it has objects that this change did not add"
+		for _, o := range t.Objects {
+			if !goes(rules.NativeObject, o.Name) {
+				return "it has " + o.kind() + " " + o.Name
+			}
+		}
+		if len(t.Flowtables) > 0 {
+			return "it has flowtables that this change did not add"
 		}
 		return ""
 	}
@@ -257,7 +257,7 @@ func (w *wayBack) used(c rules.NativeChange, t *Table) string {
 			if c.What == rules.NativeChainKind && ch.Name == c.Chain {
 				return "it has a rule that this change did not add"
 			}
-			if c.What == rules.NativeChainKind && slices.Contains(r.leads(t), c.Chain) || c.Set != "" && r.names(c.Set) {
+			if c.What == rules.NativeChainKind && slices.Contains(r.leads(t), c.Chain) || c.Set != "" && r.names(c.Set, c.What == rules.NativeObject) {
 				return "a rule of chain " + ch.Name + " uses it"
 			}
 		}
@@ -267,6 +267,9 @@ func (w *wayBack) used(c rules.NativeChange, t *Table) string {
 
 // members says what is left in a set.
 func (w *wayBack) members(c rules.NativeChange, t *Table) string {
+	if c.What == rules.NativeObject {
+		return "" // the kernel knows whether a map has it
+	}
 	s := t.named(c.Set)
 	if s == nil {
 		return ""
@@ -282,8 +285,12 @@ func (w *wayBack) members(c rules.NativeChange, t *Table) string {
 	return ""
 }
 
-// names tells whether the rule looks something up in a set, or puts something into it.
-func (r *Rule) names(set string) bool {
+// names tells whether the rule looks something up in a set, or puts something into it; with object, whether it uses the
+// object of that name.
+func (r *Rule) names(set string, object bool) bool {
+	if object {
+		return slices.ContainsFunc(r.Exprs, func(e Expr) bool { ref, ok := e.(ObjRef); return ok && ref.Name == set })
+	}
 	return slices.ContainsFunc(r.Exprs, func(e Expr) bool {
 		switch e := e.(type) {
 		case Lookup:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"strconv"
 	"strings"
@@ -97,7 +98,7 @@ func Destroys(script string) string {
 }
 
 // inTable is a command of a script that names a table.
-var inTable = regexp.MustCompile(`\b(?:table|chain|rule|set|map|element)\s+(?:(ip6?|inet|arp|bridge|netdev)\s+)?([\w./-]+)`)
+var inTable = regexp.MustCompile(`\b(?:table|chain|rule|set|map|element|counter|quota|limit|secmark|synproxy|flowtable|ct\s+(?:helper|timeout|expectation))\s+(?:(ip6?|inet|arp|bridge|netdev)\s+)?([\w./-]+)`)
 
 // ofIPTables is a table of iptables that a script would change; nil where it would not.
 func ofIPTables(real *nft.Ruleset, script string) *nft.Table {
@@ -144,6 +145,7 @@ type trial struct {
 	real            *nft.Ruleset
 	copied          []*nft.Table
 	listing, script string
+	bodies          map[string]string // of before: what tables, chains, sets and objects are made as
 }
 
 // run makes the trial in the network namespace of the calling thread.
@@ -153,7 +155,7 @@ func (t *trial) run() error {
 		return &Untried{Why: "the tables could not be copied to try the change: " + words}
 	}
 	var err error
-	if t.Before, _, err = t.read(); err != nil {
+	if t.Before, t.bodies, err = t.read(); err != nil {
 		return err
 	}
 	for _, real := range t.copied {
@@ -273,14 +275,14 @@ func (t *trial) prove(changes []rules.NativeChange) error {
 	if len(back.Notes) > 0 {
 		return &Untried{Why: "it could not be undone: " + strings.Join(back.Notes, "; ")}
 	}
-	restored, err := t.after(back.Changes, "the way back")
+	restored, bodies, err := t.after(back.Changes, "the way back")
 	if err != nil {
 		return err
 	}
-	if !same(restored, t.Before, (*nft.Table).Print) {
+	if !same(restored, t.Before, (*nft.Table).Print) || !maps.Equal(bodies, t.bodies) {
 		return &Untried{Why: "the way back would not leave the tables as they are now: make the change with nft"}
 	}
-	made, err := t.after(nft.Follow(changes, t.Before, restored), "the change, said one by one,")
+	made, _, err := t.after(nft.Follow(changes, t.Before, restored), "the change, said one by one,")
 	if err != nil {
 		return err
 	}
@@ -294,12 +296,11 @@ func (t *trial) prove(changes []rules.NativeChange) error {
 }
 
 // after is the copy once changes are made to it.
-func (t *trial) after(changes []rules.NativeChange, what string) (*nft.Ruleset, error) {
+func (t *trial) after(changes []rules.NativeChange, what string) (*nft.Ruleset, map[string]string, error) {
 	if words, err := feed(t.ctx, t.program, rules.NativeScript(changes)); err != nil {
-		return nil, &Untried{Why: what + " would be refused: " + words}
+		return nil, nil, &Untried{Why: what + " would be refused: " + words}
 	}
-	set, _, err := t.read()
-	return set, err
+	return t.read()
 }
 
 // same compares rulesets but for the order of tables.
