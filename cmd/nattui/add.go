@@ -51,6 +51,7 @@ func newAddCommand() *cobra.Command {
 			"nattui add masquerade --source 192.168.0.0/24 --out wan0"),
 		o.kind(rules.Redirect, "send packets to this host itself", "the port on this host: PORT or PORT-PORT",
 			"nattui add redirect --proto tcp --in lan0 --dport 80 --to 8888"),
+		o.newElementCommand(),
 	)
 	return c
 }

@@ -23,11 +23,13 @@ type deleteOptions struct {
 func newDeleteCommand() *cobra.Command {
 	var o deleteOptions
 	c := &cobra.Command{
-		Use:   "delete {CHAIN NUMBER | --spec 'LINE'}",
+		Use:   "delete {CHAIN NUMBER | --spec 'LINE' | element SET KEY}",
 		Short: "Delete a rule by its position or by its line",
 		Long: "delete deletes one rule. Name it by its chain and number, as \"nattui rules\" counts, or by its line, as iptables-save prints it. " +
-			"If the rule is no longer there, that is a conflict and nothing is deleted.",
+			"If the rule is no longer there, that is a conflict and nothing is deleted. " +
+			"With the word element it deletes an element of a set or map of native nft, which is named with its table.",
 		Example: "nattui delete PREROUTING 2\n" +
+			"nattui delete element 'inet gw forwards' 8443\n" +
 			"nattui delete --spec '-A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE' --yes",
 		Args: o.checkArgs,
 		RunE: func(c *cobra.Command, args []string) error { return o.run(c, args) },
@@ -52,13 +54,16 @@ func (o *deleteOptions) checkArgs(c *cobra.Command, args []string) error {
 	switch {
 	case c.Flags().Changed("spec") && len(args) > 0:
 		return fmt.Errorf("give either CHAIN NUMBER or --spec, not both")
-	case !c.Flags().Changed("spec") && len(args) != 2:
+	case !c.Flags().Changed("spec") && len(args) != 2 && !isElement(args):
 		return fmt.Errorf("which rule? give its CHAIN and NUMBER, or its line with --spec; nattui rules lists them")
 	}
 	return nil
 }
 
 func (o *deleteOptions) run(c *cobra.Command, args []string) error {
+	if isElement(args) {
+		return o.deleteElement(c, args[1], args[2])
+	}
 	host, native, err := o.isNative(c)
 	if err != nil {
 		return err
