@@ -263,6 +263,9 @@ func (o *guideOptions) host(ctx context.Context, tables *iptables.Host, recipe g
 	}
 	h := facts.GuideHost(sets, backend, flows)
 	h.Native = native
+	if o.backend == rules.Native.String() {
+		h.Zone = nil // asked for by name, the rules are ours, and none of firewalld's
+	}
 	return h, nil
 }
 
