@@ -67,15 +67,15 @@ type record struct {
 	// Operators are the addresses from which the change may have been made.
 	Operators []netip.Addr `json:"operators,omitempty"`
 	// Others are ways in beside those of the operators that the change may cut off.
-	Others    []text       `json:"others,omitempty"`
-	Title     text         `json:"summary,omitempty"`
-	Commands  []text       `json:"commands,omitempty"` // for people; not read back
-	Steps     []step       `json:"plan,omitempty"`
-	Marks     []mark       `json:"marks,omitempty"`
-	Result    text         `json:"result,omitempty"`
-	Leaving   text         `json:"leaving,omitempty"`
-	Undoes    string       `json:"undoes,omitempty"`
-	Files     []File       `json:"files,omitempty"`
+	Others   []text `json:"others,omitempty"`
+	Title    text   `json:"summary,omitempty"`
+	Commands []text `json:"commands,omitempty"` // for people; not read back
+	Steps    []step `json:"plan,omitempty"`
+	Marks    []mark `json:"marks,omitempty"`
+	Result   text   `json:"result,omitempty"`
+	Leaving  text   `json:"leaving,omitempty"`
+	Undoes   string `json:"undoes,omitempty"`
+	Files    []File `json:"files,omitempty"`
 	// Update marks a record that changes an entry's state and repeats only what changed.
 	Update bool `json:"update,omitempty"`
 }
