@@ -33,6 +33,7 @@ var checks = []func(*Examination) []Finding{
 	checkPublished,
 	checkEndpoints,
 	checkBackends,
+	checkQueues,
 	checkUplinkAddress,
 	checkOwnAnswers,
 	checkDefaultRoutes,

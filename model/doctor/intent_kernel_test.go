@@ -210,31 +210,38 @@ func TestDoctorSays(t *testing.T) {
 			w.settle()
 			s.spoil(w)
 			w.meets(s)
-			found := doctor.Examine(w.look())
-			for _, f := range found {
-				if f.Check == s.never {
-					t.Errorf("the doctor says %s", text([]doctor.Finding{f}))
-				}
-			}
-			if s.check == "" {
-				return
-			}
-			i := slices.IndexFunc(found, func(f doctor.Finding) bool { return f.Check == s.check })
-			if i < 0 {
-				t.Fatalf("the doctor does not say %s:\n%s", s.check, text(found))
-			}
-			if f := found[i]; f.Severity != s.severity || !strings.Contains(text(found[i:i+1]), s.says) {
-				t.Errorf("want %s, %q: %s", s.severity, s.says, text(found[i:i+1]))
-			}
-			if s.cured {
-				w.apply(found[i].Cure)
-				s.answered = !s.answered
-				w.meets(s)
-				if again := doctor.Examine(w.look()); slices.ContainsFunc(again, func(f doctor.Finding) bool { return f.Check == s.check && f.IsProblem() }) {
-					t.Errorf("after its cure: %s", text(again))
-				}
-			}
+			w.says(s)
 		})
+	}
+}
+
+// says holds what the doctor says of the gateway as it is, and carries out its cure.
+func (w *ward) says(s said) {
+	w.t.Helper()
+	found := doctor.Examine(w.look())
+	for _, f := range found {
+		if f.Check == s.never {
+			w.t.Errorf("the doctor says %s", text([]doctor.Finding{f}))
+		}
+	}
+	if s.check == "" {
+		return
+	}
+	i := slices.IndexFunc(found, func(f doctor.Finding) bool { return f.Check == s.check })
+	if i < 0 {
+		w.t.Fatalf("the doctor does not say %s:\n%s", s.check, text(found))
+	}
+	if f := found[i]; f.Severity != s.severity || !strings.Contains(text(found[i:i+1]), s.says) {
+		w.t.Errorf("want %s, %q: %s", s.severity, s.says, text(found[i:i+1]))
+	}
+	if !s.cured {
+		return
+	}
+	w.apply(found[i].Cure)
+	s.answered = !s.answered
+	w.meets(s)
+	if again := doctor.Examine(w.look()); slices.ContainsFunc(again, func(f doctor.Finding) bool { return f.Check == s.check && f.IsProblem() }) {
+		w.t.Errorf("after its cure: %s", text(again))
 	}
 }
 

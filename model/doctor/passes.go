@@ -42,6 +42,9 @@ func stepLetThrough(x *Examination, f *Forward) Finding {
 		if found, ok := closedOnPurpose(x, f, &way, &o); ok {
 			return found
 		}
+		if found, ok := x.droppedUnheard(o.DroppedBy, "the packet to "+f.Server.String()); ok {
+			return found
+		}
 		if !way.cameToNAT(f.Rule) {
 			return dropped(x, "dropped-early", f, &way, o, "before the NAT rules are asked")
 		}
@@ -87,6 +90,9 @@ func answerPasses(x *Examination, f *Forward) (found Finding, ok bool) {
 	}
 	switch o, blocked := way.blocked(); {
 	case blocked && !o.DroppedBy.IsZero():
+		if found, ok := x.droppedUnheard(o.DroppedBy, "the answer from "+f.Server.String()); ok {
+			return found, false
+		}
 		if found, ok := forwardDropped(x, f, &way, "the answer from "+f.Server.String()); ok {
 			return found, false
 		}

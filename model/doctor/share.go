@@ -228,6 +228,9 @@ func sharedDropped(x *Examination, s *share, wanted []passage) Finding {
 		if i == 1 {
 			what = fmt.Sprintf("the answers that come by %s for machines at %s", s.out, s.in)
 		}
+		if found, ok := x.droppedUnheard(o.DroppedBy, what); ok {
+			return found
+		}
 		if found, ok := droppedNatively(x, &w, &way, ruleName(s.at), what); ok {
 			return found
 		}

@@ -20,6 +20,7 @@ func (f *Facts) Host(flows evaluate.FlowTable) evaluate.Host {
 	if f.Native != nil {
 		host.Native, host.Natives = f.Native, nil
 	}
+	host.Queues = f.Queues
 	if len(f.Stations) > 0 && f.Settings.BridgeCallsIptables == SettingOn {
 		host.SentBack = f.SentBack
 	}

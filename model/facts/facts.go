@@ -33,8 +33,10 @@ type Facts struct {
 	PolicyRules []PolicyRule // in the order the kernel tries them
 	Neighbours  []Neighbour
 	Stations    []Station `json:",omitempty"`
-	Settings    Settings
-	Listeners   []Listener // nil: not known
+	// Queues are those that programs listen to for packets (NFQUEUE). nil: not known.
+	Queues    []evaluate.Queue
+	Settings  Settings
+	Listeners []Listener // nil: not known
 	// Session is the SSH connection that the operator sits at, if any.
 	Session *Session
 	// Ways are the ways by which somebody is here or may come, and Seat tells by which

@@ -25,7 +25,7 @@ func Read(ctx context.Context) (facts.Facts, error) {
 	r := reading{facts: facts.Facts{At: time.Now().UnixNano(), Settings: facts.UnknownSettings()}}
 	steps := []func(*reading){
 		(*reading).identity, (*reading).links, (*reading).addresses, (*reading).routes, (*reading).policyRules,
-		(*reading).neighbours, (*reading).stations, (*reading).proxied, (*reading).policies, (*reading).settings, (*reading).processes, (*reading).listeners, (*reading).session, (*reading).ways, (*reading).presences,
+		(*reading).neighbours, (*reading).stations, (*reading).queues, (*reading).proxied, (*reading).policies, (*reading).settings, (*reading).processes, (*reading).listeners, (*reading).session, (*reading).ways, (*reading).presences,
 	}
 	for _, step := range steps {
 		if err := ctx.Err(); err != nil {

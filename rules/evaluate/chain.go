@@ -151,8 +151,11 @@ func (m *machine) perform(st *state, r *code, here ruleRef) afterRule {
 		m.enterInstead(m.programOf(here.chain).chains[r.to], st)
 	case actTranslate:
 		return goesOn(m.translate(st, *r.translation, here))
+	case actVerdict:
+		q, _ := QueueingOf(&r.rule.Target)
+		return goesOn(m.queued(st, q, here))
 	default:
-		return goesOn(m.unknownTarget(st, r.rule.Target.Name, r.act == actVerdict, here))
+		return goesOn(m.unknownTarget(st, r.rule.Target.Name, false, here))
 	}
 	return chainGoesOn
 }

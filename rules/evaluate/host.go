@@ -57,6 +57,8 @@ type Host struct {
 	// SentBack says why a bridge does not send to dst what came by it from src and was given dst as its new destination
 	// there (br_netfilter): both are behind the same port. It says "" where it does, or that is not known. nil: not known.
 	SentBack func(bridge string, src, dst netip.Addr) string
+	// Queues are those that programs listen to, in this network namespace. nil: not known.
+	Queues []Queue
 	// RandomDNATPort is set for kernels that choose at random from a DNAT's range of
 	// ports. Others take the first free one unless told --random.
 	RandomDNATPort bool

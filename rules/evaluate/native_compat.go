@@ -136,6 +136,11 @@ func (c *ruleCompiler) compatTarget(x compatInfo) {
 	if passedOn[x.name] {
 		return
 	}
+	if q, ok := x.queueing(); ok {
+		c.rule.marksFlow = true
+		c.rule.ops = append(c.rule.ops, op{does: opQueue, queue: q})
+		return
+	}
 	t, ok := x.translation(c.family)
 	if !ok {
 		c.rule.marksFlow = true
@@ -200,4 +205,24 @@ func (x *compatInfo) translation(f rules.Family) (t translation, ok bool) {
 	t.random = flags&(nft.NATProtoRandom|nft.NATProtoRandomFully) != 0
 	t.persistent = flags&nft.NATPersistent != 0
 	return t, true
+}
+
+// queueing is what the target NFQUEUE says (struct xt_NFQ_info_v3 and those before it).
+func (x compatInfo) queueing() (q Queueing, ok bool) {
+	if x.name != "NFQUEUE" || len(x.info) < 2 {
+		return q, false
+	}
+	word := func(at int) uint16 {
+		if len(x.info) < at+2 {
+			return 0
+		}
+		return binary.NativeEndian.Uint16(x.info[at:])
+	}
+	q.First = word(0)
+	q.Last = q.First
+	if x.rev >= 1 {
+		q.Last = q.First + max(word(2), 1) - 1
+	}
+	q.Bypass = x.rev >= 2 && word(4)&1 != 0
+	return q, true
 }

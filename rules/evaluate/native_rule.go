@@ -23,14 +23,15 @@ type nativeRule struct {
 
 // op is an expression made ready: it loads or compares, or it acts.
 type op struct {
-	does opKind
-	look func(*machine, *state) Truth // loads and compares: No ends the rule
-	act  func(*machine, *state)       // changes the packet, and goes on
-	name string                       // what it is about, for naming it where it cannot be decided
-	end  verdict
-	set  *nativeSet // for a verdict map
-	key  place
-	nat  *nativeNAT
+	does  opKind
+	look  func(*machine, *state) Truth // loads and compares: No ends the rule
+	act   func(*machine, *state)       // changes the packet, and goes on
+	name  string                       // what it is about, for naming it where it cannot be decided
+	end   verdict
+	set   *nativeSet // for a verdict map
+	key   place
+	nat   *nativeNAT
+	queue Queueing
 	// anything is set where an unknown end may also change the packet in any way.
 	anything bool
 }
@@ -44,6 +45,7 @@ const (
 	opVerdictMap
 	opNAT
 	opUnknownEnd // drops, or lets go on: nobody can say
+	opQueue      // a program decides, where one listens
 )
 
 // verdict is what a rule ends with.
@@ -161,7 +163,7 @@ func (c *ruleCompiler) other(e nft.Expr) {
 		c.end(verdict{code: nft.Drop})
 	case nft.ToQueue:
 		c.rule.marksFlow = true
-		c.rule.ops = append(c.rule.ops, op{does: opUnknownEnd, name: "the program behind the queue"})
+		c.rule.ops = append(c.rule.ops, op{does: opQueue, queue: NativeQueueingOf(e)})
 		c.rule.acts = true
 	case nft.Synproxy:
 		c.rule.ops = append(c.rule.ops, op{does: opUnknownEnd, name: "synproxy"})

@@ -80,6 +80,12 @@ func (m *machine) ends(st *state, o *op, here ruleRef) afterRule {
 	case opNAT:
 		return m.translateNative(st, o.nat, here)
 	}
+	if o.does == opQueue {
+		if m.queued(st, o.queue, here) {
+			return hookEnds
+		}
+		return wayEnds
+	}
 	if !m.unknownTarget(st, o.name, !o.anything, here) {
 		return wayEnds
 	}

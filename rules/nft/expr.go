@@ -232,7 +232,10 @@ type (
 		Set                bool
 	}
 	// ToQueue hands the packet to a program.
-	ToQueue struct{ Num, Total, Flags uint32 }
+	ToQueue struct {
+		Num, Total, Flags uint32
+		Chosen            bool // the queue's number stands in a register
+	}
 	// FlowOffload has the rest of the connection pass beside the rules.
 	FlowOffload struct{ Name string }
 	// ConnLimit goes on where an address has no more connections than that; with Over where it has more.

@@ -256,7 +256,7 @@ func exthdr(a nfnetlink.Attributes) nft.Expr {
 }
 
 func queue(a nfnetlink.Attributes) nft.Expr {
-	return nft.ToQueue{Num: a.Get(unix.NFTA_QUEUE_NUM).Word(), Total: a.Get(unix.NFTA_QUEUE_TOTAL).Word(), Flags: a.Get(unix.NFTA_QUEUE_FLAGS).Word()}
+	return nft.ToQueue{Num: a.Get(unix.NFTA_QUEUE_NUM).Word(), Total: a.Get(unix.NFTA_QUEUE_TOTAL).Word(), Flags: a.Get(unix.NFTA_QUEUE_FLAGS).Word(), Chosen: a.Has(unix.NFTA_QUEUE_SREG_QNUM)}
 }
 
 func offload(a nfnetlink.Attributes) nft.Expr { return nft.FlowOffload{Name: a.Get(1).Text()} } // NFTA_FLOW_TABLE_NAME
