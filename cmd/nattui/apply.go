@@ -33,11 +33,12 @@ func newApplyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "apply FILE | -",
 		Short: "Make your own rules what a file says, and change nothing if they are",
-		Long: "apply reads what your own rules are to be, in the form of iptables-save, and makes the changes that lead there. In the tables that the file names, rules, chains and policies that it lacks are removed; other tables stay. " +
+		Long: "apply reads what your own rules are to be, in the form of iptables-save or in nft's words, and makes the changes that lead there. In the tables that the file names, rules, chains and policies that it lacks are removed; other tables stay. " +
 			"Rules and chains of Docker, Kubernetes, ufw, firewalld, fail2ban and other programs stay where they are, and those in the file are passed over. However a rule is written, it is compared as the kernel has it.\n" +
 			"\nA file may have several texts of iptables-save one after the other, for both families; each says by its first comment, or by \"# nattui rules ipv6 nft\", what it is for, else --family and --backend do. \"# nattui switch NAME VALUE\" sets a switch (nattui switches), also at boot.\n" +
-			"\nChanges are made, rolled back and undone as any. Called again it changes nothing, and exits with 0 as well; --json says which. With --check nothing is changed, and it exits with 11 if something would be. Native nft rules are not applied.",
-		Example: "nattui apply gateway.rules --check --diff\nnattui apply gateway.rules --yes --json | jq .changed\niptables-save -t nat | ssh gw nattui apply - --yes",
+			"\nChanges are made, rolled back and undone as any. Called again it changes nothing, and exits with 0 as well; --json says which. With --check nothing is changed, and it exits with 11 if something would be.\n" +
+			"\nText of nft, or what stands behind the line \"# nattui rules native\", says what native tables are to be: each table that it has, as a whole. What is as it says stays, with its counters; other tables stay, and those of programs are passed over.",
+		Example: "nattui apply gateway.rules --check --diff\nnattui apply gateway.rules --yes --json | jq .changed\nnattui apply /etc/nftables.conf --check --diff\niptables-save -t nat | ssh gw nattui apply - --yes",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			pasted, name, err := readPasted(c.Context(), c.InOrStdin(), args[0])
@@ -83,7 +84,7 @@ func (o *applyOptions) run(c *cobra.Command, name string, file *desired.File) er
 		return usagef("standard input is the file, so nattui cannot ask: use --yes, or --check to see what would change")
 	}
 	ctx := c.Context()
-	tables, err := installedTables(ctx)
+	tables, err := hostFor(ctx, file)
 	if err != nil {
 		return err
 	}
@@ -95,6 +96,11 @@ func (o *applyOptions) run(c *cobra.Command, name string, file *desired.File) er
 	if err != nil {
 		return err
 	}
+	native, err := o.nativeSteps(c, name, file)
+	if err != nil {
+		return err
+	}
+	plan.Steps = append(native, plan.Steps...)
 	if err := o.doubts(c, sets, plan); err != nil {
 		return err
 	}
@@ -119,6 +125,9 @@ func (o *applyOptions) plan(ctx context.Context, tables *iptables.Host, sets map
 	}
 	asked := map[rules.Variant][]rules.Table{}
 	for _, s := range file.Sections {
+		if s.Native {
+			continue
+		}
 		variant, err := o.variantOf(&s, tables)
 		if err != nil {
 			return plan, fmt.Errorf("%s: %w", name, err)
@@ -229,6 +238,10 @@ func (o *applyOptions) doubts(c *cobra.Command, sets map[rules.Variant]*rules.Ru
 			doubtful = true
 			say(c.ErrOrStderr(), text.Safe(fmt.Sprintf("%s: this host has no interface %s; it has %s", change.Rule.String(), i.Name, strings.Join(here, ", "))))
 		}
+	}
+	for _, line := range absentLinks(plan, here) {
+		doubtful = true
+		say(c.ErrOrStderr(), text.Safe(line))
 	}
 	if doubtful {
 		say(c.ErrOrStderr(), "nothing was changed; --accept-doubts applies the rules all the same")

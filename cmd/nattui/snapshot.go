@@ -39,7 +39,7 @@ func newSnapshotCommand() *cobra.Command {
 		Use:   "snapshot NAME",
 		Short: "Keep your own rules and switches as they are, to go back to",
 		Long: "snapshot writes your own rules of all tables, families and backends, and the switches that NAT depends on, to a file under a name; its path is printed. nattui restore NAME goes back to it, and nattui apply takes the file on this or another host. " +
-			"Rules of programs are not in it, nor native nft rules. Nothing of the gateway is changed.",
+			"It has the native tables of nft that no program makes, nattui's own among them. Rules of programs are not in it. Nothing of the gateway is changed.",
 		Example: "nattui snapshot before-upgrade\nnattui restore before-upgrade --check --diff",
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
@@ -58,7 +58,7 @@ func newSnapshotCommand() *cobra.Command {
 
 func takeSnapshot(c *cobra.Command, name string, replace bool) error {
 	ctx := c.Context()
-	tables, err := installedTables(ctx)
+	tables, err := iptables.Open(ctx)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,11 @@ func snapshotOf(ctx context.Context, tables *iptables.Host, name string) ([]byte
 			switches = append(switches, desired.Switch{Name: s.Name, Value: s.Now})
 		}
 	}
-	return desired.Snapshot(name, time.Now(), own, switches)
+	native, err := nativeSnapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return desired.Snapshot(name, time.Now(), own, native, switches)
 }
 
 // writeWhole writes a file aside and gives it its name once it is on the disk.

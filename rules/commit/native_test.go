@@ -21,11 +21,11 @@ import (
 // without a name, counters, and objects that have one.
 const nativeSeed = `
 table inet gw {
-	map forwards { type inet_service : ipv4_addr; elements = { 80 : 10.0.0.2, 443 : 10.0.0.3 } }
 	quota week { over 5 mbytes }
 	counter unused { packets 3 bytes 180 }
 	set blocked { type ipv4_addr; flags interval; elements = { 10.9.0.0/16 } }
 	set inside { type ipv4_addr; flags interval; elements = { 192.168.0.0/16, 10.0.0.0-10.0.0.9 } }
+	map forwards { type inet_service : ipv4_addr; elements = { 80 : 10.0.0.2, 443 : 10.0.0.3 } }
 	chain prerouting {
 		type nat hook prerouting priority dstnat; policy accept;
 		iifname "wan0" tcp dport 22 counter packets 7 bytes 420 dnat ip to 10.0.0.4
@@ -357,4 +357,61 @@ func TestNativeIsLookedUp(t *testing.T) {
 			steps = nativeSteps(nativeOrder)
 		}
 	})
+}
+
+// nativeRenewal deletes a table and makes it anew, with chains of another priority, another set, and one rule that is the same.
+const nativeRenewal = `
+delete table inet gw
+table inet gw {
+	map forwards { type inet_service : ipv4_addr . inet_service; elements = { 80 : 10.0.0.2 . 80 } }
+	chain prerouting {
+		type nat hook prerouting priority -90; policy accept;
+		iifname "wan0" tcp dport 8080 dnat ip to 10.0.0.5:80
+		ip daddr 203.0.113.1 dnat ip to tcp dport map @forwards
+	}
+}
+`
+
+// TestNativeTableMadeAnew replaces a whole table in one transaction, undoes that, and rolls it back, also where nft is killed
+// in the instant of its commit.
+func TestNativeTableMadeAnew(t *testing.T) {
+	if ownNetwork(t) {
+		return
+	}
+	k := newKiller(t)
+	g := newGateway(t, variants[0])
+	g.native = true
+	g.seed()
+	old := g.state()
+	for _, kills := range []bool{false, true} {
+		for _, confirm := range []time.Duration{0, time.Hour} {
+			steps := nativeSteps(nativeRenewal)
+			k.on.Store(kills)
+			e, err := g.c.Run(context.Background(), rules.Plan{Title: "Test.", Steps: steps}, commit.Options{Confirm: confirm})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if now := g.state(); !strings.Contains(now, "dstnat + 10") || strings.Contains(now, "mail") || strings.Contains(now, "inside") {
+				t.Errorf("it was said to be applied, and is not:\n%s", now)
+			}
+			if confirm > 0 {
+				_, err = g.c.Rollback(context.Background(), e.ID)
+			} else {
+				_, err = g.c.Undo(context.Background(), e.ID, commit.Options{})
+			}
+			k.on.Store(false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.same("undone", g.state(), old)
+		}
+	}
+	// What others have put into it since keeps it.
+	e := g.run(rules.Plan{Title: "Test.", Steps: nativeSteps(nativeRenewal)}, commit.Options{})
+	nft(t, "add rule inet gw prerouting tcp dport 7 accept")
+	changed := g.state()
+	if _, err := g.c.Undo(context.Background(), e.ID, commit.Options{}); err == nil || !strings.Contains(err.Error(), "a rule that this change did not add") {
+		t.Errorf("undone although others use it: %v", err)
+	}
+	g.same("kept", g.state(), changed)
 }

@@ -143,12 +143,12 @@ func TestParse(t *testing.T) {
 	now := &rules.Ruleset{Tables: tables(t, live)}
 	v6 := rules.Variant{Family: rules.IPv6, Backend: rules.Legacy}
 	at := time.Date(2026, 11, 29, 4, 0, 0, 0, time.UTC)
-	text, err := Snapshot("before", at, map[rules.Variant][]rules.Table{{}: Own(now, nil), v6: nil}, []Switch{{"net.ipv4.ip_forward", "1"}})
+	text, err := Snapshot("before", at, map[rules.Variant][]rules.Table{{}: Own(now, nil), v6: nil}, "table inet nattui {\n}\n", []Switch{{"net.ipv4.ip_forward", "1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	f, err := Parse(string(text))
-	if err != nil || f.Name != "before" || !f.At.Equal(at) || len(f.Sections) != 1 || !slices.Equal(f.Switches, []Switch{{"net.ipv4.ip_forward", "1"}}) {
+	if err != nil || f.Name != "before" || !f.At.Equal(at) || len(f.Sections) != 2 || !f.Sections[1].Native || !strings.Contains(f.Sections[1].Text, "table inet nattui") || !slices.Equal(f.Switches, []Switch{{"net.ipv4.ip_forward", "1"}}) {
 		t.Fatalf("%+v, %v\n%s", f, err, text)
 	}
 	if strings.Contains(f.Sections[0].Text, "docker0") || !strings.Contains(f.Sections[0].Text, "-A mine") {
@@ -161,7 +161,11 @@ func TestParse(t *testing.T) {
 	if err != nil || len(f.Sections) != 2 || *f.Sections[0].Family != rules.IPv4 || *f.Sections[0].Backend != rules.NFT || *f.Sections[1].Family != rules.IPv6 || f.Sections[1].Backend != nil {
 		t.Errorf("%+v, %v", f, err)
 	}
-	for _, wrong := range []string{"", "# nattui rules ipv5\n*nat\nCOMMIT\n", "# nattui switch a\n", "table ip nat { }\n", "# nattui hello\n"} {
+	f, err = Parse("#!/usr/sbin/nft -f\nflush ruleset\ntable ip gw {\n}\n")
+	if err != nil || len(f.Sections) != 1 || !f.Sections[0].Native || f.Sections[0].Line != 1 {
+		t.Errorf("%+v, %v", f, err)
+	}
+	for _, wrong := range []string{"", "# nattui rules ipv5\n*nat\nCOMMIT\n", "# nattui switch a\n", "# nattui hello\n"} {
 		if _, err := Parse(wrong); err == nil {
 			t.Errorf("%q is taken", wrong)
 		}

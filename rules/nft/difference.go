@@ -10,9 +10,10 @@ import (
 
 // Difference is what makes one ruleset of the other: both are of one network namespace, so that a rule that stays has its
 // handle in both. Handles in the changes are those of before. Rules need their text in nft's words (Rule.Listed), and bodies
-// are what Bodies found in the listing of after. beyond names what cannot be said as a change; then the changes are not all.
-func Difference(before, after *Ruleset, bodies map[string]string) (changes []rules.NativeChange, beyond []string) {
-	d := difference{bodies: bodies, links: after.Links}
+// are what Bodies found in the listing of after, were those of before. beyond names what cannot be said as a change; then the
+// changes are not all.
+func Difference(before, after *Ruleset, bodies, were map[string]string) (changes []rules.NativeChange, beyond []string) {
+	d := difference{bodies: bodies, were: were, links: after.Links}
 	for _, t := range before.Tables {
 		if now := after.Table(t.Family.String(), t.Name); now == nil || now.Handle != t.Handle {
 			d.table(t, nil)
@@ -32,9 +33,18 @@ func Difference(before, after *Ruleset, bodies map[string]string) (changes []rul
 // difference gathers changes.
 type difference struct {
 	bodies  map[string]string
+	were    map[string]string // of what is deleted
 	links   Links
 	changes []rules.NativeChange
 	beyond  []string
+}
+
+// body is what stands between the braces of something that is deleted, or added.
+func (d *difference) body(gone bool, key string) string {
+	if gone {
+		return d.were[key]
+	}
+	return d.bodies[key]
 }
 
 func (d *difference) add(c rules.NativeChange) { d.changes = append(d.changes, c) }
@@ -49,7 +59,7 @@ func (d *difference) table(was, now *Table) {
 	if t == nil {
 		t = was
 	}
-	c := rules.NativeChange{What: rules.NativeTableKind, Family: t.Family.String(), Table: t.Name, Gone: now == nil, Text: d.bodies[t.Family.String()+" "+t.Name]}
+	c := rules.NativeChange{What: rules.NativeTableKind, Family: t.Family.String(), Table: t.Name, Gone: now == nil, Text: d.body(now == nil, t.Family.String()+" "+t.Name)}
 	if was == nil || now == nil {
 		d.add(c)
 	} else if was.Dormant != now.Dormant {
@@ -147,7 +157,7 @@ func (d *difference) set(was, now *Set) {
 		kind = rules.NativeMapKind
 	}
 	t := s.Table
-	c := rules.NativeChange{What: kind, Family: t.Family.String(), Table: t.Name, Set: s.Name, Gone: now == nil, Text: d.bodies[t.Family.String()+" "+t.Name+" set "+s.Name]}
+	c := rules.NativeChange{What: kind, Family: t.Family.String(), Table: t.Name, Set: s.Name, Gone: now == nil, Text: d.body(now == nil, t.Family.String()+" "+t.Name+" set "+s.Name)}
 	switch {
 	case was == nil || now == nil:
 		d.add(c)
@@ -210,7 +220,7 @@ func (d *difference) chain(was, now *Chain) {
 		c = was
 	}
 	t := c.Table
-	change := rules.NativeChange{What: rules.NativeChainKind, Family: t.Family.String(), Table: t.Name, Chain: c.Name, Gone: now == nil, Text: d.bodies[t.Family.String()+" "+t.Name+" chain "+c.Name]}
+	change := rules.NativeChange{What: rules.NativeChainKind, Family: t.Family.String(), Table: t.Name, Chain: c.Name, Gone: now == nil, Text: d.body(now == nil, t.Family.String()+" "+t.Name+" chain "+c.Name)}
 	switch {
 	case was == nil || now == nil:
 		d.add(change)

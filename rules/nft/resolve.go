@@ -11,7 +11,7 @@ import (
 // Resolve checks that changes fit the ruleset, one after the other, and notes in each what it finds at its place. The error
 // is a *rules.NativeConflict.
 func Resolve(changes []rules.NativeChange, now *Ruleset) ([]rules.NativeChange, error) {
-	r := resolution{now: now, made: map[string]bool{}, gone: map[string]bool{}}
+	r := resolution{now: now, made: map[string]bool{}, gone: map[string]bool{}, old: map[string]bool{}}
 	out := slices.Clone(changes)
 	for i := range out {
 		if found := r.resolve(&out[i]); found != "" {
@@ -25,6 +25,7 @@ func Resolve(changes []rules.NativeChange, now *Ruleset) ([]rules.NativeChange, 
 type resolution struct {
 	now        *Ruleset
 	made, gone map[string]bool
+	old        map[string]bool // tables that are deleted, and perhaps made again with nothing of what was in them
 }
 
 // key names what a change adds or deletes, but for rules.
@@ -39,8 +40,9 @@ func key(c rules.NativeChange) string {
 // resolve says what is there instead of what is expected; "" where the change fits.
 func (r *resolution) resolve(c *rules.NativeChange) string {
 	t := r.now.Table(c.Family, c.Table)
-	newTable := r.made["table "+c.Family+" "+c.Table+" "]
-	if r.gone["table "+c.Family+" "+c.Table+" "] {
+	table := "table " + c.Family + " " + c.Table + " "
+	newTable := r.made[table]
+	if r.old[table] {
 		t = nil
 	}
 	c.Spot = rules.NativeSpot{}
@@ -70,6 +72,7 @@ func (r *resolution) resolve(c *rules.NativeChange) string {
 		return "it is not there"
 	}
 	r.made[key(*c)], r.gone[key(*c)] = !c.Gone, c.Gone
+	r.old[key(*c)] = r.old[key(*c)] || c.Gone
 	return ""
 }
 

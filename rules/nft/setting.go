@@ -93,27 +93,29 @@ func (t *Table) object(kind, name string) *Object {
 
 // objects compares the named objects of a table.
 func (d *difference) objects(was, now *Table) {
-	of := func(t *Table, o *Object, gone bool) {
-		if objectNames[o.Kind] == "" {
-			d.lacks("the %s %s of %s", o.kind(), o.Name, t)
-			return
-		}
-		place := t.Family.String() + " " + t.Name
-		d.add(rules.NativeChange{
-			What: rules.NativeObject, Family: t.Family.String(), Table: t.Name, Set: o.Name, Key: o.kind(), Gone: gone,
-			Text: d.bodies[place+" "+o.kind()+" "+o.Name],
-		})
-	}
 	for _, o := range was.allObjects() {
 		if other := now.object(o.kind(), o.Name); other == nil || other.Handle != o.Handle {
-			of(was, o, true)
+			d.object(was, o, true)
 		}
 	}
 	for _, o := range now.allObjects() {
 		if other := was.object(o.kind(), o.Name); other == nil || other.Handle != o.Handle {
-			of(now, o, false)
+			d.object(now, o, false)
 		}
 	}
+}
+
+// object adds the change that adds an object or deletes it.
+func (d *difference) object(t *Table, o *Object, gone bool) {
+	if objectNames[o.Kind] == "" {
+		d.lacks("the %s %s of %s", o.kind(), o.Name, t)
+		return
+	}
+	place := t.Family.String() + " " + t.Name
+	d.add(rules.NativeChange{
+		What: rules.NativeObject, Family: t.Family.String(), Table: t.Name, Set: o.Name, Key: o.kind(), Gone: gone,
+		Text: d.body(gone, place+" "+o.kind()+" "+o.Name),
+	})
 }
 
 func (t *Table) allObjects() []*Object {

@@ -30,6 +30,9 @@ func (s *standing) stands(c *rules.NativeChange) bool {
 	if t == nil {
 		return c.Gone
 	}
+	if old := renewed(s.changes, *c); old != 0 && (c.Gone || t.Handle == old) {
+		return t.Handle != old // all of the table that was there went with it
+	}
 	anew := c.Spot.Table != 0 && t.Handle != c.Spot.Table
 	switch c.What {
 	case rules.NativeRule:
@@ -58,6 +61,24 @@ func (s *standing) stands(c *rules.NativeChange) bool {
 		return s.replaced(*c) || t.has(*c) != c.Gone
 	}
 	return !c.Gone || anew
+}
+
+// renewed is the number that the table of a change had before the changes deleted it and made it anew; 0 where they did not.
+func renewed(changes []rules.NativeChange, c rules.NativeChange) (old uint64) {
+	made := false
+	for _, o := range changes {
+		if o.What == rules.NativeTableKind && o.Family == c.Family && o.Table == c.Table {
+			if o.Gone {
+				old = o.Spot.Table
+			} else {
+				made = true
+			}
+		}
+	}
+	if !made {
+		return 0
+	}
+	return old
 }
 
 // replaced tells that what a change deletes is added by another one.

@@ -40,10 +40,16 @@ func (w *wayBack) all() Way {
 		}
 	}
 	for _, c := range slices.Backward(changes) {
-		if c.What != rules.NativeRule && c.What != rules.NativeElement {
+		if !c.Gone && c.What != rules.NativeRule && c.What != rules.NativeElement {
 			w.take(c)
 		}
 	}
+	for _, c := range changes { // which come back in their order: of base chains with equal priorities that made last is asked first
+		if c.Gone && c.What != rules.NativeRule && c.What != rules.NativeElement {
+			w.take(c)
+		}
+	}
+	w.keepWhole()
 	rules.SortNatives(w.Changes)
 	return w.Way
 }
@@ -70,6 +76,14 @@ func (w *wayBack) take(c rules.NativeChange) {
 	}
 	inv := c
 	inv.Gone, inv.Handle, inv.Before, inv.Spot = !c.Gone, 0, 0, rules.NativeSpot{}
+	old := renewed(w.changes, c)
+	switch {
+	case old != 0 && t != nil && t.Handle == old, old != 0 && t == nil && !c.Gone:
+		return // it was not made, or is gone again
+	case old != 0 && c.Gone:
+		w.Changes = append(w.Changes, inv)
+		return
+	}
 	switch {
 	case c.What == rules.NativeRule && c.Gone:
 		w.restoreRule(c, inv, t)
@@ -85,6 +99,22 @@ func (w *wayBack) take(c rules.NativeChange) {
 	default:
 		w.container(c, inv, t)
 	}
+}
+
+// keepWhole leaves a table that was made anew as it is where it cannot go again.
+func (w *wayBack) keepWhole() {
+	goes := func(c rules.NativeChange) bool {
+		return w.now.Table(c.Family, c.Table) == nil || slices.ContainsFunc(w.Changes, func(o rules.NativeChange) bool {
+			return o.Gone && o.What == rules.NativeTableKind && o.Family == c.Family && o.Table == c.Table
+		})
+	}
+	kept := map[string]bool{}
+	for _, c := range w.Changes {
+		if renewed(w.changes, c) != 0 && !goes(c) {
+			kept[c.Family+" "+c.Table] = true
+		}
+	}
+	w.Changes = slices.DeleteFunc(w.Changes, func(c rules.NativeChange) bool { return kept[c.Family+" "+c.Table] })
 }
 
 // restores tells whether the changes have deleted the table, so that it comes back with another number.

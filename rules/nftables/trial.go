@@ -175,12 +175,7 @@ func (t *trial) run() error {
 	if t.After, bodies, err = t.read(); err != nil {
 		return err
 	}
-	for key, body := range nft.Bodies(t.listing) {
-		if _, ok := bodies[key]; !ok {
-			bodies[key] = body // of what the script has deleted
-		}
-	}
-	changes, beyond := nft.Difference(t.Before, t.After, bodies)
+	changes, beyond := nft.Difference(t.Before, t.After, bodies, t.bodies)
 	if len(beyond) > 0 {
 		return &Untried{Why: "nattui could not undo a change of " + strings.Join(beyond, ", ") + ": make it with nft"}
 	}

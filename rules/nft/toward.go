@@ -1,0 +1,183 @@
+package nft
+
+import (
+	"regexp"
+	"slices"
+
+	"nattui/rules"
+)
+
+// Wanted is what native tables are to be like, read from a namespace in which their text was loaded.
+type Wanted struct {
+	Ruleset *Ruleset
+	// Bodies are what Bodies finds in the listing of Ruleset, and Now in that of the tables as they are.
+	Bodies, Now map[string]string
+}
+
+// Toward are the changes that make the tables which are wanted what they are to be. What is as wanted stays, with its handles
+// and what it has counted; what packets put into sets stays too. A set, chain or object that would have to be of another
+// kind has its whole table made anew. Tables that are not wanted stay. The changes have not been tried.
+func (w Wanted) Toward(now *Ruleset) []rules.NativeChange {
+	d := difference{links: w.Ruleset.Links, bodies: w.Bodies, were: w.Now}
+	for _, want := range w.Ruleset.Tables {
+		was := now.Table(want.Family.String(), want.Name)
+		if was != nil && !w.fits(was, want) {
+			d.add(rules.NativeChange{What: rules.NativeTableKind, Family: was.Family.String(), Table: was.Name, Gone: true})
+			was = nil
+		}
+		if was == nil {
+			d.table(nil, want)
+			continue
+		}
+		d.toward(was, want)
+	}
+	rules.SortNatives(d.changes)
+	return d.changes
+}
+
+// used is how much of a quota is used up, or what a counter has counted.
+var used = regexp.MustCompile(`^packets .*| used \d+ \w+$`)
+
+// fits tells whether all that is in both states of a table is of the same kind in both.
+func (w Wanted) fits(was, want *Table) bool {
+	for _, c := range want.Chains {
+		if other := was.chain(c.Name); other != nil && other.asked() != c.asked() {
+			return false
+		}
+	}
+	for _, s := range setsOf(want) {
+		if other := was.named(s.Name); other != nil && other.definition() != s.definition() {
+			return false
+		}
+	}
+	place := want.Family.String() + " " + want.Name + " "
+	for _, o := range want.Objects {
+		key := place + o.kind() + " " + o.Name
+		if was.object(o.kind(), o.Name) != nil && used.ReplaceAllString(w.Bodies[key], "") != used.ReplaceAllString(w.Now[key], "") {
+			return false
+		}
+	}
+	return slices.EqualFunc(was.Flowtables, want.Flowtables, func(a, b *Flowtable) bool {
+		return a.Name == b.Name && a.Hook == b.Hook && a.Priority == b.Priority && slices.Equal(a.Devices, b.Devices)
+	})
+}
+
+// toward compares two states of a table by names.
+func (d *difference) toward(was, want *Table) {
+	if was.Dormant != want.Dormant {
+		d.setting(was, want, "")
+	}
+	for _, o := range was.Objects {
+		if want.object(o.kind(), o.Name) == nil {
+			d.object(was, o, true)
+		}
+	}
+	for _, o := range want.Objects {
+		if was.object(o.kind(), o.Name) == nil {
+			d.object(want, o, false)
+		}
+	}
+	for _, s := range setsOf(was) {
+		if want.named(s.Name) == nil {
+			d.set(s, nil)
+		}
+	}
+	for _, s := range setsOf(want) {
+		if other := was.named(s.Name); other == nil || s.Flags&SetEval == 0 { // else packets put elements there
+			d.set(other, s)
+		}
+	}
+	for _, c := range was.Chains {
+		if want.chain(c.Name) == nil {
+			d.chain(c, nil)
+		}
+	}
+	for _, c := range want.Chains {
+		other := was.chain(c.Name)
+		if other == nil {
+			d.chain(nil, c)
+			continue
+		}
+		if other.Policy != c.Policy {
+			d.setting(was, want, c.Name)
+		}
+		d.rulesToward(other, c)
+	}
+}
+
+// rulesToward has the rules of a chain be those that are wanted; what is in both, in the same order, stays.
+func (d *difference) rulesToward(was, want *Chain) {
+	stays := common(prints(was), prints(want))
+	at := 0
+	for i, r := range want.Rules {
+		if at < len(stays) && stays[at][1] == i {
+			at++
+			continue
+		}
+		add := r.change(want, d.links)
+		if at < len(stays) {
+			add.Before = was.Rules[stays[at][0]].Handle
+		}
+		d.add(add)
+	}
+	at = 0
+	for i, r := range was.Rules {
+		if at < len(stays) && stays[at][0] == i {
+			at++
+			continue
+		}
+		d.add(r.Deletion(was, d.links))
+	}
+}
+
+func prints(c *Chain) (all []string) {
+	for _, r := range c.Rules {
+		all = append(all, r.Print(c.Table))
+	}
+	return all
+}
+
+// common is a longest sequence that two lists have in common, as pairs of positions.
+func common(a, b []string) (pairs [][2]int) {
+	head := 0
+	for head < len(a) && head < len(b) && a[head] == b[head] {
+		pairs = append(pairs, [2]int{head, head})
+		head++
+	}
+	tail := 0
+	for tail < len(a)-head && tail < len(b)-head && a[len(a)-1-tail] == b[len(b)-1-tail] {
+		tail++
+	}
+	pairs = append(pairs, longest(a[head:len(a)-tail], b[head:len(b)-tail], head)...)
+	for i := tail; i > 0; i-- {
+		pairs = append(pairs, [2]int{len(a) - i, len(b) - i})
+	}
+	return pairs
+}
+
+// longest is common for lists that begin and end differently, whose positions are counted from one on.
+func longest(a, b []string, from int) (pairs [][2]int) {
+	length := make([][]int, len(a)+1)
+	for i := range length {
+		length[i] = make([]int, len(b)+1)
+	}
+	for i := len(a) - 1; i >= 0; i-- {
+		for j := len(b) - 1; j >= 0; j-- {
+			if length[i][j] = max(length[i+1][j], length[i][j+1]); a[i] == b[j] {
+				length[i][j] = length[i+1][j+1] + 1
+			}
+		}
+	}
+	for i, j := 0, 0; i < len(a) && j < len(b); {
+		switch {
+		case a[i] == b[j]:
+			pairs = append(pairs, [2]int{from + i, from + j})
+			i, j = i+1, j+1
+		case length[i+1][j] >= length[i][j+1]:
+			i++
+		default:
+			j++
+		}
+	}
+	return pairs
+}
