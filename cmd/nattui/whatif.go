@@ -37,7 +37,7 @@ func newWhatifCommand() *cobra.Command {
 		Use:   "whatif PROTO SRC[:PORT] DST[:PORT] | -",
 		Short: "Predict what the kernel does with a packet",
 		Long: "whatif follows the first packet of a new connection through the tables of this gateway, as the kernel does: raw, mangle, nat and filter, the routing decision and the translation. " +
-			"No packet is sent. With - it reads packets from standard input, one per line: PROTO SRC DST [INTERFACE]. " +
+			"No packet is sent. With - it reads packets from standard input, one per line: PROTO SRC DST [INTERFACE], and of each names the rules that match, not all that it is compared with. " +
 			"If the outcome is open (a random choice, a match that a packet alone cannot decide), it says so and names the rule.",
 		Example: "nattui whatif tcp 203.0.113.10:4000 203.0.113.1:80\nnattui whatif icmp 192.168.0.7 198.51.100.7 --in lan0 --json\nnattui whatif - < packets.txt",
 		Args: func(c *cobra.Command, args []string) error {
@@ -81,11 +81,7 @@ func whatif(ctx context.Context, o whatifOptions, args []string) error {
 	if facts.Native == nil {
 		host.Filters = facts.NativeFilters
 	}
-	ask := asker{evaluator: evaluate.NewEvaluator(host, programs...)}
-	if k, ok := flows.(kernelFlows); ok {
-		host.Flows = nil
-		ask.began, ask.answered, ask.alone = k.began, k.answered, evaluate.NewEvaluator(host, programs...)
-	}
+	ask := newAsker(host, programs, args[0] == "-", o.quiet)
 	out := bufio.NewWriterSize(stdout, 1<<16)
 	if args[0] == "-" {
 		err = answerAll(out, ask, textfile.Until(ctx, os.Stdin), o)

@@ -19,21 +19,59 @@ type asker struct {
 	began     map[rules.Tuple]rules.Tuple // the connections that exist, and their answers
 	answered  map[rules.Tuple]answered    // the same by their answers
 	alone     *evaluate.Evaluator         // as if there were none
+	flows     kernelFlows
+	foresight *evaluate.Foresight // as if there were none, for many packets; nil for one, of which every rule is told
+	briefly   bool
+}
+
+// newAsker makes one for one packet, of which every rule is told that it is compared with, or for many.
+func newAsker(host evaluate.Host, programs []*evaluate.Program, many, briefly bool) asker {
+	a := asker{evaluator: evaluate.NewEvaluator(host, programs...), briefly: briefly}
+	a.alone = a.evaluator
+	if k, ok := host.Flows.(kernelFlows); ok {
+		host.Flows = nil
+		a.flows, a.began, a.answered, a.alone = k, k.began, k.answered, evaluate.NewEvaluator(host, programs...)
+	}
+	if many || briefly {
+		a.foresight = a.alone.Foresight(briefly)
+	}
+	return a
+}
+
+// evaluate follows a packet through the rules with all connections in mind, or with none.
+func (a asker) evaluate(e *evaluate.Evaluator, p evaluate.Packet) (evaluate.Path, error) {
+	if a.foresight == nil {
+		return e.Evaluate(p)
+	}
+	return e.Foresee(p, a.briefly)
+}
+
+// begin evaluates the first packet of a new connection. What would become of it if there were no other is what becomes of
+// it, where none has the same ends or began at the same.
+func (a asker) begin(p evaluate.Packet) (evaluate.Path, error) {
+	if a.foresight == nil {
+		return a.evaluator.Evaluate(p)
+	}
+	path, err := a.foresight.Of(p)
+	if err != nil || a.evaluator == a.alone || path.Certain && a.flows.apart(&path) {
+		return path, err
+	}
+	return a.evaluator.Foresee(p, a.briefly)
 }
 
 // ask evaluates a packet. One of a connection that exists goes as that began: where today's rules would begin
 // it like that, it is known what becomes of it.
 func (a asker) ask(p evaluate.Packet) (evaluate.Path, error) {
 	if p.State != evaluate.StateNew {
-		return a.evaluator.Evaluate(p)
+		return a.evaluate(a.evaluator, p)
 	}
 	reply, exists := a.began[p.Tuple()]
 	if f, ok := a.answered[p.Tuple()]; ok && !exists {
 		return a.answer(p, f)
 	} else if !exists {
-		return a.evaluator.Evaluate(p)
+		return a.begin(p)
 	}
-	path, err := a.alone.Evaluate(p)
+	path, err := a.evaluate(a.alone, p)
 	if err != nil {
 		return path, err
 	}
@@ -42,7 +80,7 @@ func (a asker) ask(p evaluate.Packet) (evaluate.Path, error) {
 	path.Exists = true
 	path.Outcomes = slices.DeleteFunc(path.Outcomes, func(o evaluate.Outcome) bool { return !o.Matches(src, dst) })
 	if len(path.Outcomes) == 0 {
-		path, err = a.evaluator.Evaluate(p)
+		path, err = a.evaluate(a.evaluator, p)
 		path.Exists, path.Certain = true, false
 		path.Doubts = []evaluate.Doubt{{What: fmt.Sprintf("the connection exists already and goes as it began, seen as %s, served by %s; today's rules would begin it otherwise", src, dst)}}
 		return path, err
@@ -72,7 +110,7 @@ func (a asker) answer(p evaluate.Packet, f answered) (evaluate.Path, error) {
 	if client != netip.AddrPortFrom(p.Dst, p.DstPort) {
 		p.Client = client
 	}
-	path, err := a.alone.Evaluate(p)
+	path, err := a.evaluate(a.alone, p)
 	path.Exists = true
 	for i := range path.Outcomes {
 		if o := &path.Outcomes[i]; o.Delivered != evaluate.Dropped {
@@ -134,6 +172,18 @@ func (k kernelFlows) add(f *flow.Flow) {
 	from := origin{f.Proto(), netip.AddrPortFrom(f.Orig.SrcAddr(), f.Orig.SrcPort)} // of ICMP the identifier
 	seen := f.Reply.Mirror()
 	k.mapped[from] = append(k.mapped[from], netip.AddrPortFrom(seen.SrcAddr(), seen.SrcPort))
+}
+
+// apart tells that no connection bears on a packet's translation: none began at its source, nor has the ends that it is to
+// have.
+func (k kernelFlows) apart(path *evaluate.Path) bool {
+	p, o := &path.Packet, &path.Outcomes[0]
+	t := p.Tuple()
+	if len(k.mapped[origin{p.Protocol, netip.AddrPortFrom(p.Src, t.SrcPort)}]) > 0 {
+		return false
+	}
+	seen := rules.MakeTuple(p.Protocol, netip.AddrPortFrom(o.Src.Addr, o.Src.Ports.Lo), netip.AddrPortFrom(o.Dst.Addr, o.Dst.Ports.Lo))
+	return !k.InUse(seen) && !k.InUse(seen.Mirror())
 }
 
 func (k kernelFlows) InUse(t rules.Tuple) bool {

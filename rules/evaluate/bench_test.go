@@ -90,6 +90,51 @@ func BenchmarkKubeProxy(b *testing.B) {
 	b.Run("stranger-every-rule", func(b *testing.B) { benchmarkOutcomes(b, plain, stranger) })
 }
 
+// flatTable is a gateway of 10,000 rules in chains without jumps: a port each that is forwarded, networks that are dropped
+// by their sources, and servers that are let through.
+func flatTable() string {
+	var b strings.Builder
+	b.WriteString("*nat\n:PREROUTING ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n")
+	for i := range 3300 {
+		fmt.Fprintf(&b, "-A PREROUTING -i wan0 -p tcp -m tcp --dport %d -j DNAT --to-destination 192.168.%d.%d:80\n", 1000+i, i/250, i%250+2)
+	}
+	b.WriteString("-A POSTROUTING -s 192.168.0.0/16 -o wan0 -j MASQUERADE\nCOMMIT\n*filter\n:FORWARD DROP [0:0]\n")
+	for i := range 3300 {
+		fmt.Fprintf(&b, "-A FORWARD -s 10.%d.%d.0/24 -j DROP\n", i/250, i%250)
+	}
+	for i := range 3400 {
+		fmt.Fprintf(&b, "-A FORWARD -d 192.168.%d.%d/32 -p tcp -m tcp --dport 80 -j ACCEPT\n", i/250, i%250+2)
+	}
+	b.WriteString("COMMIT\n")
+	return b.String()
+}
+
+// BenchmarkManyPackets follows packets of many clients to 3,300 services through 10,000 rules, each by itself with all
+// rules that it is compared with, with those that match, and as they are foreseen by their classes. One of the last took
+// 0.6 µs where each by itself took 1,500, and 33 with those that match, on a core of 2.6 GHz.
+func BenchmarkManyPackets(b *testing.B) {
+	host := gateway()
+	host.RouteNets = []netip.Prefix{netip.MustParsePrefix("192.168.0.0/16")}
+	e := NewEvaluator(host, Compile(setOf(b, rules.IPv4, rules.NFT, flatTable())))
+	packets := make([]Packet, 16384)
+	for i := range packets {
+		packets[i] = parsePacket(b, fmt.Sprintf("tcp 203.0.113.%d:%d 203.0.113.1:%d in=wan0", i%200+10, 1024+i, 1000+i%3300))
+	}
+	follow := func(name string, of func(Packet) (Path, error)) {
+		b.Run(name, func(b *testing.B) {
+			for i := 0; b.Loop(); i++ {
+				if path, err := of(packets[i%len(packets)]); err != nil || !path.Certain {
+					b.Fatal(path.Doubts, err)
+				}
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "packets/s")
+		})
+	}
+	follow("each-rule", e.Evaluate)
+	follow("met", func(p Packet) (Path, error) { return e.Foresee(p, false) })
+	follow("foreseen", e.Foresight(false).Of)
+}
+
 func BenchmarkCompileKubeProxy(b *testing.B) {
 	set := setOf(b, rules.IPv4, rules.NFT, kubeTable(kubeServices))
 	b.ReportAllocs()

@@ -14,7 +14,7 @@ type frame struct {
 func (m *machine) enter(c *program, st *state) {
 	m.stack = append(m.stack, frame{chain: c})
 	x := c.index
-	if x == nil || m.path != nil || st.has&(unknownSrc|unknownDst) != 0 {
+	if x == nil || m.tells == tellsAll || st.has&(unknownSrc|unknownDst) != 0 {
 		return
 	}
 	f := &m.stack[len(m.stack)-1]
@@ -103,7 +103,7 @@ func (m *machine) walk(st *state) bool {
 		}
 		r := &f.chain.rules[at]
 		t, open := m.meets(r, st)
-		if m.path != nil {
+		if m.tells.of(t) {
 			m.tell(st, f.chain, at, t, open)
 		}
 		if t == No {
@@ -203,7 +203,7 @@ func (m *machine) back(st *state) bool {
 	if last > 0 {
 		return !m.divided || m.fresh(st)
 	}
-	if m.path != nil {
+	if m.tells.of(Yes) {
 		m.tell(st, c, -1, Yes, "")
 	}
 	if c.drops {

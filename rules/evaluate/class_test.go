@@ -52,6 +52,7 @@ type classTally struct{ packets, compared, alone, particular int }
 func (sum *classTally) alike(t *testing.T, g *generator, e *evaluate.Evaluator, near landmarks, next func(landmarks) evaluate.Packet, about string) {
 	t.Helper()
 	classes := e.Classes()
+	foresight, brief := e.Foresight(false), e.Foresight(true)
 	first := map[evaluate.Class]outcome{}
 	var p evaluate.Packet
 	for i := range 600 {
@@ -64,6 +65,7 @@ func (sum *classTally) alike(t *testing.T, g *generator, e *evaluate.Evaluator, 
 			p = g.neighbour(p, near)
 		}
 		sum.packets++
+		foreseenAlike(t, e, foresight, brief, p, about)
 		h := p.Tuple()
 		class, ok := classes.Of(&h, &h)
 		if !ok {

@@ -92,14 +92,24 @@ func (e *Evaluator) Unseen(f rules.Family) string {
 // Evaluate follows a packet and tells every rule that it is compared with. The error says why there is no
 // such packet on this host. It does not block.
 func (e *Evaluator) Evaluate(p Packet) (Path, error) {
+	path, _, err := e.evaluate(p, tellsAll)
+	return path, err
+}
+
+// following is how a packet was followed: common is false where another packet of its class may fare otherwise, divided is
+// set where what cannot be known has divided its way.
+type following struct{ common, divided bool }
+
+// evaluate follows a packet, and notes rules on its way.
+func (e *Evaluator) evaluate(p Packet, tells telling) (Path, following, error) {
 	if err := e.check(&p); err != nil {
-		return Path{}, err
+		return Path{}, following{}, err
 	}
 	path := Path{Packet: p, Assumed: e.complete(&p)}
 	m := machines.Get().(*machine)
 	defer m.release()
 	m.reset(e, &p)
-	m.path = &path
+	m.path, m.tells = &path, tells
 	m.run()
 	path.Outcomes = append([]Outcome(nil), m.outcomes...)
 	path.Certain, path.Incomplete = m.certain(), m.incomplete
@@ -114,7 +124,7 @@ func (e *Evaluator) Evaluate(p Packet) (Path, error) {
 		}
 		path.Doubts = []Doubt{{What: what}}
 	}
-	return path, nil
+	return path, following{!m.particular, m.divided}, nil
 }
 
 // likelyPort stands for a source port that is not said: one that programs get by themselves.
@@ -255,6 +265,7 @@ type machine struct {
 	incomplete bool
 	altered    uint64 // see Ends
 	path       *Path  // nil: only the outcomes are wanted
+	tells      telling
 	told       map[toldVisit]int
 	doubts     map[Doubt]struct{}
 }
@@ -294,7 +305,7 @@ func (m *machine) reset(e *Evaluator, p *Packet) {
 	m.tables = &e.families[m.family]
 	m.stack, m.work, m.outcomes = m.stack[:0], m.work[:0], m.outcomes[:0]
 	m.divided, m.told, m.doubts, m.altered = false, nil, nil, 0
-	m.budget, m.incomplete, m.particular, m.path = maxRules, false, false, nil
+	m.budget, m.incomplete, m.particular, m.path, m.tells = maxRules, false, false, nil, tellsNothing
 	m.regs.ranges, m.regs.number.count, m.regs.choice.values = 0, 0, nil
 }
 

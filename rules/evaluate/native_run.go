@@ -21,7 +21,7 @@ func (m *machine) native(st *state, here ruleRef) afterRule {
 	m.particular = m.particular || r.particular
 	all, open, waiting := Yes, "", false
 	tell := func() {
-		if m.path != nil {
+		if m.tells.of(all) {
 			m.tell(st, here.chain, here.rule, all, open)
 		}
 		if all != No && r.writes != 0 {
@@ -131,7 +131,7 @@ func (m *machine) verdictMap(st *state, o *op, here ruleRef, tells bool) (after 
 	}
 	ends := o.set.verdicts(list)
 	goesOn = slices.ContainsFunc(ends, func(v nft.Verdict) bool { return v.Code == nft.Continue })
-	if m.path != nil && tells && !goesOn {
+	if m.tells.of(answer) && tells && !goesOn {
 		m.tell(st, here.chain, here.rule, answer, open)
 	}
 	if answer == Unknown {

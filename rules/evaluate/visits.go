@@ -1,5 +1,18 @@
 package evaluate
 
+// telling is which of the rules on a packet's way are told: none, those that match or may, or all that the packet is
+// compared with.
+type telling uint8
+
+const (
+	tellsNothing telling = iota
+	tellsMet
+	tellsAll
+)
+
+// of tells whether a rule is told that the packet meets with this answer.
+func (t telling) of(answer Truth) bool { return t == tellsAll || t == tellsMet && answer != No }
+
 // tell records a rule that was met; a branch that meets it with another answer
 // makes it unknown.
 func (m *machine) tell(st *state, c *program, rule int32, t Truth, unknown string) {
