@@ -36,6 +36,7 @@ var checks = []func(*Examination) []Finding{
 	checkQueues,
 	checkUplinkAddress,
 	checkOwnAnswers,
+	checkOwnServices,
 	checkDefaultRoutes,
 	checkIPsec,
 	checkMarks,

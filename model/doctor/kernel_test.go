@@ -217,6 +217,11 @@ var troubles = []trouble{
 		w.serve(w.Gateway, "tcp", "0.0.0.0:2222")
 		w.secondProvider()
 	}, from: world, to: "203.0.113.1:2222", beyond: true},
+	{name: "the gateway's own answers by UDP leave by another provider", network: "udp", check: "answer-leaves-elsewhere", also: true, note: true, spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "nat", "-F", "PREROUTING")
+		w.serve(w.Gateway, "udp", "203.0.113.1:53")
+		w.secondProvider()
+	}, from: world, to: "203.0.113.1:53", beyond: true},
 	{name: "the reverse path filter keeps clients from the gateway's own services", check: "rp-filter", note: true, stays: true, spoil: func(w *ward) {
 		w.iptables("iptables", "-t", "nat", "-F", "PREROUTING")
 		w.serve(w.Gateway, "tcp", "0.0.0.0:2222")

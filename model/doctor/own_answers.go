@@ -3,6 +3,7 @@ package doctor
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"nattui/model/facts"
 	"nattui/rules"
@@ -18,21 +19,24 @@ func checkOwnAnswers(x *Examination) (list []Finding) {
 		if to := a.Prefix.Addr(); a.Scope != facts.ScopeGlobal || a.Temporary || a.Deprecated || told[a.Link+rules.FamilyOf(to).String()] || !x.outward(a.Link) {
 			continue
 		}
-		if found := ownAnswer(x, a); found.Check != "" {
-			told[a.Link+rules.FamilyOf(a.Prefix.Addr()).String()] = true
-			list = append(list, found)
+		for _, proto := range []rules.Protocol{rules.TCP, rules.UDP} {
+			l, ok := x.listenerAt(a.Prefix.Addr(), proto)
+			if !ok {
+				continue
+			}
+			if found := ownAnswer(x, a, l); found.Check != "" {
+				told[a.Link+rules.FamilyOf(a.Prefix.Addr()).String()] = true
+				list = append(list, found)
+				break
+			}
 		}
 	}
 	return list
 }
 
 // ownAnswer follows the question of a client on the Internet to a program that listens at an address, and its answer.
-func ownAnswer(x *Examination, a *facts.Address) Finding {
+func ownAnswer(x *Examination, a *facts.Address, l facts.Listener) Finding {
 	to := a.Prefix.Addr()
-	l, ok := x.listenerAt(to)
-	if !ok {
-		return Finding{}
-	}
 	p, ok := x.askingBy(a.Link, l.Proto, netip.AddrPortFrom(to, l.Address.Port()))
 	if !ok {
 		return Finding{}
@@ -63,14 +67,20 @@ func ownAnswer(x *Examination, a *facts.Address) Finding {
 	out := back.Outcomes[0].Out
 	found.Evidence = append(found.Evidence, fmt.Sprintf("route back to %s from %s: by %s", p.Src, to, out))
 	found.Sentence = fmt.Sprintf("Answers of this host's own programs to clients on the Internet that come by %s leave by %s with %s as source: unless the provider there lets that through, %s is of no use to them. Its own routing table would send them back: a policy rule for what is from %s.", a.Link, out, to, to, to)
+	if l.Proto == rules.UDP && l.Address.Addr().IsUnspecified() {
+		found.Sentence += fmt.Sprintf(" A program that takes datagrams at all addresses may answer with another one than was asked: have %s listen at %s itself.", listenerName(l), to)
+	}
 	found.Commands = x.routeFrom(a)
 	return found
 }
 
-// listenerAt is a program that takes what is sent to an address.
-func (n network) listenerAt(to netip.Addr) (best facts.Listener, ok bool) {
+// serverPorts are those of UDP at which somebody waits to be asked from the Internet; at others programs wait for answers.
+var serverPorts = []uint16{53, 123, 443, 500, 853, 1194, 1701, 3478, 4500, 5060, 51820}
+
+// listenerAt is a program that takes what is sent to an address by a protocol.
+func (n network) listenerAt(to netip.Addr, proto rules.Protocol) (best facts.Listener, ok bool) {
 	for _, l := range n.Listeners {
-		if l.Proto != rules.TCP || l.Address.Port() == 0 {
+		if l.Proto != proto || l.Address.Port() == 0 || proto == rules.UDP && !slices.Contains(serverPorts, l.Address.Port()) {
 			continue
 		}
 		if at, known := n.ListensOn(l.Proto, netip.AddrPortFrom(to, l.Address.Port())); known && (!ok || at.Address.Addr() == to) {
