@@ -92,10 +92,22 @@ var saids = []said{
 		},
 	},
 	{
-		name: "a native redirection takes it first", from: client, to: web, answered: true, check: "translated", severity: doctor.SeverityUnknown, says: "taken by ip early pre 1",
+		name: "a native redirection takes it first", from: client, to: web, answered: true, check: "taken-first", severity: doctor.SeverityError, says: "taken by ip early pre 1",
 		spoil: func(w *ward) {
 			w.serve(w.Gateway, "tcp", "203.0.113.1:8088")
 			w.nft("table ip early { chain pre { type nat hook prerouting priority -110; iifname \"wan0\" tcp dport 80 redirect to :8088; } }")
+		},
+	},
+	{
+		name: "a native translation that leads to the same server", from: client, to: web, answered: true, check: "taken-first", severity: doctor.SeverityNote, says: "all the same",
+		spoil: func(w *ward) {
+			w.nft("table ip early { chain pre { type nat hook prerouting priority -110; iifname \"wan0\" tcp dport 80 dnat to 192.168.0.2:8080; } }")
+		},
+	},
+	{
+		name: "a native translation for somebody else", from: client, to: web, answered: true, never: "taken-first",
+		spoil: func(w *ward) {
+			w.nft("table ip early { chain pre { type nat hook prerouting priority -110; ip saddr 203.0.113.77 tcp dport 80 redirect to :8088; } }")
 		},
 	},
 	{

@@ -41,6 +41,9 @@ func stepTranslated(x *Examination, f *Forward) Finding {
 	if v, met := way.visit(f.Rule); way.by(f.Rule) || met && v.Verdict != evaluate.Yes || way.Incomplete || f.via.open() || f.via.marked || by.IsZero() {
 		return unknown(fmt.Sprintf("Whether the rule translates %s is not known: %s.", named, way.doubt()), f.ruleCount())
 	}
+	if by.Backend == rules.Native {
+		return takenNatively(x, f, &way, by, what)
+	}
 	if !x.takesAll(by, f) {
 		return unknown(fmt.Sprintf("Whether the rule ever translates is not known: %s is taken by %s before, and no packet was found that is not.", named, ruleName(by)), ruleName(by)+": "+what, f.ruleCount())
 	}
@@ -57,6 +60,27 @@ func stepTranslated(x *Examination, f *Forward) Finding {
 	if by.Chain == f.Rule.Chain && by.Variant == f.Rule.Variant {
 		found.takesOver = true
 		found.Cure = x.moveBefore(f.Rule, *f.rule, by.Position, func(t *trial) bool { return true })
+	}
+	return found
+}
+
+// takenNatively tells that a native rule translates what clients of a forward ask for, certainly and before this rule.
+func takenNatively(x *Examination, f *Forward, way *fate, by evaluate.RuleRef, what string) Finding {
+	o := &way.Outcomes[0]
+	found := Finding{
+		Check: "taken-first", Severity: SeverityError, Subject: ruleName(f.Rule), Evidence: []string{ruleName(by) + ": " + what, f.ruleCount()},
+		Sentence: fmt.Sprintf("A packet from %s for %s is taken by %s, of native nft, before this rule: it goes to %s, not to %s.", f.packet.Src, f.Asked, ruleName(by), o.Dst.AddrPort(), f.Server),
+	}
+	switch {
+	case o.Dst.AddrPort() == f.Server:
+		found.Severity = SeverityNote
+		found.Sentence = fmt.Sprintf("A packet from %s for %s is taken by %s, of native nft, before this rule, and goes to %s all the same: one of the two is one too many.", f.packet.Src, f.Asked, ruleName(by), f.Server)
+	case f.Owner != "":
+		found.Severity = SeverityNote
+	case way.unread != "" || way.unseen != "" || !way.Certain:
+		return unknown(fmt.Sprintf("Whether the rule translates packets for %s is not known: %s may take them first.", f.Asked, ruleName(by)), found.Evidence...)
+	default:
+		found.Sentence += " Where that is not meant, take one of the two rules out, or name in the native one what it is for."
 	}
 	return found
 }
