@@ -71,7 +71,7 @@ func endpointOf(owner string) string {
 	switch owner {
 	case "docker", "podman", "cni":
 		return "the container"
-	case "kubernetes", "calico", "cilium", "flannel", "ovn", "weave":
+	case "kubernetes", "kube-proxy", "calico", "cilium", "flannel", "ovn", "weave":
 		return "the pod"
 	}
 	return "the server"

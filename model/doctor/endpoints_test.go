@@ -1,7 +1,10 @@
 package doctor_test
 
 import (
+	"context"
+	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -59,6 +62,46 @@ func TestDeadEndpoints(t *testing.T) {
 				return f.Check == c.check && f.IsProblem() && strings.Contains(f.Sentence+strings.Join(f.Evidence, " "), c.says)
 			}) {
 				t.Errorf("it is not told:\n%s", text(found))
+			}
+		})
+	}
+}
+
+// TestGoneEndpointsAreToldOnce: of many pods that are gone there is one finding, which names some of them.
+func TestGoneEndpointsAreToldOnce(t *testing.T) {
+	for _, c := range []struct{ check, network string }{{"server-silent", "192.168.0."}, {"no-route", "10.244.3."}} {
+		t.Run(c.check, func(t *testing.T) {
+			if lab.Isolate(t) {
+				return
+			}
+			w := newWard(t)
+			w.base()
+			w.settle()
+			w.run(w.Gateway, "ip", "route", "add", "unreachable", "10.244.3.0/24")
+			w.iptables("iptables", "-t", "nat", "-F", "PREROUTING")
+			w.iptables("iptables", "-t", "nat", "-N", "KUBE-SERVICES")
+			w.iptables("iptables", "-t", "nat", "-A", "PREROUTING", "-j", "KUBE-SERVICES")
+			for i := range 9 {
+				n := strconv.Itoa(i)
+				for _, chain := range []string{"KUBE-SVC-" + n, "KUBE-SEP-" + n} {
+					w.iptables("iptables", "-t", "nat", "-N", chain)
+				}
+				w.iptables("iptables", "-t", "nat", "-A", "KUBE-SERVICES", "-d", "203.0.113.1", "-p", "tcp", "--dport", strconv.Itoa(30000+i), "-j", "KUBE-SVC-"+n)
+				w.iptables("iptables", "-t", "nat", "-A", "KUBE-SVC-"+n, "-j", "KUBE-SEP-"+n)
+				w.iptables("iptables", "-t", "nat", "-A", "KUBE-SEP-"+n, "-p", "tcp", "-j", "DNAT", "--to-destination", c.network+strconv.Itoa(70+i)+":8080")
+				ctx, cancel := context.WithTimeout(t.Context(), absence/5)
+				_, _ = w.Client.Ask(ctx, "tcp", netip.MustParseAddrPort("203.0.113.1:"+strconv.Itoa(30000+i)))
+				cancel()
+			}
+			w.meets(said{from: client, to: "203.0.113.1:30008"})
+			var told []doctor.Finding
+			for _, f := range doctor.Examine(w.look()) {
+				if f.Check == c.check || f.Check == "endpoint-silent" {
+					told = append(told, f)
+				}
+			}
+			if len(told) != 1 || !told[0].IsProblem() || !strings.Contains(text(told), "9 endpoints") || !strings.Contains(text(told), "and 4 more") || !strings.Contains(text(told), c.network+"70:8080") {
+				t.Errorf("it is told:\n%s", text(told))
 			}
 		})
 	}

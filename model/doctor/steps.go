@@ -86,11 +86,13 @@ func checkForwards(x *Examination) []Finding {
 	x = x.within(limits{cures: curesTried, visits: visitsTold})
 	var list report
 	list.take(leftOut(x))
+	var gone goneEndpoints
 	hairpins := 0
 	forwards := slices.Concat(x.forwards, x.others)
 	for i := range forwards {
 		f := &forwards[i]
 		if x.spent.exhausted() {
+			list.take(gone.findings())
 			return append(list, notExamined(forwards[i:], len(forwards))...)
 		}
 		if isDead(f, x.unreached) || isDead(f, list) {
@@ -100,7 +102,7 @@ func checkForwards(x *Examination) []Finding {
 		for _, finding := range found {
 			x.judge(f.Name(), finding.Severity)
 		}
-		list.take(found)
+		list.take(gone.sift(f, found))
 		if byHand(f.Owner) && sound && hairpins < hairpinNotes {
 			if found := fromInside(x, f); found.Check != "" {
 				list.take([]Finding{found})
@@ -108,6 +110,7 @@ func checkForwards(x *Examination) []Finding {
 			}
 		}
 	}
+	list.take(gone.findings())
 	return list
 }
 
