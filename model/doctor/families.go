@@ -64,7 +64,7 @@ func oneFamily(x *Examination, f *Forward, p evaluate.Packet) Finding {
 	switch _, serves := x.ListensOn(f.Proto, asked); {
 	case blocked && !o.DroppedBy.IsZero():
 		found.Evidence = append(found.Evidence, x.dropperText(o.DroppedBy))
-		found.Sentence = fmt.Sprintf("The rule holds for %s alone: over %s what is for %s is not redirected to port %d, and %s drops it.", has, lacks, asked, f.Server.Port(), dropperName(o.DroppedBy, way.hook(o.DroppedBy)))
+		found.Sentence = fmt.Sprintf("The rule holds for %s alone: over %s what is for %s is not redirected to port %d. %s drops it.", has, lacks, asked, f.Server.Port(), dropperName(o.DroppedBy, way.hook(o.DroppedBy)))
 	case !blocked && way.Outcomes[0].Delivered == evaluate.Delivered && !serves:
 		found.Evidence = append(found.Evidence, fmt.Sprintf("no %s socket at %s", f.Proto, asked))
 		found.Sentence = fmt.Sprintf("The rule holds for %s alone: over %s what is for %s is not redirected to port %d, and no program listens there.", has, lacks, asked, f.Server.Port())

@@ -44,6 +44,9 @@ func checkDefaultRoutes(x *Examination) (list []Finding) {
 			Check: "no-default-route", Severity: SeverityError, Subject: family.Title(), Evidence: []string{"no route to " + family.Whole().String() + " in any table"},
 			Sentence: fmt.Sprintf("There is no %s default route: rules share this host's address with networks, and nothing of them gets to the Internet.", family.Title()),
 		}
+		if family == rules.IPv6 {
+			found.Severity = SeverityNote // IPv6 inside alone is nothing odd
+		}
 		if near := x.answeredNear(family); near.IsValid() {
 			found.Severity = SeverityNote
 			found.Evidence = append(found.Evidence, fmt.Sprintf("%s, which a route leads to, has been answered or has answered", near))
@@ -69,7 +72,7 @@ func checkDefaultRoutes(x *Examination) (list []Finding) {
 func (x *Examination) answeredNear(family rules.Family) netip.Addr {
 	near := func(a netip.Addr) bool {
 		route, certain := x.Lookup(evaluate.RouteQuery{Dst: a})
-		return family.Holds(a) && certain && route.Kind == facts.RouteUnicast && x.outward(route.Out)
+		return family.Holds(a) && certain && route.Kind == facts.RouteUnicast && (x.outward(route.Out) || !isInner(a))
 	}
 	for end, seen := range x.stats.answering {
 		if x.IsLocal(seen) && near(end.Addr()) {
