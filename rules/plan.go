@@ -146,7 +146,7 @@ func (p Plan) Resolve(sets map[Variant]*Ruleset) (Plan, error) {
 		q := begun.Of(*s.Change, sets)
 		c := s.Change.Resolve(q.Now())
 		c.completeFrom(q.Now())
-		c = c.Named(q.Now())
+		c = q.Named(c)
 		if err := q.Apply(c); err != nil {
 			return p, err
 		}

@@ -9,6 +9,8 @@ type Sequence struct {
 	tables map[string]bool  // whose list of chains is a copy
 	chains map[chainOf]bool // whose list of rules is a copy
 	all    bool             // the list of tables is a copy
+	// lines counts the equal rules of the chains that it was asked about.
+	lines map[chainOf]map[string]int
 }
 
 // chainOf names a chain of a snapshot.
@@ -16,7 +18,7 @@ type chainOf struct{ table, chain string }
 
 // NewSequence begins with the snapshot.
 func NewSequence(s *Ruleset) *Sequence {
-	return &Sequence{now: *s, tables: map[string]bool{}, chains: map[chainOf]bool{}}
+	return &Sequence{now: *s, tables: map[string]bool{}, chains: map[chainOf]bool{}, lines: map[chainOf]map[string]int{}}
 }
 
 // Now is the snapshot as the changes have made it so far. The next change alters it; what is to stay has to be read
@@ -37,9 +39,11 @@ func (q *Sequence) Apply(c Change) error {
 	case DeleteChain:
 		t.Chains = slices.DeleteFunc(t.Chains, func(k Chain) bool { return k.Name == c.Chain })
 		delete(q.chains, chainOf{c.Table, c.Chain})
+		delete(q.lines, chainOf{c.Table, c.Chain})
 		return nil
 	}
 	ch := q.chain(t, c.Chain)
+	q.count(c, ch)
 	switch c.Op {
 	case Insert:
 		ch.Rules = slices.Insert(ch.Rules, c.At-1, c.Rule.InChain(c.Chain).settled())
@@ -57,6 +61,43 @@ func (q *Sequence) Apply(c Change) error {
 		ch.Policy = c.Policy
 	}
 	return nil
+}
+
+// Named is Change.Named for the next change, without looking at each rule of the chain.
+func (q *Sequence) Named(c Change) Change {
+	ch, ok := q.now.Chain(c.Table, c.Chain)
+	if c.Op != Delete || !ok {
+		return c
+	}
+	at := chainOf{c.Table, c.Chain}
+	if q.lines[at] == nil {
+		q.lines[at] = map[string]int{}
+		for i := range ch.Rules {
+			q.lines[at][ch.Rules[i].String()]++
+		}
+	}
+	if q.lines[at][c.Rule.String()] > 1 {
+		return c.Named(&q.now)
+	}
+	c.ByNumber = false
+	return c
+}
+
+// count keeps the numbers of equal rules up to date that were asked for.
+func (q *Sequence) count(c Change, ch *Chain) {
+	lines := q.lines[chainOf{c.Table, c.Chain}]
+	if lines == nil {
+		return
+	}
+	switch c.Op {
+	case Insert:
+		lines[c.Rule.InChain(c.Chain).String()]++
+	case Delete:
+		lines[ch.Rules[c.At-1].String()]--
+	case Replace:
+		lines[ch.Rules[c.At-1].String()]--
+		lines[c.Rule.InChain(c.Chain).String()]++
+	}
 }
 
 // table is the table, made where it is not there, with a list of chains that may be changed.

@@ -2,6 +2,8 @@ package commit
 
 import (
 	"hash/fnv"
+	"maps"
+	"slices"
 
 	"nattui/rules"
 )
@@ -30,35 +32,31 @@ func printsAround(list []rules.Rule, at int) (before, behind []linePrint) {
 	return before, behind
 }
 
-// disorder counts, for each place at which a rule could be inserted, the remembered
-// rules that would then stand on its wrong side. What stands in the list more than
+// stretch is places of a chain, from the first to the last, at which an inserted rule would stand on the wrong side of as
+// many remembered ones.
+type stretch struct{ first, last, wrong int }
+
+// disorder tells for all places at which a rule could be inserted how many of the remembered
+// rules would then stand on its wrong side. What stands in the list more than
 // once, or was remembered more than once, tells nothing. known says that anything does.
-func (m mark) disorder(list []rules.Rule) (wrong []int, known bool) {
-	wrong = make([]int, len(list)+1)
-	stood, stands := m.sides(), map[linePrint]int{}
-	if len(stood) == 0 {
-		return wrong, false
-	}
-	for i := range list {
-		p := printOf(list[i])
-		if stands[p] > 0 {
-			delete(stood, p)
+func (m mark) disorder(list *lineup) (all []stretch, known bool) {
+	stood := map[int]side{}
+	for p, where := range m.sides() {
+		if at := list.printed(p); len(at) == 1 && where != bothSides {
+			stood[at[0]] = where
 		}
-		stands[p] = i + 1
 	}
-	for p, where := range stood {
-		at := stands[p]
-		if at == 0 || where == bothSides {
-			continue
-		}
-		known = true
-		for i := range wrong {
-			if (i+1 <= at) == (where == beforeIt) {
-				wrong[i]++
+	first := 1
+	for _, end := range append(slices.Sorted(maps.Keys(stood)), list.n+1) {
+		s := stretch{first: first, last: end}
+		for at, where := range stood {
+			if (s.first <= at) == (where == beforeIt) {
+				s.wrong++
 			}
 		}
+		all, first = append(all, s), end+1
 	}
-	return wrong, known
+	return all, len(stood) > 0
 }
 
 // side is where a remembered rule stood.

@@ -122,17 +122,6 @@ func listOf(s *rules.Ruleset, c rules.Change) []rules.Rule {
 	return nil
 }
 
-func countOf(list []rules.Rule, r rules.Rule) int {
-	n := 0
-	line := r.String()
-	for i := range list {
-		if list[i].String() == line {
-			n++
-		}
-	}
-	return n
-}
-
 // lineAt is the line at a place, counted from 1; "" outside of the chain.
 func lineAt(list []rules.Rule, at int) text {
 	if at < 1 || at > len(list) {
@@ -189,21 +178,25 @@ func placesOf(list []rules.Rule, r rules.Rule) []int {
 // back, needs nothing.
 func wayBack(p rules.Plan, marks []mark, all sets) (back []rules.Change, notes []string) {
 	changes := p.Changes()
-	begun := rules.Sequences{}
+	begun := map[rules.Variant]*present{}
 	for i, c := range slices.Backward(changes) {
-		q := begun.Of(c, all)
+		variant := rules.Variant{Family: c.Family, Backend: c.Backend}
+		if begun[variant] == nil {
+			begun[variant] = presentOf(setOf(all, variant))
+		}
+		now := begun[variant]
 		var m mark
 		if i < len(marks) {
 			m = marks[i]
 		}
-		inv, note := m.inverse(c, q.Now())
+		inv, note := m.inverse(c, now)
 		if note != "" {
 			notes = append(notes, note)
 		}
 		if inv == nil {
 			continue
 		}
-		if err := q.Apply(*inv); err != nil {
+		if err := now.apply(*inv); err != nil {
 			notes = append(notes, fmt.Sprintf("left as it is: %s (%v)", firstCommand(*inv), err))
 			continue
 		}
@@ -214,60 +207,55 @@ func wayBack(p rules.Plan, marks []mark, all sets) (back []rules.Change, notes [
 
 func firstCommand(c rules.Change) string { return rules.ShellLine(c.Commands()[0]) }
 
-// inverse is what rolls back one change in the set as it is now; nil where
+// inverse is what rolls back one change in the tables as they are now; nil where
 // nothing is to be done.
-func (m mark) inverse(c rules.Change, s *rules.Ruleset) (*rules.Change, string) {
+func (m mark) inverse(c rules.Change, now *present) (*rules.Change, string) {
 	inv := c.Inverse()
-	list := listOf(s, c)
-	ch, exists := s.Chain(c.Table, c.Chain)
+	ch, list := now.chain(c), now.list(c)
 	switch c.Op {
 	case rules.Insert:
-		return m.removal(c, inv, s)
+		return m.removal(c, inv, now)
 	case rules.Delete:
-		if !exists && !rules.IsBuiltIn(c.Table, c.Chain) {
+		if !ch.there && !rules.IsBuiltIn(c.Table, c.Chain) {
 			return nil, fmt.Sprintf("chain %s is gone, so its rule stays deleted: %s", c.Chain, c.Rule.String())
 		}
 		return m.restoration(c, inv, list)
 	case rules.Replace:
-		at, ok, doubt := m.find(c, s)
+		at, ok, doubt := m.find(c, now)
 		if !ok {
 			if doubt != "" {
 				return nil, doubt
 			}
-			if countOf(list, c.Old) > 0 {
+			if list.count(c.Old) > 0 {
 				return nil, ""
 			}
 			return nil, fmt.Sprintf("the changed rule is gone: %s", c.Rule.String())
 		}
-		inv.At, inv.Old = at, list[at-1]
+		inv.At, inv.Old = at, list.at(at).Rule
 		return &inv, ""
 	case rules.Move:
-		return m.homecoming(c, inv, s)
+		return m.homecoming(c, inv, now)
 	case rules.SetPolicy:
-		policy := "ACCEPT"
-		if exists {
-			policy = ch.Policy
-		}
-		switch policy {
+		switch ch.policy {
 		case c.Policy:
 			return &inv, ""
 		case c.OldPolicy:
 			return nil, ""
 		}
-		return nil, fmt.Sprintf("the policy of %s is %s now", c.Chain, policy)
+		return nil, fmt.Sprintf("the policy of %s is %s now", c.Chain, ch.policy)
 	case rules.NewChain:
 		switch {
-		case !exists:
+		case !ch.there:
 			return nil, ""
-		case len(list) > 0:
-			return nil, fmt.Sprintf("chain %s is kept: it holds %s that this change did not add", c.Chain, rules.Plural(len(list), "rule"))
+		case list.n > 0:
+			return nil, fmt.Sprintf("chain %s is kept: it holds %s that this change did not add", c.Chain, rules.Plural(list.n, "rule"))
 		}
-		if user, used := s.JumpTo(c.Table, c.Chain); used {
+		if user := now.used(c); user != "" {
 			return nil, fmt.Sprintf("chain %s is kept: it is used by %q", c.Chain, user)
 		}
 		return &inv, ""
 	case rules.DeleteChain:
-		if exists {
+		if ch.there {
 			return nil, ""
 		}
 		return &inv, ""
@@ -278,42 +266,41 @@ func (m mark) inverse(c rules.Change, s *rules.Ruleset) (*rules.Change, string) 
 // find looks for the rule that an Insert or a Replace made: by its handle, else by
 // how many equal rules there are, else by its neighbours. doubt says that one of
 // the equal rules may be it and which is not known.
-func (m mark) find(c rules.Change, s *rules.Ruleset) (at int, ok bool, doubt string) {
-	list, made := listOf(s, c), c.Rule.InChain(c.Chain)
-	score := func(p int) int { return agrees(lineAt(list, p-1), lineAt(list, p+1), m.Prev, m.Next) }
-	equal := placesOf(list, made)
-	if mine, sure := m.byHandle(s, c, equal); sure {
+func (m mark) find(c rules.Change, now *present) (at int, ok bool, doubt string) {
+	list, made := now.list(c), c.Rule.InChain(c.Chain)
+	score := func(p int) int { return agrees(list.line(p-1), list.line(p+1), m.Prev, m.Next) }
+	equal := list.equal(made.String())
+	if mine, sure := m.byHandle(now, c, equal); sure {
 		return best(mine, c.At, score), len(mine) > 0, ""
 	}
 	if len(equal) > m.Count {
 		return best(equal, c.At, score), true, ""
 	}
-	if at := slices.IndexFunc(equal, func(p int) bool { return m.between(list, p) }); at >= 0 && !m.Twin {
+	if at := slices.IndexFunc(equal, func(p int) bool { return score(p) == 2 }); at >= 0 && !m.Twin {
 		return equal[at], true, ""
 	}
 	if len(equal) > 0 && m.Done {
 		return 0, false, fmt.Sprintf("it is not known whether the rule left in %s was added by this change or existed before: %s", c.Chain, made)
 	}
-	// The kernel may print the rule differently from how it was written, and nattui may
-	// have been killed before it saw how.
-	like := alikeTo(list, made)
-	if m.Count > 0 || len(like) <= m.Like || c.Op == rules.Replace && countOf(list, c.Old) > 0 {
+	if m.Count > 0 || c.Op == rules.Replace && list.count(c.Old) > 0 {
 		return 0, false, ""
 	}
-	return best(like, c.At, score), true, ""
+	// The kernel may print the rule differently from how it was written, and nattui may
+	// have been killed before it saw how.
+	like := list.alike(made)
+	return best(like, c.At, score), len(like) > m.Like, ""
 }
 
 // byHandle picks from the places of equal rules those that the change made. sure is
 // false where handles do not tell: on legacy, in another incarnation of the table,
 // or when the rules were made again in the meantime, as by loading a saved table.
-func (m mark) byHandle(s *rules.Ruleset, c rules.Change, equal []int) (mine []int, sure bool) {
-	t, ok := s.Table(c.Table)
-	if !ok || m.Table == 0 || t.Incarnation != m.Table {
+func (m mark) byHandle(now *present, c rules.Change, equal []int) (mine []int, sure bool) {
+	if m.Table == 0 || now.incarnation(c) != m.Table {
 		return nil, false
 	}
-	list, olders := listOf(s, c), 0
+	list, olders := now.list(c), 0
 	for _, at := range equal {
-		switch handle := list[at-1].Handle; {
+		switch handle := list.at(at).Handle; {
 		case handle == 0:
 			return nil, false
 		case handle == m.Made:
@@ -327,43 +314,26 @@ func (m mark) byHandle(s *rules.Ruleset, c rules.Change, equal []int) (mine []in
 	return mine, len(m.Older) > 0 && olders == len(m.Older)
 }
 
-// alikeTo are the places of rules that may be how the kernel prints the rule.
-func alikeTo(list []rules.Rule, r rules.Rule) []int {
-	var at []int
-	for i := range list {
-		if alike(list[i], r) {
-			at = append(at, i+1)
-		}
-	}
-	return at
-}
-
-// alike compares what the kernel prints as it was written.
-func alike(a, b rules.Rule) bool {
-	return a.Target.Kind == b.Target.Kind && a.Target.Name == b.Target.Name && a.In == b.In && a.Out == b.Out &&
-		a.Source.String() == b.Source.String() && a.Dest.String() == b.Dest.String() && a.Comment() == b.Comment()
-}
-
 // removal rolls back an insertion.
-func (m mark) removal(c, inv rules.Change, s *rules.Ruleset) (*rules.Change, string) {
-	at, ok, doubt := m.find(c, s)
+func (m mark) removal(c, inv rules.Change, now *present) (*rules.Change, string) {
+	at, ok, doubt := m.find(c, now)
 	if !ok {
 		return nil, doubt
 	}
-	inv.At, inv.Rule = at, listOf(s, c)[at-1]
+	inv.At, inv.Rule = at, now.list(c).at(at).Rule
 	return &inv, ""
 }
 
 // restoration rolls back a deletion.
-func (m mark) restoration(c, inv rules.Change, list []rules.Rule) (*rules.Change, string) {
+func (m mark) restoration(c, inv rules.Change, list *lineup) (*rules.Change, string) {
 	if m.Count == 0 {
 		m.Count = 1
 	}
-	if countOf(list, c.Rule.InChain(c.Chain)) >= m.Count {
+	if list.count(c.Rule.InChain(c.Chain)) >= m.Count {
 		return nil, ""
 	}
 	at, sure := m.slot(list, c.At)
-	inv.At, inv.Next = at, expectation(list, at)
+	inv.At, inv.Next = at, expectation(list.line(at))
 	if !sure {
 		return &inv, fmt.Sprintf("the rules around rule %d of %s have changed; it was restored as rule %d: %s", c.At, c.Chain, at, c.Rule.String())
 	}
@@ -374,22 +344,49 @@ func (m mark) restoration(c, inv rules.Change, list []rules.Rule) (*rules.Change
 // before it, and before those that stood behind, as far as they are still there; among
 // such places, beside its old neighbours. It is sure where those two have
 // nothing between them now, or all that is left of the others is in its old order.
-func (m mark) slot(list []rules.Rule, at int) (place int, sure bool) {
-	wrong, known := m.disorder(list)
-	least := slices.Min(wrong)
+func (m mark) slot(list *lineup, at int) (place int, sure bool) {
+	stretches, known := m.disorder(list)
+	least := slices.MinFunc(stretches, func(a, b stretch) int { return a.wrong - b.wrong }).wrong
+	stretches = slices.DeleteFunc(stretches, func(s stretch) bool { return s.wrong > least })
 	var all []int
-	for p := 1; p <= len(list)+1; p++ {
-		if wrong[p-1] == least {
+	for _, s := range stretches { // the nearest one of each, should no neighbour be there
+		all = append(all, max(s.first, min(s.last, at)))
+	}
+	for _, p := range m.beside(list) {
+		if slices.ContainsFunc(stretches, func(s stretch) bool { return s.first <= p && p <= s.last }) {
 			all = append(all, p)
 		}
 	}
-	score := func(p int) int { return agrees(lineAt(list, p-1), lineAt(list, p), m.Prev, m.Next) }
+	slices.Sort(all)
+	score := func(p int) int { return agrees(list.line(p-1), list.line(p), m.Prev, m.Next) }
 	place = best(all, at, score)
 	return place, score(place) == 2 || least == 0 && (known || score(place) > 0)
 }
 
-func expectation(list []rules.Rule, at int) string {
-	if line := lineAt(list, at); line != "" {
+// beside are the places that have one of the neighbours that are remembered.
+func (m mark) beside(list *lineup) []int {
+	all := list.equal(string(m.Next))
+	for _, p := range list.equal(string(m.Prev)) {
+		all = append(all, p+1)
+	}
+	if m.Prev == "" {
+		all = append(all, 1)
+	}
+	if m.Next == "" {
+		all = append(all, list.n+1)
+	}
+	return all
+}
+
+// alike compares what the kernel prints as it was written.
+func alike(a, b rules.Rule) bool {
+	return a.Target.Kind == b.Target.Kind && a.Target.Name == b.Target.Name && a.In == b.In && a.Out == b.Out &&
+		a.Source.String() == b.Source.String() && a.Dest.String() == b.Dest.String() && a.Comment() == b.Comment()
+}
+
+// expectation is the line before which a rule is to be inserted.
+func expectation(line text) string {
+	if line != "" {
 		return string(line)
 	}
 	return rules.EndOfChain

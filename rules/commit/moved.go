@@ -23,20 +23,30 @@ func orderOf(list []rules.Rule) chainPrint {
 	return chainPrint(sum.Sum64())
 }
 
+// order is the chainPrint of the rules as they stand.
+func (l *lineup) order() chainPrint {
+	list := make([]rules.Rule, 0, l.n)
+	for s := range l.all() {
+		list = append(list, s.Rule)
+	}
+	return orderOf(list)
+}
+
 // homecoming rolls back a move.
-func (m mark) homecoming(c, inv rules.Change, s *rules.Ruleset) (*rules.Change, string) {
-	list := listOf(s, c)
-	equal := placesOf(list, c.Rule.InChain(c.Chain))
+func (m mark) homecoming(c, inv rules.Change, now *present) (*rules.Change, string) {
+	list := now.list(c)
+	equal := list.equal(c.Rule.InChain(c.Chain).String())
 	if len(equal) == 0 {
 		return nil, fmt.Sprintf("the moved rule is gone: %s", c.Rule.String())
 	}
-	from, doubt := m.whereabouts(c, s, equal)
+	from, doubt := m.whereabouts(c, now, equal)
 	if from == 0 {
 		return nil, doubt
 	}
-	rest := slices.Delete(slices.Clone(list), from-1, from)
-	to, sure := m.slot(rest, c.At)
-	inv.At, inv.To, inv.Rule = from, to, list[from-1]
+	moved := list.remove(from)
+	to, sure := m.slot(list, c.At)
+	list.insert(from, moved)
+	inv.At, inv.To, inv.Rule = from, to, moved
 	switch {
 	case to == from:
 		return nil, ""
@@ -49,10 +59,10 @@ func (m mark) homecoming(c, inv rules.Change, s *rules.Ruleset) (*rules.Change, 
 // whereabouts is the place of the rule that was moved, among those of equal rules: by its handle, else by the order of the
 // whole chain, else by neighbours. It is 0 where the rule stands where it did before, and where doubt says that this
 // is not known.
-func (m mark) whereabouts(c rules.Change, s *rules.Ruleset, equal []int) (from int, doubt string) {
-	list := listOf(s, c)
-	toScore := func(p int) int { return agrees(lineAt(list, p-1), lineAt(list, p+1), m.ToPrev, m.ToNext) }
-	mine, sure := m.byHandle(s, c, equal)
+func (m mark) whereabouts(c rules.Change, now *present, equal []int) (from int, doubt string) {
+	list := now.list(c)
+	toScore := func(p int) int { return agrees(list.line(p-1), list.line(p+1), m.ToPrev, m.ToNext) }
+	mine, sure := m.byHandle(now, c, equal)
 	switch {
 	case sure && m.Made == 0: // a move makes the rule anew, and all that were there before still are
 		return 0, ""
@@ -61,9 +71,9 @@ func (m mark) whereabouts(c rules.Change, s *rules.Ruleset, equal []int) (from i
 	case len(mine) > 0:
 		equal = mine
 	}
-	switch order := orderOf(list); {
+	switch order := list.order(); {
 	case m.From == 0 || m.To == 0:
-	case order == m.To && c.To <= len(list) && slices.Contains(equal, c.To):
+	case order == m.To && c.To <= list.n && slices.Contains(equal, c.To):
 		return c.To, ""
 	case order == m.From:
 		return 0, ""
@@ -75,8 +85,8 @@ func (m mark) whereabouts(c rules.Change, s *rules.Ruleset, equal []int) (from i
 }
 
 // unlessHome is the place, or 0 where the rule there stands as it did before the move.
-func (m mark) unlessHome(list []rules.Rule, from int, toScore func(int) int) int {
-	if origin := agrees(lineAt(list, from-1), lineAt(list, from+1), m.Prev, m.Next); origin > toScore(from) || origin == 2 && toScore(from) < 2 {
+func (m mark) unlessHome(list *lineup, from int, toScore func(int) int) int {
+	if origin := agrees(list.line(from-1), list.line(from+1), m.Prev, m.Next); origin > toScore(from) || origin == 2 && toScore(from) < 2 {
 		return 0
 	}
 	return from
@@ -84,8 +94,13 @@ func (m mark) unlessHome(list []rules.Rule, from int, toScore func(int) int) int
 
 // byNeighbours tells whether a move was made of which nobody has written down that it was, by which of its two places
 // one of equal rules has.
-func (m mark) byNeighbours(c rules.Change, list []rules.Rule, equal []int) (from int, doubt string) {
-	home, there := betweenOf(list, c, m.Prev, m.Next), betweenOf(list, c, m.ToPrev, m.ToNext)
+func (m mark) byNeighbours(c rules.Change, list *lineup, equal []int) (from int, doubt string) {
+	between := func(prev, next text) []int {
+		return slices.DeleteFunc(list.equal(c.Rule.InChain(c.Chain).String()), func(p int) bool {
+			return agrees(list.line(p-1), list.line(p+1), prev, next) < 2
+		})
+	}
+	home, there := between(m.Prev, m.Next), between(m.ToPrev, m.ToNext)
 	switch {
 	case len(home) == 0 && len(there) == 1 && !m.ToTwin && slices.Contains(equal, there[0]):
 		return there[0], ""

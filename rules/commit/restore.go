@@ -243,7 +243,7 @@ func (r *restoration) chain(change rules.Change, now rules.Chain, saved []rules.
 	slices.SortStableFunc(missing, func(a, b insertion) int { return a.at - b.at })
 	for n, m := range missing {
 		change.Op, change.Chain, change.At, change.Rule = rules.Insert, now.Name, m.at+n+1, m.rule
-		change.Next = expectation(now.Rules, m.at+1)
+		change.Next = expectation(lineAt(now.Rules, m.at+1))
 		r.changes = append(r.changes, change)
 	}
 }

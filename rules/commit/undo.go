@@ -195,13 +195,17 @@ func (c *Committer) undoPlan(ctx context.Context, e *Entry, now sets, natives bo
 func undoConflict(e *Entry, now sets, back []rules.Change, notes []string) error {
 	conflict := &rules.Conflict{}
 	var gone []string
+	found := map[rules.Variant]*present{}
 	for i, c := range slices.Backward(e.Plan.Changes()) {
 		var m mark
 		if i < len(e.marks) {
 			m = e.marks[i]
 		}
-		set := setOf(now, rules.Variant{Family: c.Family, Backend: c.Backend})
-		inv, note := m.inverse(c, set)
+		variant := rules.Variant{Family: c.Family, Backend: c.Backend}
+		if found[variant] == nil {
+			found[variant] = presentOf(setOf(now, variant))
+		}
+		inv, note := m.inverse(c, found[variant])
 		if inv == nil && note == "" {
 			gone = append(gone, undoneAlready(c))
 		}
@@ -209,7 +213,7 @@ func undoConflict(e *Entry, now sets, back []rules.Change, notes []string) error
 			continue
 		}
 		conflict.Change = c.Inverse()
-		conflict.Want, conflict.Found = c.Rule.String(), string(lineAt(listOf(set, c), c.At))
+		conflict.Want, conflict.Found = c.Rule.String(), string(found[variant].list(c).line(c.At))
 	}
 	if total := len(e.Plan.Changes()); len(notes) == 0 && total > 1 {
 		notes = []string{fmt.Sprintf("already undone by something else: %d of %s", total-len(back), rules.Plural(total, "change"))}

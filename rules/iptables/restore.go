@@ -164,26 +164,27 @@ func (d *draft) ending() ([]scriptLine, error) {
 	return []scriptLine{{text: "-X " + word(d.name), change: d.born}}, nil
 }
 
-// deletions make go what goes. To delete by specification takes the first of
+// deletions make go what goes, from the front: iptables looks for each from there. To delete by specification takes the first of
 // equal rules: where one before it is to stay, that one goes too and is made again.
 func (s *script) deletions(d *draft) ([]scriptLine, error) {
 	var byNumber, bySpec []scriptLine
-	places := slices.Sorted(maps.Keys(d.gone))
-	for _, at := range slices.Backward(places) {
+	similar := similarIn(d)
+	for _, at := range slices.Sorted(maps.Keys(d.gone)) {
 		change, rule := d.gone[at], d.was.Rules[at]
-		if s.numbered[change] || rule.Restorable() != nil || equalBefore(d.was.Rules, at+1) > mostEqual || mistakable(d.was.Rules[:at], rule) {
+		if s.numbered[change] || rule.Restorable() != nil || similar.equalBefore(at) > mostEqual || similar.mistakable(at) {
 			byNumber = append(byNumber, scriptLine{text: "-D " + word(d.name) + " " + strconv.Itoa(at+1), change: change})
 			continue
 		}
 		bySpec = append(bySpec, scriptLine{text: "-D " + word(d.name) + specification(rule), change: change})
-		for i := range d.list {
+		for _, i := range similar.stay[rule.String()] {
 			item := &d.list[i]
-			if item.was >= 0 && item.was < at && item.rule.Same(rule) {
+			if item.was >= 0 && item.was < at {
 				bySpec = append(bySpec, scriptLine{text: "-D " + word(d.name) + specification(rule), change: change})
 				item.was, item.change = -1, change
 			}
 		}
 	}
+	slices.Reverse(byNumber) // the numbers are those of before
 	return append(byNumber, bySpec...), nil
 }
 
@@ -219,14 +220,35 @@ func (s *script) insertions(d *draft) ([]scriptLine, error) {
 // later one. Where there are more, it goes by number.
 const mostEqual = 16
 
-// equalBefore counts the rules equal to the one at a place that stand before it.
-func equalBefore(list []rules.Rule, at int) int {
-	n := 0
-	for _, r := range list[:at-1] {
-		if r.Same(list[at-1]) {
-			n++
+// similar are the rules of a chain before a script by what could be taken for one another, if any of them goes.
+type similar struct {
+	list  []rules.Rule
+	equal map[string][]int // places by line
+	stay  map[string][]int // places in the draft of those that stay, by line
+	kin   map[string][]int // places by kinship
+}
+
+func similarIn(d *draft) similar {
+	s := similar{equal: map[string][]int{}, stay: map[string][]int{}, kin: map[string][]int{}}
+	if len(d.gone) == 0 {
+		return s
+	}
+	s.list = d.was.Rules
+	for i, r := range s.list {
+		s.equal[r.String()] = append(s.equal[r.String()], i)
+		s.kin[kinship(r)] = append(s.kin[kinship(r)], i)
+	}
+	for i, item := range d.list {
+		if item.was >= 0 {
+			s.stay[item.rule.String()] = append(s.stay[item.rule.String()], i)
 		}
 	}
+	return s
+}
+
+// equalBefore counts the rules equal to the one at a place that stand before it.
+func (s similar) equalBefore(at int) int {
+	n, _ := slices.BinarySearch(s.equal[s.list[at].String()], at)
 	return n
 }
 
@@ -236,8 +258,32 @@ func equalBefore(list []rules.Rule, at int) int {
 // connlabel and helper hold; nobody knows of all extensions. So rules that differ
 // only in masks, or in the options of something that nattui does not understand,
 // count as mistakable.
-func mistakable(earlier []rules.Rule, r rules.Rule) bool {
-	return slices.ContainsFunc(earlier, func(e rules.Rule) bool { return alike(e, r) && !e.Same(r) })
+func (s similar) mistakable(at int) bool {
+	r := s.list[at]
+	kin := s.kin[kinship(r)]
+	before, _ := slices.BinarySearch(kin, at)
+	return slices.ContainsFunc(kin[:before], func(i int) bool { return alike(s.list[i], r) && !s.list[i].Same(r) })
+}
+
+// kinship is a part of what rules that are alike have in common: all but masks and what is not understood.
+func kinship(r rules.Rule) string {
+	key := r.Edited()
+	key.Source, key.Dest, key.Matches = rules.Net{}, rules.Net{}, nil
+	for _, m := range r.Matches {
+		if _, opaque := m.(rules.Opaque); !opaque {
+			key.Matches = append(key.Matches, m)
+		}
+	}
+	if r.Target.Kind == rules.Other {
+		key.Target.Options = nil
+	}
+	words := []string{key.String()}
+	for _, n := range []rules.Net{r.Source, r.Dest} {
+		if words = append(words, strconv.FormatBool(n.Not)); !n.Any() && !n.Addr.IsUnspecified() {
+			words = append(words, n.Addr.String())
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 func alike(a, b rules.Rule) bool {
