@@ -26,7 +26,7 @@ func BenchmarkRollback(b *testing.B) {
 				b.Setenv(commit.StateVariable, filepath.Join(b.TempDir(), "state"))
 				var commands strings.Builder
 				for i := range lines {
-					fmt.Fprintf(&commands, "iptables -t nat -A PREROUTING -d 10.0.%d.%d -p tcp --dport 80 -j DNAT --to-destination 192.168.0.2\n", i/250, i%250)
+					fmt.Fprintf(&commands, "iptables-legacy -t nat -A PREROUTING -d 10.0.%d.%d -p tcp --dport 80 -j DNAT --to-destination 192.168.0.2\n", i/250, i%250)
 				}
 				script := filepath.Join(b.TempDir(), "script")
 				if err := os.WriteFile(script, []byte(commands.String()), 0o600); err != nil {
