@@ -177,6 +177,12 @@ func placesOf(list []rules.Rule, r rules.Rule) []int {
 // change that does not stand, because it was never made or somebody else took it
 // back, needs nothing.
 func wayBack(p rules.Plan, marks []mark, all sets) (back []rules.Change, notes []string) {
+	back, _, notes = wayBackOf(p, marks, all)
+	return back, notes
+}
+
+// wayBackOf is wayBack, and tells for each change which of the plan's it takes back.
+func wayBackOf(p rules.Plan, marks []mark, all sets) (back []rules.Change, of []int, notes []string) {
 	changes := p.Changes()
 	begun := map[rules.Variant]*present{}
 	for i, c := range slices.Backward(changes) {
@@ -200,9 +206,9 @@ func wayBack(p rules.Plan, marks []mark, all sets) (back []rules.Change, notes [
 			notes = append(notes, fmt.Sprintf("left as it is: %s (%v)", firstCommand(*inv), err))
 			continue
 		}
-		back = append(back, *inv)
+		back, of = append(back, *inv), append(of, i)
 	}
-	return back, notes
+	return back, of, notes
 }
 
 func firstCommand(c rules.Change) string { return rules.ShellLine(c.Commands()[0]) }

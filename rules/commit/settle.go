@@ -119,6 +119,22 @@ func (c *Committer) rollBack(ctx context.Context, l *lock, e *Entry, why string)
 // tables were changed in the meantime.
 const revertAttempts = 20
 
+// A restore that came to nothing and was not refused, as its program was killed for one, is made again as it was,
+// restoreAttempts in all; restoreWait is what is waited after the first, doubled each time.
+const (
+	restoreAttempts = 4
+	restoreWait     = 50 * time.Millisecond
+)
+
+// refused reports whether the kernel or the restore program said no, so that it would again.
+func refused(err error) bool {
+	said := interface {
+		error
+		Refused() bool
+	}(nil)
+	return errors.As(err, &said) && said.Refused()
+}
+
 // sidestep waits a moment of random length, at most a few times as long as a
 // change takes, once a few attempts have come to nothing: another program that
 // inserts and deletes in turn could otherwise stay in step with ours.
@@ -173,6 +189,7 @@ func variantsOfPlan(p rules.Plan) []rules.Variant {
 // and their neighbours in the tables as they are in the very moment.
 func (c *Committer) revertAt(ctx context.Context, e *Entry, variant rules.Variant) (notes []string, err error) {
 	plan, marks := partAt(variant, e)
+	failures := 0
 	for attempt := range revertAttempts {
 		sidestep(attempt)
 		var back []rules.Change
@@ -192,10 +209,13 @@ func (c *Committer) revertAt(ctx context.Context, e *Entry, variant rules.Varian
 			return notes, nil
 		case errors.As(err, &conflict):
 			continue
-		case len(back) <= 1:
+		case refused(err) && len(back) > 1:
+			return c.revertSingly(ctx, plan, marks, err)
+		}
+		if failures++; failures == restoreAttempts || refused(err) {
 			return nil, err
 		}
-		return c.revertSingly(ctx, plan, marks, err)
+		time.Sleep(restoreWait << (failures - 1))
 	}
 	return nil, err
 }
@@ -217,22 +237,23 @@ func partAt(variant rules.Variant, e *Entry) (rules.Plan, []mark) {
 }
 
 // revertSingly rolls back as much as can be, one change at a time, where the
-// kernel refuses all together.
+// kernel refuses all together. What was rolled back is done with: it is not looked for again in tables of which only a
+// part was rolled back.
 func (c *Committer) revertSingly(ctx context.Context, plan rules.Plan, marks []mark, cause error) ([]string, error) {
-	refused := map[string]error{}
-	var said []string // of what was rolled back
+	no := map[string]error{} // what was refused
+	var said []string        // of what was rolled back
 	done := false
 	for attempt := range revertAttempts * max(1, len(plan.Steps)) {
 		now, err := c.read(ctx, plan)
 		if err != nil {
 			return nil, err
 		}
-		back, notes := wayBack(plan, marks, c.told(ctx, plan, now))
+		back, of, notes := wayBackOf(plan, marks, c.told(ctx, plan, now))
 		notes = append(notes, said...)
-		next := slices.IndexFunc(back, func(b rules.Change) bool { return refused[firstCommand(b)] == nil })
+		next := slices.IndexFunc(back, func(b rules.Change) bool { return no[firstCommand(b)] == nil })
 		if next < 0 {
 			for _, b := range back {
-				notes = append(notes, fmt.Sprintf("refused: %s (%v)", firstCommand(b), refused[firstCommand(b)]))
+				notes = append(notes, fmt.Sprintf("refused: %s (%v)", firstCommand(b), no[firstCommand(b)]))
 			}
 			if !done && len(back) > 0 {
 				return nil, cause // nothing can be done now: perhaps later
@@ -247,11 +268,21 @@ func (c *Committer) revertSingly(ctx context.Context, plan rules.Plan, marks []m
 			if done = true; err != nil {
 				said = append(said, err.Error())
 			}
+			plan, marks = lessOne(plan, marks, of[next])
 		case !errors.As(err, &conflict):
-			refused[firstCommand(back[next])] = err
+			no[firstCommand(back[next])] = err
 		}
 	}
 	return nil, cause
+}
+
+// lessOne is a plan of changes only and their marks but for one of them.
+func lessOne(plan rules.Plan, marks []mark, i int) (rules.Plan, []mark) {
+	plan.Steps = slices.Delete(slices.Clone(plan.Steps), i, i+1)
+	if i < len(marks) {
+		marks = slices.Delete(slices.Clone(marks), i, i+1)
+	}
+	return plan, marks
 }
 
 func (c *Committer) revertSettings(e *Entry) (notes []string) {

@@ -75,6 +75,13 @@ func (e *Rejected) Error() string {
 	return fmt.Sprintf("refused by %s: %s; nothing was changed", e.Program, words)
 }
 
+// Refused reports whether the program or the kernel said no. One that was killed, or did nothing without a word, did not.
+func (e *Rejected) Refused() bool {
+	exit := (*exec.ExitError)(nil)
+	killed := errors.As(e.Ended, &exit) && !exit.Exited()
+	return e.Words != "" && !killed && !errors.Is(e.Ended, errIdle)
+}
+
 // Culprit is the change that was refused, where it is known among others.
 func (e *Rejected) Culprit() (rules.Change, bool) {
 	if e.Change == nil {

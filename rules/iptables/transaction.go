@@ -182,7 +182,7 @@ func (p *programs) refusal(ctx context.Context, s *script, words string, err err
 	exit := (*exec.ExitError)(nil)
 	switch {
 	case errors.Is(err, errIdle):
-		return &Rejected{Variant: p.variant, Program: p.restore, Words: strings.TrimSpace(words + "\n" + err.Error())}
+		return &Rejected{Variant: p.variant, Program: p.restore, Words: strings.TrimSpace(words + "\n" + err.Error()), Ended: err}
 	case !errors.As(err, &exit):
 		return p.failure(ctx, "changing the tables of "+p.variant.String(), p.restore, words, err)
 	case strings.Contains(words, "xtables lock"):
