@@ -174,7 +174,7 @@ func (s *historyScreen) askSave() {
 		s.say("the rules are already saved for reboot")
 		return
 	case len(s.drift.Fewer) > 0:
-		title = "Save fewer rules than are saved?"
+		title = "Lose rules that are saved?"
 		lines = append(slices.Clone(s.drift.Fewer), "Run nattui restore instead to add the saved rules that are missing.")
 		t.Fewer = true
 	}

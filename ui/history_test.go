@@ -187,7 +187,7 @@ func TestSavingLessAndWatching(t *testing.T) {
 		s, j := historyStage(t, 80, 24)
 		j.drift = &Unsaved{Rules: 2, Fewer: []string{"/etc/nattui/ipv4.nft holds 2 rules of yours and would hold 0"}}
 		s.press("1", "6", "w")
-		s.sees("Save fewer rules than are saved?")
+		s.sees("Lose rules that are saved?")
 		s.sees("would hold 0")
 		s.sees("nattui restore")
 		s.press("y")

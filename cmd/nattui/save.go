@@ -165,7 +165,7 @@ func tellSaving(w io.Writer, s commit.Saving, d commit.Drift) {
 		say(w, text.Safe(u.String()))
 	}
 	for _, fewer := range s.Fewer {
-		say(w, "fewer rules than are saved: "+fewer)
+		say(w, "saved rules would be lost: "+fewer)
 	}
 	if s.Unwatching {
 		say(w, "the rules that are saved stay as they are; only the unit that restores them after a reload is removed")

@@ -76,8 +76,15 @@ func (c *Committer) saveNative(s *Saving, where *keeper, o SaveOptions) error {
 		return err
 	}
 	if i := slices.IndexFunc(s.Files, func(f File) bool { return f.Path == nativePath }); i >= 0 {
-		if before := len(nativeLines(s.Files[i].Old)); kept < before {
-			s.Fewer = append(s.Fewer, fmt.Sprintf("%s holds %s of yours and would hold %d", nativePath, rules.Plural(before, "rule"), kept))
+		before := textsOf(s.Files[i].Old)
+		if kept < len(before) {
+			s.Fewer = append(s.Fewer, fmt.Sprintf("%s holds %s of yours and would hold %d", nativePath, rules.Plural(len(before), "rule"), kept))
+		} else if lost := without(before, textsOf(content)); len(lost) > 0 {
+			removed, err := c.removedNatives(s.Files[i].Old)
+			if err != nil {
+				return err
+			}
+			s.loses(nativePath, slices.DeleteFunc(lost, func(line string) bool { return slices.Contains(removed, line) }))
 		}
 	}
 	if elsewhere := c.addedElsewhere(); elsewhere > 0 {
@@ -93,6 +100,28 @@ func (c *Committer) saveNative(s *Saving, where *keeper, o SaveOptions) error {
 	}
 	s.Notes = append(s.Notes, "nothing here restores native tables at boot: run "+ownDirectory+"/restore then")
 	return nil
+}
+
+// removedNatives are the lines of the own table that were deleted by nattui since it was saved as text.
+func (c *Committer) removedNatives(text []byte) (lines []string, err error) {
+	j, err := c.store.readJournal(false)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range j.entries[c.savedBy(j, nativePath, text):] {
+		for _, n := range e.Plan.Natives() {
+			if !e.Stands() || !n.Gone || n.Table != nft.OwnTable {
+				continue
+			}
+			switch n.What {
+			case rules.NativeRule:
+				lines = append(lines, n.Chain+" "+nft.Uncounted(n.Text))
+			case rules.NativeElement:
+				lines = append(lines, n.Set+" "+n.Text)
+			}
+		}
+	}
+	return lines, nil
 }
 
 // addedElsewhere counts the native changes that stand in tables which are not nattui's own.

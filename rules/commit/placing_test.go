@@ -3,11 +3,13 @@ package commit_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"nattui/rules"
 	"nattui/rules/commit"
 )
 
@@ -92,6 +94,35 @@ func TestNothingIsReplacedByLess(t *testing.T) {
 		o.Replace = true
 		if _, _, err := b.c.Save(context.Background(), o); err != nil || strings.Contains(b.file(path), "-A") {
 			b.Errorf("agreed to: %v\n%s", err, b.file(path))
+		}
+	})
+}
+
+// TestNothingIsReplacedByOthers: as many rules as are saved are no reason to lose those, unless nattui has removed them.
+func TestNothingIsReplacedByOthers(t *testing.T) {
+	onHost(t, []string{"/usr/lib/systemd/systemd"}, func(b *booting) {
+		b.load("*nat\n-A POSTROUTING -s 10.1.0.0/16 -j MASQUERADE\n-A POSTROUTING -s 10.2.0.0/16 -j MASQUERADE\nCOMMIT\n")
+		b.save()
+		r, err := rules.Parse("-A POSTROUTING -s 10.1.0.0/16 -j MASQUERADE")
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.run(rules.Single(rules.Change{Op: rules.Delete, Backend: b.at.Backend, Family: b.at.Family, Table: "nat", Chain: "POSTROUTING", At: 1, Rule: r}), commit.Options{})
+		b.iptables("-t", "nat", "-D", "POSTROUTING", "1") // by hand
+		for n := range 2 {
+			b.iptables("-t", "nat", "-A", "POSTROUTING", "-s", fmt.Sprintf("10.%d.0.0/16", n+4), "-j", "MASQUERADE")
+		}
+		var fewer *commit.Fewer
+		_, _, err = b.c.Save(context.Background(), b.options())
+		if !errors.As(err, &fewer) || !strings.Contains(err.Error(), "holds 1 rule of yours that nattui did not remove, and would lose: the first is nat -A POSTROUTING -s 10.2.0.0/16 -j MASQUERADE") {
+			b.Errorf("the error is %v", err)
+		}
+		if drift, err := b.c.Drift(b.options()); err != nil || len(drift.Fewer) != 1 || len(drift.Saved) != 2 {
+			b.Errorf("drift: %+v, %v", drift, err)
+		}
+		b.iptables("-t", "nat", "-A", "POSTROUTING", "-s", "10.2.0.0/16", "-j", "MASQUERADE")
+		if _, _, err := b.c.Save(context.Background(), b.options()); err != nil {
+			b.Errorf("what nattui has removed is not saved any more, and that is no loss: %v", err)
 		}
 	})
 }

@@ -49,8 +49,8 @@ type Saving struct {
 	// Kept counts rules; Left counts those of other programs by their owner.
 	Kept int
 	Left map[string]int
-	// Fewer says of each file that holds more of the administrator's rules now than
-	// it would then.
+	// Fewer says of each file which of the administrator's rules in it would be lost, though nobody has removed them by
+	// nattui; or only how many, where it would hold fewer.
 	Fewer []string
 	// Flushed counts the saved rules that firewalld or ufw removes whenever it makes its
 	// own anew, and Watched tells that a unit puts them back then.
@@ -67,7 +67,7 @@ type Saving struct {
 	saved map[string]savedRules
 }
 
-// Fewer is the error of saving fewer rules than are saved, without having been told
+// Fewer is the error of saving without rules that are saved, without having been told
 // to. Nothing was written.
 type Fewer struct{ Files []string }
 
@@ -108,6 +108,10 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 	out.Notes = append(out.Notes, where.notes...)
 	own := map[rules.Variant][]rules.Table{}
 	made := c.madeElsewhere(o.Standby)
+	j, err := c.store.readJournal(false)
+	if err != nil {
+		return Saving{}, err
+	}
 	for _, variant := range variantsIn(o.Sets) {
 		set := o.Sets[variant]
 		owners := rules.OwnersIn(set, made[variant])
@@ -129,9 +133,10 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 		out.Kept += kept
 		own[variant] = tables
 		out.Flushed += flushed(tables, o.Managers)
-		if err := out.keep(c.root, path, savedRules{variant, tables, anchorsIn(set, owners)}, kept, made[variant]); err != nil {
+		if err := out.keep(c.root, path, savedRules{variant, tables, anchorsIn(set, owners)}); err != nil {
 			return Saving{}, err
 		}
+		c.compare(&out, j, path, kept, made[variant])
 	}
 	if err := c.saveNative(&out, &where, o); err != nil {
 		return Saving{}, err
@@ -145,14 +150,14 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 	return out, nil
 }
 
-// keep plans the file of a variant's rules, so many of them the administrator's own; made are those that programs make.
-func (s *Saving) keep(root, path string, saved savedRules, kept int, made rules.Made) error {
+// keep plans the file of a variant's rules.
+func (s *Saving) keep(root, path string, saved savedRules) error {
 	s.saved[path] = saved
 	if err := s.add(root, path, saved.text(), 0o600, false, len(saved.tables) > 0); err != nil {
 		return err
 	}
 	s.Notes = append(s.Notes, setNotes(saved.tables)...)
-	return s.compare(path, kept, made)
+	return nil
 }
 
 // Made are the rules of a variant that programs make from files of their own; standby is the backend that the plain programs
@@ -208,22 +213,50 @@ func (s *Saving) add(root, path string, text []byte, mode os.FileMode, link, nee
 	return nil
 }
 
-// compare notes a file that would hold fewer of the administrator's rules than it does.
-func (s *Saving) compare(path string, kept int, made rules.Made) error {
+// compare notes a file that would hold fewer of the administrator's rules than it does, or not some that nobody has
+// removed by nattui; kept are how many it would hold, made those that programs make.
+func (c *Committer) compare(s *Saving, j *journal, path string, kept int, made rules.Made) {
 	i := slices.IndexFunc(s.Files, func(f File) bool { return f.Path == path })
 	if i < 0 {
-		return nil
+		return
 	}
 	tables, err := rules.Read(bytes.NewReader(s.Files[i].Old))
 	if err != nil {
 		s.Fewer = append(s.Fewer, fmt.Sprintf("%s cannot be understood (%v) and would be replaced", path, err))
-		return nil
+		return
 	}
-	old := &rules.Ruleset{Tables: tables}
-	if _, before, _ := ownTables(old, rules.OwnersIn(old, made), nil); kept < before {
-		s.Fewer = append(s.Fewer, fmt.Sprintf("%s holds %s of yours and would hold %d", path, rules.Plural(before, "rule"), kept))
+	own := func(tables []rules.Table) ([]string, int) {
+		set := &rules.Ruleset{Tables: tables}
+		tables, n, _ := ownTables(set, rules.OwnersIn(set, made), nil)
+		return ruleLines(tables), n
 	}
-	return nil
+	before, n := own(tables)
+	if kept < n {
+		s.Fewer = append(s.Fewer, fmt.Sprintf("%s holds %s of yours and would hold %d", path, rules.Plural(n, "rule"), kept))
+		return
+	}
+	saved := s.saved[path]
+	wanted, _ := own(c.wanted(j, saved.variant, path, s.Files[i].Old, tables).tables)
+	s.loses(path, without(without(before, ruleLines(saved.tables)), without(before, wanted)))
+}
+
+// loses notes saved rules that do not run and that nattui has not removed.
+func (s *Saving) loses(path string, lost []string) {
+	if len(lost) > 0 {
+		s.Fewer = append(s.Fewer, fmt.Sprintf("%s holds %s of yours that nattui did not remove, and would lose: the first is %s", path, rules.Plural(len(lost), "rule"), lost[0]))
+	}
+}
+
+// ruleLines are the rules of tables, each with its table.
+func ruleLines(tables []rules.Table) (all []string) {
+	for _, t := range tables {
+		for _, c := range t.Chains {
+			for _, r := range c.Rules {
+				all = append(all, t.Name+" "+r.String())
+			}
+		}
+	}
+	return all
 }
 
 // Save keeps the rules for boot as PlanSave says, and returns its entry, which
