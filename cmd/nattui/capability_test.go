@@ -16,6 +16,13 @@ import (
 // namespace of its own.
 const asGateway = `set -e
 ip link set lo up
+echo "user:x:65534:65534::$HOME:/bin/sh" >"$SETCAP/passwd"
+mount --bind "$SETCAP/passwd" /etc/passwd
+mkdir "$SETCAP/evil"
+for p in iptables iptables-save iptables-nft iptables-nft-save iptables-nft-restore nft modprobe systemctl; do
+	printf '#!/bin/sh\necho %s >>"/tmp/$EVIL"\nexit 1\n' $p >"$SETCAP/evil/$p"
+done
+chmod 755 "$SETCAP/evil" "$SETCAP/evil"/*
 user() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
 ambient() { user --inh-caps -all,+net_admin,+net_raw --ambient-caps +net_admin,+net_raw --bounding-set -all,+net_admin,+net_raw "$@"; }
 iptables-nft -t nat -A PREROUTING -p tcp --dport 99 -j REDIRECT --to-ports 9
@@ -33,6 +40,12 @@ echo == whatif; ambient nattui whatif tcp 127.0.0.1:1000 127.0.0.1:99 --json
 echo == state; ls -a "$HOME/.local/state/nattui"
 echo == file; user "$SETCAP/nattui" add redirect --proto tcp --in lo --dport 7 --to 77 --yes --backend nft
 iptables-nft -t nat -S PREROUTING | grep -c 'dport 7 '
+echo == distrust
+for c in 'rules' 'delete PREROUTING 1 --yes' 'add redirect --proto tcp --in lo --dport 8 --to 88 --yes --backend nft'; do
+	user env PATH="$SETCAP/evil:$PATH" NATTUI_STATE="$HOME/other" XTABLES_LOCKFILE="$HOME/lock" "$SETCAP/nattui" $c || true
+done
+ls "$HOME/other" "$HOME/lock" || true
+echo "led astray:" $(cat "/tmp/$EVIL")
 echo == none; user nattui rules || echo status $?
 `
 
@@ -50,6 +63,7 @@ func TestCapabilities(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
+	defer os.Remove(dir + ".evil")
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -75,14 +89,14 @@ func TestCapabilities(t *testing.T) {
 	if err := os.Chown(home, 65534, 65534); err != nil {
 		t.Fatal(err)
 	}
-	gateway := exec.Command("unshare", "--net", "sh", "-c", asGateway)
+	gateway := exec.Command("unshare", "--net", "--mount", "sh", "-c", asGateway)
 	gateway.Dir = "/"
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, commit.StateVariable+"=") && !strings.HasPrefix(v, "XDG_") {
 			gateway.Env = append(gateway.Env, v)
 		}
 	}
-	gateway.Env = append(gateway.Env, "HOME="+home, "SETCAP="+filepath.Join(dir, "setcap"), "PATH="+dir+":"+os.Getenv("PATH")+":/usr/sbin:/sbin")
+	gateway.Env = append(gateway.Env, "HOME="+home, "SETCAP="+filepath.Join(dir, "setcap"), "EVIL="+filepath.Base(dir)+".evil", "PATH="+dir+":"+os.Getenv("PATH")+":/usr/sbin:/sbin")
 	out, err := gateway.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -101,6 +115,9 @@ func TestCapabilities(t *testing.T) {
 		if !strings.Contains(part(name), want) {
 			t.Errorf("%s lacks %q", name, want)
 		}
+	}
+	if astray, rest, _ := strings.Cut(part("distrust"), "led astray:"); strings.TrimSpace(rest) != "" || strings.Contains(astray, "journal") {
+		t.Errorf("the caller's environment is heeded: %s%s", astray, rest)
 	}
 	for name, want := range map[string]string{"add": "\n1\n", "undo": "\n0\n", "confirm": "\n0\n"} {
 		if !strings.HasSuffix(strings.TrimRight(part(name), "\n")+"\n", want) {

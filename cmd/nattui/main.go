@@ -20,6 +20,7 @@ import (
 var version = "dev"
 
 func main() {
+	distrust()
 	lab.Main()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	status := run(ctx, os.Args[1:])
