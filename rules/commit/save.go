@@ -104,8 +104,7 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 	if err != nil {
 		return Saving{}, err
 	}
-	out := Saving{Method: where.method, Left: map[string]int{}, saved: map[string]savedRules{}}
-	out.Notes = append(out.Notes, where.notes...)
+	out := Saving{Method: where.method, Left: map[string]int{}, saved: map[string]savedRules{}, Notes: slices.Clone(where.notes)}
 	own := map[rules.Variant][]rules.Table{}
 	made := c.madeElsewhere(o.Standby)
 	j, err := c.store.readJournal(false)
