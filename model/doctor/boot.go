@@ -33,6 +33,12 @@ func checkBoot(x *Examination) (list []Finding) {
 			Sentence: fmt.Sprintf("firewalld or ufw may remove %s when it reloads.", rules.Plural(x.Drift.Unwatched, "rule")), Commands: [][]string{{"nattui", "save", "--watch"}},
 		})
 	}
+	if x.Drift != nil && len(x.Drift.Elsewhere) > 0 {
+		list = append(list, Finding{
+			Check: "not-saved", Severity: SeverityNote, Subject: "native tables of other files", Evidence: x.Drift.Elsewhere[:min(3, len(x.Drift.Elsewhere))],
+			Sentence: fmt.Sprintf("%s in native tables would be lost at a reboot, as nattui saves its own table only: write what is to stay to the file that loads them, such as /etc/nftables.conf.", rules.Plural(len(x.Drift.Elsewhere), "change")),
+		})
+	}
 	return slices.Concat(list,
 		bootSetting(x, "net.ipv4.ip_forward", x.Settings.Forwarding4, rules.IPv4),
 		bootSetting(x, "net.ipv6.conf.all.forwarding", x.Settings.Forwarding6, rules.IPv6))

@@ -195,6 +195,9 @@ COMMIT
 		{name: "a reload removes rules", check: "lost-at-reload", severity: SeverityNote, subject: "the unit", cure: "nattui save --watch", spoil: func(g *Gateway) {
 			g.Saved, g.Drift = []SavedRules{}, &BootDrift{Unwatched: 2, By: "the unit nattui.service"}
 		}},
+		{name: "a change of another file's native table", check: "not-saved", severity: SeverityNote, subject: "native tables of other files", spoil: func(g *Gateway) {
+			g.Saved, g.Drift = []SavedRules{}, &BootDrift{Elsewhere: []string{"added to inet filter input: tcp dport 25 drop"}, By: "the unit nattui.service"}
+		}},
 		{name: "saved rules of Docker", check: "saved-foreign-rules", severity: SeverityWarning, subject: "/etc/iptables/rules.v4", spoil: func(g *Gateway) {
 			tables, _ := rules.Read(strings.NewReader(soundTable + "*filter\n:DOCKER - [0:0]\n-A DOCKER -d 172.17.0.2/32 -j ACCEPT\nCOMMIT\n"))
 			g.Saved = []SavedRules{{Path: "/etc/iptables/rules.v4", Tables: tables}}

@@ -64,6 +64,8 @@ type BootDrift struct {
 	By      string
 	// Unwatched counts the rules that firewalld or ufw removes whenever it reloads, and that nothing puts back.
 	Unwatched int
+	// Elsewhere are changes in native tables that other files load, and that these do not have.
+	Elsewhere []string
 }
 
 // BootSetting is a setting as a file has it.

@@ -24,6 +24,8 @@ type Drift struct {
 	// Unwatched counts the rules that firewalld or ufw removes at each reload, and that no
 	// unit puts back then.
 	Unwatched int
+	// Elsewhere are changes that no save keeps; see Saving.
+	Elsewhere []string
 }
 
 // None reports that what runs is what is kept.
@@ -48,7 +50,7 @@ func (c *Committer) Drift(o SaveOptions) (Drift, error) {
 	if err != nil {
 		return Drift{}, err
 	}
-	d := Drift{Method: plan.Method, Notes: plan.Notes, Fewer: plan.Fewer, Nothing: true}
+	d := Drift{Method: plan.Method, Notes: plan.Notes, Fewer: plan.Fewer, Elsewhere: plan.Elsewhere, Nothing: true}
 	if !plan.Watched {
 		d.Unwatched = plan.Flushed
 	}

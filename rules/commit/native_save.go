@@ -87,8 +87,8 @@ func (c *Committer) saveNative(s *Saving, where *keeper, o SaveOptions) error {
 			s.loses(nativePath, slices.DeleteFunc(lost, func(line string) bool { return slices.Contains(removed, line) }))
 		}
 	}
-	if elsewhere := c.addedElsewhere(); elsewhere > 0 {
-		s.Notes = append(s.Notes, fmt.Sprintf("not saved: %s in native tables that other files load; write these to where they are loaded from, such as /etc/nftables.conf", rules.Plural(elsewhere, "change")))
+	if s.Elsewhere = c.changedElsewhere(); len(s.Elsewhere) > 0 {
+		s.Notes = append(s.Notes, fmt.Sprintf("not saved: %s in native tables that other files load; write these to where they are loaded from, such as /etc/nftables.conf", rules.Plural(len(s.Elsewhere), "change")))
 	}
 	where.native = len(content) > 0
 	if !where.native || where.files[0] == "" || where.unit || where.rc {
@@ -124,11 +124,21 @@ func (c *Committer) removedNatives(text []byte) (lines []string, err error) {
 	return lines, nil
 }
 
-// addedElsewhere counts the native changes that stand in tables which are not nattui's own.
-func (c *Committer) addedElsewhere() (n int) {
+// bootFiles are those from which the system loads native tables when it starts.
+var bootFiles = []string{"/etc/nftables.conf", "/etc/sysconfig/nftables.conf", "/etc/nftables.nft", "/etc/nftables.d/*", "/etc/nftables/*"}
+
+// changedElsewhere are the native changes that stand in tables which are not nattui's own, and that the files from which
+// these are loaded do not have: what was added is not in them as nft prints it, or what was deleted still is.
+func (c *Committer) changedElsewhere() (lines []string) {
 	j, err := c.store.readJournal(false)
 	if err != nil {
-		return 0
+		return nil
+	}
+	var files strings.Builder
+	for _, pattern := range bootFiles {
+		for _, path := range c.glob(pattern) {
+			files.WriteString(strings.Join(strings.Fields(nft.Uncounted(c.hostFile(path))), " ") + "\n")
+		}
 	}
 	undone := j.undone()
 	for _, e := range j.entries {
@@ -136,12 +146,13 @@ func (c *Committer) addedElsewhere() (n int) {
 			continue
 		}
 		for _, change := range e.Plan.Natives() {
-			if change.Table != nft.OwnTable {
-				n++
+			there := strings.Contains(files.String(), strings.Join(strings.Fields(nft.Uncounted(change.Text)), " "))
+			if change.Table != nft.OwnTable && there == change.Gone {
+				lines = append(lines, map[bool]string{true: "deleted from ", false: "added to "}[change.Gone]+change.Place()+": "+change.Text)
 			}
 		}
 	}
-	return n
+	return lines
 }
 
 // nativeLines are the rules and elements of a table in a text that nft has printed, each with its chain or set.

@@ -73,3 +73,25 @@ func nativeTable() string {
 	out, _ := exec.Command("nft", "-s", "list", "table", "inet", "nattui").Output()
 	return string(out)
 }
+
+// TestChangesOfOtherFilesTables: a native change in a table that another file loads is lost at a reboot, unless that file
+// has it.
+func TestChangesOfOtherFilesTables(t *testing.T) {
+	onHost(t, []string{"/usr/lib/systemd/systemd"}, func(b *booting) {
+		nft(b.T, "add table inet other\nadd chain inet other input { type filter hook input priority 0; }")
+		b.run(rules.Plan{Title: "Test.", Steps: scriptSteps("add rule inet other input tcp dport 25 counter drop")}, commit.Options{})
+		path := filepath.Join(b.root, "/etc/nftables.conf")
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			b.Fatal(err)
+		}
+		for text, want := range map[string]int{"": 1, "table inet other {\n\tchain input {\n\t\ttcp dport 25 counter packets 3 bytes 180 drop\n\t}\n}\n": 0} {
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				b.Fatal(err)
+			}
+			if drift, err := b.c.Drift(b.options()); err != nil || len(drift.Elsewhere) != want {
+				b.Errorf("with %q in the file: %+v, %v", text, drift, err)
+			}
+		}
+		nft(b.T, "delete table inet other")
+	})
+}

@@ -60,6 +60,8 @@ type Saving struct {
 	Unwatching bool
 	// Unreadable are rules that are not saved, because the program that restores them could not read them.
 	Unreadable []Unreadable
+	// Elsewhere are changes in native tables that other files load, and that these do not have; nattui does not save them.
+	Elsewhere []string
 	// Notes are what somebody should know: variants that cannot be kept, managers
 	// that own a part, a step that is left to do.
 	Notes []string

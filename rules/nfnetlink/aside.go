@@ -10,7 +10,7 @@ import (
 )
 
 // ErrNoAside is wrapped by the errors of Aside that mean: no network namespace can be made here. That takes CAP_SYS_ADMIN.
-var ErrNoAside = errors.New("no network namespace can be made")
+var ErrNoAside = errors.New("no network namespace can be made, which takes CAP_SYS_ADMIN")
 
 // Aside runs a function on a thread of its own in an empty network namespace, where rules can be tried without anybody's
 // being touched, and waits for it. The programs that it starts are in there as well; goroutines that it starts are not. The
