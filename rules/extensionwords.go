@@ -33,7 +33,7 @@ var targetPhrases = map[string]func(extensionOptions) string{
 	},
 	"LOG": func(w extensionOptions) string {
 		if prefix, _, ok := w.value("--log-prefix"); ok {
-			return "is written to the kernel's log as " + join([]string{prefix})
+			return "is written to the kernel's log as " + Join([]string{prefix})
 		}
 		return "is written to the kernel's log"
 	},
@@ -416,5 +416,5 @@ func extensionPhrase(m Match) string {
 			return text
 		}
 	}
-	return "if " + join(words)
+	return "if " + Join(words)
 }

@@ -317,7 +317,7 @@ func (r Rule) canonical() string {
 		case always:
 			b.WriteString(quoted(w))
 		default:
-			b.WriteString(join([]string{w}))
+			b.WriteString(Join([]string{w}))
 		}
 		if how != 0 {
 			how = 0

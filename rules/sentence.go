@@ -369,7 +369,7 @@ func (r Rule) outcome() string {
 	if say := targetPhrases[t.Name]; say != nil {
 		return say(t.Options)
 	}
-	return "is handed to " + join(append([]string{t.Name}, t.Options...))
+	return "is handed to " + Join(append([]string{t.Name}, t.Options...))
 }
 
 // place says the new address and port in words.

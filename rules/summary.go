@@ -179,7 +179,7 @@ func (r Rule) Becomes() string {
 	case NoTarget:
 		return ""
 	case Other:
-		return strings.TrimSpace(t.Name + " " + join(t.Options))
+		return strings.TrimSpace(t.Name + " " + Join(t.Options))
 	}
 	return t.Name
 }

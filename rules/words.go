@@ -76,10 +76,10 @@ func needsQuote(r rune) bool {
 	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-')
 }
 
-// join prints words as one line that Split reads back. Words that iptables
+// Join prints words as one line that Split reads back. Words that iptables
 // prints bare (addresses, ports, options) stay bare; only what would be read
 // differently is quoted.
-func join(words []string) string {
+func Join(words []string) string {
 	var b strings.Builder
 	for i, w := range words {
 		if i > 0 {

@@ -33,6 +33,8 @@ type form struct {
 	// of is what the form was filled with, first how; "" for an empty one.
 	of    string
 	first rules.Draft
+	// native is the native rule that is edited; nil for one of iptables, or a new one.
+	native *nativeEdit
 	reading
 }
 
@@ -74,7 +76,7 @@ func newFormOf(d *desk, draft rules.Draft, beside ruleItem, old *rules.Rule, of 
 // name tells forms apart whose drafts are kept.
 func (f *form) name() string {
 	if f.old != nil {
-		return f.variant.String() + " " + f.old.String()
+		return f.variant.String() + " " + f.of + f.old.String()
 	}
 	return strings.TrimSpace(f.variant.String() + " " + f.of)
 }
@@ -164,10 +166,14 @@ func (f *form) anew() {
 	if f.of != "" {
 		draft = f.first
 	}
-	if f.old != nil {
+	if f.old != nil && f.native == nil {
 		draft, _ = rules.DraftOf(f.variant.Family, *f.old) // which it could be when the form was opened
 	}
 	fresh := newFormOf(f.desk, draft, f.beside, f.old, f.of)
+	if f.native != nil {
+		fresh.native = f.native
+		fresh.build()
+	}
 	f.close(f)
 	f.open(fresh)
 }
@@ -177,6 +183,8 @@ func (f *form) plan() (rules.Plan, []rules.Problem) {
 	r, problems := f.draft.Rule()
 	c := rules.Change{Op: rules.Insert, Family: f.draft.Family, Backend: f.desk.variant.Backend, Table: "nat", Chain: r.Chain, Rule: r, Program: f.set().Program()}
 	switch {
+	case f.native != nil:
+		return f.native.plan(r, problems)
 	case f.old != nil && r.Chain == f.old.Chain:
 		c.Op, c.At, c.Old = rules.Replace, f.at, *f.old
 	case f.old != nil:

@@ -99,7 +99,9 @@ func (f *form) kindField() field {
 
 func (f *form) chainField() field {
 	chains := slices.Clone(rules.ChainsFor(f.draft.Kind))
-	if t, ok := f.set().Table("nat"); ok {
+	if f.native != nil {
+		chains = []string{f.old.Chain} // in which it stays
+	} else if t, ok := f.set().Table("nat"); ok {
 		for _, c := range t.Chains {
 			if !c.BuiltIn() {
 				chains = append(chains, c.Name)

@@ -18,6 +18,9 @@ func (f *form) View(width, height int) string {
 	if f.old != nil {
 		title = fmt.Sprintf("Edit rule %d of %s", f.at, f.old.Chain)
 	}
+	if f.native != nil {
+		title = "Edit " + f.native.it.ruleName()
+	}
 	title += " " + f.look.Glyphs.Dot + " " + f.draft.Family.Title()
 	rows := height - 2
 	switch {

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -139,14 +140,64 @@ func (s *rulesScreen) parkNative(it ruleItem) tea.Cmd {
 	}})
 }
 
-// editNative opens the native rule under the cursor as the command that would replace it, to be changed.
+// editNative opens the native rule under the cursor in the form, where the fields say all of it, else as the command that
+// would replace it; an element always as that.
 func (s *rulesScreen) editNative(it ruleItem) tea.Cmd {
-	if !s.nativeAllowed(it) {
+	switch x := it.element; {
+	case !s.nativeAllowed(it) || s.trying:
 		return nil
+	case x != nil && x.set.Flags&nft.SetAnonymous == 0:
+		return s.openEdit("Edit an element of "+x.set.Path(), x.set.Without(x.entry.Key)+x.set.With(x.entry.Text()))
 	}
-	if x := it.element; x != nil && x.set.Flags&nft.SetAnonymous == 0 {
-		key := x.entry.Key
-		return s.openEdit("Edit an element of "+x.set.Path(), x.set.Without(key)+x.set.With(x.entry.Text()))
+	s.trying = true
+	ctx, natively, now := s.ctx, s.gw.Natively, s.tables.Native
+	return func() tea.Msg {
+		fields, way, err := natively.Fields(ctx, now, it.native, it.rule)
+		return nativeFieldsMsg{nativeEdit{it, fields, way, now.Links}, err}
 	}
-	return s.openEdit("Edit rule "+it.native.Path(), it.native.Rewritten(it.rule, it.rule.Text(it.native, s.links())))
+}
+
+// nativeFieldsMsg brings a rule as fields; err says why they do not say all of it.
+type nativeFieldsMsg struct {
+	edit nativeEdit
+	err  error
+}
+
+// nativeEdit is a native rule that is edited by fields.
+type nativeEdit struct {
+	it     ruleItem
+	fields nft.Fields
+	way    int // which of the wordings
+	links  nft.Links
+}
+
+// openFields goes on with a rule that was taken apart.
+func (s *rulesScreen) openFields(msg nativeFieldsMsg) tea.Cmd {
+	s.trying = false
+	it := msg.edit.it
+	if msg.err != nil {
+		return s.openEdit("Edit "+it.ruleName(), it.native.Rewritten(it.rule, it.rule.Text(it.native, msg.edit.links)))
+	}
+	draft := msg.edit.fields.Draft
+	old, _ := draft.Rule()
+	f := newFormOf(s.desk, draft, it, &old, it.ruleName())
+	f.native = &msg.edit
+	f.build()
+	s.desk.open(f)
+	return nil
+}
+
+// plan replaces the rule by what the fields say.
+func (e *nativeEdit) plan(r rules.Rule, problems []rules.Problem) (rules.Plan, []rules.Problem) {
+	texts, lacks := e.fields.Wordings(r)
+	if len(lacks) > 0 && !rules.HasErrors(problems) {
+		problems = append(problems, rules.Problem{Field: rules.FieldTo, Text: "nft cannot say this: " + strings.Join(lacks, ", ")})
+	}
+	c := e.it.native
+	gone := e.it.rule.Deletion(c, e.links)
+	add := rules.NativeChange{What: rules.NativeRule, Family: gone.Family, Table: gone.Table, Chain: gone.Chain, Text: texts[e.way], Words: r.Sentence()}
+	if e.it.at < len(c.Rules) {
+		add.Before = c.Rules[e.it.at].Handle
+	}
+	return rules.Plan{Title: "Edit " + e.it.ruleName() + ": " + r.Sentence(), Steps: rules.NativeSteps([]rules.NativeChange{gone, add})}, problems
 }

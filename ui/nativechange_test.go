@@ -85,7 +85,7 @@ func TestNativeRuleIsChanged(t *testing.T) {
 			t.Errorf("parked: %+v, on the terms %+v", c, s.kernel.terms)
 		}
 		s.press("e")
-		s.sees("Edit rule ip gw pre")
+		s.sees("Edit rule 1 of ip gw pre")
 		s.sees("there is nothing to change")
 		s.write(" comment \"x\"")
 		s.golden("native-edit")
@@ -94,6 +94,41 @@ func TestNativeRuleIsChanged(t *testing.T) {
 			t.Errorf("edited: %+v", c)
 		}
 	})
+}
+
+// A rule is edited by fields, which hold what it says, and keeps what it has counted.
+func TestNativeRuleInTheForm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newChangingStage(t)
+		screen := s.app.screens[0].(*rulesScreen)
+		chain := s.native.Table("inet", "fw4").Chain("dstnat_wan")
+		s.run(screen.openFields(nativeFieldsMsg{edit: nativeEditOf(t, s, chain, 0)}))
+		s.app.drawn = s.app.draw()
+		s.sees("Edit rule 1 of inet fw4 dstnat_wan")
+		s.golden("native-form")
+		s.press("ctrl+s", "enter")
+		s.sees("nothing was changed")
+		s.run(screen.openFields(nativeFieldsMsg{edit: nativeEditOf(t, s, chain, 0)}))
+		s.press("enter", "enter", "enter", "enter", "enter", "enter", "enter")
+		s.write("192.168.0.9:99")
+		s.press("ctrl+s", "enter")
+		c := s.lastNatives()
+		if len(c) != 2 || !c[0].Gone || c[0].Handle != chain.Rules[0].Handle || !strings.Contains(c[1].Text, "dnat ip to 192.168.0.9:99") || !strings.Contains(c[1].Text, "packets 17 bytes 1020") {
+			t.Errorf("edited: %+v", c)
+		}
+	})
+}
+
+// nativeEditOf is a rule of a chain as fields, as the kernel's side of the program finds it.
+func nativeEditOf(t *testing.T, s *stage, chain *nft.Chain, at int) nativeEdit {
+	t.Helper()
+	base := *chain // the rule is told as of a base chain
+	base.Hook, base.Type = "prerouting", "nat"
+	fields, err := chain.Rules[at].Fields(&base, s.native.Links)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return nativeEdit{ruleItem{at: at + 1, native: chain, rule: chain.Rules[at]}, fields, 0, s.native.Links}
 }
 
 // An element of a map is a forward of its own: it is deleted and edited on its line. Elements that have no order are not moved.

@@ -17,6 +17,9 @@ type Natively interface {
 	Advice(ctx context.Context, h guide.Host, a guide.Advice) (guide.Advice, error)
 	// Import is the plan of a script of nft, tried. The error is in nft's words.
 	Import(ctx context.Context, script string) (rules.Plan, error)
+	// Fields takes a rule of a chain apart, and tells which of its wordings nft makes the same rule of. The error says why
+	// the fields do not say all of it. It tries that.
+	Fields(ctx context.Context, now *nft.Ruleset, c *nft.Chain, r *nft.Rule) (fields nft.Fields, way int, err error)
 }
 
 // natively tells whether new rules are native ones: on a native host, where changes of native rules can be made.

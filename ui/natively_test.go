@@ -20,6 +20,11 @@ func (s saidNatively) Advice(_ context.Context, _ guide.Host, a guide.Advice) (g
 	return a, nil
 }
 
+func (s saidNatively) Fields(_ context.Context, now *nft.Ruleset, c *nft.Chain, r *nft.Rule) (nft.Fields, int, error) {
+	fields, err := r.Fields(c, now.Links)
+	return fields, 1, err
+}
+
 func (s saidNatively) Import(_ context.Context, script string) (rules.Plan, error) {
 	if strings.Contains(script, "nosuch") {
 		return rules.Plan{}, errors.New("nft refused: line 1, column 5: Error: syntax error")

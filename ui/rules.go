@@ -126,6 +126,8 @@ func (s *rulesScreen) Receive(msg tea.Msg) tea.Cmd {
 		}
 	case nativeTriedMsg:
 		return s.tried(msg)
+	case nativeFieldsMsg:
+		return s.openFields(msg)
 	case shownMsg, notesMsg:
 		s.list()
 		s.find()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,6 +33,15 @@ func (nativePlans) Import(ctx context.Context, script string) (rules.Plan, error
 		return rules.Plan{}, namedPlaces(err, "", 0)
 	}
 	return rules.Plan{Title: nativeTitle(steps), Steps: steps}, nil
+}
+
+// Fields is taken, for a rule that the screens show.
+func (nativePlans) Fields(ctx context.Context, now *nft.Ruleset, c *nft.Chain, r *nft.Rule) (nft.Fields, int, error) {
+	at := slices.Index(c.Rules, r)
+	if at < 0 {
+		return nft.Fields{}, 0, errors.New("the rule is no longer there")
+	}
+	return taken(ctx, &nativeRule{now: now, chain: c, at: at})
 }
 
 // natively makes an advice's plan one of native rules, and has what it is for pass the native filters that nobody else owns.

@@ -21,8 +21,7 @@ func (r *Rule) Fields(c *Chain, links Links) (Fields, error) {
 	if len(said.Lacks) > 0 {
 		return Fields{}, fmt.Errorf("no field says this of it: %s", strings.Join(said.Lacks, ", "))
 	}
-	_, line, _ := strings.Cut(said.Text, "-A ")
-	rule, err := rules.Parse("-A " + line)
+	rule, err := rules.Parse(rules.Join(said.Words[2:])) // without -t TABLE
 	if err != nil {
 		return Fields{}, err
 	}

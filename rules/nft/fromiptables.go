@@ -14,6 +14,8 @@ import (
 type Said struct {
 	// Text is the rule as nft reads it, all but its table and chain, or the words of an iptables command after its program.
 	Text string
+	// Words are those of an iptables command.
+	Words []string
 	// Lacks names what cannot be said there. Where it is not empty, Text is not the same rule.
 	Lacks []string
 }

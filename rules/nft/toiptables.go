@@ -37,7 +37,7 @@ func (r *Rule) ToIPTables(c *Chain, links Links) (said Said, families []rules.Fa
 		t.say("-m", "comment", "--comment", r.Comment)
 	}
 	t.deeds()
-	return Said{Text: rules.ShellLine(t.words), Lacks: t.lacks}, families
+	return Said{Text: rules.ShellLine(t.words), Words: t.words, Lacks: t.lacks}, families
 }
 
 // iptablesPlace is the table and chain of iptables at the place of a base chain; "" where there is none.
