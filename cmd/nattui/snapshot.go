@@ -97,6 +97,9 @@ func snapshotOf(ctx context.Context, tables *iptables.Host, name string) ([]byte
 	own := map[rules.Variant][]rules.Table{}
 	for variant, set := range sets {
 		own[variant] = desired.Own(set, committer.Made(variant, tables.Default()))
+		if err := readable(variant, own[variant]); err != nil {
+			return nil, err
+		}
 	}
 	all, err := readSwitches(ctx, tables)
 	if err != nil {
@@ -113,6 +116,20 @@ func snapshotOf(ctx context.Context, tables *iptables.Host, name string) ([]byte
 		return nil, err
 	}
 	return desired.Snapshot(name, time.Now(), own, native, switches)
+}
+
+// readable is the error of a rule that no restore program would read back. A snapshot without it would take it away.
+func readable(variant rules.Variant, tables []rules.Table) error {
+	for _, t := range tables {
+		for _, chain := range t.Chains {
+			for i, r := range chain.Rules {
+				if why := r.Restorable(); why != nil {
+					return fmt.Errorf("rule %d of %s in table %s of %s cannot be kept: %w", i+1, chain.Name, t.Name, variant, why)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // writeWhole writes a file aside and gives it its name once it is on the disk.

@@ -200,6 +200,6 @@ func (b *builder) clamp(name string) {
 	if !ok || !l.narrow() {
 		return
 	}
-	r := rule("-A FORWARD -o %s -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu", name)
+	r := rule("-A FORWARD -o %s -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu", link(name))
 	b.add(b.variant(), "mangle", r, 0, "Packets by "+name+" must be smaller than elsewhere. This rule makes both ends of a TCP connection use a size that fits; without it small pages load and large ones hang.")
 }

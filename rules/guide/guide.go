@@ -196,6 +196,12 @@ func (b *builder) advice() Advice {
 	return a
 }
 
+// link is the name of an interface as a rule's line has it: any byte but a blank and a slash may be in one.
+type link string
+
+// String quotes the name where that is needed.
+func (l link) String() string { return rules.Quote(string(l)) }
+
 // rule is a rule from its line, as iptables-save prints it.
 func rule(format string, args ...any) rules.Rule {
 	r, err := rules.Parse(fmt.Sprintf(format, args...))

@@ -61,7 +61,7 @@ func (p Proxy) Advise(h Host) Advice {
 		}
 		except = "! -d " + net.String()
 	}
-	match := fmt.Sprintf("-A PREROUTING %s -i %s -p %s -m %s --dport %s", except, p.In, p.Protocol, p.Protocol, port)
+	match := fmt.Sprintf("-A PREROUTING %s -i %s -p %s -m %s --dport %s", except, link(p.In), p.Protocol, p.Protocol, port)
 	if local {
 		match += " -m addrtype ! --dst-type LOCAL"
 	}
@@ -126,7 +126,7 @@ func (b *builder) passProxy(p Proxy, number rules.Protocol, port rules.Ports, to
 	}
 	b.pass(passage{
 		evaluate.Packet{Protocol: number, Src: src, Dst: world(b.family), SrcPort: 40000, DstPort: port.Lo, In: p.In},
-		rule("-A INPUT -i %s -p %s -m %s --dport %d -j ACCEPT", p.In, p.Protocol, p.Protocol, to),
+		rule("-A INPUT -i %s -p %s -m %s --dport %d -j ACCEPT", link(p.In), p.Protocol, p.Protocol, to),
 		fmt.Sprintf("After the redirect the packets are for this host itself, and its firewall blocks them at port %d.", to),
 	})
 	own := b.addressOn(p.In)
@@ -135,7 +135,7 @@ func (b *builder) passProxy(p Proxy, number rules.Protocol, port rules.Ports, to
 	}
 	b.pass(passage{
 		evaluate.Packet{Protocol: number, Src: own, Dst: src, SrcPort: to, DstPort: 40000, Out: p.In, Local: true, State: evaluate.StateEstablished},
-		rule("-A OUTPUT -o %s -p %s -m %s --sport %d %s", p.In, p.Protocol, p.Protocol, to, answers),
+		rule("-A OUTPUT -o %s -p %s -m %s --sport %d %s", link(p.In), p.Protocol, p.Protocol, to, answers),
 		fmt.Sprintf("The replies of port %d must also be allowed to leave this host.", to),
 	})
 }
@@ -204,12 +204,12 @@ func (b *builder) oneToOne(o OneToOne, outside, inside netip.Prefix) {
 	const whyIn = "Packets for %s go to %s, on every port."
 	const whyOut = "Connections from %s are seen as %s, so that both directions use the same address."
 	if inside.IsSingleIP() {
-		b.translate(rule("-A PREROUTING -d %s -i %s -j DNAT --to-destination %s", outside, o.Out, inside.Addr()), 0, fmt.Sprintf(whyIn, outside.Addr(), inside.Addr()))
-		b.add(b.variant(), "nat", rule("-A POSTROUTING -s %s -o %s -j SNAT --to-source %s", inside, o.Out, outside.Addr()), at, fmt.Sprintf(whyOut, inside.Addr(), outside.Addr()))
+		b.translate(rule("-A PREROUTING -d %s -i %s -j DNAT --to-destination %s", outside, link(o.Out), inside.Addr()), 0, fmt.Sprintf(whyIn, outside.Addr(), inside.Addr()))
+		b.add(b.variant(), "nat", rule("-A POSTROUTING -s %s -o %s -j SNAT --to-source %s", inside, link(o.Out), outside.Addr()), at, fmt.Sprintf(whyOut, inside.Addr(), outside.Addr()))
 		return
 	}
-	b.translate(rule("-A PREROUTING -d %s -i %s -j NETMAP --to %s", outside, o.Out, inside), 0, fmt.Sprintf(whyIn+" The host part of the address stays.", outside, inside))
-	b.add(b.variant(), "nat", rule("-A POSTROUTING -s %s -o %s -j NETMAP --to %s", inside, o.Out, outside), at, fmt.Sprintf(whyOut, inside, outside))
+	b.translate(rule("-A PREROUTING -d %s -i %s -j NETMAP --to %s", outside, link(o.Out), inside), 0, fmt.Sprintf(whyIn+" The host part of the address stays.", outside, inside))
+	b.add(b.variant(), "nat", rule("-A POSTROUTING -s %s -o %s -j NETMAP --to %s", inside, link(o.Out), outside), at, fmt.Sprintf(whyOut, inside, outside))
 }
 
 func (b *builder) passBoth(o OneToOne, outside, inside netip.Prefix, in string) {
@@ -219,15 +219,15 @@ func (b *builder) passBoth(o OneToOne, outside, inside netip.Prefix, in string) 
 	for _, host := range b.someHosts(inside) {
 		b.pass(passage{
 			evaluate.Packet{Protocol: rules.TCP, Src: world(b.family), Dst: counterpart(host, outside), SrcPort: 40000, DstPort: 80, In: o.Out},
-			rule("-A FORWARD -d %s -i %s -o %s -j ACCEPT", inside, o.Out, in), fmt.Sprintf("The firewall blocks forwarded packets; this lets everything for %s in.", inside),
+			rule("-A FORWARD -d %s -i %s -o %s -j ACCEPT", inside, link(o.Out), link(in)), fmt.Sprintf("The firewall blocks forwarded packets; this lets everything for %s in.", inside),
 		})
 		b.pass(passage{
 			evaluate.Packet{Protocol: rules.TCP, Src: host, Dst: world(b.family), SrcPort: 40000, DstPort: 443, In: in, Out: o.Out},
-			rule("-A FORWARD -s %s -i %s -o %s -j ACCEPT", inside, in, o.Out), fmt.Sprintf("This lets everything from %s out, including its replies.", inside),
+			rule("-A FORWARD -s %s -i %s -o %s -j ACCEPT", inside, link(in), link(o.Out)), fmt.Sprintf("This lets everything from %s out, including its replies.", inside),
 		})
 		b.pass(passage{
 			evaluate.Packet{Protocol: rules.TCP, Src: world(b.family), Dst: host, SrcPort: 443, DstPort: 40000, In: o.Out, Out: in, State: evaluate.StateEstablished},
-			rule("-A FORWARD -d %s -i %s -o %s %s", inside, o.Out, in, answers), "Replies come back.",
+			rule("-A FORWARD -d %s -i %s -o %s %s", inside, link(o.Out), link(in), answers), "Replies come back.",
 		})
 	}
 }

@@ -268,7 +268,11 @@ func (b *builder) publish(s service, proto string) {
 	}
 	number, _ := rules.ProtoNumber(proto)
 	first := evaluate.Packet{Protocol: number, Src: world(b.family), Dst: s.at, SrcPort: 40000, DstPort: s.ports.Lo, In: s.out}
-	r := rule("-A PREROUTING %s -i %s %s -j DNAT --to-destination %s", asked, s.out, match, to)
+	by := ""
+	if s.out != "" { // without a default route it is not known by which link the packets come
+		by = "-i " + link(s.out).String()
+	}
+	r := rule("-A PREROUTING %s %s %s -j DNAT --to-destination %s", asked, by, match, to)
 	switch {
 	case s.Inside && s.dynamic:
 		r = rule("-A PREROUTING -p %s -m %s --dport %s -m addrtype --dst-type LOCAL %s -j DNAT --to-destination %s", proto, proto, ports, comment, to)
@@ -426,7 +430,7 @@ func (b *builder) wayBack(s service, proto, toPorts string) {
 	match := fmt.Sprintf("-p %s -m %s --dport %s -m conntrack --ctstate DNAT", proto, proto, toPorts)
 	if s.WayBack == "elsewhere" {
 		b.note("the server will see the gateway as the client of every connection: its log no longer shows the real client.")
-		b.add(b.variant(), "nat", rule("-A POSTROUTING -d %s -o %s %s %s", full(s.server), s.link, match, action), b.beforeOthers(s, s.out, world(b.family)),
+		b.add(b.variant(), "nat", rule("-A POSTROUTING -d %s -o %s %s %s", full(s.server), link(s.link), match, action), b.beforeOthers(s, s.out, world(b.family)),
 			"The server would reply directly or by another route, and the client drops such a reply. With the gateway's own address as the source, replies come back here. This is the step that everyone forgets.")
 		return
 	}

@@ -216,11 +216,11 @@ func (b *builder) shareRule(s Share, net netip.Prefix) {
 		}
 	}
 	if as.IsValid() {
-		b.translate(rule("-A POSTROUTING -s %s -o %s -j SNAT --to-source %s", net, s.Out, as), 0,
+		b.translate(rule("-A POSTROUTING -s %s -o %s -j SNAT --to-source %s", net, link(s.Out), as), 0,
 			fmt.Sprintf("Machines in %s have private addresses that the Internet cannot reply to. Packets leaving by %s get the gateway's own fixed address %s, and replies are translated back.", net, s.Out, as))
 		return
 	}
-	b.translate(rule("-A POSTROUTING -s %s -o %s -j MASQUERADE", net, s.Out), 0,
+	b.translate(rule("-A POSTROUTING -s %s -o %s -j MASQUERADE", net, link(s.Out)), 0,
 		fmt.Sprintf("Machines in %s have private addresses that the Internet cannot reply to. Packets leaving by %s get the current address of %s, which may change; replies are translated back.", net, s.Out, s.Out))
 }
 
@@ -255,12 +255,12 @@ func (b *builder) passShare(s Share, net netip.Prefix, in string) {
 		for _, try := range tries {
 			b.pass(passage{
 				evaluate.Packet{Protocol: try.protocol, Src: inside, Dst: world(b.family), SrcPort: 40000, DstPort: try.port, In: in, Out: s.Out},
-				rule("-A FORWARD -s %s -i %s -o %s -j ACCEPT", net, in, s.Out),
+				rule("-A FORWARD -s %s -i %s -o %s -j ACCEPT", net, link(in), link(s.Out)),
 				fmt.Sprintf("The firewall blocks forwarded packets; this lets packets from %s out.", net),
 			})
 			b.pass(passage{
 				evaluate.Packet{Protocol: try.protocol, Src: world(b.family), Dst: inside, SrcPort: try.port, DstPort: 40000, In: s.Out, Out: in, State: evaluate.StateEstablished},
-				rule("-A FORWARD -d %s -i %s -o %s %s", net, s.Out, in, answers),
+				rule("-A FORWARD -d %s -i %s -o %s %s", net, link(s.Out), link(in), answers),
 				fmt.Sprintf("Replies come back by %s: only packets of connections opened from inside get in.", s.Out),
 			})
 		}
@@ -286,11 +286,11 @@ func (b *builder) reach(s Share, net netip.Prefix, in string) {
 	}
 	b.pass(passage{
 		evaluate.Packet{Protocol: rules.TCP, Src: b.someHost(net), Dst: b.someHost(inside), SrcPort: 40000, DstPort: 443, In: in, Out: r.Out},
-		rule("-A FORWARD -s %s -d %s -i %s -o %s -j ACCEPT", net, inside, in, r.Out), fmt.Sprintf("Machines of the VPN reach %s.", inside),
+		rule("-A FORWARD -s %s -d %s -i %s -o %s -j ACCEPT", net, inside, link(in), link(r.Out)), fmt.Sprintf("Machines of the VPN reach %s.", inside),
 	})
 	b.pass(passage{
 		evaluate.Packet{Protocol: rules.TCP, Src: b.someHost(inside), Dst: b.someHost(net), SrcPort: 443, DstPort: 40000, In: r.Out, Out: in, State: evaluate.StateEstablished},
-		rule("-A FORWARD -s %s -d %s -i %s -o %s %s", inside, net, r.Out, in, answers), fmt.Sprintf("Replies from %s come back.", inside),
+		rule("-A FORWARD -s %s -d %s -i %s -o %s %s", inside, net, link(r.Out), link(in), answers), fmt.Sprintf("Replies from %s come back.", inside),
 	})
 	b.note("machines in %s must have a route to %s through this gateway; they do if it is their default gateway", inside, net)
 }
