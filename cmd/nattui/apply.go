@@ -101,6 +101,7 @@ func (o *applyOptions) run(c *cobra.Command, name string, file *desired.File) er
 		return err
 	}
 	plan.Steps = append(native, plan.Steps...)
+	plan.Title = titleOf(name, file, len(plan.Steps))
 	if err := o.doubts(c, sets, plan); err != nil {
 		return err
 	}
@@ -115,6 +116,17 @@ func (o *applyOptions) run(c *cobra.Command, name string, file *desired.File) er
 		return o.tell(c, tables, sets, plan)
 	}
 	return o.change(c, tables, sets, plan)
+}
+
+// titleOf says in the history what a plan was for.
+func titleOf(name string, file *desired.File, steps int) string {
+	switch {
+	case file.Name != "":
+		return fmt.Sprintf("Go back to %s: %s.", name, rules.Plural(steps, "step"))
+	case name == "-":
+		name = "standard input"
+	}
+	return fmt.Sprintf("Apply %s: %s.", name, rules.Plural(steps, "step"))
 }
 
 // plan is what has to be changed.
@@ -261,7 +273,11 @@ func (o *applyOptions) tell(c *cobra.Command, tables *iptables.Host, sets map[ru
 	if o.check {
 		return statusError(exitWouldChange)
 	}
-	return nil
+	weighed, err := o.weigh(c.Context(), tables, plan)
+	if err == nil {
+		say(c.ErrOrStderr(), text.Safe(weighed.blast.OwnSentence()))
+	}
+	return err
 }
 
 // show prints a plan as it was asked for.
