@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,7 +14,8 @@ import (
 var covered = []string{"/etc", "/var/lib"}
 
 // coverFiles lays a writable layer over the covered directories that is gone with the cell (overlayfs, see
-// Documentation/filesystems/overlayfs.rst; Linux 5.11 in a user namespace). Where the kernel has none they are read-only.
+// Documentation/filesystems/overlayfs.rst; Linux 5.11 in a user namespace). Where the kernel has none they are read-only. What
+// could not be covered must not be writable.
 func coverFiles() error {
 	const layers = "/run/layers"
 	if err := os.Mkdir(layers, 0o700); err != nil {
@@ -54,8 +56,27 @@ func cover(dir, layer string) error {
 	if unix.Mount("overlay", dir, "overlay", unix.MS_NODEV, "lowerdir="+dir+",upperdir="+upper+",workdir="+work) == nil {
 		return nil
 	}
+	err := readOnly(dir)
+	if err != nil && unix.Access(dir, unix.W_OK) != nil {
+		return nil //nolint:nilerr // an ordinary user's
+	}
+	return err
+}
+
+// readOnly makes a directory read-only with all that is mounted below it, or without that where the kernel is older
+// (mount_setattr(2), Linux 5.12).
+func readOnly(dir string) error {
 	if err := unix.Mount(dir, dir, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
 		return err
 	}
-	return unix.MountSetattr(unix.AT_FDCWD, dir, unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
+	err := unix.MountSetattr(unix.AT_FDCWD, dir, unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
+	if !errors.Is(err, unix.ENOSYS) {
+		return err
+	}
+	var is unix.Statfs_t
+	if err := unix.Statfs(dir, &is); err != nil {
+		return err
+	}
+	const kept = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOATIME | unix.MS_NODIRATIME // a user namespace may not take these away
+	return unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY|uintptr(is.Flags)&kept, "")
 }
