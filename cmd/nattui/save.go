@@ -40,7 +40,7 @@ func newSaveCommand() *cobra.Command {
 		},
 	}
 	a.register(c.Flags())
-	c.Flags().BoolVar(&also.Replace, "replace", false, "also where fewer rules would be saved than are")
+	c.Flags().BoolVar(&also.Replace, "replace", false, "also where saved rules would be lost that nattui has not removed")
 	c.Flags().BoolVar(&also.Watch, "watch", false, "also install a unit that restores the rules whenever firewalld or ufw has reloaded, or the tables of nft were flushed; --watch=false removes it")
 	return c
 }

@@ -340,7 +340,15 @@ func TestNetfilterPersistent(t *testing.T) {
 		if err != nil || len(drift.Saved) != 1 || drift.Saved[0].Line != "-A PREROUTING -s 10.9.9.9/32 -j ACCEPT" || len(drift.Running) != 8 {
 			b.Errorf("drift: %+v, %v", drift, err)
 		}
-		e, saving := b.save()
+		if _, _, err := b.c.Save(context.Background(), b.options()); err == nil {
+			b.Error("a rule that somebody else has saved is lost without a question")
+		}
+		agreed := b.options()
+		agreed.Replace = true
+		e, saving, err := b.c.Save(context.Background(), agreed)
+		if err != nil {
+			b.Fatal(err)
+		}
 		if saving.Method != "netfilter-persistent" || len(saving.Files) != 1 {
 			b.Errorf("saved: %+v", saving)
 		}
