@@ -151,7 +151,9 @@ func (o *applyOptions) plan(ctx context.Context, tables *iptables.Host, sets map
 		if err != nil {
 			return plan, o.unreadable(name, s.Line, err)
 		}
-		asked[variant] = read
+		if asked[variant], err = withEmpty(read, s.Tables()); err != nil {
+			return plan, fmt.Errorf("%s: section from line %d on: %w", name, s.Line, err)
+		}
 	}
 	for _, variant := range tables.Variants() {
 		now, is := sets[variant]
@@ -164,6 +166,19 @@ func (o *applyOptions) plan(ctx context.Context, tables *iptables.Host, sets map
 		plan.Steps = append(plan.Steps, rules.Difference(now, after).Steps...)
 	}
 	return o.withSwitches(ctx, tables, plan, file)
+}
+
+// withEmpty adds the tables that are named and have nothing in them, of which the programs of iptables-nft print nothing.
+func withEmpty(read []rules.Table, named []string) ([]rules.Table, error) {
+	for i, name := range named {
+		if slices.Contains(named[:i], name) {
+			return nil, fmt.Errorf("table %s is there twice", name)
+		}
+		if !slices.ContainsFunc(read, func(t rules.Table) bool { return t.Name == name }) {
+			read = append(read, rules.Table{Name: name})
+		}
+	}
+	return read, nil
 }
 
 // variantOf is what a section is for.

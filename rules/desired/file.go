@@ -61,7 +61,7 @@ func Parse(text string) (File, error) {
 		number++
 		word := strings.TrimSpace(line)
 		if m := generated.FindStringSubmatch(word); m != nil {
-			if strings.Contains(body.String(), "*") {
+			if strings.Contains(body.String(), "*") && !next.goesOn(m[1], m[2]) {
 				end(number)
 			}
 			next.header(m[1], m[2])
@@ -81,6 +81,24 @@ func Parse(text string) (File, error) {
 		return f, fmt.Errorf("there is neither a table in the form of iptables-save (*nat … COMMIT), nor one of nft (table … { }), nor a switch in it")
 	}
 	return f, nil
+}
+
+// goesOn tells that a header is of the same program as the section's: iptables-save writes one before each table.
+func (s *Section) goesOn(program, rest string) bool {
+	var other Section
+	other.header(program, rest)
+	return s.Family != nil && *s.Family == *other.Family && (s.Backend == nil || other.Backend == nil || *s.Backend == *other.Backend)
+}
+
+// Tables are the tables that a section of iptables names, in its order. Those without chains are named as well: nothing of the
+// administrator's is to be in them.
+func (s *Section) Tables() (names []string) {
+	for line := range strings.Lines(s.Text) {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "*"); ok {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // header takes what iptables-save says of itself.
@@ -121,6 +139,11 @@ func (f *File) take(about string, next *Section) error {
 			next.Backend = &backend
 		}
 	case words[0] == "switch" && len(words) == 3:
+		for _, other := range f.Switches {
+			if other.Name == words[1] && other.Value != words[2] {
+				return fmt.Errorf("switch %s is to be %s, and further up it is to be %s", words[1], words[2], other.Value)
+			}
+		}
 		f.Switches = append(f.Switches, Switch{words[1], words[2]})
 	case words[0] == "snapshot" && len(words) == 3:
 		at, err := time.Parse(time.RFC3339, words[2])
