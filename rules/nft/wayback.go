@@ -17,14 +17,14 @@ type Way struct {
 // WayBack works out how to roll back changes that Resolve has looked at, in the tables as they are now. What does not stand,
 // because it was never made or others have undone it, needs nothing. What others have built on it stays.
 func WayBack(changes []rules.NativeChange, now *Ruleset) Way {
-	w := wayBack{now: now, taken: map[RuleKey]bool{}, changes: changes}
+	w := wayBack{now: now, taken: map[RuleKey]bool{}, leaving: map[RuleKey]bool{}, changes: changes}
 	return w.all()
 }
 
 // UndoWay is WayBack for changes that stood for some time: a rule that was added is found too where it was deleted and added
 // again since, or its table was made anew with it.
 func UndoWay(changes []rules.NativeChange, now *Ruleset) Way {
-	w := wayBack{now: now, taken: map[RuleKey]bool{}, changes: changes, again: true}
+	w := wayBack{now: now, taken: map[RuleKey]bool{}, leaving: map[RuleKey]bool{}, changes: changes, again: true}
 	return w.all()
 }
 
@@ -58,7 +58,8 @@ type wayBack struct {
 	Way
 	now     *Ruleset
 	changes []rules.NativeChange
-	taken   map[RuleKey]bool // rules that go
+	taken   map[RuleKey]bool // rules that are spoken for
+	leaving map[RuleKey]bool // those of them that go
 	again   bool             // rules may have been made again since
 }
 
@@ -133,6 +134,7 @@ func (w *wayBack) find(c rules.NativeChange, t *Table) *Rule {
 	}
 	if r != nil {
 		w.taken[RuleKey{t.Family, t.Name, r.Handle}] = true
+		w.leaving[RuleKey{t.Family, t.Name, r.Handle}] = true
 	}
 	return r
 }
@@ -174,7 +176,7 @@ func (w *wayBack) restoreRule(c, inv rules.NativeChange, t *Table) {
 		w.taken[RuleKey{t.Family, t.Name, r.Handle}] = true
 		return
 	}
-	inv.Before = ch.slot(c.Spot)
+	inv.Before = ch.slot(c.Spot, w.leaving)
 	w.Changes = append(w.Changes, inv)
 }
 
@@ -186,19 +188,25 @@ func (w *wayBack) makes(kind rules.NativeKind, c rules.NativeChange) bool {
 	})
 }
 
-// slot is the handle of the rule before which a deleted one belongs; 0: at the end.
-func (c *Chain) slot(s rules.NativeSpot) uint64 {
+// slot is the handle of the rule before which a deleted one belongs; 0: at the end. Rules that leave meanwhile are none to stand
+// before.
+func (c *Chain) slot(s rules.NativeSpot, leaving map[RuleKey]bool) uint64 {
 	for _, h := range s.Behind {
-		if c.place(h) >= 0 {
+		if at := c.place(h); at >= 0 && !leaving[c.Key(c.Rules[at])] {
 			return h
 		}
 	}
 	for _, h := range s.Prior {
-		if at := c.place(h); at >= 0 && at+1 < len(c.Rules) {
-			return c.Rules[at+1].Handle
-		} else if at >= 0 {
-			return 0
+		at := c.place(h)
+		if at < 0 {
+			continue
 		}
+		for _, r := range c.Rules[at+1:] {
+			if !leaving[c.Key(r)] {
+				return r.Handle
+			}
+		}
+		return 0
 	}
 	return 0
 }
