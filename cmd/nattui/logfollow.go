@@ -109,6 +109,9 @@ const passedAtOnce = 512
 // passOn hands the records of a queue on until it is closed and empty.
 func passOn(ctx context.Context, queue *natlog.Queue, to sink.Sink) error {
 	room := make([]natlog.Record, passedAtOnce)
+	if far, ok := to.(interface{ Begin(ctx context.Context) }); ok {
+		far.Begin(ctx)
+	}
 	for {
 		taken, more := queue.Take(room)
 		if len(taken) > 0 {

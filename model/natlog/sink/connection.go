@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -22,6 +23,15 @@ type connection struct {
 	tls              *tls.Config // nil: none
 	conn             net.Conn
 	fresh            bool // nothing was sent since it was connected
+	refused          int  // datagrams that found nobody, which is not told yet
+}
+
+// Begin connects once, so that an end that is not there is told at once. It blocks for as long as connecting may take.
+func (c *connection) Begin(ctx context.Context) {
+	if err := c.connect(ctx); err != nil && ctx.Err() == nil {
+		c.failing = true
+		c.trouble(err)
+	}
 }
 
 // patience is how long connecting, and one message on a stream, may take before that is told; it is then tried on.
@@ -63,12 +73,33 @@ func (c *connection) write(ctx context.Context, message []byte) error {
 	})()
 	_, err := c.conn.Write(message)
 	switch {
+	case err == nil && !c.stream() && c.failing && c.unheard():
+		return syscall.ECONNREFUSED // this one: it is sent again
 	case err == nil:
 		c.fresh = false
 	case c.stream() || !errors.Is(err, syscall.ECONNREFUSED):
 		c.drop()
+	case !c.failing:
+		c.refused++ // the message before this one
 	}
 	return err
+}
+
+// answerTime is how long after a datagram the word may come that nobody was there to take it.
+const answerTime = 200 * time.Millisecond
+
+// unheard waits for the word that nobody took the last datagram (ICMP port unreachable). Without it somebody may have.
+func (c *connection) unheard() bool {
+	_ = c.conn.SetReadDeadline(time.Now().Add(answerTime))
+	_, err := c.conn.Read(make([]byte, 1))
+	return errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// gap is the record of datagrams that found nobody, once somebody is there; false where there are none.
+func (c *connection) gap() (natlog.Record, bool) {
+	count := c.refused
+	c.refused = 0
+	return lost(count), count > 0
 }
 
 func (c *connection) drop() {
@@ -114,6 +145,9 @@ func endpoint(where, port string, schemes ...string) (network, address string, s
 	}
 	if u.Port() != "" {
 		port = u.Port()
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return "", "", false, fmt.Errorf("%q: a port is a number from 1 to 65535", where)
 	}
 	if u.Scheme == "tls" {
 		return "tcp", net.JoinHostPort(u.Hostname(), port), true, nil

@@ -44,7 +44,6 @@ func IPFIX(where string, domain uint32, every time.Duration, trouble Trouble) (S
 func (c *collector) Send(ctx context.Context, records []natlog.Record) error {
 	now := time.Now()
 	c.messages = c.encoder.AppendRecords(c.messages[:0], records, now.UnixNano())
-	refused := 0
 	for _, message := range c.messages {
 		err := c.until(ctx, func() error {
 			if err := c.introduce(ctx); err != nil {
@@ -52,7 +51,6 @@ func (c *collector) Send(ctx context.Context, records []natlog.Record) error {
 			}
 			err := c.write(ctx, message)
 			if errors.Is(err, syscall.ECONNREFUSED) && !c.stream() {
-				refused++
 				c.told = time.Time{} // whoever comes next does not know the templates
 			}
 			return err
@@ -61,10 +59,26 @@ func (c *collector) Send(ctx context.Context, records []natlog.Record) error {
 			return err
 		}
 	}
-	if refused == 0 {
-		return nil
+	if gap, ok := c.gap(); ok {
+		return c.Send(ctx, []natlog.Record{gap})
 	}
-	return c.Send(ctx, []natlog.Record{lost(refused)})
+	return nil
+}
+
+// Begin connects once and sends the templates, so that a collector that is not there is told at once.
+func (c *collector) Begin(ctx context.Context) {
+	c.connection.Begin(ctx)
+	if c.conn == nil {
+		return
+	}
+	err := c.introduce(ctx)
+	if err == nil && !c.stream() && c.unheard() {
+		err, c.told = syscall.ECONNREFUSED, time.Time{}
+	}
+	if err != nil && ctx.Err() == nil {
+		c.failing = true
+		c.trouble(err)
+	}
 }
 
 // introduce connects, and sends the templates where the collector does not know them or has to be told again.

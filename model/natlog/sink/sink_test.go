@@ -220,6 +220,50 @@ func TestDatagramsToNobody(t *testing.T) {
 	}
 }
 
+// TestNobodyIsToldOnce: while nobody takes datagrams, nothing is said but once, however long it is tried.
+func TestNobodyIsToldOnce(t *testing.T) {
+	free, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := free.LocalAddr().String()
+	free.Close()
+	for name, open := range map[string]func(Trouble) (Sink, error){
+		"syslog": func(told Trouble) (Sink, error) { return Syslog("udp://"+address, "", told) },
+		"IPFIX":  func(told Trouble) (Sink, error) { return IPFIX("udp://"+address, 1, time.Minute, told) },
+	} {
+		var troubles []error
+		tries := 0
+		ctx, cancel := context.WithCancel(t.Context())
+		s, err := open(func(err error) {
+			if troubles = append(troubles, err); len(troubles) > 1 {
+				cancel()
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var c *connection
+		switch of := s.(type) {
+		case *syslogServer:
+			c = &of.connection
+		case *collector:
+			c = &of.connection
+		}
+		s.(interface{ Begin(ctx context.Context) }).Begin(ctx)
+		for ; tries < 4 && ctx.Err() == nil; tries++ {
+			limit, stop := context.WithTimeout(ctx, 2*answerTime)
+			_ = s.Send(limit, records(1, 3))
+			stop()
+		}
+		if len(troubles) != 1 || troubles[0] == nil || !c.failing {
+			t.Errorf("%s: told %v", name, troubles)
+		}
+		cancel()
+		s.Close()
+	}
+}
+
 // TestFile adds whole lines to a file, to another one once it was rotated, and waits where there is no room.
 func TestFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "nat.json")
@@ -290,7 +334,7 @@ func TestFullDisk(t *testing.T) {
 
 // TestEndpoints reads where to send.
 func TestEndpoints(t *testing.T) {
-	for _, where := range []string{"", "udp://", "http://x", "udp://x/path", "tls://u@h", "unix://dev/log", "udp:514", "logs.example.net"} {
+	for _, where := range []string{"", "udp://", "http://x", "udp://x/path", "tls://u@h", "unix://dev/log", "udp:514", "logs.example.net", "udp://192.0.2.1:99999", "tcp://192.0.2.1:0"} {
 		if _, err := Syslog(where, "", quiet); err == nil {
 			t.Errorf("%q is taken", where)
 		}

@@ -2,9 +2,7 @@ package sink
 
 import (
 	"context"
-	"errors"
 	"os"
-	"syscall"
 
 	"nattui/model/natlog"
 )
@@ -58,7 +56,6 @@ func (s *syslogServer) Send(ctx context.Context, records []natlog.Record) error 
 
 func (s *syslogServer) send(ctx context.Context, r *natlog.Record) error {
 	s.message = s.sender.AppendSyslog(s.message[:0], r)
-	refused := 0
 	err := s.until(ctx, func() error {
 		if err := s.connect(ctx); err != nil {
 			return err
@@ -68,15 +65,13 @@ func (s *syslogServer) send(ctx context.Context, r *natlog.Record) error {
 			s.framed = natlog.AppendOctetCounted(s.framed[:0], s.message)
 			message = s.framed
 		}
-		err := s.write(ctx, message)
-		if errors.Is(err, syscall.ECONNREFUSED) && !s.stream() {
-			refused++ // the message before this one found nobody
-		}
-		return err
+		return s.write(ctx, message)
 	})
-	if err != nil || refused == 0 {
+	if err != nil {
 		return err
 	}
-	gap := lost(refused)
-	return s.send(ctx, &gap)
+	if gap, ok := s.gap(); ok {
+		return s.send(ctx, &gap)
+	}
+	return nil
 }
