@@ -69,6 +69,7 @@ func (o *logOptions) follow(c *cobra.Command) error {
 		tracker.Take(b, table.Feed())
 		loss.tell(false)
 	})
+	tracker.Close()
 	queue.Put(&natlog.Record{Kind: natlog.Stop, At: time.Now().UnixNano()})
 	queue.Close()
 	loss.tell(true)

@@ -45,6 +45,7 @@ func told(take func(*Tracker)) string {
 	rule := 0
 	t.Rule = func(*flow.Flow) []byte { rule++; return []byte(fmt.Sprint("rule", rule)) }
 	take(t)
+	t.Close()
 	return b.String()
 }
 
@@ -75,13 +76,43 @@ func TestTracker(t *testing.T) {
 3 end 2 rule2
 4 lost 30
 4 begin 4 rule4
-5 end 3 rule3 found
 5 begin 5 rule7 found
 6 end 1 rule1
 6 end 8 
+5 end 3 rule3 found
 `
 	if got != want {
 		t.Errorf("told\n%swant\n%s", got, want)
+	}
+}
+
+// TestTrackerTellsOnce: what waits behind a listing is not told a second time: an end that the kernel still tells is the only one,
+// and a beginning that the listing has found is none any more.
+func TestTrackerTellsOnce(t *testing.T) {
+	const second = int64(1e9)
+	listing := func(at int64, messages ...flow.Message) *flow.Batch {
+		b := batch(at, messages...)
+		b.Begin, b.End = true, true
+		return b
+	}
+	got := told(func(tr *Tracker) {
+		tr.Take(listing(1), flow.Feed{})
+		tr.Take(batch(2, event(flow.EventNew, masked(1)), event(flow.EventNew, masked(2))), flow.Feed{})
+		tr.Take(listing(3*second, event(flow.Listed, masked(3))), flow.Feed{})
+		tr.Take(batch(3*second+1, event(flow.EventDestroy, masked(1)), event(flow.EventNew, masked(3)), event(flow.EventNew, masked(4))), flow.Feed{})
+		tr.Take(batch(6*second, event(flow.EventDestroy, masked(3))), flow.Feed{})
+	})
+	const want = `1 start 0
+2 begin 1 rule1
+2 begin 2 rule2
+3000000000 begin 3 rule3 found
+3000000001 end 1 rule1
+3000000001 begin 4 rule5
+3000000000 end 2 rule2 found
+6000000000 end 3 rule3
+`
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 
@@ -203,13 +234,14 @@ func TestSearch(t *testing.T) {
 		{"before", []Record{{Kind: Start, At: at(0)}, {Kind: Begin, At: at(3), Flow: masked(40001)}, {Kind: End, At: at(9), Flow: masked(40001)}}, "203.0.113.1:40001", 2, 0, "", "0 0 true"},
 		{"by other clocks", []Record{{Kind: Start, At: at(0)}, {Kind: Begin, At: at(3), Flow: masked(40001)}, {Kind: End, At: at(9), Flow: masked(40001)}}, "203.0.113.1:40001", 2, time.Second, "seen_as 7 false;", "0 0 true"},
 		{"the next one", []Record{{Kind: Start, At: at(0)}, {Kind: Begin, At: at(1), Flow: masked(40001)}, {Kind: End, At: at(4), Flow: masked(40001)}, {Kind: Begin, At: at(5), Flow: other}, {Kind: End, At: at(9), Flow: other}}, "203.0.113.1:40001", 6, 0, "seen_as 8 true;", "0 0 true"},
-		{"still open", []Record{{Kind: Start, At: at(0)}, {Kind: Begin, At: at(1), Flow: masked(40001)}}, "203.0.113.1:40001", 6, 0, "seen_as 7 true;", "0 0 true"},
+		{"still open", []Record{{Kind: Start, At: at(0)}, {Kind: Begin, At: at(1), Flow: masked(40001)}, {Kind: Begin, At: at(20), Flow: masked(9)}}, "203.0.113.1:40001", 6, 0, "seen_as 7 true;", "0 0 true"},
 		{"open, but the log stopped", []Record{{Kind: Start, At: at(0)}, {Kind: Begin, At: at(1), Flow: masked(40001)}, {Kind: Stop, At: at(2)}}, "203.0.113.1:40001", 6, 0, "seen_as 7 false;", "0 0 false"},
-		{"open, but its end may be lost", []Record{{Kind: Start, At: at(0)}, {Kind: Begin, At: at(1), Flow: masked(40001)}, {Kind: Lost, At: at(2), Count: 3}}, "203.0.113.1:40001", 6, 0, "seen_as 7 false;", "3 0 true"},
+		{"open, but its end may be lost", []Record{{Kind: Start, At: at(0)}, {Kind: Begin, At: at(1), Flow: masked(40001)}, {Kind: Lost, At: at(2), Count: 3}, {Kind: Begin, At: at(20), Flow: masked(9)}}, "203.0.113.1:40001", 6, 0, "seen_as 7 false;", "3 0 true"},
 		{"begun before the log", []Record{{Kind: Start, At: at(3), Count: 2}, {Kind: End, At: at(9), Flow: masked(40001)}}, "203.0.113.1:40001", 6, 0, "seen_as 7 false;", "0 2 true"},
-		{"as the server", []Record{{Kind: Start, At: at(0)}, {Kind: Begin, At: at(1), Flow: masked(40001)}}, "198.51.100.1", 6, 0, "asked 7 true;", "0 0 true"},
-		{"found later", []Record{{Kind: Start, At: at(0)}, {Kind: Begin, At: at(1), From: Found, Flow: found}}, "203.0.113.1:5", 6, 0, "seen_as 7 false;", "0 0 true"},
-		{"another port", []Record{{Kind: Start, At: at(0)}, {Kind: Begin, At: at(1), Flow: masked(40001)}}, "203.0.113.1:40002", 6, 0, "", "0 0 true"},
+		{"as the server", []Record{{Kind: Start, At: at(0)}, {Kind: Begin, At: at(1), Flow: masked(40001)}, {Kind: Begin, At: at(20), Flow: masked(9)}}, "198.51.100.1", 6, 0, "asked 7 true;", "0 0 true"},
+		{"found later", []Record{{Kind: Start, At: at(0)}, {Kind: Begin, At: at(1), From: Found, Flow: found}, {Kind: Begin, At: at(20), Flow: masked(9)}}, "203.0.113.1:5", 6, 0, "seen_as 7 false;", "0 0 true"},
+		{"open, and the log does not reach so far", []Record{{Kind: Start, At: at(0)}, {Kind: Begin, At: at(1), Flow: masked(40001)}}, "203.0.113.1:40001", 6, 0, "seen_as 7 false;", "0 0 false"},
+		{"another port", []Record{{Kind: Start, At: at(0)}, {Kind: Begin, At: at(1), Flow: masked(40001)}, {Kind: Begin, At: at(20), Flow: masked(9)}}, "203.0.113.1:40002", 6, 0, "", "0 0 true"},
 	} {
 		address, err := netip.ParseAddrPort(test.sought)
 		if err != nil {

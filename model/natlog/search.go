@@ -22,6 +22,7 @@ type Search struct {
 	met    []line
 	runs   []line // starts and stops
 	losses []line
+	latest time.Time // of any line
 	// Malformed counts lines that are no records.
 	Malformed int
 }
@@ -59,6 +60,7 @@ func (s *Search) Line(text []byte) {
 	if s.needle == nil {
 		s.needle = []byte(`"` + s.Address.Addr().String() + `"`)
 	}
+	s.reaches(text)
 	ours := bytes.Contains(text, s.needle)
 	if !ours && (bytes.Contains(text, []byte(`"event":"begin"`)) || bytes.Contains(text, []byte(`"event":"end"`))) {
 		return
@@ -78,6 +80,19 @@ func (s *Search) Line(text []byte) {
 		s.losses = append(s.losses, l)
 	case "start", "stop":
 		s.runs = append(s.runs, l)
+	}
+}
+
+// reaches notes up to when the log tells anything.
+func (s *Search) reaches(text []byte) {
+	const member = `"at":"`
+	i := bytes.Index(text, []byte(member))
+	if i < 0 {
+		return
+	}
+	value, _, _ := bytes.Cut(text[i+len(member):], []byte(`"`))
+	if at, err := time.Parse(time.RFC3339Nano, string(value)); err == nil && at.After(s.latest) {
+		s.latest = at
 	}
 }
 
@@ -170,10 +185,11 @@ func (s *Search) holds(a *Answer) bool {
 	return true
 }
 
-// interrupted tells whether an end between a beginning and the time could be missing: the log stopped, or lost something.
+// interrupted tells whether an end between a beginning and the time could be missing: the log stopped, or lost something, or does
+// not reach so far, or has lines that cannot be read.
 func (s *Search) interrupted(began time.Time) bool {
 	between := func(l line) bool { return l.At.After(began) && !l.At.After(s.At.Add(s.Within)) }
-	return slices.ContainsFunc(s.runs, between) || slices.ContainsFunc(s.losses, between)
+	return s.Malformed > 0 || s.At.After(s.latest.Add(s.Within)) || slices.ContainsFunc(s.runs, between) || slices.ContainsFunc(s.losses, between)
 }
 
 // Gaps says why an answer may be missing: how many events were lost up to the time, how many connections had begun before
@@ -192,7 +208,7 @@ func (s *Search) Gaps() (lost, before uint64, covered bool) {
 			}
 		}
 	}
-	return lost, before, covered
+	return lost, before, covered && !s.At.After(s.latest.Add(s.Within))
 }
 
 // orTime is the first of two times that is known.
