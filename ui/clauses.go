@@ -48,6 +48,7 @@ var clauses = map[string]string{
 	"fix": "shows the commands that cure it, and asks", "test the server": "opens one connection to the server of the forward",
 	"follow it": "each step of the forward, and where it fails", "what to trace": "a filter for the packets to trace", "stop": "ends the trace and removes its table",
 	"latest": "stays on the latest packet", "start": "starts the trace", "leave": "keeps what was typed",
+	"go back":         "shows what leads back to the snapshot under the cursor, and asks",
 	"save for reboot": "saves the running rules for reboot (elsewhere w opens the switches)",
 
 	"yes": "does what the question names", "no": "nothing is done", "scroll": "reads on", "choose": "from one answer to the other", "answer": "the one that is marked",

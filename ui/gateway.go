@@ -124,6 +124,11 @@ type Done struct {
 type Journal interface {
 	// Entries lists all changes, the latest first.
 	Entries() ([]JournalEntry, error)
+	// Snapshots lists the points that one can go back to, the latest first; each has Snapshot set.
+	Snapshots() ([]JournalEntry, error)
+	// RestorePlan is what leads back to a snapshot from the gateway as it is now, without steps where it is as it was
+	// then, and what is to be known about that. Changes.Apply makes the change. It blocks some seconds at most.
+	RestorePlan(ctx context.Context, snapshot string) (p rules.Plan, notes []string, err error)
 	// Waiting is the change that waits to be confirmed; nil if none does.
 	Waiting() (*JournalEntry, error)
 	Confirm(ctx context.Context, id string) error
@@ -145,9 +150,13 @@ type SaveTerms struct {
 	Watch bool // a unit puts them back whenever firewalld or ufw reloads
 }
 
-// JournalEntry is one change as the journal tells it.
+// JournalEntry is one change as the journal tells it, or a snapshot.
 type JournalEntry struct {
-	ID       string
+	ID string // "": a snapshot
+	// Snapshot is the name of a snapshot; "" for a change. Files are where it is; Result says why one cannot go back to
+	// it, where that is so.
+	Snapshot string
+	Files    []string
 	At       time.Time
 	By, From string
 	State    string // pending, applied, confirmed, rolled-back or failed

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -15,7 +16,7 @@ import (
 )
 
 // historyScreen shows every change that the journal knows: who, when, what, how it
-// ended; and undoes one.
+// ended; and undoes one. Snapshots stand among them, and it goes back to one.
 type historyScreen struct {
 	*desk
 	entries []JournalEntry
@@ -51,6 +52,9 @@ func (s *historyScreen) read() tea.Cmd {
 	journal := s.gw.Journal
 	return func() tea.Msg {
 		entries, err := journal.Entries()
+		snapshots, unread := journal.Snapshots()
+		entries = amongChanges(entries, snapshots)
+		err = cmp.Or(err, unread)
 		drift, driftErr := journal.Drift(s.ctx)
 		return historyMsg{entries, drift, driftErr == nil, err}
 	}
@@ -81,6 +85,8 @@ func (s *historyScreen) Receive(msg tea.Msg) tea.Cmd {
 		}
 	case undoPlanMsg:
 		s.askUndo(msg)
+	case restorePlanMsg:
+		s.askRestore(msg)
 	case historyMsg:
 		s.entries, s.err, s.drift, s.drifted = msg.entries, msg.err, msg.drift, msg.drifted
 		s.cursor.Follow(len(s.entries), s.key)
@@ -91,7 +97,12 @@ func (s *historyScreen) Receive(msg tea.Msg) tea.Cmd {
 // Hidden tells that another screen is shown.
 func (s *historyScreen) Hidden() { s.shown = false }
 
-func (s *historyScreen) key(i int) string { return s.entries[i].ID }
+func (s *historyScreen) key(i int) string {
+	if name := s.entries[i].Snapshot; name != "" {
+		return "snapshot " + name
+	}
+	return s.entries[i].ID
+}
 
 func (s *historyScreen) Wheel(by int) {
 	s.cursor.Go(s.cursor.Index()+by, len(s.entries), s.key)
@@ -111,6 +122,7 @@ func (s *historyScreen) Actions() keyTable {
 	stands := func() bool { e, ok := s.current(); return can() && ok && e.Stands }
 	return keyTable{
 		on(keys.Undo, s.undoCurrent).when(stands).otherwise(s.sayGone),
+		on(keyGoBack, s.goBack).when(s.canGoBack),
 		act(keys.Details, s.openDetails).when(some),
 		act(keys.Save, s.askSave).when(can),
 	}.and(scrolling(func() int { return s.height }, s.Wheel))
@@ -125,6 +137,10 @@ func (s *historyScreen) openDetails() {
 // sayGone says why the entry under the cursor cannot be undone.
 func (s *historyScreen) sayGone() {
 	if e, ok := s.current(); ok && !s.gw.ReadOnly && s.gw.Journal != nil {
+		if e.Snapshot != "" {
+			s.say("a snapshot changed nothing; " + keyGoBack.Help().Key + " goes back to it")
+			return
+		}
 		s.say("change " + e.ID + " cannot be undone: it is " + e.State)
 	}
 }
@@ -326,6 +342,8 @@ func (s *historyScreen) noteOf(e *JournalEntry) string {
 	switch {
 	case e.Result != "":
 		return e.Result
+	case e.Snapshot != "":
+		return keyGoBack.Help().Key + " goes back to it"
 	case e.Outside:
 		return "by " + e.By + ", outside nattui"
 	case !e.Expires.IsZero() && e.Stands:
@@ -352,7 +370,11 @@ func (d *entryDetails) Settle() tea.Cmd {
 
 // View draws the box.
 func (d *entryDetails) View(width, _ int) string {
-	return box(d.desk, "Change "+d.entry.ID, d.seen(), min(84, width-2))
+	title := "Change " + d.entry.ID
+	if d.entry.Snapshot != "" {
+		title = "Snapshot " + d.entry.Snapshot
+	}
+	return box(d.desk, title, d.seen(), min(84, width-2))
 }
 
 func (d *entryDetails) told(width int) []string {
@@ -363,6 +385,12 @@ func (d *entryDetails) told(width int) []string {
 		}
 	}
 	e := &d.entry
+	if e.Snapshot != "" {
+		for _, l := range e.snapshotLines(d.now.Location()) {
+			add(d.look.Text, l)
+		}
+		return lines
+	}
 	add(d.look.Strong, e.Summary)
 	who := e.By
 	if e.From != "" {

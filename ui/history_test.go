@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -21,6 +22,10 @@ type journal struct {
 	stuck   error      // why it would not
 	terms   Terms      // of the last undo
 	notes   RuleNotes
+
+	snapshots []JournalEntry
+	restore   rules.Plan // what goes back to a snapshot
+	notice    []string   // what is said about it
 }
 
 func (j *journal) Entries() ([]JournalEntry, error) { return j.entries, nil }
@@ -43,6 +48,13 @@ func (j *journal) UndoPlan(_ context.Context, id string) (rules.Plan, error) {
 func (j *journal) Undo(_ context.Context, id string, t Terms) (Done, error) {
 	j.said, j.terms = append(j.said, "undo "+id), t
 	return Done{ID: "u" + id, Plan: j.back}, nil
+}
+
+func (j *journal) Snapshots() ([]JournalEntry, error) { return j.snapshots, nil }
+
+func (j *journal) RestorePlan(_ context.Context, name string) (rules.Plan, []string, error) {
+	j.said = append(j.said, "restore "+name)
+	return j.restore, j.notice, j.stuck
 }
 
 func (j *journal) RuleNotes(map[rules.Variant]*rules.Ruleset, *nft.Ruleset) (RuleNotes, error) {
@@ -86,6 +98,49 @@ func TestHistoryScreen(t *testing.T) {
 		}
 		s.press("enter")
 		s.golden("history-details")
+	})
+}
+
+// Snapshots stand among the changes at their time; b shows what leads back to one, and asks.
+func TestSnapshotsInHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, j := historyStage(t, 80, 24)
+		j.snapshots = []JournalEntry{
+			{Snapshot: "torn", At: clock.Add(time.Minute), State: "snapshot", Summary: "Snapshot torn", Result: "damaged: line 3: it says nothing", Files: []string{"/var/lib/nattui/snapshots/torn.rules"}},
+			{Snapshot: "before-upgrade", At: clock.Add(-time.Minute), State: "snapshot", Summary: "Snapshot before-upgrade", Files: []string{"/var/lib/nattui/snapshots/before-upgrade.rules"}},
+		}
+		s.press("up", "2", "6", "G", "up")
+		s.golden("history-snapshots")
+		s.press("u")
+		s.sees("a snapshot changed nothing; b goes back to it")
+		s.press("enter")
+		s.golden("history-snapshot-details")
+		s.press("esc", "b")
+		s.sees("nothing to change: your own rules are as in snapshot before-upgrade")
+		j.restore = rules.Single(rules.Change{Op: rules.Insert, Table: "nat", Chain: "PREROUTING", At: 1, Rule: parse(t, "-A PREROUTING -i wan0 -p tcp -m tcp --dport 81 -j DNAT --to-destination 192.168.0.2")})
+		j.restore.Title, j.notice = "Go back to snapshot before-upgrade.", []string{"ip docker is passed over: it belongs to Docker"}
+		s.press("b")
+		s.golden("history-snapshot-go-back")
+		s.press("n")
+		if len(s.kernel.applied) > 0 {
+			t.Error("it went back though the answer was no")
+		}
+		s.press("b", "y")
+		if len(s.kernel.applied) != 1 || s.kernel.applied[0].Title != j.restore.Title {
+			t.Fatalf("applied %+v", s.kernel.applied)
+		}
+		j.stuck = errors.New("snapshot torn: line 3: it says nothing")
+		s.press("6", "g", "b")
+		s.sees("Snapshot torn cannot be gone back to")
+		s.press("esc", "G", "b")
+		s.lacks("cannot be gone back to")
+		s.press("up", "b", "esc")
+		s.app.gw.ReadOnly = true
+		before := len(j.said)
+		s.press("b")
+		if len(j.said) != before {
+			t.Error("it was worked out where nothing can be changed")
+		}
 	})
 }
 

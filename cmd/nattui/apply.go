@@ -92,17 +92,14 @@ func (o *applyOptions) run(c *cobra.Command, name string, file *desired.File) er
 	if err != nil {
 		return err
 	}
-	plan, err := o.plan(ctx, tables, sets, name, file)
+	plan, passed, err := o.whole(ctx, tables, sets, name, file)
+	for _, line := range passed {
+		say(c.ErrOrStderr(), text.Safe(line))
+	}
 	if err != nil {
 		return err
 	}
-	native, err := o.nativeSteps(c, name, file)
-	if err != nil {
-		return err
-	}
-	plan.Steps = append(native, plan.Steps...)
-	plan.Title = titleOf(name, file, len(plan.Steps))
-	if err := o.doubts(c, sets, plan); err != nil {
+	if err := o.doubts(c, plan); err != nil {
 		return err
 	}
 	if len(plan.Steps) == 0 {
@@ -129,7 +126,18 @@ func titleOf(name string, file *desired.File, steps int) string {
 	return fmt.Sprintf("Apply %s: %s.", name, rules.Plural(steps, "step"))
 }
 
-// plan is what has to be changed.
+// whole is all that has to be changed, and the tables of other programs that are passed over, in words.
+func (o *applyOptions) whole(ctx context.Context, tables *iptables.Host, sets map[rules.Variant]*rules.Ruleset, name string, file *desired.File) (plan rules.Plan, passed []string, err error) {
+	if plan, err = o.plan(ctx, tables, sets, name, file); err != nil {
+		return plan, nil, err
+	}
+	native, passed, err := o.nativeSteps(ctx, name, file)
+	plan.Steps = append(native, plan.Steps...)
+	plan.Title = titleOf(name, file, len(plan.Steps))
+	return plan, passed, err
+}
+
+// plan is what has to be changed of iptables' tables and of the switches.
 func (o *applyOptions) plan(ctx context.Context, tables *iptables.Host, sets map[rules.Variant]*rules.Ruleset, name string, file *desired.File) (plan rules.Plan, err error) {
 	committer, err := openCommitter(tables, nil)
 	if err != nil {
@@ -241,11 +249,24 @@ func (o *applyOptions) withSwitches(ctx context.Context, tables *iptables.Host, 
 }
 
 // doubts refuses rules that come with an interface that is not here.
-func (o *applyOptions) doubts(c *cobra.Command, sets map[rules.Variant]*rules.Ruleset, plan rules.Plan) error {
+func (o *applyOptions) doubts(c *cobra.Command, plan rules.Plan) error {
 	if o.acceptDoubts {
 		return nil
 	}
-	facts, err := readFacts(c.Context())
+	lines := doubtful(c.Context(), plan)
+	for _, line := range lines {
+		say(c.ErrOrStderr(), text.Safe(line))
+	}
+	if len(lines) > 0 {
+		say(c.ErrOrStderr(), "nothing was changed; --accept-doubts applies the rules all the same")
+		return statusError(exitFailed)
+	}
+	return nil
+}
+
+// doubtful are the rules of a plan that come with an interface that is not here, in words.
+func doubtful(ctx context.Context, plan rules.Plan) (lines []string) {
+	facts, err := readFacts(ctx)
 	if err != nil {
 		return nil // then nobody knows
 	}
@@ -253,7 +274,6 @@ func (o *applyOptions) doubts(c *cobra.Command, sets map[rules.Variant]*rules.Ru
 	for _, l := range facts.Links {
 		here = append(here, l.Name)
 	}
-	doubtful := false
 	for _, change := range plan.Changes() {
 		if change.Op != rules.Insert && change.Op != rules.Replace {
 			continue
@@ -262,19 +282,10 @@ func (o *applyOptions) doubts(c *cobra.Command, sets map[rules.Variant]*rules.Ru
 			if i.Any() || slices.ContainsFunc(here, i.Matches) || i.Not {
 				continue
 			}
-			doubtful = true
-			say(c.ErrOrStderr(), text.Safe(fmt.Sprintf("%s: this host has no interface %s; it has %s", change.Rule.String(), i.Name, strings.Join(here, ", "))))
+			lines = append(lines, fmt.Sprintf("%s: this host has no interface %s; it has %s", change.Rule.String(), i.Name, strings.Join(here, ", ")))
 		}
 	}
-	for _, line := range absentLinks(plan, here) {
-		doubtful = true
-		say(c.ErrOrStderr(), text.Safe(line))
-	}
-	if doubtful {
-		say(c.ErrOrStderr(), "nothing was changed; --accept-doubts applies the rules all the same")
-		return statusError(exitFailed)
-	}
-	return nil
+	return append(lines, absentLinks(plan, here)...)
 }
 
 // tell prints what would change.

@@ -8,15 +8,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"nattui/rules"
 	"nattui/rules/desired"
 	"nattui/rules/iptables"
 	"nattui/rules/nfnetlink"
 	"nattui/rules/nft"
 	"nattui/rules/nftables"
-	"nattui/ui/text"
 )
 
 // nativeNow is the native tables; none where the kernel has no nf_tables.
@@ -53,8 +50,8 @@ func whose(t *nft.Table) string {
 	return ""
 }
 
-// nativeSteps are the steps that make native tables what a file says.
-func (o *applyOptions) nativeSteps(c *cobra.Command, name string, file *desired.File) ([]rules.Step, error) {
+// nativeSteps are the steps that make native tables what a file says, and what of it is passed over.
+func (o *applyOptions) nativeSteps(ctx context.Context, name string, file *desired.File) (steps []rules.Step, passed []string, err error) {
 	var wanted []desired.Section
 	for _, s := range file.Sections {
 		if s.Native {
@@ -62,44 +59,44 @@ func (o *applyOptions) nativeSteps(c *cobra.Command, name string, file *desired.
 		}
 	}
 	if len(wanted) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if len(wanted) > 1 {
-		return nil, fmt.Errorf("%s: line %d: native tables are there twice", name, wanted[1].Line)
+		return nil, nil, fmt.Errorf("%s: line %d: native tables are there twice", name, wanted[1].Line)
 	}
-	ctx := c.Context()
 	now, err := nativeNow(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	want, err := nftables.Want(ctx, now, wanted[0].Text)
 	if err != nil {
-		return nil, namedPlaces(err, name, 1-wanted[0].Line)
+		return nil, nil, namedPlaces(err, name, 1-wanted[0].Line)
 	}
-	o.passOver(c, want.Ruleset, now)
+	passed = passOver(want.Ruleset, now)
 	changes := want.Toward(now)
 	if own := now.Table("inet", nft.OwnTable); file.Name != "" && own != nil && want.Ruleset.Table("inet", nft.OwnTable) == nil {
 		changes = append(changes, rules.NativeChange{What: rules.NativeTableKind, Gone: true, Family: "inet", Table: nft.OwnTable})
 	}
 	if len(changes) == 0 {
-		return nil, nil
+		return nil, passed, nil
 	}
-	steps, _, err := nativeSteps(ctx, now, rules.NativeScript(changes))
-	return steps, err
+	steps, _, err = nativeSteps(ctx, now, rules.NativeScript(changes))
+	return steps, passed, err
 }
 
-// passOver leaves out of what is wanted the tables of other programs, which stay, and says so.
-func (o *applyOptions) passOver(c *cobra.Command, want, now *nft.Ruleset) {
+// passOver leaves out of what is wanted the tables of other programs, which stay, and says which.
+func passOver(want, now *nft.Ruleset) (passed []string) {
 	want.Tables = slices.DeleteFunc(want.Tables, func(t *nft.Table) bool {
 		owner := whose(t)
 		if there := now.Table(t.Family.String(), t.Name); owner == "" && there != nil {
 			owner = whose(there)
 		}
 		if owner != "" {
-			say(c.ErrOrStderr(), fmt.Sprintf("%s is passed over: it belongs to %s", text.Safe(t.String()), owner))
+			passed = append(passed, fmt.Sprintf("%s is passed over: it belongs to %s", t, owner))
 		}
 		return owner != ""
 	})
+	return passed
 }
 
 // hostFor opens iptables, which has to be there only where a file says something of its tables.

@@ -13,7 +13,7 @@ import (
 	"nattui/ui/text"
 )
 
-// historyLine is a change as JSON. The names are stable.
+// historyLine is a change or a snapshot as JSON. The names are stable.
 type historyLine struct {
 	ID       string   `json:"id"`
 	At       string   `json:"at"`
@@ -28,6 +28,30 @@ type historyLine struct {
 	Undoes  string `json:"undoes,omitempty"`
 	Expires string `json:"expires,omitempty"`
 	Result  string `json:"result,omitempty"`
+	// What only a snapshot has; its id is "", as nobody can undo or confirm it.
+	Snapshot string `json:"snapshot,omitempty"`
+	Path     string `json:"path,omitempty"`
+}
+
+// historyPoint is one of the two that a history is made of.
+type historyPoint struct {
+	change   *commit.Entry
+	snapshot *snapshotJSON
+}
+
+// pointsOf are changes with the snapshots among them, each where it was taken, and all in their order.
+func pointsOf(changes []commit.Entry, taken []snapshotJSON) []historyPoint {
+	points := make([]historyPoint, 0, len(changes)+len(taken))
+	for i := range changes {
+		for len(taken) > 0 && taken[0].At.Before(changes[i].At) {
+			points, taken = append(points, historyPoint{snapshot: &taken[0]}), taken[1:]
+		}
+		points = append(points, historyPoint{change: &changes[i]})
+	}
+	for i := range taken {
+		points = append(points, historyPoint{snapshot: &taken[i]})
+	}
+	return points
 }
 
 // newHistoryCommand makes "nattui history".
@@ -39,6 +63,7 @@ func newHistoryCommand() *cobra.Command {
 		Short: "List the changes made with nattui, by whom, and their outcome",
 		Long: "history lists the changes made with nattui on this host, the latest last: when, by whom and from where, " +
 			"the commands, and whether the change is applied, unconfirmed, or rolled back. " +
+			"Snapshots stand among them where they were taken; nattui restore NAME goes back to one. " +
 			"It also lists what other programs changed while nattui's screens were open, with the program's name if the kernel tells it (nft).",
 		Example: "nattui history\nnattui history --json | jq 'select(.state==\"pending\")'",
 		Args:    noArgs,
@@ -54,17 +79,22 @@ func newHistoryCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			taken, err := snapshots()
+			if err != nil {
+				say(c.ErrOrStderr(), text.Safe("the snapshots cannot be read: "+err.Error()))
+			}
+			points := pointsOf(entries, taken)
 			if limit > 0 {
-				entries = entries[max(0, len(entries)-limit):]
+				points = points[max(0, len(points)-limit):]
 			}
 			for _, path := range aside {
 				say(c.ErrOrStderr(), "a part of the journal was damaged and moved to "+path)
 			}
 			out := newOutput(c)
 			if asJSON {
-				err = out.historyJSON(entries)
+				err = out.historyJSON(points)
 			} else {
-				out.history(entries)
+				out.history(points)
 			}
 			if err != nil {
 				return err
@@ -73,25 +103,38 @@ func newHistoryCommand() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
-	c.Flags().IntVar(&limit, "limit", 0, "only this many of the latest changes")
+	c.Flags().IntVar(&limit, "limit", 0, "only this many of the latest changes and snapshots")
 	return c
 }
 
-func (o *output) historyJSON(entries []commit.Entry) error {
+func (o *output) historyJSON(points []historyPoint) error {
 	enc := json.NewEncoder(o)
 	enc.SetEscapeHTML(false)
-	for _, e := range entries {
-		line := historyLine{
-			ID: e.ID, At: e.At.Format(time.RFC3339), By: e.By, From: e.From, State: string(e.State), Deadline: moment(e.Deadline),
-			Commands: append([]string{}, e.Commands()...), Summary: e.Summary(),
-			Kind: string(e.Kind), Undoes: e.Undoes, Expires: moment(e.Expires), Result: e.Result,
-		}
-		if err := enc.Encode(line); err != nil {
+	for _, p := range points {
+		if err := enc.Encode(p.line()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+func (p *historyPoint) line() historyLine {
+	if s := p.snapshot; s != nil {
+		return historyLine{
+			At: s.At.Format(time.RFC3339), State: "snapshot", Kind: "snapshot", Commands: []string{}, Summary: snapshotTitle(s), Result: s.damage(),
+			Snapshot: s.Name, Path: s.Path,
+		}
+	}
+	e := p.change
+	return historyLine{
+		ID: e.ID, At: e.At.Format(time.RFC3339), By: e.By, From: e.From, State: string(e.State), Deadline: moment(e.Deadline),
+		Commands: append([]string{}, e.Commands()...), Summary: e.Summary(),
+		Kind: string(e.Kind), Undoes: e.Undoes, Expires: moment(e.Expires), Result: e.Result,
+	}
+}
+
+// snapshotTitle is what a history calls a snapshot.
+func snapshotTitle(s *snapshotJSON) string { return "Snapshot " + s.Name }
 
 func moment(t time.Time) string {
 	if t.IsZero() {
@@ -100,13 +143,18 @@ func moment(t time.Time) string {
 	return t.Format(time.RFC3339)
 }
 
-// history prints the changes for a person.
-func (o *output) history(entries []commit.Entry) {
-	if len(entries) == 0 {
+// history prints the changes and snapshots for a person.
+func (o *output) history(points []historyPoint) {
+	if len(points) == 0 {
 		fmt.Fprintln(o, "No changes are recorded here.")
 		return
 	}
-	for _, e := range entries {
+	for _, p := range points {
+		if p.snapshot != nil {
+			o.pointOfReturn(p.snapshot)
+			continue
+		}
+		e := *p.change
 		who := e.By
 		if e.Kind == commit.KindOutside {
 			who = "by " + who + ", outside nattui"
@@ -128,6 +176,17 @@ func (o *output) history(entries []commit.Entry) {
 			}
 		}
 	}
+}
+
+// pointOfReturn prints a snapshot among changes.
+func (o *output) pointOfReturn(s *snapshotJSON) {
+	fmt.Fprintf(o, "%s  %s  %s\n", o.ink.strong.Render("snapshot"), s.At.Local().Format("2006-01-02 15:04:05"), s.Name)
+	back := "go back to it:  nattui restore " + s.Name
+	if s.Damage != "" {
+		back = s.damage()
+	}
+	fmt.Fprintln(o, "    "+text.Safe(back))
+	fmt.Fprintln(o, "    "+o.ink.faint.Render(text.Safe(s.Path)))
 }
 
 // outcome is what became of a change, in words.

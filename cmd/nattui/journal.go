@@ -87,6 +87,33 @@ func (s *safeChanges) Entries() ([]ui.JournalEntry, error) {
 	return entries, nil
 }
 
+// Snapshots are the points that one can go back to, the latest first.
+func (s *safeChanges) Snapshots() ([]ui.JournalEntry, error) {
+	list, err := snapshots()
+	entries := make([]ui.JournalEntry, 0, len(list))
+	for _, s := range slices.Backward(list) {
+		entries = append(entries, ui.JournalEntry{At: s.At, Snapshot: s.Name, Summary: snapshotTitle(&s), State: "snapshot", Result: s.damage(), Files: []string{s.Path}})
+	}
+	return entries, err
+}
+
+// RestorePlan is what leads back to a snapshot from what is there now, with what is to be known about it.
+func (s *safeChanges) RestorePlan(ctx context.Context, name string) (rules.Plan, []string, error) {
+	file, err := readSnapshot(ctx, name)
+	if err != nil {
+		return rules.Plan{}, nil, notReadSnapshot(name, err)
+	}
+	sets, err := s.tables.ReadAll(ctx)
+	if err != nil {
+		return rules.Plan{}, nil, err
+	}
+	plan, notes, err := (&applyOptions{}).whole(ctx, s.tables, sets, "snapshot "+name, &file)
+	if err != nil {
+		return plan, nil, err
+	}
+	return plan, append(notes, doubtful(ctx, plan)...), s.tables.Check(ctx, plan.Changes())
+}
+
 // lookingJournal is the journal where nattui only looks: what was changed, and what waits. Nothing of it writes,
 // and it starts no program.
 type lookingJournal struct{ *safeChanges }
@@ -111,6 +138,11 @@ func (lookingJournal) Rollback(context.Context, string) error { return errOnlyLo
 // Undo is refused.
 func (lookingJournal) Undo(context.Context, string, ui.Terms) (ui.Done, error) {
 	return ui.Done{}, errOnlyLooks
+}
+
+// RestorePlan is refused: to work it out takes programs.
+func (lookingJournal) RestorePlan(context.Context, string) (rules.Plan, []string, error) {
+	return rules.Plan{}, nil, errOnlyLooks
 }
 
 // Drift is not known: to tell it takes programs.

@@ -166,6 +166,8 @@ type snapshotJSON struct {
 	Name string    `json:"name"`
 	At   time.Time `json:"at"`
 	Path string    `json:"path"`
+	// Damage is why one cannot go back to it; At is then when the file was written.
+	Damage string `json:"damage,omitempty"`
 }
 
 func listSnapshots(c *cobra.Command, asJSON bool) error {
@@ -179,13 +181,21 @@ func listSnapshots(c *cobra.Command, asJSON bool) error {
 		if asJSON {
 			err = encoder.Encode(s)
 		} else {
-			_, err = fmt.Fprintf(out, "%s  %s  %s\n", s.At.Local().Format(time.DateTime), s.Name, text.Safe(s.Path))
+			_, err = fmt.Fprintf(out, "%s  %s  %s\n", s.At.Local().Format(time.DateTime), s.Name, text.Safe(strings.TrimSpace(s.Path+"  "+s.damage())))
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return out.Flush()
+}
+
+// damage says that one cannot go back to a snapshot, and why; "" where one can.
+func (s *snapshotJSON) damage() string {
+	if s.Damage == "" {
+		return ""
+	}
+	return "damaged: " + s.Damage
 }
 
 // snapshots are those of this host, the oldest first.
@@ -201,8 +211,12 @@ func snapshots() ([]snapshotJSON, error) {
 			continue
 		}
 		s := snapshotJSON{Name: name, Path: filepath.Join(snapshotDirectory(), e.Name())}
-		if file, err := readSnapshot(context.Background(), name); err == nil {
-			s.At = file.At
+		file, err := readSnapshot(context.Background(), name)
+		if s.At = file.At; err != nil {
+			s.Damage = err.Error()
+			if info, err := e.Info(); err == nil {
+				s.At = info.ModTime()
+			}
 		}
 		list = append(list, s)
 	}
@@ -228,18 +242,23 @@ func readSnapshot(ctx context.Context, name string) (desired.File, error) {
 
 func restoreSnapshot(c *cobra.Command, o *applyOptions, name string) error {
 	file, err := readSnapshot(c.Context(), name)
-	if errors.Is(err, fs.ErrNotExist) {
-		var names []string
-		all, _ := snapshots()
-		for _, s := range all {
-			names = append(names, s.Name)
-		}
-		return missingf("there is no snapshot %s; there are: %s", name, strings.Join(names, ", "))
-	}
 	if err != nil {
-		return fmt.Errorf("snapshot %s: %w", name, err)
+		return notReadSnapshot(name, err)
 	}
 	return o.run(c, "snapshot "+name, &file)
+}
+
+// notReadSnapshot says why a snapshot could not be read, and which others there are.
+func notReadSnapshot(name string, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("snapshot %s: %w", name, err)
+	}
+	var names []string
+	all, _ := snapshots()
+	for _, s := range all {
+		names = append(names, s.Name)
+	}
+	return missingf("there is no snapshot %s; there are: %s", name, strings.Join(names, ", "))
 }
 
 func completeSnapshots(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {

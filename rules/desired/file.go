@@ -161,7 +161,7 @@ func (f *File) take(about string, next *Section) error {
 // those of nft as it reads them.
 func Snapshot(name string, at time.Time, own map[rules.Variant][]rules.Table, native string, switches []Switch) ([]byte, error) {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# nattui snapshot %s %s\n", name, at.UTC().Format(time.RFC3339))
+	fmt.Fprintf(&b, "# nattui snapshot %s %s\n", name, at.UTC().Format(time.RFC3339Nano))
 	for _, s := range switches {
 		fmt.Fprintf(&b, "# nattui switch %s %s\n", s.Name, s.Value)
 	}

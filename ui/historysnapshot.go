@@ -1,0 +1,72 @@
+package ui
+
+import (
+	"slices"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"nattui/rules"
+)
+
+// keyGoBack goes back to a snapshot.
+var keyGoBack = bind("b", "go back", "b")
+
+// amongChanges are changes and snapshots in one list, the latest first.
+func amongChanges(changes, snapshots []JournalEntry) []JournalEntry {
+	all := slices.Concat(changes, snapshots)
+	slices.SortStableFunc(all, func(a, b JournalEntry) int { return b.At.Compare(a.At) })
+	return all
+}
+
+// canGoBack tells that a snapshot is under the cursor that one can go back to.
+func (s *historyScreen) canGoBack() bool {
+	e, ok := s.current()
+	return ok && e.Snapshot != "" && !s.gw.ReadOnly && s.gw.Journal != nil
+}
+
+// goBack asks what would lead back to the snapshot under the cursor.
+func (s *historyScreen) goBack() tea.Cmd {
+	e, ok := s.current()
+	if !ok || !s.mayChange() {
+		return nil
+	}
+	journal := s.gw.Journal
+	return func() tea.Msg {
+		plan, notes, err := journal.RestorePlan(s.ctx, e.Snapshot)
+		return restorePlanMsg{e.Snapshot, plan, notes, err}
+	}
+}
+
+// restorePlanMsg is what would lead back to a snapshot.
+type restorePlanMsg struct {
+	snapshot string
+	plan     rules.Plan
+	notes    []string
+	err      error
+}
+
+// askRestore shows what would lead back to a snapshot, or why nothing does.
+func (s *historyScreen) askRestore(msg restorePlanMsg) {
+	switch {
+	case msg.err != nil:
+		s.open(&notice{desk: s.desk, title: "Snapshot " + msg.snapshot + " cannot be gone back to", text: msg.err.Error()})
+		return
+	case len(msg.plan.Steps) == 0:
+		s.say("nothing to change: your own rules are as in snapshot " + msg.snapshot)
+		return
+	}
+	lines := append([]string{"Your own rules and switches become what they were then. Rules of programs stay."}, msg.notes...)
+	s.open(newQuestion(s.desk, "Go back to snapshot "+msg.snapshot+"?", lines, msg.plan, "go back"))
+}
+
+// snapshotLines are all that is known of a snapshot.
+func (e *JournalEntry) snapshotLines(zone *time.Location) []string {
+	lines := []string{"taken " + e.At.In(zone).Format("2006-01-02 15:04:05")}
+	if e.Result != "" {
+		lines = append(lines, e.Result)
+	} else {
+		lines = append(lines, "Your own rules and switches as they were then; "+keyGoBack.Help().Key+" goes back to them, as a change that can be undone.")
+	}
+	return append(lines, e.Files...)
+}
