@@ -165,6 +165,9 @@ func TestParse(t *testing.T) {
 	if f, err = Parse("# nattui rules ipv4\n" + each); err != nil || len(f.Sections) != 1 || !slices.Equal(f.Sections[0].Tables(), []string{"nat", "filter"}) {
 		t.Errorf("a header before each table: %+v, %v", f, err)
 	}
+	if f, err = Parse("\ufeff*nat\r\nCOMMIT\r\n"); err != nil || len(f.Sections) != 1 || f.Sections[0].Text != "*nat\nCOMMIT\n" {
+		t.Errorf("a byte order mark, and lines as of Windows: %+v, %v", f, err)
+	}
 	f, err = Parse("#!/usr/sbin/nft -f\nflush ruleset\ntable ip gw {\n}\n")
 	if err != nil || len(f.Sections) != 1 || !f.Sections[0].Native || f.Sections[0].Line != 1 {
 		t.Errorf("%+v, %v", f, err)

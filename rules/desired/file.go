@@ -44,6 +44,7 @@ var native = regexp.MustCompile(`(?m)^\s*(?:add\s+|create\s+)?table\s+(?:(?:ip6?
 // Parse reads a file. The error names the line that says something unknown to nattui; what is between is iptables' language,
 // which is not read here.
 func Parse(text string) (File, error) {
+	text = strings.ReplaceAll(strings.TrimPrefix(text, "\ufeff"), "\r\n", "\n") // as some editors write it
 	var f File
 	next := Section{Line: 1}
 	var body strings.Builder

@@ -13,6 +13,9 @@ type frame struct {
 // enter puts a chain on the stack.
 func (m *machine) enter(c *program, st *state) {
 	m.stack = append(m.stack, frame{chain: c})
+	if m.tells == tellsMet {
+		m.noteEntry(c, st)
+	}
 	x := c.index
 	if x == nil || m.tells == tellsAll || st.has&(unknownSrc|unknownDst) != 0 {
 		return

@@ -97,7 +97,7 @@ func (e *Evaluator) Evaluate(p Packet) (Path, error) {
 }
 
 // following is how a packet was followed: common is false where another packet of its class may fare otherwise, divided is
-// set where what cannot be known has divided its way.
+// set where what cannot be known has divided its way, or it came twice to one chain.
 type following struct{ common, divided bool }
 
 // evaluate follows a packet, and notes rules on its way.
@@ -124,7 +124,7 @@ func (e *Evaluator) evaluate(p Packet, tells telling) (Path, following, error) {
 		}
 		path.Doubts = []Doubt{{What: what}}
 	}
-	return path, following{!m.particular, m.divided}, nil
+	return path, following{!m.particular, m.divided || m.again}, nil
 }
 
 // likelyPort stands for a source port that is not said: one that programs get by themselves.
@@ -255,6 +255,7 @@ type machine struct {
 	work     []branch
 	put      int                  // how many branches were put aside at a time
 	divided  bool                 // what cannot be known has divided the way
+	again    bool                 // a chain was entered twice at one place
 	seen     map[visited]struct{} // since it has
 	outcomes []Outcome
 	budget   int
@@ -304,7 +305,7 @@ func (m *machine) reset(e *Evaluator, p *Packet) {
 	m.e, m.pkt, m.family = e, p, rules.FamilyOf(p.Src)
 	m.tables = &e.families[m.family]
 	m.stack, m.work, m.outcomes = m.stack[:0], m.work[:0], m.outcomes[:0]
-	m.divided, m.told, m.doubts, m.altered = false, nil, nil, 0
+	m.divided, m.again, m.told, m.doubts, m.altered = false, false, nil, nil, 0
 	m.budget, m.incomplete, m.particular, m.path, m.tells = maxRules, false, false, nil, tellsNothing
 	m.regs.ranges, m.regs.number.count, m.regs.choice.values = 0, 0, nil
 }

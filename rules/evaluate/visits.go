@@ -41,6 +41,22 @@ func (m *machine) tell(st *state, c *program, rule int32, t Truth, unknown strin
 	m.path.Visits = append(m.path.Visits, v)
 }
 
+// entry stands for a chain itself among what was told.
+const entry = -2
+
+// noteEntry notes that a chain is entered again at the same place: its rules may be met once and not the other time.
+func (m *machine) noteEntry(c *program, st *state) {
+	key := toldVisit{st.stage, st.looped, c, entry}
+	if _, before := m.told[key]; before {
+		m.again = true
+		return
+	}
+	if m.told == nil {
+		m.told = make(map[toldVisit]int)
+	}
+	m.told[key] = entry
+}
+
 // ruleRef is a RuleRef before it is put into words.
 type ruleRef struct {
 	chain *program
