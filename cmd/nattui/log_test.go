@@ -210,53 +210,6 @@ func TestLogOnStandardOutput(t *testing.T) {
 	}
 }
 
-// TestLogToACollectorOfFlows has nfcapd and nfdump read what is sent.
-func TestLogToACollectorOfFlows(t *testing.T) {
-	sequential(t)
-	lab.Program(t, "nfcapd")
-	lab.Program(t, "nfdump")
-	if lab.Isolate(t) {
-		return
-	}
-	translating(t)
-	dir := t.TempDir()
-	collector := startDaemon(t, "nfcapd", "-w", dir, "-b", "127.0.0.1", "-p", "4739", "-t", "3600")
-	awaitFor(t, "nfcapd does not listen", func() bool {
-		text, _ := os.ReadFile("/proc/thread-self/net/udp")
-		return bytes.Contains(text, []byte(":1283 ")) // 4739
-	})
-	l := startLog(t, "--ipfix", "udp://127.0.0.1", "--domain", "7")
-	beginAndEnd(t)
-	awaitFor(t, "the table is not empty", func() bool {
-		out, _ := exec.Command("sh", "-c", "conntrack -L 2>/dev/null; conntrack -f ipv6 -L 2>/dev/null").Output()
-		return len(bytes.TrimSpace(out)) == 0
-	})
-	_ = l.stop(t) // everything is sent by then
-	_ = collector.Process.Signal(syscall.SIGTERM)
-	_ = collector.Wait()
-	files, _ := filepath.Glob(filepath.Join(dir, "nfcapd.*"))
-	var all bytes.Buffer
-	for _, file := range files {
-		out, err := exec.Command("nfdump", "-r", file, "-o", "raw").Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		all.Write(out)
-	}
-	text := regexp.MustCompile(`[ \t]+`).ReplaceAllString(all.String(), " ")
-	for want, n := range map[string]int{
-		"Flow Record:": 6, "proto = 17 UDP": 6, "dst xlt port = 5391": 4, "src xlt ip = 127.0.0.9": 2,
-		"nat event = 4:": 2, "nat event = 5:": 2, "nat event = 1:": 1, "nat event = 2:": 1,
-	} {
-		if got := strings.Count(text, want); got != n {
-			t.Errorf("%q is there %d times, want %d", want, got, n)
-		}
-	}
-	if t.Failed() {
-		t.Log(text)
-	}
-}
-
 // asRootInside runs the test again in namespaces of its own for network and mounts alone: the journal looks at control groups,
 // which lab.Isolate hides.
 func asRootInside(t *testing.T, environ string) {

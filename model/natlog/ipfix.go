@@ -79,9 +79,19 @@ type IPFIX struct {
 	Domain uint32
 	Most   int
 
-	sequence uint32
-	unsent   uint64
+	unsent uint64
 }
+
+// Message is a message of IPFIX. Its sequence number is told by whoever sends it, who knows what was sent before.
+type Message struct {
+	Bytes []byte
+	// Records is how many data records it has, and Events how many of them tell events.
+	Records, Events uint32
+}
+
+// Stamp writes the sequence number: how many data records were sent before it in this stream, which is a connection over
+// TCP and everything over UDP (RFC 7011, 3.1).
+func (m *Message) Stamp(sequence uint32) { binary.BigEndian.PutUint32(m.Bytes[8:], sequence) }
 
 const (
 	ipfixVersion      = 10
@@ -96,7 +106,7 @@ func (x *IPFIX) begin(b []byte, at int64, set uint16) []byte {
 	b = binary.BigEndian.AppendUint16(b, ipfixVersion)
 	b = binary.BigEndian.AppendUint16(b, 0) // the length is known at the end
 	b = binary.BigEndian.AppendUint32(b, uint32(at/int64(time.Second)))
-	b = binary.BigEndian.AppendUint32(b, x.sequence)
+	b = binary.BigEndian.AppendUint32(b, 0) // the sequence number: see Message.Stamp
 	b = binary.BigEndian.AppendUint32(b, x.Domain)
 	b = binary.BigEndian.AppendUint16(b, set)
 	return binary.BigEndian.AppendUint16(b, 0)
@@ -111,7 +121,7 @@ func end(b []byte, from int) []byte {
 
 // AppendTemplates appends the messages that tell what the others look like. Over UDP they are to be sent again from time
 // to time (RFC 7011, 8.4), over TCP once.
-func (x *IPFIX) AppendTemplates(messages [][]byte, at int64) [][]byte {
+func (x *IPFIX) AppendTemplates(messages []Message, at int64) []Message {
 	b := x.begin(nil, at, templateSet)
 	for id := uint16(template4); id <= counted6; id++ {
 		list := sessionTemplates[id]
@@ -119,13 +129,13 @@ func (x *IPFIX) AppendTemplates(messages [][]byte, at int64) [][]byte {
 		b = binary.BigEndian.AppendUint16(b, uint16(len(list)))
 		b = appendElements(b, list)
 	}
-	messages = append(messages, end(b, 0))
+	messages = append(messages, Message{Bytes: end(b, 0)})
 	b = x.begin(nil, at, optionTemplateSet)
 	b = binary.BigEndian.AppendUint16(b, unsentTemplate)
 	b = binary.BigEndian.AppendUint16(b, 3)
 	b = binary.BigEndian.AppendUint16(b, notSentFlowsScope)
 	b = appendElements(b, []element{exportingProcess, observationTime, notSentFlows})
-	return append(messages, end(b, 0))
+	return append(messages, Message{Bytes: end(b, 0)})
 }
 
 func appendElements(b []byte, list []element) []byte {
@@ -138,14 +148,17 @@ func appendElements(b []byte, list []element) []byte {
 
 // AppendRecords appends messages that tell records, in their order: those that follow each other and have one template are
 // in one message as far as they fit. Start and Stop have no message.
-func (x *IPFIX) AppendRecords(messages [][]byte, records []Record, at int64) [][]byte {
+func (x *IPFIX) AppendRecords(messages []Message, records []Record, at int64) []Message {
 	var b []byte
 	current := uint16(0)
 	added := uint32(0)
 	flush := func() {
 		if current != 0 {
-			messages = append(messages, end(b, 0))
-			x.sequence += added // counts the records that were sent before
+			m := Message{Bytes: end(b, 0), Records: added}
+			if current != unsentTemplate {
+				m.Events = added
+			}
+			messages = append(messages, m)
 		}
 		b, current, added = nil, 0, 0
 	}

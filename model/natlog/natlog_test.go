@@ -168,7 +168,7 @@ func TestIPFIX(t *testing.T) {
 	x := IPFIX{Domain: 7, Most: 300}
 	lengths := map[uint16]int{}
 	for _, m := range x.AppendTemplates(nil, 0) {
-		lengths = readTemplates(t, m, lengths)
+		lengths = readTemplates(t, m.Bytes, lengths)
 	}
 	ended := masked(40001)
 	ended.SetCounts(1, 60, 2, 120)
@@ -180,7 +180,9 @@ func TestIPFIX(t *testing.T) {
 	records = append(records, Record{Kind: Lost, Count: 40}, Record{Kind: Start}, Record{Kind: End, At: int64(3 * time.Second), Flow: ended}, Record{Kind: Lost, Count: 2})
 	count := uint32(0)
 	var lost []uint64
-	for _, m := range x.AppendRecords(nil, records, 0) {
+	for _, message := range x.AppendRecords(nil, records, 0) {
+		message.Stamp(count)
+		m := message.Bytes
 		if len(m) > x.Most || int(binary.BigEndian.Uint16(m[2:])) != len(m) || binary.BigEndian.Uint32(m[8:]) != count || binary.BigEndian.Uint32(m[12:]) != 7 {
 			t.Errorf("after %d records a message of %d bytes begins with % x", count, len(m), m[:16])
 		}
@@ -188,7 +190,10 @@ func TestIPFIX(t *testing.T) {
 		if int(binary.BigEndian.Uint16(m[18:])) != len(m)-16 || len(body)%lengths[set] != 0 {
 			t.Errorf("a set of template %d has %d bytes, a record %d", set, len(body), lengths[set])
 		}
-		count += uint32(len(body) / lengths[set])
+		if n := uint32(len(body) / lengths[set]); message.Records != n || message.Events != n && (set != unsentTemplate || message.Events != 0) {
+			t.Errorf("a set of template %d has %d records, told are %d and %d events", set, n, message.Records, message.Events)
+		}
+		count += message.Records
 		if set == unsentTemplate {
 			lost = append(lost, binary.BigEndian.Uint64(body[12:]))
 		}

@@ -22,8 +22,9 @@ type connection struct {
 	network, address string
 	tls              *tls.Config // nil: none
 	conn             net.Conn
-	fresh            bool // nothing was sent since it was connected
-	refused          int  // datagrams that found nobody, which is not told yet
+	fresh            bool  // nothing was sent since it was connected
+	refused          int   // datagrams that found nobody, which is not told yet
+	acked            int64 // of what went over the connection that was dropped last, how many bytes the other end's kernel has; -1: unknown
 }
 
 // Begin connects once, so that an end that is not there is told at once. It blocks for as long as connecting may take.
@@ -78,6 +79,7 @@ func (c *connection) write(ctx context.Context, message []byte) error {
 	case err == nil:
 		c.fresh = false
 	case c.stream() || !errors.Is(err, syscall.ECONNREFUSED):
+		c.acked = acknowledged(c.conn)
 		c.drop()
 	case !c.failing:
 		c.refused++ // the message before this one

@@ -15,8 +15,23 @@ type collector struct {
 	encoder  natlog.IPFIX
 	every    time.Duration // templates are sent again over UDP
 	told     time.Time     // when they were sent last; zero: not on this connection
-	messages [][]byte
+	messages []natlog.Message
+	sequence uint32 // how many data records were sent in this stream
+	// written are the messages on this connection over TCP that the other end has not acknowledged, as far as is known;
+	// length is how many bytes were written to it.
+	written []written
+	length  int64
+	last    int // over UDP: how many events the last message told, which an answer that nobody is there is about
 }
+
+// written is a message that the kernel took for a stream: where it ends there, and how many events it tells.
+type written struct {
+	end    int64
+	events uint32
+}
+
+// mostWritten is how many messages are kept before it is looked up which of them have arrived.
+const mostWritten = 256
 
 // Messages fit into a packet of Ethernet with room for tunnels over UDP (RFC 7011, 10.3.3: at most 512 bytes where the
 // path is not known, else its MTU), and may be larger on a stream.
@@ -44,14 +59,18 @@ func IPFIX(where string, domain uint32, every time.Duration, trouble Trouble) (S
 func (c *collector) Send(ctx context.Context, records []natlog.Record) error {
 	now := time.Now()
 	c.messages = c.encoder.AppendRecords(c.messages[:0], records, now.UnixNano())
-	for _, message := range c.messages {
+	for i := range c.messages {
+		message := &c.messages[i]
 		err := c.until(ctx, func() error {
-			if err := c.introduce(ctx); err != nil {
-				return err
+			err := c.introduce(ctx)
+			if err == nil {
+				err = c.put(ctx, message)
 			}
-			err := c.write(ctx, message)
 			if errors.Is(err, syscall.ECONNREFUSED) && !c.stream() {
 				c.told = time.Time{} // whoever comes next does not know the templates
+			}
+			if err != nil && c.stream() && c.conn == nil {
+				c.refused += c.unacknowledged()
 			}
 			return err
 		})
@@ -81,19 +100,66 @@ func (c *collector) Begin(ctx context.Context) {
 	}
 }
 
+// put sends a message, and keeps in mind what of it is still to arrive.
+func (c *collector) put(ctx context.Context, message *natlog.Message) error {
+	message.Stamp(c.sequence)
+	refused := c.refused
+	if err := c.write(ctx, message.Bytes); err != nil {
+		if c.refused > refused { // the message before this one: as many as it told
+			c.refused, c.last = refused+c.last, 0
+		}
+		return err
+	}
+	c.sequence += message.Records
+	c.last = int(message.Events)
+	if c.stream() {
+		c.length += int64(len(message.Bytes))
+		if c.written = append(c.written, written{c.length, message.Events}); len(c.written) > mostWritten {
+			c.arrived(acknowledged(c.conn))
+		}
+	}
+	return nil
+}
+
+// arrived forgets the messages of which the other end's kernel has all.
+func (c *collector) arrived(acked int64) {
+	n := 0
+	for n < len(c.written) && c.written[n].end <= acked {
+		n++
+	}
+	c.written = append(c.written[:0], c.written[n:]...)
+}
+
+// unacknowledged counts the events that were on their way when a connection broke: the kernel took them, and the other end
+// did not say that it has them. The connection is forgotten.
+func (c *collector) unacknowledged() (events int) {
+	c.arrived(c.acked)
+	for _, w := range c.written {
+		events += int(w.events)
+	}
+	c.written, c.length = c.written[:0], 0
+	return events
+}
+
 // introduce connects, and sends the templates where the collector does not know them or has to be told again.
 func (c *collector) introduce(ctx context.Context) error {
 	if c.conn == nil {
 		c.told = time.Time{}
 	}
-	if err := c.connect(ctx); err != nil {
-		return err
+	if c.conn == nil {
+		if err := c.connect(ctx); err != nil {
+			return err
+		}
+		if c.stream() {
+			c.sequence = 0 // a connection is a stream of its own
+		}
 	}
 	if !c.told.IsZero() && (c.stream() || time.Since(c.told) < c.every) {
 		return nil
 	}
-	for _, message := range c.encoder.AppendTemplates(nil, time.Now().UnixNano()) {
-		if err := c.write(ctx, message); err != nil {
+	templates := c.encoder.AppendTemplates(nil, time.Now().UnixNano())
+	for i := range templates {
+		if err := c.put(ctx, &templates[i]); err != nil {
 			return err
 		}
 	}
