@@ -31,6 +31,7 @@ var programs = map[string]func(){
 	"nattui":       main,
 	"unprivileged": unprivileged,
 	"traffic":      traffic,
+	"begin":        begin,
 }
 
 // programsVariable is set where the programs are on the PATH already: within the
