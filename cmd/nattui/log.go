@@ -204,7 +204,11 @@ func sayGaps(c *cobra.Command, s *natlog.Search, answers int) error {
 	if before > 0 {
 		say(c.ErrOrStderr(), fmt.Sprintf("%s had begun before the log: it knows of them only once they end", rules.Plural(before, "connection")))
 	}
-	say(c.ErrOrStderr(), text.Safe(fmt.Sprintf("no connection with %s at %s is in the log", s.Address.Addr(), s.At.Format(time.RFC3339))))
+	around := ""
+	if s.Within == 0 {
+		around = "; --within 1s looks a second before and after, as times in whole seconds need"
+	}
+	say(c.ErrOrStderr(), text.Safe(fmt.Sprintf("no connection with %s at %s is in the log%s", s.Address.Addr(), s.At.Format(time.RFC3339), around)))
 	return statusError(exitFailed)
 }
 

@@ -19,12 +19,12 @@ import (
 // connection is a socket that is connected again when the other end has gone.
 type connection struct {
 	persistent
+	underWay
 	network, address string
 	tls              *tls.Config // nil: none
 	conn             net.Conn
-	fresh            bool  // nothing was sent since it was connected
-	refused          int   // datagrams that found nobody, which is not told yet
-	acked            int64 // of what went over the connection that was dropped last, how many bytes the other end's kernel has; -1: unknown
+	fresh            bool // nothing was sent since it was connected
+	refused          int  // datagrams that found nobody, and what a broken stream had not acknowledged, which is not told yet
 }
 
 // Begin connects once, so that an end that is not there is told at once. It blocks for as long as connecting may take.
@@ -47,6 +47,10 @@ func (c *connection) connect(ctx context.Context) error {
 	conn, err := dialer.DialContext(ctx, c.network, c.address)
 	if err != nil {
 		return err
+	}
+	if c.stream() {
+		c.wire = &wire{Conn: conn}
+		conn = c.wire
 	}
 	if c.tls != nil {
 		secured := tls.Client(conn, c.tls)
@@ -79,7 +83,9 @@ func (c *connection) write(ctx context.Context, message []byte) error {
 	case err == nil:
 		c.fresh = false
 	case c.stream() || !errors.Is(err, syscall.ECONNREFUSED):
-		c.acked = acknowledged(c.conn)
+		if c.wire != nil {
+			c.acked = acknowledged(c.wire.Conn)
+		}
 		c.drop()
 	case !c.failing:
 		c.refused++ // the message before this one
@@ -97,7 +103,7 @@ func (c *connection) unheard() bool {
 	return errors.Is(err, syscall.ECONNREFUSED)
 }
 
-// gap is the record of datagrams that found nobody, once somebody is there; false where there are none.
+// gap is the record of what found nobody, or was not acknowledged, once somebody is there; false where there is none.
 func (c *connection) gap() (natlog.Record, bool) {
 	count := c.refused
 	c.refused = 0
@@ -107,7 +113,7 @@ func (c *connection) gap() (natlog.Record, bool) {
 func (c *connection) drop() {
 	if c.conn != nil {
 		c.conn.Close()
-		c.conn = nil
+		c.conn, c.wire = nil, nil
 	}
 }
 

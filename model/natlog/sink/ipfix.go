@@ -17,21 +17,8 @@ type collector struct {
 	told     time.Time     // when they were sent last; zero: not on this connection
 	messages []natlog.Message
 	sequence uint32 // how many data records were sent in this stream
-	// written are the messages on this connection over TCP that the other end has not acknowledged, as far as is known;
-	// length is how many bytes were written to it.
-	written []written
-	length  int64
-	last    int // over UDP: how many events the last message told, which an answer that nobody is there is about
+	last     int    // over UDP: how many events the last message told, which an answer that nobody is there is about
 }
-
-// written is a message that the kernel took for a stream: where it ends there, and how many events it tells.
-type written struct {
-	end    int64
-	events uint32
-}
-
-// mostWritten is how many messages are kept before it is looked up which of them have arrived.
-const mostWritten = 256
 
 // Messages fit into a packet of Ethernet with room for tunnels over UDP (RFC 7011, 10.3.3: at most 512 bytes where the
 // path is not known, else its MTU), and may be larger on a stream.
@@ -112,33 +99,8 @@ func (c *collector) put(ctx context.Context, message *natlog.Message) error {
 	}
 	c.sequence += message.Records
 	c.last = int(message.Events)
-	if c.stream() {
-		c.length += int64(len(message.Bytes))
-		if c.written = append(c.written, written{c.length, message.Events}); len(c.written) > mostWritten {
-			c.arrived(acknowledged(c.conn))
-		}
-	}
+	c.sent(message.Events)
 	return nil
-}
-
-// arrived forgets the messages of which the other end's kernel has all.
-func (c *collector) arrived(acked int64) {
-	n := 0
-	for n < len(c.written) && c.written[n].end <= acked {
-		n++
-	}
-	c.written = append(c.written[:0], c.written[n:]...)
-}
-
-// unacknowledged counts the events that were on their way when a connection broke: the kernel took them, and the other end
-// did not say that it has them. The connection is forgotten.
-func (c *collector) unacknowledged() (events int) {
-	c.arrived(c.acked)
-	for _, w := range c.written {
-		events += int(w.events)
-	}
-	c.written, c.length = c.written[:0], 0
-	return events
 }
 
 // introduce connects, and sends the templates where the collector does not know them or has to be told again.

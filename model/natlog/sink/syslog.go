@@ -65,7 +65,14 @@ func (s *syslogServer) send(ctx context.Context, r *natlog.Record) error {
 			s.framed = natlog.AppendOctetCounted(s.framed[:0], s.message)
 			message = s.framed
 		}
-		return s.write(ctx, message)
+		err := s.write(ctx, message)
+		switch {
+		case err == nil:
+			s.sent(1)
+		case s.stream() && s.conn == nil:
+			s.refused += s.unacknowledged()
+		}
+		return err
 	})
 	if err != nil {
 		return err
