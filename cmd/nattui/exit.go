@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 
+	"github.com/spf13/cobra"
+
 	"nattui/model/conntrack"
 	"nattui/rules"
 	"nattui/rules/iptables"
@@ -27,6 +29,16 @@ const (
 type usageError struct{ error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// refuseEmpty refuses flags that are given without anything, as by a variable that a script has not set.
+func refuseEmpty(c *cobra.Command, names ...string) error {
+	for _, name := range names {
+		if f := c.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
+			return usagef("--%s: it needs a value", name)
+		}
+	}
+	return nil
+}
 
 func (e usageError) Unwrap() error { return e.error }
 

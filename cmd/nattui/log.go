@@ -99,6 +99,9 @@ func (o *logOptions) check(args []string) error {
 }
 
 func (o *logOptions) run(c *cobra.Command, args []string) error {
+	if err := refuseEmpty(c, "file", "syslog", "ipfix", "ca", "who", "at"); err != nil {
+		return err
+	}
 	if err := o.check(args); err != nil {
 		return err
 	}

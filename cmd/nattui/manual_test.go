@@ -20,11 +20,14 @@ import (
 func manualPages(t *testing.T, root *cobra.Command) map[string][]byte {
 	t.Helper()
 	return map[string][]byte{
-		"nattui.8":        md2man.Render([]byte(manualPage(root))),
-		"nattui-guide.7":  md2man.Render([]byte(guidePage(t, root))),
-		"nattui-filter.7": md2man.Render([]byte(filterPage(t))),
+		"nattui.8":        roff(manualPage(root)),
+		"nattui-guide.7":  roff(guidePage(t, root)),
+		"nattui-filter.7": roff(filterPage(t)),
 	}
 }
+
+// roff is a page as man reads it. In the C locale troff has no ellipsis.
+func roff(page string) []byte { return md2man.Render([]byte(strings.ReplaceAll(page, "…", "..."))) }
 
 // manualHead is what a page begins with, for md2man.
 func manualHead(name, section, kind, short string) string {

@@ -126,6 +126,9 @@ func loopback(host string) bool {
 }
 
 func (o *metricsOptions) run(c *cobra.Command) error {
+	if err := refuseEmpty(c, "textfile", "listen", "web-config"); err != nil {
+		return err
+	}
 	address, err := o.check()
 	if err != nil {
 		return err
