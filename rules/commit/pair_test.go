@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"nattui/rules/commit"
 )
 
@@ -98,6 +100,18 @@ func (g *gateway) pair(id string) (all []int) {
 		return nil
 	}
 	return all
+}
+
+// free tells that nobody holds the mark of an entry's guards any more: a process that was killed loses its memory, by which
+// guards are told, before its files.
+func (g *gateway) free(id string) bool {
+	file, err := os.OpenFile(filepath.Join(g.dir, "guard-"+id), os.O_RDWR, 0)
+	if err != nil {
+		return true
+	}
+	defer file.Close()
+	question := &unix.Flock_t{Type: unix.F_WRLCK}
+	return unix.FcntlFlock(file.Fd(), unix.F_OFD_GETLK, question) == nil && question.Type == unix.F_UNLCK
 }
 
 // holder waits until a pair of guards is there, and returns the one that holds the mark.

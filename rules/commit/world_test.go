@@ -440,7 +440,7 @@ func TestGuardIsReplaced(t *testing.T) {
 				}
 			}
 		}
-		g.until("the guards are gone", func() bool { return len(guards()) == 0 })
+		g.until("the guards are gone", func() bool { return len(guards()) == 0 && g.free(e.ID) })
 		if err := g.c.Recover(context.Background()); err != nil {
 			g.Fatal(err)
 		}
