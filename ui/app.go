@@ -216,10 +216,21 @@ func (a *App) route(msg tea.Msg) tea.Cmd {
 	case impactMsg:
 		return msg.of.take(msg)
 	case keptMsg:
-		a.kept = kept(msg)
+		if a.asks.kept.hear(msg.number) {
+			a.kept = msg.kept
+		}
 		return nil
 	case notesMsg:
-		a.notes = RuleNotes(msg)
+		if !a.asks.notes.hear(msg.number) {
+			return nil
+		}
+		a.notes = msg.RuleNotes
+		return tea.Batch(a.toScreens(msg), a.toDialogs(msg), a.seeRows(msg.look))
+	case aheadMsg:
+		if msg.turn == a.ahead.turn {
+			return a.catchUp()
+		}
+		return nil
 	case showFlowsMsg:
 		return a.showFlows(msg.line)
 	case elsewhereMsg:

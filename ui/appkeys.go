@@ -36,6 +36,9 @@ func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 		return tea.ClearScreen
 	case a.top() == nil && k.String() == "ctrl+c":
 		return a.quit()
+	case a.ahead.waits:
+		a.ahead.keys = append(a.ahead.keys, k)
+		return nil
 	case a.leaving != staying, ok && s.Sending():
 		if key.Matches(k, keys.Quit) {
 			return a.quit()

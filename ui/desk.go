@@ -37,6 +37,8 @@ type desk struct {
 	undone   []Done // what was undone, latest last
 	before   reversible
 	busy     bool // a plan is running
+	ahead    typeahead
+	asks     questions
 	underway *underway
 	pending  *pending // the change that waits to be confirmed
 	seek     string   // the line of the rule that was made last, until it is seen
@@ -258,7 +260,7 @@ func (d *desk) mayChange() bool {
 
 // change makes a change beside Update.
 func (d *desk) change(kind appliedKind, then func(error) tea.Cmd, make func(context.Context) (Done, error)) tea.Cmd {
-	d.busy = true
+	d.busy, d.ahead.since = true, d.looks
 	before, zone := d.tables.Sets, d.now.Location()
 	return d.carryOut("the change", func(ctx context.Context) (tea.Msg, string) {
 		done, err := make(ctx)
@@ -356,7 +358,7 @@ func (d *desk) applied(msg appliedMsg) tea.Cmd {
 		cmds = append(cmds, d.lookForPending())
 	}
 	if msg.err == nil {
-		cmds = append(cmds, d.findKept(msg.before, msg.Plan))
+		cmds = append(cmds, d.findKept(msg.before, msg.Plan), d.awaitRows(msg.Done))
 	}
 	cmds = append(cmds, d.readNotes())
 	if msg.then != nil {
@@ -444,18 +446,26 @@ func (d *desk) undoEntry(id string, kind appliedKind, t terms, then func(error) 
 
 // readNotes asks the journal what it knows about the rules.
 func (d *desk) readNotes() tea.Cmd {
-	journal, sets, native := d.gw.Journal, d.tables.Sets, d.tables.Native
-	if journal == nil || sets == nil {
+	journal, sets, native, known := d.gw.Journal, d.tables.Sets, d.tables.Native, notesMsg{d.notes, d.looks, 0}
+	if sets == nil {
 		return nil
 	}
+	known.number = d.asks.notes.ask()
 	return func() tea.Msg {
+		if journal == nil {
+			return known
+		}
 		notes, err := journal.RuleNotes(sets, native)
 		if err != nil {
-			return nil // History says what is wrong with the journal
+			return known // History says what is wrong with the journal
 		}
-		return notesMsg(notes)
+		return notesMsg{notes, known.look, known.number}
 	}
 }
 
 // notesMsg is what the journal knows about the rules.
-type notesMsg RuleNotes
+type notesMsg struct {
+	RuleNotes
+	look   int // at which look at the tables
+	number uint64
+}

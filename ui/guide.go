@@ -19,7 +19,8 @@ type guideScreen struct {
 	shown bool
 	done  map[string]string // what is in place already, by the intention's name
 	// doneAt is how often rules had been seen to be others when that was looked for.
-	doneAt int
+	doneAt  int
+	marking latest
 
 	// asked is the intention that is being filled in; nil shows the list.
 	asked   *intention
@@ -74,7 +75,9 @@ func (s *guideScreen) Receive(msg tea.Msg) tea.Cmd {
 		s.shown, s.doneAt = true, 0
 		return nil
 	case doneMsg:
-		s.done = msg.marks
+		if s.marking.hear(msg.number) {
+			s.done = msg.marks
+		}
 		return nil
 	case tablesMsg:
 		var cmd tea.Cmd

@@ -12,7 +12,10 @@ import (
 )
 
 // doneMsg brings what is in place already.
-type doneMsg struct{ marks map[string]string }
+type doneMsg struct {
+	number uint64
+	marks  map[string]string
+}
 
 // lookForDone looks beside Update for what is in place already, while the list may be seen.
 func (s *guideScreen) lookForDone() tea.Cmd {
@@ -22,7 +25,7 @@ func (s *guideScreen) lookForDone() tea.Cmd {
 	s.doneAt = s.looks
 	sets, tick := s.tables.Sets, s.look.Glyphs.Tick
 	host := s.facts.GuideHost(sets, s.desk.variant.Backend, nil)
-	a := s.defaults()
+	a, number := s.defaults(), s.marking.ask()
 	return func() tea.Msg {
 		marks := map[string]string{}
 		if advice := (guide.Share{Net: a.net, Out: a.out}).Advise(host); a.net != "" && !advice.Wrong() && len(advice.Plan.Steps) == 0 {
@@ -33,7 +36,7 @@ func (s *guideScreen) lookForDone() tea.Cmd {
 				marks[name] = tick + " " + strconv.Itoa(n) + " in place"
 			}
 		}
-		return doneMsg{marks}
+		return doneMsg{number, marks}
 	}
 }
 

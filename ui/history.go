@@ -26,11 +26,13 @@ type historyScreen struct {
 	shown   bool
 	drift   Unsaved
 	drifted bool // drift is known
+	reads   latest
 }
 
 func newHistoryScreen(d *desk) *historyScreen { return &historyScreen{desk: d} }
 
 type historyMsg struct {
+	number  uint64
 	entries []JournalEntry
 	drift   Unsaved
 	drifted bool
@@ -49,14 +51,14 @@ func (s *historyScreen) read() tea.Cmd {
 	if s.gw.Journal == nil {
 		return nil
 	}
-	journal := s.gw.Journal
+	journal, number := s.gw.Journal, s.reads.ask()
 	return func() tea.Msg {
 		entries, err := journal.Entries()
 		snapshots, unread := journal.Snapshots()
 		entries = amongChanges(entries, snapshots)
 		err = cmp.Or(err, unread)
 		drift, driftErr := journal.Drift(s.ctx)
-		return historyMsg{entries, drift, driftErr == nil, err}
+		return historyMsg{number, entries, drift, driftErr == nil, err}
 	}
 }
 
@@ -88,6 +90,9 @@ func (s *historyScreen) Receive(msg tea.Msg) tea.Cmd {
 	case restorePlanMsg:
 		s.askRestore(msg)
 	case historyMsg:
+		if !s.reads.hear(msg.number) {
+			return nil
+		}
 		s.entries, s.err, s.drift, s.drifted = msg.entries, msg.err, msg.drift, msg.drifted
 		s.cursor.Follow(len(s.entries), s.key)
 	}

@@ -151,7 +151,7 @@ func TestPendingChangeWaitsForADeliberateKey(t *testing.T) {
 		waiting := j.entries[1]
 		waiting.State, waiting.Deadline = "pending", clock.Add(87*time.Second)
 		s.press("1")
-		s.app.seePending(pendingMsg{entry: &waiting})
+		s.app.seePending(pendingMsg{number: s.app.asks.pending.ask(), entry: &waiting})
 		s.app.drawn = s.app.draw()
 		s.sees("! change 1 will be rolled back in 1m27s")
 		s.press("enter", "esc", "d", "y")
@@ -176,7 +176,7 @@ func TestCountdownThatRunsOut(t *testing.T) {
 		s.app.noteDone(Done{ID: "1"}, appliedNew)
 		s.app.noteDone(Done{ID: "3"}, appliedNew)
 		waiting := JournalEntry{ID: "3", At: clock, By: "root", State: "applied", Deadline: clock.Add(90 * time.Second)}
-		s.app.seePending(pendingMsg{entry: &waiting})
+		s.app.seePending(pendingMsg{number: s.app.asks.pending.ask(), entry: &waiting})
 		ended := waiting
 		ended.State, ended.Result = "rolled-back", "it was not confirmed in time"
 		j.entries = append([]JournalEntry{ended}, j.entries...)
@@ -187,11 +187,11 @@ func TestCountdownThatRunsOut(t *testing.T) {
 		}
 		for state, want := range map[string]string{"confirmed": "change 3 was confirmed elsewhere", "failed": "change 3: no words; see History"} {
 			s.app.pending = &pending{id: "3"}
-			s.send(pendingMsg{ended: &JournalEntry{ID: "3", State: state, Result: "no words"}})
+			s.send(pendingMsg{number: s.app.asks.pending.ask(), ended: &JournalEntry{ID: "3", State: state, Result: "no words"}})
 			s.sees(want)
 		}
 		s.app.pending = &pending{id: "3"}
-		s.send(pendingMsg{})
+		s.send(pendingMsg{number: s.app.asks.pending.ask()})
 		s.sees("change 3 no longer waits; whether it was confirmed is not known")
 	})
 }

@@ -23,7 +23,10 @@ type kept struct {
 const mostKept = 20_000
 
 // keptMsg tells which flows the last change left behind.
-type keptMsg kept
+type keptMsg struct {
+	kept
+	number uint64
+}
 
 // findKept looks for the flows that a change has left behind, beside Update.
 func (d *desk) findKept(before map[rules.Variant]*rules.Ruleset, done rules.Plan) tea.Cmd {
@@ -35,14 +38,13 @@ func (d *desk) findKept(before map[rules.Variant]*rules.Ruleset, done rules.Plan
 	if err != nil {
 		return nil // others changed the tables in the meantime: nobody can tell any more
 	}
-	facts, flows := d.facts, d.gw.Flows.Table()
+	facts, flows, number := d.facts, d.gw.Flows.Table(), d.asks.kept.ask()
 	return func() tea.Msg {
-		was, is := explain.Rules{Sets: before}, explain.Rules{Sets: after}
-		if explain.Unhooks(facts, was, is) {
-			return nil // they keep nothing: they have broken
+		found, count, broken := explain.KeptFlows(d.ctx, facts, explain.Rules{Sets: before}, explain.Rules{Sets: after}, flows, mostKept)
+		if broken {
+			return keptMsg{number: number} // they keep nothing
 		}
-		found, count := explain.KeptFlows(d.ctx, facts, was, is, flows, mostKept)
-		return keptMsg{found, count}
+		return keptMsg{kept{found, count}, number}
 	}
 }
 

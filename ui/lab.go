@@ -59,6 +59,7 @@ var (
 type (
 	// surveyMsg says who is in the lab and how far the missions are.
 	surveyMsg struct {
+		number   uint64
 		hosts    []mission.Host
 		progress map[string]mission.Progress
 		err      error
@@ -86,8 +87,9 @@ func (d *desk) survey() tea.Cmd {
 	if lab == nil {
 		return nil
 	}
+	number := d.asks.survey.ask()
 	return func() tea.Msg {
-		var msg surveyMsg
+		msg := surveyMsg{number: number}
 		if msg.hosts, msg.err = lab.Survey(); msg.err == nil {
 			msg.progress, msg.err = lab.Progress()
 		}
@@ -120,6 +122,9 @@ func (d *desk) noteLab(msg tea.Msg) tea.Cmd {
 	b := &d.bench
 	switch msg := msg.(type) {
 	case surveyMsg:
+		if !d.asks.survey.hear(msg.number) {
+			return nil
+		}
 		if b.refused = ""; msg.err != nil {
 			b.refused = msg.err.Error()
 			return nil

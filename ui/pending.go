@@ -79,10 +79,10 @@ func (d *desk) proofLine() string {
 
 // pendingMsg comes once a second while a change waits to be confirmed.
 type pendingMsg struct {
-	entry *JournalEntry // nil: none waits any more
-	ended *JournalEntry // what has become of the one that waited; nil: that is not known
-	err   error
-	again bool // it comes of watchPending
+	entry  *JournalEntry // nil: none waits any more
+	ended  *JournalEntry // what has become of the one that waited; nil: that is not known
+	err    error
+	number uint64
 }
 
 // watchPending looks after a change that waits to be confirmed: it may be
@@ -92,11 +92,7 @@ func (d *desk) watchPending() tea.Cmd {
 	if look == nil {
 		return nil
 	}
-	return tea.Tick(time.Second, func(time.Time) tea.Msg {
-		msg := look().(pendingMsg)
-		msg.again = true
-		return msg
-	})
+	return tea.Tick(time.Second, func(time.Time) tea.Msg { return look() })
 }
 
 // lookForPending asks once whether a change waits, and what became of the one that did.
@@ -108,9 +104,10 @@ func (d *desk) lookForPending() tea.Cmd {
 	if d.pending != nil {
 		id = d.pending.id
 	}
+	number := d.asks.pending.ask()
 	return func() tea.Msg {
 		e, err := journal.Waiting()
-		msg := pendingMsg{entry: e, err: err}
+		msg := pendingMsg{entry: e, err: err, number: number}
 		if err != nil || id == "" || e != nil && e.ID == id {
 			return msg
 		}
@@ -124,9 +121,12 @@ func (d *desk) lookForPending() tea.Cmd {
 	}
 }
 
-// seePending takes what the journal says of the change that waits.
+// seePending takes what the journal says of the change that waits, and has it looked at again in a second; a look that was
+// overtaken is followed by none.
 func (d *desk) seePending(msg pendingMsg) tea.Cmd {
-	watched := d.pending != nil && !msg.again
+	if !d.asks.pending.hear(msg.number) {
+		return nil
+	}
 	if d.pending != nil && msg.err == nil && (msg.entry == nil || msg.entry.ID != d.pending.id) {
 		d.sayEnded(msg.ended)
 	}
@@ -141,9 +141,6 @@ func (d *desk) seePending(msg pendingMsg) tea.Cmd {
 		return nil
 	default:
 		d.pending = &pending{e.ID, e.By, e.From, e.At, e.Deadline, e.Proof, e.Leashed}
-	}
-	if watched {
-		return nil // the next look is under way
 	}
 	return d.watchPending()
 }

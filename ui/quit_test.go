@@ -17,7 +17,7 @@ func TestQuitWithAnUnconfirmedChange(t *testing.T) {
 		waiting := j.entries[1]
 		waiting.State, waiting.Deadline, waiting.Leashed = "pending", clock.Add(87*time.Second), true
 		s.press("1")
-		s.app.seePending(pendingMsg{entry: &waiting})
+		s.app.seePending(pendingMsg{number: s.app.asks.pending.ask(), entry: &waiting})
 		s.press("q")
 		s.golden("quit-unconfirmed-80x24")
 		if s.press("enter"); s.app.top() != nil || s.app.leaving != staying {
@@ -27,7 +27,7 @@ func TestQuitWithAnUnconfirmedChange(t *testing.T) {
 		if got := strings.Join(j.said, ", "); got != "confirm 1" || s.app.pending != nil {
 			t.Errorf("the journal was told %s", got)
 		}
-		s.app.seePending(pendingMsg{entry: &waiting})
+		s.app.seePending(pendingMsg{number: s.app.asks.pending.ask(), entry: &waiting})
 		said := strings.Join(s.app.Leave(context.Background(), func(string) {}), "\n")
 		if !strings.Contains(said, "change 1 by root is unconfirmed and will be rolled back at ") || !strings.Contains(said, "to keep it run: nattui confirm") {
 			t.Errorf("it says %q", said)

@@ -41,6 +41,9 @@ func (s *rulesScreen) listNative(p *pane, c *nft.Chain, parent string, depth int
 	s.listAway(p, away, 0, parent, depth, words)
 }
 
+// hasAway tells that rules of a native chain are parked: it is shown then even where no other is left in it.
+func (s *rulesScreen) hasAway(c *nft.Chain) bool { return len(s.nativeAway(c)) > 0 }
+
 // nativeAway are the parked rules of a native chain.
 func (s *rulesScreen) nativeAway(c *nft.Chain) []*Parked {
 	var away []*Parked
@@ -292,10 +295,13 @@ func (s *rulesScreen) nativeWords(it ruleItem) (sentence, own string) {
 	return sentence, own
 }
 
-// sayNative says why native rules cannot be changed.
-func (s *rulesScreen) sayNative() {
+// sayNotChanged says why the row under the cursor cannot be changed: a parked rule, or one of nft.
+func (s *rulesScreen) sayNotChanged() {
 	switch _, it, _ := s.current(); {
-	case it.native == nil || s.gw.ReadOnly:
+	case s.gw.ReadOnly:
+	case it.parked != nil:
+		s.say("it is parked: press p to restore it first")
+	case it.native == nil:
 	case s.gw.Natively == nil:
 		s.refuse("native rules are changed with the program nft, which is not installed")
 	case it.element != nil:

@@ -36,7 +36,7 @@ func (s *rulesScreen) shows(b rules.Backend) bool { return s.narrow == nil || *s
 
 // stops are the chains that the packets of a pane come to, in the kernel's order.
 func (s *rulesScreen) stops(chain string) []nft.Stop {
-	all := nft.Stops(s.tables.Native, s.tables.Sets, s.variant.Family, strings.ToLower(chain), s.table == "nat")
+	all := nft.Stops(s.tables.Native, s.tables.Sets, s.variant.Family, strings.ToLower(chain), s.table == "nat", s.hasAway)
 	return slices.DeleteFunc(all, func(x nft.Stop) bool {
 		if x.Native != nil {
 			return !s.shows(rules.Native)
@@ -122,7 +122,7 @@ func (s *rulesScreen) forwardLine(width int) string {
 	}
 	var parts []string
 	drops := false
-	for _, x := range nft.Stops(s.tables.Native, s.tables.Sets, s.variant.Family, "forward", false) {
+	for _, x := range nft.Stops(s.tables.Native, s.tables.Sets, s.variant.Family, "forward", false, nil) {
 		switch {
 		case x.Native != nil:
 			drops = drops || x.Native.Policy.Code == nft.Drop

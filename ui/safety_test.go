@@ -143,11 +143,11 @@ func TestProofIsShown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := sshStage(t, 80, 24)
 		waiting := JournalEntry{ID: "9", By: "root", From: "198.51.100.7", State: "applied", Deadline: clock.Add(80 * time.Second)}
-		s.app.seePending(pendingMsg{entry: &waiting})
+		s.app.seePending(pendingMsg{number: s.app.asks.pending.ask(), entry: &waiting})
 		s.app.drawn = s.app.draw()
 		s.sees("by root from 198.51.100.7; a new SSH login")
 		waiting.Proof = &FreshLogin{netip.MustParseAddr("198.51.100.7"), 4200 * time.Millisecond}
-		s.app.seePending(pendingMsg{entry: &waiting})
+		s.app.seePending(pendingMsg{number: s.app.asks.pending.ask(), entry: &waiting})
 		s.app.drawn = s.app.draw()
 		s.sees("new SSH login from 198.51.100.7, 4s after the change")
 		s.sees("change 9 will be rolled back in 1m20s unless")

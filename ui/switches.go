@@ -21,6 +21,7 @@ type switches struct {
 	all    *doctor.Switches
 	boot   map[string]doctor.BootSetting
 	read   bool // the files that set them at boot were looked at
+	reads  latest
 	cursor table.Cursor[string]
 	height int
 	// shown is the switch on each line, -1 for a heading; grouped tells whether there are any.
@@ -35,8 +36,9 @@ type switches struct {
 
 // switchesMsg brings what files set at boot.
 type switchesMsg struct {
-	box  *switches
-	boot map[string]doctor.BootSetting
+	box    *switches
+	number uint64
+	boot   map[string]doctor.BootSetting
 }
 
 // openSwitches shows the switches, with the cursor on the one of that name.
@@ -75,7 +77,8 @@ func (s *switches) files() tea.Cmd {
 	if look == nil {
 		return nil
 	}
-	return func() tea.Msg { return switchesMsg{s, look(s.ctx).BootSettings} }
+	number := s.reads.ask()
+	return func() tea.Msg { return switchesMsg{s, number, look(s.ctx).BootSettings} }
 }
 
 func (s *switches) key(i int) string { return s.all.List[i].Name }
@@ -91,7 +94,7 @@ func (s *switches) current() (*doctor.Switch, bool) {
 func (s *switches) Receive(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case switchesMsg:
-		if msg.box == s {
+		if msg.box == s && s.reads.hear(msg.number) {
 			s.boot, s.read = msg.boot, true
 			s.list()
 		}

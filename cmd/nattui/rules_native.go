@@ -147,7 +147,7 @@ func (p *nativePage) unordered(c *nft.Chain) bool {
 		return false
 	}
 	return slices.ContainsFunc(rules.Families[:], func(f rules.Family) bool {
-		return slices.ContainsFunc(nft.Stops(p.native, p.sets, f, c.Hook, true), func(s nft.Stop) bool { return s.Native == c && s.Unordered })
+		return slices.ContainsFunc(nft.Stops(p.native, p.sets, f, c.Hook, true, nil), func(s nft.Stop) bool { return s.Native == c && s.Unordered })
 	})
 }
 

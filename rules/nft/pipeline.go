@@ -49,8 +49,9 @@ func (t *Table) Meets(f rules.Family) bool {
 
 // Stops are the chains that packets of a family come to at a hook, in the order in which the kernel asks them. nat chooses
 // those that translate, which the kernel asks at one place whatever their priority; else the others. Empty chains that
-// accept are left out, and tables that are dormant. s may be nil.
-func Stops(s *Ruleset, sets map[rules.Variant]*rules.Ruleset, f rules.Family, hook string, nat bool) []Stop {
+// accept are left out but for native ones of which away knows rules that are parked, and tables that are dormant. s and away
+// may be nil.
+func Stops(s *Ruleset, sets map[rules.Variant]*rules.Ruleset, f rules.Family, hook string, nat bool, away func(*Chain) bool) []Stop {
 	var all []Stop
 	for _, backend := range rules.Backends {
 		at := rules.Variant{Family: f, Backend: backend}
@@ -76,7 +77,7 @@ func Stops(s *Ruleset, sets map[rules.Variant]*rules.Ruleset, f rules.Family, ho
 				continue
 			}
 			for _, c := range t.Chains {
-				if c.Hook == hook && (c.Type == "nat") == nat && (len(c.Rules) > 0 || c.Policy.Code == Drop || t.Unread) {
+				if c.Hook == hook && (c.Type == "nat") == nat && (len(c.Rules) > 0 || c.Policy.Code == Drop || t.Unread || away != nil && away(c)) {
 					all = append(all, Stop{Hook: hook, Kind: c.Type, Priority: c.Priority, Native: c})
 				}
 			}

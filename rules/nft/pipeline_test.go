@@ -42,7 +42,7 @@ func TestStops(t *testing.T) {
 		{"input", true, []string{"nft 100?", "legacy 100?"}},
 	} {
 		var got []string
-		for _, s := range nft.Stops(set, sets, rules.IPv4, c.hook, c.nat) {
+		for _, s := range nft.Stops(set, sets, rules.IPv4, c.hook, c.nat, nil) {
 			name := s.Variant.Backend.String()
 			if s.Native != nil {
 				name = s.Native.Name
