@@ -3,6 +3,7 @@ package doctor_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -257,7 +258,7 @@ func bridges(w *ward, calls string) {
 		w.run(w.Gateway, c...)
 	}
 	if err := w.Gateway.SetSysctl("net/bridge/bridge-nf-call-iptables", calls); err != nil {
-		w.t.Skip("br_netfilter is not there: ", err)
+		lab.Lacks(w.t, fmt.Sprintf("br_netfilter is not loaded: %v", err))
 	}
 	w.iptables("iptables", "-t", "nat", "-A", "POSTROUTING", "-s", "192.168.0.0/24", "-d", "192.168.0.2", "-j", "MASQUERADE")
 	for _, n := range []*lab.Node{w.Server2, w.Server3} { // so that the gateway, and the bridge, know them
