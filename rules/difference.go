@@ -133,20 +133,26 @@ const mostCells = 1 << 20
 // Edits are the edits that make of one list of rules another: the fewest, deletions before insertions. Counters do not
 // count.
 func Edits(before, after []Rule) []Edit {
+	return EditsOf(len(before), len(after), func(i, j int) bool { return before[i].Same(after[j]) })
+}
+
+// EditsOf is Edits of lists of any kind with so many elements; same compares one of the first with one of the second, both
+// counted from 0.
+func EditsOf(before, after int, same func(i, j int) bool) []Edit {
 	head := 0
-	for head < len(before) && head < len(after) && before[head].Same(after[head]) {
+	for head < before && head < after && same(head, head) {
 		head++
 	}
 	tail := 0
-	for tail < len(before)-head && tail < len(after)-head && before[len(before)-1-tail].Same(after[len(after)-1-tail]) {
+	for tail < before-head && tail < after-head && same(before-1-tail, after-1-tail) {
 		tail++
 	}
-	edits := make([]Edit, 0, max(len(before), len(after)))
+	edits := make([]Edit, 0, max(before, after))
 	for i := range head {
 		edits = append(edits, Edit{' ', i + 1})
 	}
-	edits = between(edits, before[head:len(before)-tail], after[head:len(after)-tail], head)
-	for i := len(after) - tail; i < len(after); i++ {
+	edits = between(edits, before-tail-head, after-tail-head, head, func(i, j int) bool { return same(head+i, head+j) })
+	for i := after - tail; i < after; i++ {
 		edits = append(edits, Edit{' ', i + 1})
 	}
 	return edits
@@ -154,14 +160,14 @@ func Edits(before, after []Rule) []Edit {
 
 // between adds the edits of what has no equal beginning nor end: by the longest
 // common subsequence, deletions before insertions.
-func between(edits []Edit, a, b []Rule, head int) []Edit {
-	width := len(b) + 1
-	var longest []int32 // of a[i:] and b[j:], at i*width+j
-	if len(a)*len(b) > 0 && len(a)*len(b) <= mostCells {
-		longest = make([]int32, (len(a)+1)*width)
-		for i := len(a) - 1; i >= 0; i-- {
-			for j := len(b) - 1; j >= 0; j-- {
-				if a[i].Same(b[j]) {
+func between(edits []Edit, before, after, head int, same func(i, j int) bool) []Edit {
+	width := after + 1
+	var longest []int32 // from i and j on, at i*width+j
+	if before*after > 0 && before*after <= mostCells {
+		longest = make([]int32, (before+1)*width)
+		for i := before - 1; i >= 0; i-- {
+			for j := after - 1; j >= 0; j-- {
+				if same(i, j) {
 					longest[i*width+j] = longest[(i+1)*width+j+1] + 1
 				} else {
 					longest[i*width+j] = max(longest[(i+1)*width+j], longest[i*width+j+1])
@@ -170,12 +176,12 @@ func between(edits []Edit, a, b []Rule, head int) []Edit {
 		}
 	}
 	i, j := 0, 0
-	for i < len(a) || j < len(b) {
+	for i < before || j < after {
 		switch {
-		case longest != nil && i < len(a) && j < len(b) && a[i].Same(b[j]):
+		case longest != nil && i < before && j < after && same(i, j):
 			edits = append(edits, Edit{' ', head + j + 1})
 			i, j = i+1, j+1
-		case i < len(a) && (j == len(b) || longest == nil || longest[(i+1)*width+j] >= longest[i*width+j+1]):
+		case i < before && (j == after || longest == nil || longest[(i+1)*width+j] >= longest[i*width+j+1]):
 			edits = append(edits, Edit{'-', head + i + 1})
 			i++
 		default:

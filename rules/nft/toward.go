@@ -107,26 +107,23 @@ func (d *difference) toward(was, want *Table) {
 
 // rulesToward has the rules of a chain be those that are wanted; what is in both, in the same order, stays.
 func (d *difference) rulesToward(was, want *Chain) {
-	stays := common(prints(was), prints(want))
-	at := 0
-	for i, r := range want.Rules {
-		if at < len(stays) && stays[at][1] == i {
+	old, fresh := prints(was), prints(want)
+	edits := rules.EditsOf(len(old), len(fresh), func(i, j int) bool { return old[i] == fresh[j] })
+	at := 0 // in the old list: where something is added, the next one that stays
+	for _, e := range edits {
+		switch e.Sign {
+		case '+':
+			add := want.Rules[e.At-1].change(want, d.links)
+			if at < len(was.Rules) {
+				add.Before = was.Rules[at].Handle
+			}
+			d.add(add)
+		case '-':
+			d.add(was.Rules[e.At-1].Deletion(was, d.links))
 			at++
-			continue
-		}
-		add := r.change(want, d.links)
-		if at < len(stays) {
-			add.Before = was.Rules[stays[at][0]].Handle
-		}
-		d.add(add)
-	}
-	at = 0
-	for i, r := range was.Rules {
-		if at < len(stays) && stays[at][0] == i {
+		default:
 			at++
-			continue
 		}
-		d.add(r.Deletion(was, d.links))
 	}
 }
 
@@ -135,49 +132,4 @@ func prints(c *Chain) (all []string) {
 		all = append(all, r.Print(c.Table))
 	}
 	return all
-}
-
-// common is a longest sequence that two lists have in common, as pairs of positions.
-func common(a, b []string) (pairs [][2]int) {
-	head := 0
-	for head < len(a) && head < len(b) && a[head] == b[head] {
-		pairs = append(pairs, [2]int{head, head})
-		head++
-	}
-	tail := 0
-	for tail < len(a)-head && tail < len(b)-head && a[len(a)-1-tail] == b[len(b)-1-tail] {
-		tail++
-	}
-	pairs = append(pairs, longest(a[head:len(a)-tail], b[head:len(b)-tail], head)...)
-	for i := tail; i > 0; i-- {
-		pairs = append(pairs, [2]int{len(a) - i, len(b) - i})
-	}
-	return pairs
-}
-
-// longest is common for lists that begin and end differently, whose positions are counted from one on.
-func longest(a, b []string, from int) (pairs [][2]int) {
-	length := make([][]int, len(a)+1)
-	for i := range length {
-		length[i] = make([]int, len(b)+1)
-	}
-	for i := len(a) - 1; i >= 0; i-- {
-		for j := len(b) - 1; j >= 0; j-- {
-			if length[i][j] = max(length[i+1][j], length[i][j+1]); a[i] == b[j] {
-				length[i][j] = length[i+1][j+1] + 1
-			}
-		}
-	}
-	for i, j := 0, 0; i < len(a) && j < len(b); {
-		switch {
-		case a[i] == b[j]:
-			pairs = append(pairs, [2]int{from + i, from + j})
-			i, j = i+1, j+1
-		case length[i+1][j] >= length[i][j+1]:
-			i++
-		default:
-			j++
-		}
-	}
-	return pairs
 }

@@ -5,48 +5,54 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"nattui/rules"
 )
 
-// TestCommon: what two lists are said to have in common is in both, in their order, and no shorter than what a simple search
-// of one in the other finds.
-func TestCommon(t *testing.T) {
+// TestRulesToward: with what is added before the rule that it names, and what is deleted, a chain is as wanted; rules that are in
+// both keep their handles.
+func TestRulesToward(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		list := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "c"}), 0, 8)
-		a, b := list.Draw(t, "a"), list.Draw(t, "b")
-		pairs := common(a, b)
-		last := [2]int{-1, -1}
-		for _, p := range pairs {
-			if p[0] <= last[0] || p[1] <= last[1] || a[p[0]] != b[p[1]] {
-				t.Fatalf("%v of %v and %v", pairs, a, b)
+		table := &Table{Family: INet, Name: "gw"}
+		chain := func(name string) *Chain {
+			c := &Chain{Table: table, Name: "in"}
+			for i, mark := range rapid.SliceOfN(rapid.ByteRange(1, 3), 0, 8).Draw(t, name) {
+				c.Rules = append(c.Rules, &Rule{Handle: uint64(i + 1), Exprs: Exprs{Meta{Key: "mark", Reg: 1}, Cmp{Op: "eq", Reg: 1, Data: []byte{mark, 0, 0, 0}}, Immediate{Verdict: &Verdict{Code: Accept}}}})
 			}
-			last = p
+			return c
 		}
-		if most := longestByTrying(a, b); len(pairs) != most {
-			t.Errorf("%v of %v and %v, of which %d are common", pairs, a, b, most)
+		was, want := chain("was"), chain("want")
+		var d difference
+		d.rulesToward(was, want)
+		type row struct {
+			handle uint64
+			print  string
+		}
+		var rows []row
+		for _, r := range was.Rules {
+			rows = append(rows, row{r.Handle, r.Print(table)})
+		}
+		place := func(handle uint64) int { return slices.IndexFunc(rows, func(r row) bool { return r.handle == handle }) }
+		for _, c := range d.changes {
+			if c.What != rules.NativeRule {
+				t.Fatalf("%+v", c)
+			}
+			at := len(rows)
+			switch {
+			case c.Gone:
+				rows = slices.Delete(rows, place(c.Handle), place(c.Handle)+1)
+				continue
+			case c.Before != 0:
+				at = place(c.Before)
+			}
+			rows = slices.Insert(rows, at, row{0, c.Print})
+		}
+		var got []string
+		for _, r := range rows {
+			got = append(got, r.print)
+		}
+		if !slices.Equal(got, prints(want)) {
+			t.Errorf("%v became %v, not %v, by %+v", prints(was), got, prints(want), d.changes)
 		}
 	})
-}
-
-// longestByTrying tries every part of one list.
-func longestByTrying(a, b []string) (most int) {
-	for chosen := range 1 << len(a) {
-		var part []string
-		for i, x := range a {
-			if chosen>>i&1 == 1 {
-				part = append(part, x)
-			}
-		}
-		rest, found := b, 0
-		for _, x := range part {
-			at := slices.Index(rest, x)
-			if at < 0 {
-				break
-			}
-			rest, found = rest[at+1:], found+1
-		}
-		if found == len(part) {
-			most = max(most, found)
-		}
-	}
-	return most
 }
