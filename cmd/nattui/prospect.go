@@ -193,11 +193,11 @@ func (p *prospect) tellKept(c *cobra.Command, forget bool) error {
 	if forget {
 		most = flows.Len()
 	}
-	kept, n := explain.KeptFlows(ctx, &p.facts, p.rulesBefore(), p.rulesAfter(), flows, most)
+	kept, n, broken := explain.KeptFlows(ctx, &p.facts, p.rulesBefore(), p.rulesAfter(), flows, most)
 	if n == 0 {
 		return nil
 	}
-	if p.blast.Unhooked {
+	if broken {
 		say(c.ErrOrStderr(), fmt.Sprintf("%s translated before, and now nothing tracks connections: they break: %s", rules.Plural(n, "connection"), named(kept, n)))
 		return nil
 	}

@@ -86,7 +86,7 @@ func (b *Blast) FlowsSentence() string {
 	case b.Changed == 0:
 		return "None of " + of + " would be translated differently."
 	case b.Unhooked:
-		return rules.Grouped(b.Changed) + " of " + of + " would break at their next packet: with this goes the last rule that needs connections tracked."
+		return rules.Grouped(b.Changed) + " of " + of + " would break at the next packet: with this goes the last rule that needs connections tracked."
 	case b.Changed == 1:
 		return "1 of " + of + " is affected; it keeps its translation until it ends or you forget it (x)."
 	}
@@ -119,7 +119,8 @@ func BlastOf(f *facts.Facts, before, after Rules, plan rules.Plan, flows *flow.F
 		b.NotLooked = append(slices.Clone(b.NotLooked), "the connections that the kernel tracks")
 	}
 	old, fresh := evaluatorOf(f, before), evaluatorOf(f, after)
-	b.Unhooked = unhooks(old, fresh)
+	t := comparison{old: old, fresh: fresh}
+	b.Unhooked = t.ends()
 	if b.Untold = untold(f, old, plan); b.Untold && len(b.Ways) > 0 {
 		b.NotLooked = append(slices.Clone(b.NotLooked), "the connections through this gateway, which nothing tracks,")
 	}
@@ -142,7 +143,7 @@ func BlastOf(f *facts.Facts, before, after Rules, plan rules.Plan, flows *flow.F
 		b.Own, b.OwnWhy = true, "it is not known who is connected ("+strings.Join(b.NotLooked, ", ")+" cannot be read here)"
 	}
 	if flows != nil && limit > 0 {
-		b.compareFlows(comparison{old: old, fresh: fresh}, flows, limit)
+		b.compareFlows(t, flows, limit)
 	}
 	return b
 }
@@ -168,14 +169,17 @@ func (b *Blast) compareFlows(t comparison, flows *flow.Flows, limit int) {
 
 // KeptFlows are the live flows that keep a translation which the rules gave them
 // before, and would not give them after: exactly those that a change has left
-// behind. At most so many are returned; changed counts them all. The operator's own
+// behind. At most so many are returned; changed counts them all. Where the change has ended connection tracking,
+// broken tells that they are not translated any more instead. The operator's own
 // connection is never among them. It looks at the whole table, a million flows in
 // about two seconds, and ends early with ctx.
-func KeptFlows(ctx context.Context, f *facts.Facts, before, after Rules, flows *flow.Flows, most int) (kept []flow.Flow, changed int) {
+func KeptFlows(ctx context.Context, f *facts.Facts, before, after Rules, flows *flow.Flows, most int) (kept []flow.Flow, changed int, broken bool) {
 	if f == nil || flows == nil {
-		return nil, 0
+		return nil, 0, false
 	}
-	return comparison{old: evaluatorOf(f, before), fresh: evaluatorOf(f, after)}.gather(ctx, f, flows, most)
+	t := comparison{old: evaluatorOf(f, before), fresh: evaluatorOf(f, after)}
+	kept, changed = t.gather(ctx, f, flows, most)
+	return kept, changed, t.ends()
 }
 
 // StaleFlows are the live flows that the rules of today would translate otherwise,
@@ -224,8 +228,11 @@ type comparison struct {
 }
 
 // changes reports a flow that is translated as the old rules say, and would not be
-// by the new ones.
+// by the new ones; or by whichever, where tracking ends.
 func (t *comparison) changes(f *flow.Flow) bool {
+	if t.unhooks(f.Family()) {
+		return f.NAT() != flow.NATNone
+	}
 	var was, is Explanation
 	if is, t.is = With(t.fresh, f, t.is[:0]); is.Confidence != Stale {
 		return false

@@ -206,6 +206,8 @@ func TestNativeChangesOfLaterAndBelow(t *testing.T) {
 		{"the user of the socket", in(nft.Accept, nil), in(nft.Accept, nil, root), nil, of("inet", "meta skuid 0 drop"), true},
 		{"ARP", nothing, nothing, nil, of("arp", "drop"), true},
 		{"whatever arrives", nothing, nothing, nil, of("netdev", "ether type arp drop"), true},
+		{"whatever is not IP", nothing, nothing, nil, of("netdev", "ether type != ip drop"), true},
+		{"a map", nothing, nothing, nil, of("netdev", "meta protocol vmap { ip : accept, arp : drop }"), true},
 		{"IP that arrives", nothing, nothing, nil, of("netdev", "tcp dport 9 drop"), false},
 	} {
 		known := &facts.Facts{Session: &facts.Session{Client: client, Server: server, Live: facts.SettingOn}, Native: c.before}

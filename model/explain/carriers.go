@@ -85,18 +85,19 @@ func solicited(a netip.Addr) netip.Addr {
 }
 
 // takesARP tells that a native change may be about ARP: it is made in a family whose chains see it (nft(8), "Address families"),
-// and in netdev does not speak of IP alone.
+// and in netdev does not begin by matching IP alone: what comes later may be an exception, a comment or a map.
 func takesARP(plan rules.Plan) bool {
 	return slices.ContainsFunc(plan.Natives(), func(c rules.NativeChange) bool {
 		switch c.Family {
 		case "arp", "bridge":
 			return true
 		case "netdev":
-			return !slices.ContainsFunc(strings.Fields(c.Text), func(word string) bool { return slices.Contains(aboutIP, word) })
+			first, _, _ := strings.Cut(c.Text, " ")
+			return !slices.Contains(aboutIP, first)
 		}
 		return false
 	})
 }
 
-// aboutIP are words with which a rule of family netdev matches no packet but those of IP.
+// aboutIP are the first words of rules that match no packets of family netdev but those of IP.
 var aboutIP = []string{"ip", "ip6", "tcp", "udp", "icmp", "icmpv6", "sctp", "udplite", "dccp", "th"}

@@ -318,8 +318,11 @@ func TestBlastUnhooked(t *testing.T) {
 		if got.Unhooked != c.unhooked || got.Own != c.unhooked {
 			t.Errorf("%q -> %q: unhooked %v, own %v: %s", c.before, c.after, got.Unhooked, got.Own, got.OwnSentence())
 		}
-		if Unhooks(known, Rules{Sets: before}, Rules{Sets: after}) != c.unhooked {
-			t.Errorf("%q -> %q: told otherwise", c.before, c.after)
+		if !strings.Contains(got.FlowsSentence(), "break") == c.unhooked {
+			t.Errorf("%q -> %q: %s", c.before, c.after, got.FlowsSentence())
+		}
+		if _, _, broken := KeptFlows(t.Context(), known, Rules{Sets: before}, Rules{Sets: after}, flows, 10); broken != c.unhooked {
+			t.Errorf("%q -> %q: they keep their translation", c.before, c.after)
 		}
 	}
 }

@@ -170,7 +170,7 @@ func TestKeptFlowsSpareTheOperator(t *testing.T) {
 		t.Fatal(err)
 	}
 	known.Session = &facts.Session{Client: netip.MustParseAddrPort("198.51.100.9:50000"), Server: netip.MustParseAddrPort("192.168.0.2:8080")}
-	kept, changed := KeptFlows(context.Background(), known, Rules{Sets: before}, Rules{Sets: after}, table, 10)
+	kept, changed, _ := KeptFlows(context.Background(), known, Rules{Sets: before}, Rules{Sets: after}, table, 10)
 	if changed != 1 || len(kept) != 1 || kept[0].Client().Port() != 50001 {
 		t.Errorf("%d: %v", changed, kept)
 	}
@@ -231,7 +231,7 @@ func TestBlast(t *testing.T) {
 		if got.Own != c.own || got.Changed != c.changed {
 			t.Errorf("%v: own %v (%s), %d changed; want %v, %d", c.plan.Commands(), got.Own, got.OwnWhy, got.Changed, c.own, c.changed)
 		}
-		kept, changed := KeptFlows(context.Background(), known, Rules{Sets: before}, Rules{Sets: after}, table, 10)
+		kept, changed, _ := KeptFlows(context.Background(), known, Rules{Sets: before}, Rules{Sets: after}, table, 10)
 		if changed != c.changed || len(kept) != c.changed {
 			t.Errorf("%v: %d flows keep their translation, %d of them named; want %d", c.plan.Commands(), changed, len(kept), c.changed)
 		}

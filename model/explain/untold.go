@@ -23,15 +23,14 @@ func untold(f *facts.Facts, old *evaluate.Evaluator, plan rules.Plan) bool {
 	})
 }
 
-// Unhooks tells that nothing needs connection tracking any more after a change: the kernel ends it with its last user
-// (nf_ct_netns_put), and connections that were translated are so no longer, from their next packet on.
-func Unhooks(f *facts.Facts, before, after Rules) bool {
-	return f != nil && unhooks(evaluatorOf(f, before), evaluatorOf(f, after))
+// unhooks tells that nothing needs connection tracking of a family any more after a change: the kernel ends it with its last
+// user (nf_ct_netns_put), and connections that were translated are so no longer, from their next packet on.
+func (t *comparison) unhooks(family rules.Family) bool {
+	return t.old != nil && t.old.Tracks(family) && !t.fresh.Tracks(family)
 }
 
-func unhooks(old, fresh *evaluate.Evaluator) bool {
-	return slices.ContainsFunc(rules.Families[:], func(family rules.Family) bool { return old.Tracks(family) && !fresh.Tracks(family) })
-}
+// ends tells that of either family.
+func (t *comparison) ends() bool { return slices.ContainsFunc(rules.Families[:], t.unhooks) }
 
 // forwards tells whether a step may change what becomes of forwarded packets of a family; setting is what switches them.
 func forwards(s rules.Step, family rules.Family, setting string) bool {

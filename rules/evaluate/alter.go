@@ -32,19 +32,16 @@ func alteredBy(t rules.Target) uint64 {
 // same name ask: recent and hashlimit (iptables-extensions(8)); 0 where none does.
 func countedBy(conditions []rules.Match) (sum uint64) {
 	for _, m := range conditions {
-		words := strings.Join(rules.MatchWords(m), " ")
-		switch m.Module() {
-		case "hashlimit":
-		case "recent":
-			if !strings.Contains(words, "--set") && !strings.Contains(words, "--update") && !strings.Contains(words, "--remove") {
-				continue
-			}
-		default:
+		if module := m.Module(); module != "hashlimit" && module != "recent" {
 			continue
 		}
-		h := fnv.New64a()
-		h.Write([]byte(words))
-		sum ^= h.Sum64()
+		words := rules.MatchWords(m)
+		asksOnly := slices.Contains(words, "--rcheck") // of recent, which else sets, updates or removes
+		if !asksOnly {
+			h := fnv.New64a()
+			h.Write([]byte(strings.Join(words, " ")))
+			sum ^= h.Sum64()
+		}
 	}
 	return sum
 }

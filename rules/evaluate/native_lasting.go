@@ -8,7 +8,7 @@ import (
 )
 
 // Lasting is the program as it will be once what ends by itself has ended: without elements that time out, and without the
-// rules and elements of the changes, which are temporary. It is n itself where there are none.
+// rules of the changes, which are temporary. It is n itself where there are none.
 func (n *NativeProgram) Lasting(temporary []rules.NativeChange) *NativeProgram {
 	if n == nil {
 		return nil
@@ -30,24 +30,23 @@ func (n *NativeProgram) Lasting(temporary []rules.NativeChange) *NativeProgram {
 func lastingTable(t *nft.Table, temporary []rules.NativeChange) (*nft.Table, bool) {
 	c, changed := *t, false
 	c.Sets, c.Chains = slices.Clone(t.Sets), slices.Clone(t.Chains)
-	of := func(kind rules.NativeKind, match func(rules.NativeChange) bool) bool {
-		return slices.ContainsFunc(temporary, func(n rules.NativeChange) bool {
-			return n.What == kind && !n.Gone && n.Family == t.Family.String() && n.Table == t.Name && match(n)
-		})
-	}
+	expires := func(e nft.Element) bool { return e.Expires != 0 }
 	for i, s := range t.Sets {
-		kept := *s
-		kept.Elements = slices.DeleteFunc(slices.Clone(s.Elements), func(e nft.Element) bool { return e.Expires != 0 })
-		if len(kept.Elements) < len(s.Elements) {
+		if slices.ContainsFunc(s.Elements, expires) {
+			kept := *s
+			kept.Elements = slices.DeleteFunc(slices.Clone(s.Elements), expires)
 			c.Sets[i], changed = &kept, true
 		}
 	}
 	for i, chain := range t.Chains {
-		kept := *chain
-		kept.Rules = slices.DeleteFunc(slices.Clone(chain.Rules), func(r *nft.Rule) bool {
-			return of(rules.NativeRule, func(n rules.NativeChange) bool { return n.Chain == chain.Name && n.Handle == r.Handle })
-		})
-		if len(kept.Rules) < len(chain.Rules) {
+		ends := func(r *nft.Rule) bool {
+			return slices.ContainsFunc(temporary, func(n rules.NativeChange) bool {
+				return n.What == rules.NativeRule && !n.Gone && n.Place() == chain.Path() && n.Handle == r.Handle
+			})
+		}
+		if len(temporary) > 0 && slices.ContainsFunc(chain.Rules, ends) {
+			kept := *chain
+			kept.Rules = slices.DeleteFunc(slices.Clone(chain.Rules), ends)
 			c.Chains[i], changed = &kept, true
 		}
 	}
