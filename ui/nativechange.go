@@ -37,8 +37,7 @@ func (s *rulesScreen) tryNative(about nativeAbout) tea.Cmd {
 	if !s.nativeAllowed(it) || !s.mayChange() {
 		return nil
 	}
-	if s.trying {
-		s.say("the last change is being tried: one at a time")
+	if s.busyTrying() {
 		return nil
 	}
 	s.trying = true
@@ -48,6 +47,14 @@ func (s *rulesScreen) tryNative(about nativeAbout) tea.Cmd {
 		plan.Title = about.title
 		return nativeTriedMsg{about, plan, err}
 	}
+}
+
+// busyTrying tells, and says, that a change is being tried.
+func (s *rulesScreen) busyTrying() bool {
+	if s.trying {
+		s.say("the last change is being tried: one at a time")
+	}
+	return s.trying
 }
 
 // nativeAllowed tells whether a rule may be changed by hand; else it says whose it is, and how that is done.
@@ -85,7 +92,7 @@ func (s *rulesScreen) deleteNative(it ruleItem) tea.Cmd {
 		return s.deleteElement(it, sentence)
 	}
 	return s.tryNative(nativeAbout{it, it.native.Without(it.rule), "Delete " + it.ruleName() + ": " + sentence, func(plan rules.Plan) tea.Cmd {
-		lines := []string{sentence, "Existing connections continue; new ones are no longer translated. Press u to undo."}
+		lines := []string{sentence, "New connections are no longer translated. Press u to undo."}
 		if !it.rule.Read(it.native, s.links()).Translates() {
 			lines[1] = "Press u to undo."
 		}
@@ -104,7 +111,7 @@ func (s *rulesScreen) deleteElement(it ruleItem, sentence string) tea.Cmd {
 	key := it.element.entry.Key
 	title := fmt.Sprintf("Delete %s from %s", key, set.Path())
 	return s.tryNative(nativeAbout{it, set.Without(key), title + ".", func(plan rules.Plan) tea.Cmd {
-		lines := []string{sentence, "Every rule that uses " + set.Name + " does without it. Existing connections continue. Press u to undo."}
+		lines := []string{sentence, "Every rule that uses " + set.Name + " does without it. Press u to undo."}
 		s.desk.open(newQuestion(s.desk, title+"?", lines, plan, "delete"))
 		return nil
 	}})
@@ -144,7 +151,7 @@ func (s *rulesScreen) parkNative(it ruleItem) tea.Cmd {
 // would replace it; an element always as that.
 func (s *rulesScreen) editNative(it ruleItem) tea.Cmd {
 	switch x := it.element; {
-	case !s.nativeAllowed(it) || s.trying:
+	case !s.nativeAllowed(it) || s.busyTrying():
 		return nil
 	case x != nil && x.set.Flags&nft.SetAnonymous == 0:
 		return s.openEdit("Edit an element of "+x.set.Path(), x.set.Without(x.entry.Key)+x.set.With(x.entry.Text()))

@@ -184,6 +184,10 @@ func TestParkedNativeRule(t *testing.T) {
 		s.sees("parked: ")
 		s.sees("Press p to restore it to its place")
 		s.golden("native-parked")
+		for _, key := range []string{"e", "d", "J"} {
+			s.press(key)
+			s.sees("it is parked: press p to restore it first")
+		}
 		s.press("p")
 		if len(j.said) != 1 || j.said[0] != "undo 7" {
 			t.Errorf("the journal was told %v", j.said)

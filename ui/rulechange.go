@@ -33,7 +33,7 @@ func (s *rulesScreen) askDelete() tea.Cmd {
 	if o := rules.OwnerOf(*r); o != "" {
 		lines = append(lines, "It belongs to "+o+", which may add it again or fail without it.")
 	}
-	lines = append(lines, "Existing connections continue; new ones are no longer translated. Press u to undo.")
+	lines = append(lines, "New connections are no longer translated. Press u to undo.")
 	s.desk.open(newQuestion(s.desk, title, lines, rules.Single(c), "delete"))
 	return nil
 }
@@ -67,7 +67,7 @@ func (s *rulesScreen) unlessUsed(it ruleItem, title, verb string, plan rules.Pla
 	}
 	lines := []string{
 		fmt.Sprintf("%s this rule now.", map[bool]string{true: "1 live connection uses", false: text.Exact(uint64(n)) + " live connections use"}[n == 1]),
-		"Existing connections continue; new ones may be translated differently. Press u to undo.",
+		"New connections may be translated differently. Press u to undo.",
 	}
 	q := newQuestion(s.desk, title, lines, plan, verb)
 	q.act = make
@@ -84,7 +84,7 @@ func (s *rulesScreen) sayNotParked() {
 	case it.element != nil:
 		s.say("only whole rules can be parked: press d to delete the element, u brings it back")
 	default:
-		s.sayNative()
+		s.sayNotChanged()
 	}
 }
 

@@ -89,10 +89,10 @@ func (s *rulesScreen) changing() keyTable {
 	parked := func() bool { _, it, _ := s.current(); return !s.gw.ReadOnly && s.gw.Journal != nil && it.parked != nil }
 	return keyTable{
 		on(keys.Add, s.add).when(func() bool { return add() && s.table == "nat" }).otherwise(s.sayNotNAT),
-		on(keys.Edit, s.edit).when(func() bool { return onRule() && (s.table == "nat" || s.onNative()) }).otherwise(s.sayNative),
-		on(keys.Delete, s.askDelete).when(onRule).otherwise(s.sayNative),
-		on(bind("J/K", "move", "K"), func() tea.Cmd { return s.move(-1) }).when(whole).otherwise(s.sayNative),
-		on(silent("J"), func() tea.Cmd { return s.move(1) }).when(whole).otherwise(s.sayNative),
+		on(keys.Edit, s.edit).when(func() bool { return onRule() && (s.table == "nat" || s.onNative()) }).otherwise(s.sayNotChanged),
+		on(keys.Delete, s.askDelete).when(onRule).otherwise(s.sayNotChanged),
+		on(bind("J/K", "move", "K"), func() tea.Cmd { return s.move(-1) }).when(whole).otherwise(s.sayNotChanged),
+		on(silent("J"), func() tea.Cmd { return s.move(1) }).when(whole).otherwise(s.sayNotChanged),
 		on(bind("p", "restore", "p"), s.restore).when(parked),
 		on(bind("p", "park", "p"), s.park).when(func() bool { return whole() && s.gw.Journal != nil }).otherwise(s.sayNotParked),
 	}
