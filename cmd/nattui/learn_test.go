@@ -165,11 +165,7 @@ func TestLearnOnTheScreens(t *testing.T) {
 	if lab.Isolate(t) { // so that no other lab can be seen
 		return
 	}
-	t.Setenv("LC_ALL", "C.UTF-8")
-	path, err := exec.LookPath("nattui")
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := ownProgram(t)
 	w := watch(t, sit(t, path, "learn", "publish"), 120, 40)
 	w.sees("is to be reached from the Internet")
 	w.press("c")

@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"nattui/model/lab"
 )
 
@@ -23,23 +21,11 @@ import (
 //	begin 10.9.0.2 200000 20000
 func begin() {
 	to, n, rate := netip.MustParseAddr(os.Args[1]), atoi(os.Args[2]), atoi(os.Args[3])
-	start, sent := time.Now(), 0
-	for sent < n {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-		if err != nil {
-			panic(err)
-		}
-		for port := 1; port < 65535 && sent < n; port++ {
-			if unix.Sendto(fd, []byte("x"), 0, &unix.SockaddrInet4{Addr: to.As4(), Port: port}) == nil {
-				sent++
-			}
-			if sent%100 == 0 {
-				time.Sleep(time.Until(start.Add(time.Duration(sent) * time.Second / time.Duration(rate))))
-			}
-		}
-		unix.Close(fd)
+	took, err := lab.Datagrams(to, n, rate)
+	if err != nil {
+		panic(err)
 	}
-	fmt.Println(time.Since(start).Nanoseconds())
+	fmt.Println(took.Nanoseconds())
 }
 
 func atoi(s string) int {

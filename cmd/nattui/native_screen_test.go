@@ -34,12 +34,7 @@ func TestNativeRulesOnTheScreens(t *testing.T) {
 	if lab.Isolate(t) {
 		return
 	}
-	t.Setenv("NATTUI_STATE", t.TempDir())
-	t.Setenv("LC_ALL", "C.UTF-8")
-	path, err := exec.LookPath("nattui")
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := ownProgram(t)
 	load := exec.Command(lab.Program(t, "nft"), "-f", "-")
 	load.Stdin = strings.NewReader(nativeGateway)
 	if out, err := load.CombinedOutput(); err != nil {
@@ -84,6 +79,7 @@ func TestNativeRulesOnTheScreens(t *testing.T) {
 	has("policy accept;\n\t\t" + forwards)
 	w.press("p")
 	w.sees("rule added to ip gw pre")
+	w.sees("tcp :22") // the rows are those of now: nobody edits a parked one
 	has(rule, forwards)
 
 	w.press("g")

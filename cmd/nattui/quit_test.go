@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"nattui/model/lab"
-	"nattui/rules/commit"
 )
 
 // slowRestore puts an iptables-restore before the real one that waits, when it is to change something,
@@ -50,14 +49,9 @@ func (r *slowRestore) has(name string, within time.Duration) bool {
 // deleting is a program in which a rule is being deleted, by an iptables-restore that takes its time.
 func deleting(t *testing.T) (*slowRestore, *seat) {
 	t.Helper()
-	t.Setenv(commit.StateVariable, filepath.Join(t.TempDir(), "state"))
-	t.Setenv("LC_ALL", "C.UTF-8")
+	path := ownProgram(t)
 	shell(t, "iptables-nft", "-w", "5", "-t", "nat", "-A", "PREROUTING", "-p", "tcp", "--dport", "8080", "-j", "DNAT", "--to-destination", "192.168.0.2:80")
 	r := newSlowRestore(t)
-	path, err := exec.LookPath("nattui")
-	if err != nil {
-		t.Fatal(err)
-	}
 	s := sit(t, path)
 	s.waitFor(t, "192.168.0.2:80")
 	r.touch("slow")

@@ -158,7 +158,7 @@ func tellRestored(c *cobra.Command, r commit.Restored) {
 }
 
 // errDeaf is the error of no longer hearing of firewalld, ufw and nft.
-var errDeaf = errors.New("the system bus has gone: it is not known any more when firewalld reloads")
+var errDeaf = errors.New("firewalld, ufw or nft cannot be heard any more: it is not known when rules are flushed")
 
 // unitInstalled reports that the unit which watches is still there.
 func unitInstalled() bool {

@@ -13,12 +13,7 @@ func TestSnapshotsOnTheScreens(t *testing.T) {
 	if lab.Isolate(t) {
 		return
 	}
-	t.Setenv("NATTUI_STATE", t.TempDir())
-	t.Setenv("LC_ALL", "C.UTF-8")
-	path, err := exec.LookPath("nattui")
-	if err != nil {
-		t.Fatal(err)
-	}
+	path := ownProgram(t)
 	sh(t, "ip link set lo up; iptables -t nat -A PREROUTING -p tcp --dport 80 -j REDIRECT --to-ports 8080")
 	sh(t, "nattui snapshot before && iptables -t nat -F PREROUTING")
 	redirected := func() bool {

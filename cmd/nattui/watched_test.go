@@ -8,6 +8,8 @@ import (
 
 	"github.com/charmbracelet/x/vt"
 	"golang.org/x/sys/unix"
+
+	"nattui/model/lab"
 )
 
 // watched is the program on a terminal whose screen is looked at.
@@ -15,6 +17,14 @@ type watched struct {
 	*seat
 	t      *testing.T
 	screen *vt.Emulator
+}
+
+// ownProgram is the program to be watched, with a state of the test's own and a locale in which it draws lines.
+func ownProgram(t *testing.T) string {
+	t.Helper()
+	t.Setenv("NATTUI_STATE", t.TempDir())
+	t.Setenv("LC_ALL", "C.UTF-8")
+	return lab.Program(t, "nattui")
 }
 
 // watch looks at the screen of a program, which it makes so large.

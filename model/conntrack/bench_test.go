@@ -29,30 +29,12 @@ func TestMain(m *testing.M) {
 		if _, err := fmt.Sscanf(spec, "%d %d", &n, &rate); err != nil {
 			panic(err)
 		}
-		flood(netip.MustParseAddr("10.9.0.2"), n, rate)
+		if _, err := lab.Datagrams(netip.MustParseAddr("10.9.0.2"), n, rate); err != nil {
+			panic(err)
+		}
 		return
 	}
 	os.Exit(m.Run())
-}
-
-// flood sends n datagrams of one byte, each a flow of its own, so many a second.
-func flood(to netip.Addr, n, rate int) {
-	start, sent := time.Now(), 0
-	for sent < n {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-		if err != nil {
-			panic(err)
-		}
-		for port := 1; port < 65535 && sent < n; port++ {
-			if unix.Sendto(fd, []byte("x"), 0, &unix.SockaddrInet4{Addr: to.As4(), Port: port}) == nil {
-				sent++
-			}
-			if sent%100 == 0 {
-				time.Sleep(time.Until(start.Add(time.Duration(sent) * time.Second / time.Duration(rate))))
-			}
-		}
-		unix.Close(fd)
-	}
 }
 
 // startFlood begins a flood in another process.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -127,20 +128,7 @@ func TestLogins(t *testing.T) {
 	defer listener.Close()
 	sshd := program(t, "/bin/sleep", "sshd")
 	login := func(client string) time.Duration {
-		conn, err := n.Client.Dial(t.Context(), "tcp", netip.MustParseAddrPort(client), netip.AddrPortFrom(n.Gateway.IPv4, 22))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { conn.Close() })
-		accepted, err := listener.AcceptTCP()
-		if err != nil {
-			t.Fatal(err)
-		}
-		file, err := accepted.File()
-		accepted.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
+		file := arrives(t, listener, n.Client, netip.MustParseAddrPort(client))
 		var before unix.Timespec
 		if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &before); err != nil {
 			t.Fatal(err)
@@ -166,6 +154,26 @@ func TestLogins(t *testing.T) {
 	if !slices.Equal(clients, []string{"203.0.113.10:50022", "203.0.113.10:50023"}) || found[0].Server.Port() != 22 {
 		t.Errorf("found %v", found)
 	}
+}
+
+// arrives is a connection from a node as the process has it that is to serve it.
+func arrives(t *testing.T, listener *net.TCPListener, from *lab.Node, at netip.AddrPort) *os.File {
+	t.Helper()
+	conn, err := from.Dial(t.Context(), "tcp", at, listener.Addr().(*net.TCPAddr).AddrPort())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	accepted, err := listener.AcceptTCP()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer accepted.Close()
+	file, err := accepted.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 func sessionBelow(t *testing.T, variable, script string) *facts.Session {

@@ -42,20 +42,7 @@ func TestTerminalsOfOtherServers(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer listener.Close()
-		conn, err := from.node.Dial(t.Context(), "tcp", from.at, address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		accepted, err := listener.AcceptTCP()
-		if err != nil {
-			t.Fatal(err)
-		}
-		file, err := accepted.File()
-		accepted.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
+		file := arrives(t, listener, from.node, from.at)
 		inTerminal(t, exec.Command(program(t, "/bin/sleep", "webterm"), "1000"), file)
 		file.Close()
 	}

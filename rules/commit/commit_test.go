@@ -325,6 +325,16 @@ func (g *gateway) run(p rules.Plan, o commit.Options) commit.Entry {
 	return e
 }
 
+// takeBack takes a change back as one can: by rolling back one that waits to be confirmed, else by undoing it.
+func (g *gateway) takeBack(e commit.Entry, confirm time.Duration) (err error) {
+	if confirm > 0 {
+		_, err = g.c.Rollback(context.Background(), e.ID)
+	} else {
+		_, err = g.c.Undo(context.Background(), e.ID, commit.Options{})
+	}
+	return err
+}
+
 // entry is what the journal says of the entry.
 func (g *gateway) entry(id string) commit.Entry {
 	g.Helper()

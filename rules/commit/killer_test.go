@@ -133,11 +133,7 @@ func TestKilledAtTheCommit(t *testing.T) {
 					t.Fatalf("%s: %v", name, err)
 				}
 				g.same(name, g.state(), want)
-				if confirm > 0 {
-					_, err = g.c.Rollback(context.Background(), e.ID)
-				} else {
-					_, err = g.c.Undo(context.Background(), e.ID, commit.Options{})
-				}
+				err = g.takeBack(e, confirm)
 				k.on.Store(false)
 				if err != nil {
 					t.Fatalf("%s, taken back: %v", name, err)

@@ -297,11 +297,7 @@ func TestNativeKilledAtTheCommit(t *testing.T) {
 			if now := g.state(); !strings.Contains(now, "10.0.0.7:80") || strings.Contains(now, `"mail"`) {
 				t.Errorf("it was said to be applied, and is not:\n%s", now)
 			}
-			if confirm > 0 {
-				_, err = g.c.Rollback(context.Background(), e.ID)
-			} else {
-				_, err = g.c.Undo(context.Background(), e.ID, commit.Options{})
-			}
+			err = g.takeBack(e, confirm)
 			k.on.Store(false)
 			if err != nil {
 				t.Fatal(err)
@@ -394,11 +390,7 @@ func TestNativeTableMadeAnew(t *testing.T) {
 			if now := g.state(); !strings.Contains(now, "dstnat + 10") || strings.Contains(now, "mail") || strings.Contains(now, "inside") {
 				t.Errorf("it was said to be applied, and is not:\n%s", now)
 			}
-			if confirm > 0 {
-				_, err = g.c.Rollback(context.Background(), e.ID)
-			} else {
-				_, err = g.c.Undo(context.Background(), e.ID, commit.Options{})
-			}
+			err = g.takeBack(e, confirm)
 			k.on.Store(false)
 			if err != nil {
 				t.Fatal(err)
