@@ -225,7 +225,7 @@ func reread(text string, before []Table, odd func(error) error) ([]Table, error)
 			if t.addAgain(line, at, was) {
 				continue
 			}
-			if err := t.add(line, at); err != nil {
+			if err := t.add(line, at, text); err != nil {
 				if err = odd(fmt.Errorf("line %d: %w", n, err)); err != nil {
 					return tables, err
 				}
@@ -273,8 +273,11 @@ func (t *Table) addAgain(line string, at map[string]int, was map[string]*Chain) 
 	return true
 }
 
-// add appends the rule of one line to its chain.
-func (t *Table) add(line string, at map[string]int) error {
+// countFrom is how many rules a chain has before all its lines are counted: below, to grow costs less than to look.
+const countFrom = 1024
+
+// add appends the rule of one line of the text to its chain.
+func (t *Table) add(line string, at map[string]int, text string) error {
 	r, err := Parse(line)
 	if err != nil {
 		return err
@@ -283,7 +286,11 @@ func (t *Table) add(line string, at map[string]int) error {
 	if !ok {
 		return fmt.Errorf("%q: its chain %s was not declared", line, r.Chain)
 	}
-	t.Chains[i].Rules = append(t.Chains[i].Rules, r)
+	c := &t.Chains[i]
+	if len(c.Rules) == cap(c.Rules) && len(c.Rules) >= countFrom {
+		c.Rules = slices.Grow(c.Rules, max(0, strings.Count(text, "-A "+r.Chain+" ")-len(c.Rules))+spare)
+	}
+	c.Rules = append(c.Rules, r)
 	return nil
 }
 

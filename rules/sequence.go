@@ -3,9 +3,11 @@ package rules
 import "slices"
 
 // Sequence applies changes one after the other to a snapshot, which stays as it is. What is copied is copied once,
-// so that a thousand changes of a chain cost a thousand times one, and not the square of it.
+// so that a thousand changes of a chain cost a thousand times one, and not the square of it. A change is made when somebody
+// looks: the last one of a plan copies nothing where nobody does.
 type Sequence struct {
 	now    Ruleset
+	due    *Change          // that was checked and is not made yet
 	tables map[string]bool  // whose list of chains is a copy
 	chains map[chainOf]bool // whose list of rules is a copy
 	all    bool             // the list of tables is a copy
@@ -23,24 +25,37 @@ func NewSequence(s *Ruleset) *Sequence {
 
 // Now is the snapshot as the changes have made it so far. The next change alters it; what is to stay has to be read
 // before, or be the last.
-func (q *Sequence) Now() *Ruleset { return &q.now }
+func (q *Sequence) Now() *Ruleset {
+	if c := q.due; c != nil {
+		q.due = nil
+		q.make(*c)
+	}
+	return &q.now
+}
 
 // Apply makes the next change. The error is that of Change.Check, and nothing is changed then.
 func (q *Sequence) Apply(c Change) error {
-	c = c.Resolve(&q.now)
-	if err := c.Check(&q.now); err != nil {
+	now := q.Now()
+	c = c.Resolve(now)
+	if err := c.Check(now); err != nil {
 		return err
 	}
+	q.due = &c
+	return nil
+}
+
+// make makes a change that fits.
+func (q *Sequence) make(c Change) {
 	t := q.table(c.Table)
 	switch c.Op {
 	case NewChain:
 		t.addChain(Chain{Name: c.Chain, Policy: "-"})
-		return nil
+		return
 	case DeleteChain:
 		t.Chains = slices.DeleteFunc(t.Chains, func(k Chain) bool { return k.Name == c.Chain })
 		delete(q.chains, chainOf{c.Table, c.Chain})
 		delete(q.lines, chainOf{c.Table, c.Chain})
-		return nil
+		return
 	}
 	ch := q.chain(t, c.Chain)
 	q.count(c, ch)
@@ -60,12 +75,12 @@ func (q *Sequence) Apply(c Change) error {
 	case SetPolicy:
 		ch.Policy = c.Policy
 	}
-	return nil
 }
 
 // Named is Change.Named for the next change, without looking at each rule of the chain.
 func (q *Sequence) Named(c Change) Change {
-	ch, ok := q.now.Chain(c.Table, c.Chain)
+	now := q.Now()
+	ch, ok := now.Chain(c.Table, c.Chain)
 	if c.Op != Delete || !ok {
 		return c
 	}
@@ -77,7 +92,7 @@ func (q *Sequence) Named(c Change) Change {
 		}
 	}
 	if q.lines[at][c.Rule.String()] > 1 {
-		return c.Named(&q.now)
+		return c.Named(now)
 	}
 	c.ByNumber = false
 	return c
@@ -128,10 +143,13 @@ func (q *Sequence) chain(t *Table, name string) *Chain {
 	}
 	ch := &t.Chains[ci]
 	if at := (chainOf{t.Name, name}); !q.chains[at] {
-		ch.Rules, q.chains[at] = slices.Clone(ch.Rules), true
+		ch.Rules, q.chains[at] = append(make([]Rule, 0, len(ch.Rules)+spare), ch.Rules...), true
 	}
 	return ch
 }
+
+// spare is the room for rules that are inserted into a copy, which is not copied again at once then.
+const spare = 16
 
 // settled is the rule with its line worked out once, as if it had been read.
 func (r Rule) settled() Rule {

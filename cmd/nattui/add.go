@@ -213,6 +213,9 @@ func (o *addOptions) planAll(c *cobra.Command, host *iptables.Host, set *rules.R
 			whole.Title = plan.Title
 		}
 		whole.Steps = append(whole.Steps, plan.Steps...)
+		if i == len(wanted)-1 {
+			break // none is planned in what this one leaves
+		}
 		if set, err = plan.Changes()[0].Apply(set); err != nil {
 			return whole, err
 		}

@@ -107,7 +107,8 @@ func beforehand(c *cobra.Command) error {
 		say(c.ErrOrStderr(), why)
 	}
 	if !looksOnly(c) {
-		debug.SetGCPercent(garbage) // it ends before that pays
+		debug.SetGCPercent(-1) // it ends before that pays
+		debug.SetMemoryLimit(collected)
 		awaitFirewalld(c)
 		return settleFirst(c)
 	}
@@ -120,8 +121,8 @@ func beforehand(c *cobra.Command) error {
 	return nil
 }
 
-// garbage is how much a command that changes something and ends may leave uncollected, in per cent of what it uses.
-const garbage = 400
+// collected is how many bytes a command that changes something and ends uses before it collects garbage.
+const collected = 256 << 20
 
 // awaitFirewalld waits until firewalld has made its rules, if it is starting: what is changed before is gone then, and what
 // is saved is not what there will be. What settles a change, or is no rule, does not wait.

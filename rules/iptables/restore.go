@@ -90,9 +90,9 @@ type draft struct {
 
 // drafted is a rule of a draft: at its old place, or made anew.
 type drafted struct {
-	rule   rules.Rule
-	was    int // place in draft.was.Rules, -1 for one that is made
-	change int // that makes it
+	rule   *rules.Rule // of the snapshot, or of the change
+	was    int         // place in draft.was.Rules, -1 for one that is made
+	change int         // that makes it
 }
 
 func newDraft(s *rules.Ruleset, table, name string) *draft {
@@ -102,8 +102,9 @@ func newDraft(s *rules.Ruleset, table, name string) *draft {
 	}
 	if c, ok := s.Chain(table, name); ok {
 		d.was, d.exists, d.policy = c, true, c.Policy
-		for i, r := range c.Rules {
-			d.list = append(d.list, drafted{rule: r, was: i})
+		d.list = make([]drafted, len(c.Rules), len(c.Rules)+1)
+		for i := range c.Rules {
+			d.list[i] = drafted{rule: &c.Rules[i], was: i}
 		}
 	}
 	return d
@@ -113,14 +114,14 @@ func newDraft(s *rules.Ruleset, table, name string) *draft {
 func (d *draft) take(i int, c rules.Change) {
 	switch c.Op {
 	case rules.Insert:
-		d.list = slices.Insert(d.list, c.At-1, drafted{c.Rule, -1, i})
+		d.list = slices.Insert(d.list, c.At-1, drafted{&c.Rule, -1, i})
 	case rules.Delete:
 		d.drop(i, c.At-1)
 	case rules.Replace:
 		made := c.Rule
 		made.Counters = d.list[c.At-1].rule.Counters
 		d.drop(i, c.At-1)
-		d.list = slices.Insert(d.list, c.At-1, drafted{made, -1, i})
+		d.list = slices.Insert(d.list, c.At-1, drafted{&made, -1, i})
 	case rules.Move:
 		moved := d.list[c.At-1].rule
 		d.drop(i, c.At-1)
@@ -203,15 +204,15 @@ func (s *script) insertions(d *draft) ([]scriptLine, error) {
 			continue
 		}
 		if err := item.rule.Restorable(); err != nil {
-			return nil, &Unmakeable{s.changes[item.change], item.rule, err}
+			return nil, &Unmakeable{s.changes[item.change], *item.rule, err}
 		}
 		place := "-A " + word(d.name)
 		if i < length {
 			place = "-I " + word(d.name) + " " + strconv.Itoa(i+1)
 		}
 		length++
-		text := counted(item.rule.Counters) + " " + place + specification(item.rule)
-		lines = append(lines, scriptLine{text: text, change: item.change, makes: &item.rule})
+		text := counted(item.rule.Counters) + " " + place + specification(*item.rule)
+		lines = append(lines, scriptLine{text: text, change: item.change, makes: item.rule})
 	}
 	return lines, nil
 }
