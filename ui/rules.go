@@ -325,9 +325,9 @@ func (s *rulesScreen) sectionLine(p *pane, width int) string {
 		right = fmt.Sprintf("%d-%d of %s", from+1, to, right)
 	}
 	used := lipgloss.Width(left)
-	right = text.Fit(text.Safe(right), max(8, width-used-8))
+	right = text.Fit(text.Safe(right), max(7, width-used-8))
 	fill := width - 1 - used - 1 - 1 - lipgloss.Width(right) - 4
-	return " " + left + " " + s.look.Line.Render(strings.Repeat(g.Rule, max(0, fill))) + " " + style.Render(right) + " " + s.look.Line.Render(strings.Repeat(g.Rule, 2))
+	return " " + left + " " + s.look.Line.Render(strings.Repeat(g.Rule, max(0, fill))) + " " + style.Render(right) + " " + s.look.Line.Render(strings.Repeat(g.Rule, min(2, max(0, 2+fill))))
 }
 
 func foreign(s *rules.Ruleset, table string) (string, bool) {
