@@ -321,34 +321,26 @@ func (t *trial) answerWay(f *Forward) (evaluate.Packet, fate, bool) {
 	if !ok {
 		return p, fate{}, false
 	}
-	p.ConnMark = t.connMark(f.packet)
+	p.ConnMark, p.ConnMarkOpen = t.connMark(f.packet)
 	if way := t.fate(f.packet); len(way.Outcomes) == 1 && !p.Local {
 		p = turned(p, &way.Outcomes[0])
 	}
 	return p, t.fate(p), true
 }
 
-// connMark is the mark that a connection has after its first packet, as far as rules set it for certain.
-func (t *trial) connMark(first evaluate.Packet) (mark uint32) {
+// connMark is the mark that a connection has after its first packet; the bits of open are not known.
+func (t *trial) connMark(first evaluate.Packet) (mark, open uint32) {
 	if !t.marks {
-		return 0
+		return 0, 0
 	}
-	packet := first.Mark
-	way := t.told(first)
-	for _, v := range way.Visits {
-		if v.Rule == nil || v.Verdict != evaluate.Yes {
-			continue
+	way := t.fate(first)
+	for i, o := range way.Outcomes {
+		if i == 0 {
+			mark = o.ConnMark
 		}
-		switch m := v.Rule.Target.Mark; {
-		case v.Rule.Target.Kind == rules.SetMark:
-			packet = packet&^m.Set.Mask ^ m.Set.Value
-		case v.Rule.Target.Kind == rules.SetConnMark && m.Save:
-			mark = mark&^m.CTMask ^ packet&m.NFMask
-		case v.Rule.Target.Kind == rules.SetConnMark && !m.Restore:
-			mark = mark&^m.Set.Mask ^ m.Set.Value
-		}
+		open |= o.ConnMarkOpen | mark ^ o.ConnMark
 	}
-	return mark
+	return mark &^ open, open
 }
 
 func (f *Forward) acceptLine() string {

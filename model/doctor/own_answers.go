@@ -59,7 +59,8 @@ func ownAnswer(x *Examination, a *facts.Address, l facts.Listener) Finding {
 		return Finding{}
 	}
 	answer := answerTo(netip.AddrPortFrom(p.Src, p.SrcPort), netip.AddrPortFrom(to, l.Address.Port()), l.Proto, "")
-	answer.Local, answer.ConnMark = true, x.connMark(p)
+	answer.Local = true
+	answer.ConnMark, answer.ConnMarkOpen = x.connMark(p)
 	back := x.fate(answer)
 	if !back.passes() || len(back.Outcomes) != 1 || back.Outcomes[0].Delivered != evaluate.Forwarded || back.Outcomes[0].Out == a.Link || back.Outcomes[0].Out == "" {
 		return Finding{}

@@ -69,10 +69,10 @@ func newTrial(f *facts.Facts, sets map[rules.Variant]*rules.Ruleset, known map[*
 		}
 		t.programs[s] = p
 		programs = append(programs, p)
-		t.marks = t.marks || marksConnections(s)
 	}
 	host := f.Host(nil)
 	t.evaluator = evaluate.NewEvaluator(host, programs...)
+	t.marks = t.evaluator.MarksConnections()
 	t.alone = t.evaluator
 	foreign := false
 	for s, p := range t.programs {
@@ -87,18 +87,6 @@ func newTrial(f *facts.Facts, sets map[rules.Variant]*rules.Ruleset, known map[*
 		t.alone = evaluate.NewEvaluator(host, programs...)
 	}
 	return t
-}
-
-// marksConnections tells that some rule sets the marks of connections.
-func marksConnections(s *rules.Ruleset) bool {
-	for i := range s.Tables {
-		for j := range s.Tables[i].Chains {
-			if slices.ContainsFunc(s.Tables[i].Chains[j].Rules, func(r rules.Rule) bool { return r.Target.Kind == rules.SetConnMark }) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // after is the gateway once a plan has been carried out; false if the plan does

@@ -273,8 +273,8 @@ var harmless = []string{
 
 // sameOutcome tells whether a packet certainly ends as it did before.
 func sameOutcome(old, fresh *evaluate.Evaluator, p *evaluate.Packet) (same bool, why string) {
-	was, before := old.Ends(p)
-	is, after := fresh.Ends(p)
+	was, before, hung := old.Ends(p)
+	is, after, hangs := fresh.Ends(p)
 	if len(was) != len(is) {
 		return false, "its path depends on more, or fewer, conditions than before"
 	}
@@ -283,6 +283,9 @@ func sameOutcome(old, fresh *evaluate.Evaluator, p *evaluate.Packet) (same bool,
 		if a.Delivered != b.Delivered || a.Src != b.Src || a.Dst != b.Dst || a.Out != b.Out || a.SNAT != b.SNAT || a.DNAT != b.DNAT {
 			return false, b.Sentence(p)
 		}
+	}
+	if hung != hangs {
+		return false, "its path depends on other conditions than before, which cannot be known"
 	}
 	if before != after {
 		return false, "it goes the same way, but with another TTL, mark, class or option than before"

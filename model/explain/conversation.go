@@ -68,8 +68,11 @@ func (c *conversation) packets(f *facts.Facts, ins []string) []probe {
 		return nil
 	}
 	first.Local = c.fromHere
+	if c.fromHere {
+		first.MarkOpen = anyMark // as its program gives it: WireGuard's FwMark, SO_MARK of others
+	}
 	later := first
-	later.State = evaluate.StateEstablished
+	later.State, later.ConnMarkOpen = evaluate.StateEstablished, anyMark
 	if c.asked != c.served {
 		later.Client = c.served
 	}
@@ -87,12 +90,19 @@ func (c *conversation) packets(f *facts.Facts, ins []string) []probe {
 	if err != nil {
 		return all
 	}
-	reply.State, reply.Local = evaluate.StateEstablished, c.toHere
+	reply.State, reply.Local, reply.ConnMarkOpen = evaluate.StateEstablished, c.toHere, anyMark
+	if c.toHere && (c.Proto != rules.TCP || f.Settings.FwmarkAccept != facts.SettingOff) {
+		reply.MarkOpen = anyMark
+	}
 	if c.client != c.seen {
 		reply.Client = c.client
 	}
 	return append(all, segments(reply, serverSegments, answers)...)
 }
+
+// anyMark has no bit of a mark known: that of a live connection, which rules of then may have set, and of what it gives to its
+// packets.
+const anyMark = ^uint32(0)
 
 // segments are packets of a TCP connection with each of the flags; of other protocols, the one packet.
 func segments(p evaluate.Packet, flags []uint8, what string) []probe {

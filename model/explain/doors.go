@@ -89,7 +89,7 @@ func leadsTo(f *facts.Facts, old *evaluate.Evaluator, port uint16, ports []uint1
 		if err != nil {
 			continue
 		}
-		outcomes, _ := old.Ends(&p)
+		outcomes, _, _ := old.Ends(&p)
 		for i := range outcomes {
 			o := &outcomes[i]
 			if o.Delivered == evaluate.Delivered && slices.ContainsFunc(ports, o.Dst.Ports.Contains) {

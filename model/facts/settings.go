@@ -29,6 +29,9 @@ type Settings struct {
 	// the middle (nf_conntrack_tcp_loose), ConntrackHelper assigned helpers by
 	// port until Linux 6.0 (nf_conntrack_helper).
 	ConntrackLiberal, ConntrackLoose, ConntrackHelper Setting
+	// FwmarkAccept gives an accepted TCP connection, and so its answers, the mark of the packet that began it
+	// (net.ipv4.tcp_fwmark_accept, of both families).
+	FwmarkAccept Setting `json:",omitzero"`
 	// TCPEstablishedTimeout is how long, in seconds, an idle connection is
 	// remembered.
 	TCPEstablishedTimeout int

@@ -96,6 +96,7 @@ func (r *reading) settings() {
 	s.ConntrackLiberal = setting("net/netfilter/nf_conntrack_tcp_be_liberal")
 	s.ConntrackLoose = setting("net/netfilter/nf_conntrack_tcp_loose")
 	s.ConntrackHelper = setting("net/netfilter/nf_conntrack_helper")
+	s.FwmarkAccept = setting("net/ipv4/tcp_fwmark_accept")
 	s.TCPEstablishedTimeout = number("net/netfilter/nf_conntrack_tcp_timeout_established")
 	if line, err := Sysctl("net/ipv4/ip_local_port_range"); err == nil {
 		if _, err := fmt.Sscan(line, &s.LocalPorts[0], &s.LocalPorts[1]); err != nil {

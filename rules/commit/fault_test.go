@@ -42,6 +42,24 @@ func (g *gateway) start(o order) (maker *exec.Cmd, steps *bufio.Scanner) {
 	return maker, bufio.NewScanner(out)
 }
 
+// alive tells what the processes of this namespace are at, for finding who keeps a lock.
+func alive() string {
+	var b strings.Builder
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range dirs {
+		command, _ := os.ReadFile(dir + "/cmdline")
+		wait, _ := os.ReadFile(dir + "/wchan")
+		stat, _ := os.ReadFile(dir + "/stat")
+		fmt.Fprintf(&b, "%s: %q at %s; %.60s\n", dir, command, wait, stat)
+		files, _ := filepath.Glob(dir + "/fd/*")
+		for _, f := range files {
+			to, _ := os.Readlink(f)
+			fmt.Fprintf(&b, "    %s %s\n", filepath.Base(f), to)
+		}
+	}
+	return b.String()
+}
+
 // outcome is what became of a change that was disturbed.
 type outcome string
 
@@ -58,7 +76,7 @@ func (g *gateway) settle(old, changed string) outcome {
 	g.Helper()
 	g.until("nothing is open any more", func() bool {
 		if err := g.c.Recover(context.Background()); err != nil {
-			g.Fatal(err)
+			g.Fatalf("%v\n%s", err, alive())
 		}
 		waiting, err := g.c.Store().Waiting()
 		if err != nil {

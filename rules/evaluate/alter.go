@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"hash/fnv"
+	"hash/maphash"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,15 +63,60 @@ func digest(sum, what, how uint64) uint64 {
 	return ((sum^what)*prime ^ how) * prime
 }
 
+// undecided notes a rule of which it is not known what it does with the packet. Two gateways may have the same ends for it,
+// and which of these it comes to hangs on other conditions.
+func (m *machine) undecided(here ruleRef, what string) {
+	if m.compares {
+		m.open = digest(m.open, m.e.sumOf(here), maphash.String(stackSeed, what))
+	}
+	m.doubt(Doubt{here.ref(), what})
+}
+
+// marked notes a rule that writes marks of which bits are not known, where marks is set: that they are none the better known
+// afterwards does not tell that they are the same.
+func (m *machine) marked(st *state, marks bool, here ruleRef) {
+	if m.compares && marks && st.blurred|st.connBlurred != 0 {
+		m.open = digest(m.open, m.e.sumOf(here), 0)
+	}
+}
+
+// sumOf is a sum over all that a rule says, with what is in the sets that it looks into. That of a native rule is kept: sets
+// may be large.
+func (e *Evaluator) sumOf(here ruleRef) uint64 {
+	if here.chain == nil {
+		return 0
+	}
+	n := here.chain.native
+	switch {
+	case here.rule < 0:
+		return maphash.String(stackSeed, here.chain.table+" policy")
+	case n == nil:
+		return maphash.String(stackSeed, here.chain.table+" "+here.chain.rules[here.rule].rule.String())
+	}
+	r := n.rules[here.rule].rule
+	if sum, ok := e.sums.Load(r); ok {
+		return sum.(uint64)
+	}
+	table := n.chain.Table
+	text := table.String() + " " + n.chain.Name + " " + r.Print(table)
+	for _, s := range r.Sets(table) {
+		text += " " + s.Print()
+	}
+	sum := maphash.String(stackSeed, text)
+	e.sums.Store(r, sum)
+	return sum
+}
+
 // Ends are the outcomes of a packet, as Outcomes has them, and a digest of what else the rules do to it on any
-// of its ways: hop count, class, options, marks, tracking. Of two evaluators that answer alike, the packet
-// ends alike and as the same packet.
-func (e *Evaluator) Ends(p *Packet) (outcomes []Outcome, altered uint64) {
+// of its ways: hop count, class, options, marks, tracking; open is one of what divides these ways and is not known. Of two
+// evaluators that answer alike, the packet ends alike and as the same packet.
+func (e *Evaluator) Ends(p *Packet) (outcomes []Outcome, altered, open uint64) {
 	m := machines.Get().(*machine)
 	defer m.release()
 	if !m.begins(e, p) {
-		return nil, 0
+		return nil, 0, 0
 	}
+	m.compares = true
 	m.run()
-	return slices.Clone(m.outcomes), m.altered
+	return slices.Clone(m.outcomes), m.altered, m.open
 }

@@ -113,7 +113,7 @@ func (m *machine) walk(st *state) bool {
 			continue
 		}
 		if t == Unknown && r.act != actNothing {
-			m.doubt(Doubt{ruleRef{f.chain, at}.ref(), open})
+			m.undecided(ruleRef{f.chain, at}, open)
 			m.fork(st)
 			f = &m.stack[len(m.stack)-1]
 		}
@@ -141,6 +141,7 @@ func (m *machine) perform(st *state, r *code, here ruleRef) afterRule {
 	case actNothing:
 	case actMark, actConnMark, actUntrack, actZone, actTTL, actTOS, actBlurMark:
 		m.alter(st, r)
+		m.marked(st, r.act == actMark || r.act == actConnMark || r.act == actBlurMark, here)
 	case actAccept:
 		return hookEnds
 	case actDrop:
@@ -363,7 +364,7 @@ func (m *machine) alterConnMark(st *state, c *rules.MarkChange) {
 // unknownTarget follows what a target may do that is not understood: let the
 // packet go on, take it, or, where not even that is known (decided not set), change it in ways that cannot be told.
 func (m *machine) unknownTarget(st *state, name string, decided bool, here ruleRef) bool {
-	m.doubt(Doubt{here.ref(), "what " + name + " does with it"})
+	m.undecided(here, "what "+name+" does with it")
 	m.finish(st, Dropped, here.ref(), name)
 	if !decided {
 		anything := *st

@@ -23,6 +23,7 @@ type Evaluator struct {
 
 	asked    sync.Once
 	arrivals arrivals
+	sums     sync.Map // what sumOf has found, by *nft.Rule
 }
 
 // tables are the chains of one family that the kernel calls, by stage.
@@ -87,6 +88,13 @@ func NewEvaluator(h Host, programs ...*Program) *Evaluator {
 // none. What the evaluator says of such packets is never certain.
 func (e *Evaluator) Unseen(f rules.Family) string {
 	return strings.Join(e.families[f].unseen, ", ")
+}
+
+// MarksConnections tells that some rule sets the marks of connections, of either family.
+func (e *Evaluator) MarksConnections() bool {
+	return slices.ContainsFunc(e.families[:], func(t tables) bool {
+		return slices.ContainsFunc(t.hooks[:], func(c calledChains) bool { return c.marksFlow() })
+	})
 }
 
 // Evaluate follows a packet and tells every rule that it is compared with. The error says why there is no
@@ -265,6 +273,8 @@ type machine struct {
 	particular bool // something was looked at that classes of packets do not tell apart
 	incomplete bool
 	altered    uint64 // see Ends
+	open       uint64 // of these
+	compares   bool   // it is called by that
 	path       *Path  // nil: only the outcomes are wanted
 	tells      telling
 	told       map[toldVisit]int
@@ -305,7 +315,7 @@ func (m *machine) reset(e *Evaluator, p *Packet) {
 	m.e, m.pkt, m.family = e, p, rules.FamilyOf(p.Src)
 	m.tables = &e.families[m.family]
 	m.stack, m.work, m.outcomes = m.stack[:0], m.work[:0], m.outcomes[:0]
-	m.divided, m.again, m.told, m.doubts, m.altered = false, false, nil, nil, 0
+	m.divided, m.again, m.told, m.doubts, m.altered, m.open, m.compares = false, false, nil, nil, 0, 0, false
 	m.budget, m.incomplete, m.particular, m.path, m.tells = maxRules, false, false, nil, tellsNothing
 	m.regs.ranges, m.regs.number.count, m.regs.choice.values = 0, 0, nil
 }
@@ -417,6 +427,7 @@ func (m *machine) finish(st *state, d Delivery, by RuleRef, why string) {
 		SNAT: st.ct.snat, DNAT: st.ct.dnat,
 		DNATBy: st.dnatBy.ref(), SNATBy: st.snatBy.ref(), DroppedBy: by, Why: why,
 		Tracked: st.ct.confirmed, Zoned: st.zoned,
+		ConnMark: st.connMark &^ st.connBlurred, ConnMarkOpen: st.connBlurred,
 	}
 	if !m.pkt.Local {
 		o.In = m.pkt.In
@@ -429,6 +440,7 @@ func (m *machine) finish(st *state, d Delivery, by RuleRef, why string) {
 	}
 	for i := range m.outcomes {
 		if m.outcomes[i].sameOutcome(&o) && m.outcomes[i].DNATBy == o.DNATBy && m.outcomes[i].SNATBy == o.SNATBy {
+			m.outcomes[i].blur(o.ConnMark, o.ConnMarkOpen)
 			return
 		}
 	}
@@ -472,6 +484,9 @@ func (m *machine) certain() bool {
 }
 
 func (m *machine) doubt(d Doubt) {
+	if m.compares && d.IsZero() {
+		m.open = digest(m.open, maphash.String(stackSeed, d.What), 0)
+	}
 	if m.path == nil {
 		return
 	}

@@ -240,7 +240,7 @@ func (m *machine) forkBound(st *state, source bool, a bits128, key rules.Ports, 
 	m.bound(&other, source, a, key, by)
 	other.sub = finished
 	m.fork(&other)
-	m.doubt(Doubt{by.ref(), "which existing connections conflict with it"})
+	m.undecided(by, "which existing connections conflict with it")
 }
 
 // portsHold is l4proto_in_range.

@@ -75,7 +75,7 @@ func (c *ruleCompiler) ct(e nft.CT) {
 func (c *ruleCompiler) setCT(key string, p place) {
 	switch key {
 	case "mark":
-		c.rule.marksFlow = true
+		c.rule.marksFlow, c.rule.marks = true, true
 		c.act(func(m *machine, st *state) {
 			if st.ct.hasFlow() {
 				value, known := m.regs.word(p)

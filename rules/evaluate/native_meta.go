@@ -13,6 +13,7 @@ func (c *ruleCompiler) meta(e nft.Meta) {
 	p := placeOf(e.Reg, 4)
 	switch {
 	case e.Set && e.Key == "mark":
+		c.rule.marks = true
 		c.act(func(m *machine, st *state) {
 			value, known := m.regs.word(p)
 			st.mark, st.blurred = value&known, ^known

@@ -70,7 +70,7 @@ var translationNames = map[rules.Kind]string{
 // values, each of them divides the way.
 func (m *machine) translateNative(st *state, n *nativeNAT, here ruleRef) afterRule {
 	if c := m.regs.choice; len(c.values) > 0 && n.reads(c.place) {
-		m.doubt(Doubt{here.ref(), "which element of the map it is"})
+		m.undecided(here, "which element of the map it is")
 		m.particular = true
 		for _, value := range c.values[1:] {
 			other := *st
@@ -133,7 +133,7 @@ func (m *machine) translateOnce(st *state, n *nativeNAT, here ruleRef) afterRule
 		t.lo, t.hi = mapped(a, t.lo, t.hi), mapped(a, t.lo, t.hi)
 	}
 	if !known {
-		m.doubt(Doubt{here.ref(), "which address it takes"})
+		m.undecided(here, "which address it takes")
 		m.stack = m.stack[:0]
 		m.bindUnknown(st, &t, source, here)
 		return hookEnds

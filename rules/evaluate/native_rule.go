@@ -14,6 +14,8 @@ type nativeRule struct {
 	leads []*program // the chains that it jumps or goes to
 	// acts is set if it does anything but look and count; alters if later rules see that, marksFlow if connections keep it.
 	acts, alters, marksFlow, tracks bool
+	// marks is set if it writes the mark of the packet or of its connection.
+	marks bool
 	// cuts are where it tells packets apart; particular ones look at more than that.
 	cuts       []func(*cuts)
 	particular bool

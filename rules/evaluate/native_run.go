@@ -48,11 +48,12 @@ func (m *machine) native(st *state, here ruleRef) afterRule {
 		}
 		if waiting {
 			waiting = false
-			m.doubt(Doubt{here.ref(), open})
+			m.undecided(here, open)
 			m.fork(st)
 		}
 		if o.does == opAct {
 			o.act(m, st)
+			m.marked(st, r.marks, here)
 			continue
 		}
 		if o.does == opVerdictMap {
@@ -135,7 +136,7 @@ func (m *machine) verdictMap(st *state, o *op, here ruleRef, tells bool) (after 
 		m.tell(st, here.chain, here.rule, answer, open)
 	}
 	if answer == Unknown {
-		m.doubt(Doubt{here.ref(), open})
+		m.undecided(here, open)
 		if !all || o.set.written {
 			m.fork(st)
 		}

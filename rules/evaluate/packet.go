@@ -37,6 +37,8 @@ type Packet struct {
 	Client netip.AddrPort
 	// Mark is the packet's mark as it begins its way, ConnMark that of its flow.
 	Mark, ConnMark uint32
+	// MarkOpen and ConnMarkOpen are the bits of these that are not known.
+	MarkOpen, ConnMarkOpen uint32
 
 	TTL     uint8  // time to live or hop limit as it arrives; 0: not known
 	Length  uint16 // bytes with the IP header; 0: not known

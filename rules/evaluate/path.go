@@ -166,6 +166,8 @@ type Outcome struct {
 	// TTL is the packet's as it leaves, where it is known because it was given or a rule sets it; else 0. A packet that
 	// leaves with 1 ends at the next router.
 	TTL uint8
+	// ConnMark is the mark that its connection has then, but for the bits of ConnMarkOpen, which are not known.
+	ConnMark, ConnMarkOpen uint32
 	// Why says what ended the packet's way, where no rule did.
 	Why string
 }
@@ -199,4 +201,10 @@ func (o *Outcome) sameOutcome(p *Outcome) bool {
 		return true
 	}
 	return o.Src == p.Src && o.Dst == p.Dst && o.SNAT == p.SNAT && o.DNAT == p.DNAT && o.Out == p.Out
+}
+
+// blur leaves of the connection's mark only the bits that it also has where its mark may be another one.
+func (o *Outcome) blur(mark, open uint32) {
+	o.ConnMarkOpen |= open | (o.ConnMark^mark)&^open
+	o.ConnMark &^= o.ConnMarkOpen
 }

@@ -28,6 +28,7 @@ type state struct {
 	mark, blurred         uint32 // blurred bits are not known
 	connMark, connBlurred uint32
 	stageMark             uint32 // as the packet came to a chain after which it may be routed again
+	stageBlurred          uint32
 	stageTTL              uint8
 	stageHas              unknowns
 	ttl                   uint8
@@ -101,7 +102,7 @@ func (m *machine) firstState() state {
 	st := state{
 		stage: stageIngress, src: bitsOf(p.Src), dst: bitsOf(p.Dst),
 		sport: rules.Port(sport), dport: rules.Port(dport),
-		in: p.In, mark: p.Mark, connMark: p.ConnMark, ttl: p.TTL, tos: p.TOS,
+		in: p.In, mark: p.Mark &^ p.MarkOpen, blurred: p.MarkOpen, connMark: p.ConnMark &^ p.ConnMarkOpen, connBlurred: p.ConnMarkOpen, ttl: p.TTL, tos: p.TOS,
 	}
 	if p.Has&HasTOS == 0 {
 		st.tos, st.tosOpen = 0, 0xff

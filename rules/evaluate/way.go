@@ -109,7 +109,7 @@ func (m *machine) leaveStage(st *state) bool {
 	if !m.rerouted(st, &m.tables.hooks[at]) {
 		return false
 	}
-	st.sub, st.order, st.stageMark, st.stageTTL, st.stageHas, st.stageTOS, st.stageTOSOpen = 0, 0, 0, 0, 0, 0, 0
+	st.sub, st.order, st.stageMark, st.stageBlurred, st.stageTTL, st.stageHas, st.stageTOS, st.stageTOSOpen = 0, 0, 0, 0, 0, 0, 0, 0
 	switch at {
 	case stageLateForward, stageLateOutput:
 		st.stage, st.out = stageEarlyPostrouting, st.leave
@@ -128,8 +128,11 @@ func (m *machine) rerouted(st *state, called *calledChains) bool {
 		return true
 	}
 	anew := Yes
-	if st.mark == st.stageMark {
+	switch {
+	case st.mark == st.stageMark && st.blurred == st.stageBlurred:
 		anew = m.changedHeader(st)
+	case (st.mark^st.stageMark)&^(st.blurred|st.stageBlurred) == 0:
+		anew = Unknown
 	}
 	if anew == No {
 		return true
@@ -145,7 +148,7 @@ func (m *machine) rerouted(st *state, called *calledChains) bool {
 
 // keepForStage remembers what makes the kernel route a packet again if a chain changes it.
 func (st *state) keepForStage() {
-	st.stageMark, st.stageTTL, st.stageHas = st.mark, st.ttl, st.has
+	st.stageMark, st.stageBlurred, st.stageTTL, st.stageHas = st.mark, st.blurred, st.ttl, st.has
 	st.stageTOS, st.stageTOSOpen = st.tos, st.tosOpen
 }
 
@@ -221,7 +224,7 @@ func (m *machine) confirm(st *state) bool {
 // ways asks the host's routes; where what is not known of the packet, or the kernel's hash, leaves several decisions,
 // the likeliest has them all. It is RoutedUnknown if one of them is not known.
 func (m *machine) ways(st *state, q RouteQuery) Decision {
-	if m.oneTOS(st) {
+	if m.oneTOS(st) && st.blurred == 0 {
 		q.TOS = st.tos
 		if r := m.e.host.Route(q); r.Ways == nil {
 			return r
@@ -235,19 +238,21 @@ func (m *machine) ways(st *state, q RouteQuery) Decision {
 			all = append(all, r)
 		}
 	}
-	for _, q.TOS = range m.routeTOSes(st) {
-		r := m.e.host.Route(q)
-		switch {
-		case r.Kind == RoutedUnknown && r.Ways == nil:
-			return r
-		case r.Ways == nil:
-			add(r)
-		}
-		for _, way := range r.Ways {
-			if way.Kind == RoutedUnknown {
-				return way
+	for _, q.Mark = range m.routeMarks(st) {
+		for _, q.TOS = range m.routeTOSes(st) {
+			r := m.e.host.Route(q)
+			switch {
+			case r.Kind == RoutedUnknown && r.Ways == nil:
+				return r
+			case r.Ways == nil:
+				add(r)
 			}
-			add(way)
+			for _, way := range r.Ways {
+				if way.Kind == RoutedUnknown {
+					return way
+				}
+				add(way)
+			}
 		}
 	}
 	first := all[0]
@@ -257,9 +262,24 @@ func (m *machine) ways(st *state, q RouteQuery) Decision {
 	return first
 }
 
+// routeMarks are the marks of a packet that policy rules may tell apart: its own, and where bits of that are not known, those
+// that rules ask for.
+func (m *machine) routeMarks(st *state) []uint32 {
+	marks := []uint32{st.mark}
+	if st.blurred == 0 {
+		return marks
+	}
+	for _, asked := range m.e.host.Marks {
+		if may := st.mark&^st.blurred | asked&st.blurred; !slices.Contains(marks, may) {
+			marks = append(marks, may)
+		}
+	}
+	return marks
+}
+
 // eachWay goes on with the first of several ways, and puts a branch aside for each of the others that goes on.
 func (m *machine) eachWay(st *state, r Decision, take func(*state, Decision) bool) bool {
-	m.doubt(Doubt{What: "which of its " + strconv.Itoa(len(r.Ways)) + " ways the packet takes: its type of service, or the kernel's choice among several nexthops, decides"})
+	m.doubt(Doubt{What: "which of its " + strconv.Itoa(len(r.Ways)) + " ways the packet takes: its type of service, its mark, or the kernel's choice among several nexthops, decides"})
 	for _, way := range r.Ways[1:] {
 		other := *st
 		if take(&other, way) {

@@ -113,6 +113,9 @@ func (s *Set) content() string {
 	return fmt.Sprintf("%d %d %d %d: ", s.KeyType, s.DataType, s.KeyLen, s.DataLen) + strings.Join(all, ", ")
 }
 
+// Print stands for what the kernel holds of a set: two sets of the same print answer alike.
+func (s *Set) Print() string { return s.definition() + " " + s.content() }
+
 // holds is what is in a set, by its entries: the kernel keeps ends of intervals that are gone, and those between neighbours
 // may be there or not.
 func (s *Set) holds() string {
