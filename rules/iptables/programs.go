@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -25,8 +26,9 @@ type Host struct {
 	standby  rules.Backend // what the plain program means
 	own      own
 	writing  sync.Mutex
-	recent   sync.Mutex // of latest
+	recent   sync.Mutex // of latest and late
 	latest   map[rules.Variant]latest
+	late     map[rules.Variant]*programs // those found since
 }
 
 // programs are the programs that serve one variant.
@@ -176,6 +178,11 @@ func plainBackend(ctx context.Context, family rules.Family) int {
 		return -1
 	}
 	out, err := command(ctx, path, "-V").Output()
+	for range asksAgain {
+		if wasKilled(err) {
+			out, err = command(ctx, path, "-V").Output()
+		}
+	}
 	switch {
 	case err != nil:
 		return -1
@@ -183,6 +190,14 @@ func plainBackend(ctx context.Context, family rules.Family) int {
 		return int(rules.NFT)
 	}
 	return int(rules.Legacy)
+}
+
+// asksAgain is how often a program is asked for its version again that was killed before it had told.
+const asksAgain = 3
+
+func wasKilled(err error) bool {
+	var exit *exec.ExitError
+	return errors.As(err, &exit) && !exit.Exited()
 }
 
 // detect finds the programs of a variant. The explicit save and restore programs
@@ -209,6 +224,11 @@ func detect(variant rules.Variant, plain int) (*programs, *Absence) {
 		protocol = goiptables.ProtocolIPv6
 	}
 	found, err := goiptables.New(goiptables.Path(p.path), goiptables.IPFamily(protocol), goiptables.Timeout(int(LockWait.Seconds())))
+	for range asksAgain {
+		if err != nil && strings.Contains(err.Error(), "signal: ") { // go-iptables passes on its words alone
+			found, err = goiptables.New(goiptables.Path(p.path), goiptables.IPFamily(protocol), goiptables.Timeout(int(LockWait.Seconds())))
+		}
+	}
 	if err != nil {
 		return nil, &Absence{variant, Broken, err.Error()}
 	}
@@ -395,10 +415,35 @@ func (h *Host) programs(variant rules.Variant) (*programs, error) {
 	}
 	for _, a := range h.absent {
 		if a.Variant == variant {
+			if p := h.sinceThen(variant); p != nil {
+				return p, nil
+			}
 			return nil, &NotInstalled{Install: installCommand(), Absent: []Absence{a}}
 		}
 	}
 	return nil, fmt.Errorf("%s: no such place", variant)
+}
+
+// sinceThen looks once more for a variant that could not be used when this host was opened: its programs were killed then, or
+// were just being replaced. Whoever has something to roll back cannot do without them. nil where it cannot be used now either.
+func (h *Host) sinceThen(variant rules.Variant) *programs {
+	h.recent.Lock()
+	defer h.recent.Unlock()
+	if p := h.late[variant]; p != nil {
+		return p
+	}
+	p, absent := detect(variant, plainBackend(context.Background(), variant.Family))
+	if absent != nil {
+		return nil
+	}
+	if lack, err := kernelLacks(variant); err != nil || lack != "" {
+		return nil
+	}
+	if h.late == nil {
+		h.late = map[rules.Variant]*programs{}
+	}
+	h.late[variant] = p
+	return p
 }
 
 // isScript tells whether a program is one that an interpreter runs.

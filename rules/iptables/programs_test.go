@@ -130,3 +130,39 @@ func TestWithoutCapabilities(t *testing.T) {
 		t.Errorf("%v, want ErrPermission, and sudo for those who are not root already", err)
 	}
 }
+
+// A program that is killed as it is asked for its version is asked again; and where it was killed each time, it is looked for
+// once more by whoever needs it: a guard would never roll back otherwise.
+func TestKilledAsItTellsItsVersion(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	onlyThese(t, "iptables-nft", "iptables-nft-save", "iptables-nft-restore")
+	if err := os.Rename("/usr/sbin/iptables-nft", "/usr/sbin/xtables"); err != nil {
+		t.Fatal(err)
+	}
+	kills := filepath.Join(t.TempDir(), "kills")
+	script := "#!/bin/sh\nif [ -s " + kills + " ]; then sed -i 1d " + kills + "; kill -TERM $$; fi\nexec -a iptables-nft /usr/sbin/xtables \"$@\"\n"
+	if err := os.WriteFile("/usr/sbin/iptables-nft", []byte(strings.Replace(script, "/bin/sh", "/bin/bash", 1)), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	at := rules.Variant{Family: rules.IPv4, Backend: rules.NFT}
+	for times, there := range map[int]bool{1: true, 100: false} {
+		if err := os.WriteFile(kills, []byte(strings.Repeat("x\n", times)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		h, err := iptables.Open(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := h.Lacking() == nil; got != there {
+			t.Errorf("killed %d times, it is there: %v (%v)", times, got, h.Lacking())
+		}
+		if err := os.WriteFile(kills, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.Read(context.Background(), at); err != nil {
+			t.Errorf("after it was killed %d times: %v", times, err)
+		}
+	}
+}
