@@ -53,7 +53,7 @@ func (a asker) begin(p evaluate.Packet) (evaluate.Path, error) {
 		return a.evaluator.Evaluate(p)
 	}
 	path, err := a.foresight.Of(p)
-	if err != nil || a.evaluator == a.alone || path.Certain && a.flows.apart(&path) {
+	if err != nil || a.evaluator == a.alone || a.flows.apart(&path) {
 		return path, err
 	}
 	return a.evaluator.Foresee(p, a.briefly)
@@ -174,16 +174,21 @@ func (k kernelFlows) add(f *flow.Flow) {
 	k.mapped[from] = append(k.mapped[from], netip.AddrPortFrom(seen.SrcAddr(), seen.SrcPort))
 }
 
-// apart tells that no connection bears on a packet's translation: none began at its source, nor has the ends that it is to
-// have.
+// apart tells that no connection bears on a packet's translation: none began at its source, nor has the ends that it is, or
+// may come, to have.
 func (k kernelFlows) apart(path *evaluate.Path) bool {
-	p, o := &path.Packet, &path.Outcomes[0]
+	p := &path.Packet
 	t := p.Tuple()
 	if len(k.mapped[origin{p.Protocol, netip.AddrPortFrom(p.Src, t.SrcPort)}]) > 0 {
 		return false
 	}
-	seen := rules.MakeTuple(p.Protocol, netip.AddrPortFrom(o.Src.Addr, o.Src.Ports.Lo), netip.AddrPortFrom(o.Dst.Addr, o.Dst.Ports.Lo))
-	return !k.InUse(seen) && !k.InUse(seen.Mirror())
+	return !slices.ContainsFunc(path.Outcomes, func(o evaluate.Outcome) bool {
+		if !o.Src.Addr.IsValid() || !o.Dst.Addr.IsValid() || !o.Src.Ports.Single() || !o.Dst.Ports.Single() {
+			return true // one of many
+		}
+		seen := rules.MakeTuple(p.Protocol, netip.AddrPortFrom(o.Src.Addr, o.Src.Ports.Lo), netip.AddrPortFrom(o.Dst.Addr, o.Dst.Ports.Lo))
+		return k.InUse(seen) || k.InUse(seen.Mirror())
+	})
 }
 
 func (k kernelFlows) InUse(t rules.Tuple) bool {

@@ -26,8 +26,8 @@ func (e *Evaluator) foresee(p Packet, briefly bool) (path Path, common bool, err
 	return path, how.common, err
 }
 
-// Foresight foresees many packets: what becomes of one, where that is certain, holds for every other of its class (see
-// Classes), which need not be followed again. It is not safe for concurrent use.
+// Foresight foresees many packets: what becomes of one, or may become of it, holds for every other of its class (see Classes),
+// which need not be followed again. It is not safe for concurrent use.
 type Foresight struct {
 	evaluator *Evaluator
 	classes   *Classes
@@ -67,7 +67,7 @@ func (f *Foresight) Of(p Packet) (Path, error) {
 			clear(f.known)
 		}
 		f.known[k] = nil
-		if common && path.Certain && len(path.Outcomes) == 1 && path.Outcomes[0].Why == "" { // which may name addresses
+		if common && path.impersonal() {
 			kept := path
 			kept.Outcomes = append([]Outcome(nil), path.Outcomes...)
 			f.known[k] = &kept
@@ -97,13 +97,21 @@ func (like *Path) as(p *Packet) Path {
 	path, was := *like, &like.Packet
 	path.Packet = *p
 	path.Packet.In, path.Packet.Local = was.In, was.Local
-	o := like.Outcomes[0]
 	wasSport, wasDport := was.ends()
 	sport, dport := p.ends()
-	o.Src = o.Src.as(Endpoint{was.Src, rules.Port(wasSport)}, Endpoint{p.Src, rules.Port(sport)})
-	o.Dst = o.Dst.as(Endpoint{was.Dst, rules.Port(wasDport)}, Endpoint{p.Dst, rules.Port(dport)})
-	path.Outcomes = []Outcome{o}
+	path.Outcomes = slices.Clone(like.Outcomes)
+	for i := range path.Outcomes {
+		o := &path.Outcomes[i]
+		o.Src = o.Src.as(Endpoint{was.Src, rules.Port(wasSport)}, Endpoint{p.Src, rules.Port(sport)})
+		o.Dst = o.Dst.as(Endpoint{was.Dst, rules.Port(wasDport)}, Endpoint{p.Dst, rules.Port(dport)})
+	}
 	return path
+}
+
+// impersonal tells that nothing that is said of the path may name addresses of its packet.
+func (like *Path) impersonal() bool {
+	return len(like.Outcomes) > 0 && !slices.ContainsFunc(like.Outcomes, func(o Outcome) bool { return o.Why != "" }) &&
+		!slices.ContainsFunc(like.Doubts, func(d Doubt) bool { return d.IsZero() })
 }
 
 func (e Endpoint) as(was, is Endpoint) Endpoint {
