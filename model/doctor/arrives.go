@@ -26,8 +26,10 @@ func stepArrives(x *Examination, f *Forward) Finding {
 			Sentence: fmt.Sprintf("The interface %s is down: nobody arrives by it.", f.Link), Commands: [][]string{{"ip", "link", "set", f.Link, "up"}},
 		}
 	}
-	if found := askedElsewhere(x, f); found.Check != "" {
-		return found
+	for _, look := range []func(*Examination, *Forward) Finding{askedElsewhere, unaddressed} {
+		if found := look(x, f); found.Check != "" {
+			return found
+		}
 	}
 	way := x.fate(f.packet)
 	if !way.known {
@@ -55,8 +57,13 @@ func stepArrives(x *Examination, f *Forward) Finding {
 			Sentence: fmt.Sprintf("%s is not a public address: from the Internet only what a router in front of it forwards arrives here.", wan),
 		}
 	}
+	for _, look := range []func(*Examination, *Forward) Finding{missedOutside, older} {
+		if found := look(x, f); found.Check != "" {
+			return found
+		}
+	}
 	if !x.seen(f) {
-		sentence = fmt.Sprintf("A packet for %s can come by %s, and none was seen yet: if somebody has tried, it is lost before it gets here.", f.Asked, f.Link)
+		sentence = fmt.Sprintf("A packet for %s can come by %s, and the rule has counted none yet: if somebody has tried, it was lost before it got here, or came otherwise than the rule asks.", f.Asked, f.Link)
 		return Finding{Severity: SeverityUnseen, Sentence: sentence, Evidence: evidence}
 	}
 	return Finding{Sentence: sentence, Evidence: evidence}

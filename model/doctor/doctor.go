@@ -19,6 +19,7 @@ var checks = []func(*Examination) []Finding{
 	checkNetworks,
 	checkIdleTranslators,
 	checkTables,
+	checkFirstPackets,
 	checkHelpers,
 	checkStale,
 	checkGoneAddresses,

@@ -16,6 +16,9 @@ import (
 func Doubts(f *facts.Facts, set *rules.Ruleset, r rules.Rule, old *rules.Rule) []string {
 	d := doubts{facts: f, set: set, rule: r, old: old}
 	d.duplicate()
+	if why := firstPacket(&d.rule); why != "" {
+		d.say("%s", why)
+	}
 	if f != nil {
 		d.forwarding()
 		d.destination()

@@ -31,8 +31,9 @@ type flowStats struct {
 	outings   map[outing]*silence
 	answering map[netip.AddrPort]netip.Addr
 	// unheard are flows that wait for an answer, by the rule that gave them their source.
-	unheard map[evaluate.RuleRef]*crowd
-	asked   int // flows that were evaluated
+	unheard   map[evaluate.RuleRef]*crowd
+	datagrams datagrams
+	asked     int // flows that were evaluated
 }
 
 // newFlowStats are those of no flows.
@@ -40,6 +41,7 @@ func newFlowStats() *flowStats {
 	return &flowStats{
 		byRule: map[evaluate.RuleRef]*tally{}, byServer: map[served]*tally{}, ports: map[portUse]*portCount{}, helpless: map[string]*crowd{}, strays: map[stray]bool{},
 		outings: map[outing]*silence{}, answering: map[netip.AddrPort]netip.Addr{}, unheard: map[evaluate.RuleRef]*crowd{},
+		datagrams: datagrams{map[netip.AddrPort]netip.AddrPort{}, map[netip.AddrPort]netip.AddrPort{}},
 	}
 }
 
@@ -69,6 +71,7 @@ type tally struct {
 	unanswered     int         // for a second or longer
 	hairpin        int         // unanswered, between two machines of one network
 	inside         int         // asked for from inside, not translated, in vain
+	older          crowd       // not translated and not answered, though today's rules would translate them
 	examples       []flow.Flow
 }
 
@@ -168,6 +171,7 @@ func takeCensus(x *Examination) *flowStats {
 
 func (c *flowStats) count(x *Examination, f *flow.Flow, e explain.Explanation, asked []*Forward) {
 	nat := f.NAT()
+	c.datagrams.note(f)
 	if nat&flow.NATSrc != 0 {
 		c.usePort(f, e)
 		c.noteHelpless(x, f)
@@ -193,7 +197,13 @@ func (c *flowStats) count(x *Examination, f *flow.Flow, e explain.Explanation, a
 		for _, t := range c.tallies(e.DNAT, f.ServedBy().Addr()) {
 			t.count(x, f, waiting)
 		}
-	case nat&flow.NATDst == 0 && waiting:
+	case nat&flow.NATDst == 0 && f.Status&flow.StatusSeenReply == 0:
+		for _, w := range asked {
+			c.noteOlder(x, f, w)
+		}
+		if !waiting {
+			break
+		}
 		for _, w := range asked {
 			link, ok := x.LinkOf(f.Client().Addr())
 			if ok && w.Proto == f.Proto() && w.Owner == "" && link != w.Link && !x.IsLocal(f.Client().Addr()) {
@@ -203,6 +213,19 @@ func (c *flowStats) count(x *Examination, f *flow.Flow, e explain.Explanation, a
 	}
 	if waiting && nat&flow.NATSrc == 0 && f.Family() == rules.IPv4 && isInner(f.Client().Addr()) && !isInner(f.ServedBy().Addr()) {
 		c.leftBare(x, f)
+	}
+}
+
+// noteOlder notes a flow that a forward would translate if it began now.
+func (c *flowStats) noteOlder(x *Examination, f *flow.Flow, w *Forward) {
+	t := c.at(w.Rule)
+	if w.Proto != f.Proto() || w.Owner != "" || w.Link == "" || !f.Proto().HasPorts() || t.older.flows >= crowdKept || x.IsLocal(f.Client().Addr()) || !x.cameBy(w.Link, f) {
+		return
+	}
+	p := explain.FirstPacket(f)
+	p.In = w.Link
+	if way := x.fate(p); way.known && way.Certain && way.by(w.Rule) {
+		t.older.add(f)
 	}
 }
 

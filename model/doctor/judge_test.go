@@ -114,7 +114,7 @@ func TestNotKnownIsNotOK(t *testing.T) {
 	})
 	t.Run("nobody has come", func(t *testing.T) {
 		g := gatewayOf(t, map[rules.Variant]string{nft4: strings.ReplaceAll(soundTable, "[4:240]", "[0:0]")})
-		if f := step(t, g, "arrives"); f.Severity != SeverityUnseen || !strings.Contains(f.Sentence, "none was seen yet") {
+		if f := step(t, g, "arrives"); f.Severity != SeverityUnseen || !strings.Contains(f.Sentence, "has counted none yet") {
 			t.Errorf("%s %s: %s", f.Severity, f.Check, f.Sentence)
 		}
 		r := Look(g)

@@ -28,7 +28,7 @@ type kind struct {
 
 // TestKinds breaks a gateway, looks for the cause, and holds that the doctor is silent about it once it is mended.
 func TestKinds(t *testing.T) {
-	for _, k := range slices.Concat(outputKinds, helperKinds, bridgeKinds, silenceKinds, wayKinds, addressKinds, filterKinds, uplinkKinds, serviceKinds) {
+	for _, k := range slices.Concat(outputKinds, helperKinds, bridgeKinds, silenceKinds, wayKinds, addressKinds, filterKinds, uplinkKinds, serviceKinds, wayInKinds) {
 		t.Run(k.name, func(t *testing.T) {
 			look := func(table string, change ...func(*Gateway)) (Finding, bool) {
 				if table == "" {

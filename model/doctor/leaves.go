@@ -78,11 +78,30 @@ func unheard(x *Examination, f *Forward, way *fate) Finding {
 	if seen.unheard == 0 || seen.replied > 0 || len(way.Outcomes) == 0 {
 		return Finding{}
 	}
-	return Finding{
+	found := Finding{
 		Check: "answer-lost", Severity: SeverityWarning,
 		Evidence: []string{fmt.Sprintf("%s of which %s has answered and the client has not heard it", rules.Plural(seen.unheard, "connection"), f.Server)},
 		Sentence: fmt.Sprintf("%s answers, the answers leave by %s, and no client hears them: they are lost behind it, such as by a router there that is not the one, or that drops %s as source.", f.Server, way.Outcomes[0].Out, f.Asked.Addr()),
 	}
+	p, _, _ := x.answerWay(f)
+	out := way.Outcomes[0].Out
+	for _, l := range x.Links {
+		if l.Name == p.In || l.Name == f.Link || !l.Up || l.Kind == "loopback" || p.Local || !x.carries(l.Name, f.Rule.Family) {
+			continue
+		}
+		other := p
+		other.In = l.Name
+		back := x.fate(other)
+		if o, blocked := back.blocked(); blocked {
+			why := strings.TrimSuffix(o.Why, ".")
+			if !o.DroppedBy.IsZero() {
+				why = dropperName(o.DroppedBy, back.hook(o.DroppedBy)) + " drops them"
+				found.Evidence = append(found.Evidence, x.dropperText(o.DroppedBy))
+			}
+			found.Sentence = fmt.Sprintf("%s answers, and no client hears it. Where its answers come back by %s, they end here: %s. Where they come by %s, they leave by %s and are lost behind it.", f.Server, l.Name, why, p.In, out)
+		}
+	}
+	return found
 }
 
 // seenTo tells that a policy rule routes what comes from an address of a link: the link is meant to be used from outside.

@@ -177,11 +177,17 @@ func (x *fate) hook(r evaluate.RuleRef) evaluate.RuleRef {
 	return last
 }
 
+// Flags of the segment by which a server accepts a connection (RFC 9293, 3.5).
+const syn, ack = 0x02, 0x10
+
 // answerTo is the first packet that comes back from a server.
 func answerTo(client, server netip.AddrPort, protocol rules.Protocol, in string) evaluate.Packet {
 	p := evaluate.Packet{Protocol: protocol, Src: server.Addr(), Dst: client.Addr(), In: in, State: evaluate.StateEstablished}
 	if protocol.HasPorts() {
 		p.SrcPort, p.DstPort = server.Port(), client.Port()
+	}
+	if protocol == rules.TCP {
+		p.TCPFlags, p.Has = syn|ack, p.Has|evaluate.HasTCPFlags
 	}
 	return p
 }

@@ -36,6 +36,9 @@ func stepServed(x *Examination, f *Forward) Finding {
 		}
 	}
 	seen := x.stats.tallyOf(f)
+	if found := answersElsewhere(x, f); found.Check != "" {
+		return found
+	}
 	if p := x.Probes[f.Server]; p.Connected {
 		return Finding{Sentence: fmt.Sprintf("%s answers this host.", f.Server), Evidence: []string{"a connection from here was accepted"}}
 	}

@@ -281,7 +281,7 @@ func (h *hostAddrs) interfaceOf(name string) *Interface {
 }
 
 // redirectTo is the address that REDIRECT gives a packet that arrived by the
-// interface: the first one (nf_nat_redirect_ipv4, nf_nat_redirect_ipv6).
+// interface: the first one, of IPv6 the first of its destination's scope (nf_nat_redirect_ipv4, nf_nat_redirect_ipv6).
 func (h *hostAddrs) redirectTo(name string, dst netip.Addr) (netip.Addr, bool) {
 	i := h.interfaceOf(name)
 	if i == nil {
@@ -291,12 +291,32 @@ func (h *hostAddrs) redirectTo(name string, dst netip.Addr) (netip.Addr, bool) {
 		if a.Addr().Is4() != dst.Is4() || a.Tentative || dst.Is6() && a.Addr().Is4In6() {
 			continue
 		}
-		if dst.Is6() && dst.IsLinkLocalUnicast() && !a.Addr().IsLinkLocalUnicast() {
+		if scope := scopeOf(dst); dst.Is6() && scope != 0 && scope != scopeOf(a.Addr()) {
 			continue
 		}
 		return a.Addr(), true
 	}
 	return netip.Addr{}, false
+}
+
+// scopeOf is the scope of an IPv6 address as far as it is narrower than global, 0 where it is not (__ipv6_addr_type in
+// net/ipv6/addrconf_core.c, of which the numbers are).
+func scopeOf(a netip.Addr) uint8 {
+	const loopback, linkLocal, siteLocal, compatible = 0x10, 0x20, 0x40, 0x80
+	b := a.As16()
+	switch {
+	case a.IsMulticast():
+		return map[byte]uint8{1: loopback, 2: linkLocal, 5: siteLocal}[b[1]&0xf]
+	case a.IsLoopback():
+		return loopback
+	case a.IsLinkLocalUnicast():
+		return linkLocal
+	case b[0] == 0xfe && b[1]&0xc0 == 0xc0:
+		return siteLocal
+	case [12]byte(b[:12]) == [12]byte{} && !a.IsUnspecified():
+		return compatible
+	}
+	return 0
 }
 
 // masqueradeAs is the address that MASQUERADE gives a packet that leaves by the
