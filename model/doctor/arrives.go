@@ -63,7 +63,7 @@ func stepArrives(x *Examination, f *Forward) Finding {
 		}
 	}
 	if !x.seen(f) {
-		sentence = fmt.Sprintf("A packet for %s can come by %s, and the rule has counted none yet: if somebody has tried, it was lost before it got here, or came otherwise than the rule asks.", f.Asked, f.Link)
+		sentence = fmt.Sprintf("A packet for %s can come by %s, and the rule has counted none yet: if somebody has tried, it was lost before it got here, or came differently from what the rule asks for.", f.Asked, f.Link)
 		return Finding{Severity: SeverityUnseen, Sentence: sentence, Evidence: evidence}
 	}
 	return Finding{Sentence: sentence, Evidence: evidence}
