@@ -104,9 +104,19 @@ func settleInterrupted(ctx context.Context, tell io.Writer) (settled bool, err e
 	}
 	entries, _, err := store.History()
 	for i := range entries {
-		if e := &entries[i]; slices.ContainsFunc(left, func(l commit.Entry) bool { return l.ID == e.ID && e.State != l.State }) {
+		e := &entries[i]
+		was := slices.IndexFunc(left, func(l commit.Entry) bool { return l.ID == e.ID })
+		switch {
+		case was < 0:
+		case e.State == commit.Unknown:
+			say(tell, notKnown(e))
+		case e.State != left[was].State:
 			settled = true
-			say(tell, fmt.Sprintf("change %s was unfinished; it is %s now: %s", e.ID, e.State, text.Safe(e.Result)))
+			end := ""
+			if e.Result != "" {
+				end = ": " + text.Safe(e.Result)
+			}
+			say(tell, fmt.Sprintf("change %s was unfinished; it is %s now%s", e.ID, e.State, end))
 		}
 	}
 	return settled, err
@@ -137,12 +147,17 @@ func unfinished() []string {
 	}
 	for _, e := range left {
 		if e.State == commit.Unknown {
-			lines = append(lines, fmt.Sprintf("the outcome of change %s is not known: %s; check, then run  nattui confirm %s  or  nattui rollback %s", e.ID, e.Result, e.ID, e.ID))
+			lines = append(lines, notKnown(&e))
 			continue
 		}
 		lines = append(lines, fmt.Sprintf("change %s is unfinished; run  nattui rollback", e.ID))
 	}
 	return lines
+}
+
+// notKnown says that nobody but the administrator can tell what became of a change.
+func notKnown(e *commit.Entry) string {
+	return fmt.Sprintf("the outcome of change %s is not known: %s; check, then run  nattui confirm %s  or  nattui rollback %s", e.ID, e.Result, e.ID, e.ID)
 }
 
 // operator tells who is at it, and from where.

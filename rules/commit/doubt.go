@@ -32,7 +32,7 @@ func (j *journal) follows(r record, line []byte) bool {
 	case r.N <= j.last.N:
 		return false
 	case j.records == 0 && r.After != beginning,
-		j.records > 0 && (r.After != j.last.Sum || j.last.N > 0 && r.N != j.last.N+1):
+		j.records > 0 && (r.After != j.last.Sum || r.N != j.last.N+1):
 		j.doubtAll(doubtGap)
 	}
 	j.last = link{r.N, sumOf(line)}
@@ -85,6 +85,31 @@ func (j *journal) doubtAll(why string) {
 			e.doubt = why
 		}
 	}
+}
+
+// leaveGap passes over the number of a record where nothing else will say, once the damaged lines are set aside and the
+// head is written again, that what became of a change is not known.
+func (j *journal) leaveGap() {
+	lost := func(e *Entry) bool {
+		return e.doubt == doubtDamaged || e.doubt != "" && e.doubt != doubtGap && e.State == Pending
+	}
+	if j.written <= j.last.N && slices.ContainsFunc(j.entries, lost) {
+		j.written = j.last.N + 1
+		j.blot = true
+	}
+}
+
+// noneSince reports whether all records after the one of the number are there, and none of them tells of the entry.
+func (j *journal) noneSince(n uint64, e *Entry) bool {
+	next := n
+	for _, l := range j.seen {
+		if l.N > n {
+			if next++; l.N != next {
+				return false
+			}
+		}
+	}
+	return next >= j.written && e.told <= n
 }
 
 // giveWay makes the entries Unknown that are in doubt: nothing is done about them.

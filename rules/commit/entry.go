@@ -71,8 +71,9 @@ type Entry struct {
 	operators []netip.Addr
 	// others are ways in that a login of theirs proves nothing of.
 	others []string
-	// touched is the number of the journal's record that last told of the entry.
+	// touched is which of the records that could be read last told of the entry, counted from 1; told is that record's number.
 	touched int
+	told    uint64
 	// leaving is why the change is being rolled back, from before that is begun: it
 	// may be half gone, and cannot be confirmed any more.
 	leaving string

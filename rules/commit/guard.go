@@ -244,7 +244,7 @@ func (g *guard) look(ctx context.Context, told bool) (time.Duration, error) {
 }
 
 // read is the entry as the journal has it. Where the journal cannot be read any
-// more, or was damaged since without a new record, what was last read of it counts.
+// more, or was damaged since and no new record tells of the entry, what was last read of it counts.
 func (g *guard) read(held bool) *Entry {
 	j, err := g.c.store.readJournal(held)
 	if err != nil || j.byID[g.id] == nil {
@@ -254,7 +254,7 @@ func (g *guard) read(held bool) *Entry {
 	switch {
 	case e.doubt == "":
 		g.sure = j.last.N
-	case g.last != nil && g.last.open() && j.written <= g.sure:
+	case g.last != nil && g.last.open() && (j.written <= g.sure || j.noneSince(g.sure, e)):
 		return g.last
 	}
 	return e

@@ -45,6 +45,7 @@ type journal struct {
 	older   bool   // records that were written after the last one here are missing
 	written uint64 // the number of the last record that was ever written, as far as is known
 	top     int    // no change has had a number above it
+	blot    bool   // written is ahead of the head, see leaveGap
 }
 
 // readJournal reads what can be read, and marks what cannot be known as Unknown.
@@ -72,6 +73,7 @@ func (s *Store) readJournal(held bool) (*journal, error) {
 		j.top = j.highest(h, why)
 		j.older = why == doubtOlder
 		j.doubtAll(why)
+		j.leaveGap()
 		j.giveWay()
 		return j, nil
 	}
@@ -177,6 +179,10 @@ func (s *Store) replaceBy(name string, write func(io.Writer) error) error {
 	return s.syncDir()
 }
 
+// end is the record that the next one comes after. Where the last ones are missing their numbers stay used: the gap says
+// for good that what was open before it is not known.
+func (j *journal) end() link { return link{max(j.written, j.last.N), j.last.Sum} }
+
 // tidy sets aside what is damaged and rotates a journal that has grown. The lock
 // must be held. It returns the path of the file that the damaged lines are in now,
 // "" if there were none.
@@ -186,7 +192,7 @@ func (s *Store) tidy(j *journal, now time.Time) (aside string, err error) {
 			return "", fmt.Errorf("set aside the damaged part of the journal: %w", err)
 		}
 		j.damaged, j.torn = nil, span{}
-		s.noteHead(j.last, j.top)
+		s.noteHead(j.end(), j.top)
 	}
 	if j.good > int64(rotateAt) {
 		if err := s.rotate(j); err != nil {
@@ -201,10 +207,10 @@ func (s *Store) tidy(j *journal, now time.Time) (aside string, err error) {
 // journal alone that would not become much smaller.
 func (s *Store) rotate(j *journal) error {
 	var fresh []byte
-	last := link{N: j.last.N}
+	last := link{N: j.end().N}
 	kept := j.latest()
 	for _, e := range j.entries {
-		if !kept[e] && !e.open() && !j.parked(e) {
+		if !kept[e] && !e.open() && e.State != Unknown && !j.parked(e) {
 			continue
 		}
 		line, next, err := sealAfter(recordOf(e), last)
@@ -225,10 +231,10 @@ func (s *Store) rotate(j *journal) error {
 		return err
 	}
 	if err := s.replace(journalName, fresh); err != nil {
-		s.noteHead(j.last, j.top) // the link has changed the file
+		s.noteHead(j.end(), j.top) // the link has changed the file
 		return err
 	}
-	j.good, j.last = int64(len(fresh)), last
+	j.good, j.last, j.written = int64(len(fresh)), last, last.N
 	s.noteHead(last, j.top)
 	return nil
 }

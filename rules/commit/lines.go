@@ -157,7 +157,7 @@ func parseJournal(in io.Reader, size int64) (*journal, error) {
 			continue
 		}
 		j.records++
-		j.byID[r.ID].touched, j.byID[r.ID].doubt = j.records, ""
+		j.byID[r.ID].touched, j.byID[r.ID].told, j.byID[r.ID].doubt = j.records, r.N, ""
 		j.good += where.n
 	}
 }

@@ -19,6 +19,9 @@ func (c *Committer) open(ctx context.Context, l *lock) (*journal, error) {
 	if err != nil {
 		return nil, err
 	}
+	if j.blot {
+		c.store.noteHead(j.end(), j.top)
+	}
 	if aside, err := c.store.tidy(j, c.clock.Now()); err != nil {
 		c.log.say(err.Error())
 	} else if aside != "" {
