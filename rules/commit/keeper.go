@@ -170,7 +170,8 @@ func (k keeper) restoreScript(own map[rules.Variant][]rules.Table, o SaveOptions
 	return b.String()
 }
 
-// restoreFunction restores a file; where it is refused, each line by itself, as one must not lose the others.
+// restoreFunction restores a file; where it is refused, each line by itself, as one must not lose the others, but for those
+// that take packets away: what lets you in may be what was refused.
 const restoreFunction = `status=0
 restore() {
 	grep -v 'ufw6*-user-' "$1" | "$2" --noflush -w 30 && return
@@ -178,7 +179,7 @@ restore() {
 	while IFS= read -r line; do
 		case $line in
 		'*'*) table=$line ;;
-		:*' DROP '*) echo "not set: $line" >&2 ;; # what lets you in may be what was refused
+		:*' DROP '* | -A*' -j DROP' | -A*' -j REJECT'*) echo "not set: $line" >&2 ;;
 		:* | -A*) printf '%s\n%s\nCOMMIT\n' "$table" "$line" | "$2" --noflush -w 30 ;;
 		esac
 	done <<LINES

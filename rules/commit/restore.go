@@ -124,7 +124,10 @@ func (c *Committer) restorationOf(j *journal, variant rules.Variant, path string
 	for _, why := range odd {
 		out.Notes = append(out.Notes, fmt.Sprintf("left out of %s: %v", path, why))
 	}
-	return &restoration{variant: variant, wish: c.wanted(j, variant, path, text, saved)}, nil
+	damaged := slices.ContainsFunc(odd, func(why error) bool {
+		return strings.Contains(why.Error(), " -j ") || strings.Contains(why.Error(), " -g ")
+	})
+	return &restoration{variant: variant, wish: c.wanted(j, variant, path, text, saved), damaged: damaged}, nil
 }
 
 // restoreAt restores one variant from its file.
@@ -146,6 +149,7 @@ type restoration struct {
 	variant rules.Variant
 	wish    wish
 	left    map[string]bool // wanted rules that are left out, by table and line
+	damaged bool            // the file has lines that were rules and cannot be read
 	now     *rules.Ruleset
 	changes []rules.Change
 	present int
@@ -175,6 +179,7 @@ func (r *restoration) table(t rules.Table) {
 			r.changes = append(r.changes, change)
 		}
 	}
+	held, open := r.heldIn(t)
 	for _, c := range t.Chains {
 		now := rules.Chain{Name: c.Name, Policy: "ACCEPT"}
 		found, there := r.now.Chain(t.Name, c.Name)
@@ -185,13 +190,13 @@ func (r *restoration) table(t rules.Table) {
 		if there {
 			now = *found
 		}
-		r.chain(change, now, c.Rules)
+		r.chain(change, now, c.Rules, held)
 		if c.Policy == "DROP" && now.Policy == "ACCEPT" {
 			if by := policyOwner(t.Name, now, rules.OwnersIn(r.now, nil)); by == "ufw" || by == "firewalld" {
 				r.notes = append(r.notes, fmt.Sprintf("the policy DROP of %s was not restored: %s sets it there", c.Name, by))
 				continue
 			}
-			if slices.ContainsFunc(c.Rules, func(x rules.Rule) bool { return r.left[t.Name+" "+x.String()] }) {
+			if open[c.Name] {
 				// What is left out may be what lets the operator in.
 				r.notes = append(r.notes, fmt.Sprintf("the policy DROP of %s was not restored, as some of its rules could not be", c.Name))
 				continue
@@ -205,7 +210,7 @@ func (r *restoration) table(t rules.Table) {
 // chain adds the missing rules of one chain. A saved rule that is there keeps its place; one that is not goes behind
 // the saved rule before it that belongs to the same place, else before the rule of another program that it stood before,
 // else behind the last saved rule before it, else before the next one, else to the end.
-func (r *restoration) chain(change rules.Change, now rules.Chain, saved []rules.Rule) {
+func (r *restoration) chain(change rules.Change, now rules.Chain, saved []rules.Rule, held map[string]bool) {
 	places := standing(now.Rules, saved)
 	type insertion struct {
 		at   int
@@ -221,6 +226,10 @@ func (r *restoration) chain(change rules.Change, now rules.Chain, saved []rules.
 			continue
 		}
 		if r.left[change.Table+" "+rule.String()] {
+			continue
+		}
+		if held[rule.String()] {
+			r.sayHeld(change.Table, rule)
 			continue
 		}
 		before := slices.IndexFunc(now.Rules, func(x rules.Rule) bool { return x.String() == anchor })

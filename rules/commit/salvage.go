@@ -25,7 +25,21 @@ func (c *Committer) restoreMost(ctx context.Context, r *restoration, out *Restor
 			refused = errors.Join(refused, r.leave(culprit.Table, culprit.Rule, err))
 			continue
 		}
-		refused = errors.Join(refused, c.restoreHalves(ctx, r, out, missing))
+		// What takes packets away comes last, when it is known what before it is there.
+		for _, takers := range []bool{false, true} {
+			var part []rules.Change
+			for _, m := range missing {
+				if takes(m.Rule) == takers {
+					part = append(part, m)
+				}
+				if takes(m.Rule) {
+					r.left[m.Table+" "+m.Rule.String()] = !takers
+				}
+			}
+			if len(part) > 0 && c.restoreMissing(ctx, r, out) != nil {
+				refused = errors.Join(refused, c.restoreHalves(ctx, r, out, part))
+			}
+		}
 		return errors.Join(refused, c.restoreMissing(ctx, r, out)) // policies
 	}
 }
