@@ -124,3 +124,22 @@ func TestDropsBehindLostAccepts(t *testing.T) {
 		}
 	})
 }
+
+// TestDropsBehindUnsavedAccepts: where an accept cannot be saved, what it lets pass is not dropped after a start.
+func TestDropsBehindUnsavedAccepts(t *testing.T) {
+	onHost(t, []string{"/usr/lib/systemd/systemd"}, func(b *booting) {
+		b.load("*filter\n:INPUT DROP\n-A INPUT -s 10.0.0.1 -j DROP\n-A INPUT -j DROP\nCOMMIT\n")
+		b.iptables("-I", "INPUT", "2", "-s", "10.0.0.7", "-m", "comment", "--comment", "two\nlines", "-j", "ACCEPT")
+		_, saving := b.save()
+		if len(saving.Unreadable) != 2 || saving.Kept != 1 || !strings.Contains(fmt.Sprint(saving.Notes), "policy DROP of filter INPUT is not saved") {
+			b.Errorf("kept %d; not saved %v; %q", saving.Kept, saving.Unreadable, saving.Notes)
+		}
+		text := b.file("/etc/nattui/ipv4." + b.at.Backend.String())
+		if !strings.Contains(text, "10.0.0.1") || strings.Contains(text, "-A INPUT -j DROP") || strings.Contains(text, ":INPUT DROP") {
+			b.Errorf("saved:\n%s", text)
+		}
+		if d, err := b.c.Drift(b.options()); err != nil || len(d.Saved) > 0 {
+			b.Errorf("it differs by %+v, %v", d, err)
+		}
+	})
+}

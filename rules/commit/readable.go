@@ -2,6 +2,7 @@ package commit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,7 +23,11 @@ type Unreadable struct {
 
 // String says what is lost at the next start.
 func (u Unreadable) String() string {
-	return fmt.Sprintf("not saved, and gone after a start: %s, table %s: %s (iptables-restore cannot read it: %v)", u.Variant, u.Table, u.Rule.String(), u.Why)
+	why := fmt.Sprintf("iptables-restore cannot read it: %v", u.Why)
+	if u.Why == errBehind {
+		why = u.Why.Error()
+	}
+	return fmt.Sprintf("not saved, and gone after a start: %s, table %s: %s (%s)", u.Variant, u.Table, u.Rule.String(), why)
 }
 
 // savedRules are the rules that a file is to hold.
@@ -36,6 +41,7 @@ func (r savedRules) text() []byte { return savedText(r.tables, r.at) }
 
 // leaveUnreadable takes rules out of the tables that are known to be unreadable, and counts them.
 func (s *Saving) leaveUnreadable(variant rules.Variant, tables *[]rules.Table) (n int) {
+	before, left := *tables, map[string]bool{}
 	*tables = slices.Clone(*tables)
 	for i := range *tables {
 		t := &(*tables)[i]
@@ -45,10 +51,41 @@ func (s *Saving) leaveUnreadable(variant rules.Variant, tables *[]rules.Table) (
 				why := r.Restorable()
 				if why != nil {
 					s.Unreadable = append(s.Unreadable, Unreadable{variant, t.Name, r, why})
-					n++
+					left[t.Name+" "+r.String()] = true
 				}
 				return why != nil
 			})
+		}
+	}
+	return len(left) + s.leaveBehind(variant, before, left, tables)
+}
+
+// errBehind is why a rule is not saved that could be.
+var errBehind = errors.New("a rule before it, which may be what lets you in, is not saved")
+
+// leaveBehind takes out of tables what would take packets away behind rules that are left out of those before; see heldIn.
+func (s *Saving) leaveBehind(variant rules.Variant, before []rules.Table, left map[string]bool, tables *[]rules.Table) (n int) {
+	if len(left) == 0 {
+		return 0
+	}
+	r := restoration{variant: variant, wish: wish{tables: before}, left: left, now: &rules.Ruleset{}}
+	for i := range before {
+		held, open := r.heldIn(before[i])
+		t := &(*tables)[i]
+		t.Chains = slices.Clone(t.Chains)
+		for j := range t.Chains {
+			c := &t.Chains[j]
+			c.Rules = slices.DeleteFunc(slices.Clone(c.Rules), func(x rules.Rule) bool {
+				if held[x.String()] {
+					s.Unreadable = append(s.Unreadable, Unreadable{variant, t.Name, x, errBehind})
+					n++
+				}
+				return held[x.String()]
+			})
+			if open[c.Name] && c.Policy == "DROP" {
+				c.Policy = "ACCEPT"
+				s.Notes = append(s.Notes, fmt.Sprintf("the policy DROP of %s %s is not saved: %v", t.Name, c.Name, errBehind))
+			}
 		}
 	}
 	return n
@@ -87,6 +124,7 @@ func (s *Saving) leaveLine(r *savedRules, lines []string, at int, why error) boo
 			table = name
 		}
 	}
+	before := r.tables
 	r.tables = slices.Clone(r.tables)
 	for i := range r.tables {
 		t := &r.tables[i]
@@ -100,8 +138,8 @@ func (s *Saving) leaveLine(r *savedRules, lines []string, at int, why error) boo
 				continue
 			}
 			s.Unreadable = append(s.Unreadable, Unreadable{r.variant, table, t.Chains[j].Rules[k], why})
-			s.Kept--
 			t.Chains[j].Rules = slices.Delete(slices.Clone(t.Chains[j].Rules), k, k+1)
+			s.Kept -= 1 + s.leaveBehind(r.variant, before, map[string]bool{table + " " + lines[at]: true}, &r.tables)
 			return true
 		}
 	}
