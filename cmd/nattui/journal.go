@@ -265,7 +265,7 @@ func (s *safeChanges) Drift(ctx context.Context) (ui.Unsaved, error) {
 	if more := shown.Rules - len(shown.Lines); more > 0 && len(shown.Lines) == driftLines {
 		shown.Lines = append(shown.Lines, fmt.Sprintf("and %d more", more))
 	}
-	shown.Lines = append(shown.Lines, d.Notes...)
+	shown.Lines = append(append(shown.Lines, d.Idle...), d.Notes...)
 	return shown, nil
 }
 

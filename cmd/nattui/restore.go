@@ -33,7 +33,8 @@ func newRestoreCommand() *cobra.Command {
 		Short: "Go back to a snapshot, or add the saved rules that are missing",
 		Long: "With the name of a snapshot (nattui snapshots) restore makes your own rules and switches what they were then, as a change that is shown, rolled back and undone as any; rules of programs stay.\n" +
 			"\nWithout a name it adds the rules that were saved for reboot and are missing, each exactly once, where they stood among the rules of other programs, " +
-			"and sets the policies DROP that were saved. What is there stays. It waits until firewalld has made its own rules, and settles changes that were interrupted. " +
+			"and sets the policies DROP that were saved. What is there stays. " +
+			"Where a saved rule is refused, as one whose ipset is not there, what would drop or divert packets behind it is held back, and named: it may be what lets you in. It waits until firewalld has made its own rules, and settles changes that were interrupted. " +
 			"By hand that is a change like others, too: it shows what it adds, asks, is rolled back unless you confirm where it may cut you off, and can be undone. " +
 			"The unit nattui.service runs it with --boot, which asks nobody; with --watch it stays and restores again whenever firewalld or ufw has made its rules anew, or the tables of nft were flushed, as by a restart of nftables.service.",
 		Example: "nattui restore before-upgrade --check --diff\nnattui restore before-upgrade --yes\nnattui restore --dry-run\nnattui restore",

@@ -27,7 +27,7 @@ func newSaveCommand() *cobra.Command {
 		Use:   "save",
 		Short: "Save your own rules, to be restored at boot",
 		Long: "save saves your own rules, and settings that nattui changed, where this host restores them from at boot: netfilter-persistent, iptables-services, " +
-			"an OpenRC service, or a small unit of nattui's own. It does not save rules of Docker, Kubernetes and other programs; they make their own. " +
+			"an OpenRC service, where that is enabled, or a small unit of nattui's own. It does not save rules of Docker, Kubernetes and other programs; they make their own. " +
 			"With --dry-run it shows how the running rules differ from the saved ones.",
 		Example: "nattui save --dry-run\nnattui save --yes",
 		Args:    noArgs,
@@ -172,6 +172,9 @@ func tellSaving(w io.Writer, s commit.Saving, d commit.Drift) {
 	}
 	for _, note := range s.Notes {
 		say(w, text.Safe(note))
+	}
+	for _, idle := range d.Idle {
+		say(w, "not restored at boot as it is: "+text.Safe(idle))
 	}
 	for _, f := range s.Files {
 		switch {

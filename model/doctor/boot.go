@@ -27,6 +27,12 @@ func checkBoot(x *Examination) (list []Finding) {
 	case !x.Drift.Nothing:
 		list = append(list, drifted(x.Drift.By, x.Drift.Gone, x.Drift.Back, x.Drift.Orders)...)
 	}
+	if x.Drift != nil && len(x.Drift.Idle) > 0 {
+		list = append(list, Finding{
+			Check: "not-restored", Severity: SeverityWarning, Subject: x.Drift.By, Evidence: x.Drift.Idle[:min(3, len(x.Drift.Idle))],
+			Sentence: "Rules are saved that would not come back at boot.", Commands: [][]string{{"nattui", "save", "--dry-run"}},
+		})
+	}
 	if x.Drift != nil && x.Drift.Unwatched > 0 {
 		list = append(list, Finding{
 			Check: "lost-at-reload", Severity: SeverityNote, Subject: x.Drift.By, Evidence: []string{rules.Plural(x.Drift.Unwatched, "rule") + " in tables or chains that firewalld or ufw makes anew"},

@@ -12,7 +12,7 @@ import (
 )
 
 // openEnded writes a change that somebody still has to do something about: one that waits, or one that ends by itself.
-func openEnded(t *testing.T, temporary bool) (*Store, *Entry) {
+func openEnded(t *testing.T, temporary bool) *Store {
 	t.Helper()
 	s, err := Open(filepath.Join(t.TempDir(), "state"))
 	if err != nil {
@@ -36,7 +36,7 @@ func openEnded(t *testing.T, temporary bool) (*Store, *Entry) {
 	if err := s.append(withPlan(e)); err != nil {
 		t.Fatal(err)
 	}
-	return s, e
+	return s
 }
 
 // TestDamagedChangeIsLeftAlone damages, loses or cuts what was last told of a change that is open, with and without a
@@ -62,7 +62,7 @@ func TestDamagedChangeIsLeftAlone(t *testing.T) {
 
 func leftAlone(t *testing.T, name string, damage func([]byte) []byte, temporary, guarded, head bool) {
 	t.Helper()
-	s, _ := openEnded(t, temporary)
+	s := openEnded(t, temporary)
 	// A second process, as the first one remembers what it wrote.
 	s = &Store{dir: s.dir, wait: s.wait}
 	g := guard{c: New(s, Kernel{}, Setup{}), id: "1"}
@@ -87,7 +87,9 @@ func leftAlone(t *testing.T, name string, damage func([]byte) []byte, temporary,
 	for n := range 4 {
 		another := &Store{dir: s.dir, wait: s.wait}
 		c := New(another, Kernel{}, Setup{})
-		c.OnStep(func(step string) { t.Fatalf("%s, temporary %v, guarded %v, head %v: %s", name, temporary, guarded, head, step) })
+		c.OnStep(func(step string) {
+			t.Fatalf("%s, temporary %v, guarded %v, head %v: %s", name, temporary, guarded, head, step)
+		})
 		if err := c.Recover(context.Background()); err != nil {
 			t.Fatal(err)
 		}

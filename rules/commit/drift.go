@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 
 	"nattui/rules"
 )
@@ -26,6 +27,8 @@ type Drift struct {
 	Unwatched int
 	// Elsewhere are changes that no save keeps; see Saving.
 	Elsewhere []string
+	// Idle says why what is saved, or a part of it, is not restored when the host starts, a sentence each.
+	Idle []string
 }
 
 // None reports that what runs is what is kept.
@@ -80,10 +83,29 @@ func (c *Committer) Drift(o SaveOptions) (Drift, error) {
 		d.compare(variant, running, saved)
 	}
 	d.compareNative(&plan)
+	d.Idle = append(c.idle(where, d.Nothing, o.Standby), plan.Needs...)
 	for _, u := range plan.Unreadable { // they stay so however often it is saved
 		d.Running = append(d.Running, Drifted{u.Variant, u.Table, u.Rule.Chain, u.Rule.String()})
 	}
 	return d, nil
+}
+
+// idle says what of what is saved nobody restores when the host starts.
+func (c *Committer) idle(where keeper, nothing bool, standby rules.Backend) (why []string) {
+	host := hostFiles(c.root)
+	for _, k := range where.idle {
+		n := strings.Count("\n"+c.hostFile(k.file), "\n-A ")
+		own, _ := where.path(rules.Variant{Family: k.family, Backend: standby}, standby)
+		if n > 0 && !host.there(own) {
+			why = append(why, fmt.Sprintf("%s holds %s, and %s, which would restore them, is %s", k.file, rules.Plural(n, "rule"), k.service, k.why))
+		}
+	}
+	if own := "nattui"; !nothing && (where.unit || where.rc) {
+		if s := host.starts(own); s != started {
+			why = append(why, fmt.Sprintf("the service %s, which restores what is saved, is %s", own, s))
+		}
+	}
+	return why
 }
 
 func (d *Drift) compare(variant rules.Variant, running, saved []rules.Table) {

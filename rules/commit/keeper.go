@@ -3,7 +3,6 @@ package commit
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +17,7 @@ type keeper struct {
 	// files are the two files of a program that restores one backend, by family;
 	// "" where nattui does it itself.
 	files  [2]string
+	idle   []idleKeeper
 	native bool // nattui's own native table is kept
 	unit   bool // a systemd unit of nattui's own
 	rc     bool // an OpenRC service of nattui's own
@@ -26,69 +26,114 @@ type keeper struct {
 	notes        []string
 }
 
+// idleKeeper is a program that would restore rules, and does not when the host starts.
+type idleKeeper struct {
+	family  rules.Family
+	service string
+	file    string
+	why     starting
+}
+
+// foreign reports that a program of the host restores a part at least.
+func (k keeper) foreign() bool { return k.files[0] != "" || k.files[1] != "" }
+
 // ownDirectory holds what nattui's own unit or service restores.
 const ownDirectory = "/etc/nattui"
 
 // known are the programs that restore rules at boot, told by their files, in the
 // order in which they are looked for.
 var known = []struct {
-	method string
-	signs  []string // one of them is there
-	files  [2]string
+	method   string
+	signs    []string // one of them is there
+	services [2]string
+	files    [2]string
 }{
 	{
 		"netfilter-persistent",
 		[]string{"/usr/sbin/netfilter-persistent", "/usr/share/netfilter-persistent/plugins.d"},
+		[2]string{"netfilter-persistent", "netfilter-persistent"},
 		[2]string{"/etc/iptables/rules.v4", "/etc/iptables/rules.v6"},
 	},
 	{
 		"iptables-services",
 		[]string{"/usr/libexec/iptables/iptables.init", "/etc/sysconfig/iptables"},
+		[2]string{"iptables", "ip6tables"},
 		[2]string{"/etc/sysconfig/iptables", "/etc/sysconfig/ip6tables"},
 	},
 	{
 		"the unit iptables.service",
 		[]string{"/usr/lib/systemd/system/iptables.service"},
+		[2]string{"iptables", "ip6tables"},
 		[2]string{"/etc/iptables/iptables.rules", "/etc/iptables/ip6tables.rules"},
 	},
 	{
 		"the OpenRC service iptables",
 		[]string{"/etc/init.d/iptables"},
+		[2]string{"iptables", "ip6tables"},
 		[2]string{"/var/lib/iptables/rules-save", "/var/lib/ip6tables/rules-save"},
 	},
 }
 
 // findKeeper finds out what restores rules on the host whose files are at root, beside the programs that make rules
-// by themselves. What firewalld flushes as it starts has to be restored behind it, whoever restores it before.
+// by themselves. What is not started with the host restores nothing. What firewalld flushes as it starts has to be restored
+// behind it, whoever restores it before.
 func findKeeper(root string, managers []string) (keeper, error) {
-	there := func(path string) bool {
-		_, err := os.Lstat(filepath.Join("/", root, path))
-		return err == nil
-	}
-	for _, k := range known {
-		for _, sign := range k.signs {
-			if !there(sign) {
-				continue
-			}
-			found := keeper{method: k.method, files: k.files}
-			if strings.Contains(k.method, "OpenRC") {
-				found.openrcFiles(root)
-			} else if slices.Contains(managers, "firewalld") {
-				found.unit, found.method = true, found.method+" and the unit nattui.service"
-			}
-			return found, nil
-		}
-	}
-	switch {
-	case there("/run/systemd/system"), there("/usr/lib/systemd/systemd"), there("/lib/systemd/systemd"):
-		return keeper{method: "the unit nattui.service", unit: true, flushedByNft: true}, nil
-	case there("/sbin/openrc-run"), there("/sbin/openrc"):
-		return keeper{method: "the OpenRC service nattui", rc: true, flushedByNft: true}, nil
-	}
-	return keeper{
+	host := hostFiles(root)
+	own := keeper{
 		method: ownDirectory,
 		notes:  []string{"nothing on this host is known to restore rules at boot: run " + ownDirectory + "/restore at boot"},
-	}, nil
+	}
+	switch {
+	case host.systemd():
+		own = keeper{method: "the unit nattui.service", unit: true, flushedByNft: true}
+		if host.unitStarts("nattui.service", nil) == masked {
+			own.notes = []string{"nattui.service is masked, and would not restore what is saved: run  systemctl unmask nattui.service"}
+		}
+	case host.openrc():
+		own = keeper{method: "the OpenRC service nattui", rc: true, flushedByNft: true}
+	}
+	for _, k := range known {
+		if !slices.ContainsFunc(k.signs, host.there) {
+			continue
+		}
+		found := keeper{method: k.method, files: k.files}
+		if strings.Contains(k.method, "OpenRC") {
+			found.openrcFiles(root)
+		}
+		found.leaveIdle(host, k.services)
+		switch {
+		case !found.foreign():
+			own.idle, own.notes = append(own.idle, found.idle...), append(own.notes, found.notes...)
+			continue
+		case len(found.idle) > 0:
+			found.unit, found.rc = own.unit, own.rc
+			found.method += " and " + own.method
+		case own.unit && slices.Contains(managers, "firewalld"):
+			found.unit, found.method = true, found.method+" and the unit nattui.service"
+		}
+		return found, nil
+	}
+	return own, nil
+}
+
+// leaveIdle takes the files from a keeper whose services are not started with the host.
+func (k *keeper) leaveIdle(host hostFiles, services [2]string) {
+	for _, f := range rules.Families {
+		switch why := host.starts(services[f]); why {
+		case started:
+		case notKnown:
+			k.notes = append(k.notes, "it is not known whether "+services[f]+" runs at boot: see to it")
+		default:
+			k.idle = append(k.idle, idleKeeper{f, services[f], k.files[f], why})
+			note := fmt.Sprintf("%s is %s and restores nothing at boot", services[f], why)
+			if services[rules.IPv4] != services[rules.IPv6] {
+				note += ", no " + f.Title() + " rules"
+			}
+			k.notes = append(k.notes, note)
+			k.files[f] = ""
+		}
+	}
+	k.notes = slices.Compact(k.notes)
 }
 
 // openrcFiles reads where the OpenRC services keep their rules, if not at the
@@ -112,7 +157,7 @@ func (k *keeper) openrcFiles(root string) {
 
 // path is the file that a variant's rules are kept in; false where they cannot be.
 func (k keeper) path(variant rules.Variant, standby rules.Backend) (string, bool) {
-	if k.files[0] == "" {
+	if k.files[variant.Family] == "" {
 		return fmt.Sprintf("%s/%s.%s", ownDirectory, variant.Family, variant.Backend), true
 	}
 	return k.files[variant.Family], variant.Backend == standby
@@ -121,7 +166,7 @@ func (k keeper) path(variant rules.Variant, standby rules.Backend) (string, bool
 // extra are the files apart from the rules: a script that restores them, and what
 // has it run.
 func (k keeper) extra(own map[rules.Variant][]rules.Table, o SaveOptions) []File {
-	if k.files[0] != "" && !k.unit {
+	if k.foreign() && !k.unit && !k.rc {
 		return nil
 	}
 	files := []File{{Path: ownDirectory + "/restore", New: []byte(k.restoreScript(own, o)), Mode: 0o755}}
@@ -268,14 +313,7 @@ func (c *Committer) addWatch(s *Saving, o SaveOptions, where keeper) error {
 }
 
 // onSystemd reports that systemd starts the host.
-func (c *Committer) onSystemd() bool {
-	for _, sign := range []string{"/run/systemd/system", "/usr/lib/systemd/systemd", "/lib/systemd/systemd"} {
-		if _, err := os.Lstat(filepath.Join("/", c.root, sign)); err == nil {
-			return true
-		}
-	}
-	return false
-}
+func (c *Committer) onSystemd() bool { return hostFiles(c.root).systemd() }
 
 const serviceText = `#!/sbin/openrc-run
 description="The administrator's own NAT and firewall rules, saved by nattui"

@@ -91,7 +91,7 @@ func (c *Committer) saveNative(s *Saving, where *keeper, o SaveOptions) error {
 		s.Notes = append(s.Notes, fmt.Sprintf("not saved: %s in native tables that other files load; write these to where they are loaded from, such as /etc/nftables.conf", rules.Plural(len(s.Elsewhere), "change")))
 	}
 	where.native = len(content) > 0
-	if !where.native || where.files[0] == "" || where.unit || where.rc {
+	if !where.native || !where.foreign() || where.unit || where.rc {
 		return nil
 	}
 	if where.unit = c.onSystemd(); where.unit {

@@ -84,6 +84,7 @@ func (c *Committer) RestorePlan(ctx context.Context, o SaveOptions, variants []r
 		if !ok {
 			continue
 		}
+		path = c.orIdle(where, variant, o.Standby, path)
 		r, err := c.restorationOf(j, variant, path, &out)
 		if err == nil && r != nil {
 			err = c.leaveRefused(ctx, r, &out)
@@ -104,6 +105,18 @@ func (c *Committer) RestorePlan(ctx context.Context, o SaveOptions, variants []r
 	}
 	plan.Title = out.title()
 	return plan, out, all
+}
+
+// orIdle is the file of a program that is not started any more, where nothing is saved at the path: whoever asks may still
+// have its rules back.
+func (c *Committer) orIdle(where keeper, variant rules.Variant, standby rules.Backend, path string) string {
+	host := hostFiles(c.root)
+	for _, k := range where.idle {
+		if k.family == variant.Family && variant.Backend == standby && !host.there(path) && host.there(k.file) {
+			return k.file
+		}
+	}
+	return path
 }
 
 // take notes what there is and what is left out.

@@ -62,6 +62,8 @@ type Saving struct {
 	Unreadable []Unreadable
 	// Elsewhere are changes in native tables that other files load, and that these do not have; nattui does not save them.
 	Elsewhere []string
+	// Needs are what saved rules need at boot and nothing on this host is known to restore, a sentence each.
+	Needs []string
 	// Notes are what somebody should know: variants that cannot be kept, managers
 	// that own a part, a step that is left to do.
 	Notes []string
@@ -157,7 +159,7 @@ func (s *Saving) keep(root, path string, saved savedRules) error {
 	if err := s.add(root, path, saved.text(), 0o600, false, len(saved.tables) > 0); err != nil {
 		return err
 	}
-	s.Notes = append(s.Notes, setNotes(saved.tables)...)
+	s.Needs = append(s.Needs, neededSets(root, saved)...)
 	return nil
 }
 
@@ -422,21 +424,6 @@ func (s *Store) temporary() (map[rules.Variant]map[string]int, error) {
 		}
 	}
 	return all, nil
-}
-
-// setNotes warn of what a rule needs at boot apart from itself.
-func setNotes(tables []rules.Table) []string {
-	var notes []string
-	for _, t := range tables {
-		for _, c := range t.Chains {
-			for _, r := range c.Rules {
-				if strings.Contains(r.String(), "--match-set ") {
-					notes = append(notes, "a rule uses an ipset: it must be restored before the rules, with ipset restore")
-				}
-			}
-		}
-	}
-	return notes
 }
 
 // managerNotes say who else makes rules here, and that nattui does not interfere.

@@ -489,6 +489,12 @@ type untried struct{ commit.Tables }
 
 func (untried) Try(context.Context, rules.Variant, []byte) (int, error) { return 0, nil }
 
+// fedoraUnits are those of iptables-services, enabled.
+var fedoraUnits = []string{
+	"/usr/lib/systemd/system/iptables.service", "/usr/lib/systemd/system/ip6tables.service",
+	"/etc/systemd/system/multi-user.target.wants/iptables.service", "/etc/systemd/system/multi-user.target.wants/ip6tables.service",
+}
+
 func TestKeepers(t *testing.T) {
 	tests := map[string]struct {
 		files   []string
@@ -496,7 +502,7 @@ func TestKeepers(t *testing.T) {
 		method  string
 		written []string
 	}{
-		"fedora":  {[]string{"/etc/sysconfig/iptables", "/usr/lib/systemd/systemd"}, "", "iptables-services", []string{"/etc/sysconfig/iptables"}},
+		"fedora":  {append([]string{"/etc/sysconfig/iptables", "/usr/lib/systemd/systemd"}, fedoraUnits...), "", "iptables-services", []string{"/etc/sysconfig/iptables"}},
 		"arch":    {[]string{"/usr/lib/systemd/system/iptables.service"}, "", "the unit iptables.service", []string{"/etc/iptables/iptables.rules"}},
 		"gentoo":  {[]string{"/etc/init.d/iptables"}, "", "the OpenRC service iptables", []string{"/var/lib/iptables/rules-save"}},
 		"alpine":  {[]string{"/etc/init.d/iptables"}, "IPTABLES_SAVE=\"/etc/iptables/rules-save\"\n", "the OpenRC service iptables", []string{"/etc/iptables/rules-save"}},
@@ -513,7 +519,7 @@ func TestKeepers(t *testing.T) {
 				}
 			}
 			for _, f := range test.files {
-				put(f, "")
+				put(f, "\n")
 			}
 			if test.conf != "" {
 				put("/etc/conf.d/iptables", test.conf)

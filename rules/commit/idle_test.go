@@ -1,0 +1,85 @@
+package commit_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"nattui/rules"
+	"nattui/rules/commit"
+)
+
+// TestDisabledKeeper saves where netfilter-persistent restores, and disables it, and nattui's own unit after it: each time
+// it is said that nobody restores what is saved, saving again has it restored, and what is in the files can still be had.
+func TestDisabledKeeper(t *testing.T) {
+	onHost(t, []string{"/usr/lib/systemd/systemd", "/usr/sbin/netfilter-persistent", "/lib/systemd/system/netfilter-persistent.service"}, func(b *booting) {
+		unit, wants := filepath.Join(b.root, "/lib/systemd/system/netfilter-persistent.service"), filepath.Join(b.root, "/etc/systemd/system/multi-user.target.wants")
+		link := filepath.Join(wants, "netfilter-persistent.service")
+		if err := errors.Join(os.WriteFile(unit, []byte("[Unit]\n"), 0o644), os.MkdirAll(wants, 0o755), os.Symlink(unit, link)); err != nil {
+			b.Fatal(err)
+		}
+		b.load(ours)
+		want := b.state()
+		if _, saving := b.save(); saving.Method != "netfilter-persistent" {
+			b.Fatalf("saved by %s", saving.Method)
+		}
+		idle := func(say string) {
+			b.Helper()
+			d, err := b.c.Drift(b.options())
+			if got := strings.Join(d.Idle, "\n"); err != nil || !strings.Contains(got, say) || say == "" && got != "" {
+				b.Errorf("nobody restores: %q, %v; want %q", got, err, say)
+			}
+		}
+		idle("")
+		if err := os.Remove(link); err != nil {
+			b.Fatal(err)
+		}
+		idle("/etc/iptables/rules.v4 holds 5 rules, and netfilter-persistent, which would restore them, is disabled")
+		b.clear()
+		o := commit.SaveOptions{Standby: b.at.Backend}
+		if plan, _, err := b.c.RestorePlan(context.Background(), o, []rules.Variant{b.at}); err != nil || len(plan.Changes()) < 6 {
+			b.Errorf("by hand %+v would be restored, %v", plan, err)
+		}
+		b.load(ours)
+		_, saving := b.save()
+		if saving.Method != "the unit nattui.service" || !strings.Contains(strings.Join(saving.Notes, "\n"), "netfilter-persistent is disabled") {
+			b.Errorf("saved by %s: %q", saving.Method, saving.Notes)
+		}
+		idle("")
+		b.clear()
+		b.restore()
+		b.same("after a start", b.state(), want)
+		if err := os.Remove(filepath.Join(wants, "nattui.service")); err != nil {
+			b.Fatal(err)
+		}
+		idle("the service nattui, which restores what is saved, is disabled")
+		if e, _ := b.save(); len(e.Files) == 0 {
+			b.Error("saving does not enable it")
+		}
+		idle("")
+	})
+}
+
+// TestSetsThatNobodyRestores: a rule that asks an ipset is lost at boot unless the set is there before.
+func TestSetsThatNobodyRestores(t *testing.T) {
+	onHost(t, []string{"/usr/lib/systemd/systemd"}, func(b *booting) {
+		set := &rules.Ruleset{Family: b.at.Family, Backend: b.at.Backend}
+		set.Tables, _ = rules.ReadMost("*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -m set --match-set ops src -j ACCEPT\nCOMMIT\n")
+		o := commit.SaveOptions{Standby: b.at.Backend, Sets: map[rules.Variant]*rules.Ruleset{b.at: set}}
+		for _, file := range []string{"", "/etc/iptables/ipsets"} {
+			if file != "" {
+				path := filepath.Join(b.root, file)
+				if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte("create ops hash:ip family inet\n"), 0o600)); err != nil {
+					b.Fatal(err)
+				}
+			}
+			saving, err := b.c.PlanSave(o)
+			if err != nil || (len(saving.Needs) == 1) != (file == "") {
+				b.Errorf("with %q it needs %q, %v", file, saving.Needs, err)
+			}
+		}
+	})
+}

@@ -1,0 +1,171 @@
+package commit
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"nattui/rules"
+	"nattui/rules/textfile"
+)
+
+// This file tells from files alone whether a service runs when the host starts: what is installed restores nothing.
+
+// starting is what becomes of a service when the host starts.
+type starting int
+
+const (
+	notKnown starting = iota // there is no init system here that nattui knows
+	started
+	disabled
+	masked
+	absent
+)
+
+func (s starting) String() string {
+	return [...]string{notKnown: "perhaps started", started: "enabled", disabled: "disabled", masked: "masked", absent: "not installed"}[s]
+}
+
+// hostFiles are the files of a host, at a root.
+type hostFiles string
+
+func (h hostFiles) path(name string) string { return filepath.Join("/", string(h), name) }
+
+func (h hostFiles) there(name string) bool {
+	_, err := os.Lstat(h.path(name))
+	return err == nil
+}
+
+func (h hostFiles) glob(pattern string) []string {
+	paths, _ := filepath.Glob(h.path(pattern))
+	return paths
+}
+
+// systemd and openrc report which of them starts the host.
+func (h hostFiles) systemd() bool {
+	return h.there("/run/systemd/system") || h.there("/usr/lib/systemd/systemd") || h.there("/lib/systemd/systemd")
+}
+
+func (h hostFiles) openrc() bool { return h.there("/sbin/openrc-run") || h.there("/sbin/openrc") }
+
+// starts tells what becomes of a service; its name is without .service.
+func (h hostFiles) starts(name string) starting {
+	switch {
+	case h.systemd():
+		return h.unitStarts(name+".service", nil)
+	case h.openrc():
+		return h.linked("/etc/init.d/"+name, "/etc/runlevels/boot/"+name, "/etc/runlevels/default/"+name, "/etc/runlevels/sysinit/"+name)
+	case len(h.glob("/etc/rc[S2345].d")) > 0:
+		return h.linked("/etc/init.d/"+name, "/etc/rc[S2345].d/S[0-9][0-9]"+name)
+	}
+	return notKnown
+}
+
+// linked tells of a service with a script that one of the links has started.
+func (h hostFiles) linked(script string, links ...string) starting {
+	if !h.there(script) {
+		return absent
+	}
+	if slices.ContainsFunc(links, func(pattern string) bool { return len(h.glob(pattern)) > 0 }) {
+		return started
+	}
+	return disabled
+}
+
+// unitDirectories are those of systemd.unit(5) that outlive a start, and those of its generators, which are filled anew from
+// such files; the first has precedence.
+var unitDirectories = []string{"/etc/systemd/system", "/run/systemd/generator", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system", "/run/systemd/generator.late"}
+
+// aside are targets that a host does not come to when it starts.
+var aside = []string{"rescue", "emergency", "shutdown", "reboot", "poweroff", "halt", "kexec", "soft-reboot", "suspend", "hibernate", "hybrid-sleep", "sleep", "umount", "final"}
+
+// unitStarts tells of a unit of systemd, as systemctl is-enabled would, and that something which starts wants it.
+func (h hostFiles) unitStarts(unit string, way []string) starting {
+	file := ""
+	names := []string{unit}
+	for _, dir := range unitDirectories {
+		if path := filepath.Join(dir, unit); file == "" && h.there(path) {
+			file = path
+		}
+		for _, link := range h.glob(dir + "/*.service") {
+			if target, err := os.Readlink(link); err == nil && filepath.Base(target) == unit {
+				names = append(names, filepath.Base(link)) // an alias
+			}
+		}
+	}
+	name := strings.TrimSuffix(unit, ".service")
+	switch {
+	case file == "" && h.there("/etc/init.d/"+name): // systemd-sysv-generator(8) makes a unit of it
+		return h.linked("/etc/init.d/"+name, "/etc/rc[S2345].d/S[0-9][0-9]"+name)
+	case file == "":
+		return absent
+	case h.hollow(file):
+		return masked
+	}
+	for _, name := range names {
+		for _, dir := range unitDirectories {
+			for _, link := range append(h.glob(dir+"/*.wants/"+name), h.glob(dir+"/*.requires/"+name)...) {
+				by := filepath.Base(filepath.Dir(link))
+				by = strings.TrimSuffix(strings.TrimSuffix(by, ".wants"), ".requires")
+				target, isTarget := strings.CutSuffix(by, ".target")
+				switch {
+				case isTarget && !slices.Contains(aside, target), strings.HasSuffix(by, ".socket"):
+					return started
+				case strings.HasSuffix(by, ".service") && !slices.Contains(way, by) && h.unitStarts(by, append(way, unit)) == started:
+					return started
+				}
+			}
+		}
+	}
+	return disabled
+}
+
+// hollow reports a unit file that masks its unit: a link to /dev/null, or an empty one.
+func (h hostFiles) hollow(file string) bool {
+	if target, err := os.Readlink(h.path(file)); err == nil {
+		return target == os.DevNull
+	}
+	info, err := os.Stat(h.path(file))
+	return err == nil && info.Size() == 0
+}
+
+// setFiles are those from which the programs of ipset restore sets when the host starts.
+var setFiles = []string{"/etc/iptables/ipsets", "/etc/ipset.*", "/etc/ipset/*", "/etc/ipset.d/*", "/etc/sysconfig/ipset", "/etc/sysconfig/ipset.d/*", "/var/lib/ipset/*"}
+
+// neededSets says which ipsets the rules need at boot that no such file has.
+func neededSets(root string, saved savedRules) (needs []string) {
+	host, have := hostFiles(root), ""
+	for _, pattern := range setFiles {
+		for _, path := range host.glob(pattern) {
+			text, _ := textfile.Read(path)
+			have += string(text) + "\n"
+		}
+	}
+	seen := map[string]bool{}
+	for _, t := range saved.tables {
+		for _, c := range t.Chains {
+			for _, r := range c.Rules {
+				for _, set := range setsOf(r) {
+					if !seen[set] && !strings.Contains("\n"+have, "\ncreate "+set+" ") && !host.there("/etc/firewalld/ipsets/"+set+".xml") {
+						needs = append(needs, fmt.Sprintf("nothing here is known to restore the ipset %s before the rules, which %s of %s needs: it is left out at boot then, and what would drop or divert behind it is held back", set, r.String(), saved.variant))
+					}
+					seen[set] = true
+				}
+			}
+		}
+	}
+	return needs
+}
+
+// setsOf are the ipsets that a rule asks.
+func setsOf(r rules.Rule) (sets []string) {
+	words := strings.Fields(r.String())
+	for i, w := range words[:len(words)-1] {
+		if w == "--match-set" {
+			sets = append(sets, words[i+1])
+		}
+	}
+	return sets
+}
