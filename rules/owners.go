@@ -14,6 +14,9 @@ type Made map[string]string
 // Add notes a rule of a table.
 func (m Made) Add(table string, r Rule, by string) { m[table+" "+r.String()] = by }
 
+// AddChain notes a chain of a table.
+func (m Made) AddChain(table, chain, by string) { m[table+" :"+chain] = by }
+
 // Owners tells who made the rules of one rule set: by name, as OwnerOf does, and also by the form of a rule beside
 // the others of its table, and by the files that programs restore rules from.
 type Owners struct {
@@ -65,6 +68,14 @@ func (o Owners) Of(table string, r Rule) string {
 		return "docker"
 	}
 	return ""
+}
+
+// Chain names the program that made a chain of a table; "" is the administrator's own.
+func (o Owners) Chain(table, chain string) string {
+	if by := o.made[table+" :"+chain]; by != "" {
+		return by
+	}
+	return ChainOwner(chain)
 }
 
 // Knows notes that a program's file tells every rule which that program puts into a chain.

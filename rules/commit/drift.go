@@ -81,9 +81,14 @@ func (c *Committer) Drift(o SaveOptions) (Drift, error) {
 		old := &rules.Ruleset{Tables: saved}
 		saved, _, _ = ownTables(old, rules.OwnersIn(old, made[variant]), nil)
 		d.compare(variant, running, saved)
+		for _, need := range neededSets(c.root, savedRules{variant: variant, tables: saved}) {
+			if !slices.Contains(plan.Needs, need) {
+				d.Idle = append(d.Idle, need)
+			}
+		}
 	}
 	d.compareNative(&plan)
-	d.Idle = append(c.idle(where, d.Nothing, o.Standby), plan.Needs...)
+	d.Idle = slices.Concat(c.idle(where, d.Nothing, o.Standby), plan.Needs, d.Idle)
 	for _, u := range plan.Unreadable { // they stay so however often it is saved
 		d.Running = append(d.Running, Drifted{u.Variant, u.Table, u.Rule.Chain, u.Rule.String()})
 	}

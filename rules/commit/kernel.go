@@ -60,4 +60,7 @@ type FrontEnds interface {
 	Has(ctx context.Context, o rules.Order) (bool, error)
 	// Give has the program do it; it takes effect when Give returns.
 	Give(ctx context.Context, o rules.Order) error
+	// Direct are the rules and chains that such a program was handed as they are and has made now, as command lines of
+	// iptables, each as a shell reads it.
+	Direct(ctx context.Context) ([]string, error)
 }

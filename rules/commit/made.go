@@ -20,6 +20,8 @@ func (c *Committer) madeElsewhere(backend rules.Backend) map[rules.Variant]rules
 	if configured(c.hostFile("/etc/ufw/ufw.conf"), "ENABLED") == "yes" {
 		m.ufw(c.hostFile)
 	}
+	direct, _ := c.direct() // what it does not tell is said by PlanSave
+	m.firewalld(direct)
 	for _, path := range c.glob("/etc/wireguard/*.conf") {
 		link := strings.TrimSuffix(filepath.Base(path), ".conf")
 		for _, line := range wgLines.FindAllStringSubmatch(c.hostFile(path), -1) {
@@ -91,9 +93,7 @@ func (m made) shell(script, by string) {
 func (m made) lines(script, by string) (understood bool) {
 	im := paste.Read(script, paste.Ground{Backend: m.backend, AnyChain: true, AcceptDoubts: true})
 	for _, c := range im.Plan.Changes() {
-		if c.Op == rules.Insert && m.all[rules.Variant{Family: c.Family, Backend: c.Backend}] != nil {
-			m.all[rules.Variant{Family: c.Family, Backend: c.Backend}].Add(c.Table, c.Rule.InChain(c.Chain), by)
-		}
+		m.note(c, by)
 	}
 	return !im.InDoubt()
 }

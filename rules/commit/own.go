@@ -23,7 +23,7 @@ func ownTables(s *rules.Ruleset, owners rules.Owners, except map[string]int) (ta
 		own := rules.Table{Name: t.Name}
 		something := false
 		for _, c := range t.Chains {
-			owner := rules.ChainOwner(c.Name)
+			owner := owners.Chain(t.Name, c.Name)
 			mine := rules.Chain{Name: c.Name, Policy: c.Policy}
 			for _, r := range c.Rules {
 				if by := owners.Of(t.Name, r); by != "" {
@@ -38,7 +38,7 @@ func ownTables(s *rules.Ruleset, owners rules.Owners, except map[string]int) (ta
 				mine.Rules = append(mine.Rules, r)
 			}
 			switch {
-			case (c.Name == rules.DockerUser || rules.UserChain(c.Name)) && len(mine.Rules) > 0:
+			case (c.Name == rules.DockerUser || rules.UserChain(c.Name) || rules.ChainOwner(c.Name) == "") && len(mine.Rules) > 0:
 				// Made before Docker starts, Docker's is taken as it is; ufw's is there before.
 			case owner != "":
 				continue

@@ -111,6 +111,9 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 	out := Saving{Method: where.method, Left: map[string]int{}, saved: map[string]savedRules{}, Notes: slices.Clone(where.notes)}
 	own := map[rules.Variant][]rules.Table{}
 	made := c.madeElsewhere(o.Standby)
+	if _, err := c.direct(); err != nil {
+		out.Notes = append(out.Notes, err.Error()+": those that are there count as yours")
+	}
 	j, err := c.store.readJournal(false)
 	if err != nil {
 		return Saving{}, err

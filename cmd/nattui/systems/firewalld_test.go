@@ -140,3 +140,31 @@ func TestWhileFirewalldStarts(t *testing.T) {
 		s.run("nattui", "undo", "--yes")
 	}
 }
+
+// TestFirewalldDirect: rules that firewalld was handed as they are, for now and for good, are its own: they are not saved,
+// and do not come back once it has removed them.
+func TestFirewalldDirect(t *testing.T) {
+	s := firewalldWith(t, "nftables")
+	for _, when := range []string{"", "--permanent "} {
+		s.run("sh", "-c", "firewall-cmd "+when+"--direct --add-rule ipv4 filter FORWARD 0 -s 10.7.0.0/16 -j ACCEPT")
+		s.run("sh", "-c", "firewall-cmd "+when+"--direct --add-passthrough ipv4 -t nat -A POSTROUTING -s 10.6.0.0/16 -j MASQUERADE")
+		s.run("sh", "-c", "firewall-cmd "+when+"--direct --add-chain ipv4 filter zork")
+	}
+	s.run("firewall-cmd", "--direct", "--add-rule", "ipv4", "nat", "POSTROUTING", "0", "-s", "10.5.0.0/16", "-j", "MASQUERADE") // only for now
+	s.saved("0")
+	s.enter("nat", share)
+	s.run("nattui", "save", "--watch", "--yes")
+	if now := s.read("/etc/nattui/ipv4.nft"); strings.Contains(now, "zork") || strings.Contains(now, "10.") {
+		t.Errorf("saved:\n%s", now)
+	}
+	s.run("firewall-cmd", "--permanent", "--direct", "--remove-rule", "ipv4", "filter", "FORWARD", "0", "-s", "10.7.0.0/16", "-j", "ACCEPT")
+	s.run("iptables", "-t", "nat", "-F")
+	s.run("firewall-cmd", "--reload")
+	s.eventually("the rules come back after a reload", func() bool { return strings.Contains(s.rules("nat"), "-o wan0 -j MASQUERADE") })
+	if now := s.rules("filter") + s.rules("nat"); strings.Contains(now, "10.7.0.0") || strings.Contains(now, "10.5.0.0") {
+		t.Errorf("what firewalld has removed is back:\n%s", now)
+	}
+	if out, _ := s.try("nattui", "doctor"); strings.Contains(out, "boot-drift") {
+		t.Errorf("the doctor says:\n%s", out)
+	}
+}
