@@ -15,9 +15,19 @@ type NFT struct {
 	Why string
 }
 
+// nftObjects are what a command may begin with that adds them without saying so, and nftFamilies the families (nft(8)).
+const (
+	nftObjects  = `chain|rule|set|map|element|flowtable|counter|quota|limit|secmark|synproxy|ct (?:helper|timeout|expectation)`
+	nftFamilies = `ip|ip6|inet|arp|bridge|netdev`
+)
+
 var (
 	// nftStart is how a file of nft begins, behind comments.
-	nftStart = regexp.MustCompile(`^(?:table|add|create|insert|delete|destroy|replace|flush|define|include)\s+\S`)
+	nftStart = regexp.MustCompile(`^(?:(?:table|add|create|insert|delete|destroy|replace|flush|define|include)\s+\S|` +
+		`(?:` + nftObjects + `)\s+(?:(?:` + nftFamilies + `)\s+\S+\s+\S|\S+\s+\S+\s*\{))`)
+	// nftAsks is how a command begins that changes no rules, or, renaming a chain, what nattui does not change. Any other one
+	// adds what it names, also without the word add.
+	nftAsks = regexp.MustCompile(`^(?:list|get|reset|monitor|describe|import|export|rename)(?:\s|$)`)
 	// nftShebang is that of a script of nft.
 	nftShebang = regexp.MustCompile(`^#!\s*(?:/\S*/)?(?:env\s+(?:-S\s+)?)?nft\b`)
 	// prompt is what a shell prints before a command.
@@ -63,9 +73,17 @@ func nftCommands(text string, answers map[string]string) (n NFT) {
 		lines = append(lines, line)
 	}
 	commands, _ := (&scriptReader{answers: answers}).read(strings.Join(lines, ""))
-	for _, c := range commands {
+	for len(commands) > 0 {
+		c := commands[0]
+		commands = commands[1:]
 		if len(c.words) == 0 {
 			continue
+		}
+		for openBraces(c.words) > 0 && len(commands) > 0 { // typed without quotation marks, which a shell would want
+			semicolon := c.words[0]
+			semicolon.text, semicolon.quoted = ";", false
+			c.words = slices.Concat(c.words, []scriptWord{semicolon}, commands[0].words)
+			commands = commands[1:]
 		}
 		line, why := nftCommand(c)
 		if why != "" {
@@ -73,6 +91,17 @@ func nftCommands(text string, answers map[string]string) (n NFT) {
 			return n
 		}
 		n.Script += line + "\n"
+	}
+	return n
+}
+
+// openBraces is how many braces are open behind the words, but for those in quotation marks.
+func openBraces(words []scriptWord) (n int) {
+	for _, w := range words {
+		if w.quoted {
+			continue
+		}
+		n += strings.Count(w.text, "{") - strings.Count(w.text, "}")
 	}
 	return n
 }
@@ -111,7 +140,7 @@ func nftCommand(c scriptCommand) (line, why string) {
 		parts = append(parts, text)
 	}
 	line = strings.Join(parts, " ")
-	if !nftStart.MatchString(line) {
+	if nftAsks.MatchString(line) || len(words) == 0 || len(words) == 1 && !strings.Contains(line, " ") {
 		return "", fmt.Sprintf("nft %s changes nothing that nattui could make", line)
 	}
 	return line, ""
