@@ -57,7 +57,7 @@ func (c *Committer) Drift(o SaveOptions) (Drift, error) {
 	if !plan.Watched {
 		d.Unwatched = plan.Flushed
 	}
-	made := c.madeElsewhere(o.Standby)
+	made, _ := c.madeElsewhere(o.Standby) // the plan's notes say what is not known
 	for _, variant := range variantsIn(o.Sets) {
 		path, ok := where.path(variant, o.Standby)
 		if !ok {

@@ -11,8 +11,9 @@ import (
 )
 
 // madeElsewhere reads the rules that other programs restore from files of their own: ufw's (ufw-framework(8)), the
-// PostUp lines of wg-quick(8), and the up lines of interfaces(5). What cannot be read or understood there is left out.
-func (c *Committer) madeElsewhere(backend rules.Backend) map[rules.Variant]rules.Made {
+// PostUp lines of wg-quick(8), and the up lines of interfaces(5). What cannot be read or understood there is left out;
+// unknown says that one of them does not tell.
+func (c *Committer) madeElsewhere(backend rules.Backend) (all map[rules.Variant]rules.Made, unknown error) {
 	m := made{backend: backend, all: map[rules.Variant]rules.Made{}}
 	for _, family := range rules.Families {
 		m.all[rules.Variant{Family: family, Backend: backend}] = rules.Made{}
@@ -20,7 +21,7 @@ func (c *Committer) madeElsewhere(backend rules.Backend) map[rules.Variant]rules
 	if configured(c.hostFile("/etc/ufw/ufw.conf"), "ENABLED") == "yes" {
 		m.ufw(c.hostFile)
 	}
-	direct, _ := c.direct() // what it does not tell is said by PlanSave
+	direct, unknown := c.direct()
 	m.firewalld(direct)
 	for _, path := range c.glob("/etc/wireguard/*.conf") {
 		link := strings.TrimSuffix(filepath.Base(path), ".conf")
@@ -36,7 +37,7 @@ func (c *Committer) madeElsewhere(backend rules.Backend) map[rules.Variant]rules
 			m.shell(c.hostFile(path), "ifupdown")
 		}
 	}
-	return m.all
+	return m.all, unknown
 }
 
 var (

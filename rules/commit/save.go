@@ -110,10 +110,7 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 	}
 	out := Saving{Method: where.method, Left: map[string]int{}, saved: map[string]savedRules{}, Notes: slices.Clone(where.notes)}
 	own := map[rules.Variant][]rules.Table{}
-	made := c.madeElsewhere(o.Standby)
-	if _, err := c.direct(); err != nil {
-		out.Notes = append(out.Notes, err.Error()+": those that are there count as yours")
-	}
+	made := c.notMade(&out, o.Standby)
 	j, err := c.store.readJournal(false)
 	if err != nil {
 		return Saving{}, err
@@ -169,7 +166,17 @@ func (s *Saving) keep(root, path string, saved savedRules) error {
 // Made are the rules of a variant that programs make from files of their own; standby is the backend that the plain programs
 // serve.
 func (c *Committer) Made(variant rules.Variant, standby rules.Backend) rules.Made {
-	return c.madeElsewhere(standby)[variant]
+	all, _ := c.madeElsewhere(standby)
+	return all[variant]
+}
+
+// notMade are the rules that are not the administrator's, of whoever tells; who does not is noted.
+func (c *Committer) notMade(s *Saving, standby rules.Backend) map[rules.Variant]rules.Made {
+	all, unknown := c.madeElsewhere(standby)
+	if unknown != nil {
+		s.Notes = append(s.Notes, unknown.Error()+": those that are there count as yours")
+	}
+	return all
 }
 
 // addRest adds what is saved apart from the rules: what restores them, the settings that they need, and what restores
