@@ -54,7 +54,7 @@ func (c *Committer) Drift(o SaveOptions) (Drift, error) {
 		return Drift{}, err
 	}
 	d := Drift{Method: plan.Method, Notes: plan.Notes, Fewer: plan.Fewer, Elsewhere: plan.Elsewhere, Nothing: true}
-	if !plan.Watched {
+	if !plan.Watched || hostFiles(c.root).starts("nattui-watch") != started {
 		d.Unwatched = plan.Flushed
 	}
 	made, _ := c.madeElsewhere(o.Standby) // the plan's notes say what is not known

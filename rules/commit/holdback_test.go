@@ -118,6 +118,13 @@ func TestDropsBehindLostAccepts(t *testing.T) {
 					t.Errorf("%s: %q is not named: %q", name, line, r.Notes)
 				}
 			}
+			lost := strings.Count(all, "\n-A") - len(want)
+			again, _ := b.c.Restore(context.Background(), commit.SaveOptions{Standby: b.at.Backend}, []rules.Variant{b.at})
+			for _, r := range []commit.Restored{r, again} {
+				if name != "a line that cannot be read" && r.Left != lost || strings.Contains(r.Sentence(), "all there") {
+					t.Errorf("%s: %d are left of %d: %s", name, r.Left, lost, r.Sentence())
+				}
+			}
 			if strings.Contains(now, ":INPUT DROP") {
 				t.Errorf("%s: the policy DROP was restored\n%s", name, now)
 			}

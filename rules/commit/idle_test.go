@@ -60,6 +60,16 @@ func TestDisabledKeeper(t *testing.T) {
 			b.Error("saving does not enable it")
 		}
 		idle("")
+		// Masked by hand: the rules are saved, and that they stay away is said.
+		unitFile := filepath.Join(b.root, "/etc/systemd/system/nattui.service")
+		if err := errors.Join(os.Remove(unitFile), os.Symlink("/dev/null", unitFile)); err != nil {
+			b.Fatal(err)
+		}
+		b.iptables("-t", "nat", "-A", "POSTROUTING", "-s", "10.3.0.0/16", "-j", "MASQUERADE")
+		if _, saving := b.save(); !strings.Contains(strings.Join(saving.Notes, "\n"), "nattui.service is masked") {
+			b.Errorf("the notes are %q", saving.Notes)
+		}
+		idle("the service nattui, which restores what is saved, is masked")
 	})
 }
 

@@ -20,6 +20,7 @@ type keeper struct {
 	idle   []idleKeeper
 	native bool // nattui's own native table is kept
 	unit   bool // a systemd unit of nattui's own
+	masked bool // somebody has masked that
 	rc     bool // an OpenRC service of nattui's own
 	// flushedByNft is set where the nftables service may come later.
 	flushedByNft bool
@@ -86,7 +87,7 @@ func findKeeper(root string, managers []string) (keeper, error) {
 	switch {
 	case host.systemd():
 		own = keeper{method: "the unit nattui.service", unit: true, flushedByNft: true}
-		if host.unitStarts("nattui.service", nil) == masked {
+		if own.masked = host.unitStarts("nattui.service", nil) == masked; own.masked {
 			own.notes = []string{"nattui.service is masked, and would not restore what is saved: run  systemctl unmask nattui.service"}
 		}
 	case host.openrc():
@@ -106,7 +107,7 @@ func findKeeper(root string, managers []string) (keeper, error) {
 			own.idle, own.notes = append(own.idle, found.idle...), append(own.notes, found.notes...)
 			continue
 		case len(found.idle) > 0:
-			found.unit, found.rc = own.unit, own.rc
+			found.unit, found.rc, found.masked, found.notes = own.unit, own.rc, own.masked, append(found.notes, own.notes...)
 			found.method += " and " + own.method
 		case own.unit && slices.Contains(managers, "firewalld"):
 			found.unit, found.method = true, found.method+" and the unit nattui.service"
@@ -171,6 +172,7 @@ func (k keeper) extra(own map[rules.Variant][]rules.Table, o SaveOptions) []File
 	}
 	files := []File{{Path: ownDirectory + "/restore", New: []byte(k.restoreScript(own, o)), Mode: 0o755}}
 	switch {
+	case k.masked:
 	case k.unit:
 		files = append(files,
 			File{Path: "/etc/systemd/system/nattui.service", New: []byte(unitText), Mode: 0o644},
@@ -239,7 +241,7 @@ const unitText = `[Unit]
 Description=The administrator's own NAT and firewall rules, saved by nattui
 Documentation=man:nattui(8)
 DefaultDependencies=no
-After=local-fs.target systemd-sysctl.service nftables.service netfilter-persistent.service ufw.service firewalld.service
+After=local-fs.target systemd-sysctl.service ipset.service nftables.service netfilter-persistent.service ufw.service firewalld.service
 Before=network-pre.target docker.service
 Wants=network-pre.target
 Conflicts=shutdown.target

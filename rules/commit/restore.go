@@ -119,8 +119,15 @@ func (c *Committer) orIdle(where keeper, variant rules.Variant, standby rules.Ba
 	return path
 }
 
-// take notes what there is and what is left out.
+// take notes what there is and what is left out or held back.
 func (out *Restored) take(r *restoration) {
+	wanted := 0
+	for _, t := range r.wish.tables {
+		for _, c := range t.Chains {
+			wanted += len(c.Rules)
+		}
+	}
+	out.Left += max(0, wanted-r.present-len(r.insertions()))
 	out.Present, out.Notes = out.Present+r.present, append(append(out.Notes, r.notes...), r.wish.notes...)
 }
 
@@ -302,6 +309,9 @@ func (r Restored) Sentence() string {
 		return fmt.Sprintf("nothing to restore: %s saved, all there", rules.Plural(r.Present, "rule"))
 	}
 	text := fmt.Sprintf("restored %s; %d were there", rules.Plural(added, "rule"), r.Present)
+	if r.Left > 0 {
+		text += fmt.Sprintf(", %d are not and stay so", r.Left)
+	}
 	for _, chain := range closed {
 		text += "; the policy of " + chain + " is DROP"
 	}
