@@ -113,6 +113,20 @@ func (c *Committer) idle(where keeper, nothing bool, standby rules.Backend) (why
 	return why
 }
 
+// idleManagers says which programs run whose rules are theirs to restore, and that are not started with the host.
+func (c *Committer) idleManagers(managers, elsewhere []string) (why []string) {
+	host := hostFiles(c.root)
+	for _, name := range []string{"firewalld", "ufw"} {
+		if s := host.starts(name); slices.Contains(managers, name) && (s == disabled || s == masked) {
+			why = append(why, fmt.Sprintf("%s is %s: its own rules, which nattui does not save, are gone after a reboot", name, s))
+		}
+	}
+	if s := host.starts("nftables"); len(elsewhere) > 0 && (s == disabled || s == masked) {
+		why = append(why, fmt.Sprintf("the service nftables, which would load /etc/nftables.conf, is %s", s))
+	}
+	return why
+}
+
 func (d *Drift) compare(variant rules.Variant, running, saved []rules.Table) {
 	a, b := chainsOf(running), chainsOf(saved)
 	for _, key := range keysOf(running, saved) {

@@ -93,3 +93,24 @@ func TestSetsThatNobodyRestores(t *testing.T) {
 		}
 	})
 }
+
+// TestIdleManagers: a firewalld that runs and is disabled restores nothing of its own.
+func TestIdleManagers(t *testing.T) {
+	onHost(t, []string{"/usr/lib/systemd/systemd"}, func(b *booting) {
+		unit, link := filepath.Join(b.root, "/usr/lib/systemd/system/firewalld.service"), filepath.Join(b.root, "/etc/systemd/system/multi-user.target.wants/firewalld.service")
+		if err := errors.Join(os.MkdirAll(filepath.Dir(unit), 0o755), os.MkdirAll(filepath.Dir(link), 0o755), os.WriteFile(unit, []byte("[Unit]\n"), 0o644)); err != nil {
+			b.Fatal(err)
+		}
+		for _, enabled := range []bool{false, true} {
+			if enabled {
+				if err := os.Symlink(unit, link); err != nil {
+					b.Fatal(err)
+				}
+			}
+			d, err := b.c.Drift(b.options("firewalld"))
+			if got := strings.Join(d.Idle, "\n"); err != nil || strings.Contains(got, "firewalld is disabled: its own rules") == enabled {
+				b.Errorf("enabled %v: %q, %v", enabled, got, err)
+			}
+		}
+	})
+}

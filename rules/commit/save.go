@@ -62,7 +62,7 @@ type Saving struct {
 	Unreadable []Unreadable
 	// Elsewhere are changes in native tables that other files load, and that these do not have; nattui does not save them.
 	Elsewhere []string
-	// Needs are what saved rules need at boot and nothing on this host is known to restore, a sentence each.
+	// Needs are what is needed at boot beside what is saved, and nothing on this host is known to restore, a sentence each.
 	Needs []string
 	// Notes are what somebody should know: variants that cannot be kept, managers
 	// that own a part, a step that is left to do.
@@ -148,6 +148,7 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 		return Saving{}, err
 	}
 	out.Notes = append(out.Notes, managerNotes(o.Managers, where)...)
+	out.Needs = append(out.Needs, c.idleManagers(o.Managers, out.Elsewhere)...)
 	slices.Sort(out.Notes)
 	out.Notes = slices.Compact(out.Notes)
 	return out, nil
