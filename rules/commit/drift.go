@@ -81,7 +81,7 @@ func (c *Committer) Drift(o SaveOptions) (Drift, error) {
 		old := &rules.Ruleset{Tables: saved}
 		saved, _, _ = ownTables(old, rules.OwnersIn(old, made[variant]), nil)
 		d.compare(variant, running, saved)
-		for _, need := range neededSets(c.root, savedRules{variant: variant, tables: saved}) {
+		for _, need := range neededSets(c.root, path, savedRules{variant: variant, tables: saved}) {
 			if !slices.Contains(plan.Needs, need) {
 				d.Idle = append(d.Idle, need)
 			}

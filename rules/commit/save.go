@@ -160,7 +160,7 @@ func (s *Saving) keep(root, path string, saved savedRules) error {
 	if err := s.add(root, path, saved.text(), 0o600, false, len(saved.tables) > 0); err != nil {
 		return err
 	}
-	s.Needs = append(s.Needs, neededSets(root, saved)...)
+	s.Needs = append(s.Needs, neededSets(root, path, saved)...)
 	return nil
 }
 

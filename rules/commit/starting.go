@@ -134,9 +134,13 @@ func (h hostFiles) hollow(file string) bool {
 // setFiles are those from which the programs of ipset restore sets when the host starts.
 var setFiles = []string{"/etc/iptables/ipsets", "/etc/ipset.*", "/etc/ipset/*", "/etc/ipset.d/*", "/etc/sysconfig/ipset", "/etc/sysconfig/ipset.d/*", "/var/lib/ipset/*"}
 
-// neededSets says which ipsets the rules need at boot that no such file has.
-func neededSets(root string, saved savedRules) (needs []string) {
+// neededSets says which ipsets the rules of a file need at boot that no such file has.
+func neededSets(root, path string, saved savedRules) (needs []string) {
 	host, have := hostFiles(root), ""
+	what := "it is left out at boot then, and what would drop or divert behind it is held back"
+	if !strings.HasPrefix(path, ownDirectory) {
+		what = path + " is refused as a whole at boot then"
+	}
 	for _, pattern := range setFiles {
 		for _, path := range host.glob(pattern) {
 			text, _ := textfile.Read(path)
@@ -149,7 +153,7 @@ func neededSets(root string, saved savedRules) (needs []string) {
 			for _, r := range c.Rules {
 				for _, set := range setsOf(r) {
 					if !seen[set] && !strings.Contains("\n"+have, "\ncreate "+set+" ") && !host.there("/etc/firewalld/ipsets/"+set+".xml") {
-						needs = append(needs, fmt.Sprintf("nothing here is known to restore the ipset %s before the rules, which %s of %s needs: it is left out at boot then, and what would drop or divert behind it is held back", set, r.String(), saved.variant))
+						needs = append(needs, fmt.Sprintf("nothing here is known to restore the ipset %s before the rules, which %s of %s needs: %s", set, r.String(), saved.variant, what))
 					}
 					seen[set] = true
 				}
