@@ -147,10 +147,7 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 	if err := c.addRest(&out, o, where, own, switches); err != nil {
 		return Saving{}, err
 	}
-	out.Notes = append(out.Notes, managerNotes(o.Managers, where)...)
-	out.Needs = append(out.Needs, c.idleManagers(o.Managers, out.Elsewhere)...)
-	slices.Sort(out.Notes)
-	out.Notes = slices.Compact(out.Notes)
+	c.noteManagers(&out, o.Managers, where)
 	return out, nil
 }
 
@@ -435,6 +432,14 @@ func (s *Store) temporary() (map[rules.Variant]map[string]int, error) {
 		}
 	}
 	return all, nil
+}
+
+// noteManagers notes who else makes rules here, and who of them does not do so at boot.
+func (c *Committer) noteManagers(s *Saving, managers []string, where keeper) {
+	s.Needs = append(s.Needs, c.idleManagers(managers, s.Elsewhere)...)
+	s.Notes = append(s.Notes, managerNotes(managers, where)...)
+	slices.Sort(s.Notes)
+	s.Notes = slices.Compact(s.Notes)
 }
 
 // managerNotes say who else makes rules here, and that nattui does not interfere.
