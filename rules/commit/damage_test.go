@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,5 +106,20 @@ func leftAlone(t *testing.T, name string, damage func([]byte) []byte, temporary,
 		if e := g.read(false); guarded && head && !e.open() {
 			t.Errorf("%s, temporary %v: after %d changes its guard does not know any more: %s", name, temporary, n+1, e.State)
 		}
+	}
+}
+
+// TestDamageWithoutHead: a journal that may have been cut short is not taken for a whole one.
+func TestDamageWithoutHead(t *testing.T) {
+	s := written(t)
+	if said, err := s.Damage(); err != nil || said != "" {
+		t.Errorf("of a whole journal: %q, %v", said, err)
+	}
+	if err := os.Remove(s.path(headName)); err != nil {
+		t.Fatal(err)
+	}
+	s = &Store{dir: s.dir, wait: s.wait}
+	if said, err := s.Damage(); err != nil || !strings.Contains(said, "journal.head") {
+		t.Errorf("without its head: %q, %v", said, err)
 	}
 }

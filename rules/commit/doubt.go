@@ -182,6 +182,8 @@ func (s *Store) Damage() (string, error) {
 		return rules.Plural(lines, "record") + " of the journal cannot be read: what was told there of changes and parked rules is not known", nil
 	case j.older:
 		return "the journal is older than what was last written: what has happened since, parked rules included, is not known", nil
+	case j.alone:
+		return "whether the journal is whole is not known: the file journal.head beside it is missing, as where only the journal came from a backup", nil
 	}
 	return "", nil
 }

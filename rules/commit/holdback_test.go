@@ -67,6 +67,19 @@ COMMIT`,
  -A NOWHERE --match-set -j ACCEPT
 --A INPUT -j DROP
 COMMIT`,
+	"refused by the kernel": `*filter
+:INPUT DROP
+:LAST - 
++-A INPUT -i lo -j ACCEPT
++-A INPUT -s 10.9.9.9/32 -j DROP
++-A INPUT -s 10.0.0.5/32 -j ACCEPT
+ -A INPUT -p tcp -m cgroup --path "no/such/--match-set" -j ACCEPT
++-A INPUT -s 10.0.0.7/32 -j ACCEPT
++-A INPUT -j LAST
+--A LAST -p udp -j DROP
++-A LAST -s 10.0.0.8/32 -j ACCEPT
+--A LAST -j DROP
+COMMIT`,
 	"only a drop is refused": `*filter
 :INPUT ACCEPT
 +-A INPUT -i lo -j ACCEPT

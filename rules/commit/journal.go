@@ -43,6 +43,7 @@ type journal struct {
 	last    link   // the last record
 	seen    []link // all records with a number
 	older   bool   // records that were written after the last one here are missing
+	alone   bool   // nothing tells whether they are, as the head is missing
 	written uint64 // the number of the last record that was ever written, as far as is known
 	top     int    // no change has had a number above it
 	blot    bool   // written is ahead of the head, see leaveGap
@@ -71,7 +72,7 @@ func (s *Store) readJournal(held bool) (*journal, error) {
 		}
 		j.written = max(j.written, j.last.N)
 		j.top = j.highest(h, why)
-		j.older = why == doubtOlder
+		j.older, j.alone = why == doubtOlder, why == doubtAlone
 		j.doubtAll(why)
 		j.leaveGap()
 		j.giveWay()
