@@ -108,6 +108,8 @@ func (c *Committer) idle(where keeper, nothing bool, standby rules.Backend) (why
 	if own := "nattui"; !nothing && (where.unit || where.rc) {
 		if s := host.starts(own); s != started {
 			why = append(why, fmt.Sprintf("the service %s, which restores what is saved, is %s", own, s))
+		} else if script := ownDirectory + "/restore"; !host.there(script) {
+			why = append(why, fmt.Sprintf("%s, by which the service %s restores what is saved, is gone", script, own))
 		}
 	}
 	return why

@@ -15,7 +15,7 @@ import (
 // TestDisabledKeeper saves where netfilter-persistent restores, and disables it, and nattui's own unit after it: each time
 // it is said that nobody restores what is saved, saving again has it restored, and what is in the files can still be had.
 func TestDisabledKeeper(t *testing.T) {
-	onHost(t, []string{"/usr/lib/systemd/systemd", "/usr/sbin/netfilter-persistent", "/lib/systemd/system/netfilter-persistent.service"}, func(b *booting) {
+	onHost(t, []string{"/usr/lib/systemd/systemd", "/usr/sbin/netfilter-persistent", "/lib/systemd/system/netfilter-persistent.service", "/usr/share/netfilter-persistent/plugins.d/15-ip4tables", "/usr/share/netfilter-persistent/plugins.d/25-ip6tables"}, func(b *booting) {
 		unit, wants := filepath.Join(b.root, "/lib/systemd/system/netfilter-persistent.service"), filepath.Join(b.root, "/etc/systemd/system/multi-user.target.wants")
 		link := filepath.Join(wants, "netfilter-persistent.service")
 		if err := errors.Join(os.WriteFile(unit, []byte("[Unit]\n"), 0o644), os.MkdirAll(wants, 0o755), os.Symlink(unit, link)); err != nil {
@@ -59,6 +59,13 @@ func TestDisabledKeeper(t *testing.T) {
 		if e, _ := b.save(); len(e.Files) == 0 {
 			b.Error("saving does not enable it")
 		}
+		idle("")
+		script := filepath.Join(b.root, "/etc/nattui/restore")
+		if err := os.Remove(script); err != nil {
+			b.Fatal(err)
+		}
+		idle("/etc/nattui/restore, by which the service nattui restores what is saved, is gone")
+		b.save()
 		idle("")
 		// Masked by hand: the rules are saved, and that they stay away is said.
 		unitFile := filepath.Join(b.root, "/etc/systemd/system/nattui.service")

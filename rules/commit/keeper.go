@@ -48,30 +48,35 @@ var known = []struct {
 	signs    []string // one of them is there
 	services [2]string
 	files    [2]string
+	plugins  [2]string // without which the service restores nothing of a family; "" where there are none
 }{
 	{
 		"netfilter-persistent",
 		[]string{"/usr/sbin/netfilter-persistent", "/usr/share/netfilter-persistent/plugins.d"},
 		[2]string{"netfilter-persistent", "netfilter-persistent"},
 		[2]string{"/etc/iptables/rules.v4", "/etc/iptables/rules.v6"},
+		[2]string{"/usr/share/netfilter-persistent/plugins.d/*ip4tables", "/usr/share/netfilter-persistent/plugins.d/*ip6tables"},
 	},
 	{
 		"iptables-services",
 		[]string{"/usr/libexec/iptables/iptables.init", "/etc/sysconfig/iptables"},
 		[2]string{"iptables", "ip6tables"},
 		[2]string{"/etc/sysconfig/iptables", "/etc/sysconfig/ip6tables"},
+		[2]string{},
 	},
 	{
 		"the unit iptables.service",
 		[]string{"/usr/lib/systemd/system/iptables.service"},
 		[2]string{"iptables", "ip6tables"},
 		[2]string{"/etc/iptables/iptables.rules", "/etc/iptables/ip6tables.rules"},
+		[2]string{},
 	},
 	{
 		"the OpenRC service iptables",
 		[]string{"/etc/init.d/iptables"},
 		[2]string{"iptables", "ip6tables"},
 		[2]string{"/var/lib/iptables/rules-save", "/var/lib/ip6tables/rules-save"},
+		[2]string{},
 	},
 }
 
@@ -101,7 +106,7 @@ func findKeeper(root string, managers []string) (keeper, error) {
 		if strings.Contains(k.method, "OpenRC") {
 			found.openrcFiles(root)
 		}
-		found.leaveIdle(host, k.services)
+		found.leaveIdle(host, k.services, k.plugins)
 		switch {
 		case !found.foreign():
 			own.idle, own.notes = append(own.idle, found.idle...), append(own.notes, found.notes...)
@@ -118,16 +123,20 @@ func findKeeper(root string, managers []string) (keeper, error) {
 }
 
 // leaveIdle takes the files from a keeper whose services are not started with the host.
-func (k *keeper) leaveIdle(host hostFiles, services [2]string) {
+func (k *keeper) leaveIdle(host hostFiles, services, plugins [2]string) {
 	for _, f := range rules.Families {
-		switch why := host.starts(services[f]); why {
+		why := host.starts(services[f])
+		if why == started && plugins[f] != "" && len(host.glob(plugins[f])) == 0 {
+			why = hollow
+		}
+		switch why {
 		case started:
 		case notKnown:
 			k.notes = append(k.notes, "it is not known whether "+services[f]+" runs at boot: see to it")
 		default:
 			k.idle = append(k.idle, idleKeeper{f, services[f], k.files[f], why})
 			note := fmt.Sprintf("%s is %s and restores nothing at boot", services[f], why)
-			if services[rules.IPv4] != services[rules.IPv6] {
+			if why == hollow || services[rules.IPv4] != services[rules.IPv6] {
 				note += ", no " + f.Title() + " rules"
 			}
 			k.notes = append(k.notes, note)

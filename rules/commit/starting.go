@@ -22,10 +22,11 @@ const (
 	disabled
 	masked
 	absent
+	hollow // started, and without what would restore anything
 )
 
 func (s starting) String() string {
-	return [...]string{notKnown: "perhaps started", started: "enabled", disabled: "disabled", masked: "masked", absent: "not installed"}[s]
+	return [...]string{notKnown: "perhaps started", started: "enabled", disabled: "disabled", masked: "masked", absent: "not installed", hollow: "enabled without a plugin"}[s]
 }
 
 // hostFiles are the files of a host, at a root.
@@ -101,7 +102,7 @@ func (h hostFiles) unitStarts(unit string, way []string) starting {
 		return h.linked("/etc/init.d/"+name, "/etc/rc[S2345].d/S[0-9][0-9]"+name)
 	case file == "":
 		return absent
-	case h.hollow(file):
+	case h.emptied(file):
 		return masked
 	}
 	for _, name := range names {
@@ -122,8 +123,8 @@ func (h hostFiles) unitStarts(unit string, way []string) starting {
 	return disabled
 }
 
-// hollow reports a unit file that masks its unit: a link to /dev/null, or an empty one.
-func (h hostFiles) hollow(file string) bool {
+// emptied reports a unit file that masks its unit: a link to /dev/null, or an empty one.
+func (h hostFiles) emptied(file string) bool {
 	if target, err := os.Readlink(h.path(file)); err == nil {
 		return target == os.DevNull
 	}

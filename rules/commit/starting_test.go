@@ -39,6 +39,8 @@ func TestWhoRestores(t *testing.T) {
 	const (
 		systemd = "/usr/lib/systemd/systemd"
 		np      = "/usr/sbin/netfilter-persistent"
+		plug4   = "/usr/share/netfilter-persistent/plugins.d/15-ip4tables"
+		plug6   = "/usr/share/netfilter-persistent/plugins.d/25-ip6tables"
 		unit    = "/lib/systemd/system/netfilter-persistent.service"
 		wants   = "/etc/systemd/system/multi-user.target.wants/"
 		openrc  = "/sbin/openrc-run"
@@ -51,18 +53,20 @@ func TestWhoRestores(t *testing.T) {
 		method, note string
 		v4, v6       string
 	}{
-		"enabled":        {[]string{systemd, np, unit, wants + "netfilter-persistent.service -> " + unit}, "netfilter-persistent", "", "/etc/iptables/rules.v4", "/etc/iptables/rules.v6"},
-		"disabled":       {[]string{systemd, np, unit}, "the unit nattui.service", "netfilter-persistent is disabled", "/etc/nattui/ipv4.nft", "/etc/nattui/ipv6.nft"},
-		"masked":         {[]string{systemd, np, unit, wants + "netfilter-persistent.service -> " + unit, "/etc/systemd/system/netfilter-persistent.service -> /dev/null"}, "the unit nattui.service", "netfilter-persistent is masked", "/etc/nattui/ipv4.nft", "/etc/nattui/ipv6.nft"},
-		"masked, empty":  {[]string{systemd, np, unit, wants + "netfilter-persistent.service -> " + unit, "/etc/systemd/system/netfilter-persistent.service!"}, "the unit nattui.service", "netfilter-persistent is masked", "/etc/nattui/ipv4.nft", "/etc/nattui/ipv6.nft"},
+		"enabled":        {[]string{systemd, np, plug4, plug6, unit, wants + "netfilter-persistent.service -> " + unit}, "netfilter-persistent", "", "/etc/iptables/rules.v4", "/etc/iptables/rules.v6"},
+		"disabled":       {[]string{systemd, np, plug4, plug6, unit}, "the unit nattui.service", "netfilter-persistent is disabled", "/etc/nattui/ipv4.nft", "/etc/nattui/ipv6.nft"},
+		"masked":         {[]string{systemd, np, plug4, plug6, unit, wants + "netfilter-persistent.service -> " + unit, "/etc/systemd/system/netfilter-persistent.service -> /dev/null"}, "the unit nattui.service", "netfilter-persistent is masked", "/etc/nattui/ipv4.nft", "/etc/nattui/ipv6.nft"},
+		"masked, empty":  {[]string{systemd, np, plug4, plug6, unit, wants + "netfilter-persistent.service -> " + unit, "/etc/systemd/system/netfilter-persistent.service!"}, "the unit nattui.service", "netfilter-persistent is masked", "/etc/nattui/ipv4.nft", "/etc/nattui/ipv6.nft"},
 		"remains":        {[]string{systemd, "/usr/share/netfilter-persistent/plugins.d/15-ip4tables"}, "the unit nattui.service", "netfilter-persistent is not installed", "/etc/nattui/ipv4.nft", "/etc/nattui/ipv6.nft"},
-		"by an alias":    {[]string{systemd, np, unit, "/etc/systemd/system/iptables.service -> " + unit, wants + "iptables.service -> " + unit}, "netfilter-persistent", "", "/etc/iptables/rules.v4", "/etc/iptables/rules.v6"},
-		"for rescue":     {[]string{systemd, np, unit, "/etc/systemd/system/rescue.target.wants/netfilter-persistent.service -> " + unit}, "the unit nattui.service", "disabled", "/etc/nattui/ipv4.nft", "/etc/nattui/ipv6.nft"},
-		"by one that is": {[]string{systemd, np, unit, "/etc/systemd/system/ssh.service.requires/netfilter-persistent.service -> " + unit, "/lib/systemd/system/ssh.service", wants + "ssh.service -> x"}, "netfilter-persistent", "", "/etc/iptables/rules.v4", "/etc/iptables/rules.v6"},
-		"by one not":     {[]string{systemd, np, unit, "/etc/systemd/system/ssh.service.requires/netfilter-persistent.service -> " + unit, "/lib/systemd/system/ssh.service"}, "the unit nattui.service", "disabled", "/etc/nattui/ipv4.nft", "/etc/nattui/ipv6.nft"},
-		"generated":      {[]string{systemd, np, "/run/systemd/generator.late/netfilter-persistent.service", "/run/systemd/generator.late/multi-user.target.wants/netfilter-persistent.service -> ../x"}, "netfilter-persistent", "", "/etc/iptables/rules.v4", "/etc/iptables/rules.v6"},
-		"SysV":           {[]string{np, "/etc/init.d/netfilter-persistent", "/etc/rcS.d/S14netfilter-persistent -> ../init.d/netfilter-persistent"}, "netfilter-persistent", "", "/etc/iptables/rules.v4", "/etc/iptables/rules.v6"},
-		"SysV, stopped":  {[]string{np, "/etc/init.d/netfilter-persistent", "/etc/rc2.d/K01netfilter-persistent -> ../init.d/netfilter-persistent"}, "/etc/nattui", "disabled", "/etc/nattui/ipv4.nft", "/etc/nattui/ipv6.nft"},
+		"by an alias":    {[]string{systemd, np, plug4, plug6, unit, "/etc/systemd/system/iptables.service -> " + unit, wants + "iptables.service -> " + unit}, "netfilter-persistent", "", "/etc/iptables/rules.v4", "/etc/iptables/rules.v6"},
+		"no plugins":     {[]string{systemd, np, unit, wants + "netfilter-persistent.service -> " + unit}, "the unit nattui.service", "netfilter-persistent is enabled without a plugin", "/etc/nattui/ipv4.nft", "/etc/nattui/ipv6.nft"},
+		"one plugin":     {[]string{systemd, np, plug4, unit, wants + "netfilter-persistent.service -> " + unit}, "netfilter-persistent and the unit nattui.service", "restores nothing at boot, no IPv6 rules", "/etc/iptables/rules.v4", "/etc/nattui/ipv6.nft"},
+		"for rescue":     {[]string{systemd, np, plug4, plug6, unit, "/etc/systemd/system/rescue.target.wants/netfilter-persistent.service -> " + unit}, "the unit nattui.service", "disabled", "/etc/nattui/ipv4.nft", "/etc/nattui/ipv6.nft"},
+		"by one that is": {[]string{systemd, np, plug4, plug6, unit, "/etc/systemd/system/ssh.service.requires/netfilter-persistent.service -> " + unit, "/lib/systemd/system/ssh.service", wants + "ssh.service -> x"}, "netfilter-persistent", "", "/etc/iptables/rules.v4", "/etc/iptables/rules.v6"},
+		"by one not":     {[]string{systemd, np, plug4, plug6, unit, "/etc/systemd/system/ssh.service.requires/netfilter-persistent.service -> " + unit, "/lib/systemd/system/ssh.service"}, "the unit nattui.service", "disabled", "/etc/nattui/ipv4.nft", "/etc/nattui/ipv6.nft"},
+		"generated":      {[]string{systemd, np, plug4, plug6, "/run/systemd/generator.late/netfilter-persistent.service", "/run/systemd/generator.late/multi-user.target.wants/netfilter-persistent.service -> ../x"}, "netfilter-persistent", "", "/etc/iptables/rules.v4", "/etc/iptables/rules.v6"},
+		"SysV":           {[]string{np, plug4, plug6, "/etc/init.d/netfilter-persistent", "/etc/rcS.d/S14netfilter-persistent -> ../init.d/netfilter-persistent"}, "netfilter-persistent", "", "/etc/iptables/rules.v4", "/etc/iptables/rules.v6"},
+		"SysV, stopped":  {[]string{np, plug4, plug6, "/etc/init.d/netfilter-persistent", "/etc/rc2.d/K01netfilter-persistent -> ../init.d/netfilter-persistent"}, "/etc/nattui", "disabled", "/etc/nattui/ipv4.nft", "/etc/nattui/ipv6.nft"},
 		"no init system": {[]string{np}, "netfilter-persistent", "not known whether netfilter-persistent runs", "/etc/iptables/rules.v4", "/etc/iptables/rules.v6"},
 		"one family":     {[]string{systemd, redhat, ipt, ip6t, wants + "iptables.service -> " + ipt}, "iptables-services and the unit nattui.service", "ip6tables is disabled", "/etc/sysconfig/iptables", "/etc/nattui/ipv6.nft"},
 		"OpenRC":         {[]string{openrc, "/etc/init.d/iptables", "/etc/init.d/ip6tables", "/etc/runlevels/default/iptables -> x", "/etc/runlevels/boot/ip6tables -> x"}, "the OpenRC service iptables", "", "/var/lib/iptables/rules-save", "/var/lib/ip6tables/rules-save"},
