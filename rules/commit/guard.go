@@ -2,12 +2,14 @@ package commit
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -174,6 +176,7 @@ func (g *guard) keepWatch(ctx context.Context) error {
 		defer cancel()
 		go g.keepSecond(ctx)
 	}
+	var failing time.Duration
 	for {
 		pause, err := g.look(context.WithoutCancel(ctx), alarm.told())
 		if err == nil && pause < 0 {
@@ -182,11 +185,19 @@ func (g *guard) keepWatch(ctx context.Context) error {
 			}
 			return nil
 		}
-		if err != nil {
-			pause = time.Second // the lock of the tables, perhaps: try again
+		if err == nil {
+			failing = 0
+		} else {
+			failing = longerPause(failing) // the lock of the tables, perhaps: try again
+			pause = failing
 		}
 		alarm.wait(pause)
 	}
+}
+
+// longerPause is how long to rest after an attempt that failed, given the rest before it.
+func longerPause(before time.Duration) time.Duration {
+	return max(time.Second, min(2*before, failingPauseMost))
 }
 
 // guard is the state of a guard.
@@ -207,6 +218,8 @@ const (
 	terminalPause = 250 * time.Millisecond
 	blindPause    = 250 * time.Millisecond
 	longestPause  = 10 * time.Second // since poll(2) does not count the time asleep
+	// failingPauseMost is how long a guard rests at most that cannot do what is due.
+	failingPauseMost = time.Minute
 )
 
 // look does what is due and returns how long nothing else will be; negative: never.
@@ -331,13 +344,15 @@ type alarm struct {
 	pipe    [2]int
 	signals chan os.Signal
 	blind   bool // nothing tells that the journal was written
+	journal string
+	seen    unix.Stat_t // of the journal, where it is blind
 	end     atomic.Bool
 }
 
 // watch begins to watch the state directory. Where the kernel has no more instances of inotify for this user, the guard looks
 // often instead.
 func (s *Store) watch() *alarm {
-	a := &alarm{signals: make(chan os.Signal, 1), pipe: [2]int{-1, -1}}
+	a := &alarm{signals: make(chan os.Signal, 1), pipe: [2]int{-1, -1}, journal: s.path(journalName)}
 	var err error
 	if a.inotify, err = unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK); err == nil {
 		_, err = unix.InotifyAddWatch(a.inotify, s.dir, unix.IN_MODIFY|unix.IN_MOVED_TO)
@@ -363,20 +378,52 @@ func (a *alarm) close() {
 // told reports whether the guard was told to end.
 func (a *alarm) told() bool { return a.end.Load() }
 
-// wait returns after the pause, or before it when something has happened.
-func (a *alarm) wait(pause time.Duration) {
-	if a.blind {
-		pause = min(pause, blindPause)
-	}
-	milliseconds := int((pause + time.Millisecond - 1) / time.Millisecond)
-	fds := []unix.PollFd{{Fd: int32(a.inotify), Events: unix.POLLIN}, {Fd: int32(a.pipe[0]), Events: unix.POLLIN}}
-	if _, err := unix.Poll(fds, milliseconds); err != nil {
-		return
-	}
-	var events [4096]byte
-	for _, fd := range []int{a.pipe[0], a.inotify} {
-		for n := 1; n > 0; {
-			n, _ = unix.Read(fd, events[:])
+// wait returns after the pause, or before it, and then true, when the journal was written or the guard was told to end. Other
+// files of the directory do not count: a guard that tries again writes into the lock, and would wake itself.
+func (a *alarm) wait(pause time.Duration) (woken bool) {
+	for end := time.Now().Add(pause); ; {
+		left := time.Until(end)
+		if a.blind {
+			left = min(left, blindPause)
+		}
+		milliseconds := max(0, int((left+time.Millisecond-1)/time.Millisecond))
+		fds := []unix.PollFd{{Fd: int32(a.inotify), Events: unix.POLLIN}, {Fd: int32(a.pipe[0]), Events: unix.POLLIN}}
+		_, err := unix.Poll(fds, milliseconds)
+		switch {
+		case err != nil:
+			return false
+		case a.heard() || a.blind && a.sees():
+			return true
+		case time.Until(end) <= 0:
+			return false
 		}
 	}
+}
+
+// sees tells whether the journal is another one than when it was looked at last.
+func (a *alarm) sees() bool {
+	before := a.seen
+	_ = unix.Stat(a.journal, &a.seen)
+	return before.Ino != a.seen.Ino || before.Size != a.seen.Size || before.Mtim != a.seen.Mtim
+}
+
+// heard takes what has come, and tells whether it matters.
+func (a *alarm) heard() (matters bool) {
+	var events [4096]byte
+	for n := 1; n > 0; {
+		n, _ = unix.Read(a.pipe[0], events[:])
+		matters = matters || n > 0
+	}
+	for n := 1; n > 0; {
+		n, _ = unix.Read(a.inotify, events[:])
+		for rest := events[:max(n, 0)]; len(rest) >= unix.SizeofInotifyEvent; {
+			// struct inotify_event of inotify(7): wd, mask, cookie, len, and the name, filled up with zeros.
+			mask, size := binary.NativeEndian.Uint32(rest[4:]), binary.NativeEndian.Uint32(rest[12:])
+			next := min(unix.SizeofInotifyEvent+int(size), len(rest))
+			name, _, _ := strings.Cut(string(rest[unix.SizeofInotifyEvent:next]), "\x00")
+			matters = matters || name == journalName || mask&unix.IN_Q_OVERFLOW != 0
+			rest = rest[next:]
+		}
+	}
+	return matters
 }

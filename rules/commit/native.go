@@ -90,10 +90,8 @@ func (c *Committer) revertNatives(ctx context.Context, e *Entry) (notes []string
 			return nil, err
 		}
 		back := nft.WayBack(e.Plan.Natives(), now)
-		changes, err := nft.Resolve(back.Changes, now)
-		if err != nil {
-			return nil, err
-		}
+		changes, misfits := nft.ResolveFitting(back.Changes, now)
+		back.Notes = append(back.Notes, misfits...)
 		if len(changes) == 0 {
 			return back.Notes, nil
 		}
@@ -104,10 +102,46 @@ func (c *Committer) revertNatives(ctx context.Context, e *Entry) (notes []string
 			continue
 		case made != nil && err != nil:
 			return append(back.Notes, err.Error()), nil // it is rolled back, and stands beside its place
+		case refused(err) && !nft.Renews(changes):
+			return c.revertNativesSingly(ctx, e, err)
 		}
 		return back.Notes, err
 	}
 	return nil, rules.ErrMoved
+}
+
+// revertNativesSingly rolls back as much as can be, one change at a time, where the kernel refuses all together. What it
+// refuses alone too stays, and does not keep the change from ending: nothing else could be changed while it lasts.
+func (c *Committer) revertNativesSingly(ctx context.Context, e *Entry, cause error) (notes []string, err error) {
+	no := map[string]error{} // what was refused
+	var said []string        // of what was rolled back
+	for attempt := range revertAttempts * len(e.Plan.Natives()) {
+		now, err := c.readNative(ctx, e.Plan)
+		if err != nil {
+			return nil, err
+		}
+		back := nft.WayBack(e.Plan.Natives(), now)
+		changes, misfits := nft.ResolveFitting(back.Changes, now)
+		notes := slices.Concat(back.Notes, misfits, said)
+		next := slices.IndexFunc(changes, func(b rules.NativeChange) bool { return no[b.Line()] == nil })
+		if next < 0 {
+			for _, b := range changes {
+				notes = append(notes, fmt.Sprintf("not rolled back: %s (%v)", b.Line(), no[b.Line()]))
+			}
+			return notes, nil
+		}
+		sidestep(attempt)
+		made, err := c.kernel.Native.MakeNative(ctx, now.Generation, changes[next:next+1])
+		switch {
+		case made != nil && err != nil:
+			said = append(said, err.Error())
+		case refused(err):
+			no[changes[next].Line()] = err
+		case err != nil && !errors.Is(err, rules.ErrMoved):
+			return nil, err // it may be otherwise later
+		}
+	}
+	return nil, cause
 }
 
 // undoNatives adds what undoes the native changes of an entry to a plan, and insists that all of it fits.

@@ -21,6 +21,24 @@ func Resolve(changes []rules.NativeChange, now *Ruleset) ([]rules.NativeChange, 
 	return out, nil
 }
 
+// ResolveFitting is Resolve for changes of which some may not fit: they are left out, and misfits say why.
+func ResolveFitting(changes []rules.NativeChange, now *Ruleset) (fitting []rules.NativeChange, misfits []string) {
+	r := resolution{now: now, made: map[string]bool{}, gone: map[string]bool{}, old: map[string]bool{}}
+	for _, c := range changes {
+		if found := r.resolve(&c); found != "" {
+			misfits = append(misfits, fmt.Sprintf("not rolled back: %s: %s", c.Line(), found))
+			continue
+		}
+		fitting = append(fitting, c)
+	}
+	return fitting, misfits
+}
+
+// Renews tells whether changes make a table anew that they delete.
+func Renews(changes []rules.NativeChange) bool {
+	return slices.ContainsFunc(changes, func(c rules.NativeChange) bool { return renewed(changes, c) != 0 })
+}
+
 // resolution knows what changes before have added and deleted, by place.
 type resolution struct {
 	now        *Ruleset

@@ -92,6 +92,8 @@ func (w *wayBack) take(c rules.NativeChange) {
 		if r := w.find(c, t); r != nil {
 			inv.Handle = r.Handle
 			w.Changes = append(w.Changes, inv)
+		} else if r := replacement(c, t); r != nil && !anew {
+			w.note("the rule was replaced by another one, which is left as it is: %s (it was: %s)", r.Text(t.chain(c.Chain), w.now.Links), c.Text)
 		}
 	case c.What == rules.NativeElement:
 		w.element(c, inv, t)
@@ -139,8 +141,8 @@ func (w *wayBack) find(c rules.NativeChange, t *Table) *Rule {
 	return r
 }
 
-// added is the rule that a change has added to its table: by its handle, or else, where that is not known, one that came
-// later than the change was checked, and does the same.
+// added is the rule that a change has added to its table: by its handle, unless others have replaced it, or else, where that is
+// not known, one that came later than the change was checked, and does the same.
 func added(c rules.NativeChange, t *Table, taken map[RuleKey]bool) *Rule {
 	ch := t.chain(c.Chain)
 	if ch == nil {
@@ -150,9 +152,23 @@ func added(c rules.NativeChange, t *Table, taken map[RuleKey]bool) *Rule {
 		if taken[ch.Key(r)] {
 			continue
 		}
-		if c.Handle != 0 && r.Handle == c.Handle || c.Handle == 0 && r.Handle > c.Spot.Last && r.Print(t) == c.Print {
+		known := c.Handle != 0 && r.Handle == c.Handle || c.Handle == 0 && r.Handle > c.Spot.Last
+		if known && (r.Print(t) == c.Print || c.Handle != 0 && c.Print == "") {
 			return r
 		}
+	}
+	return nil
+}
+
+// replacement is the rule that has the handle of the one that a change has added, and is another one: nft replace leaves the
+// handle on newer kernels; nil where there is none.
+func replacement(c rules.NativeChange, t *Table) *Rule {
+	ch := t.chain(c.Chain)
+	if ch == nil || c.Handle == 0 {
+		return nil
+	}
+	if at := ch.place(c.Handle); at >= 0 && ch.Rules[at].Print(t) != c.Print {
+		return ch.Rules[at]
 	}
 	return nil
 }

@@ -73,6 +73,13 @@ type Refused struct {
 // Error gives nft's words.
 func (e *Refused) Error() string { return "nft refused: " + e.Words + "; nothing was changed" }
 
+// Refused tells that the kernel said no, and would again: not nft alone, which may be broken, nor for want of memory or
+// privileges.
+func (e *Refused) Refused() bool {
+	const byKernel = "Could not process rule: "
+	return strings.Contains(e.Words, byKernel) && !strings.Contains(e.Words, byKernel+"Cannot allocate memory") && !strings.Contains(e.Words, byKernel+"Operation not permitted")
+}
+
 // NotKnown is the error of a transaction of which it cannot be said whether it was made.
 type NotKnown struct {
 	Words string
