@@ -192,7 +192,7 @@ func (c *Committer) run(ctx context.Context, l *lock, j *journal, wanted source,
 		if d, err = c.draw(ctx, wanted); err != nil {
 			break
 		}
-		e.Plan, e.marks = d.plan, d.marks
+		e.Plan, e.marks, e.natives = d.plan, d.marks, perhapsMade
 		if err = c.store.append(withPlan(e)); err != nil {
 			break
 		}

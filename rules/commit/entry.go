@@ -77,6 +77,8 @@ type Entry struct {
 	// leaving is why the change is being rolled back, from before that is begun: it
 	// may be half gone, and cannot be confirmed any more.
 	leaving string
+	// natives is what is known of whether its native changes were made.
+	natives outcome
 	// doubt is why it is not known what became of it, found when the journal was read.
 	doubt string
 }
@@ -164,6 +166,15 @@ func (e *Entry) Commands() []string {
 
 // Summary is the entry in one line.
 func (e *Entry) Summary() string { return e.Plan.Title }
+
+// outcome is what is known of whether changes were made.
+type outcome uint8
+
+const (
+	perhapsMade outcome = iota // the process that made them was killed, perhaps before
+	madeForSure
+	unmade
+)
 
 // File is a file that was written for boot, and what it was before.
 type File struct {

@@ -71,13 +71,33 @@ func (c *Committer) makeNatives(ctx context.Context, e *Entry, generation uint32
 	c.step("native")
 	made, err := c.kernel.Native.MakeNative(ctx, generation, changes)
 	if made == nil {
+		if notKnown := (interface{ Unknown() bool })(nil); !errors.As(err, &notKnown) {
+			e.natives = unmade
+		}
 		return err
 	}
+	e.natives = madeForSure
 	setNatives(&e.Plan, made)
+	if errors.As(err, new(*rules.NativeConflict)) { // what it has deleted is another's, which is to come back, whoever rolls it back
+		return errors.Join(err, c.store.append(withPlan(e)))
+	}
 	if err != nil {
 		e.Result = join(e.Result, err.Error()) // ours stands; others changed the tables in the same moment
 	}
 	return nil
+}
+
+// wayBackNatives is how to roll back what stands of the native changes of an entry.
+func wayBackNatives(e *Entry, now *nft.Ruleset) nft.Way {
+	switch {
+	case e.natives == unmade:
+		return nft.Way{}
+	case e.natives == perhapsMade && e.State == Pending && nft.NoneAdded(e.Plan.Natives(), now):
+		// All is made or nothing. What it was to delete others have deleted; or they have deleted what it has added, and
+		// with that decided what is to be there.
+		return nft.Way{}
+	}
+	return nft.WayBack(e.Plan.Natives(), now)
 }
 
 // revertNatives rolls back what stands of the native changes of an entry, found in the tables as they are in the
@@ -89,7 +109,7 @@ func (c *Committer) revertNatives(ctx context.Context, e *Entry) (notes []string
 		if now == nil || err != nil {
 			return nil, err
 		}
-		back := nft.WayBack(e.Plan.Natives(), now)
+		back := wayBackNatives(e, now)
 		changes, misfits := nft.ResolveFitting(back.Changes, now)
 		back.Notes = append(back.Notes, misfits...)
 		if len(changes) == 0 {
@@ -120,7 +140,7 @@ func (c *Committer) revertNativesSingly(ctx context.Context, e *Entry, cause err
 		if err != nil {
 			return nil, err
 		}
-		back := nft.WayBack(e.Plan.Natives(), now)
+		back := wayBackNatives(e, now)
 		changes, misfits := nft.ResolveFitting(back.Changes, now)
 		notes := slices.Concat(back.Notes, misfits, said)
 		next := slices.IndexFunc(changes, func(b rules.NativeChange) bool { return no[b.Line()] == nil })

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"nattui/rules"
-	"nattui/rules/nft"
 )
 
 // UndoPlan is the plan that undoes a settled entry on the gateway as it is
@@ -60,7 +59,7 @@ func (c *Committer) RollbackPlan(ctx context.Context, id string) (Entry, rules.P
 		return *e, plan, err
 	}
 	if natives != nil {
-		plan.Steps = append(plan.Steps, rules.NativeSteps(nft.WayBack(e.Plan.Natives(), natives).Changes)...)
+		plan.Steps = append(plan.Steps, rules.NativeSteps(wayBackNatives(e, natives).Changes)...)
 	}
 	for _, s := range e.Plan.Inverse().Steps {
 		if s.Order != nil || s.Sysctl != nil && !sameValue(s.Sysctl.Value, s.Sysctl.Old) {

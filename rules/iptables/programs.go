@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 
 	"nattui/rules"
 	"nattui/rules/nfnetlink"
+	"nattui/rules/textfile"
 )
 
 // Host is the iptables of this host, in the network namespace of the process.
@@ -218,7 +218,7 @@ func detect(variant rules.Variant, plain int) (*programs, *Absence) {
 	if p.save, p.restore = find(base+"-save"), find(base+"-restore"); p.save == "" || p.restore == "" {
 		return nil, &Absence{variant, Missing, fmt.Sprintf("%s is there, but %s-save or %s-restore is not installed", base, base, base)}
 	}
-	p.wrapped = isScript(p.restore)
+	p.wrapped = textfile.IsScript(p.restore)
 	protocol := goiptables.ProtocolIPv4
 	if variant.Family == rules.IPv6 {
 		protocol = goiptables.ProtocolIPv6
@@ -444,16 +444,4 @@ func (h *Host) sinceThen(variant rules.Variant) *programs {
 	}
 	h.late[variant] = p
 	return p
-}
-
-// isScript tells whether a program is one that an interpreter runs.
-func isScript(path string) bool {
-	file, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer file.Close()
-	var head [2]byte
-	_, err = io.ReadFull(file, head[:])
-	return err == nil && string(head[:]) == "#!"
 }

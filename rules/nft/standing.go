@@ -18,6 +18,15 @@ func Standing(changes []rules.NativeChange, now *Ruleset) (made []rules.NativeCh
 	return s.changes, stand
 }
 
+// NoneAdded tells whether changes add rules or elements, and none of these is there.
+func NoneAdded(changes []rules.NativeChange, now *Ruleset) bool {
+	added := slices.DeleteFunc(slices.Clone(changes), func(c rules.NativeChange) bool {
+		return c.Gone || c.What != rules.NativeRule && c.What != rules.NativeElement
+	})
+	_, stand := Standing(added, now)
+	return len(added) > 0 && stand == 0
+}
+
 type standing struct {
 	changes []rules.NativeChange
 	now     *Ruleset

@@ -3,11 +3,7 @@ package nftables
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"strings"
 	"sync"
-	"time"
 
 	"nattui/rules"
 	"nattui/rules/nfnetlink"
@@ -27,13 +23,14 @@ func (c *Changer) ReadNative(ctx context.Context) (*nft.Ruleset, error) { return
 // and returns them with the handles of the rules that were added.
 //
 // nft checks them first without making them (nft -c). The tables must not have moved on: else nothing is made, and the
-// error wraps rules.ErrMoved. Afterwards the kernel is asked what stands, whatever nft says: it may have been killed after
-// its commit, or have done nothing. Other errors are *Refused, where nothing stands, and *NotKnown, where a part
-// does: then others have changed the same tables. Changes returned with an error were made, and others have
-// changed the tables beside them.
+// error wraps rules.ErrMoved. What became of the transaction the kernel has announced, whatever nft says: it may have been
+// killed after its commit, or have done nothing. Where announcements were lost, the tables tell. Other errors are *Refused,
+// where nothing stands, and *NotKnown, where a part does: then others have changed the same tables. Changes returned with an
+// error were made, and others have changed the tables beside them.
 //
-// Between the last look at the generation and the commit are some milliseconds. What others change then is not
-// overwritten, as rules are named by handles; where it is beside ours, that is seen afterwards.
+// Between the last look at the generation and the commit are some milliseconds, and newer kernels leave a rule that is replaced
+// its handle. Where others have replaced in them what a change deletes, the error wraps *rules.NativeConflict, and the changes
+// that are returned have in its place what was deleted in truth: they are to be rolled back at once.
 func (c *Changer) MakeNative(ctx context.Context, generation uint32, changes []rules.NativeChange) ([]rules.NativeChange, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -51,11 +48,12 @@ func (c *Changer) MakeNative(ctx context.Context, generation uint32, changes []r
 		}
 		return nil, &Refused{Words: words}
 	}
-	words, err := commit(ctx, program, script, generation)
-	if errors.Is(err, rules.ErrMoved) {
+	m := making{changer: c, program: program, generation: generation, changes: changes, announced: listen()}
+	defer m.announced.close()
+	if err := m.commit(ctx, script); errors.Is(err, rules.ErrMoved) {
 		return nil, err
 	}
-	return c.lookUp(context.WithoutCancel(ctx), generation, changes, words, err)
+	return m.lookUp(context.WithoutCancel(ctx))
 }
 
 // OwnText is nattui's own table as nft reads it, without what it has counted; "" where it is not there.
@@ -99,56 +97,4 @@ func still(generation uint32) error {
 		return rules.ErrMoved
 	}
 	return err
-}
-
-// commit has nft read the script. Its input ends, and with that it begins, only if the tables are still of the generation.
-func commit(ctx context.Context, program, script string, generation uint32) (words string, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
-	defer cancel()
-	input, feed := io.Pipe()
-	cmd := command(ctx, program, "-f", "-")
-	var said strings.Builder
-	cmd.Stdin, cmd.Stderr = input, &said
-	if err := cmd.Start(); err != nil {
-		return "", err
-	}
-	ours.note(cmd.Process.Pid, generation)
-	_, err = io.WriteString(feed, script)
-	if err == nil {
-		err = still(generation)
-	}
-	if err != nil {
-		_ = cmd.Process.Kill() // before it has its whole input, so that it has changed nothing
-		feed.Close()
-		_ = cmd.Wait()
-		return "", err
-	}
-	feed.Close()
-	err = cmd.Wait()
-	return refusal(said.String(), err), err
-}
-
-// lookUp finds out what became of a transaction after nft has ended, in the way that ended says.
-func (c *Changer) lookUp(ctx context.Context, generation uint32, changes []rules.NativeChange, words string, ended error) ([]rules.NativeChange, error) {
-	now, err := c.reader.Read(ctx)
-	if err != nil {
-		return nil, &NotKnown{Words: words, Ended: errors.Join(ended, err)}
-	}
-	if now.Generation == generation {
-		if ended == nil {
-			ended = errIdle
-		}
-		return nil, &Refused{Words: refusal(words, ended)}
-	}
-	made, stand := nft.Standing(changes, now)
-	switch {
-	case stand == len(changes):
-		if off := nft.Misplaced(made, now); len(off) > 0 {
-			return made, fmt.Errorf("another program changed the same chain at the same time, so that a rule is not where it was to be: %s", strings.Join(off, "; "))
-		}
-		return made, nil
-	case stand == 0 && ended != nil:
-		return nil, &Refused{Words: refusal(words, ended)}
-	}
-	return nil, &NotKnown{Words: words, Ended: ended}
 }

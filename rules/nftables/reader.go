@@ -42,3 +42,13 @@ func (r *Reader) Read(ctx context.Context) (*nft.Ruleset, error) {
 	r.last = set
 	return set, nil
 }
+
+// at is what was read last, if that is of the generation; nil otherwise.
+func (r *Reader) at(generation uint32) *nft.Ruleset {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.last == nil || r.last.Generation != generation {
+		return nil
+	}
+	return r.last
+}

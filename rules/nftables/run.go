@@ -73,11 +73,14 @@ type Refused struct {
 // Error gives nft's words.
 func (e *Refused) Error() string { return "nft refused: " + e.Words + "; nothing was changed" }
 
-// Refused tells that the kernel said no, and would again: not nft alone, which may be broken, nor for want of memory or
-// privileges.
-func (e *Refused) Refused() bool {
-	const byKernel = "Could not process rule: "
-	return strings.Contains(e.Words, byKernel) && !strings.Contains(e.Words, byKernel+"Cannot allocate memory") && !strings.Contains(e.Words, byKernel+"Operation not permitted")
+// Refused tells that the kernel said no, and would again.
+func (e *Refused) Refused() bool { return refusedByKernel(e.Words) }
+
+// refusedByKernel tells by nft's words that the kernel said no to the whole of a transaction: not nft alone, which may be
+// broken, nor for want of memory or privileges.
+func refusedByKernel(words string) bool {
+	const said = "Could not process rule: "
+	return strings.Contains(words, said) && !strings.Contains(words, said+"Cannot allocate memory") && !strings.Contains(words, said+"Operation not permitted")
 }
 
 // NotKnown is the error of a transaction of which it cannot be said whether it was made.
@@ -94,6 +97,9 @@ func (e *NotKnown) Error() string {
 	}
 	return text
 }
+
+// Unknown tells that it may have been made.
+func (e *NotKnown) Unknown() bool { return true }
 
 // Unwrap is how nft ended.
 func (e *NotKnown) Unwrap() error { return e.Ended }

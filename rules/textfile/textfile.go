@@ -135,3 +135,16 @@ func (u *until) Read(p []byte) (int, error) {
 		return copy(p, own[:g.n]), g.err
 	}
 }
+
+// IsScript tells whether a program is a text that another program runs, so that its process may start others. What cannot be
+// read is none.
+func IsScript(path string) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	var head [2]byte
+	_, err = io.ReadFull(file, head[:])
+	return err == nil && string(head[:]) == "#!"
+}
