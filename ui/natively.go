@@ -69,10 +69,13 @@ func (d *desk) adviser(recipe guide.Recipe) func(guide.Host) guide.Advice {
 	}
 }
 
-// reader reads pasted text: that of nft is tried, the rest is held against the ground.
+// reader reads pasted text: that of nft is tried, the rest is held against the ground, and made natively on a native host.
 func (d *desk) reader(pasted string, ground paste.Ground) paste.Import {
 	text, ok := paste.ReadNFT(pasted, ground.Answers)
-	if !ok || d.gw.Natively == nil {
+	switch {
+	case !ok && d.natively():
+		return d.inNative(pasted, ground)
+	case !ok || d.gw.Natively == nil:
 		return paste.Read(pasted, ground)
 	}
 	if text.Why != "" {
@@ -83,4 +86,28 @@ func (d *desk) reader(pasted string, ground paste.Ground) paste.Import {
 		return paste.Import{Remarks: []paste.Remark{{Line: 1, Column: 1, Level: paste.Error, Text: err.Error()}}}
 	}
 	return paste.Import{Plan: plan}
+}
+
+// inNative reads commands of iptables, whose rules are made natively as far as nft can say them. What it cannot, or is about
+// rules that iptables has, stays with iptables.
+func (d *desk) inNative(pasted string, ground paste.Ground) paste.Import {
+	im := paste.Read(pasted, ground.Writable("nat", "mangle"))
+	native, lacks := nft.Natively(im.Plan, d.tables.Native)
+	if len(lacks) > 0 {
+		return paste.Read(pasted, ground)
+	}
+	if im.InDoubt() || len(native.Natives()) == 0 {
+		return im
+	}
+	tried, err := d.gw.Natively.Import(d.ctx, rules.NativeScript(native.Natives()))
+	if err != nil {
+		return paste.Import{Remarks: []paste.Remark{{Line: 1, Column: 1, Level: paste.Error, Text: err.Error()}}}
+	}
+	im.Plan.Steps = tried.Steps
+	for _, step := range native.Steps {
+		if step.Native == nil {
+			im.Plan.Steps = append(im.Plan.Steps, step)
+		}
+	}
+	return im
 }

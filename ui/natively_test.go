@@ -10,6 +10,7 @@ import (
 	"nattui/rules"
 	"nattui/rules/guide"
 	"nattui/rules/nft"
+	"nattui/rules/paste"
 )
 
 // saidNatively makes native plans of what a rule says, without the kernel's word for it.
@@ -28,6 +29,10 @@ func (s saidNatively) Fields(_ context.Context, now *nft.Ruleset, c *nft.Chain, 
 func (s saidNatively) Import(_ context.Context, script string) (rules.Plan, error) {
 	if strings.Contains(script, "nosuch") {
 		return rules.Plan{}, errors.New("nft refused: line 1, column 5: Error: syntax error")
+	}
+	if text, ok := strings.CutPrefix(script, "add table inet nattui\nadd chain inet nattui postrouting "); ok {
+		_, text, _ = strings.Cut(text, "\nadd rule inet nattui postrouting ")
+		return rules.Plan{Title: "Import.", Steps: rules.NativeSteps([]rules.NativeChange{{What: rules.NativeRule, Family: "inet", Table: "nattui", Chain: "postrouting", Text: text}})}, nil
 	}
 	if strings.Contains(script, " handle ") || strings.Contains(script, " element ") {
 		return planned(s.now, strings.ReplaceAll(script, "replace rule", "insert rule")), nil
@@ -72,6 +77,23 @@ func TestFormsAreNative(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestPastedLinesOfIptablesAreNative: on a native gateway they are made natively, also where a table is read-only for iptables;
+// what nft does not make there stays with iptables.
+func TestPastedLinesOfIptablesAreNative(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newNativelyStage(t, map[rules.Variant]string{v4: ""})
+		open := &rules.Ruleset{Family: rules.IPv4, Backend: rules.NFT, Foreign: map[string]string{"nat": "the native nft chain postrouting"}}
+		ground := paste.Ground{Backend: rules.NFT, Sets: map[rules.Variant]*rules.Ruleset{v4: open}}
+		im := s.app.reader("iptables -t nat -A POSTROUTING -s 10.0.0.0/8 -o wan0 -j MASQUERADE\niptables -A FORWARD -s 10.0.0.0/8 -j ACCEPT", ground)
+		if natives, lines := im.Plan.Natives(), im.Plan.Changes(); len(natives) != 1 || !strings.Contains(natives[0].Text, "masquerade") || len(lines) != 1 || lines[0].Table != "filter" {
+			t.Errorf("the plan is %+v, with %v", im.Plan, im.Remarks)
+		}
+		if im := s.app.reader("iptables -t nat -D POSTROUTING -j MASQUERADE", ground); !im.InDoubt() {
+			t.Errorf("a rule of a table that is read-only for iptables is deleted: %+v", im.Plan)
+		}
+	})
 }
 
 // TestFormsStayWithIptables: with rules in table nat of iptables new ones go there.

@@ -40,7 +40,7 @@ func ownTables(now *nft.Ruleset) (own []*nft.Table) {
 
 // whose is the other program that makes a native table; "" where none does.
 func whose(t *nft.Table) string {
-	if nftables.MadeByIPTables(t) {
+	if t.OfIPTables() {
 		return "iptables"
 	}
 	err := nft.Allowed([]rules.NativeChange{{What: rules.NativeTableKind, Family: t.Family.String(), Table: t.Name}}, &nft.Ruleset{Tables: []*nft.Table{t}})

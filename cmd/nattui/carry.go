@@ -17,6 +17,7 @@ import (
 	"nattui/rules"
 	"nattui/rules/commit"
 	"nattui/rules/iptables"
+	"nattui/rules/nft"
 	"nattui/ui/text"
 )
 
@@ -80,6 +81,11 @@ func (a *approval) carry(c *cobra.Command, tables *iptables.Host, plan rules.Pla
 	if a.dryRun {
 		if err := tables.Check(ctx, plan.Changes()); err != nil {
 			return err
+		}
+	}
+	if tables.Lacking() == nil {
+		for _, table := range nft.SharedNames(plan.Natives()) {
+			say(c.ErrOrStderr(), fmt.Sprintf("warning: %s has the name of a table of iptables, which is installed and cannot show what nft has made in it: change it with nft alone", text.Safe(table)))
 		}
 	}
 	p, err := a.weigh(ctx, tables, plan)

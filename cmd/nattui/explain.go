@@ -61,6 +61,7 @@ func explainLine(c *cobra.Command, line string, o explainOptions) error {
 	if err != nil {
 		return err
 	}
+	ground = ground.Writable() // nothing is changed
 	ground.AcceptDoubts, ground.AnyChain = true, true
 	if table, bare := bareRule(line); bare {
 		line = "iptables -t " + table + " " + strings.TrimSpace(line)

@@ -129,7 +129,7 @@ func watchNatives(ctx context.Context, anew chan<- struct{}) {
 
 // beyondIPTables tells that there are tables that iptables has not made; true where that is not known.
 func beyondIPTables(n *evaluate.NativeProgram) bool {
-	return n == nil || slices.ContainsFunc(n.Ruleset().Tables, func(t *nft.Table) bool { return !nftables.MadeByIPTables(t) })
+	return n == nil || slices.ContainsFunc(n.Ruleset().Tables, func(t *nft.Table) bool { return !t.OfIPTables() })
 }
 
 // followFacts delivers what is known of the host, again when links, addresses, routes or settings

@@ -26,6 +26,7 @@ import (
 
 // importOptions are the flags of "nattui import".
 type importOptions struct {
+	variantFlags
 	approval
 	answers                 []string
 	corrected, acceptDoubts bool
@@ -60,6 +61,8 @@ func newImportCommand() *cobra.Command {
 	f.StringArrayVar(&o.answers, "set", nil, "NAME=VALUE: the value of a variable or placeholder; may be repeated")
 	f.BoolVar(&o.corrected, "corrected", false, "apply the corrected lines instead of those with mistakes")
 	f.BoolVar(&o.acceptDoubts, "accept-doubts", false, "apply lines that are doubtful, such as -F, as they are")
+	f.StringVar(&o.backend, "backend", "", "native: make the rules of iptables commands in nattui's own nft table; nft or legacy: in iptables' tables, of those that the line does not name; default: native where only native rules translate")
+	offer(c, "backend", "nft", "legacy", "native")
 	o.approval.register(f)
 	o.approval.registerTime(f)
 	return c
@@ -67,6 +70,9 @@ func newImportCommand() *cobra.Command {
 
 func (o *importOptions) run(c *cobra.Command, what string) error {
 	answers, err := parseAnswers(o.answers)
+	if err == nil {
+		err = o.checkAll()
+	}
 	if err != nil {
 		return err
 	}
@@ -83,14 +89,12 @@ func (o *importOptions) run(c *cobra.Command, what string) error {
 	if script, ok := paste.ReadNFT(pasted, answers); ok {
 		return o.importNative(c, script, name)
 	}
-	tables, err := iptables.Open(c.Context())
-	if err == nil && !nftables.Installed() {
-		err = tables.Lacking()
-	}
-	if err != nil {
-		return err
-	}
-	ground, err := importGround(c.Context(), tables)
+	return o.importLines(c, pasted, name, answers)
+}
+
+// importLines makes what lines of iptables do.
+func (o *importOptions) importLines(c *cobra.Command, pasted, name string, answers map[string]string) error {
+	tables, ground, native, err := o.ground(c.Context())
 	if err != nil {
 		return err
 	}
@@ -117,12 +121,32 @@ func (o *importOptions) run(c *cobra.Command, what string) error {
 		say(c.ErrOrStderr(), "there is nothing to change")
 		return nil
 	}
-	if tables.Lacking() != nil {
-		if im.Plan, err = withoutIPTables(c, im.Plan); err != nil {
+	if native {
+		if im.Plan, err = o.inNative(c, tables, im.Plan); err != nil {
 			return err
 		}
 	}
 	return o.carryOut(c, tables, im.Plan)
+}
+
+// ground is this host, whose rules are made natively or not.
+func (o *importOptions) ground(ctx context.Context) (tables *iptables.Host, ground paste.Ground, native bool, err error) {
+	tables, err = iptables.Open(ctx)
+	if err == nil && !nftables.Installed() {
+		err = tables.Lacking()
+	}
+	if err != nil {
+		return tables, ground, false, err
+	}
+	if ground, err = importGround(ctx, tables); err != nil {
+		return tables, ground, false, err
+	}
+	if native, err = o.native(ctx, tables); native {
+		ground = ground.Writable("nat", "mangle") // whose rules are made elsewhere
+	} else if o.backend != "" {
+		ground.Backend, _ = rules.ParseBackend(o.backend)
+	}
+	return tables, ground, native, err
 }
 
 // readWhole reads the text and shows how far it has come, until a signal ends it.

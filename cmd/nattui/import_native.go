@@ -43,21 +43,41 @@ func (o *importOptions) importNative(c *cobra.Command, pasted paste.NFT, name st
 	return o.carryOut(c, host, plan)
 }
 
-// withoutIPTables is a plan of iptables' rules as native ones, on a host where nothing else can be made.
-func withoutIPTables(c *cobra.Command, plan rules.Plan) (rules.Plan, error) {
+// inNative is a plan of iptables' rules as native ones. What nft cannot say, or is about rules that iptables has, stays with
+// iptables where that is installed and its tables may be changed.
+func (o *importOptions) inNative(c *cobra.Command, host *iptables.Host, plan rules.Plan) (rules.Plan, error) {
 	now, err := nftables.Read(c.Context())
 	if err != nil {
 		return plan, err
 	}
 	native, lacks := nft.Natively(plan, now)
-	for _, change := range native.Changes() {
-		lacks = append(lacks, "table "+change.Table+" of iptables")
+	why := "these rules are made natively"
+	if host.Lacking() != nil {
+		why = "iptables is not installed: the rules are made natively"
+		for _, change := range native.Changes() {
+			lacks = append(lacks, "table "+change.Table+" of iptables")
+		}
 	}
-	if len(lacks) > 0 {
-		return plan, fmt.Errorf("iptables is not installed, and as native rules this cannot be made: %s", text.Safe(strings.Join(lacks, ", ")))
+	switch {
+	case len(lacks) > 0 && (host.Lacking() != nil || o.backend != "" || readOnly(c, host, plan) != nil):
+		return plan, fmt.Errorf("as native rules this cannot be made: %s", text.Safe(strings.Join(lacks, ", ")))
+	case len(lacks) > 0, len(native.Natives()) == 0:
+		return plan, nil
 	}
-	say(c.ErrOrStderr(), "iptables is not installed: the rules are made natively, in table inet "+nft.OwnTable)
-	return provenPlan(c.Context(), native, now)
+	say(c.ErrOrStderr(), why+", in table inet "+nft.OwnTable)
+	if native, err = provenPlan(c.Context(), native, now); err == nil {
+		sayTwice(c, rules.NativeSteps(native.Natives()), now)
+	}
+	return native, err
+}
+
+// readOnly is why a plan does not fit tables of iptables; nil where it does.
+func readOnly(c *cobra.Command, host *iptables.Host, plan rules.Plan) error {
+	sets, err := host.ReadAll(c.Context())
+	if err == nil {
+		_, err = plan.Apply(sets)
+	}
+	return err
 }
 
 // sayTwice says how many of the rules that are added are there already: nft adds a file's rules once more each time.

@@ -81,7 +81,7 @@ func (c *Chain) rules() []*Rule {
 // Translates tells whether any rule of a native table translates, those of iptables' tables left out.
 func (s *Ruleset) Translates() bool {
 	for _, t := range s.Tables {
-		if rules.BuiltInChains[t.Name] != nil && (t.Family == IPv4 || t.Family == IPv6) {
+		if t.OfIPTables() {
 			continue
 		}
 		for _, c := range t.Chains {

@@ -14,7 +14,7 @@ func TestTrialOfCollected(t *testing.T) {
 	tried, made := 0, 0
 	eachCollected(t, func(t *testing.T, _ string, set *nft.Ruleset) {
 		for _, table := range set.Tables {
-			if MadeByIPTables(table) {
+			if table.OfIPTables() {
 				continue
 			}
 			script := ""

@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nattui/rules"
 	"nattui/rules/nfnetlink"
 	"nattui/rules/nft"
 )
@@ -126,7 +125,7 @@ const manyRules = 1000
 
 // rules reads the rules of a table, after its chains.
 func (r *reader) rules(t *nft.Table) error {
-	if t.Unread = r.uses[t] > mostShared && MadeByIPTables(t); t.Unread {
+	if t.Unread = r.uses[t] > mostShared && t.ShapedAsIPTables(); t.Unread {
 		return nil
 	}
 	if r.uses[t] < manyRules {
@@ -149,12 +148,6 @@ func (r *reader) rules(t *nft.Table) error {
 		}
 	}
 	return nil
-}
-
-// MadeByIPTables tells that a table has the name, and no other base chains than one of iptables.
-func MadeByIPTables(t *nft.Table) bool {
-	return (t.Family == nft.IPv4 || t.Family == nft.IPv6) && rules.BuiltInChains[t.Name] != nil &&
-		!slices.ContainsFunc(t.Chains, func(c *nft.Chain) bool { return c.IsBase() && !rules.IsBuiltIn(t.Name, c.Name) })
 }
 
 func (r *reader) table(family nft.Family, a nfnetlink.Attributes) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -60,6 +61,9 @@ func Try(ctx context.Context, real *nft.Ruleset, script string) (*Trial, error) 
 		return nil, &Untried{Why: fmt.Sprintf("%s is iptables' own, which iptables may no longer be able to show if nft changes it: change it with iptables", t)}
 	}
 	copied := mentioned(real, script)
+	if at := slices.IndexFunc(copied, (*nft.Table).HasExtensions); at >= 0 {
+		return nil, &Untried{Why: fmt.Sprintf("iptables has made rules of %s by extensions of its own, which nft cannot print, so that the table cannot be copied", copied[at])}
+	}
 	listing, err := listings(ctx, program, copied)
 	if err != nil {
 		return nil, err
@@ -107,7 +111,7 @@ func ofIPTables(real *nft.Ruleset, script string) *nft.Table {
 		if family == "" {
 			family = "ip"
 		}
-		if t := real.Table(family, m[2]); t != nil && MadeByIPTables(t) {
+		if t := real.Table(family, m[2]); t != nil && t.OfIPTables() {
 			return t
 		}
 	}
@@ -117,7 +121,7 @@ func ofIPTables(real *nft.Ruleset, script string) *nft.Table {
 // mentioned are the tables of which a script has the name, but for those of iptables, which nft cannot print.
 func mentioned(real *nft.Ruleset, script string) (all []*nft.Table) {
 	for _, t := range real.Tables {
-		if strings.Contains(script, t.Name) && !MadeByIPTables(t) {
+		if strings.Contains(script, t.Name) && !t.OfIPTables() {
 			all = append(all, t)
 		}
 	}

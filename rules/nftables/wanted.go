@@ -36,7 +36,7 @@ func Want(ctx context.Context, real *nft.Ruleset, text string) (w nft.Wanted, er
 	}
 	var there []*nft.Table
 	for _, want := range w.Ruleset.Tables {
-		if t := real.Table(want.Family.String(), want.Name); t != nil && !MadeByIPTables(t) {
+		if t := real.Table(want.Family.String(), want.Name); t != nil && !t.OfIPTables() {
 			there = append(there, t)
 		}
 	}
