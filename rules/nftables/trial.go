@@ -36,11 +36,13 @@ type Trial struct {
 	Before, After *nft.Ruleset
 	// Changes are what the script did to the copy, with the handles of the real tables.
 	Changes []rules.NativeChange
+
+	likeness *nft.Likeness
 }
 
 // Predicted are the real tables as the script would leave them.
 func (t *Trial) Predicted(real *nft.Ruleset) *nft.Ruleset {
-	return real.Replaced(t.After.Tables, t.Before.Tables)
+	return real.Replaced(t.likeness.Originals(t.After.Tables), t.Before.Tables)
 }
 
 // Try runs a script of nft on a copy of those tables of a ruleset that it names, in a network namespace that is gone
@@ -162,11 +164,9 @@ func (t *trial) run() error {
 	if t.Before, t.bodies, err = t.read(); err != nil {
 		return err
 	}
-	for _, real := range t.copied {
-		copied := t.Before.Table(real.Family.String(), real.Name)
-		if copied == nil || copied.Print() != real.Print() {
-			return &Untried{Why: fmt.Sprintf("%s could not be copied exactly: what nft prints of it is not what is there; change it with nft", real)}
-		}
+	var odd *nft.Table
+	if t.likeness, odd = nft.Liken(t.copied, t.Before); odd != nil {
+		return &Untried{Why: fmt.Sprintf("%s could not be copied exactly: what nft prints of it is not what is there; change it with nft", odd)}
 	}
 	script, err := t.translated()
 	if err != nil {
@@ -182,6 +182,9 @@ func (t *trial) run() error {
 	changes, beyond := nft.Difference(t.Before, t.After, bodies, t.bodies)
 	if len(beyond) > 0 {
 		return &Untried{Why: "nattui could not undo a change of " + strings.Join(beyond, ", ") + ": make it with nft"}
+	}
+	if touched := t.likeness.Touched(changes); touched != "" {
+		return &Untried{Why: "what nft prints of this is not what is there, so that it could not be restored; change it with nft: " + touched}
 	}
 	if t.Changes, err = t.realHandles(changes); err != nil {
 		return err

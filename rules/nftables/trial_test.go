@@ -2,8 +2,10 @@ package nftables_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -157,5 +159,50 @@ func TestNativePlace(t *testing.T) {
 	}
 	if again := nft.WayBack(deletion, now); len(again.Changes) > 0 {
 		t.Errorf("what was restored would be restored once more: %+v", again)
+	}
+}
+
+// TestTrialBesideWhatIsNotCopied changes a table with a rule that nft does not read as it prints it: what does not touch that
+// rule can be changed, and is predicted beside the rule as it is; what deletes it cannot.
+func TestTrialBesideWhatIsNotCopied(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	lab.Program(t, "nft")
+	load(t, `table inet gw {
+	map fw { type inet_service : ipv4_addr; elements = { 80 : 1.1.1.1 } }
+	chain prerouting {
+		type nat hook prerouting priority dstnat
+		iifname wan0 meta l4proto tcp dnat ip to ip daddr . th dport map { 1.1.1.1 . 80 : 192.168.0.2 . 80 }
+		tcp dport 25 dnat ip to 192.168.0.9
+		dnat ip to tcp dport map @fw
+	}
+}`)
+	ctx := context.Background()
+	now, err := nftables.Read(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	odd := now.Table("inet", "gw").Chain("prerouting").Rules[0]
+	for _, script := range []string{"add element inet gw fw { 82 : 192.168.0.3 }", "delete rule inet gw prerouting handle HANDLE", "delete element inet gw fw { 80 }", "insert rule inet gw prerouting tcp dport 1 accept"} {
+		script = strings.ReplaceAll(script, "HANDLE", fmt.Sprint(now.Table("inet", "gw").Chain("prerouting").Rules[1].Handle))
+		trial, err := nftables.Try(ctx, now, script)
+		if err != nil {
+			t.Errorf("%s: %v", script, err)
+			continue
+		}
+		if len(trial.Changes) != 1 {
+			t.Errorf("%s: changes %v", script, trial.Changes)
+		}
+		after := trial.Predicted(now).Table("inet", "gw")
+		same := func(r *nft.Rule) bool { return r.Print(after) == odd.Print(now.Table("inet", "gw")) }
+		if !slices.ContainsFunc(after.Chain("prerouting").Rules, same) {
+			t.Errorf("%s: the rule is not predicted as it is", script)
+		}
+	}
+	for _, script := range []string{fmt.Sprintf("delete rule inet gw prerouting handle %d", odd.Handle), "flush chain inet gw prerouting", "delete table inet gw"} {
+		if _, err := nftables.Try(ctx, now, script); err == nil || !strings.Contains(err.Error(), "could not be restored") {
+			t.Errorf("%s: %v", script, err)
+		}
 	}
 }
