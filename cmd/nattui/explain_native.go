@@ -30,7 +30,8 @@ func explainNative(c *cobra.Command, pasted paste.NFT, as string) error {
 	if err != nil {
 		now = &nft.Ruleset{} // whoever may not read them can have a line explained all the same
 	}
-	ground := chainsFor(now, pasted.Script)
+	now = withoutIPTables(now) // which nft cannot copy; a rule for a table of iptables can be explained all the same
+	ground, doubtful := chainsFor(now, pasted.Script)
 	trial, err := nftables.Try(c.Context(), now, ground+pasted.Script)
 	if errors.Is(err, syscall.EPERM) && os.Args[0] != insideName {
 		return explainInside(c)
@@ -54,7 +55,12 @@ func explainNative(c *cobra.Command, pasted paste.NFT, as string) error {
 		if as == "" || change.What != rules.NativeRule {
 			fmt.Fprintln(out, "  "+text.Safe(rules.ShellLine(change.Command())))
 		}
-		if as != "" {
+		switch {
+		case as == "":
+		case slices.Contains(doubtful, change.Place()):
+			fmt.Fprintf(out, "  # not known: there is no chain %s here that would tell whether it translates or filters\n", text.Safe(change.Place()))
+			lacking = true
+		default:
 			lacking = printAsIPTables(out, trial, change) || lacking
 		}
 	}
@@ -65,6 +71,12 @@ func explainNative(c *cobra.Command, pasted paste.NFT, as string) error {
 		return statusError(exitFailed)
 	}
 	return nil
+}
+
+// withoutIPTables are the native tables that nft alone has made.
+func withoutIPTables(now *nft.Ruleset) *nft.Ruleset {
+	made := func(t *nft.Table) bool { return t.OfIPTables() || t.NamedAsIPTables() && t.HasExtensions() }
+	return now.Replaced(nil, slices.DeleteFunc(slices.Clone(now.Tables), func(t *nft.Table) bool { return !made(t) }))
 }
 
 // printAsIPTables prints a native rule as commands of iptables, and what of it these cannot say, which is true then.
@@ -125,8 +137,8 @@ func printAsNFT(out *output, plan rules.Plan) (lacking bool) {
 var addsRule = regexp.MustCompile(`(?m)^\s*(?:add|insert)\s+rule\s+(?:(ip6?|inet|arp|bridge|netdev)\s+)?([\w./-]+)\s+([\w./-]+)(.*)$`)
 
 // chainsFor makes the chains that the rules of a script are added to, as far as they are not there: a rule can be explained
-// without them.
-func chainsFor(now *nft.Ruleset, script string) (ground string) {
+// without them. doubtful are those of which neither names nor rules tell whether they translate.
+func chainsFor(now *nft.Ruleset, script string) (ground string, doubtful []string) {
 	for _, m := range addsRule.FindAllStringSubmatch(script, -1) {
 		family := m[1]
 		if family == "" {
@@ -138,38 +150,68 @@ func chainsFor(now *nft.Ruleset, script string) (ground string) {
 		if strings.Contains(script, "chain "+strings.TrimSpace(m[1]+" "+m[2]+" "+m[3])) {
 			continue // which the text makes itself
 		}
-		ground += fmt.Sprintf("add table %s %s\nadd chain %s %s %s %s\n", family, m[2], family, m[2], m[3], likelyHook(m[3], m[4]))
+		hook, sure := likelyHook(m[2], m[3], m[4])
+		if place := family + " " + m[2] + " " + m[3]; !sure {
+			doubtful = append(doubtful, place)
+		}
+		ground += fmt.Sprintf("add table %s %s\nadd chain %s %s %s %s\n", family, m[2], family, m[2], m[3], hook)
 	}
-	return ground
+	return ground, doubtful
 }
 
-// likelyHook is where a chain that is not there is most likely called, by its name and a rule of it.
-func likelyHook(chain, rule string) string {
-	name, kind, hook := strings.ToLower(chain), "filter", ""
+// likelyHook is where a chain that is not there is most likely called, by its table's name, its own and a rule of it; sure
+// tells that these say what kind of chain it is.
+func likelyHook(table, chain, rule string) (definition string, sure bool) {
+	hook := hookNamed(strings.ToLower(chain))
+	kind, priority := kindNamed(strings.ToLower(table), hook)
 	for _, word := range []string{"dnat", "snat", "masquerade", "redirect"} {
 		if strings.Contains(rule, word) && !strings.Contains(rule, "ct status "+word) {
 			kind = "nat"
 		}
 	}
+	if sure = kind != "" || hook == "forward" || hook == ""; kind == "" {
+		kind = "filter"
+	}
+	if hook == "" || kind == "nat" && hook == "forward" {
+		return "", sure
+	}
+	if kind == "nat" {
+		priority = map[string]string{"prerouting": "-100", "output": "-100", "postrouting": "100", "input": "100"}[hook]
+	}
+	return fmt.Sprintf("{ type %s hook %s priority %s; }", kind, hook, priority), sure
+}
+
+// hookNamed is the hook of a chain by its name; "" for none.
+func hookNamed(chain string) string {
 	for _, h := range []string{"prerouting", "postrouting", "input", "forward", "output"} {
-		if strings.Contains(name, h) {
-			hook = h
+		if strings.Contains(chain, h) {
+			return h
 		}
 	}
 	switch {
-	case hook == "" && strings.HasPrefix(name, "pre"):
-		hook = "prerouting"
-	case hook == "" && strings.HasPrefix(name, "post"):
-		hook = "postrouting"
+	case strings.HasPrefix(chain, "pre"):
+		return "prerouting"
+	case strings.HasPrefix(chain, "post"):
+		return "postrouting"
 	}
-	if hook == "" || kind == "nat" && hook == "forward" {
-		return ""
+	return ""
+}
+
+// kindNamed is the kind of a chain by the name of its table, "" where that says none, and the priority of one that filters.
+func kindNamed(table, hook string) (kind, priority string) {
+	switch {
+	case strings.Contains(table, "nat") && hook != "forward":
+		return "nat", "0"
+	case strings.Contains(table, "raw"):
+		return "filter", "-300"
+	case strings.Contains(table, "mangle"):
+		return "filter", "-150"
+	case strings.Contains(table, "filter") || strings.Contains(table, "firewall") || strings.Contains(table, "fw"):
+		return "filter", "0"
+	case hook == "input" || hook == "output": // which translate seldom
+		return "filter", "0"
 	}
-	priority := map[string]string{"prerouting": "-100", "output": "-100", "postrouting": "100", "input": "100"}[hook]
-	if kind == "filter" {
-		priority = "0"
-	}
-	return fmt.Sprintf("{ type %s hook %s priority %s; }", kind, hook, priority)
+	return "", "0"
 }
 
 // insideName is the name of this program where it explains in a user namespace of its own, so that it is not begun once

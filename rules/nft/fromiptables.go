@@ -129,10 +129,24 @@ func (s *saying) protocol() {
 		s.lack("-p " + p.Name)
 		return
 	}
-	if s.ported() != "th" && slices.ContainsFunc(s.rule.Matches, hasPorts) {
+	if s.ported() != "th" && slices.ContainsFunc(s.rule.Matches, hasPorts) && !slices.ContainsFunc(s.rule.Matches, followsProtocol) {
 		return // which is in the words about the ports
 	}
 	s.say("meta l4proto %s%s", unless(p.Not), protocolWord(n))
+}
+
+// followsProtocol tells whether a match has to come behind the protocol: one that counts packets would count others too, and
+// ports of a connection are ports by its protocol alone.
+func followsProtocol(m rules.Match) bool {
+	switch m := m.(type) {
+	case rules.Statistic:
+		return true
+	case rules.Opaque:
+		return m.Name == "limit"
+	case rules.Conntrack:
+		return m.OrigSrcPort != nil || m.OrigDstPort != nil || m.ReplSrcPort != nil || m.ReplDstPort != nil
+	}
+	return false
 }
 
 // hasPorts tells whether a match is about the ports of the rule's protocol.
@@ -307,8 +321,8 @@ func (s *saying) other(t rules.Target) {
 	switch {
 	case t.Name == "REJECT" && (words == "" || words == "--reject-with icmp-port-unreachable" || words == "--reject-with icmp6-port-unreachable"):
 		s.say("reject")
-	case t.Name == "REJECT" && words == "--reject-with tcp-reset":
-		s.say("reject with tcp reset")
+	case t.Name == "REJECT" && len(t.Options) == 2 && rejections[t.Options[1]] != "":
+		s.say("reject with %s", rejections[t.Options[1]])
 	case t.Name == "NOTRACK", t.Name == "CT" && words == "--notrack":
 		s.say("notrack")
 	case t.Name == "TCPMSS" && words == "--clamp-mss-to-pmtu":

@@ -28,6 +28,12 @@ func TestNotSaid(t *testing.T) {
 		{rules.IPv4, "-A PREROUTING -m conntrack ! --ctstate INVALID --ctdir ORIGINAL -j ACCEPT", "state"}, // UNTRACKED is left
 		{rules.IPv4, "-A PREROUTING -m conntrack --ctstate NEW --ctreplsrc 192.0.2.9 -j ACCEPT", ""},
 		{rules.IPv4, "-A PREROUTING -m conntrack ! --ctstate NEW -j ACCEPT", ""},
+		{rules.IPv4, "-A PREROUTING -p tcp -m conntrack --ctorigdstport 80:90 -j ACCEPT", ""},
+		{rules.IPv4, "-A PREROUTING -m conntrack --ctorigdstport 80:90 -j ACCEPT", "without a protocol"},
+		{rules.IPv4, "-A PREROUTING -m statistic --mode random --probability 0.50000000000 -j ACCEPT", ""},
+		{rules.IPv4, "-A PREROUTING -m statistic --mode random --probability 1.00000000000 -j ACCEPT", "statistic"},
+		{rules.IPv4, "-A FORWARD -j REJECT --reject-with icmp-admin-prohibited", ""},
+		{rules.IPv6, "-A FORWARD -j REJECT --reject-with icmp6-policy-fail", ""},
 	} {
 		r, err := rules.Parse(c.rule)
 		if err != nil {

@@ -2,7 +2,9 @@ package nft
 
 import (
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"nattui/rules"
@@ -63,6 +65,8 @@ func (s *saying) headers(m rules.Match) {
 		s.say("meta pkttype %s%s", unless(m.Not), kind)
 	case rules.MAC:
 		s.say("ether saddr %s%s", unless(m.Not), strings.ToLower(m.Address))
+	case rules.Statistic:
+		s.statistic(m)
 	case rules.Opaque:
 		if m.Name == "limit" {
 			s.limit(m.Words)
@@ -148,8 +152,47 @@ func (s *saying) conntrack(m rules.Conntrack) {
 	if m.Dir != "" {
 		s.say("ct direction %s", strings.ToLower(m.Dir))
 	}
-	if m.Status != nil || m.Proto != nil || m.Expire != nil || m.OrigSrcPort != nil || m.OrigDstPort != nil || m.ReplSrcPort != nil || m.ReplDstPort != nil {
-		s.lack("-m conntrack with status, protocol, ports or expiry")
+	for _, p := range []struct {
+		field string
+		port  *rules.PortMatch
+	}{{"original proto-src", m.OrigSrcPort}, {"original proto-dst", m.OrigDstPort}, {"reply proto-src", m.ReplSrcPort}, {"reply proto-dst", m.ReplDstPort}} {
+		switch {
+		case p.port != nil && s.ported() == "th":
+			s.lack("-m conntrack with ports, without a protocol that has them")
+		case p.port != nil:
+			s.say("ct %s %s%s", p.field, unless(p.port.Not), portText(p.port.Ports))
+		}
+	}
+	if m.Status != nil || m.Proto != nil || m.Expire != nil {
+		s.lack("-m conntrack with status, protocol or expiry")
+	}
+}
+
+// statistic lets a share of packets through. The counter of xt_statistic begins at the number of the packet and matches where
+// it comes round; numgen's begins at 0 with the first packet (net/netfilter/xt_statistic.c, nft_numgen.c).
+func (s *saying) statistic(m rules.Statistic) {
+	if m.Nth {
+		if m.Every == 0 || m.At >= m.Every {
+			s.lack("-m statistic of no packet")
+			return
+		}
+		op := "=="
+		if m.Not {
+			op = "!="
+		}
+		s.say("numgen inc mod %d %s %d", m.Every, op, m.Every-1-m.At)
+		return
+	}
+	share, err := strconv.ParseFloat(m.Probability, 64)
+	const whole = 1 << 31 // to which xt_statistic rounds
+	if limit := math.Round(share * whole); err != nil || limit < 1 || limit >= whole {
+		s.lack("-m statistic of all packets or none")
+	} else {
+		op := "<"
+		if m.Not {
+			op = ">="
+		}
+		s.say("numgen random mod %d %s %d", whole, op, uint32(limit))
 	}
 }
 

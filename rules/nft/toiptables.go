@@ -2,6 +2,7 @@ package nft
 
 import (
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,7 +27,10 @@ func (r *Rule) ToIPTables(c *Chain, links Links) (said Said, families []rules.Fa
 		families = []rules.Family{rules.IPv6}
 	}
 	t.v6 = t.reading.Family == IPv6
-	for _, a := range t.reading.Asks {
+	for i, a := range t.reading.Asks {
+		if t.limit(a, i == len(t.reading.Asks)-1) {
+			continue
+		}
 		t.ask(a)
 	}
 	t.protocolFirst()
@@ -192,6 +196,9 @@ func (t *telling) deeds() {
 }
 
 func (t *telling) deed(d Deed) bool {
+	if d.Whole && d.Map != nil {
+		return t.netmap(d)
+	}
 	if d.Map != nil || d.Whole || d.Chance != "" {
 		return false
 	}
@@ -232,6 +239,46 @@ func (t *telling) deed(d Deed) bool {
 		return false
 	}
 	t.flags(d.Flags)
+	return true
+}
+
+// netmap tells a translation of one network into another, which nft does by a map with that one element.
+func (t *telling) netmap(d Deed) bool {
+	entries := d.Map.Entries(nil)
+	option, side := "-d", "daddr"
+	if d.Source {
+		option, side = "-s", "saddr"
+	}
+	if len(entries) != 1 || !strings.HasSuffix(d.Key, " "+side) || strings.Contains(d.Key, " . ") || slices.Contains(t.words, option) {
+		return false
+	}
+	for _, network := range []string{entries[0].Key, d.Place(entries[0])} {
+		if _, err := netip.ParsePrefix(network); err != nil {
+			return false
+		}
+	}
+	t.say(option, entries[0].Key, "-j", "NETMAP", "--to", d.Place(entries[0]))
+	return true
+}
+
+// limited is a limit of packets by its rate, and its burst where that is not 5.
+var limited = regexp.MustCompile(`^limit rate (\d+/(?:second|minute|hour|day))(?: burst (\d+) packets)?$`)
+
+// limit tells a limit, if a condition is one; last says that none comes behind it. In iptables addresses, interfaces and
+// protocol are asked first, wherever they stand, and what they keep out is not counted.
+func (t *telling) limit(a Ask, last bool) bool {
+	m := limited.FindStringSubmatch(a.What)
+	if m == nil || a.Op != "" || a.Values != "" {
+		return false
+	}
+	if !last {
+		t.lack(a.What + " before other conditions")
+		return true
+	}
+	t.say("-m", "limit", "--limit", m[1])
+	if m[2] != "" {
+		t.say("--limit-burst", m[2])
+	}
 	return true
 }
 
@@ -310,11 +357,12 @@ func (t *telling) decision(d Deed) bool {
 	case "goto":
 		t.say("-g", to)
 	case "reject":
-		switch d.Text {
-		case "reject", "reject with icmp port-unreachable", "reject with icmpx port-unreachable", "reject with icmpv6 port-unreachable":
+		with := strings.TrimPrefix(d.Text, "reject with ")
+		switch option := rejectOption(with); {
+		case d.Text == "reject", with == "icmp port-unreachable", with == "icmpx port-unreachable", with == "icmpv6 port-unreachable":
 			t.say("-j", "REJECT")
-		case "reject with tcp reset":
-			t.say("-j", "REJECT", "--reject-with", "tcp-reset")
+		case option != "":
+			t.say("-j", "REJECT", "--reject-with", option)
 		default:
 			return false
 		}

@@ -37,7 +37,11 @@ func (t *telling) askMore(a Ask, not bool, values []string) bool {
 	case a.What == "tcp flags":
 		return t.tcpFlags(a, not)
 	case single && originOptions[a.What] != "":
-		t.extension("conntrack", not, originOptions[a.What], values[0])
+		value := values[0]
+		if strings.Contains(a.What, " proto-") {
+			value = strings.ReplaceAll(value, "-", ":")
+		}
+		t.extension("conntrack", not, originOptions[a.What], value)
 	case (a.What == "fib daddr type" || a.What == "fib saddr type") && a.Op != "==" && (!t.v6 || alikeInIPv6(values)):
 		option := map[bool]string{true: "--dst-type", false: "--src-type"}[strings.Contains(a.What, "daddr")]
 		t.extension("addrtype", not, option, words(values))
@@ -150,5 +154,6 @@ func (t *telling) plain(a Ask, not bool, value string) bool {
 // originOptions are the addresses of a connection, as iptables asks for them.
 var originOptions = map[string]string{
 	"ct original ip saddr": "--ctorigsrc", "ct original ip daddr": "--ctorigdst", "ct reply ip saddr": "--ctreplsrc", "ct reply ip daddr": "--ctrepldst",
+	"ct original proto-src": "--ctorigsrcport", "ct original proto-dst": "--ctorigdstport", "ct reply proto-src": "--ctreplsrcport", "ct reply proto-dst": "--ctrepldstport",
 	"ct original ip6 saddr": "--ctorigsrc", "ct original ip6 daddr": "--ctorigdst", "ct reply ip6 saddr": "--ctreplsrc", "ct reply ip6 daddr": "--ctrepldst",
 }
