@@ -43,6 +43,8 @@ type NativeChange struct {
 	// Text is in nft's words: of a rule all but its place, of an element its key and in a map its value, of a chain, set,
 	// object or table what stands between its braces, of a setting its value: accept or drop, dormant or nothing.
 	Text string `json:",omitempty"`
+	// Kept is of an element that is deleted, and comes back with it, its Text with what it has counted and how long it has left.
+	Kept string `json:",omitempty"`
 	// Key is an element's key alone, by which it is deleted; of an object what it is, such as ct helper; of a setting its
 	// value before.
 	Key string `json:",omitempty"`
@@ -119,7 +121,7 @@ func (c NativeChange) Line() string {
 	case c.What == NativeElement && c.Gone:
 		return "delete element " + c.Place() + " { " + c.Key + " }"
 	case c.What == NativeElement:
-		return "add element " + c.Place() + " { " + c.Text + " }"
+		return "add element " + c.Place() + " { " + cmp.Or(c.Kept, c.Text) + " }"
 	case c.What == NativeSetting:
 		return c.settingLine()
 	case c.What == NativeObject && c.Gone:

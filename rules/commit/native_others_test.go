@@ -267,3 +267,29 @@ func TestNativeKilledAndOthers(t *testing.T) {
 		}
 	})
 }
+
+// TestNativeElementComesBackAsItWas deletes elements that count, and are there for a time, and undoes that, twice.
+func TestNativeElementComesBackAsItWas(t *testing.T) {
+	natively(t, func(g *gateway) {
+		nft(g.T, `table inet gw {
+	map forwards { type inet_service : ipv4_addr; counter; elements = { 80 counter packets 5 bytes 300 : 10.0.0.2, 81 counter packets 1 bytes 60 comment "web" : 10.0.0.2 } }
+	set guests { type ipv4_addr; flags timeout; elements = { 10.0.0.9 timeout 2h expires 30m } }
+}`)
+		old := g.state()
+		left := regexp.MustCompile(`expires \S+`)
+		for range 2 {
+			e := g.run(rules.Plan{Title: "Test.", Steps: scriptSteps("delete element inet gw forwards { 80, 81 }\ndelete element inet gw guests { 10.0.0.9 }")}, commit.Options{})
+			if now := g.state(); strings.Contains(now, "elements") {
+				g.Fatalf("the elements are there:\n%s", now)
+			}
+			if _, err := g.c.Undo(context.Background(), e.ID, commit.Options{}); err != nil {
+				g.Fatal(err)
+			}
+			now := g.state()
+			if !strings.Contains(now, "timeout 2h expires 29m") {
+				g.Errorf("the time began anew:\n%s", now)
+			}
+			g.same("undone", left.ReplaceAllString(now, ""), left.ReplaceAllString(old, ""))
+		}
+	})
+}

@@ -195,10 +195,21 @@ func (d *difference) elements(s *Set) (all []entryText) {
 }
 
 // Text is the element as nft reads it: its key, with what else it has, and in a map its value.
-func (e Entry) Text() string {
+func (e Entry) Text() string { return e.text(false) }
+
+// WithState is Text with what the element has counted, and how long it has left.
+func (e Entry) WithState() string { return e.text(true) }
+
+func (e Entry) text(state bool) string {
 	text := e.Key
+	if n := e.Element.Counter; state && n != nil {
+		text += fmt.Sprintf(" counter packets %d bytes %d", n.Packets, n.Bytes)
+	}
 	if e.Element.Timeout != 0 {
 		text += fmt.Sprintf(" timeout %dms", e.Element.Timeout)
+	}
+	if state && e.Element.Expires != 0 {
+		text += fmt.Sprintf(" expires %dms", e.Element.Expires)
 	}
 	if e.Element.Comment != "" {
 		text += " comment " + quoted(e.Element.Comment)

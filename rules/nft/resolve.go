@@ -156,7 +156,13 @@ func (r *resolution) element(c *rules.NativeChange, t *Table) string {
 		}
 		return "there is no such set"
 	}
-	text, there := s.entry(c.Key, r.now.Links)
+	e, there := s.entryOf(c.Key, r.now.Links)
+	text := e.Text()
+	if c.Gone {
+		if c.Kept = ""; there && e.WithState() != text {
+			c.Kept = e.WithState()
+		}
+	}
 	switch {
 	case c.Gone && !there:
 		return "it is not there"
@@ -171,12 +177,17 @@ func (r *resolution) element(c *rules.NativeChange, t *Table) string {
 
 // entry is the element of a key, as nft reads it.
 func (s *Set) entry(key string, links Links) (string, bool) {
+	e, there := s.entryOf(key, links)
+	return e.Text(), there
+}
+
+func (s *Set) entryOf(key string, links Links) (Entry, bool) {
 	for _, e := range s.Entries(links) {
 		if e.Key == key {
-			return e.Text(), true
+			return e, true
 		}
 	}
-	return "", false
+	return Entry{}, false
 }
 
 // Follow gives changes that fit one ruleset the handles of another one, in which the same rules are at the same places. A

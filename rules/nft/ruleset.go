@@ -186,6 +186,7 @@ type Element struct {
 	// Timeout and Expires are in milliseconds, 0 where there is none.
 	Timeout, Expires uint64
 	Comment          string
+	Counter          *Counter // nil: it counts nothing
 }
 
 // Object finds an object by its kind and name; nil where there is none.

@@ -285,7 +285,21 @@ func element(a nfnetlink.Attributes) nft.Element {
 	if data.Has(unix.NFTA_DATA_VALUE) {
 		e.Data = value(data)
 	}
+	const list = 11 // NFTA_SET_ELEM_EXPRESSIONS
+	for _, x := range append(expressions(a.Get(list)), one(a.Get(unix.NFTA_SET_ELEM_EXPR))...) {
+		if n, ok := x.(nft.Counter); ok {
+			e.Counter = &n
+		}
+	}
 	return e
+}
+
+// one is the expression of an element that has no list of them.
+func one(a nfnetlink.Attributes) []nft.Expr {
+	if a == nil {
+		return nil
+	}
+	return []nft.Expr{expression(a)}
 }
 
 func (r *reader) takeObject(family nft.Family, a nfnetlink.Attributes) {
