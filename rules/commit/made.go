@@ -1,6 +1,7 @@
 package commit
 
 import (
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -11,7 +12,7 @@ import (
 )
 
 // madeElsewhere reads the rules that other programs restore from files of their own: ufw's (ufw-framework(8)), the
-// PostUp lines of wg-quick(8), and the up lines of interfaces(5). What cannot be read or understood there is left out;
+// PostUp lines of wg-quick(8), the up lines of interfaces(5), and scripts that run as links come up. What cannot be read or understood there is left out;
 // unknown says that one of them does not tell.
 func (c *Committer) madeElsewhere(backend rules.Backend) (all map[rules.Variant]rules.Made, unknown error) {
 	m := made{backend: backend, all: map[rules.Variant]rules.Made{}}
@@ -29,15 +30,40 @@ func (c *Committer) madeElsewhere(backend rules.Backend) (all map[rules.Variant]
 			m.shell(strings.ReplaceAll(line[1], "%i", link), "wg-quick")
 		}
 	}
+	ifupdown := len(c.glob("/sbin/ifup"))+len(c.glob("/usr/sbin/ifup")) > 0
 	for _, path := range append(c.glob("/etc/network/interfaces.d/*"), "/etc/network/interfaces") {
-		m.interfaces(c.hostFile(path))
+		if ifupdown {
+			m.interfaces(c.hostFile(path))
+		}
 	}
-	for _, dir := range []string{"/etc/network/if-pre-up.d/*", "/etc/network/if-up.d/*"} {
-		for _, path := range c.glob(dir) {
-			m.shell(c.hostFile(path), "ifupdown")
+	for _, h := range hooks {
+		if h.by == "ifupdown" && !ifupdown && len(c.glob("/etc/NetworkManager/dispatcher.d/01-ifupdown")) == 0 {
+			continue
+		}
+		for _, path := range c.glob(h.scripts) {
+			if c.runs(path) {
+				m.shell(c.hostFile(path), h.by)
+			}
 		}
 	}
 	return m.all, unknown
+}
+
+// hooks are scripts that are run at boot, or as links come up, if they may be executed.
+var hooks = []struct{ scripts, by string }{
+	{"/etc/network/if-pre-up.d/*", "ifupdown"},
+	{"/etc/network/if-up.d/*", "ifupdown"},
+	{"/etc/NetworkManager/dispatcher.d/*", "networkmanager"},
+	{"/etc/NetworkManager/dispatcher.d/pre-up.d/*", "networkmanager"},
+	{"/etc/networkd-dispatcher/*.d/*", "networkd-dispatcher"},
+	{"/etc/ppp/ip-up.d/*", "pppd"},
+	{"/etc/rc.local", "rc.local"},
+}
+
+// runs reports a script that may be executed.
+func (c *Committer) runs(path string) bool {
+	info, err := os.Stat(hostFiles(c.root).path(path))
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
 var (

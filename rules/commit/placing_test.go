@@ -136,17 +136,26 @@ func TestMadeElsewhere(t *testing.T) {
 			"/etc/network/if-up.d/nat":  "#!/bin/sh\nset -e\niptables -A INPUT -s 10.9.0.0/16 -j ACCEPT\n",
 			"/etc/ufw/before.rules":     "*nat\n-A POSTROUTING -s 10.8.0.0/16 -j MASQUERADE\nCOMMIT\n", // not enabled
 			"/etc/systemd/system/other": "iptables -A INPUT -s 10.7.0.0/16 -j ACCEPT\n",
+			"/etc/rc.local":             "#!/bin/sh\niptables -A INPUT -s 10.5.0.0/16 -j ACCEPT\nexit 0\n",
+			"/sbin/ifup":                "#!/bin/sh\n",
 		} {
 			path = filepath.Join(b.root, path)
-			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o755)); err != nil {
 				b.Fatal(err)
 			}
 		}
 		b.load("*nat\n-A PREROUTING -i lan0 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 3128\n-A POSTROUTING -o wan0 -j MASQUERADE\n-A POSTROUTING -s 10.8.0.0/16 -j MASQUERADE\nCOMMIT\n" +
-			"*filter\n-A INPUT -s 10.9.0.0/16 -j ACCEPT\n-A INPUT -s 10.7.0.0/16 -j ACCEPT\n-A FORWARD -i wg0 -j ACCEPT\nCOMMIT\n")
+			"*filter\n-A INPUT -s 10.9.0.0/16 -j ACCEPT\n-A INPUT -s 10.5.0.0/16 -j ACCEPT\n-A INPUT -s 10.7.0.0/16 -j ACCEPT\n-A FORWARD -i wg0 -j ACCEPT\nCOMMIT\n")
 		_, saving := b.save()
-		if saving.Kept != 2 || saving.Left["wg-quick"] != 2 || saving.Left["ifupdown"] != 2 {
+		if saving.Kept != 2 || saving.Left["wg-quick"] != 2 || saving.Left["ifupdown"] != 2 || saving.Left["rc.local"] != 1 {
 			b.Errorf("saved: %d, left %v\n%s", saving.Kept, saving.Left, b.file("/etc/nattui/ipv4."+b.at.Backend.String()))
+		}
+		// A script that may not be executed makes nothing, nor does ifupdown where it is not installed.
+		if err := errors.Join(os.Chmod(filepath.Join(b.root, "/etc/rc.local"), 0o644), os.Remove(filepath.Join(b.root, "/sbin/ifup"))); err != nil {
+			b.Fatal(err)
+		}
+		if _, saving = b.save(); saving.Kept != 5 || saving.Left["ifupdown"]+saving.Left["rc.local"] != 0 {
+			b.Errorf("without them: %d, left %v", saving.Kept, saving.Left)
 		}
 	})
 }
