@@ -204,25 +204,25 @@ func (w *wayBack) makes(kind rules.NativeKind, c rules.NativeChange) bool {
 	})
 }
 
-// slot is the handle of the rule before which a deleted one belongs; 0: at the end. Rules that leave meanwhile are none to stand
-// before.
+// slot is the handle of the rule before which a deleted one belongs; 0: at the end. It goes by that neighbour of then which
+// stood nearest and is there, of two as near by the one above: those beneath it may have been put back since. Rules that
+// leave meanwhile are none to stand before.
 func (c *Chain) slot(s rules.NativeSpot, leaving map[RuleKey]bool) uint64 {
-	for _, h := range s.Behind {
-		if at := c.place(h); at >= 0 && !leaving[c.Key(c.Rules[at])] {
-			return h
-		}
-	}
-	for _, h := range s.Prior {
+	there := func(h uint64) bool {
 		at := c.place(h)
-		if at < 0 {
-			continue
-		}
-		for _, r := range c.Rules[at+1:] {
-			if !leaving[c.Key(r)] {
-				return r.Handle
-			}
-		}
+		return at >= 0 && !leaving[c.Key(c.Rules[at])]
+	}
+	above, beneath := slices.IndexFunc(s.Prior, func(h uint64) bool { return c.place(h) >= 0 }), slices.IndexFunc(s.Behind, there)
+	switch {
+	case above < 0 && beneath < 0:
 		return 0
+	case above < 0, beneath >= 0 && beneath < above:
+		return s.Behind[beneath]
+	}
+	for _, r := range c.Rules[c.place(s.Prior[above])+1:] {
+		if !leaving[c.Key(r)] {
+			return r.Handle
+		}
 	}
 	return 0
 }
