@@ -193,7 +193,7 @@ COMMIT
 			g.Saved, g.Drift = []SavedRules{}, &BootDrift{Gone: []string{"nat -A POSTROUTING -j ACCEPT"}, Nothing: true, By: "the unit nattui.service"}
 		}},
 		{name: "who restores is disabled", check: "not-restored", severity: SeverityWarning, subject: "the unit", cure: "nattui save --dry-run", spoil: func(g *Gateway) {
-			g.Drift = &BootDrift{By: "the unit", Idle: []string{"the service nattui, which restores what is saved, is disabled"}}
+			g.Saved, g.Drift = []SavedRules{}, &BootDrift{By: "the unit", Idle: []string{"the service nattui, which restores what is saved, is disabled"}}
 		}},
 		{name: "a reload removes rules", check: "lost-at-reload", severity: SeverityNote, subject: "the unit", cure: "nattui save --watch", spoil: func(g *Gateway) {
 			g.Saved, g.Drift = []SavedRules{}, &BootDrift{Unwatched: 2, By: "the unit nattui.service"}
