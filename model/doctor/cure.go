@@ -290,7 +290,7 @@ func (w *working) lost(next *Examination, f *Finding) string {
 		}
 		return what + " would no longer come to this host itself"
 	}
-	if !f.narrows.IsZero() && w.end.DNATBy == f.narrows {
+	if !f.narrows.IsZero() && w.end.DNATBy == f.narrows && !(f.spares && next.IsLocal(p.Dst)) {
 		return "" // that is what the cure is for
 	}
 	for i := range way.Outcomes {

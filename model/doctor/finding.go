@@ -50,6 +50,7 @@ type Finding struct {
 	// narrows is a rule whose packets the cure is to keep from it, takesOver is set if the cure gives packets of
 	// other forwards to this one.
 	narrows   evaluate.RuleRef
+	spares    bool // of these only what is asked of others' addresses
 	takesOver bool
 
 	spare bool // told only where no other check has told the same of the subject

@@ -72,6 +72,7 @@ type tally struct {
 	hairpin        int         // unanswered, between two machines of one network
 	inside         int         // asked for from inside, not translated, in vain
 	older          crowd       // not translated and not answered, though today's rules would translate them
+	taken          []flow.Flow // some that asked for somebody else's address, and wait for the server's answer in vain
 	examples       []flow.Flow
 }
 
@@ -155,6 +156,7 @@ func takeCensus(x *Examination) *flowStats {
 	for i := range x.forwards {
 		asked[x.forwards[i].Asked] = append(asked[x.forwards[i].Asked], &x.forwards[i])
 	}
+	wide := wideForwards(x)
 	var buf []evaluate.Outcome
 	x.Flows.Each(func(_ flow.Ref, f *flow.Flow) bool {
 		if f.Status&flow.StatusTemplate != 0 {
@@ -163,13 +165,15 @@ func takeCensus(x *Examination) *flowStats {
 		var e explain.Explanation
 		e, buf = explain.With(x.evaluator, f, buf[:0])
 		c.asked++
-		c.count(x, f, e, asked[f.AskedFor()])
+		c.count(x, f, e, asked[f.AskedFor()], wide[e.DNAT])
 		return c.asked < statsLimit
 	})
 	return c
 }
 
-func (c *flowStats) count(x *Examination, f *flow.Flow, e explain.Explanation, asked []*Forward) {
+// count notes a flow: asked are the forwards of the address that it was for, wide is set where the rule that translated
+// it takes what is meant for others, too.
+func (c *flowStats) count(x *Examination, f *flow.Flow, e explain.Explanation, asked []*Forward, wide bool) {
 	nat := f.NAT()
 	c.datagrams.note(f)
 	if nat&flow.NATSrc != 0 {
@@ -195,7 +199,7 @@ func (c *flowStats) count(x *Examination, f *flow.Flow, e explain.Explanation, a
 	switch {
 	case !e.DNAT.IsZero() && nat&flow.NATDst != 0:
 		for _, t := range c.tallies(e.DNAT, f.ServedBy().Addr()) {
-			t.count(x, f, waiting)
+			t.count(x, f, waiting, wide)
 		}
 	case nat&flow.NATDst == 0 && f.Status&flow.StatusSeenReply == 0:
 		for _, w := range asked {
@@ -229,8 +233,15 @@ func (c *flowStats) noteOlder(x *Examination, f *flow.Flow, w *Forward) {
 	}
 }
 
-// count notes what became of a flow that is translated to a server.
-func (t *tally) count(x *Examination, f *flow.Flow, waiting bool) {
+// count notes what became of a flow that is translated to a server. One that a wide rule has taken from somebody else
+// says nothing of those who ask for the server.
+func (t *tally) count(x *Examination, f *flow.Flow, waiting, wide bool) {
+	if wide && waiting && f.NAT()&flow.NATSrc == 0 && !x.IsLocal(f.AskedFor().Addr()) && x.neighbours(f.Client().Addr(), f.ServedBy().Addr()) {
+		if len(t.taken) < 8 {
+			t.taken = append(t.taken, *f)
+		}
+		return
+	}
 	t.flows++
 	switch {
 	case f.Proto() == rules.TCP && f.StateName() == "SYN_RECV":

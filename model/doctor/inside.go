@@ -98,6 +98,9 @@ func hairpin(x *Examination, f *Forward, link string, client netip.Addr) rules.P
 		return rules.Plan{}
 	}
 	var begin []rules.Step
+	if f.rule.Target.Kind == rules.DNAT && x.takesOthers(&f.via) { // else whoever asks others would be answered by the server
+		begin = append(begin, x.replace(f.Rule, *f.rule, ownOnly(*f.rule), "what is meant for others passes untouched"))
+	}
 	packet := inside(f, link, client)
 	way := x.fate(packet)
 	if !way.by(f.Rule) {
