@@ -167,6 +167,12 @@ func workingNow(x *Examination, flows *flow.Flows) []working {
 		if _, sound := firstFailure(x, &x.forwards[i]); sound {
 			add(x.forwards[i].packet, false, false)
 		}
+		if link, client, ok := x.insideOf(&x.forwards[i]); ok {
+			p := inside(&x.forwards[i], link, client)
+			if way := x.fate(p); way.hairpin() {
+				add(p, false, true)
+			}
+		}
 	}
 	for _, p := range sharedPackets(x) {
 		add(p, false, true)
@@ -178,7 +184,7 @@ func workingNow(x *Examination, flows *flow.Flows) []working {
 	flows.Each(func(_ flow.Ref, f *flow.Flow) bool {
 		if f.Status&flow.StatusSeenReply != 0 && f.Status&flow.StatusExpected == 0 {
 			n++
-			add(explain.FirstPacket(f), false, f.NAT()&flow.NATDst == 0)
+			add(explain.FirstPacket(f), false, f.NAT()&flow.NATDst == 0 || x.neighbours(f.Client().Addr(), f.ServedBy().Addr()))
 		}
 		return n < flowsProven
 	})

@@ -140,7 +140,17 @@ var troubles = []trouble{
 	}, from: client, to: web},
 	{name: "MASQUERADE for everybody", check: "masquerade-too-wide", spoil: func(w *ward) {
 		w.iptables("iptables", "-t", "nat", "-R", "POSTROUTING", "1", "-j", "MASQUERADE")
+		// That the server sends what is for others to this host has to be seen.
+		if _, err := w.ask(w.Server2, "tcp", "198.51.100.7:80"); err != nil {
+			w.t.Fatal(err)
+		}
 	}, from: client, to: web, answered: true, peer: "203.0.113.10"},
+	{name: "MASQUERADE for everybody, and what it did for the server's own network", check: "masquerade-too-wide", spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "nat", "-R", "POSTROUTING", "1", "-j", "MASQUERADE")
+		if _, err := w.ask(w.Server2, "tcp", "198.51.100.7:80"); err != nil {
+			w.t.Fatal(err)
+		}
+	}, from: server3, to: web, answered: true, peer: "192.168.0.1"},
 	{name: "SNAT to an address of nobody", check: "snat-foreign-address", spoil: func(w *ward) {
 		w.iptables("iptables", "-t", "nat", "-R", "POSTROUTING", "1", "-s", "192.168.0.0/24", "-o", "wan0", "-j", "SNAT", "--to-source", "203.0.113.99")
 	}, from: server3, to: "198.51.100.7:80", peer: "203.0.113.1"},
