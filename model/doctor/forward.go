@@ -343,24 +343,6 @@ func (t *trial) connMark(first evaluate.Packet) (mark, open uint32) {
 	return mark &^ open, open
 }
 
-func (f *Forward) acceptLine() string {
-	line := "-A %s"
-	if all, several := f.servers(); several {
-		line += fmt.Sprintf(" -m iprange --dst-range %s-%s", all.Lo, all.Hi)
-	} else if !f.local {
-		line += " -d " + whole(f.Server.Addr())
-	}
-	if f.Link != "" && f.local {
-		line += " -i " + f.Link
-	}
-	if name := rules.ProtoName(f.Proto); f.Proto.HasPorts() && f.Server.Port() != 0 && !(f.via.dport == rules.Ports{} && !f.rule.Target.To.HasPorts) {
-		line += fmt.Sprintf(" -p %s -m %s --dport %s", name, name, f.serverPorts())
-	} else if f.via.proto != 0 {
-		line += " -p " + name
-	}
-	return line + " -j ACCEPT"
-}
-
 // serverPorts are the ports that packets of a forward may have at the server.
 func (f *Forward) serverPorts() string {
 	if f.rule.Target.To.HasPorts {

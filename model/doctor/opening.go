@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -15,6 +16,51 @@ func (t *trial) letThrough(f *Forward) (rules.Plan, bool) {
 		x := t.fate(f.packet)
 		return x.arrives()
 	})
+}
+
+// acceptLine is the rule that lets a forward's packets through, with %s for the chain: those that were translated, where
+// others may come to the same place without being asked there by the forward.
+func (f *Forward) acceptLine() string {
+	line := "-A %s"
+	if all, several := f.servers(); several {
+		line += fmt.Sprintf(" -m iprange --dst-range %s-%s", all.Lo, all.Hi)
+	} else if !f.local {
+		line += " -d " + whole(f.Server.Addr())
+	}
+	if f.Link != "" && f.local {
+		line += " -i " + f.Link
+	}
+	asked := f.askedLine()
+	if name := rules.ProtoName(f.Proto); f.Proto.HasPorts() && f.Server.Port() != 0 && !(f.via.dport == rules.Ports{} && !f.rule.Target.To.HasPorts) && !strings.Contains(asked, "--ctorigdstport") {
+		line += fmt.Sprintf(" -p %s -m %s --dport %s", name, name, f.serverPorts())
+	} else if f.via.proto != 0 {
+		line += " -p " + name
+	}
+	return line + asked + " -j ACCEPT"
+}
+
+// askedLine is the condition that packets have come by the forward's translation; "" where others cannot come to the same
+// place, or may as well.
+func (f *Forward) askedLine() string {
+	to := &f.rule.Target.To
+	moved := to.HasPorts && !f.via.names(f.Server.Port())
+	switch {
+	case !f.local && isInner(f.Server.Addr()), f.rule.Target.Kind == rules.Redirect && !moved:
+		return "" // nobody outside asks for it there, or it is the same place
+	case !f.local:
+		return " -m conntrack --ctstate DNAT"
+	}
+	var line string
+	if a, ok := f.via.dst.Host(); ok {
+		line += " --ctorigdst " + a.String()
+	}
+	if moved && len(f.via.dports) < 2 {
+		line += " --ctorigdstport " + f.via.dport.String()
+	}
+	if line == "" {
+		return " -m conntrack --ctstate DNAT"
+	}
+	return " -m conntrack" + line + " --ctdir ORIGINAL"
 }
 
 // titled is open with a title.
