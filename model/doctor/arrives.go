@@ -16,6 +16,9 @@ func stepArrives(x *Examination, f *Forward) Finding {
 	if f.Link == "" {
 		return unknown("By which interface clients come is not known here.")
 	}
+	if found := x.namesPart(f.Rule, f.rule, f.via.in, false); found.Check != "" {
+		return found
+	}
 	link, ok := x.LinkNamed(f.Link)
 	switch {
 	case !ok && x.Links != nil:

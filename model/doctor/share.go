@@ -63,6 +63,9 @@ func examineShare(x *Examination, s *share) (list []Finding) {
 		if x.fitsNone(s.via.out) {
 			return append(list, x.missingLink(s.at, s.rule, s.via.out.Name))
 		}
+		if found := x.namesPart(s.at, s.rule, s.via.out, true); found.Check != "" {
+			return append(list, found)
+		}
 	}
 	if s.via.marked || s.via.unsure || !s.via.dst.Any() || s.via.proto != 0 {
 		return list // it is not for everything that leaves

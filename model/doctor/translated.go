@@ -38,7 +38,7 @@ func stepTranslated(x *Examination, f *Forward) Finding {
 		by = way.Outcomes[0].DNATBy // of another backend, or of native nft
 		what = x.dropperText(by)
 	}
-	if v, met := way.visit(f.Rule); way.by(f.Rule) || met && v.Verdict != evaluate.Yes || way.Incomplete || f.via.open() || f.via.marked || by.IsZero() {
+	if v, met := way.visit(f.Rule); way.by(f.Rule) || met && v.Verdict != evaluate.Yes || way.Incomplete || f.via.open() || f.via.marked || by.IsZero() || by == f.Rule {
 		return unknown(fmt.Sprintf("Whether the rule translates %s is not known: %s.", named, way.doubt()), f.ruleCount())
 	}
 	if by.Backend == rules.Native {
