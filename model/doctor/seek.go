@@ -301,6 +301,11 @@ func (n network) ownService(found Finding, who string, proto rules.Protocol, ask
 			return found
 		}
 	}
+	if l, ok := n.listensElsewhere(proto, asked); ok {
+		found.Evidence = []string{fmt.Sprintf("%s listens at %s", listenerName(l), l.Address)}
+		found.Sentence = fmt.Sprintf("No rule gives %s another destination: it is for this host, where no program listens at that address; %s listens at %s.", who, listenerName(l), l.Address)
+		return found
+	}
 	found.Evidence = []string{fmt.Sprintf("no %s socket at port %d", proto, asked.Port())}
 	found.Sentence = fmt.Sprintf("No rule gives %s another destination: it is for this host, where no program listens at that port.", who)
 	return found

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -112,6 +113,9 @@ func listened(x *Examination, f *Forward) Finding {
 			Sentence: fmt.Sprintf("No program takes %s over IPv6 at %s: whoever is sent there is refused.", f.Proto, to),
 		}
 	}
+	if l, ok := x.listensElsewhere(f.Proto, to); ok {
+		return listenerElsewhere(x, f, l)
+	}
 	return Finding{
 		Check: "nobody-listens", Severity: SeverityError, Evidence: []string{fmt.Sprintf("no %s socket at port %d", f.Proto, to.Port()), f.ruleCount()},
 		Sentence: fmt.Sprintf("No program listens on %s port %d of this host: whoever is sent there is refused.", f.Proto, to.Port()),
@@ -142,6 +146,40 @@ func loopbackListener(x *Examination, f *Forward, l facts.Listener) Finding {
 		steps = append(steps, x.openLoopback(f.Rule.Variant, f.Link)...)
 	}
 	plan := rules.Plan{Title: fmt.Sprintf("Send it to %s", l.Address), Steps: steps}
+	if t, ok := x.after(plan); ok {
+		if way := t.fate(f.packet); way.arrives() {
+			found.Cure = plan
+		}
+	}
+	return found
+}
+
+// listensElsewhere is a program that listens at a port of another of this host's addresses of the same family.
+func (n network) listensElsewhere(proto rules.Protocol, to netip.AddrPort) (facts.Listener, bool) {
+	for _, l := range n.Listeners {
+		if a := l.Address.Addr(); l.Proto == proto && l.Address.Port() == to.Port() && a.Is4() == to.Addr().Is4() && !a.IsUnspecified() && !a.IsLoopback() {
+			return l, true
+		}
+	}
+	return facts.Listener{}, false
+}
+
+// listenerElsewhere tells that what a forward sends to this host comes to another of its addresses than that at which a
+// program listens.
+func listenerElsewhere(x *Examination, f *Forward, l facts.Listener) Finding {
+	found := Finding{
+		Check: "nobody-listens", Severity: SeverityError, Evidence: []string{fmt.Sprintf("%s listens at %s alone", listenerName(l), l.Address), f.ruleCount()},
+		Sentence: fmt.Sprintf("The rule sends packets to %s, but %s listens at %s alone: whoever is sent there is refused. Let it listen at that address too, or at all.", f.Server, listenerName(l), l.Address),
+	}
+	if f.rule.Target.Kind == rules.Redirect {
+		found.Sentence = fmt.Sprintf("REDIRECT sends packets to the address of the interface that they come by, %s, but %s listens at %s alone: whoever is sent there is refused. Let it listen at that address too, or at all; or send packets to where it listens by DNAT.", f.Server, listenerName(l), l.Address)
+	}
+	if f.Owner != "" || !x.IsLocal(l.Address.Addr()) || l.Address.Addr().IsLinkLocalUnicast() || f.Rule.Backend == rules.Native {
+		return found
+	}
+	changed := *f.rule
+	changed.Target = rules.Target{Kind: rules.DNAT, Name: "DNAT", To: rules.Translation{Addrs: rules.Addrs{Lo: l.Address.Addr(), Hi: l.Address.Addr()}, Ports: rules.Port(l.Address.Port()), HasPorts: true}}
+	plan := rules.Plan{Title: fmt.Sprintf("Send it to %s", l.Address), Steps: []rules.Step{x.replace(f.Rule, *f.rule, changed, "so that packets come to the address at which "+listenerName(l)+" listens")}}
 	if t, ok := x.after(plan); ok {
 		if way := t.fate(f.packet); way.arrives() {
 			found.Cure = plan
