@@ -108,7 +108,7 @@ func (o *doctorOptions) run(c *cobra.Command, forward string) error {
 		return err
 	}
 	if o.fix != "" {
-		return o.cure(c, tables, found)
+		return o.cure(c, tables, o.orOfForward(g, found))
 	}
 	out := newOutput(c)
 	for i := range found {
@@ -313,6 +313,22 @@ func (o *doctorOptions) cure(c *cobra.Command, tables *iptables.Host, found []do
 		say(c.ErrOrStderr(), text.Safe(fmt.Sprintf("this cures %s; there are more: %s", chosen.Subject, strings.Join(others, ", "))))
 	}
 	return o.carryOut(c, tables, chosen.Cure)
+}
+
+// orOfForward is what was found about the forward that --fix names, where it is not among what was found about the
+// gateway: notes about clients elsewhere are told with their forward alone.
+func (o *doctorOptions) orOfForward(g *doctor.Gateway, found []doctor.Finding) []doctor.Finding {
+	check, subject, _ := strings.Cut(strings.TrimSpace(o.fix), " ")
+	subject = strings.TrimSpace(subject)
+	if slices.ContainsFunc(found, func(f doctor.Finding) bool { return f.Check == check && strings.EqualFold(f.Subject, subject) }) {
+		return found
+	}
+	for _, f := range doctor.Forwards(g) {
+		if strings.EqualFold(f.Name(), subject) {
+			return doctor.ExamineForward(g, f)
+		}
+	}
+	return found
 }
 
 // uncured says what can be done about findings for which there is no plan.
