@@ -89,6 +89,11 @@ func (o *deleteOptions) findNative(c *cobra.Command, host *iptables.Host, args [
 // nativeTable is the table that is named: with its family, or by a name that only one has; nattui's own where none is.
 func (o *deleteOptions) nativeTable(c *cobra.Command, now *nft.Ruleset) (*nft.Table, error) {
 	family, name, ok := strings.Cut(o.table, " ")
+	for _, version := range rules.Families {
+		if family == version.String() { // as rules --json names it
+			family = version.NFT()
+		}
+	}
 	if !c.Flags().Changed("table") {
 		family, name, ok = "inet", nft.OwnTable, true
 	}

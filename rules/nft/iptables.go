@@ -82,6 +82,9 @@ func (x *sayer) other(text string) { x.add("-m", "nft", "--ask", text) }
 
 // ask says a condition.
 func (x *sayer) ask(a Ask) {
+	if a.What == "ct state" && a.Op == "==" {
+		a.Op = "" // a packet has one of them
+	}
 	switch a.What {
 	case "meta nfproto":
 		x.never = x.never || (a.Op == "") != (a.Values == map[rules.Family]string{rules.IPv4: "ipv4", rules.IPv6: "ipv6"}[x.family])

@@ -3,6 +3,7 @@ package nft
 import (
 	"bytes"
 	"fmt"
+	"math/big"
 	"strings"
 )
 
@@ -244,6 +245,7 @@ func (x *listing) equals(t *term, op string, data []byte) {
 		if t.typ == ifindexType {
 			values = x.link(b)
 		}
+		sign, values = t.typ.whole(op, sign, values, b)
 		x.told(t, op, b, x.asking(t.text, sign, values))
 		return
 	}
@@ -262,7 +264,8 @@ func (x *listing) equals(t *term, op string, data []byte) {
 	for _, p := range cover(header, t.base, t.offset, t.bits) {
 		x.implied(t.base)
 		value := cut(b, from, p.take)
-		a := x.asking(p.text(), sign, prefixText(p.typ, value, p.take, p.bits))
+		sign, text := p.typ.whole(op, sign, prefixText(p.typ, value, p.take, p.bits), value)
+		a := x.asking(p.text(), sign, text)
 		x.toldField(p, op, value, a)
 		from += p.take
 	}
@@ -323,6 +326,21 @@ func (x *listing) toldField(p piece, op string, b []byte, a asked) {
 		x.network = networks[string(b)]
 		x.asked[NetworkHeader] = &a
 	}
+}
+
+// whole is how nft writes a comparison with all bits of a type of flags: without the == it would ask for any of them, and
+// several in words too.
+func (t *dataType) whole(op, sign, values string, b []byte) (string, string) {
+	if !t.mask || op != "eq" && op != "neq" {
+		return sign, values
+	}
+	if op == "eq" {
+		sign = "=="
+	}
+	if strings.Contains(values, ",") {
+		values = fmt.Sprintf("0x%x", new(big.Int).SetBytes(b))
+	}
+	return sign, values
 }
 
 // masked compares bits of a term.

@@ -217,7 +217,7 @@ func kindOfAddress(a Ask) string {
 
 // phrase is a condition that belongs to no end, in words.
 func (a Ask) phrase() string {
-	if a.Op == "" || a.Op == "!=" {
+	if a.Op == "" || a.Op == "!=" || a.Op == "==" && a.What == "ct state" { // which a packet has one of
 		switch a.What {
 		case "ct state":
 			return "in " + values(a.short()) + " connections"
@@ -302,6 +302,10 @@ func (d Deed) words(chain string, e ends) string {
 		return "is given to the proxy at " + d.To
 	case Marks:
 		what, value, _ := strings.Cut(d.Text, " set ")
+		if key, from, ok := strings.Cut(value, " map "); ok { // of which what is not in it does not come here
+			whose := map[bool]string{true: "has its connection marked with what ", false: "gets the mark that "}[what == "ct mark"]
+			return whose + from + " has for its " + key + ", where it has one"
+		}
 		if what == "ct mark" {
 			return "has its connection marked " + strings.Replace(value, "ct mark", "its mark", 1)
 		}

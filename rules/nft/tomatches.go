@@ -30,7 +30,7 @@ func (t *telling) askMore(a Ask, not bool, values []string) bool {
 		t.extension(module, not, option, values[0])
 	case a.What == "ct state":
 		t.extension("conntrack", not, "--ctstate", words(values))
-	case a.What == "ct status" && single && (values[0] == "dnat" || values[0] == "snat"):
+	case a.What == "ct status" && a.Op != "==" && single && (values[0] == "dnat" || values[0] == "snat"):
 		t.extension("conntrack", not, "--ctstate", strings.ToUpper(values[0]))
 	case a.What == "ct direction" && single && !not:
 		t.extension("conntrack", false, "--ctdir", strings.ToUpper(values[0]))

@@ -264,8 +264,14 @@ func (t *trial) links() {
 	for number, name := range t.real.Links {
 		if name != "lo" && strings.Contains(t.listing+t.script, name) {
 			attrs := netlink.LinkAttrs{Name: name, Index: int(number)}
-			if netlink.LinkAdd(&netlink.Dummy{LinkAttrs: attrs}) != nil {
-				_ = netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: fmt.Sprintf("nattui%d", number)})
+			for _, link := range []netlink.Link{
+				&netlink.Dummy{LinkAttrs: attrs}, &netlink.Ifb{LinkAttrs: attrs}, &netlink.Bridge{LinkAttrs: attrs},
+				// Its other end takes a number that another one may need.
+				&netlink.Veth{LinkAttrs: attrs, PeerName: fmt.Sprintf("nattui%d", number)},
+			} {
+				if netlink.LinkAdd(link) == nil {
+					break
+				}
 			}
 		}
 	}

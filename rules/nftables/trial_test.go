@@ -206,3 +206,28 @@ func TestTrialBesideWhatIsNotCopied(t *testing.T) {
 		}
 	}
 }
+
+// TestTrialWithInterfacesByNumber changes a table whose rules name interfaces by their numbers, several at a time.
+func TestTrialWithInterfacesByNumber(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	lab.Program(t, "nft")
+	for _, pair := range [][]string{{"wan0", "w0"}, {"lan0", "l0"}, {"dmz0", "d0"}} {
+		if out, err := exec.Command("ip", "link", "add", pair[0], "type", "veth", "peer", "name", pair[1]).CombinedOutput(); err != nil {
+			t.Skipf("%v: %s", err, out)
+		}
+	}
+	load(t, "table ip gw {\n	chain pre {\n		iif { wan0, lan0, dmz0, l0 } counter\n		tcp flags == syn accept\n	}\n}")
+	now, err := nftables.Read(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := nftables.Try(context.Background(), now, "add rule ip gw pre iif dmz0 accept"); err != nil {
+		t.Error(err)
+	}
+	chain := now.Table("ip", "gw").Chain("pre")
+	if text := chain.Rules[1].Text(chain, now.Links); text != "tcp flags == syn accept" {
+		t.Errorf("its text is %q", text)
+	}
+}
