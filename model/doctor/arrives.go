@@ -16,9 +16,6 @@ func stepArrives(x *Examination, f *Forward) Finding {
 	if f.Link == "" {
 		return unknown("By which interface clients come is not known here.")
 	}
-	if found := x.namesPart(f.Rule, f.rule, f.via.in, false); found.Check != "" {
-		return found
-	}
 	link, ok := x.LinkNamed(f.Link)
 	switch {
 	case !ok && x.Links != nil:
@@ -29,7 +26,7 @@ func stepArrives(x *Examination, f *Forward) Finding {
 			Sentence: fmt.Sprintf("The interface %s is down: nobody arrives by it.", f.Link), Commands: [][]string{{"ip", "link", "set", f.Link, "up"}},
 		}
 	}
-	for _, look := range []func(*Examination, *Forward) Finding{askedElsewhere, unaddressed} {
+	for _, look := range []func(*Examination, *Forward) Finding{comesByMaster, askedElsewhere, unaddressed} {
 		if found := look(x, f); found.Check != "" {
 			return found
 		}

@@ -27,6 +27,11 @@ func (n network) masterOf(i rules.Iface) (master, part string, ok bool) {
 	return master, part, ok
 }
 
+// comesByMaster tells of a forward whose clients come by the interface that the named one is a part of.
+func comesByMaster(x *Examination, f *Forward) Finding {
+	return x.namesPart(f.Rule, f.rule, f.via.in, false)
+}
+
 // namesPart tells of a rule that names an interface which is a part of another: what it is for comes and goes by that.
 func (t *trial) namesPart(at evaluate.RuleRef, r *rules.Rule, i rules.Iface, out bool) Finding {
 	master, part, ok := t.masterOf(i)
@@ -53,7 +58,7 @@ func (t *trial) namesPart(at evaluate.RuleRef, r *rules.Rule, i rules.Iface, out
 		return found
 	}
 	if m.Kind == "bridge" && !out && t.ports(master) > 1 {
-		found.Sentence += fmt.Sprintf(" With -i %s it takes what comes by the other ports, too; for one port alone it takes -m physdev --physdev-in %s besides, and %s = 1.", master, part, settingBridge)
+		found.Sentence += fmt.Sprintf(" With -i %s it takes what comes by the other ports, too; for one port alone it also takes -m physdev --physdev-in %s, and %s = 1.", master, part, settingBridge)
 		return found
 	}
 	found.Cure = rules.Plan{
