@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -74,7 +75,7 @@ func letThrough(ctx context.Context, h guide.Host, now *nft.Ruleset, plan rules.
 			step, err := opening(now, b)
 			if err != nil {
 				if !said[b.By.String()] {
-					warned = append(warned, fmt.Sprintf("%s will block it: %v", b.By, err))
+					warned = append(warned, fmt.Sprintf("%s will block %s: %v", b.By, packetsLike(&b.Packet), err))
 				}
 				said[b.By.String()] = true
 				continue
@@ -96,10 +97,24 @@ func letThrough(ctx context.Context, h guide.Host, now *nft.Ruleset, plan rules.
 		}
 	}
 	for _, b := range blocked {
-		warned = append(warned, b.By.String()+" will block it all the same")
+		warned = append(warned, fmt.Sprintf("%s will block %s all the same", b.By, packetsLike(&b.Packet)))
 	}
 	plan, err = provenPlan(ctx, plan, now)
 	return plan, warned, err
+}
+
+// packetsLike says of a packet what it stands for: what goes on one of the ways that a recipe is to open.
+func packetsLike(p *evaluate.Packet) string {
+	what, to := "packets", p.Dst.String()
+	if p.State == evaluate.StateEstablished {
+		what = "answers"
+	} else if p.DstPort != 0 {
+		to = netip.AddrPortFrom(p.Dst, p.DstPort).String()
+	}
+	if p.In != "" {
+		what += " that come by " + p.In
+	}
+	return what + " from " + p.Src.String() + " to " + to
 }
 
 // opening is the step that lets a packet pass where it is dropped.

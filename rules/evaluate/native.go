@@ -63,6 +63,7 @@ func (n *NativeProgram) UnmarshalJSON(data []byte) error {
 // nativeTable is a table with its chains and sets compiled, once for each family of packets.
 type nativeTable struct {
 	table  *nft.Table
+	links  nft.Links
 	sets   map[string]*nativeSet
 	chains [2]map[string]*program // by rules.Family
 	called [2][]*program          // those that the kernel calls
@@ -89,7 +90,8 @@ func CompileNative(set *nft.Ruleset) *NativeProgram {
 		if t.Dormant || t.Unread || t.Family == nft.Bridge || t.Family == nft.ARP {
 			continue
 		}
-		if table := compileNativeTable(t, &id); table.loops {
+		table := compileNativeTable(t, &id)
+		if table.links = set.Links; table.loops {
 			n.looping = append(n.looping, t)
 		} else {
 			n.tables = append(n.tables, table)

@@ -40,13 +40,14 @@ type Visit struct {
 	In      *nft.Chain  // that of a native rule or policy
 	Verdict Truth
 	Unknown string // the match that cannot be decided, where Verdict is Unknown
+	links   nft.Links
 }
 
 // Text is the rule as its program prints it; policy for the end of a chain.
 func (v *Visit) Text() string {
 	switch {
 	case v.Native != nil:
-		return v.Native.Text(v.In, nil)
+		return v.Native.Text(v.In, v.links)
 	case v.Rule != nil:
 		return v.Rule.String()
 	}

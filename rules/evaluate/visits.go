@@ -29,7 +29,7 @@ func (m *machine) tell(st *state, c *program, rule int32, t Truth, unknown strin
 	m.told[key] = len(m.path.Visits)
 	v := Visit{RuleRef: ruleRef{c, rule}.ref(), Verdict: t, Unknown: unknown}
 	if c.native != nil {
-		v.In = c.native.chain
+		v.In, v.links = c.native.chain, c.native.table.links
 	}
 	switch {
 	case rule < 0:
