@@ -65,6 +65,19 @@ func values(list []facts.Suggestion) []string {
 	return all
 }
 
+// rulesOf is how many rules a set has.
+func rulesOf(s *rules.Ruleset) (n int) {
+	if s != nil {
+		for i := range s.Tables {
+			n += s.Tables[i].Rules()
+		}
+	}
+	return n
+}
+
+// comparedAsTyped is how many rules of a set a new one is compared with at each key.
+const comparedAsTyped = 2000
+
 // warnings are doubts about a rule that can be made: those of its text alone,
 // and those that this host and its tables raise.
 func (f *form) warnings(r rules.Rule, problems []rules.Problem) []string {
@@ -74,5 +87,11 @@ func (f *form) warnings(r rules.Rule, problems []rules.Problem) []string {
 			ws = append(ws, p.Text)
 		}
 	}
-	return append(ws, doctor.Doubts(f.facts, f.set(), r, f.old)...)
+	ws = append(ws, doctor.Doubts(f.facts, f.set(), r, f.old)...)
+	if plan, _ := f.plan(); f.native == nil && !f.natively() && len(plan.Steps) == 1 && rulesOf(f.set()) <= comparedAsTyped {
+		if why := doctor.NeverMet(f.set(), *plan.Steps[0].Change); why != "" {
+			ws = append(ws, why)
+		}
+	}
+	return ws
 }

@@ -29,6 +29,10 @@ func (a *App) typing() bool {
 
 // key gives a key to exactly one consumer.
 func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
+	if k.Code == tea.KeyEscape && k.Mod == tea.ModAlt { // two that came together
+		once := tea.KeyPressMsg{Code: tea.KeyEscape}
+		return tea.Batch(a.key(once), a.settle(), a.key(once))
+	}
 	in := a.input()
 	a.lastKey = k.String()
 	switch s, ok := in.(sender); {

@@ -330,7 +330,15 @@ func (d *flowDetails) Actions() keyTable {
 	return d.readingKeys(d, &d.reading,
 		act(keys.Forget, d.forget).when(func() bool { return !d.gw.ReadOnly }),
 		on(keys.Names, d.view.screen.toggleNames),
+		on(keyRuleOf, d.addRule).when(func() bool { return !d.gw.ReadOnly }),
 	)
+}
+
+// addRule fills the form with the flow.
+func (d *flowDetails) addRule() tea.Cmd {
+	d.close(d)
+	f := d.view.d.Flow
+	return d.openRuleOf(d.view.screen.draftOfFlow(&f), f.Orig.String())
 }
 
 func (d *flowDetails) forget() {

@@ -115,7 +115,7 @@ func (b *missionBox) told(width int) []string {
 	case len(p.Steps) > 0:
 		add(b.look.Attention, "Not reached yet, as the latest packets show:")
 	default:
-		add(b.look.Faint, "c sends the packets that show whether it is reached. Close this box and work as you like: any solution counts. L brings the map, and m this box again.")
+		add(b.look.Faint, "c sends the packets that show whether it is reached. Close this box and work as you like: any solution counts. L brings the map, and m there this box again.")
 	}
 	for _, s := range p.Steps {
 		lines = append(lines, b.stepLines(s, width)...)

@@ -125,7 +125,10 @@ func (s *rulesScreen) parkAs(plan rules.Plan, t terms, parked func(*Parked) bool
 
 // sayNotNAT says why no rule can be added to a table other than nat.
 func (s *rulesScreen) sayNotNAT() {
-	if !s.gw.ReadOnly && s.set() != nil {
+	switch {
+	case s.gw.ReadOnly:
+		s.say(s.onlyLooks())
+	case s.set() != nil:
 		s.say("this form adds NAT rules only; press esc to go back to table nat")
 	}
 }

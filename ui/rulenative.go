@@ -299,6 +299,7 @@ func (s *rulesScreen) nativeWords(it ruleItem) (sentence, own string) {
 func (s *rulesScreen) sayNotChanged() {
 	switch _, it, _ := s.current(); {
 	case s.gw.ReadOnly:
+		s.say(s.onlyLooks())
 	case it.parked != nil:
 		s.say("it is parked: press p to restore it first")
 	case it.native == nil:

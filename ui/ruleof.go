@@ -20,11 +20,13 @@ func (d *desk) openRuleOf(draft rules.Draft, of string) tea.Cmd {
 	case d.gw.ReadOnly || d.gw.Changes == nil:
 		d.refuse(d.onlyLooks())
 		return nil
-	case d.tables.Sets[v] == nil:
+	case d.tables.Sets[v] == nil && !d.natively():
 		d.refuse("there is no iptables for " + draft.Family.Title() + " here: the form makes its rules")
 		return nil
 	}
-	d.lookAt(v)
+	if d.tables.Sets[v] != nil {
+		d.lookAt(v)
+	}
 	draft.Chain = rules.DefaultChain(draft.Kind)
 	d.open(newFormOf(d, draft, ruleItem{}, nil, of))
 	return nil

@@ -150,6 +150,8 @@ func (r *settingsReader) set(path []string, value *unstable.Node) {
 		r.setCountdown(words[0])
 	case name == "theme", name == "countdown":
 		r.complain(r.line, "%s is a word in quotes", name)
+	case name == "columns":
+		r.complain(r.line, `columns is a table: write [columns], and beneath it flows = ["client", "served by"]`)
 	case len(path) > 1 && path[0] == "columns":
 		r.complain(r.line, "columns can be chosen for flows only, not for %s", strings.Join(path[1:], "."))
 	case len(path) == 1 || path[0] == "keys":

@@ -206,6 +206,9 @@ func (o *addOptions) planAll(c *cobra.Command, host *iptables.Host, set *rules.R
 		if err != nil {
 			return whole, err
 		}
+		if why := doctor.NeverMet(set, plan.Changes()[0]); why != "" {
+			say(c.ErrOrStderr(), "warning: "+text.Safe(why))
+		}
 		if err := part.admit(c, host, &f, &plan); err != nil {
 			return whole, err
 		}

@@ -28,6 +28,21 @@ func Doubts(f *facts.Facts, set *rules.Ruleset, r rules.Rule, old *rules.Rule) [
 	return d.found
 }
 
+// NeverMet says which rule takes all that one would that a change makes; "" where none does, or it is the same rule, of which Doubts
+// tells.
+func NeverMet(set *rules.Ruleset, c rules.Change) string {
+	c = c.Resolve(set)
+	after, err := c.Apply(set)
+	if err != nil || c.Op != rules.Insert && c.Op != rules.Replace {
+		return ""
+	}
+	dead, ok := evaluate.Compile(after).DeadAt(c.Table, c.Chain, c.At)
+	if !ok || dead.Kind != evaluate.Shadowed && dead.Kind != evaluate.AfterAll {
+		return ""
+	}
+	return fmt.Sprintf("rule %d of %s takes all that this one would: it would never match; place it before that one", dead.By.Position, dead.By.Chain)
+}
+
 type doubts struct {
 	facts *facts.Facts
 	set   *rules.Ruleset
@@ -48,7 +63,7 @@ func (d *doubts) duplicate() {
 	}
 	for i := range c.Rules {
 		if c.Rules[i].Same(d.rule) && (d.old == nil || !d.old.Same(d.rule)) {
-			d.say("rule %d of %s is the same: this one would never be met", i+1, c.Name)
+			d.say("rule %d of %s is the same: this one would never match", i+1, c.Name)
 			return
 		}
 	}

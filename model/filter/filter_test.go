@@ -197,7 +197,7 @@ func TestComplete(t *testing.T) {
 	for line, want := range map[string]string{
 		"":               "src dst dport sport nat state proto rule rate bytes packets pps age timeout host port client asked server seen orig reply family mark zone id event not or",
 		"s":              "src sport state server seen",
-		"nat ":           "dnat snat both none any",
+		"nat ":           "dnat redirect snat masquerade both none any",
 		"nat d":          "dnat",
 		"nat=d":          "dnat",
 		"nat dnat st":    "state",

@@ -67,7 +67,7 @@ func init() {
 			values:  slices.Concat([]string{"established", "assured", "unassured", "replied", "unreplied", "offload"}, slices.DeleteFunc(flow.StateNames(), func(s string) bool { return s == "established" })),
 			compile: stateTest,
 		},
-		"nat":    {wants: "dnat, snat, both, none or any", values: []string{"dnat", "snat", "both", "none", "any"}, compile: natTest},
+		"nat":    {wants: "dnat, redirect, snat, masquerade, both, none or any", values: []string{"dnat", "redirect", "snat", "masquerade", "both", "none", "any"}, compile: natTest},
 		"family": {wants: "ipv4 or ipv6", values: []string{"ipv4", "ipv6"}, compile: familyTest},
 		"rule":   {wants: "a rule, such as 3 or PREROUTING/3, or none", values: []string{"none"}, compile: ruleTest},
 		"event":  {wants: "new, update or destroy", values: []string{"new", "update", "destroy"}, compile: eventTest},
@@ -274,7 +274,7 @@ func stateOf(name string) condition {
 }
 
 func natTest(_ *queryParser, sign string, v Word) (condition, error) {
-	return listTest(sign, v, natOf, "is not a kind of NAT; use dnat, snat, both, none or any")
+	return listTest(sign, v, natOf, "is not a kind of NAT; use dnat, redirect, snat, masquerade, both, none or any")
 }
 
 // natOf is the condition of one kind of translation, nil for what is none.

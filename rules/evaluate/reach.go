@@ -70,13 +70,7 @@ func Reach(s *rules.Ruleset, table string) []DeadRule {
 
 // Reach is the package's Reach for a rule set that is compiled already.
 func (p *Program) Reach(table string) []DeadRule {
-	r := reacher{program: p, swallows: map[*program]*program{}}
-	for _, c := range p.chains {
-		if c.table == table {
-			r.chains = append(r.chains, c)
-		}
-	}
-	r.survey()
+	r := p.reacher(table)
 	var found []DeadRule
 	for _, c := range r.chains {
 		if !r.entered[c] {
@@ -92,6 +86,28 @@ func (p *Program) Reach(table string) []DeadRule {
 		}
 	}
 	return found
+}
+
+// DeadAt is Reach for one rule, by its position from 1: false where it may be met, or there is none.
+func (p *Program) DeadAt(table, chain string, position int) (DeadRule, bool) {
+	r := p.reacher(table)
+	for _, c := range r.chains {
+		if c.chain.Name == chain && r.entered[c] && position >= 1 && position <= len(c.rules) {
+			return r.dead(c, int32(position-1))
+		}
+	}
+	return DeadRule{}, false
+}
+
+func (p *Program) reacher(table string) *reacher {
+	r := &reacher{program: p, swallows: map[*program]*program{}}
+	for _, c := range p.chains {
+		if c.table == table {
+			r.chains = append(r.chains, c)
+		}
+	}
+	r.survey()
+	return r
 }
 
 // reacher is a table under examination.

@@ -1,7 +1,10 @@
 package nftables
 
 import (
+	"fmt"
+	"os"
 	"slices"
+	"strings"
 	"sync"
 
 	"nattui/rules/nfnetlink"
@@ -31,8 +34,22 @@ func (s *started) note(pid int, generation uint32) {
 	s.last = s.last[max(0, len(s.last)-mostStarted):]
 }
 
+// byItself tells whether a thread of this process made it, as one that traces packets makes a table for that. Where the kernel's
+// process ids are not this process's, by its name.
+func byItself(g nfnetlink.NewGeneration) bool {
+	if nfnetlink.SeesKernelPIDs() {
+		_, err := os.Stat(fmt.Sprintf("/proc/self/task/%d", g.PID))
+		return g.PID > 0 && err == nil
+	}
+	name, err := os.ReadFile("/proc/self/comm")
+	return err == nil && strings.TrimSpace(string(name)) == g.Program
+}
+
 // made tells whether one of them made a generation out of the one that it was to change.
 func (s *started) made(g nfnetlink.NewGeneration) bool {
+	if byItself(g) {
+		return true
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.ContainsFunc(s.last, func(b begunAt) bool {
