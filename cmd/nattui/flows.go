@@ -119,10 +119,10 @@ func sortColumns() []string {
 	return names
 }
 
-func completeFilter(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+func completeFilter(c *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 	var lines []string
-	for _, c := range filter.Complete(typed, len(typed), nil) {
-		lines = append(lines, typed[:c.From]+c.Text+typed[c.To:]+"\t"+c.Hint)
+	for _, w := range filter.Complete(typed, len(typed), rulesToComplete(c.Context())) {
+		lines = append(lines, typed[:w.From]+w.Text+typed[w.To:]+"\t"+w.Hint)
 	}
 	return lines, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }

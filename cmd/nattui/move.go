@@ -1,14 +1,12 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"nattui/rules"
-	"nattui/rules/iptables"
 	"nattui/ui/text"
 )
 
@@ -65,69 +63,4 @@ func (o *deleteOptions) move(c *cobra.Command, args []string) error {
 	}
 	change.Op, change.To = rules.Move, to
 	return o.carryOut(c, host, rules.Single(change))
-}
-
-// completeRule completes the chain and the number of a rule, each number with the rule's sentence.
-func (o *deleteOptions) completeRule(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	const done = cobra.ShellCompDirectiveNoFileComp
-	if len(args) > 1 {
-		return nil, done
-	}
-	sets, err := readForCompletion(c.Context())
-	if err != nil {
-		return nil, done
-	}
-	var offered []string
-	for _, set := range sets {
-		if !o.wants(rules.Variant{Family: set.Family, Backend: set.Backend}) {
-			continue
-		}
-		table, ok := set.Table(o.table)
-		if !ok {
-			continue
-		}
-		for i := range table.Chains {
-			chain := &table.Chains[i]
-			switch {
-			case len(args) == 0 && len(chain.Rules) > 0:
-				offered = append(offered, chain.Name+"\t"+rules.Plural(len(chain.Rules), "rule"))
-			case len(args) == 1 && chain.Name == args[0]:
-				for n, r := range chain.Rules {
-					offered = append(offered, strconv.Itoa(n+1)+"\t"+text.Safe(r.Sentence()))
-				}
-			}
-		}
-	}
-	return offered, done
-}
-
-// readForCompletion reads all rule sets, in the order of variants.
-func readForCompletion(ctx context.Context) ([]*rules.Ruleset, error) {
-	host, err := iptables.Open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	sets, err := readVariants(ctx, host, host.Variants())
-	var list []*rules.Ruleset
-	for _, v := range host.Variants() {
-		if set := sets[v]; set != nil {
-			list = append(list, set)
-		}
-	}
-	return list, err
-}
-
-// completeHosts completes the address of a server from the neighbours of this host.
-func completeHosts(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	f, err := readFacts(c.Context())
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var hosts []string
-	for _, family := range rules.Families {
-		for _, s := range f.SuggestHosts(family) {
-			hosts = append(hosts, s.Value+"\t"+text.Safe(s.Note))
-		}
-	}
-	return hosts, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }
