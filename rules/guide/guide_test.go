@@ -99,6 +99,9 @@ func TestAdvice(t *testing.T) {
 			"iptables -t filter -A FORWARD -d 192.168.0.0/24 -i wan0 -o lan0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
 			"- ip_forward", "- TCPMSS",
 		}},
+		{"all that is wrong is told at once", dropping, Publish{At: "203.0.113.1:80", Port: "", To: "sLmc"}, []string{
+			"x port: a port is missing", "x to: \"sLmc\" is not a server", "x at: ",
+		}},
 		{"share behind an open firewall", "*filter\n:FORWARD ACCEPT [0:0]\nCOMMIT\n", Share{Net: "192.168.0.0/24"}, []string{
 			"No FORWARD rule is needed, because its policy is ACCEPT", "- -A FORWARD",
 		}},

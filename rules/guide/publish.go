@@ -84,10 +84,7 @@ func (b *builder) understand(p Publish) (service, bool) {
 	if !slices.Contains([]string{"tcp", "udp", "both", "sctp"}, s.Protocol) {
 		b.wrong("proto", "tcp", "%q has no ports: choose tcp, udp or both", s.Protocol)
 	}
-	var ok bool
-	if s.ports, ok = b.ports("port", p.Port); !ok {
-		return s, false
-	}
+	s.ports, _ = b.ports("port", p.Port)
 	b.understandServer(&s)
 	b.understandAddress(&s)
 	if b.failed() {
@@ -169,7 +166,7 @@ func (b *builder) understandServer(s *service) {
 			}
 			return
 		}
-		if !s.toPorts.Single() && s.toPorts != s.ports {
+		if !s.toPorts.Single() && s.toPorts != s.ports && s.ports != (rules.Ports{}) {
 			nearest := withPort(server, portText(rules.Port(s.toPorts.Lo)))
 			if !s.ports.Single() {
 				nearest = server.String()
