@@ -192,7 +192,7 @@ func (s *saying) statistic(m rules.Statistic) {
 		if m.Not {
 			op = ">="
 		}
-		s.say("numgen random mod %d %s %d", whole, op, uint32(limit))
+		s.say("numgen random mod %d %s %d", uint32(whole), op, uint32(limit))
 	}
 }
 
