@@ -133,17 +133,9 @@ func (n network) restored() bool {
 // ownRules are the administrator's rules of the nat tables.
 func (t *trial) ownRules(family rules.Family) []string {
 	var list []string
-	for _, p := range t.variants() {
-		nat, ok := t.sets[p].Table("nat")
-		if !ok || p.Family != family {
-			continue
-		}
-		for i := range nat.Chains {
-			for _, r := range nat.Chains[i].Rules {
-				if rules.OwnerOf(r) == "" {
-					list = append(list, r.String())
-				}
-			}
+	for at, r := range t.rulesOf("nat") {
+		if at.Family == family && rules.OwnerOf(*r) == "" {
+			list = append(list, r.String())
 		}
 	}
 	return list

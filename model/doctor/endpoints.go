@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"nattui/rules"
-	"nattui/rules/evaluate"
 )
 
 // checkEndpoints tells of what other programs publish and nobody answers: containers and pods that are gone or hang, and
@@ -90,28 +89,20 @@ func programTitle(owner string) string {
 
 // emptyServices are services of Kubernetes that have no endpoint: kube-proxy refuses what is for them.
 func emptyServices(x *Examination) (list []Finding) {
-	for _, p := range x.variants() {
-		table, ok := x.sets[p].Table("filter")
-		if !ok {
+	for at, r := range x.rulesOf("filter") {
+		name, empty := emptyService(r)
+		if !empty {
 			continue
 		}
-		for i := range table.Chains {
-			for j := range table.Chains[i].Rules {
-				r := &table.Chains[i].Rules[j]
-				name, empty := emptyService(r)
-				if !empty || len(list) >= alike {
-					continue
-				}
-				at := evaluate.RuleRef{Variant: p, Table: "filter", Chain: table.Chains[i].Name, Position: j + 1}
-				found := Finding{
-					Check: "service-empty", Severity: SeverityNote, Subject: name, Evidence: []string{ruleName(at) + ": " + x.dropperText(at)},
-					Sentence: fmt.Sprintf("The service %s has no endpoints: no pod serves it, and whoever asks for it is refused.", name),
-				}
-				if r.Counters.Known && r.Counters.Packets > 0 {
-					found.Severity = SeverityWarning
-				}
-				list = append(list, found)
-			}
+		found := Finding{
+			Check: "service-empty", Severity: SeverityNote, Subject: name, Evidence: []string{ruleName(at) + ": " + x.dropperText(at)},
+			Sentence: fmt.Sprintf("The service %s has no endpoints: no pod serves it, and whoever asks for it is refused.", name),
+		}
+		if r.Counters.Known && r.Counters.Packets > 0 {
+			found.Severity = SeverityWarning
+		}
+		if list = append(list, found); len(list) >= alike {
+			break
 		}
 	}
 	return list

@@ -6,29 +6,18 @@ import (
 	"strings"
 
 	"nattui/rules"
-	"nattui/rules/evaluate"
 )
 
 // checkFirstPackets tells of rules of table nat that no first packet of a connection meets, which are all that the table sees: they
 // ask for a state that it cannot have, or for the port that clients come from, which is another one each time.
 func checkFirstPackets(x *Examination) []Finding {
 	var list []Finding
-	for _, p := range x.variants() {
-		t, ok := x.sets[p].Table("nat")
-		if !ok {
-			continue
-		}
-		for i := range t.Chains {
-			for j := range t.Chains[i].Rules {
-				r := &t.Chains[i].Rules[j]
-				at := evaluate.RuleRef{Variant: p, Table: "nat", Chain: t.Chains[i].Name, Position: j + 1}
-				if why := firstPacket(r); why != "" && rules.OwnerOf(*r) == "" {
-					list = append(list, Finding{
-						Check: "never-first", Severity: SeverityWarning, Subject: ruleName(at), Evidence: []string{r.String()},
-						Sentence: strings.ToUpper(why[:1]) + why[1:] + ".",
-					})
-				}
-			}
+	for at, r := range x.rulesOf("nat") {
+		if why := firstPacket(r); why != "" && rules.OwnerOf(*r) == "" {
+			list = append(list, Finding{
+				Check: "never-first", Severity: SeverityWarning, Subject: ruleName(at), Evidence: []string{r.String()},
+				Sentence: strings.ToUpper(why[:1]) + why[1:] + ".",
+			})
 		}
 	}
 	return list

@@ -155,19 +155,10 @@ func (x *Examination) allowedSources(family rules.Family) []rules.Net {
 			nets = append(nets, rules.NetOf(n))
 		}
 	}
-	for _, p := range x.variants() {
-		filter, ok := x.sets[p].Table("filter")
-		if !ok || p.Family != family {
-			continue
-		}
-		for i := range filter.Chains {
-			for j := range filter.Chains[i].Rules {
-				r := &filter.Chains[i].Rules[j]
-				lets := r.Target.Kind == rules.Accept || r.Target.Kind == rules.Jump || r.Target.Kind == rules.Return || r.Target.Kind == rules.Goto
-				if lets && !r.Source.Any() && !r.Source.Not && len(nets) < 32 {
-					nets = append(nets, r.Source)
-				}
-			}
+	for at, r := range x.rulesOf("filter") {
+		lets := r.Target.Kind == rules.Accept || r.Target.Kind == rules.Jump || r.Target.Kind == rules.Return || r.Target.Kind == rules.Goto
+		if lets && at.Family == family && !r.Source.Any() && !r.Source.Not && len(nets) < 32 {
+			nets = append(nets, r.Source)
 		}
 	}
 	return nets

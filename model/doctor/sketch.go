@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"iter"
 	"net/netip"
 	"slices"
 	"strings"
@@ -23,6 +24,23 @@ type walker struct {
 	sets   map[rules.Variant]*rules.Ruleset
 	chains map[evaluate.RuleRef]*rules.Chain // by variant, table and name: a table may have thousands
 	steps  int
+}
+
+// rulesOf are all rules of the tables of a name, of each variant, chain by chain.
+func (t *trial) rulesOf(table string) iter.Seq2[evaluate.RuleRef, *rules.Rule] {
+	return func(yield func(evaluate.RuleRef, *rules.Rule) bool) {
+		for _, p := range t.variants() {
+			found, ok := t.sets[p].Table(table)
+			for i := 0; ok && i < len(found.Chains); i++ {
+				for j := range found.Chains[i].Rules {
+					at := evaluate.RuleRef{Variant: p, Table: table, Chain: found.Chains[i].Name, Position: j + 1}
+					if !yield(at, &found.Chains[i].Rules[j]) {
+						return
+					}
+				}
+			}
+		}
+	}
 }
 
 // walkLimit ends a walk through tables that nobody could look through either.

@@ -44,21 +44,8 @@ func (c *commits) close() {
 	}
 }
 
-// catchUp takes in what has been announced. A program that has ended has its
-// transactions announced already.
-func (c *commits) catchUp() {
-	for {
-		datagram, err := c.listener.Poll()
-		switch {
-		case errors.Is(err, unix.ENOBUFS):
-			c.lost = true
-			continue
-		case err != nil || len(datagram) == 0:
-			return
-		}
-		nfnetlink.Each(datagram, c.take)
-	}
-}
+// catchUp takes in what has been announced.
+func (c *commits) catchUp() { c.lost = c.listener.Drain(c.take) || c.lost }
 
 func (c *commits) take(m nfnetlink.Message) {
 	if m.Kind == unix.NFT_MSG_NEWGEN {

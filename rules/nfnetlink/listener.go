@@ -75,17 +75,22 @@ func (l *Listener) Receive() ([]byte, error) {
 	return l.buf[:max(n, 0)], err
 }
 
-// Poll takes a datagram that is there already; none, if none is.
-func (l *Listener) Poll() ([]byte, error) {
-	var n int
-	var err error
-	if e := l.raw.Control(func(fd uintptr) { n, _, err = unix.Recvfrom(int(fd), l.buf, 0) }); e != nil {
-		return nil, e
+// Drain hands on the notices that are there already, and does not wait; lost tells that some were lost, because too many had to
+// wait. A program that has ended has its changes announced already.
+func (l *Listener) Drain(each func(Message)) (lost bool) {
+	for {
+		var n int
+		var err error
+		e := l.raw.Control(func(fd uintptr) { n, _, err = unix.Recvfrom(int(fd), l.buf, 0) })
+		switch {
+		case errors.Is(err, unix.ENOBUFS):
+			lost = true
+		case e != nil || err != nil || n <= 0:
+			return lost
+		default:
+			Each(l.buf[:n], each)
+		}
 	}
-	if errors.Is(err, unix.EAGAIN) {
-		return nil, nil
-	}
-	return l.buf[:max(n, 0)], err
 }
 
 // NewGeneration is the end of a change: the generation that it made, and by which program.

@@ -1,7 +1,7 @@
 package nftables
 
 import (
-	"errors"
+	"bytes"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -39,26 +39,21 @@ func (a *announced) close() {
 	}
 }
 
-// catchUp takes in what has been announced. A program that has ended has its transactions announced already.
+// catchUp takes in what has been announced.
 func (a *announced) catchUp() {
-	for a.listener != nil {
-		datagram, err := a.listener.Poll()
-		switch {
-		case errors.Is(err, unix.ENOBUFS):
-			a.lost = true
-			continue
-		case err != nil || len(datagram) == 0:
-			return
-		}
-		nfnetlink.Each(slices.Clone(datagram), func(m nfnetlink.Message) {
-			if m.Kind != unix.NFT_MSG_NEWGEN {
-				a.open = append(a.open, m)
-				return
-			}
-			a.seen = append(a.seen, transaction{m.NewGeneration(), a.open})
-			a.open = nil
-		})
+	if a.listener != nil {
+		a.lost = a.listener.Drain(a.take) || a.lost
 	}
+}
+
+func (a *announced) take(m nfnetlink.Message) {
+	if m.Kind != unix.NFT_MSG_NEWGEN {
+		m.Attrs = bytes.Clone(m.Attrs)
+		a.open = append(a.open, m)
+		return
+	}
+	a.seen = append(a.seen, transaction{m.NewGeneration(), a.open})
+	a.open = nil
 }
 
 // whole tells whether all was heard that changed the tables after one generation up to another one.
