@@ -30,19 +30,20 @@ func (d *datagrams) note(f *flow.Flow) {
 	}
 }
 
-// answererOf is the other address with which a server answers what it was asked.
-func (d *datagrams) answererOf(server netip.AddrPort) (from netip.AddrPort, ok bool) {
-	for client, waited := range d.waits {
-		if from, ok = d.begins[client]; ok && waited == server && from != server && from.Port() == server.Port() {
-			return from, true
+// answerers are the other addresses with which servers answer what they were asked, by the servers.
+func (d *datagrams) answerers() map[netip.AddrPort]netip.AddrPort {
+	list := map[netip.AddrPort]netip.AddrPort{}
+	for client, server := range d.waits {
+		if from, ok := d.begins[client]; ok && from != server && from.Port() == server.Port() {
+			list[server] = from
 		}
 	}
-	return netip.AddrPort{}, false
+	return list
 }
 
 // answersElsewhere tells of a server of UDP whose answers come from another of its addresses.
 func answersElsewhere(x *Examination, f *Forward) Finding {
-	from, ok := x.stats.datagrams.answererOf(f.Server)
+	from, ok := x.stats.answerers[f.Server]
 	if f.Proto != rules.UDP || !ok {
 		return Finding{}
 	}

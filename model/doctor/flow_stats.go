@@ -33,7 +33,8 @@ type flowStats struct {
 	// unheard are flows that wait for an answer, by the rule that gave them their source.
 	unheard   map[evaluate.RuleRef]*crowd
 	datagrams datagrams
-	asked     int // flows that were evaluated
+	answerers map[netip.AddrPort]netip.AddrPort // see datagrams
+	asked     int                               // flows that were evaluated
 }
 
 // newFlowStats are those of no flows.
@@ -168,6 +169,7 @@ func takeCensus(x *Examination) *flowStats {
 		c.count(x, f, e, asked[f.AskedFor()], wide[e.DNAT])
 		return c.asked < statsLimit
 	})
+	c.answerers = c.datagrams.answerers()
 	return c
 }
 

@@ -22,7 +22,7 @@ func tooWide(x *Examination, s *share) []Finding {
 	}
 	found := Finding{
 		Check: "masquerade-too-wide", Severity: SeverityWarning, Subject: ruleName(s.at), Evidence: []string{s.rule.String()},
-		Sentence: fmt.Sprintf("The rule names no interface to leave by, so it also hides who asks from this host's own networks: servers inside see %s for every client.", "this host"),
+		Sentence: "The rule names no interface to leave by, so it also hides who asks from this host's own networks: servers inside see this host for every client.",
 	}
 	if !s.via.src.Any() {
 		found.Severity = SeverityNote

@@ -44,7 +44,7 @@ var wayInKinds = []kind{
 		spoil: func(g *Gateway) {
 			g.give(datagram("198.51.100.9:4000", "203.0.113.1:5000", "203.0.113.1:5000", "198.51.100.9:4000"))
 		},
-		check: "stale-flows", severity: SeverityWarning, says: "goes on", cure: "conntrack -D -p udp -s 198.51.100.9",
+		check: "stale-flows", severity: SeverityWarning, says: "is not translated", cure: "conntrack -D -p udp -s 198.51.100.9",
 		mend: func(g *Gateway) {
 			g.give(datagram("198.51.100.9:4000", "203.0.113.1:5000", "192.168.0.2:53", "198.51.100.9:4000"))
 		},
