@@ -127,7 +127,7 @@ func (s *historyScreen) Actions() keyTable {
 	stands := func() bool { e, ok := s.current(); return can() && ok && e.Stands }
 	return keyTable{
 		on(keys.Undo, s.undoCurrent).when(stands).otherwise(s.sayGone),
-		on(keyGoBack, s.goBack).when(s.canGoBack),
+		on(keyGoBack, s.goBackCurrent).when(func() bool { e, ok := s.current(); return ok && s.canGoBack(&e) }),
 		act(keys.Details, s.openDetails).when(some),
 		act(keys.Save, s.askSave).when(can),
 	}.and(scrolling(func() int { return s.height }, s.Wheel))
@@ -135,7 +135,7 @@ func (s *historyScreen) Actions() keyTable {
 
 func (s *historyScreen) openDetails() {
 	if e, ok := s.current(); ok {
-		s.open(&entryDetails{desk: s.desk, entry: e})
+		s.open(&entryDetails{desk: s.desk, screen: s, entry: e})
 	}
 }
 
@@ -347,7 +347,7 @@ func (s *historyScreen) noteOf(e *JournalEntry) string {
 	switch {
 	case e.Result != "":
 		return e.Result
-	case e.Snapshot != "":
+	case s.canGoBack(e):
 		return keyGoBack.Help().Key + " goes back to it"
 	case e.Outside:
 		return "by " + e.By + ", outside nattui"
@@ -360,12 +360,15 @@ func (s *historyScreen) noteOf(e *JournalEntry) string {
 // entryDetails is everything about one change.
 type entryDetails struct {
 	*desk
-	entry JournalEntry
+	screen *historyScreen
+	entry  JournalEntry
 	reading
 }
 
-// Actions scroll and close.
-func (d *entryDetails) Actions() keyTable { return d.readingKeys(d, &d.reading) }
+// Actions go back to a snapshot, scroll and close.
+func (d *entryDetails) Actions() keyTable {
+	return d.readingKeys(d, &d.reading, on(keyGoBack, func() tea.Cmd { d.close(d); return d.screen.goBack(d.entry) }).when(func() bool { return d.screen.canGoBack(&d.entry) }))
+}
 
 // Settle fits the text to the terminal.
 func (d *entryDetails) Settle() tea.Cmd {
@@ -391,7 +394,7 @@ func (d *entryDetails) told(width int) []string {
 	}
 	e := &d.entry
 	if e.Snapshot != "" {
-		for _, l := range e.snapshotLines(d.now.Location()) {
+		for _, l := range d.snapshotLines() {
 			add(d.look.Text, l)
 		}
 		return lines

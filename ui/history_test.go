@@ -115,7 +115,8 @@ func TestSnapshotsInHistory(t *testing.T) {
 		s.sees("a snapshot changed nothing; b goes back to it")
 		s.press("enter")
 		s.golden("history-snapshot-details")
-		s.press("esc", "b")
+		s.press("b") // in the box, which closes
+		s.lacks("taken 2026")
 		s.sees("nothing to change: your own rules are as in snapshot before-upgrade")
 		j.restore = rules.Single(rules.Change{Op: rules.Insert, Table: "nat", Chain: "PREROUTING", At: 1, Rule: parse(t, "-A PREROUTING -i wan0 -p tcp -m tcp --dport 81 -j DNAT --to-destination 192.168.0.2")})
 		j.restore.Title, j.notice = "Go back to snapshot before-upgrade.", []string{"ip docker is passed over: it belongs to Docker"}
@@ -141,6 +142,9 @@ func TestSnapshotsInHistory(t *testing.T) {
 		if len(j.said) != before {
 			t.Error("it was worked out where nothing can be changed")
 		}
+		s.press("up")
+		s.sees("Snapshot before-upgrade")
+		s.lacks("goes back to it")
 	})
 }
 

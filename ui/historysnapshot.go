@@ -2,7 +2,6 @@ package ui
 
 import (
 	"slices"
-	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -19,16 +18,19 @@ func amongChanges(changes, snapshots []JournalEntry) []JournalEntry {
 	return all
 }
 
-// canGoBack tells that a snapshot is under the cursor that one can go back to.
-func (s *historyScreen) canGoBack() bool {
-	e, ok := s.current()
-	return ok && e.Snapshot != "" && !s.gw.ReadOnly && s.gw.Journal != nil
+// canGoBack tells that an entry is a snapshot that one can go back to.
+func (s *historyScreen) canGoBack(e *JournalEntry) bool {
+	return e.Snapshot != "" && !s.gw.ReadOnly && s.gw.Journal != nil
 }
 
-// goBack asks what would lead back to the snapshot under the cursor.
-func (s *historyScreen) goBack() tea.Cmd {
-	e, ok := s.current()
-	if !ok || !s.mayChange() {
+func (s *historyScreen) goBackCurrent() tea.Cmd {
+	e, _ := s.current()
+	return s.goBack(e)
+}
+
+// goBack asks what would lead back to a snapshot.
+func (s *historyScreen) goBack(e JournalEntry) tea.Cmd {
+	if !s.mayChange() {
 		return nil
 	}
 	journal := s.gw.Journal
@@ -61,12 +63,16 @@ func (s *historyScreen) askRestore(msg restorePlanMsg) {
 }
 
 // snapshotLines are all that is known of a snapshot.
-func (e *JournalEntry) snapshotLines(zone *time.Location) []string {
-	lines := []string{"taken " + e.At.In(zone).Format("2006-01-02 15:04:05")}
-	if e.Result != "" {
+func (d *entryDetails) snapshotLines() []string {
+	e := &d.entry
+	lines := []string{"taken " + e.At.In(d.now.Location()).Format("2006-01-02 15:04:05")}
+	switch {
+	case e.Result != "":
 		lines = append(lines, e.Result)
-	} else {
+	case d.screen.canGoBack(e):
 		lines = append(lines, "Your own rules and switches as they were then; "+keyGoBack.Help().Key+" goes back to them, as a change that can be undone.")
+	default:
+		lines = append(lines, "Your own rules and switches as they were then.")
 	}
 	return append(lines, e.Files...)
 }
