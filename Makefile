@@ -29,8 +29,9 @@ run: build
 	@.ci/deps iptables
 	./nattui lab
 
-test: deps race bigendian
+test: deps
 	@$(MAKE) --no-print-directory check VETTED=
+	@$(MAKE) --no-print-directory race bigendian
 	$(GO) test -p $(PACKAGES) -timeout 15m ./...
 	cd packaging && $(GO) test -timeout 15m ./...
 

@@ -260,8 +260,10 @@ func TestTopLevel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	allowed := []string{"cmd", "ui", "model", "rules", "docs", "packaging", "Makefile", "demo.tape", "go.mod", "go.sum",
-		"README.md", "README.zh.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE"}
+	allowed := []string{
+		"cmd", "ui", "model", "rules", "docs", "packaging", "Makefile", "demo.tape", "go.mod", "go.sum",
+		"README.md", "README.zh.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE",
+	}
 	ignored := strings.Fields(readFile(t, filepath.Join(root, ".gitignore"))) // what make and go build leave here
 	for _, entry := range entries {
 		hidden := strings.HasPrefix(entry.Name(), ".")
