@@ -205,7 +205,7 @@ func (n network) ownServices() []evaluate.Packet {
 	}
 	var list []evaluate.Packet
 	addrs := 0
-	for _, a := range n.Addresses {
+	for _, a := range n.inUse("") {
 		to := a.Prefix.Addr()
 		if a.Scope != facts.ScopeGlobal || to.IsLoopback() {
 			continue

@@ -35,7 +35,7 @@ func otherFamily(x *Examination, f *Forward) Finding {
 	if f.Rule.Family == rules.IPv6 {
 		other = rules.IPv4
 	}
-	for _, a := range x.AddressesOn(f.Link) {
+	for _, a := range x.inUse(f.Link) {
 		to := a.Prefix.Addr()
 		if !other.Holds(to) || a.Scope != facts.ScopeGlobal || a.Temporary || a.Deprecated {
 			continue

@@ -106,7 +106,7 @@ func (t *trial) otherAddresses(forwards []Forward) (list []Forward) {
 		if !f.via.dst.Any() || !f.via.toHost && f.rule.Target.Kind == rules.Redirect {
 			continue
 		}
-		for _, a := range t.Addresses {
+		for _, a := range t.inUse("") {
 			to := a.Prefix.Addr()
 			if len(list) >= othersExamined {
 				return list

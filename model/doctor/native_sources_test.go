@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"nattui/model/doctor"
+	"nattui/model/facts"
 	"nattui/model/lab"
 )
 
@@ -109,5 +110,36 @@ func TestAnEmptyNativeListIsToBeFilled(t *testing.T) {
 	}
 	if len(found[i].CureCommands()) > 0 || !strings.Contains(found[i].Sentence, "@friends") {
 		t.Errorf("got %s", text(found[i:i+1]))
+	}
+}
+
+// TestAnAddressBeingChecked holds that what is for an address of this host's which the kernel has not taken into use yet is
+// no fault of the filter that it would meet on its way elsewhere.
+func TestAnAddressBeingChecked(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	w := newWard(t)
+	w.base()
+	w.nft(`table inet fw { chain forward { type filter hook forward priority filter; policy drop; ct state established,related accept; iifname "lan0" accept; ct status dnat accept; }; }`)
+	for _, link := range []string{"wan0", "lan0"} {
+		w.exec("sysctl", "-qw", "net.ipv6.conf."+link+".accept_dad=1", "net.ipv6.conf."+link+".dad_transmits=600")
+	}
+	for _, c := range [][]string{{"2001:db8:1::1/64", "wan0"}, {"2001:db8:2::1/64", "lan0"}} {
+		w.exec("ip", "address", "del", c[0], "dev", c[1])
+		w.exec("ip", "address", "add", c[0], "dev", c[1])
+	}
+	look := w.look()
+	found := doctor.Examine(look)
+	if !slices.ContainsFunc(look.Facts.Addresses, func(a facts.Address) bool { return a.Tentative && a.Scope == facts.ScopeGlobal }) {
+		t.Fatal("no address is being checked")
+	}
+	for i := range look.Facts.Addresses { // as the kernel says of those that it does not check, before it has routed them
+		look.Facts.Addresses[i].Tentative = false
+	}
+	for _, f := range append(found, doctor.Examine(look)...) {
+		if f.IsProblem() {
+			t.Errorf("%s", text([]doctor.Finding{f}))
+		}
 	}
 }

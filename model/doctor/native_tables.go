@@ -37,7 +37,7 @@ func (x *Examination) wholly(at evaluate.RuleRef, r *rules.Rule) bool {
 
 // fromOutside tells that a rule takes what somebody on the Internet asks of an address of this host.
 func (x *Examination) fromOutside(at evaluate.RuleRef) bool {
-	for _, a := range x.Addresses {
+	for _, a := range x.inUse("") {
 		to := a.Prefix.Addr()
 		if !at.Family.Holds(to) || a.Scope != facts.ScopeGlobal || !x.outward(a.Link) {
 			continue

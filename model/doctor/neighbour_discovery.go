@@ -48,13 +48,14 @@ func checkDiscovery(x *Examination) (list []Finding) {
 
 // discoveries are the messages that have to pass on a link with IPv6.
 func (n network) discoveries(link string) []discovery {
-	i := slices.IndexFunc(n.Addresses, func(a facts.Address) bool {
-		return a.Link == link && a.Scope == facts.ScopeGlobal && a.Prefix.Addr().Is6() && !a.Prefix.IsSingleIP()
+	addresses := n.inUse(link)
+	i := slices.IndexFunc(addresses, func(a facts.Address) bool {
+		return a.Scope == facts.ScopeGlobal && a.Prefix.Addr().Is6() && !a.Prefix.IsSingleIP()
 	})
 	if i < 0 {
 		return nil
 	}
-	own := n.Addresses[i].Prefix.Addr()
+	own := addresses[i].Prefix.Addr()
 	peers := []netip.Addr{netip.MustParseAddr("fe80::ff:fec9:c9c9")}
 	if a, ok := n.insider(link, rules.IPv6, func(a netip.Addr) bool { return a.Is6() && !n.IsLocal(a) }); ok {
 		peers = append(peers, a)

@@ -60,10 +60,27 @@ func (n network) isSession(f *flow.Flow) bool {
 	return s != nil && f.Proto() == rules.TCP && (f.Client() == s.Client || f.ServedBy() == s.Client || f.AskedFor() == s.Client)
 }
 
+// inUse are the addresses of a link, "" of all, that the kernel takes packets to. Of IPv6 it does so once it knows that
+// nobody else has them (RFC 4862, 5.4), and where nothing is asked a moment after they were added: then they are routed
+// to this host.
+func (n network) inUse(link string) []facts.Address {
+	return slices.DeleteFunc(slices.Clone(n.Addresses), func(a facts.Address) bool {
+		to := a.Prefix.Addr()
+		if link != "" && a.Link != link || a.Tentative {
+			return true
+		}
+		if to.Is4() || a.Scope != facts.ScopeGlobal || n.Routes == nil {
+			return false
+		}
+		route, certain := n.Lookup(evaluate.RouteQuery{Dst: to, In: a.Link})
+		return certain && route.Kind != facts.RouteLocal
+	})
+}
+
 // ownAddr is this host's address that a machine behind a link knows it by.
 func (n network) ownAddr(link string, to netip.Addr) (netip.Addr, bool) {
 	var any netip.Addr
-	for _, a := range n.AddressesOn(link) {
+	for _, a := range n.inUse(link) {
 		if a.Prefix.Addr().Is4() != to.Is4() || a.Scope != facts.ScopeGlobal {
 			continue
 		}
@@ -80,7 +97,7 @@ func (n network) ownAddr(link string, to netip.Addr) (netip.Addr, bool) {
 // redirectAddr is the address that REDIRECT gives what arrives on a link: the
 // first one.
 func (n network) redirectAddr(link string, like netip.Addr) (netip.Addr, bool) {
-	for _, a := range n.AddressesOn(link) {
+	for _, a := range n.inUse(link) {
 		if a.Prefix.Addr().Is4() == like.Is4() && a.Scope != facts.ScopeLink {
 			return a.Prefix.Addr(), true
 		}

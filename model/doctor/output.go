@@ -76,7 +76,7 @@ func (n network) askedFromHere(s sketch) (list []netip.Addr) {
 		list = append(list, a)
 	}
 	if link, ok := n.uplink(s.family); ok && s.toHost {
-		for _, a := range n.AddressesOn(link) {
+		for _, a := range n.inUse(link) {
 			if s.family.Holds(a.Prefix.Addr()) && a.Scope == facts.ScopeGlobal {
 				return append(list, a.Prefix.Addr())
 			}
@@ -94,7 +94,7 @@ func (n network) ownSource(to netip.Addr) netip.Addr {
 	if route.PrefSrc.IsValid() || to.Is4() {
 		return route.PrefSrc
 	}
-	for _, a := range n.AddressesOn(route.Out) {
+	for _, a := range n.inUse(route.Out) {
 		if a.Prefix.Addr().Is6() && a.Scope == facts.ScopeGlobal && !a.Deprecated {
 			return a.Prefix.Addr()
 		}

@@ -14,8 +14,7 @@ import (
 // the answer leaves by another way, or the reverse path filter does not let the question in.
 func checkOwnAnswers(x *Examination) (list []Finding) {
 	told := map[string]bool{}
-	for i := range x.Addresses {
-		a := &x.Addresses[i]
+	for _, a := range x.inUse("") {
 		if to := a.Prefix.Addr(); a.Scope != facts.ScopeGlobal || a.Temporary || a.Deprecated || told[a.Link+rules.FamilyOf(to).String()] || !x.outward(a.Link) {
 			continue
 		}
@@ -24,7 +23,7 @@ func checkOwnAnswers(x *Examination) (list []Finding) {
 			if !ok {
 				continue
 			}
-			if found := ownAnswer(x, a, l); found.Check != "" {
+			if found := ownAnswer(x, &a, l); found.Check != "" {
 				told[a.Link+rules.FamilyOf(a.Prefix.Addr()).String()] = true
 				list = append(list, found)
 				break

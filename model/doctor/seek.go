@@ -222,7 +222,7 @@ func (n network) parseAsked(text string) (proto rules.Protocol, asked []netip.Ad
 	if err != nil || port == 0 {
 		return 0, nil, false
 	}
-	for _, a := range n.Addresses {
+	for _, a := range n.inUse("") {
 		if a.Scope == facts.ScopeGlobal && !a.Secondary && !a.Temporary && n.outward(a.Link) && len(asked) < 4 {
 			asked = append(asked, netip.AddrPortFrom(a.Prefix.Addr(), uint16(port)))
 		}

@@ -243,7 +243,7 @@ func (n network) askedAddr(s sketch, link string, kind rules.Kind) (netip.Addr, 
 		if a, ok := s.dst.Host(); ok {
 			return a, true
 		}
-		for _, a := range n.Addresses {
+		for _, a := range n.inUse("") {
 			if s.family.Holds(a.Prefix.Addr()) && s.dst.Contains(a.Prefix.Addr()) {
 				return a.Prefix.Addr(), true
 			}
@@ -256,7 +256,7 @@ func (n network) askedAddr(s sketch, link string, kind rules.Kind) (netip.Addr, 
 			return a, true
 		}
 	}
-	for _, a := range n.AddressesOn(link) {
+	for _, a := range n.inUse(link) {
 		if s.family.Holds(a.Prefix.Addr()) && a.Scope == facts.ScopeGlobal {
 			return a.Prefix.Addr(), true
 		}

@@ -53,7 +53,7 @@ func missedOutside(x *Examination, f *Forward) Finding {
 	if in.Any() || in.Not || f.via.dst.Any() || f.Owner != "" || x.outward(f.Link) || !to.Addr().IsValid() {
 		return Finding{}
 	}
-	for _, a := range x.Addresses {
+	for _, a := range x.inUse("") {
 		if a.Prefix.Addr() != to.Addr() || a.Link == f.Link || in.Matches(a.Link) || !x.outward(a.Link) {
 			continue
 		}
