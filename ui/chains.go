@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
 	"nattui/rules"
@@ -17,65 +18,40 @@ type chainChoice struct {
 	*desk
 	screen *rulesScreen
 	rows   []chainRow
-	cursor table.Cursor[chainRow]
-}
+	cols   []table.Column
+	cursor table.Cursor[chainKey]
 
-// chainRow is a chain of iptables, or a native one.
-type chainRow struct {
-	table, chain string
-	native       nativeChain
+	// The rows are the chains of these.
+	set *rules.Ruleset
+	nft *nft.Ruleset
 }
 
 func (s *rulesScreen) openChains() {
 	c := &chainChoice{desk: s.desk, screen: s}
-	if s.set() != nil {
-		for _, t := range []string{"nat", "filter", "mangle", "raw", "security"} {
-			if tab, ok := s.set().Table(t); ok {
-				for i := range tab.Chains {
-					c.rows = append(c.rows, chainRow{table: t, chain: tab.Chains[i].Name})
-				}
-			}
-		}
-	}
-	c.rows = append(c.rows, s.nativeRows()...)
+	c.read()
 	if len(c.rows) == 0 {
 		s.say("there are no chains yet: the first rule creates them")
 		return
 	}
-	at := chainRow{table: s.table, chain: s.pane().chain}
+	at := chainKey{table: s.table, chain: s.pane().chain}
 	if s.native.name != "" {
-		at = rowOf(s.native)
+		at = keyOfNative(s.native)
 	}
 	c.cursor.Seek(at)
 	c.cursor.Follow(len(c.rows), c.key)
 	s.desk.open(c)
 }
 
-func rowOf(n nativeChain) chainRow {
-	return chainRow{table: n.family.String() + " " + n.table, chain: n.name, native: n}
+// read lists the chains anew where the tables are not those of the last time.
+func (c *chainChoice) read() {
+	if c.rows == nil || c.set != c.desk.set() || c.nft != c.desk.tables.Native {
+		c.set, c.nft = c.desk.set(), c.desk.tables.Native
+		c.rows = c.screen.chainRows()
+		c.cols = c.columns()
+	}
 }
 
-// nativeRows are the chains that iptables does not show: those that the kernel calls first, by table.
-func (s *rulesScreen) nativeRows() (rows []chainRow) {
-	if s.tables.Native == nil {
-		return nil
-	}
-	for _, t := range s.tables.Native.Tables {
-		if nft.Shown(t, s.tables.Sets) || !t.Meets(s.variant.Family) && t.Family != nft.Bridge && t.Family != nft.ARP {
-			continue
-		}
-		for _, base := range []bool{true, false} {
-			for _, c := range t.Chains {
-				if c.IsBase() == base {
-					rows = append(rows, rowOf(nativeChain{t.Family, t.Name, c.Name}))
-				}
-			}
-		}
-	}
-	return rows
-}
-
-func (c *chainChoice) key(i int) chainRow { return c.rows[i] }
+func (c *chainChoice) key(i int) chainKey { return c.rows[i].chainKey }
 
 // Actions move and choose.
 func (c *chainChoice) Actions() keyTable {
@@ -105,20 +81,21 @@ func (c *chainChoice) choose() {
 	}
 }
 
-func (c *chainChoice) room() int { return max(3, min(len(c.rows), c.boxHeight()-4)) }
+func (c *chainChoice) room() int { return max(3, min(len(c.rows), c.boxHeight()-3)) }
+
+// Settle keeps the rows current and the cursor in sight.
+func (c *chainChoice) Settle() tea.Cmd {
+	c.read()
+	c.cursor.Follow(len(c.rows), c.key)
+	c.cursor.Settle(len(c.rows), c.room())
+	return nil
+}
 
 // View draws the list.
 func (c *chainChoice) View(width, _ int) string {
-	w := min(78, width-2)
-	cols := []table.Column{
-		{Title: "table", Min: 6, Want: c.tableWidth()},
-		{Title: "chain", Min: 12, Want: 24, Grow: 1},
-		{Title: "hook", Min: 6, Want: 18, Order: 2},
-		{Title: "rules", Min: 5, Want: 5, Right: true},
-		{Title: "owner", Min: 6, Want: 8, Order: 1},
-	}
-	widths := table.Widths(cols, w-6)
-	lines := []string{"  " + table.Head(cols, widths, c.look.Faint)}
+	w := min(110, width-2)
+	widths := table.Widths(c.cols, w-6)
+	lines := []string{"  " + table.Head(c.cols, widths, c.look.Faint)}
 	from, to := c.cursor.Window(len(c.rows), c.room())
 	for i := from; i < to; i++ {
 		bar, over := "  ", (*lipgloss.Style)(nil)
@@ -126,46 +103,57 @@ func (c *chainChoice) View(width, _ int) string {
 			over = &c.look.Cursor
 			bar = c.look.Accent.Render(c.look.Glyphs.Bar) + over.Render(" ")
 		}
-		lines = append(lines, bar+table.Line(cols, widths, c.cells(c.rows[i]), over))
+		lines = append(lines, bar+table.Line(c.cols, widths, c.cells(&c.rows[i]), over))
 	}
-	return box(c.desk, "Chains", lines, w)
+	return box(c.desk, fmt.Sprintf("Chains %s %d of %d", c.look.Glyphs.Dot, c.cursor.Index()+1, len(c.rows)), lines, w)
 }
 
-// tableWidth is the width of the longest table's name.
-func (c *chainChoice) tableWidth() int {
-	width := 6
-	for _, r := range c.rows {
-		width = max(width, lipgloss.Width(r.table))
+// columns are as wide as what stands in them; what nothing stands in is left out.
+func (c *chainChoice) columns() []table.Column {
+	cols := []table.Column{
+		{Title: "table", Min: 6, Want: 6},
+		{Title: "chain", Min: 12, Want: 12, Grow: 1},
+		{Title: "hook", Min: 6, Want: 6, Order: 2},
+		{Title: "policy", Min: 6, Want: 6},
+		{Title: "rules", Min: 5, Want: 5, Right: true},
+		{Title: "entered", Min: 7, Want: 7, Right: true, Order: 3},
+		{Title: "owner", Min: 5, Want: 5, Order: 1},
 	}
-	return min(width, 22)
+	empty := make([]bool, len(cols))
+	for i := range empty {
+		empty[i] = true
+	}
+	for at := range c.rows {
+		for i, cell := range c.cells(&c.rows[at]) {
+			cols[i].Want = max(cols[i].Want, min(lipgloss.Width(cell.Text), 28))
+			empty[i] = empty[i] && cell.Text == ""
+		}
+	}
+	for i := range cols {
+		if empty[i] {
+			cols[i] = table.Column{Order: len(cols)} // no wider than nothing
+		}
+	}
+	return cols
 }
 
 // cells are the values of a chain's row.
-func (c *chainChoice) cells(r chainRow) []table.Cell {
-	hook, drops, n, owner := "", false, 0, rules.ChainOwner(r.chain)
-	if r.native.name != "" {
-		if t := c.tables.Native.Table(r.native.family.String(), r.native.table); t != nil && t.Chain(r.native.name) != nil {
-			chain := t.Chain(r.native.name)
-			n, owner = len(chain.Rules), chain.Owner()
-			if chain.IsBase() {
-				hook, drops = fmt.Sprintf("%s %d", chain.Hook, chain.Priority), chain.Policy.Code == nft.Drop
-			}
-		}
-	} else if ch, _ := c.set().Chain(r.table, r.chain); ch != nil {
-		n = len(ch.Rules)
-		if ch.BuiltIn() {
-			hook, drops = strings.ToLower(r.chain), ch.Policy == "DROP"
-		}
-	}
-	style := c.look.Faint
+func (c *chainChoice) cells(r *chainRow) []table.Cell {
+	policy, drops := r.policy()
+	style, entered := c.look.Faint, ""
 	if drops {
-		hook, style = hook+", drops", c.look.Attention
+		style = c.look.Attention
+	}
+	if r.counted && !r.stray {
+		entered = text.Count(r.entered)
 	}
 	return []table.Cell{
 		{Text: text.Safe(r.table), Style: c.look.Faint},
-		{Text: text.Safe(r.chain), Style: c.look.Text},
-		{Text: hook, Style: style},
-		{Text: fmt.Sprint(n), Style: c.look.Text},
-		{Text: owner, Style: c.look.Faint},
+		{Text: strings.Repeat("  ", r.depth) + text.Safe(r.chain), Style: c.look.Text},
+		{Text: r.hook(c.variant.Backend), Style: c.look.Faint},
+		{Text: policy, Style: style},
+		{Text: fmt.Sprint(r.rules()), Style: c.look.Text},
+		{Text: entered, Style: c.look.Faint},
+		{Text: r.owner(), Style: c.look.Faint},
 	}
 }

@@ -140,7 +140,7 @@ func TestNativeChains(t *testing.T) {
 		s := newNativeStage(t, 80, 24, nil)
 		s.press("c")
 		s.golden("native-chains")
-		s.press("down", "down", "enter")
+		s.press("down", "down", "down", "down", "enter")
 		s.sees("table inet fw4 forward")
 		s.sees("policy drop")
 		s.sees("untouched")

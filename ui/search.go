@@ -210,8 +210,9 @@ func (s *historyScreen) SearchTo(row int) tea.Cmd {
 
 // SearchLines are the chains.
 func (c *chainChoice) SearchLines() (lines []string) {
-	for _, r := range c.rows {
-		lines = append(lines, r.table+" "+r.chain+" "+rules.ChainOwner(r.chain))
+	for i := range c.rows {
+		r := &c.rows[i]
+		lines = append(lines, strings.Join([]string{r.table, r.chain, r.hook(c.variant.Backend), r.owner()}, " "))
 	}
 	return lines
 }

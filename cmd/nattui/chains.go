@@ -4,11 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"nattui/rules"
-	"nattui/rules/iptables"
+	"nattui/rules/nft"
 	"nattui/ui/table"
 	"nattui/ui/text"
 )
@@ -26,9 +27,10 @@ func newChainsCommand() *cobra.Command {
 	var o chainsOptions
 	c := &cobra.Command{
 		Use:   "chains",
-		Short: "Print the chains of iptables with their policies and counters",
-		Long: "chains prints every chain of every table of iptables: its policy, the packets that reached the end of it, its rules, and the program that made it. " +
-			"On a terminal it prints a table. Otherwise it prints one chain per line: family, backend, table, chain, policy, packets, bytes, rules, owner; a dash means none or unknown.",
+		Short: "Print all chains with their hooks, policies and counters",
+		Long: "chains prints every chain of every table, those of iptables and those of native nft: where the kernel calls it and by which priority, its policy, the packets that reached the end of it (native policies do not count), " +
+			"its rules, and the program that made it. On a terminal it prints a table. Otherwise it prints one chain per line: family, backend, table, chain, policy, packets, bytes, rules, owner, hook, priority; " +
+			"a dash means none or unknown. --table chooses native chains by their type and priority, as rules does.",
 		Example: "nattui chains\nnattui chains --table filter --json",
 		Args:    noArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return o.run(c) },
@@ -36,7 +38,7 @@ func newChainsCommand() *cobra.Command {
 	c.Flags().BoolVar(&o.json, "json", false, "one JSON object per chain and line")
 	c.Flags().StringVar(&o.table, "table", "", "only this table: nat, filter, mangle, raw, security")
 	registerGateway(c, &o.gateway)
-	o.register(c.Flags(), "default: both", "default: both")
+	o.register(c.Flags(), "default: both", "default: all")
 	o.offerVariants(c)
 	offer(c, "table", tableNames...)
 	return c
@@ -53,31 +55,13 @@ type chainTold struct {
 	Bytes   *uint64 `json:"bytes,omitempty"`
 	Rules   int     `json:"rules"`
 	Owner   string  `json:"owner"`
-}
-
-// read reads the rules of this host, or of a file. No sets are a failure; else the error is of a part of them.
-func (o *chainsOptions) read(c *cobra.Command) ([]rules.Variant, map[rules.Variant]*rules.Ruleset, error) {
-	if o.gateway != "" {
-		g, err := openGatewayFile(c.Context(), o.gateway)
-		if err != nil {
-			return nil, nil, err
-		}
-		return g.variants(&o.variantFlags), g.sets, nil
-	}
-	host, err := iptables.Open(c.Context())
-	if err != nil {
-		return nil, nil, err
-	}
-	variants, err := o.chosen(host)
-	if err != nil {
-		return nil, nil, err
-	}
-	sets, err := readVariants(c.Context(), host, variants)
-	return variants, sets, err
+	// Of chains that the kernel itself calls:
+	Hook     string `json:"hook,omitempty"`
+	Priority *int32 `json:"priority,omitempty"`
 }
 
 func (o *chainsOptions) run(c *cobra.Command) error {
-	if err := o.check(); err != nil {
+	if err := o.checkAll(); err != nil {
 		return err
 	}
 	if o.table != "" {
@@ -85,14 +69,19 @@ func (o *chainsOptions) run(c *cobra.Command) error {
 			return err
 		}
 	}
-	variants, sets, readErr := o.read(c)
+	variants, sets, native, readErr := o.readTables(c, o.gateway)
 	if sets == nil {
 		return readErr
 	}
 	var told []chainTold
 	for _, v := range variants {
-		if set := sets[v]; set != nil {
+		if set := sets[v]; set != nil && o.backend != rules.Native.String() {
 			told = append(told, o.tell(set)...)
+		}
+	}
+	for _, t := range native.Tables {
+		if !nft.Shown(t, sets) {
+			told = append(told, o.tellNative(t)...)
 		}
 	}
 	out := newOutput(c)
@@ -116,13 +105,41 @@ func (o *chainsOptions) tell(set *rules.Ruleset) (told []chainTold) {
 			ch := &tab.Chains[i]
 			x := chainTold{Family: set.Family.String(), Backend: set.Backend.String(), Table: name, Chain: ch.Name, Rules: len(ch.Rules), Owner: rules.ChainOwner(ch.Name)}
 			if ch.BuiltIn() {
-				x.Policy = ch.Policy
+				at := rules.Priority(set.Backend, name, ch.Name)
+				x.Policy, x.Hook, x.Priority = ch.Policy, strings.ToLower(ch.Name), &at
 				if ch.Counters.Known {
 					x.Packets, x.Bytes = &ch.Counters.Packets, &ch.Counters.Bytes
 				}
 			}
 			told = append(told, x)
 		}
+	}
+	return told
+}
+
+// tellNative are the chains of a native table.
+func (o *chainsOptions) tellNative(t *nft.Table) (told []chainTold) {
+	wanted := map[*nft.Chain]bool{}
+	for _, c := range t.Chains {
+		if c.IsBase() && o.ofFamily(c) && (o.table == "" || doesWorkOf(o.table, c)) {
+			wanted[c] = true
+			for _, led := range c.Led() {
+				wanted[led] = true
+			}
+		}
+	}
+	for _, c := range t.Chains {
+		if !wanted[c] && (c.IsBase() || o.table != "" || !o.ofFamily(c)) {
+			continue
+		}
+		x := chainTold{Family: nativeFamily(t.Family), Backend: rules.Native.String(), Table: t.Name, Chain: c.Name, Rules: len(c.Rules), Owner: c.Owner()}
+		if c.IsBase() {
+			x.Policy, x.Hook, x.Priority = "accept", c.Hook, &c.Priority
+			if c.Policy.Code == nft.Drop {
+				x.Policy = "drop"
+			}
+		}
+		told = append(told, x)
 	}
 	return told
 }
@@ -152,7 +169,7 @@ func (out *output) chains(told []chainTold, asJSON bool) error {
 	}
 	if !out.terminal {
 		for _, x := range told {
-			if _, err := fmt.Fprintln(out, x.Family, x.Backend, x.Table, or(x.Chain), or(x.Policy), number(x.Packets), number(x.Bytes), x.Rules, or(x.Owner)); err != nil {
+			if _, err := fmt.Fprintln(out, x.Family, x.Backend, x.Table, or(x.Chain), or(x.Policy), number(x.Packets), number(x.Bytes), x.Rules, or(x.Owner), or(x.Hook), x.priority()); err != nil {
 				return err
 			}
 		}
@@ -161,20 +178,36 @@ func (out *output) chains(told []chainTold, asJSON bool) error {
 	return out.chainPage(told, number, or)
 }
 
+// priority is a chain's priority, a dash where the kernel does not call it.
+func (x *chainTold) priority() string {
+	if x.Priority == nil {
+		return unknown
+	}
+	return strconv.Itoa(int(*x.Priority))
+}
+
+// at is where the kernel calls a chain, and by which priority.
+func (x *chainTold) at() string {
+	if x.Hook == "" {
+		return ""
+	}
+	return x.Hook + " " + x.priority()
+}
+
 // chainPage prints the chains of each table under a heading.
 func (out *output) chainPage(told []chainTold, number func(*uint64) string, or func(string) string) error {
-	cols := []table.Column{{Title: "chain", Min: 12, Want: 26, Grow: 1}, {Title: "policy", Min: 6, Want: 6}, {Title: "packets", Min: 7, Want: 10, Right: true}, {Title: "rules", Min: 5, Want: 5, Right: true}, {Title: "owner", Min: 6, Want: 14, Order: 1}}
+	cols := []table.Column{{Title: "chain", Min: 12, Want: 22, Grow: 1}, {Title: "hook", Min: 16, Want: 16, Order: 2}, {Title: "policy", Min: 6, Want: 6}, {Title: "packets", Min: 7, Want: 8, Right: true}, {Title: "rules", Min: 5, Want: 5, Right: true}, {Title: "owner", Min: 6, Want: 10, Order: 1}}
 	widths := table.Widths(cols, min(out.width, 100))
 	before := ""
 	for _, x := range told {
-		if head := x.Family + " " + x.Backend + " " + x.Table; head != before {
+		if head := x.Family + " " + x.Backend + " " + text.Safe(x.Table); head != before {
 			if before != "" {
 				fmt.Fprintln(out)
 			}
 			before = head
 			fmt.Fprintf(out, "%s\n%s\n", out.ink.strong.Render(head), table.Head(cols, widths, out.ink.faint))
 		}
-		cells := []table.Cell{{Text: or(x.Chain)}, {Text: or(x.Policy)}, {Text: number(x.Packets)}, {Text: strconv.Itoa(x.Rules)}, {Text: or(x.Owner)}}
+		cells := []table.Cell{{Text: or(x.Chain)}, {Text: text.Safe(x.at())}, {Text: or(x.Policy)}, {Text: number(x.Packets)}, {Text: strconv.Itoa(x.Rules)}, {Text: or(x.Owner)}}
 		if _, err := fmt.Fprintln(out, table.Line(cols, widths, cells, nil)); err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -12,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"nattui/rules"
-	"nattui/rules/nft"
 	"nattui/ui/table"
 	"nattui/ui/text"
 )
@@ -67,11 +65,7 @@ func (o *rulesOptions) run(c *cobra.Command) error {
 	if err := checkTable(o.table); err != nil {
 		return err
 	}
-	read := o.readHere
-	if o.gateway != "" {
-		read = o.readFile
-	}
-	variants, sets, native, readErr := read(c)
+	variants, sets, native, readErr := o.readTables(c, o.gateway)
 	if sets == nil {
 		return readErr
 	}
@@ -100,48 +94,6 @@ func (o *rulesOptions) run(c *cobra.Command) error {
 		return err
 	}
 	return readErr
-}
-
-// readHere reads the rules of this host. No sets are a failure; else the error is of a part of them.
-func (o *rulesOptions) readHere(c *cobra.Command) ([]rules.Variant, map[rules.Variant]*rules.Ruleset, *nft.Ruleset, error) {
-	ctx, native := c.Context(), &nft.Ruleset{}
-	host, err := openTables(ctx, c.ErrOrStderr())
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	variants := host.Variants() // which say what of nf_tables is not native
-	if o.backend != rules.Native.String() {
-		if variants, err = o.chosen(host); err != nil {
-			return nil, nil, nil, err
-		}
-	}
-	sets, readErr := readVariants(ctx, host, variants)
-	if o.wantsNative() {
-		native, err = readNative(ctx)
-		readErr = errors.Join(readErr, err)
-	}
-	for _, note := range variantNotes(host, sets) {
-		say(c.ErrOrStderr(), note)
-	}
-	return variants, sets, native, readErr
-}
-
-// readFile reads the rules of a recorded gateway.
-func (o *rulesOptions) readFile(c *cobra.Command) ([]rules.Variant, map[rules.Variant]*rules.Ruleset, *nft.Ruleset, error) {
-	g, err := openGatewayFile(c.Context(), o.gateway)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	native := &nft.Ruleset{}
-	if g.native != nil && o.wantsNative() {
-		native = g.native
-	}
-	return g.variants(&o.variantFlags), g.sets, native, nil
-}
-
-// wantsNative tells whether native chains are asked for.
-func (o *rulesOptions) wantsNative() bool {
-	return o.backend == "" || o.backend == rules.Native.String()
 }
 
 func checkTable(name string) error {

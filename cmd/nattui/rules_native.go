@@ -36,7 +36,7 @@ func readNative(ctx context.Context) (*nft.Ruleset, error) {
 var nativeHooks = []string{"ingress", "prerouting", "input", "forward", "output", "postrouting", "egress"}
 
 // nativeChains are the chains that iptables does not show, in the order in which the kernel asks them at each hook, each
-// followed by those that it leads to; then those that nothing leads to.
+// followed by those that it leads to.
 func (o *rulesOptions) nativeChains(set *nft.Ruleset, sets map[rules.Variant]*rules.Ruleset) []*nft.Chain {
 	var base []*nft.Chain
 	for _, t := range set.Tables {
@@ -44,7 +44,7 @@ func (o *rulesOptions) nativeChains(set *nft.Ruleset, sets map[rules.Variant]*ru
 			continue
 		}
 		for _, c := range t.Chains {
-			if c.IsBase() && o.ofTable(c) && o.ofFamily(c) {
+			if c.IsBase() && doesWorkOf(o.table, c) && o.ofFamily(c) {
 				base = append(base, c)
 			}
 		}
@@ -68,10 +68,10 @@ func (o *rulesOptions) nativeChains(set *nft.Ruleset, sets map[rules.Variant]*ru
 	return all
 }
 
-// ofTable tells whether a native chain does the work of the table of iptables that is asked for.
-func (o *rulesOptions) ofTable(c *nft.Chain) bool {
+// doesWorkOf tells whether a native chain does the work of a table of iptables.
+func doesWorkOf(table string, c *nft.Chain) bool {
 	const conntrack, filter = -200, 0 // enum nf_ip_hook_priorities
-	switch o.table {
+	switch table {
 	case "nat":
 		return c.Type == "nat"
 	case "raw":
@@ -84,9 +84,10 @@ func (o *rulesOptions) ofTable(c *nft.Chain) bool {
 	return false
 }
 
-func (o *rulesOptions) ofFamily(c *nft.Chain) bool {
-	family, err := rules.ParseFamily(o.family)
-	return o.family == "" || err == nil && c.Table.Meets(family)
+// ofFamily tells whether packets of the family that is asked for come to a native chain.
+func (f *variantFlags) ofFamily(c *nft.Chain) bool {
+	family, err := rules.ParseFamily(f.family)
+	return f.family == "" || err == nil && c.Table.Meets(family)
 }
 
 // nativeFamily is a table's family as nattui says it.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -13,6 +14,7 @@ import (
 
 	"nattui/rules"
 	"nattui/rules/iptables"
+	"nattui/rules/nft"
 )
 
 // variantFlags are the flags that choose rule sets. Empty ones do not choose.
@@ -199,4 +201,53 @@ func natRules(set *rules.Ruleset) int {
 		return 0
 	}
 	return table.Rules()
+}
+
+// readTables reads the rules of this host, or of a recorded gateway, with the native tables where they are asked for. No
+// sets are a failure; else the error is of a part of them.
+func (f *variantFlags) readTables(c *cobra.Command, gateway string) ([]rules.Variant, map[rules.Variant]*rules.Ruleset, *nft.Ruleset, error) {
+	if gateway != "" {
+		return f.readFile(c, gateway)
+	}
+	return f.readHere(c)
+}
+
+func (f *variantFlags) readHere(c *cobra.Command) ([]rules.Variant, map[rules.Variant]*rules.Ruleset, *nft.Ruleset, error) {
+	ctx, native := c.Context(), &nft.Ruleset{}
+	host, err := openTables(ctx, c.ErrOrStderr())
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	variants := host.Variants() // which say what of nf_tables is not native
+	if f.backend != rules.Native.String() {
+		if variants, err = f.chosen(host); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	sets, readErr := readVariants(ctx, host, variants)
+	if f.wantsNative() {
+		native, err = readNative(ctx)
+		readErr = errors.Join(readErr, err)
+	}
+	for _, note := range variantNotes(host, sets) {
+		say(c.ErrOrStderr(), note)
+	}
+	return variants, sets, native, readErr
+}
+
+func (f *variantFlags) readFile(c *cobra.Command, gateway string) ([]rules.Variant, map[rules.Variant]*rules.Ruleset, *nft.Ruleset, error) {
+	g, err := openGatewayFile(c.Context(), gateway)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	native := &nft.Ruleset{}
+	if g.native != nil && f.wantsNative() {
+		native = g.native
+	}
+	return g.variants(f), g.sets, native, nil
+}
+
+// wantsNative tells whether native chains are asked for.
+func (f *variantFlags) wantsNative() bool {
+	return f.backend == "" || f.backend == rules.Native.String()
 }

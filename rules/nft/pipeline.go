@@ -133,8 +133,8 @@ func (c *Chain) Led() []*Chain {
 	var follow func(c *Chain)
 	follow = func(c *Chain) {
 		for _, r := range c.Rules {
-			for _, name := range r.leads(c.Table) {
-				if to := c.Table.Chain(name); to != nil && !seen[to] {
+			for _, to := range r.Leads(c.Table) {
+				if !seen[to] {
 					seen[to] = true
 					all = append(all, to)
 					follow(to)
@@ -146,7 +146,17 @@ func (c *Chain) Led() []*Chain {
 	return all
 }
 
-// leads are the chains that a rule may go to.
+// Leads are the chains of its table that a rule may go to, by a verdict of its own or of a map.
+func (r *Rule) Leads(t *Table) (all []*Chain) {
+	for _, name := range r.leads(t) {
+		if c := t.Chain(name); c != nil {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// leads names them, those that are not there, too.
 func (r *Rule) leads(t *Table) []string {
 	var names []string
 	for _, e := range r.Exprs {
