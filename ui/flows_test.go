@@ -92,6 +92,11 @@ func TestScrollingThroughManyFlows(t *testing.T) {
 			flows = append(flows, aFlow(i+1, client, "203.0.113.1:80", "192.168.0.2:8080", client))
 		}
 		s, _ := flowStage(t, 80, 24, flows...)
+		for room, want := range map[int]string{80: "connections 5,000 of 262k", 24: "conns 5,000 of 262k", 18: "conns 5,000"} {
+			if got := ansi.Strip(s.app.flowCount(room)); got != want {
+				t.Errorf("in %d cells: %q, want %q", room, got, want)
+			}
+		}
 		s.press("G")
 		s.sees("10.0.19.250:1000")
 		s.press("g")

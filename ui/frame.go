@@ -83,11 +83,12 @@ func (a *App) header() string {
 	} else if !a.inLab() {
 		parts = append(parts, a.look.Strong.Render("nattui"))
 	}
-	if a.gw.Flows != nil {
-		parts = append(parts, a.flowCount())
-	}
 	right := a.liveness()
 	room := a.width - 2 - ansi.StringWidth(right) - 2
+	if a.gw.Flows != nil {
+		before := ansi.StringWidth(strings.Join(parts, "  ")) + 2
+		parts = append(parts, a.flowCount(room-before))
+	}
 	left := ""
 	for i, p := range parts {
 		sep := ""
@@ -102,11 +103,24 @@ func (a *App) header() string {
 	return a.ends(left, right)
 }
 
-func (a *App) flowCount() string {
+// flowCount is how many connections there are, in the most words that fit; the limit says more than a whole word.
+func (a *App) flowCount(room int) (count string) {
+	for _, as := range []struct {
+		word  string
+		limit bool
+	}{{"connections ", true}, {"conns ", true}, {"conns ", false}} {
+		if count = a.flowCountAs(as.word, as.limit); ansi.StringWidth(count) <= room {
+			break
+		}
+	}
+	return count
+}
+
+func (a *App) flowCountAs(word string, limit bool) string {
 	n := uint64(a.gw.Flows.Table().Len())
-	s := a.look.Faint.Render("connections ") + a.look.Text.Render(text.Exact(n))
+	s := a.look.Faint.Render(word) + a.look.Text.Render(text.Exact(n))
 	h := a.gw.Flows.Health()
-	if h.Max == 0 {
+	if h.Max == 0 || !limit {
 		return s
 	}
 	of := " of " + text.Count(uint64(h.Max))

@@ -136,12 +136,25 @@ func (s *rulesScreen) moving() keyTable {
 		act(keys.Down, s.down),
 		act(keys.PageUp, to(func(p *pane) int { return p.cursor.Index() - page(p) })),
 		act(keys.PageDown, to(func(p *pane) int { return p.cursor.Index() + page(p) })),
-		act(keys.Top, to(func(*pane) int { return 0 })),
-		act(keys.Bottom, to(func(p *pane) int { return len(p.items) - 1 })).counted(s.goTo),
+		act(keys.Top, func() { s.stacked(1); to(func(*pane) int { return 0 })() }),
+		act(keys.Bottom, func() { s.stacked(-1); to(func(p *pane) int { return len(p.items) - 1 })() }).counted(s.goTo),
 		elsewhere(keys.Undo).when(can),
 		elsewhere(keys.Redo).when(can),
 		elsewhere(keys.Switches),
 		act(hidden(keys.Close), func() { s.Back() }),
+	}
+}
+
+// stacked goes to the first pane with rows, or the last by -1, where panes stand one over the other and are one list.
+func (s *rulesScreen) stacked(step int) {
+	for i := range s.panes {
+		if step < 0 {
+			i = len(s.panes) - 1 - i
+		}
+		if !s.wide && len(s.panes[i].items) > 0 {
+			s.active = i
+			return
+		}
 	}
 }
 

@@ -435,3 +435,20 @@ func TestFormKeepsADraft(t *testing.T) {
 		s.sees("Protocol   (any)")
 	})
 }
+
+func TestTopAndBottomOfTheWholeList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for width, first := range map[int]string{80: "PREROUTING", 250: "POSTROUTING"} {
+			s := newStage(t, width, 24, gatewayRules)
+			s.screen()
+			s.press("tab", "g") // the panes are beside each other where there is room: then each is a list
+			if at := s.app.screens[0].(*rulesScreen).pane(); at.chain != first || at.cursor.Index() != 0 {
+				t.Errorf("%d: g goes to row %d of %s", width, at.cursor.Index(), at.chain)
+			}
+			s.press("G")
+			if at := s.app.screens[0].(*rulesScreen).pane(); at.chain != "POSTROUTING" || at.cursor.Index() != len(at.items)-1 {
+				t.Errorf("%d: G goes to row %d of %s", width, at.cursor.Index(), at.chain)
+			}
+		}
+	})
+}
