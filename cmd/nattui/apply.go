@@ -214,7 +214,7 @@ func (o *applyOptions) unreadable(name string, line int, err error) error {
 		return fmt.Errorf("%s: from line %d on, lines counted from there: %s says: %s; nothing was changed  (nattui import %s --dry-run  says more of each mistake)",
 			name, line, rejected.Program, strings.Join(strings.Fields(rejected.Words), " "), rules.ShellWord(name))
 	case errors.Is(err, nfnetlink.ErrNoAside):
-		return fmt.Errorf("the rules cannot be read as the kernel has them: %w; run as root (CAP_SYS_ADMIN); nothing was changed", err)
+		return fmt.Errorf("the rules cannot be read as the kernel has them: %w; run as root; nothing was changed", err)
 	}
 	return err
 }

@@ -40,6 +40,19 @@ echo == whatif; ambient nattui whatif tcp 127.0.0.1:1000 127.0.0.1:99 --json
 echo == state; ls -a "$HOME/.local/state/nattui"
 echo == file; user "$SETCAP/nattui" add redirect --proto tcp --in lo --dport 7 --to 77 --yes --backend nft
 iptables-nft -t nat -S PREROUTING | grep -c 'dport 7 '
+echo == native; nft 'add table inet own; add chain inet own pre { type nat hook prerouting priority -100; }; add rule inet own pre tcp dport 9 counter redirect to :99'
+ambient nattui add redirect --proto tcp --in lo --dport 11 --to 111 --yes --backend native
+ambient nattui import 'nft add rule inet own pre iifname "lo" tcp dport 12 redirect to :112' --yes
+ambient nattui delete pre 1 --table 'inet own' --backend native --yes
+ambient nattui undo --yes
+nft list ruleset | grep -c 'dport 1[12] .*redirect\|dport 9 .*redirect'
+echo == nativefile; user "$SETCAP/nattui" import 'nft add rule inet own pre tcp dport 13 redirect to :113' --yes
+nft list table inet own | grep -c 'dport 13 '
+echo == apply; printf 'table inet own {\n\tchain pre {\n\t\ttype nat hook prerouting priority -100\n\t\ttcp dport 14 redirect to :114\n\t}\n}\n' >"$HOME/own.nft"
+user "$SETCAP/nattui" apply - --yes <"$HOME/own.nft"
+printf '*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp -m tcp --dport 15 -j REDIRECT --to-ports 115\nCOMMIT\n' | ambient nattui apply - --yes --backend nft
+iptables-nft -t nat -S PREROUTING | grep 'dport'
+nft list table inet own | grep -c 'dport'
 echo == distrust
 for c in 'rules' 'delete PREROUTING 1 --yes' 'add redirect --proto tcp --in lo --dport 8 --to 88 --yes --backend nft'; do
 	user env PATH="$SETCAP/evil:$PATH" NATTUI_STATE="$HOME/other" XTABLES_LOCKFILE="$HOME/lock" "$SETCAP/nattui" $c || true
@@ -110,7 +123,7 @@ func TestCapabilities(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"rules": "--dport 99", "add": "is applied\n", "undo": "is applied\n", "confirm": "is rolled back", "switch": "\n1\n",
-		"whatif": `"delivered":"local"`, "state": "journal\n", "file": "\n1\n", "none": "status 4\n",
+		"whatif": `"delivered":"local"`, "state": "journal\n", "file": "\n1\n", "native": "is applied\n", "nativefile": "\n1\n", "none": "status 4\n",
 	} {
 		if !strings.Contains(part(name), want) {
 			t.Errorf("%s lacks %q", name, want)
@@ -119,7 +132,7 @@ func TestCapabilities(t *testing.T) {
 	if astray, rest, _ := strings.Cut(part("distrust"), "led astray:"); strings.TrimSpace(rest) != "" || strings.Contains(astray, "journal") {
 		t.Errorf("the caller's environment is heeded: %s%s", astray, rest)
 	}
-	for name, want := range map[string]string{"add": "\n1\n", "undo": "\n0\n", "confirm": "\n0\n"} {
+	for name, want := range map[string]string{"add": "\n1\n", "undo": "\n0\n", "confirm": "\n0\n", "native": "\n3\n", "nativefile": "\n1\n", "apply": "--dport 15 -j REDIRECT --to-ports 115\n1\n"} {
 		if !strings.HasSuffix(strings.TrimRight(part(name), "\n")+"\n", want) {
 			t.Errorf("%s: the kernel has another number of rules than %q", name, want)
 		}

@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"nattui/model/lab"
+	"nattui/rules/nfnetlink"
 )
 
 // version is set when a release is built: -ldflags '-X main.version=…'.
@@ -21,6 +22,7 @@ var version = "dev"
 
 func main() {
 	distrust()
+	nfnetlink.Attend()
 	lab.Main()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	status := run(ctx, os.Args[1:])

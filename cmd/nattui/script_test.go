@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nattui/model/lab"
+	"nattui/rules/nfnetlink"
 )
 
 // The scripts in testdata run the real commands on the real kernel, each in
@@ -39,6 +40,7 @@ var programs = map[string]func(){
 const programsVariable = "NATTUI_TEST_PROGRAMS"
 
 func TestMain(m *testing.M) {
+	nfnetlink.Attend()
 	lab.Main()
 	_, isProgram := programs[filepath.Base(os.Args[0])]
 	if !isProgram && os.Getenv(programsVariable) != "" {

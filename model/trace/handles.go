@@ -6,10 +6,12 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"nattui/model/traced"
+	"nattui/rules/nfnetlink"
 )
 
 // handles know where rules stand, which the kernel names by numbers.
@@ -107,5 +109,6 @@ func textsByHandle(lines []string) map[uint64]string {
 func nftCommand(ctx context.Context, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, "nft", args...)
 	c.Env = append(os.Environ(), "LC_ALL=C")
+	c.SysProcAttr = nfnetlink.Lend(&syscall.SysProcAttr{})
 	return c
 }

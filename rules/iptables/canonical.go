@@ -24,7 +24,7 @@ func (h *Host) Canonical(ctx context.Context, variant rules.Variant, text string
 		return nil, err
 	}
 	var tables []rules.Table
-	err = nfnetlink.Aside(func() error {
+	err = nfnetlink.Aside(ctx, func(ctx context.Context) error {
 		tables, err = p.loaded(ctx, text)
 		return err
 	})
@@ -45,7 +45,7 @@ func (p *programs) loaded(ctx context.Context, text string) ([]rules.Table, erro
 	var complaint words
 	cmd := command(ctx, p.restore, "-w", fmt.Sprint(int(LockWait.Seconds())))
 	cmd.Stdin, cmd.Stderr = strings.NewReader(text), &complaint
-	if err := cmd.Run(); err != nil {
+	if err := nfnetlink.Run(ctx, cmd); err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}

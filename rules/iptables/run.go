@@ -17,7 +17,7 @@ import (
 func command(ctx context.Context, path string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
-	cmd.SysProcAttr = lend(&syscall.SysProcAttr{})
+	cmd.SysProcAttr = nfnetlink.Lend(&syscall.SysProcAttr{})
 	return cmd
 }
 
@@ -27,7 +27,7 @@ func (p *programs) saved(ctx context.Context, options ...string) ([]byte, error)
 	var complaint words
 	cmd := command(ctx, p.save, append([]string{"-c"}, options...)...)
 	cmd.Stdout, cmd.Stderr = &out, &complaint
-	if err := cmd.Run(); err != nil {
+	if err := nfnetlink.Run(ctx, cmd); err != nil {
 		return nil, p.failure(ctx, "reading the tables of "+p.variant.String(), p.save, complaint.String(), err)
 	}
 	return out.Bytes(), nil

@@ -1,6 +1,7 @@
 package nfnetlink_test
 
 import (
+	"context"
 	"os"
 	"sync"
 	"testing"
@@ -19,7 +20,7 @@ func TestAside(t *testing.T) {
 	var all sync.WaitGroup
 	for range 64 { // some of them begin on the first thread
 		all.Go(func() {
-			if err := nfnetlink.Aside(func() error {
+			if err := nfnetlink.Aside(t.Context(), func(context.Context) error {
 				here, err := os.Readlink("/proc/thread-self/ns/net")
 				if here == home {
 					t.Error("it runs where the process is")
@@ -40,6 +41,7 @@ func TestAside(t *testing.T) {
 }
 
 func TestMain(m *testing.M) {
+	nfnetlink.Attend()
 	lab.Main()
 	os.Exit(m.Run())
 }

@@ -5,8 +5,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"time"
 
+	"nattui/rules/nfnetlink"
 	"nattui/rules/nft"
 )
 
@@ -33,6 +35,7 @@ func List(ctx context.Context, set *nft.Ruleset) {
 	ctx, cancel := context.WithTimeout(ctx, listPatience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, "-a", "list", "ruleset")
+	cmd.SysProcAttr = nfnetlink.Lend(&syscall.SysProcAttr{})
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	out, err := cmd.Output()
 	if err != nil {

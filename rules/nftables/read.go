@@ -25,7 +25,7 @@ const attempts = 20
 // Read reads all tables, of one generation. It blocks while the kernel writes them down: about a second for
 // 60,000 rules.
 func Read(ctx context.Context) (*nft.Ruleset, error) {
-	k, err := nfnetlink.Dial()
+	k, err := nfnetlink.DialIn(ctx)
 	if err != nil {
 		return nil, err
 	}

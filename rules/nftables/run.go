@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"nattui/rules/nfnetlink"
 )
 
 // mostWords is how much is kept of what nft says when it refuses.
@@ -18,7 +20,7 @@ const mostWords = 4 << 10
 func command(ctx context.Context, program string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = nfnetlink.Lend(&syscall.SysProcAttr{Setpgid: true})
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = orphanWait
 	return cmd
@@ -27,14 +29,14 @@ func command(ctx context.Context, program string, args ...string) *exec.Cmd {
 // orphanWait is how long is waited for what a program has started, once it was killed for its slowness.
 const orphanWait = 5 * time.Second
 
-// run runs nft and returns what it prints, and where it fails what it says.
+// run runs nft, in the network namespace of the context, and returns what it prints, and where it fails what it says.
 func run(ctx context.Context, program, input string, args ...string) (out, words string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	cmd := command(ctx, program, args...)
 	var printed, said bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &printed, &said
-	err = cmd.Run()
+	err = nfnetlink.Run(ctx, cmd)
 	return printed.String(), refusal(said.String(), err), err
 }
 

@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/vishvananda/netlink"
-
 	"nattui/rules"
 	"nattui/rules/nfnetlink"
 	"nattui/rules/nft"
@@ -50,7 +48,7 @@ func (t *Trial) Predicted(real *nft.Ruleset) *nft.Ruleset {
 // compared with what was there. The error is *Refused where nft refuses the script, *Untried where the copy, the
 // changes or the way back are not exact.
 //
-// It needs CAP_SYS_ADMIN to make the namespace, and the program nft.
+// It needs a namespace (nfnetlink.Aside) and the program nft.
 func Try(ctx context.Context, real *nft.Ruleset, script string) (*Trial, error) {
 	program := find("nft")
 	if program == "" {
@@ -73,7 +71,7 @@ func Try(ctx context.Context, real *nft.Ruleset, script string) (*Trial, error) 
 	script = unreplaced(script)
 	for range mostRewordings {
 		t := &trial{ctx: ctx, program: program, real: real, copied: copied, listing: listing, script: script}
-		switch err := nfnetlink.Aside(t.run); {
+		switch err := nfnetlink.Aside(ctx, t.run); {
 		case err == nil:
 			return &t.Trial, nil
 		case errors.Is(err, nfnetlink.ErrNoAside):
@@ -154,9 +152,12 @@ type trial struct {
 	bodies          map[string]string // of before: what tables, chains, sets and objects are made as
 }
 
-// run makes the trial in the network namespace of the calling thread.
-func (t *trial) run() error {
-	t.links()
+// run makes the trial in the network namespace of the context.
+func (t *trial) run(ctx context.Context) error {
+	t.ctx = ctx
+	if err := t.links(); err != nil {
+		return err
+	}
 	if words, err := feed(t.ctx, t.program, t.listing); err != nil {
 		return &Untried{Why: "the tables could not be copied to try the change: " + words}
 	}
@@ -259,22 +260,15 @@ func (t *trial) translated() (string, error) {
 	return text, nil
 }
 
-// links makes interfaces of the names and numbers of the real ones, which rules may name, as far as the kernel lets it.
-func (t *trial) links() {
+// links makes interfaces of the names and numbers of the real ones, which rules may name.
+func (t *trial) links() error {
+	named := map[uint32]string{}
 	for number, name := range t.real.Links {
 		if name != "lo" && strings.Contains(t.listing+t.script, name) {
-			attrs := netlink.LinkAttrs{Name: name, Index: int(number)}
-			for _, link := range []netlink.Link{
-				&netlink.Dummy{LinkAttrs: attrs}, &netlink.Ifb{LinkAttrs: attrs}, &netlink.Bridge{LinkAttrs: attrs},
-				// Its other end takes a number that another one may need.
-				&netlink.Veth{LinkAttrs: attrs, PeerName: fmt.Sprintf("nattui%d", number)},
-			} {
-				if netlink.LinkAdd(link) == nil {
-					break
-				}
-			}
+			named[number] = name
 		}
 	}
+	return nfnetlink.AddLinks(t.ctx, named)
 }
 
 // prove goes the way back and makes the changes once more, as they would be made, and compares.

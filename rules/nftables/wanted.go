@@ -12,15 +12,18 @@ import (
 // Want reads text of nft as what tables are to be like: it is loaded into a network namespace of its own, in which nothing
 // else is, so that it has to be whole. The error is *Refused where nft does not take it, *Untried where it cannot be tried.
 //
-// It needs CAP_SYS_ADMIN to make the namespace, and the program nft.
+// It needs a namespace (nfnetlink.Aside) and the program nft.
 func Want(ctx context.Context, real *nft.Ruleset, text string) (w nft.Wanted, err error) {
 	program := find("nft")
 	if program == "" {
 		return w, &Untried{Why: "the program nft is not installed, without which its text cannot be read"}
 	}
 	t := &trial{ctx: ctx, program: program, real: real, script: text}
-	err = nfnetlink.Aside(func() error {
-		t.links()
+	err = nfnetlink.Aside(ctx, func(ctx context.Context) error {
+		t.ctx = ctx
+		if err := t.links(); err != nil {
+			return err
+		}
 		if words, err := feed(ctx, program, text); err != nil {
 			return &Refused{Words: words}
 		}
