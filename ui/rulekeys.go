@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"strconv"
 
 	tea "charm.land/bubbletea/v2"
@@ -145,13 +146,14 @@ func (s *rulesScreen) moving() keyTable {
 	}
 }
 
-// stacked goes to the first pane with rows, or the last by -1, where panes stand one over the other and are one list.
+// stacked goes to the first pane with rules, or the last by -1, where panes stand one over the other and are one list.
 func (s *rulesScreen) stacked(step int) {
 	for i := range s.panes {
 		if step < 0 {
 			i = len(s.panes) - 1 - i
 		}
-		if !s.wide && len(s.panes[i].items) > 0 {
+		ruled := func(it ruleItem) bool { return it.at > 0 || it.parked != nil }
+		if !s.wide && slices.ContainsFunc(s.panes[i].items, ruled) {
 			s.active = i
 			return
 		}

@@ -450,5 +450,10 @@ func TestTopAndBottomOfTheWholeList(t *testing.T) {
 				t.Errorf("%d: G goes to row %d of %s", width, at.cursor.Index(), at.chain)
 			}
 		}
+		s := newStage(t, 80, 24, "*nat\n:PREROUTING ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n-A PREROUTING -j ACCEPT\n-A PREROUTING -j RETURN\nCOMMIT\n")
+		s.press("G") // not to a note that there are no rules
+		if at := s.app.screens[0].(*rulesScreen).pane(); at.chain != "PREROUTING" || at.cursor.Index() != 1 {
+			t.Errorf("G goes to row %d of %s", at.cursor.Index(), at.chain)
+		}
 	})
 }
