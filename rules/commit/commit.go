@@ -154,7 +154,7 @@ type source struct {
 // run is Run under the lock.
 func (c *Committer) run(ctx context.Context, l *lock, j *journal, wanted source, o Options) (Entry, error) {
 	for _, e := range j.entries {
-		if e.Unconfirmed() {
+		if c.store.waits(e) {
 			return Entry{}, &Unsettled{*e}
 		}
 	}

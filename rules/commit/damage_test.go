@@ -49,6 +49,8 @@ func TestDamagedChangeIsLeftAlone(t *testing.T) {
 		"its newline": func(text []byte) []byte { text[len(text)-1] ^= 1; return text },
 		"gone":        func(text []byte) []byte { return text[:bytes.IndexByte(text, '\n')+1] },
 		"cut":         func(text []byte) []byte { return text[:len(text)-9] },
+		"more":        func(text []byte) []byte { return append(text, "x\n"...) },
+		"the first":   func(text []byte) []byte { text[30] ^= 1; return text },
 	}
 	for name, damage := range hurt {
 		for _, temporary := range []bool{true, false} {
@@ -95,8 +97,14 @@ func leftAlone(t *testing.T, name string, damage func([]byte) []byte, temporary,
 			t.Fatal(err)
 		}
 		j, err := another.readJournal(true)
-		if err != nil || j.byID["1"].State != Unknown {
-			t.Fatalf("%s, temporary %v, guarded %v, head %v: after %d changes it is %s (%v)", name, temporary, guarded, head, n, j.byID["1"].State, err)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e := j.byID["1"]; e != nil && e.State != Unknown {
+			t.Fatalf("%s, temporary %v, guarded %v, head %v: after %d changes it is %s", name, temporary, guarded, head, n, e.State)
+		}
+		if _, err := another.choose(j, ""); !temporary && j.byID["1"] != nil && (err == nil) != guarded || err == nil && !guarded {
+			t.Errorf("%s, temporary %v, guarded %v, head %v: what waits: %v", name, temporary, guarded, head, err)
 		}
 		e := &Entry{ID: j.next(), State: Confirmed, begun: in(kernelClock{}, 0), Plan: rules.Plan{Title: "Another."}}
 		if err := another.append(recordOf(e)); err != nil {

@@ -95,21 +95,27 @@ func (j *journal) leaveGap() {
 	}
 	if j.written <= j.last.N && slices.ContainsFunc(j.entries, lost) {
 		j.written = j.last.N + 1
+		j.passed = append(j.passed, j.written)
 		j.blot = true
 	}
 }
 
-// noneSince reports whether all records after the one of the number are there, and none of them tells of the entry.
+// noneSince reports whether all records after the one of the number are there, and none of them tells of the entry. A
+// number that was passed over is that of none.
 func (j *journal) noneSince(n uint64, e *Entry) bool {
-	next := n
+	there := map[uint64]bool{}
 	for _, l := range j.seen {
-		if l.N > n {
-			if next++; l.N != next {
-				return false
-			}
+		there[l.N] = true
+	}
+	for _, p := range j.passed {
+		there[p] = true
+	}
+	for next := n + 1; next <= j.written; next++ {
+		if !there[next] {
+			return false
 		}
 	}
-	return next >= j.written && e.told <= n
+	return e.told <= n
 }
 
 // giveWay makes the entries Unknown that are in doubt: nothing is done about them.
@@ -119,7 +125,7 @@ func (j *journal) giveWay() {
 			continue
 		}
 		e.Result = join("it was "+string(e.State)+", and may no longer be: "+e.doubt, e.Result)
-		e.State, e.leaving = Unknown, ""
+		e.State, e.leaving, e.waited = Unknown, "", e.Unconfirmed()
 		e.forgetTimes()
 	}
 }

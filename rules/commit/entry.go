@@ -81,6 +81,8 @@ type Entry struct {
 	natives outcome
 	// doubt is why it is not known what became of it, found when the journal was read.
 	doubt string
+	// waited tells that it was unconfirmed before that.
+	waited bool
 }
 
 // begin is the entry of a change that is about to be made.

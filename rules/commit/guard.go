@@ -205,8 +205,7 @@ type guard struct {
 	c    *Committer
 	id   string
 	last *Entry // as last read
-	// sure is the number of the journal's last record when the entry was last known to
-	// be open.
+	// sure is the number up to which it is known what the journal's records tell of the entry, and that it was open then.
 	sure uint64
 	// ended is set when the entry was rolled back and only the journal does not say
 	// so yet.
@@ -267,7 +266,8 @@ func (g *guard) read(held bool) *Entry {
 	switch {
 	case e.doubt == "":
 		g.sure = j.last.N
-	case g.last != nil && g.last.open() && (j.written <= g.sure || j.noneSince(g.sure, e)):
+	case g.last != nil && g.last.open() && j.noneSince(g.sure, e):
+		g.sure = j.written
 		return g.last
 	}
 	return e

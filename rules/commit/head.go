@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -44,7 +45,12 @@ type head struct {
 	File fileStamp `json:"file"`
 	// Entry is the highest number that a change was given.
 	Entry int `json:"entry,omitempty"`
+	// Passed are numbers that no record was given, see leaveGap; the latest ones.
+	Passed []uint64 `json:"passed,omitempty"`
 }
+
+// keptPassed is how many numbers a head tells that were passed over.
+const keptPassed = 16
 
 const headName = "journal.head"
 
@@ -55,7 +61,7 @@ func (s *Store) readHead() *head {
 		return nil
 	}
 	defer file.Close()
-	var text [512]byte
+	var text [1024]byte
 	n, _ := file.Read(text[:])
 	var sealed struct {
 		Sum  string          `json:"sum"`
@@ -69,9 +75,12 @@ func (s *Store) readHead() *head {
 }
 
 // writeHead notes the last record. Where that fails, the head stays behind, which
-// tells less and nothing that is wrong.
-func (s *Store) writeHead(last link, at fileStamp, entry int) {
-	body, err := json.Marshal(head{last, at, entry})
+// tells less and nothing that is wrong. Numbers that were passed over are told with those of before.
+func (s *Store) writeHead(last link, at fileStamp, entry int, passed ...uint64) {
+	if before := s.readHead(); before != nil {
+		passed = slices.Compact(append(before.Passed, passed...))
+	}
+	body, err := json.Marshal(head{last, at, entry, passed[max(0, len(passed)-keptPassed):]})
 	if err != nil {
 		return
 	}
@@ -98,14 +107,14 @@ func (s *Store) beginHead() {
 }
 
 // noteHead is writeHead for the journal's file as it is now.
-func (s *Store) noteHead(last link, entry int) {
+func (s *Store) noteHead(last link, entry int, passed ...uint64) {
 	file, err := s.open(journalName, os.O_RDONLY)
 	if err != nil {
 		return
 	}
 	defer file.Close()
 	s.known.Store(&last)
-	s.writeHead(last, stampOf(file), entry)
+	s.writeHead(last, stampOf(file), entry, passed...)
 }
 
 // lastRecord is the record that the next one comes after: the journal's last, or

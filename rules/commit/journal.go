@@ -47,6 +47,7 @@ type journal struct {
 	written uint64 // the number of the last record that was ever written, as far as is known
 	top     int    // no change has had a number above it
 	blot    bool   // written is ahead of the head, see leaveGap
+	passed  []uint64
 }
 
 // readJournal reads what can be read, and marks what cannot be known as Unknown.
@@ -68,7 +69,7 @@ func (s *Store) readJournal(held bool) (*journal, error) {
 			s.known.Store(&j.last)
 		}
 		if h != nil {
-			j.written = h.Last.N
+			j.written, j.passed = h.Last.N, h.Passed
 		}
 		j.written = max(j.written, j.last.N)
 		j.top = j.highest(h, why)
@@ -193,7 +194,7 @@ func (s *Store) tidy(j *journal, now time.Time) (aside string, err error) {
 			return "", fmt.Errorf("set aside the damaged part of the journal: %w", err)
 		}
 		j.damaged, j.torn = nil, span{}
-		s.noteHead(j.end(), j.top)
+		s.noteHead(j.end(), j.top, j.passed...)
 	}
 	if j.good > int64(rotateAt) {
 		if err := s.rotate(j); err != nil {

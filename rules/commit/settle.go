@@ -20,7 +20,7 @@ func (c *Committer) open(ctx context.Context, l *lock) (*journal, error) {
 		return nil, err
 	}
 	if j.blot {
-		c.store.noteHead(j.end(), j.top)
+		c.store.noteHead(j.end(), j.top, j.passed...)
 	}
 	if aside, err := c.store.tidy(j, c.clock.Now()); err != nil {
 		c.log.say(err.Error())
@@ -358,8 +358,14 @@ func (s *Store) Waiting() (*Entry, error) {
 	return nil, nil
 }
 
+// waits tells that an entry can still be rolled back by itself: it is unconfirmed, or was before the journal was damaged, and
+// has a guard that has seen it whole.
+func (s *Store) waits(e *Entry) bool {
+	return e.Unconfirmed() || e.State == Unknown && e.waited && s.guarded(e.ID)
+}
+
 // choose finds the entry of the id, or the one that waits to be confirmed.
-func (j *journal) choose(id string) (*Entry, error) {
+func (s *Store) choose(j *journal, id string) (*Entry, error) {
 	if id != "" {
 		if e := j.byID[id]; e != nil {
 			return e, nil
@@ -367,7 +373,7 @@ func (j *journal) choose(id string) (*Entry, error) {
 		return nil, &Absent{fmt.Sprintf("there is no change %s in the journal", id)}
 	}
 	for _, e := range j.entries {
-		if e.Unconfirmed() {
+		if s.waits(e) {
 			return e, nil
 		}
 	}
@@ -398,7 +404,7 @@ func (c *Committer) confirm(ctx context.Context, id, note string) (Entry, error)
 		switch {
 		case e.State == Confirmed:
 			return nil
-		case e.State == Unknown && id != "": // whoever names it has looked
+		case e.State == Unknown && (id != "" || c.store.waits(e)): // whoever names it has looked
 		case !e.Unconfirmed():
 			return &Absent{fmt.Sprintf("change %s is not waiting for confirmation: it is %s%s", e.ID, e.State, inBrackets(e.Result))}
 		}
@@ -419,7 +425,7 @@ func (c *Committer) Rollback(ctx context.Context, id string) (Entry, error) {
 		switch {
 		case e.State == RolledBack:
 			return nil
-		case e.State == Unknown && id != "":
+		case e.State == Unknown && (id != "" || c.store.waits(e)):
 		case !e.Unconfirmed():
 			return notWaiting(e)
 		}
@@ -437,7 +443,7 @@ func (c *Committer) decide(ctx context.Context, id string, then func(*lock, *Ent
 	if err != nil {
 		return Entry{}, err
 	}
-	e, err := j.choose(id)
+	e, err := c.store.choose(j, id)
 	if err != nil {
 		return Entry{}, err
 	}

@@ -38,11 +38,11 @@ func (c *Committer) RollbackPlan(ctx context.Context, id string) (Entry, rules.P
 	if err != nil {
 		return Entry{}, rules.Plan{}, err
 	}
-	e, err := j.choose(id)
+	e, err := c.store.choose(j, id)
 	if err != nil {
 		return Entry{}, rules.Plan{}, err
 	}
-	if !e.Unconfirmed() && (e.State != Unknown || id == "") {
+	if !e.Unconfirmed() && (e.State != Unknown || id == "" && !c.store.waits(e)) {
 		return *e, rules.Plan{}, notWaiting(e)
 	}
 	now, err := c.read(ctx, e.Plan)
