@@ -168,7 +168,7 @@ func (b *Blast) cutOff(ways []conversation, f *facts.Facts, old, fresh *evaluate
 			b.affected(w.Way, why)
 			continue
 		}
-		for _, p := range append(probesOf(w, f, named), carriersOf(w.Way, f)...) {
+		for _, p := range slices.Concat(probesOf(w, f, named), carriersOf(w.Way, f), upkeepOf(w.Way, f)) {
 			if same, why := sameOutcome(old, fresh, &p.packet); !same {
 				b.affected(w.Way, p.what+" would be treated differently: "+why)
 				break
@@ -220,7 +220,7 @@ func probesOf(w *conversation, f *facts.Facts, from asked) []probe {
 	if w.Way.Client.IsValid() && w.Way.Client.Port() != 0 && w.Server.IsValid() {
 		all := w.packets(f, nil)
 		all = append(all, otherPorts(all, from.ports)...)
-		if w.Kind == facts.WayTunnel && w.client == w.seen && w.asked == w.served {
+		if (w.Kind == facts.WayTunnel || w.Outward) && w.client == w.seen && w.asked == w.served {
 			back := *w
 			back.client, back.asked, back.served, back.seen = w.asked, w.client, w.client, w.asked
 			back.fromHere, back.toHere = w.toHere, w.fromHere

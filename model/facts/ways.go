@@ -59,6 +59,8 @@ type Way struct {
 	// Ended is set of a login that is over and has left something behind that runs on, as this process may be:
 	// whoever came by it will come again.
 	Ended bool `json:",omitempty"`
+	// Outward is set where this host began the connection: whoever comes again is dialled again.
+	Outward bool `json:",omitempty"`
 }
 
 // String is the way in words: "SSH login of alice from 198.51.100.7".
@@ -89,6 +91,9 @@ func (w Way) String() string {
 	case WayTunnel:
 		return fmt.Sprintf("connection between %v and %v of %s, by which a login may come", w.Client, w.Server, w.Program)
 	case WayShell:
+		if w.Outward {
+			return fmt.Sprintf("connection of %s to %v, by which somebody works here", w.Program, w.Client)
+		}
 		return fmt.Sprintf("connection of %s from %v", w.Program, w.Client.Addr())
 	}
 	if w.Ended {

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -38,7 +39,7 @@ func (r *reading) shells() {
 			continue
 		}
 		for _, c := range connectionsOf(pid) {
-			r.facts.Ways = append(r.facts.Ways, facts.Way{Kind: facts.WayShell, Proto: rules.TCP, Client: c.remote, Server: c.local, Program: name, Own: true})
+			r.facts.Ways = append(r.facts.Ways, facts.Way{Kind: facts.WayShell, Proto: rules.TCP, Client: c.remote, Server: c.local, Program: name, Own: true, Outward: !r.serves(c.local.Port())})
 			if r.facts.Seat == facts.SeatConsole || r.facts.Seat == facts.SeatUnknown {
 				r.facts.Seat = facts.SeatSSH
 			}
@@ -48,6 +49,7 @@ func (r *reading) shells() {
 
 // terminals adds the connections from elsewhere that leaders of sessions with a pseudo-terminal descend from, but for those of
 // SSH: whoever has attached to tmux through another server, or works in such a shell while somebody else is at the console.
+// A program that dialled out may have given its terminal to whoever is at the other end.
 func (r *reading) terminals() {
 	known := func(c socket) bool {
 		return slices.ContainsFunc(r.facts.Ways, func(w facts.Way) bool { return w.Client == c.remote && w.Server == c.local })
@@ -57,22 +59,37 @@ func (r *reading) terminals() {
 		if p.elsewhere || !leadsPseudoTerminal(p.pid) {
 			continue
 		}
+		var hidden []string
 		for pid := p.pid; pid > 1 && !looked[pid]; pid = parentOf(pid) {
 			looked[pid] = true
 			name := r.nameOf(pid)
 			if isSSHServer(name) {
+				hidden = nil
 				break
 			}
 			if r.fromHere(pid) {
 				r.facts.WaysUnknown = append(r.facts.WaysUnknown, "what relays the terminals of "+name)
 			}
+			if isHidden(pid) && !slices.Contains(quiet, name) {
+				hidden = []string{"what " + name + " of another user serves"}
+			}
 			for _, c := range connectionsOf(pid) {
-				if !known(c) && r.serves(c.local.Port()) {
-					r.facts.Ways = append(r.facts.Ways, facts.Way{Kind: facts.WayShell, Proto: rules.TCP, Client: c.remote, Server: c.local, Program: name})
+				if !known(c) {
+					r.facts.Ways = append(r.facts.Ways, facts.Way{Kind: facts.WayShell, Proto: rules.TCP, Client: c.remote, Server: c.local, Program: name, Outward: !r.serves(c.local.Port())})
 				}
 			}
 		}
+		r.facts.WaysUnknown = append(r.facts.WaysUnknown, hidden...)
 	}
+}
+
+// quiet are programs of other users between a terminal and whoever began it, which serve nobody by the network.
+var quiet = []string{"login", "getty", "agetty", "su", "sudo", "doas", "systemd", "(sd-pam)", "init", "runuser"}
+
+// isHidden tells that the open files of a process may not be seen, as those of other users.
+func isHidden(pid int) bool {
+	_, _, err := openFiles(pid)
+	return errors.Is(err, os.ErrPermission)
 }
 
 // fromHere tells that a process serves somebody who comes from this host itself, as through a proxy before a server of terminals.

@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -46,9 +47,34 @@ func TestTerminalsOfOtherServers(t *testing.T) {
 		inTerminal(t, exec.Command(program(t, "/bin/sleep", "webterm"), "1000"), file)
 		file.Close()
 	}
+	// One that dialled out, as agents do that give their terminal to somebody elsewhere.
+	far, err := n.Client.Listen(t.Context(), netip.MustParseAddrPort("203.0.113.10:443"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	var dialled net.Conn
+	if err := n.Gateway.Do(func() (err error) {
+		dialled, err = net.Dial("tcp", "203.0.113.10:443")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	file, err := dialled.(*net.TCPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dialled.Close() // the agent alone holds it
+	inTerminal(t, exec.Command(program(t, "/bin/sleep", "agent"), "1000"), file)
+	file.Close()
 	known, err := host.Read(t.Context())
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(known.Ways, func(w facts.Way) bool {
+		return w.Kind == facts.WayShell && w.Outward && w.Client == netip.MustParseAddrPort("203.0.113.10:443") && w.Program == "agent"
+	}) {
+		t.Errorf("whom the agent has dialled is not among %v", known.Ways)
 	}
 	if !slices.ContainsFunc(known.Ways, func(w facts.Way) bool { return w.Kind == facts.WayShell && w.Client == client && !w.Own }) {
 		t.Errorf("whoever came from %v is not among %v", client, known.Ways)

@@ -199,7 +199,7 @@ func logins(running []process) []login {
 // ownConnection is the connection of a process that this one descends from, where
 // its sockets may not be seen: without root, by the environment.
 func ownConnection(p process, held []uint64) *facts.Session {
-	if held != nil {
+	if held != nil || listens(p) {
 		return nil
 	}
 	for pid := parentOf(os.Getpid()); pid > 1; pid = parentOf(pid) {
@@ -213,6 +213,21 @@ func ownConnection(p process, held []uint64) *facts.Session {
 		}
 	}
 	return nil
+}
+
+// listens tells that a process of an SSH server waits for connections and serves none: it was there before all of them.
+// OpenSSH writes "sshd: " before what a process serves, and "[listener]" into the title of the one that waits. dropbear
+// starts another dropbear for each connection.
+func listens(p process) bool {
+	switch p.name {
+	case "sshd":
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p.pid))
+		return err == nil && (!strings.HasPrefix(string(text), "sshd: ") || strings.Contains(string(text), "[listener]"))
+	case "dropbear":
+		name, err := readLine(fmt.Sprintf("/proc/%d/comm", parentOf(p.pid)))
+		return err == nil && name != "dropbear"
+	}
+	return false
 }
 
 // userOf is who has got in by a process of an SSH server; "" nobody, or not yet.
