@@ -131,6 +131,27 @@ func TestMosh(t *testing.T) {
 	waits("others' ports", "iptables -t nat -I PREROUTING -p udp --dport 5000 -j REDIRECT --to-ports 9", "")
 }
 
+// TestConfirmWithoutRoot: whoever has the two capabilities alone, and sees no other user's sockets, confirms by a new login and
+// not by an old one.
+func TestConfirmWithoutRoot(t *testing.T) {
+	s := boot(t, []string{"ssh"}, func(s *system) {
+		s.mayLogIn()
+		s.chroot("sh", "-c", "useradd -m -s /bin/bash op && cp /usr/local/bin/nattui /usr/local/bin/nattui-op && setcap cap_net_admin,cap_net_raw+ep /usr/local/bin/nattui-op && "+
+			"mkdir -m 700 /home/op/.ssh && cp /root/.ssh/authorized_keys /home/op/.ssh && chown -R op /home/op/.ssh")
+	})
+	over := func(commands string) string {
+		out, _ := s.outsideCommand("ssh", "-o", "StrictHostKeyChecking=no", "op@"+wanGateway, commands).CombinedOutput()
+		return string(out)
+	}
+	const change = "nattui-op import --yes --accept-doubts --confirm 1h 'iptables -A INPUT -s 198.51.100.99 -p tcp --dport 22 -j DROP'"
+	if out := over(change + "; nattui-op confirm; nattui-op history"); !strings.Contains(out, "nobody has logged in since") || !strings.Contains(out, "unconfirmed until") {
+		t.Errorf("the login that made the change confirms it:\n%s", out)
+	}
+	if out := over("nattui-op confirm; nattui-op history"); !strings.Contains(out, "op has logged in from "+wanHost) || !strings.Contains(out, "  confirmed\n") {
+		t.Errorf("a new login does not confirm it:\n%s", out)
+	}
+}
+
 // established are the connections to sshd.
 func (s *system) established() string {
 	s.Helper()
