@@ -281,42 +281,6 @@ func (m *machine) tos(st *state, mask, value uint32) Truth {
 	return truth(uint32(st.tos)&mask == value)
 }
 
-// frameTest is -m pkttype.
-func (m *machine) frameTest(st *state, want string) Truth {
-	have, known := m.frame(st)
-	if !known {
-		return Unknown
-	}
-	return truth(have == want)
-}
-
-// frame is to whom a packet's frame is addressed: unicast, broadcast or multicast. That follows from
-// the packet's first destination and the interface it arrives by, unless it is said.
-func (m *machine) frame(st *state) (kind string, known bool) {
-	dst := m.pkt.Dst
-	switch {
-	case m.pkt.Local && !st.looped:
-		return "unicast", true
-	case m.pkt.PktType != "":
-		return m.pkt.PktType, true
-	case dst.IsMulticast():
-		return "multicast", true
-	case dst.Is6():
-		return "unicast", true
-	case dst == limitedBroadcast:
-		return "broadcast", true
-	case !m.e.addrs.known:
-		return "", false
-	case !on(m.e.addrs.broadcasts[dst], ""):
-		return "unicast", true
-	case m.pkt.In != "" && on(m.e.addrs.own[dst], m.pkt.In):
-		return "broadcast", true
-	case m.pkt.In == "" || on(m.e.addrs.broadcasts[dst], m.pkt.In) || !on(m.e.addrs.own[dst], ""):
-		return "", false // somebody's own route, or the interface is not known
-	}
-	return "unicast", true // a broadcast of another network comes by a router
-}
-
 func macTest(m rules.MAC) holds {
 	return func(mc *machine, _ *state) Truth {
 		switch {

@@ -150,6 +150,9 @@ func (x *axes) ct(e nft.CT) {
 	x.forget(p, true)
 	switch e.Key {
 	case "src", "dst", "src_ip", "dst_ip", "src_ip6", "dst_ip6":
+		if !ctAddrOf(e.Key, x.family) {
+			break
+		}
 		x.hold(p.at, held{of: ofBoth, size: x.addrSize()})
 	case "proto_src", "proto_dst":
 		x.hold(p.at, held{of: ofBoth, size: 2, port: true})

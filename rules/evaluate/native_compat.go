@@ -19,8 +19,13 @@ func (c *ruleCompiler) compat(e nft.Unknown) {
 		c.compatMatch(x)
 	case "target":
 		c.compatTarget(x)
+	case "last": // notes when it was met
+	case "osf", "inner", "tunnel": // they load a register, or find nothing to load
+		name := "the expression " + e.Name
+		c.unknown(name)
+		c.scatter(name, place{0, registerBytes})
 	default:
-		c.unknown("the expression " + e.Name)
+		c.anything("the expression " + e.Name)
 	}
 }
 

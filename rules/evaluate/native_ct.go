@@ -52,6 +52,10 @@ func (c *ruleCompiler) ct(e nft.CT) {
 		load = metaLoads["l4proto"]
 	case "src", "src_ip", "src_ip6", "dst", "dst_ip", "dst_ip6":
 		source := e.Key[0] == 's'
+		if !ctAddrOf(e.Key, c.family) {
+			load = func(*machine, *state, place) Truth { return No } // the kernel breaks the rule off
+			break
+		}
 		load = func(m *machine, st *state, p place) Truth { return m.loadCTAddr(st, p, reply, source) }
 	case "proto_src", "proto_dst":
 		source := e.Key == "proto_src"
@@ -72,6 +76,18 @@ func (c *ruleCompiler) ct(e nft.CT) {
 	})
 }
 
+// ctAddrOf tells whether connections of a family have the address that a key names: those with a version in it are of that
+// one alone (NFT_CT_SRC_IP …, nft_ct_get_eval).
+func ctAddrOf(key string, f rules.Family) bool {
+	switch key {
+	case "src_ip", "dst_ip":
+		return f == rules.IPv4
+	case "src_ip6", "dst_ip6":
+		return f == rules.IPv6
+	}
+	return true
+}
+
 func (c *ruleCompiler) setCT(key string, p place) {
 	switch key {
 	case "mark":
@@ -84,6 +100,9 @@ func (c *ruleCompiler) setCT(key string, p place) {
 		})
 	case "zone":
 		c.act(func(_ *machine, st *state) { st.zoned = st.zoned || !st.ct.seen })
+	case "label", "event", "secmark": // what rules ask of them is never known here
+	default:
+		c.anything("what it sets of the connection")
 	}
 }
 

@@ -19,11 +19,14 @@ func (c *ruleCompiler) meta(e nft.Meta) {
 			st.mark, st.blurred = value&known, ^known
 		})
 		return
-	case e.Set && e.Key == "pkttype" || e.Set && e.Key == "broute":
-		c.unknown("what " + e.Key + " is set to")
+	case e.Set && e.Key == "pkttype":
+		c.act(func(m *machine, st *state) { m.setFrame(st, p) })
+		return
+	case e.Set && metaUnseen[e.Key]:
 		return
 	case e.Set:
-		return // nothing that rules see
+		c.anything("what " + e.Key + " is set to")
+		return
 	}
 	load, ok := metaLoads[e.Key]
 	if !ok {
@@ -31,6 +34,9 @@ func (c *ruleCompiler) meta(e nft.Meta) {
 	}
 	c.load(metaNames[e.Key], func(m *machine, st *state) Truth { return load(m, st, p) })
 }
+
+// metaUnseen are what rules set and no rule sees; priority is asked of the packet only where that is unknown here.
+var metaUnseen = map[string]bool{"priority": true, "nftrace": true, "secmark": true}
 
 // metaNames are what a comparison is about, in words.
 var metaNames = map[string]string{
@@ -147,16 +153,6 @@ func (m *machine) demuxed(st *state) bool {
 		return false
 	}
 	return m.pkt.Protocol == rules.UDP || m.pkt.Protocol == rules.TCP && m.pkt.State != StateNew
-}
-
-func loadPktType(m *machine, st *state, p place) Truth {
-	kind, known := m.frame(st)
-	if !known {
-		m.regs.setUnknown(p)
-		return Yes
-	}
-	m.regs.setByte(p, map[string]byte{"unicast": 0, "broadcast": 1, "multicast": 2}[kind]) // PACKET_HOST …
-	return Yes
 }
 
 func loadSecpath(m *machine, st *state, p place) Truth {

@@ -174,17 +174,15 @@ func (c *ruleCompiler) other(e nft.Expr) {
 		c.rule.ops = append(c.rule.ops, op{does: opUnknownEnd, name: "fwd, which sends it out elsewhere"})
 		c.rule.acts = true
 	case nft.ObjRef:
-		const counter, quota, limit, connlimit = 1, 2, 4, 5 // NFT_OBJECT_*
-		if e.Set != "" || e.Type == quota || e.Type == limit || e.Type == connlimit {
-			c.unknown("what is left of a quota or limit")
-		}
+		c.object(e)
 	case nft.Dynset:
 		for _, x := range e.Exprs {
 			c.expression(x)
 		}
 	case nft.Exthdr:
 		if !e.Set {
-			c.load("an option of the packet", loadUnknown(placeOf(e.Reg, e.Len)))
+			c.unknown("an option of the packet") // which it may not have
+			c.scatter("an option of the packet", placeOf(e.Reg, max(e.Len, 4)))
 		}
 	case nft.Limit:
 		c.unknown("how fast packets come")
@@ -193,17 +191,60 @@ func (c *ruleCompiler) other(e nft.Expr) {
 	case nft.TProxy:
 		c.unknown("whether a proxy listens")
 	case nft.Rt:
-		c.load("a property of the route", loadUnknown(placeOf(e.Into, 16)))
+		c.route(e)
 	case nft.Socket:
 		c.unknown("whether a socket of this host is meant")
-		c.load("a property of the socket", loadUnknown(placeOf(e.Into, 4)))
+		c.scatter("a property of the socket", placeOf(e.Into, 16))
 	case nft.Xfrm:
 		c.unknown("the packet's IPsec state")
-		c.load("the packet's IPsec state", loadUnknown(placeOf(e.Into, 16)))
+		c.scatter("the packet's IPsec state", placeOf(e.Into, 16))
+	case nft.Quota:
+		c.unknown("what is left of a quota")
 	case nft.Unknown:
 		c.compat(e)
 	default:
-		c.unknown("an expression that is not understood")
+		c.anything("an expression that is not understood")
+	}
+}
+
+// scatter has a place hold what nobody here knows.
+func (c *ruleCompiler) scatter(name string, p place) { c.load(name, loadUnknown(p)) }
+
+// anything ends what can be said of a packet that comes to an expression that is not understood: it may compare, load any
+// register, end the packet's way or change it.
+func (c *ruleCompiler) anything(name string) {
+	c.rule.ops = append(c.rule.ops, op{does: opUnknownEnd, name: name, anything: true})
+	c.rule.acts, c.rule.alters, c.rule.marksFlow, c.rule.marks, c.rule.tracks, c.rule.particular = true, true, true, true, true, true
+}
+
+// route is what is loaded of the packet's route (nft_rt_get_eval): a nexthop is there only for its own family.
+func (c *ruleCompiler) route(e nft.Rt) {
+	const name = "a property of the route"
+	if e.Key != "tcpmss" { // which every route has
+		c.unknown(name)
+	}
+	c.scatter(name, placeOf(e.Into, 16))
+}
+
+// object is a use of an object with a name: what it leads to where that decides anything of the packet.
+func (c *ruleCompiler) object(e nft.ObjRef) {
+	const quota, limit, connlimit, tunnel, synproxy = 2, 4, 5, 6, 10 // NFT_OBJECT_*
+	kind := e.Type
+	if e.Set != "" {
+		c.unknown("what is in " + e.Set)
+		kind = 0
+		if s := c.table.sets[e.Set]; s != nil {
+			kind = s.set.ObjectType
+		}
+	}
+	switch {
+	case kind == quota || kind == limit || kind == connlimit:
+		c.unknown("what is left of a quota or limit")
+	case kind == synproxy:
+		c.rule.ops = append(c.rule.ops, op{does: opUnknownEnd, name: "synproxy"})
+		c.rule.acts = true
+	case kind == tunnel || kind > synproxy || kind == 0:
+		c.anything("an object that is not understood")
 	}
 }
 
@@ -231,12 +272,12 @@ func (c *ruleCompiler) end(v verdict) {
 func (c *ruleCompiler) lookup(e nft.Lookup) {
 	s := c.table.sets[e.Set]
 	if s == nil {
-		c.unknown("the set " + e.Set)
+		c.unread(e)
 		return
 	}
 	key := placeOf(e.Key, s.set.KeyLen)
 	if uint32(key.len) != s.set.KeyLen {
-		c.unknown("the set " + e.Set)
+		c.unread(e)
 		return
 	}
 	name := c.last
@@ -261,6 +302,20 @@ func (c *ruleCompiler) lookup(e nft.Lookup) {
 	default:
 		c.last = name
 		c.look(func(m *machine, _ *state) Truth { return s.holds(&m.regs, key).flip(e.Not) })
+	}
+}
+
+// unread is a question to a set that is not known, which may lead anywhere.
+func (c *ruleCompiler) unread(e nft.Lookup) {
+	name := "the set " + e.Set
+	switch {
+	case e.Map && e.Into == 0:
+		c.anything(name)
+	case e.Map:
+		c.unknown(name)
+		c.scatter(name, placeOf(e.Into, registerBytes))
+	default:
+		c.unknown(name)
 	}
 }
 

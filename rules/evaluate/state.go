@@ -15,6 +15,7 @@ type state struct {
 	looped  bool  // sent by this host to itself, and now arriving
 	zoned   bool  // its flow is in a zone, and none of another one is in its way
 	toLocal bool  // redirected: to this host, whatever the address is
+	frame   uint8 // to whom a rule says that its frame was addressed; see frameKinds
 	tied    ties  // which chains of the kernel's own priorities are placed
 	late    ties  // those of them that come after the kernel's own step
 	has     unknowns

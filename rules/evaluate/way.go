@@ -183,7 +183,7 @@ func (m *machine) pass(st *state) bool {
 	case stageRouteOutput:
 		return m.routeOutput(st, false)
 	case stageDeliver:
-		if m.confirm(st) {
+		if m.confirm(st) && m.takenBySocket(st) {
 			m.finish(st, Delivered, RuleRef{}, "")
 		}
 		return false
@@ -196,7 +196,7 @@ func (m *machine) pass(st *state) bool {
 			return false
 		}
 		st.stage, st.looped = stageIngress, true
-		st.in, st.out = "lo", ""
+		st.in, st.out, st.frame = "lo", "", frameAsItCame
 	}
 	return true
 }
@@ -350,9 +350,13 @@ func (m *machine) refused() string {
 func (m *machine) forward(st *state, r Decision) bool {
 	switch frame, known := m.frame(st); {
 	case known && frame != "unicast":
-		m.finish(st, Dropped, RuleRef{}, "it came as "+frame+", and only what is sent to this host alone is forwarded")
+		how := "it came as "
+		if st.frame != frameAsItCame {
+			how = "a rule makes it "
+		}
+		m.finish(st, Dropped, RuleRef{}, how+frame+", and only what is sent to this host alone is forwarded")
 		return false
-	case !known && m.e.addrs.known:
+	case !known && (m.e.addrs.known || st.frame == frameUnknown):
 		lost := *st
 		m.finish(&lost, Dropped, RuleRef{}, "it may have come as broadcast, and only what is sent to this host alone is forwarded")
 		m.doubt(Doubt{What: "whether its frame is for this host alone or for everybody"})
