@@ -341,7 +341,7 @@ func (m mark) restoration(c, inv rules.Change, list *lineup) (*rules.Change, str
 	at, sure := m.slot(list, c.At)
 	inv.At, inv.Next = at, expectation(list.line(at))
 	if !sure {
-		return &inv, fmt.Sprintf("the rules around rule %d of %s have changed; it was restored as rule %d: %s", c.At, c.Chain, at, c.Rule.String())
+		return &inv, fmt.Sprintf("the rules around rule %d of %s have changed; its place is now %d: %s", c.At, c.Chain, at, c.Rule.String())
 	}
 	return &inv, ""
 }

@@ -51,7 +51,7 @@ func (m mark) homecoming(c, inv rules.Change, now *present) (*rules.Change, stri
 	case to == from:
 		return nil, ""
 	case !sure:
-		return &inv, fmt.Sprintf("the rules around rule %d of %s have changed; it was moved back to %d: %s", c.At, c.Chain, to, c.Rule.String())
+		return &inv, fmt.Sprintf("the rules around rule %d of %s have changed; its place is now %d: %s", c.At, c.Chain, to, c.Rule.String())
 	}
 	return &inv, ""
 }

@@ -181,11 +181,14 @@ func (c *Committer) undoPlan(ctx context.Context, e *Entry, now sets, natives bo
 	}
 	now = c.told(ctx, e.Plan, now)
 	back, notes := wayBack(e.Plan, e.marks, now)
-	if len(notes) > 0 || len(back) < len(e.Plan.Changes()) {
+	// A parked rule comes back in any case, to another place where its own is not there any more.
+	if len(notes) > 0 && e.Kind != KindPark || len(back) < len(e.Plan.Changes()) {
 		return plan, undoConflict(e, now, back, notes)
 	}
 	for _, b := range back {
-		plan.Steps = append(plan.Steps, rules.StepOf(b))
+		step := rules.StepOf(b)
+		step.Why = strings.Join(notes, "; ")
+		plan.Steps = append(plan.Steps, step)
 	}
 	return plan, nil
 }

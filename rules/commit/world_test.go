@@ -750,6 +750,20 @@ func TestPark(t *testing.T) {
 		if parked, err := g.c.Store().Parked(); err != nil || len(parked) != 0 {
 			g.Errorf("parked are %v, %v", parked, err)
 		}
+		// It comes back where nothing of its neighbours is left, too.
+		e, err = g.c.Park(context.Background(), rules.Change{
+			Op: rules.Delete, Family: g.at.Family, Backend: g.at.Backend, Table: "nat", Chain: "PREROUTING", At: 2, Rule: rule,
+		}, commit.Options{})
+		if err != nil {
+			g.Fatal(err)
+		}
+		g.iptables("-t", "nat", "-F", "PREROUTING")
+		if _, err := g.c.Unpark(context.Background(), e.ID, commit.Options{}); err != nil {
+			g.Fatal(err)
+		}
+		if now := g.counted(); !strings.Contains(old, now) || !strings.Contains(now, g.addr(8)) { // ip6tables-nft 1.8.9 counts nothing of -c
+			g.Errorf("it came back as %q", now)
+		}
 	})
 }
 
