@@ -83,7 +83,7 @@ func bootDrift(ctx context.Context, tables *iptables.Host, sets map[rules.Varian
 		}
 		return lines
 	}
-	return &doctor.BootDrift{Gone: lines(d.Running), Back: lines(d.Saved), Orders: len(d.Order), Nothing: d.Nothing, By: d.Method, Unwatched: d.Unwatched, Elsewhere: d.Elsewhere, Idle: d.Idle}
+	return &doctor.BootDrift{Gone: lines(d.Running), Back: lines(d.Saved), Removed: len(d.Removed), Orders: len(d.Order), Nothing: d.Nothing, By: d.Method, Unwatched: d.Unwatched, Elsewhere: d.Elsewhere, Idle: d.Idle}
 }
 
 // bootSettings reads the settings that files set at boot, in the order in which

@@ -25,7 +25,7 @@ func checkBoot(x *Examination) (list []Finding) {
 			Sentence: fmt.Sprintf("Nothing is saved for reboot: %s would be lost.", rules.Plural(len(x.Drift.Gone), "rule")), Commands: [][]string{{"nattui", "save"}},
 		})
 	case !x.Drift.Nothing:
-		list = append(list, drifted(x.Drift.By, x.Drift.Gone, x.Drift.Back, x.Drift.Orders)...)
+		list = append(list, drifted(x.Drift.By, x.Drift.Gone, x.Drift.Back, x.Drift.Removed, x.Drift.Orders)...)
 	}
 	if x.Drift != nil && len(x.Drift.Idle) > 0 {
 		list = append(list, Finding{
@@ -86,13 +86,13 @@ func savedRules(x *Examination, family rules.Family) (list []Finding) {
 		})
 	}
 	if x.Drift == nil {
-		list = append(list, drifted(file.Path, missing(running, saved), missing(saved, running), 0)...)
+		list = append(list, drifted(file.Path, missing(running, saved), missing(saved, running), 0, 0)...)
 	}
 	return list
 }
 
 // drifted tells that other rules boot than run.
-func drifted(by string, lost, back []string, orders int) []Finding {
+func drifted(by string, lost, back []string, removed, orders int) []Finding {
 	if len(lost)+len(back)+orders == 0 {
 		return nil
 	}
@@ -109,11 +109,11 @@ func drifted(by string, lost, back []string, orders int) []Finding {
 	for _, l := range back[:min(3, len(back))] {
 		found.Evidence = append(found.Evidence, "saved, does not run: "+l)
 	}
-	// What is saved and missing was hardly meant to go: saving would lose it.
-	if len(back) > 0 {
+	// What is saved and missing was hardly meant to go, unless a change of nattui has removed it: saving would lose it.
+	if len(back) > removed {
 		found.Commands = append(found.Commands, []string{"nattui", "restore"})
 	}
-	if len(lost)+orders > 0 {
+	if len(lost)+orders+removed > 0 {
 		found.Commands = append(found.Commands, []string{"nattui", "save"})
 	}
 	return []Finding{found}

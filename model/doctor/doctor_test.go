@@ -186,6 +186,9 @@ COMMIT
 			tables, _ := rules.Read(strings.NewReader(strings.Replace(soundTable, ":8080", ":9090", 1)))
 			g.Saved = []SavedRules{{Path: "/etc/iptables/rules.v4", Tables: tables}}
 		}},
+		{name: "what is saved was removed", check: "boot-drift", severity: SeverityWarning, subject: "the unit", cure: "nattui save", spoil: func(g *Gateway) {
+			g.Saved, g.Drift = []SavedRules{}, &BootDrift{By: "the unit", Back: []string{"nat -A POSTROUTING -j MASQUERADE"}, Removed: 1}
+		}},
 		{name: "what is saved is missing", check: "boot-drift", severity: SeverityWarning, subject: "the unit", cure: "nattui restore", spoil: func(g *Gateway) {
 			g.Saved, g.Drift = []SavedRules{}, &BootDrift{Back: []string{"nat -A POSTROUTING -j ACCEPT"}, By: "the unit nattui.service"}
 		}},

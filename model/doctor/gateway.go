@@ -58,7 +58,9 @@ type BootDrift struct {
 	// Gone are rules that run and would be gone after the next start, Back those
 	// that are kept and do not run; Orders is how many chains stand in another order.
 	Gone, Back []string
-	Orders     int
+	// Removed is how many of Back a change of nattui has removed since they were kept, so that restoring leaves them out.
+	Removed int
+	Orders  int
 	// Nothing is kept at all. By is what restores the rules.
 	Nothing bool
 	By      string

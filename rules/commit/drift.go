@@ -14,6 +14,8 @@ import (
 type Drift struct {
 	Running []Drifted // run, and would be gone after the next start
 	Saved   []Drifted // are kept, and do not run
+	// Removed are those of Saved that a change of nattui has removed since: no restore brings them back before the next start.
+	Removed []Drifted
 	// Order are the chains whose rules are the same and are in another order.
 	Order []Drifted
 	// Nothing is saved for reboot at all.
@@ -58,6 +60,10 @@ func (c *Committer) Drift(o SaveOptions) (Drift, error) {
 		d.Unwatched = plan.Flushed
 	}
 	made, _ := c.madeElsewhere(o.Standby) // the plan's notes say what is not known
+	j, err := c.store.readJournal(false)
+	if err != nil {
+		j = nil // nothing is known to have been changed since
+	}
 	for _, variant := range variantsIn(o.Sets) {
 		path, ok := where.path(variant, o.Standby)
 		if !ok {
@@ -80,7 +86,10 @@ func (c *Committer) Drift(o SaveOptions) (Drift, error) {
 		// What others had made when somebody saved everything is theirs all the same.
 		old := &rules.Ruleset{Tables: saved}
 		saved, _, _ = ownTables(old, rules.OwnersIn(old, made[variant]), nil)
-		d.compare(variant, running, saved)
+		atBoot := c.wanted(j, nextBoot, variant, path, file.Old, saved).tables
+		missing := len(d.Saved)
+		d.compare(variant, running, atBoot)
+		d.noteRemoved(d.Saved[missing:], running, c.wanted(j, c.clock.Boot(), variant, path, file.Old, saved).tables)
 		for _, need := range neededSets(c.root, path, savedRules{variant: variant, tables: saved}) {
 			if !slices.Contains(plan.Needs, need) {
 				d.Idle = append(d.Idle, need)
@@ -127,6 +136,26 @@ func (c *Committer) idleManagers(managers, elsewhere []string) (why []string) {
 		why = append(why, fmt.Sprintf("the service nftables, which would load /etc/nftables.conf, is %s", s))
 	}
 	return why
+}
+
+// nextBoot stands for the next run of the kernel, in which no change has been made yet.
+const nextBoot = ""
+
+// noteRemoved notes which lines that do not run a restore before the next start would not bring back either.
+func (d *Drift) noteRemoved(saved []Drifted, running, wanted []rules.Table) {
+	now, then := chainsOf(running), chainsOf(wanted)
+	back := map[chainKey][]string{}
+	for key := range then {
+		back[key] = without(then[key], now[key])
+	}
+	for _, x := range saved {
+		key := chainKey{x.Table, x.Chain}
+		if i := slices.Index(back[key], x.Line); i >= 0 {
+			back[key] = slices.Delete(back[key], i, i+1)
+			continue
+		}
+		d.Removed = append(d.Removed, x)
+	}
 }
 
 func (d *Drift) compare(variant rules.Variant, running, saved []rules.Table) {

@@ -147,7 +147,7 @@ func (c *Committer) restorationOf(j *journal, variant rules.Variant, path string
 	damaged := slices.ContainsFunc(odd, func(why error) bool {
 		return strings.Contains(why.Error(), " -j ") || strings.Contains(why.Error(), " -g ")
 	})
-	return &restoration{variant: variant, wish: c.wanted(j, variant, path, text, saved), damaged: damaged}, nil
+	return &restoration{variant: variant, wish: c.wanted(j, c.clock.Boot(), variant, path, text, saved), damaged: damaged}, nil
 }
 
 // restoreAt restores one variant from its file.

@@ -247,7 +247,7 @@ func (c *Committer) compare(s *Saving, j *journal, path string, kept int, made r
 		return
 	}
 	saved := s.saved[path]
-	wanted, _ := own(c.wanted(j, saved.variant, path, s.Files[i].Old, tables).tables)
+	wanted, _ := own(c.wanted(j, c.clock.Boot(), saved.variant, path, s.Files[i].Old, tables).tables)
 	s.loses(path, without(without(before, ruleLines(saved.tables)), without(before, wanted)))
 }
 

@@ -22,14 +22,13 @@ type wish struct {
 	notes   []string
 }
 
-// wanted changes what was saved in the file by the entries since. Those of an earlier run of the kernel were not saved
-// when it ended, and are not heeded, but for rules that are parked.
-func (c *Committer) wanted(j *journal, variant rules.Variant, path string, text []byte, saved []rules.Table) wish {
+// wanted changes what was saved in the file by the entries since. Those of another run of the kernel than the given one were
+// not saved when it ended, and are not heeded, but for rules that are parked.
+func (c *Committer) wanted(j *journal, boot string, variant rules.Variant, path string, text []byte, saved []rules.Table) wish {
 	w := wish{variant: variant, tables: saved, at: readAnchors(text)}
 	if j == nil {
 		return w
 	}
-	boot := c.clock.Boot()
 	for _, e := range j.entries[c.savedBy(j, path, text):] {
 		if !e.Stands() || e.Kind == KindOutside || e.Kind == KindRestore || e.begun.Boot != boot && !j.parked(e) {
 			continue

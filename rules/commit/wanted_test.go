@@ -43,6 +43,16 @@ COMMIT
 		run("", rules.Change{Op: rules.Delete, At: 2, Rule: rule("4")})
 		run("", rules.Change{Op: rules.Insert, At: 2, Rule: rule("6")})
 		run("", rules.Change{Op: rules.Move, At: 4, To: 1, Rule: rule("5")})
+		// The next start brings back what was deleted and replaced, not what is parked, and no restore does before it.
+		lines := func(list []commit.Drifted) (all string) {
+			for _, x := range list {
+				all += x.Line[len("-A FORWARD -s 10.0.0."):][:1]
+			}
+			return all
+		}
+		if d, err := b.c.Drift(b.options()); err != nil || lines(d.Saved) != "134" || lines(d.Removed) != "134" {
+			b.Errorf("%v: would come back: %v; was removed: %v", err, d.Saved, d.Removed)
+		}
 		want := b.state()
 		for _, what := range []string{"FORWARD", "-s 10.0.0.4 -j ACCEPT"} {
 			if what == "FORWARD" {
