@@ -43,6 +43,7 @@ func readFacts(ctx context.Context) (facts.Facts, error) {
 	}
 	f.ForwardsAtBoot = forwardsAtBoot()
 	f.Zones = zonesOf(ctx, &f)
+	f.Legacy = iptables.LoadedLegacy()
 	if f.Natives, err = iptables.Natives(ctx); err == nil {
 		f.NativeFilters, err = iptables.NativeFilterTables(ctx)
 	}

@@ -44,11 +44,17 @@ func newForgetCommand() *cobra.Command {
 	return c
 }
 
-// sayNatives tells what is left alone because native nft tables translate as well.
-func sayNatives(w io.Writer, f *facts.Facts) {
-	if unknown := f.Unevaluated(); len(unknown) > 0 {
-		say(w, text.Safe(fmt.Sprintf("%s also translates here and is not evaluated: connections that it may have made are left alone", unknown[0])))
+// sayUnread tells what is left alone because tables translate as well that are not read.
+func sayUnread(w io.Writer, f *facts.Facts, sets map[rules.Variant]*rules.Ruleset) (any bool) {
+	for _, l := range f.UnreadLegacy(sets) {
+		say(w, text.Safe(l.String()+" may translate here and are not read: connections that they may have made are left alone"))
+		any = true
 	}
+	if unknown := f.Unevaluated(); len(unknown) > 0 {
+		say(w, text.Safe(fmt.Sprintf("%s may also translate here and is not evaluated: connections that it may have made are left alone", unknown[0])))
+		any = true
+	}
+	return any
 }
 
 func forgetStale(c *cobra.Command, a *approval) error {
@@ -74,9 +80,13 @@ func forgetStale(c *cobra.Command, a *approval) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	sayNatives(c.ErrOrStderr(), &facts)
+	unread := sayUnread(c.ErrOrStderr(), &facts, sets)
 	if n == 0 {
-		say(c.ErrOrStderr(), fmt.Sprintf("no connection (of %s) would be translated differently by today's rules", text.Exact(uint64(flows.Len()))))
+		would := "would be"
+		if unread {
+			would = "is known to be"
+		}
+		say(c.ErrOrStderr(), fmt.Sprintf("no connection (of %s) %s translated differently by today's rules", text.Exact(uint64(flows.Len())), would))
 		return nil
 	}
 	question := fmt.Sprintf("Today's rules would translate %[2]s of %[1]s connections differently: %[3]s.", text.Exact(uint64(flows.Len())), text.Exact(uint64(n)), named(stale, n))

@@ -173,7 +173,7 @@ func (p *prospect) tell(w io.Writer) {
 // forgets them if that is wanted.
 func (p *prospect) tellKept(c *cobra.Command, forget bool) error {
 	if forget {
-		sayNatives(c.ErrOrStderr(), &p.facts)
+		sayUnread(c.ErrOrStderr(), &p.facts, p.rulesBefore().Sets)
 	}
 	count := p.facts.Settings.ConntrackCount
 	switch {

@@ -103,7 +103,7 @@ func beforehand(c *cobra.Command) error {
 	if c.GroupID == groupOther || c.Hidden || !c.HasParent() || recorded != nil && recorded.Changed || slices.Contains([]string{"lab", "enter", "learn", "open"}, c.Name()) {
 		return nil // of the lab's commands nothing concerns this host, nor does a recorded gateway
 	}
-	if why := iptables.LegacyUnseen(); why != "" {
+	if why := iptables.LegacyUnseen(c.Context()); why != "" {
 		say(c.ErrOrStderr(), why)
 	}
 	if !looksOnly(c) {

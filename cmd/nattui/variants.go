@@ -71,7 +71,7 @@ func (f *variantFlags) check() error {
 // openTables finds the iptables of this host, and says on w what is not seen where there is none.
 func openTables(ctx context.Context, w io.Writer) (*iptables.Host, error) {
 	host, err := iptables.Open(ctx)
-	if err == nil && host.Unseen() != "" {
+	if err == nil && host.Unseen() != "" && iptables.LegacyUnseen(ctx) == "" { // which every command has said already
 		say(w, host.Unseen())
 	}
 	return host, err

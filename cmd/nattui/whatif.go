@@ -16,7 +16,6 @@ import (
 	"nattui/model/facts"
 	"nattui/rules"
 	"nattui/rules/evaluate"
-	"nattui/rules/iptables"
 	"nattui/rules/textfile"
 	"nattui/ui/text"
 )
@@ -28,7 +27,6 @@ type whatifOptions struct {
 	ext     string
 	gateway string
 	quiet   bool
-	unseen  string // what else may decide and cannot be seen
 }
 
 func newWhatifCommand() *cobra.Command {
@@ -65,7 +63,6 @@ func whatif(ctx context.Context, o whatifOptions, args []string) error {
 	if o.gateway != "" {
 		sets, facts, err = loadGateway(ctx, o.gateway)
 	} else {
-		o.unseen = iptables.LegacyUnseen()
 		if sets, facts, err = readGateway(ctx); err == nil {
 			flows, err = flowsInUse(ctx)
 		}
@@ -209,10 +206,6 @@ func answer(out *bufio.Writer, e asker, p evaluate.Packet, o whatifOptions) erro
 	path, err := e.ask(p)
 	if err != nil {
 		return usageError{err}
-	}
-	if o.unseen != "" {
-		path.Certain = false
-		path.Doubts = append(path.Doubts, evaluate.Doubt{What: o.unseen})
 	}
 	if o.json {
 		w := whatifJSON(path, o.quiet)

@@ -56,12 +56,12 @@ type Explanation struct {
 	Arrival string
 }
 
-// Doubt says why an explanation is Unknown: "table inet own also translates here and is not evaluated".
+// Doubt says why an explanation is Unknown: "table inet own may also translate here and is not evaluated".
 func (e Explanation) Doubt() string {
 	if e.Arrival != "" {
 		return "it may have come by " + e.Arrival + ", where today's rules would not translate it either"
 	}
-	return e.Unseen + " also translates here and is not evaluated"
+	return e.Unseen + " may also translate here and is not evaluated"
 }
 
 // Rule is the rule to name first: the one that gives another destination, else

@@ -15,7 +15,7 @@ import (
 func (f *Facts) Host(flows evaluate.FlowTable) evaluate.Host {
 	host := evaluate.Host{
 		Interfaces: f.interfaces(), LocalRoutes: f.localRoutes(), Route: f.remembering().decide, RouteNets: f.routeNets(), Marks: f.marks(), Ins: f.asksIns(), TOSes: f.asksTOSes(), RoutesByPort: f.routesByPort(),
-		Flows: flows, RandomDNATPort: f.randomDNATPort(), NoDCCPTracking: f.noDCCPTracking(), Natives: f.Natives,
+		Flows: flows, RandomDNATPort: f.randomDNATPort(), NoDCCPTracking: f.noDCCPTracking(), Natives: f.Natives, Legacy: f.Legacy,
 	}
 	if f.Native != nil {
 		host.Native, host.Natives = f.Native, nil
@@ -271,6 +271,16 @@ func (f *Facts) admit(q evaluate.RouteQuery, answer evaluate.Decision) evaluate.
 func (f *Facts) Reachable(addr netip.Addr) (route Route, certain, ok bool) {
 	route, certain = f.Lookup(evaluate.RouteQuery{Dst: addr})
 	return route, certain, route.Kind == RouteUnicast || route.Kind == RouteLocal
+}
+
+// UnreadLegacy are the tables of iptables-legacy that may translate and are not among the sets: no program here reads them.
+func (f *Facts) UnreadLegacy(sets map[rules.Variant]*rules.Ruleset) (unread []rules.LegacyTables) {
+	for _, l := range f.Legacy {
+		if l.Has("nat") && sets[rules.Variant{Family: l.Family, Backend: rules.Legacy}] == nil {
+			unread = append(unread, l)
+		}
+	}
+	return unread
 }
 
 // Unevaluated are the nft tables that translate beside those of iptables and are not evaluated: none where they could

@@ -53,6 +53,8 @@ type Facts struct {
 	Native *evaluate.NativeProgram `json:",omitempty"`
 	// NativeFilters are nft tables that may drop packets beside those of iptables.
 	NativeFilters []rules.NativeTable `json:",omitempty"`
+	// Legacy are the tables of iptables-legacy that the kernel has, whether a program here reads them or not.
+	Legacy []rules.LegacyTables `json:",omitempty"`
 	// ForwardsAtBoot tells, by family, whether a file switches forwarding on at boot; nil: not known.
 	ForwardsAtBoot map[rules.Family]bool `json:"-"`
 	// Zones are firewalld's zones by interface; nil where firewalld does not run.

@@ -48,7 +48,7 @@ func (f *Facts) GuideHost(sets map[rules.Variant]*rules.Ruleset, backend rules.B
 	if f.Session != nil {
 		h.Session = f.Session.Server
 	}
-	if flows != nil && len(f.Unevaluated()) == 0 { // else nobody knows which of them are an iptables rule's
+	if flows != nil && len(f.Unevaluated()) == 0 && len(f.UnreadLegacy(sets)) == 0 { // else nobody knows which of them are an iptables rule's
 		h.Flows = guideFlows(flows)
 	}
 	return h

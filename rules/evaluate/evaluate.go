@@ -63,14 +63,7 @@ func NewEvaluator(h Host, programs ...*Program) *Evaluator {
 			t.unseen = append(t.unseen, "table "+p.set.Family.NFT()+" "+table)
 		}
 	}
-	for _, n := range h.Natives {
-		for _, f := range rules.Families {
-			if t := &e.families[f]; n.Meets(f) {
-				t.hidden = append(t.hidden, Doubt{What: fmt.Sprintf("%s also translates (%s) and is not evaluated", n, strings.Join(n.Chains, ", "))})
-				t.unseen = append(t.unseen, n.String())
-			}
-		}
-	}
+	e.hide(h)
 	for f := range e.families {
 		t := &e.families[f]
 		if h.Native != nil {

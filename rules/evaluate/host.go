@@ -42,6 +42,9 @@ type Host struct {
 	// Filters are nft tables that may drop packets besides. They are not evaluated: a Path that a packet's family
 	// meets them on is certain only where iptables' rules end it. Outcomes, which compare translations, leave them out.
 	Filters []rules.NativeTable
+	// Legacy are the tables that iptables-legacy has in the kernel. Those of a family whose program of the legacy backend is not
+	// given are not evaluated, and no outcome of the family is certain.
+	Legacy []rules.LegacyTables
 	// Flows are the flows that exist already, whose tuples are taken. nil: none.
 	Flows FlowTable
 	// Tracks is set if connection tracking is at work even without a rule of the

@@ -219,11 +219,11 @@ func (c *ruleCompiler) anything(name string) {
 
 // route is what is loaded of the packet's route (nft_rt_get_eval): a nexthop is there only for its own family.
 func (c *ruleCompiler) route(e nft.Rt) {
-	const name = "a property of the route"
+	const property = "a property of the route"
 	if e.Key != "tcpmss" { // which every route has
-		c.unknown(name)
+		c.unknown(property)
 	}
-	c.scatter(name, placeOf(e.Into, 16))
+	c.scatter(property, placeOf(e.Into, 16))
 }
 
 // object is a use of an object with a name: what it leads to where that decides anything of the packet.

@@ -67,7 +67,7 @@ const (
 	TooOld                   // its programs are too old
 	KernelLack               // the kernel lacks it
 	Broken                   // its program does not run
-	Unseen                   // the kernel does not let this process see whether there are rules
+	Unseen                   // there are rules, or may be, that nothing here reads
 )
 
 // Absence is a variant that cannot be used on this host, with the reason. It is
@@ -137,7 +137,7 @@ func Open(ctx context.Context) (*Host, error) {
 				}
 			}
 			if missing != nil {
-				h.absent = append(h.absent, *missing)
+				h.absent = append(h.absent, *unreadLegacy(missing))
 				continue
 			}
 			h.variants[variant] = p
@@ -382,7 +382,7 @@ func (h *Host) Unseen() string {
 		}
 	}
 	lack := "iptables is not installed"
-	if slices.ContainsFunc(h.absent, func(a Absence) bool { return a.Reason != Missing }) {
+	if slices.ContainsFunc(h.absent, func(a Absence) bool { return a.Reason != Missing && a.Reason != Unseen }) {
 		lack = "no iptables can be used here"
 	}
 	if len(loaded) > 0 {
