@@ -37,7 +37,7 @@ func stepArrives(x *Examination, f *Forward) Finding {
 	}
 	if o, blocked := way.blocked(); blocked && !o.DroppedBy.IsZero() && !way.cameToNAT(f.Rule) {
 		if client, ok := othersPass(x, f); ok {
-			f.packet.Src = client // those who are let in are followed
+			f.packet = client // those who are let in are followed
 			return stepArrives(x, f)
 		}
 		if found, ok := closedOnPurpose(x, f, &way, &o); ok {

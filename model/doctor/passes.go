@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 
-	"nattui/model/explain"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -31,10 +30,10 @@ func stepLetThrough(x *Examination, f *Forward) Finding {
 	if blocked {
 		if client, ok := othersPass(x, f); ok {
 			other := *f
-			other.packet.Src = client
-			found := stepLetThrough(x, &other)
+			other.packet = client
+			found := stepLetThrough(x, &other) // whose packet is not blocked, so that it goes no deeper
 			if found.Severity == SeverityOK {
-				found.Sentence = fmt.Sprintf("%s lets packets from %s to %s through, and not those from %s.", hook, client, f.Server, f.packet.Src)
+				found.Sentence = fmt.Sprintf("%s lets packets from %s to %s through, and not those from %s.", hook, client.Src, f.Server, f.packet.Src)
 				found.Evidence = []string{dropperName(o.DroppedBy, way.hook(o.DroppedBy)) + ": " + x.dropperText(o.DroppedBy)}
 			}
 			return found
@@ -113,16 +112,22 @@ func (x *Examination) answered(f *Forward) []string {
 }
 
 // othersPass finds a client for whom a forward works although it does not for others: one that was answered and
-// whose first packet would get through today, or one of a network that the filter rules name.
-func othersPass(x *Examination, f *Forward) (netip.Addr, bool) {
-	passes := func(p evaluate.Packet) bool { way := x.fate(p); return way.arrives() }
+// would get through today, or one of a network that the filter rules name. The packet is the forward's own, with
+// another source: it comes by the same interface, and is the very one that gets through.
+func othersPass(x *Examination, f *Forward) (evaluate.Packet, bool) {
+	p := f.packet
+	passes := func(client netip.Addr) bool {
+		p.Src = client
+		way := x.fate(p)
+		return client != f.packet.Src && way.arrives()
+	}
 	seen := x.stats.tallyOf(f)
 	for i := range seen.answered {
 		if served := seen.answered[i].ServedBy(); served.Port() != f.Server.Port() {
 			continue // another forward of the same rule
 		}
-		if p := explain.FirstPacket(&seen.answered[i]); p.Src != f.packet.Src && passes(p) {
-			return p.Src, true
+		if x.cameBy(f.Link, &seen.answered[i]) && passes(seen.answered[i].Client().Addr()) {
+			return p, true
 		}
 	}
 	for _, n := range x.allowedSources(f.Rule.Family) {
@@ -132,19 +137,16 @@ func othersPass(x *Examination, f *Forward) (netip.Addr, bool) {
 		if !ok || !x.comesBy(client, f.Link) {
 			continue
 		}
-		p := f.packet
-		p.Src = client
-		if client != f.packet.Src && passes(p) {
-			return client, true
+		if passes(client) {
+			return p, true
 		}
 	}
 	for _, client := range strangers {
-		p := f.packet
-		if p.Src = client; f.via.src.Any() && client != f.packet.Src && f.Rule.Family.Holds(client) && !x.IsLocal(client) && x.comesBy(client, f.Link) && passes(p) {
-			return client, true
+		if f.via.src.Any() && f.Rule.Family.Holds(client) && !x.IsLocal(client) && x.comesBy(client, f.Link) && passes(client) {
+			return p, true
 		}
 	}
-	return netip.Addr{}, false
+	return f.packet, false
 }
 
 // allowedSources are the networks that filter rules let something through from.
