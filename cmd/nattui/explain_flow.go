@@ -221,17 +221,17 @@ func (t *told) ruleAt(r evaluate.RuleRef) rules.Rule {
 }
 
 // today says what the rules of now would do with such a packet, where that is
-// something else.
+// something else: translate it otherwise, or drop it.
 func (t *told) today() string {
-	if t.why.Confidence != explain.Stale {
-		return ""
-	}
 	var programs []*evaluate.Program
 	for _, s := range t.sets {
 		programs = append(programs, evaluate.Compile(s))
 	}
 	path, err := evaluate.NewEvaluator(t.facts.Host(nil), programs...).Evaluate(explain.FirstPacket(t.Flow))
 	if err != nil || len(path.Outcomes) == 0 {
+		return ""
+	}
+	if t.why.Confidence != explain.Stale && (!path.Certain || path.Outcomes[0].DroppedBy.IsZero()) {
 		return ""
 	}
 	return "Today: " + path.Outcomes[0].Sentence(&path.Packet)
@@ -297,6 +297,8 @@ func (t *told) page(out *output) {
 	paragraph(strings.TrimSpace(t.name() + t.why.Verdict()))
 	if today := t.today(); today != "" {
 		paragraph(today)
+	}
+	if t.why.Confidence == explain.Stale {
 		fmt.Fprintf(out, "  $ %s\n", text.Safe(rules.ShellLine(rules.Step{Forget: t.forget()}.Commands()[0])))
 	}
 }

@@ -449,7 +449,7 @@ func sameTranslation(o *evaluate.Outcome, f *flow.Flow, nat flow.NAT) (same, por
 		return false, false // a destination's port is never chosen otherwise
 	}
 	if o.Delivered == evaluate.Dropped || o.Delivered == evaluate.NoRoute {
-		// Today's rules end it before its source would be changed.
+		// The kernel would end it today before its source would be changed.
 		return true, false
 	}
 	if !o.SNAT {

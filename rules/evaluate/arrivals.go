@@ -13,6 +13,8 @@ type Arrival struct {
 	// Reached is set if the source is reached by the interface that the packet arrives by, as where an
 	// uplink has routes of its own. An arrival that is not is a guess to be backed by something.
 	Reached bool
+	// Refused is set if the kernel drops it today (the reverse path filter): a flow that is there may have come before it did.
+	Refused bool
 }
 
 // arrivals are what a flow does not tell of its first packet and the rules ask for: by which
@@ -79,7 +81,7 @@ func (a *arrivals) ask(r *rules.Rule, named []rules.Iface) []rules.Iface {
 }
 
 // Arrivals are the other first packets that a flow may have had whose first packet is taken to be p,
-// as far as rules tell them apart and the reverse path filter lets them in. A neighbour's packets come by
+// as far as rules tell them apart, those too that the reverse path filter drops today. A neighbour's packets come by
 // the cable that it is on: by another interface only where that is in the neighbour's network too. It is safe
 // for concurrent use.
 func (e *Evaluator) Arrivals(p Packet) []Arrival {
@@ -105,7 +107,8 @@ func (e *Evaluator) Arrivals(p Packet) []Arrival {
 		}
 		other := Arrival{Packet: p, Reached: !near && e.reaches(name, p.Src)}
 		other.In = name
-		return other, e.host.Route(RouteQuery{Src: p.Src, Dst: p.Dst, In: name}).Kind != RoutedRefused
+		other.Refused = e.host.Route(RouteQuery{Src: p.Src, Dst: p.Dst, In: name}).Kind == RoutedRefused
+		return other, true
 	}
 	for _, name := range a.named {
 		if other, ok := by(name); ok {
@@ -117,7 +120,7 @@ func (e *Evaluator) Arrivals(p Packet) []Arrival {
 	for _, name := range a.others {
 		other, ok := by(name)
 		switch {
-		case !ok:
+		case !ok || other.Refused:
 		case likely < 0:
 			likely, list = len(list), append(list, other)
 		case other.Reached && !list[likely].Reached:

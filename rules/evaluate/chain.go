@@ -145,8 +145,7 @@ func (m *machine) perform(st *state, r *code, here ruleRef) afterRule {
 	case actAccept:
 		return hookEnds
 	case actDrop:
-		m.finish(st, Dropped, here.ref(), "")
-		return wayEnds
+		return m.drops(st, here)
 	case actReturn:
 		return m.returns(st)
 	case actJump:
@@ -210,11 +209,7 @@ func (m *machine) back(st *state) bool {
 	if m.tells.of(Yes) {
 		m.tell(st, c, -1, Yes, "")
 	}
-	if c.drops {
-		m.finish(st, Dropped, ruleRef{c, -1}.ref(), "")
-		return false
-	}
-	return true
+	return !c.drops || m.drops(st, ruleRef{c, -1}) == chainGoesOn
 }
 
 // programOf is the program that a chain belongs to.
@@ -326,7 +321,7 @@ func (m *machine) alter(st *state, r *code) {
 	case actConnMark:
 		m.alterConnMark(st, change)
 	case actUntrack:
-		st.untrack()
+		m.untrack(st)
 	case actZone:
 		st.zoned = st.zoned || !st.ct.seen
 	case actTTL:
@@ -365,7 +360,9 @@ func (m *machine) alterConnMark(st *state, c *rules.MarkChange) {
 // packet go on, take it, or, where not even that is known (decided not set), change it in ways that cannot be told.
 func (m *machine) unknownTarget(st *state, name string, decided bool, here ruleRef) bool {
 	m.undecided(here, "what "+name+" does with it")
-	m.finish(st, Dropped, here.ref(), name)
+	if !m.through {
+		m.finish(st, Dropped, here.ref(), name)
+	}
 	if !decided {
 		anything := *st
 		anything.has |= unknownSrc | unknownDst

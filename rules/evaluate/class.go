@@ -123,11 +123,16 @@ func (c *Classes) Of(first, last *rules.Tuple) (class Class, ok bool) {
 // but its tuple is known. common is false where that of another packet of its
 // class may be different all the same; it is alike for all packets of a class.
 func (c *Classes) Outcomes(buf []Outcome, p *Packet) (outcomes []Outcome, certain, common bool) {
+	return c.outcomes(buf, p, false)
+}
+
+func (c *Classes) outcomes(buf []Outcome, p *Packet, through bool) (outcomes []Outcome, certain, common bool) {
 	m := machines.Get().(*machine)
 	defer m.release()
 	if !m.begins(c.evaluator, p) {
 		return buf, false, true
 	}
+	m.through = through
 	m.run()
 	byPort := c.evaluator.host.RoutesByPort && p.Protocol.HasPorts() // the way back to it as well, by which it is taken to have come
 	return append(buf, m.outcomes...), m.certain(), !m.particular && !byPort

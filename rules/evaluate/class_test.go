@@ -126,7 +126,7 @@ func TestTranslationsOfAClass(t *testing.T) {
 			} else {
 				p = g.plain(near)
 			}
-			outcomes, _, common := classes.Outcomes(nil, &p)
+			outcomes, _, common := classes.Translations(nil, &p)
 			last.Protocol, last.ICMPType, last.ICMPCode, last.Has = p.Protocol, p.ICMPType, p.ICMPCode, p.Has
 			if i%8 == 0 || g.chance(4) {
 				last = p

@@ -38,7 +38,7 @@ type tables struct {
 	unseen  []string // the tables that hold it
 }
 
-// Tracks tells that connections of a family are tracked: a rule needs it, or the host says so. Otherwise the kernel knows none.
+// Tracks tells that connections of a family are tracked: a rule needs it, or the host says so.
 func (e *Evaluator) Tracks(f rules.Family) bool { return e.families[f].tracks }
 
 // NewEvaluator makes an evaluator for a host and the programs of its rule sets,
@@ -261,9 +261,9 @@ type machine struct {
 	outcomes []Outcome
 	budget   int
 
-	regs registers // of native rules
-
-	particular bool // something was looked at that classes of packets do not tell apart
+	regs       registers // of native rules
+	through    bool      // what would drop the packet lets it through: see Translations
+	particular bool      // something was looked at that classes of packets do not tell apart
 	incomplete bool
 	altered    uint64 // see Ends
 	open       uint64 // of these
@@ -308,7 +308,7 @@ func (m *machine) reset(e *Evaluator, p *Packet) {
 	m.e, m.pkt, m.family = e, p, rules.FamilyOf(p.Src)
 	m.tables = &e.families[m.family]
 	m.stack, m.work, m.outcomes = m.stack[:0], m.work[:0], m.outcomes[:0]
-	m.divided, m.again, m.told, m.doubts, m.altered, m.open, m.compares = false, false, nil, nil, 0, 0, false
+	m.divided, m.again, m.through, m.told, m.doubts, m.altered, m.open, m.compares = false, false, false, nil, nil, 0, 0, false
 	m.budget, m.incomplete, m.particular, m.path, m.tells = maxRules, false, false, nil, tellsNothing
 	m.regs.ranges, m.regs.number.count, m.regs.choice.values = 0, 0, nil
 }

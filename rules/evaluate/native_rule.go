@@ -158,7 +158,7 @@ func (c *ruleCompiler) load(name string, look func(*machine, *state) Truth) {
 func (c *ruleCompiler) other(e nft.Expr) {
 	switch e := e.(type) {
 	case nft.NoTrack:
-		c.act(func(_ *machine, st *state) { st.untrack() })
+		c.act(func(m *machine, st *state) { m.untrack(st) })
 	case nft.PayloadSet:
 		c.rewrite(e)
 	case nft.Reject:

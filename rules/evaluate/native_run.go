@@ -99,8 +99,7 @@ func (m *machine) verdict(st *state, v verdict, here ruleRef) afterRule {
 	case nft.Accept:
 		return hookEnds
 	case nft.Drop:
-		m.finish(st, Dropped, here.ref(), "")
-		return wayEnds
+		return m.drops(st, here)
 	case nft.Return:
 		return m.returns(st)
 	case nft.Jump, nft.Goto:

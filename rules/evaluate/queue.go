@@ -100,7 +100,7 @@ func (q Queueing) deaf(queues []Queue) bool {
 func (m *machine) queued(st *state, q Queueing, here ruleRef) bool {
 	queues := m.e.host.Queues
 	switch unheard := q.Unheard(queues); {
-	case unheard == Yes && q.Bypass:
+	case m.through, unheard == Yes && q.Bypass:
 		return true
 	case unheard == Yes:
 		m.finish(st, Dropped, here.ref(), "no program listens to "+q.String())

@@ -84,8 +84,8 @@ func (st *state) port(source bool) *rules.Ports {
 
 // untrack takes a packet that has no connection from tracking: an invalid one that comes by lo has none either (notrack_tg
 // in net/netfilter/xt_CT.c, nft_notrack_eval in net/netfilter/nft_ct.c).
-func (st *state) untrack() {
-	if !st.ct.seen || st.ct.state == StateInvalid {
+func (m *machine) untrack(st *state) {
+	if !m.through && (!st.ct.seen || st.ct.state == StateInvalid) {
 		st.ct.seen, st.ct.state = true, StateUntracked
 	}
 }
