@@ -126,8 +126,8 @@ func (b *builder) notePassed(hook string, path evaluate.Path) {
 // passedNotes are why no rule is needed to let packets through, of the chains for which none is.
 func (b *builder) passedNotes() (notes []string) {
 	for _, hook := range slices.Sorted(maps.Keys(b.passed)) {
-		needed := slices.ContainsFunc(b.plan.Changes(), func(c rules.Change) bool { return c.Table == "filter" })
-		if !needed {
+		needed := func(s rules.Step) bool { return s.Order != nil || s.Change != nil && s.Change.Table == "filter" }
+		if !slices.ContainsFunc(b.plan.Steps, needed) {
 			notes = append(notes, b.passed[hook])
 		}
 	}

@@ -92,6 +92,9 @@ func (b *builder) suppose(variant rules.Variant, r rules.Rule) {
 // own the firewall, or would have to be told of more than one port range.
 func Admit(h Host, p Publish, r rules.Rule) []rules.Step {
 	b := newBuilder(h, familyOf(p.To), "")
+	if p.At == "" {
+		p.At = b.addressFor(r)
+	}
 	s, ok := b.understand(p)
 	if !ok || s.Protocol == "both" || r.Target.Kind != rules.DNAT {
 		return nil
@@ -111,4 +114,20 @@ func Admit(h Host, p Publish, r rules.Rule) []rules.Step {
 	accept := rule("-A FORWARD -d %s -p %s -m %s --dport %s -j ACCEPT", full(s.server), s.Protocol, s.Protocol, ports)
 	b.passByUfw(passage{first, accept, "ufw drops forwarded packets, also those of this rule."}, s, s.Protocol, ports)
 	return b.plan.Steps
+}
+
+// addressFor is an address that clients of a rule may ask for that names none: one of the interface that it names;
+// "" leaves it to the uplink.
+func (b *builder) addressFor(r rules.Rule) string {
+	for _, i := range b.Kernel.Interfaces {
+		if r.In.Any() || r.In.Not || i.Name != r.In.Name {
+			continue
+		}
+		for _, a := range i.Addrs {
+			if to := a.Addr(); b.family.Holds(to) && !to.IsLoopback() && !to.IsLinkLocalUnicast() {
+				return to.String()
+			}
+		}
+	}
+	return ""
 }

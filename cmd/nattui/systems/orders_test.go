@@ -90,4 +90,12 @@ func TestPublishByUfw(t *testing.T) {
 	s.run("nattui", "add", "dnat", "-i", "wan0", "-p", "tcp", "--dport", "8080", "--to", lanHost+":80", "--yes")
 	s.reached("after adding the rule alone")
 	undone()
+	// Nor does it hang on a default route, by which the uplink is known; and the guide does not say that nothing is needed.
+	s.run("ip", "route", "flush", "default")
+	s.run("nattui", "add", "dnat", "-i", "wan0", "-p", "tcp", "--dport", "8080", "--to", lanHost+":80", "--yes")
+	s.reached("after adding the rule without a default route")
+	undone()
+	if out := s.run("nattui", "guide", "publish", "--port", "8080", "--at", wanGateway, "--to", lanHost+":80", "--dry-run"); strings.Contains(out, "No FORWARD rule is needed") || !strings.Contains(out, "ufw route allow") {
+		t.Errorf("what the guide says of FORWARD:\n%s", out)
+	}
 }
