@@ -107,9 +107,7 @@ func (a asker) answer(p evaluate.Packet, f answered) (evaluate.Path, error) {
 	}
 	client := netip.AddrPortFrom(f.orig.SrcAddr(), f.orig.SrcPort)
 	asked := netip.AddrPortFrom(f.orig.DstAddr(), f.orig.DstPort)
-	if client != netip.AddrPortFrom(p.Dst, p.DstPort) {
-		p.Client = client
-	}
+	p.Of = &evaluate.Connection{Orig: f.orig, Reply: p.Tuple(), Answers: true}
 	path, err := a.evaluate(a.alone, p)
 	path.Exists = true
 	for i := range path.Outcomes {

@@ -16,7 +16,7 @@ const closed = "closed"
 // the translation: whoever wrote that means this forward to be closed, so that it is no fault, and nothing to cure.
 func closedOnPurpose(x *Examination, f *Forward, way *fate, o *evaluate.Outcome) (Finding, bool) {
 	r, ok := ruleOf(x.sets, o.DroppedBy)
-	if !ok || !closes(r) || !namesAsked(r, f.Asked, o.DroppedBy) {
+	if !ok || !closes(r) || !namesAsked(r, f.Asked, o.DroppedBy) || x.keepsInside(o.DroppedBy, f) {
 		return Finding{}, false
 	}
 	return Finding{
@@ -46,5 +46,16 @@ func namesAsked(r *rules.Rule, asked netip.AddrPort, at evaluate.RuleRef) bool {
 		}
 		host, single := c.OrigDst.Host()
 		return single && host == asked.Addr()
+	})
+}
+
+// keepsInside tells that a rule which drops what is for a forward also keeps machines inside from the same port of others: it
+// is not meant for the forward alone.
+func (x *Examination) keepsInside(by evaluate.RuleRef, f *Forward) bool {
+	return f.Proto.HasPorts() && slices.ContainsFunc(sharedPackets(x), func(p evaluate.Packet) bool {
+		p.Protocol, p.DstPort = f.Proto, f.Asked.Port()
+		way := x.fate(p)
+		o, blocked := way.blocked()
+		return blocked && o.DroppedBy == by
 	})
 }

@@ -38,6 +38,7 @@ var checks = []func(*Examination) []Finding{
 	checkUplinkAddress,
 	checkOwnAnswers,
 	checkOwnServices,
+	checkOwnConnections,
 	checkDefaultRoutes,
 	checkIPsec,
 	checkMarks,

@@ -35,13 +35,14 @@ type flowStats struct {
 	datagrams datagrams
 	answerers map[netip.AddrPort]netip.AddrPort // see datagrams
 	asked     int                               // flows that were evaluated
+	ownHalf   map[rules.Family]int              // of this host itself, accepted by the other end, which goes on to say so
 }
 
 // newFlowStats are those of no flows.
 func newFlowStats() *flowStats {
 	return &flowStats{
 		byRule: map[evaluate.RuleRef]*tally{}, byServer: map[served]*tally{}, ports: map[portUse]*portCount{}, helpless: map[string]*crowd{}, strays: map[stray]bool{},
-		outings: map[outing]*silence{}, answering: map[netip.AddrPort]netip.Addr{}, unheard: map[evaluate.RuleRef]*crowd{},
+		outings: map[outing]*silence{}, answering: map[netip.AddrPort]netip.Addr{}, unheard: map[evaluate.RuleRef]*crowd{}, ownHalf: map[rules.Family]int{},
 		datagrams: datagrams{map[netip.AddrPort]netip.AddrPort{}, map[netip.AddrPort]netip.AddrPort{}},
 	}
 }
@@ -198,6 +199,9 @@ func (c *flowStats) count(x *Examination, f *flow.Flow, e explain.Explanation, a
 	if nat == flow.NATNone {
 		c.noteStray(x, f)
 	}
+	if halfOpen(x, f) && x.IsLocal(f.Client().Addr()) && !x.IsLocal(f.ServedBy().Addr()) {
+		c.ownHalf[f.Family()]++
+	}
 	switch {
 	case !e.DNAT.IsZero() && nat&flow.NATDst != 0:
 		for _, t := range c.tallies(e.DNAT, f.ServedBy().Addr()) {
@@ -249,7 +253,7 @@ func (t *tally) count(x *Examination, f *flow.Flow, waiting, wide bool) {
 	case f.Proto() == rules.TCP && f.StateName() == "SYN_RECV":
 		t.half++
 		t.example(f)
-		if f.Counts() && f.ReplyPackets >= 2 || f.Start != 0 && f.Age(x.now) >= time.Second || f.Remaining(x.now)+2 <= 60 { // nf_conntrack_tcp_timeout_syn_recv
+		if halfOpen(x, f) {
 			t.unheard++
 		}
 	case f.Status&flow.StatusSeenReply != 0:
@@ -280,4 +284,9 @@ func unanswered(x *Examination, f *flow.Flow) bool {
 		whole = 120 // nf_conntrack_tcp_timeout_syn_sent
 	}
 	return f.Remaining(x.now)+2 <= whole
+}
+
+// halfOpen tells a TCP connection that the server has accepted a second ago or longer, and whose client has not gone on.
+func halfOpen(x *Examination, f *flow.Flow) bool {
+	return f.Proto() == rules.TCP && f.StateName() == "SYN_RECV" && (f.Counts() && f.ReplyPackets >= 2 || f.Start != 0 && f.Age(x.now) >= time.Second || f.Remaining(x.now)+2 <= 60) // nf_conntrack_tcp_timeout_syn_recv
 }

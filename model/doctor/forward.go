@@ -321,9 +321,9 @@ func (t *trial) answerWay(f *Forward) (evaluate.Packet, fate, bool) {
 	if !ok {
 		return p, fate{}, false
 	}
-	p.ConnMark, p.ConnMarkOpen = t.connMark(f.packet)
-	if way := t.fate(f.packet); len(way.Outcomes) == 1 && !p.Local {
-		p = turned(p, &way.Outcomes[0])
+	way := t.fate(f.packet)
+	if p.ConnMark, p.ConnMarkOpen = t.connMark(f.packet); len(way.Outcomes) == 1 {
+		p = answering(p, f.packet, &way.Outcomes[0])
 	}
 	return p, t.fate(p), true
 }
@@ -334,7 +334,12 @@ func (t *trial) connMark(first evaluate.Packet) (mark, open uint32) {
 		return 0, 0
 	}
 	way := t.fate(first)
-	for i, o := range way.Outcomes {
+	return way.connMark()
+}
+
+// connMark is the mark that a packet leaves to its connection; the bits of open are not known.
+func (x *fate) connMark() (mark, open uint32) {
+	for i, o := range x.Outcomes {
 		if i == 0 {
 			mark = o.ConnMark
 		}

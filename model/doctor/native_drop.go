@@ -70,7 +70,7 @@ const translatesAt = -100
 func (w *nativeWay) meets(p *evaluate.Packet, c *nft.Chain) nativeMeeting {
 	m := nativeMeeting{
 		src: netip.AddrPortFrom(p.Src, p.SrcPort), dst: netip.AddrPortFrom(p.Dst, p.DstPort), proto: p.Protocol,
-		in: p.In, answer: p.State == evaluate.StateEstablished,
+		in: p.In, answer: p.State == evaluate.StateEstablished && (p.Of == nil || p.Of.Answers),
 	}
 	if c.Hook == "ingress" || c.Hook == "prerouting" && c.Priority <= translatesAt {
 		return m
@@ -80,8 +80,8 @@ func (w *nativeWay) meets(p *evaluate.Packet, c *nft.Chain) nativeMeeting {
 		if routed {
 			m.out = w.in
 		}
-		if p.Client.IsValid() {
-			m.dst = p.Client
+		if p.Of != nil {
+			_, m.dst = p.Of.Goes()
 		}
 		return m
 	}

@@ -14,7 +14,9 @@ import (
 func (t *trial) letThrough(f *Forward) (rules.Plan, bool) {
 	return t.titled("Let what is for "+f.Server.String()+" through the filter rules", nil, t.passages(f), func(t *trial) bool {
 		x := t.fate(f.packet)
-		return x.arrives()
+		next, ok := t.laterPassage(f)
+		y := t.fate(next.packet)
+		return x.arrives() && (!ok || y.arrives())
 	})
 }
 
@@ -75,10 +77,13 @@ func (t *trial) titled(title string, begin []rules.Step, wanted []passage, works
 
 // passages are the packets of a forward that have to get through, each with the
 // rule that lets just such through.
-func (n network) passages(f *Forward) []passage {
+func (t *trial) passages(f *Forward) []passage {
 	list := []passage{{f.packet, f.acceptLine(), "the filter rules see the packet with its new destination, so that is what has to be let through"}}
-	if answer, ok := n.answer(f); ok {
-		list = append(list, passage{answer, "-A %s -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT", "answers come back the other way and have to get through as well"})
+	if answer, _, ok := t.answerWay(f); ok {
+		list = append(list, passage{answer, lastingly, "answers come back the other way and have to get through as well"})
+	}
+	if next, ok := t.laterPassage(f); ok {
+		list = append(list, next)
 	}
 	return list
 }

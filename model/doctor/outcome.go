@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -175,34 +174,6 @@ func (x *fate) hook(r evaluate.RuleRef) evaluate.RuleRef {
 		}
 	}
 	return last
-}
-
-// Flags of the segment by which a server accepts a connection (RFC 9293, 3.5).
-const syn, ack = 0x02, 0x10
-
-// answerTo is the first packet that comes back from a server.
-func answerTo(client, server netip.AddrPort, protocol rules.Protocol, in string) evaluate.Packet {
-	p := evaluate.Packet{Protocol: protocol, Src: server.Addr(), Dst: client.Addr(), In: in, State: evaluate.StateEstablished}
-	if protocol.HasPorts() {
-		p.SrcPort, p.DstPort = server.Port(), client.Port()
-	}
-	if protocol == rules.TCP {
-		p.TCPFlags, p.Has = syn|ack, p.Has|evaluate.HasTCPFlags
-	}
-	return p
-}
-
-// turned is an answer as it arrives where its connection is seen as another client: addressed to that.
-func turned(answer evaluate.Packet, way *evaluate.Outcome) evaluate.Packet {
-	if !way.SNAT || !way.Src.Addr.IsValid() || way.Src.Addr == answer.Dst {
-		return answer
-	}
-	answer.Client = netip.AddrPortFrom(answer.Dst, answer.DstPort)
-	answer.Dst = way.Src.Addr
-	if way.Src.Ports.Single() && answer.Protocol.HasPorts() {
-		answer.DstPort = way.Src.Ports.Lo
-	}
-	return answer
 }
 
 // cameToNAT tells that a packet was asked by rules that translate, as a rule is one.

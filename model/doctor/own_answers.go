@@ -59,6 +59,7 @@ func ownAnswer(x *Examination, a *facts.Address, l facts.Listener) Finding {
 	}
 	answer := answerTo(netip.AddrPortFrom(p.Src, p.SrcPort), netip.AddrPortFrom(to, l.Address.Port()), l.Proto, "")
 	answer.Local = true
+	answer = answering(answer, p, &way.Outcomes[0])
 	answer.ConnMark, answer.ConnMarkOpen = x.connMark(p)
 	back := x.fate(answer)
 	if !back.passes() || len(back.Outcomes) != 1 || back.Outcomes[0].Delivered != evaluate.Forwarded || back.Outcomes[0].Out == a.Link || back.Outcomes[0].Out == "" {

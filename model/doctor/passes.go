@@ -60,6 +60,9 @@ func stepLetThrough(x *Examination, f *Forward) Finding {
 	if !ok {
 		return back
 	}
+	if found, ok := laterPasses(x, f); !ok {
+		return found
+	}
 	if !way.passes() {
 		return unknown(fmt.Sprintf("Whether %s lets the packet to %s through is not known: %s.", hook, f.Server, way.doubt()), x.answered(f)...)
 	}

@@ -140,7 +140,7 @@ func sharedWay(x *Examination, s *share) Finding {
 	}
 	answer := answerTo(netip.AddrPortFrom(s.packet.Src, s.packet.SrcPort), netip.AddrPortFrom(s.packet.Dst, s.packet.DstPort), rules.TCP, s.out)
 	if way := x.fate(s.packet); len(way.Outcomes) == 1 {
-		answer = turned(answer, &way.Outcomes[0])
+		answer = answering(answer, s.packet, &way.Outcomes[0])
 	}
 	wanted := []passage{
 		{s.packet, fmt.Sprintf("-A %%s -i %s -o %s -j ACCEPT", s.in, s.out), "machines at " + s.in + " may open connections to the Internet"},
@@ -159,6 +159,9 @@ func sharedWay(x *Examination, s *share) Finding {
 		}
 	}
 	if found := notShared(x, s); found.Check != "" {
+		return found
+	}
+	if found := sharedStops(x, s, wanted); found.Sentence != "" {
 		return found
 	}
 	if found, ends := sharedEnds(x, s, wanted); ends {

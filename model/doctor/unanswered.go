@@ -215,7 +215,7 @@ func (x *Examination) decidesNow(found Finding, p evaluate.Packet) Finding {
 	}
 	end := &way.Outcomes[0]
 	answer := answerTo(netip.AddrPortFrom(p.Src, p.SrcPort), netip.AddrPortFrom(end.Dst.Addr, p.DstPort), p.Protocol, end.Out)
-	answer = turned(answer, end)
+	answer = answering(answer, p, end)
 	answer.ConnMark = p.ConnMark
 	if back := x.fate(answer); end.Delivered == evaluate.Forwarded {
 		if o, blocked := back.blocked(); blocked && !o.DroppedBy.IsZero() {

@@ -240,3 +240,12 @@ func (w *ward) secondProvider() {
 		w.sysctl("net/ipv4/conf/"+s+"/rp_filter", "0")
 	}
 }
+
+// newIsolated is a ward in a namespace of its own; nil in the process that only waits for it.
+func newIsolated(t *testing.T) *ward {
+	t.Helper()
+	if lab.Isolate(t) {
+		return nil
+	}
+	return newWard(t)
+}

@@ -26,8 +26,9 @@ func (x *Examination) ipsecDecides(way *fate) Finding {
 		return Finding{}
 	}
 	src, dst := p.Src, o.Dst.Addr
-	if p.State == evaluate.StateEstablished && p.Client.IsValid() {
-		dst = p.Client.Addr()
+	if p.Of != nil {
+		_, to := p.Of.Goes()
+		dst = to.Addr()
 	}
 	policy, ok := x.IPsecPolicyFor("fwd", src, p.Dst) // as it arrived (nf_nat_decode_session)
 	if !ok || p.Local || !policy.Protects && !policy.Block {

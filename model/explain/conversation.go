@@ -47,6 +47,14 @@ func (c *conversation) mayBe(g *flow.Flow) bool {
 	return c.fromHere && g.Client() == c.Way.Client && g.AskedFor() == c.Server
 }
 
+// connection is the conversation as the kernel knows it; nil where not all of its ends are known.
+func (c *conversation) connection(answers bool) *evaluate.Connection {
+	if !c.seen.IsValid() || !c.served.IsValid() || c.Proto.HasPorts() && c.client.Port() == 0 {
+		return nil
+	}
+	return &evaluate.Connection{Orig: rules.MakeTuple(c.Proto, c.client, c.asked), Reply: rules.MakeTuple(c.Proto, c.served, c.seen), Answers: answers}
+}
+
 // Flags of TCP segments (RFC 9293, 3.1).
 const fin, syn, psh, ack = 0x01, 0x02, 0x08, 0x10
 
@@ -73,9 +81,7 @@ func (c *conversation) packets(f *facts.Facts, ins []string) []probe {
 	}
 	later := first
 	later.State, later.ConnMarkOpen = evaluate.StateEstablished, anyMark
-	if c.asked != c.served {
-		later.Client = c.served
-	}
+	later.Of = c.connection(false)
 	all := append([]probe{{first, again}}, segments(later, clientSegments, its)...)
 	for _, p := range slices.Clone(all) {
 		if p.packet.Local {
@@ -94,9 +100,7 @@ func (c *conversation) packets(f *facts.Facts, ins []string) []probe {
 	if c.toHere && (c.Proto != rules.TCP || f.Settings.FwmarkAccept != facts.SettingOff) {
 		reply.MarkOpen = anyMark
 	}
-	if c.client != c.seen {
-		reply.Client = c.client
-	}
+	reply.Of = c.connection(true)
 	return append(all, segments(reply, serverSegments, answers)...)
 }
 

@@ -28,10 +28,14 @@ func stateTest(w *rules.WordsMatch) holds {
 		}
 		hit := wanted[st.ct.state]
 		if !hit && st.ct.hasFlow() && (dnat || snat) {
-			if st.ct.state == StateEstablished {
+			switch c := m.pkt.Of; {
+			case c != nil:
+				hit = dnat && c.translatesDest() || snat && c.translatesSource()
+			case st.ct.state == StateEstablished:
 				return Unknown
+			default:
+				hit = dnat && st.ct.dnat || snat && st.ct.snat
 			}
-			hit = dnat && st.ct.dnat || snat && st.ct.snat
 		}
 		return truth(hit).flip(w.Not)
 	}
@@ -71,8 +75,11 @@ func compileConntrack(m rules.Conntrack, f rules.Family, add addTest) {
 		flow(unknownTest, seesNone)
 	}
 	if m.Dir != "" {
-		flow(func(_ *machine, st *state) Truth {
-			if st.ct.state != StateNew {
+		flow(func(mc *machine, st *state) Truth {
+			switch c := mc.pkt.Of; {
+			case c != nil:
+				return truth(c.Answers == (m.Dir == "REPLY"))
+			case st.ct.state != StateNew:
 				return Unknown
 			}
 			return truth(m.Dir == "ORIGINAL")
@@ -130,7 +137,10 @@ func seesNet(f rules.Family, m *maskedAddr) func(*cuts) {
 // statusTest is --ctstatus. A new flow is neither expected, nor answered, nor
 // assured; it is confirmed once it has been through.
 func statusTest(w *rules.WordsMatch) holds {
-	return func(_ *machine, st *state) Truth {
+	return func(m *machine, st *state) Truth {
+		if m.pkt.Of != nil {
+			return liveStatus(w)
+		}
 		if st.ct.state != StateNew {
 			for _, word := range w.Words {
 				if word != "NONE" {
@@ -140,4 +150,16 @@ func statusTest(w *rules.WordsMatch) holds {
 		}
 		return truth(st.ct.confirmed && slices.Contains(w.Words, "CONFIRMED")).flip(w.Not)
 	}
+}
+
+// liveStatus is --ctstatus of a connection that was answered. It is assured later, by what its protocol wants to see, and
+// whether a helper expected it is not said.
+func liveStatus(w *rules.WordsMatch) Truth {
+	switch {
+	case slices.Contains(w.Words, "SEEN_REPLY"), slices.Contains(w.Words, "CONFIRMED"):
+		return Yes.flip(w.Not)
+	case slices.Contains(w.Words, "ASSURED"), slices.Contains(w.Words, "EXPECTED"):
+		return Unknown
+	}
+	return No.flip(w.Not)
 }

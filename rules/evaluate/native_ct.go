@@ -12,9 +12,13 @@ const (
 	stateInvalidBit   = 1
 	stateUntrackedBit = 64
 
+	statusExpected  = 1 << 0
+	statusSeenReply = 1 << 1
+	statusAssured   = 1 << 2
 	statusConfirmed = 1 << 3
 	statusSNAT      = 1 << 4
 	statusDNAT      = 1 << 5
+	statusSeqAdjust = 1 << 6
 	statusSNATDone  = 1 << 7
 	statusDNATDone  = 1 << 8
 )
@@ -117,6 +121,17 @@ func (m *machine) loadCTState(st *state, p place) Truth {
 
 // loadCTStatus loads the status, which of a connection that exists already is not known here.
 func loadCTStatus(m *machine, st *state, p place) Truth {
+	if c := m.pkt.Of; c != nil {
+		bits := uint32(statusSeenReply | statusConfirmed)
+		if c.translatesSource() {
+			bits |= statusSNAT
+		}
+		if c.translatesDest() {
+			bits |= statusDNAT
+		}
+		m.regs.setWord(p, bits, 1<<9-1&^(statusExpected|statusAssured|statusSeqAdjust|statusSNATDone|statusDNATDone))
+		return Yes
+	}
 	if st.ct.state != StateNew {
 		m.regs.setUnknown(p)
 		return Yes
@@ -136,6 +151,14 @@ func loadCTStatus(m *machine, st *state, p place) Truth {
 }
 
 func loadCTDirection(m *machine, st *state, p place) Truth {
+	if c := m.pkt.Of; c != nil {
+		direction := byte(0)
+		if c.Answers {
+			direction = 1
+		}
+		m.regs.setByte(p, direction)
+		return Yes
+	}
 	if st.ct.state != StateNew {
 		m.regs.setUnknown(place{p.at, 1})
 		return Yes

@@ -32,9 +32,8 @@ type Packet struct {
 
 	// State is what connection tracking will say of it.
 	State ConnState
-	// Client is to whom connection tracking turns an answer of a translated connection, where table nat
-	// would be asked; invalid where its destination stays.
-	Client netip.AddrPort
+	// Of is its connection, where that is there already (StateEstablished); nil: not known.
+	Of *Connection
 	// Mark is the packet's mark as it begins its way, ConnMark that of its flow.
 	Mark, ConnMark uint32
 	// MarkOpen and ConnMarkOpen are the bits of these that are not known.

@@ -130,6 +130,13 @@ func (m *machine) firstState() state {
 
 // flowAddr is an address of the flow's original or reply tuple.
 func (m *machine) flowAddr(st *state, reply, source bool) (bits128, bool) {
+	if c := m.pkt.Of; c != nil {
+		t := c.tuple(reply)
+		if source {
+			return bitsOf(t.SrcAddr()), true
+		}
+		return bitsOf(t.DstAddr()), true
+	}
 	if m.pkt.State != StateNew {
 		return bits128{}, false
 	}
@@ -144,6 +151,13 @@ func (m *machine) flowAddr(st *state, reply, source bool) (bits128, bool) {
 
 // flowPort is a port of the flow's original or reply tuple.
 func (m *machine) flowPort(st *state, reply, source bool) (rules.Ports, bool) {
+	if c := m.pkt.Of; c != nil {
+		t := c.tuple(reply)
+		if source {
+			return rules.Port(t.SrcPort), true
+		}
+		return rules.Port(t.DstPort), true
+	}
 	if m.pkt.State != StateNew {
 		return rules.Ports{}, false
 	}

@@ -33,11 +33,8 @@ func (m *machine) begin(st *state, resumed bool) bool {
 			if m.divided && !resumed && !m.fresh(st) {
 				return false
 			}
-			if st.stage == stageNATPrerouting && m.tables.tracks && m.pkt.Client.IsValid() && m.pkt.State != StateNew && !st.looped {
-				st.dst = bitsOf(m.pkt.Client.Addr())
-				if m.pkt.Protocol.HasPorts() {
-					st.dport = rules.Port(m.pkt.Client.Port())
-				}
+			if nat {
+				m.goOn(st)
 			}
 			if nat && (!m.tables.nat || st.bound() || !st.ct.hasFlow() || st.ct.state == StateEstablished) {
 				st.stage++
