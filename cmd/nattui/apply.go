@@ -302,6 +302,9 @@ func (o *applyOptions) tell(c *cobra.Command, tables *iptables.Host, sets map[ru
 	weighed, err := o.weigh(c.Context(), tables, plan)
 	if err == nil {
 		say(c.ErrOrStderr(), text.Safe(weighed.blast.OwnSentence()))
+		if s := weighed.wayBack(); s != "" {
+			say(c.ErrOrStderr(), s)
+		}
 	}
 	return err
 }

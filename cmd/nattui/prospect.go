@@ -157,16 +157,24 @@ func (p *prospect) tell(w io.Writer) {
 	if more := p.blast.Changed - len(p.blast.Examples); more > 0 {
 		fmt.Fprintf(w, "  and %s more\n", text.Exact(uint64(more)))
 	}
-	if d := p.options.Confirm; d > 0 {
-		how := "nattui confirm"
-		if len(p.options.Operators) > 0 {
-			how += ", from a new login"
-		}
-		fmt.Fprintf(w, "It will be rolled back after %s unless you confirm it: %s.\n", text.Duration(d), how)
+	if s := p.wayBack(); s != "" {
+		fmt.Fprintln(w, s)
 	}
 	if d := p.options.For; d > 0 {
 		fmt.Fprintf(w, "It expires after %s.\n", text.Duration(d))
 	}
+}
+
+// wayBack says when the change is rolled back, and how not; "" where it stands at once.
+func (p *prospect) wayBack() string {
+	if p.options.Confirm <= 0 {
+		return ""
+	}
+	how := "nattui confirm"
+	if len(p.options.Operators) > 0 {
+		how += ", from a new login"
+	}
+	return fmt.Sprintf("It will be rolled back after %s unless you confirm it: %s.", text.Duration(p.options.Confirm), how)
 }
 
 // tellKept names the flows that keep their old translation after the change, and

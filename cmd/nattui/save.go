@@ -76,7 +76,7 @@ func save(c *cobra.Command, a *approval, also commit.SaveOptions) error {
 	}
 	tellSaving(c.ErrOrStderr(), saving, drift)
 	if a.dryRun {
-		return printDrift(c.OutOrStdout(), drift)
+		return printDrift(c.OutOrStdout(), drift, saving.Unreadable)
 	}
 	if !saving.Changes() {
 		what := "the running rules are already saved"
@@ -189,12 +189,15 @@ func tellSaving(w io.Writer, s commit.Saving, d commit.Drift) {
 	}
 }
 
-// printDrift prints what would be gone after a start with a +, and what is kept and
+// printDrift prints what would be gone after a start with a +, or with a ! where it cannot be saved, and what is kept and
 // does not run with a -.
-func printDrift(w io.Writer, d commit.Drift) error {
+func printDrift(w io.Writer, d commit.Drift, unreadable []commit.Unreadable) error {
 	show := func(sign string, list []commit.Drifted) error {
 		for _, l := range list {
-			line := l.Line
+			line, sign := l.Line, sign
+			if slices.ContainsFunc(unreadable, func(u commit.Unreadable) bool { return u.Variant == l.Variant && u.Rule.String() == line }) {
+				sign = "!"
+			}
 			if line == "" {
 				line = "the rules of " + l.Chain + " are in another order"
 			}
