@@ -38,6 +38,7 @@ type prover struct {
 type working struct {
 	packet evaluate.Packet
 	end    evaluate.Outcome
+	now    fate // all that may become of it: of what a rate limit decides, more than that
 	own    bool // for the gateway itself
 	hidden bool // it has to leave with another source
 }
@@ -155,10 +156,11 @@ func workingNow(x *Examination, flows *flow.Flows) []working {
 	var list []working
 	add := func(p evaluate.Packet, own, hidden bool) {
 		way := x.fate(p)
-		if !way.known || !way.arrives() || own && (way.Outcomes[0].Delivered != evaluate.Delivered || way.Outcomes[0].DNAT) {
+		if !way.known || !way.arrives() || own && !slices.ContainsFunc(way.Outcomes, staysHere) {
 			return
 		}
-		list = append(list, working{p, way.Outcomes[0], own, hidden && way.Outcomes[0].SNAT})
+		end := way.Outcomes[slices.IndexFunc(way.Outcomes, isDelivered)]
+		list = append(list, working{p, end, way, own, hidden && end.SNAT})
 	}
 	for _, p := range x.ownServices() {
 		add(p, true, false)
@@ -285,13 +287,21 @@ func (x *Examination) answerable(now, before *evaluate.Outcome) bool {
 	return x.AnswersFor(now.Out, now.Src.Addr) || !x.AnswersFor(before.Out, before.Src.Addr)
 }
 
+// staysHere tells that a packet comes to this host itself.
+func staysHere(o evaluate.Outcome) bool { return o.Delivered == evaluate.Delivered && !o.DNAT }
+
+// isNew tells that something else becomes of a packet than what might become of it before.
+func (w *working) isNew(o evaluate.Outcome) bool {
+	return !slices.ContainsFunc(w.now.Outcomes, func(was evaluate.Outcome) bool { return was.Delivered == o.Delivered && was.DNAT == o.DNAT })
+}
+
 // lost says that a packet no longer arrives where it did; "" if it does.
 func (w *working) lost(next *Examination, f *Finding) string {
 	way := next.fate(w.packet)
 	p := &w.packet
 	what := fmt.Sprintf("%s packets from %s to %s", p.Protocol, p.Src, netip.AddrPortFrom(p.Dst, p.DstPort))
 	if w.own {
-		if way.allowed() && way.Outcomes[0].Delivered == evaluate.Delivered && !way.Outcomes[0].DNAT {
+		if way.known && (!way.Incomplete || w.now.Incomplete) && slices.ContainsFunc(way.Outcomes, staysHere) && !slices.ContainsFunc(way.Outcomes, w.isNew) {
 			return ""
 		}
 		return what + " would no longer come to this host itself"

@@ -137,9 +137,12 @@ func (x *fate) doubt() string {
 
 // arrives tells that the packet may arrive.
 func (x *fate) arrives() bool {
-	return x.known && slices.ContainsFunc(x.Outcomes, func(o evaluate.Outcome) bool {
-		return o.Delivered == evaluate.Forwarded || o.Delivered == evaluate.Delivered
-	})
+	return x.known && slices.ContainsFunc(x.Outcomes, isDelivered)
+}
+
+// isDelivered tells that a packet gets to this host or on its way to another.
+func isDelivered(o evaluate.Outcome) bool {
+	return o.Delivered == evaluate.Forwarded || o.Delivered == evaluate.Delivered
 }
 
 // by tells that a rule may translate the packet's destination.

@@ -25,4 +25,20 @@ var halfway = []said{
 			}
 		},
 	},
+	{
+		name: "INPUT limits how many connections may begin", from: client, to: web, check: "forwarding-off", severity: doctor.SeverityError, says: "ip_forward", cured: true,
+		spoil: func(w *ward) {
+			w.nft(`table inet fw { chain flood { limit rate 25/second burst 50 packets return; drop; }
+				chain input { type filter hook input priority 0; policy drop; ct state established,related accept; meta l4proto { icmp, ipv6-icmp } accept; tcp flags & (fin | syn | rst | ack) == syn jump flood; iifname "lan0" accept; }; }`)
+			w.sysctl("net/ipv4/ip_forward", "0")
+		},
+	},
+	{
+		name: "so do rules of iptables", from: client, to: web, check: "forwarding-off", severity: doctor.SeverityError, says: "ip_forward", cured: true,
+		spoil: func(w *ward) {
+			w.iptables("iptables", "-A", "INPUT", "-p", "tcp", "-m", "limit", "--limit", "25/s", "--limit-burst", "50", "-j", "ACCEPT")
+			w.iptables("iptables", "-P", "INPUT", "DROP")
+			w.sysctl("net/ipv4/ip_forward", "0")
+		},
+	},
 }
