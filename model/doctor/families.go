@@ -28,7 +28,7 @@ func checkFamilies(x *Examination) (list []Finding) {
 
 // otherFamily follows what clients ask of the same port over the other family.
 func otherFamily(x *Examination, f *Forward) Finding {
-	if _, ok := x.ListensOn(f.Proto, f.Server); !ok || !f.via.src.Any() {
+	if _, ok := x.ListensOn(f.Proto, f.Server, f.Link); !ok || !f.via.src.Any() {
 		return Finding{} // of that the forward itself tells; or it is for some clients alone
 	}
 	other := rules.IPv6
@@ -41,7 +41,7 @@ func otherFamily(x *Examination, f *Forward) Finding {
 			continue
 		}
 		p, ok := x.askingBy(f.Link, f.Proto, netip.AddrPortFrom(to, f.Asked.Port()))
-		if _, serves := x.ListensOn(f.Proto, netip.AddrPortFrom(to, f.Server.Port())); !ok || !serves {
+		if _, serves := x.ListensOn(f.Proto, netip.AddrPortFrom(to, f.Server.Port()), f.Link); !ok || !serves {
 			continue
 		}
 		if found := oneFamily(x, f, p); found.Check != "" {
@@ -61,7 +61,7 @@ func oneFamily(x *Examination, f *Forward, p evaluate.Packet) Finding {
 	has, lacks := f.Rule.Family.Title(), rules.FamilyOf(p.Dst).Title()
 	found := Finding{Check: "one-family", Severity: SeverityNote, Subject: ruleName(f.Rule), Evidence: []string{x.textOf(f.Rule, f.rule)}}
 	o, blocked := way.blocked()
-	switch _, serves := x.ListensOn(f.Proto, asked); {
+	switch _, serves := x.ListensOn(f.Proto, asked, f.Link); {
 	case blocked && !o.DroppedBy.IsZero():
 		found.Evidence = append(found.Evidence, x.dropperText(o.DroppedBy))
 		found.Sentence = fmt.Sprintf("The rule holds for %s alone: over %s what is for %s is not redirected to port %d. %s drops it.", has, lacks, asked, f.Server.Port(), dropperName(o.DroppedBy, way.hook(o.DroppedBy)))

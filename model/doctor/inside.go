@@ -181,6 +181,10 @@ func fromHere(x *Examination, f *Forward) Finding {
 // handedOn tells that a program of this host takes what the rule leaves alone, such as docker-proxy for a published port.
 func (x *Examination) handedOn(f *Forward, way *fate) bool {
 	o := &way.Outcomes[0]
-	_, ok := x.ListensOn(f.Proto, f.Asked)
+	in := o.In
+	if way.Packet.Local {
+		in = "lo"
+	}
+	_, ok := x.ListensOn(f.Proto, f.Asked, in)
 	return ok && len(way.Outcomes) == 1 && o.Delivered == evaluate.Delivered
 }

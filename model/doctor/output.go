@@ -149,7 +149,7 @@ func (x *Examination) takenHere(s *sent, found Finding, asked, to netip.AddrPort
 	if x.Listeners == nil || !s.way.Outcomes[0].Dst.Certain() || s.packet.Protocol != rules.TCP && s.packet.Protocol != rules.UDP {
 		return Finding{}
 	}
-	l, ok := x.ListensOn(s.packet.Protocol, to)
+	l, ok := x.ListensOn(s.packet.Protocol, to, "lo")
 	if !ok {
 		found.Check = "nobody-listens"
 		found.Evidence = append(found.Evidence, fmt.Sprintf("no %s socket at %s", s.packet.Protocol, to))

@@ -84,7 +84,7 @@ func (n network) listenerAt(to netip.Addr, proto rules.Protocol) (best facts.Lis
 		if l.Proto != proto || l.Address.Port() == 0 || proto == rules.UDP && !slices.Contains(serverPorts, l.Address.Port()) {
 			continue
 		}
-		if at, known := n.ListensOn(l.Proto, netip.AddrPortFrom(to, l.Address.Port())); known && (!ok || at.Address.Addr() == to) {
+		if at, known := n.ListensOn(l.Proto, netip.AddrPortFrom(to, l.Address.Port()), ""); known && (!ok || at.Address.Addr() == to) {
 			best, ok = at, true
 		}
 	}

@@ -276,14 +276,14 @@ func unforwarded(x *Examination, way *fate, proto rules.Protocol, asked netip.Ad
 		found.Severity = SeverityNote
 		found.Sentence = fmt.Sprintf("No rule gives %s another destination: it goes on to %s by %s.", who, asked.Addr(), way.Outcomes[0].Out)
 	default:
-		return x.ownService(found, who, proto, asked)
+		return x.ownService(found, who, p.In, proto, asked)
 	}
 	return uncertain(found, way)
 }
 
 // ownService says who takes what no rule gives another destination and is for this host.
-func (n network) ownService(found Finding, who string, proto rules.Protocol, asked netip.AddrPort) Finding {
-	if l, ok := n.ListensOn(proto, asked); ok {
+func (n network) ownService(found Finding, who, in string, proto rules.Protocol, asked netip.AddrPort) Finding {
+	if l, ok := n.ListensOn(proto, asked, in); ok {
 		found.Severity = SeverityNote
 		found.Evidence = []string{fmt.Sprintf("%s listens at %s", listenerName(l), l.Address)}
 		found.Sentence = fmt.Sprintf("No rule gives %s another destination: it is for this host, where %s takes it.", who, listenerName(l))
@@ -292,6 +292,11 @@ func (n network) ownService(found Finding, who string, proto rules.Protocol, ask
 	if n.Listeners == nil {
 		found.Severity = SeverityUnknown
 		found.Sentence = fmt.Sprintf("No rule gives %s another destination: it is for this host, and whether a program takes it is not known.", who)
+		return found
+	}
+	if l, ok := n.ListensOn(proto, asked, ""); ok {
+		found.Evidence = []string{fmt.Sprintf("%s listens at %s, bound to %s", listenerName(l), l.Address, l.Device)}
+		found.Sentence = fmt.Sprintf("No rule gives %s another destination: it is for this host, where %s listens for what comes by %s alone.", who, listenerName(l), l.Device)
 		return found
 	}
 	for _, l := range n.Listeners {

@@ -97,8 +97,14 @@ func listened(x *Examination, f *Forward) Finding {
 	if x.Listeners == nil || to.Port() == 0 || f.ranged || f.Proto != rules.TCP && f.Proto != rules.UDP || !to.Addr().IsValid() {
 		return unknown("Whether a program of this host takes it is not known.")
 	}
-	if l, ok := x.ListensOn(f.Proto, to); ok {
+	if l, ok := x.ListensOn(f.Proto, to, f.Link); ok {
+		if l.DeviceUnknown && x.stats.tallyOf(f).replied == 0 {
+			return unknown(fmt.Sprintf("%s listens at %s; whether it is bound to an interface (SO_BINDTODEVICE), and to which, the kernel does not tell without sock_diag.", listenerName(l), l.Address))
+		}
 		return Finding{Sentence: fmt.Sprintf("%s takes it.", listenerName(l)), Evidence: []string{fmt.Sprintf("%s listens at %s", listenerName(l), l.Address)}}
+	}
+	if l, ok := x.ListensOn(f.Proto, to, ""); ok {
+		return boundElsewhere(f, l)
 	}
 	for _, l := range x.Listeners {
 		if l.Proto == f.Proto && l.Address.Port() == to.Port() && l.Address.Addr().IsLoopback() && l.Address.Addr().Is4() == to.Addr().Is4() {
@@ -152,6 +158,15 @@ func loopbackListener(x *Examination, f *Forward, l facts.Listener) Finding {
 		}
 	}
 	return found
+}
+
+// boundElsewhere tells that a program listens for what comes by another interface than a forward's clients do.
+func boundElsewhere(f *Forward, l facts.Listener) Finding {
+	evidence := fmt.Sprintf("ss: %s listens at %s%%%s:%d", listenerName(l), l.Address.Addr(), l.Device, l.Address.Port())
+	return Finding{
+		Check: "nobody-listens", Severity: SeverityError, Evidence: []string{evidence, f.ruleCount()},
+		Sentence: fmt.Sprintf("What the rule sends to %s comes by %s, and %s is bound to %s (SO_BINDTODEVICE): the kernel does not give it to that program, and whoever is sent there is refused. Let it listen by %s too, or by any interface.", f.Server, f.Link, listenerName(l), l.Device, f.Link),
+	}
 }
 
 // listensElsewhere is a program that listens at a port of another of this host's addresses of the same family.

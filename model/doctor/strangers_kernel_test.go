@@ -1,7 +1,10 @@
 package doctor_test
 
 import (
+	"errors"
 	"net/netip"
+
+	"golang.org/x/sys/unix"
 
 	"nattui/model/doctor"
 )
@@ -41,4 +44,30 @@ var halfway = []said{
 			w.sysctl("net/ipv4/ip_forward", "0")
 		},
 	},
+	{
+		name: "who takes what is redirected is bound to another interface", from: client, to: web, check: "nobody-listens", severity: doctor.SeverityError, says: "bound to lan0",
+		spoil: func(w *ward) { redirectsToBound(w, "lan0") },
+	},
+	{
+		name: "who takes what is redirected is bound to the interface", never: "nobody-listens",
+		spoil: func(w *ward) { redirectsToBound(w, "wan0") },
+	},
+}
+
+// redirectsToBound sends web to a program of the gateway that is bound to an interface.
+func redirectsToBound(w *ward, device string) {
+	w.t.Helper()
+	listener, err := w.Gateway.Listen(w.t.Context(), netip.MustParseAddrPort("0.0.0.0:8888"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { listener.Close() })
+	raw, err := listener.SyscallConn()
+	if err == nil {
+		err = errors.Join(raw.Control(func(fd uintptr) { err = unix.BindToDevice(int(fd), device) }), err)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.iptables("iptables", "-t", "nat", "-R", "PREROUTING", "1", "-i", "wan0", "-p", "tcp", "--dport", "80", "-j", "REDIRECT", "--to-ports", "8888")
 }

@@ -61,7 +61,7 @@ func missedOutside(x *Examination, f *Forward) Finding {
 		if way := x.fate(p); !ok || !way.arrives() || len(way.Outcomes) != 1 || way.Outcomes[0].Delivered != evaluate.Delivered || way.Outcomes[0].DNAT {
 			continue
 		}
-		if _, listens := x.ListensOn(f.Proto, to); listens || x.Listeners == nil {
+		if _, listens := x.ListensOn(f.Proto, to, a.Link); listens || x.Listeners == nil {
 			continue // another service for those outside
 		}
 		return Finding{

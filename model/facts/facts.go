@@ -159,6 +159,10 @@ type Listener struct {
 	// BothFamilies is set for an IPv6 socket on :: that takes IPv4 as well.
 	// It is the rule; a socket may have chosen otherwise.
 	BothFamilies bool
+	// Device is the interface that it is bound to, by which alone packets get to it (SO_BINDTODEVICE in socket(7)); "" for
+	// none. DeviceUnknown is set where the kernel does not tell: it lacks sock_diag.
+	Device        string `json:",omitempty"`
+	DeviceUnknown bool   `json:",omitempty"`
 	// Process is the program's name, empty where that may not be read.
 	Process string
 	PID     int
@@ -240,13 +244,14 @@ func (f *Facts) LinkOf(addr netip.Addr) (link string, ok bool) {
 	return link, longest >= 0
 }
 
-// ListensOn finds who takes what comes to a local address and port.
-func (f *Facts) ListensOn(proto rules.Protocol, to netip.AddrPort) (Listener, bool) {
+// ListensOn finds who takes what comes to a local address and port by an interface: "" for whichever, lo for what this host's
+// own programs send.
+func (f *Facts) ListensOn(proto rules.Protocol, to netip.AddrPort, in string) (Listener, bool) {
 	addr := to.Addr().Unmap()
 	var found Listener
 	ok := false
 	for _, l := range f.Listeners {
-		if l.Proto != proto || l.Address.Port() != to.Port() {
+		if l.Proto != proto || l.Address.Port() != to.Port() || !f.Hears(l, in) {
 			continue
 		}
 		if bound := l.Address.Addr(); bound == addr {
@@ -256,6 +261,17 @@ func (f *Facts) ListensOn(proto rules.Protocol, to netip.AddrPort) (Listener, bo
 		}
 	}
 	return found, ok
+}
+
+// Hears tells whether what comes by an interface gets to a listener, as far as its device goes: "" for whichever. One that is
+// bound to a VRF hears what comes by the VRF's interfaces (inet_sk_bound_dev_eq in include/net/inet_sock.h).
+func (f *Facts) Hears(l Listener, in string) bool {
+	if l.Device == "" || in == "" || l.Device == in {
+		return true
+	}
+	link, ok := f.LinkNamed(in)
+	master, isLink := f.LinkNamed(l.Device)
+	return ok && isLink && link.Master == l.Device && master.Kind == "vrf"
 }
 
 // Present tells whether a program that changes rules or addresses was found,

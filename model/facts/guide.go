@@ -22,7 +22,7 @@ func (f *Facts) GuideHost(sets map[rules.Variant]*rules.Ruleset, backend rules.B
 			return s == SettingOn, s == SettingOn || s == SettingOff
 		},
 		Listens: func(protocol rules.Protocol, to netip.AddrPort) (string, bool) {
-			l, ok := f.ListensOn(rules.Protocol(protocol), to)
+			l, ok := f.ListensOn(rules.Protocol(protocol), to, "")
 			return l.Process, ok
 		},
 	}

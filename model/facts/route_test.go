@@ -311,11 +311,11 @@ func TestQuestions(t *testing.T) {
 		}
 	}
 	for to, want := range map[string]bool{"192.168.0.1:22": true, "[2001:db8:1::1]:22": true, "192.168.0.1:23": false, "203.0.113.1:53": false} {
-		if _, got := f.ListensOn(6, netip.MustParseAddrPort(to)); got != want {
+		if _, got := f.ListensOn(6, netip.MustParseAddrPort(to), ""); got != want {
 			t.Errorf("ListensOn(tcp, %s) is %v", to, got)
 		}
 	}
-	if _, ok := f.ListensOn(17, netip.MustParseAddrPort("192.168.0.1:53")); !ok {
+	if _, ok := f.ListensOn(17, netip.MustParseAddrPort("192.168.0.1:53"), ""); !ok {
 		t.Error("nobody listens on udp 192.168.0.1:53")
 	}
 	if p, ok := f.Present("docker"); !ok || !p.Running {

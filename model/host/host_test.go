@@ -66,10 +66,10 @@ func TestReadGateway(t *testing.T) {
 	if s.Forwarding4 != facts.SettingOn || s.Forwarding6 != facts.SettingOn || s.ConntrackMax <= 0 || s.ConntrackCount < 0 || s.RPFilterOn("wan0") == facts.RPFilterUnknown {
 		t.Errorf("settings are %+v", s)
 	}
-	if l, ok := known.ListensOn(6, netip.AddrPortFrom(netip.MustParseAddr("192.168.0.1"), 8888)); !ok || l.PID != os.Getpid() || l.Process == "" {
+	if l, ok := known.ListensOn(6, netip.AddrPortFrom(netip.MustParseAddr("192.168.0.1"), 8888), ""); !ok || l.PID != os.Getpid() || l.Process == "" {
 		t.Errorf("who listens on 192.168.0.1:8888 is %+v, %v; want this process", l, ok)
 	}
-	if l, ok := known.ListensOn(6, netip.MustParseAddrPort("192.168.0.1:80")); ok {
+	if l, ok := known.ListensOn(6, netip.MustParseAddrPort("192.168.0.1:80"), ""); ok {
 		t.Errorf("%+v listens on 192.168.0.1:80, want nobody", l)
 	}
 	if offered := known.SuggestHosts(rules.IPv4); len(offered) == 0 || offered[0].Value != "192.168.0.2" {

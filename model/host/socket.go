@@ -24,6 +24,7 @@ type socket struct {
 	state         uint8 // as TCP numbers its states; UDP uses two of them
 	inode         uint64
 	onlyIPv6      bool
+	device        int // the number of the interface that it is bound to; 0: none, unsaid: not known
 }
 
 const (
@@ -31,6 +32,9 @@ const (
 	unconnected = 7 // of UDP: nobody in particular is the other end
 	listening   = 10
 )
+
+// unsaid is the device of a socket of which it is not told.
+const unsaid = -1
 
 // listeners reads the sockets that wait for somebody. Where some of them could not be read none are told: a list
 // with gaps would say that nobody listens where somebody does.
@@ -43,10 +47,14 @@ func (r *reading) listeners() {
 			whole = whole && err == nil
 			for _, s := range sockets {
 				holder := r.holders[s.inode]
-				found = append(found, facts.Listener{
+				l := facts.Listener{
 					Proto: rules.Protocol(kind.protocol), Address: s.local, Process: holder.name, PID: holder.pid, User: userIDs(holder.pid),
 					BothFamilies: s.local.Addr() == netip.IPv6Unspecified() && !s.onlyIPv6,
-				})
+				}
+				if l.DeviceUnknown = s.device == unsaid; !l.DeviceUnknown {
+					l.Device = r.linkName(s.device)
+				}
+				found = append(found, l)
 			}
 		}
 	}
@@ -164,7 +172,7 @@ func decodeDiag(m []byte, order binary.ByteOrder) (socket, error) {
 		}
 		return netip.AddrPortFrom(addr, binary.BigEndian.Uint16(m[port:]))
 	}
-	s := socket{local: end(4, 8), remote: end(6, 24), state: m[1], inode: uint64(order.Uint32(m[68:]))}
+	s := socket{local: end(4, 8), remote: end(6, 24), state: m[1], device: int(order.Uint32(m[40:])), inode: uint64(order.Uint32(m[68:]))}
 	attributes, err := nl.ParseRouteAttr(m[diagAnswerSize:])
 	if err != nil {
 		return s, fmt.Errorf("an answer about a socket: %w", err)
@@ -214,7 +222,7 @@ func parseSocket(line string, order binary.ByteOrder) (socket, error) {
 	remote, errRemote := parseEndpoint(fields[2], order)
 	state, errState := strconv.ParseUint(fields[3], 16, 8)
 	inode, errInode := strconv.ParseUint(fields[9], 10, 64)
-	return socket{local: local, remote: remote, state: uint8(state), inode: inode}, errors.Join(errLocal, errRemote, errState, errInode)
+	return socket{local: local, remote: remote, state: uint8(state), inode: inode, device: unsaid}, errors.Join(errLocal, errRemote, errState, errInode)
 }
 
 // parseEndpoint reads an address as words of four bytes in the machine's order,

@@ -2,9 +2,11 @@ package host
 
 import (
 	"encoding/binary"
+	"errors"
 	"net"
 	"net/netip"
 	"slices"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -31,6 +33,15 @@ func TestSockets(t *testing.T) {
 		}
 		defer conn.Close()
 	}
+	bound := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var err error
+		return errors.Join(c.Control(func(fd uintptr) { err = unix.BindToDevice(int(fd), "lo") }), err)
+	}}
+	listener, err := bound.Listen(t.Context(), "tcp4", "0.0.0.0:8084")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
 	conn, err := net.Dial("tcp", "127.0.0.1:8080")
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +64,10 @@ func TestSockets(t *testing.T) {
 				if only := asked[i].local == netip.MustParseAddrPort("[::]:8083") || asked[i].local == netip.MustParseAddrPort("[::1]:8082") || asked[i].local == netip.MustParseAddrPort("[::1]:5354"); asked[i].onlyIPv6 != only {
 					t.Errorf("%s takes IPv6 only: %v, want %v", asked[i].local, asked[i].onlyIPv6, only)
 				}
-				asked[i].onlyIPv6 = false // which /proc does not tell
+				if want := map[bool]int{true: 1}[asked[i].local.Port() == 8084]; asked[i].device != want {
+					t.Errorf("%s is bound to %d, want %d", asked[i].local, asked[i].device, want)
+				}
+				asked[i].onlyIPv6, asked[i].device = false, unsaid // which /proc does not tell
 			}
 			order := func(a, b socket) int { return int(a.inode) - int(b.inode) }
 			slices.SortFunc(asked, order)
@@ -64,8 +78,8 @@ func TestSockets(t *testing.T) {
 			total += len(asked)
 		}
 	}
-	if total != 8 { // six that listen, two ends of a connection
-		t.Errorf("%d sockets found, want 8", total)
+	if total != 9 { // seven that listen, two ends of a connection
+		t.Errorf("%d sockets found, want 9", total)
 	}
 	local, remote := conn.LocalAddr().(*net.TCPAddr).AddrPort(), conn.RemoteAddr().(*net.TCPAddr).AddrPort()
 	if !connected(local, remote) {
@@ -102,15 +116,16 @@ func TestSocketsInBothOrders(t *testing.T) {
 		{binary.LittleEndian, "0100007F:1F90 010200C0:0050", "B80D0120000000000000000001000000:0016 00000000000000000000000000000000:0000", []byte{0x45, 0x23, 1, 0}},
 		{binary.BigEndian, "7F000001:1F90 C0000201:0050", "20010DB8000000000000000000000001:0016 00000000000000000000000000000000:0000", []byte{0, 1, 0x23, 0x45}},
 	} {
-		want := socket{local: netip.MustParseAddrPort("127.0.0.1:8080"), remote: netip.MustParseAddrPort("192.0.2.1:80"), state: listening, inode: 0x12345}
+		want := socket{local: netip.MustParseAddrPort("127.0.0.1:8080"), remote: netip.MustParseAddrPort("192.0.2.1:80"), state: listening, inode: 0x12345, device: unsaid}
 		if got, err := parseSocket("0: "+test.ipv4+rest, test.order); err != nil || got != want {
 			t.Errorf("%v: %+v, %v", test.order, got, err)
 		}
 		copy(answer[68:], test.inode)
+		want.device = 0
 		if got, err := decodeDiag(answer, test.order); err != nil || got != want {
 			t.Errorf("%v: the kernel's answer is %+v, %v", test.order, got, err)
 		}
-		want.local, want.remote = netip.MustParseAddrPort("[2001:db8::1]:22"), netip.MustParseAddrPort("[::]:0")
+		want.local, want.remote, want.device = netip.MustParseAddrPort("[2001:db8::1]:22"), netip.MustParseAddrPort("[::]:0"), unsaid
 		if got, err := parseSocket("0: "+test.ipv6+rest, test.order); err != nil || got != want {
 			t.Errorf("%v: %+v, %v", test.order, got, err)
 		}
