@@ -129,7 +129,7 @@ func countFindings(x *Examination) map[string]int {
 			all.take([]Finding{fromInside(x, f)})
 		}
 	}
-	for _, check := range []func(*Examination) []Finding{checkReach, checkShares, checkMultipath, checkOutput, checkTables, checkHelpers, checkUntranslated, checkDiscovery} {
+	for _, check := range []func(*Examination) []Finding{checkReach, checkShares, checkMultipath, checkOutput, checkTables, checkHelpers, checkUntranslated, checkDiscovery, checkTooBig} {
 		all.take(check(x))
 	}
 	counts := map[string]int{}

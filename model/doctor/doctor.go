@@ -13,6 +13,7 @@ var checks = []func(*Examination) []Finding{
 	checkOutput,
 	checkDroppedBefore,
 	checkDiscovery,
+	checkTooBig,
 	checkOwnQuestions,
 	checkShares,
 	checkMultipath,

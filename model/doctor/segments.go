@@ -8,6 +8,7 @@ import (
 	"nattui/model/facts"
 	"nattui/rules"
 	"nattui/rules/evaluate"
+	"nattui/rules/nft"
 )
 
 // isTunnel tells a link whose packets have to be smaller than Ethernet's, by its name or kind.
@@ -81,8 +82,29 @@ func (t *trial) clamps() bool {
 			}
 		}
 	}
-	return false
+	return t.setsSegments()
 }
+
+// setsSegments tells that a native rule writes TCP's segment size.
+func (t *trial) setsSegments() bool {
+	set := t.Native.Ruleset()
+	if set == nil {
+		return false
+	}
+	return slices.ContainsFunc(set.Tables, func(table *nft.Table) bool {
+		return slices.ContainsFunc(table.Chains, func(c *nft.Chain) bool {
+			return slices.ContainsFunc(c.Rules, func(r *nft.Rule) bool {
+				return slices.ContainsFunc(r.Exprs, func(e nft.Expr) bool {
+					h, ok := e.(nft.Exthdr)
+					return ok && h.Set && h.Op == "tcpopt" && h.Type == maximumSegmentSize
+				})
+			})
+		})
+	})
+}
+
+// maximumSegmentSize is the kind of that option of TCP (RFC 9293, 3.2).
+const maximumSegmentSize = 2
 
 // passes tells that the host is a gateway: it forwards and translates.
 func (t *trial) passes() bool {

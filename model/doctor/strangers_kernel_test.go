@@ -52,6 +52,21 @@ var halfway = []said{
 		name: "who takes what is redirected is bound to the interface", never: "nobody-listens",
 		spoil: func(w *ward) { redirectsToBound(w, "wan0") },
 	},
+	{
+		name: "OUTPUT lets out what belongs to connections", from: client, to: web, answered: true, never: "too-big-dropped",
+		spoil: func(w *ward) {
+			w.run(w.Gateway, "ip", "link", "set", "wan0", "mtu", "1400")
+			w.iptables("iptables", "-A", "OUTPUT", "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED", "-j", "ACCEPT")
+			w.iptables("iptables", "-P", "OUTPUT", "DROP")
+		},
+	},
+	{
+		name: "a native rule has TCP choose smaller segments", from: client, to: web, answered: true, check: "too-big-dropped", severity: doctor.SeverityNote, says: "smaller segments", never: "mss-clamp",
+		spoil: func(w *ward) {
+			w.run(w.Gateway, "ip", "link", "set", "wan0", "mtu", "1400")
+			w.nft(`table inet narrow { chain thru { type filter hook forward priority mangle; tcp flags syn tcp option maxseg size set rt mtu; }; chain own { type filter hook output priority filter; icmp type destination-unreachable drop; }; }`)
+		},
+	},
 }
 
 // redirectsToBound sends web to a program of the gateway that is bound to an interface.
