@@ -91,3 +91,29 @@ func (t *trial) textOf(at evaluate.RuleRef, r *rules.Rule) string {
 	}
 	return r.String()
 }
+
+// eachNative visits the rules of native tables, whether or not packets come to them, each as the rules of iptables that say the
+// same.
+func (t *trial) eachNative(visit func(evaluate.RuleRef, []rules.Rule)) {
+	set := t.Native.Ruleset()
+	if set == nil {
+		return
+	}
+	for _, table := range set.Tables {
+		family := rules.IPv4
+		if table.Family.String() == rules.IPv6.NFT() {
+			family = rules.IPv6
+		}
+		if table.Dormant || !t.evaluatesNatively(table) {
+			continue
+		}
+		for _, c := range table.Chains {
+			for i, r := range c.Rules {
+				visit(evaluate.RuleRef{
+					Variant: rules.Variant{Family: family, Backend: rules.Native}, Table: table.Family.String() + " " + table.Name,
+					Chain: c.Name, Position: i + 1, Handle: r.Handle,
+				}, r.IPTables(c, family, set.Links))
+			}
+		}
+	}
+}

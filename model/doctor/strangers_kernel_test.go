@@ -67,6 +67,22 @@ var halfway = []said{
 			w.nft(`table inet narrow { chain thru { type filter hook forward priority mangle; tcp flags syn tcp option maxseg size set rt mtu; }; chain own { type filter hook output priority filter; icmp type destination-unreachable drop; }; }`)
 		},
 	},
+	{
+		name: "FORWARD names the interface that is not there, too", from: client, to: web, check: "interface-missing", severity: doctor.SeverityWarning, says: "FORWARD 2 names it too", cured: true,
+		spoil: func(w *ward) { renames(w, "lan0") },
+	},
+	{
+		name: "FORWARD names another interface that is not there", from: client, to: web, check: "interface-missing", severity: doctor.SeverityWarning, says: "do not mend it",
+		spoil: func(w *ward) { renames(w, "eth1") },
+	},
+}
+
+// renames has the rules of a gateway name interfaces as they were called before.
+func renames(w *ward, inner string) {
+	w.iptables("iptables", "-t", "nat", "-R", "PREROUTING", "1", "-i", "eth0", "-p", "tcp", "--dport", "80", "-j", "DNAT", "--to-destination", "192.168.0.2:8080")
+	w.iptables("iptables", "-A", "FORWARD", "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED", "-j", "ACCEPT")
+	w.iptables("iptables", "-A", "FORWARD", "-i", "eth0", "-o", inner, "-p", "tcp", "--dport", "8080", "-j", "ACCEPT")
+	w.iptables("iptables", "-P", "FORWARD", "DROP")
 }
 
 // redirectsToBound sends web to a program of the gateway that is bound to an interface.
