@@ -79,7 +79,7 @@ func (r *resolution) resolve(c *rules.NativeChange) string {
 		return t.unlike(c)
 	}
 	if o := t.object(c.Key, c.Set); c.What == rules.NativeObject && c.Gone && o != nil && o.Kind == objectCounter {
-		c.Text = fmt.Sprintf("packets %d bytes %d", o.Counter.Packets, o.Counter.Bytes)
+		c.Text = withLine(ownComment.FindString(c.Text), fmt.Sprintf("packets %d bytes %d", o.Counter.Packets, o.Counter.Bytes))
 	}
 	there := t.has(*c)
 	there = there && !r.gone[key(*c)] || r.made[key(*c)]

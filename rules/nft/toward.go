@@ -3,6 +3,7 @@ package nft
 import (
 	"regexp"
 	"slices"
+	"strings"
 
 	"nattui/rules"
 )
@@ -41,12 +42,12 @@ var used = regexp.MustCompile(`^packets .*| used \d+ \w+$`)
 // fits tells whether all that is in both states of a table is of the same kind in both.
 func (w Wanted) fits(was, want *Table) bool {
 	for _, c := range want.Chains {
-		if other := was.chain(c.Name); other != nil && other.asked() != c.asked() {
+		if other := was.chain(c.Name); other != nil && (other.asked() != c.asked() || w.differs(want, "chain "+c.Name)) {
 			return false
 		}
 	}
 	for _, s := range setsOf(want) {
-		if other := was.named(s.Name); other != nil && other.definition() != s.definition() {
+		if other := was.named(s.Name); other != nil && (other.definition() != s.definition() || w.differs(want, "set "+s.Name)) {
 			return false
 		}
 	}
@@ -57,9 +58,23 @@ func (w Wanted) fits(was, want *Table) bool {
 			return false
 		}
 	}
-	return slices.EqualFunc(was.Flowtables, want.Flowtables, func(a, b *Flowtable) bool {
-		return a.Name == b.Name && a.Hook == b.Hook && a.Priority == b.Priority && slices.Equal(a.Devices, b.Devices)
+	return !w.differs(want, "") && slices.EqualFunc(was.Flowtables, want.Flowtables, func(a, b *Flowtable) bool {
+		return a.Name == b.Name && a.Hook == b.Hook && a.Priority == b.Priority && slices.Equal(a.Devices, b.Devices) && !w.differs(want, "flowtable "+a.Name)
 	})
+}
+
+// ownComment is the comment of a table or chain, in what stands between its braces.
+var ownComment = regexp.MustCompile(`\bcomment "[^"]*"`)
+
+// differs tells whether the two states of something in a table, or of the table itself for "", have other properties that
+// cannot be changed while it stays: a comment, or what a set or flowtable is made with.
+func (w Wanted) differs(t *Table, what string) bool {
+	key := strings.TrimSuffix(t.Family.String()+" "+t.Name+" "+what, " ")
+	now, want := w.Now[key], w.Bodies[key]
+	if kind, _, _ := strings.Cut(what, " "); kind == "" || kind == "chain" {
+		now, want = ownComment.FindString(now), ownComment.FindString(want) // the rest of it is compared by itself
+	}
+	return now != want
 }
 
 // toward compares two states of a table by names.
