@@ -108,7 +108,7 @@ func taken(ctx context.Context, r *nativeRule) (fields nft.Fields, way int, err 
 		if err != nil {
 			continue
 		}
-		if len(trial.Changes) == 1 && trial.Changes[0].Print == r.rule().Print(r.chain.Table) {
+		if trial.AddsAgain(r.rule(), r.chain.Table) {
 			return fields, way, nil
 		}
 	}

@@ -15,10 +15,11 @@ type Likeness struct {
 	sets  map[string]*Set      // by the path of the copy
 }
 
-// original is a rule that was copied.
+// original is a rule that was copied, of the same sense where the copy does the same.
 type original struct {
-	rule *Rule
-	of   *Table
+	rule  *Rule
+	of    *Table
+	sense bool
 }
 
 // Liken compares tables with their copies in another ruleset. odd is a table whose copy has other chains, sets or objects, or
@@ -34,7 +35,7 @@ func Liken(tables []*Table, copies *Ruleset) (l *Likeness, odd *Table) {
 			there := other.Chain(c.Name)
 			for i, r := range c.Rules {
 				if at := there.Rules[i]; at.Print(other) != r.Print(t) {
-					l.rules[there.Key(at)] = original{r, t}
+					l.rules[there.Key(at)] = original{r, t, at.Sense(other) == r.Sense(t)}
 				}
 			}
 		}
@@ -77,12 +78,25 @@ func (l *Likeness) Touched(changes []rules.NativeChange) string {
 		switch {
 		case t == nil:
 		case c.What == rules.NativeRule && c.Gone:
-			if _, odd := l.rules[RuleKey{t.Family, t.Name, c.Handle}]; odd {
+			if o, odd := l.rules[RuleKey{t.Family, t.Name, c.Handle}]; odd && !o.sense {
 				return "rule " + c.Place() + " " + c.Text
 			}
 		case c.Set != "" && l.sets[c.Place()] != nil:
 			return "set " + c.Place()
 		}
+	}
+	return ""
+}
+
+// Sense is the print of a rule that was copied, by the handle of its copy, where that is not held alike and does the same:
+// what restores it is another print of it. It is "" for others.
+func (l *Likeness) Sense(c rules.NativeChange) string {
+	t := l.from.Table(c.Family, c.Table)
+	if t == nil || c.What != rules.NativeRule || !c.Gone {
+		return ""
+	}
+	if o, odd := l.rules[RuleKey{t.Family, t.Name, c.Handle}]; odd && o.sense {
+		return o.rule.Sense(o.of)
 	}
 	return ""
 }

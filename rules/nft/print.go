@@ -27,8 +27,13 @@ func printed(e Expr) string {
 	return text
 }
 
+// Is tells whether a print stands for the rule: that of what the kernel holds of it, or of its sense.
+func (r *Rule) Is(print string, t *Table) bool { return print == r.Print(t) || print == r.Sense(t) }
+
 // Sense is Print, whatever the order of conditions that follow one another and however often each is there: they are pure, so
-// that it makes no difference.
+// that it makes no difference. Nor does it where the protocol of an IPv4 packet is taken from: of its header, as nft reads
+// ip protocol tcp, or from what the kernel has noted of that (nft_set_pktinfo_ipv4), as it reads tcp dport 22 alone, which
+// it prints for both.
 func (r *Rule) Sense(t *Table) string {
 	var all, conditions []string
 	begun := ""
@@ -37,7 +42,7 @@ func (r *Rule) Sense(t *Table) string {
 		all, conditions = append(all, slices.Compact(conditions)...), nil
 	}
 	for _, e := range r.Exprs {
-		switch text := printed(e); {
+		switch text := printed(protocolOf(e, t)); {
 		case decides(e) && begun == "" && len(conditions) > 0:
 			conditions[len(conditions)-1] += text // of the value that was loaded before, as the other end of a range
 		case decides(e):
@@ -51,6 +56,14 @@ func (r *Rule) Sense(t *Table) string {
 	}
 	settle()
 	return r.print(t, append(all, begun))
+}
+
+// protocolOf is an expression that loads the protocol out of the IPv4 header as one that asks for it; others are as they are.
+func protocolOf(e Expr, t *Table) Expr {
+	if p, ok := e.(Payload); ok && t.Family == IPv4 && p.Base == NetworkHeader && p.Offset == 9 && p.Len == 1 {
+		return Meta{Key: "l4proto", Reg: p.Into}
+	}
+	return e
 }
 
 // decides tells whether an expression ends the rule by what is in a register alone.

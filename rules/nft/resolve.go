@@ -127,7 +127,7 @@ func (r *resolution) rule(c *rules.NativeChange, t *Table) string {
 		return "the rule is no longer there"
 	}
 	rule := ch.Rules[at]
-	if print := rule.Print(t); c.Print != "" && print != c.Print {
+	if c.Print != "" && !rule.Is(c.Print, t) {
 		return "the rule of handle " + strconv.FormatUint(c.Handle, 10) + " is another one: " + rule.Text(ch, r.now.Links)
 	}
 	if n, ok := rule.Counter(); ok {

@@ -153,7 +153,7 @@ func added(c rules.NativeChange, t *Table, taken map[RuleKey]bool) *Rule {
 			continue
 		}
 		known := c.Handle != 0 && r.Handle == c.Handle || c.Handle == 0 && r.Handle > c.Spot.Last
-		if known && (r.Print(t) == c.Print || c.Handle != 0 && c.Print == "") {
+		if known && (r.Is(c.Print, t) || c.Handle != 0 && c.Print == "") {
 			return r
 		}
 	}
@@ -167,7 +167,7 @@ func replacement(c rules.NativeChange, t *Table) *Rule {
 	if ch == nil || c.Handle == 0 {
 		return nil
 	}
-	if at := ch.place(c.Handle); at >= 0 && ch.Rules[at].Print(t) != c.Print {
+	if at := ch.place(c.Handle); at >= 0 && !ch.Rules[at].Is(c.Print, t) {
 		return ch.Rules[at]
 	}
 	return nil

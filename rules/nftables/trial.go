@@ -1,6 +1,7 @@
 package nftables
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -139,6 +140,18 @@ func listings(ctx context.Context, program string, tables []*nft.Table) (string,
 		text += out
 	}
 	return text, nil
+}
+
+// AddsAgain tells whether all that was tried adds one rule that does the same as another of the table.
+func (t *Trial) AddsAgain(r *nft.Rule, of *nft.Table) bool {
+	if len(t.Changes) != 1 || t.Changes[0].What != rules.NativeRule || t.Changes[0].Gone {
+		return false
+	}
+	c := t.Changes[0]
+	after := t.After.Table(c.Family, c.Table)
+	return slices.ContainsFunc(after.Chain(c.Chain).Rules, func(made *nft.Rule) bool {
+		return made.Print(after) == c.Print && made.Sense(after) == r.Sense(of)
+	})
 }
 
 // trial is a Trial while it is made.
@@ -332,6 +345,7 @@ func resolved(changes []rules.NativeChange, now *nft.Ruleset) []rules.NativeChan
 func (t *trial) realHandles(changes []rules.NativeChange) ([]rules.NativeChange, error) {
 	all := nft.Follow(changes, t.Before, t.real)
 	for i, c := range all {
+		all[i].Print = cmp.Or(t.likeness.Sense(changes[i]), c.Print)
 		if c.Gone && c.What == rules.NativeRule && c.Handle == 0 {
 			return nil, errors.New("the rule to be deleted is not found: " + changes[i].Text)
 		}

@@ -169,13 +169,13 @@ func TestTrialBesideWhatIsNotCopied(t *testing.T) {
 		return
 	}
 	lab.Program(t, "nft")
-	load(t, `table inet gw {
-	map fw { type inet_service : ipv4_addr; elements = { 80 : 1.1.1.1 } }
+	load(t, `table ip6 gw {
+	map fw { type inet_service : ipv6_addr; elements = { 80 : 2001:db8::1 } }
 	chain prerouting {
 		type nat hook prerouting priority dstnat
-		iifname wan0 meta l4proto tcp dnat ip to ip daddr . th dport map { 1.1.1.1 . 80 : 192.168.0.2 . 80 }
-		tcp dport 25 dnat ip to 192.168.0.9
-		dnat ip to tcp dport map @fw
+		ip6 nexthdr tcp tcp dport 24 dnat to 2001:db8::2
+		tcp dport 25 dnat to 2001:db8::9
+		dnat to tcp dport map @fw
 	}
 }`)
 	ctx := context.Background()
@@ -183,9 +183,9 @@ func TestTrialBesideWhatIsNotCopied(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	odd := now.Table("inet", "gw").Chain("prerouting").Rules[0]
-	for _, script := range []string{"add element inet gw fw { 82 : 192.168.0.3 }", "delete rule inet gw prerouting handle HANDLE", "delete element inet gw fw { 80 }", "insert rule inet gw prerouting tcp dport 1 accept"} {
-		script = strings.ReplaceAll(script, "HANDLE", fmt.Sprint(now.Table("inet", "gw").Chain("prerouting").Rules[1].Handle))
+	odd := now.Table("ip6", "gw").Chain("prerouting").Rules[0]
+	for _, script := range []string{"add element ip6 gw fw { 82 : 2001:db8::3 }", "delete rule ip6 gw prerouting handle HANDLE", "delete element ip6 gw fw { 80 }", "insert rule ip6 gw prerouting tcp dport 1 accept"} {
+		script = strings.ReplaceAll(script, "HANDLE", fmt.Sprint(now.Table("ip6", "gw").Chain("prerouting").Rules[1].Handle))
 		trial, err := nftables.Try(ctx, now, script)
 		if err != nil {
 			t.Errorf("%s: %v", script, err)
@@ -194,13 +194,13 @@ func TestTrialBesideWhatIsNotCopied(t *testing.T) {
 		if len(trial.Changes) != 1 {
 			t.Errorf("%s: changes %v", script, trial.Changes)
 		}
-		after := trial.Predicted(now).Table("inet", "gw")
-		same := func(r *nft.Rule) bool { return r.Print(after) == odd.Print(now.Table("inet", "gw")) }
+		after := trial.Predicted(now).Table("ip6", "gw")
+		same := func(r *nft.Rule) bool { return r.Print(after) == odd.Print(now.Table("ip6", "gw")) }
 		if !slices.ContainsFunc(after.Chain("prerouting").Rules, same) {
 			t.Errorf("%s: the rule is not predicted as it is", script)
 		}
 	}
-	for _, script := range []string{fmt.Sprintf("delete rule inet gw prerouting handle %d", odd.Handle), "flush chain inet gw prerouting", "delete table inet gw"} {
+	for _, script := range []string{fmt.Sprintf("delete rule ip6 gw prerouting handle %d", odd.Handle), "flush chain ip6 gw prerouting", "delete table ip6 gw"} {
 		if _, err := nftables.Try(ctx, now, script); err == nil || !strings.Contains(err.Error(), "could not be restored") {
 			t.Errorf("%s: %v", script, err)
 		}
