@@ -22,7 +22,7 @@ func checkOwnConnections(x *Examination) []Finding {
 func servicesStop(x *Examination) (list []Finding) {
 	told := map[string]bool{}
 	for _, p := range x.network.ownServices() {
-		l, listens := x.ListensOn(p.Protocol, netip.AddrPortFrom(p.Dst, p.DstPort))
+		l, listens := x.ListensOn(p.Protocol, netip.AddrPortFrom(p.Dst, p.DstPort), p.In)
 		subject := fmt.Sprintf("%s to %s port %d", listenerName(l), p.Protocol, p.DstPort)
 		if p.In == "" || !listens || told[subject] || p.Protocol == rules.UDP && !slices.Contains(serverPorts, p.DstPort) {
 			continue

@@ -74,7 +74,7 @@ func (t *trial) tooBig(from, to *facts.Link, family rules.Family) (m tooBig, ok 
 	far, _ := t.ownOn(to.Name, family)
 	client, near := t.clientOn(from.Name, sketch{family: family}, own)
 	server, beyond := t.clientOn(to.Name, sketch{family: family}, far)
-	if !near || !beyond || !t.goesOn(from.Name, client, server) {
+	if !near || !beyond || !t.mayPass(from.Name, client, server) {
 		return m, false
 	}
 	m.from, m.to = from, to
@@ -85,8 +85,8 @@ func (t *trial) tooBig(from, to *facts.Link, family rules.Family) (m tooBig, ok 
 	return m, true
 }
 
-// goesOn tells that packets of a connection between two machines may pass, from the link of the first.
-func (t *trial) goesOn(link string, from, to netip.Addr) bool {
+// mayPass tells that packets of a connection between two machines may pass, from the link of the first.
+func (t *trial) mayPass(link string, from, to netip.Addr) bool {
 	p := evaluate.Packet{Protocol: rules.TCP, Src: from, Dst: to, SrcPort: 443, DstPort: 51515, In: link, State: evaluate.StateEstablished, TCPFlags: ack, Has: evaluate.HasTCPFlags}
 	way := t.fate(p)
 	return way.arrives()
