@@ -29,8 +29,6 @@ type Blast struct {
 	Own      bool
 	OwnWhy   string
 	Affected facts.Way
-	// Unhooked is set where the plan takes away the last rule that needs connection tracking: translated connections break.
-	Unhooked bool
 	// cut are all of those that may be cut off.
 	cut []facts.Way
 	// Changed counts live flows that would be translated differently if they began
@@ -38,6 +36,8 @@ type Blast struct {
 	// or are forgotten.
 	Changed  int
 	Examples []flow.Flow
+	// Broken is how many of them break: the plan takes away the last rule that needs connections of their family tracked.
+	Broken int
 	// Looked is how many flows were evaluated, Flows how many there are.
 	Looked, Flows int
 }
@@ -85,8 +85,8 @@ func (b *Blast) FlowsSentence() string {
 		return ""
 	case b.Changed == 0:
 		return "None of " + of + " would be translated differently."
-	case b.Unhooked:
-		return rules.Grouped(b.Changed) + " of " + of + " would break at the next packet: with this goes the last rule that needs connections tracked."
+	case b.Broken > 0:
+		return rules.Grouped(b.Broken) + " of " + of + " would break at the next packet: with this goes the last rule that needs connections tracked."
 	case b.Changed == 1:
 		return "1 of " + of + " is affected; it keeps its translation until it ends or you forget it (x)."
 	}
@@ -120,7 +120,6 @@ func BlastOf(f *facts.Facts, before, after Rules, plan rules.Plan, flows *flow.F
 	}
 	old, fresh := evaluatorOf(f, before), evaluatorOf(f, after)
 	t := comparison{old: old, fresh: fresh}
-	b.Unhooked = t.ends()
 	if b.Untold = untold(f, old, plan); b.Untold && len(b.Ways) > 0 {
 		b.NotLooked = append(slices.Clone(b.NotLooked), "the connections through this gateway, which nothing tracks,")
 	}
@@ -158,6 +157,9 @@ func (b *Blast) compareFlows(t comparison, flows *flow.Flows, limit int) {
 		b.Looked++
 		if t.changes(f) {
 			b.Changed++
+			if t.unhooks(f.Family()) {
+				b.Broken++
+			}
 			if len(b.Examples) < blastExamples {
 				b.Examples = append(b.Examples, *f)
 			}
@@ -178,23 +180,29 @@ func KeptFlows(ctx context.Context, f *facts.Facts, before, after Rules, flows *
 		return nil, 0, false
 	}
 	t := comparison{old: evaluatorOf(f, before), fresh: evaluatorOf(f, after)}
-	kept, changed = t.gather(ctx, f, flows, most)
-	return kept, changed, t.ends()
+	broke := func(f *flow.Flow) bool { return t.unhooks(f.Family()) }
+	if slices.ContainsFunc(rules.Families[:], t.unhooks) {
+		if kept, changed = t.gather(ctx, f, flows, most, broke); changed > 0 {
+			return kept, changed, true
+		}
+	}
+	kept, changed = t.gather(ctx, f, flows, most, func(f *flow.Flow) bool { return !broke(f) })
+	return kept, changed, false
 }
 
 // StaleFlows are the live flows that the rules of today would translate otherwise,
 // however long ago they changed; for the rest see KeptFlows.
 func StaleFlows(ctx context.Context, f *facts.Facts, sets map[rules.Variant]*rules.Ruleset, flows *flow.Flows, most int) (stale []flow.Flow, count int) {
-	return comparison{fresh: evaluatorOf(f, Rules{Sets: sets})}.gather(ctx, f, flows, most)
+	return comparison{fresh: evaluatorOf(f, Rules{Sets: sets})}.gather(ctx, f, flows, most, func(*flow.Flow) bool { return true })
 }
 
-// gather finds the flows that fit, but for SSH connections to this host.
-func (t comparison) gather(ctx context.Context, f *facts.Facts, flows *flow.Flows, most int) (found []flow.Flow, count int) {
+// gather finds the flows that fit, of those that matter, but for SSH connections to this host.
+func (t comparison) gather(ctx context.Context, f *facts.Facts, flows *flow.Flows, most int, matters func(*flow.Flow) bool) (found []flow.Flow, count int) {
 	flows.Each(func(_ flow.Ref, g *flow.Flow) bool {
 		if ctx.Err() != nil {
 			return false
 		}
-		if t.changes(g) && !belongsTo(g, f) {
+		if matters(g) && t.changes(g) && !belongsTo(g, f) {
 			count++
 			if len(found) < most {
 				found = append(found, *g)

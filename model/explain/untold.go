@@ -29,9 +29,6 @@ func (t *comparison) unhooks(family rules.Family) bool {
 	return t.old != nil && t.old.Tracks(family) && !t.fresh.Tracks(family)
 }
 
-// ends tells that of either family.
-func (t *comparison) ends() bool { return slices.ContainsFunc(rules.Families[:], t.unhooks) }
-
 // forwards tells whether a step may change what becomes of forwarded packets of a family; setting is what switches them.
 func forwards(s rules.Step, family rules.Family, setting string) bool {
 	switch {
