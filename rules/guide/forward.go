@@ -26,8 +26,8 @@ func (b *builder) evaluator() *evaluate.Evaluator {
 		}
 	}
 	var programs []*evaluate.Program
-	for _, backend := range rules.Backends {
-		if s := b.sets[rules.Variant{Family: b.family, Backend: backend}]; s != nil {
+	for variant, s := range b.sets { // those of the plan too, which variant tells
+		if variant.Family == b.family && s != nil {
 			programs = append(programs, evaluate.Compile(s))
 		}
 	}

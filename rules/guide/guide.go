@@ -163,7 +163,15 @@ func newBuilder(h Host, family rules.Family, title string) *builder {
 	return b
 }
 
-func (b *builder) variant() rules.Variant { return rules.Variant{Family: b.family, Backend: b.Backend} }
+// variant is where the plan's rules of tables nat and mangle stand while it is made: in those of the backend, or, where they
+// become native ones and these tables of iptables are native ones themselves, beside them.
+func (b *builder) variant() rules.Variant {
+	v := rules.Variant{Family: b.family, Backend: b.Backend}
+	if set := b.set(v); b.Native && (set.Foreign["nat"] != "" || set.Foreign["mangle"] != "") {
+		v.Backend = rules.Native
+	}
+	return v
+}
 
 func (b *builder) wrong(field, nearest, format string, args ...any) {
 	b.objections = append(b.objections, Objection{Field: field, Text: fmt.Sprintf(format, args...), Nearest: nearest})

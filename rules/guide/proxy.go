@@ -212,13 +212,16 @@ func (b *builder) oneToOne(o OneToOne, outside, inside netip.Prefix) {
 	b.add(b.variant(), "nat", rule("-A POSTROUTING -s %s -o %s -j NETMAP --to %s", inside, link(o.Out), outside), at, fmt.Sprintf(whyOut, inside, outside))
 }
 
+// unusual is a port that no firewall lets pass by name: what it does with that it does with every port.
+const unusual = 50123
+
 func (b *builder) passBoth(o OneToOne, outside, inside netip.Prefix, in string) {
 	if in == "" {
 		return
 	}
 	for _, host := range b.someHosts(inside) {
 		b.pass(passage{
-			evaluate.Packet{Protocol: rules.TCP, Src: world(b.family), Dst: counterpart(host, outside), SrcPort: 40000, DstPort: 80, In: o.Out},
+			evaluate.Packet{Protocol: rules.TCP, Src: world(b.family), Dst: counterpart(host, outside), SrcPort: 40000, DstPort: unusual, In: o.Out},
 			rule("-A FORWARD -d %s -i %s -o %s -j ACCEPT", inside, link(o.Out), link(in)), fmt.Sprintf("The firewall blocks forwarded packets; this lets everything for %s in.", inside),
 		})
 		b.pass(passage{
