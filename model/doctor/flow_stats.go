@@ -66,8 +66,7 @@ func (c *crowd) add(f *flow.Flow) {
 type tally struct {
 	flows, replied int
 	answered       []flow.Flow // some of those that were replied to
-	lastAnswered   int64       // when the newest of them began, exactly; 0: not known
-	waiting        []int64     // when those that wait began, exactly
+	course                     // when they were answered, and when not
 	half           int         // the server has answered, and the client has not heard it
 	unheard        int         // such, for a second or longer
 	unanswered     int         // for a second or longer
@@ -84,11 +83,9 @@ func (t *tally) example(f *flow.Flow) {
 	}
 }
 
-// noteAnswered keeps a few of the flows that were answered, and when the newest of them began.
-func (t *tally) noteAnswered(f *flow.Flow) {
-	if at, exact := f.Since(); exact {
-		t.lastAnswered = max(t.lastAnswered, at)
-	}
+// noteReplied keeps a few of the flows that were answered, and when the newest of them began.
+func (t *tally) noteReplied(f *flow.Flow, now int64) {
+	t.noteAnswered(f, now)
 	if len(t.answered) < 8 {
 		t.answered = append(t.answered, *f)
 	}
@@ -106,16 +103,6 @@ func (t *tally) answeredElsewhere(server netip.AddrPort) (other netip.AddrPort) 
 		}
 	}
 	return other
-}
-
-// unansweredSince is how many flows began after the newest that was answered and wait for an answer.
-func (t *tally) unansweredSince() (n int) {
-	for _, at := range t.waiting {
-		if t.lastAnswered != 0 && at > t.lastAnswered {
-			n++
-		}
-	}
-	return n
 }
 
 // String tells of the connections, as evidence: what they say of the past decides nothing about the next packet.
@@ -194,7 +181,7 @@ func (c *flowStats) count(x *Examination, f *flow.Flow, e explain.Explanation, a
 		c.unheard[e.SNAT].add(f)
 	}
 	if nat&flow.NATDst == 0 {
-		c.noteSilence(f, waiting)
+		c.noteSilence(f, waiting, x.now)
 	}
 	if nat == flow.NATNone {
 		c.noteStray(x, f)
@@ -258,16 +245,14 @@ func (t *tally) count(x *Examination, f *flow.Flow, waiting, wide bool) {
 		}
 	case f.Status&flow.StatusSeenReply != 0:
 		t.replied++
-		t.noteAnswered(f)
+		t.noteReplied(f, x.now)
 	case waiting && f.NAT()&flow.NATSrc == 0 && x.neighbours(f.Client().Addr(), f.ServedBy().Addr()):
 		t.hairpin++
 		t.example(f)
 	case waiting:
 		t.unanswered++
 		t.example(f)
-		if began, exact := f.Since(); exact {
-			t.waiting = append(t.waiting, began)
-		}
+		t.noteWaiting(f, x.now)
 	}
 }
 

@@ -46,7 +46,7 @@ func noAnswer(x *Examination, f *Forward, seen tally, masked bool) Finding {
 	}
 	if seen.replied > 0 {
 		found.Severity = SeverityWarning
-		found.Evidence = []string{x.sinceAnswered(f, &seen)}
+		found.Evidence = []string{seen.dated("to "+f.Server.String(), x.now)}
 	}
 	if text, ok := x.neighbourText(f.Server.Addr()); ok {
 		found.Evidence = append(found.Evidence, text)

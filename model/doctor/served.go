@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"time"
 
 	"nattui/model/facts"
 	"nattui/rules"
@@ -51,7 +50,11 @@ func stepServed(x *Examination, f *Forward) Finding {
 	}
 	if seen.replied+seen.half > 0 {
 		if seen.unanswered > 0 && seen.unansweredSince() == 0 {
-			return unknown(fmt.Sprintf("Whether %s still answers is not known: it has answered, and %s for an answer.", f.Server, waits(seen.unanswered)), seen.String())
+			found := unknown(fmt.Sprintf("Whether %s still answers is not known: it has answered, and %s for an answer.", f.Server, waits(seen.unanswered)), seen.String())
+			if seen.unanswered >= 3 {
+				found.Check = "served" // told of the whole gateway too
+			}
+			return found
 		}
 		return Finding{Sentence: fmt.Sprintf("%s has answered.", f.Server), Evidence: []string{seen.String()}}
 	}
@@ -73,22 +76,9 @@ func stoppedAnswering(x *Examination, f *Forward, seen *tally) Finding {
 		return Finding{}
 	}
 	return Finding{
-		Check: "server-stopped", Severity: SeverityWarning, Evidence: []string{x.sinceAnswered(f, seen)},
+		Check: "server-stopped", Severity: SeverityWarning, Evidence: []string{seen.dated("to "+f.Server.String(), x.now)},
 		Sentence: fmt.Sprintf("%s has answered before, and does not any more: it is off or hangs, nothing listens there now, its own firewall drops what comes, or its answers take another way.", f.Server),
 	}
-}
-
-// sinceAnswered dates the connections that wait after others were answered.
-func (x *Examination) sinceAnswered(f *Forward, seen *tally) string {
-	ago := func(at int64) time.Duration { return time.Duration(x.now - at).Round(time.Second) }
-	first := x.now
-	for _, at := range seen.waiting {
-		if at > seen.lastAnswered {
-			first = min(first, at)
-		}
-	}
-	n := seen.unansweredSince()
-	return fmt.Sprintf("the last %s to %s not answered, since %s ago; one before, %s ago, was", rules.Plural(n, "connection"), f.Server, ago(first), ago(seen.lastAnswered))
 }
 
 // listened asks whether a program of this host takes what is redirected to it.

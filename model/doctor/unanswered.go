@@ -25,6 +25,8 @@ type outing struct {
 // silence is what became of the connections of an outing.
 type silence struct {
 	answered int
+	course
+	heard map[netip.AddrPort]bool // ends that answered, some of them
 	// unanswered are those that wait, to these far ends, of which some are kept.
 	unanswered int
 	ends       map[netip.AddrPort]bool
@@ -41,7 +43,7 @@ func (k outing) expectsAnswers() bool { return k.proto != rules.UDP || slices.Co
 const silenceKept = 8
 
 // noteSilence counts what left this host, by whether it was answered.
-func (c *flowStats) noteSilence(f *flow.Flow, waiting bool) {
+func (c *flowStats) noteSilence(f *flow.Flow, waiting bool, now int64) {
 	answered := f.Status&flow.StatusSeenReply != 0
 	if !waiting && !answered || !f.Proto().HasPorts() && !f.Proto().IsICMP() {
 		return
@@ -52,17 +54,22 @@ func (c *flowStats) noteSilence(f *flow.Flow, waiting bool) {
 	}
 	s := c.outings[k]
 	if s == nil {
-		s = &silence{ends: map[netip.AddrPort]bool{}}
+		s = &silence{ends: map[netip.AddrPort]bool{}, heard: map[netip.AddrPort]bool{}}
 		c.outings[k] = s
 	}
 	if answered {
 		s.answered++
+		s.noteAnswered(f, now)
+		if len(s.heard) < silenceKept {
+			s.heard[f.ServedBy()] = true
+		}
 		if len(c.answering) < statsLimit {
 			c.answering[f.ServedBy()] = f.SeenAs().Addr()
 		}
 		return
 	}
 	s.unanswered++
+	s.noteWaiting(f, now)
 	if len(s.ends) < silenceKept {
 		s.ends[f.ServedBy()] = true
 	}
@@ -121,6 +128,7 @@ func (x *Examination) silent(k outing, s *silence) Finding {
 	if s.answered > 0 {
 		found.Evidence[0] = fmt.Sprintf("%s wait for an answer, such as %s to %s; %d more were answered", rules.Plural(s.unanswered, "connection"), f.Client(), f.ServedBy(), s.answered)
 		found.Sentence = fmt.Sprintf("Some connections from %s that leave by %s as %s for %s get no answer.", from, cmp.Or(out.Out, "?"), k.seen, service)
+		s.stopped(&found, k, x.now)
 	} else if s.unanswered >= 3 && len(s.ends) >= 2 && k.expectsAnswers() {
 		found.Severity = SeverityWarning
 	}
@@ -137,6 +145,22 @@ func (x *Examination) silent(k outing, s *silence) Finding {
 		x.hiddenInside(&found, f, p)
 	}
 	return x.decidesNow(found, p)
+}
+
+// stopsTold is how many connections to one far end have to wait after it has answered: that end itself may be what fails.
+const stopsTold = 8
+
+// stopped makes a warning of connections that all get no answer since one was answered: to several ends, or to one that has
+// answered.
+func (s *silence) stopped(found *Finding, k outing, now int64) {
+	n := s.unansweredSince()
+	again := len(s.ends) == 1 && n >= stopsTold && slices.ContainsFunc(slices.Collect(maps.Keys(s.ends)), func(end netip.AddrPort) bool { return s.heard[end] })
+	if !k.expectsAnswers() || n < 3 || len(s.ends) < 2 && !again {
+		return
+	}
+	found.Severity = SeverityWarning
+	found.Evidence = append(found.Evidence, s.dated("of this kind", now))
+	found.Sentence = strings.Replace(found.Sentence, "Some connections", "The latest connections", 1) + " Others did, a moment ago: what they go through fails since then, or the far end does."
 }
 
 // hiddenInside adds the rule that gives machines inside another address towards others inside, where it is for whoever
