@@ -14,9 +14,9 @@ import (
 const lastingly = "-A %s -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"
 
 // goesOnVain tells of connections whose first packet and its answer get through, and not what the client sends then: they
-// stop after the handshake. what names the packets, as in "the packets to 192.0.2.1:80". The finding has neither subject nor
-// cure; it is zero where the packets get through.
-func (x *Examination) goesOnVain(first, back *fate, what string) Finding {
+// stop after the handshake. what names the packets, as in "the packets to 192.0.2.1:80". fails is what likely wants. The
+// finding has neither subject nor cure; it is zero where the packets get through.
+func (x *Examination) goesOnVain(first, back *fate, what, fails string) Finding {
 	if !first.arrives() || !first.known || first.Incomplete {
 		return Finding{} // of which is told otherwise
 	}
@@ -31,7 +31,8 @@ func (x *Examination) goesOnVain(first, back *fate, what string) Finding {
 	for i := range all {
 		l := &all[i]
 		if !l.way.passes() && first.passes() {
-			return unknown(fmt.Sprintf("Whether the rules let %s after the first one of a connection through is not known: %s.", what, l.way.doubt()))
+			found := unknown(fmt.Sprintf("Whether the rules let %s after the first one of a connection through is not known: %s.", what, l.way.doubt()))
+			return x.likely(found, &l.way, what+" after the first one of a connection", fails)
 		}
 		if found := l.strays(what); found.Check != "" {
 			return found
@@ -98,7 +99,7 @@ func (l *later) strays(what string) Finding {
 func laterPasses(x *Examination, f *Forward) (found Finding, ok bool) {
 	first := x.fate(f.packet)
 	_, back, _ := x.answerWay(f)
-	found = x.goesOnVain(&first, &back, "the packets to "+f.Server.String())
+	found = x.goesOnVain(&first, &back, "the packets to "+f.Server.String(), x.failing(f))
 	if found.Sentence == "" {
 		return found, true
 	}
@@ -131,7 +132,7 @@ func (t *trial) laterPassage(f *Forward) (passage, bool) {
 func sharedStops(x *Examination, s *share, wanted []passage) Finding {
 	first, back := x.fate(wanted[0].packet), x.fate(wanted[1].packet)
 	what := fmt.Sprintf("the packets from machines at %s to the Internet", s.in)
-	found := x.goesOnVain(&first, &back, what)
+	found := x.goesOnVain(&first, &back, what, x.sharedFailing(s.in))
 	if found.Sentence == "" {
 		return found
 	}

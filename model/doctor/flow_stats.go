@@ -181,7 +181,7 @@ func (c *flowStats) count(x *Examination, f *flow.Flow, e explain.Explanation, a
 		c.unheard[e.SNAT].add(f)
 	}
 	if nat&flow.NATDst == 0 {
-		c.noteSilence(f, waiting, x.now)
+		c.noteSilence(f, waiting, halfOpen(x, f), x.now)
 	}
 	if nat == flow.NATNone {
 		c.noteStray(x, f)

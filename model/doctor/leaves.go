@@ -75,13 +75,18 @@ func stepLeaves(x *Examination, f *Forward) Finding {
 // unheard tells of answers that have left and that no client has heard.
 func unheard(x *Examination, f *Forward, way *fate) Finding {
 	seen := x.stats.tallyOf(f)
-	if seen.unheard == 0 || seen.replied > 0 || len(way.Outcomes) == 0 {
+	if seen.unheard == 0 || seen.replied > 0 || len(way.Outcomes) == 0 || x.ipsecDecides(way).Sentence != "" {
 		return Finding{}
+	}
+	if by, ok := x.neverPassed(way); ok {
+		found := unknown(fmt.Sprintf("Whether clients hear the answers of %s is not known: %s for the client, who has not heard the answer, and no answer has passed since the rules are as they are. Have somebody try again.", f.Server, waits(seen.unheard)), ruleName(by)+": "+x.dropperText(by))
+		found.Check = "answer-leaves"
+		return found
 	}
 	found := Finding{
 		Check: "answer-lost", Severity: SeverityWarning,
 		Evidence: []string{fmt.Sprintf("%s of which %s has answered and the client has not heard it", rules.Plural(seen.unheard, "connection"), f.Server)},
-		Sentence: fmt.Sprintf("%s answers, the answers leave by %s, and no client hears them: they are lost behind it, such as by a router there that is not the one, or that drops %s as source.", f.Server, way.Outcomes[0].Out, f.Asked.Addr()),
+		Sentence: fmt.Sprintf("%s answers, the answers leave by %s, and no client hears them: they are lost behind it, such as by a router there that is not the one, or that drops %s as source; unless rules that dropped them here were changed just now.", f.Server, way.Outcomes[0].Out, f.Asked.Addr()),
 	}
 	p, _, _ := x.answerWay(f)
 	out := way.Outcomes[0].Out
@@ -102,6 +107,19 @@ func unheard(x *Examination, f *Forward, way *fate) Finding {
 		}
 	}
 	return found
+}
+
+// neverPassed is a rule that lets a packet through today and of which no match is known yet, so that none like it may have
+// come since the rule is there; false where there is none.
+func (x *Examination) neverPassed(way *fate) (by evaluate.RuleRef, ok bool) {
+	told := x.told(way.Packet)
+	i := slices.IndexFunc(told.Visits, func(v evaluate.Visit) bool {
+		return v.Rule != nil && v.Verdict == evaluate.Yes && v.Rule.Target.Kind == rules.Accept && v.Rule.Counters.Packets == 0
+	})
+	if i < 0 {
+		return by, false
+	}
+	return told.Visits[i].RuleRef, true
 }
 
 // seenTo tells that a policy rule routes what comes from an address of a link: the link is meant to be used from outside.

@@ -56,7 +56,7 @@ func (x *Examination) serviceStops(p evaluate.Packet, l facts.Listener, first *f
 			Sentence: fmt.Sprintf("%s drops the answers of %s to who comes by %s, whom INPUT lets in.", dropperName(o.DroppedBy, back.hook(o.DroppedBy)), who, p.In),
 		}, &back)
 	}
-	found := x.goesOnVain(first, &back, "the packets to "+who)
+	found := x.goesOnVain(first, &back, "the packets to "+who, "")
 	if found.Check != "established-dropped" {
 		return Finding{}
 	}
@@ -126,7 +126,7 @@ func (x *Examination) ownStops(p evaluate.Packet, first *fate) Finding {
 	wanted := []passage{{answer, lastingly, "answers to what this host asks belong to connections that are there"}}
 	o, blocked := back.blocked()
 	if !blocked {
-		found := x.goesOnVain(first, &back, "the packets of this host's own programs to others")
+		found := x.goesOnVain(first, &back, "the packets of this host's own programs to others", "")
 		if found.Check != "established-dropped" {
 			return Finding{}
 		}

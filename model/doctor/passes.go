@@ -64,7 +64,8 @@ func stepLetThrough(x *Examination, f *Forward) Finding {
 		return found
 	}
 	if !way.passes() {
-		return unknown(fmt.Sprintf("Whether %s lets the packet to %s through is not known: %s.", hook, f.Server, way.doubt()), x.answered(f)...)
+		found := unknown(fmt.Sprintf("Whether %s lets the packet to %s through is not known: %s.", hook, f.Server, way.doubt()), x.answered(f)...)
+		return x.likely(found, &way, "the packet to "+f.Server.String(), x.failing(f))
 	}
 	return Finding{Sentence: fmt.Sprintf("%s lets the packet to %s and its answer through.", hook, f.Server), Evidence: x.answered(f)}
 }
@@ -100,7 +101,8 @@ func answerPasses(x *Examination, f *Forward) (found Finding, ok bool) {
 		}
 		return dropped(x, "answers-dropped", f, &way, o, "on the way back"), false
 	case !blocked && way.unseen == "" && !way.allowed():
-		return unknown(fmt.Sprintf("Whether the answer from %s gets through is not known: %s.", f.Server, way.doubt()), x.answered(f)...), false
+		found := unknown(fmt.Sprintf("Whether the answer from %s gets through is not known: %s.", f.Server, way.doubt()), x.answered(f)...)
+		return x.likely(found, &way, "the answer from "+f.Server.String(), x.failing(f)), false
 	}
 	return Finding{}, true
 }

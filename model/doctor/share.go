@@ -175,7 +175,7 @@ func sharedWay(x *Examination, s *share) Finding {
 		if way := x.fate(wanted[i].packet); way.unread != "" || !way.passes() && !anyAllowed(x, s, wanted[i].packet, i) {
 			found := unknown(fmt.Sprintf("Whether the filter rules let %s through is not known: %s.", what, way.doubt()))
 			found.Check, found.Subject = "let-through", ruleName(s.at)
-			return found
+			return x.likely(found, &way, what, x.sharedFailing(s.in))
 		}
 	}
 	return Finding{}

@@ -29,6 +29,7 @@ type silence struct {
 	heard map[netip.AddrPort]bool // ends that answered, some of them
 	// unanswered are those that wait, to these far ends, of which some are kept.
 	unanswered int
+	half       int // of these, where the far end has answered, and that is not heard
 	ends       map[netip.AddrPort]bool
 	first      []flow.Flow
 }
@@ -43,8 +44,11 @@ func (k outing) expectsAnswers() bool { return k.proto != rules.UDP || slices.Co
 const silenceKept = 8
 
 // noteSilence counts what left this host, by whether it was answered.
-func (c *flowStats) noteSilence(f *flow.Flow, waiting bool, now int64) {
-	answered := f.Status&flow.StatusSeenReply != 0
+func (c *flowStats) noteSilence(f *flow.Flow, waiting, half bool, now int64) {
+	answered := f.Status&flow.StatusSeenReply != 0 && !half
+	if waiting = waiting || half; answered && f.Proto() == rules.TCP && f.StateName() == "SYN_RECV" {
+		return // it comes up this very moment
+	}
 	if !waiting && !answered || !f.Proto().HasPorts() && !f.Proto().IsICMP() {
 		return
 	}
@@ -68,7 +72,9 @@ func (c *flowStats) noteSilence(f *flow.Flow, waiting bool, now int64) {
 		}
 		return
 	}
-	s.unanswered++
+	if s.unanswered++; half {
+		s.half++
+	}
 	s.noteWaiting(f, now)
 	if len(s.ends) < silenceKept {
 		s.ends[f.ServedBy()] = true
@@ -131,6 +137,9 @@ func (x *Examination) silent(k outing, s *silence) Finding {
 		s.stopped(&found, k, x.now)
 	} else if s.unanswered >= 3 && len(s.ends) >= 2 && k.expectsAnswers() {
 		found.Severity = SeverityWarning
+	}
+	if s.half > 0 {
+		found.Evidence = append(found.Evidence, fmt.Sprintf("the other end has answered %d of them, which is not heard (SYN_RECV)", s.half))
 	}
 	if p.In != "" && out.Out == p.In {
 		found.Severity = SeverityWarning
