@@ -165,7 +165,7 @@ func takeCensus(x *Examination) *flowStats {
 // it takes what is meant for others, too.
 func (c *flowStats) count(x *Examination, f *flow.Flow, e explain.Explanation, asked []*Forward, wide bool) {
 	nat := f.NAT()
-	c.datagrams.note(f)
+	c.datagrams.note(f, x.IsLocal(f.ServedBy().Addr()))
 	if nat&flow.NATSrc != 0 {
 		c.usePort(f, e)
 		c.noteHelpless(x, f)

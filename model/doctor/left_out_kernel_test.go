@@ -191,6 +191,27 @@ var leftOuts = []said{
 		spoil: func(w *ward) { w.run(w.Gateway, "ip", "route", "del", "default") },
 	},
 	{
+		name: "no IPv6 default route beside a public address", from: server3, to: "[2001:db8:1::77]:80", check: "no-default-route", severity: doctor.SeverityWarning, says: "no IPv6 default route",
+		spoil: func(w *ward) {
+			w.iptables("ip6tables", "-t", "nat", "-A", "POSTROUTING", "-s", "2001:db8:2::/64", "-o", "wan0", "-j", "MASQUERADE")
+			w.run(w.Gateway, "ip", "-6", "route", "del", "default")
+		},
+	},
+	{
+		name: "an nft table drops ARP", from: client, to: web, check: "arp-dropped", severity: doctor.SeverityError, says: "by ARP",
+		spoil: func(w *ward) {
+			w.nft("table arp quiet { chain in { type filter hook input priority 0; policy drop; } }")
+			w.run(w.Gateway, "ip", "neigh", "flush", "all")
+			w.run(w.Client, "ip", "neigh", "flush", "all")
+		},
+	},
+	{
+		name: "an nft table drops some ARP", from: client, to: web, answered: true, check: "arp-dropped", severity: doctor.SeverityUnknown, says: "not known",
+		spoil: func(w *ward) {
+			w.nft("table arp quiet { chain in { type filter hook input priority 0; policy accept; iifname lan7 drop; } }")
+		},
+	},
+	{
 		name: "no default route where only the network next door is asked", from: server3, to: "203.0.113.10:80", answered: true, check: "no-default-route", severity: doctor.SeverityNote, says: "203.0.113.10",
 		spoil: func(w *ward) {
 			w.run(w.Gateway, "ip", "route", "del", "default")

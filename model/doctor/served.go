@@ -12,6 +12,9 @@ import (
 // stepServed asks whether somebody serves: a listener here, or a server whose
 // answers have been seen.
 func stepServed(x *Examination, f *Forward) Finding {
+	if found := answersElsewhere(x, f); found.Check != "" {
+		return found
+	}
 	if f.local {
 		return listened(x, f)
 	}
@@ -36,9 +39,6 @@ func stepServed(x *Examination, f *Forward) Finding {
 		}
 	}
 	seen := x.stats.tallyOf(f)
-	if found := answersElsewhere(x, f); found.Check != "" {
-		return found
-	}
 	if p := x.Probes[f.Server]; p.Connected {
 		return Finding{Sentence: fmt.Sprintf("%s answers this host.", f.Server), Evidence: []string{"a connection from here was accepted"}}
 	}

@@ -102,3 +102,53 @@ func TestOneUnansweredIsNoFault(t *testing.T) {
 		t.Errorf("one connection waits:\n%s", text(found))
 	}
 }
+
+// TestAnsweredFromAnotherAddress: a program of the gateway that takes datagrams at all addresses answers from the first, and
+// nobody who asks at the second is answered.
+func TestAnsweredFromAnotherAddress(t *testing.T) {
+	for _, translate := range []bool{false, true} {
+		t.Run(map[bool]string{false: "asked itself", true: "asked by a forward"}[translate], func(t *testing.T) {
+			w := newIsolated(t)
+			if w == nil {
+				return
+			}
+			w.base()
+			w.run(w.Gateway, "ip", "addr", "add", "203.0.113.5/24", "dev", "wan0")
+			conn, err := w.Gateway.ListenUDP(t.Context(), netip.MustParseAddrPort("0.0.0.0:1194"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			to, server := "203.0.113.5:1194", "203.0.113.5:1194"
+			if translate {
+				to = "203.0.113.5:7000"
+				w.iptables("iptables", "-t", "nat", "-A", "PREROUTING", "-d", "203.0.113.5", "-p", "udp", "--dport", "7000", "-j", "DNAT", "--to-destination", server)
+			}
+			asking, err := w.Client.Dial(t.Context(), "udp", netip.AddrPort{}, netip.MustParseAddrPort(to))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer asking.Close()
+			if _, err := asking.Write([]byte("?")); err != nil {
+				t.Fatal(err)
+			}
+			buf := make([]byte, 16)
+			n, from, err := conn.ReadFromUDPAddrPort(buf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := conn.WriteToUDPAddrPort(buf[:n], from); err != nil {
+				t.Fatal(err)
+			}
+			found, i := w.finds("answers-elsewhere")
+			if said := found[i].Sentence; !strings.Contains(said, server) || !strings.Contains(said, "203.0.113.1:1194") {
+				t.Error(said)
+			}
+			for _, f := range found {
+				if f.Check == "no-answer" {
+					t.Errorf("the answer is called a question of this host: %s", text([]doctor.Finding{f}))
+				}
+			}
+		})
+	}
+}

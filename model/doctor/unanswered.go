@@ -105,6 +105,9 @@ func checkSilence(x *Examination) (list []Finding) {
 // silent is what there is to say of an outing that waits for answers.
 func (x *Examination) silent(k outing, s *silence) Finding {
 	f := &s.first[0]
+	if x.stats.datagrams.answers(f) {
+		return Finding{} // of which checkOwnDatagrams tells
+	}
 	p := explain.FirstPacket(f)
 	from := "this host itself"
 	if !x.IsLocal(p.Src) {

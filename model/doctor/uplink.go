@@ -44,7 +44,10 @@ func checkDefaultRoutes(x *Examination) (list []Finding) {
 			Check: "no-default-route", Severity: SeverityError, Subject: family.Title(), Evidence: []string{"no route to " + family.Whole().String() + " in any table"},
 			Sentence: fmt.Sprintf("There is no %s default route: rules share this host's address with networks, and nothing of them gets to the Internet.", family.Title()),
 		}
-		if family == rules.IPv6 {
+		if out, ok := x.publicIPv6(); family == rules.IPv6 && ok {
+			found.Severity = SeverityWarning
+			found.Evidence = append(found.Evidence, fmt.Sprintf("%s has %s", out.Link, out.Prefix))
+		} else if family == rules.IPv6 {
 			found.Severity = SeverityNote // IPv6 inside alone is nothing odd
 		}
 		if near := x.answeredNear(family); near.IsValid() {
@@ -66,6 +69,18 @@ func checkDefaultRoutes(x *Examination) (list []Finding) {
 		list = append(list, found)
 	}
 	return list
+}
+
+// publicIPv6 is an address by which the Internet knows a way out of this host over IPv6, as a provider gives it.
+func (n network) publicIPv6() (facts.Address, bool) {
+	all := n.inUse("")
+	i := slices.IndexFunc(all, func(a facts.Address) bool {
+		return a.Prefix.Addr().Is6() && a.Scope == facts.ScopeGlobal && !a.Deprecated && !isInner(a.Prefix.Addr()) && n.outward(a.Link)
+	})
+	if i < 0 {
+		return facts.Address{}, false
+	}
+	return all[i], true
 }
 
 // answeredNear is somebody next to a way to the Internet who has answered machines inside, or was answered by them.
