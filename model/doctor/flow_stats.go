@@ -15,6 +15,8 @@ import (
 type flowStats struct {
 	byRule   map[evaluate.RuleRef]*tally
 	byServer map[served]*tally
+	byWay    map[wayTo]*tally // of rules with several ways
+	ways     map[evaluate.RuleRef][]*Forward
 	// stale flows have a translation that today's rules would not give; gone are
 	// those of them whose address this host no longer has.
 	stale, gone crowd
@@ -41,7 +43,7 @@ type flowStats struct {
 // newFlowStats are those of no flows.
 func newFlowStats() *flowStats {
 	return &flowStats{
-		byRule: map[evaluate.RuleRef]*tally{}, byServer: map[served]*tally{}, ports: map[portUse]*portCount{}, helpless: map[string]*crowd{}, strays: map[stray]bool{},
+		byRule: map[evaluate.RuleRef]*tally{}, byServer: map[served]*tally{}, byWay: map[wayTo]*tally{}, ports: map[portUse]*portCount{}, helpless: map[string]*crowd{}, strays: map[stray]bool{},
 		outings: map[outing]*silence{}, answering: map[netip.AddrPort]netip.Addr{}, unheard: map[evaluate.RuleRef]*crowd{}, ownHalf: map[rules.Family]int{},
 		datagrams: datagrams{map[netip.AddrPort]netip.AddrPort{}, map[netip.AddrPort]netip.AddrPort{}},
 	}
@@ -137,7 +139,7 @@ const statsLimit = 100_000
 // takeCensus passes over the flows once.
 func takeCensus(x *Examination) *flowStats {
 	c := newFlowStats()
-	c.blocks = portBlocks(&x.trial)
+	c.blocks, c.ways = portBlocks(&x.trial), severalWays(x.forwards)
 	if x.Flows == nil {
 		return c
 	}
@@ -194,6 +196,7 @@ func (c *flowStats) count(x *Examination, f *flow.Flow, e explain.Explanation, a
 		for _, t := range c.tallies(e.DNAT, f.ServedBy().Addr()) {
 			t.count(x, f, waiting, wide)
 		}
+		c.countWays(x, e.DNAT, f, waiting, wide)
 	case nat&flow.NATDst == 0 && f.Status&flow.StatusSeenReply == 0:
 		for _, w := range asked {
 			c.noteOlder(x, f, w)
@@ -205,6 +208,7 @@ func (c *flowStats) count(x *Examination, f *flow.Flow, e explain.Explanation, a
 			link, ok := x.LinkOf(f.Client().Addr())
 			if ok && w.Proto == f.Proto() && w.Owner == "" && link != w.Link && !x.IsLocal(f.Client().Addr()) {
 				c.at(w.Rule).inside++
+				c.ofWayTo(w).inside++
 			}
 		}
 	}

@@ -80,7 +80,7 @@ type served struct {
 // tallyOf is what became of the flows of a forward: of those to its server, where the rule has several.
 func (c *flowStats) tallyOf(f *Forward) tally {
 	if _, several := f.servers(); !several && f.rule.Target.Kind != rules.Netmap {
-		return c.of(f.Rule)
+		return c.ofWay(f, c.of(f.Rule))
 	}
 	if t := c.byServer[served{f.Rule, f.Server.Addr()}]; t != nil {
 		return *t

@@ -5,7 +5,9 @@ import (
 	"net/netip"
 	"slices"
 
+	"nattui/model/explain"
 	"nattui/model/facts"
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -18,10 +20,13 @@ func stepReturns(x *Examination, f *Forward) Finding {
 	way := x.fate(f.packet)
 	masked := slices.ContainsFunc(way.Outcomes, func(o evaluate.Outcome) bool { return o.SNAT })
 	seen := x.stats.tallyOf(f)
-	if bridge := x.linkTo(f.Server.Addr()); seen.hairpin > 0 && x.isBridge(bridge) && x.Settings.BridgeCallsIptables != facts.SettingOn {
+	switch bridge := x.linkTo(f.Server.Addr()); {
+	case seen.hairpin == 0 || !x.unmaskedNow(&seen):
+	case x.isBridge(bridge) && x.Settings.BridgeCallsIptables == facts.SettingOn:
+		seen.unanswered += seen.hairpin // the answer passes here: that none came has another cause
+	case x.isBridge(bridge):
 		return bridgeOff(x, f, bridge)
-	}
-	if seen.hairpin > 0 {
+	default:
 		return hairpinMissing(x, f, seen)
 	}
 	failing := seen.unanswered > 0 && seen.replied == 0 || seen.unansweredSince() > 0
@@ -34,6 +39,14 @@ func stepReturns(x *Examination, f *Forward) Finding {
 		return Finding{Sentence: fmt.Sprintf("The answers of %s have come back through this host.", f.Server.Addr()), Evidence: []string{seen.String()}}
 	}
 	return unknown(fmt.Sprintf("Whether the answers of %s come back is not known: it has to send them to this host, which is so if it is that machine's default gateway.", f.Server.Addr()))
+}
+
+// unmaskedNow tells that who has asked a neighbour in vain would be seen there with its own address again.
+func (x *Examination) unmaskedNow(seen *tally) bool {
+	return slices.ContainsFunc(seen.examples, func(f flow.Flow) bool {
+		way := x.fate(explain.FirstPacket(&f))
+		return x.neighbours(f.Client().Addr(), f.ServedBy().Addr()) && !way.hairpin()
+	})
 }
 
 // noAnswer tells of flows that left for the server and got no answer. Where they end is not seen from here: the server

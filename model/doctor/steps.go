@@ -49,8 +49,8 @@ func follow(x *Examination, f *Forward) []Finding {
 }
 
 // everybodys are the faults that other programs' forwards suffer from as well: what
-// these programs do not see to themselves, and endpoints that are gone.
-var everybodys = []string{"forwarding-off", "forward-dropped", "answers-dropped", "established-dropped", "rp-filter", "native-drop", "answer-leaves-elsewhere", "bridge-netfilter-off", "no-route", "link-down", "server-silent"}
+// these programs do not see to themselves, endpoints that are gone, and neighbours of the server that have asked in vain.
+var everybodys = []string{"forwarding-off", "forward-dropped", "answers-dropped", "established-dropped", "rp-filter", "native-drop", "answer-leaves-elsewhere", "bridge-netfilter-off", "no-route", "link-down", "server-silent", "hairpin"}
 
 // judged are the steps that rules, routes and switches decide: where one of them is not known, that is told of the
 // gateway too. Of the others nothing is known as long as nobody has tried.
