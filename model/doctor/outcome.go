@@ -204,3 +204,14 @@ func (x *fate) taker(p rules.Variant) (evaluate.RuleRef, string) {
 func (x *fate) translates() bool {
 	return x.known && !x.Incomplete && !slices.ContainsFunc(x.Outcomes, func(o evaluate.Outcome) bool { return !o.DNAT && !o.SNAT })
 }
+
+// routed tells that the packet came to rules behind the routing decision, which the reverse path filter is a part of.
+func (x *fate) routed() bool {
+	return slices.ContainsFunc(x.Visits, func(v evaluate.Visit) bool {
+		hook := v.Chain
+		if v.In != nil {
+			hook = strings.ToUpper(v.In.Hook)
+		}
+		return slices.Contains([]string{"FORWARD", "INPUT", "POSTROUTING"}, hook)
+	})
+}

@@ -47,7 +47,7 @@ func ownAnswer(x *Examination, a *facts.Address, l facts.Listener) Finding {
 	if x.seenTo(a.Link, to) {
 		found.Severity = SeverityWarning // it is meant to be used
 	}
-	if back := x.ReversePath(evaluate.RouteQuery{Dst: to, Src: p.Src, In: a.Link}); back.Certain && !back.Passes {
+	if back := x.wayBack(p, to); back.Certain && !back.Passes {
 		found.Check = "rp-filter"
 		found.Evidence = append(found.Evidence, back.Why)
 		found.Sentence = fmt.Sprintf("The reverse path filter of %s is %s and drops what clients on the Internet send to %s: %s.", a.Link, back.Mode, to, back.Why)

@@ -21,7 +21,9 @@ func stepBelieved(x *Examination, f *Forward) Finding {
 	}
 	unsure := false
 	for _, src := range x.clientsBy(f) {
-		back := x.ReversePath(evaluate.RouteQuery{Dst: to, Src: src, In: f.Link})
+		p := f.packet
+		p.Src = src
+		back := x.wayBack(p, to)
 		unsure = unsure || !back.Certain && !back.Passes
 		if back.Passes || !back.Certain || back.Mode != facts.RPFilterStrict && back.Mode != facts.RPFilterLoose {
 			continue
@@ -39,6 +41,24 @@ func stepBelieved(x *Examination, f *Forward) Finding {
 		}
 	}
 	return Finding{Sentence: fmt.Sprintf("The reverse path filter of %s is %s and lets clients' packets pass.", f.Link, mode)}
+}
+
+// wayBack is what the reverse path filter says of a packet that goes to an address, with the mark that rules have given it by
+// then: where src_valid_mark is set the way back is looked up with it.
+func (x *Examination) wayBack(p evaluate.Packet, to netip.Addr) facts.ReversePath {
+	back := x.ReversePath(evaluate.RouteQuery{Dst: to, Src: p.Src, In: p.In})
+	if back.Passes {
+		return back
+	}
+	way := x.fate(p)
+	o, blocked := way.blocked()
+	switch {
+	case way.allowed(), blocked && !o.DroppedBy.IsZero() && way.routed():
+		back.Passes, back.Certain = true, true
+	case !blocked:
+		back.Certain = false
+	}
+	return back
 }
 
 // netsTold is how many networks are named whose packets are not believed.
@@ -61,7 +81,9 @@ func (x *Examination) disbelievedNets(f *Forward, to netip.Addr) (list []string)
 		if isInner(a) || x.IsLocal(a) || !f.via.src.Any() && !f.via.src.Contains(a) {
 			continue
 		}
-		back := x.ReversePath(evaluate.RouteQuery{Dst: to, Src: a, In: f.Link})
+		p := f.packet
+		p.Src = a
+		back := x.wayBack(p, to)
 		if where := cmp.Or(back.Back.Out, back.Back.Kind.String()); back.Certain && !back.Passes {
 			list = append(list, fmt.Sprintf("%s (%s)", r.Dst, where))
 		}

@@ -1,12 +1,14 @@
 package doctor_test
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
 
 	"nattui/model/doctor"
+	"nattui/model/lab"
 )
 
 // halfway are gateways where some get through and others do not, or what is done for one is undone by another.
@@ -75,6 +77,41 @@ var halfway = []said{
 		name: "FORWARD names another interface that is not there", from: client, to: web, check: "interface-missing", severity: doctor.SeverityWarning, says: "do not mend it",
 		spoil: func(w *ward) { renames(w, "eth1") },
 	},
+	{
+		name: "the way back is looked up with the mark", never: "rp-filter",
+		spoil: func(w *ward) {
+			marksUplinks(w, "1")
+			if _, err := w.Client.AskFrom(w.t.Context(), "tcp", netip.AddrPortFrom(lab.WorldIPv4, 0), netip.MustParseAddrPort(web)); err != nil {
+				w.t.Fatal(err)
+			}
+		},
+	},
+	{
+		name: "the way back is looked up without the mark", check: "rp-filter", severity: doctor.SeverityError, says: "by wan1, not wan0",
+		spoil: func(w *ward) {
+			marksUplinks(w, "0")
+			ctx, cancel := context.WithTimeout(w.t.Context(), absence)
+			defer cancel()
+			if answer, err := w.Client.AskFrom(ctx, "tcp", netip.AddrPortFrom(lab.WorldIPv4, 0), netip.MustParseAddrPort(web)); err == nil {
+				w.t.Fatalf("%+v", answer)
+			}
+		},
+	},
+}
+
+// marksUplinks gives the gateway a second way to the Internet, and has what came by the first answered by that.
+func marksUplinks(w *ward, validMark string) {
+	w.secondProvider()
+	if err := w.Client.SetSysctl("net/ipv4/conf/all/arp_announce", "2"); err != nil { // a question for a neighbour is filtered, too
+		w.t.Fatal(err)
+	}
+	w.run(w.Gateway, "ip", "rule", "add", "fwmark", "7", "lookup", "100")
+	w.run(w.Gateway, "ip", "route", "add", "default", "via", "203.0.113.10", "table", "100")
+	w.run(w.Gateway, "ip", "route", "add", "192.168.0.0/24", "dev", "lan0", "table", "100")
+	w.iptables("iptables", "-t", "mangle", "-A", "PREROUTING", "-i", "wan0", "-j", "MARK", "--set-mark", "7")
+	w.iptables("iptables", "-t", "mangle", "-A", "PREROUTING", "-i", "lan0", "-s", "192.168.0.2", "-j", "MARK", "--set-mark", "7")
+	w.sysctl("net/ipv4/conf/wan0/rp_filter", "1")
+	w.sysctl("net/ipv4/conf/wan0/src_valid_mark", validMark)
 }
 
 // renames has the rules of a gateway name interfaces as they were called before.
