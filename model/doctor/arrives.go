@@ -77,6 +77,9 @@ func (x *Examination) seen(f *Forward) bool {
 // askedElsewhere tells that clients ask for an address that this host does not answer for.
 func askedElsewhere(x *Examination, f *Forward) Finding {
 	to := f.Asked.Addr()
+	if x.Addresses != nil && x.outward(f.Link) && x.unclaimed(f.Link, to) && !x.standby() {
+		return x.notClaimed(f)
+	}
 	single, ok := f.rule.Dest.Host()
 	if !ok && f.rule.Target.Kind != rules.Netmap {
 		return Finding{} // of a whole network some may ask from inside

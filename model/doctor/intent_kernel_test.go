@@ -212,7 +212,7 @@ func forgetNeighbours(w *ward) {
 
 // TestDoctorSays holds what the doctor says of a gateway, and what it does not say, against real packets.
 func TestDoctorSays(t *testing.T) {
-	for _, s := range slices.Concat(saids, leftOuts, halfway) {
+	for _, s := range slices.Concat(saids, leftOuts, halfway, unclaimeds) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			if lab.Isolate(t) {

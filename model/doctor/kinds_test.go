@@ -302,6 +302,8 @@ var addressKinds = []kind{
 		table: natTable("-A PREROUTING -d 203.0.113.40/32 -j DNAT --to-destination 192.168.0.8", "-A POSTROUTING -s 192.168.0.8/32 -o wan0 -j SNAT --to-source 203.0.113.40"),
 		mend: func(g *Gateway) {
 			g.Facts.Proxied = []facts.Proxied{{Link: "wan0", Addr: netip.MustParseAddr("203.0.113.40")}}
+			// The kernel answers for what it routes to another link.
+			g.Facts.Routes = append(g.Facts.Routes, facts.RouteEntry{Table: facts.TableMain, Kind: facts.RouteUnicast, Dst: netip.MustParsePrefix("203.0.113.40/32"), Hops: []facts.Hop{{Out: "lan0"}}})
 		},
 	},
 	{

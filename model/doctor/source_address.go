@@ -12,10 +12,11 @@ import (
 
 // sourceAddress checks the address that packets leave with.
 func sourceAddress(x *Examination, s *share) []Finding {
-	to := s.rule.Target.To.Addrs
-	if s.rule.Target.Kind != rules.SNAT || to.IsZero() || !to.Single() || x.Addresses == nil || x.IsLocal(to.Lo) || x.standby() {
+	first, last, ok := s.sources()
+	if !ok || x.Addresses == nil || x.standby() {
 		return nil
 	}
+	to := rules.Addrs{Lo: first, Hi: last}
 	out := s.via.out.Name
 	if s.via.out.Any() {
 		out, _ = x.uplink(s.at.Family)
@@ -25,7 +26,15 @@ func sourceAddress(x *Examination, s *share) []Finding {
 			}
 		}
 	}
-	if x.AnswersFor(out, to.Lo) {
+	switch {
+	case !to.Single():
+		if found := unclaimedSources(x, s, out); found.Check != "" {
+			return []Finding{found}
+		}
+		return nil
+	case x.unclaimed(out, to.Lo) && !x.stats.answeredAs(to.Lo): // else the network routes it here
+		return []Finding{x.unclaimedSource(s, out, to.Lo)}
+	case x.IsLocal(to.Lo) || x.AnswersFor(out, to.Lo):
 		return nil
 	}
 	found := Finding{
@@ -49,6 +58,15 @@ func sourceAddress(x *Examination, s *share) []Finding {
 		}
 	}
 	return []Finding{found}
+}
+
+// unclaimedSource tells that this host has the address that packets leave with, and that the network there does not hear so.
+func (x *Examination) unclaimedSource(s *share, out string, a netip.Addr) Finding {
+	why, commands := x.whyUnclaimed(out, a)
+	return Finding{
+		Check: "snat-foreign-address", Severity: SeverityError, Subject: ruleName(s.at), Evidence: []string{fmt.Sprintf("%s has %s", out, x.addressesText(out))}, Commands: commands,
+		Sentence: fmt.Sprintf("The rule gives packets the address %s, to which nobody brings the answers: %s.", a, why),
+	}
 }
 
 // waitsFor finds a rule that waits for packets to an address: whoever made it means it to be this host's.

@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"nattui/rules"
 	"nattui/rules/evaluate"
 )
 
@@ -70,18 +69,4 @@ func (f *Facts) IPsecPolicyFor(dir string, src, dst netip.Addr) (policy IPsecPol
 		}
 	}
 	return policy, ok
-}
-
-// AnswersFor tells whether this host answers ARP, or neighbour discovery, for an address on a link: because it has the
-// address, because it was told to, or, with proxy_arp, because it routes the address to another link (arp_process in
-// net/ipv4/arp.c).
-func (f *Facts) AnswersFor(link string, a netip.Addr) bool {
-	if f.IsLocal(a) || slices.Contains(f.Proxied, Proxied{link, a}) {
-		return true
-	}
-	if a.Is6() || either(f.Settings.All.ProxyARP, f.Settings.On(link).ProxyARP) != SettingOn {
-		return false
-	}
-	route, certain := f.Lookup(evaluate.RouteQuery{Dst: a})
-	return certain && route.Kind == RouteUnicast && route.Out != link && f.Settings.ForwardsFrom(link, rules.IPv4) == SettingOn
 }

@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"testing"
 
-	"nattui/rules"
 	"nattui/rules/evaluate"
 )
 
@@ -35,29 +34,5 @@ func TestProtected(t *testing.T) {
 	}
 	if got := (&Facts{}).Protected(true, addr("10.0.0.1"), addr("10.0.0.2")); got != evaluate.Unknown {
 		t.Errorf("policies that were not read: %s", got)
-	}
-}
-
-// TestAnswersFor asks for which addresses a host answers on a link.
-func TestAnswersFor(t *testing.T) {
-	prefix, addr := netip.MustParsePrefix, netip.MustParseAddr
-	on := LinkSettings{Forwarding4: SettingOn, ProxyARP: SettingOn, AcceptRA: -1}
-	f := &Facts{
-		Settings:    UnknownSettings(),
-		Proxied:     []Proxied{{"wan0", addr("203.0.113.20")}, {"wan0", addr("2001:db8::20")}},
-		Addresses:   []Address{{Link: "wan0", Prefix: prefix("203.0.113.1/24")}},
-		Routes:      []RouteEntry{{Table: TableMain, Kind: RouteUnicast, Dst: prefix("203.0.113.30/32"), Hops: []Hop{{Out: "lan0"}}}, {Table: TableMain, Kind: RouteUnicast, Dst: prefix("203.0.113.0/24"), Hops: []Hop{{Out: "wan0"}}}},
-		PolicyRules: []PolicyRule{{Priority: 32766, Action: RuleTable, Table: TableMain, Family: rules.IPv4, SuppressPrefix: -1}},
-	}
-	f.Settings.Links = map[string]LinkSettings{"wan0": on}
-	for a, want := range map[string]bool{"203.0.113.1": true, "203.0.113.20": true, "2001:db8::20": true, "2001:db8::21": false, "203.0.113.30": true, "203.0.113.31": false} {
-		if got := f.AnswersFor("wan0", addr(a)); got != want {
-			t.Errorf("%s: %t", a, got)
-		}
-	}
-	f.Settings.Links["wan0"] = LinkSettings{Forwarding4: SettingOn, ProxyARP: SettingOff, AcceptRA: -1}
-	f.Settings.All.ProxyARP = SettingOff
-	if f.AnswersFor("wan0", addr("203.0.113.30")) {
-		t.Error("without proxy_arp nobody answers for an address elsewhere")
 	}
 }

@@ -90,6 +90,10 @@ type LinkSettings struct {
 	// BroadcastForwarding forwards directed broadcasts (net.ipv4.conf.LINK.bc_forwarding, on for all and for the link),
 	// DisableIPv6 is net.ipv6.conf.LINK.disable_ipv6.
 	BroadcastForwarding, DisableIPv6 Setting `json:",omitzero"`
+	// ARPIgnore is net.ipv4.conf.LINK.arp_ignore: for which of its addresses a host answers ARP; 0 is all, also where it is
+	// not known. ProxyNDP has it answer neighbour discovery for what ip -6 neigh add proxy names.
+	ARPIgnore int     `json:",omitzero"`
+	ProxyNDP  Setting `json:",omitzero"`
 	// AcceptRA is net.ipv6.conf.LINK.accept_ra: a forwarding host hears
 	// routers only with 2. -1 is unknown.
 	AcceptRA int

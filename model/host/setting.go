@@ -122,6 +122,7 @@ func linkSettings(link string) facts.LinkSettings {
 		SrcValidMark: setting(v4 + "src_valid_mark"), SendRedirects: setting(v4 + "send_redirects"),
 		BroadcastForwarding: setting(v4 + "bc_forwarding"), DisableIPv6: setting(v6 + "disable_ipv6"),
 		ProxyARP: setting(v4 + "proxy_arp"), AcceptRA: number(v6 + "accept_ra"),
+		ARPIgnore: max(number(v4+"arp_ignore"), 0), ProxyNDP: setting(v6 + "proxy_ndp"),
 	}
 	if mode := number(v4 + "rp_filter"); mode >= 0 && mode <= 2 {
 		s.RPFilter = facts.RPFilterOff + facts.RPFilter(mode)
