@@ -73,5 +73,5 @@ func (c *flowStats) ofWay(f *Forward, whole tally) tally {
 	if own := c.byWay[wayTo{f.Rule, f.Asked}]; own != nil && own.flows+own.inside+len(own.taken) > 0 {
 		return *own
 	}
-	return tally{flows: whole.replied, replied: whole.replied, answered: whole.answered, lastAnswered: whole.lastAnswered}
+	return tally{flows: whole.replied, replied: whole.replied, answered: whole.answered, course: course{lastAnswered: whole.lastAnswered, undated: whole.undated, rough: whole.rough}}
 }
