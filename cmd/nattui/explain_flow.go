@@ -311,7 +311,17 @@ func (t *told) name() string {
 	if t.why.Confidence == explain.Ambiguous {
 		return fmt.Sprintf("Perhaps made by %s. ", strings.TrimPrefix(t.why.String(), "ambiguous "))
 	}
-	return fmt.Sprintf("Made by %s (%s). ", t.why, t.why.Confidence)
+	return fmt.Sprintf("Made by %s (%s%s). ", t.why, t.handles(), t.why.Confidence)
+}
+
+// handles are those of the native rules that made it.
+func (t *told) handles() (text string) {
+	for _, r := range []evaluate.RuleRef{t.why.DNAT, t.why.SNAT} {
+		if r.Handle != 0 {
+			text += fmt.Sprintf("handle %d, ", r.Handle)
+		}
+	}
+	return text
 }
 
 func (t *told) forget() *rules.Forget {

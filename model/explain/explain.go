@@ -304,7 +304,7 @@ func (e Explanation) String() string {
 	var parts []string
 	for _, r := range [...]evaluate.RuleRef{e.DNAT, e.SNAT} {
 		if !r.IsZero() {
-			parts = append(parts, r.Chain+" "+strconv.Itoa(r.Position))
+			parts = append(parts, nameOf(r))
 		}
 	}
 	text := strings.Join(parts, " + ")
@@ -318,6 +318,14 @@ func (e Explanation) String() string {
 		return "none"
 	}
 	return text
+}
+
+// nameOf is a rule by its chain and position, a native one with its table.
+func nameOf(r evaluate.RuleRef) string {
+	if r.Backend == rules.Native {
+		return r.String()
+	}
+	return r.Chain + " " + strconv.Itoa(r.Position)
 }
 
 // PlaceOf is the word that Finder takes for a rule and no other: its family, backend and table, its chain and position,
@@ -335,9 +343,9 @@ func placeWords(r evaluate.RuleRef) []string {
 }
 
 // Finder reads a filter's rule condition: a position, CHAIN/POSITION, the same after words of its place
-// (ipv4/legacy/nat/PREROUTING/3), stale, ambiguous, unknown, or a chain.
+// (ipv4/legacy/nat/PREROUTING/3, ip gw prerouting 1), stale, ambiguous, unknown, or a chain.
 func (x *Explainer) Finder(ref string) (func(uint32) bool, error) {
-	place := strings.Split(ref, "/")
+	place := strings.Split(strings.Join(strings.Fields(ref), "/"), "/")
 	chain, at := place[0], 0
 	if n, err := strconv.Atoi(ref); err == nil {
 		chain, at, place = "", n, nil

@@ -318,7 +318,7 @@ func (p *queryParser) whole(value Word, name string, k queryKey) Word {
 			join("")
 		case k.units != nil && isUnit(next.Text, k.units) && isPlain(value.Text):
 			join("")
-		case name == "rule" && isPlain(next.Text) && strings.ToUpper(value.Text) == value.Text && !strings.ContainsAny(value.Text, "/0123456789"):
+		case name == "rule" && isPlain(next.Text) && !value.Is("stale", "ambiguous", "unknown", "none") && !strings.ContainsAny(value.Text, "/0123456789"):
 			join("/")
 		default:
 			return value

@@ -193,6 +193,7 @@ func TestTraceWords(t *testing.T) {
 		{hop("nat", "POSTROUTING", 0, "accept"), "nat POSTROUTING policy", "", "accept"},
 		{hop("nat", "PREROUTING", 9, "accept"), "nat PREROUTING 9", "", "accept"},
 		{native, "inet corp in handle 7", "", "jump more"},
+		{TraceHop{Family: "ip", Table: "b", Chain: "pre", Position: 1, Handle: 7, Verdict: "jump", To: "more"}, "ip b pre 1", "", "jump more"},
 	} {
 		match, outcome := test.hop.What(sets)
 		if where := test.hop.Where(); where != test.where || match != test.match || !strings.HasSuffix(outcome, test.outcome) {

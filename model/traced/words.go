@@ -13,11 +13,10 @@ import (
 // theirs, or its position is not known.
 func (h *TraceHop) Ref() (evaluate.RuleRef, bool) {
 	family := rules.IPv4
-	switch h.Family {
-	case "ip":
-	case "ip6":
+	if h.Family == "ip6" {
 		family = rules.IPv6
-	default:
+	}
+	if h.Family != family.NFT() || rules.BuiltInChains[h.Table] == nil {
 		return evaluate.RuleRef{}, false
 	}
 	ref := evaluate.RuleRef{Variant: rules.Variant{Family: family, Backend: rules.NFT}, Table: h.Table, Chain: h.Chain}
@@ -48,10 +47,7 @@ func (h *TraceHop) Where() string {
 		}
 		return ref.String()
 	}
-	s := h.Table + " " + h.Chain
-	if h.Family != "ip" && h.Family != "ip6" {
-		s = h.Family + " " + s
-	}
+	s := h.place()
 	switch {
 	case h.Kind == HopPolicy:
 		return s + " policy"
@@ -61,6 +57,15 @@ func (h *TraceHop) Where() string {
 		return fmt.Sprintf("%s %d", s, h.Position)
 	}
 	return fmt.Sprintf("%s handle %d", s, h.Handle)
+}
+
+// place is the chain with its table: nat PREROUTING of iptables, of native tables with their family, as inet fw4 dstnat.
+func (h *TraceHop) place() string {
+	s := h.Table + " " + h.Chain
+	if _, ok := (&TraceHop{Family: h.Family, Table: h.Table, Kind: HopPolicy}).Ref(); !ok {
+		s = h.Family + " " + s
+	}
+	return s
 }
 
 // What says what the hop did: the rule as match and outcome, or the policy.
@@ -119,7 +124,7 @@ func (t *Traced) after() string {
 		return ""
 	}
 	h := &t.Hops[len(t.Hops)-1]
-	return " after " + h.Table + " " + h.Chain
+	return " after " + h.place()
 }
 
 // Question is the packet as the evaluation of rules takes it; false for one that
