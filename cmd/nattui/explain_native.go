@@ -128,9 +128,21 @@ func printAsNFT(out *output, plan rules.Plan) (lacking bool) {
 		if own := nft.OwnChain(change.Chain); change.Table == "nat" && own != "" {
 			place = "inet " + nft.OwnTable + " " + own
 		}
-		fmt.Fprintln(out, "  "+text.Safe(rules.ShellLine([]string{"nft", "add rule " + place + " " + said.Text})))
+		fmt.Fprintln(out, "  "+text.Safe(rules.ShellLine([]string{"nft", addAs(change, place) + " " + said.Text})))
 	}
 	return lacking
+}
+
+// addAs is nft's command that adds a rule where a change of iptables adds it. An index counts from 0, and the rule comes before
+// the one that has it.
+func addAs(c rules.Change, place string) string {
+	switch {
+	case c.At == 0 || c.Next == rules.EndOfChain:
+		return "add rule " + place
+	case c.At == 1:
+		return "insert rule " + place
+	}
+	return fmt.Sprintf("insert rule %s index %d", place, c.At-1)
 }
 
 // addsRule is a command that adds a rule to a chain.

@@ -18,6 +18,7 @@ import (
 	"nattui/model/host"
 	"nattui/rules"
 	"nattui/rules/iptables"
+	"nattui/rules/nft"
 	"nattui/rules/nftables"
 	"nattui/rules/paste"
 	"nattui/rules/textfile"
@@ -115,6 +116,9 @@ func (o *importOptions) importLines(c *cobra.Command, pasted, name string, answe
 		}
 	}
 	if im.InDoubt() {
+		if native {
+			say(c.ErrOrStderr(), "rules are made natively here, in table inet "+nft.OwnTable+": what iptables deletes, replaces or counts is not there; see  nattui rules,  nattui delete,  nattui edit")
+		}
 		return o.refuse(c, im)
 	}
 	if len(im.Plan.Steps) == 0 {

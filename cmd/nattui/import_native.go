@@ -57,12 +57,16 @@ func (o *importOptions) inNative(c *cobra.Command, host *iptables.Host, plan rul
 		for _, change := range native.Changes() {
 			lacks = append(lacks, "table "+change.Table+" of iptables")
 		}
+	} else if o.backend == rules.Native.String() && len(native.Changes()) > 0 {
+		lacks = append(lacks, "table "+native.Changes()[0].Table+" of iptables, which nattui's own table has nothing of")
 	}
 	switch {
 	case len(lacks) > 0 && (host.Lacking() != nil || o.backend != "" || readOnly(c, host, plan) != nil):
 		return plan, fmt.Errorf("as native rules this cannot be made: %s", text.Safe(strings.Join(lacks, ", ")))
 	case len(lacks) > 0, len(native.Natives()) == 0:
 		return plan, nil
+	case len(native.Changes()) > 0:
+		why += " but for those of table " + native.Changes()[0].Table + ", which stay with iptables"
 	}
 	say(c.ErrOrStderr(), why+", in table inet "+nft.OwnTable)
 	if native, err = provenPlan(c.Context(), native, now); err == nil {
