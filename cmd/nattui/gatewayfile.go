@@ -3,18 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,7 +16,6 @@ import (
 	"nattui/model/doctor"
 	"nattui/model/facts"
 	"nattui/rules"
-	"nattui/rules/nfnetlink"
 	"nattui/rules/nft"
 	"nattui/rules/textfile"
 	"nattui/ui"
@@ -139,86 +132,6 @@ func readSaved(path, text string) (map[rules.Variant]*rules.Ruleset, error) {
 		sets[v] = &rules.Ruleset{Family: v.Family, Backend: v.Backend, Tables: tables}
 	}
 	return sets, nil
-}
-
-// readNftText has the kernel read what nft printed: in a network namespace of its own, which holds nothing else and is
-// gone afterwards, by a child of this program.
-func readNftText(ctx context.Context, text []byte) (*nft.Ruleset, error) {
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", "read-ruleset")
-	cmd.Args[0] = os.Args[0] // by which a test binary knows that it is nattui
-	cmd.Stdin = bytes.NewReader(text)
-	var out, complaint bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &complaint
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
-	if os.Geteuid() != 0 {
-		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
-	}
-	if err := cmd.Run(); err != nil {
-		said := strings.TrimSpace(complaint.String())
-		if said == "" {
-			said = err.Error()
-		}
-		return nil, fmt.Errorf("what nft printed is read by the kernel itself, in a private network namespace, and that failed: %s", said)
-	}
-	set := &nft.Ruleset{}
-	if err := json.Unmarshal(out.Bytes(), set); err != nil {
-		return nil, err
-	}
-	return set, nil
-}
-
-// newReadRulesetCommand makes "nattui read-ruleset", which readNftText starts in a namespace.
-func newReadRulesetCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:    "read-ruleset",
-		Short:  "Read nft's text in an empty network namespace; started by nattui itself",
-		Hidden: true,
-		Args:   noArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := inEmptyNamespace(c.Context()); err != nil {
-				return err
-			}
-			nftables, err := exec.LookPath("nft")
-			if err != nil {
-				return errors.New("the program nft is not installed here")
-			}
-			load := exec.CommandContext(c.Context(), nftables, "-f", "-")
-			load.Stdin = os.Stdin
-			if said, err := load.CombinedOutput(); err != nil {
-				return fmt.Errorf("nft: %s", strings.TrimSpace(string(said)))
-			}
-			natives.reader.Listed = true
-			set, err := natives.reader.Read(c.Context())
-			if err != nil {
-				return err
-			}
-			return json.NewEncoder(stdout).Encode(set)
-		},
-	}
-}
-
-// inEmptyNamespace makes sure that nothing is there which loading a rule set could change: no interface but lo, which is
-// down, and no table of nft.
-func inEmptyNamespace(ctx context.Context) error {
-	links, err := net.Interfaces()
-	if err != nil {
-		return err
-	}
-	if slices.ContainsFunc(links, func(l net.Interface) bool { return l.Name != "lo" || l.Flags&net.FlagUp != 0 }) {
-		return errors.New("read-ruleset works in an empty network namespace only")
-	}
-	set, err := natives.reader.Read(ctx)
-	switch {
-	case errors.Is(err, nfnetlink.ErrAbsent):
-		return nil
-	case err != nil:
-		return err
-	case len(set.Tables) > 0:
-		return errors.New("read-ruleset works in an empty network namespace only")
-	}
-	return nil
 }
 
 // notRecorded is what a recording lacks that the doctor looks at.
