@@ -37,6 +37,19 @@ func checkARPFilters(x *Examination) (list []Finding) {
 	return list
 }
 
+// arpFiltered tells that nobody on an Ethernet finds this host, or is found, to ask for a forward.
+func arpFiltered(x *Examination, f *Forward) Finding {
+	if link, ok := x.LinkNamed(f.Link); !ok || !f.Asked.Addr().Is4() || link.MAC == "" || link.Kind == "loopback" || link.PointToPoint {
+		return Finding{}
+	}
+	for _, found := range checkARPFilters(x) {
+		if found.IsProblem() {
+			return found
+		}
+	}
+	return Finding{}
+}
+
 // arpDropped tells that a chain drops every packet, or may drop some.
 func arpDropped(c *nft.Chain) (all, some bool) {
 	accepts := false

@@ -26,7 +26,7 @@ func stepArrives(x *Examination, f *Forward) Finding {
 			Sentence: fmt.Sprintf("The interface %s is down: nobody arrives by it.", f.Link), Commands: [][]string{{"ip", "link", "set", f.Link, "up"}},
 		}
 	}
-	for _, look := range []func(*Examination, *Forward) Finding{comesByMaster, askedElsewhere, unaddressed} {
+	for _, look := range []func(*Examination, *Forward) Finding{comesByMaster, askedElsewhere, unaddressed, arpFiltered} {
 		if found := look(x, f); found.Check != "" {
 			return found
 		}

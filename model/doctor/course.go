@@ -18,8 +18,8 @@ type course struct {
 	undated      int     // were answered, and when is not known
 }
 
-// roughly is how far apart two times must be that whole seconds are told of.
-const roughly = int64(2 * time.Second)
+// roughly is how far apart two times must be of which whole seconds are told, that the order is certain.
+const roughly = int64(900 * time.Millisecond)
 
 // timed is when a connection began, or its last packet passed; false where neither is known.
 func (c *course) timed(f *flow.Flow, now int64) (at int64, ok bool) {

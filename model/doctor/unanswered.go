@@ -160,7 +160,7 @@ func (x *Examination) silent(k outing, s *silence) Finding {
 }
 
 // stopsTold is how many connections to one far end have to wait after it has answered: that end itself may be what fails.
-const stopsTold = 8
+const stopsTold = 5
 
 // stopped makes a warning of connections that all get no answer since one was answered: to several ends, or to one that has
 // answered.
