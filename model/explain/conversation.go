@@ -21,6 +21,7 @@ type conversation struct {
 	client, asked, served, seen netip.AddrPort
 	// fromHere and toHere tell which of them this host itself is.
 	fromHere, toHere bool
+	known            bool // the ends are those of the kernel's table
 }
 
 // untranslated is a way in whose packets have the ends of its socket.
@@ -33,7 +34,7 @@ func untranslated(w facts.Way, f *facts.Facts) conversation {
 
 // translated takes the ends from the tuples of the connection.
 func (c *conversation) translated(g *flow.Flow) {
-	c.client, c.asked, c.served, c.seen = g.Client(), g.AskedFor(), g.ServedBy(), g.SeenAs()
+	c.client, c.asked, c.served, c.seen, c.known = g.Client(), g.AskedFor(), g.ServedBy(), g.SeenAs(), true
 }
 
 // mayBe tells whether a connection of the kernel's table is that of a socket.
@@ -47,9 +48,9 @@ func (c *conversation) mayBe(g *flow.Flow) bool {
 	return c.fromHere && g.Client() == c.Way.Client && g.AskedFor() == c.Server
 }
 
-// connection is the conversation as the kernel knows it; nil where not all of its ends are known.
+// connection is the conversation as the kernel knows it; nil where the kernel was not asked.
 func (c *conversation) connection(answers bool) *evaluate.Connection {
-	if !c.seen.IsValid() || !c.served.IsValid() || c.Proto.HasPorts() && c.client.Port() == 0 {
+	if !c.known {
 		return nil
 	}
 	return &evaluate.Connection{Orig: rules.MakeTuple(c.Proto, c.client, c.asked), Reply: rules.MakeTuple(c.Proto, c.served, c.seen), Answers: answers}
