@@ -82,7 +82,7 @@ func ownUnanswered(x *Examination, family rules.Family) []Finding {
 	if ok {
 		src = x.ownSource(to)
 	}
-	if !src.IsValid() || src.IsLoopback() {
+	if back, certain := x.Lookup(evaluate.RouteQuery{Dst: src}); !src.IsValid() || src.IsLoopback() || !certain || back.Kind != facts.RouteLocal {
 		return nil
 	}
 	var all []Finding
