@@ -135,7 +135,7 @@ func bridgeOff(x *Examination, f *Forward, bridge string) Finding {
 		Title: "Let bridged packets be translated too",
 		Steps: []rules.Step{setting(settingBridge, "0", "1", "the answer of a neighbour on the same bridge then passes the connection table")},
 	}
-	found.Cure.Steps = append(found.Cure.Steps, x.forget(seen.examples)...)
+	found.Cure.Steps = append(found.Cure.Steps, x.forget(x.betweenNeighbours(seen.examples))...)
 	return found
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"nattui/model/facts"
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -137,8 +138,18 @@ func hairpin(x *Examination, f *Forward, link string, client netip.Addr) rules.P
 	if !ok {
 		return rules.Plan{}
 	}
-	plan.Steps = append(plan.Steps, x.forget(x.stats.tallyOf(f).examples)...)
+	plan.Steps = append(plan.Steps, x.forget(x.betweenNeighbours(x.stats.tallyOf(f).examples))...)
 	return plan
+}
+
+// betweenNeighbours are those flows whose client and server are on one network: others have nothing to gain from being forgotten.
+func (n network) betweenNeighbours(flows []flow.Flow) (list []flow.Flow) {
+	for i := range flows {
+		if f := &flows[i]; n.neighbours(f.Client().Addr(), f.ServedBy().Addr()) {
+			list = append(list, *f)
+		}
+	}
+	return list
 }
 
 // fromHere tells what becomes of connections that this host itself makes to the

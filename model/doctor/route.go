@@ -23,6 +23,8 @@ func stepRoute(x *Examination, f *Forward) Finding {
 	switch {
 	case !certain:
 		return unknown(fmt.Sprintf("The route to %s hangs on what is not known here.", to))
+	case route.Kind == facts.RouteBroadcast:
+		return broadcastServer(x, f)
 	case route.Kind != facts.RouteUnicast && route.Kind != facts.RouteLocal:
 		return Finding{
 			Check: "no-route", Severity: SeverityError, Subject: ruleName(f.Rule), Evidence: []string{fmt.Sprintf("route to %s: %s", to, route.Kind), f.ruleCount()},
@@ -46,6 +48,22 @@ func stepRoute(x *Examination, f *Forward) Finding {
 		evidence += " via " + route.Gateway.String()
 	}
 	return Finding{Sentence: fmt.Sprintf("There is a route to %s by %s.", to, route.Out), Evidence: []string{evidence}}
+}
+
+// broadcastServer tells what becomes of packets for the broadcast address of a network of this host: it takes them itself, unless
+// it was told to hand them on (ip_route_input_slow in net/ipv4/route.c).
+func broadcastServer(x *Examination, f *Forward) Finding {
+	to := f.Server.Addr()
+	all, own := "net.ipv4.conf.all.bc_forwarding", facts.LinkSetting(f.Link, "bc_forwarding")
+	on := func(s facts.LinkSettings) bool { return s.BroadcastForwarding == facts.SettingOn }
+	if on(x.Settings.All) && on(x.Settings.On(f.Link)) {
+		return Finding{Sentence: fmt.Sprintf("%s is a broadcast address, and this host hands such packets on.", to), Evidence: []string{all + " = 1", own + " = 1"}}
+	}
+	return Finding{
+		Check: "no-route", Severity: SeverityError, Subject: ruleName(f.Rule), Evidence: []string{fmt.Sprintf("route to %s: %s", to, facts.RouteBroadcast), f.ruleCount()},
+		Sentence: fmt.Sprintf("%s is the broadcast address of a network of this host, which takes such packets itself and hands none on, unless %s and %s are 1.", to, all, own),
+		Commands: [][]string{{"sysctl", "-w", all + "=1"}, {"sysctl", "-w", own + "=1"}},
+	}
 }
 
 // stepNeighbour asks whether the server's machine, or the router before it, is there.

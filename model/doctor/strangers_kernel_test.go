@@ -78,6 +78,18 @@ var halfway = []said{
 		spoil: func(w *ward) { renames(w, "eth1") },
 	},
 	{
+		name: "a broadcast address is nobody's server", check: "no-route", severity: doctor.SeverityError, says: "bc_forwarding",
+		spoil: func(w *ward) { wakes(w) },
+	},
+	{
+		name: "broadcasts are handed on", never: "no-route",
+		spoil: func(w *ward) {
+			wakes(w)
+			w.sysctl("net/ipv4/conf/all/bc_forwarding", "1")
+			w.sysctl("net/ipv4/conf/wan0/bc_forwarding", "1")
+		},
+	},
+	{
 		name: "the way back is looked up with the mark", never: "rp-filter",
 		spoil: func(w *ward) {
 			marksUplinks(w, "1")
@@ -112,6 +124,11 @@ func marksUplinks(w *ward, validMark string) {
 	w.iptables("iptables", "-t", "mangle", "-A", "PREROUTING", "-i", "lan0", "-s", "192.168.0.2", "-j", "MARK", "--set-mark", "7")
 	w.sysctl("net/ipv4/conf/wan0/rp_filter", "1")
 	w.sysctl("net/ipv4/conf/wan0/src_valid_mark", validMark)
+}
+
+// wakes sends what wakes machines to all of the LAN.
+func wakes(w *ward) {
+	w.iptables("iptables", "-t", "nat", "-A", "PREROUTING", "-d", "203.0.113.1", "-p", "udp", "--dport", "9", "-j", "DNAT", "--to-destination", "192.168.0.255")
 }
 
 // renames has the rules of a gateway name interfaces as they were called before.

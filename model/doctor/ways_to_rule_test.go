@@ -51,3 +51,29 @@ func TestMaskedSince(t *testing.T) {
 		}
 	}
 }
+
+// TestHairpinSparesOthers holds that the cure for neighbours forgets no connection of anybody else.
+func TestHairpinSparesOthers(t *testing.T) {
+	g := soundGateway(t)
+	waiting := func(client string, id uint32) flow.Flow {
+		f := flowOf(tuple(rules.TCP, client, "203.0.113.1:80"), tuple(rules.TCP, "192.168.0.2:8080", client), flow.StatusDstNAT, flow.TCPSynSent)
+		f.ID = id
+		return f
+	}
+	g.give(waiting("192.168.0.7:4000", 1), waiting("198.51.100.9:4000", 2))
+	i := slices.IndexFunc(Examine(g), func(f Finding) bool { return f.Check == "hairpin" && len(f.Cure.Steps) > 0 })
+	if i < 0 {
+		t.Fatal("no hairpin, or no cure")
+	}
+	forgets := 0
+	for _, s := range Examine(g)[i].Cure.Steps {
+		if s.Forget != nil && !strings.HasPrefix(s.Forget.Src.String(), "192.168.0.") {
+			t.Errorf("%v is forgotten", s.Forget)
+		} else if s.Forget != nil {
+			forgets++
+		}
+	}
+	if forgets != 1 {
+		t.Errorf("%d connections are forgotten, want 1", forgets)
+	}
+}
