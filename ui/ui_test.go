@@ -75,6 +75,9 @@ func gatewayFacts() *facts.Facts {
 		Addresses: []facts.Address{address("wan0", "203.0.113.1/24"), address("lan0", "192.168.0.1/24")},
 		Routes:    []facts.RouteEntry{route("0.0.0.0/0", "wan0", "203.0.113.254"), route("203.0.113.0/24", "wan0", ""), route("192.168.0.0/24", "lan0", "")},
 	}
+	for _, a := range f.Addresses { // as the kernel makes them
+		f.Routes = append(f.Routes, facts.RouteEntry{Table: facts.TableLocal, Kind: facts.RouteLocal, Dst: netip.PrefixFrom(a.Prefix.Addr(), 32), Hops: []facts.Hop{{Out: a.Link}}})
+	}
 	for i, table := range []uint32{facts.TableLocal, facts.TableMain, facts.TableDefault} {
 		f.PolicyRules = append(f.PolicyRules, facts.PolicyRule{Priority: []uint32{0, 32766, 32767}[i], Action: facts.RuleTable, Table: table, Family: rules.IPv4, SuppressPrefix: -1})
 	}
