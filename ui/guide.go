@@ -279,7 +279,7 @@ func (s *guideScreen) begin(i *intention) tea.Cmd {
 		return s.openImport()
 	}
 	if s.facts == nil || s.tables.Sets == nil {
-		s.say("the gateway has not been read yet")
+		s.sayUnread()
 		return nil
 	}
 	s.asked, s.proof, s.ready, s.hurried, s.refused, s.missing, s.known = i, nil, false, false, "", "", false

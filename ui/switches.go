@@ -41,10 +41,19 @@ type switchesMsg struct {
 	boot   map[string]doctor.BootSetting
 }
 
+// sayUnread says why nothing is known of the gateway itself.
+func (d *desk) sayUnread() {
+	if d.gw.Recorded != "" {
+		d.refuse(rulesAlone)
+		return
+	}
+	d.say("the gateway has not been read yet")
+}
+
 // openSwitches shows the switches, with the cursor on the one of that name.
 func (d *desk) openSwitches(name string) tea.Cmd {
 	if d.facts == nil {
-		d.say("the gateway has not been read yet")
+		d.sayUnread()
 		return nil
 	}
 	in := textinput.New()

@@ -39,12 +39,12 @@ func newWhatifCommand() *cobra.Command {
 			"If the outcome is open (a random choice, a match that a packet alone cannot decide), it says so and names the rule.",
 		Example: "nattui whatif tcp 203.0.113.10:4000 203.0.113.1:80\nnattui whatif icmp 192.168.0.7 198.51.100.7 --in lan0 --json\nnattui whatif - < packets.txt",
 		Args: func(c *cobra.Command, args []string) error {
-			if len(args) == 1 && args[0] == "-" || len(args) == 3 {
+			if len(args) == 1 && args[0] == "-" || len(packetWords(args)) == 3 {
 				return nil
 			}
 			return usagef("a packet is PROTO SRC[:PORT] DST[:PORT], such as  tcp 203.0.113.10:4000 203.0.113.1:80")
 		},
-		RunE: func(c *cobra.Command, args []string) error { return whatif(c.Context(), o, args) },
+		RunE: func(c *cobra.Command, args []string) error { return whatif(c.Context(), o, packetWords(args)) },
 	}
 	c.Flags().BoolVar(&o.json, "json", false, "one JSON object per packet")
 	c.Flags().StringVar(&o.in, "in", "", "the interface it arrives on (default: the one of the route back to its source)")
@@ -53,6 +53,14 @@ func newWhatifCommand() *cobra.Command {
 	registerGateway(c, &o.gateway)
 	c.Flags().BoolVar(&o.quiet, "brief", false, "the outcome without the rules on the path")
 	return c
+}
+
+// packetWords are the words of a packet, which may be given as one argument.
+func packetWords(args []string) []string {
+	if len(args) == 1 {
+		return strings.Fields(args[0])
+	}
+	return args
 }
 
 func whatif(ctx context.Context, o whatifOptions, args []string) error {
