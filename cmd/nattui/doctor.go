@@ -43,7 +43,7 @@ func newDoctorCommand() *cobra.Command {
 			"With a FORWARD it follows that one from the packet that arrives to the answer that leaves, and stops at the first failure: a rule (PREROUTING 1), or what is asked for ([tcp] 203.0.113.1:80, or a port such as 8080/tcp). Where no rule forwards what is asked for it says what becomes of the packet, and of a rule that is no forward (OUTPUT 1) what was found about it.\n" +
 			"\nIt exits with 10 if it has found a warning or an error, and with 0 where nothing is wrong as far as could be looked: what is marked ? (unknown in JSON) is not known.",
 		Example: "nattui doctor\nnattui doctor tcp 203.0.113.1:80 --probe\nnattui doctor --fix forwarding-off\nnattui doctor --json | jq -r 'select(.severity == \"error\") | .sentence'",
-		Args:    cobra.MaximumNArgs(3),
+		Args:    cobra.MaximumNArgs(4),
 		RunE:    func(c *cobra.Command, args []string) error { return o.run(c, strings.Join(args, " ")) },
 	}
 	f := c.Flags()

@@ -122,6 +122,9 @@ func (o *rulesOptions) printNative(out *output, native *nft.Ruleset, sets map[ru
 		switch {
 		case o.json:
 			for i, r := range c.Rules {
+				if !p.hears(c, r) {
+					continue
+				}
 				if err := p.printJSON(c, r, i+1); err != nil {
 					return err
 				}
@@ -130,11 +133,23 @@ func (o *rulesOptions) printNative(out *output, native *nft.Ruleset, sets map[ru
 			p.printPage(c)
 		default:
 			for i, r := range c.Rules {
-				p.printLine(c, r, i+1)
+				if p.hears(c, r) {
+					p.printLine(c, r, i+1)
+				}
 			}
 		}
 	}
 	return nil
+}
+
+// hears tells whether packets of the family that is asked for can match a rule.
+func (p *nativePage) hears(c *nft.Chain, r *nft.Rule) bool {
+	family, err := rules.ParseFamily(p.family)
+	if p.family == "" || err != nil {
+		return true
+	}
+	of := r.Read(c, p.links).Family
+	return of == 0 || of.String() == family.NFT()
 }
 
 // unread says that a chain's rules are not shown.
@@ -236,6 +251,9 @@ func (p *nativePage) rows(c *nft.Chain) [][]table.Cell {
 	plain, faint := lipgloss.NewStyle(), p.out.ink.faint
 	var rows [][]table.Cell
 	for i, r := range c.Rules {
+		if !p.hears(c, r) {
+			continue
+		}
 		x := r.Read(c, p.links)
 		packets, bytes := text.Unknown, text.Unknown
 		if n, ok := r.Counted(c.Table); ok {

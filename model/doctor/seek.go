@@ -64,7 +64,7 @@ func (f *Forward) meant(words []string) bool {
 		a, err := netip.ParseAddrPort(words[0])
 		return err == nil && (a == f.Asked || a == f.Server)
 	}
-	return false
+	return named(words, f.Rule)
 }
 
 // Seek finds the forward that a person means, as FindForward does, or by a packet: the rule that translates what
@@ -128,15 +128,18 @@ func (x *Examination) translator(way *fate) (Forward, bool) {
 	return Forward{}, false
 }
 
+// named tells whether words are the name that the doctor gives a rule, with its table: inet gw prerouting 1.
+func named(words []string, r evaluate.RuleRef) bool {
+	return len(words) > 2 && strings.EqualFold(strings.Join(words, " "), r.String())
+}
+
 // seekLeft is the forward that a person names by its rule, among those that are not listed.
 func (x *Examination) seekLeft(text string) (Forward, bool) {
 	words := strings.Fields(text)
-	if len(words) != 2 {
-		return Forward{}, false
-	}
-	n, err := strconv.Atoi(words[1])
-	i := slices.IndexFunc(x.left, func(at evaluate.RuleRef) bool { return at.Position == n && strings.EqualFold(at.Chain, words[0]) })
-	if err != nil || i < 0 {
+	i := slices.IndexFunc(x.left, func(at evaluate.RuleRef) bool {
+		return named(words, at) || len(words) == 2 && strings.EqualFold(at.Chain, words[0]) && words[1] == strconv.Itoa(at.Position)
+	})
+	if i < 0 {
 		return Forward{}, false
 	}
 	return x.leftForward(x.left[i])

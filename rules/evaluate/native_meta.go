@@ -1,6 +1,7 @@
 package evaluate
 
 import (
+	"cmp"
 	"encoding/binary"
 	"time"
 
@@ -32,7 +33,7 @@ func (c *ruleCompiler) meta(e nft.Meta) {
 	if !ok {
 		load = loadMetaUnknown
 	}
-	c.load(metaNames[e.Key], func(m *machine, st *state) Truth { return load(m, st, p) })
+	c.load(cmp.Or(metaNames[e.Key], "its "+e.Key), func(m *machine, st *state) Truth { return load(m, st, p) })
 }
 
 // metaUnseen are what rules set and no rule sees; priority is asked of the packet only where that is unknown here.

@@ -122,7 +122,7 @@ func (t *dataType) say(b []byte) string {
 	case markType:
 		return fmt.Sprintf("0x%08x", n)
 	case durationType:
-		return duration(n.Uint64() * 1000)
+		return duration(n.Uint64()) // the kernel has it in milliseconds
 	case hourType:
 		return fmt.Sprintf("\"%02d:%02d\"", n.Uint64()/3600, n.Uint64()/60%60)
 	}

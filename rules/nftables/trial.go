@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"nattui/rules"
 	"nattui/rules/nfnetlink"
@@ -199,6 +200,9 @@ func (t *trial) run(ctx context.Context) error {
 	}
 	if touched := t.likeness.Touched(changes); touched != "" {
 		return &Untried{Why: "what nft prints of this is not what is there, so that it could not be restored; change it with nft: " + touched}
+	}
+	if at := slices.IndexFunc(changes, func(c rules.NativeChange) bool { return !utf8.ValidString(c.Text) }); at >= 0 {
+		return &Untried{Why: "a comment with bytes that are no UTF-8 could not be restored as it is; change it with nft: " + changes[at].Place()}
 	}
 	if t.Changes, err = t.realHandles(changes); err != nil {
 		return err

@@ -35,6 +35,7 @@ func TestWords(t *testing.T) {
 			"ip", `ip saddr 192.168.0.0/24 oifname "wan0" masquerade`, "", "from 192.168.0.0/24 out wan0", "from wan0's address", "MASQUERADE",
 			"Everything from 192.168.0.0/24 that leaves by wan0 leaves as if from wan0's address.",
 		},
+		{"inet", `ct expiration < 10s masquerade`, "ct expiration < 10s masquerade", "ct expiration < 10s", "from outgoing address", "MASQUERADE", "Everything if ct expiration < 10s leaves as if from the outgoing interface's address."},
 		{
 			"ip6", `ip6 saddr fd00::/64 ip6 daddr != fd00::/64 snat to 2001:db8::1`, "", "from fd00::/64 to !fd00::/64", "from 2001:db8::1", "SNAT",
 			"Everything from fd00::/64 to anything but fd00::/64 leaves as if from 2001:db8::1.",
