@@ -63,10 +63,15 @@ func sourceAddress(x *Examination, s *share) []Finding {
 // unclaimedSource tells that this host has the address that packets leave with, and that the network there does not hear so.
 func (x *Examination) unclaimedSource(s *share, out string, a netip.Addr) Finding {
 	why, commands := x.whyUnclaimed(out, a)
-	return Finding{
+	found := Finding{
 		Check: "snat-foreign-address", Severity: SeverityError, Subject: ruleName(s.at), Evidence: []string{fmt.Sprintf("%s has %s", out, x.addressesText(out))}, Commands: commands,
 		Sentence: fmt.Sprintf("The rule gives packets the address %s, to which nobody brings the answers: %s.", a, why),
 	}
+	if a.Is6() {
+		found.Severity = SeverityWarning
+		found.Sentence = fmt.Sprintf("The rule gives packets the address %s, to which nobody brings the answers, unless a router there has a route for them to this host: %s.", a, why)
+	}
+	return found
 }
 
 // waitsFor finds a rule that waits for packets to an address: whoever made it means it to be this host's.

@@ -49,13 +49,17 @@ func (x *Examination) notClaimed(f *Forward) Finding {
 		Evidence: []string{fmt.Sprintf("%s has %s", f.Link, x.addressesText(f.Link)), f.ruleCount()},
 		Sentence: fmt.Sprintf("Packets to %s do not arrive: %s.", to, why),
 	}
+	if to.Is6() { // providers route a network to a host's link-local address, too, on whose link it lies
+		found.Severity = SeverityWarning
+		found.Sentence = fmt.Sprintf("Packets to %s do not arrive, unless a router there has a route for them to this host: %s.", to, why)
+	}
 	if m, ok := x.holder(f.Link, to); ok {
 		found.Severity, found.Commands = SeverityNote, nil
 		found.Evidence = append(found.Evidence, fmt.Sprintf("ip neigh: %s on %s is %s", to, f.Link, m.MAC))
 		found.Sentence += " Another machine has it now: a director that hands on what it is asked, such as LVS, may do so."
-	} else if x.stats.of(f.Rule).replied > 0 {
+	} else if c := f.rule.Counters; x.stats.of(f.Rule).replied > 0 || c.Known && c.Packets > 0 && f.rule.In == (rules.Iface{Name: f.Link}) {
 		found.Severity = SeverityUnknown
-		found.Sentence = fmt.Sprintf("Whether packets to %s still arrive is not known: connections to it were answered, but %s.", to, why)
+		found.Sentence = fmt.Sprintf("Whether packets to %s still arrive is not known: they have arrived before, but %s.", to, why)
 	}
 	return found
 }
@@ -89,6 +93,10 @@ func unclaimedSources(x *Examination, s *share, out string) Finding {
 	found.Sentence = fmt.Sprintf("The rule gives packets one of %d addresses in the network of %s. For %d of them, such as %s, this host does not answer there: whoever is seen with one of these gets no answers.", all, out, len(silent), silent[0])
 	if len(silent) == all {
 		found.Sentence = fmt.Sprintf("The rule gives packets one of %d addresses in the network of %s, such as %s. This host answers for none of them there: nobody brings the answers here.", all, out, silent[0])
+	}
+	if first.Is6() {
+		found.Severity = SeverityWarning
+		found.Sentence += " That is so unless a router there has a route for them to this host."
 	}
 	found.Sentence += " Give them to the interface, unless another machine has them at times, or have the network route them here."
 	for _, a := range silent[:min(len(silent), sourcesGiven)] {

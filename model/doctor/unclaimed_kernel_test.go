@@ -17,7 +17,7 @@ var unclaimeds = []said{
 		spoil: func(w *ward) { asksForLoopback(w) },
 	},
 	{
-		name: "an IPv6 address of another link", from: client, to: "[2001:db8:1::5]:80", check: "address-unclaimed", severity: doctor.SeverityError, says: "answers no neighbour discovery",
+		name: "an IPv6 address of another link", from: client, to: "[2001:db8:1::5]:80", check: "address-unclaimed", severity: doctor.SeverityWarning, says: "answers no neighbour discovery",
 		spoil: func(w *ward) { asksForLoopback6(w) },
 	},
 	{
@@ -44,7 +44,7 @@ var unclaimeds = []said{
 		},
 	},
 	{
-		name: "another link's IPv6 address as source", from: server3, to: "[2001:db8:1::10]:80", check: "snat-foreign-address", severity: doctor.SeverityError, says: "answers no neighbour discovery",
+		name: "another link's IPv6 address as source", from: server3, to: "[2001:db8:1::10]:80", check: "snat-foreign-address", severity: doctor.SeverityWarning, says: "answers no neighbour discovery",
 		spoil: func(w *ward) {
 			w.run(w.Gateway, "ip", "-6", "address", "add", "2001:db8:1::5/128", "dev", "lo")
 			w.serve(w.Client, "tcp", "[2001:db8:1::10]:80")
