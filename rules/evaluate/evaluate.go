@@ -405,7 +405,7 @@ func (m *machine) stackHash() uint64 {
 	h := uint64(len(m.stack))
 	for i := range m.stack {
 		f := &m.stack[i]
-		h = maphash.Comparable(stackSeed, [3]uint64{h, uint64(f.pos), uint64(f.chain.id)<<1 | uint64(f.chain.variant.Backend)})
+		h = maphash.Comparable(stackSeed, [4]uint64{h, uint64(f.pos), uint64(f.chain.id), uint64(f.chain.variant.Backend)})
 	}
 	return h
 }
