@@ -25,6 +25,9 @@ func openEnded(t *testing.T, temporary bool) *Store {
 	}
 	e := &Entry{ID: "1", State: Pending, At: time.Unix(1, 0), By: "root", begun: in(kernelClock{}, 0)}
 	e.Plan = rules.Single(rules.Change{Op: rules.Insert, Table: "nat", Chain: "POSTROUTING", At: 1, Rule: r})
+	if !temporary {
+		e.Deadline, e.deadline = time.Now().Add(time.Hour), in(kernelClock{}, time.Hour)
+	}
 	if err := s.append(recordOf(e)); err != nil {
 		t.Fatal(err)
 	}

@@ -125,7 +125,7 @@ func (j *journal) giveWay() {
 			continue
 		}
 		e.Result = join("it was "+string(e.State)+", and may no longer be: "+e.doubt, e.Result)
-		e.State, e.leaving, e.waited = Unknown, "", e.Unconfirmed()
+		e.State, e.leaving, e.waited = Unknown, "", !e.deadline.zero()
 		e.forgetTimes()
 	}
 }

@@ -81,7 +81,7 @@ type Entry struct {
 	natives outcome
 	// doubt is why it is not known what became of it, found when the journal was read.
 	doubt string
-	// waited tells that it was unconfirmed before that.
+	// waited tells that it was to be confirmed before that.
 	waited bool
 }
 
