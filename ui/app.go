@@ -218,6 +218,7 @@ func (a *App) route(msg tea.Msg) tea.Cmd {
 	case keptMsg:
 		if a.asks.kept.hear(msg.number) {
 			a.kept = msg.kept
+			return a.toDialogs(msg)
 		}
 		return nil
 	case notesMsg:
@@ -236,8 +237,7 @@ func (a *App) route(msg tea.Msg) tea.Cmd {
 	case elsewhereMsg:
 		return a.quit()
 	case settledMsg:
-		a.settled(msg)
-		return tea.Batch(a.toScreens(msg), a.lookForPending(), a.readNotes())
+		return tea.Batch(a.settled(msg), a.toScreens(msg), a.lookForPending(), a.readNotes())
 	}
 	return tea.Batch(a.note(msg), a.toScreens(msg), a.toDialogs(msg))
 }
@@ -284,7 +284,7 @@ func (a *App) noteTables(msg tablesMsg) tea.Cmd {
 	a.receiveTables(Tables(msg))
 	cmds := []tea.Cmd{a.nextTables()}
 	if first || msg.Changed {
-		cmds = append(cmds, a.readNotes())
+		cmds = append(cmds, a.readNotes(), a.findKeptAgain())
 	}
 	if msg.Changed && !first && a.pending == nil {
 		cmds = append(cmds, a.lookForPending()) // another operator's, perhaps

@@ -358,7 +358,7 @@ func (d *desk) applied(msg appliedMsg) tea.Cmd {
 		cmds = append(cmds, d.lookForPending())
 	}
 	if msg.err == nil {
-		cmds = append(cmds, d.findKept(msg.before, msg.Plan), d.awaitRows(msg.Done))
+		cmds = append(cmds, d.findKept(msg.before, msg.Done), d.awaitRows(msg.Done))
 	}
 	cmds = append(cmds, d.readNotes())
 	if msg.then != nil {
@@ -391,11 +391,13 @@ func (d *desk) noteDone(x Done, kind appliedKind) {
 	}
 }
 
-// noteRolledBack has undo and redo do what they did before the change was made that is rolled back now.
-func (d *desk) noteRolledBack(id string) {
+// noteRolledBack has undo and redo do what they did before the change was made that is rolled back now, and looks again for
+// the connections that keep what no longer applies.
+func (d *desk) noteRolledBack(id string) tea.Cmd {
 	if id != "" && id == d.before.change {
 		d.done, d.undone = d.before.done, d.before.undone
 	}
+	return d.findKeptSince(id)
 }
 
 // undo undoes the last change made here.

@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -15,8 +16,12 @@ import (
 
 // kept are the flows that a change left behind with their old translation.
 type kept struct {
-	flows []flow.Flow
-	count int // of all of them; flows may be fewer
+	flows   []flow.Flow
+	count   int  // of all of them; flows may be fewer
+	looking bool // they are looked for, and not known
+
+	change        string // its number; "" where no journal is kept
+	before, after map[rules.Variant]*rules.Ruleset
 }
 
 // mostKept is how many flows are kept by name.
@@ -28,23 +33,49 @@ type keptMsg struct {
 	number uint64
 }
 
-// findKept looks for the flows that a change has left behind, beside Update.
-func (d *desk) findKept(before map[rules.Variant]*rules.Ruleset, done rules.Plan) tea.Cmd {
-	d.kept = kept{}
-	if d.gw.Flows == nil || d.facts == nil {
+// findKept looks for the flows that a change has left behind.
+func (d *desk) findKept(before map[rules.Variant]*rules.Ruleset, done Done) tea.Cmd {
+	after, err := done.Plan.Apply(before)
+	if err != nil {
+		after = nil // others changed the tables in the meantime: nobody can tell any more
+	}
+	return d.lookForKept(kept{change: done.ID, before: before, after: after})
+}
+
+// findKeptAgain looks for them once more, as the rules have become others: what was brought back since, by whomever, keeps
+// nothing old.
+func (d *desk) findKeptAgain() tea.Cmd {
+	if d.kept.count == 0 && !d.kept.looking {
 		return nil
 	}
-	after, err := done.Apply(before)
-	if err != nil {
-		return nil // others changed the tables in the meantime: nobody can tell any more
+	return d.lookForKept(kept{change: d.kept.change, before: d.kept.before, after: d.tables.Sets})
+}
+
+// findKeptSince looks for the flows that a change left behind which is rolled back: those that began while it was applied.
+func (d *desk) findKeptSince(rolledBack string) tea.Cmd {
+	if rolledBack == "" || d.kept.change != rolledBack {
+		return nil
 	}
-	facts, flows, number := d.facts, d.gw.Flows.Table(), d.asks.kept.ask()
+	return d.lookForKept(kept{before: d.kept.after, after: d.kept.before})
+}
+
+// lookForKept looks for the flows between two states of the rules, beside Update. Until it has found them there are none:
+// what is offered to be forgotten is known to be old.
+func (d *desk) lookForKept(of kept) tea.Cmd {
+	number := d.asks.kept.ask()
+	d.asks.kept.hear(number) // of no earlier question any more
+	d.kept = of
+	if d.gw.Flows == nil || d.facts == nil || of.before == nil || of.after == nil {
+		return nil
+	}
+	d.kept.looking = true
+	facts, flows := d.facts, d.gw.Flows.Table()
 	return func() tea.Msg {
-		found, count, broken := explain.KeptFlows(d.ctx, facts, explain.Rules{Sets: before}, explain.Rules{Sets: after}, flows, mostKept)
-		if broken {
-			return keptMsg{number: number} // they keep nothing
+		found, count, broken := explain.KeptFlows(d.ctx, facts, explain.Rules{Sets: of.before}, explain.Rules{Sets: of.after}, flows, mostKept)
+		if !broken { // else they keep nothing
+			of.flows, of.count = found, count
 		}
-		return keptMsg{kept{found, count}, number}
+		return keptMsg{of, number}
 	}
 }
 
@@ -76,6 +107,10 @@ func (k *keptFlows) Receive(msg tea.Msg) tea.Cmd {
 	case keptForgottenMsg:
 		if msg.dialog == k {
 			k.forgotten(msg)
+		}
+	case keptMsg:
+		if on, ok := k.cursor.Key(); ok && !slices.ContainsFunc(k.kept.flows, func(f flow.Flow) bool { return f.Key() == on }) {
+			k.slid++
 		}
 	case flowsMsg, frameMsg:
 		k.dropEnded()
@@ -178,7 +213,10 @@ func (k *keptFlows) View(width, _ int) string {
 	inner := w - 4
 	var lines []string
 	words := "They began before the last change and keep their translation until they end. Forget one, and today's rules decide about its next packet. Your own connection is not listed."
-	if len(k.kept.flows) == 0 {
+	switch {
+	case k.kept.looking:
+		words = "The rules have changed: which connections still use the old rule is looked for again…"
+	case len(k.kept.flows) == 0:
 		words = "None left: all have ended or were forgotten."
 	}
 	for _, l := range text.Wrap(words, inner, max(1, k.boxHeight()-5-k.height)) {

@@ -127,8 +127,9 @@ func (d *desk) seePending(msg pendingMsg) tea.Cmd {
 	if !d.asks.pending.hear(msg.number) {
 		return nil
 	}
+	var ended tea.Cmd
 	if d.pending != nil && msg.err == nil && (msg.entry == nil || msg.entry.ID != d.pending.id) {
-		d.sayEnded(msg.ended)
+		ended = d.sayEnded(msg.ended)
 	}
 	switch e := msg.entry; {
 	case msg.err != nil:
@@ -138,22 +139,22 @@ func (d *desk) seePending(msg pendingMsg) tea.Cmd {
 		}
 	case e == nil:
 		d.pending = nil
-		return nil
+		return ended
 	default:
 		d.pending = &pending{e.ID, e.By, e.From, e.At, e.Deadline, e.Proof, e.Leashed}
 	}
-	return d.watchPending()
+	return tea.Batch(ended, d.watchPending())
 }
 
 // sayEnded says what became of the change that waited, other than by a key of these screens.
-func (d *desk) sayEnded(e *JournalEntry) {
+func (d *desk) sayEnded(e *JournalEntry) (next tea.Cmd) {
 	p := d.pending
 	name := "change " + p.id
 	switch {
 	case e == nil || e.ID != p.id:
 		d.refuse(name + " no longer waits; whether it was confirmed is not known: see History")
 	case e.State == "rolled-back":
-		d.noteRolledBack(p.id)
+		next = d.noteRolledBack(p.id)
 		said := name + " was rolled back"
 		if e.Result != "" {
 			limit := p.deadline.Sub(p.at).Round(time.Second)
@@ -165,19 +166,18 @@ func (d *desk) sayEnded(e *JournalEntry) {
 	default:
 		d.sayDone(name + " was confirmed elsewhere")
 	}
+	return next
 }
 
 // settled takes how something about the journal went.
-func (d *desk) settled(msg settledMsg) {
+func (d *desk) settled(msg settledMsg) tea.Cmd {
 	if msg.err != nil {
 		d.fail(msg.err)
-		return
+		return nil
 	}
 	d.sayDone(msg.what)
-	if msg.rolledBack != "" {
-		d.noteRolledBack(msg.rolledBack)
-	}
 	d.pending = nil // unless the journal says otherwise
+	return d.noteRolledBack(msg.rolledBack)
 }
 
 // confirm says that the change that waits may stand; rollback rolls it back.

@@ -12,6 +12,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model/doctor"
+	"nattui/model/flow"
 	"nattui/rules"
 )
 
@@ -136,6 +137,46 @@ func TestFlowsLeftBehindAreForgotten(t *testing.T) {
 			t.Errorf("%d of %d flows were forgotten", n, before)
 		}
 	})
+}
+
+// What a rollback brings back keeps nothing old, whoever rolled back; a connection that began meanwhile does.
+func TestRollbackLeavesNoOldConnectionButThoseSince(t *testing.T) {
+	rolledBack := JournalEntry{ID: "9", State: "rolled-back", Result: "it was not confirmed in time"}
+	for name, c := range map[string]struct {
+		back  func(*stage)
+		finds int // how many flows that began meanwhile are found
+	}{
+		"by key":         {func(s *stage) { s.send(settledMsg{what: "the change is rolled back", rolledBack: "9"}) }, 1},
+		"by countdown":   {func(s *stage) { s.send(pendingMsg{number: s.app.asks.pending.ask(), ended: &rolledBack}) }, 1},
+		"by another one": {func(*stage) {}, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s, feed := flowStage(t, 80, 24, someFlows()...)
+			s.press("1")
+			s.kernel.id = "9"
+			before := s.kernel.sets
+			web, _ := ruleAt(before[v4], "nat", "PREROUTING", 1)
+			s.run(s.app.apply(rules.Single(rules.Change{
+				Op: rules.Replace, Family: v4.Family, Backend: v4.Backend, Table: "nat", Chain: "PREROUTING", At: 1,
+				Old:  *web,
+				Rule: parse(t, "-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.9:8080"),
+			}), appliedNew, terms{}, nil))
+			s.tables(true)
+			s.sees("1 connection still uses the old rule")
+			feed.tell(flow.Listed, append(someFlows(), aFlow(9, "203.0.113.77:5000", "203.0.113.1:80", "192.168.0.9:8080", "203.0.113.77:5000"))...)
+			s.app.pending = &pending{id: "9"}
+			c.back(s)
+			s.kernel.sets = before
+			s.tables(true)
+			var old []string
+			for i := range s.app.kept.flows {
+				old = append(old, s.app.kept.flows[i].Line())
+			}
+			if len(old) != c.finds || strings.Contains(strings.Join(old, " "), "192.168.0.2") {
+				t.Errorf("rolled back %s, still using the old rule: %q", name, old)
+			}
+		})
+	}
 }
 
 // The first new SSH login after a change is shown as the proof it is.

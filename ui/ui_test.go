@@ -93,13 +93,14 @@ type kernel struct {
 	sets    map[rules.Variant]*rules.Ruleset
 	refuses error
 	applied []rules.Plan
-	terms   Terms // of the last one
+	terms   Terms  // of the last one
+	id      string // of what is applied
 }
 
 func (k *kernel) Apply(_ context.Context, p rules.Plan, t Terms) (Done, error) {
 	p, err := k.make(p)
 	k.terms = t
-	return Done{Plan: p}, err
+	return Done{ID: k.id, Plan: p}, err
 }
 
 func (k *kernel) make(p rules.Plan) (rules.Plan, error) {
