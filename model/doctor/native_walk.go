@@ -72,7 +72,7 @@ func (w *nativeWalker) walk(c *nft.Chain, s sketch, visit func(evaluate.RuleRef,
 				continue
 			}
 			if next.owner == "" {
-				next.owner = r.Owner(c)
+				next.owner = strangerOf(c, r)
 			}
 			if k := said[j].Target.Kind; k == rules.Jump || k == rules.Goto {
 				next.depth++
@@ -82,6 +82,15 @@ func (w *nativeWalker) walk(c *nft.Chain, s sketch, visit func(evaluate.RuleRef,
 			visit(at, &said[j], next)
 		}
 	}
+}
+
+// strangerOf is the program that made a native rule and may make it again; "" where the rule is the administrator's own, as
+// in the table that nattui keeps for him.
+func strangerOf(c *nft.Chain, r *nft.Rule) string {
+	if c.Table.Name == nft.OwnTable {
+		return ""
+	}
+	return r.Owner(c)
 }
 
 // textOf is a rule as its program prints it.
