@@ -188,7 +188,9 @@ func (h *flowHealth) fill(width int) []string {
 		lines = append(lines, strings.Repeat(" ", healthLabel)+style.Render(strings.Repeat("━", full))+look.Line.Render(strings.Repeat("─", cells-full)))
 	}
 	growth := "steady"
-	if g := t.Growth(earlier); g >= 0.5 {
+	if g := t.Growth(earlier); earlier.At == 0 || time.Duration(t.At-earlier.At) < healthSpan/2 {
+		growth = "not known yet"
+	} else if g >= 0.5 {
 		growth = fmt.Sprintf("grows by %s connections a second", text.Rate(g))
 		if left, ok := t.TimeToFull(h.screen.trend()); ok {
 			growth += ", full in " + text.Duration(left)
