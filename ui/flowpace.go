@@ -135,7 +135,7 @@ func (t *rowTrail) graph(f *flow.Flow) string {
 	if f.Key() != t.of || len(t.rates) < 3 || slices.Max(t.rates) == 0 {
 		return ""
 	}
-	return text.Graph(t.rates)
+	return text.Bars(t.rates)
 }
 
 // A graph of the last minutes has trailCells cells of trailStep each.

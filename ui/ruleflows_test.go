@@ -55,6 +55,23 @@ func TestRuleRatesAsGraph(t *testing.T) {
 	})
 }
 
+// A steady rate is drawn as one, also where the counters were read late or not quite in step.
+func TestSteadyRateHasNoPeaks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 200, 40, gatewayRules)
+		at, from := clock, clock
+		for _, wait := range []time.Duration{10, 10, 11, 10, 9, 30, 10, 10, 50, 12, 10} {
+			at = at.Add(wait*time.Second + 30*time.Millisecond)
+			counted := strings.Replace(gatewayRules, "[8123:", fmt.Sprintf("[%d:", 8123+int(4*at.Sub(from).Seconds())), 1)
+			s.send(tablesMsg{Sets: sets(t, map[rules.Variant]string{v4: counted}), At: at})
+		}
+		line := lineOf(s.screen(), "last minutes")
+		if full := strings.Count(line, "█"); full < 15 || strings.ContainsAny(line, "▁▂▃▄▅▆▇") {
+			t.Errorf("it is drawn as %q", line)
+		}
+	})
+}
+
 // a fills the form with the connection under the cursor, in the way that it is translated.
 func TestRuleOfAConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

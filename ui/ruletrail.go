@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"time"
 
 	"nattui/ui/text"
@@ -30,7 +31,8 @@ func (t *rateTrails) take(s *rulesScreen) {
 	if !s.tables.At.After(t.at.Add(rateStep - time.Second/2)) {
 		return
 	}
-	before, seconds := t.of, s.tables.At.Sub(t.at).Seconds()
+	before, span := t.of, s.tables.At.Sub(t.at)
+	cells := min(rateTrail, max(1, int(span.Round(rateStep)/rateStep))) // more than one where no counter had moved
 	t.at, t.of = s.tables.At, map[string]rateTrailOf{}
 	for _, p := range s.panes {
 		if len(p.items) > mostTrails {
@@ -43,7 +45,7 @@ func (t *rateTrails) take(s *rulesScreen) {
 			}
 			x, known := before[it.key]
 			if known && packets >= x.packets {
-				rates := append(x.rates, float64(packets-x.packets)/seconds)
+				rates := append(x.rates, slices.Repeat([]float64{float64(packets-x.packets) / span.Seconds()}, cells)...)
 				x.rates = rates[max(0, len(rates)-rateTrail):]
 			}
 			x.packets = packets
@@ -63,7 +65,7 @@ func (t *rateTrails) graph(key string, width int) string {
 	if !some || len(trail) < 2 {
 		return ""
 	}
-	return text.Graph(trail)
+	return text.Bars(trail)
 }
 
 // packetsOf is how many packets a row's rule has counted; false where it counts none.

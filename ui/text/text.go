@@ -137,7 +137,19 @@ func Graph(values []float64) string {
 	if len(values) == 0 {
 		return ""
 	}
-	low, high := slices.Min(values), slices.Max(values)
+	return graph(values, slices.Min(values))
+}
+
+// Bars draws rates as a line of blocks, a cell each: the largest as the highest, and none as the lowest, so that a small
+// difference looks like one.
+func Bars(rates []float64) string { return graph(rates, 0) }
+
+// graph draws values, low and what is below it as the lowest.
+func graph(values []float64, low float64) string {
+	high := low
+	for _, v := range values {
+		high = max(high, v)
+	}
 	marks := []rune(graphMarks)
 	out := make([]rune, len(values))
 	for i, v := range values {

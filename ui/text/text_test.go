@@ -98,4 +98,12 @@ func TestGraph(t *testing.T) {
 			t.Errorf("%v is drawn as %s, not %s", c.values, got, c.want)
 		}
 	}
+	for _, c := range []struct {
+		rates []float64
+		want  string
+	}{{nil, ""}, {[]float64{0, 0}, "▁▁"}, {[]float64{4, 4}, "██"}, {[]float64{4, 3.9, 4.1}, "███"}, {[]float64{0, 50, 100}, "▁▅█"}} {
+		if got := Bars(c.rates); got != c.want {
+			t.Errorf("the rates %v are drawn as %s, not %s", c.rates, got, c.want)
+		}
+	}
 }
