@@ -20,7 +20,7 @@ var clauses = map[string]string{
 
 	"add": "a NAT rule: a form with its command beside it", "edit": "the rule under the cursor, in the same form (in Flows e shows events)",
 	"delete": "the rule under the cursor, after a question; u brings it back", "move": "the rule one place up or down; J is down",
-	"restore": "brings the parked rule back to its place", "park": "takes the rule away until the same key brings it back (in Doctor p tests a server)",
+	"restore": "brings the parked rule back to its place, unparks it", "park": "takes the rule away until the same key brings it back (in Doctor p tests a server)",
 	"open":       "the rules of the chain or map under it, in place",
 	"open chain": "shows the rules of the chain that is jumped to, in place", "details": "all about what is under the cursor",
 	"filter": "shows only what matches; up brings earlier filters back", "chains": "all chains of all tables, to look at one",

@@ -159,6 +159,27 @@ func TestPaletteFindsAnAction(t *testing.T) {
 	})
 }
 
+// What can not be done now is found as well, behind what can, and says so when it is chosen.
+func TestPaletteFindsWhatCannotBeDoneNow(t *testing.T) {
+	for asked, name := range map[string]string{
+		"test the server": "test the server", "fix": "fix", "unpark": "restore", "roll back": "roll back", "confirm": "confirm", "next hit": "next hit",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s, _ := historyStage(t, 120, 40)
+			s.press("1", ":")
+			s.lacks("(not now)")
+			s.write(asked)
+			if line := lineOf(s.screen(), "(not now)"); !strings.Contains(s.screen(), name) || line == "" {
+				t.Errorf("%s: %q in\n%s", asked, line, s.screen())
+			}
+			s.press("enter")
+			if len(s.kernel.applied) > 0 || !strings.Contains(s.app.said.text, "nothing to ") {
+				t.Errorf("%s: it says %q", asked, s.app.said.text)
+			}
+		})
+	}
+}
+
 // A number and G go to that line, although its digits are tabs.
 func TestCountedLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"strings"
 
 	"charm.land/bubbles/v2/textinput"
@@ -20,10 +21,11 @@ type palette struct {
 	cursor table.Cursor[int]
 }
 
-// listed is an action that can be chosen now.
+// listed is an action that can be chosen.
 type listed struct {
 	name, key, clause, place string
 	do                       func() tea.Cmd
+	idle                     bool // it can not be done now: it is listed for whoever looks for it by its name
 }
 
 // openPalette lists what can be done: in the box that is open, or on the screen, everywhere, and on the other screens.
@@ -32,12 +34,15 @@ func (a *App) openPalette() {
 	in.Prompt = ""
 	in.Focus() // what it returns makes the cursor blink, which would redraw a slow line for nothing
 	p := &palette{desk: &a.desk, input: in}
-	p.list("", a.table(a.input()), func(x action) func() tea.Cmd { return x.do })
-	if a.top() == nil {
-		p.list("", a.everywhere().and(a.always()).rebound(a.settings.Keys), func(x action) func() tea.Cmd { return x.do })
+	for _, idle := range []bool{false, true} {
+		p.list("", a.table(a.input()), idle, func(x action) func() tea.Cmd { return x.do })
+		if a.top() != nil {
+			continue
+		}
+		p.list("", a.everywhere().and(a.always()).rebound(a.settings.Keys), idle, func(x action) func() tea.Cmd { return x.do })
 		for i, s := range a.screens {
 			if i != a.active {
-				p.list(keys.Screens[i].Help().Desc, a.table(s), func(x action) func() tea.Cmd { return func() tea.Cmd { return a.showAndDo(i, x.name()) } })
+				p.list(keys.Screens[i].Help().Desc, a.table(s), idle, func(x action) func() tea.Cmd { return func() tea.Cmd { return a.showAndDo(i, x.name()) } })
 			}
 		}
 	}
@@ -45,21 +50,37 @@ func (a *App) openPalette() {
 	a.open(p)
 }
 
-// list takes the actions of a table that can be done now, but for those that agree to what the palette covers.
-func (p *palette) list(place string, t keyTable, do func(action) func() tea.Cmd) {
+// list takes the actions of a table that can be done now, or those that can not, but for those that agree to what the palette
+// covers.
+func (p *palette) list(place string, t keyTable, idle bool, do func(action) func() tea.Cmd) {
 	for _, x := range t {
 		moves := false
 		for _, b := range []string{"up", "down", "page up", "page down", "top", "bottom"} {
 			moves = moves || strings.TrimPrefix(x.name(), "a ") == b
 		}
-		if x.do == nil || x.rest || x.agrees || moves || x.name() == "" || x.works != nil && !x.works() || p.has(place, x.name()) {
+		if x.do == nil || x.rest || x.agrees || moves || x.name() == "" || idle != (x.works != nil && !x.works()) || p.has(place, x.name()) {
 			continue
 		}
 		label := x.keys.Help().Key
 		if label == "" {
 			label = strings.Join(x.keys.Keys(), "/")
 		}
-		p.all = append(p.all, listed{x.name(), p.look.Glyphs.Key(label), clauses[x.name()], place, do(x)})
+		item := listed{x.name(), p.look.Glyphs.Key(label), clauses[x.name()], place, do(x), idle}
+		if idle && place == "" {
+			item.do = p.refusing(x)
+		}
+		p.all = append(p.all, item)
+	}
+}
+
+// refusing says why an action can not be done now.
+func (p *palette) refusing(x action) func() tea.Cmd {
+	return func() tea.Cmd {
+		p.say("nothing to " + x.name() + " now")
+		if x.instead != nil {
+			x.instead()
+		}
+		return nil
 	}
 }
 
@@ -85,10 +106,11 @@ func (a *App) showAndDo(i int, name string) tea.Cmd {
 	return tea.Batch(cmds...)
 }
 
-// find lists the actions in whose name or description all words stand, those with the name first.
+// find lists the actions in whose name or description all words stand, those with the name first; those that can
+// not be done now behind those that can, and only where words are asked for.
 func (p *palette) find() {
 	words := strings.Fields(strings.ToLower(p.input.Value()))
-	var first, rest []int
+	var byName, byWords [2][]int // those that can be done now, and the others
 	for i := range p.all {
 		x := &p.all[i]
 		name, everything := strings.ToLower(x.name), strings.ToLower(x.place+" "+x.name+" "+x.clause)
@@ -97,14 +119,21 @@ func (p *palette) find() {
 			named = named && strings.Contains(name, w)
 			found = found && strings.Contains(everything, w)
 		}
+		if x.idle && len(words) == 0 {
+			continue
+		}
+		now := 0
+		if x.idle {
+			now = 1
+		}
 		switch {
 		case named:
-			first = append(first, i)
+			byName[now] = append(byName[now], i)
 		case found:
-			rest = append(rest, i)
+			byWords[now] = append(byWords[now], i)
 		}
 	}
-	p.shown = append(first, rest...)
+	p.shown = slices.Concat(byName[0], byName[1], byWords[0], byWords[1])
 	p.cursor = table.Cursor[int]{}
 	p.cursor.Follow(len(p.shown), p.key)
 }
@@ -189,12 +218,15 @@ func (p *palette) View(width, _ int) string {
 	for i := from; i < to; i++ {
 		x := &p.all[p.shown[i]]
 		bar, style := "  ", p.look.Text
+		if x.idle {
+			style = p.look.Faint
+		}
 		if i == p.cursor.Index() {
 			bar, style = p.look.Accent.Render(p.look.Glyphs.Bar)+" ", p.look.Strong
 		}
 		line := bar + text.Pad(p.look.Accent.Render(x.key), 10, false) + " " + style.Render(text.Pad(x.title(), widest, false))
 		if inner-widest > 30 { // else it would be cut after a word or none
-			line += "  " + p.look.Faint.Render(x.clause)
+			line += "  " + p.look.Faint.Render(x.words())
 		}
 		lines = append(lines, text.Fit(line, inner))
 	}
@@ -202,6 +234,14 @@ func (p *palette) View(width, _ int) string {
 		lines = append(lines, p.look.Faint.Render("no action has these words"))
 	}
 	return box(p.desk, "Find an action: "+rules.Plural(len(p.shown), "action"), lines, w)
+}
+
+// words say what the action does.
+func (x *listed) words() string {
+	if x.idle {
+		return "(not now) " + x.clause
+	}
+	return x.clause
 }
 
 func (x *listed) title() string {
