@@ -344,7 +344,7 @@ func (s *guideScreen) send() tea.Cmd {
 	}
 	done := s.advice
 	if len(done.Plan.Steps) == 0 {
-		s.proof = newProof(s.desk, done.Proof)
+		s.proof = newProof(s.desk, done.Proof, nil)
 		return s.proof.search(s.desk)
 	}
 	t := terms{countdown: s.chosen}
@@ -356,7 +356,7 @@ func (s *guideScreen) send() tea.Cmd {
 			return nil
 		}
 		delete(s.drafts, s.asked)
-		s.proof = newProof(s.desk, done.Proof)
+		s.proof = newProof(s.desk, done.Proof, s.desk.done[len(s.desk.done)-1].Plan.Natives())
 		return s.proof.search(s.desk)
 	})
 	s.sending = cmd != nil

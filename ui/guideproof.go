@@ -1,13 +1,16 @@
 package ui
 
 import (
+	"slices"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model/doctor"
 	"nattui/model/mission"
+	"nattui/rules"
 	"nattui/rules/guide"
+	"nattui/rules/nft"
 	"nattui/ui/table"
 	"nattui/ui/text"
 )
@@ -36,13 +39,20 @@ type searchDueMsg struct{ proof *proof }
 // searchPace is how often all flows are looked through.
 const searchPace = time.Second
 
-func newProof(d *desk, wanted guide.Proof) *proof {
-	return &proof{done: len(d.done), Proving: doctor.NewProving(wanted, d.tables.Sets, d.now.UnixNano())}
+// newProof begins to wait; made are the native rules that were made for it.
+func newProof(d *desk, wanted guide.Proof, made []rules.NativeChange) *proof {
+	for _, c := range made {
+		if c.What == rules.NativeRule && !c.Gone && c.Handle != 0 && c.Table == nft.OwnTable { // whose chains all translate
+			at := rules.Variant{Backend: rules.Native}
+			wanted.Translating = append(slices.Clip(wanted.Translating), guide.Watched{Variant: at, Table: c.Family + " " + c.Table, Chain: c.Chain, Handle: c.Handle})
+		}
+	}
+	return &proof{done: len(d.done), Proving: doctor.NewProving(wanted, d.tables.Sets, d.tables.Native, d.now.UnixNano())}
 }
 
 // look reads the counters of the rules.
 func (p *proof) look(d *desk) tea.Cmd {
-	p.Look(d.tables.Sets)
+	p.Look(d.tables.Sets, d.tables.Native)
 	return p.search(d)
 }
 

@@ -54,7 +54,8 @@ func watchFirst(c *cobra.Command, tables *iptables.Host, wanted guide.Proof) err
 	if err := kernel.Dump(ctx, flows.Apply); err != nil {
 		return err
 	}
-	p := doctor.NewProving(wanted, sets, time.Now().UnixNano())
+	native, _ := natives.reader.Read(ctx) // without it the connections tell the rest
+	p := doctor.NewProving(wanted, sets, native, time.Now().UnixNano())
 	w := c.ErrOrStderr()
 	say(w, "waiting for the first packet; press ctrl+c to stop waiting (the change is kept)")
 	ticks := ticker{Writer: w, passing: len(wanted.Passing) > 0}
@@ -62,7 +63,8 @@ func watchFirst(c *cobra.Command, tables *iptables.Host, wanted guide.Proof) err
 	for {
 		began := time.Now()
 		if sets, err = tables.ReadAll(ctx); err == nil {
-			p.Look(sets)
+			native, _ = natives.reader.Read(ctx)
+			p.Look(sets, native)
 			if err = kernel.Dump(ctx, flows.Apply); err == nil {
 				p.Take(p.Search(flows))
 			}

@@ -2,11 +2,13 @@ package doctor
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/guide"
+	"nattui/rules/nft"
 )
 
 // Proving waits for the first packet after a recipe, and tells how far it has
@@ -26,20 +28,24 @@ type Proving struct {
 	translating, passing []uint64 // the counters at the beginning
 }
 
-// NewProving begins to wait, with the tables as they are.
-func NewProving(wanted guide.Proof, sets map[rules.Variant]*rules.Ruleset, now int64) *Proving {
+// NewProving begins to wait, with the tables as they are, the native ones too; nil where those are not known.
+func NewProving(wanted guide.Proof, sets map[rules.Variant]*rules.Ruleset, native *nft.Ruleset, now int64) *Proving {
 	p := &Proving{Wanted: wanted, Began: now}
 	for _, w := range wanted.Translating {
-		p.translating = append(p.translating, packetsOf(sets, w))
+		p.translating = append(p.translating, packetsOf(sets, native, w))
 	}
 	for _, w := range wanted.Passing {
-		p.passing = append(p.passing, packetsOf(sets, w))
+		p.passing = append(p.passing, packetsOf(sets, native, w))
 	}
 	return p
 }
 
 // packetsOf is the counter of a watched rule; 0 while it is not there.
-func packetsOf(sets map[rules.Variant]*rules.Ruleset, w guide.Watched) uint64 {
+func packetsOf(sets map[rules.Variant]*rules.Ruleset, native *nft.Ruleset, w guide.Watched) uint64 {
+	if w.Backend == rules.Native {
+		family, name, _ := strings.Cut(w.Table, " ")
+		return nativePackets(native.Table(family, name), w)
+	}
 	chain, ok := sets[w.Variant].Chain(w.Table, w.Chain)
 	if !ok {
 		return 0
@@ -52,11 +58,24 @@ func packetsOf(sets map[rules.Variant]*rules.Ruleset, w guide.Watched) uint64 {
 	return 0
 }
 
+func nativePackets(t *nft.Table, w guide.Watched) uint64 {
+	if t == nil || t.Chain(w.Chain) == nil {
+		return 0
+	}
+	for _, r := range t.Chain(w.Chain).Rules {
+		if r.Handle == w.Handle {
+			n, _ := r.Counted(t)
+			return n.Packets
+		}
+	}
+	return 0
+}
+
 // Look reads the counters of the rules.
-func (p *Proving) Look(sets map[rules.Variant]*rules.Ruleset) {
+func (p *Proving) Look(sets map[rules.Variant]*rules.Ruleset, native *nft.Ruleset) {
 	grown := func(watched []guide.Watched, before []uint64) bool {
 		for i, w := range watched {
-			if packetsOf(sets, w) > before[i] {
+			if packetsOf(sets, native, w) > before[i] {
 				return true
 			}
 		}

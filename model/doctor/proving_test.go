@@ -8,6 +8,7 @@ import (
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/guide"
+	"nattui/rules/nft"
 )
 
 func TestProvingKnowsItsFlow(t *testing.T) {
@@ -38,7 +39,7 @@ func TestProvingKnowsItsFlow(t *testing.T) {
 		{"one that is not translated", one("198.51.100.1:4000", "203.0.113.1:80", "203.0.113.1:80", "198.51.100.1:4000"), 5, true, false, false},
 		{"another", out, 5, false, false, false},
 	} {
-		p := NewProving(published, nil, test.began)
+		p := NewProving(published, nil, nil, test.began)
 		flows := flow.NewFlows()
 		flows.Apply(&flow.Batch{At: 10, Messages: []flow.Message{{Kind: flow.Listed, Flow: test.flow}}})
 		p.Take(p.Search(flows))
@@ -51,5 +52,36 @@ func TestProvingKnowsItsFlow(t *testing.T) {
 		if p.Verdict(test.began+1, true) != "" {
 			t.Errorf("%s: a verdict at once", test.what)
 		}
+	}
+}
+
+// A native rule is watched by its handle: where a server refuses, the kernel forgets the connection, and only its counter
+// tells that something came.
+func TestProvingCountsNativeRules(t *testing.T) {
+	counted := func(packets uint64) *nft.Ruleset {
+		table := &nft.Table{Family: nft.INet, Name: "nattui"}
+		for handle := uint64(4); handle < 6; handle++ {
+			n := packets
+			if handle == 4 {
+				n = 7
+			}
+			c := table.Chain("prerouting")
+			if c == nil {
+				c = &nft.Chain{Table: table, Name: "prerouting", Type: "nat", Hook: "prerouting"}
+				table.Chains = append(table.Chains, c)
+			}
+			c.Rules = append(c.Rules, &nft.Rule{Handle: handle, Exprs: []nft.Expr{nft.Counter{Packets: n}}})
+		}
+		return &nft.Ruleset{Tables: []*nft.Table{table}}
+	}
+	wanted := guide.Proof{Translating: []guide.Watched{{Variant: rules.Variant{Backend: rules.Native}, Table: "inet nattui", Chain: "prerouting", Handle: 5}}}
+	p := NewProving(wanted, nil, counted(2), 0)
+	for _, now := range []*nft.Ruleset{nil, counted(2), {}} {
+		if p.Look(nil, now); p.Arrived || p.Translated {
+			t.Fatalf("nothing came: %+v", p)
+		}
+	}
+	if p.Look(nil, counted(3)); !p.Arrived || !p.Translated {
+		t.Errorf("a packet came: %+v", p)
 	}
 }

@@ -83,7 +83,7 @@ func (b *builder) pass(p passage) {
 		accept := p.accept.InChain(chain)
 		b.add(by.Variant, "filter", accept, at, p.why)
 		if len(b.plan.Steps) > before {
-			b.proof.Passing = append(b.proof.Passing, Watched{by.Variant, "filter", chain, accept.String()})
+			b.proof.Passing = append(b.proof.Passing, Watched{Variant: by.Variant, Table: "filter", Chain: chain, Line: accept.String()})
 		}
 	}
 }

@@ -128,10 +128,12 @@ type Proof struct {
 	Port uint16
 }
 
-// Watched is a rule whose counter shows that a packet came by.
+// Watched is a rule whose counter shows that a packet came by. A native one is told by its handle, and its table is named
+// with the family, as in inet nattui.
 type Watched struct {
 	rules.Variant
 	Table, Chain, Line string
+	Handle             uint64
 }
 
 // Recipe is an intention with its answers.
@@ -268,7 +270,16 @@ func (b *builder) set(p rules.Variant) *rules.Ruleset {
 // the end, or before the rule that would take the packet first.
 func (b *builder) translate(r rules.Rule, at int, why string) {
 	b.add(b.variant(), "nat", r, at, why)
-	b.proof.Translating = append(b.proof.Translating, Watched{b.variant(), "nat", r.Chain, r.String()})
+	b.proof.Translating = append(b.proof.Translating, Watched{Variant: b.variant(), Table: "nat", Chain: r.Chain, Line: r.String()})
+}
+
+// watched is a rule that is there already.
+func (b *builder) watched(at evaluate.RuleRef) Watched {
+	w := Watched{Variant: at.Variant, Table: at.Table, Chain: at.Chain, Handle: at.Handle}
+	if at.Backend != rules.Native {
+		w.Line = b.lineOf(at)
+	}
+	return w
 }
 
 // forwarding turns the switch on, now and at boot.

@@ -117,7 +117,7 @@ func (b *builder) moveRules(from, to netip.AddrPort) int {
 					if destination {
 						moved++
 						why = fmt.Sprintf("Traffic for %s now goes to %s.", r.Target.To, next.Target.To)
-						b.proof.Translating = append(b.proof.Translating, Watched{variant, table.Name, chain.Name, next.String()})
+						b.proof.Translating = append(b.proof.Translating, Watched{Variant: variant, Table: table.Name, Chain: chain.Name, Line: next.String()})
 					}
 					b.change(rules.Change{
 						Op: rules.Replace, Family: variant.Family, Backend: variant.Backend, Table: table.Name, Chain: chain.Name, At: i + 1, Rule: next, Old: r, Program: b.set(variant).Name,

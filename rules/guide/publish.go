@@ -336,9 +336,7 @@ func (b *builder) taken(first evaluate.Packet, s service) bool {
 		}
 		if o.Dst.Addr == s.server && o.Dst.Ports.Contains(s.toPorts.Lo) && path.Certain {
 			b.note("rule %d of %s already sends it there: %s", o.DNATBy.Position, o.DNATBy.Chain, b.lineOf(o.DNATBy))
-			if o.DNATBy.Backend != rules.Native {
-				b.proof.Translating = append(b.proof.Translating, Watched{o.DNATBy.Variant, "nat", o.DNATBy.Chain, b.lineOf(o.DNATBy)})
-			}
+			b.proof.Translating = append(b.proof.Translating, b.watched(o.DNATBy))
 			return true
 		}
 		b.wrong("port", b.freePort(s, first), "port %d of %s is taken: rule %d of %s sends it to %s; choose another port, or move that service", s.ports.Lo, s.at, o.DNATBy.Position, o.DNATBy.Chain, o.Dst)

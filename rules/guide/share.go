@@ -240,9 +240,7 @@ func (b *builder) translatedAlready(net netip.Prefix, out string) string {
 		}
 	}
 	by := path.Outcomes[0].SNATBy
-	if by.Backend != rules.Native {
-		b.proof.Translating = append(b.proof.Translating, Watched{by.Variant, by.Table, by.Chain, b.lineOf(by)})
-	}
+	b.proof.Translating = append(b.proof.Translating, b.watched(by))
 	return fmt.Sprintf("rule %d of %s already translates %s: %s", by.Position, by.Chain, net, b.lineOf(by))
 }
 
