@@ -3,6 +3,7 @@ package ui
 import (
 	"cmp"
 	"fmt"
+	"strconv"
 
 	"nattui/ui/text"
 )
@@ -28,7 +29,11 @@ func (s *guideScreen) writeAlternatives(w *planWriter) {
 	}
 	part := &planWriter{width: w.width}
 	part.add(s.look.Text, "", "", "Other ways than NAT", 1)
-	for _, a := range alternatives(cmp.Or(s.answers.port, "80"), cmp.Or(s.answers.to, "SERVER:80")) {
+	port := s.answers.port
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		port = "80" // an example, as nothing was typed that this is a command for
+	}
+	for _, a := range alternatives(port, cmp.Or(s.answers.to, "SERVER:80")) {
 		part.add(s.look.Faint, s.look.Glyphs.Dot+" ", "  ", text.Safe(a), 0)
 	}
 	w.part(part.lines)

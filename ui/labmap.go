@@ -147,7 +147,7 @@ func (m *labMap) sendTyped() tea.Cmd {
 	if h == nil {
 		return nil
 	}
-	r, err := mission.ParseRequest(h.Name, m.input.Value())
+	r, err := mission.ParseRequest(h.Name, mission.Resolve(m.input.Value(), m.bench.hosts, m.family))
 	if err != nil {
 		m.refused = upper(err.Error()) + "."
 		return nil

@@ -2,15 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"nattui/rules/frontend"
 	"nattui/rules/iptables"
@@ -166,6 +169,10 @@ func looksOnly(c *cobra.Command) bool {
 func settle(c *cobra.Command) {
 	c.SetHelpFunc(help)
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		var given *pflag.InvalidValueError
+		if errors.As(err, &given) && errors.Is(err, strconv.ErrSyntax) && strings.Contains(given.GetFlag().Value.Type(), "int") {
+			return usagef("--%s takes a number, not %q; see  %s --help", given.GetFlag().Name, given.GetValue(), c.CommandPath())
+		}
 		return usagef("%w; see  %s --help", err, c.CommandPath())
 	})
 	if check := c.Args; check != nil {

@@ -88,9 +88,9 @@ func (b *Blast) FlowsSentence() string {
 	case b.Broken > 0:
 		return rules.Grouped(b.Broken) + " of " + of + " would break at the next packet: with this goes the last rule that needs connections tracked."
 	case b.Changed == 1:
-		return "1 of " + of + " is affected; it keeps its translation until it ends or you forget it (x)."
+		return "1 of " + of + " is affected; it keeps its translation until it ends or you forget it afterwards (x)."
 	}
-	return rules.Grouped(b.Changed) + " of " + of + " are affected; they keep their translation until they end or you forget them (x)."
+	return rules.Grouped(b.Changed) + " of " + of + " are affected; they keep their translation until they end or you forget them afterwards (x)."
 }
 
 // blastExamples is how many flows are named.

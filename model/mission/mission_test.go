@@ -9,6 +9,22 @@ import (
 	"nattui/rules"
 )
 
+// Machines are called by the names that the map has.
+func TestResolveNamesOfTheMap(t *testing.T) {
+	hosts := []mission.Host{{Name: "client", Addresses: []mission.Address{{Addr: netip.MustParseAddr("203.0.113.10")}, {Addr: netip.MustParseAddr("2001:db8:1::10")}}}}
+	for text, want := range map[string]string{
+		"tcp client:80": "tcp 203.0.113.10:80", "ping client": "ping 203.0.113.10", "client:53": "203.0.113.10:53",
+		"tcp nobody:80": "tcp nobody:80", "tcp 192.168.0.2:80": "tcp 192.168.0.2:80", "": "",
+	} {
+		if got := mission.Resolve(text, hosts, rules.IPv4); got != want {
+			t.Errorf("%q becomes %q, not %q", text, got, want)
+		}
+	}
+	if got := mission.Resolve("udp client:53", hosts, rules.IPv6); got != "udp [2001:db8:1::10]:53" {
+		t.Errorf("it becomes %q", got)
+	}
+}
+
 func TestParseRequest(t *testing.T) {
 	for _, c := range []struct{ text, want, err string }{
 		{text: "tcp 203.0.113.1:80", want: "tcp 203.0.113.1:80"},

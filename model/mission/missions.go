@@ -58,7 +58,7 @@ var missions = []Mission{
 		Hints: []string{
 			"Send a TCP request from server2 to 198.51.100.7:80: today the web server itself answers. REDIRECT sends a packet to a port of this host, whatever its destination was.",
 			"Which interface do the LAN's packets arrive on? A rule for port 80 on wan0, or on no interface in particular, opens the proxy to the Internet instead.",
-			"The guide has it as \"Send passing traffic to a proxy on this host\"; on the command line: nattui guide proxy --in lan0 --port 80 --to 8888",
+			"The guide has it as \"Redirect to a proxy here\"; on the command line: nattui guide proxy --in lan0 --port 80 --to 8888",
 		},
 		Lesson: "REDIRECT is DNAT to the address of the interface that the packet arrived on. The clients notice nothing: replies come from the address they asked. " +
 			"The interface in the rule decides whose packets are taken. An open proxy is found within hours, so the rule names lan0, and a firewall rule for port 8888 on wan0 would be the next step.",
@@ -82,7 +82,7 @@ var missions = []Mission{
 		Hints: []string{
 			"DNAT does not let a packet through. It is routed to lan0 and asked for in FORWARD, whose policy is DROP here. Press 4: which step of the forward fails?",
 			"FORWARD sees the packet after DNAT: its destination is 192.168.0.2 port 8080. A rule for 203.0.113.1 or port 80 never matches there. And a policy of ACCEPT, or a rule without destination, opens port 8443 as well.",
-			"Press f in the doctor, on the forward that is dropped; or: nattui import 'iptables -I FORWARD 1 -i wan0 -o lan0 -d 192.168.0.2 -p tcp --dport 8080 -j ACCEPT'",
+			"Press f in the doctor, on the finding that says what drops the forward; or: nattui import 'iptables -I FORWARD 1 -i wan0 -o lan0 -d 192.168.0.2 -p tcp --dport 8080 -j ACCEPT'",
 		},
 		Lesson: "Translation and permission are two things. PREROUTING changes the destination; then the packet is forwarded, and the filter table's FORWARD chain decides about it as it is after translation. " +
 			"So the rule that lets it through names the server and its own port, 192.168.0.2:8080. A counter that grows on the DNAT rule shows only that packets arrive.",

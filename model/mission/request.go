@@ -2,6 +2,7 @@ package mission
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -66,6 +67,30 @@ func ParseRequest(from, text string) (Request, error) {
 		return r, fmt.Errorf("the port is missing: %s", netip.AddrPortFrom(a, 80))
 	}
 	return r, fmt.Errorf("%q is not an address and port, such as 203.0.113.1:80 or [2001:db8::1]:80", words[0])
+}
+
+// Resolve puts an address of the family in place of a machine's name, as in tcp client:80. What names no machine stays.
+func Resolve(text string, hosts []Host, family rules.Family) string {
+	words := strings.Fields(text)
+	if len(words) == 0 {
+		return text
+	}
+	last := &words[len(words)-1]
+	name, port, ported := strings.Cut(*last, ":")
+	for i := range hosts {
+		for _, a := range hosts[i].Addresses {
+			switch {
+			case hosts[i].Name != name || !family.Holds(a.Addr):
+				continue
+			case ported:
+				*last = net.JoinHostPort(a.Addr.String(), port)
+			default:
+				*last = a.Addr.String()
+			}
+			return strings.Join(words, " ")
+		}
+	}
+	return text
 }
 
 // Outcome is what became of a request.
