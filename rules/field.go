@@ -55,7 +55,11 @@ func (c *draftCheck) protocol() ProtoMatch {
 		return ProtoMatch{}
 	}
 	n, ok := ProtoNumber(text)
-	if !ok {
+	switch {
+	case text == "both":
+		c.fail(FieldProtocol, "one rule has one protocol: make one of tcp and one of udp (nattui add --proto both makes two)")
+		return ProtoMatch{}
+	case !ok:
 		c.fail(FieldProtocol, "%q is not a protocol: use tcp, udp, icmp, another name of /etc/protocols, or a number from 1 to 255", text)
 		return ProtoMatch{}
 	}

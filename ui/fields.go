@@ -118,7 +118,13 @@ func (f *fields) suggestions() []string {
 func (f *fields) press(k tea.KeyPressMsg) bool { return f.list[f.at].press(k) }
 
 // paste puts text into the field.
-func (f *fields) paste(s string) { f.list[f.at].paste(strings.TrimSpace(s)) }
+func (f *fields) paste(s string) {
+	if _, chosen := f.list[f.at].(*choice); chosen && strings.TrimSpace(s) != "" {
+		f.refuse("nothing was pasted: this is chosen with the keys left and right; Import takes commands")
+		return
+	}
+	f.list[f.at].paste(strings.TrimSpace(s))
+}
 
 // actions are the keys of the fields; enter is what it does in the last one.
 func (f *fields) actions(enter func() tea.Cmd) keyTable {

@@ -192,6 +192,21 @@ func TestAddThroughTheForm(t *testing.T) {
 	})
 }
 
+// Text that is pasted where one chooses is not lost without a word, and a protocol that is two says so.
+func TestFormSaysWhatItDoesNotTake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, gatewayRules)
+		s.press("a")
+		s.send(tea.PasteMsg{Content: "iptables -A FORWARD -j ACCEPT\n"})
+		s.sees("nothing was pasted")
+		s.press("enter", "enter")
+		s.write("both")
+		s.press("enter")
+		s.sees("one rule has one protocol")
+		s.lacks("is not a protocol")
+	})
+}
+
 func TestFormKeepsAWrongFieldAndSaysWhy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, 80, 24, gatewayRules)

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -172,6 +173,9 @@ func (s *traceScreen) started(msg tracingMsg) tea.Cmd {
 	}
 	s.busy, s.tracing, s.ends = false, msg.tracing, s.now.Add(traceTime)
 	s.sayDone("tracing with table " + msg.tracing.Table())
+	if in := s.asked.In; in != "" && s.facts != nil && !slices.ContainsFunc(s.facts.Links, func(l facts.Link) bool { return l.Name == in }) {
+		s.refuse("no interface is called " + text.Safe(in) + " now: nothing arrives by it")
+	}
 	if left := msg.tracing.Leftover(); left != "" {
 		s.say(left)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -184,6 +185,20 @@ func TestTraceEnds(t *testing.T) {
 			t.Errorf("closed %d times", k.closed)
 		}
 	})
+}
+
+// A trace of an interface that is not there runs, and says that nothing can come.
+func TestTraceOfNoInterface(t *testing.T) {
+	for in, want := range map[string]string{"nosuch0": "no interface is called nosuch0 now", "wan0": "tracing with table"} {
+		s, k := traceStage(t, 80, 24)
+		s.send(factsMsg{gatewayFacts()})
+		trace := s.app.screens[4].(*traceScreen)
+		trace.asked.In = in
+		trace.started(tracingMsg{trace.generation, k, nil})
+		if !strings.Contains(s.app.said.text, want) {
+			t.Errorf("in %s: it says %q", in, s.app.said.text)
+		}
+	}
 }
 
 func TestTraceFilterLine(t *testing.T) {

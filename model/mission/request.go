@@ -2,7 +2,6 @@ package mission
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -82,8 +81,10 @@ func Resolve(text string, hosts []Host, family rules.Family) string {
 			switch {
 			case hosts[i].Name != name || !family.Holds(a.Addr):
 				continue
+			case ported && a.Addr.Is6():
+				*last = "[" + a.Addr.String() + "]:" + port
 			case ported:
-				*last = net.JoinHostPort(a.Addr.String(), port)
+				*last = a.Addr.String() + ":" + port
 			default:
 				*last = a.Addr.String()
 			}
