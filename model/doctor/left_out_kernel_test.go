@@ -89,6 +89,30 @@ var leftOuts = []said{
 		},
 	},
 	{
+		name: "an interface that was made again, by its number", check: "interface-missing", severity: doctor.SeverityWarning, says: "iifname and oifname ask for the name",
+		spoil: func(w *ward) {
+			w.run(w.Gateway, "ip", "link", "add", "gone0", "type", "veth", "peer", "name", "gone1")
+			w.nft(`table inet numbers { chain thru { type filter hook input priority 0; policy accept; iif "gone0" tcp dport 22 accept; }; }`)
+			w.run(w.Gateway, "ip", "link", "del", "gone0")
+		},
+	},
+	{
+		name: "a set of interfaces of which one is gone", check: "interface-missing", severity: doctor.SeverityNote, says: "some of which none has any more",
+		spoil: func(w *ward) {
+			w.run(w.Gateway, "ip", "link", "add", "gone0", "type", "veth", "peer", "name", "gone1")
+			w.nft(`table inet numbers { set inner { type iface_index; elements = { "gone0", "lan0" }; }
+				chain thru { type filter hook input priority 0; policy accept; iif @inner tcp dport 22 accept; }; }`)
+			w.run(w.Gateway, "ip", "link", "del", "gone0")
+		},
+	},
+	{
+		name: "interfaces that are there, by their number", never: "interface-missing",
+		spoil: func(w *ward) {
+			w.nft(`table inet numbers { set inner { type iface_index; elements = { "wan0", "lan0" }; }
+				chain thru { type filter hook input priority 0; policy accept; iif @inner tcp dport 22 accept; iif lo accept; oif != "wan0" accept; }; }`)
+		},
+	},
+	{
 		name: "an inner network that is kept inside", from: server3, to: "198.51.100.7:80", check: "native-drop", severity: doctor.SeverityNote, says: "on purpose",
 		spoil: func(w *ward) {
 			flushes(w)

@@ -22,7 +22,7 @@ func checkTables(x *Examination) []Finding {
 	for _, p := range x.variants() {
 		list = slices.Concat(list, neverMet(x, p), readOnlyTables(x, p))
 	}
-	return slices.Concat(list, dormantTables(x), natDrops(x), pools(x))
+	return slices.Concat(list, dormantTables(x), goneLinks(x), natDrops(x), pools(x))
 }
 
 // neverMet tells, in one note, of the administrator's rules that no packet has met.
