@@ -71,6 +71,9 @@ type NativeSpot struct {
 	// Prior and Behind are the handles of the rules around a rule that is deleted, the nearest first.
 	Prior  []uint64 `json:",omitempty"`
 	Behind []uint64 `json:",omitempty"`
+	// PriorPrints and BehindPrints are the prints of the nearest of these, by which they are known when they were made anew.
+	PriorPrints  []string `json:",omitempty"`
+	BehindPrints []string `json:",omitempty"`
 }
 
 // IsZero tells that nothing was noted.

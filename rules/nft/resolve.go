@@ -104,8 +104,8 @@ func (t *Table) lastRule() (last uint64) {
 	return last
 }
 
-// mostBeside is how many rules on either side of a deleted one are noted.
-const mostBeside = 64
+// mostBeside is how many rules on either side of a deleted one are noted, mostPrinted of how many the prints are.
+const mostBeside, mostPrinted = 64, 8
 
 func (r *resolution) rule(c *rules.NativeChange, t *Table) string {
 	ch := t.chain(c.Chain)
@@ -134,10 +134,14 @@ func (r *resolution) rule(c *rules.NativeChange, t *Table) string {
 		c.Text = n.within(c.Text)
 	}
 	for i := at - 1; i >= 0 && len(c.Spot.Prior) < mostBeside; i-- {
-		c.Spot.Prior = append(c.Spot.Prior, ch.Rules[i].Handle)
+		if c.Spot.Prior = append(c.Spot.Prior, ch.Rules[i].Handle); len(c.Spot.PriorPrints) < mostPrinted {
+			c.Spot.PriorPrints = append(c.Spot.PriorPrints, ch.Rules[i].Print(t))
+		}
 	}
 	for i := at + 1; i < len(ch.Rules) && len(c.Spot.Behind) < mostBeside; i++ {
-		c.Spot.Behind = append(c.Spot.Behind, ch.Rules[i].Handle)
+		if c.Spot.Behind = append(c.Spot.Behind, ch.Rules[i].Handle); len(c.Spot.BehindPrints) < mostPrinted {
+			c.Spot.BehindPrints = append(c.Spot.BehindPrints, ch.Rules[i].Print(t))
+		}
 	}
 	return ""
 }

@@ -33,3 +33,28 @@ func TestSlotOfADeletedRule(t *testing.T) {
 		}
 	}
 }
+
+// TestSlotBesideRulesMadeAnew: neighbours that were deleted and restored have other handles, and are known by what they say.
+func TestSlotBesideRulesMadeAnew(t *testing.T) {
+	table := &Table{Family: IPv4, Name: "gw"}
+	chain := &Chain{Name: "pre", Table: table}
+	says := func(handle uint64, comment string) *Rule { return &Rule{Handle: handle, Comment: comment} }
+	prints := func(comment string) []string { return []string{says(0, comment).Print(table)} }
+	chain.Rules = []*Rule{says(9, "above"), says(4, "other"), says(8, "beneath")}
+	spot := rules.NativeSpot{Last: 6, Prior: []uint64{2}, Behind: []uint64{3}, PriorPrints: prints("above"), BehindPrints: prints("beneath")}
+	if got := chain.slot(spot, nil); got != 4 {
+		t.Errorf("behind the one above: before %d", got)
+	}
+	spot.PriorPrints = prints("gone")
+	if got := chain.slot(spot, nil); got != 8 {
+		t.Errorf("before the one beneath: before %d", got)
+	}
+	chain.Rules = append(chain.Rules, says(11, "beneath")) // which of them it was is not known
+	if got := chain.slot(spot, nil); got != 0 {
+		t.Errorf("two say the same: before %d", got)
+	}
+	spot.BehindPrints = prints("other") // which was there before, and is another one
+	if got := chain.slot(spot, nil); got != 0 {
+		t.Errorf("an older one: before %d", got)
+	}
+}

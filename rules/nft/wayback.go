@@ -208,23 +208,51 @@ func (w *wayBack) makes(kind rules.NativeKind, c rules.NativeChange) bool {
 // stood nearest and is there, of two as near by the one above: those beneath it may have been put back since. Rules that
 // leave meanwhile are none to stand before.
 func (c *Chain) slot(s rules.NativeSpot, leaving map[RuleKey]bool) uint64 {
-	there := func(h uint64) bool {
-		at := c.place(h)
-		return at >= 0 && !leaving[c.Key(c.Rules[at])]
+	above, upper := -1, -1 // the neighbour, and where it is now
+	for i := range s.Prior {
+		if upper = c.placeAgain(s.Prior[i], s.PriorPrints, i, s.Last); upper >= 0 {
+			above = i
+			break
+		}
 	}
-	above, beneath := slices.IndexFunc(s.Prior, func(h uint64) bool { return c.place(h) >= 0 }), slices.IndexFunc(s.Behind, there)
+	beneath, lower := -1, -1
+	for i := range s.Behind {
+		if lower = c.placeAgain(s.Behind[i], s.BehindPrints, i, s.Last); lower >= 0 && !leaving[c.Key(c.Rules[lower])] {
+			beneath = i
+			break
+		}
+	}
 	switch {
 	case above < 0 && beneath < 0:
 		return 0
 	case above < 0, beneath >= 0 && beneath < above:
-		return s.Behind[beneath]
+		return c.Rules[lower].Handle
 	}
-	for _, r := range c.Rules[c.place(s.Prior[above])+1:] {
+	for _, r := range c.Rules[upper+1:] {
 		if !leaving[c.Key(r)] {
 			return r.Handle
 		}
 	}
 	return 0
+}
+
+// placeAgain is where the i-th neighbour of a deleted rule is, by its handle or, where it was made anew since, by its print
+// if one alone has it: rules that are made later have higher handles than last. It is -1 where there is none.
+func (c *Chain) placeAgain(handle uint64, prints []string, i int, last uint64) int {
+	at := c.place(handle)
+	if at >= 0 || i >= len(prints) {
+		return at
+	}
+	for j, r := range c.Rules {
+		if r.Handle <= last || !r.Is(prints[i], c.Table) {
+			continue
+		}
+		if at >= 0 {
+			return -1
+		}
+		at = j
+	}
+	return at
 }
 
 func (w *wayBack) element(c, inv rules.NativeChange, t *Table) {
