@@ -331,9 +331,25 @@ func (s *saying) other(t rules.Target) {
 		s.say("log prefix %q", t.Options[1])
 	case t.Name == "LOG" && words == "":
 		s.say("log")
+	case t.Name == "NFQUEUE" && len(t.Options) == 3 && t.Options[0] == "--queue-num" && t.Options[2] == "--queue-bypass":
+		s.say("queue num %s bypass", t.Options[1])
+	case t.Name == "TRACE" && words == "":
+		s.say("meta nftrace set 1")
+	case len(t.Options) == 2 && setters[s.version+" "+t.Name+" "+t.Options[0]] != "":
+		s.say(setters[s.version+" "+t.Name+" "+t.Options[0]], t.Options[1])
 	default:
 		s.lack(strings.TrimSpace("-j " + t.Name + " " + words))
 	}
+}
+
+// setters are targets with one value in nft's words, by version, target and option.
+var setters = map[string]string{
+	"ipv4 TCPMSS --set-mss": "tcp option maxseg size set %s", "ipv6 TCPMSS --set-mss": "tcp option maxseg size set %s",
+	"ipv4 NFLOG --nflog-group": "log group %s", "ipv6 NFLOG --nflog-group": "log group %s",
+	"ipv4 NFQUEUE --queue-num": "queue num %s", "ipv6 NFQUEUE --queue-num": "queue num %s",
+	"ipv4 DSCP --set-dscp": "ip dscp set %s", "ipv6 DSCP --set-dscp": "ip6 dscp set %s",
+	"ipv4 TTL --ttl-set": "ip ttl set %s", "ipv6 HL --hl-set": "ip6 hoplimit set %s",
+	"ipv4 CT --zone": "ct zone set %s", "ipv6 CT --zone": "ct zone set %s",
 }
 
 // mostComment is how long a comment of a rule may be in nft (NFTNL_UDATA_COMMENT_MAXLEN).

@@ -33,6 +33,18 @@ func TestNotSaid(t *testing.T) {
 		{rules.IPv4, "-A PREROUTING -m statistic --mode random --probability 0.50000000000 -j ACCEPT", ""},
 		{rules.IPv4, "-A PREROUTING -m statistic --mode random --probability 1.00000000000 -j ACCEPT", "statistic"},
 		{rules.IPv4, "-A FORWARD -j REJECT --reject-with icmp-admin-prohibited", ""},
+		{rules.IPv4, "-A FORWARD -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss 1400", ""},
+		{rules.IPv6, "-A PREROUTING -j HL --hl-set 64", ""},
+		{rules.IPv4, "-A PREROUTING -j TTL --ttl-inc 1", "TTL"},
+		{rules.IPv4, "-A PREROUTING -j DSCP --set-dscp 0x0a", ""},
+		{rules.IPv4, "-A INPUT -j NFLOG --nflog-group 5", ""},
+		{rules.IPv4, "-A INPUT -j NFLOG --nflog-group 5 --nflog-size 100", "NFLOG"},
+		{rules.IPv4, "-A INPUT -j NFQUEUE --queue-num 3 --queue-bypass", ""},
+		{rules.IPv4, "-A PREROUTING -j CT --zone 7", ""},
+		{rules.IPv4, "-A PREROUTING -j TRACE", ""},
+		{rules.IPv4, "-A POSTROUTING -m policy --dir out --pol none -j MASQUERADE", ""},
+		{rules.IPv4, "-A POSTROUTING -m policy --dir out --pol ipsec --strict -j ACCEPT", "policy"},
+		{rules.IPv4, "-A INPUT -m helper --helper ftp -j ACCEPT", ""},
 		{rules.IPv6, "-A FORWARD -j REJECT --reject-with icmp6-policy-fail", ""},
 	} {
 		r, err := rules.Parse(c.rule)

@@ -72,10 +72,24 @@ func (s *saying) headers(m rules.Match) {
 			s.limit(m.Words)
 			return
 		}
+		if said := policies[m.Name+" "+strings.Join(m.Words, " ")]; said != "" {
+			s.say("%s", said)
+			return
+		}
+		if m.Name == "helper" && len(m.Words) == 2 && m.Words[0] == "--helper" && !strings.ContainsAny(m.Words[1], `"\`) {
+			s.say("ct helper %q", m.Words[1])
+			return
+		}
 		s.lack(strings.TrimSpace("-m " + m.Name + " " + strings.Join(m.Words, " ")))
 	default:
 		s.lack("-m " + m.Module())
 	}
+}
+
+// policies are what -m policy asks of IPsec without more, in nft's words (nft(8), "meta", "rt").
+var policies = map[string]string{
+	"policy --dir in --pol ipsec": "meta ipsec exists", "policy --dir in --pol none": "meta ipsec missing",
+	"policy --dir out --pol ipsec": "rt ipsec exists", "policy --dir out --pol none": "rt ipsec missing",
 }
 
 func (s *saying) transport(m rules.Transport) {
