@@ -102,7 +102,8 @@ func TestCapabilities(t *testing.T) {
 	if err := os.Chown(home, 65534, 65534); err != nil {
 		t.Fatal(err)
 	}
-	gateway := exec.Command("unshare", "--net", "--mount", "sh", "-c", asGateway)
+	// In a process namespace of its own, as what other users' programs serve may not be seen, and a change waits then.
+	gateway := exec.Command("unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "sh", "-c", asGateway)
 	gateway.Dir = "/"
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, commit.StateVariable+"=") && !strings.HasPrefix(v, "XDG_") {
