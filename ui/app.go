@@ -217,8 +217,8 @@ func (a *App) route(msg tea.Msg) tea.Cmd {
 		return msg.of.take(msg)
 	case keptMsg:
 		if a.asks.kept.hear(msg.number) {
-			a.kept = msg.kept
-			return a.toDialogs(msg)
+			search := a.takeKept(msg.kept)
+			return tea.Batch(search, a.toDialogs(msg))
 		}
 		return nil
 	case notesMsg:

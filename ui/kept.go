@@ -19,6 +19,7 @@ type kept struct {
 	flows   []flow.Flow
 	count   int  // of all of them; flows may be fewer
 	looking bool // they are looked for, and not known
+	again   bool // the rules have become others meanwhile: they are looked for once more
 
 	change        string // its number; "" where no journal is kept
 	before, after map[rules.Variant]*rules.Ruleset
@@ -43,12 +44,31 @@ func (d *desk) findKept(before map[rules.Variant]*rules.Ruleset, done Done) tea.
 }
 
 // findKeptAgain looks for them once more, as the rules have become others: what was brought back since, by whomever, keeps
-// nothing old.
+// nothing old. One search runs at a time, however often the rules change.
 func (d *desk) findKeptAgain() tea.Cmd {
-	if d.kept.count == 0 && !d.kept.looking {
+	if d.kept.looking {
+		d.kept.again = true
 		return nil
 	}
+	if d.kept.count == 0 {
+		return nil
+	}
+	return d.lookForKeptNow()
+}
+
+// lookForKeptNow looks for what the change left behind, under the rules as they are now.
+func (d *desk) lookForKeptNow() tea.Cmd {
 	return d.lookForKept(kept{change: d.kept.change, before: d.kept.before, after: d.tables.Sets})
+}
+
+// takeKept takes what was found: nothing yet, where the rules have become others since.
+func (d *desk) takeKept(found kept) tea.Cmd {
+	again := d.kept.again
+	d.kept = found
+	if !again {
+		return nil
+	}
+	return d.lookForKeptNow()
 }
 
 // findKeptSince looks for the flows that a change left behind which is rolled back: those that began while it was applied.

@@ -139,6 +139,27 @@ func TestFlowsLeftBehindAreForgotten(t *testing.T) {
 	})
 }
 
+// While the flows left behind are looked for, no second search starts: it follows once the first has its answer.
+func TestFlowsLeftBehindAreLookedForOnceAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := flowStage(t, 80, 24, someFlows()...)
+		s.press("1", "d", "y")
+		first := s.app.findKeptAgain()
+		for range 3 {
+			if s.app.findKeptAgain() != nil {
+				t.Fatal("another search runs beside the first")
+			}
+		}
+		then := s.app.takeKept(first().(keptMsg).kept)
+		if then == nil {
+			t.Fatal("the rules have become others during the search, and nobody looks again")
+		}
+		if s.app.takeKept(then().(keptMsg).kept) != nil {
+			t.Error("nothing has become other, and another search starts")
+		}
+	})
+}
+
 // What a rollback brings back keeps nothing old, whoever rolled back; a connection that began meanwhile does.
 func TestRollbackLeavesNoOldConnectionButThoseSince(t *testing.T) {
 	rolledBack := JournalEntry{ID: "9", State: "rolled-back", Result: "it was not confirmed in time"}

@@ -33,18 +33,19 @@ type flowStats struct {
 	outings   map[outing]*silence
 	answering map[netip.AddrPort]netip.Addr
 	// unheard are flows that wait for an answer, by the rule that gave them their source.
-	unheard   map[evaluate.RuleRef]*crowd
-	datagrams datagrams
-	answerers map[netip.AddrPort]netip.AddrPort // see datagrams
-	asked     int                               // flows that were evaluated
-	ownHalf   map[rules.Family]int              // of this host itself, accepted by the other end, which goes on to say so
+	unheard    map[evaluate.RuleRef]*crowd
+	datagrams  datagrams
+	answerers  map[netip.AddrPort]netip.AddrPort // see datagrams
+	answeredAs map[netip.Addr]bool               // the addresses with which somebody was seen there and answered
+	asked      int                               // flows that were evaluated
+	ownHalf    map[rules.Family]int              // of this host itself, accepted by the other end, which goes on to say so
 }
 
 // newFlowStats are those of no flows.
 func newFlowStats() *flowStats {
 	return &flowStats{
 		byRule: map[evaluate.RuleRef]*tally{}, byServer: map[served]*tally{}, byWay: map[wayTo]*tally{}, ports: map[portUse]*portCount{}, helpless: map[string]*crowd{}, strays: map[stray]bool{},
-		outings: map[outing]*silence{}, answering: map[netip.AddrPort]netip.Addr{}, unheard: map[evaluate.RuleRef]*crowd{}, ownHalf: map[rules.Family]int{},
+		outings: map[outing]*silence{}, answeredAs: map[netip.Addr]bool{}, answering: map[netip.AddrPort]netip.Addr{}, unheard: map[evaluate.RuleRef]*crowd{}, ownHalf: map[rules.Family]int{},
 		datagrams: datagrams{map[netip.AddrPort]netip.AddrPort{}, map[netip.AddrPort]netip.AddrPort{}},
 	}
 }
@@ -160,6 +161,11 @@ func takeCensus(x *Examination) *flowStats {
 		return c.asked < statsLimit
 	})
 	c.answerers = c.datagrams.answerers()
+	for k, s := range c.outings {
+		if s.answered > 0 {
+			c.answeredAs[k.seen] = true
+		}
+	}
 	return c
 }
 

@@ -320,6 +320,10 @@ var addressKinds = []kind{
 		},
 	},
 	{
+		name: "a range of which only the end lies in the network", check: "snat-foreign-address", severity: SeverityError, says: "one of 70 addresses in the network of wan0. For 69 of them, such as 203.0.113.2",
+		table: natTable("-A POSTROUTING -s 192.168.0.0/24 -o wan0 -j SNAT --to-source 198.0.0.1-203.0.113.70"), mended: natTable("-A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE"),
+	},
+	{
 		name: "a pattern that fits no interface", check: "interface-missing", severity: SeverityWarning, says: "No interface fits the pattern enp+", cure: "-o wan0 -j MASQUERADE",
 		table: natTable("-A POSTROUTING -s 192.168.0.0/24 -o enp+ -j MASQUERADE"), mended: natTable("-A POSTROUTING -s 192.168.0.0/24 -o wan+ -j MASQUERADE"),
 	},

@@ -107,7 +107,7 @@ func ownUnanswered(x *Examination, family rules.Family) []Finding {
 	found.Severity = SeverityWarning
 	if len(all) == left {
 		names = append(names, "whatever its programs ask of others")
-		if n := x.ownWaiting(family); n > 0 {
+		if n := x.stats.ownHalf[family]; n > 0 {
 			found.Severity = SeverityError
 			found.Evidence = append(found.Evidence, rules.Plural(n, "connection")+" of this host itself, accepted and not heard of here")
 		}
@@ -153,7 +153,3 @@ func (x *Examination) lasting(wanted []passage) rules.Plan {
 	})
 	return plan
 }
-
-// ownWaiting is how many connections that this host has opened have heard no answer: a TCP connection that the other end has
-// accepted stays as it is then.
-func (x *Examination) ownWaiting(family rules.Family) int { return x.stats.ownHalf[family] }

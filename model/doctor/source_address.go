@@ -32,7 +32,7 @@ func sourceAddress(x *Examination, s *share) []Finding {
 			return []Finding{found}
 		}
 		return nil
-	case x.unclaimed(out, to.Lo) && !x.stats.answeredAs(to.Lo): // else the network routes it here
+	case x.unclaimed(out, to.Lo) && !x.stats.answeredAs[to.Lo]: // else the network routes it here
 		return []Finding{x.unclaimedSource(s, out, to.Lo)}
 	case x.IsLocal(to.Lo) || x.AnswersFor(out, to.Lo):
 		return nil

@@ -68,20 +68,25 @@ func (x *Examination) notClaimed(f *Forward) Finding {
 // network in which they lie.
 func unclaimedSources(x *Examination, s *share, out string) Finding {
 	first, last, ok := s.sources()
-	if !ok || first == last || !x.onNet(out, first) && !x.onNet(out, last) {
+	if !ok || first == last {
 		return Finding{}
 	}
-	net, _ := x.netOf(out, first)
+	net, ok := x.netOf(out, first)
+	if !ok {
+		net, ok = x.netOf(out, last)
+	}
+	if !ok {
+		return Finding{}
+	}
+	first, last = overlap(net, first, last)
 	var silent []netip.Addr
-	all := 0
-	for a := first; a.IsValid() && all < sourcesTried; a = a.Next() {
-		if x.onNet(out, a) && !edge(net, a) {
-			if all++; !x.AnswersFor(out, a) && !x.stats.answeredAs(a) {
-				silent = append(silent, a)
-			}
+	all, a := 0, first
+	for ; a.IsValid() && a.Compare(last) <= 0 && all < sourcesTried; a = a.Next() {
+		if edge(net, a) {
+			continue
 		}
-		if a == last {
-			break
+		if all++; !x.AnswersFor(out, a) && !x.stats.answeredAs[a] {
+			silent = append(silent, a)
 		}
 	}
 	if len(silent) == 0 {
@@ -90,8 +95,13 @@ func unclaimedSources(x *Examination, s *share, out string) Finding {
 	found := Finding{
 		Check: "snat-foreign-address", Severity: SeverityError, Subject: ruleName(s.at), Evidence: []string{fmt.Sprintf("%s has %s", out, x.addressesText(out)), x.textOf(s.at, s.rule)},
 	}
-	found.Sentence = fmt.Sprintf("The rule gives packets one of %d addresses in the network of %s. For %d of them, such as %s, this host does not answer there: whoever is seen with one of these gets no answers.", all, out, len(silent), silent[0])
-	if len(silent) == all {
+	more := a.IsValid() && a.Compare(last) <= 0 // that were not looked at
+	many, count := fmt.Sprint(all), fmt.Sprint(len(silent))
+	if more {
+		many, count = "more than "+many, "at least "+count
+	}
+	found.Sentence = fmt.Sprintf("The rule gives packets one of %s addresses in the network of %s. For %s of them, such as %s, this host does not answer there: whoever is seen with one of these gets no answers.", many, out, count, silent[0])
+	if len(silent) == all && !more {
 		found.Sentence = fmt.Sprintf("The rule gives packets one of %d addresses in the network of %s, such as %s. This host answers for none of them there: nobody brings the answers here.", all, out, silent[0])
 	}
 	if first.Is6() {
@@ -130,6 +140,17 @@ func (s *share) sources() (first, last netip.Addr, ok bool) {
 	return net.Masked().Addr(), endOf(net), true
 }
 
+// overlap is the part of a range that lies in a network. The range may be far larger than what can be gone through.
+func overlap(net netip.Prefix, first, last netip.Addr) (from, to netip.Addr) {
+	if start := net.Masked().Addr(); first.Less(start) {
+		first = start
+	}
+	if end := endOf(net); end.Less(last) {
+		last = end
+	}
+	return first, last
+}
+
 // endOf is the last address of a network.
 func endOf(net netip.Prefix) netip.Addr {
 	b := net.Addr().AsSlice()
@@ -143,14 +164,4 @@ func endOf(net netip.Prefix) netip.Addr {
 // edge tells an address of IPv4 that no machine of a network has: its first and its last.
 func edge(net netip.Prefix, a netip.Addr) bool {
 	return a.Is4() && net.Bits() < 31 && net.Contains(a) && (a == net.Masked().Addr() || !net.Contains(a.Next()))
-}
-
-// answeredAs tells that somebody who was seen with an address was answered.
-func (c *flowStats) answeredAs(a netip.Addr) bool {
-	for k, s := range c.outings {
-		if k.seen == a && s.answered > 0 {
-			return true
-		}
-	}
-	return false
 }
