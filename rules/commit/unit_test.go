@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nattui/model/lab"
 	"nattui/rules"
 	"nattui/rules/commit"
 )
@@ -69,6 +70,7 @@ func boot(t *testing.T) *booted {
 		"--bind-ro="+self+":/usr/local/bin/commit-test", "-b", "--", "--unit=basic.target")
 	cmd.Env = append(os.Environ(), "SYSTEMD_SECCOMP=0", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1")
 	cmd.Stdout, cmd.Stderr = log, log
+	ungroup := lab.ControlGroup(t, cmd)
 	if err := cmd.Start(); err != nil {
 		t.Skip(err)
 	}
@@ -81,6 +83,9 @@ func boot(t *testing.T) *booted {
 		}
 		_ = cmd.Process.Kill()
 		<-ended
+		if err := ungroup(); err != nil {
+			t.Error(err)
+		}
 	})
 	for late := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", cmd.Process.Pid, cmd.Process.Pid))

@@ -32,6 +32,8 @@ type system struct {
 	nspawn *exec.Cmd
 	ended  chan error
 	init   int // its first process, as seen from here
+	// ungroup ends what is left of it when nspawn has ended.
+	ungroup func() error
 }
 
 // slots limits how many systems run at a time.
@@ -133,6 +135,7 @@ func (s *system) start() {
 		"--capability=all", "--network-veth-extra=vw:wan0", "--network-veth-extra=vl:lan0", "-b")
 	s.nspawn.Env = append(os.Environ(), "SYSTEMD_SECCOMP=0", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1")
 	s.nspawn.Stdout, s.nspawn.Stderr = log, log
+	s.ungroup = lab.ControlGroup(s, s.nspawn)
 	if err := s.nspawn.Start(); err != nil {
 		s.Fatal(err)
 	}
@@ -190,6 +193,16 @@ func (s *system) stop(signal syscall.Signal) {
 	_ = s.nspawn.Process.Kill()
 	<-s.ended
 	s.ended <- nil
+	s.clear()
+}
+
+// clear removes what an ended system leaves outside of its files.
+func (s *system) clear() {
+	s.Helper()
+	if err := s.ungroup(); err != nil {
+		s.Error(err)
+	}
+	s.ungroup = func() error { return nil }
 }
 
 // reboot starts the system again as an administrator would.
@@ -198,6 +211,7 @@ func (s *system) reboot() {
 	s.try("systemctl", "reboot")
 	select {
 	case <-s.ended:
+		s.clear()
 	case <-time.After(patience):
 		s.Fatal("the system does not end")
 	}
