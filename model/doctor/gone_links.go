@@ -11,7 +11,7 @@ import (
 
 // goneLinks tells of native rules that ask for an interface by a number which none has any more. nft notes the number that
 // iif, oif and sets of interfaces stand for when they are made (nft(8), "iface_index"); an interface that is made again has
-// another, and the text of the rule shows a bare number.
+// another, and the text of the rule shows a bare number. Rules that translate, and those of programs, are told of elsewhere.
 func goneLinks(x *Examination) (list []Finding) {
 	set := x.Native.Ruleset()
 	if set == nil || len(set.Links) == 0 {
@@ -22,37 +22,47 @@ func goneLinks(x *Examination) (list []Finding) {
 		if t.Dormant {
 			continue
 		}
-		translates := map[*nft.Chain]bool{} // whose rules are told of with what they forward
-		for _, c := range t.Chains {
-			if c.Type == "nat" {
-				translates[c] = true
-				for _, led := range c.Led() {
-					translates[led] = true
-				}
-			}
-		}
+		translates := translating(t)
 		for _, c := range t.Chains {
 			for i, r := range c.Rules {
 				gone, some := linksAskedFor(r, t, set.Links)
-				if len(gone) == 0 || translates[c] || strangerOf(c, r) != "" || len(list) >= most {
-					continue
+				if len(gone) > 0 && !translates[c] && strangerOf(c, r) == "" && len(list) < most {
+					list = append(list, goneLink(fmt.Sprintf("%s %s %s %d", t.Family, t.Name, c.Name, i+1), r.Text(c, set.Links), gone, some))
 				}
-				found := Finding{
-					Check: "interface-missing", Severity: SeverityWarning, Subject: fmt.Sprintf("%s %s %s %d", t.Family, t.Name, c.Name, i+1),
-					Evidence: []string{r.Text(c, set.Links), "numbers that no interface has: " + strings.Join(gone, ", ")},
-					Sentence: "The rule asks for an interface by a number that none has any more, as after one was made again: it matches nothing. " +
-						"iif and oif note the number when a rule is made; iifname and oifname ask for the name.",
-				}
-				if some {
-					found.Severity = SeverityNote
-					found.Sentence = strings.Replace(found.Sentence, "an interface", "interfaces", 1)
-					found.Sentence = strings.Replace(found.Sentence, "a number that none has any more, as after one was made again: it matches nothing", "numbers, some of which none has any more, as after one was made again", 1)
-				}
-				list = append(list, found)
 			}
 		}
 	}
 	return list
+}
+
+// translating are the chains of a table that translate, with those they lead to.
+func translating(t *nft.Table) map[*nft.Chain]bool {
+	chains := map[*nft.Chain]bool{}
+	for _, c := range t.Chains {
+		if c.Type == "nat" {
+			chains[c] = true
+			for _, led := range c.Led() {
+				chains[led] = true
+			}
+		}
+	}
+	return chains
+}
+
+// goneLink is the finding of a rule that asks for gone interfaces, and for some that are there.
+func goneLink(subject, text string, gone []string, some bool) Finding {
+	f := Finding{
+		Check: "interface-missing", Severity: SeverityWarning, Subject: subject,
+		Evidence: []string{text, "numbers that no interface has: " + strings.Join(gone, ", ")},
+		Sentence: "The rule asks for an interface by a number that none has any more, as after one was made again: it matches nothing. " +
+			"iif and oif note the number when a rule is made; iifname and oifname ask for the name.",
+	}
+	if some {
+		f.Severity = SeverityNote
+		f.Sentence = "The rule asks for interfaces by numbers, some of which none has any more, as after one was made again. " +
+			"iif and oif note the number when a rule is made; iifname and oifname ask for the name."
+	}
+	return f
 }
 
 // linksAskedFor are the numbers of interfaces that a rule asks for and that are not there; some tells that it asks for others
