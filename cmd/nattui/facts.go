@@ -97,11 +97,12 @@ func zonesOf(ctx context.Context, f *facts.Facts) map[string]string {
 	if p, ok := f.Present("firewalld"); !ok || !p.Running {
 		return nil
 	}
+	if why := frontend.FirewalldUnready(ctx); why != "" {
+		f.Gaps = append(f.Gaps, why+": which rules there will be is not known yet")
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, zonesTime)
 	defer cancel()
-	if frontend.FirewalldStarts(ctx) {
-		f.Gaps = append(f.Gaps, "firewalld: it is starting, and has not made its rules yet")
-	}
 	zones := map[string]string{}
 	for _, l := range f.Links {
 		if zone := frontend.ZoneOf(ctx, l.Name); zone != "" {

@@ -118,8 +118,10 @@ func beforehand(c *cobra.Command) error {
 	for _, line := range unfinished() {
 		say(c.ErrOrStderr(), text.Safe(line))
 	}
-	if c.Name() != "history" && frontend.FirewalldStarts(c.Context()) {
-		say(c.ErrOrStderr(), "firewalld is starting: which rules there will be is not known yet")
+	if c.Name() != "history" {
+		if why := frontend.FirewalldUnready(c.Context()); why != "" {
+			say(c.ErrOrStderr(), why+": which rules there will be is not known yet")
+		}
 	}
 	return nil
 }
@@ -134,7 +136,7 @@ func awaitFirewalld(c *cobra.Command) {
 	case "confirm", "rollback", "forget", "switch", "restore":
 		return
 	}
-	err := frontend.AwaitFirewalld(c.Context(), func() { say(c.ErrOrStderr(), "firewalld is starting; waiting until it has made its rules") })
+	err := frontend.AwaitFirewalld(c.Context(), func(why string) { say(c.ErrOrStderr(), why+"; waiting until it has made its rules") })
 	if err != nil {
 		say(c.ErrOrStderr(), text.Safe(err.Error()))
 	}

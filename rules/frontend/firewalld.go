@@ -28,18 +28,23 @@ const startTime = 90 * time.Second
 // of that.
 const askAgain = 50 * time.Millisecond
 
-// Firewalld's states (firewalld.dbus(5)), and that of one that is not there.
+// answerTime is how long firewalld, and the bus, may take to answer: while it makes its rules it answers nobody, and one that
+// hangs must not hang whoever only looks.
+const answerTime = time.Second
+
+// Firewalld's states (firewalld.dbus(5)), that of one that is not there, and that of one that does not answer.
 const (
 	stateRunning = "RUNNING"
 	stateFailed  = "FAILED"
 	stateStarts  = "INIT"
 	stateAbsent  = ""
+	stateSilent  = "no answer"
 )
 
 // AwaitFirewalld waits until firewalld, if it runs or is being started, has made its rules: before that it flushes
 // what others have. It has its name on the system bus, and its unit counts as started, some 20 ms earlier. Without firewalld,
-// or without a bus, it returns at once. starts is called, once, where there is something to wait for.
-func AwaitFirewalld(ctx context.Context, starts func()) error {
+// or without a bus, it returns at once. waits is called, once, where there is something to wait for, with what it is.
+func AwaitFirewalld(ctx context.Context, waits func(why string)) error {
 	bus, err := systemBus(ctx)
 	if err != nil {
 		return nil // no bus, so no firewalld
@@ -54,10 +59,10 @@ func AwaitFirewalld(ctx context.Context, starts func()) error {
 			return err
 		case state == stateFailed:
 			return errors.New("firewalld has failed to start: which of its rules are there is not known")
-		case state != stateStarts:
+		case unready[state] == "":
 			return nil
-		case !waited && starts != nil:
-			starts()
+		case !waited && waits != nil:
+			waits(unready[state])
 		}
 		waited = true
 		select {
@@ -68,15 +73,24 @@ func AwaitFirewalld(ctx context.Context, starts func()) error {
 	}
 }
 
-// FirewalldStarts reports that firewalld is being started, or starts, and has not made its rules yet.
-func FirewalldStarts(ctx context.Context) bool {
+// unready says why firewalld's rules are not known in those states in which it will have others soon.
+var unready = map[string]string{stateStarts: "firewalld is starting", stateSilent: "firewalld does not answer"}
+
+// FirewalldUnready says why it is not known which rules firewalld will have: it is being started, starts and has not made them
+// yet, or makes them and answers nobody. It is "" where it is known, and returns within a second or so.
+func FirewalldUnready(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, 2*answerTime)
+	defer cancel()
 	bus, err := systemBus(ctx)
 	if err != nil {
-		return false
+		return ""
 	}
 	defer bus.Close()
 	state, err := firewalldState(ctx, bus)
-	return err == nil && state == stateStarts
+	if err != nil {
+		return ""
+	}
+	return unready[state]
 }
 
 // systemBus connects to the bus where firewalld is installed; an error elsewhere.
@@ -100,11 +114,16 @@ func firewalldState(ctx context.Context, bus *dbus.Conn) (string, error) {
 		}
 		return stateAbsent, nil
 	}
+	soon, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
 	var state dbus.Variant
-	err := bus.Object(firewalldName, firewalldPath).CallWithContext(ctx, "org.freedesktop.DBus.Properties.Get", 0, firewalldName, "state").Store(&state)
+	err := bus.Object(firewalldName, firewalldPath).CallWithContext(soon, "org.freedesktop.DBus.Properties.Get", 0, firewalldName, "state").Store(&state)
 	var refused dbus.Error
-	if errors.As(err, &refused) {
-		return stateStarts, nil // it has just ended, or does not answer yet
+	switch {
+	case errors.As(err, &refused):
+		return stateStarts, nil // it has just ended, or has no objects yet
+	case err != nil && soon.Err() != nil && ctx.Err() == nil:
+		return stateSilent, nil
 	}
 	text, _ := state.Value().(string)
 	if text != stateRunning && text != stateFailed {

@@ -1,6 +1,7 @@
 package systems
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -120,22 +121,37 @@ func TestFirewalldIptables(t *testing.T) {
 }
 
 // TestWhileFirewalldStarts: what is changed while firewalld is being started waits for it, and is there afterwards; what
-// looks says that it is not known yet.
+// looks says that it is not known yet. firewalld is held before it has its name, and before it has its rules.
 func TestWhileFirewalldStarts(t *testing.T) {
 	s := firewalldWith(t, "iptables")
-	for _, when := range []string{"", "sleep 0.4; "} { // before it has its name, and before it has its rules
-		for tries := 1; ; tries++ { // nattui may come before firewalld ends, and on a busy machine when it has started
-			s.run("systemctl", "restart", "--no-block", "firewalld")
-			said := s.run("sh", "-c", when+"nattui rules; nattui add dnat --proto tcp --dest "+wanGateway+" --dport 8080 --to "+lanHost+":80 --yes")
-			s.firewalldRuns()
-			if strings.Contains(said, "firewalld is starting; waiting") && strings.Contains(said, "firewalld is starting: which rules there will be is not known yet") {
-				break
-			}
-			if tries == 8 {
-				t.Fatalf("nattui said:\n%s", said)
-			}
-			_, _ = s.try("nattui", "undo", "--yes") // it came before firewalld had ended, which takes the rule away, or after its start
+	const hold = `#!/bin/sh
+while [ -e /run/hold-$1 ]; do touch /run/held-$1; sleep 0.05; done
+`
+	s.run("sh", "-c", "printf '%s' '"+hold+"' >/usr/local/sbin/hold; chmod 755 /usr/local/sbin/hold")
+	s.write("/etc/systemd/system/firewalld.service.d/hold.conf", "[Service]\nExecStartPre=/usr/local/sbin/hold start\n")
+	s.run("sed", "-i", `s|time.sleep(1)|subprocess; subprocess.call(["/usr/local/sbin/hold", "rules"])|; s|import time; subprocess|import subprocess|`, "/usr/lib/python3/dist-packages/firewall/core/fw.py")
+	s.run("systemctl", "daemon-reload")
+	for when, why := range map[string]string{"start": "firewalld is starting", "rules": "firewalld does not answer"} {
+		s.run("touch", "/run/hold-"+when)
+		s.run("systemctl", "restart", "--no-block", "firewalld")
+		s.eventually("firewalld is held", func() bool { _, err := s.try("test", "-e", "/run/held-"+when); return err == nil })
+		said := make(chan string, 1)
+		go func() {
+			_, err := s.try("sh", "-c", "(nattui rules; nattui add dnat --proto tcp --dest "+wanGateway+" --dport 8080 --to "+lanHost+":80 --yes) >/var/tmp/said-"+when+" 2>&1")
+			said <- fmt.Sprint(err)
+		}()
+		s.eventually("nattui waits", func() bool {
+			now := s.read("/var/tmp/said-" + when)
+			return strings.Contains(now, why+"; waiting") && strings.Contains(now, why+": which rules there will be is not known yet")
+		})
+		if len(said) > 0 {
+			t.Fatalf("held at %s: nattui did not wait: %s", when, s.read("/var/tmp/said-"+when))
 		}
+		s.run("rm", "/run/hold-"+when)
+		if err := <-said; err != "<nil>" {
+			t.Fatalf("held at %s: %s\n%s", when, err, s.read("/var/tmp/said-"+when))
+		}
+		s.firewalldRuns()
 		s.once("nat", forward)
 		s.run("nattui", "undo", "--yes")
 	}
