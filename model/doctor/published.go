@@ -54,7 +54,12 @@ func (t *trial) closedByInput(f *Forward) (by string, policy, closed bool) {
 	sets := map[rules.Variant]*rules.Ruleset{}
 	for p, s := range t.sets {
 		without := *s
-		without.Tables = slices.DeleteFunc(slices.Clone(s.Tables), func(t rules.Table) bool { return t.Name == "nat" })
+		without.Tables = slices.Clone(s.Tables)
+		for i := range without.Tables {
+			if without.Tables[i].Name == "nat" {
+				without.Tables[i] = emptied(without.Tables[i])
+			}
+		}
 		sets[p] = &without
 	}
 	bare := newTrial(t.Facts, sets, nil)
@@ -65,4 +70,14 @@ func (t *trial) closedByInput(f *Forward) (by string, policy, closed bool) {
 		return "", false, false
 	}
 	return ruleName(o.DroppedBy) + ": " + t.dropperText(o.DroppedBy), o.DroppedBy.Position == 0, true
+}
+
+// emptied is a table with its chains and without their rules. One that was not there at all would be taken from nft's own view
+// of the same table, where iptables made it with the nft backend.
+func emptied(t rules.Table) rules.Table {
+	t.Chains = slices.Clone(t.Chains)
+	for i := range t.Chains {
+		t.Chains[i].Rules = nil
+	}
+	return t
 }
