@@ -244,6 +244,12 @@ func (b *builder) add(variant rules.Variant, table string, r rules.Rule, at int,
 	c := rules.Change{
 		Op: rules.Insert, Family: variant.Family, Backend: variant.Backend, Table: table, Chain: r.Chain, At: at, Rule: r, Program: set.Name,
 	}
+	if by, text, ok := b.shadow(c); ok && b.sourcesHere(text) {
+		b.note("rule %d of %s already does this, for these packets and others: %s", by.Position, by.Chain, text.Sentence())
+		return
+	} else if ok && by.Chain == c.Chain {
+		c.At = by.Position
+	}
 	b.change(c, why)
 }
 

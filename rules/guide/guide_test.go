@@ -212,3 +212,20 @@ func TestMoveForgetsItsFlows(t *testing.T) {
 		t.Error(told(a))
 	}
 }
+
+// No rule is planned that could never match: what is done already is said, and what is in the way comes behind it.
+func TestNothingPlannedIsShadowed(t *testing.T) {
+	publish := Publish{Port: "80", To: "192.168.0.2:8080", Inside: true}
+	for earlier, want := range map[string]string{
+		"-d 192.168.0.2/32 -p tcp -m tcp --dport 8080 -j SNAT --to-source 192.168.0.1": "rule 1 of POSTROUTING already does this",
+		"-j MASQUERADE": "rule 1 of POSTROUTING already does this",
+		"-d 192.168.0.2/32 -p tcp -m tcp --dport 8080 -j SNAT --to-source 192.168.0.77": "-I POSTROUTING 1 -s 192.168.0.0/24",
+		"-d 192.168.0.0/24 -j ACCEPT": "-I POSTROUTING 1 -s 192.168.0.0/24",
+		"-s 192.168.0.9/32 -d 192.168.0.2/32 -p tcp -m tcp -j SNAT --to-source 192.168.0.1": "-A POSTROUTING -s 192.168.0.0/24",
+	} {
+		got := told(publish.Advise(gateway(t, "*nat\n:POSTROUTING ACCEPT [0:0]\n-A POSTROUTING "+earlier+"\nCOMMIT\n")))
+		if !strings.Contains(got, want) {
+			t.Errorf("behind %s: %q is missing in\n%s", earlier, want, got)
+		}
+	}
+}
