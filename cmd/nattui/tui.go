@@ -67,9 +67,11 @@ func runScreens(ctx context.Context, o tuiOptions, open func(context.Context, *s
 	shareCores()
 	shortSlices()
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP) // so that a change is finished when the terminal goes away
+	ctx, forget := whileTerminal(ctx, os.Stdin)
 	var working sync.WaitGroup
 	defer working.Wait()
 	defer stop()
+	defer forget()
 	gw, err := open(ctx, &working)
 	if err != nil {
 		return err

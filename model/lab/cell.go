@@ -226,6 +226,7 @@ func keep(inmate role) {
 	unix.CloseOnExec(keeperLifeLine)
 	unix.CloseOnExec(keeperComplaint)
 	drainSignals()
+	passHangup()
 	waitForOpener()
 	if err := furnish(); err != nil {
 		complain(keeperComplaint, noCell, err)
@@ -268,6 +269,17 @@ func drainSignals() {
 		syscall.SIGHUP, syscall.SIGTERM)
 	go func() {
 		for range signals {
+		}
+	}()
+}
+
+// passHangup tells everybody in the cell that the terminal is gone: the kernel tells the leader of the session, which is outside.
+func passHangup() {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		for range hangups {
+			_ = syscall.Kill(-1, syscall.SIGHUP) // of the cell's processes: it has its own numbers (pid_namespaces(7))
 		}
 	}()
 }
