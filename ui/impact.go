@@ -8,6 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
+	"nattui/model/doctor"
 	"nattui/model/explain"
 	"nattui/model/flow"
 	"nattui/rules"
@@ -26,6 +27,7 @@ type impact struct {
 
 	known string // the plan that is known
 	blast explain.Blast
+	bars  []string // what would drop what the plan forwards
 	diff  []rules.DiffLine
 	err   error
 }
@@ -39,6 +41,7 @@ type impactMsg struct {
 	of    *impact
 	plan  string
 	blast explain.Blast
+	bars  []string
 	diff  []rules.DiffLine
 	err   error
 }
@@ -70,6 +73,7 @@ func (i *impact) weigh(p rules.Plan) tea.Cmd {
 			return msg
 		}
 		msg.blast = explain.BlastOf(facts, i.gw.rulesNow(before), explain.Rules{Sets: after, Native: native}, p, flows, impactFlows)
+		msg.bars = doctor.Barred(facts, after, native, p)
 		return msg
 	}
 }
@@ -94,7 +98,7 @@ func (i *impact) nameOf(p rules.Plan) string {
 // take takes the answer, and asks again where the plan is another by now.
 func (i *impact) take(msg impactMsg) tea.Cmd {
 	i.running = false
-	i.known, i.blast, i.diff, i.err = msg.plan, msg.blast, msg.diff, msg.err
+	i.known, i.blast, i.bars, i.diff, i.err = msg.plan, msg.blast, msg.bars, msg.diff, msg.err
 	if i.wanted != i.known {
 		return i.weigh(i.plan)
 	}
@@ -162,7 +166,7 @@ func (i *impact) safety(chosen countdown, key string, width int) []string {
 	return lines
 }
 
-// flowLines say which live flows would be translated differently.
+// flowLines say what would drop what is forwarded, and which live flows would be translated differently.
 func (i *impact) flowLines(width int) []string {
 	switch {
 	case !i.ready():
@@ -173,11 +177,15 @@ func (i *impact) flowLines(width int) []string {
 	case i.err != nil:
 		return nil
 	}
+	var lines []string
+	for _, why := range i.bars {
+		lines = append(lines, i.wrapped(i.look.Attention, "! "+why, width)...)
+	}
 	style := i.look.Faint
 	if i.blast.Changed > 0 {
 		style = i.look.Text
 	}
-	lines := i.wrapped(style, i.blast.FlowsSentence(), width)
+	lines = append(lines, i.wrapped(style, i.blast.FlowsSentence(), width)...)
 	for n := range i.blast.Examples {
 		lines = append(lines, i.look.Faint.Render(text.Fit("  "+i.blast.Examples[n].Line(), width)))
 	}

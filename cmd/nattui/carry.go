@@ -97,7 +97,7 @@ func (a *approval) carry(c *cobra.Command, tables *iptables.Host, plan rules.Pla
 		return printCommands(c.OutOrStdout(), plan)
 	}
 	if a.yes {
-		p.tellFinal(c.ErrOrStderr())
+		p.forewarn(c.ErrOrStderr())
 	} else if err := a.ask(ctx, c.ErrOrStderr(), plan, p.tell); err != nil {
 		return err
 	}

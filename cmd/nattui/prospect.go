@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nattui/model/conntrack"
+	"nattui/model/doctor"
 	"nattui/model/explain"
 	"nattui/model/facts"
 	"nattui/model/flow"
@@ -27,6 +28,7 @@ type prospect struct {
 	facts         facts.Facts
 	diff          []rules.DiffLine
 	blast         explain.Blast
+	bars          []string // what would drop what the plan forwards
 	options       commit.Options
 	final         string // what could not be undone
 }
@@ -80,6 +82,7 @@ func (a *approval) weigh(ctx context.Context, tables *iptables.Host, plan rules.
 		return nil, err
 	}
 	p.blast = explain.BlastOf(&p.facts, now, p.rulesAfter(), plan, flows, limit)
+	p.bars = doctor.Barred(&p.facts, p.after, p.native, plan)
 	p.options.Operators, p.options.Others = p.blast.Provers(&p.facts), p.blast.Unproven()
 	if final := commit.FinalOf(plan); final != nil {
 		if a.confirm.text != "off" {
@@ -136,8 +139,11 @@ func waysAmongFlows(ctx context.Context, f *facts.Facts) *flow.Flows {
 	return flows
 }
 
-// tellFinal says what of a plan could not be undone.
-func (p *prospect) tellFinal(w io.Writer) {
+// forewarn says what would drop what a plan forwards, and what of it could not be undone.
+func (p *prospect) forewarn(w io.Writer) {
+	for _, why := range p.bars {
+		say(w, "warning: "+text.Safe(why))
+	}
 	if p.final != "" {
 		fmt.Fprintln(w, text.Safe(p.final))
 	}
@@ -146,7 +152,7 @@ func (p *prospect) tellFinal(w io.Writer) {
 // tell shows what a plan does, before and after, and what it would touch as well.
 func (p *prospect) tell(w io.Writer) {
 	printDiff(w, p.diff)
-	p.tellFinal(w)
+	p.forewarn(w)
 	fmt.Fprintln(w, text.Safe(p.blast.OwnSentence()))
 	if s := p.blast.FlowsSentence(); s != "" {
 		fmt.Fprintln(w, s)

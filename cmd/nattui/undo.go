@@ -84,7 +84,7 @@ func undo(c *cobra.Command, a *approval, confirm *confirmation, id string) error
 			return err
 		}
 	} else {
-		p.tellFinal(c.ErrOrStderr())
+		p.forewarn(c.ErrOrStderr())
 	}
 	undone, err := committer.Undo(context.WithoutCancel(ctx), entry.ID, p.options)
 	if err != nil {

@@ -1,0 +1,73 @@
+package doctor
+
+import (
+	"fmt"
+	"slices"
+
+	"nattui/model/facts"
+	"nattui/rules"
+	"nattui/rules/evaluate"
+)
+
+// Barred says of each forward that a plan makes in iptables what would drop its first packet once the plan is carried out: the
+// rule or policy, where that is certain. after are the rules as the plan leaves them, and native the native tables, nil where it
+// does not touch them.
+func Barred(f *facts.Facts, after map[rules.Variant]*rules.Ruleset, native *evaluate.NativeProgram, p rules.Plan) (list []string) {
+	made := forwarding(p)
+	if f == nil || len(made) == 0 {
+		return nil
+	}
+	known := *f
+	if native != nil {
+		known.Native = native
+	}
+	t := newTrial(&known, after, nil)
+	w := walker{sets: after}
+	t.hooked(&w, "nat", "PREROUTING", func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
+		if !slices.ContainsFunc(made, func(c rules.Change) bool {
+			return at.Family == c.Family && at.Backend == c.Backend && r.Chain == c.Rule.Chain && r.Same(c.Rule)
+		}) {
+			return
+		}
+		if forward, ok := forwardOf(&t, at, r, s); ok {
+			if why := t.barring(&forward); why != "" && !slices.Contains(list, why) {
+				list = append(list, why)
+			}
+		}
+	})
+	return list
+}
+
+// forwarding are the changes of a plan that make rules which send packets elsewhere.
+func forwarding(p rules.Plan) (made []rules.Change) {
+	for _, c := range p.Changes() {
+		switch c.Rule.Target.Kind {
+		case rules.DNAT, rules.Redirect, rules.Netmap:
+			if c.Table == "nat" && (c.Op == rules.Insert || c.Op == rules.Replace) {
+				made = append(made, c)
+			}
+		}
+	}
+	return made
+}
+
+// barring says what certainly drops the first packet of a forward behind its translation; "" where nothing does.
+func (t *trial) barring(f *Forward) string {
+	way := t.fate(f.packet)
+	o, blocked := way.blocked()
+	if !blocked || !way.by(f.Rule) || o.DroppedBy.IsZero() || way.unread != "" {
+		return ""
+	}
+	if o.DroppedBy.Position == 0 {
+		return fmt.Sprintf("%s drops what goes to %s, and no rule accepts it: nothing arrives", chainName(o.DroppedBy), f.Server)
+	}
+	return fmt.Sprintf("rule %s drops what goes to %s: nothing arrives", ruleName(o.DroppedBy), f.Server)
+}
+
+// chainName names the chain whose policy drops.
+func chainName(by evaluate.RuleRef) string {
+	if by.Backend == rules.Native {
+		return "the policy of " + by.Table + " " + by.Chain
+	}
+	return "the policy of " + by.Chain + variantNote(by.Variant)
+}
