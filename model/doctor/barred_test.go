@@ -1,10 +1,12 @@
 package doctor_test
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
 	"nattui/model/doctor"
+	"nattui/model/facts"
 	"nattui/model/lab"
 	"nattui/rules"
 )
@@ -50,5 +52,46 @@ func TestBarred(t *testing.T) {
 				t.Errorf("it says %q, not %q", said, c.says)
 			}
 		})
+	}
+}
+
+// TestTakenFromPrograms: a rule that takes the connections of a program of this host is told of, before it is made.
+func TestTakenFromPrograms(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	w := newWard(t)
+	w.base()
+	w.settle()
+	g := w.look()
+	listen := func(at string) facts.Listener {
+		return facts.Listener{Proto: rules.TCP, Address: netip.MustParseAddrPort(at), Process: "sshd"}
+	}
+	for line, c := range map[string]struct {
+		listens []string
+		says    string
+	}{
+		"-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 22 -j DNAT --to-destination 192.168.0.2":                                       {[]string{"0.0.0.0:22"}, "sshd of this host listens on tcp port 22: new connections to it go elsewhere"},
+		"-A PREROUTING -i wan0 -p tcp -m multiport --dports 80,22 -j DNAT --to-destination 192.168.0.2":                                       {[]string{"203.0.113.1:22", "0.0.0.0:80"}, "sshd of this host listens on tcp port 22: new connections to it and to 1 more by wan0 go"},
+		"-A PREROUTING -p tcp -m tcp --dport 20:30 -j REDIRECT --to-ports 9":                                                                  {[]string{"0.0.0.0:22"}, "sshd of this host"},
+		"-A PREROUTING -d 198.51.100.7/32 -p tcp -m tcp --dport 22 -j DNAT --to-destination 192.168.0.2":                                      {[]string{"0.0.0.0:22"}, ""},
+		"-A PREROUTING -d 203.0.113.1/32 -p udp -m udp --dport 22 -j DNAT --to-destination 192.168.0.2":                                       {[]string{"0.0.0.0:22"}, ""},
+		"-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 2222 -j DNAT --to-destination 203.0.113.1:22":                                  {[]string{"0.0.0.0:22"}, ""},
+		"-A PREROUTING -p tcp -m tcp --dport 22 -j REDIRECT":                                                                                  {[]string{"0.0.0.0:22"}, ""},
+		"-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 22 -j DNAT --to-destination 192.168.0.2:220":                                   {[]string{"127.0.0.1:22", "[::]:22"}, ""},
+		"-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 22 -m mac --mac-source 02:00:00:00:00:01 -j DNAT --to-destination 192.168.0.2": {[]string{"0.0.0.0:22"}, ""},
+	} {
+		r, err := rules.Parse(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.Facts.Listeners = nil
+		for _, at := range c.listens {
+			g.Facts.Listeners = append(g.Facts.Listeners, listen(at))
+		}
+		said := strings.Join(doctor.Doubts(g.Facts, g.Sets[rules.Variant{Family: rules.IPv4, Backend: rules.NFT}], r, nil), "\n")
+		if told := strings.Contains(said, "of this host listens"); told != (c.says != "") || !strings.Contains(said, c.says) {
+			t.Errorf("%s\nsays %q, not %q", line, said, c.says)
+		}
 	}
 }

@@ -24,6 +24,7 @@ func Doubts(f *facts.Facts, set *rules.Ruleset, r rules.Rule, old *rules.Rule) [
 		d.destination()
 		d.source()
 		d.links()
+		d.takes()
 	}
 	return d.found
 }

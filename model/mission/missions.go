@@ -97,6 +97,6 @@ var missions = []Mission{
 			"Then publish what was wanted at another port: nattui guide publish --port 2222 --to 192.168.0.2:22",
 		},
 		Lesson: "A rule for port 22 of the gateway's own address takes the administrator's way in, and no error says so. nattui writes the inverse of a change down before it makes it, and a process apart from your session rolls it back unless you confirm in time, from a login that came after the change. " +
-			"Use the countdown whenever a rule may match your own connection; nattui sets it by itself where it sees that it does.",
+			"Use the countdown whenever a rule may match your own connection; nattui sets it by itself where it sees that it does. Here nobody is connected by SSH, so it is up to you.",
 	},
 }
