@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -97,15 +98,21 @@ func (b *builder) notePassed(hook string, path evaluate.Path) {
 	var last *evaluate.Visit
 	for i := range path.Visits {
 		v := &path.Visits[i]
-		if v.In != nil && v.In.Type == "filter" {
-			return // several filters have a say: the plan shows what is needed
-		}
 		if v.Table == "filter" && v.Verdict == evaluate.Yes {
 			last = v
 		}
 	}
+	native, filters := nativeDecider(hook, path)
 	why := ""
 	switch {
+	case filters > 1 || filters == 1 && last != nil && !last.IsPolicy():
+		return // several filters have a say: the plan shows what is needed
+	case filters == 1 && native == nil:
+		return
+	case filters == 1 && native.IsPolicy():
+		why = fmt.Sprintf(", because the policy of %s %s is accept", native.Table, native.Chain)
+	case filters == 1:
+		why = fmt.Sprintf(", because rule %d of %s %s lets the packets through: %s", native.Position, native.Table, native.Chain, native.Text())
 	case last == nil:
 		why = ": this host filters nothing there"
 	case last.IsPolicy() && last.Chain == hook:
@@ -121,6 +128,29 @@ func (b *builder) notePassed(hook string, path evaluate.Path) {
 	if b.passed[hook] == "" {
 		b.passed[hook] = "No " + hook + " rule is needed" + why
 	}
+}
+
+// nativeDecider is the rule or policy of a native filter that let a packet through at a hook, the last one it matched, and the
+// number of such filters that it came through.
+func nativeDecider(hook string, path evaluate.Path) (last *evaluate.Visit, filters int) {
+	met := map[string]bool{}
+	inside := false
+	for i := range path.Visits {
+		v := &path.Visits[i]
+		if v.In == nil || v.In.Type != "" { // what a jump leads to has no hook of its own
+			inside = v.In != nil && v.In.Type == "filter" && strings.EqualFold(v.In.Hook, hook)
+		}
+		if !inside {
+			continue
+		}
+		if v.In.Type != "" {
+			met[v.Table+" "+v.Chain] = true
+		}
+		if v.Verdict == evaluate.Yes {
+			last = v
+		}
+	}
+	return last, len(met)
 }
 
 // passedNotes are why no rule is needed to let packets through, of the chains for which none is.
