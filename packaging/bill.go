@@ -23,15 +23,11 @@ func (r *release) bill() error {
 	if err != nil {
 		return err
 	}
-	when, err := r.when()
-	if err != nil {
-		return err
-	}
 	name := "nattui-" + r.version.upstream()
 	document := &spdx.Document{
 		SPDXVersion: spdx.Version, DataLicense: spdx.DataLicense, SPDXIdentifier: "DOCUMENT", DocumentName: name,
 		DocumentNamespace: "urn:nattui:" + r.version.upstream(),
-		CreationInfo:      &spdx.CreationInfo{Created: when.Format("2006-01-02T15:04:05Z"), Creators: []common.Creator{{CreatorType: "Tool", Creator: "nattui-packaging"}}},
+		CreationInfo:      &spdx.CreationInfo{Created: r.when.Format("2006-01-02T15:04:05Z"), Creators: []common.Creator{{CreatorType: "Tool", Creator: "nattui-packaging"}}},
 	}
 	own := &spdx.Package{
 		PackageName: "nattui", PackageSPDXIdentifier: "Package-nattui", PackageVersion: r.version.upstream(), PackageDownloadLocation: "NOASSERTION",
@@ -44,7 +40,7 @@ func (r *release) bill() error {
 		document.Relationships = append(document.Relationships, related("Package-nattui", "CONTAINS", string(m.id())))
 	}
 	for _, name := range r.made {
-		sum, err := sumOf(filepath.Join(r.output, name))
+		sum, err := sumOf(filepath.Join(r.stage, name))
 		if err != nil {
 			return err
 		}
@@ -59,7 +55,7 @@ func (r *release) bill() error {
 }
 
 func (r *release) write(name string, document *spdx.Document) error {
-	file, err := os.Create(filepath.Join(r.output, name))
+	file, err := os.Create(filepath.Join(r.stage, name))
 	if err != nil {
 		return err
 	}
@@ -81,7 +77,7 @@ func (r *release) modules() ([]module, error) {
 		if !strings.Contains(name, "-linux-") {
 			continue
 		}
-		found, err := modulesOf(filepath.Join(r.output, name))
+		found, err := modulesOf(filepath.Join(r.stage, name))
 		if err != nil {
 			return nil, err
 		}
@@ -138,13 +134,13 @@ func (r *release) checksums() error {
 	var b strings.Builder
 	slices.Sort(r.made)
 	for _, name := range r.made {
-		sum, err := sumOf(filepath.Join(r.output, name))
+		sum, err := sumOf(filepath.Join(r.stage, name))
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(&b, "%s  %s\n", sum, name)
 	}
-	return os.WriteFile(filepath.Join(r.output, "SHA256SUMS"), []byte(b.String()), 0o644)
+	return os.WriteFile(filepath.Join(r.stage, "SHA256SUMS"), []byte(b.String()), 0o644)
 }
 
 func sumOf(path string) (string, error) {

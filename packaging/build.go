@@ -11,22 +11,26 @@ import (
 	"strings"
 )
 
-// prepare finds out the version, and empties nothing: the directory gets files that have the version in their names.
-func (r *release) prepare() error {
+// prepare finds out what is built before anything is: its version, its time, and who answers for it.
+func (r *release) prepare() (err error) {
 	if r.described == "" {
-		var err error
 		if r.described, err = describe(r.source); err != nil {
 			return err
 		}
 	}
-	var err error
 	if r.version, err = parseVersion(r.described); err != nil {
+		return err
+	}
+	if r.when, err = epoch(r.source); err != nil {
 		return err
 	}
 	if r.version.unreleased {
 		fmt.Printf("%s is not a release: there is no tag at this commit, or not all is committed\n", r.version.upstream())
 	}
-	return os.MkdirAll(r.output, 0o755)
+	if os.Getenv("MAINTAINER") == "" {
+		fmt.Println("warning: the packages name nobody who answers for them. Before you hand them on, build with MAINTAINER='Your Name <your address>'")
+	}
+	return r.begin()
 }
 
 // build compiles nattui for an architecture: static, without symbols, without the paths of this machine.

@@ -29,13 +29,13 @@ func TestMain(m *testing.M) {
 
 // packages builds the packages for this machine, of a version that is named and at a time that is named, from a copy of
 // the source at a path of its own.
-func packages(t *testing.T, name string) *release {
+func packages(t *testing.T, name, maintainer string) *release {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("left out of short mode: builds packages")
 	}
 	t.Setenv("SOURCE_DATE_EPOCH", "1767225600")
-	t.Setenv("MAINTAINER", "A Maintainer <maintainer@example.org>")
+	t.Setenv("MAINTAINER", maintainer)
 	source := filepath.Join(built.dir, name, "source")
 	copySource(t, source)
 	r := &release{source: source, output: filepath.Join(built.dir, name, "dist"), described: "v1.2.3"}
@@ -45,11 +45,14 @@ func packages(t *testing.T, name string) *release {
 	return r
 }
 
+// somebody answers for the packages that most tests look at.
+const somebody = "A Maintainer <maintainer@example.org>"
+
 // packagesOnce are the same for all tests that only look at them.
 func packagesOnce(t *testing.T) *release {
 	t.Helper()
 	if built.made == nil {
-		built.release = *packages(t, "once")
+		built.release = *packages(t, "once", somebody)
 	}
 	return &built.release
 }

@@ -67,7 +67,7 @@ func TestInstallsByRpm(t *testing.T) {
 
 // And by pacman.
 func TestInstallsByPacman(t *testing.T) {
-	needs(t, "pacman", "chroot")
+	needs(t, "pacman", "chroot", "tar")
 	asRoot(t)
 	file, root := packagesOnce(t).file(t, ".pkg.tar.zst"), t.TempDir()
 	for _, dir := range []string{"var/lib/pacman/local", "var/cache"} {
@@ -75,11 +75,12 @@ func TestInstallsByPacman(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	before := tree(t, root)
 	pacman := func(args ...string) {
 		t.Helper()
 		run(t, "pacman", append([]string{"--root", root, "--config", "/dev/null", "--noconfirm"}, args...)...)
 	}
+	pacman("-U", archFilesystem(t))
+	before := tree(t, root)
 	pacman("-U", file)
 	startsIn(t, root)
 	pacman("-Qkk", "nattui")
@@ -89,6 +90,28 @@ func TestInstallsByPacman(t *testing.T) {
 			t.Errorf("left behind: %s", path)
 		}
 	}
+}
+
+// archFilesystem is what Arch's package "filesystem" has of the directories for programs: a package that makes a directory of
+// one of its links is refused.
+func archFilesystem(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "usr/bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for link, to := range map[string]string{"bin": "usr/bin", "sbin": "usr/bin", "usr/sbin": "bin"} {
+		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	about := "pkgname = filesystem\npkgbase = filesystem\npkgver = 1-1\npkgdesc = directories\nsize = 0\narch = any\n"
+	if err := os.WriteFile(filepath.Join(dir, ".PKGINFO"), []byte(about), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	made := filepath.Join(t.TempDir(), "filesystem-1-1-any.pkg.tar.gz")
+	run(t, "tar", "-C", dir, "-czf", made, ".PKGINFO", "bin", "sbin", "usr")
+	return made
 }
 
 // startsIn starts what was installed in a root that has nothing else.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 func main() {
@@ -43,7 +44,9 @@ type release struct {
 	source, output string
 	described      string // by git describe, or the caller
 	version        version
-	made           []string // files in output, by name
+	when           time.Time // of everything in it, the same each time that the same source is built
+	stage          string    // where files are made, until all of them are
+	made           []string  // files of this run, by name
 }
 
 // make builds everything for the architectures and formats that are wanted; none means all.
@@ -54,6 +57,15 @@ func (r *release) make(archs, formats []string) error {
 	if err := r.prepare(); err != nil {
 		return err
 	}
+	defer os.RemoveAll(r.stage)
+	if err := r.fill(archs, formats); err != nil {
+		return err
+	}
+	return r.deliver()
+}
+
+// fill builds what is wanted, with checksums and the bill of materials.
+func (r *release) fill(archs, formats []string) error {
 	scratch, err := os.MkdirTemp("", "nattui-packaging")
 	if err != nil {
 		return err
@@ -80,7 +92,7 @@ func (r *release) make(archs, formats []string) error {
 // target builds the binary for one architecture, and the packages with it.
 func (r *release) target(t target, formats []string, parts parts) error {
 	name := "nattui-" + r.version.upstream() + "-linux-" + t.goarch
-	binary := filepath.Join(r.output, name)
+	binary := filepath.Join(r.stage, name)
 	if err := r.build(t.goarch, binary); err != nil {
 		return err
 	}
@@ -100,7 +112,7 @@ func (r *release) target(t target, formats []string, parts parts) error {
 
 // note records that a file was made, and prints its size.
 func (r *release) note(name string) error {
-	info, err := os.Stat(filepath.Join(r.output, name))
+	info, err := os.Stat(filepath.Join(r.stage, name))
 	if err != nil {
 		return err
 	}

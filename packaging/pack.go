@@ -1,13 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
-	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/goreleaser/chglog"
 	"github.com/goreleaser/nfpm/v2"
@@ -20,7 +18,7 @@ import (
 )
 
 // pack makes one package of a binary, as nfpm.yaml says.
-func (r *release) pack(t target, p packageOf, binary string, parts parts) (err error) {
+func (r *release) pack(t target, p packageOf, binary string, parts parts) error {
 	info, err := r.info(p, binary, parts)
 	if err != nil {
 		return err
@@ -29,40 +27,38 @@ func (r *release) pack(t target, p packageOf, binary string, parts parts) (err e
 	if err != nil {
 		return err
 	}
-	name := packager.ConventionalFileName(info)
-	file, err := os.Create(filepath.Join(r.output, name))
-	if err != nil {
+	var text bytes.Buffer
+	if err := packager.Package(info, &text); err != nil {
 		return err
 	}
-	defer func() {
-		if closed := file.Close(); err == nil {
-			err = closed
+	made := text.Bytes()
+	if p.format == "ipk" {
+		if made, err = sizeInBytes(made); err != nil {
+			return err
 		}
-		if err != nil {
-			os.Remove(file.Name())
-			return
-		}
-		err = r.note(name)
-	}()
-	return packager.Package(info, file)
+	}
+	name := packager.ConventionalFileName(info)
+	if err := os.WriteFile(filepath.Join(r.stage, name), made, 0o644); err != nil {
+		return err
+	}
+	return r.note(name)
 }
 
 // info is the description of a package: nfpm.yaml with the names of this build filled in.
 func (r *release) info(p packageOf, binary string, parts parts) (*nfpm.Info, error) {
-	when, err := r.when()
-	if err != nil {
-		return nil, err
-	}
-	changes, err := r.changelog(filepath.Dir(parts["BASH"]), p, when)
+	changes, err := r.changelog(filepath.Dir(parts["BASH"]), p)
 	if err != nil {
 		return nil, err
 	}
 	names := map[string]string{
-		"ARCH": p.arch, "VERSION": r.version.of(p.format), "BINARY": binary, "MAINTAINER": maintainer(), "ZSHDIR": "/usr/share/zsh/site-functions",
+		"ARCH": p.arch, "VERSION": r.version.of(p.format), "BINARY": binary, "MAINTAINER": maintainer(), "ZSHDIR": "/usr/share/zsh/site-functions", "SBIN": "/usr/sbin",
 		"LINTIAN": filepath.Join(r.source, "packaging", "lintian-overrides"),
 	}
-	if p.format == "deb" { // where zsh of Debian looks, see its README.Debian
+	switch p.format {
+	case "deb": // where zsh of Debian looks, see its README.Debian
 		names["ZSHDIR"] = "/usr/share/zsh/vendor-completions"
+	case "archlinux": // where /usr/sbin is a link to bin, which a package may not have as a directory
+		names["SBIN"] = "/usr/bin"
 	}
 	config, err := nfpm.ParseFileWithEnvMapping(filepath.Join(r.source, "packaging", "nfpm.yaml"), func(name string) string {
 		if path, ok := parts[name]; ok {
@@ -77,42 +73,32 @@ func (r *release) info(p packageOf, binary string, parts parts) (*nfpm.Info, err
 	if err != nil {
 		return nil, err
 	}
-	info.Changelog, info.MTime = changes, when
+	info.Changelog, info.MTime, info.ArchLinux.Packager = changes, r.when, maintainer()
 	if p.format == "rpm" { // its summary is a field of its own
 		_, info.Description, _ = strings.Cut(info.Description, "\n")
 	}
 	for _, c := range info.Contents {
 		if c.FileInfo != nil {
-			c.FileInfo.MTime = when
+			c.FileInfo.MTime = r.when
 		}
 	}
 	info = nfpm.WithDefaults(info)
 	return info, nfpm.Validate(info)
 }
 
-// maintainer is who answers for the packages: MAINTAINER, for those who hand them on.
+// maintainer is who answers for the packages: MAINTAINER, for those who hand them on. Otherwise they say that nobody was named,
+// rather than an address that nobody reads.
 func maintainer() string {
-	return cmp.Or(os.Getenv("MAINTAINER"), "The nattui authors <nattui@localhost>")
+	return cmp.Or(os.Getenv("MAINTAINER"), unnamed)
 }
 
-// when is the time of the build, the same each time that the same source is built.
-func (r *release) when() (time.Time, error) {
-	said, err := epoch(r.source)
-	if err != nil {
-		return time.Time{}, err
-	}
-	seconds, err := strconv.ParseInt(said, 10, 64)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("time of the build: %w", err)
-	}
-	return time.Unix(seconds, 0).UTC(), nil
-}
+const unnamed = "Built without MAINTAINER <nobody@localhost>"
 
 // changelog writes the entry that Debian and RPM packages have for this version. What changed is in CHANGELOG.md,
 // which they have as well.
-func (r *release) changelog(scratch string, p packageOf, when time.Time) (string, error) {
+func (r *release) changelog(scratch string, p packageOf) (string, error) {
 	entry := chglog.ChangeLogEntries{{
-		Semver: r.version.of(p.format) + "-1", Date: when, Packager: maintainer(),
+		Semver: r.version.of(p.format) + "-1", Date: r.when, Packager: maintainer(),
 		Changes:               chglog.ChangeLogChanges{{Note: "Version " + r.version.upstream() + ": see changelog.gz"}},
 		ChangeLogOverridables: chglog.ChangeLogOverridables{Deb: &chglog.ChangelogDeb{Urgency: "medium", Distributions: []string{"unstable"}}},
 	}}

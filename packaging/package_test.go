@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -16,7 +17,7 @@ import (
 
 // Whoever builds the same source gets the same bytes, wherever it lies and whenever it is done.
 func TestTwoBuildsAreEqual(t *testing.T) {
-	a, b := packagesOnce(t), packages(t, "again")
+	a, b := packagesOnce(t), packages(t, "again", somebody)
 	if !slices.Equal(a.made, b.made) || len(a.made) < 5 {
 		t.Fatalf("%q, and then %q", a.made, b.made)
 	}
@@ -46,7 +47,6 @@ func TestChecksums(t *testing.T) {
 
 // everywhere is what the packages of all distributions have, with their modes.
 var everywhere = map[string]string{
-	"/usr/sbin/nattui":                                 "-rwxr-xr-x",
 	"/var/lib/nattui":                                  "drwx------",
 	"/usr/share/doc/nattui":                            "drwxr-xr-x",
 	"/usr/share/doc/nattui/copyright":                  "-rw-r--r--",
@@ -56,22 +56,23 @@ var everywhere = map[string]string{
 	"/usr/share/man/man7/nattui-filter.7.gz":           "-rw-r--r--",
 	"/usr/share/bash-completion/completions/nattui":    "-rw-r--r--",
 	"/usr/share/fish/vendor_completions.d/nattui.fish": "-rw-r--r--",
-	"/etc/logrotate.d/nattui":                          "-rw-r--r--",
 
 	"/usr/share/doc/nattui/examples/prometheus/nattui.rules.yml": "-rw-r--r--",
 	"/usr/share/doc/nattui/examples/grafana/nattui.json":         "-rw-r--r--",
 	"/usr/share/doc/nattui/examples/ansible/nattui.yml":          "-rw-r--r--",
 }
 
-// units are those of systemd.
+// units are those of systemd, with the rotation of what they log.
 var units = []string{
+	"/etc/logrotate.d/nattui",
 	"/usr/lib/systemd/system/nattui-log.service", "/usr/lib/systemd/system/nattui-log-file.service",
 	"/usr/lib/systemd/system/nattui-metrics.service", "/usr/lib/systemd/system/nattui-metrics-textfile.service", "/usr/lib/systemd/system/nattui-metrics-textfile.timer",
 }
 
-// with are the same and some more of one format.
-func with(more ...string) map[string]string {
+// with are the same, the program where the format's systems have it, and some more.
+func with(program string, more ...string) map[string]string {
 	all := maps.Clone(everywhere)
+	all[program] = "-rwxr-xr-x"
 	for _, path := range more {
 		all[path] = "-rw-r--r--"
 	}
@@ -84,10 +85,10 @@ var listings = []struct {
 	want    map[string]string
 	own     []string // files of the format itself
 }{
-	{".deb", []string{"dpkg-deb", "-c"}, with(append(units, "/usr/share/zsh/vendor-completions/_nattui", "/usr/share/lintian/overrides/nattui", "/usr/share/doc/nattui/changelog.Debian.gz")...), nil},
-	{".rpm", []string{"rpm", "-qlvp"}, with(append(units, "/usr/share/zsh/site-functions/_nattui")...), nil},
-	{".apk", []string{"bsdtar", "-tvf"}, with("/usr/share/zsh/site-functions/_nattui"), []string{"/.PKGINFO"}},
-	{".pkg.tar.zst", []string{"bsdtar", "-tvf"}, with(append(units, "/usr/share/zsh/site-functions/_nattui")...), []string{"/.PKGINFO", "/.MTREE"}},
+	{".deb", []string{"dpkg-deb", "-c"}, with("/usr/sbin/nattui", append(units, "/usr/share/zsh/vendor-completions/_nattui", "/usr/share/lintian/overrides/nattui", "/usr/share/doc/nattui/changelog.Debian.gz")...), nil},
+	{".rpm", []string{"rpm", "-qlvp"}, with("/usr/sbin/nattui", append(units, "/usr/share/zsh/site-functions/_nattui")...), nil},
+	{".apk", []string{"bsdtar", "-tvf"}, with("/usr/sbin/nattui", "/usr/share/zsh/site-functions/_nattui"), []string{"/.PKGINFO"}},
+	{".pkg.tar.zst", []string{"bsdtar", "-tvf"}, with("/usr/bin/nattui", append(units, "/usr/share/licenses/nattui/LICENSE", "/usr/share/zsh/site-functions/_nattui")...), []string{"/.PKGINFO", "/.MTREE"}},
 	{".ipk", []string{"sh", "-c", `tar -xzOf "$0" ./data.tar.gz 2>/dev/null | tar -tzv || tar -xzOf "$0" data.tar.gz | tar -tzv`}, map[string]string{"/usr/sbin/nattui": "-rwxr-xr-x", "/usr/share/doc/nattui/copyright": "-rw-r--r--"}, nil},
 }
 
@@ -144,7 +145,7 @@ func TestNoScripts(t *testing.T) {
 	t.Run("archlinux", func(t *testing.T) {
 		needs(t, "pacman")
 		said := run(t, "pacman", "--config", "/dev/null", "-Qip", r.file(t, ".pkg.tar.zst"))
-		for _, want := range []string{`Version +: 1\.2\.3-1`, `Depends On +: None`, `Install Script +: No`} {
+		for _, want := range []string{`Version +: 1\.2\.3-1`, `Packager +: A Maintainer`, `Depends On +: None`, `Install Script +: No`} {
 			if !regexp.MustCompile(want).MatchString(said) {
 				t.Errorf("no %q in\n%s", want, said)
 			}
@@ -157,6 +158,17 @@ func TestNoScripts(t *testing.T) {
 			t.Errorf("its description is\n%s", said)
 		}
 	})
+}
+
+// What a router is told of the room that it needs is bytes, as opkg counts.
+func TestSizeOnRouters(t *testing.T) {
+	needs(t, "tar")
+	file := packagesOnce(t).file(t, ".ipk")
+	said := run(t, "sh", "-c", `tar -xzOf "$0" ./control.tar.gz | tar -xzO ./control`, file)
+	size := len(run(t, "sh", "-c", `tar -xzOf "$0" ./data.tar.gz | tar -xzO`, file))
+	if want := fmt.Sprintf("\nInstalled-Size: %d\n", size); !strings.Contains(said, want) {
+		t.Errorf("%d bytes are installed, by\n%s", size, said)
+	}
 }
 
 func TestLintian(t *testing.T) {

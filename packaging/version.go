@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // version is what is built: the release that it is, or that it comes after, and how far.
@@ -53,8 +56,14 @@ func describe(source string) (string, error) {
 	return "v0.0.0-" + count + "-g" + commit, nil
 }
 
+// git asks about the source's own repository, and not about one that the source was unpacked in.
 func git(dir string, args ...string) (string, error) {
-	command := exec.Command("git", append([]string{"-C", dir}, args...)...)
+	top, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	command := exec.Command("git", append([]string{"-C", top}, args...)...)
+	command.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(top))
 	var said strings.Builder
 	command.Stderr = &said
 	out, err := command.Output()
@@ -115,10 +124,23 @@ func (v version) of(format string) string {
 	return s + v.since("+git", ".", ".dirty")
 }
 
-// epoch is the time that every file in the packages gets, in seconds since 1970: SOURCE_DATE_EPOCH, or the commit's.
-func epoch(source string) (string, error) {
-	if s := os.Getenv("SOURCE_DATE_EPOCH"); s != "" {
-		return s, nil
+// epoch is the time that every file in the packages gets, the same each time that the same source is built: SOURCE_DATE_EPOCH, or
+// the commit's. An archive has no commits; in those that git makes every file has the time of the commit, so its changelog tells.
+func epoch(source string) (time.Time, error) {
+	said := os.Getenv("SOURCE_DATE_EPOCH")
+	if said == "" {
+		var err error
+		if said, err = git(source, "log", "-1", "--format=%ct"); err != nil {
+			info, err := os.Stat(filepath.Join(source, "CHANGELOG.md"))
+			if err != nil {
+				return time.Time{}, fmt.Errorf("time of the build: %w", err)
+			}
+			return info.ModTime().Truncate(time.Second).UTC(), nil
+		}
 	}
-	return git(source, "log", "-1", "--format=%ct")
+	seconds, err := strconv.ParseInt(said, 10, 64)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("time of the build: %w", err)
+	}
+	return time.Unix(seconds, 0).UTC(), nil
 }
