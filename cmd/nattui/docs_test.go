@@ -81,25 +81,6 @@ func TestReadmeLinksEveryPage(t *testing.T) {
 	}
 }
 
-// The two READMEs have the same commands, keys and names of checks, each as often.
-func TestReadmesHaveTheSameCommands(t *testing.T) {
-	sequential(t)
-	english, chinese := codeIn(readFile(t, filepath.Join(root, "README.md"))), codeIn(readFile(t, filepath.Join(root, "README.zh.md")))
-	if len(english) < 40 {
-		t.Fatalf("only %v", english)
-	}
-	for name, n := range english {
-		if chinese[name] != n {
-			t.Errorf("README.zh.md has `%s` %d times, and README.md %d times", name, chinese[name], n)
-		}
-	}
-	for name, n := range chinese {
-		if english[name] == 0 {
-			t.Errorf("README.zh.md alone has `%s`, %d times", name, n)
-		}
-	}
-}
-
 // codeIn counts what stands for code in a page.
 func codeIn(page string) map[string]int {
 	found := map[string]int{}
@@ -241,5 +222,28 @@ func TestBesideNamesTheVersions(t *testing.T) {
 	}
 	if seen < 5 {
 		t.Errorf("only %d versions were compared", seen)
+	}
+}
+
+// docs/code.md has every package, and none that is not there.
+func TestCodePageHasThePackages(t *testing.T) {
+	sequential(t)
+	_, table, _ := strings.Cut(readFile(t, filepath.Join(root, "docs", "code.md")), "\n## Packages\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	told := map[string]bool{}
+	for row := range strings.Lines(table) {
+		first, _, _ := strings.Cut(strings.TrimPrefix(row, "| "), " | ")
+		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(first, -1) {
+			told[m[1]] = true
+		}
+	}
+	there := map[string]bool{}
+	walk(t, func(path string) {
+		if dir := filepath.ToSlash(filepath.Dir(path)); filepath.Ext(path) == ".go" && !strings.Contains(dir, "testdata") {
+			there[dir] = true
+		}
+	})
+	if got, want := slices.Sorted(maps.Keys(told)), slices.Sorted(maps.Keys(there)); !slices.Equal(got, want) {
+		t.Errorf("docs/code.md has the packages\n%q, and there are\n%q", got, want)
 	}
 }

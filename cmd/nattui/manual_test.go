@@ -58,7 +58,7 @@ func manualPage(root *cobra.Command) string {
 			fmt.Fprintf(&b, "**%s**\n: %s\n\n", escapeMarkdown(k.Help().Key), keyWords(k))
 		}
 	}
-	fmt.Fprintf(&b, "# FILES\n\n%s```\n%s```\n\n", entryList(fileEntries), ui.SettingsExample)
+	fmt.Fprintf(&b, "# FILES\n\n%s### An example of config.toml\n\n```\n%s```\n\n", entryList(fileEntries), ui.SettingsExample)
 	fmt.Fprintf(&b, "# ENVIRONMENT\n\n%s", entryList(environmentEntries))
 	fmt.Fprintf(&b, "# EXIT STATUS\n\n%s", entryList(exitEntries))
 	fmt.Fprintf(&b, "# JSON\n\n%s\n\n", jsonNote)

@@ -63,14 +63,15 @@ var taskExamples = []struct {
 	task, words string
 	lines       []string
 }{
-	{"Look around", "The screens; they only look until something is confirmed. The same on a test network, without root.", []string{"sudo nattui", "sudo nattui --read-only", "nattui lab"}},
+	{"Look around", "The screens; they only look until something is confirmed. The same on a test network, without root where users may make namespaces.", []string{"sudo nattui", "sudo nattui --read-only", "nattui lab"}},
 	{"Learn NAT", "Missions in the test network, checked by real packets; the tutorial leads through them.", []string{"nattui learn", "nattui learn publish"}},
 	{"Share a connection", "Machines of a network use this gateway's address. First what would be done, then it.", []string{
 		"sudo nattui guide share --net 192.168.0.0/24 --dry-run",
 		"sudo nattui guide share --net 192.168.0.0/24 --watch",
 	}},
-	{"Publish a service", "Port 80 of the public address goes to a web server inside, also for clients in the server's own LAN.", []string{
+	{"Publish a service", "Port 80 of the public address goes to a web server inside, also for clients in the server's own LAN; and where the server's replies would take another way, with a return path.", []string{
 		"sudo nattui guide publish --port 80 --to 192.168.0.2:8080 --inside",
+		"sudo nattui guide publish --port 80 --to 192.168.0.2:8080 --inside --way-back elsewhere",
 	}},
 	{"Find out why a forward is dead", "One forward, followed from the packet that arrives to the answer that leaves; a packet's way as predicted, and as the kernel reports it.", []string{
 		"sudo nattui doctor tcp 203.0.113.1:80 --probe",
@@ -97,8 +98,8 @@ var taskExamples = []struct {
 	}},
 }
 
-const securityProse = "nattui needs CAP_NET_ADMIN and CAP_NET_RAW for rules and connections, and root for legacy rules and to save anything for boot. It opens no port and has no daemon: " +
-	"a process is left behind only while a change waits to be confirmed, and with `save --watch`.\n\n" +
+const securityProse = "nattui needs CAP_NET_ADMIN and CAP_NET_RAW for rules and connections, and root for legacy rules and to save anything for boot. It opens no port unless it is told to, by `metrics --listen` or `forward`, and has no daemon: " +
+	"a process stays while a change waits to be confirmed, with `save --watch`, and where `metrics` or `log` runs as a unit, which none does until it is enabled.\n\n" +
 	"Programs are run with their arguments as such, never by a shell. Names, comments and packets from elsewhere reach the terminal escaped, and cannot move the cursor or forge a line of the log. " +
 	"Pasted text is read, not run.\n\n" +
 	"The history tells who changed what and from where; only root can read it. Changes are told to the system log as well (facility authpriv).\n\n" +

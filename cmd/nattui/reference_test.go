@@ -31,6 +31,10 @@ var ruleEntries = []entry{
 	{"spec", "the line exactly as iptables-save prints it, without counters"},
 	{"owner", "the program that made it, such as docker; empty for the administrator's own"},
 	{"sentence", "the rule in words"},
+	{"parked", "the number of the change that parked it, of a rule that is not in the kernel now; it has no position"},
+	{"handle, hook, priority", "of a native rule: its handle; of a base chain the hook and priority"},
+	{"order_unknown", "true where another base chain of type nat has the same priority: which comes first is not known"},
+	{"map, element", "of an element of the map that tells a native rule where to translate to: the map's name, and the element"},
 }
 
 // flowEntries are the fields of a flow as JSON.
@@ -54,7 +58,10 @@ var whatifEntries = []entry{
 	{"certain", "false if a match that the packet alone cannot decide, or a random choice, could change the outcome"},
 	{"delivered", "forward, local, dropped or no-route"},
 	{"in, out", "the interfaces"},
-	{"path", "the rules it passes, each with table, chain, position, spec and verdict: match, no or unknown"},
+	{"path", "the rules it passes, each with table, chain, position, spec and verdict: match, no or unknown; native ones with backend and handle"},
+	{"doubts", "why it is not certain, each in words"},
+	{"others", "what may become of it instead, each with result, nat, delivered and out"},
+	{"exists", "true for a packet of a connection that exists already, and goes as that began"},
 }
 
 // traceEntries are the fields of a traced packet as JSON.
@@ -95,6 +102,9 @@ var historyEntries = []entry{
 	{"state", "pending, applied, confirmed, rolled-back or failed"},
 	{"deadline", "when it will be rolled back unless confirmed, if it is unconfirmed"},
 	{"commands, summary", "what ran, and what it was for"},
+	{"kind, undoes", "what sort of entry it is, if it is no plain change; the number of the change that it undoes"},
+	{"expires, result", "when a change for a time ends; how it came to its state, in words"},
+	{"snapshot, path", "of a snapshot, which has no id: its name and its file"},
 }
 
 // chainEntries are the fields of a chain as JSON.
@@ -102,6 +112,7 @@ var chainEntries = []entry{
 	{"family, backend, table, chain", "where it is"},
 	{"policy, packets, bytes", "of a chain that the kernel calls: its policy, and what reached it"},
 	{"rules, owner", "how many it has; the program that made it, empty for the administrator's own"},
+	{"hook, priority", "of a native base chain: where the kernel calls it, and in which order"},
 }
 
 // healthEntries are the fields of the health of the connection table as JSON.
@@ -112,12 +123,43 @@ var healthEntries = []entry{
 	{"notes", "what to know, each with name, severity (note, warning or error), sentence and cure (commands)"},
 }
 
+// applyEntries are the fields of what apply and restore have done as JSON.
+var applyEntries = []entry{
+	{"changed", "true if something was changed, or with --check would be"},
+	{"id, deadline", "the number of the change; when it will be rolled back unless confirmed, if it is unconfirmed"},
+	{"commands", "what ran, or would run"},
+}
+
+// snapshotEntries are the fields of a snapshot as JSON.
+var snapshotEntries = []entry{
+	{"name, at, path", "its name, when it was taken (RFC 3339), and its file"},
+	{"damage", "why it cannot be read, if it cannot"},
+}
+
+// topEntries are the fields of a group of connections as JSON.
+var topEntries = []entry{
+	{"at, by, name", "when it was measured (RFC 3339); what connections are grouped by, and which group it is"},
+	{"rate_minute, rate", "bytes per second, over the last minute and now"},
+	{"connections, bytes, packets", "how many there are, and what they have carried, where the kernel counts it"},
+}
+
 // jsonEntries are all of them, with what they describe.
 var jsonEntries = []struct {
 	title  string
 	fields []entry
 }{
-	{"rule", ruleEntries}, {"flow", flowEntries}, {"whatif", whatifEntries}, {"trace", traceEntries}, {"doctor", doctorEntries}, {"switches", switchEntries}, {"history", historyEntries}, {"chains", chainEntries}, {"health", healthEntries},
+	{"rule", ruleEntries},
+	{"flow", flowEntries},
+	{"whatif", whatifEntries},
+	{"trace", traceEntries},
+	{"doctor", doctorEntries},
+	{"switches", switchEntries},
+	{"history", historyEntries},
+	{"chains", chainEntries},
+	{"health", healthEntries},
+	{"apply", applyEntries},
+	{"snapshots", snapshotEntries},
+	{"top", topEntries},
 }
 
 // jsonNote goes before the fields.
