@@ -251,7 +251,7 @@ func (d *desk) mayChange() bool {
 	case d.busy:
 		d.say("the last change is not finished yet: one at a time")
 	case d.pending != nil:
-		d.refuse(d.pending.whose() + " is unconfirmed until " + d.pending.deadline.In(d.now.Location()).Format("15:04:05") + ": C keeps it, R rolls it back")
+		d.refuse(d.pending.whose() + " is unconfirmed until " + d.pending.deadline.In(d.now.Location()).Format("15:04:05") + "; first confirm or roll back")
 	default:
 		return true
 	}
@@ -341,7 +341,7 @@ func (d *desk) applied(msg appliedMsg) tea.Cmd {
 		d.fail(msg.err)
 	} else {
 		d.noteDone(msg.Done, msg.kind)
-		d.said = status{text: doneWords(msg.Plan, msg.kind) + "  $ " + commandLine(msg.Plan), done: true, undo: msg.kind != appliedUndo}
+		d.said = status{text: doneWords(msg.Plan, msg.kind), command: commandLine(msg.Plan), done: true, undo: msg.kind != appliedUndo}
 		for _, c := range msg.Plan.Changes() {
 			if c.Op == rules.Insert || c.Op == rules.Replace {
 				d.seek = c.Rule.String()

@@ -15,7 +15,7 @@ import (
 // fix asks whether to cure what is under the cursor.
 func (s *doctorScreen) fix() {
 	if r, ok := s.current(); ok {
-		s.desk.open(s.cureQuestion(&r.finding))
+		s.pose(s.cureQuestion(&r.finding))
 	}
 }
 
@@ -41,7 +41,7 @@ func (s *doctorScreen) sayNoFix() {
 const shownSteps = 4
 
 // cureQuestion asks whether to carry out a cure, with its first steps.
-func (s *doctorScreen) cureQuestion(f *doctor.Finding) dialog {
+func (s *doctorScreen) cureQuestion(f *doctor.Finding) *question {
 	plan, shown := f.Cure, f.Cure
 	room := s.boxHeight() - 4 // without frame, blank line and answers
 	steps := max(1, min((room-3)/3, shownSteps, len(plan.Steps)))

@@ -54,7 +54,7 @@ func (s *doctorScreen) askServer() {
 		probe := s.gw.Probe
 		return tea.Batch(follow, func() tea.Msg { return probedMsg{server, probe(s.ctx, server)} })
 	}
-	s.desk.open(q)
+	s.pose(q)
 }
 
 // answered examines the forward with what its server said.

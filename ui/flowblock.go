@@ -117,7 +117,7 @@ func (s *flowsScreen) found(msg blockMsg) tea.Cmd {
 			return s.forgetBlocked(msg.block)
 		})
 	}
-	s.open(q)
+	s.pose(q)
 	return nil
 }
 

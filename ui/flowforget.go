@@ -48,7 +48,7 @@ func (s *flowsScreen) askForgetOf(f flow.Flow) {
 		strings.ToUpper(f.Proto().String()), s.endpoint(&f, f.Client()), s.endpoint(&f, f.AskedFor()))}
 	q := newQuestion(s.desk, "Forget this connection?", lines, rules.Plan{}, "forget")
 	q.act = func(terms) tea.Cmd { return s.forget([]flow.Flow{f}) }
-	s.open(q)
+	s.pose(q)
 }
 
 // forgetLimit is how many flows are forgotten at a time.
@@ -212,7 +212,7 @@ func (s *flowsScreen) askForgetThose(those forgettable, sel *flow.Selection, que
 	}
 	q := newQuestion(s.desk, "Forget "+rules.Plural(n, "connection")+"?", lines, rules.Plan{}, "forget")
 	q.act = func(terms) tea.Cmd { return s.forget(those.flows) }
-	s.open(q)
+	s.pose(q)
 }
 
 // namedFlows is how many flows are named at most before they are forgotten.

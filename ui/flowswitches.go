@@ -51,5 +51,5 @@ func (s *flowsScreen) askSwitches() {
 		what = strings.Join(verbs[:n], ", ") + " and " + what
 	}
 	p.Title = "Let the kernel " + what + " flows"
-	s.open(newQuestion(s.desk, p.Title+"?", append(gains, "The cost is very small."), p, "switch on"))
+	s.pose(newQuestion(s.desk, p.Title+"?", append(gains, "The cost is very small."), p, "switch on"))
 }

@@ -20,7 +20,7 @@ func (a *App) draw() string {
 	}
 	lines := []string{a.header(), a.tabs()}
 	if a.height >= 20 {
-		lines = append(lines, a.proofLine())
+		lines = append(lines, a.countdownLine())
 	}
 	body := a.screen().View(a.width, a.bodyHeight())
 	if a.top() == nil {
@@ -205,7 +205,7 @@ func (a *App) tabs() string {
 // keyLine shows as many keys as there is room for.
 func (a *App) keyLine() string {
 	if a.pending != nil && a.height < 20 && a.top() == nil {
-		return a.proofLine()
+		return a.countdownLine()
 	}
 	line := ""
 	for _, b := range a.keyLabels() {
@@ -242,47 +242,6 @@ func (d *desk) labelled(list []key.Binding) []key.Binding {
 		list[i].SetHelp(d.look.Glyphs.Key(list[i].Help().Key), list[i].Help().Desc)
 	}
 	return list
-}
-
-func (a *App) statusLine() string {
-	if a.leaving == finishing {
-		return a.finishingLine()
-	}
-	// A filter that is not being typed gives way to what is told.
-	if s, ok := a.screen().(liner); ok && a.top() == nil && (a.typing() || a.pending == nil && a.said.text == "") {
-		if line, shown := s.Line(a.width - 2); shown {
-			return " " + line
-		}
-	}
-	if a.searchText() != "" || a.searchOpen() {
-		return a.searchLine()
-	}
-	if a.pending != nil {
-		return a.countdownLine()
-	}
-	if a.busy {
-		return " " + a.look.Faint.Render("working"+strings.Repeat(".", 3))
-	}
-	if a.said.text == "" {
-		return ""
-	}
-	g := a.look.Glyphs
-	mark, style := a.look.Faint.Render(g.Dot), a.look.Faint
-	switch {
-	case a.said.failed:
-		mark, style = a.look.Broken.Render(g.Cross), a.look.Text
-	case a.said.done:
-		mark = a.look.Good.Render(g.Tick)
-	}
-	tail := ""
-	if a.said.undo && len(a.done) > 0 {
-		tail = "   " + a.look.Accent.Render("u") + a.look.Faint.Render(" undo")
-	}
-	if a.offersKept() && !a.said.failed {
-		tail += "   " + a.look.Accent.Render("x") + a.look.Attention.Render(" "+rules.Plural(a.kept.count, "connection")+" still "+map[bool]string{true: "uses", false: "use"}[a.kept.count == 1]+" the old rule")
-	}
-	room := a.width - 4 - ansi.StringWidth(tail)
-	return " " + mark + " " + style.Render(text.Fit(text.Safe(a.said.text), room)) + tail
 }
 
 // forwarding says whether anything passes the gateway at all.

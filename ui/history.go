@@ -179,7 +179,7 @@ func (s *historyScreen) askUndo(msg undoPlanMsg) {
 	lines := []string{msg.entry.Summary, "Later changes are kept."}
 	q := newQuestion(s.desk, "Undo change "+msg.entry.ID+"?", lines, msg.plan, "undo")
 	q.act = func(t terms) tea.Cmd { return s.undoEntry(msg.entry.ID, appliedNew, t, nil) }
-	s.open(q)
+	s.pose(q)
 }
 
 // askSave offers to keep the running rules for boot, and where they are, to have them put back after each reload too.
@@ -208,7 +208,7 @@ func (s *historyScreen) askSave() {
 			return settledMsg{what: "saved for reboot", err: err}, outcomeOf("saved for reboot", "not saved", err)
 		})
 	}
-	s.open(q)
+	s.pose(q)
 }
 
 // Settle fits the list to the size.

@@ -157,7 +157,7 @@ func TestPendingChangeWaitsForADeliberateKey(t *testing.T) {
 		s.press("1")
 		s.app.seePending(pendingMsg{number: s.app.asks.pending.ask(), entry: &waiting})
 		s.app.drawn = s.app.draw()
-		s.sees("! change 1 will be rolled back in 1m27s")
+		s.sees("! change 1: rolled back in 1m27s")
 		s.press("enter", "esc", "d", "y")
 		if len(s.kernel.applied) > 0 {
 			t.Error("another change was made meanwhile")

@@ -59,7 +59,7 @@ func (s *historyScreen) askRestore(msg restorePlanMsg) {
 		return
 	}
 	lines := append([]string{"Your own rules and switches become what they were then. Rules of programs stay."}, msg.notes...)
-	s.open(newQuestion(s.desk, "Go back to snapshot "+msg.snapshot+"?", lines, msg.plan, "go back"))
+	s.pose(newQuestion(s.desk, "Go back to snapshot "+msg.snapshot+"?", lines, msg.plan, "go back"))
 }
 
 // snapshotLines are all that is known of a snapshot.

@@ -234,6 +234,8 @@ func (k *keptFlows) View(width, _ int) string {
 	var lines []string
 	words := "They began before the last change and keep their translation until they end. Forget one, and today's rules decide about its next packet. Your own connection is not listed."
 	switch {
+	case k.kept.count == 1 && !k.kept.looking:
+		words = "It began before the last change and keeps its translation until it ends. Forget it, and today's rules decide about its next packet. Your own connection is not listed."
 	case k.kept.looking:
 		words = "The rules have changed: which connections still use the old rule is looked for again…"
 	case len(k.kept.flows) == 0:

@@ -96,7 +96,7 @@ func (s *rulesScreen) deleteNative(it ruleItem) tea.Cmd {
 		if !it.rule.Read(it.native, s.links()).Translates() {
 			lines[1] = "Press u to undo."
 		}
-		s.desk.open(newQuestion(s.desk, "Delete "+it.ruleName()+"?", lines, plan, "delete"))
+		s.pose(newQuestion(s.desk, "Delete "+it.ruleName()+"?", lines, plan, "delete"))
 		return nil
 	}})
 }
@@ -112,7 +112,7 @@ func (s *rulesScreen) deleteElement(it ruleItem, sentence string) tea.Cmd {
 	title := fmt.Sprintf("Delete %s from %s", key, set.Path())
 	return s.tryNative(nativeAbout{it, set.Without(key), title + ".", func(plan rules.Plan) tea.Cmd {
 		lines := []string{sentence, "Every rule that uses " + set.Name + " does without it. Press u to undo."}
-		s.desk.open(newQuestion(s.desk, title+"?", lines, plan, "delete"))
+		s.pose(newQuestion(s.desk, title+"?", lines, plan, "delete"))
 		return nil
 	}})
 }

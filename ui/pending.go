@@ -6,7 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"nattui/ui/text"
 )
@@ -34,19 +36,51 @@ func (p *pending) whose() string {
 	return s
 }
 
-// countdownLine says how long the change still stands, and which keys settle it.
-func (d *desk) countdownLine() string {
-	left := max(0, d.pending.left(d.now)).Round(time.Second)
-	keep := "  " + d.look.Accent.Render("C") + d.look.Faint.Render(" keep  ") + d.look.Accent.Render("R") + d.look.Faint.Render(" roll back")
-	const keepWidth = 24
-	line := fmt.Sprintf("! change %s will be rolled back in %s unless confirmed", d.pending.id, left)
-	if d.gw.ReadOnly {
-		keep = ""
+// countdownLine says how long the change still stands, and which keys settle it. It has a line of its own, so that it
+// hides nothing that is said, and is hidden by nothing.
+func (a *App) countdownLine() string {
+	if a.pending == nil {
+		return ""
 	}
-	if d.width < 64 {
-		line = fmt.Sprintf("! %s left", left)
+	keys := a.settlingKeys()
+	words := a.countdownWords(a.width - 3 - ansi.StringWidth(keys))
+	if p := a.pending; p.proof != nil && a.said.text != "" { // else the last line tells of it
+		words = a.leftWords() + "; " + a.proofWords()
 	}
-	return " " + d.look.Attention.Render(text.Fit(line, max(10, d.width-2-keepWidth))) + keep
+	return " " + a.look.Attention.Render(text.Fit("! "+words, max(10, a.width-1-ansi.StringWidth(keys)))) + keys
+}
+
+// settlingKeys are the keys that settle the change; in a box they do not.
+func (a *App) settlingKeys() (labels string) {
+	if a.gw.ReadOnly || a.top() != nil {
+		return ""
+	}
+	for _, b := range []key.Binding{keys.Confirm, keys.Rollback} {
+		labels += "  " + a.look.Accent.Render(b.Help().Key) + a.look.Faint.Render(" "+b.Help().Desc)
+	}
+	return labels
+}
+
+// countdownWords are the most that fit; which these are does not depend on how much time is left.
+func (a *App) countdownWords(room int) string {
+	left := a.leftWords()
+	for _, words := range []string{
+		"change " + a.pending.id + " will be rolled back in %s unless confirmed",
+		"change " + a.pending.id + ": rolled back in %s unless confirmed", "rolled back in %s unless confirmed",
+	} {
+		if ansi.StringWidth(words)-len("%s")+len("59m59s") <= room {
+			return fmt.Sprintf(words, strings.TrimSuffix(left, " left"))
+		}
+	}
+	return left
+}
+
+func (d *desk) leftWords() string {
+	return max(0, d.pending.left(d.now)).Round(time.Second).String() + " left"
+}
+
+func (d *desk) proofWords() string {
+	return d.look.Glyphs.Tick + " new SSH login from " + d.pending.proof.From.String()
 }
 
 // proofLine tells, while a change waits, whether somebody has got through since; ""
@@ -57,7 +91,7 @@ func (d *desk) proofLine() string {
 	case p == nil:
 		return ""
 	case p.proof != nil:
-		line := fmt.Sprintf("%s new SSH login from %s, %s after the change", d.look.Glyphs.Tick, p.proof.From, p.proof.After.Round(time.Second))
+		line := d.proofWords() + ", " + p.proof.After.Round(time.Second).String() + " after the change"
 		return " " + d.look.Good.Render(text.Fit(line, d.width-2))
 	}
 	line := "it will be rolled back unless you confirm it"

@@ -24,6 +24,7 @@ type plain struct {
 	place          string
 	said           string
 	listed         bool   // there was a line with the cursor in it
+	counted        string // the change whose countdown was read
 	seen           string // what the screen was when it was looked at last
 }
 
@@ -67,9 +68,12 @@ func (p *plain) came(msg tea.Msg) {
 		p.print(p.changed())
 		return
 	}
-	if said := p.line(p.statusLine()); said != p.said && p.pending == nil {
+	if said := p.line(p.statusLine()); said != p.said {
 		p.said = said
 		p.print([]string{said})
+	}
+	if p.pending != nil && p.pending.id != p.counted {
+		p.print(p.countdown())
 	}
 }
 
@@ -150,10 +154,20 @@ func (p *plain) changed() []string {
 		lines = append(lines, "keys: "+p.line(p.keyLine()))
 	}
 	p.before = now
+	lines = append(lines, p.countdown()...)
 	if p.said = p.line(p.statusLine()); p.said != "" {
 		lines = append(lines, p.said)
 	}
 	return lines
+}
+
+// countdown is the line of a change that waits: it is read when that begins, and with every key rather than every second.
+func (p *plain) countdown() []string {
+	if p.pending == nil {
+		return nil
+	}
+	p.counted = p.pending.id
+	return []string{p.line(p.countdownLine())}
 }
 
 // line is a drawn line to be read: without colours, and columns a few blanks apart.

@@ -37,6 +37,13 @@ func newQuestion(d *desk, title string, lines []string, p rules.Plan, verb strin
 	return q
 }
 
+// pose puts a question, unless the change that it is about would be refused anyway.
+func (d *desk) pose(q *question) {
+	if len(q.whole.Steps) == 0 || d.mayChange() {
+		d.open(q)
+	}
+}
+
 // Asks is the question, with what it would do.
 func (q *question) Asks() (string, bool) {
 	return q.impact.name(q.title+strings.Join(q.lines, "\n"), q.whole), q.impact.settled()

@@ -34,7 +34,7 @@ func (s *rulesScreen) askDelete() tea.Cmd {
 		lines = append(lines, "It belongs to "+o+", which may add it again or fail without it.")
 	}
 	lines = append(lines, "New connections are no longer translated. Press u to undo.")
-	s.desk.open(newQuestion(s.desk, title, lines, rules.Single(c), "delete"))
+	s.pose(newQuestion(s.desk, title, lines, rules.Single(c), "delete"))
 	return nil
 }
 
@@ -71,7 +71,7 @@ func (s *rulesScreen) unlessUsed(it ruleItem, title, verb string, plan rules.Pla
 	}
 	q := newQuestion(s.desk, title, lines, plan, verb)
 	q.act = make
-	s.desk.open(q)
+	s.pose(q)
 	return nil
 }
 

@@ -183,7 +183,7 @@ func TestRollbackLeavesNoOldConnectionButThoseSince(t *testing.T) {
 				Rule: parse(t, "-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.9:8080"),
 			}), appliedNew, terms{}, nil))
 			s.tables(true)
-			s.sees("1 connection still uses the old rule")
+			s.sees("1 still uses the old rule")
 			feed.tell(flow.Listed, append(someFlows(), aFlow(9, "203.0.113.77:5000", "203.0.113.1:80", "192.168.0.9:8080", "203.0.113.77:5000"))...)
 			s.app.pending = &pending{id: "9"}
 			c.back(s)
@@ -212,9 +212,9 @@ func TestProofIsShown(t *testing.T) {
 		s.app.seePending(pendingMsg{number: s.app.asks.pending.ask(), entry: &waiting})
 		s.app.drawn = s.app.draw()
 		s.sees("new SSH login from 198.51.100.7, 4s after the change")
-		s.sees("change 9 will be rolled back in 1m20s unless")
+		s.sees("change 9: rolled back in 1m20s unless confirmed")
 		// A second change is told whose waits, and until when.
-		s.press("d", "y")
+		s.press("d")
 		if len(s.kernel.applied) > 0 || !strings.Contains(s.app.said.text, "change 9 by root from 198.51.100.7 is unconfirmed until 02:31:20") {
 			t.Errorf("%d changes were made; it says %q", len(s.kernel.applied), s.app.said.text)
 		}

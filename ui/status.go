@@ -11,10 +11,12 @@ import (
 
 // status is the last line: what was done, what is worth knowing, or what went wrong. It goes after a while.
 type status struct {
-	text   string
-	failed bool
-	done   bool // it tells of something that was done
-	undo   bool // u undoes it
+	text string
+	// command is what was run, shown where there is room.
+	command string
+	failed  bool
+	done    bool // it tells of something that was done
+	undo    bool // u undoes it
 }
 
 // How long the last line stays.

@@ -209,13 +209,13 @@ func (s *switches) ask(x *doctor.Switch, value string) {
 		if next := overNext(s.all, x, value); next != "" && !s.typing {
 			if p, err := s.all.Plan(x, next, !s.now); err == nil {
 				plan = p
-				s.open(s.question(x, plan))
+				s.pose(s.question(x, plan))
 			}
 		}
 		return
 	}
 	s.typing, s.refused = false, ""
-	s.open(s.question(x, plan))
+	s.pose(s.question(x, plan))
 }
 
 // overNext is the value after one that cannot work, if that one can; "" if none.
@@ -231,7 +231,7 @@ func overNext(all *doctor.Switches, x *doctor.Switch, value string) string {
 	return ""
 }
 
-func (s *switches) question(x *doctor.Switch, plan rules.Plan) dialog {
+func (s *switches) question(x *doctor.Switch, plan rules.Plan) *question {
 	lines := []string{x.Purpose}
 	for _, d := range x.Depends {
 		lines = append(lines, upper(d)+".")

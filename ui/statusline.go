@@ -1,0 +1,89 @@
+package ui
+
+import (
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"nattui/rules"
+	"nattui/ui/text"
+)
+
+// statusLine is the last line: what is typed, else what was done or went wrong, else what becomes of a change that waits.
+func (a *App) statusLine() string {
+	if a.leaving == finishing {
+		return a.finishingLine()
+	}
+	// A filter that is not being typed gives way to what is told.
+	if s, ok := a.screen().(liner); ok && a.top() == nil && (a.typing() || a.said.text == "") {
+		if line, shown := s.Line(a.width - 2); shown {
+			return " " + line
+		}
+	}
+	if a.searchText() != "" || a.searchOpen() {
+		return a.searchLine()
+	}
+	switch {
+	case a.busy:
+		return " " + a.look.Faint.Render("working"+strings.Repeat(".", 3))
+	case a.pending != nil && a.top() != nil && !a.plain: // the box may lie over the line of the countdown
+		left := " " + a.look.Attention.Render("! "+a.leftWords())
+		if a.said.text == "" {
+			return text.Fit(left+" "+a.proofLine(), a.width-1)
+		}
+		return left + a.saidLine(a.width-ansi.StringWidth(left))
+	case a.said.text != "":
+		return a.saidLine(a.width)
+	}
+	return a.proofLine()
+}
+
+// saidLine is what was said, with what can be done about it.
+func (a *App) saidLine(width int) string {
+	g := a.look.Glyphs
+	mark, style := a.look.Faint.Render(g.Dot), a.look.Faint
+	switch {
+	case a.said.failed:
+		mark, style = a.look.Broken.Render(g.Cross), a.look.Text
+	case a.said.done:
+		mark = a.look.Good.Render(g.Tick)
+	}
+	room := width - 4
+	said := text.Safe(a.said.text)
+	tails := a.saidTails()
+	tail := tails[len(tails)-1]
+	for _, t := range tails {
+		if ansi.StringWidth(said+t) <= room {
+			tail = t
+			break
+		}
+	}
+	if more := text.Safe(a.said.command); more != "" && room-ansi.StringWidth(said+tail) > leastCommand {
+		said += "  $ " + more
+	}
+	return " " + mark + " " + style.Render(text.Fit(said, room-ansi.StringWidth(tail))) + tail
+}
+
+// leastCommand is the room for which a command is begun: less of it would tell nothing.
+const leastCommand = 16
+
+// saidTails are what can be done about what was said, in ever fewer words: what was done comes first.
+func (a *App) saidTails() []string {
+	undo, old := "", []string{""}
+	if a.said.undo && len(a.done) > 0 {
+		undo = "   " + a.look.Accent.Render(keys.Undo.Help().Key) + a.look.Faint.Render(" undo")
+	}
+	if a.offersKept() && !a.said.failed {
+		n := rules.Plural(a.kept.count, "connection")
+		uses := map[bool]string{true: " still uses", false: " still use"}[a.kept.count == 1] + " the old rule"
+		old = nil
+		for _, words := range []string{n + uses, text.Exact(uint64(a.kept.count)) + uses, text.Exact(uint64(a.kept.count)) + " still old", text.Exact(uint64(a.kept.count)) + " old"} {
+			old = append(old, "   "+a.look.Accent.Render(keys.Forget.Help().Key)+a.look.Attention.Render(" "+words))
+		}
+	}
+	var tails []string
+	for _, o := range old {
+		tails = append(tails, undo+o)
+	}
+	return append(tails, old[len(old)-1], "")
+}
