@@ -211,6 +211,8 @@ const (
 	appliedNew appliedKind = iota
 	appliedUndo
 	appliedRedo
+	appliedParked   // new, and a rule is put away by it
+	appliedRestored // new, and a parked rule is back
 )
 
 // terms are those of a change as they are chosen on a screen.
@@ -377,7 +379,7 @@ type reversible struct {
 func (d *desk) noteDone(x Done, kind appliedKind) {
 	d.before = reversible{x.ID, slices.Clone(d.done), slices.Clone(d.undone)}
 	switch kind {
-	case appliedNew:
+	case appliedNew, appliedParked, appliedRestored:
 		d.done, d.undone = append(d.done, x), nil
 	case appliedUndo:
 		if n := len(d.done); n > 0 {

@@ -291,17 +291,23 @@ func (s *historyScreen) row(e *JournalEntry, cols []table.Column, widths []int, 
 
 // stateWord is the state in a word: what others did is not nattui's to confirm.
 func (e *JournalEntry) stateWord() string {
-	if e.Outside {
+	switch {
+	case e.Outside:
 		return "outside"
+	case e.waits():
+		return "unconfirmed"
 	}
 	return strings.ReplaceAll(e.State, "-", " ")
 }
+
+// waits tells that the change will be rolled back unless somebody confirms it.
+func (e *JournalEntry) waits() bool { return e.State == "pending" && !e.Deadline.IsZero() }
 
 func (s *historyScreen) stateStyle(state string) lipgloss.Style {
 	switch state {
 	case "confirmed", "applied":
 		return s.look.Good
-	case "pending":
+	case "pending", "unconfirmed":
 		return s.look.Attention
 	case "failed":
 		return s.look.Broken
@@ -345,6 +351,8 @@ func (s *historyScreen) foot(width, height int) []string {
 // noteOf says what became of an entry, or is to become of it.
 func (s *historyScreen) noteOf(e *JournalEntry) string {
 	switch {
+	case e.waits():
+		return "unconfirmed until " + e.Deadline.In(s.now.Location()).Format("15:04:05") + ": " + keys.Confirm.Help().Key + " confirms it, " + keys.Rollback.Help().Key + " rolls it back"
 	case e.Result != "":
 		return e.Result
 	case s.canGoBack(e):
@@ -407,7 +415,11 @@ func (d *entryDetails) told(width int) []string {
 	if e.Outside {
 		who += ", outside nattui"
 	}
-	add(d.look.Text, e.stateWord()+" "+d.look.Glyphs.Dot+" "+e.At.In(d.now.Location()).Format("2006-01-02 15:04:05")+" "+d.look.Glyphs.Dot+" "+who)
+	state := e.stateWord()
+	if e.waits() {
+		state += " until " + e.Deadline.In(d.now.Location()).Format("15:04:05") + ", then rolled back"
+	}
+	add(d.look.Text, state+" "+d.look.Glyphs.Dot+" "+e.At.In(d.now.Location()).Format("2006-01-02 15:04:05")+" "+d.look.Glyphs.Dot+" "+who)
 	if e.Result != "" {
 		add(d.look.Text, e.Result)
 	}

@@ -173,6 +173,25 @@ func TestPendingChangeWaitsForADeliberateKey(t *testing.T) {
 	})
 }
 
+// History says of a change that waits until when it does, and what settles it.
+func TestHistoryNamesAnUnconfirmedChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, j := historyStage(t, 80, 24)
+		j.entries = append([]JournalEntry{{ID: "3", At: clock, By: "root", State: "pending", Deadline: clock.Add(87 * time.Second), Summary: "Delete rule 2 of PREROUTING", Stands: true}}, j.entries...)
+		s.press("1", "6", "g")
+		if line := lineOf(s.screen(), "▌"); !strings.Contains(line, "unconfirmed") {
+			t.Errorf("the state is not told: %s", line)
+		}
+		s.sees("unconfirmed until 02:31:27: C confirms it, R rolls it back")
+		s.press("enter")
+		s.sees("unconfirmed until 02:31:27, then rolled back")
+		s.press("esc")
+		s.waits("3", 87*time.Second)
+		s.press("u")
+		s.sees("change 3 by root is unconfirmed until 02:31:27; first confirm or roll back")
+	})
+}
+
 // A countdown that ends by itself is told as what it was, in red, and u no longer undoes the change.
 func TestCountdownThatRunsOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

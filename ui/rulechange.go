@@ -91,7 +91,7 @@ func (s *rulesScreen) sayNotParked() {
 // restore brings the parked rule under the cursor back.
 func (s *rulesScreen) restore() tea.Cmd {
 	_, it, _ := s.current()
-	return s.undoEntry(it.parked.ID, appliedNew, s.usual(), nil)
+	return s.undoEntry(it.parked.ID, appliedRestored, s.usual(), nil)
 }
 
 // park puts the rule under the cursor away.
@@ -115,7 +115,7 @@ func (s *rulesScreen) park() tea.Cmd {
 // parkAs makes the plan that puts a rule away, and has the cursor go to the row where it is parked then.
 func (s *rulesScreen) parkAs(plan rules.Plan, t terms, parked func(*Parked) bool) tea.Cmd {
 	s.parking, t.park = parked, true
-	return s.apply(plan, appliedNew, t, func(err error) tea.Cmd {
+	return s.apply(plan, appliedParked, t, func(err error) tea.Cmd {
 		if err != nil {
 			s.parking = nil
 		}

@@ -89,17 +89,19 @@ func TestParkedRuleStaysInItsPlace(t *testing.T) {
 		s.press("down")
 		rule, _ := ruleAt(s.kernel.sets[v4], "nat", "PREROUTING", 2)
 		back := rules.Change{Op: rules.Insert, Table: "nat", Chain: "PREROUTING", At: 2, Rule: *rule}
-		j.notes.Parked = []Parked{{ID: "7", By: "root", At: clock, Return: back}}
+		j.notes.Parked, j.back = []Parked{{ID: "7", By: "root", At: clock, Return: back}}, rules.Single(back)
 		s.press("p")
 		if !s.kernel.terms.Park || len(s.kernel.applied) != 1 || s.kernel.applied[0].Changes()[0].At != 2 {
 			t.Fatalf("p made %v on %+v", s.kernel.applied, s.kernel.terms)
 		}
+		s.sees("✓ rule 2 of PREROUTING parked")
 		s.tables(true)
 		s.golden("parked-80x24")
 		s.press("p")
 		if got := strings.Join(j.said, ", "); got != "undo 7" {
 			t.Errorf("the journal was told %s", got)
 		}
+		s.sees("✓ rule 2 of PREROUTING restored")
 	})
 }
 

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -72,8 +73,12 @@ func doneWords(p rules.Plan, kind appliedKind) string {
 		return "undone"
 	case kind == appliedRedo:
 		return "done again"
+	case kind == appliedParked || kind == appliedRestored:
+		return parkWords(p, kind)
 	case len(changes) == 0 && nativeWords(p) != "":
 		return nativeWords(p)
+	case len(p.Steps) > 1 && p.Title != "":
+		return "done: " + strings.TrimSuffix(p.Title, ".")
 	case len(changes) != 1 || len(p.Steps) != 1:
 		return "done, " + rules.Plural(len(p.Steps), "step")
 	}
@@ -88,6 +93,24 @@ func doneWords(p rules.Plan, kind appliedKind) string {
 		return fmt.Sprintf("rule %d of %s is rule %d now", c.At, c.Chain, c.To)
 	}
 	return "done"
+}
+
+// parkWords say which rule was put away or brought back.
+func parkWords(p rules.Plan, kind appliedKind) string {
+	verb, with := "parked", " from "
+	if kind == appliedRestored {
+		verb, with = "restored", " to "
+	}
+	for _, c := range p.Changes() {
+		if c.At > 0 {
+			return fmt.Sprintf("rule %d of %s %s", c.At, c.Chain, verb)
+		}
+		return "rule " + verb + with + c.Chain
+	}
+	for _, c := range p.Natives() {
+		return "rule " + verb + with + c.Place()
+	}
+	return verb
 }
 
 // nativeWords say what was done to one native rule or element; "" where a plan does more, or something else.

@@ -127,7 +127,7 @@ func (p *historyPoint) line() historyLine {
 	}
 	e := p.change
 	return historyLine{
-		ID: e.ID, At: e.At.Format(time.RFC3339), By: e.By, From: e.From, State: string(e.State), Deadline: moment(e.Deadline),
+		ID: e.ID, At: e.At.Format(time.RFC3339), By: e.By, From: e.From, State: string(e.Outlook()), Deadline: moment(e.Deadline),
 		Commands: append([]string{}, e.Commands()...), Summary: e.Summary(),
 		Kind: string(e.Kind), Undoes: e.Undoes, Expires: moment(e.Expires), Result: e.Result,
 	}

@@ -153,7 +153,7 @@ func (lookingJournal) Save(context.Context, ui.SaveTerms) error { return errOnly
 
 func shownEntry(e *commit.Entry) ui.JournalEntry {
 	return ui.JournalEntry{
-		ID: e.ID, At: e.At, By: e.By, From: e.From, State: string(e.State), Deadline: e.Deadline, Expires: e.Expires,
+		ID: e.ID, At: e.At, By: e.By, From: e.From, State: string(e.Outlook()), Deadline: e.Deadline, Expires: e.Expires,
 		Summary: e.Summary(), Commands: e.Commands(), Result: e.Result, Stands: e.Stands(), Outside: e.Kind == commit.KindOutside,
 		Leashed: e.Leashed() && e.FromHere(),
 	}

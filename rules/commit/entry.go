@@ -102,6 +102,14 @@ func (e *Entry) Unconfirmed() bool {
 	return e.State == Pending || e.State == Applied && !e.deadline.zero()
 }
 
+// Outlook is the state as people and programs are told: a change that waits to be confirmed is pending, although it is made.
+func (e *Entry) Outlook() State {
+	if e.Unconfirmed() {
+		return Pending
+	}
+	return e.State
+}
+
 // Stands reports whether the change is in force as far as this journal knows:
 // made, and neither rolled back nor refused. Undoing is an entry of its own.
 func (e *Entry) Stands() bool { return e.State == Applied || e.State == Confirmed }

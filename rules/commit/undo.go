@@ -49,7 +49,7 @@ func (c *Committer) RollbackPlan(ctx context.Context, id string) (Entry, rules.P
 	if err != nil {
 		return *e, rules.Plan{}, err
 	}
-	plan := rules.Plan{Title: "Undo: " + e.Plan.Title}
+	plan := rules.Plan{Title: e.undoTitle()}
 	back, _ := wayBack(e.Plan, e.marks, c.told(ctx, e.Plan, now))
 	for _, b := range back {
 		plan.Steps = append(plan.Steps, rules.StepOf(b))
@@ -154,13 +154,24 @@ func (j *journal) undone() map[string]string {
 	return by
 }
 
+// undoTitle names what undoes an entry: a parked rule is restored, and what undid something is done again.
+func (e *Entry) undoTitle() string {
+	const parks, restores, undoes = "Park rule ", "Restore rule ", "Undo: "
+	title := e.Plan.Title
+	for _, x := range []struct {
+		kind       Kind
+		begin, now string
+	}{{KindPark, parks, restores}, {KindUndo, restores, parks}, {KindUndo, undoes, ""}} {
+		if rest, ok := strings.CutPrefix(title, x.begin); ok && e.Kind == x.kind {
+			return x.now + rest
+		}
+	}
+	return undoes + title
+}
+
 // undoPlan works the way back out, of native changes too where these are wanted, and insists that all of it fits.
 func (c *Committer) undoPlan(ctx context.Context, e *Entry, now sets, natives bool) (rules.Plan, error) {
-	title := "Undo: " + e.Plan.Title
-	if rest, ok := strings.CutPrefix(e.Plan.Title, "Undo: "); ok && e.Kind == KindUndo {
-		title = rest
-	}
-	plan := rules.Plan{Title: title}
+	plan := rules.Plan{Title: e.undoTitle()}
 	for _, s := range slices.Backward(e.Plan.Steps) {
 		if s.Sysctl == nil {
 			continue
