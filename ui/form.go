@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -36,6 +37,8 @@ type form struct {
 	// native is the native rule that is edited; nil for one of iptables, or a new one.
 	native *nativeEdit
 	reading
+	until int // the lines of the plan that have to be seen before it is applied
+	read  readThrough
 }
 
 // The places at which a new rule can stand.
@@ -124,6 +127,7 @@ func (f *form) Actions() keyTable {
 	ready := func() bool { return f.ready }
 	filling := func() bool { return !f.ready }
 	return keyTable{
+		act(bind("enter", "read on", "enter", "ctrl+s"), func() { f.Wheel(max(1, f.page-1)) }).when(func() bool { return f.ready && !f.read.whole() }),
 		on(bind("enter", "apply", "enter", "ctrl+s"), f.send).agreeing().when(ready),
 		act(bind("esc", "back to the fields", "esc", "ctrl+c", "e", "n", "left"), f.backToFields).when(ready),
 		act(keyCountdown, func() { f.chosen = f.chosen.next() }).when(func() bool { return f.ready && f.gw.Journal != nil }),
@@ -139,8 +143,12 @@ func (f *form) Asks() (string, bool) {
 	if !f.ready || f.sending {
 		return "", true
 	}
+	return f.read.asks(f.planName()), f.impact.settled()
+}
+
+func (f *form) planName() string {
 	p, _ := f.plan()
-	return f.impact.name("rule", p), f.impact.settled()
+	return f.impact.name("rule", p)
 }
 
 // toPlan shows the plan, unless a field is wrong: then that is gone to.
@@ -239,6 +247,10 @@ func (f *form) Settle() tea.Cmd {
 	if f.ready {
 		width, rows := f.previewRoom()
 		f.fit(f.previewLines(width, rows), rows)
+		f.read.note(fmt.Sprint(width, f.planName()), f.offset, rows, len(f.lines), f.until)
+		f.lines = f.previewLines(width, rows) // enter reads on, or applies it
+	} else {
+		f.read = readThrough{}
 	}
 	return cmd
 }

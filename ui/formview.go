@@ -90,7 +90,7 @@ func (f *form) writeState(w *planWriter, problems []rules.Problem) {
 	case f.sending:
 		w.add(look.Attention, "", "", "checking with the kernel…", 1)
 	case f.ready:
-		w.add(look.Good.Bold(true), "", "", "enter applies it, esc goes back", 1)
+		w.add(look.Good.Bold(true), "", "", appliesWords(&f.read), 1)
 	case f.kept:
 		w.add(look.Faint, "", "", "what you typed before is here again (ctrl+n starts anew)", 2)
 	}
@@ -118,9 +118,14 @@ func (f *form) writePlan(w *planWriter, p rules.Plan, problems []rules.Problem, 
 		w.lines = append(w.lines, safety[:min(len(safety), 2)]...) // before all else, where room is scarce
 		safety = safety[min(len(safety), 2):]
 	}
-	for _, c := range p.Commands() {
-		w.add(f.look.Strong, "$ ", "  ", text.Safe(rules.ShellLine(c)), 6)
+	most := 6
+	if f.ready {
+		most = 0 // it can be read to its end
 	}
+	for _, c := range p.Commands() {
+		w.add(f.look.Strong, "$ ", "  ", text.Safe(rules.ShellLine(c)), most)
+	}
+	f.until = len(w.lines)
 	r, _ := f.draft.Rule()
 	w.add(f.look.Text, "", "", r.Sentence(), 4)
 	if f.lasts > 0 {

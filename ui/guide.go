@@ -41,8 +41,10 @@ type guideScreen struct {
 	again      bool
 
 	plan   []string // the plan as it is drawn, and how far it is scrolled
+	until  int      // the lines of it that have to be seen before it is applied
 	scroll int
 	room   int
+	read   readThrough
 
 	proof *proof // waiting for the first packet; nil otherwise
 
@@ -205,9 +207,11 @@ func (s *guideScreen) listKeys() keyTable {
 
 // planKeys are those of the plan once all is answered.
 func (s *guideScreen) planKeys() keyTable {
-	journal := func() bool { return s.gw.Journal != nil }
+	can := func() bool { return !s.gw.ReadOnly }
+	journal := func() bool { return can() && s.gw.Journal != nil }
 	return keyTable{
-		on(bind("enter", "apply", "enter", "ctrl+s"), s.send).agreeing(),
+		act(bind("enter", "read on", "enter", "ctrl+s"), s.pageDown).when(func() bool { return !s.read.whole() }),
+		on(bind("enter", "apply", "enter", "ctrl+s"), s.send).agreeing().when(can).otherwise(func() { s.refuse(s.onlyLooks()) }),
 		act(bind("↑/↓", "read on", "up", "k"), s.planUp),
 		act(silent("down", "j"), func() { s.scrollBy(1) }),
 		act(keyCountdown, func() { s.chosen = s.chosen.next() }).when(journal),
@@ -375,6 +379,9 @@ func (s *guideScreen) Settle(width, height int) tea.Cmd {
 	s.room = room
 	s.plan = s.planLines(w)
 	s.scrollBy(0)
+	if s.notePlan(w) {
+		s.plan = s.planLines(w)
+	}
 	if !s.known || s.sending || s.advice.Wrong() {
 		return nil
 	}

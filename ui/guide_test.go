@@ -46,6 +46,7 @@ func TestGuideShare(t *testing.T) {
 			s.golden(fmt.Sprintf("guide-share-%dx%d", size.w, size.h))
 			s.press("enter", "enter", "enter")
 			s.golden(fmt.Sprintf("guide-share-plan-%dx%d", size.w, size.h))
+			s.readOn()
 			s.press("enter")
 			if len(s.kernel.applied) != 1 || len(s.kernel.applied[0].Steps) != 3 {
 				t.Fatalf("applied %+v", s.kernel.applied)
@@ -76,6 +77,7 @@ func TestGuidePublish(t *testing.T) {
 		s.golden("guide-publish")
 		s.press("enter", "enter", "enter", "enter", "enter")
 		s.golden("guide-publish-plan")
+		s.readOn()
 		s.press("enter")
 		chain, _ := s.kernel.sets[v4].Chain("nat", "PREROUTING")
 		if want := "-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8080"; len(chain.Rules) != 1 || chain.Rules[0].String() != want {

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"fmt"
 	"strings"
 
 	"nattui/rules"
@@ -13,12 +14,25 @@ func (s *guideScreen) Asks() (string, bool) {
 	if s.asked == nil || s.proof != nil || !s.ready || s.sending {
 		return "", true
 	}
-	return s.impact.name(s.asked.name, s.advice.Plan), s.known && !s.running && s.impact.settled()
+	return s.read.asks(s.impact.name(s.asked.name, s.advice.Plan)), s.known && !s.running && s.impact.settled()
+}
+
+// notePlan notes what of the plan is on the screen, once it waits to be applied there. It is true where that changes what
+// enter does.
+func (s *guideScreen) notePlan(width int) bool {
+	before := s.read.whole()
+	if s.ready {
+		s.read.note(fmt.Sprint(width, s.impact.name(s.asked.name, s.advice.Plan)), s.scroll, s.room, len(s.plan), s.until)
+	} else {
+		s.read = readThrough{}
+	}
+	return s.read.whole() != before
 }
 
 // planLines are what speaks against the answers, then the steps, each with its
 // reason and its commands, and what they would touch.
 func (s *guideScreen) planLines(width int) []string {
+	s.until = 0
 	w := &planWriter{width: width}
 	s.writeState(w)
 	if !s.known {
@@ -46,8 +60,10 @@ func (s *guideScreen) writeState(w *planWriter) {
 	switch {
 	case s.sending:
 		w.add(look.Attention, "", "", "checking with the kernel…", 1)
+	case s.ready && s.gw.ReadOnly && len(s.advice.Plan.Steps) > 0:
+		w.add(look.Attention, "", "", "read-only: this would be done", 1)
 	case s.ready && !s.advice.Wrong() && len(s.advice.Plan.Steps) > 0:
-		w.add(look.Good.Bold(true), "", "", "enter applies it, esc goes back", 1)
+		w.add(look.Good.Bold(true), "", "", appliesWords(&s.read), 1)
 	case s.ready && !s.advice.Wrong():
 		w.add(look.Good.Bold(true), "", "", "nothing to do; enter waits for a packet", 2)
 	case s.hurried:
@@ -61,6 +77,17 @@ func (s *guideScreen) writeState(w *planWriter) {
 	if s.refused != "" {
 		w.add(look.Broken, "", "", "refused: "+text.Safe(s.refused), 6)
 	}
+}
+
+// lowRoom are the lines of a plan's window in which the commands come before all but danger.
+const lowRoom = 10
+
+// appliesWords say what enter does with a plan that waits to be applied.
+func appliesWords(r *readThrough) string {
+	if r.whole() {
+		return "enter applies it, esc goes back"
+	}
+	return "enter reads on, then applies"
 }
 
 func (s *guideScreen) writeProblems(w *planWriter) {
@@ -79,8 +106,12 @@ func (s *guideScreen) writeProblems(w *planWriter) {
 // writeSteps writes the steps with their reasons, and what they would touch.
 func (s *guideScreen) writeSteps(w *planWriter) {
 	look := s.look
-	if s.ready {
-		w.lines = append(w.lines, s.impact.safety(s.chosen, keyCountdown.Help().Key, w.width)...)
+	var safety []string
+	if s.ready && !s.gw.ReadOnly {
+		safety = s.impact.safety(s.chosen, keyCountdown.Help().Key, w.width)
+	}
+	if s.impact.ready() && s.impact.blast.Own || s.room > lowRoom { // danger comes first
+		w.lines, safety = append(w.lines, safety...), nil
 	}
 	for _, step := range s.advice.Plan.Steps {
 		if len(w.lines) > 0 {
@@ -88,6 +119,7 @@ func (s *guideScreen) writeSteps(w *planWriter) {
 		}
 		for _, argv := range step.Commands() {
 			w.add(look.Strong, "$ ", "  ", text.Safe(rules.ShellLine(argv)), 0)
+			s.until = len(w.lines)
 		}
 		w.add(look.Text, "  ", "  ", text.Safe(step.Why), 0)
 	}
@@ -97,6 +129,7 @@ func (s *guideScreen) writeSteps(w *planWriter) {
 		n.add(look.Faint, look.Glyphs.Dot+" ", "  ", text.Safe(note), 0)
 		notes = append(notes, n.lines...)
 	}
+	w.part(safety)
 	w.part(notes)
 	w.part(s.impact.flowLines(w.width))
 	w.part(s.impact.diffLines(w.width))

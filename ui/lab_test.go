@@ -187,7 +187,9 @@ func TestGuideSendsWhatItWaitsFor(t *testing.T) {
 				}
 				s.press(k)
 			}
-			s.press("ctrl+s", "enter")
+			s.press("ctrl+s")
+			s.readOn()
+			s.press("enter")
 			s.sees("s sends it, from a machine of this lab")
 			s.press("s")
 			if len(l.sent) != 1 || l.sent[0].From != c.from || l.sent[0].To.String() != c.to {

@@ -133,7 +133,11 @@ func (q *question) button(x, y int) button {
 // Click answers with the button under the mouse.
 func (q *question) Click(x, y int) tea.Cmd {
 	b := q.button(x, y)
-	if b == noButton {
+	switch {
+	case b == noButton:
+		return nil
+	case b == buttonYes && !q.read.whole():
+		q.readOn()
 		return nil
 	}
 	return q.answer(b == buttonYes)

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"fmt"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -29,6 +30,7 @@ type question struct {
 	countdown countdown
 	offset    int // rows scrolled
 	most      int // rows that can be scrolled
+	read      readThrough
 }
 
 func newQuestion(d *desk, title string, lines []string, p rules.Plan, verb string) *question {
@@ -46,7 +48,11 @@ func (d *desk) pose(q *question) {
 
 // Asks is the question, with what it would do.
 func (q *question) Asks() (string, bool) {
-	return q.impact.name(q.title+strings.Join(q.lines, "\n"), q.whole), q.impact.settled()
+	return q.read.asks(q.name()), q.impact.settled()
+}
+
+func (q *question) name() string {
+	return q.impact.name(q.title+strings.Join(q.lines, "\n"), q.whole)
 }
 
 // changes tells that the question is about a change of the gateway that can be
@@ -55,9 +61,11 @@ func (q *question) changes() bool { return len(q.whole.Steps) > 0 && q.gw.Journa
 
 // Settle has the plan weighed, and keeps what is shown within the box.
 func (q *question) Settle() tea.Cmd {
-	body, room := q.body(q.inner()), q.room(q.boxHeight())
+	body, until := q.body(q.inner())
+	room := q.room(q.boxHeight())
 	q.most = max(0, len(body)-room)
 	q.offset = min(q.offset, q.most)
+	q.read.note(fmt.Sprint(q.inner(), q.name()), q.offset, room, len(body), until)
 	return q.impact.weigh(q.whole)
 }
 
@@ -78,7 +86,10 @@ func (q *question) answer(yes bool) tea.Cmd {
 // Actions are the answers, and what leads through the question.
 func (q *question) Actions() keyTable {
 	scroll := func(by int) func() { return func() { q.Wheel(by) } }
+	yes, unread := func() bool { return q.yes }, func() bool { return !q.read.whole() }
 	return keyTable{
+		act(bind("y", "read on", "y", "Y"), q.readOn).when(unread),
+		act(bind("enter", "read on", "enter"), q.readOn).when(func() bool { return yes() && unread() }),
 		on(bind("y", q.verb, "y", "Y"), q.answering(true)).agreeing(),
 		on(bind("n", "no", "n", "N", "esc", "q", "ctrl+c"), q.answering(false)),
 		act(keyCountdown, func() { q.countdown = q.countdown.next() }).when(q.changes),
@@ -87,10 +98,13 @@ func (q *question) Actions() keyTable {
 		act(hidden(keys.PageUp), func() { q.Wheel(-q.page()) }),
 		act(hidden(keys.PageDown), func() { q.Wheel(q.page()) }),
 		act(bind("←/→", "choose", "left", "right", "tab", "shift+tab", "h", "l"), func() { q.yes = !q.yes }),
-		on(bind("enter", "answer", "enter"), q.answering(true)).agreeing().when(func() bool { return q.yes }),
+		on(bind("enter", "answer", "enter"), q.answering(true)).agreeing().when(yes),
 		on(bind("enter", "answer", "enter"), q.answering(false)),
 	}
 }
+
+// readOn shows what of the commands has not been on the screen yet.
+func (q *question) readOn() { q.Wheel(q.page()) }
 
 func (q *question) answering(yes bool) func() tea.Cmd { return func() tea.Cmd { return q.answer(yes) } }
 
@@ -112,29 +126,48 @@ func (q *question) room(height int) int {
 	return max(1, rows)
 }
 
-// body is everything between the title and the answers.
-func (q *question) body(inner int) []string {
-	var lines []string
-	own := q.impact.ownLines(inner)
+// body is everything between the title and the answers; until is how many of its lines have to be seen. What warns of
+// danger comes first, and the commands before the words where there is little room.
+func (q *question) body(inner int) (lines []string, until int) {
+	own, danger := q.impact.ownLines(inner), []string(nil)
 	if q.impact.ready() && q.impact.blast.Own {
-		lines, own = append(own, ""), nil // danger comes first
+		danger, own = own, nil
 	}
+	commands := 2
+	parts := [][]string{danger, q.words(inner), q.commands(inner), append(own, q.impact.flowLines(inner)...), q.impact.diffLines(inner)}
+	if q.boxHeight() < 18 {
+		commands, parts[1], parts[2] = 1, parts[2], parts[1]
+	}
+	for i, part := range parts {
+		if len(part) == 0 {
+			continue
+		}
+		if len(lines) > 0 {
+			lines = append(lines, "")
+		}
+		lines = append(lines, part...)
+		if i == 0 || i == commands {
+			until = len(lines)
+		}
+	}
+	return lines, until
+}
+
+// words are what will happen.
+func (q *question) words(inner int) (lines []string) {
 	for _, l := range q.lines {
 		for _, w := range text.Wrap(text.Safe(l), inner, 0) {
 			lines = append(lines, q.look.Text.Render(w))
 		}
 	}
-	if cmds := q.plan.Commands(); len(cmds) > 0 {
-		lines = append(lines, "")
-		for _, c := range cmds {
-			for _, w := range text.Wrap("$ "+text.Safe(rules.ShellLine(c)), inner, 3) {
-				lines = append(lines, q.look.Faint.Render(w))
-			}
-		}
-	}
-	for _, part := range [][]string{append(own, q.impact.flowLines(inner)...), q.impact.diffLines(inner)} {
-		if len(part) > 0 {
-			lines = append(append(lines, ""), part...)
+	return lines
+}
+
+// commands are those of the plan.
+func (q *question) commands(inner int) (lines []string) {
+	for _, c := range q.plan.Commands() {
+		for _, w := range text.Wrap("$ "+text.Safe(rules.ShellLine(c)), inner, 0) {
+			lines = append(lines, q.look.Faint.Render(w))
 		}
 	}
 	return lines
@@ -143,7 +176,8 @@ func (q *question) body(inner int) []string {
 // View draws the box.
 func (q *question) View(_, height int) string {
 	inner := q.inner()
-	body, room := q.body(inner), q.room(height)
+	body, _ := q.body(inner)
+	room := q.room(height)
 	from := min(q.offset, max(0, len(body)-room))
 	lines := append([]string(nil), body[from:min(len(body), from+room)]...)
 	if rest := len(body) - from - room; rest > 0 {

@@ -1,0 +1,91 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"nattui/rules"
+)
+
+// On a low terminal no plan is applied before all of its commands were on the screen: the key that applies reads on.
+func TestPlanIsReadBeforeItIsApplied(t *testing.T) {
+	for name, c := range map[string]struct {
+		begin []string
+		key   string
+	}{
+		"guide":    {[]string{"3", "enter", "ctrl+s"}, "enter"},
+		"question": {[]string{"1", "d"}, "y"},
+		"form":     {[]string{"1", "e", "ctrl+s"}, "enter"},
+		"answer":   {[]string{"1", "d", "tab"}, "enter"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, _ := sshStage(t, 40, 12)
+				if name == "guide" {
+					s.kernel.sets = sets(t, map[rules.Variant]string{v4: bareRules})
+					s.tables(true)
+				}
+				s.press(c.begin...)
+				if name == "form" {
+					s.app.top().(*form).draft.Comment = strings.TrimSpace(strings.Repeat("a long comment ", 10))
+					s.send(flowsMsg{})
+				}
+				seen := ""
+				for i := range 20 {
+					seen += flat(s.screen())
+					if s.press(c.key); len(s.kernel.applied) > 0 || s.app.top() == nil && s.guide().asked == nil {
+						break
+					}
+					if i == 19 {
+						t.Fatalf("%s never applies it:\n%s", c.key, s.screen())
+					}
+				}
+				for _, argv := range s.kernel.applied[0].Commands() {
+					for _, word := range strings.Fields(strings.Join(argv, " ")) {
+						if !strings.Contains(seen, word) {
+							t.Errorf("%s was applied and never on the screen", word)
+						}
+					}
+				}
+			})
+		})
+	}
+}
+
+// readOn reads a plan of the guide to the last of its commands.
+func (s *stage) readOn() {
+	for s.guide().ready && !s.guide().read.whole() {
+		s.press("enter")
+	}
+}
+
+// flat is a screen in one line without blanks and frames.
+func flat(screen string) string {
+	return strings.NewReplacer("│", "", "\n", "", " ", "").Replace(screen)
+}
+
+// What is in sight is noted from the first line on: a jump to the end is no reading.
+func TestReadThrough(t *testing.T) {
+	var r readThrough
+	for i, c := range []struct {
+		what            string
+		from, room, all int
+		until, seen     int
+		whole           bool
+	}{
+		{"a", 0, 5, 12, 9, 4, false},
+		{"a", 7, 5, 12, 9, 4, false}, // what is between was not seen
+		{"a", 4, 5, 12, 9, 8, false},
+		{"a", 7, 5, 12, 9, 12, true},
+		{"a", 0, 5, 12, 9, 12, true},
+		{"b", 0, 5, 12, 9, 4, false},
+		{"b", 0, 5, 5, 5, 5, true},
+	} {
+		r.note(c.what, c.from, c.room, c.all, c.until)
+		if r.seen != c.seen || r.whole() != c.whole {
+			t.Errorf("%s", fmt.Sprintf("%d: %d lines seen, whole %v", i, r.seen, r.whole()))
+		}
+	}
+}
