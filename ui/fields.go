@@ -90,7 +90,7 @@ func (f *fields) goToWrong() string {
 		if why := f.wrong(x.key()); why != "" {
 			f.Go(i)
 			if e, ok := x.(*entry); ok {
-				e.fresh = false // to be corrected rather than replaced
+				e.input.fresh = false // to be corrected rather than replaced
 			}
 			return strings.TrimSpace(x.title()) + ": " + why
 		}

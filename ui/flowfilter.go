@@ -86,8 +86,7 @@ func (s *flowsScreen) complete(by int) tea.Cmd {
 	}
 	o := c.options[c.at]
 	c.line = c.base[:o.From] + o.Text + " "
-	s.filter.input.SetValue(c.line)
-	s.filter.input.CursorEnd()
+	s.filter.input.set(c.line)
 	return s.filterChanged()
 }
 

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"charm.land/bubbles/v2/textarea"
-	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
@@ -26,7 +25,7 @@ type importDialog struct {
 	doubts  bool // doubtful lines are accepted as they are
 	// gap is the question that is being answered; "" while text is typed.
 	gap   string
-	input textinput.Model
+	input typedLine
 
 	found      paste.Import
 	known      bool // found is of the text as it stands
@@ -103,12 +102,10 @@ func (x *importDialog) anew() tea.Cmd {
 func newImport(d *desk) *importDialog {
 	area := textarea.New()
 	area.Prompt, area.ShowLineNumbers = "", true
-	area.Placeholder = "paste iptables commands, a script, or the output of iptables-save"
+	area.Placeholder = "(paste iptables commands, a script, or the output of iptables-save)"
 	area.CharLimit, area.MaxHeight = 0, 0
 	area.KeyMap.InsertNewline.SetKeys("enter", "alt+enter", "ctrl+j")
-	input := textinput.New()
-	input.Prompt = ""
-	x := &importDialog{desk: d, area: area, input: input, answers: map[string]string{}, impact: impact{desk: d}, chosen: d.settings.countdown}
+	x := &importDialog{desk: d, area: area, input: newTypedLine(), answers: map[string]string{}, impact: impact{desk: d}, chosen: d.settings.countdown}
 	x.restyle()
 	x.area.Focus() // what it returns makes the cursor blink, which would redraw a slow line for nothing
 	return x
@@ -149,7 +146,7 @@ func (x *importDialog) Paste(pasted string) tea.Cmd {
 	case x.sending:
 		return nil
 	case x.gap != "":
-		x.input, _ = x.input.Update(tea.PasteMsg{Content: strings.TrimSpace(pasted)})
+		x.input.paste(strings.TrimSpace(pasted))
 		return nil
 	}
 	x.area.InsertString(strings.TrimRight(strings.ReplaceAll(pasted, "\r\n", "\n"), "\n"))
@@ -170,7 +167,7 @@ func (x *importDialog) Typing() bool { return true }
 // Type types the text, or the answer to a question.
 func (x *importDialog) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
 	if x.gap != "" {
-		x.input, _ = x.input.Update(k)
+		x.input.press(k)
 		return nil, true
 	}
 	x.refused = ""
@@ -231,9 +228,7 @@ func (x *importDialog) answerGap() tea.Cmd {
 
 func (x *importDialog) askFor(q paste.Question) {
 	x.gap, x.refused = q.Name, ""
-	x.input.SetValue(q.Suggestion)
-	x.input.CursorEnd()
-	x.input.Focus()
+	x.input.offer(q.Suggestion)
 }
 
 // correct puts the corrected lines in place of the text.
@@ -446,7 +441,5 @@ func (x *importDialog) gapLine(width int) string {
 		}
 	}
 	head := text.Fit(text.Safe(x.gap)+", "+what+": ", max(8, width/2))
-	in := x.input
-	in.SetWidth(max(4, width-lipgloss.Width(head)-2))
-	return x.look.Accent.Bold(true).Render(head) + in.View()
+	return x.look.Accent.Bold(true).Render(head) + x.input.draw(x.desk, max(5, width-lipgloss.Width(head)-1), "")
 }

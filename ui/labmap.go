@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"strings"
 
-	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
@@ -22,14 +21,12 @@ type labMap struct {
 	family  rules.Family // of the addresses that are shown
 	typing  bool
 	hurried bool // a request is to be typed as soon as it is known who is there
-	input   textinput.Model
+	input   typedLine
 	refused string
 }
 
 func newLabMap(d *desk) *labMap {
-	in := textinput.New()
-	in.Prompt = ""
-	m := &labMap{desk: d, input: in, family: d.variant.Family}
+	m := &labMap{desk: d, input: newTypedLine(), family: d.variant.Family}
 	m.cursor.Follow(len(d.bench.hosts), m.key)
 	return m
 }
@@ -112,9 +109,7 @@ func (m *labMap) begin() {
 		return
 	}
 	m.typing, m.refused = true, ""
-	m.input.SetValue(m.usual(h))
-	m.input.Focus() // what it returns makes the cursor blink, which would redraw a slow line for nothing
-	m.input.CursorEnd()
+	m.input.offer(m.usual(h))
 }
 
 // usual is what was sent from a machine last, or else something that has to pass the gateway.
@@ -171,14 +166,14 @@ func (m *labMap) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
 		return nil, false
 	}
 	m.refused = ""
-	m.input, _ = m.input.Update(k)
+	m.input.press(k)
 	return nil, true
 }
 
 // Paste types what was pasted.
 func (m *labMap) Paste(s string) tea.Cmd {
 	if m.typing {
-		m.input, _ = m.input.Update(tea.PasteMsg{Content: strings.TrimSpace(s)})
+		m.input.paste(strings.TrimSpace(s))
 	}
 	return nil
 }
@@ -224,11 +219,8 @@ func (m *labMap) line(width int) string {
 	case h == nil:
 		return m.look.Faint.Render("looking who is there…")
 	case m.typing:
-		in := m.input
-		in.SetStyles(inputStyles(m.desk))
 		label := "from " + h.Name + "  "
-		in.SetWidth(max(10, width-visibleWidth(label)-1))
-		return m.look.Accent.Render(label) + in.View()
+		return m.look.Accent.Render(label) + m.input.draw(m.desk, max(10, width-visibleWidth(label)), "tcp ADDRESS:PORT, or ping ADDRESS")
 	case m.bench.sending > 0:
 		return m.look.Attention.Render("sent, waiting for what comes back…")
 	}

@@ -3,7 +3,6 @@ package ui
 import (
 	"slices"
 
-	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
@@ -14,8 +13,9 @@ import (
 // it takes every key; closed, its text stays in force until it is cleared.
 type lineInput struct {
 	*desk
-	input  textinput.Model
+	input  typedLine
 	prompt string
+	hint   string // what an empty one takes
 	open   bool
 	// wrong says where and why the text is not understood.
 	wrong string
@@ -27,11 +27,9 @@ type lineInput struct {
 }
 
 func newLineInput(d *desk, prompt, hint string) lineInput {
-	in := textinput.New()
-	in.Prompt = ""
-	in.Placeholder = hint
+	in := newTypedLine()
 	in.SetVirtualCursor(true)
-	return lineInput{desk: d, input: in, prompt: prompt}
+	return lineInput{desk: d, input: in, prompt: prompt, hint: hint}
 }
 
 func (l *lineInput) text() string { return l.input.Value() }
@@ -39,8 +37,7 @@ func (l *lineInput) text() string { return l.input.Value() }
 func (l *lineInput) start() {
 	l.desk.said = status{} // it is read by now, and has the same line
 	l.open, l.at = true, len(l.earlier)
-	l.input.Focus()
-	l.input.CursorEnd()
+	l.input.offer(l.text())
 }
 
 func (l *lineInput) clear() {
@@ -51,7 +48,7 @@ func (l *lineInput) clear() {
 
 func (l *lineInput) close() {
 	l.open = false
-	l.input.Blur()
+	l.input.leave()
 	if t := l.text(); t != "" {
 		l.earlier = append(slices.DeleteFunc(slices.Clone(l.earlier), func(e string) bool { return e == t }), t)
 	}
@@ -67,11 +64,10 @@ func (l *lineInput) recall(by int) {
 	if l.at < len(l.earlier) {
 		shown = l.earlier[l.at]
 	}
-	l.input.SetValue(shown)
-	l.input.CursorEnd()
+	l.input.set(shown)
 }
 
-func (l *lineInput) paste(s string) { l.input, _ = l.input.Update(tea.PasteMsg{Content: s}) }
+func (l *lineInput) paste(s string) { l.input.paste(s) }
 
 // actions are the keys of a filter line that is open; the line itself takes them.
 func (l *lineInput) actions() keyTable {
@@ -91,7 +87,7 @@ func (l *lineInput) key(msg tea.KeyPressMsg) bool {
 	case "esc", "ctrl+c":
 		l.clear()
 	default:
-		l.input, _ = l.input.Update(msg)
+		l.input.press(msg)
 	}
 	return l.text() != before
 }
@@ -113,12 +109,9 @@ func (l *lineInput) view(width int, count string) (string, bool) {
 	if !l.open {
 		return prompt + l.look.Text.Render(text.Fit(l.text(), room)) + tail, true
 	}
-	in := l.input
-	in.SetStyles(inputStyles(l.desk))
-	in.SetWidth(max(4, min(room-1, lipgloss.Width(in.Value())+2)))
-	if in.Value() == "" {
-		in.SetWidth(room - 1)
+	wide := room
+	if v := l.text(); v != "" {
+		wide = min(room, lipgloss.Width(v)+3)
 	}
-	in.SetCursor(in.Position()) // has it choose again which part is seen
-	return prompt + in.View() + tail, true
+	return prompt + l.input.draw(l.desk, max(5, wide), l.hint) + tail, true
 }

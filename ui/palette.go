@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/rules"
@@ -15,7 +14,7 @@ import (
 // palette finds an action by its name, and does it.
 type palette struct {
 	*desk
-	input  textinput.Model
+	input  typedLine
 	all    []listed
 	shown  []int // of all
 	cursor table.Cursor[int]
@@ -30,10 +29,8 @@ type listed struct {
 
 // openPalette lists what can be done: in the box that is open, or on the screen, everywhere, and on the other screens.
 func (a *App) openPalette() {
-	in := textinput.New()
-	in.Prompt = ""
-	in.Focus() // what it returns makes the cursor blink, which would redraw a slow line for nothing
-	p := &palette{desk: &a.desk, input: in}
+	p := &palette{desk: &a.desk, input: newTypedLine()}
+	p.input.offer("")
 	for _, idle := range []bool{false, true} {
 		p.list("", a.table(a.input()), idle, func(x action) func() tea.Cmd { return x.do })
 		if a.top() != nil {
@@ -167,14 +164,14 @@ func (p *palette) choose() tea.Cmd {
 
 // Type types what is looked for.
 func (p *palette) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
-	p.input, _ = p.input.Update(k)
+	p.input.press(k)
 	p.find()
 	return nil, true
 }
 
 // Paste types what was pasted.
 func (p *palette) Paste(s string) tea.Cmd {
-	p.input, _ = p.input.Update(tea.PasteMsg{Content: strings.TrimSpace(s)})
+	p.input.paste(strings.TrimSpace(s))
 	p.find()
 	return nil
 }
@@ -205,10 +202,7 @@ func (p *palette) Click(_, y int) tea.Cmd {
 func (p *palette) View(width, _ int) string {
 	w := min(76, width-2)
 	inner := w - 4
-	in := p.input
-	in.SetStyles(inputStyles(p.desk))
-	in.SetWidth(inner - 3)
-	lines := []string{p.look.Accent.Render(":") + " " + in.View(), p.look.Line.Render(strings.Repeat(p.look.Glyphs.Rule, inner))}
+	lines := []string{p.look.Accent.Render(":") + " " + p.input.draw(p.desk, inner-2, "words of an action"), p.look.Line.Render(strings.Repeat(p.look.Glyphs.Rule, inner))}
 	widest := 0
 	for _, i := range p.shown {
 		widest = max(widest, visibleWidth(p.all[i].title()))

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
@@ -29,7 +28,7 @@ type switches struct {
 	grouped bool
 	// now leaves what is set at boot as it is.
 	now     bool
-	input   textinput.Model // the number that is typed
+	input   typedLine // the number that is typed
 	typing  bool
 	refused string
 }
@@ -56,9 +55,7 @@ func (d *desk) openSwitches(name string) tea.Cmd {
 		d.sayUnread()
 		return nil
 	}
-	in := textinput.New()
-	in.Prompt = ""
-	s := &switches{desk: d, input: in}
+	s := &switches{desk: d, input: newTypedLine()}
 	s.list()
 	for i := range s.all.List {
 		if s.all.List[i].Name == name {
@@ -121,7 +118,7 @@ func (s *switches) Receive(msg tea.Msg) tea.Cmd {
 // Paste types a number.
 func (s *switches) Paste(pasted string) tea.Cmd {
 	if s.typing {
-		s.input, _ = s.input.Update(tea.PasteMsg{Content: pasted})
+		s.input.paste(pasted)
 	}
 	return nil
 }
@@ -167,9 +164,7 @@ func (s *switches) change() tea.Cmd {
 		s.ask(x, x.Next())
 	default:
 		s.typing, s.refused = true, ""
-		s.input.SetValue(x.Now)
-		s.input.CursorEnd()
-		return s.input.Focus()
+		s.input.offer(x.Now)
 	}
 	return nil
 }
@@ -190,7 +185,7 @@ func (s *switches) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
 		return nil, false
 	}
 	x, ok := s.current()
-	s.input, _ = s.input.Update(k)
+	s.input.press(k)
 	s.refused = ""
 	if ok {
 		if _, err := s.all.Plan(x, s.input.Value(), !s.now); err != nil {
@@ -365,9 +360,7 @@ func (s *switches) foot(width, height int) []string {
 		}
 	}
 	if s.typing {
-		in := s.input
-		in.SetWidth(max(10, width-len(x.Short)-14))
-		lines = append(lines, s.look.Faint.Render("new number  ")+in.View())
+		lines = append(lines, s.look.Faint.Render("new number  ")+s.input.draw(s.desk, max(10, width-len(x.Short)-14), "a number"))
 	}
 	if s.refused != "" {
 		add(s.look.Broken, s.refused)

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"strings"
 
-	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model/flow"
@@ -18,7 +17,7 @@ import (
 // way beneath, evaluated as it is typed. Nothing is sent.
 type whatIf struct {
 	*desk
-	input     textinput.Model
+	input     typedLine
 	evaluator *evaluate.Evaluator
 	path      evaluate.Path
 	wrong     string
@@ -29,17 +28,11 @@ type whatIf struct {
 
 // newWhatIf opens the question with a packet that is to be begun with.
 func newWhatIf(d *desk, packet string) *whatIf {
-	in := textinput.New()
-	in.Prompt = ""
-	in.Placeholder = "tcp 203.0.113.10:4000 203.0.113.1:80 [interface]"
-	w := &whatIf{desk: d, sample: packet}
+	w := &whatIf{desk: d, sample: packet, input: newTypedLine()}
 	if typed, ok := d.packets[packet]; ok && typed != packet {
 		w.kept, packet = true, typed
 	}
-	in.SetValue(packet)
-	in.Focus()
-	in.CursorEnd()
-	w.input = in
+	w.input.offer(packet)
 	w.compile()
 	w.evaluate()
 	return w
@@ -70,37 +63,6 @@ func (w *whatIf) evaluate() {
 	if err != nil {
 		w.wrong = err.Error()
 	}
-}
-
-// parsePacketLine reads PROTO SRC[:PORT] DST[:PORT] [INTERFACE].
-func parsePacketLine(line string) (evaluate.Packet, error) {
-	f := strings.Fields(line)
-	if len(f) != 3 && len(f) != 4 {
-		return evaluate.Packet{}, fmt.Errorf("a packet is PROTO SRC:PORT DST:PORT, and the interface it arrives by if you like")
-	}
-	proto, ok := rules.ProtoNumber(strings.ToLower(f[0]))
-	if !ok {
-		return evaluate.Packet{}, fmt.Errorf("%q is not a protocol: use tcp, udp, icmp, another name or a number", f[0])
-	}
-	ends := [2]netip.AddrPort{}
-	for i, s := range f[1:3] {
-		if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
-			ends[i] = netip.AddrPortFrom(a, 0)
-		} else if ends[i], err = netip.ParseAddrPort(s); err != nil {
-			return evaluate.Packet{}, fmt.Errorf("%q is not an address: use 192.0.2.1:80 or [2001:db8::1]:80", s)
-		}
-	}
-	if proto == rules.ICMP && ends[1].Addr().Is6() {
-		proto = rules.ICMPv6
-	}
-	if proto.HasPorts() && ends[1].Port() == 0 {
-		return evaluate.Packet{}, fmt.Errorf("%s needs a destination port: %s", f[0], netip.AddrPortFrom(ends[1].Addr(), 80))
-	}
-	p, err := evaluate.NewPacket(proto, ends[0], ends[1])
-	if len(f) == 4 {
-		p.In = f[3]
-	}
-	return p, err
 }
 
 // packetOf is the line for a rule's sample packet.
@@ -147,16 +109,26 @@ func (w *whatIf) Actions() keyTable {
 		act(bind("↑/↓", "scroll", "up", "pgup"), func() { w.offset = max(0, w.offset-1) }),
 		act(silent("down", "pgdown"), func() { w.offset++ }),
 		act(bind("ctrl+n", "start anew", "ctrl+n"), w.anew).when(func() bool { return w.kept }),
-		act(bind("esc", "close", "esc", "ctrl+c", "enter"), w.closing(w)),
+		act(silent("enter"), w.enter),
+		act(bind("esc", "close", "esc", "ctrl+c"), w.closing(w)),
 	}
 }
 
 // anew goes back to the packet that it was opened with.
 func (w *whatIf) anew() {
-	w.input.SetValue(w.sample)
-	w.input.CursorEnd()
+	w.input.offer(w.sample)
 	w.kept = false
 	w.typed()
+}
+
+// enter goes on to another packet, which is typed over this one; it says why there is none yet.
+func (w *whatIf) enter() {
+	if w.wrong != "" {
+		w.refuse("not a packet yet: " + w.wrong)
+		return
+	}
+	w.input.offer(w.input.Value())
+	w.say("what becomes of it stands above, as you type; type another packet, or esc closes")
 }
 
 // typed follows what is typed, and keeps it for when the box is opened again on the same rule or connection.
@@ -174,14 +146,14 @@ func (w *whatIf) Typing() bool { return true }
 
 // Type types the packet.
 func (w *whatIf) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
-	w.input, _ = w.input.Update(k)
+	w.input.press(k)
 	w.typed()
 	return nil, true
 }
 
 // Paste puts text into the line.
 func (w *whatIf) Paste(pasted string) tea.Cmd {
-	w.input, _ = w.input.Update(tea.PasteMsg{Content: pasted})
+	w.input.paste(strings.TrimSpace(pasted))
 	w.typed()
 	return nil
 }
@@ -190,9 +162,7 @@ func (w *whatIf) Paste(pasted string) tea.Cmd {
 func (w *whatIf) View(width, height int) string {
 	boxWidth := min(110, width)
 	inner := boxWidth - 4
-	in := w.input
-	in.SetWidth(inner - 9)
-	lines := []string{w.look.Faint.Render("packet  ") + in.View(), ""}
+	lines := []string{w.look.Faint.Render("packet  ") + w.input.draw(w.desk, inner-8, "tcp 203.0.113.10:4000 203.0.113.1:80, and an interface"), ""}
 	if w.wrong != "" {
 		for _, l := range text.Wrap(text.Safe(w.wrong), inner, 3) {
 			lines = append(lines, w.look.Broken.Render(l))

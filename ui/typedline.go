@@ -1,0 +1,95 @@
+package ui
+
+import (
+	"strings"
+
+	"charm.land/bubbles/v2/textinput"
+	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
+
+	"nattui/ui/text"
+)
+
+// typedLine is a line of text, in a field or by itself. What stands in it when one comes to it is replaced by the first
+// character typed; a blank goes on with it, a key that moves within it keeps it, and ctrl+z brings back what stood there.
+type typedLine struct {
+	textinput.Model
+	fresh  bool   // the next character replaces the text
+	before string // the text when one came to it
+}
+
+func newTypedLine() typedLine {
+	in := textinput.New()
+	in.Prompt = ""
+	return typedLine{Model: in}
+}
+
+// offer comes to the line with a text that is to be begun with.
+func (l *typedLine) offer(value string) {
+	l.set(value)
+	l.fresh, l.before = value != "", value
+	l.Focus() // what it returns makes the cursor blink, which would redraw a slow line for nothing
+}
+
+// set puts a text in the line that is gone on with.
+func (l *typedLine) set(value string) {
+	l.SetValue(value)
+	l.CursorEnd()
+	l.fresh = false
+}
+
+// leave goes away from the line.
+func (l *typedLine) leave() {
+	l.fresh = false
+	l.Blur()
+}
+
+// press takes a key.
+func (l *typedLine) press(k tea.KeyPressMsg) {
+	if k.String() == "ctrl+z" {
+		l.set(l.before)
+		return
+	}
+	if l.fresh && strings.TrimSpace(k.Text) != "" {
+		l.SetValue("")
+	}
+	l.fresh = false
+	l.Model, _ = l.Update(k)
+}
+
+// paste puts pasted text in.
+func (l *typedLine) paste(s string) {
+	if l.fresh {
+		l.SetValue("")
+	}
+	l.fresh = false
+	l.Model, _ = l.Update(tea.PasteMsg{Content: s})
+}
+
+// draw draws the line, with the part of it in sight where the cursor is. A hint stands for an empty one: in parentheses, so
+// that it is told apart without colour.
+func (l typedLine) draw(d *desk, width int, hint string) string {
+	if l.fresh {
+		return d.look.Selected.Render(text.Fit(text.Safe(l.Value()), width-1)) + d.look.Selected.Render(" ")
+	}
+	l.SetStyles(inputStyles(d))
+	l.Placeholder = text.Fit(inParentheses(hint), width-1)
+	l.SetWidth(max(1, width-1))
+	l.SetCursor(l.Position()) // has it choose again which part is seen
+	return l.View()
+}
+
+func inParentheses(hint string) string {
+	if hint == "" {
+		return ""
+	}
+	return "(" + hint + ")"
+}
+
+// inputStyles give a line that is typed the look of the screens.
+func inputStyles(d *desk) textinput.Styles {
+	state := textinput.StyleState{Text: d.look.Input, Placeholder: d.look.Faint, Suggestion: d.look.Faint, Prompt: lipgloss.NewStyle()}
+	styles := textinput.Styles{Focused: state, Blurred: state}
+	styles.Cursor.Color, styles.Cursor.Shape = d.look.Text.GetForeground(), tea.CursorBlock
+	return styles
+}
