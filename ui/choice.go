@@ -16,6 +16,8 @@ type choice struct {
 	at          int
 	focused     bool
 	chosen      func(int)
+	typed       string // the beginning of an option's name, letter by letter
+	untaken     string // what was typed and is no option
 }
 
 type choiceOption struct{ label, value string }
@@ -27,30 +29,55 @@ func newChoice(d *desk, name, label string, options []choiceOption, at int, chos
 
 func (c *choice) key() string   { return c.name }
 func (c *choice) title() string { return c.label }
-func (c *choice) focus()        { c.focused = true }
-func (c *choice) blur()         { c.focused = false }
+func (c *choice) focus()        { c.focused, c.typed, c.untaken = true, "", "" }
+func (c *choice) blur()         { c.focused, c.untaken = false, "" }
 func (c *choice) paste(string)  {}
 
-// press goes through the options; a letter goes to the next that begins with it.
+// press goes through the options; letters go to the one that begins with them, and what is none is told.
 func (c *choice) press(k tea.KeyPressMsg) bool {
 	n := len(c.options)
-	switch k.String() {
-	case "left", "h":
+	switch name := k.String(); {
+	case k.Text != "" && c.typed != "" && c.spell(c.typed+k.Text, 0):
+	case name == "left", name == "h":
 		c.choose((c.at + n - 1) % n)
-	case "right", "l", "space":
+		c.typed, c.untaken = "", ""
+	case name == "right", name == "l", name == "space":
 		c.choose((c.at + 1) % n)
-	default:
-		for i := 1; i <= n && k.Text != ""; i++ {
-			next := (c.at + i) % n
-			if strings.HasPrefix(strings.ToLower(c.options[next].label), strings.ToLower(k.Text)) {
-				c.choose(next)
-				return true
-			}
-		}
+		c.typed, c.untaken = "", ""
+	case k.Text == "":
+		return false
+	case !c.spell(k.Text, 1):
+		c.typed, c.untaken = "", c.untaken+k.Text
+		c.say(strings.TrimSpace(c.label) + " is chosen with " + c.arrows() + ": " + text.Safe(c.untaken) + " was not taken")
 		return false
 	}
 	return true
 }
+
+// spell goes to the next option that begins with the letters, from so many options on; to the one of that name, if there is.
+func (c *choice) spell(letters string, from int) bool {
+	found := -1
+	for i := len(c.options) - 1; i >= 0; i-- {
+		next := (c.at + from + i) % len(c.options)
+		if strings.HasPrefix(strings.ToLower(c.options[next].label), strings.ToLower(letters)) {
+			found = next
+		}
+	}
+	for i := range c.options {
+		if strings.EqualFold(c.options[i].label, letters) {
+			found = i
+		}
+	}
+	if found < 0 {
+		return false
+	}
+	c.typed, c.untaken = letters, ""
+	c.choose(found)
+	return true
+}
+
+// arrows are the keys that go through the options.
+func (c *choice) arrows() string { return c.look.Glyphs.Key("←/→") }
 
 func (c *choice) choose(i int) {
 	c.at = i
@@ -67,5 +94,9 @@ func (c *choice) view(width int) string {
 	if look.Glyphs.Rule == "-" {
 		left, right = "< ", " >"
 	}
-	return text.Fit(look.Accent.Render(left)+label+look.Accent.Render(right), width)
+	line := look.Accent.Render(left) + label + look.Accent.Render(right)
+	if word := "  chosen with " + c.arrows(); c.untaken != "" && visibleWidth(line+word) <= width {
+		line += look.Attention.Render(word)
+	}
+	return text.Fit(line, width)
 }

@@ -92,10 +92,20 @@ func (f *fields) goToWrong() string {
 			if e, ok := x.(*entry); ok {
 				e.input.fresh = false // to be corrected rather than replaced
 			}
-			return strings.TrimSpace(x.title()) + ": " + why
+			return f.naming(x.key(), why)
 		}
 	}
 	return ""
+}
+
+// naming is what is wrong with a field, with its title; of none that is asked it is said as it is.
+func (f *fields) naming(key, why string) string {
+	for _, x := range f.list {
+		if x.key() == key {
+			return strings.TrimSpace(x.title()) + ": " + why
+		}
+	}
+	return why
 }
 
 // shows tells whether something wrong with a field is to be said already: once it has been left.
@@ -119,8 +129,8 @@ func (f *fields) press(k tea.KeyPressMsg) bool { return f.list[f.at].press(k) }
 
 // paste puts text into the field.
 func (f *fields) paste(s string) {
-	if _, chosen := f.list[f.at].(*choice); chosen && strings.TrimSpace(s) != "" {
-		f.refuse("nothing was pasted: this is chosen with the keys left and right; Import takes commands")
+	if c, chosen := f.list[f.at].(*choice); chosen && strings.TrimSpace(s) != "" {
+		f.refuse("nothing was pasted: " + strings.TrimSpace(c.label) + " is chosen with " + c.arrows() + "; Import takes commands")
 		return
 	}
 	f.list[f.at].paste(strings.TrimSpace(s))

@@ -53,6 +53,7 @@ type unfinished struct {
 	draft rules.Draft
 	place string
 	lasts time.Duration
+	left  map[string]bool // the fields that had been left, which say what is wrong with them
 }
 
 // newForm makes the form for a draft. beside is the row under the cursor; old is
@@ -72,6 +73,9 @@ func newFormOf(d *desk, draft rules.Draft, beside ruleItem, old *rules.Rule, of 
 		}
 	}
 	f.fields = newFields(d, labelWidth, f.wrong)
+	if f.kept {
+		f.fields.left = d.drafts[f.name()].left
+	}
 	f.build()
 	return f
 }
@@ -119,7 +123,7 @@ func (f *form) typed(changed bool) {
 	if f.drafts == nil {
 		f.drafts = map[string]unfinished{}
 	}
-	f.drafts[f.name()] = unfinished{*f.draft, f.place, f.lasts}
+	f.drafts[f.name()] = unfinished{*f.draft, f.place, f.lasts, f.fields.left}
 }
 
 // Actions are the form's keys while it is filled, and while the plan waits to be applied.
@@ -134,7 +138,7 @@ func (f *form) Actions() keyTable {
 	}.and(f.keys().while(ready), f.fields.actions(f.toPlan).while(filling), keyTable{
 		on(bind("ctrl+s", "plan", "ctrl+s"), f.toPlan).when(filling),
 		act(bind("ctrl+n", "start anew", "ctrl+n"), f.anew).when(func() bool { return !f.ready && f.kept }),
-		act(bind("esc", "close", "esc", "ctrl+c"), f.closing(f)).when(filling),
+		act(bind("esc", "close", "esc", "ctrl+c"), func() { f.fields.leave(); f.close(f) }).when(filling),
 	})
 }
 

@@ -102,7 +102,7 @@ func (f *form) writeState(w *planWriter, problems []rules.Problem) {
 	}
 	for _, pr := range problems {
 		if !pr.Warning && f.fields.shows(string(pr.Field)) && !strings.HasSuffix(f.missing, pr.Text) {
-			w.add(look.Broken, look.Glyphs.Cross+" ", "  ", text.Safe(pr.Text), 3)
+			w.add(look.Broken, look.Glyphs.Cross+" ", "  ", text.Safe(f.fields.naming(string(pr.Field), pr.Text)), 4)
 		}
 	}
 }

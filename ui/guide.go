@@ -25,11 +25,12 @@ type guideScreen struct {
 	// asked is the intention that is being filled in; nil shows the list.
 	asked   *intention
 	answers answers
-	drafts  map[*intention]answers // of those that were left before they were applied
-	kept    bool                   // the answers are those of a draft
-	fields  *fields                // the questions
-	hurried bool                   // the plan is to be shown as soon as it is known
-	ready   bool                   // all are answered and the plan is on the screen: enter applies
+	drafts  map[*intention]answers         // of those that were left before they were applied
+	left    map[*intention]map[string]bool // their fields that had been left, which say what is wrong with them
+	kept    bool                           // the answers are those of a draft
+	fields  *fields                        // the questions
+	hurried bool                           // the plan is to be shown as soon as it is known
+	ready   bool                           // all are answered and the plan is on the screen: enter applies
 	sending bool
 	missing string // the first answer that is wrong, and why
 	refused string // the kernel's own words
@@ -67,7 +68,7 @@ type guideMsg struct {
 }
 
 func newGuideScreen(d *desk) *guideScreen {
-	return &guideScreen{desk: d, drafts: map[*intention]answers{}, impact: impact{desk: d}, chosen: d.settings.countdown}
+	return &guideScreen{desk: d, drafts: map[*intention]answers{}, left: map[*intention]map[string]bool{}, impact: impact{desk: d}, chosen: d.settings.countdown}
 }
 
 // Receive takes news of the gateway, advice, and the fields' own messages.
@@ -145,6 +146,8 @@ func (s *guideScreen) Back() bool {
 	if s.asked == nil {
 		return false
 	}
+	s.fields.leave()
+	s.left[s.asked] = s.fields.left
 	s.asked, s.fields, s.proof, s.ready, s.hurried = nil, nil, nil, false, false
 	return true
 }
@@ -293,6 +296,9 @@ func (s *guideScreen) begin(i *intention) tea.Cmd {
 		s.answers = draft
 	}
 	s.fields = newFields(s.desk, guideLabelWidth, s.wrong)
+	if left := s.left[i]; s.kept && left != nil {
+		s.fields.left = left
+	}
 	s.fields.ask(i.fields(s))
 	return s.advise()
 }

@@ -68,7 +68,7 @@ func TestGuidePublish(t *testing.T) {
 		s.press("up", "backspace", "enter")
 		s.write("192.168.0.1:8080")
 		s.press("enter")
-		s.sees("192.168.0.1 is this host's own")
+		s.sees("× Server: 192.168.0.1 is this")
 		s.press("up")
 		for range "1:8080" {
 			s.press("backspace")

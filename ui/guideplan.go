@@ -99,7 +99,11 @@ func (s *guideScreen) writeProblems(w *planWriter) {
 		if p.Warning {
 			mark, style = "! ", s.look.Attention
 		}
-		w.add(style, mark, "  ", text.Safe(p.String()), 6)
+		said := p.String()
+		if !p.Warning {
+			said = s.fields.naming(p.Field, said)
+		}
+		w.add(style, mark, "  ", text.Safe(said), 6)
 	}
 }
 

@@ -202,7 +202,7 @@ func TestFormSaysWhatItDoesNotTake(t *testing.T) {
 		s.press("enter", "enter")
 		s.write("both")
 		s.press("enter")
-		s.sees("one rule has one protocol")
+		s.sees("× Protocol: one rule has one")
 		s.lacks("is not a protocol")
 	})
 }
@@ -213,7 +213,7 @@ func TestFormKeepsAWrongFieldAndSaysWhy(t *testing.T) {
 		s.press("a", "enter", "enter")
 		s.write("tpc")
 		s.press("enter")
-		s.sees(`"tpc" is not a protocol`)
+		s.sees(`× Protocol: "tpc" is not a`)
 		s.sees(" ×Protocol   tpc")
 		s.sees("▌ Arrives on")
 		s.press("up")

@@ -101,14 +101,13 @@ func parkWords(p rules.Plan, kind appliedKind) string {
 	if kind == appliedRestored {
 		verb, with = "restored", " to "
 	}
-	for _, c := range p.Changes() {
-		if c.At > 0 {
-			return fmt.Sprintf("rule %d of %s %s", c.At, c.Chain, verb)
-		}
-		return "rule " + verb + with + c.Chain
-	}
-	for _, c := range p.Natives() {
-		return "rule " + verb + with + c.Place()
+	switch all, natives := p.Changes(), p.Natives(); {
+	case len(all) > 0 && all[0].At > 0:
+		return fmt.Sprintf("rule %d of %s %s", all[0].At, all[0].Chain, verb)
+	case len(all) > 0:
+		return "rule " + verb + with + all[0].Chain
+	case len(natives) > 0:
+		return "rule " + verb + with + natives[0].Place()
 	}
 	return verb
 }

@@ -1,0 +1,40 @@
+package ui
+
+import (
+	"testing"
+	"testing/synctest"
+)
+
+// What is wrong is said with the name of its field, and a form that is opened again says it as it did when it was closed,
+// of the field that was typed last, too.
+func TestKeptFormSaysWhatIsWrong(t *testing.T) {
+	for name, c := range map[string]struct {
+		begin, again []string
+		sees         []string
+	}{
+		"form": {
+			[]string{"1", "a", "tab", "tab", "t", "tab", "tab", "tab", "tab", "8", "x", "tab", "8", "0", "tab", "9"},
+			[]string{"esc", "a"},
+			[]string{`× Port: "8x"`, `× Goes to: "80"`, "×Port", "×Goes to"},
+		},
+		"guide": {
+			[]string{"3", "down", "enter", "tab", "tab", "8", "x", "tab", "8", "0"},
+			[]string{"esc", "enter"},
+			[]string{`× Port: "8x"`, `× Server: "80"`, "×Port", "×Server"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t, 120, 40, gatewayRules)
+				s.press(c.begin...)
+				s.press(c.again...)
+				s.sees("what you typed before is here again")
+				for _, want := range c.sees {
+					s.sees(want)
+				}
+				s.press("ctrl+n")
+				s.lacks("×")
+			})
+		})
+	}
+}
