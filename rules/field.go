@@ -206,7 +206,7 @@ func portNumber(s string) (uint16, string) {
 	case err != nil:
 		return 0, fmt.Sprintf("%q is not a port: use a number from 1 to 65535, or a range such as 8000-8010", s)
 	case n < 1 || n > 65535:
-		return 0, fmt.Sprintf("%d is not a port: ports go from 1 to 65535", n)
+		return 0, fmt.Sprintf("%q is not a port: ports go from 1 to 65535", s)
 	}
 	return uint16(n), ""
 }

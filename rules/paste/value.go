@@ -91,7 +91,7 @@ func ifaceValue(s string) *badValue {
 func portWord(s string) (string, *badValue) {
 	if n, err := strconv.ParseUint(s, 0, 32); err == nil {
 		if n > 65535 {
-			return s, &badValue{text: fmt.Sprintf("%s is not a port: ports go from 1 to 65535", s)}
+			return s, &badValue{text: fmt.Sprintf("%q is not a port: ports go from 1 to 65535", s)}
 		}
 		return strconv.FormatUint(n, 10), nil
 	}
