@@ -325,10 +325,11 @@ func (b *builder) link(name string) (Link, bool) {
 	return b.Links[i], true
 }
 
-// checkLink holds an interface against those that there are.
-func (b *builder) checkLink(field, name string) bool {
+// checkLink holds an interface against those that there are. Where it is missing, or unlike any that can be meant there,
+// the nearest that works is meant.
+func (b *builder) checkLink(field, name, meant string) bool {
 	if name == "" {
-		b.wrong(field, b.Uplinks[b.family].Link, "an interface is missing")
+		b.wrong(field, meant, "an interface is missing")
 		return false
 	}
 	if len(b.Links) == 0 {
@@ -339,26 +340,34 @@ func (b *builder) checkLink(field, name string) bool {
 		for i, l := range b.Links {
 			names[i] = l.Name
 		}
-		b.wrong(field, closest(name, names), "this host has no interface %s: it has %s", name, strings.Join(names, ", "))
+		b.wrong(field, b.closestLink(name, meant), "this host has no interface %s: it has %s", name, strings.Join(names, ", "))
 		return false
 	}
 	return true
 }
 
-// closest is the word of a list that shares most letters at its beginning, or
-// the first.
-func closest(word string, list []string) string {
-	best, shared := "", -1
-	for _, candidate := range list {
-		n := 0
-		for n < len(word) && n < len(candidate) && word[n] == candidate[n] {
-			n++
+// closestLink is the interface that shares most letters at its beginning with name, and meant where none shares any.
+// The uplink is never taken for an interface inside, nor lo for any.
+func (b *builder) closestLink(name, meant string) string {
+	best, most := meant, 0
+	up := b.Uplinks[b.family].Link
+	for _, l := range b.Links {
+		if l.Name == "lo" || l.Name == up && meant != up {
+			continue
 		}
-		if n > shared && candidate != "lo" {
-			best, shared = candidate, n
+		if n := sharedLetters(name, l.Name); n > most {
+			best, most = l.Name, n
 		}
 	}
 	return best
+}
+
+// sharedLetters counts the letters that two words begin with alike.
+func sharedLetters(a, b string) (n int) {
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
 }
 
 // route is where a packet to an address leaves, forwarding taken as on.

@@ -74,7 +74,7 @@ func (b *builder) checkWayOut(field, name string) {
 	case name == "lo":
 		b.wrong(field, up, "lo is this host itself, not an uplink")
 	default:
-		b.checkLink(field, name)
+		b.checkLink(field, name, up)
 	}
 }
 
@@ -120,20 +120,19 @@ func spell(a netip.Addr) string {
 	return a.String()
 }
 
-// nearestPort is the port most like what was written; "" where none is.
+// nearestPort is the port that was probably meant: a service's, without what it was separated by, without a digit too
+// many; "" where it cannot be told.
 func nearestPort(text string) string {
 	if service, ok := rules.ServiceNamed(strings.TrimSpace(text)); ok {
 		return strconv.Itoa(int(service.Port))
 	}
 	lo, _, _ := strings.Cut(strings.TrimLeft(text, "-:"), "-")
 	n, err := strconv.Atoi(strings.TrimSpace(lo))
-	switch {
-	case err != nil:
+	if n > 65535 {
+		n /= 10
+	}
+	if err != nil || n < 1 || n > 65535 {
 		return ""
-	case n > 65535:
-		return "65535"
-	case n < 1:
-		return "1"
 	}
 	return strconv.Itoa(n)
 }

@@ -32,7 +32,8 @@ func (p Proxy) Advise(h Host) Advice {
 	if !ok || !number.HasPorts() {
 		b.wrong("proto", "tcp", "%q has no ports: choose tcp or udp", p.Protocol)
 	}
-	b.checkLink("in", p.In)
+	inside := b.insideLink(b.Uplinks[p.Family].Link)
+	b.checkLink("in", p.In, inside)
 	port, ok1 := b.ports("port", p.Port)
 	to, ok2 := b.ports("to", p.ToPort)
 	if ok2 && !to.Single() {
@@ -42,11 +43,11 @@ func (p Proxy) Advise(h Host) Advice {
 		return b.advice()
 	}
 	if p.In == "lo" {
-		b.wrong("in", b.insideLink(p.In), "nothing from outside arrives on lo: it is this host itself")
+		b.wrong("in", inside, "nothing from outside arrives on lo: it is this host itself")
 		return b.advice()
 	}
 	if p.In == h.Uplinks[p.Family].Link {
-		b.warn("in", b.insideLink(p.In), "%s is the uplink: strangers would be sent to the proxy, not your own machines", p.In)
+		b.warn("in", inside, "%s is the uplink: strangers would be sent to the proxy, not your own machines", p.In)
 	}
 	b.plan.Title = fmt.Sprintf("Redirect %s port %s from %s to port %d of this host", p.Protocol, portText(port), p.In, to.Lo)
 	local := b.checkListener(p, number, port, to.Lo)

@@ -160,9 +160,8 @@ func (b *builder) understandServer(s *service) {
 		before := len(b.objections)
 		if s.toPorts, ok = b.ports("to", port); !ok {
 			for i := range b.objections[before:] {
-				if p := &b.objections[before+i]; p.Nearest != "" {
-					p.Nearest = withPort(server, p.Nearest)
-				}
+				p := &b.objections[before+i]
+				p.Nearest = withPort(server, p.Nearest) // without one it is the public port
 			}
 			return
 		}

@@ -102,7 +102,7 @@ func (b *builder) checkShare(s *Share) (net netip.Prefix, in string, ok bool) {
 
 // checkTunnel holds the tunnel of a VPN against its network.
 func (b *builder) checkTunnel(s *Share, net netip.Prefix) {
-	if !b.checkLink("in", s.In) {
+	if !b.checkLink("in", s.In, b.tunnel(s.Out)) {
 		return
 	}
 	if s.In == s.Out || s.In == "lo" {
