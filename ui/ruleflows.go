@@ -159,8 +159,12 @@ func (u *ruleUsers) lines(it ruleItem, width int) []string {
 	lines := []string{"", look.Strong.Render(rules.Plural(u.total, "connection"))}
 	for i := range u.rows {
 		f := &u.rows[i].Flow
-		words := f.Line()
-		lines = append(lines, look.Text.Render(text.Fit(text.Safe(words), width)))
+		for j, part := range text.Wrap(text.Safe(f.Line()), width-2, 0) {
+			if j > 0 {
+				part = "  " + part
+			}
+			lines = append(lines, look.Text.Render(part))
+		}
 	}
 	if more := u.total - len(u.rows); more > 0 {
 		lines = append(lines, look.Faint.Render("and "+text.Exact(uint64(more))+" more"))

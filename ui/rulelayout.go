@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"strings"
 
 	"charm.land/lipgloss/v2"
@@ -137,7 +138,11 @@ func (s *rulesScreen) row(p *pane, i int, active bool, cols []table.Column, widt
 	if row.cells == nil {
 		return bar + s.look.Faint.Render(text.Fit(row.note, width-4))
 	}
-	line := table.Line(cols, widths, row.cells, over)
+	cells := slices.Clone(row.cells)
+	for _, col := range []int{ruleColMatch, ruleColBecomes} {
+		cells[col].Text = text.Ends(cells[col].Text, widths[col])
+	}
+	line := table.Line(cols, widths, cells, over)
 	if rest := width - 4 - lipgloss.Width(line); over != nil && rest > 0 {
 		line += over.Render(strings.Repeat(" ", rest))
 	}
@@ -174,7 +179,20 @@ func (s *rulesScreen) fitColumns(width int) {
 	}
 }
 
-// The widths from which the details stand beside the list, and from which both chains stand beside each other as well.
+// cutsAnything tells that a column with something in it has no room, or less than that needs.
+func (s *rulesScreen) cutsAnything() bool {
+	for _, p := range s.panes {
+		for i, w := range p.widths {
+			if w < p.content[i] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// The widths from which the details stand beside the list, and from which both chains stand beside each other
+// as well, where they have room for all that is in them.
 const (
 	ruleSplitWidth  = 160
 	ruleSplitHeight = 16

@@ -38,6 +38,8 @@ type rulesScreen struct {
 	users         ruleUsers
 	rates         rateTrails
 	laidFor       int  // the width that columns were fitted to
+	dense         bool // nothing but rules gets lines of its own
+	tightFor      int  // the width at which the chains have no room beside each other
 	ownerShown    bool // in a column of its own
 }
 
@@ -89,7 +91,7 @@ func (s *rulesScreen) arrange() {
 	if s.only != "" {
 		chains = []string{s.only}
 	}
-	s.panes = nil
+	s.panes, s.tightFor = nil, 0
 	for _, c := range chains {
 		s.panes = append(s.panes, &pane{chain: c})
 	}
@@ -175,10 +177,11 @@ func (s *rulesScreen) follow() {
 // Settle shares the room among the panes and the details, and lays out what is in sight.
 func (s *rulesScreen) Settle(width, height int) tea.Cmd {
 	list := s.listWidth(width, height)
-	s.wide = width >= sideBySide && len(s.panes) > 1
+	s.wide = width >= sideBySide && len(s.panes) > 1 && s.tightFor != width
 	if s.details = nil; list == width {
 		s.details = s.detailLines(width, height)
 	}
+	s.dense = height < detailsHeight && !s.wide
 	rows := height - len(s.details)
 	if s.wide && s.forwardLine(list) != "" {
 		rows--
@@ -200,6 +203,10 @@ func (s *rulesScreen) Settle(width, height int) tea.Cmd {
 	}
 	s.follow()
 	s.fitColumns(list)
+	if s.wide && s.cutsAnything() {
+		s.tightFor = width
+		return s.Settle(width, height)
+	}
 	if s.side = nil; list < width {
 		s.side = s.sideLines(height)
 		if _, it, ok := s.current(); ok || it.native != nil {
@@ -213,6 +220,12 @@ func (s *rulesScreen) Settle(width, height int) tea.Cmd {
 // most where that is too much for both.
 func (s *rulesScreen) share(rows, perPane int) {
 	room := rows - perPane*len(s.panes) - (len(s.panes) - 1)
+	if s.dense {
+		room += len(s.panes) - 1 // one line of titles is enough
+		if s.forwardLine(minWidth) == "" {
+			room += len(s.panes) - 1
+		}
+	}
 	if height := len(s.panes); height == 1 {
 		s.panes[0].height = max(1, rows-perPane)
 		return
@@ -248,8 +261,8 @@ func (s *rulesScreen) View(width, height int) []string {
 		}
 	} else {
 		for i := range s.panes {
-			if i > 0 {
-				lines = append(lines, s.forwardLine(width))
+			if forward := s.forwardLine(width); i > 0 && (forward != "" || !s.dense) {
+				lines = append(lines, forward)
 			}
 			lines = append(lines, s.paneLines(i, width)...)
 		}
@@ -278,7 +291,10 @@ func at(lines []string, i int) string {
 // paneLines draws one pane: its place on the packet's way, titles, rows.
 func (s *rulesScreen) paneLines(i, width int) []string {
 	p := s.panes[i]
-	lines := []string{s.sectionLine(p, width), "   " + table.Head(p.cols, p.widths, s.look.Faint)}
+	lines := []string{s.sectionLine(p, width)}
+	if i == 0 || !s.dense {
+		lines = append(lines, "   "+table.Head(p.cols, p.widths, s.look.Faint))
+	}
 	from, to := p.cursor.Window(len(p.items), p.height)
 	for row := from; row < to; row++ {
 		lines = append(lines, s.row(p, row, i == s.active, p.cols, p.widths, width))

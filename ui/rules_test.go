@@ -453,7 +453,7 @@ func TestFormKeepsADraft(t *testing.T) {
 
 func TestTopAndBottomOfTheWholeList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for width, first := range map[int]string{80: "PREROUTING", 250: "POSTROUTING"} {
+		for width, first := range map[int]string{80: "PREROUTING", 330: "POSTROUTING"} {
 			s := newStage(t, width, 24, gatewayRules)
 			s.screen()
 			s.press("tab", "g") // the panes are beside each other where there is room: then each is a list

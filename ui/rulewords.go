@@ -45,10 +45,13 @@ func (s *rulesScreen) deadAt(it ruleItem) (evaluate.DeadRule, bool) {
 	return d, ok
 }
 
+// detailsHeight is the least height at which lines under the chains tell of the rule under the cursor.
+const detailsHeight = 12
+
 // detailLines say everything that there is room for about the rule under the
 // cursor.
 func (s *rulesScreen) detailLines(width, height int) []string {
-	if height < 12 {
+	if height < detailsHeight {
 		return nil
 	}
 	line := " " + s.look.Line.Render(strings.Repeat(s.look.Glyphs.Rule, width-2))

@@ -1,0 +1,51 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"nattui/rules"
+)
+
+// longAddresses are rules of IPv6 that differ in the last part of an address and in a port.
+func longAddresses() string {
+	var b strings.Builder
+	b.WriteString("*nat\n:PREROUTING ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n")
+	for i := range 12 {
+		fmt.Fprintf(&b, "[0:0] -A PREROUTING -d 2001:db8:1:abcd:1111:2222:3333:def%x/128 -p tcp -m tcp --dport %d -j DNAT --to-destination [2001:db8:2:ffff:eeee:dddd:cccc:bbb%x]:%d\n", i, 10000+i, i, 8000+i)
+	}
+	return b.String() + "COMMIT\n"
+}
+
+// An address that is too long for its column loses its middle: what tells rules apart stays.
+func TestLongAddressesKeepTheirEnds(t *testing.T) {
+	for _, size := range []struct{ w, h int }{{80, 24}, {120, 40}, {200, 50}, {250, 70}} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStage(t, size.w, size.h, gatewayRules)
+			v6 := rules.Variant{Family: rules.IPv6, Backend: rules.NFT}
+			s.kernel.sets[v6] = sets(t, map[rules.Variant]string{v6: longAddresses()})[v6]
+			s.tables(true)
+			s.press("v")
+			for i := range 8 {
+				s.sees(fmt.Sprintf("def%x]:%d", i, 10000+i))
+				s.sees(fmt.Sprintf("bbb%x]:%d", i, 8000+i))
+			}
+			s.fits()
+		})
+	}
+}
+
+// Chains stand beside each other only where nothing has to give way for it.
+func TestChainsBesideEachOtherHideNothing(t *testing.T) {
+	text := strings.ReplaceAll(gatewayRules, "-p tcp -m tcp --dport 8443 ", "-p tcp -m tcp --dport 8443 -m comment --comment \"the shop of the second floor, until its machine has moved\" ")
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 250, 70, text)
+		s.sees("the shop of the second floor, until its machine has moved")
+		if n := strings.Count(s.screen(), "bytes"); n != 2 {
+			t.Errorf("bytes are told of %d chains of 2:\n%s", n, s.screen())
+		}
+		s.fits()
+	})
+}

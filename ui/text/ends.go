@@ -1,0 +1,125 @@
+package text
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/charmbracelet/x/ansi"
+)
+
+// leastHeads are how much is left of the beginning of an address that is cut: enough to know it by, or nothing where
+// there is no room for that.
+var leastHeads = []int{3, 0}
+
+// Ends cuts a text to a width as Fit does, but first the addresses in it, in their middle and the longest first: by
+// their last part, their port or length they are told apart. What follows the last that has room goes with a sign.
+func Ends(s string, width int) string {
+	if ansi.StringWidth(s) <= width {
+		return s
+	}
+	words := strings.Split(s, " ")
+	for kept := len(words); kept > 0; kept-- {
+		cuts, some := make([]cut, kept), false
+		for i := range cuts {
+			cuts[i] = cutOf(words[i])
+			some = some || cuts[i].tail != ""
+		}
+		if !some {
+			break
+		}
+		rest, room := "", width
+		if kept < len(words) {
+			rest, room = " …", width-2
+		}
+		for _, least := range leastHeads {
+			if short, ok := shortened(cuts, room, least); ok {
+				return short + rest
+			}
+		}
+	}
+	return Fit(s, width)
+}
+
+// shortened are words that lose as much of their middles as a width asks for, and keep the least of their heads; false
+// where that is not enough.
+func shortened(cuts []cut, width, least int) (string, bool) {
+	cuts = slices.Clone(cuts)
+	for excess := ansi.StringWidth(joined(cuts)) - width; excess > 0; excess-- {
+		longest := -1
+		for i := range cuts {
+			if cuts[i].spare(least) > 0 && (longest < 0 || cuts[i].len() > cuts[longest].len()) {
+				longest = i
+			}
+		}
+		if longest < 0 {
+			return "", false
+		}
+		cuts[longest].shorten()
+	}
+	return joined(cuts), true
+}
+
+func joined(cuts []cut) string {
+	words := make([]string, len(cuts))
+	for i := range cuts {
+		words[i] = cuts[i].text()
+	}
+	return strings.Join(words, " ")
+}
+
+// cut is a word of which a middle may go: what stays before and behind it.
+type cut struct {
+	head, tail string
+	gone       bool
+}
+
+// cutOf finds the last part of an address with what follows it. A word that is none is all head, and stays.
+func cutOf(word string) cut {
+	address, sep := word, ":"
+	if i := strings.LastIndexByte(word, ']'); i >= 0 {
+		address = word[:i] // of [2001:db8::1]:80
+	} else if strings.Count(word, ".") == 3 && !strings.Contains(word, "/") { // a short network is told by its middle
+		sep = "."
+		if i := strings.IndexAny(word, ":/-"); i >= 0 {
+			address = word[:i]
+		}
+	}
+	last := strings.LastIndex(address, sep)
+	if last < 0 || strings.Count(address, sep) < 2 || strings.Trim(address, "![]0123456789abcdefABCDEF:./-,") != "" {
+		return cut{head: word}
+	}
+	if strings.HasSuffix(word[:last], ":") {
+		last = max(0, strings.LastIndexByte(strings.TrimRight(word[:last], ":"), ':')) // of 2001:db8:1::/64
+	}
+	return cut{head: word[:last], tail: word[last:]}
+}
+
+// spare is how much of the head may still go; the sign that says so takes a cell itself.
+func (c cut) spare(least int) int {
+	if c.tail == "" {
+		return 0
+	}
+	spare := len(c.head) - least
+	if !c.gone {
+		spare-- // for the sign
+	}
+	return spare
+}
+
+func (c cut) len() int { return utf8.RuneCountInString(c.text()) }
+
+// shorten takes from the head so much that the word gets a cell shorter.
+func (c *cut) shorten() {
+	if !c.gone {
+		c.gone, c.head = true, c.head[:len(c.head)-1] // as long as it was
+	}
+	c.head = c.head[:len(c.head)-1]
+}
+
+func (c cut) text() string {
+	if c.gone {
+		return c.head + "…" + c.tail
+	}
+	return c.head + c.tail
+}

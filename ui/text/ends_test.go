@@ -1,0 +1,38 @@
+package text
+
+import (
+	"testing"
+
+	"github.com/charmbracelet/x/ansi"
+)
+
+// What does not fit loses the middles of its addresses, and keeps their last part, ports and what follows.
+func TestEndsKeepWhatTellsApart(t *testing.T) {
+	for _, c := range []struct {
+		text  string
+		width int
+		want  string
+	}{
+		{"tcp to 203.0.113.1:80", 26, "tcp to 203.0.113.1:80"},
+		{"tcp to [2001:db8:1:abcd:1:2:3:def1]:1080", 26, "tcp to [2001:d…:def1]:1080"},
+		{"tcp to [2001:db8:1:abcd:1:2:3:def1]:1080", 40, "tcp to [2001:db8:1:abcd:1:2:3:def1]:1080"},
+		{"tcp to [2001:db8:1:abcd:1:2:3:def1]:1080", 39, "tcp to [2001:db8:1:abcd:1:2…:def1]:1080"},
+		{"from 2001:db8:1:abcd::/64 to 2001:db8:2:ffff:eeee::2", 44, "from 2001:d…:abcd::/64 to 2001:db8:…:eeee::2"},
+		{"udp to 198.51.100.7:53 in lan0", 28, "udp to 198.51.….7:53 in lan0"},
+		{"ip6 daddr !2001:db8:1:abcd:1:2:3:def1 accept", 30, "ip6 daddr !2001:d…:def1 accept"},
+		{"Chain of 3 words that is long", 12, "Chain of 3 …"},
+		{"tcp to [2001:db8:1:abcd:1:2:3:def1]:1080", 10, "tcp to [2…"},
+		{"tcp to [2001:db8:1:abcd:1:2:3:def1]:1080 in lan0", 26, "tcp to [2…:def1]:1080 in …"},
+		{"tcp to 203.0.113.1:80", 13, "tcp to ….1:80"},
+		{"tcp to 203.0.113.1:80", 12, "tcp to 203.…"},
+		{"пакеты к 2001:db8:1:abcd:1:2:3:def1", 22, "пакеты к 2001:db…:def1"},
+	} {
+		got := Ends(c.text, c.width)
+		if w := ansi.StringWidth(got); w > c.width {
+			t.Errorf("%q is %d wide in %d cells", got, w, c.width)
+		}
+		if got != c.want {
+			t.Errorf("%q in %d cells is\n%q, not\n%q", c.text, c.width, got, c.want)
+		}
+	}
+}
