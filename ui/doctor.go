@@ -306,13 +306,7 @@ func (s *doctorScreen) turn(f *doctor.Forward) {
 // Settle fits the list and what is under it to the height.
 func (s *doctorScreen) Settle(width, height int) tea.Cmd {
 	s.details = s.detailLines(width, height)
-	heads := 0
-	for i := range s.rows {
-		if s.rows[i].head != "" {
-			heads++
-		}
-	}
-	s.height = max(1, height-len(s.details)-max(1, heads))
+	s.height = max(1, height-len(s.details)-s.heads())
 	s.cursor.Follow(len(s.rows), s.rowKey)
 	s.cursor.Settle(len(s.rows), s.height)
 	if !s.examined && !s.running {
@@ -321,13 +315,21 @@ func (s *doctorScreen) Settle(width, height int) tea.Cmd {
 	return nil
 }
 
+// detailsRoom is how many lines evidence and cure get at most.
+func detailsRoom(height int) int {
+	if height < 10 {
+		return 0
+	}
+	return max(4, min(height/2, 11))
+}
+
 // detailLines are evidence and cure of what is under the cursor.
 func (s *doctorScreen) detailLines(width, height int) []string {
 	r, ok := s.current()
-	if !ok || height < 10 {
+	room := detailsRoom(height)
+	if !ok || room == 0 {
 		return nil
 	}
-	room := max(4, min(height/2, 11))
 	lines := []string{" " + s.look.Line.Render(strings.Repeat(s.look.Glyphs.Rule, width-2))}
 	add := func(style lipgloss.Style, indent, l string, limit int) {
 		for _, w := range text.Wrap(text.Safe(l), width-2-len(indent), limit) {
@@ -364,7 +366,7 @@ func (s *doctorScreen) View(width, height int) []string {
 	case s.tables.Sets == nil || s.facts == nil || !s.examined:
 		lines = append(lines, s.headLine("", width), "   "+s.look.Faint.Render("checking the gateway"+strings.Repeat(".", 3)))
 	default:
-		lines = s.list(width)
+		lines = s.list(width, height-detailsRoom(height)) // whatever is under the cursor, so that no row moves
 	}
 	for len(lines) < height-len(s.details) {
 		lines = append(lines, "")
@@ -375,7 +377,7 @@ func (s *doctorScreen) View(width, height int) []string {
 	return append(lines, s.details...)
 }
 
-func (s *doctorScreen) list(width int) []string {
+func (s *doctorScreen) list(width, height int) []string {
 	cols := []table.Column{
 		{Title: "severity", Min: 7, Want: 7},
 		{Title: "about", Min: 12, Want: s.widest(width)},
@@ -384,7 +386,12 @@ func (s *doctorScreen) list(width int) []string {
 	widths := table.Widths(cols, width-4)
 	var lines []string
 	from, to := s.cursor.Window(len(s.rows), s.height)
-	for i := from; i < to; i++ {
+	sentences := make([]string, to-from)
+	for i := range sentences {
+		sentences[i] = text.Safe(s.rows[from+i].finding.Sentence)
+	}
+	for k, told := range s.unfold(sentences, widths[2], height-s.heads()) {
+		i := from + k
 		r := &s.rows[i]
 		if head := s.headOf(i); i == from || r.head != "" {
 			lines = append(lines, s.headLine(head, width))
@@ -394,11 +401,24 @@ func (s *doctorScreen) list(width int) []string {
 			bar = " " + s.look.Accent.Render(s.look.Glyphs.Bar) + s.look.Cursor.Render(" ")
 			over = &s.look.Cursor
 		}
-		lines = append(lines, bar+table.Line(cols, widths, []table.Cell{
-			s.severity(r.finding.Severity), {Text: text.Safe(r.about(s.follows != nil)), Style: s.look.Strong}, {Text: text.Safe(r.finding.Sentence), Style: s.look.Text},
-		}, over))
+		cells := []table.Cell{s.severity(r.finding.Severity), {Text: text.Safe(r.about(s.follows != nil)), Style: s.look.Strong}, {Style: s.look.Text}}
+		for _, words := range told {
+			cells[2].Text, widths[2] = words, max(widths[2], visibleWidth(words))
+			lines = append(lines, bar+table.Line(cols, widths, cells, over))
+			cells[0].Text, cells[1].Text = "", ""
+		}
 	}
 	return lines
+}
+
+// heads is how many headings the list has.
+func (s *doctorScreen) heads() (n int) {
+	for i := range s.rows {
+		if s.rows[i].head != "" {
+			n++
+		}
+	}
+	return max(1, n)
 }
 
 // about is what a row is about: on a forward's way the step.

@@ -75,7 +75,23 @@ func (s *guideScreen) list(width, height int) []string {
 	for name := range s.done {
 		marked = max(marked, visibleWidth(mark(name)))
 	}
+	before := widest + 5
+	if marked > 0 {
+		before += marked + 2
+	}
+	about := s.aboutLines(width)
+	room := height - 1
+	if room-len(about) >= len(intentions) {
+		room -= len(about)
+	}
+	what := make([]string, len(intentions))
 	for n, i := range intentions {
+		if wide {
+			what[n] = i.what
+		}
+	}
+	for n, told := range s.unfold(what, width-before-1, room) {
+		i := intentions[n]
 		bar, name := "  ", s.look.Text.Render(text.Pad(i.name, widest, false))
 		if n == s.at {
 			bar, name = s.look.Accent.Render(s.look.Glyphs.Bar)+" ", s.look.Accent.Bold(true).Render(text.Pad(i.name, widest, false))
@@ -84,10 +100,12 @@ func (s *guideScreen) list(width, height int) []string {
 		if marked > 0 {
 			line += "  " + s.look.Good.Render(text.Pad(mark(i.name), marked, false))
 		}
-		if wide {
-			line += "  " + s.look.Faint.Render(text.Fit(i.what, width-visibleWidth(line)-3))
+		for k, words := range told {
+			if k > 0 {
+				line = strings.Repeat(" ", before-2)
+			}
+			lines = append(lines, line+"  "+s.look.Faint.Render(words))
 		}
-		lines = append(lines, line)
 	}
 	if !wide {
 		lines = append(lines, "")
@@ -95,11 +113,19 @@ func (s *guideScreen) list(width, height int) []string {
 			lines = append(lines, "  "+s.look.Faint.Render(l))
 		}
 	}
-	if about := s.about(); about != "" && len(lines)+2 <= height {
-		lines = append(lines, "")
-		for _, l := range text.Wrap(text.Safe(about), width-4, 3) {
-			lines = append(lines, "   "+s.look.Faint.Render(l))
+	if len(lines)+len(about) <= height {
+		lines = append(lines, about...)
+	}
+	return lines
+}
+
+// aboutLines are what the guide knows of the gateway, under the list.
+func (s *guideScreen) aboutLines(width int) (lines []string) {
+	for i, l := range text.Wrap(text.Safe(s.about()), width-4, 3) {
+		if i == 0 {
+			lines = append(lines, "")
 		}
+		lines = append(lines, "   "+s.look.Faint.Render(l))
 	}
 	return lines
 }

@@ -79,7 +79,7 @@ func (l *labValues) Progress() (map[string]mission.Progress, error) {
 }
 
 func (l *labValues) Scenarios() (names, summaries []string) {
-	return []string{"publish", "empty"}, []string{"a web server behind DNAT", "no rules, no traffic"}
+	return []string{"publish", "empty"}, []string{"a web server behind DNAT", "no rules, no traffic, nothing forwarded: a gateway to begin with, and to try what a recipe says of one without anything"}
 }
 
 func (l *labValues) Move(scenario, name string) error {

@@ -67,7 +67,11 @@ func (c *labChoice) begin() tea.Cmd {
 
 // Settle keeps the cursor in sight.
 func (c *labChoice) Settle() tea.Cmd {
-	c.room = max(3, boxRoom(c.boxHeight())-4)
+	c.room = boxRoom(c.boxHeight()) - 4
+	if anyCut(c.titles(), c.titleWidth(c.width)) && c.room > 3+labTold {
+		c.room -= labTold
+	}
+	c.room = max(3, c.room)
 	c.cursor.Follow(len(c.list), c.key)
 	c.cursor.Settle(len(c.list), c.room)
 	return nil
@@ -75,7 +79,7 @@ func (c *labChoice) Settle() tea.Cmd {
 
 // View draws the box.
 func (c *labChoice) View(width, _ int) string {
-	w := min(100, width-2)
+	w := labChoiceWidth(width)
 	inner := w - 4
 	from, to := c.cursor.Window(len(c.list), c.room)
 	lines := []string{c.look.Faint.Render(text.Fit("The lab begins anew: what was changed in this one is gone.", inner))}
@@ -92,9 +96,46 @@ func (c *labChoice) View(width, _ int) string {
 		if at.mission != "" && c.bench.progress[at.mission].Done {
 			mark = c.look.Good.Render(c.look.Glyphs.Tick)
 		}
-		lines = append(lines, text.Fit(bar+mark+" "+style.Render(text.Pad(at.name, 13, false))+c.look.Faint.Render(at.title), inner))
+		lines = append(lines, text.Fit(bar+mark+" "+style.Render(text.Pad(at.name, nameWidth, false))+c.look.Faint.Render(at.title), inner))
+	}
+	if anyCut(c.titles(), c.titleWidth(width)) {
+		lines = append(lines, c.toldLines(inner)...)
 	}
 	return box(c.desk, "Another lab", lines, w)
+}
+
+// labTold is how many lines tell what the list has cut: a rule and a sentence.
+const labTold = 4
+
+// toldLines tell the whole of what is under the cursor.
+func (c *labChoice) toldLines(width int) []string {
+	if boxRoom(c.boxHeight())-4 <= 3+labTold {
+		return nil
+	}
+	lines := []string{c.look.Line.Render(strings.Repeat(c.look.Glyphs.Rule, width))}
+	for _, l := range text.Wrap(c.list[c.cursor.Index()].title, width, labTold-1) {
+		lines = append(lines, c.look.Text.Render(l))
+	}
+	for len(lines) < labTold {
+		lines = append(lines, "")
+	}
+	return lines
+}
+
+func labChoiceWidth(width int) int { return min(100, width-2) }
+
+// nameWidth is how wide the names of missions and scenarios are.
+const nameWidth = 13
+
+// titleWidth is how wide a title may be in the list.
+func (c *labChoice) titleWidth(width int) int { return labChoiceWidth(width) - 4 - 4 - nameWidth }
+
+func (c *labChoice) titles() []string {
+	titles := make([]string, len(c.list))
+	for i := range c.list {
+		titles[i] = c.list[i].title
+	}
+	return titles
 }
 
 // heading names the part of the list that a row belongs to.
