@@ -4,16 +4,16 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"nattui/rules"
 )
 
 // list makes the rows of every pane again from the rule sets.
 func (s *rulesScreen) list() {
-	words := strings.Fields(strings.ToLower(s.filter.text()))
+	words := s.search.begin(s.filter.text(), s.tables.Native)
 	for _, p := range s.panes {
 		p.items, p.rules, p.stops = p.items[:0], 0, 1
+		s.search.opened = map[any]bool{}
 		switch c := s.nativeChain(); {
 		case c != nil:
 			p.rules = len(c.Rules)
@@ -49,24 +49,35 @@ func (s *rulesScreen) listChain(p *pane, at rules.Variant, chain, parent string,
 	}
 	seen := map[string]int{}
 	away := s.parkedIn(at, chain)
+	var hits []bool
+	if len(words) > 0 {
+		hits = s.hits(chainOf{at, s.table, chain})
+	}
 	for i := range c.Rules {
 		away = s.listParked(p, away, i+1, parent, depth, words)
 		r := &c.Rules[i]
+		if hits != nil && !hits[i] {
+			continue
+		}
 		line := r.String()
 		seen[line]++
 		key := parent + "\n" + line
 		if n := seen[line]; n > 1 {
 			key += "\n" + strconv.Itoa(n)
 		}
-		opened := s.open[key] && depth < maxDepth
-		before := len(p.items)
-		if len(words) == 0 || matchesWords(r, words) {
-			p.items = append(p.items, ruleItem{key: key, variant: at, chain: chain, at: i + 1, depth: depth})
+		to := chainOf{at, s.table, r.Target.Name}
+		opened := s.open[key]
+		if hits != nil && jumps(r) {
+			opened = s.search.open(to, s.hits(to)) || opened
+			if !opened && !matchesWords(r, words) {
+				continue // its hits are told where the chain is met first
+			}
 		}
-		if opened {
+		p.items = append(p.items, ruleItem{key: key, variant: at, chain: chain, at: i + 1, depth: depth})
+		if opened && depth < maxDepth {
 			inside := len(p.items)
 			s.listChain(p, at, r.Target.Name, key, depth+1, words)
-			if len(p.items) == inside && before < inside {
+			if len(p.items) == inside && len(words) == 0 {
 				p.items = append(p.items, ruleItem{key: key + "\nempty", chain: r.Target.Name, depth: depth + 1, note: r.Target.Name + " is empty"})
 			}
 		}
@@ -118,11 +129,23 @@ func (s *rulesScreen) emptyNote(p *pane) string {
 	case s.set() == nil:
 		return "there are no rules here"
 	case s.filter.text() != "":
-		return fmt.Sprintf("none of %s matches “%s”; press esc to show all", rules.Plural(p.rules, "rule"), s.filter.text())
+		return fmt.Sprintf("none of %s matches “%s”; press esc to show all", rules.Plural(s.searchedIn(p), "rule"), s.filter.text())
 	case s.gw.ReadOnly:
 		return "no rules"
 	}
 	return "no rules yet: press a to add one, or 3 for the guide"
+}
+
+// searchedIn counts the rules that a filter has looked at for a pane.
+func (s *rulesScreen) searchedIn(p *pane) int {
+	n, seen := p.rules, map[chainOf]bool{}
+	for _, b := range rules.Backends {
+		of := chainOf{rules.Variant{Family: s.variant.Family, Backend: b}, s.table, p.chain}
+		if c, ok := s.tables.Sets[of.variant].Chain(of.table, of.name); ok && s.native.name == "" && s.shows(b) {
+			n += s.searched(of, seen) - len(c.Rules) // which are counted
+		}
+	}
+	return n
 }
 
 // findParked puts the cursor on the rule that was just parked here, which is where

@@ -27,14 +27,18 @@ func (s *rulesScreen) listNative(p *pane, c *nft.Chain, parent string, depth int
 		p.items = append(p.items, ruleItem{key: parent + "\nunread", chain: c.Name, depth: depth, note: "too many rules of iptables to be read without iptables-save"})
 	}
 	away := s.nativeAway(c)
+	var hits []bool
+	if len(words) > 0 {
+		hits = s.nativeHits(c)
+	}
 	for i, r := range c.Rules {
 		away = s.listAway(p, away, r.Handle, parent, depth, words)
-		key := fmt.Sprintf("%s\nhandle %d", parent, r.Handle)
-		opened := s.open[key] && depth < maxDepth
-		if len(words) == 0 || s.nativeMatches(c, r, words) {
-			p.items = append(p.items, ruleItem{key: key, chain: c.Name, at: i + 1, depth: depth, native: c, rule: r})
+		if hits != nil && !hits[i] {
+			continue
 		}
-		if opened {
+		key := fmt.Sprintf("%s\nhandle %d", parent, r.Handle)
+		p.items = append(p.items, ruleItem{key: key, chain: c.Name, at: i + 1, depth: depth, native: c, rule: r})
+		if opened := s.open[key] || s.search.inside[r] && hits != nil; opened && depth < maxDepth {
 			s.listInside(p, c, r, key, depth, words)
 		}
 	}
@@ -82,26 +86,17 @@ func nativeName(family, table string, handle uint64) string {
 // listInside lists the chain that a rule jumps to and the elements of the sets that it uses.
 func (s *rulesScreen) listInside(p *pane, c *nft.Chain, r *nft.Rule, key string, depth int, words []string) {
 	inside := len(p.items)
-	for _, set := range r.Sets(c.Table) {
-		d, _ := r.Read(c, s.links()).Main()
-		for _, e := range s.entries(set) {
-			x := &nativeElement{set: set, entry: e, becomes: e.Value}
-			if d.Map == set {
-				x.becomes = d.Place(e)
-			}
-			if v := e.Element.Verdict; v != nil {
-				x.leads = c.Table.Chain(v.Chain)
-			}
-			k := key + "\nelement " + set.Name + " " + e.Key
-			if len(words) == 0 || containsAll(e.Key+" "+x.becomes, words) {
-				p.items = append(p.items, ruleItem{key: k, chain: c.Name, depth: depth + 1, native: c, rule: r, element: x})
-			}
-			if s.open[k] && x.leads != nil && depth+2 < maxDepth {
-				s.listNative(p, x.leads, k, depth+2, words)
-			}
+	for _, x := range s.elementsOf(c, r) {
+		k := key + "\nelement " + x.set.Name + " " + x.entry.Key
+		leads := x.leads != nil && len(words) > 0 && s.search.open(x.leads, s.nativeHits(x.leads))
+		if len(words) == 0 || leads || x.matches(words) {
+			p.items = append(p.items, ruleItem{key: k, chain: c.Name, depth: depth + 1, native: c, rule: r, element: x})
+		}
+		if (s.open[k] || leads) && x.leads != nil && depth+2 < maxDepth {
+			s.listNative(p, x.leads, k, depth+2, words)
 		}
 	}
-	if to := r.Jump(c.Table); to != nil {
+	if to := r.Jump(c.Table); to != nil && (len(words) == 0 || s.open[key] || s.search.open(to, s.nativeHits(to))) {
 		s.listNative(p, to, key, depth+1, words)
 	}
 	if len(p.items) == inside && len(words) == 0 {

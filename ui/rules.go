@@ -29,6 +29,7 @@ type rulesScreen struct {
 	active  int
 	open    map[string]bool // jumps whose chains are shown beneath them
 	filter  lineInput
+	search  ruleSearch
 	wide    bool
 	dead    deadRules          // rules that no packet reaches
 	parking func(*Parked) bool // finds the rule that is just being parked, until its row is seen
@@ -107,6 +108,9 @@ func (s *rulesScreen) Receive(msg tea.Msg) tea.Cmd {
 	case ruleUsersMsg:
 		s.users.take(msg)
 	case tablesMsg:
+		if msg.Changed {
+			s.search.forget()
+		}
 		s.list()
 		s.find()
 		s.rates.take(s)

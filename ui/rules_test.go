@@ -77,9 +77,41 @@ func TestFilterFindsRules(t *testing.T) {
 			t.Error("a rule that does not match is shown")
 		}
 		s.press("q") // goes to the filter line and to nobody else
-		s.sees("none of 4 rules matches “8443q”")
+		s.sees("none of 6 rules matches “8443q”")
 		s.press("esc")
 		s.sees("this host :8888")
+	})
+}
+
+// What chains hold that nobody has opened is found as well, beneath the rule that leads there.
+func TestFilterLooksIntoChains(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, gatewayRules)
+		s.press("/")
+		s.write("172.17")
+		s.sees("▌   4  dst local ")
+		s.sees("    2    udp :53 in !docker0")
+		s.lacks("192.168.0.3:443")
+		s.press("enter", "esc")
+		s.lacks("172.17.0.2")
+		s.press("/")
+		s.write("docker0 return")
+		s.sees("    1    in docker0")
+		s.lacks("172.17.0.2")
+	})
+}
+
+// A chain that many rules lead to is opened once; one that leads back to itself ends the search.
+func TestFilterOpensAChainOnce(t *testing.T) {
+	const tables = "*nat\n:PREROUTING ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n:ONE - [0:0]\n:TWO - [0:0]\n:KMARK - [0:0]\n" +
+		"-A PREROUTING -j ONE\n-A PREROUTING -j TWO\n-A ONE -s 10.0.0.1/32 -j KMARK\n-A ONE -j TWO\n-A TWO -s 10.0.0.2/32 -j KMARK\n-A TWO -j ONE\n-A KMARK -j MARK --set-xmark 0x4000/0x4000\nCOMMIT\n"
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, tables)
+		s.press("/")
+		s.write("0x4000")
+		if n := strings.Count(s.screen(), "mark 0x4000"); n != 1 {
+			t.Errorf("the rule is listed %d times:\n%s", n, s.screen())
+		}
 	})
 }
 
