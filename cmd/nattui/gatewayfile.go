@@ -105,9 +105,8 @@ func (g *gatewayFile) examined() *doctor.Gateway {
 	return &doctor.Gateway{Sets: g.sets, Facts: g.told(), Surroundings: g.surroundings()}
 }
 
-// newOpenCommand makes "nattui open".
-func newOpenCommand() *cobra.Command {
-	var o tuiOptions
+// newOpenCommand makes "nattui open"; o says how its screens look.
+func newOpenCommand(o *tuiOptions) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "open FILE",
 		Short: "Open the screens on a recorded gateway, or on rules that somebody sent",
@@ -121,7 +120,7 @@ func newOpenCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return runScreens(c.Context(), o, func(context.Context, *sync.WaitGroup) (ui.Gateway, error) { return file.gateway(), nil })
+			return runScreens(c.Context(), *o, func(context.Context, *sync.WaitGroup) (ui.Gateway, error) { return file.gateway(), nil })
 		},
 	}
 	o.register(c)

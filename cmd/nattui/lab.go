@@ -11,8 +11,8 @@ import (
 	"nattui/model/lab"
 )
 
-// newLabCommand makes "nattui lab".
-func newLabCommand() *cobra.Command {
+// newLabCommand makes "nattui lab"; o says how its screens look.
+func newLabCommand(o *tuiOptions) *cobra.Command {
 	var scenario string
 	var list strings.Builder
 	for _, s := range lab.Scenarios() {
@@ -25,7 +25,7 @@ func newLabCommand() *cobra.Command {
 			"It touches nothing of this host and is gone when it ends. On its screens L shows who is where, sends packets, and chooses another scenario or a mission (nattui learn).\n\nScenarios:\n" + strings.TrimRight(list.String(), "\n"),
 		Example: "nattui lab\nnattui lab --scenario share\nnattui lab -- nattui flows --follow",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runLab(cmd, lab.Options{Scenario: scenario, Argv: args})
+			return runLab(cmd, o, lab.Options{Scenario: scenario, Argv: args})
 		},
 	}
 	c.Flags().StringVar(&scenario, "scenario", lab.DefaultScenario, "which rules and traffic to start with")
@@ -36,12 +36,16 @@ func newLabCommand() *cobra.Command {
 		}
 		return names, cobra.ShellCompDirectiveNoFileComp
 	})
+	o.register(c)
 	c.AddCommand(newEnterCommand())
 	return c
 }
 
-// runLab runs a lab with this process's terminal and files.
-func runLab(c *cobra.Command, o lab.Options) error {
+// runLab runs a lab with this process's terminal and files, and screens that look as asked for.
+func runLab(c *cobra.Command, screens *tuiOptions, o lab.Options) (err error) {
+	if o.Argv, err = screens.inLab(o.Argv); err != nil {
+		return err
+	}
 	o.Stdin, o.Stdout, o.Stderr = os.Stdin, os.Stdout, os.Stderr
 	status, err := lab.Run(c.Context(), o)
 	switch {

@@ -12,8 +12,8 @@ import (
 	"nattui/ui/text"
 )
 
-// newLearnCommand makes "nattui learn".
-func newLearnCommand() *cobra.Command {
+// newLearnCommand makes "nattui learn"; o says how its screens look.
+func newLearnCommand(o *tuiOptions) *cobra.Command {
 	var check, hint bool
 	c := &cobra.Command{
 		Use:   "learn [MISSION] [-- COMMAND ...]",
@@ -42,12 +42,13 @@ func newLearnCommand() *cobra.Command {
 			case len(args) == 0:
 				return listMissions(c, nil)
 			}
-			return runLab(c, lab.Options{Mission: args[0], Argv: args[1:]})
+			return runLab(c, o, lab.Options{Mission: args[0], Argv: args[1:]})
 		},
 	}
 	c.Flags().BoolVar(&check, "check", false, "in the lab: try the goal with real packets; exit status 1 while it is not reached")
 	c.Flags().BoolVar(&hint, "hint", false, "in the lab: the next hint")
 	c.MarkFlagsMutuallyExclusive("check", "hint")
+	o.register(c)
 	return c
 }
 

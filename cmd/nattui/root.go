@@ -55,6 +55,7 @@ func newRoot() *cobra.Command {
 		Args:              noSuchCommand,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
+		TraverseChildren:  true, // flags of the screens may stand before a command that opens some
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return beforehand(c) },
 	}
 	root.Flags().BoolVar(&o.readOnly, "read-only", false, "read-only: nothing can be changed")
@@ -77,9 +78,9 @@ func newRoot() *cobra.Command {
 	}
 	add(groupLook,
 		newRulesCommand(), newFlowsCommand(), newTopCommand(), newChainsCommand(), newHealthCommand(), newWhatifCommand(), newTraceCommand(), newDoctorCommand(), newSwitchesCommand(),
-		newRecordCommand(), newOpenCommand(),
+		newRecordCommand(), newOpenCommand(&o),
 		newMetricsCommand(), newLogCommand(),
-		newLabCommand(), newLearnCommand(),
+		newLabCommand(&o), newLearnCommand(&o),
 	)
 	add(groupChange, newAddCommand(), newDeleteCommand(), newMoveCommand(), newEditCommand(), newSwitchCommand())
 	add(groupChange, newGuideCommands()...)
@@ -102,6 +103,9 @@ func openScreens(c *cobra.Command, o tuiOptions, showVersion bool) error {
 // beforehand does what comes before every command. What an interrupted nattui left undone is settled by the next one that
 // changes something; one that only looks says so. Where that is not permitted, somebody else will.
 func beforehand(c *cobra.Command) error {
+	if err := refuseScreenFlags(c); err != nil {
+		return err
+	}
 	recorded := c.Flags().Lookup("gateway")
 	if c.GroupID == groupOther || c.Hidden || !c.HasParent() || recorded != nil && recorded.Changed || slices.Contains([]string{"lab", "enter", "learn", "open"}, c.Name()) {
 		return nil // of the lab's commands nothing concerns this host, nor does a recorded gateway
@@ -124,6 +128,19 @@ func beforehand(c *cobra.Command) error {
 		}
 	}
 	return nil
+}
+
+// refuseScreenFlags refuses flags of the screens before a command that has none of them.
+func refuseScreenFlags(c *cobra.Command) (err error) {
+	if !c.HasParent() {
+		return nil
+	}
+	c.Root().LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Changed && c.Flags().Lookup(f.Name) == nil {
+			err = usagef("--%s has no meaning for  %s", f.Name, c.CommandPath())
+		}
+	})
+	return err
 }
 
 // collected is how many bytes a command that changes something and ends uses before it collects garbage.

@@ -42,9 +42,31 @@ type tuiOptions struct {
 
 // register adds the flags that say how the screens look.
 func (o *tuiOptions) register(c *cobra.Command) {
-	c.Flags().StringVar(&o.theme, "theme", "", "colours: "+strings.Join(theme.Choices, ", "))
-	c.Flags().BoolVar(&o.plain, "plain", false, "for screen readers: no boxes, and only the lines that change")
+	c.Flags().StringVar(&o.theme, "theme", o.theme, "colours: "+strings.Join(theme.Choices, ", "))
+	c.Flags().BoolVar(&o.plain, "plain", o.plain, "for screen readers: no boxes, and only the lines that change")
 	_ = c.RegisterFlagCompletionFunc("theme", cobra.FixedCompletions(theme.Choices, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// inLab is the command line by which a lab opens the screens that look so, nil for how they look anyway; given is the
+// command that is run there instead, for which the flags mean nothing.
+func (o *tuiOptions) inLab(given []string) ([]string, error) {
+	if _, err := theme.Choose(o.theme); err != nil {
+		return nil, usagef("--theme: %v", err)
+	}
+	argv := []string{os.Args[0]}
+	if o.theme != "" {
+		argv = append(argv, "--theme", o.theme)
+	}
+	if o.plain {
+		argv = append(argv, "--plain")
+	}
+	switch {
+	case len(argv) == 1:
+		return given, nil
+	case len(given) > 0:
+		return nil, usagef("%s is for the lab's screens, and a command is run instead: give it to that one", argv[1])
+	}
+	return argv, nil
 }
 
 // runTUI opens the screens on this host.
