@@ -185,7 +185,7 @@ func (i *impact) flowLines(width int) []string {
 	if i.blast.Changed > 0 {
 		style = i.look.Text
 	}
-	lines = append(lines, i.wrapped(style, i.blast.FlowsSentence(), width)...)
+	lines = append(lines, i.wrapped(style, i.blast.FlowsSentence(keys.Forget.Help().Key), width)...)
 	for n := range i.blast.Examples {
 		lines = append(lines, i.look.Faint.Render(text.Fit("  "+i.blast.Examples[n].Line(), width)))
 	}

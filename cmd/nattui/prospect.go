@@ -154,7 +154,7 @@ func (p *prospect) tell(w io.Writer) {
 	printDiff(w, p.diff)
 	p.forewarn(w)
 	fmt.Fprintln(w, text.Safe(p.blast.OwnSentence()))
-	if s := p.blast.FlowsSentence(); s != "" {
+	if s := p.blast.FlowsSentence("nattui forget"); s != "" {
 		fmt.Fprintln(w, s)
 	}
 	for i := range p.blast.Examples {

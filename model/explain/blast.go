@@ -74,8 +74,9 @@ func (b *Blast) diverted(plan rules.Plan) {
 }
 
 // FlowsSentence says how many live flows would be translated differently, and of how
-// many that is; "" where no flows were looked at.
-func (b *Blast) FlowsSentence() string {
+// many that is; "" where no flows were looked at. forget is the key or the command by which they are forgotten where that
+// is said.
+func (b *Blast) FlowsSentence(forget string) string {
 	of := rules.Grouped(b.Flows) + " live connections"
 	if b.Looked < b.Flows {
 		of = fmt.Sprintf("the first %s of %s live connections", rules.Grouped(b.Looked), rules.Grouped(b.Flows))
@@ -88,9 +89,9 @@ func (b *Blast) FlowsSentence() string {
 	case b.Broken > 0:
 		return rules.Grouped(b.Broken) + " of " + of + " would break at the next packet: with this goes the last rule that needs connections tracked."
 	case b.Changed == 1:
-		return "1 of " + of + " is affected; it keeps its translation until it ends or you forget it afterwards (x)."
+		return "1 of " + of + " is affected; it keeps its translation until it ends or you forget it afterwards (" + forget + ")."
 	}
-	return rules.Grouped(b.Changed) + " of " + of + " are affected; they keep their translation until they end or you forget them afterwards (x)."
+	return rules.Grouped(b.Changed) + " of " + of + " are affected; they keep their translation until they end or you forget them afterwards (" + forget + ")."
 }
 
 // blastExamples is how many flows are named.

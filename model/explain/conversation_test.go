@@ -318,8 +318,8 @@ func TestBlastUnhooked(t *testing.T) {
 		if got.Broken > 0 != c.unhooked || got.Own != c.unhooked {
 			t.Errorf("%q -> %q: broken %v, own %v: %s", c.before, c.after, got.Broken, got.Own, got.OwnSentence())
 		}
-		if !strings.Contains(got.FlowsSentence(), "break") == c.unhooked {
-			t.Errorf("%q -> %q: %s", c.before, c.after, got.FlowsSentence())
+		if !strings.Contains(got.FlowsSentence("x"), "break") == c.unhooked {
+			t.Errorf("%q -> %q: %s", c.before, c.after, got.FlowsSentence("x"))
 		}
 		known.Ways = nil // whose own connections are not told of
 		if _, _, broken := KeptFlows(t.Context(), known, Rules{Sets: before}, Rules{Sets: after}, flows, 10); broken != c.unhooked {

@@ -190,7 +190,7 @@ func TestBlastInWords(t *testing.T) {
 		if got := c.blast.OwnSentence(); !strings.Contains(got, c.own) {
 			t.Errorf("%q lacks %q", got, c.own)
 		}
-		if got := c.blast.FlowsSentence(); !strings.Contains(got, c.flows) || c.flows == "" && got != "" && c.blast.Flows == 0 {
+		if got := c.blast.FlowsSentence("x"); !strings.Contains(got, c.flows) || c.flows == "" && got != "" && c.blast.Flows == 0 {
 			t.Errorf("%q lacks %q", got, c.flows)
 		}
 	}
