@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,7 +29,7 @@ func (s *guideScreen) lookForDone() tea.Cmd {
 	a, number := s.defaults(), s.marking.ask()
 	return func() tea.Msg {
 		marks := map[string]string{}
-		if advice := (guide.Share{Net: a.net, Out: a.out}).Advise(host); a.net != "" && !advice.Wrong() && len(advice.Plan.Steps) == 0 {
+		if advice := (guide.Share{Net: a.net, Out: a.out}).Advise(host); a.net != "" && !advice.Wrong() && onlyForBoot(advice.Plan) {
 			marks["Share a connection"] = tick + " in place"
 		}
 		for name, kind := range map[string]rules.Kind{"Publish a service": rules.DNAT, "Redirect to a proxy here": rules.Redirect, "Map one to one": rules.Netmap} {
@@ -38,6 +39,11 @@ func (s *guideScreen) lookForDone() tea.Cmd {
 		}
 		return doneMsg{number, marks}
 	}
+}
+
+// onlyForBoot reports whether all is as a plan would have it now, whatever files there are for the next boot.
+func onlyForBoot(p rules.Plan) bool {
+	return !slices.ContainsFunc(p.Steps, func(s rules.Step) bool { return s.Sysctl == nil || s.Sysctl.Value != s.Sysctl.Old })
 }
 
 // ownRules counts the administrator's own rules of a kind in PREROUTING.
