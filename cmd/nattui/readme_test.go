@@ -1,10 +1,13 @@
 package main
 
 import (
+	"fmt"
+	"math"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -119,5 +122,98 @@ func TestReadmeAnswersByTroubleshooting(t *testing.T) {
 	}
 	if answered < 7 {
 		t.Errorf("only %d answers were looked at", answered)
+	}
+}
+
+// waysRows are the rows of the READMEs' table of ways to forward: their titles, and the benchmark and unit of the figures, with
+// the digits that are shown.
+var waysRows = []struct {
+	english, chinese, benchmark, unit string
+	digits                            int
+}{
+	{"GB a second, four streams", "每秒 GB，四路并发", "ForwardBulk", "GB/s", 2},
+	{"CPU seconds a GB", "每 GB 的 CPU 秒数", "ForwardBulk", "cpu-s/GB", 2},
+	{"connections a second, four clients", "每秒连接数，四个客户端", "ForwardConnections", "conn/s", -2},
+	{"CPU µs a connection", "每个连接的 CPU 微秒", "ForwardConnections", "cpu-us/conn", 0},
+	{"a byte there and back, median µs", "一个字节往返的微秒数，中位数", "ForwardRoundTrip", "p50-us", 1},
+}
+
+// The READMEs' figures are those of docs/performance.md, rounded, with the least and the most: go generate takes them from there.
+func TestReadmeHasTheMeasuredWays(t *testing.T) {
+	sequential(t)
+	measured := readFile(t, filepath.Join(root, "docs", "performance.md"))
+	for _, readme := range []string{"README.md", "README.zh.md"} {
+		path := filepath.Join(root, readme)
+		text := readFile(t, path)
+		for _, row := range waysRows {
+			title := row.english
+			if readme == "README.zh.md" {
+				title = row.chinese
+			}
+			old := regexp.MustCompile(`(?m)^\| ` + regexp.QuoteMeta(title) + ` \|.*$`)
+			if !old.MatchString(text) {
+				t.Fatalf("%s has no row %q", readme, title)
+			}
+			text = old.ReplaceAllString(text, "| "+title+" | "+strings.Join(measuredWays(t, measured, row.benchmark, row.unit, row.digits), " | ")+" |")
+		}
+		fresh(t, path, text)
+	}
+}
+
+// measuredWays are the cells of a row: of each way the median, the least and the most.
+func measuredWays(t *testing.T, measured, benchmark, unit string, digits int) []string {
+	t.Helper()
+	var cells []string
+	for _, way := range []string{"routed", "dnat-legacy", "dnat-iptables-nft", "dnat-nft", "forwarder", "ssh-L"} {
+		m := regexp.MustCompile(`(?m)^\| model/forward \| ` + benchmark + "/" + way + ` \|.*?([\d.]+) \(([\d.]+) – ([\d.]+)\) ` + unit).FindStringSubmatch(measured)
+		if m == nil {
+			t.Fatalf("docs/performance.md has no %s of %s/%s with its spread", unit, benchmark, way)
+		}
+		cells = append(cells, fmt.Sprintf("%s (%s – %s)", rounded(t, m[1], digits), rounded(t, m[2], digits), rounded(t, m[3], digits)))
+	}
+	return cells
+}
+
+// rounded is a figure with so many decimals, or with so many zeros at its end.
+func rounded(t *testing.T, figure string, digits int) string {
+	t.Helper()
+	f, err := strconv.ParseFloat(figure, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, decimals, _ := strings.Cut(strconv.FormatFloat(math.Round(f*math.Pow10(digits))/math.Pow10(digits), 'f', max(digits, 0), 64), ".")
+	if len(whole) > 3 {
+		whole = whole[:len(whole)-3] + "," + whole[len(whole)-3:]
+	}
+	if decimals != "" {
+		return whole + "." + decimals
+	}
+	return whole
+}
+
+func TestRounded(t *testing.T) {
+	for _, c := range []struct {
+		figure string
+		digits int
+		want   string
+	}{{"1.258", 1, "1.3"}, {"8698", -2, "8,700"}, {"676.5", -2, "700"}, {"133.2", 0, "133"}, {"0.7258", 2, "0.73"}, {"7.02", 1, "7.0"}, {"10284", -2, "10,300"}} {
+		if got := rounded(t, c.figure, c.digits); got != c.want {
+			t.Errorf("%s is %s, not %s", c.figure, got, c.want)
+		}
+	}
+}
+
+// What make bench measures several times is shown by its median, with the least and the most.
+func TestFiguresOfSeveralRuns(t *testing.T) {
+	sequential(t)
+	awk := exec.Command(lab.Program(t, "awk"), "-f", filepath.Join(root, ".ci", "figures"))
+	awk.Stdin = strings.NewReader("pkg: nattui/model/a\nBenchmarkX/y-2 \t 4\t 3000000 ns/op\t 9.5 GB/s\nBenchmarkX/y-2 \t 4\t 12000000 ns/op\t 10.5 GB/s\n" +
+		"BenchmarkX/y-2 \t 4\t 900000 ns/op\t 8.5 GB/s\nPASS\npkg: nattui/ui\nBenchmarkZ-2 \t 1\t 17.5 ns/op\t 0 B/op\n")
+	out, err := awk.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "| model/a | X/y | 3.0 (0.9 – 12.0) ms/op, 9.5 (8.5 – 10.5) GB/s |\n| ui | Z | 17.5 ns/op, 0 B/op |\n"; string(out) != want {
+		t.Errorf("%q, not %q", out, want)
 	}
 }

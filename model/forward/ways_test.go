@@ -156,7 +156,7 @@ func forwarded(b *testing.B, n *lab.Network, w *way) {
 	w.at = atGateway(n)
 }
 
-// sshForwarded is ssh -L on the gateway, through an sshd on the server.
+// sshForwarded is ssh -L on the client, by a login on the gateway, which connects to the server.
 func sshForwarded(b *testing.B, n *lab.Network, w *way) {
 	b.Helper()
 	sshd, ssh, keygen := lab.Program(b, "sshd"), lab.Program(b, "ssh"), lab.Program(b, "ssh-keygen")
@@ -168,16 +168,18 @@ func sshForwarded(b *testing.B, n *lab.Network, w *way) {
 		}
 	}
 	must(b, os.WriteFile(configuration, []byte(fmt.Sprintf("ListenAddress %s\nHostKey %s\nAuthorizedKeysFile %s.pub\nPidFile none\nUsePAM no\nStrictModes no\nPermitRootLogin yes\n",
-		n.Server2.IPv4, host, key)), 0o600))
+		n.Gateway.IPv4, host, key)), 0o600))
 	_ = os.MkdirAll("/run/sshd", 0o755) // where sshd shuts its unprivileged part in
-	w.start(b, n.Server2, sshd, "-D", "-e", "-f", configuration)
-	awaitPort(b, n.Gateway, netip.AddrPortFrom(n.Server2.IPv4, 22))
-	args := []string{"-N", "-g", "-i", key, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "ExitOnForwardFailure=yes", "-o", "LogLevel=ERROR"}
+	// Each connection of the login's keeps a port for a minute after its end, and a few runs would take all of them.
+	must(b, n.Gateway.SetSysctl("net/ipv4/tcp_max_tw_buckets", "1"))
+	w.start(b, n.Gateway, sshd, "-D", "-e", "-f", configuration)
+	awaitPort(b, n.Client, netip.AddrPortFrom(n.Gateway.IPv4, 22))
+	w.at = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), echoes+shift)
+	args := []string{"-N", "-i", key, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "ExitOnForwardFailure=yes", "-o", "LogLevel=ERROR"}
 	for _, port := range []int{echoes, swallows} {
-		args = append(args, "-L", fmt.Sprintf("%s:%d:%s:%d", n.Gateway.IPv4, port+shift, n.Server2.IPv4, port))
+		args = append(args, "-L", fmt.Sprintf("%s:%d:%s:%d", w.at.Addr(), port+shift, n.Server2.IPv4, port))
 	}
-	w.start(b, n.Gateway, ssh, append(args, n.Server2.IPv4.String())...)
-	w.at = atGateway(n)
+	w.start(b, n.Client, ssh, append(args, n.Gateway.IPv4.String())...)
 	awaitPort(b, n.Client, w.at)
 }
 

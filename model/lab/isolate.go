@@ -92,11 +92,11 @@ var inheritedFlags = map[string]bool{
 // testArguments are the arguments with which the test binary runs only t, and
 // says so: -test.v makes it print the outcome that report looks for.
 func testArguments(t TB) []string {
-	args := []string{"-test.v=true", "-test.count=1"}
-	if isBenchmark(t) {
-		args = append(args, "-test.run=^$", "-test.bench="+exactPattern(t.Name()))
+	args := []string{"-test.v=true"}
+	if isBenchmark(t) { // which is not repeated outside, where it counts as skipped
+		args = append(args, "-test.run=^$", "-test.bench="+exactPattern(t.Name()), "-test.count="+flag.Lookup("test.count").Value.String())
 	} else {
-		args = append(args, "-test.run="+exactPattern(t.Name()))
+		args = append(args, "-test.run="+exactPattern(t.Name()), "-test.count=1")
 	}
 	flag.Visit(func(f *flag.Flag) {
 		if inheritedFlags[f.Name] {

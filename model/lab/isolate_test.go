@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 
 	"nattui/model/lab"
@@ -72,5 +73,20 @@ func BenchmarkIsolate(b *testing.B) {
 	}
 	for b.Loop() {
 		_ = os.Getuid()
+	}
+}
+
+// A benchmark is measured as often as -count says, although outside it counts as skipped.
+func TestBenchmarksAreCounted(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(self, "-test.run", "^$", "-test.bench", "^BenchmarkIsolate$", "-test.benchtime", "1x", "-test.count", "3").CombinedOutput()
+	if strings.Contains(string(out), lab.ErrNamespaces.Error()) {
+		lab.Lacks(t, lab.ErrNamespaces)
+	}
+	if measured := strings.Count(string(out), " ns/op"); err != nil || measured != 3 {
+		t.Errorf("measured %d times, not 3: %v\n%s", measured, err, out)
 	}
 }
