@@ -68,7 +68,7 @@ func (a *App) dispatch(in interface{ Actions() keyTable }, k tea.KeyPressMsg) te
 	if a.hasty(own, k) {
 		return nil
 	}
-	if cmd, taken := own.named().press(k); taken {
+	if cmd, taken := a.pressIn(own.named(), k); taken {
 		return cmd
 	}
 	always := a.always().rebound(a.settings.Keys)
@@ -87,11 +87,16 @@ func (a *App) dispatch(in interface{ Actions() keyTable }, k tea.KeyPressMsg) te
 	if cmd, taken := always.press(k); taken {
 		return cmd
 	}
-	if cmd, taken := own.press(k); taken || a.top() != nil {
+	if cmd, taken := a.pressIn(own, k); taken {
 		return cmd
 	}
-	cmd, _ := a.everywhere().rebound(a.settings.Keys).press(k)
-	return cmd
+	if a.top() == nil {
+		if cmd, taken := a.pressIn(a.everywhere().rebound(a.settings.Keys), k); taken {
+			return cmd
+		}
+	}
+	a.sayUseless(own, k)
+	return nil
 }
 
 // keyHelpTyping opens help where a question mark is text.
@@ -133,9 +138,10 @@ func (a *App) countTo(k tea.KeyPressMsg) (cmd tea.Cmd, taken bool) {
 			c = counting{from: a.active}
 		}
 		a.count = counting{c.digits + k.Text, a.now, c.from}
-		return nil, a.top() != nil
+		return nil, a.top() != nil && a.table(a.input()).counts()
 	case k.String() == "G" && len(c.digits) >= least && a.now.Sub(c.at) <= time.Second:
 		n, _ := strconv.Atoi(c.digits) // at most nine digits
+		a.said = status{}              // what a digit meant by itself
 		if c.from != a.active {
 			cmd = a.show(c.from)
 		}
@@ -156,15 +162,18 @@ func (a *App) everywhere() keyTable {
 		t = append(t, on(b, func() tea.Cmd { return a.show(i) }))
 	}
 	pending := func() bool { return a.pending != nil }
-	if !a.gw.ReadOnly {
-		t = t.and(keyTable{
-			on(keys.Undo, a.undo),
-			on(keys.Redo, a.redo),
-			on(keys.Confirm, a.confirm).when(pending),
-			on(keys.Rollback, a.rollback).when(pending),
-		})
+	can := func() bool { return !a.gw.ReadOnly }
+	waits := func() bool { return can() && pending() }
+	onlyLooks := func() {
+		if !can() {
+			a.refuse(a.onlyLooks())
+		}
 	}
 	return t.and(keyTable{
+		on(keys.Undo, a.undo).when(can).otherwise(onlyLooks),
+		on(keys.Redo, a.redo).when(can).otherwise(onlyLooks),
+		on(keys.Confirm, a.confirm).when(waits).otherwise(onlyLooks),
+		on(keys.Rollback, a.rollback).when(waits).otherwise(onlyLooks),
 		on(keys.Again, a.lookAgain).when(func() bool { return a.gw.LookAgain != nil }),
 		elsewhere(keys.Redraw),
 		on(keys.Quit, a.back),
@@ -192,6 +201,7 @@ type againMsg struct{}
 
 func (a *App) lookAgain() tea.Cmd {
 	a.gw.LookAgain()
+	a.say("the gateway is read anew")
 	return func() tea.Msg { return againMsg{} }
 }
 

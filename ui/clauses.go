@@ -16,10 +16,10 @@ var clauses = map[string]string{
 	"look again": "reads the gateway anew", "redraw": "draws the terminal anew", "back, quit": "leaves what is open, and at last nattui", "close": "leaves what is open; what was typed is kept",
 
 	"up": "one line up", "down": "one line down", "a page up": "a screen up", "a page down": "a screen down", "top": "the first line",
-	"bottom": "the last line; after a number of two digits that line: 12G", "next pane": "from PREROUTING to POSTROUTING and back",
+	"bottom": "the last line; after a number of two digits that line, in Rules the rule of that number: 12G", "next pane": "from PREROUTING to POSTROUTING and back",
 
 	"add": "a NAT rule: a form with its command beside it", "edit": "the rule under the cursor, in the same form (in Flows e shows events)",
-	"delete": "the rule under the cursor, after a question; u brings it back", "move": "the rule one place up or down; J is down",
+	"delete": "the rule under the cursor, after a question; u brings it back", "move": "the rule one place up or down; J moves it down",
 	"restore": "brings the parked rule back to its place, unparks it", "park": "takes the rule away until the same key brings it back (in Doctor p tests a server)",
 	"open":       "the rules of the chain or map under it, in place",
 	"open chain": "shows the rules of the chain that is jumped to, in place", "details": "all about what is under the cursor",
@@ -27,11 +27,11 @@ var clauses = map[string]string{
 	"test a packet": "predicts what the kernel does with a packet", "trace it": "traces the packets of what is under the cursor",
 	"import": "pasted commands, checked and corrected; pasting on any screen does the same", "IPv4/IPv6": "the rules of the other family",
 	"nft/legacy": "the rules of the other backend (in Flows b groups)",
-	"switches":   "the kernel's switches for forwarding and NAT (in History w saves)",
+	"switches":   "the kernel's switches for forwarding and NAT (in History w saves, in Flows it has the kernel count)",
 
 	"sort": "by the next column", "reverse": "the order the other way round", "group": "adds up by client, service, rule, translation, port (in Rules b is the backend)",
 	"columns and order": "chooses the columns, their order, and what the list is sorted by",
-	"sort by it":        "sorts by the column; again the other way round", "show or hide": "the column", "move it": "the column one place forward or back; J is back", "the usual ones": "all columns in their usual order",
+	"sort by it":        "sorts by the column; again the other way round", "show or hide": "the column", "move it": "the column one place up or down the list; J moves it down", "the usual ones": "all columns in their usual order",
 	"pause": "the screen stands still, the table goes on", "go on": "shows what is there now", "events": "connections as they begin, change and end",
 	"connections": "the table again", "names": "names in place of addresses, as far as they are known", "addresses": "addresses in place of names", "health": "how full the table is, what is lost, and the sockets",
 	"forget": "removes the connection from the table; the next packet is translated by today's rules", "forget all shown": "all that match the filter, never your own",
@@ -49,9 +49,9 @@ var clauses = map[string]string{
 	"follow it": "each step of the forward, and where it fails", "what to trace": "a filter for the packets to trace", "stop": "ends the trace and removes its table",
 	"latest": "stays on the latest packet", "start": "starts the trace", "leave": "keeps what was typed",
 	"go back":         "shows what leads back to the snapshot under the cursor, and asks",
-	"save for reboot": "saves the running rules for reboot (elsewhere w opens the switches)",
+	"save for reboot": "the running rules (in Flows w has the kernel count, elsewhere it opens the switches)",
 
-	"yes": "does what the question names", "no": "nothing is done", "scroll": "reads on", "choose": "from one answer to the other", "answer": "the one that is marked",
+	"yes": "does what the question names", "test": "opens the connection that the question names", "switch on": "has the kernel do it from now on", "save": "writes them where this host restores them from", "no": "nothing is done", "scroll": "reads on", "choose": "from one answer to the other", "answer": "the one that is marked",
 	"next": "leaves the field, whatever stands in it; enter does the same", "back": "to the field before", "suggestion": "takes what is offered in grey",
 	"plan": "shows the plan, or the first field that is missing", "start anew": "drops what was typed before",
 	"fill the gaps": "asks for what placeholders stand for", "apply the corrections": "puts the corrected lines in place of the text", "accept doubts": "takes doubtful lines as they are",

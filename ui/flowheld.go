@@ -13,14 +13,23 @@ type lostFlow struct {
 	ended bool // else the filter no longer shows it
 }
 
-// hold keeps the cursor on its flow from now on, wherever that is sorted to. Before, it stays on the first line,
-// and what comes to stand there is what is looked at.
+// hold keeps the cursor on its flow from now on, wherever that is sorted to. Before, it stays on it as long as that
+// is in sight of the list's beginning.
 func (s *flowsScreen) hold() {
 	switch s.mode {
 	case listMode:
 		s.list.held = true
 	case eventMode:
 		s.events.hold()
+	}
+}
+
+// follow keeps the cursor, which nobody has moved yet, on its flow as long as that is in sight; the list does not move for it,
+// so that what is busiest stays on the screen.
+func (l *flowList) follow() {
+	at := l.find(l.ref) + l.offset
+	if l.cursor = 0; at >= max(l.offset, l.top) && at < l.top+l.height {
+		l.cursor = at
 	}
 }
 

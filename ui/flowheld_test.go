@@ -38,6 +38,36 @@ func TestCursorHoldsItsFlowWhileTheListIsSorted(t *testing.T) {
 	}
 }
 
+// Before anybody has pressed a key the cursor stays on its flow as well, while that is in sight; the list does not move for it.
+func TestCursorStaysOnItsFlowFromTheBeginning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := flowStage(t, 80, 24, someFlows()...)
+		screen := s.app.screens[1].(*flowsScreen)
+		screen.sort = flow.Sort{By: flow.ColumnClient}
+		screen.list.reset()
+		for range 3 {
+			s.refresh()
+		}
+		on, _ := screen.current()
+		newer := func(from, n int) {
+			for i := range n {
+				x := aFlow(from+i, fmt.Sprintf("9.9.9.%d:%d", i%200+1, from), "203.0.113.1:80", "192.168.0.2:8080", fmt.Sprintf("9.9.9.%d:%d", i%200+1, from))
+				x.Start = clock.UnixNano()
+				f.tell(flow.EventNew, x)
+			}
+			s.refresh()
+		}
+		newer(200, 3)
+		if now, _ := screen.current(); now.Key() != on.Key() || screen.list.cursor != 3 || screen.list.top != 0 {
+			t.Errorf("the cursor is on line %d of a list from %d, on %v and not %v", screen.list.cursor, screen.list.top, now.Client(), on.Client())
+		}
+		newer(300, 60)
+		if screen.list.cursor != 0 || screen.list.top != 0 {
+			t.Errorf("its flow is out of sight, and the cursor on line %d of a list from %d", screen.list.cursor, screen.list.top)
+		}
+	})
+}
+
 // A flow that ends keeps its line, and no key that was meant for it meets its neighbour.
 func TestCursorStaysOnAFlowThatEnded(t *testing.T) {
 	for _, downs := range []int{0, 2, 4} {

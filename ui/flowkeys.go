@@ -89,7 +89,7 @@ func (s *flowsScreen) flowKeys() keyTable {
 		either(paused, on(keys.Pause, s.pause), on(bind("space", "go on", "space"), s.pause)),
 		either(in(eventMode), on(keys.Events, s.toggleEvents), on(bind("e", "connections", "e"), s.toggleEvents)),
 		keyTable{
-			on(keys.Details, s.details).when(func() bool { return s.mode == groupMode || onFlow() }),
+			on(keys.Details, s.details).when(func() bool { return onGroup() || onFlow() }),
 			on(keyRuleOf, s.addRuleOf).when(func() bool { return can() && onFlow() }),
 			act(keys.WhatIf, s.openWhatIf),
 			elsewhere(keyTrace),

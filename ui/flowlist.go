@@ -170,7 +170,11 @@ func (l *flowList) take(sel flow.Selection) {
 	l.bytes, l.rate = sel.Bytes, sel.ByteRate
 	line := l.cursor - l.top
 	l.lost = nil
-	if l.held && l.ref != (flow.Ref{}) {
+	switch {
+	case l.ref == (flow.Ref{}):
+	case !l.held:
+		l.follow()
+	default:
 		if at := l.find(l.ref); at >= 0 {
 			l.cursor = l.offset + at
 			l.top = max(0, l.cursor-line)

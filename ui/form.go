@@ -96,9 +96,10 @@ func (f *form) Typing() bool { return !f.ready }
 
 // Type gives a key to the field.
 func (f *form) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
-	if !f.ready {
-		f.typed(f.fields.press(k))
+	if f.ready {
+		return nil, false
 	}
+	f.typed(f.fields.press(k))
 	return nil, true
 }
 

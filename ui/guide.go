@@ -163,11 +163,8 @@ func (s *guideScreen) Typing() bool { return s.asked != nil && s.proof == nil &&
 
 // Type gives a key to the field.
 func (s *guideScreen) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
-	switch {
-	case s.asked == nil || s.proof != nil:
+	if !s.Typing() {
 		return nil, false
-	case s.ready:
-		return nil, true
 	}
 	return s.typing(func() { s.fields.press(k) }), true
 }

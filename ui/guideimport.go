@@ -173,6 +173,9 @@ func (x *importDialog) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
 	x.refused = ""
 	before := x.area.Value()
 	x.area, _ = x.area.Update(k)
+	if k.String() == "enter" && x.known && x.found.InDoubt() && strings.TrimSpace(before) != "" {
+		x.sayUnready() // a new line is begun, where perhaps the text was to be applied
+	}
 	if x.area.Value() != before {
 		return x.read(), true
 	}
@@ -299,8 +302,39 @@ var keyImportCountdown = bind("ctrl+o", "countdown", "ctrl+o")
 // choosable tells whether the countdown can be chosen now.
 func (x *importDialog) choosable() bool { return x.applicable() && x.gw.Journal != nil }
 
+// sayUnready says what is left to do before the text can be applied.
+func (x *importDialog) sayUnready() {
+	wrong, doubts := 0, 0
+	for _, r := range x.found.Remarks {
+		switch r.Level {
+		case paste.Error:
+			wrong++
+		case paste.Doubt:
+			doubts++
+		}
+	}
+	gaps := len(x.found.Questions)
+	switch {
+	case strings.TrimSpace(x.area.Value()) == "":
+		x.say("there is nothing to apply yet: paste or type commands")
+	case !x.known:
+		x.say("the text is still being read")
+	case gaps > 0:
+		x.say(rules.Plural(gaps, "gap") + " left: tab asks what stands there")
+	case wrong > 0 && len(x.found.Corrected) > 0:
+		x.say(rules.Plural(wrong, "mistake") + " left: ctrl+t corrects what it can")
+	case wrong > 0:
+		x.say(rules.Plural(wrong, "mistake") + " left, named beneath the text")
+	case doubts > 0:
+		x.say(rules.Plural(doubts, "doubt") + " left: ctrl+t corrects, ctrl+y accepts")
+	default:
+		x.say("there is nothing to change")
+	}
+}
+
 func (x *importDialog) send() tea.Cmd {
 	if !x.applicable() {
+		x.sayUnready()
 		return nil
 	}
 	cmd := x.apply(x.found.Plan, appliedNew, terms{countdown: x.chosen}, func(err error) tea.Cmd {

@@ -25,8 +25,11 @@ func newHelp(d *desk, groups []keyGroup) *help { return &help{desk: d, groups: g
 // Actions scroll and close.
 func (h *help) Actions() keyTable { return h.readingKeys(h, &h.reading) }
 
-// helpKey is how wide the column of the keys is.
-const helpKey = 9
+// The column of the keys is as wide as the longest of them, within limits.
+const (
+	leastKey = 9
+	mostKey  = 18
+)
 
 // Settle fits the keys to the terminal.
 func (h *help) Settle() tea.Cmd {
@@ -42,6 +45,12 @@ func (h *help) View(width, _ int) string {
 // list is every key with what it does.
 func (h *help) list(inner int) []string {
 	var lines []string
+	column := leastKey
+	for _, g := range h.groups {
+		for _, b := range h.labelled(g.keys.helped()) {
+			column = max(column, min(mostKey, visibleWidth(b.Help().Key)+1))
+		}
+	}
 	said := map[key.Help]bool{}
 	for _, g := range h.groups {
 		if len(lines) > 0 {
@@ -54,20 +63,20 @@ func (h *help) list(inner int) []string {
 				continue
 			}
 			said[k] = true
-			lines = append(lines, h.entry(k, inner)...)
+			lines = append(lines, h.entry(k, column, inner)...)
 		}
 	}
 	return lines
 }
 
 // entry is a key with its name and, where there is one, the clause that says what it does.
-func (h *help) entry(k key.Help, width int) []string {
+func (h *help) entry(k key.Help, column, width int) []string {
 	words := k.Desc
 	if c := clauses[k.Desc]; c != "" {
 		words += ": " + c
 	}
 	var lines []string
-	for i, l := range text.Wrap(words, width-helpKey, 0) {
+	for i, l := range text.Wrap(words, width-column, 0) {
 		label := ""
 		if i == 0 {
 			label = k.Key
@@ -76,7 +85,7 @@ func (h *help) entry(k key.Help, width int) []string {
 		if i > 0 {
 			style = h.look.Faint
 		}
-		lines = append(lines, h.look.Accent.Render(text.Pad(label, helpKey-1, false)+" ")+style.Render(l))
+		lines = append(lines, h.look.Accent.Render(text.Pad(label, column-1, false)+" ")+style.Render(l))
 	}
 	return lines
 }

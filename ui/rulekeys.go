@@ -272,15 +272,23 @@ func (s *rulesScreen) openDetails() {
 	}
 }
 
-// goTo puts the cursor on the rule of a number in the chain that the cursor is in.
+// goTo puts the cursor on the rule of a number: in the chain that the cursor is in, opened or not, else in the pane's own, else
+// in any that is open in it.
 func (s *rulesScreen) goTo(n int) tea.Cmd {
 	p := s.pane()
-	for i, it := range p.items {
-		if it.at == n && it.chain == p.chain {
-			p.cursor.Go(i, len(p.items), p.key)
-			return nil
+	_, on, _ := s.current()
+	for _, within := range []func(it ruleItem) bool{
+		func(it ruleItem) bool { return it.chain == on.chain && it.native == on.native },
+		func(it ruleItem) bool { return it.chain == p.chain },
+		func(ruleItem) bool { return true },
+	} {
+		for i, it := range p.items {
+			if it.at == n && within(it) {
+				p.cursor.Go(i, len(p.items), p.key)
+				return nil
+			}
 		}
 	}
-	s.say(p.chain + " has no rule " + strconv.Itoa(n))
+	s.say("no rule here has the number " + strconv.Itoa(n))
 	return nil
 }

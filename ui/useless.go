@@ -1,0 +1,99 @@
+package ui
+
+import (
+	"strings"
+
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+)
+
+// A key that does nothing says why, wherever it is pressed: it may be meant for another screen, or for a row that is not there.
+
+// pressIn does what a key does by a table. Where it does something else instead, and that says nothing, a word is said here.
+func (a *App) pressIn(t keyTable, k tea.KeyPressMsg) (cmd tea.Cmd, taken bool) {
+	found, instead := t.find(k)
+	if found != nil || instead == nil {
+		return t.press(k)
+	}
+	a.said = status{}
+	if instead(); a.said.text == "" {
+		a.sayUseless(t, k)
+	}
+	return nil, true
+}
+
+// sayUseless says of a key that does nothing where it would do something; nothing of one that leaves what is open.
+func (a *App) sayUseless(own keyTable, k tea.KeyPressMsg) {
+	name := a.look.Glyphs.Key(k.String())
+	idle := func(x *action) { a.say(x.labelled(name) + " has nothing to work on here") }
+	switch x := own.of(k); {
+	case key.Matches(k, keys.Close):
+		return
+	case x != nil:
+		idle(x)
+		return
+	case a.top() != nil:
+		a.say(name + " does nothing in this box; ? lists its keys")
+		return
+	case len(k.Text) == 1 && k.Text[0] >= '0' && k.Text[0] <= '9':
+		a.say("there is no screen " + k.Text + ", they are 1 to 6; after two digits G goes to that line")
+		return
+	}
+	if where := a.screensWith(k); where != "" {
+		a.say(where)
+		return
+	}
+	if x := a.everywhere().and(a.always()).rebound(a.settings.Keys).of(k); x != nil {
+		idle(x)
+		return
+	}
+	a.say(name + " does nothing here; ? lists the keys")
+}
+
+// screensWith says on which other screens a key does something, and what; "" for none.
+func (a *App) screensWith(k tea.KeyPressMsg) string {
+	var places []string
+	for i, s := range a.screens {
+		if i == a.active || s == nil {
+			continue
+		}
+		x := a.table(s).of(k)
+		if x == nil || x.name() == "" {
+			continue
+		}
+		screen := keys.Screens[i].Help()
+		places = append(places, upper(screen.Desc)+" ("+screen.Key+"): "+x.name())
+	}
+	if len(places) == 0 {
+		return ""
+	}
+	return a.look.Glyphs.Key(k.String()) + " is a key of " + strings.Join(places, ", ")
+}
+
+// of is the first action of a key, in whatever state; nil where it has none.
+func (t keyTable) of(k tea.KeyPressMsg) *action {
+	for i := range t {
+		if a := &t[i]; a.do != nil && !a.rest && key.Matches(k, a.keys) {
+			return a
+		}
+	}
+	return nil
+}
+
+// counts tells whether a number before G means something.
+func (t keyTable) counts() bool {
+	for i := range t {
+		if t[i].count != nil && (t[i].works == nil || t[i].works()) {
+			return true
+		}
+	}
+	return false
+}
+
+// labelled is a key with the name of its action.
+func (a *action) labelled(name string) string {
+	if a.name() == "" {
+		return name
+	}
+	return name + " (" + a.name() + ")"
+}
