@@ -326,6 +326,9 @@ func (a *App) show(i int) tea.Cmd {
 	if s, ok := a.screen().(hider); ok && i != a.active {
 		s.Hidden()
 	}
+	if i != a.active && a.said == a.saidBefore { // it was about something else
+		a.said = status{}
+	}
 	a.active = i
 	return a.screen().Receive(shownMsg{})
 }

@@ -174,7 +174,7 @@ func (i *impact) flowLines(width int) []string {
 			return []string{i.look.Faint.Render(text.Fit("checking the live connections…", width))}
 		}
 		return nil
-	case i.err != nil:
+	case i.err != nil, i.blast.Changed == 0 && !translates(i.plan):
 		return nil
 	}
 	var lines []string
@@ -193,6 +193,17 @@ func (i *impact) flowLines(width int) []string {
 		lines = append(lines, i.look.Faint.Render("  and "+text.Exact(uint64(more))+" more"))
 	}
 	return lines
+}
+
+// translates tells whether a plan is about translation at all: of what only lets through or drops it goes without saying
+// that no connection is translated differently.
+func translates(p rules.Plan) bool {
+	for _, c := range p.Changes() {
+		if c.Table == "nat" {
+			return true
+		}
+	}
+	return len(p.Changes()) < len(p.Steps)
 }
 
 // diffLines are the plan as a diff.

@@ -24,6 +24,7 @@ type plain struct {
 	place          string
 	said           string
 	listed         bool   // there was a line with the cursor in it
+	letters        bool   // they were text, and keys other ones
 	counted        string // the change whose countdown was read
 	seen           string // what the screen was when it was looked at last
 }
@@ -150,7 +151,8 @@ func (p *plain) changed() []string {
 		}
 		now[l], now[name] = true, true
 	}
-	if len(p.before) == 0 {
+	if typing := p.typing(); len(p.before) == 0 || typing != p.letters {
+		p.letters = typing
 		lines = append(lines, "keys: "+p.line(p.keyLine()))
 	}
 	p.before = now

@@ -224,6 +224,8 @@ func (s *rulesScreen) sideLines(height int) []string {
 		lines = s.parkedDetails(it.parked, inner)
 	case ok, it.native != nil:
 		lines = append([]string{s.look.Strong.Render(ruleTitle(it)), ""}, s.told(it, inner)...)
+	default:
+		lines = wrapped("", "", "All about the rule under the cursor stands here; there is none.", s.look.Faint, inner)
 	}
 	if len(lines) > height {
 		lines = append(lines[:height-1:height-1], s.look.Faint.Render(s.look.Glyphs.Down+" enter shows the rest"))
