@@ -125,7 +125,6 @@ func (f *form) writePlan(w *planWriter, p rules.Plan, problems []rules.Problem, 
 	for _, c := range p.Commands() {
 		w.add(f.look.Strong, "$ ", "  ", text.Safe(rules.ShellLine(c)), most)
 	}
-	f.until = len(w.lines)
 	r, _ := f.draft.Rule()
 	w.add(f.look.Text, "", "", r.Sentence(), 4)
 	if f.lasts > 0 {
@@ -135,6 +134,7 @@ func (f *form) writePlan(w *planWriter, p rules.Plan, problems []rules.Problem, 
 	for _, doubt := range f.warnings(r, problems) {
 		w.add(f.look.Attention, "! ", "  ", text.Safe(doubt), 3)
 	}
+	f.until = len(w.lines)
 	w.lines = append(w.lines, f.impact.flowLines(w.width)...)
 	w.part(f.impact.diffLines(w.width))
 }

@@ -137,7 +137,9 @@ func TestGuideKeepsWhatWasTyped(t *testing.T) {
 		s.sees("refused: iptables-restore")
 		s.sees("192.168.0.0/24")
 		s.kernel.refuses = nil
-		s.press("ctrl+s", "ctrl+s")
+		s.press("ctrl+s")
+		s.readOn()
+		s.press("ctrl+s")
 		s.sees("Waiting for your first packet")
 	})
 }

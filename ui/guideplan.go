@@ -123,7 +123,6 @@ func (s *guideScreen) writeSteps(w *planWriter) {
 		}
 		for _, argv := range step.Commands() {
 			w.add(look.Strong, "$ ", "  ", text.Safe(rules.ShellLine(argv)), 0)
-			s.until = len(w.lines)
 		}
 		w.add(look.Text, "  ", "  ", text.Safe(step.Why), 0)
 	}
@@ -134,6 +133,7 @@ func (s *guideScreen) writeSteps(w *planWriter) {
 		notes = append(notes, n.lines...)
 	}
 	w.part(safety)
+	s.until = len(w.lines)
 	w.part(notes)
 	w.part(s.impact.flowLines(w.width))
 	w.part(s.impact.diffLines(w.width))

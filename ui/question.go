@@ -126,17 +126,17 @@ func (q *question) room(height int) int {
 	return max(1, rows)
 }
 
-// body is everything between the title and the answers; until is how many of its lines have to be seen. What warns of
-// danger comes first, and the commands before the words where there is little room.
+// body is everything between the title and the answers; until is how many of its lines have to be seen where they are about
+// a change: all but what follows of it. What warns of danger comes first, and the commands before the words where there is
+// little room.
 func (q *question) body(inner int) (lines []string, until int) {
 	own, danger := q.impact.ownLines(inner), []string(nil)
 	if q.impact.ready() && q.impact.blast.Own {
 		danger, own = own, nil
 	}
-	commands := 2
 	parts := [][]string{danger, q.words(inner), q.commands(inner), append(own, q.impact.flowLines(inner)...), q.impact.diffLines(inner)}
 	if q.boxHeight() < 18 {
-		commands, parts[1], parts[2] = 1, parts[2], parts[1]
+		parts[1], parts[2] = parts[2], parts[1]
 	}
 	for i, part := range parts {
 		if len(part) == 0 {
@@ -146,7 +146,7 @@ func (q *question) body(inner int) (lines []string, until int) {
 			lines = append(lines, "")
 		}
 		lines = append(lines, part...)
-		if i == 0 || i == commands {
+		if i < 3 && len(q.whole.Steps) > 0 {
 			until = len(lines)
 		}
 	}

@@ -1,11 +1,12 @@
 package ui
 
 // readThrough is how far a plan has been on the screen, which it has to be before it can be applied: where there is no room
-// for all of its commands, the key that applies reads on.
+// for all of its commands, their reasons and what warns, the key that applies reads on. What the plan would touch, and its
+// diff, may follow below.
 type readThrough struct {
 	what  string // the plan, at a width
 	seen  int    // the lines from the first that have been in sight
-	until int    // the lines that have to be: to the last command, and what warns
+	until int    // the lines that have to be
 }
 
 // note notes the lines that are in sight of a plan, all of its lines, and how many have to be seen.
