@@ -20,7 +20,9 @@ func TestChoiceIsTyped(t *testing.T) {
 			}
 			s.lacks("was not taken")
 		}
+		s.write("tcp")
 		s.write("80")
+		s.sees("‹ tcp ›  only ←/→")
 		s.sees("Protocol is chosen with ←/→: 80 was not taken")
 		s.press("right")
 		s.press("tab", "tab")

@@ -33,7 +33,7 @@ var clauses = map[string]string{
 	"columns and order": "chooses the columns, their order, and what the list is sorted by",
 	"sort by it":        "sorts by the column; again the other way round", "show or hide": "the column", "move it": "the column one place up or down the list; J moves it down", "the usual ones": "all columns in their usual order",
 	"pause": "the screen stands still, the table goes on", "go on": "shows what is there now", "events": "connections as they begin, change and end",
-	"connections": "the table again", "names": "names in place of addresses, as far as they are known", "addresses": "addresses in place of names", "health": "how full the table is, what is lost, and the sockets",
+	"connections": "the table again", "count": "has the kernel count, time and report connections (in History w saves, elsewhere it opens the switches)", "names": "names in place of addresses, as far as they are known", "addresses": "addresses in place of names", "health": "how full the table is, what is lost, and the sockets",
 	"forget": "removes the connection from the table; the next packet is translated by today's rules", "forget all shown": "all that match the filter, never your own",
 	"forget the group": "removes all connections of the group from the table, never your own", "forget its connections": "removes the connections that the rule made from the table, never your own",
 	"block":  "drops what the client sends, for good, and forgets its connections; in lists of clients all of it, else to that service",

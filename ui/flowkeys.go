@@ -96,14 +96,14 @@ func (s *flowsScreen) flowKeys() keyTable {
 			on(keys.Names, s.toggleNames).when(named(false)),
 			on(bind("m", "addresses", "m"), s.toggleNames).when(named(true)),
 			act(keys.Health, func() { s.open(&flowHealth{desk: s.desk, screen: s}) }),
-			on(bind("x", "forget the group", "x", "X"), s.askForgetAll).when(func() bool { return can() && onGroup() }),
 			act(keys.Forget, s.askForget).when(func() bool { return can() && onFlow() }),
+			on(bind("x", "forget the group", "x", "X"), s.askForgetAll).when(func() bool { return can() && onGroup() }),
 			on(keyBlock, s.askBlock).when(func() bool {
 				return can() && s.gw.Changes != nil && (onFlow() || onGroup() && s.groups.by == flow.GroupByClient)
 			}).otherwise(s.sayNothingToBlock),
 			on(keys.ForgetAll, s.askForgetAll).when(func() bool { return can() && s.mode == listMode && !s.query.IsZero() }).otherwise(s.sayNoFilter),
 			act(bind("E", "export", "E"), func() { s.open(&flowExport{desk: s.desk, screen: s}) }).when(func() bool { return s.gw.Export != nil && s.mode != eventMode }),
-			act(keys.Switches, s.askSwitches).when(func() bool { return can() && s.switchable() }).otherwise(s.saySwitchedOn),
+			act(keyCount, s.askSwitches).when(can),
 		},
 		moving(func() int { return s.list.height }, s.cursorBy),
 		keyTable{on(hidden(keys.Close), func() tea.Cmd { s.Back(); return s.reload() })},

@@ -25,10 +25,8 @@ func (s *flowsScreen) flowSwitches() []flowSwitch {
 	}, func(w flowSwitch) bool { return w.now != facts.SettingOff })
 }
 
-// switchable tells whether the kernel could tell more of flows.
-func (s *flowsScreen) switchable() bool {
-	return s.health.Events == facts.SettingOff || s.health.Accounting == facts.SettingOff || s.health.Timestamps == facts.SettingOff
-}
+// keyCount has the kernel tell more of connections.
+var keyCount = bind("w", "count", "w")
 
 // saySwitchedOn says why there is nothing to switch on.
 func (s *flowsScreen) saySwitchedOn() { s.say("the kernel already counts and times connections") }

@@ -128,7 +128,7 @@ func (w *whatIf) enter() {
 		return
 	}
 	w.input.offer(w.input.Value())
-	w.say("what becomes of it stands above, as you type; type another packet, or esc closes")
+	w.say("the answer is above; type another packet, or esc closes")
 }
 
 // typed follows what is typed, and keeps it for when the box is opened again on the same rule or connection.
