@@ -235,7 +235,7 @@ func (s *flowsScreen) ruleCell(f *flow.Flow, width int) table.Cell {
 // shortenRule names a rule; a long chain's name gives way to the number.
 func shortenRule(r evaluate.RuleRef, width int) string {
 	position := " " + strconv.Itoa(r.Position)
-	return text.Fit(r.Chain, width-len(position)) + position
+	return text.Fit(explain.FamilyPrefix(r)+r.Chain, width-len(position)) + position
 }
 
 // isRelated tells that a flow was translated because it belongs to another one, by that one's helper and

@@ -15,6 +15,7 @@ import (
 
 	"nattui/model/facts"
 	"nattui/model/flow"
+	"nattui/rules"
 	"nattui/rules/evaluate"
 )
 
@@ -606,6 +607,10 @@ func TestRuleOfALongChain(t *testing.T) {
 		if got := shortenRule(evaluate.RuleRef{Chain: "KUBE-SEP-STBKHPS6YA37HZH7", Position: 12}, width); got != want {
 			t.Errorf("in %d cells it is %q, not %q", width, got, want)
 		}
+	}
+	v6 := evaluate.RuleRef{Variant: rules.Variant{Family: rules.IPv6}, Chain: "PREROUTING", Position: 1}
+	if got := shortenRule(v6, 16); got != "ipv6 PREROUTI… 1" {
+		t.Errorf("a rule of IPv6 is called %q", got)
 	}
 }
 

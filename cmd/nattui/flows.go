@@ -54,7 +54,7 @@ func newFlowsCommand() *cobra.Command {
 			"  nat dnat         or snat, both, none, any\n" +
 			"  event new        or update, destroy: with --follow\n" +
 			"  rule R           the rule that made it: 3, PREROUTING/3, PREROUTING,\n" +
-			"                   none, stale, ambiguous\n" +
+			"                   ipv6/PREROUTING/3, none, stale, ambiguous\n" +
 			"  family ipv4, mark N, zone N, id N\n" +
 			"  bytes, packets, rate, pps, timeout, age\n" +
 			"                   with = != > >= < <=, as in  bytes>1M  rate>8Mbit/s  age<30s,\n" +

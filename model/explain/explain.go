@@ -320,12 +320,21 @@ func (e Explanation) String() string {
 	return text
 }
 
-// nameOf is a rule by its chain and position, a native one with its table.
+// nameOf is a rule by its chain and position, a native one with its table. One of IPv6 says so: IPv4 has a rule of the
+// same place, as a rule.
 func nameOf(r evaluate.RuleRef) string {
 	if r.Backend == rules.Native {
 		return r.String()
 	}
-	return r.Chain + " " + strconv.Itoa(r.Position)
+	return FamilyPrefix(r) + r.Chain + " " + strconv.Itoa(r.Position)
+}
+
+// FamilyPrefix is what stands before the name of a rule of iptables for IPv6; "" for all others.
+func FamilyPrefix(r evaluate.RuleRef) string {
+	if r.Backend == rules.Native || r.Family != rules.IPv6 {
+		return ""
+	}
+	return r.Family.String() + " "
 }
 
 // PlaceOf is the word that Finder takes for a rule and no other: its family, backend and table, its chain and position,
@@ -343,7 +352,8 @@ func placeWords(r evaluate.RuleRef) []string {
 }
 
 // Finder reads a filter's rule condition: a position, CHAIN/POSITION, the same after words of its place
-// (ipv4/legacy/nat/PREROUTING/3, ip gw prerouting 1), stale, ambiguous, unknown, or a chain.
+// (ipv4/legacy/nat/PREROUTING/3, ip gw prerouting 1), stale, ambiguous, unknown, or a chain. CHAIN/POSITION alone is a
+// rule of IPv4 or a native one, as nameOf names them: what is forgotten by a rule's name is not that of another.
 func (x *Explainer) Finder(ref string) (func(uint32) bool, error) {
 	place := strings.Split(strings.Join(strings.Fields(ref), "/"), "/")
 	chain, at := place[0], 0
@@ -357,7 +367,11 @@ func (x *Explainer) Finder(ref string) (func(uint32) bool, error) {
 	} else {
 		place = nil
 	}
+	bare := chain != "" && at != 0 && len(place) == 0
 	meant := func(r evaluate.RuleRef) bool {
+		if bare && FamilyPrefix(r) != "" {
+			return false
+		}
 		if r.IsZero() || chain != "" && !strings.EqualFold(chain, r.Chain) || at != 0 && at != r.Position {
 			return false
 		}

@@ -142,6 +142,16 @@ func TestFinderByPlace(t *testing.T) {
 			}
 		}
 	}
+	match, err := x.Finder("PREROUTING/1")
+	if err != nil || !match(1) || match(3) {
+		t.Errorf("a name without a family is not that of IPv4: %v, %v, %v", match(1), match(3), err)
+	}
+	if name := x.Name(3); name != "ipv6 PREROUTING 1" {
+		t.Errorf("the rule of IPv6 is called %q", name)
+	}
+	if match, err = x.Finder("ipv6/PREROUTING/1"); err != nil || match(1) || !match(3) {
+		t.Errorf("the rule of IPv6 is not found by its name: %v, %v, %v", match(1), match(3), err)
+	}
 	for _, wrong := range []string{"PREROUTING/0", "nat/PREROUTING", "PREROUTING/x", "/"} {
 		if _, err := x.Finder(wrong); err == nil {
 			t.Errorf("%q is taken for a rule", wrong)

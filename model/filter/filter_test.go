@@ -188,6 +188,19 @@ func TestQueryRuleFinder(t *testing.T) {
 	if err != nil || !q.Match(queryFlows()["web"], 0) || q.Match(queryFlows()["out"], 0) {
 		t.Errorf("the rule is not found, %v", err)
 	}
+	var asked []string
+	note := func(ref string) (func(uint32) bool, error) {
+		asked = append(asked, ref)
+		return func(uint32) bool { return true }, nil
+	}
+	for _, line := range []string{"rule ipv6 PREROUTING 1", "rule ipv6 PREROUTING 1 client 192.168.0.7", "rule PREROUTING 1", "rule ipv6/PREROUTING/1", "rule PREROUTING proto tcp"} {
+		if _, err := Parse(line, note); err != nil {
+			t.Errorf("%q: %v", line, err)
+		}
+	}
+	if want := []string{"ipv6/PREROUTING/1", "ipv6/PREROUTING/1", "PREROUTING/1", "ipv6/PREROUTING/1", "PREROUTING"}; !slices.Equal(asked, want) {
+		t.Errorf("looked for %q, not %q", asked, want)
+	}
 	if _, err = Parse("rule 9", finder); err == nil || err.Error() != "9: is not a rule; use POSTROUTING/1" {
 		t.Errorf("error %v", err)
 	}

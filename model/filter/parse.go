@@ -318,12 +318,28 @@ func (p *queryParser) whole(value Word, name string, k queryKey) Word {
 			join("")
 		case k.units != nil && isUnit(next.Text, k.units) && isPlain(value.Text):
 			join("")
-		case name == "rule" && isPlain(next.Text) && !value.Is("stale", "ambiguous", "unknown", "none") && !strings.ContainsAny(value.Text, "/0123456789"):
+		case name == "rule" && ruleGoesOn(value, next.Text):
 			join("/")
 		default:
 			return value
 		}
 	}
+}
+
+// ruleGoesOn tells whether a word belongs to the name of a rule that a value begins: a chain behind a family, a number
+// behind a chain.
+func ruleGoesOn(value Word, next string) bool {
+	family, chain, cut := strings.Cut(value.Text, "/")
+	if !cut {
+		chain = family
+	}
+	switch isFamily := slices.Contains([]string{"ipv4", "ipv6"}, strings.ToLower(family)); {
+	case value.Is("stale", "ambiguous", "unknown", "none"), cut && !isFamily:
+		return false
+	case isFamily && !cut:
+		return true
+	}
+	return isPlain(next) && !strings.ContainsAny(chain, "/0123456789")
 }
 
 // isUnit tells whether a word is a unit alone.
