@@ -96,9 +96,13 @@ func rulesToComplete(ctx context.Context) func(key string) []string {
 		}
 		for _, set := range sets {
 			nat, _ := set.Table("nat")
+			prefix := ""
+			if set.Family == rules.IPv6 {
+				prefix = set.Family.String() + "/"
+			}
 			for i := 0; nat != nil && i < len(nat.Chains); i++ {
 				for n := range nat.Chains[i].Rules {
-					if name := fmt.Sprintf("%s/%d", nat.Chains[i].Name, n+1); nat.Chains[i].Rules[n].Target.Kind.Translates() && !slices.Contains(names, name) {
+					if name := prefix + fmt.Sprintf("%s/%d", nat.Chains[i].Name, n+1); nat.Chains[i].Rules[n].Target.Kind.Translates() && !slices.Contains(names, name) {
 						names = append(names, name)
 					}
 				}

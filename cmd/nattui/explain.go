@@ -20,7 +20,7 @@ func newExplainCommand() *cobra.Command {
 	return &cobra.Command{
 		// The line begins with a dash as often as not.
 		DisableFlagParsing: true,
-		ValidArgsFunction:  completeFlow,
+		ValidArgsFunction:  completeExplained,
 
 		Use:   "explain 'LINE' [--as nft|iptables] [--gateway FILE] | --flow TUPLE",
 		Short: "Explain an iptables or nft line, or a connection and the rule that made it",

@@ -100,6 +100,7 @@ func guidePublish() *cobra.Command {
 			f := c.Flags()
 			f.StringVarP(&r.Protocol, "proto", "p", "tcp", "tcp, udp or both")
 			f.StringVar(&r.At, "at", "", "the public address (default: that of the uplink)")
+			_ = c.RegisterFlagCompletionFunc("at", completeAddresses)
 			f.StringVar(&r.Port, "port", "", "the public port, or a range such as 8000-8010")
 			f.StringVar(&r.To, "to", "", "the server inside: ADDRESS or ADDRESS:PORT")
 			f.BoolVar(&r.Inside, "inside", false, "also from the server's own LAN, by the public address")

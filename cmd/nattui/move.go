@@ -27,6 +27,7 @@ func newMoveCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error { return o.move(c, args) },
 	}
 	o.registerPlaces(c)
+	c.ValidArgsFunction = o.completeMove
 	o.approval.register(c.Flags())
 	o.approval.confirm.register(c.Flags())
 	return c

@@ -17,6 +17,7 @@ import (
 
 	"nattui/rules/frontend"
 	"nattui/rules/iptables"
+	"nattui/rules/paste"
 	"nattui/ui/text"
 )
 
@@ -184,13 +185,17 @@ func looksOnly(c *cobra.Command) bool {
 }
 
 // settle gives a command and those beneath it what they have in common: errors
-// that count as wrong usage, and help in one manner.
+// that count as wrong usage, help in one manner, and no files where none are meant.
 func settle(c *cobra.Command) {
 	c.SetHelpFunc(help)
+	completeRest(c)
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		var given *pflag.InvalidValueError
 		if errors.As(err, &given) && errors.Is(err, strconv.ErrSyntax) && strings.Contains(given.GetFlag().Value.Type(), "int") {
 			return usagef("--%s takes a number, not %q; see  %s --help", given.GetFlag().Name, given.GetValue(), c.CommandPath())
+		}
+		if near := flagMeant(c, err); near != "" {
+			return usagef("%w: did you mean  --%s?", err, near)
 		}
 		return usagef("%w; see  %s --help", err, c.CommandPath())
 	})
@@ -205,6 +210,32 @@ func settle(c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		settle(sub)
 	}
+}
+
+// flagMeant is the flag that was probably meant by one that a command does not have; "" where none is like it.
+func flagMeant(c *cobra.Command, err error) string {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return ""
+	}
+	given := unknown.GetSpecifiedName()
+	if len(given) < 2 {
+		return "" // a letter is like any other
+	}
+	var names []string
+	longest := ""
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Hidden {
+			return
+		}
+		if names = append(names, f.Name); len(f.Name) > 2 && strings.HasPrefix(given, f.Name) && len(f.Name) > len(longest) {
+			longest = f.Name // --protocol for --proto
+		}
+	})
+	if near := paste.Nearest(given, names); near != "" {
+		return near
+	}
+	return longest
 }
 
 // noArgs refuses every argument.

@@ -37,7 +37,8 @@ func newTraceCommand() *cobra.Command {
 			"proto (or tcp, udp, icmp), src, dst, sport, dport, in, family, and new for the first packets of TCP connections; or FROM > TO. " +
 			"\n\nnattui adds its own nft table, inet nattui_trace_PID, which traces at most ten packets a second of each kind, and removes it at the end; the kernel removes it if nattui is killed (Linux 5.12). " +
 			"The rules of the legacy backend are not reported.",
-		Example: "sudo nattui trace tcp dport 80 new\nsudo nattui trace '203.0.113.10 > 203.0.113.1:80' --count 2\nsudo nattui trace icmp in wan0 --json",
+		Example:           "sudo nattui trace tcp dport 80 new\nsudo nattui trace '203.0.113.10 > 203.0.113.1:80' --count 2\nsudo nattui trace icmp in wan0 --json",
+		ValidArgsFunction: completeTraced,
 		RunE: func(c *cobra.Command, args []string) error {
 			return tracePackets(c, o, strings.Join(args, " "))
 		},

@@ -44,7 +44,8 @@ func newWhatifCommand() *cobra.Command {
 			}
 			return usagef("a packet is PROTO SRC[:PORT] DST[:PORT], such as  tcp 203.0.113.10:4000 203.0.113.1:80")
 		},
-		RunE: func(c *cobra.Command, args []string) error { return whatif(c.Context(), o, packetWords(args)) },
+		ValidArgsFunction: completePacket,
+		RunE:              func(c *cobra.Command, args []string) error { return whatif(c.Context(), o, packetWords(args)) },
 	}
 	c.Flags().BoolVar(&o.json, "json", false, "one JSON object per packet")
 	c.Flags().StringVar(&o.in, "in", "", "the interface it arrives on (default: the one of the route back to its source)")
