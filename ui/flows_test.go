@@ -427,6 +427,33 @@ func TestDetailsOnASmallTerminal(t *testing.T) {
 	})
 }
 
+// A timeout that is longer than its setting is none of it: no bar is drawn, full for minutes.
+func TestTimeoutLongerThanItsSetting(t *testing.T) {
+	for _, width := range []int{80, 40} {
+		synctest.Test(t, func(t *testing.T) {
+			x := someFlows()[0]
+			x.Timeout = 588
+			s, f := flowStage(t, width, 24, x)
+			f.whole = 30
+			s.press("enter", "pgdown")
+			s.sees("in 9:48")
+			s.lacks("of 30s")
+			s.lacks("━━")
+		})
+	}
+}
+
+// What no packet has made has counters of 0, which are none: nothing is told as if it had been counted.
+func TestCountersOfNothingAreUnknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := someFlows()[0]
+		x.SetCounts(0, 0, 0, 0)
+		s, _ := flowStage(t, 200, 24, x)
+		s.lacks("0 packets")
+		s.lacks("0 B")
+	})
+}
+
 // A click puts the cursor on a row and opens it, and a click on a title sorts; on low terminals too.
 func TestClicksOnFlows(t *testing.T) {
 	for _, height := range []int{24, 14} {

@@ -34,7 +34,7 @@ func (v *flowView) timeout(width int) []string {
 	if width < narrowDetails {
 		return v.narrowTimeout(label, left, width)
 	}
-	if v.d.TimeoutWhole == 0 {
+	if whole := time.Duration(v.d.TimeoutWhole) * time.Second; whole == 0 || left > whole { // somebody gave it another than it would have by itself
 		return []string{label + look.Text.Render(text.Fit(line+" unless a packet passes", width-10))}
 	}
 	whole := time.Duration(v.d.TimeoutWhole) * time.Second
@@ -49,7 +49,7 @@ func (v *flowView) narrowTimeout(label string, left time.Duration, width int) []
 	whole := time.Duration(v.d.TimeoutWhole) * time.Second
 	indent := strings.Repeat(" ", 10)
 	lines := []string{label + look.Text.Render(text.Fit("in "+untilEnd(left), width-10))}
-	if whole == 0 {
+	if whole == 0 || left > whole {
 		return lines
 	}
 	lines = append(lines, indent+v.gauge(left, whole), indent+look.Faint.Render(text.Fit("of "+untilEnd(whole)+", which is", width-10)))

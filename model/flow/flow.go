@@ -97,11 +97,14 @@ func (f *Flow) StateName() string { return StateName(f.Orig.Proto, f.State) }
 // Counts tells whether the kernel keeps counters of this flow: it does for those
 // made after nf_conntrack_acct was switched on. Where it is false the counters
 // are unknown, not 0. Events carry no counters, so a new flow's are unknown
-// until it is first read.
-func (f *Flow) Counts() bool { return f.known&countsKnown != 0 }
+// until it is first read. A flow that no packet has made (conntrack -I) has counters of 0 with some kernels' settings:
+// whatever is counted has its first packet counted, so those are none either.
+func (f *Flow) Counts() bool { return f.known&countsKnown != 0 && !f.neverCounted() }
 
 // HasRate tells whether two readings of the counters were far enough apart to know a rate.
-func (f *Flow) HasRate() bool { return f.known&ratesKnown != 0 }
+func (f *Flow) HasRate() bool { return f.known&ratesKnown != 0 && !f.neverCounted() }
+
+func (f *Flow) neverCounted() bool { return f.known&countsKnown != 0 && f.Packets() == 0 && f.Bytes() == 0 }
 
 // Packets of both directions.
 func (f *Flow) Packets() uint64 { return f.OrigPackets + f.ReplyPackets }

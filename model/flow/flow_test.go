@@ -119,3 +119,15 @@ func sampleFlows() map[string]*Flow {
 	ping.Reply = ping.Orig.Mirror()
 	return map[string]*Flow{"web": web, "out": out, "six": six, "ping": ping}
 }
+
+// Whatever is counted has had a packet: counters of 0 are none, and nor is a rate of them.
+func TestCountersOfZeroAreNone(t *testing.T) {
+	var f Flow
+	f.SetCounts(0, 0, 0, 0)
+	if f.Counts() || f.HasRate() {
+		t.Errorf("counters of 0 are taken for counters: %v, %v", f.Counts(), f.HasRate())
+	}
+	if f.SetCounts(1, 60, 0, 0); !f.Counts() {
+		t.Error("one packet is not counted")
+	}
+}
