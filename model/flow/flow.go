@@ -104,7 +104,9 @@ func (f *Flow) Counts() bool { return f.known&countsKnown != 0 && !f.neverCounte
 // HasRate tells whether two readings of the counters were far enough apart to know a rate.
 func (f *Flow) HasRate() bool { return f.known&ratesKnown != 0 && !f.neverCounted() }
 
-func (f *Flow) neverCounted() bool { return f.known&countsKnown != 0 && f.Packets() == 0 && f.Bytes() == 0 }
+func (f *Flow) neverCounted() bool {
+	return f.known&countsKnown != 0 && f.Packets() == 0 && f.Bytes() == 0
+}
 
 // Packets of both directions.
 func (f *Flow) Packets() uint64 { return f.OrigPackets + f.ReplyPackets }
