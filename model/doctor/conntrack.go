@@ -16,6 +16,9 @@ func checkConntrack(x *Examination) (list []Finding) {
 	for _, n := range x.Health.Notes(&x.Earlier, &x.Earlier) {
 		found := Finding{Check: n.Name, Subject: "conntrack", Sentence: n.Sentence, Evidence: tableEvidence(x, n.Name)}
 		found.Severity = SeverityNote + Severity(slices.Index([]string{"note", "warning", "error"}, n.Severity))
+		if n.Name == "nothing-tracked" {
+			tellDropped(x, &found)
+		}
 		for _, command := range n.Cure {
 			curedBy(x, &found, command)
 		}
@@ -26,6 +29,18 @@ func checkConntrack(x *Examination) (list []Finding) {
 		list = append(list, found)
 	}
 	return list
+}
+
+// tellDropped tells why nothing is tracked although packets came: what is dropped at its first packet never is.
+func tellDropped(x *Examination, found *Finding) {
+	for _, p := range x.variants() {
+		for _, d := range x.dropsOf(p) {
+			found.Evidence = append(found.Evidence, d.text)
+		}
+	}
+	if len(found.Evidence) > 0 {
+		found.Sentence = "Nothing is tracked: packets came, and a connection whose first packet is dropped is not tracked."
+	}
 }
 
 // tableEvidence are the figures that a note on the connection table rests on.

@@ -99,6 +99,9 @@ func (g *Gateway) give(flows ...flow.Flow) {
 	g.Flows.Apply(b)
 }
 
+// brokenFilter lets nothing through, and has counted what came.
+const brokenFilter = "*nat\n:PREROUTING ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n[5:300] -A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8080\nCOMMIT\n*filter\n:FORWARD DROP [5:300]\nCOMMIT\n"
+
 // TestExamine changes one thing about a sound gateway and looks for what the
 // doctor says of it.
 func TestExamine(t *testing.T) {
@@ -110,6 +113,7 @@ func TestExamine(t *testing.T) {
 		severity Severity
 		subject  string // part of it
 		cure     string // part of a command; empty: none is asked for
+		says     string // part of the sentence
 	}{
 		{name: "carrier's NAT", check: "cgnat", severity: SeverityNote, subject: "wan0", spoil: func(g *Gateway) {
 			g.Facts.Addresses[1].Prefix = netip.MustParsePrefix("100.64.3.4/24")
@@ -142,6 +146,12 @@ func TestExamine(t *testing.T) {
 		}},
 		{name: "accounting off", check: "accounting-off", severity: SeverityNote, cure: "nf_conntrack_acct=1", spoil: func(g *Gateway) {
 			g.Health = facts.Health{Count: 9, Max: 1000, Accounting: facts.SettingOff, Timestamps: facts.SettingOn}
+		}},
+		{name: "nothing is tracked", check: "nothing-tracked", severity: SeverityNote, says: "no packet has passed yet", spoil: func(g *Gateway) {
+			g.Health = facts.Health{Max: 1000}
+		}},
+		{name: "what came was dropped, and is not tracked", check: "nothing-tracked", severity: SeverityNote, says: "a connection whose first packet is dropped is not tracked", table: brokenFilter, spoil: func(g *Gateway) {
+			g.Health = facts.Health{Max: 1000}
 		}},
 		{name: "narrow tunnel", check: "mss-clamp", severity: SeverityWarning, subject: "ppp0", cure: "--clamp-mss-to-pmtu", spoil: func(g *Gateway) {
 			g.addLink(facts.Link{Name: "ppp0", Kind: "ppp", Up: true, Running: true, MTU: 1492}, "198.18.0.1/32")
@@ -259,10 +269,22 @@ COMMIT
 			if _, err := f.Cure.Resolve(g.Sets); err != nil {
 				t.Errorf("the cure does not fit the tables: %v", err)
 			}
+			if !strings.Contains(f.Sentence, test.says) {
+				t.Errorf("it says %q, not %q", f.Sentence, test.says)
+			}
 			if !strings.HasSuffix(f.Sentence, ".") {
 				t.Errorf("%q is no sentence", f.Sentence)
 			}
 		})
+	}
+}
+
+// A rule that takes what comes by the uplink alone is said in the words of every other hairpin.
+func TestHairpinOfARuleForTheUplinkAlone(t *testing.T) {
+	g := gatewayOf(t, map[rules.Variant]string{nft4: strings.Replace(soundTable, "-A PREROUTING", "-A PREROUTING -i wan0", 1)})
+	const want = "203.0.113.1:80 cannot be reached from the server's own LAN: the rule does not match what arrives by lan0."
+	if found := Examine(g); !slices.ContainsFunc(found, func(f Finding) bool { return f.Check == "hairpin" && f.Sentence == want }) {
+		t.Errorf("%q is not said: %v", want, found)
 	}
 }
 

@@ -56,7 +56,7 @@ func fromInside(x *Examination, f *Forward) Finding {
 		found.Evidence = []string{fmt.Sprintf("from %s by %s: translated, but with its own address as source", client, link)}
 	} else {
 		found.Evidence = []string{fmt.Sprintf("from %s by %s: not translated", client, link)}
-		found.Sentence = fmt.Sprintf("From the network of %s itself %s does not lead there: the rule does not take what comes by %s.", f.Server.Addr(), f.Asked, link)
+		found.Sentence = fmt.Sprintf("%s cannot be reached from the server's own LAN: the rule does not match what arrives by %s.", f.Asked, link)
 	}
 	return found
 }
