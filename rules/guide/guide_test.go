@@ -3,6 +3,7 @@ package guide
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -227,5 +228,24 @@ func TestNothingPlannedIsShadowed(t *testing.T) {
 		if !strings.Contains(got, want) {
 			t.Errorf("behind %s: %q is missing in\n%s", earlier, want, got)
 		}
+	}
+}
+
+// Steps that are needed of each protocol say which they are for.
+func TestStepsOfBothProtocolsSayWhich(t *testing.T) {
+	const drops = "*filter\n:FORWARD DROP [0:0]\nCOMMIT\n*nat\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\nCOMMIT\n"
+	a := Publish{Protocol: "both", Port: "53", To: "192.168.0.2", Inside: true, ThisHost: true}.Advise(gateway(t, drops))
+	seen := map[string]bool{}
+	for _, s := range a.Plan.Steps {
+		if seen[s.Why] {
+			t.Errorf("two steps give the same reason: %s", s.Why)
+		}
+		seen[s.Why] = true
+	}
+	if len(a.Plan.Steps) < 8 {
+		t.Errorf("only %d steps", len(a.Plan.Steps))
+	}
+	if !slices.ContainsFunc(a.Notes, func(n string) bool { return strings.Contains(n, "--way-back elsewhere") }) {
+		t.Errorf("no note says by which answer another gateway of the server is told: %q", a.Notes)
 	}
 }

@@ -59,13 +59,25 @@ func (p Publish) Advise(h Host) Advice {
 	}
 	b.forwarding(s.out)
 	for _, proto := range protocols {
+		before := len(b.plan.Steps)
 		b.publish(s, proto)
+		if len(protocols) > 1 {
+			b.nameSteps(before, proto)
+		}
 	}
 	number, _ := rules.ProtoNumber(protocols[0])
 	b.proof.Protocol, b.proof.Asked = number, netip.AddrPortFrom(s.at, s.ports.Lo)
 	b.proof.Server = netip.AddrPortFrom(s.server, s.toPorts.Lo)
 	b.proof.Try = fmt.Sprintf("from outside, open a connection to %s (%s)", withPort(s.at, portText(rules.Port(s.ports.Lo))), protocols[0])
 	return b.advice()
+}
+
+// nameSteps says of each step from one on which protocol it is for, where others are the same for another.
+func (b *builder) nameSteps(from int, proto string) {
+	for i := range b.plan.Steps[from:] {
+		step := &b.plan.Steps[from+i]
+		step.Why = strings.ToUpper(proto) + ": " + step.Why
+	}
 }
 
 func portText(p rules.Ports) string {
@@ -102,7 +114,7 @@ func (b *builder) understand(p Publish) (service, bool) {
 	switch s.WayBack {
 	case "":
 		s.WayBack = "gateway"
-		b.note("the server must reply through this gateway, so this must be the server's gateway; if it is not, set the server's gateway to another.")
+		b.note("the server must reply through this gateway, so this must be the server's gateway; if it is not, say that the server's gateway is another (--way-back elsewhere).")
 	case "gateway", "elsewhere":
 	default:
 		b.wrong("way-back", "gateway", "%q is neither gateway nor elsewhere", s.WayBack)
