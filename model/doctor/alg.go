@@ -11,6 +11,7 @@ import (
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
+	"nattui/rules/nft"
 )
 
 // application is a protocol that needs the kernel's help behind NAT, because it talks of addresses or ports inside of
@@ -162,10 +163,23 @@ func (c *flowStats) noteHelpless(x *Examination, f *flow.Flow) {
 func (t *trial) hasHelper(p evaluate.Packet, name string) bool {
 	way := t.told(p)
 	return slices.ContainsFunc(way.Visits, func(v evaluate.Visit) bool {
+		if v.Native != nil && v.Verdict != evaluate.No && givesHelper(v.Native) {
+			return true
+		}
 		if v.Rule == nil || v.Verdict != evaluate.Yes || v.Rule.Target.Name != "CT" {
 			return false
 		}
 		at := slices.Index(v.Rule.Target.Options, "--helper")
 		return at >= 0 && at+1 < len(v.Rule.Target.Options) && v.Rule.Target.Options[at+1] == name
+	})
+}
+
+// givesHelper reports whether a native rule gives connections a helper (ct helper set): for which protocol says an object whose
+// name is anybody's choice.
+func givesHelper(r *nft.Rule) bool {
+	const helper = 3 // NFT_OBJECT_CT_HELPER (linux/netfilter/nf_tables.h)
+	return slices.ContainsFunc(r.Exprs, func(e nft.Expr) bool {
+		ref, ok := e.(nft.ObjRef)
+		return ok && (ref.Type == helper || ref.Set != "")
 	})
 }

@@ -58,6 +58,20 @@ func (c *course) unansweredSince() (n int) {
 	return n
 }
 
+// answeredSince tells that all that wait have certainly asked before one that was answered.
+func (c *course) answeredSince() bool {
+	margin := int64(0)
+	if c.rough {
+		margin = roughly
+	}
+	for _, at := range c.waiting {
+		if at+margin >= c.lastAnswered {
+			return false
+		}
+	}
+	return c.lastAnswered != 0
+}
+
 func (c *course) isSince(at int64) bool {
 	margin := int64(0)
 	if c.rough {

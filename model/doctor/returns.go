@@ -35,7 +35,7 @@ func stepReturns(x *Examination, f *Forward) Finding {
 		return noAnswer(x, f, seen, masked)
 	case masked && way.passes():
 		return Finding{Sentence: fmt.Sprintf("%s sees this host as the client, so it answers to it.", f.Server.Addr())}
-	case seen.replied > 0 && !failing:
+	case seen.replied > 0 && !failing && (seen.unanswered == 0 || seen.answeredSince()):
 		return Finding{Sentence: fmt.Sprintf("The answers of %s have come back through this host.", f.Server.Addr()), Evidence: []string{seen.String()}}
 	}
 	return unknown(fmt.Sprintf("Whether the answers of %s come back is not known: it has to send them to this host, which is so if it is that machine's default gateway.", f.Server.Addr()))

@@ -51,7 +51,7 @@ func stepServed(x *Examination, f *Forward) Finding {
 	if seen.replied+seen.half > 0 {
 		if seen.unanswered > 0 && seen.unansweredSince() == 0 {
 			found := unknown(fmt.Sprintf("Whether %s still answers is not known: it has answered, and %s for an answer.", f.Server, waits(seen.unanswered)), seen.String())
-			if seen.unanswered >= 3 {
+			if seen.unanswered >= 2 {
 				found.Check = "served" // told of the whole gateway too
 			}
 			return found

@@ -51,6 +51,13 @@ func (a asker) explain(f *flow.Flow, buf []evaluate.Outcome) (x Explanation, out
 	if x.Confidence == Stale && f.Zone != 0 {
 		x.Confidence, x.Unseen = Unknown, fmt.Sprintf("who keeps connection tracking's zone %d", f.Zone)
 	}
+	if x.Confidence == Stale {
+		down, any := a.evaluator.DownBeside(f.Client().Addr(), f.ServedBy().Addr(), f.SeenAs().Addr())
+		if down != "" {
+			x = Explanation{Confidence: Unknown, Down: down}
+		}
+		common = common && !any // a class says nothing of networks
+	}
 	return x, outcomes, common
 }
 

@@ -50,13 +50,19 @@ type Explanation struct {
 	Confidence Confidence
 	// Unseen are the nft tables that may have made it, for Unknown.
 	Unseen string
+	// Down is an interface that is down, in whose network one of its ends is, for Unknown: until it is up packets take another
+	// way, by other rules.
+	Down string
 	// Arrival is an interface that it may have come by, by which no rule translates it, for Unknown.
 	Arrival string
 }
 
 // Doubt says why an explanation is Unknown: "table inet own may also translate here and is not evaluated".
 func (e Explanation) Doubt() string {
-	if e.Arrival != "" {
+	switch {
+	case e.Down != "":
+		return e.Down + " is down: what today's rules make of its packets shows when it is up"
+	case e.Arrival != "":
 		return "it may have come by " + e.Arrival + ", where today's rules would not translate it either"
 	}
 	return e.Unseen + " may also translate here and is not evaluated"

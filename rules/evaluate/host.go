@@ -451,3 +451,19 @@ func commonBits(a, b netip.Addr, limit int) int {
 	}
 	return n
 }
+
+// DownBeside is an interface that is down, in whose network one of the addresses is, "" if there is none; any tells whether one
+// is down at all. What goes there takes another way while it is, and so meets other rules.
+func (e *Evaluator) DownBeside(addrs ...netip.Addr) (name string, any bool) {
+	for i := range e.host.Interfaces {
+		if link := &e.host.Interfaces[i]; link.Down && len(link.Addrs) > 0 {
+			any = true
+			if slices.ContainsFunc(link.Addrs, func(a InterfaceAddr) bool {
+				return slices.ContainsFunc(addrs, a.Contains) || slices.Contains(addrs, a.Peer)
+			}) {
+				return link.Name, true
+			}
+		}
+	}
+	return "", any
+}

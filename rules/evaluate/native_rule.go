@@ -189,7 +189,8 @@ func (c *ruleCompiler) other(e nft.Expr) {
 	case nft.ConnLimit:
 		c.unknown("how many connections there are")
 	case nft.TProxy:
-		c.unknown("whether a proxy listens")
+		c.unknown("whether a proxy listens") // without one the rule ends
+		c.act(func(_ *machine, st *state) { st.held = true })
 	case nft.Rt:
 		c.route(e)
 	case nft.Socket:

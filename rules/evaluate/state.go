@@ -39,6 +39,7 @@ type state struct {
 
 	ct               tracking
 	dstDone, srcDone bool // bindings are made
+	held             bool // a socket of this host has it (TPROXY): it is not forwarded (skb->sk in ip_forward and ip6_forward)
 	free             bool // no other flow has this one's tuple, whichever that will be
 	dnatBy, snatBy   ruleRef
 }

@@ -180,11 +180,15 @@ func (m *machine) pass(st *state) bool {
 	case stageRouteOutput:
 		return m.routeOutput(st, false)
 	case stageDeliver:
-		if m.confirm(st) && m.takenBySocket(st) {
+		if m.confirm(st) && (st.held || m.takenBySocket(st)) {
 			m.finish(st, Delivered, RuleRef{}, "")
 		}
 		return false
 	case stageLeave:
+		if st.held && !m.pkt.Local {
+			m.finish(st, Dropped, RuleRef{}, "a proxy of this host has taken it, and no route leads it there: what a socket has is not forwarded")
+			return false
+		}
 		if !m.confirm(st) {
 			return false
 		}
