@@ -38,6 +38,17 @@ func TestCountdownHidesNoRefusal(t *testing.T) {
 	}
 }
 
+// On a narrow terminal it says what to do.
+func TestRefusalFitsANarrowTerminal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := sshStage(t, 40, 12)
+		s.waits("4", 27*time.Second)
+		s.press("d")
+		s.sees("× first confirm or roll back change 4")
+		s.sees("! 27s left  C confirm  R roll back")
+	})
+}
+
 // What else is done meanwhile is told beside it as well, in a box too.
 func TestCountdownHidesNoOutcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -253,11 +253,19 @@ func (d *desk) mayChange() bool {
 	case d.busy:
 		d.say("the last change is not finished yet: one at a time")
 	case d.pending != nil:
-		d.refuse(d.pending.whose() + " is unconfirmed until " + d.pending.deadline.In(d.now.Location()).Format("15:04:05") + "; first confirm or roll back")
+		d.refuse(d.firstSettle())
 	default:
 		return true
 	}
 	return false
+}
+
+// firstSettle says which change has to be settled before another is made; what to do is in sight on a narrow terminal, too.
+func (d *desk) firstSettle() string {
+	if d.width < 64 {
+		return "first confirm or roll back change " + d.pending.id
+	}
+	return d.pending.whose() + " is unconfirmed until " + d.pending.deadline.In(d.now.Location()).Format("15:04:05") + "; first confirm or roll back"
 }
 
 // change makes a change beside Update.
