@@ -114,7 +114,7 @@ func (c *chainChoice) columns() []table.Column {
 		{Title: "table", Min: 6, Want: 6},
 		{Title: "chain", Min: 12, Want: 12, Grow: 1},
 		{Title: "hook", Min: 6, Want: 6, Order: 2},
-		{Title: "policy", Min: 6, Want: 6},
+		{Title: "policy, pkts", Min: 6, Want: 12},
 		{Title: "rules", Min: 5, Want: 5, Right: true},
 		{Title: "entered", Min: 7, Want: 7, Right: true, Order: 3},
 		{Title: "owner", Min: 5, Want: 5, Order: 1},
