@@ -30,6 +30,7 @@ type groupList struct {
 	nameWidth int           // what names have needed so far
 	talkers   *flow.Talkers // used by a load that runs
 	talkersOf string        // the grouping and filter that they are of; another begins anew
+	covers    float64       // how many seconds back the rate of a minute looks by now
 	rested    time.Time     // when live data may be added up again
 	skipped   bool          // there was news before that
 }
@@ -37,6 +38,7 @@ type groupList struct {
 type groupedMsg struct {
 	by    flow.GroupBy
 	found flow.Grouping
+	span  float64
 	err   error
 	cost  time.Duration
 }
@@ -110,7 +112,7 @@ func (l *groupList) load() tea.Cmd {
 			err = talkers.Look(l.screen.ctx, t, q.Condition(), by, now)
 			average(talkers, &found, order)
 		}
-		return groupedMsg{by, found, err, time.Since(start)}
+		return groupedMsg{by, found, talkers.Span(), err, time.Since(start)}
 	}
 }
 
@@ -118,6 +120,7 @@ func (l *groupList) grouped(msg groupedMsg) tea.Cmd {
 	l.running = false
 	l.rested = l.screen.now.Add(max(groupPace, min(paceOfCost*msg.cost, slowestPace)))
 	if msg.err == nil && msg.by == l.by {
+		l.covers = msg.span
 		l.groups, l.total, l.sum = msg.found.Groups, msg.found.Of, msg.found.Sum
 		l.cursor.Follow(len(l.groups), l.key)
 	}
@@ -284,7 +287,7 @@ func (l *groupList) columns(width int) []table.Column {
 		groupColPackets: {Title: "packets", Min: 7, Want: 8, Right: true, Order: 5},
 		groupColBytes:   {Title: "bytes", Min: 6, Want: 7, Right: true, Order: 2},
 		groupColRate:    {Title: "B/s", Min: 6, Want: 7, Right: true, Order: 4},
-		groupColMinute:  {Title: "1 min", Min: 6, Want: 7, Right: true, Order: 6},
+		groupColMinute:  {Title: l.minuteTitle(), Min: 9, Want: 9, Right: true, Order: 6},
 	}
 	if width < tinyWidth {
 		cols[groupColName].Want = min(l.nameWidth, width-9)
@@ -295,6 +298,14 @@ func (l *groupList) columns(width int) []table.Column {
 	sorted.Min = max(sorted.Min, lipgloss.Width(sorted.Title))
 	sorted.Order = min(sorted.Order, 1)
 	return cols
+}
+
+// minuteTitle says of what the rate of the last minute is, and how much of a minute is known by now.
+func (l *groupList) minuteTitle() string {
+	if l.covers < 59.5 {
+		return fmt.Sprintf("B/s, %.0f s", l.covers)
+	}
+	return "B/s, 1min"
 }
 
 func (l *groupList) view(width int) []string {
@@ -335,7 +346,7 @@ func (l *groupList) cells(g *flow.Group) []table.Cell {
 		cells[groupColRate] = table.Cell{Text: text.Rate(g.ByteRate), Style: s.look.Text}
 	}
 	if g.Minute > 0 {
-		cells[groupColMinute] = table.Cell{Text: text.Rate(g.Minute), Style: s.look.Text}
+		cells[groupColMinute] = table.Cell{Text: text.Count(uint64(g.Minute + 0.5)), Style: s.look.Text}
 	}
 	return cells
 }

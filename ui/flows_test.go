@@ -659,3 +659,13 @@ func TestEndedFlowIsNotForgotten(t *testing.T) {
 		}
 	})
 }
+
+// The rate of a minute has its unit, says how much of a minute is known, and counts no parts of bytes.
+func TestGroupsSayWhatTheirMinuteIs(t *testing.T) {
+	l := &groupList{}
+	for covers, want := range map[float64]string{1: "B/s, 1 s", 12.4: "B/s, 12 s", 60: "B/s, 1min"} {
+		if l.covers = covers; l.minuteTitle() != want {
+			t.Errorf("after %v s it is %q, not %q", covers, l.minuteTitle(), want)
+		}
+	}
+}

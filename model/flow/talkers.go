@@ -98,8 +98,8 @@ func (t *Talkers) moved(pos uint32, f *Flow, first bool, now int64) uint64 {
 	return f.Bytes()
 }
 
-// span is over how much time the looks tell, in seconds.
-func (t *Talkers) span() float64 {
+// Span is over how much time the looks tell, in seconds.
+func (t *Talkers) Span() float64 {
 	if len(t.looks) == 0 {
 		return 1
 	}
@@ -117,7 +117,7 @@ func (t *Talkers) Fill(groups []Group, limit int) []Group {
 			sums[k] += float64(moved)
 		}
 	}
-	span := t.span()
+	span := t.Span()
 	out := slices.Clone(groups)
 	for i := range out {
 		out[i].Minute = sums[out[i].Key] / span
