@@ -166,8 +166,13 @@ func (a *App) enterLab() tea.Cmd {
 
 // labTitle is the head of the screens in a lab: its name, and whether its mission is done.
 func (d *desk) labTitle() string {
-	title := d.look.Attention.Bold(true).Render("LAB") + " " + d.look.Strong.Render(d.gw.Lab.Name())
-	if m, ok := d.gw.Lab.Mission(); ok && d.bench.progress[m.Name].Done {
+	m, ok := d.gw.Lab.Mission()
+	title := d.look.Attention.Bold(true).Render("LAB")
+	if ok && d.width >= 64 { // there is a scenario of the same name
+		title += " mission"
+	}
+	title += " " + d.look.Strong.Render(d.gw.Lab.Name())
+	if ok && d.bench.progress[m.Name].Done {
 		title += " " + d.look.Good.Render(d.look.Glyphs.Tick)
 	}
 	if d.width >= 64 {

@@ -144,13 +144,13 @@ func TestMission(t *testing.T) {
 	s.press("c")
 	s.sees("The goal is reached.")
 	s.press("esc")
-	s.sees("LAB publish ✓ L")
+	s.sees("LAB mission publish ✓ L")
 	s.press("L", "m", "n")
 	if l.moved != "return-path" {
 		t.Errorf("the next mission is %q", l.moved)
 	}
 	s.press("L")
-	s.sees("The lab: publish")
+	s.sees("The lab: mission publish")
 	s.press("m")
 	s.sees("Mission: Publish a service")
 }
@@ -255,4 +255,13 @@ func TestLabMapBeforeTheHostsAreKnown(t *testing.T) {
 	s.sees("looking who is there")
 	s.run(survey)
 	s.sees("from client  tcp 203.0.113.1:80")
+}
+
+// On the smallest terminal the one machine that is shown stands under what its columns are.
+func TestLabMapOnASmallTerminalHasTitles(t *testing.T) {
+	s, _ := labStage(t, 40, 12, "", gatewayRules)
+	s.press("L", "enter")
+	s.sees("addresses")
+	s.sees("client")
+	s.fits()
 }

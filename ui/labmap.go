@@ -193,7 +193,7 @@ func (m *labMap) View(width, height int) string {
 	}
 	hosts := m.table(inner)
 	if at := m.cursor.Index() + 1; room < 12 && at < len(hosts) && (m.typing || len(m.bench.sent) > 0) {
-		hosts = hosts[at : at+1] // what came back needs the room
+		hosts = []string{hosts[0], hosts[at]} // what came back needs the room
 	}
 	lines = append(lines, hosts...)
 	lines = append(lines, m.look.Line.Render(strings.Repeat(m.look.Glyphs.Rule, inner)), m.line(inner))
@@ -209,7 +209,11 @@ func (m *labMap) View(width, height int) string {
 	for i := len(m.bench.sent) - 1; i >= 0 && len(lines) < room; i-- {
 		lines = append(lines, m.replyLines(m.bench.sent[i], inner)...)
 	}
-	return box(m.desk, "The lab: "+m.gw.Lab.Name(), lines[:min(len(lines), room)], w)
+	title := "The lab: " + m.gw.Lab.Name()
+	if _, learning := m.mission(); learning {
+		title = "The lab: mission " + m.gw.Lab.Name()
+	}
+	return box(m.desk, title, lines[:min(len(lines), room)], w)
 }
 
 // line is where a request is typed, or says how.

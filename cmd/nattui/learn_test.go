@@ -176,7 +176,7 @@ func TestLearnOnTheScreens(t *testing.T) {
 	}
 	w.press("c")
 	w.sees("The goal is reached.")
-	w.sees("LAB publish ✓ L")
+	w.sees("LAB mission publish ✓ L")
 	w.press("n")
 	w.sees("LAB return-path L")
 	w.sees("Mission: The way back")
