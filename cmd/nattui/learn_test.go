@@ -178,7 +178,7 @@ func TestLearnOnTheScreens(t *testing.T) {
 	w.sees("The goal is reached.")
 	w.sees("LAB mission publish ✓ L")
 	w.press("n")
-	w.sees("LAB return-path L")
+	w.sees("LAB mission return-path L")
 	w.sees("Mission: The way back")
 	w.press("L")
 	w.sees("sends a packet or a request from client")
