@@ -100,7 +100,7 @@ func (f *Facts) interfaces() []evaluate.Interface {
 	scopes := map[AddressScope]evaluate.AddrScope{ScopeLink: evaluate.ScopeLink, ScopeHost: evaluate.ScopeHost}
 	list := make([]evaluate.Interface, 0, len(f.Links))
 	for _, link := range f.Links {
-		i := evaluate.Interface{Name: link.Name, Index: link.Index, Down: !link.Up, Port: f.isPort(link), NoIPv6: f.Settings.On(link.Name).DisableIPv6 == SettingOn}
+		i := evaluate.Interface{Name: link.Name, Index: link.Index, Down: !link.Up, Port: f.isPort(link), Bridge: link.Kind == "bridge", NoIPv6: f.Settings.On(link.Name).DisableIPv6 == SettingOn}
 		for _, a := range f.AddressesOn(link.Name) {
 			i.Addrs = append(i.Addrs, evaluate.InterfaceAddr{
 				Prefix: a.Prefix, Peer: a.Peer, Broadcast: a.Broadcast, Scope: scopes[a.Scope],

@@ -77,6 +77,7 @@ type Interface struct {
 	// Down ones take no packets, those with NoIPv6 none of IPv6. What comes by a Port of a bridge or bond counts as
 	// come by the bridge or bond.
 	Down, NoIPv6, Port bool
+	Bridge             bool // it is one, and nft's tables of family bridge see what passes by it
 }
 
 // InterfaceAddr is one address of an interface.

@@ -14,6 +14,7 @@ import (
 type NativeProgram struct {
 	set     *nft.Ruleset
 	tables  []*nativeTable
+	bridged string       // see droppingBridged
 	looping []*nft.Table // whose chains lead back to themselves, as no kernel has them
 }
 
@@ -97,6 +98,7 @@ func CompileNative(set *nft.Ruleset) *NativeProgram {
 			n.tables = append(n.tables, table)
 		}
 	}
+	n.findBridged()
 	return n
 }
 

@@ -182,6 +182,7 @@ func (m *machine) pass(st *state) bool {
 	case stageDeliver:
 		if m.confirm(st) && (st.held || m.takenBySocket(st)) {
 			m.finish(st, Delivered, RuleRef{}, "")
+			m.bridgeMayDrop(st, "")
 		}
 		return false
 	case stageLeave:
@@ -194,6 +195,7 @@ func (m *machine) pass(st *state) bool {
 		}
 		if st.leave != "lo" || st.has&unknownOut != 0 {
 			m.finish(st, Forwarded, RuleRef{}, "")
+			m.bridgeMayDrop(st, st.leave)
 			return false
 		}
 		st.stage, st.looped = stageIngress, true
