@@ -117,6 +117,8 @@ func droppedNatively(x *Examination, w *nativeWay, way *fate, who, what string) 
 	}
 	m := w.meets(&way.Packet, d.hooked)
 	switch {
+	case !d.opened(&m, w):
+		found.Sentence += " Packets come there with the addresses that they leave with: open it for those, where its rules come from, such as /etc/nftables.conf."
 	case d.hooked.Table.Name != "firewalld":
 		found.Commands = d.opens(&m, w)
 		found.Sentence += " The commands open it until its rules are loaded again: write them to where these come from, such as /etc/nftables.conf."

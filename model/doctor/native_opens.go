@@ -19,12 +19,28 @@ func (d *nativeDropper) opens(m *nativeMeeting, w *nativeWay) [][]string {
 	}
 	stateful := c.Hook != "ingress" && c.Hook != "egress" && c.Priority > connectionsKnown
 	commands := [][]string{append(slices.Clip(at), append(nftWay(m, w, stateful), "accept")...)}
-	if m.answer || !stateful {
+	if m.answer || !stateful || d.late() || c.Hook == "input" || c.Hook == "output" { // by which answers do not come, or not as what they are here
 		return commands
 	}
 	back := *m
 	back.src, back.dst, back.in, back.out, back.answer = m.dst, m.src, m.out, m.in, true
+	if c.Hook == "prerouting" {
+		back.in, back.out = w.out, "" // which is not known there
+	}
 	return append(commands, append(slices.Clip(at), append(nftWay(&back, w, true), "accept")...))
+}
+
+// translatedAfter is the priority after which packets have their new source (NF_IP_PRI_NAT_SRC).
+const translatedAfter = 100
+
+// late reports whether packets come to the chain with the source that they leave with.
+func (d *nativeDropper) late() bool {
+	return d.hooked.Hook == "egress" || d.hooked.Hook == "postrouting" && d.hooked.Priority >= translatedAfter
+}
+
+// opened reports whether what is known of a way matches its packets where they are dropped.
+func (d *nativeDropper) opened(m *nativeMeeting, w *nativeWay) bool {
+	return !d.late() || d.hooked.Hook != "egress" && !m.answer && !w.from.IsValid() && w.src.Any()
 }
 
 // connectionsKnown is the priority after which rules may ask for connections (NF_IP_PRI_CONNTRACK).
