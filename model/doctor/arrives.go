@@ -84,8 +84,11 @@ func askedElsewhere(x *Examination, f *Forward) Finding {
 	if !ok && f.rule.Target.Kind != rules.Netmap {
 		return Finding{} // of a whole network some may ask from inside
 	}
-	if f.rule.Dest.Any() || f.rule.Dest.Not || x.Addresses == nil || x.AnswersFor(f.Link, to) || !x.outward(f.Link) || !x.onNet(f.Link, to) || x.standby() {
+	if f.rule.Dest.Any() || f.rule.Dest.Not || x.Addresses == nil || x.AnswersFor(f.Link, to) || !x.outward(f.Link) || x.standby() {
 		return Finding{}
+	}
+	if !x.onNet(f.Link, to) {
+		return behindAnother(x, f)
 	}
 	if replied := x.stats.of(f.Rule).replied; replied > 0 {
 		return Finding{}
@@ -116,6 +119,24 @@ func askedElsewhere(x *Examination, f *Forward) Finding {
 		}
 	}
 	return found
+}
+
+// behindAnother tells of a forward for a public address that is nowhere here, where the uplink has a private one: a router in front
+// that translates sends what it forwards to the private one, and one that routes a block here sends it as it is.
+func behindAnother(x *Examination, f *Forward) Finding {
+	to := f.Asked.Addr()
+	if isInner(to) || x.seen(f) {
+		return Finding{}
+	}
+	for _, a := range x.AddressesOn(f.Link) {
+		if own := a.Prefix.Addr(); own.Is4() && to.Is4() && a.Scope == facts.ScopeGlobal && isInner(own) {
+			found := unknown(fmt.Sprintf("Whether packets for %s arrive is not known: it is no address of this host, %s has the private address %s, and the rule has counted none. "+
+				"A router in front that forwards to this host sends them to %s, and the rule does not take those; one that routes %s here sends them as they are.", to, f.Link, own, own, to), f.ruleCount())
+			found.Check, found.Subject = "old-address", ruleName(f.Rule)
+			return found
+		}
+	}
+	return Finding{}
 }
 
 // giveAddress is a finding with the advice to have this host answer for an address.
