@@ -1,12 +1,14 @@
 package doctor
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 
 	"nattui/model/facts"
 	"nattui/rules"
 	"nattui/rules/evaluate"
+	"nattui/rules/nft"
 )
 
 // reroutes are the chains in which a mark still changes the route: before it is looked up, or, for what this host
@@ -29,15 +31,88 @@ func checkMarks(x *Examination) (list []Finding) {
 				first = at
 			}
 			return false
-		}) || len(late) == 0 {
+		}) {
 			continue
 		}
-		list = append(list, Finding{
-			Check: "mark-too-late", Severity: SeverityWarning, Subject: ruleName(first), Evidence: append(late[:min(len(late), 3)], policyText(policy)),
-			Sentence: fmt.Sprintf("The rule sets the mark %s that an ip rule routes by, after the route was chosen: the packet goes the way it went anyway. Marks for routing are set in PREROUTING of table mangle, or in OUTPUT of mangle for what this host itself sends.", rules.Hex(policy.Mark)),
-		})
+		natively, subject, early := x.nativeMarks(policy)
+		late = append(late, natively...)
+		if early || len(late) == 0 {
+			continue
+		}
+		if first.IsZero() {
+			list = append(list, markTooLate(policy, subject, late, "a prerouting chain, or a chain of type route at hook output for what this host itself sends"))
+			continue
+		}
+		list = append(list, markTooLate(policy, ruleName(first), late, "PREROUTING of table mangle, or in OUTPUT of mangle for what this host itself sends"))
 	}
 	return list
+}
+
+// markTooLate is the finding of marks that are set where they change no route; where says in which chains they would.
+func markTooLate(policy facts.PolicyRule, subject string, late []string, where string) Finding {
+	return Finding{
+		Check: "mark-too-late", Severity: SeverityWarning, Subject: subject, Evidence: append(late[:min(len(late), 3)], policyText(policy)),
+		Sentence: fmt.Sprintf("The rule sets the mark %s that an ip rule routes by, after the route was chosen: the packet goes the way it went anyway. Marks for routing are set in %s.", rules.Hex(policy.Mark), where),
+	}
+}
+
+// nativeMarks are the native rules that set a policy rule's mark after the route was chosen, and how the first is named; early is set
+// where one does so before, or may.
+func (t *trial) nativeMarks(policy facts.PolicyRule) (late []string, subject string, early bool) {
+	set := t.Native.Ruleset()
+	if set == nil {
+		return nil, "", false
+	}
+	for _, table := range set.Tables {
+		if table.Dormant || !table.Meets(policy.Family) || table.OfIPTables() {
+			continue
+		}
+		for _, base := range table.Chains {
+			if !base.IsBase() {
+				continue
+			}
+			routed := base.Hook != "prerouting" && base.Hook != "ingress" && base.Type != "route"
+			for _, c := range append([]*nft.Chain{base}, base.Led()...) {
+				for i, r := range c.Rules {
+					sets, known := setsMark(r, policy)
+					switch {
+					case !sets:
+					case !routed:
+						return nil, "", true
+					case known:
+						if late = append(late, r.Text(c, set.Links)); subject == "" {
+							subject = fmt.Sprintf("%s %s %s %d", table.Family, table.Name, c.Name, i+1)
+						}
+					}
+				}
+			}
+		}
+	}
+	return late, subject, false
+}
+
+// setsMark reports whether a native rule sets a policy rule's mark; not known where the value comes from elsewhere.
+func setsMark(r *nft.Rule, policy facts.PolicyRule) (sets, known bool) {
+	values := map[nft.Register][]byte{}
+	for _, e := range r.Exprs {
+		switch e := e.(type) {
+		case nft.Immediate:
+			values[e.Into] = e.Data
+		case nft.Meta:
+			if !e.Set {
+				delete(values, e.Reg)
+			} else if e.Key == "mark" {
+				value, ok := values[e.Reg]
+				if !ok || len(value) != 4 {
+					return true, false
+				}
+				return binary.NativeEndian.Uint32(value)&policy.Mask == policy.Mark, true
+			}
+		default:
+			clear(values) // the value is loaded just before it is set
+		}
+	}
+	return false, true
 }
 
 // eachMark calls yield with the rules that may set a policy rule's mark, and the chain that the kernel calls, until it
