@@ -84,6 +84,11 @@ func checkHelpers(x *Examination) (list []Finding) {
 	return list
 }
 
+// helpersOf tells of the helper that a forward lacks.
+func helpersOf(x *Examination, f *Forward) []Finding {
+	return slices.DeleteFunc(checkHelpers(x), func(found Finding) bool { return found.Subject != ruleName(f.Rule) })
+}
+
 // clientsWithout tells of clients behind this host whose protocol needs a helper, by link.
 func clientsWithout(x *Examination, a *application) (list []Finding) {
 	told := map[string]int{}

@@ -145,7 +145,7 @@ func ExamineForward(g *Gateway, f Forward) []Finding {
 		}
 	}
 	x.followFailing(&f)
-	list := slices.Concat(follow(x, &f), otherServersFail(x, &f), sharersFail(x, &f))
+	list := slices.Concat(follow(x, &f), otherServersFail(x, &f), sharersFail(x, &f), staleOf(x, &f), helpersOf(x, &f))
 	proveAll(x, list)
 	return list
 }

@@ -8,7 +8,7 @@ import (
 	"nattui/model/lab"
 )
 
-// TestNativeHelper: a native rule gives FTP's connections their helper, too.
+// TestNativeHelper: a native rule gives FTP's connections their helper, too; who looks at the forward alone is told where none does.
 func TestNativeHelper(t *testing.T) {
 	for _, gives := range []bool{false, true} {
 		name := "without"
@@ -27,9 +27,15 @@ func TestNativeHelper(t *testing.T) {
 				w.run(w.Gateway, "nft", `add table inet h; add ct helper inet h ftp-std { type "ftp" protocol tcp; }; add chain inet h p { type filter hook prerouting priority filter; }; add rule inet h p tcp dport 21 ct helper set "ftp-std"`)
 			}
 			w.settle()
-			found := doctor.Examine(w.look())
-			if told := slices.ContainsFunc(found, func(f doctor.Finding) bool { return f.Check == "helper-missing" }); told == gives {
-				t.Errorf("it is missing: %v\n%s", told, text(found))
+			g := w.look()
+			forward, _, err := doctor.Seek(g, "tcp 203.0.113.1:21")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, found := range [][]doctor.Finding{doctor.Examine(g), doctor.ExamineForward(g, forward)} {
+				if told := slices.ContainsFunc(found, func(f doctor.Finding) bool { return f.Check == "helper-missing" }); told == gives {
+					t.Errorf("it is missing: %v\n%s", told, text(found))
+				}
 			}
 		})
 	}

@@ -43,7 +43,20 @@ func (n network) forget(flows []flow.Flow) []rules.Step {
 
 // checkStale tells of flows that today's rules would translate otherwise.
 func checkStale(x *Examination) []Finding {
-	return outdatedFlows(x, "stale-flows", &x.stats.stale, "today's rules would translate them differently, or not at all: they began before the rules were what they are")
+	return outdatedFlows(x, "stale-flows", &x.stats.stale, staleWhy)
+}
+
+const staleWhy = "today's rules would translate them differently, or not at all; these have changed since"
+
+// staleOf tells of those that ask for what a forward is for.
+func staleOf(x *Examination, f *Forward) []Finding {
+	var c crowd
+	for i := range x.stats.stale.first {
+		if old := &x.stats.stale.first[i]; old.Proto() == f.Proto && old.AskedFor() == f.Asked {
+			c.add(old)
+		}
+	}
+	return outdatedFlows(x, "stale-flows", &c, staleWhy)
 }
 
 // checkGoneAddresses tells of flows that were given an address which this host no longer has.
