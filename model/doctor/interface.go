@@ -18,7 +18,7 @@ func (n network) fitsNone(i rules.Iface) bool {
 // missingLink tells of a rule that names an interface which is not there.
 func (t *trial) missingLink(at evaluate.RuleRef, r *rules.Rule, name string) Finding {
 	found := Finding{
-		Check: "interface-missing", Severity: SeverityWarning, Subject: ruleName(at), Evidence: []string{r.String(), "interfaces: " + t.linkNames()},
+		Check: "interface-missing", Severity: SeverityWarning, Subject: ruleName(at), Evidence: []string{t.textOf(at, r), "interfaces: " + t.linkNames()},
 		Sentence: fmt.Sprintf("Interface %s does not exist: the rule matches nothing.", name),
 	}
 	if strings.HasSuffix(name, "+") {

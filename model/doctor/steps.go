@@ -36,7 +36,7 @@ func follow(x *Examination, f *Forward) []Finding {
 		}
 		found.Subject = f.subject(found.Subject)
 		list = append(list, found)
-		if found.IsProblem() || found.Check == closed {
+		if found.ends() {
 			return list
 		}
 	}
@@ -46,6 +46,11 @@ func follow(x *Examination, f *Forward) []Finding {
 		}
 	}
 	return list
+}
+
+// ends tells that nothing more can be asked of a forward: it fails here, is closed on purpose, or waits for an interface.
+func (f *Finding) ends() bool {
+	return f.IsProblem() || f.Check == closed || f.Check == "interface-missing"
 }
 
 // everybodys are the faults that other programs' forwards suffer from as well: what
@@ -161,7 +166,7 @@ func firstFailure(x *Examination, f *Forward) (list []Finding, sound bool) {
 			list = slices.DeleteFunc(list, func(f Finding) bool { return f.Check == "served" })
 		}
 		list = append(list, found)
-		if found.IsProblem() || found.Check == closed {
+		if found.ends() {
 			return list, false
 		}
 	}
