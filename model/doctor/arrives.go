@@ -130,7 +130,7 @@ func behindAnother(x *Examination, f *Forward) Finding {
 	}
 	for _, a := range x.AddressesOn(f.Link) {
 		if own := a.Prefix.Addr(); own.Is4() && to.Is4() && a.Scope == facts.ScopeGlobal && isInner(own) {
-			found := unknown(fmt.Sprintf("Whether packets for %s arrive is not known: it is no address of this host, %s has the private address %s, and the rule has counted none. "+
+			found := unknown(fmt.Sprintf("Whether packets for %s arrive is not known: it is not an address of this host, %s has the private address %s, and the rule has counted none. "+
 				"A router in front that forwards to this host sends them to %s, and the rule does not take those; one that routes %s here sends them as they are.", to, f.Link, own, own, to), f.ruleCount())
 			found.Check, found.Subject = "old-address", ruleName(f.Rule)
 			return found
