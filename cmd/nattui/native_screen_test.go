@@ -78,7 +78,7 @@ func TestNativeRulesOnTheScreens(t *testing.T) {
 	w.sees("parked: tcp dport 22")
 	has("policy accept;\n\t\t" + forwards)
 	w.press("p")
-	w.sees("rule added to ip gw pre")
+	w.sees("rule restored to ip gw pre")
 	w.sees("tcp :22") // the rows are those of now: nobody edits a parked one
 	has(rule, forwards)
 
