@@ -23,6 +23,9 @@ const lossShown = time.Minute
 // the worst first.
 func (s *flowsScreen) notes() []facts.HealthNote {
 	notes := append(s.feedNotes(), s.health.Notes(s.earlier(), s.trend())...)
+	if s.gw.Flows.Table().Len() > 0 { // which is newer than what is known of its size
+		notes = slices.DeleteFunc(notes, func(n facts.HealthNote) bool { return n.Name == "nothing-tracked" })
+	}
 	if _, stale := s.gw.Flows.RuleFlows(); stale > 0 {
 		what := rules.Plural(stale, "connection") + " keep a translation of earlier rules (filter: rule stale)"
 		if stale == 1 {

@@ -53,6 +53,20 @@ func TestFlowsEmptyTeaches(t *testing.T) {
 	})
 }
 
+// That nothing is tracked is not said beside connections, which are newer than what is known of the table's size.
+func TestNothingIsTrackedBesideConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := flowStage(t, 120, 24, someFlows()...)
+		flows := s.app.screens[1].(*flowsScreen)
+		flows.health.Count, flows.health.Tracking = 0, facts.SettingUnknown
+		for _, n := range flows.notes() {
+			if n.Name == "nothing-tracked" {
+				t.Errorf("it says: %s", n.Sentence)
+			}
+		}
+	})
+}
+
 // The cursor stays on its flow, and the flow on its line, while others come and go.
 func TestCursorFollowsItsFlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
