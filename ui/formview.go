@@ -134,6 +134,7 @@ func (f *form) writePlan(w *planWriter, p rules.Plan, problems []rules.Problem, 
 	for _, doubt := range f.warnings(r, problems) {
 		w.add(f.look.Attention, "! ", "  ", text.Safe(doubt), 3)
 	}
+	w.lines = append(w.lines, f.impact.barLines(w.width)...)
 	f.until = len(w.lines)
 	w.lines = append(w.lines, f.impact.flowLines(w.width)...)
 	w.part(f.impact.diffLines(w.width))

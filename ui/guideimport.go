@@ -462,7 +462,7 @@ func (x *importDialog) writePlan(w *planWriter, width, limit int) {
 		}
 	}
 	if x.applicable() {
-		w.lines = append(append(w.lines, x.impact.flowLines(width)...), x.impact.diffLines(width)...)
+		w.lines = append(append(append(w.lines, x.impact.barLines(width)...), x.impact.flowLines(width)...), x.impact.diffLines(width)...)
 	}
 }
 

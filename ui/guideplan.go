@@ -133,6 +133,7 @@ func (s *guideScreen) writeSteps(w *planWriter) {
 		notes = append(notes, n.lines...)
 	}
 	w.part(safety)
+	w.part(s.impact.barLines(w.width))
 	s.until = len(w.lines)
 	w.part(notes)
 	w.part(s.impact.flowLines(w.width))

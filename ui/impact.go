@@ -166,7 +166,17 @@ func (i *impact) safety(chosen countdown, key string, width int) []string {
 	return lines
 }
 
-// flowLines say what would drop what is forwarded, and which live flows would be translated differently.
+// barLines say what would drop what the plan forwards: that warns, and is read before it is applied.
+func (i *impact) barLines(width int) (lines []string) {
+	if i.ready() && i.err == nil {
+		for _, why := range i.bars {
+			lines = append(lines, i.wrapped(i.look.Attention, "! "+why, width)...)
+		}
+	}
+	return lines
+}
+
+// flowLines say which live flows would be translated differently.
 func (i *impact) flowLines(width int) []string {
 	switch {
 	case !i.ready():
@@ -177,15 +187,11 @@ func (i *impact) flowLines(width int) []string {
 	case i.err != nil, i.blast.Changed == 0 && !translates(i.plan):
 		return nil
 	}
-	var lines []string
-	for _, why := range i.bars {
-		lines = append(lines, i.wrapped(i.look.Attention, "! "+why, width)...)
-	}
 	style := i.look.Faint
 	if i.blast.Changed > 0 {
 		style = i.look.Text
 	}
-	lines = append(lines, i.wrapped(style, i.blast.FlowsSentence(keys.Forget.Help().Key), width)...)
+	lines := i.wrapped(style, i.blast.FlowsSentence(keys.Forget.Help().Key), width)
 	for n := range i.blast.Examples {
 		lines = append(lines, i.look.Faint.Render(text.Fit("  "+i.blast.Examples[n].Line(), width)))
 	}

@@ -63,21 +63,18 @@ func (a *App) settlingKeys() (labels string) {
 
 // countdownWords are the most that fit; which these are does not depend on how much time is left.
 func (a *App) countdownWords(room int) string {
-	left := a.leftWords()
-	for _, words := range []string{
-		"change " + a.pending.id + " will be rolled back in %s unless confirmed",
-		"change " + a.pending.id + ": rolled back in %s unless confirmed", "rolled back in %s unless confirmed",
-	} {
-		if ansi.StringWidth(words)-len("%s")+len("59m59s") <= room {
-			return fmt.Sprintf(words, strings.TrimSuffix(left, " left"))
+	const longest, unless = "59m59s", " unless confirmed"
+	for _, begin := range []string{"change " + a.pending.id + " will be rolled back in ", "change " + a.pending.id + ": rolled back in ", "rolled back in "} {
+		if ansi.StringWidth(begin+longest+unless) <= room {
+			return begin + a.timeLeft() + unless
 		}
 	}
-	return left
+	return a.leftWords()
 }
 
-func (d *desk) leftWords() string {
-	return max(0, d.pending.left(d.now)).Round(time.Second).String() + " left"
-}
+func (d *desk) timeLeft() string { return max(0, d.pending.left(d.now)).Round(time.Second).String() }
+
+func (d *desk) leftWords() string { return d.timeLeft() + " left" }
 
 func (d *desk) proofWords() string {
 	return d.look.Glyphs.Tick + " new SSH login from " + d.pending.proof.From.String()

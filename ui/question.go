@@ -134,6 +134,7 @@ func (q *question) body(inner int) (lines []string, until int) {
 	if q.impact.ready() && q.impact.blast.Own {
 		danger, own = own, nil
 	}
+	danger = append(danger, q.impact.barLines(inner)...)
 	parts := [][]string{danger, q.words(inner), q.commands(inner), append(own, q.impact.flowLines(inner)...), q.impact.diffLines(inner)}
 	if q.boxHeight() < 18 {
 		parts[1], parts[2] = parts[2], parts[1]

@@ -89,3 +89,18 @@ func TestReadThrough(t *testing.T) {
 		}
 	}
 }
+
+// What would drop what a plan forwards is among what has to be read before it is applied.
+func TestBarsAreReadBeforeTheyAreApplied(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := sshStage(t, 40, 12)
+		s.press("1", "d")
+		q := s.app.top().(*question)
+		_, without := q.body(q.inner())
+		q.impact.bars = []string{"the policy of FORWARD drops what goes to 192.168.0.2:8080"}
+		lines, until := q.body(q.inner())
+		if until <= without || !strings.Contains(flat(strings.Join(lines[:until], "\n")), "thepolicyofFORWARD") {
+			t.Errorf("%d of %d lines have to be read, %d without:\n%s", until, len(lines), without, strings.Join(lines, "\n"))
+		}
+	})
+}

@@ -29,14 +29,21 @@ type chainOf struct {
 // forget has everything looked for anew.
 func (f *ruleSearch) forget() {
 	f.chains = map[chainOf][]bool{}
+	f.forgetNative()
+}
+
+func (f *ruleSearch) forgetNative() {
 	f.native, f.inside = map[*nft.Chain][]bool{}, map[*nft.Rule]bool{}
 }
 
 // begin looks for the words of a filter line from now on.
 func (f *ruleSearch) begin(line string, tables *nft.Ruleset) []string {
 	words := strings.Fields(strings.ToLower(line))
-	if f.chains == nil || tables != f.tables || !slices.Equal(words, f.words) {
+	switch {
+	case f.chains == nil, !slices.Equal(words, f.words):
 		f.forget()
+	case tables != f.tables: // with their counters, which are counted anew every second, native rules are others
+		f.forgetNative()
 	}
 	f.words, f.tables = words, tables
 	return words

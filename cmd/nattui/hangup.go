@@ -26,7 +26,9 @@ func whileTerminal(ctx context.Context, terminal *os.File) (context.Context, con
 				break
 			}
 		}
-		cancel()
+		if fds[0].Revents&unix.POLLHUP != 0 {
+			cancel()
+		}
 	}()
 	return ctx, func() {
 		cancel()

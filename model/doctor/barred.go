@@ -59,15 +59,7 @@ func (t *trial) barring(f *Forward) string {
 		return ""
 	}
 	if o.DroppedBy.Position == 0 {
-		return fmt.Sprintf("%s drops what goes to %s, and no rule accepts it: nothing arrives", chainName(o.DroppedBy), f.Server)
+		return fmt.Sprintf("the %s drops what goes to %s, and no rule accepts it: nothing arrives", policyName(o.DroppedBy), f.Server)
 	}
 	return fmt.Sprintf("rule %s drops what goes to %s: nothing arrives", ruleName(o.DroppedBy), f.Server)
-}
-
-// chainName names the chain whose policy drops.
-func chainName(by evaluate.RuleRef) string {
-	if by.Backend == rules.Native {
-		return "the policy of " + by.Table + " " + by.Chain
-	}
-	return "the policy of " + by.Chain + variantNote(by.Variant)
 }

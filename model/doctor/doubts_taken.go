@@ -53,7 +53,7 @@ func (d *doubts) takes() {
 func (d *doubts) takesFrom(s *sketch, l *facts.Listener) bool {
 	at, to := l.Address.Addr(), d.rule.Target.To
 	switch {
-	case at.IsLoopback(), s.proto != 0 && s.proto != l.Proto, !s.takesPort(l.Address.Port()):
+	case at.IsLoopback(), s.proto != 0 && s.proto != l.Proto, !s.names(l.Address.Port()):
 		return false
 	case at.IsUnspecified():
 		if at.Is6() != (d.family() == rules.IPv6) && !l.BothFamilies {
@@ -79,12 +79,4 @@ func (d *doubts) ownAddresses(at netip.Addr) (list []netip.Addr) {
 		list = append(list, a.Prefix.Addr())
 	}
 	return list
-}
-
-// takesPort reports whether packets to a port may be in the sketch.
-func (s *sketch) takesPort(port uint16) bool {
-	if s.dport == (rules.Ports{}) {
-		return true
-	}
-	return s.dport.Contains(port) || slices.ContainsFunc(s.dports, func(p rules.Ports) bool { return p.Contains(port) })
 }

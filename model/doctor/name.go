@@ -42,17 +42,22 @@ func variantNote(p rules.Variant) string {
 // dropperName names the rule or policy that drops, with the chain that the
 // kernel calls.
 func dropperName(by, hook evaluate.RuleRef) string {
-	switch {
-	case by.Position == 0 && by.Backend == rules.Native:
-		return "The policy of " + by.Table + " " + by.Chain
-	case by.Position == 0:
-		return "The policy of " + by.Chain + variantNote(by.Variant)
+	if by.Position == 0 {
+		return "The " + policyName(by)
 	}
 	name := "Rule " + ruleName(by)
 	if hook.Chain != by.Chain {
 		name += " (called from " + ruleName(hook) + ")"
 	}
 	return name
+}
+
+// policyName names a policy.
+func policyName(by evaluate.RuleRef) string {
+	if by.Backend == rules.Native {
+		return "policy of " + by.Table + " " + by.Chain
+	}
+	return "policy of " + by.Chain + variantNote(by.Variant)
 }
 
 // dropperText is the rule or policy that drops, as the kernel prints it, with its counter.
