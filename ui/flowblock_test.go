@@ -84,6 +84,7 @@ func TestExport(t *testing.T) {
 		s, _ := flowStage(t, 80, 24, someFlows()...)
 		var out bytes.Buffer
 		name := ""
+		s.app.gw.ExportsTo = "/home/ann"
 		s.app.gw.Export = func(n string, write func(io.Writer) error) (string, error) {
 			name = n
 			out.Reset()
@@ -93,6 +94,7 @@ func TestExport(t *testing.T) {
 		s.write("client 192.168.0.7")
 		s.press("enter", "E")
 		s.sees("all connections that match “client 192.168.0.7”")
+		s.sees("file in /home/ann.")
 		s.press("c")
 		s.sees("2 connections written to /tmp/nattui-connections-20260314-023000.csv")
 		rows, err := csv.NewReader(&out).ReadAll()

@@ -62,7 +62,11 @@ func (x *flowExport) View(width, height int) string {
 		what = "all connections that match “" + x.screen.flowQuery().String() + "”"
 	}
 	var lines []string
-	for _, l := range text.Wrap(text.Safe("Writes "+what+" to a file in the directory in which nattui was started."), w-4, max(1, height-5)) {
+	where := "the directory in which nattui was started"
+	if x.gw.ExportsTo != "" {
+		where = x.gw.ExportsTo
+	}
+	for _, l := range text.Wrap(text.Safe("Writes "+what+" to a file in "+where+"."), w-4, max(1, height-5)) {
 		lines = append(lines, x.look.Text.Render(l))
 	}
 	key := func(k, what string) string { return x.look.Accent.Render(k) + "  " + x.look.Text.Render(what) }

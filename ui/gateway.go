@@ -45,6 +45,8 @@ type Gateway struct {
 	Name func(ctx context.Context, a netip.Addr) string
 	// Export writes a file of that name and tells its path; nil where no files are written. It blocks until write is done.
 	Export func(name string, write func(io.Writer) error) (path string, err error)
+	// ExportsTo is the directory that Export writes to, "" where that is not known.
+	ExportsTo string
 	// UserID and GroupID look up the numbers of users and groups that a pasted rule
 	// names; nil where names are not to be had.
 	UserID, GroupID func(name string) (uint32, bool)

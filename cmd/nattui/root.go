@@ -95,7 +95,7 @@ func newRoot() *cobra.Command {
 // openScreens opens the screens, or prints the version instead.
 func openScreens(c *cobra.Command, o tuiOptions, showVersion bool) error {
 	if showVersion {
-		fmt.Fprintln(c.OutOrStdout(), "nattui", version)
+		fmt.Fprintln(c.OutOrStdout(), "nattui", builtFrom())
 		return nil
 	}
 	return runTUI(c.Context(), o)

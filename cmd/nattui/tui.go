@@ -175,6 +175,7 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 	gw.Trace, gw.NoTrace = tracer(tables)
 	gw.Name, gw.UserID, gw.GroupID = namer(), userID, groupID
 	gw.Probe, gw.Export, gw.NativeAfter, gw.Ending = ask, export, nativeAfter, ending
+	gw.ExportsTo, _ = os.Getwd()
 	if session, err := lab.Inside(); err == nil {
 		gw.Lab = session
 	}

@@ -89,10 +89,16 @@ func SamplePacket(r rules.Rule, f rules.Family) (proto rules.Protocol, src, dst 
 	}
 	sport, dport := uint16(40000), uint16(80)
 	if !r.Source.Any() && !r.Source.Not {
-		source = sampleOf(r.Source)
+		source = sampleOf(r.Source, dest)
 	}
 	if !r.Dest.Any() && !r.Dest.Not {
-		dest = sampleOf(r.Dest)
+		dest = sampleOf(r.Dest, source)
+	}
+	if source == dest {
+		source = source.Next()
+		if !r.Source.Any() && !r.Source.Not {
+			source = sampleOf(r.Source, dest)
+		}
 	}
 	for _, m := range r.Matches {
 		switch m := m.(type) {
@@ -118,10 +124,18 @@ func SamplePacket(r rules.Rule, f rules.Family) (proto rules.Protocol, src, dst 
 	return proto, netip.AddrPortFrom(source, sport), netip.AddrPortFrom(dest, dport), in, r.Unparseable() == nil
 }
 
-// sampleOf is an address of the net: the host itself, or the second of a network.
-func sampleOf(n rules.Net) netip.Addr {
+// sampleOf is an address of the net: the host itself, or one near the second of a network. It is not the other end where
+// there is a choice: a host sends itself nothing through a gateway, while a rule for the return path names a server and
+// the network that the server is in.
+func sampleOf(n rules.Net, other netip.Addr) netip.Addr {
 	if a, ok := n.Host(); ok {
 		return a
 	}
-	return n.Addr.Next().Next()
+	first := n.Addr
+	for _, a := range []netip.Addr{first.Next().Next(), first.Next().Next().Next(), first.Next(), first} {
+		if a != other && n.Contains(a) {
+			return a
+		}
+	}
+	return first
 }
