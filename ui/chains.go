@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"nattui/ui/theme"
+
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
@@ -98,7 +100,7 @@ func (c *chainChoice) View(width, _ int) string {
 	lines := []string{"  " + table.Head(c.cols, widths, c.look.Faint)}
 	from, to := c.cursor.Window(len(c.rows), c.room())
 	for i := from; i < to; i++ {
-		bar, over := "  ", (*lipgloss.Style)(nil)
+		bar, over := "  ", (*theme.Style)(nil)
 		if i == c.cursor.Index() {
 			over = &c.look.Cursor
 			bar = c.look.Accent.Render(c.look.Glyphs.Bar) + over.Render(" ")

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"nattui/ui/theme"
+
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
@@ -331,7 +333,7 @@ func (s *doctorScreen) detailLines(width, height int) []string {
 		return nil
 	}
 	lines := []string{" " + s.look.Line.Render(strings.Repeat(s.look.Glyphs.Rule, width-2))}
-	add := func(style lipgloss.Style, indent, l string, limit int) {
+	add := func(style theme.Style, indent, l string, limit int) {
 		for _, w := range text.Wrap(text.Safe(l), width-2-len(indent), limit) {
 			if len(lines) < room {
 				lines = append(lines, " "+indent+style.Render(w))
@@ -396,7 +398,7 @@ func (s *doctorScreen) list(width, height int) []string {
 		if head := s.headOf(i); i == from || r.head != "" {
 			lines = append(lines, s.headLine(head, width))
 		}
-		bar, over := "   ", (*lipgloss.Style)(nil)
+		bar, over := "   ", (*theme.Style)(nil)
 		if i == s.cursor.Index() {
 			bar = " " + s.look.Accent.Render(s.look.Glyphs.Bar) + s.look.Cursor.Render(" ")
 			over = &s.look.Cursor
@@ -465,7 +467,7 @@ func (s *doctorScreen) headLine(right string, width int) string {
 
 // severity is the word that says how much a finding matters.
 func (s *doctorScreen) severity(v doctor.Severity) table.Cell {
-	style := map[doctor.Severity]lipgloss.Style{
+	style := map[doctor.Severity]theme.Style{
 		doctor.SeverityOK: s.look.Good, doctor.SeverityUnseen: s.look.Faint, doctor.SeverityUnknown: s.look.Attention, doctor.SeverityNote: s.look.Faint, doctor.SeverityWarning: s.look.Attention, doctor.SeverityError: s.look.Broken,
 	}[v]
 	return table.Cell{Text: v.Mark(), Style: style}

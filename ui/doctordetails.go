@@ -2,7 +2,7 @@ package ui
 
 import (
 	tea "charm.land/bubbletea/v2"
-	"charm.land/lipgloss/v2"
+	"nattui/ui/theme"
 
 	"nattui/model/doctor"
 	"nattui/rules"
@@ -36,7 +36,7 @@ func (d *findingDetails) View(width, _ int) string {
 
 func (d *findingDetails) told(width int) []string {
 	var lines []string
-	part := func(style lipgloss.Style, value string) {
+	part := func(style theme.Style, value string) {
 		for _, l := range text.Wrap(text.Safe(value), width, 0) {
 			lines = append(lines, style.Render(l))
 		}

@@ -1,8 +1,6 @@
 package ui
 
 import (
-	"charm.land/lipgloss/v2"
-
 	"nattui/ui/text"
 	"nattui/ui/theme"
 )
@@ -15,7 +13,7 @@ type factLines struct {
 }
 
 // add adds what has one value; "" is left out.
-func (l *factLines) add(style lipgloss.Style, label, value string) {
+func (l *factLines) add(style theme.Style, label, value string) {
 	for i, part := range text.Wrap(text.Safe(value), l.width-l.label, 0) {
 		if i > 0 {
 			label = ""

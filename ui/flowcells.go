@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"nattui/ui/theme"
+
 	"charm.land/lipgloss/v2"
 
 	"nattui/model/explain"
@@ -144,7 +146,7 @@ func (s *flowsScreen) bar(on bool) string {
 }
 
 func (s *flowsScreen) flowLine(f *flow.Flow, lay *flowLayout, on bool) string {
-	var over *lipgloss.Style
+	var over *theme.Style
 	if on {
 		over = &s.look.Cursor
 	}

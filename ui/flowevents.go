@@ -4,7 +4,7 @@ import (
 	"sort"
 	"time"
 
-	"charm.land/lipgloss/v2"
+	"nattui/ui/theme"
 
 	"nattui/model/facts"
 	"nattui/model/flow"
@@ -153,7 +153,7 @@ func (l *eventList) view(width int) []string {
 			lines = append(lines, s.bar(on)+s.gapLine(e, widths[0], width-3))
 			continue
 		}
-		var over *lipgloss.Style
+		var over *theme.Style
 		if on {
 			over = &s.look.Cursor
 		}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"nattui/ui/theme"
+
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
@@ -229,7 +231,7 @@ func (s *flowsScreen) groupName(k *flow.GroupKey) string {
 }
 
 // groupStyle is the colour of a group's name: that of its translation.
-func (s *flowsScreen) groupStyle(k *flow.GroupKey) lipgloss.Style {
+func (s *flowsScreen) groupStyle(k *flow.GroupKey) theme.Style {
 	switch {
 	case k.By != flow.GroupByTranslation:
 		return s.look.Text
@@ -319,7 +321,7 @@ func (l *groupList) view(width int) []string {
 	from, to := l.cursor.Window(len(l.groups), l.height)
 	for i := from; i < to; i++ {
 		on := i == l.cursor.Index()
-		var over *lipgloss.Style
+		var over *theme.Style
 		if on {
 			over = &s.look.Cursor
 		}

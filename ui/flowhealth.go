@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"nattui/ui/theme"
+
 	tea "charm.land/bubbletea/v2"
 
 	"charm.land/lipgloss/v2"
@@ -154,7 +156,7 @@ func (h *flowHealth) told(width int) []string {
 const healthLabel = 12
 
 // row is a label with a value that may take several lines.
-func (h *flowHealth) row(style lipgloss.Style, label, value string, width int) (lines []string) {
+func (h *flowHealth) row(style theme.Style, label, value string, width int) (lines []string) {
 	for i, l := range text.Wrap(text.Safe(value), width-healthLabel, 0) {
 		if i > 0 {
 			label = ""

@@ -3,6 +3,8 @@ package ui
 import (
 	"time"
 
+	"nattui/ui/theme"
+
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
@@ -10,7 +12,7 @@ import (
 	"nattui/ui/table"
 )
 
-type noteStyle = lipgloss.Style
+type noteStyle = theme.Style
 
 func visibleWidth(s string) int { return lipgloss.Width(s) }
 

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 
+	"nattui/ui/theme"
+
 	"charm.land/lipgloss/v2"
 
 	"nattui/model/flow"
@@ -17,7 +19,7 @@ import (
 type sides struct {
 	left, right [2]string // each end: of the client, of the server
 	changed     [2]bool
-	styles      [2]lipgloss.Style
+	styles      [2]theme.Style
 	kinds       [2]string
 	refs        [2]evaluate.RuleRef
 	l, r        int // cells of each side
@@ -39,7 +41,7 @@ func (v *flowView) sides(width int) sides {
 		left:    [2]string{end(f.Client()), end(f.AskedFor())},
 		right:   [2]string{end(f.SeenAs()), end(f.ServedBy())},
 		changed: [2]bool{nat&flow.NATSrc != 0, nat&flow.NATDst != 0},
-		styles:  [2]lipgloss.Style{s.look.SNAT, s.natStyle(f)},
+		styles:  [2]theme.Style{s.look.SNAT, s.natStyle(f)},
 		kinds:   [2]string{"snat", s.destinationKind(f)},
 		refs:    [2]evaluate.RuleRef{e.SNAT, e.DNAT},
 	}
@@ -115,7 +117,7 @@ func (v *flowView) wayRow(x *sides, label string, i int, back bool, width int) [
 }
 
 // arrow is a line from one side to the other that carries what changes on the way.
-func (v *flowView) arrow(width int, changed, back bool, kind string, by evaluate.RuleRef, style lipgloss.Style) string {
+func (v *flowView) arrow(width int, changed, back bool, kind string, by evaluate.RuleRef, style theme.Style) string {
 	look := v.screen.look
 	g := look.Glyphs
 	word := ""

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"charm.land/lipgloss/v2"
+	"nattui/ui/theme"
 
 	"nattui/rules"
 	"nattui/ui/text"
@@ -147,7 +147,7 @@ type planWriter struct {
 }
 
 // add writes words that begin with first, and on further lines with rest.
-func (w *planWriter) add(style lipgloss.Style, first, rest, words string, limit int) {
+func (w *planWriter) add(style theme.Style, first, rest, words string, limit int) {
 	for i, l := range text.Wrap(words, max(8, w.width-len([]rune(first))), limit) {
 		if i > 0 {
 			first = rest

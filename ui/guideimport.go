@@ -115,8 +115,8 @@ func (x *importDialog) restyle() {
 	s := textarea.DefaultStyles(x.look.Dark)
 	for _, state := range []*textarea.StyleState{&s.Focused, &s.Blurred} {
 		plain := lipgloss.NewStyle()
-		state.Base, state.CursorLine, state.EndOfBuffer, state.Prompt = plain, plain, x.look.Faint, plain
-		state.Text, state.Placeholder, state.LineNumber, state.CursorLineNumber = x.look.Input, x.look.Faint, x.look.Faint, x.look.Accent
+		state.Base, state.CursorLine, state.EndOfBuffer, state.Prompt = plain, plain, x.look.Faint.Lipgloss(), plain
+		state.Text, state.Placeholder, state.LineNumber, state.CursorLineNumber = x.look.Input.Lipgloss(), x.look.Faint.Lipgloss(), x.look.Faint.Lipgloss(), x.look.Accent.Lipgloss()
 	}
 	s.Cursor.Blink = false
 	x.area.SetStyles(s)

@@ -7,8 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"nattui/ui/theme"
+
 	tea "charm.land/bubbletea/v2"
-	"charm.land/lipgloss/v2"
 
 	"nattui/rules"
 	"nattui/ui/table"
@@ -268,7 +269,7 @@ func (s *historyScreen) emptyNote() string {
 }
 
 func (s *historyScreen) row(e *JournalEntry, cols []table.Column, widths []int, on bool) string {
-	var over *lipgloss.Style
+	var over *theme.Style
 	bar := "   "
 	if on {
 		over = &s.look.Cursor
@@ -303,7 +304,7 @@ func (e *JournalEntry) stateWord() string {
 // waits tells that the change will be rolled back unless somebody confirms it.
 func (e *JournalEntry) waits() bool { return e.State == "pending" && !e.Deadline.IsZero() }
 
-func (s *historyScreen) stateStyle(state string) lipgloss.Style {
+func (s *historyScreen) stateStyle(state string) theme.Style {
 	switch state {
 	case "confirmed", "applied":
 		return s.look.Good
@@ -395,7 +396,7 @@ func (d *entryDetails) View(width, _ int) string {
 
 func (d *entryDetails) told(width int) []string {
 	var lines []string
-	add := func(style lipgloss.Style, s string) {
+	add := func(style theme.Style, s string) {
 		for _, l := range text.Wrap(text.Safe(s), width, 0) {
 			lines = append(lines, style.Render(l))
 		}

@@ -5,8 +5,9 @@ import (
 	"strconv"
 	"strings"
 
+	"nattui/ui/theme"
+
 	tea "charm.land/bubbletea/v2"
-	"charm.land/lipgloss/v2"
 
 	"nattui/model/doctor"
 	"nattui/model/explain"
@@ -231,7 +232,7 @@ func (i *impact) diffLines(width int) []string {
 	return lines
 }
 
-func (i *impact) wrapped(style lipgloss.Style, s string, width int) []string {
+func (i *impact) wrapped(style theme.Style, s string, width int) []string {
 	if s == "" {
 		return nil
 	}

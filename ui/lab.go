@@ -6,8 +6,9 @@ import (
 	"strconv"
 	"strings"
 
+	"nattui/ui/theme"
+
 	tea "charm.land/bubbletea/v2"
-	"charm.land/lipgloss/v2"
 
 	"nattui/model/mission"
 	"nattui/rules"
@@ -296,7 +297,7 @@ func listens(h *mission.Host, family rules.Family) string {
 }
 
 // wrapped breaks words from outside into lines of a width, the first behind head and the others behind indent.
-func wrapped(head, indent, words string, style lipgloss.Style, width int) []string {
+func wrapped(head, indent, words string, style theme.Style, width int) []string {
 	var lines []string
 	for i, l := range text.Wrap(text.Safe(words), width-visibleWidth(indent), 0) {
 		if i > 0 {

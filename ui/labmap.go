@@ -4,8 +4,9 @@ import (
 	"net/netip"
 	"strings"
 
+	"nattui/ui/theme"
+
 	tea "charm.land/bubbletea/v2"
-	"charm.land/lipgloss/v2"
 
 	"nattui/model/mission"
 	"nattui/rules"
@@ -276,7 +277,7 @@ func (m *labMap) table(width int) []string {
 	lines := []string{"  " + table.Head(cols, widths, m.look.Faint)}
 	for i := range m.bench.hosts {
 		h := &m.bench.hosts[i]
-		bar, over := "  ", (*lipgloss.Style)(nil)
+		bar, over := "  ", (*theme.Style)(nil)
 		if i == m.cursor.Index() {
 			bar, over = m.look.Accent.Render(m.look.Glyphs.Bar)+m.look.Cursor.Render(" "), &m.look.Cursor
 		}

@@ -3,8 +3,9 @@ package ui
 import (
 	"fmt"
 
+	"nattui/ui/theme"
+
 	tea "charm.land/bubbletea/v2"
-	"charm.land/lipgloss/v2"
 
 	"nattui/model/mission"
 	"nattui/ui/text"
@@ -99,7 +100,7 @@ func (b *missionBox) View(width, _ int) string {
 
 func (b *missionBox) told(width int) []string {
 	var lines []string
-	add := func(style lipgloss.Style, words string) {
+	add := func(style theme.Style, words string) {
 		lines = append(lines, wrapped("", "", words, style, width)...)
 	}
 	p := b.far()

@@ -4,7 +4,7 @@ import (
 	"strconv"
 	"strings"
 
-	"charm.land/lipgloss/v2"
+	"nattui/ui/theme"
 
 	"nattui/rules"
 	"nattui/ui/table"
@@ -109,7 +109,7 @@ func (s *rulesScreen) parkedCells(it ruleItem) []table.Cell {
 }
 
 // becomes is the translation of a rule with the sign and colour of its kind.
-func (s *rulesScreen) becomes(r *rules.Rule) (string, lipgloss.Style) {
+func (s *rulesScreen) becomes(r *rules.Rule) (string, theme.Style) {
 	g, look := s.look.Glyphs, s.look
 	what := text.Safe(r.Becomes())
 	switch r.Target.Kind {

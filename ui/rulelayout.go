@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"nattui/ui/theme"
+
 	"charm.land/lipgloss/v2"
 
 	"nattui/ui/table"
@@ -128,7 +130,7 @@ func (s *rulesScreen) columns(content *contentWidths, width int) []table.Column 
 
 // row draws one row of a pane.
 func (s *rulesScreen) row(p *pane, i int, active bool, cols []table.Column, widths []int, width int) string {
-	bar, over := "   ", (*lipgloss.Style)(nil)
+	bar, over := "   ", (*theme.Style)(nil)
 	from, _ := p.cursor.Window(len(p.items), p.height)
 	if active && i == p.cursor.Index() {
 		bar = " " + s.look.Accent.Render(s.look.Glyphs.Bar) + s.look.Cursor.Render(" ")

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"charm.land/lipgloss/v2"
+	"nattui/ui/theme"
 
 	"nattui/rules"
 	"nattui/rules/nft"
@@ -207,7 +207,7 @@ func optionalSign(sign, what string) string {
 }
 
 // signOf is the sign and colour of what rules of a kind do.
-func (s *rulesScreen) signOf(k rules.Kind) (string, lipgloss.Style) {
+func (s *rulesScreen) signOf(k rules.Kind) (string, theme.Style) {
 	g, look := s.look.Glyphs, s.look
 	switch k {
 	case rules.DNAT, rules.Netmap:

@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"strings"
 
+	"nattui/ui/theme"
+
 	tea "charm.land/bubbletea/v2"
-	"charm.land/lipgloss/v2"
 
 	"nattui/model/doctor"
 	"nattui/rules"
@@ -306,7 +307,7 @@ func (s *switches) groups() (n int) {
 
 func (s *switches) row(i int, grouped bool, cols []table.Column, widths []int) string {
 	x := &s.all.List[i]
-	bar, over := "  ", (*lipgloss.Style)(nil)
+	bar, over := "  ", (*theme.Style)(nil)
 	if i == s.cursor.Index() {
 		bar, over = s.look.Accent.Render(s.look.Glyphs.Bar)+s.look.Cursor.Render(" "), &s.look.Cursor
 	}
@@ -334,7 +335,7 @@ func (s *switches) row(i int, grouped bool, cols []table.Column, widths []int) s
 }
 
 // valueStyle shows a switch without which nothing passes, and that is off.
-func (s *switches) valueStyle(x *doctor.Switch) lipgloss.Style {
+func (s *switches) valueStyle(x *doctor.Switch) theme.Style {
 	switch {
 	case x.Link == "" && strings.Contains(x.Name, "forward") && x.Now == "0" && len(x.Depends) > 0:
 		return s.look.Broken
@@ -352,7 +353,7 @@ func (s *switches) foot(width, height int) []string {
 	}
 	room := max(2, min(7, height/3-2))
 	lines := []string{s.look.Line.Render(strings.Repeat(s.look.Glyphs.Rule, width))}
-	add := func(style lipgloss.Style, line string) {
+	add := func(style theme.Style, line string) {
 		for _, l := range text.Wrap(text.Safe(line), width, 0) {
 			if len(lines) <= room {
 				lines = append(lines, style.Render(l))

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"nattui/ui/theme"
+
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
@@ -378,7 +380,7 @@ func (s *traceScreen) teach(width int) []string {
 		note = []string{"", "Filters match packets as they arrive, before DNAT. If nothing shows up, try a broader filter."}
 	}
 	var lines []string
-	add := func(style lipgloss.Style, all []string) {
+	add := func(style theme.Style, all []string) {
 		for _, l := range all {
 			for _, w := range text.Wrap(text.Safe(l), min(76, width-6), 0) {
 				lines = append(lines, "   "+style.Render(w))

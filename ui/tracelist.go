@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"charm.land/lipgloss/v2"
+	"nattui/ui/theme"
 
 	"nattui/model/traced"
 	"nattui/rules"
@@ -25,7 +25,7 @@ func (s *traceScreen) list(width int) []string {
 	from, to := s.cursor.Window(len(s.rows), s.height)
 	for i := from; i < to; i++ {
 		r := &s.rows[i]
-		bar, over := "   ", (*lipgloss.Style)(nil)
+		bar, over := "   ", (*theme.Style)(nil)
 		if i == s.cursor.Index() {
 			bar = " " + s.look.Accent.Render(s.look.Glyphs.Bar) + s.look.Cursor.Render(" ")
 			over = &s.look.Cursor
@@ -68,7 +68,7 @@ func (s *traceScreen) mark(r *tracedRow) table.Cell {
 }
 
 // endStyle is the colour of what became of a packet: of its translation, where it was.
-func (s *traceScreen) endStyle(r *tracedRow) lipgloss.Style {
+func (s *traceScreen) endStyle(r *tracedRow) theme.Style {
 	switch {
 	case r.End == traced.TraceDropped:
 		return s.look.Broken

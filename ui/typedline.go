@@ -88,8 +88,8 @@ func inParentheses(hint string) string {
 
 // inputStyles give a line that is typed the look of the screens.
 func inputStyles(d *desk) textinput.Styles {
-	state := textinput.StyleState{Text: d.look.Input, Placeholder: d.look.Faint, Suggestion: d.look.Faint, Prompt: lipgloss.NewStyle()}
+	state := textinput.StyleState{Text: d.look.Input.Lipgloss(), Placeholder: d.look.Faint.Lipgloss(), Suggestion: d.look.Faint.Lipgloss(), Prompt: lipgloss.NewStyle()}
 	styles := textinput.Styles{Focused: state, Blurred: state}
-	styles.Cursor.Color, styles.Cursor.Shape = d.look.Text.GetForeground(), tea.CursorBlock
+	styles.Cursor.Color, styles.Cursor.Shape = d.look.Text.Foreground(), tea.CursorBlock
 	return styles
 }

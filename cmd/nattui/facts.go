@@ -10,6 +10,7 @@ import (
 	"nattui/model/facts"
 	"nattui/model/host"
 	"nattui/rules"
+	"nattui/rules/beat"
 	"nattui/rules/evaluate"
 	"nattui/rules/frontend"
 	"nattui/rules/iptables"
@@ -23,7 +24,7 @@ import (
 // factsRest, or later where that would take more than factsShare of one core: who listens is found by
 // looking through all processes.
 const (
-	settingsRest     = time.Second
+	settingsRest     = 2 * time.Second
 	settingsShare    = 0.001
 	factsRest        = 10 * time.Second
 	factsShare       = 0.0005
@@ -165,7 +166,7 @@ func (f *follower) follow(ctx context.Context, changes <-chan host.Changes, requ
 		if everything {
 			start := time.Now()
 			f.lookAtAll(ctx)
-			whole.Reset(factsPause(time.Since(start)))
+			rearm(whole, factsPause(time.Since(start)))
 		}
 		everything = true
 		select {
@@ -179,11 +180,17 @@ func (f *follower) follow(ctx context.Context, changes <-chan host.Changes, requ
 			everything = false
 			start := time.Now()
 			f.lookAtSettings(ctx)
-			settings.Reset(max(settingsRest, min(time.Duration(float64(time.Since(start))/settingsShare), longestFactsRest)))
+			rearm(settings, max(settingsRest, min(time.Duration(float64(time.Since(start))/settingsShare), longestFactsRest)))
 		case <-request:
 		case <-whole.C:
 		}
 	}
+}
+
+// rearm has a timer end a rest at the beat.
+func rearm(t *time.Timer, d time.Duration) {
+	now := time.Now()
+	t.Reset(beat.After(d, now).Sub(now))
 }
 
 // lookAtAll reads and tells everything. Native nft tables that cannot be read are told as they were, and that this is so:

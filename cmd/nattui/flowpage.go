@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"charm.land/lipgloss/v2"
-
 	"nattui/model/flow"
 	"nattui/ui/table"
 	"nattui/ui/text"
@@ -134,7 +132,7 @@ func (p *flowPage) plain(line string) string {
 // row is a line of the page: what is translated has the colour of its kind, and
 // what stays as it was is "=".
 func (p *flowPage) row(kind flow.MessageKind, f *flow.Flow, now int64) string {
-	plain := lipgloss.NewStyle()
+	var plain theme.Style
 	ends := flowEnds(f)
 	short := func(e flowEnd, col int, mark string) string {
 		return mark + text.Endpoint(e.String(), p.widths[col]-cells(mark))

@@ -71,7 +71,7 @@ func layerOf(path string) string {
 }
 
 // pure are the packages that hold values only.
-var pure = []string{"rules", "rules/desired", "rules/evaluate", "rules/guide", "rules/nft", "rules/paste", "model/doctor", "model/explain", "model/facts", "model/filter", "model/flow", "model/live", "model/mission", "model/natlog", "model/traced"}
+var pure = []string{"rules", "rules/beat", "rules/desired", "rules/evaluate", "rules/guide", "rules/nft", "rules/paste", "model/doctor", "model/explain", "model/facts", "model/filter", "model/flow", "model/live", "model/mission", "model/natlog", "model/traced"}
 
 // formats are libraries that parse text into values, and reach nothing else: what a pure package may import beside
 // the standard library.

@@ -67,19 +67,21 @@ func (p pipe) Write(b []byte) (int, error) {
 // terminal for it would cost the time of its answer, so they are the terminal's
 // own sixteen colours, which whoever set it up can read.
 type ink struct {
-	strong, faint, dnat, snat, redirect lipgloss.Style
+	strong, faint, dnat, snat, redirect theme.Style
 }
 
 func inkOf() ink {
-	colour := func(name string) lipgloss.Style { return lipgloss.NewStyle().Foreground(lipgloss.Color(name)) }
+	colour := func(name string) theme.Style {
+		return theme.StyleOf(lipgloss.NewStyle().Foreground(lipgloss.Color(name)))
+	}
 	return ink{
-		strong: lipgloss.NewStyle().Bold(true), faint: lipgloss.NewStyle().Faint(true),
+		strong: theme.StyleOf(lipgloss.NewStyle().Bold(true)), faint: theme.StyleOf(lipgloss.NewStyle().Faint(true)),
 		dnat: colour("6"), snat: colour("3"), redirect: colour("5"),
 	}
 }
 
 // of is the style of a translation's kind.
-func (i ink) of(k rules.Kind) lipgloss.Style {
+func (i ink) of(k rules.Kind) theme.Style {
 	switch k {
 	case rules.DNAT:
 		return i.dnat
@@ -88,7 +90,7 @@ func (i ink) of(k rules.Kind) lipgloss.Style {
 	case rules.Redirect:
 		return i.redirect
 	}
-	return lipgloss.NewStyle()
+	return theme.Style{}
 }
 
 // say tells something on standard error that is worth knowing and no error.

@@ -7,12 +7,12 @@ import (
 	"strconv"
 	"strings"
 
-	"charm.land/lipgloss/v2"
 	"github.com/spf13/cobra"
 
 	"nattui/rules"
 	"nattui/ui/table"
 	"nattui/ui/text"
+	"nattui/ui/theme"
 )
 
 // rulesOptions are the flags of "nattui rules".
@@ -336,7 +336,7 @@ func ruleCells(ink ink, position int, r *rules.Rule) []table.Cell {
 	if r.Counters.Known {
 		packets, bytes = text.Count(r.Counters.Packets), text.Count(r.Counters.Bytes)
 	}
-	plain := lipgloss.NewStyle()
+	var plain theme.Style
 	return []table.Cell{
 		{Text: strconv.Itoa(position), Style: ink.faint},
 		{Text: text.Safe(r.MatchText()), Style: plain},

@@ -17,6 +17,7 @@ import (
 	"nattui/rules/nftables"
 	"nattui/ui/table"
 	"nattui/ui/text"
+	"nattui/ui/theme"
 )
 
 // readNative reads the native tables, with the texts of their rules. Without nf_tables in the kernel there are none.
@@ -248,7 +249,7 @@ func (p *nativePage) about(c *nft.Chain) string {
 
 // rows are a chain's rules, each followed by the forwards of its map.
 func (p *nativePage) rows(c *nft.Chain) [][]table.Cell {
-	plain, faint := lipgloss.NewStyle(), p.out.ink.faint
+	plain, faint := theme.Style{}, p.out.ink.faint
 	var rows [][]table.Cell
 	for i, r := range c.Rules {
 		if !p.hears(c, r) {

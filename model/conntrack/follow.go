@@ -203,7 +203,7 @@ func (f *follower) missed(events uint32) {
 
 // list goes on with a round, or begins one that is due.
 func (f *follower) list() error {
-	if time.Since(f.schedule.looked) >= settingsPace {
+	if !time.Now().Before(f.schedule.lookAt()) {
 		f.look()
 	}
 	if f.schedule.want(f.table.keepFresh.Load() || f.schedule.eventless) {

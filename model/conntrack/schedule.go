@@ -1,6 +1,10 @@
 package conntrack
 
-import "time"
+import (
+	"time"
+
+	"nattui/rules/beat"
+)
 
 const (
 	// refreshShare is the part of one core that a refresh of the whole table may take
@@ -14,7 +18,7 @@ const (
 	// the rounds take no more than idleShare of one core or longestRest is reached: reading walks the kernel's whole hash
 	// table, which all namespaces share, also where there is next to nothing in it.
 	calmRounds  = 2
-	idleShare   = 0.001
+	idleShare   = 0.0005
 	longestRest = 30 * time.Second
 	// eventlessRest is the longest rest where no event would end it.
 	eventlessRest = 5 * time.Second
@@ -68,11 +72,14 @@ func (s *schedule) retry(now time.Time) { s.again, s.due = true, now.Add(refresh
 
 // next is when there is something to do: the next round or step of one, or a look at the settings.
 func (s *schedule) next() time.Time {
-	if look := s.looked.Add(settingsPace); look.Before(s.due) {
+	if look := s.lookAt(); look.Before(s.due) {
 		return look
 	}
 	return s.due
 }
+
+// lookAt is when the settings are looked at again.
+func (s *schedule) lookAt() time.Time { return beat.After(settingsPace, s.looked) }
 
 // pace is what part of a core a round may take, and how long to rest after it at least.
 func (s *schedule) pace() (share float64, rest time.Duration) {

@@ -105,7 +105,7 @@ func TestFinishedRound(t *testing.T) {
 	}{
 		{"whole", schedule{fresh: true}, 300 * time.Millisecond, time.Second},
 		{"another one is due", schedule{fresh: true, again: true}, 300 * time.Millisecond, 300 * time.Millisecond},
-		{"nobody wants one", schedule{}, 300 * time.Millisecond, 40 * time.Second},
+		{"nobody wants one", schedule{}, 300 * time.Millisecond, 80 * time.Second},
 	} {
 		test.s.finished(end, &r)
 		if rested, due := test.s.rested.Sub(end), test.s.due.Sub(end); rested != test.rested || due != test.due {
@@ -141,7 +141,7 @@ func TestNextIsTheSoonestOfAll(t *testing.T) {
 	for _, test := range []struct{ due, looked, want time.Duration }{
 		{time.Second, 0, time.Second},
 		{time.Hour, 0, settingsPace},
-		{time.Hour, time.Second, time.Second + settingsPace},
+		{time.Hour, 2*time.Second + time.Millisecond, 2*time.Second + settingsPace}, // at the beat
 	} {
 		s := schedule{due: at(test.due), looked: at(test.looked)}
 		if got := s.next().Sub(at(0)); got != test.want {

@@ -15,6 +15,7 @@ import (
 	"nattui/model/explain"
 	"nattui/model/facts"
 	"nattui/model/flow"
+	"nattui/rules/beat"
 	"nattui/rules/evaluate"
 )
 
@@ -140,7 +141,8 @@ func (s *Source) watchHealth(ctx context.Context) {
 			version = v
 		}
 		before = h
-		tick.Reset(pace)
+		now := time.Now()
+		tick.Reset(beat.After(pace, now).Sub(now))
 	}
 }
 
@@ -157,7 +159,7 @@ const (
 // few milliseconds whatever its size.
 func (s *Source) limitHeap() {
 	table := int64(flowBytes) * int64(max(s.flows.Len(), s.Health().Count)) // beyond an int of 32 bits
-	percent := int(min(100, max(10, 100*heapRoom/(restBytes+table)/5*5)))
+	percent := int(min(300, max(10, 100*heapRoom/(restBytes+table)/5*5)))
 	if percent != s.garbage { // setting it stops all that runs
 		s.garbage = percent
 		debug.SetGCPercent(percent)

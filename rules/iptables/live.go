@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"nattui/rules"
+	"nattui/rules/beat"
 )
 
 // Snapshot is what Live delivers: the tables of one variant at one moment.
@@ -28,8 +29,8 @@ type Snapshot struct {
 
 // Live delivers the tables of the variants, all there are if none is given: first
 // as they are, then after every change by anybody, and whenever counters have
-// moved. Counters are refreshed once a second, or as often as keeps the work
-// under a twentieth of one core. The channel is closed when ctx ends. A reader
+// moved. Counters are refreshed once a second, every two while they stay the same, or as often as keeps the work
+// under a twentieth of one core; legacy announces no changes, which are seen by then. The channel is closed when ctx ends. A reader
 // that is slow gets fewer snapshots, not old ones.
 //
 // The variants are read at the same time, each by its own goroutine.
@@ -82,7 +83,7 @@ type life struct {
 }
 
 func (l *life) run(ctx context.Context, notices <-chan Notice) {
-	due := time.Now().Add(l.read(ctx, Notice{}))
+	due := beat.After(l.read(ctx, Notice{}), time.Now())
 	for {
 		refresh := time.NewTimer(time.Until(due))
 		select {
@@ -96,10 +97,10 @@ func (l *life) run(ctx context.Context, notices <-chan Notice) {
 				continue
 			}
 			if !l.knows(n) {
-				due = time.Now().Add(l.read(ctx, n))
+				due = beat.After(l.read(ctx, n), time.Now())
 			}
 		case <-refresh.C:
-			due = time.Now().Add(l.recount(ctx))
+			due = beat.After(l.recount(ctx), time.Now())
 		}
 	}
 }
@@ -155,8 +156,8 @@ func (l *life) recount(ctx context.Context) time.Duration {
 		if next != l.now {
 			l.now, l.still = next, 0
 			l.deliver(ctx, Snapshot{Variant: l.variant, Rules: next})
-		} else if l.still++; l.still > stillRounds && l.variant.Backend == rules.NFT {
-			wait = max(wait, stillRest) // changes of the rules are announced all the same
+		} else if l.still++; l.still > stillRounds {
+			wait = max(wait, stillRest) // on nft changes of the rules are announced all the same
 		}
 		return wait
 	case err == nil || errors.Is(err, ErrChanged):

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nattui/rules/beat"
 	"nattui/rules/nfnetlink"
 	"nattui/rules/nft"
 )
@@ -89,7 +90,7 @@ func (f *follower) note(g nfnetlink.NewGeneration) {
 
 func (f *follower) run(ctx context.Context) {
 	defer close(f.out)
-	due := time.Now().Add(f.read(ctx, nfnetlink.NewGeneration{}))
+	due := beat.After(f.read(ctx, nfnetlink.NewGeneration{}), time.Now())
 	for {
 		timer := time.NewTimer(time.Until(due))
 		select {
@@ -99,10 +100,10 @@ func (f *follower) run(ctx context.Context) {
 		case g := <-f.notices:
 			timer.Stop()
 			if f.now == nil || g.ID == 0 || int32(g.ID-f.now.Generation) > 0 {
-				due = time.Now().Add(f.read(ctx, g))
+				due = beat.After(f.read(ctx, g), time.Now())
 			}
 		case <-timer.C:
-			due = time.Now().Add(f.recount(ctx))
+			due = beat.After(f.recount(ctx), time.Now())
 		}
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"charm.land/lipgloss/v2"
+	"nattui/ui/theme"
 
 	"nattui/ui/text"
 )
@@ -123,12 +123,12 @@ func total(w []int) int {
 // Cell is one value of a line, with the style of its role.
 type Cell struct {
 	Text  string
-	Style lipgloss.Style
+	Style theme.Style
 }
 
 // Line draws cells at their widths. A row under the cursor gets the background
 // of over.
-func Line(cols []Column, widths []int, cells []Cell, over *lipgloss.Style) string {
+func Line(cols []Column, widths []int, cells []Cell, over *theme.Style) string {
 	var b strings.Builder
 	first := true
 	fill := func(n int) {
@@ -156,7 +156,7 @@ func Line(cols []Column, widths []int, cells []Cell, over *lipgloss.Style) strin
 }
 
 // Head draws the titles of the columns.
-func Head(cols []Column, widths []int, style lipgloss.Style) string {
+func Head(cols []Column, widths []int, style theme.Style) string {
 	cells := make([]Cell, len(cols))
 	for i := range cols {
 		cells[i] = Cell{cols[i].Title, style}

@@ -10,7 +10,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 )
 
@@ -75,7 +74,7 @@ func Fit(s string, width int) string {
 
 // Mark draws the places of a line at which one of some words stands in a style, whatever
 // their case. The line may have styles of its own.
-func Mark(line string, words []string, style lipgloss.Style) string {
+func Mark(line string, words []string, style interface{ Render(string) string }) string {
 	plain := ansi.Strip(line)
 	lower := strings.ToLower(plain)
 	if len(lower) != len(plain) {

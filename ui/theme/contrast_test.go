@@ -64,11 +64,11 @@ var sixteen = map[string][16]string{
 }
 
 // roles are all styles of a theme by name.
-func roles(t *Theme) map[string]lipgloss.Style {
-	all := map[string]lipgloss.Style{}
+func roles(t *Theme) map[string]Style {
+	all := map[string]Style{}
 	v := reflect.ValueOf(*t)
 	for i := range v.NumField() {
-		if s, ok := v.Field(i).Interface().(lipgloss.Style); ok {
+		if s, ok := v.Field(i).Interface().(Style); ok {
 			all[v.Type().Field(i).Name] = s
 		}
 	}
@@ -86,12 +86,12 @@ func TestEveryRoleIsReadable(t *testing.T) {
 		for _, profile := range []colorprofile.Profile{colorprofile.TrueColor, colorprofile.ANSI256} {
 			theme := New(dark, true, profile)
 			grounds := append([]string(nil), backgrounds[dark]...)
-			if c, ok := ground(theme.Cursor.GetBackground()); ok {
+			if c, ok := ground(theme.Cursor.Lipgloss().GetBackground()); ok {
 				r, g, b, _ := c.RGBA()
 				grounds = append(grounds, fmt.Sprintf("#%02x%02x%02x", r>>8, g>>8, b>>8))
 			}
 			for name, role := range roles(theme) {
-				c, ok := ground(role.GetForeground())
+				c, ok := ground(role.Foreground())
 				if !ok {
 					continue
 				}
@@ -110,7 +110,7 @@ func TestEveryRoleIsReadableInSixteenColours(t *testing.T) {
 	for palette, colours := range sixteen {
 		for dark, on := range map[bool]string{true: "#000000", false: "#ffffff"} {
 			for name, role := range roles(New(dark, true, colorprofile.ANSI)) {
-				c, ok := ground(role.GetForeground())
+				c, ok := ground(role.Foreground())
 				if !ok {
 					continue
 				}
@@ -119,7 +119,7 @@ func TestEveryRoleIsReadableInSixteenColours(t *testing.T) {
 					t.Fatalf("%s is %v, which is none of the sixteen colours", name, c)
 				}
 				shown := []int{n}
-				if role.GetBold() && n < 8 {
+				if role.Lipgloss().GetBold() && n < 8 {
 					shown = append(shown, n+8) // terminals that draw bold as bright
 				}
 				for _, n := range shown {
@@ -136,8 +136,8 @@ func TestEveryRoleIsReadableInSixteenColours(t *testing.T) {
 func TestNoColour(t *testing.T) {
 	for _, profile := range []colorprofile.Profile{colorprofile.ASCII, colorprofile.NoTTY} {
 		for name, role := range roles(New(true, true, profile)) {
-			_, fg := ground(role.GetForeground())
-			_, bg := ground(role.GetBackground())
+			_, fg := ground(role.Foreground())
+			_, bg := ground(role.Lipgloss().GetBackground())
 			if fg || bg {
 				t.Errorf("%v: %s has a colour", profile, name)
 			}

@@ -65,11 +65,11 @@ func New(dark, utf8 bool, profile colorprofile.Profile) *Theme {
 		t.Glyphs = asciiGlyphs
 	}
 	p := paletteFor(dark, profile)
-	fg := func(c color.Color) lipgloss.Style {
+	fg := func(c color.Color) Style {
 		if c == nil {
-			return lipgloss.NewStyle()
+			return StyleOf(lipgloss.NewStyle())
 		}
-		return lipgloss.NewStyle().Foreground(c)
+		return StyleOf(lipgloss.NewStyle().Foreground(c))
 	}
 	t.Text = fg(p.text)
 	t.Strong = fg(p.strong).Bold(true)
@@ -82,13 +82,12 @@ func New(dark, utf8 bool, profile colorprofile.Profile) *Theme {
 	t.Good = fg(p.good)
 	t.Attention = fg(p.attention)
 	t.Broken = fg(p.broken)
-	t.Cursor = lipgloss.NewStyle()
 	if p.cursor != nil {
-		t.Cursor = t.Cursor.Background(p.cursor)
+		t.Cursor = StyleOf(lipgloss.NewStyle().Background(p.cursor))
 	}
 	t.Input = fg(p.text)
-	t.Selected = lipgloss.NewStyle().Reverse(true)
-	t.Hit = fg(p.accent).Bold(!p.thin).Underline(true)
+	t.Selected = StyleOf(lipgloss.NewStyle().Reverse(true))
+	t.Hit = StyleOf(fg(p.accent).Bold(!p.thin).style.Underline(true))
 	return t
 }
 

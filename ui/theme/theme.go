@@ -2,11 +2,7 @@
 // each under the name of its role.
 package theme
 
-import (
-	"strings"
-
-	"charm.land/lipgloss/v2"
-)
+import "strings"
 
 // Theme is the look of the terminal: one style a role, and the characters that
 // the terminal can show. It is a value; it is made once and again when the
@@ -15,24 +11,24 @@ type Theme struct {
 	Dark   bool
 	Glyphs Glyphs
 
-	Text   lipgloss.Style // what is read
-	Strong lipgloss.Style // headings and names
-	Faint  lipgloss.Style // what is secondary
-	Line   lipgloss.Style // rules between sections
-	Accent lipgloss.Style // keys, the cursor, the active tab
+	Text   Style // what is read
+	Strong Style // headings and names
+	Faint  Style // what is secondary
+	Line   Style // rules between sections
+	Accent Style // keys, the cursor, the active tab
 
-	DNAT     lipgloss.Style // a new destination
-	SNAT     lipgloss.Style // a new source, MASQUERADE included
-	Redirect lipgloss.Style // this host instead
+	DNAT     Style // a new destination
+	SNAT     Style // a new source, MASQUERADE included
+	Redirect Style // this host instead
 
-	Good      lipgloss.Style // alive, done
-	Attention lipgloss.Style // look at this
-	Broken    lipgloss.Style // wrong
+	Good      Style // alive, done
+	Attention Style // look at this
+	Broken    Style // wrong
 
-	Cursor   lipgloss.Style // background of the row under the cursor
-	Input    lipgloss.Style // text being typed
-	Selected lipgloss.Style // a value that the next character replaces
-	Hit      lipgloss.Style // what was searched for, where it was found
+	Cursor   Style // background of the row under the cursor
+	Input    Style // text being typed
+	Selected Style // a value that the next character replaces
+	Hit      Style // what was searched for, where it was found
 }
 
 // Glyphs are the special characters in use.

@@ -1,0 +1,62 @@
+package theme
+
+import (
+	"image/color"
+	"strings"
+
+	"charm.land/lipgloss/v2"
+)
+
+// Style is colours and attributes of text, made once and used often: what turns them on and off is kept. lipgloss works it
+// out anew for each text, beside margins, borders and widths that a cell of a list has none of; that was a fifth of what
+// a screen costs. The zero value changes nothing.
+type Style struct {
+	style    lipgloss.Style
+	on, off  string
+	prepared bool // on and off say it all
+}
+
+// sentinel is drawn to find out what a style puts before and after a text.
+const sentinel = "x"
+
+// StyleOf is a style of the library, to be used often.
+func StyleOf(s lipgloss.Style) Style {
+	// Where text is underlined, blanks are drawn otherwise.
+	if on, off, found := strings.Cut(s.Render(sentinel), sentinel); found && !s.GetUnderline() {
+		return Style{style: s, on: on, off: off, prepared: true}
+	}
+	return Style{style: s}
+}
+
+// Render draws a text.
+func (s Style) Render(text string) string {
+	if !s.prepared || !single(text) {
+		return s.style.Render(text)
+	}
+	if s.on == "" {
+		return text
+	}
+	return s.on + text + s.off
+}
+
+// single tells that a text is one line without tabs, and not empty.
+func single(text string) bool {
+	for i := range len(text) {
+		if text[i] < ' ' && text[i] != '\x1b' {
+			return false
+		}
+	}
+	return text != ""
+}
+
+// Bold is the style, bold or not.
+func (s Style) Bold(on bool) Style { return StyleOf(s.style.Bold(on)) }
+
+// Inherit is the style with what it leaves open as another has it.
+func (s Style) Inherit(from Style) Style { return StyleOf(s.style.Inherit(from.style)) }
+
+// Foreground is the colour of the text, nil where it is the terminal's own.
+func (s Style) Foreground() color.Color { return s.style.GetForeground() }
+
+// Lipgloss is the style as widgets of the library want it.
+func (s Style) Lipgloss() lipgloss.Style { return s.style }
