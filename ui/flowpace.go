@@ -8,6 +8,7 @@ import (
 
 	"nattui/model/facts"
 	"nattui/model/flow"
+	"nattui/rules/beat"
 	"nattui/ui/text"
 )
 
@@ -40,10 +41,11 @@ func (s *flowsScreen) tick() tea.Cmd {
 	}
 	s.ticking = true
 	pace := time.Second
-	if s.still >= stillAfter && !s.young() {
+	if s.still >= stillAfter {
 		pace = stillTick
 	}
-	return tea.Tick(pace, func(time.Time) tea.Msg { return secondMsg{} })
+	now := time.Now()
+	return tea.Tick(beat.After(pace, now).Sub(now), func(time.Time) tea.Msg { return secondMsg{} })
 }
 
 // healthSpan is the time over which the growth of the table is taken, and trendSpan that over which it has to last for
@@ -161,11 +163,12 @@ func (s *flowsScreen) noteCount(count int) {
 	}
 }
 
-// Where nothing has moved for stillAfter seconds and all that is shown counts in minutes, the
-// counters in sight are asked for every stillTick only, and the list is drawn every lazyTick.
+// Where nothing has moved for stillAfter seconds, the counters in sight are asked for every stillTick only, and ages and
+// timeouts count on at that pace: nobody waits for them then. Where all that is shown counts in minutes, the list is
+// drawn every lazyTick.
 const (
 	stillAfter = 10
-	stillTick  = 3 * time.Second
+	stillTick  = 4 * time.Second
 	lazyTick   = 15 * time.Second
 )
 

@@ -9,11 +9,11 @@ import (
 )
 
 const (
-	// beat is how soon after a change the screen is written.
-	beat = time.Millisecond
+	// pulseBeat is how soon after a change the screen is written.
+	pulseBeat = time.Millisecond
 	// rest is how long after the last change the renderer goes on looking: some beats, as the first may come
 	// before the program has handed over what View has told it.
-	rest = 4*beat + beat/2
+	rest = 4*pulseBeat + pulseBeat/2
 	// steadyFPS is how often it looks if it cannot be told to rest.
 	steadyFPS = 60
 )
@@ -61,7 +61,7 @@ func (p *pulse) quicken() {
 	p.last = time.Now()
 	if !p.beating {
 		p.beating = true
-		p.ticker.Reset(beat)
+		p.ticker.Reset(pulseBeat)
 		time.AfterFunc(rest, p.slacken)
 	}
 }
@@ -86,7 +86,7 @@ func (p *pulse) beatLate(n int, since time.Time) {
 		return
 	}
 	p.ticker.Reset(lateBeats[n])
-	time.AfterFunc(lateBeats[n]+beat, func() {
+	time.AfterFunc(lateBeats[n]+pulseBeat, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if !p.beating && p.last.Equal(since) {

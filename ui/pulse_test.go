@@ -20,7 +20,7 @@ func TestKeysAreWrittenAtOnce(t *testing.T) {
 		if ticker == nil {
 			t.Fatal("bubbletea keeps its ticker elsewhere now")
 		}
-		for _, pause := range []time.Duration{time.Minute, time.Millisecond, 3 * time.Millisecond, beat, rest, rest + 1, time.Second} {
+		for _, pause := range []time.Duration{time.Minute, time.Millisecond, 3 * time.Millisecond, pulseBeat, rest, rest + 1, time.Second} {
 			time.Sleep(pause)
 			x.program.Send(keyPress("?"))
 			time.Sleep(16 * time.Millisecond)

@@ -276,7 +276,7 @@ func surroundings(ctx context.Context, tables *iptables.Host, sets map[rules.Var
 		}
 	}
 	s.Saved = savedRules()
-	s.Drift = bootDrift(ctx, tables, sets)
+	s.Drift = bootDrift(tables, sets)
 	s.BootSettings = bootSettings()
 	s.Drops = host.Drops()
 	s.Failover = host.Failover(ctx, filesRoot())

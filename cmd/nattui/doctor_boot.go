@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -61,7 +60,7 @@ func savedRules() []doctor.SavedRules {
 
 // bootDrift compares what runs with what is saved for reboot, as History does; nil
 // where that cannot be told.
-func bootDrift(ctx context.Context, tables *iptables.Host, sets map[rules.Variant]*rules.Ruleset) *doctor.BootDrift {
+func bootDrift(tables *iptables.Host, sets map[rules.Variant]*rules.Ruleset) *doctor.BootDrift {
 	if sets == nil {
 		return nil
 	}
@@ -69,10 +68,7 @@ func bootDrift(ctx context.Context, tables *iptables.Host, sets map[rules.Varian
 	if err != nil {
 		return nil
 	}
-	o := commit.SaveOptions{Sets: sets, Standby: tables.Default(), Programs: restorePrograms(tables), Nattui: ownPath()}
-	if o.Managers, err = managersHere(ctx); err != nil {
-		return nil
-	}
+	o := commit.SaveOptions{Sets: sets, Standby: tables.Default(), Programs: restorePrograms(tables), Nattui: ownPath(), Managers: managersHere()}
 	d, err := committer.Drift(o)
 	if err != nil {
 		return nil

@@ -25,6 +25,8 @@ import (
 // looking through all processes.
 const (
 	settingsRest     = 2 * time.Second
+	calmSettingsRest = 2 * settingsRest // once they have been the same calmAfter times
+	calmAfter        = 10
 	settingsShare    = 0.001
 	factsRest        = 10 * time.Second
 	factsShare       = 0.0005
@@ -155,6 +157,15 @@ type follower struct {
 	out     chan *facts.Facts
 	changed func(*facts.Facts)
 	latest  *facts.Facts
+	calm    int // how often the settings were the same, one look after the other
+}
+
+// settingsRest is how long to rest between two looks at the settings.
+func (f *follower) settingsRest() time.Duration {
+	if f.calm >= calmAfter {
+		return calmSettingsRest
+	}
+	return settingsRest
 }
 
 func (f *follower) follow(ctx context.Context, changes <-chan host.Changes, request <-chan struct{}) {
@@ -180,7 +191,7 @@ func (f *follower) follow(ctx context.Context, changes <-chan host.Changes, requ
 			everything = false
 			start := time.Now()
 			f.lookAtSettings(ctx)
-			rearm(settings, max(settingsRest, min(time.Duration(float64(time.Since(start))/settingsShare), longestFactsRest)))
+			rearm(settings, max(f.settingsRest(), min(time.Duration(float64(time.Since(start))/settingsShare), longestFactsRest)))
 		case <-request:
 		case <-whole.C:
 		}
@@ -214,8 +225,10 @@ func (f *follower) lookAtSettings(ctx context.Context) {
 	}
 	settings := host.ReadSettings(f.latest.Links)
 	if settings.Equal(&f.latest.Settings) {
+		f.calm++
 		return
 	}
+	f.calm = 0
 	now := *f.latest
 	now.Settings = settings
 	f.tell(ctx, &now)

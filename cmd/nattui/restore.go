@@ -101,10 +101,7 @@ func (r *restoring) once(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	o := commit.SaveOptions{Standby: tables.Default()}
-	if o.Managers, err = managersHere(ctx); err != nil {
-		return err
-	}
+	o := commit.SaveOptions{Standby: tables.Default(), Managers: managersHere()}
 	if r.byHand(ctx) || r.dryRun {
 		return r.agreed(c, tables, committer, o)
 	}

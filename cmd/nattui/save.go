@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"nattui/model/host"
 	"nattui/rules"
 	"nattui/rules/commit"
 	"nattui/rules/iptables"
@@ -124,26 +125,18 @@ func familyOf(v rules.Variant) string {
 }
 
 // saveOptions reads what runs, and who else makes rules on this host.
-func saveOptions(ctx context.Context, tables *iptables.Host) (commit.SaveOptions, error) {
-	o := commit.SaveOptions{Standby: tables.Default(), Programs: restorePrograms(tables), Nattui: ownPath()}
-	var err error
-	if o.Sets, err = tables.ReadAll(ctx); err != nil {
-		return o, err
-	}
-	o.Managers, err = managersHere(ctx)
+func saveOptions(ctx context.Context, tables *iptables.Host) (o commit.SaveOptions, err error) {
+	o = commit.SaveOptions{Standby: tables.Default(), Programs: restorePrograms(tables), Nattui: ownPath(), Managers: managersHere()}
+	o.Sets, err = tables.ReadAll(ctx)
 	return o, err
 }
 
 // managersHere names the programs on this host that make rules by themselves.
-func managersHere(ctx context.Context) (names []string, err error) {
-	facts, err := readFacts(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range facts.Presences {
+func managersHere() (names []string) {
+	for _, p := range host.Programs() {
 		names = append(names, p.Name)
 	}
-	return names, nil
+	return names
 }
 
 // ownPath is the path of this program, for units that run it; "" where it is not known.

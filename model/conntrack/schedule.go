@@ -14,10 +14,10 @@ const (
 	// refreshRest and reconcileRest are the shortest times between two rounds.
 	refreshRest   = time.Second
 	reconcileRest = 2 * time.Second
-	// Where nothing moved in calmRounds rounds one after the other, each rest is twice the one before, until
+	// Where nothing moved in calmRounds rounds one after the other, each rest is four times the one before, until
 	// the rounds take no more than idleShare of one core or longestRest is reached: reading walks the kernel's whole hash
 	// table, which all namespaces share, also where there is next to nothing in it.
-	calmRounds  = 2
+	calmRounds  = 1
 	idleShare   = 0.0005
 	longestRest = 30 * time.Second
 	// eventlessRest is the longest rest where no event would end it.
@@ -144,14 +144,14 @@ func (s *schedule) restAfter(cost, took time.Duration) time.Duration {
 	}
 	share, least := s.pace()
 	pause := max(least, time.Duration(float64(cost)/share)-took)
-	doublings := s.still - calmRounds
-	if doublings <= 0 {
+	times := s.still - calmRounds
+	if times <= 0 {
 		return pause
 	}
 	longest := min(time.Duration(float64(cost)/idleShare), longestRest)
 	if s.eventless {
 		longest = min(longest, eventlessRest)
 	}
-	const most = 5 // 32 times the least is longer than the longest
-	return max(pause, min(pause<<min(doublings, most), longest))
+	const most = 3 // 64 times the least is longer than the longest
+	return max(pause, min(pause<<(2*min(times, most)), longest))
 }

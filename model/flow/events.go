@@ -72,7 +72,8 @@ func (l *EventLog) Append(b *Batch) {
 		}
 		l.recent.keep(c, b.At)
 		e := l.next()
-		*e = Event{Number: e.Number, At: b.At, Kind: c.Kind, Stop: c.Stop, Unknown: c.Unknown, Flow: c.Flow}
+		e.At, e.Kind, e.Stop, e.Unknown, e.Missed, e.Resync = b.At, c.Kind, c.Stop, c.Unknown, 0, 0
+		e.Flow = c.Flow // beside the rest: a whole Event would be made first, and copied
 		l.sift(e)
 	}
 }

@@ -36,6 +36,15 @@ func Read(ctx context.Context) (facts.Facts, error) {
 	return r.facts, nil
 }
 
+// Programs are those on this host that make rules or addresses by themselves, as Read tells them (facts.Facts.Presences),
+// without the rest of it.
+func Programs() []facts.Presence {
+	var r reading
+	r.names()
+	r.presences()
+	return r.facts.Presences
+}
+
 // reading is a snapshot in the making, with what only its makers need.
 type reading struct {
 	facts     facts.Facts
@@ -44,6 +53,8 @@ type reading struct {
 	holders   map[uint64]process   // by the inode of a socket that they hold
 	tunnelled map[string][]process // by the link whose device they hold; "ppp" stands for all of PPP
 	searched  bool                 // the open files of every process were looked at
+
+	established *[]socket // TCP connections, once somebody has asked
 }
 
 // gap notes that something could not be read.

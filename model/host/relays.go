@@ -38,7 +38,7 @@ func (r *reading) shells() {
 		if isSSHServer(name) {
 			continue
 		}
-		for _, c := range connectionsOf(pid) {
+		for _, c := range r.connectionsOf(pid) {
 			r.facts.Ways = append(r.facts.Ways, facts.Way{Kind: facts.WayShell, Proto: rules.TCP, Client: c.remote, Server: c.local, Program: name, Own: true, Outward: !r.serves(c.local.Port())})
 			if r.facts.Seat == facts.SeatConsole || r.facts.Seat == facts.SeatUnknown {
 				r.facts.Seat = facts.SeatSSH
@@ -73,7 +73,7 @@ func (r *reading) terminals() {
 			if isHidden(pid) && !slices.Contains(quiet, name) {
 				hidden = []string{"what " + name + " of another user serves"}
 			}
-			for _, c := range connectionsOf(pid) {
+			for _, c := range r.connectionsOf(pid) {
 				if !known(c) {
 					r.facts.Ways = append(r.facts.Ways, facts.Way{Kind: facts.WayShell, Proto: rules.TCP, Client: c.remote, Server: c.local, Program: name, Outward: !r.serves(c.local.Port())})
 				}
@@ -95,7 +95,7 @@ func isHidden(pid int) bool {
 // fromHere tells that a process serves somebody who comes from this host itself, as through a proxy before a server of terminals.
 func (r *reading) fromHere(pid int) bool {
 	held := socketsOf(pid)
-	return len(held) > 0 && slices.ContainsFunc(connections(), func(c socket) bool {
+	return len(held) > 0 && slices.ContainsFunc(r.connections(), func(c socket) bool {
 		if !slices.Contains(held, c.inode) || !HasAddress(c.remote.Addr()) || !r.serves(c.local.Port()) {
 			return false
 		}
@@ -109,12 +109,17 @@ func (r *reading) serves(port uint16) bool {
 }
 
 // connectionsOf are the TCP connections with other hosts that a process holds.
-func connectionsOf(pid int) []socket {
+func (r *reading) connectionsOf(pid int) (found []socket) {
 	held := socketsOf(pid)
 	if len(held) == 0 {
 		return nil
 	}
-	return slices.DeleteFunc(connections(), func(c socket) bool { return !slices.Contains(held, c.inode) || HasAddress(c.remote.Addr()) })
+	for _, c := range r.connections() {
+		if slices.Contains(held, c.inode) && !HasAddress(c.remote.Addr()) {
+			found = append(found, c)
+		}
+	}
+	return found
 }
 
 // relays follows the logins that came from this host itself. Where the program is not found that relays one, or how
@@ -137,7 +142,7 @@ func (r *reading) relays(all []login) {
 
 // holderOf is a process that holds the socket between two ends; 0 where none is found.
 func (r *reading) holderOf(local, remote netip.AddrPort) int {
-	open := connections()
+	open := r.connections()
 	i := slices.IndexFunc(open, func(c socket) bool { return c.local == local && c.remote == remote })
 	if i < 0 {
 		return 0
@@ -158,7 +163,7 @@ func (r *reading) relayedBy(pid int, all []login, l login) bool {
 		w.Kind, w.Program, w.Own, found = facts.WayRelay, name, l.own, true
 		r.facts.Ways = append(r.facts.Ways, w)
 	}
-	for _, c := range connectionsOf(pid) {
+	for _, c := range r.connectionsOf(pid) {
 		if r.serves(c.local.Port()) {
 			add(facts.Way{Proto: rules.TCP, Client: c.remote, Server: c.local})
 			continue
@@ -188,7 +193,7 @@ func (r *reading) begunBy(pid int, all []login) bool {
 	for ; pid > 1; pid = parentOf(pid) {
 		name := r.nameOf(pid)
 		console = console || name == "login" || name == "agetty"
-		if !isSSHServer(name) && len(connectionsOf(pid)) > 0 {
+		if !isSSHServer(name) && len(r.connectionsOf(pid)) > 0 {
 			return false // a server of another kind: who came by it is not followed
 		}
 		if slices.ContainsFunc(all, func(l login) bool { return slices.Contains(l.pids, pid) && !HasAddress(l.Client.Addr()) }) {

@@ -110,6 +110,15 @@ func connections() []socket {
 	return all
 }
 
+// connections are the established TCP connections as they were when this reading first asked for them.
+func (r *reading) connections() []socket {
+	if r.established == nil {
+		found := connections()
+		r.established = &found
+	}
+	return *r.established
+}
+
 // diagRequest is a question to sock_diag (struct inet_diag_req_v2 in
 // include/uapi/linux/inet_diag.h): about sockets in the states of a bit mask, or
 // about the one between two ends.

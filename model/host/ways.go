@@ -47,7 +47,7 @@ func (r *reading) ways() {
 	for _, l := range all {
 		r.facts.Ways = append(r.facts.Ways, l.way())
 	}
-	for _, c := range connections() {
+	for _, c := range r.connections() {
 		known := slices.ContainsFunc(all, func(l login) bool { return l.Client == c.remote && l.Server == c.local })
 		if !known && slices.Contains(ports, c.local.Port()) {
 			w := facts.Way{Kind: facts.WaySSH, Proto: rules.TCP, Client: c.remote, Server: c.local}
