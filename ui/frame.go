@@ -52,7 +52,26 @@ func (a *App) over(base, box string) string {
 		// Single letters of what is beneath would only look like dirt.
 		box, x = lipgloss.NewStyle().PaddingLeft(x).PaddingRight(beside-x).Render(box), 0
 	}
-	return lipgloss.NewCompositor(lipgloss.NewLayer(base), lipgloss.NewLayer(box).X(x).Y(y).Z(1)).Render()
+	lines := strings.Split(base, "\n")
+	w := lipgloss.Width(box)
+	for i, l := range strings.Split(box, "\n") {
+		if y+i < len(lines) {
+			lines[y+i] = within(lines[y+i], text.Pad(l, w, false), x, w)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// within is a line with w cells of it, from x on, replaced. A wide character that is cut leaves blanks.
+func within(line, by string, x, w int) string {
+	const plain = "\x1b[m"
+	left := text.Pad(ansi.Truncate(line, x, ""), x, false)
+	rest := ansi.StringWidth(line) - x - w
+	if rest <= 0 {
+		return left + plain + by
+	}
+	right := ansi.TruncateLeft(line, x+w, "")
+	return left + plain + by + plain + strings.Repeat(" ", max(0, rest-ansi.StringWidth(right))) + right
 }
 
 // thinMargin is how many cells beside a box are left empty rather than showing what is beneath.

@@ -208,7 +208,8 @@ func BenchmarkKeyOnScreen(b *testing.B) {
 		for range presses {
 			took = append(took, s.press(b, "?", "esc"))
 			_, _ = s.tty.Write([]byte("q"))
-			time.Sleep(50 * time.Millisecond) // the dialog closes, and the list is drawn some times
+			s.waitFor(b, "filter")            // the list's keys: the dialog has closed
+			time.Sleep(50 * time.Millisecond) // the list is drawn some times
 		}
 		<-flooded
 		resident = max(resident, peakMemory(s.cmd.Process.Pid))
