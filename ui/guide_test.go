@@ -86,6 +86,18 @@ func TestGuidePublish(t *testing.T) {
 	})
 }
 
+// A proxy that waits here is found: no answer is left to be typed.
+func TestGuideProxyInSixKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, bareRules)
+		s.press("3", "down", "down", "enter", "ctrl+s", "enter")
+		chain, _ := s.kernel.sets[v4].Chain("nat", "PREROUTING")
+		if want := "-A PREROUTING -i lan0 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 8888"; len(chain.Rules) != 1 || chain.Rules[0].String() != want {
+			t.Errorf("made %v\n%s", chain.Rules, s.screen())
+		}
+	})
+}
+
 // The ticks come with the rules' counters and with the flow.
 func TestGuideProof(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"slices"
+	"strconv"
 
 	"nattui/rules"
 	"nattui/rules/guide"
@@ -40,6 +41,12 @@ func (s *guideScreen) defaults() answers {
 	}
 	if up.Addr.IsValid() {
 		a.at = up.Addr.String()
+	}
+	if s.asked != nil && s.asked.name == proxyName {
+		a.port = "80"
+		if port := s.facts.ProxyPort(s.desk.variant.Family); port != 0 {
+			a.toPort = strconv.Itoa(int(port))
+		}
 	}
 	return a
 }
@@ -85,7 +92,7 @@ var intentions = []*intention{
 		},
 	},
 	{
-		"Redirect to a proxy here", "send passing traffic to a proxy on this host",
+		proxyName, "send passing traffic to a proxy on this host",
 		func(s *guideScreen) []field {
 			return []field{
 				s.input("Arrives on", "in", &s.answers.in, "interface", s.linkNames()),
@@ -140,6 +147,8 @@ var intentions = []*intention{
 	},
 	{name: "Paste commands", what: "iptables lines, checked and corrected"},
 }
+
+const proxyName = "Redirect to a proxy here"
 
 // guideLabelWidth has room for the longest label, "Also from this host".
 const guideLabelWidth = 20

@@ -112,3 +112,23 @@ func (f *Facts) SuggestNetworks(family rules.Family) []Suggestion {
 	}
 	return offered
 }
+
+// proxyPorts are where proxies wait by custom, transparent ones first: Squid (3129, 3128), tinyproxy (8888), mitmproxy and
+// others (8080), Privoxy (8118), redsocks (12345), Tor (9040).
+var proxyPorts = []uint16{3129, 3128, 8888, 8080, 8118, 12345, 9040}
+
+// ProxyPort is a port of this host on which a proxy seems to wait for clients of a family, by what listens and where
+// proxies do by custom; 0 where none does.
+func (f *Facts) ProxyPort(family rules.Family) uint16 {
+	for _, port := range proxyPorts {
+		for i := range f.Listeners {
+			l := &f.Listeners[i]
+			at := l.Address.Addr()
+			serves := rules.FamilyOf(at) == family || l.BothFamilies && family == rules.IPv4
+			if l.Proto == rules.TCP && l.Address.Port() == port && serves && !at.IsLoopback() {
+				return port
+			}
+		}
+	}
+	return 0
+}
