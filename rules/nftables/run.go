@@ -52,10 +52,15 @@ func feed(ctx context.Context, program, script string) (words string, err error)
 // refusal is what nft said of a script that it did not take, in one line and of bounded length, or why it said nothing.
 func refusal(said string, err error) string {
 	var lines []string
+	statement := ""
 	for line := range strings.Lines(said) {
-		if line = strings.TrimSpace(line); line != "" && strings.Trim(line, "^~ ") != "" {
-			lines = append(lines, line)
+		line = strings.TrimRight(line, "\n")
+		if strings.Trim(line, "^~ ") == "" {
+			lines = append(lines, absent(lines, statement, line)...)
+			continue
 		}
+		statement = line
+		lines = append(lines, strings.TrimSpace(line))
 	}
 	text := strings.Join(lines, " | ")
 	if len(text) > mostWords {
@@ -65,6 +70,22 @@ func refusal(said string, err error) string {
 		return err.Error()
 	}
 	return text
+}
+
+// absent says what nft has marked beneath a statement because it is not there: its own words leave that to the mark.
+func absent(said []string, statement, mark string) []string {
+	from, to := strings.Index(mark, "^"), strings.LastIndex(mark, "^")+1
+	if from < 0 || to > len(statement) || len(said) < 2 || !strings.HasSuffix(said[len(said)-2], "No such file or directory") {
+		return nil
+	}
+	word, before := statement[from:to], strings.Fields(statement[:from])
+	if len(before) < 3 || before[1] != "rule" {
+		return []string{"there is no " + word}
+	}
+	if len(before) == 3 {
+		return []string{"there is no table " + before[2] + " " + word + "; make it first: nft add table " + before[2] + " " + word}
+	}
+	return []string{"there is no chain " + word + " in table " + before[2] + " " + before[3] + "; make it first"}
 }
 
 // Refused is the error of a script that nft, or the kernel by it, does not take. Nothing was changed.
