@@ -42,6 +42,8 @@ type desk struct {
 	underway *underway
 	pending  *pending // the change that waits to be confirmed
 	seek     string   // the line of the rule that was made last, until it is seen
+	seekAt   int      // its position; 0: the last of equal ones
+	seekFrom int      // which look at the tables came before it
 	kept     kept     // flows that the last change left behind
 	notes    RuleNotes
 	settings Settings
@@ -354,12 +356,12 @@ func (d *desk) applied(msg appliedMsg) tea.Cmd {
 		d.said = status{text: doneWords(msg.Plan, msg.kind), command: commandLine(msg.Plan), done: true, undo: msg.kind != appliedUndo}
 		for _, c := range msg.Plan.Changes() {
 			if c.Op == rules.Insert || c.Op == rules.Replace {
-				d.seek = c.Rule.String()
+				d.seek, d.seekAt, d.seekFrom = c.Rule.String(), c.At, d.looks
 			}
 		}
 		for _, c := range msg.Plan.Natives() {
 			if c.What == rules.NativeRule && !c.Gone {
-				d.seek = nativeName(c.Family, c.Table, c.Handle)
+				d.seek, d.seekAt = nativeName(c.Family, c.Table, c.Handle), 0
 			}
 		}
 	}

@@ -201,6 +201,10 @@ type RuleLine struct {
 type RuleNote struct {
 	ID, By, From string
 	At, Expires  time.Time
+	// Times is how many equal rules of one chain it speaks of; 0 is one.
+	Times int
+	// Unsure is set where more equal rules stand there than were made: it is not known which.
+	Unsure bool
 }
 
 // Parked is a rule that was put away.

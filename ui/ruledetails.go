@@ -92,7 +92,7 @@ func (s *rulesScreen) tellRule(l *factLines, it ruleItem) {
 	}
 	l.say("owner", rules.OwnerOf(*rule))
 	l.say("comment", rule.Comment())
-	if n, ok := s.noteOf(s.table, rule); ok {
+	if n, ok := s.noteAmong(it, rule); ok {
 		words := n.words(s.now)
 		l.say("history", words[len(words)-1]+", change "+n.ID)
 		if len(words) > 1 {

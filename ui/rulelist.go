@@ -171,15 +171,27 @@ func (s *rulesScreen) find() {
 	if s.seek == "" {
 		return
 	}
+	pane, row := -1, 0
 	for i, p := range s.panes {
 		for at, it := range p.items {
 			r, ok := s.ruleOf(it)
 			if ok && r.String() == s.seek || it.isNativeRule() && nativeName(it.native.Table.Family.String(), it.native.Table.Name, it.rule.Handle) == s.seek {
-				s.active = i
-				s.sought()
-				p.cursor.Go(at, len(p.items), p.key)
-				return
+				if pane, row = i, at; ok && it.at == s.seekAt {
+					s.found(pane, row)
+					return
+				}
 			}
 		}
 	}
+	if pane >= 0 && (s.seekAt == 0 || s.looks > s.seekFrom) { // it has moved meanwhile
+		s.found(pane, row)
+	}
+}
+
+// found puts the cursor on what was sought.
+func (s *rulesScreen) found(pane, row int) {
+	p := s.panes[pane]
+	s.active = pane
+	s.sought()
+	p.cursor.Go(row, len(p.items), p.key)
 }

@@ -504,3 +504,25 @@ func TestTopAndBottomOfTheWholeList(t *testing.T) {
 		}
 	})
 }
+
+// A rule that equals another is found where it was made, and which of the two was made is not claimed.
+func TestEqualRuleIsFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 120, 40, gatewayRules)
+		const line = "-A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE"
+		at := RuleLine{Variant: v4, Table: "nat", Line: line}
+		j := &journal{notes: RuleNotes{Made: map[RuleLine]RuleNote{at: {ID: "1", By: "root", At: clock, Times: 1}}}}
+		s.app.gw.Journal = j
+		s.press("i")
+		s.write("iptables -t nat " + line)
+		s.sees("the same rule stands there already as rule 2 of POSTROUTING: a second one changes nothing")
+		s.press("ctrl+y", "enter")
+		s.tables(true)
+		_, it, _ := s.app.screens[0].(*rulesScreen).current()
+		if it.at != 3 {
+			t.Errorf("the cursor is on rule %d\n%s", it.at, s.screen())
+		}
+		s.press("enter")
+		s.sees("this rule or an equal one made by root")
+	})
+}

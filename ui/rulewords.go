@@ -19,6 +19,25 @@ func (d *desk) noteOf(table string, r *rules.Rule) (RuleNote, bool) {
 	return n, ok
 }
 
+// noteAmong is what the journal knows about a rule, which it knows by its words: beside equal ones that it has not made it
+// cannot tell which of them it was.
+func (s *rulesScreen) noteAmong(it ruleItem, r *rules.Rule) (RuleNote, bool) {
+	n, ok := s.noteOf(s.table, r)
+	if !ok {
+		return n, false
+	}
+	chain, _ := s.tables.Sets[it.variant].Chain(s.table, it.chain)
+	equal, line := 0, r.String()
+	for i := range chain.Rules {
+		other := &chain.Rules[i]
+		if other.Target.Kind == r.Target.Kind && other.Dest == r.Dest && other.Source == r.Source && other.String() == line {
+			equal++
+		}
+	}
+	n.Unsure = equal > max(n.Times, 1)
+	return n, true
+}
+
 // words say who made a rule and when, and how long it still stands.
 func (n RuleNote) words(now time.Time) []string {
 	var parts []string
@@ -26,6 +45,9 @@ func (n RuleNote) words(now time.Time) []string {
 		parts = append(parts, "expires in "+text.Duration(n.Expires.Sub(now)))
 	}
 	made := "made"
+	if n.Unsure {
+		made = "this rule or an equal one made"
+	}
 	if n.By != "" {
 		made += " by " + n.By
 	}
@@ -107,7 +129,7 @@ func (s *rulesScreen) metaWords(r *rules.Rule, it ruleItem) string {
 	if names := r.Opaque(); len(names) > 0 {
 		parts = append(parts, "not parsed: "+text.Safe(strings.Join(names, ", ")))
 	}
-	if n, ok := s.noteOf(s.table, r); ok {
+	if n, ok := s.noteAmong(it, r); ok {
 		for _, w := range n.words(s.now) {
 			parts = append(parts, text.Safe(w))
 		}

@@ -376,6 +376,8 @@ func (s *switches) foot(width, height int) []string {
 	switch {
 	case x.BootFile != "":
 		add(s.look.Faint, "At boot "+x.BootFile+" sets it to "+x.Word(x.Boot)+".")
+	case s.read && s.boot == nil:
+		add(s.look.Faint, "What files set at boot is not known here.")
 	case s.read:
 		add(s.look.Faint, "No file sets it at boot.")
 	}

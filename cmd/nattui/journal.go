@@ -201,7 +201,7 @@ func (s *safeChanges) RuleNotes(sets map[rules.Variant]*rules.Ruleset, native *n
 		for _, c := range e.Plan.Changes() {
 			if c.Op == rules.Insert || c.Op == rules.Replace {
 				at := ui.RuleLine{Variant: rules.Variant{Family: c.Family, Backend: c.Backend}, Table: c.Table, Line: c.Rule.InChain(c.Chain).String()}
-				notes.Made[at] = ui.RuleNote{ID: e.ID, By: e.By, From: e.From, At: e.At, Expires: e.Expires}
+				notes.Made[at] = ui.RuleNote{ID: e.ID, By: e.By, From: e.From, At: e.At, Expires: e.Expires, Times: notes.Made[at].Times + 1}
 			}
 		}
 	}

@@ -203,7 +203,11 @@ func (im *importer) insert(r *commandReader, c rules.Change, set *rules.Ruleset,
 	}
 	for _, rule := range r.rules() {
 		if at := im.standsAt(variantOf(set), r.table, chain, rule); at > 0 && r.op == 'A' {
-			im.remark(r, Note, "the same rule stands there already as rule %d of %s", at, r.chain)
+			level := Doubt
+			if im.ground.accepts() {
+				level = Note
+			}
+			im.remark(r, level, "the same rule stands there already as rule %d of %s: a second one changes nothing", at, r.chain)
 		}
 		c.Op, c.Rule = rules.Insert, rule
 		if !im.step(r, c, tolerant) {
