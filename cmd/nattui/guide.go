@@ -19,7 +19,7 @@ import (
 // newGuideCommands makes the commands that take an intention or a pasted text:
 // guide, import and explain.
 func newGuideCommands() []*cobra.Command {
-	return []*cobra.Command{newGuideCommand(), newImportCommand(), newExplainCommand()}
+	return []*cobra.Command{newGuideCommand(), newImportCommand()}
 }
 
 // guideOptions are the flags that every recipe has.

@@ -78,7 +78,7 @@ func newRoot() *cobra.Command {
 		}
 	}
 	add(groupLook,
-		newRulesCommand(), newFlowsCommand(), newTopCommand(), newChainsCommand(), newHealthCommand(), newWhatifCommand(), newTraceCommand(), newDoctorCommand(), newSwitchesCommand(),
+		newRulesCommand(), newFlowsCommand(), newTopCommand(), newChainsCommand(), newHealthCommand(), newWhatifCommand(), newExplainCommand(), newTraceCommand(), newDoctorCommand(), newSwitchesCommand(),
 		newRecordCommand(), newOpenCommand(&o),
 		newMetricsCommand(), newLogCommand(),
 		newLabCommand(&o), newLearnCommand(&o),

@@ -220,10 +220,12 @@ func (c *Committer) restoreNative(ctx context.Context, l *lock, out *Restored) e
 func (c *Committer) missingNative(ctx context.Context, out *Restored) ([]byte, Saver, error) {
 	text, err := textfile.Read(filepath.Join("/", c.root, nativePath))
 	saver, ok := c.kernel.Native.(Saver)
-	if missing(err) || !ok || err == nil && len(nativeLines(text)) == 0 {
+	switch {
+	case err == nil && len(text) == 0:
+		return nil, nil, fmt.Errorf("%s is damaged: it is empty", nativePath)
+	case missing(err) || !ok || err == nil && len(nativeLines(text)) == 0:
 		return nil, nil, nil
-	}
-	if err != nil {
+	case err != nil:
 		return nil, nil, fmt.Errorf("read %s: %w", nativePath, err)
 	}
 	now, err := saver.OwnText(ctx)

@@ -1,6 +1,7 @@
 package commit
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -140,14 +141,48 @@ func (c *Committer) restorationOf(j *journal, variant rules.Variant, path string
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
+	text, cut := cutShort(text)
 	saved, odd := rules.ReadMost(string(text))
+	if own := strings.HasPrefix(path, "/etc/nattui/"); own && cut == "" && len(saved) == 0 {
+		cut = "it has no table"
+	}
+	if cut != "" {
+		cut = path + " is damaged: " + cut
+		out.Notes = append(out.Notes, cut)
+	}
 	for _, why := range odd {
 		out.Notes = append(out.Notes, fmt.Sprintf("left out of %s: %v", path, why))
 	}
-	damaged := slices.ContainsFunc(odd, func(why error) bool {
+	damaged := cut != "" || slices.ContainsFunc(odd, func(why error) bool {
 		return strings.Contains(why.Error(), " -j ") || strings.Contains(why.Error(), " -g ")
 	})
-	return &restoration{variant: variant, wish: c.wanted(j, c.clock.Boot(), variant, path, text, saved), damaged: damaged}, nil
+	return &restoration{variant: variant, wish: c.wanted(j, c.clock.Boot(), variant, path, text, saved), damaged: damaged, cut: cut}, nil
+}
+
+// cutShort is what is whole of a saved file, and how it was cut short, "" where it was not: each table of a whole one ends
+// with COMMIT, and each line ends. Half a line could be a rule without its conditions.
+func cutShort(text []byte) (whole []byte, how string) {
+	whole = text[:bytes.LastIndexByte(text, '\n')+1]
+	if rest := string(text[len(whole):]); rest == "COMMIT" || strings.HasPrefix(rest, "#") {
+		whole = text // an editor left out the end of the last line
+	}
+	table := ""
+	for _, line := range rules.SavedLines(string(whole)) {
+		if name, begins := strings.CutPrefix(line, "*"); begins {
+			table = name
+		} else if line == "COMMIT" {
+			table = ""
+		}
+	}
+	switch {
+	case len(text) == 0:
+		return whole, "it is empty"
+	case table != "":
+		return whole, "it ends within table " + table
+	case len(whole) < len(text):
+		return whole, "it ends within a line"
+	}
+	return whole, ""
 }
 
 // restoreAt restores one variant from its file.
@@ -158,6 +193,9 @@ func (c *Committer) restoreAt(ctx context.Context, l *lock, j *journal, variant 
 	}
 	l.inherited(func() { err = c.restoreMost(ctx, r, out) })
 	out.take(r)
+	if r.cut != "" {
+		err = errors.Join(errors.New(r.cut), err)
+	}
 	if err != nil {
 		return fmt.Errorf("restore the rules of %s: %w", variant, err)
 	}
@@ -169,7 +207,8 @@ type restoration struct {
 	variant rules.Variant
 	wish    wish
 	left    map[string]bool // wanted rules that are left out, by table and line
-	damaged bool            // the file has lines that were rules and cannot be read
+	damaged bool            // the file has lines that were rules and cannot be read, or lacks some
+	cut     string          // how the file was cut short, "" where it was not
 	now     *rules.Ruleset
 	changes []rules.Change
 	present int

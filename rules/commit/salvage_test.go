@@ -133,3 +133,33 @@ func (b *booting) oddlyAt(script string) (end func()) {
 		open()
 	}
 }
+
+// TestRestoreFromAFileCutShort: wherever a saved file was cut, what drops packets comes only with what lets the operator
+// in, no rule comes without its conditions, and the file is named.
+func TestRestoreFromAFileCutShort(t *testing.T) {
+	const accepts = "-A INPUT -s 203.0.113.0/24 -p tcp -m tcp --dport 22 -j ACCEPT"
+	onHost(t, []string{"/usr/lib/systemd/systemd"}, func(b *booting) {
+		b.load("*filter\n:INPUT DROP [0:0]\n-A INPUT -i lo -j ACCEPT\n" + accepts + "\nCOMMIT\n")
+		b.save()
+		path := "/etc/nattui/ipv4." + b.at.Backend.String()
+		whole := b.file(path)
+		begin := strings.Index(whole, "*filter")
+		for _, at := range []int{0, begin - 9, begin, begin + 4, strings.Index(whole, "-A INPUT -i lo"), strings.Index(whole, accepts), strings.Index(whole, " --dport 22"), strings.Index(whole, " -j ACCEPT\nCOMMIT"), strings.LastIndex(whole, "COMMIT"), len(whole) - 3} {
+			b.clear()
+			if err := os.WriteFile(filepath.Join(b.root, path), []byte(whole[:at]), 0o600); err != nil {
+				b.Fatal(err)
+			}
+			_, err := b.c.Restore(context.Background(), commit.SaveOptions{Standby: b.at.Backend}, []rules.Variant{b.at})
+			if err == nil || !strings.Contains(err.Error(), path+" is damaged") {
+				b.Errorf("cut at %d: %v", at, err)
+			}
+			got := b.state()
+			if strings.Contains(got, ":INPUT DROP") && !strings.Contains(got, accepts) {
+				b.Errorf("cut at %d, the gateway is closed:\n%s", at, got)
+			}
+			if strings.Count(got, "-A INPUT") != strings.Count(got, "-A INPUT -i lo -j ACCEPT")+strings.Count(got, accepts) {
+				b.Errorf("cut at %d, half a rule:\n%s", at, got)
+			}
+		}
+	})
+}
