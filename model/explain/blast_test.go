@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"nattui/model/facts"
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 	"nattui/rules/nft"
@@ -125,6 +126,33 @@ func TestBlastEndedLogin(t *testing.T) {
 		_, after := explainGateway(t, rule+"\n")
 		if got := BlastOf(known, Rules{Sets: sets}, Rules{Sets: after}, rules.Plan{}, nil, 0); got.Own != own {
 			t.Errorf("%s: own %v (%s)", rule, got.Own, got.OwnWhy)
+		}
+	}
+}
+
+// TestBlastOfRepliesPickedUp: where nothing tracks a login yet, the first packet of it that NAT meets may be a reply.
+func TestBlastOfRepliesPickedUp(t *testing.T) {
+	known, sets := explainGateway(t, "")
+	known.Session = &facts.Session{Client: netip.MustParseAddrPort("198.51.100.9:50000"), Server: netip.MustParseAddrPort("203.0.113.1:22")}
+	tracked := flow.NewFlows()
+	batch := &flow.Batch{At: 1}
+	c := batch.Next()
+	c.Kind, c.Flow = flow.EventNew, flow.Flow{ID: 1, Orig: rules.MakeTuple(rules.TCP, known.Session.Client, known.Session.Server), Reply: rules.MakeTuple(rules.TCP, known.Session.Server, known.Session.Client)}
+	tracked.Apply(batch)
+	for _, c := range []struct {
+		rule  string
+		flows *flow.Flows
+		own   bool
+	}{
+		{"-A OUTPUT -p tcp -m tcp --sport 22 -j DNAT --to-destination 192.168.7.10", nil, true},
+		{"-A OUTPUT -p tcp -m tcp --sport 22 -j REDIRECT --to-ports 9", flow.NewFlows(), true},
+		{"-A OUTPUT -d 198.51.100.0/24 -p tcp -j DNAT --to-destination 192.168.7.10", nil, true},
+		{"-A OUTPUT -p tcp -m tcp --sport 23 -j REDIRECT --to-ports 9", nil, false},
+		{"-A OUTPUT -p tcp -m tcp --sport 22 -j REDIRECT --to-ports 9", tracked, false},
+	} {
+		_, after := explainGateway(t, ":OUTPUT ACCEPT [0:0]\n"+c.rule+"\n")
+		if got := BlastOf(known, Rules{Sets: sets}, Rules{Sets: after}, rules.Plan{}, c.flows, 0); got.Own != c.own {
+			t.Errorf("%s: own %v (%s)", c.rule, got.Own, got.OwnWhy)
 		}
 	}
 }

@@ -62,6 +62,10 @@ const fin, syn, psh, ack = 0x01, 0x02, 0x08, 0x10
 // Segments of a connection beside its first: of the client, and of the server, which answers that one too.
 var clientSegments, serverSegments = []uint8{ack, psh | ack, fin | ack}, []uint8{syn | ack, ack, psh | ack, fin | ack}
 
+// pickedUp are the server's segments of a connection under way that begin a connection for the kernel: an answer to a first
+// segment does not.
+var pickedUp = []uint8{ack, psh | ack, fin | ack}
+
 // packets are those of the connection in both directions, from the first to the last, by each of the interfaces by
 // which they may arrive.
 func (c *conversation) packets(f *facts.Facts, ins []string) []probe {
@@ -102,7 +106,14 @@ func (c *conversation) packets(f *facts.Facts, ins []string) []probe {
 		reply.MarkOpen = anyMark
 	}
 	reply.Of = c.connection(true)
-	return append(all, segments(reply, serverSegments, answers)...)
+	all = append(all, segments(reply, serverSegments, answers)...)
+	if c.toHere && !c.known && c.Way.Client.Port() != 0 {
+		// Where nothing tracks the connection yet, tracking may begin with the change, and with a reply: it is the first
+		// packet that the kernel sees of the connection then, and NAT takes it for that (nf_conntrack_tcp_loose).
+		reply.State, reply.ConnMarkOpen, reply.Of = evaluate.StateNew, 0, nil
+		all = append(all, segments(reply, pickedUp, answers)...)
+	}
+	return all
 }
 
 // anyMark has no bit of a mark known: that of a live connection, which rules of then may have set, and of what it gives to its
