@@ -88,7 +88,7 @@ func (a *approval) carry(c *cobra.Command, tables *iptables.Host, plan rules.Pla
 			say(c.ErrOrStderr(), fmt.Sprintf("warning: %s has the name of a table of iptables, which is installed and cannot show what nft has made in it: change it with nft alone", text.Safe(table)))
 		}
 	}
-	p, err := a.weigh(ctx, tables, plan)
+	p, err := unlessInterrupted(ctx, func() (*prospect, error) { return a.weigh(ctx, tables, plan) })
 	if err != nil {
 		return err
 	}
@@ -170,5 +170,25 @@ func (a *approval) agree(ctx context.Context, w io.Writer, question string) erro
 			return nil
 		}
 		return errDeclined
+	}
+}
+
+// unlessInterrupted does work that changes nothing, and does not wait for its end where the program is told to end.
+func unlessInterrupted[T any](ctx context.Context, work func() (T, error)) (T, error) {
+	type outcome struct {
+		value T
+		err   error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		value, err := work()
+		done <- outcome{value, err}
+	}()
+	select {
+	case o := <-done:
+		return o.value, o.err
+	case <-ctx.Done():
+		var none T
+		return none, context.Cause(ctx)
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 // Barred says of each forward that a plan makes in iptables what would drop its first packet once the plan is carried out: the
 // rule or policy, where that is certain. after are the rules as the plan leaves them, and native the native tables, nil where it
-// does not touch them.
+// does not touch them. It ends after mostBarred of them: what drops so many is one thing as a rule.
 func Barred(f *facts.Facts, after map[rules.Variant]*rules.Ruleset, native *evaluate.NativeProgram, p rules.Plan) (list []string) {
 	made := forwarding(p)
 	if f == nil || len(made) == 0 {
@@ -24,9 +24,7 @@ func Barred(f *facts.Facts, after map[rules.Variant]*rules.Ruleset, native *eval
 	t := newTrial(&known, after, nil)
 	w := walker{sets: after}
 	t.hooked(&w, "nat", "PREROUTING", func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
-		if !slices.ContainsFunc(made, func(c rules.Change) bool {
-			return at.Family == c.Family && at.Backend == c.Backend && r.Chain == c.Rule.Chain && r.Same(c.Rule)
-		}) {
+		if len(list) == mostBarred || !made[forwardingRule{at.Variant, r.String()}] {
 			return
 		}
 		if forward, ok := forwardOf(&t, at, r, s); ok {
@@ -38,13 +36,23 @@ func Barred(f *facts.Facts, after map[rules.Variant]*rules.Ruleset, native *eval
 	return list
 }
 
-// forwarding are the changes of a plan that make rules which send packets elsewhere.
-func forwarding(p rules.Plan) (made []rules.Change) {
+// mostBarred is how many reasons Barred gives at most.
+const mostBarred = 12
+
+// forwardingRule is a rule of the nat table that sends packets elsewhere, with its chain.
+type forwardingRule struct {
+	rules.Variant
+	line string
+}
+
+// forwarding are the rules that a plan makes which send packets elsewhere.
+func forwarding(p rules.Plan) map[forwardingRule]bool {
+	made := map[forwardingRule]bool{}
 	for _, c := range p.Changes() {
 		switch c.Rule.Target.Kind {
 		case rules.DNAT, rules.Redirect, rules.Netmap:
 			if c.Table == "nat" && (c.Op == rules.Insert || c.Op == rules.Replace) {
-				made = append(made, c)
+				made[forwardingRule{rules.Variant{Family: c.Family, Backend: c.Backend}, c.Rule.String()}] = true
 			}
 		}
 	}
