@@ -28,7 +28,7 @@ type impact struct {
 
 	known string // the plan that is known
 	blast explain.Blast
-	bars  []string // what would drop what the plan forwards
+	bars  []string // what would drop what the plan forwards, and what of it stays after a rollback
 	diff  []rules.DiffLine
 	err   error
 }
@@ -74,7 +74,7 @@ func (i *impact) weigh(p rules.Plan) tea.Cmd {
 			return msg
 		}
 		msg.blast = explain.BlastOf(facts, i.gw.rulesNow(before), explain.Rules{Sets: after, Native: native}, p, flows, impactFlows)
-		msg.bars = doctor.Barred(facts, after, native, p)
+		msg.bars = append(doctor.Barred(facts, after, native, p), doctor.Fills(p)...)
 		return msg
 	}
 }

@@ -28,7 +28,7 @@ type prospect struct {
 	facts         facts.Facts
 	diff          []rules.DiffLine
 	blast         explain.Blast
-	bars          []string // what would drop what the plan forwards
+	bars          []string // what would drop what the plan forwards, and what of it stays after a rollback
 	options       commit.Options
 	final         string // what could not be undone
 }
@@ -82,7 +82,7 @@ func (a *approval) weigh(ctx context.Context, tables *iptables.Host, plan rules.
 		return nil, err
 	}
 	p.blast = explain.BlastOf(&p.facts, now, p.rulesAfter(), plan, flows, limit)
-	p.bars = doctor.Barred(&p.facts, p.after, p.native, plan)
+	p.bars = append(doctor.Barred(&p.facts, p.after, p.native, plan), doctor.Fills(plan)...)
 	p.options.Operators, p.options.Others = p.blast.Provers(&p.facts), p.blast.Unproven()
 	if final := commit.FinalOf(plan); final != nil {
 		if a.confirm.text != "off" {
