@@ -15,6 +15,8 @@ import (
 	"nattui/model/doctor"
 	"nattui/model/facts"
 	"nattui/rules"
+	"nattui/rules/evaluate"
+	"nattui/rules/nft"
 	"nattui/ui/table"
 	"nattui/ui/text"
 )
@@ -192,9 +194,10 @@ func (s *doctorScreen) examine() tea.Cmd {
 	if s.follows != nil {
 		g.Probes = s.probed
 	}
-	generation, follows, surroundings := s.generation, s.follows, s.gw.Surroundings
+	generation, follows, surroundings, native := s.generation, s.follows, s.gw.Surroundings, s.tables.Native
 	return func() tea.Msg {
 		began := time.Now()
+		g.Facts = counted(g.Facts, native)
 		if surroundings != nil {
 			g.Surroundings = surroundings(s.ctx)
 		}
@@ -207,6 +210,17 @@ func (s *doctorScreen) examine() tea.Cmd {
 		msg.cost = time.Since(began)
 		return msg
 	}
+}
+
+// counted are the facts with the counters of native rules as they are now: the facts are read when rules change, and now
+// and then.
+func counted(f *facts.Facts, native *nft.Ruleset) *facts.Facts {
+	if native == nil || f.Native == nil || f.Native.Ruleset() == native || f.Native.Ruleset().Generation != native.Generation {
+		return f
+	}
+	now := *f
+	now.Native = evaluate.CompileNative(native)
+	return &now
 }
 
 // gatewayRows are the findings about the whole gateway, and the forwards.
