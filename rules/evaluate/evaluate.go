@@ -112,6 +112,7 @@ func (e *Evaluator) evaluate(p Packet, tells telling) (Path, following, error) {
 	m.reset(e, &p)
 	m.path, m.tells = &path, tells
 	m.run()
+	inHookOrder(path.Visits)
 	path.Outcomes = append([]Outcome(nil), m.outcomes...)
 	path.Certain, path.Incomplete = m.certain(), m.incomplete
 	e.likelyFirst(&path)

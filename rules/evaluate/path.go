@@ -17,9 +17,9 @@ type Path struct {
 	Assumed string
 	// Exists is set by who knows that the packet's connection exists already, so that no rule of nat is asked.
 	Exists bool
-	// Visits are the rules the packet meets, in order. Where the way divides
-	// because a match cannot be known, the visits of every branch follow one
-	// another, each rule once for every hook.
+	// Visits are the rules the packet meets, in the order of the hooks. Where the way divides
+	// because a match cannot be known, or which of two chains is asked first, the visits of every branch
+	// at a hook follow one another, each rule once.
 	Visits []Visit
 	// Outcomes is what may become of the packet, one where that is certain.
 	Outcomes []Outcome
@@ -41,6 +41,8 @@ type Visit struct {
 	Verdict Truth
 	Unknown string // the match that cannot be decided, where Verdict is Unknown
 	links   nft.Links
+	stage   stage
+	looped  bool // after it came back by the loopback
 }
 
 // Text is the rule as its program prints it; policy for the end of a chain.

@@ -1,5 +1,10 @@
 package evaluate
 
+import (
+	"cmp"
+	"slices"
+)
+
 // telling is which of the rules on a packet's way are told: none, those that match or may, or all that the packet is
 // compared with.
 type telling uint8
@@ -27,7 +32,7 @@ func (m *machine) tell(st *state, c *program, rule int32, t Truth, unknown strin
 		m.told = make(map[toldVisit]int)
 	}
 	m.told[key] = len(m.path.Visits)
-	v := Visit{RuleRef: ruleRef{c, rule}.ref(), Verdict: t, Unknown: unknown}
+	v := Visit{RuleRef: ruleRef{c, rule}.ref(), Verdict: t, Unknown: unknown, stage: st.stage, looped: st.looped}
 	if c.native != nil {
 		v.In, v.links = c.native.chain, c.native.table.links
 	}
@@ -39,6 +44,19 @@ func (m *machine) tell(st *state, c *program, rule int32, t Truth, unknown strin
 		v.Rule = c.rules[rule].rule
 	}
 	m.path.Visits = append(m.path.Visits, v)
+}
+
+// inHookOrder puts what was told of several branches in the order in which the kernel's hooks come.
+func inHookOrder(visits []Visit) {
+	slices.SortStableFunc(visits, func(a, b Visit) int {
+		if a.looped != b.looped {
+			if b.looped {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(a.stage, b.stage)
+	})
 }
 
 // entry stands for a chain itself among what was told.
