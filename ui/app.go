@@ -55,6 +55,7 @@ type App struct {
 	search    search
 	// saidBefore is the last line as it was seen last, saidUntil how long it stays.
 	saidBefore status
+	saidIn     dialog // the box that was open when it was said
 	saidUntil  time.Time
 	count      counting
 	unseen     bool // something was drawn that the renderer has not been told of
@@ -161,7 +162,9 @@ func (a *App) nextFlows() tea.Cmd {
 // Update takes one message. It never waits.
 func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	a.now = a.clock()
-	cmd := tea.Batch(a.route(msg), a.settle(), a.ageStatus())
+	cmd := a.route(msg)
+	a.dropRefusal()
+	cmd = tea.Batch(cmd, a.settle(), a.ageStatus())
 	a.noteAsked()
 	if a.shows(msg) {
 		before := a.drawn
@@ -343,7 +346,7 @@ const (
 )
 
 func (a *App) bodyHeight() int {
-	h := a.height - headLines - footLines
+	h := a.height - headLines - footLines - a.more
 	if a.height < 20 {
 		h++ // the blank line under the tabs goes first
 	}
@@ -355,6 +358,7 @@ func (a *App) settle() tea.Cmd {
 	if a.width < minWidth || a.height < minHeight {
 		return nil
 	}
+	a.more = a.moreStatus()
 	cmd := a.screen().Settle(a.width, a.bodyHeight())
 	for _, d := range a.dialogs {
 		if d, ok := d.(settler); ok {

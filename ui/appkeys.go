@@ -35,6 +35,9 @@ func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 	}
 	in := a.input()
 	a.lastKey = k.String()
+	if a.said.brief {
+		a.said = status{}
+	}
 	switch s, ok := in.(sender); {
 	case key.Matches(k, keys.Redraw):
 		return tea.ClearScreen

@@ -48,7 +48,7 @@ func (c *choice) press(k tea.KeyPressMsg) bool {
 		return false
 	case !c.spell(k.Text, 1):
 		c.typed, c.untaken = "", c.untaken+k.Text
-		c.say(strings.TrimSpace(c.label) + " is chosen with " + c.arrows() + ": " + text.Safe(c.untaken) + " was not taken")
+		c.sayBriefly(strings.TrimSpace(c.label) + " is chosen with " + c.arrows() + ": " + text.Safe(c.untaken) + " was not taken")
 		return false
 	}
 	return true

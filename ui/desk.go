@@ -24,6 +24,7 @@ type desk struct {
 	look *theme.Theme
 
 	width, height int
+	more          int       // rows of the last line beyond its own
 	now           time.Time // when the latest message came in
 
 	tables  Tables

@@ -28,6 +28,8 @@ func (s *doctorScreen) sayNoFix() {
 		s.say(s.onlyLooks())
 	case r.forward != nil:
 		s.say("press enter to follow the forward; its fix is shown there")
+	case r.finding.Severity == doctor.SeverityOK:
+		s.sayBriefly("nothing to fix here")
 	case len(r.finding.Commands) == 0:
 		s.say("there is no automatic fix for this: it depends on what you want")
 	case len(r.finding.Commands) > 1:

@@ -130,7 +130,7 @@ func (f *fields) press(k tea.KeyPressMsg) bool { return f.list[f.at].press(k) }
 // paste puts text into the field.
 func (f *fields) paste(s string) {
 	if c, chosen := f.list[f.at].(*choice); chosen && strings.TrimSpace(s) != "" {
-		f.refuse("nothing was pasted: " + strings.TrimSpace(c.label) + " is chosen with " + c.arrows() + "; Import takes commands")
+		f.said = status{text: "nothing was pasted: " + strings.TrimSpace(c.label) + " is chosen with " + c.arrows() + "; Import takes commands", failed: true, brief: true}
 		return
 	}
 	f.list[f.at].paste(strings.TrimSpace(s))

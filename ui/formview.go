@@ -95,14 +95,14 @@ func (f *form) writeState(w *planWriter, problems []rules.Problem) {
 		w.add(look.Faint, "", "", "what you typed before is here again (ctrl+n starts anew)", 2)
 	}
 	if f.refused != "" {
-		w.add(look.Broken, "", "", "refused: "+text.Safe(f.refused), 6)
+		w.add(look.Broken, "", "", "refused: "+text.Safe(f.refused), 0)
 	}
 	if f.missing != "" {
-		w.add(look.Broken, look.Glyphs.Cross+" ", "  ", text.Safe(f.missing), 4)
+		w.add(look.Broken, look.Glyphs.Cross+" ", "  ", text.Safe(f.missing), 0)
 	}
 	for _, pr := range problems {
 		if !pr.Warning && f.fields.shows(string(pr.Field)) && !strings.HasSuffix(f.missing, pr.Text) {
-			w.add(look.Broken, look.Glyphs.Cross+" ", "  ", text.Safe(f.fields.naming(string(pr.Field), pr.Text)), 4)
+			w.add(look.Broken, look.Glyphs.Cross+" ", "  ", text.Safe(f.fields.naming(string(pr.Field), pr.Text)), 0)
 		}
 	}
 }
@@ -118,12 +118,8 @@ func (f *form) writePlan(w *planWriter, p rules.Plan, problems []rules.Problem, 
 		w.lines = append(w.lines, safety[:min(len(safety), 2)]...) // before all else, where room is scarce
 		safety = safety[min(len(safety), 2):]
 	}
-	most := 6
-	if f.ready {
-		most = 0 // it can be read to its end
-	}
 	for _, c := range p.Commands() {
-		w.add(f.look.Strong, "$ ", "  ", text.Safe(rules.ShellLine(c)), most)
+		w.add(f.look.Strong, "$ ", "  ", text.Safe(rules.ShellLine(c)), 0)
 	}
 	r, _ := f.draft.Rule()
 	w.add(f.look.Text, "", "", r.Sentence(), 4)

@@ -30,7 +30,7 @@ func (a *App) draw() string {
 		body = append(body, "")
 	}
 	lines = append(lines, body[:a.bodyHeight()]...)
-	lines = append(lines, a.keyLine(), a.statusLine())
+	lines = append(append(lines, a.keyLine()), a.statusRows()...)
 	base := strings.Join(lines, "\n")
 	for i, d := range a.dialogs {
 		box := d.View(a.width, a.boxHeight())

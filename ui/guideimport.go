@@ -316,19 +316,19 @@ func (x *importDialog) sayUnready() {
 	gaps := len(x.found.Questions)
 	switch {
 	case strings.TrimSpace(x.area.Value()) == "":
-		x.say("there is nothing to apply yet: paste or type commands")
+		x.sayBriefly("there is nothing to apply yet: paste or type commands")
 	case !x.known:
-		x.say("the text is still being read")
+		x.sayBriefly("the text is still being read")
 	case gaps > 0:
-		x.say(rules.Plural(gaps, "gap") + " left: tab asks what stands there")
+		x.sayBriefly(rules.Plural(gaps, "gap") + " left: tab asks what stands there")
 	case wrong > 0 && len(x.found.Corrected) > 0:
-		x.say(rules.Plural(wrong, "mistake") + " left: ctrl+t corrects what it can")
+		x.sayBriefly(rules.Plural(wrong, "mistake") + " left: ctrl+t corrects what it can")
 	case wrong > 0:
-		x.say(rules.Plural(wrong, "mistake") + " left, named beneath the text")
+		x.sayBriefly(rules.Plural(wrong, "mistake") + " left, named beneath the text")
 	case doubts > 0:
-		x.say(rules.Plural(doubts, "doubt") + " left: ctrl+t corrects, ctrl+y accepts")
+		x.sayBriefly(rules.Plural(doubts, "doubt") + " left: ctrl+t corrects, ctrl+y accepts")
 	default:
-		x.say("there is nothing to change")
+		x.sayBriefly("there is nothing to change")
 	}
 }
 

@@ -72,10 +72,10 @@ func (s *guideScreen) writeState(w *planWriter) {
 		w.add(look.Faint, "", "", "what you typed before is here again (ctrl+n starts anew)", 2)
 	}
 	if s.missing != "" {
-		w.add(look.Broken, look.Glyphs.Cross+" ", "  ", text.Safe(s.missing), 4)
+		w.add(look.Broken, look.Glyphs.Cross+" ", "  ", text.Safe(s.missing), 0)
 	}
 	if s.refused != "" {
-		w.add(look.Broken, "", "", "refused: "+text.Safe(s.refused), 6)
+		w.add(look.Broken, "", "", "refused: "+text.Safe(s.refused), 0)
 	}
 }
 
@@ -103,7 +103,7 @@ func (s *guideScreen) writeProblems(w *planWriter) {
 		if !p.Warning {
 			said = s.fields.naming(p.Field, said)
 		}
-		w.add(style, mark, "  ", text.Safe(said), 6)
+		w.add(style, mark, "  ", text.Safe(said), 0)
 	}
 }
 

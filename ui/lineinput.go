@@ -2,6 +2,7 @@ package ui
 
 import (
 	"slices"
+	"strings"
 
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
@@ -96,13 +97,20 @@ func (l *lineInput) key(msg tea.KeyPressMsg) bool {
 const lineLeast = 12
 
 // view draws the line with a count at its end; true while it is to be shown.
-func (l *lineInput) view(width int, count string) (string, bool) {
+// A reason that has no room beside what is typed stands above it.
+func (l lineInput) view(width int, count string) (string, bool) {
 	prompt := l.look.Accent.Render(l.prompt) + " "
 	style, words := l.look.Faint, count
 	if l.wrong != "" {
 		style, words = l.look.Broken, l.wrong
 	}
 	room := width - 1 - lipgloss.Width(prompt)
+	if l.wrong != "" && !l.plain && lipgloss.Width(l.text())+3+2+lipgloss.Width(words) > room {
+		told := strings.Join(styled(style, text.Wrap(words, width-1, mostStatus-1)), "\n")
+		l.wrong = ""
+		line, _ := l.view(width, "")
+		return told + "\n" + line, true
+	}
 	words = text.Fit(words, max(0, min(lipgloss.Width(words), room-2-lineLeast)))
 	tail := "  " + style.Render(words)
 	room = max(lineLeast, room-lipgloss.Width(tail))

@@ -15,7 +15,7 @@ func (a *App) click(msg tea.MouseClickMsg) tea.Cmd {
 	if msg.Button != tea.MouseLeft || a.leaving != staying {
 		return nil
 	}
-	if msg.Y == a.height-footLines {
+	if msg.Y == a.height-footLines-a.more {
 		return a.clickKey(msg.X)
 	}
 	const byMouse = "click"
@@ -34,7 +34,7 @@ func (a *App) click(msg tea.MouseClickMsg) tea.Cmd {
 		return a.clickTab(msg.X)
 	}
 	if s, ok := a.screen().(clicked); ok {
-		body := a.height - a.bodyHeight() - footLines
+		body := a.height - a.bodyHeight() - footLines - a.more
 		return s.Click(msg.X, msg.Y-body)
 	}
 	return nil

@@ -44,7 +44,7 @@ func (r *reading) progress() string {
 }
 
 // boxHeight is how high a box may be: the key line and the status line stay in sight.
-func (d *desk) boxHeight() int { return d.height - footLines }
+func (d *desk) boxHeight() int { return d.height - footLines - d.more }
 
 // boxRoom is how many lines there are within a box of that height.
 func boxRoom(height int) int { return max(3, height-2) }

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ type status struct {
 	failed  bool
 	done    bool // it tells of something that was done
 	undo    bool // u undoes it
+	brief   bool // it is about a key or a field: the next key ends it
 }
 
 // How long the last line stays.
@@ -29,7 +31,11 @@ const (
 // say says what is worth knowing, done what was done.
 func (d *desk) say(text string)     { d.said = status{text: text} }
 func (d *desk) sayDone(text string) { d.said = status{text: text, done: true} }
-func (d *desk) fail(err error)      { d.refuse(err.Error()) }
+
+// sayBriefly answers a key that does nothing there, or says what a field does not take: with the next key that is over.
+func (d *desk) sayBriefly(text string) { d.said = status{text: text, brief: true} }
+
+func (d *desk) fail(err error) { d.refuse(err.Error()) }
 
 // refuse says why something was not done.
 func (d *desk) refuse(text string) { d.said = status{text: text, failed: true} }
@@ -55,6 +61,16 @@ func (a *App) ageStatus() tea.Cmd {
 		return nil // no program runs that would draw it anew
 	}
 	return tea.Tick(wait+frame, func(time.Time) tea.Msg { return staleMsg{} })
+}
+
+// dropRefusal drops what a box has refused once that box is closed.
+func (a *App) dropRefusal() {
+	switch {
+	case a.said != a.saidBefore:
+		a.saidIn = a.top()
+	case a.said.failed && a.saidIn != nil && !slices.Contains(a.dialogs, a.saidIn):
+		a.said = status{}
+	}
 }
 
 // dropStatus drops the last line if it has been there for long enough; one that came later stays.

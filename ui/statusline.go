@@ -7,9 +7,27 @@ import (
 
 	"nattui/rules"
 	"nattui/ui/text"
+	"nattui/ui/theme"
 )
 
-// statusLine is the last line: what is typed, else what was done or went wrong, else what becomes of a change that waits.
+// mostStatus is how many rows the last line takes at most, where it says more than one can hold.
+const mostStatus = 4
+
+// moreStatus is how many rows the last line needs beyond its own; they come from the bottom of the body.
+func (a *App) moreStatus() int {
+	return min(strings.Count(a.statusLine(), "\n"), mostStatus-1, max(0, a.height-minHeight+1))
+}
+
+// statusRows are the rows of the last line, as many as room was made for.
+func (a *App) statusRows() []string {
+	rows := strings.Split(a.statusLine(), "\n")
+	for len(rows) < a.more+1 {
+		rows = append(rows, "")
+	}
+	return rows[:a.more+1]
+}
+
+// statusLine is the last line, of several rows where one does not hold it: what is typed, else what was done or went wrong, else what becomes of a change that waits.
 func (a *App) statusLine() string {
 	if a.leaving == finishing {
 		return a.finishingLine()
@@ -17,7 +35,7 @@ func (a *App) statusLine() string {
 	// A filter that is not being typed gives way to what is told.
 	if s, ok := a.screen().(liner); ok && a.top() == nil && (a.typing() || a.said.text == "") {
 		if line, shown := s.Line(a.width - 2); shown {
-			return " " + line
+			return " " + strings.ReplaceAll(line, "\n", "\n ")
 		}
 	}
 	if a.searchText() != "" || a.searchOpen() {
@@ -31,7 +49,7 @@ func (a *App) statusLine() string {
 		if a.said.text == "" {
 			return text.Fit(left+" "+a.proofLine(), a.width-1)
 		}
-		return left + a.saidLine(a.width-ansi.StringWidth(left))
+		return left + strings.ReplaceAll(a.saidLine(a.width-ansi.StringWidth(left)), "\n", "\n"+strings.Repeat(" ", ansi.StringWidth(left)))
 	case a.said.text != "":
 		return a.saidLine(a.width)
 	}
@@ -58,10 +76,21 @@ func (a *App) saidLine(width int) string {
 			break
 		}
 	}
+	if tail == "" && !a.said.done && ansi.StringWidth(said) > room && !a.plain {
+		return " " + mark + " " + strings.Join(styled(style, text.Wrap(said, room, mostStatus)), "\n   ")
+	}
 	if more := text.Safe(a.said.command); more != "" && room-ansi.StringWidth(said+tail) > leastCommand {
 		said += "  $ " + more
 	}
 	return " " + mark + " " + style.Render(text.Fit(said, room-ansi.StringWidth(tail))) + tail
+}
+
+// styled are lines in a style.
+func styled(style theme.Style, lines []string) []string {
+	for i := range lines {
+		lines[i] = style.Render(lines[i])
+	}
+	return lines
 }
 
 // leastCommand is the room for which a command is begun: less of it would tell nothing.
@@ -73,7 +102,7 @@ func (a *App) saidTails() []string {
 	if a.said.undo && len(a.done) > 0 {
 		undo = "   " + a.look.Accent.Render(keys.Undo.Help().Key) + a.look.Faint.Render(" undo")
 	}
-	if a.offersKept() && !a.said.failed {
+	if a.offersKept() && a.top() == nil && !a.said.failed {
 		n := rules.Plural(a.kept.count, "connection")
 		uses := map[bool]string{true: " still uses", false: " still use"}[a.kept.count == 1] + " the old rule"
 		old = nil

@@ -25,7 +25,7 @@ func (a *App) pressIn(t keyTable, k tea.KeyPressMsg) (cmd tea.Cmd, taken bool) {
 // sayUseless says of a key that does nothing where it would do something; nothing of one that leaves what is open.
 func (a *App) sayUseless(own keyTable, k tea.KeyPressMsg) {
 	name := a.look.Glyphs.Key(k.String())
-	idle := func(x *action) { a.say(x.labelled(name) + " has nothing to work on here") }
+	idle := func(x *action) { a.sayBriefly(x.labelled(name) + " has nothing to work on here") }
 	switch x := own.of(k); {
 	case key.Matches(k, keys.Close):
 		return
@@ -33,21 +33,21 @@ func (a *App) sayUseless(own keyTable, k tea.KeyPressMsg) {
 		idle(x)
 		return
 	case a.top() != nil:
-		a.say(name + " does nothing in this box; ? lists its keys")
+		a.sayBriefly(name + " does nothing in this box; ? lists its keys")
 		return
 	case len(k.Text) == 1 && k.Text[0] >= '0' && k.Text[0] <= '9':
-		a.say("there is no screen " + k.Text + ", they are 1 to 6; after two digits G goes to that line")
+		a.sayBriefly("there is no screen " + k.Text + ", they are 1 to 6; after two digits G goes to that line")
 		return
 	}
 	if where := a.screensWith(k); where != "" {
-		a.say(where)
+		a.sayBriefly(where)
 		return
 	}
 	if x := a.everywhere().and(a.always()).rebound(a.settings.Keys).of(k); x != nil {
 		idle(x)
 		return
 	}
-	a.say(name + " does nothing here; ? lists the keys")
+	a.sayBriefly(name + " does nothing here; ? lists the keys")
 }
 
 // screensWith says on which other screens a key does something, and what; "" for none.
