@@ -91,6 +91,7 @@ func (a *App) dispatch(in interface{ Actions() keyTable }, k tea.KeyPressMsg) te
 		return cmd
 	}
 	if cmd, taken := a.pressIn(own, k); taken {
+		a.sayClosed(in, k)
 		return cmd
 	}
 	if a.top() == nil {
@@ -115,6 +116,7 @@ func (a *App) always() keyTable {
 		on(keys.NextHit, func() tea.Cmd { return a.nextHit(1) }).when(a.hits),
 		on(keys.LastHit, func() tea.Cmd { return a.nextHit(-1) }).when(a.hits),
 		on(keys.Copy, a.copy).when(a.canCopy),
+		on(keyLab, a.openLab).when(a.inLab),
 	}
 }
 
@@ -141,7 +143,11 @@ func (a *App) countTo(k tea.KeyPressMsg) (cmd tea.Cmd, taken bool) {
 			c = counting{from: a.active}
 		}
 		a.count = counting{c.digits + k.Text, a.now, c.from}
-		return nil, a.top() != nil && a.table(a.input()).counts()
+		counts := a.top() != nil && a.table(a.input()).counts()
+		if counts {
+			a.sayBriefly(a.count.digits + " and then G goes to line " + a.count.digits + " of this box")
+		}
+		return nil, counts
 	case k.String() == "G" && len(c.digits) >= least && a.now.Sub(c.at) <= time.Second:
 		n, _ := strconv.Atoi(c.digits) // at most nine digits
 		a.said = status{}              // what a digit meant by itself
@@ -170,20 +176,21 @@ func (a *App) everywhere() keyTable {
 	onlyLooks := func() {
 		if !can() {
 			a.refuse(a.onlyLooks())
+			return
 		}
+		a.sayBriefly("no change waits to be confirmed")
 	}
 	return t.and(keyTable{
 		on(keys.Undo, a.undo).when(can).otherwise(onlyLooks),
 		on(keys.Redo, a.redo).when(can).otherwise(onlyLooks),
 		on(keys.Confirm, a.confirm).when(waits).otherwise(onlyLooks),
 		on(keys.Rollback, a.rollback).when(waits).otherwise(onlyLooks),
-		on(keys.Again, a.lookAgain).when(func() bool { return a.gw.LookAgain != nil }),
+		on(keys.Again, a.lookAgain).when(func() bool { return a.gw.LookAgain != nil }).otherwise(a.saying("nothing is read again: this gateway is recorded")),
 		elsewhere(keys.Redraw),
 		on(keys.Quit, a.back),
 		act(hidden(keys.Forget), func() { a.open(newKeptFlows(&a.desk)) }).when(a.offersKept),
 		on(hidden(keys.Switches), a.switches).when(a.hasSwitches),
-		on(keyLab, a.openLab).when(a.inLab),
-		on(hidden(keyTrace), a.trace).when(func() bool { _, ok := a.screen().(traceSource); return ok }),
+		on(hidden(keyTrace), a.trace).when(func() bool { _, ok := a.screen().(traceSource); return ok && a.gw.Recorded == "" }).otherwise(a.sayNoTrace),
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -346,6 +347,14 @@ func (s *doctorScreen) detailLines(width, height int) []string {
 	if !ok || room == 0 {
 		return nil
 	}
+	if whole := s.detailsOf(r, width, far, 0); len(whole) <= max(room, height-s.heads()-len(s.rows)) {
+		return whole
+	}
+	return s.detailsOf(r, width, room, 1)
+}
+
+// detailsOf are at most room lines about a row. Where not all of it has room, short is 1 and each part is cut.
+func (s *doctorScreen) detailsOf(r *doctorRow, width, room, short int) []string {
 	lines := []string{" " + s.look.Line.Render(strings.Repeat(s.look.Glyphs.Rule, width-2))}
 	add := func(style theme.Style, indent, l string, limit int) {
 		for _, w := range text.Wrap(text.Safe(l), width-2-len(indent), limit) {
@@ -355,14 +364,14 @@ func (s *doctorScreen) detailLines(width, height int) []string {
 		}
 	}
 	lines = append(lines, s.sentLines(r, width-2)...)
-	add(s.look.Text, "", r.finding.Sentence, 4)
+	add(s.look.Text, "", r.finding.Sentence, 4*short)
 	for i, e := range r.finding.Evidence {
-		if i < 3 {
-			add(s.look.Faint, "", e, 2)
+		if i < 3 || short == 0 {
+			add(s.look.Faint, "", e, 2*short)
 		}
 	}
 	for _, c := range r.finding.CureCommands() {
-		add(s.look.Accent, "", "$ "+rules.ShellLine(c), 2)
+		add(s.look.Accent, "", "$ "+rules.ShellLine(c), 2*short)
 	}
 	return lines
 }
@@ -375,14 +384,14 @@ func (s *doctorScreen) View(width, height int) []string {
 	var lines []string
 	switch {
 	case s.gw.Recorded != "" && s.facts == nil:
-		lines = append(lines, s.headLine("", width))
+		lines = append(lines, s.headLine("", false, width))
 		for _, l := range text.Wrap(rulesAlone, width-4, 3) {
 			lines = append(lines, "   "+s.look.Faint.Render(l))
 		}
 	case s.tables.Sets == nil || s.facts == nil || !s.examined:
-		lines = append(lines, s.headLine("", width), "   "+s.look.Faint.Render("checking the gateway"+strings.Repeat(".", 3)))
+		lines = append(lines, s.headLine("", false, width), "   "+s.look.Faint.Render("checking the gateway"+strings.Repeat(".", 3)))
 	default:
-		lines = s.list(width, height-detailsRoom(height)) // whatever is under the cursor, so that no row moves
+		lines = s.list(width, height)
 	}
 	for len(lines) < height-len(s.details) {
 		lines = append(lines, "")
@@ -391,6 +400,20 @@ func (s *doctorScreen) View(width, height int) []string {
 		lines = lines[:max(0, cut)]
 	}
 	return append(lines, s.details...)
+}
+
+// listRoom is how many lines the sentences have: with what is kept for details, whatever is under the cursor, so that no row
+// moves; where that cuts some, all that the details leave.
+func (s *doctorScreen) listRoom(sentences []string, width, height int) int {
+	room := height - s.heads()
+	used := 0
+	for _, l := range sentences {
+		used += max(1, len(text.Wrap(l, width, 0)))
+	}
+	if kept := room - max(detailsRoom(height), len(s.details)); used <= kept {
+		return kept
+	}
+	return room - len(s.details)
 }
 
 func (s *doctorScreen) list(width, height int) []string {
@@ -406,11 +429,11 @@ func (s *doctorScreen) list(width, height int) []string {
 	for i := range sentences {
 		sentences[i] = text.Safe(s.rows[from+i].finding.Sentence)
 	}
-	for k, told := range s.unfold(sentences, widths[2], height-s.heads()) {
+	for k, told := range s.unfold(sentences, s.cursor.Index()-from, widths[2], s.listRoom(sentences, widths[2], height)) {
 		i := from + k
 		r := &s.rows[i]
 		if head := s.headOf(i); i == from || r.head != "" {
-			lines = append(lines, s.headLine(head, width))
+			lines = append(lines, s.headLine(s.inSight(i, head, from, to), r.forward != nil, width))
 		}
 		bar, over := "   ", (*theme.Style)(nil)
 		if i == s.cursor.Index() {
@@ -454,6 +477,30 @@ func (s *doctorScreen) widest(width int) int {
 	return min(w, max(12, width/3))
 }
 
+// inSight is the heading of the rows that row belongs to, with those that are in sight where these are not all.
+func (s *doctorScreen) inSight(row int, head string, from, to int) string {
+	first, end := row, row+1
+	for first > 0 && s.rows[first].head == "" {
+		first--
+	}
+	for end < len(s.rows) && s.rows[end].head == "" {
+		end++
+	}
+	if s.follows != nil || from <= first && end <= to {
+		return head
+	}
+	sight := fmt.Sprintf("%d-%d of ", max(from, first)-first+1, min(to, end)-first)
+	if s.desk.width < 64 {
+		return sight + strconv.Itoa(end-first)
+	}
+	return sight + rules.Plural(end-first, nounOf(head))
+}
+
+// nounOf is what a heading counts, one of them.
+func nounOf(head string) string {
+	return strings.TrimSuffix(head[strings.LastIndexByte(head, ' ')+1:], "s")
+}
+
 // headOf is the heading that a row stands under.
 func (s *doctorScreen) headOf(i int) string {
 	for ; i >= 0; i-- {
@@ -465,15 +512,18 @@ func (s *doctorScreen) headOf(i int) string {
 }
 
 // headLine is a quiet line with what follows at its right end.
-func (s *doctorScreen) headLine(right string, width int) string {
+func (s *doctorScreen) headLine(right string, forwards bool, width int) string {
 	left := s.look.Faint.Render("what is ") + s.look.Strong.Render("wrong") + s.look.Faint.Render(" or risky now")
 	switch {
 	case s.follows != nil:
 		left = s.look.Faint.Render("the way of ") + s.look.Strong.Render(fmt.Sprintf("%s %d", text.Safe(s.follows.Rule.Chain), s.follows.Rule.Position))
-	case strings.HasSuffix(right, "forward"), strings.HasSuffix(right, "forwards"):
+	case forwards:
 		left = s.look.Faint.Render("what is ") + s.look.Strong.Render("forwarded")
 	}
 	used := lipgloss.Width(left)
+	if right == "" {
+		return " " + left + " " + s.look.Line.Render(strings.Repeat(s.look.Glyphs.Rule, max(0, width-3-used)))
+	}
 	right = text.Fit(text.Safe(right), max(8, width-used-8))
 	fill := width - 1 - used - 1 - 1 - lipgloss.Width(right) - 4
 	return " " + left + " " + s.look.Line.Render(strings.Repeat(s.look.Glyphs.Rule, max(0, fill))) + " " + s.look.Faint.Render(right) + " " + s.look.Line.Render(strings.Repeat(s.look.Glyphs.Rule, 2))

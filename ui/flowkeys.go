@@ -92,7 +92,7 @@ func (s *flowsScreen) flowKeys() keyTable {
 			on(keys.Details, s.details).when(func() bool { return onGroup() || onFlow() }),
 			on(keyRuleOf, s.addRuleOf).when(func() bool { return can() && onFlow() }),
 			act(keys.WhatIf, s.openWhatIf),
-			elsewhere(keyTrace),
+			elsewhere(keyTrace).when(func() bool { return s.gw.Recorded == "" }),
 			on(keys.Names, s.toggleNames).when(named(false)),
 			on(bind("m", "addresses", "m"), s.toggleNames).when(named(true)),
 			act(keys.Health, func() { s.open(&flowHealth{desk: s.desk, screen: s}) }),
@@ -102,12 +102,21 @@ func (s *flowsScreen) flowKeys() keyTable {
 				return can() && s.gw.Changes != nil && (onFlow() || onGroup() && s.groups.by == flow.GroupByClient)
 			}).otherwise(s.sayNothingToBlock),
 			on(keys.ForgetAll, s.askForgetAll).when(func() bool { return can() && s.mode == listMode && !s.query.IsZero() }).otherwise(s.sayNoFilter),
-			act(bind("E", "export", "E"), func() { s.open(&flowExport{desk: s.desk, screen: s}) }).when(func() bool { return s.gw.Export != nil && s.mode != eventMode }),
+			act(bind("E", "export", "E"), func() { s.open(&flowExport{desk: s.desk, screen: s}) }).when(func() bool { return s.gw.Export != nil && s.mode != eventMode }).otherwise(s.sayNoExport),
 			act(keyCount, s.askSwitches).when(can),
 		},
 		moving(func() int { return s.list.height }, s.cursorBy),
 		keyTable{on(hidden(keys.Close), func() tea.Cmd { s.Back(); return s.reload() })},
 	)
+}
+
+// sayNoExport says why nothing is exported.
+func (s *flowsScreen) sayNoExport() {
+	if s.mode == eventMode {
+		s.sayBriefly("events are not exported, connections are: e shows them; nattui flow events prints these")
+		return
+	}
+	s.sayBriefly("connections cannot be exported here")
 }
 
 // TraceFilter is the flow under the cursor.

@@ -134,11 +134,11 @@ func (f *form) Actions() keyTable {
 	return keyTable{
 		act(bind("enter", "read on", "enter", "ctrl+s"), func() { f.Wheel(max(1, f.page-1)) }).when(func() bool { return f.ready && !f.read.whole() }),
 		on(bind("enter", "apply", "enter", "ctrl+s"), f.send).agreeing().when(ready),
-		act(bind("esc", "back to the fields", "esc", "ctrl+c", "e", "n", "left"), f.backToFields).when(ready),
+		act(bind("esc", "back to the fields", "esc", "ctrl+c", "e", "n", "q", "left"), f.backToFields).when(ready),
 		act(keyCountdown, func() { f.chosen = f.chosen.next() }).when(func() bool { return f.ready && f.gw.Journal != nil }),
 	}.and(f.keys().while(ready), f.fields.actions(f.toPlan).while(filling), keyTable{
 		on(bind("ctrl+s", "plan", "ctrl+s"), f.toPlan).when(filling),
-		act(bind("ctrl+n", "start anew", "ctrl+n"), f.anew).when(func() bool { return !f.ready && f.kept }),
+		act(bind("ctrl+n", "start anew", "ctrl+n"), f.anew).when(func() bool { return !f.ready && f.kept }).otherwise(f.saying(alreadyNew)),
 		act(bind("esc", "close", "esc", "ctrl+c"), func() { f.fields.leave(); f.close(f) }).when(filling),
 	})
 }

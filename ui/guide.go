@@ -197,9 +197,10 @@ func (s *guideScreen) Actions() keyTable {
 func (s *guideScreen) listKeys() keyTable {
 	to := func(by int) func() { return func() { s.move(by) } }
 	can := func() bool { return !s.gw.ReadOnly }
+	told := func() bool { return s.facts != nil || s.gw.Recorded == "" }
 	return keyTable{
-		on(bind("enter", "begin", "enter"), func() tea.Cmd { return s.begin(intentions[s.at]) }),
-		elsewhere(keys.Switches),
+		on(bind("enter", "begin", "enter"), func() tea.Cmd { return s.begin(intentions[s.at]) }).when(told).otherwise(s.sayUnread),
+		elsewhere(keys.Switches).when(told),
 		act(keys.Up, to(-1)), act(keys.Down, to(1)), act(keys.Top, to(-len(intentions))), act(keys.Bottom, to(len(intentions))),
 		elsewhere(keys.Undo).when(can), elsewhere(keys.Redo).when(can),
 	}
@@ -234,7 +235,7 @@ func (s *guideScreen) fieldKeys() keyTable {
 	return s.fields.actions(s.toPlan).and(keyTable{
 		on(bind("ctrl+s", "plan", "ctrl+s"), s.toPlan),
 		act(bind("pgdn", "read on", "pgdown"), s.pageDown), act(silent("pgup"), s.pageUp),
-		on(bind("ctrl+n", "start anew", "ctrl+n"), s.anew).when(func() bool { return s.kept }),
+		on(bind("ctrl+n", "start anew", "ctrl+n"), s.anew).when(func() bool { return s.kept }).otherwise(s.saying(alreadyNew)),
 		act(bind("esc", "close", "esc"), func() { s.Back() }),
 	})
 }

@@ -200,17 +200,29 @@ func (x *importDialog) gapKeys() keyTable {
 func (x *importDialog) textKeys() keyTable {
 	questions := func() bool { return x.known && len(x.found.Questions) > 0 }
 	doubts := func() bool { return x.known && x.found.InDoubt() && strings.TrimSpace(x.area.Value()) != "" }
-	none := func() {}
 	return keyTable{
 		on(bind("enter", "apply", "enter"), x.send).agreeing().when(x.applicable),
-		act(keyImportCountdown, func() { x.chosen = x.chosen.next() }).when(x.choosable).otherwise(none),
-		act(bind("tab", "fill the gaps", "tab"), func() { x.askFor(x.found.Questions[0]) }).when(questions).otherwise(none),
-		on(bind("ctrl+t", "apply the corrections", "ctrl+t"), x.correct).when(doubts).otherwise(none),
+		act(keyImportCountdown, func() { x.chosen = x.chosen.next() }).when(x.choosable).otherwise(x.notYet("the countdown is chosen once there is something to apply")),
+		act(bind("tab", "fill the gaps", "tab"), func() { x.askFor(x.found.Questions[0]) }).when(questions).otherwise(x.notYet("no gap is left to fill")),
+		on(bind("ctrl+t", "apply the corrections", "ctrl+t"), x.correct).when(doubts).otherwise(x.notYet("there is nothing to correct")),
 		on(bind("ctrl+y", "accept doubts", "ctrl+y"), x.acceptDoubts).when(doubts),
 		on(silent("ctrl+y"), x.acceptDoubts),
 		on(silent("ctrl+s"), x.send).agreeing(),
-		on(bind("ctrl+n", "start anew", "ctrl+n"), x.anew).when(func() bool { return x.kept }),
+		on(bind("ctrl+n", "start anew", "ctrl+n"), x.anew).when(func() bool { return x.kept }).otherwise(x.saying(alreadyNew)),
 		act(bind("esc", "close", "esc", "ctrl+c"), x.closing(x)),
+	}
+}
+
+// alreadyNew is why nothing is begun anew in a box whose fields or lines were not typed before it was closed.
+const alreadyNew = "ctrl+n starts anew where you come back to what you typed; here nothing was left before"
+
+// notYet says why a key of the text does nothing: while that is being read nobody knows.
+func (x *importDialog) notYet(why string) func() {
+	return func() {
+		if !x.known && strings.TrimSpace(x.area.Value()) != "" {
+			why = "the text is still being read"
+		}
+		x.sayBriefly(why)
 	}
 }
 

@@ -32,9 +32,9 @@ func (b *missionBox) far() mission.Progress { return b.bench.progress[b.mission.
 func (b *missionBox) Actions() keyTable {
 	close := b.closing(b)
 	return keyTable{
-		on(keyCheck, b.check).when(func() bool { return !b.bench.checking }),
-		on(keyHint, b.hint).when(func() bool { return b.far().Hints < len(b.mission.Hints) }),
-		on(bind("n", "next mission", "n"), b.next).when(func() bool { return b.far().Done }),
+		on(keyCheck, b.check).when(func() bool { return !b.bench.checking }).otherwise(b.saying("the goal is being checked")),
+		on(keyHint, b.hint).when(func() bool { return b.far().Hints < len(b.mission.Hints) }).otherwise(b.saying("there are no more hints")),
+		on(bind("n", "next mission", "n"), b.next).when(func() bool { return b.far().Done }).otherwise(b.saying("the goal is not reached yet: " + keyCheck.Help().Key + " checks it")),
 		on(bind("L", "the map", "L"), b.toMap),
 		act(bind("esc", "close", "esc", "enter", "q", "ctrl+c"), close),
 	}.and(b.reading.keys())

@@ -58,11 +58,7 @@ func (p *palette) list(place string, t keyTable, idle bool, do func(action) func
 		if x.do == nil || x.rest || x.agrees || moves || x.name() == "" || idle != (x.works != nil && !x.works()) || p.has(place, x.name()) {
 			continue
 		}
-		label := x.keys.Help().Key
-		if label == "" {
-			label = strings.Join(x.keys.Keys(), "/")
-		}
-		item := listed{x.name(), p.look.Glyphs.Key(label), clauses[x.name()], place, do(x), idle}
+		item := listed{x.name(), p.look.Glyphs.Key(x.label()), clauses[x.name()], place, do(x), idle}
 		if idle && place == "" {
 			item.do = p.refusing(x)
 		}
@@ -70,12 +66,23 @@ func (p *palette) list(place string, t keyTable, idle bool, do func(action) func
 	}
 }
 
+// label is how the keys of an action are written, also of one that is not in the key line.
+func (a *action) label() string {
+	if a.keys.Help().Key == "" {
+		return strings.Join(a.keys.Keys(), "/")
+	}
+	return a.keys.Help().Key
+}
+
 // refusing says why an action can not be done now.
-func (p *palette) refusing(x action) func() tea.Cmd {
+func (d *desk) refusing(x action) func() tea.Cmd {
 	return func() tea.Cmd {
-		p.say("nothing to " + x.name() + " now")
+		d.said = status{}
 		if x.instead != nil {
 			x.instead()
+		}
+		if d.said.text == "" {
+			d.sayBriefly(x.labelled(d.look.Glyphs.Key(x.label())) + " has nothing to work on here")
 		}
 		return nil
 	}
@@ -94,12 +101,19 @@ func (p *palette) has(place, name string) bool {
 // showAndDo shows a screen and does one of its actions there, if that can be done.
 func (a *App) showAndDo(i int, name string) tea.Cmd {
 	cmds := []tea.Cmd{a.show(i), a.settle()}
+	var idle *action
 	for _, x := range a.table(a.screen()) {
-		if x.name() == name && x.do != nil && (x.works == nil || x.works()) {
+		switch {
+		case x.name() != name || x.do == nil:
+		case x.works == nil || x.works():
 			return tea.Batch(append(cmds, x.do())...)
+		case idle == nil || idle.instead == nil:
+			idle = &x
 		}
 	}
-	a.say("nothing to " + name + " here")
+	if idle != nil {
+		cmds = append(cmds, a.refusing(*idle)())
+	}
 	return tea.Batch(cmds...)
 }
 

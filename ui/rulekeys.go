@@ -117,7 +117,7 @@ func (s *rulesScreen) looking() keyTable {
 		act(keys.Chains, s.openChains),
 		on(bind("X", "forget its connections", "X"), s.forgetFlows).when(func() bool { return can() && onAny() && s.gw.Flows != nil }),
 		act(keys.WhatIf, s.openWhatIf),
-		elsewhere(keyTrace),
+		elsewhere(keyTrace).when(func() bool { return s.gw.Recorded == "" }),
 		on(keys.Import, s.openImport).when(func() bool { return can() || !s.gw.ReadOnly && s.natively() }),
 		on(keys.Family, func() tea.Cmd { family(); return s.findDead() }).when(more).otherwise(family),
 		act(keys.Backend, s.narrowTo).when(more).otherwise(s.narrowTo),

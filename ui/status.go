@@ -35,6 +35,9 @@ func (d *desk) sayDone(text string) { d.said = status{text: text, done: true} }
 // sayBriefly answers a key that does nothing there, or says what a field does not take: with the next key that is over.
 func (d *desk) sayBriefly(text string) { d.said = status{text: text, brief: true} }
 
+// saying is sayBriefly for a key table: why a key does nothing.
+func (d *desk) saying(text string) func() { return func() { d.sayBriefly(text) } }
+
 func (d *desk) fail(err error) { d.refuse(err.Error()) }
 
 // refuse says why something was not done.

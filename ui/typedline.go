@@ -6,6 +6,7 @@ import (
 	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"nattui/ui/text"
 )
@@ -74,9 +75,42 @@ func (l typedLine) draw(d *desk, width int, hint string) string {
 	}
 	l.SetStyles(inputStyles(d))
 	l.Placeholder = text.Fit(inParentheses(hint), width-1)
+	l.showAround(max(1, width-1))
 	l.SetWidth(max(1, width-1))
 	l.SetCursor(l.Position()) // has it choose again which part is seen
 	return l.View()
+}
+
+// showAround cuts a text that is longer than its room to what is around the cursor, with a mark where more of it is.
+func (l *typedLine) showAround(room int) {
+	const mark = "…"
+	all, at := []rune(l.Value()), l.Position()
+	if ansi.StringWidth(string(all)) <= room || room < 3 {
+		return
+	}
+	from, to := 0, len(all)
+	for ansi.StringWidth(string(all[from:at])) > room-2 { // beside both marks
+		from++
+	}
+	if from > 0 {
+		room--
+	}
+	for to > at && ansi.StringWidth(string(all[from:to])) > room {
+		if to == len(all) {
+			room--
+		}
+		to--
+	}
+	shown := string(all[from:to])
+	if from > 0 {
+		shown = mark + shown
+		at++
+	}
+	if to < len(all) {
+		shown += mark
+	}
+	l.SetValue(shown)
+	l.SetCursor(at - from)
 }
 
 func inParentheses(hint string) string {

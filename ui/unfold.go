@@ -6,10 +6,10 @@ import (
 	"nattui/ui/text"
 )
 
-// unfold breaks the sentences of a list into lines of a width. Where all of them together have no room, each is cut to
-// one: there the one under the cursor is told elsewhere. On a plain screen each is a line however long, as the terminal
-// breaks it.
-func (d *desk) unfold(sentences []string, width, room int) [][]string {
+// unfold breaks the sentences of a list into lines of a width. Where all of them together have no room, as many are told
+// whole as have: that under the cursor first, then from the top. On a plain screen each is a line however long, as the
+// terminal breaks it.
+func (d *desk) unfold(sentences []string, at, width, room int) [][]string {
 	if d.plain {
 		for _, s := range sentences {
 			width = max(width, visibleWidth(s))
@@ -24,8 +24,28 @@ func (d *desk) unfold(sentences []string, width, room int) [][]string {
 		used += len(whole[i])
 	}
 	if used > room {
-		for i, s := range sentences {
-			whole[i] = []string{text.Fit(s, width)}
+		return unfoldSome(sentences, whole, at, width, room-len(sentences))
+	}
+	return whole
+}
+
+// unfoldSome cuts the lines of sentences to those for which there is room beyond one each.
+func unfoldSome(sentences []string, whole [][]string, at, width, spare int) [][]string {
+	first := max(0, min(at, len(sentences)-1))
+	order := []int{first}
+	for i := range sentences {
+		if i != first {
+			order = append(order, i)
+		}
+	}
+	for _, i := range order {
+		more := max(0, min(len(whole[i])-1, spare))
+		switch spare -= more; {
+		case more == len(whole[i])-1:
+		case more == 0:
+			whole[i] = []string{text.Fit(sentences[i], width)}
+		default:
+			whole[i] = text.Wrap(sentences[i], width, 1+more)
 		}
 	}
 	return whole

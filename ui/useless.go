@@ -50,6 +50,25 @@ func (a *App) sayUseless(own keyTable, k tea.KeyPressMsg) {
 	a.sayBriefly(name + " does nothing here; ? lists the keys")
 }
 
+// sayNoTrace says why nothing is traced from here.
+func (a *App) sayNoTrace() {
+	if a.gw.Recorded != "" {
+		a.sayBriefly("no packets pass a recorded gateway: nothing can be traced")
+		return
+	}
+	a.sayBriefly("there is no packet to trace here: press it on a rule or a connection, or type a filter in Trace (5)")
+}
+
+// sayClosed says of a key that has closed a box, as any does that the box has no use for, that it does more on the screen.
+func (a *App) sayClosed(box any, k tea.KeyPressMsg) {
+	if a.said != a.saidBefore || a.top() != nil || box == any(a.screen()) {
+		return
+	}
+	if x, _ := a.table(a.screen()).and(a.everywhere().rebound(a.settings.Keys)).find(k); x != nil && x.name() != "" && !key.Matches(k, keys.Close, keys.Quit) {
+		a.sayBriefly("the box is closed; once more is " + x.labelled(a.look.Glyphs.Key(k.String())))
+	}
+}
+
 // screensWith says on which other screens a key does something, and what; "" for none.
 func (a *App) screensWith(k tea.KeyPressMsg) string {
 	var places []string

@@ -108,7 +108,7 @@ func (w *whatIf) Actions() keyTable {
 		elsewhere(bind("type", "a packet")),
 		act(bind("↑/↓", "scroll", "up", "pgup"), func() { w.offset = max(0, w.offset-1) }),
 		act(silent("down", "pgdown"), func() { w.offset++ }),
-		act(bind("ctrl+n", "start anew", "ctrl+n"), w.anew).when(func() bool { return w.kept }),
+		act(bind("ctrl+n", "start anew", "ctrl+n"), w.anew).when(func() bool { return w.kept }).otherwise(w.saying(alreadyNew)),
 		act(silent("enter"), w.enter),
 		act(bind("esc", "close", "esc", "ctrl+c"), w.closing(w)),
 	}
