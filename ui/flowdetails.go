@@ -361,7 +361,7 @@ func (d *flowDetails) Settle() tea.Cmd {
 
 // View draws the box.
 func (d *flowDetails) View(width, _ int) string {
-	return box(d.desk, text.Safe(d.view.title())+d.progress(), d.seen(), min(detailsWidth, width-2))
+	return box(d.desk, d.under(text.Safe(d.view.title()), min(detailsWidth, width-2)), d.seen(), min(detailsWidth, width-2))
 }
 
 // The screen is split from splitWidth on: the list, and the flow under the cursor beside it.

@@ -142,7 +142,7 @@ func (h *flowHealth) View(width, _ int) string {
 	if width < narrowDetails {
 		title = "Health of the table"
 	}
-	return box(h.desk, title+h.progress(), h.seen(), h.inner(width)+4)
+	return box(h.desk, h.under(title, h.inner(width)+4), h.seen(), h.inner(width)+4)
 }
 
 func (h *flowHealth) told(width int) []string {

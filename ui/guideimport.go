@@ -365,25 +365,52 @@ func (x *importDialog) send() tea.Cmd {
 	return cmd
 }
 
-// Settle has the plan weighed that the text makes.
+// Settle has the plan weighed that the text makes, and fits the text to its room.
 func (x *importDialog) Settle() tea.Cmd {
+	x.fitText()
 	if !x.applicable() || x.sending {
 		return nil
 	}
 	return x.impact.weigh(x.found.Plan)
 }
 
+// below is what was found, beneath the text, and how many lines it leaves to that.
+func (x *importDialog) below(width, rows int) (lines []string, room int) {
+	lines = x.report(width, max(2, rows/2))
+	return lines, max(2, rows-1-len(lines))
+}
+
+// fitText gives the text the lines that it takes, as far as there are. Where it is scrolled farther than it has to be, as
+// after it was typed in less room, it goes back to its beginning and from there to the cursor.
+func (x *importDialog) fitText() {
+	inner := min(x.desk.width, 120) - 4
+	_, room := x.below(inner, x.boxHeight()-2)
+	x.area.SetWidth(inner)
+	rows := 0
+	for l := range strings.SplitSeq(x.area.Value(), "\n") {
+		if rows += max(1, len(text.Wrap(l, x.area.Width()-1, 0))); rows > x.area.ScrollYOffset()+room {
+			break // of more it makes no difference
+		}
+	}
+	height := min(room, max(3, rows+1))
+	if over := x.area.ScrollYOffset(); over > 0 && over+height > rows+1 {
+		line, in := x.area.Line(), x.area.LineInfo()
+		x.area.SetHeight(rows + 1)
+		x.area.MoveToBegin()
+		for x.area.Line() < line {
+			x.area.CursorDown()
+		}
+		x.area.SetCursorColumn(in.StartColumn + in.ColumnOffset)
+	}
+	x.area.SetHeight(height)
+}
+
 // View draws the text and, beneath it, what was found.
 func (x *importDialog) View(width, height int) string {
 	w := min(width, 120)
 	inner := w - 4
-	rows := height - 2
-	below := x.report(inner, max(2, rows/2))
-	room := max(2, rows-1-len(below))
-	area := x.area
-	area.SetWidth(inner)
-	area.SetHeight(min(room, max(3, area.LineCount()+1)))
-	lines := strings.Split(strings.TrimRight(area.View(), "\n"), "\n")
+	below, room := x.below(inner, height-2)
+	lines := strings.Split(strings.TrimRight(x.area.View(), "\n"), "\n")
 	if len(lines) > room {
 		lines = lines[:room]
 	}

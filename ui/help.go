@@ -39,7 +39,7 @@ func (h *help) Settle() tea.Cmd {
 
 // View draws the box.
 func (h *help) View(width, _ int) string {
-	return box(h.desk, "Keys ("+keys.Search.Help().Key+" searches)"+h.progress(), h.seen(), min(78, width-2))
+	return box(h.desk, h.under("Keys ("+keys.Search.Help().Key+" searches)", min(78, width-2)), h.seen(), min(78, width-2))
 }
 
 // list is every key with what it does.

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"fmt"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -101,7 +102,11 @@ func (c *labChoice) View(width, _ int) string {
 	if anyCut(c.titles(), c.titleWidth(width)) {
 		lines = append(lines, c.toldLines(inner)...)
 	}
-	return box(c.desk, "Another lab", lines, w)
+	title := "Another lab"
+	if to-from < len(c.list) {
+		title += fmt.Sprintf(" (%d-%d of %d)", from+1, to, len(c.list))
+	}
+	return box(c.desk, title, lines, w)
 }
 
 // labTold is how many lines tell what the list has cut: a rule and a sentence.

@@ -184,11 +184,6 @@ func (m *labMap) View(width, height int) string {
 	w := min(104, width-2)
 	inner, room := w-4, boxRoom(height)
 	var lines []string
-	if room >= 16 {
-		for _, l := range text.Wrap(text.Safe(m.gw.Lab.Summary()), inner, 2) {
-			lines = append(lines, m.look.Faint.Render(l))
-		}
-	}
 	if room >= 14 {
 		lines = append(append(append(lines, ""), m.wiring(inner)...), "")
 	}
@@ -207,14 +202,24 @@ func (m *labMap) View(width, height int) string {
 	if m.typing && m.bench.sending > 0 {
 		lines = append(lines, m.look.Attention.Render("sent, waiting for what comes back…"))
 	}
-	for i := len(m.bench.sent) - 1; i >= 0 && len(lines) < room; i-- {
+	least := len(m.summary(inner, room, 0))
+	for i := len(m.bench.sent) - 1; i >= 0 && len(lines) < room-least; i-- {
 		lines = append(lines, m.replyLines(m.bench.sent[i], inner)...)
 	}
+	lines = append(m.summary(inner, room, room-len(lines)), lines...)
 	title := "The lab: " + m.gw.Lab.Name()
 	if _, learning := m.mission(); learning {
 		title = "The lab: mission " + m.gw.Lab.Name()
 	}
 	return box(m.desk, title, lines[:min(len(lines), room)], w)
+}
+
+// summary is what the lab is for, whole where that many lines are free.
+func (m *labMap) summary(width, room, free int) []string {
+	if room < 16 {
+		return nil
+	}
+	return styled(m.look.Faint, text.Wrap(text.Safe(m.gw.Lab.Summary()), width, max(2, free)))
 }
 
 // line is where a request is typed, or says how.

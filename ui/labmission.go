@@ -16,6 +16,8 @@ type missionBox struct {
 	*desk
 	mission mission.Mission
 	reading
+	asked bool // a hint was asked for
+	hints int  // how many there were then
 }
 
 func newMissionBox(d *desk, m mission.Mission) *missionBox { return &missionBox{desk: d, mission: m} }
@@ -52,6 +54,7 @@ func (b *missionBox) check() tea.Cmd {
 
 func (b *missionBox) hint() tea.Cmd {
 	lab := b.gw.Lab
+	b.asked, b.hints = true, b.far().Hints
 	return func() tea.Msg {
 		p, err := lab.Hint()
 		return checkedMsg{p, err}
@@ -90,12 +93,16 @@ func (d *desk) moveTo(scenario, name string) tea.Cmd {
 // Settle fits the text to the terminal.
 func (b *missionBox) Settle() tea.Cmd {
 	b.fit(b.told(min(84, b.desk.width-2)-4), boxRoom(b.boxHeight()))
+	if b.asked && b.far().Hints > b.hints {
+		b.asked = false
+		b.Wheel(far) // the newest is the last
+	}
 	return nil
 }
 
 // View draws the box.
 func (b *missionBox) View(width, _ int) string {
-	return box(b.desk, "Mission: "+b.mission.Title+b.reading.progress(), b.seen(), min(84, width-2))
+	return box(b.desk, b.under("Mission: "+b.mission.Title, min(84, width-2)), b.seen(), min(84, width-2))
 }
 
 func (b *missionBox) told(width int) []string {

@@ -1,6 +1,10 @@
 package ui
 
-import "fmt"
+import (
+	"fmt"
+
+	"nattui/ui/text"
+)
 
 // reading is how far a box that is longer than its room has been scrolled.
 type reading struct {
@@ -41,6 +45,15 @@ func (r *reading) progress() string {
 		return ""
 	}
 	return fmt.Sprintf(" (%d to %d of %d lines)", r.offset+1, min(r.offset+r.page, len(r.lines)), len(r.lines))
+}
+
+// under is a box's title with its progress, which is what is told whole where the box is narrow.
+func (r *reading) under(title string, width int) string {
+	told := r.progress()
+	if room := width - 6 - visibleWidth(told); visibleWidth(title) > room && r.most > 0 {
+		told = fmt.Sprintf(" (%d-%d of %d)", r.offset+1, min(r.offset+r.page, len(r.lines)), len(r.lines))
+	}
+	return text.Fit(title, max(4, width-6-visibleWidth(told))) + told
 }
 
 // boxHeight is how high a box may be: the key line and the status line stay in sight.

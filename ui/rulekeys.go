@@ -8,6 +8,7 @@ import (
 
 	"nattui/model/traced"
 	"nattui/rules"
+	"nattui/ui/text"
 )
 
 // Typing tells that the filter line is open.
@@ -27,15 +28,15 @@ func (s *rulesScreen) Line(width int) (string, bool) {
 	if !s.filter.open && s.filter.text() == "" {
 		return "", false
 	}
-	shown := 0
+	shown, all := 0, 0
 	for _, p := range s.panes {
-		for _, it := range p.items {
-			if it.at > 0 || it.element != nil {
-				shown++
-			}
-		}
+		shown, all = shown+p.shown(), all+s.searchedIn(p)
 	}
-	return s.filter.view(width, rules.Plural(shown, "rule"))
+	count := rules.Plural(shown, "rule")
+	if s.filter.text() != "" && shown <= all {
+		count = text.Exact(uint64(shown)) + " of " + rules.Plural(all, "rule")
+	}
+	return s.filter.view(width, count)
 }
 
 // Back leaves what was opened last: the filter, then the chosen chain.

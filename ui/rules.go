@@ -329,7 +329,7 @@ func (s *rulesScreen) sectionLine(p *pane, width int) string {
 	default:
 		left = faint("chain ") + name
 	}
-	right := rules.Plural(p.rules, "rule")
+	right := s.counted(p)
 	if policy := s.policyOf(p); policy != "" {
 		right = policy + ", " + right
 	}
@@ -339,7 +339,7 @@ func (s *rulesScreen) sectionLine(p *pane, width int) string {
 	}
 	if len(p.items) > p.height {
 		from, to := p.cursor.Window(len(p.items), p.height)
-		if len(p.items) != p.rules {
+		if len(p.items) != p.rules || s.filter.text() != "" {
 			right = rules.Plural(len(p.items), "line")
 		}
 		right = fmt.Sprintf("%d-%d of %s", from+1, to, right)

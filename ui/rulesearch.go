@@ -6,6 +6,7 @@ import (
 
 	"nattui/rules"
 	"nattui/rules/nft"
+	"nattui/ui/text"
 )
 
 // ruleSearch is what the filter finds in chains and in those that they lead to, opened or not. It is kept for as long as
@@ -133,6 +134,24 @@ func (s *rulesScreen) elementsOf(c *nft.Chain, r *nft.Rule) []*nativeElement {
 }
 
 // searched counts the rules that were looked at: those of a chain and of all that it leads to.
+// shown is how many rules of a pane are listed.
+func (p *pane) shown() (n int) {
+	for _, it := range p.items {
+		if it.at > 0 && it.element == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// counted is how many rules a pane has, and of a filter's list how many of them match.
+func (s *rulesScreen) counted(p *pane) string {
+	if all, shown := s.searchedIn(p), p.shown(); s.filter.text() != "" && shown <= all {
+		return text.Exact(uint64(shown)) + " of " + rules.Plural(all, "rule")
+	}
+	return rules.Plural(p.rules, "rule")
+}
+
 func (s *rulesScreen) searched(of chainOf, seen map[chainOf]bool) (n int) {
 	c, ok := s.tables.Sets[of.variant].Chain(of.table, of.name)
 	if !ok || seen[of] {

@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -156,8 +158,30 @@ func (a *App) highlight(lines []string, words []string) []string {
 		return lines
 	}
 	out := make([]string, len(lines))
+	_, within := a.input().(*rulesScreen) // its filter finds 80 in :8080, too
 	for i, l := range lines {
+		words := words
+		if within {
+			words = portsWith(ansi.Strip(l), words)
+		}
 		out[i] = text.Mark(l, words, a.look.Hit)
+	}
+	return out
+}
+
+var ports = regexp.MustCompile(`:[0-9]+`)
+
+// portsWith are the words, and for one of digits the ports of a line in which these stand.
+func portsWith(line string, words []string) []string {
+	out := slices.Clone(words)
+	for _, w := range words {
+		if digits := strings.TrimPrefix(w, ":"); digits != "" && strings.Trim(digits, "0123456789") == "" {
+			for _, p := range ports.FindAllString(line, -1) {
+				if strings.Contains(p, digits) {
+					out = append(out, p)
+				}
+			}
+		}
 	}
 	return out
 }

@@ -42,6 +42,7 @@ type traceScreen struct {
 	tail    bool // the cursor stays on the latest
 	height  int
 	details []string
+	taught  reading // what this screen is for, while it shows no packets
 }
 
 // tracedRow is a packet with what is said about it.
@@ -300,6 +301,7 @@ func (s *traceScreen) Settle(width, height int) tea.Cmd {
 	s.details = s.wayUnder(width, height)
 	s.height = max(1, height-len(s.details)-1)
 	s.cursor.Settle(len(s.rows), s.height)
+	s.taught.fit(s.teach(width), s.height)
 	return nil
 }
 
@@ -326,7 +328,7 @@ func (s *traceScreen) wayUnder(width, height int) []string {
 func (s *traceScreen) View(width, height int) []string {
 	lines := []string{s.headLine(width)}
 	if len(s.rows) == 0 {
-		lines = append(lines, s.teach(width)...)
+		lines = append(lines, s.taughtLines()...)
 	} else {
 		lines = append(lines, s.list(width)...)
 	}
@@ -395,6 +397,15 @@ func (s *traceScreen) teach(width int) []string {
 		lines = append(lines, "     "+s.look.Accent.Render(e))
 	}
 	add(s.look.Faint, append(note, s.unseen()...))
+	return lines
+}
+
+// taughtLines are what is in sight of that.
+func (s *traceScreen) taughtLines() []string {
+	lines := slices.Clone(s.taught.seen())
+	if rest := s.taught.most - s.taught.offset; rest > 0 && len(lines) > 1 {
+		lines[len(lines)-1] = "   " + s.look.Faint.Render(s.look.Glyphs.Down+" "+rules.Plural(rest+1, "more line"))
+	}
 	return lines
 }
 

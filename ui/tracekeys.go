@@ -27,6 +27,10 @@ func (s *traceScreen) Wheel(by int) { s.move(by) }
 
 func (s *traceScreen) move(by int) {
 	s.tail = false
+	if len(s.rows) == 0 {
+		s.taught.Wheel(by)
+		return
+	}
 	s.cursor.Go(s.cursor.Index()+by, len(s.rows), s.key)
 }
 
@@ -60,7 +64,7 @@ func (s *traceScreen) packetKeys() keyTable {
 		act(keys.Details, s.openDetails).when(some),
 		on(keyRuleOf, s.addRuleOf).when(func() bool { return some() && !s.gw.ReadOnly }),
 		act(hidden(keys.Details), s.openLine).when(func() bool { return !s.busy && s.tracing == nil }),
-	}.and(moves[:5].while(some), keyTable{act(bind("G", "latest", keys.Bottom.Keys()...), s.followLatest).when(some).counted(moves[5].count)})
+	}.and(moves[:5].while(func() bool { return some() || s.taught.most > 0 }), keyTable{act(bind("G", "latest", keys.Bottom.Keys()...), s.followLatest).when(some).counted(moves[5].count)})
 }
 
 func (s *traceScreen) openLine() {
