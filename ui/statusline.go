@@ -15,7 +15,7 @@ const mostStatus = 4
 
 // moreStatus is how many rows the last line needs beyond its own; they come from the bottom of the body.
 func (a *App) moreStatus() int {
-	return min(strings.Count(a.statusLine(), "\n"), mostStatus-1, max(0, a.height-minHeight+1))
+	return min(strings.Count(a.statusLine(), "\n"), mostStatus-1)
 }
 
 // statusRows are the rows of the last line, as many as room was made for.

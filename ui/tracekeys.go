@@ -64,6 +64,7 @@ func (s *traceScreen) packetKeys() keyTable {
 		act(keys.Details, s.openDetails).when(some),
 		on(keyRuleOf, s.addRuleOf).when(func() bool { return some() && !s.gw.ReadOnly }),
 		act(hidden(keys.Details), s.openLine).when(func() bool { return !s.busy && s.tracing == nil }),
+		act(silent("G", "end"), func() { s.move(far) }).when(func() bool { return !some() && s.taught.most > 0 }),
 	}.and(moves[:5].while(func() bool { return some() || s.taught.most > 0 }), keyTable{act(bind("G", "latest", keys.Bottom.Keys()...), s.followLatest).when(some).counted(moves[5].count)})
 }
 

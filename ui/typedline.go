@@ -88,8 +88,11 @@ func (l *typedLine) showAround(room int) {
 	if ansi.StringWidth(string(all)) <= room || room < 3 {
 		return
 	}
-	from, to := 0, len(all)
-	for ansi.StringWidth(string(all[from:at])) > room-2 { // beside both marks
+	from, to, marks := 0, len(all), 2
+	if at == to {
+		marks = 1
+	}
+	for ansi.StringWidth(string(all[from:at])) > room-marks {
 		from++
 	}
 	if from > 0 {
