@@ -225,3 +225,43 @@ func TestLabBoxesTellWhereTheyAre(t *testing.T) {
 	s.press("L", "o")
 	s.sees("Another lab (1-")
 }
+
+// While another's change waits, why a form is not applied is told whole beside how much time is left.
+func TestRefusalBesideTheCountdownIsWhole(t *testing.T) {
+	s, _ := sshStage(t, 80, 24)
+	s.app.pending = &pending{id: "2", by: "root", deadline: clock.Add(86 * time.Second)}
+	s.press("a")
+	s.app.refuse(s.app.firstSettle())
+	s.send(factsMsg{gatewayFacts()})
+	s.sees("1m26s left")
+	s.tells("first confirm or roll back")
+}
+
+// Where nothing is wrong, the key that fixes says so.
+func TestNothingToFix(t *testing.T) {
+	s := newStage(t, 80, 24, gatewayRules)
+	d := s.app.screens[3].(*doctorScreen)
+	d.examined, d.running = true, true
+	d.rows = []doctorRow{{finding: doctor.Finding{Check: "sound", Subject: "this gateway", Sentence: "No problems found."}, head: "0 findings"}}
+	s.app.active = 3
+	s.press("f")
+	s.sees("nothing to fix here")
+}
+
+// On recorded rules alone no key is offered that could only refuse.
+func TestRecordedRulesOfferWhatWorks(t *testing.T) {
+	s := newStage(t, 120, 24, gatewayRules)
+	s.app.facts, s.app.gw.Recorded, s.app.gw.ReadOnly = nil, "mailed.nft", true
+	s.press("1")
+	s.lacks("trace it")
+	s.press("T")
+	s.sees("nothing can be traced")
+	s.lacks("trace tcp")
+	s.press("3")
+	s.lacks("enter begin")
+	s.lacks("w switches")
+	s.press("enter")
+	s.tells(rulesAlone)
+	s.press("4")
+	s.lacks("──  ──")
+}
