@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"nattui/ui/theme"
-
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
@@ -13,6 +11,7 @@ import (
 	"nattui/rules/nft"
 	"nattui/ui/table"
 	"nattui/ui/text"
+	"nattui/ui/theme"
 )
 
 // chainChoice lists every chain of every table, to look at one.

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"nattui/ui/theme"
-
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model/doctor"
@@ -17,6 +15,7 @@ import (
 	"nattui/rules/nft"
 	"nattui/ui/table"
 	"nattui/ui/text"
+	"nattui/ui/theme"
 )
 
 // doctorScreen tells what is wrong or risky on the gateway now, each with

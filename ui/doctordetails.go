@@ -2,11 +2,11 @@ package ui
 
 import (
 	tea "charm.land/bubbletea/v2"
-	"nattui/ui/theme"
 
 	"nattui/model/doctor"
 	"nattui/rules"
 	"nattui/ui/text"
+	"nattui/ui/theme"
 )
 
 // findingDetails is everything about one finding of the doctor.

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"nattui/ui/theme"
-
 	"charm.land/lipgloss/v2"
 
 	"nattui/model/explain"
@@ -16,6 +14,7 @@ import (
 	"nattui/rules/evaluate"
 	"nattui/ui/table"
 	"nattui/ui/text"
+	"nattui/ui/theme"
 )
 
 // The columns of the list, in the order of flowColumns.

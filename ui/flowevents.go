@@ -4,13 +4,12 @@ import (
 	"sort"
 	"time"
 
-	"nattui/ui/theme"
-
 	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/ui/table"
 	"nattui/ui/text"
+	"nattui/ui/theme"
 )
 
 // eventList shows what happens to flows as it happens, the newest last. The

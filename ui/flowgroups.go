@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"nattui/ui/theme"
-
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
@@ -15,6 +13,7 @@ import (
 	"nattui/rules"
 	"nattui/ui/table"
 	"nattui/ui/text"
+	"nattui/ui/theme"
 )
 
 // groupList shows flows added up: by client, service, rule, translation or port.

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"nattui/ui/theme"
-
 	tea "charm.land/bubbletea/v2"
 
 	"charm.land/lipgloss/v2"
@@ -16,6 +14,7 @@ import (
 	"nattui/model/facts"
 	"nattui/rules"
 	"nattui/ui/text"
+	"nattui/ui/theme"
 )
 
 // lossShown is how long a loss of events is told of after it has been made good.

@@ -3,13 +3,12 @@ package ui
 import (
 	"time"
 
-	"nattui/ui/theme"
-
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
 	"nattui/model/flow"
 	"nattui/ui/table"
+	"nattui/ui/theme"
 )
 
 type noteStyle = theme.Style

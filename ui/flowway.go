@@ -5,13 +5,12 @@ import (
 	"strconv"
 	"strings"
 
-	"nattui/ui/theme"
-
 	"charm.land/lipgloss/v2"
 
 	"nattui/model/flow"
 	"nattui/rules/evaluate"
 	"nattui/ui/text"
+	"nattui/ui/theme"
 )
 
 // sides are both directions of a flow as they are drawn: on the left what the client sees, on the

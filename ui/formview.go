@@ -5,10 +5,9 @@ import (
 	"slices"
 	"strings"
 
-	"nattui/ui/theme"
-
 	"nattui/rules"
 	"nattui/ui/text"
+	"nattui/ui/theme"
 )
 
 // View draws the fields with what they make beside them. Where it is narrow, that

@@ -7,13 +7,12 @@ import (
 	"strings"
 	"time"
 
-	"nattui/ui/theme"
-
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/rules"
 	"nattui/ui/table"
 	"nattui/ui/text"
+	"nattui/ui/theme"
 )
 
 // historyScreen shows every change that the journal knows: who, when, what, how it

@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"nattui/ui/theme"
-
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model/doctor"
@@ -15,6 +13,7 @@ import (
 	"nattui/rules"
 	"nattui/rules/evaluate"
 	"nattui/ui/text"
+	"nattui/ui/theme"
 )
 
 // impact is what a plan would do beyond itself, worked out beside Update: whether

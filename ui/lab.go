@@ -6,13 +6,12 @@ import (
 	"strconv"
 	"strings"
 
-	"nattui/ui/theme"
-
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model/mission"
 	"nattui/rules"
 	"nattui/ui/text"
+	"nattui/ui/theme"
 )
 
 // Lab is the test network that this gateway belongs to, where it is one.

@@ -4,14 +4,13 @@ import (
 	"net/netip"
 	"strings"
 
-	"nattui/ui/theme"
-
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model/mission"
 	"nattui/rules"
 	"nattui/ui/table"
 	"nattui/ui/text"
+	"nattui/ui/theme"
 )
 
 // labMap is the box with the lab: who is where, which addresses, what listens, and a line by which a packet or

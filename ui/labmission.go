@@ -3,12 +3,11 @@ package ui
 import (
 	"fmt"
 
-	"nattui/ui/theme"
-
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model/mission"
 	"nattui/ui/text"
+	"nattui/ui/theme"
 )
 
 // missionBox tells what a mission of the lab is for, how far one is, gives hints on demand, and explains at the end.

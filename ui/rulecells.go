@@ -4,11 +4,10 @@ import (
 	"strconv"
 	"strings"
 
-	"nattui/ui/theme"
-
 	"nattui/rules"
 	"nattui/ui/table"
 	"nattui/ui/text"
+	"nattui/ui/theme"
 )
 
 // cells are the values of a rule's row. An owner that has no column stands behind

@@ -4,12 +4,11 @@ import (
 	"slices"
 	"strings"
 
-	"nattui/ui/theme"
-
 	"charm.land/lipgloss/v2"
 
 	"nattui/ui/table"
 	"nattui/ui/text"
+	"nattui/ui/theme"
 )
 
 // The columns of Rules.

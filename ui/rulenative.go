@@ -5,12 +5,11 @@ import (
 	"strconv"
 	"strings"
 
-	"nattui/ui/theme"
-
 	"nattui/rules"
 	"nattui/rules/nft"
 	"nattui/ui/table"
 	"nattui/ui/text"
+	"nattui/ui/theme"
 )
 
 // nativeElement is an element of a set or map that a native rule uses.

@@ -4,14 +4,13 @@ import (
 	"fmt"
 	"strings"
 
-	"nattui/ui/theme"
-
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model/doctor"
 	"nattui/rules"
 	"nattui/ui/table"
 	"nattui/ui/text"
+	"nattui/ui/theme"
 )
 
 // switches is the box with the kernel's settings that NAT needs: each as it is now

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"nattui/ui/theme"
-
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
@@ -18,6 +16,7 @@ import (
 	"nattui/rules/evaluate"
 	"nattui/ui/table"
 	"nattui/ui/text"
+	"nattui/ui/theme"
 )
 
 // traceScreen follows single packets and the replies to them through tables, chains

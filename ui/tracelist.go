@@ -4,12 +4,11 @@ import (
 	"fmt"
 	"strings"
 
-	"nattui/ui/theme"
-
 	"nattui/model/traced"
 	"nattui/rules"
 	"nattui/ui/table"
 	"nattui/ui/text"
+	"nattui/ui/theme"
 )
 
 // list draws the packets.

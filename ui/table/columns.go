@@ -6,9 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"nattui/ui/theme"
-
 	"nattui/ui/text"
+	"nattui/ui/theme"
 )
 
 // Column describes one column of a table.
