@@ -161,7 +161,7 @@ func (s *flowsScreen) summary(f *flow.Flow) string {
 	if f.Counts() {
 		parts = append(parts, rules.Plural(f.Packets(), "packet")+", "+text.Bytes(f.Bytes()))
 	}
-	if graph := s.rowTrail.graph(f); graph != "" {
+	if graph := s.rowTrail.graph(f); graph != "" && !s.onEnded() { // what has ended has no rate
 		parts = append(parts, text.Rate(float64(f.ByteRate))+" B/s "+graph)
 	}
 	if at, exact := f.Since(); at != 0 {

@@ -104,7 +104,7 @@ func (s *flowsScreen) second() {
 		s.sort = flow.Sort{By: flow.ColumnRate, Descending: true}
 	}
 	s.gw.Flows.KeepFresh(s.wantsCounters())
-	if f, ok := s.current(); ok && !s.paused {
+	if f, ok := s.current(); ok && !s.paused && !s.onEnded() {
 		s.rowTrail.note(&f)
 	}
 	if visible := s.list.visible(); s.mode == listMode && !s.paused && len(visible) > 0 {

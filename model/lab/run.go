@@ -242,6 +242,8 @@ func Main() {
 	case labKeeper:
 		keep(labInmate)
 	case labInmate:
+		// Its services are told of by this name; that of the program would be exe.
+		_ = os.WriteFile("/proc/self/comm", []byte("nattui lab"), 0o644)
 		leave(inhabit())
 	}
 }
