@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nattui/model/conntrack"
+	"nattui/model/explain"
 	"nattui/model/filter"
 	"nattui/model/flow"
 	"nattui/model/live"
@@ -100,13 +101,22 @@ func (o *topOptions) run(c *cobra.Command) error {
 	if o.named = nil; o.names {
 		o.named = namer()
 	}
+	find := o.source.FindRule
 	if sets, facts, err := readGateway(ctx); err == nil {
+		known := explain.NewExplainer(nil)
+		known.SetRules(sets, facts.Host(nil))
+		find = func(ref string) (func(uint32) bool, error) {
+			if _, err := known.Finder(ref); err != nil {
+				return nil, err // the source, which is told the rules here, does not know them yet
+			}
+			return o.source.FindRule(ref)
+		}
 		o.source.Explainer().SetRules(sets)
 		o.source.Explainer().SetFacts(facts)
 	} else if o.grouping == flow.GroupByRule {
 		return err
 	}
-	q, err := filter.Parse(o.filter, o.source.FindRule)
+	q, err := filter.Parse(o.filter, find)
 	var wrong *filter.Error
 	if errors.As(err, &wrong) {
 		return usagef("--filter: %s\n%s", text.Safe(wrong.Error()), pointAt(o.filter, wrong.Pos, wrong.End))

@@ -91,7 +91,8 @@ type Explainer struct {
 
 	mu         sync.RWMutex
 	evaluator  *evaluate.Evaluator
-	memory     classMemory // of this generation
+	chains     map[string]int // their names, with how many rules; nil while the rules are not known
+	memory     classMemory    // of this generation
 	outcomes   []evaluate.Outcome
 	generation uint16
 	known      []Explanation          // by Flow.Rule - 1, of this generation
@@ -162,10 +163,11 @@ func (x *Explainer) SetRules(sets map[rules.Variant]*rules.Ruleset, host evaluat
 		programs = append(programs, evaluate.Compile(s))
 	}
 	evaluator := evaluate.NewEvaluator(host, programs...)
-	classes := evaluator.Classes()
+	classes, chains := evaluator.Classes(), chainsOf(sets, &host)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.evaluator = evaluator
+	x.chains = chains
 	x.memory.begin(classes)
 	x.generation++
 	if x.generation == 0 {

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -155,6 +156,30 @@ func TestFinderByPlace(t *testing.T) {
 	for _, wrong := range []string{"PREROUTING/0", "nat/PREROUTING", "PREROUTING/x", "/"} {
 		if _, err := x.Finder(wrong); err == nil {
 			t.Errorf("%q is taken for a rule", wrong)
+		}
+	}
+}
+
+// A word that is no rule here is refused with what is near; before the rules are known any chain may be there.
+func TestFinderRefuses(t *testing.T) {
+	facts, sets := explainGateway(t, "")
+	x := NewExplainer(nil)
+	if _, err := x.Finder("lexx"); err != nil {
+		t.Errorf("refused before the rules are known: %v", err)
+	}
+	x.SetRules(sets, facts.Host(nil))
+	for ref, want := range map[string]string{
+		"stale": "", "Unknown": "", "none": "", "1": "", "PREROUTING": "", "prerouting/1": "", "ipv4/nft/nat/POSTROUTING/1": "", "OUTPUT": "",
+		"stael":         "there is no chain stael: did you mean stale?",
+		"PREROUTNG/1":   "there is no chain PREROUTNG: did you mean PREROUTING?",
+		"lexx":          "there is no chain lexx: use a rule such as PREROUTING/1, a chain, stale, ambiguous, unknown or none",
+		"PREROUTING/99": "PREROUTING has no rule 99: it has",
+		"99":            "no chain has a rule 99: the longest has",
+		"0":             "is not a rule: rules count from 1",
+	} {
+		_, err := x.Finder(ref)
+		if got := fmt.Sprint(err); want == "" && err != nil || want != "" && !strings.HasPrefix(got, want) {
+			t.Errorf("rule %s: %v; want %q", ref, err, want)
 		}
 	}
 }
