@@ -215,7 +215,7 @@ func (s *rulesScreen) openWhatIf() {
 	}
 	line := ""
 	if r, _, ok := s.current(); ok {
-		line = packetOf(s.variant.Family, r)
+		line = packetOf(s.variant.Family, r, s.facts)
 	}
 	s.desk.open(newWhatIf(s.desk, line))
 }

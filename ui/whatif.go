@@ -7,6 +7,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -65,13 +66,34 @@ func (w *whatIf) evaluate() {
 	}
 }
 
-// packetOf is the line for a rule's sample packet.
-func packetOf(f rules.Family, r *rules.Rule) string {
-	proto, src, dst, in, ok := evaluate.SamplePacket(*r, f)
-	if !ok {
+// packetOf is the line for a rule's sample packet; known may be nil.
+func packetOf(f rules.Family, r *rules.Rule, known *facts.Facts) string {
+	proto, src, dst, in, ok := evaluate.SamplePacket(*r, f, addressesFor(f, r, known)...)
+	switch {
+	case !ok:
 		return ""
+	case !dst.IsValid(): // to be typed
+		return rules.ProtoName(proto) + " " + src.String() + " "
 	}
 	return packetLine(proto, src, dst, in)
+}
+
+// addressesFor are this host's addresses, those on the interface that a rule names first.
+func addressesFor(f rules.Family, r *rules.Rule, known *facts.Facts) (list []netip.Addr) {
+	if known == nil {
+		return nil
+	}
+	for _, a := range known.AddressesOn(r.In.Name) {
+		if a.Scope == facts.ScopeGlobal {
+			list = append(list, a.Prefix.Addr())
+		}
+	}
+	for _, s := range known.SuggestAddresses(f) {
+		if a, err := netip.ParseAddr(s.Value); err == nil {
+			list = append(list, a)
+		}
+	}
+	return list
 }
 
 // packetOfFlow is the line for the first packet of a flow.

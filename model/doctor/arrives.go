@@ -33,7 +33,7 @@ func stepArrives(x *Examination, f *Forward) Finding {
 	}
 	way := x.fate(f.packet)
 	if !way.known {
-		return unknown(fmt.Sprintf("What becomes of a packet for %s is not known: %s.", f.Asked, way.doubt()))
+		return unknown(fmt.Sprintf("What becomes of a packet for %s is not known: %s.", f.askedText(), way.doubt()))
 	}
 	if o, blocked := way.blocked(); blocked && !o.DroppedBy.IsZero() && !way.cameToNAT(f.Rule) {
 		if client, ok := othersPass(x, f); ok {
@@ -43,13 +43,13 @@ func stepArrives(x *Examination, f *Forward) Finding {
 		if found, ok := closedOnPurpose(x, f, &way, &o); ok {
 			return found
 		}
-		if found, ok := forwardDropped(x, f, &way, "a packet for "+f.Asked.String()); ok {
+		if found, ok := forwardDropped(x, f, &way, "a packet for "+f.askedText()); ok {
 			return found
 		}
 		return dropped(x, "dropped-early", f, &way, o, "before the NAT rules are asked")
 	}
 	evidence := []string{f.ruleCount()}
-	sentence := fmt.Sprintf("A packet for %s can come by %s.", f.Asked, f.Link)
+	sentence := fmt.Sprintf("A packet for %s can come by %s.", f.askedText(), f.Link)
 	if wan := f.Asked.Addr(); x.outward(f.Link) && isInner(wan) && x.IsLocal(wan) {
 		evidence = append(evidence, fmt.Sprintf("%s has the private address %s", f.Link, wan))
 		return Finding{
@@ -63,7 +63,7 @@ func stepArrives(x *Examination, f *Forward) Finding {
 		}
 	}
 	if !x.seen(f) {
-		sentence = fmt.Sprintf("A packet for %s can come by %s, and the rule has counted none yet: if somebody has tried, it was lost before it got here, or came differently from what the rule asks for.", f.Asked, f.Link)
+		sentence = fmt.Sprintf("A packet for %s can come by %s, and the rule has counted none yet: if somebody has tried, it was lost before it got here, or came differently from what the rule asks for.", f.askedText(), f.Link)
 		return Finding{Severity: SeverityUnseen, Sentence: sentence, Evidence: evidence}
 	}
 	return Finding{Sentence: sentence, Evidence: evidence}

@@ -83,10 +83,10 @@ func meansBefore(x *Examination, s sketch, f *Forward, hook string) bool {
 func openInSpite(x *Examination, at evaluate.RuleRef, r *rules.Rule, s sketch, f *Forward, hook string) Finding {
 	found := Finding{
 		Check: "filter-before-nat", Severity: SeverityWarning, Subject: ruleName(at), Evidence: []string{r.String(), counted(r), ruleName(f.Rule) + ": " + f.String()},
-		Sentence: fmt.Sprintf("The rule is written for %s, but it meets packets after the translation, as they go to %s: it does not close that forward, which is open to what comes by %s.", f.Asked, f.Server, f.Link),
+		Sentence: fmt.Sprintf("The rule is written for %s, but it meets packets after the translation, as they go to %s: it does not close that forward, which is open to what comes by %s.", f.askedText(), f.Server, f.Link),
 	}
 	if hook == "INPUT" {
-		found.Sentence = fmt.Sprintf("The rule is written for %s, but INPUT sees only what stays on this host, and what is for that port goes on to %s: it does not close that forward, which is open to what comes by %s.", f.Asked, f.Server, f.Link)
+		found.Sentence = fmt.Sprintf("The rule is written for %s, but INPUT sees only what stays on this host, and what is for that port goes on to %s: it does not close that forward, which is open to what comes by %s.", f.askedText(), f.Server, f.Link)
 	}
 	if at.Backend == rules.Native {
 		found.Evidence = []string{x.dropperText(at), found.Evidence[2]}

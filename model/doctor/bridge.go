@@ -119,7 +119,7 @@ func bridgeOff(x *Examination, f *Forward, bridge string) Finding {
 	seen := x.stats.tallyOf(f)
 	found := Finding{
 		Check: "bridge-netfilter-off", Severity: SeverityNote, Subject: bridge, Evidence: []string{ruleName(f.Rule) + ": " + f.String()},
-		Sentence: fmt.Sprintf("A machine on the bridge %s that asks for %s is sent to its neighbour %s, whose answer goes straight back by the bridge and is not translated: the client drops it. br_netfilter has bridged packets translated too.", bridge, f.Asked, f.Server.Addr()),
+		Sentence: fmt.Sprintf("A machine on the bridge %s that asks for %s is sent to its neighbour %s, whose answer goes straight back by the bridge and is not translated: the client drops it. br_netfilter has bridged packets translated too.", bridge, f.askedText(), f.Server.Addr()),
 	}
 	if seen.hairpin > 0 {
 		found.Severity = SeverityError

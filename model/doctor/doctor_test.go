@@ -314,6 +314,28 @@ func TestDoctorKnowsAllowLists(t *testing.T) {
 	}
 }
 
+// The forward of a transparent proxy is named by what its rule says: it has no address that is asked for.
+func TestForwardOfProxy(t *testing.T) {
+	for rule, want := range map[string]string{
+		"-A PREROUTING -i lan0 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 8888":                                    "tcp :80 in lan0 to 192.168.0.1:8888",
+		"-A PREROUTING -i lan0 -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 8888":                  "tcp 203.0.113.1:80 to 192.168.0.1:8888",
+		"-A PREROUTING -i wan0 -p tcp -m tcp --dport 81 -j DNAT --to-destination 192.168.0.2:8080":                      "tcp 203.0.113.1:81 to 192.168.0.2:8080",
+		"-A PREROUTING -p tcp -m addrtype --dst-type LOCAL -m tcp --dport 81 -j DNAT --to-destination 192.168.0.2:8080": "tcp 203.0.113.1:81 to 192.168.0.2:8080",
+	} {
+		g := gatewayOf(t, map[rules.Variant]string{nft4: "*nat\n:PREROUTING ACCEPT [0:0]\n" + rule + "\nCOMMIT\n"})
+		list := Forwards(g)
+		if len(list) != 1 || list[0].String() != want {
+			t.Errorf("%s: %v, not %s", rule, list, want)
+			continue
+		}
+		for _, f := range ExamineForward(g, list[0]) {
+			if strings.Contains(f.Sentence, "198.51.100.") && strings.Contains(want, " :") {
+				t.Errorf("%s: an invented destination: %s", rule, f.Sentence)
+			}
+		}
+	}
+}
+
 func TestFindForward(t *testing.T) {
 	list := Forwards(soundGateway(t))
 	for _, name := range []string{"PREROUTING 1", "prerouting 1", "203.0.113.1:80", "tcp 203.0.113.1:80", "tcp/203.0.113.1:80", "192.168.0.2:8080", ":80", "80", "203.0.113.1"} {

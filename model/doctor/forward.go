@@ -30,14 +30,31 @@ type Forward struct {
 	ranged bool // one of several servers or ports
 	// further is set for another address of this host than that which clients ask for first.
 	further bool
+	// passing is set where the rule takes what is for any address, others' too: Asked is then only an example.
+	passing bool
 }
 
 // String is the forward in a few words.
 func (f *Forward) String() string {
-	if all, several := f.servers(); several {
-		return fmt.Sprintf("%s %s to one of %s", f.Proto, f.Asked, all)
+	asked := f.askedText()
+	if in := f.via.in; f.passing && !in.Any() && !in.Not {
+		asked += " in " + in.Name
 	}
-	return fmt.Sprintf("%s %s to %s", f.Proto, f.Asked, f.Server)
+	if all, several := f.servers(); several {
+		return fmt.Sprintf("%s %s to one of %s", f.Proto, asked, all)
+	}
+	return fmt.Sprintf("%s %s to %s", f.Proto, asked, f.Server)
+}
+
+// askedText is where clients ask, as the rule says it: an address only where it has one, or is meant for this host's.
+func (f *Forward) askedText() string {
+	switch {
+	case !f.passing:
+		return f.Asked.String()
+	case f.Asked.Port() == 0:
+		return "any address"
+	}
+	return fmt.Sprintf(":%d", f.Asked.Port())
 }
 
 // Name is the forward's rule as findings name it in their subject, such as PREROUTING 1.
@@ -117,7 +134,7 @@ func (t *trial) otherAddresses(forwards []Forward) (list []Forward) {
 			if p, ok := t.askingBy(a.Link, f.Proto, netip.AddrPortFrom(to, f.Asked.Port())); ok {
 				if way := t.fate(p); way.by(f.Rule) {
 					other := f
-					other.Link, other.packet, other.further = a.Link, p, true
+					other.Link, other.packet, other.further, other.passing = a.Link, p, true, false
 					other.aim(to, f.Asked.Port())
 					t.serve(&other, f.rule, f.Asked.Port())
 					t.settle(&other)
@@ -163,6 +180,7 @@ func forwardOf(t *trial, at evaluate.RuleRef, r *rules.Rule, s sketch) (Forward,
 	t.seekOwn(&f, asked, ports)
 	t.serve(&f, r, f.Asked.Port())
 	t.settle(&f)
+	f.passing = s.dst.Any() && !t.IsLocal(f.Asked.Addr())
 	return f, true
 }
 

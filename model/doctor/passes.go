@@ -16,7 +16,7 @@ func stepLetThrough(x *Examination, f *Forward) Finding {
 		hook = "INPUT"
 	}
 	way := x.fate(f.packet)
-	if found := ttlEnds(x, f.packet, "A packet for "+f.Asked.String()); found.Check != "" {
+	if found := ttlEnds(x, f.packet, "A packet for "+f.askedText()); found.Check != "" {
 		found.Evidence = append(found.Evidence, f.ruleCount())
 		return found
 	}
@@ -24,7 +24,7 @@ func stepLetThrough(x *Examination, f *Forward) Finding {
 	if blocked && o.DroppedBy.IsZero() {
 		return Finding{
 			Check: "packet-ends", Severity: SeverityError, Evidence: []string{o.Why, f.ruleCount()},
-			Sentence: fmt.Sprintf("A packet for %s ends here: %s.", f.Asked, o.Why),
+			Sentence: fmt.Sprintf("A packet for %s ends here: %s.", f.askedText(), o.Why),
 		}
 	}
 	if blocked {
@@ -186,7 +186,7 @@ func dropped(x *Examination, check string, f *Forward, way *fate, o evaluate.Out
 	case "answers-dropped":
 		what = fmt.Sprintf("the answer from %s", f.Server)
 	case "dropped-early":
-		what = fmt.Sprintf("a packet for %s", f.Asked)
+		what = fmt.Sprintf("a packet for %s", f.askedText())
 	}
 	found.Evidence = append(found.Evidence, x.answered(f)...)
 	found.Sentence = fmt.Sprintf("%s drops %s %s%s.", dropperName(o.DroppedBy, hook), what, when, x.setBy(o.DroppedBy))

@@ -34,7 +34,7 @@ func FindForward(list []Forward, text string) (Forward, error) {
 	}
 	var known []string
 	for i := range list[:min(len(list), 6)] {
-		known = append(known, fmt.Sprintf("%s (%s %s)", ruleName(list[i].Rule), list[i].Proto, list[i].Asked))
+		known = append(known, fmt.Sprintf("%s (%s %s)", ruleName(list[i].Rule), list[i].Proto, list[i].askedText()))
 	}
 	if len(list) > 6 {
 		known = append(known, fmt.Sprintf("%d more", len(list)-6))

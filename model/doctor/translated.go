@@ -13,12 +13,12 @@ import (
 // stepTranslated asks whether the packet meets the rule, or another one first.
 func stepTranslated(x *Examination, f *Forward) Finding {
 	way := x.fate(f.packet)
-	named := fmt.Sprintf("a packet from %s for %s", f.packet.Src, f.Asked)
+	named := fmt.Sprintf("a packet from %s for %s", f.packet.Src, f.askedText())
 	if !way.known || way.translators != "" {
 		return unknown(fmt.Sprintf("Whether the rule translates %s is not known: %s.", named, way.doubt()), f.ruleCount())
 	}
 	if others, ok := x.sharers(f, &way); ok {
-		return Finding{Sentence: fmt.Sprintf("The rule translates some packets for %s to %s, and %s the others.", f.Asked, f.serverText(), others), Evidence: []string{f.ruleCount()}}
+		return Finding{Sentence: fmt.Sprintf("The rule translates some packets for %s to %s, and %s the others.", f.askedText(), f.serverText(), others), Evidence: []string{f.ruleCount()}}
 	}
 	if way.by(f.Rule) && way.translates() && !way.onlyBy(f.Rule) {
 		return unknown(fmt.Sprintf("Whether this rule translates %s, or another, is not known: %s.", named, way.doubt()), f.ruleCount())
@@ -27,7 +27,7 @@ func stepTranslated(x *Examination, f *Forward) Finding {
 		return unknown(fmt.Sprintf("Whether the rule translates %s is not known: %s.", named, way.doubt()), f.ruleCount())
 	}
 	if way.by(f.Rule) && way.translates() {
-		return Finding{Sentence: fmt.Sprintf("The rule translates %s to %s.", f.Asked, f.serverText()), Evidence: []string{f.ruleCount()}}
+		return Finding{Sentence: fmt.Sprintf("The rule translates %s to %s.", f.askedText(), f.serverText()), Evidence: []string{f.ruleCount()}}
 	}
 	way = x.told(f.packet)
 	if v, ok := way.untracked(); ok {
@@ -49,13 +49,13 @@ func stepTranslated(x *Examination, f *Forward) Finding {
 	}
 	found := Finding{
 		Check: "shadowed-rule", Severity: SeverityWarning, Subject: ruleName(f.Rule), Evidence: []string{ruleName(by) + ": " + what, f.ruleCount()},
-		Sentence: fmt.Sprintf("Packets for %s never reach this rule: %s matches first.", f.Asked, ruleName(by)),
+		Sentence: fmt.Sprintf("Packets for %s never reach this rule: %s matches first.", f.askedText(), ruleName(by)),
 	}
 	if f.Owner != "" {
 		found.Severity = SeverityNote
 	}
 	if first, ok := ruleOf(x.sets, by); ok && f.rule.In.Any() && !first.In.Any() {
-		found.Sentence = fmt.Sprintf("Packets for %s that come by %s never reach this rule: %s matches first.", f.Asked, f.Link, ruleName(by))
+		found.Sentence = fmt.Sprintf("Packets for %s that come by %s never reach this rule: %s matches first.", f.askedText(), f.Link, ruleName(by))
 	}
 	if by.Chain == f.Rule.Chain && by.Variant == f.Rule.Variant {
 		found.takesOver = true
@@ -69,16 +69,16 @@ func takenNatively(x *Examination, f *Forward, way *fate, by evaluate.RuleRef, w
 	o := &way.Outcomes[0]
 	found := Finding{
 		Check: "taken-first", Severity: SeverityError, Subject: ruleName(f.Rule), Evidence: []string{ruleName(by) + ": " + what, f.ruleCount()},
-		Sentence: fmt.Sprintf("A packet from %s for %s is taken by %s, of native nft, before this rule: it goes to %s, not to %s.", f.packet.Src, f.Asked, ruleName(by), o.Dst.AddrPort(), f.Server),
+		Sentence: fmt.Sprintf("A packet from %s for %s is taken by %s, of native nft, before this rule: it goes to %s, not to %s.", f.packet.Src, f.askedText(), ruleName(by), o.Dst.AddrPort(), f.Server),
 	}
 	switch {
 	case o.Dst.AddrPort() == f.Server:
 		found.Severity = SeverityNote
-		found.Sentence = fmt.Sprintf("A packet from %s for %s is taken by %s, of native nft, before this rule, and goes to %s all the same: one of the two is one too many.", f.packet.Src, f.Asked, ruleName(by), f.Server)
+		found.Sentence = fmt.Sprintf("A packet from %s for %s is taken by %s, of native nft, before this rule, and goes to %s all the same: one of the two is one too many.", f.packet.Src, f.askedText(), ruleName(by), f.Server)
 	case f.Owner != "":
 		found.Severity = SeverityNote
 	case way.unread != "" || way.unseen != "" || !way.Certain:
-		return unknown(fmt.Sprintf("Whether the rule translates packets for %s is not known: %s may take them first.", f.Asked, ruleName(by)), found.Evidence...)
+		return unknown(fmt.Sprintf("Whether the rule translates packets for %s is not known: %s may take them first.", f.askedText(), ruleName(by)), found.Evidence...)
 	default:
 		found.Sentence += " Where that is not meant, take one of the two rules out, or name in the native one what it is for."
 	}
@@ -154,15 +154,15 @@ func isNotrack(t *rules.Target) bool {
 func untrackedBy(x *Examination, f *Forward, way *fate, v evaluate.Visit) Finding {
 	name := ruleName(v.RuleRef)
 	if v.Verdict != evaluate.Yes {
-		return unknown(fmt.Sprintf("Whether the rule translates packets for %s is not known: rule %s may take them from connection tracking.", f.Asked, name), v.Text(), f.ruleCount())
+		return unknown(fmt.Sprintf("Whether the rule translates packets for %s is not known: rule %s may take them from connection tracking.", f.askedText(), name), v.Text(), f.ruleCount())
 	}
 	found := Finding{
 		Check: "untracked", Severity: SeverityError, Subject: ruleName(f.Rule), Evidence: []string{name + ": " + v.Text(), f.ruleCount()},
-		Sentence: fmt.Sprintf("Rule %s takes packets for %s from connection tracking: what is not tracked is not translated.", name, f.Asked),
+		Sentence: fmt.Sprintf("Rule %s takes packets for %s from connection tracking: what is not tracked is not translated.", name, f.askedText()),
 	}
 	if v.Native != nil {
 		found.Evidence[0] = fmt.Sprintf("nft %s, chain %s, handle %d: %s", v.In.Table, v.In.Name, v.Native.Handle, v.Text())
-		found.Sentence = fmt.Sprintf("A native nft table, %s, takes packets for %s from connection tracking (notrack): they are not translated.", v.In.Table, f.Asked)
+		found.Sentence = fmt.Sprintf("A native nft table, %s, takes packets for %s from connection tracking (notrack): they are not translated.", v.In.Table, f.askedText())
 		return found
 	}
 	line := fmt.Sprintf("-A %%s -d %s", whole(f.Asked.Addr()))

@@ -3,6 +3,7 @@ package evaluate
 import (
 	"cmp"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"nattui/rules"
@@ -77,8 +78,9 @@ func endWords(a netip.Addr, port uint16) string {
 
 // SamplePacket is a packet that is made to meet the rule: it takes what the rule
 // asks for, and plausible values for what it leaves open. It is false where the
-// rule gives nothing to go by.
-func SamplePacket(r rules.Rule, f rules.Family) (proto rules.Protocol, src, dst netip.AddrPort, in string, ok bool) {
+// rule gives nothing to go by. own are addresses of this host: where the rule asks for a local destination it is one of
+// them, or none where none is known.
+func SamplePacket(r rules.Rule, f rules.Family, own ...netip.Addr) (proto rules.Protocol, src, dst netip.AddrPort, in string, ok bool) {
 	proto = rules.TCP
 	if n, known := r.Protocol.Number(); known && !r.Protocol.Any() && !r.Protocol.Not {
 		proto = n
@@ -93,6 +95,9 @@ func SamplePacket(r rules.Rule, f rules.Family) (proto rules.Protocol, src, dst 
 	}
 	if !r.Dest.Any() && !r.Dest.Not {
 		dest = sampleOf(r.Dest, source)
+	}
+	if a, found := ownDest(&r, f, own); found || r.Dest.Any() && asksLocal(&r) {
+		dest = a
 	}
 	if source == dest {
 		source = source.Next()
@@ -122,6 +127,23 @@ func SamplePacket(r rules.Rule, f rules.Family) (proto rules.Protocol, src, dst 
 		in = r.In.Name
 	}
 	return proto, netip.AddrPortFrom(source, sport), netip.AddrPortFrom(dest, dport), in, r.Unparseable() == nil
+}
+
+// asksLocal tells that a rule asks for a destination of this host by its type.
+func asksLocal(r *rules.Rule) bool {
+	return slices.ContainsFunc(r.Matches, func(m rules.Match) bool {
+		t, ok := m.(rules.AddrType)
+		return ok && t.Dest != nil && !t.Dest.Not && slices.Contains(t.Dest.Types, "LOCAL")
+	})
+}
+
+// ownDest is the first address of this host that a rule for a local destination matches.
+func ownDest(r *rules.Rule, f rules.Family, own []netip.Addr) (netip.Addr, bool) {
+	i := slices.IndexFunc(own, func(a netip.Addr) bool { return f.Holds(a) && (r.Dest.Any() || r.Dest.Contains(a)) })
+	if i < 0 || !asksLocal(r) {
+		return netip.Addr{}, false
+	}
+	return own[i], true
 }
 
 // sampleOf is an address of the net: the host itself, or one near the second of a network. It is not the other end where
