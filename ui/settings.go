@@ -260,8 +260,27 @@ func wrongKey(word string) string {
 	return fmt.Sprintf("%q is not a key%s", word, nearest(rest, keyNames))
 }
 
+// quitAsked is what quitting is called in the question about an unconfirmed change, quitAlways on the screens, where the
+// same key goes back.
+var quitAsked, quitAlways = "quit", keys.Quit.Help().Desc
+
+// bothQuit tells that two names are of quitting: those may share a key, as the question takes it first.
+func bothQuit(a, b string) bool {
+	quits := []string{quitAsked, quitAlways}
+	return slices.Contains(quits, a) && slices.Contains(quits, b)
+}
+
+// quitEverywhere has keys for quit leave the screens too, unless those have keys of their own.
+func (r *settingsReader) quitEverywhere() {
+	words, ok := r.Keys[quitAsked]
+	if _, chosen := r.Keys[quitAlways]; ok && !chosen {
+		r.Keys[quitAlways], r.keyLines[quitAlways] = words, r.keyLines[quitAsked]
+	}
+}
+
 // checkKeys drops keys for actions that do not exist, and keys that something else on the same screen has.
 func (r *settingsReader) checkKeys() {
+	r.quitEverywhere()
 	whole, groups := everyTable()
 	var names []string
 	for _, t := range append(groups, keyGroup{keys: whole}) {
@@ -304,7 +323,7 @@ func clash(t keyTable, name string, g keyGroup) string {
 				return fmt.Sprintf("%q is typed as text in %q; take one with ctrl or alt, or f1 to f12", k, g.title)
 			}
 			for _, other := range t {
-				if other.do != nil && other.name() != name && slices.Contains(other.keys.Keys(), k) {
+				if other.do != nil && other.name() != name && !bothQuit(other.name(), name) && slices.Contains(other.keys.Keys(), k) {
 					by := other.name()
 					if by == "" {
 						by = "something else"

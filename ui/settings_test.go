@@ -94,6 +94,16 @@ func TestComplaintsOfSettings(t *testing.T) {
 	}
 }
 
+// A key for quit is that of the question and of the screens, which call it otherwise; that may be chosen by itself.
+func TestQuitKey(t *testing.T) {
+	for text, want := range map[string]string{"keys.quit = \"ctrl+q\"": "ctrl+q", "[keys]\nquit = \"ctrl+q\"\n\"back, quit\" = \"f10\"": "f10"} {
+		s, complaints := ReadSettings([]byte(text))
+		if got := strings.Join(s.Keys["back, quit"], " "); got != want || len(complaints) > 0 {
+			t.Errorf("%s: %q, not %q; %v", text, got, want, complaints)
+		}
+	}
+}
+
 // What is wrong is named with its line, and the rest counts.
 func TestWrongSettings(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
