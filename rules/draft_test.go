@@ -49,6 +49,7 @@ func TestDraftSaysWhatIsWrong(t *testing.T) {
 		{func(d *Draft) { d.Protocol = "icmp" }, FieldPorts, "icmp has no ports"},
 		{func(d *Draft) { d.Protocol = "tpc" }, FieldProtocol, "not a protocol"},
 		{func(d *Draft) { d.Ports = "80-70" }, FieldPorts, "use 70-80"},
+		{func(d *Draft) { d.Ports = "192.168.0.2:22" }, FieldPorts, `"192.168.0.2:22" is not a port: use a number`},
 		{func(d *Draft) { d.Ports = "70000" }, FieldPorts, `"70000" is not a port: ports go from 1 to 65535`},
 		{func(d *Draft) { d.Ports = "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16" }, FieldPorts, "at most 15"},
 		{func(d *Draft) { d.To = "" }, FieldTo, "needs a new address"},

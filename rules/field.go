@@ -177,14 +177,14 @@ func onePort(item string) (p Ports, why string) {
 		sep = ":"
 	}
 	lo, hi, isRange := strings.Cut(item, sep)
-	l, why := portNumber(lo)
+	l, why := portNumber(lo, item)
 	if why != "" {
 		return Ports{}, why
 	}
 	if !isRange {
 		return Port(l), ""
 	}
-	h, why := portNumber(hi)
+	h, why := portNumber(hi, item)
 	if why != "" {
 		return Ports{}, why
 	}
@@ -194,7 +194,8 @@ func onePort(item string) (p Ports, why string) {
 	return Ports{l, h}, ""
 }
 
-func portNumber(s string) (uint16, string) {
+// portNumber reads a port, which is a part of what was typed.
+func portNumber(s, typed string) (uint16, string) {
 	s = strings.TrimSpace(s)
 	if service, ok := ServiceNamed(s); ok {
 		return service.Port, ""
@@ -204,7 +205,7 @@ func portNumber(s string) (uint16, string) {
 	case s == "":
 		return 0, "a port is missing: use a number from 1 to 65535, or a range such as 8000-8010"
 	case err != nil:
-		return 0, fmt.Sprintf("%q is not a port: use a number from 1 to 65535, or a range such as 8000-8010", s)
+		return 0, fmt.Sprintf("%q is not a port: use a number from 1 to 65535, or a range such as 8000-8010", typed)
 	case n < 1 || n > 65535:
 		return 0, fmt.Sprintf("%q is not a port: ports go from 1 to 65535", s)
 	}
