@@ -59,7 +59,7 @@ func TestNativeOpens(t *testing.T) {
 		s.press("down", "down", "enter")
 		s.sees("203.0.113.1 . 25")
 		s.press("down")
-		s.sees("TCP with ip daddr . tcp dport 203.0.113.1 . 22 goes to 192.168.0.4 port 22.")
+		s.sees("TCP to 203.0.113.1 port 22 goes to 192.168.0.4 port 22.")
 		s.press("down", "down", "enter", "down", "enter")
 		s.sees("this host :5353")
 		s.golden("native-open")

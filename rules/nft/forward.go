@@ -1,6 +1,8 @@
 package nft
 
 import (
+	"strings"
+
 	"nattui/rules"
 )
 
@@ -24,13 +26,39 @@ func (r Reading) Forwards(links Links) []Forward {
 	for _, e := range d.Map.Entries(links) {
 		f := Forward{Map: d.Map.Name, Key: e.Key, By: d.Key, To: d.Place(e), Element: e.Element}
 		if d.Chance == "" {
-			f.Sentence = upper(r.sort().subject(r)) + " with " + d.Key + " " + e.Key + " " + lead(d) + placeWords(f.To) + "."
+			f.Sentence = upper(r.sort().subject(r)) + " " + looked(d.Key, e.Key) + " " + lead(d) + placeWords(f.To) + "."
 		} else {
 			f.Sentence = "One of those that are chosen " + d.Chance + ": " + f.To + "."
 		}
 		all = append(all, f)
 	}
 	return all
+}
+
+// looked says which packets have a key of a map, in the words of a rule's sentence.
+func looked(by, key string) string {
+	terms, values := strings.Split(by, " . "), strings.Split(key, " . ")
+	var link, from, to, rest string
+	if len(terms) != len(values) {
+		return "with " + by + " " + key
+	}
+	for i, term := range terms {
+		switch v := values[i]; term {
+		case "iifname", "iif", "meta iifname", "meta iif":
+			link = "that arrives on " + strings.Trim(v, `"`)
+		case "ip saddr", "ip6 saddr":
+			from = optional("from", v, strings.TrimPrefix(from, "from "))
+		case "tcp sport", "udp sport", "th sport":
+			from = optional("from", strings.TrimPrefix(from, "from "), ports(v))
+		case "ip daddr", "ip6 daddr":
+			to = optional("to", v, strings.TrimPrefix(to, "to "))
+		case "tcp dport", "udp dport", "th dport":
+			to = optional("to", strings.TrimPrefix(to, "to "), ports(v))
+		default:
+			rest = optional(rest, "with", term, v)
+		}
+	}
+	return optional(link, from, to, rest)
 }
 
 func lead(d Deed) string {
