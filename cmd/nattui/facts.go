@@ -101,7 +101,7 @@ func zonesOf(ctx context.Context, f *facts.Facts) map[string]string {
 		return nil
 	}
 	if why := frontend.FirewalldUnready(ctx); why != "" {
-		f.Gaps = append(f.Gaps, why+": which rules there will be is not known yet")
+		f.Gaps = append(f.Gaps, why)
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, zonesTime)

@@ -83,7 +83,7 @@ func (g *gatewayFile) variants(f *variantFlags) []rules.Variant {
 }
 
 // notRecorded is what a recording lacks that the doctor looks at.
-var notRecorded = []string{"connections: they are not recorded", "what is saved for reboot: it is not recorded"}
+var notRecorded = []string{"connections: not in this recording", "what is saved for reboot: not in this recording"}
 
 // surroundings are those of a recording: what is saved for boot is not known, which is no finding.
 func (g *gatewayFile) surroundings() doctor.Surroundings {

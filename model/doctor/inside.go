@@ -76,10 +76,10 @@ func hairpinMissing(x *Examination, f *Forward, seen tally) Finding {
 		Sentence: fmt.Sprintf("%s cannot be reached from the server's own LAN (no hairpin NAT): the server replies directly, and the client drops the reply.", f.Asked),
 	}
 	if seen.hairpin > 0 {
-		found.Evidence = append(found.Evidence, fmt.Sprintf("%s from the server's own network, none answered", rules.Plural(seen.hairpin, "flow")))
+		found.Evidence = append(found.Evidence, fmt.Sprintf("%s from the server's own network, none answered", rules.Plural(seen.hairpin, "connection")))
 	}
 	if seen.inside > 0 {
-		found.Evidence = append(found.Evidence, fmt.Sprintf("%s from inside to %s that no rule has translated", rules.Plural(seen.inside, "flow"), f.Asked))
+		found.Evidence = append(found.Evidence, fmt.Sprintf("%s from inside to %s that no rule has translated", rules.Plural(seen.inside, "connection"), f.Asked))
 		found.Sentence = fmt.Sprintf("%s cannot be reached from the server's own LAN: the rule matches only what arrives by %s.", f.Asked, f.Link)
 	}
 	link, client, ok := x.insideOf(f)

@@ -85,7 +85,7 @@ func checkProtocols(x *Examination) (list []Finding) {
 		}
 		if bare := x.bareOf(&l); bare.flows > 0 {
 			found.Severity = SeverityError
-			found.Evidence = append(found.Evidence, fmt.Sprintf("%s like %s %s to %s, none answered", rules.Plural(bare.flows, "flow"), bare.first[0].Proto(), bare.first[0].Client(), bare.first[0].AskedFor()))
+			found.Evidence = append(found.Evidence, fmt.Sprintf("%s like %s %s to %s, none answered", rules.Plural(bare.flows, "connection"), bare.first[0].Proto(), bare.first[0].Client(), bare.first[0].AskedFor()))
 		}
 		x.translateToo(&found, &l)
 		list = append(list, found)

@@ -155,7 +155,7 @@ func (p *Proving) Verdict(now int64, flows bool) string {
 		}
 		return text
 	case !p.Translated:
-		return "It arrives and is not translated: another rule takes it first, or the flow is older than the rule."
+		return "It arrives and is not translated: another rule takes it first, or the connection is older than the rule."
 	case len(p.Wanted.Passing) > 0 && !p.Passed:
 		return "It is translated and not let through."
 	case flows:

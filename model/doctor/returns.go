@@ -55,7 +55,7 @@ func (x *Examination) unmaskedNow(seen *tally) bool {
 func noAnswer(x *Examination, f *Forward, seen tally, masked bool) Finding {
 	found := Finding{
 		Check: "return-path", Severity: SeverityError,
-		Evidence: []string{fmt.Sprintf("%s to %s, none answered", rules.Plural(seen.unanswered, "flow"), f.Server)},
+		Evidence: []string{fmt.Sprintf("%s to %s, none answered", rules.Plural(seen.unanswered, "connection"), f.Server)},
 	}
 	if seen.replied > 0 {
 		found.Severity = SeverityWarning

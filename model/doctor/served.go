@@ -58,7 +58,7 @@ func stepServed(x *Examination, f *Forward) Finding {
 		}
 		return Finding{Sentence: fmt.Sprintf("%s has answered.", f.Server), Evidence: []string{seen.String()}}
 	}
-	found := unknown(fmt.Sprintf("Whether %s answers is not known: nobody has been answered yet.", f.Server), rules.Plural(seen.flows, "flow")+", none answered")
+	found := unknown(fmt.Sprintf("Whether %s answers is not known: nobody has been answered yet.", f.Server), rules.Plural(seen.flows, "connection")+", none answered")
 	if seen.flows > 0 {
 		found.Check = "served" // told of the whole gateway too: somebody has asked
 	}

@@ -69,10 +69,10 @@ func outdatedFlows(x *Examination, check string, c *crowd, why string) []Finding
 		return nil
 	}
 	found := Finding{
-		Check: check, Severity: SeverityWarning, Subject: rules.Plural(c.flows, "flow"),
-		Sentence: fmt.Sprintf("%s translated by rules that are no more: %s.", map[bool]string{true: "A flow is", false: rules.Plural(c.flows, "flow") + " are"}[c.flows == 1], why),
+		Check: check, Severity: SeverityWarning, Subject: rules.Plural(c.flows, "connection"),
+		Sentence: fmt.Sprintf("%s translated by rules that are no more: %s.", map[bool]string{true: "A connection is", false: rules.Plural(c.flows, "connection") + " are"}[c.flows == 1], why),
 		Cure: rules.Plan{
-			Title: "Forget " + rules.Plural(min(c.flows, len(c.first)), "flow") + ", so that today's rules decide about their next packets",
+			Title: "Forget " + rules.Plural(min(c.flows, len(c.first)), "connection") + ", so that today's rules decide about their next packets",
 			Steps: x.forget(c.first),
 		},
 	}

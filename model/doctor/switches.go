@@ -273,14 +273,14 @@ func (x *Switches) effective(link string) []string {
 
 func (x *Switches) table(g *Gateway) {
 	s := &x.facts.Settings
-	now := rules.Plural(x.flows, "flow") + " now"
+	now := rules.Plural(x.flows, "connection") + " now"
 	x.add(Switch{
 		Name: settingMax, Short: "connection limit", Group: groupTable, Now: numberOf(s.ConntrackMax), Depends: []string{now, "each connection takes about 350 bytes of memory"},
 		Purpose: "How many connections the kernel remembers. When the table is full new ones are refused, which looks like a bad line.",
 	})
 	crowd := []string{now}
 	if s.ConntrackBuckets > 0 {
-		crowd = append(crowd, fmt.Sprintf("%.1f flows a bucket now, %.1f when the table is full", float64(x.flows)/float64(s.ConntrackBuckets), float64(max(0, s.ConntrackMax))/float64(s.ConntrackBuckets)))
+		crowd = append(crowd, fmt.Sprintf("%.1f connections a bucket now, %.1f when the table is full", float64(x.flows)/float64(s.ConntrackBuckets), float64(max(0, s.ConntrackMax))/float64(s.ConntrackBuckets)))
 	}
 	x.add(Switch{
 		Name: settingBuckets, Short: "hash buckets", Group: groupTable, Now: numberOf(s.ConntrackBuckets), Depends: crowd,
@@ -441,9 +441,9 @@ func (x *Switches) check(s *Switch, value string) (string, error) {
 	case s.Name == settingMax && n >= enough && n < least:
 		return "", &Refusal{fmt.Sprintf("%d is too few, however quiet it is now: one busy client has hundreds of connections, and when the table is full new ones are refused, yours too", n), fmt.Sprintf("%s %d", s.Name, least)}
 	case s.Name == settingMax && n < least:
-		return "", &Refusal{fmt.Sprintf("%d is too few: %s are there now, and new ones would be refused", n, rules.Plural(x.flows, "flow")), fmt.Sprintf("%s %d", s.Name, least)}
+		return "", &Refusal{fmt.Sprintf("%d is too few: %s are there now, and new ones would be refused", n, rules.Plural(x.flows, "connection")), fmt.Sprintf("%s %d", s.Name, least)}
 	case s.Name == settingMax && n > 1<<27:
-		return "", &Refusal{fmt.Sprintf("%d flows would take %d GB of memory", n, n*350>>30), fmt.Sprintf("%s %d", s.Name, max(least, 1<<20))}
+		return "", &Refusal{fmt.Sprintf("%d connections would take %d GB of memory", n, n*350>>30), fmt.Sprintf("%s %d", s.Name, max(least, 1<<20))}
 	case s.Name == settingBuckets && (n < bucketsStep || n%bucketsStep != 0):
 		up := max(bucketsStep, (n+bucketsStep-1)/bucketsStep*bucketsStep)
 		return "", &Refusal{fmt.Sprintf("the kernel has %d buckets a page: %d would not be what it then says", bucketsStep, n), fmt.Sprintf("%s %d", s.Name, up)}

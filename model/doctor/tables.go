@@ -20,13 +20,13 @@ func checkTables(x *Examination) []Finding {
 		}
 	})
 	for _, p := range x.variants() {
-		list = slices.Concat(list, neverMet(x, p), readOnlyTables(x, p))
+		list = slices.Concat(list, neverMatched(x, p), readOnlyTables(x, p))
 	}
 	return slices.Concat(list, dormantTables(x), goneLinks(x), natDrops(x), pools(x))
 }
 
-// neverMet tells, in one note, of the administrator's rules that no packet has met.
-func neverMet(x *Examination, p rules.Variant) []Finding {
+// neverMatched tells, in one note, of the administrator's rules that no packet has matched.
+func neverMatched(x *Examination, p rules.Variant) []Finding {
 	t, ok := x.sets[p].Table("nat")
 	if !ok {
 		return nil
@@ -50,7 +50,7 @@ func neverMet(x *Examination, p rules.Variant) []Finding {
 	if len(idle) == 1 {
 		sentence = "One rule has not matched a packet since it was made or its counter was set to zero."
 	}
-	return []Finding{{Check: "never-met", Severity: SeverityNote, Subject: "nat" + variantNote(p), Sentence: sentence, Evidence: []string{strings.Join(idle[:min(len(idle), 12)], ", ")}}}
+	return []Finding{{Check: "never-matched", Severity: SeverityNote, Subject: "nat" + variantNote(p), Sentence: sentence, Evidence: []string{strings.Join(idle[:min(len(idle), 12)], ", ")}}}
 }
 
 // readOnlyTables tells of tables that iptables cannot show whole.

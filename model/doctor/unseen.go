@@ -30,7 +30,11 @@ func checkUnseen(x *Examination) (list []Finding) {
 		})
 	}
 	for _, gap := range x.Gaps {
-		found := Finding{Check: "not-known", Severity: SeverityUnknown, Subject: gap, Sentence: "Something could not be read: " + gap + ". " + lacking(gap)}
+		what, why, _ := strings.Cut(gap, ": ")
+		found := Finding{Check: "not-known", Severity: SeverityUnknown, Subject: what, Sentence: lacking(gap)}
+		if why != "" {
+			found.Evidence = []string{why}
+		}
 		if strings.HasPrefix(gap, "programs of") || strings.HasPrefix(gap, "host name") {
 			found.Severity = SeverityNote // names alone
 		}
@@ -62,5 +66,5 @@ func lacking(gap string) string {
 			return a.lacks
 		}
 	}
-	return "Nothing is said of it."
+	return "This could not be read and is not checked."
 }

@@ -47,7 +47,7 @@ func checkUntranslated(x *Examination) []Finding {
 	route, _ := x.Lookup(evaluate.RouteQuery{Dst: f.ServedBy().Addr(), Src: f.Client().Addr(), In: from})
 	found := Finding{
 		Check: "not-translated", Severity: SeverityError, Subject: from,
-		Evidence: []string{fmt.Sprintf("%s like %s %s to %s, none answered", rules.Plural(c.flows, "flow"), f.Proto(), f.Client(), f.AskedFor())},
+		Evidence: []string{fmt.Sprintf("%s like %s %s to %s, none answered", rules.Plural(c.flows, "connection"), f.Proto(), f.Client(), f.AskedFor())},
 		Sentence: fmt.Sprintf("Packets from %s leave by %s with their private address as source, to which nobody on the Internet can reply: a rule that gives them this host's address is missing.", from, route.Out),
 	}
 	p := explain.FirstPacket(f)

@@ -79,13 +79,13 @@ func older(x *Examination, f *Forward) Finding {
 	if c.flows == 0 {
 		return Finding{}
 	}
-	sentence := fmt.Sprintf("A flow to %s comes by %s and is not translated: it began before the rule was there. Each of its packets keeps it alive, and none of them meets the rule.", f.Asked, f.Link)
+	sentence := fmt.Sprintf("A connection to %s comes by %s and is not translated: it began before the rule was there. Each of its packets keeps it alive, and none of them meets the rule.", f.Asked, f.Link)
 	if c.flows > 1 {
-		sentence = fmt.Sprintf("%s to %s come by %s and are not translated: they began before the rule was there. Each of their packets keeps them alive, and none of them meets the rule.", rules.Plural(c.flows, "flow"), f.Asked, f.Link)
+		sentence = fmt.Sprintf("%s to %s come by %s and are not translated: they began before the rule was there. Each of their packets keeps them alive, and none of them meets the rule.", rules.Plural(c.flows, "connection"), f.Asked, f.Link)
 	}
 	found := Finding{
 		Check: "stale-flows", Severity: SeverityWarning, Subject: ruleName(f.Rule), Sentence: sentence,
-		Cure: rules.Plan{Title: "Forget " + rules.Plural(min(c.flows, len(c.first)), "flow") + ", so that today's rules decide about their next packets", Steps: x.forget(c.first)},
+		Cure: rules.Plan{Title: "Forget " + rules.Plural(min(c.flows, len(c.first)), "connection") + ", so that today's rules decide about their next packets", Steps: x.forget(c.first)},
 	}
 	for i := range c.first[:min(3, len(c.first))] {
 		g := &c.first[i]

@@ -77,11 +77,13 @@ func (b *Blast) diverted(plan rules.Plan) {
 // many that is; "" where no flows were looked at. forget is the key or the command by which they are forgotten where that
 // is said.
 func (b *Blast) FlowsSentence(forget string) string {
-	of := rules.Grouped(b.Flows) + " live connections"
+	of := rules.Plural(b.Flows, "live connection")
 	if b.Looked < b.Flows {
 		of = fmt.Sprintf("the first %s of %s live connections", rules.Grouped(b.Looked), rules.Grouped(b.Flows))
 	}
 	switch {
+	case b.Flows == 1 && b.Looked == 1:
+		return b.onlyFlow(forget)
 	case b.Looked == 0 && b.Flows > 0, b.Looked == 0 && b.Changed == 0 && b.Flows == 0:
 		return ""
 	case b.Changed == 0:
@@ -92,6 +94,17 @@ func (b *Blast) FlowsSentence(forget string) string {
 		return "1 of " + of + " is affected; it keeps its translation until it ends or you forget it afterwards (" + forget + ")."
 	}
 	return rules.Grouped(b.Changed) + " of " + of + " are affected; they keep their translation until they end or you forget them afterwards (" + forget + ")."
+}
+
+// onlyFlow is FlowsSentence where there is but one connection.
+func (b *Blast) onlyFlow(forget string) string {
+	switch {
+	case b.Changed == 0:
+		return "The one live connection would not be translated differently."
+	case b.Broken > 0:
+		return "The one live connection would break at the next packet: with this goes the last rule that needs connections tracked."
+	}
+	return "The one live connection is affected; it keeps its translation until it ends or you forget it afterwards (" + forget + ")."
 }
 
 // blastExamples is how many flows are named.

@@ -220,6 +220,8 @@ func TestBlastInWords(t *testing.T) {
 		{Blast{}, "No SSH session found", ""},
 		{Blast{Session: session, Looked: 1431, Flows: 1431}, "from 198.51.100.9 is certainly not affected", "None of 1,431 live connections would"},
 		{Blast{Session: session, Affected: facts.Way{Client: session.Client}, Own: true, OwnWhy: "it would go", Changed: 1, Looked: 5, Flows: 5}, "may be affected: it would go.", "1 of 5 live connections is affected; it keeps its translation"},
+		{Blast{Looked: 1, Flows: 1}, "", "The one live connection would not be translated differently."},
+		{Blast{Changed: 1, Looked: 1, Flows: 1}, "", "The one live connection is affected; it keeps"},
 		{Blast{Changed: 1200, Looked: 20000, Flows: 1000000}, "", "1,200 of the first 20,000 of 1,000,000 live connections"},
 	} {
 		if got := c.blast.OwnSentence(); !strings.Contains(got, c.own) {
