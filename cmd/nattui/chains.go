@@ -168,8 +168,13 @@ func (out *output) chains(told []chainTold, asJSON bool) error {
 		return text.Safe(s)
 	}
 	if !out.terminal {
+		tables, chains := 0, 0
 		for _, x := range told {
-			if _, err := fmt.Fprintln(out, x.Family, x.Backend, x.Table, or(x.Chain), or(x.Policy), number(x.Packets), number(x.Bytes), x.Rules, or(x.Owner), or(x.Hook), x.priority()); err != nil {
+			tables, chains = max(tables, cells(text.Safe(x.Table))), max(chains, cells(or(x.Chain)))
+		}
+		for _, x := range told {
+			if _, err := fmt.Fprintf(out, "%s %-6s %s %s %-6s %9s %12s %4d %s %s %s\n", x.Family, x.Backend, text.Pad(text.Safe(x.Table), tables, false), text.Pad(or(x.Chain), chains, false),
+				or(x.Policy), number(x.Packets), number(x.Bytes), x.Rules, or(x.Owner), or(x.Hook), x.priority()); err != nil {
 				return err
 			}
 		}

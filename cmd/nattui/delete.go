@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 
 	"nattui/rules"
 	"nattui/rules/iptables"
+	"nattui/rules/paste"
 	"nattui/ui/text"
 )
 
@@ -143,9 +145,25 @@ func (o *deleteOptions) chain(set *rules.Ruleset, name string) (*rules.Chain, er
 		return &rules.Chain{Name: name}, nil
 	}
 	if !ok {
-		return nil, missingf("there is no chain %s in table %s of %s", text.Safe(name), o.table, rules.Variant{Family: set.Family, Backend: set.Backend})
+		return nil, missingf("there is no chain %s in table %s of %s%s", text.Safe(name), o.table, rules.Variant{Family: set.Family, Backend: set.Backend}, chainMeant(o.table, name, set))
 	}
 	return chain, nil
+}
+
+// chainMeant asks for the chain of a table that was probably meant, "" if none is like it.
+func chainMeant(table, name string, sets ...*rules.Ruleset) string {
+	names := slices.Clone(rules.BuiltInChains[table])
+	for _, set := range sets {
+		if t, ok := set.Table(table); ok {
+			for i := range t.Chains {
+				names = append(names, t.Chains[i].Name)
+			}
+		}
+	}
+	if near := paste.Nearest(name, names); near != "" {
+		return ": did you mean " + text.Safe(near) + "?"
+	}
+	return ""
 }
 
 func (o *deleteOptions) byNumber(set *rules.Ruleset, name string, number int) (*rules.Chain, int, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -57,6 +58,9 @@ func newExplainCommand() *cobra.Command {
 func explainLine(c *cobra.Command, line string, o explainOptions) error {
 	if pasted, ok := paste.ReadNFT(line, nil); ok {
 		return explainNative(c, pasted, strings.TrimPrefix(o.as, "nft"))
+	}
+	if place := nativePlace(line); place != "" {
+		return usagef("an nft rule needs its place before it: nattui explain 'nft add rule %s %s'", place, text.Safe(line))
 	}
 	ground, err := groundOf(c.Context(), o.gateway)
 	if err != nil {
@@ -119,6 +123,22 @@ func liveGround(ctx context.Context) (paste.Ground, error) {
 		}
 	}
 	return paste.Ground{Sets: map[rules.Variant]*rules.Ruleset{}, UserID: userID, GroupID: groupID}, ctx.Err()
+}
+
+// nativePlace is where an nft rule that came without its place may stand, "" for a line that begins as no such rule.
+func nativePlace(line string) string {
+	words := strings.Fields(line)
+	if len(words) < 2 || !slices.Contains([]string{"tcp", "udp", "th", "ip", "ip6", "inet", "iif", "iifname", "oif", "oifname", "meta", "ct", "fib", "dnat", "snat", "masquerade", "redirect"}, words[0]) {
+		return ""
+	}
+	family, chain := "ip", "prerouting"
+	if guessFamily(words...) == rules.IPv6 {
+		family = "ip6"
+	}
+	if slices.Contains(words, "snat") || slices.Contains(words, "masquerade") {
+		chain = "postrouting"
+	}
+	return family + " nat " + chain
 }
 
 // bareRule reports a rule without its program, and the table that it is most

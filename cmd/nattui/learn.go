@@ -129,7 +129,11 @@ func listMissions(c *cobra.Command, s *lab.Session) error {
 		}
 		fmt.Fprintln(o, line)
 	}
-	return o.Flush()
+	if err := o.Flush(); err != nil || s != nil {
+		return err
+	}
+	say(c.ErrOrStderr(), "nattui learn "+mission.Missions()[0].Name+" starts the first one in a lab; nothing of this host is touched")
+	return nil
 }
 
 // writeParagraphs prints text, wrapped for a terminal.

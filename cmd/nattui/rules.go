@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,7 +55,7 @@ func newRulesCommand() *cobra.Command {
 	o.register(c.Flags(), "default: both", "default: all")
 	o.offerVariants(c)
 	offer(c, "table", tableNames...)
-	offer(c, "chain", rules.BuiltInChains["nat"]...)
+	_ = c.RegisterFlagCompletionFunc("chain", o.completeChain)
 	return c
 }
 
@@ -70,7 +71,7 @@ func (o *rulesOptions) run(c *cobra.Command) error {
 		return readErr
 	}
 	if o.chain != "" && readErr == nil && !o.anyHasChain(sets) && len(o.nativeChains(native, sets)) == 0 {
-		return fmt.Errorf("there is no chain %s in table %s", o.chain, o.table)
+		return fmt.Errorf("there is no chain %s in table %s%s", text.Safe(o.chain), o.table, chainMeant(o.table, o.chain, slices.Collect(maps.Values(sets))...))
 	}
 	out := newOutput(c)
 	if o.gateway == "" {
@@ -113,6 +114,21 @@ func (o *rulesOptions) anyHasChain(sets map[rules.Variant]*rules.Ruleset) bool {
 		}
 	}
 	return false
+}
+
+// completeChain offers the chains of the table, those that are there and those that the kernel has.
+func (o *rulesOptions) completeChain(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	names := slices.Clone(rules.BuiltInChains[o.table])
+	sets, _ := readForCompletion(c.Context())
+	for _, set := range sets {
+		t, ok := set.Table(o.table)
+		for i := 0; ok && i < len(t.Chains); i++ {
+			if name := text.Safe(t.Chains[i].Name); !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 // chains are the chains of a set that are to be printed.

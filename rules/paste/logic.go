@@ -454,6 +454,6 @@ func (im *importer) foreign(words []scriptWord, sc *scriptCommand) {
 		return
 	}
 	im.last = maybe
-	im.find(Remark{first.line, first.col, first.text, Doubt, name + " is not run: only iptables commands and kernel settings are taken from a text", ""})
+	im.find(Remark{first.line, first.col, first.text, Doubt, name + " is not run: iptables and nft commands, saved rules and kernel settings are taken from a text", ""})
 	im.comment(rules.ShellLine(texts(words)))
 }
