@@ -75,7 +75,7 @@ func TestSwitchesRefuse(t *testing.T) {
 		{"ip_forward", "maybe", "off, on"},
 		{"net.ipv4.conf.wan0.rp_filter", "off", "the larger number counts"},
 		{"net.ipv4.conf.wan0.route_localnet", "off", "all interfaces"},
-		{"nf_conntrack_max", "500", "1,000 flows"},
+		{"nf_conntrack_max", "500", "1,000 connections"},
 		{"nf_conntrack_max", "2000", "however quiet it is"},
 		{"nf_conntrack_max", "lots", "is a number"},
 		{"nf_conntrack_max", "99999999999", "GB"},
