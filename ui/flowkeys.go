@@ -113,7 +113,7 @@ func (s *flowsScreen) flowKeys() keyTable {
 // sayNoExport says why nothing is exported.
 func (s *flowsScreen) sayNoExport() {
 	if s.mode == eventMode {
-		s.sayBriefly("events are not exported, connections are: e shows them; nattui flow events prints these")
+		s.sayBriefly("events are not exported, connections are: e shows them; nattui flows --follow prints these")
 		return
 	}
 	s.sayBriefly("connections cannot be exported here")

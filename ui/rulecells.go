@@ -23,8 +23,10 @@ func (s *rulesScreen) cells(r *rules.Rule, it ruleItem) []table.Cell {
 	if n, ok := s.noteOf(s.table, r); ok && !n.Expires.IsZero() {
 		match = text.Duration(n.Expires.Sub(s.now)) + " left: " + match
 	}
+	number, numberStyle := strconv.Itoa(it.at), look.Faint
 	if _, dead := s.deadAt(it); dead {
-		match, matchStyle = "! "+match, look.Attention
+		// Beside the number: before a condition it would be taken for iptables' not.
+		number, numberStyle, matchStyle = "!"+number, look.Attention, look.Attention
 	}
 	owner := rules.OwnerOf(*r)
 	becomes, style := s.becomes(r)
@@ -32,7 +34,7 @@ func (s *rulesScreen) cells(r *rules.Rule, it ruleItem) []table.Cell {
 		becomes += "  " + owner
 	}
 	cells := []table.Cell{
-		{Text: strconv.Itoa(it.at), Style: look.Faint},
+		{Text: number, Style: numberStyle},
 		{Text: indent + match, Style: matchStyle},
 		{Text: becomes, Style: style},
 		{Text: text.Unknown, Style: look.Faint},

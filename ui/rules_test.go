@@ -386,7 +386,7 @@ func TestNoKeyTwice(t *testing.T) {
 func TestShadowedRuleIsMarked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, 80, 24, "*nat\n:PREROUTING ACCEPT [0:0]\n[0:0] -A PREROUTING -i wan0 -p tcp -j DNAT --to-destination 192.168.0.2\n[0:0] -A PREROUTING -i wan0 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.3\nCOMMIT\n")
-		s.sees("! tcp :80 in wan0")
+		s.sees("!2  tcp :80 in wan0")
 		s.press("down")
 		s.sees("Rule 2 of PREROUTING never matches: rule 1 matches all its packets first.")
 	})
