@@ -24,7 +24,7 @@ var exitEntries = []entry{
 
 // ruleEntries are the fields of a rule as JSON.
 var ruleEntries = []entry{
-	{"family, backend", "ipv4 or ipv6; nft or legacy"},
+	{"family, backend", "ipv4 or ipv6, of a native rule the family of its table (ip, ip6, inet and so on); nft, legacy or native"},
 	{"table, chain, position", "its position; positions count from 1"},
 	{"target, to", "the target after -j; the new address and port"},
 	{"packets, bytes", "its counters"},
@@ -46,7 +46,7 @@ var flowEntries = []entry{
 	{"mark, zone, id", "as the kernel keeps them"},
 	{"assured, seen_reply", "true or false"},
 	{"start", "when it began (RFC 3339), if the kernel keeps timestamps"},
-	{"rule", "the rule that made it: chain, position and confidence (exact, inferred, ambiguous or stale)"},
+	{"rule", "the rule that made it: backend, table, chain, position and confidence (exact, inferred, ambiguous or stale)"},
 	{"rate", "bytes per second, both directions, if measured"},
 	{"event, at", "with --follow: new, update or destroy, and when"},
 }
@@ -112,7 +112,7 @@ var chainEntries = []entry{
 	{"family, backend, table, chain", "where it is"},
 	{"policy, packets, bytes", "of a chain that the kernel calls: its policy, and what reached it"},
 	{"rules, owner", "how many it has; the program that made it, empty for the administrator's own"},
-	{"hook, priority", "of a native base chain: where the kernel calls it, and in which order"},
+	{"hook, priority", "of a chain that the kernel calls, where known: where it calls it, and in which order"},
 }
 
 // healthEntries are the fields of the health of the connection table as JSON.
