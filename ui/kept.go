@@ -21,6 +21,7 @@ type kept struct {
 	looking bool // they are looked for, and not known
 	again   bool // the rules have become others meanwhile: they are looked for once more
 
+	added         bool   // the change has only added rules: there is no old one that they would use
 	change        string // its number; "" where no journal is kept
 	before, after map[rules.Variant]*rules.Ruleset
 }
@@ -40,7 +41,8 @@ func (d *desk) findKept(before map[rules.Variant]*rules.Ruleset, done Done) tea.
 	if err != nil {
 		after = nil // others changed the tables in the meantime: nobody can tell any more
 	}
-	return d.lookForKept(kept{change: done.ID, before: before, after: after})
+	added := !slices.ContainsFunc(done.Plan.Changes(), func(c rules.Change) bool { return c.Op != rules.Insert && c.Op != rules.NewChain })
+	return d.lookForKept(kept{added: added, change: done.ID, before: before, after: after})
 }
 
 // findKeptAgain looks for them once more, as the rules have become others: what was brought back since, by whomever, keeps
@@ -58,7 +60,7 @@ func (d *desk) findKeptAgain() tea.Cmd {
 
 // lookForKeptNow looks for what the change left behind, under the rules as they are now.
 func (d *desk) lookForKeptNow() tea.Cmd {
-	return d.lookForKept(kept{change: d.kept.change, before: d.kept.before, after: d.tables.Sets})
+	return d.lookForKept(kept{added: d.kept.added, change: d.kept.change, before: d.kept.before, after: d.tables.Sets})
 }
 
 // takeKept takes what was found: nothing yet, where the rules have become others since.
@@ -259,5 +261,9 @@ func (k *keptFlows) View(width, _ int) string {
 	if k.working {
 		lines = append(lines, k.look.Attention.Render("forgetting…"))
 	}
-	return box(k.desk, rules.Plural(k.kept.count, "connection")+" still using the old rule", lines, w)
+	how := " still using the old rule"
+	if k.kept.added {
+		how = " going on as before"
+	}
+	return box(k.desk, rules.Plural(k.kept.count, "connection")+how, lines, w)
 }

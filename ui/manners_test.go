@@ -59,6 +59,9 @@ func TestOneKeptConnection(t *testing.T) {
 	s.app.open(newKeptFlows(&s.app.desk))
 	s.app.drawn = s.app.draw()
 	s.sees("It began before the last change and keeps its translation")
+	s.app.kept.added = true
+	s.app.drawn = s.app.draw()
+	s.sees("1 connection going on as before") // no rule was taken away that it would use
 }
 
 // The help cuts no key, and every key of a question has a clause.
