@@ -66,8 +66,12 @@ func takeSnapshot(c *cobra.Command, name string, replace bool) error {
 	if err != nil {
 		return err
 	}
-	if _, err := commit.Open(commit.Directory()); err != nil {
+	store, err := commit.Open(commit.Directory())
+	if err != nil {
 		return err
+	}
+	if waiting, err := store.Waiting(); err == nil && waiting != nil {
+		say(c.ErrOrStderr(), fmt.Sprintf("warning: change %s is unconfirmed, and in the snapshot", waiting.ID))
 	}
 	dir := snapshotDirectory()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
