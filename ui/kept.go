@@ -263,7 +263,7 @@ func (k *keptFlows) View(width, _ int) string {
 	}
 	how := " still using the old rule"
 	if k.kept.added {
-		how = " going on as before"
+		how = " going on unchanged"
 	}
 	return box(k.desk, rules.Plural(k.kept.count, "connection")+how, lines, w)
 }

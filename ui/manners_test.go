@@ -61,7 +61,7 @@ func TestOneKeptConnection(t *testing.T) {
 	s.sees("It began before the last change and keeps its translation")
 	s.app.kept.added = true
 	s.app.drawn = s.app.draw()
-	s.sees("1 connection going on as before") // no rule was taken away that it would use
+	s.sees("1 connection going on unchanged") // no rule was taken away that it would use
 }
 
 // The help cuts no key, and every key of a question has a clause.

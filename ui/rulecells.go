@@ -10,6 +10,23 @@ import (
 	"nattui/ui/theme"
 )
 
+// numberCell is the position of a rule, marked where no packet reaches the rule: beside the number, as before a condition
+// the mark would be taken for iptables' not.
+func (s *rulesScreen) numberCell(it ruleItem) (cell table.Cell, dead bool) {
+	if _, dead = s.deadAt(it); dead {
+		return table.Cell{Text: "!" + strconv.Itoa(it.at), Style: s.look.Attention}, true
+	}
+	return table.Cell{Text: strconv.Itoa(it.at), Style: s.look.Faint}, false
+}
+
+// flowsCell is how many connections of now a rule has made.
+func (s *rulesScreen) flowsCell(n int) table.Cell {
+	if n > 0 {
+		return table.Cell{Text: text.Count(uint64(n)), Style: s.look.Good}
+	}
+	return table.Cell{Text: text.Count(uint64(n)), Style: s.look.Faint}
+}
+
 // cells are the values of a rule's row. An owner that has no column stands behind
 // the chain that is jumped to.
 func (s *rulesScreen) cells(r *rules.Rule, it ruleItem) []table.Cell {
@@ -23,10 +40,9 @@ func (s *rulesScreen) cells(r *rules.Rule, it ruleItem) []table.Cell {
 	if n, ok := s.noteOf(s.table, r); ok && !n.Expires.IsZero() {
 		match = text.Duration(n.Expires.Sub(s.now)) + " left: " + match
 	}
-	number, numberStyle := strconv.Itoa(it.at), look.Faint
-	if _, dead := s.deadAt(it); dead {
-		// Beside the number: before a condition it would be taken for iptables' not.
-		number, numberStyle, matchStyle = "!"+number, look.Attention, look.Attention
+	number, dead := s.numberCell(it)
+	if dead {
+		matchStyle = look.Attention
 	}
 	owner := rules.OwnerOf(*r)
 	becomes, style := s.becomes(r)
@@ -34,7 +50,7 @@ func (s *rulesScreen) cells(r *rules.Rule, it ruleItem) []table.Cell {
 		becomes += "  " + owner
 	}
 	cells := []table.Cell{
-		{Text: number, Style: numberStyle},
+		number,
 		{Text: indent + match, Style: matchStyle},
 		{Text: becomes, Style: style},
 		{Text: text.Unknown, Style: look.Faint},
@@ -61,11 +77,7 @@ func (s *rulesScreen) cells(r *rules.Rule, it ruleItem) []table.Cell {
 		cells[ruleColRate] = table.Cell{Text: text.Rate(rate), Style: style}
 	}
 	if n, ok := s.ruleFlows(it); ok {
-		style := look.Faint
-		if n > 0 {
-			style = look.Good
-		}
-		cells[ruleColFlows] = table.Cell{Text: text.Count(uint64(n)), Style: style}
+		cells[ruleColFlows] = s.flowsCell(n)
 	}
 	for i := range cells {
 		if cells[i].Text == text.Unknown {

@@ -106,7 +106,7 @@ func (a *App) saidTails() []string {
 		n := rules.Plural(a.kept.count, "connection")
 		uses := map[bool]string{true: " still uses", false: " still use"}[a.kept.count == 1] + " the old rule"
 		if a.kept.added {
-			uses = map[bool]string{true: " goes", false: " go"}[a.kept.count == 1] + " on as before"
+			uses = map[bool]string{true: " goes", false: " go"}[a.kept.count == 1] + " on unchanged"
 		}
 		old = nil
 		for _, words := range []string{n + uses, text.Exact(uint64(a.kept.count)) + uses, text.Exact(uint64(a.kept.count)) + " still old", text.Exact(uint64(a.kept.count)) + " old"} {
