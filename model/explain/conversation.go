@@ -63,8 +63,8 @@ const fin, syn, psh, ack = 0x01, 0x02, 0x08, 0x10
 var clientSegments, serverSegments = []uint8{ack, psh | ack, fin | ack}, []uint8{syn | ack, ack, psh | ack, fin | ack}
 
 // pickedUp are the server's segments of a connection under way that begin a connection for the kernel: an answer to a first
-// segment does not.
-var pickedUp = []uint8{ack, psh | ack, fin | ack}
+// segment and a last one do not.
+var pickedUp = []uint8{ack, psh | ack}
 
 // packets are those of the connection in both directions, from the first to the last, by each of the interfaces by
 // which they may arrive.

@@ -163,14 +163,14 @@ func (c *Committer) restorationOf(j *journal, variant rules.Variant, path string
 // with COMMIT, and each line ends. Half a line could be a rule without its conditions.
 func cutShort(text []byte) (whole []byte, how string) {
 	whole = text[:bytes.LastIndexByte(text, '\n')+1]
-	if rest := string(text[len(whole):]); rest == "COMMIT" || strings.HasPrefix(rest, "#") {
+	if rest := strings.TrimSpace(string(text[len(whole):])); rest == "" || rest == "COMMIT" || strings.HasPrefix(rest, "#") {
 		whole = text // an editor left out the end of the last line
 	}
 	table := ""
 	for _, line := range rules.SavedLines(string(whole)) {
 		if name, begins := strings.CutPrefix(line, "*"); begins {
 			table = name
-		} else if line == "COMMIT" {
+		} else if strings.TrimSpace(line) == "COMMIT" {
 			table = ""
 		}
 	}
