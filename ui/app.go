@@ -161,6 +161,10 @@ func (a *App) nextFlows() tea.Cmd {
 
 // Update takes one message. It never waits.
 func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	if _, ok := msg.(handedMsg); ok {
+		a.pulse.handedOver()
+		return a, nil
+	}
 	a.now = a.clock()
 	cmd := a.route(msg)
 	a.dropRefusal()
@@ -170,6 +174,9 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		before := a.drawn
 		a.drawn = a.draw()
 		a.unseen = a.unseen || a.drawn != before || !byItself(msg)
+	}
+	if a.unseen && a.pulse != nil {
+		cmd = tea.Batch(cmd, handed)
 	}
 	return a, cmd
 }

@@ -74,7 +74,7 @@ func openIn(ctx context.Context, t *testing.T, gw Gateway, width, height int, pr
 	_, _ = x.screen.Write([]byte("\x1b[20h")) // a line feed returns, as the tty makes it
 	go func() { _, _ = io.Copy(io.Discard, x.screen) }()
 	x.app = New(ctx, gw, Options{UTF8: true, Now: time.Now})
-	x.program = NewProgram(x.app, tea.WithContext(ctx), tea.WithInput(nil), tea.WithOutput(x), tea.WithoutSignalHandler(), tea.WithoutSignals(), tea.WithWindowSize(width, height),
+	x.program = NewProgram(x.app, x, tea.WithContext(ctx), tea.WithInput(nil), tea.WithoutSignalHandler(), tea.WithoutSignals(), tea.WithWindowSize(width, height),
 		tea.WithColorProfile(profile), tea.WithEnvironment(append([]string{"TERM=xterm-256color"}, env...)))
 	go func() {
 		_, err := x.program.Run()

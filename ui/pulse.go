@@ -1,32 +1,36 @@
 package ui
 
 import (
+	"io"
 	"reflect"
+	"runtime"
 	"sync"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/term"
 )
 
 const (
-	// pulseBeat is how soon after a change the screen is written.
+	// pulseBeat is how soon after a change the screen is written, if it is not at once.
 	pulseBeat = time.Millisecond
-	// rest is how long after the last change the renderer goes on looking: some beats, as the first may come
-	// before the program has handed over what View has told it.
+	// rest is how long after the last change the renderer goes on looking at that pace where nothing is written.
 	rest = 4*pulseBeat + pulseBeat/2
 	// steadyFPS is how often it looks if it cannot be told to rest.
 	steadyFPS = 60
 )
 
-// lateBeats are when it looks once more, each after the one before, in case the machine was so busy that
-// the screen had not been handed over by then.
+// lateBeats are when it looks once more, each after the one before, where nothing was written: the change was one that
+// cannot be seen, or the machine was so busy that the screen had not been handed over by then.
 var lateBeats = [...]time.Duration{25 * time.Millisecond, 250 * time.Millisecond, 2 * time.Second}
 
-// NewProgram is the program on a terminal, to be run once. It writes a change within some milliseconds and
-// does not wake the machine while nothing changes.
-func NewProgram(app *App, options ...tea.ProgramOption) *tea.Program {
-	p := tea.NewProgram(app, append(options, tea.WithFPS(steadyFPS))...)
-	app.pulse = &pulse{program: p}
+// NewProgram is the program on a terminal that is written to by out, to be run once. It writes a change within some
+// milliseconds and does not wake the machine while nothing changes.
+func NewProgram(app *App, out io.Writer, options ...tea.ProgramOption) *tea.Program {
+	beats := &pulse{}
+	p := tea.NewProgram(app, append(options, tea.WithOutput(beats.over(out)), tea.WithFPS(steadyFPS))...)
+	beats.program = p
+	app.pulse = beats
 	return p
 }
 
@@ -44,8 +48,17 @@ type pulse struct {
 
 	mu      sync.Mutex
 	beating bool
-	last    time.Time
+	handed  bool        // the renderer has what was drawn last
+	last    time.Time   // when the screen changed; zero once that is written
+	end     *time.Timer // of these beats, or of a late one
 }
+
+// handedMsg comes after the screen has been drawn. The program hands a screen to its renderer before it takes the next
+// message: when this one comes the renderer has it.
+type handedMsg struct{}
+
+// handed sends the message.
+func handed() tea.Msg { return handedMsg{} }
 
 // quicken notes a change. It belongs into View, which runs after the renderer has begun.
 func (p *pulse) quicken() {
@@ -58,11 +71,54 @@ func (p *pulse) quicken() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.last = time.Now()
+	p.last, p.handed = time.Now(), false
 	if !p.beating {
 		p.beating = true
 		p.ticker.Reset(pulseBeat)
-		time.AfterFunc(rest, p.slacken)
+		if p.end != nil {
+			p.end.Stop()
+		}
+		p.end = time.AfterFunc(rest, p.slacken)
+	}
+}
+
+// handedOver has the renderer look at once. A rest would not end sooner than after a millisecond, to which the runtime rounds
+// them where nothing else runs; but what is due when a goroutine gives way comes before such a rest.
+func (p *pulse) handedOver() {
+	if !p.hand() {
+		return
+	}
+	runtime.Gosched()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.beating && p.handed {
+		p.ticker.Reset(pulseBeat)
+	}
+}
+
+// hand notes that the renderer has the screen, and has the next beat be due; false where there is none.
+func (p *pulse) hand() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.last.IsZero() || p.handed {
+		return false
+	}
+	p.handed = true
+	if p.beating {
+		p.ticker.Reset(time.Nanosecond)
+	}
+	return p.beating
+}
+
+// wrote ends the beats. The renderer looks and writes without taking a screen in between: what it writes after the last
+// screen was handed over is that screen.
+func (p *pulse) wrote() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.handed {
+		p.last, p.handed, p.beating = time.Time{}, false, false
+		p.end.Stop()
+		p.ticker.Stop()
 	}
 }
 
@@ -70,8 +126,11 @@ func (p *pulse) quicken() {
 func (p *pulse) slacken() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !p.beating {
+		return
+	}
 	if left := rest - time.Since(p.last); left > 0 {
-		time.AfterFunc(left, p.slacken)
+		p.end = time.AfterFunc(left, p.slacken)
 		return
 	}
 	p.beating = false
@@ -86,13 +145,44 @@ func (p *pulse) beatLate(n int, since time.Time) {
 		return
 	}
 	p.ticker.Reset(lateBeats[n])
-	time.AfterFunc(lateBeats[n]+pulseBeat, func() {
+	p.end = time.AfterFunc(lateBeats[n]+pulseBeat, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if !p.beating && p.last.Equal(since) {
 			p.beatLate(n+1, since)
 		}
 	})
+}
+
+// over is a writer that tells of what is written to out. Of a terminal it stays one, whose size and modes can be asked.
+func (p *pulse) over(out io.Writer) io.Writer {
+	if f, ok := out.(term.File); ok {
+		return heardFile{f, p}
+	}
+	return heard{out, p}
+}
+
+type (
+	heard struct {
+		io.Writer
+		pulse *pulse
+	}
+	heardFile struct {
+		term.File
+		pulse *pulse
+	}
+)
+
+// Write writes, and tells.
+func (h heard) Write(b []byte) (int, error) {
+	defer h.pulse.wrote()
+	return h.Writer.Write(b)
+}
+
+// Write writes, and tells.
+func (h heardFile) Write(b []byte) (int, error) {
+	defer h.pulse.wrote()
+	return h.File.Write(b)
 }
 
 // rendererTicker is the ticker that paces the renderer of a running program, or nil.

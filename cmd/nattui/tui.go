@@ -113,7 +113,7 @@ func runScreens(ctx context.Context, o tuiOptions, open func(context.Context, *s
 // show runs the screens until they are left.
 func show(ctx context.Context, app *ui.App, plain bool) error {
 	if !plain {
-		_, err := ui.NewProgram(app, tea.WithContext(ctx)).Run()
+		_, err := ui.NewProgram(app, os.Stdout, tea.WithContext(ctx)).Run()
 		return err
 	}
 	before, err := term.MakeRaw(os.Stdin.Fd())
