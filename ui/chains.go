@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
-	"charm.land/lipgloss/v2"
 
 	"nattui/rules"
 	"nattui/rules/nft"
@@ -126,7 +125,7 @@ func (c *chainChoice) columns() []table.Column {
 	}
 	for at := range c.rows {
 		for i, cell := range c.cells(&c.rows[at]) {
-			cols[i].Want = max(cols[i].Want, min(lipgloss.Width(cell.Text), 28))
+			cols[i].Want = max(cols[i].Want, min(text.Width(cell.Text), 28))
 			empty[i] = empty[i] && cell.Text == ""
 		}
 	}

@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"charm.land/lipgloss/v2"
-
 	"nattui/model/doctor"
 	"nattui/rules"
 	"nattui/ui/table"
@@ -84,7 +82,7 @@ func (r *doctorRow) about(step bool) string {
 func (s *doctorScreen) widest(width int) int {
 	w := 12
 	for i := range s.rows {
-		w = max(w, lipgloss.Width(text.Safe(s.rows[i].about(s.follows != nil))))
+		w = max(w, text.Width(text.Safe(s.rows[i].about(s.follows != nil))))
 	}
 	return min(w, max(12, width/3))
 }
@@ -132,12 +130,12 @@ func (s *doctorScreen) headLine(right string, forwards bool, width int) string {
 	case forwards:
 		left = s.look.Faint.Render("what is ") + s.look.Strong.Render("forwarded")
 	}
-	used := lipgloss.Width(left)
+	used := text.Width(left)
 	if right == "" {
 		return " " + left + " " + s.look.Line.Render(strings.Repeat(s.look.Glyphs.Rule, max(0, width-3-used)))
 	}
 	right = text.Fit(text.Safe(right), max(8, width-used-8))
-	fill := width - 1 - used - 1 - 1 - lipgloss.Width(right) - 4
+	fill := width - 1 - used - 1 - 1 - text.Width(right) - 4
 	return " " + left + " " + s.look.Line.Render(strings.Repeat(s.look.Glyphs.Rule, max(0, fill))) + " " + s.look.Faint.Render(right) + " " + s.look.Line.Render(strings.Repeat(s.look.Glyphs.Rule, 2))
 }
 

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"charm.land/lipgloss/v2"
-
 	"nattui/model/explain"
 	"nattui/model/flow"
 	"nattui/rules/evaluate"
@@ -85,7 +83,7 @@ func (l *flowList) columns() []table.Column {
 			}
 			c := &cols[i]
 			c.Title += sign
-			c.Min = max(c.Min, lipgloss.Width(c.Title))
+			c.Min = max(c.Min, text.Width(c.Title))
 			c.Want = max(c.Want, c.Min)
 			if c.Order > 1 { // before anything else that may give way
 				c.Order, cols[colAsked].Order = 1, 2
@@ -120,7 +118,7 @@ func (l *flowList) measure() {
 func (s *flowsScreen) measureFlow(f *flow.Flow, widths []int) {
 	const longest = 47 // an IPv6 address with its port; a name may be longer
 	grow := func(col, n int) { widths[col] = max(widths[col], min(n, longest)) }
-	mark := lipgloss.Width(s.look.Glyphs.Becomes) + 1
+	mark := text.Width(s.look.Glyphs.Becomes) + 1
 	grow(colClient, len(s.endpoint(f, f.Client())))
 	grow(colAsked, len(s.endpoint(f, f.AskedFor())))
 	if f.NAT()&flow.NATDst != 0 {
@@ -168,7 +166,7 @@ func (s *flowsScreen) flowCells(f *flow.Flow, room endWidths) []table.Cell {
 	short := func(a netip.AddrPort, width int) string { return text.Endpoint(s.endpoint(f, a), width) }
 	marked := func(mark string, a netip.AddrPort, width int) string {
 		mark += " "
-		return mark + short(a, width-lipgloss.Width(mark))
+		return mark + short(a, width-text.Width(mark))
 	}
 	cells[colProto] = faint(f.Proto().String())
 	cells[colClient] = plain(short(f.Client(), room.client))

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"charm.land/lipgloss/v2"
-
 	"nattui/model/explain"
 	"nattui/model/facts"
 	"nattui/model/flow"
@@ -46,7 +44,7 @@ func (s *flowsScreen) divider(width int) string {
 	look := s.look
 	left, right := s.sums(), s.freshness()
 	urgent := s.paused || s.gw.Flows.Feed().Lost
-	switch both := lipgloss.Width(left) + lipgloss.Width(right) + 12; {
+	switch both := text.Width(left) + text.Width(right) + 12; {
 	case both > width && urgent:
 		left = ""
 	case both > width && left != "":
@@ -56,7 +54,7 @@ func (s *flowsScreen) divider(width int) string {
 	line, used := " ", 1
 	if left != "" {
 		line += rule(2) + " " + look.Faint.Render(left) + " "
-		used += 4 + lipgloss.Width(left)
+		used += 4 + text.Width(left)
 	}
 	if graph := text.Graph(s.trail); len(s.trail) > 1 && width >= 100 && s.mode == listMode {
 		line += look.Accent.Render(graph) + " "
@@ -70,7 +68,7 @@ func (s *flowsScreen) divider(width int) string {
 	if urgent {
 		style = look.Attention
 	}
-	return line + rule(width-5-used-lipgloss.Width(right)) + " " + style.Render(right) + " " + rule(2)
+	return line + rule(width-5-used-text.Width(right)) + " " + style.Render(right) + " " + rule(2)
 }
 
 // sums are the totals of what the list shows.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
-	"charm.land/lipgloss/v2"
 
 	"nattui/model/flow"
 	"nattui/rules"
@@ -166,7 +165,7 @@ func (l *groupList) settle(height int) {
 	l.nameWidth = max(l.nameWidth, len("by translation"))
 	from, to := l.cursor.Window(len(l.groups), height)
 	for i := from; i < to; i++ {
-		l.nameWidth = max(l.nameWidth, lipgloss.Width(l.screen.groupName(&l.groups[i].Key)))
+		l.nameWidth = max(l.nameWidth, text.Width(l.screen.groupName(&l.groups[i].Key)))
 	}
 }
 
@@ -296,7 +295,7 @@ func (l *groupList) columns(width int) []table.Column {
 	}
 	sorted := &cols[groupColumn[l.order]]
 	sorted.Title += l.screen.look.Glyphs.Down
-	sorted.Min = max(sorted.Min, lipgloss.Width(sorted.Title))
+	sorted.Min = max(sorted.Min, text.Width(sorted.Title))
 	sorted.Order = min(sorted.Order, 1)
 	return cols
 }

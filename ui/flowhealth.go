@@ -9,8 +9,6 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"charm.land/lipgloss/v2"
-
 	"nattui/model/facts"
 	"nattui/rules"
 	"nattui/ui/text"
@@ -86,7 +84,7 @@ func (s *flowsScreen) note() (string, noteStyle) {
 	if n.Severity != "note" {
 		sentence = "! " + sentence
 	}
-	long := lipgloss.Width(sentence) > s.listWidth()-2
+	long := text.Width(sentence) > s.listWidth()-2
 	if more := len(notes) - 1; more > 0 || len(n.Cure) > 0 || long {
 		tail := " (h: details)"
 		if more > 0 {

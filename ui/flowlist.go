@@ -3,8 +3,9 @@ package ui
 import (
 	"time"
 
+	"nattui/ui/text"
+
 	tea "charm.land/bubbletea/v2"
-	"charm.land/lipgloss/v2"
 
 	"nattui/model/flow"
 	"nattui/ui/table"
@@ -13,7 +14,7 @@ import (
 
 type noteStyle = theme.Style
 
-func visibleWidth(s string) int { return lipgloss.Width(s) }
+func visibleWidth(s string) int { return text.Width(s) }
 
 // flowList is a window of the sorted table. Its rows come from selections made
 // beside Update; the cursor moves at once and rows that are not there yet are

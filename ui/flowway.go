@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"charm.land/lipgloss/v2"
-
 	"nattui/model/flow"
 	"nattui/rules/evaluate"
 	"nattui/ui/text"
@@ -44,8 +42,8 @@ func (v *flowView) sides(width int) sides {
 		kinds:   [2]string{"snat", s.destinationKind(f)},
 		refs:    [2]evaluate.RuleRef{e.SNAT, e.DNAT},
 	}
-	x.l = max(lipgloss.Width(x.left[0]), lipgloss.Width(x.left[1]), sideLeast)
-	x.r = max(lipgloss.Width(x.right[0]), lipgloss.Width(x.right[1]), sideLeast)
+	x.l = max(text.Width(x.left[0]), text.Width(x.left[1]), sideLeast)
+	x.r = max(text.Width(x.right[0]), text.Width(x.right[1]), sideLeast)
 	x.between = width - sideLabel - x.l - x.r - 2
 	return x
 }
@@ -84,12 +82,12 @@ func (v *flowView) sideNames(x *sides, width int) []string {
 		return name
 	}
 	client, server := side(f.Client().Addr(), "client side"), side(f.ServedBy().Addr(), "server side")
-	gap := width - sideLabel - lipgloss.Width(client) - lipgloss.Width(server)
+	gap := width - sideLabel - text.Width(client) - text.Width(server)
 	at := sideLabel + x.l + 1 + x.between + 1
-	if lipgloss.Width(server) > x.r { // it may stick out to the left, not to the right
-		at = width - lipgloss.Width(server)
+	if text.Width(server) > x.r { // it may stick out to the left, not to the right
+		at = width - text.Width(server)
 	}
-	if x.stacked() || gap <= 0 || at <= sideLabel+lipgloss.Width(client)+1 {
+	if x.stacked() || gap <= 0 || at <= sideLabel+text.Width(client)+1 {
 		return nil
 	}
 	return []string{s.look.Faint.Render(strings.Repeat(" ", sideLabel) + text.Pad(client, at-sideLabel, false) + server)}
@@ -109,7 +107,7 @@ func (v *flowView) wayRow(x *sides, label string, i int, back bool, width int) [
 	}
 	lines := []string{text.Fit(label+from, width)}
 	if x.changed[i] {
-		arrow := v.arrow(min(24, max(8, width-sideLabel-lipgloss.Width(x.right[i])-1)), true, back, x.kinds[i], x.refs[i], x.styles[i])
+		arrow := v.arrow(min(24, max(8, width-sideLabel-text.Width(x.right[i])-1)), true, back, x.kinds[i], x.refs[i], x.styles[i])
 		lines = append(lines, text.Fit(strings.Repeat(" ", sideLabel)+arrow+" "+to, width))
 	}
 	return lines
@@ -125,9 +123,9 @@ func (v *flowView) arrow(width int, changed, back bool, kind string, by evaluate
 		if !by.IsZero() {
 			rule := text.Safe(by.Chain) + " " + strconv.Itoa(by.Position)
 			switch {
-			case lipgloss.Width(kind+" "+rule)+6 <= width:
+			case text.Width(kind+" "+rule)+6 <= width:
 				word = kind + " " + rule
-			case lipgloss.Width(rule)+6 <= width:
+			case text.Width(rule)+6 <= width:
 				word = rule
 			}
 		}
@@ -138,7 +136,7 @@ func (v *flowView) arrow(width int, changed, back bool, kind string, by evaluate
 	if word != "" {
 		word = " " + word + " "
 	}
-	fill := max(0, width-1-lipgloss.Width(word))
+	fill := max(0, width-1-text.Width(word))
 	before := min(2, fill)
 	line := look.Line.Render(strings.Repeat(g.Rule, before)) + style.Render(word) + look.Line.Render(strings.Repeat(g.Rule, fill-before))
 	if !changed {

@@ -6,7 +6,6 @@ import (
 
 	"charm.land/bubbles/v2/key"
 	"charm.land/lipgloss/v2"
-	"github.com/charmbracelet/x/ansi"
 
 	"nattui/model/facts"
 	"nattui/rules"
@@ -48,12 +47,12 @@ func (a *App) draw() string {
 // over lays a box over the middle of the screen, and leaves the key line and the status line free.
 func (a *App) over(base, box string) string {
 	x, y, _, _ := a.placeOf(box)
-	if beside := a.width - lipgloss.Width(box); beside > 0 && x <= thinMargin {
+	if beside := a.width - text.Width(box); beside > 0 && x <= thinMargin {
 		// Single letters of what is beneath would only look like dirt.
 		box, x = lipgloss.NewStyle().PaddingLeft(x).PaddingRight(beside-x).Render(box), 0
 	}
 	lines := strings.Split(base, "\n")
-	w := lipgloss.Width(box)
+	w := text.Width(box)
 	for i, l := range strings.Split(box, "\n") {
 		if y+i < len(lines) {
 			lines[y+i] = within(lines[y+i], text.Pad(l, w, false), x, w)
@@ -65,13 +64,13 @@ func (a *App) over(base, box string) string {
 // within is a line with w cells of it, from x on, replaced. A wide character that is cut leaves blanks.
 func within(line, by string, x, w int) string {
 	const plain = "\x1b[m"
-	left := text.Pad(ansi.Truncate(line, x, ""), x, false)
-	rest := ansi.StringWidth(line) - x - w
+	left := text.Pad(text.Truncate(line, x, ""), x, false)
+	rest := text.Width(line) - x - w
 	if rest <= 0 {
 		return left + plain + by
 	}
-	right := ansi.TruncateLeft(line, x+w, "")
-	return left + plain + by + plain + strings.Repeat(" ", max(0, rest-ansi.StringWidth(right))) + right
+	right := text.Without(line, x+w)
+	return left + plain + by + plain + strings.Repeat(" ", max(0, rest-text.Width(right))) + right
 }
 
 // thinMargin is how many cells beside a box are left empty rather than showing what is beneath.
@@ -103,9 +102,9 @@ func (a *App) header() string {
 		parts = append(parts, a.look.Strong.Render("nattui"))
 	}
 	right := a.liveness()
-	room := a.width - 2 - ansi.StringWidth(right) - 2
+	room := a.width - 2 - text.Width(right) - 2
 	if a.gw.Flows != nil {
-		before := ansi.StringWidth(strings.Join(parts, "  ")) + 2
+		before := text.Width(strings.Join(parts, "  ")) + 2
 		parts = append(parts, a.flowCount(room-before))
 	}
 	left := ""
@@ -114,7 +113,7 @@ func (a *App) header() string {
 		if i > 0 {
 			sep = "  "
 		}
-		if ansi.StringWidth(left+sep+p) > room {
+		if text.Width(left+sep+p) > room {
 			break
 		}
 		left += sep + p
@@ -128,7 +127,7 @@ func (a *App) flowCount(room int) (count string) {
 		word  string
 		limit bool
 	}{{"connections ", true}, {"conns ", true}, {"conns ", false}} {
-		if count = a.flowCountAs(as.word, as.limit); ansi.StringWidth(count) <= room {
+		if count = a.flowCountAs(as.word, as.limit); text.Width(count) <= room {
 			break
 		}
 	}
@@ -173,7 +172,7 @@ func (a *App) liveness() string {
 }
 
 func (a *App) ends(left, right string) string {
-	fill := a.width - 2 - ansi.StringWidth(left) - ansi.StringWidth(right)
+	fill := a.width - 2 - text.Width(left) - text.Width(right)
 	return " " + left + strings.Repeat(" ", max(1, fill)) + right
 }
 
@@ -215,10 +214,10 @@ func (a *App) tabs() string {
 	} else if a.native {
 		right = a.variant.Family.Title() + " · " + rules.Native.String()
 	}
-	if ansi.StringWidth(b.String()+right)+3 > a.width {
+	if text.Width(b.String()+right)+3 > a.width {
 		right = a.variant.Family.Title()
 	}
-	return a.ends(b.String(), a.look.Faint.Render(text.Fit(right, max(0, a.width-3-ansi.StringWidth(b.String())))))
+	return a.ends(b.String(), a.look.Faint.Render(text.Fit(right, max(0, a.width-3-text.Width(b.String())))))
 }
 
 // keyLine shows as many keys as there is room for.

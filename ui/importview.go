@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"charm.land/lipgloss/v2"
-
 	"nattui/rules"
 	"nattui/rules/paste"
 	"nattui/ui/text"
@@ -153,5 +151,5 @@ func (x *importDialog) gapLine(width int) string {
 		}
 	}
 	head := text.Fit(text.Safe(x.gap)+", "+what+": ", max(8, width/2))
-	return x.look.Accent.Bold(true).Render(head) + x.input.draw(x.desk, max(5, width-lipgloss.Width(head)-1), "")
+	return x.look.Accent.Bold(true).Render(head) + x.input.draw(x.desk, max(5, width-text.Width(head)-1), "")
 }

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
-	"charm.land/lipgloss/v2"
 
 	"nattui/ui/text"
 )
@@ -104,22 +103,22 @@ func (l lineInput) view(width int, count string) (string, bool) {
 	if l.wrong != "" {
 		style, words = l.look.Broken, l.wrong
 	}
-	room := width - 1 - lipgloss.Width(prompt)
-	if l.wrong != "" && !l.plain && lipgloss.Width(l.text())+3+2+lipgloss.Width(words) > room {
+	room := width - 1 - text.Width(prompt)
+	if l.wrong != "" && !l.plain && text.Width(l.text())+3+2+text.Width(words) > room {
 		told := strings.Join(styled(style, text.Wrap(words, width-1, mostStatus-1)), "\n")
 		l.wrong = ""
 		line, _ := l.view(width, "")
 		return told + "\n" + line, true
 	}
-	words = text.Fit(words, max(0, min(lipgloss.Width(words), room-2-lineLeast)))
+	words = text.Fit(words, max(0, min(text.Width(words), room-2-lineLeast)))
 	tail := "  " + style.Render(words)
-	room = max(lineLeast, room-lipgloss.Width(tail))
+	room = max(lineLeast, room-text.Width(tail))
 	if !l.open {
 		return prompt + l.look.Text.Render(text.Fit(l.text(), room)) + tail, true
 	}
 	wide := room
 	if v := l.text(); v != "" {
-		wide = min(room, lipgloss.Width(v)+3)
+		wide = min(room, text.Width(v)+3)
 	}
 	return prompt + l.input.draw(l.desk, max(5, wide), l.hint) + tail, true
 }

@@ -8,7 +8,6 @@ import (
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
-	"github.com/charmbracelet/x/ansi"
 
 	"nattui/ui/text"
 )
@@ -43,11 +42,11 @@ func (a *App) countdownLine() string {
 		return ""
 	}
 	keys := a.settlingKeys()
-	words := a.countdownWords(a.width - 3 - ansi.StringWidth(keys))
+	words := a.countdownWords(a.width - 3 - text.Width(keys))
 	if p := a.pending; p.proof != nil && a.said.text != "" { // else the last line tells of it
 		words = a.leftWords() + "; " + a.proofWords()
 	}
-	return " " + a.look.Attention.Render(text.Fit("! "+words, max(10, a.width-1-ansi.StringWidth(keys)))) + keys
+	return " " + a.look.Attention.Render(text.Fit("! "+words, max(10, a.width-1-text.Width(keys)))) + keys
 }
 
 // settlingKeys are the keys that settle the change; in a box they do not.
@@ -65,7 +64,7 @@ func (a *App) settlingKeys() (labels string) {
 func (a *App) countdownWords(room int) string {
 	const longest, unless = "59m59s", " unless confirmed"
 	for _, begin := range []string{"change " + a.pending.id + " will be rolled back in ", "change " + a.pending.id + ": rolled back in ", "rolled back in "} {
-		if ansi.StringWidth(begin+longest+unless) <= room {
+		if text.Width(begin+longest+unless) <= room {
 			return begin + a.timeLeft() + unless
 		}
 	}

@@ -4,10 +4,11 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"nattui/ui/text"
+
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
-	"github.com/charmbracelet/x/ansi"
 )
 
 // click chooses a tab, or does what the key line offers; a box, or a screen that takes clicks, gets the others.
@@ -43,7 +44,7 @@ func (a *App) click(msg tea.MouseClickMsg) tea.Cmd {
 func (a *App) clickTab(at int) tea.Cmd {
 	x := 1
 	for i, label := range a.tabLabels() {
-		w := ansi.StringWidth(label)
+		w := text.Width(label)
 		if at >= x && at < x+w && a.screens[i] != nil {
 			return a.show(i)
 		}
@@ -66,11 +67,11 @@ func (a *App) clickKey(at int) tea.Cmd {
 }
 
 // labelWidthOf is how many cells a key and its name take.
-func labelWidthOf(b key.Binding) int { return ansi.StringWidth(b.Help().Key + " " + b.Help().Desc) }
+func labelWidthOf(b key.Binding) int { return text.Width(b.Help().Key + " " + b.Help().Desc) }
 
 // placeOf is where a box is laid, and how large it is.
 func (a *App) placeOf(box string) (x, y, w, h int) {
-	w, h = lipgloss.Width(box), lipgloss.Height(box)
+	w, h = text.Width(box), lipgloss.Height(box)
 	return max(0, (a.width-w)/2), max(0, (a.boxHeight()-h)/2), w, h
 }
 
@@ -124,7 +125,7 @@ func (q *question) button(x, y int) button {
 	case y != h-2:
 	case x >= 0 && x < no:
 		return buttonNo
-	case x >= no+gap && x < no+gap+4+ansi.StringWidth(q.verb):
+	case x >= no+gap && x < no+gap+4+text.Width(q.verb):
 		return buttonYes
 	}
 	return noButton

@@ -238,7 +238,7 @@ func box(d *desk, title string, lines []string, width int) string {
 	}
 	line := d.look.Line.Render
 	head := " " + text.Fit(title, inner-2) + " "
-	fill := width - 3 - lipgloss.Width(head)
+	fill := width - 3 - text.Width(head)
 	out := []string{line(border.TopLeft+border.Top) + d.look.Strong.Render(head) + line(strings.Repeat(border.Top, max(0, fill))+border.TopRight)}
 	for _, l := range lines {
 		out = append(out, line(border.Left)+" "+text.Pad(l, inner, false)+" "+line(border.Right))

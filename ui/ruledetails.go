@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
-	"charm.land/lipgloss/v2"
 
 	"nattui/rules"
 	"nattui/rules/guide"
@@ -125,7 +124,7 @@ func (s *rulesScreen) wayOf(it ruleItem, width int) []string {
 	lines := []string{""}
 	drawn := guide.Way(guide.Leads(s.tables.Sets[it.variant], s.table, it.chain)...)
 	for _, l := range drawn {
-		if lipgloss.Width(l) > width {
+		if text.Width(l) > width {
 			return lines
 		}
 		lines = append(lines, s.look.Faint.Render(l))

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
-	"charm.land/lipgloss/v2"
 
 	"nattui/rules"
 	"nattui/rules/nft"
@@ -344,9 +343,9 @@ func (s *rulesScreen) sectionLine(p *pane, width int) string {
 		}
 		right = fmt.Sprintf("%d-%d of %s", from+1, to, right)
 	}
-	used := lipgloss.Width(left)
+	used := text.Width(left)
 	right = text.Fit(text.Safe(right), max(7, width-used-8))
-	fill := width - 1 - used - 1 - 1 - lipgloss.Width(right) - 4
+	fill := width - 1 - used - 1 - 1 - text.Width(right) - 4
 	return " " + left + " " + s.look.Line.Render(strings.Repeat(g.Rule, max(0, fill))) + " " + style.Render(right) + " " + s.look.Line.Render(strings.Repeat(g.Rule, min(2, max(0, 2+fill))))
 }
 

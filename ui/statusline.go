@@ -3,8 +3,6 @@ package ui
 import (
 	"strings"
 
-	"github.com/charmbracelet/x/ansi"
-
 	"nattui/rules"
 	"nattui/ui/text"
 	"nattui/ui/theme"
@@ -49,7 +47,7 @@ func (a *App) statusLine() string {
 		if a.said.text == "" {
 			return text.Fit(left+" "+a.proofLine(), a.width-1)
 		}
-		return left + strings.ReplaceAll(a.saidLine(a.width-ansi.StringWidth(left)), "\n", "\n"+strings.Repeat(" ", ansi.StringWidth(left)))
+		return left + strings.ReplaceAll(a.saidLine(a.width-text.Width(left)), "\n", "\n"+strings.Repeat(" ", text.Width(left)))
 	case a.said.text != "":
 		return a.saidLine(a.width)
 	}
@@ -71,18 +69,18 @@ func (a *App) saidLine(width int) string {
 	tails := a.saidTails()
 	tail := tails[len(tails)-1]
 	for _, t := range tails {
-		if ansi.StringWidth(said+t) <= room {
+		if text.Width(said+t) <= room {
 			tail = t
 			break
 		}
 	}
-	if tail == "" && !a.said.done && ansi.StringWidth(said) > room && !a.plain {
+	if tail == "" && !a.said.done && text.Width(said) > room && !a.plain {
 		return " " + mark + " " + strings.Join(styled(style, text.Wrap(said, room, mostStatus)), "\n   ")
 	}
-	if more := text.Safe(a.said.command); more != "" && room-ansi.StringWidth(said+tail) > leastCommand {
+	if more := text.Safe(a.said.command); more != "" && room-text.Width(said+tail) > leastCommand {
 		said += "  $ " + more
 	}
-	return " " + mark + " " + style.Render(text.Fit(said, room-ansi.StringWidth(tail))) + tail
+	return " " + mark + " " + style.Render(text.Fit(said, room-text.Width(tail))) + tail
 }
 
 // styled are lines in a style.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
-	"charm.land/lipgloss/v2"
 
 	"nattui/model/facts"
 	"nattui/model/filter"
@@ -360,7 +359,7 @@ func (s *traceScreen) headLine(width int) string {
 	case s.begun:
 		right = rules.Plural(len(s.rows)+s.dropped, "packet") + ", stopped"
 	}
-	fill := width - 2 - lipgloss.Width(left) - 2 - lipgloss.Width(right) - 3
+	fill := width - 2 - text.Width(left) - 2 - text.Width(right) - 3
 	return " " + left + " " + s.look.Line.Render(strings.Repeat(s.look.Glyphs.Rule, max(0, fill))) + " " + style.Render(right) + " " + s.look.Line.Render(strings.Repeat(s.look.Glyphs.Rule, 2))
 }
 

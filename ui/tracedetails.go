@@ -2,7 +2,6 @@ package ui
 
 import (
 	tea "charm.land/bubbletea/v2"
-	"charm.land/lipgloss/v2"
 
 	"nattui/model/traced"
 	"nattui/rules"
@@ -14,7 +13,7 @@ func (s *desk) wayLines(r *tracedRow, width int) []string {
 	lines := []string{s.look.Strong.Render(text.Fit(text.Safe(r.Title()), width))}
 	place := 12
 	for i := range r.Hops {
-		place = max(place, lipgloss.Width(r.Hops[i].Where()))
+		place = max(place, text.Width(r.Hops[i].Where()))
 	}
 	place = min(place, width/3)
 	before := r.First
@@ -109,7 +108,7 @@ func (d *traceDetails) title() string {
 func (d *traceDetails) told(width int) []string {
 	r := &d.row
 	lines := d.wayLines(r, width)
-	if r.forecast != "" && !r.agrees || lipgloss.Width(r.Outcome()) > width-2 {
+	if r.forecast != "" && !r.agrees || text.Width(r.Outcome()) > width-2 {
 		lines = append(lines, "")
 		for _, said := range []string{r.Outcome(), r.forecast} {
 			for _, l := range text.Wrap(text.Safe(said), width, 0) {

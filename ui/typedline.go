@@ -6,7 +6,6 @@ import (
 	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
-	"github.com/charmbracelet/x/ansi"
 
 	"nattui/ui/text"
 )
@@ -85,20 +84,20 @@ func (l typedLine) draw(d *desk, width int, hint string) string {
 func (l *typedLine) showAround(room int) {
 	const mark = "…"
 	all, at := []rune(l.Value()), l.Position()
-	if ansi.StringWidth(string(all)) <= room || room < 3 {
+	if text.Width(string(all)) <= room || room < 3 {
 		return
 	}
 	from, to, marks := 0, len(all), 2
 	if at == to {
 		marks = 1
 	}
-	for ansi.StringWidth(string(all[from:at])) > room-marks {
+	for text.Width(string(all[from:at])) > room-marks {
 		from++
 	}
 	if from > 0 {
 		room--
 	}
-	for to > at && ansi.StringWidth(string(all[from:to])) > room {
+	for to > at && text.Width(string(all[from:to])) > room {
 		if to == len(all) {
 			room--
 		}

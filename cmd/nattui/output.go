@@ -9,7 +9,6 @@ import (
 
 	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/colorprofile"
-	"github.com/charmbracelet/x/ansi"
 	"github.com/charmbracelet/x/term"
 	"github.com/spf13/cobra"
 
@@ -102,4 +101,4 @@ func say(w io.Writer, sentence string) {
 const unknown = "-"
 
 // cells is how many cells of a terminal a text takes once it is safe to print.
-func cells(s string) int { return ansi.StringWidth(text.Safe(s)) }
+func cells(s string) int { return text.Width(text.Safe(s)) }

@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"charm.land/lipgloss/v2"
-
 	"nattui/rules"
 	"nattui/rules/nfnetlink"
 	"nattui/rules/nft"
@@ -281,7 +279,7 @@ func nativeColumns(rows [][]table.Cell) []table.Column {
 	widths := [6]int{1, len("match"), len("becomes")} // a title is not cut off
 	for _, cells := range rows {
 		for i, cell := range cells {
-			widths[i] = max(widths[i], lipgloss.Width(cell.Text))
+			widths[i] = max(widths[i], text.Width(cell.Text))
 		}
 	}
 	const least = 12

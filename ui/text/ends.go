@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/charmbracelet/x/ansi"
 )
 
 // leastHeads are how much is left of the beginning of an address that is cut: enough to know it by, or nothing where
@@ -15,7 +13,7 @@ var leastHeads = []int{3, 0}
 // Ends cuts a text to a width as Fit does, but first the addresses in it, in their middle and the longest first: by
 // their last part, their port or length they are told apart. What follows the last that has room goes with a sign.
 func Ends(s string, width int) string {
-	if ansi.StringWidth(s) <= width {
+	if Width(s) <= width {
 		return s
 	}
 	words := strings.Split(s, " ")
@@ -45,7 +43,7 @@ func Ends(s string, width int) string {
 // where that is not enough.
 func shortened(cuts []cut, width, least int) (string, bool) {
 	cuts = slices.Clone(cuts)
-	for excess := ansi.StringWidth(joined(cuts)) - width; excess > 0; excess-- {
+	for excess := Width(joined(cuts)) - width; excess > 0; excess-- {
 		longest := -1
 		for i := range cuts {
 			if cuts[i].spare(least) > 0 && (longest < 0 || cuts[i].len() > cuts[longest].len()) {

@@ -69,7 +69,7 @@ func Fit(s string, width int) string {
 	if len(s) <= width { // no line is wider than its bytes
 		return s
 	}
-	return ansi.Truncate(s, width, "…")
+	return Truncate(s, width, "…")
 }
 
 // Mark draws the places of a line at which one of some words stands in a style, whatever
@@ -88,8 +88,8 @@ func Mark(line string, words []string, style interface{ Render(string) string })
 			break
 		}
 		from += at
-		left := ansi.StringWidth(plain[:from])
-		right := left + ansi.StringWidth(plain[from:from+n])
+		left := Width(plain[:from])
+		right := left + Width(plain[from:from+n])
 		out.WriteString(ansi.Cut(line, done, left))
 		out.WriteString(style.Render(plain[from : from+n]))
 		done, at = right, from+n
@@ -97,7 +97,7 @@ func Mark(line string, words []string, style interface{ Render(string) string })
 	if done == 0 {
 		return line
 	}
-	out.WriteString(ansi.Cut(line, done, ansi.StringWidth(plain)))
+	out.WriteString(ansi.Cut(line, done, Width(plain)))
 	return out.String()
 }
 
@@ -182,7 +182,7 @@ func Endpoint(s string, width int) string {
 // Pad cuts or fills a line to exactly a number of cells.
 func Pad(s string, width int, right bool) string {
 	s = Fit(s, width)
-	fill := width - ansi.StringWidth(s)
+	fill := width - Width(s)
 	if fill <= 0 {
 		return s
 	}
@@ -202,15 +202,15 @@ func Wrap(s string, width, limit int) []string {
 	var lines []string
 	line, used := "", 0
 	for word := range strings.FieldsSeq(s) {
-		w := ansi.StringWidth(word)
+		w := Width(word)
 		for w > width { // hard breaks
 			if used > 0 {
 				lines, line, used = append(lines, line), "", 0
 			}
-			head := ansi.Truncate(word, width, "")
+			head := Truncate(word, width, "")
 			lines = append(lines, head)
 			word = strings.TrimPrefix(word, head)
-			w = ansi.StringWidth(word)
+			w = Width(word)
 			if head == "" {
 				break
 			}
@@ -230,8 +230,8 @@ func Wrap(s string, width, limit int) []string {
 	}
 	if limit > 0 && len(lines) > limit {
 		last := lines[limit-1] + " …"
-		if ansi.StringWidth(last) > width {
-			last = ansi.Truncate(lines[limit-1], width-1, "") + "…"
+		if Width(last) > width {
+			last = Truncate(lines[limit-1], width-1, "") + "…"
 		}
 		lines = append(lines[:limit-1], last)
 	}

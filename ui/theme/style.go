@@ -11,7 +11,7 @@ import (
 // out anew for each text, beside margins, borders and widths that a cell of a list has none of; that was a fifth of what
 // a screen costs. The zero value changes nothing.
 type Style struct {
-	style    lipgloss.Style
+	style    *lipgloss.Style // it is large, and there is one in each cell of a list
 	on, off  string
 	prepared bool // on and off say it all
 }
@@ -23,15 +23,15 @@ const sentinel = "x"
 func StyleOf(s lipgloss.Style) Style {
 	// Where text is underlined, blanks are drawn otherwise.
 	if on, off, found := strings.Cut(s.Render(sentinel), sentinel); found && !s.GetUnderline() {
-		return Style{style: s, on: on, off: off, prepared: true}
+		return Style{style: &s, on: on, off: off, prepared: true}
 	}
-	return Style{style: s}
+	return Style{style: &s}
 }
 
 // Render draws a text.
 func (s Style) Render(text string) string {
 	if !s.prepared || !single(text) {
-		return s.style.Render(text)
+		return s.Lipgloss().Render(text)
 	}
 	if s.on == "" {
 		return text
@@ -50,13 +50,18 @@ func single(text string) bool {
 }
 
 // Bold is the style, bold or not.
-func (s Style) Bold(on bool) Style { return StyleOf(s.style.Bold(on)) }
+func (s Style) Bold(on bool) Style { return StyleOf(s.Lipgloss().Bold(on)) }
 
 // Inherit is the style with what it leaves open as another has it.
-func (s Style) Inherit(from Style) Style { return StyleOf(s.style.Inherit(from.style)) }
+func (s Style) Inherit(from Style) Style { return StyleOf(s.Lipgloss().Inherit(from.Lipgloss())) }
 
 // Foreground is the colour of the text, nil where it is the terminal's own.
-func (s Style) Foreground() color.Color { return s.style.GetForeground() }
+func (s Style) Foreground() color.Color { return s.Lipgloss().GetForeground() }
 
 // Lipgloss is the style as widgets of the library want it.
-func (s Style) Lipgloss() lipgloss.Style { return s.style }
+func (s Style) Lipgloss() lipgloss.Style {
+	if s.style == nil {
+		return lipgloss.NewStyle()
+	}
+	return *s.style
+}
