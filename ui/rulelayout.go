@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"charm.land/lipgloss/v2"
-
 	"nattui/ui/table"
 	"nattui/ui/text"
 	"nattui/ui/theme"
@@ -53,7 +51,7 @@ func (s *rulesScreen) lay(p *pane) {
 		row := s.rowOf(it)
 		for i, c := range row.cells {
 			if c.Text != "" && c.Text != s.look.Glyphs.None {
-				p.content[i] = max(p.content[i], lipgloss.Width(c.Text))
+				p.content[i] = max(p.content[i], text.Width(c.Text))
 			}
 		}
 		p.rows = append(p.rows, row)
@@ -83,6 +81,34 @@ const (
 	leastMatch   = 26
 	leastBecomes = 21
 )
+
+// From wordsWidth on owners and comments have their room before graphs and bytes have theirs, a comment so many cells, and
+// before match and translation have more than those of an ordinary rule: one long rule does not take the comments of all
+// others away.
+const (
+	wordsWidth      = 100
+	commentCells    = 16
+	ordinaryMatch   = 44
+	ordinaryBecomes = 24
+)
+
+// wordsFirst has owners and comments come first, and tells how many of the spare cells that takes.
+func (s *rulesScreen) wordsFirst(cols []table.Column, content *contentWidths, spare int) (taken int) {
+	if comment := &cols[ruleColComment]; comment.Order > 0 {
+		comment.Want, comment.Grow = max(comment.Min, min(content[ruleColComment], commentCells)), 1
+	}
+	for i, col := range []int{ruleColOwner, ruleColComment, ruleColGraph, ruleColBytes} {
+		c := &cols[col]
+		if c.Order == 0 {
+			continue
+		}
+		c.Order = 6 + i
+		if col == ruleColOwner || col == ruleColComment {
+			taken += min(2+c.Want, max(0, spare-taken))
+		}
+	}
+	return taken
+}
 
 // columns of a list with so wide content: those with nothing in them are left out, the text is as wide as it needs to
 // be, and what is left over stays empty. Where it does not fit beside the numbers, the text is cut.
@@ -115,6 +141,9 @@ func (s *rulesScreen) columns(content *contentWidths, width int) []table.Column 
 			}
 		}
 	}
+	if width >= wordsWidth {
+		room -= s.wordsFirst(cols, content, room-ordinaryMatch-ordinaryBecomes-4)
+	}
 	match, becomes := max(content[ruleColMatch], 5), max(content[ruleColBecomes], 9)
 	cols[ruleColMatch] = table.Column{Title: "match", Min: 10, Want: match}
 	cols[ruleColBecomes] = table.Column{Title: "  becomes", Min: 10, Want: becomes}
@@ -144,7 +173,7 @@ func (s *rulesScreen) row(p *pane, i int, active bool, cols []table.Column, widt
 		cells[col].Text = text.Ends(cells[col].Text, widths[col])
 	}
 	line := table.Line(cols, widths, cells, over)
-	if rest := width - 4 - lipgloss.Width(line); over != nil && rest > 0 {
+	if rest := width - 4 - text.Width(line); over != nil && rest > 0 {
 		line += over.Render(strings.Repeat(" ", rest))
 	}
 	return bar + line

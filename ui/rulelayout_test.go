@@ -37,6 +37,21 @@ func TestLongAddressesKeepTheirEnds(t *testing.T) {
 	}
 }
 
+// One rule that is longer than the screen leaves the comments of the others where they are.
+func TestOneLongRuleLeavesTheComments(t *testing.T) {
+	long := "-A PREROUTING -s 198.51.100.0/24 -d 203.0.113.1/32 -i wan0 -p tcp -m multiport --dports 1000:1100,2000:2100,3000:3100,4000:4100,5000:5100 -m conntrack --ctstate NEW -j DNAT --to-destination 192.168.0.2-192.168.0.20:8000-8100\n"
+	text := strings.ReplaceAll(gatewayRules, "-p tcp -m tcp --dport 8443 ", "-p tcp -m tcp --dport 8443 -m comment --comment \"the second floor\" ")
+	text = strings.Replace(text, "[8123:487380] -A PREROUTING", "[0:0] "+long+"[8123:487380] -A PREROUTING", 1)
+	for _, size := range []struct{ w, h int }{{120, 40}, {200, 50}} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStage(t, size.w, size.h, text)
+			s.sees("the second floor")
+			s.sees(":8000-8100")
+			s.fits()
+		})
+	}
+}
+
 // Chains stand beside each other only where nothing has to give way for it.
 func TestChainsBesideEachOtherHideNothing(t *testing.T) {
 	text := strings.ReplaceAll(gatewayRules, "-p tcp -m tcp --dport 8443 ", "-p tcp -m tcp --dport 8443 -m comment --comment \"the shop of the second floor, until its machine has moved\" ")
