@@ -77,8 +77,13 @@ type calmness struct {
 	at      time.Time // when the last one ended
 }
 
-// doctorCalm is how often the pace is halved while nothing happens: up to 24 seconds.
-const doctorCalm = 3
+// While nothing happens the pace is halved doctorCalm times, up to 24 seconds, and then the rest is doctorCalmShare times
+// what an examination takes, up to doctorLongest.
+const (
+	doctorCalm      = 3
+	doctorCalmShare = 1000
+	doctorLongest   = time.Minute
+)
 
 // note counts an examination, and returns how long to rest until the next.
 func (c *calmness) note(same bool, version uint64, now time.Time, cost time.Duration) time.Duration {
@@ -86,7 +91,11 @@ func (c *calmness) note(same bool, version uint64, now time.Time, cost time.Dura
 		c.looks = 0
 	}
 	c.at = now
-	return max(doctorPace<<min(c.looks, doctorCalm), doctorShare*cost)
+	rest := max(doctorPace<<min(c.looks, doctorCalm), doctorShare*cost)
+	if c.looks > doctorCalm {
+		rest = max(rest, min(doctorCalmShare*cost, doctorLongest))
+	}
+	return rest
 }
 
 // version is that of the connections now.

@@ -25,11 +25,11 @@ import (
 // looking through all processes.
 const (
 	settingsRest     = 2 * time.Second
-	calmSettingsRest = 2 * settingsRest // once they have been the same calmAfter times
+	calmSettingsRest = 4 * settingsRest // once they have been the same calmAfter times
 	calmAfter        = 10
-	settingsShare    = 0.001
+	settingsShare    = 0.0005
 	factsRest        = 10 * time.Second
-	factsShare       = 0.0005
+	factsShare       = 0.0003
 	longestFactsRest = time.Minute
 )
 

@@ -14,11 +14,12 @@ const (
 	// refreshRest and reconcileRest are the shortest times between two rounds.
 	refreshRest   = time.Second
 	reconcileRest = 2 * time.Second
-	// Where nothing moved in calmRounds rounds one after the other, each rest is four times the one before, until
-	// the rounds take no more than idleShare of one core or longestRest is reached: reading walks the kernel's whole hash
-	// table, which all namespaces share, also where there is next to nothing in it.
-	calmRounds  = 1
+	// idleShare is for the rounds that nobody wants. Where nothing moved in calmRounds rounds one after the other, each
+	// rest is four times the one before, until the rounds take no more than calmShare of one core or longestRest is
+	// reached: reading walks the kernel's whole hash table, which all namespaces share, also where there is next to nothing in it.
 	idleShare   = 0.0005
+	calmRounds  = 1
+	calmShare   = 0.0002
 	longestRest = 30 * time.Second
 	// eventlessRest is the longest rest where no event would end it.
 	eventlessRest = 5 * time.Second
@@ -148,7 +149,7 @@ func (s *schedule) restAfter(cost, took time.Duration) time.Duration {
 	if times <= 0 {
 		return pause
 	}
-	longest := min(time.Duration(float64(cost)/idleShare), longestRest)
+	longest := min(time.Duration(float64(cost)/calmShare), longestRest)
 	if s.eventless {
 		longest = min(longest, eventlessRest)
 	}

@@ -26,7 +26,7 @@ func TestRestAfter(t *testing.T) {
 		{"still for one round", schedule{fresh: true, still: 1}, 20 * ms, 0, time.Second},
 		{"still for two", schedule{fresh: true, still: 2}, 20 * ms, 0, 4 * time.Second},
 		{"still for three", schedule{fresh: true, still: 3}, 20 * ms, 0, 16 * time.Second},
-		{"still for long", schedule{fresh: true, still: 100}, 10 * ms, 0, 20 * time.Second},
+		{"still for long", schedule{fresh: true, still: 100}, 4 * ms, 0, 20 * time.Second},
 		{"still for long, dear", schedule{fresh: true, still: 100}, 60 * ms, 0, longestRest},
 		{"still for long, without events", schedule{fresh: true, eventless: true, still: 100}, 20 * ms, 0, eventlessRest},
 		{"still, but so dear that the share takes longer", schedule{fresh: true, still: 100}, 2 * time.Second, 0, 50 * time.Second},

@@ -26,3 +26,14 @@ func After(rest time.Duration, now time.Time) time.Time {
 	}
 	return due.Add(-past)
 }
+
+// Still is how long what was the same at so many looks one after the other may be left alone, at least.
+func Still(looks int) time.Duration {
+	switch {
+	case looks > 30:
+		return 4 * time.Second
+	case looks > 10:
+		return 2 * time.Second
+	}
+	return 0
+}

@@ -32,6 +32,18 @@ func TestAfter(t *testing.T) {
 	}
 }
 
+// What changes is looked at again at its own pace; what does not, ever less often.
+func TestStill(t *testing.T) {
+	before := time.Duration(0)
+	for looks := range 100 {
+		rest := Still(looks)
+		if looks < 10 && rest != 0 || rest < before || rest > 4*time.Second || looks > 40 && rest == 0 {
+			t.Errorf("after %d looks: %v, and before that %v", looks, rest, before)
+		}
+		before = rest
+	}
+}
+
 // A rest is at most half shorter or longer, and what rests for as long ends at the same moments for good.
 func TestRestsMeet(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

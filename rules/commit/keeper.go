@@ -92,7 +92,7 @@ func findKeeper(root string, managers []string) (keeper, error) {
 	switch {
 	case host.systemd():
 		own = keeper{method: "the unit nattui.service", unit: true, flushedByNft: true}
-		if own.masked = host.unitStarts("nattui.service", nil) == masked; own.masked {
+		if own.masked = host.starts("nattui") == masked; own.masked {
 			own.notes = []string{"nattui.service is masked, and would not restore what is saved: run  systemctl unmask nattui.service"}
 		}
 	case host.openrc():

@@ -55,7 +55,7 @@ func (h hostFiles) openrc() bool { return h.there("/sbin/openrc-run") || h.there
 func (h hostFiles) starts(name string) starting {
 	switch {
 	case h.systemd():
-		return h.unitStarts(name+".service", nil)
+		return h.units().starts(name+".service", nil)
 	case h.openrc():
 		return h.linked("/etc/init.d/"+name, "/etc/runlevels/boot/"+name, "/etc/runlevels/default/"+name, "/etc/runlevels/sysinit/"+name)
 	case len(h.glob("/etc/rc[S2345].d")) > 0:
@@ -82,41 +82,63 @@ var unitDirectories = []string{"/etc/systemd/system", "/run/systemd/generator", 
 // aside are targets that a host does not come to when it starts.
 var aside = []string{"rescue", "emergency", "shutdown", "reboot", "poweroff", "halt", "kexec", "soft-reboot", "suspend", "hibernate", "hybrid-sleep", "sleep", "umount", "final"}
 
-// unitStarts tells of a unit of systemd, as systemctl is-enabled would, and that something which starts wants it.
-func (h hostFiles) unitStarts(unit string, way []string) starting {
-	file := ""
-	names := []string{unit}
+// units are the unit files of a host, as one look at its directories finds them.
+type units struct {
+	hostFiles
+	files   map[string]string   // of each unit the one that has precedence
+	aliases map[string][]string // names that are links to a unit
+	wanted  map[string][]string // which units have one started
+}
+
+// units looks at all unit files: how many there are costs less than looking for one of them by each of its names.
+func (h hostFiles) units() units {
+	u := units{h, map[string]string{}, map[string][]string{}, map[string][]string{}}
 	for _, dir := range unitDirectories {
-		if path := filepath.Join(dir, unit); file == "" && h.there(path) {
-			file = path
-		}
-		for _, link := range h.glob(dir + "/*.service") {
-			if target, err := os.Readlink(link); err == nil && filepath.Base(target) == unit {
-				names = append(names, filepath.Base(link)) // an alias
+		entries, _ := os.ReadDir(h.path(dir))
+		for _, e := range entries {
+			path := filepath.Join(dir, e.Name())
+			by := strings.TrimSuffix(strings.TrimSuffix(e.Name(), ".wants"), ".requires")
+			if by != e.Name() {
+				links, _ := os.ReadDir(h.path(path))
+				for _, l := range links {
+					u.wanted[l.Name()] = append(u.wanted[l.Name()], by)
+				}
+				continue
+			}
+			if u.files[e.Name()] == "" {
+				u.files[e.Name()] = path
+			}
+			if e.Type()&os.ModeSymlink != 0 {
+				if target, err := os.Readlink(h.path(path)); err == nil {
+					unit := filepath.Base(target)
+					u.aliases[unit] = append(u.aliases[unit], e.Name())
+				}
 			}
 		}
 	}
-	name := strings.TrimSuffix(unit, ".service")
+	return u
+}
+
+// starts tells of a unit of systemd, as systemctl is-enabled would, and that something which starts wants it. The way is
+// the units that it is asked for.
+func (u units) starts(unit string, way []string) starting {
+	file, name := u.files[unit], strings.TrimSuffix(unit, ".service")
 	switch {
-	case file == "" && h.there("/etc/init.d/"+name): // systemd-sysv-generator(8) makes a unit of it
-		return h.linked("/etc/init.d/"+name, "/etc/rc[S2345].d/S[0-9][0-9]"+name)
+	case file == "" && u.there("/etc/init.d/"+name): // systemd-sysv-generator(8) makes a unit of it
+		return u.linked("/etc/init.d/"+name, "/etc/rc[S2345].d/S[0-9][0-9]"+name)
 	case file == "":
 		return absent
-	case h.emptied(file):
+	case u.emptied(file):
 		return masked
 	}
-	for _, name := range names {
-		for _, dir := range unitDirectories {
-			for _, link := range append(h.glob(dir+"/*.wants/"+name), h.glob(dir+"/*.requires/"+name)...) {
-				by := filepath.Base(filepath.Dir(link))
-				by = strings.TrimSuffix(strings.TrimSuffix(by, ".wants"), ".requires")
-				target, isTarget := strings.CutSuffix(by, ".target")
-				switch {
-				case isTarget && !slices.Contains(aside, target), strings.HasSuffix(by, ".socket"):
-					return started
-				case strings.HasSuffix(by, ".service") && !slices.Contains(way, by) && h.unitStarts(by, append(way, unit)) == started:
-					return started
-				}
+	for _, name := range append([]string{unit}, u.aliases[unit]...) {
+		for _, by := range u.wanted[name] {
+			target, isTarget := strings.CutSuffix(by, ".target")
+			switch {
+			case isTarget && !slices.Contains(aside, target), strings.HasSuffix(by, ".socket"):
+				return started
+			case strings.HasSuffix(by, ".service") && !slices.Contains(way, by) && u.starts(by, append(way, unit)) == started:
+				return started
 			}
 		}
 	}

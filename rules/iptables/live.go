@@ -29,7 +29,7 @@ type Snapshot struct {
 
 // Live delivers the tables of the variants, all there are if none is given: first
 // as they are, then after every change by anybody, and whenever counters have
-// moved. Counters are refreshed once a second, every two while they stay the same, or as often as keeps the work
+// moved. Counters are refreshed once a second, every two or four while they stay the same, or as often as keeps the work
 // under a twentieth of one core; legacy announces no changes, which are seen by then. The channel is closed when ctx ends. A reader
 // that is slow gets fewer snapshots, not old ones.
 //
@@ -156,8 +156,9 @@ func (l *life) recount(ctx context.Context) time.Duration {
 		if next != l.now {
 			l.now, l.still = next, 0
 			l.deliver(ctx, Snapshot{Variant: l.variant, Rules: next})
-		} else if l.still++; l.still > stillRounds {
-			wait = max(wait, stillRest) // on nft changes of the rules are announced all the same
+		} else {
+			l.still++
+			wait = max(wait, beat.Still(l.still)) // on nft changes of the rules are announced all the same
 		}
 		return wait
 	case err == nil || errors.Is(err, ErrChanged):
@@ -167,12 +168,6 @@ func (l *life) recount(ctx context.Context) time.Duration {
 	}
 	return Refresh(time.Since(begin))
 }
-
-// Counters that have stayed the same in so many rounds are read less often.
-const (
-	stillRounds = 10
-	stillRest   = 2 * time.Second
-)
 
 // counted returns the present snapshot with new counters, and on legacy the
 // fingerprint of the rules they belong to.

@@ -29,10 +29,8 @@ type Snapshot struct {
 
 // How often counters are read: once a second, or as often as keeps that under 4% of a core; less often while nothing moves.
 const (
-	countRest   = time.Second
-	countShare  = 25
-	stillRounds = 10
-	stillRest   = 2 * time.Second
+	countRest  = time.Second
+	countShare = 25
 )
 
 // Follow delivers the tables as they are, then after each change by anybody, which the kernel announces, and whenever
@@ -157,9 +155,8 @@ func (f *follower) recount(ctx context.Context) time.Duration {
 		f.now, f.still = next, 0
 		f.deliver(ctx, Snapshot{Rules: next})
 	default:
-		if f.still++; f.still > stillRounds {
-			rest = max(rest, stillRest)
-		}
+		f.still++
+		rest = max(rest, beat.Still(f.still))
 	}
 	return rest
 }
