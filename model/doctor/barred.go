@@ -61,7 +61,10 @@ func forwarding(p rules.Plan) map[forwardingRule]bool {
 
 // barring says what certainly drops the first packet of a forward behind its translation; "" where nothing does.
 func (t *trial) barring(f *Forward) string {
-	way := t.fate(f.packet)
+	way := t.brief(f.packet)
+	if _, blocked := way.blocked(); blocked && !way.Certain {
+		way = t.told(f.packet)
+	}
 	o, blocked := way.blocked()
 	if !blocked || !way.by(f.Rule) || o.DroppedBy.IsZero() || way.unread != "" {
 		return ""

@@ -1,7 +1,9 @@
 package doctor_test
 
 import (
+	"fmt"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -52,6 +54,42 @@ func TestBarred(t *testing.T) {
 				t.Errorf("it says %q, not %q", said, c.says)
 			}
 		})
+	}
+}
+
+// TestBarredIsLinear: what twice as many forwards allocate to be told is about twice as much, also where none arrives. Each
+// was followed through all rules before it.
+func TestBarredIsLinear(t *testing.T) {
+	v := rules.Variant{Family: rules.IPv4, Backend: rules.NFT}
+	bytes := func(n int) uint64 {
+		var nat strings.Builder
+		plan := rules.Plan{}
+		for i := range n {
+			line := fmt.Sprintf("-A PREROUTING -d 10.0.%d.%d/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2", i/250, i%250)
+			rule, err := rules.Parse(line)
+			if err != nil {
+				t.Fatal(err)
+			}
+			plan.Steps = append(plan.Steps, rules.Single(rules.Change{Op: rules.Insert, Family: v.Family, Backend: v.Backend, Table: "nat", Chain: "PREROUTING", Rule: rule}).Steps...)
+			nat.WriteString(line + "\n")
+		}
+		tables, err := rules.Read(strings.NewReader("*nat\n:PREROUTING ACCEPT [0:0]\n" + nat.String() + "COMMIT\n*filter\n:FORWARD DROP [0:0]\nCOMMIT\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := facts.Facts{
+			Links:     []facts.Link{{Name: "wan0", Index: 2, Up: true, Running: true}, {Name: "lan0", Index: 3, Up: true, Running: true}},
+			Addresses: []facts.Address{{Link: "wan0", Prefix: netip.MustParsePrefix("203.0.113.1/24")}, {Link: "lan0", Prefix: netip.MustParsePrefix("192.168.0.1/24")}},
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		doctor.Barred(&f, map[rules.Variant]*rules.Ruleset{v: {Tables: tables}}, nil, plan)
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	few, many := bytes(500), bytes(1000)
+	if few == 0 || many > 3*few {
+		t.Errorf("500 forwards take %d bytes, 1,000 take %d", few, many)
 	}
 }
 

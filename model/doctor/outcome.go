@@ -23,11 +23,17 @@ type fate struct {
 // fate follows a packet. The rules that it met are told only where it does not
 // arrive, or where that is not certain: to tell them all takes much longer.
 func (t *trial) fate(p evaluate.Packet) fate {
-	outcomes, certain := t.alone.Outcomes(nil, &p)
-	if certain && (outcomes[0].Delivered == evaluate.Forwarded || outcomes[0].Delivered == evaluate.Delivered) {
-		return t.seen(evaluate.Path{Packet: p, Outcomes: outcomes, Certain: true})
+	way := t.brief(p)
+	if way.Certain && (way.Outcomes[0].Delivered == evaluate.Forwarded || way.Outcomes[0].Delivered == evaluate.Delivered) {
+		return way
 	}
 	return t.told(p)
+}
+
+// brief follows a packet and tells no rule; where what becomes of it is not certain, there may be more to it than that.
+func (t *trial) brief(p evaluate.Packet) fate {
+	outcomes, certain := t.alone.Outcomes(nil, &p)
+	return t.seen(evaluate.Path{Packet: p, Outcomes: outcomes, Certain: certain})
 }
 
 // told follows a packet and tells every rule that it met.
