@@ -178,7 +178,7 @@ func toolFlood(b *testing.B, rate, seconds int) time.Duration {
 // BenchmarkKeyOnScreen is the time from a key press to its effect on the terminal, on the
 // Flows screen of the real program, with a table of 150,000 flows to which 15,000 a second are added; and the
 // program's largest resident memory. NATTUI_BENCH_FLOWS says how many flows there are at first, where
-// nf_conntrack_max allows more: it belongs to the first network namespace.
+// nf_conntrack_max allows more, which belongs to the first network namespace, and NATTUI_BENCH_RATE how many are added.
 func BenchmarkKeyOnScreen(b *testing.B) {
 	if lab.Isolate(b) {
 		return
@@ -187,11 +187,14 @@ func BenchmarkKeyOnScreen(b *testing.B) {
 	shell(b, "iptables", "-w", "5", "-t", "nat", "-A", "POSTROUTING", "-o", "nowhere", "-j", "MASQUERADE")
 	shell(b, "ip", "addr", "add", "10.9.0.2/32", "dev", "lo")
 	shell(b, "iptables", "-w", "5", "-A", "INPUT", "-d", "10.9.0.2", "-j", "DROP")
-	n := 150_000
-	if given, err := strconv.Atoi(os.Getenv("NATTUI_BENCH_FLOWS")); err == nil && given > 0 {
-		n = given
+	given := func(name string, otherwise int) int {
+		if n, err := strconv.Atoi(os.Getenv(name)); err == nil && n > 0 {
+			return n
+		}
+		return otherwise
 	}
-	const rate, seconds, presses = 15_000, 6, 100
+	n, rate := given("NATTUI_BENCH_FLOWS", 150_000), given("NATTUI_BENCH_RATE", 15_000)
+	const seconds, presses = 6, 100
 	var took []time.Duration
 	var resident int
 	for b.Loop() {
