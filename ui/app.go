@@ -174,9 +174,9 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		before := a.drawn
 		a.drawn = a.draw()
 		a.unseen = a.unseen || a.drawn != before || !byItself(msg)
-	}
-	if a.unseen && a.pulse != nil {
-		cmd = tea.Batch(cmd, handed)
+		if a.drawn != before && a.pulse != nil { // else nothing may be written, and the renderer would look in vain
+			cmd = tea.Batch(cmd, handed)
+		}
 	}
 	return a, cmd
 }

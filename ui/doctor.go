@@ -2,6 +2,7 @@ package ui
 
 import (
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -44,8 +45,8 @@ type doctorScreen struct {
 	generation       int
 	earlier          facts.Health // as of the examination before
 	calm             calmness
-	asked            bool // somebody wants it anew, with what is read then
-	settings         *facts.Settings
+	asked            bool         // somebody wants it anew, with what is read then
+	looked           *facts.Facts // as of the last look at the host
 }
 
 // doctorRow is a finding, or a forward that can be followed.
@@ -113,6 +114,12 @@ func sameRows(a, b []doctorRow) bool {
 	})
 }
 
+// sameNetwork tells whether two looks at the host found the same settings, links, addresses, routes and listeners.
+func sameNetwork(a, b *facts.Facts) bool {
+	return a.Settings.Equal(&b.Settings) && reflect.DeepEqual(a.Links, b.Links) && reflect.DeepEqual(a.Addresses, b.Addresses) &&
+		reflect.DeepEqual(a.Routes, b.Routes) && reflect.DeepEqual(a.Listeners, b.Listeners)
+}
+
 // doctorDueMsg says that it is time to look again.
 type doctorDueMsg struct{}
 
@@ -137,10 +144,10 @@ func (s *doctorScreen) Receive(msg tea.Msg) tea.Cmd {
 		}
 		return s.live()
 	case factsMsg:
-		if s.asked || s.settings == nil || !s.settings.Equal(&msg.Settings) {
+		if s.asked || s.looked == nil || !sameNetwork(s.looked, msg.Facts) {
 			s.asked, s.next = false, time.Time{}
 		}
-		s.settings = &msg.Settings
+		s.looked = msg.Facts
 		return s.live()
 	case againMsg:
 		s.asked = true // with what is read now

@@ -73,17 +73,13 @@ func (p *pulse) quicken() {
 	defer p.mu.Unlock()
 	p.last, p.handed = time.Now(), false
 	if !p.beating {
-		p.beating = true
 		p.ticker.Reset(pulseBeat)
-		if p.end != nil {
-			p.end.Stop()
-		}
-		p.end = time.AfterFunc(rest, p.slacken)
+		p.beat()
 	}
 }
 
-// handedOver has the renderer look at once. A rest would not end sooner than after a millisecond, to which the runtime rounds
-// them where nothing else runs; but what is due when a goroutine gives way comes before such a rest.
+// handedOver has the renderer look at once. A beat that is due when this goroutine yields is made then; one that is due
+// later waits for the runtime's poller, a millisecond at least.
 func (p *pulse) handedOver() {
 	if !p.hand() {
 		return
@@ -96,7 +92,8 @@ func (p *pulse) handedOver() {
 	}
 }
 
-// hand notes that the renderer has the screen, and has the next beat be due; false where there is none.
+// hand notes that the renderer has the screen, and has the next beat be due; false where that was so before, or where the
+// screen has been written.
 func (p *pulse) hand() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -104,14 +101,25 @@ func (p *pulse) hand() bool {
 		return false
 	}
 	p.handed = true
-	if p.beating {
-		p.ticker.Reset(time.Nanosecond)
+	if !p.beating { // it was handed over so late that nobody looks for it any more: a terminal was slow to take the one before
+		p.beat()
 	}
-	return p.beating
+	p.ticker.Reset(time.Nanosecond)
+	return true
+}
+
+// beat begins the beats.
+func (p *pulse) beat() {
+	p.beating = true
+	if p.end != nil {
+		p.end.Stop()
+	}
+	p.end = time.AfterFunc(rest, p.slacken)
 }
 
 // wrote ends the beats. The renderer looks and writes without taking a screen in between: what it writes after the last
-// screen was handed over is that screen.
+// screen was handed over is that screen. What else the program writes, such as text for the clipboard, it writes at the
+// same beat, and goes on to the renderer then.
 func (p *pulse) wrote() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -67,3 +67,22 @@ func TestLateScreensAreDrawn(t *testing.T) {
 		}
 	})
 }
+
+// A screen that is handed over after all beats have ended, because the terminal did not take the one before, is drawn then.
+func TestScreensBehindASlowTerminalAreDrawn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pulse{sought: true, ticker: time.NewTicker(time.Hour)}
+		p.quicken()
+		time.Sleep(time.Minute)
+		for len(p.ticker.C) > 0 {
+			<-p.ticker.C
+		}
+		p.handedOver()
+		select {
+		case <-p.ticker.C:
+		case <-time.After(time.Second):
+			t.Error("nobody looks for it")
+		}
+		p.wrote()
+	})
+}

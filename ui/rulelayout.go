@@ -83,8 +83,8 @@ const (
 )
 
 // From wordsWidth on owners and comments have their room before graphs and bytes have theirs, a comment so many cells, and
-// before match and translation have more than those of an ordinary rule: one long rule does not take the comments of all
-// others away.
+// before match and translation together have more than those of an ordinary rule: one long rule does not take the comments
+// of all others away.
 const (
 	wordsWidth      = 100
 	commentCells    = 16
@@ -95,7 +95,10 @@ const (
 // wordsFirst has owners and comments come first, and tells how many of the spare cells that takes.
 func (s *rulesScreen) wordsFirst(cols []table.Column, content *contentWidths, spare int) (taken int) {
 	if comment := &cols[ruleColComment]; comment.Order > 0 {
-		comment.Want, comment.Grow = max(comment.Min, min(content[ruleColComment], commentCells)), 1
+		comment.Want = max(comment.Min, min(content[ruleColComment], commentCells))
+		if content[ruleColComment] > commentCells {
+			comment.Grow = 1
+		}
 	}
 	for i, col := range []int{ruleColOwner, ruleColComment, ruleColGraph, ruleColBytes} {
 		c := &cols[col]
@@ -103,15 +106,16 @@ func (s *rulesScreen) wordsFirst(cols []table.Column, content *contentWidths, sp
 			continue
 		}
 		c.Order = 6 + i
-		if col == ruleColOwner || col == ruleColComment {
-			taken += min(2+c.Want, max(0, spare-taken))
+		if left := spare - taken; (col == ruleColOwner || col == ruleColComment) && left >= 2+c.Min {
+			taken += min(2+c.Want, left)
 		}
 	}
 	return taken
 }
 
 // columns of a list with so wide content: those with nothing in them are left out, the text is as wide as it needs to
-// be, and what is left over stays empty. Where it does not fit beside the numbers, the text is cut.
+// be, and what is left over stays empty, but for comments that are long. Where it does not fit beside the numbers, the text
+// is cut.
 func (s *rulesScreen) columns(content *contentWidths, width int) []table.Column {
 	numbers := []table.Column{
 		ruleColPackets: {Title: "pkts", Min: 5, Want: 5, Right: true, Order: 4},
@@ -130,7 +134,7 @@ func (s *rulesScreen) columns(content *contentWidths, width int) []table.Column 
 		if i >= ruleColPackets {
 			most := 40
 			if i == ruleColComment {
-				most = width // it comes last, and takes what is left
+				most = width // it takes what is left
 			}
 			cols[i].Want = max(cols[i].Want, min(content[i], most))
 			if content[i] == 0 && (i >= ruleColBytes || i == ruleColFlows && s.gw.Flows == nil) {

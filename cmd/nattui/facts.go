@@ -20,14 +20,14 @@ import (
 	"nattui/ui"
 )
 
-// What the kernel does not announce is read again: settings after settingsRest, listeners and neighbours after
-// factsRest, or later where that would take more than factsShare of one core: who listens is found by
-// looking through all processes.
+// What the kernel does not announce is read again: settings after settingsRest, or calmSettingsRest, listeners and neighbours
+// after factsRest, or later where that would take more than settingsShare and factsShare of one core: who listens is found
+// by looking through all processes.
 const (
 	settingsRest     = 2 * time.Second
 	calmSettingsRest = 4 * settingsRest // once they have been the same calmAfter times
 	calmAfter        = 10
-	settingsShare    = 0.0005
+	settingsShare    = 0.001
 	factsRest        = 10 * time.Second
 	factsShare       = 0.0003
 	longestFactsRest = time.Minute

@@ -30,6 +30,7 @@ func TestBarred(t *testing.T) {
 		"policy and accept":   {[][]string{{"iptables", "-P", "FORWARD", "DROP"}, {"iptables", "-A", "FORWARD", "-d", "192.168.0.2", "-p", "tcp", "--dport", "8080", "-j", "ACCEPT"}}, ""},
 		"what is not known":   {[][]string{{"iptables", "-P", "FORWARD", "DROP"}, {"iptables", "-A", "FORWARD", "-m", "statistic", "--mode", "random", "--probability", "0.5", "-j", "ACCEPT"}}, ""},
 		"accepts before NAT":  {[][]string{{"iptables", "-P", "FORWARD", "DROP"}, {"iptables", "-A", "FORWARD", "-p", "tcp", "--dport", "81", "-j", "ACCEPT"}}, "the policy of FORWARD drops"},
+		"way not there":       {[][]string{{"iptables", "-P", "FORWARD", "DROP"}, {"ip", "link", "set", "wan0", "down"}, {"ip", "link", "set", "wan0", "name", "ppp0"}}, ""},
 		"drops another's way": {[][]string{{"iptables", "-A", "FORWARD", "-i", "lan0", "-j", "DROP"}}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -30,8 +30,12 @@ func (t *trial) fate(p evaluate.Packet) fate {
 	return t.told(p)
 }
 
-// brief follows a packet and tells no rule; where what becomes of it is not certain, there may be more to it than that.
+// brief follows a packet and tells no rule; where what becomes of it is not certain, there may be more to it than that. Of
+// a packet that comes by an interface that this host does not have nothing is known, which told says.
 func (t *trial) brief(p evaluate.Packet) fate {
+	if _, ok := t.LinkNamed(p.In); !ok && p.In != "" {
+		return t.told(p)
+	}
 	outcomes, certain := t.alone.Outcomes(nil, &p)
 	return t.seen(evaluate.Path{Packet: p, Outcomes: outcomes, Certain: certain})
 }

@@ -27,7 +27,7 @@ func After(rest time.Duration, now time.Time) time.Time {
 	return due.Add(-past)
 }
 
-// Still is how long what was the same at so many looks one after the other may be left alone, at least.
+// Still is the least rest between two looks at something that was the same at so many looks one after the other.
 func Still(looks int) time.Duration {
 	switch {
 	case looks > 30:

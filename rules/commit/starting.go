@@ -90,7 +90,7 @@ type units struct {
 	wanted  map[string][]string // which units have one started
 }
 
-// units looks at all unit files: how many there are costs less than looking for one of them by each of its names.
+// units looks at all unit files: one pass over all of them costs less than a search for each name in each directory.
 func (h hostFiles) units() units {
 	u := units{h, map[string]string{}, map[string][]string{}, map[string][]string{}}
 	for _, dir := range unitDirectories {
@@ -119,8 +119,8 @@ func (h hostFiles) units() units {
 	return u
 }
 
-// starts tells of a unit of systemd, as systemctl is-enabled would, and that something which starts wants it. The way is
-// the units that it is asked for.
+// starts tells of a unit of systemd, as systemctl is-enabled would, and that something which starts wants it; way are the
+// units on whose behalf it is asked.
 func (u units) starts(unit string, way []string) starting {
 	file, name := u.files[unit], strings.TrimSuffix(unit, ".service")
 	switch {

@@ -29,7 +29,7 @@ type Snapshot struct {
 
 // Live delivers the tables of the variants, all there are if none is given: first
 // as they are, then after every change by anybody, and whenever counters have
-// moved. Counters are refreshed once a second, every two or four while they stay the same, or as often as keeps the work
+// moved. Counters are refreshed once a second, every two to four while they stay the same, or as often as keeps the work
 // under a twentieth of one core; legacy announces no changes, which are seen by then. The channel is closed when ctx ends. A reader
 // that is slow gets fewer snapshots, not old ones.
 //
@@ -128,6 +128,7 @@ func (l *life) read(ctx context.Context, why Notice) time.Duration {
 		}
 		return Refresh(cost)
 	}
+	l.still = 0
 	changed := l.now == nil || l.failing || !sameRules(l.now, s) || !maps.Equal(l.now.Foreign, s.Foreign)
 	l.failing = false
 	l.now, l.print = s, print
@@ -158,7 +159,7 @@ func (l *life) recount(ctx context.Context) time.Duration {
 			l.deliver(ctx, Snapshot{Variant: l.variant, Rules: next})
 		} else {
 			l.still++
-			wait = max(wait, beat.Still(l.still)) // on nft changes of the rules are announced all the same
+			wait = max(wait, l.stillRest())
 		}
 		return wait
 	case err == nil || errors.Is(err, ErrChanged):
@@ -167,6 +168,16 @@ func (l *life) recount(ctx context.Context) time.Duration {
 		l.read(ctx, Notice{}) // which says what is wrong
 	}
 	return Refresh(time.Since(begin))
+}
+
+// stillRest is how long counters that stay the same are left alone. On nft changes of the rules are announced all the same;
+// on legacy they are found so.
+func (l *life) stillRest() time.Duration {
+	rest := beat.Still(l.still)
+	if l.variant.Backend == rules.Legacy {
+		rest = min(rest, 2*LegacyPoll)
+	}
+	return rest
 }
 
 // counted returns the present snapshot with new counters, and on legacy the

@@ -99,8 +99,12 @@ func simple(s string) bool {
 	return true
 }
 
-// marks are the signs and quotes of the screens that are a cell wide whatever follows.
+// marks are the signs and quotes of the screens that are as wide as frames are, whatever follows.
 const marks = "…·–×✓●▸◂▾▴→←↑↓⇒↳“”‘’‹›"
+
+// narrow tells that frames and marks are a cell wide. With RUNEWIDTH_EASTASIAN=1 the library takes them for two cells, as
+// some terminals in East Asia draw them.
+var narrow = ansi.StringWidth("…─") == 2
 
 // piece is how many bytes the first character or control sequence of a text has, and how many cells it takes; 0 bytes is
 // something else. What it knows neither joins with what stands beside it nor is drawn otherwise because of that.
@@ -110,7 +114,7 @@ func piece(s string) (size, cells int) {
 		return 1, 1
 	case c == '\x1b':
 		return sequence(s), 0
-	case c < utf8.RuneSelf:
+	case c < utf8.RuneSelf || !narrow:
 		return 0, 0
 	}
 	r, size := utf8.DecodeRuneInString(s)
