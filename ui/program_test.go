@@ -28,6 +28,7 @@ type terminal struct {
 	app     *App
 	program *tea.Program
 	written int
+	writes  int
 	done    chan error
 }
 
@@ -36,6 +37,7 @@ func (x *terminal) Write(p []byte) (int, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.written += len(p)
+	x.writes++
 	return x.screen.Write(p)
 }
 
@@ -43,6 +45,12 @@ func (x *terminal) bytes() int {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.written
+}
+
+func (x *terminal) screens() int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.writes
 }
 
 func (x *terminal) text() string {

@@ -14,6 +14,8 @@ import (
 const (
 	// pulseBeat is how soon after a change the screen is written, if it is not at once.
 	pulseBeat = time.Millisecond
+	// frameRest is the least time between two screens: keys that come together give one, on a slow line too.
+	frameRest = 8 * time.Millisecond
 	// rest is how long after the last change the renderer goes on looking at that pace where nothing is written.
 	rest = 4*pulseBeat + pulseBeat/2
 	// steadyFPS is how often it looks if it cannot be told to rest.
@@ -50,6 +52,7 @@ type pulse struct {
 	beating bool
 	handed  bool        // the renderer has what was drawn last
 	last    time.Time   // when the screen changed; zero once that is written
+	written time.Time   // when one was written
 	end     *time.Timer // of these beats, or of a late one
 }
 
@@ -73,9 +76,14 @@ func (p *pulse) quicken() {
 	defer p.mu.Unlock()
 	p.last, p.handed = time.Now(), false
 	if !p.beating {
-		p.ticker.Reset(pulseBeat)
+		p.ticker.Reset(p.soonest(pulseBeat))
 		p.beat()
 	}
+}
+
+// soonest is how long to wait until the next screen, a while at least.
+func (p *pulse) soonest(least time.Duration) time.Duration {
+	return max(least, time.Until(p.written.Add(frameRest)))
 }
 
 // handedOver has the renderer look at once. A beat that is due when this goroutine yields is made then; one that is due
@@ -92,8 +100,8 @@ func (p *pulse) handedOver() {
 	}
 }
 
-// hand notes that the renderer has the screen, and has the next beat be due; false where that was so before, or where the
-// screen has been written.
+// hand notes that the renderer has the screen, and has the next beat be due; false where that was so before, where the
+// screen has been written, or where the last one was written only now.
 func (p *pulse) hand() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -104,8 +112,9 @@ func (p *pulse) hand() bool {
 	if !p.beating { // it was handed over so late that nobody looks for it any more: a terminal was slow to take the one before
 		p.beat()
 	}
-	p.ticker.Reset(time.Nanosecond)
-	return true
+	wait := p.soonest(time.Nanosecond)
+	p.ticker.Reset(wait)
+	return wait == time.Nanosecond
 }
 
 // beat begins the beats.
@@ -124,7 +133,7 @@ func (p *pulse) wrote() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.handed {
-		p.last, p.handed, p.beating = time.Time{}, false, false
+		p.last, p.handed, p.beating, p.written = time.Time{}, false, false, time.Now()
 		p.end.Stop()
 		p.ticker.Stop()
 	}
@@ -137,7 +146,7 @@ func (p *pulse) slacken() {
 	if !p.beating {
 		return
 	}
-	if left := rest - time.Since(p.last); left > 0 {
+	if left := max(rest-time.Since(p.last), time.Until(p.written.Add(frameRest+rest))); left > 0 {
 		p.end = time.AfterFunc(left, p.slacken)
 		return
 	}

@@ -86,3 +86,27 @@ func TestScreensBehindASlowTerminalAreDrawn(t *testing.T) {
 		p.wrote()
 	})
 }
+
+// Keys that come together give one screen or two, not one each: on a slow line each would have to be waited for.
+func TestKeysThatComeTogetherGiveOneScreen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newLiveGateway(t)
+		x := open(t, g.Gateway, colorprofile.TrueColor)
+		time.Sleep(2 * time.Second)
+		before := x.screens()
+		for range 20 {
+			x.program.Send(keyPress("?"))
+			x.program.Send(keyPress("esc"))
+		}
+		x.program.Send(keyPress("?"))
+		time.Sleep(50 * time.Millisecond)
+		if n := x.screens() - before; n > 3 {
+			t.Errorf("41 keys gave %d screens", n)
+		}
+		if !strings.Contains(x.text(), "esc") {
+			t.Errorf("the last key is not on the screen:\n%s", x.text())
+		}
+		x.program.Send(keyPress("esc"))
+		x.quit(g)
+	})
+}
