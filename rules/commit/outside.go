@@ -150,6 +150,9 @@ func (j *journal) since(records int, variant rules.Variant) map[line]int {
 			if (rules.Variant{Family: c.Family, Backend: c.Backend}) != variant {
 				continue
 			}
+			if c.Op == rules.Move {
+				ours[reordered(c.Table, c.Chain)]++
+			}
 			for _, l := range linesOf(c) {
 				ours[l]++
 			}
@@ -159,6 +162,35 @@ func (j *journal) since(records int, variant rules.Variant) map[line]int {
 		}
 	}
 	return ours
+}
+
+// reordered stands for a rule of ours that was moved in a chain. The difference may tell of it by another rule: that the
+// second went before the first is that the first went behind the second.
+func reordered(table, chain string) line { return line{'~', table, chain, ""} }
+
+// onlyReordered are the chains in which a rule of ours was moved and where the lines of others are the same, in another order.
+func onlyReordered(changes []rules.Change, ours map[line]int) map[[2]string]bool {
+	more := map[line]int{} // of a text, without its sign
+	for _, c := range changes {
+		for _, l := range linesOf(c) {
+			if ours[l] > 0 {
+				continue
+			}
+			n := map[byte]int{'+': 1, '-': -1}[l.sign]
+			l.sign = 0
+			more[l] += n
+		}
+	}
+	chains := map[[2]string]bool{}
+	for _, c := range changes {
+		chains[[2]string{c.Table, c.Chain}] = ours[reordered(c.Table, c.Chain)] > 0
+	}
+	for l, n := range more {
+		if n != 0 {
+			chains[[2]string{l.table, l.chain}] = false
+		}
+	}
+	return chains
 }
 
 // linesOf are the lines that a change adds and takes.
@@ -194,10 +226,12 @@ func withOurs(before, now *rules.Ruleset, ours map[line]int) *rules.Ruleset {
 	// Steps are placed in what the ones before have left; those of others are left
 	// out here, which moves what comes behind them in the same chain.
 	shift := map[[2]string]int{}
-	for _, c := range rules.Difference(before, now).Changes() {
+	changes := rules.Difference(before, now).Changes()
+	moved := onlyReordered(changes, ours)
+	for _, c := range changes {
 		chain := [2]string{c.Table, c.Chain}
 		of := linesOf(c)[0]
-		if ours[of] == 0 {
+		if ours[of] == 0 && !moved[chain] {
 			switch c.Op {
 			case rules.Insert:
 				shift[chain]--
@@ -206,7 +240,7 @@ func withOurs(before, now *rules.Ruleset, ours map[line]int) *rules.Ruleset {
 			}
 			continue
 		}
-		ours[of]--
+		ours[of] = max(0, ours[of]-1)
 		c.At += shift[chain]
 		c.Next = ""
 		after, err := c.Apply(next)

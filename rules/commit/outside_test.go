@@ -101,6 +101,46 @@ func TestOutsideChangesAreNoted(t *testing.T) {
 	})
 }
 
+// TestOurMovesAreNotNoted moves each of some rules to each place: the difference between two orders may tell of another rule
+// than the one that was moved.
+func TestOurMovesAreNotNoted(t *testing.T) {
+	everywhere(t, func(g *gateway) {
+		ctx := context.Background()
+		const n = 4
+		for i := range n {
+			g.iptables("-t", "nat", "-A", "PREROUTING", "-s", g.addr(40+i), "-j", "ACCEPT")
+		}
+		observer := g.c.Observer()
+		if _, err := observer.Look(ctx, g.at); err != nil {
+			g.Fatal(err)
+		}
+		for from := 1; from <= n; from++ {
+			for to := 1; to <= n; to++ {
+				if from == to {
+					continue
+				}
+				set, err := g.tables.Read(ctx, g.at)
+				if err != nil {
+					g.Fatal(err)
+				}
+				chain, _ := set.Chain("nat", "PREROUTING")
+				rule := chain.Rules[from-1]
+				moved := rules.Change{Op: rules.Move, Family: g.at.Family, Backend: g.at.Backend, Table: "nat", Chain: "PREROUTING", At: from, To: to, Rule: rule}.Named(set)
+				g.run(rules.Single(moved), commit.Options{})
+				if e, err := observer.Look(ctx, g.at); err != nil || e.ID != "" {
+					g.Errorf("from %d to %d: noted as that of others: %v, %v", from, to, e.Commands(), err)
+				}
+			}
+		}
+		// An order that others make is noted.
+		g.iptables("-t", "nat", "-D", "PREROUTING", "1")
+		g.iptables("-t", "nat", "-A", "PREROUTING", "-s", g.addr(40+n), "-j", "ACCEPT")
+		if e, err := observer.Look(ctx, g.at); err != nil || e.ID == "" {
+			g.Errorf("what others did is not noted: %v", err)
+		}
+	})
+}
+
 // restore loads rules as another program would.
 func (g *gateway) restore(text string) {
 	g.Helper()
