@@ -77,11 +77,12 @@ func (c *Conflict) Error() string {
 	if found == "" {
 		found = "nothing"
 	}
-	text := fmt.Sprintf("the table has changed: %s was expected to be %q and is now %q", where, c.Want, found)
+	at := ""
 	if c.Elsewhere > 0 {
-		text += fmt.Sprintf("; the rule is at %d now", c.Elsewhere)
+		at = fmt.Sprintf(", the rule is at %d now", c.Elsewhere)
 	}
-	return text + "; nothing was changed"
+	// What may be long comes last. It is not quoted as Go would: the line has quotes of its own.
+	return fmt.Sprintf("the table has changed%s; nothing was changed. %s is now: %s. It was expected to be: %s", at, where, found, c.Want)
 }
 
 // Inverse is the change that undoes this one, right after it. The rule keeps

@@ -166,9 +166,13 @@ func (i *impact) safety(chosen countdown, key string, width int) []string {
 	return lines
 }
 
-// barLines say what would drop what the plan forwards: that warns, and is read before it is applied.
+// barLines say what would drop what the plan forwards, or why that is not known, such as where others have changed the
+// rules meanwhile: that warns, and is read before it is applied.
 func (i *impact) barLines(width int) (lines []string) {
-	if i.ready() && i.err == nil {
+	if i.ready() && i.err != nil {
+		return i.wrapped(i.look.Attention, "! What this would do is not known: "+i.err.Error(), width)
+	}
+	if i.ready() {
 		for _, why := range i.bars {
 			lines = append(lines, i.wrapped(i.look.Attention, "! "+why, width)...)
 		}

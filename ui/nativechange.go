@@ -92,7 +92,7 @@ func (s *rulesScreen) deleteNative(it ruleItem) tea.Cmd {
 		return s.deleteElement(it, sentence)
 	}
 	return s.tryNative(nativeAbout{it, it.native.Without(it.rule), "Delete " + it.ruleName() + ": " + sentence, func(plan rules.Plan) tea.Cmd {
-		lines := []string{sentence, "New connections are no longer translated. Press u to undo."}
+		lines := []string{sentence, "New connections go on to the rules behind it. Press u to undo."}
 		if !it.rule.Read(it.native, s.links()).Translates() {
 			lines[1] = "Press u to undo."
 		}

@@ -33,7 +33,7 @@ func (s *rulesScreen) askDelete() tea.Cmd {
 	if o := rules.OwnerOf(*r); o != "" {
 		lines = append(lines, "It belongs to "+o+", which may add it again or fail without it.")
 	}
-	lines = append(lines, "New connections are no longer translated. Press u to undo.")
+	lines = append(lines, "New connections go on to the rules behind it. Press u to undo.")
 	s.pose(newQuestion(s.desk, title, lines, rules.Single(c), "delete"))
 	return nil
 }

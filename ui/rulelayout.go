@@ -82,7 +82,7 @@ const (
 	leastBecomes = 21
 )
 
-// From wordsWidth on owners and comments have their room before graphs and bytes have theirs, a comment so many cells, and
+// From wordsWidth on owners and comments have their room before graphs and bytes have theirs, a comment so many cells at least, and
 // before match and translation together have more than those of an ordinary rule: one long rule does not take the comments
 // of all others away.
 const (
@@ -92,21 +92,23 @@ const (
 	ordinaryBecomes = 24
 )
 
-// wordsFirst has owners and comments come first, and tells how many of the spare cells that takes.
+// wordsFirst has owners and comments come first, and tells how many of the spare cells that takes: a comment half of what the
+// owner leaves, where it needs them.
 func (s *rulesScreen) wordsFirst(cols []table.Column, content *contentWidths, spare int) (taken int) {
-	if comment := &cols[ruleColComment]; comment.Order > 0 {
-		comment.Want = max(comment.Min, min(content[ruleColComment], commentCells))
-		if content[ruleColComment] > commentCells {
-			comment.Grow = 1
-		}
-	}
 	for i, col := range []int{ruleColOwner, ruleColComment, ruleColGraph, ruleColBytes} {
 		c := &cols[col]
 		if c.Order == 0 {
 			continue
 		}
 		c.Order = 6 + i
-		if left := spare - taken; (col == ruleColOwner || col == ruleColComment) && left >= 2+c.Min {
+		left := spare - taken
+		if col == ruleColComment {
+			c.Want = max(c.Min, min(content[col], max(commentCells, left/2-2)))
+			if content[col] > c.Want {
+				c.Grow = 1
+			}
+		}
+		if (col == ruleColOwner || col == ruleColComment) && left >= 2+c.Min {
 			taken += min(2+c.Want, left)
 		}
 	}

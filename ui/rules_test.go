@@ -191,6 +191,20 @@ func TestConflictIsSaid(t *testing.T) {
 	})
 }
 
+// A question that others have made obsolete says so; it does not just lose its warnings.
+func TestObsoleteQuestionSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, gatewayRules)
+		s.press("d")
+		s.lacks("not known")
+		s.kernel.sets = sets(t, map[rules.Variant]string{v4: "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp -m tcp --dport 1111 -j ACCEPT\nCOMMIT\n"})
+		s.tables(true)
+		s.sees("What this would do is not known")
+		s.sees("-A PREROUTING -p tcp -m tcp --dport 1111 -j ACCEPT")
+		s.fits()
+	})
+}
+
 func TestAddThroughTheForm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, 80, 24, gatewayRules)
