@@ -26,8 +26,7 @@ func (r *release) bill() error {
 	name := "nattui-" + r.version.upstream()
 	document := &spdx.Document{
 		SPDXVersion: spdx.Version, DataLicense: spdx.DataLicense, SPDXIdentifier: "DOCUMENT", DocumentName: name,
-		DocumentNamespace: "urn:nattui:" + r.version.upstream(),
-		CreationInfo:      &spdx.CreationInfo{Created: r.when.Format("2006-01-02T15:04:05Z"), Creators: []common.Creator{{CreatorType: "Tool", Creator: "nattui-packaging"}}},
+		CreationInfo: &spdx.CreationInfo{Created: r.when.Format("2006-01-02T15:04:05Z"), Creators: []common.Creator{{CreatorType: "Tool", Creator: "nattui-packaging"}}},
 	}
 	own := &spdx.Package{
 		PackageName: "nattui", PackageSPDXIdentifier: "Package-nattui", PackageVersion: r.version.upstream(), PackageDownloadLocation: "NOASSERTION",
@@ -39,11 +38,13 @@ func (r *release) bill() error {
 		document.Packages = append(document.Packages, m.entry())
 		document.Relationships = append(document.Relationships, related("Package-nattui", "CONTAINS", string(m.id())))
 	}
+	whole := sha256.New()
 	for _, name := range r.made {
 		sum, err := sumOf(filepath.Join(r.stage, name))
 		if err != nil {
 			return err
 		}
+		fmt.Fprintln(whole, name, sum)
 		id := "File-" + plain(name)
 		document.Files = append(document.Files, &spdx.File{
 			FileName: "./" + name, FileSPDXIdentifier: common.ElementID(id), Checksums: []common.Checksum{{Algorithm: common.SHA256, Value: sum}},
@@ -51,6 +52,8 @@ func (r *release) bill() error {
 		})
 		document.Relationships = append(document.Relationships, related(id, "GENERATED_FROM", "Package-nattui"))
 	}
+	// A namespace is one document's alone (SPDX 2.3, 6.5): of one version there are as many as choices of what to build.
+	document.DocumentNamespace = fmt.Sprintf("urn:nattui:%s:%x", r.version.upstream(), whole.Sum(nil)[:8])
 	return r.write(name+".spdx.json", document)
 }
 

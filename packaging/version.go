@@ -38,6 +38,9 @@ func parseVersion(s string) (version, error) {
 	return v, nil
 }
 
+// named says how a version is named where git does not tell.
+const named = "name it: VERSION=v1.2.3 for a release, VERSION=v0.0.0-N-gCOMMIT for the commit that has N before it and itself"
+
 // describe asks git for the version of a source directory. Before the first tag it is counted from the first commit,
 // as 0.0.0 and N commits.
 func describe(source string) (string, error) {
@@ -47,7 +50,10 @@ func describe(source string) (string, error) {
 	}
 	count, err := git(source, "rev-list", "--count", "HEAD")
 	if err != nil {
-		return "", fmt.Errorf("no version: %w; name it with VERSION=", err)
+		return "", fmt.Errorf("no version: %w; %s", err, named)
+	}
+	if shallow, err := git(source, "rev-parse", "--is-shallow-repository"); err == nil && shallow == "true" {
+		fmt.Fprintln(os.Stderr, "warning: this clone has a part of the history only, and counts the commits of that: elsewhere the same commit has a later version. Get all of it with  git fetch --unshallow --tags, or "+named)
 	}
 	commit, err := git(source, "describe", "--always", "--dirty", "--abbrev=12", "--match", "")
 	if err != nil {
