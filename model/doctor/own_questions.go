@@ -30,8 +30,8 @@ func ownQuestion(x *Examination, f *Forward) Finding {
 	server := f.Server.Addr()
 	route, certain := x.Lookup(evaluate.RouteQuery{Dst: server})
 	world, ok := x.worldAddr(f.Rule.Family, "")
-	if !certain || !ok || route.Kind != facts.RouteUnicast {
-		return Finding{}
+	if !certain || !ok || route.Kind != facts.RouteUnicast || x.byDefault(route.Out, server) {
+		return Finding{} // what is somewhere behind the default route asks others without this host
 	}
 	p := f.packet
 	p.Src, p.In, p.Dst, p.DstPort = server, route.Out, world, f.Asked.Port()

@@ -2,6 +2,9 @@ package doctor
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
 
 	"nattui/model/facts"
 	"nattui/rules/evaluate"
@@ -26,16 +29,19 @@ func stepRoute(x *Examination, f *Forward) Finding {
 	case route.Kind == facts.RouteBroadcast:
 		return broadcastServer(x, f)
 	case route.Kind != facts.RouteUnicast && route.Kind != facts.RouteLocal:
+		if found := networkDown(x, f, route); found.Check != "" {
+			return found
+		}
 		return Finding{
 			Check: "no-route", Severity: SeverityError, Subject: ruleName(f.Rule), Evidence: []string{fmt.Sprintf("route to %s: %s", to, route.Kind), f.ruleCount()},
 			Sentence: fmt.Sprintf("There is no route to %s, where the rule sends packets: is the address right, and is its network up?", to),
 		}
-	case route.Out == f.Link && x.outward(route.Out) && isInner(to) && !x.onNet(route.Out, to):
-		return Finding{
-			Check: "no-route", Severity: SeverityWarning, Subject: ruleName(f.Rule),
-			Evidence: []string{fmt.Sprintf("route to %s: by %s, where it came from", to, route.Out)},
-			Sentence: fmt.Sprintf("%s is a private address and no network of this host has it: the packet leaves to the Internet by %s, where nobody knows it.", to, route.Out),
-		}
+	}
+	if found := networkDown(x, f, route); found.Check != "" {
+		return found
+	}
+	if route.Out == f.Link && isInner(to) && x.byDefault(route.Out, to) {
+		return noNetwork(x, f, route)
 	}
 	if l, ok := x.LinkNamed(route.Out); ok && (!l.Up || !l.Running && l.Kind != "tun") && l.Kind != "loopback" {
 		return Finding{
@@ -48,6 +54,66 @@ func stepRoute(x *Examination, f *Forward) Finding {
 		evidence += " via " + route.Gateway.String()
 	}
 	return Finding{Sentence: fmt.Sprintf("There is a route to %s by %s.", to, route.Out), Evidence: []string{evidence}}
+}
+
+// byDefault tells that only the default route leads to an address, by a link: its network is none that this host knows the
+// way to. Halves of all addresses are a default route too, as programs for tunnels make them.
+func (n network) byDefault(out string, to netip.Addr) bool {
+	return n.outward(out) && !n.onNet(out, to) && !slices.ContainsFunc(n.Routes, func(r facts.RouteEntry) bool {
+		return r.Kind == facts.RouteUnicast && r.Dst.Bits() > 1 && r.Dst.Contains(to)
+	})
+}
+
+// networkDown tells that a server's network is on a link that is down, with which the kernel takes the link's routes: the
+// packet goes where the default route leads, if there is one.
+func networkDown(x *Examination, f *Forward, route facts.Route) Finding {
+	to := f.Server.Addr()
+	if route.Kind == facts.RouteLocal || route.Kind == facts.RouteUnicast && !x.byDefault(route.Out, to) {
+		return Finding{}
+	}
+	for _, l := range x.Links {
+		net, ok := x.netOf(l.Name, to)
+		if !ok || l.Up || l.Name == route.Out {
+			continue
+		}
+		ends, dropper := x.strayEnds(f, route)
+		return Finding{
+			Check: "link-down", Severity: SeverityError, Subject: l.Name, Commands: [][]string{{"ip", "link", "set", l.Name, "up"}},
+			Evidence: slices.Concat([]string{fmt.Sprintf("ip link: %s, which has %s, is down", l.Name, net), f.ruleCount()}, dropper),
+			Sentence: fmt.Sprintf("The server %s is on the network of %s on %s, which is down. As long as it is, %s.", to, net, l.Name, ends),
+		}
+	}
+	return Finding{}
+}
+
+// noNetwork tells that a server's private address is on no network that this host knows, and what becomes of the packet.
+func noNetwork(x *Examination, f *Forward, route facts.Route) Finding {
+	to := f.Server.Addr()
+	ends, dropper := x.strayEnds(f, route)
+	return Finding{
+		Check: "no-route", Severity: SeverityWarning, Subject: ruleName(f.Rule),
+		Evidence: append([]string{fmt.Sprintf("route to %s: by %s, where it came from", to, route.Out)}, dropper...),
+		Sentence: fmt.Sprintf("%s is a private address and no network of this host has it: %s.", to, ends),
+	}
+}
+
+// strayEnds says what becomes of a forward's packet that no route but the default one leads on, with the rule that drops it
+// as evidence. That it leaves is said only where it certainly does.
+func (x *Examination) strayEnds(f *Forward, route facts.Route) (ends string, dropper []string) {
+	way := x.fate(f.packet)
+	o, blocked := way.blocked()
+	switch {
+	case route.Kind != facts.RouteUnicast:
+		return "no route leads to it", nil
+	case blocked && way.unseen == "" && !o.DroppedBy.IsZero():
+		drops := dropperName(o.DroppedBy, way.hook(o.DroppedBy))
+		return fmt.Sprintf("the packet would leave by the default route, by %s, and %s%s drops it%s", route.Out, strings.ToLower(drops[:1]), drops[1:], x.setBy(o.DroppedBy)), []string{x.dropperText(o.DroppedBy)}
+	case blocked && way.unseen == "":
+		return "the packet ends here: " + strings.TrimSuffix(o.Why, "."), nil
+	case way.passes() && !slices.ContainsFunc(way.Outcomes, func(o evaluate.Outcome) bool { return o.Delivered != evaluate.Forwarded || o.Out != route.Out }):
+		return "the packet leaves to the Internet by " + route.Out + ", where nobody knows it", nil
+	}
+	return "only the default route leads there, by " + route.Out + ", and whether the packet leaves is not known: " + strings.TrimSuffix(way.doubt(), "."), nil
 }
 
 // broadcastServer tells what becomes of packets for the broadcast address of a network of this host: it takes them itself, unless
