@@ -50,9 +50,9 @@ func proveAll(x *Examination, found []Finding) {
 		if changesNative(found[i].Cure) {
 			found[i].Cure = rules.Plan{} // iptables cannot change what nft made
 		}
-		if x.besideNative(found[i].Cure) {
+		if why := x.besideNative(found[i].Cure); why != "" {
 			found[i].Commands, found[i].Cure = found[i].CureCommands(), rules.Plan{}
-			found[i].Sentence += " This gateway translates by native nft: what the commands say belongs into its tables, in nft's words."
+			found[i].Sentence += why
 		}
 		if !changes(found[i].Cure) {
 			continue
@@ -83,15 +83,34 @@ func changes(p rules.Plan) bool {
 	return slices.ContainsFunc(p.Steps, func(s rules.Step) bool { return s.Change != nil || s.Sysctl != nil })
 }
 
-// besideNative tells that a plan would translate by iptables where native tables do: which of them comes first is not
-// certain then, and who looks after the tables would not find the rule there.
-func (x *Examination) besideNative(p rules.Plan) bool {
-	if !slices.ContainsFunc(p.Steps, func(s rules.Step) bool { return s.Change != nil && s.Change.Table == "nat" }) || x.Native.Ruleset() == nil {
-		return false
+// besideNative says why a plan that would add rules which translate by iptables where native tables do is only advice: which
+// of them comes first is not certain then, and who looks after the tables would not find the rule there. What deletes,
+// moves or changes a rule of iptables adds none to them.
+func (x *Examination) besideNative(p rules.Plan) string {
+	if !slices.ContainsFunc(p.Steps, func(s rules.Step) bool {
+		return s.Change != nil && s.Change.Table == "nat" && s.Change.Op == rules.Insert
+	}) || x.Native.Ruleset() == nil {
+		return ""
 	}
-	return slices.ContainsFunc(x.Native.Ruleset().Tables, func(t *nft.Table) bool {
+	if !slices.ContainsFunc(x.Native.Ruleset().Tables, func(t *nft.Table) bool {
 		return !t.Dormant && x.evaluatesNatively(t) && slices.ContainsFunc(t.Chains, func(c *nft.Chain) bool { return c.Type == "nat" && len(c.Rules) > 0 })
-	})
+	}) {
+		return ""
+	}
+	if x.translatesByIptables() {
+		return " Native nft translates here too: what the commands say may belong into its tables, in nft's words."
+	}
+	return " This gateway translates by native nft: what the commands say belongs into its tables, in nft's words."
+}
+
+// translatesByIptables tells that a nat table of iptables holds rules.
+func (x *Examination) translatesByIptables() bool {
+	for _, p := range x.variants() {
+		if t, ok := x.sets[p].Table("nat"); ok && slices.ContainsFunc(t.Chains, func(c rules.Chain) bool { return len(c.Rules) > 0 }) {
+			return true
+		}
+	}
+	return false
 }
 
 // changesNative tells that a plan would change a rule of a native table.

@@ -101,6 +101,9 @@ func noNetwork(x *Examination, f *Forward, route facts.Route) Finding {
 // as evidence. That it leaves is said only where it certainly does.
 func (x *Examination) strayEnds(f *Forward, route facts.Route) (ends string, dropper []string) {
 	way := x.fate(f.packet)
+	if taken := slices.DeleteFunc(slices.Clone(way.Outcomes), func(o evaluate.Outcome) bool { return o.DNATBy != f.Rule }); len(taken) > 0 {
+		way.Outcomes = taken // whether the rule takes it, as one with a rate limit, is another question
+	}
 	o, blocked := way.blocked()
 	switch {
 	case route.Kind != facts.RouteUnicast:
@@ -110,7 +113,7 @@ func (x *Examination) strayEnds(f *Forward, route facts.Route) (ends string, dro
 		return fmt.Sprintf("the packet would leave by the default route, by %s, and %s%s drops it%s", route.Out, strings.ToLower(drops[:1]), drops[1:], x.setBy(o.DroppedBy)), []string{x.dropperText(o.DroppedBy)}
 	case blocked && way.unseen == "":
 		return "the packet ends here: " + strings.TrimSuffix(o.Why, "."), nil
-	case way.passes() && !slices.ContainsFunc(way.Outcomes, func(o evaluate.Outcome) bool { return o.Delivered != evaluate.Forwarded || o.Out != route.Out }):
+	case way.passes() && !slices.ContainsFunc(way.Outcomes, func(o evaluate.Outcome) bool { return o.Out != route.Out }):
 		return "the packet leaves to the Internet by " + route.Out + ", where nobody knows it", nil
 	}
 	return "only the default route leads there, by " + route.Out + ", and whether the packet leaves is not known: " + strings.TrimSuffix(way.doubt(), "."), nil
