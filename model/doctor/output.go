@@ -237,5 +237,5 @@ func counted(r *rules.Rule) string {
 // deletion is the command that deletes a rule, for the operator to decide about.
 func deletion(set *rules.Ruleset, at evaluate.RuleRef, r *rules.Rule) []string {
 	c := rules.Change{Op: rules.Delete, Family: at.Family, Backend: at.Backend, Table: at.Table, Chain: at.Chain, At: at.Position, Rule: *r, Program: set.Program()}
-	return c.Commands()[0]
+	return c.Named(set).Commands()[0]
 }

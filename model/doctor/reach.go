@@ -76,6 +76,7 @@ func unreached(t *trial, r evaluate.DeadRule, owner string) Finding {
 		case r.Kind == evaluate.Duplicate:
 			c := t.change(rules.Delete, r.RuleRef)
 			c.Rule = *r.Rule
+			c = c.Named(t.sets[r.Variant]) // by its specification the first of the two would go
 			found.Cure = rules.Plan{Title: fmt.Sprintf("Delete rule %d of %s, which is there twice", r.Position, r.Chain), Steps: []rules.Step{{Change: &c, Why: "the first of the two does all the work"}}}
 		case r.By.Chain == r.Chain && r.ByRule != nil && r.Rule.Target.Kind.Translates():
 			found.takesOver = true
