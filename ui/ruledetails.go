@@ -98,7 +98,7 @@ func (s *rulesScreen) tellRule(l *factLines, it ruleItem) {
 			l.say("expires", words[0])
 		}
 	}
-	if names := rule.Opaque(); len(names) > 0 {
+	if names := rule.Untold(); len(names) > 0 {
 		l.say("unparsed", strings.Join(names, ", ")+": not parsed, kept unchanged")
 	}
 	l.say("table", it.variant.String()+" "+s.table)

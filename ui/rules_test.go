@@ -60,6 +60,19 @@ func TestJumpOpensInPlace(t *testing.T) {
 	})
 }
 
+// What the sentence tells of a rule is not said to be unparsed beneath it.
+func TestToldIsNotUnparsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 30, gatewayRules)
+		s.press("down", "down", "down", "enter", "down", "down")
+		for range 2 {
+			s.sees("up to ")
+			s.lacks("not parsed")
+			s.press("enter")
+		}
+	})
+}
+
 func TestEmptyTableTeaches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, 80, 24, "*nat\n:PREROUTING ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\nCOMMIT\n")

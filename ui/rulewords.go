@@ -126,7 +126,7 @@ func (s *rulesScreen) metaWords(r *rules.Rule, it ruleItem) string {
 	if c := r.Comment(); c != "" {
 		parts = append(parts, "“"+text.Safe(c)+"”")
 	}
-	if names := r.Opaque(); len(names) > 0 {
+	if names := r.Untold(); len(names) > 0 {
 		parts = append(parts, "not parsed: "+text.Safe(strings.Join(names, ", ")))
 	}
 	if n, ok := s.noteAmong(it, r); ok {
