@@ -98,7 +98,7 @@ func (x *Examination) besideNative(p rules.Plan) string {
 		return ""
 	}
 	if x.translatesByIptables() {
-		return " Native nft translates here too: what the commands say may belong into its tables, in nft's words."
+		return " Native nft tables also translate on this gateway: what the commands say may belong into them, in nft's words."
 	}
 	return " This gateway translates by native nft: what the commands say belongs into its tables, in nft's words."
 }
