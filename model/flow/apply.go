@@ -203,6 +203,7 @@ func (t *Flows) change(pos uint32, edit func(*Flow)) {
 func (f *Flow) moved(before *Flow) bool {
 	was := *before
 	was.Told, was.Timeout, was.Counted, was.epoch = f.Told, f.Timeout, f.Counted, f.epoch
+	was.known = was.known.withQuiet(f.known.quiet())
 	if was != *f {
 		return true
 	}

@@ -62,7 +62,19 @@ const (
 	countsKnown knowledge = 1 << iota
 	ratesKnown
 	heard // an event has told of it
+
+	// The bits above say for how long the counters have not moved, in steps of quietStep: a flow has no
+	// byte to spare, as there may be millions.
+	quietShift = iota
 )
+
+// quiet is for how many steps the counters have not moved.
+func (k knowledge) quiet() int { return int(k >> quietShift) }
+
+// withQuiet is the same knowledge of a flow that has been quiet for so many steps.
+func (k knowledge) withQuiet(steps int) knowledge {
+	return k&(1<<quietShift-1) | knowledge(steps)<<quietShift
+}
 
 // ZoneSide is the direction to which a zone applies.
 type ZoneSide uint8
@@ -144,10 +156,14 @@ func (f *Flow) SetCounts(origPackets, origBytes, replyPackets, replyBytes uint64
 }
 
 const (
-	// rateMemory is how far back a rate looks, in seconds.
-	rateMemory = 3
+	// rateMemory is how many seconds a rate takes to follow most of the way: a mean of about the last three.
+	rateMemory = 1.25
 	// rateStep is how far apart two readings must at least be to say anything about a rate.
 	rateStep = int64(250 * time.Millisecond)
+	// quietStep is what the time without a packet is counted in, and quietSteps after how many the rate is 0:
+	// a little less than five seconds, as readings come a little early or late.
+	quietStep  = int64(150 * time.Millisecond)
+	quietSteps = 30
 )
 
 // count takes the counters of told, which were read at the time at, and brings
@@ -171,7 +187,7 @@ func (f *Flow) count(told *Flow, at int64, last bool) {
 func (f *Flow) rate(told *Flow, seconds float64) {
 	if told.Bytes() < f.Bytes() || told.Packets() < f.Packets() {
 		// Somebody has set the counters to zero: no rate until the next reading.
-		f.known &^= ratesKnown
+		f.known = f.known.withQuiet(0) &^ ratesKnown
 		f.ByteRate, f.PacketRate = 0, 0
 		return
 	}
@@ -183,7 +199,13 @@ func (f *Flow) rate(told *Flow, seconds float64) {
 	}
 	f.ByteRate += float32(weight * (bytes - float64(f.ByteRate)))
 	f.PacketRate += float32(weight * (packets - float64(f.PacketRate)))
-	if bytes == 0 && packets == 0 && f.ByteRate < 1 && f.PacketRate < 0.1 {
+	quiet := 0
+	if bytes == 0 && packets == 0 {
+		steps := seconds * float64(time.Second) / float64(quietStep)
+		quiet = int(min(float64(f.known.quiet())+math.Round(steps), quietSteps))
+	}
+	f.known = f.known.withQuiet(quiet)
+	if quiet == quietSteps {
 		f.ByteRate, f.PacketRate = 0, 0 // it would become ever less, and never nothing
 	}
 	f.known |= ratesKnown

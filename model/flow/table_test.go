@@ -356,12 +356,53 @@ func TestRates(t *testing.T) {
 		t.Errorf("rate %v B/s, %v packets/s", f.ByteRate, f.PacketRate)
 	}
 	counted(45*second, 11_000_000)
-	if f.ByteRate > 5000 {
+	if f.ByteRate != 0 {
 		t.Errorf("rate %v after 15 quiet seconds", f.ByteRate)
 	}
 	counted(50*second, 10)
 	if f.HasRate() {
 		t.Error("a rate although the counters went back")
+	}
+}
+
+// A rate is that of the last seconds: it is soon whole, and it soon ends, however often the counters are read.
+func TestRatesFollowTheLastSeconds(t *testing.T) {
+	for _, every := range []time.Duration{300 * time.Millisecond, time.Second, 1100 * time.Millisecond, 2 * time.Second, 4 * time.Second, 8 * time.Second} {
+		t.Run(every.String(), func(t *testing.T) {
+			const begin, stop, speed = 10.5, 25.5, 800e3 // seconds, and bytes a second
+			var f Flow
+			for at := 10 * second; at < 60*second; at += int64(every) {
+				now := float64(at) / float64(second)
+				moved := 1000 + (min(max(now, begin), stop)-begin)*speed
+				var told Flow
+				told.SetCounts(uint64(moved/1000), uint64(moved), 0, 0)
+				f.count(&told, at, false)
+				rate := float64(f.ByteRate)
+				switch {
+				case now >= begin+max(4, 2*every.Seconds()) && now <= stop && (rate < 0.9*speed || rate > 1.01*speed):
+					t.Errorf("after %.1f s the rate is %.0f", now-begin, rate)
+				case now >= stop+2*every.Seconds()+4.5 && (rate != 0 || f.PacketRate != 0 || !f.HasRate()):
+					t.Errorf("%.1f s after the last byte the rate is %.0f", now-stop, rate)
+				}
+			}
+		})
+	}
+}
+
+// A pause in what a flow moves does not count together with one before it.
+func TestRateGoesOnAfterAPause(t *testing.T) {
+	var f Flow
+	bytes := uint64(1000)
+	for i := range int64(40) {
+		if i%4 == 0 {
+			bytes += 400_000
+		}
+		var told Flow
+		told.SetCounts(bytes/1000, bytes, 0, 0)
+		f.count(&told, (10+i)*second, false)
+		if i > 8 && f.ByteRate < 10_000 {
+			t.Errorf("after %d s the rate is %.0f", i, f.ByteRate)
+		}
 	}
 }
 
