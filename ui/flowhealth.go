@@ -73,7 +73,7 @@ func (s *flowsScreen) note() (string, noteStyle) {
 	var off string
 	switch n.Name {
 	case "accounting-off", "timestamps-off":
-		off = "Counters and ages are off in the kernel"
+		off = s.unmeasured() + " are off in the kernel"
 	case "events-off":
 		off = "The kernel sends no events, so short connections are missed"
 	}
@@ -93,6 +93,17 @@ func (s *flowsScreen) note() (string, noteStyle) {
 		return text.Fit(sentence, s.listWidth()-2-len(tail)) + tail, style
 	}
 	return sentence, style
+}
+
+// unmeasured names what the kernel does not measure of connections.
+func (s *flowsScreen) unmeasured() string {
+	switch {
+	case s.health.Timestamps != facts.SettingOff:
+		return "Counters"
+	case s.health.Accounting != facts.SettingOff:
+		return "Ages"
+	}
+	return "Counters and ages"
 }
 
 func (s *flowsScreen) noteStyle(n facts.HealthNote) noteStyle {
