@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -90,6 +91,9 @@ func (l *flowList) columns() []table.Column {
 			}
 		}
 	}
+	if w := l.screen.listWidth(); w < 100 && w >= tinyWidth && l.screen.settings.Columns == nil && l.widths != nil {
+		l.share(cols, w-3)
+	}
 	return cols
 }
 
@@ -99,6 +103,34 @@ const tinyWidth = 48
 // narrowWidths are how wide addresses may become where state and rate need the
 // room too; longer ones lose their middle.
 var narrowWidths = map[int]int{colClient: 18, colAsked: 16, colServed: 19, colState: 5}
+
+// wholeWidths show an IPv4 address with its port whole.
+var wholeWidths = map[int]int{colClient: 21, colServed: 23, colAsked: 21}
+
+// share gives addresses the cells that the columns beside them do not need, up to the width of the list.
+func (l *flowList) share(cols []table.Column, width int) {
+	const gap = 2
+	for _, i := range []int{colProto, colRate} {
+		cols[i].Min = min(cols[i].Min, max(l.widths[i], text.Width(cols[i].Title), 3))
+		cols[i].Want = cols[i].Min
+	}
+	for _, i := range []int{colAsked, colServed} {
+		cols[i].Want = max(cols[i].Min, min(cols[i].Want, l.widths[i]))
+	}
+	shown := []int{colProto, colClient, colAsked, colServed, colState, colRate}
+	if i, ok := sortColumnOf[l.screen.sort.By]; ok && !slices.Contains(shown, i) {
+		shown[len(shown)-1] = i // which comes in first
+	}
+	left := width + gap
+	for _, i := range shown {
+		left -= cols[i].Want + gap
+	}
+	for _, i := range []int{colClient, colServed, colAsked} {
+		more := max(0, min(left, min(l.widths[i], wholeWidths[i])-cols[i].Want))
+		cols[i].Want += more
+		left -= more
+	}
+}
 
 // measure notes how wide the addresses on the screen are, so that columns grow
 // once and then stay.
@@ -132,6 +164,10 @@ func (s *flowsScreen) measureFlow(f *flow.Flow, widths []int) {
 		}
 	}
 	grow(colState, min(11, len(f.StateName())))
+	grow(colProto, len(f.Proto().String()))
+	if f.HasRate() {
+		grow(colRate, len(text.Rate(float64(f.ByteRate))))
+	}
 }
 
 // bar marks the row under the cursor.
