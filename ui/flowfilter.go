@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -274,29 +275,59 @@ func (s *flowsScreen) pointAtWord(width int, line string, bad filter.Error) []st
 // pointAt shows a filter line with the word that is not understood, and why; force says what applies meanwhile.
 func (s *desk) pointAt(width int, line string, bad filter.Error, force string) []string {
 	look := s.look
-	from := max(0, visibleWidth(text.Safe(line[:bad.Pos]))-(width-20)) // a long line is shown from where the word is in sight
+	var why []string
+	for _, l := range text.Wrap(refusal(bad), width-2, reasonLines(width)) {
+		why = append(why, " "+look.Text.Render(l))
+	}
+	if width < narrowDetails { // the word is named in what is wrong with it
+		return why
+	}
 	shown := text.Safe(line)
 	before, word := text.Safe(line[:bad.Pos]), text.Safe(line[bad.Pos:bad.End])
 	after := strings.TrimPrefix(shown, before+word)
-	if from > 0 {
-		before = "…" + before[min(len(before), from+1):]
-	}
-	marks := strings.Repeat("^", max(1, visibleWidth(word)))
-	if width < narrowDetails { // the word is named in what is wrong with it
-		var lines []string
-		for _, l := range text.Wrap(text.Safe(bad.Error()), width-2, filterLines) {
-			lines = append(lines, " "+look.Text.Render(l))
-		}
-		return lines
+	if room := width - 20; visibleWidth(before) > room { // a long line is shown from where the word is in sight
+		before = "…" + cutFront(before, room-1)
 	}
 	indent := visibleWidth(before)
+	marks := strings.Repeat("^", min(max(1, visibleWidth(word)), width-2-indent))
 	mark := strings.Repeat(" ", indent) + look.Broken.Render(marks) + " " + look.Faint.Render(force)
-	if room := width - 4 - indent - visibleWidth(marks); room < min(visibleWidth(force), indent-1) {
+	if room := max(0, width-4-indent-visibleWidth(marks)); room < min(visibleWidth(force), indent-1) {
 		mark = look.Faint.Render(text.Pad(force, indent-1, false)) + " " + look.Broken.Render(marks)
 	}
-	return []string{
+	return append([]string{
 		" " + text.Fit(look.Faint.Render(before)+look.Broken.Render(word)+look.Faint.Render(after), width-2),
-		" " + text.Fit(mark, width-2),
-		" " + text.Fit(look.Text.Render(text.Safe(bad.Error())), width-2),
+		" " + text.Truncate(mark, width-2, ""),
+	}, why...)
+}
+
+// reasonLines is how many rows a refusal may take. A narrow screen has no room to point at the word as well.
+func reasonLines(width int) int {
+	if width < narrowDetails {
+		return filterLines
 	}
+	return 2
+}
+
+// mostQuoted is how many cells of what was typed a refusal repeats, so that the remedy has room.
+const mostQuoted = 12
+
+// refusal is why a filter is not understood. A long word gives way to what would be right.
+func refusal(bad filter.Error) string {
+	if word := text.Safe(bad.Word); visibleWidth(word) > mostQuoted {
+		short := text.Fit(word, mostQuoted)
+		if strings.Contains(bad.Problem, bad.Word) { // once is enough
+			return text.Safe(strings.ReplaceAll(bad.Problem, bad.Word, short))
+		}
+		bad.Word = short
+	}
+	return text.Safe(bad.Error())
+}
+
+// cutFront is the end of a text that fits a room.
+func cutFront(s string, room int) string {
+	for s != "" && visibleWidth(s) > room {
+		_, size := utf8.DecodeRuneInString(s)
+		s = s[size:]
+	}
+	return s
 }

@@ -142,3 +142,67 @@ func TestWrongWordBeforeOthers(t *testing.T) {
 		s.fits()
 	})
 }
+
+// A refusal is whole, with what would be right, however long the word is that is refused.
+func TestRefusalsAreWhole(t *testing.T) {
+	for _, c := range []struct{ line, end string }{
+		{"src 300.1.1.1", "192.168.0.2 or 192.168.0.0/24"},
+		{"rule 中文🚀", "stale, ambiguous, unknown or none"},
+		{"nat none rule " + strings.Repeat("x", 100), "stale, ambiguous, unknown or none"},
+		{strings.Repeat("🚀", 49), "is not a property, and no connection contains it"},
+		{"state bogus", "assured, unassured, replied, unreplied or offload"},
+	} {
+		for _, width := range []int{80, 40} {
+			synctest.Test(t, func(t *testing.T) {
+				s, _ := flowStage(t, width, 24, someFlows()...)
+				s.press("/")
+				s.write(c.line)
+				whole := func() {
+					if told := strings.Join(strings.Fields(s.screen()), " "); !strings.Contains(told, c.end) {
+						t.Errorf("%q is not on the screen:\n%s", c.end, s.screen())
+					}
+				}
+				whole()
+				s.fits()
+				s.press("enter")
+				whole()
+				s.fits()
+			})
+		}
+	}
+}
+
+// The marks stand beneath the word, also where it fills the line or others of two cells stand before it.
+func TestMarksStandBeneathTheWord(t *testing.T) {
+	for _, line := range []string{strings.Repeat("🚀", 49), "nat dnat " + strings.Repeat("\"中文\" ", 15) + "bogus"} {
+		synctest.Test(t, func(t *testing.T) {
+			s, _ := flowStage(t, 80, 24, someFlows()...)
+			s.press("/")
+			s.write(line)
+			rows := strings.Split(s.screen(), "\n")
+			for i, row := range rows {
+				before, _, marked := strings.Cut(row, "^^^")
+				if !marked {
+					continue
+				}
+				if at := strings.IndexAny(rows[i-1], "b🚀"); at < 0 || visibleWidth(rows[i-1][:at]) != visibleWidth(before) {
+					t.Errorf("the marks begin elsewhere:\n%s\n%s", rows[i-1], row)
+				}
+				return
+			}
+			t.Errorf("nothing is marked:\n%s", s.screen())
+		})
+	}
+}
+
+// A line that still lacks something is not counted as if it were a filter.
+func TestIncompleteFilterIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := flowStage(t, 80, 24, someFlows()...)
+		s.press("/")
+		s.write("((((")
+		s.sees("/ ((((     not complete")
+		s.write("nat snat))))")
+		s.sees("2 of 5 connections")
+	})
+}

@@ -181,7 +181,7 @@ func (s *flowsScreen) filterChanged() tea.Cmd {
 	var bad *filter.Error
 	switch {
 	case errors.As(err, &bad):
-		s.filter.wrong, s.wrongWord = bad.Error(), *bad
+		s.filter.wrong, s.wrongWord = refusal(*bad), *bad
 		return nil
 	case err != nil:
 		s.filter.wrong = err.Error()
@@ -213,14 +213,14 @@ func (s *flowsScreen) Line(width int) (string, bool) {
 	if !s.filter.open && s.filter.text() == "" {
 		return "", false
 	}
-	line := s.filter
+	line, tail := s.filter, s.count()
 	if t := line.text(); line.open && line.wrong != "" {
 		line.wrong = "not understood" // the lines above say why
 		if !s.pointing(t, s.completions(t)) {
-			line.wrong = "" // or how it may go on
+			line.wrong, tail = "", "not complete" // or how it may go on
 		}
 	}
-	return line.view(width, s.count())
+	return line.view(width, tail)
 }
 
 func (s *flowsScreen) count() string {
@@ -297,7 +297,11 @@ func (s *flowsScreen) footHeight(height int) int {
 	if height < 12 && !s.filter.open || height < 7 {
 		return 0
 	}
-	return 4
+	more := 0
+	if s.filter.open { // why a filter is refused may take a row more
+		more = max(0, len(s.filterHelp(s.listWidth()))-filterLines)
+	}
+	return 4 + more
 }
 
 // View draws what is looked at and, beneath it, the flow under the cursor.

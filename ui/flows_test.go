@@ -115,7 +115,7 @@ func TestScrollingThroughManyFlows(t *testing.T) {
 		s.press("G")
 		s.sees("10.0.19.250:1000")
 		s.press("g")
-		s.sees("▌ tcp   10.0.0.1:1000")
+		s.sees("▌ tcp  10.0.0.1:1000")
 		for range 40 {
 			s.press("pgdown")
 		}
@@ -302,6 +302,27 @@ func TestLossIsTold(t *testing.T) {
 		s.refresh()
 		s.sees("counters read every 4.0 s")
 	})
+}
+
+// What the kernel does not measure is named, and nothing else.
+func TestNoteNamesWhatIsOff(t *testing.T) {
+	for _, c := range []struct {
+		counts, times facts.Setting
+		want          string
+	}{
+		{facts.SettingOff, facts.SettingOff, "Counters and ages are off in the kernel: w switches them on"},
+		{facts.SettingOff, facts.SettingOn, "Counters are off in the kernel: w switches them on"},
+		{facts.SettingOn, facts.SettingOff, "Ages are off in the kernel: w switches them on"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s, f := flowStage(t, 80, 24, someFlows()...)
+			f.health.Accounting, f.health.Timestamps = c.counts, c.times
+			f.health.At++
+			s.app.screens[1].(*flowsScreen).second()
+			s.refresh()
+			s.sees(c.want)
+		})
+	}
 }
 
 func TestHealthOfTheTable(t *testing.T) {
@@ -682,4 +703,21 @@ func TestGroupsSayWhatTheirMinuteIs(t *testing.T) {
 			t.Errorf("after %v s it is %q, not %q", covers, l.minuteTitle(), want)
 		}
 	}
+}
+
+// Ordinary endpoints are whole at 80 columns where the other columns have room to give.
+func TestEndpointsAreWholeWhereThereIsRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := aFlow(1, "198.51.100.14:10045", "203.0.113.1:53", "192.168.0.2:53", "198.51.100.14:10045")
+		s, _ := flowStage(t, 80, 24, f)
+		row := lineOf(s.screen(), "▌")
+		for _, want := range []string{"198.51.100.14:10045", "203.0.113.1:53", "192.168.0.2:53"} {
+			if !strings.Contains(row, want) {
+				t.Errorf("%s is not whole: %s", want, row)
+			}
+		}
+		for _, title := range []string{"state", "B/s"} {
+			s.sees(title)
+		}
+	})
 }
