@@ -150,7 +150,7 @@ func TestRefusalsAreWhole(t *testing.T) {
 		{"rule 中文🚀", "stale, ambiguous, unknown or none"},
 		{"nat none rule " + strings.Repeat("x", 100), "stale, ambiguous, unknown or none"},
 		{strings.Repeat("🚀", 49), "is not a property, and no connection contains it"},
-		{"state bogus", "assured, unassured, replied, unreplied or offload"},
+		{"state bogus", "assured, replied, unreplied or offload"},
 	} {
 		for _, width := range []int{80, 40} {
 			synctest.Test(t, func(t *testing.T) {

@@ -223,7 +223,7 @@ func protoTest(_ *queryParser, sign string, v Word) (condition, error) {
 
 // stateTest compiles a list of states.
 func stateTest(_ *queryParser, sign string, v Word) (condition, error) {
-	return listTest(sign, v, stateOf, "is not a state; use established, syn_sent …, assured, unassured, replied, unreplied or offload")
+	return listTest(sign, v, stateOf, "is not a state; use established, syn_sent …, assured, replied, unreplied or offload")
 }
 
 // listTest compiles a list of which one must hold; of reads an entry of it.
