@@ -26,7 +26,6 @@ func TestTerminalGoes(t *testing.T) {
 // TestTerminalOfLabGoes: the lab ends with its terminal, with the shell that was opened in it and what that started.
 func TestTerminalOfLabGoes(t *testing.T) {
 	path := ownProgram(t)
-	// The other end of the terminal is closed only when something has been read from it.
 	for command, shows := range map[string]string{path: "PREROUTING", "while echo re''ady; do sleep 0.1; done & sleep 1000": "ready"} {
 		s := sit(t, path, "lab", "--", lab.Program(t, "bash"), "--norc", "-i")
 		_, _ = s.tty.Write([]byte(command + "\n"))
