@@ -454,6 +454,10 @@ func (im *importer) foreign(words []scriptWord, sc *scriptCommand) {
 		return
 	}
 	im.last = maybe
-	im.find(Remark{first.line, first.col, first.text, Doubt, name + " is not run: iptables and nft commands, saved rules and kernel settings are taken from a text", ""})
+	why := name + " is not run: iptables and nft commands, saved rules and kernel settings are taken from a text"
+	if name == "nft" {
+		why = "commands of nft are taken from a text of their own, not from one with lines of iptables: import them by themselves"
+	}
+	im.find(Remark{first.line, first.col, first.text, Doubt, why, ""})
 	im.comment(rules.ShellLine(texts(words)))
 }

@@ -71,6 +71,7 @@ var scripts = []struct {
 	{"another process", "nsenter -t 4 -n iptables -A FORWARD -i a -j DROP", nil, []string{"doubt nsenter: runs elsewhere: process 4"}, nil},
 	{"another namespace", "sudo ip netns exec red iptables -A FORWARD -i a -j DROP", nil, []string{"doubt ip: runs elsewhere: red"}, nil},
 	{"ebtables", "ebtables -A FORWARD -i a -j DROP", nil, []string{"doubt ebtables: is not run"}, nil},
+	{"nft among iptables", "iptables -A FORWARD -i a -j DROP\nnft add rule inet mine pre tcp dport 8099 dnat ip to 192.168.7.51", nil, []string{"doubt nft: a text of their own"}, []string{"-i a"}},
 	{"env", "env A=1 iptables -A FORWARD -i a -j DROP", []string{"-i a"}, nil, nil},
 	{"a prompt", "> iptables -A FORWARD -i a -j DROP\n> sudo iptables -A FORWARD -i b -j DROP", []string{"-i a", "-i b"}, nil, nil},
 	{"a no-break space", "iptables\u00a0-A FORWARD -i a -j DROP", []string{"-i a"}, []string{"note \u00a0: no-break space"}, nil},
