@@ -40,7 +40,7 @@ func stepRoute(x *Examination, f *Forward) Finding {
 	if found := networkDown(x, f, route); found.Check != "" {
 		return found
 	}
-	if route.Out == f.Link && isInner(to) && x.byDefault(route.Out, to) {
+	if route.Out == f.Link && isInner(to) && x.outward(route.Out) && !x.onNet(route.Out, to) {
 		return noNetwork(x, f, route)
 	}
 	if l, ok := x.LinkNamed(route.Out); ok && (!l.Up || !l.Running && l.Kind != "tun") && l.Kind != "loopback" {
@@ -110,13 +110,13 @@ func (x *Examination) strayEnds(f *Forward, route facts.Route) (ends string, dro
 		return "no route leads to it", nil
 	case blocked && way.unseen == "" && !o.DroppedBy.IsZero():
 		drops := dropperName(o.DroppedBy, way.hook(o.DroppedBy))
-		return fmt.Sprintf("the packet would leave by the default route, by %s, and %s%s drops it%s", route.Out, strings.ToLower(drops[:1]), drops[1:], x.setBy(o.DroppedBy)), []string{x.dropperText(o.DroppedBy)}
+		return fmt.Sprintf("the packet would leave by %s, and %s%s drops it%s", route.Out, strings.ToLower(drops[:1]), drops[1:], x.setBy(o.DroppedBy)), []string{x.dropperText(o.DroppedBy)}
 	case blocked && way.unseen == "":
 		return "the packet ends here: " + strings.TrimSuffix(o.Why, "."), nil
 	case way.passes() && !slices.ContainsFunc(way.Outcomes, func(o evaluate.Outcome) bool { return o.Out != route.Out }):
 		return "the packet leaves to the Internet by " + route.Out + ", where nobody knows it", nil
 	}
-	return "only the default route leads there, by " + route.Out + ", and whether the packet leaves is not known: " + strings.TrimSuffix(way.doubt(), "."), nil
+	return "the route to it leads out by " + route.Out + ", and whether the packet leaves is not known: " + strings.TrimSuffix(way.doubt(), "."), nil
 }
 
 // broadcastServer tells what becomes of packets for the broadcast address of a network of this host: it takes them itself, unless
