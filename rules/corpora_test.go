@@ -62,8 +62,10 @@ func TestPrintedLinesComeBack(t *testing.T) {
 		if got := r.canonical(); got != line {
 			t.Errorf("typed parts of\n%s print as\n%s", line, got)
 		}
-		for _, name := range r.Opaque() {
-			opaque[name]++
+		for _, m := range r.Matches {
+			if o, ok := m.(Opaque); ok {
+				opaque[o.Name]++
+			}
 		}
 		if r.Target.Kind == Other {
 			opaque["-j "+r.Target.Name]++

@@ -377,15 +377,3 @@ func (r Rule) Comment() string {
 	}
 	return strings.Join(text, " ")
 }
-
-// Opaque lists the modules of the rule's matches that nattui does not understand, in order. Its target
-// is not among them: Target.Kind is Other where that is not understood.
-func (r Rule) Opaque() []string {
-	var names []string
-	for _, m := range r.Matches {
-		if o, ok := m.(Opaque); ok {
-			names = append(names, o.Name)
-		}
-	}
-	return names
-}

@@ -95,7 +95,7 @@ func (c *choice) view(width int) string {
 		left, right = "< ", " >"
 	}
 	line := look.Accent.Render(left) + label + look.Accent.Render(right)
-	if word := "  only " + c.arrows(); c.untaken != "" && visibleWidth(line+word) <= width {
+	if word := "  only " + c.arrows(); c.untaken != "" && text.Width(line+word) <= width {
 		line += look.Attention.Render(word)
 	}
 	return text.Fit(line, width)

@@ -52,7 +52,7 @@ func (s *doctorScreen) list(width, height int) []string {
 		}
 		cells := []table.Cell{s.severity(r.finding.Severity), {Text: text.Safe(r.about(s.follows != nil)), Style: s.look.Strong}, {Style: s.look.Text}}
 		for _, words := range told {
-			cells[2].Text, widths[2] = words, max(widths[2], visibleWidth(words))
+			cells[2].Text, widths[2] = words, max(widths[2], text.Width(words))
 			lines = append(lines, bar+table.Line(cols, widths, cells, over))
 			cells[0].Text, cells[1].Text = "", ""
 		}

@@ -231,7 +231,7 @@ func (s *flowsScreen) filterHelp(width int) []string {
 		if len(options) <= 6 || i == 0 || options[i-1].Hint != c.Hint {
 			item += look.Faint.Render(" " + c.Hint)
 		}
-		if next := row + "  " + item; row == "" || visibleWidth(next) <= width-2 {
+		if next := row + "  " + item; row == "" || text.Width(next) <= width-2 {
 			row = strings.TrimPrefix(next, "  ")
 			continue
 		}
@@ -285,13 +285,13 @@ func (s *desk) pointAt(width int, line string, bad filter.Error, force string) [
 	shown := text.Safe(line)
 	before, word := text.Safe(line[:bad.Pos]), text.Safe(line[bad.Pos:bad.End])
 	after := strings.TrimPrefix(shown, before+word)
-	if room := width - 20; visibleWidth(before) > room { // a long line is shown from where the word is in sight
+	if room := width - 20; text.Width(before) > room { // a long line is shown from where the word is in sight
 		before = "…" + cutFront(before, room-1)
 	}
-	indent := visibleWidth(before)
-	marks := strings.Repeat("^", min(max(1, visibleWidth(word)), width-2-indent))
+	indent := text.Width(before)
+	marks := strings.Repeat("^", min(max(1, text.Width(word)), width-2-indent))
 	mark := strings.Repeat(" ", indent) + look.Broken.Render(marks) + " " + look.Faint.Render(force)
-	if room := max(0, width-4-indent-visibleWidth(marks)); room < min(visibleWidth(force), indent-1) {
+	if room := max(0, width-4-indent-text.Width(marks)); room < min(text.Width(force), indent-1) {
 		mark = look.Faint.Render(text.Pad(force, indent-1, false)) + " " + look.Broken.Render(marks)
 	}
 	return append([]string{
@@ -313,7 +313,7 @@ const mostQuoted = 12
 
 // refusal is why a filter is not understood. A long word gives way to what would be right.
 func refusal(bad filter.Error) string {
-	if word := text.Safe(bad.Word); visibleWidth(word) > mostQuoted {
+	if word := text.Safe(bad.Word); text.Width(word) > mostQuoted {
 		short := text.Fit(word, mostQuoted)
 		if strings.Contains(bad.Problem, bad.Word) { // once is enough
 			return text.Safe(strings.ReplaceAll(bad.Problem, bad.Word, short))
@@ -325,7 +325,7 @@ func refusal(bad filter.Error) string {
 
 // cutFront is the end of a text that fits a room.
 func cutFront(s string, room int) string {
-	for s != "" && visibleWidth(s) > room {
+	for s != "" && text.Width(s) > room {
 		_, size := utf8.DecodeRuneInString(s)
 		s = s[size:]
 	}

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 
 	"nattui/model/flow"
+	"nattui/ui/text"
 )
 
 func TestFlowFilter(t *testing.T) {
@@ -185,7 +186,7 @@ func TestMarksStandBeneathTheWord(t *testing.T) {
 				if !marked {
 					continue
 				}
-				if at := strings.IndexAny(rows[i-1], "b🚀"); at < 0 || visibleWidth(rows[i-1][:at]) != visibleWidth(before) {
+				if at := strings.IndexAny(rows[i-1], "b🚀"); at < 0 || text.Width(rows[i-1][:at]) != text.Width(before) {
 					t.Errorf("the marks begin elsewhere:\n%s\n%s", rows[i-1], row)
 				}
 				return

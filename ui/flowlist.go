@@ -3,8 +3,6 @@ package ui
 import (
 	"time"
 
-	"nattui/ui/text"
-
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model/flow"
@@ -13,8 +11,6 @@ import (
 )
 
 type noteStyle = theme.Style
-
-func visibleWidth(s string) int { return text.Width(s) }
 
 // flowList is a window of the sorted table. Its rows come from selections made
 // beside Update; the cursor moves at once and rows that are not there yet are

@@ -79,7 +79,7 @@ func (s *guideScreen) list(width, height int) []string {
 		return strings.TrimSuffix(s.done[name], " in place")
 	}
 	for name := range s.done {
-		marked = max(marked, visibleWidth(mark(name)))
+		marked = max(marked, text.Width(mark(name)))
 	}
 	before := widest + 5
 	if marked > 0 {

@@ -48,7 +48,7 @@ func (h *help) list(inner int) []string {
 	column := leastKey
 	for _, g := range h.groups {
 		for _, b := range h.labelled(g.keys.helped()) {
-			column = max(column, min(mostKey, visibleWidth(b.Help().Key)+1))
+			column = max(column, min(mostKey, text.Width(b.Help().Key)+1))
 		}
 	}
 	said := map[key.Help]bool{}

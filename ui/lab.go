@@ -298,7 +298,7 @@ func listens(h *mission.Host, family rules.Family) string {
 // wrapped breaks words from outside into lines of a width, the first behind head and the others behind indent.
 func wrapped(head, indent, words string, style theme.Style, width int) []string {
 	var lines []string
-	for i, l := range text.Wrap(text.Safe(words), width-visibleWidth(indent), 0) {
+	for i, l := range text.Wrap(text.Safe(words), width-text.Width(indent), 0) {
 		if i > 0 {
 			head = indent
 		}

@@ -151,5 +151,5 @@ func (c *labChoice) heading(row, width int) string {
 			head = at.head
 		}
 	}
-	return c.look.Faint.Render(head + " " + strings.Repeat(c.look.Glyphs.Rule, max(0, width-1-visibleWidth(head))))
+	return c.look.Faint.Render(head + " " + strings.Repeat(c.look.Glyphs.Rule, max(0, width-1-text.Width(head))))
 }

@@ -229,7 +229,7 @@ func (m *labMap) line(width int) string {
 		return m.look.Faint.Render("looking who is there…")
 	case m.typing:
 		label := "from " + h.Name + "  "
-		return m.look.Accent.Render(label) + m.input.draw(m.desk, max(10, width-visibleWidth(label)), "tcp ADDRESS:PORT, or ping ADDRESS")
+		return m.look.Accent.Render(label) + m.input.draw(m.desk, max(10, width-text.Width(label)), "tcp ADDRESS:PORT, or ping ADDRESS")
 	case m.bench.sending > 0:
 		return m.look.Attention.Render("sent, waiting for what comes back…")
 	}
@@ -259,7 +259,7 @@ func (m *labMap) wiring(width int) []string {
 	for i, name := range inside {
 		head := left
 		if i > 0 {
-			head = strings.Repeat(" ", visibleWidth(left)-visibleWidth(cable)-1) + m.look.Line.Render(cable+" ")
+			head = strings.Repeat(" ", text.Width(left)-text.Width(cable)-1) + m.look.Line.Render(cable+" ")
 		}
 		tail := ""
 		if i == 0 {

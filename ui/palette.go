@@ -219,7 +219,7 @@ func (p *palette) View(width, _ int) string {
 	lines := []string{p.look.Accent.Render(":") + " " + p.input.draw(p.desk, inner-2, "words of an action"), p.look.Line.Render(strings.Repeat(p.look.Glyphs.Rule, inner))}
 	widest := 0
 	for _, i := range p.shown {
-		widest = max(widest, visibleWidth(p.all[i].title()))
+		widest = max(widest, text.Width(p.all[i].title()))
 	}
 	widest = min(widest, inner-14)
 	from, to := p.cursor.Window(len(p.shown), p.room())

@@ -4,11 +4,11 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"nattui/ui/text"
-
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
+
+	"nattui/ui/text"
 )
 
 // click chooses a tab, or does what the key line offers; a box, or a screen that takes clicks, gets the others.

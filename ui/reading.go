@@ -50,10 +50,10 @@ func (r *reading) progress() string {
 // under is a box's title with its progress, which is what is told whole where the box is narrow.
 func (r *reading) under(title string, width int) string {
 	told := r.progress()
-	if room := width - 6 - visibleWidth(told); visibleWidth(title) > room && r.most > 0 {
+	if room := width - 6 - text.Width(told); text.Width(title) > room && r.most > 0 {
 		told = fmt.Sprintf(" (%d-%d of %d)", r.offset+1, min(r.offset+r.page, len(r.lines)), len(r.lines))
 	}
-	return text.Fit(title, max(4, width-6-visibleWidth(told))) + told
+	return text.Fit(title, max(4, width-6-text.Width(told))) + told
 }
 
 // boxHeight is how high a box may be: the key line and the status line stay in sight.

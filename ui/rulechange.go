@@ -31,7 +31,7 @@ func (s *rulesScreen) askDelete() tea.Cmd {
 	title := fmt.Sprintf("Delete rule %d of %s?", it.at, it.chain)
 	lines := []string{r.Sentence()}
 	if o := rules.OwnerOf(*r); o != "" {
-		lines = append(lines, "By its name it is "+o+"'s, which may add it again or fail without it.")
+		lines = append(lines, "By its name it is "+o+"'s: "+o+" may add it again or fail without it.")
 	}
 	lines = append(lines, "New connections go on to the rules behind it. Press u to undo.")
 	s.pose(newQuestion(s.desk, title, lines, rules.Single(c), "delete"))

@@ -255,7 +255,7 @@ func (s *rulesScreen) nativeDetails(it ruleItem, width int) []string {
 	}
 	var parts []string
 	if o := it.rule.Owner(it.native); o != "" {
-		parts = append(parts, o+"'s by its name")
+		parts = append(parts, o+"'s, by its name")
 	}
 	parts = append(parts, text.Safe(it.native.Table.String()+" "+it.native.Name)+fmt.Sprintf(", handle %d", it.rule.Handle))
 	if it.element == nil && it.rule.Comment != "" {

@@ -121,7 +121,7 @@ func (s *rulesScreen) metaWords(r *rules.Rule, it ruleItem) string {
 		parts = append(parts, rules.Plural(n, "connection")+" now")
 	}
 	if o := rules.OwnerOf(*r); o != "" {
-		parts = append(parts, o+"'s by its name")
+		parts = append(parts, o+"'s, by its name")
 	}
 	if c := r.Comment(); c != "" {
 		parts = append(parts, "“"+text.Safe(c)+"”")

@@ -282,7 +282,7 @@ func (s *switches) View(width, height int) string {
 	for n, i := range s.shown {
 		if i < 0 { // the heading of the next
 			group := s.all.List[s.shown[n+1]].Group
-			lines = append(lines, s.look.Faint.Render(group+" "+strings.Repeat(s.look.Glyphs.Rule, max(0, inner-1-visibleWidth(group)))))
+			lines = append(lines, s.look.Faint.Render(group+" "+strings.Repeat(s.look.Glyphs.Rule, max(0, inner-1-text.Width(group)))))
 			continue
 		}
 		lines = append(lines, s.row(i, s.grouped, cols, widths))

@@ -12,7 +12,7 @@ import (
 func (d *desk) unfold(sentences []string, at, width, room int) [][]string {
 	if d.plain {
 		for _, s := range sentences {
-			width = max(width, visibleWidth(s))
+			width = max(width, text.Width(s))
 		}
 	}
 	whole := make([][]string, len(sentences))

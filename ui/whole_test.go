@@ -12,6 +12,7 @@ import (
 
 	"nattui/model/doctor"
 	"nattui/model/mission"
+	"nattui/ui/text"
 )
 
 // whole is the screen as one line, so that what was broken into rows is found.
@@ -134,7 +135,7 @@ func TestLongValuesAreMarked(t *testing.T) {
 		l.fresh = false
 		l.SetCursor(min(cursor, len(l.Value())))
 		seen := ansi.Strip(l.draw(d, 14, ""))
-		if !strings.Contains(seen, want) || visibleWidth(seen) > 14 {
+		if !strings.Contains(seen, want) || text.Width(seen) > 14 {
 			t.Errorf("with the cursor at %d: %q", cursor, seen)
 		}
 		if head := strings.HasPrefix(seen, "foo"); !head && !strings.HasPrefix(seen, "…") {

@@ -40,8 +40,11 @@ func stepRoute(x *Examination, f *Forward) Finding {
 	if found := networkDown(x, f, route); found.Check != "" {
 		return found
 	}
-	if route.Out == f.Link && isInner(to) && x.outward(route.Out) && !x.onNet(route.Out, to) {
+	if route.Out == f.Link && isInner(to) && x.byDefault(route.Out, to) {
 		return noNetwork(x, f, route)
+	}
+	if found := ledOut(x, f, route); found.Check != "" {
+		return found
 	}
 	if l, ok := x.LinkNamed(route.Out); ok && (!l.Up || !l.Running && l.Kind != "tun") && l.Kind != "loopback" {
 		return Finding{
@@ -97,7 +100,29 @@ func noNetwork(x *Examination, f *Forward, route facts.Route) Finding {
 	}
 }
 
-// strayEnds says what becomes of a forward's packet that no route but the default one leads on, with the rule that drops it
+// ledOut tells that a server is on the network of a link, and that a route of its own leads to it out to the Internet all the
+// same.
+func ledOut(x *Examination, f *Forward, route facts.Route) Finding {
+	to := f.Server.Addr()
+	if route.Kind != facts.RouteUnicast || !x.outward(route.Out) || x.onNet(route.Out, to) {
+		return Finding{}
+	}
+	for _, l := range x.Links {
+		net, ok := x.netOf(l.Name, to)
+		if !ok {
+			continue
+		}
+		ends, dropper := x.strayEnds(f, route)
+		return Finding{
+			Check: "no-route", Severity: SeverityWarning, Subject: ruleName(f.Rule),
+			Evidence: append([]string{fmt.Sprintf("route to %s: by %s", to, route.Out), fmt.Sprintf("ip address: %s on %s", net, l.Name)}, dropper...),
+			Sentence: fmt.Sprintf("The server %s is on the network of %s on %s, but a route of its own leads to it by %s: %s.", to, net, l.Name, route.Out, ends),
+		}
+	}
+	return Finding{}
+}
+
+// strayEnds says what becomes of a forward's packet that is led out to the Internet, or nowhere, with the rule that drops it
 // as evidence. That it leaves is said only where it certainly does.
 func (x *Examination) strayEnds(f *Forward, route facts.Route) (ends string, dropper []string) {
 	way := x.fate(f.packet)

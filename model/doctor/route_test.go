@@ -29,10 +29,30 @@ func noLAN(g *Gateway) {
 	g.Facts.Addresses = slices.DeleteFunc(g.Facts.Addresses, func(a facts.Address) bool { return a.Link == "lan0" })
 }
 
+// leadOut gives the server a route out to the Internet, although its network is inside.
+func leadOut(g *Gateway) {
+	g.Facts.Routes = append(g.Facts.Routes, facts.RouteEntry{
+		Table: facts.TableMain, Kind: facts.RouteUnicast, Dst: netip.MustParsePrefix("192.168.0.21/32"), Hops: []facts.Hop{{Out: "wan0"}},
+	})
+}
+
+// A private server behind another router outside, which a route leads to, is no stray.
+func TestServerBehindARouterOutside(t *testing.T) {
+	g := gatewayOf(t, map[rules.Variant]string{nft4: strings.ReplaceAll(forwardToLAN, "192.168.0.21", "10.9.0.5")})
+	g.Facts.Routes = append(g.Facts.Routes, facts.RouteEntry{
+		Table: facts.TableMain, Kind: facts.RouteUnicast, Dst: netip.MustParsePrefix("10.0.0.0/8"), Hops: []facts.Hop{{Out: "wan0", Gateway: netip.MustParseAddr("203.0.113.9")}},
+	})
+	for _, f := range Examine(g) {
+		if f.Check == "no-route" {
+			t.Errorf("it says %q", f.Sentence)
+		}
+	}
+}
+
 // TestServerWithoutNetwork: where no route but the default one leads to a server, the doctor says what becomes of the
 // packet, and that it leaves only where it does.
 func TestServerWithoutNetwork(t *testing.T) {
-	const leaves = "leaves to the Internet"
+	const leaves, asks = "leaves to the Internet", "itself asks of others"
 	for _, test := range []struct {
 		name, table string
 		spoil       func(*Gateway)
@@ -40,15 +60,17 @@ func TestServerWithoutNetwork(t *testing.T) {
 		severity    Severity
 		says, not   []string
 	}{
-		{"the link is down and FORWARD drops", forwardToLAN + outwardsOnly, lanDown, "link-down", SeverityError, []string{"192.168.0.1/24", "lan0, which is down", "policy of FORWARD drops"}, []string{leaves, "no network of this host"}},
-		{"the link is down and FORWARD accepts", forwardToLAN, lanDown, "link-down", SeverityError, []string{"lan0, which is down", leaves + " by wan0"}, []string{"no network of this host"}},
+		{"the link is down and FORWARD drops", forwardToLAN + outwardsOnly, lanDown, "link-down", SeverityError, []string{"192.168.0.1/24", "lan0, which is down", "policy of FORWARD drops"}, []string{leaves, "no network of this host", asks}},
+		{"the link is down and FORWARD accepts", forwardToLAN, lanDown, "link-down", SeverityError, []string{"lan0, which is down", leaves + " by wan0"}, []string{"no network of this host", asks}},
 		{"the link is down and there is no default route", forwardToLAN, func(g *Gateway) {
 			lanDown(g)
 			g.Facts.Routes = slices.DeleteFunc(g.Facts.Routes, func(r facts.RouteEntry) bool { return r.Dst.Bits() == 0 })
-		}, "link-down", SeverityError, []string{"lan0, which is down", "no route"}, []string{leaves}},
-		{"no network, and FORWARD drops", forwardToLAN + outwardsOnly, noLAN, "no-route", SeverityWarning, []string{"no network of this host has it", "policy of FORWARD drops"}, []string{leaves}},
-		{"no network, and FORWARD accepts", forwardToLAN, noLAN, "no-route", SeverityWarning, []string{"no network of this host has it", leaves}, nil},
-		{"no network, and whether FORWARD drops is not known", forwardToLAN + "*filter\n:FORWARD DROP [0:0]\n-A FORWARD -m set --match-set s src -j ACCEPT\nCOMMIT\n", noLAN, "no-route", SeverityWarning, []string{"not known"}, []string{leaves}},
+		}, "link-down", SeverityError, []string{"lan0, which is down", "no route"}, []string{leaves, asks}},
+		{"no network, and FORWARD drops", forwardToLAN + outwardsOnly, noLAN, "no-route", SeverityWarning, []string{"no network of this host has it", "policy of FORWARD drops"}, []string{leaves, asks}},
+		{"no network, and FORWARD accepts", forwardToLAN, noLAN, "no-route", SeverityWarning, []string{"no network of this host has it", leaves}, []string{asks}},
+		{"no network, and whether FORWARD drops is not known", forwardToLAN + "*filter\n:FORWARD DROP [0:0]\n-A FORWARD -m set --match-set s src -j ACCEPT\nCOMMIT\n", noLAN, "no-route", SeverityWarning, []string{"not known"}, []string{leaves, asks}},
+		{"a route of its own leads out", forwardToLAN, leadOut, "no-route", SeverityWarning, []string{"on the network of 192.168.0.1/24 on lan0", "by wan0", leaves}, []string{"no network of this host"}},
+		{"a route of its own leads out, and FORWARD drops", forwardToLAN + "*filter\n:FORWARD DROP [0:0]\nCOMMIT\n", leadOut, "no-route", SeverityWarning, []string{"on the network of 192.168.0.1/24 on lan0", "policy of FORWARD drops"}, []string{leaves}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			g := gatewayOf(t, map[rules.Variant]string{nft4: test.table})
@@ -67,7 +89,7 @@ func TestServerWithoutNetwork(t *testing.T) {
 				}
 			}
 			for _, f := range found {
-				for _, s := range append(test.not, "itself asks of others") {
+				for _, s := range test.not {
 					if strings.Contains(f.Sentence, s) {
 						t.Errorf("%q says %q", f.Sentence, s)
 					}
