@@ -118,7 +118,7 @@ func TestNativeRulesOnTheScreens(t *testing.T) {
 	has("80 : 192.0.2.2 . 8080", "443 : 192.0.2.3 . 443")
 
 	w.press("G")
-	w.sees("made by fw4")
+	w.sees("fw4's, by its name")
 	w.press("d")
 	w.sees("table inet fw4 belongs to fw4")
 	w.end()

@@ -227,7 +227,7 @@ func (p *nativePage) printPage(c *nft.Chain) {
 func (p *nativePage) about(c *nft.Chain) string {
 	parts := []string{"native nft"}
 	if o := c.Owner(); o != "" {
-		parts = append(parts, "made by "+o)
+		parts = append(parts, o+"'s, by its name")
 	}
 	if !c.IsBase() {
 		return strings.Join(append(parts, "jumped to"), ", ")
