@@ -132,8 +132,9 @@ func (p *pulse) beat() {
 func (p *pulse) wrote() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.written = time.Now()
 	if p.handed {
-		p.last, p.handed, p.beating, p.written = time.Time{}, false, false, time.Now()
+		p.last, p.handed, p.beating = time.Time{}, false, false
 		p.end.Stop()
 		p.ticker.Stop()
 	}
