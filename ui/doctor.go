@@ -78,10 +78,11 @@ type calmness struct {
 	at      time.Time // when the last one ended
 }
 
-// While nothing happens the pace is halved doctorCalm times, up to 24 seconds, and then the rest is doctorCalmShare times
-// what an examination takes, up to doctorLongest.
+// While nothing happens the pace is halved doctorCalm times, up to 24 seconds, and after doctorSame examinations that found
+// the same the rest is doctorCalmShare times what one takes, up to doctorLongest.
 const (
 	doctorCalm      = 3
+	doctorSame      = 2
 	doctorCalmShare = 1000
 	doctorLongest   = time.Minute
 )
@@ -93,7 +94,7 @@ func (c *calmness) note(same bool, version uint64, now time.Time, cost time.Dura
 	}
 	c.at = now
 	rest := max(doctorPace<<min(c.looks, doctorCalm), doctorShare*cost)
-	if c.looks > doctorCalm {
+	if c.looks >= doctorSame {
 		rest = max(rest, min(doctorCalmShare*cost, doctorLongest))
 	}
 	return rest

@@ -163,23 +163,34 @@ func (s *flowsScreen) noteCount(count int) {
 	}
 }
 
-// Where nothing has moved for stillAfter seconds, the counters in sight are asked for every stillTick only, and ages and
-// timeouts count on at that pace: nobody waits for them then. Where all that is shown counts in minutes, the list is
-// drawn every lazyTick.
+// Where nothing has moved for stillAfter looks, the counters in sight are asked for every stillTick only, and ages and
+// timeouts count on at that pace; after calmAfter looks at half of it: nobody waits for them then. Where all that is shown
+// counts in minutes, the list is drawn every lazyTick. What moves is drawn at once all the same.
 const (
-	stillAfter = 10
+	stillAfter = 5
 	stillTick  = 4 * time.Second
+	calmAfter  = 8
+	calmTick   = 7 * time.Second // which the second look fulfils
 	lazyTick   = 15 * time.Second
 )
 
 // ticks tells whether a second more can be seen although nothing has happened: by a young flow's age or a timeout
 // that is nearly over. A quiet screen of old flows neither wakes the terminal nor costs much.
 func (s *flowsScreen) ticks() bool {
-	if s.mode != listMode || s.split() || s.detailsOpen() || s.now.Sub(s.lazily) >= lazyTick {
-		s.lazily = s.now
-		return true
+	pace := lazyTick
+	switch {
+	case s.mode != listMode || s.split() || s.detailsOpen():
+		pace = 0
+	case s.young() && s.still < calmAfter:
+		pace = 0
+	case s.young():
+		pace = calmTick
 	}
-	return s.young()
+	if s.now.Sub(s.lazily) < pace {
+		return false
+	}
+	s.lazily = s.now
+	return true
 }
 
 // young tells whether the list shows a time in seconds.

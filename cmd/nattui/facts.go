@@ -26,7 +26,7 @@ import (
 const (
 	settingsRest     = 2 * time.Second
 	calmSettingsRest = 4 * settingsRest // once they have been the same calmAfter times
-	calmAfter        = 10
+	calmAfter        = 5
 	settingsShare    = 0.001
 	factsRest        = 10 * time.Second
 	factsShare       = 0.0003

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nattui/model/flow"
+	"nattui/rules/beat"
 )
 
 const (
@@ -34,6 +35,9 @@ type follower struct {
 	losses   losses
 	schedule schedule
 	round    round
+
+	traffic    beat.Traffic
+	quietAsked time.Time // when that was last asked
 }
 
 // Follow keeps deliver informed of the table until ctx is done, which is no
@@ -259,10 +263,17 @@ func (f *follower) steps() error {
 	return nil
 }
 
-// look looks at the settings.
+// look looks at the settings, and whether anything moves.
 func (f *follower) look() {
 	f.table.noteSysctls()
-	f.schedule.look(time.Now(), f.table.state.eventsOff.Load())
+	now := time.Now()
+	saw := glance{eventless: f.table.state.eventsOff.Load(), quiet: f.schedule.quiet, count: f.table.count()}
+	if now.Sub(f.quietAsked) >= quietSpan {
+		f.quietAsked, saw.quiet = now, f.traffic.Quiet()
+	}
+	if f.schedule.look(now, saw) {
+		f.stir()
+	}
 }
 
 // begin starts a round.

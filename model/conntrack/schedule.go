@@ -21,10 +21,16 @@ const (
 	calmRounds  = 1
 	calmShare   = 0.0002
 	longestRest = 30 * time.Second
+	// quietRest is the rest while no packet passes on any link and the kernel counts as many flows as before: no counter
+	// can have moved, and no flow have ended.
+	quietRest = time.Minute
 	// eventlessRest is the longest rest where no event would end it.
 	eventlessRest = 5 * time.Second
-	// settingsPace is how often it is looked at whether the kernel still sends events: it does not say so.
+	// settingsPace is how often it is looked at whether the kernel still sends events, which it does not say, and
+	// whether packets pass.
 	settingsPace = 2 * time.Second
+	// quietSpan is for how long no packet must have passed for it to be quiet.
+	quietSpan = time.Second
 )
 
 // schedule is when the table is read again as a whole, and at what pace: which depends on
@@ -32,15 +38,25 @@ const (
 type schedule struct {
 	due    time.Time // when the next round, or the next step of a paced one, may be made
 	rested time.Time // when a round may begin even if events were missed
+	ended  time.Time // when the last round was whole
 	looked time.Time // when the settings were last looked at
 
-	again     bool // another round is due: events were missed, or the last round was not whole
-	fresh     bool // the counters of all flows are wanted, or there are no events
-	eventless bool // there were no events when the settings were last looked at
-	silent    int  // flows of whose end the kernel may not tell
+	cost, took time.Duration // of the last round: processor time, and the time that went by
+
+	again  bool // another round is due: events were missed, or the last round was not whole
+	fresh  bool // the counters of all flows are wanted, or there are no events
+	glance      // as last looked
+	silent int  // flows of whose end the kernel may not tell
 
 	still int    // rounds in which nothing moved, one after the other
 	sum   uint64 // of what the last round told
+}
+
+// glance is what is cheap to look at between two rounds.
+type glance struct {
+	eventless bool // the kernel sends no events
+	quiet     bool // no packet has passed for a while, see quietSpan
+	count     int  // of all flows
 }
 
 // wanted tells whether the whole table is to be read again soon: because
@@ -56,13 +72,20 @@ func (s *schedule) want(fresh bool) (changed bool) {
 	return changed
 }
 
-// look notes what the settings say. Of what began while the kernel sent no events it never will.
-func (s *schedule) look(now time.Time, eventless bool) {
-	s.looked = now
-	if eventless != s.eventless {
-		s.eventless = eventless
+// look notes what there is to see, and tells whether flows came or went of which no packet tells. Of what began while
+// the kernel sent no events it never will. With the first packet a long rest is one that packets allow.
+func (s *schedule) look(now time.Time, saw glance) (moved bool) {
+	before := s.glance
+	s.looked, s.glance = now, saw
+	switch {
+	case saw.eventless != before.eventless:
 		s.redo()
+	case before.quiet && !saw.quiet && s.wanted():
+		if due := s.ended.Add(s.rest()); due.Before(s.due) {
+			s.due = due
+		}
 	}
+	return saw.quiet && saw.count != before.count
 }
 
 // redo has another round begin as soon as the last one allows.
@@ -112,7 +135,15 @@ func (s *schedule) note(sum uint64, silent int) {
 }
 
 // resting tells whether rests are longer than usual since nothing moves.
-func (s *schedule) resting() bool { return s.still > calmRounds }
+func (s *schedule) resting() bool { return s.calm() > 0 }
+
+// calm is how many rounds ago the rests began to be longer; where not even a packet passes, that is one round sooner.
+func (s *schedule) calm() int {
+	if s.quiet {
+		return s.still - calmRounds + 1
+	}
+	return s.still - calmRounds
+}
 
 // hasten has the next round begin as if something had moved in the last one. While one is
 // under way it changes nothing for that.
@@ -131,28 +162,32 @@ func (s *schedule) hasten(underWay bool) {
 // not at once, so that a flood that nobody could keep up with does not become one
 // dump after the other.
 func (s *schedule) finished(end time.Time, r *round) {
+	s.ended, s.cost, s.took = end, r.cost, end.Sub(r.began)
 	s.rested = end.Add(r.busy)
 	s.due = s.rested
 	if !s.again {
-		s.due = end.Add(s.restAfter(r.cost, end.Sub(r.began)))
+		s.due = end.Add(s.rest())
 	}
 }
 
-// restAfter is how long to rest after a round that took so much processor time and so long.
-func (s *schedule) restAfter(cost, took time.Duration) time.Duration {
+// rest is how long to rest after the last round.
+func (s *schedule) rest() time.Duration {
 	if !s.wanted() {
-		return max(longestRest, time.Duration(float64(cost)/idleShare))
+		return max(longestRest, time.Duration(float64(s.cost)/idleShare))
 	}
 	share, least := s.pace()
-	pause := max(least, time.Duration(float64(cost)/share)-took)
-	times := s.still - calmRounds
+	pause := max(least, time.Duration(float64(s.cost)/share)-s.took)
+	times := s.calm()
 	if times <= 0 {
 		return pause
 	}
-	longest := min(time.Duration(float64(cost)/calmShare), longestRest)
-	if s.eventless {
-		longest = min(longest, eventlessRest)
-	}
 	const most = 3 // 64 times the least is longer than the longest
-	return max(pause, min(pause<<(2*min(times, most)), longest))
+	longer := min(pause<<(2*min(times, most)), time.Duration(float64(s.cost)/calmShare), longestRest)
+	if s.quiet {
+		longer = quietRest
+	}
+	if s.eventless {
+		longer = min(longer, eventlessRest)
+	}
+	return max(pause, longer)
 }

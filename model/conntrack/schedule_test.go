@@ -8,8 +8,8 @@ import (
 // at is a time of the tests, so long after the first one.
 func at(d time.Duration) time.Time { return time.Unix(1_000_000, 0).Add(d) }
 
-// TestRestAfter: what a round costs, who wants one, and whether anything moves say how long the rest is.
-func TestRestAfter(t *testing.T) {
+// TestRest: what a round costs, who wants one, and whether anything moves say how long the rest is.
+func TestRest(t *testing.T) {
 	const ms = time.Millisecond
 	for _, test := range []struct {
 		name       string
@@ -17,6 +17,9 @@ func TestRestAfter(t *testing.T) {
 		cost, took time.Duration
 		want       time.Duration
 	}{
+		{"quiet for one round", schedule{fresh: true, still: 1, glance: glance{quiet: true}}, 20 * ms, 0, time.Minute},
+		{"quiet, but something moved", schedule{fresh: true, glance: glance{quiet: true}}, 20 * ms, 0, time.Second},
+		{"quiet, without events", schedule{fresh: true, still: 9, glance: glance{quiet: true, eventless: true}}, 20 * ms, 0, eventlessRest},
 		{"nobody wants it", schedule{}, ms, ms, longestRest},
 		{"nobody wants it, and it is dear", schedule{}, 100 * ms, ms, 200 * time.Second},
 		{"counters, cheap", schedule{fresh: true}, ms, ms, refreshRest},
@@ -28,10 +31,11 @@ func TestRestAfter(t *testing.T) {
 		{"still for three", schedule{fresh: true, still: 3}, 20 * ms, 0, 16 * time.Second},
 		{"still for long", schedule{fresh: true, still: 100}, 4 * ms, 0, 20 * time.Second},
 		{"still for long, dear", schedule{fresh: true, still: 100}, 60 * ms, 0, longestRest},
-		{"still for long, without events", schedule{fresh: true, eventless: true, still: 100}, 20 * ms, 0, eventlessRest},
+		{"still for long, without events", schedule{fresh: true, glance: glance{eventless: true}, still: 100}, 20 * ms, 0, eventlessRest},
 		{"still, but so dear that the share takes longer", schedule{fresh: true, still: 100}, 2 * time.Second, 0, 50 * time.Second},
 	} {
-		if got := test.s.restAfter(test.cost, test.took); got.Round(ms) != test.want {
+		test.s.cost, test.s.took = test.cost, test.took
+		if got := test.s.rest(); got.Round(ms) != test.want {
 			t.Errorf("%s: %v, want %v", test.name, got, test.want)
 		}
 	}
@@ -82,8 +86,8 @@ func TestDue(t *testing.T) {
 		{"something moved, and it is sooner already", func(s *schedule) { s.due = at(1); s.hasten(false) }, 1},
 		{"a silent flow was wanted", func(s *schedule) { s.fresh, s.silent = false, 1; s.hasten(false) }, reconcileRest},
 		{"the round failed", func(s *schedule) { s.retry(at(5)) }, 5 + refreshRest},
-		{"events were switched off", func(s *schedule) { s.look(at(5), true) }, 0},
-		{"events are as they were", func(s *schedule) { s.look(at(5), false) }, rest},
+		{"events were switched off", func(s *schedule) { s.look(at(5), glance{eventless: true}) }, 0},
+		{"events are as they were", func(s *schedule) { s.look(at(5), glance{}) }, rest},
 		{"a step of 4 ms for counters", func(s *schedule) { s.stepped(at(7), 4*time.Millisecond) }, 7 + 100*time.Millisecond},
 		{"a step of 3 ms for silent flows", func(s *schedule) { s.fresh = false; s.stepped(at(7), 3*time.Millisecond) }, 7 + time.Second},
 	} {
@@ -123,7 +127,7 @@ func TestWanted(t *testing.T) {
 		{schedule{again: true}, true},
 		{schedule{fresh: true}, true},
 		{schedule{silent: 1}, true},
-		{schedule{still: 3, sum: 9, eventless: true}, false},
+		{schedule{still: 3, sum: 9, glance: glance{eventless: true}}, false},
 	} {
 		if got := test.s.wanted(); got != test.want {
 			t.Errorf("%+v: wanted is %v", test.s, got)
@@ -146,6 +150,32 @@ func TestNextIsTheSoonestOfAll(t *testing.T) {
 		s := schedule{due: at(test.due), looked: at(test.looked)}
 		if got := s.next().Sub(at(0)); got != test.want {
 			t.Errorf("due after %v and looked after %v: next after %v, want %v", test.due, test.looked, got, test.want)
+		}
+	}
+}
+
+// TestQuiet: a rest while no packet passes is over as if they had passed, once they do; and a flow that comes or goes
+// without one is noticed.
+func TestQuiet(t *testing.T) {
+	quiet := schedule{
+		due: at(quietRest), rested: at(0), ended: at(0), cost: 20 * time.Millisecond,
+		still: 1, fresh: true, glance: glance{quiet: true, count: 7},
+	}
+	for _, test := range []struct {
+		name  string
+		saw   glance
+		want  time.Duration
+		moved bool
+	}{
+		{"still quiet", glance{quiet: true, count: 7}, quietRest, false},
+		{"packets pass", glance{count: 7}, refreshRest, false},
+		{"packets pass and flows come", glance{count: 9}, refreshRest, false},
+		{"a flow is gone", glance{quiet: true, count: 6}, quietRest, true},
+	} {
+		s := quiet
+		moved := s.look(at(10*time.Second), test.saw)
+		if due := s.due.Sub(at(0)); due != test.want || moved != test.moved {
+			t.Errorf("%s: due after %v, want %v; moved %v", test.name, due, test.want, moved)
 		}
 	}
 }

@@ -75,53 +75,12 @@ func (h hostFiles) linked(script string, links ...string) starting {
 	return disabled
 }
 
-// unitDirectories are those of systemd.unit(5) that outlive a start, and those of its generators, which are filled anew from
-// such files; the first has precedence.
-var unitDirectories = []string{"/etc/systemd/system", "/run/systemd/generator", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system", "/run/systemd/generator.late"}
-
 // aside are targets that a host does not come to when it starts.
 var aside = []string{"rescue", "emergency", "shutdown", "reboot", "poweroff", "halt", "kexec", "soft-reboot", "suspend", "hibernate", "hybrid-sleep", "sleep", "umount", "final"}
 
-// units are the unit files of a host, as one look at its directories finds them.
-type units struct {
-	hostFiles
-	files   map[string]string   // of each unit the one that has precedence
-	aliases map[string][]string // names that are links to a unit
-	wanted  map[string][]string // which units have one started
-}
-
-// units looks at all unit files: one pass over all of them costs less than a search for each name in each directory.
-func (h hostFiles) units() units {
-	u := units{h, map[string]string{}, map[string][]string{}, map[string][]string{}}
-	for _, dir := range unitDirectories {
-		entries, _ := os.ReadDir(h.path(dir))
-		for _, e := range entries {
-			path := filepath.Join(dir, e.Name())
-			by := strings.TrimSuffix(strings.TrimSuffix(e.Name(), ".wants"), ".requires")
-			if by != e.Name() {
-				links, _ := os.ReadDir(h.path(path))
-				for _, l := range links {
-					u.wanted[l.Name()] = append(u.wanted[l.Name()], by)
-				}
-				continue
-			}
-			if u.files[e.Name()] == "" {
-				u.files[e.Name()] = path
-			}
-			if e.Type()&os.ModeSymlink != 0 {
-				if target, err := os.Readlink(h.path(path)); err == nil {
-					unit := filepath.Base(target)
-					u.aliases[unit] = append(u.aliases[unit], e.Name())
-				}
-			}
-		}
-	}
-	return u
-}
-
 // starts tells of a unit of systemd, as systemctl is-enabled would, and that something which starts wants it; way are the
 // units on whose behalf it is asked.
-func (u units) starts(unit string, way []string) starting {
+func (u *units) starts(unit string, way []string) starting {
 	file, name := u.files[unit], strings.TrimSuffix(unit, ".service")
 	switch {
 	case file == "" && u.there("/etc/init.d/"+name): // systemd-sysv-generator(8) makes a unit of it

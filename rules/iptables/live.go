@@ -80,6 +80,7 @@ type life struct {
 	// failing is set while the tables cannot be read, so that it is said once.
 	failing bool
 	still   int // how often the counters have been the same one after the other
+	traffic beat.Traffic
 }
 
 func (l *life) run(ctx context.Context, notices <-chan Notice) {
@@ -146,6 +147,9 @@ const restAfter = 200 * time.Millisecond
 func (l *life) recount(ctx context.Context) time.Duration {
 	if l.now == nil || l.failing {
 		return l.read(ctx, Notice{})
+	}
+	if l.variant.Backend == rules.NFT && l.traffic.Spares() { // on legacy, changes of the rules are found with the counters
+		return beat.QuietRest
 	}
 	begin := time.Now()
 	next, print, err := l.counted()

@@ -56,6 +56,7 @@ type follower struct {
 	now     *nft.Ruleset
 	failing bool
 	still   int
+	traffic beat.Traffic
 }
 
 // listen notes new generations. One of number 0 says that notices were lost.
@@ -144,6 +145,9 @@ const restAfter = 200 * time.Millisecond
 func (f *follower) recount(ctx context.Context) time.Duration {
 	if f.now == nil || f.failing {
 		return f.read(ctx, nfnetlink.NewGeneration{})
+	}
+	if f.traffic.Spares() {
+		return beat.QuietRest
 	}
 	begin := time.Now()
 	next, err := Counters(f.now, f.wanted)
