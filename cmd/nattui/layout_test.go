@@ -80,8 +80,8 @@ var formats = []string{"go.yaml.in/yaml/v3"}
 // paced are pure packages that work by timers, and are tested where time stands still.
 var paced = []string{"model/live"}
 
-// shared is what any adapter may use: the one way to read files of others, and the one to ask nf_tables.
-var shared = []string{"rules/nfnetlink", "rules/textfile"}
+// shared is what any adapter may use: the one way to read files of others, the one to ask nf_tables, and whether packets pass.
+var shared = []string{"rules/nfnetlink", "rules/textfile", "rules/traffic"}
 
 // adapterOf names the kernel adapter that a local path belongs to: the first
 // two parts of everything beneath rules and model that is not pure.

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nattui/model/flow"
-	"nattui/rules/beat"
+	"nattui/rules/traffic"
 )
 
 const (
@@ -36,7 +36,7 @@ type follower struct {
 	schedule schedule
 	round    round
 
-	traffic    beat.Traffic
+	traffic    traffic.Watch
 	quietAsked time.Time // when that was last asked
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"nattui/rules"
 	"nattui/rules/beat"
+	"nattui/rules/traffic"
 )
 
 // Snapshot is what Live delivers: the tables of one variant at one moment.
@@ -80,7 +81,7 @@ type life struct {
 	// failing is set while the tables cannot be read, so that it is said once.
 	failing bool
 	still   int // how often the counters have been the same one after the other
-	traffic beat.Traffic
+	traffic traffic.Watch
 }
 
 func (l *life) run(ctx context.Context, notices <-chan Notice) {
@@ -149,7 +150,7 @@ func (l *life) recount(ctx context.Context) time.Duration {
 		return l.read(ctx, Notice{})
 	}
 	if l.variant.Backend == rules.NFT && l.traffic.Spares() { // on legacy, changes of the rules are found with the counters
-		return beat.QuietRest
+		return traffic.Rest
 	}
 	begin := time.Now()
 	next, print, err := l.counted()

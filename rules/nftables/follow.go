@@ -11,6 +11,7 @@ import (
 	"nattui/rules/beat"
 	"nattui/rules/nfnetlink"
 	"nattui/rules/nft"
+	"nattui/rules/traffic"
 )
 
 // Snapshot is what Follow delivers: all native tables at one moment.
@@ -56,7 +57,7 @@ type follower struct {
 	now     *nft.Ruleset
 	failing bool
 	still   int
-	traffic beat.Traffic
+	traffic traffic.Watch
 }
 
 // listen notes new generations. One of number 0 says that notices were lost.
@@ -147,7 +148,7 @@ func (f *follower) recount(ctx context.Context) time.Duration {
 		return f.read(ctx, nfnetlink.NewGeneration{})
 	}
 	if f.traffic.Spares() {
-		return beat.QuietRest
+		return traffic.Rest
 	}
 	begin := time.Now()
 	next, err := Counters(f.now, f.wanted)

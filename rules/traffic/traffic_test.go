@@ -1,4 +1,4 @@
-package beat_test
+package traffic
 
 import (
 	"net"
@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"nattui/model/lab"
-	"nattui/rules/beat"
 )
 
 func TestMain(m *testing.M) {
@@ -19,10 +18,10 @@ func TestQuiet(t *testing.T) {
 	if lab.Isolate(t) {
 		return
 	}
-	var traffic beat.Traffic
+	var w Watch
 	ask := func(want bool, when string) {
 		t.Helper()
-		if got := traffic.Quiet(); got != want {
+		if got := w.Quiet(); got != want {
 			t.Errorf("%s: quiet %v", when, got)
 		}
 	}
