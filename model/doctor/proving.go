@@ -19,13 +19,15 @@ type Proving struct {
 	// older are none of it.
 	Began int64
 	// Arrived, Translated, Passed and Answered say how far a packet has come, Flow
-	// which one it was.
+	// which one it was. That it was let through is told by its connection alone, which the kernel enters once the first packet
+	// has left: a rule that lets it pass may count others too.
 	Arrived, Translated, Passed, Answered bool
 	Flow                                  string
 	// Seen is that flow, nil before there is one.
 	Seen *flow.Flow
 
 	translating, passing []uint64 // the counters at the beginning
+	grew                 bool     // one of passing has, by this packet or another
 }
 
 // NewProving begins to wait, with the tables as they are, the native ones too; nil where those are not known.
@@ -82,8 +84,8 @@ func (p *Proving) Look(sets map[rules.Variant]*rules.Ruleset, native *nft.Rulese
 		return false
 	}
 	p.Translated = p.Translated || grown(p.Wanted.Translating, p.translating)
-	p.Passed = p.Passed || grown(p.Wanted.Passing, p.passing)
-	p.Arrived = p.Arrived || p.Translated || p.Passed
+	p.grew = p.grew || grown(p.Wanted.Passing, p.passing)
+	p.Arrived = p.Arrived || p.Translated
 }
 
 // Search looks through all flows for those that the recipe was made for, and
@@ -97,7 +99,7 @@ func (p *Proving) Search(flows *flow.Flows) (found Proving) {
 		}
 		found.Arrived = true
 		if f.NAT() != flow.NATNone {
-			found.Translated = true
+			found.Translated, found.Passed = true, true
 		}
 		if found.Flow == "" || f.Status&flow.StatusSeenReply != 0 {
 			seen := *f
@@ -114,7 +116,7 @@ func (p *Proving) Take(found Proving) {
 	p.Arrived = p.Arrived || found.Arrived
 	p.Translated = p.Translated || found.Translated
 	p.Answered = p.Answered || found.Answered
-	p.Passed = p.Passed || found.Answered
+	p.Passed = p.Passed || found.Passed
 	if found.Flow != "" {
 		p.Flow, p.Seen = found.Flow, found.Seen
 	}
@@ -156,7 +158,9 @@ func (p *Proving) Verdict(now int64, flows bool) string {
 		return text
 	case !p.Translated:
 		return "It arrives and is not translated: another rule takes it first, or the connection is older than the rule."
-	case len(p.Wanted.Passing) > 0 && !p.Passed:
+	case len(p.Wanted.Passing) > 0 && !p.Passed && p.grew:
+		return "It is translated, and no connection has come of it: it is dropped further on, or the server refuses it."
+	case len(p.Wanted.Passing) > 0 && !p.Passed && flows:
 		return "It is translated and not let through."
 	case flows:
 		return "It goes on to the server and no answer comes back: does the service run, and is this gateway the server's router?"

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,6 +53,40 @@ func TestProvingKnowsItsFlow(t *testing.T) {
 		if p.Verdict(test.began+1, true) != "" {
 			t.Errorf("%s: a verdict at once", test.what)
 		}
+	}
+}
+
+// A rule that lets a packet pass may count others: only a connection tells that this one was let through.
+func TestPassingIsToldByTheConnection(t *testing.T) {
+	counted := func(packets uint64) map[rules.Variant]*rules.Ruleset {
+		r, err := rules.Parse("-A FORWARD -d 192.168.0.2/32 -p tcp -m tcp --dport 8080 -j ACCEPT")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Counters = rules.Counters{Packets: packets}
+		chain := rules.Chain{Name: "FORWARD", Policy: "DROP", Rules: []rules.Rule{r}}
+		tables := []rules.Table{{Name: "filter", Chains: []rules.Chain{chain}}}
+		return map[rules.Variant]*rules.Ruleset{{Family: rules.IPv4, Backend: rules.NFT}: {Tables: tables}}
+	}
+	wanted := guide.Proof{
+		Protocol: rules.TCP, Asked: netip.MustParseAddrPort("203.0.113.1:81"),
+		Passing: []guide.Watched{{Variant: rules.Variant{Family: rules.IPv4, Backend: rules.NFT}, Table: "filter", Chain: "FORWARD", Line: "-A FORWARD -d 192.168.0.2/32 -p tcp -m tcp --dport 8080 -j ACCEPT"}},
+	}
+	p := NewProving(wanted, counted(2), nil, 5)
+	if p.Look(counted(9), nil); p.Arrived || p.Passed {
+		t.Errorf("another forward's packets were taken for this one's: %+v", p)
+	}
+	p.Translated, p.Arrived = true, true
+	if why := p.Verdict(int64(time.Hour), true); !strings.Contains(why, "or the server refuses it") {
+		t.Errorf("the verdict on what made no connection: %s", why)
+	}
+	flows := flow.NewFlows()
+	flows.Apply(&flow.Batch{At: 10, Messages: []flow.Message{{Kind: flow.Listed, Flow: flow.Flow{
+		Orig:  rules.MakeTuple(rules.TCP, netip.MustParseAddrPort("198.51.100.1:4000"), netip.MustParseAddrPort("203.0.113.1:81")),
+		Reply: rules.MakeTuple(rules.TCP, netip.MustParseAddrPort("192.168.0.2:8080"), netip.MustParseAddrPort("198.51.100.1:4000")),
+	}}}})
+	if p.Take(p.Search(flows)); !p.Passed || p.Answered {
+		t.Errorf("a connection was entered: %+v", p)
 	}
 }
 
