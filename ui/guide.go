@@ -5,6 +5,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"nattui/model/facts"
 	"nattui/rules"
 	"nattui/rules/guide"
 	"nattui/ui/text"
@@ -17,10 +18,11 @@ type guideScreen struct {
 	*desk
 	at    int // the intention under the cursor
 	shown bool
-	done  map[string]string // what is in place already, by the intention's name
-	// doneAt is how often rules had been seen to be others when that was looked for.
-	doneAt  int
-	marking latest
+	done  map[string]doneMark // what is in place already, by the intention's name
+	// doneAt is how often rules had been seen to be others when that was looked for, and doneFacts what was known then.
+	doneAt    int
+	doneFacts *facts.Facts
+	marking   latest
 
 	// asked is the intention that is being filled in; nil shows the list.
 	asked   *intention
@@ -92,7 +94,6 @@ func (s *guideScreen) Receive(msg tea.Msg) tea.Cmd {
 		}
 		return tea.Batch(cmd, s.advise())
 	case factsMsg:
-		s.doneAt = 0
 		return s.advise()
 	case flowsMsg:
 		if s.proof != nil {

@@ -1,66 +1,10 @@
 package ui
 
 import (
-	"slices"
-	"strconv"
 	"strings"
 
-	tea "charm.land/bubbletea/v2"
-
-	"nattui/rules"
-	"nattui/rules/guide"
 	"nattui/ui/text"
 )
-
-// doneMsg brings what is in place already.
-type doneMsg struct {
-	number uint64
-	marks  map[string]string
-}
-
-// lookForDone looks beside Update for what is in place already, while the list may be seen.
-func (s *guideScreen) lookForDone() tea.Cmd {
-	if !s.shown || s.asked != nil || s.facts == nil || s.tables.Sets == nil || s.doneAt == s.looks {
-		return nil
-	}
-	s.doneAt = s.looks
-	sets, tick := s.tables.Sets, s.look.Glyphs.Tick
-	host := s.facts.GuideHost(sets, s.desk.variant.Backend, nil)
-	a, number := s.defaults(), s.marking.ask()
-	return func() tea.Msg {
-		marks := map[string]string{}
-		if advice := (guide.Share{Net: a.net, Out: a.out}).Advise(host); a.net != "" && !advice.Wrong() && onlyForBoot(advice.Plan) {
-			marks["Share a connection"] = tick + " in place"
-		}
-		for name, kind := range map[string]rules.Kind{"Publish a service": rules.DNAT, "Redirect to a proxy here": rules.Redirect, "Map one to one": rules.Netmap} {
-			if n := ownRules(sets, kind); n > 0 {
-				marks[name] = tick + " " + strconv.Itoa(n) + " in place"
-			}
-		}
-		return doneMsg{number, marks}
-	}
-}
-
-// onlyForBoot reports whether all is as a plan would have it now, whatever files there are for the next boot.
-func onlyForBoot(p rules.Plan) bool {
-	return !slices.ContainsFunc(p.Steps, func(s rules.Step) bool { return s.Sysctl == nil || s.Sysctl.Value != s.Sysctl.Old })
-}
-
-// ownRules counts the administrator's own rules of a kind in PREROUTING.
-func ownRules(sets map[rules.Variant]*rules.Ruleset, kind rules.Kind) (n int) {
-	for _, set := range sets {
-		chain, ok := set.Chain("nat", "PREROUTING")
-		if !ok {
-			continue
-		}
-		for i := range chain.Rules {
-			if r := &chain.Rules[i]; r.Target.Kind == kind && rules.OwnerOf(*r) == "" {
-				n++
-			}
-		}
-	}
-	return n
-}
 
 const guideQuestion = "What do you want to do?"
 
@@ -72,14 +16,8 @@ func (s *guideScreen) list(width, height int) []string {
 		widest = max(widest, len(i.name))
 	}
 	wide, marked := width >= 70, 0
-	mark := func(name string) string {
-		if wide {
-			return s.done[name]
-		}
-		return strings.TrimSuffix(s.done[name], " in place")
-	}
-	for name := range s.done {
-		marked = max(marked, text.Width(mark(name)))
+	for _, m := range s.done {
+		marked = max(marked, text.Width(m.words(s.look, wide)))
 	}
 	before := widest + 5
 	if marked > 0 {
@@ -104,7 +42,8 @@ func (s *guideScreen) list(width, height int) []string {
 		}
 		line := " " + bar + name
 		if marked > 0 {
-			line += "  " + s.look.Good.Render(text.Pad(mark(i.name), marked, false))
+			m := s.done[i.name]
+			line += "  " + m.style(s.look).Render(text.Pad(m.words(s.look, wide), marked, false))
 		}
 		for k, words := range told {
 			if k > 0 {
