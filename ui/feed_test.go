@@ -26,6 +26,7 @@ type feed struct {
 	forgotten []flow.Flow
 	whole     uint32 // of every flow's timeout, in seconds
 	fresh     bool
+	uncounted bool // it is not known yet which connections rules made
 	now       func() time.Time
 }
 
@@ -61,6 +62,9 @@ func (f *feed) Health() facts.Health {
 }
 
 func (f *feed) RuleFlows() (map[evaluate.RuleRef]int, int) {
+	if f.uncounted {
+		return nil, 0
+	}
 	counts, stale := f.explainer.RuleCounts()
 	return counts, stale
 }

@@ -351,6 +351,8 @@ func (s *flowsScreen) emptyNote() string {
 		return "no connection matches; press esc to show all"
 	case feed.Listing:
 		return "reading the table…"
+	case s.gw.Flows.Table().Len() > 0:
+		return "looking through the table…"
 	case s.health.Tracking == facts.SettingOff:
 		return "nothing is tracked yet: conntrack starts with the first NAT rule (press 3 for the guide)"
 	case s.health.Tracking == facts.SettingUnknown && s.health.Count == 0:

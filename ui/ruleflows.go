@@ -116,7 +116,8 @@ const (
 // want looks the connections of a row's rule up, unless they are known as they are.
 func (u *ruleUsers) want(it ruleItem) tea.Cmd {
 	s := u.screen
-	if s.gw.Flows == nil || !s.translates(it) {
+	if _, known := s.ruleFlows(it); !known { // a rule that is not looked through yet would have none
+		u.known = false
 		return nil
 	}
 	line := s.flowsLine(it)

@@ -34,6 +34,23 @@ func TestRuleToItsConnections(t *testing.T) {
 	})
 }
 
+// Before connections have been counted by rules none is said to have none.
+func TestRuleUsersAreNotKnownAtFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := flowStage(t, 170, 40, someFlows()...)
+		f.uncounted = true
+		s.press("1", "down")
+		s.sees("Rule 2 of PREROUTING")
+		s.lacks("0 connections")
+		s.lacks("1 connection")
+		f.uncounted = false
+		f.changed <- struct{}{} // and the next news is waited for
+		close(f.changed)
+		s.send(flowsMsg{})
+		s.sees("tcp 198.51.100.9:40001 to 203.0.113.1:8443, served by")
+	})
+}
+
 // The graph of a rule's rate appears once there is something to see, and holds the last minutes.
 func TestRuleRatesAsGraph(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

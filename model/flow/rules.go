@@ -35,6 +35,18 @@ func (t *Flows) ByRule(gen uint16) []int {
 	return slices.Clone(t.byRule)
 }
 
+// Unexplained is how many flows Explain has not visited since its generation began.
+func (t *Flows) Unexplained() (n int) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for _, k := range t.chunks {
+		if k != nil {
+			n += int(k.unexplained)
+		}
+	}
+	return n
+}
+
 // unexplain forgets which rule made a flow, as its translation is another now.
 func (t *Flows) unexplain(pos uint32, f *Flow) {
 	if f.RuleGen == t.ruleGen {

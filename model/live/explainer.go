@@ -27,7 +27,8 @@ type Explainer struct {
 	moves chan struct{} // flows have come or changed
 	told  func()        // hears when flows have been explained
 
-	asked  uint64 // how often other rules came, under mu
+	listed atomic.Bool // the table has been read once
+	asked  uint64      // how often other rules came, under mu
 	counts atomic.Pointer[ruleCounts]
 }
 
@@ -50,14 +51,26 @@ func (x *Explainer) SetRules(sets map[rules.Variant]*rules.Ruleset) {
 	x.wake()
 }
 
-// count counts the flows of each rule, unless other rules have come that are not explained by yet.
-func (x *Explainer) count(taken uint64) {
+// count counts the flows of each rule, unless other rules have come that are not explained by yet: false then.
+func (x *Explainer) count(taken uint64) bool {
 	byRule, stale := x.engine.RuleCounts()
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.asked == taken {
-		x.counts.Store(&ruleCounts{byRule, stale})
+	if x.asked != taken {
+		return false
 	}
+	x.counts.Store(&ruleCounts{byRule, stale})
+	return true
+}
+
+// complete tells that the flows of a rule can be counted: the whole table has been read, and is explained by the rules that
+// were taken; of a large one whose flows come faster than they are explained, nearly all.
+func (x *Explainer) complete(taken uint64, more bool) bool {
+	if taken == 0 || !x.listed.Load() {
+		return false
+	}
+	n := x.flows.Len()
+	return !more || n > largeTable && x.flows.Unexplained() <= n/nearlyAll
 }
 
 // SetFacts hears of the host. What does not bear on the way of a packet is no news.
@@ -75,6 +88,13 @@ func (x *Explainer) wake() { nudge(x.news) }
 
 // moved hears that flows have come or changed.
 func (x *Explainer) moved() { nudge(x.moves) }
+
+// whole hears that the table has been read as a whole.
+func (x *Explainer) whole() {
+	if !x.listed.Swap(true) {
+		x.moved()
+	}
+}
 
 func nudge(c chan<- struct{}) {
 	select {
@@ -95,6 +115,8 @@ const (
 	explainSlice = 2000                   // flows evaluated at a time
 	explainPace  = 200 * time.Millisecond // between looks for flows that are new, if any come
 	countPace    = 2 * time.Second        // between counts of flows a rule
+	largeTable   = 100_000
+	nearlyAll    = 50 // all but a fiftieth
 )
 
 // run explains until ctx is done, at no more than a fifth of one core while there
@@ -102,7 +124,7 @@ const (
 func (x *Explainer) run(ctx context.Context) {
 	var before, now, taken uint64
 	var nextCount time.Time
-	more, uncounted := true, true
+	more, uncounted, countable := true, true, false
 	wait := time.NewTimer(0)
 	defer wait.Stop()
 	var moves chan struct{} // nil during a rest
@@ -112,14 +134,13 @@ func (x *Explainer) run(ctx context.Context) {
 			return
 		case <-x.news:
 			if now, ok := x.takeRules(); ok {
-				taken, more, uncounted = now, true, true
-				nextCount = time.Now().Add(explainPace) // first of what is explained by then
+				taken, more, uncounted, countable = now, true, true, false
 			}
 		case <-moves:
 			more, uncounted = true, true
 		case <-wait.C:
 			moves = x.moves
-			if !more && !uncounted {
+			if !more && (!uncounted || !countable && !x.complete(taken, more)) {
 				continue
 			}
 		}
@@ -134,12 +155,15 @@ func (x *Explainer) run(ctx context.Context) {
 				x.told()
 			}
 		}
-		if uncounted && (time.Now().After(nextCount) || !more && x.counts.Load() == nil) {
+		countable = countable || x.complete(taken, more)
+		if countable && uncounted && (time.Now().After(nextCount) || x.counts.Load() == nil) {
 			uncounted = false
-			x.count(taken)
+			if first := x.counts.Load() == nil; x.count(taken) && first {
+				x.told()
+			}
 			nextCount = time.Now().Add(countPace)
 		}
-		if uncounted && !more {
+		if countable && uncounted && !more {
 			pause = max(pause, time.Until(nextCount))
 		}
 		uncounted = uncounted || more // what is explained next is counted again

@@ -170,6 +170,35 @@ func TestEnd(t *testing.T) {
 	})
 }
 
+// TestCountsWaitForTheTable: as long as the table has not been read, a rule is not said to have no connections.
+func TestCountsWaitForTheTable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tables, err := rules.Read(strings.NewReader("*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8080\nCOMMIT\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		kernel := newTable()
+		s := Follow(t.Context(), kernel)
+		unknown := func(when string) {
+			time.Sleep(time.Minute)
+			if byRule, _ := s.RuleFlows(); byRule != nil {
+				t.Errorf("%s: counted as %v", when, byRule)
+			}
+		}
+		unknown("before anything is known")
+		s.Explainer().SetFacts(&facts.Facts{})
+		s.Explainer().SetRules(map[rules.Variant]*rules.Ruleset{{}: {Tables: tables}})
+		unknown("before the table is read")
+		kernel.batches <- &flow.Batch{At: 5, Begin: true, Messages: []flow.Message{{Kind: flow.Listed, Flow: published()}}}
+		unknown("while the table is read")
+		kernel.batches <- &flow.Batch{At: 6, End: true}
+		time.Sleep(time.Minute)
+		if byRule, _ := s.RuleFlows(); byRule[evaluate.RuleRef{Table: "nat", Chain: "PREROUTING", Position: 1}] != 1 {
+			t.Errorf("with all that was read: %v", byRule)
+		}
+	})
+}
+
 // TestCountsAfterAMove: while flows are not explained by the new rules, no rule is shown with the
 // connections of the one that stood there before.
 func TestCountsAfterAMove(t *testing.T) {
@@ -187,6 +216,7 @@ func TestCountsAfterAMove(t *testing.T) {
 			byRule, _ := s.RuleFlows()
 			return len(byRule) == 1 && byRule[evaluate.RuleRef{Table: "nat", Chain: "PREROUTING", Position: position}] == 1
 		}
+		kernel.batches <- &flow.Batch{At: 4, Begin: true, End: true}
 		kernel.batches <- began(published())
 		<-s.Changed()
 		s.Explainer().SetFacts(&facts.Facts{})

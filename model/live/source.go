@@ -91,6 +91,9 @@ func (s *Source) take(b *flow.Batch) {
 	if moved {
 		s.explain.moved()
 	}
+	if b.End {
+		s.explain.whole()
+	}
 	if moved || b.Begin || b.End {
 		s.notify()
 	}
