@@ -58,9 +58,10 @@ func stepServed(x *Examination, f *Forward) Finding {
 		}
 		return Finding{Sentence: fmt.Sprintf("%s has answered.", f.Server), Evidence: []string{seen.String()}}
 	}
-	found := unknown(fmt.Sprintf("Whether %s answers is not known: nobody has been answered yet.", f.Server), rules.Plural(seen.flows, "connection")+", none answered")
+	found := unknown(fmt.Sprintf("Whether %s answers is not known: no connection to it is there now.", f.Server), rules.Plural(seen.flows, "connection")+", none answered")
 	if seen.flows > 0 {
 		found.Check = "served" // told of the whole gateway too: somebody has asked
+		found.Sentence = fmt.Sprintf("Whether %s answers is not known: no connection that is there now has been answered.", f.Server)
 	}
 	if f.Proto == rules.TCP && seen.flows == 0 && f.rule.Counters.Packets > 0 {
 		// The kernel forgets a connection that is reset at once.
