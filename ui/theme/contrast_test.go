@@ -119,7 +119,7 @@ func TestEveryRoleIsReadableInSixteenColours(t *testing.T) {
 					t.Fatalf("%s is %v, which is none of the sixteen colours", name, c)
 				}
 				shown := []int{n}
-				if role.Lipgloss().GetBold() && n < 8 {
+				if (role.Lipgloss().GetBold() || role.Bold(true).Lipgloss().GetBold()) && n < 8 { // as screens emphasize it, too
 					shown = append(shown, n+8) // terminals that draw bold as bright
 				}
 				for _, n := range shown {

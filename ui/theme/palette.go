@@ -69,16 +69,19 @@ func New(dark, utf8 bool, profile colorprofile.Profile) *Theme {
 		if c == nil {
 			return StyleOf(lipgloss.NewStyle())
 		}
-		return StyleOf(lipgloss.NewStyle().Foreground(c))
+		s := StyleOf(lipgloss.NewStyle().Foreground(c))
+		s.thin = p.thin
+		return s
 	}
 	t.Text = fg(p.text)
 	t.Strong = fg(p.strong).Bold(true)
 	t.Faint = fg(p.faint)
 	t.Line = fg(p.line)
 	t.Accent = fg(p.accent)
-	t.DNAT = fg(p.dnat).Bold(!p.thin)
-	t.SNAT = fg(p.snat).Bold(!p.thin)
-	t.Redirect = fg(p.redirect).Bold(!p.thin)
+	t.DNAT, t.SNAT, t.Redirect = fg(p.dnat), fg(p.snat), fg(p.redirect)
+	if !p.thin { // all underlined would be a restless list
+		t.DNAT, t.SNAT, t.Redirect = t.DNAT.Bold(true), t.SNAT.Bold(true), t.Redirect.Bold(true)
+	}
 	t.Good = fg(p.good)
 	t.Attention = fg(p.attention)
 	t.Broken = fg(p.broken)

@@ -14,6 +14,7 @@ type Style struct {
 	style    *lipgloss.Style // it is large, and there is one in each cell of a list
 	on, off  string
 	prepared bool // on and off say it all
+	thin     bool // it is underlined where it would be bold
 }
 
 // sentinel is drawn to find out what a style puts before and after a text.
@@ -49,8 +50,13 @@ func single(text string) bool {
 	return text != ""
 }
 
-// Bold is the style, bold or not.
-func (s Style) Bold(on bool) Style { return StyleOf(s.Lipgloss().Bold(on)) }
+// Bold is the style, bold or not; on a terminal that would draw its colour too pale then, underlined or not.
+func (s Style) Bold(on bool) Style {
+	if s.thin {
+		return StyleOf(s.Lipgloss().Underline(on))
+	}
+	return StyleOf(s.Lipgloss().Bold(on))
+}
 
 // Inherit is the style with what it leaves open as another has it.
 func (s Style) Inherit(from Style) Style { return StyleOf(s.Lipgloss().Inherit(from.Lipgloss())) }
