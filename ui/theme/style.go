@@ -53,7 +53,7 @@ func single(text string) bool {
 // Bold is the style, bold or not; on a terminal that would draw its colour too pale then, underlined or not.
 func (s Style) Bold(on bool) Style {
 	if s.thin {
-		return StyleOf(s.Lipgloss().Underline(on))
+		return StyleOf(s.Lipgloss().Underline(on).UnderlineSpaces(false)) // nor what pads a column
 	}
 	return StyleOf(s.Lipgloss().Bold(on))
 }
