@@ -79,7 +79,11 @@ func (s *flowsScreen) sums() string {
 	case s.mode != listMode || s.list.matching() == 0:
 		return ""
 	}
-	return s.totals(&flow.Group{Flows: s.list.matching(), Bytes: s.list.bytes, ByteRate: s.list.rate})
+	sum := &flow.Group{Flows: s.list.matching(), Bytes: s.list.bytes}
+	if s.wantsCounters() { // else those in sight have a rate of now, and the others of whenever they were
+		sum.ByteRate = s.list.rate
+	}
+	return s.totals(sum)
 }
 
 // freshness says how old what is seen may be: paused and how much waits, events that

@@ -216,5 +216,5 @@ func (s *flowsScreen) wantsCounters() bool {
 	case groupMode:
 		return true
 	}
-	return s.sort.By == flow.ColumnRate || s.sort.By == flow.ColumnBytes || s.sort.By == flow.ColumnPackets
+	return s.query.NeedsCounters() || s.sort.By == flow.ColumnRate || s.sort.By == flow.ColumnBytes || s.sort.By == flow.ColumnPackets
 }

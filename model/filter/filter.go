@@ -43,8 +43,8 @@ import "nattui/model/flow"
 type Query struct {
 	text string
 	test condition
-	// rates and rules tell that conditions ask for them.
-	rates, rules bool
+	// rates, counters and rules tell that conditions ask for them.
+	rates, counters, rules bool
 	// event is the first word that asks for a kind of event, if there is one.
 	event Word
 }
@@ -77,6 +77,9 @@ func (q Query) IsZero() bool { return q.test == nil }
 
 // NeedsRates tells whether the query asks for rates, which take two readings of the counters.
 func (q Query) NeedsRates() bool { return q.rates }
+
+// NeedsCounters tells whether the query asks for packets, bytes or their rates.
+func (q Query) NeedsCounters() bool { return q.counters || q.rates }
 
 // NeedsRules tells whether the query asks for the rule that made a flow (Flow.Rule).
 func (q Query) NeedsRules() bool { return q.rules }

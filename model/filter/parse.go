@@ -22,7 +22,7 @@ func Parse(text string, rules RuleFinder) (Query, error) {
 	if w, ok := p.peek(); ok {
 		return Query{}, w.Problem("there is no open parenthesis here")
 	}
-	return Query{text: text, test: test, rates: p.rates, rules: p.asksRules, event: p.event}, nil
+	return Query{text: text, test: test, rates: p.rates, counters: p.counters, rules: p.asksRules, event: p.event}, nil
 }
 
 // Word is a part of the line: between blanks, a parenthesis, a sign of comparison, or a quoted text.
@@ -93,9 +93,9 @@ type queryParser struct {
 	end   int
 	rules RuleFinder
 	depth int
-	// rates, asksRules and event tell what the conditions so far ask for.
-	rates, asksRules bool
-	event            Word
+	// rates, counters, asksRules and event tell what the conditions so far ask for.
+	rates, counters, asksRules bool
+	event                      Word
 }
 
 const queryDepth = 100
@@ -243,6 +243,7 @@ func (p *queryParser) condition(key Word) (condition, error) {
 		return nil, err
 	}
 	p.rates = p.rates || name == "rate" || name == "pps"
+	p.counters = p.counters || name == "bytes" || name == "packets"
 	p.asksRules = p.asksRules || name == "rule"
 	if name == "event" && p.event.Text == "" {
 		p.event = key
