@@ -186,7 +186,7 @@ func (k *keptFlows) forgotten(msg keptForgottenMsg) {
 		gone[msg.flows[i].Key()] = true
 	}
 	k.without(func(key flow.Key) bool { return gone[key] })
-	k.sayDone(rules.Plural(msg.done, "connection") + " forgotten: today's rules decide about their next packets")
+	k.sayDone(rules.Plural(msg.done, "connection") + " forgotten: today's rules decide about the next packets")
 	if k.kept.count == 0 {
 		k.close(k)
 	}
