@@ -64,5 +64,8 @@ type flowsTarget interface{ ShowMatching(line string) tea.Cmd }
 // switchboard is a screen on which the key for switches opens all of them.
 type switchboard interface{ Switches() tea.Cmd }
 
+// offerer has actions without a key, which are found by their names.
+type offerer interface{ Offers() keyTable }
+
 // placer names what is looked at where that is no variant of iptables.
 type placer interface{ Place() string }

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -28,8 +29,8 @@ const (
 	repeatTime = 800 * time.Millisecond
 )
 
-// noteAsked notes what the screen asks as of now.
-func (a *App) noteAsked() {
+// noteAsked notes what the screen asks as of now; before is what it asked before the latest message.
+func (a *App) noteAsked(before asked) tea.Cmd {
 	what := ""
 	if in, ok := a.input().(asker); ok {
 		known := false
@@ -40,6 +41,49 @@ func (a *App) noteAsked() {
 	if what != a.asked.what {
 		a.asked = asked{what, a.now, a.lastKey}
 	}
+	if a.asked == before || what == "" {
+		return nil
+	}
+	return a.showAgreeing()
+}
+
+// readFirst is the table with the keys that agree under the name of what they do as long as what is asked cannot have been
+// read: nothing.
+func (a *App) readFirst(t keyTable) keyTable {
+	in, ok := a.input().(asker)
+	if !ok || a.plain { // there each change of a line is read out
+		return t
+	}
+	_, known := in.Asks()
+	out := slices.Clone(t)
+	for i, x := range out {
+		label, wait := x.keys.Help().Key, readTime
+		if slices.Contains(x.keys.Keys(), a.asked.by) {
+			wait = repeatTime
+		}
+		switch {
+		case !x.agrees || label == "":
+		case !known:
+			out[i].keys.SetHelp(label, "is being checked")
+		case a.now.Sub(a.asked.at) < wait:
+			out[i].keys.SetHelp(label, "read it first")
+		}
+	}
+	return out
+}
+
+// askedMsg says that what is asked may have been on the screen for long enough.
+type askedMsg struct{}
+
+// showAgreeing has the key line drawn anew once its keys agree.
+func (a *App) showAgreeing() tea.Cmd {
+	if a.pulse == nil || a.plain {
+		return nil // no program runs that would draw it anew
+	}
+	after := func(d time.Duration) tea.Cmd {
+		return tea.Tick(d, func(time.Time) tea.Msg { return askedMsg{} })
+	}
+	return tea.Batch(after(readTime), after(repeatTime))
 }
 
 // hasty tells whether a key agrees to what cannot have been read yet, and says so.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/colorprofile"
 )
 
 // burst gives keys to the program in one moment, before anybody can have read what they lead to.
@@ -73,5 +74,20 @@ func TestNoKeyAgreesWhileConnectionsAreChecked(t *testing.T) {
 		if s.press("y"); len(s.kernel.applied) != 1 {
 			t.Errorf("%d changes were made", len(s.kernel.applied))
 		}
+	})
+}
+
+// The key line says what keys do: as long as they do not agree yet, they say so.
+func TestKeyLineSaysWhenKeysAgree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newLiveGateway(t)
+		x := open(t, g.Gateway, colorprofile.NoTTY)
+		time.Sleep(time.Second)
+		x.press("down", "d")
+		x.sees("y read it first")
+		time.Sleep(readTime)
+		x.sees("y delete")
+		x.press("esc")
+		x.quit(g)
 	})
 }

@@ -166,10 +166,10 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		return a, nil
 	}
 	a.now = a.clock()
+	asked := a.asked
 	cmd := a.route(msg)
 	a.dropRefusal()
-	cmd = tea.Batch(cmd, a.settle(), a.ageStatus())
-	a.noteAsked()
+	cmd = tea.Batch(cmd, a.settle(), a.ageStatus(), a.noteAsked(asked))
 	if a.shows(msg) {
 		before := a.drawn
 		a.drawn = a.draw()
@@ -222,6 +222,8 @@ func (a *App) route(msg tea.Msg) tea.Cmd {
 		return tea.Batch(a.seePending(msg), a.bell())
 	case staleMsg:
 		a.dropStatus()
+		return nil
+	case askedMsg:
 		return nil
 	case impactMsg:
 		return msg.of.take(msg)

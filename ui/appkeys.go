@@ -74,21 +74,14 @@ func (a *App) dispatch(in interface{ Actions() keyTable }, k tea.KeyPressMsg) te
 	if cmd, taken := a.pressIn(own.named(), k); taken {
 		return cmd
 	}
-	always := a.always().rebound(a.settings.Keys)
-	if !a.typing() { // else they are text
-		if cmd, taken := always.press(k); taken {
-			return cmd
-		}
+	if cmd, taken := a.shared().press(k); taken {
+		return cmd
 	}
 	if s, ok := in.(typist); ok {
 		if cmd, taken := s.Type(k); taken {
-			if a.typed = true; !key.Matches(k, keyHelpTyping) {
-				return cmd
-			}
+			a.typed = true
+			return cmd
 		}
-	}
-	if cmd, taken := always.press(k); taken {
-		return cmd
 	}
 	if cmd, taken := a.pressIn(own, k); taken {
 		a.sayClosed(in, k)
@@ -103,8 +96,15 @@ func (a *App) dispatch(in interface{ Actions() keyTable }, k tea.KeyPressMsg) te
 	return nil
 }
 
-// keyHelpTyping opens help where a question mark is text.
-var keyHelpTyping = bind("f1", "help", "f1")
+// shared are the keys that do the same on every screen and in every box, as they were chosen; where letters are text, those
+// that are none.
+func (a *App) shared() keyTable {
+	t := a.always().rebound(a.settings.Keys)
+	if a.typing() {
+		return t.untyped()
+	}
+	return t
+}
 
 // always are the keys that do the same on every screen and in every box.
 func (a *App) always() keyTable {
@@ -113,10 +113,10 @@ func (a *App) always() keyTable {
 		act(keys.Help, a.openHelp),
 		act(keys.Palette, a.openPalette),
 		act(keys.Search, a.startSearch).when(searched),
-		on(keys.NextHit, func() tea.Cmd { return a.nextHit(1) }).when(a.hits),
-		on(keys.LastHit, func() tea.Cmd { return a.nextHit(-1) }).when(a.hits),
+		on(keys.NextHit, func() tea.Cmd { return a.nextHit(1) }).when(a.hits).because(unsought),
+		on(keys.LastHit, func() tea.Cmd { return a.nextHit(-1) }).when(a.hits).because(unsought),
 		on(keys.Copy, a.copy).when(a.canCopy),
-		on(keyLab, a.openLab).when(a.inLab),
+		on(keyLab, a.openLab).when(a.inLab).because("this is no lab; nattui lab opens one, nattui learn one with missions"),
 	}
 }
 
@@ -194,16 +194,19 @@ func (a *App) everywhere() keyTable {
 	})
 }
 
-// openHelp lists the keys of what has them.
+// unsought is why there is no next hit.
+const unsought = "nothing is searched for; / begins a search"
+
+// openHelp lists the keys of what has them. Which these are is settled before the box with the list has them.
 func (a *App) openHelp() {
-	groups := []keyGroup{{title: "on this screen", keys: a.table(a.input())}}
-	rest := a.always()
-	if a.top() != nil {
-		groups[0].title = "in this box"
-	} else {
-		rest = rest.and(a.everywhere())
+	here, rest := keyGroup{title: "on this screen", keys: a.table(a.input()).helped()}, a.shared()
+	switch {
+	case a.top() != nil:
+		here.title = "in this box"
+	case !a.typing():
+		rest = rest.and(a.everywhere().rebound(a.settings.Keys))
 	}
-	a.open(newHelp(&a.desk, append(groups, keyGroup{title: "everywhere", keys: rest.rebound(a.settings.Keys)})))
+	a.open(newHelp(&a.desk, []keyGroup{here, {title: "everywhere", keys: rest.helped()}}))
 }
 
 // againMsg says that somebody wants everything looked at now.

@@ -43,7 +43,7 @@ var clauses = map[string]string{
 	"forget all of them": "all that are listed, never your own",
 	"complete":           "finishes the word; again for the next choice", "keep": "goes back to the list and keeps the filter", "earlier": "what was typed here before", "show all": "drops the filter",
 
-	"begin": "asks the questions of what is under the cursor", "apply": "makes the change that is on the screen", "read on": "scrolls the plan",
+	"begin": "asks the questions of what is under the cursor", "apply": "makes the change that is on the screen", "wait for a packet": "there is nothing to change: shows whether a packet comes through", "read on": "scrolls the plan",
 	"countdown": "how long the change waits to be confirmed before it is rolled back", "back to the questions": "nothing is applied", "back to the fields": "nothing is applied",
 	"fix": "shows the commands that cure it, and asks", "test the server": "opens one connection to the server of the forward",
 	"follow it": "each step of the forward, and where it fails", "what to trace": "a filter for the packets to trace", "stop": "ends the trace and removes its table",
@@ -51,8 +51,8 @@ var clauses = map[string]string{
 	"go back":         "shows what leads back to the snapshot under the cursor, and asks",
 	"save for reboot": "the running rules (in Flows w has the kernel count, elsewhere it opens the switches)",
 
-	"yes": "does what the question names", "test": "opens the connection that the question names", "switch on": "has the kernel do it from now on", "save": "writes them where this host restores them from", "no": "nothing is done", "scroll": "reads on", "choose": "from one answer to the other", "answer": "the one that is marked",
-	"next": "leaves the field, whatever stands in it; enter does the same", "back": "to the field before", "suggestion": "takes what is offered in grey",
+	"yes": "does what the question names", "no": "nothing is done", "scroll": "reads on", "choose": "from one answer to the other", "answer": "the one that is marked",
+	"next": "leaves the field, whatever stands in it; enter does the same", "back": "to the field before", "suggestion": "takes what is offered in grey behind what was typed", "another choice": "goes through what the field can be",
 	"plan": "shows the plan, or the first field that is missing", "start anew": "drops what was typed before",
 	"fill the gaps": "asks for what placeholders stand for", "apply the corrections": "puts the corrected lines in place of the text", "accept doubts": "takes doubtful lines as they are",
 	"change": "gives the switch its other value, after a question", "at boot too": "changes last over a reboot", "now only": "changes end with a reboot",

@@ -55,7 +55,8 @@ func TestCountdownHidesNoOutcome(t *testing.T) {
 		s, _ := flowStage(t, 80, 24, someFlows()...)
 		s.app.gw.Journal = &journal{}
 		s.waits("4", 27*time.Second)
-		s.press("j", "x", "y")
+		s.press("j", "x")
+		s.agree("y")
 		s.sees("✓ 1 connection forgotten")
 		s.sees("27s unless confirmed  C confirm  R roll back")
 		s.press("?")
@@ -99,7 +100,8 @@ func TestDoneIsToldBeforeWhatIsLeft(t *testing.T) {
 		t.Run(fmt.Sprint(c.width), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStage(t, c.width, 24, gatewayRules)
-				s.press("d", "y")
+				s.press("d")
+				s.agree("y")
 				s.app.kept = kept{flows: make([]flow.Flow, 1), count: 62}
 				s.app.drawn = s.app.draw()
 				for _, want := range c.sees {

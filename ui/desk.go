@@ -263,6 +263,9 @@ func (d *desk) mayChange() bool {
 	return false
 }
 
+// mayUndo tells that keys which undo and redo are to be offered: while a change is unconfirmed they are refused.
+func (d *desk) mayUndo() bool { return !d.gw.ReadOnly && d.pending == nil }
+
 // firstSettle says which change has to be settled before another is made; what to do is in sight on a narrow terminal, too.
 func (d *desk) firstSettle() string {
 	if d.width < 64 {

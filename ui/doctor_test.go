@@ -104,7 +104,8 @@ func TestDoctorFixes(t *testing.T) {
 		if len(s.kernel.applied) != 0 {
 			t.Fatal("a no was taken for a yes")
 		}
-		s.press("f", "y")
+		s.press("f")
+		s.agree("y")
 		if len(s.kernel.applied) != 1 {
 			t.Fatalf("%d plans were applied", len(s.kernel.applied))
 		}
@@ -131,7 +132,8 @@ func TestDoctorSwitchesForwarding(t *testing.T) {
 		f.Settings.Forwarding4 = facts.SettingOff
 		s.send(factsMsg{f})
 		s.sees("net.ipv4.ip_forward")
-		s.press("g", "f", "y")
+		s.press("g", "f")
+		s.agree("y")
 		if len(s.kernel.applied) != 1 {
 			t.Fatal("nothing was applied")
 		}
@@ -214,11 +216,13 @@ func TestDoctorAsksTheServer(t *testing.T) {
 		if asked != 0 {
 			t.Error("a server is asked although nobody said so")
 		}
-		s.press("p", "y")
+		s.press("p")
+		s.agree("y")
 		s.sees("192.168.0.2:8080 refuses connections")
 		s.sees("server-refuses")
 		s.golden("doctor-refuses")
-		s.press("p", "y")
+		s.press("p")
+		s.agree("y")
 		s.sees("accepts connections from here")
 		if strings.Contains(s.screen(), "server-refuses") {
 			t.Errorf("what it said before still stands:\n%s", s.screen())

@@ -37,7 +37,6 @@ func (s *doctorScreen) Actions() keyTable {
 	forward := current(func(r *doctorRow) bool { return r.forward != nil })
 	curable := current(func(r *doctorRow) bool { return !s.gw.ReadOnly && len(r.finding.Cure.Steps) > 0 })
 	follows := func() bool { return s.follows != nil }
-	can := func() bool { return !s.gw.ReadOnly }
 	return keyTable{
 		act(keyFix, s.fix).when(curable).otherwise(s.sayNoFix),
 		act(keyProbe, s.askServer).when(func() bool { return s.gw.Probe != nil && (follows() || forward()) }).otherwise(s.sayNoServer),
@@ -46,7 +45,7 @@ func (s *doctorScreen) Actions() keyTable {
 		on(keys.Details, s.enter).when(current(func(*doctorRow) bool { return true })),
 		on(keys.Close, func() tea.Cmd { s.Back(); return s.live() }).when(follows),
 		elsewhere(keys.Switches),
-	}.and(scrolling(func() int { return s.height }, s.move), keyTable{elsewhere(keys.Undo).when(can), elsewhere(keys.Redo).when(can)})
+	}.and(scrolling(func() int { return s.height }, s.move), keyTable{elsewhere(keys.Undo).when(s.mayUndo), elsewhere(keys.Redo).when(s.mayUndo)})
 }
 
 // Switches opens the switches of the kernel.

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/ui/text"
@@ -41,9 +42,17 @@ func (e *entry) blur() {
 }
 
 func (e *entry) press(k tea.KeyPressMsg) bool {
+	if key.Matches(k, e.input.KeyMap.AcceptSuggestion) && *e.value == "" && e.hint != "" {
+		e.sayBriefly("what stands in parentheses is no suggestion: it says what an empty field means, or what it takes")
+	}
 	e.input.press(k)
 	*e.value = e.input.Value()
 	return true
+}
+
+// offers tells whether a suggestion stands behind what is typed.
+func (e *entry) offers() bool {
+	return !e.input.fresh && e.input.Value() != "" && e.input.CurrentSuggestion() != e.input.Value() && len(e.input.MatchedSuggestions()) > 0
 }
 
 func (e *entry) paste(s string) {

@@ -136,18 +136,22 @@ func (f *fields) paste(s string) {
 	f.list[f.at].paste(strings.TrimSpace(s))
 }
 
-// actions are the keys of the fields; enter is what it does in the last one.
-func (f *fields) actions(enter func() tea.Cmd) keyTable {
+// actions are the keys of the fields; plan shows what they make, which enter does in the last one.
+func (f *fields) actions(plan func() tea.Cmd) keyTable {
+	offers := func() bool { e, ok := f.list[f.at].(*entry); return ok && e.offers() }
+	chosen := func() bool { _, ok := f.list[f.at].(*choice); return ok }
 	return keyTable{
 		act(bind("tab/↓", "next", "tab", "down"), func() { f.Go(f.at + 1) }),
+		on(bind("ctrl+s", "plan", "ctrl+s"), plan),
 		act(bind("↑", "back", "up", "shift+tab"), func() { f.Go(f.at - 1) }),
 		on(silent("enter"), func() tea.Cmd {
 			if f.enter() {
 				return nil
 			}
-			return enter()
+			return plan()
 		}),
-		elsewhere(bind("→", "suggestion")),
+		elsewhere(bind("←/→", "another choice")).when(chosen),
+		elsewhere(bind("→", "suggestion")).when(offers),
 	}
 }
 

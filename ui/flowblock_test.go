@@ -17,7 +17,7 @@ func TestForgetGroupsAndRules(t *testing.T) {
 		s.press("b")
 		s.press("x")
 		s.sees("matching “client 192.168.0.7”")
-		s.press("y")
+		s.agree("y")
 		if len(f.forgotten) != 2 {
 			t.Errorf("%d flows were forgotten", len(f.forgotten))
 		}
@@ -30,7 +30,7 @@ func TestForgetGroupsAndRules(t *testing.T) {
 		f.forgotten = nil
 		s.press("X")
 		s.sees("matching “rule ipv4/nft/nat/PREROUTING/1”")
-		s.press("y")
+		s.agree("y")
 		for _, x := range f.forgotten {
 			if x.AskedFor().String() != "203.0.113.1:80" {
 				t.Errorf("%s was forgotten", x.Line())
@@ -52,7 +52,7 @@ func TestBlockAndForget(t *testing.T) {
 		s.write("client 192.168.0.7 dport 443")
 		s.press("enter", "B")
 		s.golden("block-80x24")
-		s.press("y")
+		s.agree("y")
 		if len(s.kernel.applied) != 1 || len(f.forgotten) != 1 {
 			t.Fatalf("%d changes, %d forgotten:\n%s", len(s.kernel.applied), len(f.forgotten), s.screen())
 		}

@@ -56,6 +56,14 @@ const forgetLimit = 100_000
 
 // sayNoFilter says why there is nothing that all could be forgotten of.
 func (s *flowsScreen) sayNoFilter() {
+	switch {
+	case s.gw.ReadOnly:
+		s.refuse(s.onlyLooks())
+		return
+	case s.mode == eventMode:
+		s.say("X forgets connections: e shows them in place of events")
+		return
+	}
 	s.say("X forgets the connections that a filter shows: set a filter with / first")
 }
 

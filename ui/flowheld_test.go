@@ -119,7 +119,7 @@ func TestCursorStaysOnAFlowThatTheFilterLost(t *testing.T) {
 		}
 		s.press("x")
 		s.sees("from " + on.Client().String())
-		s.press("y")
+		s.agree("y")
 		if len(f.forgotten) != 1 || f.forgotten[0].Key() != on.Key() {
 			t.Errorf("forgotten: %v", f.forgotten)
 		}

@@ -81,10 +81,10 @@ func (s *flowsScreen) flowKeys() keyTable {
 	named := func(on bool) func() bool { return func() bool { return s.gw.Name != nil && s.names.on == on } }
 	return keyTable{
 		act(keys.Filter, s.filter.start),
-		on(keys.Sort, s.nextSort).when(in(listMode, groupMode)),
-		on(keys.Reverse, func() tea.Cmd { return s.sortBy(s.sort.By, !s.sort.Descending) }).when(in(listMode)),
+		on(keys.Sort, s.nextSort).when(in(listMode, groupMode)).because("events stand in the order in which they came"),
+		on(keys.Reverse, func() tea.Cmd { return s.sortBy(s.sort.By, !s.sort.Descending) }).when(in(listMode)).because("the list of connections can be turned round; groups have the largest first, events the latest last"),
 		on(keys.Group, s.groups.next),
-		act(keyColumns, func() { s.open(newFlowChooser(s)) }).when(in(listMode)),
+		act(keyColumns, func() { s.open(newFlowChooser(s)) }).when(in(listMode)).because("groups and events have their own columns; those of the list are chosen there"),
 	}.and(
 		either(paused, on(keys.Pause, s.pause), on(bind("space", "go on", "space"), s.pause)),
 		either(in(eventMode), on(keys.Events, s.toggleEvents), on(bind("e", "connections", "e"), s.toggleEvents)),
@@ -97,7 +97,7 @@ func (s *flowsScreen) flowKeys() keyTable {
 			on(bind("m", "addresses", "m"), s.toggleNames).when(named(true)),
 			act(keys.Health, func() { s.open(&flowHealth{desk: s.desk, screen: s}) }),
 			act(keys.Forget, s.askForget).when(func() bool { return can() && onFlow() }),
-			on(bind("x", "forget the group", "x", "X"), s.askForgetAll).when(func() bool { return can() && onGroup() }),
+			on(bind("x/X", "forget the group", "x", "X"), s.askForgetAll).when(func() bool { return can() && onGroup() }),
 			on(keyBlock, s.askBlock).when(func() bool {
 				return can() && s.gw.Changes != nil && (onFlow() || onGroup() && s.groups.by == flow.GroupByClient)
 			}).otherwise(s.sayNothingToBlock),

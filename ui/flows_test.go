@@ -174,7 +174,8 @@ func TestForgetAsksFirst(t *testing.T) {
 		if len(f.forgotten) > 0 {
 			t.Fatal("enter forgot the flow")
 		}
-		s.press("x", "y")
+		s.press("x")
+		s.agree("y")
 		if len(f.forgotten) != 1 {
 			t.Errorf("%d flows were forgotten", len(f.forgotten))
 		}
@@ -182,7 +183,7 @@ func TestForgetAsksFirst(t *testing.T) {
 		s.write("client 192.168.0.7")
 		s.press("enter", "X")
 		s.sees("Forget 2 connections?")
-		s.press("y")
+		s.agree("y")
 		if len(f.forgotten) != 3 {
 			t.Errorf("%d flows were forgotten", len(f.forgotten))
 		}
@@ -199,7 +200,7 @@ func TestOwnConnectionIsNeverForgotten(t *testing.T) {
 		s.write("client 192.168.0.7")
 		s.press("enter", "X")
 		s.sees("Logins to this host also match; they are kept.")
-		s.press("y")
+		s.agree("y")
 		if len(f.forgotten) != 1 || f.forgotten[0].Client().Port() == 22000 {
 			t.Errorf("forgotten: %v", f.forgotten)
 		}
@@ -545,7 +546,7 @@ func TestForgetAllNamesThem(t *testing.T) {
 			s.press("pgdown")
 		}
 		s.sees("and 20 more")
-		s.press("y")
+		s.agree("y")
 		if len(f.forgotten) != 120 {
 			t.Errorf("%d flows were forgotten", len(f.forgotten))
 		}
@@ -688,7 +689,7 @@ func TestEndedFlowIsNotForgotten(t *testing.T) {
 		s.sees("that connection has already ended: there is nothing to forget")
 		s.press("x")
 		s.sees("that connection has already ended: there is nothing to forget")
-		s.press("y")
+		s.agree("y")
 		if len(f.forgotten) > 0 {
 			t.Errorf("forgotten: %v", f.forgotten)
 		}

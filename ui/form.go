@@ -37,8 +37,7 @@ type form struct {
 	// native is the native rule that is edited; nil for one of iptables, or a new one.
 	native *nativeEdit
 	reading
-	until int // the lines of the plan that have to be seen before it is applied
-	read  readThrough
+	read readThrough
 }
 
 // The places at which a new rule can stand.
@@ -137,7 +136,6 @@ func (f *form) Actions() keyTable {
 		act(bind("esc", "back to the fields", "esc", "ctrl+c", "e", "n", "q", "left"), f.backToFields).when(ready),
 		act(keyCountdown, func() { f.chosen = f.chosen.next() }).when(func() bool { return f.ready && f.gw.Journal != nil }),
 	}.and(f.keys().while(ready), f.fields.actions(f.toPlan).while(filling), keyTable{
-		on(bind("ctrl+s", "plan", "ctrl+s"), f.toPlan).when(filling),
 		act(bind("ctrl+n", "start anew", "ctrl+n"), f.anew).when(func() bool { return !f.ready && f.kept }).otherwise(f.saying(alreadyNew)),
 		act(bind("esc", "close", "esc", "ctrl+c"), func() { f.fields.leave(); f.close(f) }).when(filling),
 	})
@@ -252,7 +250,7 @@ func (f *form) Settle() tea.Cmd {
 	if f.ready {
 		width, rows := f.previewRoom()
 		f.fit(f.previewLines(width, rows), rows)
-		f.read.note(fmt.Sprint(width, f.planName()), f.offset, rows, len(f.lines), f.until)
+		f.read.note(fmt.Sprint(width, f.planName()), f.offset, rows, len(f.lines))
 		f.lines = f.previewLines(width, rows) // enter reads on, or applies it
 	} else {
 		f.read = readThrough{}

@@ -61,10 +61,15 @@ func (f *form) build() {
 	f.fields.ask(list)
 }
 
-const (
-	formWidth  = 44 // of the fields with their frame
-	labelWidth = 11
-)
+// labelWidth has room for the longest label of the form.
+const labelWidth = 11
+
+// fieldsWidth is how wide fields are with their frame where what they make stands beside them: narrow terminals leave most to
+// that, wide ones have room for long values.
+func fieldsWidth(width int) int { return max(45, min(width*9/20, 80)) }
+
+// besideWidth is from what width on there is room for both.
+const besideWidth = 78
 
 // input is one line to type in, checked together with all the others.
 func (f *form) input(title string, name rules.Field, value *string, hint string, suggestions []string) field {

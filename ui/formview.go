@@ -23,30 +23,45 @@ func (f *form) View(width, height int) string {
 	title += " " + f.look.Glyphs.Dot + " " + f.draft.Family.Title()
 	rows := height - 2
 	switch {
-	case !f.plain && beside(width):
-		w := min(width, 130)
+	case f.sideBySide(width):
+		w := min(width, mostForm)
 		side, _ := f.previewRoom()
-		left, right := f.fields.window(formWidth-4, rows), f.preview(side, rows)
+		own := fieldsWidth(w) - 4
+		left, right := f.fields.window(own, rows), f.preview(side, rows)
 		var lines []string
 		for i := range max(len(left), len(right)) {
-			lines = append(lines, text.Pad(at(left, i), formWidth-4, false)+" "+f.look.Line.Render(f.look.Glyphs.Pipe)+" "+at(right, i))
+			lines = append(lines, text.Pad(at(left, i), own, false)+" "+f.look.Line.Render(f.look.Glyphs.Pipe)+" "+at(right, i))
 		}
 		return box(f.desk, title, lines, w)
 	case f.ready:
 		side, _ := f.previewRoom()
 		return box(f.desk, title, f.preview(side, rows), side+4)
 	}
-	w := min(width, formWidth+4)
+	w := min(width, narrowForm)
 	lines := append(f.fields.window(w-4, max(3, rows-5)), f.look.Line.Render(strings.Repeat(f.look.Glyphs.Rule, w-4)))
 	return box(f.desk, title, append(lines, f.preview(w-4, max(1, rows-len(lines)))...), w)
 }
 
+// mostForm is how wide the form is at most, wideForm from what width on a plan that waits to be applied stands beside the fields.
+const (
+	mostForm = 130
+	wideForm = 120
+)
+
+// narrowForm is how wide it is where the plan stands beneath the fields.
+const narrowForm = 60
+
+// sideBySide tells whether the plan stands beside the fields: once it waits to be applied only where it is wide there, too.
+func (f *form) sideBySide(width int) bool {
+	return !f.plain && width >= besideWidth && (!f.ready || width >= wideForm)
+}
+
 // previewRoom is the space for the plan that waits to be applied, or that stands beside the fields.
 func (f *form) previewRoom() (width, rows int) {
-	if !f.plain && beside(f.desk.width) {
-		return min(f.desk.width, 130) - formWidth - 3, f.boxHeight() - 2
+	if width := min(f.desk.width, mostForm); f.sideBySide(width) {
+		return width - fieldsWidth(width) - 3, f.boxHeight() - 2
 	}
-	return min(f.desk.width, formWidth+20) - 4, f.boxHeight() - 2
+	return min(f.desk.width, mostForm) - 4, f.boxHeight() - 2
 }
 
 // preview says what the fields make, in as many lines as there are.
@@ -121,16 +136,15 @@ func (f *form) writePlan(w *planWriter, p rules.Plan, problems []rules.Problem, 
 		w.add(f.look.Strong, "$ ", "  ", text.Safe(rules.ShellLine(c)), 0)
 	}
 	r, _ := f.draft.Rule()
-	w.add(f.look.Text, "", "", r.Sentence(), 4)
+	w.add(f.look.Text, "", "", r.Sentence(), 0)
 	if f.lasts > 0 {
 		w.add(f.look.Text, "", "", "It expires after "+text.Duration(f.lasts)+".", 1)
 	}
 	w.lines = append(w.lines, safety...)
 	for _, doubt := range f.warnings(r, problems) {
-		w.add(f.look.Attention, "! ", "  ", text.Safe(doubt), 3)
+		w.add(f.look.Attention, "! ", "  ", text.Safe(doubt), 0)
 	}
 	w.lines = append(w.lines, f.impact.barLines(w.width)...)
-	f.until = len(w.lines)
 	w.lines = append(w.lines, f.impact.flowLines(w.width)...)
 	w.part(f.impact.diffLines(w.width))
 }

@@ -243,7 +243,7 @@ func (a *App) keyLabels() []key.Binding {
 		more = bind("f1", "more", "f1")
 	}
 	room := a.width - 2 - labelWidthOf(more)
-	for _, b := range a.labelled(a.table(a.input()).working()) {
+	for _, b := range a.labelled(a.readFirst(a.table(a.input())).working()) {
 		w := labelWidthOf(b) + tabGap
 		if w > room {
 			break

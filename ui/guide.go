@@ -3,6 +3,7 @@ package ui
 import (
 	"strings"
 
+	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model/facts"
@@ -44,7 +45,6 @@ type guideScreen struct {
 	again      bool
 
 	plan   []string // the plan as it is drawn, and how far it is scrolled
-	until  int      // the lines of it that have to be seen before it is applied
 	scroll int
 	room   int
 	read   readThrough
@@ -197,22 +197,35 @@ func (s *guideScreen) Actions() keyTable {
 
 func (s *guideScreen) listKeys() keyTable {
 	to := func(by int) func() { return func() { s.move(by) } }
-	can := func() bool { return !s.gw.ReadOnly }
 	told := func() bool { return s.facts != nil || s.gw.Recorded == "" }
 	return keyTable{
 		on(bind("enter", "begin", "enter"), func() tea.Cmd { return s.begin(intentions[s.at]) }).when(told).otherwise(s.sayUnread),
 		elsewhere(keys.Switches).when(told),
 		act(keys.Up, to(-1)), act(keys.Down, to(1)), act(keys.Top, to(-len(intentions))), act(keys.Bottom, to(len(intentions))),
-		elsewhere(keys.Undo).when(can), elsewhere(keys.Redo).when(can),
+		elsewhere(keys.Undo).when(s.mayUndo), elsewhere(keys.Redo).when(s.mayUndo),
 	}
+}
+
+// Offers are the intentions.
+func (s *guideScreen) Offers() (t keyTable) {
+	for n, i := range intentions {
+		t = append(t, on(key.NewBinding(key.WithHelp("", i.name)), func() tea.Cmd {
+			s.Back()
+			s.at = n
+			return s.begin(i)
+		}).told(i.what))
+	}
+	return t
 }
 
 // planKeys are those of the plan once all is answered.
 func (s *guideScreen) planKeys() keyTable {
 	can := func() bool { return !s.gw.ReadOnly }
-	journal := func() bool { return can() && s.gw.Journal != nil }
+	idle := func() bool { return s.known && len(s.advice.Plan.Steps) == 0 }
+	journal := func() bool { return can() && s.gw.Journal != nil && !idle() }
 	return keyTable{
 		act(bind("enter", "read on", "enter", "ctrl+s"), s.pageDown).when(func() bool { return !s.read.whole() }),
+		on(bind("enter", "wait for a packet", "enter", "ctrl+s"), s.send).when(func() bool { return can() && idle() }),
 		on(bind("enter", "apply", "enter", "ctrl+s"), s.send).agreeing().when(can).otherwise(func() { s.refuse(s.onlyLooks()) }),
 		act(bind("↑/↓", "read on", "up", "k"), s.planUp),
 		act(silent("down", "j"), func() { s.scrollBy(1) }),
@@ -227,14 +240,13 @@ func (s *guideScreen) proofKeys() keyTable {
 	return keyTable{
 		on(keySend, func() tea.Cmd { return s.proof.send(s.desk) }).when(func() bool { return s.inLab() && s.proof.sends() }),
 		act(bind("esc", "back to the list", "esc", "enter"), func() { s.Back() }),
-		elsewhere(keys.Undo),
+		elsewhere(keys.Undo).when(s.mayUndo),
 	}
 }
 
 // fieldKeys are those of the questions.
 func (s *guideScreen) fieldKeys() keyTable {
 	return s.fields.actions(s.toPlan).and(keyTable{
-		on(bind("ctrl+s", "plan", "ctrl+s"), s.toPlan),
 		act(bind("pgdn", "read on", "pgdown"), s.pageDown), act(silent("pgup"), s.pageUp),
 		on(bind("ctrl+n", "start anew", "ctrl+n"), s.anew).when(func() bool { return s.kept }).otherwise(s.saying(alreadyNew)),
 		act(bind("esc", "close", "esc"), func() { s.Back() }),
@@ -361,7 +373,7 @@ func (s *guideScreen) send() tea.Cmd {
 	cmd := s.apply(done.Plan, appliedNew, t, func(err error) tea.Cmd {
 		s.sending = false
 		if err != nil {
-			s.refused, s.ready = err.Error(), false
+			s.refused, s.ready, s.scroll = err.Error(), false, 0
 			return nil
 		}
 		delete(s.drafts, s.asked)
@@ -380,6 +392,10 @@ func (s *guideScreen) Settle(width, height int) tea.Cmd {
 	if s.asked == nil || s.proof != nil {
 		return s.lookForDone()
 	}
+	var cmd tea.Cmd
+	if s.known && !s.sending && !s.advice.Wrong() { // first: what is drawn is about this plan
+		cmd = s.impact.weigh(s.advice.Plan)
+	}
 	w, room := s.planRoom(width, height)
 	s.room = room
 	s.plan = s.planLines(w)
@@ -387,10 +403,7 @@ func (s *guideScreen) Settle(width, height int) tea.Cmd {
 	if s.notePlan(w) {
 		s.plan = s.planLines(w)
 	}
-	if !s.known || s.sending || s.advice.Wrong() {
-		return nil
-	}
-	return s.impact.weigh(s.advice.Plan)
+	return cmd
 }
 
 // planRoom is the space for the plan: the whole screen once all is answered,
@@ -399,8 +412,8 @@ func (s *guideScreen) planRoom(width, height int) (w, room int) {
 	switch {
 	case s.ready:
 		return width - 4, max(1, height-2)
-	case !s.plain && beside(width):
-		return width - formWidth - 3, max(1, height-1)
+	case !s.plain && width >= besideWidth:
+		return width - fieldsWidth(width) - 3, max(1, height-1)
 	}
 	return width - 3, max(1, height-2-s.fieldRoom(height))
 }
@@ -409,8 +422,6 @@ func (s *guideScreen) planRoom(width, height int) (w, room int) {
 func (s *guideScreen) fieldRoom(height int) int {
 	return min(len(s.fields.list), max(3, height-6))
 }
-
-func beside(width int) bool { return width >= formWidth+34 }
 
 // View draws the screen.
 func (s *guideScreen) View(width, height int) []string {
@@ -425,11 +436,12 @@ func (s *guideScreen) View(width, height int) []string {
 		return append([]string{head}, s.planWindow(" ")...)
 	}
 	lines := []string{head}
-	if !s.plain && beside(width) {
-		fields := s.fields.window(formWidth-3, max(1, height-1))
+	if !s.plain && width >= besideWidth {
+		own := fieldsWidth(width)
+		fields := s.fields.window(own-3, max(1, height-1))
 		plan := s.planWindow("")
 		for i := range height - 1 {
-			lines = append(lines, " "+text.Pad(at(fields, i), formWidth-2, false)+s.look.Line.Render(s.look.Glyphs.Pipe)+" "+at(plan, i))
+			lines = append(lines, " "+text.Pad(at(fields, i), own-2, false)+s.look.Line.Render(s.look.Glyphs.Pipe)+" "+at(plan, i))
 		}
 		return lines
 	}

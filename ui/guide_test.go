@@ -90,7 +90,8 @@ func TestGuidePublish(t *testing.T) {
 func TestGuideProxyInSixKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, 80, 24, bareRules)
-		s.press("3", "down", "down", "enter", "ctrl+s", "enter")
+		s.press("3", "down", "down", "enter", "ctrl+s")
+		s.agree("enter")
 		chain, _ := s.kernel.sets[v4].Chain("nat", "PREROUTING")
 		if want := "-A PREROUTING -i lan0 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 8888"; len(chain.Rules) != 1 || chain.Rules[0].String() != want {
 			t.Errorf("made %v\n%s", chain.Rules, s.screen())
@@ -102,7 +103,8 @@ func TestGuideProxyInSixKeys(t *testing.T) {
 func TestGuideProof(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := guideStage(t, 80, 24, bareRules)
-		s.press("enter", "ctrl+s", "enter")
+		s.press("enter", "ctrl+s")
+		s.agree("enter")
 		s.sees("Waiting for your first packet")
 		s.sees("· arrived")
 		s.tables(true)
@@ -131,7 +133,8 @@ func TestGuideProof(t *testing.T) {
 func TestGuideProofSaysWhatIsMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := guideStage(t, 80, 24, bareRules)
-		s.press("enter", "ctrl+s", "enter")
+		s.press("enter", "ctrl+s")
+		s.agree("enter")
 		s.guide().proof.Began = clock.Add(-time.Minute).UnixNano()
 		s.tables(false)
 		s.sees("Nothing has arrived for 1m")
@@ -143,7 +146,8 @@ func TestGuideKeepsWhatWasTyped(t *testing.T) {
 		s := guideStage(t, 80, 24, bareRules)
 		s.kernel.refuses = errors.New("iptables-restore: line 2 failed")
 		s.press("enter", "ctrl+s")
-		s.sees("enter applies it")
+		s.readOn()
+		s.sees("enter apply")
 		s.press("enter")
 		s.sees("× iptables-restore: line 2 failed")
 		s.sees("refused: iptables-restore")
@@ -269,7 +273,8 @@ func TestGuideMarksWhatIsDone(t *testing.T) {
 		if strings.Contains(s.screen(), "in place") {
 			t.Errorf("marked on a bare gateway:\n%s", s.screen())
 		}
-		s.press("enter", "ctrl+s", "enter")
+		s.press("enter", "ctrl+s")
+		s.agree("enter")
 		s.tables(true)
 		s.press("esc")
 		s.sees("Share a connection        ✓ in place")
@@ -289,10 +294,60 @@ func TestGuideMarksWhatIsDone(t *testing.T) {
 func TestGuideProofShowsTheConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := flowStage(t, 80, 24, someFlows()...)
-		s.press("3", "enter", "ctrl+s", "enter")
+		s.press("3", "enter", "ctrl+s")
+		s.agree("enter")
 		seen := someFlows()[0]
 		s.send(provedMsg{s.guide().proof, doctor.Proving{Arrived: true, Translated: true, Flow: seen.Orig.String(), Seen: &seen}})
 		s.golden("guide-proof-connection")
 		s.fits()
+	})
+}
+
+// A recipe whose rules are all there has nothing of an earlier plan beside it, and waits for a packet at once.
+func TestGuideWithNothingToDo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := guideStage(t, 80, 24, bareRules)
+		s.press("enter", "ctrl+s")
+		s.agree("enter")
+		s.tables(true)
+		s.press("esc", "enter")
+		s.sees("rule 1 of POSTROUTING already")
+		s.lacks("@@")
+		s.press("ctrl+s")
+		s.sees("nothing to do; enter waits for a packet")
+		s.sees("enter wait for a packet")
+		s.lacks("apply")
+		s.lacks("countdown")
+		s.app.asked.at = clock // nothing is agreed to
+		s.send(keyPress("enter"))
+		s.sees("Waiting for your first packet")
+	})
+}
+
+// While a change is unconfirmed nothing offers to undo it, which is refused then.
+func TestUndoIsNotOfferedWhileUnconfirmed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := sshStage(t, 80, 24)
+		s.kernel.sets = sets(t, map[rules.Variant]string{v4: bareRules})
+		s.tables(true)
+		s.press("3", "enter", "ctrl+s")
+		s.agree("enter")
+		s.sees("u undo")
+		s.waits("4", 27*time.Second)
+		s.lacks("undo")
+		s.sees("C confirm")
+	})
+}
+
+// Keys that settle a change are not offered where they are text.
+func TestCountdownOffersNoLetters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := sshStage(t, 80, 24)
+		s.waits("4", 27*time.Second)
+		s.press("3", "enter")
+		s.sees("27s unless confirmed")
+		s.lacks("C confirm")
+		s.press("ctrl+s")
+		s.sees("C confirm  R roll back")
 	})
 }

@@ -76,7 +76,7 @@ var intentions = []*intention{
 				s.input("Server", "to", &s.answers.to, "address[:port]", s.hostNames()),
 				s.yesNo("Also from the LAN", "inside", &s.answers.inside),
 				s.yesNo("Also from this host", "this-host", &s.answers.thisHost),
-				s.choice("Server's gateway", "way-back", []choiceOption{{"this gateway", "gateway"}, {"another, or unsure", "elsewhere"}}, map[bool]string{false: "gateway", true: "elsewhere"}[s.answers.elsewhere], func(v string) { s.answers.elsewhere = v == "elsewhere" }),
+				s.choice("Server's gateway", "way-back", []choiceOption{{"this gateway", "gateway"}, {"other, or unsure", "elsewhere"}}, map[bool]string{false: "gateway", true: "elsewhere"}[s.answers.elsewhere], func(v string) { s.answers.elsewhere = v == "elsewhere" }),
 				s.input("Comment", "comment", &s.answers.comment, "", nil),
 			}
 		},
@@ -112,8 +112,8 @@ var intentions = []*intention{
 		"Map one to one", "give a machine inside its own public address",
 		func(s *guideScreen) []field {
 			return []field{
-				s.input("Outside", "outside", &s.answers.outside, "203.0.113.9 or a network", nil),
-				s.input("Inside", "inside", &s.answers.inner, "192.168.0.9 or a network", s.hostNames()),
+				s.input("Outside", "outside", &s.answers.outside, "address[/length]", nil),
+				s.input("Inside", "inside", &s.answers.inner, "address[/length]", s.hostNames()),
 				s.input("Uplink", "out", &s.answers.out, "interface", s.linkNames()),
 			}
 		},

@@ -22,7 +22,7 @@ func (s *guideScreen) Asks() (string, bool) {
 func (s *guideScreen) notePlan(width int) bool {
 	before := s.read.whole()
 	if s.ready {
-		s.read.note(fmt.Sprint(width, s.impact.name(s.asked.name, s.advice.Plan)), s.scroll, s.room, len(s.plan), s.until)
+		s.read.note(fmt.Sprint(width, s.impact.name(s.asked.name, s.advice.Plan)), s.scroll, s.room, len(s.plan))
 	} else {
 		s.read = readThrough{}
 	}
@@ -32,7 +32,6 @@ func (s *guideScreen) notePlan(width int) bool {
 // planLines are what speaks against the answers, then the steps, each with its
 // reason and its commands, and what they would touch.
 func (s *guideScreen) planLines(width int) []string {
-	s.until = 0
 	w := &planWriter{width: width}
 	s.writeState(w)
 	if !s.known {
@@ -134,7 +133,6 @@ func (s *guideScreen) writeSteps(w *planWriter) {
 	}
 	w.part(safety)
 	w.part(s.impact.barLines(w.width))
-	s.until = len(w.lines)
 	w.part(notes)
 	w.part(s.impact.flowLines(w.width))
 	w.part(s.impact.diffLines(w.width))

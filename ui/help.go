@@ -47,8 +47,8 @@ func (h *help) list(inner int) []string {
 	var lines []string
 	column := leastKey
 	for _, g := range h.groups {
-		for _, b := range h.labelled(g.keys.helped()) {
-			column = max(column, min(mostKey, text.Width(b.Help().Key)+1))
+		for _, x := range g.keys {
+			column = max(column, min(mostKey, text.Width(h.look.Glyphs.Key(x.label()))+1))
 		}
 	}
 	said := map[key.Help]bool{}
@@ -57,29 +57,29 @@ func (h *help) list(inner int) []string {
 			lines = append(lines, "")
 		}
 		lines = append(lines, h.look.Faint.Render(g.title))
-		for _, b := range h.labelled(g.keys.helped()) {
-			k := b.Help()
+		for _, x := range g.keys {
+			k := x.keys.Help()
 			if said[k] {
 				continue
 			}
 			said[k] = true
-			lines = append(lines, h.entry(k, column, inner)...)
+			lines = append(lines, h.entry(&x, column, inner)...)
 		}
 	}
 	return lines
 }
 
 // entry is a key with its name and, where there is one, the clause that says what it does.
-func (h *help) entry(k key.Help, column, width int) []string {
-	words := k.Desc
-	if c := clauses[k.Desc]; c != "" {
+func (h *help) entry(x *action, column, width int) []string {
+	words := x.name()
+	if c := x.words(); c != "" {
 		words += ": " + c
 	}
 	var lines []string
 	for i, l := range text.Wrap(words, width-column, 0) {
 		label := ""
 		if i == 0 {
-			label = k.Key
+			label = h.look.Glyphs.Key(x.label())
 		}
 		style := h.look.Text
 		if i > 0 {

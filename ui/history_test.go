@@ -92,7 +92,8 @@ func TestHistoryScreen(t *testing.T) {
 		s.sees("cannot be undone: it is")
 		s.press("down", "u")
 		s.sees("Undo change 1?")
-		s.press("y", "w", "y")
+		s.press("y", "w")
+		s.agree("y")
 		if len(j.said) != 2 || j.said[0] != "undo 1" || j.said[1] != "save" {
 			t.Errorf("the journal was told %v", j.said)
 		}
@@ -126,7 +127,8 @@ func TestSnapshotsInHistory(t *testing.T) {
 		if len(s.kernel.applied) > 0 {
 			t.Error("it went back though the answer was no")
 		}
-		s.press("b", "y")
+		s.press("b")
+		s.agree("y")
 		if len(s.kernel.applied) != 1 || s.kernel.applied[0].Title != j.restore.Title {
 			t.Fatalf("applied %+v", s.kernel.applied)
 		}
@@ -158,7 +160,8 @@ func TestPendingChangeWaitsForADeliberateKey(t *testing.T) {
 		s.app.seePending(pendingMsg{number: s.app.asks.pending.ask(), entry: &waiting})
 		s.app.drawn = s.app.draw()
 		s.sees("! change 1: rolled back in 1m27s")
-		s.press("enter", "esc", "d", "y")
+		s.press("enter", "esc", "d")
+		s.agree("y")
 		if len(s.kernel.applied) > 0 {
 			t.Error("another change was made meanwhile")
 		}
@@ -268,12 +271,12 @@ func TestSavingLessAndWatching(t *testing.T) {
 		s.sees("Lose rules that are saved?")
 		s.sees("would hold 0")
 		s.sees("nattui restore")
-		s.press("y")
+		s.agree("y")
 		j.drift = &Unsaved{Unwatched: 3}
 		s.press("1", "6", "w")
 		s.sees("Restore the saved rules after each reload?")
 		s.sees("3 rules of yours")
-		s.press("y")
+		s.agree("y")
 		j.drift = &Unsaved{}
 		s.press("1", "6", "w")
 		s.sees("already saved")

@@ -197,7 +197,7 @@ func (i *impact) flowLines(width int) []string {
 	}
 	lines := i.wrapped(style, i.blast.FlowsSentence(keys.Forget.Help().Key), width)
 	for n := range i.blast.Examples {
-		lines = append(lines, i.look.Faint.Render(text.Fit("  "+i.blast.Examples[n].Line(), width)))
+		lines = append(lines, wrapped("  ", "    ", i.blast.Examples[n].Line(), i.look.Faint, width)...)
 	}
 	if more := i.blast.Changed - len(i.blast.Examples); more > 0 {
 		lines = append(lines, i.look.Faint.Render("  and "+text.Exact(uint64(more))+" more"))
@@ -230,9 +230,20 @@ func (i *impact) diffLines(width int) []string {
 		case '-':
 			style = i.look.Broken
 		}
-		lines = append(lines, style.Render(text.Fit(text.Safe(l.String()), width)))
+		lines = append(lines, diffLine(l, style, width)...)
 	}
 	return lines
+}
+
+// diffLine is a line of the diff; what has no room beside its sign and number goes on below.
+func diffLine(l rules.DiffLine, style theme.Style, width int) []string {
+	whole := l.String()
+	head, found := strings.CutSuffix(whole, l.Text)
+	if !found || text.Width(text.Safe(whole)) <= width {
+		return []string{style.Render(text.Fit(text.Safe(whole), width))}
+	}
+	indent := strings.Repeat(" ", len(head)+2)
+	return wrapped(style.Render(head), indent, l.Text, style, width)
 }
 
 func (i *impact) wrapped(style theme.Style, s string, width int) []string {

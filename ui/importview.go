@@ -66,7 +66,7 @@ func (x *importDialog) report(width, limit int) []string {
 	case x.gap != "":
 	case x.found.InDoubt():
 		for _, l := range x.found.Corrected {
-			w.add(x.look.Strong, "", "  ", "$ "+text.Safe(l), 3)
+			w.add(x.look.Strong, "", "  ", "$ "+text.Safe(l), 0)
 		}
 	default:
 		x.writePlan(w, width, limit)
@@ -85,7 +85,7 @@ func (x *importDialog) writeState(w *planWriter, width, limit int) bool {
 	case x.sending:
 		w.add(look.Attention, "", "", "checking with the kernel…", 1)
 	case x.refused != "":
-		w.add(look.Broken, "", "  ", "refused: "+text.Safe(x.refused), 4)
+		w.add(look.Broken, "", "  ", "refused: "+text.Safe(x.refused), 0)
 	case x.gap != "":
 		w.lines = append(w.lines, x.gapLine(width))
 	case strings.TrimSpace(x.area.Value()) == "":
@@ -122,17 +122,17 @@ func (x *importDialog) writeRemarks(w *planWriter) {
 		if f.Correction != "" {
 			words += "; write  " + text.Safe(f.Correction)
 		}
-		w.add(style, "", "  ", words, 3)
+		w.add(style, "", "  ", words, 0)
 	}
 	for _, q := range x.found.Questions {
-		w.add(look.Attention, "", "  ", fmt.Sprintf("? %d:%d %s stands for %s", q.Line, q.Column, text.Safe(q.Name), q.What), 2)
+		w.add(look.Attention, "", "  ", fmt.Sprintf("? %d:%d %s stands for %s", q.Line, q.Column, text.Safe(q.Name), q.What), 0)
 	}
 }
 
 // writePlan writes the commands, as many as there is room for, and what they would touch.
 func (x *importDialog) writePlan(w *planWriter, width, limit int) {
 	for _, argv := range x.found.Plan.Commands() {
-		w.add(x.look.Strong, "", "  ", "$ "+text.Safe(rules.ShellLine(argv)), 3)
+		w.add(x.look.Strong, "", "  ", "$ "+text.Safe(rules.ShellLine(argv)), 0)
 		if len(w.lines) > limit {
 			break
 		}

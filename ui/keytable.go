@@ -1,7 +1,10 @@
 package ui
 
 import (
+	"cmp"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
@@ -16,6 +19,8 @@ type action struct {
 	count   func(n int) tea.Cmd // what G does after a number: go to that row, from 1; nil: nothing
 	rest    bool                // it takes every key that no other action takes
 	agrees  bool                // it counts only once what is asked has been on the screen for a moment
+	clause  string              // what it does; "": what the clauses say of its name
+	why     string              // why it does nothing while it does not work, where it has nothing else to do then
 }
 
 // keyTable is all keys of a screen or a dialog, the most wanted first. Dispatch, the key
@@ -53,6 +58,15 @@ func (a action) agreeing() action { a.agrees = true; return a }
 
 // otherwise is what the keys do while the action does not work.
 func (a action) otherwise(f func()) action { a.instead = f; return a }
+
+// told has help say what an action does in these words.
+func (a action) told(clause string) action { a.clause = clause; return a }
+
+// because is why an action does nothing while it does not work.
+func (a action) because(why string) action { a.why = why; return a }
+
+// words say what an action does.
+func (a *action) words() string { return cmp.Or(a.clause, clauses[a.name()]) }
 
 // hidden is a binding with the same keys and the same name that is not shown.
 func hidden(b key.Binding) key.Binding {
@@ -121,10 +135,10 @@ func (t keyTable) working() []key.Binding {
 	return list
 }
 
-// helped are the bindings for help: those that work now, and those that only the key line leaves out. Of
+// helped are the actions for help: those that work now, and those that only the key line leaves out. Of
 // several actions of a key it is the one that it does.
-func (t keyTable) helped() []key.Binding {
-	var list []key.Binding
+func (t keyTable) helped() keyTable {
+	var list keyTable
 	taken := map[string]bool{}
 	for _, a := range t {
 		if a.name() == "" || a.works != nil && !a.works() {
@@ -138,13 +152,27 @@ func (t keyTable) helped() []key.Binding {
 		if !free {
 			continue
 		}
-		b := a.keys
-		if b.Help().Key == "" {
-			b.SetHelp(strings.Join(b.Keys(), "/"), b.Help().Desc)
-		}
-		list = append(list, b)
+		a.keys.SetHelp(a.label(), a.name())
+		a.works = nil
+		list = append(list, a)
 	}
 	return list
+}
+
+// untyped is the table where letters are text: without the keys that are.
+func (t keyTable) untyped() keyTable {
+	var out keyTable
+	for _, a := range t {
+		left := slices.DeleteFunc(slices.Clone(a.keys.Keys()), func(k string) bool { return utf8.RuneCountInString(k) == 1 || k == "space" })
+		switch label := a.keys.Help().Key; {
+		case len(left) == 0:
+			continue
+		case len(left) < len(a.keys.Keys()) && label != "":
+			a.keys = key.NewBinding(key.WithKeys(left...), key.WithHelp(strings.Join(left, "/"), a.name()))
+		}
+		out = append(out, a)
+	}
+	return out
 }
 
 // all are the bindings to show of all states of the screen or dialog.
@@ -232,10 +260,11 @@ func (t keyTable) rebound(chosen map[string][]string) keyTable {
 // name is what an action is called: in help, in the palette, and where its keys are chosen.
 func (a action) name() string { return a.keys.Help().Desc }
 
-// while has all actions of a table work only while f is true.
+// while has all actions of a table work only while f is true, too.
 func (t keyTable) while(f func() bool) keyTable {
 	for i := range t {
-		t[i].works = f
+		own := t[i].works
+		t[i].works = func() bool { return f() && (own == nil || own()) }
 	}
 	return t
 }

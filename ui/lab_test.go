@@ -222,7 +222,8 @@ func TestDoctorSendsTheForwardsPacket(t *testing.T) {
 func TestGuideProofMissesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := flowStage(t, 80, 24)
-		s.press("3", "enter", "ctrl+s", "enter")
+		s.press("3", "enter", "ctrl+s")
+		s.agree("enter")
 		s.sees("· answered")
 		x := aFlow(2, "192.168.0.7:41022", "93.184.216.34:443", "93.184.216.34:443", "203.0.113.1:41022")
 		x.Start = clock.Add(time.Second).UnixNano()

@@ -73,7 +73,7 @@ func TestHelpCutsNoKey(t *testing.T) {
 		s.press("?")
 		h := s.app.top().(*help)
 		all := strings.Join(h.lines, "\n")
-		for _, want := range []string{"←/→", "test: opens the connection"} {
+		for _, want := range []string{"←/→", "test: does what the question names"} {
 			if !strings.Contains(all, want) {
 				t.Errorf("%q is not in the help:\n%s", want, all)
 			}

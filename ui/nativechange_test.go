@@ -69,7 +69,8 @@ func TestNativeRuleIsChanged(t *testing.T) {
 		s.sees("Delete rule 1 of ip gw pre?")
 		s.sees("$ nft 'delete rule ip gw pre handle")
 		s.golden("native-delete")
-		s.press("n", "d", "y")
+		s.press("n", "d")
+		s.agree("y")
 		if c := s.lastNatives(); len(c) != 1 || !c[0].Gone || c[0].Print == "" {
 			t.Errorf("deleted: %+v", c)
 		}
@@ -106,12 +107,14 @@ func TestNativeRuleInTheForm(t *testing.T) {
 		s.app.drawn = s.app.draw()
 		s.sees("Edit rule 1 of inet fw4 dstnat_wan")
 		s.golden("native-form")
-		s.press("ctrl+s", "enter")
+		s.press("ctrl+s")
+		s.agree("enter")
 		s.sees("nothing was changed")
 		s.run(screen.openFields(nativeFieldsMsg{edit: nativeEditOf(t, s, chain, 0)}))
 		s.press("enter", "enter", "enter", "enter", "enter", "enter", "enter")
 		s.write("192.168.0.9:99")
-		s.press("ctrl+s", "enter")
+		s.press("ctrl+s")
+		s.agree("enter")
 		c := s.lastNatives()
 		if len(c) != 2 || !c[0].Gone || c[0].Handle != chain.Rules[0].Handle || !strings.Contains(c[1].Text, "dnat ip to 192.168.0.9:99") || !strings.Contains(c[1].Text, "packets 17 bytes 1020") {
 			t.Errorf("edited: %+v", c)
@@ -143,7 +146,7 @@ func TestElementIsChanged(t *testing.T) {
 		s.sees("only whole rules can be parked")
 		s.press("d")
 		s.sees("Delete 203.0.113.1 . 22 from ip gw published?")
-		s.press("y")
+		s.agree("y")
 		if c := s.lastNatives(); len(c) != 1 || c[0].Line() != "delete element ip gw published { 203.0.113.1 . 22 }" {
 			t.Errorf("deleted: %+v", c)
 		}

@@ -27,24 +27,45 @@ type listed struct {
 	idle                     bool // it can not be done now: it is listed for whoever looks for it by its name
 }
 
-// openPalette lists what can be done: in the box that is open, or on the screen, everywhere, and on the other screens.
+// openPalette lists what can be done: in the box that is open, on the screen, everywhere, and on the other screens. What is
+// done on a screen closes the box first.
 func (a *App) openPalette() {
 	p := &palette{desk: &a.desk, input: newTypedLine()}
 	p.input.offer("")
+	here := func(x action) func() tea.Cmd { return x.do }
 	for _, idle := range []bool{false, true} {
-		p.list("", a.table(a.input()), idle, func(x action) func() tea.Cmd { return x.do })
+		p.list("", a.offered(a.input()), idle, here)
+		p.list("", a.always().rebound(a.settings.Keys), idle, here)
 		if a.top() != nil {
-			continue
+			p.listScreen(a, a.active, idle)
 		}
-		p.list("", a.everywhere().and(a.always()).rebound(a.settings.Keys), idle, func(x action) func() tea.Cmd { return x.do })
-		for i, s := range a.screens {
+		p.list("", a.everywhere().rebound(a.settings.Keys), idle, func(x action) func() tea.Cmd {
+			return func() tea.Cmd { a.dialogs = nil; return x.do() }
+		})
+		for i := range a.screens {
 			if i != a.active {
-				p.list(keys.Screens[i].Help().Desc, a.table(s), idle, func(x action) func() tea.Cmd { return func() tea.Cmd { return a.showAndDo(i, x.name()) } })
+				p.listScreen(a, i, idle)
 			}
 		}
 	}
 	p.find()
 	a.open(p)
+}
+
+// offered are the actions of a screen or box, with those that have no key.
+func (a *App) offered(in interface{ Actions() keyTable }) keyTable {
+	t := a.table(in)
+	if o, ok := in.(offerer); ok {
+		t = t.and(o.Offers())
+	}
+	return t
+}
+
+// listScreen lists the actions of a screen, which is shown for them.
+func (p *palette) listScreen(a *App, i int, idle bool) {
+	p.list(keys.Screens[i].Help().Desc, a.offered(a.screens[i]), idle, func(x action) func() tea.Cmd {
+		return func() tea.Cmd { return a.showAndDo(i, x.name()) }
+	})
 }
 
 // list takes the actions of a table that can be done now, or those that can not, but for those that agree to what the palette
@@ -58,7 +79,7 @@ func (p *palette) list(place string, t keyTable, idle bool, do func(action) func
 		if x.do == nil || x.rest || x.agrees || moves || x.name() == "" || idle != (x.works != nil && !x.works()) || p.has(place, x.name()) {
 			continue
 		}
-		item := listed{x.name(), p.look.Glyphs.Key(x.label()), clauses[x.name()], place, do(x), idle}
+		item := listed{x.name(), p.look.Glyphs.Key(x.label()), x.words(), place, do(x), idle}
 		if idle && place == "" {
 			item.do = p.refusing(x)
 		}
@@ -82,7 +103,7 @@ func (d *desk) refusing(x action) func() tea.Cmd {
 			x.instead()
 		}
 		if d.said.text == "" {
-			d.sayBriefly(x.labelled(d.look.Glyphs.Key(x.label())) + " has nothing to work on here")
+			d.sayBriefly(x.idle(d.look.Glyphs.Key(x.label())))
 		}
 		return nil
 	}
@@ -100,9 +121,10 @@ func (p *palette) has(place, name string) bool {
 
 // showAndDo shows a screen and does one of its actions there, if that can be done.
 func (a *App) showAndDo(i int, name string) tea.Cmd {
+	a.dialogs = nil
 	cmds := []tea.Cmd{a.show(i), a.settle()}
 	var idle *action
-	for _, x := range a.table(a.screen()) {
+	for _, x := range a.offered(a.screen()) {
 		switch {
 		case x.name() != name || x.do == nil:
 		case x.works == nil || x.works():
@@ -218,11 +240,11 @@ func (p *palette) View(width, _ int) string {
 	inner := w - 4
 	lines := []string{p.look.Accent.Render(":") + " " + p.input.draw(p.desk, inner-2, "words of an action"), p.look.Line.Render(strings.Repeat(p.look.Glyphs.Rule, inner))}
 	widest := 0
-	for _, i := range p.shown {
+	from, to := p.cursor.Window(len(p.shown), p.room())
+	for _, i := range p.shown[from:to] {
 		widest = max(widest, text.Width(p.all[i].title()))
 	}
 	widest = min(widest, inner-14)
-	from, to := p.cursor.Window(len(p.shown), p.room())
 	for i := from; i < to; i++ {
 		x := &p.all[p.shown[i]]
 		bar, style := "  ", p.look.Text

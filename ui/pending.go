@@ -49,9 +49,9 @@ func (a *App) countdownLine() string {
 	return " " + a.look.Attention.Render(text.Fit("! "+words, max(10, a.width-1-text.Width(keys)))) + keys
 }
 
-// settlingKeys are the keys that settle the change; in a box they do not.
+// settlingKeys are the keys that settle the change; in a box, and where letters are text, they do not.
 func (a *App) settlingKeys() (labels string) {
-	if a.gw.ReadOnly || a.top() != nil {
+	if a.gw.ReadOnly || a.top() != nil || a.typing() {
 		return ""
 	}
 	for _, b := range []key.Binding{keys.Confirm, keys.Rollback} {

@@ -187,7 +187,7 @@ func (f *form) Click(_, y int) tea.Cmd {
 		return nil
 	}
 	rows := f.boxHeight() - 2
-	if !beside(f.desk.width) || f.plain {
+	if !f.sideBySide(f.desk.width) {
 		rows = max(3, rows-5)
 	}
 	f.fields.click(y-1, rows)

@@ -61,11 +61,11 @@ func (q *question) changes() bool { return len(q.whole.Steps) > 0 && q.gw.Journa
 
 // Settle has the plan weighed, and keeps what is shown within the box.
 func (q *question) Settle() tea.Cmd {
-	body, until := q.body(q.inner())
+	body := q.body(q.inner())
 	room := q.room(q.boxHeight())
 	q.most = max(0, len(body)-room)
 	q.offset = min(q.offset, q.most)
-	q.read.note(fmt.Sprint(q.inner(), q.name()), q.offset, room, len(body), until)
+	q.read.note(fmt.Sprint(q.inner(), q.name()), q.offset, room, len(body))
 	return q.impact.weigh(q.whole)
 }
 
@@ -90,7 +90,7 @@ func (q *question) Actions() keyTable {
 	return keyTable{
 		act(bind("y", "read on", "y", "Y"), q.readOn).when(unread),
 		act(bind("enter", "read on", "enter"), q.readOn).when(func() bool { return yes() && unread() }),
-		on(bind("y", q.verb, "y", "Y"), q.answering(true)).agreeing(),
+		on(bind("y", q.verb, "y", "Y"), q.answering(true)).agreeing().told(clauses["yes"]),
 		on(bind("n", "no", "n", "N", "esc", "q", "ctrl+c"), q.answering(false)),
 		act(keyCountdown, func() { q.countdown = q.countdown.next() }).when(q.changes),
 		act(bind("↑/↓", "scroll", "up", "k"), scroll(-1)).when(func() bool { return q.most > 0 }),
@@ -126,10 +126,9 @@ func (q *question) room(height int) int {
 	return max(1, rows)
 }
 
-// body is everything between the title and the answers; until is how many of its lines have to be seen where they are about
-// a change: all but what follows of it. What warns of danger comes first, and the commands before the words where there is
-// little room.
-func (q *question) body(inner int) (lines []string, until int) {
+// body is everything between the title and the answers. What warns of danger comes first, and the commands before the words
+// where there is little room.
+func (q *question) body(inner int) (lines []string) {
 	own, danger := q.impact.ownLines(inner), []string(nil)
 	if q.impact.ready() && q.impact.blast.Own {
 		danger, own = own, nil
@@ -139,7 +138,7 @@ func (q *question) body(inner int) (lines []string, until int) {
 	if q.boxHeight() < 18 {
 		parts[1], parts[2] = parts[2], parts[1]
 	}
-	for i, part := range parts {
+	for _, part := range parts {
 		if len(part) == 0 {
 			continue
 		}
@@ -147,11 +146,8 @@ func (q *question) body(inner int) (lines []string, until int) {
 			lines = append(lines, "")
 		}
 		lines = append(lines, part...)
-		if i < 3 && len(q.whole.Steps) > 0 {
-			until = len(lines)
-		}
 	}
-	return lines, until
+	return lines
 }
 
 // words are what will happen.
@@ -177,7 +173,7 @@ func (q *question) commands(inner int) (lines []string) {
 // View draws the box.
 func (q *question) View(_, height int) string {
 	inner := q.inner()
-	body, _ := q.body(inner)
+	body := q.body(inner)
 	room := q.room(height)
 	from := min(q.offset, max(0, len(body)-room))
 	lines := append([]string(nil), body[from:min(len(body), from+room)]...)

@@ -61,7 +61,7 @@ func TestParkAndMoveAskWhereConnectionsUseTheRule(t *testing.T) {
 					if len(s.kernel.applied) > before {
 						t.Error("it was made before the answer")
 					}
-					s.press("y")
+					s.agree("y")
 				}
 				if len(s.kernel.applied) != before+1 || s.kernel.terms.Park != (key == "p") {
 					t.Fatalf("%s on rule %d: %d changes were made, park is %v", key, n, len(s.kernel.applied)-before, s.kernel.terms.Park)

@@ -116,7 +116,7 @@ func (s *rulesScreen) looking() keyTable {
 		act(keys.Details, s.openDetails).when(onAny),
 		act(keys.Filter, s.filter.start),
 		act(keys.Chains, s.openChains),
-		on(bind("X", "forget its connections", "X"), s.forgetFlows).when(func() bool { return can() && onAny() && s.gw.Flows != nil }),
+		on(bind("X", "forget its connections", "X"), s.forgetFlows).when(func() bool { return can() && onAny() && s.gw.Flows != nil }).otherwise(s.sayNotChanged),
 		act(keys.WhatIf, s.openWhatIf),
 		elsewhere(keyTrace).when(func() bool { return s.gw.Recorded == "" }),
 		on(keys.Import, s.openImport).when(func() bool { return can() || !s.gw.ReadOnly && s.natively() }),
@@ -131,7 +131,7 @@ func (s *rulesScreen) moving() keyTable {
 		return func() { p := s.pane(); p.cursor.Go(p.rule(max(0, at(p)), 1), len(p.items), p.key) }
 	}
 	page := func(p *pane) int { return max(1, p.height-1) }
-	can := func() bool { return !s.gw.ReadOnly && (s.set() != nil || s.gw.Natively != nil) }
+	can := func() bool { return s.mayUndo() && (s.set() != nil || s.gw.Natively != nil) }
 	return keyTable{
 		act(keys.Pane, func() { s.active = (s.active + 1) % len(s.panes) }),
 		act(keys.Up, s.up),

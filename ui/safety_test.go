@@ -37,13 +37,14 @@ func TestQuestionTellsWhatAChangeTouches(t *testing.T) {
 		s.sees("applies at once")
 		s.press("c", "c", "c")
 		s.sees("rolled back after 90 s unless you confirm")
-		s.press("y")
+		s.agree("y")
 		if s.kernel.terms.Confirm != rules.ConfirmTime {
 			t.Errorf("it waits %v", s.kernel.terms.Confirm)
 		}
 		s.tables(true)
 		// The choice was for that change alone.
-		s.press("d", "y")
+		s.press("d")
+		s.agree("y")
 		if len(s.kernel.applied) != 2 || s.kernel.terms.Confirm != 0 {
 			t.Errorf("after %d changes, the next waits %v", len(s.kernel.applied), s.kernel.terms.Confirm)
 		}
@@ -75,7 +76,7 @@ func TestFormWarnsOfALockout(t *testing.T) {
 		s.sees("Your SSH connection from")
 		s.sees("It expires after 1h")
 		s.golden("form-lockout-80x24")
-		s.press("enter")
+		s.agree("enter")
 		if s.kernel.terms.Confirm != rules.ConfirmTime || s.kernel.terms.For != time.Hour {
 			t.Errorf("the terms are %+v", s.kernel.terms)
 		}
@@ -124,7 +125,8 @@ func TestTemporaryRuleSaysWhenItEnds(t *testing.T) {
 func TestFlowsLeftBehindAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, feed := flowStage(t, 80, 24, someFlows()...)
-		s.press("1", "d", "y")
+		s.press("1", "d")
+		s.agree("y")
 		s.sees("the old rule")
 		before := s.app.kept.count
 		s.press("x")
@@ -145,7 +147,8 @@ func TestFlowsLeftBehindAreForgotten(t *testing.T) {
 func TestFlowsLeftBehindAreLookedForOnceAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := flowStage(t, 80, 24, someFlows()...)
-		s.press("1", "d", "y")
+		s.press("1", "d")
+		s.agree("y")
 		first := s.app.findKeptAgain()
 		for range 3 {
 			if s.app.findKeptAgain() != nil {

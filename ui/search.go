@@ -119,15 +119,18 @@ func (a *App) searchLine() string {
 	s, _ := a.searching()
 	n, wanted := 0, strings.ToLower(a.searchText())
 	for _, l := range s.SearchLines() {
-		if strings.Contains(strings.ToLower(l), wanted) {
+		if wanted != "" && strings.Contains(strings.ToLower(l), wanted) {
 			n++
 		}
 	}
-	l := a.search.line
-	if wanted != "" && n == 0 {
+	l, count := a.search.line, rules.Plural(n, "hit")
+	switch {
+	case wanted == "":
+		count = ""
+	case n == 0:
 		l.wrong = "not found"
 	}
-	line, _ := l.view(a.width-2, rules.Plural(n, "hit"))
+	line, _ := l.view(a.width-2, count)
 	return " " + line
 }
 

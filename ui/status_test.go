@@ -17,7 +17,8 @@ func TestStatusGoes(t *testing.T) {
 		s := newStage(t, 80, 24, gatewayRules)
 		now := clock
 		s.app.clock = func() time.Time { return now }
-		s.press("down", "d", "y")
+		s.press("down", "d")
+		s.agree("y")
 		s.sees("✓ rule 2 of PREROUTING deleted  $ iptables -t nat -D PREROUTING")
 		now = now.Add(statusTime - time.Second)
 		s.send(staleMsg{})
@@ -33,7 +34,8 @@ func TestStatusGoes(t *testing.T) {
 			t.Error("it stays for ever")
 		}
 		s.kernel.refuses = errors.New("no")
-		s.press("d", "y")
+		s.press("d")
+		s.agree("y")
 		now = now.Add(2 * statusTime)
 		s.send(staleMsg{})
 		s.sees("× no") // what went wrong stays longer

@@ -36,7 +36,7 @@ func (a *App) statusLine() string {
 			return " " + strings.ReplaceAll(line, "\n", "\n ")
 		}
 	}
-	if a.searchText() != "" || a.searchOpen() {
+	if a.searchOpen() || a.searchText() != "" && a.said.text == "" && !a.busy { // one that is not being typed gives way, too
 		return a.searchLine()
 	}
 	switch {
@@ -97,7 +97,7 @@ const leastCommand = 16
 // saidTails are what can be done about what was said, in ever fewer words: what was done comes first.
 func (a *App) saidTails() []string {
 	undo, old := "", []string{""}
-	if a.said.undo && len(a.done) > 0 {
+	if a.said.undo && len(a.done) > 0 && a.mayUndo() {
 		undo = "   " + a.look.Accent.Render(keys.Undo.Help().Key) + a.look.Faint.Render(" undo")
 	}
 	if a.offersKept() && a.top() == nil && !a.said.failed {

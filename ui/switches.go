@@ -136,7 +136,7 @@ func (s *switches) Actions() keyTable {
 	turn := func() { s.now = !s.now }
 	close := s.closing(s)
 	return keyTable{
-		on(bind("enter", "change", "enter", "space"), s.change).when(can).otherwise(func() { s.refused = s.onlyLooks() }),
+		on(bind("enter", "change", "enter", "space"), s.change).when(can).otherwise(func() { s.desk.refuse(s.onlyLooks()) }),
 		act(keyBoot, turn).when(func() bool { return can() && s.now }),
 		act(bind("b", "now only", "b"), turn).when(func() bool { return can() && !s.now }),
 		on(keys.Undo, s.undo).when(can), on(hidden(keys.Redo), s.redo).when(can),

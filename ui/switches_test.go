@@ -52,7 +52,7 @@ func TestSwitchIsChangedAndUndone(t *testing.T) {
 	s.sees("Switch net.ipv4.ip_forward on?")
 	s.sees("$ sysctl -w net.ipv4.ip_forward=1")
 	s.sees(">> /etc/sysctl.d/90-nattui.conf")
-	s.press("y")
+	s.agree("y")
 	if len(s.kernel.applied) != 1 {
 		t.Fatal("nothing was applied")
 	}
@@ -63,7 +63,8 @@ func TestSwitchIsChangedAndUndone(t *testing.T) {
 	if len(s.kernel.applied) != 2 || s.kernel.applied[1].Steps[0].Sysctl.Value != "0" {
 		t.Errorf("u did not take it back: %+v", s.kernel.applied)
 	}
-	s.press("b", "enter", "y")
+	s.press("b", "enter")
+	s.agree("y")
 	if w := s.kernel.applied[2].Steps[0].Sysctl; w.Boot {
 		t.Error("at boot as well, although b chose now only")
 	}

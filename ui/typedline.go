@@ -6,6 +6,7 @@ import (
 	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"nattui/ui/text"
 )
@@ -34,6 +35,7 @@ func (l *typedLine) offer(value string) {
 // set puts a text in the line that is gone on with.
 func (l *typedLine) set(value string) {
 	l.SetValue(value)
+	l.SetSuggestions(l.AvailableSuggestions()) // of the text as it is now
 	l.CursorEnd()
 	l.fresh = false
 }
@@ -64,6 +66,7 @@ func (l *typedLine) paste(s string) {
 	}
 	l.fresh = false
 	l.Model, _ = l.Update(tea.PasteMsg{Content: s})
+	l.SetSuggestions(l.AvailableSuggestions()) // of the text as it is now
 }
 
 // draw draws the line, with the part of it in sight where the cursor is. A hint stands for an empty one: in parentheses, so
@@ -77,7 +80,11 @@ func (l typedLine) draw(d *desk, width int, hint string) string {
 	l.showAround(max(1, width-1))
 	l.SetWidth(max(1, width-1))
 	l.SetCursor(l.Position()) // has it choose again which part is seen
-	return l.View()
+	view := l.View()
+	if bare := ansi.Strip(view); text.Width(bare) > width && text.Width(strings.TrimRight(bare, " ")) <= width {
+		return text.Truncate(view, width, "") // a suggestion has cells of its own beside the line's
+	}
+	return view
 }
 
 // showAround cuts a text that is longer than its room to what is around the cursor, with a mark where more of it is.

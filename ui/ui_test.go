@@ -205,6 +205,9 @@ func keyPress(name string) tea.KeyPressMsg {
 
 // screen is what stands on the terminal, without colours.
 func (s *stage) screen() string {
+	asked := s.app.asked
+	defer func() { s.app.asked = asked }()
+	s.app.asked.at = s.app.now.Add(-time.Minute) // whoever looks at it has read it
 	lines := strings.Split(ansi.Strip(s.app.draw()), "\n")
 	for i := range lines {
 		lines[i] = strings.TrimRight(lines[i], " ")

@@ -25,7 +25,7 @@ func (a *App) pressIn(t keyTable, k tea.KeyPressMsg) (cmd tea.Cmd, taken bool) {
 // sayUseless says of a key that does nothing where it would do something; nothing of one that leaves what is open.
 func (a *App) sayUseless(own keyTable, k tea.KeyPressMsg) {
 	name := a.look.Glyphs.Key(k.String())
-	idle := func(x *action) { a.sayBriefly(x.labelled(name) + " has nothing to work on here") }
+	idle := func(x *action) { a.sayBriefly(x.idle(name)) }
 	switch x := own.of(k); {
 	case key.Matches(k, keys.Close):
 		return
@@ -107,6 +107,14 @@ func (t keyTable) counts() bool {
 		}
 	}
 	return false
+}
+
+// idle says, of an action that does not work, that its key does nothing, and why.
+func (a *action) idle(key string) string {
+	if a.why != "" {
+		return a.labelled(key) + ": " + a.why
+	}
+	return a.labelled(key) + " has nothing to work on here"
 }
 
 // labelled is a key with the name of its action.

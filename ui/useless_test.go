@@ -67,10 +67,10 @@ func TestUselessKeySaysWhere(t *testing.T) {
 			{"1 ~", "~ does nothing here; ? lists the keys"},
 			{"1 d p", "p does nothing in this box; ? lists its keys"},
 			{"1 d 7", "7 does nothing in this box"},
-			{"2 b o", "o (columns and order) has nothing to work on here"},
+			{"2 b o", "o (columns and order): groups and events have"},
 			{"2 e p", "p is a key of Rules (1): "},
 			{"6 v", "v is a key of Rules (1): IPv4/IPv6"},
-			{"1 n", "n (next hit) has nothing to work on here"},
+			{"1 n", "n (next hit): nothing is searched for"},
 		} {
 			s.press("esc", "esc", "esc")
 			s.app.said = status{}
