@@ -258,7 +258,7 @@ func (c *draftCheck) needPorts(f Field) {
 	if !c.rule.Protocol.HasPorts() && !c.failed(FieldProtocol) {
 		name := c.Protocol
 		if name == "" {
-			c.fail(f, "a port needs a protocol that has ports: choose tcp or udp")
+			c.fail(FieldProtocol, "a port needs a protocol that has ports: choose tcp or udp")
 			return
 		}
 		c.fail(f, "%s has no ports: choose tcp or udp, or leave the port empty", name)
@@ -321,13 +321,27 @@ func (c *draftCheck) toPorts(t *Translation, text string) {
 	c.needPorts(FieldTo)
 }
 
+// placeExample is what DNAT and SNAT take, with an example of the family.
+func (c *draftCheck) placeExample() (what, example string) {
+	switch {
+	case c.Kind == SNAT && c.Family == IPv6:
+		return "an address", "2001:db8::1 or [2001:db8::1]:1024-65535"
+	case c.Kind == SNAT:
+		return "an address", "203.0.113.1 or 203.0.113.1:1024-65535"
+	case c.Family == IPv6:
+		return "a destination", "2001:db8::2 or [2001:db8::2]:8080"
+	}
+	return "a destination", "192.168.0.2 or 192.168.0.2:8080"
+}
+
 // toPlace reads the new address and port of DNAT and SNAT.
 func (c *draftCheck) toPlace(t *Translation, text string) {
-	example := "192.168.0.2 or 192.168.0.2:8080"
-	if c.Family == IPv6 {
-		example = "2001:db8::2 or [2001:db8::2]:8080"
-	}
-	if text == "" {
+	what, example := c.placeExample()
+	switch {
+	case text == "" && c.Kind == SNAT: // to which replies come back
+		c.fail(FieldTo, "SNAT needs a new address, one of this gateway's: %s", example)
+		return
+	case text == "":
 		c.fail(FieldTo, "%s needs a new address: %s", c.Kind.Name(), example)
 		return
 	}
@@ -336,7 +350,7 @@ func (c *draftCheck) toPlace(t *Translation, text string) {
 		return
 	}
 	if !t.Parse(text) {
-		c.fail(FieldTo, "%q is not a destination: use %s", text, example)
+		c.fail(FieldTo, "%q is not %s: use %s", text, what, example)
 		return
 	}
 	if !t.Addrs.IsZero() {

@@ -45,7 +45,8 @@ func TestDraftSaysWhatIsWrong(t *testing.T) {
 		field  Field
 		text   string
 	}{
-		{func(d *Draft) { d.Protocol = "" }, FieldPorts, "choose tcp or udp"},
+		{func(d *Draft) { d.Protocol = "" }, FieldProtocol, "choose tcp or udp"},
+		{func(d *Draft) { d.Kind, d.Chain, d.To = SNAT, "POSTROUTING", "" }, FieldTo, "one of this gateway's: 203.0.113.1 or"},
 		{func(d *Draft) { d.Protocol = "icmp" }, FieldPorts, "icmp has no ports"},
 		{func(d *Draft) { d.Protocol = "tpc" }, FieldProtocol, "not a protocol"},
 		{func(d *Draft) { d.Ports = "80-70" }, FieldPorts, "use 70-80"},

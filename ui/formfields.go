@@ -36,7 +36,7 @@ func (f *form) build() {
 		if f.draft.In != "" {
 			list = append(list, f.input("Arrives on", rules.FieldIn, &f.draft.In, "any interface", f.links()))
 		}
-		list = append(list, protocol, f.input("Asked for", rules.FieldDest, &f.draft.Dest, "any address", f.hosts()), port)
+		list = append(list, protocol, f.input("Goes to", rules.FieldDest, &f.draft.Dest, "any address", f.hosts()), port)
 	}
 	if f.draft.SPorts != "" {
 		list = append(list, f.input("From port", rules.FieldSPorts, &f.draft.SPorts, "any", nil))

@@ -23,6 +23,7 @@ func Doubts(f *facts.Facts, set *rules.Ruleset, r rules.Rule, old *rules.Rule) [
 		d.forwarding()
 		d.destination()
 		d.source()
+		d.compared()
 		d.links()
 		d.takes()
 	}

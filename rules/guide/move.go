@@ -67,7 +67,7 @@ func (b *builder) endpoint(field, text string) (netip.AddrPort, bool) {
 		b.wrong(field, "", "the new server is missing: ADDRESS or ADDRESS:PORT")
 		return netip.AddrPort{}, false
 	case err != nil || ap.Port() == 0:
-		nearest := nearestServer(text)
+		nearest := b.aMachineLike(text)
 		if field == "from" {
 			nearest = b.aServer()
 		}

@@ -120,21 +120,40 @@ func spell(a netip.Addr) string {
 	return a.String()
 }
 
-// nearestPort is the port that was probably meant: a service's, without what it was separated by, without a digit too
-// many; "" where it cannot be told.
+// nearestPort is the port that was probably meant: a service's, without what it was separated by; "" where it cannot be told.
 func nearestPort(text string) string {
 	if service, ok := rules.ServiceNamed(strings.TrimSpace(text)); ok {
 		return strconv.Itoa(int(service.Port))
 	}
 	lo, _, _ := strings.Cut(strings.TrimLeft(text, "-:"), "-")
 	n, err := strconv.Atoi(strings.TrimSpace(lo))
-	if n > 65535 {
-		n /= 10
-	}
 	if err != nil || n < 1 || n > 65535 {
 		return ""
 	}
 	return strconv.Itoa(n)
+}
+
+// aMachineLike is the server that was probably meant where one machine can have its address, else one near it.
+func (b *builder) aMachineLike(text string) string {
+	nearest := nearestServer(text)
+	at, port := nearest, ""
+	if ap, err := netip.ParseAddrPort(nearest); err == nil {
+		at, port = ap.Addr().String(), strconv.Itoa(int(ap.Port()))
+	}
+	a, err := netip.ParseAddr(at)
+	if err != nil {
+		return nearest
+	}
+	tried := *b
+	tried.objections = nil
+	if _, ok := tried.machine("", a); ok {
+		return nearest
+	}
+	like, err := netip.ParseAddr(b.machineLike(a))
+	if err != nil {
+		return ""
+	}
+	return withPort(like, port)
 }
 
 // nearestServer is the server that was probably meant: without what belongs into

@@ -155,17 +155,22 @@ func (o OneToOne) Advise(h Host) Advice {
 		o.Out = h.Uplinks[family].Link
 	}
 	b.checkWayOut("out", o.Out)
-	outside, ok1 := b.network("outside", o.Outside)
-	inside, ok2 := b.network("inside", o.Inside)
+	// Which of the public addresses is free nobody can tell from here: none is offered.
+	outside, ok1 := b.oneOrMany("outside", o.Outside, "", "a public address that is routed to this host", "203.0.113.9", "203.0.113.8/29")
+	near := ""
+	if ok1 {
+		near = b.insideFor(outside, o.Out)
+	}
+	inside, ok2 := b.oneOrMany("inside", o.Inside, near, "the address of a machine inside", "192.168.0.9", "192.168.0.8/29")
 	b.objections = slices.DeleteFunc(b.objections, func(p Objection) bool { return p.Warning }) // one machine is what is wanted here
 	if !ok1 || !ok2 || b.failed() {
 		return b.advice()
 	}
 	switch {
 	case outside.Addr().Is4() != inside.Addr().Is4():
-		b.wrong("inside", b.anInsideNet(o.Out), "%s and %s are of different families; NAT cannot translate between them", outside.Addr(), inside.Addr())
+		b.wrong("inside", b.insideFor(outside, o.Out), "%s and %s are of different families; NAT cannot translate between them", outside.Addr(), inside.Addr())
 	case outside.Overlaps(inside):
-		b.wrong("inside", b.anInsideNet(o.Out), "%s is the public address itself: enter the machine's inside address", inside)
+		b.wrong("inside", b.insideFor(outside, o.Out), "%s is the public address itself: enter the machine's inside address", inside)
 	case outside.Addr().IsUnspecified() || outside.Addr().IsLoopback() || outside.Addr().IsMulticast():
 		b.wrong("outside", "", "%s is not the address of a single machine", outside.Addr())
 	case inside.IsSingleIP():
@@ -178,12 +183,12 @@ func (o OneToOne) Advise(h Host) Advice {
 		b.warn("outside", "", "%s is in %s, the network of %s, not on the uplink", outside.Addr(), net, link)
 	}
 	if outside.Bits() != inside.Bits() {
-		b.wrong("inside", netip.PrefixFrom(inside.Addr(), outside.Bits()).Masked().String(), "%s has %d bits and %s has %d: one to one needs as many addresses on both sides", outside, outside.Bits(), inside, inside.Bits())
+		b.wrong("inside", b.asMany(inside, outside), "%s has %d bits and %s has %d: one to one needs as many addresses on both sides", outside, outside.Bits(), inside, inside.Bits())
 		return b.advice()
 	}
 	r, known := b.route(b.someHost(inside))
 	if known && (r.Kind == evaluate.RoutedNone || r.Out == o.Out) {
-		b.wrong("inside", b.anInsideNet(o.Out), "%s is not behind this gateway", inside)
+		b.wrong("inside", b.insideFor(outside, o.Out), "%s is not behind this gateway", inside)
 		return b.advice()
 	}
 	b.forwarding(o.Out)
@@ -193,6 +198,41 @@ func (o OneToOne) Advise(h Host) Advice {
 	b.proof.Asked, b.proof.Server = netip.AddrPortFrom(outside.Addr(), 0), netip.AddrPortFrom(inside.Addr(), 0)
 	b.proof.Try = fmt.Sprintf("from outside, reach %s", outside.Addr())
 	return b.advice()
+}
+
+// oneOrMany reads an address, or a network of them; missing says what is asked for.
+func (b *builder) oneOrMany(field, text, nearest, missing, one, many string) (netip.Prefix, bool) {
+	_, notNet := netip.ParsePrefix(text)
+	_, notAddr := netip.ParseAddr(text)
+	switch {
+	case text == "":
+		b.wrong(field, nearest, "%s is missing, or a network: such as %s", missing, one)
+	case notNet != nil && notAddr != nil:
+		b.wrong(field, nearest, "%q is neither an address nor a network: use the form %s or %s", text, one, many)
+	default:
+		return b.network(field, text)
+	}
+	return netip.Prefix{}, false
+}
+
+// insideFor is a machine inside, or a network of them, that goes with a public one; "" where none does.
+func (b *builder) insideFor(outside netip.Prefix, out string) string {
+	net, err := netip.ParsePrefix(b.anInsideNet(out))
+	if err != nil || net.Addr().Is4() != outside.Addr().Is4() || net.Overlaps(outside) {
+		return ""
+	}
+	return b.asMany(net, outside)
+}
+
+// asMany are as many addresses of a network inside as a public one has; "" where it has fewer.
+func (b *builder) asMany(inside, outside netip.Prefix) string {
+	switch {
+	case outside.Bits() < inside.Bits():
+		return ""
+	case outside.IsSingleIP():
+		return b.someHost(inside).String()
+	}
+	return netip.PrefixFrom(inside.Addr(), outside.Bits()).Masked().String()
 }
 
 func (b *builder) oneToOne(o OneToOne, outside, inside netip.Prefix) {
