@@ -87,7 +87,7 @@ func noAnswer(x *Examination, f *Forward, seen tally, masked bool) Finding {
 			found.Sentence += " If it has to stay so, let it see this host as the client; it then no longer sees the clients' addresses."
 		}
 	default:
-		found.Sentence = fmt.Sprintf("Packets left for %s and no answer came back here. Where they end is not seen from here: they do not get there, its own firewall drops or refuses them, or it answers by another way, because its default gateway is another machine or none. Look there; whether it answers this host itself, the doctor finds out if it may ask (--probe).", f.Server)
+		found.Sentence = fmt.Sprintf("Packets left for %s and no answer came back here. Where they end is not seen from here: they do not get there, its own firewall drops or refuses them, or it answers by another way, because its default gateway is another machine or none. Look there; whether it answers this host itself, a test of the server tells (p in Doctor, nattui doctor --probe).", f.Server)
 	}
 	return found
 }

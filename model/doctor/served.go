@@ -65,7 +65,7 @@ func stepServed(x *Examination, f *Forward) Finding {
 	}
 	if f.Proto == rules.TCP && seen.flows == 0 && f.rule.Counters.Packets > 0 {
 		// The kernel forgets a connection that is reset at once.
-		found.Sentence = fmt.Sprintf("Whether %s answers is not known: packets came, and no connection is left of them. Where the server refuses it is so; asking it tells (nattui doctor --probe).", f.Server)
+		found.Sentence = fmt.Sprintf("Whether %s answers is not known: packets came, and no connection is left of them. Where the server refuses it is so; a test of the server tells (p in Doctor, nattui doctor --probe).", f.Server)
 	}
 	return found
 }

@@ -27,7 +27,7 @@ func checkTraces(x *Examination) []Finding {
 	first, _, _ := strings.Cut(names[0], ":")
 	return []Finding{{
 		Check: "no-trace", Severity: SeverityNote, Subject: "forwards", Evidence: capped(names, alike),
-		Sentence: fmt.Sprintf("Packets came to %s of which no connection is left: they ended some minutes ago, or the server refuses them, which leaves no trace here. Asking it tells: nattui doctor --probe %s.", rules.Plural(len(names), "forward"), first),
+		Sentence: fmt.Sprintf("Packets came to %s of which no connection is left: they ended some minutes ago, or the server refuses them, which leaves no trace here. A test of the server tells (p on a forward in Doctor, nattui doctor --probe %s).", rules.Plural(len(names), "forward"), first),
 	}}
 }
 

@@ -55,7 +55,7 @@ func (b *Blast) OwnSentence() string {
 	case len(b.Ways) == 0 && b.Session == nil && b.Untold:
 		return "No SSH session found here. Who else comes through this gateway is not known: nothing tracks connections yet."
 	case len(b.Ways) == 0 && b.Session == nil:
-		return "No SSH session found: nothing to lock out."
+		return "No SSH session found that this could cut off."
 	case b.Session == nil:
 		return "Certainly not affected: " + looked + "."
 	}

@@ -114,7 +114,7 @@ func (b *builder) understand(p Publish) (service, bool) {
 	switch s.WayBack {
 	case "":
 		s.WayBack = "gateway"
-		b.note("the server must reply through this gateway, so this must be the server's gateway; if it is not, say that the server's gateway is another (--way-back elsewhere).")
+		b.note("the server must reply through this gateway, so this must be the server's gateway; if it is not, answer that the server's gateway is another.")
 	case "gateway", "elsewhere":
 	default:
 		b.wrong("way-back", "gateway", "%q is neither gateway nor elsewhere", s.WayBack)
@@ -159,7 +159,7 @@ func (b *builder) understandServer(s *service) {
 		b.wrong("to", "", "a server is missing: enter its address, such as 192.168.0.2 or 192.168.0.2:8080")
 		return
 	case err != nil || server.Zone() != "":
-		nearest := nearestServer(s.To)
+		nearest := b.aMachineLike(s.To)
 		if nearest == "" && s.To[0] >= '0' && s.To[0] <= '9' {
 			nearest = b.machineLike(netip.Addr{})
 		}
