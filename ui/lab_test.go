@@ -266,3 +266,39 @@ func TestLabMapOnASmallTerminalHasTitles(t *testing.T) {
 	s.sees("client")
 	s.fits()
 }
+
+// What the list of machines cuts on a narrow terminal is told of the one under the cursor.
+func TestLabMapTellsWhatItCuts(t *testing.T) {
+	s, _ := labStage(t, 40, 12, "", gatewayRules)
+	s.press("L")
+	for _, want := range []string{"203.0.113.10,198.51.100.7listensontcp80,udp53", "wan0203.0.113.1,lan0192.168.0.1listensontcp228888"} {
+		if got := flat(s.screen()); !strings.Contains(got, want) {
+			t.Errorf("%s is not on the screen:\n%s", want, s.screen())
+		}
+		s.press("down")
+	}
+	s.lacks("listens on")
+	s.press("enter")
+	s.sees("from server2")
+	s.fits()
+}
+
+// After the last mission the list of labs opens, and it is said that there is no other.
+func TestAfterTheLastMission(t *testing.T) {
+	s, l := labStage(t, 80, 24, "lock-out", gatewayRules)
+	l.passes = true
+	s.press("c", "n")
+	s.sees("Another lab")
+	s.sees("that was the last mission")
+}
+
+// Hints say where a command is run: not on the screens.
+func TestHintsSayWhereCommandsRun(t *testing.T) {
+	for _, m := range mission.Missions() {
+		for _, h := range m.Hints {
+			if strings.Contains(h, ": nattui ") != strings.Contains(h, "nattui lab enter gateway") {
+				t.Errorf("%s: %s", m.Name, h)
+			}
+		}
+	}
+}

@@ -191,7 +191,12 @@ func (m *labMap) View(width, height int) string {
 		hosts = []string{hosts[0], hosts[at]} // what came back needs the room
 	}
 	lines = append(lines, hosts...)
-	lines = append(lines, m.look.Line.Render(strings.Repeat(m.look.Glyphs.Rule, inner)), m.line(inner))
+	line := []string{m.look.Line.Render(strings.Repeat(m.look.Glyphs.Rule, inner)), m.line(inner)}
+	whole := m.whole(inner)
+	if !m.typing && m.bench.sending == 0 && len(lines)+len(whole)+len(line) > room {
+		line = nil // the key line says as much
+	}
+	lines = append(append(lines, whole[:max(0, min(len(whole), room-len(lines)-len(line)))]...), line...)
 	if m.refused != "" {
 		lines = append(lines, wrapped(m.look.Broken.Render(m.look.Glyphs.Cross)+" ", "  ", m.refused, m.look.Text, inner)...)
 	}
@@ -211,6 +216,24 @@ func (m *labMap) View(width, height int) string {
 		title = "The lab: mission " + m.gw.Lab.Name()
 	}
 	return box(m.desk, title, lines[:min(len(lines), room)], w)
+}
+
+// whole is the machine under the cursor where the list has cut it.
+func (m *labMap) whole(width int) []string {
+	h := m.current()
+	if h == nil || m.typing {
+		return nil
+	}
+	_, widths := labColumns(width)
+	addresses, ports := m.addressesOf(h), listens(h, m.family)
+	if text.Width(addresses) <= widths[1] && text.Width(ports) <= widths[2] {
+		return nil
+	}
+	words := addresses
+	if ports != "" {
+		words += " listens on " + ports
+	}
+	return styled(m.look.Text, text.Wrap(words, width, 0))
 }
 
 // summary is what the lab is for, whole where that many lines are free.
@@ -270,14 +293,19 @@ func (m *labMap) wiring(width int) []string {
 	return lines
 }
 
-// table lists the machines.
-func (m *labMap) table(width int) []string {
-	cols := []table.Column{
+// labColumns are the columns of the machines at a width.
+func labColumns(width int) (cols []table.Column, widths []int) {
+	cols = []table.Column{
 		{Title: "host", Min: 8, Want: 8},
 		{Title: "addresses", Min: 16, Want: 40, Grow: 1},
 		{Title: "listens", Min: 8, Want: 30, Grow: 1},
 	}
-	widths := table.Widths(cols, width-2)
+	return cols, table.Widths(cols, width-2)
+}
+
+// table lists the machines.
+func (m *labMap) table(width int) []string {
+	cols, widths := labColumns(width)
 	lines := []string{"  " + table.Head(cols, widths, m.look.Faint)}
 	for i := range m.bench.hosts {
 		h := &m.bench.hosts[i]

@@ -6,6 +6,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model/mission"
+	"nattui/rules"
 	"nattui/ui/text"
 	"nattui/ui/theme"
 )
@@ -71,9 +72,24 @@ func (b *missionBox) next() tea.Cmd {
 	if !ok {
 		b.close(b)
 		b.open(newLabChoice(b.desk))
+		b.sayDone(b.afterLast())
 		return nil
 	}
 	return b.moveTo("", m.Name)
+}
+
+// afterLast says, after the last mission, how many of all are done.
+func (b *missionBox) afterLast() string {
+	left := 0
+	for _, m := range mission.Missions() {
+		if !b.bench.progress[m.Name].Done {
+			left++
+		}
+	}
+	if left == 0 {
+		return "that was the last mission: all of them are done"
+	}
+	return "that was the last mission; " + rules.Plural(left, "earlier one") + " not done yet"
 }
 
 // moveTo leaves the screens for another lab.
