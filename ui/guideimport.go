@@ -203,7 +203,7 @@ func (x *importDialog) textKeys() keyTable {
 		on(bind("ctrl+t", "apply the corrections", "ctrl+t"), x.correct).when(doubts).otherwise(x.notYet("there is nothing to correct")),
 		on(bind("ctrl+y", "accept doubts", "ctrl+y"), x.acceptDoubts).when(doubts),
 		on(silent("ctrl+y"), x.acceptDoubts),
-		on(silent("ctrl+s"), x.send).agreeing(),
+		on(hidden(bind("ctrl+s", "apply", "ctrl+s")), x.send).agreeing().when(x.applicable).otherwise(x.sayUnready),
 		on(bind("ctrl+n", "start anew", "ctrl+n"), x.anew).when(func() bool { return x.kept }).otherwise(x.saying(alreadyNew)),
 		act(bind("esc", "close", "esc", "ctrl+c"), x.closing(x)),
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	tea "charm.land/bubbletea/v2"
 )
 
 // helpOf opens help and tells what it lists under a heading.
@@ -33,8 +35,12 @@ func TestHelpListsWhatWorks(t *testing.T) {
 		with    []string
 		without []string
 	}{
-		"form":     {func(s *stage) { s.press("1", "a") }, "everywhere", []string{"f1 ", "ctrl+p "}, []string{"\n? ", "\n: ", "\n/ ", "\nn ", "\ny ", "\nL "}},
-		"import":   {func(s *stage) { s.press("1", "i") }, "everywhere", []string{"f1 ", "ctrl+p "}, []string{"\n? ", "\n/ ", "\ny "}},
+		"form":   {func(s *stage) { s.press("1", "a") }, "everywhere", []string{"f1 ", "ctrl+p "}, []string{"\n? ", "\n: ", "\n/ ", "\nn ", "\ny ", "\nL "}},
+		"import": {func(s *stage) { s.press("1", "i") }, "everywhere", []string{"f1 ", "ctrl+p "}, []string{"\n? ", "\n/ ", "\ny "}},
+		"apply": {func(s *stage) {
+			s.press("1", "i")
+			s.send(tea.PasteMsg{Content: "iptables -A FORWARD -i lan0 -j ACCEPT"})
+		}, "in this box", []string{"\nctrl+s "}, nil},
 		"request":  {func(s *stage) { s.press("L", "enter") }, "everywhere", []string{"f1 "}, []string{"\n/ ", "\nL ", "\ny "}},
 		"export":   {func(s *stage) { s.press("2", "E") }, "everywhere", []string{"? "}, []string{"\n/ ", "\nn "}},
 		"columns":  {func(s *stage) { s.press("2", "o") }, "everywhere", []string{"\ny "}, nil},

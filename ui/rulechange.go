@@ -129,7 +129,7 @@ func (s *rulesScreen) sayNotNAT() {
 	case s.gw.ReadOnly:
 		s.say(s.onlyLooks())
 	case s.set() != nil:
-		s.say("this form adds NAT rules only; press esc to go back to table nat")
+		s.say("the form adds NAT rules only; i imports commands for other tables, esc goes back to table nat")
 	}
 }
 

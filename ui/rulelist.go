@@ -132,6 +132,8 @@ func (s *rulesScreen) emptyNote(p *pane) string {
 		return fmt.Sprintf("none of %s matches “%s”; press esc to show all", rules.Plural(s.searchedIn(p), "rule"), s.filter.text())
 	case s.gw.ReadOnly:
 		return "no rules"
+	case s.table != "nat":
+		return "no rules yet: press i to import commands"
 	}
 	return "no rules yet: press a to add one, or 3 for the guide"
 }

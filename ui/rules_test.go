@@ -556,3 +556,18 @@ func TestEqualRuleIsFound(t *testing.T) {
 		s.sees("this rule or an equal one made by root")
 	})
 }
+
+// An empty chain of another table offers what works there.
+func TestEmptyChainOfAnotherTable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, "*raw\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n"+gatewayRules)
+		s.press("c", "/")
+		s.write("raw")
+		s.press("enter", "n", "enter")
+		s.sees("no rules yet: press i to import commands")
+		s.press("a")
+		s.sees("i imports commands for other tables")
+		s.press("i")
+		s.sees("Paste commands")
+	})
+}
