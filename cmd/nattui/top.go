@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"nattui/model/conntrack"
 	"nattui/model/explain"
+	"nattui/model/facts"
 	"nattui/model/filter"
 	"nattui/model/flow"
 	"nattui/model/live"
@@ -48,7 +50,7 @@ func newTopCommand() *cobra.Command {
 		Long: "top follows the connections, adds them up by client, service, rule, translation or port, and prints those that moved most bytes, again at every interval until it is interrupted. " +
 			"What connections moved that have ended by now counts, too, as far as it was seen; while top has run for less than a minute the first column is of that time. " +
 			"Bytes are counted only while net.netfilter.nf_conntrack_acct is 1, and only of connections that began since it is.\n" +
-			"On a terminal it prints a table. Otherwise it prints a group per line: bytes per second over the last minute, bytes per second now, connections, bytes, and the group; a dash means unknown.",
+			"On a terminal it prints a table. Otherwise it prints a group per line: bytes per second over the last minute, bytes per second now, connections, bytes, and the group; a dash means unknown, an empty line stands before each print but the first.",
 		Example: "nattui top\nnattui top --by service --filter 'nat dnat'\nnattui top --count 1 --interval 10s --json",
 		Args:    noArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return o.run(c) },
@@ -95,6 +97,9 @@ func (o *topOptions) run(c *cobra.Command) error {
 	kernel, err := conntrack.Open(conntrack.Options{})
 	if err != nil {
 		return err
+	}
+	if health := kernel.Health(); health.Accounting == facts.SettingOff {
+		say(c.ErrOrStderr(), "no bytes of connections that begin now: the kernel does not count them; turn that on with  sysctl -w net.netfilter.nf_conntrack_acct=1")
 	}
 	o.source = live.Follow(ctx, kernel)
 	o.source.KeepFresh(true)
@@ -168,7 +173,7 @@ type topTold struct {
 	At      string   `json:"at"`
 	By      string   `json:"by"`
 	Name    string   `json:"name"`
-	Minute  float64  `json:"rate_minute"`
+	Minute  *float64 `json:"rate_minute,omitempty"`
 	Rate    *float64 `json:"rate,omitempty"`
 	Flows   int      `json:"connections"`
 	Bytes   *uint64  `json:"bytes,omitempty"`
@@ -188,8 +193,23 @@ func (o *topOptions) name(ctx context.Context, k *flow.GroupKey) string {
 	return k.String()
 }
 
+// tell is a group with what is known of it.
+func (o *topOptions) tell(ctx context.Context, at time.Time, g *flow.Group) topTold {
+	told := topTold{At: at.UTC().Format(time.RFC3339), By: o.by, Name: text.Safe(o.name(ctx, &g.Key)), Flows: g.Flows}
+	if g.MinuteKnown {
+		told.Minute = &g.Minute
+	}
+	if g.Rated > 0 {
+		told.Rate = &g.ByteRate
+	}
+	if g.Counted > 0 {
+		told.Bytes, told.Packets = &g.Bytes, &g.Packets
+	}
+	return told
+}
+
 func (o *topOptions) print(ctx context.Context, out *output, groups []flow.Group, again bool) error {
-	if again && out.terminal && !o.json {
+	if again && !o.json {
 		fmt.Fprintln(out)
 	}
 	cols := []table.Column{{Title: "1 min B/s", Min: 9, Want: 9, Right: true}, {Title: "B/s", Min: 7, Want: 7, Right: true}, {Title: "conns", Min: 6, Want: 6, Right: true}, {Title: "bytes", Min: 7, Want: 7, Right: true}, {Title: o.by, Min: 12, Want: 40, Grow: 1}}
@@ -197,36 +217,29 @@ func (o *topOptions) print(ctx context.Context, out *output, groups []flow.Group
 	if out.terminal && !o.json {
 		fmt.Fprintln(out, table.Head(cols, widths, out.ink.faint))
 	}
+	now := time.Now()
 	for i := range groups {
-		g := &groups[i]
-		name := text.Safe(o.name(ctx, &g.Key))
-		rate, bytes, packets := "-", "-", (*uint64)(nil)
-		told := topTold{At: time.Now().UTC().Format(time.RFC3339), By: o.by, Name: name, Minute: g.Minute, Flows: g.Flows}
-		if g.Rated > 0 {
-			rate, told.Rate = text.Rate(g.ByteRate), &g.ByteRate
-		}
-		if g.Counted > 0 {
-			bytes, packets, told.Bytes = text.Count(g.Bytes), &g.Packets, &g.Bytes
-		}
-		told.Packets = packets
+		told := o.tell(ctx, now, &groups[i])
 		switch {
 		case o.json:
 			if err := json.NewEncoder(out).Encode(&told); err != nil {
 				return err
 			}
 		case out.terminal:
-			fmt.Fprintln(out, table.Line(cols, widths, []table.Cell{{Text: text.Rate(g.Minute)}, {Text: rate}, {Text: text.Exact(uint64(g.Flows))}, {Text: bytes}, {Text: name}}, nil))
+			cells := []table.Cell{{Text: orUnknown(told.Minute, text.Rate)}, {Text: orUnknown(told.Rate, text.Rate)}, {Text: text.Exact(uint64(told.Flows))}, {Text: orUnknown(told.Bytes, text.Count)}, {Text: told.Name}}
+			fmt.Fprintln(out, table.Line(cols, widths, cells, nil))
 		default:
-			exact := "-"
-			if g.Counted > 0 {
-				exact = fmt.Sprint(g.Bytes)
-			}
-			now := "-"
-			if g.Rated > 0 {
-				now = fmt.Sprintf("%.0f", g.ByteRate)
-			}
-			fmt.Fprintf(out, "%.0f %s %d %s %s\n", g.Minute, now, g.Flows, exact, name)
+			whole := func(rate float64) string { return fmt.Sprintf("%.0f", rate) }
+			fmt.Fprintln(out, orUnknown(told.Minute, whole), orUnknown(told.Rate, whole), told.Flows, orUnknown(told.Bytes, func(n uint64) string { return strconv.FormatUint(n, 10) }), told.Name)
 		}
 	}
 	return out.Flush()
+}
+
+// orUnknown is a value in words, a dash where it is not known.
+func orUnknown[T any](value *T, words func(T) string) string {
+	if value == nil {
+		return unknown
+	}
+	return words(*value)
 }

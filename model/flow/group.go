@@ -57,7 +57,9 @@ type Group struct {
 	Packets, Bytes uint64
 	ByteRate       float64
 	// Minute is how many bytes a second were moved over the last minute, as Talkers fills it in; else 0.
-	Minute float64
+	// MinuteKnown tells that it is of flows of which bytes are counted, and that these were looked at more than once.
+	Minute      float64
+	MinuteKnown bool
 }
 
 // GroupOrder is what groups are sorted by, the largest first.

@@ -121,10 +121,11 @@ func (t *Talkers) Fill(groups []Group, limit int) []Group {
 	out := slices.Clone(groups)
 	for i := range out {
 		out[i].Minute = sums[out[i].Key] / span
+		out[i].MinuteKnown = out[i].Minute > 0 || out[i].Counted > 0 && len(t.looks) > 1
 		delete(sums, out[i].Key)
 	}
 	for k, sum := range sums {
-		out = append(out, Group{Key: k, Minute: sum / span})
+		out = append(out, Group{Key: k, Minute: sum / span, MinuteKnown: true})
 	}
 	slices.SortStableFunc(out, func(a, b Group) int {
 		return cmp.Or(-cmp.Compare(a.Minute, b.Minute), -cmp.Compare(a.Flows, b.Flows), cmp.Compare(a.Key.String(), b.Key.String()))

@@ -35,7 +35,11 @@ func TestTalkersOfAMinute(t *testing.T) {
 		}
 		if i == 0 {
 			got := talkers.Fill(nil, 10)
-			if len(got) != 1 || got[0].Key.Client().String() != "10.0.0.9" || got[0].Minute != 6e5 {
+			counted, _, _ := table.Groups(ctx, nil, GroupByClient, GroupsByRate, -1, at)
+			if all := talkers.Fill(counted, 10); len(all) != 2 || all[1].MinuteKnown {
+				t.Fatalf("at the first look it is known what moved before: %+v", all)
+			}
+			if len(got) != 1 || got[0].Key.Client().String() != "10.0.0.9" || got[0].Minute != 6e5 || !got[0].MinuteKnown {
 				t.Fatalf("at the first look the talkers are %+v", got)
 			}
 		}
@@ -57,7 +61,7 @@ func TestTalkersOfAMinute(t *testing.T) {
 	}
 	got := talkers.Fill(groups, 10)
 	if len(got) != 3 || got[0].Key.Client().String() != "10.0.0.2" || got[0].Flows != 0 || got[0].Minute < 900 || got[0].Minute > 1100 ||
-		got[1].Key.Client().String() != "10.0.0.1" || got[1].Minute < 90 || got[1].Minute > 110 || got[2].Minute != 0 {
+		got[1].Key.Client().String() != "10.0.0.1" || got[1].Minute < 90 || got[1].Minute > 110 || got[2].Minute != 0 || !got[2].MinuteKnown {
 		t.Errorf("the talkers are %+v", got)
 	}
 	if got := talkers.Fill(nil, 1); len(got) != 1 {
