@@ -160,7 +160,7 @@ func FuzzParse(f *testing.F) {
 		if r.String() != spec {
 			t.Fatalf("%q came back as %q", spec, r)
 		}
-		_, _, _ = r.Sentence(), r.MatchText(), r.Becomes()
+		_, _, _ = r.Sentence(), r.MatchText(), r.Becomes("nat")
 		if r.Unparseable() != nil {
 			return
 		}
@@ -208,6 +208,14 @@ func TestSentences(t *testing.T) {
 	}
 }
 
+// What table nat accepts stays as it is; elsewhere that is the verdict, which is what counts.
+func TestBecomesOfAccept(t *testing.T) {
+	r := mustParse(t, "-A FORWARD -i lan0 -o wan0 -j ACCEPT")
+	if nat, filter := r.Becomes("nat"), r.Becomes("filter"); nat != "untouched" || filter != "ACCEPT" {
+		t.Errorf("ACCEPT is %q in nat and %q in filter", nat, filter)
+	}
+}
+
 func TestColumns(t *testing.T) {
 	for line, want := range map[string][2]string{
 		`-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8080`: {"tcp to 203.0.113.1:80", "192.168.0.2:8080"},
@@ -217,7 +225,7 @@ func TestColumns(t *testing.T) {
 		`-A PREROUTING -j KUBE-SERVICES`: {"everything", "KUBE-SERVICES"},
 	} {
 		r := mustParse(t, line)
-		if got := [2]string{r.MatchText(), r.Becomes()}; got != want {
+		if got := [2]string{r.MatchText(), r.Becomes("nat")}; got != want {
 			t.Errorf("%s\nis shown as %q, not %q", line, got, want)
 		}
 	}

@@ -145,8 +145,8 @@ func matchText(m Match) string {
 
 // Becomes is what the rule turns packets into, for a column: a new place for
 // DNAT, "from …" for SNAT and MASQUERADE, "this host" for REDIRECT, else the
-// target. It is "" for a rule that only counts.
-func (r Rule) Becomes() string {
+// target. It is "" for a rule that only counts. Table nat leaves alone what it accepts; elsewhere that is a verdict.
+func (r Rule) Becomes(table string) string {
 	t := r.Target
 	switch t.Kind {
 	case DNAT:
@@ -173,6 +173,9 @@ func (r Rule) Becomes() string {
 		}
 		return t.To.Net.String()
 	case Accept:
+		if table != "nat" {
+			return t.Name
+		}
 		return "untouched"
 	case SetMark, SetConnMark:
 		return "mark " + t.Mark.text()

@@ -124,7 +124,7 @@ func (s *rulesScreen) parkedCells(it ruleItem) []table.Cell {
 // becomes is the translation of a rule with the sign and colour of its kind.
 func (s *rulesScreen) becomes(r *rules.Rule) (string, theme.Style) {
 	g, look := s.look.Glyphs, s.look
-	what := text.Safe(r.Becomes())
+	what := text.Safe(r.Becomes(s.table))
 	switch r.Target.Kind {
 	case rules.DNAT:
 		return g.Into + " " + what, look.DNAT

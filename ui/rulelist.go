@@ -69,7 +69,7 @@ func (s *rulesScreen) listChain(p *pane, at rules.Variant, chain, parent string,
 		opened := s.open[key]
 		if hits != nil && jumps(r) {
 			opened = s.search.open(to, s.hits(to)) || opened
-			if !opened && !matchesWords(r, words) {
+			if !opened && !matchesWords(r, s.table, words) {
 				continue // its hits are told where the chain is met first
 			}
 		}
@@ -103,7 +103,7 @@ func (s *rulesScreen) parkedIn(at rules.Variant, chain string) []*Parked {
 // the others.
 func (s *rulesScreen) listParked(p *pane, away []*Parked, at int, parent string, depth int, words []string) []*Parked {
 	for len(away) > 0 && away[0].Return.At <= at {
-		if k := away[0]; len(words) == 0 || matchesWords(&k.Return.Rule, words) {
+		if k := away[0]; len(words) == 0 || matchesWords(&k.Return.Rule, s.table, words) {
 			p.items = append(p.items, ruleItem{key: parent + "\nparked " + k.ID, variant: rules.Variant{Family: k.Return.Family, Backend: k.Return.Backend}, chain: k.Return.Chain, depth: depth, parked: k})
 		}
 		away = away[1:]
@@ -112,8 +112,8 @@ func (s *rulesScreen) listParked(p *pane, away []*Parked, at int, parent string,
 }
 
 // matchesWords reports whether every word occurs in what is known of the rule.
-func matchesWords(r *rules.Rule, words []string) bool {
-	return containsAll(r.String()+" "+r.MatchText()+" "+r.Becomes()+" "+rules.OwnerOf(*r), words)
+func matchesWords(r *rules.Rule, table string, words []string) bool {
+	return containsAll(r.String()+" "+r.MatchText()+" "+r.Becomes(table)+" "+rules.OwnerOf(*r), words)
 }
 
 func (s *rulesScreen) emptyNote(p *pane) string {

@@ -75,7 +75,7 @@ func (s *rulesScreen) hits(of chainOf) []bool {
 	for i := range c.Rules {
 		r := &c.Rules[i]
 		inside := jumps(r) && anyHit(s.hits(chainOf{of.variant, of.table, r.Target.Name}))
-		hits[i] = inside || matchesWords(r, s.search.words)
+		hits[i] = inside || matchesWords(r, of.table, s.search.words)
 	}
 	s.search.chains[of] = hits
 	return hits

@@ -232,7 +232,7 @@ func (w *whatIf) visits(width int) []string {
 		case v.Native != nil:
 			what = v.Text()
 		default:
-			what = v.Rule.MatchText() + "  " + w.look.Glyphs.Into + " " + v.Rule.Becomes()
+			what = v.Rule.MatchText() + "  " + w.look.Glyphs.Into + " " + v.Rule.Becomes(v.Table)
 		}
 		head := text.Pad(v.Table+" "+v.Chain, 20, false)
 		if v.Position > 0 {

@@ -284,7 +284,7 @@ func (o *rulesOptions) printPage(out *output, set *rules.Ruleset) {
 	}
 	o.printed = true
 	out.heading(rules.Variant{Family: set.Family, Backend: set.Backend}.String())
-	columns := ruleColumns(chains)
+	columns := ruleColumns(o.table, chains)
 	widths := table.Widths(columns, out.width)
 	fmt.Fprintln(out, table.Head(columns, widths, out.ink.faint))
 	for _, chain := range chains {
@@ -298,24 +298,24 @@ func (o *rulesOptions) printPage(out *output, set *rules.Ruleset) {
 		fmt.Fprintln(out, text.Safe(chain.Name)+"  "+out.ink.faint.Render(about))
 		for i := range len(chain.Rules) + 1 {
 			for _, p := range o.parkedAt(set, &chain, i+1) {
-				fmt.Fprintln(out, table.Line(columns, widths, parkedCells(out.ink, &p.back.Rule), nil))
+				fmt.Fprintln(out, table.Line(columns, widths, parkedCells(out.ink, o.table, &p.back.Rule), nil))
 			}
 			if i < len(chain.Rules) {
-				fmt.Fprintln(out, table.Line(columns, widths, ruleCells(out.ink, i+1, &chain.Rules[i]), nil))
+				fmt.Fprintln(out, table.Line(columns, widths, ruleCells(out.ink, o.table, i+1, &chain.Rules[i]), nil))
 			}
 		}
 	}
 }
 
-// ruleColumns are columns as wide as the rules need.
-func ruleColumns(chains []rules.Chain) []table.Column {
+// ruleColumns are columns as wide as the rules of a table need.
+func ruleColumns(of string, chains []rules.Chain) []table.Column {
 	number, match, becomes, owner := 1, 1, 1, 0
 	for _, chain := range chains {
 		number = max(number, len(strconv.Itoa(len(chain.Rules))))
 		for i := range chain.Rules {
 			r := &chain.Rules[i]
 			match = max(match, cells(r.MatchText()))
-			becomes = max(becomes, cells(r.Becomes()))
+			becomes = max(becomes, cells(r.Becomes(of)))
 			owner = max(owner, cells(rules.OwnerOf(*r)))
 		}
 	}
@@ -335,8 +335,8 @@ func ruleColumns(chains []rules.Chain) []table.Column {
 
 // parkedCells are those of a rule that is parked: it has no position, and is not in
 // force.
-func parkedCells(ink ink, r *rules.Rule) []table.Cell {
-	cells := ruleCells(ink, 0, r)
+func parkedCells(ink ink, of string, r *rules.Rule) []table.Cell {
+	cells := ruleCells(ink, of, 0, r)
 	cells[0].Text, cells[1].Text = text.Unknown, "parked: "+cells[1].Text
 	for i := range cells {
 		cells[i].Style = ink.faint
@@ -347,7 +347,7 @@ func parkedCells(ink ink, r *rules.Rule) []table.Cell {
 // countWidth is the width of a counter (text.Count).
 const countWidth = 6
 
-func ruleCells(ink ink, position int, r *rules.Rule) []table.Cell {
+func ruleCells(ink ink, of string, position int, r *rules.Rule) []table.Cell {
 	packets, bytes := text.Unknown, text.Unknown
 	if r.Counters.Known {
 		packets, bytes = text.Count(r.Counters.Packets), text.Count(r.Counters.Bytes)
@@ -356,7 +356,7 @@ func ruleCells(ink ink, position int, r *rules.Rule) []table.Cell {
 	return []table.Cell{
 		{Text: strconv.Itoa(position), Style: ink.faint},
 		{Text: text.Safe(r.MatchText()), Style: plain},
-		{Text: text.Safe(r.Becomes()), Style: ink.of(r.Target.Kind)},
+		{Text: text.Safe(r.Becomes(of)), Style: ink.of(r.Target.Kind)},
 		{Text: packets, Style: plain},
 		{Text: bytes, Style: plain},
 		{Text: text.Safe(rules.OwnerOf(*r)), Style: ink.faint},

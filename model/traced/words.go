@@ -71,7 +71,7 @@ func (h *TraceHop) place() string {
 // What says what the hop did: the rule as match and outcome, or the policy.
 func (h *TraceHop) What(sets map[rules.Variant]*rules.Ruleset) (match, outcome string) {
 	if r, ok := h.Rule(sets); ok {
-		outcome = r.Becomes()
+		outcome = r.Becomes(h.Table)
 		switch k := r.Target.Kind; {
 		case k == rules.DNAT || k == rules.Netmap:
 			outcome = k.Name() + " to " + outcome

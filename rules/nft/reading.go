@@ -13,6 +13,7 @@ type Reading struct {
 	// Family is IPv4 or IPv6 where only packets of that family can match; else 0.
 	Family Family
 
+	chain   *Chain
 	clauses []clause
 }
 
@@ -71,6 +72,7 @@ type Links map[uint32]string
 // Read reads a rule of a chain. links may be nil: then interfaces that are named by their number have it.
 func (r *Rule) Read(c *Chain, links Links) Reading {
 	x := listing{table: c.Table, links: links}
+	x.out.chain = c
 	switch c.Table.Family {
 	case IPv4:
 		x.network = "ip"

@@ -2,6 +2,7 @@ package nft
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"nattui/rules"
@@ -218,9 +219,21 @@ func (r Reading) Becomes(links Links) string {
 		case d.To != "":
 			return d.To
 		}
-		return map[string]string{"accept": "untouched", "drop": "dropped", "return": "RETURN", "continue": ""}[d.verdict()] + rejection(d)
+		accepted := "accepted"
+		if d.verdict() == "accept" && r.chain.translates() {
+			accepted = "untouched"
+		}
+		return map[string]string{"accept": accepted, "drop": "dropped", "return": "RETURN", "continue": ""}[d.verdict()] + rejection(d)
 	}
 	return d.Text
+}
+
+// translates tells whether a chain is one of nat, or one that such a chain leads to.
+func (c *Chain) translates() bool {
+	if c.IsBase() {
+		return c.Type == "nat"
+	}
+	return slices.ContainsFunc(c.Table.Chains, func(b *Chain) bool { return b.IsBase() && b.Type == "nat" && slices.Contains(b.Led(), c) })
 }
 
 // rejection is what a refused packet is told.

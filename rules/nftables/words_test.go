@@ -59,7 +59,7 @@ func TestWords(t *testing.T) {
 			"Everything to 203.0.113.0/29 gets its destination mapped one to one into 10.0.0.0/29.",
 		},
 		{
-			"inet", `iifname "wan*" ct status dnat accept`, "", "in wan* ct status dnat", "untouched", "ACCEPT",
+			"inet", `iifname "wan*" ct status dnat accept`, "", "in wan* ct status dnat", "accepted", "ACCEPT",
 			"Everything that arrives on an interface named wan… with connection status dnat is let through as it is.",
 		},
 		{
