@@ -101,25 +101,40 @@ func ParseFamily(s string) (Family, error) {
 // one host at the same time; each has rules that the others' programs do not show.
 type Backend uint8
 
-// The two backends of iptables, and what is native to nftables and no rule of iptables.
+// The two backends of iptables, what is native to nftables and no rule of iptables, and that of rules of iptables of which a
+// text does not tell which of the two held them.
 const (
 	NFT Backend = iota
 	Legacy
 	Native
+	Untold
 )
 
 // Backends lists both backends of iptables in the order they are shown.
 var Backends = [...]Backend{NFT, Legacy}
 
-// String returns the name used in JSON and on the command line: nft, legacy or native.
+// Holders lists all that a rule set of iptables may be of, in the order they are shown.
+var Holders = [...]Backend{NFT, Legacy, Untold}
+
+// String returns the name used in JSON and on the command line: nft, legacy or native; unknown is of no command.
 func (b Backend) String() string {
 	switch b {
 	case Legacy:
 		return "legacy"
 	case Native:
 		return "native"
+	case Untold:
+		return "unknown"
 	}
 	return "nft"
+}
+
+// IPTables is iptables with its backend, as far as that is known: iptables nft.
+func (b Backend) IPTables() string {
+	if b == Untold {
+		return "iptables"
+	}
+	return "iptables " + b.String()
 }
 
 // ParseBackend reads nft or legacy.

@@ -131,7 +131,12 @@ type Variant struct {
 }
 
 // String is the variant as the screen's header shows it: IPv4 · nft.
-func (p Variant) String() string { return p.Family.Title() + " · " + p.Backend.String() }
+func (p Variant) String() string {
+	if p.Backend == Untold {
+		return p.Family.Title() + " · backend not known"
+	}
+	return p.Family.Title() + " · " + p.Backend.String()
+}
 
 // Resolve gives every insertion at the end the position it will have and every
 // change what it needs to be undone exactly, given the sets it starts from.

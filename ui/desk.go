@@ -162,7 +162,7 @@ func firstVariant(sets map[rules.Variant]*rules.Ruleset, current rules.Variant) 
 // places lists the places that have a rule set, in the order they are shown.
 func variants(sets map[rules.Variant]*rules.Ruleset) []rules.Variant {
 	var ps []rules.Variant
-	for _, b := range rules.Backends {
+	for _, b := range rules.Holders {
 		for _, f := range rules.Families {
 			if _, ok := sets[rules.Variant{Family: f, Backend: b}]; ok {
 				ps = append(ps, rules.Variant{Family: f, Backend: b})

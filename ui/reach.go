@@ -19,7 +19,7 @@ type reachMsg struct {
 // findDead looks for rules of the NAT tables of the family that no packet reaches.
 func (s *rulesScreen) findDead() tea.Cmd {
 	var cmds []tea.Cmd
-	for _, backend := range rules.Backends {
+	for _, backend := range rules.Holders {
 		if set := s.tables.Sets[rules.Variant{Family: s.variant.Family, Backend: backend}]; set != nil {
 			cmds = append(cmds, func() tea.Msg {
 				dead := deadRules{}

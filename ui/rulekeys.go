@@ -225,7 +225,10 @@ func (s *rulesScreen) turn(to func(rules.Variant) rules.Variant) {
 	p := to(s.variant)
 	if _, ok := s.tables.Sets[p]; !ok && !(p.Backend == s.variant.Backend && s.tables.Native != nil && len(s.tables.Native.Tables) > 0) {
 		why := s.tables.Absent[p]
-		if why == "" {
+		switch {
+		case why == "" && s.gw.Recorded != "":
+			why = "this file has none"
+		case why == "":
 			why = "this host has none"
 		}
 		s.refuse(p.String() + ": " + why)

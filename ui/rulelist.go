@@ -141,7 +141,7 @@ func (s *rulesScreen) emptyNote(p *pane) string {
 // searchedIn counts the rules that a filter has looked at for a pane.
 func (s *rulesScreen) searchedIn(p *pane) int {
 	n, seen := p.rules, map[chainOf]bool{}
-	for _, b := range rules.Backends {
+	for _, b := range rules.Holders {
 		of := chainOf{rules.Variant{Family: s.variant.Family, Backend: b}, s.table, p.chain}
 		if c, ok := s.tables.Sets[of.variant].Chain(of.table, of.name); ok && s.native.name == "" && s.shows(b) {
 			n += s.searched(of, seen) - len(c.Rules) // which are counted

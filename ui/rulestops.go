@@ -54,7 +54,7 @@ func headOf(x nft.Stop) string {
 			parts = append(parts, o)
 		}
 	} else {
-		parts = append(parts, "iptables "+x.Variant.Backend.String(), x.Table+" "+x.Chain.Name)
+		parts = append(parts, x.Variant.Backend.IPTables(), x.Table+" "+x.Chain.Name)
 	}
 	parts = append(parts, fmt.Sprintf("priority %d", x.Priority))
 	if x.Native != nil && x.Native.Policy.Code == nft.Drop {
@@ -91,7 +91,7 @@ func (s *rulesScreen) listWay(p *pane, words []string) {
 			p.items = p.items[:before] // nothing there matches
 		}
 	}
-	for _, b := range rules.Backends { // chains without rules may have some that are parked
+	for _, b := range rules.Holders { // chains without rules may have some that are parked
 		if at := (rules.Variant{Family: s.variant.Family, Backend: b}); !listed[at] && s.shows(b) {
 			s.listChain(p, at, p.chain, "", 0, words)
 		}
@@ -106,7 +106,7 @@ func (s *rulesScreen) policyOf(p *pane) string {
 		}
 		return ""
 	}
-	for _, b := range rules.Backends {
+	for _, b := range rules.Holders {
 		at := rules.Variant{Family: s.variant.Family, Backend: b}
 		if c, ok := s.tables.Sets[at].Chain(s.table, p.chain); ok && c.Policy == "DROP" && s.shows(b) && (s.only == "" || at == s.variant) {
 			return "policy DROP"
@@ -128,7 +128,7 @@ func (s *rulesScreen) forwardLine(width int) string {
 			drops = drops || x.Native.Policy.Code == nft.Drop
 			parts = append(parts, x.Native.Policy.String()+" ("+text.Safe(x.Native.Table.Family.String()+" "+x.Native.Table.Name+" "+x.Native.Name)+")")
 		case x.Table == "filter":
-			where := "iptables " + x.Variant.Backend.String()
+			where := x.Variant.Backend.IPTables()
 			drops = drops || x.Chain.Policy == "DROP"
 			if n := x.Chain.Counters; n.Known && n.Packets > 0 {
 				where += ", " + text.Count(n.Packets) + " packets"
@@ -149,7 +149,7 @@ func (s *rulesScreen) forwardLine(width int) string {
 // narrowTo shows one backend after the other, then all again.
 func (s *rulesScreen) narrowTo() {
 	var there []rules.Backend
-	for _, b := range rules.Backends {
+	for _, b := range rules.Holders {
 		if _, ok := s.tables.Sets[rules.Variant{Family: s.variant.Family, Backend: b}]; ok {
 			there = append(there, b)
 		}
@@ -159,7 +159,12 @@ func (s *rulesScreen) narrowTo() {
 	}) {
 		there = append(there, rules.Native)
 	}
-	if len(there) < 2 {
+	switch {
+	case len(there) > 1:
+	case s.variant.Backend == rules.Untold:
+		s.refuse("this text does not tell which backend its rules are of")
+		return
+	default:
 		s.turn(func(p rules.Variant) rules.Variant { p.Backend ^= 1; return p })
 		return
 	}

@@ -191,6 +191,15 @@ func (x *chainTold) priority() string {
 	return strconv.Itoa(int(*x.Priority))
 }
 
+// heading stands over the chains of a table.
+func (x *chainTold) heading() string {
+	table := text.Safe(x.Table)
+	if x.Backend == rules.Untold.String() {
+		return x.Family + " " + table + ", backend not known"
+	}
+	return x.Family + " " + x.Backend + " " + table
+}
+
 // at is where the kernel calls a chain, and by which priority.
 func (x *chainTold) at() string {
 	if x.Hook == "" {
@@ -205,7 +214,7 @@ func (out *output) chainPage(told []chainTold, number func(*uint64) string, or f
 	widths := table.Widths(cols, min(out.width, 100))
 	before := ""
 	for _, x := range told {
-		if head := x.Family + " " + x.Backend + " " + text.Safe(x.Table); head != before {
+		if head := x.heading(); head != before {
 			if before != "" {
 				fmt.Fprintln(out)
 			}

@@ -106,6 +106,9 @@ func groundOf(ctx context.Context, gateway string) (paste.Ground, error) {
 		return paste.Ground{}, err
 	}
 	ground := paste.Ground{Sets: g.sets, UserID: userID, GroupID: groupID}
+	if there := g.variants(&variantFlags{}); len(there) > 0 {
+		ground.Backend = there[0].Backend
+	}
 	if g.facts != nil {
 		for _, l := range g.facts.Links {
 			ground.Links = append(ground.Links, l.Name)

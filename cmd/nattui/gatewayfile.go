@@ -71,7 +71,7 @@ func (g *gatewayFile) whole() error {
 // variants are those of the file that are chosen, in their usual order.
 func (g *gatewayFile) variants(f *variantFlags) []rules.Variant {
 	var list []rules.Variant
-	for _, b := range rules.Backends {
+	for _, b := range rules.Holders {
 		for _, family := range rules.Families {
 			v := rules.Variant{Family: family, Backend: b}
 			if _, ok := g.sets[v]; ok && f.wants(v) {

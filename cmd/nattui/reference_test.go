@@ -24,7 +24,7 @@ var exitEntries = []entry{
 
 // ruleEntries are the fields of a rule as JSON.
 var ruleEntries = []entry{
-	{"family, backend", "ipv4 or ipv6, of a native rule the family of its table (ip, ip6, inet and so on); nft, legacy or native"},
+	{"family, backend", "ipv4 or ipv6, of a native rule the family of its table (ip, ip6, inet and so on); nft, legacy or native; unknown where a text of iptables-save does not tell it"},
 	{"table, chain, position", "its position; positions count from 1"},
 	{"target, to", "the target after -j; the new address and port"},
 	{"packets, bytes", "its counters"},

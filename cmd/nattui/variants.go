@@ -244,6 +244,9 @@ func (f *variantFlags) readFile(c *cobra.Command, gateway string) ([]rules.Varia
 	if g.native != nil && f.wantsNative() {
 		native = g.native
 	}
+	if told := g.variants(&variantFlags{family: f.family}); f.backend != "" && slices.ContainsFunc(told, func(v rules.Variant) bool { return v.Backend == rules.Untold }) {
+		say(c.ErrOrStderr(), fmt.Sprintf("%s does not tell which backend its rules of iptables are of: --backend leaves them out", gateway))
+	}
 	return g.variants(f), g.sets, native, nil
 }
 

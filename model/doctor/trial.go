@@ -129,7 +129,7 @@ func (t *trial) usual(f rules.Family) (rules.Variant, bool) {
 // variants lists the rule sets in a fixed order.
 func (t *trial) variants() []rules.Variant {
 	var list []rules.Variant
-	for _, b := range rules.Backends {
+	for _, b := range rules.Holders {
 		for _, f := range rules.Families {
 			if p := (rules.Variant{Family: f, Backend: b}); t.sets[p] != nil {
 				list = append(list, p)

@@ -459,7 +459,11 @@ func (c *program) name() string {
 	if c.native != nil {
 		return c.table + " " + c.native.chain.Name
 	}
-	return c.table + " " + c.chain.Name + " of iptables-" + c.variant.Backend.String()
+	of := " of iptables"
+	if c.variant.Backend != rules.Untold {
+		of += "-" + c.variant.Backend.String()
+	}
+	return c.table + " " + c.chain.Name + of
 }
 
 // hears reports whether the chain is called for what passes the interface that the packet is at.

@@ -96,11 +96,12 @@ func (s stage) isKernel() bool {
 	return false
 }
 
-// of reports whether a backend's chain is called at the stage.
+// of reports whether a backend's chain is called at the stage. One that is not known counts as legacy: nothing but the NAT
+// of INPUT is between the two.
 func (s stage) of(b rules.Backend) bool {
 	switch s {
 	case stageSecurityInput, stageSecurityForward, stageSecurityOutput:
-		return b == rules.Legacy
+		return b != rules.NFT
 	case stageLateSecurityInput, stageLateForward, stageLateOutput:
 		return b == rules.NFT
 	}

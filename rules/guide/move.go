@@ -79,7 +79,7 @@ func (b *builder) endpoint(field, text string) (netip.AddrPort, bool) {
 
 // aServer is a server that some rule names.
 func (b *builder) aServer() string {
-	for _, backend := range rules.Backends {
+	for _, backend := range rules.Holders {
 		t, ok := b.set(rules.Variant{Family: b.family, Backend: backend}).Table("nat")
 		if !ok {
 			continue
@@ -100,7 +100,7 @@ func (b *builder) aServer() string {
 // on its way back. It returns how many destinations were moved.
 func (b *builder) moveRules(from, to netip.AddrPort) int {
 	moved := 0
-	for _, backend := range rules.Backends {
+	for _, backend := range rules.Holders {
 		variant := rules.Variant{Family: b.family, Backend: backend}
 		for _, table := range b.set(variant).Tables {
 			for _, chain := range table.Chains {

@@ -53,7 +53,7 @@ func (t *Table) Meets(f rules.Family) bool {
 // may be nil.
 func Stops(s *Ruleset, sets map[rules.Variant]*rules.Ruleset, f rules.Family, hook string, nat bool, away func(*Chain) bool) []Stop {
 	var all []Stop
-	for _, backend := range rules.Backends {
+	for _, backend := range rules.Holders {
 		at := rules.Variant{Family: f, Backend: backend}
 		set := sets[at]
 		if set == nil {
