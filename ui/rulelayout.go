@@ -33,13 +33,42 @@ type ruleRow struct {
 	note  string
 }
 
-// contentWidths are how wide what is in each column has been at most, so that columns do not move with every look. 0 is
-// a column with nothing in it.
-type contentWidths [ruleColumns]int
+// ruleContent is what is in a column: how wide it has been at most, so that columns do not move with every look, and whether
+// it tells anything: some figure but 0. A width of 0 is a column with nothing in it.
+type ruleContent struct {
+	width   int
+	telling bool
+}
+
+// contentWidths are those of all columns.
+type contentWidths [ruleColumns]ruleContent
 
 func (w *contentWidths) widen(other *contentWidths) {
 	for i := range w {
-		w[i] = max(w[i], other[i])
+		w[i].width = max(w[i].width, other[i].width)
+		w[i].telling = w[i].telling || other[i].telling
+	}
+}
+
+// measure widens the contents by a row.
+func (w *contentWidths) measure(row ruleRow, none string) {
+	for i, c := range row.cells {
+		if c.Text != "" && c.Text != none {
+			w[i].width = max(w[i].width, text.Width(c.Text))
+			w[i].telling = w[i].telling || c.Text != "0"
+		}
+	}
+}
+
+// mostMeasured is how many rows of a pane are measured at once, in sight or not, for columns that are the same wherever
+// somebody has scrolled to.
+const mostMeasured = 400
+
+// measureAll measures the rows of a pane from its first on.
+func (s *rulesScreen) measureAll(p *pane) {
+	p.content = contentWidths{}
+	for _, it := range p.items[:min(len(p.items), mostMeasured)] {
+		p.content.measure(s.rowOf(it), s.look.Glyphs.None)
 	}
 }
 
@@ -49,11 +78,7 @@ func (s *rulesScreen) lay(p *pane) {
 	p.rows = p.rows[:0]
 	for _, it := range p.items[from:to] {
 		row := s.rowOf(it)
-		for i, c := range row.cells {
-			if c.Text != "" && c.Text != s.look.Glyphs.None {
-				p.content[i] = max(p.content[i], text.Width(c.Text))
-			}
-		}
+		p.content.measure(row, s.look.Glyphs.None)
 		p.rows = append(p.rows, row)
 	}
 }
@@ -76,94 +101,152 @@ func (s *rulesScreen) rowOf(it ruleItem) ruleRow {
 	return ruleRow{}
 }
 
-// The least that match and translation get before the numbers give way.
+// The least that match and translation get before the numbers give way, and what they have from wordsWidth on before owners
+// and comments have their room: one long rule does not take the comments of all others away. A comment that is cut has
+// commentCells.
 const (
-	leastMatch   = 26
-	leastBecomes = 21
-)
-
-// From wordsWidth on owners and comments have their room before graphs and bytes have theirs, a comment so many cells at least, and
-// before match and translation together have more than those of an ordinary rule: one long rule does not take the comments
-// of all others away.
-const (
+	leastMatch      = 26
+	leastBecomes    = 21
 	wordsWidth      = 100
-	commentCells    = 16
 	ordinaryMatch   = 44
 	ordinaryBecomes = 24
+	commentCells    = 16
 )
 
-// wordsFirst has owners and comments come first, and tells how many of the spare cells that takes: a comment half of what the
-// owner leaves, where it needs them.
-func (s *rulesScreen) wordsFirst(cols []table.Column, content *contentWidths, spare int) (taken int) {
-	for i, col := range []int{ruleColOwner, ruleColComment, ruleColGraph, ruleColBytes} {
-		c := &cols[col]
-		if c.Order == 0 {
-			continue
-		}
-		c.Order = 6 + i
-		left := spare - taken
-		if col == ruleColComment {
-			c.Want = max(c.Min, min(content[col], max(commentCells, left/2-2)))
-			if content[col] > c.Want {
-				c.Grow = 1
-			}
-		}
-		if (col == ruleColOwner || col == ruleColComment) && left >= 2+c.Min {
-			taken += min(2+c.Want, left)
-		}
-	}
-	return taken
+// shares hands the cells of a line out to columns, to one after the other.
+type shares struct {
+	widths []int
+	left   int // cells
 }
 
-// columns of a list with so wide content: those with nothing in them are left out, the text is as wide as it needs to
-// be, and what is left over stays empty, but for comments that are long. Where it does not fit beside the numbers, the text
-// is cut.
-func (s *rulesScreen) columns(content *contentWidths, width int) []table.Column {
-	numbers := []table.Column{
-		ruleColPackets: {Title: "pkts", Min: 5, Want: 5, Right: true, Order: 4},
-		ruleColRate:    {Title: "/s", Min: 4, Want: 4, Right: true, Order: 5},
-		ruleColFlows:   {Title: "conns", Min: 5, Want: 5, Right: true, Order: 3},
-		ruleColBytes:   {Title: "bytes", Min: 6, Want: 6, Right: true, Order: 8},
+// take gives a column what it wants, or what is left of that where it is the least that is of use; one that has something
+// already is widened.
+func (h *shares) take(col, least, want int) {
+	gap := table.Gap
+	if h.widths[col] > 0 {
+		gap, least = 0, 0
 	}
-	cols := make([]table.Column, ruleColumns)
-	copy(cols, numbers)
-	cols[ruleColNumber] = table.Column{Title: "#", Min: 3, Want: 3, Right: true}
-	cols[ruleColOwner] = table.Column{Title: "owner", Min: 5, Want: 5, Order: 9}
-	cols[ruleColComment] = table.Column{Title: "comment", Min: 7, Want: 7, Order: 10}
-	cols[ruleColGraph] = table.Column{Title: "4 minutes", Min: graphCells, Want: graphCells, Order: 7}
-	room := width - 3
-	for i := range cols {
-		if i >= ruleColPackets {
-			most := 40
-			if i == ruleColComment {
-				most = width // it takes what is left
-			}
-			cols[i].Want = max(cols[i].Want, min(content[i], most))
-			if content[i] == 0 && (i >= ruleColBytes || i == ruleColFlows && s.gw.Flows == nil) {
-				cols[i] = table.Column{} // nothing is in it
-			}
-			if i <= ruleColFlows && cols[i].Order > 0 {
-				room -= 2 + cols[i].Want
+	more := min(want-h.widths[col], h.left-gap)
+	if more <= 0 || h.widths[col]+more < min(least, want) {
+		return
+	}
+	h.widths[col] += more
+	h.left -= gap + more
+}
+
+// least gives match and translation their least, and both as much where there is no room for that.
+func (h *shares) least(match, becomes int) {
+	room := h.left - 2*table.Gap
+	becomes = min(becomes, max(room-match, room/2))
+	h.take(ruleColMatch, 1, min(match, room-becomes))
+	h.take(ruleColBecomes, 1, becomes)
+}
+
+// texts widens both to so many cells, the translation first, which is the shorter one. A match that is cut all the same gives
+// way for it.
+func (h *shares) texts(match, becomes int) {
+	h.take(ruleColBecomes, 0, becomes)
+	h.take(ruleColMatch, 0, match)
+	if cut := becomes - h.widths[ruleColBecomes]; cut > 0 && h.widths[ruleColMatch] < match {
+		cut = max(0, min(cut, h.widths[ruleColMatch]-leastMatch))
+		h.widths[ruleColBecomes] += cut
+		h.widths[ruleColMatch] -= cut
+	}
+}
+
+// ruleTitles are the columns of a list, whatever their width.
+var ruleTitles = []table.Column{
+	ruleColNumber: {Title: "#", Right: true}, ruleColMatch: {Title: "match"}, ruleColBecomes: {Title: "  becomes"},
+	ruleColPackets: {Title: "pkts", Right: true}, ruleColRate: {Title: "/s", Right: true}, ruleColFlows: {Title: "conns", Right: true},
+	ruleColBytes: {Title: "bytes", Right: true}, ruleColOwner: {Title: "owner"}, ruleColComment: {Title: "comment"}, ruleColGraph: {Title: "4 minutes"},
+}
+
+// wants are how many cells each column needs to be whole; 0 where nothing is in it, or will be.
+func (s *rulesScreen) wants(content *contentWidths) (w [ruleColumns]int) {
+	for i := range w {
+		switch {
+		case content[i].width > 0, i <= ruleColBecomes, s.awaited(i):
+			w[i] = max(text.Width(ruleTitles[i].Title), content[i].width)
+		}
+	}
+	w[ruleColNumber] = max(3, w[ruleColNumber])
+	if w[ruleColGraph] > 0 {
+		w[ruleColGraph] = graphCells
+	}
+	if w[ruleColOwner] > 0 {
+		w[ruleColOwner] = min(w[ruleColOwner], 40)
+	}
+	return w
+}
+
+// awaited tells that a column without figures may have some in a moment.
+func (s *rulesScreen) awaited(col int) bool {
+	switch col {
+	case ruleColPackets, ruleColRate:
+		return s.gw.Recorded == ""
+	case ruleColFlows:
+		return s.gw.Flows != nil
+	}
+	return false
+}
+
+// shareOut hands a line of a width out to the columns of such a content: those with nothing in them are left out, the text is as
+// wide as it needs to be before figures that are all 0 have room, and what is left over stays empty. Where the text does not
+// fit beside the packets, it is cut.
+func (s *rulesScreen) shareOut(content *contentWidths, width int) []int {
+	w := s.wants(content)
+	h := shares{widths: make([]int, ruleColumns), left: width + table.Gap}
+	whole := func(cols ...int) {
+		for _, col := range cols {
+			if w[col] > 0 {
+				h.take(col, w[col], w[col])
 			}
 		}
 	}
+	telling := func(col int) {
+		if content[col].telling {
+			whole(col)
+		}
+	}
+	match, becomes := w[ruleColMatch], w[ruleColBecomes]
+	whole(ruleColNumber)
+	h.least(min(match, leastMatch), min(becomes, leastBecomes))
+	if content[ruleColPackets].width > 0 {
+		whole(ruleColPackets)
+	}
+	telling(ruleColFlows)
 	if width >= wordsWidth {
-		room -= s.wordsFirst(cols, content, room-ordinaryMatch-ordinaryBecomes-4)
+		h.texts(min(match, ordinaryMatch), min(becomes, ordinaryBecomes))
+		telling(ruleColRate)
+		s.takeOwner(&h, w[ruleColOwner])
+		if w[ruleColComment] > 0 {
+			h.take(ruleColComment, min(w[ruleColComment], commentCells), min(w[ruleColComment], commentCells))
+		}
+		h.texts(match, becomes)
+		if h.widths[ruleColComment] > 0 {
+			h.take(ruleColComment, 0, w[ruleColComment])
+		}
+	} else {
+		h.texts(match, becomes)
+		telling(ruleColRate)
 	}
-	match, becomes := max(content[ruleColMatch], 5), max(content[ruleColBecomes], 9)
-	cols[ruleColMatch] = table.Column{Title: "match", Min: 10, Want: match}
-	cols[ruleColBecomes] = table.Column{Title: "  becomes", Min: 10, Want: becomes}
-	if cut := match + becomes + 4 - room; cut > 0 {
-		cols[ruleColMatch].Grow, cols[ruleColBecomes].Grow = 3, 2
-		fromBecomes := max(0, min(becomes-leastBecomes, cut-(match-leastMatch)))
-		cols[ruleColBecomes].Want = becomes - fromBecomes
-		cols[ruleColMatch].Want = max(min(match, leastMatch), match-(cut-fromBecomes))
+	whole(ruleColFlows, ruleColPackets, ruleColRate, ruleColGraph, ruleColBytes)
+	s.takeOwner(&h, w[ruleColOwner])
+	if w[ruleColComment] > 0 {
+		h.take(ruleColComment, 7, w[ruleColComment])
 	}
-	return cols
+	return h.widths
+}
+
+// takeOwner gives the owner its column, unless it stands behind the chains that are jumped to.
+func (s *rulesScreen) takeOwner(h *shares, want int) {
+	if want > 0 && s.ownerShown {
+		h.take(ruleColOwner, 5, want)
+	}
 }
 
 // row draws one row of a pane.
-func (s *rulesScreen) row(p *pane, i int, active bool, cols []table.Column, widths []int, width int) string {
+func (s *rulesScreen) row(p *pane, i int, active bool, widths []int, width int) string {
 	bar, over := "   ", (*theme.Style)(nil)
 	from, _ := p.cursor.Window(len(p.items), p.height)
 	if active && i == p.cursor.Index() {
@@ -176,9 +259,9 @@ func (s *rulesScreen) row(p *pane, i int, active bool, cols []table.Column, widt
 	}
 	cells := slices.Clone(row.cells)
 	for _, col := range []int{ruleColMatch, ruleColBecomes} {
-		cells[col].Text = text.Ends(cells[col].Text, widths[col])
+		cells[col].Text = text.EndsKeeping(cells[col].Text, widths[col], s.search.words)
 	}
-	line := table.Line(cols, widths, cells, over)
+	line := table.Line(ruleTitles, widths, cells, over)
 	if rest := width - 4 - text.Width(line); over != nil && rest > 0 {
 		line += over.Render(strings.Repeat(" ", rest))
 	}
@@ -187,60 +270,114 @@ func (s *rulesScreen) row(p *pane, i int, active bool, cols []table.Column, widt
 
 // fitColumns lays the rows of all panes out. An owner that has no column stands behind the chain that is jumped to.
 func (s *rulesScreen) fitColumns(width int) {
-	if s.laidFor != width {
-		s.laidFor, s.ownerShown = width, true
-		for _, p := range s.panes {
-			p.content = contentWidths{}
-		}
-	}
 	for {
-		shared := contentWidths{}
 		for _, p := range s.panes {
 			s.lay(p)
-			shared.widen(&p.content)
+		}
+		if !s.wide {
+			s.align()
 		}
 		shown := true
 		for _, p := range s.panes {
-			if !s.wide {
-				p.content = shared
-			}
-			p.cols = s.columns(&p.content, s.paneWidth(width)-4)
-			p.widths = table.Widths(p.cols, s.paneWidth(width)-4)
-			shown = shown && (p.widths[ruleColOwner] > 0 || p.content[ruleColOwner] == 0)
+			p.widths = s.shareOut(&p.content, s.paneWidth(width)-4)
+			shown = shown && (p.widths[ruleColOwner] > 0 || p.content[ruleColOwner].width == 0)
 		}
 		if shown || !s.ownerShown {
 			return
 		}
 		s.ownerShown = false
+		s.measured()
 	}
 }
 
-// cutsAnything tells that a column with something in it has no room, or less than that needs.
-func (s *rulesScreen) cutsAnything() bool {
+// align has panes that stand one over the other share their columns.
+func (s *rulesScreen) align() {
+	shared := contentWidths{}
 	for _, p := range s.panes {
-		for i, w := range p.widths {
-			if w < p.content[i] {
-				return true
-			}
-		}
+		shared.widen(&p.content)
 	}
-	return false
+	for _, p := range s.panes {
+		p.content = shared
+	}
 }
 
-// The widths from which the details stand beside the list, and from which both chains stand beside each other
-// as well, where they have room for all that is in them.
+// measured measures the rows of all panes anew.
+func (s *rulesScreen) measured() {
+	for _, p := range s.panes {
+		s.measureAll(p)
+	}
+}
+
+// remeasure does so where other rows are listed than when it was done last, or their place is another: the columns do not
+// depend on what was there before.
+func (s *rulesScreen) remeasure(width, height int) {
+	if now := (ruleLaid{width, height, s.listed}); s.laid != now {
+		s.laid, s.ownerShown = now, true
+		s.measured()
+	}
+}
+
+// The widths from which the details stand beside the list, if there is room for so many cells of them beside what is in it,
+// and from which both chains stand beside each other as well, where they have room for all that is in them.
 const (
 	ruleSplitWidth  = 160
 	ruleSplitHeight = 16
 	sideBySide      = 240
+	leastSide       = 60
+	mostSide        = 90
 )
 
-// listWidth is how wide the list is: without the details, where they stand beside it.
-func (s *rulesScreen) listWidth(width, height int) int {
-	if width < ruleSplitWidth || height < ruleSplitHeight || s.plain {
-		return width
+// need is how many cells a list of panes one over the other has use for: one long rule does not take the details away.
+func (s *rulesScreen) need() int {
+	shared := contentWidths{}
+	for _, p := range s.panes {
+		shared.widen(&p.content)
 	}
-	return width - sideWidth
+	return s.cellsFor(&shared, [ruleColumns]int{ruleColMatch: 60, ruleColBecomes: 40, ruleColOwner: 20, ruleColComment: 40})
+}
+
+// needBeside is how many two panes need beside each other for all that is in them.
+func (s *rulesScreen) needBeside() int {
+	widest := 0
+	for _, p := range s.panes {
+		widest = max(widest, s.cellsFor(&p.content, [ruleColumns]int{}))
+	}
+	return 2*widest + 1
+}
+
+// cellsFor is how wide a pane is that has room for its contents, up to the most of each column; a graph is none, and figures
+// are as wide as they may become.
+func (s *rulesScreen) cellsFor(content *contentWidths, most [ruleColumns]int) int {
+	sum := 4 - table.Gap
+	for i, w := range s.wants(content) {
+		if w == 0 || i == ruleColGraph {
+			continue
+		}
+		switch {
+		case i >= ruleColPackets && i <= ruleColBytes:
+			w = max(w, 5)
+		case most[i] > 0:
+			w = min(w, most[i])
+		}
+		sum += table.Gap + w
+	}
+	return sum
+}
+
+// arrangeBeside decides what stands beside each other on a screen: both chains, and the details of the selected line.
+func (s *rulesScreen) arrangeBeside(width, height int) {
+	s.wide, s.sideCells = false, 0
+	split := width >= ruleSplitWidth && height >= ruleSplitHeight && !s.plain
+	if width >= sideBySide && len(s.panes) > 1 {
+		beside := s.needBeside()
+		s.wide = beside+leastSide <= width || beside <= width && (!split || s.need()+leastSide > width)
+		if s.wide && split && beside+leastSide <= width {
+			s.sideCells = min(mostSide, width-beside)
+		}
+	}
+	if need := s.need(); !s.wide && split && need+leastSide <= width {
+		s.sideCells = min(mostSide, width-need)
+	}
 }
 
 // paneWidth is the width of one pane in a list of a width.
@@ -253,7 +390,7 @@ func (s *rulesScreen) paneWidth(width int) int {
 
 // sideLines are the details beside the list.
 func (s *rulesScreen) sideLines(height int) []string {
-	inner := sideWidth - 3
+	inner := s.sideCells - 3
 	var lines []string
 	switch _, it, ok := s.current(); {
 	case it.parked != nil:

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	tea "charm.land/bubbletea/v2"
+
 	"nattui/rules"
 )
 
@@ -63,4 +65,66 @@ func TestChainsBesideEachOtherHideNothing(t *testing.T) {
 		}
 		s.fits()
 	})
+}
+
+// crowded has rules of which the ends tell them apart, and comments.
+func crowded() string {
+	var b strings.Builder
+	b.WriteString("*nat\n:PREROUTING ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n")
+	b.WriteString("[0:0] -A PREROUTING -i wan0 -p tcp -m tcp --dport 8443 -m comment --comment \"web server of the office\" -j DNAT --to-destination 192.168.0.10:443\n")
+	for _, net := range []string{"10.11.67", "172.16.0", "172.16.16", "192.168.0"} {
+		b.WriteString("[0:0] -A POSTROUTING -s " + net + ".0/24 -o tap20 -j MASQUERADE\n")
+	}
+	b.WriteString("[0:0] -A POSTROUTING -s 192.168.0.0/24 -o br0 -m comment --comment \"share the line with the LAN\" -j MASQUERADE\n")
+	b.WriteString("[0:0] -A POSTROUTING -s 192.168.0.0/24 -d 192.168.0.10/32 -p tcp -m tcp --dport 443 -j SNAT --to-source 192.168.0.1\n")
+	return b.String() + "COMMIT\n"
+}
+
+// Figures that are all 0, or not there, give way before a match is cut; a hit of the filter is in sight where it is cut all
+// the same.
+func TestTextComesBeforeFiguresThatTellNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, strings.Replace(crowded(), "-s 192.168.0.0/24 -d 192.168.0.10/32 -p tcp -m tcp --dport 443", "-p tcp -m tcp --dport 443", 1))
+		for _, net := range []string{"10.11.67", "172.16.0", "172.16.16", "192.168.0"} {
+			s.sees("from " + net + ".0/24 out tap20")
+		}
+		s.sees("pkts")
+		s.send(tea.WindowSizeMsg{Width: 50, Height: 24})
+		s.press("/")
+		s.write("tap20")
+		if n := strings.Count(s.screen(), "tap20"); n < 5 {
+			t.Errorf("the filter's hits are cut away:\n%s", s.screen())
+		}
+	})
+}
+
+// Recorded rules that nobody counted have no columns of figures at all.
+func TestRecordedRulesWithoutFigures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, strings.ReplaceAll(crowded(), "[0:0] -A", "-A"))
+		s.app.gw.Recorded, s.app.gw.ReadOnly = "gw.rules", true
+		s.press("2", "1")
+		s.sees("tcp from 192.168.0.0/24 to 192.168.0.10:443")
+		s.lacks("pkts")
+		s.lacks("/s")
+	})
+}
+
+// A wider terminal shows no less, and what it shows does not depend on how wide it was before.
+func TestMoreRoomShowsNoLess(t *testing.T) {
+	for _, width := range []int{114, 120, 140, 160, 180, 200, 240} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStage(t, width, 40, crowded())
+			s.sees("tcp from 192.168.0.0/24 to 192.168.0.10:443")
+			s.sees("web server of the office")
+			s.sees("share the line with the LAN")
+			fresh := s.screen()
+			s.send(tea.WindowSizeMsg{Width: 120, Height: 40})
+			s.send(tea.WindowSizeMsg{Width: width, Height: 40})
+			if s.screen() != fresh {
+				t.Errorf("at %d the screen depends on the way there:\n%s\n%s", width, fresh, s.screen())
+			}
+			s.fits()
+		})
+	}
 }

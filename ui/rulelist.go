@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"strconv"
 
@@ -10,6 +11,8 @@ import (
 
 // list makes the rows of every pane again from the rule sets.
 func (s *rulesScreen) list() {
+	var rows maphash.Hash
+	rows.SetSeed(rowSeed)
 	words := s.search.begin(s.filter.text(), s.tables.Native)
 	for _, p := range s.panes {
 		p.items, p.rules, p.stops = p.items[:0], 0, 1
@@ -31,8 +34,15 @@ func (s *rulesScreen) list() {
 			p.items = append(p.items, ruleItem{key: "note", chain: p.chain, note: s.emptyNote(p)})
 		}
 		p.cursor.Follow(len(p.items), p.key)
+		for i := range p.items {
+			rows.WriteString(p.items[i].key)
+			rows.WriteByte('\n')
+		}
 	}
+	s.listed = rows.Sum64()
 }
+
+var rowSeed = maphash.MakeSeed()
 
 func (p *pane) key(i int) string { return p.items[i].key }
 

@@ -37,10 +37,17 @@ type rulesScreen struct {
 	details, side []string
 	users         ruleUsers
 	rates         rateTrails
-	laidFor       int  // the width that columns were fitted to
-	dense         bool // nothing but rules gets lines of its own
-	tightFor      int  // the width at which the chains have no room beside each other
-	ownerShown    bool // in a column of its own
+	listed        uint64   // tells lists of rows apart
+	laid          ruleLaid // what columns were fitted to
+	dense         bool     // nothing but rules gets lines of its own
+	sideCells     int      // how wide the details beside the list are; 0: there are none
+	ownerShown    bool     // in a column of its own
+}
+
+// ruleLaid is what a layout is for: a screen, and what is listed on it.
+type ruleLaid struct {
+	width, height int
+	listed        uint64
 }
 
 // pane is one chain with whatever is opened in it, scrolled on its own.
@@ -52,10 +59,9 @@ type pane struct {
 	rules  int // in the chains that the kernel calls
 	stops  int // how many these are
 
-	// rows are those in sight, content how wide they have been, cols and widths how they are laid out.
+	// rows are those in sight, content what is in the columns, widths how they are laid out.
 	rows    []ruleRow
 	content contentWidths
-	cols    []table.Column
 	widths  []int
 }
 
@@ -91,7 +97,7 @@ func (s *rulesScreen) arrange() {
 	if s.only != "" {
 		chains = []string{s.only}
 	}
-	s.panes, s.tightFor = nil, 0
+	s.panes, s.laid = nil, ruleLaid{}
 	for _, c := range chains {
 		s.panes = append(s.panes, &pane{chain: c})
 	}
@@ -179,8 +185,9 @@ func (s *rulesScreen) follow() {
 
 // Settle shares the room among the panes and the details, and lays out what is in sight.
 func (s *rulesScreen) Settle(width, height int) tea.Cmd {
-	list := s.listWidth(width, height)
-	s.wide = width >= sideBySide && len(s.panes) > 1 && s.tightFor != width
+	s.remeasure(width, height)
+	s.arrangeBeside(width, height)
+	list := width - s.sideCells
 	if s.details = nil; list == width {
 		s.details = s.detailLines(width, height)
 	}
@@ -206,10 +213,6 @@ func (s *rulesScreen) Settle(width, height int) tea.Cmd {
 	}
 	s.follow()
 	s.fitColumns(list)
-	if s.wide && s.cutsAnything() {
-		s.tightFor = width
-		return s.Settle(width, height)
-	}
 	if s.side = nil; list < width {
 		s.side = s.sideLines(height)
 		if _, it, ok := s.current(); ok || it.native != nil {
@@ -252,7 +255,7 @@ func (s *rulesScreen) share(rows, perPane int) {
 func (s *rulesScreen) View(width, height int) []string {
 	var lines []string
 	whole := width
-	width = s.listWidth(width, height)
+	width -= s.sideCells
 	if s.wide {
 		left := s.paneWidth(width)
 		a, b := s.paneLines(0, left), s.paneLines(1, width-1-left)
@@ -296,11 +299,11 @@ func (s *rulesScreen) paneLines(i, width int) []string {
 	p := s.panes[i]
 	lines := []string{s.sectionLine(p, width)}
 	if i == 0 || !s.dense {
-		lines = append(lines, "   "+table.Head(p.cols, p.widths, s.look.Faint))
+		lines = append(lines, "   "+table.Head(ruleTitles, p.widths, s.look.Faint))
 	}
 	from, to := p.cursor.Window(len(p.items), p.height)
 	for row := from; row < to; row++ {
-		lines = append(lines, s.row(p, row, i == s.active, p.cols, p.widths, width))
+		lines = append(lines, s.row(p, row, i == s.active, p.widths, width))
 	}
 	return lines
 }

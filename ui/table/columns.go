@@ -22,8 +22,8 @@ type Column struct {
 	Order int
 }
 
-// gap is the number of blanks between two columns.
-const gap = 2
+// Gap is the number of blanks between two columns.
+const Gap = 2
 
 // Widths shares out a line among columns. Columns that may give way come in, the
 // lowest order first, as long as those already there have what they want; one
@@ -116,7 +116,7 @@ func total(w []int) int {
 			n++
 		}
 	}
-	return sum + gap*max(0, n-1)
+	return sum + Gap*max(0, n-1)
 }
 
 // Cell is one value of a line, with the style of its role.
@@ -142,7 +142,7 @@ func Line(cols []Column, widths []int, cells []Cell, over *theme.Style) string {
 			continue
 		}
 		if !first {
-			fill(gap)
+			fill(Gap)
 		}
 		first = false
 		style := cells[i].Style
@@ -173,7 +173,7 @@ func At(widths []int, x int) int {
 		if x >= from && x < from+w {
 			return i
 		}
-		from += w + gap
+		from += w + Gap
 	}
 	return -1
 }

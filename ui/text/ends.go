@@ -121,3 +121,32 @@ func (c cut) text() string {
 	}
 	return c.head + c.tail
 }
+
+// EndsKeeping cuts as Ends does, but keeps the first of some words in lower case in sight that would be cut away: what is before
+// it gives way.
+func EndsKeeping(s string, width int, words []string) string {
+	short := Ends(s, width)
+	if short == s {
+		return s
+	}
+	whole := strings.ToLower(s)
+	if len(whole) != len(s) {
+		return short
+	}
+	for _, w := range words {
+		at := strings.Index(whole, w)
+		if at < 0 || strings.Contains(strings.ToLower(short), w) {
+			continue
+		}
+		from := strings.LastIndexByte(s[:at], ' ') + 1
+		tail := s[from:]
+		switch room := width - Width(tail) - 1; {
+		case from > 1 && room > 3:
+			return Ends(s[:from-1], room) + " " + tail
+		case room >= 0:
+			return "…" + tail
+		}
+		return "…" + Fit(tail, width-1)
+	}
+	return short
+}

@@ -36,3 +36,23 @@ func TestEndsKeepWhatTellsApart(t *testing.T) {
 		}
 	}
 }
+
+// What somebody looks for stays in sight, wherever it stands.
+func TestEndsKeepWords(t *testing.T) {
+	for _, c := range []struct {
+		text  string
+		width int
+		words []string
+		want  string
+	}{
+		{"from 10.11.67.0/24 out tap20", 28, []string{"tap"}, "from 10.11.67.0/24 out tap20"},
+		{"from 10.11.67.0/24 out tap20", 24, []string{"tap"}, "from 10.11.67.0/2… tap20"},
+		{"from 10.11.67.0/24 out TAP20", 12, []string{"tap"}, "from … TAP20"},
+		{"from 10.11.67.0/24 out tap20", 6, []string{"tap"}, "…tap20"},
+		{"from 10.11.67.0/24 out tap20", 12, []string{"br0"}, Ends("from 10.11.67.0/24 out tap20", 12)},
+	} {
+		if got := EndsKeeping(c.text, c.width, c.words); got != c.want || Width(got) > c.width {
+			t.Errorf("%q in %d cells is %q, want %q", c.text, c.width, got, c.want)
+		}
+	}
+}
