@@ -24,7 +24,7 @@ func TestWidthsFit(t *testing.T) {
 		fixed := 0
 		for _, c := range cols {
 			if c.Order == 0 {
-				fixed += c.Min + gap
+				fixed += c.Min + Gap
 			}
 		}
 		width := rapid.IntRange(fixed, 300).Draw(t, "width")
