@@ -103,38 +103,48 @@ func (c *chainChoice) View(width, _ int) string {
 			over = &c.look.Cursor
 			bar = c.look.Accent.Render(c.look.Glyphs.Bar) + over.Render(" ")
 		}
-		lines = append(lines, bar+table.Line(c.cols, widths, c.cells(&c.rows[i]), over))
+		lines = append(lines, bar+table.Line(c.cols, widths, c.row(&c.rows[i], widths), over))
 	}
 	return box(c.desk, fmt.Sprintf("Chains %s %d of %d", c.look.Glyphs.Dot, c.cursor.Index()+1, len(c.rows)), lines, w)
 }
 
-// columns are as wide as what stands in them; what nothing stands in is left out.
+// columns are as wide as what stands in them; what nothing stands in is left out. A hook is whole or not there.
 func (c *chainChoice) columns() []table.Column {
+	rows := make([][]table.Cell, len(c.rows))
+	counted, hook := false, 6
+	for i := range c.rows {
+		rows[i] = c.cells(&c.rows[i])
+		counted = counted || strings.Contains(rows[i][chainColPolicy].Text, " ")
+		hook = max(hook, text.Width(rows[i][chainColHook].Text))
+	}
 	cols := []table.Column{
-		{Title: "table", Min: 6, Want: 6},
-		{Title: "chain", Min: 12, Want: 12, Grow: 1},
-		{Title: "hook", Min: 6, Want: 6, Order: 2},
-		{Title: "policy, pkts", Min: 6, Want: 12},
-		{Title: "rules", Min: 5, Want: 5, Right: true},
-		{Title: "entered", Min: 7, Want: 7, Right: true, Order: 3},
-		{Title: "owner", Min: 5, Want: 5, Order: 1},
+		{Title: "table", Min: 6, Want: 28},
+		{Title: "chain", Min: 11, Want: 40},
+		chainColHook:   {Title: "hook", Min: hook, Order: 1},
+		chainColPolicy: {Title: "policy, pkts", Min: 6},
+		{Title: "rules", Min: 5, Right: true, Order: 4},
+		{Title: "entered", Min: 7, Right: true, Order: 3},
+		{Title: "owner", Min: 5, Want: 28, Order: 2},
 	}
-	empty := make([]bool, len(cols))
-	for i := range empty {
-		empty[i] = true
+	if !counted || c.desk.width < 60 {
+		cols[chainColPolicy].Title = "policy"
 	}
-	for at := range c.rows {
-		for i, cell := range c.cells(&c.rows[at]) {
-			cols[i].Want = max(cols[i].Want, min(text.Width(cell.Text), 28))
-			empty[i] = empty[i] && cell.Text == ""
-		}
+	return table.ByContent(cols, rows)
+}
+
+// Where the hook and the policy of a chain stand.
+const (
+	chainColHook   = 2
+	chainColPolicy = 3
+)
+
+// row is a chain's row: a policy without its packets where there is no room for both.
+func (c *chainChoice) row(r *chainRow, widths []int) []table.Cell {
+	cells := c.cells(r)
+	if policy := &cells[chainColPolicy].Text; text.Width(*policy) > widths[chainColPolicy] {
+		*policy, _, _ = strings.Cut(*policy, " ")
 	}
-	for i := range cols {
-		if empty[i] {
-			cols[i] = table.Column{Order: len(cols)} // no wider than nothing
-		}
-	}
-	return cols
+	return cells
 }
 
 // cells are the values of a chain's row.

@@ -67,6 +67,11 @@ func (l *flowList) columns() []table.Column {
 			}
 		}
 	}
+	for _, i := range []int{colMark, colZone} {
+		if l.screen.settings.Columns == nil && sortColumnOf[l.screen.sort.By] != i && (i >= len(l.widths) || l.widths[i] == 0) {
+			cols[i] = table.Column{Order: cols[i].Order} // none has any
+		}
+	}
 	if l.screen.listWidth() < 100 {
 		cols[colProto].Title, cols[colProto].Want = "", 4
 		cols[colRule].Want = cols[colRule].Min
@@ -165,6 +170,8 @@ func (s *flowsScreen) measureFlow(f *flow.Flow, widths []int) {
 	}
 	grow(colState, min(11, len(f.StateName())))
 	grow(colProto, len(f.Proto().String()))
+	grow(colMark, len(markText(f)))
+	grow(colZone, len(zoneText(f)))
 	if f.HasRate() {
 		grow(colRate, len(text.Rate(float64(f.ByteRate))))
 	}
@@ -236,13 +243,27 @@ func (s *flowsScreen) flowCells(f *flow.Flow, room endWidths) []table.Cell {
 	if room.rule > 0 {
 		cells[colRule] = s.ruleCell(f, room.rule)
 	}
-	if f.Mark != 0 {
-		cells[colMark] = plain(fmt.Sprintf("0x%x", f.Mark))
-	}
-	if f.Zone != 0 {
-		cells[colZone] = plain(fmt.Sprint(f.Zone))
+	for col, t := range map[int]string{colMark: markText(f), colZone: zoneText(f)} {
+		if t != "" {
+			cells[col] = plain(t)
+		}
 	}
 	return cells
+}
+
+// markText and zoneText are the mark and the zone of a flow, "" where it has none.
+func markText(f *flow.Flow) string {
+	if f.Mark == 0 {
+		return ""
+	}
+	return fmt.Sprintf("0x%x", f.Mark)
+}
+
+func zoneText(f *flow.Flow) string {
+	if f.Zone == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(f.Zone))
 }
 
 // ruleCell names the rule that made the flow.

@@ -21,7 +21,7 @@ func (s *flowsScreen) foot(width, height int) []string {
 	look := s.look
 	lines := []string{s.divider(width)}
 	if f, ok := s.current(); ok {
-		lines = append(lines, " "+s.sentence(&f, width-2), " "+look.Faint.Render(text.Fit(s.summary(&f), width-2)))
+		lines = append(lines, " "+s.sentence(&f, width-2), " "+look.Faint.Render(text.Fit(s.summary(&f, width-2), width-2)))
 	}
 	if g, ok := s.groups.current(); ok && s.mode == groupMode {
 		name := s.groupStyle(&g.Key).Render(text.Safe(s.groupName(&g.Key))) + look.Text.Render(": "+s.totals(g))
@@ -135,10 +135,23 @@ func (s *flowsScreen) sentence(f *flow.Flow, width int) string {
 	return text.Fit(out, width)
 }
 
-// summary is the flow's state in one line.
-func (s *flowsScreen) summary(f *flow.Flow) string {
+// summary is the flow's state in one line; its graph and its rate stand there where that has room for them, too.
+func (s *flowsScreen) summary(f *flow.Flow, width int) string {
+	graph := s.rowTrail.graph(f)
+	rate := text.Rate(float64(f.ByteRate)) + " B/s"
+	if graph == "" || s.onEnded() { // what has ended has no rate
+		return strings.Join(s.summaryParts(f, ""), s.dot())
+	}
+	for _, pace := range []string{rate + " " + graph, rate} {
+		if line := strings.Join(s.summaryParts(f, pace), s.dot()); text.Width(line) <= width {
+			return line
+		}
+	}
+	return strings.Join(s.summaryParts(f, ""), s.dot())
+}
+
+func (s *flowsScreen) summaryParts(f *flow.Flow, pace string) []string {
 	now := s.now.UnixNano()
-	dot := " " + s.look.Glyphs.Dot + " "
 	var parts []string
 	if name := f.StateName(); name != "" {
 		parts = append(parts, strings.ToLower(name))
@@ -163,8 +176,8 @@ func (s *flowsScreen) summary(f *flow.Flow) string {
 	if f.Counts() {
 		parts = append(parts, rules.Plural(f.Packets(), "packet")+", "+text.Bytes(f.Bytes()))
 	}
-	if graph := s.rowTrail.graph(f); graph != "" && !s.onEnded() { // what has ended has no rate
-		parts = append(parts, text.Rate(float64(f.ByteRate))+" B/s "+graph)
+	if pace != "" {
+		parts = append(parts, pace)
 	}
 	if at, exact := f.Since(); at != 0 {
 		word := "since "
@@ -186,5 +199,5 @@ func (s *flowsScreen) summary(f *flow.Flow) string {
 	if f.Zone != 0 {
 		parts = append(parts, fmt.Sprintf("zone %d", f.Zone))
 	}
-	return strings.Join(parts, dot)
+	return parts
 }

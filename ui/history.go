@@ -228,22 +228,12 @@ func (s *historyScreen) footHeight(height int) int {
 
 // View draws the list and, beneath it, the entry under the cursor.
 func (s *historyScreen) View(width, height int) []string {
-	cols := []table.Column{
-		{Title: "#", Min: 3, Want: 4, Right: true},
-		{Title: "when", Min: 8, Want: 16},
-		{Title: "what", Min: 14, Want: 26, Grow: 1},
-		{Title: "state", Min: 9, Want: 11},
-		{Title: "who", Min: 8, Want: 16, Order: 1},
-		{Title: "from", Min: 9, Want: 15, Order: 2},
-	}
-	if width < 60 {
-		cols[1].Want = 8
-	}
+	cols := s.columns(width)
 	widths := table.Widths(cols, width-4)
 	lines := []string{"   " + table.Head(cols, widths, s.look.Faint)}
 	from, to := s.cursor.Window(len(s.entries), s.height)
 	for i := from; i < to; i++ {
-		lines = append(lines, s.row(&s.entries[i], cols, widths, i == s.cursor.Index()))
+		lines = append(lines, s.row(&s.entries[i], cols, widths, historyLayout(width), i == s.cursor.Index()))
 	}
 	if note := s.emptyNote(); note != "" {
 		lines = append(lines, "   "+s.look.Faint.Render(text.Fit(text.Safe(note), width-4)))
@@ -253,6 +243,43 @@ func (s *historyScreen) View(width, height int) []string {
 		lines = append(lines, "")
 	}
 	return append(lines[:height-len(foot)], foot...)
+}
+
+// historyMeasured is how many entries the columns are fitted to, beside those in sight.
+const historyMeasured = 200
+
+// columns are as wide as what is in them.
+func (s *historyScreen) columns(width int) []table.Column {
+	cols := []table.Column{
+		{Title: "#", Min: 3, Right: true},
+		{Title: "when", Min: 8},
+		{Title: "what", Min: 14},
+		{Title: "state", Min: 9},
+		{Title: "who", Min: 4, Want: 20},
+		{Title: "from", Min: 9, Want: 40, Order: 2},
+	}
+	switch {
+	case width < 70:
+		cols[4].Order = 1
+	case width < 100:
+		cols[4].Want = 12
+	}
+	from, to := s.cursor.Window(len(s.entries), s.height)
+	var rows [][]table.Cell
+	for i := range s.entries {
+		if i < historyMeasured || i >= from && i < to {
+			rows = append(rows, s.cells(&s.entries[i], historyLayout(width)))
+		}
+	}
+	return table.ByContent(cols, rows)
+}
+
+// historyLayout is how moments are written: without their day where there is little room.
+func historyLayout(width int) string {
+	if width < 60 {
+		return "15:04:05"
+	}
+	return "2006-01-02 15:04"
 }
 
 func (s *historyScreen) emptyNote() string {
@@ -267,18 +294,19 @@ func (s *historyScreen) emptyNote() string {
 	return ""
 }
 
-func (s *historyScreen) row(e *JournalEntry, cols []table.Column, widths []int, on bool) string {
+func (s *historyScreen) row(e *JournalEntry, cols []table.Column, widths []int, layout string, on bool) string {
 	var over *theme.Style
 	bar := "   "
 	if on {
 		over = &s.look.Cursor
 		bar = " " + s.look.Accent.Render(s.look.Glyphs.Bar) + s.look.Cursor.Render(" ")
 	}
-	layout := "2006-01-02 15:04"
-	if widths[1] < 16 {
-		layout = "15:04:05"
-	}
-	cells := []table.Cell{
+	return bar + table.Line(cols, widths, s.cells(e, layout), over)
+}
+
+// cells are the values of an entry's row.
+func (s *historyScreen) cells(e *JournalEntry, layout string) []table.Cell {
+	return []table.Cell{
 		{Text: e.ID, Style: s.look.Faint},
 		{Text: e.At.In(s.now.Location()).Format(layout), Style: s.look.Faint},
 		{Text: text.Safe(e.Summary), Style: s.look.Text},
@@ -286,7 +314,6 @@ func (s *historyScreen) row(e *JournalEntry, cols []table.Column, widths []int, 
 		{Text: text.Safe(e.By), Style: s.look.Faint},
 		{Text: text.Safe(e.From), Style: s.look.Faint},
 	}
-	return bar + table.Line(cols, widths, cells, over)
 }
 
 // stateWord is the state in a word: what others did is not nattui's to confirm.

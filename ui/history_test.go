@@ -102,6 +102,19 @@ func TestHistoryScreen(t *testing.T) {
 	})
 }
 
+// What was changed has the room that others do not need: who is as wide as the names, and without origins there is no column.
+func TestHistoryByContent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for width, whole := range map[int]string{80: "Undo: Apply the 2 steps of a plan", 120: "Add to the end of PREROUTING: TCP to port 80 goes to 192.168.0.2."} {
+			s, j := historyStage(t, width, 24)
+			j.entries[0] = JournalEntry{ID: "2", At: clock, By: "root", State: "confirmed", Summary: "Undo: Apply the 2 steps of a plan"}
+			s.press("1", "6")
+			s.sees(whole)
+			s.lacks("from")
+		}
+	})
+}
+
 // Snapshots stand among the changes at their time; b shows what leads back to one, and asks.
 func TestSnapshotsInHistory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -270,13 +270,7 @@ func (s *switches) View(width, height int) string {
 	w := min(96, width)
 	inner := w - 4
 	foot := s.foot(inner, height)
-	cols := []table.Column{
-		{Title: "setting", Min: 12, Want: 26, Grow: 1},
-		{Title: "now", Min: 6, Want: 7},
-		{Title: "at boot", Min: 7, Want: 7},
-		{Title: "name", Min: 20, Want: 40, Order: 1},
-	}
-	widths := table.Widths(cols, inner-2)
+	cols, widths := s.columns(inner)
 	lines := []string{"  " + table.Head(cols, widths, s.look.Faint)}
 	from, to := s.cursor.Window(len(s.all.List), s.height)
 	for n, i := range s.shown {
@@ -294,6 +288,16 @@ func (s *switches) View(width, height int) string {
 	return box(s.desk, title, append(lines, foot...), w)
 }
 
+// columns are as wide as what is in them, in a box with so much room.
+func (s *switches) columns(inner int) ([]table.Column, []int) {
+	rows := make([][]table.Cell, len(s.all.List))
+	for i := range rows {
+		rows[i] = s.cells(i, s.grouped)
+	}
+	cols := table.ByContent([]table.Column{{Title: "setting", Min: 12}, {Title: "now", Min: 3}, {Title: "at boot", Min: 7}, {Title: "name", Min: 20, Order: 1}}, rows)
+	return cols, table.Widths(cols, inner-2)
+}
+
 // groups is how many groups the switches have.
 func (s *switches) groups() (n int) {
 	for i := range s.all.List {
@@ -305,11 +309,23 @@ func (s *switches) groups() (n int) {
 }
 
 func (s *switches) row(i int, grouped bool, cols []table.Column, widths []int) string {
-	x := &s.all.List[i]
 	bar, over := "  ", (*theme.Style)(nil)
 	if i == s.cursor.Index() {
 		bar, over = s.look.Accent.Render(s.look.Glyphs.Bar)+s.look.Cursor.Render(" "), &s.look.Cursor
 	}
+	cells := s.cells(i, grouped)
+	for _, col := range []int{0, switchColName} { // by their ends they are told apart
+		cells[col].Text = text.Tail(cells[col].Text, widths[col])
+	}
+	return bar + table.Line(cols, widths, cells, over)
+}
+
+// switchColName is where a switch's name stands.
+const switchColName = 3
+
+// cells are the values of a switch's row.
+func (s *switches) cells(i int, grouped bool) []table.Cell {
+	x := &s.all.List[i]
 	boot, style := s.look.Glyphs.None, s.look.Faint
 	if x.Boot != "" {
 		boot = x.Word(x.Boot)
@@ -328,9 +344,9 @@ func (s *switches) row(i int, grouped bool, cols []table.Column, widths []int) s
 	case strings.Contains(x.Name, "forward"):
 		label = "forward " + label
 	}
-	return bar + table.Line(cols, widths, []table.Cell{
-		{Text: text.Safe(label), Style: s.look.Text}, {Text: x.Word(x.Now), Style: s.valueStyle(x)}, {Text: boot, Style: style}, {Text: text.Safe(x.Name), Style: s.look.Faint},
-	}, over)
+	return []table.Cell{
+		{Text: text.Safe(label), Style: s.look.Text}, {Text: x.Word(x.Now), Style: s.valueStyle(x)}, {Text: boot, Style: style}, switchColName: {Text: text.Safe(x.Name), Style: s.look.Faint},
+	}
 }
 
 // valueStyle shows a switch without which nothing passes, and that is off.
@@ -364,6 +380,9 @@ func (s *switches) foot(width, height int) []string {
 	}
 	if s.refused != "" {
 		add(s.look.Broken, s.refused)
+	}
+	if _, widths := s.columns(width); widths[switchColName] < text.Width(text.Safe(x.Name)) {
+		add(s.look.Strong, x.Name)
 	}
 	add(s.look.Text, x.Purpose)
 	if x.Fixed != "" {

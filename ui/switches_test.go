@@ -34,6 +34,18 @@ func TestSwitchesScreen(t *testing.T) {
 	}
 }
 
+// The name of the switch under the cursor is whole somewhere, however narrow the terminal is.
+func TestSwitchesSayTheirNames(t *testing.T) {
+	for _, width := range []int{40, 60, 80, 120} {
+		s := switchStage(t, width, 24)
+		s.press("4", "w", "down")
+		s.sees("net.ipv4.conf.wan0.forwarding")
+	}
+	s := switchStage(t, 40, 12)
+	s.press("4", "w", "down")
+	s.sees("IPv4 from wan0")
+}
+
 // The header says where forwarding is switched on.
 func TestHeaderLeadsToSwitches(t *testing.T) {
 	s := switchStage(t, 80, 24)

@@ -61,6 +61,29 @@ func Widths(cols []Column, width int) []int {
 	return w
 }
 
+// ByContent makes columns as wide as what is in their rows, and their titles; what nothing stands in is left out. One that has a
+// Want has no more than that.
+func ByContent(cols []Column, rows [][]Cell) []Column {
+	out := slices.Clone(cols)
+	for i := range out {
+		c := &out[i]
+		widest := 0
+		for _, row := range rows {
+			widest = max(widest, text.Width(row[i].Text))
+		}
+		if widest == 0 && len(rows) > 0 {
+			*c = Column{Order: len(cols)} // no wider than nothing
+			continue
+		}
+		widest = max(widest, text.Width(c.Title))
+		if c.Want > 0 {
+			widest = min(widest, max(c.Want, text.Width(c.Title)))
+		}
+		c.Want, c.Min, c.Grow = widest, min(c.Min, widest), 0
+	}
+	return out
+}
+
 // squeeze takes from the widest columns what even the least widths have too much.
 func squeeze(w []int, width int) {
 	for total(w) > width {

@@ -150,3 +150,12 @@ func EndsKeeping(s string, width int, words []string) string {
 	}
 	return short
 }
+
+// Tail cuts a text to a width from its front.
+func Tail(s string, width int) string {
+	over := Width(s) - width
+	if over <= 0 || width <= 0 {
+		return s
+	}
+	return "…" + Without(s, over+1)
+}
