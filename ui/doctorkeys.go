@@ -44,7 +44,7 @@ func (s *doctorScreen) Actions() keyTable {
 		on(bind("enter", "follow it", "enter"), s.enter).when(forward),
 		on(keys.Details, s.enter).when(current(func(*doctorRow) bool { return true })),
 		on(keys.Close, func() tea.Cmd { s.Back(); return s.live() }).when(follows),
-		elsewhere(keys.Switches),
+		elsewhere(keys.Switches).when(s.isRead),
 	}.and(scrolling(func() int { return s.height }, s.move), keyTable{elsewhere(keys.Undo).when(s.mayUndo), elsewhere(keys.Redo).when(s.mayUndo)})
 }
 

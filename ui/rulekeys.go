@@ -117,7 +117,7 @@ func (s *rulesScreen) looking() keyTable {
 		act(keys.Filter, s.filter.start),
 		act(keys.Chains, s.openChains),
 		on(bind("X", "forget its connections", "X"), s.forgetFlows).when(func() bool { return can() && onAny() && s.gw.Flows != nil }).otherwise(s.sayNotChanged),
-		act(keys.WhatIf, s.openWhatIf),
+		act(keys.WhatIf, s.openWhatIf).when(s.isRead).otherwise(s.openWhatIf),
 		elsewhere(keyTrace).when(func() bool { return s.gw.Recorded == "" }),
 		on(keys.Import, s.openImport).when(func() bool { return can() || !s.gw.ReadOnly && s.natively() }),
 		on(keys.Family, func() tea.Cmd { family(); return s.findDead() }).when(more).otherwise(family),
@@ -142,7 +142,7 @@ func (s *rulesScreen) moving() keyTable {
 		act(keys.Bottom, func() { s.stacked(-1); to(func(p *pane) int { return len(p.items) - 1 })() }).counted(s.goTo),
 		elsewhere(keys.Undo).when(can),
 		elsewhere(keys.Redo).when(can),
-		elsewhere(keys.Switches),
+		elsewhere(keys.Switches).when(s.isRead),
 		act(hidden(keys.Close), func() { s.Back() }),
 	}
 }

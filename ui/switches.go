@@ -49,6 +49,9 @@ func (d *desk) sayUnread() {
 	d.say("the gateway has not been read yet")
 }
 
+// isRead tells that something is, or may become, known of the gateway beside its rules.
+func (d *desk) isRead() bool { return d.gw.Recorded == "" || d.facts != nil }
+
 // openSwitches shows the switches, with the cursor on the one of that name.
 func (d *desk) openSwitches(name string) tea.Cmd {
 	if d.facts == nil {

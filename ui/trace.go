@@ -410,7 +410,7 @@ func (s *traceScreen) taughtLines() []string {
 // unseen says which rules act without being reported.
 func (s *traceScreen) unseen() []string {
 	for variant, set := range s.tables.Sets {
-		if variant.Backend != rules.Legacy {
+		if variant.Backend != rules.Legacy || s.gw.Recorded != "" {
 			continue
 		}
 		for i := range set.Tables {

@@ -58,7 +58,7 @@ func (s *traceScreen) packetKeys() keyTable {
 	some := func() bool { return len(s.rows) > 0 }
 	moves := scrolling(func() int { return s.height }, s.move)
 	return keyTable{
-		act(bind("/", "what to trace", "/"), s.openLine),
+		act(bind("/", "what to trace", "/"), s.openLine).when(func() bool { return s.gw.NoTrace == "" }).otherwise(func() { s.refuse("packets cannot be traced here: " + s.gw.NoTrace) }),
 		on(keyStop, s.stop).when(func() bool { return s.tracing != nil }),
 		on(hidden(keyStop), s.stop),
 		act(keys.Details, s.openDetails).when(some),

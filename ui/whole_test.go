@@ -265,4 +265,14 @@ func TestRecordedRulesOfferWhatWorks(t *testing.T) {
 	s.tells(rulesAlone)
 	s.press("4")
 	s.lacks("──  ──")
+	s.lacks("w switches")
+	s.press("w")
+	s.tells(rulesAlone)
+	s.app.gw.NoTrace = "a recorded gateway has no packets to trace"
+	s.press("5")
+	s.lacks("/ what to trace")
+	s.press("/")
+	s.tells("a recorded gateway has no packets to trace")
+	s.press("1")
+	s.lacks("t test a packet")
 }
