@@ -25,8 +25,9 @@ var (
 // wordCompleters are those of flags that mean the same at every command.
 var wordCompleters = map[string]completer{
 	"net": completeNetworks, "reach": completeNetworks, "except": completeNetworks, "source": completeNetworks,
-	"as": completeAddresses, "in": completeInterfaces, "from": completeHosts,
+	"as": completeAddresses, "dest": completeAddresses, "in": completeInterfaces, "from": completeHosts,
 	"confirm": cobra.FixedCompletions([]string{"auto", "off", "2m"}, cobra.ShellCompDirectiveNoFileComp),
+	"for":     cobra.FixedCompletions([]string{"10m", "1h", "8h", "24h"}, cobra.ShellCompDirectiveNoFileComp),
 }
 
 // completeRest gives every flag and argument that has no completion of its own one that offers no files, unless it is a
@@ -35,7 +36,7 @@ func completeRest(c *cobra.Command) {
 	if c.ValidArgsFunction == nil && !slices.Contains(takeFiles, c.Name()) {
 		c.ValidArgsFunction = cobra.NoFileCompletions
 	}
-	c.Flags().VisitAll(func(f *pflag.Flag) {
+	rest := func(f *pflag.Flag) {
 		if _, has := c.GetFlagCompletionFunc(f.Name); has || f.Value.Type() == "bool" || slices.Contains(fileFlags, f.Name) {
 			return
 		}
@@ -44,7 +45,9 @@ func completeRest(c *cobra.Command) {
 			complete = cobra.NoFileCompletions
 		}
 		_ = c.RegisterFlagCompletionFunc(f.Name, complete)
-	})
+	}
+	c.Flags().VisitAll(rest)
+	c.PersistentFlags().VisitAll(rest) // those of the commands beneath
 }
 
 // completeFacts offers what is known of this host.

@@ -50,7 +50,7 @@ func newDoctorCommand() *cobra.Command {
 	f.BoolVar(&o.json, "json", false, "one JSON object per finding and line")
 	f.BoolVar(&o.probe, "probe", false, "with a FORWARD: open a TCP connection to its server")
 	f.StringVar(&o.fix, "fix", "", "fix a finding: a check such as forwarding-off, or check and subject such as 'hairpin PREROUTING 2'")
-	registerGateway(c, &o.gateway)
+	registerRecorded(c, &o.gateway)
 	_ = c.RegisterFlagCompletionFunc("fix", completeFix)
 	forwards := deleteOptions{table: "nat"}
 	c.ValidArgsFunction = forwards.completeRule

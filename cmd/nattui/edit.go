@@ -42,11 +42,13 @@ func newEditCommand() *cobra.Command {
 	f.SortFlags = false
 	f.StringVar(&o.typed.To, "to", "", "the new address and port, or ports")
 	registerFields(f, &o.typed)
+	f.Lookup("proto").Usage = "protocol: tcp, udp, a name or a number (default: as it is)"
 	f.StringVar(&o.words, "rule", "", "all of a native rule, in nft's words")
 	f.StringVar(&o.table, "table", "nat", "a native one, with its family, such as 'inet nattui'")
 	o.registerNative(f, "default: ipv4", "default: native where only native rules translate, else that of the iptables command")
 	o.offerVariants(c)
 	offer(c, "table", "nat", "inet nattui")
+	offer(c, "proto", "tcp", "udp", "sctp", "icmp")
 	c.ValidArgsFunction = o.completeRule
 	_ = c.RegisterFlagCompletionFunc("to", completeHosts)
 	for _, flag := range []string{"in", "out"} {

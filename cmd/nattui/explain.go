@@ -18,10 +18,11 @@ import (
 )
 
 func newExplainCommand() *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		// The line begins with a dash as often as not.
-		DisableFlagParsing: true,
-		ValidArgsFunction:  completeExplained,
+		DisableFlagParsing:    true,
+		DisableFlagsInUseLine: true,
+		ValidArgsFunction:     completeExplained,
 
 		Use:   "explain 'LINE' [--as nft|iptables] [--gateway FILE] | --flow TUPLE",
 		Short: "Explain an iptables or nft line, or a connection and the rule that made it",
@@ -53,6 +54,13 @@ func newExplainCommand() *cobra.Command {
 			return explainLine(c, line, o)
 		},
 	}
+	f := c.Flags() // which explainArgs reads: these are for the help
+	f.SortFlags = false
+	f.String("as", "", "print the rule in the words of nft or iptables")
+	f.String("gateway", "", gatewayUsage)
+	f.String("flow", "", "a connection, as PROTO SRC:PORT DST:PORT, instead of a line")
+	f.Bool("json", false, "with --flow, one JSON object")
+	return c
 }
 
 func explainLine(c *cobra.Command, line string, o explainOptions) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -27,9 +28,17 @@ type gatewayFile struct {
 	native *nft.Ruleset // nil: it is not known whether there are native tables
 }
 
-// registerGateway adds --gateway.
+// gatewayUsage says of --gateway what it takes where rules are enough.
+const gatewayUsage = "look at a recorded gateway (nattui record), or at what iptables-save or nft list ruleset printed, instead of this one"
+
+// registerGateway adds --gateway to a command for which rules are enough.
 func registerGateway(c *cobra.Command, path *string) {
-	c.Flags().StringVar(path, "gateway", "", "look at a recorded gateway (nattui record) instead of this one; also at what iptables-save or nft list ruleset printed, where rules are enough")
+	c.Flags().StringVar(path, "gateway", "", gatewayUsage)
+}
+
+// registerRecorded adds it to one that follows packets.
+func registerRecorded(c *cobra.Command, path *string) {
+	c.Flags().StringVar(path, "gateway", "", "look at a recorded gateway (nattui record) instead of this one; rules alone are not enough, as nobody knows the routes")
 }
 
 var nativeTable = regexp.MustCompile(`(?m)^\s*table (?:ip|ip6|inet|arp|bridge|netdev) \S+ \{`)
@@ -63,7 +72,7 @@ func openGatewayFile(ctx context.Context, path string) (*gatewayFile, error) {
 // whole is the file for a command that follows packets, for which rules are not enough.
 func (g *gatewayFile) whole() error {
 	if g.facts == nil {
-		return fmt.Errorf("%s has rules alone; without addresses, routes and settings nobody can tell where packets go: have  nattui record  run on that gateway", g.path)
+		return fmt.Errorf("%s has rules alone; without addresses, routes and settings nobody can tell where packets go: have  nattui record  run on that gateway; the commands rules, chains, explain and open take it as it is", g.path)
 	}
 	return nil
 }
@@ -113,12 +122,18 @@ func newOpenCommand(o *tuiOptions) *cobra.Command {
 		Long: "open shows what  nattui record  wrote on another gateway: its rules, what the doctor finds in them, and what becomes of a packet. " +
 			"It also takes what iptables-save or  nft list ruleset  printed: then there are the rules alone, as nobody knows the addresses and routes. " +
 			"nft's text is read by the kernel itself, in an empty network namespace, by the program nft. Nothing of this host is looked at or changed.",
-		Example: "ssh gw1 sudo nattui record > gw1.json && nattui open gw1.json\nnattui open rules.v4",
+		Example: "ssh gw1 sudo nattui record > gw1.json && nattui open gw1.json\nnattui open rules.v4\nssh gw1 sudo iptables-save | nattui open -",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			file, err := openGatewayFile(c.Context(), args[0])
 			if err != nil {
 				return err
+			}
+			if args[0] == "-" { // keys do not come from where the file came
+				if tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0); err == nil {
+					defer func() { _ = tty.Close() }()
+					os.Stdin = tty
+				}
 			}
 			return runScreens(c.Context(), *o, func(context.Context, *sync.WaitGroup) (ui.Gateway, error) { return file.gateway(), nil })
 		},
@@ -127,11 +142,19 @@ func newOpenCommand(o *tuiOptions) *cobra.Command {
 	return c
 }
 
+// name is what the file is called on the screens.
+func (g *gatewayFile) name() string {
+	if g.path == "-" {
+		return "standard input"
+	}
+	return filepath.Base(g.path)
+}
+
 // gateway is the file for the screens: all that there will ever be, and nothing that changes anything.
 func (g *gatewayFile) gateway() ui.Gateway {
 	tables, known := make(chan ui.Tables, 1), make(chan *facts.Facts, 1)
 	tables <- ui.Tables{Sets: g.sets, Native: g.native, NoNative: "not recorded", At: time.Now(), Changed: true}
-	gw := ui.Gateway{Tables: tables, Facts: known, ReadOnly: true, Recorded: filepath.Base(g.path), NoTrace: "a recorded gateway has no packets to trace", UserID: userID, GroupID: groupID}
+	gw := ui.Gateway{Tables: tables, Facts: known, ReadOnly: true, Recorded: g.name(), NoTrace: "a recorded gateway has no packets to trace", UserID: userID, GroupID: groupID}
 	gw.Surroundings = func(context.Context) doctor.Surroundings { return g.surroundings() }
 	if f := g.told(); f != nil {
 		known <- f

@@ -51,7 +51,7 @@ func newWhatifCommand() *cobra.Command {
 	c.Flags().StringVar(&o.in, "in", "", "the interface it arrives on (default: the one of the route back to its source)")
 	c.Flags().StringVar(&o.mark, "mark", "", "its initial mark, such as 0x10")
 	c.Flags().StringVar(&o.ext, "ext", "", "the extension headers of an IPv6 packet, such as frag or hop,dst; none for a packet without")
-	registerGateway(c, &o.gateway)
+	registerRecorded(c, &o.gateway)
 	c.Flags().BoolVar(&o.quiet, "brief", false, "the outcome without the rules on the path")
 	return c
 }
