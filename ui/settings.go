@@ -212,7 +212,11 @@ func (r *settingsReader) setColumns(words []string, ok bool) {
 	for i, w := range words {
 		switch {
 		case !slices.Contains(flowColumnNames, w):
-			r.complain(r.line, "columns.flows: there is no column %q%s", w, nearest(w, flowColumnNames))
+			meant := nearest(w, flowColumnNames)
+			if meant == "" {
+				meant = ": there are " + strings.Join(flowColumnNames, ", ")
+			}
+			r.complain(r.line, "columns.flows: there is no column %q%s", w, meant)
 			return
 		case slices.Contains(words[:i], w):
 			r.complain(r.line, "columns.flows: %q is there twice", w)

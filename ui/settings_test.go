@@ -122,6 +122,7 @@ func TestWrongSettings(t *testing.T) {
 		{"[keys]\nadd = \"ctrl+c\"", `2: keys.add: ctrl+c always quits`},
 		{"[keys]\nplan = \"p\"", `2: keys.plan: "p" is typed as text in "Adding and editing a rule"; take one with ctrl or alt, or f1 to f12`},
 		{"[keys]\nadd = 3", `2: keys.add is a key or a list of keys, such as "f5" or ["f5", "ctrl+r"]`},
+		{"[columns]\nflows = [\"foo\"]", `2: columns.flows: there is no column "foo": there are ` + strings.Join(flowColumnNames, ", ")},
 		{"[columns]\nflows = [\"clinet\"]", `2: columns.flows: there is no column "clinet": did you mean "client"?`},
 		{"[columns]\nflows = [\"rate\", \"rate\"]", `2: columns.flows: "rate" is there twice`},
 		{"[columns]\nrules = [\"match\"]", `2: columns can be chosen for flows only, not for rules`},

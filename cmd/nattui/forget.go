@@ -163,14 +163,22 @@ func forgetMatching(c *cobra.Command, a *approval, o *flowsOptions) error {
 		return err
 	}
 	if logins > 0 {
-		say(c.ErrOrStderr(), rules.Plural(logins, "login")+" to this host also match and are kept")
+		say(c.ErrOrStderr(), rules.Plural(logins, "login")+" to this host also "+alsoKept(logins))
 	}
 	if unknown > 0 {
-		say(c.ErrOrStderr(), rules.Plural(unknown, "connection")+" also match and are kept: which rule made them is not known")
+		say(c.ErrOrStderr(), rules.Plural(unknown, "connection")+" also "+alsoKept(unknown)+": which rule made "+map[bool]string{true: "it", false: "them"}[unknown == 1]+" is not known")
 	}
 	if len(found) == 0 {
 		say(c.ErrOrStderr(), fmt.Sprintf("no connection (of %s) to forget matches", text.Exact(uint64(flows.Len()))))
 		return nil
 	}
 	return forgetThese(c, a, kernel, found, fmt.Sprintf("%s of %s match: %s.", text.Exact(uint64(len(found))), rules.Plural(flows.Len(), "connection"), named(found, len(found))))
+}
+
+// alsoKept is what becomes of so many.
+func alsoKept(n int) string {
+	if n == 1 {
+		return "matches and is kept"
+	}
+	return "match and are kept"
 }

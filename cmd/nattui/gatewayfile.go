@@ -43,6 +43,12 @@ func registerRecorded(c *cobra.Command, path *string) {
 
 var nativeTable = regexp.MustCompile(`(?m)^\s*table (?:ip|ip6|inet|arp|bridge|netdev) \S+ \{`)
 
+// Lines of iptables -L, and of iptables -S.
+var (
+	listedChain = regexp.MustCompile(`(?m)^Chain \S+ \((?:policy |\d+ references?\))`)
+	listedRule  = regexp.MustCompile(`(?m)^-[PNA] \S+`)
+)
+
 // openGatewayFile reads the file, whichever kind it is; "-" is standard input.
 func openGatewayFile(ctx context.Context, path string) (*gatewayFile, error) {
 	data, err := readMailed(ctx, path)
@@ -60,6 +66,8 @@ func openGatewayFile(ctx context.Context, path string) (*gatewayFile, error) {
 	case nativeTable.Match(data):
 		g.sets = map[rules.Variant]*rules.Ruleset{}
 		g.native, err = readNftText(ctx, data)
+	case listedChain.Match(data), listedRule.Match(data):
+		err = fmt.Errorf("%s is a listing of iptables -L or -S, which shows one table, and -L not all of its rules: take what  iptables-save  prints", path)
 	default:
 		err = fmt.Errorf("%s is neither a recorded gateway (nattui record writes one) nor what iptables-save or nft list ruleset prints", path)
 	}

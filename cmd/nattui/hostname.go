@@ -28,8 +28,13 @@ func sayAddress(c *cobra.Command, p rules.Problem, d *rules.Draft) {
 	}
 }
 
-// addressNow says which address a name has now, with the port behind it if it has one; "" for what is no name.
+// addressNow says for a rule which address a name has now, with the port behind it if it has one; "" for what is no name.
 func addressNow(ctx context.Context, value string) string {
+	return nameNow(ctx, value, "a rule holds an address", ", which does not follow the name")
+}
+
+// nameNow is that for whatever has an address and no name.
+func nameNow(ctx context.Context, value, holds, since string) string {
 	name, port, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(value), "!"), ":")
 	if strings.Count(value, ":") > 1 || !hostName.MatchString(name) {
 		return ""
@@ -46,7 +51,7 @@ func addressNow(ctx context.Context, value string) string {
 		now = append(now, words)
 	}
 	if err != nil || len(now) == 0 {
-		return text.Safe(name) + " is a name, and one without an address here now; a rule holds an address"
+		return text.Safe(name) + " is a name, and one without an address here now; " + holds
 	}
-	return text.Safe(name + " is a name, and a rule holds an address, which does not follow the name: now it is " + strings.Join(now, " or "))
+	return text.Safe(name + " is a name, and " + holds + since + ": now it is " + strings.Join(now, " or "))
 }

@@ -82,7 +82,14 @@ func learnInside(c *cobra.Command, s *lab.Session, args []string, check, hint bo
 	case check:
 		return checkMission(c, s, m)
 	case hint:
+		before, err := s.Progress()
+		if err != nil {
+			return err
+		}
 		p, err := s.Hint()
+		if err == nil && before[m.Name].Hints == p.Hints {
+			say(c.ErrOrStderr(), "there are no more hints: this is the last one")
+		}
 		if err == nil {
 			err = writeParagraphs(c, fmt.Sprintf("Hint %d of %d: %s", p.Hints, len(m.Hints), m.Hints[p.Hints-1]))
 		}

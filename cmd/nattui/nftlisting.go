@@ -39,7 +39,7 @@ func readNftText(ctx context.Context, listed []byte) (*nft.Ruleset, error) {
 		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
 	}
 	if err := cmd.Run(); err != nil {
-		said := strings.TrimSpace(complaint.String())
+		said := nftPlace.ReplaceAllString(strings.TrimPrefix(strings.TrimSpace(complaint.String()), "nattui: "), "line $1, column $2: ")
 		if said == "" {
 			said = err.Error()
 		}
@@ -120,6 +120,9 @@ type listedText struct {
 
 // nftComplaint names the place that nft complains of, and why.
 var nftComplaint = regexp.MustCompile(`(?m)^/dev/stdin:(\d+):(\d+)-(\d+): Error: (.*)$`)
+
+// nftPlace is a place in the text as nft writes it.
+var nftPlace = regexp.MustCompile(`/dev/stdin:(\d+):(\d+)(?:-\d+)?: `)
 
 // mostListed is how often text is loaded: each time it is mended where nft complains.
 const mostListed = 100

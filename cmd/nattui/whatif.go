@@ -95,12 +95,24 @@ func whatif(ctx context.Context, o whatifOptions, args []string) error {
 		var p evaluate.Packet
 		if p, err = parsePacket(args, o); err == nil {
 			err = answer(out, ask, p, o)
+		} else {
+			sayNames(ctx, args)
 		}
 	}
 	if flushed := out.Flush(); flushed != nil {
 		return flushed
 	}
 	return err
+}
+
+// sayNames says the addresses of names in a packet.
+func sayNames(ctx context.Context, words []string) {
+	words = packetWords(words)
+	for _, w := range words[min(1, len(words)):min(3, len(words))] {
+		if told := nameNow(ctx, w, "a packet has an address", ""); told != "" {
+			say(stderr, told)
+		}
+	}
 }
 
 // answerAll answers for every line of the input. An invalid line is

@@ -9,6 +9,7 @@ import (
 	"nattui/model/filter"
 	"nattui/model/flow"
 	"nattui/rules"
+	"nattui/rules/paste"
 )
 
 // TraceFilter says which packets to trace, as they are when they reach this host or
@@ -131,8 +132,14 @@ func (p *traceParser) condition() error {
 	if _, ok := rules.ParseProtocol(key.Text); ok && len(key.Text) > 0 && key.Text[0] > '9' {
 		return p.proto(key)
 	}
+	if meant := paste.Nearest(key.Text, traceWords); meant != "" {
+		return key.Problem("cannot be used in a trace: did you mean %s?", meant)
+	}
 	return key.Problem("cannot be used in a trace; use %s", traceExample)
 }
+
+// traceWords are the words that begin a condition.
+var traceWords = []string{"src", "dst", "sport", "dport", "port", "in", "proto", "family", "ipv4", "ipv6", "new", "tcp", "udp", "icmp", "from", "client", "asked"}
 
 // value takes the next word, for a key.
 func (p *traceParser) value(key filter.Word, wants string) (filter.Word, error) {

@@ -55,6 +55,7 @@ func TestParseTraceFilter(t *testing.T) {
 		"udp new":                         "works for tcp only",
 		"icmpv6 src 192.0.2.1":            "does not work with",
 		"in a-name-that-is-far-too-long0": "too long",
+		"dprt 80":                         "did you mean dport?",
 		"state established":               "cannot be used in a trace",
 		"192.0.2.1 >":                     "needs a destination address",
 	} {
