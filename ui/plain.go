@@ -3,6 +3,7 @@ package ui
 import (
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -45,7 +46,7 @@ func (p *plain) View() tea.View { return tea.NewView("") }
 // Update takes one message, and prints what it has changed.
 func (p *plain) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	if size, ok := msg.(tea.WindowSizeMsg); ok { // lines are text: a narrow terminal wraps them
-		msg = tea.WindowSizeMsg{Width: max(size.Width, 80), Height: max(size.Height, 24)}
+		msg = tea.WindowSizeMsg{Width: max(size.Width, plainWidth), Height: max(size.Height, 24)}
 	}
 	p.typed = false
 	_, cmd := p.App.Update(msg)
@@ -62,6 +63,9 @@ func (p *plain) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	p.seen = p.drawn
 	return p, cmd
 }
+
+// plainWidth is how wide lines are laid out at least, so that what is to be read is not cut.
+const plainWidth = 120
 
 // came prints what a message has brought without anybody pressing a key.
 func (p *plain) came(msg tea.Msg) {
@@ -120,6 +124,18 @@ func (p *plain) withoutCounters(line string) string {
 	return strings.TrimRight(strings.TrimPrefix(line, p.look.Glyphs.Bar+" "), " 0123456789.,kMGT-")
 }
 
+// flowFigure is what passes by in the row of a connection: counts, rates and times.
+var flowFigure = regexp.MustCompile(`^(?:>?[0-9]+(?:[.,][0-9]+)?(?:[kMGT]|[smhd](?:[0-9]+[smhd])?)?|-)$`)
+
+// nameOf is what a line is about, which stays while its figures pass by.
+func (p *plain) nameOf(line string) string {
+	if p.top() != nil || p.screen() != p.screens[1] {
+		return p.withoutCounters(line)
+	}
+	words := strings.Fields(strings.TrimPrefix(line, p.look.Glyphs.Bar+" "))
+	return strings.Join(slices.DeleteFunc(words, flowFigure.MatchString), " ")
+}
+
 // body are the lines of the topmost box, or of the screen.
 func (p *plain) body() []string {
 	if d := p.top(); d != nil {
@@ -144,7 +160,7 @@ func (p *plain) changed() []string {
 		p.shapes[shapeOf(l)] = true
 		// A line that has lost the cursor, or whose counters have grown, has not changed; the one that has
 		// the cursor now is read.
-		name, marked := p.withoutCounters(l), strings.HasPrefix(l, p.look.Glyphs.Bar+" ")
+		name, marked := p.nameOf(l), strings.HasPrefix(l, p.look.Glyphs.Bar+" ")
 		p.listed = p.listed || marked
 		if l != "~" && !p.before[l] && (marked || !p.before[name] || name == "") {
 			lines = append(lines, l)

@@ -123,3 +123,16 @@ func TestPlainIsQuiet(t *testing.T) {
 		}
 	})
 }
+
+// A connection that has become older, or has moved more, is not read again with every key.
+func TestPlainKnowsConnectionsAgain(t *testing.T) {
+	r := newLineReader(t)
+	r.press("2")
+	before := r.plain.nameOf("> tcp  203.0.113.10:55474  203.0.113.1:80  => 192.168.0.2:8080  ESTAB  -  59s  5d  19  10.0k  PREROUTING 1")
+	if after := r.plain.nameOf("tcp  203.0.113.10:55474  203.0.113.1:80  => 192.168.0.2:8080  ESTAB  1.2k  >1m1s  4d23h  20  10.1k  PREROUTING 1"); after != before {
+		t.Errorf("%q became %q", before, after)
+	}
+	if other := r.plain.nameOf("tcp  203.0.113.10:55475  203.0.113.1:80  => 192.168.0.2:8080  ESTAB  -  59s  5d  19  10.0k  PREROUTING 1"); other == before {
+		t.Errorf("another connection is taken for %q", before)
+	}
+}
