@@ -274,12 +274,9 @@ func (s *rulesScreen) fitColumns(width int) {
 		for _, p := range s.panes {
 			s.lay(p)
 		}
-		if !s.wide {
-			s.align()
-		}
-		shown := true
+		shown, shared := true, s.shared()
 		for _, p := range s.panes {
-			p.widths = s.shareOut(&p.content, s.paneWidth(width)-4)
+			p.widths = s.widthsOf(p, &shared, s.paneWidth(width)-4)
 			shown = shown && (p.widths[ruleColOwner] > 0 || p.content[ruleColOwner].width == 0)
 		}
 		if shown || !s.ownerShown {
@@ -290,15 +287,34 @@ func (s *rulesScreen) fitColumns(width int) {
 	}
 }
 
-// align has panes that stand one over the other share their columns.
-func (s *rulesScreen) align() {
-	shared := contentWidths{}
+// shared are the contents of all panes.
+func (s *rulesScreen) shared() (shared contentWidths) {
 	for _, p := range s.panes {
 		shared.widen(&p.content)
 	}
-	for _, p := range s.panes {
-		p.content = shared
+	return shared
+}
+
+// widthsOf are the columns of a pane. Those that stand one over the other share them, unless one of them has room for its
+// own text and the long text of another would cut it.
+func (s *rulesScreen) widthsOf(p *pane, shared *contentWidths, width int) []int {
+	if s.wide {
+		return s.shareOut(&p.content, width)
 	}
+	widths := s.shareOut(shared, width)
+	if !s.cut(p, widths) {
+		return widths
+	}
+	if own := s.shareOut(&p.content, width); !s.cut(p, own) {
+		return own
+	}
+	return widths
+}
+
+// cut tells that columns have no room for what rules of a pane match and become.
+func (s *rulesScreen) cut(p *pane, widths []int) bool {
+	w := s.wants(&p.content)
+	return widths[ruleColMatch] < w[ruleColMatch] || widths[ruleColBecomes] < w[ruleColBecomes]
 }
 
 // measured measures the rows of all panes anew.
@@ -329,10 +345,7 @@ const (
 
 // need is how many cells a list of panes one over the other has use for: one long rule does not take the details away.
 func (s *rulesScreen) need() int {
-	shared := contentWidths{}
-	for _, p := range s.panes {
-		shared.widen(&p.content)
-	}
+	shared := s.shared()
 	return s.cellsFor(&shared, [ruleColumns]int{ruleColMatch: 60, ruleColBecomes: 40, ruleColOwner: 20, ruleColComment: 40})
 }
 

@@ -128,3 +128,13 @@ func TestMoreRoomShowsNoLess(t *testing.T) {
 		})
 	}
 }
+
+// A long rule of one chain does not cut those of the other.
+func TestOneChainDoesNotCutTheOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const long = "-A PREROUTING -s 198.51.100.0/24 -d 203.0.113.1/32 -i wan0 -p tcp -m multiport --dports 1000:1100,2000:2100,3000:3100 -j DNAT --to-destination 192.168.0.2-192.168.0.20:8000-8100\n"
+		s := newStage(t, 80, 24, "*nat\n:PREROUTING ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n"+long+"-A POSTROUTING -s 192.168.0.0/24 -o wan0 -j MASQUERADE\nCOMMIT\n")
+		s.sees("192.168.0.2-192.168.0.20:8000-8100")
+		s.sees("from 192.168.0.0/24 out wan0")
+	})
+}
