@@ -176,7 +176,7 @@ func (s *doctorScreen) Hidden() { s.active = false }
 
 // live examines the gateway again as soon as that is due.
 func (s *doctorScreen) live() tea.Cmd {
-	if !s.active || s.tables.Sets == nil || s.facts == nil {
+	if !s.active || s.tables.Sets == nil || !s.isKnown() {
 		return nil
 	}
 	wait := s.next.Sub(s.now)
@@ -229,7 +229,7 @@ func (s *doctorScreen) examine() tea.Cmd {
 // counted are the facts with the counters of native rules as they are now: the facts are read when rules change, and now
 // and then.
 func counted(f *facts.Facts, native *nft.Ruleset) *facts.Facts {
-	if native == nil || f.Native == nil || f.Native.Ruleset() == native || f.Native.Ruleset().Generation != native.Generation {
+	if native == nil || f == nil || f.Native == nil || f.Native.Ruleset() == native || f.Native.Ruleset().Generation != native.Generation {
 		return f
 	}
 	now := *f
@@ -390,18 +390,13 @@ func (s *doctorScreen) detailsOf(r *doctorRow, width, room, short int) []string 
 }
 
 // rulesAlone is why nothing can be told of a file without addresses and routes.
-const rulesAlone = "This file has rules alone: without the addresses, routes and settings of its gateway nobody can tell what is wrong, nor where packets go. Have nattui record run there."
+const rulesAlone = "This file has rules alone: the addresses, routes and settings of its gateway are not known. Have nattui record run there."
 
 // View draws the findings and, beneath them, the one under the cursor.
 func (s *doctorScreen) View(width, height int) []string {
 	var lines []string
 	switch {
-	case s.gw.Recorded != "" && s.facts == nil:
-		lines = append(lines, s.headLine("", false, width))
-		for _, l := range text.Wrap(rulesAlone, width-4, 3) {
-			lines = append(lines, "   "+s.look.Faint.Render(l))
-		}
-	case s.tables.Sets == nil || s.facts == nil || !s.examined:
+	case s.tables.Sets == nil || !s.isKnown() || !s.examined:
 		lines = append(lines, s.headLine("", false, width), "   "+s.look.Faint.Render("checking the gateway"+strings.Repeat(".", 3)))
 	default:
 		lines = s.list(width, height)

@@ -65,9 +65,10 @@ type Gateway struct {
 	Natively Natively
 	// Trouble is said once, at the start: a family or backend that is missing.
 	Trouble []string
-	// Recorded names the file that the gateway is read from; "" for one that is there. Nothing of it is live then, and
-	// Facts may never deliver anything, where the file has rules alone.
+	// Recorded names the file that the gateway is read from; "" for one that is there. Nothing of it is live then.
 	Recorded string
+	// RulesAlone is set where Facts never delivers anything, as the file has rules alone.
+	RulesAlone bool
 	// ReadOnly hides everything that changes something.
 	ReadOnly bool
 }

@@ -197,7 +197,7 @@ func (s *guideScreen) Actions() keyTable {
 
 func (s *guideScreen) listKeys() keyTable {
 	to := func(by int) func() { return func() { s.move(by) } }
-	told := func() bool { return s.facts != nil || s.gw.Recorded == "" }
+	told := func() bool { return !s.gw.RulesAlone }
 	return keyTable{
 		on(bind("enter", "begin", "enter"), func() tea.Cmd { return s.begin(intentions[s.at]) }).when(told).otherwise(s.sayUnread),
 		elsewhere(keys.Switches).when(told),

@@ -117,7 +117,7 @@ func (s *rulesScreen) looking() keyTable {
 		act(keys.Filter, s.filter.start),
 		act(keys.Chains, s.openChains),
 		on(bind("X", "forget its connections", "X"), s.forgetFlows).when(func() bool { return can() && onAny() && s.gw.Flows != nil }).otherwise(s.sayNotChanged),
-		act(keys.WhatIf, s.openWhatIf).when(s.isRead).otherwise(s.openWhatIf),
+		act(keys.WhatIf, s.openWhatIf),
 		elsewhere(keyTrace).when(func() bool { return s.gw.Recorded == "" }),
 		on(keys.Import, s.openImport).when(func() bool { return can() || !s.gw.ReadOnly && s.natively() }),
 		on(keys.Family, func() tea.Cmd { family(); return s.findDead() }).when(more).otherwise(family),
@@ -209,10 +209,6 @@ func (s *rulesScreen) TraceFilter() string {
 
 // openWhatIf asks what would become of a packet that the rule under the cursor is for.
 func (s *rulesScreen) openWhatIf() {
-	if s.gw.Recorded != "" && s.facts == nil {
-		s.refuse(rulesAlone)
-		return
-	}
 	line := ""
 	if r, _, ok := s.current(); ok {
 		line = packetOf(s.variant.Family, r, s.facts)

@@ -42,15 +42,18 @@ type switchesMsg struct {
 
 // sayUnread says why nothing is known of the gateway itself.
 func (d *desk) sayUnread() {
-	if d.gw.Recorded != "" {
+	if d.gw.RulesAlone {
 		d.refuse(rulesAlone)
 		return
 	}
 	d.say("the gateway has not been read yet")
 }
 
+// isKnown tells that what there will be of the gateway beside its rules is known; of a file it may be nothing.
+func (d *desk) isKnown() bool { return d.gw.RulesAlone || d.facts != nil }
+
 // isRead tells that something is, or may become, known of the gateway beside its rules.
-func (d *desk) isRead() bool { return d.gw.Recorded == "" || d.facts != nil }
+func (d *desk) isRead() bool { return !d.gw.RulesAlone }
 
 // openSwitches shows the switches, with the cursor on the one of that name.
 func (d *desk) openSwitches(name string) tea.Cmd {

@@ -45,11 +45,14 @@ func (w *whatIf) compile() {
 		programs = append(programs, evaluate.Compile(s))
 	}
 	host := evaluate.Host{}
-	if w.facts != nil {
+	switch {
+	case w.facts != nil:
 		host = w.facts.Host(nil)
 		if w.facts.Native == nil {
 			host.Filters = w.facts.NativeFilters
 		}
+	case w.tables.Native != nil:
+		host.Native = evaluate.CompileNative(w.tables.Native)
 	}
 	w.evaluator = evaluate.NewEvaluator(host, programs...)
 }
@@ -60,6 +63,12 @@ func (w *whatIf) evaluate() {
 	p, err := parsePacketLine(w.input.Value())
 	if err == nil {
 		w.path, err = w.evaluator.Evaluate(p)
+		switch {
+		case w.gw.RulesAlone:
+			w.path.Open(facts.RulesAlone)
+		case w.facts == nil:
+			w.path.Open("addresses, routes and settings are not read yet")
+		}
 	}
 	if err != nil {
 		w.wrong = err.Error()

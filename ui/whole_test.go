@@ -252,7 +252,7 @@ func TestNothingToFix(t *testing.T) {
 // On recorded rules alone no key is offered that could only refuse.
 func TestRecordedRulesOfferWhatWorks(t *testing.T) {
 	s := newStage(t, 120, 24, gatewayRules)
-	s.app.facts, s.app.gw.Recorded, s.app.gw.ReadOnly = nil, "mailed.nft", true
+	s.app.facts, s.app.gw.Recorded, s.app.gw.ReadOnly, s.app.gw.RulesAlone = nil, "mailed.nft", true, true
 	s.press("1")
 	s.lacks("trace it")
 	s.press("T")
@@ -264,7 +264,7 @@ func TestRecordedRulesOfferWhatWorks(t *testing.T) {
 	s.press("enter")
 	s.tells(rulesAlone)
 	s.press("4")
-	s.lacks("──  ──")
+	s.sees("anything else is wrong is not known")
 	s.lacks("w switches")
 	s.press("w")
 	s.tells(rulesAlone)
@@ -273,6 +273,6 @@ func TestRecordedRulesOfferWhatWorks(t *testing.T) {
 	s.lacks("/ what to trace")
 	s.press("/")
 	s.tells("a recorded gateway has no packets to trace")
-	s.press("1")
-	s.lacks("t test a packet")
+	s.press("1", "t")
+	s.sees("the file has rules alone")
 }

@@ -50,7 +50,7 @@ func newDoctorCommand() *cobra.Command {
 	f.BoolVar(&o.json, "json", false, "one JSON object per finding and line")
 	f.BoolVar(&o.probe, "probe", false, "with a FORWARD: open a TCP connection to its server")
 	f.StringVar(&o.fix, "fix", "", "fix a finding: a check such as forwarding-off, or check and subject such as 'hairpin PREROUTING 2'")
-	registerRecorded(c, &o.gateway)
+	registerGateway(c, &o.gateway)
 	_ = c.RegisterFlagCompletionFunc("fix", completeFix)
 	forwards := deleteOptions{table: "nat"}
 	c.ValidArgsFunction = forwards.completeRule
@@ -99,7 +99,7 @@ func (o *doctorOptions) run(c *cobra.Command, forward string) error {
 		}
 	}
 	ctx := c.Context()
-	tables, g, err := o.read(c)
+	tables, g, err := o.read(c, forward)
 	if err != nil {
 		return err
 	}
@@ -128,11 +128,11 @@ func (o *doctorOptions) run(c *cobra.Command, forward string) error {
 	return nil
 }
 
-// read reads this host, or a recorded gateway.
-func (o *doctorOptions) read(c *cobra.Command) (*iptables.Host, *doctor.Gateway, error) {
+// read reads this host, or a recorded gateway; for a forward rules are not enough.
+func (o *doctorOptions) read(c *cobra.Command, forward string) (*iptables.Host, *doctor.Gateway, error) {
 	if o.gateway != "" {
 		file, err := openGatewayFile(c.Context(), o.gateway)
-		if err == nil {
+		if err == nil && forward != "" {
 			err = file.whole()
 		}
 		if err != nil {

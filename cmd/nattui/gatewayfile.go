@@ -16,6 +16,7 @@ import (
 	"nattui/model/doctor"
 	"nattui/model/facts"
 	"nattui/rules"
+	"nattui/rules/evaluate"
 	"nattui/rules/nft"
 	"nattui/ui"
 )
@@ -34,11 +35,6 @@ const gatewayUsage = "look at a recorded gateway (nattui record), or at what ipt
 // registerGateway adds --gateway to a command for which rules are enough.
 func registerGateway(c *cobra.Command, path *string) {
 	c.Flags().StringVar(path, "gateway", "", gatewayUsage)
-}
-
-// registerRecorded adds it to one that follows packets.
-func registerRecorded(c *cobra.Command, path *string) {
-	c.Flags().StringVar(path, "gateway", "", "look at a recorded gateway (nattui record) instead of this one; rules alone are not enough, as nobody knows the routes")
 }
 
 var nativeTable = regexp.MustCompile(`(?m)^\s*table (?:ip|ip6|inet|arp|bridge|netdev) \S+ \{`)
@@ -77,10 +73,25 @@ func openGatewayFile(ctx context.Context, path string) (*gatewayFile, error) {
 	return g, nil
 }
 
-// whole is the file for a command that follows packets, for which rules are not enough.
+// host is what the file tells of its gateway beside the rules of iptables; where it has rules alone, next to nothing.
+func (g *gatewayFile) host(flows evaluate.FlowTable) evaluate.Host {
+	switch {
+	case g.facts != nil:
+		host := g.facts.Host(flows)
+		if g.facts.Native == nil {
+			host.Filters = g.facts.NativeFilters
+		}
+		return host
+	case g.native != nil:
+		return evaluate.Host{Native: evaluate.CompileNative(g.native)}
+	}
+	return evaluate.Host{}
+}
+
+// whole is the file for what takes more than rules.
 func (g *gatewayFile) whole() error {
 	if g.facts == nil {
-		return fmt.Errorf("%s has rules alone; without addresses, routes and settings nobody can tell where packets go: have  nattui record  run on that gateway; the commands rules, chains, explain and open take it as it is", g.path)
+		return fmt.Errorf("%s has rules alone; without addresses, routes and settings nobody can tell what becomes of a forward: have  nattui record  run on that gateway; without a forward the doctor takes it as it is", g.path)
 	}
 	return nil
 }
@@ -166,6 +177,8 @@ func (g *gatewayFile) gateway() ui.Gateway {
 	gw.Surroundings = func(context.Context) doctor.Surroundings { return g.surroundings() }
 	if f := g.told(); f != nil {
 		known <- f
+	} else {
+		gw.RulesAlone = true
 	}
 	return gw
 }

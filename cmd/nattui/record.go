@@ -76,18 +76,6 @@ func readGateway(ctx context.Context) (map[rules.Variant]*rules.Ruleset, *facts.
 	return sets, &facts, err
 }
 
-// loadGateway reads a recorded gateway. The error says what is missing from it.
-func loadGateway(ctx context.Context, path string) (map[rules.Variant]*rules.Ruleset, *facts.Facts, error) {
-	g, err := openGatewayFile(ctx, path)
-	if err == nil {
-		err = g.whole()
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	return g.sets, g.facts, nil
-}
-
 // readRecording reads what record wrote.
 func readRecording(path string, data []byte) (map[rules.Variant]*rules.Ruleset, *facts.Facts, error) {
 	var r recording

@@ -51,7 +51,7 @@ func newWhatifCommand() *cobra.Command {
 	c.Flags().StringVar(&o.in, "in", "", "the interface it arrives on (default: the one of the route back to its source)")
 	c.Flags().StringVar(&o.mark, "mark", "", "its initial mark, such as 0x10")
 	c.Flags().StringVar(&o.ext, "ext", "", "the extension headers of an IPv6 packet, such as frag or hop,dst; none for a packet without")
-	registerRecorded(c, &o.gateway)
+	registerGateway(c, &o.gateway)
 	c.Flags().BoolVar(&o.quiet, "brief", false, "the outcome without the rules on the path")
 	return c
 }
@@ -65,29 +65,10 @@ func packetWords(args []string) []string {
 }
 
 func whatif(ctx context.Context, o whatifOptions, args []string) error {
-	var sets map[rules.Variant]*rules.Ruleset
-	var facts *facts.Facts
-	var flows evaluate.FlowTable
-	var err error
-	if o.gateway != "" {
-		sets, facts, err = loadGateway(ctx, o.gateway)
-	} else {
-		if sets, facts, err = readGateway(ctx); err == nil {
-			flows, err = flowsInUse(ctx)
-		}
-	}
+	ask, err := newAsking(ctx, o, args[0] == "-")
 	if err != nil {
 		return err
 	}
-	programs := make([]*evaluate.Program, 0, len(sets))
-	for _, s := range sets {
-		programs = append(programs, evaluate.Compile(s))
-	}
-	host := facts.Host(flows)
-	if facts.Native == nil {
-		host.Filters = facts.NativeFilters
-	}
-	ask := newAsker(host, programs, args[0] == "-", o.quiet)
 	out := bufio.NewWriterSize(stdout, 1<<16)
 	if args[0] == "-" {
 		err = answerAll(out, ask, textfile.Until(ctx, os.Stdin), o)
@@ -103,6 +84,30 @@ func whatif(ctx context.Context, o whatifOptions, args []string) error {
 		return flushed
 	}
 	return err
+}
+
+// newAsking reads this gateway, or the one of a file, for one packet or for many.
+func newAsking(ctx context.Context, o whatifOptions, many bool) (asker, error) {
+	g := &gatewayFile{}
+	var flows evaluate.FlowTable
+	var err error
+	if o.gateway != "" {
+		g, err = openGatewayFile(ctx, o.gateway)
+	} else if g.sets, g.facts, err = readGateway(ctx); err == nil {
+		flows, err = flowsInUse(ctx)
+	}
+	if err != nil {
+		return asker{}, err
+	}
+	programs := make([]*evaluate.Program, 0, len(g.sets))
+	for _, s := range g.sets {
+		programs = append(programs, evaluate.Compile(s))
+	}
+	ask := newAsker(g.host(flows), programs, many, o.quiet)
+	if g.facts == nil {
+		ask.open = facts.RulesAlone
+	}
+	return ask, nil
 }
 
 // sayNames says the addresses of names in a packet.
@@ -227,6 +232,9 @@ func answer(out *bufio.Writer, e asker, p evaluate.Packet, o whatifOptions) erro
 	path, err := e.ask(p)
 	if err != nil {
 		return usageError{err}
+	}
+	if e.open != "" {
+		path.Open(e.open)
 	}
 	if o.json {
 		w := whatifJSON(path, o.quiet)

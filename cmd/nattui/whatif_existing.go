@@ -22,6 +22,7 @@ type asker struct {
 	flows     kernelFlows
 	foresight *evaluate.Foresight // as if there were none, for many packets; nil for one, of which every rule is told
 	briefly   bool
+	open      string // why no answer is certain; "" where that depends on the packet
 }
 
 // newAsker makes one for one packet, of which every rule is told that it is compared with, or for many.

@@ -291,3 +291,6 @@ func (f *Facts) Unevaluated() []rules.NativeTable {
 	}
 	return f.Natives
 }
+
+// RulesAlone says of what is predicted by rules that somebody sent without their gateway why none of it is certain.
+const RulesAlone = "the file has rules alone: the addresses, routes and settings of its gateway are not known, nor what else filters there"

@@ -3,6 +3,7 @@ package evaluate
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"nattui/rules"
@@ -95,6 +96,12 @@ func (d Doubt) String() string {
 		return d.What
 	}
 	return d.RuleRef.String() + ": " + d.What
+}
+
+// Open leaves the path open for something that the evaluator was not told of.
+func (p *Path) Open(what string) {
+	p.Certain, p.Incomplete = false, true
+	p.Doubts = append(slices.Clip(p.Doubts), Doubt{What: what})
 }
 
 // Delivery is what becomes of a packet.
