@@ -302,3 +302,13 @@ func TestHintsSayWhereCommandsRun(t *testing.T) {
 		}
 	}
 }
+
+// A request is typed as soon as it is known who is there, also where nothing is known of the gateway yet.
+func TestLabMapBeforeTheGatewayIsKnown(t *testing.T) {
+	s := &stage{t: t, kernel: &kernel{}}
+	s.app = New(t.Context(), Gateway{Lab: &labValues{}}, Options{UTF8: true, Now: func() time.Time { return clock }})
+	s.run(s.app.Init())
+	s.send(tea.WindowSizeMsg{Width: 80, Height: 24})
+	s.press("L", "enter")
+	s.sees("from client  tcp ")
+}
