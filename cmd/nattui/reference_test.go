@@ -143,6 +143,13 @@ var topEntries = []entry{
 	{"connections, bytes, packets", "how many there are, and what they have carried, where the kernel counts it"},
 }
 
+// explainEntries are the fields of an explained connection as JSON, beside those of a flow.
+var explainEntries = []entry{
+	{"stale", "beside all fields of a flow: true where today's rules would translate it differently"},
+	{"sentence", "the connection in words"},
+	{"way", "the stations of its first packet and of the answer, each with where, what and the rule's spec"},
+}
+
 // jsonEntries are all of them, with what they describe.
 var jsonEntries = []struct {
 	title  string
@@ -160,6 +167,7 @@ var jsonEntries = []struct {
 	{"apply", applyEntries},
 	{"snapshots", snapshotEntries},
 	{"top", topEntries},
+	{"explain", explainEntries},
 }
 
 // jsonNote goes before the fields.

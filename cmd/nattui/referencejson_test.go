@@ -17,7 +17,7 @@ var toldAs = map[string]struct {
 }{
 	"rules": {"rule", ruleJSON{}}, "chains": {"chains", chainTold{}}, "flows": {"flow", nil}, "whatif": {"whatif", jsonWhatif{}}, "trace": {"trace", jsonTraced{}},
 	"doctor": {"doctor", findingJSON{}}, "switches": {"switches", switchJSON{}}, "history": {"history", historyLine{}}, "health": {"health", healthTold{}},
-	"flows health": {"health", healthTold{}}, "apply": {"apply", appliedJSON{}}, "restore": {"apply", appliedJSON{}}, "snapshots": {"snapshots", snapshotJSON{}}, "top": {"top", topTold{}},
+	"flows health": {"health", healthTold{}}, "apply": {"apply", appliedJSON{}}, "restore": {"apply", appliedJSON{}}, "snapshots": {"snapshots", snapshotJSON{}}, "top": {"top", topTold{}}, "explain": {"explain", nil},
 }
 
 // Every command that prints JSON has its fields in the reference: those that it prints, and no others.
