@@ -23,10 +23,7 @@ func (s *rulesScreen) Click(x, y int) tea.Cmd {
 
 // rowAt is the row at a place of the screen, and the pane that it is in; -1 where there is none.
 func (s *rulesScreen) rowAt(x, y int) (in, row int) {
-	list := s.desk.width
-	if len(s.side) > 0 {
-		list -= sideWidth
-	}
+	list := s.desk.width - s.sideCells
 	if x >= list {
 		return 0, -1
 	}
