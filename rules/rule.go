@@ -78,6 +78,12 @@ func CutCounters(line string) (Counters, string) {
 	return c, rest
 }
 
+// impliedMatch is the match of a protocol, which iptables loads where its options come without -m (iptables-extensions(8)):
+// saved rules always have it, those that people write may not.
+var impliedMatch = map[string]string{
+	"tcp": "tcp", "udp": "udp", "udplite": "udplite", "sctp": "sctp", "dccp": "dccp", "icmp": "icmp", "icmpv6": "icmp6", "ipv6-icmp": "icmp6",
+}
+
 // take fills the rule from the words after its chain.
 func (r *Rule) take(words []string) error {
 	not := false
@@ -126,10 +132,27 @@ func (r *Rule) take(words []string) error {
 			r.Target = faithfulTarget(value, words[i:])
 			i = len(words)
 		default:
-			return fmt.Errorf("%s is no option of a rule", w)
+			at := i - 2
+			if not {
+				at--
+			}
+			i = blockEnd(words, i)
+			if err := r.takeImplied(w, words[at:i]); err != nil {
+				return err
+			}
 		}
 		not = false
 	}
+	return nil
+}
+
+// takeImplied takes options of the match that the rule's protocol implies, of which w is the first.
+func (r *Rule) takeImplied(w string, words []string) error {
+	match, ok := impliedMatch[r.Protocol.Name]
+	if !ok || r.Protocol.Not || !strings.HasPrefix(w, "--") {
+		return fmt.Errorf("%s is no option of a rule", w)
+	}
+	r.Matches = append(r.Matches, parseMatch(match, words))
 	return nil
 }
 

@@ -283,3 +283,23 @@ func TestReadBesideQuotes(t *testing.T) {
 		t.Errorf("beside an open quote: %+v, %v", tables, err)
 	}
 }
+
+// What people write for iptables-restore may leave out the match that a protocol implies.
+func TestImpliedMatch(t *testing.T) {
+	for short, long := range map[string]string{
+		"-A PREROUTING -i wan0 -p tcp --dport 80 -j DNAT --to-destination 192.168.0.7:8080":   "-A PREROUTING -i wan0 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.7:8080",
+		"-A INPUT -p udp ! --sport 53 -m conntrack --ctstate NEW -j DROP":                     "-A INPUT -p udp -m udp ! --sport 53 -m conntrack --ctstate NEW -j DROP",
+		"-A INPUT -p icmp --icmp-type 8 -j ACCEPT":                                            "-A INPUT -p icmp -m icmp --icmp-type 8 -j ACCEPT",
+		"-A FORWARD -d 10.0.0.2/32 -p tcp --syn --dport 443 -m comment --comment x -j ACCEPT": "-A FORWARD -d 10.0.0.2/32 -p tcp -m tcp --syn --dport 443 -m comment --comment x -j ACCEPT",
+	} {
+		a, b := mustParse(t, short), mustParse(t, long)
+		if a.Unparseable() != nil || a.MatchText() != b.MatchText() || a.Becomes("nat") != b.Becomes("nat") {
+			t.Errorf("%s: %q, %v; with the match %q", short, a.MatchText(), a.Unparseable(), b.MatchText())
+		}
+	}
+	for _, wrong := range []string{"-A INPUT --dport 80 -j DROP", "-A INPUT ! -p tcp --dport 80 -j DROP", "-A INPUT -p gre --dport 80 -j DROP"} {
+		if r := mustParse(t, wrong); r.Unparseable() == nil {
+			t.Errorf("%s is taken", wrong)
+		}
+	}
+}

@@ -3,7 +3,7 @@ package ui
 // clauses say what each action does, by its name: for help, the palette, the README and the manual page.
 // A key that does something else on another screen says so.
 var clauses = map[string]string{
-	"rules": "every chain that translates, in the order a packet meets them", "flows": "every connection, with what was asked for and who serves it",
+	"rules": "the rules that translate what passes, in the order a packet meets them; key c has the other chains", "flows": "every connection, with what was asked for and who serves it",
 	"guide": "what do you want to do? A few questions, then a plan", "doctor": "what is wrong or risky now, and why a forward does not work",
 	"trace": "one packet's way through the rules, as the kernel reports it", "history": "every change, undo, and what is saved for reboot",
 

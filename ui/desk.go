@@ -126,6 +126,9 @@ func (d *desk) receiveTables(t Tables) {
 		d.looks++
 		d.history = d.history[:0]
 	} else {
+		if t.Still.After(d.tables.At) { // nothing had moved until then, whenever that was looked at
+			d.tables.At, d.history = t.Still, d.history[:0]
+		}
 		d.history = append(d.history, d.tables)
 		for len(d.history) > 1 && t.At.Sub(d.history[1].At) >= rateSpan {
 			d.history = append(d.history[:0], d.history[1:]...)

@@ -143,7 +143,7 @@ func (s *flowsScreen) exportedGroups(kind exportKind) func(context.Context, io.W
 		if g.Counted > 0 {
 			list[i].Packets, list[i].Bytes = &g.Packets, &g.Bytes
 		}
-		if g.Rated > 0 {
+		if g.RateKnown() {
 			list[i].ByteRate = &g.ByteRate
 		}
 	}

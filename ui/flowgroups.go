@@ -342,7 +342,7 @@ func (l *groupList) cells(g *flow.Group) []table.Cell {
 		cells[groupColPackets] = table.Cell{Text: text.Count(g.Packets), Style: s.look.Text}
 		cells[groupColBytes] = table.Cell{Text: text.Count(g.Bytes), Style: s.look.Text}
 	}
-	if g.Rated > 0 {
+	if g.RateKnown() {
 		cells[groupColRate] = table.Cell{Text: text.Rate(g.ByteRate), Style: s.look.Text}
 	}
 	if g.Minute > 0 {

@@ -82,6 +82,9 @@ type Tables struct {
 	// Absent tells why a place has no rule set.
 	Absent map[rules.Variant]string
 	At     time.Time
+	// Still is when counters that have moved since the tables before were last seen as they were there; zero where that is
+	// not known.
+	Still time.Time
 	// Changed is set when rules are not what they were, not just counters; By is
 	// the program that changed them, where the kernel tells.
 	Changed bool

@@ -13,11 +13,11 @@ import (
 	"nattui/ui/theme"
 )
 
-// doneMark is how far an intention has been carried out: by how many rules, of which so many fail, and whether all is
-// known to work.
+// doneMark is how far an intention has been carried out: by how many rules, of which so many fail, and of how many the doctor
+// warns, and whether all is known to work.
 type doneMark struct {
-	rules, failing int
-	whole          bool
+	rules, failing, warned int
+	whole                  bool
 }
 
 // words are the mark in the list, empty where nothing is done.
@@ -28,6 +28,10 @@ func (m doneMark) words(look *theme.Theme, wide bool) string {
 		return strconv.Itoa(m.failing) + " of " + said + " fail"
 	case m.failing > 0:
 		return strconv.Itoa(m.failing) + " fail"
+	case m.warned > 0 && wide:
+		return strconv.Itoa(m.warned) + " of " + said + " doubtful"
+	case m.warned > 0:
+		return "! " + said
 	case m.rules == 0 && !m.whole:
 		return ""
 	case m.rules == 0 && wide:
@@ -48,6 +52,8 @@ func (m doneMark) style(look *theme.Theme) theme.Style {
 	switch {
 	case m.failing > 0:
 		return look.Broken
+	case m.warned > 0:
+		return look.Attention
 	case m.whole:
 		return look.Good
 	}
@@ -93,8 +99,11 @@ func (s *guideScreen) lookForDone() tea.Cmd {
 			severity, examined := severities[at]
 			m.rules++
 			m.whole = (m.whole || !seen) && examined && severity == doctor.SeverityOK
-			if severity == doctor.SeverityError {
+			switch severity {
+			case doctor.SeverityError:
 				m.failing++
+			case doctor.SeverityWarning:
+				m.warned++
 			}
 			marks[name] = m
 		}

@@ -35,7 +35,7 @@ func (a *App) openPalette() {
 	here := func(x action) func() tea.Cmd { return x.do }
 	for _, idle := range []bool{false, true} {
 		p.list("", a.offered(a.input()), idle, here)
-		p.list("", a.always().rebound(a.settings.Keys), idle, here)
+		p.list("", a.shared(), idle, here)
 		if a.top() != nil {
 			p.listScreen(a, a.active, idle)
 		}

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -68,6 +69,34 @@ func TestRuleRatesAsGraph(t *testing.T) {
 		}
 		if line := lineOf(s.screen(), "203.0.113.1:8443"); strings.ContainsAny(line, "▁█") {
 			t.Errorf("the line of a rule without packets is %q", line)
+		}
+	})
+}
+
+// Counters that begin to move after a quiet time have the rate of the time since they were last seen to stand still, and no
+// graph spreads it over the quiet.
+func TestRateAfterAQuietTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 160, 30, gatewayRules)
+		tables := func(packets int, at, still time.Duration) {
+			msg := tablesMsg{At: clock.Add(at)}
+			msg.Sets = sets(t, map[rules.Variant]string{v4: strings.Replace(gatewayRules, "[8123:", fmt.Sprintf("[%d:", packets), 1)})
+			if still > 0 {
+				msg.Still = clock.Add(still)
+			}
+			s.send(msg)
+		}
+		tables(8123, 10*time.Second, 0)
+		tables(8123+60, 210*time.Second, 208*time.Second)
+		screen := s.app.screens[0].(*rulesScreen)
+		rule := screen.panes[0].items[0]
+		if rate, ok := screen.rateOf(rule); !ok || rate != 30 {
+			t.Errorf("60 packets in two seconds after a quiet time are %v a second, %v", rate, ok)
+		}
+		tables(8123+60, 220*time.Second, 0)
+		rates := screen.rates.of[rule.key].rates
+		if n := len(rates); n < 20 || rates[n-1] != 0 || rates[n-2] < 5 || slices.Max(rates[:n-2]) != 0 {
+			t.Errorf("the graph is %v", rates)
 		}
 	})
 }

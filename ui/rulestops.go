@@ -131,7 +131,7 @@ func (s *rulesScreen) forwardLine(width int) string {
 			where := x.Variant.Backend.IPTables()
 			drops = drops || x.Chain.Policy == "DROP"
 			if n := x.Chain.Counters; n.Known && n.Packets > 0 {
-				where += ", " + text.Count(n.Packets) + " packets"
+				where += ", " + text.Count(n.Packets) + map[bool]string{true: " packet", false: " packets"}[n.Packets == 1]
 			}
 			parts = append(parts, x.Chain.Policy+" ("+where+")")
 		}

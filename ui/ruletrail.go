@@ -31,8 +31,14 @@ func (t *rateTrails) take(s *rulesScreen) {
 	if !s.tables.At.After(t.at.Add(rateStep - time.Second/2)) {
 		return
 	}
-	before, span := t.of, s.tables.At.Sub(t.at)
-	cells := min(rateTrail, max(1, int(span.Round(rateStep)/rateStep))) // more than one where no counter had moved
+	before := t.of
+	still := 0 // the cells in which nothing moved
+	if rest := s.tables.Still.Sub(t.at); rest >= rateStep && !t.at.IsZero() {
+		still = int(rest / rateStep)
+		t.at = t.at.Add(time.Duration(still) * rateStep)
+	}
+	span := s.tables.At.Sub(t.at)
+	cells := min(rateTrail, max(1, int(span.Round(rateStep)/rateStep)))
 	t.at, t.of = s.tables.At, map[string]rateTrailOf{}
 	for _, p := range s.panes {
 		if len(p.items) > mostTrails {
@@ -45,14 +51,23 @@ func (t *rateTrails) take(s *rulesScreen) {
 			}
 			x, known := before[it.key]
 			if known && packets >= x.packets {
-				rates := append(x.rates, slices.Repeat([]float64{float64(packets-x.packets) / span.Seconds()}, cells)...)
-				x.rates = rates[max(0, len(rates)-rateTrail):]
+				x.pass(still)
+				x.add(float64(packets-x.packets)/span.Seconds(), cells)
 			}
 			x.packets = packets
 			t.of[it.key] = x
 		}
 	}
 }
+
+// add adds so many cells of a rate.
+func (x *rateTrailOf) add(rate float64, cells int) {
+	rates := append(x.rates, slices.Repeat([]float64{rate}, min(cells, rateTrail))...)
+	x.rates = rates[max(0, len(rates)-rateTrail):]
+}
+
+// pass adds cells in which nothing moved.
+func (x *rateTrailOf) pass(cells int) { x.add(0, cells) }
 
 // graph draws a row's rates in so many cells, "" where there is nothing to see.
 func (t *rateTrails) graph(key string, width int) string {

@@ -105,6 +105,7 @@ func (g *gatherer) take(s iptables.Snapshot) {
 		g.sets[s.Variant] = s.Rules
 	}
 	g.failed[s.Variant] = s.Err
+	g.noteStill(s.Still)
 	g.next.Changed = g.next.Changed || s.Changed
 	name := ""
 	if s.By.Name != "" {
@@ -134,6 +135,7 @@ func (g *gatherer) takeNative(s nftables.Snapshot) {
 		}
 	}
 	g.native, g.noNative = s.Rules, ""
+	g.noteStill(s.Still)
 	if s.Err != nil {
 		g.noNative = s.Err.Error()
 	}
@@ -143,6 +145,13 @@ func (g *gatherer) takeNative(s nftables.Snapshot) {
 	g.next.Changed = true
 	if g.next.By == "" && !s.Own {
 		g.next.By = s.By
+	}
+}
+
+// noteStill notes when counters were last seen as they were before they moved, of several the earliest.
+func (g *gatherer) noteStill(at time.Time) {
+	if g.next.Still.IsZero() || !at.IsZero() && at.Before(g.next.Still) {
+		g.next.Still = at
 	}
 }
 

@@ -196,10 +196,10 @@ func (o *topOptions) name(ctx context.Context, k *flow.GroupKey) string {
 // tell is a group with what is known of it.
 func (o *topOptions) tell(ctx context.Context, at time.Time, g *flow.Group) topTold {
 	told := topTold{At: at.UTC().Format(time.RFC3339), By: o.by, Name: text.Safe(o.name(ctx, &g.Key)), Flows: g.Flows}
-	if g.MinuteKnown {
+	if g.MinuteTold() {
 		told.Minute = &g.Minute
 	}
-	if g.Rated > 0 {
+	if g.RateKnown() {
 		told.Rate = &g.ByteRate
 	}
 	if g.Counted > 0 {

@@ -147,7 +147,7 @@ func TestExamine(t *testing.T) {
 		{name: "accounting off", check: "accounting-off", severity: SeverityNote, cure: "nf_conntrack_acct=1", spoil: func(g *Gateway) {
 			g.Health = facts.Health{Count: 9, Max: 1000, Accounting: facts.SettingOff, Timestamps: facts.SettingOn}
 		}},
-		{name: "nothing is tracked", check: "nothing-tracked", severity: SeverityNote, says: "no packet has passed yet", spoil: func(g *Gateway) {
+		{name: "nothing is tracked", check: "nothing-tracked", severity: SeverityNote, says: "no packet has come lately", spoil: func(g *Gateway) {
 			g.Health = facts.Health{Max: 1000}
 		}},
 		{name: "what came was dropped, and is not tracked", check: "nothing-tracked", severity: SeverityNote, says: "a connection whose first packet is dropped is not tracked", table: brokenFilter, spoil: func(g *Gateway) {

@@ -163,7 +163,7 @@ func (h *Health) Notes(earlier, trend *Health) []HealthNote {
 	case h.Tracking == SettingOff:
 		add("not-tracking", "note", "Nothing is tracked yet: the kernel starts with the first rule that uses NAT or connection state.")
 	case h.Tracking == SettingUnknown && h.Count == 0:
-		add("nothing-tracked", "note", "Nothing is tracked: no packet has passed yet, or no rule uses NAT or connection state, which starts tracking.")
+		add("nothing-tracked", "note", "Nothing is tracked now: no packet has come lately, or no rule uses NAT or connection state, which starts tracking.")
 	}
 	if h.Events == SettingOff {
 		add("events-off", "warning", "The kernel sends no events: connections are found by reading the whole table repeatedly, and short ones are missed.",

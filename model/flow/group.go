@@ -170,6 +170,12 @@ func (t *Flows) Group(ctx context.Context, where Condition, by GroupBy, order Gr
 	return all, nil
 }
 
+// RateKnown tells that ByteRate is known, at least: that nothing passes is known only where all flows are counted.
+func (g *Group) RateKnown() bool { return g.Rated > 0 && (g.ByteRate > 0 || g.Counted == g.Flows) }
+
+// MinuteTold tells the same of Minute.
+func (g *Group) MinuteTold() bool { return g.MinuteKnown && (g.Minute > 0 || g.Counted == g.Flows) }
+
 func (g *Group) addGroup(h *Group) {
 	g.Flows += h.Flows
 	g.Counted += h.Counted

@@ -68,3 +68,20 @@ func TestTalkersOfAMinute(t *testing.T) {
 		t.Errorf("%d of 1", len(got))
 	}
 }
+
+// TestRateKnown: of a group with a flow that nobody counts it is not known that nothing passes.
+func TestRateKnown(t *testing.T) {
+	for _, c := range []struct {
+		g    Group
+		want bool
+	}{
+		{Group{Flows: 2}, false},
+		{Group{Flows: 2, Counted: 2, Rated: 2}, true},
+		{Group{Flows: 2, Counted: 1, Rated: 1}, false},
+		{Group{Flows: 2, Counted: 1, Rated: 1, ByteRate: 7}, true},
+	} {
+		if got := c.g.RateKnown(); got != c.want {
+			t.Errorf("%+v: %v", c.g, got)
+		}
+	}
+}

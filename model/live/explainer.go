@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"maps"
 	"reflect"
 	"sync"
 	"sync/atomic"
@@ -35,6 +36,11 @@ type Explainer struct {
 type ruleCounts struct {
 	byRule map[evaluate.RuleRef]int
 	stale  int
+}
+
+// same tells that both say the same; nil says nothing.
+func (c *ruleCounts) same(other *ruleCounts) bool {
+	return c == other || c != nil && other != nil && c.stale == other.stale && maps.Equal(c.byRule, other.byRule)
 }
 
 func newExplainer(flows *flow.Flows) *Explainer {
@@ -114,7 +120,7 @@ func sameWays(a, b *facts.Facts) bool {
 const (
 	explainSlice = 2000                   // flows evaluated at a time
 	explainPace  = 200 * time.Millisecond // between looks for flows that are new, if any come
-	countPace    = 2 * time.Second        // between counts of flows a rule
+	countPace    = 500 * time.Millisecond // between counts of flows a rule
 	largeTable   = 100_000
 	nearlyAll    = 50 // all but a fiftieth
 )
@@ -158,7 +164,7 @@ func (x *Explainer) run(ctx context.Context) {
 		countable = countable || x.complete(taken, more)
 		if countable && uncounted && (time.Now().After(nextCount) || x.counts.Load() == nil) {
 			uncounted = false
-			if first := x.counts.Load() == nil; x.count(taken) && first {
+			if before := x.counts.Load(); x.count(taken) && !x.counts.Load().same(before) {
 				x.told()
 			}
 			nextCount = time.Now().Add(countPace)

@@ -1,6 +1,10 @@
 package evaluate
 
-import "nattui/rules"
+import (
+	"cmp"
+
+	"nattui/rules"
+)
 
 // frame is a chain that a packet is in, and how far.
 type frame struct {
@@ -359,7 +363,7 @@ func (m *machine) alterConnMark(st *state, c *rules.MarkChange) {
 // unknownTarget follows what a target may do that is not understood: let the
 // packet go on, take it, or, where not even that is known (decided not set), change it in ways that cannot be told.
 func (m *machine) unknownTarget(st *state, name string, decided bool, here ruleRef) bool {
-	m.undecided(here, "what "+name+" does with it")
+	m.undecided(here, "what "+cmp.Or(name, "this rule, which cannot be parsed,")+" does with it")
 	if !m.through {
 		m.finish(st, Dropped, here.ref(), name)
 	}

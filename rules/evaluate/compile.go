@@ -258,6 +258,9 @@ var trackers = map[string]bool{
 }
 
 func needsTracking(r *rules.Rule) bool {
+	if r.Unparseable() != nil {
+		return true // it may: what is not asked would not be doubted
+	}
 	for _, m := range r.Matches {
 		if trackers[m.Module()] {
 			return true

@@ -24,6 +24,8 @@ type Snapshot struct {
 	// By is who changed them last, where known, and Own tells that this Host did.
 	By  Process
 	Own bool
+	// Still is when counters that have moved were last seen as they were before; zero where none have.
+	Still time.Time
 	// Err is why the tables could not be read this time. It is tried again.
 	Err error
 }
@@ -82,6 +84,8 @@ type life struct {
 	failing bool
 	still   int // how often the counters have been the same one after the other
 	traffic traffic.Watch
+	looked  time.Time // when the counters were last seen
+	echo    traffic.Echo
 }
 
 func (l *life) run(ctx context.Context, notices <-chan Notice) {
@@ -133,7 +137,7 @@ func (l *life) read(ctx context.Context, why Notice) time.Duration {
 	l.still = 0
 	changed := l.now == nil || l.failing || !sameRules(l.now, s) || !maps.Equal(l.now.Foreign, s.Foreign)
 	l.failing = false
-	l.now, l.print = s, print
+	l.now, l.print, l.looked = s, print, time.Now()
 	l.deliver(ctx, Snapshot{Variant: l.variant, Rules: s, Changed: changed, By: why.By, Own: why.Own})
 	if cost > restAfter {
 		sleep(ctx, cost)
@@ -150,6 +154,7 @@ func (l *life) recount(ctx context.Context) time.Duration {
 		return l.read(ctx, Notice{})
 	}
 	if l.variant.Backend == rules.NFT && l.traffic.Spares() { // on legacy, changes of the rules are found with the counters
+		l.same(ctx)
 		return traffic.Rest
 	}
 	begin := time.Now()
@@ -160,10 +165,13 @@ func (l *life) recount(ctx context.Context) time.Duration {
 	case err == nil && print == l.print:
 		wait := Refresh(time.Since(begin))
 		if next != l.now {
-			l.now, l.still = next, 0
-			l.deliver(ctx, Snapshot{Variant: l.variant, Rules: next})
+			was := l.looked
+			l.now, l.still, l.looked = next, 0, begin
+			l.echo.Moved(begin)
+			l.deliver(ctx, Snapshot{Variant: l.variant, Rules: next, Still: was})
 		} else {
 			l.still++
+			l.same(ctx)
 			wait = max(wait, l.stillRest())
 		}
 		return wait
@@ -173,6 +181,14 @@ func (l *life) recount(ctx context.Context) time.Duration {
 		l.read(ctx, Notice{}) // which says what is wrong
 	}
 	return Refresh(time.Since(begin))
+}
+
+// same notes that the counters are as they were, and tells it where somebody may see that.
+func (l *life) same(ctx context.Context) {
+	l.looked = time.Now()
+	if l.echo.Due(l.looked) {
+		l.deliver(ctx, Snapshot{Variant: l.variant, Rules: l.now})
+	}
 }
 
 // stillRest is how long counters that stay the same are left alone. On nft changes of the rules are announced all the same;

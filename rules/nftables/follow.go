@@ -22,6 +22,8 @@ type Snapshot struct {
 	// program that made it, as "name (pid)", where known.
 	Changed bool
 	By      string
+	// Still is when counters that have moved were last seen as they were before; zero where none have.
+	Still time.Time
 	// Own is set where this process had it made.
 	Own bool
 	// Err is why the tables could not be read this time. It is tried again.
@@ -58,6 +60,8 @@ type follower struct {
 	failing bool
 	still   int
 	traffic traffic.Watch
+	looked  time.Time // when the counters were last seen
+	echo    traffic.Echo
 }
 
 // listen notes new generations. One of number 0 says that notices were lost.
@@ -124,7 +128,7 @@ func (f *follower) read(ctx context.Context, why nfnetlink.NewGeneration) time.D
 	}
 	own := f.now != nil && why.ID == f.now.Generation+1 && set.Generation == why.ID && ours.made(why)
 	changed := f.now == nil || f.failing || set.Generation != f.now.Generation
-	f.now, f.failing, f.still = set, false, 0
+	f.now, f.failing, f.still, f.looked = set, false, 0, time.Now()
 	by := ""
 	if why.Program != "" {
 		by = fmt.Sprintf("%s (%d)", why.Program, why.PID)
@@ -148,6 +152,7 @@ func (f *follower) recount(ctx context.Context) time.Duration {
 		return f.read(ctx, nfnetlink.NewGeneration{})
 	}
 	if f.traffic.Spares() {
+		f.same(ctx)
 		return traffic.Rest
 	}
 	begin := time.Now()
@@ -157,13 +162,24 @@ func (f *follower) recount(ctx context.Context) time.Duration {
 	case err != nil: // the notice is on its way
 		f.read(ctx, nfnetlink.NewGeneration{})
 	case next != f.now:
-		f.now, f.still = next, 0
-		f.deliver(ctx, Snapshot{Rules: next})
+		was := f.looked
+		f.now, f.still, f.looked = next, 0, begin
+		f.echo.Moved(begin)
+		f.deliver(ctx, Snapshot{Rules: next, Still: was})
 	default:
 		f.still++
+		f.same(ctx)
 		rest = max(rest, beat.Still(f.still))
 	}
 	return rest
+}
+
+// same notes that the counters are as they were, and tells it where somebody may see that.
+func (f *follower) same(ctx context.Context) {
+	f.looked = time.Now()
+	if f.echo.Due(f.looked) {
+		f.deliver(ctx, Snapshot{Rules: f.now})
+	}
 }
 
 func (f *follower) deliver(ctx context.Context, s Snapshot) {
