@@ -9,7 +9,7 @@ type Echo struct {
 }
 
 const (
-	rateEcho  = 8 * time.Second
+	rateEcho  = 12 * time.Second // a step of the graphs, at least
 	graphEcho = 5 * time.Minute
 	graphPace = 9 * time.Second // so that looks at every second beat meet ten seconds
 )

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TestEcho: counters that moved are told for eight seconds at each look, then every ten seconds for five minutes.
+// TestEcho: counters that moved are told for twelve seconds at each look, then every ten seconds for five minutes.
 func TestEcho(t *testing.T) {
 	var e Echo
 	start := time.Unix(1_000_000, 0)
