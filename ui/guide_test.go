@@ -288,6 +288,10 @@ func TestGuideMarksWhatIsDone(t *testing.T) {
 		s := guideStage(t, 80, 24, gatewayRules+"*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n")
 		s.sees("Publish a service         2 of 2 fail")
 	})
+	synctest.Test(t, func(t *testing.T) { // what the doctor warns of
+		s := guideStage(t, 80, 24, "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2\n-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.3\nCOMMIT\n")
+		s.sees("Publish a service         2 of 2 doubtful")
+	})
 }
 
 // The connection that was waited for stands there as in Flows.
