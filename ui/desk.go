@@ -101,9 +101,17 @@ func (d *desk) lookAt(p rules.Variant) { d.variant = p }
 // sought tells that the rule that was made last has been seen.
 func (d *desk) sought() { d.seek = "" }
 
+// uplink is the way to the Internet; false where there is none, or nothing is known yet.
+func (d *desk) uplink() (facts.Uplink, bool) {
+	if d.facts == nil {
+		return facts.Uplink{}, false
+	}
+	return d.facts.WAN()
+}
+
 // wan is the interface and address towards the Internet.
 func (d *desk) wan() (name, addr string) {
-	up, ok := d.facts.WAN()
+	up, ok := d.uplink()
 	if !ok {
 		return "", ""
 	}

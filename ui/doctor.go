@@ -101,7 +101,7 @@ func (c *calmness) note(same bool, version uint64, now time.Time, cost time.Dura
 }
 
 // version is that of the connections now.
-func (s *doctorScreen) version() uint64 {
+func (s *desk) version() uint64 {
 	if s.gw.Flows == nil {
 		return 0
 	}
@@ -253,6 +253,9 @@ func gatewayRows(g *doctor.Gateway) []doctorRow {
 		if n := doctor.Unknown(found); n > 0 {
 			ok.Severity = doctor.SeverityUnknown
 			ok.Sentence = "Nothing is wrong as far as could be looked, but " + rules.Plural(n, "answer") + " could not be found."
+		}
+		if g.Facts == nil {
+			ok.Sentence = "The rules alone show no problem; whether the gateway has one is not known."
 		}
 		rows = append([]doctorRow{{finding: ok}}, rows...)
 	}

@@ -243,10 +243,11 @@ func (s *flowsScreen) flowCells(f *flow.Flow, room endWidths) []table.Cell {
 	if room.rule > 0 {
 		cells[colRule] = s.ruleCell(f, room.rule)
 	}
-	for col, t := range map[int]string{colMark: markText(f), colZone: zoneText(f)} {
-		if t != "" {
-			cells[col] = plain(t)
-		}
+	if f.Mark != 0 {
+		cells[colMark] = plain(markText(f))
+	}
+	if f.Zone != 0 {
+		cells[colZone] = plain(zoneText(f))
 	}
 	return cells
 }

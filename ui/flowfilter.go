@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -286,7 +285,7 @@ func (s *desk) pointAt(width int, line string, bad filter.Error, force string) [
 	before, word := text.Safe(line[:bad.Pos]), text.Safe(line[bad.Pos:bad.End])
 	after := strings.TrimPrefix(shown, before+word)
 	if room := width - 20; text.Width(before) > room { // a long line is shown from where the word is in sight
-		before = "…" + cutFront(before, room-1)
+		before = text.Tail(before, room)
 	}
 	indent := text.Width(before)
 	marks := strings.Repeat("^", min(max(1, text.Width(word)), width-2-indent))
@@ -321,13 +320,4 @@ func refusal(bad filter.Error) string {
 		bad.Word = short
 	}
 	return text.Safe(bad.Error())
-}
-
-// cutFront is the end of a text that fits a room.
-func cutFront(s string, room int) string {
-	for s != "" && text.Width(s) > room {
-		_, size := utf8.DecodeRuneInString(s)
-		s = s[size:]
-	}
-	return s
 }

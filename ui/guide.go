@@ -6,7 +6,6 @@ import (
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
-	"nattui/model/facts"
 	"nattui/rules"
 	"nattui/rules/guide"
 	"nattui/ui/text"
@@ -20,10 +19,7 @@ type guideScreen struct {
 	at    int // the intention under the cursor
 	shown bool
 	done  map[string]doneMark // what is in place already, by the intention's name
-	// doneAt is how often rules had been seen to be others when that was looked for, and doneFacts what was known then.
-	doneAt    int
-	doneFacts *facts.Facts
-	marking   latest
+	doing doneLook            // the look for that
 
 	// asked is the intention that is being filled in; nil shows the list.
 	asked   *intention
@@ -77,12 +73,10 @@ func newGuideScreen(d *desk) *guideScreen {
 func (s *guideScreen) Receive(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case shownMsg:
-		s.shown, s.doneAt = true, 0
+		s.shown, s.doing.stands = true, false
 		return nil
 	case doneMsg:
-		if s.marking.hear(msg.number) {
-			s.done = msg.marks
-		}
+		s.done, s.doing.running = msg.marks, false
 		return nil
 	case tablesMsg:
 		var cmd tea.Cmd
@@ -197,10 +191,9 @@ func (s *guideScreen) Actions() keyTable {
 
 func (s *guideScreen) listKeys() keyTable {
 	to := func(by int) func() { return func() { s.move(by) } }
-	told := func() bool { return !s.gw.RulesAlone }
 	return keyTable{
-		on(bind("enter", "begin", "enter"), func() tea.Cmd { return s.begin(intentions[s.at]) }).when(told).otherwise(s.sayUnread),
-		elsewhere(keys.Switches).when(told),
+		on(bind("enter", "begin", "enter"), func() tea.Cmd { return s.begin(intentions[s.at]) }).when(s.isRead).otherwise(s.sayUnread),
+		elsewhere(keys.Switches).when(s.isRead),
 		act(keys.Up, to(-1)), act(keys.Down, to(1)), act(keys.Top, to(-len(intentions))), act(keys.Bottom, to(len(intentions))),
 		elsewhere(keys.Undo).when(s.mayUndo), elsewhere(keys.Redo).when(s.mayUndo),
 	}

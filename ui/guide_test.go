@@ -11,7 +11,9 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model/doctor"
+	"nattui/model/flow"
 	"nattui/rules"
+	"nattui/rules/guide"
 )
 
 const bareRules = "*filter\n:FORWARD DROP [0:0]\nCOMMIT\n*nat\n:PREROUTING ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\nCOMMIT\n"
@@ -119,11 +121,10 @@ func TestGuideProof(t *testing.T) {
 		s.tables(false)
 		s.sees("✓ arrived")
 		s.sees("✓ translated")
-		s.sees("· let through")
+		s.lacks("let through") // connections would tell, and none are followed here
 		p := s.guide().proof
 		s.send(provedMsg{p, doctor.Proving{Arrived: true, Translated: true, Passed: true, Answered: true, Flow: "tcp 192.168.0.7:4000 198.51.100.7:80"}})
 		s.sees("It works")
-		s.sees("✓ let through")
 		s.sees("tcp 192.168.0.7:4000")
 		s.press("esc")
 		s.sees("What do you want to do?")
@@ -294,6 +295,31 @@ func TestGuideMarksWhatIsDone(t *testing.T) {
 	})
 }
 
+// The marks are looked for again once connections are others, as servers answer or do so no more; not at each of them.
+func TestGuideMarksFollowTheConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := flowStage(t, 80, 24, someFlows()...)
+		s.press("3")
+		s.sees("Publish a service         1 of 2 fail")
+		g := s.guide()
+		if g.doing.due(g) {
+			t.Error("nothing has changed, and it is looked for again")
+		}
+		f.tell(flow.EventNew, aFlow(9, "203.0.113.10:55475", "203.0.113.1:80", "192.168.0.2:8080", "192.168.0.1:55475"))
+		if g.doing.due(g) {
+			t.Error("it is looked for again at once")
+		}
+		g.doing.at = g.now.Add(-donePace)
+		if !g.doing.due(g) {
+			t.Error("connections are others, and it is not looked for again")
+		}
+		g.doing.running = true
+		if g.doing.due(g) {
+			t.Error("it is looked for twice at a time")
+		}
+	})
+}
+
 // The connection that was waited for stands there as in Flows.
 func TestGuideProofShowsTheConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -303,6 +329,10 @@ func TestGuideProofShowsTheConnection(t *testing.T) {
 		seen := someFlows()[0]
 		s.send(provedMsg{s.guide().proof, doctor.Proving{Arrived: true, Translated: true, Flow: seen.Orig.String(), Seen: &seen}})
 		s.golden("guide-proof-connection")
+		s.guide().proof.Wanted.Passing = []guide.Watched{{}}
+		s.sees("· let through")
+		s.send(provedMsg{s.guide().proof, doctor.Proving{Passed: true}})
+		s.sees("✓ let through")
 		s.fits()
 	})
 }

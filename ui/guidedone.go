@@ -3,10 +3,12 @@ package ui
 import (
 	"slices"
 	"strconv"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
 	"nattui/model/doctor"
+	"nattui/model/facts"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 	"nattui/rules/guide"
@@ -61,9 +63,29 @@ func (m doneMark) style(look *theme.Theme) theme.Style {
 }
 
 // doneMsg brings what is in place already.
-type doneMsg struct {
-	number uint64
-	marks  map[string]doneMark
+type doneMsg struct{ marks map[string]doneMark }
+
+// doneLook is the latest look for what is in place, one at a time, and what was known when it began.
+type doneLook struct {
+	running, stands bool
+	looks           int // how often rules had been seen to be others
+	facts           *facts.Facts
+	version         uint64 // of the connections
+	at              time.Time
+}
+
+// donePace is how often it is looked again because connections are others: servers answer, or do so no more.
+const donePace = 10 * time.Second
+
+// due tells that what is in place is to be looked for.
+func (l *doneLook) due(s *guideScreen) bool {
+	switch {
+	case l.running || !s.shown || s.asked != nil || s.facts == nil || s.tables.Sets == nil:
+		return false
+	case !l.stands || l.looks != s.looks || !sameNetwork(l.facts, s.facts):
+		return true
+	}
+	return l.version != s.version() && s.now.Sub(l.at) >= donePace
 }
 
 // mostExamined is up to how many rules those in place are examined for the list; the doctor examines more.
@@ -71,17 +93,17 @@ const mostExamined = 100
 
 // lookForDone looks beside Update for what is in place already, while the list may be seen.
 func (s *guideScreen) lookForDone() tea.Cmd {
-	if !s.shown || s.asked != nil || s.facts == nil || s.tables.Sets == nil || s.doneAt == s.looks && s.doneFacts != nil && sameNetwork(s.doneFacts, s.facts) {
+	if !s.doing.due(s) {
 		return nil
 	}
-	s.doneAt, s.doneFacts = s.looks, s.facts
+	s.doing = doneLook{running: true, stands: true, looks: s.looks, facts: s.facts, version: s.version(), at: s.now}
 	sets := s.tables.Sets
 	g := &doctor.Gateway{Facts: s.facts, Sets: sets}
 	if s.gw.Flows != nil {
 		g.Flows, g.Health = s.gw.Flows.Table(), s.gw.Flows.Health()
 	}
 	host := s.facts.GuideHost(sets, s.desk.variant.Backend, nil)
-	a, number := s.defaults(), s.marking.ask()
+	a := s.defaults()
 	return func() tea.Msg {
 		marks := map[string]doneMark{}
 		if advice := (guide.Share{Net: a.net, Out: a.out}).Advise(host); a.net != "" && !advice.Wrong() && onlyForBoot(advice.Plan) {
@@ -107,7 +129,7 @@ func (s *guideScreen) lookForDone() tea.Cmd {
 			}
 			marks[name] = m
 		}
-		return doneMsg{number, marks}
+		return doneMsg{marks}
 	}
 }
 

@@ -289,7 +289,7 @@ func (x *importDialog) ground() paste.Ground {
 	if x.facts == nil {
 		return g
 	}
-	if up, ok := x.facts.WAN(); ok {
+	if up, ok := x.uplink(); ok {
 		g.Uplink = up.Link
 		g.Uplink4, g.Uplink6 = up.IPv4.Prefix.Addr(), up.IPv6.Prefix.Addr()
 	}

@@ -121,7 +121,7 @@ func (m *labMap) usual(h *mission.Host) string {
 	}
 	family := m.family
 	own, _ := mission.Elsewhere(m.bench.hosts, &mission.Host{Behind: "wan0"}, rules.TCP, family) // something on the LAN
-	if up, ok := m.facts.WAN(); ok && up.Link == h.Behind {
+	if up, ok := m.uplink(); ok && up.Link == h.Behind {
 		a := up.Address()
 		if family == rules.IPv6 {
 			a = up.IPv6.Prefix.Addr()

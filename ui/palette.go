@@ -142,7 +142,7 @@ func (a *App) showAndDo(i int, name string) tea.Cmd {
 // find lists the actions in whose name or description all words stand, those with the name first; among either, those
 // that can not be done now behind those that can, and only where words are asked for.
 func (p *palette) find() {
-	words := strings.Fields(strings.ToLower(p.input.Value()))
+	words := strings.Fields(strings.ToLower(strings.ReplaceAll(p.input.Value(), ":", " ")))
 	var byName, byWords [2][]int // those that can be done now, and the others
 	for i := range p.all {
 		x := &p.all[i]

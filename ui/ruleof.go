@@ -55,7 +55,7 @@ func (s *flowsScreen) draftOfFlow(f *flow.Flow) rules.Draft {
 	case nat&flow.NATSrc != 0:
 		d.Kind, d.Protocol, d.Dest, d.Ports, d.Source = rules.SNAT, "", "", "", f.Client().Addr().String()
 		d.To = f.SeenAs().Addr().String()
-		if up, ok := s.facts.WAN(); ok && up.Address() == f.SeenAs().Addr() {
+		if up, ok := s.uplink(); ok && up.Address() == f.SeenAs().Addr() {
 			d.Kind, d.To, d.Out = rules.Masquerade, "", up.Link
 		}
 	}

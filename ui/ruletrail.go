@@ -51,7 +51,7 @@ func (t *rateTrails) take(s *rulesScreen) {
 			}
 			x, known := before[it.key]
 			if known && packets >= x.packets {
-				x.pass(still)
+				x.add(0, still)
 				x.add(float64(packets-x.packets)/span.Seconds(), cells)
 			}
 			x.packets = packets
@@ -65,9 +65,6 @@ func (x *rateTrailOf) add(rate float64, cells int) {
 	rates := append(x.rates, slices.Repeat([]float64{rate}, min(cells, rateTrail))...)
 	x.rates = rates[max(0, len(rates)-rateTrail):]
 }
-
-// pass adds cells in which nothing moved.
-func (x *rateTrailOf) pass(cells int) { x.add(0, cells) }
 
 // graph draws a row's rates in so many cells, "" where there is nothing to see.
 func (t *rateTrails) graph(key string, width int) string {

@@ -158,6 +158,8 @@ func (o *doctorOptions) verdict(found []doctor.Finding, forward string) string {
 		return "Nothing was found that keeps everybody from using it; read the notes."
 	case forward != "":
 		return "No problem found with this forward."
+	case slices.ContainsFunc(found, func(f doctor.Finding) bool { return f.Check == "rules-alone" }):
+		return "The rules alone show no problem; whether the gateway has one is not known."
 	case doctor.Unknown(found) > 0:
 		return "Nothing is wrong as far as could be looked; what is marked ? is not known."
 	case len(found) == 0:

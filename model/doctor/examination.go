@@ -3,7 +3,6 @@ package doctor
 import (
 	"maps"
 
-	"nattui/model/facts"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 )
@@ -34,9 +33,6 @@ func (x *Examination) judge(subject string, s Severity) {
 // examine reads a gateway once.
 func examine(g *Gateway) *Examination {
 	x := &Examination{Gateway: *g, now: Now(g), verdicts: map[string]Severity{}}
-	if x.Facts == nil {
-		x.Facts = &facts.Facts{Settings: facts.UnknownSettings()}
-	}
 	x.Sets = withUnread(g.Sets, g.Unread)
 	x.trial = newTrial(x.Facts, x.Sets, nil)
 	x.listed = x.nativeLists()

@@ -11,7 +11,7 @@ import (
 // Gateway is everything that the doctor looks at: one moment of the gateway, as
 // values. Of what is nil or unknown nothing is said.
 type Gateway struct {
-	Facts *facts.Facts
+	Facts *facts.Facts // nil: the rules are all there is, of which Look alone tells
 	Sets  map[rules.Variant]*rules.Ruleset
 	// Unread are variants whose tables could not be read, with the reason; they are not among Sets.
 	Unread map[rules.Variant]string

@@ -304,9 +304,6 @@ func (u Uplink) Address() netip.Addr {
 // WAN guesses the interface to the Internet: that of the IPv4 default route with
 // the lowest metric, or of the IPv6 one; false if there is no default route.
 func (f *Facts) WAN() (Uplink, bool) {
-	if f == nil { // nothing is known yet
-		return Uplink{}, false
-	}
 	for _, family := range rules.Families {
 		best, ok := f.DefaultRoute(family)
 		if !ok {

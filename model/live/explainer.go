@@ -146,7 +146,8 @@ func (x *Explainer) run(ctx context.Context) {
 			more, uncounted = true, true
 		case <-wait.C:
 			moves = x.moves
-			if !more && (!uncounted || !countable && !x.complete(taken, more)) {
+			countable = countable || x.complete(taken, more)
+			if !more && !(uncounted && countable) {
 				continue
 			}
 		}

@@ -17,6 +17,7 @@ import (
 	"nattui/model/lab"
 	"nattui/rules"
 	"nattui/rules/iptables"
+	"nattui/rules/nfnetlink"
 )
 
 func TestPrintedFormComesBack(t *testing.T) {
@@ -442,7 +443,7 @@ func TestLockHeld(t *testing.T) {
 	if !errors.As(err, &locked) {
 		t.Fatalf("%v, want *Locked", err)
 	}
-	named := slices.ContainsFunc(locked.Holders, func(p iptables.Process) bool { return p.PID == holder.Process.Pid && p.Name == "flock" })
+	named := slices.ContainsFunc(locked.Holders, func(p nfnetlink.Process) bool { return p.PID == holder.Process.Pid && p.Name == "flock" })
 	if !named {
 		t.Errorf("the holders are %v, want flock (process %d)", locked.Holders, holder.Process.Pid)
 	}

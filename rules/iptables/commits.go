@@ -15,7 +15,7 @@ import (
 // commit is one transaction of the nft backend, as the kernel announced it.
 type commit struct {
 	generation uint32
-	by         Process
+	by         nfnetlink.Process
 	tables     []string               // tables of iptables that it changed
 	made       []nfnetlink.Attributes // the rules it made, in the order of its requests
 	gone       int                    // how many it deleted
@@ -78,7 +78,7 @@ func (c *commits) follow(generation uint32) bool {
 
 // around tells who else changed the tables: between the snapshot and the last
 // transaction that is ours, and after that.
-func (c *commits) around(ours func(commit) bool, tables []string) (between []Process, after bool) {
+func (c *commits) around(ours func(commit) bool, tables []string) (between []nfnetlink.Process, after bool) {
 	last := -1
 	for i := range c.seen {
 		if ours(c.seen[i]) {

@@ -114,7 +114,7 @@ func (e *TakenBack) Unwrap() error { return e.Err }
 type Locked struct {
 	Path string
 	// Holders are the processes that hold the lock, as far as /proc/locks tells.
-	Holders []Process
+	Holders []nfnetlink.Process
 }
 
 // Error names who could hold the lock.
@@ -138,7 +138,7 @@ type Mismatch struct {
 	// Want is what was intended, Got what stands there now.
 	Want, Got *rules.Ruleset
 	// Others are the processes that changed the tables meanwhile, if known.
-	Others []Process
+	Others []nfnetlink.Process
 	// unseen says that others may have changed them without its being known who.
 	unseen bool
 }

@@ -9,6 +9,7 @@ import (
 
 	"nattui/rules"
 	"nattui/rules/beat"
+	"nattui/rules/nfnetlink"
 	"nattui/rules/traffic"
 )
 
@@ -22,7 +23,7 @@ type Snapshot struct {
 	// only their counters. It is set in the first one.
 	Changed bool
 	// By is who changed them last, where known, and Own tells that this Host did.
-	By  Process
+	By  nfnetlink.Process
 	Own bool
 	// Still is when counters that have moved were last seen as they were before; zero where none have.
 	Still time.Time
@@ -31,10 +32,11 @@ type Snapshot struct {
 }
 
 // Live delivers the tables of the variants, all there are if none is given: first
-// as they are, then after every change by anybody, and whenever counters have
-// moved. Counters are refreshed once a second, every two to four while they stay the same, or as often as keeps the work
-// under a twentieth of one core; legacy announces no changes, which are seen by then. The channel is closed when ctx ends. A reader
-// that is slow gets fewer snapshots, not old ones.
+// as they are, then after every change by anybody, whenever counters have moved, and for some minutes after that as
+// package traffic has it. Counters are refreshed once a second, every two to four while they stay the same, or as often as
+// keeps the work under a twentieth of one core; those of nft every 16 seconds while no packet passes on any link. Legacy
+// announces no changes, which are seen by then. The channel is closed when ctx ends. A reader that is slow gets fewer
+// snapshots, not old ones.
 //
 // The variants are read at the same time, each by its own goroutine.
 func (h *Host) Live(ctx context.Context, variants ...rules.Variant) (<-chan Snapshot, error) {
@@ -84,7 +86,7 @@ type life struct {
 	failing bool
 	still   int // how often the counters have been the same one after the other
 	traffic traffic.Watch
-	looked  time.Time // when the counters were last seen
+	looked  time.Time // when the counters in now, or the same, were last read at the earliest
 	echo    traffic.Echo
 }
 
@@ -137,7 +139,7 @@ func (l *life) read(ctx context.Context, why Notice) time.Duration {
 	l.still = 0
 	changed := l.now == nil || l.failing || !sameRules(l.now, s) || !maps.Equal(l.now.Foreign, s.Foreign)
 	l.failing = false
-	l.now, l.print, l.looked = s, print, time.Now()
+	l.now, l.print, l.looked = s, print, begin
 	l.deliver(ctx, Snapshot{Variant: l.variant, Rules: s, Changed: changed, By: why.By, Own: why.Own})
 	if cost > restAfter {
 		sleep(ctx, cost)
@@ -154,7 +156,7 @@ func (l *life) recount(ctx context.Context) time.Duration {
 		return l.read(ctx, Notice{})
 	}
 	if l.variant.Backend == rules.NFT && l.traffic.Spares() { // on legacy, changes of the rules are found with the counters
-		l.same(ctx)
+		l.same(ctx, time.Now())
 		return traffic.Rest
 	}
 	begin := time.Now()
@@ -171,7 +173,7 @@ func (l *life) recount(ctx context.Context) time.Duration {
 			l.deliver(ctx, Snapshot{Variant: l.variant, Rules: next, Still: was})
 		} else {
 			l.still++
-			l.same(ctx)
+			l.same(ctx, begin)
 			wait = max(wait, l.stillRest())
 		}
 		return wait
@@ -183,10 +185,10 @@ func (l *life) recount(ctx context.Context) time.Duration {
 	return Refresh(time.Since(begin))
 }
 
-// same notes that the counters are as they were, and tells it where somebody may see that.
-func (l *life) same(ctx context.Context) {
-	l.looked = time.Now()
-	if l.echo.Due(l.looked) {
+// same notes that the counters were as before at a time, and tells it where somebody may see that.
+func (l *life) same(ctx context.Context, at time.Time) {
+	l.looked = at
+	if l.echo.Due(at) {
 		l.deliver(ctx, Snapshot{Variant: l.variant, Rules: l.now})
 	}
 }

@@ -90,7 +90,7 @@ func (l *xtablesLock) release() {
 }
 
 // holders names the processes that hold a lock on the file, from /proc/locks.
-func holders(file *os.File) []Process {
+func holders(file *os.File) []nfnetlink.Process {
 	var stat unix.Stat_t
 	if unix.Fstat(int(file.Fd()), &stat) != nil {
 		return nil
@@ -101,7 +101,7 @@ func holders(file *os.File) []Process {
 	if err != nil {
 		return nil
 	}
-	var all []Process
+	var all []nfnetlink.Process
 	for line := range strings.Lines(string(text)) {
 		// 1: FLOCK  ADVISORY  WRITE 708 00:1a:2 0 EOF; those who wait have "->".
 		f := strings.Fields(line)
@@ -109,7 +109,7 @@ func holders(file *os.File) []Process {
 			continue
 		}
 		if pid, err := strconv.Atoi(f[4]); err == nil && pid > 0 {
-			all = append(all, Process{pid, commandName(pid)})
+			all = append(all, nfnetlink.Process{PID: pid, Name: commandName(pid)})
 		}
 	}
 	return all

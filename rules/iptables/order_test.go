@@ -90,7 +90,7 @@ func TestNoticeInNativeOrder(t *testing.T) {
 	nfnetlink.Each(append(notice[:len(notice):len(notice)], notice...), func(m nfnetlink.Message) {
 		seen++
 		generation, by := generationNotice(m)
-		if m.Kind != unix.NFT_MSG_NEWGEN || m.Family != unix.NFPROTO_IPV4 || m.Generation != 0x1234 || generation != 0xabcd1234 || by != (Process{PID: 0x102, Name: "ip"}) {
+		if m.Kind != unix.NFT_MSG_NEWGEN || m.Family != unix.NFPROTO_IPV4 || m.Generation != 0x1234 || generation != 0xabcd1234 || by != (nfnetlink.Process{PID: 0x102, Name: "ip"}) {
 			t.Errorf("the notice is %+v: generation %#x by %+v", m, generation, by)
 		}
 	})

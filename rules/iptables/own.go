@@ -21,7 +21,7 @@ type own struct {
 // span is the work of one process for this Host: generations after from, up to
 // and including to, are its own if they are by the process.
 type span struct {
-	by       Process
+	by       nfnetlink.Process
 	from, to uint32
 }
 
@@ -32,7 +32,7 @@ const mostSpans = 64
 func (o *own) begin(pid int, name string, from uint32) *span {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	s := &span{Process{pid, name}, from, ^uint32(0)}
+	s := &span{nfnetlink.Process{PID: pid, Name: name}, from, ^uint32(0)}
 	if len(o.spans) == mostSpans {
 		o.spans = o.spans[1:]
 	}
@@ -50,7 +50,7 @@ func (o *own) end(s *span, to uint32) {
 }
 
 // made says whether the change that made the generation is this Host's.
-func (o *own) made(by Process, generation uint32) bool {
+func (o *own) made(by nfnetlink.Process, generation uint32) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return slices.ContainsFunc(o.spans, func(s *span) bool {

@@ -21,7 +21,7 @@ type Notice struct {
 	// Generation is the nft generation that the change made; 0 on legacy.
 	Generation uint32
 	// By is who made the change, as the kernel reports it on nft; unknown on legacy.
-	By Process
+	By nfnetlink.Process
 	// Own is set for a change that this Host made with Apply.
 	Own bool
 	// Resync is set where notices were lost, because there were too many of them.
@@ -248,7 +248,7 @@ func noteTable(touched map[rules.Family]map[string]bool, m nfnetlink.Message) {
 	}
 }
 
-func generationNotice(m nfnetlink.Message) (uint32, Process) {
+func generationNotice(m nfnetlink.Message) (uint32, nfnetlink.Process) {
 	g := m.NewGeneration()
-	return g.ID, Process{g.PID, g.Program}
+	return g.ID, g.By()
 }

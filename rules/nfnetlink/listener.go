@@ -100,6 +100,9 @@ type NewGeneration struct {
 	Program string
 }
 
+// By is the program that made it, as far as the kernel tells.
+func (g NewGeneration) By() Process { return Process{g.PID, g.Program} }
+
 // SeesKernelPIDs tells whether the kernel's process ids are this process's: notices carry those of the first PID namespace.
 var SeesKernelPIDs = sync.OnceValue(func() bool {
 	const first = "pid:[4026531836]" // PROC_PID_INIT_INO

@@ -3,7 +3,6 @@ package nftables
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,7 +18,7 @@ type Snapshot struct {
 	// Rules is never changed afterwards; where Err is set, it is the last that could be read, or nil.
 	Rules *nft.Ruleset
 	// Changed is set where it is another generation than in the snapshot before, not only other counters, and By is the
-	// program that made it, as "name (pid)", where known.
+	// program that made it, as nfnetlink.Process says it, where known.
 	Changed bool
 	By      string
 	// Still is when counters that have moved were last seen as they were before; zero where none have.
@@ -36,8 +35,9 @@ const (
 	countShare = 25
 )
 
-// Follow delivers the tables as they are, then after each change by anybody, which the kernel announces, and whenever
-// counters have moved. Nothing is read again while nothing changes, but the counters. With wanted, only chains that it
+// Follow delivers the tables as they are, then after each change by anybody, which the kernel announces, whenever counters
+// have moved, and for some minutes after that as package traffic has it. Nothing is read again while nothing changes, but the
+// counters, and these every 16 seconds while no packet passes on any link. With wanted, only chains that it
 // chooses are counted. The channel is closed when ctx ends. It needs CAP_NET_ADMIN.
 func (r *Reader) Follow(ctx context.Context, wanted func(*nft.Chain) bool) (<-chan Snapshot, error) {
 	l, err := nfnetlink.Listen()
@@ -60,7 +60,7 @@ type follower struct {
 	failing bool
 	still   int
 	traffic traffic.Watch
-	looked  time.Time // when the counters were last seen
+	looked  time.Time // when the counters in now, or the same, were last read at the earliest
 	echo    traffic.Echo
 }
 
@@ -128,10 +128,10 @@ func (f *follower) read(ctx context.Context, why nfnetlink.NewGeneration) time.D
 	}
 	own := f.now != nil && why.ID == f.now.Generation+1 && set.Generation == why.ID && ours.made(why)
 	changed := f.now == nil || f.failing || set.Generation != f.now.Generation
-	f.now, f.failing, f.still, f.looked = set, false, 0, time.Now()
+	f.now, f.failing, f.still, f.looked = set, false, 0, begin
 	by := ""
 	if why.Program != "" {
-		by = fmt.Sprintf("%s (%d)", why.Program, why.PID)
+		by = why.By().String()
 	}
 	f.deliver(ctx, Snapshot{Rules: set, Changed: changed, By: by, Own: own})
 	if cost := time.Since(begin); cost > restAfter {
@@ -152,7 +152,7 @@ func (f *follower) recount(ctx context.Context) time.Duration {
 		return f.read(ctx, nfnetlink.NewGeneration{})
 	}
 	if f.traffic.Spares() {
-		f.same(ctx)
+		f.same(ctx, time.Now())
 		return traffic.Rest
 	}
 	begin := time.Now()
@@ -168,16 +168,16 @@ func (f *follower) recount(ctx context.Context) time.Duration {
 		f.deliver(ctx, Snapshot{Rules: next, Still: was})
 	default:
 		f.still++
-		f.same(ctx)
+		f.same(ctx, begin)
 		rest = max(rest, beat.Still(f.still))
 	}
 	return rest
 }
 
-// same notes that the counters are as they were, and tells it where somebody may see that.
-func (f *follower) same(ctx context.Context) {
-	f.looked = time.Now()
-	if f.echo.Due(f.looked) {
+// same notes that the counters were as before at a time, and tells it where somebody may see that.
+func (f *follower) same(ctx context.Context, at time.Time) {
+	f.looked = at
+	if f.echo.Due(at) {
 		f.deliver(ctx, Snapshot{Rules: f.now})
 	}
 }
