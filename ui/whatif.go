@@ -22,9 +22,9 @@ type whatIf struct {
 	evaluator *evaluate.Evaluator
 	path      evaluate.Path
 	wrong     string
-	offset    int
 	sample    string // the packet that it was opened with
 	kept      bool   // it goes on with what was typed before it was closed
+	reading
 }
 
 // newWhatIf opens the question with a packet that is to be begun with.
@@ -137,8 +137,10 @@ func (w *whatIf) Receive(msg tea.Msg) tea.Cmd {
 func (w *whatIf) Actions() keyTable {
 	return keyTable{
 		elsewhere(bind("type", "a packet")),
-		act(bind("↑/↓", "scroll", "up", "pgup"), func() { w.offset = max(0, w.offset-1) }),
-		act(silent("down", "pgdown"), func() { w.offset++ }),
+		act(bind("↑/↓", "scroll", "up"), func() { w.Wheel(-1) }),
+		act(silent("down"), func() { w.Wheel(1) }),
+		act(hidden(keys.PageUp), func() { w.Wheel(-w.page) }),
+		act(hidden(keys.PageDown), func() { w.Wheel(w.page) }),
 		act(bind("ctrl+n", "start anew", "ctrl+n"), w.anew).when(func() bool { return w.kept }).otherwise(w.saying(alreadyNew)),
 		act(silent("enter"), w.enter),
 		act(bind("esc", "close", "esc", "ctrl+c"), w.closing(w)),
@@ -189,41 +191,50 @@ func (w *whatIf) Paste(pasted string) tea.Cmd {
 	return nil
 }
 
+// Settle fits the answer to the room beneath the packet.
+func (w *whatIf) Settle() tea.Cmd {
+	w.fit(w.answer(w.inner()), boxRoom(w.boxHeight())-2)
+	return nil
+}
+
+// inner is the width within the box.
+func (w *whatIf) inner() int { return min(110, w.desk.width) - 4 }
+
 // View draws the packet, what becomes of it, and the rules it meets.
-func (w *whatIf) View(width, height int) string {
-	boxWidth := min(110, width)
-	inner := boxWidth - 4
-	lines := []string{w.look.Faint.Render("packet  ") + w.input.draw(w.desk, inner-8, "tcp 203.0.113.10:4000 203.0.113.1:80, and an interface"), ""}
+func (w *whatIf) View(_, _ int) string {
+	inner := w.inner()
+	packet := w.look.Faint.Render("packet  ") + w.input.draw(w.desk, inner-8, "tcp 203.0.113.10:4000 203.0.113.1:80, and an interface")
+	return box(w.desk, w.under("What if"+leftBefore(w.kept), inner+4), append([]string{packet, ""}, w.seen()...), inner+4)
+}
+
+// answer is what becomes of the packet, what that hangs on, and the rules it meets.
+func (w *whatIf) answer(width int) (lines []string) {
 	if w.wrong != "" {
-		for _, l := range text.Wrap(text.Safe(w.wrong), inner, 3) {
-			lines = append(lines, w.look.Broken.Render(l))
-		}
-		return box(w.desk, "What if"+leftBefore(w.kept), lines, boxWidth)
+		return wrapped("", "", w.wrong, w.look.Broken, width)
 	}
 	for i := range w.path.Outcomes {
 		mark := w.look.Glyphs.Becomes + " "
 		if i > 0 {
 			mark = "or "
 		}
-		for _, l := range text.Wrap(mark+text.Safe(w.path.Outcomes[i].Sentence(&w.path.Packet)), inner, 2) {
-			lines = append(lines, w.look.Strong.Render(l))
-		}
+		lines = append(lines, wrapped(w.look.Strong.Render(mark), strings.Repeat(" ", text.Width(mark)), w.path.Outcomes[i].Sentence(&w.path.Packet), w.look.Strong, width)...)
 	}
 	if w.path.Assumed != "" {
-		lines = append(lines, w.look.Faint.Render(text.Fit(text.Safe(w.path.Assumed), inner)))
+		lines = append(lines, wrapped("", "", w.path.Assumed, w.look.Faint, width)...)
+	}
+	doubt := func(words string) {
+		lines = append(lines, wrapped(w.look.Attention.Render("! "), "  ", words, w.look.Attention, width)...)
 	}
 	for _, d := range w.path.Doubts {
-		lines = append(lines, w.look.Attention.Render(text.Fit("! not certain: "+text.Safe(d.String()), inner)))
+		doubt("not certain: " + d.String())
 	}
-	lines = append(lines, "")
-	visits := w.visits(inner)
-	room := max(1, height-2-len(lines))
-	from := max(0, min(w.offset, len(visits)-room))
-	lines = append(lines, visits[from:min(len(visits), from+room)]...)
-	return box(w.desk, "What if"+leftBefore(w.kept), lines, boxWidth)
+	if w.path.Incomplete {
+		doubt("other outcomes are possible")
+	}
+	return append(append(lines, ""), w.visits(width)...)
 }
 
-// visits are the rules that the packet meets, one a line.
+// visits are the rules that the packet meets.
 func (w *whatIf) visits(width int) []string {
 	var lines []string
 	for _, v := range w.path.Visits {
@@ -249,7 +260,13 @@ func (w *whatIf) visits(width int) []string {
 		} else {
 			head += "    "
 		}
-		lines = append(lines, w.look.Faint.Render(text.Safe(head))+"  "+style.Render(text.Pad(verdict, 4, false))+w.look.Text.Render(text.Fit(text.Safe(what), width-30)))
+		head = w.look.Faint.Render(text.Safe(head)) + "  " + style.Render(text.Pad(verdict, 4, false))
+		indent := strings.Repeat(" ", text.Width(head))
+		if width < 60 { // the rule stands below its place
+			lines = append(lines, head)
+			head, indent = "    ", "    "
+		}
+		lines = append(lines, wrapped(head, indent, what, w.look.Text, width)...)
 	}
 	return lines
 }

@@ -275,4 +275,6 @@ func TestRecordedRulesOfferWhatWorks(t *testing.T) {
 	s.tells("a recorded gateway has no packets to trace")
 	s.press("1", "t")
 	s.sees("the file has rules alone")
+	s.sees("nor what else filters there")
+	s.sees("other outcomes are possible")
 }
