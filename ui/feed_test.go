@@ -43,7 +43,11 @@ func (f *feed) Log() *flow.EventLog { return f.log }
 
 func (f *feed) Changed() <-chan struct{} { return f.changed }
 
-func (f *feed) Feed() flow.Feed { return f.status }
+func (f *feed) Feed() flow.Feed {
+	told := f.status
+	told.CountedAt = f.now().UnixNano()
+	return told
+}
 
 func (f *feed) Refresh([]flow.Flow) {}
 

@@ -24,7 +24,7 @@ func (s *flowsScreen) foot(width, height int) []string {
 		lines = append(lines, " "+s.sentence(&f, width-2), " "+look.Faint.Render(text.Fit(s.summary(&f, width-2), width-2)))
 	}
 	if g, ok := s.groups.current(); ok && s.mode == groupMode {
-		name := s.groupStyle(&g.Key).Render(text.Safe(s.groupName(&g.Key))) + look.Text.Render(": "+s.totals(g))
+		name := s.groupStyle(&g.Key).Render(text.Safe(s.groupName(&g.Key))) + look.Text.Render(": "+s.totals(g, g.Counted))
 		lines = append(lines, " "+text.Fit(name, width-2), " "+look.Faint.Render(text.Fit(s.groups.shares(g), width-2)))
 	}
 	if s.filter.open {
@@ -79,11 +79,12 @@ func (s *flowsScreen) sums() string {
 	case s.mode != listMode || s.list.matching() == 0:
 		return ""
 	}
-	sum := &flow.Group{Flows: s.list.matching(), Bytes: s.list.bytes}
-	if s.wantsCounters() { // else those in sight have a rate of now, and the others of whenever they were
-		sum.ByteRate = s.list.rate
+	sum := s.list.sum
+	sum.Flows = s.list.matching()
+	if !s.wantsCounters() { // those in sight have a rate of now, and the others of whenever they were
+		sum.ByteRate = 0
 	}
-	return s.totals(sum)
+	return s.totals(&sum, s.list.rated)
 }
 
 // freshness says how old what is seen may be: paused and how much waits, events that
@@ -101,7 +102,7 @@ func (s *flowsScreen) freshness() string {
 	case s.mode == eventMode:
 		c := s.gw.Flows.Log().Counts()
 		return fmt.Sprintf("%s new, %s updated, %s ended since the start", text.Exact(c.New), text.Exact(c.Update), text.Exact(c.Destroy))
-	case !s.wantsCounters() || s.health.Accounting == facts.SettingOff && s.list.bytes == 0:
+	case !s.wantsCounters() || s.health.Accounting == facts.SettingOff && s.list.sum.Bytes == 0:
 		return ""
 	case feed.Every > 0:
 		return "counters read every " + seconds(feed.Every)

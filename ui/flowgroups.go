@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -101,16 +102,17 @@ func (l *groupList) load() tea.Cmd {
 	}
 	l.running, l.skipped = true, false
 	t, q, by, order, now := l.screen.gw.Flows.Table(), l.screen.flowQuery(), l.by, l.order, l.screen.now.UnixNano()
+	counted := l.screen.gw.Flows.Feed().CountedAt
 	if of := by.String() + " " + q.String(); of != l.talkersOf {
 		l.talkers, l.talkersOf = &flow.Talkers{}, of
 	}
 	talkers := l.talkers
 	return func() tea.Msg {
 		start := time.Now()
-		found, err := t.Group(l.screen.ctx, q.Condition(), by, order, groupLimit, now)
+		found, err := t.Group(l.screen.ctx, q.Condition(), by, order, -1, now)
 		if err == nil {
-			err = talkers.Look(l.screen.ctx, t, q.Condition(), by, now)
-			average(talkers, &found, order)
+			err = talkers.Look(l.screen.ctx, t, q.Condition(), by, now, counted)
+			rate(talkers, &found, order)
 		}
 		return groupedMsg{by, found, talkers.Span(), err, time.Since(start)}
 	}
@@ -131,22 +133,19 @@ func (l *groupList) grouped(msg groupedMsg) tea.Cmd {
 	return nil
 }
 
-// average adds what was moved over the last minute.
-func average(talkers *flow.Talkers, found *flow.Grouping, order flow.GroupOrder) {
-	filled := talkers.Fill(found.Groups, groupLimit)
-	found.Sum.Minute = 0
-	minutes := map[flow.GroupKey]float64{}
+// rate adds what is moved now and was over the last minute, and leaves the largest groups. Those that are no more have moved
+// something, and nothing else.
+func rate(talkers *flow.Talkers, found *flow.Grouping, order flow.GroupOrder) {
+	filled := talkers.Fill(found.Groups, order, -1)
+	found.Sum.ByteRate = 0
 	for i := range filled {
 		found.Sum.Minute += filled[i].Minute
-		minutes[filled[i].Key] = filled[i].Minute
+		found.Sum.ByteRate += filled[i].ByteRate
 	}
-	if order == flow.GroupsByMinute {
-		found.Groups, found.Of = filled, max(found.Of, len(filled))
-		return
+	if order != flow.GroupsByMinute && order != flow.GroupsByRate {
+		filled = slices.DeleteFunc(filled, func(g flow.Group) bool { return g.Flows == 0 })
 	}
-	for i := range found.Groups {
-		found.Groups[i].Minute = minutes[found.Groups[i].Key]
-	}
+	found.Groups, found.Of = filled[:min(len(filled), groupLimit)], len(filled)
 }
 
 func (l *groupList) key(i int) flow.GroupKey { return l.groups[i].Key }
@@ -339,13 +338,13 @@ func (l *groupList) cells(g *flow.Group) []table.Cell {
 	full := int(shareWidth*g.Share(&l.sum, l.order) + 0.5)
 	cells[groupColShare] = table.Cell{Text: strings.Repeat("━", full), Style: s.look.Accent}
 	if g.Counted > 0 {
-		cells[groupColPackets] = table.Cell{Text: text.Count(g.Packets), Style: s.look.Text}
-		cells[groupColBytes] = table.Cell{Text: text.Count(g.Bytes), Style: s.look.Text}
+		cells[groupColPackets] = table.Cell{Text: least(text.Count(g.Packets), g.Counted < g.Flows), Style: s.look.Text}
+		cells[groupColBytes] = table.Cell{Text: least(text.Count(g.Bytes), g.Counted < g.Flows), Style: s.look.Text}
 	}
 	if g.RateKnown() {
 		cells[groupColRate] = table.Cell{Text: text.Rate(g.ByteRate), Style: s.look.Text}
 	}
-	if g.Minute > 0 {
+	if g.MinuteKnown() {
 		cells[groupColMinute] = table.Cell{Text: text.Count(uint64(g.Minute + 0.5)), Style: s.look.Text}
 	}
 	return cells
@@ -356,19 +355,27 @@ func (l *groupList) sums() string {
 	if len(l.groups) == 0 {
 		return ""
 	}
-	return rules.Plural(l.total, "group") + l.screen.dot() + l.screen.totals(&l.sum)
+	return rules.Plural(l.total, "group") + l.screen.dot() + l.screen.totals(&l.sum, l.sum.Counted)
 }
 
-// totals are the sums over flows in words.
-func (s *flowsScreen) totals(g *flow.Group) string {
+// totals are the sums over flows in words; of so many of them the rate is known.
+func (s *flowsScreen) totals(g *flow.Group, rated int) string {
 	out := rules.Plural(g.Flows, "connection")
 	if g.Bytes > 0 {
-		out += s.dot() + text.Bytes(g.Bytes)
+		out += s.dot() + least(text.Bytes(g.Bytes), g.Counted < g.Flows)
 	}
 	if g.ByteRate > 0 {
-		out += s.dot() + text.Rate(g.ByteRate) + " B/s"
+		out += s.dot() + least(text.Rate(g.ByteRate), rated < g.Flows) + " B/s"
 	}
 	return out
+}
+
+// least marks a sum to which some have added nothing, as nobody has counted them yet.
+func least(sum string, some bool) string {
+	if some {
+		return ">" + sum
+	}
+	return sum
 }
 
 // dot stands between the parts of a line.

@@ -21,11 +21,11 @@ type flowList struct {
 	selector *flow.Selector
 
 	rows   []flow.Row
-	offset int     // of rows[0] within the whole order
-	total  int     // flows that match
-	of     int     // flows there are
-	bytes  uint64  // of those that match, as far as they are known
-	rate   float64 // bytes a second
+	offset int        // of rows[0] within the whole order
+	total  int        // flows that match
+	of     int        // flows there are
+	sum    flow.Group // of those that match
+	rated  int        // of how many of them the rate is known
 
 	cursor int       // within the whole order
 	top    int       // first row on the screen
@@ -128,9 +128,9 @@ func (l *flowList) selected(msg selectedMsg) tea.Cmd {
 	case l.elsewhere(msg):
 		l.again = true
 	default:
-		before, sums := l.shown(), [...]float64{float64(l.total), float64(l.of), float64(l.bytes), l.rate}
+		before, sum, of, rated := l.shown(), l.sum, l.of, l.rated
 		l.take(msg.sel)
-		l.same = len(l.rows) > 0 && l.differs(before) == 0 && sums == [...]float64{float64(l.total), float64(l.of), float64(l.bytes), l.rate}
+		l.same = len(l.rows) > 0 && l.differs(before) == 0 && sum == l.sum && of == l.of && rated == l.rated
 		pace := max(frame, min(paceOfCost*msg.cost, slowestPace), time.Duration(l.differs(before))*pacePerRow)
 		l.next = l.screen.now.Add(pace)
 	}
@@ -165,7 +165,8 @@ func (l *flowList) differs(before []flow.Flow) int {
 
 func (l *flowList) take(sel flow.Selection) {
 	l.rows, l.offset, l.total, l.of = sel.Rows, sel.Offset, sel.Total, sel.Of
-	l.bytes, l.rate = sel.Bytes, sel.ByteRate
+	l.sum = flow.Group{Flows: sel.Total, Counted: sel.Counted, Packets: sel.Packets, Bytes: sel.Bytes, ByteRate: sel.ByteRate}
+	l.rated = sel.Rated
 	line := l.cursor - l.top
 	l.lost = nil
 	switch {

@@ -37,6 +37,13 @@ type topOptions struct {
 // topGroupings are what connections can be added up by.
 var topGroupings = []flow.GroupBy{flow.GroupByClient, flow.GroupByService, flow.GroupByRule, flow.GroupByTranslation, flow.GroupByPort}
 
+// topPatience is how long beyond its interval the first print waits for the table to be read again, as one reading tells
+// no rates: that of a large table comes late.
+const topPatience = 5 * time.Second
+
+// topShare is which part of a core reading the counters may take: they are all that it is for.
+const topShare = 0.25
+
 // newTopCommand makes "nattui top".
 func newTopCommand() *cobra.Command {
 	var o topOptions
@@ -94,7 +101,7 @@ func (o *topOptions) run(c *cobra.Command) error {
 	}
 	ctx, stop := context.WithCancel(c.Context())
 	defer stop()
-	kernel, err := conntrack.Open(conntrack.Options{})
+	kernel, err := conntrack.Open(conntrack.Options{RefreshShare: topShare})
 	if err != nil {
 		return err
 	}
@@ -144,21 +151,27 @@ func (o *topOptions) follow(c *cobra.Command, q filter.Query) error {
 		case <-ctx.Done():
 			return nil // as it is asked to
 		case now := <-look.C:
-			if feed := o.source.Feed(); feed.Err != nil {
+			feed := o.source.Feed()
+			if feed.Err != nil {
 				return feed.Err
 			}
-			found, err := o.source.Table().Group(ctx, q.Condition(), o.grouping, flow.GroupsByRate, -1, now.UnixNano())
-			if err != nil {
+			if feed.Listings == 0 {
+				due = now.Add(o.interval) // nothing is known before the table has been read once
+				continue
+			}
+			unrated := printed == 0 && feed.Listings == 1 && o.source.Table().Len() > 0 && now.Sub(due) < topPatience
+			if err := talkers.Look(ctx, o.source.Table(), q.Condition(), o.grouping, now.UnixNano(), feed.CountedAt); err != nil {
 				return nil
 			}
-			if err := talkers.Look(ctx, o.source.Table(), q.Condition(), o.grouping, now.UnixNano()); err != nil {
-				return nil
-			}
-			if now.Before(due) {
+			if now.Before(due) || unrated {
 				continue
 			}
 			due = now.Add(o.interval)
-			if err := o.print(ctx, out, talkers.Fill(found.Groups, o.limit), printed > 0); err != nil {
+			found, err := o.source.Table().Group(ctx, q.Condition(), o.grouping, flow.GroupsByMinute, -1, now.UnixNano())
+			if err != nil {
+				return nil
+			}
+			if err := o.print(ctx, out, talkers.Fill(found.Groups, flow.GroupsByMinute, o.limit), printed > 0); err != nil {
 				return err
 			}
 			if printed++; printed == o.count {
@@ -196,7 +209,7 @@ func (o *topOptions) name(ctx context.Context, k *flow.GroupKey) string {
 // tell is a group with what is known of it.
 func (o *topOptions) tell(ctx context.Context, at time.Time, g *flow.Group) topTold {
 	told := topTold{At: at.UTC().Format(time.RFC3339), By: o.by, Name: text.Safe(o.name(ctx, &g.Key)), Flows: g.Flows}
-	if g.MinuteTold() {
+	if g.MinuteKnown() {
 		told.Minute = &g.Minute
 	}
 	if g.RateKnown() {

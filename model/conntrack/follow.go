@@ -16,7 +16,8 @@ const (
 	// kernel's are 200 to 700 bytes.
 	eventDatagrams = 512
 	eventRoom      = 2048
-	// dumpSteps is how many datagrams of a dump are read between two looks for events: about 2 ms.
+	// dumpSteps is how many datagrams of a dump are read between two looks for events: about 2 ms, where no larger share
+	// was asked for. While events come there is one step a frame.
 	dumpSteps = 6
 	// eventReads is how often events are read between two steps of a dump.
 	eventReads = 8
@@ -38,6 +39,7 @@ type follower struct {
 
 	traffic    traffic.Watch
 	quietAsked time.Time // when that was last asked
+	passed     bool      // packets have passed since the last round began, as far as was looked
 }
 
 // Follow keeps deliver informed of the table until ctx is done, which is no
@@ -49,7 +51,7 @@ type follower struct {
 // Follow may be called again after it has returned, but not twice at a time. It
 // returns early only when the kernel refuses: an error with ErrNotPermitted or ErrUnsupported.
 func (t *Table) Follow(ctx context.Context, deliver func(*flow.Batch)) error {
-	f := &follower{table: t, frame: frameFor(t.buffer.Got), losses: losses{room: roomFor(t.buffer.Got)}}
+	f := &follower{table: t, schedule: schedule{share: t.share}, frame: frameFor(t.buffer.Got), losses: losses{room: roomFor(t.buffer.Got)}}
 	f.losses.drops, _ = t.events.drops()
 	defer f.unsubscribe()
 	for _, group := range eventGroups {
@@ -234,7 +236,7 @@ func (f *follower) list() error {
 func (f *follower) steps() error {
 	f.round.urgent = f.round.urgent || f.schedule.again
 	watch := startWatch()
-	for range dumpSteps {
+	for range f.schedule.steps() {
 		l := f.round.listing
 		b, done, err := l.step(f.table.count())
 		if err != nil {
@@ -271,6 +273,8 @@ func (f *follower) look() {
 	if now.Sub(f.quietAsked) >= quietSpan {
 		f.quietAsked, saw.quiet = now, f.traffic.Quiet()
 	}
+	f.passed = f.passed || !saw.quiet
+	f.table.state.still.Store(!f.passed && !f.round.underWay())
 	if f.schedule.look(now, saw) {
 		f.stir()
 	}
@@ -287,6 +291,7 @@ func (f *follower) begin(urgent bool) {
 		return
 	}
 	f.round.begin(l, urgent, watch)
+	f.passed = false
 	f.schedule.again = false
 	f.table.state.listing.Store(urgent)
 }

@@ -467,6 +467,39 @@ func TestKeepFreshBringsRates(t *testing.T) {
 	}
 }
 
+// TestCountedAt: up to when counters are known goes on by itself while no packet passes, and stays where they were last read
+// once one has.
+func TestCountedAt(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	track(t)
+	setSysctl(t, "nf_conntrack_acct", "1")
+	c, err := net.Dial("udp", "127.0.0.1:9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	send := func() { _, _ = c.Write(make([]byte, 1000)) }
+	send()
+	f := follow(t, Options{})
+	f.await(t, "the quiet", func() bool {
+		a, b := f.Feed(), f.Feed()
+		return a.CountedAt > 0 && b.CountedAt > a.CountedAt && b.Listings == a.Listings
+	})
+	f.await(t, "the end of the quiet", func() bool {
+		send()
+		a, b := f.Feed(), f.Feed()
+		return a.CountedAt > 0 && b.CountedAt == a.CountedAt
+	})
+	f.KeepFresh(true)
+	before := f.Feed()
+	f.await(t, "another reading", func() bool {
+		send()
+		return f.Feed().Listings > before.Listings && f.Feed().CountedAt > before.CountedAt
+	})
+}
+
 // TestWithoutEvents: where events are off the table is still known, by reading it again and again.
 func TestWithoutEvents(t *testing.T) {
 	if lab.Isolate(t) {

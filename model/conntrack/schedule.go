@@ -1,6 +1,7 @@
 package conntrack
 
 import (
+	"cmp"
 	"time"
 
 	"nattui/rules/beat"
@@ -40,6 +41,8 @@ type schedule struct {
 	rested time.Time // when a round may begin even if events were missed
 	ended  time.Time // when the last round was whole
 	looked time.Time // when the settings were last looked at
+
+	share float64 // of a core that reading counters may take; 0 is refreshShare
 
 	cost, took time.Duration // of the last round: processor time, and the time that went by
 
@@ -108,10 +111,13 @@ func (s *schedule) lookAt() time.Time { return beat.After(settingsPace, s.looked
 // pace is what part of a core a round may take, and how long to rest after it at least.
 func (s *schedule) pace() (share float64, rest time.Duration) {
 	if s.fresh {
-		return refreshShare, refreshRest
+		return cmp.Or(s.share, refreshShare), refreshRest
 	}
 	return reconcileShare, reconcileRest
 }
+
+// steps is how many datagrams of a dump are read between two looks for events.
+func (s *schedule) steps() int { return int(dumpSteps * max(1, s.share/refreshShare)) }
 
 // stepped says when the next step of a round may be made, after one that began then and took so much
 // processor time.

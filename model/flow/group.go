@@ -51,15 +51,14 @@ type GroupKey struct {
 type Group struct {
 	Key   GroupKey
 	Flows int
-	// Packets, Bytes and ByteRate are sums over the flows of which they are known; Counted and
-	// Rated are how many those are.
-	Counted, Rated int
+	// Packets and Bytes are sums over the flows of which they are known; Counted is how many those are.
+	Counted        int
 	Packets, Bytes uint64
-	ByteRate       float64
-	// Minute is how many bytes a second were moved over the last minute, as Talkers fills it in; else 0.
-	// MinuteKnown tells that it is of flows of which bytes are counted, and that these were looked at more than once.
-	Minute      float64
-	MinuteKnown bool
+	// ByteRate is how many bytes a second are moved, Minute how many were over the last minute, as Talkers fills them
+	// in; before, ByteRate is the sum of the rates that flows have, which those that were read once have not, and
+	// Minute is 0. Moves tells that they are of flows of which bytes are counted, and that these were read more than once.
+	ByteRate, Minute float64
+	Moves            bool
 }
 
 // GroupOrder is what groups are sorted by, the largest first.
@@ -160,9 +159,7 @@ func (t *Flows) Group(ctx context.Context, where Condition, by GroupBy, order Gr
 	for i := range groups {
 		all.Sum.addGroup(&groups[i])
 	}
-	slices.SortFunc(groups, func(a, b Group) int {
-		return cmp.Or(-cmp.Compare(order.of(&a), order.of(&b)), -cmp.Compare(a.Flows, b.Flows), strings.Compare(a.Key.String(), b.Key.String()))
-	})
+	order.sort(groups)
 	if limit >= 0 && limit < len(groups) {
 		groups = slices.Clone(groups[:limit])
 	}
@@ -170,16 +167,25 @@ func (t *Flows) Group(ctx context.Context, where Condition, by GroupBy, order Gr
 	return all, nil
 }
 
-// RateKnown tells that ByteRate is known, at least: that nothing passes is known only where all flows are counted.
-func (g *Group) RateKnown() bool { return g.Rated > 0 && (g.ByteRate > 0 || g.Counted == g.Flows) }
+// sort puts the largest groups first; of equal ones that of more flows, then the one whose words come first.
+func (o GroupOrder) sort(groups []Group) {
+	slices.SortFunc(groups, func(a, b Group) int {
+		if larger := cmp.Or(-cmp.Compare(o.of(&a), o.of(&b)), -cmp.Compare(a.Flows, b.Flows)); larger != 0 {
+			return larger
+		}
+		return strings.Compare(a.Key.String(), b.Key.String())
+	})
+}
 
-// MinuteTold tells the same of Minute.
-func (g *Group) MinuteTold() bool { return g.MinuteKnown && (g.Minute > 0 || g.Counted == g.Flows) }
+// RateKnown tells that ByteRate is known, at least: that nothing passes is known only where all flows are counted.
+func (g *Group) RateKnown() bool { return g.ByteRate > 0 || g.Moves && g.Counted == g.Flows }
+
+// MinuteKnown tells the same of Minute.
+func (g *Group) MinuteKnown() bool { return g.Minute > 0 || g.Moves && g.Counted == g.Flows }
 
 func (g *Group) addGroup(h *Group) {
 	g.Flows += h.Flows
 	g.Counted += h.Counted
-	g.Rated += h.Rated
 	g.Packets += h.Packets
 	g.Bytes += h.Bytes
 	g.ByteRate += h.ByteRate
@@ -203,7 +209,6 @@ func (g *Group) add(f *Flow) {
 		g.Bytes += f.Bytes()
 	}
 	if f.HasRate() {
-		g.Rated++
 		g.ByteRate += float64(f.ByteRate)
 	}
 }

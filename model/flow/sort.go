@@ -211,9 +211,11 @@ type Selection struct {
 	// Offset is where the rows lie within the whole order, Total how many flows matched
 	// and Of how many there were.
 	Offset, Total, Of int
-	// Packets, Bytes and ByteRate are sums over all that matched, as far as they are known.
+	// Packets, Bytes and ByteRate are sums over all that matched, as far as they are known; Counted and Rated are of how
+	// many that is.
 	Packets, Bytes uint64
 	ByteRate       float64
+	Counted, Rated int
 	// Version is that of the table when the selection was begun.
 	Version uint64
 }
@@ -311,8 +313,12 @@ func (s *Selector) gather(ctx context.Context, where Condition, order ranking, w
 			if f.Counts() {
 				sel.Packets += f.Packets()
 				sel.Bytes += f.Bytes()
+				sel.Counted++
 			}
-			sel.ByteRate += float64(f.ByteRate)
+			if f.HasRate() {
+				sel.ByteRate += float64(f.ByteRate)
+				sel.Rated++
+			}
 		})
 		t.mu.RUnlock()
 	}

@@ -1,19 +1,17 @@
 package flow
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"time"
 )
 
-// Talkers tell what groups of flows have moved over the last minute: also those of many short flows, which have ended
-// before anybody could measure a rate. The zero value has not looked yet; one is for one grouping and condition. It is for
-// one goroutine at a time.
+// Talkers tell what groups of flows move now and have moved over the last minute: also those of many short flows, which
+// are read once, and which have ended before anybody could measure a rate. The zero value has not looked yet; one is for one
+// grouping and condition. It is for one goroutine at a time.
 type Talkers struct {
 	last  []talkersCount // by place in the table
 	looks []talkersLook  // oldest first
-	begun int64          // from when on it knows: of the first look, when the earliest flow began that counts there
 }
 
 // talkersCount is what a flow had counted when it was looked at last.
@@ -22,35 +20,37 @@ type talkersCount struct {
 	bytes uint64
 }
 
+// talkersLook is what was moved from a time on until another.
 type talkersLook struct {
-	at    int64
-	moved map[GroupKey]uint64
+	from, to int64
+	moved    map[GroupKey]uint64
 }
 
-// talkersTime is what is told of. Looks are talkersStep apart at least, the first few talkersFirst, as somebody waits for them.
+// rate is how many bytes a second a group moved.
+func (l *talkersLook) rate(k GroupKey) float64 {
+	return float64(l.moved[k]) / max(1, time.Duration(l.to-l.from).Seconds())
+}
+
+// talkersTime is what is told of. Looks are talkersApart at least, so that their rates mean something; those that lie back
+// are kept in steps of talkersStep.
 const (
 	talkersTime  = time.Minute
 	talkersStep  = 5 * time.Second
-	talkersFirst = 900 * time.Millisecond
-	talkersFew   = 4
+	talkersApart = 900 * time.Millisecond
 )
 
-// Look adds up what flows have moved since the look before, at the time now in nanoseconds since 1970; sooner than some
-// seconds after that one it does nothing. It reads the whole table, as Group does, and keeps 16 bytes a flow. The first
+// Look adds up what flows have moved since the look before, at the time now in nanoseconds since 1970, where counters are
+// known up to the time counted (Feed.CountedAt); where that is no later than at the look before it does nothing, as new
+// flows are counted only when they are read. It reads the whole table, as Group does, and keeps 16 bytes a flow. The first
 // look counts what flows have moved that began within the minute before. The error is ctx's.
-func (t *Talkers) Look(ctx context.Context, flows *Flows, where Condition, by GroupBy, now int64) error {
-	first := len(t.looks) == 0
-	step := talkersStep
-	if len(t.looks) < talkersFew {
-		step = talkersFirst
+func (t *Talkers) Look(ctx context.Context, flows *Flows, where Condition, by GroupBy, now, counted int64) error {
+	look, first := talkersLook{from: counted, to: counted, moved: map[GroupKey]uint64{}}, len(t.looks) == 0
+	if !first {
+		look.from = t.looks[len(t.looks)-1].to
 	}
-	if !first && now-t.looks[len(t.looks)-1].at < int64(step) {
+	if counted == 0 || !first && counted-look.from < int64(talkersApart) {
 		return nil
 	}
-	if first {
-		t.begun = now
-	}
-	look := talkersLook{now, map[GroupKey]uint64{}}
 	for c := 0; ; c++ {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -67,16 +67,29 @@ func (t *Talkers) Look(ctx context.Context, flows *Flows, where Condition, by Gr
 			}
 			look.moved[by.key(f)] += moved
 			if first {
-				t.begun = min(t.begun, f.Start)
+				look.from = min(look.from, f.Start)
 			}
 		})
 		flows.mu.RUnlock()
 	}
+	t.keep(look)
+	return nil
+}
+
+// keep adds a look, puts those before it together to steps, and drops what is older than the time that is told of.
+func (t *Talkers) keep(look talkersLook) {
+	if n := len(t.looks); n > 2 && t.looks[n-1].to-t.looks[n-2].from <= int64(talkersStep) {
+		last, before := &t.looks[n-1], &t.looks[n-2]
+		for k, moved := range last.moved {
+			before.moved[k] += moved
+		}
+		before.to = last.to
+		t.looks = t.looks[:n-1]
+	}
 	t.looks = append(t.looks, look)
-	for now-t.looks[0].at > int64(talkersTime) {
+	for look.to-t.looks[0].to >= int64(talkersTime) {
 		t.looks = t.looks[1:]
 	}
-	return nil
 }
 
 // moved is how many bytes a flow has moved since it was looked at last.
@@ -103,14 +116,14 @@ func (t *Talkers) Span() float64 {
 	if len(t.looks) == 0 {
 		return 1
 	}
-	last := t.looks[len(t.looks)-1].at
-	return max(1, time.Duration(min(last-t.begun, int64(talkersTime))).Seconds())
+	told := time.Duration(t.looks[len(t.looks)-1].to - t.looks[0].from)
+	return max(1, told.Seconds())
 }
 
-// Fill writes into groups how many bytes a second they have moved over the last minute, or over what is known of it, and
-// adds those that have moved something and are no more, up to limit of all of them; they come back sorted by it, the
-// busiest first.
-func (t *Talkers) Fill(groups []Group, limit int) []Group {
+// Fill writes into groups how many bytes a second they move now and have moved over the last minute, or over what is known of
+// it, and adds those that have moved something and are no more; up to limit of all of them (below 0: all) come back, sorted
+// by the order.
+func (t *Talkers) Fill(groups []Group, order GroupOrder, limit int) []Group {
 	sums := map[GroupKey]float64{}
 	for _, look := range t.looks {
 		for k, moved := range look.moved {
@@ -120,15 +133,31 @@ func (t *Talkers) Fill(groups []Group, limit int) []Group {
 	span := t.Span()
 	out := slices.Clone(groups)
 	for i := range out {
-		out[i].Minute = sums[out[i].Key] / span
-		out[i].MinuteKnown = out[i].Minute > 0 || out[i].Counted > 0 && len(t.looks) > 1
-		delete(sums, out[i].Key)
+		g := &out[i]
+		t.fill(g, sums[g.Key]/span)
+		g.Moves = g.Counted > 0 && len(t.looks) > 1
+		delete(sums, g.Key)
 	}
 	for k, sum := range sums {
-		out = append(out, Group{Key: k, Minute: sum / span, MinuteKnown: true})
+		gone := Group{Key: k, Moves: len(t.looks) > 1}
+		t.fill(&gone, sum/span)
+		out = append(out, gone)
 	}
-	slices.SortStableFunc(out, func(a, b Group) int {
-		return cmp.Or(-cmp.Compare(a.Minute, b.Minute), -cmp.Compare(a.Flows, b.Flows), cmp.Compare(a.Key.String(), b.Key.String()))
-	})
+	order.sort(out)
+	if limit < 0 {
+		return out
+	}
 	return out[:min(len(out), limit)]
+}
+
+// fill writes the rates of a group. What the first look tells has been moved at some time of the minute before.
+func (t *Talkers) fill(g *Group, minute float64) {
+	g.Minute = minute
+	switch n := len(t.looks); n {
+	case 0: // where nothing is read again and again, the rates of flows are all that is known
+	case 1:
+		g.ByteRate = 0
+	default:
+		g.ByteRate = t.looks[n-1].rate(g.Key)
+	}
 }

@@ -30,16 +30,16 @@ func TestTalkersOfAMinute(t *testing.T) {
 	tell(Listed, old, "10.0.0.9", at-int64(10*time.Second), 6e6)
 	shorts := []uint32{}
 	for i := range 40 {
-		if err := talkers.Look(ctx, table, nil, GroupByClient, at); err != nil {
+		if err := talkers.Look(ctx, table, nil, GroupByClient, at, at); err != nil {
 			t.Fatal(err)
 		}
 		if i == 0 {
-			got := talkers.Fill(nil, 10)
+			got := talkers.Fill(nil, GroupsByMinute, 10)
 			counted, _, _ := table.Groups(ctx, nil, GroupByClient, GroupsByRate, -1, at)
-			if all := talkers.Fill(counted, 10); len(all) != 2 || all[1].MinuteKnown {
+			if all := talkers.Fill(counted, GroupsByMinute, 10); len(all) != 2 || all[1].MinuteKnown() {
 				t.Fatalf("at the first look it is known what moved before: %+v", all)
 			}
-			if len(got) != 1 || got[0].Key.Client().String() != "10.0.0.9" || got[0].Minute != 6e5 || !got[0].MinuteKnown {
+			if len(got) != 1 || got[0].Key.Client().String() != "10.0.0.9" || got[0].Minute != 6e5 || !got[0].MinuteKnown() {
 				t.Fatalf("at the first look the talkers are %+v", got)
 			}
 		}
@@ -59,12 +59,12 @@ func TestTalkersOfAMinute(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := talkers.Fill(groups, 10)
+	got := talkers.Fill(groups, GroupsByMinute, 10)
 	if len(got) != 3 || got[0].Key.Client().String() != "10.0.0.2" || got[0].Flows != 0 || got[0].Minute < 900 || got[0].Minute > 1100 ||
-		got[1].Key.Client().String() != "10.0.0.1" || got[1].Minute < 90 || got[1].Minute > 110 || got[2].Minute != 0 || !got[2].MinuteKnown {
+		got[1].Key.Client().String() != "10.0.0.1" || got[1].Minute < 90 || got[1].Minute > 110 || got[2].Minute != 0 || !got[2].MinuteKnown() {
 		t.Errorf("the talkers are %+v", got)
 	}
-	if got := talkers.Fill(nil, 1); len(got) != 1 {
+	if got := talkers.Fill(nil, GroupsByMinute, 1); len(got) != 1 {
 		t.Errorf("%d of 1", len(got))
 	}
 }
@@ -76,12 +76,76 @@ func TestRateKnown(t *testing.T) {
 		want bool
 	}{
 		{Group{Flows: 2}, false},
-		{Group{Flows: 2, Counted: 2, Rated: 2}, true},
-		{Group{Flows: 2, Counted: 1, Rated: 1}, false},
-		{Group{Flows: 2, Counted: 1, Rated: 1, ByteRate: 7}, true},
+		{Group{Flows: 2, Counted: 2, Moves: true}, true},
+		{Group{Flows: 2, Counted: 1, Moves: true}, false},
+		{Group{Flows: 2, Counted: 1, Moves: true, ByteRate: 7}, true},
 	} {
 		if got := c.g.RateKnown(); got != c.want {
 			t.Errorf("%+v: %v", c.g, got)
 		}
+	}
+}
+
+// TestTalkersOfReadings: flows that begin between two readings have counters only when they are read; until then nothing is
+// divided by the time that goes by, and what was moved is told as the rate of both of these readings.
+func TestTalkersOfReadings(t *testing.T) {
+	table, ctx := NewFlows(), t.Context()
+	at := int64(1_000_000) * int64(time.Second)
+	id := uint32(0)
+	one := func(kind MessageKind, id uint32, counted bool) {
+		b := &Batch{At: at}
+		c := b.Next()
+		c.Kind, c.Has = kind, ^Fields(0)
+		c.Flow = Flow{ID: id, Orig: rules.MakeTuple(rules.UDP, netip.MustParseAddrPort(fmt.Sprintf("10.0.0.1:%d", id)), netip.MustParseAddrPort("203.0.113.1:53"))}
+		c.Flow.Reply = rules.MakeTuple(rules.UDP, netip.MustParseAddrPort("203.0.113.1:53"), netip.MustParseAddrPort(fmt.Sprintf("10.0.0.1:%d", id)))
+		if c.Has &^= HasCounts; counted {
+			c.Has |= HasCounts
+			c.Flow.SetCounts(1, 100, 0, 0)
+		}
+		table.Apply(b)
+	}
+	var talkers Talkers
+	read := at
+	fill := func() Group {
+		t.Helper()
+		if err := talkers.Look(ctx, table, nil, GroupByClient, at, read); err != nil {
+			t.Fatal(err)
+		}
+		found, _, err := table.Groups(ctx, nil, GroupByClient, GroupsByRate, -1, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := talkers.Fill(found, GroupsByMinute, -1); len(got) == 1 {
+			return got[0]
+		}
+		return Group{}
+	}
+	fill()
+	for second := range 60 { // ten new flows of 100 bytes a second; the table is read every eight seconds
+		at += int64(time.Second)
+		for range 10 {
+			id++
+			one(EventNew, id, false)
+		}
+		if second%8 == 7 {
+			for i := range id {
+				one(Listed, i+1, true)
+			}
+			read = at
+		}
+		switch g := fill(); {
+		case second < 7 && (g.RateKnown() || g.MinuteKnown()):
+			t.Fatalf("after %d s it is known what moved: %+v", second+1, g)
+		case second >= 7 && (g.ByteRate != 1000 || g.Minute != 1000):
+			t.Fatalf("after %d s the rates are %v and %v, not 1000", second+1, g.ByteRate, g.Minute)
+		}
+	}
+	for range 3 { // no packet passes any more
+		at += int64(time.Second)
+		read = at
+		fill()
+	}
+	if g := fill(); g.ByteRate != 0 || g.Minute < 700 || g.Minute > 1000 {
+		t.Errorf("when nothing passes the rates are %v and %v", g.ByteRate, g.Minute)
 	}
 }
