@@ -132,6 +132,7 @@ type exportedGroup struct {
 	Packets  *uint64  `json:"packets,omitempty"`
 	Bytes    *uint64  `json:"bytes,omitempty"`
 	ByteRate *float64 `json:"rate,omitempty"`
+	Least    bool     `json:"least,omitempty"` // the rate lacks connections that nobody counts
 }
 
 // exportedGroups writes the groups of the list as they are on the screen.
@@ -144,7 +145,7 @@ func (s *flowsScreen) exportedGroups(kind exportKind) func(context.Context, io.W
 			list[i].Packets, list[i].Bytes = &g.Packets, &g.Bytes
 		}
 		if g.RateKnown() {
-			list[i].ByteRate = &g.ByteRate
+			list[i].ByteRate, list[i].Least = &g.ByteRate, g.Least
 		}
 	}
 	return func(_ context.Context, w io.Writer) (int, error) {

@@ -141,6 +141,7 @@ func rate(talkers *flow.Talkers, found *flow.Grouping, order flow.GroupOrder) {
 	for i := range filled {
 		found.Sum.Minute += filled[i].Minute
 		found.Sum.ByteRate += filled[i].ByteRate
+		found.Sum.Least = found.Sum.Least || filled[i].Least
 	}
 	if order != flow.GroupsByMinute && order != flow.GroupsByRate {
 		filled = slices.DeleteFunc(filled, func(g flow.Group) bool { return g.Flows == 0 })
@@ -342,10 +343,10 @@ func (l *groupList) cells(g *flow.Group) []table.Cell {
 		cells[groupColBytes] = table.Cell{Text: least(text.Count(g.Bytes), g.Counted < g.Flows), Style: s.look.Text}
 	}
 	if g.RateKnown() {
-		cells[groupColRate] = table.Cell{Text: text.Rate(g.ByteRate), Style: s.look.Text}
+		cells[groupColRate] = table.Cell{Text: least(text.Rate(g.ByteRate), g.Least), Style: s.look.Text}
 	}
 	if g.MinuteKnown() {
-		cells[groupColMinute] = table.Cell{Text: text.Count(uint64(g.Minute + 0.5)), Style: s.look.Text}
+		cells[groupColMinute] = table.Cell{Text: least(text.Count(uint64(g.Minute+0.5)), g.Least), Style: s.look.Text}
 	}
 	return cells
 }
@@ -355,17 +356,17 @@ func (l *groupList) sums() string {
 	if len(l.groups) == 0 {
 		return ""
 	}
-	return rules.Plural(l.total, "group") + l.screen.dot() + l.screen.totals(&l.sum, l.sum.Counted)
+	return rules.Plural(l.total, "group") + l.screen.dot() + l.screen.totals(&l.sum)
 }
 
-// totals are the sums over flows in words; of so many of them the rate is known.
-func (s *flowsScreen) totals(g *flow.Group, rated int) string {
+// totals are the sums over flows in words.
+func (s *flowsScreen) totals(g *flow.Group) string {
 	out := rules.Plural(g.Flows, "connection")
 	if g.Bytes > 0 {
 		out += s.dot() + least(text.Bytes(g.Bytes), g.Counted < g.Flows)
 	}
 	if g.ByteRate > 0 {
-		out += s.dot() + least(text.Rate(g.ByteRate), rated < g.Flows) + " B/s"
+		out += s.dot() + least(text.Rate(g.ByteRate), g.Least) + " B/s"
 	}
 	return out
 }

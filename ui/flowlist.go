@@ -25,7 +25,6 @@ type flowList struct {
 	total  int        // flows that match
 	of     int        // flows there are
 	sum    flow.Group // of those that match
-	rated  int        // of how many of them the rate is known
 
 	cursor int       // within the whole order
 	top    int       // first row on the screen
@@ -128,9 +127,9 @@ func (l *flowList) selected(msg selectedMsg) tea.Cmd {
 	case l.elsewhere(msg):
 		l.again = true
 	default:
-		before, sum, of, rated := l.shown(), l.sum, l.of, l.rated
+		before, sum, of := l.shown(), l.sum, l.of
 		l.take(msg.sel)
-		l.same = len(l.rows) > 0 && l.differs(before) == 0 && sum == l.sum && of == l.of && rated == l.rated
+		l.same = len(l.rows) > 0 && l.differs(before) == 0 && sum == l.sum && of == l.of
 		pace := max(frame, min(paceOfCost*msg.cost, slowestPace), time.Duration(l.differs(before))*pacePerRow)
 		l.next = l.screen.now.Add(pace)
 	}
@@ -165,8 +164,7 @@ func (l *flowList) differs(before []flow.Flow) int {
 
 func (l *flowList) take(sel flow.Selection) {
 	l.rows, l.offset, l.total, l.of = sel.Rows, sel.Offset, sel.Total, sel.Of
-	l.sum = flow.Group{Flows: sel.Total, Counted: sel.Counted, Packets: sel.Packets, Bytes: sel.Bytes, ByteRate: sel.ByteRate}
-	l.rated = sel.Rated
+	l.sum = flow.Group{Flows: sel.Total, Counted: sel.Counted, Packets: sel.Packets, Bytes: sel.Bytes, ByteRate: sel.ByteRate, Least: sel.Rated < sel.Total}
 	line := l.cursor - l.top
 	l.lost = nil
 	switch {

@@ -191,6 +191,7 @@ type topTold struct {
 	Flows   int      `json:"connections"`
 	Bytes   *uint64  `json:"bytes,omitempty"`
 	Packets *uint64  `json:"packets,omitempty"`
+	Least   bool     `json:"least,omitempty"`
 }
 
 // name is what a group is called.
@@ -213,7 +214,7 @@ func (o *topOptions) tell(ctx context.Context, at time.Time, g *flow.Group) topT
 		told.Minute = &g.Minute
 	}
 	if g.RateKnown() {
-		told.Rate = &g.ByteRate
+		told.Rate, told.Least = &g.ByteRate, g.Least
 	}
 	if g.Counted > 0 {
 		told.Bytes, told.Packets = &g.Bytes, &g.Packets
@@ -239,7 +240,8 @@ func (o *topOptions) print(ctx context.Context, out *output, groups []flow.Group
 				return err
 			}
 		case out.terminal:
-			cells := []table.Cell{{Text: orUnknown(told.Minute, text.Rate)}, {Text: orUnknown(told.Rate, text.Rate)}, {Text: text.Exact(uint64(told.Flows))}, {Text: orUnknown(told.Bytes, text.Count)}, {Text: told.Name}}
+			least := func(rate float64) string { return atLeast(text.Rate(rate), told.Least) }
+			cells := []table.Cell{{Text: orUnknown(told.Minute, least)}, {Text: orUnknown(told.Rate, least)}, {Text: text.Exact(uint64(told.Flows))}, {Text: orUnknown(told.Bytes, text.Count)}, {Text: told.Name}}
 			fmt.Fprintln(out, table.Line(cols, widths, cells, nil))
 		default:
 			whole := func(rate float64) string { return fmt.Sprintf("%.0f", rate) }
@@ -255,4 +257,12 @@ func orUnknown[T any](value *T, words func(T) string) string {
 		return unknown
 	}
 	return words(*value)
+}
+
+// atLeast marks a sum that lacks what nobody counted.
+func atLeast(sum string, lacks bool) string {
+	if lacks {
+		return ">" + sum
+	}
+	return sum
 }

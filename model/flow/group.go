@@ -57,8 +57,9 @@ type Group struct {
 	// ByteRate is how many bytes a second are moved, Minute how many were over the last minute, as Talkers fills them
 	// in; before, ByteRate is the sum of the rates that flows have, which those that were read once have not, and
 	// Minute is 0. Moves tells that they are of flows of which bytes are counted, and that these were read more than once.
+	// Least tells that they lack what flows move that the kernel does not count.
 	ByteRate, Minute float64
-	Moves            bool
+	Moves, Least     bool
 }
 
 // GroupOrder is what groups are sorted by, the largest first.

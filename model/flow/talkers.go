@@ -20,10 +20,12 @@ type talkersCount struct {
 	bytes uint64
 }
 
-// talkersLook is what was moved from a time on until another.
+// talkersLook is what was moved from a time on until another, and by which groups also what nobody counted: some of their
+// flows were there all the time and have no counters.
 type talkersLook struct {
 	from, to int64
 	moved    map[GroupKey]uint64
+	lacking  map[GroupKey]bool
 }
 
 // rate is how many bytes a second a group moved.
@@ -44,7 +46,7 @@ const (
 // flows are counted only when they are read. It reads the whole table, as Group does, and keeps 16 bytes a flow. The first
 // look counts what flows have moved that began within the minute before. The error is ctx's.
 func (t *Talkers) Look(ctx context.Context, flows *Flows, where Condition, by GroupBy, now, counted int64) error {
-	look, first := talkersLook{from: counted, to: counted, moved: map[GroupKey]uint64{}}, len(t.looks) == 0
+	look, first := talkersLook{from: counted, to: counted, moved: map[GroupKey]uint64{}, lacking: map[GroupKey]bool{}}, len(t.looks) == 0
 	if !first {
 		look.from = t.looks[len(t.looks)-1].to
 	}
@@ -62,7 +64,12 @@ func (t *Talkers) Look(ctx context.Context, flows *Flows, where Condition, by Gr
 		}
 		flows.eachOf(c, func(pos uint32, f *Flow) {
 			moved := t.moved(pos, f, first, now)
-			if moved == 0 || !where.holds(f, now) {
+			lacks := !f.Counts() && f.First <= look.from
+			if moved == 0 && !lacks || !where.holds(f, now) {
+				return
+			}
+			if lacks {
+				look.lacking[by.key(f)] = true
 				return
 			}
 			look.moved[by.key(f)] += moved
@@ -158,6 +165,6 @@ func (t *Talkers) fill(g *Group, minute float64) {
 	case 1:
 		g.ByteRate = 0
 	default:
-		g.ByteRate = t.looks[n-1].rate(g.Key)
+		g.ByteRate, g.Least = t.looks[n-1].rate(g.Key), t.looks[n-1].lacking[g.Key]
 	}
 }

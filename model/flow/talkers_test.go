@@ -140,6 +140,19 @@ func TestTalkersOfReadings(t *testing.T) {
 			t.Fatalf("after %d s the rates are %v and %v, not 1000", second+1, g.ByteRate, g.Minute)
 		}
 	}
+	if g := fill(); g.Least {
+		t.Error("new connections that are not read yet are said not to be counted")
+	}
+	id++
+	one(EventNew, id, false)
+	for range 2 { // it is not counted where the table is read again, either
+		at += int64(time.Second)
+		read = at
+		fill()
+	}
+	if g := fill(); !g.Least {
+		t.Error("a connection that nobody counts is passed over")
+	}
 	for range 3 { // no packet passes any more
 		at += int64(time.Second)
 		read = at
