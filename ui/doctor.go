@@ -79,12 +79,13 @@ type calmness struct {
 }
 
 // While nothing happens the pace is halved doctorCalm times, up to 24 seconds, and after doctorSame examinations that found
-// the same the rest is doctorCalmShare times what one takes, up to doctorLongest.
+// the same the rest is doctorCalmShare times what one takes, up to doctorLongest. What changes links, routes, rules, settings
+// or connections ends it.
 const (
 	doctorCalm      = 3
-	doctorSame      = 2
-	doctorCalmShare = 1000
-	doctorLongest   = time.Minute
+	doctorSame      = 1
+	doctorCalmShare = 3000
+	doctorLongest   = 150 * time.Second
 )
 
 // note counts an examination, and returns how long to rest until the next.

@@ -64,6 +64,20 @@ func TestDoctorScreen(t *testing.T) {
 	}
 }
 
+// TestDoctorSaysWhenItLooked: once nothing changes and examinations are rare, the heading has the time of the last one.
+func TestDoctorSaysWhenItLooked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := doctorStage(t, 80, 24, brokenRules)
+		if strings.Contains(s.screen(), "findings at") {
+			t.Errorf("the first examination says when it was:\n%s", s.screen())
+		}
+		time.Sleep(2 * doctorPace)
+		s.send(doctorDueMsg{})
+		s.refresh()
+		s.sees("5 findings at 02:30:")
+	})
+}
+
 func TestDoctorOnASoundGateway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := doctorStage(t, 80, 24, soundRules)
@@ -251,7 +265,10 @@ func TestDoctorRestsWhileNothingHappens(t *testing.T) {
 			break
 		}
 	}
-	if got := c.note(true, 0, clock, time.Second); got != doctorShare*time.Second {
+	if got := c.note(false, 0, clock, time.Second); got != doctorShare*time.Second {
 		t.Errorf("a long examination is followed by a rest of %v", got)
+	}
+	if got := c.note(true, 0, clock, 20*time.Millisecond); got != doctorCalmShare*20*time.Millisecond {
+		t.Errorf("the same again is followed by a rest of %v", got)
 	}
 }

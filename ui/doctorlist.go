@@ -43,7 +43,7 @@ func (s *doctorScreen) list(width, height int) []string {
 		i := from + k
 		r := &s.rows[i]
 		if head := s.headOf(i); i == from || r.head != "" {
-			lines = append(lines, s.headLine(s.inSight(i, head, from, to), r.forward != nil, width))
+			lines = append(lines, s.headLine(s.when(s.inSight(i, head, from, to), r), r.forward != nil, width))
 		}
 		bar, over := "   ", (*theme.Style)(nil)
 		if i == s.cursor.Index() {
@@ -104,6 +104,14 @@ func (s *doctorScreen) inSight(row int, head string, from, to int) string {
 		return sight + strconv.Itoa(end-first)
 	}
 	return sight + rules.Plural(end-first, nounOf(head))
+}
+
+// when adds to the heading of findings when they were found, where nothing changes and that is some time ago.
+func (s *doctorScreen) when(head string, r *doctorRow) string {
+	if s.follows != nil || r.forward != nil || s.calm.looks < doctorSame || s.desk.width < 64 {
+		return head
+	}
+	return head + " at " + s.calm.at.Format("15:04:05")
 }
 
 // nounOf is what a heading counts, one of them.

@@ -275,7 +275,7 @@ func (f *follower) look() {
 	}
 	f.passed = f.passed || !saw.quiet
 	f.table.state.still.Store(!f.passed && !f.round.underWay())
-	if f.schedule.look(now, saw) {
+	if f.schedule.look(now, saw, f.round.underWay()) {
 		f.stir()
 	}
 }

@@ -24,7 +24,7 @@ const (
 	longestRest = 30 * time.Second
 	// quietRest is the rest while no packet passes on any link and the kernel counts as many flows as before: no counter
 	// can have moved, and no flow have ended.
-	quietRest = time.Minute
+	quietRest = 5 * time.Minute
 	// eventlessRest is the longest rest where no event would end it.
 	eventlessRest = 5 * time.Second
 	// settingsPace is how often it is looked at whether the kernel still sends events, which it does not say, and
@@ -76,15 +76,20 @@ func (s *schedule) want(fresh bool) (changed bool) {
 }
 
 // look notes what there is to see, and tells whether flows came or went of which no packet tells. Of what began while
-// the kernel sent no events it never will. With the first packet a long rest is one that packets allow.
-func (s *schedule) look(now time.Time, saw glance) (moved bool) {
+// the kernel sent no events it never will. With the first packet a long rest is one that packets allow, and once none
+// passes any more one that is under way becomes long.
+func (s *schedule) look(now time.Time, saw glance, underWay bool) (moved bool) {
 	before := s.glance
 	s.looked, s.glance = now, saw
 	switch {
 	case saw.eventless != before.eventless:
 		s.redo()
-	case before.quiet && !saw.quiet && s.wanted():
+	case before.quiet && !saw.quiet:
 		if due := s.ended.Add(s.rest()); due.Before(s.due) {
+			s.due = due
+		}
+	case !before.quiet && saw.quiet && !underWay && !s.again:
+		if due := s.ended.Add(s.rest()); due.After(s.due) {
 			s.due = due
 		}
 	}
@@ -179,7 +184,11 @@ func (s *schedule) finished(end time.Time, r *round) {
 // rest is how long to rest after the last round.
 func (s *schedule) rest() time.Duration {
 	if !s.wanted() {
-		return max(longestRest, time.Duration(float64(s.cost)/idleShare))
+		rest := max(longestRest, time.Duration(float64(s.cost)/idleShare))
+		if s.quiet {
+			rest = max(rest, quietRest)
+		}
+		return rest
 	}
 	share, least := s.pace()
 	pause := max(least, time.Duration(float64(s.cost)/share)-s.took)

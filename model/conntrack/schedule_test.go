@@ -17,7 +17,7 @@ func TestRest(t *testing.T) {
 		cost, took time.Duration
 		want       time.Duration
 	}{
-		{"quiet for one round", schedule{fresh: true, still: 1, glance: glance{quiet: true}}, 20 * ms, 0, time.Minute},
+		{"quiet for one round", schedule{fresh: true, still: 1, glance: glance{quiet: true}}, 20 * ms, 0, quietRest},
 		{"quiet, but something moved", schedule{fresh: true, glance: glance{quiet: true}}, 20 * ms, 0, time.Second},
 		{"quiet, without events", schedule{fresh: true, still: 9, glance: glance{quiet: true, eventless: true}}, 20 * ms, 0, eventlessRest},
 		{"nobody wants it", schedule{}, ms, ms, longestRest},
@@ -86,8 +86,8 @@ func TestDue(t *testing.T) {
 		{"something moved, and it is sooner already", func(s *schedule) { s.due = at(1); s.hasten(false) }, 1},
 		{"a silent flow was wanted", func(s *schedule) { s.fresh, s.silent = false, 1; s.hasten(false) }, reconcileRest},
 		{"the round failed", func(s *schedule) { s.retry(at(5)) }, 5 + refreshRest},
-		{"events were switched off", func(s *schedule) { s.look(at(5), glance{eventless: true}) }, 0},
-		{"events are as they were", func(s *schedule) { s.look(at(5), glance{}) }, rest},
+		{"events were switched off", func(s *schedule) { s.look(at(5), glance{eventless: true}, false) }, 0},
+		{"events are as they were", func(s *schedule) { s.look(at(5), glance{}, false) }, rest},
 		{"a step of 4 ms for counters", func(s *schedule) { s.stepped(at(7), 4*time.Millisecond) }, 7 + 100*time.Millisecond},
 		{"a step of 3 ms for silent flows", func(s *schedule) { s.fresh = false; s.stepped(at(7), 3*time.Millisecond) }, 7 + time.Second},
 	} {
@@ -173,9 +173,32 @@ func TestQuiet(t *testing.T) {
 		{"a flow is gone", glance{quiet: true, count: 6}, quietRest, true},
 	} {
 		s := quiet
-		moved := s.look(at(10*time.Second), test.saw)
+		moved := s.look(at(10*time.Second), test.saw, false)
 		if due := s.due.Sub(at(0)); due != test.want || moved != test.moved {
 			t.Errorf("%s: due after %v, want %v; moved %v", test.name, due, test.want, moved)
+		}
+	}
+}
+
+// TestBecomesQuiet: the rest under way becomes long once no packet passes any more, unless a round is under way or due.
+func TestBecomesQuiet(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		s        schedule
+		underWay bool
+		want     time.Duration
+	}{
+		{"nobody wants a round", schedule{}, false, quietRest},
+		{"counters are wanted that may have moved", schedule{fresh: true}, false, longestRest},
+		{"counters are wanted, and were the same", schedule{fresh: true, still: 1}, false, quietRest},
+		{"events were missed", schedule{again: true}, false, longestRest},
+		{"a round is under way", schedule{}, true, longestRest},
+	} {
+		s := test.s
+		s.ended, s.due, s.cost = at(0), at(longestRest), time.Millisecond
+		s.look(at(10*time.Second), glance{quiet: true}, test.underWay)
+		if due := s.due.Sub(at(0)); due != test.want {
+			t.Errorf("%s: due after %v, want %v", test.name, due, test.want)
 		}
 	}
 }

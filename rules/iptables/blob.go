@@ -15,6 +15,7 @@ import (
 
 	"nattui/rules"
 	"nattui/rules/nfnetlink"
+	"nattui/rules/textfile"
 )
 
 // This file reads the legacy backend's tables as the kernel keeps them: one
@@ -77,7 +78,7 @@ func loadedTables(family rules.Family) ([]string, error) {
 	if family == rules.IPv6 {
 		path = "/proc/thread-self/net/ip6_tables_names"
 	}
-	text, err := os.ReadFile(path)
+	text, err := textfile.ReadKernel(path)
 	switch {
 	case errors.Is(err, os.ErrPermission):
 		return nil, errUnseen
