@@ -11,7 +11,8 @@ import (
 )
 
 // BenchmarkIdleScreens is the CPU time that each screen of the real program takes while nothing happens, with 1,000
-// connections, 20 rules and timeouts that run down, in per cent of one core; 0.2 is the bound.
+// connections, 20 rules and timeouts that run down, in per cent of one core, from six seconds after it was opened; 0.2 is
+// the bound.
 func BenchmarkIdleScreens(b *testing.B) {
 	if lab.Isolate(b) {
 		return
@@ -19,7 +20,7 @@ func BenchmarkIdleScreens(b *testing.B) {
 	path := buildProgram(b)
 	manyRules(b, 20)
 	manyFlows(b, 1000)
-	const settles, looks = 6 * time.Second, 20 * time.Second
+	const starts, settles, looks = 20 * time.Second, 6 * time.Second, 20 * time.Second
 	names := []string{"rules", "flows", "guide", "doctor", "trace", "history"}
 	used := make([]time.Duration, len(names))
 	for b.Loop() {
@@ -30,6 +31,7 @@ func BenchmarkIdleScreens(b *testing.B) {
 				continue
 			}
 		}()
+		time.Sleep(starts) // what is looked at only once at the start is not what a screen takes
 		for i := range names {
 			_, _ = s.tty.Write([]byte{byte('1' + i)})
 			time.Sleep(settles)
