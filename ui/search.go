@@ -32,9 +32,15 @@ type search struct {
 	miss bool
 }
 
+// searchedAtTimes is a list with which there is not always something to look through.
+type searchedAtTimes interface{ Searchable() bool }
+
 // searching is the list that can be searched now.
 func (a *App) searching() (searched, bool) {
 	s, ok := a.input().(searched)
+	if t, at := s.(searchedAtTimes); at {
+		ok = ok && t.Searchable()
+	}
 	return s, ok
 }
 
@@ -218,6 +224,24 @@ func (s *doctorScreen) SearchLines() (lines []string) {
 func (s *doctorScreen) SearchAt() int { return s.cursor.Index() }
 func (s *doctorScreen) SearchTo(row int) tea.Cmd {
 	s.cursor.Go(row, len(s.rows), s.rowKey)
+	return nil
+}
+
+// Searchable tells that there are packets.
+func (s *traceScreen) Searchable() bool { return len(s.rows) > 0 && !s.filter.open }
+
+// SearchLines are the packets.
+func (s *traceScreen) SearchLines() (lines []string) {
+	for i := range s.rows {
+		r := &s.rows[i]
+		lines = append(lines, strings.Join([]string{s.packet(r), r.Brief()}, " "))
+	}
+	return lines
+}
+func (s *traceScreen) SearchAt() int { return s.cursor.Index() }
+func (s *traceScreen) SearchTo(row int) tea.Cmd {
+	s.tail = false
+	s.cursor.Go(row, len(s.rows), s.key)
 	return nil
 }
 

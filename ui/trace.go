@@ -367,7 +367,7 @@ func (s *traceScreen) headLine(width int) string {
 func (s *traceScreen) teach(width int) []string {
 	say := []string{
 		"", "The kernel can report every rule that a packet matches, and what happens to the packet; the reply too.", "",
-		"Press / and choose packets as they arrive, before any translation:",
+		"Press T and choose packets as they arrive, before any translation:",
 	}
 	examples := []string{"tcp dport 80 new", "203.0.113.10 > 203.0.113.1:80", "icmp in wan0"}
 	note := []string{"", "Press T on a rule or a connection to trace its packets. nattui traces at most ten packets a second. It adds its own nft table and removes it when you press esc."}

@@ -276,3 +276,24 @@ func TestTraceDisagrees(t *testing.T) {
 	s.press("G")
 	s.sees("predicted instead")
 }
+
+// TestTraceIsSearched: / looks through the packets as through every other list and n goes on; T asks what to trace.
+func TestTraceIsSearched(t *testing.T) {
+	s, _ := running(t, 80, 24)
+	at := s.app.screens[4].(*traceScreen)
+	s.press("/")
+	s.write("syn+ack")
+	s.sees("1 hit")
+	s.press("enter")
+	if at.cursor.Index() != 1 {
+		t.Errorf("the search is on packet %d", at.cursor.Index()+1)
+	}
+	s.press("/")
+	s.write("4001")
+	s.press("enter", "n")
+	if at.cursor.Index() != 3 {
+		t.Errorf("the next hit is packet %d", at.cursor.Index()+1)
+	}
+	s.press("esc", "T")
+	s.sees("enter starts")
+}

@@ -57,8 +57,11 @@ func (s *traceScreen) lineKeys() keyTable {
 func (s *traceScreen) packetKeys() keyTable {
 	some := func() bool { return len(s.rows) > 0 }
 	moves := scrolling(func() int { return s.height }, s.move)
+	can := func() bool { return s.gw.NoTrace == "" }
+	refuse := func() { s.refuse("packets cannot be traced here: " + s.gw.NoTrace) }
 	return keyTable{
-		act(bind("/", "what to trace", "/"), s.openLine).when(func() bool { return s.gw.NoTrace == "" }).otherwise(func() { s.refuse("packets cannot be traced here: " + s.gw.NoTrace) }),
+		act(bind("T", "what to trace", "T"), s.openLine).when(can).otherwise(refuse),
+		act(silent("/"), s.openLine).when(func() bool { return can() && !some() }),
 		on(keyStop, s.stop).when(func() bool { return s.tracing != nil }),
 		on(hidden(keyStop), s.stop),
 		act(keys.Details, s.openDetails).when(some),

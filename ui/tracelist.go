@@ -29,19 +29,27 @@ func (s *traceScreen) list(width int) []string {
 			bar = " " + s.look.Accent.Render(s.look.Glyphs.Bar) + s.look.Cursor.Render(" ")
 			over = &s.look.Cursor
 		}
-		packet, style := sortOf(r)+" "+r.First.Ends(), s.look.Text
+		style := s.look.Text
 		if r.Reply {
-			from, _, _ := strings.Cut(r.First.Ends(), " > ")
-			packet, style = s.look.Glyphs.Branch+" "+sortOf(r)+" from "+from, s.look.Faint
+			style = s.look.Faint
 		}
 		lines = append(lines, bar+table.Line(cols, widths, []table.Cell{
 			{Text: fmt.Sprint(r.Number), Style: s.look.Faint},
-			{Text: text.Safe(packet), Style: style},
+			{Text: text.Safe(s.packet(r)), Style: style},
 			s.mark(r),
 			{Text: text.Safe(r.Brief()), Style: s.endStyle(r)},
 		}, over))
 	}
 	return lines
+}
+
+// packet is what a packet is, and its ends; of a reply only who sent it, as it stands under what it answers.
+func (s *traceScreen) packet(r *tracedRow) string {
+	if !r.Reply {
+		return sortOf(r) + " " + r.First.Ends()
+	}
+	from, _, _ := strings.Cut(r.First.Ends(), " > ")
+	return s.look.Glyphs.Branch + " " + sortOf(r) + " from " + from
 }
 
 // sortOf says in a word or two what kind of packet it is.
