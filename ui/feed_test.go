@@ -57,7 +57,9 @@ func (f *feed) Explain(x *flow.Flow) explain.Explanation { return f.explainer.Of
 
 func (f *feed) RuleName(n uint32) string { return f.explainer.Name(n) }
 
-func (f *feed) FindRule(r string) (func(uint32) bool, error) { return f.explainer.Finder(r) }
+func (f *feed) FindRule(r string) (func(*flow.Flow) (meant, known bool), error) {
+	return f.explainer.Finder(r)
+}
 
 func (f *feed) Health() facts.Health {
 	h := f.health

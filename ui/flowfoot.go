@@ -38,13 +38,20 @@ func (s *flowsScreen) foot(width, height int) []string {
 	return lines[:height]
 }
 
+// countersRead is left out where it does not fit.
+const countersRead = "counters read "
+
 // divider is the line beneath the list. It carries what the list adds up to, and
 // how old its numbers may be.
 func (s *flowsScreen) divider(width int) string {
 	look := s.look
 	left, right := s.sums(), s.freshness()
 	urgent := s.paused || s.gw.Flows.Feed().Lost
-	switch both := text.Width(left) + text.Width(right) + 12; {
+	both := text.Width(left) + text.Width(right) + 12
+	if short := strings.TrimPrefix(right, countersRead); both > width && short != right {
+		both, right = both-len(countersRead), short
+	}
+	switch {
 	case both > width && urgent:
 		left = ""
 	case both > width && left != "":
@@ -105,7 +112,7 @@ func (s *flowsScreen) freshness() string {
 	case !s.wantsCounters() || s.health.Accounting == facts.SettingOff && s.list.sum.Bytes == 0:
 		return ""
 	case feed.Every > 0:
-		return "counters read every " + seconds(feed.Every)
+		return countersRead + "every " + seconds(feed.Every)
 	}
 	return "reading the counters"
 }

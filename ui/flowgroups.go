@@ -87,9 +87,9 @@ func (l *groupList) live() tea.Cmd {
 	return l.load()
 }
 
-// late adds up what was skipped, once that may be.
+// late adds up what was skipped, once that may be; and goes on until nothing has been moved for a minute, which nobody tells.
 func (l *groupList) late() tea.Cmd {
-	if !l.skipped {
+	if !l.skipped && l.sum.Minute == 0 && l.sum.ByteRate == 0 {
 		return nil
 	}
 	return l.live()

@@ -262,7 +262,7 @@ type Flows interface {
 	RuleFlows() (byRule map[evaluate.RuleRef]int, stale int)
 	// RuleName and FindRule are the names that groups and filters use for rules.
 	RuleName(number uint32) string
-	FindRule(ref string) (match func(number uint32) bool, err error)
+	FindRule(ref string) (match func(f *flow.Flow) (meant, known bool), err error)
 	// Health is the state of the kernel's own table.
 	Health() facts.Health
 	// Refresh asks for the counters and timeouts of flows that are on the screen.

@@ -102,7 +102,7 @@ func (r *ruleBook) open() (*explain.Explainer, error) {
 }
 
 // find reads the rule condition of a filter.
-func (r *ruleBook) find(ref string) (func(uint32) bool, error) {
+func (r *ruleBook) find(ref string) (func(*flow.Flow) (meant, known bool), error) {
 	x, err := r.open()
 	if err != nil {
 		return nil, fmt.Errorf("the rules cannot be read: %w", err)

@@ -116,7 +116,7 @@ type state struct {
 	overruns, resyncs, listings uint64
 	lastResync, round, every    time.Duration
 	roundEnd                    time.Time // of the last round that was not urgent
-	listedAt                    time.Time // when the last round ended, of whatever kind
+	listedAt                    time.Time // the middle of the last round, of whatever kind
 	lost                        bool      // events have been missed and not yet been made up for
 	lostAt                      time.Time // since when
 }
@@ -146,7 +146,7 @@ func (s *state) listed(took time.Duration, urgent, again bool) {
 	defer s.mu.Unlock()
 	s.listings++
 	now := time.Now()
-	s.listedAt = now
+	s.listedAt = now.Add(-took / 2) // some were read sooner, some later
 	if urgent {
 		s.roundEnd = time.Time{}
 	} else {

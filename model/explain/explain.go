@@ -234,11 +234,20 @@ func (x *Explainer) number(e Explanation) uint32 {
 	return n
 }
 
+// Told is what is written into a flow; known is false where it was not asked by today's rules yet. It does not block.
+func (x *Explainer) Told(f *flow.Flow) (e Explanation, known bool) {
+	told := x.told.Load()
+	if told == nil || f.RuleGen != told.generation || f.Rule == 0 || int(f.Rule) > len(told.known) {
+		return Explanation{}, false
+	}
+	return told.known[f.Rule-1], true
+}
+
 // Of is the explanation of a flow. One that was not asked yet is asked now, unless others are just being
 // asked: it then remains NotAsked, so that a screen that is drawn never waits.
 func (x *Explainer) Of(f *flow.Flow) Explanation {
-	if told := x.told.Load(); told != nil && f.RuleGen == told.generation && f.Rule != 0 && int(f.Rule) <= len(told.known) {
-		return told.known[f.Rule-1]
+	if e, known := x.Told(f); known {
+		return e
 	}
 	if !x.mu.TryRLock() {
 		return Explanation{}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -114,7 +115,7 @@ func TestExplainer(t *testing.T) {
 		t.Fatal(err)
 	}
 	f, _, _ := table.Lookup(cases[4].flow.Key())
-	if !stalest(f.Rule) {
+	if is, known := stalest(&f); !is || !known {
 		t.Error("a stale flow is not found as such")
 	}
 }
@@ -132,26 +133,34 @@ func TestFinderByPlace(t *testing.T) {
 	for _, r := range refs {
 		x.known = append(x.known, Explanation{DNAT: r, Confidence: Exact})
 	}
+	x.told.Store(&explanations{1, x.known})
+	of := func(find func(*flow.Flow) (bool, bool), number uint32) bool {
+		is, known := find(&flow.Flow{Rule: number, RuleGen: 1})
+		if _, other := find(&flow.Flow{Rule: number, RuleGen: 2}); !known || other {
+			t.Errorf("of rule %d it is known: %v, and of one of other rules: %v", number, known, other)
+		}
+		return is
+	}
 	for i, r := range refs {
 		match, err := x.Finder(PlaceOf(r))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for n := range refs {
-			if match(uint32(n+1)) != (n == i) {
+			if of(match, uint32(n+1)) != (n == i) {
 				t.Errorf("%s means %v: %v", PlaceOf(r), refs[n], n != i)
 			}
 		}
 	}
 	match, err := x.Finder("PREROUTING/1")
-	if err != nil || !match(1) || match(3) {
-		t.Errorf("a name without a family is not that of IPv4: %v, %v, %v", match(1), match(3), err)
+	if err != nil || !of(match, 1) || of(match, 3) {
+		t.Errorf("a name without a family is not that of IPv4: %v, %v, %v", of(match, 1), of(match, 3), err)
 	}
 	if name := x.Name(3); name != "ipv6 PREROUTING 1" {
 		t.Errorf("the rule of IPv6 is called %q", name)
 	}
-	if match, err = x.Finder("ipv6/PREROUTING/1"); err != nil || match(1) || !match(3) {
-		t.Errorf("the rule of IPv6 is not found by its name: %v, %v, %v", match(1), match(3), err)
+	if match, err = x.Finder("ipv6/PREROUTING/1"); err != nil || of(match, 1) || !of(match, 3) {
+		t.Errorf("the rule of IPv6 is not found by its name: %v, %v, %v", of(match, 1), of(match, 3), err)
 	}
 	for _, wrong := range []string{"PREROUTING/0", "nat/PREROUTING", "PREROUTING/x", "/"} {
 		if _, err := x.Finder(wrong); err == nil {
@@ -337,5 +346,50 @@ func TestScreensDoNotWait(t *testing.T) {
 	}
 	if e := x.Of(&unknown); e.Confidence != NotAsked {
 		t.Errorf("%s, although nobody could be asked", e)
+	}
+}
+
+// TestFilterWhileRulesChange: a filter by rule is asked while the table is locked for reading; that goes on beside new rules,
+// new flows and explanations, each of which locks the table for writing.
+func TestFilterWhileRulesChange(t *testing.T) {
+	facts, sets := explainGateway(t, "")
+	table := flow.NewFlows()
+	x := NewExplainer(table)
+	x.SetRules(sets, facts.Host(nil))
+	meant, err := x.Finder("PREROUTING/1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	where := func(f *flow.Flow, _ int64, _ flow.MessageKind) bool {
+		is, _ := meant(f)
+		return is
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 300 {
+			x.SetRules(sets, facts.Host(nil))
+			for x.Work(20) {
+				continue
+			}
+		}
+	}()
+	selector := flow.NewSelector(table)
+	for id := uint32(1); ; id++ {
+		select {
+		case <-done:
+			return
+		default:
+		}
+		b := &flow.Batch{At: int64(id)}
+		change := b.Next()
+		change.Kind, change.Flow = flow.EventNew, explainedFlow(1+id%5000, "198.51.100.7:"+strconv.Itoa(1+int(id)%60000), "203.0.113.1:80", "192.168.0.2:8080", "198.51.100.7:"+strconv.Itoa(1+int(id)%60000))
+		table.Apply(b)
+		if _, err := table.Group(t.Context(), where, flow.GroupByRule, flow.GroupsByFlows, -1, int64(id)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := selector.Select(t.Context(), where, flow.Sort{}, flow.Window{Limit: 10}, int64(id)); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
 	"nattui/rules/paste"
@@ -46,8 +47,9 @@ func placeWords(r evaluate.RuleRef) []string {
 
 // Finder reads a filter's rule condition: a position, CHAIN/POSITION, the same after words of its place
 // (ipv4/legacy/nat/PREROUTING/3, ip gw prerouting 1), stale, ambiguous, unknown, none, or a chain. CHAIN/POSITION alone is a
-// rule of IPv4 or a native one, as nameOf names them: what is forgotten by a rule's name is not that of another.
-func (x *Explainer) Finder(ref string) (func(uint32) bool, error) {
+// rule of IPv4 or a native one, as nameOf names them: what is forgotten by a rule's name is not that of another. What it
+// returns does not block: the table of flows asks it under its own lock, for which Work waits with the rules locked.
+func (x *Explainer) Finder(ref string) (func(*flow.Flow) (is, known bool), error) {
 	place := strings.Split(strings.Join(strings.Fields(ref), "/"), "/")
 	chain, at := place[0], 0
 	if n, err := strconv.Atoi(ref); err == nil {
@@ -76,24 +78,23 @@ func (x *Explainer) Finder(ref string) (func(uint32) bool, error) {
 			return !slices.ContainsFunc(has, func(w string) bool { return strings.EqualFold(w, word) })
 		})
 	}
-	return func(number uint32) bool {
-		x.mu.RLock()
-		defer x.mu.RUnlock()
-		if number == 0 || int(number) > len(x.known) {
-			return false
+	word := strings.ToLower(ref)
+	return func(f *flow.Flow) (is, known bool) {
+		e, known := x.Told(f)
+		if !known {
+			return false, false
 		}
-		switch e := x.known[number-1]; strings.ToLower(ref) {
+		switch word {
 		case "stale":
-			return e.Confidence == Stale
+			return e.Confidence == Stale, true
 		case "ambiguous":
-			return e.Confidence == Ambiguous
+			return e.Confidence == Ambiguous, true
 		case "unknown":
-			return e.Confidence == Unknown
+			return e.Confidence == Unknown, true
 		case "none":
-			return e.Rule().IsZero() && e.Confidence != Stale && e.Confidence != Unknown
-		default:
-			return meant(e.DNAT) || meant(e.SNAT)
+			return e.Rule().IsZero() && e.Confidence != Stale && e.Confidence != Unknown, true
 		}
+		return meant(e.DNAT) || meant(e.SNAT), true
 	}, nil
 }
 

@@ -87,9 +87,10 @@ func (q Query) NeedsRules() bool { return q.rules }
 // String is the line that the query was made from.
 func (q Query) String() string { return q.text }
 
-// RuleFinder tells which explanations (Flow.Rule) are meant by a word such as 3 or
-// POSTROUTING/3. Its error says which words would be right.
-type RuleFinder func(ref string) (match func(rule uint32) bool, err error)
+// RuleFinder tells which flows are of a rule that is meant by a word such as 3 or POSTROUTING/3; known is false of one that
+// was not asked by today's rules yet. match is called while the table of flows is locked: it must not wait for anybody
+// who may want that. The error says which words would be right.
+type RuleFinder func(ref string) (match func(f *flow.Flow) (meant, known bool), err error)
 
 // Error tells where a line is not understood, and why.
 type Error struct {

@@ -177,21 +177,43 @@ func TestQueryThatEndsTooEarly(t *testing.T) {
 	}
 }
 
+// TestQueryNotOfWhatIsNotKnown: what is not known of a flow is neither so nor not so: nobody forgets it by "not".
+func TestQueryNotOfWhatIsNotKnown(t *testing.T) {
+	for q, want := range map[string]string{
+		"not bytes>1M": "web", "not bytes<1M": "", "not (bytes<1M or proto icmp)": "", "not (bytes>1M proto tcp)": "out ping web", "not not bytes<1M": "web",
+		"not rate<1": "web", "not (proto tcp or proto udp)": "ping", "not (proto tcp state established)": "out ping six", "not bytes!=5000": "web", "not udp": "ping six web",
+	} {
+		if got := matching(t, q); got != want {
+			t.Errorf("%q: %s, want %s", q, got, want)
+		}
+	}
+	flows := queryFlows()
+	finder := func(string) (func(*flow.Flow) (bool, bool), error) {
+		return func(f *flow.Flow) (bool, bool) { return f.ID == 1, f.ID < 3 }, nil
+	}
+	for _, line := range []string{"not rule 1", "rule != 1"} {
+		q, err := Parse(line, finder)
+		if err != nil || q.Match(flows["web"], 0) || !q.Match(flows["out"], 0) || q.Match(flows["six"], 0) {
+			t.Errorf("%s: %v, %v, %v, %v", line, err, q.Match(flows["web"], 0), q.Match(flows["out"], 0), q.Match(flows["six"], 0))
+		}
+	}
+}
+
 func TestQueryRuleFinder(t *testing.T) {
-	finder := func(ref string) (func(uint32) bool, error) {
+	finder := func(ref string) (func(*flow.Flow) (bool, bool), error) {
 		if ref != "POSTROUTING/1" {
 			return nil, fmt.Errorf("is not a rule; use POSTROUTING/1")
 		}
-		return func(rule uint32) bool { return rule == 3 }, nil
+		return func(f *flow.Flow) (bool, bool) { return f.Rule == 3, f.Rule != 0 }, nil
 	}
 	q, err := Parse("rule POSTROUTING/1", finder)
 	if err != nil || !q.Match(queryFlows()["web"], 0) || q.Match(queryFlows()["out"], 0) {
 		t.Errorf("the rule is not found, %v", err)
 	}
 	var asked []string
-	note := func(ref string) (func(uint32) bool, error) {
+	note := func(ref string) (func(*flow.Flow) (bool, bool), error) {
 		asked = append(asked, ref)
-		return func(uint32) bool { return true }, nil
+		return func(*flow.Flow) (bool, bool) { return true, true }, nil
 	}
 	for _, line := range []string{"rule ipv6 PREROUTING 1", "rule ipv6 PREROUTING 1 client 192.168.0.7", "rule PREROUTING 1", "rule ipv6/PREROUTING/1", "rule PREROUTING proto tcp"} {
 		if _, err := Parse(line, note); err != nil {
@@ -442,9 +464,9 @@ func TestQueryOfEvents(t *testing.T) {
 // TestQueryRuleAsShown: groups and details write a rule as its chain and its number.
 func TestQueryRuleAsShown(t *testing.T) {
 	var asked []string
-	finder := func(ref string) (func(uint32) bool, error) {
+	finder := func(ref string) (func(*flow.Flow) (bool, bool), error) {
 		asked = append(asked, ref)
-		return func(uint32) bool { return true }, nil
+		return func(*flow.Flow) (bool, bool) { return true, true }, nil
 	}
 	for q, want := range map[string]string{"rule PREROUTING 3": "PREROUTING/3", "rule 3 80": "3", "rule stale 80": "stale", "rule POSTROUTING dport 80": "POSTROUTING"} {
 		asked = nil

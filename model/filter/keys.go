@@ -18,6 +18,7 @@ type queryKey struct {
 	values  []string
 	ordered bool // can be compared with < and >
 	units   units
+	known   condition // of which flows it is known; nil is all
 	compile func(p *queryParser, sign string, value Word) (condition, error)
 }
 
@@ -335,7 +336,15 @@ func ruleTest(p *queryParser, sign string, v Word) (condition, error) {
 	if err != nil {
 		return nil, v.Problem("%v", err)
 	}
-	return signed(sign, func(f *flow.Flow, _ int64, _ flow.MessageKind) bool { return f.Rule != 0 && match(f.Rule) }), nil
+	want := sign != "!="
+	p.known = func(f *flow.Flow, _ int64, _ flow.MessageKind) bool {
+		_, known := match(f)
+		return known
+	}
+	return func(f *flow.Flow, _ int64, _ flow.MessageKind) bool {
+		meant, known := match(f)
+		return known && meant == want
+	}, nil
 }
 
 func markTest(_ *queryParser, sign string, v Word) (condition, error) {

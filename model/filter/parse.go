@@ -93,6 +93,10 @@ type queryParser struct {
 	end   int
 	rules RuleFinder
 	depth int
+	// negated tells that a "not" holds for what is read: what is not known of a flow is not so either, so each condition is
+	// negated by itself, and "and" and "or" change places.
+	negated bool
+	known   condition // of the condition that is being read, of which flows it is known; nil is all
 	// rates, counters, asksRules and event tell what the conditions so far ask for.
 	rates, counters, asksRules bool
 	event                      Word
@@ -133,6 +137,9 @@ func (p *queryParser) alternatives() (condition, error) {
 		}
 		tests = append(tests, next)
 	}
+	if p.negated {
+		return every(tests), nil
+	}
 	return anyOf(tests), nil
 }
 
@@ -159,6 +166,9 @@ func (p *queryParser) all() (condition, error) {
 		if !ok || w.Is("or", "||", "|", ")") {
 			if len(tests) == 0 {
 				return nil, p.lacks(w, "a condition is missing here, such as dst 192.168.0.2 or nat dnat")
+			}
+			if p.negated {
+				return anyOf(tests), nil
 			}
 			return every(tests), nil
 		}
@@ -203,11 +213,9 @@ func (p *queryParser) one() (condition, error) {
 	case !ok:
 		return nil, p.lacks(w, "a condition is missing here")
 	case w.Is("not", "!"):
-		test, err := p.one()
-		if err != nil {
-			return nil, err
-		}
-		return func(f *flow.Flow, now int64, kind flow.MessageKind) bool { return !test(f, now, kind) }, nil
+		p.negated = !p.negated
+		defer func() { p.negated = !p.negated }()
+		return p.one()
 	case w.Is("("):
 		test, err := p.alternatives()
 		if err != nil {
@@ -220,7 +228,7 @@ func (p *queryParser) one() (condition, error) {
 	case w.Is(")"):
 		return nil, w.Problem("there is no open parenthesis here")
 	case w.quoted:
-		return freeText(w.Text), nil
+		return p.signed(freeText(w.Text), nil), nil
 	case isSign(w.Text[0]):
 		return nil, w.Problem("a comparison needs a property before it, such as rate>1M")
 	}
@@ -248,7 +256,22 @@ func (p *queryParser) condition(key Word) (condition, error) {
 	if name == "event" && p.event.Text == "" {
 		p.event = key
 	}
-	return k.compile(p, sign, value)
+	p.known = k.known
+	test, err := k.compile(p, sign, value)
+	return p.signed(test, p.known), err
+}
+
+// signed is a condition, or where "not" holds its opposite for flows of which it is known; known nil is all.
+func (p *queryParser) signed(test, known condition) condition {
+	switch {
+	case !p.negated || test == nil:
+		return test
+	case known == nil:
+		return signed("!=", test)
+	}
+	return func(f *flow.Flow, now int64, kind flow.MessageKind) bool {
+		return known(f, now, kind) && !test(f, now, kind)
+	}
 }
 
 // cutColon takes a colon behind a property for a blank: dst:10.0.0.1.
@@ -270,12 +293,12 @@ func (p *queryParser) text(w Word) (condition, error) {
 		return nil, w.Problem("is not a property that can be compared; use %s", strings.Join(orderedKeys, ", "))
 	}
 	if test := bareWord(w.Text); test != nil {
-		return test, nil
+		return p.signed(test, nil), nil
 	}
 	if why := hopeless(w.Text); why != "" {
 		return nil, w.Problem("%s", why)
 	}
-	return freeText(w.Text), nil
+	return p.signed(freeText(w.Text), nil), nil
 }
 
 // value reads an optional sign and the value of a property.
@@ -376,5 +399,7 @@ func (p *queryParser) side(key Word, name string) (condition, error) {
 	if err != nil {
 		return nil, err
 	}
-	return k.compile(p, sign, value)
+	p.known = k.known
+	test, err := k.compile(p, sign, value)
+	return p.signed(test, p.known), err
 }

@@ -76,7 +76,11 @@ func unitTime(suffix string) (float64, bool) {
 // does not have it passes no comparison. A number of seconds, bytes or packets is equal to one that
 // differs by less than a whole one.
 func number(wants string, u units, get func(f *flow.Flow, now int64) (float64, bool)) queryKey {
-	return queryKey{wants: wants, ordered: true, units: u, compile: func(_ *queryParser, sign string, v Word) (condition, error) {
+	known := func(f *flow.Flow, now int64, _ flow.MessageKind) bool {
+		_, ok := get(f, now)
+		return ok
+	}
+	return queryKey{wants: wants, ordered: true, units: u, known: known, compile: func(_ *queryParser, sign string, v Word) (condition, error) {
 		from, until, ok := parseRange(v.Text, u)
 		switch {
 		case !ok:

@@ -34,8 +34,9 @@ type Feed struct {
 	// included; 0 before two rounds are over.
 	Fresh        bool
 	Round, Every time.Duration
-	// CountedAt is up to when the counters of all flows are known, in nanoseconds since 1970: when they were last
-	// read, or now where no packet has passed since; 0 before the table has been read once.
+	// CountedAt is up to when the counters of all flows are known, in nanoseconds since 1970: the middle of the time in
+	// which they were last read, or now where no packet has passed since, and then it may go back; 0 before the table has
+	// been read once.
 	CountedAt int64
 	// EventsOff tells that nf_conntrack_events is 0, so that the table is known by
 	// reading it again and again alone.

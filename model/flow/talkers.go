@@ -10,8 +10,9 @@ import (
 // are read once, and which have ended before anybody could measure a rate. The zero value has not looked yet; one is for one
 // grouping and condition. It is for one goroutine at a time.
 type Talkers struct {
-	last  []talkersCount // by place in the table
-	looks []talkersLook  // oldest first
+	last   []talkersCount // by place in the table
+	looks  []talkersLook  // oldest first
+	behind bool           // packets pass again that were not counted yet
 }
 
 // talkersCount is what a flow had counted when it was looked at last.
@@ -44,12 +45,13 @@ const (
 // Look adds up what flows have moved since the look before, at the time now in nanoseconds since 1970, where counters are
 // known up to the time counted (Feed.CountedAt); where that is no later than at the look before it does nothing, as new
 // flows are counted only when they are read. It reads the whole table, as Group does, and keeps 16 bytes a flow. The first
-// look counts what flows have moved that began within the minute before. The error is ctx's.
+// look only notes the counters. The error is ctx's.
 func (t *Talkers) Look(ctx context.Context, flows *Flows, where Condition, by GroupBy, now, counted int64) error {
 	look, first := talkersLook{from: counted, to: counted, moved: map[GroupKey]uint64{}, lacking: map[GroupKey]bool{}}, len(t.looks) == 0
 	if !first {
 		look.from = t.looks[len(t.looks)-1].to
 	}
+	t.behind = counted < look.from
 	if counted == 0 || !first && counted-look.from < int64(talkersApart) {
 		return nil
 	}
@@ -63,7 +65,10 @@ func (t *Talkers) Look(ctx context.Context, flows *Flows, where Condition, by Gr
 			break
 		}
 		flows.eachOf(c, func(pos uint32, f *Flow) {
-			moved := t.moved(pos, f, first, now)
+			moved := t.moved(pos, f, now)
+			if first {
+				return
+			}
 			lacks := !f.Counts() && f.First <= look.from
 			if moved == 0 && !lacks || !where.holds(f, now) {
 				return
@@ -73,9 +78,6 @@ func (t *Talkers) Look(ctx context.Context, flows *Flows, where Condition, by Gr
 				return
 			}
 			look.moved[by.key(f)] += moved
-			if first {
-				look.from = min(look.from, f.Start)
-			}
 		})
 		flows.mu.RUnlock()
 	}
@@ -100,7 +102,7 @@ func (t *Talkers) keep(look talkersLook) {
 }
 
 // moved is how many bytes a flow has moved since it was looked at last.
-func (t *Talkers) moved(pos uint32, f *Flow, first bool, now int64) uint64 {
+func (t *Talkers) moved(pos uint32, f *Flow, now int64) uint64 {
 	if int(pos) >= len(t.last) {
 		t.last = append(t.last, make([]talkersCount, int(pos)+1-len(t.last))...)
 	}
@@ -110,9 +112,9 @@ func (t *Talkers) moved(pos uint32, f *Flow, first bool, now int64) uint64 {
 	}
 	t.last[pos] = talkersCount{f.ID, f.Bytes()}
 	switch at, exact := f.Since(); {
-	case before.id == f.ID && before.bytes <= f.Bytes() && !first:
+	case before.id == f.ID && before.bytes <= f.Bytes():
 		return f.Bytes() - before.bytes
-	case first && !exact, exact && now-at > int64(talkersTime):
+	case exact && now-at > int64(talkersTime):
 		return 0 // nobody knows when it moved that
 	}
 	return f.Bytes()
@@ -142,7 +144,7 @@ func (t *Talkers) Fill(groups []Group, order GroupOrder, limit int) []Group {
 	for i := range out {
 		g := &out[i]
 		t.fill(g, sums[g.Key]/span)
-		g.Moves = g.Counted > 0 && len(t.looks) > 1
+		g.Moves = g.Counted > 0 && len(t.looks) > 1 && !t.behind
 		delete(sums, g.Key)
 	}
 	for k, sum := range sums {
@@ -157,12 +159,12 @@ func (t *Talkers) Fill(groups []Group, order GroupOrder, limit int) []Group {
 	return out[:min(len(out), limit)]
 }
 
-// fill writes the rates of a group. What the first look tells has been moved at some time of the minute before.
+// fill writes the rates of a group.
 func (t *Talkers) fill(g *Group, minute float64) {
 	g.Minute = minute
-	switch n := len(t.looks); n {
-	case 0: // where nothing is read again and again, the rates of flows are all that is known
-	case 1:
+	switch n := len(t.looks); {
+	case n == 0: // where nothing is read again and again, the rates of flows are all that is known
+	case n == 1 || t.behind:
 		g.ByteRate = 0
 	default:
 		g.ByteRate, g.Least = t.looks[n-1].rate(g.Key), t.looks[n-1].lacking[g.Key]

@@ -194,7 +194,7 @@ func (s *Source) RuleFlows() (map[evaluate.RuleRef]int, int) { return s.explain.
 func (s *Source) RuleName(number uint32) string { return s.explain.engine.Name(number) }
 
 // FindRule is the filter.RuleFinder of these explanations.
-func (s *Source) FindRule(ref string) (func(uint32) bool, error) {
+func (s *Source) FindRule(ref string) (func(*flow.Flow) (meant, known bool), error) {
 	return s.explain.engine.Finder(ref)
 }
 
