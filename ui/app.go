@@ -200,6 +200,9 @@ func (a *App) shows(msg tea.Msg) bool {
 }
 
 func (a *App) route(msg tea.Msg) tea.Cmd {
+	if cmd, blind := a.blind(msg); blind {
+		return cmd
+	}
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg, tea.BackgroundColorMsg, tea.ColorProfileMsg:
 		return a.fitTerminal(msg)

@@ -299,8 +299,12 @@ func (s *doctorScreen) found(msg examinedMsg) tea.Cmd {
 		}
 		s.cursor.Follow(len(s.rows), s.rowKey)
 	}
-	if s.again || msg.generation != s.generation {
-		s.again = false
+	if s.again { // what it found may be no more: that is not left to stand for as long as where nothing happens
+		s.again, s.due, s.calm.looks = false, false, 0
+		s.next = s.now.Add(max(doctorPace, doctorShare*msg.cost))
+		return s.live()
+	}
+	if msg.generation != s.generation {
 		return s.live()
 	}
 	return nil

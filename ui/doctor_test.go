@@ -78,6 +78,28 @@ func TestDoctorSaysWhenItLooked(t *testing.T) {
 	})
 }
 
+// TestDoctorLooksAgainAfterNews: what changed while an examination was under way is looked at soon after it, however long
+// the rest would be.
+func TestDoctorLooksAgainAfterNews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := doctorStage(t, 80, 24, brokenRules)
+		d := s.app.screens[3].(*doctorScreen)
+		rows, health := d.rows, d.earlier
+		d.running = true
+		changed := *s.app.facts
+		changed.Settings.Forwarding4 = facts.SettingOff
+		_, _ = s.app.Update(factsMsg{&changed})
+		if !d.again {
+			t.Fatal("the news is not noted")
+		}
+		d.due, d.calm.looks, d.calm.version = true, 9, d.version()
+		_, cmd := s.app.Update(examinedMsg{generation: d.generation, rows: rows, health: health, cost: time.Millisecond})
+		if wait := d.next.Sub(d.now); wait > doctorPace || !d.due || cmd == nil {
+			t.Errorf("the next examination is in %v", wait)
+		}
+	})
+}
+
 func TestDoctorOnASoundGateway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := doctorStage(t, 80, 24, soundRules)

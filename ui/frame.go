@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
 	"nattui/model/facts"
@@ -75,6 +76,24 @@ func within(line, by string, x, w int) string {
 
 // thinMargin is how many cells beside a box are left empty rather than showing what is beneath.
 const thinMargin = 2
+
+// blind takes what is pressed, pasted and clicked while the terminal is too small to show anything: nobody sees what it would
+// be for. Only ctrl+c acts, which agrees to nothing, and q where it is no letter.
+func (a *App) blind(msg tea.Msg) (cmd tea.Cmd, taken bool) {
+	if a.width == 0 || a.width >= minWidth && a.height >= minHeight { // 0: not known yet
+		return nil, false
+	}
+	switch msg := msg.(type) {
+	case tea.KeyPressMsg:
+		if msg.String() == "ctrl+c" || a.top() == nil && key.Matches(msg, keys.Quit) && !a.typing() {
+			return nil, false
+		}
+		return nil, true
+	case tea.PasteMsg, tea.MouseClickMsg, tea.MouseWheelMsg:
+		return nil, true
+	}
+	return nil, false
+}
 
 func (a *App) tooSmall() string {
 	line := "nattui needs " + strconv.Itoa(minWidth) + "x" + strconv.Itoa(minHeight) + "; this is " + strconv.Itoa(a.width) + "x" + strconv.Itoa(a.height)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -45,6 +46,20 @@ func TestTooSmallSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, 39, 11, gatewayRules)
 		s.sees("nattui needs 40x12")
+		for _, k := range []string{"g", "d", "y", "y", "y", "a", "i"} {
+			s.press(k)
+			time.Sleep(2 * time.Second)
+		}
+		s.send(tea.PasteMsg{Content: "iptables -F"})
+		s.send(tea.WindowSizeMsg{Width: 80, Height: 24})
+		if s.app.top() != nil || s.app.typing() {
+			t.Errorf("something was opened that nobody saw:\n%s", s.screen())
+		}
+		s.press("d")
+		s.send(tea.WindowSizeMsg{Width: 39, Height: 11})
+		s.press("y")
+		s.send(tea.WindowSizeMsg{Width: 80, Height: 24})
+		s.sees("delete")
 	})
 }
 
