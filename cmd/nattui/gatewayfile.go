@@ -58,7 +58,12 @@ func openGatewayFile(ctx context.Context, path string) (*gatewayFile, error) {
 			g.native = g.facts.Native.Ruleset()
 		}
 	case savedTable.Match(data):
-		g.sets, err = readSaved(path, string(data))
+		listed, rest := cutNative(data)
+		if g.sets, err = readSaved(path, string(rest)); err == nil {
+			if others := listed.others(g.sets); len(others) > 0 {
+				g.native, err = readNftText(ctx, others)
+			}
+		}
 	case nativeTable.Match(data):
 		g.sets = map[rules.Variant]*rules.Ruleset{}
 		g.native, err = readNftText(ctx, data)

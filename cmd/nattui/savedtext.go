@@ -104,11 +104,12 @@ type savedPart struct {
 // savedParts cuts a text into its tables.
 func savedParts(text string) (parts []savedPart) {
 	var header []string
+	var lines [][]string // of each part
 	backend := rules.Untold
 	for line := range strings.Lines(text) {
 		switch found := savedTable.FindStringSubmatch(line); {
 		case found != nil:
-			parts = append(parts, savedPart{header: header, backend: backend, table: found[1]})
+			parts, lines = append(parts, savedPart{header: header, backend: backend, table: found[1]}), append(lines, nil)
 			header, backend = nil, rules.Untold
 		case savedHeader.MatchString(line):
 			header = savedHeader.FindStringSubmatch(line)
@@ -120,9 +121,12 @@ func savedParts(text string) (parts []savedPart) {
 			continue
 		}
 		if n := len(parts); n > 0 && (!parts[n-1].over || strings.ContainsAny(line[:1], "-:[*")) {
-			parts[n-1].text += line
+			lines[n-1] = append(lines[n-1], line)
 			parts[n-1].over = parts[n-1].over || strings.TrimSpace(line) == "COMMIT"
 		}
+	}
+	for i := range parts {
+		parts[i].text = strings.Join(lines[i], "")
 	}
 	return parts
 }
