@@ -207,3 +207,16 @@ func TestIncompleteFilterIsTold(t *testing.T) {
 		s.sees("2 of 5 connections")
 	})
 }
+
+// TestFilterThatIsNotUnderstood: kept with enter it is ignored: what it began with, which was understood, is not what holds.
+func TestFilterThatIsNotUnderstood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := flowStage(t, 80, 24, someFlows()...)
+		s.press("/")
+		s.write("state nonsense")
+		s.press("enter")
+		s.sees("198.51.100.9")
+		s.sees("5 connections")
+		s.sees("state nonsense")
+	})
+}

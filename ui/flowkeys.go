@@ -80,7 +80,7 @@ func (s *flowsScreen) flowKeys() keyTable {
 	paused := func() bool { return s.paused }
 	named := func(on bool) func() bool { return func() bool { return s.gw.Name != nil && s.names.on == on } }
 	return keyTable{
-		act(keys.Filter, s.filter.start),
+		act(keys.Filter, s.openFilter),
 		on(keys.Sort, s.nextSort).when(in(listMode, groupMode)).because("events stand in the order in which they came"),
 		on(keys.Reverse, func() tea.Cmd { return s.sortBy(s.sort.By, !s.sort.Descending) }).when(in(listMode)).because("the list of connections can be turned round; groups have the largest first, events the latest last"),
 		on(keys.Group, s.groups.next),

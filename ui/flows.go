@@ -40,6 +40,7 @@ type flowsScreen struct {
 	aside     setAside // the filter of the events while flows are shown, and the other way round
 	completed completed
 	wrongWord filter.Error // where the filter line is not understood
+	meant     filter.Query // the filter before the line was opened
 	health    facts.Health
 	looks     []facts.Health // earlier ones, oldest first
 	shown     bool           // the screen was looked at
@@ -179,16 +180,25 @@ func (s *flowsScreen) filterChanged() tea.Cmd {
 	}
 	s.filter.wrong = ""
 	var bad *filter.Error
-	switch {
-	case errors.As(err, &bad):
+	if errors.As(err, &bad) {
 		s.filter.wrong, s.wrongWord = refusal(*bad), *bad
-		return nil
-	case err != nil:
+	} else if err != nil {
 		s.filter.wrong = err.Error()
+	}
+	switch {
+	case err != nil && s.filter.open:
 		return nil
+	case err != nil: // what holds is what somebody meant, and not a part of this that happens to be understood
+		q = s.meant
 	}
 	s.filterBy(q)
 	return s.reload()
+}
+
+// openFilter opens the filter line.
+func (s *flowsScreen) openFilter() {
+	s.meant = s.query
+	s.filter.start()
 }
 
 // filterBy takes another filter; the list is selected again when it is settled.
