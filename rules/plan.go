@@ -1,9 +1,12 @@
 package rules
 
 import (
+	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Plan is an intention as ordered steps: the value that is shown, checked, run
@@ -254,10 +257,15 @@ func ShellLine(argv []string) string {
 	return strings.Join(words, " ")
 }
 
-// ShellWord is a word as a POSIX shell reads it back, quoted where it has to be.
+// ShellWord is a word as a POSIX shell reads it back, quoted where it has to be. What a screen does not show as it is, such as
+// control characters and marks of writing direction, is written as bytes in $'…' (POSIX.1-2024, 2.2.4; bash, ksh and zsh):
+// shown in any other way, it would not be what is copied.
 func ShellWord(w string) string {
 	if w == "!" {
 		return w
+	}
+	if !utf8.ValidString(w) || strings.ContainsFunc(w, unseen) {
+		return bytesWord(w)
 	}
 	plain := w != "" && strings.IndexFunc(w, func(r rune) bool {
 		return needsQuote(r) && !strings.ContainsRune("./:,+=%@", r)
@@ -266,4 +274,30 @@ func ShellWord(w string) string {
 		return w
 	}
 	return "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+}
+
+// bytesWord is a word with what cannot be seen as the bytes that it is made of.
+func bytesWord(w string) string {
+	var b strings.Builder
+	b.WriteString("$'")
+	for i := 0; i < len(w); {
+		r, size := utf8.DecodeRuneInString(w[i:])
+		switch {
+		case r == utf8.RuneError && size <= 1, unseen(r):
+			for _, c := range []byte(w[i : i+size]) {
+				fmt.Fprintf(&b, `\%03o`, c)
+			}
+		case r == '\\', r == '\'':
+			b.WriteString(`\` + string(r))
+		default:
+			b.WriteRune(r)
+		}
+		i += size
+	}
+	return b.String() + "'"
+}
+
+// unseen tells that a character acts on a terminal, or has no shape of its own.
+func unseen(r rune) bool {
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co, unicode.Cs)
 }

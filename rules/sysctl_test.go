@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -41,6 +42,19 @@ func TestSysctlCommands(t *testing.T) {
 				t.Errorf("twice inverted it is %+v", got)
 			}
 		})
+	}
+	// What cannot be seen is written so that a shell reads the same bytes back, and nothing else is needed to copy it.
+	for word, want := range map[string]string{
+		"a\u202ez": `$'a\342\200\256z'`, "two\nlines": `$'two\012lines'`, "it's \x1b[1m": `$'it\'s \033[1m'`, "bad \xff\\": `$'bad \377\\'`, "schön": "'schön'",
+	} {
+		if got := rules.ShellWord(word); got != want {
+			t.Errorf("%q is written %s, want %s", word, got, want)
+		}
+		if bash, err := exec.LookPath("bash"); err == nil {
+			if got, err := exec.Command(bash, "-c", "printf %s "+want).Output(); err != nil || string(got) != word {
+				t.Errorf("bash reads %s as %q, %v", want, got, err)
+			}
+		}
 	}
 	// A rule's own word is quoted, whatever it is.
 	if got := rules.ShellLine([]string{"iptables", "--comment", ">>"}); got != "iptables --comment '>>'" {

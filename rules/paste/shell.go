@@ -347,6 +347,9 @@ func (r *scriptReader) character(w *scriptWord, b *strings.Builder, q *quotes) {
 		} else {
 			b.WriteRune(c)
 		}
+	case c == '$' && q.now == 0 && r.peek(1) == '\'':
+		w.quoted = true
+		r.escaped(b)
 	case c == '$' || c == '`':
 		if !r.fill(w, b, q.now == '"') {
 			b.WriteRune(r.take())
