@@ -62,6 +62,18 @@ func (h *Host) readAnew(ctx context.Context, p *programs) (*rules.Ruleset, error
 	return last.set, nil
 }
 
+// doubtPolicies notes that it is not known how many packets the policy of a chain has decided on where that is printed as 0:
+// a base chain that iptables-nft makes has no counter, and is printed as one that has counted none.
+func doubtPolicies(s *rules.Ruleset) {
+	for t := range s.Tables {
+		for c := range s.Tables[t].Chains {
+			if n := &s.Tables[t].Chains[c].Counters; n.Packets == 0 && n.Bytes == 0 {
+				n.Known = false
+			}
+		}
+	}
+}
+
 // latest is the last snapshot of a variant, when its reading began and how long it took.
 type latest struct {
 	set   *rules.Ruleset
@@ -140,6 +152,7 @@ func (p *programs) readNFT(ctx context.Context, known *rules.Ruleset) (*rules.Ru
 		}
 		s.Tables = slices.DeleteFunc(s.Tables, func(t rules.Table) bool { return others.unreadable[t.Name] })
 		s.Foreign = others.why
+		doubtPolicies(s)
 		if err = seenErr; err != nil && !errors.Is(err, nfnetlink.ErrInterrupted) {
 			return nil, err
 		}
