@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -377,6 +378,9 @@ func (c *draftCheck) toPlace(t *Translation, text string) {
 // doubts warns of rules that can be made and are seldom meant.
 func (c *draftCheck) doubts() {
 	r := c.rule
+	if m := looksLikePort.FindStringSubmatch(strings.TrimSpace(c.To)); m != nil && !r.Target.To.HasPorts {
+		c.warn(FieldTo, "%s is an address as a whole: for port %s of %s write [%s]:%s", m[0], m[2], m[1], m[1], m[2])
+	}
 	switch c.Kind {
 	case DNAT, Redirect:
 		if r.Chain == "PREROUTING" && r.Dest.Any() && r.In.Any() {
@@ -391,6 +395,9 @@ func (c *draftCheck) doubts() {
 		}
 	}
 }
+
+// looksLikePort is an IPv6 address that ends as if a port came behind a shorter one.
+var looksLikePort = regexp.MustCompile(`^([0-9a-fA-F:]*::[0-9a-fA-F:]*[0-9a-fA-F]):([1-9][0-9]{1,3})$`)
 
 func forPorts(r Rule) string {
 	for _, m := range r.Matches {

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -86,6 +87,17 @@ func TestDraftSaysWhatIsWrong(t *testing.T) {
 	}
 	if r, problems := good.Rule(); len(problems) > 0 {
 		t.Errorf("%s is doubted: %v", r, problems)
+	}
+}
+
+func TestDraftDoubtsPortInAddress(t *testing.T) {
+	for to, doubted := range map[string]bool{"fd00::2:8080": true, "[fd00::2]:8080": false, "fd00::2": false, "fd00::10": false, "fd00:0:0:0:0:0:2:8080": false, "fd00::2:443": true, "fd00::8080": false} {
+		d := Draft{Family: IPv6, Kind: DNAT, Protocol: "tcp", Ports: "80", In: "wan0", To: to}
+		_, problems := d.Rule()
+		said := slices.ContainsFunc(problems, func(p Problem) bool { return p.Field == FieldTo && p.Warning && strings.Contains(p.Text, "]:") })
+		if said != doubted || HasErrors(problems) {
+			t.Errorf("%s: %v", to, problems)
+		}
 	}
 }
 
