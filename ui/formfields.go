@@ -13,7 +13,11 @@ import (
 func (f *form) build() {
 	f.kind = f.draft.Kind
 	list := []field{f.kindField(), f.chainField()}
-	protocol := f.input("Protocol", rules.FieldProtocol, &f.draft.Protocol, "any", []string{"tcp", "udp", "icmp", "sctp", "gre"})
+	protocols := []string{"tcp", "udp", "icmp", "sctp", "gre"}
+	if f.draft.Family == rules.IPv6 {
+		protocols[2] = "ipv6-icmp"
+	}
+	protocol := f.input("Protocol", rules.FieldProtocol, &f.draft.Protocol, "any", protocols)
 	source := f.input("From", rules.FieldSource, &f.draft.Source, "anywhere", f.networks())
 	comment := f.input("Comment", rules.FieldComment, &f.draft.Comment, "", nil)
 	port := f.input("Port", rules.FieldPorts, &f.draft.Ports, "any", nil)

@@ -126,7 +126,7 @@ func sayWhich(w io.Writer, found []flow.Flow, total int) {
 	say(w, fmt.Sprintf("%d connections match; say which:", total))
 	for i := range found {
 		f := &found[i]
-		fmt.Fprintf(w, "  nattui explain --flow '%s %s %s'\n", f.Proto(), f.Client(), f.AskedFor())
+		fmt.Fprintf(w, "  nattui explain --flow '%s %s %s'\n", f.Proto(), f.End(f.Client()), f.End(f.AskedFor()))
 	}
 	if more := total - len(found); more > 0 {
 		fmt.Fprintf(w, "  and %d more\n", more)
@@ -164,9 +164,9 @@ func (t *told) way() []wayStep {
 	if t.facts.IsLocal(f.Client().Addr()) {
 		arrives, first = "sent by this host", "this host"
 	}
-	steps := []wayStep{{first, fmt.Sprintf("%s to %s, %s", f.Client(), f.AskedFor(), arrives), ""}}
+	steps := []wayStep{{first, fmt.Sprintf("%s to %s, %s", f.End(f.Client()), f.End(f.AskedFor()), arrives), ""}}
 	if f.NAT()&flow.NATDst != 0 {
-		steps = append(steps, t.ruleStep(t.why.DNAT, "PREROUTING", "to "+f.ServedBy().String()+" instead"))
+		steps = append(steps, t.ruleStep(t.why.DNAT, "PREROUTING", "to "+f.End(f.ServedBy())+" instead"))
 	}
 	served := f.ServedBy().Addr()
 	if t.facts.IsLocal(served) {
@@ -181,14 +181,14 @@ func (t *told) way() []wayStep {
 		steps = append(steps, wayStep{"routing", what, ""})
 	}
 	if f.NAT()&flow.NATSrc != 0 {
-		steps = append(steps, t.ruleStep(t.why.SNAT, "POSTROUTING", "from "+f.SeenAs().String()+" instead"))
+		steps = append(steps, t.ruleStep(t.why.SNAT, "POSTROUTING", "from "+f.End(f.SeenAs())+" instead"))
 	}
-	steps = append(steps, wayStep{"served", fmt.Sprintf("%s sees %s", f.ServedBy(), f.SeenAs()), ""})
+	steps = append(steps, wayStep{"served", fmt.Sprintf("%s sees %s", f.End(f.ServedBy()), f.End(f.SeenAs())), ""})
 	back := "no reply yet"
 	if f.Status&flow.StatusSeenReply != 0 {
-		back = fmt.Sprintf("%s to %s", f.ServedBy(), f.SeenAs())
+		back = fmt.Sprintf("%s to %s", f.End(f.ServedBy()), f.End(f.SeenAs()))
 		if f.NAT() != flow.NATNone {
-			back += fmt.Sprintf(", turned back into %s to %s", f.AskedFor(), f.Client())
+			back += fmt.Sprintf(", turned back into %s to %s", f.End(f.AskedFor()), f.End(f.Client()))
 		}
 	}
 	return append(steps, wayStep{"answer", back, ""})

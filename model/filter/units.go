@@ -83,6 +83,8 @@ func number(wants string, u units, get func(f *flow.Flow, now int64) (float64, b
 	return queryKey{wants: wants, ordered: true, units: u, known: known, compile: func(_ *queryParser, sign string, v Word) (condition, error) {
 		from, until, ok := parseRange(v.Text, u)
 		switch {
+		case v.Is(unknown) && !isOrder(sign):
+			return signed(sign, func(f *flow.Flow, now int64, kind flow.MessageKind) bool { return !known(f, now, kind) }), nil
 		case !ok:
 			return nil, v.Problem("is not a number; use %s", wants)
 		case from != until && isOrder(sign):
@@ -100,6 +102,16 @@ func number(wants string, u units, get func(f *flow.Flow, now int64) (float64, b
 			return known && (n >= from && n < until) == want
 		}, nil
 	}}
+}
+
+// unknown is the value of a property that the kernel does not measure for every flow.
+const unknown = "unknown"
+
+// measured is a property that the kernel does not measure for every flow.
+func measured(k queryKey) queryKey {
+	k.values = []string{unknown}
+	k.wants += ", or " + unknown
+	return k
 }
 
 // isOrder tells whether a sign asks which of two is larger.

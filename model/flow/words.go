@@ -9,15 +9,18 @@ import (
 	"nattui/rules"
 )
 
+// End is one of the flow's ends in words: without a port where its protocol has none.
+func (f *Flow) End(a netip.AddrPort) string {
+	if !f.Proto().HasPorts() {
+		return a.Addr().String()
+	}
+	return a.String()
+}
+
 // Sentence is the flow in plain words: who asked whom, who answers, seeing whom.
 func (f *Flow) Sentence() string {
 	name := strings.ToUpper(f.Proto().String())
-	end := func(a netip.AddrPort) string {
-		if !f.Proto().HasPorts() {
-			return a.Addr().String()
-		}
-		return a.String()
-	}
+	end := f.End
 	text := fmt.Sprintf("%s from %s asks for %s", name, end(f.Client()), end(f.AskedFor()))
 	nat := f.NAT()
 	switch {
@@ -38,13 +41,13 @@ func (f *Flow) Sentence() string {
 
 // Line is the flow in words, as it is named where there is no table of flows.
 func (f *Flow) Line() string {
-	line := fmt.Sprintf("%s %v to %v", f.Proto(), f.Client(), f.AskedFor())
+	line := fmt.Sprintf("%s %s to %s", f.Proto(), f.End(f.Client()), f.End(f.AskedFor()))
 	nat := f.NAT()
 	if nat&NATDst != 0 {
-		line += fmt.Sprintf(", served by %v", f.ServedBy())
+		line += fmt.Sprintf(", served by %s", f.End(f.ServedBy()))
 	}
 	if nat&NATSrc != 0 {
-		line += fmt.Sprintf(", seen as %v", f.SeenAs())
+		line += fmt.Sprintf(", seen as %s", f.End(f.SeenAs()))
 	}
 	if nat&(NATDst|NATSrc) == 0 {
 		line += ", not translated"
