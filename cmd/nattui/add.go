@@ -214,6 +214,8 @@ func (o *addOptions) planAll(c *cobra.Command, host *iptables.Host, set *rules.R
 		}
 		if whole.Title == "" {
 			whole.Title = plan.Title
+		} else {
+			whole.Title = strings.TrimSuffix(whole.Title, ".") + ", and so does " + strings.ToUpper(rule.Protocol.Name) + "."
 		}
 		whole.Steps = append(whole.Steps, plan.Steps...)
 		if i == len(wanted)-1 {
