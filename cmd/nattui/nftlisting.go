@@ -138,8 +138,13 @@ func (l *listedText) load(ctx context.Context, program string) error {
 		if err == nil {
 			return nil
 		}
-		if mended, err := l.mend(ctx, string(said)); err != nil || !mended {
-			return errors.Join(fmt.Errorf("nft: %s", strings.TrimSpace(string(said))), err)
+		mended, mendErr := l.mend(ctx, string(said))
+		switch why := strings.TrimSpace(string(said)); {
+		case mendErr == nil && mended:
+		case why == "": // it has crashed
+			return errors.Join(fmt.Errorf("nft ended: %w", err), mendErr)
+		default:
+			return errors.Join(fmt.Errorf("nft: %s", why), mendErr)
 		}
 	}
 	return errors.New("nft does not read most of it")
