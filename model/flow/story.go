@@ -227,7 +227,7 @@ func (l *EventLog) Watch(f *Flow, now int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.recent.story(f)
-	if !s.Ended {
+	if n := len(s.Moments); !s.Ended && (n == 0 || s.Moments[n-1].At <= f.Told) { // else an event came after what f is a copy of
 		s.add(momentOf(Refreshed, f, now))
 	}
 	l.watched = &s

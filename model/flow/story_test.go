@@ -94,6 +94,21 @@ func TestStoryWithoutBeginning(t *testing.T) {
 	}
 }
 
+// TestStoryOfAnOldCopy: a connection that is chosen with what it was before the last event has not been that again after it.
+func TestStoryOfAnOldCopy(t *testing.T) {
+	f := *sampleFlows()["web"]
+	f.State, f.Told = TCPEstablished, 5*second
+	closed := f
+	closed.State = TCPTimeWait
+	log := NewEventLog(10)
+	log.Append(&Batch{At: 6 * second, Messages: []Message{{Kind: EventUpdate, Flow: closed}}})
+	log.Watch(&f, 7*second)
+	s, _ := log.Story(f.Key())
+	if n := len(s.Moments); n != 1 || s.Moments[0].State != TCPTimeWait {
+		t.Errorf("the story is\n%s", told(s))
+	}
+}
+
 // TestStoryStaysShort keeps the beginning and the end of a flow that turns all the time.
 func TestStoryStaysShort(t *testing.T) {
 	f := *sampleFlows()["web"]
