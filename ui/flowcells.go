@@ -177,6 +177,9 @@ func (s *flowsScreen) measureFlow(f *flow.Flow, widths []int) {
 	}
 }
 
+// rateHolds is for how long a rate is shown as that of now after its counters were read.
+const rateHolds = 15 * time.Second
+
 // bar marks the row under the cursor.
 func (s *flowsScreen) bar(on bool) string {
 	if !on {
@@ -228,7 +231,7 @@ func (s *flowsScreen) flowCells(f *flow.Flow, room endWidths) []table.Cell {
 	for _, c := range []int{colRate, colPackets, colBytes, colRule, colMark, colZone} {
 		cells[c] = faint(g.None)
 	}
-	if f.HasRate() {
+	if f.HasRate() && (f.ByteRate == 0 || now-f.Counted <= int64(rateHolds)) {
 		cells[colRate] = plain(text.Rate(float64(f.ByteRate)))
 		if f.ByteRate == 0 {
 			cells[colRate].Style = look.Faint
